@@ -1,0 +1,91 @@
+/* The manifest: what this enclave may verify and sign, by whom it may be built, and who says so. It is read strictly (one
+ * canonical form, every field known, every list bounded) and never written here. docs/protocol/manifest.md has the form. */
+#ifndef ENCLAVE_MANIFEST_H
+#define ENCLAVE_MANIFEST_H
+
+#include "core/arena.h"
+
+#define MANIFEST_SIZE_MAX 65536
+/* Manifests of one lineage that an enclave reads at start, first to newest. */
+#define MANIFEST_LINEAGE_MAX 64
+#define MANIFEST_CHAINS_MAX 16
+#define MANIFEST_REMOTES_MAX 16
+#define MANIFEST_ADMINISTRATORS_MAX 16
+#define MANIFEST_BUILDS_MAX 16
+#define MANIFEST_BATCH_MAX 64
+/* CAIP-2: namespace 8, colon, reference 32. */
+#define MANIFEST_CAIP2_SIZE_MAX 41
+#define MANIFEST_NAME_SIZE_MAX 64
+
+enum manifest_mode {
+	MANIFEST_CLIQUE = 1,
+	MANIFEST_QBFT = 2,
+	MANIFEST_INSECURE_DEV_HEAD = 3,
+};
+
+struct manifest_finality {
+	enum manifest_mode mode;
+	uint64_t anchor_height;
+	struct cs_hash anchor_hash;
+	uint64_t anchor_age_max_s;   /* an anchor older than this begins no client */
+	uint64_t trusting_period_s;  /* a client whose newest final header is older than this is not used */
+	uint64_t seals_min;          /* clique: distinct sealers; 0: ceil(2N/3) */
+	uint64_t epoch;              /* clique, qbft: blocks between two lists of signers */
+	uint64_t confirmations;      /* insecure_dev_head: headers on top */
+	uint64_t reorg_margin_s;     /* added to a deadline before absence proves anything; 0 only for qbft */
+};
+
+struct manifest_policy {
+	uint64_t fee_cap_wei;        /* per gas */
+	uint64_t gas_limit_max;      /* of one transaction */
+	uint64_t total_cap_wei;      /* gas limit times fee */
+	struct cs_address sweep_to;
+};
+
+struct manifest_chain {
+	char caip2[MANIFEST_CAIP2_SIZE_MAX + 1];
+	uint64_t chain_id;           /* the reference of eip155 */
+	struct cs_hash genesis;
+	struct cs_address gateway;
+	struct cs_hash code_hash;
+	struct cs_hash identity;     /* computed: docs/protocol/envelope.md section 1 */
+	struct manifest_finality finality;
+	struct manifest_policy policy;
+	size_t remote_count;
+	struct cs_hash remotes[MANIFEST_REMOTES_MAX]; /* identities that it may talk with */
+};
+
+struct manifest {
+	struct cs_hash hash;         /* computed */
+	struct cs_hash lineage;      /* computed: hash of the first */
+	uint64_t number;             /* from 1 */
+	struct cs_hash previous;     /* zero for the first */
+	char name[MANIFEST_NAME_SIZE_MAX + 1];
+	bool insecure_host_time;
+	uint64_t batch_max;
+	uint64_t statement_manifest_min; /* statements of remotes under an older manifest are refused */
+	size_t threshold;
+	size_t administrator_count;
+	struct cs_hash administrators[MANIFEST_ADMINISTRATORS_MAX]; /* x of BIP-340 */
+	size_t build_count;
+	struct cs_hash builds[MANIFEST_BUILDS_MAX];
+	size_t chain_count;
+	struct manifest_chain chains[MANIFEST_CHAINS_MAX];
+};
+
+/* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a lineage: then it must have
+ * number 1, a zero previous hash, and signatures of its own administrators; else the number is the next one, the previous
+ * hash is that of `before`, and k of n of *its* administrators signed.
+ * Errors: TOO_LARGE, MALFORMED, NON_CANONICAL, UNKNOWN_FIELD, MISSING_FIELD, DUPLICATE, INVALID, UNSUPPORTED for the form;
+ * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), UNAUTHORIZED (fewer than k). */
+CS_NODISCARD enum cs_err manifest_read(struct manifest *manifest, struct cs_arena *arena,
+				       struct cs_bytes file, const struct manifest *before,
+				       struct cs_why *why);
+
+/* NULL when the manifest does not name it. */
+const struct manifest_chain *manifest_chain_of(const struct manifest *manifest,
+					       const struct cs_hash *identity);
+bool manifest_lists_build(const struct manifest *manifest, const struct cs_hash *measurement);
+bool manifest_lists_remote(const struct manifest_chain *chain, const struct cs_hash *identity);
+
+#endif
