@@ -1,0 +1,58 @@
+/* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses when it ends, stops it
+ * by SIGTERM and, after a grace, SIGKILL. Its standard error stays ours; it gets no standard input and a bare environment. */
+#ifndef HOST_CHILD_H
+#define HOST_CHILD_H
+
+#include "host/loop.h"
+
+#define HOST_CHILD_ARGS_MAX 32u
+#define HOST_CHILD_FDS_MAX 8u
+
+struct host_child;
+
+struct host_child_events {
+	void (*started)(void *context, int pid);
+	/* will_restart: in restart_ms, unless the child is freed. status as by WEXITSTATUS, signal 0 when it exited. */
+	void (*ended)(void *context, int status, int signal, uint64_t restart_ms);
+};
+
+/* Zeros mean the default in brackets. */
+struct host_child_options {
+	const char *program;
+	const char *args[HOST_CHILD_ARGS_MAX]; /* without the program; the first NULL ends them */
+	int fds[HOST_CHILD_FDS_MAX]; /* become 3, 4, … in the child; fd_count of them; stay the caller's */
+	uint32_t fd_count;
+	uint64_t backoff_min_ms; /* [200]; doubled up to backoff_max_ms, reset after it ran for 10 s */
+	uint64_t backoff_max_ms; /* [10,000] */
+};
+
+/* Everything is copied, the descriptors too. IO: the first start failed. */
+CS_NODISCARD enum cs_err host_child_new(struct host_child **child, struct host_loop *loop,
+					const struct host_child_options *options,
+					const struct host_child_events *events, void *context,
+					struct cs_why *why);
+int host_child_pid(const struct host_child *child); /* 0: not running */
+/* SIGTERM, SIGKILL after grace_ms; then stopped(context), once. No event and no restart after that. */
+void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *stopped, void *context);
+/* Kills a child that is still running. NULL is allowed. */
+void host_child_free(struct host_child *child);
+
+/* A listening Unix socket at path, mode 0600, backlog 8, close-on-exec; replaces a dead socket there, refuses (CONFLICT) one
+ * that somebody answers on and anything that is no socket. */
+CS_NODISCARD enum cs_err host_listen_unix(int *fd, const char *path, struct cs_why *why);
+
+/* The enclave: a child that inherits its listening socket as 3, the manifest as 4 and the seal root as 5, both opened here
+ * for reading. args: further options of caisson-enclave. */
+struct host_enclave_spawn_options {
+	const char *program;
+	const char *socket_path;
+	const char *manifest_path;
+	const char *seal_root_path;
+	const char *args[HOST_CHILD_ARGS_MAX];
+};
+CS_NODISCARD enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
+					    const struct host_enclave_spawn_options *options,
+					    const struct host_child_events *events, void *context,
+					    struct cs_why *why);
+
+#endif
