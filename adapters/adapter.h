@@ -1,0 +1,440 @@
+/* The seam between a gateway and the untrusted half of a chain: what the gateway hears from the
+ * chain (blocks with the contract's events, reorganisations, health) and what it may ask for
+ * (headers, proofs, calls, submission). Nothing here decides that a block is final or that an event
+ * is true: that is the enclave's, from the bytes that come through here.
+ *
+ * One thread, one loop. A request returns an error when it is refused at once (then its callback is
+ * never called); otherwise its callback is called exactly once, after the request has returned,
+ * with CS_OK or the error. adapter_free calls what is open with CS_ERR_CLOSED. Views in callbacks
+ * are valid only during the callback. */
+#ifndef ADAPTERS_ADAPTER_H
+#define ADAPTERS_ADAPTER_H
+
+#include "core/bytes.h"
+
+struct adapter;
+
+/* Heights that a cursor remembers, so that a reorganisation during downtime is found to its fork.
+ */
+#define ADAPTER_CURSOR_BLOCKS 64
+/* What wire's ClientUpdateRequest takes at once. */
+#define ADAPTER_HEADERS_MAX 256
+#define ADAPTER_SLOTS_MAX 80
+/* wire's ProofNodes. */
+#define ADAPTER_PROOF_NODES_MAX 32
+#define ADAPTER_PROOF_NODE_SIZE_MAX 1024
+#define ADAPTER_CLAIMS_MAX 64
+#define ADAPTER_STATUSES_MAX 256
+#define ADAPTER_CURSOR_SIZE_MAX (8 + ADAPTER_CURSOR_BLOCKS * 40)
+
+struct adapter_block_id {
+	uint64_t height;
+	struct cs_hash hash;
+};
+
+/* ---- what the chain tells
+ * ------------------------------------------------------------------------------------------ */
+
+/* Where an event is. log_index_block counts in the block as the node says it; the position in the
+ * receipt, which the enclave wants, comes with the receipt proof (adapter_receipt_proof.claims). */
+struct adapter_position {
+	struct adapter_block_id block;
+	uint64_t time_s;
+	struct cs_hash tx_hash;
+	uint32_t tx_index;
+	uint32_t log_index_block;
+};
+
+/* MessageCommitted joined with its MessageSent. message_id was recomputed from the fields and is
+ * equal, or the event is not reported (counted as `foreign`). value: 32-byte word of msg.value. */
+struct adapter_message {
+	struct cs_hash message_id;
+	struct cs_hash destination;
+	uint64_t sequence;
+	uint64_t deadline;
+	uint64_t min_gas_limit;
+	struct cs_hash closer;
+	struct cs_hash refund_to;
+	uint8_t finality;
+	struct cs_hash value;
+	struct cs_bytes sender;
+	struct cs_bytes recipient;
+	struct cs_bytes payload;
+};
+
+struct adapter_status_event {
+	struct cs_hash message_id;
+	struct cs_hash source;
+	uint64_t sequence;
+	uint8_t status;
+};
+
+struct adapter_finalized_event {
+	struct cs_hash message_id;
+	struct cs_hash destination;
+	uint8_t status;
+};
+
+enum adapter_event_kind {
+	ADAPTER_EVENT_MESSAGE,
+	ADAPTER_EVENT_STATUS,
+	ADAPTER_EVENT_FINALIZED,
+};
+
+struct adapter_event {
+	enum adapter_event_kind kind;
+	struct adapter_position at;
+	union {
+		struct adapter_message message;
+		struct adapter_status_event status;
+		struct adapter_finalized_event finalized;
+	};
+};
+
+struct adapter_header {
+	struct adapter_block_id id;
+	struct cs_hash parent;
+	uint64_t time_s;
+	struct cs_bytes rlp; /* of EVM chains; what the light client of the chain reads elsewhere */
+};
+
+/* A block with at least one event of the gateway contract, ascending by height, events in order.
+ * late: found by the reconciler or by a rescan; may repeat what was reported: the receiver knows
+ * messages by their id. */
+struct adapter_block {
+	struct adapter_header header;
+	const struct adapter_event *events;
+	size_t event_count;
+	bool late;
+};
+
+/* Everything that was reported at heights >= from is withdrawn; what is still on the chain is
+ * reported again by block(). old_hash: of the block reported at `from`; new_hash: what is there
+ * now, zero when the chain is shorter now. beyond_window: the fork lies below everything that is
+ * remembered: `from` is the lowest height known to have changed. */
+struct adapter_reorg {
+	uint64_t from;
+	uint64_t old_tip;
+	struct cs_hash old_hash;
+	struct cs_hash new_hash;
+	bool beyond_window;
+};
+
+/* The newest block of which, and of all before it, everything was reported. Its newest entry is
+ * last. The gateway keeps it in its journal in the same transaction as what it did with the blocks,
+ * and hands it back at the next start. */
+struct adapter_cursor {
+	struct adapter_block_id recent[ADAPTER_CURSOR_BLOCKS];
+	size_t count;
+};
+
+enum adapter_endpoint_state {
+	ADAPTER_ENDPOINT_UNKNOWN, /* not asked yet */
+	ADAPTER_ENDPOINT_OK,
+	ADAPTER_ENDPOINT_LAGGING,     /* some heights behind the best */
+	ADAPTER_ENDPOINT_FAILING,     /* errors in a row; tried again after a pause */
+	ADAPTER_ENDPOINT_WRONG_CHAIN, /* another chain id or genesis: not used */
+};
+
+struct adapter_endpoint {
+	const char *url;
+	enum adapter_endpoint_state state;
+	bool websocket;
+	uint64_t height;
+	uint64_t requests;
+	uint64_t errors;
+	uint64_t limited; /* answers that say "too many" */
+	uint64_t lies;    /* answers that cannot be */
+	char why[120];    /* of the newest failure */
+};
+
+/* Called from the loop. head: the newest header changed (before its events are known). block: see
+ * above. progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
+ * new head for longer than it should take; 0 when it moves again. Any of them may be NULL. */
+struct adapter_listener {
+	void *ctx;
+	void (*head)(void *ctx, const struct adapter_header *head);
+	void (*block)(void *ctx, const struct adapter_block *block);
+	void (*progress)(void *ctx, const struct adapter_cursor *cursor);
+	void (*reorg)(void *ctx, const struct adapter_reorg *reorg);
+	void (*stalled)(void *ctx, uint64_t stalled_ms);
+	void (*endpoint)(void *ctx, const struct adapter_endpoint *endpoint);
+};
+
+/* ---- what the gateway asks
+ * ----------------------------------------------------------------------------------------- */
+
+/* why: a sentence for people, "" on success. */
+typedef void adapter_done_fn(void *ctx, enum cs_err err, const char *why);
+typedef void adapter_headers_fn(void *ctx, enum cs_err err, const char *why,
+				const struct adapter_header *headers, size_t count);
+
+/* As wire's ProofNodes wants it: nodes root first, each <= 1024 bytes; leaf: the last one where it
+ * is larger, else none. No node at all is the proof of an empty trie. */
+struct adapter_proof {
+	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX];
+	size_t count;
+	struct cs_bytes leaf;
+};
+
+struct adapter_claim {
+	struct cs_hash message_id;
+	uint32_t log_index; /* in the receipt */
+};
+
+/* claims: the MessageCommitted logs of the gateway contract in this receipt, at most
+ * ADAPTER_CLAIMS_MAX from `claims_from` on; claim_total: how many there are. */
+struct adapter_receipt_proof {
+	struct adapter_block_id block;
+	uint32_t tx_index;
+	struct adapter_proof proof;
+	struct adapter_claim claims[ADAPTER_CLAIMS_MAX];
+	size_t claim_count;
+	size_t claim_total;
+};
+typedef void adapter_receipt_proof_fn(void *ctx, enum cs_err err, const char *why,
+				      const struct adapter_receipt_proof *proof);
+
+struct adapter_slot_proof {
+	struct cs_hash slot;
+	struct cs_hash value; /* what the node says; zero when absent */
+	struct adapter_proof proof;
+};
+
+struct adapter_account_proof {
+	struct adapter_block_id block;
+	bool exists;
+	struct cs_hash code_hash;
+	struct adapter_proof account;
+	const struct adapter_slot_proof *slots;
+	size_t slot_count;
+};
+typedef void adapter_account_proof_fn(void *ctx, enum cs_err err, const char *why,
+				      const struct adapter_account_proof *proof);
+
+/* err REVERTED: data is what the call reverted with. */
+typedef void adapter_call_fn(void *ctx, enum cs_err err, const char *why, struct cs_bytes data);
+typedef void adapter_gas_fn(void *ctx, enum cs_err err, const char *why, uint64_t gas);
+
+/* What a transaction should offer now. legacy: the chain has no base fee; max_fee_wei is the gas
+ * price. */
+struct adapter_fees {
+	uint64_t base_fee_wei; /* of the newest block */
+	uint64_t max_fee_wei;
+	uint64_t max_priority_fee_wei;
+	bool legacy;
+};
+typedef void adapter_fees_fn(void *ctx, enum cs_err err, const char *why,
+			     const struct adapter_fees *fees);
+
+struct adapter_account {
+	struct cs_hash balance;   /* 32-byte word */
+	struct cs_hash code_hash; /* keccak of the code; of nothing when there is none */
+	bool has_code;
+	uint64_t nonce; /* of the newest block, not of the pool */
+};
+typedef void adapter_account_fn(void *ctx, enum cs_err err, const char *why,
+				const struct adapter_account *account);
+
+/* The statuses of messages of one source at the newest block: what is looked at before gas is
+ * spent. */
+typedef void adapter_statuses_fn(void *ctx, enum cs_err err, const char *why,
+				 const uint8_t *statuses, size_t count);
+
+/* ---- submission
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+/* One transaction of a gas account: from the wish to the block. The adapter owns nonce, fees,
+ * replacement and the watch for the receipt; the bytes are the enclave's. */
+struct adapter_tx;
+
+#define ADAPTER_TX_ATTEMPTS_MAX 16
+
+struct adapter_terms {
+	uint64_t nonce;
+	uint64_t gas_limit;
+	uint64_t max_fee_wei;
+	uint64_t max_priority_fee_wei;
+	bool legacy;
+	bool cancel;      /* sign "value 0 to itself" in place of the call */
+	unsigned attempt; /* counts from 0 within one transaction */
+};
+
+enum adapter_tx_state {
+	ADAPTER_TX_QUEUED,   /* waits for its turn, for terms or for its signature */
+	ADAPTER_TX_SENT,     /* a node took it */
+	ADAPTER_TX_INCLUDED, /* in a block: success or not, see the report */
+	ADAPTER_TX_SETTLED,  /* the same, and `settle_blocks` more on top: nothing more is reported
+			      */
+	ADAPTER_TX_UNINCLUDED, /* its block is gone; it is sent again by itself */
+	ADAPTER_TX_STUCK,      /* the fee cap or the last attempt is reached; it stays watched */
+	ADAPTER_TX_FAILED, /* never sent, or can no longer be included: nothing more is reported */
+};
+
+struct adapter_tx_report {
+	enum adapter_tx_state state;
+	enum cs_err err; /* of FAILED and STUCK */
+	const char *why;
+	uint64_t nonce;
+	struct cs_hash hash; /* of the attempt that this is about */
+	bool cancelled;      /* the attempt that was included is the cancellation */
+	bool succeeded;      /* of INCLUDED, SETTLED: the receipt's status */
+	struct adapter_block_id block;
+	uint64_t time_s;
+	uint64_t gas_used;
+	uint64_t gas_price_wei; /* effective */
+	unsigned attempts;
+};
+
+/* What was sent before this process started, from the journal. raw: the bytes of the newest
+ * attempt. */
+struct adapter_tx_resume {
+	struct adapter_terms terms; /* of the newest attempt */
+	struct cs_hash hashes[ADAPTER_TX_ATTEMPTS_MAX];
+	bool cancels[ADAPTER_TX_ATTEMPTS_MAX];
+	size_t count;
+	struct cs_bytes raw;
+};
+
+/* sign: asks for the bytes under these terms; answered, any time later, by adapter_tx_signed or
+ * adapter_tx_refused.
+ *   **The answer with bytes comes only after the journal holds nonce, hash and bytes**: they are
+ * sent at once. A refusal with POLICY_FEE counts as the fee cap. May be asked several times with
+ * other terms. report: every change of state; after SETTLED or FAILED the tx is gone. gas_limit 0:
+ * estimated from `to` and `data` with the configured margin, and a revert there is FAILED with
+ * REVERTED. max_fee_cap_wei: no attempt offers more per gas; 0: the configured cap. */
+struct adapter_submission {
+	struct cs_address from;
+	uint64_t gas_limit;
+	uint64_t max_fee_cap_wei;
+	struct cs_address to;
+	struct cs_bytes data;                   /* copied */
+	const struct adapter_tx_resume *resume; /* NULL: new */
+	void *ctx;
+	void (*sign)(void *ctx, struct adapter_tx *tx, const struct adapter_terms *terms);
+	void (*report)(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report);
+};
+
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct adapter_ops {
+	const char *name;
+	enum cs_err (*start)(struct adapter *adapter, const struct adapter_cursor *cursor);
+	void (*free)(struct adapter *adapter);
+	enum cs_err (*headers)(struct adapter *adapter, uint64_t from, size_t count,
+			       adapter_headers_fn *done, void *ctx);
+	enum cs_err (*receipt_proof)(struct adapter *adapter, const struct adapter_block_id *block,
+				     uint32_t tx_index, size_t claims_from,
+				     adapter_receipt_proof_fn *done, void *ctx);
+	enum cs_err (*account_proof)(struct adapter *adapter, const struct adapter_block_id *block,
+				     const struct cs_address *address, const struct cs_hash *slots,
+				     size_t count, adapter_account_proof_fn *done, void *ctx);
+	enum cs_err (*call)(struct adapter *adapter, const struct cs_address *from,
+			    const struct cs_address *to, struct cs_bytes data,
+			    adapter_call_fn *done, void *ctx);
+	enum cs_err (*estimate)(struct adapter *adapter, const struct cs_address *from,
+				const struct cs_address *to, struct cs_bytes data,
+				adapter_gas_fn *done, void *ctx);
+	enum cs_err (*fees)(struct adapter *adapter, adapter_fees_fn *done, void *ctx);
+	enum cs_err (*account)(struct adapter *adapter, const struct cs_address *address,
+			       adapter_account_fn *done, void *ctx);
+	enum cs_err (*statuses)(struct adapter *adapter, const struct cs_hash *source,
+				const uint64_t *sequences, size_t count, adapter_statuses_fn *done,
+				void *ctx);
+	enum cs_err (*rescan)(struct adapter *adapter, uint64_t from, uint64_t to,
+			      adapter_done_fn *done, void *ctx);
+	enum cs_err (*submit)(struct adapter *adapter, struct adapter_tx **tx,
+			      const struct adapter_submission *submission);
+	void (*tx_signed)(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
+	void (*tx_refused)(struct adapter_tx *tx, enum cs_err err, const char *why);
+	enum cs_err (*tx_cancel)(struct adapter_tx *tx);
+	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
+				void *ctx);
+	const struct adapter_header *(*head)(struct adapter *adapter);
+	size_t (*endpoints)(struct adapter *adapter, struct adapter_endpoint *endpoints,
+			    size_t count_max);
+};
+
+/* First member of every chain's own struct. */
+struct adapter {
+	const struct adapter_ops *ops;
+};
+
+/* Connects, finds the fork with the cursor (NULL or empty: begins at the configured start height)
+ * and reports from there. */
+CS_NODISCARD enum cs_err adapter_start(struct adapter *adapter,
+				       const struct adapter_cursor *cursor);
+void adapter_free(struct adapter *adapter);
+
+/* Consecutive headers of the chain as it is now, linked to each other by hash; fewer than asked
+ * when the chain ends. INVALID: count 0 or above ADAPTER_HEADERS_MAX. NOT_FOUND: `from` is above
+ * the head. */
+CS_NODISCARD enum cs_err adapter_headers(struct adapter *adapter, uint64_t from, size_t count,
+					 adapter_headers_fn *done, void *ctx);
+/* One trie per block is kept, whoever asks first builds it. REORGED: no such block any more.
+ * NOT_FOUND: no such index. */
+CS_NODISCARD enum cs_err adapter_receipt_proof(struct adapter *adapter,
+					       const struct adapter_block_id *block,
+					       uint32_t tx_index, size_t claims_from,
+					       adapter_receipt_proof_fn *done, void *ctx);
+/* Of the account and its slots at this block; checked against its state root. count <=
+ * ADAPTER_SLOTS_MAX. UNAVAILABLE: the node no longer has that state. REORGED: another block is
+ * there. */
+CS_NODISCARD enum cs_err adapter_account_proof(struct adapter *adapter,
+					       const struct adapter_block_id *block,
+					       const struct cs_address *address,
+					       const struct cs_hash *slots, size_t count,
+					       adapter_account_proof_fn *done, void *ctx);
+/* At the newest block. from may be NULL. */
+CS_NODISCARD enum cs_err adapter_call(struct adapter *adapter, const struct cs_address *from,
+				      const struct cs_address *to, struct cs_bytes data,
+				      adapter_call_fn *done, void *ctx);
+CS_NODISCARD enum cs_err adapter_estimate(struct adapter *adapter, const struct cs_address *from,
+					  const struct cs_address *to, struct cs_bytes data,
+					  adapter_gas_fn *done, void *ctx);
+CS_NODISCARD enum cs_err adapter_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx);
+CS_NODISCARD enum cs_err adapter_account(struct adapter *adapter, const struct cs_address *address,
+					 adapter_account_fn *done, void *ctx);
+/* Of the gateway contract; count <= ADAPTER_STATUSES_MAX. */
+CS_NODISCARD enum cs_err adapter_statuses(struct adapter *adapter, const struct cs_hash *source,
+					  const uint64_t *sequences, size_t count,
+					  adapter_statuses_fn *done, void *ctx);
+/* Reports the blocks with events from..to again, as late. At its own pace, beside the live work. */
+CS_NODISCARD enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, uint64_t to,
+					adapter_done_fn *done, void *ctx);
+
+/* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED.
+ */
+CS_NODISCARD enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,
+					const struct adapter_submission *submission);
+void adapter_tx_signed(struct adapter *adapter, struct adapter_tx *tx, struct cs_bytes raw,
+		       const struct cs_hash *hash);
+void adapter_tx_refused(struct adapter *adapter, struct adapter_tx *tx, enum cs_err err,
+			const char *why);
+/* Not sent yet: FAILED with CLOSED. Sent: replaced by a cancellation, which may lose the race: the
+ * report tells. CONFLICT: it is already included. */
+CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx);
+/* Without nonce, ladder or watch: for a transaction that somebody else made. "Already known" is
+ * success. */
+CS_NODISCARD enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw,
+					  adapter_done_fn *done, void *ctx);
+
+/* NULL before the first one is known; valid until the loop runs on. */
+const struct adapter_header *adapter_head(struct adapter *adapter);
+/* Writes at most count_max, returns how many there are. */
+size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
+			 size_t count_max);
+
+/* A cursor as bytes for a journal: count, then (height, hash) pairs, big-endian. */
+CS_NODISCARD enum cs_err adapter_cursor_encode(uint8_t *bytes, size_t size_max, size_t *size,
+					       const struct adapter_cursor *cursor);
+CS_NODISCARD enum cs_err adapter_cursor_decode(struct adapter_cursor *cursor,
+					       struct cs_bytes bytes);
+
+const char *adapter_tx_state_name(enum adapter_tx_state state);
+const char *adapter_endpoint_state_name(enum adapter_endpoint_state state);
+
+#endif
