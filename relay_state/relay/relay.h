@@ -1,0 +1,66 @@
+/* What may happen to one message, as tables: its states, the moves between them, and the eighteen steps that people see.
+ * Knows nothing of chains, clocks or journals; whoever writes a state asks here first whether the move is legal. */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "core/err.h"
+
+enum relay_state {
+	RELAY_STATE_NONE = 0,
+#define RELAY_STATE(code, number, name, ends, sentence) RELAY_##code = (number),
+#include "relay_state/relay/states.def"
+#undef RELAY_STATE
+	RELAY_STATE_END
+};
+
+enum relay_event {
+#define RELAY_EVENT(code, name) RELAY_ON_##code,
+#include "relay_state/relay/events.def"
+#undef RELAY_EVENT
+	RELAY_EVENT_END
+};
+
+enum relay_side {
+	RELAY_SOURCE = 1,
+	RELAY_DESTINATION = 2,
+};
+
+/* Bits 0..1 of a status word at the destination (docs/protocol/envelope.md section 4). */
+enum relay_status {
+	RELAY_STATUS_NONE = 0,
+	RELAY_STATUS_FAILED = 1,
+	RELAY_STATUS_DELIVERED = 2,
+	RELAY_STATUS_DEAD = 3,
+};
+
+enum relay_step {
+	RELAY_STEP_NONE = 0,
+#define RELAY_STEP(number, code, name, side, fact) RELAY_STEP_##code = (number),
+#include "relay_state/relay/steps.def"
+#undef RELAY_STEP
+	RELAY_STEP_END
+};
+#define RELAY_STEP_COUNT 18
+_Static_assert(RELAY_STEP_END == RELAY_STEP_COUNT + 1, "eighteen steps");
+
+/* CONFLICT when the table has no such move; *state is the state moved to, untouched on failure. */
+CS_NODISCARD enum cs_err relay_move(enum relay_state *state, enum relay_event event);
+bool relay_may_move(enum relay_state state, enum relay_event event);
+/* The state in which each gateway's journal begins a message. */
+enum relay_state relay_first(enum relay_side side);
+
+/* Nothing moves it any more; an abandoned one begins again if its event comes back. */
+bool relay_ends(enum relay_state state);
+
+/* Static strings, NULL for a number that is no state, event or step. */
+const char *relay_state_name(enum relay_state state);
+const char *relay_state_sentence(enum relay_state state);
+const char *relay_event_name(enum relay_event event);
+const char *relay_status_name(enum relay_status status);
+const char *relay_step_name(unsigned step);
+const char *relay_step_fact(unsigned step);
+enum relay_side relay_step_side(unsigned step);
+/* NOT_FOUND when no state has the name. */
+CS_NODISCARD enum cs_err relay_state_parse(enum relay_state *state, const char *name);
+
+#endif
