@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Makes and checks manifests (docs/protocol/manifest.md). Standard library only; shares no code with the enclave.
+
+    manifest.py keygen KEYFILE                      an administrator's key (64 hex digits, mode 600); prints its x
+    manifest.py canonical DRAFT                     the canonical bytes of "manifest", without signatures
+    manifest.py sign DRAFT -o OUT --key KEYFILE…    the signed file from a draft, or more signatures to a signed file
+    manifest.py hash FILE                           the hash (of a draft or of a signed file)
+    manifest.py verify FILE [FILE…]                 a lineage, first to newest: form, links, k of n
+    manifest.py identity CAIP2 GENESIS GATEWAY      the identity of a gateway
+"""
+import argparse
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import envelope_vectors as ev  # noqa: E402
+
+DOMAIN = "caisson/manifest/v1"
+
+
+class Bad(Exception):
+    pass
+
+
+def canonical(value) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    if "\\" in text:
+        raise Bad("escapes are not canonical: use printable ASCII without quotes and backslashes")
+    return text.encode()
+
+
+def manifest_hash(inner: bytes) -> bytes:
+    return ev.keccak(ev.tag(DOMAIN) + ev.keccak(inner))
+
+
+def unhex(text: str, size: int) -> bytes:
+    data = bytes.fromhex(text.removeprefix("0x"))
+    if len(data) != size:
+        raise Bad(f"{text}: {size} bytes expected")
+    return data
+
+
+def load(path):
+    """(inner object, signatures, the file's bytes)"""
+    raw = Path(path).read_bytes()
+    document = json.loads(raw)
+    if isinstance(document, dict) and "manifest" in document:
+        return document["manifest"], list(document.get("signatures", [])), raw
+    return document, [], raw
+
+
+def sign(inner: bytes, key: int) -> dict:
+    rx, _, s = ev.schnorr_sign(key, manifest_hash(inner), secrets.token_bytes(32))
+    return {"key": "0x" + ev.public_x(key).hex(),
+            "signature": "0x" + rx.to_bytes(32, "big").hex() + s.to_bytes(32, "big").hex()}
+
+
+def schnorr_verify(x: bytes, message: bytes, signature: bytes) -> bool:
+    """BIP-340 Verify."""
+    px, r, s = int.from_bytes(x, "big"), int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if px >= ev.P or r >= ev.P or s >= ev.N:
+        return False
+    square = (pow(px, 3, ev.P) + 7) % ev.P
+    y = pow(square, (ev.P + 1) // 4, ev.P)
+    if y * y % ev.P != square:
+        return False
+    if y & 1:
+        y = ev.P - y
+    e = int.from_bytes(ev.tagged("BIP0340/challenge", signature[:32] + x + message), "big") % ev.N
+    point = ev.point_add(ev.point_mul(ev.G, s), ev.point_mul((px, y), (ev.N - e) % ev.N))
+    return point is not None and point[1] % 2 == 0 and point[0] == r
+
+
+def read_key(path) -> int:
+    return int.from_bytes(unhex(Path(path).read_text().strip(), 32), "big")
+
+
+def signed_by(inner: bytes, signatures, administrators) -> set:
+    message, good = manifest_hash(inner), set()
+    for entry in signatures:
+        key = entry["key"]
+        if key not in administrators["keys"]:
+            raise Bad(f"{key} is not an administrator")
+        if key in good:
+            raise Bad(f"{key} signed twice")
+        if not schnorr_verify(unhex(key, 32), message, unhex(entry["signature"], 64)):
+            raise Bad(f"the signature of {key} does not verify")
+        good.add(key)
+    return good
+
+
+def verify(paths):
+    before, before_hash = None, bytes(32)
+    for number, path in enumerate(paths, 1):
+        inner, signatures, raw = load(path)
+        if canonical({"manifest": inner, "signatures": signatures}) != raw:
+            raise Bad(f"{path}: not canonical")
+        if inner["number"] != number or unhex(inner["previous"], 32) != before_hash:
+            raise Bad(f"{path}: does not follow")
+        body = canonical(inner)
+        administrators = (before or inner)["administrators"]
+        good = signed_by(body, signatures, administrators)
+        if len(good) < administrators["threshold"]:
+            raise Bad(f"{path}: {len(good)} of {administrators['threshold']} signatures")
+        before, before_hash = inner, manifest_hash(body)
+    return before_hash
+
+
+def run(args):
+    if args.verb == "keygen":
+        key = secrets.randbelow(ev.N - 1) + 1
+        fd = os.open(args.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w") as out:
+            out.write(f"{key:064x}\n")
+        print("0x" + ev.public_x(key).hex())
+    elif args.verb == "canonical":
+        print(canonical(load(args.file)[0]).decode(), end="")
+    elif args.verb == "hash":
+        print("0x" + manifest_hash(canonical(load(args.file)[0])).hex())
+    elif args.verb == "identity":
+        print("0x" + ev.identity(args.caip2, unhex(args.genesis, 32), unhex(args.gateway, 20)).hex())
+    elif args.verb == "sign":
+        inner, signatures, _ = load(args.file)
+        for path in args.key:
+            entry = sign(canonical(inner), read_key(path))
+            signatures = [s for s in signatures if s["key"] != entry["key"]] + [entry]
+        Path(args.output).write_bytes(canonical({"manifest": inner, "signatures": signatures}))
+        print("0x" + manifest_hash(canonical(inner)).hex())
+    elif args.verb == "verify":
+        print("0x" + verify(args.files).hex())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb in ("keygen", "canonical", "hash"):
+        verbs.add_parser(verb).add_argument("file")
+    p = verbs.add_parser("sign")
+    p.add_argument("file")
+    p.add_argument("-o", "--output", required=True)
+    p.add_argument("--key", action="append", required=True)
+    verbs.add_parser("verify").add_argument("files", nargs="+")
+    p = verbs.add_parser("identity")
+    for name in ("caip2", "genesis", "gateway"):
+        p.add_argument(name)
+    try:
+        run(parser.parse_args())
+    except (Bad, OSError, ValueError, KeyError, TypeError) as problem:
+        print(f"manifest: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
