@@ -1,0 +1,52 @@
+"""Where the repository is, and the programs that tests start."""
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "build" / "tools" / "bin"
+
+
+class Missing(Exception):
+    """A part that the machine does not have; .part names it. Tests skip by it, unless it is required."""
+
+    def __init__(self, part: str, how: str):
+        super().__init__(f"{part} is missing: {how}")
+        self.part = part
+
+
+def find_tool(name: str) -> str:
+    here = TOOLS / name
+    if os.access(here, os.X_OK):
+        return str(here.resolve())
+    found = shutil.which(name)
+    if found is None:
+        raise Missing(name, f"script/install {'geth' if name == 'geth' else 'demo'} brings it")
+    return found
+
+
+def find_build() -> Path:
+    """The build directory whose programs are tested: $CAISSON_BUILD, else the newest of the presets' that has them."""
+    given = os.environ.get("CAISSON_BUILD")
+    if given:
+        return Path(given).resolve()
+    builds = [ROOT / "build" / preset for preset in ("demo", "dev", "release")]
+    builds = [b for b in builds if (b / "cli" / "caisson").exists()]
+    if not builds:
+        raise Missing("caisson", "build a preset first, or set CAISSON_BUILD")
+    return max(builds, key=lambda b: (b / "cli" / "caisson").stat().st_mtime)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
