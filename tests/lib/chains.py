@@ -115,7 +115,7 @@ class Clique(Chain):
         self.signers = ["0x" + crypto.address(s).hex() for s in self.signer_secrets]
         users = [secret_of(f"{chain_id} user {i}") for i in range(USER_COUNT)]
         self.accounts = ["0x" + crypto.address(s).hex() for s in users]
-        (folder / "password").write_text("caisson\n")
+        (folder / "password").write_text("caisson")
         self._write_genesis(period, epoch, gas_limit)
         ports = free_ports(3 * signers)
         self.p2p_ports, self.http_ports, self.auth_ports = ports[:signers], ports[signers:2 * signers], ports[2 * signers:]
