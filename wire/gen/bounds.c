@@ -1,0 +1,313 @@
+/* Generated from enclave.proto by tools/wire_bounds.py. */
+#include "wire/bounds.h"
+#include "wire/enclave.pb-c.h"
+
+static const struct wire_bound message_head[] = {
+	{1, 1, 32, 32, false}, /* source */
+	{2, 1, 32, 32, false}, /* destination */
+	{3, 1, 0, 0, false}, /* sequence */
+	{4, 1, 0, 0, false}, /* deadline */
+	{5, 1, 32, 32, false}, /* sender_hash */
+	{6, 1, 32, 32, false}, /* recipient_hash */
+	{7, 1, 32, 32, false}, /* payload_hash */
+	{8, 1, 0, 0, false}, /* min_gas_limit */
+	{9, 1, 32, 32, false}, /* closer */
+	{10, 1, 32, 32, false}, /* refund_to */
+	{11, 1, 0, 0, false}, /* finality */
+};
+
+static const struct wire_bound message_full[] = {
+	{1, 1, 0, 0, true}, /* head */
+	{2, 1, 0, 96, false}, /* sender */
+	{3, 1, 0, 96, false}, /* recipient */
+	{4, 1, 0, 16384, false}, /* payload */
+};
+
+static const struct wire_bound outcome[] = {
+	{1, 1, 32, 32, false}, /* message_id */
+	{2, 1, 0, 0, false}, /* status */
+};
+
+static const struct wire_bound statement[] = {
+	{1, 1, 0, 0, false}, /* kind */
+	{2, 1, 32, 32, false}, /* signer */
+	{3, 1, 32, 32, false}, /* receiver */
+	{4, 1, 0, 0, false}, /* epoch */
+	{5, 1, 0, 0, false}, /* manifest_number */
+	{6, 1, 32, 32, false}, /* root */
+	{7, 1, 32, 32, false}, /* rx */
+	{8, 1, 32, 32, false}, /* ry */
+	{9, 1, 32, 32, false}, /* s */
+	{10, 16, 32, 32, false}, /* path */
+};
+
+static const struct wire_bound proof_nodes[] = {
+	{1, 32, 0, 1024, false}, /* nodes */
+	{2, 1, 0, 65536, false}, /* leaf */
+};
+
+static const struct wire_bound client_status[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 0, 0, false}, /* head_height */
+	{3, 1, 0, 0, false}, /* final_height */
+	{4, 1, 32, 32, false}, /* final_hash */
+	{5, 1, 0, 0, false}, /* final_time_s */
+	{6, 1, 0, 0, false}, /* frozen */
+	{7, 1, 0, 0, false}, /* insecure_dev_head */
+};
+
+static const struct wire_bound key_info[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 1, 32, 32, false}, /* public_key */
+	{4, 1, 20, 20, false}, /* gas_address */
+};
+
+static const struct wire_bound hello_request[] = {
+	{1, 1, 32, 32, false}, /* nonce */
+};
+
+static const struct wire_bound hello_reply[] = {
+	{1, 1, 0, 0, false}, /* version */
+	{2, 1, 32, 32, false}, /* schema_digest */
+	{3, 1, 32, 32, false}, /* measurement */
+	{4, 1, 32, 32, false}, /* manifest_hash */
+	{5, 1, 0, 0, false}, /* manifest_number */
+	{6, 1, 32, 32, false}, /* lineage */
+	{7, 1, 0, 0, false}, /* insecure_flags */
+	{8, 1, 0, 16, false}, /* backend */
+	{9, 1, 0, 64, false}, /* build */
+	{10, 64, 0, 0, false}, /* keys */
+	{11, 16, 0, 0, false}, /* clients */
+	{12, 1, 32, 32, false}, /* nonce */
+	{13, 1, 64, 64, false}, /* report_data */
+	{14, 1, 0, 8192, false}, /* evidence */
+	{15, 1, 0, 0, false}, /* rollback_detected_only_within_process */
+	{16, 1, 0, 0, false}, /* now_low_s */
+	{17, 1, 0, 0, false}, /* now_high_s */
+};
+
+static const struct wire_bound init_reply[] = {
+	{1, 64, 0, 0, false}, /* keys */
+	{2, 1, 0, 1048576, false}, /* sealed */
+};
+
+static const struct wire_bound export_reply[] = {
+	{1, 1, 0, 1048576, false}, /* sealed */
+	{2, 1, 0, 0, false}, /* counter */
+};
+
+static const struct wire_bound import_request[] = {
+	{1, 1, 0, 1048576, false}, /* sealed */
+};
+
+static const struct wire_bound import_reply[] = {
+	{1, 1, 0, 0, false}, /* counter */
+	{2, 64, 0, 0, false}, /* keys */
+};
+
+static const struct wire_bound client_create_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 0, 8192, false}, /* header */
+};
+
+static const struct wire_bound client_update_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 256, 0, 8192, false}, /* headers */
+};
+
+static const struct wire_bound client_reply[] = {
+	{1, 1, 0, 0, true}, /* status */
+	{2, 1, 0, 0, false}, /* accepted */
+};
+
+static const struct wire_bound conflict_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+};
+
+static const struct wire_bound conflict_reply[] = {
+	{1, 1, 0, 8192, false}, /* first */
+	{2, 1, 0, 8192, false}, /* second */
+};
+
+static const struct wire_bound message_claim[] = {
+	{1, 1, 0, 0, true}, /* head */
+	{2, 1, 0, 0, false}, /* log_index */
+};
+
+static const struct wire_bound receipt_claim[] = {
+	{1, 1, 0, 0, false}, /* height */
+	{2, 1, 32, 32, false}, /* block_hash */
+	{3, 1, 0, 0, false}, /* tx_index */
+	{4, 1, 0, 0, true}, /* proof */
+	{5, 64, 0, 0, false}, /* messages */
+};
+
+static const struct wire_bound sign_messages_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 32, 32, false}, /* receiver */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 64, 0, 0, false}, /* receipts */
+	{5, 256, 0, 8192, false}, /* headers */
+};
+
+static const struct wire_bound signed_reply[] = {
+	{1, 1, 0, 0, true}, /* statement */
+	{2, 64, 32, 32, false}, /* message_ids */
+};
+
+static const struct wire_bound status_claim[] = {
+	{1, 1, 0, 0, true}, /* head */
+	{2, 1, 0, 0, true}, /* proof */
+};
+
+static const struct wire_bound sign_outcomes_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 32, 32, false}, /* receiver */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 1, 0, 0, false}, /* height */
+	{5, 1, 0, 0, true}, /* account */
+	{6, 1, 0, 0, true}, /* sentinel */
+	{7, 64, 0, 0, false}, /* claims */
+	{8, 256, 0, 8192, false}, /* headers */
+};
+
+static const struct wire_bound signed_outcomes_reply[] = {
+	{1, 1, 0, 0, true}, /* statement */
+	{2, 64, 0, 0, false}, /* outcomes */
+};
+
+static const struct wire_bound learn_key_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 32, 32, false}, /* remote */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 1, 0, 0, false}, /* height */
+	{5, 1, 0, 0, true}, /* account */
+	{6, 1, 0, 0, true}, /* sentinel */
+	{7, 1, 0, 0, true}, /* key */
+	{8, 1, 0, 0, true}, /* window */
+};
+
+static const struct wire_bound learn_key_reply[] = {
+	{1, 1, 32, 32, false}, /* public_key */
+	{2, 1, 0, 0, false}, /* state */
+	{3, 1, 0, 0, false}, /* not_before */
+	{4, 1, 0, 0, false}, /* not_after */
+};
+
+static const struct wire_bound sign_transaction_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 1, 0, 0, false}, /* action */
+	{3, 1, 0, 0, false}, /* statement */
+	{4, 64, 0, 0, false}, /* messages */
+	{5, 64, 0, 0, false}, /* outcomes */
+	{6, 1, 0, 0, false}, /* new_epoch */
+	{7, 1, 0, 32, false}, /* new_key */
+	{8, 1, 0, 0, false}, /* nonce */
+	{9, 1, 0, 0, false}, /* gas_limit */
+	{10, 1, 0, 0, false}, /* max_fee_wei */
+	{11, 1, 0, 0, false}, /* max_priority_fee_wei */
+	{12, 1, 0, 0, false}, /* legacy */
+	{13, 1, 0, 20, false}, /* sweep_to */
+	{14, 1, 0, 32, false}, /* sweep_value */
+};
+
+static const struct wire_bound sign_transaction_reply[] = {
+	{1, 1, 0, 1048576, false}, /* raw */
+	{2, 1, 32, 32, false}, /* hash */
+	{3, 1, 20, 20, false}, /* from */
+};
+
+static const struct wire_bound rotate_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+};
+
+static const struct wire_bound rotate_reply[] = {
+	{1, 1, 0, 0, false}, /* new_epoch */
+	{2, 1, 32, 32, false}, /* new_key */
+	{3, 16, 0, 0, false}, /* statements */
+	{4, 1, 0, 1048576, false}, /* sealed */
+};
+
+static const struct wire_bound public_keys_reply[] = {
+	{1, 64, 0, 0, false}, /* keys */
+};
+
+static const struct wire_bound status_request[] = {
+	{1, 1, 32, 32, false}, /* nonce */
+};
+
+static const struct wire_bound status_reply[] = {
+	{1, 16, 0, 0, false}, /* clients */
+	{2, 1, 0, 0, false}, /* insecure_flags */
+	{3, 1, 32, 32, false}, /* manifest_hash */
+	{4, 1, 0, 0, false}, /* manifest_number */
+	{5, 1, 32, 32, false}, /* nonce */
+	{6, 1, 32, 32, false}, /* digest */
+	{7, 1, 64, 64, false}, /* signature */
+	{8, 1, 32, 32, false}, /* public_key */
+};
+
+static const struct wire_bound error_reply[] = {
+	{1, 1, 0, 0, false}, /* code */
+	{2, 1, 0, 200, false}, /* why */
+};
+
+static const struct wire_bound probe_request[] = {
+	{1, 1, 0, 0, false}, /* what */
+};
+
+static const struct wire_bound probe_reply[] = {
+	{1, 1, 0, 0, false}, /* result */
+};
+
+const struct wire_message_bounds wire_bounds[] = {
+	{&caisson__wire__message_head__descriptor, message_head, 11},
+	{&caisson__wire__message_full__descriptor, message_full, 4},
+	{&caisson__wire__outcome__descriptor, outcome, 2},
+	{&caisson__wire__statement__descriptor, statement, 10},
+	{&caisson__wire__proof_nodes__descriptor, proof_nodes, 2},
+	{&caisson__wire__client_status__descriptor, client_status, 7},
+	{&caisson__wire__key_info__descriptor, key_info, 4},
+	{&caisson__wire__hello_request__descriptor, hello_request, 1},
+	{&caisson__wire__hello_reply__descriptor, hello_reply, 17},
+	{&caisson__wire__init_request__descriptor, NULL, 0},
+	{&caisson__wire__init_reply__descriptor, init_reply, 2},
+	{&caisson__wire__export_request__descriptor, NULL, 0},
+	{&caisson__wire__export_reply__descriptor, export_reply, 2},
+	{&caisson__wire__import_request__descriptor, import_request, 1},
+	{&caisson__wire__import_reply__descriptor, import_reply, 2},
+	{&caisson__wire__client_create_request__descriptor, client_create_request, 2},
+	{&caisson__wire__client_update_request__descriptor, client_update_request, 2},
+	{&caisson__wire__client_reply__descriptor, client_reply, 2},
+	{&caisson__wire__conflict_request__descriptor, conflict_request, 1},
+	{&caisson__wire__conflict_reply__descriptor, conflict_reply, 2},
+	{&caisson__wire__message_claim__descriptor, message_claim, 2},
+	{&caisson__wire__receipt_claim__descriptor, receipt_claim, 5},
+	{&caisson__wire__sign_messages_request__descriptor, sign_messages_request, 5},
+	{&caisson__wire__signed_reply__descriptor, signed_reply, 2},
+	{&caisson__wire__status_claim__descriptor, status_claim, 2},
+	{&caisson__wire__sign_outcomes_request__descriptor, sign_outcomes_request, 8},
+	{&caisson__wire__signed_outcomes_reply__descriptor, signed_outcomes_reply, 2},
+	{&caisson__wire__learn_key_request__descriptor, learn_key_request, 8},
+	{&caisson__wire__learn_key_reply__descriptor, learn_key_reply, 4},
+	{&caisson__wire__sign_transaction_request__descriptor, sign_transaction_request, 14},
+	{&caisson__wire__sign_transaction_reply__descriptor, sign_transaction_reply, 3},
+	{&caisson__wire__rotate_request__descriptor, rotate_request, 1},
+	{&caisson__wire__rotate_reply__descriptor, rotate_reply, 4},
+	{&caisson__wire__public_keys_request__descriptor, NULL, 0},
+	{&caisson__wire__public_keys_reply__descriptor, public_keys_reply, 1},
+	{&caisson__wire__status_request__descriptor, status_request, 1},
+	{&caisson__wire__status_reply__descriptor, status_reply, 8},
+	{&caisson__wire__error_reply__descriptor, error_reply, 2},
+	{&caisson__wire__probe_request__descriptor, probe_request, 1},
+	{&caisson__wire__probe_reply__descriptor, probe_reply, 1},
+};
+const size_t wire_bounds_count = 40;
+
+const struct cs_hash wire_schema_digest = {{
+	0xe5, 0xd0, 0x69, 0x7c, 0xdd, 0xd5, 0x76, 0xbb,
+	0x88, 0x01, 0x63, 0x9d, 0x77, 0xaf, 0xd1, 0x71,
+	0xac, 0x8b, 0x9f, 0x0a, 0xc1, 0xa7, 0x8b, 0x7d,
+	0x15, 0xba, 0x3e, 0x1d, 0x2f, 0x1a, 0x84, 0xb7,
+}};
