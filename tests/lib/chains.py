@@ -128,11 +128,10 @@ class Clique(Chain):
                 self._prepare(i, users if i == 0 else [])
             for i in range(signers):
                 self._start(i, gas_limit)
-            for i in range(signers):
                 self.rpc = Rpc(self.urls[i])
-                self._wait_up(self.processes[i], 2)
+                self._wait_up(self.processes[i], 0)  # a refused dial is tried again only half a minute later
             self.rpc = Rpc(self.url)
-            self._wait_agreed()
+            self._begin_sealing()
         except BaseException:
             self.stop()
             raise
@@ -173,21 +172,25 @@ class Clique(Chain):
                 "--syncmode", "full", "--gcmode", "archive", "--state.scheme", "hash", "--ipcdisable", "--nat", "none",
                 "--nodiscover", "--netrestrict", "127.0.0.0/8", "--cache", "64", "--verbosity", "3",
                 "--authrpc.addr", "127.0.0.1", "--authrpc.port", self.auth_ports[index],
-                "--http", "--http.addr", "127.0.0.1", "--http.port", http, "--http.api", "eth,net,web3,debug,clique,txpool,admin",
+                "--http", "--http.addr", "127.0.0.1", "--http.port", http, "--http.api", "eth,net,web3,debug,clique,txpool,admin,miner",
                 "--ws", "--ws.addr", "127.0.0.1", "--ws.port", http, "--ws.api", "eth,net,web3,debug,clique", "--ws.origins", "*",
                 "--rpc.txfeecap", "0", "--allow-insecure-unlock", "--unlock", ",".join(unlock),
-                "--password", self.folder / "password", "--mine", "--miner.etherbase", self.signers[index],
+                "--password", self.folder / "password", "--miner.etherbase", self.signers[index],
                 "--miner.gaslimit", gas_limit, "--miner.gasprice", "1"]
         self.processes.append(Process(argv, self.folder / f"node{index}.log"))
 
-    def _wait_agreed(self) -> None:
-        """The first blocks of three signers can fork: go on when all know one block 2."""
+    def _begin_sealing(self) -> None:
+        """Once all are connected: a signer that seals a block 1 of its own before that is on a fork for ten seconds."""
         rpcs = [Rpc(url) for url in self.urls]
+        peers = len(rpcs) - 1
+        wait_for(lambda: all(int(r.call("net_peerCount"), 16) >= peers for r in rpcs), START_TIMEOUT_S,
+                 f"peers of {self.caip2}")
+        for index in [1 % len(rpcs), *(i for i in range(len(rpcs)) if i != 1 % len(rpcs))]:  # block 1 is the second's turn
+            rpcs[index].call("miner_start")
 
         def agreed():
             blocks = [r.block(2) for r in rpcs]
-            return all(blocks) and len({b["hash"] for b in blocks}) == 1 and \
-                all(int(r.call("net_peerCount"), 16) >= len(rpcs) - 1 for r in rpcs)
+            return all(blocks) and len({b["hash"] for b in blocks}) == 1
 
         wait_for(agreed, START_TIMEOUT_S, f"agreement of the signers of {self.caip2}")
 
