@@ -1,0 +1,14 @@
+# cs_pytest(NAME <name> PATHS <path>... [LABELS <label>...] [TIMEOUT <seconds>]): one suite of tests/ as a ctest test.
+# The programs under test are those of this build directory.
+function(cs_pytest)
+	cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "PATHS;LABELS" ${ARGN})
+	if(NOT ARG_TIMEOUT)
+		set(ARG_TIMEOUT 300)
+	endif()
+	add_test(NAME ${ARG_NAME} COMMAND ${CMAKE_SOURCE_DIR}/tests/run-pytest -q ${ARG_PATHS})
+	set_tests_properties(${ARG_NAME} PROPERTIES
+		SKIP_RETURN_CODE 77
+		TIMEOUT ${ARG_TIMEOUT}
+		LABELS "${ARG_LABELS}"
+		ENVIRONMENT "CAISSON_BUILD=${CMAKE_BINARY_DIR}")
+endfunction()

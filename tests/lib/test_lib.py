@@ -1,0 +1,87 @@
+"""The tools of the tests, against published vectors and real nodes."""
+import pytest
+
+from lib import abi, chains, crypto, rlp
+from lib.rpc import RpcError
+
+FIRST_ANVIL_KEY = 0xAC0974BEC39A17E36BA4A6B4D238FF944BACB478CBED5EFCAE784D7BF4F2FF80
+
+
+@pytest.mark.parametrize("data, digest", [
+    (b"", "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"),
+    (b"abc", "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"),
+])
+def test_keccak(data, digest):
+    assert crypto.keccak(data).hex() == digest
+    assert crypto._keccak_plain(data).hex() == digest
+
+
+def test_keccak_plain_and_fast_agree_at_block_edges():
+    for size in (135, 136, 137, 272, 1000):
+        assert crypto._keccak_plain(b"x" * size) == crypto.keccak(b"x" * size)
+
+
+def test_schnorr_bip340_vector_0():
+    want = ("e907831f80848d1069a5371b402410364bdf1c5f8307b0084c55f1ce2dca8215"
+            "25f66a4a85ea8b71e482a74f382d2ce5ebeee8fdb2172f477df4900d310536c0")
+    signature = crypto.schnorr_sign(3, bytes(32))
+    assert signature.hex() == want
+    assert crypto.schnorr_verify(crypto.public_key(3)[:32], bytes(32), signature)
+    assert not crypto.schnorr_verify(crypto.public_key(3)[:32], b"\1" * 32, signature)
+
+
+def test_ecdsa_recovers():
+    assert crypto.address(FIRST_ANVIL_KEY).hex() == "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+    digest = crypto.keccak(b"x")
+    assert crypto.ecdsa_recover(digest, *crypto.ecdsa_sign(FIRST_ANVIL_KEY, digest)) == crypto.address(FIRST_ANVIL_KEY)
+
+
+def test_aes_ctr_of_sp800_38a():
+    key, counter = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c"), bytes(range(0xF0, 0x100))
+    plain = bytes.fromhex("6bc1bee22e409f96e93d7e117393172a")
+    assert chains.aes128_ctr(key, counter, plain).hex() == "874d6191b620e3261bef6864990db6ce"
+
+
+def test_abi_round_trip():
+    tuples = {"type": "tuple[]", "components": [{"name": "n", "type": "uint64"}, {"name": "data", "type": "bytes"}]}
+    kinds = ["uint256", "bytes32[]", tuples, "address", "bool"]
+    values = [7, [b"\1" * 32, b"\2" * 32], [{"n": 1, "data": b"abc"}, {"n": 2, "data": b""}], b"\3" * 20, True]
+    assert abi.decode(kinds, abi.encode(kinds, values)) == values
+    assert abi.selector("transfer(address,uint256)").hex() == "a9059cbb"
+
+
+def test_rlp_round_trip_and_refusals():
+    item = [b"", b"\x7f", b"\x80", b"x" * 60, [b"a", [b""]]]
+    assert rlp.decode(rlp.encode(item)) == item
+    for bad in (b"\x83ab", rlp.encode(item) + b"\0"):
+        with pytest.raises(ValueError):
+            rlp.decode(bad)
+
+
+@pytest.mark.parametrize("sign", [rlp.sign_1559, rlp.sign_legacy])
+def test_anvil_takes_our_transactions(anvil, sign):
+    rpc = anvil.rpc
+    nonce = int(rpc.call("eth_getTransactionCount", anvil.accounts[0], "pending"), 16)
+    raw = sign(FIRST_ANVIL_KEY, anvil.chain_id, nonce, b"\1" * 20, value=5)
+    assert rpc.wait_receipt(rpc.call("eth_sendRawTransaction", abi.to_hex(raw)))["status"] == "0x1"
+
+
+def test_anvil_refuses_another_chains_transaction(anvil):
+    raw = rlp.sign_1559(FIRST_ANVIL_KEY, anvil.chain_id + 1, 0, b"\1" * 20)
+    with pytest.raises(RpcError):
+        anvil.rpc.call("eth_sendRawTransaction", abi.to_hex(raw))
+
+
+def test_clique_seals_by_all_signers(clique):
+    rpc = clique.rpc
+    assert rpc.wait_receipt(rpc.send(clique.accounts[0], clique.accounts[1], value=1))["status"] == "0x1"
+    rpc.wait_blocks(4)
+    head, sealers = rpc.block_number(), set()
+    for height in range(1, head + 1):
+        fields = rlp.decode(abi.to_bytes(rpc.call("debug_getRawHeader", hex(height))))
+        extra = fields[12]
+        fields[12] = extra[:-65]
+        recovery, r, s = extra[-1], crypto.number(extra[-65:-33]), crypto.number(extra[-33:-1])
+        sealers.add("0x" + crypto.ecdsa_recover(crypto.keccak(rlp.encode(fields)), recovery, r, s).hex())
+    assert sealers <= set(clique.signers)
+    assert len(sealers) >= 2
