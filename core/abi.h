@@ -1,5 +1,6 @@
-/* Solidity's contract ABI (specification "Contract ABI", strict mode): an encoder for nested dynamic tuples and arrays that
- * writes the one canonical layout, and a bounded decoder that accepts nothing else. */
+/* Solidity's contract ABI (specification "Contract ABI", strict mode): an encoder for nested
+ * dynamic tuples and arrays that writes the one canonical layout, and a bounded decoder that
+ * accepts nothing else. */
 #ifndef CS_ABI_H
 #define CS_ABI_H
 
@@ -17,7 +18,8 @@ struct cs_abi {
 	size_t depth;
 };
 
-/* Begins with the first four bytes of keccak-256 of the signature ("transfer(address,uint256)"), then the arguments. */
+/* Begins with the first four bytes of keccak-256 of the signature ("transfer(address,uint256)"),
+ * then the arguments. */
 void cs_abi_call(struct cs_abi *abi, struct cs_buf *buf, const char *signature);
 /* Begins a tuple without a selector: event data, return values. */
 void cs_abi_init(struct cs_abi *abi, struct cs_buf *buf);
@@ -25,11 +27,13 @@ void cs_abi_put_u64(struct cs_abi *abi, uint64_t value);
 void cs_abi_put_word(struct cs_abi *abi, const struct cs_hash *word);
 void cs_abi_put_u256(struct cs_abi *abi, const struct cs_u256 *value);
 void cs_abi_put_address(struct cs_abi *abi, const struct cs_address *address);
-/* Keeps the place of an offset in the head; every slot is given to one of the four calls below, in order. */
+/* Keeps the place of an offset in the head; every slot is given to one of the four calls below, in
+ * order. */
 size_t cs_abi_slot(struct cs_abi *abi);
 /* The tail of a dynamic tuple begins here. */
 void cs_abi_enter(struct cs_abi *abi, size_t slot);
-/* The tail of an array with count elements begins here; dynamic elements take slots of their own. */
+/* The tail of an array with count elements begins here; dynamic elements take slots of their own.
+ */
 void cs_abi_enter_array(struct cs_abi *abi, size_t slot, size_t count);
 void cs_abi_leave(struct cs_abi *abi);
 /* bytes or string. */
@@ -45,21 +49,25 @@ struct cs_abi_reader {
 };
 
 /* TRUNCATED when the head does not fit. */
-CS_NODISCARD enum cs_err cs_abi_read(struct cs_abi_reader *reader, struct cs_bytes data, size_t head_count);
+CS_NODISCARD enum cs_err cs_abi_read(struct cs_abi_reader *reader, struct cs_bytes data,
+				     size_t head_count);
 /* The next word of the head. Reading past the head is TRUNCATED. */
 CS_NODISCARD enum cs_err cs_abi_get_word(struct cs_abi_reader *reader, struct cs_hash *word);
 /* OVERFLOW above the type's range. */
 CS_NODISCARD enum cs_err cs_abi_get_u64(struct cs_abi_reader *reader, uint64_t *value);
 CS_NODISCARD enum cs_err cs_abi_get_u8(struct cs_abi_reader *reader, uint8_t *value);
 CS_NODISCARD enum cs_err cs_abi_get_u256(struct cs_abi_reader *reader, struct cs_u256 *value);
-CS_NODISCARD enum cs_err cs_abi_get_address(struct cs_abi_reader *reader, struct cs_address *address);
+CS_NODISCARD enum cs_err cs_abi_get_address(struct cs_abi_reader *reader,
+					    struct cs_address *address);
 CS_NODISCARD enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value);
-/* A view into the input; NON_CANONICAL for an offset other than the next tail or padding other than zero, TOO_LARGE above
- * size_max. */
-CS_NODISCARD enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t size_max, struct cs_bytes *bytes);
+/* A view into the input; NON_CANONICAL for an offset other than the next tail or padding other than
+ * zero, TOO_LARGE above size_max. */
+CS_NODISCARD enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t size_max,
+					  struct cs_bytes *bytes);
 /* bytes[]: views into the input, at most count_max of them, each at most size_max. */
-CS_NODISCARD enum cs_err cs_abi_get_bytes_array(struct cs_abi_reader *reader, size_t count_max, size_t size_max,
-						struct cs_bytes *items, size_t *count);
+CS_NODISCARD enum cs_err cs_abi_get_bytes_array(struct cs_abi_reader *reader, size_t count_max,
+						size_t size_max, struct cs_bytes *items,
+						size_t *count);
 /* Everything was read: TRAILING otherwise. */
 CS_NODISCARD enum cs_err cs_abi_end(const struct cs_abi_reader *reader);
 

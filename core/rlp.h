@@ -1,8 +1,10 @@
-/* RLP (Ethereum yellow paper, appendix B), strictly canonical: one encoding per value, everything else is refused. Reads by
- * views into the input, without recursion and without memory; what is not read is not judged, except by cs_rlp_check.
+/* RLP (Ethereum yellow paper, appendix B), strictly canonical: one encoding per value, everything
+ * else is refused. Reads by views into the input, without recursion and without memory; what is not
+ * read is not judged, except by cs_rlp_check.
  *
- * Errors of all readers: TRUNCATED (a length runs past the end), NON_CANONICAL (a longer form than needed, a leading zero of
- * a number), MALFORMED (a list where a string belongs or the reverse, a wrong fixed size), OVERFLOW (a number too wide). */
+ * Errors of all readers: TRUNCATED (a length runs past the end), NON_CANONICAL (a longer form than
+ * needed, a leading zero of a number), MALFORMED (a list where a string belongs or the reverse, a
+ * wrong fixed size), OVERFLOW (a number too wide). */
 #ifndef CS_RLP_H
 #define CS_RLP_H
 
@@ -31,7 +33,8 @@ bool cs_rlp_more(const struct cs_rlp *list);
 /* TRAILING when items are left. */
 CS_NODISCARD enum cs_err cs_rlp_end(const struct cs_rlp *list);
 
-/* Each takes the next item and moves on; nothing moves on failure. At the end of the list: TRUNCATED. */
+/* Each takes the next item and moves on; nothing moves on failure. At the end of the list:
+ * TRUNCATED. */
 CS_NODISCARD enum cs_err cs_rlp_next(struct cs_rlp *list, struct cs_rlp_item *item);
 CS_NODISCARD enum cs_err cs_rlp_list(struct cs_rlp *list, struct cs_rlp *inner);
 CS_NODISCARD enum cs_err cs_rlp_bytes(struct cs_rlp *list, struct cs_bytes *bytes);
@@ -43,10 +46,12 @@ CS_NODISCARD enum cs_err cs_rlp_u64(struct cs_rlp *list, uint64_t *value);
 CS_NODISCARD enum cs_err cs_rlp_u256(struct cs_rlp *list, struct cs_u256 *value);
 /* Steps over count items. */
 CS_NODISCARD enum cs_err cs_rlp_skip(struct cs_rlp *list, size_t count);
-/* How many items are left; MALFORMED and so on when one of them is broken, TOO_LARGE above count_max. */
+/* How many items are left; MALFORMED and so on when one of them is broken, TOO_LARGE above
+ * count_max. */
 CS_NODISCARD enum cs_err cs_rlp_count(const struct cs_rlp *list, size_t count_max, size_t *count);
 
-/* The whole tree of one item is canonical and nests at most CS_RLP_DEPTH_MAX lists: TOO_LARGE when deeper. */
+/* The whole tree of one item is canonical and nests at most CS_RLP_DEPTH_MAX lists: TOO_LARGE when
+ * deeper. */
 CS_NODISCARD enum cs_err cs_rlp_check(struct cs_bytes bytes);
 
 /* ---- writing ---- */
@@ -61,7 +66,8 @@ void cs_rlp_put_u64(struct cs_buf *buf, uint64_t value);
 void cs_rlp_put_u256(struct cs_buf *buf, const struct cs_u256 *value);
 /* Only the header; payload_size bytes of items must follow. */
 void cs_rlp_put_list(struct cs_buf *buf, size_t payload_size);
-/* A list whose payload size is not known before: the payload moves when its header is put before it. */
+/* A list whose payload size is not known before: the payload moves when its header is put before
+ * it. */
 size_t cs_rlp_list_begin(const struct cs_buf *buf);
 void cs_rlp_list_end(struct cs_buf *buf, size_t begin);
 

@@ -1,5 +1,5 @@
-/* State machines as tables: states, names, and for every state the set of states that may follow it. A state changes through
- * its table or not at all. */
+/* State machines as tables: states, names, and for every state the set of states that may follow
+ * it. A state changes through its table or not at all. */
 #ifndef CS_SM_H
 #define CS_SM_H
 
@@ -15,8 +15,10 @@ struct cs_sm {
 	const uint64_t *next; /* by state: CS_SM_BIT of each successor */
 };
 
-/* Moves *state, or CONFLICT when the table does not allow it; a number outside the table is INVALID. */
-CS_NODISCARD enum cs_err cs_sm_move(const struct cs_sm *sm, unsigned *state, unsigned to, struct cs_why *why);
+/* Moves *state, or CONFLICT when the table does not allow it; a number outside the table is
+ * INVALID. */
+CS_NODISCARD enum cs_err cs_sm_move(const struct cs_sm *sm, unsigned *state, unsigned to,
+				    struct cs_why *why);
 bool cs_sm_may(const struct cs_sm *sm, unsigned from, unsigned to);
 /* No state follows. */
 bool cs_sm_is_terminal(const struct cs_sm *sm, unsigned state);

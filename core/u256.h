@@ -1,5 +1,5 @@
-/* Unsigned 256-bit numbers for amounts and chain words: checked arithmetic, text, and no modular surprises.
- * Not constant time: never for secrets. */
+/* Unsigned 256-bit numbers for amounts and chain words: checked arithmetic, text, and no modular
+ * surprises. Not constant time: never for secrets. */
 #ifndef CS_U256_H
 #define CS_U256_H
 
@@ -28,9 +28,12 @@ bool cs_u256_is_zero(const struct cs_u256 *value);
 /* Below, equal, above: -1, 0, 1. */
 int cs_u256_cmp(const struct cs_u256 *a, const struct cs_u256 *b);
 /* OVERFLOW when the result is above 2^256 - 1 or below 0; out may be an operand. */
-CS_NODISCARD enum cs_err cs_u256_add(struct cs_u256 *out, const struct cs_u256 *a, const struct cs_u256 *b);
-CS_NODISCARD enum cs_err cs_u256_sub(struct cs_u256 *out, const struct cs_u256 *a, const struct cs_u256 *b);
-CS_NODISCARD enum cs_err cs_u256_mul(struct cs_u256 *out, const struct cs_u256 *a, const struct cs_u256 *b);
+CS_NODISCARD enum cs_err cs_u256_add(struct cs_u256 *out, const struct cs_u256 *a,
+				     const struct cs_u256 *b);
+CS_NODISCARD enum cs_err cs_u256_sub(struct cs_u256 *out, const struct cs_u256 *a,
+				     const struct cs_u256 *b);
+CS_NODISCARD enum cs_err cs_u256_mul(struct cs_u256 *out, const struct cs_u256 *a,
+				     const struct cs_u256 *b);
 /* Quotient and remainder by a small number; by 0 is a bug. */
 struct cs_u256 cs_u256_div_u64(uint64_t *remainder, const struct cs_u256 *a, uint64_t b);
 

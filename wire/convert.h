@@ -1,5 +1,5 @@
-/* Between the schema's messages and the envelope's plain structures. From a decoded message nothing can fail but the range of
- * an enumeration or a count: sizes were checked by wire_decode. */
+/* Between the schema's messages and the envelope's plain structures. From a decoded message nothing
+ * can fail but the range of an enumeration or a count: sizes were checked by wire_decode. */
 #ifndef WIRE_CONVERT_H
 #define WIRE_CONVERT_H
 
@@ -7,22 +7,30 @@
 #include "wire/envelope.h"
 
 /* INVALID for a finality above 255. */
-CS_NODISCARD enum cs_err wire_head_from_pb(struct wire_message_head *out, const Caisson__Wire__MessageHead *pb);
+CS_NODISCARD enum cs_err wire_head_from_pb(struct wire_message_head *out,
+					   const Caisson__Wire__MessageHead *pb);
 /* The parts are views into pb; the head's hashes are not compared (wire_message_check). */
-CS_NODISCARD enum cs_err wire_message_from_pb(struct wire_message *out, const Caisson__Wire__MessageFull *pb);
+CS_NODISCARD enum cs_err wire_message_from_pb(struct wire_message *out,
+					      const Caisson__Wire__MessageFull *pb);
 /* INVALID unless delivered or dead. */
-CS_NODISCARD enum cs_err wire_outcome_from_pb(struct wire_outcome *out, const Caisson__Wire__Outcome *pb);
+CS_NODISCARD enum cs_err wire_outcome_from_pb(struct wire_outcome *out,
+					      const Caisson__Wire__Outcome *pb);
 /* INVALID for a kind outside the table. */
-CS_NODISCARD enum cs_err wire_signed_from_pb(struct wire_signed *out, const Caisson__Wire__Statement *pb);
+CS_NODISCARD enum cs_err wire_signed_from_pb(struct wire_signed *out,
+					     const Caisson__Wire__Statement *pb);
 
 /* The other way: *pb is initialised and points into the arena, copies included. NO_MEMORY. */
-CS_NODISCARD enum cs_err wire_head_to_pb(Caisson__Wire__MessageHead *pb, const struct wire_message_head *head,
+CS_NODISCARD enum cs_err wire_head_to_pb(Caisson__Wire__MessageHead *pb,
+					 const struct wire_message_head *head,
 					 struct cs_arena *arena);
-CS_NODISCARD enum cs_err wire_message_to_pb(Caisson__Wire__MessageFull *pb, const struct wire_message *message,
+CS_NODISCARD enum cs_err wire_message_to_pb(Caisson__Wire__MessageFull *pb,
+					    const struct wire_message *message,
 					    struct cs_arena *arena);
-CS_NODISCARD enum cs_err wire_outcome_to_pb(Caisson__Wire__Outcome *pb, const struct wire_outcome *outcome,
+CS_NODISCARD enum cs_err wire_outcome_to_pb(Caisson__Wire__Outcome *pb,
+					    const struct wire_outcome *outcome,
 					    struct cs_arena *arena);
-CS_NODISCARD enum cs_err wire_signed_to_pb(Caisson__Wire__Statement *pb, const struct wire_signed *statement,
+CS_NODISCARD enum cs_err wire_signed_to_pb(Caisson__Wire__Statement *pb,
+					   const struct wire_signed *statement,
 					   struct cs_arena *arena);
 
 /* A bytes field: a copy in the arena; data is NULL when there is no room. */

@@ -1,5 +1,6 @@
-/* The envelope: every preimage that Caisson hashes or signs, and the calls that carry signed statements to an EVM gateway.
- * docs/protocol/envelope.md is the specification, tests/vectors/envelope/ what independent code computed from it. */
+/* The envelope: every preimage that Caisson hashes or signs, and the calls that carry signed
+ * statements to an EVM gateway. docs/protocol/envelope.md is the specification,
+ * tests/vectors/envelope/ what independent code computed from it. */
 #ifndef WIRE_ENVELOPE_H
 #define WIRE_ENVELOPE_H
 
@@ -30,7 +31,8 @@ enum wire_domain {
 	WIRE_DOMAIN_INSECURE,
 };
 
-/* Section 2: all that a messageId commits to, hashes in place of the variable parts. closer and refund_to are words. */
+/* Section 2: all that a messageId commits to, hashes in place of the variable parts. closer and
+ * refund_to are words. */
 struct wire_message_head {
 	struct cs_hash source;
 	struct cs_hash destination;
@@ -68,7 +70,8 @@ struct wire_statement {
 	struct cs_hash root; /* of the batch as it was signed */
 };
 
-/* A statement with its signature. path: the siblings that lead from the part at hand up to the root; none for the whole. */
+/* A statement with its signature. path: the siblings that lead from the part at hand up to the
+ * root; none for the whole. */
 struct wire_signed {
 	struct wire_statement statement;
 	struct cs_schnorr signature;
@@ -81,10 +84,12 @@ struct cs_hash wire_tag(const char *text);
 /* A chain's raw address as a word: left-padded up to 32 bytes, hashed above. */
 struct cs_hash wire_word(struct cs_bytes address);
 /* Section 1. caip2 is the chain id's text, address the chain's raw address of the gateway. */
-struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesis, struct cs_bytes address);
+struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesis,
+			     struct cs_bytes address);
 struct cs_hash wire_attributes_hash(const struct wire_message_head *head);
 struct cs_hash wire_message_id(const struct wire_message_head *head);
-/* The three hashes of head follow from the variable parts: INVALID when one differs, TOO_LARGE for a part above its bound. */
+/* The three hashes of head follow from the variable parts: INVALID when one differs, TOO_LARGE for
+ * a part above its bound. */
 CS_NODISCARD enum cs_err wire_message_check(const struct wire_message *message);
 /* Fills the three hashes of the head from the variable parts. */
 void wire_message_seal(struct wire_message *message);
@@ -95,13 +100,16 @@ struct cs_hash wire_leaf_rotation(uint64_t new_epoch, const struct cs_hash *new_
 struct cs_hash wire_node(const struct cs_hash *a, const struct cs_hash *b);
 /* count from 1 to CS_BATCH_MAX, else a bug. */
 struct cs_hash wire_root(const struct cs_hash *leaves, size_t count);
-/* The siblings of the leaf at index, from the bottom up, into path[CS_PATH_MAX]; returns how many. */
-size_t wire_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves, size_t count, size_t index);
+/* The siblings of the leaf at index, from the bottom up, into path[CS_PATH_MAX]; returns how many.
+ */
+size_t wire_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves, size_t count,
+		 size_t index);
 struct cs_hash wire_fold(const struct cs_hash *root, const struct cs_hash *path, size_t path_count);
 struct cs_hash wire_digest(const struct wire_statement *statement, enum wire_domain domain);
-/* part: root of the leaves at hand. BAD_SIGNATURE unless part folded with the path is the statement's root and the signature
- * over its digest is the key's. */
-CS_NODISCARD enum cs_err wire_signed_verify(const struct cs_sig *sig, const struct wire_signed *statement,
+/* part: root of the leaves at hand. BAD_SIGNATURE unless part folded with the path is the
+ * statement's root and the signature over its digest is the key's. */
+CS_NODISCARD enum cs_err wire_signed_verify(const struct cs_sig *sig,
+					    const struct wire_signed *statement,
 					    const struct cs_hash *part, const struct cs_hash *key,
 					    enum wire_domain domain);
 
@@ -128,7 +136,8 @@ struct wire_key_window {
 	uint64_t not_after; /* 0: none */
 };
 /* Word 1 of a Key. INVALID for a state above 3 or bits above 135. */
-CS_NODISCARD enum cs_err wire_evm_key_window(struct wire_key_window *out, const struct cs_hash *word);
+CS_NODISCARD enum cs_err wire_evm_key_window(struct wire_key_window *out,
+					     const struct cs_hash *word);
 
 /* ---- section 5: events ---- */
 
@@ -151,18 +160,22 @@ enum wire_call {
 
 /* First four bytes of calldata. */
 uint32_t wire_evm_selector(enum wire_call call);
-/* deliver, expire: 1 to CS_BATCH_MAX messages; retry, close: exactly one. The recipient of each must be an eip155 account:
- * the error of cs_interop_eip155 otherwise; INVALID for a wrong count. TOO_LARGE when buf is too small. */
+/* deliver, expire: 1 to CS_BATCH_MAX messages; retry, close: exactly one. The recipient of each
+ * must be an eip155 account: the error of cs_interop_eip155 otherwise; INVALID for a wrong count.
+ * TOO_LARGE when buf is too small. */
 CS_NODISCARD enum cs_err wire_evm_call_messages(struct cs_buf *buf, enum wire_call call,
 						const struct wire_signed *statement,
 						const struct wire_message *messages, size_t count);
 /* Upper bound of that calldata's size, for the buffer. */
-size_t wire_evm_call_messages_size(const struct wire_signed *statement, const struct wire_message *messages,
-				   size_t count);
-CS_NODISCARD enum cs_err wire_evm_call_finalize(struct cs_buf *buf, const struct wire_signed *statement,
+size_t wire_evm_call_messages_size(const struct wire_signed *statement,
+				   const struct wire_message *messages, size_t count);
+CS_NODISCARD enum cs_err wire_evm_call_finalize(struct cs_buf *buf,
+						const struct wire_signed *statement,
 						const struct wire_outcome *outcomes, size_t count);
-CS_NODISCARD enum cs_err wire_evm_call_announce_rotation(struct cs_buf *buf, const struct wire_signed *statement,
-							 uint64_t new_epoch, const struct cs_hash *new_key);
+CS_NODISCARD enum cs_err wire_evm_call_announce_rotation(struct cs_buf *buf,
+							 const struct wire_signed *statement,
+							 uint64_t new_epoch,
+							 const struct cs_hash *new_key);
 /* Selector, identity and statement of 13 words, CS_PATH_MAX siblings, CS_BATCH_MAX outcomes. */
 #define WIRE_EVM_CALL_FINALIZE_SIZE_MAX (4u + 32u * (16u + CS_PATH_MAX + 2u * CS_BATCH_MAX))
 #define WIRE_EVM_CALL_ROTATION_SIZE_MAX (4u + 32u * (16u + CS_PATH_MAX))

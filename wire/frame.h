@@ -1,5 +1,5 @@
-/* Frames of the enclave's boundary (docs/protocol/boundary.md): a 16-byte header before every protobuf body. Knows nothing of
- * sockets. */
+/* Frames of the enclave's boundary (docs/protocol/boundary.md): a 16-byte header before every
+ * protobuf body. Knows nothing of sockets. */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
 
@@ -11,7 +11,8 @@
 
 enum wire_type {
 	WIRE_ERROR = 1,
-#define WIRE_TYPE(name, number, request, reply) WIRE_##name = (number), WIRE_##name##_REPLY = (number) + 1,
+#define WIRE_TYPE(name, number, request, reply) \
+	WIRE_##name = (number), WIRE_##name##_REPLY = (number) + 1,
 #include "wire/types.def"
 #undef WIRE_TYPE
 };
@@ -23,8 +24,10 @@ struct wire_frame {
 };
 
 void wire_frame_encode(uint8_t head[WIRE_FRAME_HEAD_SIZE], const struct wire_frame *frame);
-/* TOO_LARGE (body above CS_FRAME_BODY_SIZE_MAX), UNSUPPORTED (a type that is in no table), NON_CANONICAL (the two zero bytes). */
-CS_NODISCARD enum cs_err wire_frame_decode(struct wire_frame *frame, const uint8_t head[WIRE_FRAME_HEAD_SIZE]);
+/* TOO_LARGE (body above CS_FRAME_BODY_SIZE_MAX), UNSUPPORTED (a type that is in no table),
+ * NON_CANONICAL (the two zero bytes). */
+CS_NODISCARD enum cs_err wire_frame_decode(struct wire_frame *frame,
+					   const uint8_t head[WIRE_FRAME_HEAD_SIZE]);
 /* Neither reply nor error. */
 bool wire_type_is_request(enum wire_type type);
 /* "hello", "sign-messages-reply": static, for logs. */
