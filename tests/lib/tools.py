@@ -34,10 +34,10 @@ def find_build() -> Path:
     if given:
         return Path(given).resolve()
     builds = [ROOT / "build" / preset for preset in ("demo", "dev", "release")]
-    builds = [b for b in builds if (b / "cli" / "caisson").exists()]
+    builds = [b for b in builds if (b / "bin" / "caisson").exists()]
     if not builds:
         raise Missing("caisson", "build a preset first, or set CAISSON_BUILD")
-    return max(builds, key=lambda b: (b / "cli" / "caisson").stat().st_mtime)
+    return max(builds, key=lambda b: (b / "bin" / "caisson").stat().st_mtime)
 
 
 def free_ports(count: int) -> list[int]:

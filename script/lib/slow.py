@@ -1,0 +1,113 @@
+"""Fuzz campaigns and fault tests, with a report that is committed: docs/reports/<date>-<commit>.md."""
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / "build" / "fuzz"
+CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def campaign(program: Path, minutes: float, findings: Path) -> dict:
+    """One target for so long; new inputs go to a directory of its own, the committed corpus is only read."""
+    name = program.name.removeprefix("fuzz_")
+    seeds = CORPUS / name
+    with tempfile.TemporaryDirectory(prefix=f"fuzz-{name}-") as work:
+        folders = [work] + ([str(seeds)] if seeds.is_dir() else [])
+        argv = [str(program), f"-max_total_time={int(minutes * 60)}", "-print_final_stats=1", "-rss_limit_mb=2048",
+                "-timeout=10", f"-artifact_prefix={findings}/{name}-", *folders]
+        begin = time.monotonic()
+        run = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1"})
+        log = run.stdout
+        covered = re.findall(r"cov: (\d+) ft: (\d+)", log)
+        stat = {k: int(v) for k, v in re.findall(r"stat::(\w+):\s+(\d+)", log)}
+        return {"name": name, "seconds": time.monotonic() - begin, "executions": stat.get("number_of_executed_units", 0),
+                "edges": int(covered[-1][0]) if covered else 0, "features": int(covered[-1][1]) if covered else 0,
+                "seeds": len(list(seeds.iterdir())) if seeds.is_dir() else 0, "rss": stat.get("peak_rss_mb", 0),
+                "found": len(list(Path(work).iterdir())), "code": run.returncode, "tail": "\n".join(log.splitlines()[-40:])}
+
+
+def faults() -> tuple[int, str]:
+    run = subprocess.run([ROOT / "tests" / "run-pytest", "-q", "-m", "slow", "integration", "e2e"], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, env={**os.environ, "CAISSON_BUILD": str(ROOT / "build" / "dev")})
+    return run.returncode, run.stdout
+
+
+def machine() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", text)
+    return f"{os.cpu_count()} cores of {model.group(1) if model else platform.machine()}, Linux {platform.release()}"
+
+
+def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float) -> Path:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    commit = git("rev-parse", "--short", "HEAD")
+    dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    lines = [f"# Fuzzing and faults, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}; libFuzzer with AddressSanitizer and "
+             f"UndefinedBehaviorSanitizer; {minutes:g} minutes a target, one process each.", "",
+             "| target | seconds | executions | edges | features | seeds | new inputs | peak RSS, MB | findings |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|---|"]
+    for r in rows:
+        found = "none" if r["code"] == 0 else f"exit {r['code']}"
+        lines.append(f"| {r['name']} | {r['seconds']:.0f} | {r['executions']:,} | {r['edges']} | {r['features']} | {r['seeds']} | "
+                     f"{r['found']} | {r['rss']} | {found} |")
+    total = sum(r["executions"] for r in rows)
+    lines += ["", f"{len(rows)} targets, {total:,} executions, {sum(r['code'] != 0 for r in rows)} with findings.", ""]
+    for r in rows:
+        if r["code"]:
+            lines += [f"## {r['name']}", "", "```", r["tail"], "```", ""]
+    if fault_code is not None:
+        closing = fault_log.strip().splitlines()[-1:] or ["no output"]
+        lines += ["## Faults", "", f"`pytest -m slow`: {closing[0].strip('= ')} (exit {fault_code})", ""]
+        if fault_code not in (0, 5, 77):
+            lines += ["```", *fault_log.splitlines()[-60:], "```", ""]
+    folder = ROOT / "docs" / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{now:%Y-%m-%d}-{commit}.md"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--target", action="append", default=[])
+    parser.add_argument("--no-faults", action="store_true")
+    options = parser.parse_args()
+    programs = sorted(p for p in BIN.rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
+    if options.target:
+        programs = [p for p in programs if p.name.removeprefix("fuzz_") in options.target]
+    if not programs:
+        print("no fuzz target of that name", file=sys.stderr)
+        return 2
+    findings = ROOT / "build" / "findings"
+    findings.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for program in programs:
+        print(f"-- {program.name}: {options.minutes:g} minutes", flush=True)
+        rows.append(campaign(program, options.minutes, findings))
+        print(f"   {rows[-1]['executions']:,} executions, {rows[-1]['edges']} edges, exit {rows[-1]['code']}", flush=True)
+    fault_code, fault_log = (None, "") if options.no_faults else faults()
+    path = report(rows, fault_code, fault_log, options.minutes)
+    print(f"-- report: {path.relative_to(ROOT)}")
+    failed = any(r["code"] for r in rows) or fault_code not in (None, 0, 5, 77)
+    print(f"{sum(r['code'] == 0 for r in rows)} passed, {sum(r['code'] != 0 for r in rows)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
