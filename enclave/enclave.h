@@ -5,18 +5,13 @@
 
 #include "core/buf.h"
 #include "core/ct.h"
+#include "enclave/insecure.h"
 #include "enclave/manifest.h"
 #include "verify/verify.h"
+#include "wire/frame.h"
 
 struct enclave;
 struct enclave_secrets;
-
-/* Bits of hello, report data and signed status: ENCLAVE_INSECURE_<name>. */
-enum enclave_insecure {
-#define INSECURE(bit, name, option, sentence) ENCLAVE_INSECURE_##name = 1 << (bit),
-#include "enclave/insecure.def"
-#undef INSECURE
-};
 
 /* What the shell gives at start. Everything is copied; memory of `manifest` may go afterwards. */
 struct enclave_launch {
@@ -48,9 +43,9 @@ void enclave_done(struct enclave *e);
 void enclave_connected(struct enclave *e);
 
 /* Answers one request: the body of the reply goes to `reply`, its type is returned (request + 1, or WIRE_ERROR). The reply
- * buffer must be empty with room for WIRE_BODY_SIZE_MAX. Nothing in the state changes when the answer is a refusal, except
+ * buffer is empty and has room for CS_FRAME_BODY_SIZE_MAX. Nothing in the state changes when the answer is a refusal, except
  * that a conflict that was proven freezes its client. */
-uint16_t enclave_step(struct enclave *e, const struct verify_time *now, uint16_t type,
-		      struct cs_bytes request, struct cs_buf *reply);
+enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, enum wire_type type,
+			    struct cs_bytes request, struct cs_buf *reply);
 
 #endif

@@ -30,7 +30,9 @@ struct manifest_finality {
 	uint64_t anchor_age_max_s;   /* an anchor older than this begins no client */
 	uint64_t trusting_period_s;  /* a client whose newest final header is older than this is not used */
 	uint64_t seals_min;          /* clique: distinct sealers; 0: ceil(2N/3) */
-	uint64_t epoch;              /* clique, qbft: blocks between two lists of signers */
+	uint64_t epoch;              /* clique: blocks between two lists of signers */
+	uint64_t period_s;           /* a header is at least so much later than its parent */
+	uint64_t drift_max_s;        /* how far ahead of now a header's time may be; 0: 15 */
 	uint64_t confirmations;      /* insecure_dev_head: headers on top */
 	uint64_t reorg_margin_s;     /* added to a deadline before absence proves anything; 0 only for qbft */
 };
