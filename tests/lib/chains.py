@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from . import crypto
@@ -143,7 +144,8 @@ class Clique(Chain):
                   "clique": {"period": period, "epoch": epoch}}
         extra = "0x" + "00" * 32 + "".join(s[2:] for s in self.signers) + "00" * 65
         rich = {a: {"balance": hex(BALANCE_WEI)} for a in self.accounts}
-        genesis = {"config": config, "difficulty": "0x1", "gasLimit": hex(gas_limit), "extraData": extra, "alloc": rich}
+        genesis = {"config": config, "difficulty": "0x1", "gasLimit": hex(gas_limit), "extraData": extra,
+                   "timestamp": hex(int(time.time())), "alloc": rich}
         (self.folder / "genesis.json").write_text(json.dumps(genesis, indent=1))
 
     def _node(self, index: int) -> Path:
