@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from .tools import find_tool, free_ports
 START_TIMEOUT_S = 60
 GAS_LIMIT_DEFAULT = 30_000_000
 SIGNER_COUNT = 3
+# All signers must be ready before block 1 is due: three that each sealed their own block 1 wait for each other for ever.
+GENESIS_AHEAD_S = 4
+AGREEMENT_TIMEOUT_S = 12
+START_TRIES = 3
 USER_COUNT = 6
 BALANCE_WEI = 10**22
 
@@ -117,25 +122,35 @@ class Clique(Chain):
         users = [secret_of(f"{chain_id} user {i}") for i in range(USER_COUNT)]
         self.accounts = ["0x" + crypto.address(s).hex() for s in users]
         (folder / "password").write_text("caisson")
+        for attempt in range(1, START_TRIES + 1):
+            try:
+                self._start_all(users, period, epoch, gas_limit)
+                return
+            except TimeoutError:
+                self.stop()
+                if attempt == START_TRIES:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+
+    def _start_all(self, users: list[int], period: int, epoch: int, gas_limit: int) -> None:
+        count = len(self.signers)
         self._write_genesis(period, epoch, gas_limit)
-        ports = free_ports(3 * signers)
-        self.p2p_ports, self.http_ports, self.auth_ports = ports[:signers], ports[signers:2 * signers], ports[2 * signers:]
+        ports = free_ports(3 * count)
+        self.p2p_ports, self.http_ports, self.auth_ports = ports[:count], ports[count:2 * count], ports[2 * count:]
         self.urls = [f"http://127.0.0.1:{p}" for p in self.http_ports]
         self.url, self.ws_url = self.urls[0], self.urls[0].replace("http", "ws")
-        self.rpc = Rpc(self.url)
         self.processes = []
-        try:
-            for i in range(signers):
-                self._prepare(i, users if i == 0 else [])
-            for i in range(signers):
-                self._start(i, gas_limit)
-                self.rpc = Rpc(self.urls[i])
-                self._wait_up(self.processes[i], 0)  # a refused dial is tried again only half a minute later
-            self.rpc = Rpc(self.url)
-            self._begin_sealing()
-        except BaseException:
-            self.stop()
-            raise
+        for i in range(count):
+            shutil.rmtree(self._node(i), ignore_errors=True)
+            self._prepare(i, users if i == 0 else [])
+        for i in range(count):
+            self._start(i, gas_limit)
+            self.rpc = Rpc(self.urls[i])
+            self._wait_up(self.processes[i], 0)  # a refused dial is tried again only half a minute later
+        self.rpc = Rpc(self.url)
+        self._begin_sealing()
 
     def _write_genesis(self, period: int, epoch: int, gas_limit: int) -> None:
         forks = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg", "istanbul",
@@ -145,7 +160,7 @@ class Clique(Chain):
         extra = "0x" + "00" * 32 + "".join(s[2:] for s in self.signers) + "00" * 65
         rich = {a: {"balance": hex(BALANCE_WEI)} for a in self.accounts}
         genesis = {"config": config, "difficulty": "0x1", "gasLimit": hex(gas_limit), "extraData": extra,
-                   "timestamp": hex(int(time.time())), "alloc": rich}
+                   "timestamp": hex(int(time.time()) + GENESIS_AHEAD_S), "alloc": rich}
         (self.folder / "genesis.json").write_text(json.dumps(genesis, indent=1))
 
     def _node(self, index: int) -> Path:
@@ -182,7 +197,7 @@ class Clique(Chain):
         self.processes.append(Process(argv, self.folder / f"node{index}.log"))
 
     def _begin_sealing(self) -> None:
-        """Once all are connected: a signer that seals a block 1 of its own before that is on a fork for ten seconds."""
+        """Once all are connected: a node that does not mine yet discards the blocks that it hears of."""
         rpcs = [Rpc(url) for url in self.urls]
         peers = len(rpcs) - 1
         wait_for(lambda: all(int(r.call("net_peerCount"), 16) >= peers for r in rpcs), START_TIMEOUT_S,
@@ -194,7 +209,7 @@ class Clique(Chain):
             blocks = [r.block(2) for r in rpcs]
             return all(blocks) and len({b["hash"] for b in blocks}) == 1
 
-        wait_for(agreed, START_TIMEOUT_S, f"agreement of the signers of {self.caip2}")
+        wait_for(agreed, AGREEMENT_TIMEOUT_S, f"agreement of the signers of {self.caip2}")
 
 
 def write_keystore(folder: Path, secret: int, password: str) -> None:
