@@ -64,7 +64,8 @@ library Bip340 {
             mstore(add(free, 0x60), base)
             mstore(add(free, 0x80), exponent)
             mstore(add(free, 0xa0), P)
-            done := and(staticcall(gas(), 5, free, 0xc0, 0, 0x20), eq(returndatasize(), 0x20))
+            done := staticcall(gas(), 5, free, 0xc0, 0, 0x20)
+            done := and(done, eq(returndatasize(), 0x20)) // apart: arguments are evaluated from the right
             result := mload(0)
         }
         assert(done);
