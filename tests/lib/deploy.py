@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from . import abi, crypto
 from .chains import Chain
-from .rpc import Contract, create
+from .rpc import Contract, begin_create, end_create, wait_for
 from .tools import ROOT
 
 ARTIFACTS = ROOT / "contracts" / "evm" / "artifacts"
@@ -14,6 +14,10 @@ ARTIFACTS = ROOT / "contracts" / "evm" / "artifacts"
 OWNER_DELAY_S = 2
 ROTATION_DELAY_S = 3
 OVERLAP_S = 60
+CAP_WINDOW_S = 3600
+CAP = 10**24
+SUPPLY = 10**21
+MODE_LOCK, MODE_MINT = 1, 2
 
 # A development bridge: short lifetimes are allowed, so that a deadline can be waited for; nothing is charged.
 ROUTE = {
@@ -65,7 +69,9 @@ class Side:
     user: str
     friend: str
     gateway: Contract
-    extra: dict[str, Contract] = field(default_factory=dict)
+    bridge: Contract | None = None
+    token: Contract | None = None
+    app: Contract | None = None
 
     @property
     def identity(self) -> bytes:
@@ -76,19 +82,96 @@ class Side:
         return crypto.keccak(abi.to_bytes(self.chain.rpc.call("eth_getCode", self.gateway.address, "latest")))
 
 
-def deploy_gateway(chain: Chain, insecure: bool = True) -> Side:
-    owner, guardian, closer, user, friend = (chain.accounts[i] for i in range(5))
-    gateway = create(chain.rpc, owner, artifact("CaissonGateway"), chain.caip2, chain.genesis_hash, owner, guardian,
-                     OWNER_DELAY_S, ROTATION_DELAY_S, OVERLAP_S, insecure)
-    return Side(chain, owner, guardian, closer, user, friend, gateway)
+class Queue:
+    """Transactions of one account, sent without waiting for each other; end() waits for all and wants success."""
+
+    def __init__(self, chain: Chain, sender: str):
+        self.chain, self.sender, self.open = chain, sender, []
+
+    def call(self, contract: Contract, name: str, *values) -> None:
+        self.open.append(contract.send(self.sender, name, *values))
+
+    def end(self) -> None:
+        for tx in self.open:
+            self.chain.rpc.wait_receipt(tx)
+        self.open.clear()
 
 
-def register_remote(side: Side, other: Side, route: dict | None = None) -> None:
-    side.gateway.write(side.owner, "registerRemote", other.chain.caip2, other.chain.genesis_hash,
-                       other.gateway.address, erc7930(other.chain.chain_id), 0)
-    side.gateway.write(side.owner, "setRoute", other.identity, {**ROUTE, **(route or {})})
+def deploy_gateways(chains: list[Chain], insecure: bool = True) -> list[Side]:
+    """On every chain, without remotes and keys."""
+    code, sent = artifact("CaissonGateway"), []
+    for chain in chains:
+        owner, guardian = chain.accounts[0], chain.accounts[1]
+        sent.append(begin_create(chain.rpc, owner, code, chain.caip2, chain.genesis_hash, owner, guardian, OWNER_DELAY_S,
+                                 ROTATION_DELAY_S, OVERLAP_S, insecure))
+    return [Side(chain, *chain.accounts[:5], end_create(chain.rpc, code, tx)) for chain, tx in zip(chains, sent)]
+
+
+def register_remotes(sides: list[Side], route: dict | None = None) -> None:
+    """Everybody with everybody else."""
+    queues = []
+    for side in sides:
+        queue = Queue(side.chain, side.owner)
+        for other in sides:
+            if other is not side:
+                queue.call(side.gateway, "registerRemote", other.chain.caip2, other.chain.genesis_hash,
+                           other.gateway.address, erc7930(other.chain.chain_id), 0)
+                queue.call(side.gateway, "setRoute", other.identity, {**ROUTE, **(route or {})})
+        queues.append(queue)
+    for queue in queues:
+        queue.end()
 
 
 def register_key(side: Side, other: Side, epoch: int, key_x: bytes, evidence_digest: bytes, manifest_hash: bytes) -> None:
     """The owner of `side` names the key of the enclave of `other`."""
     side.gateway.write(side.owner, "registerKey", other.identity, epoch, key_x, evidence_digest, manifest_hash)
+
+
+# ---- the applications of the demo: a token at home on the first chain, minted on the second; an app that remembers ----
+
+def deploy_apps(home: Side, abroad: Side) -> None:
+    sides, sent = (home, abroad), []
+    for side in sides:
+        rpc, owner = side.chain.rpc, side.owner
+        sent.append((begin_create(rpc, owner, artifact("CaissonTokenBridge"), side.gateway.address, owner, side.guardian,
+                                  OWNER_DELAY_S, CAP_WINDOW_S),
+                     begin_create(rpc, owner, artifact("test/SampleApp"), side.gateway.address)))
+    for side, (bridge, app) in zip(sides, sent):
+        side.bridge = end_create(side.chain.rpc, artifact("CaissonTokenBridge"), bridge)
+        side.app = end_create(side.chain.rpc, artifact("test/SampleApp"), app)
+    home_code, abroad_code = artifact("test/TestToken"), artifact("CaissonWrappedToken")
+    home_token = begin_create(home.chain.rpc, home.owner, home_code, "Caisson Test", "CTT")
+    abroad_token = begin_create(abroad.chain.rpc, abroad.owner, abroad_code, abroad.bridge.address, "Caisson Test, bridged",
+                                "cCTT", 18)
+    home.token = end_create(home.chain.rpc, home_code, home_token)
+    abroad.token = end_create(abroad.chain.rpc, abroad_code, abroad_token)
+    queues = []
+    for side, other, mode in ((home, abroad, MODE_LOCK), (abroad, home, MODE_MINT)):
+        chain_id = other.chain.chain_id
+        queue = Queue(side.chain, side.owner)
+        queue.call(side.bridge, "addPeer", erc7930(chain_id, other.bridge.address))
+        queue.call(side.bridge, "addToken", side.token.address, erc7930(chain_id),
+                   word(abi.to_bytes(other.token.address)), mode)
+        queue.call(side.bridge, "setCap", side.token.address, CAP, CAP)
+        queues.append(queue)
+    for queue in queues:
+        queue.end()
+
+
+def give_tokens(home: Side, account: str, amount: int = SUPPLY) -> None:
+    home.token.write(home.owner, "mint", account, amount)
+    if account in home.chain.accounts:
+        home.token.write(account, "approve", home.bridge.address, 2**256 - 1)
+
+
+def set_cap_in(side: Side, amount_in: int) -> None:
+    """Lowering works at once, raising waits for the owner's delay."""
+    now_in, now_out = side.bridge.read("caps", side.token.address)
+    if amount_in <= now_in:
+        side.bridge.write(side.owner, "lowerCap", side.token.address, amount_in, now_out)
+        return
+    call = side.bridge.data("setCap", side.token.address, amount_in, now_out)
+    side.bridge.write(side.owner, "schedule", call)
+    ready = side.bridge.read("readyAt", crypto.keccak(call))
+    wait_for(lambda: side.chain.rpc.time() >= ready, 30, "the owner's delay")
+    side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.bridge.address, call))

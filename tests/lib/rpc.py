@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from . import abi
 
-FIELD_GAS_DEFAULT = 5_000_000
+GAS_DEFAULT = 1_500_000
 
 
 class RpcError(Exception):
@@ -90,7 +90,7 @@ class Rpc:
     def receipt(self, tx: str) -> dict | None:
         return self.call("eth_getTransactionReceipt", tx)
 
-    def send(self, sender: str, to: str | None, data: bytes = b"", value: int = 0, gas: int = FIELD_GAS_DEFAULT) -> str:
+    def send(self, sender: str, to: str | None, data: bytes = b"", value: int = 0, gas: int = GAS_DEFAULT) -> str:
         tx = {"from": sender, "data": abi.to_hex(data), "value": hex(value), "gas": hex(gas)}
         if to:
             tx["to"] = to
@@ -132,10 +132,10 @@ class Contract:
         result = abi.decode(self.entry(name, len(values))["outputs"], abi.to_bytes(raw))
         return result[0] if len(result) == 1 else result
 
-    def send(self, sender: str, name: str, *values, value: int = 0, gas: int = FIELD_GAS_DEFAULT) -> str:
+    def send(self, sender: str, name: str, *values, value: int = 0, gas: int = GAS_DEFAULT) -> str:
         return self.rpc.send(sender, self.address, self.data(name, *values), value, gas)
 
-    def write(self, sender: str, name: str, *values, value: int = 0, gas: int = FIELD_GAS_DEFAULT,
+    def write(self, sender: str, name: str, *values, value: int = 0, gas: int = GAS_DEFAULT,
               accept_revert: bool = False, timeout_s: float = 30) -> dict:
         tx = self.send(sender, name, *values, value=value, gas=gas)
         return self.rpc.wait_receipt(tx, timeout_s, accept_revert)
@@ -146,11 +146,15 @@ class Contract:
                 if log["address"].lower() == self.address.lower() and log["topics"][:1] == [abi.topic(entry)]]
 
 
-def create(rpc: Rpc, sender: str, artifact: dict, *values, gas: int = 12_000_000) -> Contract:
-    """Deploys an artifact: {"abi": [...], "bytecode": "0x…"}."""
+def begin_create(rpc: Rpc, sender: str, artifact: dict, *values, gas: int = 8_000_000) -> str:
+    """Sends the creation of an artifact ({"abi": [...], "bytecode": "0x…"}); the transaction's hash."""
     inputs = next((e["inputs"] for e in artifact["abi"] if e["type"] == "constructor"), [])
-    code = artifact["bytecode"]
-    code = code["object"] if isinstance(code, dict) else code
-    tx = rpc.send(sender, None, abi.to_bytes(code) + abi.encode(inputs, values), gas=gas)
-    receipt = rpc.wait_receipt(tx)
-    return Contract(rpc, receipt["contractAddress"], artifact["abi"])
+    return rpc.send(sender, None, abi.to_bytes(artifact["bytecode"]) + abi.encode(inputs, values), gas=gas)
+
+
+def end_create(rpc: Rpc, artifact: dict, tx: str) -> Contract:
+    return Contract(rpc, rpc.wait_receipt(tx)["contractAddress"], artifact["abi"])
+
+
+def create(rpc: Rpc, sender: str, artifact: dict, *values, gas: int = 8_000_000) -> Contract:
+    return end_create(rpc, artifact, begin_create(rpc, sender, artifact, *values, gas=gas))
