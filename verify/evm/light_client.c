@@ -1,0 +1,710 @@
+#include "verify/evm/light_client_state.h"
+
+#include <string.h>
+
+/*~ How a header travels: update() → take() reads it, finds its parent, asks the rule of the mode
+ * (verify_clique_check and the others) and puts it among the pending; settle() then looks from it
+ * back to the last final block and moves what has become final into the window. A branch that
+ * leaves the window below its newest block and becomes final too is a conflict. */
+
+/* ---- what a mode does ---- */
+
+static enum cs_err apply_step(const struct verify_evm_client *c, struct verify_evm_signers *signers,
+			      const struct verify_evm_step *step)
+{
+	switch (c->config.mode) {
+	case VERIFY_EVM_CLIQUE:
+		return verify_clique_apply(signers, step, c->config.epoch_length);
+	case VERIFY_EVM_QBFT:
+		return verify_qbft_apply(signers, step);
+	case VERIFY_EVM_INSECURE_DEV_HEAD:
+		return CS_OK;
+	}
+	return CS_ERR_UNSUPPORTED;
+}
+
+/* A header as the mode sees it: hash, and for QBFT what extraData holds. */
+struct reading {
+	struct verify_evm_header header;
+	struct verify_qbft_extra extra;
+	struct cs_hash hash;
+};
+
+static enum cs_err read_header(const struct verify_evm_client *c, struct reading *r,
+			       struct cs_bytes raw, struct cs_why *why)
+{
+	enum cs_err err = verify_evm_header_read(&r->header, raw);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the header's form");
+	/* A genesis block is hashed as it is (Besu's BftBlockHashing). */
+	if (c->config.mode != VERIFY_EVM_QBFT || r->header.number == 0)
+		r->hash = verify_evm_header_hash(&r->header);
+	if (c->config.mode != VERIFY_EVM_QBFT)
+		return CS_OK;
+	err = verify_qbft_extra_read(&r->extra, &r->header);
+	if (err != CS_OK)
+		return cs_fail(why, err, "extraData of block %llu",
+			       (unsigned long long)r->header.number);
+	if (r->header.number != 0)
+		r->hash = verify_qbft_block_hash(&r->header, &r->extra);
+	return CS_OK;
+}
+
+static enum cs_err check_header(const struct verify_evm_client *c, struct verify_evm_step *step,
+				const struct verify_evm_signers *before, const struct reading *r,
+				struct cs_why *why)
+{
+	switch (c->config.mode) {
+	case VERIFY_EVM_CLIQUE:
+		return verify_clique_check(step, before, &r->header, c->config.epoch_length, c->sig,
+					   why);
+	case VERIFY_EVM_QBFT:
+		return verify_qbft_check(step, before, &r->header, &r->extra, c->sig, why);
+	case VERIFY_EVM_INSECURE_DEV_HEAD:
+		*step = (struct verify_evm_step){.number = r->header.number};
+		return CS_OK;
+	}
+	return CS_ERR_UNSUPPORTED;
+}
+
+static bool sealers_suffice(const struct verify_evm_client *c,
+			    const struct verify_evm_signers *in_force, const uint16_t *path,
+			    size_t path_n)
+{
+	bool sealed[VERIFY_EVM_SIGNERS_MAX] = {false};
+	size_t distinct = 0,
+	       needed = verify_clique_seals_needed(in_force->count, c->config.seals_min);
+	for (size_t i = 0; i < path_n && distinct < needed; i++) {
+		size_t at = verify_evm_signer_index(in_force, &c->pending[path[i]].step.who);
+		if (at != SIZE_MAX && !sealed[at]) {
+			sealed[at] = true;
+			distinct++;
+		}
+	}
+	return distinct >= needed;
+}
+
+/* Is the first of these pending headers in a row final, by itself and the others? in_force: the set
+ * before it. */
+static bool is_final(const struct verify_evm_client *c, const struct verify_evm_signers *in_force,
+		     const uint16_t *path, size_t path_n)
+{
+	switch (c->config.mode) {
+	case VERIFY_EVM_CLIQUE:
+		return path_n > 0 && sealers_suffice(c, in_force, path, path_n);
+	case VERIFY_EVM_QBFT:
+		return path_n > 0;
+	case VERIFY_EVM_INSECURE_DEV_HEAD:
+		return path_n > c->config.confirmations;
+	}
+	return false;
+}
+
+/* ---- the window of final blocks ---- */
+
+static const struct verify_evm_block *window_get(const struct verify_evm_client *c, size_t i)
+{
+	return &c->window[(c->window_first + i) % c->config.window];
+}
+
+const struct verify_evm_block *verify_evm_window_oldest(const struct verify_evm_client *c)
+{
+	return window_get(c, 0);
+}
+
+const struct verify_evm_block *verify_evm_window_newest(const struct verify_evm_client *c)
+{
+	return window_get(c, c->window_count - 1);
+}
+
+const struct verify_evm_block *verify_evm_window_at(const struct verify_evm_client *c,
+						    uint64_t number)
+{
+	uint64_t oldest = verify_evm_window_oldest(c)->step.number;
+	if (number < oldest || number - oldest >= c->window_count)
+		return NULL;
+	return window_get(c, (size_t)(number - oldest));
+}
+
+void verify_evm_window_begin(struct verify_evm_client *c, const struct verify_evm_block *block)
+{
+	c->window_first = 0;
+	c->window_count = 1;
+	c->window[0] = *block;
+	c->newest = c->oldest;
+}
+
+enum cs_err verify_evm_window_append(struct verify_evm_client *c,
+				     const struct verify_evm_block *block)
+{
+	CS_TRY(apply_step(c, &c->newest, &block->step));
+	if (c->window_count == c->config.window) {
+		c->window_first = (c->window_first + 1) % c->config.window;
+		c->window_count--;
+		/* A window of one block is empty now: its oldest will be this one. */
+		if (c->window_count == 0)
+			c->oldest = c->newest;
+		else
+			CS_TRY(apply_step(c, &c->oldest, &window_get(c, 0)->step));
+	}
+	c->window[(c->window_first + c->window_count) % c->config.window] = *block;
+	c->window_count++;
+	return CS_OK;
+}
+
+/* ---- raw headers ---- */
+
+void verify_evm_raw_put(struct verify_evm_client *c, struct verify_evm_block *block,
+			struct cs_bytes raw)
+{
+	size_t at = (size_t)(c->raw_end % VERIFY_EVM_RAW_SIZE);
+	size_t first = VERIFY_EVM_RAW_SIZE - at < raw.n ? VERIFY_EVM_RAW_SIZE - at : raw.n;
+	memcpy(c->raw + at, raw.p, first);
+	memcpy(c->raw, raw.p + first, raw.n - first);
+	block->raw_at = c->raw_end;
+	block->raw_size = raw.n;
+	c->raw_end += raw.n;
+}
+
+size_t verify_evm_raw_get(const struct verify_evm_client *c, const struct verify_evm_block *block,
+			  uint8_t *p)
+{
+	size_t at = (size_t)(block->raw_at % VERIFY_EVM_RAW_SIZE), n = block->raw_size, first;
+	if (n == 0 || c->raw_end - block->raw_at > VERIFY_EVM_RAW_SIZE)
+		return 0;
+	first = VERIFY_EVM_RAW_SIZE - at < n ? VERIFY_EVM_RAW_SIZE - at : n;
+	memcpy(p, c->raw + at, first);
+	memcpy(p + first, c->raw, n - first);
+	return n;
+}
+
+/* ---- pending headers ---- */
+
+static const struct verify_evm_block *find_pending(const struct verify_evm_client *c,
+						   const struct cs_hash *hash)
+{
+	for (size_t i = c->pending_count; i-- > 0;)
+		if (cs_hash_eq(&c->pending[i].hash, hash))
+			return &c->pending[i];
+	return NULL;
+}
+
+/* A verified header: final or pending. `number` is what it would have. */
+static const struct verify_evm_block *find(const struct verify_evm_client *c, uint64_t number,
+					   const struct cs_hash *hash)
+{
+	const struct verify_evm_block *block = verify_evm_window_at(c, number);
+	if (block && cs_hash_eq(&block->hash, hash))
+		return block;
+	return find_pending(c, hash);
+}
+
+/* Indices of the pending headers from the first child of the window up to `tip`, and the block of
+ * the window that it leaves from. tip may be in the window itself: then the path is empty. */
+static size_t path_to(const struct verify_evm_client *c, const struct verify_evm_block *tip,
+		      uint16_t path[VERIFY_EVM_PENDING_MAX], const struct verify_evm_block **root)
+{
+	size_t n = 0;
+	const struct verify_evm_block *at = tip, *parent = tip;
+	while (at >= c->pending && at < c->pending + c->pending_count) {
+		path[VERIFY_EVM_PENDING_MAX - ++n] = (uint16_t)(at - c->pending);
+		parent = find(c, at->step.number - 1, &at->parent);
+		cs_assert(parent != NULL);
+		at = parent;
+	}
+	memmove(path, path + VERIFY_EVM_PENDING_MAX - n, n * sizeof *path);
+	*root = parent;
+	return n;
+}
+
+static bool in_window(const struct verify_evm_client *c, uint64_t number,
+		      const struct cs_hash *hash)
+{
+	const struct verify_evm_block *block = verify_evm_window_at(c, number);
+	return block && cs_hash_eq(&block->hash, hash);
+}
+
+/* Keeps what descends from the window and is not in it; `only`, if not NULL, further restricts it
+ * to these indices. */
+static void prune(struct verify_evm_client *c, const bool *only)
+{
+	size_t kept = 0, count = c->pending_count;
+	c->pending_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct verify_evm_block *b = &c->pending[i];
+		bool linked = in_window(c, b->step.number - 1, &b->parent) ||
+			      find_pending(c, &b->parent) != NULL;
+		if (!linked || in_window(c, b->step.number, &b->hash) || (only && !only[i]))
+			continue;
+		if (kept != i)
+			c->pending[kept] = *b;
+		c->pending_count = ++kept;
+	}
+}
+
+/* Room for a child of `parent`: when the table is full, branches that do not lead to it go. */
+static enum cs_err make_room(struct verify_evm_client *c, const struct verify_evm_block **parent,
+			     struct cs_why *why)
+{
+	struct cs_hash hash = (*parent)->hash;
+	uint64_t number = (*parent)->step.number;
+	const struct verify_evm_block *root;
+	bool keep[VERIFY_EVM_PENDING_MAX] = {false};
+	uint16_t path[VERIFY_EVM_PENDING_MAX];
+	size_t n;
+	if (c->pending_count < VERIFY_EVM_PENDING_MAX)
+		return CS_OK;
+	n = path_to(c, *parent, path, &root);
+	for (size_t i = 0; i < n; i++)
+		keep[path[i]] = true;
+	prune(c, keep);
+	*parent = find(c, number, &hash);
+	cs_assert(*parent != NULL);
+	if (c->pending_count == VERIFY_EVM_PENDING_MAX)
+		return cs_fail(why, CS_ERR_FULL, "%u headers and none of them final",
+			       VERIFY_EVM_PENDING_MAX);
+	return CS_OK;
+}
+
+/* The set after a verified block, in c->work. */
+static enum cs_err signers_after(struct verify_evm_client *c, const struct verify_evm_block *block)
+{
+	const struct verify_evm_block *root;
+	uint16_t path[VERIFY_EVM_PENDING_MAX];
+	size_t n;
+	if (c->work_valid && cs_hash_eq(&c->work_hash, &block->hash))
+		return CS_OK;
+	c->work_valid = false;
+	n = path_to(c, block, path, &root);
+	if (root == verify_evm_window_newest(c)) {
+		c->work = c->newest;
+	} else {
+		uint64_t oldest = verify_evm_window_oldest(c)->step.number;
+		c->work = c->oldest;
+		for (uint64_t h = oldest + 1; h <= root->step.number; h++)
+			CS_TRY(apply_step(c, &c->work, &verify_evm_window_at(c, h)->step));
+	}
+	for (size_t i = 0; i < n; i++)
+		CS_TRY(apply_step(c, &c->work, &c->pending[path[i]].step));
+	c->work_hash = block->hash;
+	c->work_valid = true;
+	return CS_OK;
+}
+
+/* ---- finality ---- */
+
+static enum cs_err freeze(struct verify_evm_client *c, const struct verify_evm_block *second,
+			  struct cs_why *why)
+{
+	const struct verify_evm_block *first = verify_evm_window_at(c, second->step.number);
+	cs_assert(first != NULL);
+	c->conflict.height = second->step.number;
+	c->conflict.hash[0] = first->hash;
+	c->conflict.hash[1] = second->hash;
+	c->conflict.size[0] = verify_evm_raw_get(c, first, c->conflict.raw[0]);
+	c->conflict.size[1] = verify_evm_raw_get(c, second, c->conflict.raw[1]);
+	c->frozen = true;
+	return cs_fail(why, CS_ERR_FROZEN, "a second final header of height %llu",
+		       (unsigned long long)second->step.number);
+}
+
+/* A branch that leaves the window below the newest block: final by its own signers, it is a
+ * conflict. */
+static enum cs_err settle_branch(struct verify_evm_client *c, const struct verify_evm_block *root,
+				 const uint16_t *path, size_t n, struct cs_why *why)
+{
+	CS_TRY(signers_after(c, root));
+	if (is_final(c, &c->work, path, n))
+		return freeze(c, &c->pending[path[0]], why);
+	return CS_OK;
+}
+
+/* What `tip` makes final. */
+static enum cs_err settle(struct verify_evm_client *c, const struct verify_evm_block *tip,
+			  struct cs_why *why)
+{
+	const struct verify_evm_block *root;
+	uint16_t path[VERIFY_EVM_PENDING_MAX];
+	size_t n = path_to(c, tip, path, &root), done = 0;
+	if (root != verify_evm_window_newest(c))
+		return settle_branch(c, root, path, n, why);
+	while (done < n && is_final(c, &c->newest, path + done, n - done)) {
+		CS_TRY(verify_evm_window_append(c, &c->pending[path[done]]));
+		done++;
+	}
+	if (done > 0)
+		prune(c, NULL);
+	return CS_OK;
+}
+
+/* ---- update ---- */
+
+static struct verify_evm_block block_of(const struct reading *r)
+{
+	return (struct verify_evm_block){
+		.hash = r->hash,
+		.parent = r->header.parent,
+		.state_root = r->header.state_root,
+		.receipts_root = r->header.receipts_root,
+		.time_s = r->header.time_s,
+		.step.number = r->header.number,
+	};
+}
+
+static enum cs_err check_time(const struct verify_evm_client *c, const struct reading *r,
+			      const struct verify_evm_block *parent, const struct verify_time *now,
+			      struct cs_why *why)
+{
+	uint64_t t = r->header.time_s;
+	if (parent && (t < parent->time_s || t - parent->time_s < c->config.period_s))
+		return cs_fail(why, CS_ERR_BAD_TIME, "block %llu at %llu, its parent at %llu",
+			       (unsigned long long)r->header.number, (unsigned long long)t,
+			       (unsigned long long)parent->time_s);
+	if (t > now->high_s && t - now->high_s > c->config.drift_max_s)
+		return cs_fail(why, CS_ERR_FUTURE_HEADER, "block %llu at %llu",
+			       (unsigned long long)r->header.number, (unsigned long long)t);
+	return CS_OK;
+}
+
+/* Verifies a header whose parent is known, and lets it count. */
+static enum cs_err insert(struct verify_evm_client *c, const struct reading *r,
+			  const struct verify_evm_block *parent, const struct verify_time *now,
+			  struct cs_why *why)
+{
+	struct verify_evm_block block = block_of(r);
+	if (r->header.number != parent->step.number + 1)
+		return cs_fail(why, CS_ERR_INVALID, "block %llu on top of %llu",
+			       (unsigned long long)r->header.number,
+			       (unsigned long long)parent->step.number);
+	CS_TRY(check_time(c, r, parent, now, why));
+	CS_TRY(signers_after(c, parent));
+	CS_TRY(check_header(c, &block.step, &c->work, r, why));
+	CS_TRY(make_room(c, &parent, why));
+	c->work_valid = false;
+	CS_TRY(apply_step(c, &c->work, &block.step));
+	c->work_hash = block.hash;
+	c->work_valid = true;
+	verify_evm_raw_put(c, &block, r->header.raw);
+	c->pending[c->pending_count++] = block;
+	return settle(c, &c->pending[c->pending_count - 1], why);
+}
+
+struct progress {
+	bool stale;
+	size_t taken;
+};
+
+static enum cs_err take(struct verify_evm_client *c, struct cs_bytes raw,
+			const struct verify_time *now, struct progress *progress,
+			struct cs_why *why)
+{
+	uint64_t final = verify_evm_window_newest(c)->step.number;
+	const struct verify_evm_block *parent = NULL;
+	struct reading r;
+	bool above, known;
+	CS_TRY(read_header(c, &r, raw, why));
+	above = r.header.number > final;
+	known = find(c, r.header.number, &r.hash) != NULL;
+	progress->stale = progress->stale || !above;
+	if (known || r.header.number <= verify_evm_window_oldest(c)->step.number)
+		return CS_OK;
+	parent = find(c, r.header.number - 1, &r.header.parent);
+	if (!parent)
+		return cs_fail(why, CS_ERR_UNLINKED, "the parent of block %llu is not known",
+			       (unsigned long long)r.header.number);
+	CS_TRY(insert(c, &r, parent, now, why));
+	progress->taken += above;
+	return CS_OK;
+}
+
+static enum cs_err check_use(const struct verify_evm_client *c, const struct verify_time *now,
+			     struct cs_why *why)
+{
+	enum cs_err err;
+	if (!c->created)
+		return cs_fail(why, CS_ERR_NOT_FOUND, "the light client was not created");
+	if (c->frozen)
+		return cs_fail(why, CS_ERR_FROZEN, "at height %llu",
+			       (unsigned long long)c->conflict.height);
+	err = verify_time_fresh(now, verify_evm_window_newest(c)->time_s,
+				c->config.trusting_period_s);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the newest final block is of %llu",
+			       (unsigned long long)verify_evm_window_newest(c)->time_s);
+	return CS_OK;
+}
+
+static enum cs_err update(void *state, const struct cs_bytes *headers, size_t count,
+			  const struct verify_time *now, size_t *accepted, struct cs_why *why)
+{
+	struct verify_evm_client *c = state;
+	struct progress progress = {0};
+	enum cs_err err = check_use(c, now, why);
+	for (size_t i = 0; err == CS_OK && i < count; i++)
+		err = take(c, headers[i], now, &progress, why);
+	*accepted = progress.taken;
+	if (err == CS_OK && progress.stale && progress.taken == 0)
+		return cs_fail(why, CS_ERR_STALE_HEADER, "nothing above the final height %llu",
+			       (unsigned long long)verify_evm_window_newest(c)->step.number);
+	return err;
+}
+
+/* ---- create ---- */
+
+void verify_evm_reset(struct verify_evm_client *c)
+{
+	struct verify_evm_config config = c->config;
+	const struct cs_sig *sig = c->sig;
+	memset(c, 0, sizeof *c);
+	c->config = config;
+	c->sig = sig;
+}
+
+static enum cs_err first_signers(struct verify_evm_client *c, const struct reading *r,
+				 struct cs_why *why)
+{
+	switch (c->config.mode) {
+	case VERIFY_EVM_CLIQUE:
+		return verify_clique_anchor(&c->oldest, &r->header, c->config.epoch_length, c->sig,
+					    why);
+	case VERIFY_EVM_QBFT:
+		return verify_qbft_anchor(&c->oldest, &r->extra, why);
+	case VERIFY_EVM_INSECURE_DEV_HEAD:
+		return CS_OK;
+	}
+	return CS_ERR_UNSUPPORTED;
+}
+
+static enum cs_err check_anchor(const struct verify_evm_client *c, const struct reading *r,
+				const struct verify_time *now, struct cs_why *why)
+{
+	const struct verify_evm_config *config = &c->config;
+	uint64_t age_max = config->anchor_age_max_s < config->trusting_period_s
+				   ? config->anchor_age_max_s
+				   : config->trusting_period_s;
+	enum cs_err err;
+	if (r->header.number != config->anchor_height ||
+	    !cs_hash_eq(&r->hash, &config->anchor_hash))
+		return cs_fail(why, CS_ERR_ANCHOR_MISMATCH, "block %llu is not the anchor",
+			       (unsigned long long)r->header.number);
+	err = verify_time_fresh(now, r->header.time_s, age_max);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the anchor is of %llu",
+			       (unsigned long long)r->header.time_s);
+	return check_time(c, r, NULL, now, why);
+}
+
+static enum cs_err create(void *state, struct cs_bytes anchor, const struct verify_time *now,
+			  struct cs_why *why)
+{
+	struct verify_evm_client *c = state;
+	struct verify_evm_block block;
+	struct reading r;
+	enum cs_err err;
+	if (c->frozen)
+		return cs_fail(why, CS_ERR_FROZEN, "at height %llu",
+			       (unsigned long long)c->conflict.height);
+	CS_TRY(read_header(c, &r, anchor, why));
+	CS_TRY(check_anchor(c, &r, now, why));
+	verify_evm_reset(c);
+	err = first_signers(c, &r, why);
+	if (err != CS_OK) {
+		verify_evm_reset(c);
+		return err;
+	}
+	block = block_of(&r);
+	verify_evm_raw_put(c, &block, anchor);
+	verify_evm_window_begin(c, &block);
+	c->created = true;
+	return CS_OK;
+}
+
+/* ---- questions ---- */
+
+static void facts(const struct verify_evm_client *c, const struct verify_evm_block *from,
+		  struct verify_block *block)
+{
+	*block = (struct verify_block){
+		.height = from->step.number,
+		.hash = from->hash,
+		.parent = from->parent,
+		.state_root = from->state_root,
+		.events_root = from->receipts_root,
+		.time_s = from->time_s,
+		.final_height = verify_evm_window_newest(c)->step.number,
+		.reorg_margin_s = c->config.reorg_margin_s,
+	};
+}
+
+static enum cs_err block_at(const void *state, uint64_t height, const struct verify_time *now,
+			    struct verify_block *block, struct cs_why *why)
+{
+	const struct verify_evm_client *c = state;
+	uint64_t final;
+	CS_TRY(check_use(c, now, why));
+	final = verify_evm_window_newest(c)->step.number;
+	if (height > final)
+		return cs_fail(why, CS_ERR_NOT_FINAL, "block %llu, final is %llu",
+			       (unsigned long long)height, (unsigned long long) final);
+	if (!verify_evm_window_at(c, height))
+		return cs_fail(why, CS_ERR_STALE_HEADER, "block %llu is no longer kept",
+			       (unsigned long long)height);
+	facts(c, verify_evm_window_at(c, height), block);
+	return CS_OK;
+}
+
+/* The hash that the last of a row of ancestors must have. */
+static enum cs_err joining_hash(const struct verify_evm_client *c, uint64_t number,
+				struct cs_hash *hash, struct cs_why *why)
+{
+	const struct verify_evm_block *oldest = verify_evm_window_oldest(c);
+	const struct verify_evm_block *at = verify_evm_window_at(c, number);
+	if (at)
+		*hash = at->hash;
+	else if (oldest->step.number > 0 && number == oldest->step.number - 1)
+		*hash = oldest->parent;
+	else
+		return cs_fail(why, CS_ERR_UNLINKED, "no final block is next to %llu",
+			       (unsigned long long)number);
+	return CS_OK;
+}
+
+static enum cs_err ancestors(const void *state, const struct cs_bytes *headers, size_t count,
+			     const struct verify_time *now, struct verify_block *blocks,
+			     struct cs_why *why)
+{
+	const struct verify_evm_client *c = state;
+	struct cs_hash expected, last;
+	struct verify_evm_block block;
+	uint64_t above = 0;
+	struct reading r;
+	CS_TRY(check_use(c, now, why));
+	for (size_t i = count; i-- > 0;) {
+		CS_TRY(read_header(c, &r, headers[i], why));
+		if (i == count - 1) {
+			CS_TRY(joining_hash(c, r.header.number, &expected, why));
+			last = expected;
+		} else if (r.header.number + 1 != above) {
+			return cs_fail(why, CS_ERR_UNLINKED, "block %llu is out of order",
+				       (unsigned long long)r.header.number);
+		}
+		if (!cs_hash_eq(&r.hash, &expected))
+			return cs_fail(why, CS_ERR_UNLINKED, "block %llu has another hash",
+				       (unsigned long long)r.header.number);
+		expected = r.header.parent;
+		above = r.header.number;
+	}
+	/* Again, now that all of it holds: the parents' hashes save hashing twice. */
+	for (size_t i = 0; i < count; i++) {
+		CS_TRY(verify_evm_header_read(&r.header, headers[i]));
+		r.hash = last;
+		block = block_of(&r);
+		facts(c, &block, &blocks[i]);
+		if (i > 0)
+			blocks[i - 1].hash = block.parent;
+	}
+	return CS_OK;
+}
+
+static void status(const void *state, struct verify_status *status)
+{
+	const struct verify_evm_client *c = state;
+	struct verify_status s = {
+		.created = c->created,
+		.frozen = c->frozen,
+		.insecure = c->config.mode == VERIFY_EVM_INSECURE_DEV_HEAD,
+	};
+	if (c->created) {
+		const struct verify_evm_block *newest = verify_evm_window_newest(c);
+		s.final_height = s.head_height = newest->step.number;
+		s.final_hash = newest->hash;
+		s.final_time_s = newest->time_s;
+		for (size_t i = 0; i < c->pending_count; i++)
+			if (c->pending[i].step.number > s.head_height)
+				s.head_height = c->pending[i].step.number;
+	}
+	*status = s;
+}
+
+static enum cs_err conflict(const void *state, struct verify_conflict *conflict)
+{
+	const struct verify_evm_client *c = state;
+	const struct verify_evm_conflict *x = &c->conflict;
+	if (!c->frozen)
+		return CS_ERR_NOT_FOUND;
+	*conflict = (struct verify_conflict){
+		.height = x->height,
+		.first_hash = x->hash[0],
+		.second_hash = x->hash[1],
+		.first = cs_bytes(x->raw[0], x->size[0]),
+		.second = cs_bytes(x->raw[1], x->size[1]),
+	};
+	return CS_OK;
+}
+
+/* ---- opening ---- */
+
+static enum cs_err check_mode(enum verify_evm_mode mode, struct cs_why *why)
+{
+	switch (mode) {
+	case VERIFY_EVM_CLIQUE:
+	case VERIFY_EVM_QBFT:
+		return CS_OK;
+	case VERIFY_EVM_INSECURE_DEV_HEAD:
+#ifdef CAISSON_INSECURE_DEV_HEAD
+		return CS_OK;
+#else
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "this build has no insecure_dev_head");
+#endif
+	}
+	return cs_fail(why, CS_ERR_INVALID, "finality mode %d", (int)mode);
+}
+
+static enum cs_err complete(struct verify_evm_config *config, struct cs_why *why)
+{
+	CS_TRY(check_mode(config->mode, why));
+	if (config->anchor_age_max_s == 0 || config->trusting_period_s == 0)
+		return cs_fail(why, CS_ERR_INVALID, "anchor age and trusting period must be set");
+	if (config->epoch_length == 0)
+		config->epoch_length = VERIFY_EVM_EPOCH_DEFAULT;
+	if (config->drift_max_s == 0)
+		config->drift_max_s = VERIFY_EVM_DRIFT_DEFAULT_S;
+	if (config->confirmations == 0)
+		config->confirmations = VERIFY_EVM_CONFIRMATIONS_DEFAULT;
+	if (config->window == 0)
+		config->window = VERIFY_EVM_WINDOW_DEFAULT;
+	if (config->confirmations > VERIFY_EVM_CONFIRMATIONS_MAX ||
+	    config->window > VERIFY_EVM_WINDOW_MAX || config->seals_min > VERIFY_EVM_SIGNERS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "confirmations, window or seals_min");
+	return CS_OK;
+}
+
+size_t verify_evm_client_size(void)
+{
+	return sizeof(struct verify_evm_client);
+}
+
+enum cs_err verify_evm_open(struct verify_client *client, void *state,
+			    const struct verify_evm_config *config, const struct cs_sig *sig,
+			    struct cs_why *why)
+{
+	static const struct verify_client_ops ops = {
+		.name = "evm",
+		.create = create,
+		.update = update,
+		.block = block_at,
+		.ancestors = ancestors,
+		.status = status,
+		.conflict = conflict,
+		.encode = verify_evm_encode,
+		.decode = verify_evm_decode,
+	};
+	struct verify_evm_client *c = state;
+	struct verify_evm_config complete_config = *config;
+	CS_TRY(complete(&complete_config, why));
+	c->config = complete_config;
+	c->sig = sig;
+	verify_evm_reset(c);
+	*client = (struct verify_client){&ops, c, verify_evm_encoded_size_max(&complete_config)};
+	return CS_OK;
+}
