@@ -38,6 +38,8 @@ size_t enclave_secrets_size(void);
 CS_NODISCARD enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 				      const struct enclave_launch *launch, struct cs_why *why);
 void enclave_done(struct enclave *e);
+/* All bits: those of the launch, of the backend, of the manifest. */
+uint64_t enclave_insecure_flags(const struct enclave *e);
 
 /* A new connection: hello is asked for again. */
 void enclave_connected(struct enclave *e);

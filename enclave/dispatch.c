@@ -1,0 +1,157 @@
+/* Who may send what, and the one switch over it. */
+#include "enclave/state.h"
+
+/* What must have happened on this connection before a request is looked at. */
+enum after {
+	AFTER_NOTHING,
+	AFTER_HELLO,
+};
+
+/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host is who greeted: the socket
+ * has one owner. */
+static const struct {
+	enum wire_type type;
+	enum after after;
+} allowed[] = {
+	{WIRE_HELLO, AFTER_NOTHING},
+	{WIRE_INIT, AFTER_HELLO},
+	{WIRE_EXPORT, AFTER_HELLO},
+	{WIRE_IMPORT, AFTER_HELLO},
+	{WIRE_CLIENT_CREATE, AFTER_HELLO},
+	{WIRE_CLIENT_UPDATE, AFTER_HELLO},
+	{WIRE_CONFLICT, AFTER_HELLO},
+	{WIRE_SIGN_MESSAGES, AFTER_HELLO},
+	{WIRE_SIGN_OUTCOMES, AFTER_HELLO},
+	{WIRE_LEARN_KEY, AFTER_HELLO},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO},
+	{WIRE_ROTATE, AFTER_HELLO},
+	{WIRE_PUBLIC_KEYS, AFTER_HELLO},
+	{WIRE_STATUS, AFTER_HELLO},
+	{WIRE_PROBE, AFTER_HELLO},
+};
+
+static enum cs_err may_send(struct enclave_call *call, enum wire_type type)
+{
+	for (size_t i = 0; i < CS_LEN(allowed); i++) {
+		if (allowed[i].type != type)
+			continue;
+		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
+			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
+		return CS_OK;
+	}
+	return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "not a request");
+}
+
+static enum cs_err probe(struct enclave_call *call)
+{
+	const Caisson__Wire__ProbeRequest *in = (const Caisson__Wire__ProbeRequest *)call->request;
+	Caisson__Wire__ProbeReply out = CAISSON__WIRE__PROBE_REPLY__INIT;
+	if (call->e->probe == NULL)
+		return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "this build has no test probes");
+	out.result = call->e->probe(in->what);
+	return enclave_reply(call, &out.base);
+}
+
+static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
+{
+	switch (type) {
+	case WIRE_HELLO:
+		return enclave_hello(call);
+	case WIRE_INIT:
+		return enclave_init_keys(call);
+	case WIRE_EXPORT:
+		return enclave_export(call);
+	case WIRE_IMPORT:
+		return enclave_import(call);
+	case WIRE_CLIENT_CREATE:
+		return enclave_client_create(call);
+	case WIRE_CLIENT_UPDATE:
+		return enclave_client_update(call);
+	case WIRE_CONFLICT:
+		return enclave_conflict(call);
+	case WIRE_SIGN_MESSAGES:
+		return enclave_sign_messages(call);
+	case WIRE_SIGN_OUTCOMES:
+		return enclave_sign_outcomes(call);
+	case WIRE_LEARN_KEY:
+		return enclave_learn_key(call);
+	case WIRE_SIGN_TRANSACTION:
+		return enclave_sign_transaction(call);
+	case WIRE_ROTATE:
+		return enclave_rotate(call);
+	case WIRE_PUBLIC_KEYS:
+		return enclave_public_keys(call);
+	case WIRE_STATUS:
+		return enclave_status(call);
+	case WIRE_PROBE:
+		return probe(call);
+	case WIRE_ERROR:
+	case WIRE_HELLO_REPLY:
+	case WIRE_INIT_REPLY:
+	case WIRE_EXPORT_REPLY:
+	case WIRE_IMPORT_REPLY:
+	case WIRE_CLIENT_CREATE_REPLY:
+	case WIRE_CLIENT_UPDATE_REPLY:
+	case WIRE_CONFLICT_REPLY:
+	case WIRE_SIGN_MESSAGES_REPLY:
+	case WIRE_SIGN_OUTCOMES_REPLY:
+	case WIRE_LEARN_KEY_REPLY:
+	case WIRE_SIGN_TRANSACTION_REPLY:
+	case WIRE_ROTATE_REPLY:
+	case WIRE_PUBLIC_KEYS_REPLY:
+	case WIRE_STATUS_REPLY:
+	case WIRE_PROBE_REPLY:
+		break;
+	}
+	return CS_ERR_UNSUPPORTED;
+}
+
+/* The host's clock cannot push the enclave back, nor below what was verified. */
+static struct verify_time time_of(struct enclave *e, const struct verify_time *now)
+{
+	struct verify_time time = *now;
+	if (time.low_s < e->time_low_s)
+		time.low_s = e->time_low_s;
+	if (time.high_s != 0 && time.high_s < time.low_s)
+		time.high_s = time.low_s;
+	e->time_low_s = time.low_s;
+	return time;
+}
+
+static enum cs_err step(struct enclave_call *call, const struct verify_time *now, enum wire_type type,
+			struct cs_bytes request)
+{
+	ProtobufCMessage *message = NULL;
+	CS_TRY(may_send(call, type));
+	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena, &call->why));
+	call->now = time_of(call->e, now);
+	call->request = message;
+	return dispatch(call, type);
+}
+
+enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, enum wire_type type,
+			    struct cs_bytes request, struct cs_buf *reply)
+{
+	struct enclave_call call = {.e = e, .reply = reply, .why = {""}};
+	cs_arena_rewind(&e->arena, 0);
+	const enum cs_err err = step(&call, now, type, request);
+	if (err == CS_OK)
+		return (enum wire_type)(type + 1);
+	/* The reply buffer holds at most what a failed encoding left. */
+	reply->n = 0;
+	reply->failed = false;
+	Caisson__Wire__ErrorReply out = CAISSON__WIRE__ERROR_REPLY__INIT;
+	const char *why = call.why.text[0] != '\0' ? call.why.text : cs_err_sentence(err);
+	char text[sizeof call.why.text];
+	size_t n = 0;
+	/* The text is ours, but a view of what the host sent may be quoted in it: printable ASCII alone goes out. */
+	for (; why[n] != '\0' && n < sizeof text - 1; n++)
+		text[n] = why[n] >= 0x20 && why[n] < 0x7f ? why[n] : '?';
+	text[n] = '\0';
+	out.code = (uint32_t)err;
+	out.why = text;
+	struct cs_why ignored;
+	const enum cs_err encoded = wire_encode(reply, &out.base, &ignored);
+	cs_assert(encoded == CS_OK);
+	return WIRE_ERROR;
+}

@@ -1,0 +1,195 @@
+#include "enclave/state.h"
+
+#include "core/aead.h"
+#include "enclave/tee.h"
+
+#include <string.h>
+
+size_t enclave_size(void)
+{
+	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
+	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + MANIFEST_CHAINS_MAX * client + ENCLAVE_ARENA_SIZE;
+}
+
+size_t enclave_secrets_size(void)
+{
+	return sizeof(struct enclave_secrets);
+}
+
+/* Behind the struct: one client's state for each chain, then the arena of requests. */
+static uint8_t *memory_at(struct enclave *e, size_t client_index)
+{
+	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
+	return (uint8_t *)e + ((sizeof *e + 15) & ~(size_t)15) + client_index * client;
+}
+
+enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, struct cs_why *why)
+{
+	const struct manifest_finality *f = &chain->manifest->finality;
+	static const enum verify_evm_mode modes[] = {
+		[MANIFEST_CLIQUE] = VERIFY_EVM_CLIQUE,
+		[MANIFEST_QBFT] = VERIFY_EVM_QBFT,
+		[MANIFEST_INSECURE_DEV_HEAD] = VERIFY_EVM_INSECURE_DEV_HEAD,
+	};
+	const struct verify_evm_config config = {
+		.mode = modes[f->mode],
+		.chain = chain->manifest->identity,
+		.anchor_height = f->anchor_height,
+		.anchor_hash = f->anchor_hash,
+		.anchor_age_max_s = f->anchor_age_max_s,
+		.trusting_period_s = f->trusting_period_s,
+		.epoch_length = f->epoch,
+		.seals_min = f->seals_min,
+		.period_s = f->period_s,
+		.drift_max_s = f->drift_max_s,
+		.confirmations = f->confirmations,
+		.reorg_margin_s = f->reorg_margin_s,
+	};
+	return verify_evm_open(&chain->client, memory_at(e, (size_t)(chain - e->chains)), &config, e->sig, why);
+}
+
+static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *manifest, struct cs_why *why)
+{
+	for (size_t i = 0; i < e->chain_count; i++)
+		if (e->chains[i].manifest == manifest)
+			return cs_fail(why, CS_ERR_DUPLICATE, "%s is to be served twice", manifest->caip2);
+	struct enclave_chain *chain = &e->chains[e->chain_count];
+	chain->manifest = manifest;
+	if (manifest->finality.mode == MANIFEST_INSECURE_DEV_HEAD)
+		e->insecure_flags |= ENCLAVE_INSECURE_dev_head;
+	e->chain_count++;
+	return enclave_client_open(e, chain, why);
+}
+
+static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch, struct cs_why *why)
+{
+	if (launch->serve_count > MANIFEST_CHAINS_MAX)
+		return CS_ERR_TOO_LARGE;
+	if (launch->serve_count == 0) {
+		for (size_t i = 0; i < e->manifest.chain_count; i++)
+			CS_TRY(serve_add(e, &e->manifest.chains[i], why));
+		return CS_OK;
+	}
+	for (size_t i = 0; i < launch->serve_count; i++) {
+		const struct manifest_chain *manifest = manifest_chain_of(&e->manifest, &launch->serve[i]);
+		if (manifest == NULL)
+			return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "chain to serve");
+		CS_TRY(serve_add(e, manifest, why));
+	}
+	return CS_OK;
+}
+
+enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
+			 const struct enclave_launch *launch, struct cs_why *why)
+{
+	if (launch->seal_root.n != sizeof secrets->seal_root.b)
+		return cs_fail(why, CS_ERR_INVALID, "the sealing root is not 32 bytes");
+	if (!manifest_lists_build(launch->manifest, &launch->measurement))
+		return cs_fail(why, CS_ERR_UNLISTED_BUILD, "the manifest does not list this measurement");
+	e->manifest = *launch->manifest;
+	e->measurement = launch->measurement;
+	e->insecure_flags = launch->insecure_flags | tee_insecure_flags();
+	if (e->manifest.insecure_host_time)
+		e->insecure_flags |= ENCLAVE_INSECURE_host_time;
+	if (launch->probe != NULL)
+		e->insecure_flags |= ENCLAVE_INSECURE_test_probes;
+	if (launch->build != NULL)
+		(void)strncpy(e->build, launch->build, ENCLAVE_BUILD_SIZE_MAX);
+	e->random = launch->random;
+	e->probe = launch->probe;
+	e->secrets = secrets;
+	memcpy(secrets->seal_root.b, launch->seal_root.p, sizeof secrets->seal_root.b);
+	cs_arena_init(&e->arena, memory_at(e, MANIFEST_CHAINS_MAX), ENCLAVE_ARENA_SIZE);
+
+	struct cs_secret *seed = (struct cs_secret *)(void *)secrets->scratch;
+	CS_TRY(enclave_random(e, seed->b, sizeof seed->b));
+	e->sig = cs_sig_new(seed);
+	cs_wipe(seed, sizeof *seed);
+	if (e->sig == NULL)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(cs_aead_warm());
+	const enum cs_err err = serve_all(e, launch, why);
+	if (err != CS_OK)
+		enclave_done(e);
+	return err;
+}
+
+void enclave_done(struct enclave *e)
+{
+	cs_wipe(e->secrets, sizeof *e->secrets);
+	cs_sig_free(e->sig);
+	e->sig = NULL;
+}
+
+uint64_t enclave_insecure_flags(const struct enclave *e)
+{
+	return e->insecure_flags;
+}
+
+void enclave_connected(struct enclave *e)
+{
+	e->greeted = false;
+}
+
+/* ---- shared words ---- */
+
+enum cs_err enclave_random(const struct enclave *e, void *p, size_t n)
+{
+	return e->random(p, n) ? CS_OK : CS_ERR_CRYPTO;
+}
+
+struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e, const struct enclave_chain *chain)
+{
+	return &e->secrets->chains[chain - e->chains];
+}
+
+enum wire_domain enclave_domain(const struct enclave *e)
+{
+	return e->insecure_flags != 0 ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE;
+}
+
+enum cs_err enclave_chain_find(struct enclave_call *call, struct enclave_chain **chain,
+			       ProtobufCBinaryData identity)
+{
+	const struct cs_hash wanted = wire_pb_hash(identity);
+	for (size_t i = 0; i < call->e->chain_count; i++) {
+		if (cs_hash_eq(&call->e->chains[i].manifest->identity, &wanted)) {
+			*chain = &call->e->chains[i];
+			return CS_OK;
+		}
+	}
+	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST, "chain: not one that this enclave serves");
+}
+
+enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
+				const struct enclave_chain *chain, ProtobufCBinaryData identity)
+{
+	const struct cs_hash wanted = wire_pb_hash(identity);
+	for (size_t i = 0; i < chain->manifest->remote_count; i++) {
+		if (cs_hash_eq(&chain->manifest->remotes[i], &wanted)) {
+			*index = i;
+			return CS_OK;
+		}
+	}
+	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST, "not a remote of %s", chain->manifest->caip2);
+}
+
+enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,
+			  const Caisson__Wire__ProofNodes *pb)
+{
+	struct cs_bytes *list = cs_arena_calloc(&call->e->arena, pb->n_nodes + 1, sizeof *list);
+	if (list == NULL)
+		return CS_ERR_NO_MEMORY;
+	size_t n = 0;
+	for (; n < pb->n_nodes; n++)
+		list[n] = wire_pb_view(pb->nodes[n]);
+	if (pb->leaf.len != 0)
+		list[n++] = wire_pb_view(pb->leaf);
+	*nodes = (struct verify_nodes){list, n};
+	return CS_OK;
+}
+
+enum cs_err enclave_reply(struct enclave_call *call, const ProtobufCMessage *message)
+{
+	return wire_encode(call->reply, message, &call->why);
+}

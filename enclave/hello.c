@@ -1,0 +1,280 @@
+/* What the enclave says about itself: hello with evidence, signed status, keys, and the requests that make, seal and open
+ * its state. The preimages are those of docs/protocol/boundary.md. */
+#include "enclave/state.h"
+#include "enclave/tee.h"
+
+#include <string.h>
+
+/* ---- hello ---- */
+
+static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const struct enclave *e,
+			     const struct cs_hash *nonce)
+{
+	const struct cs_hash tag = wire_tag("caisson/report/v1");
+	const struct cs_hash role = wire_tag("caisson/role/bridge-enclave");
+	const struct cs_hash keys = enclave_keys_hash(e);
+	uint8_t memory[9 * 32];
+	struct cs_buf preimage;
+	cs_buf_init(&preimage, memory, sizeof memory);
+	cs_put_word(&preimage, &tag);
+	cs_put_word(&preimage, &role);
+	cs_put_word(&preimage, &keys);
+	cs_put_word(&preimage, nonce);
+	cs_put_word(&preimage, &e->manifest.hash);
+	cs_put_word_u64(&preimage, e->manifest.number);
+	cs_put_word(&preimage, &e->manifest.lineage);
+	cs_put_word(&preimage, &wire_schema_digest);
+	cs_put_word_u64(&preimage, e->insecure_flags);
+	const struct cs_hash hash = cs_keccak256(cs_buf_view(&preimage));
+	memset(report_data, 0, TEE_REPORT_DATA_SIZE);
+	memcpy(report_data, hash.b, sizeof hash.b);
+}
+
+/* A terminated copy: protobuf-c's strings are not const. */
+static char *text_copy(struct enclave_call *call, const char *text)
+{
+	const size_t n = strlen(text) + 1;
+	char *copy = cs_arena_alloc(&call->e->arena, n);
+	if (copy != NULL)
+		memcpy(copy, text, n);
+	return copy;
+}
+
+static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloReply *out,
+			      const struct cs_hash *nonce)
+{
+	const struct enclave *e = call->e;
+	struct cs_arena *arena = &call->e->arena;
+	uint8_t report_data[TEE_REPORT_DATA_SIZE];
+	struct cs_buf evidence;
+	report_data_make(report_data, e, nonce);
+	CS_TRY(cs_buf_init_arena(&evidence, arena, TEE_EVIDENCE_SIZE_MAX));
+	CS_TRY(tee_evidence(&evidence, report_data, &e->measurement));
+	CS_TRY(enclave_keys_to_pb(call, &out->n_keys, &out->keys));
+	CS_TRY(enclave_clients_to_pb(call, &out->n_clients, &out->clients));
+	out->version = WIRE_VERSION;
+	out->schema_digest = wire_pb_bytes(arena, CS_BYTES_OF(wire_schema_digest.b));
+	out->measurement = wire_pb_bytes(arena, CS_BYTES_OF(e->measurement.b));
+	out->manifest_hash = wire_pb_bytes(arena, CS_BYTES_OF(e->manifest.hash.b));
+	out->manifest_number = e->manifest.number;
+	out->lineage = wire_pb_bytes(arena, CS_BYTES_OF(e->manifest.lineage.b));
+	out->insecure_flags = e->insecure_flags;
+	out->backend = text_copy(call, tee_backend());
+	out->build = text_copy(call, e->build);
+	out->nonce = wire_pb_bytes(arena, CS_BYTES_OF(nonce->b));
+	out->report_data = wire_pb_bytes(arena, CS_BYTES_OF(report_data));
+	out->evidence = wire_pb_bytes(arena, cs_buf_view(&evidence));
+	/* No backend has a counter that outlives the process yet. */
+	out->rollback_detected_only_within_process = true;
+	out->now_low_s = call->now.low_s;
+	out->now_high_s = call->now.high_s;
+	return out->backend != NULL && out->build != NULL ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+enum cs_err enclave_hello(struct enclave_call *call)
+{
+	const Caisson__Wire__HelloRequest *in = (const Caisson__Wire__HelloRequest *)call->request;
+	const struct cs_hash nonce = wire_pb_hash(in->nonce);
+	Caisson__Wire__HelloReply out = CAISSON__WIRE__HELLO_REPLY__INIT;
+	CS_TRY(hello_fill(call, &out, &nonce));
+	CS_TRY(enclave_reply(call, &out.base));
+	call->e->greeted = true;
+	return CS_OK;
+}
+
+enum cs_err enclave_public_keys(struct enclave_call *call)
+{
+	Caisson__Wire__PublicKeysReply out = CAISSON__WIRE__PUBLIC_KEYS_REPLY__INIT;
+	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
+	return enclave_reply(call, &out.base);
+}
+
+/* ---- signed status ---- */
+
+static struct cs_hash clients_hash(const struct enclave *e)
+{
+	struct cs_keccak hash;
+	cs_keccak_init(&hash);
+	for (size_t i = 0; i < e->chain_count; i++) {
+		const struct enclave_chain *chain = &e->chains[i];
+		struct verify_status status;
+		uint8_t memory[6 * 32];
+		struct cs_buf row;
+		verify_client_status(&chain->client, &status);
+		const bool dev = chain->manifest->finality.mode == MANIFEST_INSECURE_DEV_HEAD;
+		cs_buf_init(&row, memory, sizeof memory);
+		cs_put_word(&row, &chain->manifest->identity);
+		cs_put_word_u64(&row, status.head_height);
+		cs_put_word_u64(&row, status.final_height);
+		cs_put_word(&row, &status.final_hash);
+		cs_put_word_u64(&row, status.final_time_s);
+		cs_put_word_u64(&row, (status.frozen ? 1u : 0u) | (dev ? 2u : 0u));
+		cs_keccak_add(&hash, cs_buf_view(&row));
+	}
+	return cs_keccak_end(&hash);
+}
+
+static struct cs_hash status_digest(const struct enclave_call *call, const struct cs_hash *nonce, bool insecure)
+{
+	const struct enclave *e = call->e;
+	const struct cs_hash tag = wire_tag(insecure ? "caisson/status/v1/insecure" : "caisson/status/v1");
+	const struct cs_hash clients = clients_hash(e);
+	uint8_t memory[6 * 32];
+	struct cs_buf preimage;
+	cs_buf_init(&preimage, memory, sizeof memory);
+	cs_put_word(&preimage, &tag);
+	cs_put_word(&preimage, nonce);
+	cs_put_word(&preimage, &e->manifest.hash);
+	cs_put_word_u64(&preimage, e->manifest.number);
+	cs_put_word_u64(&preimage, e->insecure_flags);
+	cs_put_word(&preimage, &clients);
+	return cs_keccak256(cs_buf_view(&preimage));
+}
+
+enum cs_err enclave_status(struct enclave_call *call)
+{
+	const Caisson__Wire__StatusRequest *in = (const Caisson__Wire__StatusRequest *)call->request;
+	const struct cs_hash nonce = wire_pb_hash(in->nonce);
+	const struct enclave_chain *chain = &call->e->chains[0];
+	struct cs_arena *arena = &call->e->arena;
+	Caisson__Wire__StatusReply out = CAISSON__WIRE__STATUS_REPLY__INIT;
+	struct cs_schnorr signature;
+	uint8_t both[64];
+	if (chain->key_count == 0)
+		return cs_fail(&call->why, CS_ERR_NO_KEY, "no keys yet, Init makes them");
+	const struct enclave_key *key = &chain->keys[chain->key_count - 1];
+	const struct cs_hash digest =
+		status_digest(call, &nonce, key->insecure || call->e->insecure_flags != 0);
+	CS_TRY(enclave_sign_digest(call, &signature, chain, key, &digest));
+	memcpy(both, signature.rx.b, 32);
+	memcpy(both + 32, signature.s.b, 32);
+	CS_TRY(enclave_clients_to_pb(call, &out.n_clients, &out.clients));
+	out.insecure_flags = call->e->insecure_flags;
+	out.manifest_hash = wire_pb_bytes(arena, CS_BYTES_OF(call->e->manifest.hash.b));
+	out.manifest_number = call->e->manifest.number;
+	out.nonce = wire_pb_bytes(arena, CS_BYTES_OF(nonce.b));
+	out.digest = wire_pb_bytes(arena, CS_BYTES_OF(digest.b));
+	out.signature = wire_pb_bytes(arena, CS_BYTES_OF(both));
+	out.public_key = wire_pb_bytes(arena, CS_BYTES_OF(key->x.b));
+	return enclave_reply(call, &out.base);
+}
+
+/* ---- state ---- */
+
+static enum cs_err make_keys(struct enclave_call *call, bool *made)
+{
+	struct enclave *e = call->e;
+	for (size_t i = 0; i < e->chain_count; i++) {
+		struct enclave_chain *chain = &e->chains[i];
+		if (chain->key_count != 0)
+			continue;
+		made[i] = true;
+		CS_TRY(enclave_gas_key_make(e, chain));
+		CS_TRY(enclave_key_make(e, chain, 1, &call->why));
+		chain->epoch_current = 1;
+	}
+	return CS_OK;
+}
+
+static enum cs_err reply_init(struct enclave_call *call)
+{
+	Caisson__Wire__InitReply out = CAISSON__WIRE__INIT_REPLY__INIT;
+	struct cs_bytes sealed;
+	CS_TRY(enclave_seal(call, &sealed));
+	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
+	out.sealed = wire_pb_bytes(&call->e->arena, sealed);
+	return enclave_reply(call, &out.base);
+}
+
+enum cs_err enclave_init_keys(struct enclave_call *call)
+{
+	struct enclave *e = call->e;
+	bool made[MANIFEST_CHAINS_MAX] = {false};
+	enum cs_err err = make_keys(call, made);
+	if (err == CS_OK)
+		err = reply_init(call);
+	if (err != CS_OK) {
+		for (size_t i = 0; i < e->chain_count; i++)
+			if (made[i])
+				enclave_keys_wipe(e, &e->chains[i]);
+		return err;
+	}
+	e->started = true;
+	return CS_OK;
+}
+
+enum cs_err enclave_export(struct enclave_call *call)
+{
+	Caisson__Wire__ExportReply out = CAISSON__WIRE__EXPORT_REPLY__INIT;
+	struct cs_bytes sealed;
+	/* An empty state, stored over a good one, would be the end of its keys. */
+	if (!call->e->started)
+		return cs_fail(&call->why, CS_ERR_NO_KEY, "there is no state yet: Import or Init first");
+	CS_TRY(enclave_seal(call, &sealed));
+	out.sealed = wire_pb_bytes(&call->e->arena, sealed);
+	out.counter = call->e->counter;
+	return enclave_reply(call, &out.base);
+}
+
+enum cs_err enclave_import(struct enclave_call *call)
+{
+	const Caisson__Wire__ImportRequest *in = (const Caisson__Wire__ImportRequest *)call->request;
+	Caisson__Wire__ImportReply out = CAISSON__WIRE__IMPORT_REPLY__INIT;
+	CS_TRY(enclave_unseal(call, wire_pb_view(in->sealed)));
+	call->e->started = true;
+	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
+	out.counter = call->e->counter;
+	return enclave_reply(call, &out.base);
+}
+
+/* ---- rotation ---- */
+
+/* One statement for each remote, signed by the key in use. */
+static enum cs_err announce(struct enclave_call *call, struct enclave_chain *chain,
+			    const struct enclave_key *fresh, Caisson__Wire__RotateReply *out)
+{
+	const size_t count = chain->manifest->remote_count;
+	struct cs_arena *arena = &call->e->arena;
+	const struct cs_hash leaf = wire_leaf_rotation(fresh->epoch, &fresh->x);
+	out->statements = cs_arena_calloc(arena, count, sizeof(Caisson__Wire__Statement *));
+	Caisson__Wire__Statement *all = cs_arena_calloc(arena, count, sizeof *all);
+	if (out->statements == NULL || all == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		struct wire_signed statement;
+		CS_TRY(enclave_sign_statement(call, &statement, chain, WIRE_KIND_ROTATION,
+					      &chain->manifest->remotes[i], 0, &leaf, 1));
+		CS_TRY(wire_signed_to_pb(&all[i], &statement, arena));
+		out->statements[i] = &all[i];
+	}
+	out->n_statements = count;
+	return CS_OK;
+}
+
+static enum cs_err reply_rotate(struct enclave_call *call, struct enclave_chain *chain)
+{
+	Caisson__Wire__RotateReply out = CAISSON__WIRE__ROTATE_REPLY__INIT;
+	const struct enclave_key *fresh = &chain->keys[chain->key_count - 1];
+	struct cs_bytes sealed;
+	CS_TRY(announce(call, chain, fresh, &out));
+	CS_TRY(enclave_seal(call, &sealed));
+	out.new_epoch = fresh->epoch;
+	out.new_key = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(fresh->x.b));
+	out.sealed = wire_pb_bytes(&call->e->arena, sealed);
+	return enclave_reply(call, &out.base);
+}
+
+enum cs_err enclave_rotate(struct enclave_call *call)
+{
+	const Caisson__Wire__RotateRequest *in = (const Caisson__Wire__RotateRequest *)call->request;
+	struct enclave_chain *chain = NULL;
+	CS_TRY(enclave_chain_find(call, &chain, in->chain));
+	if (chain->key_count == 0)
+		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
+			       chain->manifest->caip2);
+	const uint64_t newest = chain->keys[chain->key_count - 1].epoch;
+	/* A successor that does not sign yet is announced again: two different keys of one epoch suspend each other. */
+	if (newest == chain->epoch_current)
+		CS_TRY(enclave_key_make(call->e, chain, newest + 1, &call->why));
+	return reply_rotate(call, chain);
+}

@@ -1,0 +1,172 @@
+#include "enclave/state.h"
+
+#include <string.h>
+
+/* Random 32 bytes are no key with probability 2^-128: a source that fails this often is broken. */
+#define TRIES_MAX 8
+
+static enum cs_err secret_make(struct enclave *e, struct cs_secret *secret)
+{
+	for (int i = 0; i < TRIES_MAX; i++) {
+		CS_TRY(enclave_random(e, secret->b, sizeof secret->b));
+		if (cs_key_is_valid(e->sig, secret))
+			return CS_OK;
+	}
+	cs_wipe(secret, sizeof *secret);
+	return CS_ERR_CRYPTO;
+}
+
+/* Makes room by dropping the oldest epoch, never the one that signs. */
+static enum cs_err room_make(struct enclave *e, struct enclave_chain *chain, struct cs_why *why)
+{
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
+	if (chain->key_count < ENCLAVE_EPOCHS_MAX)
+		return CS_OK;
+	if (chain->keys[0].epoch == chain->epoch_current)
+		return cs_fail(why, CS_ERR_FULL, "epoch %llu still signs: name a newer one first",
+			       (unsigned long long)chain->epoch_current);
+	chain->key_count--;
+	memmove(&chain->keys[0], &chain->keys[1], chain->key_count * sizeof chain->keys[0]);
+	memmove(&secrets->statement[0], &secrets->statement[1],
+		chain->key_count * sizeof secrets->statement[0]);
+	cs_wipe(&secrets->statement[chain->key_count], sizeof secrets->statement[0]);
+	return CS_OK;
+}
+
+enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uint64_t epoch,
+			     struct cs_why *why)
+{
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
+	/* The place behind the last is free except when the list is full: then the new key waits in the scratch. */
+	struct cs_secret *fresh = (struct cs_secret *)(void *)e->secrets->scratch;
+	struct enclave_key key = {.epoch = epoch, .insecure = e->insecure_flags != 0};
+	enum cs_err err = secret_make(e, fresh);
+	if (err == CS_OK)
+		err = cs_key_x(e->sig, &key.x, fresh);
+	if (err == CS_OK)
+		err = room_make(e, chain, why);
+	if (err == CS_OK) {
+		secrets->statement[chain->key_count] = *fresh;
+		chain->keys[chain->key_count] = key;
+		chain->key_count++;
+	}
+	cs_wipe(fresh, sizeof *fresh);
+	return err;
+}
+
+enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain)
+{
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
+	CS_TRY(secret_make(e, &secrets->gas));
+	return cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
+}
+
+void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain)
+{
+	cs_wipe(enclave_secrets_of(e, chain), sizeof(struct enclave_chain_secrets));
+	memset(chain->keys, 0, sizeof chain->keys);
+	memset(&chain->gas_address, 0, sizeof chain->gas_address);
+	chain->key_count = 0;
+	chain->epoch_current = 0;
+}
+
+enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
+			       Caisson__Wire__KeyInfo ***pb)
+{
+	const struct enclave *e = call->e;
+	struct cs_arena *arena = &call->e->arena;
+	const size_t max = e->chain_count * ENCLAVE_EPOCHS_MAX;
+	Caisson__Wire__KeyInfo **list = cs_arena_calloc(arena, max, sizeof(Caisson__Wire__KeyInfo *));
+	Caisson__Wire__KeyInfo *infos = cs_arena_calloc(arena, max, sizeof *infos);
+	if (list == NULL || infos == NULL)
+		return CS_ERR_NO_MEMORY;
+	size_t n = 0;
+	for (size_t i = 0; i < e->chain_count; i++) {
+		const struct enclave_chain *chain = &e->chains[i];
+		for (size_t k = 0; k < chain->key_count; k++, n++) {
+			caisson__wire__key_info__init(&infos[n]);
+			infos[n].chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->manifest->identity.b));
+			infos[n].epoch = chain->keys[k].epoch;
+			infos[n].public_key = wire_pb_bytes(arena, CS_BYTES_OF(chain->keys[k].x.b));
+			infos[n].gas_address = wire_pb_bytes(arena, CS_BYTES_OF(chain->gas_address.b));
+			list[n] = &infos[n];
+		}
+	}
+	*count = n;
+	*pb = list;
+	return CS_OK;
+}
+
+/* docs/protocol/boundary.md, "Report data". */
+struct cs_hash enclave_keys_hash(const struct enclave *e)
+{
+	struct cs_keccak hash;
+	const struct cs_hash tag = wire_tag("caisson/keys/v1");
+	cs_keccak_init(&hash);
+	cs_keccak_add(&hash, CS_BYTES_OF(tag.b));
+	for (size_t i = 0; i < e->chain_count; i++) {
+		const struct enclave_chain *chain = &e->chains[i];
+		for (size_t k = 0; k < chain->key_count; k++) {
+			uint8_t epoch[32] = {0};
+			const struct cs_hash account = wire_word(CS_BYTES_OF(chain->gas_address.b));
+			cs_put_be64(epoch + 24, chain->keys[k].epoch);
+			cs_keccak_add(&hash, CS_BYTES_OF(chain->manifest->identity.b));
+			cs_keccak_add(&hash, CS_BYTES_OF(epoch));
+			cs_keccak_add(&hash, CS_BYTES_OF(chain->keys[k].x.b));
+			cs_keccak_add(&hash, CS_BYTES_OF(account.b));
+		}
+	}
+	return cs_keccak_end(&hash);
+}
+
+enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
+				const struct enclave_chain *chain, const struct enclave_key *key,
+				const struct cs_hash *digest)
+{
+	const size_t index = (size_t)(key - chain->keys);
+	struct cs_hash aux;
+	CS_TRY(enclave_random(call->e, aux.b, sizeof aux.b));
+	const enum cs_err err = cs_schnorr_sign(
+		call->e->sig, out, &enclave_secrets_of(call->e, chain)->statement[index], digest, &aux);
+	cs_wipe(&aux, sizeof aux);
+	return err;
+}
+
+static const struct enclave_key *key_of(const struct enclave_chain *chain, uint64_t epoch)
+{
+	for (size_t i = 0; i < chain->key_count; i++)
+		if (chain->keys[i].epoch == epoch)
+			return &chain->keys[i];
+	return NULL;
+}
+
+enum cs_err enclave_sign_statement(struct enclave_call *call, struct wire_signed *out,
+				   struct enclave_chain *chain, enum wire_kind kind,
+				   const struct cs_hash *receiver, uint64_t epoch,
+				   const struct cs_hash *leaves, size_t count)
+{
+	if (chain->key_count == 0)
+		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
+			       chain->manifest->caip2);
+	const struct enclave_key *key = key_of(chain, epoch != 0 ? epoch : chain->epoch_current);
+	if (key == NULL)
+		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH, "%s: no key of epoch %llu",
+			       chain->manifest->caip2, (unsigned long long)epoch);
+	struct wire_signed result = {
+		.statement = {.kind = kind,
+			      .signer = chain->manifest->identity,
+			      .receiver = *receiver,
+			      .epoch = key->epoch,
+			      .manifest_number = call->e->manifest.number,
+			      .root = wire_root(leaves, count)},
+	};
+	const bool insecure = key->insecure || call->e->insecure_flags != 0;
+	const struct cs_hash digest = wire_digest(
+		&result.statement, insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
+	CS_TRY(enclave_sign_digest(call, &result.signature, chain, key, &digest));
+	/* A newer epoch that was named once stays in use. */
+	if (key->epoch > chain->epoch_current)
+		chain->epoch_current = key->epoch;
+	*out = result;
+	return CS_OK;
+}

@@ -1,0 +1,179 @@
+/* What the enclave holds between requests, and the words that its files share. Private to enclave/. */
+#ifndef ENCLAVE_STATE_H
+#define ENCLAVE_STATE_H
+
+#include "core/sig.h"
+#include "enclave/enclave.h"
+#include "verify/evm/account.h"
+#include "verify/evm/light_client.h"
+#include "wire/convert.h"
+#include "wire/envelope.h"
+
+/* Statement keys of one chain that are held at a time: the one in use, its successor, and two that still overlap. 16 chains
+ * of 4 are the 64 keys of the schema. */
+#define ENCLAVE_EPOCHS_MAX 4u
+/* Keys of one remote that are remembered; a contract has rarely more than two in force. */
+#define ENCLAVE_REMOTE_EPOCHS_MAX 4u
+/* The bound of the schema for sealed state. */
+#define ENCLAVE_SEALED_SIZE_MAX (1024u * 1024)
+/* A request of 2 MiB decoded, a transaction of 1 MiB in three copies, ancestors, and the reply's copies. */
+#define ENCLAVE_ARENA_SIZE (16u * 1024 * 1024)
+#define ENCLAVE_BUILD_SIZE_MAX 64u
+
+struct enclave_key {
+	uint64_t epoch;
+	struct cs_hash x;
+	bool insecure; /* made under an insecure flag: signs under the insecure domain for ever */
+};
+
+struct enclave_remote_key {
+	uint64_t epoch;
+	uint64_t height; /* of the own chain, where it was read: an older view never replaces it */
+	struct verify_evm_key key;
+};
+
+/* Of manifest_chain.remotes at the same index. */
+struct enclave_remote {
+	size_t key_count;
+	struct enclave_remote_key keys[ENCLAVE_REMOTE_EPOCHS_MAX]; /* ascending epochs */
+};
+
+struct enclave_chain {
+	const struct manifest_chain *manifest;
+	struct verify_client client;
+	size_t key_count; /* 0: Init has not been asked for */
+	struct enclave_key keys[ENCLAVE_EPOCHS_MAX]; /* ascending epochs */
+	uint64_t epoch_current; /* signs when a request names none */
+	struct cs_address gas_address;
+	struct enclave_remote remotes[MANIFEST_REMOTES_MAX];
+};
+
+struct enclave_chain_secrets {
+	struct cs_secret statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
+	struct cs_secret gas;
+};
+
+struct enclave_secrets {
+	struct cs_secret seal_root;
+	struct enclave_chain_secrets chains[MANIFEST_CHAINS_MAX];
+	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX]; /* the state in the clear, while it is sealed or opened */
+};
+
+struct enclave {
+	struct manifest manifest;
+	struct cs_hash measurement;
+	uint64_t insecure_flags;
+	char build[ENCLAVE_BUILD_SIZE_MAX + 1];
+	bool (*random)(void *p, size_t n);
+	int (*probe)(uint32_t what);
+	struct cs_sig *sig;
+	struct enclave_secrets *secrets;
+	size_t chain_count;
+	struct enclave_chain chains[MANIFEST_CHAINS_MAX]; /* those that are served */
+	bool greeted;     /* hello was answered on this connection */
+	bool started;     /* Init or Import was done: no Import any more */
+	uint64_t counter; /* of sealed states, rises with each */
+	uint64_t time_low_s;
+	struct cs_arena arena; /* of one request */
+};
+
+/* One request on its way. */
+struct enclave_call {
+	struct enclave *e;
+	struct verify_time now;
+	const ProtobufCMessage *request;
+	struct cs_buf *reply;
+	struct cs_why why;
+};
+
+/* ---- shared ---- */
+
+/* NOT_IN_MANIFEST. */
+CS_NODISCARD enum cs_err enclave_chain_find(struct enclave_call *call, struct enclave_chain **chain,
+					    ProtobufCBinaryData identity);
+/* Index among the chain's remotes; NOT_IN_MANIFEST. */
+CS_NODISCARD enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
+					     const struct enclave_chain *chain,
+					     ProtobufCBinaryData identity);
+struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e, const struct enclave_chain *chain);
+/* CRYPTO when there is no randomness. */
+CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t n);
+/* Views of the nodes and the large last one, in the arena. */
+CS_NODISCARD enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,
+				       const Caisson__Wire__ProofNodes *pb);
+/* Fills an array of pointers for a repeated field, all in the arena. */
+CS_NODISCARD enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
+					       Caisson__Wire__ClientStatus ***pb);
+CS_NODISCARD enum cs_err enclave_reply(struct enclave_call *call, const ProtobufCMessage *message);
+/* What statements of remotes must be signed under, as the own ones are: never both. */
+enum wire_domain enclave_domain(const struct enclave *e);
+
+/* ---- blocks ---- */
+
+struct enclave_blocks {
+	const struct verify_client *client;
+	const struct verify_block *ancestors;
+	size_t ancestor_count;
+};
+/* Checks the ancestors that came with the request, if any. */
+CS_NODISCARD enum cs_err enclave_blocks_open(struct enclave_call *call, struct enclave_blocks *blocks,
+					     const struct enclave_chain *chain,
+					     const ProtobufCBinaryData *headers, size_t count);
+CS_NODISCARD enum cs_err enclave_blocks_find(struct enclave_call *call, struct verify_block *block,
+					     const struct enclave_blocks *blocks, uint64_t height);
+/* The storage root of the chain's gateway in that block. */
+CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs_hash *storage_root,
+					    const struct enclave_chain *chain,
+					    const struct verify_block *block,
+					    const Caisson__Wire__ProofNodes *account,
+					    const Caisson__Wire__ProofNodes *sentinel);
+
+/* ---- keys ---- */
+
+/* A fresh key of the epoch at the end of the list. Nothing has changed on failure. */
+CS_NODISCARD enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uint64_t epoch,
+					  struct cs_why *why);
+CS_NODISCARD enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain);
+void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain);
+CS_NODISCARD enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
+					    Caisson__Wire__KeyInfo ***pb);
+/* H of all keys: what the report data binds. */
+struct cs_hash enclave_keys_hash(const struct enclave *e);
+/* Signs with the epoch (0: the current one); naming a newer one makes it current. NO_KEY, WRONG_EPOCH. */
+CS_NODISCARD enum cs_err enclave_sign_statement(struct enclave_call *call, struct wire_signed *out,
+						struct enclave_chain *chain, enum wire_kind kind,
+						const struct cs_hash *receiver, uint64_t epoch,
+						const struct cs_hash *leaves, size_t count);
+/* With the newest key of the chain, over any digest of a tag of its own. */
+CS_NODISCARD enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
+					     const struct enclave_chain *chain,
+					     const struct enclave_key *key, const struct cs_hash *digest);
+
+/* ---- sealed state ---- */
+
+/* The whole state, sealed, in the arena; the counter has risen. */
+CS_NODISCARD enum cs_err enclave_seal(struct enclave_call *call, struct cs_bytes *sealed);
+/* WRONG_LINEAGE, UNLISTED_BUILD, SEAL_BROKEN, ROLLED_BACK, CONFLICT. Nothing has changed on failure. */
+CS_NODISCARD enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed);
+/* An empty client for the chain at the place that belongs to it. */
+CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain,
+					     struct cs_why *why);
+
+/* ---- requests: one function each, called by dispatch.c ---- */
+
+enum cs_err enclave_hello(struct enclave_call *call);
+enum cs_err enclave_init_keys(struct enclave_call *call);
+enum cs_err enclave_export(struct enclave_call *call);
+enum cs_err enclave_import(struct enclave_call *call);
+enum cs_err enclave_client_create(struct enclave_call *call);
+enum cs_err enclave_client_update(struct enclave_call *call);
+enum cs_err enclave_conflict(struct enclave_call *call);
+enum cs_err enclave_sign_messages(struct enclave_call *call);
+enum cs_err enclave_sign_outcomes(struct enclave_call *call);
+enum cs_err enclave_learn_key(struct enclave_call *call);
+enum cs_err enclave_sign_transaction(struct enclave_call *call);
+enum cs_err enclave_rotate(struct enclave_call *call);
+enum cs_err enclave_public_keys(struct enclave_call *call);
+enum cs_err enclave_status(struct enclave_call *call);
+
+#endif
