@@ -74,7 +74,8 @@ contract HostileRecipient {
         REVERT_BOMB,
         INVALID, // burns all gas
         CALL_BACK, // calls `target` with `data`, then succeeds
-        USE_GAS // succeeds if it got at least `gasWanted`
+        USE_GAS, // succeeds if it got at least `gasWanted`
+        CALL_BACK_FAIL // calls `target` with `data`, then returns nothing good
     }
 
     Mode public mode;
@@ -120,7 +121,7 @@ contract HostileRecipient {
             case 7 { invalid() }
         }
         (callSucceeded, callResult) = target.call(data);
-        return IERC7786Recipient.receiveMessage.selector;
+        return how == Mode.CALL_BACK ? IERC7786Recipient.receiveMessage.selector : bytes4(0);
     }
 
     /// For what only a closer may do.
