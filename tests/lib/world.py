@@ -1,0 +1,339 @@
+"""Two chains, the contracts on them, and two gateways with their enclaves, born in the order that the design wants:
+
+contracts without keys → the manifest that names them → enclaves with the manifest's hash → the owner registers their keys.
+"""
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from . import abi, chains, crypto, deploy
+from .proc import Process, children_of
+from .rpc import wait_for
+from .tools import ROOT, find_build, free_ports
+
+START_TIMEOUT_S = 60
+GAS_MONEY_WEI = 10**20
+ANCHOR_AGE_MAX_S = 86400
+TRUSTING_PERIOD_S = 86400
+CONFIRMATIONS = 2
+REORG_MARGIN_S = 4
+SCOPES = "read,send,operate"
+
+
+def write_secret(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as out:
+        out.write(text)
+
+
+def toml(value) -> str:
+    """TOML's strings, numbers, booleans and arrays of strings are JSON's."""
+    return json.dumps(value)
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, body):
+        super().__init__(f"HTTP {status}: {json.dumps(body) if isinstance(body, dict) else body}")
+        self.status, self.body = status, body
+
+
+class Gateway:
+    """One `caisson up`: a gateway and its enclave, of one chain."""
+
+    def __init__(self, world: "World", index: int, ports: tuple[int, int]):
+        self.world, self.index = world, index
+        self.side: deploy.Side = world.sides[index]
+        self.name = f"gateway{index + 1}"
+        self.folder = world.folder / self.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.events_port = ports
+        self.url, self.events_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.events_port}/v1/events"
+        self.key = secrets.token_hex(24)
+        self.peer_key = secrets.token_hex(24)  # by which the other gateway calls us
+        self.config = self.folder / "caisson.toml"
+        self.log = self.folder / "caisson.log"
+        self.process: Process | None = None
+
+    # ---- files ----
+
+    def write_files(self, other: "Gateway", expire: dict[str, str]) -> None:
+        keys = [("demo", SCOPES, self.key), (other.name, "peer", self.peer_key)]
+        (self.folder / "api.keys").write_text("".join(
+            f"{name} {scopes} {hashlib.sha256(key.encode()).hexdigest()}\n" for name, scopes, key in keys))
+        os.chmod(self.folder / "api.keys", 0o600)
+        write_secret(self.folder / f"{other.name}.key", other.peer_key + "\n")
+        write_secret(self.folder / "demo.key", self.key + "\n")
+        write_secret(self.folder / "operator.key", f"{self.operator_secret:064x}\n")
+        if not (self.folder / "seal.root").exists():
+            write_secret(self.folder / "seal.root", secrets.token_hex(32) + "\n")
+        chain = self.side.chain
+        lines = [
+            f"name = {toml(self.name)}", "",
+            "[log]", f"level = {toml(self.world.log_level)}", "",
+            "[api]", f"port = {self.port}", f"events_port = {self.events_port}", "",
+            "[enclave]", f"program = {toml(str(self.world.build / 'bin' / 'caisson-enclave'))}",
+            f"manifests = [{toml(str(self.world.manifest))}]", f"args = {toml(self.world.enclave_args)}", "",
+            "[relay]", *(f"{k} = {toml(v)}" for k, v in self.world.relay.items()), "",
+            "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = [{toml(chain.url)}]", f"ws = [{toml(chain.ws_url)}]",
+            f"start_height = {self.world.start_heights[self.index]}", f"block_time_ms = {self.world.block_time_ms}",
+            "operator_key_file = \"operator.key\"",
+        ]
+        if self.side.bridge:
+            lines += [f"bridge = {toml(self.side.bridge.address)}", f"token = {toml(self.side.token.address)}"]
+        lines += ["", "[[peers]]", f"name = {toml(other.name)}", f"url = {toml(other.url)}",
+                  f"api_key_file = {toml(other.name + '.key')}", f"chains = [{toml(other.side.chain.caip2)}]"]
+        for route, how in expire.items():
+            source, destination = route.split(">")
+            lines += ["", "[[routes]]", f"from = {toml(source)}", f"to = {toml(destination)}", f"expire = {toml(how)}"]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    @property
+    def operator_secret(self) -> int:
+        return chains.secret_of(f"operator of {self.side.chain.caip2}")
+
+    @property
+    def operator(self) -> str:
+        return "0x" + crypto.address(self.operator_secret).hex()
+
+    # ---- the process ----
+
+    def start(self) -> None:
+        self.process = Process([self.world.build / "bin" / "caisson", "up", self.config], self.log, cwd=self.folder)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.stop(timeout_s=20)
+
+    def pids(self) -> dict[str, int]:
+        """By program: caisson, caisson-gateway, caisson-enclave."""
+        found = {}
+        for pid in [self.process.pid, *children_of(self.process.pid)]:
+            try:
+                found[Path(f"/proc/{pid}/comm").read_text().strip()] = pid
+            except FileNotFoundError:
+                continue
+        return {("caisson-gateway" if k.startswith("caisson-gat") else "caisson-enclave" if k.startswith("caisson-enc") else k): v
+                for k, v in found.items()}
+
+    def healthy(self) -> bool:
+        self.process.check()
+        try:
+            return self.request("GET", "/healthz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    # ---- REST ----
+
+    def request(self, method: str, path: str, body=None, headers: dict | None = None, key: str | None = None):
+        """(status, decoded body)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            data = None if body is None else json.dumps(body).encode()
+            all_headers = {"authorization": f"Bearer {key or self.key}", **(headers or {})}
+            if data is not None:
+                all_headers["content-type"] = "application/json"
+            connection.request(method, path, data, all_headers)
+            response = connection.getresponse()
+            raw = response.read()
+        finally:
+            connection.close()
+        try:
+            return response.status, json.loads(raw)
+        except ValueError:
+            return response.status, raw.decode(errors="replace")
+
+    def get(self, path: str, **query):
+        status, body = self.request("GET", path + ("?" + urlencode(query) if query else ""))
+        if status != 200:
+            raise ApiError(status, body)
+        return body
+
+    def post(self, path: str, body: dict | None = None, **headers):
+        status, reply = self.request("POST", path, body if body is not None else {}, headers)
+        if status not in (200, 201, 202):
+            raise ApiError(status, reply)
+        return reply
+
+    def message(self, message_id: str) -> dict | None:
+        """As this gateway's journal has it, or None when it has not heard of it yet."""
+        try:
+            return self.get(f"/v1/messages/{message_id}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def caisson(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
+        """The command line against this gateway."""
+        argv = [self.world.build / "bin" / "caisson", *arguments]
+        env = {**os.environ, "CAISSON_URL": self.url, "CAISSON_API_KEY_FILE": str(self.folder / "demo.key")}
+        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, cwd=self.folder, env=env)
+
+
+class World:
+    """with World(folder, kind="anvil") as world: everything runs; nothing does afterwards."""
+
+    def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
+                 relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
+                 enclave_args: list[str] | None = None, seals_min: int = 0):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
+        self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
+        self.log_level, self.gas_limit, self.seals_min = log_level, gas_limit, seals_min
+        self.enclave_args = enclave_args or []
+        self.block_time_ms = 1000
+        self.build = find_build()
+        self.manifest = folder / "manifest.json"
+        self.manifest_hash = ""
+        self.chains: list[chains.Chain] = []
+        self.sides: list[deploy.Side] = []
+        self.gateways: list[Gateway] = []
+        self.start_heights: list[int] = []
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self) -> None:
+        self.start_chains()
+        self.deploy()
+        self.write_manifest()
+        self.start_gateways()
+        self.register_keys()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        for gateway in self.gateways:
+            if gateway.process and gateway.process.alive():
+                gateway.process.popen.terminate()
+        for gateway in self.gateways:
+            gateway.stop()
+        for chain in self.chains:
+            chain.stop()
+
+    # ---- the order of birth ----
+
+    def start_chains(self) -> None:
+        ids = (31337, 31338) if self.kind == "anvil" else (41337, 41338)
+        for number, chain_id in enumerate(ids, 1):
+            self.say(f"chain {number}: {self.kind}, eip155:{chain_id}")
+            if self.kind == "anvil":
+                chain = chains.Anvil(self.folder / f"chain{number}", chain_id, gas_limit=self.gas_limit)
+            else:
+                chain = chains.Clique(self.folder / f"chain{number}", chain_id, gas_limit=self.gas_limit)
+            self.chains.append(chain)
+
+    def deploy(self) -> None:
+        self.say("contracts, without keys")
+        self.start_heights = [chain.rpc.block_number() for chain in self.chains]
+        self.sides = deploy.deploy_gateways(self.chains)
+        deploy.register_remotes(self.sides)
+        if self.apps:
+            deploy.deploy_apps(*self.sides)
+            deploy.give_tokens(self.sides[0], self.sides[0].user)
+
+    def finality(self, side: deploy.Side) -> dict:
+        rpc = side.chain.rpc
+        anchor = rpc.block(0 if self.kind != "anvil" else "latest")
+        fields = {"anchor_hash": anchor["hash"], "anchor_height": int(anchor["number"], 16), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
+                  "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0,
+                  "reorg_margin_s": REORG_MARGIN_S, "period_s": 0, "drift_max_s": 15}
+        if self.kind == "anvil":
+            return {**fields, "mode": "insecure_dev_head", "confirmations": CONFIRMATIONS}
+        return {**fields, "mode": "clique", "seals_min": self.seals_min, "epoch": 30000, "period_s": 1}
+
+    def _manifest_chain(self, side: deploy.Side) -> dict:
+        others = [s for s in self.sides if s is not side]
+        policy = {"fee_cap_wei": 10**12, "gas_limit_max": self.gas_limit, "total_cap_wei": 10**19,
+                  "sweep_to": side.owner.lower()}
+        return {"caip2": side.chain.caip2, "genesis": side.chain.genesis_hash, "gateway": side.gateway.address.lower(),
+                "code_hash": abi.to_hex(side.code_hash), "finality": self.finality(side), "policy": policy,
+                "remotes": [abi.to_hex(s.identity) for s in others]}
+
+    def measurement(self) -> str:
+        run = subprocess.run([self.build / "bin" / "caisson-enclave", "--measure"], capture_output=True, text=True, check=True)
+        return "0x" + run.stdout.strip()
+
+    def manifest_tool(self, *arguments) -> str:
+        run = subprocess.run([sys.executable, ROOT / "tools" / "manifest.py", *map(str, arguments)], capture_output=True, text=True)
+        if run.returncode:
+            raise RuntimeError(f"manifest.py {arguments[0]}: {run.stderr.strip()}")
+        return run.stdout.strip()
+
+    def write_manifest(self) -> None:
+        admin_file = self.folder / "administrator.key"
+        if admin_file.exists():
+            admin_file.unlink()
+        admin = self.manifest_tool("keygen", admin_file)
+        draft = {"administrators": {"keys": [admin], "threshold": 1}, "batch_max": 64, "builds": [self.measurement()],
+                 "chains": [self._manifest_chain(s) for s in self.sides], "name": "two chains on one machine", "number": 1,
+                 "previous": "0x" + "00" * 32, "statement_manifest_min": 1, "time": ["insecure_host_time"], "version": 1}
+        draft_file = self.folder / "manifest.draft.json"
+        draft_file.write_text(json.dumps(draft, indent=1))
+        self.manifest_hash = self.manifest_tool("sign", draft_file, "-o", self.manifest, "--key", admin_file)
+        self.say(f"manifest {self.manifest_hash[:18]}…")
+
+    def start_gateways(self) -> None:
+        ports = free_ports(4)
+        self.gateways = [Gateway(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
+        first, second = (s.chain.caip2 for s in self.sides)
+        expire = {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
+        for gateway, other in zip(self.gateways, reversed(self.gateways)):
+            gateway.write_files(other, expire)
+            gateway.start()
+            self.say(f"{gateway.name}: {gateway.url}, log {gateway.log}")
+
+    def enclave_keys(self, gateway: Gateway) -> dict:
+        """The newest key of the gateway's enclave and its gas account, as soon as it has them."""
+        def keys():
+            gateway.process.check()
+            try:
+                return gateway.get("/v1/enclave").get("keys")
+            except (OSError, http.client.HTTPException, ApiError):
+                return None
+
+        found = wait_for(keys, START_TIMEOUT_S, f"keys of the enclave of {gateway.name} ({gateway.log})", 0.1)
+        return max(found, key=lambda k: k["epoch"])
+
+    def register_keys(self) -> None:
+        keys = [self.enclave_keys(g) for g in self.gateways]
+        sent = []
+        for i, side in enumerate(self.sides):
+            own, remote = keys[i], keys[1 - i]
+            rpc, evidence = side.chain.rpc, crypto.keccak(json.dumps(remote, sort_keys=True).encode())
+            sent.append((rpc, side.gateway.send(side.owner, "registerKey", self.sides[1 - i].identity, remote["epoch"],
+                                                abi.to_bytes(remote["public_key"]), evidence, abi.to_bytes(self.manifest_hash))))
+            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI)))
+            sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI)))
+        for rpc, tx in sent:
+            rpc.wait_receipt(tx)
+        self.say("keys registered, gas accounts filled")
+
+    def wait_ready(self) -> None:
+        for gateway in self.gateways:
+            wait_for(gateway.healthy, START_TIMEOUT_S, f"health of {gateway.name} ({gateway.log})", 0.1)
+
+
+def wait_time(chain: chains.Chain, when: int, timeout_s: float = 120) -> None:
+    """Until the chain's own clock shows at least this second."""
+    wait_for(lambda: chain.rpc.time() >= when, timeout_s, f"second {when} of {chain.caip2}", 0.1)
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
