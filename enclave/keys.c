@@ -125,9 +125,13 @@ enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *ou
 {
 	const size_t index = (size_t)(key - chain->keys);
 	struct cs_hash aux;
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(call->e, chain);
+	if (!cs_hash_eq(&secrets->signer_x, &key->x)) {
+		CS_TRY(cs_signer_make(call->e->sig, &secrets->signer, &secrets->statement[index]));
+		secrets->signer_x = key->x;
+	}
 	CS_TRY(enclave_random(call->e, aux.b, sizeof aux.b));
-	const enum cs_err err = cs_schnorr_sign(
-		call->e->sig, out, &enclave_secrets_of(call->e, chain)->statement[index], digest, &aux);
+	const enum cs_err err = cs_schnorr_sign_by(call->e->sig, out, &secrets->signer, digest, &aux);
 	cs_wipe(&aux, sizeof aux);
 	return err;
 }

@@ -51,6 +51,9 @@ struct enclave_chain {
 struct enclave_chain_secrets {
 	struct cs_secret statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
 	struct cs_secret gas;
+	/* The last key that signed, made ready; of the public key `signer_x`. Never sealed. */
+	struct cs_hash signer_x;
+	struct cs_signer signer;
 };
 
 struct enclave_secrets {
