@@ -111,7 +111,7 @@ static void read_proof(struct proof *proof)
 }
 
 /* The work of the enclave for one message: the event is in the block, its identifier is the head's, the statement is signed. */
-static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs_sig *sig, const struct cs_secret *key,
+static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs_sig *sig, const struct cs_signer *signer,
 				   const struct proof *proof, const struct cs_hash *aux)
 {
 	struct verify_nodes nodes = {proof->nodes, proof->count};
@@ -131,7 +131,7 @@ static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs
 					   .manifest_number = 1,
 					   .root = wire_root(&leaf, 1)};
 	struct cs_hash digest = wire_digest(&statement, WIRE_DOMAIN_INSECURE);
-	return cs_schnorr_sign(sig, signature, key, &digest, aux);
+	return cs_schnorr_sign_by(sig, signature, signer, &digest, aux);
 }
 
 struct primitives {
@@ -155,9 +155,10 @@ int main(void)
 	read_proof(&proof);
 	struct cs_secret key = {{[31] = 7}}, seed = {{[0] = 1}};
 	struct cs_sig *sig = cs_sig_new(&seed);
+	struct cs_signer signer;
 	struct primitives with = {.context = secp256k1_context_create(SECP256K1_CONTEXT_NONE)};
 	if (!sig || !with.context || secp256k1_context_randomize(with.context, seed.b) != 1 ||
-	    secp256k1_keypair_create(with.context, &with.pair, key.b) != 1)
+	    secp256k1_keypair_create(with.context, &with.pair, key.b) != 1 || cs_signer_make(sig, &signer, &key) != CS_OK)
 		bench_die("no context");
 	double ours[BENCH_RUNS], least[BENCH_RUNS], ratio[BENCH_RUNS];
 	struct cs_hash aux = {{0}};
@@ -167,7 +168,7 @@ int main(void)
 		for (size_t i = 0; i < ROUND; i++) {
 			cs_put_be32(aux.b, (uint32_t)(run * ROUND + i));
 			double begin = bench_cpu();
-			if (verify_and_sign(&signature, sig, &key, &proof, &aux) != CS_OK)
+			if (verify_and_sign(&signature, sig, &signer, &proof, &aux) != CS_OK)
 				bench_die("the proof does not verify");
 			double middle = bench_cpu();
 			sign_and_hash(&with, &proof, &aux);

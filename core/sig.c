@@ -97,24 +97,48 @@ enum cs_err cs_lift_x(const struct cs_sig *sig, struct cs_hash *y, const struct 
 	return CS_OK;
 }
 
-enum cs_err cs_schnorr_sign(const struct cs_sig *sig, struct cs_schnorr *out,
-			    const struct cs_secret *key, const struct cs_hash *digest,
-			    const struct cs_hash *aux)
+_Static_assert(sizeof(struct cs_signer) == sizeof(secp256k1_keypair), "a signer is a key pair of the library");
+
+enum cs_err cs_signer_make(const struct cs_sig *sig, struct cs_signer *signer,
+			   const struct cs_secret *key)
+{
+	secp256k1_keypair pair;
+	bool made = secp256k1_keypair_create(sig->context, &pair, key->b) == 1;
+	if (made)
+		memcpy(signer->b, &pair, sizeof signer->b);
+	cs_wipe(&pair, sizeof pair);
+	return made ? CS_OK : CS_ERR_INVALID;
+}
+
+enum cs_err cs_schnorr_sign_by(const struct cs_sig *sig, struct cs_schnorr *out,
+			       const struct cs_signer *signer, const struct cs_hash *digest,
+			       const struct cs_hash *aux)
 {
 	secp256k1_keypair pair;
 	uint8_t bytes[64];
 	struct cs_schnorr made;
-	bool valid = secp256k1_keypair_create(sig->context, &pair, key->b) == 1;
-	bool signed_ok = valid && secp256k1_schnorrsig_sign32(sig->context, bytes, digest->b, &pair,
-							      aux->b) == 1;
+	memcpy(&pair, signer->b, sizeof pair);
+	bool signed_ok =
+		secp256k1_schnorrsig_sign32(sig->context, bytes, digest->b, &pair, aux->b) == 1;
 	cs_wipe(&pair, sizeof pair);
 	if (!signed_ok)
-		return valid ? CS_ERR_CRYPTO : CS_ERR_INVALID;
+		return CS_ERR_CRYPTO;
 	memcpy(made.rx.b, bytes, 32);
 	memcpy(made.s.b, bytes + 32, 32);
 	CS_TRY(cs_lift_x(sig, &made.ry, &made.rx));
 	*out = made;
 	return CS_OK;
+}
+
+enum cs_err cs_schnorr_sign(const struct cs_sig *sig, struct cs_schnorr *out,
+			    const struct cs_secret *key, const struct cs_hash *digest,
+			    const struct cs_hash *aux)
+{
+	struct cs_signer signer;
+	CS_TRY(cs_signer_make(sig, &signer, key));
+	enum cs_err err = cs_schnorr_sign_by(sig, out, &signer, digest, aux);
+	cs_wipe(&signer, sizeof signer);
+	return err;
 }
 
 enum cs_err cs_schnorr_verify64(const struct cs_sig *sig, const uint8_t signature[64],
