@@ -1,0 +1,127 @@
+"""Runs every benchmark and prints the table of docs/performance.md. Called by script/bench."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent / "tests"))
+import end_to_end  # noqa: E402
+from lib.enclave import Enclave  # noqa: E402
+from lib.tools import ROOT, find_build  # noqa: E402
+
+RATIO_VERIFY_MIN = 0.6
+RATIO_ROUND_TRIP_MAX = 1.5
+BURST_AIM_PER_S = 300
+CPU_AIM_MS = 1.5
+INCLUDED_AIM_MS = 1050
+
+
+def say(text: str) -> None:
+    print(f"-- {text}", flush=True)
+
+
+def machine() -> dict:
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {"cpu": model.group(1).strip() if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
+
+
+def commit() -> str:
+    run = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True)
+    return run.stdout.strip() or "unknown"
+
+
+def program(name: str, *arguments: str, text: str = "") -> dict:
+    argv = [find_build() / "bench" / name, *arguments]
+    return json.loads(subprocess.run(argv, input=text, capture_output=True, text=True, check=True).stdout)
+
+
+def median_run(rows: list[dict], key: str) -> dict:
+    return sorted(rows, key=lambda r: r[key])[len(rows) // 2]
+
+
+def micro(runs: int) -> dict:
+    result = {"verify": []}
+    for transactions in (1, 500):
+        say(f"verify and sign, a block of {transactions}")
+        proof = subprocess.run([sys.executable, HERE / "proofs.py", str(transactions)], capture_output=True, text=True, check=True).stdout
+        result["verify"].append(median_run([program("bench_verify", text=proof) for _ in range(runs)], "ratio"))
+    say("round trip to the enclave")
+    with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder, Enclave(Path(folder)) as enclave:
+        result["round_trip"] = median_run([program("bench_enclave", str(enclave.path)) for _ in range(runs)], "ratio")
+    return result
+
+
+def row(what: str, value: str, aim: str = "", met: bool | None = None) -> str:
+    mark = "" if met is None else "yes" if met else "no"
+    return f"| {what} | {value} | {aim} | {mark} |"
+
+
+def both(figure: dict, unit: str = "ms") -> str:
+    return f"{figure['p50']:g} / {figure['p99']:g} {unit}"
+
+
+def table(result: dict) -> str:
+    lines = ["| what | measured | bound or aim | met |", "|---|---|---|---|"]
+    for v in result.get("micro", {}).get("verify", []):
+        lines.append(row(f"verify a receipt proof ({v['transactions']} transactions, {v['proof_bytes']} bytes) and sign, per core",
+                         f"{v['per_second']}/s, {v['verify_and_sign_us']} µs; {v['ratio']} of the primitives",
+                         f"≥ {RATIO_VERIFY_MIN}", v["ratio"] >= RATIO_VERIFY_MIN))
+    if "round_trip" in result.get("micro", {}):
+        r = result["micro"]["round_trip"]
+        lines.append(row("enclave round trip, empty request", f"{r['round_trip_us']} µs; {r['ratio']} × a bare ping-pong",
+                         f"≤ {RATIO_ROUND_TRIP_MAX} ×", r["ratio"] <= RATIO_ROUND_TRIP_MAX))
+    if "end_to_end" in result:
+        e = result["end_to_end"]
+        lat, b = e["latency"], e["burst"]
+        lines += [
+            row("final on chain 1 → included on chain 2, p50 / p99", both(lat["final_to_included_ms"]) + ", "
+                + both(lat["final_to_included_blocks"], "blocks"), f"p50 < {INCLUDED_AIM_MS} ms",
+                lat["final_to_included_ms"]["p50"] < INCLUDED_AIM_MS),
+            row("the same, beyond the next block of chain 2", both(lat["beyond_the_next_block_ms"])),
+            row(f"send → received ({lat['confirmations']} confirmations)", both(lat["send_to_received_ms"]), "Hermes, instant finality: 1,182 ms"),
+            row("send → acknowledged", both(lat["send_to_acknowledged_ms"]), "Hermes: 3,019 ms"),
+            row(f"burst of {b['messages']}, received", f"{b['received_per_s']}/s ({b['received_all_s']} s)", "Hermes: 90/s",
+                b["received_per_s"] > 90),
+            row("burst, finalized", f"{b['finalized_per_s']}/s ({b['finalized_all_s']} s)", f"aim ≥ {BURST_AIM_PER_S}/s; Hermes: 58/s",
+                b["finalized_per_s"] >= BURST_AIM_PER_S),
+            row("burst, gas limit of the chains", f"{b['gas_limit']:,}; {b['source_blocks']} source, {b['destination_blocks']} destination blocks"),
+            row("CPU of gateways and enclaves per message", f"{b['cpu_ms_per_message_caisson']} ms " + json.dumps(b["cpu_ms_per_message"]),
+                f"aim ≤ {CPU_AIM_MS} ms; Hermes: 6 ms", b["cpu_ms_per_message_caisson"] <= CPU_AIM_MS),
+        ]
+        for refund in e["refunds"]:
+            lines.append(row(f"deadline → proven refund, {refund['how']}, p50 / p99", both(refund["deadline_to_refund_ms"])))
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("micro", "end-to-end"))
+    parser.add_argument("--burst", type=int, default=end_to_end.BURST_DEFAULT)
+    parser.add_argument("--singles", type=int, default=end_to_end.SINGLES)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    result = {"machine": machine(), "commit": commit(), "preset": find_build().name}
+    if options.only != "end-to-end":
+        result["micro"] = micro(options.runs)
+    if options.only != "micro":
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["end_to_end"] = end_to_end.run(Path(folder), say, options.burst, options.singles, options.runs)
+    print(f"\n{result['machine']['cores']} cores of {result['machine']['cpu']}, preset {result['preset']}, commit {result['commit']}\n")
+    print(table(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
