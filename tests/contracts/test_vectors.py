@@ -10,7 +10,7 @@ import pytest
 
 import envelope_vectors as v
 from lib import abi, deploy, tools
-from lib.rpc import RpcError
+from lib.rpc import Contract, RpcError
 from world import DELIVERED, World, error_of
 
 VECTORS = tools.ROOT / "tests" / "vectors"
@@ -55,15 +55,27 @@ def test_signature_bits(world_once):
     assert all(int(r, 16) == 0 for r in results) and len(results) == 1280
 
 
-def test_off_curve_forgery(world_once):
-    """Without the curve check any y would do whose hash ends like the recovered address: so here with a y that is no
-    partner of x the hash is right and the answer still no. The address is found by solving for the key, not for y:
-    for a chosen off-curve R the recovered address of random s is never that of R, which the check must not rely on."""
+def test_off_curve_R_is_refused_by_the_curve_check_alone(world):
+    """A forger who is free in R.y needs about 2^80 hashes until one ends like the recovered address. That much luck is
+    given to him here: in a copy of the code, ecrecover is a contract that always answers with the address of his R."""
+    harness = deploy.artifact("test/Harness")["deployedBytecode"]
+    call_ecrecover, call_accomplice = "60015afa", "60775afa"  # PUSH1 address, GAS, STATICCALL
+    assert harness.count(call_ecrecover) >= 1 and call_accomplice not in harness
+    copy = "0x" + "ca" * 20
+    world.rpc.call("anvil_setCode", copy, harness.replace(call_ecrecover, call_accomplice))
+    lucky = Contract(world.rpc, copy, world.harness.abi)
     case = load("signatures")["signatures"][6]
-    x = int(case["rx"], 16)
-    for y in (2, 4, v.P - 1, v.P - 3, int(case["ry"], 16) + 2):
-        args = [h(case["public"]), x, y, int(case["s"], 16), h(case["digest"])]
-        assert world_once.harness.read("verify", *args) is False
+    public, x, s, message = h(case["public"]), int(case["rx"], 16), int(case["s"], 16), h(case["digest"])
+    on_curve = int(case["ry"], 16)
+    for y, valid in ((on_curve, True), (on_curve + 2, False), (2, False), (4, False), (v.P - 3, False)):
+        address = v.keccak(v.u(x) + v.u(y))[12:]
+        world.rpc.call("anvil_setCode", "0x" + "00" * 19 + "77", "0x73" + address.hex() + "60005260206000f3")
+        assert lucky.read("verify", public, x, y, s, message) is valid
+        assert lucky.read("verify", public, x, y, (s + 1) % v.N, message) is valid  # the accomplice is believed
+    for y in (v.P - on_curve, on_curve + v.P):  # odd, or not below p
+        address = v.keccak(v.u(x) + v.u(y % 2**256))[12:]
+        world.rpc.call("anvil_setCode", "0x" + "00" * 19 + "77", "0x73" + address.hex() + "60005260206000f3")
+        assert lucky.read("verify", public, x, y % 2**256, s, message) is False
 
 
 def test_bip340_csv(world_once):
