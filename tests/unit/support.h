@@ -5,13 +5,18 @@
 
 #include "core/bytes.h"
 
-#include <cmocka.h>
-#include <jansson.h>
+/* cmocka.h needs the first four before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+/* clang-format on */
 
 /* One test program reads little and ends: nothing is freed. Reachable, so that leak checkers stay
  * quiet. */
