@@ -1,0 +1,378 @@
+"""The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens.
+
+Started by script/demo. What it prints and writes comes from the gateways' journals (steps, times) and from the chains
+(receipts, gas, statuses, balances).
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from lib import abi, deploy  # noqa: E402
+from lib.rpc import wait_for  # noqa: E402
+from lib.tools import Missing  # noqa: E402
+from lib.world import World, now_ms, wait_time  # noqa: E402
+
+CASE_TIMEOUT_S = 120
+POLL_S = 0.04
+UNIT = 10**18
+STATUS_NAMES = {0: "none", 1: "failed", 2: "delivered", 3: "dead"}
+TOMBSTONE_DEADLINE_S = {"anvil": 10, "geth-clique": 14}
+ABSENCE_DEADLINE_S = 3
+ENDS = {"finalized", "refunded"}
+
+
+def step_names() -> dict[int, str]:
+    """The one table of steps: relay_state/relay/steps.def."""
+    text = (ROOT / "relay_state" / "relay" / "steps.def").read_text()
+    return {int(n): name for n, name in re.findall(r'^RELAY_STEP\((\d+), \w+, "(\w+)"', text, re.M)}
+
+
+STEPS = step_names()
+
+
+class Paint:
+    """Colours on a terminal, nothing elsewhere."""
+
+    def __init__(self, on: bool):
+        self.on = on
+
+    def __call__(self, code: str, text: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self.on else text
+
+
+paint = Paint(sys.stdout.isatty())
+
+
+def say(text: str) -> None:
+    print(paint("2", f"   {text}"), flush=True)
+
+
+@dataclass
+class Case:
+    name: str
+    title: str
+    source: int  # index of the side
+    recipient: str
+    amount: int = 0
+    payload: bytes = b""
+    attributes: dict = field(default_factory=dict)
+    expect: str = "finalized"
+    message_id: str = ""
+    sender: str = ""
+    deadline: int = 0
+    outcome: str = ""
+    steps: dict[int, dict] = field(default_factory=dict)
+    gas: dict[str, int] = field(default_factory=dict)
+    begin_ms: int = 0
+    extra_txs: list = field(default_factory=list)  # (what, side, transaction) of people, beside the eighteen
+
+    @property
+    def destination(self) -> int:
+        return 1 - self.source
+
+
+class Demo:
+    def __init__(self, world: World):
+        self.world = world
+        self.sides, self.gateways = world.sides, world.gateways
+        self.cases: list[Case] = []
+
+    def account(self, index: int, address: str) -> str:
+        return f"{self.sides[index].chain.caip2}:{address}"
+
+    # ---- starting ----
+
+    def start_message(self, case: Case) -> None:
+        """Sponsored: the gateway's operator account sends it."""
+        body = {"from": self.sides[case.source].chain.caip2, "to": self.account(case.destination, case.recipient),
+                "payload": abi.to_hex(case.payload), "mode": "sponsored", **case.attributes}
+        case.begin_ms = now_ms()
+        reply = self.gateways[case.source].post("/v1/messages", body)
+        case.message_id = self.resolve(case, reply["id"])
+
+    def start_transfer(self, case: Case) -> None:
+        """Prepared: the gateway makes the transaction, the application signs and sends it."""
+        side = self.sides[case.source]
+        body = {"from": side.chain.caip2, "to": self.account(case.destination, case.recipient), "amount": str(case.amount),
+                "sender": case.sender, "mode": "prepare", **case.attributes}
+        case.begin_ms = now_ms()
+        reply = self.gateways[case.source].post("/v1/transfers", body)
+        tx = reply["transaction"]
+        value = int(tx.get("value", "0x0"), 16)
+        gas = int(tx["gas"], 16) if tx.get("gas") else 600_000
+        sent = side.chain.rpc.send(case.sender, tx["to"], abi.to_bytes(tx["data"]), value, gas)
+        receipt = side.chain.rpc.wait_receipt(sent)
+        case.message_id = abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+
+    def resolve(self, case: Case, request: str) -> str:
+        """The messageId of a request, as soon as the chain has its event."""
+        def known():
+            message = self.gateways[case.source].message(request)
+            return message and message.get("message_id")
+
+        return wait_for(known, CASE_TIMEOUT_S, f"the message of request {request}", POLL_S)
+
+    # ---- watching ----
+
+    def look(self, case: Case) -> dict:
+        """Takes what both journals know; prints the steps that are new."""
+        latest = {}
+        for index in (case.destination, case.source):
+            message = self.gateways[index].message(case.message_id)
+            if not message:
+                continue
+            latest = message
+            for step in message["steps"]:
+                known = case.steps.get(step["n"])
+                if "t_ms" not in step and "skipped" not in step:
+                    continue
+                case.steps[step["n"]] = step
+                if known is None:
+                    self.print_step(case, step)
+        return latest
+
+    def print_step(self, case: Case, step: dict) -> None:
+        elapsed = step.get("t_ms", 0) - case.begin_ms if "t_ms" in step else 0
+        where = step.get("chain") or ""
+        block = f"block {step['block']}" if step.get("block") else ""
+        tx = step["tx"][:14] + "…" if step.get("tx") else ""
+        text = STEPS[step["n"]].replace("_", " ")
+        if "skipped" in step:
+            print(paint("2", f"  {step['n']:>2}  {text:<26} skipped: {step['skipped']}"), flush=True)
+            return
+        number = paint("1", f"{step['n']:>2}")
+        print(f"  {number}  {text:<26}{max(elapsed, 0):>7} ms  {paint('36', f'{where:<13}')} {block:<11}{paint('2', tx)}", flush=True)
+
+    def wait_state(self, case: Case, states: set[str], what: str) -> dict:
+        def reached():
+            message = self.look(case)
+            return message if message.get("state") in states else None
+
+        return wait_for(reached, CASE_TIMEOUT_S, what, POLL_S)
+
+    def note(self, text: str) -> None:
+        print(paint("33", f"      {text}"), flush=True)
+
+    # ---- the seven ----
+
+    def build_cases(self) -> list[Case]:
+        home, abroad = self.sides
+        far_time = 600
+        short = TOMBSTONE_DEADLINE_S[self.world.kind]
+        return [
+            Case("message", "a message to an application", 0, abroad.app.address, payload=b"hello from the first chain",
+                 attributes={}),
+            Case("transfer", "a token transfer: locked here, minted there", 0, abroad.user, 100 * UNIT),
+            Case("transfer_back", "the transfer back: burned there, released here", 1, home.friend, 40 * UNIT),
+            Case("revert_retry", "a transfer whose call fails, then succeeds on retry", 0, abroad.friend, 7 * UNIT),
+            Case("revert_close", "a transfer whose call fails and is closed: refunded", 0, abroad.bridge.address, 5 * UNIT,
+                 attributes={"closer": self.account(1, abroad.closer), "deadline_in_s": far_time}, expect="refunded"),
+            Case("timeout_tombstone", "one that times out, proven by its tombstone: refunded", 0, abroad.bridge.address,
+                 3 * UNIT, attributes={"deadline_in_s": short}, expect="refunded"),
+            Case("timeout_absence", "one that times out, proven by absence: refunded", 1, home.friend, 2 * UNIT,
+                 attributes={"deadline_in_s": ABSENCE_DEADLINE_S}, expect="refunded"),
+        ]
+
+    def run_case(self, case: Case, number: int, total: int) -> None:
+        source, destination = self.sides[case.source], self.sides[case.destination]
+        title = f"{number}/{total}  {case.name}: {case.title}"
+        print(f"\n{paint('1', title)}\n{paint('2', '─' * min(len(title), 100))}", flush=True)
+        case.sender = source.user
+        delay = case.attributes.pop("deadline_in_s", None)
+        if delay is not None:
+            case.deadline = max(int(time.time()), destination.chain.rpc.time()) + delay
+            case.attributes["deadline"] = case.deadline
+        balances = self.balances(case)
+        if case.name == "revert_retry":
+            self.note("the owner of the bridge on chain 2 lowers its cap to nothing: the delivery will fail")
+            deploy.set_cap_in(destination, 0)
+        if case.amount:
+            self.start_transfer(case)
+        else:
+            case.sender = self.gateways[case.source].operator
+            self.start_message(case)
+        self.note(f"message {case.message_id}")
+        self.between(case, destination)
+        state = self.wait_state(case, ENDS, f"the end of {case.name}")["state"]
+        wait_for(lambda: self.look(case) and len(case.steps) == len(STEPS), CASE_TIMEOUT_S, f"all steps of {case.name}", POLL_S)
+        case.outcome = state
+        self.check(case, balances)
+        self.measure(case)
+        colour = "32" if case.outcome == case.expect else "31"
+        print(paint(colour, f"      {case.outcome}"), flush=True)
+
+    def between(self, case: Case, destination: deploy.Side) -> None:
+        """What people do meanwhile."""
+        gateway = self.gateways[case.destination]
+        if case.name == "revert_retry":
+            self.wait_state(case, {"failed"}, "the failed call")
+            self.note("failed, as meant; the owner raises the cap again (after the timelock's delay)")
+            deploy.set_cap_in(destination, deploy.CAP)
+            self.note("retry")
+            gateway.post(f"/v1/messages/{case.message_id}/retry")
+        elif case.name == "revert_close":
+            self.wait_state(case, {"failed"}, "the failed call")
+            self.note("failed, as meant; the closer closes it")
+            tx = gateway.post(f"/v1/messages/{case.message_id}/close")["transaction"]
+            sent = destination.chain.rpc.send(destination.closer, tx["to"], abi.to_bytes(tx["data"]), gas=600_000)
+            destination.chain.rpc.wait_receipt(sent)
+            case.extra_txs.append(("close", case.destination, sent))
+        elif case.name == "timeout_tombstone":
+            self.wait_state(case, {"failed"}, "the failed call")
+            self.note(f"failed; the deadline is at second {case.deadline}")
+            self.until_deadline(case, destination)
+        elif case.name == "timeout_absence":
+            self.note(f"the deadline is at second {case.deadline}: too soon to be final and delivered before")
+            self.until_deadline(case, destination)
+
+    def until_deadline(self, case: Case, destination: deploy.Side) -> None:
+        wait_for(lambda: self.look(case) and destination.chain.rpc.time() >= case.deadline, CASE_TIMEOUT_S, "the deadline", POLL_S)
+        self.note("the deadline has passed")
+
+    # ---- what the chains say ----
+
+    def balances(self, case: Case) -> tuple[int, int]:
+        source, destination = self.sides[case.source], self.sides[case.destination]
+        return (source.token.read("balanceOf", source.user), destination.token.read("balanceOf", case.recipient))
+
+    def check(self, case: Case, before: tuple[int, int]) -> None:
+        source, destination = self.sides[case.source], self.sides[case.destination]
+        want = 2 if case.expect == "finalized" else 3
+        if case.outcome != case.expect:
+            raise RuntimeError(f"{case.name} ended as {case.outcome}, not {case.expect}")
+        said = source.gateway.read("outcomeOf", case.message_id)
+        if said != want:
+            raise RuntimeError(f"{case.name}: the source's contract says {STATUS_NAMES.get(said, said)}")
+        after = self.balances(case)
+        moved = (after[0] - before[0], after[1] - before[1])
+        if case.amount and moved != ((-case.amount, case.amount) if want == 2 else (0, 0)):
+            raise RuntimeError(f"{case.name}: balances moved by {moved}")
+        if not case.amount and destination.app.read("lastPayload") != case.payload:
+            raise RuntimeError(f"{case.name}: the application did not get the payload")
+
+    def measure(self, case: Case) -> None:
+        """Gas of every transaction of the case, by chain."""
+        seen = {}
+        for number, step in case.steps.items():
+            if step.get("tx"):
+                seen[step["tx"]] = (case.source if step["chain"] == self.sides[case.source].chain.caip2 else case.destination, number)
+        for what, index, tx in case.extra_txs:
+            seen[tx] = (index, what)
+        names = {1: "source", 2: "source", 3: "source", 4: "source"}
+        for tx, (index, number) in seen.items():
+            receipt = self.sides[index].chain.rpc.receipt(tx)
+            if receipt is None:
+                continue
+            name = number if isinstance(number, str) else names.get(number, "destination" if number <= 13 else "finalize")
+            case.gas[name] = case.gas.get(name, 0) + int(receipt["gasUsed"], 16)
+
+    # ---- the end ----
+
+    def table(self) -> str:
+        head = f"{'case':<19}{'outcome':<11}{'steps':>6}{'latency':>11}{'to chain 2':>12}   {'gas on chain 1':>15}{'gas on chain 2':>16}"
+        lines = [paint("1", head), paint("2", "─" * len(head))]
+        for case in self.cases:
+            shown = sum("t_ms" in s for s in case.steps.values())
+            last = max(s["t_ms"] for s in case.steps.values() if "t_ms" in s) - case.begin_ms
+            arrived = case.steps.get(10, {}).get("t_ms")
+            arrival = f"{(arrived - case.begin_ms) / 1000:.1f} s" if arrived else "-"
+            on = [0, 0]
+            for name, gas in case.gas.items():
+                on[case.source if name in ("source", "finalize") else case.destination] += gas
+            lines.append(f"{case.name:<19}{case.outcome:<11}{shown:>6}{last / 1000:>9.1f} s{arrival:>12}   {on[0]:>15,}{on[1]:>16,}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict:
+        chains = [{"id": s.chain.caip2, "rpc": s.chain.url, "gateway": s.gateway.address, "bridge": s.bridge.address,
+                   "token": s.token.address} for s in self.sides]
+        cases = []
+        for case in self.cases:
+            steps = []
+            for n in sorted(STEPS):
+                step = case.steps[n]
+                entry = {"n": n, "name": STEPS[n]}
+                if "skipped" in step:
+                    entry["skipped"] = step["skipped"]
+                else:
+                    entry["t_ms"] = max(0, step["t_ms"] - case.begin_ms)
+                    entry.update({k: step[k] for k in ("chain", "tx", "block") if step.get(k)})
+                steps.append(entry)
+            cases.append({"name": case.name, "outcome": case.outcome, "message_id": case.message_id,
+                          "sender": self.account(case.source, case.sender), "recipient": self.account(case.destination, case.recipient),
+                          "amount": str(case.amount), "steps": steps})
+        gas = {case.name: case.gas for case in self.cases}
+        return {"ok": all(c.outcome == c.expect for c in self.cases) and len(self.cases) > 0, "chains": chains, "cases": cases, "gas": gas}
+
+    def run(self, only: list[str]) -> None:
+        cases = [c for c in self.build_cases() if not only or c.name in only]
+        for number, case in enumerate(cases, 1):
+            self.run_case(case, number, len(cases))
+            self.cases.append(case)
+
+
+def keep(demo: Demo) -> None:
+    first = demo.gateways[0]
+    print("\nEverything stays up until Ctrl-C.")
+    for gateway, side in zip(demo.gateways, demo.sides):
+        print(f"  {side.chain.caip2}: chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}  key {gateway.folder / 'demo.key'}")
+    last = demo.cases[-1].message_id if demo.cases else ""
+    print(f"\n  curl -s -H \"Authorization: Bearer $(cat {first.folder / 'demo.key'})\" {first.url}/v1/messages/{last}\n", flush=True)
+    while True:
+        signal.pause()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="script/demo")
+    parser.add_argument("--chains", choices=("anvil", "geth-clique"), default="anvil")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C")
+    parser.add_argument("--case", action="append", default=[], help="only this one (several allowed)")
+    parser.add_argument("--folder", type=Path, help="where logs and journals go, kept; a temporary folder otherwise")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, interrupted)
+    folder = (options.folder or Path(tempfile.mkdtemp(prefix="caisson-demo-"))).resolve()
+    begin, code = time.monotonic(), 1
+    print(paint("1", f"Caisson between two {options.chains} chains"), flush=True)
+    try:
+        with World(folder, options.chains, say) as world:
+            demo = Demo(world)
+            if options.chains == "anvil":
+                print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))
+            try:
+                demo.run(options.case)
+            finally:
+                if options.json and demo.cases:
+                    options.json.write_text(json.dumps(demo.as_json(), indent=1) + "\n")
+            print(f"\n{demo.table()}\n")
+            code = 0 if demo.as_json()["ok"] else 1
+            if options.keep:
+                keep(demo)
+    except KeyboardInterrupt:
+        print("\nstopped")
+        code = 130 if not options.keep else 0
+    except (Missing, RuntimeError, TimeoutError, OSError) as problem:
+        print(f"\n{paint('31', 'failed')}: {problem}\nlogs: {folder}", file=sys.stderr)
+        return 1
+    if not options.folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{'done' if code == 0 else 'not done'} in {time.monotonic() - begin:.0f} s; nothing is left running")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
