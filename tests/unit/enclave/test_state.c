@@ -1,0 +1,405 @@
+/* Hello, keys, sealed state: what survives a restart, and what is refused when it comes back. */
+#include "world.h"
+
+#include "core/hash.h"
+
+#define SEAL_HEAD_SIZE 120
+
+static struct cs_bytes export_state(struct world *w)
+{
+	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	const Caisson__Wire__ExportReply *out =
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT, &in.base);
+	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
+	return wire_pb_view(copy);
+}
+
+static Caisson__Wire__ImportRequest import_of(struct cs_bytes sealed)
+{
+	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
+	in.sealed = pb(sealed);
+	return in;
+}
+
+static void import_state(struct world *w, struct cs_bytes sealed)
+{
+	Caisson__Wire__ImportRequest in = import_of(sealed);
+	(void)world_ok(w, WIRE_IMPORT, &in.base);
+}
+
+static void import_refused(struct world *w, struct cs_bytes sealed, enum cs_err err)
+{
+	Caisson__Wire__ImportRequest in = import_of(sealed);
+	world_refused(w, WIRE_IMPORT, &in.base, err);
+}
+
+static const Caisson__Wire__HelloReply *hello(struct world *w)
+{
+	Caisson__Wire__HelloRequest in = CAISSON__WIRE__HELLO_REQUEST__INIT;
+	const struct cs_hash nonce = {{5}};
+	in.nonce = pb_hash(&nonce);
+	return (const Caisson__Wire__HelloReply *)(const void *)world_ok(w, WIRE_HELLO, &in.base);
+}
+
+static struct cs_hash public_key(struct world *w)
+{
+	const Caisson__Wire__HelloReply *out = hello(w);
+	assert_true(out->n_keys > 0);
+	return wire_pb_hash(out->keys[out->n_keys - 1]->public_key);
+}
+
+static void test_hello_says_what_is_insecure(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	const Caisson__Wire__HelloReply *out = hello(w);
+	assert_int_equal(out->insecure_flags, ENCLAVE_INSECURE_simulated_backend |
+						      ENCLAVE_INSECURE_simulated_seal_root |
+						      ENCLAVE_INSECURE_host_time | ENCLAVE_INSECURE_dev_head);
+	assert_string_equal(out->backend, "simulated");
+	assert_string_equal(out->build, "test");
+	assert_true(out->rollback_detected_only_within_process);
+	assert_int_equal(out->now_low_s, WORLD_START);
+	world_free(w);
+}
+
+static void test_hello_comes_first(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__InitRequest in = CAISSON__WIRE__INIT_REQUEST__INIT;
+	enclave_connected(w->e);
+	world_refused(w, WIRE_INIT, &in.base, CS_ERR_UNAUTHORIZED);
+	(void)hello(w);
+	(void)world_ok(w, WIRE_INIT, &in.base);
+	world_free(w);
+}
+
+static void test_types_that_are_no_requests(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	world_refused(w, WIRE_ERROR, &in.base, CS_ERR_UNSUPPORTED);
+	world_refused(w, WIRE_HELLO_REPLY, &in.base, CS_ERR_UNSUPPORTED);
+	world_refused(w, WIRE_STATUS_REPLY, &in.base, CS_ERR_UNSUPPORTED);
+	world_free(w);
+}
+
+static void test_probe_is_refused_without_probes(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__ProbeRequest in = CAISSON__WIRE__PROBE_REQUEST__INIT;
+	in.what = 1;
+	world_refused(w, WIRE_PROBE, &in.base, CS_ERR_UNSUPPORTED);
+	world_free(w);
+}
+
+static void test_init_makes_keys_once(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__InitRequest in = CAISSON__WIRE__INIT_REQUEST__INIT;
+	(void)world_ok(w, WIRE_INIT, &in.base);
+	const struct cs_hash first = public_key(w);
+	(void)world_ok(w, WIRE_INIT, &in.base);
+	assert_hash(public_key(w), first);
+	world_free(w);
+}
+
+static void test_there_is_nothing_to_export_before_init(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	world_refused(w, WIRE_EXPORT, &in.base, CS_ERR_NO_KEY);
+	world_free(w);
+}
+
+static void test_the_state_comes_back(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	world_learn(w);
+	const struct cs_hash key = public_key(w);
+	const uint64_t final_height = hello(w)->clients[0]->final_height;
+	const struct cs_bytes sealed = export_state(w);
+	world_restart(w);
+	assert_int_equal(hello(w)->n_keys, 0);
+	import_state(w, sealed);
+	assert_hash(public_key(w), key);
+	assert_int_equal(hello(w)->clients[0]->final_height, final_height);
+	/* Sealed again it has the next counter, so that the newest can be told. */
+	const struct cs_bytes again = export_state(w);
+	assert_int_equal(cs_be64(again.p + 80), cs_be64(sealed.p + 80) + 1);
+	world_free(w);
+}
+
+static void test_secrets_do_not_leave(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	/* enclave_secrets begins with the sealing root, then the keys of the first chain. */
+	const uint8_t *secrets = (const uint8_t *)w->secrets;
+	for (size_t at = 0; at < 2; at++)
+		assert_null(memmem(sealed.p, sealed.n, secrets + 32 * at, 32));
+	/* The scratch with the state in the clear is wiped. */
+	const uint8_t *scratch = secrets + enclave_secrets_size() - 1024 * 1024;
+	for (size_t i = 0; i < 4096; i++)
+		assert_int_equal(scratch[i], 0);
+	world_free(w);
+}
+
+static void test_one_bit_breaks_the_seal(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	uint8_t *changed = keep(sealed.n);
+	world_restart(w);
+	for (size_t i = 0; i < sealed.n; i++) {
+		/* All bits in front, one of each byte behind it. */
+		for (unsigned bit = 0; bit < (i < SEAL_HEAD_SIZE ? 8u : 1u); bit++) {
+			memcpy(changed, sealed.p, sealed.n);
+			changed[i] ^= (uint8_t)(1u << (i < SEAL_HEAD_SIZE ? bit : i % 8));
+			import_refused(w, cs_bytes(changed, sealed.n), CS_ERR_SEAL_BROKEN);
+		}
+	}
+	import_refused(w, cs_bytes(sealed.p, sealed.n - 1), CS_ERR_SEAL_BROKEN);
+	import_refused(w, cs_bytes(sealed.p, 10), CS_ERR_SEAL_BROKEN);
+	import_refused(w, CS_BYTES_NONE, CS_ERR_SEAL_BROKEN);
+	import_state(w, sealed);
+	world_free(w);
+}
+
+static void test_another_lineage(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest.lineage.b[0] ^= 1;
+	world_restart(w);
+	import_refused(w, sealed, CS_ERR_WRONG_LINEAGE);
+	assert_int_equal(hello(w)->n_keys, 0);
+	world_free(w);
+}
+
+static void test_an_unlisted_build(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	/* A new build that lists itself alone does not open what the removed one sealed. */
+	w->launch.measurement.b[0] = 0xb2;
+	w->manifest.builds[0] = w->launch.measurement;
+	world_restart(w);
+	import_refused(w, sealed, CS_ERR_UNLISTED_BUILD);
+	/* With both listed it does. */
+	w->manifest.builds[1].b[0] = 0xb1;
+	w->manifest.build_count = 2;
+	world_restart(w);
+	import_state(w, sealed);
+	world_free(w);
+}
+
+static void test_an_unlisted_build_does_not_start(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct cs_why why;
+	struct enclave *e = calloc(1, enclave_size());
+	struct enclave_secrets *secrets = calloc(1, enclave_secrets_size());
+	w->launch.measurement.b[0] = 0xb2;
+	assert_err(enclave_init(e, secrets, &w->launch, &why), CS_ERR_UNLISTED_BUILD);
+	free(e);
+	free(secrets);
+	world_free(w);
+}
+
+static void test_another_sealing_root(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	w->launch.seal_root = unhex("00a15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1");
+	world_restart(w);
+	import_refused(w, sealed, CS_ERR_SEAL_BROKEN);
+	world_free(w);
+}
+
+static void test_an_older_state_within_one_process(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes older = export_state(w);
+	const struct cs_bytes newer = export_state(w);
+	import_refused(w, older, CS_ERR_ROLLED_BACK);
+	import_refused(w, newer, CS_ERR_CONFLICT);
+	world_restart(w);
+	import_state(w, newer);
+	import_refused(w, older, CS_ERR_ROLLED_BACK);
+	world_free(w);
+}
+
+static void test_an_older_manifest(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	w->manifest.number = 2;
+	world_restart(w);
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest.number = 1;
+	world_restart(w);
+	import_refused(w, sealed, CS_ERR_ROLLED_BACK);
+	world_free(w);
+}
+
+static void test_a_chain_that_is_not_served(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest.chains[0].identity.b[5] = 1;
+	world_restart(w);
+	import_refused(w, sealed, CS_ERR_CONFLICT);
+	world_free(w);
+}
+
+static void test_time_does_not_go_back(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	w->now = (struct verify_time){WORLD_START - 500, WORLD_START - 500};
+	assert_int_equal(hello(w)->now_low_s, WORLD_START);
+	assert_int_equal(hello(w)->now_high_s, WORLD_START);
+	/* Nor over a restart. */
+	world_restart(w);
+	assert_int_equal(hello(w)->now_low_s, WORLD_START - 500);
+	import_state(w, sealed);
+	assert_int_equal(hello(w)->now_low_s, WORLD_START);
+	world_free(w);
+}
+
+/* ---- rotation ---- */
+
+static const Caisson__Wire__RotateReply *rotate(struct world *w)
+{
+	Caisson__Wire__RotateRequest in = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	in.chain = pb_hash(&w->own);
+	return (const Caisson__Wire__RotateReply *)(const void *)world_ok(w, WIRE_ROTATE, &in.base);
+}
+
+static void test_rotation_is_signed_by_the_key_in_use(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_hash old_key = public_key(w);
+	const Caisson__Wire__RotateReply *out = rotate(w);
+	struct wire_signed st;
+	assert_int_equal(out->new_epoch, 2);
+	assert_int_equal(out->n_statements, 1);
+	assert_ok(wire_signed_from_pb(&st, out->statements[0]));
+	const struct cs_hash new_key = wire_pb_hash(out->new_key);
+	const struct cs_hash leaf = wire_leaf_rotation(2, &new_key);
+	assert_int_equal(st.statement.kind, WIRE_KIND_ROTATION);
+	assert_int_equal(st.statement.epoch, 1);
+	assert_hash(st.statement.receiver, w->remote);
+	assert_ok(wire_signed_verify(w->sig, &st, &leaf, &old_key, WIRE_DOMAIN_INSECURE));
+	assert_err(wire_signed_verify(w->sig, &st, &leaf, &old_key, WIRE_DOMAIN_SECURE), CS_ERR_BAD_SIGNATURE);
+	world_free(w);
+}
+
+static void test_a_pending_successor_is_announced_again(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	const struct cs_hash first = wire_pb_hash(rotate(w)->new_key);
+	const Caisson__Wire__RotateReply *again = rotate(w);
+	assert_int_equal(again->new_epoch, 2);
+	assert_hash(wire_pb_hash(again->new_key), first);
+	/* Over a restart as well: two keys of one epoch would suspend each other. */
+	const ProtobufCBinaryData sealed = pb(wire_pb_view(again->sealed));
+	world_restart(w);
+	import_state(w, wire_pb_view(sealed));
+	assert_hash(wire_pb_hash(rotate(w)->new_key), first);
+	world_free(w);
+}
+
+static void test_rotation_without_keys(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__RotateRequest in = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	in.chain = pb_hash(&w->own);
+	world_refused(w, WIRE_ROTATE, &in.base, CS_ERR_NO_KEY);
+	in.chain = pb_hash(&w->remote);
+	world_refused(w, WIRE_ROTATE, &in.base, CS_ERR_NOT_IN_MANIFEST);
+	world_free(w);
+}
+
+/* ---- signed status ---- */
+
+static void test_status_is_signed_over_the_nonce(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__StatusRequest in = CAISSON__WIRE__STATUS_REQUEST__INIT;
+	struct cs_hash nonce = {{1}};
+	in.nonce = pb_hash(&nonce);
+	world_refused(w, WIRE_STATUS, &in.base, CS_ERR_NO_KEY);
+	world_begin(w);
+	const Caisson__Wire__StatusReply *out =
+		(const Caisson__Wire__StatusReply *)(const void *)world_ok(w, WIRE_STATUS, &in.base);
+	const struct cs_hash x = wire_pb_hash(out->public_key);
+	const struct cs_hash digest = wire_pb_hash(out->digest);
+	assert_ok(cs_schnorr_verify64(w->sig, out->signature.data, &x, wire_pb_view(out->digest)));
+	nonce.b[0] = 2;
+	in.nonce = pb_hash(&nonce);
+	out = (const Caisson__Wire__StatusReply *)(const void *)world_ok(w, WIRE_STATUS, &in.base);
+	const struct cs_hash other = wire_pb_hash(out->digest);
+	assert_false(cs_hash_eq(&digest, &other));
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hello_says_what_is_insecure),
+		cmocka_unit_test(test_hello_comes_first),
+		cmocka_unit_test(test_types_that_are_no_requests),
+		cmocka_unit_test(test_probe_is_refused_without_probes),
+		cmocka_unit_test(test_init_makes_keys_once),
+		cmocka_unit_test(test_there_is_nothing_to_export_before_init),
+		cmocka_unit_test(test_the_state_comes_back),
+		cmocka_unit_test(test_secrets_do_not_leave),
+		cmocka_unit_test(test_one_bit_breaks_the_seal),
+		cmocka_unit_test(test_another_lineage),
+		cmocka_unit_test(test_an_unlisted_build),
+		cmocka_unit_test(test_an_unlisted_build_does_not_start),
+		cmocka_unit_test(test_another_sealing_root),
+		cmocka_unit_test(test_an_older_state_within_one_process),
+		cmocka_unit_test(test_an_older_manifest),
+		cmocka_unit_test(test_a_chain_that_is_not_served),
+		cmocka_unit_test(test_time_does_not_go_back),
+		cmocka_unit_test(test_rotation_is_signed_by_the_key_in_use),
+		cmocka_unit_test(test_a_pending_successor_is_announced_again),
+		cmocka_unit_test(test_rotation_without_keys),
+		cmocka_unit_test(test_status_is_signed_over_the_nonce),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
