@@ -1,16 +1,19 @@
 /* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses when it ends, stops it
- * by SIGTERM and, after a grace, SIGKILL. Its standard error stays ours; it gets no standard input and a bare environment. */
+ * by SIGTERM and, after a grace, SIGKILL. Its standard output and error are our standard error; it gets no standard input and
+ * an environment of PATH alone. */
 #ifndef HOST_CHILD_H
 #define HOST_CHILD_H
 
 #include "host/loop.h"
 
-#define HOST_CHILD_ARGS_MAX 32u
+/* A lineage of 64 manifests takes 128 of them. */
+#define HOST_CHILD_ARGS_MAX 192u
 #define HOST_CHILD_FDS_MAX 8u
 
 struct host_child;
 
 struct host_child_events {
+	/* Again; the first start is known from host_child_new. */
 	void (*started)(void *context, int pid);
 	/* will_restart: in restart_ms, unless the child is freed. status as by WEXITSTATUS, signal 0 when it exited. */
 	void (*ended)(void *context, int status, int signal, uint64_t restart_ms);
@@ -20,13 +23,14 @@ struct host_child_events {
 struct host_child_options {
 	const char *program;
 	const char *args[HOST_CHILD_ARGS_MAX]; /* without the program; the first NULL ends them */
-	int fds[HOST_CHILD_FDS_MAX]; /* become 3, 4, … in the child; fd_count of them; stay the caller's */
+	/* Become 3, 4, … in the child; fd_count of them. A regular file is read from its start after each restart. */
+	int fds[HOST_CHILD_FDS_MAX];
 	uint32_t fd_count;
 	uint64_t backoff_min_ms; /* [200]; doubled up to backoff_max_ms, reset after it ran for 10 s */
 	uint64_t backoff_max_ms; /* [10,000] */
 };
 
-/* Everything is copied, the descriptors too. IO: the first start failed. */
+/* Everything is copied, the descriptors too (the caller closes its own). IO: the first start failed. */
 CS_NODISCARD enum cs_err host_child_new(struct host_child **child, struct host_loop *loop,
 					const struct host_child_options *options,
 					const struct host_child_events *events, void *context,
@@ -41,15 +45,15 @@ void host_child_free(struct host_child *child);
  * that somebody answers on and anything that is no socket. */
 CS_NODISCARD enum cs_err host_listen_unix(int *fd, const char *path, struct cs_why *why);
 
-/* The enclave: a child that inherits its listening socket as 3, the manifest as 4 and the seal root as 5, both opened here
- * for reading. args: further options of caisson-enclave. */
+/* The enclave: a child that inherits its listening socket as 3 and the 32 bytes of the seal root as 4, so that it gets
+ * --listen-fd 3 --seal-root-fd 4 and then args (--lineage, --manifest …). seal_root_path: a file for host_keyfile_load. */
 struct host_enclave_spawn_options {
 	const char *program;
 	const char *socket_path;
-	const char *manifest_path;
 	const char *seal_root_path;
-	const char *args[HOST_CHILD_ARGS_MAX];
+	const char *args[HOST_CHILD_ARGS_MAX - 4];
 };
+/* As host_child_new, host_listen_unix and host_keyfile_load. */
 CS_NODISCARD enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
 					    const struct host_enclave_spawn_options *options,
 					    const struct host_child_events *events, void *context,

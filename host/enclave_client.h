@@ -4,6 +4,7 @@
 #define HOST_ENCLAVE_CLIENT_H
 
 #include "host/loop.h"
+#include "wire/frame.h"
 
 struct host_enclave_client;
 
@@ -12,7 +13,7 @@ struct host_enclave_client;
 typedef void host_enclave_done(void *context, enum cs_err err, const char *why, struct cs_bytes body);
 
 struct host_enclave_client_events {
-	/* Hello was answered with our schema: requests are taken from now on. hello: protobuf of HelloReply. */
+	/* Hello was answered with our nonce and wire_schema_digest: requests are taken from now on. hello: HelloReply's protobuf. */
 	void (*up)(void *context, struct cs_bytes hello);
 	/* After every up that ended, and after each attempt that failed. It tries again by itself, 50 ms to 2 s later; after
 	 * WRONG_SCHEMA too, in case the enclave is replaced. The calls in flight were ended before. */
@@ -22,11 +23,10 @@ struct host_enclave_client_events {
 /* Zeros mean the default in brackets. */
 struct host_enclave_client_options {
 	const char *path;            /* of the Unix socket */
-	struct cs_hash schema_digest; /* must be the one of hello */
 	uint32_t calls_max;          /* [1,024] */
 	uint64_t queue_size_max;     /* bytes of frames that wait to be written [16 MiB] */
-	uint64_t hello_timeout_ms;   /* [5,000] */
-	/* Time to answer hello: the enclave serves one client at a time, so a second gateway waits here and reports it. */
+	/* For the answer to hello [5,000]: the enclave serves one client at a time, a second one waits here and reports it. */
+	uint64_t hello_timeout_ms;
 };
 
 /* Connects at once, in the background. */
@@ -35,9 +35,9 @@ struct host_enclave_client *host_enclave_client_new(struct host_loop *loop,
 						    const struct host_enclave_client_events *events,
 						    void *context);
 bool host_enclave_is_up(const struct host_enclave_client *client);
-/* type: the request's, even. *id (never 0) is for cancel and may be NULL. UNAVAILABLE: not up; FULL: calls_max or
+/* type: of a request. *id (never 0) is for cancel and may be NULL. UNAVAILABLE: not up; FULL: calls_max or
  * queue_size_max; TOO_LARGE: above the frame's bound. On failure done is not called. The body is copied. */
-CS_NODISCARD enum cs_err host_enclave_call(struct host_enclave_client *client, uint64_t *id, uint16_t type,
+CS_NODISCARD enum cs_err host_enclave_call(struct host_enclave_client *client, uint64_t *id, enum wire_type type,
 					   struct cs_bytes body, uint64_t deadline_ms,
 					   host_enclave_done *done, void *context);
 /* done will not be called; the enclave does its work nevertheless. False: there is no such call any more. */

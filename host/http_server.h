@@ -22,7 +22,7 @@ struct host_http_server_options {
 	uint32_t connections_max;        /* [256] */
 	uint32_t connections_per_ip_max; /* [0: no such bound] */
 	uint64_t body_size_max;          /* [1 MiB] */
-	uint64_t receive_timeout_ms;     /* from a request's first byte to its last: slow drips end with 408 [10,000] */
+	uint64_t receive_timeout_ms;     /* from a request's first byte to its last: slow drips are cut [10,000] */
 	uint64_t idle_timeout_s;         /* of a kept connection [60] */
 	uint64_t reply_timeout_ms;       /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys *keys; /* kept by the caller; NULL: routes with scopes refuse everybody */
@@ -45,7 +45,8 @@ void host_http_server_route(struct host_http_server *server, const char *method,
 
 /* Takes no new connection; answers what is under way, each with Connection: close; then calls drained once. */
 void host_http_server_drain(struct host_http_server *server, host_call *drained, void *context);
-/* Cuts what is under way. Exchanges that handlers still keep stay valid until they are replied to. NULL is allowed. */
+/* Cuts what is under way. Exchanges that handlers still keep stay valid until they are replied to. Not inside a handler or
+ * observe; inside drained it is allowed. NULL is allowed. */
 void host_http_server_free(struct host_http_server *server);
 
 /* ---- the request, as the handler sees it; valid until the reply ---- */

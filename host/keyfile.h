@@ -16,5 +16,8 @@ CS_NODISCARD enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], con
 /* At most size_max bytes, malloc'd and terminated by a zero that is not counted: for configuration and manifests. */
 CS_NODISCARD enum cs_err host_file_load(uint8_t **bytes, size_t *size, const char *path, size_t size_max,
 					struct cs_why *why);
+/* The same for a regular file that is ours or root's and has none of the permission bits `forbidden`: FORBIDDEN. */
+CS_NODISCARD enum cs_err host_file_load_own(uint8_t **bytes, size_t *size, const char *path,
+					    size_t size_max, unsigned forbidden, struct cs_why *why);
 
 #endif

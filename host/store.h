@@ -17,11 +17,13 @@ struct host_store_schema {
 };
 
 /* Creates the file with mode 0600. CONFLICT: another process has it open; INVALID: another application's file, or one of a newer
- * version; IO: the rest, why says what SQLite says. loop may be NULL: then every write commits at once. */
+ * version; IO: the rest, why says what SQLite says. loop may be NULL: then every write commits at once,
+ * and its callback is called before host_store_write returns. */
 CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_loop *loop,
 					 const char *path, const struct host_store_schema *schema,
 					 struct cs_why *why);
-/* Commits what is open, without callbacks. Statements must have been freed. NULL is allowed. */
+/* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback of the store. NULL is
+ * allowed. */
 void host_store_close(struct host_store *store);
 
 /* ---- writing ---- */

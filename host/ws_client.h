@@ -12,6 +12,7 @@ struct host_ws_client_options {
 	const char *url;
 	const char *protocol; /* Sec-WebSocket-Protocol; NULL: none */
 	struct host_http_header headers[HOST_HTTP_HEADERS_MAX]; /* the first without a name ends them */
+	const char *ca_file;  /* PEM, for wss; NULL: the system's */
 	uint64_t message_size_max; /* incoming [4 MiB] */
 	uint64_t queue_size_max;   /* outgoing, all messages [4 MiB] */
 	uint64_t connect_timeout_ms; /* TCP, TLS and handshake together [10,000] */
@@ -23,11 +24,12 @@ struct host_ws_client_events {
 	void (*opened)(void *context);
 	void (*message)(void *context, struct cs_bytes text);
 	/* Exactly once, also when it never opened; the client is gone when it returns. err: CLOSED (by the other side), TIMEOUT,
-	 * TOO_LARGE, MALFORMED (binary, bad UTF-8 or protocol), UNAVAILABLE (never opened). Not after host_ws_client_free. */
+	 * TOO_LARGE, MALFORMED (a binary message), UNAVAILABLE (never opened). Bad UTF-8 and breaches of the protocol are
+	 * CLOSED too. Not after host_ws_client_free. */
 	void (*closed)(void *context, enum cs_err err, const char *why);
 };
 
-/* MALFORMED: the URL. */
+/* MALFORMED: the URL or a header; IO: the CA file. */
 CS_NODISCARD enum cs_err host_ws_client_open(struct host_ws_client **client, struct host_loop *loop,
 					     const struct host_ws_client_options *options,
 					     const struct host_ws_client_events *events, void *context,

@@ -13,7 +13,7 @@ struct host_ws_upgrade;
 const char *host_ws_path(const struct host_ws_upgrade *upgrade);
 /* Decoded; NULL when absent. */
 const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *name);
-/* "authorization", "origin", "sec-websocket-protocol", "user-agent", "last-event-id"; NULL when absent. */
+/* "authorization", "origin" or "user-agent"; NULL when absent. */
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name);
 
 struct host_ws_server_events {

@@ -1,0 +1,309 @@
+#include "host/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "host/alloc.h"
+#include "host/keyfile.h"
+#include "host/loop_inner.h"
+
+#define BACKOFF_MIN_MS 200u
+#define BACKOFF_MAX_MS 10000u
+/* A child that ran this long was well: the next pause is the shortest again. */
+#define WELL_MS 10000u
+#define BACKLOG 8
+
+struct running {
+	uv_process_t process;
+	struct host_child *child; /* NULL: nobody cares any more */
+};
+
+struct host_child {
+	struct host_loop *loop;
+	char *args[HOST_CHILD_ARGS_MAX + 2];
+	int fds[HOST_CHILD_FDS_MAX];
+	uint32_t fd_count;
+	uint64_t backoff_min_ms;
+	uint64_t backoff_max_ms;
+	uint64_t backoff_ms;
+	uint64_t started_ms;
+	struct host_child_events events;
+	void *context;
+	struct running *running;
+	struct host_timer *timer; /* until the next start, or until SIGKILL */
+	bool stopping;
+	host_call *stopped;
+	void *stopped_context;
+};
+
+static void on_timer(void *context);
+
+static void free_running(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static uint64_t next_backoff(struct host_child *child)
+{
+	uint64_t pause = child->backoff_ms;
+	if (host_now_ms() - child->started_ms >= WELL_MS)
+		pause = child->backoff_min_ms;
+	child->backoff_ms = pause * 2 < child->backoff_max_ms ? pause * 2 : child->backoff_max_ms;
+	return pause;
+}
+
+static void ended(struct host_child *child, int status, int signal_number)
+{
+	uint64_t pause = next_backoff(child);
+	host_timer_start(child->timer, pause, 0);
+	if (child->events.ended != NULL)
+		child->events.ended(child->context, status, signal_number, pause);
+}
+
+static void on_exit_of(uv_process_t *process, int64_t status, int signal_number)
+{
+	struct running *running = process->data;
+	struct host_child *child = running->child;
+	uv_close((uv_handle_t *)process, free_running);
+	if (child == NULL)
+		return;
+	child->running = NULL;
+	if (!child->stopping) {
+		ended(child, (int)status, signal_number);
+		return;
+	}
+	host_timer_stop(child->timer);
+	child->stopped(child->stopped_context);
+}
+
+/* A descriptor keeps its place from the child before. */
+static void rewind_files(const struct host_child *child)
+{
+	for (uint32_t i = 0; i < child->fd_count; i++) {
+		struct stat found;
+		if (fstat(child->fds[i], &found) == 0 && S_ISREG(found.st_mode))
+			(void)lseek(child->fds[i], 0, SEEK_SET);
+	}
+}
+
+static int start(struct host_child *child)
+{
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char *environment[] = {path, NULL};
+	uv_stdio_container_t stdio[3 + HOST_CHILD_FDS_MAX] = {
+		{.flags = UV_IGNORE},
+		{.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+		{.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+	};
+	for (uint32_t i = 0; i < child->fd_count; i++) {
+		stdio[3 + i].flags = UV_INHERIT_FD;
+		stdio[3 + i].data.fd = child->fds[i];
+	}
+	uv_process_options_t options = {
+		.exit_cb = on_exit_of,
+		.file = child->args[0],
+		.args = child->args,
+		.env = environment,
+		.stdio_count = (int)(3 + child->fd_count),
+		.stdio = stdio,
+	};
+	struct running *running = host_alloc(sizeof *running);
+	running->child = child;
+	running->process.data = running;
+	rewind_files(child);
+	child->started_ms = host_now_ms();
+	int status = uv_spawn(host_loop_uv(child->loop), &running->process, &options);
+	if (status != 0) {
+		running->child = NULL;
+		uv_close((uv_handle_t *)&running->process, free_running);
+		return status;
+	}
+	child->running = running;
+	return 0;
+}
+
+static void on_timer(void *context)
+{
+	struct host_child *child = context;
+	if (child->stopping) {
+		if (child->running != NULL)
+			(void)uv_process_kill(&child->running->process, SIGKILL);
+		else
+			child->stopped(child->stopped_context);
+		return;
+	}
+	/* 127 as a shell says it: the program could not be started. */
+	if (start(child) != 0)
+		ended(child, 127, 0);
+	else if (child->events.started != NULL)
+		child->events.started(child->context, child->running->process.pid);
+}
+
+enum cs_err host_child_new(struct host_child **made, struct host_loop *loop,
+			   const struct host_child_options *options, const struct host_child_events *events,
+			   void *context, struct cs_why *why)
+{
+	struct host_child *child = host_alloc(sizeof *child);
+	cs_assert(options->fd_count <= HOST_CHILD_FDS_MAX);
+	child->loop = loop;
+	child->events = *events;
+	child->context = context;
+	child->backoff_min_ms = options->backoff_min_ms > 0 ? options->backoff_min_ms : BACKOFF_MIN_MS;
+	child->backoff_max_ms = options->backoff_max_ms > 0 ? options->backoff_max_ms : BACKOFF_MAX_MS;
+	child->backoff_ms = child->backoff_min_ms;
+	child->args[0] = host_text(options->program);
+	for (uint32_t i = 0; i < HOST_CHILD_ARGS_MAX && options->args[i] != NULL; i++)
+		child->args[i + 1] = host_text(options->args[i]);
+	child->timer = host_timer_new(loop, on_timer, child);
+	int status = 0;
+	for (uint32_t i = 0; i < options->fd_count && status == 0; i++) {
+		int fd = fcntl(options->fds[i], F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			status = uv_translate_sys_error(errno);
+		else
+			child->fds[child->fd_count++] = fd;
+	}
+	if (status == 0)
+		status = start(child);
+	if (status != 0) {
+		host_child_free(child);
+		return cs_fail(why, CS_ERR_IO, "%.100s: %s", options->program, uv_strerror(status));
+	}
+	*made = child;
+	return CS_OK;
+}
+
+int host_child_pid(const struct host_child *child)
+{
+	return child->running != NULL ? child->running->process.pid : 0;
+}
+
+void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *stopped, void *context)
+{
+	cs_assert(!child->stopping);
+	child->stopping = true;
+	child->stopped = stopped;
+	child->stopped_context = context;
+	if (child->running != NULL)
+		(void)uv_process_kill(&child->running->process, SIGTERM);
+	host_timer_start(child->timer, child->running != NULL ? grace_ms : 0, 0);
+}
+
+void host_child_free(struct host_child *child)
+{
+	if (child == NULL)
+		return;
+	if (child->running != NULL) {
+		child->running->child = NULL;
+		(void)uv_process_kill(&child->running->process, SIGKILL);
+	}
+	for (size_t i = 0; child->args[i] != NULL; i++)
+		free(child->args[i]);
+	for (uint32_t i = 0; i < child->fd_count; i++)
+		(void)close(child->fds[i]);
+	host_timer_free(child->timer);
+	free(child);
+}
+
+/* ---- sockets ---- */
+
+/* Something is at path: a dead socket is taken away. */
+static enum cs_err clear_path(const struct sockaddr_un *address, struct cs_why *why)
+{
+	struct stat found;
+	if (lstat(address->sun_path, &found) != 0)
+		return CS_OK;
+	if (!S_ISSOCK(found.st_mode))
+		return cs_fail(why, CS_ERR_CONFLICT, "%.100s is there and no socket", address->sun_path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return cs_fail(why, CS_ERR_IO, "socket: %s", strerror(errno));
+	int status = connect(fd, (const struct sockaddr *)address, sizeof *address);
+	int reason = errno;
+	(void)close(fd);
+	/* EAGAIN: its queue is full, so there is somebody. */
+	if (status == 0 || reason != ECONNREFUSED)
+		return cs_fail(why, CS_ERR_CONFLICT, "somebody listens on %.100s", address->sun_path);
+	if (unlink(address->sun_path) != 0)
+		return cs_fail(why, CS_ERR_IO, "%.100s: %s", address->sun_path, strerror(errno));
+	return CS_OK;
+}
+
+enum cs_err host_listen_unix(int *listening, const char *path, struct cs_why *why)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof address.sun_path)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%.100s: longer than a socket's path may be", path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	CS_TRY(clear_path(&address, why));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return cs_fail(why, CS_ERR_IO, "socket: %s", strerror(errno));
+	/* Linux gives the file the mode of the socket: there is no moment in which others may connect. */
+	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	    listen(fd, BACKLOG) != 0) {
+		int reason = errno;
+		(void)close(fd);
+		return cs_fail(why, CS_ERR_IO, "%.100s: %s", path, strerror(reason));
+	}
+	*listening = fd;
+	return CS_OK;
+}
+
+/* ---- the enclave ---- */
+
+/* The 32 bytes in a file without a name: the child reads them from a descriptor, never from its arguments. */
+static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *why)
+{
+	struct cs_secret root;
+	CS_TRY(host_keyfile_load(&root, path, why));
+	int fd = memfd_create("seal-root", MFD_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, root.b, sizeof root.b) == (ssize_t)sizeof root.b;
+	cs_wipe(&root, sizeof root);
+	if (!ok) {
+		if (fd >= 0)
+			(void)close(fd);
+		return cs_fail(why, CS_ERR_IO, "no memory file for the seal root");
+	}
+	*opened = fd;
+	return CS_OK;
+}
+
+enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
+			       const struct host_enclave_spawn_options *options,
+			       const struct host_child_events *events, void *context, struct cs_why *why)
+{
+	struct host_child_options *spawn = host_alloc(sizeof *spawn);
+	int socket_fd = -1;
+	int root_fd = -1;
+	enum cs_err err = open_seal_root(&root_fd, options->seal_root_path, why);
+	if (err == CS_OK)
+		err = host_listen_unix(&socket_fd, options->socket_path, why);
+	if (err == CS_OK) {
+		spawn->program = options->program;
+		spawn->fds[0] = socket_fd;
+		spawn->fds[1] = root_fd;
+		spawn->fd_count = 2;
+		spawn->args[0] = "--listen-fd";
+		spawn->args[1] = "3";
+		spawn->args[2] = "--seal-root-fd";
+		spawn->args[3] = "4";
+		for (size_t i = 0; i < CS_LEN(options->args) && options->args[i] != NULL; i++)
+			spawn->args[4 + i] = options->args[i];
+		err = host_child_new(child, loop, spawn, events, context, why);
+	}
+	if (socket_fd >= 0)
+		(void)close(socket_fd);
+	if (root_fd >= 0)
+		(void)close(root_fd);
+	free(spawn);
+	return err;
+}

@@ -1,0 +1,120 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "host/config.h"
+
+/* What stands before the last dot: the key's table. */
+static size_t table_size(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return dot != NULL ? (size_t)(dot - path) : 0;
+}
+
+static bool is_in(const struct host_config_key *key, const char *table)
+{
+	size_t n = table_size(key->path);
+	return n == strlen(table) && strncmp(key->path, table, n) == 0;
+}
+
+static const char *type_word(enum host_config_type type)
+{
+	switch (type) {
+	case HOST_CONFIG_TEXT:
+		return "string";
+	case HOST_CONFIG_NUMBER:
+		return "integer";
+	case HOST_CONFIG_BOOL:
+		return "boolean";
+	case HOST_CONFIG_TEXTS:
+		return "strings";
+	}
+	return "";
+}
+
+static void write_range(const struct host_config_key *key, FILE *to)
+{
+	if (key->min == 0 && key->max == 0)
+		return;
+	const char *unit = key->type == HOST_CONFIG_TEXT ? " characters" : key->type == HOST_CONFIG_TEXTS ? " elements" : "";
+	(void)fprintf(to, ", %" PRId64 " to %" PRId64 "%s", key->min, key->max, unit);
+}
+
+static const char *example(enum host_config_type type)
+{
+	switch (type) {
+	case HOST_CONFIG_TEXT:
+		return "\"\"";
+	case HOST_CONFIG_NUMBER:
+		return "0";
+	case HOST_CONFIG_BOOL:
+		return "false";
+	case HOST_CONFIG_TEXTS:
+		return "[]";
+	}
+	return "";
+}
+
+/* Required keys stand there to be filled in, defaults as comments to be changed. */
+static void write_sample_key(const struct host_config_key *key, FILE *to)
+{
+	size_t n = table_size(key->path);
+	const char *name = key->path + (n > 0 ? n + 1 : 0);
+	(void)fprintf(to, "# %s\n", key->sentence);
+	if (key->fallback == NULL)
+		(void)fprintf(to, "%s = %s # required\n", name, example(key->type));
+	else
+		(void)fprintf(to, "# %s = %s\n", name, key->fallback[0] != 0 ? key->fallback : example(key->type));
+}
+
+static void write_sample_keys(const struct host_config_schema *schema, const char *table, FILE *to)
+{
+	for (uint32_t i = 0; i < schema->key_count; i++)
+		if (is_in(&schema->keys[i], table))
+			write_sample_key(&schema->keys[i], to);
+}
+
+void host_config_write_sample(const struct host_config_schema *schema, FILE *to)
+{
+	write_sample_keys(schema, "", to);
+	for (uint32_t i = 0; i < schema->table_count; i++) {
+		const struct host_config_table *table = &schema->tables[i];
+		size_t n = strlen(table->path);
+		bool array = n > 2 && strcmp(table->path + n - 2, "[]") == 0;
+		(void)fprintf(to, "\n# %s\n", table->sentence);
+		if (array)
+			(void)fprintf(to, "[[%.*s]]\n", (int)(n - 2), table->path);
+		else
+			(void)fprintf(to, "[%s]\n", table->path);
+		write_sample_keys(schema, table->path, to);
+	}
+}
+
+static void write_reference_key(const struct host_config_key *key, FILE *to)
+{
+	(void)fprintf(to, "| `%s` | %s", key->path, type_word(key->type));
+	write_range(key, to);
+	if (key->fallback == NULL)
+		(void)fprintf(to, " | required");
+	else if (key->fallback[0] == 0)
+		(void)fprintf(to, " | none");
+	else
+		(void)fprintf(to, " | `%s`", key->fallback);
+	(void)fprintf(to, " | %s |\n", key->sentence);
+}
+
+static void write_reference_table(const struct host_config_schema *schema, const char *table, FILE *to)
+{
+	(void)fprintf(to, "| key | type | default | what it is |\n|---|---|---|---|\n");
+	for (uint32_t i = 0; i < schema->key_count; i++)
+		if (is_in(&schema->keys[i], table))
+			write_reference_key(&schema->keys[i], to);
+}
+
+void host_config_write_reference(const struct host_config_schema *schema, FILE *to)
+{
+	write_reference_table(schema, "", to);
+	for (uint32_t i = 0; i < schema->table_count; i++) {
+		(void)fprintf(to, "\n## `%s`\n\n%s\n\n", schema->tables[i].path, schema->tables[i].sentence);
+		write_reference_table(schema, schema->tables[i].path, to);
+	}
+}

@@ -1,0 +1,463 @@
+#include "host/http_server.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "host/alloc.h"
+#include "host/http_exchange.h"
+#include "host/loop_inner.h"
+
+#define CONNECTIONS_MAX 256u
+#define BODY_SIZE_MAX (1024u * 1024u)
+#define RECEIVE_TIMEOUT_MS 10000u
+#define IDLE_TIMEOUT_S 60u
+#define REPLY_TIMEOUT_MS 60000u
+/* Request line and headers of one request, and MHD's own needs for a connection. */
+#define CONNECTION_MEMORY (32u * 1024u)
+#define SWEEP_MS 250u
+
+struct connection {
+	struct host_http_server *server;
+	struct connection *prev;
+	struct connection *next;
+	int fd;
+	bool receiving;    /* a request has begun */
+	bool handling;     /* it has been read */
+	uint64_t since_ms; /* of the state */
+	uint64_t limit_ms; /* of waiting for the next request */
+};
+
+struct host_http_server {
+	struct MHD_Daemon *daemon;
+	uv_poll_t *poll;
+	struct host_timer *timer; /* MHD's own timeouts */
+	struct host_timer *sweep;
+	struct host_http_server_options options;
+	uint16_t port;
+	uint32_t route_count;
+	struct host_http_route routes[HOST_HTTP_ROUTES_MAX];
+	struct connection *connections;
+	struct host_http_exchange *exchanges;
+	bool draining;
+	bool drain_told;
+	host_call *drained;
+	void *drained_context;
+};
+
+/* ---- connections, and what is too slow ---- */
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **slot,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct host_http_server *server = context;
+	struct connection *c = *slot;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+		c = host_alloc(sizeof *c);
+		c->server = server;
+		c->fd = info != NULL ? info->connect_fd : -1;
+		c->since_ms = host_now_ms();
+		c->limit_ms = server->options.receive_timeout_ms;
+		c->next = server->connections;
+		if (c->next != NULL)
+			c->next->prev = c;
+		server->connections = c;
+		*slot = c;
+		if (!host_timer_is_running(server->sweep))
+			host_timer_start(server->sweep, SWEEP_MS, SWEEP_MS);
+		return;
+	}
+	if (c == NULL)
+		return;
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		server->connections = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	*slot = NULL;
+	free(c);
+}
+
+static struct connection *connection_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info != NULL ? info->socket_context : NULL;
+}
+
+/* The request line is there. */
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *mhd)
+{
+	struct connection *c = connection_of(mhd);
+	(void)context;
+	(void)uri;
+	if (c != NULL) {
+		c->receiving = true;
+		c->since_ms = host_now_ms();
+	}
+	return NULL;
+}
+
+/* When nothing is under way any more. Last of all: the owner may free the server. */
+static void check_drained(struct host_http_server *server)
+{
+	if (!server->draining || server->drain_told || server->exchanges != NULL)
+		return;
+	for (struct connection *c = server->connections; c != NULL; c = c->next)
+		if (c->receiving)
+			return;
+	for (struct connection *c = server->connections; c != NULL; c = c->next)
+		(void)shutdown(c->fd, SHUT_RDWR);
+	server->drain_told = true;
+	server->drained(server->drained_context);
+}
+
+static void sweep(void *context)
+{
+	struct host_http_server *server = context;
+	uint64_t now = host_now_ms();
+	for (struct connection *c = server->connections; c != NULL; c = c->next) {
+		uint64_t limit = c->receiving ? server->options.receive_timeout_ms : c->limit_ms;
+		/* MHD's timeout starts anew with every byte; this one does not. */
+		if (!c->handling && now - c->since_ms > limit)
+			(void)shutdown(c->fd, SHUT_RDWR);
+	}
+	struct host_http_exchange *next;
+	for (struct host_http_exchange *e = server->exchanges; e != NULL; e = next) {
+		next = e->next;
+		if (e->suspended && !e->replied &&
+		    now - e->handled_ms > server->options.reply_timeout_ms)
+			host_http_exchange_expire(e);
+	}
+	/* Nothing to watch: no reason to wake up. */
+	if (server->connections == NULL && server->exchanges == NULL)
+		host_timer_stop(server->sweep);
+	check_drained(server);
+}
+
+/* ---- libmicrohttpd's side of the loop ---- */
+
+static void service(struct host_http_server *server)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+	MHD_run(server->daemon);
+	if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES)
+		host_timer_start(server->timer, timeout, 0);
+	else
+		host_timer_stop(server->timer);
+	check_drained(server);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	service(poll->data);
+}
+
+static void on_timer(void *context)
+{
+	service(context);
+}
+
+/* ---- one request ---- */
+
+static void unlink_exchange(struct host_http_exchange *e)
+{
+	struct host_http_server *server = e->server;
+	if (server == NULL)
+		return;
+	if (e->prev != NULL)
+		e->prev->next = e->next;
+	else
+		server->exchanges = e->next;
+	if (e->next != NULL)
+		e->next->prev = e->prev;
+	e->prev = NULL;
+	e->next = NULL;
+	e->server = NULL;
+}
+
+/* Decides what is known before the body: a refusal or a handler. */
+static void decide(struct host_http_server *server, struct host_http_exchange *e)
+{
+	char allow[64];
+	const struct host_http_route *route = NULL;
+	enum cs_err err =
+		host_http_route_find(&route, allow, server->routes, server->route_count, e);
+	if (err != CS_OK) {
+		if (allow[0] != 0)
+			host_http_reply_header(e, "Allow", allow);
+		e->refused_status = allow[0] != 0 ? MHD_HTTP_METHOD_NOT_ALLOWED : 0;
+		e->refused = err;
+		return;
+	}
+	e->route = *route;
+	if (route->scopes == 0)
+		return;
+	const char *authorization = host_http_request_header(e, "authorization");
+	err = server->options.keys == NULL
+		      ? CS_ERR_UNAUTHORIZED
+		      : host_api_keys_check(&e->key, server->options.keys, authorization, route->scopes);
+	if (err == CS_ERR_UNAUTHORIZED)
+		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
+	e->refused = err;
+}
+
+static struct host_http_exchange *begin(struct host_http_server *server, struct MHD_Connection *mhd,
+					const char *method, const char *path)
+{
+	struct host_http_exchange *e = host_http_exchange_new(mhd, method, path);
+	e->server = server;
+	e->next = server->exchanges;
+	if (e->next != NULL)
+		e->next->prev = e;
+	server->exchanges = e;
+	e->body_size_max = server->options.body_size_max;
+	decide(server, e);
+	const char *length = host_http_request_header(e, "content-length");
+	/* MHD has checked that it is a number. */
+	if (length != NULL && strtoull(length, NULL, 10) > e->body_size_max)
+		e->refused = CS_ERR_TOO_LARGE;
+	return e;
+}
+
+static enum MHD_Result queue(struct host_http_exchange *e)
+{
+	enum MHD_Result result;
+	if (e->server == NULL || e->server->draining)
+		(void)MHD_add_response_header(e->response, "Connection", "close");
+	result = MHD_queue_response(e->mhd, (unsigned)e->status, e->response);
+	MHD_destroy_response(e->response);
+	e->response = NULL;
+	return result;
+}
+
+static void refuse(struct host_http_exchange *e)
+{
+	e->handler_holds = true;
+	host_http_reply_problem_status(e, e->refused_status, e->refused,
+				       e->refused == CS_ERR_TOO_LARGE ? "the body is above its bound" : NULL);
+}
+
+static void handle(struct host_http_exchange *e)
+{
+	e->handled_ms = host_now_ms();
+	e->handler_holds = true;
+	e->in_handler = true;
+	e->route.handler(e->route.context, e);
+	e->in_handler = false;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
+				  const char *method, const char *version, const char *data, size_t *size,
+				  void **slot)
+{
+	struct host_http_server *server = context;
+	struct host_http_exchange *e = *slot;
+	(void)version;
+	if (e == NULL) {
+		e = begin(server, mhd, method, path);
+		*slot = e;
+		/* A body that will not be read is refused before it is sent. */
+		if (e->refused == CS_ERR_TOO_LARGE) {
+			refuse(e);
+			return queue(e);
+		}
+		return MHD_YES;
+	}
+	if (*size > 0) {
+		bool ok = host_http_exchange_body(e, data, *size);
+		*size = 0;
+		return ok ? MHD_YES : MHD_NO;
+	}
+	if (e->response != NULL)
+		return queue(e);
+	struct connection *c = connection_of(mhd);
+	if (c != NULL)
+		c->handling = true;
+	if (e->refused != CS_OK)
+		refuse(e);
+	else
+		handle(e);
+	if (e->response != NULL)
+		return queue(e);
+	e->suspended = true;
+	MHD_suspend_connection(mhd);
+	return MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct host_http_server *server = context;
+	struct host_http_exchange *e = *slot;
+	struct connection *c = connection_of(mhd);
+	(void)code;
+	if (c != NULL) {
+		c->receiving = false;
+		c->handling = false;
+		c->since_ms = host_now_ms();
+		c->limit_ms = server->options.idle_timeout_s * 1000 + server->options.receive_timeout_ms;
+	}
+	if (e == NULL)
+		return;
+	*slot = NULL;
+	if (server->options.observe != NULL)
+		server->options.observe(server->options.observe_context, e, e->status,
+					host_now_us() - e->began_us);
+	unlink_exchange(e);
+	host_http_exchange_gone(e);
+}
+
+/* ---- routes ---- */
+
+void host_http_server_route(struct host_http_server *server, const char *method, const char *pattern,
+			    uint32_t scopes, host_http_handler *handler, void *context)
+{
+	cs_assert(server->route_count < HOST_HTTP_ROUTES_MAX);
+	for (uint32_t i = 0; i < server->route_count; i++)
+		cs_assert(strcmp(server->routes[i].method, method) != 0 ||
+			  strcmp(server->routes[i].pattern, pattern) != 0);
+	struct host_http_route *route = &server->routes[server->route_count++];
+	cs_assert(pattern[0] == '/');
+	int n = snprintf(route->method, sizeof route->method, "%s", method);
+	cs_assert(n > 0 && (size_t)n < sizeof route->method);
+	n = snprintf(route->pattern, sizeof route->pattern, "%s", pattern);
+	cs_assert(n > 0 && (size_t)n < sizeof route->pattern);
+	route->scopes = scopes;
+	route->handler = handler;
+	route->context = context;
+}
+
+/* ---- the server ---- */
+
+/* We decode segments and query values ourselves, after they were taken apart. */
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
+{
+	(void)context;
+	(void)mhd;
+	return strlen(text);
+}
+
+static void drop_log(void *context, const char *format, va_list args)
+{
+	(void)context;
+	(void)format;
+	(void)args;
+}
+
+static void defaults(struct host_http_server_options *options)
+{
+	if (options->address == NULL)
+		options->address = "127.0.0.1";
+	if (options->connections_max == 0)
+		options->connections_max = CONNECTIONS_MAX;
+	if (options->body_size_max == 0)
+		options->body_size_max = BODY_SIZE_MAX;
+	if (options->receive_timeout_ms == 0)
+		options->receive_timeout_ms = RECEIVE_TIMEOUT_MS;
+	if (options->idle_timeout_s == 0)
+		options->idle_timeout_s = IDLE_TIMEOUT_S;
+	if (options->reply_timeout_ms == 0)
+		options->reply_timeout_ms = REPLY_TIMEOUT_MS;
+}
+
+static enum cs_err start_daemon(struct host_http_server *server, struct cs_why *why)
+{
+	const struct host_http_server_options *o = &server->options;
+	struct sockaddr_storage address = {0};
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	if (uv_ip4_addr(o->address, o->port, (struct sockaddr_in *)&address) != 0) {
+		if (uv_ip6_addr(o->address, o->port, (struct sockaddr_in6 *)&address) != 0)
+			return cs_fail(why, CS_ERR_INVALID, "%s is no numeric address", o->address);
+		flags |= MHD_USE_IPv6;
+	}
+	server->daemon = MHD_start_daemon(
+		flags, o->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
+		MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_ip_max,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
+		MHD_OPTION_END);
+	if (server->daemon == NULL)
+		return cs_fail(why, CS_ERR_IO, "cannot listen on %s port %u", o->address, o->port);
+	return CS_OK;
+}
+
+enum cs_err host_http_server_new(struct host_http_server **made, struct host_loop *loop,
+				 const struct host_http_server_options *options, struct cs_why *why)
+{
+	struct host_http_server *server = host_alloc(sizeof *server);
+	server->options = *options;
+	defaults(&server->options);
+	enum cs_err err = start_daemon(server, why);
+	if (err != CS_OK) {
+		free(server);
+		return err;
+	}
+	server->options.address = NULL; /* the caller's, no longer needed */
+	server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+	server->timer = host_timer_new(loop, on_timer, server);
+	server->sweep = host_timer_new(loop, sweep, server);
+	server->poll = host_alloc(sizeof *server->poll);
+	server->poll->data = server;
+	int fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	cs_assert(uv_poll_init(host_loop_uv(loop), server->poll, fd) == 0);
+	cs_assert(uv_poll_start(server->poll, UV_READABLE, on_poll) == 0);
+	*made = server;
+	return CS_OK;
+}
+
+uint16_t host_http_server_port(const struct host_http_server *server)
+{
+	return server->port;
+}
+
+void host_http_server_drain(struct host_http_server *server, host_call *drained, void *context)
+{
+	cs_assert(!server->draining);
+	server->draining = true;
+	server->drained = drained;
+	server->drained_context = context;
+	int fd = MHD_quiesce_daemon(server->daemon);
+	if (fd >= 0)
+		(void)close(fd);
+	/* Its first round is what tells, so not from inside this call. */
+	host_timer_start(server->sweep, 0, SWEEP_MS);
+}
+
+static void free_poll(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+void host_http_server_free(struct host_http_server *server)
+{
+	if (server == NULL)
+		return;
+	server->draining = true;
+	server->drain_told = true;
+	server->options.observe = NULL;
+	/* MHD must not be stopped while a connection is suspended. */
+	for (struct host_http_exchange *e = server->exchanges; e != NULL; e = e->next)
+		if (e->suspended && !e->resumed) {
+			e->resumed = true;
+			MHD_resume_connection(e->mhd);
+		}
+	uv_close((uv_handle_t *)server->poll, free_poll);
+	host_timer_free(server->timer);
+	host_timer_free(server->sweep);
+	MHD_stop_daemon(server->daemon);
+	free(server);
+}

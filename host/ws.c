@@ -1,0 +1,257 @@
+#include "host/ws.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+
+/* Read from a socket at once. */
+#define SERVICE_BUFFER 32768
+/* Time for TCP, TLS and the upgrade's headers of somebody who connects to us. */
+#define HANDSHAKE_TIMEOUT_S 10
+#define CLOSE_POLL_MS 1
+/* What a queued message costs beside its bytes. */
+#define TEXT_OVERHEAD 64u
+/* Room that an inbox keeps between messages. */
+#define INBOX_KEPT_MAX (64u * 1024u)
+
+/* ---- contexts ----
+ * libwebsockets closes its libuv handles in its own time and must be called a second time after that, not earlier: the second
+ * call frees the memory in which two of the handles lie. These are the last that it closes, so we remember which ones they are
+ * and watch the loop for their disappearance. */
+
+#define OWN_HANDLES 2u
+
+struct host_ws_context {
+	struct host_loop *loop;
+	struct lws_context *lws;
+	void *user;
+	const uv_handle_t *own[OWN_HANDLES];
+	struct host_timer *timer;
+	host_call *freed;
+};
+
+struct handle_list {
+	const uv_handle_t **handles;
+	size_t count;
+};
+
+static void list_handle(uv_handle_t *handle, void *context)
+{
+	struct handle_list *list = context;
+	list->handles = host_grow(list->handles, (list->count + 1) * sizeof *list->handles);
+	list->handles[list->count++] = handle;
+}
+
+static bool has_handle(const struct handle_list *list, const uv_handle_t *handle)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->handles[i] == handle)
+			return true;
+	return false;
+}
+
+/* The timer and the idle handle that a new context brought. */
+static void find_own(struct host_ws_context *context, const struct handle_list *before,
+		     const struct handle_list *after)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < after->count; i++) {
+		const uv_handle_t *handle = after->handles[i];
+		if (has_handle(before, handle) || (handle->type != UV_TIMER && handle->type != UV_IDLE))
+			continue;
+		cs_assert(count < OWN_HANDLES);
+		context->own[count++] = handle;
+	}
+	cs_assert(count == OWN_HANDLES);
+}
+
+struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max, void *user)
+{
+	struct host_ws_context *context = host_alloc(sizeof *context);
+	struct handle_list before = {0};
+	struct handle_list after = {0};
+	void *loops[1] = {host_loop_uv(loop)};
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8,
+		.foreign_loops = loops,
+		.pt_serv_buf_size = SERVICE_BUFFER,
+		.timeout_secs = HANDSHAKE_TIMEOUT_S,
+		/* And a few for the listening socket and its own pipe. */
+		.fd_limit_per_thread = connections_max + 8,
+		.user = user,
+	};
+	context->loop = loop;
+	context->user = user;
+	lws_set_log_level(0, NULL);
+	uv_walk(host_loop_uv(loop), list_handle, &before);
+	context->lws = lws_create_context(&info);
+	cs_assert(context->lws != NULL);
+	uv_walk(host_loop_uv(loop), list_handle, &after);
+	find_own(context, &before, &after);
+	free(before.handles);
+	free(after.handles);
+	return context;
+}
+
+struct lws_context *host_ws_context_lws(struct host_ws_context *context)
+{
+	return context->lws;
+}
+
+static void check_closed(void *p)
+{
+	struct host_ws_context *context = p;
+	struct handle_list left = {0};
+	bool closed = true;
+	uv_walk(host_loop_uv(context->loop), list_handle, &left);
+	for (uint32_t i = 0; i < OWN_HANDLES; i++)
+		closed = closed && !has_handle(&left, context->own[i]);
+	free(left.handles);
+	if (!closed)
+		return;
+	lws_context_destroy(context->lws);
+	host_timer_free(context->timer);
+	host_loop_closing_end(context->loop);
+	if (context->freed != NULL)
+		context->freed(context->user);
+	free(context);
+}
+
+/* Not inside one of its own callbacks, which is why it is posted. */
+static void begin_close(void *p)
+{
+	struct host_ws_context *context = p;
+	lws_context_destroy(context->lws);
+	context->timer = host_timer_new(context->loop, check_closed, context);
+	host_timer_start(context->timer, 0, CLOSE_POLL_MS);
+}
+
+void host_ws_context_free(struct host_ws_context *context, host_call *freed)
+{
+	context->freed = freed;
+	host_loop_closing_begin(context->loop);
+	host_post(context->loop, begin_close, context);
+}
+
+/* ---- messages in ---- */
+
+enum cs_err host_ws_inbox_add(struct host_ws_inbox *inbox, struct lws *wsi, const void *p, size_t n,
+			      bool *complete)
+{
+	size_t coming = lws_remaining_packet_payload(wsi);
+	if (lws_frame_is_binary(wsi))
+		return CS_ERR_MALFORMED;
+	if (n > inbox->size_max - inbox->n || coming > inbox->size_max - inbox->n - n)
+		return CS_ERR_TOO_LARGE;
+	if (n > inbox->room - inbox->n || inbox->p == NULL) {
+		size_t room = inbox->room < 2048 ? 4096 : inbox->room * 2;
+		if (room < inbox->n + n)
+			room = inbox->n + n;
+		inbox->p = host_grow(inbox->p, room + 1);
+		inbox->room = room;
+	}
+	if (n > 0)
+		memcpy(inbox->p + inbox->n, p, n);
+	inbox->n += n;
+	inbox->p[inbox->n] = 0;
+	*complete = coming == 0 && lws_is_final_fragment(wsi);
+	return CS_OK;
+}
+
+void host_ws_inbox_next(struct host_ws_inbox *inbox)
+{
+	inbox->n = 0;
+	if (inbox->room > INBOX_KEPT_MAX)
+		host_ws_inbox_done(inbox);
+}
+
+void host_ws_inbox_done(struct host_ws_inbox *inbox)
+{
+	free(inbox->p);
+	inbox->p = NULL;
+	inbox->n = 0;
+	inbox->room = 0;
+}
+
+/* ---- messages out ---- */
+
+struct host_ws_text {
+	struct host_ws_text *next;
+	size_t n;
+	uint8_t p[]; /* LWS_PRE bytes for the frame's head, then the text */
+};
+
+void host_ws_outbox_init(struct host_ws_outbox *outbox, uint64_t size_max)
+{
+	*outbox = (struct host_ws_outbox){.size_max = size_max};
+	outbox->last = &outbox->first;
+}
+
+enum cs_err host_ws_outbox_add(struct host_ws_outbox *outbox, struct cs_bytes text)
+{
+	uint64_t left = outbox->size_max - outbox->size;
+	if (left < TEXT_OVERHEAD || text.n > left - TEXT_OVERHEAD)
+		return CS_ERR_FULL;
+	struct host_ws_text *waiting = host_grow(NULL, sizeof *waiting + LWS_PRE + text.n);
+	waiting->next = NULL;
+	waiting->n = text.n;
+	if (text.n > 0)
+		memcpy(waiting->p + LWS_PRE, text.p, text.n);
+	*outbox->last = waiting;
+	outbox->last = &waiting->next;
+	outbox->size += text.n + TEXT_OVERHEAD;
+	return CS_OK;
+}
+
+static void drop_first(struct host_ws_outbox *outbox)
+{
+	struct host_ws_text *text = outbox->first;
+	outbox->first = text->next;
+	if (outbox->first == NULL)
+		outbox->last = &outbox->first;
+	outbox->size -= text->n + TEXT_OVERHEAD;
+	free(text);
+}
+
+bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi)
+{
+	while (outbox->first != NULL && !lws_send_pipe_choked(wsi)) {
+		struct host_ws_text *text = outbox->first;
+		/* What the socket does not take at once libwebsockets keeps, and then the pipe is choked. */
+		int wrote = lws_write(wsi, text->p + LWS_PRE, text->n, LWS_WRITE_TEXT);
+		if (wrote < 0)
+			return false;
+		drop_first(outbox);
+	}
+	if (outbox->first != NULL)
+		lws_callback_on_writable(wsi);
+	return true;
+}
+
+void host_ws_outbox_done(struct host_ws_outbox *outbox)
+{
+	while (outbox->first != NULL)
+		drop_first(outbox);
+}
+
+bool host_ws_ping(struct lws *wsi)
+{
+	uint8_t memory[LWS_PRE + 1] = {0};
+	return lws_write(wsi, memory + LWS_PRE, 0, LWS_WRITE_PING) >= 0;
+}
+
+void host_ws_close_text(struct cs_why *why, const uint8_t *p, size_t n)
+{
+	if (n < 2) {
+		(void)cs_fail(why, CS_ERR_CLOSED, "closed by the other side");
+		return;
+	}
+	char text[124] = {0};
+	size_t size = n - 2 < sizeof text - 1 ? n - 2 : sizeof text - 1;
+	memcpy(text, p + 2, size);
+	(void)cs_fail(why, CS_ERR_CLOSED, "closed by the other side: %u %s", cs_be16(p), text);
+}

@@ -1,0 +1,480 @@
+#include "host/ws_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+#include "host/ws.h"
+
+#define PEERS_MAX 256u
+#define MESSAGE_SIZE_MAX (64u * 1024u)
+#define QUEUE_SIZE_MAX (1024u * 1024u)
+#define PING_MS 15000u
+#define IDLE_MS 45000u
+/* For a peer to take the close frame, after what the kernel still holds for it. */
+#define CLOSE_GRACE_S 2
+#define HEADER_SIZE_MAX 1024u
+#define QUERY_ARGS_MAX 16u
+/* RFC 6455 registry; libwebsockets has no name for it. */
+#define CLOSE_TRY_AGAIN_LATER 1013u
+
+struct host_ws_upgrade {
+	struct lws *wsi;
+	char path[HEADER_SIZE_MAX];
+	uint32_t query_count;
+	char query[QUERY_ARGS_MAX][2][HEADER_SIZE_MAX];
+	char authorization[HEADER_SIZE_MAX];
+	char origin[HEADER_SIZE_MAX];
+	char user_agent[HEADER_SIZE_MAX];
+};
+
+struct host_ws_peer {
+	struct host_ws_server *server;
+	struct host_ws_peer *prev;
+	struct host_ws_peer *next;
+	struct lws *wsi;
+	void *value;
+	char remote[64];
+	bool open;
+	bool closing;   /* nothing more is taken from it or for it */
+	bool close_due; /* the close frame follows what is queued */
+	bool ping_due;
+	uint64_t heard_ms;
+	uint64_t pinged_ms;
+	struct host_ws_inbox inbox;
+	struct host_ws_outbox outbox;
+	uint16_t close_code;
+	char close_reason[124];
+	enum cs_err err; /* why it will be closed */
+	struct cs_why why;
+};
+
+struct host_ws_server {
+	struct host_loop *loop;
+	struct host_ws_context *context;
+	struct lws_vhost *vhost;
+	struct host_ws_server_events events;
+	void *owner;
+	struct host_timer *timer;
+	uint32_t peers_max;
+	uint64_t message_size_max;
+	uint64_t queue_size_max;
+	uint64_t ping_ms;
+	uint64_t idle_ms;
+	uint32_t peer_count;
+	struct host_ws_peer *peers;
+	bool freed;
+};
+
+/* ---- the upgrade ---- */
+
+const char *host_ws_path(const struct host_ws_upgrade *upgrade)
+{
+	return upgrade->path;
+}
+
+const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *name)
+{
+	for (uint32_t i = 0; i < upgrade->query_count; i++)
+		if (strcmp(upgrade->query[i][0], name) == 0)
+			return upgrade->query[i][1];
+	return NULL;
+}
+
+const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name)
+{
+	const char *value = NULL;
+	if (strcmp(name, "authorization") == 0)
+		value = upgrade->authorization;
+	else if (strcmp(name, "origin") == 0)
+		value = upgrade->origin;
+	else if (strcmp(name, "user-agent") == 0)
+		value = upgrade->user_agent;
+	cs_assert(value != NULL);
+	return value[0] != 0 ? value : NULL;
+}
+
+/* Absent is empty; too long is an error, never cut. */
+static enum cs_err take_header(char value[HEADER_SIZE_MAX], struct lws *wsi, enum lws_token_indexes token)
+{
+	int n = lws_hdr_total_length(wsi, token);
+	if (n <= 0)
+		return CS_OK;
+	if ((size_t)n >= HEADER_SIZE_MAX || lws_hdr_copy(wsi, value, HEADER_SIZE_MAX, token) != n)
+		return CS_ERR_TOO_LARGE;
+	return CS_OK;
+}
+
+/* libwebsockets has decoded the query before we see it. */
+static enum cs_err take_query(struct host_ws_upgrade *upgrade, struct lws *wsi)
+{
+	char text[HEADER_SIZE_MAX];
+	for (int i = 0; lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
+		if (upgrade->query_count == QUERY_ARGS_MAX)
+			return CS_ERR_TOO_LARGE;
+		if (lws_hdr_copy_fragment(wsi, text, sizeof text, WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
+			return CS_ERR_TOO_LARGE;
+		char(*arg)[HEADER_SIZE_MAX] = upgrade->query[upgrade->query_count++];
+		size_t n = strcspn(text, "=");
+		memcpy(arg[0], text, n);
+		arg[0][n] = 0;
+		(void)snprintf(arg[1], HEADER_SIZE_MAX, "%s", text[n] == '=' ? text + n + 1 : "");
+	}
+	return CS_OK;
+}
+
+static enum cs_err take_upgrade(struct host_ws_upgrade *upgrade, struct lws *wsi)
+{
+	upgrade->wsi = wsi;
+	CS_TRY(take_header(upgrade->path, wsi, WSI_TOKEN_GET_URI));
+	CS_TRY(take_header(upgrade->authorization, wsi, WSI_TOKEN_HTTP_AUTHORIZATION));
+	CS_TRY(take_header(upgrade->origin, wsi, WSI_TOKEN_ORIGIN));
+	CS_TRY(take_header(upgrade->user_agent, wsi, WSI_TOKEN_HTTP_USER_AGENT));
+	return take_query(upgrade, wsi);
+}
+
+/* ---- peers ---- */
+
+static struct host_ws_peer *peer_new(struct host_ws_server *server, struct lws *wsi)
+{
+	struct host_ws_peer *peer = host_alloc(sizeof *peer);
+	peer->server = server;
+	peer->wsi = wsi;
+	peer->heard_ms = host_now_ms();
+	peer->inbox.size_max = server->message_size_max;
+	host_ws_outbox_init(&peer->outbox, server->queue_size_max);
+	(void)lws_get_peer_simple(wsi, peer->remote, sizeof peer->remote);
+	peer->next = server->peers;
+	if (peer->next != NULL)
+		peer->next->prev = peer;
+	server->peers = peer;
+	server->peer_count++;
+	if (!host_timer_is_running(server->timer)) {
+		uint64_t step = (server->ping_ms < server->idle_ms ? server->ping_ms : server->idle_ms) / 4;
+		host_timer_start(server->timer, step + 1, step + 1);
+	}
+	return peer;
+}
+
+static void peer_free(struct host_ws_peer *peer)
+{
+	struct host_ws_server *server = peer->server;
+	if (peer->prev != NULL)
+		peer->prev->next = peer->next;
+	else
+		server->peers = peer->next;
+	if (peer->next != NULL)
+		peer->next->prev = peer->prev;
+	server->peer_count--;
+	host_ws_inbox_done(&peer->inbox);
+	host_ws_outbox_done(&peer->outbox);
+	free(peer);
+}
+
+static void fail(struct host_ws_peer *peer, enum cs_err err, const char *why)
+{
+	if (peer->err == CS_OK)
+		peer->err = cs_fail(&peer->why, err, "%s", why);
+}
+
+static void close_after_queue(struct host_ws_peer *peer, uint16_t code, const char *reason)
+{
+	peer->closing = true;
+	peer->close_due = true;
+	peer->close_code = code;
+	(void)snprintf(peer->close_reason, sizeof peer->close_reason, "%s", reason);
+	lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_GRACE_S);
+	lws_callback_on_writable(peer->wsi);
+}
+
+void host_ws_peer_close(struct host_ws_peer *peer, uint16_t code, const char *reason)
+{
+	if (peer->closing)
+		return;
+	fail(peer, CS_ERR_CLOSED, reason);
+	close_after_queue(peer, code, reason);
+}
+
+enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text)
+{
+	if (!peer->open || peer->closing)
+		return CS_ERR_CLOSED;
+	if (host_ws_outbox_add(&peer->outbox, text) != CS_OK) {
+		fail(peer, CS_ERR_FULL, "reads too slowly");
+		host_ws_outbox_done(&peer->outbox);
+		close_after_queue(peer, CLOSE_TRY_AGAIN_LATER, "too slow");
+		return CS_ERR_FULL;
+	}
+	lws_callback_on_writable(peer->wsi);
+	return CS_OK;
+}
+
+void host_ws_peer_set(struct host_ws_peer *peer, void *value)
+{
+	peer->value = value;
+}
+
+void *host_ws_peer_get(const struct host_ws_peer *peer)
+{
+	return peer->value;
+}
+
+const char *host_ws_peer_remote(const struct host_ws_peer *peer)
+{
+	return peer->remote;
+}
+
+uint64_t host_ws_peer_queued(const struct host_ws_peer *peer)
+{
+	return peer->outbox.size;
+}
+
+static void watch_silence(void *context)
+{
+	struct host_ws_server *server = context;
+	uint64_t now = host_now_ms();
+	if (server->peers == NULL)
+		host_timer_stop(server->timer);
+	for (struct host_ws_peer *peer = server->peers; peer != NULL; peer = peer->next) {
+		uint64_t silence = now - peer->heard_ms;
+		if (!peer->open || peer->closing)
+			continue;
+		if (silence >= server->idle_ms) {
+			fail(peer, CS_ERR_TIMEOUT, "silent for too long");
+			host_ws_outbox_done(&peer->outbox);
+			close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION, "silent for too long");
+		} else if (silence >= server->ping_ms && now - peer->pinged_ms >= server->ping_ms) {
+			peer->pinged_ms = now;
+			peer->ping_due = true;
+			lws_callback_on_writable(peer->wsi);
+		}
+	}
+}
+
+/* ---- libwebsockets' callbacks ---- */
+
+static int refuse(struct lws *wsi, int status)
+{
+	(void)lws_return_http_status(wsi, (unsigned)status, NULL);
+	return -1;
+}
+
+static int on_upgrade(struct host_ws_server *server, struct lws *wsi)
+{
+	if (server->peer_count >= server->peers_max)
+		return refuse(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
+	struct host_ws_upgrade *upgrade = host_alloc(sizeof *upgrade);
+	enum cs_err err = take_upgrade(upgrade, wsi);
+	struct host_ws_peer *peer = NULL;
+	if (err == CS_OK) {
+		peer = peer_new(server, wsi);
+		err = server->events.accept(server->owner, upgrade, peer);
+	}
+	free(upgrade);
+	if (err != CS_OK) {
+		if (peer != NULL)
+			peer_free(peer);
+		return refuse(wsi, cs_err_http_status(err));
+	}
+	lws_set_opaque_user_data(wsi, peer);
+	return 0;
+}
+
+static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p, size_t n)
+{
+	struct host_ws_server *server = peer->server;
+	bool complete = false;
+	if (peer->closing)
+		return 0;
+	peer->heard_ms = host_now_ms();
+	enum cs_err err = host_ws_inbox_add(&peer->inbox, wsi, p, n, &complete);
+	if (err != CS_OK) {
+		fail(peer, err, err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
+		lws_close_reason(wsi,
+				 err == CS_ERR_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
+							 : LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+				 NULL, 0);
+		return -1;
+	}
+	if (!complete)
+		return 0;
+	if (server->events.message != NULL)
+		server->events.message(server->owner, peer, cs_bytes(peer->inbox.p, peer->inbox.n));
+	/* The owner may have freed the server in there, which frees no peer that is in use here. */
+	host_ws_inbox_next(&peer->inbox);
+	return 0;
+}
+
+static int on_writable(struct host_ws_peer *peer, struct lws *wsi)
+{
+	if (!host_ws_outbox_write(&peer->outbox, wsi))
+		return -1;
+	if (peer->outbox.first != NULL)
+		return 0;
+	if (peer->close_due) {
+		lws_close_reason(wsi, (enum lws_close_status)peer->close_code,
+				 (unsigned char *)peer->close_reason, strlen(peer->close_reason));
+		return -1;
+	}
+	if (peer->ping_due && !lws_send_pipe_choked(wsi)) {
+		peer->ping_due = false;
+		return host_ws_ping(wsi) ? 0 : -1;
+	}
+	return 0;
+}
+
+static void on_closed(struct host_ws_peer *peer, struct lws *wsi)
+{
+	struct host_ws_server *server = peer->server;
+	lws_set_opaque_user_data(wsi, NULL);
+	fail(peer, CS_ERR_CLOSED, "the connection was cut");
+	if (!server->freed && server->events.closed != NULL)
+		server->events.closed(server->owner, peer, peer->err, peer->why.text);
+	peer_free(peer);
+}
+
+static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi, enum lws_callback_reasons reason, void *in,
+			 size_t len);
+
+/* libwebsockets has a hundred reasons; those of no concern here go to its own default. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct lws_vhost *vhost = lws_get_vhost(wsi);
+	struct host_ws_server *server = vhost != NULL ? lws_get_vhost_user(vhost) : NULL;
+	struct host_ws_peer *peer = lws_get_opaque_user_data(wsi);
+	(void)user;
+	if (server == NULL)
+		return 0;
+	if (peer != NULL)
+		return on_peer_event(peer, wsi, reason, in, len);
+	switch (reason) {
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		return server->freed ? -1 : on_upgrade(server, wsi);
+	case LWS_CALLBACK_HTTP:
+		/* 426: this port speaks WebSocket only. */
+		return refuse(wsi, 426);
+	case LWS_CALLBACK_ESTABLISHED:
+	case LWS_CALLBACK_RECEIVE:
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi, enum lws_callback_reasons reason, void *in,
+			 size_t len)
+{
+	struct host_ws_server *server = peer->server;
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		peer->open = true;
+		if (server->freed)
+			return -1;
+		if (server->events.opened != NULL)
+			server->events.opened(server->owner, peer);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return server->freed ? -1 : on_receive(peer, wsi, in, len);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		peer->heard_ms = host_now_ms();
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return server->freed ? -1 : on_writable(peer, wsi);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		if (peer->err == CS_OK) {
+			peer->err = CS_ERR_CLOSED;
+			host_ws_close_text(&peer->why, in, len);
+		}
+		peer->closing = true;
+		return 0;
+	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_closed(peer, wsi);
+		return 0;
+	default:
+		return 0;
+	}
+}
+#pragma GCC diagnostic pop
+
+static const struct lws_protocols protocols[] = {{.name = "caisson", .callback = on_event}, {.name = NULL}};
+
+/* ---- the server ---- */
+
+static uint64_t or_default(uint64_t value, uint64_t usual)
+{
+	return value > 0 ? value : usual;
+}
+
+static void server_freed(void *user)
+{
+	free(user);
+}
+
+static enum cs_err listen_on(struct host_ws_server *server, const struct host_ws_server_options *options,
+			     struct cs_why *why)
+{
+	const char *address = options->address != NULL ? options->address : "127.0.0.1";
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct lws_context_creation_info info = {
+		.port = options->port,
+		.iface = address,
+		.protocols = protocols,
+		.options = LWS_SERVER_OPTION_VALIDATE_UTF8,
+		.user = server,
+		.vhost_name = "caisson",
+	};
+	if (uv_ip4_addr(address, options->port, &in) == 0)
+		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
+	else if (uv_ip6_addr(address, options->port, &in6) != 0)
+		return cs_fail(why, CS_ERR_INVALID, "%.64s is no numeric address", address);
+	server->vhost = lws_create_vhost(host_ws_context_lws(server->context), &info);
+	if (server->vhost == NULL || lws_get_vhost_listen_port(server->vhost) <= 0)
+		return cs_fail(why, CS_ERR_IO, "cannot listen on %.64s port %u", address, options->port);
+	return CS_OK;
+}
+
+enum cs_err host_ws_server_new(struct host_ws_server **made, struct host_loop *loop,
+			       const struct host_ws_server_options *options,
+			       const struct host_ws_server_events *events, void *context, struct cs_why *why)
+{
+	struct host_ws_server *server = host_alloc(sizeof *server);
+	server->loop = loop;
+	server->events = *events;
+	server->owner = context;
+	server->peers_max = options->peers_max > 0 ? options->peers_max : PEERS_MAX;
+	server->message_size_max = or_default(options->message_size_max, MESSAGE_SIZE_MAX);
+	server->queue_size_max = or_default(options->queue_size_max, QUEUE_SIZE_MAX);
+	server->ping_ms = or_default(options->ping_ms, PING_MS);
+	server->idle_ms = or_default(options->idle_ms, IDLE_MS);
+	server->timer = host_timer_new(loop, watch_silence, server);
+	/* Some more connections than peers, so that the surplus hears 503. */
+	server->context = host_ws_context_new(loop, server->peers_max + 16, server);
+	enum cs_err err = listen_on(server, options, why);
+	if (err != CS_OK) {
+		host_ws_server_free(server);
+		return err;
+	}
+	*made = server;
+	return CS_OK;
+}
+
+uint16_t host_ws_server_port(const struct host_ws_server *server)
+{
+	return (uint16_t)lws_get_vhost_listen_port(server->vhost);
+}
+
+void host_ws_server_free(struct host_ws_server *server)
+{
+	if (server == NULL)
+		return;
+	cs_assert(!server->freed);
+	server->freed = true;
+	host_timer_free(server->timer);
+	host_ws_context_free(server->context, server_freed);
+}
