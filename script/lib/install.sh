@@ -34,9 +34,10 @@ die() {
 	exit 1
 }
 
+# dpkg-query fails when it does not know one of them: that is an answer here.
 packages_missing() {
 	local have package
-	have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii  *//p')
+	have=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii  *//p' || true)
 	for package in "$@"; do
 		grep -qxF "$package" <<<"$have" || printf '%s\n' "$package"
 	done
@@ -44,8 +45,9 @@ packages_missing() {
 
 install_packages() {
 	local missing
-	mapfile -t missing < <(packages_missing "$@")
-	((${#missing[@]})) || return 0
+	missing=$(packages_missing "$@") || die "dpkg-query does not work"
+	[[ -n $missing ]] || return 0
+	mapfile -t missing <<<"$missing"
 	command -v apt-get >/dev/null || die "these packages are missing, and this is no Debian: ${missing[*]}"
 	[[ $EUID -eq 0 ]] || die "as root: apt-get install --no-install-recommends ${missing[*]}"
 	say "installing ${#missing[@]} packages of Debian"
