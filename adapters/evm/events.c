@@ -1,0 +1,230 @@
+#include "adapters/evm/events.h"
+
+#include "core/abi.h"
+#include "verify/evm/receipt.h"
+#include "wire/envelope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The ERC-7786 event carries the attributes too; they are in MessageCommitted, decoded. */
+#define ATTRIBUTES_MAX 16
+#define ATTRIBUTE_SIZE_MAX 512
+
+void evm_topics_init(struct evm_topics *topics)
+{
+	topics->sent = wire_evm_topic_message_sent();
+	topics->committed = wire_evm_topic_message_committed();
+	topics->status = wire_evm_topic_message_status();
+	topics->finalized = wire_evm_topic_message_finalized();
+}
+
+static bool is_event(const struct evm_log *log, const struct cs_hash *topic, size_t topic_count)
+{
+	return log->topic_count == topic_count && cs_hash_eq(&log->topics[0], topic);
+}
+
+/* MessageSent(bytes32 indexed sendId, bytes sender, bytes recipient, bytes payload, uint256 value,
+ * bytes[] attributes) */
+static enum cs_err read_sent(struct adapter_message *message, struct cs_bytes data)
+{
+	struct cs_bytes attributes[ATTRIBUTES_MAX];
+	struct cs_abi_reader reader;
+	size_t count;
+
+	CS_TRY(cs_abi_read(&reader, data, 5));
+	CS_TRY(cs_abi_get_bytes(&reader, CS_INTEROP_SIZE_MAX, &message->sender));
+	CS_TRY(cs_abi_get_bytes(&reader, CS_INTEROP_SIZE_MAX, &message->recipient));
+	CS_TRY(cs_abi_get_bytes(&reader, CS_PAYLOAD_SIZE_MAX, &message->payload));
+	CS_TRY(cs_abi_get_word(&reader, &message->value));
+	CS_TRY(cs_abi_get_bytes_array(&reader, ATTRIBUTES_MAX, ATTRIBUTE_SIZE_MAX, attributes,
+				      &count));
+	return cs_abi_end(&reader);
+}
+
+/* MessageCommitted(bytes32 indexed messageId, bytes32 indexed destination, uint64 sequence, uint64
+ * deadline, uint64 minGasLimit, bytes32 closer, bytes32 refundTo, uint8 finality) */
+static enum cs_err read_committed(struct adapter_message *message, const struct evm_log *log)
+{
+	struct cs_abi_reader reader;
+
+	message->message_id = log->topics[1];
+	message->destination = log->topics[2];
+	CS_TRY(cs_abi_read(&reader, log->data, 6));
+	CS_TRY(cs_abi_get_u64(&reader, &message->sequence));
+	CS_TRY(cs_abi_get_u64(&reader, &message->deadline));
+	CS_TRY(cs_abi_get_u64(&reader, &message->min_gas_limit));
+	CS_TRY(cs_abi_get_word(&reader, &message->closer));
+	CS_TRY(cs_abi_get_word(&reader, &message->refund_to));
+	CS_TRY(cs_abi_get_u8(&reader, &message->finality));
+	return cs_abi_end(&reader);
+}
+
+/* The MessageSent with this id in the same transaction; it is most often the neighbour. */
+static const struct evm_log *find_sent(const struct evm_topics *topics, const struct evm_log *logs,
+				       size_t count, size_t at)
+{
+	for (size_t step = 1; step < count; step++) {
+		for (int side = 0; side < 2; side++) {
+			size_t other = side == 0 ? at - step : at + step;
+
+			if (other >= count || logs[other].at.tx_index != logs[at].at.tx_index)
+				continue;
+			if (is_event(&logs[other], &topics->sent, 2) &&
+			    cs_hash_eq(&logs[other].topics[1], &logs[at].topics[1]))
+				return &logs[other];
+		}
+	}
+	return NULL;
+}
+
+static struct cs_hash own_message_id(const struct adapter_message *message,
+				     const struct cs_hash *own)
+{
+	struct wire_message full = {
+		.head = {.source = *own,
+			 .destination = message->destination,
+			 .sequence = message->sequence,
+			 .deadline = message->deadline,
+			 .min_gas_limit = message->min_gas_limit,
+			 .closer = message->closer,
+			 .refund_to = message->refund_to,
+			 .finality = message->finality},
+		.sender = message->sender,
+		.recipient = message->recipient,
+		.payload = message->payload,
+	};
+
+	wire_message_seal(&full);
+	return wire_message_id(&full.head);
+}
+
+static bool decode_message(struct adapter_message *message, const struct evm_topics *topics,
+			   const struct evm_log *logs, size_t count, size_t at,
+			   const struct cs_hash *own)
+{
+	const struct evm_log *sent = find_sent(topics, logs, count, at);
+
+	if (sent == NULL || read_committed(message, &logs[at]) != CS_OK ||
+	    read_sent(message, sent->data) != CS_OK)
+		return false;
+	struct cs_hash id = own_message_id(message, own);
+	return cs_hash_eq(&id, &message->message_id);
+}
+
+/* MessageStatus(bytes32 indexed messageId, bytes32 indexed source, uint64 sequence, uint8 status)
+ */
+static bool decode_status(struct adapter_status_event *status, const struct evm_log *log)
+{
+	struct cs_abi_reader reader;
+
+	status->message_id = log->topics[1];
+	status->source = log->topics[2];
+	return cs_abi_read(&reader, log->data, 2) == CS_OK &&
+	       cs_abi_get_u64(&reader, &status->sequence) == CS_OK &&
+	       cs_abi_get_u8(&reader, &status->status) == CS_OK && cs_abi_end(&reader) == CS_OK &&
+	       status->status <= WIRE_STATUS_DEAD;
+}
+
+/* MessageFinalized(bytes32 indexed messageId, bytes32 indexed destination, uint8 status) */
+static bool decode_finalized(struct adapter_finalized_event *finalized, const struct evm_log *log)
+{
+	struct cs_abi_reader reader;
+
+	finalized->message_id = log->topics[1];
+	finalized->destination = log->topics[2];
+	return cs_abi_read(&reader, log->data, 1) == CS_OK &&
+	       cs_abi_get_u8(&reader, &finalized->status) == CS_OK &&
+	       cs_abi_end(&reader) == CS_OK && finalized->status <= WIRE_STATUS_DEAD;
+}
+
+size_t evm_events_decode(struct adapter_event *events, size_t *foreign,
+			 const struct evm_topics *topics, const struct evm_log *logs, size_t count,
+			 const struct cs_hash *own)
+{
+	size_t found = 0;
+
+	*foreign = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct adapter_event *event = &events[found];
+		bool fits;
+
+		*event = (struct adapter_event){.at = logs[i].at};
+		if (is_event(&logs[i], &topics->committed, 3)) {
+			event->kind = ADAPTER_EVENT_MESSAGE;
+			fits = decode_message(&event->message, topics, logs, count, i, own);
+		} else if (is_event(&logs[i], &topics->status, 3)) {
+			event->kind = ADAPTER_EVENT_STATUS;
+			fits = decode_status(&event->status, &logs[i]);
+		} else if (is_event(&logs[i], &topics->finalized, 3)) {
+			event->kind = ADAPTER_EVENT_FINALIZED;
+			fits = decode_finalized(&event->finalized, &logs[i]);
+		} else {
+			continue; /* of the contract, but not of a message */
+		}
+		if (fits)
+			found++;
+		else
+			(*foreign)++;
+	}
+	return found;
+}
+
+/* Logs one after the other: verify_receipt_log counts from the first one each time. */
+static enum cs_err next_log(struct verify_log *log, struct cs_rlp *rest)
+{
+	struct cs_rlp_item item;
+
+	CS_TRY(cs_rlp_next(rest, &item));
+	struct verify_receipt one = {.success = true, .logs = item.whole, .log_count = 1};
+	return verify_receipt_log(log, &one, 0);
+}
+
+enum cs_err evm_events_claims(struct adapter_claim *claims, size_t count_max, size_t skip,
+			      size_t *count, size_t *total, struct cs_bytes bytes,
+			      const struct evm_topics *topics, const struct cs_address *gateway)
+{
+	struct verify_receipt receipt;
+	struct verify_log log;
+	size_t found = 0;
+
+	CS_TRY(verify_receipt_read(&receipt, bytes));
+	struct cs_rlp rest = {receipt.logs};
+	*count = 0;
+	for (size_t i = 0; i < receipt.log_count; i++) {
+		CS_TRY(next_log(&log, &rest));
+		if (!cs_address_eq(&log.address, gateway) || log.topic_count != 3 ||
+		    !cs_hash_eq(&log.topics[0], &topics->committed))
+			continue;
+		if (found++ >= skip && *count < count_max)
+			claims[(*count)++] = (struct adapter_claim){log.topics[1], (uint32_t)i};
+	}
+	*total = found;
+	return CS_OK;
+}
+
+enum cs_err evm_events_receipt_logs(struct evm_logs *logs, size_t *log_count, struct cs_bytes bytes,
+				    const struct adapter_position *at, uint32_t first_log,
+				    const struct cs_address *gateway)
+{
+	struct verify_receipt receipt;
+	struct verify_log log;
+
+	CS_TRY(verify_receipt_read(&receipt, bytes));
+	struct cs_rlp rest = {receipt.logs};
+	for (size_t i = 0; i < receipt.log_count; i++) {
+		struct evm_log own = {.at = *at};
+
+		CS_TRY(next_log(&log, &rest));
+		if (!cs_address_eq(&log.address, gateway))
+			continue;
+		own.at.log_index_block = first_log + (uint32_t)i;
+		own.address = log.address;
+		own.topic_count = log.topic_count;
+		memcpy(own.topics, log.topics, sizeof(own.topics));
+		own.data = log.data;
+		evm_logs_append(logs, &own);
+	}
+	*log_count = receipt.log_count;
+	return CS_OK;
+}

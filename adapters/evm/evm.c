@@ -1,0 +1,241 @@
+#include "adapters/evm/evm.h"
+
+#include "adapters/evm/inner.h"
+#include "core/caip.h"
+#include "host/alloc.h"
+#include "wire/envelope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GWEI 1000000000ull
+
+/* ---- configuration
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static enum cs_err check_urls(const char *const *urls, size_t count, const char *plain,
+			      const char *tls, struct cs_why *why)
+{
+	if (count > ADAPTER_EVM_ENDPOINTS_MAX)
+		return cs_fail(why, CS_ERR_INVALID, "more than %d endpoints",
+			       ADAPTER_EVM_ENDPOINTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(urls[i], plain, strlen(plain)) != 0 &&
+		    strncmp(urls[i], tls, strlen(tls)) != 0)
+			return cs_fail(why, CS_ERR_INVALID,
+				       "endpoint %zu does not begin with %s or %s", i, plain, tls);
+	return CS_OK;
+}
+
+static enum cs_err check(const struct adapter_evm_config *config, struct cs_why *why)
+{
+	CS_TRY(check_urls(config->http, config->http_count, "http://", "https://", why));
+	CS_TRY(check_urls(config->ws, config->ws_count, "ws://", "wss://", why));
+	if (config->http_count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "http: at least one endpoint");
+	if (config->chain_id == 0)
+		return cs_fail(why, CS_ERR_INVALID, "chain_id: 0");
+	if (cs_hash_is_zero(&config->genesis_hash))
+		return cs_fail(why, CS_ERR_INVALID, "genesis_hash: zero");
+	if (config->reconcile_blocks > EVM_WATCH_WINDOW)
+		return cs_fail(why, CS_ERR_INVALID, "reconcile_blocks: above %d", EVM_WATCH_WINDOW);
+	if (config->in_flight_max > 64)
+		return cs_fail(why, CS_ERR_INVALID, "in_flight_max: above 64");
+	return CS_OK;
+}
+
+static void set_default(unsigned *value, unsigned normal)
+{
+	if (*value == 0)
+		*value = normal;
+}
+
+static void set_defaults(struct adapter_evm_config *config)
+{
+	set_default(&config->block_time_ms, 1000);
+	set_default(&config->poll_ms, config->block_time_ms);
+	set_default(&config->stalled_ms,
+		    config->block_time_ms > 1500 ? 10 * config->block_time_ms : 15000);
+	set_default(&config->request_timeout_ms, 10000);
+	set_default(&config->reconcile_ms, 30000);
+	set_default(&config->reconcile_blocks, 128);
+	set_default(&config->logs_range, 2000);
+	set_default(&config->settle_blocks, 2);
+	set_default(&config->replace_blocks, 4);
+	set_default(&config->in_flight_max, 16);
+	set_default(&config->gas_margin_percent, 20);
+	if (config->max_fee_cap_wei == 0)
+		config->max_fee_cap_wei = 500 * GWEI;
+	if (config->min_priority_fee_wei == 0)
+		config->min_priority_fee_wei = GWEI;
+}
+
+static void copy_texts(struct adapter_evm_config *config)
+{
+	for (size_t i = 0; i < config->http_count; i++)
+		config->http[i] = host_text(config->http[i]);
+	for (size_t i = 0; i < config->ws_count; i++)
+		config->ws[i] = host_text(config->ws[i]);
+}
+
+static void free_texts(struct adapter_evm_config *config)
+{
+	for (size_t i = 0; i < config->http_count; i++)
+		free((void *)(uintptr_t)config->http[i]);
+	for (size_t i = 0; i < config->ws_count; i++)
+		free((void *)(uintptr_t)config->ws[i]);
+}
+
+/* ---- the table
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+static void on_ready(void *ctx)
+{
+	struct evm *evm = ctx;
+
+	evm_receipts_start(evm->receipts);
+	evm_watch_start(evm->watch);
+	evm_hint_start(evm->hint);
+	evm_rescan_start(evm->rescan);
+}
+
+static void on_changed(void *ctx, const struct adapter_endpoint *endpoint)
+{
+	struct evm *evm = ctx;
+
+	if (evm->listener.endpoint != NULL)
+		evm->listener.endpoint(evm->listener.ctx, endpoint);
+}
+
+static enum cs_err start(struct adapter *adapter, const struct adapter_cursor *cursor)
+{
+	struct evm *evm = evm_of(adapter);
+
+	CS_TRY(evm_watch_load(evm->watch, cursor));
+	evm_rpc_start(evm->rpc);
+	return CS_OK;
+}
+
+/*~ The end: first nothing new, then every open call of the node is answered with CLOSED, so that
+ *each request ends at its ~ caller; then the parts, users before what they use. */
+static void evm_free(struct adapter *adapter)
+{
+	struct evm *evm = evm_of(adapter);
+
+	evm->ending = true;
+	evm_rpc_close(evm->rpc);
+	evm_later_end(evm);
+	evm_rescan_free(evm->rescan);
+	evm_receipts_free(evm->receipts);
+	evm_submit_free(evm->submit);
+	evm_hint_free(evm->hint);
+	evm_watch_free(evm->watch);
+	evm_rpc_free(evm->rpc);
+	free_texts(&evm->config);
+	free(evm);
+}
+
+static enum cs_err rescan(struct adapter *adapter, uint64_t from, uint64_t to,
+			  adapter_done_fn *done, void *ctx)
+{
+	return evm_rescan_add(evm_of(adapter)->rescan, from, to, done, ctx);
+}
+
+static const struct adapter_header *head(struct adapter *adapter)
+{
+	const struct evm_header *header = evm_watch_head(evm_of(adapter)->watch);
+
+	return header == NULL ? NULL : &header->public;
+}
+
+static size_t endpoints(struct adapter *adapter, struct adapter_endpoint *list, size_t count_max)
+{
+	struct evm *evm = evm_of(adapter);
+	size_t http = evm_rpc_endpoint_count(evm->rpc);
+	size_t count = http + evm_hint_endpoint_count(evm->hint);
+
+	for (size_t i = 0; i < count && i < count_max; i++)
+		list[i] = i < http ? *evm_rpc_endpoint(evm->rpc, i)
+				   : *evm_hint_endpoint(evm->hint, i - http);
+	return count;
+}
+
+static const struct adapter_ops ops = {
+	.name = "evm",
+	.start = start,
+	.free = evm_free,
+	.headers = evm_headers,
+	.receipt_proof = evm_receipt_proof,
+	.account_proof = evm_account_proof,
+	.call = evm_call,
+	.estimate = evm_estimate,
+	.fees = evm_fees,
+	.account = evm_account,
+	.statuses = evm_statuses,
+	.rescan = rescan,
+	.submit = evm_submit_add,
+	.tx_signed = evm_tx_signed,
+	.tx_refused = evm_tx_refused,
+	.tx_cancel = evm_tx_cancel,
+	.send_raw = evm_send_raw,
+	.head = head,
+	.endpoints = endpoints,
+};
+
+static struct cs_hash identity_of(const struct adapter_evm_config *config)
+{
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
+
+	cs_caip2_write_eip155(caip2, config->chain_id);
+	return wire_identity(cs_bytes_str(caip2), &config->genesis_hash,
+			     CS_BYTES_OF(config->gateway.b));
+}
+
+enum cs_err adapter_evm_new(struct adapter **adapter, struct host_loop *loop,
+			    const struct adapter_evm_config *config,
+			    const struct adapter_listener *listener, struct cs_why *why)
+{
+	CS_TRY(check(config, why));
+	struct evm *evm = host_alloc(sizeof(*evm));
+	*evm = (struct evm){.base = {&ops}, .loop = loop, .config = *config, .listener = *listener};
+	copy_texts(&evm->config);
+	set_defaults(&evm->config);
+	evm->identity = identity_of(config);
+	evm->logs_range = evm->config.logs_range;
+	evm_topics_init(&evm->topics);
+	struct evm_rpc_config rpc = {
+		.http = evm->config.http,
+		.http_count = evm->config.http_count,
+		.chain_id = config->chain_id,
+		.genesis_hash = config->genesis_hash,
+		.timeout_ms = evm->config.request_timeout_ms,
+		.probe_ms = 5 * evm->config.block_time_ms,
+		.ctx = evm,
+		.changed = on_changed,
+		.ready = on_ready,
+	};
+	enum cs_err err = evm_rpc_new(&evm->rpc, loop, &rpc, why);
+	if (err != CS_OK) {
+		free_texts(&evm->config);
+		free(evm);
+		return err;
+	}
+	evm->receipts = evm_receipts_new(loop, evm->rpc);
+	evm->submit = evm_submit_new(evm);
+	evm->hint = evm_hint_new(evm);
+	evm->watch = evm_watch_new(evm);
+	evm->rescan = evm_rescan_new(evm);
+	*adapter = &evm->base;
+	return CS_OK;
+}
+
+void adapter_evm_counters(struct adapter *adapter, struct adapter_evm_counters *counters)
+{
+	struct evm *evm = evm_of(adapter);
+
+	*counters = evm->counters;
+	evm_receipts_counters(evm->receipts, &counters->tries_built, &counters->trie_hits);
+}

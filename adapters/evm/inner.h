@@ -1,0 +1,144 @@
+/* What the parts of the EVM adapter share: the adapter itself, and what each part offers to the
+ * others. */
+#ifndef ADAPTERS_EVM_INNER_H
+#define ADAPTERS_EVM_INNER_H
+
+#include "adapters/evm/events.h"
+#include "adapters/evm/evm.h"
+#include "adapters/evm/fetch.h"
+#include "adapters/evm/receipts.h"
+
+struct evm_watch;
+struct evm_hint;
+struct evm_rescan;
+struct evm_submit;
+struct evm_later;
+
+struct evm {
+	struct adapter base;
+	struct host_loop *loop;
+	struct adapter_evm_config config;
+	struct adapter_listener listener;
+	struct cs_hash identity;
+	struct evm_topics topics;
+	struct evm_rpc *rpc;
+	struct evm_receipts *receipts;
+	struct evm_watch *watch;
+	struct evm_hint *hint;
+	struct evm_rescan *rescan;
+	struct evm_submit *submit;
+	struct evm_later *later; /* answers that need nobody: told in a later turn */
+	struct host_timer *later_timer;
+	unsigned logs_range; /* what eth_getLogs takes at the moment */
+	struct adapter_evm_counters counters;
+	bool ending;
+};
+
+/* ---- later.c: answers in a later turn ---- */
+/* run(context, closing) is called once: in a later turn, or with closing when the adapter ends. */
+void evm_later(struct evm *evm, void (*run)(void *context, bool closing), void *context);
+void evm_later_end(struct evm *evm);
+
+/* ---- logs.c: eth_getLogs over any range, in ranges that the node takes ---- */
+/* The gateway's logs in order; the receiver may take the list's contents away by clearing the
+ * struct. TOO_LARGE: it refuses even one block. */
+typedef void evm_logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs,
+			   size_t endpoint);
+CS_NODISCARD enum cs_err evm_logs_fetch(struct evm *evm, const struct evm_rpc_options *options,
+					uint64_t from, uint64_t to, evm_logs_done *done, void *ctx);
+
+/* ---- watch.c: the chain as it was reported ---- */
+/* Blocks that are remembered: reorganisations are found to their fork within it. */
+#define EVM_WATCH_WINDOW 256
+/* Headers in one step of catching up. */
+#define EVM_WATCH_CHUNK 64
+
+struct evm_watch *evm_watch_new(struct evm *evm);
+void evm_watch_free(struct evm_watch *watch);
+CS_NODISCARD enum cs_err evm_watch_load(struct evm_watch *watch,
+					const struct adapter_cursor *cursor);
+/* Begins to poll. */
+void evm_watch_start(struct evm_watch *watch);
+/* Look now. */
+void evm_watch_kick(struct evm_watch *watch);
+/* The newest header seen, NULL before the first. */
+const struct evm_header *evm_watch_head(const struct evm_watch *watch);
+/* Reported are the heights from low up to before next. */
+uint64_t evm_watch_low(const struct evm_watch *watch);
+uint64_t evm_watch_next(const struct evm_watch *watch);
+/* False: not within the window. */
+bool evm_watch_hash(const struct evm_watch *watch, uint64_t height, struct cs_hash *hash);
+/* NULL: not within the window, or known by its hash alone. */
+struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t height);
+#define EVM_WATCH_COUNT_UNKNOWN SIZE_MAX
+/* Logs of the gateway that the block was reported with. */
+size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height);
+void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count);
+/* Decodes the logs of one block, tells the listener, counts. Logs all have header's hash. */
+void evm_report_block(struct evm *evm, const struct evm_header *header, struct evm_log *logs,
+		      size_t count, bool late);
+
+/* ---- hint.c: the websocket ---- */
+struct evm_hint *evm_hint_new(struct evm *evm);
+void evm_hint_free(struct evm_hint *hint);
+void evm_hint_start(struct evm_hint *hint);
+/* A new head was found: a websocket that says nothing while heads come is closed. */
+void evm_hint_saw_head(struct evm_hint *hint);
+bool evm_hint_is_alive(const struct evm_hint *hint);
+size_t evm_hint_endpoint_count(const struct evm_hint *hint);
+const struct adapter_endpoint *evm_hint_endpoint(const struct evm_hint *hint, size_t index);
+
+/* ---- rescan.c: the reconciler, and rescans that somebody asks for ---- */
+struct evm_rescan *evm_rescan_new(struct evm *evm);
+void evm_rescan_free(struct evm_rescan *rescan);
+void evm_rescan_start(struct evm_rescan *rescan);
+enum cs_err evm_rescan_add(struct evm_rescan *rescan, uint64_t from, uint64_t to,
+			   adapter_done_fn *done, void *ctx);
+
+/* ---- submit.c ---- */
+struct evm_submit *evm_submit_new(struct evm *evm);
+void evm_submit_free(struct evm_submit *submit);
+/* A new head: receipts are looked for. */
+void evm_submit_saw_head(struct evm_submit *submit);
+enum cs_err evm_submit_add(struct adapter *adapter, struct adapter_tx **tx,
+			   const struct adapter_submission *submission);
+void evm_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
+void evm_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why);
+enum cs_err evm_tx_cancel(struct adapter_tx *tx);
+
+/* ---- requests.c, proof.c: what the gateway asks ---- */
+enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
+			adapter_headers_fn *done, void *ctx);
+enum cs_err evm_receipt_proof(struct adapter *adapter, const struct adapter_block_id *block,
+			      uint32_t tx_index, size_t claims_from, adapter_receipt_proof_fn *done,
+			      void *ctx);
+enum cs_err evm_account_proof(struct adapter *adapter, const struct adapter_block_id *block,
+			      const struct cs_address *address, const struct cs_hash *slots,
+			      size_t count, adapter_account_proof_fn *done, void *ctx);
+enum cs_err evm_call(struct adapter *adapter, const struct cs_address *from,
+		     const struct cs_address *to, struct cs_bytes data, adapter_call_fn *done,
+		     void *ctx);
+enum cs_err evm_estimate(struct adapter *adapter, const struct cs_address *from,
+			 const struct cs_address *to, struct cs_bytes data, adapter_gas_fn *done,
+			 void *ctx);
+enum cs_err evm_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx);
+enum cs_err evm_account(struct adapter *adapter, const struct cs_address *address,
+			adapter_account_fn *done, void *ctx);
+enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
+			 const uint64_t *sequences, size_t count, adapter_statuses_fn *done,
+			 void *ctx);
+enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
+			 void *ctx);
+/* The header of a block that is on the chain now: from the window or the node. REORGED when another
+ * one is there. */
+typedef void evm_header_done(void *ctx, enum cs_err err, const char *why,
+			     struct evm_header *header);
+CS_NODISCARD enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
+				       evm_header_done *done, void *ctx);
+
+static inline struct evm *evm_of(struct adapter *adapter)
+{
+	return (struct evm *)adapter;
+}
+
+#endif

@@ -1,0 +1,193 @@
+#include "adapters/evm/json.h"
+
+#include "host/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* jansson recurses; its own limit (2048) is a matter of its build. */
+static bool depth_is_bounded(struct cs_bytes text)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t at = 0; at < text.n; at++) {
+		uint8_t c = text.p[at];
+
+		if (in_string) {
+			if (c == '\\')
+				at++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '[' || c == '{') {
+			if (++depth > EVM_JSON_DEPTH_MAX)
+				return false;
+		} else if ((c == ']' || c == '}') && depth > 0) {
+			depth--;
+		}
+	}
+	return true;
+}
+
+json_t *evm_json_parse(struct cs_bytes text)
+{
+	json_error_t error;
+
+	if (text.n == 0 || !depth_is_bounded(text))
+		return NULL;
+	return json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+			  &error);
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* The digits after 0x. */
+static enum cs_err hex_digits(struct cs_bytes *digits, const json_t *json)
+{
+	if (json == NULL || json_is_null(json))
+		return CS_ERR_MISSING_FIELD;
+	if (!json_is_string(json))
+		return CS_ERR_MALFORMED;
+	const char *text = json_string_value(json);
+	size_t n = json_string_length(json);
+
+	if (n < 2 || text[0] != '0' || (text[1] != 'x' && text[1] != 'X'))
+		return CS_ERR_MALFORMED;
+	for (size_t at = 2; at < n; at++)
+		if (digit(text[at]) < 0)
+			return CS_ERR_MALFORMED;
+	*digits = cs_bytes(text + 2, n - 2);
+	return CS_OK;
+}
+
+enum cs_err evm_json_word(struct cs_hash *word, const json_t *json)
+{
+	struct cs_bytes digits;
+	struct cs_hash out = {{0}};
+
+	CS_TRY(hex_digits(&digits, json));
+	if (digits.n == 0)
+		return CS_ERR_MALFORMED;
+	while (digits.n > 0 && digits.p[0] == '0') {
+		digits.p++;
+		digits.n--;
+	}
+	if (digits.n > 64)
+		return CS_ERR_OVERFLOW;
+	for (size_t at = 0; at < digits.n; at++) {
+		size_t place = digits.n - 1 - at;
+		int value = digit((char)digits.p[at]);
+
+		out.b[31 - place / 2] |= (uint8_t)(place % 2 == 1 ? value << 4 : value);
+	}
+	*word = out;
+	return CS_OK;
+}
+
+enum cs_err evm_json_u64(uint64_t *value, const json_t *json)
+{
+	struct cs_hash word;
+
+	CS_TRY(evm_json_word(&word, json));
+	for (size_t at = 0; at < 24; at++)
+		if (word.b[at] != 0)
+			return CS_ERR_OVERFLOW;
+	*value = cs_be64(word.b + 24);
+	return CS_OK;
+}
+
+enum cs_err evm_json_u32(uint32_t *value, const json_t *json)
+{
+	uint64_t wide;
+
+	CS_TRY(evm_json_u64(&wide, json));
+	if (wide > UINT32_MAX)
+		return CS_ERR_OVERFLOW;
+	*value = (uint32_t)wide;
+	return CS_OK;
+}
+
+enum cs_err evm_json_fixed(uint8_t *bytes, size_t n, const json_t *json)
+{
+	struct cs_bytes digits;
+
+	CS_TRY(hex_digits(&digits, json));
+	if (digits.n != 2 * n)
+		return CS_ERR_MALFORMED;
+	for (size_t at = 0; at < n; at++)
+		bytes[at] = (uint8_t)(digit((char)digits.p[2 * at]) << 4 |
+				      digit((char)digits.p[2 * at + 1]));
+	return CS_OK;
+}
+
+enum cs_err evm_json_hash(struct cs_hash *hash, const json_t *json)
+{
+	return evm_json_fixed(hash->b, sizeof(hash->b), json);
+}
+
+enum cs_err evm_json_address(struct cs_address *address, const json_t *json)
+{
+	return evm_json_fixed(address->b, sizeof(address->b), json);
+}
+
+size_t evm_json_bytes_size(const json_t *json)
+{
+	struct cs_bytes digits;
+
+	return hex_digits(&digits, json) == CS_OK ? digits.n / 2 : 0;
+}
+
+enum cs_err evm_json_bytes(struct cs_buf *buf, const json_t *json)
+{
+	struct cs_bytes digits;
+
+	CS_TRY(hex_digits(&digits, json));
+	if (digits.n % 2 != 0)
+		return CS_ERR_MALFORMED;
+	for (size_t at = 0; at < digits.n; at += 2)
+		cs_put_u8(buf, (uint8_t)(digit((char)digits.p[at]) << 4 |
+					 digit((char)digits.p[at + 1])));
+	return CS_OK;
+}
+
+json_t *evm_json_from_u64(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
+	return json_string(text);
+}
+
+json_t *evm_json_from_bytes(struct cs_bytes bytes)
+{
+	char *text = host_alloc(2 * bytes.n + 3);
+
+	text[0] = '0';
+	text[1] = 'x';
+	cs_hex(text + 2, bytes);
+	json_t *json = json_string(text);
+	free(text);
+	return json;
+}
+
+json_t *evm_json_from_hash(const struct cs_hash *hash)
+{
+	return evm_json_from_bytes(CS_BYTES_OF(hash->b));
+}
+
+json_t *evm_json_from_address(const struct cs_address *address)
+{
+	return evm_json_from_bytes(CS_BYTES_OF(address->b));
+}

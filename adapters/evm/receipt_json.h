@@ -1,0 +1,47 @@
+/* Receipts and logs out of a node's JSON: the consensus bytes of a receipt (EIP-2718), and logs
+ * with their places. */
+#ifndef ADAPTERS_EVM_RECEIPT_JSON_H
+#define ADAPTERS_EVM_RECEIPT_JSON_H
+
+#include "adapters/adapter.h"
+#include "adapters/evm/json.h"
+
+/* A receipt: 30 M gas of logs at 8 gas a byte is 3.75 MB; what the trie and the enclave take is
+ * less (64 KiB). */
+#define EVM_RECEIPT_SIZE_MAX (4u << 20)
+
+/* An upper bound of the bytes that evm_receipt_put writes. */
+size_t evm_receipt_size_max(const json_t *receipt);
+/* Appends the receipt as the trie holds it. Checks that it is of this block and index. RPC_LIE,
+ * MISSING_FIELD, MALFORMED. */
+CS_NODISCARD enum cs_err evm_receipt_put(struct cs_buf *buf, const json_t *receipt,
+					 const struct cs_hash *block_hash, uint32_t index);
+
+#define EVM_LOG_TOPICS_MAX 4
+
+/* data: owned by the list. */
+struct evm_log {
+	struct adapter_position at;
+	struct cs_address address;
+	struct cs_hash topics[EVM_LOG_TOPICS_MAX];
+	size_t topic_count;
+	struct cs_bytes data;
+};
+
+struct evm_logs {
+	struct evm_log *logs; /* by height, then by index */
+	size_t count;
+	size_t capacity;
+};
+
+/* Appends the logs of an eth_getLogs answer. All must be of this address and of heights in
+ * from..to, in order, none `removed`: RPC_LIE otherwise. What was appended before a failure is
+ * taken back. time_s stays 0. */
+CS_NODISCARD enum cs_err evm_logs_append_json(struct evm_logs *logs, const json_t *array,
+					      const struct cs_address *address, uint64_t from,
+					      uint64_t to);
+/* A copy of the data is made. */
+void evm_logs_append(struct evm_logs *logs, const struct evm_log *log);
+void evm_logs_clear(struct evm_logs *logs);
+
+#endif

@@ -1,0 +1,470 @@
+#include "adapters/evm/inner.h"
+#include "core/hash.h"
+#include "host/alloc.h"
+#include "wire/envelope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *sentence(enum cs_err err)
+{
+	return err == CS_OK ? "" : cs_err_sentence(err);
+}
+
+/* ---- headers
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct headers {
+	struct evm *evm;
+	adapter_headers_fn *done;
+	void *ctx;
+	struct evm_header *own[ADAPTER_HEADERS_MAX];
+	size_t count;
+};
+
+static void headers_end(struct headers *request, enum cs_err err, const char *why)
+{
+	struct adapter_header *list = host_calloc(request->count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < request->count; i++)
+		list[i] = request->own[i]->public;
+	request->done(request->ctx, err, why, err == CS_OK ? list : NULL,
+		      err == CS_OK ? request->count : 0);
+	for (size_t i = 0; i < request->count; i++)
+		evm_header_unref(request->own[i]);
+	free(list);
+	free(request);
+}
+
+static void headers_ready(void *context, bool closing)
+{
+	enum cs_err err = closing ? CS_ERR_CLOSED : CS_OK;
+
+	headers_end(context, err, sentence(err));
+}
+
+/* What the node says must be what was reported, where that is remembered. */
+static void headers_done(void *ctx, enum cs_err err, const char *why,
+			 struct evm_header *const *headers, size_t count, size_t endpoint)
+{
+	struct headers *request = ctx;
+	struct cs_hash known;
+
+	(void)endpoint;
+	for (size_t i = 0; i < count && err == CS_OK; i++) {
+		const struct adapter_block_id *id = &headers[i]->public.id;
+
+		if (evm_watch_hash(request->evm->watch, id->height, &known) &&
+		    !cs_hash_eq(&known, &id->hash)) {
+			err = CS_ERR_REORGED;
+			why = "the chain has changed";
+			evm_watch_kick(request->evm->watch);
+		}
+	}
+	if (err == CS_OK && count == 0) {
+		err = CS_ERR_NOT_FOUND;
+		why = "the node has no such block";
+	}
+	for (size_t i = 0; i < count && err == CS_OK; i++)
+		request->own[request->count++] = evm_header_ref(headers[i]);
+	headers_end(request, err, why);
+}
+
+enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
+			adapter_headers_fn *done, void *ctx)
+{
+	struct evm *evm = evm_of(adapter);
+	uint64_t next = evm_watch_next(evm->watch);
+
+	if (count == 0 || count > ADAPTER_HEADERS_MAX)
+		return CS_ERR_INVALID;
+	if (from >= next)
+		return CS_ERR_NOT_FOUND;
+	if (next - from < count)
+		count = (size_t)(next - from);
+	struct headers *request = host_alloc(sizeof(*request));
+	*request = (struct headers){.evm = evm, .done = done, .ctx = ctx};
+	while (request->count < count) {
+		struct evm_header *header = evm_watch_header(evm->watch, from + request->count);
+
+		if (header == NULL)
+			break;
+		request->own[request->count++] = evm_header_ref(header);
+	}
+	if (request->count == count) {
+		evm_later(evm, headers_ready, request);
+		return CS_OK;
+	}
+	while (request->count > 0)
+		evm_header_unref(request->own[--request->count]);
+	enum cs_err err =
+		evm_fetch_headers(evm->rpc, EVM_RPC_DEFAULT, from, count, headers_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- one header
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct header_of {
+	struct adapter_block_id block;
+	struct evm_header *header;
+	evm_header_done *done;
+	void *ctx;
+};
+
+static void header_ready(void *context, bool closing)
+{
+	struct header_of *request = context;
+
+	request->done(request->ctx, closing ? CS_ERR_CLOSED : CS_OK,
+		      closing ? "the adapter ends" : "", request->header);
+	evm_header_unref(request->header);
+	free(request);
+}
+
+static void header_fetched(void *ctx, enum cs_err err, const char *why,
+			   struct evm_header *const *headers, size_t count, size_t endpoint)
+{
+	struct header_of *request = ctx;
+
+	(void)endpoint;
+	if (err == CS_OK &&
+	    (count == 0 || !cs_hash_eq(&headers[0]->public.id.hash, &request->block.hash))) {
+		err = CS_ERR_REORGED;
+		why = "the block is not on the chain";
+	}
+	request->done(request->ctx, err, why, err == CS_OK ? headers[0] : NULL);
+	free(request);
+}
+
+enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
+			  evm_header_done *done, void *ctx)
+{
+	struct evm_header *known = evm_watch_header(evm->watch, block->height);
+	struct header_of *request = host_alloc(sizeof(*request));
+
+	*request = (struct header_of){.block = *block, .done = done, .ctx = ctx};
+	if (known != NULL && cs_hash_eq(&known->public.id.hash, &block->hash)) {
+		request->header = evm_header_ref(known);
+		evm_later(evm, header_ready, request);
+		return CS_OK;
+	}
+	enum cs_err err = evm_fetch_headers(evm->rpc, EVM_RPC_DEFAULT, block->height, 1,
+					    header_fetched, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- calls
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+struct call {
+	adapter_call_fn *call_done;
+	adapter_gas_fn *gas_done;
+	void *ctx;
+};
+
+static void call_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct call *request = ctx;
+	const struct evm_rpc_reply *reply = &replies[0];
+	const json_t *json = reply->class == EVM_RPC_FINE ? reply->result : reply->data;
+	size_t size = evm_json_bytes_size(json);
+	uint8_t *memory = host_alloc(size + 1);
+	enum cs_err err = reply->err;
+	struct cs_buf buf;
+
+	(void)count;
+	cs_buf_init(&buf, memory, size);
+	if (json_is_string(json) && evm_json_bytes(&buf, json) != CS_OK) {
+		err = err == CS_OK ? CS_ERR_RPC_LIE : err;
+		buf.n = 0;
+	} else if (err == CS_OK && !json_is_string(json)) {
+		err = CS_ERR_RPC_LIE;
+	}
+	request->call_done(request->ctx, err, err == CS_ERR_RPC_LIE ? "no bytes" : reply->why,
+			   cs_bytes(memory, buf.n));
+	free(memory);
+	free(request);
+}
+
+static void gas_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct call *request = ctx;
+	enum cs_err err = replies[0].err;
+	uint64_t gas = 0;
+
+	(void)count;
+	if (err == CS_OK && evm_json_u64(&gas, replies[0].result) != CS_OK)
+		err = CS_ERR_RPC_LIE;
+	request->gas_done(request->ctx, err, replies[0].why, gas);
+	free(request);
+}
+
+static json_t *call_params(const struct cs_address *from, const struct cs_address *to,
+			   struct cs_bytes data)
+{
+	json_t *call = json_object();
+	json_t *params = json_array();
+
+	if (from != NULL)
+		json_object_set_new(call, "from", evm_json_from_address(from));
+	json_object_set_new(call, "to", evm_json_from_address(to));
+	json_object_set_new(call, "data", evm_json_from_bytes(data));
+	json_array_append_new(params, call);
+	json_array_append_new(params, json_string("latest"));
+	return params;
+}
+
+static enum cs_err call(struct evm *evm, const char *method, json_t *params,
+			const struct call *init, evm_rpc_done *done)
+{
+	struct call *request = host_alloc(sizeof(*request));
+
+	*request = *init;
+	enum cs_err err = evm_rpc_call(evm->rpc, EVM_RPC_DEFAULT, method, params, done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+enum cs_err evm_call(struct adapter *adapter, const struct cs_address *from,
+		     const struct cs_address *to, struct cs_bytes data, adapter_call_fn *done,
+		     void *ctx)
+{
+	return call(evm_of(adapter), "eth_call", call_params(from, to, data),
+		    &(struct call){.call_done = done, .ctx = ctx}, call_done);
+}
+
+enum cs_err evm_estimate(struct adapter *adapter, const struct cs_address *from,
+			 const struct cs_address *to, struct cs_bytes data, adapter_gas_fn *done,
+			 void *ctx)
+{
+	json_t *params = call_params(from, to, data);
+
+	json_array_remove(params, 1); /* old nodes take no block here */
+	return call(evm_of(adapter), "eth_estimateGas", params,
+		    &(struct call){.gas_done = done, .ctx = ctx}, gas_done);
+}
+
+/* ---- fees
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+struct fees {
+	struct evm *evm;
+	adapter_fees_fn *done;
+	void *ctx;
+	bool legacy;
+	uint64_t base_fee_wei;
+};
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static void fees_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct fees *request = ctx;
+	const struct adapter_evm_config *config = &request->evm->config;
+	struct adapter_fees fees = {.base_fee_wei = request->base_fee_wei,
+				    .legacy = request->legacy};
+	enum cs_err err = replies[0].err;
+	uint64_t price = 0;
+
+	(void)count;
+	if (err == CS_OK && evm_json_u64(&price, replies[0].result) != CS_OK)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_ERR_UNSUPPORTED && !request->legacy) {
+		price = config->min_priority_fee_wei;
+		err = CS_OK;
+	}
+	if (request->legacy) {
+		fees.max_fee_wei = price;
+	} else {
+		fees.max_priority_fee_wei =
+			price > config->min_priority_fee_wei ? price : config->min_priority_fee_wei;
+		/* the base fee may rise by an eighth a block: twice is six full blocks */
+		fees.max_fee_wei = add_capped(add_capped(fees.base_fee_wei, fees.base_fee_wei),
+					      fees.max_priority_fee_wei);
+	}
+	request->done(request->ctx, err, replies[0].why, err == CS_OK ? &fees : NULL);
+	free(request);
+}
+
+enum cs_err evm_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx)
+{
+	struct evm *evm = evm_of(adapter);
+	const struct evm_header *head = evm_watch_head(evm->watch);
+
+	if (head == NULL)
+		return CS_ERR_UNAVAILABLE;
+	struct fees *request = host_alloc(sizeof(*request));
+	*request = (struct fees){
+		.evm = evm, .done = done, .ctx = ctx, .base_fee_wei = head->base_fee_wei};
+	request->legacy = !head->has_base_fee || evm->config.force_legacy;
+	enum cs_err err =
+		evm_rpc_call(evm->rpc, EVM_RPC_DEFAULT,
+			     request->legacy ? "eth_gasPrice" : "eth_maxPriorityFeePerGas", NULL,
+			     fees_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- accounts
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+struct account {
+	adapter_account_fn *done;
+	void *ctx;
+};
+
+static enum cs_err read_account(struct adapter_account *account,
+				const struct evm_rpc_reply *replies)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (replies[i].class != EVM_RPC_FINE)
+			return replies[i].err;
+	size_t size = evm_json_bytes_size(replies[1].result);
+	uint8_t *memory = host_alloc(size + 1);
+	struct cs_buf code;
+	cs_buf_init(&code, memory, size);
+	enum cs_err err = evm_json_bytes(&code, replies[1].result);
+	account->code_hash = cs_keccak256(cs_buf_view(&code));
+	account->has_code = code.n > 0;
+	free(memory);
+	if (err != CS_OK || evm_json_word(&account->balance, replies[0].result) != CS_OK ||
+	    evm_json_u64(&account->nonce, replies[2].result) != CS_OK)
+		return CS_ERR_RPC_LIE;
+	return CS_OK;
+}
+
+static void account_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct account *request = ctx;
+	struct adapter_account account;
+	enum cs_err err = read_account(&account, replies);
+
+	(void)count;
+	request->done(request->ctx, err, sentence(err), err == CS_OK ? &account : NULL);
+	free(request);
+}
+
+enum cs_err evm_account(struct adapter *adapter, const struct cs_address *address,
+			adapter_account_fn *done, void *ctx)
+{
+	static const char *const methods[] = {"eth_getBalance", "eth_getCode",
+					      "eth_getTransactionCount"};
+	struct account *request = host_alloc(sizeof(*request));
+	struct evm_rpc_call calls[CS_LEN(methods)];
+
+	*request = (struct account){done, ctx};
+	for (size_t i = 0; i < CS_LEN(methods); i++)
+		calls[i] = (struct evm_rpc_call){
+			methods[i], json_pack("[o,s]", evm_json_from_address(address), "latest")};
+	enum cs_err err = evm_rpc_batch(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, calls, CS_LEN(calls),
+					account_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- statuses
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+struct statuses {
+	adapter_statuses_fn *done;
+	void *ctx;
+	size_t count;
+	uint64_t sequences[];
+};
+
+static void statuses_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct statuses *request = ctx;
+	uint8_t statuses[ADAPTER_STATUSES_MAX];
+	enum cs_err err = CS_OK;
+	struct cs_hash word;
+
+	for (size_t i = 0; i < count && err == CS_OK; i++) {
+		err = replies[i].err;
+		if (err == CS_OK && evm_json_word(&word, replies[i].result) != CS_OK)
+			err = CS_ERR_RPC_LIE;
+		if (err == CS_OK)
+			statuses[i] = (uint8_t)wire_evm_status(&word, request->sequences[i]);
+	}
+	request->done(request->ctx, err, sentence(err), err == CS_OK ? statuses : NULL,
+		      err == CS_OK ? count : 0);
+	free(request);
+}
+
+enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
+			 const uint64_t *sequences, size_t count, adapter_statuses_fn *done,
+			 void *ctx)
+{
+	struct evm *evm = evm_of(adapter);
+	struct evm_rpc_call calls[ADAPTER_STATUSES_MAX];
+
+	if (count == 0 || count > ADAPTER_STATUSES_MAX)
+		return CS_ERR_INVALID;
+	struct statuses *request =
+		host_alloc(sizeof(*request) + count * sizeof(request->sequences[0]));
+	*request = (struct statuses){.done = done, .ctx = ctx, .count = count};
+	memcpy(request->sequences, sequences, count * sizeof(sequences[0]));
+	for (size_t i = 0; i < count; i++) {
+		struct cs_hash slot = wire_evm_status_slot(source, sequences[i]);
+
+		calls[i] = (struct evm_rpc_call){
+			"eth_getStorageAt",
+			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
+				  evm_json_from_hash(&slot), "latest")};
+	}
+	enum cs_err err =
+		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, count, statuses_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- somebody else's transaction
+ * ------------------------------------------------------------------------------------- */
+
+struct raw {
+	adapter_done_fn *done;
+	void *ctx;
+};
+
+static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+{
+	struct raw *request = ctx;
+	enum cs_err err = replies[0].class == EVM_RPC_KNOWN ? CS_OK : replies[0].err;
+
+	(void)count;
+	request->done(request->ctx, err, err == CS_OK ? "" : replies[0].why);
+	free(request);
+}
+
+enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
+			 void *ctx)
+{
+	struct raw *request = host_alloc(sizeof(*request));
+
+	*request = (struct raw){done, ctx};
+	enum cs_err err =
+		evm_rpc_call(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, "eth_sendRawTransaction",
+			     json_pack("[o]", evm_json_from_bytes(raw)), raw_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
