@@ -319,6 +319,7 @@ void host_http_reply(struct host_http_exchange *e, int status, const char *conte
 		if (e->suspended && !e->resumed) {
 			e->resumed = true;
 			MHD_resume_connection(e->mhd);
+			host_http_server_wake(e->server);
 		}
 	}
 	free_unheld(e);

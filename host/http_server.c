@@ -167,6 +167,11 @@ static void on_timer(void *context)
 	service(context);
 }
 
+void host_http_server_wake(struct host_http_server *server)
+{
+	host_timer_start(server->timer, 0, 0);
+}
+
 /* ---- one request ---- */
 
 static void unlink_exchange(struct host_http_exchange *e)
@@ -374,7 +379,7 @@ static enum cs_err start_daemon(struct host_http_server *server, struct cs_why *
 {
 	const struct host_http_server_options *o = &server->options;
 	struct sockaddr_storage address = {0};
-	unsigned flags = MHD_USE_EPOLL | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	if (uv_ip4_addr(o->address, o->port, (struct sockaddr_in *)&address) != 0) {
 		if (uv_ip6_addr(o->address, o->port, (struct sockaddr_in6 *)&address) != 0)
 			return cs_fail(why, CS_ERR_INVALID, "%s is no numeric address", o->address);
