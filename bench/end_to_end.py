@@ -148,8 +148,13 @@ class Bench:
         watch1, watch2 = Watcher(self.source.chain), Watcher(self.destination.chain)
         before, chains_before = self.cpu(), [proc.cpu_seconds(c.processes[0].pid) for c in self.world.chains]
         data, senders = abi.to_hex(self.send_data(b"x" * 64, [])), self.source.chain.accounts[3:9]
-        calls = [("eth_sendTransaction", {"from": senders[i % len(senders)], "to": self.source.gateway.address, "data": data,
-                                          "gas": hex(SEND_GAS), "value": "0x0"}) for i in range(count)]
+        nonces = {a: int(rpc1.call("eth_getTransactionCount", a, "latest"), 16) for a in senders}
+        calls = []
+        for i in range(count):  # with nonces: a node answers the calls of one batch at the same time
+            sender = senders[i % len(senders)]
+            calls.append(("eth_sendTransaction", {"from": sender, "to": self.source.gateway.address, "data": data, "gas": hex(SEND_GAS),
+                                                  "value": "0x0", "nonce": hex(nonces[sender])}))
+            nonces[sender] += 1
         for start in range(0, count, RPC_BATCH):
             for reply in rpc1.batch(calls[start:start + RPC_BATCH]):
                 if isinstance(reply, Exception):

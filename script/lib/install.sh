@@ -115,7 +115,7 @@ install_npm() {
 	install_node
 	if ! stamped npm "$folder/package-lock.json" || [[ ! -x $anvil ]]; then
 		say "npm packages of contracts/evm"
-		(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+		(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --update-notifier=false)
 		[[ -f $anvil ]] || die "npm ended well without the program anvil"
 		chmod +x "$anvil"
 		stamp npm "$folder/package-lock.json"
