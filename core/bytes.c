@@ -103,6 +103,7 @@ enum cs_err cs_unhex(uint8_t *p, size_t n, struct cs_bytes text)
 			return CS_ERR_MALFORMED;
 	}
 	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(digit(text.p[2 * i]) << 4 | digit(text.p[2 * i + 1]));
+		p[i] = (uint8_t)((unsigned)digit(text.p[2 * i]) << 4 |
+				 (unsigned)digit(text.p[2 * i + 1]));
 	return CS_OK;
 }

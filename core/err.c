@@ -9,7 +9,8 @@ static const struct {
 	int status;
 	bool retry;
 } table[CS_ERR_COUNT] = {
-#define CS_ERR(code, name, sentence, status, retry) [CS_ERR_##code] = {name, sentence, status, retry},
+#define CS_ERR(code, name, sentence, status, retry) \
+	[CS_ERR_##code] = {name, sentence, status, retry},
 #include "core/err.def"
 #undef CS_ERR
 };
@@ -38,13 +39,12 @@ bool cs_err_may_retry(enum cs_err err)
 	return table[err].retry;
 }
 
-enum cs_err cs_fail(struct cs_why *why, enum cs_err err, const char *format, ...)
+void cs_why_write(struct cs_why *why, const char *format, ...)
 {
-	if (why != NULL) {
-		va_list args;
-		va_start(args, format);
-		(void)vsnprintf(why->text, sizeof why->text, format, args);
-		va_end(args);
-	}
-	return err;
+	va_list args;
+	if (why == NULL)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(why->text, sizeof why->text, format, args);
+	va_end(args);
 }

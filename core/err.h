@@ -1,5 +1,5 @@
-/* Every way in which a call can fail, from one table (err.def). A negative answer of a verifier to a well-formed question
- * is a code of the verification group; a bug is never a code (cs_assert). */
+/* Every way in which a call can fail, from one table (err.def). A negative answer of a verifier to
+ * a well-formed question is a code of the verification group; a bug is never a code (cs_assert). */
 #ifndef CS_ERR_H
 #define CS_ERR_H
 
@@ -14,11 +14,11 @@ enum cs_err {
 #define CS_OK CS_ERR_OK
 
 /* Returns the caller on failure. Only where the arena or the caller owns everything. */
-#define CS_TRY(call)                                                                               \
-	do {                                                                                       \
-		enum cs_err cs_try_err = (call);                                                   \
-		if (cs_try_err != CS_OK)                                                           \
-			return cs_try_err;                                                         \
+#define CS_TRY(call)                             \
+	do {                                     \
+		enum cs_err cs_try_err = (call); \
+		if (cs_try_err != CS_OK)         \
+			return cs_try_err;       \
 	} while (0)
 
 /* Static strings. cs_err_name is for programs ("not-final"): stable, part of the REST API. */
@@ -27,12 +27,17 @@ const char *cs_err_sentence(enum cs_err err);
 int cs_err_http_status(enum cs_err err);
 bool cs_err_may_retry(enum cs_err err);
 
-/* The detail that a person needs: which field, which height. Never a secret. Always terminated, cut when too long. */
+/* The detail that a person needs: which field, which height. Never a secret. Always terminated, cut
+ * when too long. */
 struct cs_why {
 	char text[200];
 };
 
-/* Writes the detail and returns err, so that a refusal is one statement. why may be NULL. */
-enum cs_err cs_fail(struct cs_why *why, enum cs_err err, const char *format, ...) CS_PRINTF(3, 4);
+/* Writes the detail; why may be NULL. */
+void cs_why_write(struct cs_why *why, const char *format, ...) CS_PRINTF(2, 3);
+
+/* Writes the detail and is err, so that a refusal is one statement: return cs_fail(why, CS_ERR_X,
+ * "…", …). A macro, so that compilers and analyzers see which error it is. */
+#define cs_fail(why, err, ...) (cs_why_write((why), __VA_ARGS__), (err))
 
 #endif
