@@ -1,0 +1,663 @@
+/* The EVM adapter as a program for tests: commands in JSON on standard input, one a line, answers and events on standard output.
+ * What the adapter hands out is checked here with the verifier that the enclave uses. */
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/evm/evm.h"
+#include "adapters/evm/json.h"
+#include "host/alloc.h"
+#include "host/loop.h"
+#include "verify/evm/account.h"
+#include "verify/evm/receipt.h"
+
+#define LINE_MAX (4u << 20)
+#define TXS_MAX 256
+
+struct tx {
+	struct adapter_tx *tx;
+	bool ended;
+};
+
+static struct host_loop *loop;
+static struct adapter *adapter;
+static struct tx txs[TXS_MAX];
+
+struct request {
+	json_int_t id;
+	struct cs_hash state_root;
+	struct cs_hash receipts_root;
+	struct cs_address address;
+};
+
+/* ---- output ---------------------------------------------------------------------------------------------------------- */
+
+static void print(json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	puts(text);
+	(void)fflush(stdout);
+	free(text);
+	json_decref(json);
+}
+
+static json_t *json_id(const struct adapter_block_id *id)
+{
+	return json_pack("{s:I, s:o}", "height", (json_int_t)id->height, "hash", evm_json_from_hash(&id->hash));
+}
+
+static json_t *answer_of(const struct request *request, enum cs_err err, const char *why)
+{
+	return json_pack("{s:I, s:s, s:s}", "id", request->id, "err", cs_err_name(err), "why", why);
+}
+
+static json_t *json_header(const struct adapter_header *header)
+{
+	return json_pack("{s:o, s:o, s:I, s:o}", "id", json_id(&header->id), "parent",
+			 evm_json_from_hash(&header->parent), "time", (json_int_t)header->time_s, "rlp",
+			 evm_json_from_bytes(header->rlp));
+}
+
+static json_t *json_event(const struct adapter_event *event)
+{
+	json_t *json = json_pack("{s:I, s:I, s:o, s:I}", "tx_index", (json_int_t)event->at.tx_index, "log_index",
+				 (json_int_t)event->at.log_index_block, "tx", evm_json_from_hash(&event->at.tx_hash),
+				 "time", (json_int_t)event->at.time_s);
+
+	switch (event->kind) {
+	case ADAPTER_EVENT_MESSAGE:
+		json_object_set_new(json, "kind", json_string("message"));
+		json_object_set_new(json, "message_id", evm_json_from_hash(&event->message.message_id));
+		json_object_set_new(json, "sequence", json_integer((json_int_t)event->message.sequence));
+		json_object_set_new(json, "deadline", json_integer((json_int_t)event->message.deadline));
+		json_object_set_new(json, "sender", evm_json_from_bytes(event->message.sender));
+		json_object_set_new(json, "recipient", evm_json_from_bytes(event->message.recipient));
+		json_object_set_new(json, "payload", evm_json_from_bytes(event->message.payload));
+		break;
+	case ADAPTER_EVENT_STATUS:
+		json_object_set_new(json, "kind", json_string("status"));
+		json_object_set_new(json, "message_id", evm_json_from_hash(&event->status.message_id));
+		json_object_set_new(json, "status", json_integer(event->status.status));
+		break;
+	case ADAPTER_EVENT_FINALIZED:
+		json_object_set_new(json, "kind", json_string("finalized"));
+		json_object_set_new(json, "message_id", evm_json_from_hash(&event->finalized.message_id));
+		json_object_set_new(json, "status", json_integer(event->finalized.status));
+		break;
+	}
+	return json;
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------------- */
+
+static void on_head(void *ctx, const struct adapter_header *header)
+{
+	(void)ctx;
+	print(json_pack("{s:s, s:o}", "event", "head", "block", json_id(&header->id)));
+}
+
+static void on_block(void *ctx, const struct adapter_block *block)
+{
+	json_t *events = json_array();
+
+	(void)ctx;
+	for (size_t i = 0; i < block->event_count; i++)
+		json_array_append_new(events, json_event(&block->events[i]));
+	print(json_pack("{s:s, s:o, s:b, s:o}", "event", "block", "block", json_id(&block->header.id), "late",
+			block->late, "events", events));
+}
+
+static void on_progress(void *ctx, const struct adapter_cursor *cursor)
+{
+	uint8_t bytes[ADAPTER_CURSOR_SIZE_MAX];
+	size_t size;
+	json_t *json = json_pack("{s:s}", "event", "progress");
+
+	(void)ctx;
+	cs_assert(adapter_cursor_encode(bytes, sizeof(bytes), &size, cursor) == CS_OK);
+	json_object_set_new(json, "cursor", evm_json_from_bytes(cs_bytes(bytes, size)));
+	if (cursor->count > 0)
+		json_object_set_new(json, "block", json_id(&cursor->recent[cursor->count - 1]));
+	print(json);
+}
+
+static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
+{
+	(void)ctx;
+	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b}", "event", "reorg", "from", (json_int_t)reorg->from, "old_tip",
+			(json_int_t)reorg->old_tip, "old_hash", evm_json_from_hash(&reorg->old_hash), "new_hash",
+			evm_json_from_hash(&reorg->new_hash), "beyond", reorg->beyond_window));
+}
+
+static void on_stalled(void *ctx, uint64_t stalled_ms)
+{
+	(void)ctx;
+	print(json_pack("{s:s, s:I}", "event", "stalled", "ms", (json_int_t)stalled_ms));
+}
+
+static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
+{
+	(void)ctx;
+	print(json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", "endpoint", "url", endpoint->url, "state",
+			adapter_endpoint_state_name(endpoint->state), "websocket", endpoint->websocket, "why",
+			endpoint->why));
+}
+
+/* ---- answers --------------------------------------------------------------------------------------------------------- */
+
+static void headers_done(void *ctx, enum cs_err err, const char *why, const struct adapter_header *headers, size_t count)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_header(&headers[i]));
+	json_object_set_new(answer, "headers", list);
+	print(answer);
+	free(request);
+}
+
+static size_t nodes_of(struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1], const struct adapter_proof *proof)
+{
+	memcpy(nodes, proof->nodes, proof->count * sizeof(nodes[0]));
+	if (proof->leaf.n > 0)
+		nodes[proof->count] = proof->leaf;
+	return proof->count + (proof->leaf.n > 0);
+}
+
+static void check_claims(json_t *answer, const struct request *request, const struct adapter_receipt_proof *proof)
+{
+	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1];
+	struct verify_nodes view = {nodes, nodes_of(nodes, &proof->proof)};
+	struct verify_receipt receipt;
+	struct verify_log log;
+	json_t *claims = json_array();
+	enum cs_err err = verify_receipt(&receipt, &request->receipts_root, proof->tx_index, &view);
+
+	for (size_t i = 0; i < proof->claim_count && err == CS_OK; i++) {
+		err = verify_receipt_log(&log, &receipt, proof->claims[i].log_index);
+		if (err == CS_OK && (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
+				     !cs_hash_eq(&log.topics[1], &proof->claims[i].message_id)))
+			err = CS_ERR_REFUTED;
+		json_array_append_new(claims, json_pack("{s:o, s:I}", "message_id",
+							evm_json_from_hash(&proof->claims[i].message_id), "log_index",
+							(json_int_t)proof->claims[i].log_index));
+	}
+	json_object_set_new(answer, "verified", json_string(cs_err_name(err)));
+	json_object_set_new(answer, "claims", claims);
+	json_object_set_new(answer, "claim_total", json_integer((json_int_t)proof->claim_total));
+	json_object_set_new(answer, "nodes", json_integer((json_int_t)view.n));
+}
+
+static void receipt_done(void *ctx, enum cs_err err, const char *why, const struct adapter_receipt_proof *proof)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	if (proof != NULL)
+		check_claims(answer, request, proof);
+	print(answer);
+	free(request);
+}
+
+static void account_proof_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account_proof *proof)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	if (proof != NULL) {
+		struct verify_nodes nodes = {proof->account.nodes, proof->account.count};
+		struct verify_account account;
+		json_t *slots = json_array();
+		enum cs_err verified = verify_account(&account, &request->state_root, &request->address, &nodes);
+
+		for (size_t i = 0; i < proof->slot_count; i++) {
+			const struct adapter_slot_proof *slot = &proof->slots[i];
+			struct verify_nodes own = {slot->proof.nodes, slot->proof.count};
+			struct cs_hash word = {{0}};
+
+			if (verified == CS_OK && account.exists)
+				verified = verify_storage(&word, &account.storage_root, &slot->slot, &own);
+			json_array_append_new(slots, evm_json_from_hash(&word));
+		}
+		json_object_set_new(answer, "verified", json_string(cs_err_name(verified)));
+		json_object_set_new(answer, "exists", json_boolean(proof->exists));
+		json_object_set_new(answer, "code_hash", evm_json_from_hash(&proof->code_hash));
+		json_object_set_new(answer, "slots", slots);
+	}
+	print(answer);
+	free(request);
+}
+
+static void call_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	json_object_set_new(answer, "data", evm_json_from_bytes(data));
+	print(answer);
+	free(request);
+}
+
+static void gas_done(void *ctx, enum cs_err err, const char *why, uint64_t gas)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	json_object_set_new(answer, "gas", json_integer((json_int_t)gas));
+	print(answer);
+	free(request);
+}
+
+static void fees_done(void *ctx, enum cs_err err, const char *why, const struct adapter_fees *fees)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	if (fees != NULL) {
+		json_object_set_new(answer, "base", json_integer((json_int_t)fees->base_fee_wei));
+		json_object_set_new(answer, "max", json_integer((json_int_t)fees->max_fee_wei));
+		json_object_set_new(answer, "tip", json_integer((json_int_t)fees->max_priority_fee_wei));
+		json_object_set_new(answer, "legacy", json_boolean(fees->legacy));
+	}
+	print(answer);
+	free(request);
+}
+
+static void account_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account *account)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+
+	if (account != NULL) {
+		json_object_set_new(answer, "balance", evm_json_from_hash(&account->balance));
+		json_object_set_new(answer, "code_hash", evm_json_from_hash(&account->code_hash));
+		json_object_set_new(answer, "has_code", json_boolean(account->has_code));
+		json_object_set_new(answer, "nonce", json_integer((json_int_t)account->nonce));
+	}
+	print(answer);
+	free(request);
+}
+
+static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses, size_t count)
+{
+	struct request *request = ctx;
+	json_t *answer = answer_of(request, err, why);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_integer(statuses[i]));
+	json_object_set_new(answer, "statuses", list);
+	print(answer);
+	free(request);
+}
+
+static void plain_done(void *ctx, enum cs_err err, const char *why)
+{
+	struct request *request = ctx;
+
+	print(answer_of(request, err, why));
+	free(request);
+}
+
+/* ---- transactions ---------------------------------------------------------------------------------------------------- */
+
+static json_int_t tx_index(const struct adapter_tx *tx)
+{
+	for (size_t i = 0; i < TXS_MAX; i++)
+		if (txs[i].tx == tx && !txs[i].ended)
+			return (json_int_t)i;
+	return -1;
+}
+
+/* The place of a transaction that is being made: adapter_submit has not returned yet. */
+static void on_sign(void *ctx, struct adapter_tx *tx, const struct adapter_terms *terms)
+{
+	(void)ctx;
+	print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}", "event", "sign", "tx", tx_index(tx), "nonce",
+			(json_int_t)terms->nonce, "gas", (json_int_t)terms->gas_limit, "max",
+			(json_int_t)terms->max_fee_wei, "tip", (json_int_t)terms->max_priority_fee_wei, "legacy",
+			terms->legacy, "cancel", terms->cancel, "attempt", (json_int_t)terms->attempt));
+}
+
+static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report)
+{
+	json_int_t index = tx_index(tx);
+
+	(void)ctx;
+	print(json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:b, s:b, s:o, s:I, s:I}", "event", "tx", "tx", index,
+			"state", adapter_tx_state_name(report->state), "err", cs_err_name(report->err), "why",
+			report->why, "nonce", (json_int_t)report->nonce, "hash", evm_json_from_hash(&report->hash),
+			"cancelled", report->cancelled, "succeeded", report->succeeded, "block",
+			json_id(&report->block), "gas_used", (json_int_t)report->gas_used, "attempts",
+			(json_int_t)report->attempts));
+	if (index >= 0 && (report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED))
+		txs[index].ended = true;
+}
+
+/* ---- commands -------------------------------------------------------------------------------------------------------- */
+
+static struct cs_bytes bytes_of(const json_t *json, uint8_t **memory)
+{
+	size_t size = evm_json_bytes_size(json);
+	struct cs_buf buf;
+
+	*memory = host_alloc(size + 1);
+	cs_buf_init(&buf, *memory, size);
+	cs_assert(size == 0 || evm_json_bytes(&buf, json) == CS_OK);
+	return cs_buf_view(&buf);
+}
+
+static void fill(void *to, size_t n, const json_t *json)
+{
+	if (json != NULL)
+		cs_assert(evm_json_fixed(to, n, json) == CS_OK);
+}
+
+static uint64_t number(const json_t *json, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(json, key));
+}
+
+static void fill_resume(struct adapter_tx_resume *resume, const json_t *json, uint8_t **memory)
+{
+	const json_t *hashes = json_object_get(json, "hashes");
+
+	resume->terms = (struct adapter_terms){.nonce = number(json, "nonce"),
+					       .gas_limit = number(json, "gas"),
+					       .max_fee_wei = number(json, "max"),
+					       .max_priority_fee_wei = number(json, "tip")};
+	resume->count = json_array_size(hashes);
+	for (size_t i = 0; i < resume->count; i++)
+		fill(resume->hashes[i].b, 32, json_array_get(hashes, i));
+	resume->raw = bytes_of(json_object_get(json, "raw"), memory);
+}
+
+static enum cs_err do_submit(const json_t *command)
+{
+	struct adapter_submission submission = {
+		.gas_limit = number(command, "gas"),
+		.max_fee_cap_wei = number(command, "cap"),
+		.sign = on_sign,
+		.report = on_report,
+	};
+	struct adapter_tx_resume resume = {.count = 0};
+	const json_t *old = json_object_get(command, "resume");
+	size_t index = (size_t)number(command, "tx");
+	uint8_t *data;
+	uint8_t *raw = NULL;
+
+	cs_assert(index < TXS_MAX);
+	fill(submission.from.b, 20, json_object_get(command, "from"));
+	fill(submission.to.b, 20, json_object_get(command, "to"));
+	submission.data = bytes_of(json_object_get(command, "data"), &data);
+	if (old != NULL) {
+		fill_resume(&resume, old, &raw);
+		submission.resume = &resume;
+	}
+	enum cs_err err = adapter_submit(adapter, &txs[index].tx, &submission);
+	txs[index].ended = err != CS_OK;
+	free(data);
+	free(raw);
+	return err;
+}
+
+static enum cs_err do_signed(const json_t *command)
+{
+	const json_t *refused = json_object_get(command, "refused");
+	size_t index = (size_t)number(command, "tx");
+	struct cs_hash hash = {{0}};
+	uint8_t *memory;
+
+	cs_assert(index < TXS_MAX && !txs[index].ended);
+	if (refused != NULL) {
+		adapter_tx_refused(adapter, txs[index].tx,
+				   strcmp(json_string_value(refused), "policy-fee") == 0 ? CS_ERR_POLICY_FEE
+											: CS_ERR_FORBIDDEN,
+				   "the enclave refuses");
+		return CS_OK;
+	}
+	struct cs_bytes raw = bytes_of(json_object_get(command, "raw"), &memory);
+	fill(hash.b, 32, json_object_get(command, "hash"));
+	adapter_tx_signed(adapter, txs[index].tx, raw, &hash);
+	free(memory);
+	return CS_OK;
+}
+
+static enum cs_err do_statuses(const json_t *command, struct request *request)
+{
+	const json_t *list = json_object_get(command, "sequences");
+	uint64_t sequences[ADAPTER_STATUSES_MAX];
+	struct cs_hash source;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		sequences[i] = (uint64_t)json_integer_value(json_array_get(list, i));
+	fill(source.b, 32, json_object_get(command, "source"));
+	return adapter_statuses(adapter, &source, sequences, json_array_size(list), statuses_done, request);
+}
+
+static enum cs_err do_account_proof(const json_t *command, struct request *request, const struct adapter_block_id *block)
+{
+	const json_t *list = json_object_get(command, "slots");
+	struct cs_hash slots[ADAPTER_SLOTS_MAX];
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		fill(slots[i].b, 32, json_array_get(list, i));
+	return adapter_account_proof(adapter, block, &request->address, slots, json_array_size(list), account_proof_done,
+				     request);
+}
+
+static enum cs_err do_endpoints(const struct request *request)
+{
+	struct adapter_endpoint list[16];
+	size_t count = adapter_endpoints(adapter, list, CS_LEN(list));
+	json_t *answer = answer_of(request, CS_OK, "");
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", list[i].url, "state",
+						       adapter_endpoint_state_name(list[i].state), "height",
+						       (json_int_t)list[i].height, "errors", (json_int_t)list[i].errors,
+						       "lies", (json_int_t)list[i].lies, "requests",
+						       (json_int_t)list[i].requests, "why", list[i].why));
+	json_object_set_new(answer, "endpoints", array);
+	print(answer);
+	return CS_OK;
+}
+
+static enum cs_err do_counters(const struct request *request)
+{
+	struct adapter_evm_counters c;
+	json_t *answer = answer_of(request, CS_OK, "");
+
+	adapter_evm_counters(adapter, &c);
+	json_object_set_new(answer, "counters",
+			    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "blocks",
+				      (json_int_t)c.blocks, "events", (json_int_t)c.events, "foreign",
+				      (json_int_t)c.foreign, "late", (json_int_t)c.late, "reorgs", (json_int_t)c.reorgs,
+				      "reorg_depth_max", (json_int_t)c.reorg_depth_max, "ws_connects",
+				      (json_int_t)c.ws_connects, "ws_hints", (json_int_t)c.ws_hints, "ws_silent",
+				      (json_int_t)c.ws_silent, "logs_splits", (json_int_t)c.logs_splits, "logs_refetched",
+				      (json_int_t)c.logs_refetched, "tries_built", (json_int_t)c.tries_built, "trie_hits",
+				      (json_int_t)c.trie_hits, "txs_sent", (json_int_t)c.txs_sent, "txs_replaced",
+				      (json_int_t)c.txs_replaced, "txs_resent", (json_int_t)c.txs_resent,
+				      "nonces_resynced", (json_int_t)c.nonces_resynced));
+	print(answer);
+	return CS_OK;
+}
+
+/* True: the answer comes later, and request belongs to it. */
+static enum cs_err begin(const char *what, const json_t *command, struct request *request)
+{
+	struct adapter_block_id block = {.height = number(command, "height")};
+	struct cs_address to;
+	uint8_t *memory;
+	enum cs_err err = CS_ERR_UNSUPPORTED;
+
+	fill(block.hash.b, 32, json_object_get(command, "hash"));
+	fill(to.b, 20, json_object_get(command, "to"));
+	struct cs_bytes data = bytes_of(json_object_get(command, "data"), &memory);
+	if (strcmp(what, "headers") == 0)
+		err = adapter_headers(adapter, number(command, "from"), (size_t)number(command, "count"), headers_done,
+				      request);
+	else if (strcmp(what, "receipt_proof") == 0)
+		err = adapter_receipt_proof(adapter, &block, (uint32_t)number(command, "index"),
+					    (size_t)number(command, "claims_from"), receipt_done, request);
+	else if (strcmp(what, "account_proof") == 0)
+		err = do_account_proof(command, request, &block);
+	else if (strcmp(what, "call") == 0)
+		err = adapter_call(adapter, NULL, &to, data, call_done, request);
+	else if (strcmp(what, "estimate") == 0)
+		err = adapter_estimate(adapter, &request->address, &to, data, gas_done, request);
+	else if (strcmp(what, "fees") == 0)
+		err = adapter_fees(adapter, fees_done, request);
+	else if (strcmp(what, "account") == 0)
+		err = adapter_account(adapter, &request->address, account_done, request);
+	else if (strcmp(what, "statuses") == 0)
+		err = do_statuses(command, request);
+	else if (strcmp(what, "rescan") == 0)
+		err = adapter_rescan(adapter, number(command, "first"), number(command, "last"), plain_done, request);
+	else if (strcmp(what, "send_raw") == 0)
+		err = adapter_send_raw(adapter, data, plain_done, request);
+	free(memory);
+	return err;
+}
+
+static bool answers_at_once(const char *what, const json_t *command, const struct request *request)
+{
+	size_t index = (size_t)number(command, "tx");
+	enum cs_err err;
+
+	if (strcmp(what, "submit") == 0)
+		err = do_submit(command);
+	else if (strcmp(what, "signed") == 0)
+		err = do_signed(command);
+	else if (strcmp(what, "cancel") == 0)
+		err = index < TXS_MAX && !txs[index].ended ? adapter_tx_cancel(adapter, txs[index].tx) : CS_ERR_NOT_FOUND;
+	else if (strcmp(what, "endpoints") == 0)
+		return do_endpoints(request) == CS_OK;
+	else if (strcmp(what, "counters") == 0)
+		return do_counters(request) == CS_OK;
+	else
+		return false;
+	print(answer_of(request, err, ""));
+	return true;
+}
+
+static void on_line(void *context)
+{
+	json_t *command = json_loads(context, 0, NULL);
+	const char *what = json_string_value(json_object_get(command, "do"));
+
+	free(context);
+	cs_assert(what != NULL);
+	struct request *request = host_alloc(sizeof(*request));
+	request->id = json_integer_value(json_object_get(command, "id"));
+	fill(request->state_root.b, 32, json_object_get(command, "state_root"));
+	fill(request->receipts_root.b, 32, json_object_get(command, "receipts_root"));
+	fill(request->address.b, 20, json_object_get(command, "address"));
+	if (answers_at_once(what, command, request)) {
+		free(request);
+	} else {
+		enum cs_err err = begin(what, command, request);
+
+		if (err != CS_OK) {
+			print(answer_of(request, err, "refused at once"));
+			free(request);
+		}
+	}
+	json_decref(command);
+}
+
+static void on_end(void *context)
+{
+	(void)context;
+	host_loop_stop(loop);
+}
+
+static void *read_lines(void *context)
+{
+	static char line[LINE_MAX];
+
+	(void)context;
+	while (fgets(line, sizeof(line), stdin) != NULL)
+		host_post(loop, on_line, host_text(line));
+	host_post(loop, on_end, NULL);
+	return NULL;
+}
+
+/* ---- start ----------------------------------------------------------------------------------------------------------- */
+
+static size_t urls(const char **to, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		to[i] = json_string_value(json_array_get(list, i));
+	return json_array_size(list);
+}
+
+static void open_adapter(const json_t *json)
+{
+	struct adapter_listener listener = {.head = on_head,
+					    .block = on_block,
+					    .progress = on_progress,
+					    .reorg = on_reorg,
+					    .stalled = on_stalled,
+					    .endpoint = on_endpoint};
+	struct adapter_evm_config config = {
+		.chain_id = number(json, "chain_id"),
+		.start_height = number(json, "start_height"),
+		.block_time_ms = (unsigned)number(json, "block_time_ms"),
+		.poll_ms = (unsigned)number(json, "poll_ms"),
+		.stalled_ms = (unsigned)number(json, "stalled_ms"),
+		.request_timeout_ms = (unsigned)number(json, "request_timeout_ms"),
+		.reconcile_ms = (unsigned)number(json, "reconcile_ms"),
+		.logs_range = (unsigned)number(json, "logs_range"),
+		.settle_blocks = (unsigned)number(json, "settle_blocks"),
+		.replace_blocks = (unsigned)number(json, "replace_blocks"),
+		.in_flight_max = (unsigned)number(json, "in_flight_max"),
+	};
+	struct adapter_cursor cursor = {.count = 0};
+	struct cs_why why = {""};
+	uint8_t *memory;
+
+	config.http_count = urls(config.http, json_object_get(json, "http"));
+	config.ws_count = urls(config.ws, json_object_get(json, "ws"));
+	fill(config.genesis_hash.b, 32, json_object_get(json, "genesis"));
+	fill(config.gateway.b, 20, json_object_get(json, "gateway"));
+	struct cs_bytes bytes = bytes_of(json_object_get(json, "cursor"), &memory);
+	if (bytes.n > 0)
+		cs_assert(adapter_cursor_decode(&cursor, bytes) == CS_OK);
+	free(memory);
+	enum cs_err err = adapter_evm_new(&adapter, loop, &config, &listener, &why);
+	if (err == CS_OK)
+		err = adapter_start(adapter, &cursor);
+	print(json_pack("{s:s, s:s, s:s}", "event", "started", "err", cs_err_name(err), "why", why.text));
+	if (err != CS_OK)
+		exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	json_t *json = argc == 2 ? json_loads(argv[1], 0, NULL) : NULL;
+	pthread_t reader;
+
+	if (json == NULL)
+		return 2;
+	for (size_t i = 0; i < TXS_MAX; i++)
+		txs[i].ended = true;
+	loop = host_loop_new();
+	open_adapter(json);
+	if (pthread_create(&reader, NULL, read_lines, NULL) != 0)
+		return 3;
+	host_loop_run(loop);
+	adapter_free(adapter);
+	(void)pthread_join(reader, NULL);
+	host_loop_free(loop);
+	json_decref(json);
+	print(json_pack("{s:s}", "event", "ended"));
+	return 0;
+}
