@@ -18,6 +18,9 @@ struct host_loop {
 	uv_loop_t uv;
 	uv_async_t wake;
 	uv_timer_t deadline; /* of host_loop_run_until and of a drain */
+	uv_prepare_t before_wait;
+	bool (*until)(void *context); /* of host_loop_run_until */
+	void *until_context;
 	uv_signal_t signals[2];
 	bool signals_caught;
 	bool stopped;
@@ -93,6 +96,8 @@ struct host_loop *host_loop_new(void)
 	cs_assert(uv_loop_init(&loop->uv) == 0);
 	cs_assert(uv_async_init(&loop->uv, &loop->wake, run_posted) == 0);
 	cs_assert(uv_timer_init(&loop->uv, &loop->deadline) == 0);
+	cs_assert(uv_prepare_init(&loop->uv, &loop->before_wait) == 0);
+	loop->before_wait.data = loop;
 	loop->wake.data = loop;
 	loop->deadline.data = loop;
 	return loop;
@@ -115,6 +120,7 @@ void host_loop_free(struct host_loop *loop)
 		uv_run(&loop->uv, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->deadline, NULL);
+	uv_close((uv_handle_t *)&loop->before_wait, NULL);
 	for (size_t i = 0; loop->signals_caught && i < CS_LEN(loop->signals); i++)
 		uv_close((uv_handle_t *)&loop->signals[i], NULL);
 	uv_walk(&loop->uv, assert_closing, NULL);
@@ -135,6 +141,14 @@ static void time_out(uv_timer_t *deadline)
 {
 	struct host_loop *loop = deadline->data;
 	loop->timed_out = true;
+	uv_stop(&loop->uv);
+}
+
+static void check_until(uv_prepare_t *prepare)
+{
+	struct host_loop *loop = prepare->data;
+	if (loop->until(loop->until_context))
+		uv_stop(&loop->uv);
 }
 
 enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *context), void *context,
@@ -143,8 +157,13 @@ enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *conte
 	loop->timed_out = false;
 	uv_update_time(&loop->uv);
 	uv_timer_start(&loop->deadline, time_out, timeout_ms, 0);
+	/* Asked before each wait: what a timer did at the start of a turn would else be seen only after the wait. */
+	loop->until = done;
+	loop->until_context = context;
+	uv_prepare_start(&loop->before_wait, check_until);
 	while (!loop->stopped && !loop->timed_out && !done(context))
-		uv_run(&loop->uv, UV_RUN_ONCE);
+		uv_run(&loop->uv, UV_RUN_DEFAULT);
+	uv_prepare_stop(&loop->before_wait);
 	uv_timer_stop(&loop->deadline);
 	bool stopped = loop->stopped;
 	loop->stopped = false;
