@@ -538,6 +538,35 @@ static void test_none_and_failed_before_the_deadline(void **state)
 	outcome_refused(outcome_new(WIRE_STATUS_NONE, 0), CS_ERR_BEFORE_DEADLINE);
 }
 
+/* Where finality is certain there is no margin: the block of the deadline itself proves the refund. */
+static struct outcome_scene *outcome_without_margin(enum wire_status status, int64_t after)
+{
+	struct outcome_scene *s = keep(sizeof *s);
+	s->w = world_new();
+	s->w->manifest.chains[0].finality.reorg_margin_s = 0;
+	world_restart(s->w);
+	world_begin(s->w);
+	s->head = world_head(s->w, false, 5);
+	if (status != WIRE_STATUS_NONE)
+		world_set_status(s->w, 5, status);
+	s->w->next.time_s = (uint64_t)((int64_t)s->head.deadline + after);
+	const struct world_block *block = world_mine(s->w);
+	world_update(s->w, block->height);
+	world_advance(s->w, 2);
+	outcome_claim(s, block);
+	return s;
+}
+
+static void test_the_timestamp_is_the_deadline(void **state)
+{
+	(void)state;
+	stated(outcome_without_margin(WIRE_STATUS_NONE, 0), WIRE_STATUS_DEAD);
+	stated(outcome_without_margin(WIRE_STATUS_FAILED, 0), WIRE_STATUS_DEAD);
+	stated(outcome_without_margin(WIRE_STATUS_DELIVERED, 0), WIRE_STATUS_DELIVERED);
+	outcome_refused(outcome_without_margin(WIRE_STATUS_NONE, -1), CS_ERR_BEFORE_DEADLINE);
+	outcome_refused(outcome_without_margin(WIRE_STATUS_FAILED, -1), CS_ERR_BEFORE_DEADLINE);
+}
+
 static void test_none_in_a_word_of_others(void **state)
 {
 	(void)state;
@@ -712,6 +741,7 @@ int main(void)
 		cmocka_unit_test(test_dead_is_stated_at_any_time),
 		cmocka_unit_test(test_none_and_failed_after_the_deadline_are_dead),
 		cmocka_unit_test(test_none_and_failed_before_the_deadline),
+		cmocka_unit_test(test_the_timestamp_is_the_deadline),
 		cmocka_unit_test(test_none_in_a_word_of_others),
 		cmocka_unit_test(test_a_status_of_a_block_that_is_not_final),
 		cmocka_unit_test(test_a_status_without_the_sentinel),

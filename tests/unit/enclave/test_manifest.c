@@ -1,0 +1,153 @@
+/* The manifest's form, lineage and signatures. The good ones are made by tools/manifest.py (tests/vectors/manifest). */
+#include "../support.h"
+
+#include "core/arena.h"
+#include "core/json.h"
+#include "core/sig.h"
+#include "enclave/manifest.h"
+#include "wire/envelope.h"
+
+static struct cs_arena *arena(void)
+{
+	static struct cs_arena arena;
+	if (arena.block == NULL)
+		cs_arena_init(&arena, keep(16u * 1024 * 1024), 16u * 1024 * 1024);
+	cs_arena_rewind(&arena, 0);
+	return &arena;
+}
+
+static struct cs_bytes file_of(const char *name)
+{
+	char path[512];
+	(void)snprintf(path, sizeof path, "%s/manifest/%s", CS_VECTORS, name);
+	return read_file(path);
+}
+
+static const json_t *facts(const char *name)
+{
+	static json_t *root;
+	char path[512];
+	if (root == NULL) {
+		(void)snprintf(path, sizeof path, "%s/manifest/facts.json", CS_VECTORS);
+		root = read_json(path);
+	}
+	return json_object_get(root, name);
+}
+
+static struct manifest first(void)
+{
+	struct manifest m;
+	struct cs_why why = {""};
+	const enum cs_err err = manifest_read(&m, arena(), file_of("first.json"), NULL, &why);
+	if (err != CS_OK)
+		fail_msg("%s: %s", cs_err_name(err), why.text);
+	return m;
+}
+
+static void test_what_python_made_is_read(void **state)
+{
+	(void)state;
+	const struct manifest m = first();
+	const struct manifest_chain *chain = &m.chains[0];
+	assert_hash(m.hash, hash_of_text(json_string_value(facts("first_hash"))));
+	assert_hash(m.lineage, m.hash);
+	assert_int_equal(m.number, 1);
+	assert_int_equal(m.threshold, 2);
+	assert_int_equal(m.administrator_count, 3);
+	assert_int_equal(m.chain_count, 2);
+	assert_string_equal(chain->caip2, "eip155:31337");
+	assert_int_equal(chain->chain_id, 31337);
+	assert_hash(chain->identity, hash_of_text(json_string_value(facts("identity"))));
+	assert_int_equal(chain->finality.mode, MANIFEST_INSECURE_DEV_HEAD);
+	assert_int_equal(chain->finality.confirmations, 2);
+	assert_int_equal(m.chains[1].finality.mode, MANIFEST_CLIQUE);
+	assert_int_equal(chain->policy.total_cap_wei, UINT64_MAX);
+	assert_true(manifest_lists_build(&m, &m.builds[0]));
+	assert_true(manifest_chain_of(&m, &chain->identity) == chain);
+	assert_true(manifest_lists_remote(chain, &m.chains[1].identity));
+	assert_false(manifest_lists_remote(chain, &chain->identity));
+}
+
+static void test_the_second_follows(void **state)
+{
+	(void)state;
+	const struct manifest before = first();
+	struct manifest m;
+	struct cs_why why;
+	assert_ok(manifest_read(&m, arena(), file_of("second.json"), &before, &why));
+	assert_int_equal(m.number, 2);
+	assert_hash(m.lineage, before.hash);
+	assert_hash(m.hash, hash_of_text(json_string_value(facts("second_hash"))));
+	/* It is no first one, and does not follow itself. */
+	assert_err(manifest_read(&m, arena(), file_of("second.json"), NULL, &why), CS_ERR_WRONG_LINEAGE);
+	const struct manifest second = m;
+	assert_err(manifest_read(&m, arena(), file_of("second.json"), &second, &why), CS_ERR_WRONG_LINEAGE);
+}
+
+/* Each file that must be refused, with its error. */
+static void test_refusals(void **state)
+{
+	(void)state;
+	const struct manifest before = first();
+	const json_t *list = facts("bad");
+	size_t wrong = 0;
+	size_t i;
+	json_t *bad;
+	json_array_foreach(list, i, bad)
+	{
+		struct manifest m;
+		struct manifest untouched;
+		struct cs_why why = {""};
+		memset(&m, 0x5a, sizeof m);
+		memset(&untouched, 0x5a, sizeof untouched);
+		const struct manifest *follows = json_is_true(json_object_get(bad, "follows")) ? &before : NULL;
+		const char *text = text_of(bad, "file");
+		const enum cs_err err = manifest_read(&m, arena(), cs_bytes_str(text), follows, &why);
+		if (strcmp(cs_err_name(err), text_of(bad, "error")) != 0) {
+			print_error("%s: %s (%s) where %s is expected\n", text_of(bad, "name"), cs_err_name(err),
+				    why.text, text_of(bad, "error"));
+			wrong++;
+		}
+		assert_memory_equal(&m, &untouched, sizeof m);
+	}
+	assert_int_equal(wrong, 0);
+	assert_true(i > 40);
+}
+
+static void test_no_bit_may_change(void **state)
+{
+	(void)state;
+	const struct cs_bytes good = file_of("first.json");
+	uint8_t *changed = keep(good.n);
+	for (size_t i = 0; i < good.n; i++) {
+		struct manifest m;
+		struct cs_why why;
+		memcpy(changed, good.p, good.n);
+		changed[i] ^= 1;
+		assert_true(manifest_read(&m, arena(), cs_bytes(changed, good.n), NULL, &why) != CS_OK);
+	}
+	for (size_t n = 0; n < good.n; n += 3) {
+		struct manifest m;
+		struct cs_why why;
+		assert_true(manifest_read(&m, arena(), cs_bytes(good.p, n), NULL, &why) != CS_OK);
+	}
+}
+
+static void test_a_file_above_the_bound(void **state)
+{
+	(void)state;
+	struct manifest m;
+	struct cs_why why;
+	const uint8_t *p = keep(MANIFEST_SIZE_MAX + 1);
+	assert_err(manifest_read(&m, arena(), cs_bytes(p, MANIFEST_SIZE_MAX + 1), NULL, &why), CS_ERR_TOO_LARGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_python_made_is_read), cmocka_unit_test(test_the_second_follows),
+		cmocka_unit_test(test_refusals),		 cmocka_unit_test(test_no_bit_may_change),
+		cmocka_unit_test(test_a_file_above_the_bound),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

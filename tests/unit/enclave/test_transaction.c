@@ -1,0 +1,697 @@
+/* Transactions: what goes to the gateway, and everything that the policy and the statement's check refuse. */
+#include "world.h"
+
+#include "core/hash.h"
+#include "core/rlp.h"
+
+struct scene {
+	struct world *w;
+	struct wire_message message;
+	Caisson__Wire__SignTransactionRequest in;
+	Caisson__Wire__MessageFull *messages[2];
+	Caisson__Wire__Outcome outcome;
+	Caisson__Wire__Outcome *outcomes[1];
+};
+
+static void request_fill(struct scene *s, Caisson__Wire__Action action)
+{
+	caisson__wire__sign_transaction_request__init(&s->in);
+	s->in.chain = pb_hash(&s->w->own);
+	s->in.action = action;
+	s->in.nonce = 7;
+	s->in.gas_limit = 300000;
+	s->in.max_fee_wei = 100;
+	s->in.max_priority_fee_wei = 2;
+}
+
+/* The statement of one message, by a key. */
+static void state_message(struct scene *s, const struct cs_secret *key)
+{
+	const struct cs_hash id = wire_message_id(&s->message.head);
+	const struct cs_hash leaf = wire_leaf_message(&id);
+	const struct wire_signed st = world_sign(s->w, WIRE_KIND_MESSAGE, &leaf, 1, key);
+	s->in.statement = world_statement(&st);
+	s->messages[0] = world_pb_message(&s->message);
+	s->in.messages = s->messages;
+	s->in.n_messages = 1;
+}
+
+static struct scene *scene_new(void)
+{
+	struct scene *s = keep(sizeof *s);
+	s->w = world_new();
+	world_begin(s->w);
+	world_learn(s->w);
+	s->message = world_message(s->w, 3);
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_DELIVER);
+	state_message(s, &s->w->remote_key);
+	return s;
+}
+
+static struct scene *outcome_new(enum wire_status status)
+{
+	struct scene *s = scene_new();
+	const struct cs_hash id = {{0x1d, 2}};
+	const struct cs_hash leaf = wire_leaf_outcome(&id, status);
+	const struct wire_signed st = world_sign(s->w, WIRE_KIND_OUTCOME, &leaf, 1, &s->w->remote_key);
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_FINALIZE);
+	caisson__wire__outcome__init(&s->outcome);
+	s->outcome.message_id = pb_hash(&id);
+	s->outcome.status = (uint32_t)status;
+	s->outcomes[0] = &s->outcome;
+	s->in.statement = world_statement(&st);
+	s->in.outcomes = s->outcomes;
+	s->in.n_outcomes = 1;
+	return s;
+}
+
+static void refused(struct scene *s, enum cs_err err)
+{
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, err);
+	world_free(s->w);
+}
+
+static const Caisson__Wire__SignTransactionReply *sign(struct scene *s)
+{
+	return (const Caisson__Wire__SignTransactionReply *)(const void *)world_ok(s->w, WIRE_SIGN_TRANSACTION,
+										 &s->in.base);
+}
+
+/* ---- what is signed ---- */
+
+struct parsed {
+	uint64_t chain_id;
+	uint64_t nonce;
+	uint64_t tip;
+	uint64_t fee;
+	uint64_t gas;
+	struct cs_address to;
+	struct cs_u256 value;
+	struct cs_bytes data;
+	struct cs_ecdsa signature;
+	struct cs_hash digest;
+};
+
+static struct cs_hash word_of(const struct cs_u256 *number)
+{
+	return cs_u256_word(number);
+}
+
+static void parse_signature(struct parsed *out, struct cs_rlp *list)
+{
+	struct cs_u256 number;
+	assert_ok(cs_rlp_u256(list, &number));
+	out->signature.r = word_of(&number);
+	assert_ok(cs_rlp_u256(list, &number));
+	out->signature.s = word_of(&number);
+	assert_ok(cs_rlp_end(list));
+}
+
+/* EIP-1559: 0x02 and a list of twelve. */
+static struct parsed parse_1559(struct cs_bytes raw)
+{
+	struct parsed out = {0};
+	struct cs_rlp list;
+	struct cs_rlp access;
+	uint64_t parity = 9;
+	assert_int_equal(raw.p[0], 2);
+	assert_ok(cs_rlp_open(&list, cs_bytes(raw.p + 1, raw.n - 1)));
+	assert_ok(cs_rlp_u64(&list, &out.chain_id));
+	const uint8_t *begin = raw.p + 1;
+	assert_ok(cs_rlp_u64(&list, &out.nonce));
+	assert_ok(cs_rlp_u64(&list, &out.tip));
+	assert_ok(cs_rlp_u64(&list, &out.fee));
+	assert_ok(cs_rlp_u64(&list, &out.gas));
+	assert_ok(cs_rlp_address(&list, &out.to));
+	assert_ok(cs_rlp_u256(&list, &out.value));
+	assert_ok(cs_rlp_bytes(&list, &out.data));
+	assert_ok(cs_rlp_list(&list, &access));
+	assert_ok(cs_rlp_end(&access));
+	const uint8_t *end = list.rest.p;
+	assert_ok(cs_rlp_u64(&list, &parity));
+	assert_true(parity <= 1);
+	out.signature.parity = (uint8_t)parity;
+	parse_signature(&out, &list);
+	/* What was signed: the same items without the signature. */
+	struct cs_rlp whole;
+	assert_ok(cs_rlp_open(&whole, cs_bytes(begin, raw.n - 1)));
+	const size_t size = (size_t)(end - whole.rest.p);
+	struct cs_buf preimage;
+	cs_buf_init(&preimage, keep(size + 16), size + 16);
+	cs_put_u8(&preimage, 2);
+	cs_rlp_put_list(&preimage, size);
+	cs_put(&preimage, cs_bytes(whole.rest.p, size));
+	out.digest = cs_keccak256(cs_buf_view(&preimage));
+	return out;
+}
+
+static struct cs_address gas_account(struct world *w)
+{
+	Caisson__Wire__PublicKeysRequest in = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
+	struct cs_address address;
+	const Caisson__Wire__PublicKeysReply *out =
+		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS, &in.base);
+	memcpy(address.b, out->keys[0]->gas_address.data, sizeof address.b);
+	return address;
+}
+
+static void check_signer(struct world *w, const struct parsed *tx)
+{
+	struct cs_address signer;
+	const struct cs_address account = gas_account(w);
+	assert_true(cs_ecdsa_is_low(&tx->signature));
+	assert_ok(cs_ecdsa_recover(w->sig, &signer, &tx->signature, &tx->digest));
+	assert_true(cs_address_eq(&signer, &account));
+}
+
+static void check_call(const struct parsed *tx, const struct world *w, enum wire_call call)
+{
+	assert_true(cs_address_eq(&tx->to, &w->manifest.chains[0].gateway));
+	assert_true(cs_u256_is_zero(&tx->value));
+	assert_true(tx->data.n > 4);
+	assert_int_equal(cs_be32(tx->data.p), wire_evm_selector(call));
+}
+
+static void test_deliver_by_eip1559(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const Caisson__Wire__SignTransactionReply *out = sign(s);
+	const ProtobufCBinaryData raw = pb(wire_pb_view(out->raw));
+	const struct cs_hash hash = wire_pb_hash(out->hash);
+	assert_hash(hash, cs_keccak256(wire_pb_view(raw)));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	assert_int_equal(tx.chain_id, 9);
+	assert_int_equal(tx.nonce, 7);
+	assert_int_equal(tx.tip, 2);
+	assert_int_equal(tx.fee, 100);
+	assert_int_equal(tx.gas, 300000);
+	check_call(&tx, s->w, WIRE_CALL_DELIVER);
+	check_signer(s->w, &tx);
+	/* The call is the one that the library builds from the same statement. */
+	struct wire_signed st;
+	struct cs_buf data;
+	assert_ok(wire_signed_from_pb(&st, s->in.statement));
+	cs_buf_init(&data, keep(65536), 65536);
+	assert_ok(wire_evm_call_messages(&data, WIRE_CALL_DELIVER, &st, &s->message, 1));
+	assert_bytes(tx.data, cs_buf_view(&data));
+	world_free(s->w);
+}
+
+static void test_deliver_by_a_legacy_transaction(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct cs_rlp list;
+	struct parsed tx = {0};
+	uint64_t v = 0;
+	s->in.legacy = true;
+	s->in.max_priority_fee_wei = 0;
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	assert_ok(cs_rlp_open(&list, wire_pb_view(raw)));
+	const uint8_t *begin = list.rest.p;
+	assert_ok(cs_rlp_u64(&list, &tx.nonce));
+	assert_ok(cs_rlp_u64(&list, &tx.fee));
+	assert_ok(cs_rlp_u64(&list, &tx.gas));
+	assert_ok(cs_rlp_address(&list, &tx.to));
+	assert_ok(cs_rlp_u256(&list, &tx.value));
+	assert_ok(cs_rlp_bytes(&list, &tx.data));
+	const size_t size = (size_t)(list.rest.p - begin);
+	assert_ok(cs_rlp_u64(&list, &v));
+	assert_true(v == 9 * 2 + 35 || v == 9 * 2 + 36);
+	tx.signature.parity = (uint8_t)(v - 9 * 2 - 35);
+	parse_signature(&tx, &list);
+	struct cs_buf preimage;
+	cs_buf_init(&preimage, keep(size + 16), size + 16);
+	cs_rlp_put_list(&preimage, size + 3);
+	cs_put(&preimage, cs_bytes(begin, size));
+	cs_rlp_put_u64(&preimage, 9);
+	cs_rlp_put_u64(&preimage, 0);
+	cs_rlp_put_u64(&preimage, 0);
+	tx.digest = cs_keccak256(cs_buf_view(&preimage));
+	check_call(&tx, s->w, WIRE_CALL_DELIVER);
+	check_signer(s->w, &tx);
+	world_free(s->w);
+}
+
+static void test_retry_and_expire(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_RETRY;
+	const ProtobufCBinaryData retry = pb(wire_pb_view(sign(s)->raw));
+	struct parsed tx = parse_1559(wire_pb_view(retry));
+	check_call(&tx, s->w, WIRE_CALL_RETRY);
+	/* The deadline passes in a final block. */
+	s->w->next.time_s = s->message.head.deadline;
+	world_advance(s->w, 3);
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_EXPIRE;
+	const ProtobufCBinaryData expire = pb(wire_pb_view(sign(s)->raw));
+	tx = parse_1559(wire_pb_view(expire));
+	check_call(&tx, s->w, WIRE_CALL_EXPIRE);
+	world_free(s->w);
+}
+
+static void test_finalize(void **state)
+{
+	(void)state;
+	struct scene *s = outcome_new(WIRE_STATUS_DELIVERED);
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	check_call(&tx, s->w, WIRE_CALL_FINALIZE);
+	check_signer(s->w, &tx);
+	world_free(s->w);
+}
+
+static void test_announce_rotation(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_hash key = {{0x42}};
+	const struct cs_hash leaf = wire_leaf_rotation(2, &key);
+	const struct wire_signed st = world_sign(s->w, WIRE_KIND_ROTATION, &leaf, 1, &s->w->remote_key);
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION);
+	s->in.statement = world_statement(&st);
+	s->in.new_epoch = 2;
+	s->in.new_key = pb_hash(&key);
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	check_call(&tx, s->w, WIRE_CALL_ANNOUNCE_ROTATION);
+	s->in.new_epoch = 3;
+	refused(s, CS_ERR_BAD_PROOF);
+}
+
+static void test_one_of_a_batch_with_its_path(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct cs_hash leaves[5];
+	struct wire_signed st;
+	for (size_t i = 0; i < 5; i++) {
+		const struct wire_message_head head = i == 3 ? s->message.head : world_head(s->w, false, 40 + i);
+		const struct cs_hash id = wire_message_id(&head);
+		leaves[i] = wire_leaf_message(&id);
+	}
+	st = world_sign(s->w, WIRE_KIND_MESSAGE, leaves, 5, &s->w->remote_key);
+	st.path_count = wire_path(st.path, leaves, 5, 3);
+	s->in.statement = world_statement(&st);
+	(void)sign(s);
+	st.path[0].b[0] ^= 1;
+	s->in.statement = world_statement(&st);
+	refused(s, CS_ERR_BAD_PROOF);
+}
+
+/* ---- the statement ---- */
+
+static void test_a_key_that_is_not_the_registered_one(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_secret other = {{0x66, 6}};
+	state_message(s, &other);
+	refused(s, CS_ERR_WRONG_KEY);
+}
+
+static void test_a_signature_under_the_other_domain(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct wire_signed st;
+	const struct cs_hash aux = {{1}};
+	assert_ok(wire_signed_from_pb(&st, s->in.statement));
+	const struct cs_hash digest = wire_digest(&st.statement, WIRE_DOMAIN_SECURE);
+	assert_ok(cs_schnorr_sign(s->w->sig, &st.signature, &s->w->remote_key, &digest, &aux));
+	s->in.statement = world_statement(&st);
+	refused(s, CS_ERR_WRONG_KEY);
+}
+
+static void test_a_point_that_is_not_the_even_one(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.statement->ry.data[31] ^= 1;
+	refused(s, CS_ERR_BAD_SIGNATURE);
+}
+
+static void test_an_envelope_for_another_gateway(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_hash other = {{0xcc}};
+	s->in.statement->receiver = pb_hash(&other);
+	refused(s, CS_ERR_WRONG_DESTINATION);
+}
+
+static void test_an_envelope_for_another_destination(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->message.head.destination.b[7] = 1;
+	state_message(s, &s->w->remote_key);
+	refused(s, CS_ERR_WRONG_DESTINATION);
+}
+
+static void test_an_envelope_of_another_source(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->message.head.source.b[7] = 1;
+	state_message(s, &s->w->remote_key);
+	refused(s, CS_ERR_WRONG_DESTINATION);
+}
+
+static void test_an_envelope_of_one_who_is_no_remote(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_hash stranger = {{0xee}};
+	s->w->remote = stranger;
+	s->message = world_message(s->w, 3);
+	state_message(s, &s->w->remote_key);
+	refused(s, CS_ERR_NOT_IN_MANIFEST);
+}
+
+static void test_another_epoch(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.statement->epoch = 2;
+	refused(s, CS_ERR_WRONG_EPOCH);
+}
+
+static void test_an_older_manifest(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct world *w = s->w;
+	w->manifest.number = 3;
+	w->manifest.statement_manifest_min = 2;
+	world_restart(w);
+	world_begin(w);
+	world_update(w, 1);
+	world_learn(w);
+	refused(s, CS_ERR_WRONG_MANIFEST);
+}
+
+static void test_a_suspended_key(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct world *w = s->w;
+	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
+	const struct cs_hash sentinel = wire_evm_sentinel_slot();
+	const struct cs_hash key = wire_evm_key_slot(&w->remote, 1, 0);
+	const struct cs_hash window = wire_evm_key_slot(&w->remote, 1, 1);
+	world_register_key(w, 1, &w->remote_x, WIRE_KEY_SUSPENDED, 0, 0);
+	world_advance(w, 3);
+	const struct world_block *block = &w->blocks[w->block_count - 3];
+	in.chain = pb_hash(&w->own);
+	in.remote = pb_hash(&w->remote);
+	in.epoch = 1;
+	in.height = block->height;
+	in.account = world_account_proof(w, block);
+	in.sentinel = world_slot_proof(block, &sentinel);
+	in.key = world_slot_proof(block, &key);
+	in.window = world_slot_proof(block, &window);
+	(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
+	refused(s, CS_ERR_WRONG_EPOCH);
+}
+
+static void test_another_kind_than_the_action(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.statement->kind = WIRE_KIND_OUTCOME;
+	refused(s, CS_ERR_INVALID);
+}
+
+static void test_parts_that_do_not_have_the_hashes(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->messages[0]->payload.data[0] ^= 1;
+	refused(s, CS_ERR_INVALID);
+}
+
+static void test_other_items_than_those_signed(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct wire_message other = world_message(s->w, 4);
+	s->messages[0] = world_pb_message(&other);
+	refused(s, CS_ERR_BAD_PROOF);
+}
+
+static void test_another_status_than_the_signed_one(void **state)
+{
+	(void)state;
+	struct scene *s = outcome_new(WIRE_STATUS_DELIVERED);
+	s->outcome.status = WIRE_STATUS_DEAD;
+	refused(s, CS_ERR_BAD_PROOF);
+}
+
+static void test_a_status_that_is_no_outcome(void **state)
+{
+	(void)state;
+	struct scene *s = outcome_new(WIRE_STATUS_DELIVERED);
+	s->outcome.status = WIRE_STATUS_FAILED;
+	refused(s, CS_ERR_INVALID);
+}
+
+static void test_no_statement_no_items(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.n_messages = 0;
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_INVALID);
+	s->in.statement = NULL;
+	refused(s, CS_ERR_MISSING_FIELD);
+}
+
+/* ---- deadlines: equality belongs to the deadline ---- */
+
+static void test_deliver_at_the_deadline(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->w->next.time_s = s->message.head.deadline - 1;
+	world_advance(s->w, 3);
+	(void)sign(s);
+	/* One block more, and the final one has the time of the deadline. */
+	world_advance(s->w, 1);
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_AFTER_DEADLINE);
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_RETRY;
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_AFTER_DEADLINE);
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_EXPIRE;
+	(void)sign(s);
+	world_free(s->w);
+}
+
+static void test_expire_before_the_deadline(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->w->next.time_s = s->message.head.deadline - 1;
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_EXPIRE;
+	/* Final is the block of one second before, however far the head is. */
+	world_advance(s->w, 3);
+	refused(s, CS_ERR_BEFORE_DEADLINE);
+}
+
+/* ---- the policy ---- */
+
+static void test_the_fee_cap(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.max_fee_wei = 1000;
+	(void)sign(s);
+	s->in.max_fee_wei = 1001;
+	refused(s, CS_ERR_POLICY_FEE);
+}
+
+static void test_the_gas_cap(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.gas_limit = 1000000;
+	(void)sign(s);
+	s->in.gas_limit = 1000001;
+	refused(s, CS_ERR_POLICY_FEE);
+}
+
+static void test_the_total_cap(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.gas_limit = 500000;
+	s->in.max_fee_wei = 1000;
+	(void)sign(s);
+	s->in.gas_limit = 500001;
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_POLICY_FEE);
+	s->in.gas_limit = UINT64_MAX;
+	s->in.max_fee_wei = UINT64_MAX;
+	refused(s, CS_ERR_POLICY_FEE);
+}
+
+static void test_a_tip_above_the_fee(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.max_priority_fee_wei = 101;
+	refused(s, CS_ERR_INVALID);
+}
+
+static void test_a_call_to_another_address(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_address other = {{0x66}};
+	s->in.sweep_to = pb(CS_BYTES_OF(other.b));
+	refused(s, CS_ERR_POLICY_ADDRESS);
+}
+
+static void test_a_call_with_a_value(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	static const uint8_t one = 1;
+	s->in.sweep_value = pb(cs_bytes(&one, 1));
+	refused(s, CS_ERR_POLICY_VALUE);
+}
+
+static void test_another_call(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_UNSPECIFIED;
+	refused(s, CS_ERR_POLICY_SELECTOR);
+}
+
+static void sweep_fill(struct scene *s, const struct cs_address *to)
+{
+	static const uint8_t value[2] = {1, 0};
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_SWEEP);
+	s->in.statement = NULL;
+	s->in.n_messages = 0;
+	s->in.gas_limit = 21000;
+	s->in.sweep_to = pb(CS_BYTES_OF(to->b));
+	s->in.sweep_value = pb(cs_bytes(value, sizeof value));
+}
+
+static void test_sweep_to_the_address_of_the_manifest(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	sweep_fill(s, &s->w->manifest.chains[0].policy.sweep_to);
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	const struct cs_u256 value = cs_u256_u64(256);
+	assert_true(cs_address_eq(&tx.to, &s->w->manifest.chains[0].policy.sweep_to));
+	assert_int_equal(cs_u256_cmp(&tx.value, &value), 0);
+	assert_int_equal(tx.data.n, 0);
+	check_signer(s->w, &tx);
+	world_free(s->w);
+}
+
+static void test_sweep_to_another_address(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_address other = {{0x66}};
+	sweep_fill(s, &other);
+	refused(s, CS_ERR_POLICY_ADDRESS);
+}
+
+static void test_sweep_with_a_call(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	sweep_fill(s, &s->w->manifest.chains[0].policy.sweep_to);
+	state_message(s, &s->w->remote_key);
+	refused(s, CS_ERR_POLICY_SELECTOR);
+}
+
+static void test_cancel_goes_to_itself(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_CANCEL);
+	s->in.gas_limit = 21000;
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	const struct cs_address account = gas_account(s->w);
+	assert_true(cs_address_eq(&tx.to, &account));
+	assert_true(cs_u256_is_zero(&tx.value));
+	assert_int_equal(tx.data.n, 0);
+	static const uint8_t one = 1;
+	s->in.sweep_value = pb(cs_bytes(&one, 1));
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_POLICY_VALUE);
+	s->in.sweep_value = pb(CS_BYTES_NONE);
+	const struct cs_address other = {{0x66}};
+	s->in.sweep_to = pb(CS_BYTES_OF(other.b));
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_POLICY_ADDRESS);
+	s->in.sweep_to = pb(CS_BYTES_NONE);
+	s->in.gas_limit = 30000;
+	refused(s, CS_ERR_POLICY_FEE);
+}
+
+static void test_another_chain(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->in.chain = pb_hash(&s->w->remote);
+	refused(s, CS_ERR_NOT_IN_MANIFEST);
+}
+
+static void test_no_keys_yet(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	world_restart(s->w);
+	refused(s, CS_ERR_NO_KEY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_deliver_by_eip1559),
+		cmocka_unit_test(test_deliver_by_a_legacy_transaction),
+		cmocka_unit_test(test_retry_and_expire),
+		cmocka_unit_test(test_finalize),
+		cmocka_unit_test(test_announce_rotation),
+		cmocka_unit_test(test_one_of_a_batch_with_its_path),
+		cmocka_unit_test(test_a_key_that_is_not_the_registered_one),
+		cmocka_unit_test(test_a_signature_under_the_other_domain),
+		cmocka_unit_test(test_a_point_that_is_not_the_even_one),
+		cmocka_unit_test(test_an_envelope_for_another_gateway),
+		cmocka_unit_test(test_an_envelope_for_another_destination),
+		cmocka_unit_test(test_an_envelope_of_another_source),
+		cmocka_unit_test(test_an_envelope_of_one_who_is_no_remote),
+		cmocka_unit_test(test_another_epoch),
+		cmocka_unit_test(test_an_older_manifest),
+		cmocka_unit_test(test_a_suspended_key),
+		cmocka_unit_test(test_another_kind_than_the_action),
+		cmocka_unit_test(test_parts_that_do_not_have_the_hashes),
+		cmocka_unit_test(test_other_items_than_those_signed),
+		cmocka_unit_test(test_another_status_than_the_signed_one),
+		cmocka_unit_test(test_a_status_that_is_no_outcome),
+		cmocka_unit_test(test_no_statement_no_items),
+		cmocka_unit_test(test_deliver_at_the_deadline),
+		cmocka_unit_test(test_expire_before_the_deadline),
+		cmocka_unit_test(test_the_fee_cap),
+		cmocka_unit_test(test_the_gas_cap),
+		cmocka_unit_test(test_the_total_cap),
+		cmocka_unit_test(test_a_tip_above_the_fee),
+		cmocka_unit_test(test_a_call_to_another_address),
+		cmocka_unit_test(test_a_call_with_a_value),
+		cmocka_unit_test(test_another_call),
+		cmocka_unit_test(test_sweep_to_the_address_of_the_manifest),
+		cmocka_unit_test(test_sweep_to_another_address),
+		cmocka_unit_test(test_sweep_with_a_call),
+		cmocka_unit_test(test_cancel_goes_to_itself),
+		cmocka_unit_test(test_another_chain),
+		cmocka_unit_test(test_no_keys_yet),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

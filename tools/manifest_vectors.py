@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Makes tests/vectors/manifest: two manifests of a lineage, what is in them, and files that must be refused.
+
+    tools/manifest_vectors.py            write the files
+    tools/manifest_vectors.py --check    fail if they differ from what would be written
+"""
+import copy
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import envelope_vectors as ev  # noqa: E402
+import manifest as tool  # noqa: E402
+
+OUT = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "manifest"
+KEYS = [0xA1, 0xA2, 0xA3]
+STRANGER = 0xBAD
+ZERO = "0x" + "00" * 32
+
+
+def x_of(key):
+    return "0x" + ev.public_x(key).hex()
+
+
+def hexed(byte, size):
+    return "0x" + f"{byte:02x}" * size
+
+
+def finality(mode, **over):
+    base = {"mode": mode, "anchor_hash": hexed(0x11, 32), "anchor_height": 0, "anchor_age_max_s": 86400,
+            "trusting_period_s": 86400, "seals_min": 0, "epoch": 0, "period_s": 0, "drift_max_s": 0, "confirmations": 0,
+            "reorg_margin_s": 0}
+    base |= {"clique": {"epoch": 30000, "reorg_margin_s": 30},
+             "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {}}[mode]
+    return base | over
+
+
+def identity(chain):
+    return "0x" + ev.identity(chain["caip2"], bytes.fromhex(chain["genesis"][2:]), bytes.fromhex(chain["gateway"][2:])).hex()
+
+
+def chains():
+    rows = []
+    for number, mode, byte in ((31337, "insecure_dev_head", 0x21), (1903, "clique", 0x31)):
+        rows.append({"caip2": f"eip155:{number}", "genesis": hexed(byte, 32), "gateway": hexed(byte + 1, 20),
+                     "code_hash": hexed(byte + 2, 32), "finality": finality(mode),
+                     "policy": {"fee_cap_wei": 100000000000, "gas_limit_max": 12000000, "total_cap_wei": 2**64 - 1,
+                                "sweep_to": hexed(byte + 3, 20)}})
+    rows[0]["remotes"], rows[1]["remotes"] = [identity(rows[1])], [identity(rows[0])]
+    return rows
+
+
+def body():
+    return {"version": 1, "name": "vector", "number": 1, "previous": ZERO,
+            "administrators": {"keys": [x_of(k) for k in KEYS], "threshold": 2}, "batch_max": 64,
+            "builds": [hexed(0xB1, 32)], "statement_manifest_min": 1, "time": ["insecure_host_time"], "chains": chains()}
+
+
+def signature(inner, key):
+    # Fixed randomness, so that the files are the same each time.
+    rx, _, s = ev.schnorr_sign(key, tool.manifest_hash(tool.canonical(inner)), bytes(32))
+    return {"key": x_of(key), "signature": "0x" + rx.to_bytes(32, "big").hex() + s.to_bytes(32, "big").hex()}
+
+
+def signed(inner, keys=(KEYS[0], KEYS[2])):
+    return tool.canonical({"manifest": inner, "signatures": [signature(inner, k) for k in keys]}).decode()
+
+
+def at(document, path):
+    for step in path[:-1]:
+        document = document[step]
+    return document, path[-1]
+
+
+def changed(path, value):
+    inner = copy.deepcopy(body())
+    place, last = at(inner, path)
+    place[last] = value
+    return inner
+
+
+def without(path):
+    inner = copy.deepcopy(body())
+    place, last = at(inner, path)
+    del place[last]
+    return inner
+
+
+def bad_forms(good):
+    """(name, file, error): the bytes are not the canonical form."""
+    yield "nothing", "", "truncated"
+    yield "a space", good.replace('":', '": ', 1), "non-canonical"
+    yield "a line end behind", good + "\n", "non-canonical"
+    yield "something behind", good + "0", "trailing"
+    yield "cut", good[:-1], "truncated"
+    yield "another order", good.replace('"batch_max":64,', "", 1).replace('"version":1', '"version":1,"batch_max":64', 1), "non-canonical"
+    yield "a member twice", good.replace('"batch_max":64', '"batch_max":64,"batch_max":64', 1), "duplicate"
+    yield "a fraction", good.replace('"batch_max":64', '"batch_max":64.0', 1), "invalid"
+    yield "a leading zero", good.replace('"batch_max":64', '"batch_max":064', 1), "malformed"
+    yield "an escaped letter", good.replace('"vector"', '"\\u0076ector"', 1), "non-canonical"
+    yield "no object", "[]", "invalid"
+    yield "no signatures member", good[:good.index(',"signatures"')] + "}", "missing-field"
+
+
+def bad_fields():
+    """(name, inner, error): canonical and well signed, but not a manifest."""
+    c = ["chains", 0]
+    yield "a field that nobody knows", changed(["zzz"], 1), "unknown-field"
+    yield "a finality that nobody knows", changed([*c, "finality", "zzz"], 1), "unknown-field"
+    for field in body():
+        yield f"without {field}", without([field]), "missing-field"
+    for field in body()["chains"][0]:
+        yield f"a chain without {field}", without([*c, field]), "missing-field"
+    for field in finality("clique"):
+        yield f"finality without {field}", without([*c, "finality", field]), "missing-field"
+    for field in body()["chains"][0]["policy"]:
+        yield f"policy without {field}", without([*c, "policy", field]), "missing-field"
+    yield "version 2", changed(["version"], 2), "unsupported"
+    yield "no time source", changed(["time"], []), "unsupported"
+    yield "another time source", changed(["time"], ["roughtime"]), "unsupported"
+    yield "two time sources", changed(["time"], ["insecure_host_time", "insecure_host_time"]), "unsupported"
+    yield "an empty name", changed(["name"], ""), "invalid"
+    yield "batch_max 0", changed(["batch_max"], 0), "invalid"
+    yield "batch_max 65", changed(["batch_max"], 65), "overflow"
+    yield "statement_manifest_min 0", changed(["statement_manifest_min"], 0), "invalid"
+    yield "statement_manifest_min above the number", changed(["statement_manifest_min"], 2), "invalid"
+    yield "no builds", changed(["builds"], []), "invalid"
+    yield "a build twice", changed(["builds"], [hexed(1, 32)] * 2), "duplicate"
+    yield "17 builds", changed(["builds"], [hexed(i, 32) for i in range(17)]), "too-large"
+    yield "a short build", changed(["builds"], [hexed(1, 31)]), "malformed"
+    yield "threshold 0", changed(["administrators", "threshold"], 0), "invalid"
+    yield "threshold above the keys", changed(["administrators", "threshold"], 4), "invalid"
+    yield "an administrator twice", changed(["administrators", "keys"], [x_of(KEYS[0])] * 2), "duplicate"
+    yield "no chains", changed(["chains"], []), "invalid"
+    yield "a chain twice", changed(["chains"], [chains()[0]] * 2), "duplicate"
+    yield "another namespace", changed([*c, "caip2"], "cosmos:hub"), "unsupported"
+    yield "a chain id with a zero in front", changed([*c, "caip2"], "eip155:01"), "non-canonical"
+    yield "capital hex", changed([*c, "gateway"], "0x" + "AB" * 20), "non-canonical"
+    yield "hex without 0x", changed([*c, "gateway"], "ab" * 20), "malformed"
+    yield "a gateway of 32 bytes", changed([*c, "gateway"], hexed(1, 32)), "malformed"
+    yield "no remotes", changed([*c, "remotes"], []), "invalid"
+    yield "a remote twice", changed([*c, "remotes"], [hexed(7, 32)] * 2), "duplicate"
+    yield "its own remote", changed([*c, "remotes"], [identity(chains()[0])]), "invalid"
+    yield "another mode", changed([*c, "finality", "mode"], "latest"), "unsupported"
+    yield "no confirmations", changed([*c, "finality", "confirmations"], 0), "invalid"
+    yield "65 confirmations", changed([*c, "finality", "confirmations"], 65), "overflow"
+    yield "no margin where finality is probable", changed([*c, "finality", "reorg_margin_s"], 0), "invalid"
+    yield "no age of the anchor", changed([*c, "finality", "anchor_age_max_s"], 0), "invalid"
+    yield "no trusting period", changed([*c, "finality", "trusting_period_s"], 0), "invalid"
+    yield "clique without an epoch", changed([*c, "finality"], finality("clique", epoch=0)), "invalid"
+    yield "clique between epochs", changed([*c, "finality"], finality("clique", anchor_height=1)), "invalid"
+    yield "qbft with seals_min", changed([*c, "finality"], finality("qbft", seals_min=3)), "invalid"
+    yield "a number above 64 bits", changed([*c, "policy", "fee_cap_wei"], 2**64), "overflow"
+    yield "a negative number", changed([*c, "policy", "fee_cap_wei"], -1), "overflow"
+    yield "a number as a string", changed([*c, "policy", "fee_cap_wei"], "1"), "invalid"
+    yield "number 0", changed(["number"], 0), "invalid"
+    yield "the first has number 2", changed(["number"], 2), "wrong-lineage"
+    yield "the first has a previous", changed(["previous"], hexed(1, 32)), "wrong-lineage"
+
+
+def bad_signatures(second):
+    """(name, file, error, follows)"""
+    inner = body()
+    yield "one of two signatures", signed(inner, KEYS[:1]), "unauthorized", False
+    yield "no signature", signed(inner, []), "unauthorized", False
+    yield "one signature twice", signed(inner, [KEYS[0], KEYS[0]]), "duplicate", False
+    yield "a stranger beside two good ones", signed(inner, [*KEYS[:2], STRANGER]), "wrong-key", False
+    other = changed(["name"], "other")
+    lie = tool.canonical({"manifest": inner, "signatures": [signature(inner, KEYS[0]), signature(other, KEYS[1])]})
+    yield "a signature of another manifest", lie.decode(), "bad-signature", False
+    swap = copy.deepcopy(second)
+    swap["administrators"] = {"keys": [x_of(STRANGER)], "threshold": 1}
+    yield "signed by its own new administrators", signed(swap, [STRANGER]), "wrong-key", True
+    skip = copy.deepcopy(second)
+    skip["number"] = 3
+    yield "a number left out", signed(skip), "wrong-lineage", True
+    stray = copy.deepcopy(second)
+    stray["previous"] = hexed(9, 32)
+    yield "another previous", signed(stray), "wrong-lineage", True
+    yield "the first again", signed(inner), "wrong-lineage", True
+
+
+def files():
+    inner = body()
+    good = signed(inner)
+    second = copy.deepcopy(inner)
+    second |= {"number": 2, "previous": "0x" + tool.manifest_hash(tool.canonical(inner)).hex(), "name": "second"}
+    # The new one has administrators of its own: it is the old ones who sign.
+    second["administrators"] = {"keys": [x_of(STRANGER)], "threshold": 1}
+    bad = [{"name": n, "file": f, "error": e} for n, f, e in bad_forms(good)]
+    bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
+    bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
+    facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
+             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "bad": bad}
+    return {"first.json": good, "second.json": signed(second), "facts.json": json.dumps(facts, indent=1) + "\n"}
+
+
+def main():
+    check = "--check" in sys.argv[1:]
+    for name, text in files().items():
+        path = OUT / name
+        if check and (not path.exists() or path.read_text() != text):
+            print(f"{path.name} differs: run tools/manifest_vectors.py", file=sys.stderr)
+            return 1
+        if not check:
+            OUT.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
