@@ -32,8 +32,7 @@ void cs_abi_put_address(struct cs_abi *abi, const struct cs_address *address);
 size_t cs_abi_slot(struct cs_abi *abi);
 /* The tail of a dynamic tuple begins here. */
 void cs_abi_enter(struct cs_abi *abi, size_t slot);
-/* The tail of an array with count elements begins here; dynamic elements take slots of their own.
- */
+/* The tail of an array with count elements begins here; dynamic elements take slots as well. */
 void cs_abi_enter_array(struct cs_abi *abi, size_t slot, size_t count);
 void cs_abi_leave(struct cs_abi *abi);
 /* bytes or string. */

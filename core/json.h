@@ -54,8 +54,7 @@ void cs_json_write_string(struct cs_buf *buf, struct cs_bytes text);
 
 /* NULL when there is no such member or json is no object. */
 const struct cs_json *cs_json_find(const struct cs_json *json, const char *key);
-/* Every member of the object is one of keys: UNKNOWN_FIELD otherwise, INVALID when it is no object.
- */
+/* Every member of the object is one of keys: else UNKNOWN_FIELD, INVALID when it is no object. */
 CS_NODISCARD enum cs_err cs_json_only(const struct cs_json *json, const char *const *keys,
 				      size_t key_count, struct cs_why *why);
 

@@ -58,7 +58,7 @@ def field_bound(where, match, messages, enums):
 def generate(text):
     messages = re.findall(r"^message (\w+) ", text, re.M)
     enums = re.findall(r"^enum (\w+) ", text, re.M)
-    out = ["/* Generated from enclave.proto by tools/wire_bounds.py. */",
+    out = ["/* Generated from enclave.proto by tools/wire_bounds.py. */", "/* clang-format off */",
            '#include "wire/bounds.h"', '#include "wire/enclave.pb-c.h"', ""]
     rows = []
     for body in re.finditer(r"^message (\w+) \{(.*?)\}", text, re.M | re.S):

@@ -3,8 +3,7 @@
 #include "core/utf8.h"
 #include "wire/bounds.h"
 
-/* Protobuf encoding (developers.google.com/protocol-buffers): wire types of a tag's low three bits.
- */
+/* Protobuf's encoding (protobuf.dev): wire types, in the low three bits of a tag. */
 #define WIRETYPE_VARINT 0u
 #define WIRETYPE_LENGTH 2u
 #define VARINT_SIZE_MAX 10u

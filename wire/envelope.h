@@ -100,8 +100,7 @@ struct cs_hash wire_leaf_rotation(uint64_t new_epoch, const struct cs_hash *new_
 struct cs_hash wire_node(const struct cs_hash *a, const struct cs_hash *b);
 /* count from 1 to CS_BATCH_MAX, else a bug. */
 struct cs_hash wire_root(const struct cs_hash *leaves, size_t count);
-/* The siblings of the leaf at index, from the bottom up, into path[CS_PATH_MAX]; returns how many.
- */
+/* The siblings of the leaf at index, from the bottom up; returns how many. */
 size_t wire_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves, size_t count,
 		 size_t index);
 struct cs_hash wire_fold(const struct cs_hash *root, const struct cs_hash *path, size_t path_count);

@@ -1,4 +1,5 @@
 /* Generated from enclave.proto by tools/wire_bounds.py. */
+/* clang-format off */
 #include "wire/bounds.h"
 #include "wire/enclave.pb-c.h"
 

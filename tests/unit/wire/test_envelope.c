@@ -218,8 +218,7 @@ static void test_full_tree(void **state)
 			assert_true(n <= 6);
 			assert_hash(wire_fold(&leaves[i], path, n), root);
 			struct cs_hash other = wire_fold(&leaves[(i + 1) % CS_BATCH_MAX], path, n);
-			/* The sibling folds to the same root only where it stands beside the leaf.
-			 */
+			/* A sibling folds to the same root only beside its leaf. */
 			if (n > 1)
 				assert_int_equal(cs_hash_eq(&other, &root), false);
 		}
