@@ -27,10 +27,10 @@ const input = {
 		viaIR: true,
 		optimizer: { enabled: true, runs: 1000 },
 		metadata: { appendCBOR: false, bytecodeHash: 'none' },
-		outputSelection: { '*': { '*': [
+		outputSelection: Object.fromEntries(own.map((name) => [name, { '*': [
 			'abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences',
 			'evm.methodIdentifiers', 'storageLayout',
-		] } },
+		] }])),
 	},
 };
 

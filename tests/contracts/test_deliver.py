@@ -411,7 +411,7 @@ def test_gateway_as_recipient(world):
 
 
 def test_frame_is_not_for_others(world):
-    values = (world.remote.identity, 9, 0, world.app.address, ZERO, b"", b"")
+    values = (world.remote.identity, 9, 0, True, world.app.address, ZERO, b"", b"")
     refused(world, "OnlySelf", "deliverFrame", *values)
     refused(world, "OnlySelf", "deliverFrame", *values, sender=world.owner)
     data = world.gateway.data("deliverFrame", *values)
@@ -566,6 +566,28 @@ def test_gas_griefing(world):
     assert seen == {NONE, DELIVERED}
 
 
+def test_recipient_gets_its_gas_and_no_more(world):
+    """Exactly minGasLimit in a delivery, so that who burns it burns what was paid for; all there is in a retry."""
+    hostile(world, USE_GAS)
+    message = world.message(world.hostile, minGasLimit=70_000)
+    world.deliver(message, gas=10_000_000)
+    assert 69_000 < world.hostile.read("gasSeen") <= 70_000
+    hostile(world, USE_GAS, gas_wanted=5_000_000)
+    message = world.message(world.hostile, minGasLimit=70_000)
+    world.deliver(message, gas=10_000_000)
+    assert world.status(message) == FAILED
+    world.do("retry", *world.args(message), gas=6_000_000)
+    assert world.status(message) == DELIVERED and world.hostile.read("gasSeen") > 5_000_000
+
+
+def test_poisoned_item_costs_its_own_gas(world):
+    hostile(world, INVALID)
+    messages = [world.message(world.hostile, minGasLimit=100_000) for _ in range(5)] + [world.message(world.null)]
+    receipt = world.deliver(*messages, gas=10_000_000)
+    assert [world.status(m) for m in messages] == [FAILED] * 5 + [DELIVERED]
+    assert int(receipt["gasUsed"], 16) < 5 * 130_000 + 150_000
+
+
 def test_gas_griefing_to_the_unit(world):
     """The same around the edge, one by one."""
     wanted = 150_000
@@ -587,7 +609,7 @@ def test_gas_griefing_in_a_batch(world):
     wanted = 200_000
     hostile(world, USE_GAS, gas_wanted=wanted - 600)
     counts = set()
-    for gas in range(280_000, 560_000, 7_000):
+    for gas in range(280_000, 420_000, 3_000):
         messages = [world.message(world.hostile, minGasLimit=wanted) for _ in range(3)]
         world.deliver(*messages, gas=gas, accept_revert=True)
         statuses = [world.status(m) for m in messages]
@@ -599,7 +621,7 @@ def test_gas_griefing_in_a_batch(world):
 
 def test_recipient_that_burns_all_gas_is_failed_not_stuck(world):
     hostile(world, INVALID)
-    for limit in (0, 1_000, 100_000):
+    for limit in (0, 1_000, 200_000):
         message = world.message(world.hostile, minGasLimit=limit)
         world.deliver(message, gas=400_000)
         assert world.status(message) == FAILED

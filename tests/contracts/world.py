@@ -5,7 +5,6 @@ Hashes and calldata come from tools/envelope_vectors.py, which shares nothing wi
 from __future__ import annotations
 
 import contextlib
-import secrets
 
 import envelope_vectors as v
 from lib import abi, crypto, deploy
@@ -34,7 +33,7 @@ def key_pair(label: str) -> tuple[int, bytes]:
 
 
 def sign(secret: int, digest: bytes) -> dict:
-    raw = crypto.schnorr_sign(secret, digest, secrets.token_bytes(32))
+    raw = crypto.schnorr_sign(secret, digest)
     rx = int.from_bytes(raw[:32], "big")
     return {"rx": rx, "ry": crypto.lift_x(rx)[1], "s": int.from_bytes(raw[32:], "big")}
 
@@ -124,7 +123,7 @@ class World:
         if "sequence" not in over:
             remote.sequence += 1
         address = abi.to_bytes(recipient if isinstance(recipient, str) else recipient.address)
-        return {"sequence": remote.sequence, "deadline": self.now() + 3600, "minGasLimit": 100_000, "finality": 0,
+        return {"sequence": remote.sequence, "deadline": self.now() + 3600, "minGasLimit": 300_000, "finality": 0,
                 "closer": ZERO, "refundTo": ZERO, "recipient": address, "sender": remote.account(remote.app),
                 "payload": payload} | over
 

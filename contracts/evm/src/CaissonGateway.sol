@@ -58,8 +58,10 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
 
     /// What the outer frame keeps to write *failed* (a new word: 22,100), to emit it and to leave the loop.
     uint256 private constant OUTER_RESERVE = 32_000;
-    /// What the inner frame keeps through the recipient's call, to judge it and to revert with its verdict.
+    /// What the inner frame must have beside the recipient's gas, and what it keeps of it through the call, to judge the
+    /// answer and to revert with its verdict.
     uint256 private constant INNER_RESERVE = 6_000;
+    uint256 private constant INNER_RESERVE_KEPT = 5_000;
 
     /// How the inner frame reverts. Whatever else ends it (out of gas before the call) is no verdict on the recipient.
     uint256 private constant VERDICT_REFUSED = 1;
@@ -225,7 +227,8 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
     // --- destination side
 
     /// Delivers what can be delivered: items that are late or were handled before are skipped, and where the gas left
-    /// would not cover an item's `minGasLimit` the batch ends. It reverts if nothing was done.
+    /// would not cover an item's `minGasLimit` the batch ends. It reverts if nothing was done. A recipient gets exactly
+    /// its `minGasLimit`, which is what the fee pays for: one that burns all it has costs no other item its gas.
     function deliver(bytes32 source, Statement calldata st, Message[] calldata messages) external {
         bytes32[] memory ids = _checkMessages(source, st, messages);
         uint256 count = ids.length;
@@ -241,7 +244,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
                 if (count == 1) revert StatusIs(known);
                 continue;
             }
-            uint256 verdict = _attempt(source, ids[i], message);
+            uint256 verdict = _attempt(source, ids[i], message, false);
             if (verdict == VERDICT_GAS) {
                 if (done == 0) revert GasTooLow();
                 break;
@@ -257,13 +260,13 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         if (done == 0) revert NothingToDo();
     }
 
-    /// Calls the recipient of a failed message again; reverts unless it succeeds.
+    /// Calls the recipient of a failed message again, with all the gas there is; reverts unless it succeeds.
     function retry(bytes32 source, Statement calldata st, Message calldata message) external {
         bytes32 id = _checkMessage(source, st, message);
         if (block.timestamp >= message.deadline) revert DeadlinePassed();
         uint8 known = _status(source, message.sequence);
         if (known != FAILED) revert StatusIs(known);
-        uint256 verdict = _attempt(source, id, message);
+        uint256 verdict = _attempt(source, id, message, true);
         if (verdict == VERDICT_GAS) revert GasTooLow();
         if (verdict == VERDICT_REFUSED) revert CallFailed();
         emit MessageStatus(id, source, message.sequence, DELIVERED);
@@ -313,6 +316,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         bytes32 source,
         uint64 sequence,
         uint256 minGasLimit,
+        bool allGas,
         address recipient,
         bytes32 receiveId,
         bytes calldata sender,
@@ -327,11 +331,13 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
             switch extcodesize(recipient)
             case 0 { verdict := VERDICT_REFUSED }
             default {
-                // All but one 64th of what is left is at least minGasLimit, and the reserve is kept besides.
-                switch lt(gas(), add(add(minGasLimit, div(minGasLimit, 63)), add(INNER_RESERVE, 500)))
+                // All but one 64th of what is left covers minGasLimit, and the reserve is kept besides.
+                switch lt(gas(), add(add(minGasLimit, div(minGasLimit, 63)), INNER_RESERVE))
                 case 1 { verdict := VERDICT_GAS }
                 default {
-                    let ok := call(sub(gas(), INNER_RESERVE), recipient, 0, add(data, 0x20), mload(data), 0, 0x20)
+                    let given := minGasLimit
+                    if allGas { given := sub(gas(), INNER_RESERVE_KEPT) }
+                    let ok := call(given, recipient, 0, add(data, 0x20), mload(data), 0, 0x20)
                     ok := and(ok, and(gt(returndatasize(), 0x1f), eq(mload(0), magic)))
                     if iszero(ok) { verdict := VERDICT_REFUSED }
                 }
@@ -497,10 +503,22 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
     }
 
     /// Runs the frame. VERDICT_GAS says nothing about the recipient: whoever submits must bring more gas.
-    function _attempt(bytes32 source, bytes32 id, Message calldata message) private returns (uint256 verdict) {
+    function _attempt(bytes32 source, bytes32 id, Message calldata message, bool allGas)
+        private
+        returns (uint256 verdict)
+    {
         bytes memory data = abi.encodeCall(
             this.deliverFrame,
-            (source, message.sequence, message.minGasLimit, message.recipient, id, message.sender, message.payload)
+            (
+                source,
+                message.sequence,
+                message.minGasLimit,
+                allGas,
+                message.recipient,
+                id,
+                message.sender,
+                message.payload
+            )
         );
         assembly ("memory-safe") {
             verdict := VERDICT_GAS

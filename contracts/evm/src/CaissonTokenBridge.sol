@@ -140,10 +140,10 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         emit TransferSent(sendId, token, msg.sender, recipient, amount, refundTo);
     }
 
-    /// The fee of a transfer to the chain of `recipient`.
+    /// The fee of a transfer to the chain of `recipient`. Who asks and who is refunded do not matter.
     function quote(bytes calldata recipient, bytes[] calldata attributes) external view returns (uint256) {
         (uint32 chain,) = _chainOf(recipient);
-        return gateway.quote(_peers[chain], PAYLOAD_SIZE, _withRefund(attributes, msg.sender));
+        return gateway.quote(_peers[chain], PAYLOAD_SIZE, _withRefund(attributes, address(this)));
     }
 
     function onOutcome(bytes32 sendId, uint8 status) external {
