@@ -1,0 +1,235 @@
+/* Requests in a row against an enclave that has keys, a client and a learned key. The input is a row of (index of the type, size
+ * in two bytes, body). Each answer must be one that a strict reader takes, and none may hold a secret.
+ *
+ * With CAISSON_SEEDS=<folder> it writes valid requests there, the beginning of tests/fuzz/corpus/enclave_step. */
+#include "../unit/enclave/world.h"
+
+#include "enclave/state.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const enum wire_type types[] = {
+	WIRE_HELLO,	    WIRE_INIT,	   WIRE_EXPORT,	       WIRE_IMPORT, WIRE_CLIENT_CREATE,
+	WIRE_CLIENT_UPDATE, WIRE_CONFLICT, WIRE_SIGN_MESSAGES, WIRE_SIGN_OUTCOMES,
+	WIRE_LEARN_KEY,	    WIRE_SIGN_TRANSACTION, WIRE_ROTATE, WIRE_PUBLIC_KEYS, WIRE_STATUS,
+	WIRE_PROBE,	    WIRE_ERROR,
+};
+
+static struct world *w;
+/* The enclave as it is after the setup: its struct and the state of its one client. */
+static uint8_t *saved;
+static size_t saved_size;
+static struct enclave_secrets *saved_secrets;
+
+/* ---- valid requests ---- */
+
+static void seed(const char *name, enum wire_type type, const ProtobufCMessage *request)
+{
+	const char *folder = getenv("CAISSON_SEEDS");
+	char path[512];
+	uint8_t head[3] = {0};
+	if (folder == NULL)
+		return;
+	const size_t size = protobuf_c_message_get_packed_size(request);
+	uint8_t *body = keep(size);
+	(void)protobuf_c_message_pack(request, body);
+	while (types[head[0]] != type)
+		head[0]++;
+	cs_put_be16(head + 1, (uint16_t)size);
+	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(head, 1, 3, file), 3);
+	assert_int_equal(fwrite(body, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void seeds_of_state(void)
+{
+	const struct cs_hash nonce = {{3}};
+	Caisson__Wire__HelloRequest hello = CAISSON__WIRE__HELLO_REQUEST__INIT;
+	Caisson__Wire__StatusRequest status = CAISSON__WIRE__STATUS_REQUEST__INIT;
+	Caisson__Wire__RotateRequest rotate = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
+	Caisson__Wire__ExportRequest export = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	Caisson__Wire__ImportRequest import = CAISSON__WIRE__IMPORT_REQUEST__INIT;
+	Caisson__Wire__ClientUpdateRequest update = CAISSON__WIRE__CLIENT_UPDATE_REQUEST__INIT;
+	hello.nonce = pb_hash(&nonce);
+	status.nonce = pb_hash(&nonce);
+	rotate.chain = pb_hash(&w->own);
+	conflict.chain = pb_hash(&w->own);
+	seed("hello", WIRE_HELLO, &hello.base);
+	seed("status", WIRE_STATUS, &status.base);
+	seed("rotate", WIRE_ROTATE, &rotate.base);
+	seed("conflict", WIRE_CONFLICT, &conflict.base);
+	seed("export", WIRE_EXPORT, &export.base);
+	const Caisson__Wire__ExportReply *out =
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT, &export.base);
+	import.sealed = pb(wire_pb_view(out->sealed));
+	seed("import", WIRE_IMPORT, &import.base);
+	const struct world_block *last = &w->blocks[w->block_count - 1];
+	const struct world_block next = world_block_on(w, last, last->time_s + 1, 0);
+	ProtobufCBinaryData headers[1] = {pb(next.raw)};
+	update.chain = pb_hash(&w->own);
+	update.headers = headers;
+	update.n_headers = 1;
+	seed("update", WIRE_CLIENT_UPDATE, &update.base);
+}
+
+static void seed_messages(const struct wire_message_head *head, const struct world_block *block)
+{
+	Caisson__Wire__SignMessagesRequest in = CAISSON__WIRE__SIGN_MESSAGES_REQUEST__INIT;
+	Caisson__Wire__ReceiptClaim receipt = CAISSON__WIRE__RECEIPT_CLAIM__INIT;
+	Caisson__Wire__MessageClaim claim = CAISSON__WIRE__MESSAGE_CLAIM__INIT;
+	Caisson__Wire__ReceiptClaim *receipts[1] = {&receipt};
+	Caisson__Wire__MessageClaim *claims[1] = {&claim};
+	ProtobufCBinaryData headers[1] = {pb(block->raw)};
+	claim.head = world_pb_head(head);
+	receipt.height = block->height;
+	receipt.block_hash = pb_hash(&block->hash);
+	receipt.proof = world_receipt_proof(block, 0);
+	receipt.messages = claims;
+	receipt.n_messages = 1;
+	in.chain = pb_hash(&w->own);
+	in.receiver = pb_hash(&w->remote);
+	in.receipts = receipts;
+	in.n_receipts = 1;
+	(void)world_ok(w, WIRE_SIGN_MESSAGES, &in.base);
+	seed("messages", WIRE_SIGN_MESSAGES, &in.base);
+	in.headers = headers;
+	in.n_headers = 1;
+	seed("messages_ancestors", WIRE_SIGN_MESSAGES, &in.base);
+}
+
+static void seed_outcomes(const struct world_block *block)
+{
+	Caisson__Wire__SignOutcomesRequest in = CAISSON__WIRE__SIGN_OUTCOMES_REQUEST__INIT;
+	Caisson__Wire__StatusClaim claim = CAISSON__WIRE__STATUS_CLAIM__INIT;
+	Caisson__Wire__StatusClaim *claims[1] = {&claim};
+	const struct wire_message_head head = world_head(w, false, 5);
+	const struct cs_hash sentinel = wire_evm_sentinel_slot();
+	const struct cs_hash slot = wire_evm_status_slot(&w->remote, 5);
+	claim.head = world_pb_head(&head);
+	claim.proof = world_slot_proof(block, &slot);
+	in.chain = pb_hash(&w->own);
+	in.receiver = pb_hash(&w->remote);
+	in.height = block->height;
+	in.account = world_account_proof(w, block);
+	in.sentinel = world_slot_proof(block, &sentinel);
+	in.claims = claims;
+	in.n_claims = 1;
+	(void)world_ok(w, WIRE_SIGN_OUTCOMES, &in.base);
+	seed("outcomes", WIRE_SIGN_OUTCOMES, &in.base);
+}
+
+static void seed_transaction(void)
+{
+	Caisson__Wire__SignTransactionRequest in = CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
+	const struct wire_message message = world_message(w, 3);
+	const struct cs_hash id = wire_message_id(&message.head);
+	const struct cs_hash leaf = wire_leaf_message(&id);
+	const struct wire_signed st = world_sign(w, WIRE_KIND_MESSAGE, &leaf, 1, &w->remote_key);
+	Caisson__Wire__MessageFull *messages[1] = {world_pb_message(&message)};
+	in.chain = pb_hash(&w->own);
+	in.action = CAISSON__WIRE__ACTION__ACTION_DELIVER;
+	in.statement = world_statement(&st);
+	in.messages = messages;
+	in.n_messages = 1;
+	in.gas_limit = 300000;
+	in.max_fee_wei = 100;
+	(void)world_ok(w, WIRE_SIGN_TRANSACTION, &in.base);
+	seed("deliver", WIRE_SIGN_TRANSACTION, &in.base);
+	in.legacy = true;
+	seed("deliver_legacy", WIRE_SIGN_TRANSACTION, &in.base);
+	caisson__wire__sign_transaction_request__init(&in);
+	in.chain = pb_hash(&w->own);
+	in.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
+	in.gas_limit = 21000;
+	seed("cancel", WIRE_SIGN_TRANSACTION, &in.base);
+}
+
+static void seed_learn(const struct world_block *block)
+{
+	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
+	const struct cs_hash sentinel = wire_evm_sentinel_slot();
+	const struct cs_hash key = wire_evm_key_slot(&w->remote, 1, 0);
+	const struct cs_hash window = wire_evm_key_slot(&w->remote, 1, 1);
+	in.chain = pb_hash(&w->own);
+	in.remote = pb_hash(&w->remote);
+	in.epoch = 1;
+	in.height = block->height;
+	in.account = world_account_proof(w, block);
+	in.sentinel = world_slot_proof(block, &sentinel);
+	in.key = world_slot_proof(block, &key);
+	in.window = world_slot_proof(block, &window);
+	(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
+	seed("learn", WIRE_LEARN_KEY, &in.base);
+}
+
+/* ---- setup ---- */
+
+static void setup(void)
+{
+	w = world_new();
+	world_begin(w);
+	world_learn(w);
+	const struct wire_message_head head = world_head(w, true, 1);
+	world_set_status(w, 5, WIRE_STATUS_DELIVERED);
+	(void)world_emit(w, &head, 1, NULL, NULL);
+	const struct world_block *block = world_mine(w);
+	world_update(w, block->height);
+	world_advance(w, 2);
+	seed_messages(&head, block);
+	seed_outcomes(block);
+	seed_learn(block);
+	seed_transaction();
+	seeds_of_state();
+	saved_size = enclave_size() - ENCLAVE_ARENA_SIZE - (MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
+	saved = malloc(saved_size);
+	saved_secrets = malloc(sizeof *saved_secrets);
+	assert_true(saved != NULL && saved_secrets != NULL);
+	memcpy(saved, w->e, saved_size);
+	*saved_secrets = *w->secrets;
+}
+
+/* ---- one input ---- */
+
+static void check_reply(enum wire_type type, struct cs_bytes reply)
+{
+	ProtobufCMessage *message = NULL;
+	struct cs_why why = {""};
+	cs_arena_rewind(&w->arena, 0);
+	cs_assert(wire_decode(&message, wire_type_message(type), reply, &w->arena, &why) == CS_OK);
+	const struct enclave_chain_secrets *secrets = &w->secrets->chains[0];
+	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, secrets->statement[0].b, 32) == NULL);
+	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, secrets->gas.b, 32) == NULL);
+	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, w->secrets->seal_root.b, 32) == NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t memory[CS_FRAME_BODY_SIZE_MAX];
+	if (w == NULL)
+		setup();
+	memcpy(w->e, saved, saved_size);
+	memcpy(w->secrets, saved_secrets, offsetof(struct enclave_secrets, scratch));
+	while (size >= 3) {
+		const enum wire_type type = types[data[0] % CS_LEN(types)];
+		size_t n = cs_be16(data + 1);
+		if (n > size - 3)
+			n = size - 3;
+		/* A copy of exactly this size, so that a sanitizer sees every step outside. */
+		uint8_t *body = malloc(n + (n == 0));
+		struct cs_buf reply;
+		cs_assert(body != NULL);
+		memcpy(body, data + 3, n);
+		cs_buf_init(&reply, memory, sizeof memory);
+		const enum wire_type answer = enclave_step(w->e, &w->now, type, cs_bytes(body, n), &reply);
+		cs_assert(answer == WIRE_ERROR || answer == type + 1);
+		check_reply(answer, cs_buf_view(&reply));
+		free(body);
+		data += 3 + n;
+		size -= 3 + n;
+	}
+	return 0;
+}
