@@ -4,7 +4,8 @@
 
 #define ALIGNMENT 16u
 
-/* Sanitizers then see a use after the rewind. gcc has no __has_feature, clang no __SANITIZE_ADDRESS__. */
+/* Sanitizers then see a use after the rewind. gcc has no __has_feature, clang no
+ * __SANITIZE_ADDRESS__. */
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
 #elif defined(__has_feature)

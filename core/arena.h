@@ -1,4 +1,5 @@
-/* A bump allocator over one block that the caller gives. Nothing is freed one by one: a request ends, the arena is reset. */
+/* A bump allocator over one block that the caller gives. Nothing is freed one by one: a request
+ * ends, the arena is reset. */
 #ifndef CS_ARENA_H
 #define CS_ARENA_H
 

@@ -1,5 +1,6 @@
-/* The smallest common words of the code base: attributes, array lengths, assertions that stay on in release.
- * Holds nothing that needs an implementation except the one function that ends the process on a bug. */
+/* The smallest common words of the code base: attributes, array lengths, assertions that stay on in
+ * release. Holds nothing that needs an implementation except the one function that ends the process
+ * on a bug. */
 #ifndef CS_BASE_H
 #define CS_BASE_H
 

@@ -1,5 +1,6 @@
-/* An output buffer over memory of the caller, born with its ceiling. The first write that does not fit fails it for good:
- * one check at the end is enough, and what is in a failed buffer is never used. */
+/* An output buffer over memory of the caller, born with its ceiling. The first write that does not
+ * fit fails it for good: one check at the end is enough, and what is in a failed buffer is never
+ * used. */
 #ifndef CS_BUF_H
 #define CS_BUF_H
 
@@ -14,7 +15,8 @@ struct cs_buf {
 
 void cs_buf_init(struct cs_buf *buf, void *memory, size_t size_max);
 /* NO_MEMORY when the arena has no size_max bytes left. */
-CS_NODISCARD enum cs_err cs_buf_init_arena(struct cs_buf *buf, struct cs_arena *arena, size_t size_max);
+CS_NODISCARD enum cs_err cs_buf_init_arena(struct cs_buf *buf, struct cs_arena *arena,
+					   size_t size_max);
 
 void cs_put(struct cs_buf *buf, struct cs_bytes bytes);
 void cs_put_u8(struct cs_buf *buf, uint8_t value);

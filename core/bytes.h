@@ -1,4 +1,5 @@
-/* Views of bytes, and the fixed-size values that the compiler should tell apart. A view owns nothing and never copies. */
+/* Views of bytes, and the fixed-size values that the compiler should tell apart. A view owns
+ * nothing and never copies. */
 #ifndef CS_BYTES_H
 #define CS_BYTES_H
 

@@ -4,7 +4,8 @@
 
 #include "core/bytes.h"
 
-/* 32 bytes that nobody may see: a private key, a sealing key. Lives where its owner put it (locked memory in the enclave). */
+/* 32 bytes that nobody may see: a private key, a sealing key. Lives where its owner put it (locked
+ * memory in the enclave). */
 struct cs_secret {
 	uint8_t b[32];
 };

@@ -7,7 +7,8 @@
 /* Rate of Keccak with 256 bits of security: 1600 - 2 * 256 bits. */
 #define RATE_SIZE 136u
 
-_Static_assert(sizeof(struct sha3_state) == sizeof(((struct cs_keccak *)0)->state), "nettle's state is 25 words");
+_Static_assert(sizeof(struct sha3_state) == sizeof(((struct cs_keccak *)0)->state),
+	       "nettle's state is 25 words");
 
 struct cs_hash cs_sha256(struct cs_bytes bytes)
 {
@@ -24,7 +25,8 @@ void cs_keccak_init(struct cs_keccak *keccak)
 	memset(keccak, 0, sizeof *keccak);
 }
 
-/* nettle keeps the lanes in the machine's byte order on little-endian hosts, the only ones supported. */
+/* nettle keeps the lanes in the machine's byte order on little-endian hosts, the only ones
+ * supported. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lanes are read as little-endian");
 
 static void absorb(struct cs_keccak *keccak, const uint8_t *block)

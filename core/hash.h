@@ -1,4 +1,5 @@
-/* Hash functions: Keccak-256 as Ethereum uses it (the original padding, not FIPS 202), SHA-256 (FIPS 180-4). */
+/* Hash functions: Keccak-256 as Ethereum uses it (the original padding, not FIPS 202), SHA-256
+ * (FIPS 180-4). */
 #ifndef CS_HASH_H
 #define CS_HASH_H
 

@@ -1,5 +1,5 @@
-/* A cursor over bytes that never reads past the end. The first read that does not fit fails it for good and every later one
- * gives zeros; cs_reader_end tells, and demands that nothing is left. */
+/* A cursor over bytes that never reads past the end. The first read that does not fit fails it for
+ * good and every later one gives zeros; cs_reader_end tells, and demands that nothing is left. */
 #ifndef CS_READER_H
 #define CS_READER_H
 

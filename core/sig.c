@@ -97,7 +97,8 @@ enum cs_err cs_lift_x(const struct cs_sig *sig, struct cs_hash *y, const struct 
 	return CS_OK;
 }
 
-_Static_assert(sizeof(struct cs_signer) == sizeof(secp256k1_keypair), "a signer is a key pair of the library");
+_Static_assert(sizeof(struct cs_signer) == sizeof(secp256k1_keypair),
+	       "a signer is a key pair of the library");
 
 enum cs_err cs_signer_make(const struct cs_sig *sig, struct cs_signer *signer,
 			   const struct cs_secret *key)

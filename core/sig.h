@@ -38,8 +38,9 @@ CS_NODISCARD enum cs_err cs_key_address(const struct cs_sig *sig, struct cs_addr
 CS_NODISCARD enum cs_err cs_lift_x(const struct cs_sig *sig, struct cs_hash *y,
 				   const struct cs_hash *x);
 
-/* A private key made ready for BIP-340, which is half of the cost of a signature: made once, used often. As secret as the
- * key, wiped with cs_wipe; ready for the library version of this build only, so never stored. */
+/* A private key made ready for BIP-340, which is half of the cost of a signature: made once, used
+ * often. As secret as the key, wiped with cs_wipe; ready for the library version of this build
+ * only, so never stored. */
 struct cs_signer {
 	uint8_t b[96];
 };

@@ -16,8 +16,10 @@ static void test_spec_sam(void **state)
 	size_t list = cs_abi_slot(&abi);
 	cs_abi_put_bytes(&abi, dave, cs_bytes_str("dave"));
 	cs_abi_enter_array(&abi, list, 3);
-	for (uint64_t i = 1; i <= 3; i++)
-		cs_abi_put_u64(&abi, i);
+	for (uint64_t i = 1; i <= 3; i++) {
+		struct cs_u256 wide = cs_u256_u64(i);
+		cs_abi_put_u256(&abi, &wide);
+	}
 	cs_abi_leave(&abi);
 	assert_ok(cs_buf_end(&buf));
 	assert_bytes(cs_buf_view(&buf),

@@ -129,6 +129,25 @@ static void test_schnorr_every_bit(void **state)
 	assert_ok(cs_schnorr_verify(sig, &made, &x, &digest));
 }
 
+/* A key made ready signs as the key does, for as long as it is kept. */
+static void test_signer(void **state)
+{
+	(void)state;
+	struct cs_secret secret =
+		secret_of("0000000000000000000000000000000000000000000000000000000000000003");
+	struct cs_secret none = {{0}};
+	struct cs_signer signer;
+	assert_err(cs_signer_make(sig, &signer, &none), CS_ERR_INVALID);
+	assert_ok(cs_signer_make(sig, &signer, &secret));
+	for (uint8_t i = 0; i < 4; i++) {
+		struct cs_hash digest = {{i}}, aux = {{9, i}};
+		struct cs_schnorr a, b;
+		assert_ok(cs_schnorr_sign(sig, &a, &secret, &digest, &aux));
+		assert_ok(cs_schnorr_sign_by(sig, &b, &signer, &digest, &aux));
+		assert_memory_equal(&a, &b, sizeof a);
+	}
+}
+
 static void test_aux_changes_nonce(void **state)
 {
 	(void)state;
@@ -327,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_envelope_signatures),
 		cmocka_unit_test(test_schnorr_every_bit),
 		cmocka_unit_test(test_aux_changes_nonce),
+		cmocka_unit_test(test_signer),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_lift),
 		cmocka_unit_test(test_addresses),
