@@ -109,12 +109,14 @@ CS_NODISCARD enum cs_err verify_client_create(const struct verify_client *client
  * ones before it stay, and are counted in *accepted on every path. Headers known already are passed
  * over and not counted.
  *
- * OK when all were taken or known. Refusals: UNLINKED, STALE_HEADER (nothing new, and something not
- * above the final height), BAD_SEAL, FOREIGN_SEAL, DUPLICATE_SEAL, TOO_FEW_SEALS, FUTURE_HEADER,
- * INVALID and the codec's for a broken header, UNSUPPORTED, FULL (too many headers that do not
- * become final), ANCHOR_TOO_OLD, NO_TIME, NOT_FOUND (not created). FROZEN: these headers prove a
- * second final header of one height; the state has changed and must be sealed, or the client was
- * frozen before. */
+ * OK when all were taken or known. Refusals: UNLINKED, STALE_HEADER (none of them is above the
+ * final height), FUTURE_HEADER, BAD_TIME, BAD_SEAL, FOREIGN_SEAL, DUPLICATE_SEAL, TOO_FEW_SEALS,
+ * RECENT_SEAL, WRONG_DIFFICULTY, BAD_EPOCH, BAD_SIGNER_SET, INVALID and the codec's for a broken
+ * header, UNSUPPORTED, FULL (too many headers that do not become final: bring those after the final
+ * height again), ANCHOR_TOO_OLD, NO_TIME, NOT_FOUND (not created).
+ *
+ * FROZEN: these headers prove a second final header of one height; the state has changed and must
+ * be sealed, or the client was frozen before. */
 CS_NODISCARD enum cs_err verify_client_update(const struct verify_client *client,
 					      const struct cs_bytes *headers, size_t count,
 					      const struct verify_time *now, size_t *accepted,

@@ -84,20 +84,45 @@ static bool sealers_suffice(const struct verify_evm_client *c,
 	return distinct >= needed;
 }
 
-/* Is the first of these pending headers in a row final, by itself and the others? in_force: the set
- * before it. */
-static bool is_final(const struct verify_evm_client *c, const struct verify_evm_signers *in_force,
-		     const uint16_t *path, size_t path_n)
+/* A block is final when enough signers in force at it sealed it or its descendants, and then its
+ * ancestors are too: where the set shrank, one who was voted out cannot be waited for. Within one
+ * set, a block has no more sealers on top than its parent, so that after a no only a change of the
+ * set makes it worth asking again. */
+static size_t clique_final_count(struct verify_evm_client *c,
+				 const struct verify_evm_signers *before, const uint16_t *path,
+				 size_t path_n)
+{
+	size_t final = 0, signers = before->count;
+	bool ask = true;
+	c->probe = *before;
+	for (size_t i = 0; i < path_n; i++) {
+		ask = ask && sealers_suffice(c, &c->probe, path + i, path_n - i);
+		if (ask)
+			final = i + 1;
+		/* It was applied when it came; and here too: nothing else was. */
+		if (apply_step(c, &c->probe, &c->pending[path[i]].step) != CS_OK)
+			break;
+		ask = ask || c->probe.count != signers;
+		signers = c->probe.count;
+	}
+	return final;
+}
+
+/* How many of these pending headers in a row are final, by themselves and one another. before: the
+ * set before the first. */
+static size_t final_count(struct verify_evm_client *c, const struct verify_evm_signers *before,
+			  const uint16_t *path, size_t path_n)
 {
 	switch (c->config.mode) {
 	case VERIFY_EVM_CLIQUE:
-		return path_n > 0 && sealers_suffice(c, in_force, path, path_n);
+		return clique_final_count(c, before, path, path_n);
 	case VERIFY_EVM_QBFT:
-		return path_n > 0;
+		return path_n;
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
-		return path_n > c->config.confirmations;
+		return path_n > c->config.confirmations ? path_n - (size_t)c->config.confirmations
+							: 0;
 	}
-	return false;
+	return 0;
 }
 
 /* ---- the window of final blocks ---- */
@@ -314,7 +339,7 @@ static enum cs_err settle_branch(struct verify_evm_client *c, const struct verif
 				 const uint16_t *path, size_t n, struct cs_why *why)
 {
 	CS_TRY(signers_after(c, root));
-	if (is_final(c, &c->work, path, n))
+	if (final_count(c, &c->work, path, n) > 0)
 		return freeze(c, &c->pending[path[0]], why);
 	return CS_OK;
 }
@@ -325,14 +350,13 @@ static enum cs_err settle(struct verify_evm_client *c, const struct verify_evm_b
 {
 	const struct verify_evm_block *root;
 	uint16_t path[VERIFY_EVM_PENDING_MAX];
-	size_t n = path_to(c, tip, path, &root), done = 0;
+	size_t n = path_to(c, tip, path, &root), final;
 	if (root != verify_evm_window_newest(c))
 		return settle_branch(c, root, path, n, why);
-	while (done < n && is_final(c, &c->newest, path + done, n - done)) {
-		CS_TRY(verify_evm_window_append(c, &c->pending[path[done]]));
-		done++;
-	}
-	if (done > 0)
+	final = final_count(c, &c->newest, path, n);
+	for (size_t i = 0; i < final; i++)
+		CS_TRY(verify_evm_window_append(c, &c->pending[path[i]]));
+	if (final > 0)
 		prune(c, NULL);
 	return CS_OK;
 }
@@ -373,7 +397,7 @@ static enum cs_err insert(struct verify_evm_client *c, const struct reading *r,
 {
 	struct verify_evm_block block = block_of(r);
 	if (r->header.number != parent->step.number + 1)
-		return cs_fail(why, CS_ERR_INVALID, "block %llu on top of %llu",
+		return cs_fail(why, CS_ERR_UNLINKED, "block %llu on top of %llu",
 			       (unsigned long long)r->header.number,
 			       (unsigned long long)parent->step.number);
 	CS_TRY(check_time(c, r, parent, now, why));
@@ -390,7 +414,7 @@ static enum cs_err insert(struct verify_evm_client *c, const struct reading *r,
 }
 
 struct progress {
-	bool stale;
+	bool above; /* something was above the final height */
 	size_t taken;
 };
 
@@ -405,7 +429,7 @@ static enum cs_err take(struct verify_evm_client *c, struct cs_bytes raw,
 	CS_TRY(read_header(c, &r, raw, why));
 	above = r.header.number > final;
 	known = find(c, r.header.number, &r.hash) != NULL;
-	progress->stale = progress->stale || !above;
+	progress->above = progress->above || above;
 	if (known || r.header.number <= verify_evm_window_oldest(c)->step.number)
 		return CS_OK;
 	parent = find(c, r.header.number - 1, &r.header.parent);
@@ -443,7 +467,7 @@ static enum cs_err update(void *state, const struct cs_bytes *headers, size_t co
 	for (size_t i = 0; err == CS_OK && i < count; i++)
 		err = take(c, headers[i], now, &progress, why);
 	*accepted = progress.taken;
-	if (err == CS_OK && progress.stale && progress.taken == 0)
+	if (err == CS_OK && count > 0 && !progress.above)
 		return cs_fail(why, CS_ERR_STALE_HEADER, "nothing above the final height %llu",
 			       (unsigned long long)verify_evm_window_newest(c)->step.number);
 	return err;

@@ -3,13 +3,17 @@
  * are final; proofs under their roots are receipt.h's and account.h's. Everything after
  * verify_evm_open goes through verify.h.
  *
- * clique   the rules of go-ethereum 1.13.15 (consensus/clique/{clique,snapshot}.go): signers of the
- * anchor followed by votes, epoch blocks compared with what was followed, recency, turn, period.
- * Forks before finality are followed. A block is final when distinct signers in force at it sealed
- * it or its descendants: seals_min of them. Probabilistic. qbft     every header carries the seals
- * of ceil(2N/3) distinct validators and is final by itself. Its list of validators may differ from
- * its parent's by the one that the parent's vote names. insecure_dev_head   a block is called final
- * when `confirmations` headers link on top of it. Anybody can make such headers. */
+ * - clique: the rules of go-ethereum 1.13.15 (consensus/clique/{clique,snapshot}.go): signers of
+ * the anchor followed by votes, epoch blocks compared with them, recency, turn, period. Forks
+ * before finality are followed. A block is final when seals_min distinct signers in force at it
+ * sealed it or its descendants, or when a descendant is final so (a signer who is voted out cannot
+ * be waited for). That is probabilistic: absence waits for the reorg margin.
+ *
+ * - qbft: every header carries the seals of ceil(2N/3) distinct validators and is final by itself.
+ *   Its list of validators may differ from its parent's by the one that the parent's vote names.
+ *
+ * - insecure_dev_head: a block is called final when `confirmations` headers link on top of it.
+ *   Anybody can make such headers. */
 #ifndef VERIFY_EVM_LIGHT_CLIENT_H
 #define VERIFY_EVM_LIGHT_CLIENT_H
 

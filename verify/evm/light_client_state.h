@@ -45,6 +45,7 @@ struct verify_evm_client {
 	bool work_valid;
 	struct cs_hash work_hash;
 	struct verify_evm_signers work;
+	struct verify_evm_signers probe; /* of final_count alone */
 
 	uint64_t raw_end;
 	uint8_t raw[VERIFY_EVM_RAW_SIZE];
