@@ -1,0 +1,401 @@
+/* GET /v1/messages…, and the operator's verbs on one message. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+#define LIST_MAX 200u
+#define LIST_DEFAULT 50u
+
+void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
+{
+	host_http_reply_problem(exchange, err, why ? why->text : NULL);
+}
+
+/* CAIP-10 of an EVM account, hex of anything else. */
+static json_t *account_json(struct cs_bytes account)
+{
+	uint64_t chain_id = 0;
+	struct cs_address address;
+	char text[CS_CAIP2_SIZE_MAX + 48];
+	char hex[41];
+	if (cs_interop_eip155(&chain_id, &address, account) != CS_OK)
+		return gateway_json_hex(account);
+	cs_hex(hex, CS_BYTES_OF(address.b));
+	snprintf(text, sizeof(text), "eip155:%llu:0x%s", (unsigned long long)chain_id, hex);
+	return json_string(text);
+}
+
+static json_t *hash_or_null(const struct cs_hash *hash)
+{
+	return cs_hash_is_zero(hash) ? json_null() : gateway_json_hash(hash);
+}
+
+static json_t *number_or_null(uint64_t value)
+{
+	return value ? gateway_json_u64(value) : json_null();
+}
+
+static json_t *place_json(uint64_t height, const struct cs_hash *tx, uint64_t time_s)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "block", number_or_null(height));
+	json_object_set_new(json, "tx", hash_or_null(tx));
+	json_object_set_new(json, "time_s", number_or_null(time_s));
+	return json;
+}
+
+static void set_content(struct gateway *gateway, json_t *json, const struct gateway_message *message)
+{
+	struct wire_message content;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (gateway_journal_content(gateway->journal, message, &gateway->scratch, &content) == CS_OK) {
+		json_object_set_new(json, "sender", account_json(content.sender));
+		json_object_set_new(json, "recipient", account_json(content.recipient));
+		json_object_set_new(json, "payload", gateway_json_hex(content.payload));
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
+static void set_gas(struct gateway *gateway, json_t *json, const struct gateway_message *message)
+{
+	struct gateway_submission submission;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (message->submission != 0 && gateway_journal_submission(gateway->journal, message->submission, &submission,
+								   &gateway->scratch, NULL) == CS_OK) {
+		json_t *sub = json_object();
+		json_object_set_new(sub, "tx", hash_or_null(&submission.hash));
+		json_object_set_new(sub, "nonce", gateway_json_u64(submission.nonce));
+		json_object_set_new(sub, "messages", gateway_json_u64(submission.count));
+		json_object_set_new(json, "submission", sub);
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
+json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *m, bool with_steps)
+{
+	bool source = m->side == RELAY_SOURCE;
+	const struct cs_hash *from = source ? &m->chain : &m->remote;
+	const struct cs_hash *to = source ? &m->remote : &m->chain;
+	json_t *json = json_object();
+	json_object_set_new(json, "id", gateway_json_hash(&m->id));
+	json_object_set_new(json, "side", json_string(source ? "source" : "destination"));
+	json_object_set_new(json, "state", json_string(relay_state_name(m->state)));
+	json_object_set_new(json, "ended", json_boolean(relay_ends(m->state)));
+	json_object_set_new(json, "from_chain", json_string(gateway_caip2(gateway, from)));
+	json_object_set_new(json, "to_chain", json_string(gateway_caip2(gateway, to)));
+	json_object_set_new(json, "source", gateway_json_hash(from));
+	json_object_set_new(json, "destination", gateway_json_hash(to));
+	json_object_set_new(json, "sequence", gateway_json_u64(m->sequence));
+	json_object_set_new(json, "deadline", gateway_json_u64(m->deadline));
+	json_object_set_new(json, "min_gas_limit", gateway_json_u64(m->min_gas_limit));
+	json_object_set_new(json, "finality", gateway_json_u64(m->finality));
+	json_object_set_new(json, "closer", hash_or_null(&m->closer));
+	json_object_set_new(json, "refund_to", hash_or_null(&m->refund_to));
+	set_content(gateway, json, m);
+	json_object_set_new(json, "sent", place_json(m->height, &m->tx, m->time_s));
+	json_object_set_new(json, "status", json_string(relay_status_name(m->status)));
+	json_object_set_new(json, "executed", place_json(m->status_height, &m->status_tx, m->status_time_s));
+	json_object_set_new(json, "outcome",
+			    m->outcome ? json_string(relay_status_name(m->outcome)) : json_null());
+	json_object_set_new(json, "finalization", place_json(m->end_height, &m->end_tx, m->end_time_s));
+	json_object_set_new(json, "tries", gateway_json_u64(m->tries));
+	json_object_set_new(json, "why", m->why[0] ? json_string(m->why) : json_null());
+	json_object_set_new(json, "created_ms", gateway_json_u64(m->created_ms));
+	json_object_set_new(json, "updated_ms", gateway_json_u64(m->updated_ms));
+	struct gateway_request request;
+	if (m->request != 0 && gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
+		json_object_set_new(json, "request_id", json_string(request.id));
+	if (with_steps) {
+		set_gas(gateway, json, m);
+		json_object_set_new(json, "steps", gateway_json_steps(gateway, m));
+	}
+	return json;
+}
+
+/* ---- finding ---- */
+
+static bool reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
+			  const struct gateway_request *request)
+{
+	json_t *json = json_object();
+	struct gateway_submission submission;
+	json_object_set_new(json, "id", json_null());
+	json_object_set_new(json, "request_id", json_string(request->id));
+	json_object_set_new(json, "mode", json_string(request->mode));
+	json_object_set_new(json, "from_chain", json_string(gateway_caip2(gateway, &request->chain)));
+	json_object_set_new(json, "state", json_string("requested"));
+	json_object_set_new(json, "ended", json_false());
+	json_object_set_new(json, "created_ms", gateway_json_u64(request->created_ms));
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (request->submission != 0 && gateway_journal_submission(gateway->journal, request->submission, &submission,
+								   &gateway->scratch, NULL) == CS_OK) {
+		bool failed = submission.state == GATEWAY_SUBMISSION_FAILED ||
+			      (submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
+		if (failed) {
+			json_object_set_new(json, "state", json_string("request_failed"));
+			json_object_set_new(json, "ended", json_true());
+		}
+		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+	host_http_reply_json(exchange, 200, json);
+	return false;
+}
+
+bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange, struct gateway_message *message)
+{
+	const char *text = host_http_param(exchange, "id");
+	const char *side = host_http_query(exchange, "side");
+	struct gateway_request request;
+	struct cs_hash id;
+	enum cs_err err = CS_ERR_NOT_FOUND;
+	if (text[0] == 'r' && gateway_journal_request(gateway->journal, text, &request) == CS_OK) {
+		if (request.message == 0)
+			return reply_request(gateway, exchange, &request);
+		err = gateway_journal_row(gateway->journal, request.message, message);
+	} else if (text[0] == '0' && strlen(text) == 66 && cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) == CS_OK) {
+		if (!side || strcmp(side, "destination") != 0)
+			err = gateway_journal_find(gateway->journal, &id, RELAY_SOURCE, message);
+		if (err == CS_ERR_NOT_FOUND && (!side || strcmp(side, "source") != 0))
+			err = gateway_journal_find(gateway->journal, &id, RELAY_DESTINATION, message);
+	} else if (text[0] != 'r') {
+		host_http_reply_problem(exchange, CS_ERR_MALFORMED, "id: neither 0x and 64 hex digits nor a request's id");
+		return false;
+	}
+	if (err == CS_OK)
+		return true;
+	host_http_reply_problem(exchange, err, "no such message here");
+	return false;
+}
+
+static void get_message(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_message message;
+	if (gateway_api_find(gateway, exchange, &message))
+		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
+}
+
+static bool read_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end = NULL;
+	if (!text)
+		return true;
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	uint64_t number = strtoull(text, &end, 10);
+	if (*end != 0 || number > max)
+		return false;
+	*value = number;
+	return true;
+}
+
+static void list_messages(void *context, struct host_http_exchange *exchange)
+{
+	static struct gateway_message messages[LIST_MAX];
+	struct gateway *gateway = context;
+	const char *name = host_http_query(exchange, "state");
+	enum relay_state state = RELAY_STATE_NONE;
+	uint64_t limit = LIST_DEFAULT;
+	uint64_t before = 0;
+	size_t count = 0;
+	if (name && relay_state_parse(&state, name) != CS_OK) {
+		host_http_reply_problem(exchange, CS_ERR_INVALID, "state: no state of a message");
+		return;
+	}
+	if (!read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
+	    !read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
+		host_http_reply_problem(exchange, CS_ERR_INVALID, "limit: 1 to 200; before: a cursor");
+		return;
+	}
+	enum cs_err err = gateway_journal_list(gateway->journal, state, before, messages, (size_t)limit, &count);
+	if (err != CS_OK) {
+		host_http_reply_problem(exchange, err, NULL);
+		return;
+	}
+	json_t *list = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, gateway_json_row(gateway, &messages[i], false));
+	json_t *body = json_object();
+	json_object_set_new(body, "messages", list);
+	json_object_set_new(body, "next", count == limit ? gateway_json_u64(messages[count - 1].n) : json_null());
+	host_http_reply_json(exchange, 200, body);
+}
+
+/* ---- the envelope: what anybody needs to deliver or to verify it ---- */
+
+/* The destination's row, or ours as the source. */
+static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_message *message, json_t **out)
+{
+	struct gateway_statement statement;
+	struct wire_message content;
+	struct wire_signed part;
+	if (message->statement == 0)
+		return CS_ERR_NOT_FINAL;
+	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = gateway_journal_content(gateway->journal, message, &gateway->scratch, &content);
+	json_t *json = json_object();
+	if (err == CS_OK) {
+		gateway_part_signed(&part, &statement, message->leaf, 1);
+		json_object_set_new(json, "statement", gateway_json_statement(&statement, &part));
+		json_object_set_new(json, "message", gateway_json_message(&content, &message->id));
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err == CS_OK && message->outcome_statement != 0) {
+		err = gateway_journal_statement(gateway->journal, message->outcome_statement, &statement);
+		if (err == CS_OK) {
+			gateway_part_signed(&part, &statement, message->outcome_leaf, 1);
+			json_object_set_new(json, "outcome_statement", gateway_json_statement(&statement, &part));
+			json_object_set_new(json, "outcome", gateway_json_u64(message->outcome));
+		}
+	}
+	if (err != CS_OK) {
+		json_decref(json);
+		return err;
+	}
+	*out = json;
+	return CS_OK;
+}
+
+static void get_envelope(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_message message;
+	json_t *json = NULL;
+	if (!gateway_api_find(gateway, exchange, &message))
+		return;
+	enum cs_err err = envelope_json(gateway, &message, &json);
+	if (err != CS_OK)
+		host_http_reply_problem(exchange, err, "the message is not signed yet");
+	else
+		host_http_reply_json(exchange, 200, json);
+}
+
+/* ---- verbs ---- */
+
+struct verb {
+	struct gateway *gateway;
+	struct host_http_exchange *exchange;
+	struct gateway_message message;
+};
+
+static enum cs_err write_retry(void *context)
+{
+	struct verb *verb = context;
+	struct gateway *gateway = verb->gateway;
+	if (verb->message.side == RELAY_DESTINATION) {
+		verb->message.wish_retry = true;
+		verb->message.tries = 0;
+		verb->message.next_ms = host_wall_ms();
+		return gateway_journal_save(gateway->journal, &verb->message);
+	}
+	struct gateway_chain *chain = gateway_chain_of(gateway, &verb->message.chain);
+	struct gateway_route *route = chain ? gateway_route_of(chain, &verb->message.remote) : NULL;
+	return route ? gateway_post_item(route, GATEWAY_ITEM_RETRY, verb->message.n) : CS_ERR_CONFLICT;
+}
+
+static void retry_committed(void *context, enum cs_err err)
+{
+	struct verb *verb = context;
+	if (err != CS_OK)
+		host_http_reply_problem(verb->exchange, err, NULL);
+	else
+		host_http_reply_json(verb->exchange, 202, gateway_json_row(verb->gateway, &verb->message, false));
+	gateway_wake(verb->gateway);
+	free(verb);
+}
+
+static void post_retry(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_message message;
+	if (!gateway_api_find(gateway, exchange, &message))
+		return;
+	if (message.state != RELAY_FAILED) {
+		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "only a failed message is retried");
+		return;
+	}
+	struct verb *verb = calloc(1, sizeof(*verb));
+	if (!verb) {
+		host_http_reply_problem(exchange, CS_ERR_NO_MEMORY, NULL);
+		return;
+	}
+	*verb = (struct verb){gateway, exchange, message};
+	enum cs_err err = gateway_write_then(gateway, write_retry, verb, retry_committed, verb);
+	if (err != CS_OK) {
+		host_http_reply_problem(exchange, err, NULL);
+		free(verb);
+	}
+}
+
+static json_t *transaction_json(const char *chain, const struct cs_address *to, struct cs_bytes data)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "chain", json_string(chain));
+	json_object_set_new(json, "to", gateway_json_hex(CS_BYTES_OF(to->b)));
+	json_object_set_new(json, "data", gateway_json_hex(data));
+	json_object_set_new(json, "value", json_string("0"));
+	return json;
+}
+
+static enum cs_err close_json(struct gateway *gateway, const struct gateway_message *message, json_t **out)
+{
+	struct cs_arena *arena = &gateway->scratch;
+	struct gateway_statement statement;
+	struct wire_message content;
+	struct wire_signed part;
+	struct cs_buf data;
+	const struct cs_hash *to = message->side == RELAY_SOURCE ? &message->remote : &message->chain;
+	const struct gateway_manifest_chain *chain = gateway_manifest_chain(&gateway->config.manifest, to);
+	if (!chain)
+		return CS_ERR_NOT_IN_MANIFEST;
+	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
+	CS_TRY(gateway_journal_content(gateway->journal, message, arena, &content));
+	gateway_part_signed(&part, &statement, message->leaf, 1);
+	CS_TRY(cs_buf_init_arena(&data, arena, wire_evm_call_messages_size(&part, &content, 1)));
+	CS_TRY(wire_evm_call_messages(&data, WIRE_CALL_CLOSE, &part, &content, 1));
+	CS_TRY(cs_buf_end(&data));
+	json_t *json = json_object();
+	json_object_set_new(json, "id", gateway_json_hash(&message->id));
+	json_object_set_new(json, "closer", gateway_json_hex(cs_bytes(message->closer.b + 12, 20)));
+	json_object_set_new(json, "transactions",
+			    json_pack("[o]", transaction_json(chain->caip2, &chain->gateway, cs_buf_view(&data))));
+	*out = json;
+	return CS_OK;
+}
+
+static void post_close(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_message message;
+	json_t *json = NULL;
+	if (!gateway_api_find(gateway, exchange, &message))
+		return;
+	if (message.state != RELAY_FAILED) {
+		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "only a failed message is closed");
+		return;
+	}
+	if (cs_hash_is_zero(&message.closer)) {
+		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "the message has no closer");
+		return;
+	}
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = close_json(gateway, &message, &json);
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		host_http_reply_problem(exchange, err, NULL);
+	else
+		host_http_reply_json(exchange, 200, json);
+}
+
+void gateway_api_message_routes(struct gateway *gateway)
+{
+	struct host_http_server *server = gateway->server;
+	host_http_server_route(server, "GET", "/v1/messages", GATEWAY_SCOPE_READ, list_messages, gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}", GATEWAY_SCOPE_READ, get_message, gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope", GATEWAY_SCOPE_READ, get_envelope, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/retry", GATEWAY_SCOPE_OPERATE, post_retry, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/close", GATEWAY_SCOPE_SEND, post_close, gateway);
+}

@@ -1,0 +1,618 @@
+/* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what the operator's account sends
+ * (sponsored). A request asks the chain for fee, allowance and the like one after the other, then is written and answered. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/abi.h"
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+#define CALLS_MAX 3u
+#define CALL_SIZE_MAX 40000u
+#define GAS_SEND 260000u
+#define GAS_TRANSFER 420000u
+#define GAS_APPROVE 80000u
+#define GAS_PAYLOAD_BYTE 20u
+#define IDEMPOTENCY_KEY_MAX 128u
+
+struct prepared {
+	struct cs_address to;
+	struct cs_hash value;
+	uint64_t gas_limit;
+	struct cs_bytes data;
+	const char *what;
+};
+
+struct send {
+	struct gateway *gateway;
+	struct gateway_chain *chain;
+	struct host_http_exchange *exchange;
+	struct cs_arena *arena;
+	bool transfer;
+	bool sponsored;
+	/* the body */
+	struct cs_bytes recipient; /* ERC-7930 */
+	struct cs_bytes payload;
+	struct cs_bytes attributes[5];
+	size_t attribute_count;
+	struct cs_address token;
+	struct cs_u256 amount;
+	struct cs_address refund_to;
+	bool has_from;
+	struct cs_address from;
+	/* what the chain said */
+	struct cs_u256 fee;
+	bool needs_approval;
+	struct cs_hash payload_hash;
+	/* the answer */
+	struct prepared calls[CALLS_MAX];
+	size_t call_count;
+	struct gateway_request request;
+	char key_name[HOST_API_KEY_NAME_MAX + 1];
+	char key[IDEMPOTENCY_KEY_MAX + 1];
+	struct cs_hash body_hash;
+	char *answer;
+	int status;
+};
+
+static void send_free(struct send *send)
+{
+	gateway_arena_free(send->arena);
+	free(send->answer);
+	free(send);
+}
+
+static void send_fail(struct send *send, enum cs_err err, const char *why)
+{
+	host_http_reply_problem(send->exchange, err, why);
+	send_free(send);
+}
+
+/* ---- reading the body ---- */
+
+static enum cs_err read_address(const json_t *object, const char *name, struct cs_address *address, struct cs_why *why)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	if (!text || strncmp(text, "0x", 2) != 0 || cs_unhex(address->b, sizeof(address->b), cs_bytes_str(text)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "%s: not an address: 0x and 40 hex digits", name);
+	return CS_OK;
+}
+
+/* CAIP-10: "eip155:31337:0x…". */
+static enum cs_err read_account(struct send *send, const char *text, struct cs_why *why)
+{
+	const char *last = text ? strrchr(text, ':') : NULL;
+	struct cs_address address;
+	struct cs_buf buf;
+	uint64_t chain_id = 0;
+	if (!last || cs_caip2_eip155(&chain_id, cs_bytes(text, (size_t)(last - text))) != CS_OK ||
+	    strncmp(last + 1, "0x", 2) != 0 ||
+	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(last + 1)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "to: not a CAIP-10 account such as eip155:1:0x…");
+	CS_TRY(cs_buf_init_arena(&buf, send->arena, CS_INTEROP_SIZE_MAX));
+	cs_interop_encode_eip155(&buf, chain_id, &address);
+	CS_TRY(cs_buf_end(&buf));
+	send->recipient = cs_buf_view(&buf);
+	for (size_t i = 0; i < send->chain->route_count; i++) {
+		if (send->chain->routes[i].remote_manifest->chain_id == chain_id)
+			return CS_OK;
+	}
+	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain", send->chain->config->id);
+}
+
+static enum cs_err put_attribute(struct send *send, const char *signature, const struct cs_hash *word,
+				 struct cs_bytes bytes)
+{
+	struct cs_buf buf;
+	struct cs_abi abi;
+	CS_TRY(cs_buf_init_arena(&buf, send->arena, 256));
+	cs_abi_call(&abi, &buf, signature);
+	if (word)
+		cs_abi_put_word(&abi, word);
+	else
+		cs_abi_put_bytes(&abi, cs_abi_slot(&abi), bytes);
+	CS_TRY(cs_buf_end(&buf));
+	send->attributes[send->attribute_count++] = cs_buf_view(&buf);
+	return CS_OK;
+}
+
+static enum cs_err put_number(struct send *send, const json_t *object, const char *name, const char *signature,
+			      uint64_t max, struct cs_why *why)
+{
+	uint64_t value = 0;
+	if (!json_object_get(object, name))
+		return CS_OK;
+	CS_TRY(gateway_json_read_u64(object, name, &value, why));
+	if (value > max)
+		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name, (unsigned long long)max);
+	struct cs_u256 number = cs_u256_u64(value);
+	struct cs_hash word = cs_u256_word(&number);
+	return put_attribute(send, signature, &word, CS_BYTES_NONE);
+}
+
+static enum cs_err read_attributes(struct send *send, const json_t *object, struct cs_why *why)
+{
+	static const char *const names[] = {"deadline", "min_gas_limit", "closer", "refund_to", "finality", NULL};
+	if (!object)
+		return CS_OK;
+	CS_TRY(gateway_json_known(object, names, "attributes", why));
+	CS_TRY(put_number(send, object, "deadline", "deadline(uint64)", INT64_MAX, why));
+	CS_TRY(put_number(send, object, "min_gas_limit", "minGasLimit(uint256)", INT64_MAX, why));
+	CS_TRY(put_number(send, object, "finality", "finality(uint8)", 254, why));
+	if (json_object_get(object, "closer")) {
+		struct cs_address closer;
+		CS_TRY(read_address(object, "closer", &closer, why));
+		CS_TRY(put_attribute(send, "closer(bytes)", NULL, CS_BYTES_OF(closer.b)));
+	}
+	if (json_object_get(object, "refund_to")) {
+		CS_TRY(read_address(object, "refund_to", &send->refund_to, why));
+		struct cs_hash word = wire_word(CS_BYTES_OF(send->refund_to.b));
+		/* The bridge puts its own argument in place of it. */
+		if (!send->transfer)
+			CS_TRY(put_attribute(send, "refundTo(address)", &word, CS_BYTES_NONE));
+	}
+	return CS_OK;
+}
+
+static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_why *why)
+{
+	const char *mode = json_string_value(json_object_get(body, "mode"));
+	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "sponsored") != 0))
+		return cs_fail(why, CS_ERR_INVALID, "mode: neither \"prepare\" nor \"sponsored\"");
+	send->sponsored = mode[0] == 's';
+	snprintf(send->request.mode, sizeof(send->request.mode), "%s", mode);
+	if (send->sponsored && !send->chain->has_operator)
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "mode: this gateway has no operator account on %s",
+			       send->chain->config->id);
+	if (json_object_get(body, "from")) {
+		if (send->sponsored)
+			return cs_fail(why, CS_ERR_INVALID, "from: the operator's account sends what is sponsored");
+		CS_TRY(read_address(body, "from", &send->from, why));
+		send->has_from = true;
+	}
+	if (send->sponsored) {
+		send->from = send->chain->operator;
+		send->has_from = true;
+	}
+	return CS_OK;
+}
+
+static enum cs_err read_chain(struct send *send, const json_t *body, struct cs_why *why)
+{
+	const json_t *field = json_object_get(body, "from_chain");
+	if (field && !json_is_string(field))
+		return cs_fail(why, CS_ERR_MALFORMED, "from_chain: not a text");
+	if (!field && send->gateway->chain_count == 1)
+		send->chain = &send->gateway->chains[0];
+	else if (field)
+		send->chain = gateway_chain_named(send->gateway, json_string_value(field));
+	else
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "from_chain: this gateway serves several");
+	if (!send->chain)
+		return cs_fail(why, CS_ERR_NOT_FOUND, "from_chain: not served here");
+	send->request.chain = send->chain->identity;
+	return CS_OK;
+}
+
+static enum cs_err read_message_body(struct send *send, const json_t *body, struct cs_why *why)
+{
+	static const char *const names[] = {"from_chain", "to", "payload", "mode", "from", "attributes", NULL};
+	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(read_chain(send, body, why));
+	CS_TRY(read_mode(send, body, why));
+	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
+	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, send->arena, &send->payload, why));
+	send->payload_hash = cs_keccak256(send->payload);
+	return read_attributes(send, json_object_get(body, "attributes"), why);
+}
+
+static enum cs_err read_transfer_body(struct send *send, const json_t *body, struct cs_why *why)
+{
+	static const char *const names[] = {"from_chain", "to",	  "token",      "amount",
+					    "mode",	  "from", "attributes", NULL};
+	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(read_chain(send, body, why));
+	CS_TRY(read_mode(send, body, why));
+	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
+	if (!send->chain->config->has_bridge)
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s", send->chain->config->id);
+	if (json_object_get(body, "token"))
+		CS_TRY(read_address(body, "token", &send->token, why));
+	else if (send->chain->config->has_token)
+		send->token = send->chain->config->token;
+	else
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "token: none is configured");
+	const char *amount = json_string_value(json_object_get(body, "amount"));
+	if (!amount || cs_u256_from_decimal(&send->amount, cs_bytes_str(amount)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "amount: not a text of decimal digits");
+	return read_attributes(send, json_object_get(body, "attributes"), why);
+}
+
+/* ---- calldata ---- */
+
+static void put_attributes(struct cs_abi *abi, const struct send *send, size_t slot)
+{
+	size_t slots[CS_LEN(send->attributes)];
+	cs_abi_enter_array(abi, slot, send->attribute_count);
+	for (size_t i = 0; i < send->attribute_count; i++)
+		slots[i] = cs_abi_slot(abi);
+	for (size_t i = 0; i < send->attribute_count; i++)
+		cs_abi_put_bytes(abi, slots[i], send->attributes[i]);
+	cs_abi_leave(abi);
+}
+
+static enum cs_err quote_data(struct send *send, struct cs_buf *buf)
+{
+	struct cs_abi abi;
+	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
+	cs_abi_call(&abi, buf, send->transfer ? "quote(bytes,bytes[])" : "quote(bytes,uint256,bytes[])");
+	size_t recipient = cs_abi_slot(&abi);
+	if (!send->transfer)
+		cs_abi_put_u64(&abi, send->payload.n);
+	size_t attributes = cs_abi_slot(&abi);
+	cs_abi_put_bytes(&abi, recipient, send->recipient);
+	put_attributes(&abi, send, attributes);
+	return cs_buf_end(buf);
+}
+
+static enum cs_err send_data(struct send *send, struct cs_buf *buf)
+{
+	struct cs_abi abi;
+	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
+	if (send->transfer) {
+		cs_abi_call(&abi, buf, "transfer(address,uint256,bytes,address,bytes[])");
+		cs_abi_put_address(&abi, &send->token);
+		cs_abi_put_u256(&abi, &send->amount);
+		size_t recipient = cs_abi_slot(&abi);
+		cs_abi_put_address(&abi, &send->refund_to);
+		size_t attributes = cs_abi_slot(&abi);
+		cs_abi_put_bytes(&abi, recipient, send->recipient);
+		put_attributes(&abi, send, attributes);
+	} else {
+		cs_abi_call(&abi, buf, "sendMessage(bytes,bytes,bytes[])");
+		size_t recipient = cs_abi_slot(&abi);
+		size_t payload = cs_abi_slot(&abi);
+		size_t attributes = cs_abi_slot(&abi);
+		cs_abi_put_bytes(&abi, recipient, send->recipient);
+		cs_abi_put_bytes(&abi, payload, send->payload);
+		put_attributes(&abi, send, attributes);
+	}
+	return cs_buf_end(buf);
+}
+
+static enum cs_err plan_calls(struct send *send)
+{
+	struct cs_buf buf;
+	struct cs_abi abi;
+	if (send->needs_approval) {
+		CS_TRY(cs_buf_init_arena(&buf, send->arena, 128));
+		cs_abi_call(&abi, &buf, "approve(address,uint256)");
+		cs_abi_put_address(&abi, &send->chain->config->bridge);
+		cs_abi_put_u256(&abi, &send->amount);
+		CS_TRY(cs_buf_end(&buf));
+		send->calls[send->call_count++] = (struct prepared){
+			.to = send->token, .gas_limit = GAS_APPROVE, .data = cs_buf_view(&buf), .what = "approve"};
+	}
+	CS_TRY(send_data(send, &buf));
+	send->calls[send->call_count++] = (struct prepared){
+		.to = send->transfer ? send->chain->config->bridge : send->chain->manifest->gateway,
+		.value = cs_u256_word(&send->fee),
+		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) + GAS_PAYLOAD_BYTE * send->payload.n,
+		.data = cs_buf_view(&buf),
+		.what = send->transfer ? "transfer" : "sendMessage"};
+	return CS_OK;
+}
+
+/* ---- the answer ---- */
+
+static enum cs_err make_answer(struct send *send)
+{
+	json_t *json = json_object();
+	json_t *list = json_array();
+	json_object_set_new(json, "request_id", json_string(send->request.id));
+	json_object_set_new(json, "mode", json_string(send->request.mode));
+	json_object_set_new(json, "chain", json_string(send->chain->config->id));
+	for (size_t i = 0; i < send->call_count; i++) {
+		const struct prepared *call = &send->calls[i];
+		char value[CS_U256_DECIMAL_SIZE];
+		struct cs_u256 number = cs_u256_from_word(&call->value);
+		cs_u256_decimal(value, &number);
+		json_t *item = json_object();
+		json_object_set_new(item, "what", json_string(call->what));
+		json_object_set_new(item, "chain", json_string(send->chain->config->id));
+		if (send->has_from)
+			json_object_set_new(item, "from", gateway_json_hex(CS_BYTES_OF(send->from.b)));
+		json_object_set_new(item, "to", gateway_json_hex(CS_BYTES_OF(call->to.b)));
+		json_object_set_new(item, "data", gateway_json_hex(call->data));
+		json_object_set_new(item, "value", json_string(value));
+		json_object_set_new(item, "gas", gateway_json_u64(call->gas_limit));
+		json_array_append_new(list, item);
+	}
+	json_object_set_new(json, "transactions", list);
+	send->status = send->sponsored ? 202 : 200;
+	send->answer = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	return send->answer ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+static enum cs_err write_send(void *context)
+{
+	struct send *send = context;
+	struct gateway_journal *journal = send->gateway->journal;
+	for (size_t i = 0; send->sponsored && i < send->call_count; i++) {
+		const struct prepared *call = &send->calls[i];
+		struct gateway_submission submission = {.chain = send->chain->identity,
+							.kind = GATEWAY_SPONSORED,
+							.account = send->chain->operator,
+							.to = call->to,
+							.value = call->value,
+							.gas_limit = call->gas_limit};
+		CS_TRY(gateway_journal_add_submission(journal, &submission, call->data));
+		send->request.submission = submission.n; /* the last one sends the message */
+	}
+	CS_TRY(gateway_journal_add_request(journal, &send->request));
+	if (send->key[0])
+		CS_TRY(gateway_journal_remember(journal, send->key_name, send->key, &send->body_hash, send->status,
+						send->answer));
+	return CS_OK;
+}
+
+static void send_committed(void *context, enum cs_err err)
+{
+	struct send *send = context;
+	struct gateway *gateway = send->gateway;
+	if (err != CS_OK) {
+		send_fail(send, err, "the journal cannot be written");
+		return;
+	}
+	log_info("request.taken", LOG_TEXT("request", send->request.id), LOG_TEXT("mode", send->request.mode),
+		 LOG_TEXT("chain", send->chain->config->id), LOG_TEXT("key", send->key_name));
+	host_http_reply(send->exchange, send->status, "application/json", cs_bytes_str(send->answer));
+	send_free(send);
+	gateway_wake(gateway);
+}
+
+static void send_finish(struct send *send)
+{
+	uint8_t random[12];
+	char hex[25];
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		send_fail(send, CS_ERR_IO, "no randomness");
+		return;
+	}
+	cs_hex(hex, CS_BYTES_OF(random));
+	snprintf(send->request.id, sizeof(send->request.id), "r%s", hex);
+	/* By its payload a prepared request is known again; a sponsored one by its transaction. */
+	if (!send->sponsored)
+		send->request.payload = send->payload_hash;
+	enum cs_err err = plan_calls(send);
+	if (err == CS_OK)
+		err = make_answer(send);
+	if (err == CS_OK)
+		err = gateway_write_then(send->gateway, write_send, send, send_committed, send);
+	if (err == CS_ERR_DUPLICATE)
+		send_fail(send, CS_ERR_CONFLICT, "the same Idempotency-Key is being answered");
+	else if (err != CS_OK)
+		send_fail(send, err, NULL);
+}
+
+/* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, allowance ---- */
+
+static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	char text[GATEWAY_WHY_MAX];
+	char selector[9] = "";
+	if (data.n >= 4)
+		cs_hex(selector, cs_bytes(data.p, 4));
+	snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "", selector[0] ? ", error 0x" : "", selector);
+	send_fail(send, err, text);
+}
+
+static void allowance_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	struct cs_u256 allowance;
+	if (err == CS_OK && data.n != 32)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK)
+		err = cs_u256_from_bytes(&allowance, data);
+	if (err != CS_OK) {
+		call_failed(send, err, why, data);
+		return;
+	}
+	send->needs_approval = cs_u256_cmp(&allowance, &send->amount) < 0;
+	send_finish(send);
+}
+
+static void ask(struct send *send, const struct cs_address *to, struct cs_buf *buf, adapter_call_fn *done)
+{
+	enum cs_err err = cs_buf_end(buf);
+	if (err == CS_OK)
+		err = adapter_call(send->chain->adapter, send->has_from ? &send->from : NULL, to, cs_buf_view(buf), done,
+				   send);
+	if (err != CS_OK)
+		send_fail(send, err, "the chain could not be asked");
+}
+
+static void remote_token_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	struct cs_buf buf;
+	struct cs_abi abi;
+	struct cs_interop account;
+	struct cs_hash remote;
+	if (err == CS_OK && data.n != 32)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK)
+		err = cs_interop_decode(&account, send->recipient);
+	if (err == CS_OK)
+		err = cs_buf_init_arena(&buf, send->arena, 256);
+	if (err != CS_OK) {
+		call_failed(send, err, why, data);
+		return;
+	}
+	memcpy(remote.b, data.p, 32);
+	/* The payload that the bridge will send: tag, token there, amount, recipient. */
+	const struct cs_hash words[] = {wire_tag("caisson/transfer/v1"), remote, cs_u256_word(&send->amount),
+					wire_word(account.address)};
+	send->payload_hash = cs_keccak256(cs_bytes(words, sizeof(words)));
+	if (!send->needs_approval || !send->has_from) {
+		send_finish(send);
+		return;
+	}
+	cs_abi_call(&abi, &buf, "allowance(address,address)");
+	cs_abi_put_address(&abi, &send->from);
+	cs_abi_put_address(&abi, &send->chain->config->bridge);
+	ask(send, &send->token, &buf, allowance_done);
+}
+
+/* ERC-7930 of the chain alone: what remoteTokenOf wants. */
+static void ask_remote_token(struct send *send)
+{
+	struct cs_buf buf;
+	struct cs_buf chain;
+	struct cs_abi abi;
+	struct cs_interop account;
+	enum cs_err err = cs_interop_decode(&account, send->recipient);
+	account.address = CS_BYTES_NONE;
+	if (err == CS_OK)
+		err = cs_buf_init_arena(&chain, send->arena, CS_INTEROP_SIZE_MAX);
+	if (err == CS_OK)
+		err = cs_buf_init_arena(&buf, send->arena, 512);
+	if (err != CS_OK) {
+		send_fail(send, err, NULL);
+		return;
+	}
+	cs_interop_encode(&chain, &account);
+	cs_abi_call(&abi, &buf, "remoteTokenOf(address,bytes)");
+	cs_abi_put_address(&abi, &send->token);
+	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), cs_buf_view(&chain));
+	ask(send, &send->chain->config->bridge, &buf, remote_token_done);
+}
+
+static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	if (err == CS_OK && data.n < 32)
+		err = CS_ERR_RPC_LIE;
+	if (err != CS_OK) {
+		call_failed(send, err, why, data);
+		return;
+	}
+	/* Modes of the bridge: 0 not known, 1 locked here, 2 minted here. Only what is locked is taken by allowance. */
+	if (data.p[31] == 0) {
+		send_fail(send, CS_ERR_NOT_FOUND, "token: the bridge does not know it");
+		return;
+	}
+	send->needs_approval = data.p[31] == 1;
+	ask_remote_token(send);
+}
+
+static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	struct cs_buf buf;
+	struct cs_abi abi;
+	if (err == CS_OK && data.n != 32)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK)
+		err = cs_u256_from_bytes(&send->fee, data);
+	if (err == CS_OK && send->transfer)
+		err = cs_buf_init_arena(&buf, send->arena, 128);
+	if (err != CS_OK) {
+		call_failed(send, err, why, data);
+		return;
+	}
+	if (!send->transfer) {
+		send_finish(send);
+		return;
+	}
+	cs_abi_call(&abi, &buf, "tokens(address)");
+	cs_abi_put_address(&abi, &send->token);
+	ask(send, &send->chain->config->bridge, &buf, token_done);
+}
+
+static void ask_quote(struct send *send)
+{
+	struct cs_buf buf;
+	enum cs_err err = quote_data(send, &buf);
+	if (err != CS_OK) {
+		send_fail(send, err, NULL);
+		return;
+	}
+	ask(send, send->transfer ? &send->chain->config->bridge : &send->chain->manifest->gateway, &buf, quote_done);
+}
+
+/* ---- beginning ---- */
+
+/* True: it was answered before, or refused. */
+static bool answered_before(struct send *send)
+{
+	const char *key = host_http_request_header(send->exchange, "Idempotency-Key");
+	const struct host_api_key *caller = host_http_key(send->exchange);
+	const char *text = NULL;
+	int status = 0;
+	snprintf(send->key_name, sizeof(send->key_name), "%s", caller ? caller->name : "");
+	if (!key)
+		return false;
+	if (key[0] == 0 || strlen(key) > IDEMPOTENCY_KEY_MAX) {
+		send_fail(send, CS_ERR_INVALID, "Idempotency-Key: 1 to 128 characters");
+		return true;
+	}
+	snprintf(send->key, sizeof(send->key), "%s", key);
+	struct cs_keccak keccak;
+	cs_keccak_init(&keccak);
+	cs_keccak_add(&keccak, cs_bytes_str(host_http_path(send->exchange)));
+	cs_keccak_add(&keccak, host_http_body(send->exchange));
+	send->body_hash = cs_keccak_end(&keccak);
+	enum cs_err err = gateway_journal_idempotent(send->gateway->journal, send->key_name, send->key, &send->body_hash,
+						     send->arena, &status, &text);
+	if (err == CS_ERR_NOT_FOUND)
+		return false;
+	if (err != CS_OK) {
+		send_fail(send, err, err == CS_ERR_CONFLICT ? "Idempotency-Key: was used with another request" : NULL);
+		return true;
+	}
+	host_http_reply_header(send->exchange, "Idempotent-Replayed", "true");
+	host_http_reply(send->exchange, status, "application/json", cs_bytes_str(text));
+	send_free(send);
+	return true;
+}
+
+static void begin(struct gateway *gateway, struct host_http_exchange *exchange, bool transfer)
+{
+	struct cs_why why = {{0}};
+	json_t *body = NULL;
+	struct send *send = host_alloc(sizeof(*send));
+	send->gateway = gateway;
+	send->exchange = exchange;
+	send->transfer = transfer;
+	send->arena = gateway_arena_new();
+	enum cs_err err = host_http_body_json(exchange, &body, &why);
+	if (err == CS_OK)
+		err = transfer ? read_transfer_body(send, body, &why) : read_message_body(send, body, &why);
+	json_decref(body);
+	if (err != CS_OK) {
+		send_fail(send, err, why.text);
+		return;
+	}
+	if (!answered_before(send))
+		ask_quote(send);
+}
+
+static void post_message(void *context, struct host_http_exchange *exchange)
+{
+	begin(context, exchange, false);
+}
+
+static void post_transfer(void *context, struct host_http_exchange *exchange)
+{
+	begin(context, exchange, true);
+}
+
+void gateway_api_send_routes(struct gateway *gateway)
+{
+	host_http_server_route(gateway->server, "POST", "/v1/messages", GATEWAY_SCOPE_SEND, post_message, gateway);
+	host_http_server_route(gateway->server, "POST", "/v1/transfers", GATEWAY_SCOPE_SEND, post_transfer, gateway);
+}

@@ -1,0 +1,112 @@
+/* The configuration of one gateway: a file read whole through one table (host/config.h), with what spans several keys checked
+ * too, and the public part of the manifest that it names. Knows what is allowed, starts nothing. */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include "core/caip.h"
+#include "gateway/manifest.h"
+#include "host/config.h"
+#include "host/log.h"
+
+#define GATEWAY_CHAINS_MAX 8u
+#define GATEWAY_PEERS_MAX 16u
+#define GATEWAY_ROUTES_MAX 64u
+#define GATEWAY_RPC_MAX 8u
+#define GATEWAY_MANIFESTS_MAX 16u
+#define GATEWAY_ENCLAVE_ARGS_MAX 16u
+
+/* How a message that was not delivered in time is proven dead (docs/protocol/envelope.md section 4). */
+enum gateway_expire {
+	GATEWAY_EXPIRE_TOMBSTONE, /* a transaction writes it at the destination */
+	GATEWAY_EXPIRE_ABSENCE,   /* none or failed in a final block past the deadline: no transaction */
+};
+
+struct gateway_chain_config {
+	const char *id; /* CAIP-2 */
+	const struct gateway_manifest_chain *manifest;
+	const char *http[GATEWAY_RPC_MAX];
+	size_t http_count;
+	const char *ws[GATEWAY_RPC_MAX];
+	size_t ws_count;
+	uint64_t start_height;
+	unsigned block_time_ms;
+	unsigned settle_blocks;
+	unsigned replace_blocks;
+	unsigned in_flight_max;
+	uint64_t max_fee_wei;
+	uint64_t min_priority_fee_wei;
+	const char *operator_key_file; /* NULL: nothing is sponsored */
+	bool has_bridge;
+	struct cs_address bridge;
+	bool has_token;
+	struct cs_address token;
+};
+
+struct gateway_peer_config {
+	const char *name;
+	const char *url;
+	const char *api_key_file;
+	const char *chains[GATEWAY_CHAINS_MAX];
+	size_t chain_count;
+};
+
+struct gateway_route_config {
+	struct cs_hash from;
+	struct cs_hash to;
+	enum gateway_expire expire;
+};
+
+struct gateway_config {
+	struct host_config *file; /* owns every text below */
+	const char *path;
+	const char *name;
+	enum host_log_level log_level;
+	bool log_json;
+	const char *address;
+	uint16_t port;
+	uint16_t events_port;
+	const char *keys_file;
+	const char *journal;
+	const char *enclave_program;
+	const char *enclave_socket;
+	const char *enclave_seal_root;
+	const char *enclave_args[GATEWAY_ENCLAVE_ARGS_MAX];
+	size_t enclave_arg_count;
+	const char *manifests[GATEWAY_MANIFESTS_MAX];
+	size_t manifest_count;
+	unsigned batch_max;
+	uint64_t batch_gas_max;
+	unsigned retry_min_ms;
+	unsigned retry_max_ms;
+	unsigned pull_ms;
+	unsigned export_ms;
+	unsigned events_kept;
+	struct gateway_manifest manifest; /* the newest one */
+	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];
+	size_t chain_count;
+	struct gateway_peer_config peers[GATEWAY_PEERS_MAX];
+	size_t peer_count;
+	struct gateway_route_config routes[GATEWAY_ROUTES_MAX];
+	size_t route_count;
+};
+
+/* The table, for the sample and the reference page. */
+const struct host_config_schema *gateway_config_schema(void);
+
+/* with_manifest: reads and checks the manifest too; false where contracts are not deployed yet. Never fails halfway: what is
+ * wrong is in host_config_error of config->file, and then nothing else of it may be used. Relative paths are relative to the
+ * file's folder. INVALID when there is any error. */
+CS_NODISCARD enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
+					     bool with_manifest);
+void gateway_config_free(struct gateway_config *config);
+
+/* NULL when this gateway does not serve it. */
+const struct gateway_chain_config *gateway_config_chain(const struct gateway_config *config,
+							const struct cs_hash *identity);
+/* By CAIP-2; of the manifest, served or not. NULL when the manifest does not name it. */
+const struct gateway_manifest_chain *gateway_config_chain_named(const struct gateway_config *config,
+								const char *caip2);
+enum gateway_expire gateway_config_expire(const struct gateway_config *config, const struct cs_hash *from,
+					  const struct cs_hash *to);
+
+#endif

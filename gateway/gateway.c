@@ -1,0 +1,415 @@
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "host/alloc.h"
+
+/* How often due times, the keys file and the lead of the light client are looked at without an event. */
+#define TICK_MS 200u
+#define KEYS_CHECK_MS 1000u
+#define TIDY_MS 60000u
+#define IDEMPOTENCY_KEPT_MS (24u * 3600u * 1000u)
+
+const char *const gateway_scope_names[] = {"read", "send", "operate", "peer", NULL};
+
+/* ---- small things ---- */
+
+struct cs_arena *gateway_arena_new(void)
+{
+	struct cs_arena *arena = host_alloc(sizeof(*arena));
+	/* Pages that are not touched cost nothing. */
+	cs_arena_init(arena, host_alloc(GATEWAY_ARENA_SIZE), GATEWAY_ARENA_SIZE);
+	return arena;
+}
+
+void gateway_arena_free(struct cs_arena *arena)
+{
+	if (!arena)
+		return;
+	free(arena->block);
+	free(arena);
+}
+
+struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)
+{
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		if (cs_hash_eq(&gateway->chains[i].identity, identity))
+			return &gateway->chains[i];
+	}
+	return NULL;
+}
+
+struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2)
+{
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		if (strcmp(gateway->chains[i].config->id, caip2) == 0)
+			return &gateway->chains[i];
+	}
+	return NULL;
+}
+
+struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote)
+{
+	for (size_t i = 0; i < chain->route_count; i++) {
+		if (cs_hash_eq(&chain->routes[i].remote, remote))
+			return &chain->routes[i];
+	}
+	return NULL;
+}
+
+struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name)
+{
+	for (size_t i = 0; i < gateway->peer_count; i++) {
+		if (strcmp(gateway->peers[i].name, name) == 0)
+			return &gateway->peers[i];
+	}
+	return NULL;
+}
+
+const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *identity)
+{
+	const struct gateway_manifest_chain *chain = gateway_manifest_chain(&gateway->config.manifest, identity);
+	return chain ? chain->caip2 : "";
+}
+
+uint64_t gateway_block_ms(uint64_t time_s)
+{
+	uint64_t now = host_wall_ms();
+	uint64_t then = time_s * 1000;
+	return then + 3000 >= now ? now : then;
+}
+
+uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
+{
+	uint64_t pause = gateway->config.retry_min_ms;
+	for (uint32_t i = 1; i < tries && pause < gateway->config.retry_max_ms; i++)
+		pause *= 2;
+	return host_wall_ms() + (pause < gateway->config.retry_max_ms ? pause : gateway->config.retry_max_ms);
+}
+
+enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state, enum cs_err err,
+			     const char *why)
+{
+	struct gateway_message message;
+	CS_TRY(gateway_journal_row(gateway->journal, n, &message));
+	if (message.state != state)
+		return CS_OK;
+	if (!cs_err_may_retry(err) && message.tries < UINT32_MAX)
+		message.tries++;
+	message.next_ms = gateway_backoff(gateway, message.tries);
+	snprintf(message.why, sizeof(message.why), "%s: %s", cs_err_name(err),
+		 why && why[0] ? why : cs_err_sentence(err));
+	return gateway_journal_save(gateway->journal, &message);
+}
+
+/* ---- writing ---- */
+
+void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what)
+{
+	log_error("gateway.failed", LOG_TEXT("what", what), LOG_ERR(err),
+		  LOG_TEXT("journal", host_store_why(gateway_journal_store(gateway->journal))));
+	gateway->failed = true;
+	host_loop_stop(gateway->loop);
+}
+
+static void wake_after_commit(void *context, enum cs_err err)
+{
+	struct gateway *gateway = context;
+	if (err != CS_OK)
+		gateway_fail(gateway, err, "commit");
+	else
+		gateway_wake(gateway);
+}
+
+enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write, void *context,
+			       host_store_committed *committed, void *committed_context)
+{
+	enum cs_err err = host_store_write(gateway_journal_store(gateway->journal), write, context, committed,
+					   committed_context);
+	if (err == CS_ERR_IO || err == CS_ERR_FULL)
+		gateway_fail(gateway, err, "write");
+	return err;
+}
+
+enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, void *context)
+{
+	return gateway_write_then(gateway, write, context, wake_after_commit, gateway);
+}
+
+/* ---- the pump ---- */
+
+static void pump_route(struct gateway_route *route)
+{
+	gateway_source_sign(route);
+	gateway_outcome_mark_final(route);
+	gateway_outcome_prove(route);
+	gateway_finalize(route);
+	gateway_destination_retry(route);
+	gateway_destination_deliver(route);
+	gateway_destination_expire(route);
+}
+
+static void pump(void *context)
+{
+	struct gateway *gateway = context;
+	gateway->awake = false;
+	if (gateway->stopping || gateway->failed)
+		return;
+	/* Whoever reads the journal below acts on it: so it must be on disk. */
+	enum cs_err err = host_store_flush(gateway_journal_store(gateway->journal));
+	if (err != CS_OK) {
+		gateway_fail(gateway, err, "flush");
+		return;
+	}
+	gateway_events_pump(gateway);
+	gateway_peers_pump(gateway);
+	if (!gateway->enclave_ready)
+		return;
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		gateway_client_feed(chain);
+		gateway_submit_new(chain);
+		if (!chain->created || chain->frozen || chain->why_frozen[0])
+			continue;
+		gateway_source_mark_final(chain);
+		gateway_finalize_end(chain);
+		for (size_t k = 0; k < chain->route_count; k++)
+			pump_route(&chain->routes[k]);
+	}
+}
+
+void gateway_wake(struct gateway *gateway)
+{
+	if (gateway->awake || gateway->stopping)
+		return;
+	gateway->awake = true;
+	host_post(gateway->loop, pump, gateway);
+}
+
+/* ---- housekeeping ---- */
+
+static void check_keys(struct gateway *gateway)
+{
+	struct stat st;
+	struct cs_why why = {{0}};
+	static struct host_api_keys fresh; /* 64 keys: too large for the stack of a callback */
+	if (stat(gateway->config.keys_file, &st) != 0)
+		return;
+	int64_t mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	if (mtime == gateway->keys_mtime_ns)
+		return;
+	gateway->keys_mtime_ns = mtime;
+	enum cs_err err = host_api_keys_load(&fresh, gateway->config.keys_file, gateway_scope_names, &why);
+	if (err != CS_OK) {
+		log_error("keys.refused", LOG_ERR(err), LOG_TEXT("why", why.text));
+		return;
+	}
+	gateway->keys = fresh;
+	log_info("keys.loaded", LOG_U64("count", fresh.count));
+}
+
+static enum cs_err write_tidy(void *context)
+{
+	struct gateway *gateway = context;
+	CS_TRY(gateway_journal_events_prune(gateway->journal, gateway->config.events_kept));
+	return gateway_journal_forget(gateway->journal, host_wall_ms() - IDEMPOTENCY_KEPT_MS);
+}
+
+static void tick(void *context)
+{
+	struct gateway *gateway = context;
+	uint64_t now = host_now_ms();
+	if (now - gateway->keys_checked_ms >= KEYS_CHECK_MS) {
+		gateway->keys_checked_ms = now;
+		check_keys(gateway);
+	}
+	if (now - gateway->tidied_ms >= TIDY_MS) {
+		gateway->tidied_ms = now;
+		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
+			log_warn("journal.tidy_failed");
+	}
+	gateway_wake(gateway);
+}
+
+static void export_tick(void *context)
+{
+	gateway_enclave_export(context, NULL, NULL);
+}
+
+/* ---- starting ---- */
+
+static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer_config *config, struct cs_why *why)
+{
+	struct gateway_peer *peer = &gateway->peers[gateway->peer_count++];
+	char token[HOST_TOKEN_MAX + 1];
+	peer->gateway = gateway;
+	peer->config = config;
+	peer->name = config->name;
+	CS_TRY(host_tokenfile_load(token, config->api_key_file, why));
+	snprintf(peer->authorization, sizeof(peer->authorization), "Bearer %s", token);
+	cs_wipe(token, sizeof(token));
+	size_t n = strlen(config->url);
+	while (n > 0 && config->url[n - 1] == '/')
+		n--;
+	snprintf(peer->push_url, sizeof(peer->push_url), "%.*s/v1/peer/envelopes", (int)n, config->url);
+	snprintf(peer->pull_url, sizeof(peer->pull_url), "%.*s/v1/peer/envelopes", (int)n, config->url);
+	return host_http_client_allow(gateway->http, config->url, why);
+}
+
+static struct gateway_peer *peer_that_serves(struct gateway *gateway, const char *caip2)
+{
+	if (gateway_chain_named(gateway, caip2))
+		return &gateway->peers[gateway->peer_count - 1];
+	for (size_t i = 0; i < gateway->config.peer_count; i++) {
+		for (size_t k = 0; k < gateway->config.peers[i].chain_count; k++) {
+			if (strcmp(gateway->config.peers[i].chains[k], caip2) == 0)
+				return &gateway->peers[i];
+		}
+	}
+	return NULL;
+}
+
+static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct cs_why *why)
+{
+	struct gateway_chain *chain = &gateway->chains[index];
+	chain->gateway = gateway;
+	chain->config = &gateway->config.chains[index];
+	chain->manifest = chain->config->manifest;
+	chain->identity = chain->manifest->identity;
+	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
+	if (chain->config->operator_key_file) {
+		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
+		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file, why));
+		if (cs_key_address(gateway->sig, &chain->operator, chain->operator_key) != CS_OK)
+			return cs_fail(why, CS_ERR_INVALID, "%s is no private key",
+				       chain->config->operator_key_file);
+		chain->has_operator = true;
+	}
+	return CS_OK;
+}
+
+static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain *chain, struct cs_why *why)
+{
+	for (size_t k = 0; k < chain->manifest->remote_count; k++) {
+		const struct gateway_manifest_chain *remote =
+			gateway_manifest_chain(&gateway->config.manifest, &chain->manifest->remotes[k]);
+		if (!remote)
+			continue;
+		struct gateway_route *route = &chain->routes[chain->route_count++];
+		route->chain = chain;
+		route->remote = remote->identity;
+		route->remote_manifest = remote;
+		route->peer = peer_that_serves(gateway, remote->caip2);
+		if (!route->peer)
+			return cs_fail(why, CS_ERR_INVALID, "no gateway serves %s", remote->caip2);
+	}
+	return CS_OK;
+}
+
+static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
+{
+	struct host_http_server_options options = {.address = gateway->config.address,
+						   .port = gateway->config.port,
+						   .body_size_max = 6u * 1024 * 1024,
+						   .keys = &gateway->keys};
+	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
+	gateway_api_routes(gateway);
+	gateway_api_message_routes(gateway);
+	gateway_api_send_routes(gateway);
+	gateway_api_peer_routes(gateway);
+	return gateway_events_start(gateway, why);
+}
+
+static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
+{
+	struct gateway_config *config = &gateway->config;
+	struct cs_secret seed;
+	if (getrandom(seed.b, sizeof(seed.b), 0) != (ssize_t)sizeof(seed.b))
+		return cs_fail(why, CS_ERR_IO, "no randomness");
+	gateway->sig = cs_sig_new(&seed);
+	cs_wipe(&seed, sizeof(seed));
+	if (!gateway->sig)
+		return cs_fail(why, CS_ERR_NO_MEMORY, "no memory");
+	CS_TRY(gateway_journal_open(&gateway->journal, gateway->loop, config->journal, why));
+	gateway->http = host_http_client_new(gateway->loop, &(struct host_http_client_options){0});
+	for (size_t i = 0; i < config->peer_count; i++)
+		CS_TRY(start_peer(gateway, &config->peers[i], why));
+	struct gateway_peer *self = &gateway->peers[gateway->peer_count++];
+	self->gateway = gateway;
+	self->name = "";
+	gateway->chain_count = config->chain_count;
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		CS_TRY(prepare_chain(gateway, i, why));
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		CS_TRY(prepare_routes(gateway, &gateway->chains[i], why));
+	gateway->metrics = host_metrics_new();
+	gateway_metrics_start(gateway);
+	check_keys(gateway);
+	CS_TRY(start_server(gateway, why));
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
+	return gateway_enclave_start(gateway);
+}
+
+enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path)
+{
+	struct cs_why why = {{0}};
+	memset(gateway, 0, sizeof(*gateway));
+	gateway->loop = loop;
+	gateway->started_ms = host_now_ms();
+	cs_arena_init(&gateway->scratch, host_alloc(GATEWAY_ARENA_SIZE), GATEWAY_ARENA_SIZE);
+	enum cs_err err = gateway_config_load(&gateway->config, config_path, true);
+	if (err != CS_OK) {
+		for (uint32_t i = 0; i < host_config_error_count(gateway->config.file); i++)
+			log_error("config.refused", LOG_TEXT("why", host_config_error(gateway->config.file, i)));
+		return err;
+	}
+	host_log_open(&(struct host_log_options){
+		.level = gateway->config.log_level, .json = gateway->config.log_json, .fd = 2});
+	err = start_parts(gateway, &why);
+	if (err != CS_OK) {
+		log_error("gateway.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
+		return err;
+	}
+	gateway->timer = host_timer_new(loop, tick, gateway);
+	host_timer_start(gateway->timer, TICK_MS, TICK_MS);
+	gateway->export_timer = host_timer_new(loop, export_tick, gateway);
+	host_timer_start(gateway->export_timer, gateway->config.export_ms, gateway->config.export_ms);
+	log_info("gateway.started", LOG_TEXT("name", gateway->config.name),
+		 LOG_U64("port", host_http_server_port(gateway->server)),
+		 LOG_U64("events_port", host_ws_server_port(gateway->events)),
+		 LOG_TEXT("instance", gateway_journal_instance(gateway->journal)),
+		 LOG_HASH("manifest", &gateway->config.manifest.hash),
+		 LOG_U64("manifest_number", gateway->config.manifest.number));
+	return CS_OK;
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+	gateway->stopping = true;
+	host_timer_free(gateway->timer);
+	host_timer_free(gateway->export_timer);
+	gateway_enclave_stop(gateway);
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		if (chain->adapter)
+			adapter_free(chain->adapter);
+		gateway_submit_free(chain);
+		if (chain->operator_key)
+			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
+		free(chain->operator_key);
+	}
+	gateway_events_stop(gateway);
+	host_http_server_free(gateway->server);
+	host_http_client_free(gateway->http);
+	gateway_journal_close(gateway->journal);
+	host_metrics_free(gateway->metrics);
+	cs_sig_free(gateway->sig);
+	gateway_config_free(&gateway->config);
+	free(gateway->scratch.block);
+	for (size_t i = 0; i < gateway->peer_count; i++)
+		cs_wipe(gateway->peers[i].authorization, sizeof(gateway->peers[i].authorization));
+}

@@ -1,0 +1,475 @@
+#include "gateway/journal_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "host/alloc.h"
+
+static const char *const migrations[] = {
+	"CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
+	"CREATE TABLE messages("
+	" n INTEGER PRIMARY KEY, id BLOB NOT NULL, side INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" chain BLOB NOT NULL, remote BLOB NOT NULL, sequence INTEGER NOT NULL, deadline INTEGER NOT NULL,"
+	" min_gas INTEGER NOT NULL, finality INTEGER NOT NULL, closer BLOB NOT NULL, refund_to BLOB NOT NULL,"
+	" height INTEGER NOT NULL, block BLOB NOT NULL, tx BLOB NOT NULL, tx_index INTEGER NOT NULL,"
+	" log_index INTEGER NOT NULL, time_s INTEGER NOT NULL, statement INTEGER NOT NULL, leaf INTEGER NOT NULL,"
+	" status INTEGER NOT NULL, status_height INTEGER NOT NULL DEFAULT 0, status_tx BLOB NOT NULL DEFAULT x'',"
+	" status_time_s INTEGER NOT NULL DEFAULT 0, outcome INTEGER NOT NULL,"
+	" outcome_statement INTEGER NOT NULL DEFAULT 0, outcome_leaf INTEGER NOT NULL DEFAULT 0,"
+	" end_height INTEGER NOT NULL DEFAULT 0, end_tx BLOB NOT NULL DEFAULT x'',"
+	" end_time_s INTEGER NOT NULL DEFAULT 0, submission INTEGER NOT NULL DEFAULT 0,"
+	" wish_retry INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL, tries INTEGER NOT NULL, why TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, request INTEGER NOT NULL,"
+	" UNIQUE(id, side)) STRICT;"
+	"CREATE INDEX messages_work ON messages(chain, side, state, next_ms, n);"
+	"CREATE INDEX messages_statement ON messages(statement, side, leaf);"
+	"CREATE INDEX messages_outcome ON messages(outcome_statement, side, outcome_leaf);"
+	"CREATE INDEX messages_submission ON messages(submission) WHERE submission<>0;"
+	"CREATE INDEX messages_height ON messages(chain, side, height);"
+	"CREATE INDEX messages_status_height ON messages(chain, side, status_height) WHERE status_height<>0;"
+	"CREATE INDEX messages_end ON messages(chain, side, end_height) WHERE end_height<>0;"
+	"CREATE TABLE contents(message INTEGER PRIMARY KEY REFERENCES messages(n), sender BLOB NOT NULL,"
+	" recipient BLOB NOT NULL, payload BLOB NOT NULL) STRICT;"
+	"CREATE TABLE steps(message INTEGER NOT NULL REFERENCES messages(n), n INTEGER NOT NULL,"
+	" time_ms INTEGER NOT NULL, chain TEXT, tx BLOB, block INTEGER NOT NULL, detail TEXT,"
+	" PRIMARY KEY(message, n)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE statements(n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, signer BLOB NOT NULL,"
+	" receiver BLOB NOT NULL, epoch INTEGER NOT NULL, manifest INTEGER NOT NULL, root BLOB NOT NULL,"
+	" rx BLOB NOT NULL, ry BLOB NOT NULL, s BLOB NOT NULL, ids BLOB NOT NULL, statuses BLOB NOT NULL,"
+	" created_ms INTEGER NOT NULL, UNIQUE(kind, rx, s)) STRICT;"
+	"CREATE TABLE submissions(n INTEGER PRIMARY KEY, chain BLOB NOT NULL, kind INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, account BLOB NOT NULL, statement INTEGER NOT NULL, first INTEGER NOT NULL,"
+	" count INTEGER NOT NULL, to_address BLOB NOT NULL, value BLOB NOT NULL, gas_limit INTEGER NOT NULL,"
+	" data BLOB NOT NULL, nonce INTEGER NOT NULL DEFAULT 0, hash BLOB NOT NULL DEFAULT x'',"
+	" height INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0,"
+	" gas_used INTEGER NOT NULL DEFAULT 0, gas_price INTEGER NOT NULL DEFAULT 0, why TEXT,"
+	" request INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX submissions_open ON submissions(chain, n) WHERE state IN (0,1);"
+	"CREATE TABLE attempts(submission INTEGER NOT NULL REFERENCES submissions(n), attempt INTEGER NOT NULL,"
+	" nonce INTEGER NOT NULL, gas_limit INTEGER NOT NULL, max_fee INTEGER NOT NULL,"
+	" priority_fee INTEGER NOT NULL, legacy INTEGER NOT NULL, cancel INTEGER NOT NULL, hash BLOB NOT NULL,"
+	" raw BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY(submission, attempt)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX attempts_hash ON attempts(hash);"
+	"CREATE TABLE outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL, kind INTEGER NOT NULL,"
+	" ref INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX outbox_peer ON outbox(peer, n);"
+	"CREATE TABLE peers(name TEXT PRIMARY KEY, acked INTEGER NOT NULL DEFAULT 0, instance TEXT,"
+	" consumed INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE TABLE events(n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+	" id BLOB, side INTEGER NOT NULL, state INTEGER NOT NULL, detail TEXT) STRICT;"
+	"CREATE TABLE requests(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, mode TEXT NOT NULL,"
+	" chain BLOB NOT NULL, payload BLOB NOT NULL, submission INTEGER NOT NULL, message INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX requests_waiting ON requests(chain, payload) WHERE message=0;"
+	"CREATE INDEX requests_submission ON requests(submission) WHERE message=0;"
+	"CREATE TABLE idempotency(key_name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,"
+	" status INTEGER NOT NULL, answer TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(key_name, key)) STRICT, WITHOUT ROWID;",
+};
+
+static const char *const texts[SQL_COUNT] = {
+#define SQL(name, text) [SQL_##name] = text,
+#include "gateway/journal_sql.def"
+#undef SQL
+};
+
+/* ---- opening ---- */
+
+struct instance_write {
+	struct gateway_journal *journal;
+	char fresh[33];
+};
+
+static enum cs_err write_instance(void *context)
+{
+	struct instance_write *write = context;
+	return gateway_journal_put(write->journal, "instance", cs_bytes(write->fresh, 32));
+}
+
+static enum cs_err open_instance(struct gateway_journal *journal, struct cs_why *why)
+{
+	uint8_t block[256];
+	struct cs_arena arena;
+	struct cs_bytes value;
+	cs_arena_init(&arena, block, sizeof(block));
+	enum cs_err err = gateway_journal_get(journal, "instance", &arena, &value);
+	if (err == CS_OK && value.n == 32) {
+		memcpy(journal->instance, value.p, 32);
+		return CS_OK;
+	}
+	if (err != CS_ERR_NOT_FOUND)
+		return cs_fail(why, CS_ERR_INVALID, "the journal's instance is broken");
+	struct instance_write write = {.journal = journal};
+	uint8_t random[16];
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return cs_fail(why, CS_ERR_IO, "no randomness");
+	cs_hex(write.fresh, CS_BYTES_OF(random));
+	memcpy(journal->instance, write.fresh, sizeof(journal->instance));
+	CS_TRY(host_store_write(journal->store, write_instance, &write, NULL, NULL));
+	return host_store_flush(journal->store);
+}
+
+enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop *loop, const char *path,
+				 struct cs_why *why)
+{
+	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43414953};
+	struct gateway_journal *journal = host_alloc(sizeof(*journal));
+	enum cs_err err = host_store_open(&journal->store, loop, path, &schema, why);
+	for (size_t i = 0; i < SQL_COUNT && err == CS_OK; i++) {
+		err = host_stmt_new(&journal->stmt[i], journal->store, texts[i]);
+		if (err != CS_OK)
+			err = cs_fail(why, err, "statement %zu: %.150s", i, host_store_why(journal->store));
+	}
+	if (err == CS_OK)
+		err = open_instance(journal, why);
+	if (err != CS_OK) {
+		gateway_journal_close(journal);
+		return err;
+	}
+	*out = journal;
+	return CS_OK;
+}
+
+void gateway_journal_close(struct gateway_journal *journal)
+{
+	if (!journal)
+		return;
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		host_stmt_free(journal->stmt[i]);
+	host_store_close(journal->store);
+	free(journal);
+}
+
+struct host_store *gateway_journal_store(struct gateway_journal *journal)
+{
+	return journal->store;
+}
+
+const char *gateway_journal_instance(const struct gateway_journal *journal)
+{
+	return journal->instance;
+}
+
+enum cs_err gateway_journal_number(struct host_stmt *stmt, uint64_t *number)
+{
+	bool row = false;
+	CS_TRY(host_stmt_next(stmt, &row));
+	uint64_t value = row ? host_column_u64(stmt, 0) : 0;
+	host_stmt_reset(stmt);
+	*number = value;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_put(struct gateway_journal *journal, const char *name, struct cs_bytes value)
+{
+	struct host_stmt *s = sql(journal, SQL_PUT);
+	host_bind_text(s, 0, name);
+	host_bind_blob(s, 1, value);
+	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_get(struct gateway_journal *journal, const char *name, struct cs_arena *arena,
+				struct cs_bytes *value)
+{
+	struct host_stmt *s = sql(journal, SQL_GET);
+	bool row = false;
+	host_bind_text(s, 0, name);
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	struct cs_bytes found = host_column_blob(s, 0);
+	struct cs_bytes copy = cs_arena_copy(arena, found);
+	bool fits = copy.p || found.n == 0;
+	host_stmt_reset(s);
+	if (!fits)
+		return CS_ERR_NO_MEMORY;
+	*value = copy;
+	return CS_OK;
+}
+
+/* ---- messages ---- */
+
+/* An absent hash is an empty blob in the row, zeros in the structure. */
+static void bind_hash(struct host_stmt *s, uint32_t index, const struct cs_hash *hash)
+{
+	host_bind_blob(s, index, cs_hash_is_zero(hash) ? CS_BYTES_NONE : CS_BYTES_OF(hash->b));
+}
+
+static enum cs_err column_hash(struct host_stmt *s, uint32_t index, struct cs_hash *hash)
+{
+	if (host_column_blob(s, index).n == 0) {
+		memset(hash, 0, sizeof(*hash));
+		return CS_OK;
+	}
+	return host_column_copy(s, index, hash->b, sizeof(hash->b));
+}
+
+static enum cs_err read_position(struct host_stmt *s, struct gateway_message *m)
+{
+	m->height = host_column_u64(s, 12);
+	CS_TRY(column_hash(s, 13, &m->block));
+	CS_TRY(column_hash(s, 14, &m->tx));
+	m->tx_index = (uint32_t)host_column_u64(s, 15);
+	m->log_index = (uint32_t)host_column_u64(s, 16);
+	m->time_s = host_column_u64(s, 17);
+	m->statement = host_column_u64(s, 18);
+	m->leaf = (uint32_t)host_column_u64(s, 19);
+	m->status = (enum relay_status)host_column_u64(s, 20);
+	m->status_height = host_column_u64(s, 21);
+	CS_TRY(column_hash(s, 22, &m->status_tx));
+	m->status_time_s = host_column_u64(s, 23);
+	m->outcome = (enum relay_status)host_column_u64(s, 24);
+	m->outcome_statement = host_column_u64(s, 25);
+	m->outcome_leaf = (uint32_t)host_column_u64(s, 26);
+	m->end_height = host_column_u64(s, 27);
+	CS_TRY(column_hash(s, 28, &m->end_tx));
+	m->end_time_s = host_column_u64(s, 29);
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_read_message(struct host_stmt *s, struct gateway_message *message)
+{
+	struct gateway_message m = {.n = host_column_u64(s, 0)};
+	CS_TRY(host_column_copy(s, 1, m.id.b, sizeof(m.id.b)));
+	m.side = (enum relay_side)host_column_u64(s, 2);
+	m.state = (enum relay_state)host_column_u64(s, 3);
+	CS_TRY(host_column_copy(s, 4, m.chain.b, sizeof(m.chain.b)));
+	CS_TRY(host_column_copy(s, 5, m.remote.b, sizeof(m.remote.b)));
+	m.sequence = host_column_u64(s, 6);
+	m.deadline = host_column_u64(s, 7);
+	m.min_gas_limit = host_column_u64(s, 8);
+	m.finality = (uint8_t)host_column_u64(s, 9);
+	CS_TRY(column_hash(s, 10, &m.closer));
+	CS_TRY(column_hash(s, 11, &m.refund_to));
+	CS_TRY(read_position(s, &m));
+	m.submission = host_column_u64(s, 30);
+	m.wish_retry = host_column_u64(s, 31) != 0;
+	m.next_ms = host_column_u64(s, 32);
+	m.tries = (uint32_t)host_column_u64(s, 33);
+	const char *why = host_column_text(s, 34);
+	snprintf(m.why, sizeof(m.why), "%s", why ? why : "");
+	m.created_ms = host_column_u64(s, 35);
+	m.updated_ms = host_column_u64(s, 36);
+	m.request = host_column_u64(s, 37);
+	*message = m;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_read_messages(struct host_stmt *stmt, struct gateway_message *messages,
+					  size_t count_max, size_t *count)
+{
+	size_t n = 0;
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(stmt, &row));
+		if (!row)
+			break;
+		enum cs_err err = n < count_max ? gateway_journal_read_message(stmt, &messages[n]) : CS_ERR_TOO_LARGE;
+		if (err != CS_OK) {
+			host_stmt_reset(stmt);
+			return err;
+		}
+		n++;
+	}
+	*count = n;
+	return CS_OK;
+}
+
+static enum cs_err read_one(struct host_stmt *stmt, struct gateway_message *message)
+{
+	size_t count = 0;
+	CS_TRY(gateway_journal_read_messages(stmt, message, 1, &count));
+	return count == 1 ? CS_OK : CS_ERR_NOT_FOUND;
+}
+
+enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_message *m,
+				const struct wire_message *content)
+{
+	struct host_stmt *s = sql(journal, SQL_MESSAGE_ADD);
+	m->created_ms = m->created_ms ? m->created_ms : host_wall_ms();
+	m->updated_ms = m->created_ms;
+	host_bind_blob(s, 0, CS_BYTES_OF(m->id.b));
+	host_bind_u64(s, 1, m->side);
+	host_bind_u64(s, 2, m->state);
+	host_bind_blob(s, 3, CS_BYTES_OF(m->chain.b));
+	host_bind_blob(s, 4, CS_BYTES_OF(m->remote.b));
+	host_bind_u64(s, 5, m->sequence);
+	host_bind_u64(s, 6, m->deadline);
+	host_bind_u64(s, 7, m->min_gas_limit);
+	host_bind_u64(s, 8, m->finality);
+	bind_hash(s, 9, &m->closer);
+	bind_hash(s, 10, &m->refund_to);
+	host_bind_u64(s, 11, m->height);
+	bind_hash(s, 12, &m->block);
+	bind_hash(s, 13, &m->tx);
+	host_bind_u64(s, 14, m->tx_index);
+	host_bind_u64(s, 15, m->log_index);
+	host_bind_u64(s, 16, m->time_s);
+	host_bind_u64(s, 17, m->statement);
+	host_bind_u64(s, 18, m->leaf);
+	host_bind_u64(s, 19, m->next_ms);
+	host_bind_u64(s, 20, m->created_ms);
+	CS_TRY(host_stmt_run(s));
+	CS_TRY(gateway_journal_number(sql(journal, SQL_MESSAGE_LAST), &m->n));
+	s = sql(journal, SQL_CONTENT_ADD);
+	host_bind_blob(s, 0, content->sender);
+	host_bind_blob(s, 1, content->recipient);
+	host_bind_blob(s, 2, content->payload);
+	CS_TRY(host_stmt_run(s));
+	return gateway_journal_event(journal, "message", m, NULL);
+}
+
+enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct cs_hash *id, enum relay_side side,
+				 struct gateway_message *message)
+{
+	struct host_stmt *s = sql(journal, SQL_MESSAGE_FIND);
+	host_bind_blob(s, 0, CS_BYTES_OF(id->b));
+	host_bind_u64(s, 1, side);
+	return read_one(s, message);
+}
+
+enum cs_err gateway_journal_row(struct gateway_journal *journal, uint64_t n, struct gateway_message *message)
+{
+	struct host_stmt *s = sql(journal, SQL_MESSAGE_ROW);
+	host_bind_u64(s, 0, n);
+	return read_one(s, message);
+}
+
+enum cs_err gateway_journal_content(struct gateway_journal *journal, const struct gateway_message *m,
+				    struct cs_arena *arena, struct wire_message *content)
+{
+	struct host_stmt *s = sql(journal, SQL_CONTENT);
+	bool row = false;
+	host_bind_u64(s, 0, m->n);
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	struct wire_message out = {.sender = cs_arena_copy(arena, host_column_blob(s, 0)),
+				   .recipient = cs_arena_copy(arena, host_column_blob(s, 1)),
+				   .payload = cs_arena_copy(arena, host_column_blob(s, 2))};
+	bool fits = out.sender.p && out.recipient.p && (out.payload.p || host_column_blob(s, 2).n == 0);
+	host_stmt_reset(s);
+	if (!fits)
+		return CS_ERR_NO_MEMORY;
+	bool source = m->side == RELAY_SOURCE;
+	out.head.source = source ? m->chain : m->remote;
+	out.head.destination = source ? m->remote : m->chain;
+	out.head.sequence = m->sequence;
+	out.head.deadline = m->deadline;
+	out.head.min_gas_limit = m->min_gas_limit;
+	out.head.closer = m->closer;
+	out.head.refund_to = m->refund_to;
+	out.head.finality = m->finality;
+	wire_message_seal(&out);
+	*content = out;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
+{
+	struct host_stmt *s = sql(journal, SQL_MESSAGE_SAVE);
+	m->updated_ms = host_wall_ms();
+	host_bind_u64(s, 0, m->n);
+	host_bind_u64(s, 1, m->state);
+	host_bind_u64(s, 2, m->height);
+	bind_hash(s, 3, &m->block);
+	bind_hash(s, 4, &m->tx);
+	host_bind_u64(s, 5, m->tx_index);
+	host_bind_u64(s, 6, m->log_index);
+	host_bind_u64(s, 7, m->time_s);
+	host_bind_u64(s, 8, m->statement);
+	host_bind_u64(s, 9, m->leaf);
+	host_bind_u64(s, 10, m->status);
+	host_bind_u64(s, 11, m->status_height);
+	bind_hash(s, 12, &m->status_tx);
+	host_bind_u64(s, 13, m->status_time_s);
+	host_bind_u64(s, 14, m->outcome);
+	host_bind_u64(s, 15, m->outcome_statement);
+	host_bind_u64(s, 16, m->outcome_leaf);
+	host_bind_u64(s, 17, m->end_height);
+	bind_hash(s, 18, &m->end_tx);
+	host_bind_u64(s, 19, m->end_time_s);
+	host_bind_u64(s, 20, m->submission);
+	host_bind_u64(s, 21, m->wish_retry);
+	host_bind_u64(s, 22, m->next_ms);
+	host_bind_u64(s, 23, m->tries);
+	host_bind_text(s, 24, m->why);
+	host_bind_u64(s, 25, m->updated_ms);
+	host_bind_u64(s, 26, m->request);
+	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_move(struct gateway_journal *journal, struct gateway_message *m,
+				 enum relay_event event)
+{
+	enum relay_state before = m->state;
+	CS_TRY(relay_move(&m->state, event));
+	enum cs_err err = gateway_journal_save(journal, m);
+	if (err == CS_OK)
+		err = gateway_journal_event(journal, "message", m, NULL);
+	if (err != CS_OK)
+		m->state = before;
+	return err;
+}
+
+/* ---- steps ---- */
+
+static enum cs_err put_step(struct host_stmt *s, const struct gateway_step *step)
+{
+	host_bind_u64(s, 0, step->message);
+	host_bind_u64(s, 1, step->step);
+	host_bind_u64(s, 2, step->time_ms ? step->time_ms : host_wall_ms());
+	host_bind_text(s, 3, step->chain);
+	if (step->tx && !cs_hash_is_zero(step->tx))
+		host_bind_blob(s, 4, CS_BYTES_OF(step->tx->b));
+	else
+		host_bind_null(s, 4);
+	host_bind_u64(s, 5, step->block);
+	host_bind_text(s, 6, step->detail);
+	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_step(struct gateway_journal *journal, const struct gateway_step *step)
+{
+	return put_step(sql(journal, SQL_STEP_ADD), step);
+}
+
+enum cs_err gateway_journal_step_again(struct gateway_journal *journal, const struct gateway_step *step)
+{
+	return put_step(sql(journal, SQL_STEP_SET), step);
+}
+
+enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t message, unsigned from,
+				       unsigned to)
+{
+	struct host_stmt *s = sql(journal, SQL_STEPS_UNDO);
+	host_bind_u64(s, 0, message);
+	host_bind_u64(s, 1, from);
+	host_bind_u64(s, 2, to);
+	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message, gateway_step_fn *each,
+				  void *ctx)
+{
+	struct host_stmt *s = sql(journal, SQL_STEPS);
+	host_bind_u64(s, 0, message);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			return CS_OK;
+		struct cs_hash tx;
+		bool has_tx = host_column_copy(s, 3, tx.b, sizeof(tx.b)) == CS_OK;
+		struct gateway_step step = {.message = message,
+					    .step = (enum relay_step)host_column_u64(s, 0),
+					    .time_ms = host_column_u64(s, 1),
+					    .chain = host_column_text(s, 2),
+					    .tx = has_tx ? &tx : NULL,
+					    .block = host_column_u64(s, 4),
+					    .detail = host_column_text(s, 5)};
+		each(ctx, &step);
+	}
+}

@@ -1,0 +1,42 @@
+/* What the three files of the journal share: the prepared statements. For them alone. */
+#ifndef GATEWAY_JOURNAL_PRIVATE_H
+#define GATEWAY_JOURNAL_PRIVATE_H
+
+#include "gateway/journal_feed.h"
+
+#define MESSAGE_COLUMNS                                                                            \
+	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to,height,block,tx,tx_index,"         \
+	"log_index,time_s,statement,leaf,status,status_height,status_tx,status_time_s,outcome,outcome_statement,"           \
+	"outcome_leaf,end_height,end_tx,end_time_s,submission,wish_retry,next_ms,tries,why,created_ms,updated_ms,request"
+#define PICK_WHERE                                                                                 \
+	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "          \
+	"AND (?6=0 OR CASE side WHEN 1 THEN height+finality ELSE status_height END BETWEEN 1 AND ?6) " \
+	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND (?11=0 OR submission=0)"
+
+enum sql {
+#define SQL(name, text) SQL_##name,
+#include "gateway/journal_sql.def"
+#undef SQL
+	SQL_COUNT
+};
+
+struct gateway_journal {
+	struct host_store *store;
+	struct host_stmt *stmt[SQL_COUNT];
+	char instance[33];
+};
+
+static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql which)
+{
+	return journal->stmt[which];
+}
+
+/* The columns of MESSAGE_COLUMNS. */
+enum cs_err gateway_journal_read_message(struct host_stmt *stmt, struct gateway_message *message);
+/* Runs a query of messages whose parameters are bound. */
+enum cs_err gateway_journal_read_messages(struct host_stmt *stmt, struct gateway_message *messages,
+					  size_t count_max, size_t *count);
+/* A query that gives one number; 0 without a row. */
+enum cs_err gateway_journal_number(struct host_stmt *stmt, uint64_t *number);
+
+#endif

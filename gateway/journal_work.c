@@ -1,0 +1,336 @@
+#include "gateway/journal_private.h"
+
+#include <string.h>
+
+/* ---- work ---- */
+
+enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct gateway_pick *pick,
+				 struct gateway_message *messages, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, pick->newest_first ? SQL_PICK_NEWEST : SQL_PICK_OLDEST);
+	host_bind_blob(s, 0, CS_BYTES_OF(pick->chain->b));
+	host_bind_u64(s, 1, pick->side);
+	host_bind_u64(s, 2, pick->state);
+	host_bind_u64(s, 3, pick->due_ms);
+	if (pick->remote)
+		host_bind_blob(s, 4, CS_BYTES_OF(pick->remote->b));
+	else
+		host_bind_null(s, 4);
+	host_bind_u64(s, 5, pick->height_max);
+	host_bind_u64(s, 6, pick->deadline_max);
+	host_bind_u64(s, 7, pick->wish_retry);
+	host_bind_u64(s, 8, count_max);
+	host_bind_u64(s, 9, pick->deadline_min);
+	host_bind_u64(s, 10, pick->unsubmitted);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_of_statement(struct gateway_journal *journal, uint64_t statement, bool outcome,
+					 enum relay_side side, struct gateway_message *messages,
+					 size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, outcome ? SQL_OF_OUTCOME : SQL_OF_STATEMENT);
+	host_bind_u64(s, 0, statement);
+	host_bind_u64(s, 1, side);
+	host_bind_u64(s, 2, count_max);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_of_submission(struct gateway_journal *journal, uint64_t submission,
+					  struct gateway_message *messages, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_OF_SUBMISSION);
+	host_bind_u64(s, 0, submission);
+	host_bind_u64(s, 1, count_max);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct cs_hash *chain,
+				  enum gateway_place place, uint64_t height, struct gateway_message *messages,
+				  size_t count_max, size_t *count)
+{
+	static const enum sql which[] = {[GATEWAY_PLACE_SOURCE] = SQL_ABOVE_SOURCE,
+					 [GATEWAY_PLACE_STATUS] = SQL_ABOVE_STATUS,
+					 [GATEWAY_PLACE_END] = SQL_ABOVE_END};
+	struct host_stmt *s = sql(journal, which[place]);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, height);
+	host_bind_u64(s, 2, count_max);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct cs_hash *chain,
+				   uint64_t final_height, struct gateway_message *messages, size_t count_max,
+				   size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_ENDING);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, final_height);
+	host_bind_u64(s, 2, count_max);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_state state, uint64_t before,
+				 struct gateway_message *messages, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_LIST);
+	host_bind_u64(s, 0, state);
+	host_bind_u64(s, 1, before);
+	host_bind_u64(s, 2, count_max);
+	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each, void *ctx)
+{
+	struct host_stmt *s = sql(journal, SQL_COUNTS);
+	for (;;) {
+		bool row = false;
+		struct cs_hash chain;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			return CS_OK;
+		if (host_column_copy(s, 0, chain.b, sizeof(chain.b)) != CS_OK) {
+			host_stmt_reset(s);
+			return CS_ERR_INVALID;
+		}
+		each(ctx, &chain, (enum relay_side)host_column_u64(s, 1),
+		     (enum relay_state)host_column_u64(s, 2), host_column_u64(s, 3), host_column_u64(s, 4));
+	}
+}
+
+/* ---- statements ---- */
+
+enum cs_err gateway_journal_add_statement(struct gateway_journal *journal, struct gateway_statement *st)
+{
+	struct host_stmt *s = sql(journal, SQL_STATEMENT_FIND);
+	uint64_t found = 0;
+	host_bind_u64(s, 0, st->statement.kind);
+	host_bind_blob(s, 1, CS_BYTES_OF(st->signature.rx.b));
+	host_bind_blob(s, 2, CS_BYTES_OF(st->signature.s.b));
+	CS_TRY(gateway_journal_number(s, &found));
+	if (found != 0) {
+		st->n = found;
+		return CS_OK;
+	}
+	s = sql(journal, SQL_STATEMENT_ADD);
+	host_bind_u64(s, 0, st->statement.kind);
+	host_bind_blob(s, 1, CS_BYTES_OF(st->statement.signer.b));
+	host_bind_blob(s, 2, CS_BYTES_OF(st->statement.receiver.b));
+	host_bind_u64(s, 3, st->statement.epoch);
+	host_bind_u64(s, 4, st->statement.manifest_number);
+	host_bind_blob(s, 5, CS_BYTES_OF(st->statement.root.b));
+	host_bind_blob(s, 6, CS_BYTES_OF(st->signature.rx.b));
+	host_bind_blob(s, 7, CS_BYTES_OF(st->signature.ry.b));
+	host_bind_blob(s, 8, CS_BYTES_OF(st->signature.s.b));
+	host_bind_blob(s, 9, cs_bytes(st->ids, st->count * sizeof(st->ids[0])));
+	host_bind_blob(s, 10, cs_bytes(st->statuses, st->count));
+	host_bind_u64(s, 11, host_wall_ms());
+	CS_TRY(host_stmt_run(s));
+	s = sql(journal, SQL_STATEMENT_FIND);
+	host_bind_u64(s, 0, st->statement.kind);
+	host_bind_blob(s, 1, CS_BYTES_OF(st->signature.rx.b));
+	host_bind_blob(s, 2, CS_BYTES_OF(st->signature.s.b));
+	return gateway_journal_number(s, &st->n);
+}
+
+static enum cs_err read_statement(struct host_stmt *s, struct gateway_statement *out)
+{
+	struct gateway_statement st = {.n = host_column_u64(s, 0)};
+	st.statement.kind = (enum wire_kind)host_column_u64(s, 1);
+	CS_TRY(host_column_copy(s, 2, st.statement.signer.b, 32));
+	CS_TRY(host_column_copy(s, 3, st.statement.receiver.b, 32));
+	st.statement.epoch = host_column_u64(s, 4);
+	st.statement.manifest_number = host_column_u64(s, 5);
+	CS_TRY(host_column_copy(s, 6, st.statement.root.b, 32));
+	CS_TRY(host_column_copy(s, 7, st.signature.rx.b, 32));
+	CS_TRY(host_column_copy(s, 8, st.signature.ry.b, 32));
+	CS_TRY(host_column_copy(s, 9, st.signature.s.b, 32));
+	struct cs_bytes ids = host_column_blob(s, 10);
+	struct cs_bytes statuses = host_column_blob(s, 11);
+	if (ids.n % 32 != 0 || ids.n / 32 > CS_BATCH_MAX || ids.n / 32 != statuses.n || ids.n == 0)
+		return CS_ERR_INVALID;
+	st.count = (uint32_t)statuses.n;
+	memcpy(st.ids, ids.p, ids.n);
+	memcpy(st.statuses, statuses.p, statuses.n);
+	*out = st;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_statement(struct gateway_journal *journal, uint64_t n,
+				      struct gateway_statement *statement)
+{
+	struct host_stmt *s = sql(journal, SQL_STATEMENT);
+	bool row = false;
+	host_bind_u64(s, 0, n);
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	enum cs_err err = read_statement(s, statement);
+	host_stmt_reset(s);
+	return err;
+}
+
+/* ---- submissions ---- */
+
+enum cs_err gateway_journal_add_submission(struct gateway_journal *journal, struct gateway_submission *sub,
+					   struct cs_bytes data)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION_ADD);
+	sub->created_ms = host_wall_ms();
+	host_bind_blob(s, 0, CS_BYTES_OF(sub->chain.b));
+	host_bind_u64(s, 1, sub->kind);
+	host_bind_blob(s, 2, CS_BYTES_OF(sub->account.b));
+	host_bind_u64(s, 3, sub->statement);
+	host_bind_u64(s, 4, sub->first);
+	host_bind_u64(s, 5, sub->count);
+	host_bind_blob(s, 6, CS_BYTES_OF(sub->to.b));
+	host_bind_blob(s, 7, CS_BYTES_OF(sub->value.b));
+	host_bind_u64(s, 8, sub->gas_limit);
+	host_bind_blob(s, 9, data);
+	host_bind_u64(s, 10, sub->request);
+	host_bind_u64(s, 11, sub->created_ms);
+	CS_TRY(host_stmt_run(s));
+	return gateway_journal_number(sql(journal, SQL_SUBMISSION_LAST), &sub->n);
+}
+
+static enum cs_err read_submission(struct host_stmt *s, struct gateway_submission *out)
+{
+	struct gateway_submission sub = {.n = host_column_u64(s, 0)};
+	CS_TRY(host_column_copy(s, 1, sub.chain.b, 32));
+	sub.kind = (enum gateway_kind)host_column_u64(s, 2);
+	sub.state = (enum gateway_submission_state)host_column_u64(s, 3);
+	CS_TRY(host_column_copy(s, 4, sub.account.b, 20));
+	sub.statement = host_column_u64(s, 5);
+	sub.first = (uint32_t)host_column_u64(s, 6);
+	sub.count = (uint32_t)host_column_u64(s, 7);
+	CS_TRY(host_column_copy(s, 8, sub.to.b, 20));
+	CS_TRY(host_column_copy(s, 9, sub.value.b, 32));
+	sub.gas_limit = host_column_u64(s, 10);
+	sub.nonce = host_column_u64(s, 11);
+	if (host_column_blob(s, 12).n != 0)
+		CS_TRY(host_column_copy(s, 12, sub.hash.b, 32));
+	sub.height = host_column_u64(s, 13);
+	sub.succeeded = host_column_u64(s, 14) != 0;
+	sub.gas_used = host_column_u64(s, 15);
+	sub.gas_price_wei = host_column_u64(s, 16);
+	sub.request = host_column_u64(s, 17);
+	sub.created_ms = host_column_u64(s, 18);
+	*out = sub;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_submission(struct gateway_journal *journal, uint64_t n,
+				       struct gateway_submission *submission, struct cs_arena *arena,
+				       struct cs_bytes *data)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION);
+	bool row = false;
+	host_bind_u64(s, 0, n);
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	enum cs_err err = CS_OK;
+	if (data) {
+		struct cs_bytes found = host_column_blob(s, 19);
+		struct cs_bytes copy = cs_arena_copy(arena, found);
+		if (!copy.p && found.n != 0)
+			err = CS_ERR_NO_MEMORY;
+		else
+			*data = copy;
+	}
+	if (err == CS_OK)
+		err = read_submission(s, submission);
+	host_stmt_reset(s);
+	return err;
+}
+
+enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
+					    const struct gateway_submission *sub, const char *why)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION_SAVE);
+	host_bind_u64(s, 0, sub->n);
+	host_bind_u64(s, 1, sub->state);
+	host_bind_u64(s, 2, sub->nonce);
+	host_bind_blob(s, 3, cs_hash_is_zero(&sub->hash) ? CS_BYTES_NONE : CS_BYTES_OF(sub->hash.b));
+	host_bind_u64(s, 4, sub->height);
+	host_bind_u64(s, 5, sub->succeeded);
+	host_bind_u64(s, 6, sub->gas_used);
+	host_bind_u64(s, 7, sub->gas_price_wei);
+	host_bind_text(s, 8, why);
+	host_bind_u64(s, 9, host_wall_ms());
+	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal, const struct gateway_attempt *a)
+{
+	struct host_stmt *s = sql(journal, SQL_ATTEMPT_ADD);
+	host_bind_u64(s, 0, a->submission);
+	host_bind_u64(s, 1, a->attempt);
+	host_bind_u64(s, 2, a->nonce);
+	host_bind_u64(s, 3, a->gas_limit);
+	host_bind_u64(s, 4, a->max_fee_wei);
+	host_bind_u64(s, 5, a->max_priority_fee_wei);
+	host_bind_u64(s, 6, a->legacy);
+	host_bind_u64(s, 7, a->cancel);
+	host_bind_blob(s, 8, CS_BYTES_OF(a->hash.b));
+	host_bind_blob(s, 9, a->raw);
+	host_bind_u64(s, 10, host_wall_ms());
+	return host_stmt_run(s);
+}
+
+static enum cs_err read_attempt(struct host_stmt *s, struct cs_arena *arena, struct gateway_attempt *a)
+{
+	a->attempt = (uint32_t)host_column_u64(s, 0);
+	a->nonce = host_column_u64(s, 1);
+	a->gas_limit = host_column_u64(s, 2);
+	a->max_fee_wei = host_column_u64(s, 3);
+	a->max_priority_fee_wei = host_column_u64(s, 4);
+	a->legacy = host_column_u64(s, 5) != 0;
+	a->cancel = host_column_u64(s, 6) != 0;
+	CS_TRY(host_column_copy(s, 7, a->hash.b, 32));
+	a->raw = cs_arena_copy(arena, host_column_blob(s, 8));
+	return a->raw.p ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t submission, struct cs_arena *arena,
+				     struct gateway_attempt *attempts, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_ATTEMPTS);
+	size_t n = 0;
+	host_bind_u64(s, 0, submission);
+	host_bind_u64(s, 1, count_max);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		attempts[n].submission = submission;
+		enum cs_err err = read_attempt(s, arena, &attempts[n]);
+		if (err != CS_OK) {
+			host_stmt_reset(s);
+			return err;
+		}
+		n++;
+	}
+	*count = n;
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal, const struct cs_hash *chain,
+					     uint64_t after, uint64_t *rows, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSIONS_OPEN);
+	size_t n = 0;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, after);
+	host_bind_u64(s, 2, count_max);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		rows[n++] = host_column_u64(s, 0);
+	}
+	*count = n;
+	return CS_OK;
+}

@@ -1,0 +1,127 @@
+/* The enclave learns the keys of remote gateways from the storage of the own one, under its own light client. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+#define LEARN_PAUSE_MS 1000u
+
+struct learning {
+	struct gateway_route *route;
+	uint64_t epoch;
+	uint64_t height;
+};
+
+bool gateway_key_is_learned(const struct gateway_route *route, uint64_t epoch)
+{
+	for (uint32_t i = 0; i < route->learned_count; i++) {
+		if (route->learned[i] == epoch)
+			return true;
+	}
+	return false;
+}
+
+void gateway_key_forget(struct gateway_route *route, uint64_t epoch)
+{
+	for (uint32_t i = 0; i < route->learned_count; i++) {
+		if (route->learned[i] == epoch)
+			route->learned[i] = route->learned[--route->learned_count];
+	}
+}
+
+static void end(struct learning *learning, enum cs_err err, const char *why)
+{
+	struct gateway_route *route = learning->route;
+	struct gateway *gateway = route->chain->gateway;
+	route->learning = false;
+	if (err != CS_OK) {
+		route->learn_after_ms = host_now_ms() + LEARN_PAUSE_MS;
+		log_warn("key.not_learned", LOG_TEXT("chain", route->chain->config->id),
+			 LOG_TEXT("remote", route->remote_manifest->caip2), LOG_U64("epoch", learning->epoch), LOG_ERR(err),
+			 LOG_TEXT("why", why));
+	} else {
+		if (route->learned_count == GATEWAY_EPOCHS_MAX)
+			route->learned_count--;
+		route->learned[route->learned_count++] = learning->epoch;
+		gateway->changed = true;
+		log_info("key.learned", LOG_TEXT("chain", route->chain->config->id),
+			 LOG_TEXT("remote", route->remote_manifest->caip2), LOG_U64("epoch", learning->epoch),
+			 LOG_U64("height", learning->height));
+		gateway_wake(gateway);
+	}
+	free(learning);
+}
+
+static void learned(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	(void)body;
+	end(context, err, why);
+}
+
+enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena, const struct adapter_proof *proof)
+{
+	Caisson__Wire__ProofNodes *pb = cs_arena_alloc(arena, sizeof(*pb));
+	if (!pb)
+		return CS_ERR_NO_MEMORY;
+	caisson__wire__proof_nodes__init(pb);
+	pb->n_nodes = proof->count;
+	pb->nodes = cs_arena_calloc(arena, proof->count, sizeof(*pb->nodes));
+	if (!pb->nodes && proof->count > 0)
+		return CS_ERR_NO_MEMORY;
+	for (size_t i = 0; i < proof->count; i++)
+		pb->nodes[i] = wire_pb_bytes(arena, proof->nodes[i]);
+	if (proof->leaf.n > 0)
+		pb->leaf = wire_pb_bytes(arena, proof->leaf);
+	*out = pb;
+	return CS_OK;
+}
+
+static enum cs_err send_learn(struct learning *learning, const struct adapter_account_proof *proof)
+{
+	struct gateway_chain *chain = learning->route->chain;
+	struct cs_arena *arena = &chain->gateway->scratch;
+	Caisson__Wire__LearnKeyRequest request = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
+	if (proof->slot_count != 3)
+		return CS_ERR_RPC_LIE;
+	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
+	request.remote = wire_pb_bytes(arena, CS_BYTES_OF(learning->route->remote.b));
+	request.epoch = learning->epoch;
+	request.height = learning->height;
+	CS_TRY(gateway_put_nodes(&request.account, arena, &proof->account));
+	CS_TRY(gateway_put_nodes(&request.sentinel, arena, &proof->slots[0].proof));
+	CS_TRY(gateway_put_nodes(&request.key, arena, &proof->slots[1].proof));
+	CS_TRY(gateway_put_nodes(&request.window, arena, &proof->slots[2].proof));
+	return gateway_enclave_call(chain->gateway, WIRE_LEARN_KEY, &request.base, learned, learning);
+}
+
+static void proof_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account_proof *proof)
+{
+	struct learning *learning = ctx;
+	struct gateway *gateway = learning->route->chain->gateway;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (err == CS_OK && !gateway->enclave_ready)
+		err = CS_ERR_CLOSED;
+	if (err == CS_OK)
+		err = send_learn(learning, proof);
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		end(learning, err, why);
+}
+
+void gateway_key_learn(struct gateway_route *route, uint64_t epoch)
+{
+	struct gateway_chain *chain = route->chain;
+	if (route->learning || host_now_ms() < route->learn_after_ms || chain->final_height == 0)
+		return;
+	struct learning *learning = host_alloc(sizeof(*learning));
+	*learning = (struct learning){route, epoch, chain->final_height};
+	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
+	const struct cs_hash slots[] = {wire_evm_sentinel_slot(), wire_evm_key_slot(&route->remote, epoch, 0),
+					wire_evm_key_slot(&route->remote, epoch, 1)};
+	route->learning = true;
+	enum cs_err err = adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway, slots, CS_LEN(slots),
+						proof_done, learning);
+	if (err != CS_OK)
+		end(learning, err, "the proof could not be asked for");
+}

@@ -1,0 +1,51 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+#define DRAIN_MS 5000u
+
+/* The newest state of the light clients is stored before the process goes; what is lost without it is only time. */
+static void exported(void *context)
+{
+	struct gateway *gateway = context;
+	host_loop_release(gateway->loop);
+}
+
+static void drain(void *context)
+{
+	struct gateway *gateway = context;
+	log_info("gateway.draining");
+	gateway->stopping = true;
+	host_loop_hold(gateway->loop);
+	gateway_enclave_export(gateway, exported, gateway);
+}
+
+static int usage(FILE *to)
+{
+	fputs("usage: caisson-gateway --config FILE\n"
+	      "The gateway of one or several chains; `caisson up` starts it together with its enclave.\n"
+	      "exit status: 0 stopped by a signal, 1 failed while running, 2 wrong usage or configuration\n",
+	      to);
+	return to == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout);
+	if (argc != 3 || strcmp(argv[1], "--config") != 0)
+		return usage(stderr);
+	static struct gateway gateway;
+	struct host_loop *loop = host_loop_new();
+	if (gateway_start(&gateway, loop, argv[2]) != CS_OK)
+		return 2; /* nothing was begun that the next start would not find */
+	host_loop_on_drain(loop, drain, &gateway);
+	host_loop_catch_signals(loop, DRAIN_MS);
+	host_loop_run(loop);
+	bool failed = gateway.failed;
+	gateway_stop(&gateway);
+	host_loop_free(loop);
+	log_info("gateway.stopped", LOG_BOOL("failed", failed));
+	return failed ? 1 : 0;
+}

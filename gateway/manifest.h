@@ -1,0 +1,52 @@
+/* What a gateway needs of the manifest (docs/protocol/manifest.md): the chains' names, identities and contracts, and the
+ * hash by which the enclave calls it. The enclave checks signatures and form; here only what is used is read. */
+#ifndef GATEWAY_MANIFEST_H
+#define GATEWAY_MANIFEST_H
+
+#include "core/caip.h"
+#include "core/hash.h"
+
+#define GATEWAY_MANIFEST_CHAINS_MAX 16u
+#define GATEWAY_MANIFEST_SIZE_MAX 65536u
+
+struct gateway_manifest_chain {
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
+	uint64_t chain_id;
+	struct cs_hash genesis;
+	struct cs_address gateway;
+	struct cs_hash identity;
+	char mode[24];
+	uint64_t anchor_height;
+	struct cs_hash anchor_hash;
+	uint64_t confirmations;
+	uint64_t reorg_margin_s;
+	uint64_t gas_limit_max;
+	size_t remote_count;
+	struct cs_hash remotes[GATEWAY_MANIFEST_CHAINS_MAX];
+};
+
+struct gateway_manifest {
+	char name[65];
+	struct cs_hash hash;
+	uint64_t number;
+	uint64_t batch_max;
+	bool insecure_host_time;
+	size_t chain_count;
+	struct gateway_manifest_chain chains[GATEWAY_MANIFEST_CHAINS_MAX];
+};
+
+/* MALFORMED, MISSING_FIELD, INVALID, TOO_LARGE (too many chains); why names the field. */
+CS_NODISCARD enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file,
+					       struct cs_why *why);
+/* The errors of host_file_load too. */
+CS_NODISCARD enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char *path,
+					       struct cs_why *why);
+
+/* NULL when there is none. */
+const struct gateway_manifest_chain *gateway_manifest_chain(const struct gateway_manifest *manifest,
+							    const struct cs_hash *identity);
+const struct gateway_manifest_chain *gateway_manifest_named(const struct gateway_manifest *manifest,
+							    const char *caip2);
+bool gateway_manifest_lists(const struct gateway_manifest_chain *chain, const struct cs_hash *remote);
+
+#endif

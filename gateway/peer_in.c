@@ -1,0 +1,346 @@
+/* What comes from other gateways. Nothing of it is believed: statements are checked by the enclave before anything is signed
+ * and by the contract before anything happens; notes only say what people see. An item that is wrong is passed over with a
+ * line in the log, so that it holds up nothing behind it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+struct take {
+	struct gateway *gateway;
+	const char *peer;
+	const char *instance;
+	const json_t *items;
+	uint64_t consumed;
+	struct cs_arena *arena;
+};
+
+/* ---- messages: we are the destination ---- */
+
+struct incoming {
+	struct gateway_statement statement;
+	struct wire_message contents[CS_BATCH_MAX];
+};
+
+static void read_evidence(struct gateway_message *message, const json_t *evidence)
+{
+	struct cs_why why;
+	uint64_t number = 0;
+	if (gateway_json_read_u64(evidence, "height", &number, &why) == CS_OK)
+		message->height = number;
+	if (gateway_json_read_u64(evidence, "tx_index", &number, &why) == CS_OK)
+		message->tx_index = (uint32_t)number;
+	if (gateway_json_read_u64(evidence, "log_index", &number, &why) == CS_OK)
+		message->log_index = (uint32_t)number;
+	if (gateway_json_read_u64(evidence, "time_s", &number, &why) == CS_OK)
+		message->time_s = number;
+	/* What is missing stays zero: it is evidence for people. */
+	if (gateway_json_read_hash(evidence, "block", &message->block, &why) != CS_OK)
+		memset(&message->block, 0, sizeof(message->block));
+	if (gateway_json_read_hash(evidence, "tx", &message->tx, &why) != CS_OK)
+		memset(&message->tx, 0, sizeof(message->tx));
+}
+
+static enum cs_err read_messages(struct take *take, const json_t *item, struct incoming *in, struct cs_why *why)
+{
+	const json_t *list = json_object_get(item, "messages");
+	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), &in->statement, why));
+	if (in->statement.statement.kind != WIRE_KIND_MESSAGE)
+		return cs_fail(why, CS_ERR_INVALID, "statement: not of messages");
+	if (json_array_size(list) == 0 || json_array_size(list) > CS_BATCH_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "messages: not 1 to %u", CS_BATCH_MAX);
+	in->statement.count = (uint32_t)json_array_size(list);
+	for (uint32_t i = 0; i < in->statement.count; i++) {
+		struct wire_message *content = &in->contents[i];
+		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content, why));
+		if (!cs_hash_eq(&content->head.source, &in->statement.statement.signer) ||
+		    !cs_hash_eq(&content->head.destination, &in->statement.statement.receiver))
+			return cs_fail(why, CS_ERR_WRONG_DESTINATION, "messages[%u]: of another route", i);
+		in->statement.ids[i] = wire_message_id(&content->head);
+	}
+	if (gateway_statement_check(&in->statement) != CS_OK)
+		return cs_fail(why, CS_ERR_BAD_PROOF, "the messages do not lead to the root");
+	return CS_OK;
+}
+
+static enum cs_err add_message(struct take *take, struct gateway_chain *chain, const struct incoming *in, uint32_t leaf,
+			       const json_t *json)
+{
+	struct gateway_journal *journal = take->gateway->journal;
+	const struct wire_message *content = &in->contents[leaf];
+	struct gateway_message message = {0};
+	enum cs_err err = gateway_journal_find(journal, &in->statement.ids[leaf], RELAY_DESTINATION, &message);
+	if (err == CS_OK) {
+		/* Signed again, under another key or by a source that lost its journal. */
+		struct gateway_route *route = gateway_route_of(chain, &message.remote);
+		if (message.outcome_statement != 0)
+			return route ? gateway_post_item(route, GATEWAY_ITEM_OUTCOMES, message.outcome_statement) : CS_OK;
+		if (message.state != RELAY_SIGNED && message.state != RELAY_FAILED)
+			return CS_OK;
+		message.statement = in->statement.n;
+		message.leaf = leaf;
+		message.tries = 0;
+		message.next_ms = host_wall_ms();
+		return gateway_journal_save(journal, &message);
+	}
+	if (err != CS_ERR_NOT_FOUND)
+		return err;
+	message.id = in->statement.ids[leaf];
+	message.side = RELAY_DESTINATION;
+	message.state = relay_first(RELAY_DESTINATION);
+	message.chain = chain->identity;
+	message.remote = content->head.source;
+	message.sequence = content->head.sequence;
+	message.deadline = content->head.deadline;
+	message.min_gas_limit = content->head.min_gas_limit;
+	message.finality = content->head.finality;
+	message.closer = content->head.closer;
+	message.refund_to = content->head.refund_to;
+	message.statement = in->statement.n;
+	message.leaf = leaf;
+	message.next_ms = host_wall_ms();
+	read_evidence(&message, json_object_get(json, "evidence"));
+	CS_TRY(gateway_journal_add(journal, &message, content));
+	return gateway_take_facts(take->gateway, message.n, RELAY_SOURCE, json_object_get(json, "steps"));
+}
+
+static enum cs_err take_messages(struct take *take, const json_t *item, struct cs_why *why)
+{
+	static struct incoming in; /* 64 messages by views: too large for the stack of a callback */
+	memset(&in, 0, sizeof(in));
+	CS_TRY(read_messages(take, item, &in, why));
+	struct gateway_chain *chain = gateway_chain_of(take->gateway, &in.statement.statement.receiver);
+	if (!chain || !gateway_route_of(chain, &in.statement.statement.signer))
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route of this gateway");
+	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
+	for (uint32_t i = 0; i < in.statement.count; i++)
+		CS_TRY(add_message(take, chain, &in, i, json_array_get(json_object_get(item, "messages"), i)));
+	log_info("envelope.taken", LOG_TEXT("peer", take->peer), LOG_TEXT("chain", chain->config->id),
+		 LOG_U64("count", in.statement.count), LOG_HASH("root", &in.statement.statement.root));
+	return CS_OK;
+}
+
+/* ---- outcomes: we are the source ---- */
+
+static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *st, struct cs_why *why)
+{
+	static const char *const names[] = {"id", "status", "steps", NULL};
+	const json_t *list = json_object_get(item, "outcomes");
+	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), st, why));
+	if (st->statement.kind != WIRE_KIND_OUTCOME)
+		return cs_fail(why, CS_ERR_INVALID, "statement: not of outcomes");
+	if (json_array_size(list) == 0 || json_array_size(list) > CS_BATCH_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "outcomes: not 1 to %u", CS_BATCH_MAX);
+	st->count = (uint32_t)json_array_size(list);
+	for (uint32_t i = 0; i < st->count; i++) {
+		const json_t *outcome = json_array_get(list, i);
+		uint64_t status = 0;
+		CS_TRY(gateway_json_known(outcome, names, "outcomes[]", why));
+		CS_TRY(gateway_json_read_hash(outcome, "id", &st->ids[i], why));
+		CS_TRY(gateway_json_read_u64(outcome, "status", &status, why));
+		if (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD)
+			return cs_fail(why, CS_ERR_INVALID, "outcomes[%u]: status is neither 2 nor 3", i);
+		st->statuses[i] = (uint8_t)status;
+	}
+	if (gateway_statement_check(st) != CS_OK)
+		return cs_fail(why, CS_ERR_BAD_PROOF, "the outcomes do not lead to the root");
+	return CS_OK;
+}
+
+static enum cs_err take_outcome(struct take *take, const struct gateway_statement *st, uint32_t leaf, const json_t *json)
+{
+	struct gateway_journal *journal = take->gateway->journal;
+	struct gateway_message message;
+	enum cs_err err = gateway_journal_find(journal, &st->ids[leaf], RELAY_SOURCE, &message);
+	if (err == CS_ERR_NOT_FOUND)
+		return CS_OK; /* comes again when its message is signed again */
+	CS_TRY(err);
+	CS_TRY(gateway_take_facts(take->gateway, message.n, RELAY_DESTINATION, json_object_get(json, "steps")));
+	bool first = relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME);
+	/* Under another key, while the first one cannot be used. */
+	bool other = (message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
+		     message.submission == 0 && message.end_height == 0 &&
+		     message.outcome == (enum relay_status)st->statuses[leaf];
+	if (!first && !other)
+		return CS_OK;
+	message.outcome = (enum relay_status)st->statuses[leaf];
+	message.outcome_statement = st->n;
+	message.outcome_leaf = leaf;
+	message.tries = 0;
+	message.why[0] = 0;
+	message.next_ms = host_wall_ms();
+	return first ? gateway_journal_move(journal, &message, RELAY_ON_VERIFY_OUTCOME)
+		     : gateway_journal_save(journal, &message);
+}
+
+static enum cs_err take_outcomes(struct take *take, const json_t *item, struct cs_why *why)
+{
+	struct gateway_statement st = {0};
+	CS_TRY(read_outcomes(item, &st, why));
+	struct gateway_chain *chain = gateway_chain_of(take->gateway, &st.statement.receiver);
+	if (!chain || !gateway_route_of(chain, &st.statement.signer))
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route of this gateway");
+	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &st));
+	for (uint32_t i = 0; i < st.count; i++)
+		CS_TRY(take_outcome(take, &st, i, json_array_get(json_object_get(item, "outcomes"), i)));
+	log_info("outcome.taken", LOG_TEXT("peer", take->peer), LOG_TEXT("chain", chain->config->id),
+		 LOG_U64("count", st.count), LOG_HASH("root", &st.statement.root));
+	return CS_OK;
+}
+
+/* ---- notes ---- */
+
+static enum relay_event event_of(enum relay_state state)
+{
+	switch (state) {
+	case RELAY_SIGNED:
+		return RELAY_ON_DROP;
+	case RELAY_SUBMITTED:
+		return RELAY_ON_SUBMIT;
+	case RELAY_INCLUDED:
+		return RELAY_ON_INCLUDE;
+	case RELAY_FAILED:
+		return RELAY_ON_FAIL;
+	case RELAY_STATE_NONE:
+	case RELAY_OBSERVED:
+	case RELAY_FINAL:
+	case RELAY_VERIFIED:
+	case RELAY_OUTCOME_FINAL:
+	case RELAY_OUTCOME_VERIFIED:
+	case RELAY_FINALIZED:
+	case RELAY_REFUNDING:
+	case RELAY_REFUNDED:
+	case RELAY_ABANDONED:
+	case RELAY_STATE_END:
+		break;
+	}
+	return RELAY_EVENT_END;
+}
+
+/* The destination says how far it is. */
+static enum cs_err note_at_source(struct take *take, struct gateway_message *message, enum relay_state state,
+				  const json_t *item)
+{
+	const char *why = json_string_value(json_object_get(item, "why"));
+	json_int_t status = json_integer_value(json_object_get(item, "status"));
+	enum relay_event event = event_of(state);
+	CS_TRY(gateway_take_facts(take->gateway, message->n, RELAY_DESTINATION, json_object_get(item, "steps")));
+	if (event == RELAY_EVENT_END || message->state == state || !relay_may_move(message->state, event) ||
+	    message->outcome != RELAY_STATUS_NONE)
+		return CS_OK;
+	message->status = status >= 0 && status <= RELAY_STATUS_DEAD ? (enum relay_status)status : RELAY_STATUS_NONE;
+	snprintf(message->why, sizeof(message->why), "%s", why ? why : "");
+	return gateway_journal_move(take->gateway->journal, message, event);
+}
+
+/* The source says how it ended. */
+static enum cs_err note_at_destination(struct take *take, struct gateway_message *message, enum relay_state state,
+				       const json_t *item)
+{
+	struct gateway_journal *journal = take->gateway->journal;
+	CS_TRY(gateway_take_facts(take->gateway, message->n, RELAY_SOURCE, json_object_get(item, "steps")));
+	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_FINALIZED)
+		return gateway_journal_move(journal, message, RELAY_ON_FINALIZE);
+	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_REFUNDED)
+		CS_TRY(gateway_journal_move(journal, message, RELAY_ON_BEGIN_REFUND));
+	if (message->state == RELAY_REFUNDING && state == RELAY_REFUNDED)
+		return gateway_journal_move(journal, message, RELAY_ON_REFUND);
+	return CS_OK;
+}
+
+static enum cs_err take_note(struct take *take, const json_t *item, bool retry, struct cs_why *why)
+{
+	struct gateway_journal *journal = take->gateway->journal;
+	struct gateway_message message;
+	struct cs_hash id;
+	uint64_t side = 0;
+	enum relay_state state = RELAY_STATE_NONE;
+	const char *name = json_string_value(json_object_get(item, "state"));
+	CS_TRY(gateway_json_read_hash(item, "id", &id, why));
+	CS_TRY(gateway_json_read_u64(item, "side", &side, why));
+	if (side != RELAY_SOURCE && side != RELAY_DESTINATION)
+		return cs_fail(why, CS_ERR_INVALID, "side: neither 1 nor 2");
+	if (!retry && (!name || relay_state_parse(&state, name) != CS_OK))
+		return cs_fail(why, CS_ERR_INVALID, "state: no state of a message");
+	enum relay_side ours = side == RELAY_SOURCE ? RELAY_DESTINATION : RELAY_SOURCE;
+	enum cs_err err = gateway_journal_find(journal, &id, ours, &message);
+	if (err == CS_ERR_NOT_FOUND)
+		return CS_OK;
+	CS_TRY(err);
+	if (!retry)
+		return ours == RELAY_SOURCE ? note_at_source(take, &message, state, item)
+					    : note_at_destination(take, &message, state, item);
+	if (ours != RELAY_DESTINATION || message.state != RELAY_FAILED)
+		return CS_OK;
+	message.wish_retry = true;
+	message.next_ms = host_wall_ms();
+	return gateway_journal_save(journal, &message);
+}
+
+/* ---- all of it ---- */
+
+static enum cs_err take_item(struct take *take, const json_t *item, struct cs_why *why)
+{
+	const char *kind = json_string_value(json_object_get(item, "kind"));
+	if (!kind)
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "kind: is missing");
+	if (strcmp(kind, "messages") == 0)
+		return take_messages(take, item, why);
+	if (strcmp(kind, "outcomes") == 0)
+		return take_outcomes(take, item, why);
+	if (strcmp(kind, "note") == 0 || strcmp(kind, "retry") == 0)
+		return take_note(take, item, kind[0] == 'r', why);
+	return cs_fail(why, CS_ERR_UNSUPPORTED, "kind: \"%.40s\"", kind);
+}
+
+/* Refusals of one item are passed over; what the journal cannot do ends everything. */
+static bool is_fatal(enum cs_err err)
+{
+	return err == CS_ERR_IO || err == CS_ERR_FULL || err == CS_ERR_NO_MEMORY;
+}
+
+static enum cs_err write_items(void *context)
+{
+	struct take *take = context;
+	for (size_t i = 0; i < json_array_size(take->items); i++) {
+		const json_t *item = json_array_get(take->items, i);
+		struct cs_why why = {{0}};
+		uint64_t n = 0;
+		CS_TRY(gateway_json_read_u64(item, "n", &n, &why));
+		if (n <= take->consumed)
+			continue; /* came by the other way before */
+		size_t mark = cs_arena_mark(take->arena);
+		enum cs_err err = take_item(take, item, &why);
+		cs_arena_rewind(take->arena, mark);
+		if (is_fatal(err))
+			return err;
+		if (err != CS_OK)
+			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n), LOG_ERR(err),
+				 LOG_TEXT("why", why.text));
+		take->consumed = n;
+	}
+	return gateway_journal_consume(take->gateway->journal, take->peer, take->instance, take->consumed);
+}
+
+enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const json_t *body, uint64_t *cursor,
+			      struct cs_why *why)
+{
+	static const char *const names[] = {"instance", "after", "items", "more", NULL};
+	struct take take = {.gateway = gateway, .peer = peer, .arena = gateway_arena_new()};
+	uint64_t after = 0;
+	enum cs_err err = gateway_json_known(body, names, "body", why);
+	take.instance = json_string_value(json_object_get(body, "instance"));
+	take.items = json_object_get(body, "items");
+	if (err == CS_OK && (!take.instance || strlen(take.instance) != 32 || !json_is_array(take.items)))
+		err = cs_fail(why, CS_ERR_MALFORMED, "instance or items are missing");
+	if (err == CS_OK)
+		err = gateway_json_read_u64(body, "after", &after, why);
+	if (err == CS_OK)
+		err = gateway_journal_consumed(gateway->journal, peer, take.instance, &take.consumed);
+	if (err == CS_OK)
+		err = gateway_write(gateway, write_items, &take);
+	if (err == CS_OK)
+		*cursor = take.consumed;
+	gateway_arena_free(take.arena);
+	return err;
+}

@@ -1,0 +1,336 @@
+/* What goes to other gateways: the outbox, pushed while they answer, pulled by them when they come back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+/* Items of one push; a full batch of 64 messages of 16 KiB is 2.2 MiB of JSON, and one always goes. */
+#define PUSH_ITEMS_MAX 512u
+#define PUSH_SIZE_MAX (1024u * 1024)
+#define PUSH_TIMEOUT_MS 10000u
+#define PUSH_BACKOFF_MAX_MS 5000u
+#define PULL_SIZE_MAX (5u * 1024 * 1024)
+
+enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref)
+{
+	return gateway_journal_post(route->chain->gateway->journal, route->peer->name, kind, ref);
+}
+
+/* ---- items ---- */
+
+static json_t *evidence_json(const struct gateway_message *message)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "height", gateway_json_u64(message->height));
+	json_object_set_new(json, "block", gateway_json_hash(&message->block));
+	json_object_set_new(json, "tx", gateway_json_hash(&message->tx));
+	json_object_set_new(json, "tx_index", gateway_json_u64(message->tx_index));
+	json_object_set_new(json, "log_index", gateway_json_u64(message->log_index));
+	json_object_set_new(json, "time_s", gateway_json_u64(message->time_s));
+	return json;
+}
+
+static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st)
+{
+	json_t *item = json_object();
+	json_t *list = json_array();
+	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
+	json_object_set_new(item, "messages", list);
+	for (uint32_t i = 0; i < st->count; i++) {
+		struct gateway_message message;
+		struct wire_message content;
+		size_t mark = cs_arena_mark(&gateway->scratch);
+		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_SOURCE, &message) != CS_OK ||
+		    gateway_journal_content(gateway->journal, &message, &gateway->scratch, &content) != CS_OK) {
+			cs_arena_rewind(&gateway->scratch, mark);
+			json_decref(item);
+			return NULL;
+		}
+		json_t *json = gateway_json_message(&content, &message.id);
+		cs_arena_rewind(&gateway->scratch, mark);
+		json_object_set_new(json, "evidence", evidence_json(&message));
+		json_object_set_new(json, "steps", gateway_json_facts(gateway, &message, RELAY_SOURCE));
+		json_array_append_new(list, json);
+	}
+	return item;
+}
+
+static json_t *outcomes_item(struct gateway *gateway, const struct gateway_statement *st)
+{
+	json_t *item = json_object();
+	json_t *list = json_array();
+	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
+	json_object_set_new(item, "outcomes", list);
+	for (uint32_t i = 0; i < st->count; i++) {
+		struct gateway_message message;
+		json_t *json = json_object();
+		json_object_set_new(json, "id", gateway_json_hash(&st->ids[i]));
+		json_object_set_new(json, "status", gateway_json_u64(st->statuses[i]));
+		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_DESTINATION, &message) == CS_OK)
+			json_object_set_new(json, "steps", gateway_json_facts(gateway, &message, RELAY_DESTINATION));
+		json_array_append_new(list, json);
+	}
+	return item;
+}
+
+/* The state as it is now: older notes of the same message say nothing that this one does not. */
+static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
+{
+	struct gateway_message message;
+	if (gateway_journal_row(gateway->journal, row, &message) != CS_OK)
+		return NULL;
+	json_t *item = json_object();
+	json_object_set_new(item, "id", gateway_json_hash(&message.id));
+	json_object_set_new(item, "side", gateway_json_u64(message.side));
+	if (retry)
+		return item;
+	json_object_set_new(item, "state", json_string(relay_state_name(message.state)));
+	json_object_set_new(item, "status", gateway_json_u64(message.status));
+	json_object_set_new(item, "why", json_string(message.why));
+	json_object_set_new(item, "steps", gateway_json_facts(gateway, &message, message.side));
+	return item;
+}
+
+static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item)
+{
+	static const char *const kinds[] = {[GATEWAY_ITEM_MESSAGES] = "messages",
+					    [GATEWAY_ITEM_OUTCOMES] = "outcomes",
+					    [GATEWAY_ITEM_NOTE] = "note",
+					    [GATEWAY_ITEM_RETRY] = "retry"};
+	struct gateway_statement statement;
+	json_t *json = NULL;
+	switch (item->kind) {
+	case GATEWAY_ITEM_MESSAGES:
+	case GATEWAY_ITEM_OUTCOMES:
+		if (gateway_journal_statement(gateway->journal, item->ref, &statement) == CS_OK)
+			json = item->kind == GATEWAY_ITEM_MESSAGES ? messages_item(gateway, &statement)
+								   : outcomes_item(gateway, &statement);
+		break;
+	case GATEWAY_ITEM_NOTE:
+	case GATEWAY_ITEM_RETRY:
+		json = note_item(gateway, item->ref, item->kind == GATEWAY_ITEM_RETRY);
+		break;
+	}
+	if (!json)
+		json = json_object(); /* the cursor must pass it nevertheless */
+	json_object_set_new(json, "n", gateway_json_u64(item->n));
+	json_object_set_new(json, "kind", json_string(kinds[item->kind]));
+	return json;
+}
+
+/* About how much JSON it will be, without making it twice. */
+static size_t item_size(struct gateway *gateway, const struct gateway_outbox_item *item)
+{
+	struct gateway_statement st;
+	if (item->kind == GATEWAY_ITEM_NOTE || item->kind == GATEWAY_ITEM_RETRY)
+		return 1200;
+	if (gateway_journal_statement(gateway->journal, item->ref, &st) != CS_OK)
+		return 0;
+	if (item->kind == GATEWAY_ITEM_OUTCOMES)
+		return 1000 + st.count * 1500u;
+	size_t size = 1000;
+	for (uint32_t i = 0; i < st.count; i++) {
+		struct gateway_message message;
+		struct wire_message content;
+		size_t mark = cs_arena_mark(&gateway->scratch);
+		size += 2500;
+		if (gateway_journal_find(gateway->journal, &st.ids[i], RELAY_SOURCE, &message) == CS_OK &&
+		    gateway_journal_content(gateway->journal, &message, &gateway->scratch, &content) == CS_OK)
+			size += 2 * content.payload.n;
+		cs_arena_rewind(&gateway->scratch, mark);
+	}
+	return size;
+}
+
+json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t after, bool *more)
+{
+	static struct gateway_outbox_item items[PUSH_ITEMS_MAX];
+	size_t count = 0;
+	size_t size = 0;
+	*more = false;
+	if (gateway_journal_outbox(gateway->journal, peer, after, items, PUSH_ITEMS_MAX, &count) != CS_OK || count == 0)
+		return NULL;
+	json_t *body = json_object();
+	json_t *list = json_array();
+	json_object_set_new(body, "instance", json_string(gateway_journal_instance(gateway->journal)));
+	json_object_set_new(body, "after", gateway_json_u64(after));
+	json_object_set_new(body, "items", list);
+	for (size_t i = 0; i < count; i++) {
+		/* Of several notes of one message in this push only the last is told. */
+		bool again = false;
+		for (size_t k = i + 1; k < count && items[i].kind == GATEWAY_ITEM_NOTE && !again; k++)
+			again = items[k].kind == GATEWAY_ITEM_NOTE && items[k].ref == items[i].ref;
+		if (again)
+			continue;
+		size += item_size(gateway, &items[i]);
+		if (size > PUSH_SIZE_MAX && json_array_size(list) > 0) {
+			*more = true;
+			break;
+		}
+		json_array_append_new(list, item_json(gateway, &items[i]));
+	}
+	*more = *more || count == PUSH_ITEMS_MAX;
+	return body;
+}
+
+/* ---- push ---- */
+
+struct ack_write {
+	struct gateway_peer *peer;
+	uint64_t n;
+};
+
+static enum cs_err write_ack(void *context)
+{
+	struct ack_write *write = context;
+	return gateway_journal_acked(write->peer->gateway->journal, write->peer->name, write->n);
+}
+
+static void push_ended(struct gateway_peer *peer, bool ok, const char *why)
+{
+	peer->pushing = false;
+	if (ok) {
+		if (!peer->reachable)
+			log_info("peer.reachable", LOG_TEXT("peer", peer->name));
+		peer->reachable = true;
+		peer->failures = 0;
+		peer->push_after_ms = 0;
+		return;
+	}
+	if (peer->failures++ == 0 || peer->reachable)
+		log_warn("peer.unreachable", LOG_TEXT("peer", peer->name), LOG_TEXT("why", why));
+	peer->reachable = false;
+	uint64_t pause = 100u << (peer->failures < 6 ? peer->failures : 6);
+	peer->push_after_ms = host_now_ms() + (pause < PUSH_BACKOFF_MAX_MS ? pause : PUSH_BACKOFF_MAX_MS);
+}
+
+static void push_done(void *context, const struct host_http_response *response)
+{
+	struct gateway_peer *peer = context;
+	struct gateway *gateway = peer->gateway;
+	json_t *answer = NULL;
+	if (response->err == CS_OK && response->status == 200)
+		answer = json_loadb((const char *)response->body.p, response->body.n, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *cursor = json_object_get(answer, "cursor");
+	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0) {
+		struct ack_write write = {peer, (uint64_t)json_integer_value(cursor)};
+		push_ended(peer, gateway_write(gateway, write_ack, &write) == CS_OK, "journal");
+	} else {
+		char why[160];
+		snprintf(why, sizeof(why), "status %d %.100s", response->status, response->why);
+		push_ended(peer, false, why);
+	}
+	json_decref(answer);
+	gateway_wake(gateway);
+}
+
+static void push(struct gateway_peer *peer)
+{
+	struct gateway *gateway = peer->gateway;
+	uint64_t acked = 0;
+	bool more = false;
+	if (peer->pushing || host_now_ms() < peer->push_after_ms ||
+	    gateway_journal_ack(gateway->journal, peer->name, &acked) != CS_OK)
+		return;
+	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
+	if (!body)
+		return;
+	char *text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	if (!text)
+		return;
+	struct host_http_request request = {.url = peer->push_url,
+					    .headers = {{"Authorization", peer->authorization},
+							{"Content-Type", "application/json"}},
+					    .body = cs_bytes_str(text),
+					    .timeout_ms = PUSH_TIMEOUT_MS};
+	peer->pushing = true;
+	enum cs_err err = host_http_send(gateway->http, NULL, &request, push_done, peer);
+	free(text);
+	if (err != CS_OK)
+		push_ended(peer, false, cs_err_sentence(err));
+}
+
+/* ---- both ends in this process ---- */
+
+static void hand_to_self(struct gateway_peer *peer)
+{
+	struct gateway *gateway = peer->gateway;
+	struct cs_why why = {{0}};
+	uint64_t acked = 0;
+	uint64_t cursor = 0;
+	bool more = false;
+	if (gateway_journal_ack(gateway->journal, peer->name, &acked) != CS_OK)
+		return;
+	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
+	if (!body)
+		return;
+	enum cs_err err = gateway_peer_take(gateway, peer->name, body, &cursor, &why);
+	json_decref(body);
+	struct ack_write write = {peer, cursor};
+	if (err == CS_OK)
+		err = gateway_write(gateway, write_ack, &write);
+	if (err != CS_OK)
+		log_error("peer.self_refused", LOG_ERR(err), LOG_TEXT("why", why.text));
+}
+
+/* ---- pull ---- */
+
+static void pull_done(void *context, const struct host_http_response *response)
+{
+	struct gateway_peer *peer = context;
+	struct gateway *gateway = peer->gateway;
+	struct cs_why why = {{0}};
+	uint64_t cursor = 0;
+	bool more = false;
+	peer->pulling = false;
+	if (response->err == CS_OK && response->status == 200) {
+		json_t *body = json_loadb((const char *)response->body.p, response->body.n, JSON_REJECT_DUPLICATES, NULL);
+		if (body && json_array_size(json_object_get(body, "items")) > 0) {
+			enum cs_err err = gateway_peer_take(gateway, peer->name, body, &cursor, &why);
+			if (err != CS_OK)
+				log_warn("peer.pull_refused", LOG_TEXT("peer", peer->name), LOG_ERR(err),
+					 LOG_TEXT("why", why.text));
+			more = err == CS_OK && json_is_true(json_object_get(body, "more"));
+		}
+		json_decref(body);
+	}
+	peer->pull_after_ms = host_now_ms() + (more ? 0 : gateway->config.pull_ms);
+	gateway_wake(gateway);
+}
+
+
+static void pull(struct gateway_peer *peer)
+{
+	struct gateway *gateway = peer->gateway;
+	char url[2200];
+	char instance[40] = "";
+	uint64_t consumed = 0;
+	if (peer->pulling || host_now_ms() < peer->pull_after_ms ||
+	    gateway_journal_peer(gateway->journal, peer->name, instance, &consumed) != CS_OK)
+		return;
+	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->pull_url, instance, (unsigned long long)consumed);
+	struct host_http_request request = {.url = url,
+					    .headers = {{"Authorization", peer->authorization}},
+					    .timeout_ms = PUSH_TIMEOUT_MS,
+					    .response_size_max = PULL_SIZE_MAX};
+	peer->pulling = true;
+	if (host_http_send(gateway->http, NULL, &request, pull_done, peer) != CS_OK) {
+		peer->pulling = false;
+		peer->pull_after_ms = host_now_ms() + gateway->config.pull_ms;
+	}
+}
+
+void gateway_peers_pump(struct gateway *gateway)
+{
+	for (size_t i = 0; i < gateway->peer_count; i++) {
+		struct gateway_peer *peer = &gateway->peers[i];
+		if (!peer->config) {
+			hand_to_self(peer);
+			continue;
+		}
+		push(peer);
+		pull(peer);
+	}
+}

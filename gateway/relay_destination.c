@@ -1,0 +1,240 @@
+/* The destination's half until the chain holds a status: look first, then deliver, retry or expire. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+struct flight {
+	struct gateway_route *route;
+	enum gateway_kind kind; /* deliver or expire */
+	uint64_t statement;
+	struct gateway_message rows[CS_BATCH_MAX];
+	size_t count;
+	uint8_t statuses[CS_BATCH_MAX];
+	enum cs_err err;
+	const char *why;
+};
+
+/* The statement's rows that are still in this state, due, and nobody's. */
+static enum cs_err load_rows(struct flight *flight, enum relay_state state)
+{
+	struct gateway *gateway = flight->route->chain->gateway;
+	uint64_t now = host_wall_ms();
+	size_t found = 0;
+	CS_TRY(gateway_journal_of_statement(gateway->journal, flight->statement, false, RELAY_DESTINATION, flight->rows,
+					    CS_BATCH_MAX, &found));
+	flight->count = 0;
+	for (size_t i = 0; i < found; i++) {
+		const struct gateway_message *row = &flight->rows[i];
+		if (row->state == state && row->submission == 0 && row->next_ms <= now)
+			flight->rows[flight->count++] = *row;
+	}
+	return CS_OK;
+}
+
+/* The chain's clock for what is sent now: what has its deadline up to this comes too late. */
+static uint64_t late_s(const struct gateway_chain *chain)
+{
+	uint64_t next = chain->head_time_s + (chain->config->block_time_ms + 999) / 1000;
+	return next > chain->final_time_s ? next : chain->final_time_s;
+}
+
+/* Whether the transaction would do something: what nobody needs is not paid for twice. */
+static bool is_wanted(const struct flight *flight, const struct gateway_message *row, uint8_t status)
+{
+	if (flight->kind == GATEWAY_DELIVER)
+		return status == RELAY_STATUS_NONE && row->deadline > late_s(flight->route->chain);
+	return status <= RELAY_STATUS_FAILED && row->deadline <= flight->route->chain->final_time_s;
+}
+
+/* ---- deliver ---- */
+
+static enum cs_err note_status(struct flight *flight, struct gateway_message *row, enum relay_status status)
+{
+	struct gateway_chain *chain = flight->route->chain;
+	/* The event tells the position; where it does not come, the newest block is position enough: the status is there. */
+	if (row->status_height == 0 && row->tries < 3) {
+		row->tries++;
+		row->next_ms = gateway_backoff(chain->gateway, row->tries);
+		return gateway_journal_save(chain->gateway->journal, row);
+	}
+	row->status = status;
+	if (row->status_height == 0)
+		row->status_height = chain->head_height;
+	row->tries = 0;
+	return gateway_journal_move(chain->gateway->journal, row,
+				    status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
+}
+
+static enum cs_err write_wanted(void *context)
+{
+	struct flight *flight = context;
+	struct gateway_message wanted[CS_BATCH_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < flight->count; i++) {
+		struct gateway_message row;
+		CS_TRY(gateway_journal_row(flight->route->chain->gateway->journal, flight->rows[i].n, &row));
+		if (row.state != flight->rows[i].state || row.submission != 0)
+			continue; /* its event was faster */
+		if (is_wanted(flight, &row, flight->statuses[i]))
+			wanted[count++] = row;
+		else if (flight->statuses[i] != RELAY_STATUS_NONE && flight->statuses[i] != row.status)
+			CS_TRY(note_status(flight, &row, (enum relay_status)flight->statuses[i]));
+		else if (flight->statuses[i] == RELAY_STATUS_FAILED && row.state == RELAY_SIGNED)
+			CS_TRY(gateway_journal_move(flight->route->chain->gateway->journal, &row, RELAY_ON_FAIL));
+	}
+	if (count == 0)
+		return CS_OK;
+	return gateway_batch_write(flight->route->chain, flight->kind, flight->statement, wanted, count);
+}
+
+static enum cs_err write_postponed(void *context)
+{
+	struct flight *flight = context;
+	for (size_t i = 0; i < flight->count; i++)
+		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->rows[i].n, flight->rows[i].state,
+					flight->err, flight->why));
+	return CS_OK;
+}
+
+static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses, size_t count)
+{
+	struct flight *flight = ctx;
+	struct gateway *gateway = flight->route->chain->gateway;
+	if (flight->kind == GATEWAY_DELIVER)
+		flight->route->delivering = false;
+	else
+		flight->route->expiring = false;
+	if (err == CS_OK && count != flight->count)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK && !gateway->stopping) {
+		memcpy(flight->statuses, statuses, count);
+		err = gateway_write(gateway, write_wanted, flight);
+		why = "";
+	}
+	if (err != CS_OK && !gateway->stopping) {
+		flight->err = err;
+		flight->why = why;
+		log_warn("message.not_delivered", LOG_TEXT("chain", flight->route->chain->config->id), LOG_ERR(err),
+			 LOG_TEXT("why", why));
+		if (gateway_write(gateway, write_postponed, flight) != CS_OK)
+			log_error("message.not_postponed");
+	}
+	free(flight);
+}
+
+/* False: the enclave does not know the key yet; learning has begun. */
+static bool key_is_there(struct gateway_route *route, uint64_t statement)
+{
+	struct gateway_statement st;
+	if (gateway_journal_statement(route->chain->gateway->journal, statement, &st) != CS_OK)
+		return false;
+	if (gateway_key_is_learned(route, st.statement.epoch))
+		return true;
+	gateway_key_learn(route, st.statement.epoch);
+	return false;
+}
+
+/* Looks at the chain first: the flight ends in statuses_done. */
+static bool begin_flight(struct gateway_route *route, enum gateway_kind kind, const struct gateway_message *first)
+{
+	uint64_t sequences[CS_BATCH_MAX];
+	struct flight *flight = host_alloc(sizeof(*flight));
+	flight->route = route;
+	flight->kind = kind;
+	flight->statement = first->statement;
+	enum cs_err err = load_rows(flight, first->state);
+	for (size_t i = 0; i < flight->count; i++)
+		sequences[i] = flight->rows[i].sequence;
+	if (err == CS_OK && flight->count > 0)
+		err = adapter_statuses(route->chain->adapter, &route->remote, sequences, flight->count, statuses_done,
+				       flight);
+	if (err == CS_OK && flight->count > 0)
+		return true;
+	free(flight);
+	return false;
+}
+
+void gateway_destination_deliver(struct gateway_route *route)
+{
+	struct gateway_chain *chain = route->chain;
+	struct gateway_message first;
+	size_t count = 0;
+	if (route->delivering || !gateway_may_submit(chain, GATEWAY_DELIVER))
+		return;
+	struct gateway_pick pick = {.chain = &chain->identity,
+				    .side = RELAY_DESTINATION,
+				    .state = RELAY_SIGNED,
+				    .remote = &route->remote,
+				    .due_ms = host_wall_ms(),
+				    .deadline_min = late_s(chain),
+				    .unsubmitted = true,
+				    .newest_first = route->newest_first};
+	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0)
+		return;
+	route->newest_first = !route->newest_first;
+	if (key_is_there(route, first.statement))
+		route->delivering = begin_flight(route, GATEWAY_DELIVER, &first);
+}
+
+/* ---- expire: a tombstone for what was not delivered in time ---- */
+
+void gateway_destination_expire(struct gateway_route *route)
+{
+	static const enum relay_state open[] = {RELAY_SIGNED, RELAY_FAILED};
+	struct gateway_chain *chain = route->chain;
+	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) != GATEWAY_EXPIRE_TOMBSTONE)
+		return;
+	for (size_t i = 0; i < CS_LEN(open) && !route->expiring && gateway_may_submit(chain, GATEWAY_EXPIRE); i++) {
+		struct gateway_message first;
+		size_t count = 0;
+		struct gateway_pick pick = {.chain = &chain->identity,
+					    .side = RELAY_DESTINATION,
+					    .state = open[i],
+					    .remote = &route->remote,
+					    .due_ms = host_wall_ms(),
+					    .deadline_max = chain->final_time_s,
+					    .unsubmitted = true};
+		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0)
+			continue;
+		if (key_is_there(route, first.statement))
+			route->expiring = begin_flight(route, GATEWAY_EXPIRE, &first);
+	}
+}
+
+/* ---- retry: because somebody asked for it ---- */
+
+struct retry {
+	struct gateway_chain *chain;
+	struct gateway_message row;
+};
+
+static enum cs_err write_retry(void *context)
+{
+	struct retry *retry = context;
+	return gateway_batch_write(retry->chain, GATEWAY_RETRY, retry->row.statement, &retry->row, 1);
+}
+
+void gateway_destination_retry(struct gateway_route *route)
+{
+	struct gateway_chain *chain = route->chain;
+	struct retry retry = {.chain = chain};
+	size_t count = 0;
+	if (!gateway_may_submit(chain, GATEWAY_RETRY))
+		return;
+	struct gateway_pick pick = {.chain = &chain->identity,
+				    .side = RELAY_DESTINATION,
+				    .state = RELAY_FAILED,
+				    .remote = &route->remote,
+				    .due_ms = INT64_MAX,
+				    .deadline_min = late_s(chain),
+				    .unsubmitted = true,
+				    .wish_retry = true};
+	if (gateway_journal_pick(chain->gateway->journal, &pick, &retry.row, 1, &count) != CS_OK || count == 0)
+		return;
+	if (!key_is_there(route, retry.row.statement))
+		return;
+	if (gateway_write(chain->gateway, write_retry, &retry) != CS_OK)
+		log_error("message.not_retried", LOG_HASH("id", &retry.row.id));
+}

@@ -1,0 +1,122 @@
+/* The source's half after the outcome came back: finalize or refund, and the end. */
+
+#include "gateway/gateway.h"
+
+struct finalize_write {
+	struct gateway_route *route;
+	uint64_t statement;
+	struct gateway_message rows[CS_BATCH_MAX];
+	size_t count;
+};
+
+static enum cs_err write_finalize(void *context)
+{
+	struct finalize_write *write = context;
+	return gateway_batch_write(write->route->chain, GATEWAY_FINALIZE, write->statement, write->rows, write->count);
+}
+
+static bool is_open(const struct gateway_message *row, uint64_t now)
+{
+	return (row->state == RELAY_OUTCOME_VERIFIED || row->state == RELAY_REFUNDING) && row->submission == 0 &&
+	       row->end_height == 0 && row->next_ms <= now && row->outcome_statement != 0;
+}
+
+void gateway_finalize(struct gateway_route *route)
+{
+	static const enum relay_state open[] = {RELAY_OUTCOME_VERIFIED, RELAY_REFUNDING};
+	static struct finalize_write write;
+	struct gateway_chain *chain = route->chain;
+	struct gateway *gateway = chain->gateway;
+	uint64_t now = host_wall_ms();
+	for (size_t k = 0; k < CS_LEN(open); k++) {
+		struct gateway_message first;
+		struct gateway_statement statement;
+		size_t count = 0;
+		if (!gateway_may_submit(chain, GATEWAY_FINALIZE))
+			return;
+		struct gateway_pick pick = {.chain = &chain->identity,
+					    .side = RELAY_SOURCE,
+					    .state = open[k],
+					    .remote = &route->remote,
+					    .due_ms = now,
+					    .unsubmitted = true,
+					    .newest_first = route->newest_first};
+		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0 ||
+		    !is_open(&first, now))
+			continue;
+		if (gateway_journal_statement(gateway->journal, first.outcome_statement, &statement) != CS_OK)
+			continue;
+		if (!gateway_key_is_learned(route, statement.statement.epoch)) {
+			gateway_key_learn(route, statement.statement.epoch);
+			continue;
+		}
+		write.route = route;
+		write.statement = first.outcome_statement;
+		write.count = 0;
+		if (gateway_journal_of_statement(gateway->journal, write.statement, true, RELAY_SOURCE, write.rows,
+						 CS_BATCH_MAX, &count) != CS_OK)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			if (is_open(&write.rows[i], now))
+				write.rows[write.count++] = write.rows[i];
+		}
+		if (write.count > 0 && gateway_write(gateway, write_finalize, &write) != CS_OK)
+			log_error("message.not_finalized", LOG_HASH("id", &first.id));
+	}
+}
+
+/* ---- the end: what ended it is final ---- */
+
+#define END_ROWS 256u
+
+struct end_write {
+	struct gateway_chain *chain;
+	struct gateway_message *rows;
+	size_t count;
+};
+
+static enum cs_err write_end(void *context)
+{
+	struct end_write *write = context;
+	struct gateway_chain *chain = write->chain;
+	struct gateway_journal *journal = chain->gateway->journal;
+	for (size_t i = 0; i < write->count; i++) {
+		struct gateway_message *row = &write->rows[i];
+		enum relay_event event = row->outcome == RELAY_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
+		if (!relay_may_move(row->state, event))
+			continue;
+		row->why[0] = 0;
+		CS_TRY(gateway_journal_move(journal, row, event));
+		struct gateway_step step = {.message = row->n,
+					    .step = RELAY_STEP_FINALIZATION_FINAL,
+					    .chain = chain->config->id,
+					    .tx = &row->end_tx,
+					    .block = chain->final_height,
+					    .detail = chain->insecure ? "dev-final (insecure)" : NULL};
+		CS_TRY(gateway_journal_step(journal, &step));
+		step = (struct gateway_step){.message = row->n,
+					     .step = RELAY_STEP_NOTIFIED,
+					     .detail = relay_state_name(row->state)};
+		CS_TRY(gateway_journal_step(journal, &step));
+		struct gateway_route *route = gateway_route_of(chain, &row->remote);
+		if (route)
+			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, row->n));
+		log_info("message.ended", LOG_TEXT("chain", chain->config->id), LOG_HASH("id", &row->id),
+			 LOG_TEXT("state", relay_state_name(row->state)));
+	}
+	return CS_OK;
+}
+
+void gateway_finalize_end(struct gateway_chain *chain)
+{
+	static struct gateway_message rows[END_ROWS];
+	struct end_write write = {chain, rows, 0};
+	if (chain->final_height == 0)
+		return;
+	enum cs_err err = gateway_journal_ending(chain->gateway->journal, &chain->identity, chain->final_height, rows,
+						 END_ROWS, &write.count);
+	if (err == CS_OK && write.count > 0)
+		err = gateway_write(chain->gateway, write_end, &write);
+	if (err != CS_OK)
+		log_error("message.not_ended", LOG_ERR(err));
+}

@@ -1,0 +1,530 @@
+/* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and the watch; the bytes come
+ * from the enclave (or the operator's key), and are in the journal before they are sent. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+/* What a call needs beside the recipient's own gas: measured in contracts/evm/gas (docs/performance.md), rounded up. */
+#define GAS_PER_MESSAGE 110000u
+#define GAS_PER_EXPIRY 70000u
+#define GAS_PER_OUTCOME 260000u
+#define GAS_PER_BYTE 24u
+#define GAS_ENVELOPE_BYTES 700u
+#define GAS_CANCEL 21000u
+/* Submissions that one turn hands to the adapter. */
+#define OPEN_ROWS 64u
+
+uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size)
+{
+	uint64_t bytes = (GAS_ENVELOPE_BYTES + payload_size) * GAS_PER_BYTE;
+	switch (kind) {
+	case GATEWAY_DELIVER:
+	case GATEWAY_RETRY:
+		if (min_gas_limit > UINT64_MAX / 4)
+			return UINT64_MAX / 2;
+		return GAS_PER_MESSAGE + min_gas_limit + min_gas_limit / 16 + bytes;
+	case GATEWAY_EXPIRE:
+		return GAS_PER_EXPIRY + bytes;
+	case GATEWAY_FINALIZE:
+		return GAS_PER_OUTCOME;
+	case GATEWAY_ROTATION:
+	case GATEWAY_SPONSORED:
+		return GAS_PER_MESSAGE;
+	}
+	return GAS_PER_MESSAGE;
+}
+
+uint64_t gateway_gas_max(const struct gateway_chain *chain)
+{
+	uint64_t max = chain->gateway->config.batch_gas_max;
+	return max < chain->manifest->gas_limit_max ? max : chain->manifest->gas_limit_max;
+}
+
+bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind)
+{
+	if (kind == GATEWAY_SPONSORED)
+		return chain->has_operator && chain->open_operator < chain->config->in_flight_max;
+	return chain->has_gas_account && chain->open_gas < chain->config->in_flight_max;
+}
+
+static unsigned *open_count(struct gateway_tx *tx)
+{
+	return tx->row.kind == GATEWAY_SPONSORED ? &tx->chain->open_operator : &tx->chain->open_gas;
+}
+
+static void tx_free(struct gateway_tx *tx)
+{
+	struct gateway_tx **at = &tx->chain->txs;
+	while (*at && *at != tx)
+		at = &(*at)->next;
+	if (*at)
+		*at = tx->next;
+	free(tx->raw);
+	free(tx);
+}
+
+/* The adapter has forgotten it; replies that are under way still hold it. */
+static void tx_gone(struct gateway_tx *tx)
+{
+	if (!tx->gone)
+		(*open_count(tx))--;
+	tx->gone = true;
+	tx->tx = NULL;
+	if (tx->replies == 0)
+		tx_free(tx);
+}
+
+/* True when the transaction still wants the answer. */
+static bool tx_answered(struct gateway_tx *tx)
+{
+	tx->replies--;
+	if (!tx->gone)
+		return true;
+	if (tx->replies == 0)
+		tx_free(tx);
+	return false;
+}
+
+void gateway_submit_free(struct gateway_chain *chain)
+{
+	while (chain->txs)
+		tx_free(chain->txs);
+}
+
+/* ---- the request to the enclave ---- */
+
+static enum cs_err put_messages(struct gateway_tx *tx, const struct gateway_statement *statement,
+				Caisson__Wire__SignTransactionRequest *request, struct cs_arena *arena)
+{
+	Caisson__Wire__MessageFull *all = cs_arena_calloc(arena, tx->row.count, sizeof(*all));
+	request->messages = cs_arena_calloc(arena, tx->row.count, sizeof(*request->messages));
+	if (!all || !request->messages)
+		return CS_ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < tx->row.count; i++) {
+		struct gateway_message message;
+		struct wire_message content;
+		CS_TRY(gateway_journal_find(tx->chain->gateway->journal, &statement->ids[tx->row.first + i],
+					    RELAY_DESTINATION, &message));
+		CS_TRY(gateway_journal_content(tx->chain->gateway->journal, &message, arena, &content));
+		CS_TRY(wire_message_to_pb(&all[i], &content, arena));
+		request->messages[i] = &all[i];
+	}
+	request->n_messages = tx->row.count;
+	return CS_OK;
+}
+
+static enum cs_err put_outcomes(struct gateway_tx *tx, const struct gateway_statement *statement,
+				Caisson__Wire__SignTransactionRequest *request, struct cs_arena *arena)
+{
+	Caisson__Wire__Outcome *all = cs_arena_calloc(arena, tx->row.count, sizeof(*all));
+	request->outcomes = cs_arena_calloc(arena, tx->row.count, sizeof(*request->outcomes));
+	if (!all || !request->outcomes)
+		return CS_ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < tx->row.count; i++) {
+		uint32_t leaf = tx->row.first + i;
+		const struct wire_outcome outcome = {statement->ids[leaf],
+						     (enum wire_status)statement->statuses[leaf]};
+		CS_TRY(wire_outcome_to_pb(&all[i], &outcome, arena));
+		request->outcomes[i] = &all[i];
+	}
+	request->n_outcomes = tx->row.count;
+	return CS_OK;
+}
+
+static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactionRequest *request,
+			    struct cs_arena *arena)
+{
+	static const Caisson__Wire__Action actions[] = {
+		[GATEWAY_DELIVER] = CAISSON__WIRE__ACTION__ACTION_DELIVER,
+		[GATEWAY_RETRY] = CAISSON__WIRE__ACTION__ACTION_RETRY,
+		[GATEWAY_EXPIRE] = CAISSON__WIRE__ACTION__ACTION_EXPIRE,
+		[GATEWAY_FINALIZE] = CAISSON__WIRE__ACTION__ACTION_FINALIZE};
+	struct gateway_statement statement;
+	struct wire_signed part;
+	if (tx->row.kind > GATEWAY_FINALIZE)
+		return CS_ERR_UNSUPPORTED;
+	CS_TRY(gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement));
+	gateway_part_signed(&part, &statement, tx->row.first, tx->row.count);
+	request->action = actions[tx->row.kind];
+	request->statement = cs_arena_alloc(arena, sizeof(*request->statement));
+	if (!request->statement)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(wire_signed_to_pb(request->statement, &part, arena));
+	if (tx->row.kind == GATEWAY_FINALIZE)
+		return put_outcomes(tx, &statement, request, arena);
+	return put_messages(tx, &statement, request, arena);
+}
+
+static void enclave_signed(void *context, enum cs_err err, const char *why, struct cs_bytes body);
+
+static enum cs_err ask_enclave(struct gateway_tx *tx)
+{
+	struct cs_arena *arena = &tx->chain->gateway->scratch;
+	Caisson__Wire__SignTransactionRequest request = CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
+	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(tx->chain->identity.b));
+	request.nonce = tx->terms.nonce;
+	request.gas_limit = tx->terms.cancel ? GAS_CANCEL : tx->terms.gas_limit;
+	request.max_fee_wei = tx->terms.max_fee_wei;
+	request.max_priority_fee_wei = tx->terms.legacy ? 0 : tx->terms.max_priority_fee_wei;
+	request.legacy = tx->terms.legacy;
+	if (tx->terms.cancel)
+		request.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
+	else
+		CS_TRY(put_call(tx, &request, arena));
+	return gateway_enclave_call(tx->chain->gateway, WIRE_SIGN_TRANSACTION, &request.base, enclave_signed, tx);
+}
+
+/* ---- the attempt goes into the journal, then to the chain ---- */
+
+static enum cs_err write_attempt_steps(struct gateway_tx *tx)
+{
+	struct gateway_journal *journal = tx->chain->gateway->journal;
+	struct gateway_message messages[CS_BATCH_MAX];
+	size_t count = 0;
+	bool finalize = tx->row.kind == GATEWAY_FINALIZE;
+	CS_TRY(gateway_journal_of_submission(journal, tx->row.n, messages, CS_BATCH_MAX, &count));
+	for (size_t i = 0; i < count; i++) {
+		struct gateway_step step = {.message = messages[i].n,
+					    .step = finalize ? RELAY_STEP_FINALIZATION_CHECKED : RELAY_STEP_CHECKED,
+					    .chain = tx->chain->config->id,
+					    .tx = &tx->hash};
+		CS_TRY(gateway_journal_step_again(journal, &step));
+		step.step = finalize ? RELAY_STEP_FINALIZATION_RECEIVED : RELAY_STEP_RECEIVED;
+		CS_TRY(gateway_journal_step_again(journal, &step));
+	}
+	return CS_OK;
+}
+
+static enum cs_err write_attempt(void *context)
+{
+	struct gateway_tx *tx = context;
+	struct gateway_attempt attempt = {.submission = tx->row.n,
+					  .attempt = tx->attempts,
+					  .nonce = tx->terms.nonce,
+					  .gas_limit = tx->terms.gas_limit,
+					  .max_fee_wei = tx->terms.max_fee_wei,
+					  .max_priority_fee_wei = tx->terms.max_priority_fee_wei,
+					  .legacy = tx->terms.legacy,
+					  .cancel = tx->terms.cancel,
+					  .hash = tx->hash,
+					  .raw = cs_bytes(tx->raw, tx->raw_size)};
+	CS_TRY(gateway_journal_add_attempt(tx->chain->gateway->journal, &attempt));
+	tx->row.nonce = tx->terms.nonce;
+	tx->row.hash = tx->hash;
+	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row, NULL));
+	return write_attempt_steps(tx);
+}
+
+static void attempt_committed(void *context, enum cs_err err)
+{
+	struct gateway_tx *tx = context;
+	struct gateway *gateway = tx->chain->gateway;
+	if (err != CS_OK)
+		gateway_fail(gateway, err, "commit of an attempt");
+	if (!tx_answered(tx))
+		return;
+	tx->attempts++;
+	if (err == CS_OK)
+		adapter_tx_signed(tx->chain->adapter, tx->tx, cs_bytes(tx->raw, tx->raw_size), &tx->hash);
+	gateway_wake(gateway);
+}
+
+/* Takes raw. */
+static void store_attempt(struct gateway_tx *tx, uint8_t *raw, size_t raw_size, const struct cs_hash *hash)
+{
+	free(tx->raw);
+	tx->raw = raw;
+	tx->raw_size = raw_size;
+	tx->hash = *hash;
+	tx->replies++;
+	enum cs_err err =
+		gateway_write_then(tx->chain->gateway, write_attempt, tx, attempt_committed, tx);
+	if (err != CS_OK && tx_answered(tx))
+		adapter_tx_refused(tx->chain->adapter, tx->tx, err, "the attempt could not be stored");
+}
+
+static void enclave_signed(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct gateway_tx *tx = context;
+	struct gateway *gateway = tx->chain->gateway;
+	struct cs_arena *arena = &gateway->scratch;
+	if (!tx_answered(tx))
+		return;
+	size_t mark = cs_arena_mark(arena);
+	ProtobufCMessage *message = NULL;
+	if (err == CS_OK)
+		err = gateway_enclave_reply(gateway, arena, body,
+					    &caisson__wire__sign_transaction_reply__descriptor, &message);
+	if (err == CS_OK) {
+		const Caisson__Wire__SignTransactionReply *reply =
+			(const Caisson__Wire__SignTransactionReply *)message;
+		struct cs_hash hash = wire_pb_hash(reply->hash);
+		store_attempt(tx, host_copy(wire_pb_view(reply->raw)), reply->raw.len, &hash);
+	} else {
+		adapter_tx_refused(tx->chain->adapter, tx->tx, err, why);
+	}
+	cs_arena_rewind(arena, mark);
+}
+
+static void on_sign(void *ctx, struct adapter_tx *adapter_tx, const struct adapter_terms *terms)
+{
+	struct gateway_tx *tx = ctx;
+	struct gateway *gateway = tx->chain->gateway;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = CS_OK;
+	tx->tx = adapter_tx;
+	tx->terms = *terms;
+	if (tx->row.kind == GATEWAY_SPONSORED) {
+		struct gateway_submission row;
+		struct cs_bytes data;
+		uint8_t *raw = NULL;
+		size_t raw_size = 0;
+		struct cs_hash hash;
+		err = gateway_journal_submission(gateway->journal, tx->row.n, &row, &gateway->scratch, &data);
+		if (err == CS_OK)
+			err = gateway_sign_operator(tx->chain, &tx->row, data, terms, &raw, &raw_size, &hash);
+		if (err == CS_OK)
+			store_attempt(tx, raw, raw_size, &hash);
+	} else {
+		err = gateway->enclave_ready ? ask_enclave(tx) : CS_ERR_UNAVAILABLE;
+		if (err == CS_OK)
+			tx->replies++;
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		adapter_tx_refused(tx->chain->adapter, adapter_tx, err, "");
+}
+
+/* ---- reports ---- */
+
+struct report_write {
+	struct gateway_tx *tx;
+	const struct adapter_tx_report *report;
+};
+
+static enum cs_err write_sent_steps(struct gateway_tx *tx)
+{
+	struct gateway_journal *journal = tx->chain->gateway->journal;
+	struct gateway_message messages[CS_BATCH_MAX];
+	size_t count = 0;
+	if (tx->row.kind == GATEWAY_FINALIZE || tx->row.kind == GATEWAY_SPONSORED)
+		return CS_OK;
+	CS_TRY(gateway_journal_of_submission(journal, tx->row.n, messages, CS_BATCH_MAX, &count));
+	for (size_t i = 0; i < count; i++) {
+		struct gateway_step step = {.message = messages[i].n,
+					    .step = RELAY_STEP_SUBMITTED,
+					    .chain = tx->chain->config->id,
+					    .tx = &tx->row.hash};
+		CS_TRY(gateway_journal_step_again(journal, &step));
+		struct gateway_route *route = gateway_route_of(tx->chain, &messages[i].remote);
+		if (route)
+			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, messages[i].n));
+	}
+	return CS_OK;
+}
+
+/* What the transaction was for and did not happen: the rows are free for another try, alone. */
+static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, const char *why)
+{
+	struct gateway *gateway = tx->chain->gateway;
+	struct gateway_message messages[CS_BATCH_MAX];
+	size_t count = 0;
+	CS_TRY(gateway_journal_of_submission(gateway->journal, tx->row.n, messages, CS_BATCH_MAX, &count));
+	for (size_t i = 0; i < count; i++) {
+		struct gateway_message *message = &messages[i];
+		message->submission = 0;
+		message->wish_retry = false;
+		if (message->state == RELAY_SUBMITTED)
+			CS_TRY(gateway_journal_move(gateway->journal, message, RELAY_ON_DROP));
+		else
+			CS_TRY(gateway_journal_save(gateway->journal, message));
+		if (message->end_height != 0 || relay_ends(message->state))
+			continue;
+		CS_TRY(gateway_postpone(gateway, message->n, message->state, reason, why));
+	}
+	return CS_OK;
+}
+
+static enum cs_err write_report(void *context)
+{
+	struct report_write *write = context;
+	struct gateway_tx *tx = write->tx;
+	const struct adapter_tx_report *report = write->report;
+	struct gateway_journal *journal = tx->chain->gateway->journal;
+	tx->row.nonce = report->nonce;
+	if (!cs_hash_is_zero(&report->hash))
+		tx->row.hash = report->hash;
+	switch (report->state) {
+	case ADAPTER_TX_QUEUED:
+	case ADAPTER_TX_STUCK:
+		return CS_OK;
+	case ADAPTER_TX_SENT:
+		CS_TRY(gateway_journal_save_submission(journal, &tx->row, NULL));
+		return write_sent_steps(tx);
+	case ADAPTER_TX_UNINCLUDED:
+		tx->row.state = GATEWAY_SUBMISSION_OPEN;
+		tx->row.height = 0;
+		return gateway_journal_save_submission(journal, &tx->row, "its block is gone");
+	case ADAPTER_TX_INCLUDED:
+	case ADAPTER_TX_SETTLED:
+		tx->row.state = report->state == ADAPTER_TX_SETTLED ? GATEWAY_SUBMISSION_SETTLED
+								    : GATEWAY_SUBMISSION_INCLUDED;
+		tx->row.height = report->block.height;
+		tx->row.succeeded = report->succeeded;
+		tx->row.gas_used = report->gas_used;
+		tx->row.gas_price_wei = report->gas_price_wei;
+		CS_TRY(gateway_journal_save_submission(journal, &tx->row, report->why));
+		if (report->state == ADAPTER_TX_INCLUDED)
+			return CS_OK; /* its events tell what it did; until it is settled it may do it elsewhere */
+		return write_released(tx, CS_ERR_REVERTED,
+				      report->succeeded ? "the transaction did nothing for it"
+							: "the transaction reverted");
+	case ADAPTER_TX_FAILED:
+		tx->row.state = GATEWAY_SUBMISSION_FAILED;
+		CS_TRY(gateway_journal_save_submission(journal, &tx->row, report->why));
+		return write_released(tx, report->err, report->why);
+	}
+	return CS_OK;
+}
+
+/* A refusal of the key may mean that it changed: it is learned again before the next try. */
+static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
+{
+	struct gateway_statement statement;
+	if (err != CS_ERR_WRONG_EPOCH && err != CS_ERR_WRONG_KEY && err != CS_ERR_NO_KEY)
+		return;
+	if (gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement) != CS_OK)
+		return;
+	struct gateway_route *route = gateway_route_of(tx->chain, &statement.statement.signer);
+	if (route)
+		gateway_key_forget(route, statement.statement.epoch);
+}
+
+static void on_report(void *ctx, struct adapter_tx *adapter_tx, const struct adapter_tx_report *report)
+{
+	struct gateway_tx *tx = ctx;
+	struct gateway *gateway = tx->chain->gateway;
+	struct report_write write = {tx, report};
+	bool ends = report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED;
+	(void)adapter_tx;
+	/* What the adapter ends while we stop is open in the journal, and is taken up again. */
+	if (gateway->stopping) {
+		if (ends)
+			tx_gone(tx);
+		return;
+	}
+	if (report->state == ADAPTER_TX_FAILED || report->state == ADAPTER_TX_STUCK) {
+		log_warn("tx.failed", LOG_TEXT("chain", tx->chain->config->id), LOG_U64("submission", tx->row.n),
+			 LOG_TEXT("state", adapter_tx_state_name(report->state)), LOG_ERR(report->err),
+			 LOG_TEXT("why", report->why));
+		look_at_refusal(tx, report->err);
+	} else {
+		log_info("tx.report", LOG_TEXT("chain", tx->chain->config->id), LOG_U64("submission", tx->row.n),
+			 LOG_TEXT("state", adapter_tx_state_name(report->state)), LOG_HASH("hash", &report->hash),
+			 LOG_U64("height", report->block.height), LOG_BOOL("succeeded", report->succeeded),
+			 LOG_U64("gas", report->gas_used));
+	}
+	enum cs_err err = gateway_write(gateway, write_report, &write);
+	if (err != CS_OK)
+		gateway_fail(gateway, err, "a report cannot be written");
+	if (ends)
+		tx_gone(tx);
+}
+
+/* ---- handing over ---- */
+
+static enum cs_err take_resume(struct gateway_tx *tx, struct cs_arena *arena, struct adapter_tx_resume *resume,
+			       bool *has)
+{
+	struct gateway_attempt attempts[ADAPTER_TX_ATTEMPTS_MAX];
+	size_t count = 0;
+	CS_TRY(gateway_journal_attempts(tx->chain->gateway->journal, tx->row.n, arena, attempts,
+					ADAPTER_TX_ATTEMPTS_MAX, &count));
+	*has = count > 0;
+	tx->attempts = (uint32_t)count;
+	if (count == 0)
+		return CS_OK;
+	memset(resume, 0, sizeof(*resume));
+	for (size_t i = 0; i < count; i++) {
+		resume->hashes[i] = attempts[i].hash;
+		resume->cancels[i] = attempts[i].cancel;
+	}
+	const struct gateway_attempt *newest = &attempts[count - 1];
+	resume->count = count;
+	resume->raw = newest->raw;
+	resume->terms = (struct adapter_terms){.nonce = newest->nonce,
+					       .gas_limit = newest->gas_limit,
+					       .max_fee_wei = newest->max_fee_wei,
+					       .max_priority_fee_wei = newest->max_priority_fee_wei,
+					       .legacy = newest->legacy,
+					       .cancel = newest->cancel,
+					       .attempt = newest->attempt};
+	return CS_OK;
+}
+
+static enum cs_err hand_over(struct gateway_tx *tx, struct cs_arena *arena)
+{
+	struct adapter_tx_resume resume;
+	struct cs_bytes data = CS_BYTES_NONE;
+	bool has = false;
+	uint64_t n = tx->row.n;
+	CS_TRY(gateway_journal_submission(tx->chain->gateway->journal, n, &tx->row, arena, &data));
+	CS_TRY(take_resume(tx, arena, &resume, &has));
+	struct adapter_submission submission = {.from = tx->row.account,
+						.gas_limit = tx->row.gas_limit,
+						.to = tx->row.to,
+						.data = data,
+						.resume = has ? &resume : NULL,
+						.ctx = tx,
+						.sign = on_sign,
+						.report = on_report};
+	return adapter_submit(tx->chain->adapter, &tx->tx, &submission);
+}
+
+static enum cs_err write_refused(void *context)
+{
+	struct gateway_tx *tx = context;
+	tx->row.state = GATEWAY_SUBMISSION_FAILED;
+	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row, "refused by the adapter"));
+	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
+}
+
+void gateway_submit_new(struct gateway_chain *chain)
+{
+	struct gateway *gateway = chain->gateway;
+	uint64_t rows[OPEN_ROWS];
+	size_t count = 0;
+	if (!chain->has_gas_account || chain->head_height == 0)
+		return;
+	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to, rows, OPEN_ROWS,
+					     &count) != CS_OK)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		size_t mark = cs_arena_mark(&gateway->scratch);
+		struct gateway_tx *tx = host_alloc(sizeof(*tx));
+		tx->chain = chain;
+		tx->row.n = rows[i];
+		enum cs_err err = hand_over(tx, &gateway->scratch);
+		cs_arena_rewind(&gateway->scratch, mark);
+		if (err != CS_OK && !cs_err_may_retry(err)) {
+			/* One that can never be sent must not hold up the others. */
+			log_error("tx.refused", LOG_TEXT("chain", chain->config->id), LOG_U64("submission", rows[i]),
+				  LOG_ERR(err));
+			err = gateway_write(gateway, write_refused, tx);
+			if (err == CS_OK)
+				chain->resumed_to = rows[i];
+			free(tx);
+			continue;
+		}
+		if (err != CS_OK) {
+			free(tx);
+			return; /* tried again with the next turn, in order */
+		}
+		tx->next = chain->txs;
+		chain->txs = tx;
+		(*open_count(tx))++;
+		chain->resumed_to = rows[i];
+	}
+}
