@@ -240,8 +240,9 @@ void host_ws_outbox_done(struct host_ws_outbox *outbox)
 
 bool host_ws_ping(struct lws *wsi)
 {
+	/* With a payload: libwebsockets 4.1 tells of no pong to an empty ping. */
 	uint8_t memory[LWS_PRE + 1] = {0};
-	return lws_write(wsi, memory + LWS_PRE, 0, LWS_WRITE_PING) >= 0;
+	return lws_write(wsi, memory + LWS_PRE, 1, LWS_WRITE_PING) >= 0;
 }
 
 void host_ws_close_text(struct cs_why *why, const uint8_t *p, size_t n)

@@ -14,7 +14,6 @@
 #define CONNECT_TIMEOUT_MS 10000u
 #define PING_MS 15000u
 #define IDLE_MS 45000u
-#define CLOSE_GRACE_S 1
 #define CLIENTS_MAX 256u
 #define ADDRESSES_MAX 4u
 #define CA_FILE "/etc/ssl/certs/ca-certificates.crt"
@@ -58,6 +57,7 @@ struct host_ws_client {
 	bool open;
 	bool ping_due;
 	bool connecting; /* inside lws_client_connect_via_info */
+	bool orphan;     /* the owner has left it; it stays until its connection is gone */
 	uint64_t ping_ms;
 	uint64_t idle_ms;
 	uint64_t heard_ms;
@@ -88,20 +88,16 @@ static void free_client(struct host_ws_client *client)
 	free(client);
 }
 
-/* Leaves the connection to end by itself, politely if it can. */
+/* The owner is done with it. A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what
+ * returns -1 from "writable" it takes for a broken socket. So the timer does it. */
 static void let_go(struct host_ws_client *client)
 {
-	struct lws *wsi = client->wsi;
-	if (wsi == NULL)
+	if (client->wsi == NULL) {
+		free_client(client);
 		return;
-	client->wsi = NULL;
-	lws_set_opaque_user_data(wsi, NULL);
-	if (client->open) {
-		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, CLOSE_GRACE_S);
-		lws_callback_on_writable(wsi);
-	} else {
-		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 	}
+	client->orphan = true;
+	host_timer_start(client->timer, 0, 0);
 }
 
 /* The last thing that is done with a client. */
@@ -115,8 +111,6 @@ static void end(struct host_ws_client *client, enum cs_err err, const char *why)
 		why = kept.text;
 	}
 	let_go(client);
-	client->open = false;
-	free_client(client);
 	closed(context, err, why);
 }
 
@@ -198,6 +192,12 @@ static void on_timer(void *context)
 {
 	struct host_ws_client *client = context;
 	uint64_t now = host_now_ms();
+	if (client->orphan) {
+		if (client->open)
+			lws_close_reason(client->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
+		lws_set_timeout(client->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+		return;
+	}
 	if (!client->open) {
 		end(client, CS_ERR_TIMEOUT, "not open in time");
 		return;
@@ -248,18 +248,8 @@ static int on_receive(struct host_ws_client *client, struct lws *wsi, const void
 	}
 	if (!complete)
 		return 0;
-	/* The owner may free the client in there: the message is taken out first. */
-	struct host_ws_inbox inbox = client->inbox;
-	client->inbox.p = NULL;
-	client->inbox.room = 0;
-	client->inbox.n = 0;
-	client->events.message(client->context, cs_bytes(inbox.p, inbox.n));
-	client = lws_get_opaque_user_data(wsi);
-	if (client == NULL) {
-		host_ws_inbox_done(&inbox);
-		return 0;
-	}
-	client->inbox = inbox;
+	/* The owner may let go of the client in there; it stays, as its connection does. */
+	client->events.message(client->context, cs_bytes(client->inbox.p, client->inbox.n));
 	host_ws_inbox_next(&client->inbox);
 	return 0;
 }
@@ -292,15 +282,17 @@ static void on_connect_error(struct host_ws_client *client, const char *text)
 	end(client, CS_ERR_UNAVAILABLE, why.text);
 }
 
-/* The owner has let go of this connection. */
-static int on_orphan(struct lws *wsi, enum lws_callback_reasons reason)
+/* The owner has let go of this connection: what comes is dropped. */
+static int on_orphan(struct host_ws_client *client, struct lws *wsi, enum lws_callback_reasons reason)
 {
-	if (reason == LWS_CALLBACK_CLIENT_WRITEABLE)
-		lws_close_reason(wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
-	return reason == LWS_CALLBACK_CLIENT_WRITEABLE || reason == LWS_CALLBACK_CLIENT_RECEIVE ||
-			       reason == LWS_CALLBACK_CLIENT_ESTABLISHED
-		       ? -1
-		       : 0;
+	if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLIENT_CLOSED ||
+	    reason == LWS_CALLBACK_WSI_DESTROY) {
+		lws_set_opaque_user_data(wsi, NULL);
+		/* A connection that fails inside the call that makes it is not known yet. */
+		if (client->wsi == wsi)
+			free_client(client);
+	}
+	return 0;
 }
 
 /* libwebsockets has a hundred reasons; those of no concern here go to its own default. */
@@ -311,7 +303,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	struct host_ws_client *client = lws_get_opaque_user_data(wsi);
 	(void)user;
 	if (client == NULL)
-		return on_orphan(wsi, reason);
+		return 0;
+	if (client->orphan)
+		return on_orphan(client, wsi, reason);
 	switch (reason) {
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		return append_headers(client, wsi, in, len);
@@ -545,5 +539,4 @@ void host_ws_client_free(struct host_ws_client *client)
 	if (client == NULL)
 		return;
 	let_go(client);
-	free_client(client);
 }

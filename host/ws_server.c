@@ -40,6 +40,7 @@ struct host_ws_peer {
 	bool open;
 	bool closing;   /* nothing more is taken from it or for it */
 	bool close_due; /* the close frame follows what is queued */
+	bool close_now;
 	bool ping_due;
 	uint64_t heard_ms;
 	uint64_t pinged_ms;
@@ -58,6 +59,7 @@ struct host_ws_server {
 	struct host_ws_server_events events;
 	void *owner;
 	struct host_timer *timer;
+	struct host_timer *closer;
 	uint32_t peers_max;
 	uint64_t message_size_max;
 	uint64_t queue_size_max;
@@ -253,6 +255,28 @@ static void watch_silence(void *context)
 	}
 }
 
+/* A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what returns -1 from "writable" it
+ * takes for a broken socket. */
+static void close_peers(void *context)
+{
+	struct host_ws_server *server = context;
+	struct host_ws_peer *peer = server->peers;
+	while (peer != NULL) {
+		if (!peer->close_now) {
+			peer = peer->next;
+			continue;
+		}
+		peer->close_now = false;
+		lws_close_reason(peer->wsi, (enum lws_close_status)peer->close_code,
+				 (unsigned char *)peer->close_reason, strlen(peer->close_reason));
+		lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+		/* The owner may have been told already, and anybody may have gone. */
+		if (server->freed)
+			return;
+		peer = server->peers;
+	}
+}
+
 /* ---- libwebsockets' callbacks ---- */
 
 static int refuse(struct lws *wsi, int status)
@@ -314,9 +338,10 @@ static int on_writable(struct host_ws_peer *peer, struct lws *wsi)
 	if (peer->outbox.first != NULL)
 		return 0;
 	if (peer->close_due) {
-		lws_close_reason(wsi, (enum lws_close_status)peer->close_code,
-				 (unsigned char *)peer->close_reason, strlen(peer->close_reason));
-		return -1;
+		peer->close_due = false;
+		peer->close_now = true;
+		host_timer_start(peer->server->closer, 0, 0);
+		return 0;
 	}
 	if (peer->ping_due && !lws_send_pipe_choked(wsi)) {
 		peer->ping_due = false;
@@ -453,6 +478,7 @@ enum cs_err host_ws_server_new(struct host_ws_server **made, struct host_loop *l
 	server->ping_ms = or_default(options->ping_ms, PING_MS);
 	server->idle_ms = or_default(options->idle_ms, IDLE_MS);
 	server->timer = host_timer_new(loop, watch_silence, server);
+	server->closer = host_timer_new(loop, close_peers, server);
 	/* Some more connections than peers, so that the surplus hears 503. */
 	server->context = host_ws_context_new(loop, server->peers_max + 16, server);
 	enum cs_err err = listen_on(server, options, why);
@@ -476,5 +502,6 @@ void host_ws_server_free(struct host_ws_server *server)
 	cs_assert(!server->freed);
 	server->freed = true;
 	host_timer_free(server->timer);
+	host_timer_free(server->closer);
 	host_ws_context_free(server->context, server_freed);
 }
