@@ -126,6 +126,8 @@ static void pending(struct adapter_tx *tx, bool in_pool)
 
 	if (tx->work != TX_IDLE)
 		return;
+	if (tx->sent_height == 0)
+		tx->sent_height = height; /* resumed: its patience begins now */
 	if (tx->terms.nonce < sender->nonce_latest) {
 		if (++tx->foreign >= SURE_HEADS)
 			evm_tx_renonce(tx);

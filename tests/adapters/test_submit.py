@@ -1,0 +1,284 @@
+"""Writing: nonces, replacement, loss, reorganisations, restarts, on a real anvil that mines when it is told to."""
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from adapters.driver import Driver, address, fund
+from lib import crypto, rlp, abi
+
+GAS = 300_000
+
+
+@pytest.fixture
+def secret(manual):
+    return fund(manual.chain, "submit")
+
+
+def open_driver(gateway, secret, **config):
+    config = {"settle_blocks": 2, "replace_blocks": 3, "ws": [gateway.chain.ws_url], **config}
+    driver = Driver(gateway, sign_by=secret, **config)
+    return driver
+
+
+def mine_until(driver, condition, timeout_s: float = 30, what: str = "a state", base_fee: int | None = None):
+    """Blocks until it holds; each one has been seen before the next comes."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < end, f"{what}; the last events: {driver.events[-6:]}"
+        if base_fee is not None:
+            driver.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+        driver.chain.mine()
+        height = driver.chain.rpc.block_number()
+        driver.wait(lambda e: e["event"] == "progress" and e["block"]["height"] >= height, 10, f"block {height}",
+                    since=max(0, len(driver.events) - 50))
+        driver.pump(0.08)
+    return value
+
+
+def reached(driver, number, state):
+    return lambda: state in driver.states(number)
+
+
+def nonce_of(chain, secret) -> int:
+    return int(chain.rpc.call("eth_getTransactionCount", address(secret), "latest"), 16)
+
+
+def test_one_from_wish_to_settled(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"one"))
+        driver.wait_tx(tx, "sent")
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.states(tx) == ["sent", "included", "settled"]
+        report = driver.wait_tx(tx, "included")
+        receipt = manual.chain.rpc.receipt(report["hash"])
+        assert report["succeeded"] and report["block"]["hash"] == receipt["blockHash"]
+        assert report["gas_used"] == int(receipt["gasUsed"], 16) and driver.signed[0]["gas"] >= report["gas_used"]
+        assert len(driver.messages()) >= 1 and len(driver.signed) == 1
+
+
+def test_a_call_that_reverts_is_not_sent(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, b"\xde\xad\xbe\xef")
+        assert driver.wait_tx(tx, "failed")["err"] == "reverted"
+        assert not driver.signed and nonce_of(manual.chain, secret) == 0
+
+
+def test_included_but_reverted_is_told(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, b"\xde\xad\xbe\xef", gas=GAS)
+        driver.wait_tx(tx, "sent")
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert not driver.wait_tx(tx, "included")["succeeded"]
+
+
+def test_stuck_is_replaced_by_both_fees(manual, secret):
+    chain = manual.chain
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"stuck"), gas=GAS)
+        driver.wait_tx(tx, "sent")
+        high = driver.signed[0]["max"] * 3
+        mine_until(driver, lambda: len(driver.signed) >= 2, what="a replacement", base_fee=high)
+        for old, new in zip(driver.signed, driver.signed[1:]):
+            assert new["nonce"] == old["nonce"] and new["attempt"] == old["attempt"] + 1
+            assert new["max"] * 8 >= old["max"] * 9 and new["tip"] * 8 >= old["tip"] * 9
+        mine_until(driver, reached(driver, tx, "settled"))
+        report = driver.wait_tx(tx, "included")
+        assert report["hash"] in [s["hash"] for s in driver.signed] and nonce_of(chain, secret) == 1
+        assert driver.counters()["txs_replaced"] >= 1
+
+
+def test_fee_cap_stops_the_ladder(manual, secret):
+    with open_driver(manual, secret) as driver:
+        driver.wait_height(manual.chain.rpc.block_number())
+        cap = driver.ask("fees")["max"] + 1
+        tx = driver.submit(manual.contract.address, manual.message_data(b"cap"), gas=GAS, cap=cap)
+        driver.wait_tx(tx, "sent")
+        mine_until(driver, reached(driver, tx, "stuck"), base_fee=driver.signed[0]["max"] * 2)
+        assert driver.wait_tx(tx, "stuck")["err"] == "policy-fee" and len(driver.signed) == 1
+        mine_until(driver, reached(driver, tx, "settled"), base_fee=10**9 // 2)
+        assert all(s["max"] <= cap for s in driver.signed)
+
+
+def test_cancel(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"cancel"), gas=GAS)
+        driver.wait_tx(tx, "sent")
+        before = len(driver.messages())
+        manual.chain.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(driver.signed[0]["max"] * 3))
+        assert driver.ask("cancel", tx=tx)["err"] == "ok"
+        mine_until(driver, lambda: len(driver.signed) == 2, base_fee=driver.signed[0]["max"] * 3)
+        assert driver.signed[1]["cancel"] and driver.signed[1]["gas"] == 21000
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.wait_tx(tx, "included")["cancelled"] and len(driver.messages()) == before
+        late = driver.submit(manual.contract.address, manual.message_data(), gas=GAS)
+        driver.wait_tx(late, "sent")
+        mine_until(driver, reached(driver, late, "included"))
+        assert driver.ask("cancel", tx=late)["err"] == "conflict"
+
+
+def test_cancel_before_anything_was_sent(manual, secret):
+    with open_driver(manual, secret) as driver:
+        driver.sign_hook = lambda event: True  # no answer yet
+        tx = driver.submit(manual.contract.address, manual.message_data(), gas=GAS)
+        event = driver.wait(lambda e: e["event"] == "sign")
+        assert driver.ask("cancel", tx=tx)["err"] == "ok"
+        driver.sign_hook = None
+        driver._sign(event)
+        assert driver.wait_tx(tx, "failed")["err"] == "closed"
+        waiting = driver.submit(manual.contract.address, manual.message_data(), gas=GAS)
+        driver.wait_tx(waiting, "sent")
+        assert driver.signed[-1]["nonce"] == 0
+
+
+def test_another_writer_takes_the_nonce(manual, secret):
+    chain = manual.chain
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"two writers"), gas=GAS)
+        driver.wait_tx(tx, "sent")
+        mine = driver.signed[0]
+        foreign = rlp.sign_1559(secret, chain.chain_id, 0, b"\x55" * 20, gas=21000, max_fee=mine["max"] * 3, tip=mine["tip"] * 3)
+        chain.rpc.call("eth_sendRawTransaction", "0x" + foreign.hex())
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert [s["nonce"] for s in driver.signed] == [0, 1]
+        assert driver.wait_tx(tx, "included")["nonce"] == 1 and driver.counters()["nonces_resynced"] == 1
+
+
+def test_another_writer_was_first(manual, secret):
+    """The nonce is taken between two of ours: the node says too low."""
+    chain = manual.chain
+    with open_driver(manual, secret) as driver:
+        def steal(event):
+            driver.sign_hook = None
+            raw = rlp.sign_1559(secret, chain.chain_id, event["nonce"], b"\x55" * 20, gas=21000)
+            chain.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+            chain.mine()
+        driver.sign_hook = steal
+        tx = driver.submit(manual.contract.address, manual.message_data(b"late"), gas=GAS)
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.wait_tx(tx, "included")["nonce"] == 1
+
+
+def test_two_drivers_on_one_account(manual, secret):
+    """Both write with one key: every transaction is included once, whoever loses a nonce."""
+    with open_driver(manual, secret) as one, open_driver(manual, secret) as two:
+        txs = []
+        for _ in range(4):
+            txs += [(d, d.submit(manual.contract.address, manual.message_data(text), gas=GAS)) for d, text in ((one, b"one"), (two, b"two"))]
+        end = time.monotonic() + 60
+        while not all("settled" in d.states(tx) for d, tx in txs):
+            assert time.monotonic() < end, (one.events[-5:], two.events[-5:])
+            manual.chain.mine()
+            one.pump(0.15)
+            two.pump(0.15)
+        assert nonce_of(manual.chain, secret) == len(txs)
+        hashes = {d.wait_tx(tx, "included")["hash"] for d, tx in txs}
+        assert len(hashes) == len(txs)
+
+
+def test_a_pool_that_forgets(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"forgotten"), gas=GAS)
+        report = driver.wait_tx(tx, "sent")
+        manual.chain.rpc.call("anvil_dropTransaction", report["hash"])
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.counters()["txs_resent"] >= 1 and len(driver.signed) == 1
+
+
+def test_a_block_that_goes_away(manual, secret):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"reorg"), gas=GAS)
+        driver.wait_tx(tx, "sent")
+        mine_until(driver, reached(driver, tx, "included"))
+        manual.chain.rpc.call("anvil_reorg", 1, [])
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.states(tx) == ["sent", "included", "unincluded", "included", "settled"]
+        assert len(driver.signed) == 1 and nonce_of(manual.chain, secret) == 1
+
+
+def test_a_hole_below_is_filled(manual, secret):
+    """A settled transaction falls to a deep reorganisation: the next one waits for a nonce that nobody sends any more."""
+    with open_driver(manual, secret, settle_blocks=1) as driver:
+        first = driver.submit(manual.contract.address, manual.message_data(b"first"), gas=GAS)
+        driver.wait_tx(first, "sent")
+        mine_until(driver, reached(driver, first, "settled"))
+        depth = manual.chain.rpc.block_number() - driver.wait_tx(first, "included")["block"]["height"] + 1
+        second = driver.submit(manual.contract.address, manual.message_data(b"second"), gas=GAS)
+        driver.wait_tx(second, "sent")
+        manual.chain.rpc.call("anvil_reorg", depth, [])
+        assert nonce_of(manual.chain, secret) == 0
+        mine_until(driver, reached(driver, second, "settled"))
+        assert driver.signed[-1]["nonce"] == 0 and driver.counters()["nonces_resynced"] >= 1
+
+
+def _resume(signed: list[dict]) -> dict:
+    last = signed[-1]
+    return {"nonce": last["nonce"], "gas": last["gas"], "max": last["max"], "tip": last["tip"], "raw": last["raw"],
+            "hashes": [s["hash"] for s in signed]}
+
+
+@pytest.mark.parametrize("while_down", ["waits", "mined", "lost"])
+def test_restart_with_a_transaction_under_way(manual, secret, while_down):
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"restart"), gas=GAS)
+        driver.wait_tx(tx, "sent")
+        signed, cursor = list(driver.signed), driver.cursor()
+    if while_down == "mined":
+        manual.chain.mine()
+    if while_down == "lost":
+        manual.chain.rpc.call("anvil_dropTransaction", signed[0]["hash"])
+    with open_driver(manual, secret, cursor=cursor) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"restart"), resume=_resume(signed))
+        other = driver.submit(manual.contract.address, manual.message_data(b"next"), gas=GAS)
+        mine_until(driver, lambda: "settled" in driver.states(tx) and "settled" in driver.states(other))
+        assert driver.wait_tx(tx, "included")["hash"] == signed[0]["hash"]
+        assert [s["nonce"] for s in driver.signed] == [1] and nonce_of(manual.chain, secret) == 2
+
+
+def test_many_in_order_within_the_limit(manual, secret):
+    with open_driver(manual, secret, in_flight_max=8) as driver:
+        txs = [driver.submit(manual.contract.address, manual.message_data(b"many"), gas=GAS) for _ in range(40)]
+        driver.wait_for(lambda: sum("sent" in driver.states(t) for t in txs) == 8)
+        driver.pump(0.3)
+        assert sum("sent" in driver.states(t) for t in txs) == 8
+        mine_until(driver, lambda: all("settled" in driver.states(t) for t in txs), 60)
+        assert sorted(s["nonce"] for s in driver.signed) == list(range(40))
+        assert [driver.wait_tx(t, "included")["nonce"] for t in txs] == list(range(40))
+
+
+def test_a_refusal_leaves_no_hole(manual, secret):
+    with open_driver(manual, secret) as driver:
+        def refuse(event):
+            driver.sign_hook = None
+            driver.tell("signed", tx=event["tx"], refused="forbidden")
+            return True
+        driver.sign_hook = refuse
+        refused = driver.submit(manual.contract.address, manual.message_data(), gas=GAS)
+        good = driver.submit(manual.contract.address, manual.message_data(), gas=GAS)
+        assert driver.wait_tx(refused, "failed")["err"] == "forbidden"
+        driver.wait_tx(good, "sent")
+        mine_until(driver, reached(driver, good, "settled"))
+        assert driver.wait_tx(good, "included")["nonce"] == 0
+
+
+def test_an_empty_account_waits_for_money(manual):
+    secret = crypto.number(crypto.keccak(str(time.monotonic_ns()).encode())) % crypto.N
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"poor"), gas=GAS)
+        assert driver.wait_tx(tx, "stuck")["err"] == "no-funds"
+        manual.chain.rpc.call("anvil_setBalance", address(secret), hex(10**19))
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert driver.states(tx)[-3:] == ["sent", "included", "settled"]
+
+
+def test_somebody_elses_transaction(manual, secret):
+    raw = "0x" + rlp.sign_1559(secret, manual.chain.chain_id, 0, abi.to_bytes(manual.contract.address), manual.message_data(), gas=GAS).hex()
+    wrong = "0x" + rlp.sign_1559(secret, manual.chain.chain_id + 1, 0, b"\x11" * 20).hex()
+    with open_driver(manual, secret) as driver:
+        driver.wait_height(manual.chain.rpc.block_number())
+        assert driver.ask("send_raw", data=raw)["err"] == "ok"
+        assert driver.ask("send_raw", data=raw)["err"] == "ok"  # known already
+        assert driver.ask("send_raw", data=wrong)["err"] == "invalid"
+        manual.chain.mine()
+        assert driver.ask("send_raw", data=raw)["err"] == "nonce"
