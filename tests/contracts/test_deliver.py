@@ -9,8 +9,8 @@ import pytest
 import envelope_vectors as v
 from lib import abi
 from lib.chains import Anvil
-from world import (ADDRESS_ZERO, DEAD, DELIVERED, FAILED, GAS, NONE, ZERO, Remote, World, error_of, key_pair, refused,
-                   unchanged)
+from world import (ADDRESS_ZERO, DEAD, DELIVERED, FAILED, GAS, NONE, ZERO, Remote, World, error_of, gas_for_deliver,
+                   key_pair, refused, unchanged)
 
 (WRONG_VALUE, DIRTY_VALUE, SHORT_VALUE, NO_VALUE, LONG_VALUE, RETURN_BOMB, REVERT_BOMB, INVALID, CALL_BACK, USE_GAS,
  CALL_BACK_FAIL) = range(11)
@@ -564,6 +564,18 @@ def test_gas_griefing(world):
         assert status == (DELIVERED if receipt["status"] == "0x1" else NONE), gas
         seen.add(status)
     assert seen == {NONE, DELIVERED}
+
+
+@pytest.mark.parametrize("size, limits", [(0, [0]), (4000, [100_000]), (32, [50_000] * 8), (1000, [0, 300_000, 10, 1_000_000]),
+                                          (4000, [20_000] * 25)])
+def test_the_gas_that_relayers_are_told_to_bring(world, size, limits):
+    """With the formula of contracts/evm/README.md every item is handled, though each burns all that it gets."""
+    hostile(world, INVALID)
+    messages = [world.message(world.hostile, bytes([7]) * size, minGasLimit=limit, sequence=128 * i + 4000)
+                for i, limit in enumerate(limits)]  # a word each: the dearest
+    values = world.args(messages)
+    world.do("deliver", *values, gas=gas_for_deliver(world, values))
+    assert [world.status(m) for m in messages] == [FAILED] * len(limits)
 
 
 def test_recipient_gets_its_gas_and_no_more(world):

@@ -194,6 +194,14 @@ def test_suspended_key_signs_nothing(world, who):
     world.finalize((sent, DELIVERED))
 
 
+def test_last_epoch_can_be_stopped_too(world):
+    last = 2**64 - 1
+    world.later(world.owner, world.gateway, "registerKey", *names(world, last))
+    world.do("suspendKey", world.remote.identity, last, sender=world.guardian)
+    world.do("revokeKey", world.remote.identity, last, sender=world.guardian)
+    assert world.key(last)["state"] == REVOKED and world.key(0)["state"] == ABSENT
+
+
 def test_strangers_stop_nothing(world):
     for name in ("suspendKey", "revokeKey"):
         refused(world, "NotOwnerOrGuardian", name, world.remote.identity, 1, sender=world.anyone)

@@ -5,7 +5,7 @@ import pytest
 
 import envelope_vectors as v
 from lib import abi
-from world import ADDRESS_ZERO, DEAD, DELIVERED, NONE, ROUTE, ZERO, Remote, error_of, refused
+from world import DEAD, DELIVERED, NONE, ROUTE, ZERO, Remote, error_of, gas_for_finalize, refused
 
 CLOSER = bytes(range(20))
 
@@ -336,6 +336,16 @@ def test_finalize_gas_griefing(world):
         assert world.gateway.read("outcomeOf", sent) == world.app.read("outcomes", sent) == (DELIVERED if done else NONE)
         seen.add(done)
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_the_gas_that_relayers_are_told_to_bring(world, count):
+    app = world.deploy("HostileSender", world.address)
+    app.write(world.user, "set", 2)
+    sent = [app_sends(world, app, bytes([i])) for i in range(count)]
+    values = world.outcome_args([(s, DELIVERED) for s in sent])
+    world.do("finalize", *values, gas=gas_for_finalize(world, values))
+    assert [world.gateway.read("outcomeOf", s) for s in sent] == [DELIVERED] * count
 
 
 def test_outcome_that_reenters(world):

@@ -38,6 +38,27 @@ def sign(secret: int, digest: bytes) -> dict:
     return {"rx": rx, "ry": crypto.lift_x(rx)[1], "s": int.from_bytes(raw[32:], "big")}
 
 
+def calldata_gas(data: bytes) -> int:
+    return sum(16 if byte else 4 for byte in data)
+
+
+def calldata_floor(data: bytes) -> int:
+    """EIP-7623, from Prague on: the least that a transaction pays, and must bring."""
+    return 21_000 + sum(40 if byte else 10 for byte in data)
+
+
+def gas_for_deliver(world: World, values: tuple) -> int:
+    """What contracts/evm/README.md tells relayers to bring."""
+    items = sum(65_000 + 40 * ((len(m["payload"]) + 31) // 32) + m["minGasLimit"] * 64 // 63 + 1 for m in values[2])
+    data = world.gateway.data("deliver", *values)
+    return max(21_000 + calldata_gas(data) + 30_000 + items + 40_000, calldata_floor(data))
+
+
+def gas_for_finalize(world: World, values: tuple) -> int:
+    data = world.gateway.data("finalize", *values)
+    return max(21_000 + calldata_gas(data) + 30_000 + len(values[2]) * (152_382 + 15_000) + 40_000, calldata_floor(data))
+
+
 class QuickRpc(Rpc):
     """For a chain that mines at once: looks for receipts every few milliseconds."""
 

@@ -180,7 +180,10 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
         do {
             key.state = KeyState.REVOKED;
             _emitKey(remote, epoch, key);
-            key = _keys[remote][++epoch];
+            unchecked {
+                ++epoch; // epoch 0 has no namers: the walk ends there
+            }
+            key = _keys[remote][epoch];
         } while (_namers[remote][epoch] == NAMED_BY_KEY && key.state != KeyState.REVOKED);
     }
 
@@ -259,7 +262,10 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
         do {
             key.state = KeyState.SUSPENDED;
             _emitKey(remote, epoch, key);
-            key = _keys[remote][++epoch];
+            unchecked {
+                ++epoch; // epoch 0 has no namers: the walk ends there
+            }
+            key = _keys[remote][epoch];
         } while (
             _namers[remote][epoch] == NAMED_BY_KEY && key.state == KeyState.ACTIVE && block.timestamp < key.notBefore
         );
