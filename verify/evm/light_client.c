@@ -349,7 +349,7 @@ static enum cs_err settle(struct verify_evm_client *c, const struct verify_evm_b
 			  struct cs_why *why)
 {
 	const struct verify_evm_block *root;
-	uint16_t path[VERIFY_EVM_PENDING_MAX];
+	uint16_t path[VERIFY_EVM_PENDING_MAX] = {0};
 	size_t n = path_to(c, tip, path, &root), final;
 	if (root != verify_evm_window_newest(c))
 		return settle_branch(c, root, path, n, why);
