@@ -140,7 +140,8 @@ enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, en
 	/* The reply buffer holds at most what a failed encoding left. */
 	reply->n = 0;
 	reply->failed = false;
-	Caisson__Wire__ErrorReply out = CAISSON__WIRE__ERROR_REPLY__INIT;
+	Caisson__Wire__ErrorReply out;
+	caisson__wire__error_reply__init(&out);
 	const char *why = call.why.text[0] != '\0' ? call.why.text : cs_err_sentence(err);
 	char text[sizeof call.why.text];
 	size_t n = 0;

@@ -75,7 +75,8 @@ enum cs_err enclave_hello(struct enclave_call *call)
 {
 	const Caisson__Wire__HelloRequest *in = (const Caisson__Wire__HelloRequest *)call->request;
 	const struct cs_hash nonce = wire_pb_hash(in->nonce);
-	Caisson__Wire__HelloReply out = CAISSON__WIRE__HELLO_REPLY__INIT;
+	Caisson__Wire__HelloReply out;
+	caisson__wire__hello_reply__init(&out);
 	CS_TRY(hello_fill(call, &out, &nonce));
 	CS_TRY(enclave_reply(call, &out.base));
 	call->e->greeted = true;

@@ -124,7 +124,7 @@ static int filter_fill(scmp_filter_ctx filter)
 	bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP));
+				SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP, 0));
 	return bad;
 }
 

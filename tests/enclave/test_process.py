@@ -452,6 +452,7 @@ def test_imports_are_the_allowed_ones():
 def test_libraries_are_the_allowed_ones():
     shown = subprocess.run(["readelf", "-d", program()], check=True, capture_output=True, text=True).stdout
     needed = set(re.findall(r"NEEDED.*\[(\S+?)\.so", shown))
-    if any(name.startswith(("libasan", "libubsan", "libtsan")) for name in needed):
+    symbols = subprocess.run(["nm", program()], capture_output=True, text=True).stdout
+    if "__asan_init" in symbols or "__tsan_init" in symbols:
         pytest.skip("an instrumented build links its runtime")
     assert needed <= {"libc", "libcrypto", "libsecp256k1", "libnettle", "libprotobuf-c", "libseccomp"}

@@ -194,16 +194,22 @@ static void setup(void)
 
 /* ---- one input ---- */
 
-static void check_reply(enum wire_type type, struct cs_bytes reply)
+/* An echo of what came in (a nonce that guessed right) is no leak. */
+static void check_secret(const uint8_t *secret, struct cs_bytes request, struct cs_bytes reply)
+{
+	if (reply.n >= 32 && memmem(reply.p, reply.n, secret, 32) != NULL)
+		cs_assert(request.n >= 32 && memmem(request.p, request.n, secret, 32) != NULL);
+}
+
+static void check_reply(enum wire_type type, struct cs_bytes request, struct cs_bytes reply)
 {
 	ProtobufCMessage *message = NULL;
 	struct cs_why why = {""};
 	cs_arena_rewind(&w->arena, 0);
 	cs_assert(wire_decode(&message, wire_type_message(type), reply, &w->arena, &why) == CS_OK);
-	const struct enclave_chain_secrets *secrets = &w->secrets->chains[0];
-	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, secrets->statement[0].b, 32) == NULL);
-	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, secrets->gas.b, 32) == NULL);
-	cs_assert(reply.n < 32 || memmem(reply.p, reply.n, w->secrets->seal_root.b, 32) == NULL);
+	check_secret(w->secrets->chains[0].statement[0].b, request, reply);
+	check_secret(w->secrets->chains[0].gas.b, request, reply);
+	check_secret(w->secrets->seal_root.b, request, reply);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -226,7 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cs_buf_init(&reply, memory, sizeof memory);
 		const enum wire_type answer = enclave_step(w->e, &w->now, type, cs_bytes(body, n), &reply);
 		cs_assert(answer == WIRE_ERROR || answer == type + 1);
-		check_reply(answer, cs_buf_view(&reply));
+		check_reply(answer, cs_bytes(body, n), cs_buf_view(&reply));
 		free(body);
 		data += 3 + n;
 		size -= 3 + n;
