@@ -5,7 +5,7 @@ static const struct {
 	const char *reply;
 	enum wire_type type;
 } names[] = {
-#define WIRE_TYPE(name, number, request, reply) {#request, #request "/reply", WIRE_##name},
+#define WIRE_TYPE(name, number, request, reply) {#request, #reply, WIRE_##name},
 #include "wire/types.def"
 #undef WIRE_TYPE
 };
@@ -55,5 +55,5 @@ const char *wire_type_name(enum wire_type type)
 		if ((unsigned)type == (unsigned)names[i].type + 1)
 			return names[i].reply;
 	}
-	return "error";
+	return "error_reply";
 }

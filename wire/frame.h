@@ -30,7 +30,7 @@ CS_NODISCARD enum cs_err wire_frame_decode(struct wire_frame *frame,
 					   const uint8_t head[WIRE_FRAME_HEAD_SIZE]);
 /* Neither reply nor error. */
 bool wire_type_is_request(enum wire_type type);
-/* "hello", "sign-messages-reply": static, for logs. */
+/* "hello_request", "hello_reply", "error_reply": static, for logs. */
 const char *wire_type_name(enum wire_type type);
 
 #endif

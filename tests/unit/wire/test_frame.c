@@ -38,7 +38,8 @@ static void test_types(void **state)
 	}
 	assert_int_equal(known, 31);
 	assert_string_equal(wire_type_name(WIRE_HELLO), "hello_request");
-	assert_string_equal(wire_type_name(WIRE_ERROR), "error");
+	assert_string_equal(wire_type_name(WIRE_CLIENT_CREATE_REPLY), "client_reply");
+	assert_string_equal(wire_type_name(WIRE_ERROR), "error_reply");
 	assert_null(wire_type_message((enum wire_type)99));
 }
 
