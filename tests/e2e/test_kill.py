@@ -72,7 +72,7 @@ class Scene:
     def __init__(self, world: World, dead: bool):
         self.world, self.dead = world, dead
         self.source, self.destination = world.sides
-        self.gas = [world.enclave_keys(g)["gas_address"] for g in world.gateways]
+        self.gas = [world.enclave_key(g)["gas_address"] for g in world.gateways]
         self.nonces = self.read_nonces()
         self.first = [s.chain.rpc.block_number() + 1 for s in world.sides]
         self.id, self.deadline = self.send()

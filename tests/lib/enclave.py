@@ -28,7 +28,7 @@ def sample_manifest(folder: Path, program: Path, mode: str = "insecure_dev_head"
                 "seals_min": 0, "epoch": 30000 if mode == "clique" else 0, "confirmations": 2 if mode == "insecure_dev_head" else 0,
                 "reorg_margin_s": 4, "period_s": 0, "drift_max_s": 15, "mode": mode}
     listed = [{"caip2": c, "genesis": g, "gateway": a, "code_hash": "0x" + "61" * 32, "finality": finality,
-               "policy": {"fee_cap_wei": 10**12, "gas_limit_max": 30_000_000, "total_cap_wei": 10**19, "sweep_to": "0x" + "71" * 20},
+               "policy": {"fee_cap_wei": 10**12, "gas_limit_max": 30_000_000, "total_cap_wei": 5 * 10**18, "sweep_to": "0x" + "71" * 20},
                "remotes": [identities[1 - i]]} for i, (c, g, a) in enumerate(rows)]
     draft.write_text(json.dumps({
         "administrators": {"keys": [key], "threshold": 1}, "batch_max": 64, "builds": ["0x" + run(program, "--measure")],

@@ -260,7 +260,7 @@ class World:
 
     def _manifest_chain(self, side: deploy.Side) -> dict:
         others = [s for s in self.sides if s is not side]
-        policy = {"fee_cap_wei": 10**12, "gas_limit_max": self.gas_limit, "total_cap_wei": 10**19,
+        policy = {"fee_cap_wei": 10**12, "gas_limit_max": self.gas_limit, "total_cap_wei": 5 * 10**18,
                   "sweep_to": side.owner.lower()}
         return {"caip2": side.chain.caip2, "genesis": side.chain.genesis_hash, "gateway": side.gateway.address.lower(),
                 "code_hash": abi.to_hex(side.code_hash), "finality": self.finality(side), "policy": policy,
@@ -299,28 +299,36 @@ class World:
             gateway.start()
             self.say(f"{gateway.name}: {gateway.url}, log {gateway.log}")
 
-    def enclave_keys(self, gateway: Gateway) -> dict:
-        """The newest key of the gateway's enclave and its gas account, as soon as it has them."""
-        def keys():
+    def enclave(self, gateway: Gateway) -> dict:
+        """What the gateway's enclave says of itself, as soon as it has keys."""
+        def ready():
             gateway.process.check()
             try:
-                return gateway.get("/v1/enclave").get("keys")
+                told = gateway.get("/v1/enclave")
             except (OSError, http.client.HTTPException, ApiError):
                 return None
+            return told if told.get("ready") and told.get("keys") else None
 
-        found = wait_for(keys, START_TIMEOUT_S, f"keys of the enclave of {gateway.name} ({gateway.log})", 0.1)
-        return max(found, key=lambda k: k["epoch"])
+        return wait_for(ready, START_TIMEOUT_S, f"keys of the enclave of {gateway.name} ({gateway.log})", 0.1)
+
+    def enclave_key(self, gateway: Gateway) -> dict:
+        return max(self.enclave(gateway)["keys"], key=lambda k: k["epoch"])
 
     def register_keys(self) -> None:
-        keys = [self.enclave_keys(g) for g in self.gateways]
+        """The owner compares the enclave's hello with what was deployed, then names its key on the other chain."""
+        told = [self.enclave(g) for g in self.gateways]
+        for enclave in told:
+            if enclave["manifest_hash"] != self.manifest_hash or enclave["measurement"] != self.measurement():
+                raise RuntimeError("the enclave is not the one of the manifest")
         sent = []
         for i, side in enumerate(self.sides):
-            own, remote = keys[i], keys[1 - i]
-            rpc, evidence = side.chain.rpc, crypto.keccak(json.dumps(remote, sort_keys=True).encode())
+            own, other = self.enclave_key(self.gateways[i]), told[1 - i]
+            remote = max(other["keys"], key=lambda k: k["epoch"])
+            rpc = side.chain.rpc
             sent.append((rpc, side.gateway.send(side.owner, "registerKey", self.sides[1 - i].identity, remote["epoch"],
-                                                abi.to_bytes(remote["public_key"]), evidence, abi.to_bytes(self.manifest_hash))))
-            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI)))
-            sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI)))
+                                                remote["public_key"], other["evidence_digest"], self.manifest_hash)))
+            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI, gas=21000)))
+            sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI, gas=21000)))
         for rpc, tx in sent:
             rpc.wait_receipt(tx)
         self.say("keys registered, gas accounts filled")
