@@ -23,9 +23,10 @@ enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 				  Caisson__Wire__ClientStatus ***pb)
 {
 	const struct enclave *e = call->e;
-	Caisson__Wire__ClientStatus **list =
-		cs_arena_calloc(&call->e->arena, e->chain_count, sizeof(Caisson__Wire__ClientStatus *));
-	Caisson__Wire__ClientStatus *all = cs_arena_calloc(&call->e->arena, e->chain_count, sizeof *all);
+	Caisson__Wire__ClientStatus **list = cs_arena_calloc(&call->e->arena, e->chain_count,
+							     sizeof(Caisson__Wire__ClientStatus *));
+	Caisson__Wire__ClientStatus *all =
+		cs_arena_calloc(&call->e->arena, e->chain_count, sizeof *all);
 	if (list == NULL || all == NULL)
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < e->chain_count; i++) {
@@ -37,7 +38,8 @@ enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 	return CS_OK;
 }
 
-static enum cs_err reply_client(struct enclave_call *call, const struct enclave_chain *chain, size_t accepted)
+static enum cs_err reply_client(struct enclave_call *call, const struct enclave_chain *chain,
+				size_t accepted)
 {
 	Caisson__Wire__ClientReply out = CAISSON__WIRE__CLIENT_REPLY__INIT;
 	Caisson__Wire__ClientStatus status;
@@ -56,18 +58,22 @@ enum cs_err enclave_client_create(struct enclave_call *call)
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	verify_client_status(&chain->client, &status);
 	if (status.frozen)
-		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: only a manifest with a new anchor lifts this",
+		return cs_fail(&call->why, CS_ERR_FROZEN,
+			       "%s: only a manifest with a new anchor lifts this",
 			       chain->manifest->caip2);
-	/* Beginning again would forget what was final: within one process the state only goes forward. */
+	/* Beginning again would forget what was final: within one process the state only goes
+	 * forward. */
 	if (status.created)
-		return cs_fail(&call->why, CS_ERR_CONFLICT, "%s: the client is there, final at %llu",
-			       chain->manifest->caip2, (unsigned long long)status.final_height);
-	CS_TRY(verify_client_create(&chain->client, wire_pb_view(in->header), &call->now, &call->why));
+		return cs_fail(&call->why, CS_ERR_CONFLICT,
+			       "%s: the client is there, final at %llu", chain->manifest->caip2,
+			       (unsigned long long)status.final_height);
+	CS_TRY(verify_client_create(&chain->client, wire_pb_view(in->header), &call->now,
+				    &call->why));
 	return reply_client(call, chain, 1);
 }
 
-/* What is final has happened: the low end of time rises with it, as far as the high end allows. A chain without consensus
- * proves no time. */
+/* What is final has happened: the low end of time rises with it, as far as the high end allows. A
+ * chain without consensus proves no time. */
 static void time_rise(struct enclave_call *call, const struct enclave_chain *chain)
 {
 	struct verify_status status;
@@ -99,10 +105,11 @@ enum cs_err enclave_client_update(struct enclave_call *call)
 	if (in->n_headers == 0)
 		return cs_fail(&call->why, CS_ERR_INVALID, "headers is empty");
 	CS_TRY(views_of(call, &headers, in->headers, in->n_headers));
-	const enum cs_err err = verify_client_update(&chain->client, headers, in->n_headers, &call->now,
-						     &accepted, &call->why);
+	const enum cs_err err = verify_client_update(&chain->client, headers, in->n_headers,
+						     &call->now, &accepted, &call->why);
 	time_rise(call, chain);
-	/* A conflict is told at once. Else what was taken is told first; the rest is refused when it comes again. */
+	/* A conflict is told at once. Else what was taken is told first; the rest is refused when
+	 * it comes again. */
 	if (err != CS_OK && (err == CS_ERR_FROZEN || accepted == 0))
 		return err;
 	return reply_client(call, chain, accepted);
@@ -110,13 +117,15 @@ enum cs_err enclave_client_update(struct enclave_call *call)
 
 enum cs_err enclave_conflict(struct enclave_call *call)
 {
-	const Caisson__Wire__ConflictRequest *in = (const Caisson__Wire__ConflictRequest *)call->request;
+	const Caisson__Wire__ConflictRequest *in =
+		(const Caisson__Wire__ConflictRequest *)call->request;
 	struct enclave_chain *chain = NULL;
 	struct verify_conflict conflict;
 	Caisson__Wire__ConflictReply out = CAISSON__WIRE__CONFLICT_REPLY__INIT;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	if (verify_client_conflict(&chain->client, &conflict) != CS_OK)
-		return cs_fail(&call->why, CS_ERR_NOT_FOUND, "%s: there is no conflict", chain->manifest->caip2);
+		return cs_fail(&call->why, CS_ERR_NOT_FOUND, "%s: there is no conflict",
+			       chain->manifest->caip2);
 	ProtobufCBinaryData first = wire_pb_bytes(&call->e->arena, conflict.first);
 	ProtobufCBinaryData second = wire_pb_bytes(&call->e->arena, conflict.second);
 	out.first = &first;
@@ -129,8 +138,8 @@ enum cs_err enclave_conflict(struct enclave_call *call)
 /* ---- blocks ---- */
 
 enum cs_err enclave_blocks_open(struct enclave_call *call, struct enclave_blocks *blocks,
-				const struct enclave_chain *chain, const ProtobufCBinaryData *headers,
-				size_t count)
+				const struct enclave_chain *chain,
+				const ProtobufCBinaryData *headers, size_t count)
 {
 	*blocks = (struct enclave_blocks){.client = &chain->client};
 	if (count == 0)
@@ -140,7 +149,8 @@ enum cs_err enclave_blocks_open(struct enclave_call *call, struct enclave_blocks
 	if (ancestors == NULL)
 		return CS_ERR_NO_MEMORY;
 	CS_TRY(views_of(call, &views, headers, count));
-	CS_TRY(verify_client_ancestors(&chain->client, views, count, &call->now, ancestors, &call->why));
+	CS_TRY(verify_client_ancestors(&chain->client, views, count, &call->now, ancestors,
+				       &call->why));
 	blocks->ancestors = ancestors;
 	blocks->ancestor_count = count;
 	return CS_OK;
@@ -173,23 +183,25 @@ enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs_hash *storag
 	const enum cs_err err =
 		verify_evm_gateway(storage_root, block, &gateway, &account_nodes, &sentinel_nodes);
 	if (err != CS_OK)
-		return cs_fail(&call->why, err, "gateway of %s at block %llu: %s", chain->manifest->caip2,
-			       (unsigned long long)block->height, cs_err_sentence(err));
+		return cs_fail(&call->why, err, "gateway of %s at block %llu: %s",
+			       chain->manifest->caip2, (unsigned long long)block->height,
+			       cs_err_sentence(err));
 	return CS_OK;
 }
 
 /* ---- keys of remotes ---- */
 
 /* The place for an epoch, kept ascending; when all are taken the oldest goes for a newer one. */
-static enum cs_err remote_key_put(struct enclave_remote *remote, const struct enclave_remote_key *key,
-				  struct cs_why *why)
+static enum cs_err remote_key_put(struct enclave_remote *remote,
+				  const struct enclave_remote_key *key, struct cs_why *why)
 {
 	size_t at = 0;
 	while (at < remote->key_count && remote->keys[at].epoch < key->epoch)
 		at++;
 	if (at < remote->key_count && remote->keys[at].epoch == key->epoch) {
 		if (key->height < remote->keys[at].height)
-			return cs_fail(why, CS_ERR_STALE_HEADER, "this key was read at block %llu already",
+			return cs_fail(why, CS_ERR_STALE_HEADER,
+				       "this key was read at block %llu already",
 				       (unsigned long long)remote->keys[at].height);
 		remote->keys[at] = *key;
 		return CS_OK;
@@ -202,7 +214,8 @@ static enum cs_err remote_key_put(struct enclave_remote *remote, const struct en
 		remote->keys[at - 1] = *key;
 		return CS_OK;
 	}
-	memmove(&remote->keys[at + 1], &remote->keys[at], (remote->key_count - at) * sizeof remote->keys[0]);
+	memmove(&remote->keys[at + 1], &remote->keys[at],
+		(remote->key_count - at) * sizeof remote->keys[0]);
 	remote->keys[at] = *key;
 	remote->key_count++;
 	return CS_OK;
@@ -220,7 +233,8 @@ static enum cs_err reply_learned(struct enclave_call *call, const struct verify_
 
 enum cs_err enclave_learn_key(struct enclave_call *call)
 {
-	const Caisson__Wire__LearnKeyRequest *in = (const Caisson__Wire__LearnKeyRequest *)call->request;
+	const Caisson__Wire__LearnKeyRequest *in =
+		(const Caisson__Wire__LearnKeyRequest *)call->request;
 	struct enclave_chain *chain = NULL;
 	struct enclave_remote_key learned = {.epoch = in->epoch, .height = in->height};
 	struct enclave_blocks blocks;
@@ -239,10 +253,11 @@ enum cs_err enclave_learn_key(struct enclave_call *call)
 	const enum cs_err err = verify_evm_gateway_key(
 		&learned.key, &root, &chain->manifest->remotes[remote], in->epoch, &x, &window);
 	if (err != CS_OK)
-		return cs_fail(&call->why, err, "key of epoch %llu: %s", (unsigned long long)in->epoch,
-			       cs_err_sentence(err));
+		return cs_fail(&call->why, err, "key of epoch %llu: %s",
+			       (unsigned long long)in->epoch, cs_err_sentence(err));
 	if (learned.key.state == VERIFY_KEY_ABSENT)
-		return cs_fail(&call->why, CS_ERR_NOT_FOUND, "no key of epoch %llu is registered at block %llu",
+		return cs_fail(&call->why, CS_ERR_NOT_FOUND,
+			       "no key of epoch %llu is registered at block %llu",
 			       (unsigned long long)in->epoch, (unsigned long long)in->height);
 	CS_TRY(remote_key_put(&chain->remotes[remote], &learned, &call->why));
 	return reply_learned(call, &learned.key);

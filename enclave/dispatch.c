@@ -7,8 +7,8 @@ enum after {
 	AFTER_HELLO,
 };
 
-/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host is who greeted: the socket
- * has one owner. */
+/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
+ * is who greeted: the socket has one owner. */
 static const struct {
 	enum wire_type type;
 	enum after after;
@@ -118,12 +118,13 @@ static struct verify_time time_of(struct enclave *e, const struct verify_time *n
 	return time;
 }
 
-static enum cs_err step(struct enclave_call *call, const struct verify_time *now, enum wire_type type,
-			struct cs_bytes request)
+static enum cs_err step(struct enclave_call *call, const struct verify_time *now,
+			enum wire_type type, struct cs_bytes request)
 {
 	ProtobufCMessage *message = NULL;
 	CS_TRY(may_send(call, type));
-	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena, &call->why));
+	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena,
+			   &call->why));
 	call->now = time_of(call->e, now);
 	call->request = message;
 	return dispatch(call, type);
@@ -145,7 +146,8 @@ enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, en
 	const char *why = call.why.text[0] != '\0' ? call.why.text : cs_err_sentence(err);
 	char text[sizeof call.why.text];
 	size_t n = 0;
-	/* The text is ours, but a view of what the host sent may be quoted in it: printable ASCII alone goes out. */
+	/* The text is ours, but a view of what the host sent may be quoted in it: printable ASCII
+	 * alone goes out. */
 	for (; why[n] != '\0' && n < sizeof text - 1; n++)
 		text[n] = why[n] >= 0x20 && why[n] < 0x7f ? why[n] : '?';
 	text[n] = '\0';

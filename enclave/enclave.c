@@ -1,6 +1,5 @@
-#include "enclave/state.h"
-
 #include "core/aead.h"
+#include "enclave/state.h"
 #include "enclave/tee.h"
 
 #include <string.h>
@@ -8,7 +7,8 @@
 size_t enclave_size(void)
 {
 	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
-	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + MANIFEST_CHAINS_MAX * client + ENCLAVE_ARENA_SIZE;
+	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + MANIFEST_CHAINS_MAX * client +
+	       ENCLAVE_ARENA_SIZE;
 }
 
 size_t enclave_secrets_size(void)
@@ -45,14 +45,17 @@ enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, 
 		.confirmations = f->confirmations,
 		.reorg_margin_s = f->reorg_margin_s,
 	};
-	return verify_evm_open(&chain->client, memory_at(e, (size_t)(chain - e->chains)), &config, e->sig, why);
+	return verify_evm_open(&chain->client, memory_at(e, (size_t)(chain - e->chains)), &config,
+			       e->sig, why);
 }
 
-static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *manifest, struct cs_why *why)
+static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *manifest,
+			     struct cs_why *why)
 {
 	for (size_t i = 0; i < e->chain_count; i++)
 		if (e->chains[i].manifest == manifest)
-			return cs_fail(why, CS_ERR_DUPLICATE, "%s is to be served twice", manifest->caip2);
+			return cs_fail(why, CS_ERR_DUPLICATE, "%s is to be served twice",
+				       manifest->caip2);
 	struct enclave_chain *chain = &e->chains[e->chain_count];
 	chain->manifest = manifest;
 	if (manifest->finality.mode == MANIFEST_INSECURE_DEV_HEAD)
@@ -61,7 +64,8 @@ static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *man
 	return enclave_client_open(e, chain, why);
 }
 
-static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch, struct cs_why *why)
+static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch,
+			     struct cs_why *why)
 {
 	if (launch->serve_count > MANIFEST_CHAINS_MAX)
 		return CS_ERR_TOO_LARGE;
@@ -71,7 +75,8 @@ static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *lau
 		return CS_OK;
 	}
 	for (size_t i = 0; i < launch->serve_count; i++) {
-		const struct manifest_chain *manifest = manifest_chain_of(&e->manifest, &launch->serve[i]);
+		const struct manifest_chain *manifest =
+			manifest_chain_of(&e->manifest, &launch->serve[i]);
 		if (manifest == NULL)
 			return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "chain to serve");
 		CS_TRY(serve_add(e, manifest, why));
@@ -85,7 +90,8 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	if (launch->seal_root.n != sizeof secrets->seal_root.b)
 		return cs_fail(why, CS_ERR_INVALID, "the sealing root is not 32 bytes");
 	if (!manifest_lists_build(launch->manifest, &launch->measurement))
-		return cs_fail(why, CS_ERR_UNLISTED_BUILD, "the manifest does not list this measurement");
+		return cs_fail(why, CS_ERR_UNLISTED_BUILD,
+			       "the manifest does not list this measurement");
 	e->manifest = *launch->manifest;
 	e->measurement = launch->measurement;
 	e->insecure_flags = launch->insecure_flags | tee_insecure_flags();
@@ -138,7 +144,8 @@ enum cs_err enclave_random(const struct enclave *e, void *p, size_t n)
 	return e->random(p, n) ? CS_OK : CS_ERR_CRYPTO;
 }
 
-struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e, const struct enclave_chain *chain)
+struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
+						 const struct enclave_chain *chain)
 {
 	return &e->secrets->chains[chain - e->chains];
 }
@@ -158,7 +165,8 @@ enum cs_err enclave_chain_find(struct enclave_call *call, struct enclave_chain *
 			return CS_OK;
 		}
 	}
-	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST, "chain: not one that this enclave serves");
+	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST,
+		       "chain: not one that this enclave serves");
 }
 
 enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
@@ -171,7 +179,8 @@ enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
 			return CS_OK;
 		}
 	}
-	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST, "not a remote of %s", chain->manifest->caip2);
+	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST, "not a remote of %s",
+		       chain->manifest->caip2);
 }
 
 enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,

@@ -1,5 +1,6 @@
-/* The whole enclave as one function without descriptors: a request and the time in, a reply out. It never reads a clock, a
- * file or a socket, and does nothing that the manifest does not name; main.c is the shell around it. */
+/* The whole enclave as one function without descriptors: a request and the time in, a reply out. It
+ * never reads a clock, a file or a socket, and does nothing that the manifest does not name; main.c
+ * is the shell around it. */
 #ifndef ENCLAVE_ENCLAVE_H
 #define ENCLAVE_ENCLAVE_H
 
@@ -15,16 +16,17 @@ struct enclave_secrets;
 
 /* What the shell gives at start. Everything is copied; memory of `manifest` may go afterwards. */
 struct enclave_launch {
-	const struct manifest *manifest;     /* the newest of the lineage */
+	const struct manifest *manifest; /* the newest of the lineage */
 	struct cs_hash measurement;
-	uint64_t insecure_flags;             /* as found by the sandbox and the backend */
-	struct cs_bytes seal_root;           /* 32 bytes */
-	size_t serve_count;                  /* 0: every chain of the manifest */
+	uint64_t insecure_flags;                   /* as found by the sandbox and the backend */
+	struct cs_bytes seal_root;                 /* 32 bytes */
+	size_t serve_count;                        /* 0: every chain of the manifest */
 	struct cs_hash serve[MANIFEST_CHAINS_MAX]; /* identities */
-	const char *build;                   /* version text for hello */
+	const char *build;                         /* version text for hello */
 	/* Fills p with n random bytes; false ends the request with CRYPTO. */
 	bool (*random)(void *p, size_t n);
-	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes. */
+	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes.
+	 */
 	int (*probe)(uint32_t what);
 };
 
@@ -32,9 +34,9 @@ struct enclave_launch {
 size_t enclave_size(void);
 size_t enclave_secrets_size(void);
 
-/* UNLISTED_BUILD when the manifest does not list the measurement, NOT_IN_MANIFEST for a chain to serve that it does not
- * name, UNSUPPORTED for a finality mode that the build has not, CRYPTO. `e` and `secrets` are of the sizes above, zeroed,
- * and stay the caller's. */
+/* UNLISTED_BUILD when the manifest does not list the measurement, NOT_IN_MANIFEST for a chain to
+ * serve that it does not name, UNSUPPORTED for a finality mode that the build has not, CRYPTO. `e`
+ * and `secrets` are of the sizes above, zeroed, and stay the caller's. */
 CS_NODISCARD enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 				      const struct enclave_launch *launch, struct cs_why *why);
 void enclave_done(struct enclave *e);
@@ -44,9 +46,10 @@ uint64_t enclave_insecure_flags(const struct enclave *e);
 /* A new connection: hello is asked for again. */
 void enclave_connected(struct enclave *e);
 
-/* Answers one request: the body of the reply goes to `reply`, its type is returned (request + 1, or WIRE_ERROR). The reply
- * buffer is empty and has room for CS_FRAME_BODY_SIZE_MAX. Nothing in the state changes when the answer is a refusal, except
- * that a conflict that was proven freezes its client. */
+/* Answers one request: the body of the reply goes to `reply`, its type is returned (request + 1, or
+ * WIRE_ERROR). The reply buffer is empty and has room for CS_FRAME_BODY_SIZE_MAX. Nothing in the
+ * state changes when the answer is a refusal, except that a conflict that was proven freezes its
+ * client. */
 enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, enum wire_type type,
 			    struct cs_bytes request, struct cs_buf *reply);
 

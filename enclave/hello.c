@@ -1,5 +1,5 @@
-/* What the enclave says about itself: hello with evidence, signed status, keys, and the requests that make, seal and open
- * its state. The preimages are those of docs/protocol/boundary.md. */
+/* What the enclave says about itself: hello with evidence, signed status, keys, and the requests
+ * that make, seal and open its state. The preimages are those of docs/protocol/boundary.md. */
 #include "enclave/state.h"
 #include "enclave/tee.h"
 
@@ -115,10 +115,12 @@ static struct cs_hash clients_hash(const struct enclave *e)
 	return cs_keccak_end(&hash);
 }
 
-static struct cs_hash status_digest(const struct enclave_call *call, const struct cs_hash *nonce, bool insecure)
+static struct cs_hash status_digest(const struct enclave_call *call, const struct cs_hash *nonce,
+				    bool insecure)
 {
 	const struct enclave *e = call->e;
-	const struct cs_hash tag = wire_tag(insecure ? "caisson/status/v1/insecure" : "caisson/status/v1");
+	const struct cs_hash tag =
+		wire_tag(insecure ? "caisson/status/v1/insecure" : "caisson/status/v1");
 	const struct cs_hash clients = clients_hash(e);
 	uint8_t memory[6 * 32];
 	struct cs_buf preimage;
@@ -134,7 +136,8 @@ static struct cs_hash status_digest(const struct enclave_call *call, const struc
 
 enum cs_err enclave_status(struct enclave_call *call)
 {
-	const Caisson__Wire__StatusRequest *in = (const Caisson__Wire__StatusRequest *)call->request;
+	const Caisson__Wire__StatusRequest *in =
+		(const Caisson__Wire__StatusRequest *)call->request;
 	const struct cs_hash nonce = wire_pb_hash(in->nonce);
 	const struct enclave_chain *chain = &call->e->chains[0];
 	struct cs_arena *arena = &call->e->arena;
@@ -210,7 +213,8 @@ enum cs_err enclave_export(struct enclave_call *call)
 	struct cs_bytes sealed;
 	/* An empty state, stored over a good one, would be the end of its keys. */
 	if (!call->e->started)
-		return cs_fail(&call->why, CS_ERR_NO_KEY, "there is no state yet: Import or Init first");
+		return cs_fail(&call->why, CS_ERR_NO_KEY,
+			       "there is no state yet: Import or Init first");
 	CS_TRY(enclave_seal(call, &sealed));
 	out.sealed = wire_pb_bytes(&call->e->arena, sealed);
 	out.counter = call->e->counter;
@@ -219,7 +223,8 @@ enum cs_err enclave_export(struct enclave_call *call)
 
 enum cs_err enclave_import(struct enclave_call *call)
 {
-	const Caisson__Wire__ImportRequest *in = (const Caisson__Wire__ImportRequest *)call->request;
+	const Caisson__Wire__ImportRequest *in =
+		(const Caisson__Wire__ImportRequest *)call->request;
 	Caisson__Wire__ImportReply out = CAISSON__WIRE__IMPORT_REPLY__INIT;
 	CS_TRY(enclave_unseal(call, wire_pb_view(in->sealed)));
 	call->e->started = true;
@@ -267,14 +272,16 @@ static enum cs_err reply_rotate(struct enclave_call *call, struct enclave_chain 
 
 enum cs_err enclave_rotate(struct enclave_call *call)
 {
-	const Caisson__Wire__RotateRequest *in = (const Caisson__Wire__RotateRequest *)call->request;
+	const Caisson__Wire__RotateRequest *in =
+		(const Caisson__Wire__RotateRequest *)call->request;
 	struct enclave_chain *chain = NULL;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
 			       chain->manifest->caip2);
 	const uint64_t newest = chain->keys[chain->key_count - 1].epoch;
-	/* A successor that does not sign yet is announced again: two different keys of one epoch suspend each other. */
+	/* A successor that does not sign yet is announced again: two different keys of one epoch
+	 * suspend each other. */
 	if (newest == chain->epoch_current)
 		CS_TRY(enclave_key_make(call->e, chain, newest + 1, &call->why));
 	return reply_rotate(call, chain);

@@ -13,8 +13,8 @@ enum enclave_insecure {
 
 struct enclave_insecure_row {
 	unsigned bit;
-	const char *name;     /* NULL ends the table */
-	const char *option;   /* "insecure-…", empty when it cannot be chosen */
+	const char *name;   /* NULL ends the table */
+	const char *option; /* "insecure-…", empty when it cannot be chosen */
 	const char *sentence;
 };
 

@@ -37,7 +37,8 @@ enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uin
 			     struct cs_why *why)
 {
 	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
-	/* The place behind the last is free except when the list is full: then the new key waits in the scratch. */
+	/* The place behind the last is free except when the list is full: then the new key waits in
+	 * the scratch. */
 	struct cs_secret *fresh = (struct cs_secret *)(void *)e->secrets->scratch;
 	struct enclave_key key = {.epoch = epoch, .insecure = e->insecure_flags != 0};
 	enum cs_err err = secret_make(e, fresh);
@@ -76,7 +77,8 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 	const struct enclave *e = call->e;
 	struct cs_arena *arena = &call->e->arena;
 	const size_t max = e->chain_count * ENCLAVE_EPOCHS_MAX;
-	Caisson__Wire__KeyInfo **list = cs_arena_calloc(arena, max, sizeof(Caisson__Wire__KeyInfo *));
+	Caisson__Wire__KeyInfo **list =
+		cs_arena_calloc(arena, max, sizeof(Caisson__Wire__KeyInfo *));
 	Caisson__Wire__KeyInfo *infos = cs_arena_calloc(arena, max, sizeof *infos);
 	if (list == NULL || infos == NULL)
 		return CS_ERR_NO_MEMORY;
@@ -85,10 +87,12 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 		const struct enclave_chain *chain = &e->chains[i];
 		for (size_t k = 0; k < chain->key_count; k++, n++) {
 			caisson__wire__key_info__init(&infos[n]);
-			infos[n].chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->manifest->identity.b));
+			infos[n].chain =
+				wire_pb_bytes(arena, CS_BYTES_OF(chain->manifest->identity.b));
 			infos[n].epoch = chain->keys[k].epoch;
 			infos[n].public_key = wire_pb_bytes(arena, CS_BYTES_OF(chain->keys[k].x.b));
-			infos[n].gas_address = wire_pb_bytes(arena, CS_BYTES_OF(chain->gas_address.b));
+			infos[n].gas_address =
+				wire_pb_bytes(arena, CS_BYTES_OF(chain->gas_address.b));
 			list[n] = &infos[n];
 		}
 	}
@@ -131,7 +135,8 @@ enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *ou
 		secrets->signer_x = key->x;
 	}
 	CS_TRY(enclave_random(call->e, aux.b, sizeof aux.b));
-	const enum cs_err err = cs_schnorr_sign_by(call->e->sig, out, &secrets->signer, digest, &aux);
+	const enum cs_err err =
+		cs_schnorr_sign_by(call->e->sig, out, &secrets->signer, digest, &aux);
 	cs_wipe(&aux, sizeof aux);
 	return err;
 }
@@ -165,8 +170,8 @@ enum cs_err enclave_sign_statement(struct enclave_call *call, struct wire_signed
 			      .root = wire_root(leaves, count)},
 	};
 	const bool insecure = key->insecure || call->e->insecure_flags != 0;
-	const struct cs_hash digest = wire_digest(
-		&result.statement, insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
+	const struct cs_hash digest = wire_digest(&result.statement, insecure ? WIRE_DOMAIN_INSECURE
+									      : WIRE_DOMAIN_SECURE);
 	CS_TRY(enclave_sign_digest(call, &result.signature, chain, key, &digest));
 	/* A newer epoch that was named once stays in use. */
 	if (key->epoch > chain->epoch_current)

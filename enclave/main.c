@@ -1,5 +1,6 @@
-/* The shell: the only file with descriptors. Reads what the enclave needs, takes the process' rights away, then reads a frame,
- * lets enclave_step answer it, writes the answer, for one client after the other. */
+/* The shell: the only file with descriptors. Reads what the enclave needs, takes the process'
+ * rights away, then reads a frame, lets enclave_step answer it, writes the answer, for one client
+ * after the other. */
 #include "core/hash.h"
 #include "enclave/enclave.h"
 #include "enclave/sandbox.h"
@@ -41,13 +42,15 @@ struct arguments {
 	bool measure;
 };
 
-/* Lines of the start go to stderr by write alone: stdio would ask for system calls that the filter kills. */
+/* Lines of the start go to stderr by write alone: stdio would ask for system calls that the filter
+ * kills. */
 static void say(const char *what, const char *detail)
 {
 	char line[512];
 	struct cs_buf buf;
 	cs_buf_init(&buf, line, sizeof line);
-	cs_put_text(&buf, "caisson-enclave: %s%s%.300s\n", what, detail[0] != '\0' ? ": " : "", detail);
+	cs_put_text(&buf, "caisson-enclave: %s%s%.300s\n", what, detail[0] != '\0' ? ": " : "",
+		    detail);
 	if (write(STDERR_FILENO, line, buf.n) < 0)
 		return; /* nobody listens */
 }
@@ -117,8 +120,8 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	return args->measure || (args->listen_fd >= 0 && args->seal_root_fd >= 0 && args->lineage != NULL &&
-				 args->manifest_count > 0);
+	return args->measure || (args->listen_fd >= 0 && args->seal_root_fd >= 0 &&
+				 args->lineage != NULL && args->manifest_count > 0);
 }
 
 /* ---- what is read before the sandbox ---- */
@@ -129,7 +132,8 @@ static ssize_t read_all(int fd, uint8_t *p, size_t size_max)
 	size_t n = 0;
 	for (;;) {
 		uint8_t more;
-		const ssize_t got = n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
+		const ssize_t got =
+			n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 || (got > 0 && n == size_max))
@@ -152,7 +156,8 @@ static ssize_t read_file(const char *path, uint8_t *p, size_t size_max)
 
 static void *memory(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
@@ -183,7 +188,8 @@ static bool random_bytes(void *p, size_t n)
 	return true;
 }
 
-static enum cs_err load_lineage(struct manifest *newest, const struct arguments *args, struct cs_why *why)
+static enum cs_err load_lineage(struct manifest *newest, const struct arguments *args,
+				struct cs_why *why)
 {
 	const size_t size = 8u * 1024 * 1024;
 	static uint8_t file[MANIFEST_SIZE_MAX];
@@ -202,9 +208,11 @@ static enum cs_err load_lineage(struct manifest *newest, const struct arguments 
 		const ssize_t n = read_file(args->manifests[i], file, sizeof file);
 		if (n < 0)
 			return cs_fail(why, CS_ERR_IO, "manifest %zu cannot be read", i + 1);
-		err = manifest_read(newest, &arena, cs_bytes(file, (size_t)n), i == 0 ? NULL : &before, why);
+		err = manifest_read(newest, &arena, cs_bytes(file, (size_t)n),
+				    i == 0 ? NULL : &before, why);
 		if (err == CS_OK && i == 0 && !cs_hash_eq(&newest->hash, &lineage))
-			return cs_fail(why, CS_ERR_WRONG_LINEAGE, "the first manifest is not --lineage");
+			return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+				       "the first manifest is not --lineage");
 		before = *newest;
 	}
 	(void)munmap(block, size);
@@ -212,8 +220,8 @@ static enum cs_err load_lineage(struct manifest *newest, const struct arguments 
 }
 
 /* By CAIP-2 id where one chain has it, by identity always. */
-static enum cs_err find_served(struct cs_hash *identity, const struct manifest *manifest, const char *name,
-			       struct cs_why *why)
+static enum cs_err find_served(struct cs_hash *identity, const struct manifest *manifest,
+			       const char *name, struct cs_why *why)
 {
 	size_t found = 0;
 	for (size_t i = 0; i < manifest->chain_count; i++) {
@@ -225,7 +233,8 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 	if (found == 1)
 		return CS_OK;
 	if (found > 1)
-		return cs_fail(why, CS_ERR_DUPLICATE, "--serve %s: more than one, give the identity", name);
+		return cs_fail(why, CS_ERR_DUPLICATE,
+			       "--serve %s: more than one, give the identity", name);
 	if (cs_unhex(identity->b, sizeof identity->b, cs_bytes_str(name)) != CS_OK)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "--serve %s", name);
 	return CS_OK;
@@ -236,7 +245,8 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 static struct verify_time clock_now(void)
 {
 	struct timespec now = {0};
-	/* Insecure_host_time: the host's clock is the only source that a manifest can name today. */
+	/* Insecure_host_time: the host's clock is the only source that a manifest can name today.
+	 */
 	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
 		return (struct verify_time){0, 0};
 	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};
@@ -257,7 +267,8 @@ static bool write_all(int fd, const uint8_t *p, size_t n)
 }
 
 /* One reply in one write. */
-static bool answer(struct enclave *e, int fd, const struct wire_frame *frame, struct cs_bytes body, uint8_t *out)
+static bool answer(struct enclave *e, int fd, const struct wire_frame *frame, struct cs_bytes body,
+		   uint8_t *out)
 {
 	struct cs_buf reply;
 	const struct verify_time now = clock_now();
@@ -288,7 +299,8 @@ static void serve_client(struct enclave *e, int fd, uint8_t *in, uint8_t *out)
 				return;
 			if (have - at - WIRE_FRAME_HEAD_SIZE < frame.body_size)
 				break;
-			if (!answer(e, fd, &frame, cs_bytes(in + at + WIRE_FRAME_HEAD_SIZE, frame.body_size), out))
+			if (!answer(e, fd, &frame,
+				    cs_bytes(in + at + WIRE_FRAME_HEAD_SIZE, frame.body_size), out))
 				return;
 			at += WIRE_FRAME_HEAD_SIZE + frame.body_size;
 		}
@@ -329,8 +341,8 @@ static bool is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
 }
 
-static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest, const struct arguments *args,
-			   uint8_t seal_root[32], struct cs_why *why)
+static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
+			   const struct arguments *args, uint8_t seal_root[32], struct cs_why *why)
 {
 	if (!is_listening(args->listen_fd))
 		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is no listening Unix socket");
@@ -342,7 +354,8 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 		CS_TRY(find_served(&launch->serve[i], manifest, args->serve[i], why));
 	launch->serve_count = args->serve_count;
 	if (read_all(args->seal_root_fd, seal_root, 32) != 32)
-		return cs_fail(why, CS_ERR_INVALID, "--seal-root-fd does not give exactly 32 bytes");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "--seal-root-fd does not give exactly 32 bytes");
 	(void)close(args->seal_root_fd);
 	return CS_OK;
 }
@@ -374,8 +387,9 @@ static int run(const struct arguments *args)
 	if (e == NULL || seal_root == NULL || secrets == NULL)
 		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
 	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
-		return fail(EXIT_SANDBOX, CS_ERR_SANDBOX,
-			    &(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
+		return fail(
+			EXIT_SANDBOX, CS_ERR_SANDBOX,
+			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
 	enum cs_err err = prepare(&launch, &manifest, args, seal_root, &why);
 	if (err != CS_OK)
 		return fail(EXIT_MANIFEST, err, &why);
@@ -403,12 +417,15 @@ int main(int argc, char **argv)
 	struct cs_hash measurement;
 	char text[65];
 	if (!take_arguments(&args, argc, argv)) {
-		say("usage: --listen-fd N --seal-root-fd N --lineage HASH --manifest FILE… [--serve CHAIN…] "
-		    "[--insecure-network|-no-seccomp|-new-privileges|-core-dumps|-plain-memory] | --measure",
+		say("usage: --listen-fd N --seal-root-fd N --lineage HASH --manifest FILE… "
+		    "[--serve CHAIN…] "
+		    "[--insecure-network|-no-seccomp|-new-privileges|-core-dumps|-plain-memory] | "
+		    "--measure",
 		    "");
 		return EXIT_USAGE;
 	}
-	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads lazily it loads now. */
+	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
+	 * lazily it loads now. */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return EXIT_FAILED;
 	if (!args.measure)

@@ -16,8 +16,8 @@ static enum cs_err only(const struct cs_json *json, const char *const *keys, siz
 {
 	return cs_json_only(json, keys, count, why);
 }
-#define ONLY(json, why, ...)                                                                       \
-	only(json, (const char *const[]){__VA_ARGS__},                                             \
+#define ONLY(json, why, ...)                           \
+	only(json, (const char *const[]){__VA_ARGS__}, \
 	     CS_LEN(((const char *const[]){__VA_ARGS__})), why)
 
 /* Elements of an array of hex strings of 32 bytes, all different. */
@@ -37,7 +37,8 @@ static enum cs_err read_hashes(struct cs_hash *out, size_t *count, size_t count_
 			return cs_fail(why, err, "%s[%zu] is not 32 bytes of hex", key, n);
 		for (size_t i = 0; i < n; i++)
 			if (cs_hash_eq(&out[i], &out[n]))
-				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu] is there twice", key, n);
+				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu] is there twice", key,
+					       n);
 		n++;
 	}
 	*count = n;
@@ -63,29 +64,36 @@ static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *jso
 			return CS_OK;
 		}
 	}
-	return cs_fail(why, CS_ERR_UNSUPPORTED, "finality.mode is none of clique, qbft, insecure_dev_head");
+	return cs_fail(why, CS_ERR_UNSUPPORTED,
+		       "finality.mode is none of clique, qbft, insecure_dev_head");
 }
 
-/* What a mode needs above 0, and what it does not use and must leave 0, so that nobody believes in a setting without effect. */
+/* What a mode needs above 0, and what it does not use and must leave 0, so that nobody believes in
+ * a setting without effect. */
 static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *why)
 {
 	switch (f->mode) {
 	case MANIFEST_CLIQUE:
 		if (f->epoch == 0 || f->reorg_margin_s == 0 || f->confirmations != 0)
-			return cs_fail(why, CS_ERR_INVALID,
-				       "clique needs epoch and reorg_margin_s, and no confirmations");
+			return cs_fail(
+				why, CS_ERR_INVALID,
+				"clique needs epoch and reorg_margin_s, and no confirmations");
 		if (f->anchor_height % f->epoch != 0)
-			return cs_fail(why, CS_ERR_INVALID,
-				       "anchor_height is no multiple of the epoch: it lists no signers");
+			return cs_fail(
+				why, CS_ERR_INVALID,
+				"anchor_height is no multiple of the epoch: it lists no signers");
 		return CS_OK;
 	case MANIFEST_QBFT:
 		if (f->confirmations != 0 || f->seals_min != 0 || f->epoch != 0)
-			return cs_fail(why, CS_ERR_INVALID, "qbft has no confirmations, seals_min and epoch");
+			return cs_fail(why, CS_ERR_INVALID,
+				       "qbft has no confirmations, seals_min and epoch");
 		return CS_OK;
 	case MANIFEST_INSECURE_DEV_HEAD:
-		if (f->confirmations == 0 || f->reorg_margin_s == 0 || f->seals_min != 0 || f->epoch != 0)
+		if (f->confirmations == 0 || f->reorg_margin_s == 0 || f->seals_min != 0 ||
+		    f->epoch != 0)
 			return cs_fail(why, CS_ERR_INVALID,
-				       "insecure_dev_head needs confirmations and reorg_margin_s, and no seals");
+				       "insecure_dev_head needs confirmations and reorg_margin_s, "
+				       "and no seals");
 		return CS_OK;
 	}
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "finality.mode");
@@ -96,21 +104,26 @@ static enum cs_err read_finality(struct manifest_finality *f, const struct cs_js
 {
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, chain, "finality", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s", "trusting_period_s",
-		    "seals_min", "epoch", "period_s", "drift_max_s", "confirmations", "reorg_margin_s"));
+	CS_TRY(ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
+		    "trusting_period_s", "seals_min", "epoch", "period_s", "drift_max_s",
+		    "confirmations", "reorg_margin_s"));
 	CS_TRY(read_mode(&f->mode, json, why));
-	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash", why));
+	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash",
+				  why));
 	CS_TRY(cs_json_member_u64(&f->anchor_height, json, "anchor_height", NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->anchor_age_max_s, json, "anchor_age_max_s", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->trusting_period_s, json, "trusting_period_s", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->trusting_period_s, json, "trusting_period_s", NUMBER_MAX,
+				  why));
 	CS_TRY(cs_json_member_u64(&f->seals_min, json, "seals_min", VERIFY_EVM_SIGNERS_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->epoch, json, "epoch", NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->period_s, json, "period_s", NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->drift_max_s, json, "drift_max_s", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->confirmations, json, "confirmations", VERIFY_EVM_CONFIRMATIONS_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->confirmations, json, "confirmations",
+				  VERIFY_EVM_CONFIRMATIONS_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", NUMBER_MAX, why));
 	if (f->anchor_age_max_s == 0 || f->trusting_period_s == 0)
-		return cs_fail(why, CS_ERR_INVALID, "anchor_age_max_s and trusting_period_s are above 0");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "anchor_age_max_s and trusting_period_s are above 0");
 	return check_mode(f, why);
 }
 
@@ -130,22 +143,26 @@ static enum cs_err read_chain(struct manifest_chain *chain, const struct cs_json
 			      struct cs_why *why)
 {
 	struct cs_bytes caip2;
-	CS_TRY(ONLY(json, why, "caip2", "code_hash", "finality", "gateway", "genesis", "policy", "remotes"));
+	CS_TRY(ONLY(json, why, "caip2", "code_hash", "finality", "gateway", "genesis", "policy",
+		    "remotes"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", MANIFEST_CAIP2_SIZE_MAX, why));
 	const enum cs_err err = cs_caip2_eip155(&chain->chain_id, caip2);
 	if (err != CS_OK)
 		return cs_fail(why, err, "caip2 is not eip155:<chain id>");
 	memcpy(chain->caip2, caip2.p, caip2.n);
 	chain->caip2[caip2.n] = '\0';
-	CS_TRY(cs_json_member_hex(chain->code_hash.b, sizeof chain->code_hash.b, json, "code_hash", why));
+	CS_TRY(cs_json_member_hex(chain->code_hash.b, sizeof chain->code_hash.b, json, "code_hash",
+				  why));
 	CS_TRY(cs_json_member_hex(chain->gateway.b, sizeof chain->gateway.b, json, "gateway", why));
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
 	CS_TRY(read_finality(&chain->finality, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
-	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, MANIFEST_REMOTES_MAX, json, "remotes", why));
+	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, MANIFEST_REMOTES_MAX, json,
+			   "remotes", why));
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	if (manifest_lists_remote(chain, &chain->identity))
-		return cs_fail(why, CS_ERR_INVALID, "%s: a gateway is no remote of itself", chain->caip2);
+		return cs_fail(why, CS_ERR_INVALID, "%s: a gateway is no remote of itself",
+			       chain->caip2);
 	return CS_OK;
 }
 
@@ -156,12 +173,14 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 	if (array->count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "chains is empty");
 	if (array->count > MANIFEST_CHAINS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "chains has more than %d", MANIFEST_CHAINS_MAX);
+		return cs_fail(why, CS_ERR_TOO_LARGE, "chains has more than %d",
+			       MANIFEST_CHAINS_MAX);
 	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
 		struct manifest_chain *chain = &m->chains[m->chain_count];
 		CS_TRY(read_chain(chain, at, why));
 		if (manifest_chain_of(m, &chain->identity) != NULL)
-			return cs_fail(why, CS_ERR_DUPLICATE, "%s: the gateway is there twice", chain->caip2);
+			return cs_fail(why, CS_ERR_DUPLICATE, "%s: the gateway is there twice",
+				       chain->caip2);
 		m->chain_count++;
 	}
 	return CS_OK;
@@ -188,11 +207,13 @@ static enum cs_err read_administrators(struct manifest *m, const struct cs_json 
 	uint64_t threshold = 0;
 	CS_TRY(cs_json_member(&object, json, "administrators", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(object, why, "keys", "threshold"));
-	CS_TRY(read_hashes(m->administrators, &m->administrator_count, MANIFEST_ADMINISTRATORS_MAX, object,
-			   "keys", why));
-	CS_TRY(cs_json_member_u64(&threshold, object, "threshold", MANIFEST_ADMINISTRATORS_MAX, why));
+	CS_TRY(read_hashes(m->administrators, &m->administrator_count, MANIFEST_ADMINISTRATORS_MAX,
+			   object, "keys", why));
+	CS_TRY(cs_json_member_u64(&threshold, object, "threshold", MANIFEST_ADMINISTRATORS_MAX,
+				  why));
 	if (threshold == 0 || threshold > m->administrator_count)
-		return cs_fail(why, CS_ERR_INVALID, "threshold is not between 1 and the number of keys");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "threshold is not between 1 and the number of keys");
 	m->threshold = (size_t)threshold;
 	return CS_OK;
 }
@@ -203,7 +224,8 @@ static enum cs_err read_time(struct manifest *m, const struct cs_json *json, str
 	CS_TRY(cs_json_member(&array, json, "time", CS_JSON_ARRAY, why));
 	if (array->count != 1 || array->child->type != CS_JSON_STRING ||
 	    !cs_bytes_eq(array->child->text, cs_bytes_str("insecure_host_time")))
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "time: only [\"insecure_host_time\"] is known");
+		return cs_fail(why, CS_ERR_UNSUPPORTED,
+			       "time: only [\"insecure_host_time\"] is known");
 	m->insecure_host_time = true;
 	return CS_OK;
 }
@@ -211,8 +233,8 @@ static enum cs_err read_time(struct manifest *m, const struct cs_json *json, str
 static enum cs_err read_body(struct manifest *m, const struct cs_json *json, struct cs_why *why)
 {
 	uint64_t version = 0;
-	CS_TRY(ONLY(json, why, "administrators", "batch_max", "builds", "chains", "name", "number", "previous",
-		    "statement_manifest_min", "time", "version"));
+	CS_TRY(ONLY(json, why, "administrators", "batch_max", "builds", "chains", "name", "number",
+		    "previous", "statement_manifest_min", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, json, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -222,16 +244,19 @@ static enum cs_err read_body(struct manifest *m, const struct cs_json *json, str
 	CS_TRY(cs_json_member_u64(&m->batch_max, json, "batch_max", MANIFEST_BATCH_MAX, why));
 	if (m->batch_max == 0)
 		return cs_fail(why, CS_ERR_INVALID, "batch_max is 0");
-	CS_TRY(cs_json_member_u64(&m->statement_manifest_min, json, "statement_manifest_min", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&m->statement_manifest_min, json, "statement_manifest_min",
+				  NUMBER_MAX, why));
 	if (m->statement_manifest_min == 0 || m->statement_manifest_min > m->number)
-		return cs_fail(why, CS_ERR_INVALID, "statement_manifest_min is not between 1 and number");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "statement_manifest_min is not between 1 and number");
 	CS_TRY(read_time(m, json, why));
 	CS_TRY(read_administrators(m, json, why));
 	CS_TRY(read_hashes(m->builds, &m->build_count, MANIFEST_BUILDS_MAX, json, "builds", why));
 	return read_chains(m, json, why);
 }
 
-/* Every signature that is there must be good and of another administrator: a signed file has no room for noise. */
+/* Every signature that is there must be good and of another administrator: a signed file has no
+ * room for noise. */
 static enum cs_err check_signatures(const struct manifest *m, const struct manifest *judge,
 				    const struct cs_json *array, struct cs_why *why)
 {
@@ -247,16 +272,21 @@ static enum cs_err check_signatures(const struct manifest *m, const struct manif
 		size_t who = 0;
 		if ((err = ONLY(at, why, "key", "signature")) != CS_OK ||
 		    (err = cs_json_member_hex(key.b, sizeof key.b, at, "key", why)) != CS_OK ||
-		    (err = cs_json_member_hex(signature, sizeof signature, at, "signature", why)) != CS_OK)
+		    (err = cs_json_member_hex(signature, sizeof signature, at, "signature", why)) !=
+			    CS_OK)
 			break;
-		while (who < judge->administrator_count && !cs_hash_eq(&judge->administrators[who], &key))
+		while (who < judge->administrator_count &&
+		       !cs_hash_eq(&judge->administrators[who], &key))
 			who++;
 		if (who == judge->administrator_count)
-			err = cs_fail(why, CS_ERR_WRONG_KEY, "signatures[%zu]: not an administrator", count);
+			err = cs_fail(why, CS_ERR_WRONG_KEY,
+				      "signatures[%zu]: not an administrator", count);
 		else if (signed_by[who])
-			err = cs_fail(why, CS_ERR_DUPLICATE, "signatures[%zu]: signed already", count);
+			err = cs_fail(why, CS_ERR_DUPLICATE, "signatures[%zu]: signed already",
+				      count);
 		else if (cs_schnorr_verify64(sig, signature, &key, CS_BYTES_OF(m->hash.b)) != CS_OK)
-			err = cs_fail(why, CS_ERR_BAD_SIGNATURE, "signatures[%zu] does not verify", count);
+			err = cs_fail(why, CS_ERR_BAD_SIGNATURE, "signatures[%zu] does not verify",
+				      count);
 		else
 			signed_by[who] = true;
 		count++;
@@ -264,15 +294,18 @@ static enum cs_err check_signatures(const struct manifest *m, const struct manif
 	cs_sig_free(sig);
 	CS_TRY(err);
 	if (count < judge->threshold)
-		return cs_fail(why, CS_ERR_UNAUTHORIZED, "%zu of %zu signatures", count, judge->threshold);
+		return cs_fail(why, CS_ERR_UNAUTHORIZED, "%zu of %zu signatures", count,
+			       judge->threshold);
 	return CS_OK;
 }
 
-static enum cs_err check_lineage(struct manifest *m, const struct manifest *before, struct cs_why *why)
+static enum cs_err check_lineage(struct manifest *m, const struct manifest *before,
+				 struct cs_why *why)
 {
 	if (before == NULL) {
 		if (m->number != 1 || !cs_hash_is_zero(&m->previous))
-			return cs_fail(why, CS_ERR_WRONG_LINEAGE, "the first manifest has number 1 and no previous");
+			return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+				       "the first manifest has number 1 and no previous");
 		m->lineage = m->hash;
 		return CS_OK;
 	}
@@ -280,14 +313,17 @@ static enum cs_err check_lineage(struct manifest *m, const struct manifest *befo
 		return cs_fail(why, CS_ERR_WRONG_LINEAGE, "number %llu does not follow %llu",
 			       (unsigned long long)m->number, (unsigned long long)before->number);
 	if (!cs_hash_eq(&m->previous, &before->hash))
-		return cs_fail(why, CS_ERR_WRONG_LINEAGE, "previous is not the hash of manifest %llu",
+		return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+			       "previous is not the hash of manifest %llu",
 			       (unsigned long long)before->number);
 	m->lineage = before->lineage;
 	return CS_OK;
 }
 
-/* docs/protocol/manifest.md. The whole file is canonical, so what is written again here are the bytes that were read. */
-static enum cs_err hash_body(struct cs_hash *hash, const struct cs_json *body, struct cs_arena *arena)
+/* docs/protocol/manifest.md. The whole file is canonical, so what is written again here are the
+ * bytes that were read. */
+static enum cs_err hash_body(struct cs_hash *hash, const struct cs_json *body,
+			     struct cs_arena *arena)
 {
 	struct cs_buf text;
 	CS_TRY(cs_buf_init_arena(&text, arena, MANIFEST_SIZE_MAX));
@@ -315,7 +351,8 @@ enum cs_err manifest_read(struct manifest *manifest, struct cs_arena *arena, str
 	CS_TRY(cs_json_member(&body, json, "manifest", CS_JSON_OBJECT, why));
 	CS_TRY(cs_json_member(&signatures, json, "signatures", CS_JSON_ARRAY, why));
 	if (signatures->count > MANIFEST_ADMINISTRATORS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %d signatures", MANIFEST_ADMINISTRATORS_MAX);
+		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %d signatures",
+			       MANIFEST_ADMINISTRATORS_MAX);
 	struct manifest *m = cs_arena_calloc(arena, 1, sizeof *m);
 	if (m == NULL)
 		return CS_ERR_NO_MEMORY;

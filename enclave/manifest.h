@@ -1,5 +1,6 @@
-/* The manifest: what this enclave may verify and sign, by whom it may be built, and who says so. It is read strictly (one
- * canonical form, every field known, every list bounded) and never written here. docs/protocol/manifest.md has the form. */
+/* The manifest: what this enclave may verify and sign, by whom it may be built, and who says so. It
+ * is read strictly (one canonical form, every field known, every list bounded) and never written
+ * here. docs/protocol/manifest.md has the form. */
 #ifndef ENCLAVE_MANIFEST_H
 #define ENCLAVE_MANIFEST_H
 
@@ -27,30 +28,32 @@ struct manifest_finality {
 	enum manifest_mode mode;
 	uint64_t anchor_height;
 	struct cs_hash anchor_hash;
-	uint64_t anchor_age_max_s;   /* an anchor older than this begins no client */
-	uint64_t trusting_period_s;  /* a client whose newest final header is older than this is not used */
-	uint64_t seals_min;          /* clique: distinct sealers; 0: ceil(2N/3) */
-	uint64_t epoch;              /* clique: blocks between two lists of signers */
-	uint64_t period_s;           /* a header is at least so much later than its parent */
-	uint64_t drift_max_s;        /* how far ahead of now a header's time may be; 0: 15 */
-	uint64_t confirmations;      /* insecure_dev_head: headers on top */
-	uint64_t reorg_margin_s;     /* added to a deadline before absence proves anything; 0 only for qbft */
+	uint64_t anchor_age_max_s;  /* an anchor older than this begins no client */
+	uint64_t trusting_period_s; /* a client whose newest final header is older than this is not
+				       used */
+	uint64_t seals_min;         /* clique: distinct sealers; 0: ceil(2N/3) */
+	uint64_t epoch;             /* clique: blocks between two lists of signers */
+	uint64_t period_s;          /* a header is at least so much later than its parent */
+	uint64_t drift_max_s;       /* how far ahead of now a header's time may be; 0: 15 */
+	uint64_t confirmations;     /* insecure_dev_head: headers on top */
+	uint64_t reorg_margin_s; /* added to a deadline before absence proves anything; 0 only for
+				    qbft */
 };
 
 struct manifest_policy {
-	uint64_t fee_cap_wei;        /* per gas */
-	uint64_t gas_limit_max;      /* of one transaction */
-	uint64_t total_cap_wei;      /* gas limit times fee */
+	uint64_t fee_cap_wei;   /* per gas */
+	uint64_t gas_limit_max; /* of one transaction */
+	uint64_t total_cap_wei; /* gas limit times fee */
 	struct cs_address sweep_to;
 };
 
 struct manifest_chain {
 	char caip2[MANIFEST_CAIP2_SIZE_MAX + 1];
-	uint64_t chain_id;           /* the reference of eip155 */
+	uint64_t chain_id; /* the reference of eip155 */
 	struct cs_hash genesis;
 	struct cs_address gateway;
 	struct cs_hash code_hash;
-	struct cs_hash identity;     /* computed: docs/protocol/envelope.md section 1 */
+	struct cs_hash identity; /* computed: docs/protocol/envelope.md section 1 */
 	struct manifest_finality finality;
 	struct manifest_policy policy;
 	size_t remote_count;
@@ -58,14 +61,15 @@ struct manifest_chain {
 };
 
 struct manifest {
-	struct cs_hash hash;         /* computed */
-	struct cs_hash lineage;      /* computed: hash of the first */
-	uint64_t number;             /* from 1 */
-	struct cs_hash previous;     /* zero for the first */
+	struct cs_hash hash;     /* computed */
+	struct cs_hash lineage;  /* computed: hash of the first */
+	uint64_t number;         /* from 1 */
+	struct cs_hash previous; /* zero for the first */
 	char name[MANIFEST_NAME_SIZE_MAX + 1];
 	bool insecure_host_time;
 	uint64_t batch_max;
-	uint64_t statement_manifest_min; /* statements of remotes under an older manifest are refused */
+	uint64_t statement_manifest_min; /* statements of remotes under an older manifest are
+					    refused */
 	size_t threshold;
 	size_t administrator_count;
 	struct cs_hash administrators[MANIFEST_ADMINISTRATORS_MAX]; /* x of BIP-340 */
@@ -75,11 +79,12 @@ struct manifest {
 	struct manifest_chain chains[MANIFEST_CHAINS_MAX];
 };
 
-/* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a lineage: then it must have
- * number 1, a zero previous hash, and signatures of its own administrators; else the number is the next one, the previous
- * hash is that of `before`, and k of n of *its* administrators signed.
- * Errors: TOO_LARGE, MALFORMED, NON_CANONICAL, UNKNOWN_FIELD, MISSING_FIELD, DUPLICATE, INVALID, UNSUPPORTED for the form;
- * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), UNAUTHORIZED (fewer than k). */
+/* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a
+ * lineage: then it must have number 1, a zero previous hash, and signatures of its own
+ * administrators; else the number is the next one, the previous hash is that of `before`, and k of
+ * n of *its* administrators signed. Errors: TOO_LARGE, MALFORMED, NON_CANONICAL, UNKNOWN_FIELD,
+ * MISSING_FIELD, DUPLICATE, INVALID, UNSUPPORTED for the form; WRONG_LINEAGE when it does not
+ * follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), UNAUTHORIZED (fewer than k). */
 CS_NODISCARD enum cs_err manifest_read(struct manifest *manifest, struct cs_arena *arena,
 				       struct cs_bytes file, const struct manifest *before,
 				       struct cs_why *why);

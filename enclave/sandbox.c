@@ -39,7 +39,8 @@ void *sandbox_secret_memory(size_t size, bool *plain)
 			p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		(void)close(fd);
 		if (p != MAP_FAILED) {
-			/* Touched now: a page that is missing later would be a signal in the middle of signing. */
+			/* Touched now: a page that is missing later would be a signal in the middle
+			 * of signing. */
 			memset(p, 0, size);
 			*plain = false;
 			return p;
@@ -48,7 +49,8 @@ void *sandbox_secret_memory(size_t size, bool *plain)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	/* Both only lessen the harm: the property is reported as missing whether they work or not. */
+	/* Both only lessen the harm: the property is reported as missing whether they work or not.
+	 */
 	(void)mlock(p, size);
 	(void)madvise(p, size, MADV_DONTDUMP);
 	*plain = true;
@@ -70,7 +72,8 @@ static bool network_is_gone(void)
 
 static void leave_network(void)
 {
-	/* An unprivileged process needs the user namespace for the others; root in a chroot may not have it. */
+	/* An unprivileged process needs the user namespace for the others; root in a chroot may not
+	 * have it. */
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0 &&
 	    unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
 		return; /* what counts is whether the network is gone, and that is looked at next */
@@ -88,22 +91,22 @@ static bool dumps_are_off(void)
 
 /* Enough to accept one client, to read, write and sign. */
 static const int calls_allowed[] = {
-	SCMP_SYS(accept4), SCMP_SYS(read),        SCMP_SYS(write),         SCMP_SYS(close),
-	SCMP_SYS(brk),     SCMP_SYS(munmap),      SCMP_SYS(mremap),        SCMP_SYS(madvise),
-	SCMP_SYS(futex),   SCMP_SYS(getrandom),   SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(exit),    SCMP_SYS(exit_group),  SCMP_SYS(restart_syscall),
+	SCMP_SYS(accept4), SCMP_SYS(read),       SCMP_SYS(write),           SCMP_SYS(close),
+	SCMP_SYS(brk),     SCMP_SYS(munmap),     SCMP_SYS(mremap),          SCMP_SYS(madvise),
+	SCMP_SYS(futex),   SCMP_SYS(getrandom),  SCMP_SYS(clock_gettime),   SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(exit),    SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
 };
 #if SANITIZER
 /* What the runtimes call in clean runs, and what their reports try and can do without. */
 static const int calls_instrumented[] = {
-	SCMP_SYS(sigaltstack), SCMP_SYS(gettid),      SCMP_SYS(getpid),
+	SCMP_SYS(sigaltstack),    SCMP_SYS(gettid),      SCMP_SYS(getpid),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield), SCMP_SYS(pipe2),
 };
 static const int calls_answered[] = {
-	SCMP_SYS(open),    SCMP_SYS(openat),    SCMP_SYS(readlink),  SCMP_SYS(stat),
-	SCMP_SYS(newfstatat), SCMP_SYS(access), SCMP_SYS(clone),     SCMP_SYS(socket),
-	SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(ioctl),   SCMP_SYS(fstat),
-	SCMP_SYS(pipe),    SCMP_SYS(process_vm_readv), SCMP_SYS(rt_sigaction), SCMP_SYS(getppid),
+	SCMP_SYS(open),       SCMP_SYS(openat),           SCMP_SYS(readlink),     SCMP_SYS(stat),
+	SCMP_SYS(newfstatat), SCMP_SYS(access),           SCMP_SYS(clone),        SCMP_SYS(socket),
+	SCMP_SYS(getrlimit),  SCMP_SYS(prlimit64),        SCMP_SYS(ioctl),        SCMP_SYS(fstat),
+	SCMP_SYS(pipe),       SCMP_SYS(process_vm_readv), SCMP_SYS(rt_sigaction), SCMP_SYS(getppid),
 	SCMP_SYS(tgkill),
 };
 #endif
@@ -161,7 +164,8 @@ enum cs_err sandbox_enter(uint64_t tolerated, uint64_t *missing, struct cs_why *
 		found |= ENCLAVE_INSECURE_network;
 	if (!dumps_are_off())
 		found |= ENCLAVE_INSECURE_core_dumps;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		found |= ENCLAVE_INSECURE_new_privileges;
 	/* Judged before the filter, which would kill the process that wants to say why. */
 	CS_TRY(refuse_missing(found, tolerated, why));

@@ -1,11 +1,11 @@
 /* Sealed state. In front, in the clear and authenticated:
- *   magic 8 · lineage 32 · measurement of the build that sealed 32 · manifest number 8 · counter 8 · salt 32
- * then AES-256-GCM over the state. The key is HKDF-SHA-256 of the sealing root with the salt (fresh for each blob, so that no
- * nonce ever repeats under one key) and the lineage as written in front: a blob is first proven to be untouched, then judged. */
-#include "enclave/state.h"
-
+ *   magic 8 · lineage 32 · measurement of the build that sealed 32 · manifest number 8 · counter 8
+ * · salt 32 then AES-256-GCM over the state. The key is HKDF-SHA-256 of the sealing root with the
+ * salt (fresh for each blob, so that no nonce ever repeats under one key) and the lineage as
+ * written in front: a blob is first proven to be untouched, then judged. */
 #include "core/aead.h"
 #include "core/reader.h"
+#include "enclave/state.h"
 
 #include <string.h>
 
@@ -51,8 +51,8 @@ static void key_derive(struct cs_secret *key, const struct enclave *e, const str
 	uint8_t info[48];
 	memcpy(info, "caisson/seal/v1\0", 16);
 	memcpy(info + 16, head->lineage.b, 32);
-	cs_hkdf(key->b, sizeof key->b, CS_BYTES_OF(e->secrets->seal_root.b), CS_BYTES_OF(head->salt.b),
-		CS_BYTES_OF(info));
+	cs_hkdf(key->b, sizeof key->b, CS_BYTES_OF(e->secrets->seal_root.b),
+		CS_BYTES_OF(head->salt.b), CS_BYTES_OF(info));
 }
 
 /* ---- writing ---- */
@@ -75,7 +75,8 @@ static void put_remotes(struct cs_buf *buf, const struct enclave_chain *chain)
 	}
 }
 
-static enum cs_err put_client(struct enclave_call *call, struct cs_buf *buf, const struct enclave_chain *chain)
+static enum cs_err put_client(struct enclave_call *call, struct cs_buf *buf,
+			      const struct enclave_chain *chain)
 {
 	struct verify_status status;
 	struct cs_buf client;
@@ -92,7 +93,8 @@ static enum cs_err put_client(struct enclave_call *call, struct cs_buf *buf, con
 	return CS_OK;
 }
 
-static enum cs_err put_chain(struct enclave_call *call, struct cs_buf *buf, const struct enclave_chain *chain)
+static enum cs_err put_chain(struct enclave_call *call, struct cs_buf *buf,
+			     const struct enclave_chain *chain)
 {
 	const struct enclave_chain_secrets *secrets = enclave_secrets_of(call->e, chain);
 	cs_put_word(buf, &chain->manifest->identity);
@@ -135,8 +137,8 @@ static enum cs_err seal_into(struct enclave_call *call, struct cs_buf *out, stru
 	CS_TRY(cs_buf_init_arena(out, &e->arena, HEAD_SIZE + state->n + CS_AEAD_TAG_SIZE));
 	head_put(out, &head);
 	key_derive(&key, e, &head);
-	const enum cs_err err =
-		cs_aead_seal(out->p + HEAD_SIZE, &key, nonce, cs_bytes(out->p, HEAD_SIZE), cs_buf_view(state));
+	const enum cs_err err = cs_aead_seal(out->p + HEAD_SIZE, &key, nonce,
+					     cs_bytes(out->p, HEAD_SIZE), cs_buf_view(state));
 	cs_wipe(&key, sizeof key);
 	out->n = HEAD_SIZE + state->n + CS_AEAD_TAG_SIZE;
 	return err;
@@ -202,8 +204,8 @@ static enum cs_err get_remote(struct enclave_chain *chain, struct cs_reader *rea
 	return CS_OK;
 }
 
-/* A client of another anchor than the manifest's is left out: a higher manifest with a new anchor begins anew, and lifts a
- * freeze. Under the same manifest the anchors are the same. */
+/* A client of another anchor than the manifest's is left out: a higher manifest with a new anchor
+ * begins anew, and lifts a freeze. Under the same manifest the anchors are the same. */
 static enum cs_err get_client(struct enclave_call *call, struct enclave_chain *chain,
 			      struct cs_reader *reader, bool same_manifest)
 {
@@ -217,7 +219,8 @@ static enum cs_err get_client(struct enclave_call *call, struct enclave_chain *c
 	return err;
 }
 
-static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain, struct cs_reader *reader)
+static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain,
+			    struct cs_reader *reader)
 {
 	const size_t count = cs_get_u8(reader);
 	if (count > ENCLAVE_EPOCHS_MAX)
@@ -232,7 +235,8 @@ static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain, stru
 	return count == 0 ? CS_OK : cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
 }
 
-static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader, bool same_manifest)
+static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader,
+			     bool same_manifest)
 {
 	struct enclave *e = call->e;
 	struct cs_hash identity;
@@ -292,11 +296,14 @@ static enum cs_err judge(struct enclave_call *call, const struct head *head)
 {
 	const struct enclave *e = call->e;
 	if (!cs_hash_eq(&head->lineage, &e->manifest.lineage))
-		return cs_fail(&call->why, CS_ERR_WRONG_LINEAGE, "sealed under another first manifest");
+		return cs_fail(&call->why, CS_ERR_WRONG_LINEAGE,
+			       "sealed under another first manifest");
 	if (!manifest_lists_build(&e->manifest, &head->measurement))
-		return cs_fail(&call->why, CS_ERR_UNLISTED_BUILD, "sealed by a build that the manifest does not list");
+		return cs_fail(&call->why, CS_ERR_UNLISTED_BUILD,
+			       "sealed by a build that the manifest does not list");
 	if (head->manifest_number > e->manifest.number)
-		return cs_fail(&call->why, CS_ERR_ROLLED_BACK, "sealed under manifest %llu, this is %llu",
+		return cs_fail(&call->why, CS_ERR_ROLLED_BACK,
+			       "sealed under manifest %llu, this is %llu",
 			       (unsigned long long)head->manifest_number,
 			       (unsigned long long)e->manifest.number);
 	if (e->started && head->counter < e->counter)
@@ -317,7 +324,8 @@ enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed)
 	head_get(&head, cs_bytes(sealed.p, HEAD_SIZE));
 	key_derive(&key, e, &head);
 	const struct cs_bytes box = cs_bytes(sealed.p + HEAD_SIZE, sealed.n - HEAD_SIZE);
-	enum cs_err err = cs_aead_open(e->secrets->scratch, &key, nonce, cs_bytes(sealed.p, HEAD_SIZE), box);
+	enum cs_err err =
+		cs_aead_open(e->secrets->scratch, &key, nonce, cs_bytes(sealed.p, HEAD_SIZE), box);
 	cs_wipe(&key, sizeof key);
 	CS_TRY(err);
 	const size_t size = box.n - CS_AEAD_TAG_SIZE;

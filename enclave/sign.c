@@ -1,7 +1,6 @@
-/* Statements: what a final block proves becomes one signed batch. Everything that is signed here was verified in the same
- * request, from the bytes of that request. */
+/* Statements: what a final block proves becomes one signed batch. Everything that is signed here
+ * was verified in the same request, from the bytes of that request. */
 #include "enclave/state.h"
-
 #include "verify/evm/receipt.h"
 
 struct batch {
@@ -13,16 +12,16 @@ struct batch {
 	enum wire_status outcomes[CS_BATCH_MAX];
 };
 
-static enum cs_err batch_add(struct enclave_call *call, struct batch *batch, const struct cs_hash *id,
-			     const struct cs_hash *leaf)
+static enum cs_err batch_add(struct enclave_call *call, struct batch *batch,
+			     const struct cs_hash *id, const struct cs_hash *leaf)
 {
 	if (batch->count >= call->e->manifest.batch_max)
 		return cs_fail(&call->why, CS_ERR_TOO_LARGE, "more than %llu in one batch",
 			       (unsigned long long)call->e->manifest.batch_max);
 	for (size_t i = 0; i < batch->count; i++)
 		if (cs_hash_eq(&batch->ids[i], id))
-			return cs_fail(&call->why, CS_ERR_DUPLICATE, "items %zu and %zu are one message", i,
-				       batch->count);
+			return cs_fail(&call->why, CS_ERR_DUPLICATE,
+				       "items %zu and %zu are one message", i, batch->count);
 	batch->ids[batch->count] = *id;
 	batch->leaves[batch->count] = *leaf;
 	batch->count++;
@@ -37,34 +36,40 @@ static enum cs_err check_log(struct enclave_call *call, const struct batch *batc
 	const struct manifest_chain *chain = batch->chain->manifest;
 	const struct cs_hash topic = wire_evm_topic_message_committed();
 	if (!cs_address_eq(&log->address, &chain->gateway))
-		return cs_fail(&call->why, CS_ERR_WRONG_CONTRACT, "item %zu: not a log of the gateway of %s",
-			       batch->count, chain->caip2);
+		return cs_fail(&call->why, CS_ERR_WRONG_CONTRACT,
+			       "item %zu: not a log of the gateway of %s", batch->count,
+			       chain->caip2);
 	if (log->topic_count < 2 || !cs_hash_eq(&log->topics[0], &topic))
-		return cs_fail(&call->why, CS_ERR_WRONG_EVENT, "item %zu: not MessageCommitted", batch->count);
-	if (!cs_hash_eq(&log->topics[1], id))
-		return cs_fail(&call->why, CS_ERR_REFUTED, "item %zu: the log is of another message",
+		return cs_fail(&call->why, CS_ERR_WRONG_EVENT, "item %zu: not MessageCommitted",
 			       batch->count);
+	if (!cs_hash_eq(&log->topics[1], id))
+		return cs_fail(&call->why, CS_ERR_REFUTED,
+			       "item %zu: the log is of another message", batch->count);
 	return CS_OK;
 }
 
 static enum cs_err check_route(struct enclave_call *call, const struct wire_message_head *head,
-			       const struct cs_hash *source, const struct cs_hash *destination, size_t item)
+			       const struct cs_hash *source, const struct cs_hash *destination,
+			       size_t item)
 {
 	if (!cs_hash_eq(&head->destination, destination))
-		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION, "item %zu: for another destination", item);
+		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
+			       "item %zu: for another destination", item);
 	if (!cs_hash_eq(&head->source, source))
 		return cs_fail(&call->why, CS_ERR_REFUTED, "item %zu: from another source", item);
 	return CS_OK;
 }
 
 static enum cs_err add_message(struct enclave_call *call, struct batch *batch,
-			       const struct verify_block *block, const struct verify_receipt *receipt,
+			       const struct verify_block *block,
+			       const struct verify_receipt *receipt,
 			       const Caisson__Wire__MessageClaim *claim)
 {
 	struct wire_message_head head;
 	struct verify_log log;
 	CS_TRY(wire_head_from_pb(&head, claim->head));
-	CS_TRY(check_route(call, &head, &batch->chain->manifest->identity, batch->receiver, batch->count));
+	CS_TRY(check_route(call, &head, &batch->chain->manifest->identity, batch->receiver,
+			   batch->count));
 	const struct cs_hash id = wire_message_id(&head);
 	const struct cs_hash leaf = wire_leaf_message(&id);
 	const enum cs_err err = verify_receipt_log(&log, receipt, claim->log_index);
@@ -74,14 +79,16 @@ static enum cs_err add_message(struct enclave_call *call, struct batch *batch,
 	CS_TRY(check_log(call, batch, &log, &id));
 	/* The attribute may only raise the manifest's rule. */
 	if (block->final_height - block->height < head.finality)
-		return cs_fail(&call->why, CS_ERR_NOT_FINAL, "item %zu: asks for %u final blocks more, has %llu",
-			       batch->count, (unsigned)head.finality,
+		return cs_fail(&call->why, CS_ERR_NOT_FINAL,
+			       "item %zu: asks for %u final blocks more, has %llu", batch->count,
+			       (unsigned)head.finality,
 			       (unsigned long long)(block->final_height - block->height));
 	return batch_add(call, batch, &id, &leaf);
 }
 
 static enum cs_err add_receipt(struct enclave_call *call, struct batch *batch,
-			       const struct enclave_blocks *blocks, const Caisson__Wire__ReceiptClaim *claim)
+			       const struct enclave_blocks *blocks,
+			       const Caisson__Wire__ReceiptClaim *claim)
 {
 	struct verify_block block;
 	struct verify_nodes nodes;
@@ -89,13 +96,16 @@ static enum cs_err add_receipt(struct enclave_call *call, struct batch *batch,
 	const struct cs_hash claimed = wire_pb_hash(claim->block_hash);
 	CS_TRY(enclave_blocks_find(call, &block, blocks, claim->height));
 	if (!cs_hash_eq(&block.hash, &claimed))
-		return cs_fail(&call->why, CS_ERR_REFUTED, "block %llu: another block is final at this height",
+		return cs_fail(&call->why, CS_ERR_REFUTED,
+			       "block %llu: another block is final at this height",
 			       (unsigned long long)claim->height);
 	CS_TRY(enclave_nodes(call, &nodes, claim->proof));
-	const enum cs_err err = verify_receipt(&receipt, &block.events_root, claim->tx_index, &nodes);
+	const enum cs_err err =
+		verify_receipt(&receipt, &block.events_root, claim->tx_index, &nodes);
 	if (err != CS_OK)
-		return cs_fail(&call->why, err, "receipt %u of block %llu: %s", (unsigned)claim->tx_index,
-			       (unsigned long long)claim->height, cs_err_sentence(err));
+		return cs_fail(&call->why, err, "receipt %u of block %llu: %s",
+			       (unsigned)claim->tx_index, (unsigned long long)claim->height,
+			       cs_err_sentence(err));
 	if (claim->n_messages == 0)
 		return cs_fail(&call->why, CS_ERR_INVALID, "a receipt without messages");
 	for (size_t i = 0; i < claim->n_messages; i++)
@@ -138,8 +148,8 @@ enum cs_err enclave_sign_messages(struct enclave_call *call)
 	CS_TRY(enclave_blocks_open(call, &blocks, chain, in->headers, in->n_headers));
 	for (size_t i = 0; i < in->n_receipts; i++)
 		CS_TRY(add_receipt(call, batch, &blocks, in->receipts[i]));
-	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_MESSAGE, batch->receiver, in->epoch,
-				      batch->leaves, batch->count));
+	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_MESSAGE, batch->receiver,
+				      in->epoch, batch->leaves, batch->count));
 	return reply_messages(call, &result, batch);
 }
 
@@ -156,19 +166,20 @@ static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
 	CS_TRY(wire_head_from_pb(&head, claim->head));
 	/* The outcome goes to the source of the message. */
 	if (!cs_hash_eq(&head.source, batch->receiver))
-		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION, "item %zu: from another source",
-			       batch->count);
-	CS_TRY(check_route(call, &head, batch->receiver, &batch->chain->manifest->identity, batch->count));
+		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
+			       "item %zu: from another source", batch->count);
+	CS_TRY(check_route(call, &head, batch->receiver, &batch->chain->manifest->identity,
+			   batch->count));
 	CS_TRY(enclave_nodes(call, &nodes, claim->proof));
-	enum cs_err err =
-		verify_evm_gateway_status(&status, storage_root, &head.source, head.sequence, &nodes);
+	enum cs_err err = verify_evm_gateway_status(&status, storage_root, &head.source,
+						    head.sequence, &nodes);
 	if (err == CS_OK)
 		err = verify_outcome(&outcome, status, head.deadline, block);
 	if (err != CS_OK)
-		return cs_fail(&call->why, err, "item %zu: block %llu of time %llu, deadline %llu: %s",
-			       batch->count, (unsigned long long)block->height,
-			       (unsigned long long)block->time_s, (unsigned long long)head.deadline,
-			       cs_err_sentence(err));
+		return cs_fail(&call->why, err,
+			       "item %zu: block %llu of time %llu, deadline %llu: %s", batch->count,
+			       (unsigned long long)block->height, (unsigned long long)block->time_s,
+			       (unsigned long long)head.deadline, cs_err_sentence(err));
 	const struct cs_hash id = wire_message_id(&head);
 	const enum wire_status stated =
 		outcome == VERIFY_STATUS_DELIVERED ? WIRE_STATUS_DELIVERED : WIRE_STATUS_DEAD;
@@ -221,7 +232,7 @@ enum cs_err enclave_sign_outcomes(struct enclave_call *call)
 	CS_TRY(enclave_gateway_at(call, &storage_root, chain, &block, in->account, in->sentinel));
 	for (size_t i = 0; i < in->n_claims; i++)
 		CS_TRY(add_status(call, batch, &block, &storage_root, in->claims[i]));
-	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_OUTCOME, batch->receiver, in->epoch,
-				      batch->leaves, batch->count));
+	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_OUTCOME, batch->receiver,
+				      in->epoch, batch->leaves, batch->count));
 	return reply_outcomes(call, &result, batch);
 }

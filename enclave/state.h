@@ -1,4 +1,5 @@
-/* What the enclave holds between requests, and the words that its files share. Private to enclave/. */
+/* What the enclave holds between requests, and the words that its files share. Private to enclave/.
+ */
 #ifndef ENCLAVE_STATE_H
 #define ENCLAVE_STATE_H
 
@@ -9,14 +10,15 @@
 #include "wire/convert.h"
 #include "wire/envelope.h"
 
-/* Statement keys of one chain that are held at a time: the one in use, its successor, and two that still overlap. 16 chains
- * of 4 are the 64 keys of the schema. */
+/* Statement keys of one chain that are held at a time: the one in use, its successor, and two that
+ * still overlap. 16 chains of 4 are the 64 keys of the schema. */
 #define ENCLAVE_EPOCHS_MAX 4u
 /* Keys of one remote that are remembered; a contract has rarely more than two in force. */
 #define ENCLAVE_REMOTE_EPOCHS_MAX 4u
 /* The bound of the schema for sealed state. */
 #define ENCLAVE_SEALED_SIZE_MAX (1024u * 1024)
-/* A request of 2 MiB decoded, a transaction of 1 MiB in three copies, ancestors, and the reply's copies. */
+/* A request of 2 MiB decoded, a transaction of 1 MiB in three copies, ancestors, and the reply's
+ * copies. */
 #define ENCLAVE_ARENA_SIZE (16u * 1024 * 1024)
 #define ENCLAVE_BUILD_SIZE_MAX 64u
 
@@ -41,15 +43,16 @@ struct enclave_remote {
 struct enclave_chain {
 	const struct manifest_chain *manifest;
 	struct verify_client client;
-	size_t key_count; /* 0: Init has not been asked for */
+	size_t key_count;                            /* 0: Init has not been asked for */
 	struct enclave_key keys[ENCLAVE_EPOCHS_MAX]; /* ascending epochs */
-	uint64_t epoch_current; /* signs when a request names none */
+	uint64_t epoch_current;                      /* signs when a request names none */
 	struct cs_address gas_address;
 	struct enclave_remote remotes[MANIFEST_REMOTES_MAX];
 };
 
 struct enclave_chain_secrets {
-	struct cs_secret statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
+	struct cs_secret
+		statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
 	struct cs_secret gas;
 	/* The last key that signed, made ready; of the public key `signer_x`. Never sealed. */
 	struct cs_hash signer_x;
@@ -59,7 +62,8 @@ struct enclave_chain_secrets {
 struct enclave_secrets {
 	struct cs_secret seal_root;
 	struct enclave_chain_secrets chains[MANIFEST_CHAINS_MAX];
-	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX]; /* the state in the clear, while it is sealed or opened */
+	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX]; /* the state in the clear, while it is sealed or
+						     opened */
 };
 
 struct enclave {
@@ -98,7 +102,8 @@ CS_NODISCARD enum cs_err enclave_chain_find(struct enclave_call *call, struct en
 CS_NODISCARD enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
 					     const struct enclave_chain *chain,
 					     ProtobufCBinaryData identity);
-struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e, const struct enclave_chain *chain);
+struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
+						 const struct enclave_chain *chain);
 /* CRYPTO when there is no randomness. */
 CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t n);
 /* Views of the nodes and the large last one, in the arena. */
@@ -119,7 +124,8 @@ struct enclave_blocks {
 	size_t ancestor_count;
 };
 /* Checks the ancestors that came with the request, if any. */
-CS_NODISCARD enum cs_err enclave_blocks_open(struct enclave_call *call, struct enclave_blocks *blocks,
+CS_NODISCARD enum cs_err enclave_blocks_open(struct enclave_call *call,
+					     struct enclave_blocks *blocks,
 					     const struct enclave_chain *chain,
 					     const ProtobufCBinaryData *headers, size_t count);
 CS_NODISCARD enum cs_err enclave_blocks_find(struct enclave_call *call, struct verify_block *block,
@@ -134,15 +140,16 @@ CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs
 /* ---- keys ---- */
 
 /* A fresh key of the epoch at the end of the list. Nothing has changed on failure. */
-CS_NODISCARD enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uint64_t epoch,
-					  struct cs_why *why);
+CS_NODISCARD enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain,
+					  uint64_t epoch, struct cs_why *why);
 CS_NODISCARD enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain);
 void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 					    Caisson__Wire__KeyInfo ***pb);
 /* H of all keys: what the report data binds. */
 struct cs_hash enclave_keys_hash(const struct enclave *e);
-/* Signs with the epoch (0: the current one); naming a newer one makes it current. NO_KEY, WRONG_EPOCH. */
+/* Signs with the epoch (0: the current one); naming a newer one makes it current. NO_KEY,
+ * WRONG_EPOCH. */
 CS_NODISCARD enum cs_err enclave_sign_statement(struct enclave_call *call, struct wire_signed *out,
 						struct enclave_chain *chain, enum wire_kind kind,
 						const struct cs_hash *receiver, uint64_t epoch,
@@ -150,13 +157,15 @@ CS_NODISCARD enum cs_err enclave_sign_statement(struct enclave_call *call, struc
 /* With the newest key of the chain, over any digest of a tag of its own. */
 CS_NODISCARD enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
 					     const struct enclave_chain *chain,
-					     const struct enclave_key *key, const struct cs_hash *digest);
+					     const struct enclave_key *key,
+					     const struct cs_hash *digest);
 
 /* ---- sealed state ---- */
 
 /* The whole state, sealed, in the arena; the counter has risen. */
 CS_NODISCARD enum cs_err enclave_seal(struct enclave_call *call, struct cs_bytes *sealed);
-/* WRONG_LINEAGE, UNLISTED_BUILD, SEAL_BROKEN, ROLLED_BACK, CONFLICT. Nothing has changed on failure. */
+/* WRONG_LINEAGE, UNLISTED_BUILD, SEAL_BROKEN, ROLLED_BACK, CONFLICT. Nothing has changed on
+ * failure. */
 CS_NODISCARD enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed);
 /* An empty client for the chain at the place that belongs to it. */
 CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain,

@@ -1,5 +1,5 @@
-/* What a backend says about itself: evidence over report data, and which insecurities come with it. One backend is linked;
- * evidence is made by the backend and judged elsewhere (verify/attest). */
+/* What a backend says about itself: evidence over report data, and which insecurities come with it.
+ * One backend is linked; evidence is made by the backend and judged elsewhere (verify/attest). */
 #ifndef ENCLAVE_TEE_H
 #define ENCLAVE_TEE_H
 

@@ -1,8 +1,8 @@
-/* Transactions of the gas account: the remote's statement is checked as the contract will check it, the call is built here
- * from what was checked, and the policy of the manifest decides about address, value and fee. */
-#include "enclave/state.h"
-
+/* Transactions of the gas account: the remote's statement is checked as the contract will check it,
+ * the call is built here from what was checked, and the policy of the manifest decides about
+ * address, value and fee. */
 #include "core/rlp.h"
+#include "enclave/state.h"
 
 #include <string.h>
 
@@ -23,7 +23,8 @@ struct items {
 	size_t count;
 };
 
-static const struct enclave_remote_key *remote_key_of(const struct enclave_remote *remote, uint64_t epoch)
+static const struct enclave_remote_key *remote_key_of(const struct enclave_remote *remote,
+						      uint64_t epoch)
 {
 	for (size_t i = 0; i < remote->key_count; i++)
 		if (remote->keys[i].epoch == epoch)
@@ -31,8 +32,9 @@ static const struct enclave_remote_key *remote_key_of(const struct enclave_remot
 	return NULL;
 }
 
-/* The contract compares with its block's time. The newest final block is a little behind it, the clock may be: a key that
- * could be in force by one of the two is let through, because the contract decides. */
+/* The contract compares with its block's time. The newest final block is a little behind it, the
+ * clock may be: a key that could be in force by one of the two is let through, because the contract
+ * decides. */
 static enum cs_err check_key_in_force(struct enclave_call *call, const struct enclave_chain *chain,
 				      const struct enclave_remote_key *key)
 {
@@ -44,13 +46,15 @@ static enum cs_err check_key_in_force(struct enclave_call *call, const struct en
 	if (now.high_s != 0 && now.low_s > now.high_s)
 		now.high_s = now.low_s;
 	if (key->key.state != VERIFY_KEY_ACTIVE)
-		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH, "the key of epoch %llu is suspended or revoked",
+		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH,
+			       "the key of epoch %llu is suspended or revoked",
 			       (unsigned long long)key->epoch);
 	enum cs_err err = verify_time_reached(&now, key->key.not_before_s);
 	if (err == CS_OK)
 		err = verify_time_within(&now, key->key.not_after_s);
 	if (err != CS_OK)
-		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH, "the key of epoch %llu is not in force now",
+		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH,
+			       "the key of epoch %llu is not in force now",
 			       (unsigned long long)key->epoch);
 	return CS_OK;
 }
@@ -63,38 +67,46 @@ static enum cs_err check_signature(struct enclave_call *call, const struct wire_
 	const struct cs_hash digest = wire_digest(&st->statement, enclave_domain(call->e));
 	if (cs_lift_x(call->e->sig, &even, &st->signature.rx) != CS_OK ||
 	    !cs_hash_eq(&even, &st->signature.ry))
-		return cs_fail(&call->why, CS_ERR_BAD_SIGNATURE, "R is not the even point of its x");
+		return cs_fail(&call->why, CS_ERR_BAD_SIGNATURE,
+			       "R is not the even point of its x");
 	if (cs_schnorr_verify(call->e->sig, &st->signature, &key->key.x, &digest) != CS_OK)
-		return cs_fail(&call->why, CS_ERR_WRONG_KEY, "not signed by the registered key of epoch %llu",
+		return cs_fail(&call->why, CS_ERR_WRONG_KEY,
+			       "not signed by the registered key of epoch %llu",
 			       (unsigned long long)key->epoch);
 	return CS_OK;
 }
 
 static enum cs_err check_statement(struct enclave_call *call, const struct enclave_chain *chain,
-				   const struct wire_signed *st, enum wire_kind kind, const struct items *items)
+				   const struct wire_signed *st, enum wire_kind kind,
+				   const struct items *items)
 {
 	size_t remote = 0;
 	const Caisson__Wire__SignTransactionRequest *in =
 		(const Caisson__Wire__SignTransactionRequest *)call->request;
 	if (st->statement.kind != kind)
-		return cs_fail(&call->why, CS_ERR_INVALID, "a statement of another kind than the action's");
+		return cs_fail(&call->why, CS_ERR_INVALID,
+			       "a statement of another kind than the action's");
 	if (!cs_hash_eq(&st->statement.receiver, &chain->manifest->identity))
-		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION, "the statement is for another gateway");
+		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
+			       "the statement is for another gateway");
 	CS_TRY(enclave_remote_find(call, &remote, chain, in->statement->signer));
 	if (st->statement.manifest_number < call->e->manifest.statement_manifest_min)
-		return cs_fail(&call->why, CS_ERR_WRONG_MANIFEST, "signed under manifest %llu, at least %llu",
+		return cs_fail(&call->why, CS_ERR_WRONG_MANIFEST,
+			       "signed under manifest %llu, at least %llu",
 			       (unsigned long long)st->statement.manifest_number,
 			       (unsigned long long)call->e->manifest.statement_manifest_min);
 	const struct enclave_remote_key *key =
 		remote_key_of(&chain->remotes[remote], st->statement.epoch);
 	if (key == NULL)
-		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH, "no key of epoch %llu was learned: LearnKey",
+		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH,
+			       "no key of epoch %llu was learned: LearnKey",
 			       (unsigned long long)st->statement.epoch);
 	CS_TRY(check_key_in_force(call, chain, key));
 	const struct cs_hash part = wire_root(items->leaves, items->count);
 	const struct cs_hash root = wire_fold(&part, st->path, st->path_count);
 	if (!cs_hash_eq(&root, &st->statement.root))
-		return cs_fail(&call->why, CS_ERR_BAD_PROOF, "the items and the path do not lead to the root");
+		return cs_fail(&call->why, CS_ERR_BAD_PROOF,
+			       "the items and the path do not lead to the root");
 	return check_signature(call, st, key);
 }
 
@@ -111,10 +123,12 @@ static enum cs_err read_messages(struct enclave_call *call, struct items *items,
 		struct wire_message *message = &items->messages[i];
 		CS_TRY(wire_message_from_pb(message, in->messages[i]));
 		if (wire_message_check(message) != CS_OK)
-			return cs_fail(&call->why, CS_ERR_INVALID, "message %zu: the parts do not have the hashes", i);
+			return cs_fail(&call->why, CS_ERR_INVALID,
+				       "message %zu: the parts do not have the hashes", i);
 		if (!cs_hash_eq(&message->head.destination, &chain->manifest->identity) ||
 		    !cs_hash_eq(&message->head.source, &st->statement.signer))
-			return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION, "message %zu: of another route", i);
+			return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
+				       "message %zu: of another route", i);
 		const struct cs_hash id = wire_message_id(&message->head);
 		items->leaves[i] = wire_leaf_message(&id);
 	}
@@ -134,11 +148,13 @@ static enum cs_err check_deadlines(struct enclave_call *call, const struct encla
 		if (what == WIRE_CALL_EXPIRE && !passed)
 			return cs_fail(&call->why, CS_ERR_BEFORE_DEADLINE,
 				       "message %zu: final time %llu, deadline %llu", i,
-				       (unsigned long long)status.final_time_s, (unsigned long long)deadline);
+				       (unsigned long long)status.final_time_s,
+				       (unsigned long long)deadline);
 		if (what != WIRE_CALL_EXPIRE && passed)
 			return cs_fail(&call->why, CS_ERR_AFTER_DEADLINE,
 				       "message %zu: final time %llu, deadline %llu", i,
-				       (unsigned long long)status.final_time_s, (unsigned long long)deadline);
+				       (unsigned long long)status.final_time_s,
+				       (unsigned long long)deadline);
 	}
 	return CS_OK;
 }
@@ -165,7 +181,8 @@ static enum cs_err call_finalize(struct enclave_call *call, struct cs_buf *data,
 		return cs_fail(&call->why, CS_ERR_INVALID, "no outcomes");
 	for (size_t i = 0; i < in->n_outcomes; i++) {
 		CS_TRY(wire_outcome_from_pb(&items->outcomes[i], in->outcomes[i]));
-		items->leaves[i] = wire_leaf_outcome(&items->outcomes[i].message_id, items->outcomes[i].status);
+		items->leaves[i] = wire_leaf_outcome(&items->outcomes[i].message_id,
+						     items->outcomes[i].status);
 	}
 	items->count = in->n_outcomes;
 	CS_TRY(check_statement(call, chain, st, WIRE_KIND_OUTCOME, items));
@@ -203,10 +220,11 @@ static enum cs_err build_call(struct enclave_call *call, struct transaction *tx,
 	if (in->statement == NULL)
 		return cs_fail(&call->why, CS_ERR_MISSING_FIELD, "statement");
 	if (in->sweep_value.len != 0)
-		return cs_fail(&call->why, CS_ERR_POLICY_VALUE, "a call to the gateway carries no value");
+		return cs_fail(&call->why, CS_ERR_POLICY_VALUE,
+			       "a call to the gateway carries no value");
 	if (in->sweep_to.len != 0)
-		return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS, "a call goes to the gateway of %s alone",
-			       chain->manifest->caip2);
+		return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS,
+			       "a call goes to the gateway of %s alone", chain->manifest->caip2);
 	CS_TRY(wire_signed_from_pb(st, in->statement));
 	cs_buf_init(&data, NULL, 0);
 	switch (action) {
@@ -244,21 +262,25 @@ static enum cs_err build_plain(struct enclave_call *call, struct transaction *tx
 	const struct cs_bytes to = wire_pb_view(in->sweep_to);
 	const struct cs_address *target = &chain->manifest->policy.sweep_to;
 	if (in->statement != NULL || in->n_messages != 0 || in->n_outcomes != 0)
-		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR, "a plain transfer carries no call");
+		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
+			       "a plain transfer carries no call");
 	if (in->gas_limit != GAS_PLAIN_TRANSFER)
 		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "gas_limit of a plain transfer is %u",
 			       GAS_PLAIN_TRANSFER);
 	*tx = (struct transaction){.data = CS_BYTES_NONE};
 	if (!sweep) {
 		if (in->sweep_value.len != 0)
-			return cs_fail(&call->why, CS_ERR_POLICY_VALUE, "a cancellation carries no value");
+			return cs_fail(&call->why, CS_ERR_POLICY_VALUE,
+				       "a cancellation carries no value");
 		if (to.n != 0)
-			return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS, "a cancellation goes to itself");
+			return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS,
+				       "a cancellation goes to itself");
 		tx->to = chain->gas_address;
 		return CS_OK;
 	}
 	if (!cs_bytes_eq(to, CS_BYTES_OF(target->b)))
-		return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS, "not the sweep_to of the manifest");
+		return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS,
+			       "not the sweep_to of the manifest");
 	tx->to = *target;
 	return cs_u256_from_bytes(&tx->value, wire_pb_view(in->sweep_value));
 }
@@ -272,15 +294,21 @@ static enum cs_err check_fee(struct enclave_call *call, const struct enclave_cha
 	const struct manifest_policy *policy = &chain->manifest->policy;
 	const unsigned __int128 total = (unsigned __int128)in->gas_limit * in->max_fee_wei;
 	if (in->max_fee_wei > policy->fee_cap_wei)
-		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "max_fee_wei %llu is above the cap %llu",
-			       (unsigned long long)in->max_fee_wei, (unsigned long long)policy->fee_cap_wei);
+		return cs_fail(&call->why, CS_ERR_POLICY_FEE,
+			       "max_fee_wei %llu is above the cap %llu",
+			       (unsigned long long)in->max_fee_wei,
+			       (unsigned long long)policy->fee_cap_wei);
 	if (in->gas_limit > policy->gas_limit_max)
-		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "gas_limit %llu is above the cap %llu",
-			       (unsigned long long)in->gas_limit, (unsigned long long)policy->gas_limit_max);
+		return cs_fail(&call->why, CS_ERR_POLICY_FEE,
+			       "gas_limit %llu is above the cap %llu",
+			       (unsigned long long)in->gas_limit,
+			       (unsigned long long)policy->gas_limit_max);
 	if (total > policy->total_cap_wei)
-		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "gas_limit times max_fee_wei is above the cap %llu",
+		return cs_fail(&call->why, CS_ERR_POLICY_FEE,
+			       "gas_limit times max_fee_wei is above the cap %llu",
 			       (unsigned long long)policy->total_cap_wei);
-	if (in->max_priority_fee_wei > in->max_fee_wei || (in->legacy && in->max_priority_fee_wei != 0))
+	if (in->max_priority_fee_wei > in->max_fee_wei ||
+	    (in->legacy && in->max_priority_fee_wei != 0))
 		return cs_fail(&call->why, CS_ERR_INVALID, "max_priority_fee_wei");
 	return CS_OK;
 }
@@ -292,8 +320,9 @@ static void put_word(struct cs_buf *buf, const struct cs_hash *word)
 }
 
 /* EIP-155: r, s and v stand where chain id, 0, 0 are signed. */
-static void put_legacy(struct cs_buf *buf, const struct enclave_call *call, const struct transaction *tx,
-		       uint64_t chain_id, const struct cs_ecdsa *signature)
+static void put_legacy(struct cs_buf *buf, const struct enclave_call *call,
+		       const struct transaction *tx, uint64_t chain_id,
+		       const struct cs_ecdsa *signature)
 {
 	const Caisson__Wire__SignTransactionRequest *in =
 		(const Caisson__Wire__SignTransactionRequest *)call->request;
@@ -317,8 +346,9 @@ static void put_legacy(struct cs_buf *buf, const struct enclave_call *call, cons
 }
 
 /* EIP-1559, without an access list. */
-static void put_dynamic(struct cs_buf *buf, const struct enclave_call *call, const struct transaction *tx,
-			uint64_t chain_id, const struct cs_ecdsa *signature)
+static void put_dynamic(struct cs_buf *buf, const struct enclave_call *call,
+			const struct transaction *tx, uint64_t chain_id,
+			const struct cs_ecdsa *signature)
 {
 	const Caisson__Wire__SignTransactionRequest *in =
 		(const Caisson__Wire__SignTransactionRequest *)call->request;
@@ -341,8 +371,9 @@ static void put_dynamic(struct cs_buf *buf, const struct enclave_call *call, con
 	cs_rlp_list_end(buf, list);
 }
 
-static enum cs_err encode(struct enclave_call *call, struct cs_bytes *raw, const struct transaction *tx,
-			  uint64_t chain_id, const struct cs_ecdsa *signature)
+static enum cs_err encode(struct enclave_call *call, struct cs_bytes *raw,
+			  const struct transaction *tx, uint64_t chain_id,
+			  const struct cs_ecdsa *signature)
 {
 	const Caisson__Wire__SignTransactionRequest *in =
 		(const Caisson__Wire__SignTransactionRequest *)call->request;
@@ -367,10 +398,12 @@ static enum cs_err sign_and_reply(struct enclave_call *call, const struct enclav
 	struct cs_ecdsa signature;
 	Caisson__Wire__SignTransactionReply out = CAISSON__WIRE__SIGN_TRANSACTION_REPLY__INIT;
 	if (chain_id > (UINT64_MAX - 36) / 2)
-		return cs_fail(&call->why, CS_ERR_OVERFLOW, "the chain id is too large for EIP-155");
+		return cs_fail(&call->why, CS_ERR_OVERFLOW,
+			       "the chain id is too large for EIP-155");
 	CS_TRY(encode(call, &unsigned_bytes, tx, chain_id, NULL));
 	const struct cs_hash digest = cs_keccak256(unsigned_bytes);
-	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, &enclave_secrets_of(call->e, chain)->gas, &digest));
+	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, &enclave_secrets_of(call->e, chain)->gas,
+			     &digest));
 	CS_TRY(encode(call, &raw, tx, chain_id, &signature));
 	const struct cs_hash hash = cs_keccak256(raw);
 	out.raw = wire_pb_bytes(&call->e->arena, raw);
@@ -392,7 +425,8 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 			       chain->manifest->caip2);
 	verify_client_status(&chain->client, &status);
 	if (status.frozen)
-		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: nothing is signed", chain->manifest->caip2);
+		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: nothing is signed",
+			       chain->manifest->caip2);
 	CS_TRY(check_fee(call, chain));
 	switch (in->action) {
 	case CAISSON__WIRE__ACTION__ACTION_DELIVER:
@@ -410,7 +444,8 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 		break;
 	case CAISSON__WIRE__ACTION__ACTION_UNSPECIFIED:
 	case _CAISSON__WIRE__ACTION_IS_INT_SIZE:
-		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR, "no action that the policy knows");
+		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
+			       "no action that the policy knows");
 	}
 	return sign_and_reply(call, chain, &tx);
 }

@@ -1,18 +1,31 @@
-/* Requests in a row against an enclave that has keys, a client and a learned key. The input is a row of (index of the type, size
- * in two bytes, body). Each answer must be one that a strict reader takes, and none may hold a secret.
+/* Requests in a row against an enclave that has keys, a client and a learned key. The input is a
+ * row of (index of the type, size in two bytes, body). Each answer must be one that a strict reader
+ * takes, and none may hold a secret.
  *
- * With CAISSON_SEEDS=<folder> it writes valid requests there, the beginning of tests/fuzz/corpus/enclave_step. */
+ * With CAISSON_SEEDS=<folder> it writes valid requests there, the beginning of
+ * tests/fuzz/corpus/enclave_step. */
 #include "../unit/enclave/world.h"
-
 #include "enclave/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const enum wire_type types[] = {
-	WIRE_HELLO,	    WIRE_INIT,	   WIRE_EXPORT,	       WIRE_IMPORT, WIRE_CLIENT_CREATE,
-	WIRE_CLIENT_UPDATE, WIRE_CONFLICT, WIRE_SIGN_MESSAGES, WIRE_SIGN_OUTCOMES,
-	WIRE_LEARN_KEY,	    WIRE_SIGN_TRANSACTION, WIRE_ROTATE, WIRE_PUBLIC_KEYS, WIRE_STATUS,
-	WIRE_PROBE,	    WIRE_ERROR,
+	WIRE_HELLO,
+	WIRE_INIT,
+	WIRE_EXPORT,
+	WIRE_IMPORT,
+	WIRE_CLIENT_CREATE,
+	WIRE_CLIENT_UPDATE,
+	WIRE_CONFLICT,
+	WIRE_SIGN_MESSAGES,
+	WIRE_SIGN_OUTCOMES,
+	WIRE_LEARN_KEY,
+	WIRE_SIGN_TRANSACTION,
+	WIRE_ROTATE,
+	WIRE_PUBLIC_KEYS,
+	WIRE_STATUS,
+	WIRE_PROBE,
+	WIRE_ERROR,
 };
 
 static struct world *w;
@@ -64,7 +77,8 @@ static void seeds_of_state(void)
 	seed("conflict", WIRE_CONFLICT, &conflict.base);
 	seed("export", WIRE_EXPORT, &export.base);
 	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT, &export.base);
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
+									   &export.base);
 	import.sealed = pb(wire_pb_view(out->sealed));
 	seed("import", WIRE_IMPORT, &import.base);
 	const struct world_block *last = &w->blocks[w->block_count - 1];
@@ -184,7 +198,8 @@ static void setup(void)
 	seed_learn(block);
 	seed_transaction();
 	seeds_of_state();
-	saved_size = enclave_size() - ENCLAVE_ARENA_SIZE - (MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
+	saved_size = enclave_size() - ENCLAVE_ARENA_SIZE -
+		     (MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
 	saved = malloc(saved_size);
 	saved_secrets = malloc(sizeof *saved_secrets);
 	assert_true(saved != NULL && saved_secrets != NULL);
@@ -230,7 +245,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cs_assert(body != NULL);
 		memcpy(body, data + 3, n);
 		cs_buf_init(&reply, memory, sizeof memory);
-		const enum wire_type answer = enclave_step(w->e, &w->now, type, cs_bytes(body, n), &reply);
+		const enum wire_type answer =
+			enclave_step(w->e, &w->now, type, cs_bytes(body, n), &reply);
 		cs_assert(answer == WIRE_ERROR || answer == type + 1);
 		check_reply(answer, cs_bytes(body, n), cs_buf_view(&reply));
 		free(body);

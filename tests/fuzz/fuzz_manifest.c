@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cs_arena_init(&arena, block, ARENA_SIZE);
 	memset(&m, 0x5a, sizeof m);
 	if (manifest_read(&m, &arena, cs_bytes(data, size), NULL, &why) == CS_OK) {
-		cs_assert(m.number == 1 && m.chain_count > 0 && m.chain_count <= MANIFEST_CHAINS_MAX);
+		cs_assert(m.number == 1 && m.chain_count > 0 &&
+			  m.chain_count <= MANIFEST_CHAINS_MAX);
 		cs_assert(cs_hash_eq(&m.hash, &m.lineage));
 		return 0;
 	}

@@ -1,8 +1,8 @@
-/* Light clients through the enclave: headers that are refused without harm, conflicts that freeze, keys learned from storage. The
- * headers come from the generator that shares no code with the verifier, and from real nodes (tests/vectors/evm). */
-#include "world.h"
-
+/* Light clients through the enclave: headers that are refused without harm, conflicts that freeze,
+ * keys learned from storage. The headers come from the generator that shares no code with the
+ * verifier, and from real nodes (tests/vectors/evm). */
 #include "core/hash.h"
+#include "world.h"
 
 /* ---- vectors ---- */
 
@@ -54,8 +54,9 @@ static const json_t *named(const json_t *list, const char *name)
 
 /* ---- a world whose chain is the vector's ---- */
 
-static void begin_at(struct world *w, enum manifest_mode mode, struct cs_bytes anchor, const char *hash, uint64_t height,
-		     uint64_t epoch, uint64_t period_s, uint64_t now)
+static void begin_at(struct world *w, enum manifest_mode mode, struct cs_bytes anchor,
+		     const char *hash, uint64_t height, uint64_t epoch, uint64_t period_s,
+		     uint64_t now)
 {
 	struct manifest_finality *f = &w->manifest.chains[0].finality;
 	*f = (struct manifest_finality){.mode = mode,
@@ -97,16 +98,18 @@ static Caisson__Wire__ClientStatus status_of(struct world *w)
 	return *out->clients[0];
 }
 
-/* Each bad header after the good ones before it: its error, and the next good one is still taken. */
-static void each_bad(const json_t *root, const json_t *chain, const json_t *bad, enum manifest_mode mode)
+/* Each bad header after the good ones before it: its error, and the next good one is still taken.
+ */
+static void each_bad(const json_t *root, const json_t *chain, const json_t *bad,
+		     enum manifest_mode mode)
 {
 	const json_t *headers = json_object_get(chain, "headers");
 	const uint64_t after = u64_of(bad, "after");
 	struct world *w = world_new();
 	struct cs_bytes good[64];
 	const uint64_t epoch = mode == MANIFEST_CLIQUE ? u64_of(chain, "epoch") : 0;
-	begin_at(w, mode, header_at(root, headers, 0), text_of(chain, "hash"), u64_of(chain, "height"), epoch,
-		 u64_of(chain, "period"), u64_of(chain, "time"));
+	begin_at(w, mode, header_at(root, headers, 0), text_of(chain, "hash"),
+		 u64_of(chain, "height"), epoch, u64_of(chain, "period"), u64_of(chain, "time"));
 	for (size_t i = 1; i <= after; i++)
 		good[i - 1] = header_at(root, headers, i);
 	update(w, good, (size_t)after, "ok");
@@ -128,7 +131,8 @@ static void test_bad_clique_headers_are_refused(void **state)
 	size_t i;
 	json_t *bad;
 	json_array_foreach(json_object_get(root, "bad"), i, bad)
-		each_bad(root, named(json_object_get(root, "chains"), text_of(bad, "chain")), bad, MANIFEST_CLIQUE);
+		each_bad(root, named(json_object_get(root, "chains"), text_of(bad, "chain")), bad,
+			 MANIFEST_CLIQUE);
 	assert_true(i >= 25);
 	json_decref(root);
 }
@@ -159,9 +163,9 @@ static void test_clique_forks_and_conflicts(void **state)
 		size_t c;
 		json_t *one;
 		struct world *w = world_new();
-		json_array_foreach(json_object_get(root, "chains"), c, one)
-			if (strcmp(text_of(one, "hash"), text_of(fork, "hash")) == 0)
-				chain = one;
+		json_array_foreach(json_object_get(root, "chains"), c,
+				   one) if (strcmp(text_of(one, "hash"), text_of(fork, "hash")) ==
+					    0) chain = one;
 		if (chain == NULL) {
 			/* Its anchor is in the file of the forks alone. */
 			world_free(w);
@@ -177,8 +181,10 @@ static void test_clique_forks_and_conflicts(void **state)
 			const size_t count = json_array_size(list);
 			for (size_t h = 0; h < count; h++)
 				headers[h] = header_at(root, list, h);
-			/* What was taken is told first: a refusal behind it comes with the next request. */
-			update(w, headers, count, u64_of(step, "accepted") > 0 ? "ok" : text_of(step, "error"));
+			/* What was taken is told first: a refusal behind it comes with the next
+			 * request. */
+			update(w, headers, count,
+			       u64_of(step, "accepted") > 0 ? "ok" : text_of(step, "error"));
 			assert_int_equal(status_of(w).final_height, u64_of(step, "final"));
 		}
 		world_free(w);
@@ -197,7 +203,8 @@ static void test_headers_of_real_nodes(void **state)
 	assert_true(count > 20 && count < 64);
 	for (size_t i = 0; i < count; i++)
 		headers[i] = bytes_of(json_array_get(list, i), "headerRlp");
-	const uint64_t now = strtoull(text_of(json_object_get(root, "headerJson"), "timestamp"), NULL, 16);
+	const uint64_t now =
+		strtoull(text_of(json_object_get(root, "headerJson"), "timestamp"), NULL, 16);
 	struct manifest_finality *f = &w->manifest.chains[0].finality;
 	*f = (struct manifest_finality){.mode = MANIFEST_CLIQUE,
 					.anchor_hash = hash_of(root, "genesisHash"),
@@ -369,7 +376,8 @@ static void test_two_final_headers_of_one_height_freeze(void **state)
 	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[0].raw);
 	conflict.chain = pb_hash(&w->own);
 	const Caisson__Wire__ConflictReply *out =
-		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT, &conflict.base);
+		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT,
+									     &conflict.base);
 	assert_int_equal(out->n_first, 1);
 	assert_int_equal(out->n_second, 1);
 	assert_false(cs_bytes_eq(wire_pb_view(out->first[0]), wire_pb_view(out->second[0])));
@@ -384,7 +392,8 @@ static struct cs_bytes export_state(struct world *w)
 {
 	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
 	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT, &in.base);
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
+									   &in.base);
 	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
 	return wire_pb_view(copy);
 }
@@ -459,7 +468,8 @@ static void test_there_is_no_conflict(void **state)
 
 /* ---- keys of remotes ---- */
 
-static Caisson__Wire__LearnKeyRequest learn_of(const struct world *w, const struct world_block *block, uint64_t epoch)
+static Caisson__Wire__LearnKeyRequest learn_of(const struct world *w,
+					       const struct world_block *block, uint64_t epoch)
 {
 	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
 	const struct cs_hash sentinel = wire_evm_sentinel_slot();
@@ -485,7 +495,8 @@ static void test_a_key_is_learned_from_storage(void **state)
 	world_advance(w, 3);
 	Caisson__Wire__LearnKeyRequest in = learn_of(w, &w->blocks[1], 1);
 	const Caisson__Wire__LearnKeyReply *out =
-		(const Caisson__Wire__LearnKeyReply *)(const void *)world_ok(w, WIRE_LEARN_KEY, &in.base);
+		(const Caisson__Wire__LearnKeyReply *)(const void *)world_ok(w, WIRE_LEARN_KEY,
+									     &in.base);
 	assert_hash(wire_pb_hash(out->public_key), w->remote_x);
 	assert_int_equal(out->state, WIRE_KEY_SUSPENDED);
 	assert_int_equal(out->not_before, 77);

@@ -1,6 +1,6 @@
-/* The manifest's form, lineage and signatures. The good ones are made by tools/manifest.py (tests/vectors/manifest). */
+/* The manifest's form, lineage and signatures. The good ones are made by tools/manifest.py
+ * (tests/vectors/manifest). */
 #include "../support.h"
-
 #include "core/arena.h"
 #include "core/json.h"
 #include "core/sig.h"
@@ -79,9 +79,11 @@ static void test_the_second_follows(void **state)
 	assert_hash(m.lineage, before.hash);
 	assert_hash(m.hash, hash_of_text(json_string_value(facts("second_hash"))));
 	/* It is no first one, and does not follow itself. */
-	assert_err(manifest_read(&m, arena(), file_of("second.json"), NULL, &why), CS_ERR_WRONG_LINEAGE);
+	assert_err(manifest_read(&m, arena(), file_of("second.json"), NULL, &why),
+		   CS_ERR_WRONG_LINEAGE);
 	const struct manifest second = m;
-	assert_err(manifest_read(&m, arena(), file_of("second.json"), &second, &why), CS_ERR_WRONG_LINEAGE);
+	assert_err(manifest_read(&m, arena(), file_of("second.json"), &second, &why),
+		   CS_ERR_WRONG_LINEAGE);
 }
 
 /* Each file that must be refused, with its error. */
@@ -100,12 +102,14 @@ static void test_refusals(void **state)
 		struct cs_why why = {""};
 		memset(&m, 0x5a, sizeof m);
 		memset(&untouched, 0x5a, sizeof untouched);
-		const struct manifest *follows = json_is_true(json_object_get(bad, "follows")) ? &before : NULL;
+		const struct manifest *follows =
+			json_is_true(json_object_get(bad, "follows")) ? &before : NULL;
 		const char *text = text_of(bad, "file");
-		const enum cs_err err = manifest_read(&m, arena(), cs_bytes_str(text), follows, &why);
+		const enum cs_err err =
+			manifest_read(&m, arena(), cs_bytes_str(text), follows, &why);
 		if (strcmp(cs_err_name(err), text_of(bad, "error")) != 0) {
-			print_error("%s: %s (%s) where %s is expected\n", text_of(bad, "name"), cs_err_name(err),
-				    why.text, text_of(bad, "error"));
+			print_error("%s: %s (%s) where %s is expected\n", text_of(bad, "name"),
+				    cs_err_name(err), why.text, text_of(bad, "error"));
 			wrong++;
 		}
 		assert_memory_equal(&m, &untouched, sizeof m);
@@ -124,7 +128,8 @@ static void test_no_bit_may_change(void **state)
 		struct cs_why why;
 		memcpy(changed, good.p, good.n);
 		changed[i] ^= 1;
-		assert_true(manifest_read(&m, arena(), cs_bytes(changed, good.n), NULL, &why) != CS_OK);
+		assert_true(manifest_read(&m, arena(), cs_bytes(changed, good.n), NULL, &why) !=
+			    CS_OK);
 	}
 	for (size_t n = 0; n < good.n; n += 3) {
 		struct manifest m;
@@ -139,14 +144,17 @@ static void test_a_file_above_the_bound(void **state)
 	struct manifest m;
 	struct cs_why why;
 	const uint8_t *p = keep(MANIFEST_SIZE_MAX + 1);
-	assert_err(manifest_read(&m, arena(), cs_bytes(p, MANIFEST_SIZE_MAX + 1), NULL, &why), CS_ERR_TOO_LARGE);
+	assert_err(manifest_read(&m, arena(), cs_bytes(p, MANIFEST_SIZE_MAX + 1), NULL, &why),
+		   CS_ERR_TOO_LARGE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_python_made_is_read), cmocka_unit_test(test_the_second_follows),
-		cmocka_unit_test(test_refusals),		 cmocka_unit_test(test_no_bit_may_change),
+		cmocka_unit_test(test_what_python_made_is_read),
+		cmocka_unit_test(test_the_second_follows),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_bit_may_change),
 		cmocka_unit_test(test_a_file_above_the_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* Statements: what is signed when the proof is right, and each way in which it can be wrong. */
-#include "world.h"
-
 #include "core/hash.h"
+#include "world.h"
 
 /* A world with one message in block `at`, final since. */
 struct scene {
@@ -58,7 +57,8 @@ static struct scene *scene_new(void)
 
 static const Caisson__Wire__SignedReply *sign(struct scene *s)
 {
-	return (const Caisson__Wire__SignedReply *)(const void *)world_ok(s->w, WIRE_SIGN_MESSAGES, &s->in.base);
+	return (const Caisson__Wire__SignedReply *)(const void *)world_ok(s->w, WIRE_SIGN_MESSAGES,
+									  &s->in.base);
 }
 
 static void refused(struct scene *s, enum cs_err err)
@@ -71,7 +71,8 @@ static struct cs_hash enclave_key(struct world *w, uint64_t epoch)
 {
 	Caisson__Wire__PublicKeysRequest in = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
 	const Caisson__Wire__PublicKeysReply *out =
-		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS, &in.base);
+		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS,
+									       &in.base);
 	for (size_t i = 0; i < out->n_keys; i++)
 		if (out->keys[i]->epoch == epoch)
 			return wire_pb_hash(out->keys[i]->public_key);
@@ -99,7 +100,8 @@ static void test_a_final_message_is_signed(void **state)
 	const struct cs_hash key = enclave_key(s->w, 1);
 	assert_ok(wire_signed_verify(s->w->sig, &st, &leaf, &key, WIRE_DOMAIN_INSECURE));
 	/* Never under the tag of production. */
-	assert_err(wire_signed_verify(s->w->sig, &st, &leaf, &key, WIRE_DOMAIN_SECURE), CS_ERR_BAD_SIGNATURE);
+	assert_err(wire_signed_verify(s->w->sig, &st, &leaf, &key, WIRE_DOMAIN_SECURE),
+		   CS_ERR_BAD_SIGNATURE);
 	world_free(s->w);
 }
 
@@ -414,7 +416,8 @@ static void test_the_named_epoch_stays_in_use(void **state)
 	assert_int_equal(sign(s)->statement->epoch, 2);
 	s->in.epoch = 0;
 	assert_int_equal(sign(s)->statement->epoch, 2);
-	/* The old one signs as long as it is named: envelopes in flight are asked for again under their epoch. */
+	/* The old one signs as long as it is named: envelopes in flight are asked for again under
+	 * their epoch. */
 	s->in.epoch = 1;
 	assert_int_equal(sign(s)->statement->epoch, 1);
 	world_free(s->w);
@@ -465,7 +468,8 @@ static void outcome_claim(struct outcome_scene *s, const struct world_block *blo
 	s->in.n_claims = 1;
 }
 
-/* The status stands in a block whose time is `after` seconds from the deadline, and which is final. */
+/* The status stands in a block whose time is `after` seconds from the deadline, and which is final.
+ */
 static struct outcome_scene *outcome_new(enum wire_status status, int64_t after)
 {
 	struct outcome_scene *s = keep(sizeof *s);
@@ -484,8 +488,9 @@ static struct outcome_scene *outcome_new(enum wire_status status, int64_t after)
 
 static void stated(struct outcome_scene *s, enum wire_status status)
 {
-	const Caisson__Wire__SignedOutcomesReply *out = (const Caisson__Wire__SignedOutcomesReply *)(const void *)
-		world_ok(s->w, WIRE_SIGN_OUTCOMES, &s->in.base);
+	const Caisson__Wire__SignedOutcomesReply *out =
+		(const Caisson__Wire__SignedOutcomesReply *)(const void *)world_ok(
+			s->w, WIRE_SIGN_OUTCOMES, &s->in.base);
 	struct wire_signed st;
 	const struct cs_hash id = wire_message_id(&s->head);
 	const struct cs_hash leaf = wire_leaf_outcome(&id, status);
@@ -538,7 +543,8 @@ static void test_none_and_failed_before_the_deadline(void **state)
 	outcome_refused(outcome_new(WIRE_STATUS_NONE, 0), CS_ERR_BEFORE_DEADLINE);
 }
 
-/* Where finality is certain there is no margin: the block of the deadline itself proves the refund. */
+/* Where finality is certain there is no margin: the block of the deadline itself proves the refund.
+ */
 static struct outcome_scene *outcome_without_margin(enum wire_status status, int64_t after)
 {
 	struct outcome_scene *s = keep(sizeof *s);
@@ -688,7 +694,8 @@ static void test_ancestors_that_do_not_link(void **state)
 {
 	(void)state;
 	struct scene *s = scene_new();
-	ProtobufCBinaryData headers[2] = {pb(s->block->raw), pb(s->w->blocks[s->block->height + 2].raw)};
+	ProtobufCBinaryData headers[2] = {pb(s->block->raw),
+					  pb(s->w->blocks[s->block->height + 2].raw)};
 	s->in.headers = headers;
 	s->in.n_headers = 2;
 	refused(s, CS_ERR_UNLINKED);

@@ -1,7 +1,6 @@
 /* Hello, keys, sealed state: what survives a restart, and what is refused when it comes back. */
-#include "world.h"
-
 #include "core/hash.h"
+#include "world.h"
 
 #define SEAL_HEAD_SIZE 120
 
@@ -9,7 +8,8 @@ static struct cs_bytes export_state(struct world *w)
 {
 	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
 	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT, &in.base);
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
+									   &in.base);
 	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
 	return wire_pb_view(copy);
 }
@@ -53,9 +53,9 @@ static void test_hello_says_what_is_insecure(void **state)
 	(void)state;
 	struct world *w = world_new();
 	const Caisson__Wire__HelloReply *out = hello(w);
-	assert_int_equal(out->insecure_flags, ENCLAVE_INSECURE_simulated_backend |
-						      ENCLAVE_INSECURE_simulated_seal_root |
-						      ENCLAVE_INSECURE_host_time | ENCLAVE_INSECURE_dev_head);
+	assert_int_equal(out->insecure_flags,
+			 ENCLAVE_INSECURE_simulated_backend | ENCLAVE_INSECURE_simulated_seal_root |
+				 ENCLAVE_INSECURE_host_time | ENCLAVE_INSECURE_dev_head);
 	assert_string_equal(out->backend, "simulated");
 	assert_string_equal(out->build, "test");
 	assert_true(out->rollback_detected_only_within_process);
@@ -229,7 +229,8 @@ static void test_another_sealing_root(void **state)
 	struct world *w = world_new();
 	world_begin(w);
 	const struct cs_bytes sealed = export_state(w);
-	w->launch.seal_root = unhex("00a15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1");
+	w->launch.seal_root =
+		unhex("00a15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1");
 	world_restart(w);
 	import_refused(w, sealed, CS_ERR_SEAL_BROKEN);
 	world_free(w);
@@ -319,7 +320,8 @@ static void test_rotation_is_signed_by_the_key_in_use(void **state)
 	assert_int_equal(st.statement.epoch, 1);
 	assert_hash(st.statement.receiver, w->remote);
 	assert_ok(wire_signed_verify(w->sig, &st, &leaf, &old_key, WIRE_DOMAIN_INSECURE));
-	assert_err(wire_signed_verify(w->sig, &st, &leaf, &old_key, WIRE_DOMAIN_SECURE), CS_ERR_BAD_SIGNATURE);
+	assert_err(wire_signed_verify(w->sig, &st, &leaf, &old_key, WIRE_DOMAIN_SECURE),
+		   CS_ERR_BAD_SIGNATURE);
 	world_free(w);
 }
 
@@ -364,7 +366,8 @@ static void test_status_is_signed_over_the_nonce(void **state)
 	world_refused(w, WIRE_STATUS, &in.base, CS_ERR_NO_KEY);
 	world_begin(w);
 	const Caisson__Wire__StatusReply *out =
-		(const Caisson__Wire__StatusReply *)(const void *)world_ok(w, WIRE_STATUS, &in.base);
+		(const Caisson__Wire__StatusReply *)(const void *)world_ok(w, WIRE_STATUS,
+									   &in.base);
 	const struct cs_hash x = wire_pb_hash(out->public_key);
 	const struct cs_hash digest = wire_pb_hash(out->digest);
 	assert_ok(cs_schnorr_verify64(w->sig, out->signature.data, &x, wire_pb_view(out->digest)));

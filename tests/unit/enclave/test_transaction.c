@@ -1,8 +1,8 @@
-/* Transactions: what goes to the gateway, and everything that the policy and the statement's check refuse. */
-#include "world.h"
-
+/* Transactions: what goes to the gateway, and everything that the policy and the statement's check
+ * refuse. */
 #include "core/hash.h"
 #include "core/rlp.h"
+#include "world.h"
 
 struct scene {
 	struct world *w;
@@ -53,7 +53,8 @@ static struct scene *outcome_new(enum wire_status status)
 	struct scene *s = scene_new();
 	const struct cs_hash id = {{0x1d, 2}};
 	const struct cs_hash leaf = wire_leaf_outcome(&id, status);
-	const struct wire_signed st = world_sign(s->w, WIRE_KIND_OUTCOME, &leaf, 1, &s->w->remote_key);
+	const struct wire_signed st =
+		world_sign(s->w, WIRE_KIND_OUTCOME, &leaf, 1, &s->w->remote_key);
 	request_fill(s, CAISSON__WIRE__ACTION__ACTION_FINALIZE);
 	caisson__wire__outcome__init(&s->outcome);
 	s->outcome.message_id = pb_hash(&id);
@@ -73,8 +74,8 @@ static void refused(struct scene *s, enum cs_err err)
 
 static const Caisson__Wire__SignTransactionReply *sign(struct scene *s)
 {
-	return (const Caisson__Wire__SignTransactionReply *)(const void *)world_ok(s->w, WIRE_SIGN_TRANSACTION,
-										 &s->in.base);
+	return (const Caisson__Wire__SignTransactionReply *)(const void *)world_ok(
+		s->w, WIRE_SIGN_TRANSACTION, &s->in.base);
 }
 
 /* ---- what is signed ---- */
@@ -150,7 +151,8 @@ static struct cs_address gas_account(struct world *w)
 	Caisson__Wire__PublicKeysRequest in = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
 	struct cs_address address;
 	const Caisson__Wire__PublicKeysReply *out =
-		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS, &in.base);
+		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS,
+									       &in.base);
 	memcpy(address.b, out->keys[0]->gas_address.data, sizeof address.b);
 	return address;
 }
@@ -269,7 +271,8 @@ static void test_announce_rotation(void **state)
 	struct scene *s = scene_new();
 	const struct cs_hash key = {{0x42}};
 	const struct cs_hash leaf = wire_leaf_rotation(2, &key);
-	const struct wire_signed st = world_sign(s->w, WIRE_KIND_ROTATION, &leaf, 1, &s->w->remote_key);
+	const struct wire_signed st =
+		world_sign(s->w, WIRE_KIND_ROTATION, &leaf, 1, &s->w->remote_key);
 	request_fill(s, CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION);
 	s->in.statement = world_statement(&st);
 	s->in.new_epoch = 2;
@@ -288,7 +291,8 @@ static void test_one_of_a_batch_with_its_path(void **state)
 	struct cs_hash leaves[5];
 	struct wire_signed st;
 	for (size_t i = 0; i < 5; i++) {
-		const struct wire_message_head head = i == 3 ? s->message.head : world_head(s->w, false, 40 + i);
+		const struct wire_message_head head =
+			i == 3 ? s->message.head : world_head(s->w, false, 40 + i);
 		const struct cs_hash id = wire_message_id(&head);
 		leaves[i] = wire_leaf_message(&id);
 	}

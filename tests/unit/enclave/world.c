@@ -57,7 +57,9 @@ static int item_order(const void *a, const void *b)
 	const struct item *y = b;
 	const size_t n = x->nibble_count < y->nibble_count ? x->nibble_count : y->nibble_count;
 	const int order = memcmp(x->nibbles, y->nibbles, n);
-	return order != 0 ? order : (x->nibble_count > y->nibble_count) - (x->nibble_count < y->nibble_count);
+	return order != 0
+		       ? order
+		       : (x->nibble_count > y->nibble_count) - (x->nibble_count < y->nibble_count);
 }
 
 static size_t nibbles_of(uint8_t *nibbles, struct cs_bytes key)
@@ -94,14 +96,16 @@ static size_t common_of(const struct trie *trie, size_t low, size_t high)
 	const struct item *first = &trie->items[low];
 	const struct item *last = &trie->items[high - 1];
 	size_t n = 0;
-	while (n < first->nibble_count && n < last->nibble_count && first->nibbles[n] == last->nibbles[n])
+	while (n < first->nibble_count && n < last->nibble_count &&
+	       first->nibbles[n] == last->nibbles[n])
 		n++;
 	return n;
 }
 
 static struct cs_bytes node(const struct trie *trie, size_t low, size_t high, size_t depth);
 
-static void put_child(struct cs_buf *buf, const struct trie *trie, size_t low, size_t high, size_t depth)
+static void put_child(struct cs_buf *buf, const struct trie *trie, size_t low, size_t high,
+		      size_t depth)
 {
 	const struct cs_bytes child = node(trie, low, high, depth);
 	const struct cs_hash hash = cs_keccak256(child);
@@ -176,7 +180,8 @@ static Caisson__Wire__ProofNodes *trie_proof(const struct trie *trie, struct cs_
 			break;
 		const size_t common = common_of(trie, low, high);
 		if (common > depth) {
-			if (memcmp(trie->items[low].nibbles + depth, wanted + depth, common - depth) != 0)
+			if (memcmp(trie->items[low].nibbles + depth, wanted + depth,
+				   common - depth) != 0)
 				break;
 			depth = common;
 			continue;
@@ -212,8 +217,8 @@ static struct trie *storage_of(const struct world_block *block)
 	return trie;
 }
 
-static void add_account(struct trie *trie, const struct cs_address *address, const struct cs_hash *storage_root,
-			const struct cs_hash *code_hash)
+static void add_account(struct trie *trie, const struct cs_address *address,
+			const struct cs_hash *storage_root, const struct cs_hash *code_hash)
 {
 	struct cs_buf buf = buf_new(256);
 	const struct cs_hash key = cs_keccak256(CS_BYTES_OF(address->b));
@@ -260,13 +265,15 @@ Caisson__Wire__ProofNodes *world_receipt_proof(const struct world_block *block, 
 	return trie_proof(receipts_of(block), done(&key));
 }
 
-Caisson__Wire__ProofNodes *world_account_proof(const struct world *w, const struct world_block *block)
+Caisson__Wire__ProofNodes *world_account_proof(const struct world *w,
+					       const struct world_block *block)
 {
 	const struct cs_hash key = cs_keccak256(CS_BYTES_OF(w->manifest.chains[0].gateway.b));
 	return trie_proof(state_of(block), CS_BYTES_OF(key.b));
 }
 
-Caisson__Wire__ProofNodes *world_slot_proof(const struct world_block *block, const struct cs_hash *slot)
+Caisson__Wire__ProofNodes *world_slot_proof(const struct world_block *block,
+					    const struct cs_hash *slot)
 {
 	const struct cs_hash key = cs_keccak256(CS_BYTES_OF(slot->b));
 	return trie_proof(storage_of(block), CS_BYTES_OF(key.b));
@@ -305,7 +312,8 @@ static void header_make(struct world_block *block, const struct cs_hash *parent,
 struct world_block *world_mine(struct world *w)
 {
 	static const struct cs_hash none;
-	const struct world_block *parent = w->block_count > 0 ? &w->blocks[w->block_count - 1] : NULL;
+	const struct world_block *parent =
+		w->block_count > 0 ? &w->blocks[w->block_count - 1] : NULL;
 	assert_true(w->block_count < WORLD_BLOCKS_MAX);
 	struct world_block *block = &w->blocks[w->block_count];
 	*block = w->next;
@@ -321,8 +329,8 @@ struct world_block *world_mine(struct world *w)
 	return block;
 }
 
-struct world_block world_block_on(const struct world *w, const struct world_block *parent, uint64_t time_s,
-				  uint8_t salt)
+struct world_block world_block_on(const struct world *w, const struct world_block *parent,
+				  uint64_t time_s, uint8_t salt)
 {
 	struct world_block block = w->next;
 	block.height = parent->height + 1;
@@ -376,8 +384,8 @@ void world_set_status(struct world *w, uint64_t sequence, enum wire_status statu
 	world_store(w, &slot, &word);
 }
 
-void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x, enum wire_key_state state,
-			uint64_t not_before, uint64_t not_after)
+void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x,
+			enum wire_key_state state, uint64_t not_before, uint64_t not_after)
 {
 	const struct cs_hash first = wire_evm_key_slot(&w->remote, epoch, 0);
 	const struct cs_hash second = wire_evm_key_slot(&w->remote, epoch, 1);
@@ -451,9 +459,11 @@ uint32_t world_emit(struct world *w, const struct wire_message_head *heads, size
 	for (size_t i = 0; i < count; i++) {
 		const struct cs_hash id = wire_message_id(&heads[i]);
 		const size_t log = cs_rlp_list_begin(&buf);
-		cs_rlp_put_bytes(&buf, emitter != NULL ? CS_BYTES_OF(emitter->b) : CS_BYTES_OF(gateway_address.b));
+		cs_rlp_put_bytes(&buf, emitter != NULL ? CS_BYTES_OF(emitter->b)
+						       : CS_BYTES_OF(gateway_address.b));
 		const size_t topics = cs_rlp_list_begin(&buf);
-		cs_rlp_put_bytes(&buf, topic != NULL ? CS_BYTES_OF(topic->b) : CS_BYTES_OF(committed.b));
+		cs_rlp_put_bytes(&buf,
+				 topic != NULL ? CS_BYTES_OF(topic->b) : CS_BYTES_OF(committed.b));
 		cs_rlp_put_bytes(&buf, CS_BYTES_OF(id.b));
 		cs_rlp_put_bytes(&buf, CS_BYTES_OF(heads[i].destination.b));
 		cs_rlp_list_end(&buf, topics);
@@ -505,7 +515,8 @@ ProtobufCMessage *world_step(struct world *w, enum wire_type type, const Protobu
 		assert_int_equal(answer, type + 1);
 		return message;
 	}
-	const Caisson__Wire__ErrorReply *error = (const Caisson__Wire__ErrorReply *)(const void *)message;
+	const Caisson__Wire__ErrorReply *error =
+		(const Caisson__Wire__ErrorReply *)(const void *)message;
 	assert_true(error->code != CS_OK && error->code < CS_ERR_COUNT);
 	assert_true(error->why[0] != '\0');
 	w->err = (enum cs_err)error->code;
@@ -521,16 +532,18 @@ ProtobufCMessage *world_ok(struct world *w, enum wire_type type, const ProtobufC
 	return message;
 }
 
-void world_refused(struct world *w, enum wire_type type, const ProtobufCMessage *request, enum cs_err err)
+void world_refused(struct world *w, enum wire_type type, const ProtobufCMessage *request,
+		   enum cs_err err)
 {
 	if (world_step(w, type, request) != NULL)
 		fail_msg("%s was answered, %s expected", wire_type_name(type), cs_err_name(err));
 	if (w->err != err)
-		fail_msg("%s: %s (%s) where %s is expected", wire_type_name(type), cs_err_name(w->err), w->why.text,
-			 cs_err_name(err));
+		fail_msg("%s: %s (%s) where %s is expected", wire_type_name(type),
+			 cs_err_name(w->err), w->why.text, cs_err_name(err));
 }
 
-struct wire_signed world_sign(const struct world *w, enum wire_kind kind, const struct cs_hash *leaves, size_t count,
+struct wire_signed world_sign(const struct world *w, enum wire_kind kind,
+			      const struct cs_hash *leaves, size_t count,
 			      const struct cs_secret *key)
 {
 	struct wire_signed st = {.statement = {.kind = kind,
@@ -607,13 +620,17 @@ static void manifest_fill(struct world *w)
 		.confirmations = 2,
 		.reorg_margin_s = 10,
 	};
-	chain->policy = (struct manifest_policy){
-		.fee_cap_wei = 1000, .gas_limit_max = 1000000, .total_cap_wei = 500000000, .sweep_to = {{0x5e}}};
-	w->launch = (struct enclave_launch){.manifest = m,
-					    .measurement = measurement,
-					    .seal_root = unhex("5ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1"),
-					    .build = "test",
-					    .random = random_bytes};
+	chain->policy = (struct manifest_policy){.fee_cap_wei = 1000,
+						 .gas_limit_max = 1000000,
+						 .total_cap_wei = 500000000,
+						 .sweep_to = {{0x5e}}};
+	w->launch = (struct enclave_launch){
+		.manifest = m,
+		.measurement = measurement,
+		.seal_root =
+			unhex("5ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1"),
+		.build = "test",
+		.random = random_bytes};
 }
 
 void world_restart(struct world *w)

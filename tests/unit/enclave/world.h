@@ -1,15 +1,15 @@
-/* A small world for tests of the enclave: one EVM chain whose headers, storage and receipts are made here, the gateway contract
- * on it as the layout of docs/protocol/envelope.md has it, a remote gateway with a key of its own, and an enclave in memory. */
+/* A small world for tests of the enclave: one EVM chain whose headers, storage and receipts are
+ * made here, the gateway contract on it as the layout of docs/protocol/envelope.md has it, a remote
+ * gateway with a key of its own, and an enclave in memory. */
 #ifndef TESTS_UNIT_ENCLAVE_WORLD_H
 #define TESTS_UNIT_ENCLAVE_WORLD_H
 
+#include "../support.h"
 #include "core/arena.h"
 #include "core/sig.h"
 #include "enclave/enclave.h"
 #include "wire/convert.h"
 #include "wire/envelope.h"
-
-#include "../support.h"
 
 #define WORLD_BLOCKS_MAX 64
 #define WORLD_SLOTS_MAX 32
@@ -41,8 +41,8 @@ struct world {
 	struct enclave_secrets *secrets;
 	struct cs_sig *sig;
 	struct verify_time now;
-	struct cs_hash own;      /* identity of the gateway of the chain */
-	struct cs_hash remote;   /* of the other one */
+	struct cs_hash own;    /* identity of the gateway of the chain */
+	struct cs_hash remote; /* of the other one */
 	struct cs_secret remote_key;
 	struct cs_hash remote_x;
 	/* What the next block holds. */
@@ -56,8 +56,8 @@ struct world {
 	struct cs_bytes reply;
 };
 
-/* A chain of one block (the anchor, height 0), a manifest of one chain in insecure_dev_head with 2 confirmations and a margin
- * of 10 s, an enclave that answered hello. */
+/* A chain of one block (the anchor, height 0), a manifest of one chain in insecure_dev_head with 2
+ * confirmations and a margin of 10 s, an enclave that answered hello. */
 struct world *world_new(void);
 /* Another enclave of the same world, with what launch and manifest say now; hello is answered. */
 void world_restart(struct world *w);
@@ -68,8 +68,8 @@ void world_free(struct world *w);
 /* Seals the next block: one second later, slots stay, receipts are gone afterwards. */
 struct world_block *world_mine(struct world *w);
 /* A block on any parent, of any time; not added to the chain. */
-struct world_block world_block_on(const struct world *w, const struct world_block *parent, uint64_t time_s,
-				  uint8_t salt);
+struct world_block world_block_on(const struct world *w, const struct world_block *parent,
+				  uint64_t time_s, uint8_t salt);
 /* ClientUpdate with all blocks from a height on. */
 void world_update(struct world *w, uint64_t from);
 /* count more blocks, and the client knows them. */
@@ -78,22 +78,25 @@ void world_advance(struct world *w, size_t count);
 void world_store(struct world *w, const struct cs_hash *slot, const struct cs_hash *value);
 /* Own gateway as the remote's destination: the status of a sequence. */
 void world_set_status(struct world *w, uint64_t sequence, enum wire_status status);
-void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x, enum wire_key_state state,
-			uint64_t not_before, uint64_t not_after);
+void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x,
+			enum wire_key_state state, uint64_t not_before, uint64_t not_after);
 /* Registers the remote's key of epoch 1, makes it final and lets the enclave learn it. */
 void world_learn(struct world *w);
 
 /* A message from the own gateway to the remote (out) or back (in). */
 struct wire_message_head world_head(const struct world *w, bool out, uint64_t sequence);
 struct wire_message world_message(const struct world *w, uint64_t sequence);
-/* One receipt with the logs of these messages, emitted by the address under the topic. Returns the receipt's index. */
+/* One receipt with the logs of these messages, emitted by the address under the topic. Returns the
+ * receipt's index. */
 uint32_t world_emit(struct world *w, const struct wire_message_head *heads, size_t count,
 		    const struct cs_address *emitter, const struct cs_hash *topic);
 
 /* Proofs in the form of the schema, kept for the test's life. */
 Caisson__Wire__ProofNodes *world_receipt_proof(const struct world_block *block, uint32_t index);
-Caisson__Wire__ProofNodes *world_account_proof(const struct world *w, const struct world_block *block);
-Caisson__Wire__ProofNodes *world_slot_proof(const struct world_block *block, const struct cs_hash *slot);
+Caisson__Wire__ProofNodes *world_account_proof(const struct world *w,
+					       const struct world_block *block);
+Caisson__Wire__ProofNodes *world_slot_proof(const struct world_block *block,
+					    const struct cs_hash *slot);
 
 ProtobufCBinaryData pb(struct cs_bytes bytes);
 ProtobufCBinaryData pb_hash(const struct cs_hash *hash);
@@ -101,10 +104,12 @@ ProtobufCBinaryData pb_hash(const struct cs_hash *hash);
 /* One step; err, why and reply are of the answer. The reply's message, NULL after a refusal. */
 ProtobufCMessage *world_step(struct world *w, enum wire_type type, const ProtobufCMessage *request);
 ProtobufCMessage *world_ok(struct world *w, enum wire_type type, const ProtobufCMessage *request);
-void world_refused(struct world *w, enum wire_type type, const ProtobufCMessage *request, enum cs_err err);
+void world_refused(struct world *w, enum wire_type type, const ProtobufCMessage *request,
+		   enum cs_err err);
 
 /* A statement of the remote over leaves, signed by a key. */
-struct wire_signed world_sign(const struct world *w, enum wire_kind kind, const struct cs_hash *leaves, size_t count,
+struct wire_signed world_sign(const struct world *w, enum wire_kind kind,
+			      const struct cs_hash *leaves, size_t count,
 			      const struct cs_secret *key);
 Caisson__Wire__Statement *world_statement(const struct wire_signed *st);
 Caisson__Wire__MessageHead *world_pb_head(const struct wire_message_head *head);
