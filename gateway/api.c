@@ -99,7 +99,7 @@ static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__Hel
 		json_object_set_new(json, "identity", gateway_json_hash(&identity));
 		json_object_set_new(json, "epoch", gateway_json_u64(key->epoch));
 		json_object_set_new(json, "public_key", gateway_json_hex(wire_pb_view(key->public_key)));
-		json_object_set_new(json, "gas_account", gateway_json_hex(wire_pb_view(key->gas_address)));
+		json_object_set_new(json, "gas_address", gateway_json_hex(wire_pb_view(key->gas_address)));
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -125,6 +125,20 @@ static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloRep
 	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
 	json_object_set_new(json, "keys", keys_json(gateway, hello));
 	return json;
+}
+
+json_t *gateway_json_keys(struct gateway *gateway)
+{
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	ProtobufCMessage *message = NULL;
+	json_t *keys = json_array();
+	if (gateway->hello.p && gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
+						      &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+		json_decref(keys);
+		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+	return keys;
 }
 
 static void get_enclave(void *context, struct host_http_exchange *exchange)

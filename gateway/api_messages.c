@@ -255,6 +255,7 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 		json_decref(json);
 		return err;
 	}
+	json_object_set_new(json, "keys", gateway_json_keys(gateway));
 	*out = json;
 	return CS_OK;
 }

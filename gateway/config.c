@@ -73,7 +73,7 @@ static const struct host_config_key keys[] = {
 	 "The enclave's program, for `caisson up`; a name without / is looked for beside caisson."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
-	 "File of 32 random bytes under which the simulated backend seals; made by `caisson keygen --seal-root`."},
+	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen --seal-root FILE`."},
 	{"enclave.manifests", TEXTS, 1, GATEWAY_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.args", TEXTS, 0, GATEWAY_ENCLAVE_ARGS_MAX, "[]", NULL,

@@ -153,13 +153,15 @@ static void session_failed(struct gateway *gateway, enum cs_err err, const char 
 	log_error("enclave.session_failed", LOG_ERR(err), LOG_TEXT("why", why));
 }
 
-/* The keys must be on disk before anything is signed with them. */
+static void send_hello(struct gateway *gateway);
+
+/* The keys are on disk before anything is signed with them. Hello now tells them, bound into its evidence. */
 static void init_committed(void *context, enum cs_err err)
 {
 	if (err != CS_OK)
 		gateway_fail(context, err, "store sealed keys");
 	else
-		session_ready(context);
+		send_hello(context);
 }
 
 static void init_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
@@ -189,8 +191,6 @@ static void send_init(struct gateway *gateway)
 		session_failed(gateway, err, "init was not sent");
 }
 
-static void send_hello(struct gateway *gateway);
-
 static void import_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
 {
 	struct gateway *gateway = context;
@@ -201,8 +201,7 @@ static void import_done(void *context, enum cs_err err, const char *why, struct 
 		return;
 	}
 	log_info("enclave.imported");
-	/* The light clients that came back with the state. */
-	send_hello(gateway);
+	send_init(gateway);
 }
 
 /* ---- hello ---- */
@@ -248,8 +247,9 @@ static void hello_done(void *context, enum cs_err err, const char *why, struct c
 		session_failed(gateway, err, why);
 		return;
 	}
+	/* The light clients are those that came back with the state. */
 	if (take_hello(gateway, body, &has_keys))
-		send_init(gateway);
+		session_ready(gateway);
 }
 
 static void send_hello(struct gateway *gateway)

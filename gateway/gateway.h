@@ -307,6 +307,8 @@ void gateway_events_pump(struct gateway *gateway);
 void gateway_metrics_start(struct gateway *gateway);
 /* Answers with the problem. */
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why);
+/* The public keys of our enclave, as hello told them. */
+json_t *gateway_json_keys(struct gateway *gateway);
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message, bool with_steps);
 /* The message of {id}: 0x and 64 digits, or a request's id; by side when both are here the source's. Answers itself
  * and returns false when there is none. */

@@ -1,0 +1,85 @@
+/* The command line: a table of commands, their options, and the exit codes. Everything that talks to a gateway does it over
+ * REST; what works without one (config, keygen, verify, the keys file) touches files alone. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "core/bytes.h"
+
+/* Exit codes; documented in `caisson --help` and docs/rest.md. */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,      /* it was tried and did not work */
+	CLI_USAGE = 2,       /* wrong arguments or configuration */
+	CLI_REFUSED = 3,     /* the gateway said no (4xx) */
+	CLI_UNREACHABLE = 4, /* no gateway, or it failed (5xx) */
+	CLI_TIMEOUT = 5,     /* what was waited for did not come */
+	CLI_NO = 6,          /* the answer is no: refunded, does not verify */
+};
+
+#define CLI_POSITIONAL_MAX 4u
+#define CLI_OPTIONS_MAX 24u
+
+struct cli_option {
+	const char *name;
+	const char *value; /* NULL: a flag */
+};
+
+struct cli {
+	const char *command;
+	const char *positional[CLI_POSITIONAL_MAX];
+	unsigned positional_count;
+	struct cli_option options[CLI_OPTIONS_MAX];
+	unsigned option_count;
+	bool json;
+	struct host_loop *loop; /* made when it is needed */
+	struct host_http_client *http;
+};
+
+struct cli_command {
+	const char *name;    /* "keys create" has two words */
+	const char *usage;   /* after the name */
+	const char *options; /* "to= amount= watch": = takes a value */
+	const char *help;
+	enum cli_exit (*run)(struct cli *cli);
+};
+
+/* NULL when it was not given. */
+const char *cli_option(const struct cli *cli, const char *name);
+bool cli_flag(const struct cli *cli, const char *name);
+/* Decimal; false when given and not a number up to max. Absent: untouched. */
+bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t *value);
+/* "caisson: …" on standard error, or {"error": …} on standard output with --json; returns code. */
+enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *format, ...) CS_PRINTF(3, 4);
+/* Takes json. */
+void cli_print_json(json_t *json);
+
+/* ---- client.c ---- */
+/* The gateway's answer, decoded: *out is NULL for an empty one. Prints the problem itself when it is not 2xx. body may be
+ * NULL; is taken. */
+enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out);
+void cli_client_done(struct cli *cli);
+
+/* ---- commands ---- */
+enum cli_exit cli_up(struct cli *cli);
+enum cli_exit cli_status(struct cli *cli);
+enum cli_exit cli_send(struct cli *cli);
+enum cli_exit cli_transfer(struct cli *cli);
+enum cli_exit cli_messages(struct cli *cli);
+enum cli_exit cli_watch(struct cli *cli);
+enum cli_exit cli_retry(struct cli *cli);
+enum cli_exit cli_close(struct cli *cli);
+enum cli_exit cli_envelope(struct cli *cli);
+enum cli_exit cli_keys_create(struct cli *cli);
+enum cli_exit cli_keys_list(struct cli *cli);
+enum cli_exit cli_keys_revoke(struct cli *cli);
+enum cli_exit cli_keys_enclave(struct cli *cli);
+enum cli_exit cli_config_check(struct cli *cli);
+enum cli_exit cli_config_sample(struct cli *cli);
+enum cli_exit cli_config_reference(struct cli *cli);
+enum cli_exit cli_verify(struct cli *cli);
+enum cli_exit cli_keygen(struct cli *cli);
+
+#endif

@@ -1,0 +1,240 @@
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
+#define GATEWAY " config= url= key-file= json"
+
+static const struct cli_command commands[] = {
+	{"up", "FILE", "config=", "start gateway and enclave of a configuration, and start them again when they end", cli_up},
+	{"status", "", GATEWAY, "is the gateway ready, its chains, its backlog", cli_status},
+	{"send", "--to ACCOUNT (--payload HEX | --text TEXT)",
+	 "to= payload= text= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES GATEWAY,
+	 "send a message to a contract on another chain", cli_send},
+	{"transfer", "--to ACCOUNT --amount N",
+	 "to= amount= token= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES GATEWAY,
+	 "send tokens to an account on another chain", cli_transfer},
+	{"messages", "[ID]", "state= limit= side=" GATEWAY, "list messages, or show one with its eighteen steps", cli_messages},
+	{"watch", "ID", "timeout= side=" GATEWAY, "print the steps of a message as they happen, until its end", cli_watch},
+	{"retry", "ID", GATEWAY, "call the recipient of a failed message again", cli_retry},
+	{"close", "ID", GATEWAY, "print the transaction by which its closer gives a failed message up", cli_close},
+	{"envelope", "ID", GATEWAY, "print the signed envelope, for `caisson verify` or for delivering it oneself", cli_envelope},
+	{"keys enclave", "", GATEWAY, "the enclave's keys, evidence digest and manifest: what the owner registers",
+	 cli_keys_enclave},
+	{"keys create", "NAME --scopes LIST", "config= scopes= out= json",
+	 "make an API key: it is printed (or written to --out) once, its hash is kept", cli_keys_create},
+	{"keys list", "", "config= json", "the API keys by name", cli_keys_list},
+	{"keys revoke", "NAME", "config= json", "forget an API key; the gateway notices within a second", cli_keys_revoke},
+	{"config check", "FILE", "config= json", "read a configuration whole and name every error by its path", cli_config_check},
+	{"config sample", "", "", "print a configuration with every key and its default", cli_config_sample},
+	{"config reference", "", "", "print the reference page of the configuration", cli_config_reference},
+	{"verify", "FILE", "key= manifest= json",
+	 "offline: does this signed envelope verify, by which key, epoch and manifest, secure or not", cli_verify},
+	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
+	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
+};
+
+static const char exit_help[] =
+	"exit status: 0 done; 1 it did not work; 2 wrong arguments or configuration; 3 the gateway refused;\n"
+	"  4 no gateway, or it failed; 5 what was waited for did not come in time; 6 the answer is no (refunded,\n"
+	"  does not verify)\n";
+
+static void usage(FILE *to)
+{
+	fputs("usage: caisson COMMAND [arguments] [--json]\n\n", to);
+	for (size_t i = 0; i < CS_LEN(commands); i++)
+		fprintf(to, "  %-17s %s\n", commands[i].name, commands[i].help);
+	fputs("\n`caisson COMMAND --help` shows a command's arguments.\n"
+	      "The gateway is found by --url or CAISSON_URL, or by --config or CAISSON_CONFIG (its own machine); the API key is\n"
+	      "read from --key-file or CAISSON_API_KEY_FILE, never from an argument.\n\n",
+	      to);
+	fputs(exit_help, to);
+}
+
+static void usage_of(FILE *to, const struct cli_command *command)
+{
+	char options[512];
+	char *save = NULL;
+	fprintf(to, "usage: caisson %s %s\n%s\n", command->name, command->usage, command->help);
+	snprintf(options, sizeof(options), "%s", command->options);
+	for (char *word = strtok_r(options, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *equals = strchr(word, '=');
+		if (equals)
+			*equals = 0;
+		fprintf(to, "  --%s%s\n", word, equals ? " VALUE" : "");
+	}
+	fputs(exit_help, to);
+}
+
+/* ---- arguments ---- */
+
+static const struct cli_command *find_command(int argc, char **argv, int *used)
+{
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		const char *space = strchr(commands[i].name, ' ');
+		if (!space && strcmp(commands[i].name, argv[1]) == 0) {
+			*used = 2;
+			return &commands[i];
+		}
+		if (space && argc > 2 && strlen(argv[1]) == (size_t)(space - commands[i].name) &&
+		    strncmp(commands[i].name, argv[1], strlen(argv[1])) == 0 && strcmp(space + 1, argv[2]) == 0) {
+			*used = 3;
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+/* 0: unknown, 1: a flag, 2: takes a value. */
+static int option_kind(const struct cli_command *command, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *at = command->options; (at = strstr(at, name)) != NULL; at += n) {
+		bool begins = at == command->options || at[-1] == ' ';
+		if (begins && (at[n] == 0 || at[n] == ' '))
+			return 1;
+		if (begins && at[n] == '=')
+			return 2;
+	}
+	return 0;
+}
+
+static bool take_option(struct cli *cli, const struct cli_command *command, int argc, char **argv, int *at)
+{
+	char name[64];
+	const char *text = argv[*at] + 2;
+	const char *equals = strchr(text, '=');
+	size_t n = equals ? (size_t)(equals - text) : strlen(text);
+	if (n == 0 || n >= sizeof(name))
+		return false;
+	memcpy(name, text, n);
+	name[n] = 0;
+	int kind = option_kind(command, name);
+	if (kind == 0 || (kind == 1 && equals) || cli->option_count == CLI_OPTIONS_MAX || cli_flag(cli, name)) {
+		fprintf(stderr, "caisson %s: --%s is %s\n", command->name, name, kind == 0 ? "unknown" : "wrong here");
+		return false;
+	}
+	const char *value = NULL;
+	if (kind == 2 && equals)
+		value = equals + 1;
+	else if (kind == 2 && *at + 1 < argc)
+		value = argv[++*at];
+	else if (kind == 2) {
+		fprintf(stderr, "caisson %s: --%s needs a value\n", command->name, name);
+		return false;
+	}
+	/* The name lives in argv, or in a copy for --name=value. */
+	char *copy = strdup(name);
+	if (!copy)
+		return false;
+	cli->options[cli->option_count++] = (struct cli_option){copy, value};
+	return true;
+}
+
+static bool take_arguments(struct cli *cli, const struct cli_command *command, int argc, char **argv, int at)
+{
+	for (; at < argc; at++) {
+		if (strncmp(argv[at], "--", 2) == 0 && argv[at][2] != 0) {
+			if (!take_option(cli, command, argc, argv, &at))
+				return false;
+		} else if (cli->positional_count < CLI_POSITIONAL_MAX) {
+			cli->positional[cli->positional_count++] = argv[at];
+		} else {
+			return false;
+		}
+	}
+	cli->json = cli_flag(cli, "json");
+	return true;
+}
+
+const char *cli_option(const struct cli *cli, const char *name)
+{
+	for (unsigned i = 0; i < cli->option_count; i++) {
+		if (strcmp(cli->options[i].name, name) == 0)
+			return cli->options[i].value;
+	}
+	return NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+	for (unsigned i = 0; i < cli->option_count; i++) {
+		if (strcmp(cli->options[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t *value)
+{
+	const char *text = cli_option(cli, name);
+	char *end = NULL;
+	if (!text)
+		return true;
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
+		return false;
+	uint64_t number = strtoull(text, &end, 10);
+	if (*end != 0 || number > max)
+		return false;
+	*value = number;
+	return true;
+}
+
+/* ---- output ---- */
+
+void cli_print_json(json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	fputc('\n', stdout);
+	json_decref(json);
+}
+
+enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (cli->json)
+		cli_print_json(json_pack("{s:s,s:i}", "error", text, "exit", (int)code));
+	fprintf(stderr, "caisson %s: %s\n", cli->command, text);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {0};
+	int used = 0;
+	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? CLI_USAGE : CLI_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("caisson " CAISSON_VERSION);
+		return CLI_OK;
+	}
+	const struct cli_command *command = find_command(argc, argv, &used);
+	if (!command) {
+		fprintf(stderr, "caisson: no such command; `caisson --help` lists them\n");
+		return CLI_USAGE;
+	}
+	for (int i = used; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			usage_of(stdout, command);
+			return CLI_OK;
+		}
+	}
+	cli.command = command->name;
+	if (!take_arguments(&cli, command, argc, argv, used)) {
+		usage_of(stderr, command);
+		return CLI_USAGE;
+	}
+	enum cli_exit code = command->run(&cli);
+	cli_client_done(&cli);
+	for (unsigned i = 0; i < cli.option_count; i++)
+		free((void *)(uintptr_t)cli.options[i].name);
+	return code;
+}

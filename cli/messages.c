@@ -1,0 +1,340 @@
+/* Commands about messages. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "host/loop.h"
+
+#define WATCH_PAUSE_US 200000u
+#define WATCH_TIMEOUT_S 600u
+
+static const char *text_of(const json_t *json, const char *name)
+{
+	const char *text = json_string_value(json_object_get(json, name));
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *json, const char *name)
+{
+	return (long long)json_integer_value(json_object_get(json, name));
+}
+
+/* ---- watching ---- */
+
+static void print_step(const json_t *step, long long begin_ms)
+{
+	const json_t *tx = json_object_get(step, "tx");
+	const json_t *block = json_object_get(step, "block");
+	if (json_object_get(step, "skipped")) {
+		printf("%3lld  %-24s  skipped: %s\n", number_of(step, "n"), text_of(step, "name"), text_of(step, "skipped"));
+		return;
+	}
+	printf("%3lld  %-24s %8lld ms  %-14s", number_of(step, "n"), text_of(step, "name"), number_of(step, "t_ms") - begin_ms,
+	       text_of(step, "chain"));
+	if (json_is_integer(block))
+		printf("  block %lld", number_of(step, "block"));
+	if (json_is_string(tx))
+		printf("  %s", json_string_value(tx));
+	putchar('\n');
+	fflush(stdout);
+}
+
+static long long begin_of(const json_t *steps)
+{
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		long long t = number_of(json_array_get(steps, i), "t_ms");
+		if (t > 0)
+			return t;
+	}
+	return 0;
+}
+
+/* Prints what is new; the steps of the destination arrive in the source's journal as its peer tells them. */
+static void print_news(const json_t *message, bool *seen)
+{
+	const json_t *steps = json_object_get(message, "steps");
+	bool ended = json_is_true(json_object_get(message, "ended"));
+	long long begin_ms = begin_of(steps);
+	for (size_t i = 0; i < json_array_size(steps) && i < 32; i++) {
+		const json_t *step = json_array_get(steps, i);
+		bool skipped = json_object_get(step, "skipped") != NULL;
+		if (seen[i] || json_object_get(step, "pending") || (skipped && !ended))
+			continue;
+		seen[i] = true;
+		print_step(step, begin_ms);
+	}
+}
+
+static enum cli_exit end_of(const json_t *message)
+{
+	return strcmp(text_of(message, "state"), "finalized") == 0 ? CLI_OK : CLI_NO;
+}
+
+static enum cli_exit watch(struct cli *cli, const char *id)
+{
+	char path[256];
+	bool seen[32] = {false};
+	uint64_t timeout_s = WATCH_TIMEOUT_S;
+	const char *side = cli_option(cli, "side");
+	if (!cli_number(cli, "timeout", 86400, &timeout_s))
+		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most 86400");
+	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "", side ? side : "");
+	uint64_t end = host_now_ms() + timeout_s * 1000;
+	for (;;) {
+		json_t *message = NULL;
+		enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
+		if (code != CLI_OK)
+			return code;
+		if (!cli->json)
+			print_news(message, seen);
+		if (json_is_true(json_object_get(message, "ended"))) {
+			code = end_of(message);
+			if (cli->json)
+				cli_print_json(json_incref(message));
+			else
+				printf("%s: %s\n", text_of(message, "id"), text_of(message, "state"));
+			json_decref(message);
+			return code;
+		}
+		json_decref(message);
+		if (host_now_ms() > end)
+			return cli_fail(cli, CLI_TIMEOUT, "%s has not ended after %llu s", id, (unsigned long long)timeout_s);
+		usleep(WATCH_PAUSE_US);
+	}
+}
+
+enum cli_exit cli_watch(struct cli *cli)
+{
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "which message? an id of 64 digits, or a request's");
+	return watch(cli, cli->positional[0]);
+}
+
+/* ---- sending ---- */
+
+static enum cli_exit put_attributes(struct cli *cli, json_t *body)
+{
+	json_t *attributes = json_object();
+	uint64_t value = 0;
+	static const char *const numbers[][2] = {{"gas", "min_gas_limit"}, {"finality", "finality"}, {"deadline", "deadline"}};
+	static const char *const addresses[][2] = {{"closer", "closer"}, {"refund-to", "refund_to"}};
+	json_object_set_new(body, "attributes", attributes);
+	for (size_t i = 0; i < CS_LEN(numbers); i++) {
+		if (!cli_number(cli, numbers[i][0], INT64_MAX, &value))
+			return cli_fail(cli, CLI_USAGE, "--%s: not a number", numbers[i][0]);
+		if (cli_option(cli, numbers[i][0]))
+			json_object_set_new(attributes, numbers[i][1], json_integer((json_int_t)value));
+	}
+	if (!cli_number(cli, "deadline-in", 31536000, &value))
+		return cli_fail(cli, CLI_USAGE, "--deadline-in: seconds, at most a year");
+	if (cli_option(cli, "deadline-in"))
+		json_object_set_new(attributes, "deadline", json_integer((json_int_t)(host_wall_ms() / 1000 + value)));
+	for (size_t i = 0; i < CS_LEN(addresses); i++) {
+		const char *text = cli_option(cli, addresses[i][0]);
+		if (text)
+			json_object_set_new(attributes, addresses[i][1], json_string(text));
+	}
+	return CLI_OK;
+}
+
+static void put_text(struct cli *cli, json_t *body, const char *option, const char *name)
+{
+	const char *text = cli_option(cli, option);
+	if (text)
+		json_object_set_new(body, name, json_string(text));
+}
+
+static void print_transactions(const json_t *reply)
+{
+	const json_t *list = json_object_get(reply, "transactions");
+	printf("request %s, to be signed and sent on %s:\n", text_of(reply, "request_id"), text_of(reply, "chain"));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *tx = json_array_get(list, i);
+		printf("  %s\n    to    %s\n    value %s\n    data  %s\n", text_of(tx, "what"), text_of(tx, "to"),
+		       text_of(tx, "value"), text_of(tx, "data"));
+	}
+}
+
+/* Takes body. */
+static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
+{
+	const char *mode = cli_option(cli, "mode");
+	json_t *reply = NULL;
+	json_object_set_new(body, "mode", json_string(mode ? mode : "sponsored"));
+	put_text(cli, body, "to", "to");
+	put_text(cli, body, "from", "from");
+	put_text(cli, body, "from-chain", "from_chain");
+	enum cli_exit code = put_attributes(cli, body);
+	if (code == CLI_OK)
+		code = cli_call(cli, "POST", path, json_incref(body), &reply);
+	json_decref(body);
+	if (code != CLI_OK)
+		return code;
+	bool sponsored = strcmp(text_of(reply, "mode"), "sponsored") == 0;
+	if (cli_flag(cli, "watch") && sponsored) {
+		char id[64];
+		snprintf(id, sizeof(id), "%s", text_of(reply, "request_id"));
+		json_decref(reply);
+		return watch(cli, id);
+	}
+	if (cli->json) {
+		cli_print_json(reply);
+		return CLI_OK;
+	}
+	if (sponsored)
+		printf("request %s: `caisson watch %s`\n", text_of(reply, "request_id"), text_of(reply, "request_id"));
+	else
+		print_transactions(reply);
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_send(struct cli *cli)
+{
+	const char *text = cli_option(cli, "text");
+	const char *payload = cli_option(cli, "payload");
+	if (!cli_option(cli, "to") || (text == NULL) == (payload == NULL))
+		return cli_fail(cli, CLI_USAGE, "give --to and one of --payload and --text");
+	json_t *body = json_object();
+	if (payload) {
+		json_object_set_new(body, "payload", json_string(payload));
+	} else {
+		size_t n = strlen(text);
+		char *hex = malloc(2 * n + 3);
+		cs_assert(hex != NULL);
+		memcpy(hex, "0x", 2);
+		cs_hex(hex + 2, cs_bytes(text, n));
+		json_object_set_new(body, "payload", json_string(hex));
+		free(hex);
+	}
+	return send(cli, "/v1/messages", body);
+}
+
+enum cli_exit cli_transfer(struct cli *cli)
+{
+	if (!cli_option(cli, "to") || !cli_option(cli, "amount"))
+		return cli_fail(cli, CLI_USAGE, "give --to and --amount");
+	json_t *body = json_object();
+	put_text(cli, body, "amount", "amount");
+	put_text(cli, body, "token", "token");
+	return send(cli, "/v1/transfers", body);
+}
+
+/* ---- looking ---- */
+
+static void print_message(const json_t *m)
+{
+	printf("message   %s (%s)\n", text_of(m, "id"), text_of(m, "side"));
+	printf("state     %s\n", text_of(m, "state"));
+	printf("route     %s → %s, sequence %lld\n", text_of(m, "from_chain"), text_of(m, "to_chain"), number_of(m, "sequence"));
+	printf("sender    %s\nrecipient %s\n", text_of(m, "sender"), text_of(m, "recipient"));
+	printf("deadline  %lld\n", number_of(m, "deadline"));
+	if (json_is_string(json_object_get(m, "outcome")))
+		printf("outcome   %s\n", text_of(m, "outcome"));
+	if (json_is_string(json_object_get(m, "why")))
+		printf("why       %s\n", text_of(m, "why"));
+	bool seen[32] = {false};
+	print_news(m, seen);
+}
+
+static enum cli_exit show_one(struct cli *cli, const char *id)
+{
+	char path[256];
+	json_t *message = NULL;
+	const char *side = cli_option(cli, "side");
+	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "", side ? side : "");
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(message);
+		return CLI_OK;
+	}
+	print_message(message);
+	json_decref(message);
+	return CLI_OK;
+}
+
+enum cli_exit cli_messages(struct cli *cli)
+{
+	char path[256];
+	json_t *reply = NULL;
+	uint64_t limit = 50;
+	const char *state = cli_option(cli, "state");
+	if (cli->positional_count == 1)
+		return show_one(cli, cli->positional[0]);
+	if (cli->positional_count > 1 || !cli_number(cli, "limit", 200, &limit))
+		return cli_fail(cli, CLI_USAGE, "at most one id; --limit up to 200");
+	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%.40s", (unsigned long long)limit, state ? "&state=" : "",
+		 state ? state : "");
+	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(reply);
+		return CLI_OK;
+	}
+	const json_t *list = json_object_get(reply, "messages");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *m = json_array_get(list, i);
+		printf("%s  %-11s  %-16s  %s → %s #%lld%s%s\n", text_of(m, "id"), text_of(m, "side"), text_of(m, "state"),
+		       text_of(m, "from_chain"), text_of(m, "to_chain"), number_of(m, "sequence"),
+		       text_of(m, "why")[0] ? "  " : "", text_of(m, "why"));
+	}
+	json_decref(reply);
+	return CLI_OK;
+}
+
+/* ---- verbs ---- */
+
+static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t **reply)
+{
+	char path[256];
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "which message? an id of 64 digits");
+	snprintf(path, sizeof(path), "/v1/messages/%.100s/%s", cli->positional[0], name);
+	return cli_call(cli, method, path, NULL, reply);
+}
+
+enum cli_exit cli_retry(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = verb(cli, "POST", "retry", &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(reply);
+		return CLI_OK;
+	}
+	printf("%s: will be called again\n", text_of(reply, "id"));
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_close(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = verb(cli, "POST", "close", &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(reply);
+		return CLI_OK;
+	}
+	const json_t *tx = json_array_get(json_object_get(reply, "transactions"), 0);
+	printf("to be sent by the closer %s on %s:\n  to   %s\n  data %s\n", text_of(reply, "closer"), text_of(tx, "chain"),
+	       text_of(tx, "to"), text_of(tx, "data"));
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_envelope(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = verb(cli, "GET", "envelope", &reply);
+	if (code == CLI_OK)
+		cli_print_json(reply);
+	return code;
+}

@@ -1,0 +1,194 @@
+/* `caisson up`: the enclave and the gateway of one configuration, each started again when it ends. The enclave inherits its
+ * listening socket from here, so that it outlives a gateway that was killed, and the other way round. */
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "gateway/config.h"
+#include "host/child.h"
+#include "host/log.h"
+
+#define STOP_GRACE_MS 8000u
+#define DRAIN_MS 15000u
+/* A gateway that ends so often at once has a reason that another start does not change. */
+#define FAST_ENDS_MAX 5u
+#define FAST_MS 2000u
+
+struct up {
+	struct cli *cli;
+	struct host_loop *loop;
+	struct gateway_config config;
+	struct host_child *enclave;
+	struct host_child *gateway;
+	bool stopping;
+	bool failed;
+	unsigned fast_ends;
+	uint64_t started_ms;
+	char lineage[67];
+	char enclave_program[4096];
+	char gateway_program[4096];
+};
+
+/* ---- programs beside ours ---- */
+
+static void find_program(char *path, size_t size, const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (strchr(name, '/') || n <= 0) {
+		snprintf(path, size, "%s", name);
+		return;
+	}
+	self[n] = 0;
+	snprintf(path, size, "%s/%s", dirname(self), name);
+	if (access(path, X_OK) != 0)
+		snprintf(path, size, "%s", name);
+}
+
+/* ---- events ---- */
+
+static void enclave_started(void *context, int pid)
+{
+	(void)context;
+	log_info("up.enclave_started", LOG_I64("pid", pid));
+}
+
+static void enclave_ended(void *context, int status, int signal, uint64_t restart_ms)
+{
+	struct up *up = context;
+	if (!up->stopping)
+		log_error("up.enclave_ended", LOG_I64("status", status), LOG_I64("signal", signal),
+			  LOG_U64("restart_ms", restart_ms));
+}
+
+static void gateway_started(void *context, int pid)
+{
+	struct up *up = context;
+	up->started_ms = host_now_ms();
+	log_info("up.gateway_started", LOG_I64("pid", pid));
+}
+
+static void gateway_ended(void *context, int status, int signal, uint64_t restart_ms)
+{
+	struct up *up = context;
+	if (up->stopping)
+		return;
+	log_error("up.gateway_ended", LOG_I64("status", status), LOG_I64("signal", signal), LOG_U64("restart_ms", restart_ms));
+	up->fast_ends = host_now_ms() - up->started_ms < FAST_MS && signal == 0 ? up->fast_ends + 1 : 0;
+	if (up->fast_ends >= FAST_ENDS_MAX) {
+		log_error("up.gives_up", LOG_TEXT("why", "the gateway ends as soon as it starts"));
+		up->failed = true;
+		host_loop_drain(up->loop, DRAIN_MS);
+	}
+}
+
+/* ---- stopping: the gateway first, so that it can store the enclave's state ---- */
+
+static void all_stopped(void *context)
+{
+	struct up *up = context;
+	host_loop_release(up->loop);
+}
+
+static void gateway_stopped(void *context)
+{
+	struct up *up = context;
+	host_child_stop(up->enclave, STOP_GRACE_MS, all_stopped, up);
+}
+
+static void drain(void *context)
+{
+	struct up *up = context;
+	up->stopping = true;
+	log_info("up.stopping");
+	host_loop_hold(up->loop);
+	host_child_stop(up->gateway, STOP_GRACE_MS, gateway_stopped, up);
+}
+
+/* ---- starting ---- */
+
+static enum cs_err start_enclave(struct up *up, struct cs_why *why)
+{
+	static const struct host_child_events events = {.started = enclave_started, .ended = enclave_ended};
+	struct host_enclave_spawn_options options = {.program = up->enclave_program,
+						     .socket_path = up->config.enclave_socket,
+						     .seal_root_path = up->config.enclave_seal_root};
+	struct gateway_manifest first;
+	size_t n = 0;
+	size_t room = CS_LEN(options.args) - 1;
+	CS_TRY(gateway_manifest_load(&first, up->config.manifests[0], why));
+	memcpy(up->lineage, "0x", 2);
+	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
+	options.args[n++] = "--lineage";
+	options.args[n++] = up->lineage;
+	if (2 + 2 * up->config.manifest_count + 2 * up->config.chain_count + up->config.enclave_arg_count > room)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
+	for (size_t i = 0; i < up->config.manifest_count; i++) {
+		options.args[n++] = "--manifest";
+		options.args[n++] = up->config.manifests[i];
+	}
+	for (size_t i = 0; i < up->config.chain_count; i++) {
+		options.args[n++] = "--serve";
+		options.args[n++] = up->config.chains[i].id;
+	}
+	for (size_t i = 0; i < up->config.enclave_arg_count; i++)
+		options.args[n++] = up->config.enclave_args[i];
+	return host_enclave_spawn(&up->enclave, up->loop, &options, &events, up, why);
+}
+
+static enum cs_err start_gateway(struct up *up, struct cs_why *why)
+{
+	static const struct host_child_events events = {.started = gateway_started, .ended = gateway_ended};
+	struct host_child_options options = {.program = up->gateway_program,
+					     .args = {"--config", up->config.path, NULL}};
+	up->started_ms = host_now_ms();
+	return host_child_new(&up->gateway, up->loop, &options, &events, up, why);
+}
+
+static enum cli_exit run(struct up *up)
+{
+	struct cs_why why = {{0}};
+	find_program(up->enclave_program, sizeof(up->enclave_program), up->config.enclave_program);
+	find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
+	up->loop = host_loop_new();
+	enum cs_err err = start_enclave(up, &why);
+	if (err == CS_OK)
+		err = start_gateway(up, &why);
+	if (err == CS_OK) {
+		host_loop_on_drain(up->loop, drain, up);
+		host_loop_catch_signals(up->loop, DRAIN_MS);
+		log_info("up.started", LOG_TEXT("name", up->config.name), LOG_I64("enclave", host_child_pid(up->enclave)),
+			 LOG_I64("gateway", host_child_pid(up->gateway)));
+		host_loop_run(up->loop);
+	}
+	host_child_free(up->gateway);
+	host_child_free(up->enclave);
+	host_loop_free(up->loop);
+	if (err != CS_OK)
+		return cli_fail(up->cli, CLI_FAILED, "%s", why.text);
+	return up->failed ? CLI_FAILED : CLI_OK;
+}
+
+enum cli_exit cli_up(struct cli *cli)
+{
+	static struct up up;
+	const char *file = cli->positional_count == 1 ? cli->positional[0] : cli_option(cli, "config");
+	if (!file)
+		file = getenv("CAISSON_CONFIG");
+	up.cli = cli;
+	if (!file || cli->positional_count > 1)
+		return cli_fail(cli, CLI_USAGE, "which configuration?");
+	enum cli_exit code = CLI_USAGE;
+	if (gateway_config_load(&up.config, file, true) == CS_OK) {
+		host_log_open(&(struct host_log_options){
+			.level = up.config.log_level, .json = up.config.log_json, .fd = 2});
+		code = run(&up);
+	} else {
+		for (uint32_t i = 0; i < host_config_error_count(up.config.file); i++)
+			fprintf(stderr, "%s\n", host_config_error(up.config.file, i));
+	}
+	gateway_config_free(&up.config);
+	return code;
+}
