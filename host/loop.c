@@ -87,6 +87,13 @@ static bool has_posted(struct host_loop *loop)
 
 /* ---- the loop ---- */
 
+static void check_until(uv_prepare_t *prepare)
+{
+	struct host_loop *loop = prepare->data;
+	if (loop->until != NULL && loop->until(loop->until_context))
+		uv_stop(&loop->uv);
+}
+
 struct host_loop *host_loop_new(void)
 {
 	struct host_loop *loop = host_alloc(sizeof *loop);
@@ -98,6 +105,8 @@ struct host_loop *host_loop_new(void)
 	cs_assert(uv_timer_init(&loop->uv, &loop->deadline) == 0);
 	cs_assert(uv_prepare_init(&loop->uv, &loop->before_wait) == 0);
 	loop->before_wait.data = loop;
+	/* libuv runs the last one started first: this one sees what the others have done. */
+	cs_assert(uv_prepare_start(&loop->before_wait, check_until) == 0);
 	loop->wake.data = loop;
 	loop->deadline.data = loop;
 	return loop;
@@ -144,12 +153,6 @@ static void time_out(uv_timer_t *deadline)
 	uv_stop(&loop->uv);
 }
 
-static void check_until(uv_prepare_t *prepare)
-{
-	struct host_loop *loop = prepare->data;
-	if (loop->until(loop->until_context))
-		uv_stop(&loop->uv);
-}
 
 enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *context), void *context,
 				uint64_t timeout_ms)
@@ -160,10 +163,9 @@ enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *conte
 	/* Asked before each wait: what a timer did at the start of a turn would else be seen only after the wait. */
 	loop->until = done;
 	loop->until_context = context;
-	uv_prepare_start(&loop->before_wait, check_until);
 	while (!loop->stopped && !loop->timed_out && !done(context))
 		uv_run(&loop->uv, UV_RUN_DEFAULT);
-	uv_prepare_stop(&loop->before_wait);
+	loop->until = NULL;
 	uv_timer_stop(&loop->deadline);
 	bool stopped = loop->stopped;
 	loop->stopped = false;
