@@ -144,6 +144,14 @@ enum cs_err enclave_random(const struct enclave *e, void *p, size_t n)
 	return e->random(p, n) ? CS_OK : CS_ERR_CRYPTO;
 }
 
+enum cs_err enclave_time_check(struct enclave_call *call)
+{
+	if (call->now.high_s == 0)
+		return cs_fail(&call->why, CS_ERR_NO_TIME,
+			       "nothing is signed before time is bounded");
+	return CS_OK;
+}
+
 struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
 						 const struct enclave_chain *chain)
 {

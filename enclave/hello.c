@@ -276,13 +276,18 @@ enum cs_err enclave_rotate(struct enclave_call *call)
 		(const Caisson__Wire__RotateRequest *)call->request;
 	struct enclave_chain *chain = NULL;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
+	CS_TRY(enclave_time_check(call));
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
 			       chain->manifest->caip2);
 	const uint64_t newest = chain->keys[chain->key_count - 1].epoch;
 	/* A successor that does not sign yet is announced again: two different keys of one epoch
 	 * suspend each other. */
-	if (newest == chain->epoch_current)
+	const bool fresh = newest == chain->epoch_current;
+	if (fresh)
 		CS_TRY(enclave_key_make(call->e, chain, newest + 1, &call->why));
-	return reply_rotate(call, chain);
+	const enum cs_err err = reply_rotate(call, chain);
+	if (err != CS_OK && fresh)
+		enclave_key_drop(call->e, chain);
+	return err;
 }

@@ -55,6 +55,15 @@ enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uin
 	return err;
 }
 
+void enclave_key_drop(struct enclave *e, struct enclave_chain *chain)
+{
+	cs_assert(chain->key_count > 0);
+	chain->key_count--;
+	cs_wipe(&enclave_secrets_of(e, chain)->statement[chain->key_count],
+		sizeof(struct cs_secret));
+	memset(&chain->keys[chain->key_count], 0, sizeof chain->keys[0]);
+}
+
 enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain)
 {
 	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
@@ -130,6 +139,7 @@ enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *ou
 	const size_t index = (size_t)(key - chain->keys);
 	struct cs_hash aux;
 	struct enclave_chain_secrets *secrets = enclave_secrets_of(call->e, chain);
+	CS_TRY(enclave_time_check(call));
 	if (!cs_hash_eq(&secrets->signer_x, &key->x)) {
 		CS_TRY(cs_signer_make(call->e->sig, &secrets->signer, &secrets->statement[index]));
 		secrets->signer_x = key->x;

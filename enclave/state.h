@@ -104,6 +104,8 @@ CS_NODISCARD enum cs_err enclave_remote_find(struct enclave_call *call, size_t *
 					     ProtobufCBinaryData identity);
 struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
 						 const struct enclave_chain *chain);
+/* NO_TIME: nothing bounds the time from above, so nothing may be signed. */
+CS_NODISCARD enum cs_err enclave_time_check(struct enclave_call *call);
 /* CRYPTO when there is no randomness. */
 CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t n);
 /* Views of the nodes and the large last one, in the arena. */
@@ -142,6 +144,8 @@ CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs
 /* A fresh key of the epoch at the end of the list. Nothing has changed on failure. */
 CS_NODISCARD enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain,
 					  uint64_t epoch, struct cs_why *why);
+/* Takes the newest key away again. */
+void enclave_key_drop(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain);
 void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,

@@ -206,6 +206,16 @@ static enum cs_err call_rotation(struct enclave_call *call, struct cs_buf *data,
 	return wire_evm_call_announce_rotation(data, st, in->new_epoch, &new_key);
 }
 
+/* Keys and deadlines are judged by what the client knows: it must be there and not too old. */
+static enum cs_err check_alive(struct enclave_call *call, const struct enclave_chain *chain)
+{
+	struct verify_status status;
+	struct verify_block newest;
+	verify_client_status(&chain->client, &status);
+	return verify_client_block(&chain->client, status.final_height, &call->now, &newest,
+				   &call->why);
+}
+
 /* A call to the gateway of the chain, value 0. */
 static enum cs_err build_call(struct enclave_call *call, struct transaction *tx,
 			      const struct enclave_chain *chain, Caisson__Wire__Action action)
@@ -225,6 +235,7 @@ static enum cs_err build_call(struct enclave_call *call, struct transaction *tx,
 	if (in->sweep_to.len != 0)
 		return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS,
 			       "a call goes to the gateway of %s alone", chain->manifest->caip2);
+	CS_TRY(check_alive(call, chain));
 	CS_TRY(wire_signed_from_pb(st, in->statement));
 	cs_buf_init(&data, NULL, 0);
 	switch (action) {
@@ -397,6 +408,7 @@ static enum cs_err sign_and_reply(struct enclave_call *call, const struct enclav
 	struct cs_bytes raw;
 	struct cs_ecdsa signature;
 	Caisson__Wire__SignTransactionReply out = CAISSON__WIRE__SIGN_TRANSACTION_REPLY__INIT;
+	CS_TRY(enclave_time_check(call));
 	if (chain_id > (UINT64_MAX - 36) / 2)
 		return cs_fail(&call->why, CS_ERR_OVERFLOW,
 			       "the chain id is too large for EIP-155");

@@ -648,6 +648,37 @@ static void test_another_chain(void **state)
 	refused(s, CS_ERR_NOT_IN_MANIFEST);
 }
 
+static void test_no_call_by_a_client_that_is_too_old(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct verify_time now = s->w->now;
+	s->w->now = (struct verify_time){now.low_s, now.high_s + 86400 + 100};
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_ANCHOR_TOO_OLD);
+	/* What a stuck gas account needs goes on: it asks the client nothing. */
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_CANCEL);
+	s->in.gas_limit = 21000;
+	(void)sign(s);
+	world_free(s->w);
+}
+
+static void test_nothing_is_signed_without_a_bound_on_time(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	Caisson__Wire__RotateRequest rotate = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	Caisson__Wire__StatusRequest status = CAISSON__WIRE__STATUS_REQUEST__INIT;
+	s->w->now.high_s = 0;
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_NO_TIME);
+	rotate.chain = pb_hash(&s->w->own);
+	world_refused(s->w, WIRE_ROTATE, &rotate.base, CS_ERR_NO_TIME);
+	status.nonce = pb_hash(&s->w->own);
+	world_refused(s->w, WIRE_STATUS, &status.base, CS_ERR_NO_TIME);
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_CANCEL);
+	s->in.gas_limit = 21000;
+	refused(s, CS_ERR_NO_TIME);
+}
+
 static void test_no_keys_yet(void **state)
 {
 	(void)state;
@@ -695,6 +726,8 @@ int main(void)
 		cmocka_unit_test(test_sweep_with_a_call),
 		cmocka_unit_test(test_cancel_goes_to_itself),
 		cmocka_unit_test(test_another_chain),
+		cmocka_unit_test(test_no_call_by_a_client_that_is_too_old),
+		cmocka_unit_test(test_nothing_is_signed_without_a_bound_on_time),
 		cmocka_unit_test(test_no_keys_yet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
