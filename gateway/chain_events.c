@@ -271,6 +271,7 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 	chain->cursor_height = cursor->recent[cursor->count - 1].height;
 	if (gateway_write(chain->gateway, write_cursor, &write) != CS_OK)
 		log_warn("chain.cursor_not_stored", LOG_TEXT("chain", chain->config->id));
+	gateway_client_feed(chain);
 }
 
 static void on_head(void *ctx, const struct adapter_header *head)
@@ -278,7 +279,7 @@ static void on_head(void *ctx, const struct adapter_header *head)
 	struct gateway_chain *chain = ctx;
 	chain->head_height = head->id.height;
 	chain->head_time_s = head->time_s;
-	gateway_client_feed(chain);
+	gateway_client_feed_head(chain, head);
 	gateway_wake(chain->gateway);
 }
 
