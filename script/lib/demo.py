@@ -75,6 +75,7 @@ class Case:
     steps: dict[int, dict] = field(default_factory=dict)
     gas: dict[str, int] = field(default_factory=dict)
     begin_ms: int = 0
+    txs: dict[str, tuple] = field(default_factory=dict)  # every transaction seen in the steps: its chain and first step
     extra_txs: list = field(default_factory=list)  # (what, side, transaction) of people, beside the eighteen
 
     @property
@@ -140,20 +141,24 @@ class Demo:
             for step in message["steps"]:
                 known = case.steps.get(step["n"])
                 # The last word on what did not happen has the source, when it is over.
-                over = message["ended"] and message["side"] == "source"
+                over = message["side"] == "source" and (message["ended"] or step["n"] <= 3)
                 if "t_ms" not in step and not ("skipped" in step and over and known is None):
                     continue
                 case.steps[step["n"]] = step
+                if step.get("tx"):
+                    case.txs.setdefault(step["tx"], (step["chain"], step["n"]))
                 if known is None:
                     self.print_step(case, step)
+                elif step.get("tx") and known.get("tx") != step["tx"]:
+                    self.print_step(case, step, again=True)
         return latest
 
-    def print_step(self, case: Case, step: dict) -> None:
+    def print_step(self, case: Case, step: dict, again: bool = False) -> None:
         elapsed = step.get("t_ms", 0) - case.begin_ms if "t_ms" in step else 0
         where = step.get("chain") or ""
         block = f"block {step['block']}" if step.get("block") else ""
         tx = step["tx"][:14] + "…" if step.get("tx") else ""
-        text = STEPS[step["n"]].replace("_", " ")
+        text = STEPS[step["n"]].replace("_", " ") + (", again" if again else "")
         if "skipped" in step:
             print(paint("2", f"  {step['n']:>2}  {text:<26} skipped: {step['skipped']}"), flush=True)
             return
@@ -267,20 +272,19 @@ class Demo:
             raise RuntimeError(f"{case.name}: the application did not get the payload")
 
     def measure(self, case: Case) -> None:
-        """Gas of every transaction of the case, by chain."""
+        """Gas of every transaction of the case, a failed delivery's too."""
+        home = self.sides[case.source].chain.caip2
         seen = {}
-        for number, step in case.steps.items():
-            if step.get("tx"):
-                seen[step["tx"]] = (case.source if step["chain"] == self.sides[case.source].chain.caip2 else case.destination, number)
+        for tx, (chain, number) in case.txs.items():
+            here = chain == home
+            name = "destination" if not here else "source" if number <= 4 else "finalize"
+            seen[tx] = (case.source if here else case.destination, name)
         for what, index, tx in case.extra_txs:
             seen[tx] = (index, what)
-        names = {1: "source", 2: "source", 3: "source", 4: "source"}
-        for tx, (index, number) in seen.items():
+        for tx, (index, name) in seen.items():
             receipt = self.sides[index].chain.rpc.receipt(tx)
-            if receipt is None:
-                continue
-            name = number if isinstance(number, str) else names.get(number, "destination" if number <= 13 else "finalize")
-            case.gas[name] = case.gas.get(name, 0) + int(receipt["gasUsed"], 16)
+            if receipt is not None:
+                case.gas[name] = case.gas.get(name, 0) + int(receipt["gasUsed"], 16)
 
     # ---- the end ----
 
