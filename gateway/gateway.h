@@ -193,6 +193,8 @@ enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *aren
 /* ---- light_client.c ---- */
 /* Brings the enclave's light client to the head, a stretch at a time. */
 void gateway_client_feed(struct gateway_chain *chain);
+/* The same with a new head at hand. */
+void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
 void gateway_client_take_status(struct gateway_chain *chain, const Caisson__Wire__ClientStatus *status);
 /* What was final is gone: nothing is signed for this chain any more. */
 void gateway_chain_freeze(struct gateway_chain *chain, const char *why);

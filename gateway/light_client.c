@@ -5,6 +5,8 @@
 #include "host/alloc.h"
 
 #define FEED_PAUSE_MS 300u
+/* A node that announces a head before it serves it. */
+#define FEED_SOON_MS 20u
 
 void gateway_client_take_status(struct gateway_chain *chain, const Caisson__Wire__ClientStatus *status)
 {
@@ -58,6 +60,8 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 {
 	chain->feeding = false;
 	chain->feed_after_ms = host_now_ms() + FEED_PAUSE_MS;
+	if (err == CS_ERR_NOT_FOUND)
+		chain->feed_after_ms = host_now_ms() + FEED_SOON_MS;
 	if (err == CS_ERR_CLOSED || err == CS_ERR_NOT_FOUND)
 		return; /* the enclave or the node is on its way back, or the head moved down */
 	log_warn("chain.client_refused", LOG_TEXT("chain", chain->config->id), LOG_ERR(err), LOG_TEXT("why", why));
@@ -164,6 +168,18 @@ static uint64_t oldest_waiting(struct gateway_chain *chain)
 	return oldest;
 }
 
+void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head)
+{
+	if (chain->created && !chain->feeding && !chain->frozen && chain->gateway->enclave_ready && chain->feed_from == 0 &&
+	    head->id.height == chain->client_head + 1 && head->rlp.n > 0) {
+		chain->feeding = true;
+		if (send_update(chain, head, 1) == CS_OK)
+			return;
+		chain->feeding = false;
+	}
+	gateway_client_feed(chain);
+}
+
 void gateway_client_feed(struct gateway_chain *chain)
 {
 	if (chain->feeding || chain->frozen || !chain->gateway->enclave_ready || chain->head_height == 0 ||
@@ -185,8 +201,10 @@ void gateway_client_feed(struct gateway_chain *chain)
 		count = to - from + 1 < ADAPTER_HEADERS_MAX ? (size_t)(to - from + 1) : ADAPTER_HEADERS_MAX;
 	}
 	chain->feeding = true;
-	if (adapter_headers(chain->adapter, from, count, headers_done, chain) != CS_OK) {
+	enum cs_err err = adapter_headers(chain->adapter, from, count, headers_done, chain);
+	if (err != CS_OK)
 		chain->feeding = false;
+	/* A head whose block is still being read: its progress comes back here at once. */
+	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		chain->feed_after_ms = host_now_ms() + FEED_PAUSE_MS;
-	}
 }
