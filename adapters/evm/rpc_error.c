@@ -32,8 +32,7 @@ static const struct rule {
 	{"nonce too high", BEGIN, EVM_RPC_GAP}, /* geth */
 	{"tx-nonce too distant", WITHIN, EVM_RPC_GAP},
 	/* funds */
-	{"insufficient funds", BEGIN,
-	 EVM_RPC_FUNDS}, /* geth, anvil ("Insufficient funds for gas * price + value") */
+	{"insufficient funds", WITHIN, EVM_RPC_FUNDS}, /* geth, anvil; "failed with 50000000 gas: …" */
 	{"insufficient balance", WITHIN, EVM_RPC_FUNDS},
 	/* the call itself */
 	{"execution reverted", BEGIN, EVM_RPC_REVERT}, /* geth, anvil */
@@ -47,6 +46,7 @@ static const struct rule {
 	{"query returned more than", BEGIN, EVM_RPC_RANGE},
 	{"query exceeds max results", BEGIN, EVM_RPC_RANGE},
 	{"query timeout exceeded", BEGIN, EVM_RPC_RANGE},
+	{"invalid block range", BEGIN, EVM_RPC_INVALID}, /* geth: from above to */
 	{"block range", WITHIN, EVM_RPC_RANGE},
 	{"range too large", WITHIN, EVM_RPC_RANGE},
 	{"range is too", WITHIN, EVM_RPC_RANGE},
@@ -73,7 +73,8 @@ static const struct rule {
 	{"header not found", BEGIN, EVM_RPC_STATE},  /* geth */
 	{"header for hash not found", BEGIN, EVM_RPC_STATE},
 	{"block not found", BEGIN, EVM_RPC_STATE},
-	{"unknown block", BEGIN, EVM_RPC_STATE}, /* anvil, geth */
+	{"resource not found", BEGIN, EVM_RPC_STATE}, /* anvil */
+	{"unknown block", BEGIN, EVM_RPC_STATE},      /* anvil, geth */
 	{"required historical state unavailable", BEGIN, EVM_RPC_STATE},
 	{"historical state", BEGIN, EVM_RPC_STATE},
 	{"state histories haven't been fully indexed", WITHIN, EVM_RPC_STATE},
@@ -81,7 +82,7 @@ static const struct rule {
 	{"blockoutofrange", WITHIN, EVM_RPC_STATE}, /* anvil: "BlockOutOfRangeError: …" */
 	{"transaction indexing is in progress", BEGIN, EVM_RPC_NODE},
 	/* the transaction for what it is */
-	{"intrinsic gas too low", BEGIN, EVM_RPC_INVALID}, /* geth, anvil */
+	{"intrinsic gas too", BEGIN, EVM_RPC_INVALID}, /* geth, anvil: low; anvil: high */
 	{"exceeds block gas limit", BEGIN, EVM_RPC_INVALID},
 	{"gas limit reached", BEGIN, EVM_RPC_INVALID},
 	{"tx fee (", BEGIN, EVM_RPC_INVALID}, /* geth: … exceeds the configured cap */
@@ -91,7 +92,9 @@ static const struct rule {
 	{"transaction type not supported", BEGIN, EVM_RPC_INVALID},
 	{"max priority fee per gas higher than max fee per gas", BEGIN, EVM_RPC_INVALID},
 	{"only replay-protected", BEGIN, EVM_RPC_INVALID},
-	{"rlp:", BEGIN, EVM_RPC_INVALID},
+	{"rlp:", BEGIN, EVM_RPC_INVALID},                         /* geth */
+	{"typed transaction too short", BEGIN, EVM_RPC_INVALID},  /* geth */
+	{"failed to decode transaction", BEGIN, EVM_RPC_INVALID}, /* anvil */
 };
 
 static bool contains(const char *text, const char *part)

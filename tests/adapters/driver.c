@@ -1,17 +1,18 @@
-/* The EVM adapter as a program for tests: commands in JSON on standard input, one a line, answers and events on standard output.
- * What the adapter hands out is checked here with the verifier that the enclave uses. */
-#include <jansson.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* The EVM adapter as a program for tests: commands in JSON on standard input, one a line, answers
+ * and events on standard output. What the adapter hands out is checked here with the verifier that
+ * the enclave uses. */
 #include "adapters/evm/evm.h"
 #include "adapters/evm/json.h"
 #include "host/alloc.h"
 #include "host/loop.h"
 #include "verify/evm/account.h"
 #include "verify/evm/receipt.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define LINE_MAX (4u << 20)
 #define TXS_MAX 256
@@ -32,7 +33,9 @@ struct request {
 	struct cs_address address;
 };
 
-/* ---- output ---------------------------------------------------------------------------------------------------------- */
+/* ---- output
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void print(json_t *json)
 {
@@ -46,7 +49,8 @@ static void print(json_t *json)
 
 static json_t *json_id(const struct adapter_block_id *id)
 {
-	return json_pack("{s:I, s:o}", "height", (json_int_t)id->height, "hash", evm_json_from_hash(&id->hash));
+	return json_pack("{s:I, s:o}", "height", (json_int_t)id->height, "hash",
+			 evm_json_from_hash(&id->hash));
 }
 
 static json_t *answer_of(const struct request *request, enum cs_err err, const char *why)
@@ -57,41 +61,50 @@ static json_t *answer_of(const struct request *request, enum cs_err err, const c
 static json_t *json_header(const struct adapter_header *header)
 {
 	return json_pack("{s:o, s:o, s:I, s:o}", "id", json_id(&header->id), "parent",
-			 evm_json_from_hash(&header->parent), "time", (json_int_t)header->time_s, "rlp",
-			 evm_json_from_bytes(header->rlp));
+			 evm_json_from_hash(&header->parent), "time", (json_int_t)header->time_s,
+			 "rlp", evm_json_from_bytes(header->rlp));
 }
 
 static json_t *json_event(const struct adapter_event *event)
 {
-	json_t *json = json_pack("{s:I, s:I, s:o, s:I}", "tx_index", (json_int_t)event->at.tx_index, "log_index",
-				 (json_int_t)event->at.log_index_block, "tx", evm_json_from_hash(&event->at.tx_hash),
-				 "time", (json_int_t)event->at.time_s);
+	json_t *json = json_pack("{s:I, s:I, s:o, s:I}", "tx_index", (json_int_t)event->at.tx_index,
+				 "log_index", (json_int_t)event->at.log_index_block, "tx",
+				 evm_json_from_hash(&event->at.tx_hash), "time",
+				 (json_int_t)event->at.time_s);
 
 	switch (event->kind) {
 	case ADAPTER_EVENT_MESSAGE:
 		json_object_set_new(json, "kind", json_string("message"));
-		json_object_set_new(json, "message_id", evm_json_from_hash(&event->message.message_id));
-		json_object_set_new(json, "sequence", json_integer((json_int_t)event->message.sequence));
-		json_object_set_new(json, "deadline", json_integer((json_int_t)event->message.deadline));
+		json_object_set_new(json, "message_id",
+				    evm_json_from_hash(&event->message.message_id));
+		json_object_set_new(json, "sequence",
+				    json_integer((json_int_t)event->message.sequence));
+		json_object_set_new(json, "deadline",
+				    json_integer((json_int_t)event->message.deadline));
 		json_object_set_new(json, "sender", evm_json_from_bytes(event->message.sender));
-		json_object_set_new(json, "recipient", evm_json_from_bytes(event->message.recipient));
+		json_object_set_new(json, "recipient",
+				    evm_json_from_bytes(event->message.recipient));
 		json_object_set_new(json, "payload", evm_json_from_bytes(event->message.payload));
 		break;
 	case ADAPTER_EVENT_STATUS:
 		json_object_set_new(json, "kind", json_string("status"));
-		json_object_set_new(json, "message_id", evm_json_from_hash(&event->status.message_id));
+		json_object_set_new(json, "message_id",
+				    evm_json_from_hash(&event->status.message_id));
 		json_object_set_new(json, "status", json_integer(event->status.status));
 		break;
 	case ADAPTER_EVENT_FINALIZED:
 		json_object_set_new(json, "kind", json_string("finalized"));
-		json_object_set_new(json, "message_id", evm_json_from_hash(&event->finalized.message_id));
+		json_object_set_new(json, "message_id",
+				    evm_json_from_hash(&event->finalized.message_id));
 		json_object_set_new(json, "status", json_integer(event->finalized.status));
 		break;
 	}
 	return json;
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void on_head(void *ctx, const struct adapter_header *header)
 {
@@ -106,8 +119,8 @@ static void on_block(void *ctx, const struct adapter_block *block)
 	(void)ctx;
 	for (size_t i = 0; i < block->event_count; i++)
 		json_array_append_new(events, json_event(&block->events[i]));
-	print(json_pack("{s:s, s:o, s:b, s:o}", "event", "block", "block", json_id(&block->header.id), "late",
-			block->late, "events", events));
+	print(json_pack("{s:s, s:o, s:b, s:o}", "event", "block", "block",
+			json_id(&block->header.id), "late", block->late, "events", events));
 }
 
 static void on_progress(void *ctx, const struct adapter_cursor *cursor)
@@ -127,8 +140,9 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 {
 	(void)ctx;
-	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b}", "event", "reorg", "from", (json_int_t)reorg->from, "old_tip",
-			(json_int_t)reorg->old_tip, "old_hash", evm_json_from_hash(&reorg->old_hash), "new_hash",
+	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b}", "event", "reorg", "from",
+			(json_int_t)reorg->from, "old_tip", (json_int_t)reorg->old_tip, "old_hash",
+			evm_json_from_hash(&reorg->old_hash), "new_hash",
 			evm_json_from_hash(&reorg->new_hash), "beyond", reorg->beyond_window));
 }
 
@@ -141,14 +155,17 @@ static void on_stalled(void *ctx, uint64_t stalled_ms)
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	(void)ctx;
-	print(json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", "endpoint", "url", endpoint->url, "state",
-			adapter_endpoint_state_name(endpoint->state), "websocket", endpoint->websocket, "why",
-			endpoint->why));
+	print(json_pack("{s:s, s:s, s:s, s:b, s:s}", "event", "endpoint", "url", endpoint->url,
+			"state", adapter_endpoint_state_name(endpoint->state), "websocket",
+			endpoint->websocket, "why", endpoint->why));
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static void headers_done(void *ctx, enum cs_err err, const char *why, const struct adapter_header *headers, size_t count)
+static void headers_done(void *ctx, enum cs_err err, const char *why,
+			 const struct adapter_header *headers, size_t count)
 {
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
@@ -161,7 +178,8 @@ static void headers_done(void *ctx, enum cs_err err, const char *why, const stru
 	free(request);
 }
 
-static size_t nodes_of(struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1], const struct adapter_proof *proof)
+static size_t nodes_of(struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1],
+		       const struct adapter_proof *proof)
 {
 	memcpy(nodes, proof->nodes, proof->count * sizeof(nodes[0]));
 	if (proof->leaf.n > 0)
@@ -169,7 +187,8 @@ static size_t nodes_of(struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1], const
 	return proof->count + (proof->leaf.n > 0);
 }
 
-static void check_claims(json_t *answer, const struct request *request, const struct adapter_receipt_proof *proof)
+static void check_claims(json_t *answer, const struct request *request,
+			 const struct adapter_receipt_proof *proof)
 {
 	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX + 1];
 	struct verify_nodes view = {nodes, nodes_of(nodes, &proof->proof)};
@@ -180,12 +199,14 @@ static void check_claims(json_t *answer, const struct request *request, const st
 
 	for (size_t i = 0; i < proof->claim_count && err == CS_OK; i++) {
 		err = verify_receipt_log(&log, &receipt, proof->claims[i].log_index);
-		if (err == CS_OK && (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
-				     !cs_hash_eq(&log.topics[1], &proof->claims[i].message_id)))
+		if (err == CS_OK &&
+		    (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
+		     !cs_hash_eq(&log.topics[1], &proof->claims[i].message_id)))
 			err = CS_ERR_REFUTED;
-		json_array_append_new(claims, json_pack("{s:o, s:I}", "message_id",
-							evm_json_from_hash(&proof->claims[i].message_id), "log_index",
-							(json_int_t)proof->claims[i].log_index));
+		json_array_append_new(
+			claims, json_pack("{s:o, s:I}", "message_id",
+					  evm_json_from_hash(&proof->claims[i].message_id),
+					  "log_index", (json_int_t)proof->claims[i].log_index));
 	}
 	json_object_set_new(answer, "verified", json_string(cs_err_name(err)));
 	json_object_set_new(answer, "claims", claims);
@@ -193,7 +214,8 @@ static void check_claims(json_t *answer, const struct request *request, const st
 	json_object_set_new(answer, "nodes", json_integer((json_int_t)view.n));
 }
 
-static void receipt_done(void *ctx, enum cs_err err, const char *why, const struct adapter_receipt_proof *proof)
+static void receipt_done(void *ctx, enum cs_err err, const char *why,
+			 const struct adapter_receipt_proof *proof)
 {
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
@@ -204,7 +226,8 @@ static void receipt_done(void *ctx, enum cs_err err, const char *why, const stru
 	free(request);
 }
 
-static void account_proof_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account_proof *proof)
+static void account_proof_done(void *ctx, enum cs_err err, const char *why,
+			       const struct adapter_account_proof *proof)
 {
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
@@ -213,7 +236,8 @@ static void account_proof_done(void *ctx, enum cs_err err, const char *why, cons
 		struct verify_nodes nodes = {proof->account.nodes, proof->account.count};
 		struct verify_account account;
 		json_t *slots = json_array();
-		enum cs_err verified = verify_account(&account, &request->state_root, &request->address, &nodes);
+		enum cs_err verified =
+			verify_account(&account, &request->state_root, &request->address, &nodes);
 
 		for (size_t i = 0; i < proof->slot_count; i++) {
 			const struct adapter_slot_proof *slot = &proof->slots[i];
@@ -221,7 +245,8 @@ static void account_proof_done(void *ctx, enum cs_err err, const char *why, cons
 			struct cs_hash word = {{0}};
 
 			if (verified == CS_OK && account.exists)
-				verified = verify_storage(&word, &account.storage_root, &slot->slot, &own);
+				verified = verify_storage(&word, &account.storage_root, &slot->slot,
+							  &own);
 			json_array_append_new(slots, evm_json_from_hash(&word));
 		}
 		json_object_set_new(answer, "verified", json_string(cs_err_name(verified)));
@@ -261,14 +286,16 @@ static void fees_done(void *ctx, enum cs_err err, const char *why, const struct 
 	if (fees != NULL) {
 		json_object_set_new(answer, "base", json_integer((json_int_t)fees->base_fee_wei));
 		json_object_set_new(answer, "max", json_integer((json_int_t)fees->max_fee_wei));
-		json_object_set_new(answer, "tip", json_integer((json_int_t)fees->max_priority_fee_wei));
+		json_object_set_new(answer, "tip",
+				    json_integer((json_int_t)fees->max_priority_fee_wei));
 		json_object_set_new(answer, "legacy", json_boolean(fees->legacy));
 	}
 	print(answer);
 	free(request);
 }
 
-static void account_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account *account)
+static void account_done(void *ctx, enum cs_err err, const char *why,
+			 const struct adapter_account *account)
 {
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
@@ -283,7 +310,8 @@ static void account_done(void *ctx, enum cs_err err, const char *why, const stru
 	free(request);
 }
 
-static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses, size_t count)
+static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses,
+			  size_t count)
 {
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
@@ -304,7 +332,9 @@ static void plain_done(void *ctx, enum cs_err err, const char *why)
 	free(request);
 }
 
-/* ---- transactions ---------------------------------------------------------------------------------------------------- */
+/* ---- transactions
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static json_int_t tx_index(const struct adapter_tx *tx)
 {
@@ -318,10 +348,11 @@ static json_int_t tx_index(const struct adapter_tx *tx)
 static void on_sign(void *ctx, struct adapter_tx *tx, const struct adapter_terms *terms)
 {
 	(void)ctx;
-	print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}", "event", "sign", "tx", tx_index(tx), "nonce",
-			(json_int_t)terms->nonce, "gas", (json_int_t)terms->gas_limit, "max",
-			(json_int_t)terms->max_fee_wei, "tip", (json_int_t)terms->max_priority_fee_wei, "legacy",
-			terms->legacy, "cancel", terms->cancel, "attempt", (json_int_t)terms->attempt));
+	print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}", "event", "sign", "tx",
+			tx_index(tx), "nonce", (json_int_t)terms->nonce, "gas",
+			(json_int_t)terms->gas_limit, "max", (json_int_t)terms->max_fee_wei, "tip",
+			(json_int_t)terms->max_priority_fee_wei, "legacy", terms->legacy, "cancel",
+			terms->cancel, "attempt", (json_int_t)terms->attempt));
 }
 
 static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report)
@@ -329,17 +360,21 @@ static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_
 	json_int_t index = tx_index(tx);
 
 	(void)ctx;
-	print(json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:b, s:b, s:o, s:I, s:I}", "event", "tx", "tx", index,
-			"state", adapter_tx_state_name(report->state), "err", cs_err_name(report->err), "why",
-			report->why, "nonce", (json_int_t)report->nonce, "hash", evm_json_from_hash(&report->hash),
+	print(json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:b, s:b, s:o, s:I, s:I}", "event",
+			"tx", "tx", index, "state", adapter_tx_state_name(report->state), "err",
+			cs_err_name(report->err), "why", report->why, "nonce",
+			(json_int_t)report->nonce, "hash", evm_json_from_hash(&report->hash),
 			"cancelled", report->cancelled, "succeeded", report->succeeded, "block",
-			json_id(&report->block), "gas_used", (json_int_t)report->gas_used, "attempts",
-			(json_int_t)report->attempts));
-	if (index >= 0 && (report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED))
+			json_id(&report->block), "gas_used", (json_int_t)report->gas_used,
+			"attempts", (json_int_t)report->attempts));
+	if (index >= 0 &&
+	    (report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED))
 		txs[index].ended = true;
 }
 
-/* ---- commands -------------------------------------------------------------------------------------------------------- */
+/* ---- commands
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static struct cs_bytes bytes_of(const json_t *json, uint8_t **memory)
 {
@@ -416,8 +451,9 @@ static enum cs_err do_signed(const json_t *command)
 	cs_assert(index < TXS_MAX && !txs[index].ended);
 	if (refused != NULL) {
 		adapter_tx_refused(adapter, txs[index].tx,
-				   strcmp(json_string_value(refused), "policy-fee") == 0 ? CS_ERR_POLICY_FEE
-											: CS_ERR_FORBIDDEN,
+				   strcmp(json_string_value(refused), "policy-fee") == 0
+					   ? CS_ERR_POLICY_FEE
+					   : CS_ERR_FORBIDDEN,
 				   "the enclave refuses");
 		return CS_OK;
 	}
@@ -437,18 +473,20 @@ static enum cs_err do_statuses(const json_t *command, struct request *request)
 	for (size_t i = 0; i < json_array_size(list); i++)
 		sequences[i] = (uint64_t)json_integer_value(json_array_get(list, i));
 	fill(source.b, 32, json_object_get(command, "source"));
-	return adapter_statuses(adapter, &source, sequences, json_array_size(list), statuses_done, request);
+	return adapter_statuses(adapter, &source, sequences, json_array_size(list), statuses_done,
+				request);
 }
 
-static enum cs_err do_account_proof(const json_t *command, struct request *request, const struct adapter_block_id *block)
+static enum cs_err do_account_proof(const json_t *command, struct request *request,
+				    const struct adapter_block_id *block)
 {
 	const json_t *list = json_object_get(command, "slots");
 	struct cs_hash slots[ADAPTER_SLOTS_MAX];
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		fill(slots[i].b, 32, json_array_get(list, i));
-	return adapter_account_proof(adapter, block, &request->address, slots, json_array_size(list), account_proof_done,
-				     request);
+	return adapter_account_proof(adapter, block, &request->address, slots,
+				     json_array_size(list), account_proof_done, request);
 }
 
 static enum cs_err do_endpoints(const struct request *request)
@@ -459,11 +497,13 @@ static enum cs_err do_endpoints(const struct request *request)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", list[i].url, "state",
-						       adapter_endpoint_state_name(list[i].state), "height",
-						       (json_int_t)list[i].height, "errors", (json_int_t)list[i].errors,
-						       "lies", (json_int_t)list[i].lies, "requests",
-						       (json_int_t)list[i].requests, "why", list[i].why));
+		json_array_append_new(
+			array,
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", list[i].url,
+				  "state", adapter_endpoint_state_name(list[i].state), "height",
+				  (json_int_t)list[i].height, "errors", (json_int_t)list[i].errors,
+				  "lies", (json_int_t)list[i].lies, "requests",
+				  (json_int_t)list[i].requests, "why", list[i].why));
 	json_object_set_new(answer, "endpoints", array);
 	print(answer);
 	return CS_OK;
@@ -475,17 +515,20 @@ static enum cs_err do_counters(const struct request *request)
 	json_t *answer = answer_of(request, CS_OK, "");
 
 	adapter_evm_counters(adapter, &c);
-	json_object_set_new(answer, "counters",
-			    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "blocks",
-				      (json_int_t)c.blocks, "events", (json_int_t)c.events, "foreign",
-				      (json_int_t)c.foreign, "late", (json_int_t)c.late, "reorgs", (json_int_t)c.reorgs,
-				      "reorg_depth_max", (json_int_t)c.reorg_depth_max, "ws_connects",
-				      (json_int_t)c.ws_connects, "ws_hints", (json_int_t)c.ws_hints, "ws_silent",
-				      (json_int_t)c.ws_silent, "logs_splits", (json_int_t)c.logs_splits, "logs_refetched",
-				      (json_int_t)c.logs_refetched, "tries_built", (json_int_t)c.tries_built, "trie_hits",
-				      (json_int_t)c.trie_hits, "txs_sent", (json_int_t)c.txs_sent, "txs_replaced",
-				      (json_int_t)c.txs_replaced, "txs_resent", (json_int_t)c.txs_resent,
-				      "nonces_resynced", (json_int_t)c.nonces_resynced));
+	json_object_set_new(
+		answer, "counters",
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+			  "blocks", (json_int_t)c.blocks, "events", (json_int_t)c.events, "foreign",
+			  (json_int_t)c.foreign, "late", (json_int_t)c.late, "reorgs",
+			  (json_int_t)c.reorgs, "reorg_depth_max", (json_int_t)c.reorg_depth_max,
+			  "ws_connects", (json_int_t)c.ws_connects, "ws_hints",
+			  (json_int_t)c.ws_hints, "ws_silent", (json_int_t)c.ws_silent,
+			  "logs_splits", (json_int_t)c.logs_splits, "logs_refetched",
+			  (json_int_t)c.logs_refetched, "tries_built", (json_int_t)c.tries_built,
+			  "trie_hits", (json_int_t)c.trie_hits, "txs_sent", (json_int_t)c.txs_sent,
+			  "txs_replaced", (json_int_t)c.txs_replaced, "txs_resent",
+			  (json_int_t)c.txs_resent, "nonces_resynced",
+			  (json_int_t)c.nonces_resynced));
 	print(answer);
 	return CS_OK;
 }
@@ -502,11 +545,12 @@ static enum cs_err begin(const char *what, const json_t *command, struct request
 	fill(to.b, 20, json_object_get(command, "to"));
 	struct cs_bytes data = bytes_of(json_object_get(command, "data"), &memory);
 	if (strcmp(what, "headers") == 0)
-		err = adapter_headers(adapter, number(command, "from"), (size_t)number(command, "count"), headers_done,
-				      request);
+		err = adapter_headers(adapter, number(command, "from"),
+				      (size_t)number(command, "count"), headers_done, request);
 	else if (strcmp(what, "receipt_proof") == 0)
 		err = adapter_receipt_proof(adapter, &block, (uint32_t)number(command, "index"),
-					    (size_t)number(command, "claims_from"), receipt_done, request);
+					    (size_t)number(command, "claims_from"), receipt_done,
+					    request);
 	else if (strcmp(what, "account_proof") == 0)
 		err = do_account_proof(command, request, &block);
 	else if (strcmp(what, "call") == 0)
@@ -520,7 +564,8 @@ static enum cs_err begin(const char *what, const json_t *command, struct request
 	else if (strcmp(what, "statuses") == 0)
 		err = do_statuses(command, request);
 	else if (strcmp(what, "rescan") == 0)
-		err = adapter_rescan(adapter, number(command, "first"), number(command, "last"), plain_done, request);
+		err = adapter_rescan(adapter, number(command, "first"), number(command, "last"),
+				     plain_done, request);
 	else if (strcmp(what, "send_raw") == 0)
 		err = adapter_send_raw(adapter, data, plain_done, request);
 	free(memory);
@@ -537,7 +582,9 @@ static bool answers_at_once(const char *what, const json_t *command, const struc
 	else if (strcmp(what, "signed") == 0)
 		err = do_signed(command);
 	else if (strcmp(what, "cancel") == 0)
-		err = index < TXS_MAX && !txs[index].ended ? adapter_tx_cancel(adapter, txs[index].tx) : CS_ERR_NOT_FOUND;
+		err = index < TXS_MAX && !txs[index].ended
+			      ? adapter_tx_cancel(adapter, txs[index].tx)
+			      : CS_ERR_NOT_FOUND;
 	else if (strcmp(what, "endpoints") == 0)
 		return do_endpoints(request) == CS_OK;
 	else if (strcmp(what, "counters") == 0)
@@ -590,7 +637,9 @@ static void *read_lines(void *context)
 	return NULL;
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static size_t urls(const char **to, const json_t *list)
 {
@@ -635,7 +684,8 @@ static void open_adapter(const json_t *json)
 	enum cs_err err = adapter_evm_new(&adapter, loop, &config, &listener, &why);
 	if (err == CS_OK)
 		err = adapter_start(adapter, &cursor);
-	print(json_pack("{s:s, s:s, s:s}", "event", "started", "err", cs_err_name(err), "why", why.text));
+	print(json_pack("{s:s, s:s, s:s}", "event", "started", "err", cs_err_name(err), "why",
+			why.text));
 	if (err != CS_OK)
 		exit(1);
 }

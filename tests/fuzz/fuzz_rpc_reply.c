@@ -1,0 +1,118 @@
+/* Everything that reads what a node answers: the reply itself, then each result as every kind of
+ * thing that is asked for. What is taken must agree with the verifier that reads the same bytes. */
+#include "adapters/evm/events.h"
+#include "adapters/evm/header.h"
+#include "adapters/evm/proof.h"
+#include "adapters/evm/rpc.h"
+#include "core/hash.h"
+#include "tests/fuzz/fuzz.h"
+#include "verify/evm/header.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS 4
+
+static void read_header(const json_t *json)
+{
+	struct evm_header *header;
+	struct cs_hash hash;
+
+	if (evm_header_from_json(&header, &hash, json) != CS_OK)
+		return;
+	struct verify_evm_header again;
+	cs_assert(verify_evm_header_read(&again, header->public.rlp) == CS_OK);
+	cs_assert(again.number == header->public.id.height);
+	evm_header_unref(header);
+}
+
+static void read_receipt(const json_t *json)
+{
+	struct adapter_claim claims[2];
+	struct evm_topics topics;
+	struct cs_address gateway = {{0}};
+	struct cs_hash block = {{0}};
+	struct cs_buf buf;
+	size_t count;
+	size_t total;
+	size_t size = evm_receipt_size_max(json);
+
+	if (size > EVM_RECEIPT_SIZE_MAX)
+		return;
+	(void)!evm_json_hash(&block, json_object_get(json, "blockHash"));
+	evm_topics_init(&topics);
+	uint8_t *memory = malloc(size);
+	cs_buf_init(&buf, memory, size);
+	enum cs_err err = evm_receipt_put(&buf, json, &block, 0);
+	cs_assert(err != CS_ERR_TOO_LARGE); /* the bound of the size holds */
+	if (err == CS_OK)
+		(void)!evm_events_claims(claims, 2, 0, &count, &total, cs_buf_view(&buf), &topics,
+					 &gateway);
+	free(memory);
+}
+
+static void read_logs(const json_t *json)
+{
+	struct evm_logs logs = {NULL, 0, 0};
+	struct cs_address gateway = {{0}};
+	struct cs_hash own = {{0}};
+	struct evm_topics topics;
+	size_t foreign;
+
+	(void)!evm_json_address(&gateway, json_object_get(json_array_get(json, 0), "address"));
+	evm_topics_init(&topics);
+	if (evm_logs_append_json(&logs, json, &gateway, 0, UINT64_MAX) == CS_OK) {
+		struct adapter_event *events = calloc(logs.count + 1, sizeof(*events));
+
+		cs_assert(evm_events_decode(events, &foreign, &topics, logs.logs, logs.count,
+					    &own) <= logs.count);
+		free(events);
+	}
+	evm_logs_clear(&logs);
+}
+
+static void read_proof(const json_t *json)
+{
+	static uint8_t memory[1u << 16];
+	struct adapter_account_proof proof = {.slot_count = 0};
+	struct adapter_slot_proof slots[2];
+	struct cs_hash wanted[2] = {{{0}}, {{1}}};
+	struct cs_address address = {{0}};
+	struct cs_buf buf;
+	const json_t *root = json_array_get(json_object_get(json, "accountProof"), 0);
+	uint8_t node[600];
+	struct cs_buf first;
+
+	cs_buf_init(&first, node, sizeof(node));
+	if (evm_json_bytes(&first, root) != CS_OK || cs_buf_end(&first) != CS_OK)
+		return;
+	struct cs_hash state_root = cs_keccak256(cs_buf_view(&first));
+	(void)!evm_json_address(&address, json_object_get(json, "address"));
+	size_t count = json_array_size(json_object_get(json, "storageProof"));
+	cs_buf_init(&buf, memory, sizeof(memory));
+	(void)!evm_account_proof_read(&proof, slots, &buf, json, &state_root, &address, wanted,
+				      count < 2 ? count : 2);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct evm_rpc_reply replies[CALLS];
+	struct cs_why why;
+	json_t *document;
+
+	if (size < 1)
+		return 0;
+	size_t count = 1 + data[0] % CALLS;
+	if (evm_rpc_decode(&document, replies, count, count == 1, 1, cs_bytes(data + 1, size - 1),
+			   &why) != CS_OK)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		cs_assert((replies[i].class == EVM_RPC_FINE) == (replies[i].result != NULL));
+		read_header(replies[i].result);
+		read_receipt(replies[i].result);
+		read_logs(replies[i].result);
+		read_proof(replies[i].result);
+	}
+	json_decref(document);
+	return 0;
+}
