@@ -1,4 +1,3 @@
-#include "core/aead.h"
 #include "enclave/state.h"
 #include "enclave/tee.h"
 
@@ -113,7 +112,6 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	cs_wipe(seed, sizeof *seed);
 	if (e->sig == NULL)
 		return CS_ERR_NO_MEMORY;
-	CS_TRY(cs_aead_warm());
 	const enum cs_err err = serve_all(e, launch, why);
 	if (err != CS_OK)
 		enclave_done(e);

@@ -1,6 +1,7 @@
 /* The shell: the only file with descriptors. Reads what the enclave needs, takes the process'
  * rights away, then reads a frame, lets enclave_step answer it, writes the answer, for one client
  * after the other. */
+#include "core/aead.h"
 #include "core/hash.h"
 #include "enclave/enclave.h"
 #include "enclave/sandbox.h"
@@ -120,7 +121,7 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	return args->measure || (args->listen_fd >= 0 && args->seal_root_fd >= 0 &&
+	return args->measure || (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 &&
 				 args->lineage != NULL && args->manifest_count > 0);
 }
 
@@ -341,6 +342,19 @@ static bool is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
 }
 
+/* Every other descriptor that was inherited goes: a connected socket would be a network. Whoever
+ * made the listening one may have set it not to wait; accepting here waits. */
+static enum cs_err keep_alone(int listen_fd, struct cs_why *why)
+{
+	const unsigned fd = (unsigned)listen_fd;
+	const int flags = fcntl(listen_fd, F_GETFL);
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
+	if ((fd > 3 && close_range(3, fd - 1, 0) != 0) || close_range(fd + 1, ~0U, 0) != 0)
+		return cs_fail(why, CS_ERR_SANDBOX, "inherited descriptors cannot be closed");
+	return CS_OK;
+}
+
 static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
 			   const struct arguments *args, uint8_t seal_root[32], struct cs_why *why)
 {
@@ -356,8 +370,7 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 	if (read_all(args->seal_root_fd, seal_root, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
-	(void)close(args->seal_root_fd);
-	return CS_OK;
+	return keep_alone(args->listen_fd, why);
 }
 
 static void say_insecure(uint64_t flags)
@@ -380,10 +393,12 @@ static int run(const struct arguments *args)
 	struct enclave_launch launch = {.build = CAISSON_BUILD, .random = random_bytes};
 	struct cs_why why = {""};
 	bool plain = false;
+	bool plain_root = false;
 	struct enclave *e = memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
-	uint8_t *seal_root = sandbox_secret_memory(32, &plain);
+	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
 	struct enclave_secrets *secrets = sandbox_secret_memory(enclave_secrets_size(), &plain);
+	plain = plain || plain_root;
 	if (e == NULL || seal_root == NULL || secrets == NULL)
 		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
 	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
@@ -426,7 +441,7 @@ int main(int argc, char **argv)
 	}
 	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
 	 * lazily it loads now. */
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK)
 		return EXIT_FAILED;
 	if (!args.measure)
 		return run(&args);
