@@ -354,6 +354,40 @@ def test_every_order_in_one_block(world, start, late, good):
         assert world.status(message) == status
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_random_walk(world, seed):
+    """Batches, retries, closings and expiries at random times over two sources, beside a model of the table."""
+    rng = random.Random(seed)
+    other = Remote(chain_id=5, label="second")
+    world.register(other)
+    start = world.now()
+    book = {}
+    for remote in (world.remote, other):
+        for sequence in range(120, 135):
+            message = world.message(world.app, remote=remote, sequence=sequence, deadline=start + rng.randint(50, 400),
+                                    closer=v.word(abi.to_bytes(world.closer)))
+            book[remote.chain_id, sequence] = [remote, message, NONE]
+    now = start
+    for _ in range(60):
+        now += rng.randint(1, 10)
+        good = rng.random() < 0.5
+        world.app.write(world.user, "setFailing", not good)
+        remote = rng.choice((world.remote, other))
+        rows = rng.sample([row for row in book.values() if row[0] is remote], rng.choice((1, 1, 2, 5)))
+        name = rng.choice(("deliver", "deliver", "retry", "close", "expire", "expire"))
+        if name in ("retry", "close"):
+            rows = rows[:1]
+        now = max(now, world.now())
+        after = [allowed(name, row[2], now >= row[1]["deadline"], good) for row in rows]
+        values = world.args([row[1] for row in rows] if name in ("deliver", "expire") else rows[0][1], remote=remote)
+        assert deliver_at(world, now, name, *values, sender=world.closer) is any(a is not None for a in after)
+        for row, status in zip(rows, after):
+            row[2] = row[2] if status is None else status
+        for row in book.values():
+            assert world.status(row[1], row[0]) == row[2]
+    assert {row[2] for row in book.values()} >= {DELIVERED, DEAD}
+
+
 # --- recipients
 
 

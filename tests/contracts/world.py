@@ -127,9 +127,10 @@ class World:
         return self.rpc.time()
 
     def at(self, timestamp: int) -> None:
-        """The next block has this timestamp, and calls see it."""
-        self.rpc.call("evm_setNextBlockTimestamp", hex(timestamp))
-        self.rpc.call("evm_mine")
+        """From now on blocks and calls have at least this timestamp."""
+        if self.now() < timestamp:
+            self.rpc.call("evm_setNextBlockTimestamp", hex(timestamp))
+            self.rpc.call("evm_mine")
 
     def advance(self, seconds: int) -> None:
         self.at(self.now() + seconds)
