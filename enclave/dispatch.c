@@ -106,15 +106,18 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 	return CS_ERR_UNSUPPORTED;
 }
 
-/* The host's clock cannot push the enclave back, nor below what was verified. */
+/* The host's clock cannot push the enclave back, nor below what was verified. What the clock alone
+ * said ends with the process: a clock that was wrong once must not stop an enclave for ever. */
 static struct verify_time time_of(struct enclave *e, const struct verify_time *now)
 {
 	struct verify_time time = *now;
+	if (time.low_s < e->clock_low_s)
+		time.low_s = e->clock_low_s;
+	e->clock_low_s = time.low_s;
 	if (time.low_s < e->time_low_s)
 		time.low_s = e->time_low_s;
 	if (time.high_s != 0 && time.high_s < time.low_s)
 		time.high_s = time.low_s;
-	e->time_low_s = time.low_s;
 	return time;
 }
 

@@ -77,10 +77,11 @@ struct enclave {
 	struct enclave_secrets *secrets;
 	size_t chain_count;
 	struct enclave_chain chains[MANIFEST_CHAINS_MAX]; /* those that are served */
-	bool greeted;     /* hello was answered on this connection */
-	bool started;     /* Init or Import was done: no Import any more */
-	uint64_t counter; /* of sealed states, rises with each */
-	uint64_t time_low_s;
+	bool greeted;          /* hello was answered on this connection */
+	bool started;          /* Init or Import was done: no Import any more */
+	uint64_t counter;      /* of sealed states, rises with each */
+	uint64_t time_low_s;   /* of what was verified: sealed */
+	uint64_t clock_low_s;  /* of what the shell said: of this process alone */
 	struct cs_arena arena; /* of one request */
 };
 

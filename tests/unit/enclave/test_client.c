@@ -98,6 +98,33 @@ static Caisson__Wire__ClientStatus status_of(struct world *w)
 	return *out->clients[0];
 }
 
+static uint64_t now_low(struct world *w)
+{
+	Caisson__Wire__HelloRequest in = CAISSON__WIRE__HELLO_REQUEST__INIT;
+	const struct cs_hash nonce = {{5}};
+	in.nonce = pb_hash(&nonce);
+	const Caisson__Wire__HelloReply *out =
+		(const Caisson__Wire__HelloReply *)(const void *)world_ok(w, WIRE_HELLO, &in.base);
+	return out->now_low_s;
+}
+
+static struct cs_bytes export_state(struct world *w)
+{
+	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	const Caisson__Wire__ExportReply *out =
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
+									   &in.base);
+	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
+	return wire_pb_view(copy);
+}
+
+static void import_state(struct world *w, struct cs_bytes sealed)
+{
+	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
+	in.sealed = pb(sealed);
+	(void)world_ok(w, WIRE_IMPORT, &in.base);
+}
+
 /* Each bad header after the good ones before it: its error, and the next good one is still taken.
  */
 static void each_bad(const json_t *root, const json_t *chain, const json_t *bad,
@@ -220,6 +247,34 @@ static void test_headers_of_real_nodes(void **state)
 	/* All three signers are asked for: final is where the last three distinct ones reach. */
 	assert_true(status_of(w).final_height >= count - 8);
 	assert_false(status_of(w).insecure_dev_head);
+	world_free(w);
+	json_decref(root);
+}
+
+/* The low end of time follows what was verified, and is sealed. */
+static void test_time_rises_with_final_blocks(void **state)
+{
+	(void)state;
+	json_t *root = vectors("generated/qbft.json");
+	const json_t *chain = json_object_get(root, "chain");
+	const json_t *headers = json_object_get(chain, "headers");
+	const uint64_t time = u64_of(chain, "time");
+	struct cs_bytes good[64];
+	struct world *w = world_new();
+	const size_t count = json_array_size(headers);
+	begin_at(w, MANIFEST_QBFT, header_at(root, headers, 0), text_of(chain, "hash"), 0, 0,
+		 u64_of(chain, "period"), time);
+	for (size_t i = 1; i < count; i++)
+		good[i - 1] = header_at(root, headers, i);
+	update(w, good, count - 1, "ok");
+	const uint64_t last = status_of(w).final_time_s;
+	assert_true(last > WORLD_START);
+	const struct cs_bytes sealed = export_state(w);
+	w->now = (struct verify_time){1000, 1000};
+	world_restart(w);
+	assert_int_equal(now_low(w), 1000);
+	import_state(w, sealed);
+	assert_int_equal(now_low(w), last);
 	world_free(w);
 	json_decref(root);
 }
@@ -386,23 +441,6 @@ static void test_two_final_headers_of_one_height_freeze(void **state)
 	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
 	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
 	world_free(w);
-}
-
-static struct cs_bytes export_state(struct world *w)
-{
-	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
-	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
-									   &in.base);
-	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
-	return wire_pb_view(copy);
-}
-
-static void import_state(struct world *w, struct cs_bytes sealed)
-{
-	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
-	in.sealed = pb(sealed);
-	(void)world_ok(w, WIRE_IMPORT, &in.base);
 }
 
 static void test_the_freeze_is_sealed(void **state)
@@ -590,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_bad_qbft_headers_are_refused),
 		cmocka_unit_test(test_clique_forks_and_conflicts),
 		cmocka_unit_test(test_headers_of_real_nodes),
+		cmocka_unit_test(test_time_rises_with_final_blocks),
 		cmocka_unit_test(test_an_anchor_that_is_too_old),
 		cmocka_unit_test(test_the_age_of_the_anchor_is_of_the_high_end),
 		cmocka_unit_test(test_another_block_than_the_anchor),
