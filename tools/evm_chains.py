@@ -34,6 +34,7 @@ PARTS = {  # from the uncles to the bloom; from mixHash on
     "m": rlp(bytes(32)) + rlp(bytes(8)),
     "M": rlp(QBFT_MIX) + rlp(bytes(8)),
     "t": rlp(EMPTY_TRIE) * 3 + rlp(BLOOM),
+    "z": rlp(bytes(65)),
 }
 KEYS = {n: Key(n) for n in "ABCDEFGHIJ"}
 
@@ -322,6 +323,19 @@ GETH_SAYS = {
 }
 
 
+def clique_bad_anchors():
+    """Epoch blocks that no client begins at, though their hash is the manifest's."""
+    c = CliqueChain("", "ABCD", 30000, start=30000)
+    h, listed = c.headers[0], c.headers[0].extra[32:-65]
+    rows = [("no seal", "truncated", h.but(extra=VANITY)), ("no signers", "bad-epoch", h.but(extra=VANITY + bytes(65))),
+            ("half a signer", "bad-epoch", h.but(extra=VANITY + listed[:-10] + bytes(65))),
+            ("a signer twice", "duplicate", h.but(extra=VANITY + listed + listed[:20] + bytes(65))),
+            ("65 signers", "too-large", h.but(extra=VANITY + b"".join(keccak(bytes([i]))[:20] for i in range(65)) + bytes(65))),
+            ("a seal of zeros", "bad-seal", h.but(extra=VANITY + listed + bytes(65))),
+            ("a stranger's seal", "foreign-seal", clique_sealed(h.but(extra=VANITY + listed), KEYS["J"]))]
+    return [{"name": n, "error": e, "height": 30000, "hash": x.hash, "header": x.encode()} for n, e, x in rows]
+
+
 def clique_bad(c):
     """Each is one header on top of the first `after` headers of the chain `votes` (there: three signers A, B, C)."""
     rows = []
@@ -500,6 +514,9 @@ def qbft_bad(c):
     put("far in the future", "future-header", 2, signers="ABC", time=1 << 33)
     put("another parent", "unlinked", 2, signers="ABC", parent=b"\1" * 32)
     put("a number too high", "unlinked", 2, signers="ABC", number=5)
+    put("65 validators", "too-large", 2, signers="", validators=[keccak(bytes([i]))[:20] for i in range(65)])
+    put("65 seals", "too-large", 2, signers="ABC", seals=lambda s: [bytes(65)] * 65)
+    put("a round of 33 bits", "overflow", 2, signers="ABC", round_=1 << 32)
     put("vanity of 31 bytes", "malformed", 2, signers="ABC", extra=None)
     last = rows[-1]
     h, _ = c.fork(2).make(signers="ABC")
@@ -521,7 +538,8 @@ def qbft_conflict(c):
 
 def files():
     chains = clique_chains()
-    clique = {"chains": [c.vector() for c in chains], "forks": clique_forks(), "bad": clique_bad(chains[0])}
+    clique = {"chains": [c.vector() for c in chains], "forks": clique_forks(), "bad": clique_bad(chains[0]),
+              "bad_anchors": clique_bad_anchors()}
     q = qbft_chain()
     qbft = {"chain": q.vector(), "bad": qbft_bad(q), "conflict": qbft_conflict(q)}
     return {"clique.json": text_of(clique, PARTS), "qbft.json": text_of(qbft, PARTS)}

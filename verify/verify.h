@@ -83,7 +83,7 @@ struct verify_client_ops {
 			      const struct verify_time *now, size_t *accepted, struct cs_why *why);
 	enum cs_err (*block)(const void *state, uint64_t height, const struct verify_time *now,
 			     struct verify_block *block, struct cs_why *why);
-	enum cs_err (*ancestors)(const void *state, const struct cs_bytes *headers, size_t count,
+	enum cs_err (*ancestors)(void *state, const struct cs_bytes *headers, size_t count,
 				 const struct verify_time *now, struct verify_block *blocks,
 				 struct cs_why *why);
 	void (*status)(const void *state, struct verify_status *status);
@@ -112,8 +112,8 @@ CS_NODISCARD enum cs_err verify_client_create(const struct verify_client *client
  * OK when all were taken or known. Refusals: UNLINKED, STALE_HEADER (none of them is above the
  * final height), FUTURE_HEADER, BAD_TIME, BAD_SEAL, FOREIGN_SEAL, DUPLICATE_SEAL, TOO_FEW_SEALS,
  * RECENT_SEAL, WRONG_DIFFICULTY, BAD_EPOCH, BAD_SIGNER_SET, INVALID and the codec's for a broken
- * header, UNSUPPORTED, FULL (too many headers that do not become final: bring those after the final
- * height again), ANCHOR_TOO_OLD, NO_TIME, NOT_FOUND (not created).
+ * header, UNSUPPORTED, FULL (a table of the rule is full), ANCHOR_TOO_OLD, NO_TIME, NOT_FOUND (not
+ * created).
  *
  * FROZEN: these headers prove a second final header of one height; the state has changed and must
  * be sealed, or the client was frozen before. */
@@ -130,9 +130,10 @@ CS_NODISCARD enum cs_err verify_client_block(const struct verify_client *client,
 					     struct verify_block *block, struct cs_why *why);
 
 /* Blocks that are older than what is kept: `headers` in a row, ascending, 1 to VERIFY_HEADERS_MAX,
- * the last of them a final block that the client keeps or the parent of the oldest one. Each is
- * bound by its child's parent hash; seals are not asked for again. blocks[count] is filled.
- * UNLINKED otherwise, and the refusals of verify_client_block. */
+ * the last of them a final block that the client keeps, or the parent of the oldest one, or the
+ * parent of the first header of an earlier call that succeeded (a few are remembered: so any depth
+ * is reached in several calls). Each is bound by its child's parent hash; seals are not asked for
+ * again. blocks[count] is filled. UNLINKED otherwise, and the refusals of verify_client_block. */
 CS_NODISCARD enum cs_err verify_client_ancestors(const struct verify_client *client,
 						 const struct cs_bytes *headers, size_t count,
 						 const struct verify_time *now,

@@ -9,20 +9,6 @@
 
 /* ---- what a mode does ---- */
 
-static enum cs_err apply_step(const struct verify_evm_client *c, struct verify_evm_signers *signers,
-			      const struct verify_evm_step *step)
-{
-	switch (c->config.mode) {
-	case VERIFY_EVM_CLIQUE:
-		return verify_clique_apply(signers, step, c->config.epoch_length);
-	case VERIFY_EVM_QBFT:
-		return verify_qbft_apply(signers, step);
-	case VERIFY_EVM_INSECURE_DEV_HEAD:
-		return CS_OK;
-	}
-	return CS_ERR_UNSUPPORTED;
-}
-
 /* A header as the mode sees it: hash, and for QBFT what extraData holds. */
 struct reading {
 	struct verify_evm_header header;
@@ -100,7 +86,7 @@ static size_t clique_final_count(struct verify_evm_client *c,
 		if (ask)
 			final = i + 1;
 		/* It was applied when it came; and here too: nothing else was. */
-		if (apply_step(c, &c->probe, &c->pending[path[i]].step) != CS_OK)
+		if (verify_evm_apply(c, &c->probe, &c->pending[path[i]].step) != CS_OK)
 			break;
 		ask = ask || c->probe.count != signers;
 		signers = c->probe.count;
@@ -125,151 +111,25 @@ static size_t final_count(struct verify_evm_client *c, const struct verify_evm_s
 	return 0;
 }
 
-/* ---- the window of final blocks ---- */
+/* ---- pending headers ---- */
 
-static const struct verify_evm_block *window_get(const struct verify_evm_client *c, size_t i)
+/* The first header of a path moves out of the table. */
+static enum cs_err grow_trunk(struct verify_evm_client *c, const struct verify_evm_block *root,
+			      const struct verify_evm_block *first)
 {
-	return &c->window[(c->window_first + i) % c->config.window];
-}
-
-const struct verify_evm_block *verify_evm_window_oldest(const struct verify_evm_client *c)
-{
-	return window_get(c, 0);
-}
-
-const struct verify_evm_block *verify_evm_window_newest(const struct verify_evm_client *c)
-{
-	return window_get(c, c->window_count - 1);
-}
-
-const struct verify_evm_block *verify_evm_window_at(const struct verify_evm_client *c,
-						    uint64_t number)
-{
-	uint64_t oldest = verify_evm_window_oldest(c)->step.number;
-	if (number < oldest || number - oldest >= c->window_count)
-		return NULL;
-	return window_get(c, (size_t)(number - oldest));
-}
-
-void verify_evm_window_begin(struct verify_evm_client *c, const struct verify_evm_block *block)
-{
-	c->window_first = 0;
-	c->window_count = 1;
-	c->window[0] = *block;
-	c->newest = c->oldest;
-}
-
-enum cs_err verify_evm_window_append(struct verify_evm_client *c,
-				     const struct verify_evm_block *block)
-{
-	CS_TRY(apply_step(c, &c->newest, &block->step));
-	if (c->window_count == c->config.window) {
-		c->window_first = (c->window_first + 1) % c->config.window;
-		c->window_count--;
-		/* A window of one block is empty now: its oldest will be this one. */
-		if (c->window_count == 0)
-			c->oldest = c->newest;
-		else
-			CS_TRY(apply_step(c, &c->oldest, &window_get(c, 0)->step));
-	}
-	c->window[(c->window_first + c->window_count) % c->config.window] = *block;
-	c->window_count++;
+	if (root != &c->trunk)
+		c->trunk_signers = c->newest;
+	c->has_trunk = false;
+	CS_TRY(verify_evm_apply(c, &c->trunk_signers, &first->step));
+	c->trunk = *first;
+	c->has_trunk = true;
+	verify_evm_prune(c, NULL);
 	return CS_OK;
 }
 
-/* ---- raw headers ---- */
-
-void verify_evm_raw_put(struct verify_evm_client *c, struct verify_evm_block *block,
-			struct cs_bytes raw)
-{
-	size_t at = (size_t)(c->raw_end % VERIFY_EVM_RAW_SIZE);
-	size_t first = VERIFY_EVM_RAW_SIZE - at < raw.n ? VERIFY_EVM_RAW_SIZE - at : raw.n;
-	memcpy(c->raw + at, raw.p, first);
-	memcpy(c->raw, raw.p + first, raw.n - first);
-	block->raw_at = c->raw_end;
-	block->raw_size = raw.n;
-	c->raw_end += raw.n;
-}
-
-size_t verify_evm_raw_get(const struct verify_evm_client *c, const struct verify_evm_block *block,
-			  uint8_t *p)
-{
-	size_t at = (size_t)(block->raw_at % VERIFY_EVM_RAW_SIZE), n = block->raw_size, first;
-	if (n == 0 || c->raw_end - block->raw_at > VERIFY_EVM_RAW_SIZE)
-		return 0;
-	first = VERIFY_EVM_RAW_SIZE - at < n ? VERIFY_EVM_RAW_SIZE - at : n;
-	memcpy(p, c->raw + at, first);
-	memcpy(p + first, c->raw, n - first);
-	return n;
-}
-
-/* ---- pending headers ---- */
-
-static const struct verify_evm_block *find_pending(const struct verify_evm_client *c,
-						   const struct cs_hash *hash)
-{
-	for (size_t i = c->pending_count; i-- > 0;)
-		if (cs_hash_eq(&c->pending[i].hash, hash))
-			return &c->pending[i];
-	return NULL;
-}
-
-/* A verified header: final or pending. `number` is what it would have. */
-static const struct verify_evm_block *find(const struct verify_evm_client *c, uint64_t number,
-					   const struct cs_hash *hash)
-{
-	const struct verify_evm_block *block = verify_evm_window_at(c, number);
-	if (block && cs_hash_eq(&block->hash, hash))
-		return block;
-	return find_pending(c, hash);
-}
-
-/* Indices of the pending headers from the first child of the window up to `tip`, and the block of
- * the window that it leaves from. tip may be in the window itself: then the path is empty. */
-static size_t path_to(const struct verify_evm_client *c, const struct verify_evm_block *tip,
-		      uint16_t path[VERIFY_EVM_PENDING_MAX], const struct verify_evm_block **root)
-{
-	size_t n = 0;
-	const struct verify_evm_block *at = tip, *parent = tip;
-	while (at >= c->pending && at < c->pending + c->pending_count) {
-		path[VERIFY_EVM_PENDING_MAX - ++n] = (uint16_t)(at - c->pending);
-		parent = find(c, at->step.number - 1, &at->parent);
-		cs_assert(parent != NULL);
-		at = parent;
-	}
-	memmove(path, path + VERIFY_EVM_PENDING_MAX - n, n * sizeof *path);
-	*root = parent;
-	return n;
-}
-
-static bool in_window(const struct verify_evm_client *c, uint64_t number,
-		      const struct cs_hash *hash)
-{
-	const struct verify_evm_block *block = verify_evm_window_at(c, number);
-	return block && cs_hash_eq(&block->hash, hash);
-}
-
-/* Keeps what descends from the window and is not in it; `only`, if not NULL, further restricts it
- * to these indices. */
-static void prune(struct verify_evm_client *c, const bool *only)
-{
-	size_t kept = 0, count = c->pending_count;
-	c->pending_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct verify_evm_block *b = &c->pending[i];
-		bool linked = in_window(c, b->step.number - 1, &b->parent) ||
-			      find_pending(c, &b->parent) != NULL;
-		if (!linked || in_window(c, b->step.number, &b->hash) || (only && !only[i]))
-			continue;
-		if (kept != i)
-			c->pending[kept] = *b;
-		c->pending_count = ++kept;
-	}
-}
-
-/* Room for a child of `parent`: when the table is full, branches that do not lead to it go. */
-static enum cs_err make_room(struct verify_evm_client *c, const struct verify_evm_block **parent,
-			     struct cs_why *why)
+/* Room for a child of `parent`: when the table is full, branches that do not lead to it go; then,
+ * where finality stalls, its oldest ancestor in the table. */
+static enum cs_err make_room(struct verify_evm_client *c, const struct verify_evm_block **parent)
 {
 	struct cs_hash hash = (*parent)->hash;
 	uint64_t number = (*parent)->step.number;
@@ -279,15 +139,17 @@ static enum cs_err make_room(struct verify_evm_client *c, const struct verify_ev
 	size_t n;
 	if (c->pending_count < VERIFY_EVM_PENDING_MAX)
 		return CS_OK;
-	n = path_to(c, *parent, path, &root);
+	n = verify_evm_path_to(c, *parent, path, &root);
 	for (size_t i = 0; i < n; i++)
 		keep[path[i]] = true;
-	prune(c, keep);
-	*parent = find(c, number, &hash);
+	if (n < VERIFY_EVM_PENDING_MAX)
+		verify_evm_prune(c, keep);
+	else if (root == &c->trunk || root == verify_evm_window_newest(c))
+		CS_TRY(grow_trunk(c, root, &c->pending[path[0]]));
+	else
+		return CS_ERR_FULL;
+	*parent = verify_evm_find(c, number, &hash);
 	cs_assert(*parent != NULL);
-	if (c->pending_count == VERIFY_EVM_PENDING_MAX)
-		return cs_fail(why, CS_ERR_FULL, "%u headers and none of them final",
-			       VERIFY_EVM_PENDING_MAX);
 	return CS_OK;
 }
 
@@ -300,17 +162,19 @@ static enum cs_err signers_after(struct verify_evm_client *c, const struct verif
 	if (c->work_valid && cs_hash_eq(&c->work_hash, &block->hash))
 		return CS_OK;
 	c->work_valid = false;
-	n = path_to(c, block, path, &root);
+	n = verify_evm_path_to(c, block, path, &root);
 	if (root == verify_evm_window_newest(c)) {
 		c->work = c->newest;
+	} else if (root == &c->trunk) {
+		c->work = c->trunk_signers;
 	} else {
 		uint64_t oldest = verify_evm_window_oldest(c)->step.number;
 		c->work = c->oldest;
 		for (uint64_t h = oldest + 1; h <= root->step.number; h++)
-			CS_TRY(apply_step(c, &c->work, &verify_evm_window_at(c, h)->step));
+			CS_TRY(verify_evm_apply(c, &c->work, &verify_evm_window_at(c, h)->step));
 	}
 	for (size_t i = 0; i < n; i++)
-		CS_TRY(apply_step(c, &c->work, &c->pending[path[i]].step));
+		CS_TRY(verify_evm_apply(c, &c->work, &c->pending[path[i]].step));
 	c->work_hash = block->hash;
 	c->work_valid = true;
 	return CS_OK;
@@ -344,21 +208,37 @@ static enum cs_err settle_branch(struct verify_evm_client *c, const struct verif
 	return CS_OK;
 }
 
+/* Moves the first `count` headers of the path into the window. */
+static enum cs_err finalize(struct verify_evm_client *c, const struct verify_evm_block *root,
+			    const uint16_t *path, size_t count)
+{
+	size_t i = 0;
+	if (count == 0)
+		return CS_OK;
+	if (root == &c->trunk) {
+		c->oldest = c->trunk_signers;
+		CS_TRY(verify_evm_apply(c, &c->oldest, &c->pending[path[0]].step));
+		verify_evm_window_begin(c, &c->pending[path[i++]]);
+	}
+	for (; i < count; i++)
+		CS_TRY(verify_evm_window_append(c, &c->pending[path[i]]));
+	c->has_trunk = false;
+	verify_evm_prune(c, NULL);
+	return CS_OK;
+}
+
 /* What `tip` makes final. */
 static enum cs_err settle(struct verify_evm_client *c, const struct verify_evm_block *tip,
 			  struct cs_why *why)
 {
 	const struct verify_evm_block *root;
-	uint16_t path[VERIFY_EVM_PENDING_MAX] = {0};
-	size_t n = path_to(c, tip, path, &root), final;
-	if (root != verify_evm_window_newest(c))
-		return settle_branch(c, root, path, n, why);
-	final = final_count(c, &c->newest, path, n);
-	for (size_t i = 0; i < final; i++)
-		CS_TRY(verify_evm_window_append(c, &c->pending[path[i]]));
-	if (final > 0)
-		prune(c, NULL);
-	return CS_OK;
+	uint16_t path[VERIFY_EVM_PENDING_MAX];
+	size_t n = verify_evm_path_to(c, tip, path, &root);
+	if (root == &c->trunk)
+		return finalize(c, root, path, final_count(c, &c->trunk_signers, path, n));
+	if (root == verify_evm_window_newest(c))
+		return finalize(c, root, path, final_count(c, &c->newest, path, n));
+	return settle_branch(c, root, path, n, why);
 }
 
 /* ---- update ---- */
@@ -403,9 +283,9 @@ static enum cs_err insert(struct verify_evm_client *c, const struct reading *r,
 	CS_TRY(check_time(c, r, parent, now, why));
 	CS_TRY(signers_after(c, parent));
 	CS_TRY(check_header(c, &block.step, &c->work, r, why));
-	CS_TRY(make_room(c, &parent, why));
+	CS_TRY(make_room(c, &parent));
 	c->work_valid = false;
-	CS_TRY(apply_step(c, &c->work, &block.step));
+	CS_TRY(verify_evm_apply(c, &c->work, &block.step));
 	c->work_hash = block.hash;
 	c->work_valid = true;
 	verify_evm_raw_put(c, &block, r->header.raw);
@@ -428,11 +308,11 @@ static enum cs_err take(struct verify_evm_client *c, struct cs_bytes raw,
 	bool above, known;
 	CS_TRY(read_header(c, &r, raw, why));
 	above = r.header.number > final;
-	known = find(c, r.header.number, &r.hash) != NULL;
+	known = verify_evm_find(c, r.header.number, &r.hash) != NULL;
 	progress->above = progress->above || above;
 	if (known || r.header.number <= verify_evm_window_oldest(c)->step.number)
 		return CS_OK;
-	parent = find(c, r.header.number - 1, &r.header.parent);
+	parent = verify_evm_find(c, r.header.number - 1, &r.header.parent);
 	if (!parent)
 		return cs_fail(why, CS_ERR_UNLINKED, "the parent of block %llu is not known",
 			       (unsigned long long)r.header.number);
@@ -475,13 +355,21 @@ static enum cs_err update(void *state, const struct cs_bytes *headers, size_t co
 
 /* ---- create ---- */
 
+/* The counts tell what of the tables is in use: a megabyte need not be wiped. */
 void verify_evm_reset(struct verify_evm_client *c)
 {
-	struct verify_evm_config config = c->config;
-	const struct cs_sig *sig = c->sig;
-	memset(c, 0, sizeof *c);
-	c->config = config;
-	c->sig = sig;
+	c->created = false;
+	c->frozen = false;
+	c->window_first = 0;
+	c->window_count = 0;
+	c->pending_count = 0;
+	c->has_trunk = false;
+	c->work_valid = false;
+	c->raw_end = 0;
+	c->link_next = 0;
+	memset(c->links, 0, sizeof c->links);
+	c->oldest.count = 0;
+	c->oldest.vote_count = 0;
 }
 
 static enum cs_err first_signers(struct verify_evm_client *c, const struct reading *r,
@@ -583,21 +471,40 @@ static enum cs_err joining_hash(const struct verify_evm_client *c, uint64_t numb
 {
 	const struct verify_evm_block *oldest = verify_evm_window_oldest(c);
 	const struct verify_evm_block *at = verify_evm_window_at(c, number);
-	if (at)
+	if (at) {
 		*hash = at->hash;
-	else if (oldest->step.number > 0 && number == oldest->step.number - 1)
+		return CS_OK;
+	}
+	if (oldest->step.number > 0 && number == oldest->step.number - 1) {
 		*hash = oldest->parent;
-	else
-		return cs_fail(why, CS_ERR_UNLINKED, "no final block is next to %llu",
-			       (unsigned long long)number);
-	return CS_OK;
+		return CS_OK;
+	}
+	for (size_t i = 0; i < VERIFY_EVM_LINKS_MAX; i++)
+		if (c->links[i].number == number && !cs_hash_is_zero(&c->links[i].hash)) {
+			*hash = c->links[i].hash;
+			return CS_OK;
+		}
+	return cs_fail(why, CS_ERR_UNLINKED, "no final block is next to %llu",
+		       (unsigned long long)number);
 }
 
-static enum cs_err ancestors(const void *state, const struct cs_bytes *headers, size_t count,
+static void remember_parent(struct verify_evm_client *c, const struct verify_block *block)
+{
+	if (block->height == 0)
+		return;
+	for (size_t i = 0; i < VERIFY_EVM_LINKS_MAX; i++)
+		if (cs_hash_eq(&c->links[i].hash, &block->parent))
+			return;
+	c->links[c->link_next].number = block->height - 1;
+	c->links[c->link_next].hash = block->parent;
+	c->link_next = (c->link_next + 1) % VERIFY_EVM_LINKS_MAX;
+}
+
+static enum cs_err ancestors(void *state, const struct cs_bytes *headers, size_t count,
 			     const struct verify_time *now, struct verify_block *blocks,
 			     struct cs_why *why)
 {
-	const struct verify_evm_client *c = state;
+	struct verify_evm_client *c = state;
 	struct cs_hash expected, last;
 	struct verify_evm_block block;
 	uint64_t above = 0;
@@ -627,6 +534,7 @@ static enum cs_err ancestors(const void *state, const struct cs_bytes *headers, 
 		if (i > 0)
 			blocks[i - 1].hash = block.parent;
 	}
+	remember_parent(c, &blocks[0]);
 	return CS_OK;
 }
 

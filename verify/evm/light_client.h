@@ -26,8 +26,11 @@
  * are found. */
 #define VERIFY_EVM_WINDOW_MAX 512u
 #define VERIFY_EVM_WINDOW_DEFAULT 256u
-/* Headers that are not final, forks included: ten minutes of 1 s blocks without finality. */
+/* Headers that are not final, forks included: nearly ten minutes of 1 s blocks. Where finality
+ * takes longer, forks that are older are no longer followed. */
 #define VERIFY_EVM_PENDING_MAX 512u
+/* Points from which verify_client_ancestors may go on, the oldest forgotten first. */
+#define VERIFY_EVM_LINKS_MAX 8u
 /* Votes of Clique that are open within one epoch: every one of 64 signers on 16 candidates. A chain
  * with more is refused. */
 #define VERIFY_EVM_VOTES_MAX 1024u

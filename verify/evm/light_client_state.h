@@ -37,9 +37,25 @@ struct verify_evm_client {
 	struct verify_evm_signers oldest; /* after the oldest of the window */
 	struct verify_evm_signers newest; /* after the newest */
 
-	/* Parents before children; every one descends from a block of the window. */
+	/* Parents before children; every one descends from a block of the window or from the trunk.
+	 */
 	size_t pending_count;
 	struct verify_evm_block pending[VERIFY_EVM_PENDING_MAX];
+
+	/* Where finality stalls for longer than the table is: the last header that went out of it,
+	 * not final itself. What becomes final on top of it makes it final, and the window begins
+	 * anew there. */
+	bool has_trunk;
+	struct verify_evm_block trunk;
+	struct verify_evm_signers trunk_signers; /* after it */
+
+	/* Ancestors of final blocks that verify_client_ancestors reached: where it may go on from.
+	 */
+	size_t link_next;
+	struct {
+		uint64_t number;
+		struct cs_hash hash;
+	} links[VERIFY_EVM_LINKS_MAX];
 
 	/* After the block `work_hash`; a cache that saves replaying for headers in a row. */
 	bool work_valid;
@@ -51,6 +67,11 @@ struct verify_evm_client {
 	uint8_t raw[VERIFY_EVM_RAW_SIZE];
 	struct verify_evm_conflict conflict;
 };
+
+/* One step of the mode's signers; nothing for a chain without. */
+CS_NODISCARD enum cs_err verify_evm_apply(const struct verify_evm_client *c,
+					  struct verify_evm_signers *signers,
+					  const struct verify_evm_step *step);
 
 /* The block of a final height that the window holds; NULL otherwise. */
 const struct verify_evm_block *verify_evm_window_at(const struct verify_evm_client *c,
@@ -70,6 +91,19 @@ void verify_evm_raw_put(struct verify_evm_client *c, struct verify_evm_block *bl
  */
 size_t verify_evm_raw_get(const struct verify_evm_client *c, const struct verify_evm_block *block,
 			  uint8_t *p);
+/* A verified header: final, pending, or the trunk; NULL otherwise. `number` is what it would have.
+ */
+const struct verify_evm_block *verify_evm_find(const struct verify_evm_client *c, uint64_t number,
+					       const struct cs_hash *hash);
+/* Indices of the pending headers in a row up to `tip`, and the block of the window, or the trunk,
+ * that they leave from. tip may be such a block itself: then the path is empty. */
+size_t verify_evm_path_to(const struct verify_evm_client *c, const struct verify_evm_block *tip,
+			  uint16_t path[VERIFY_EVM_PENDING_MAX],
+			  const struct verify_evm_block **root);
+/* Keeps of the pending what descends from the window or the trunk and is neither; `only`, if not
+ * NULL, further restricts it to these indices. */
+void verify_evm_prune(struct verify_evm_client *c, const bool *only);
+
 /* Empty, but for configuration and sig. */
 void verify_evm_reset(struct verify_evm_client *c);
 

@@ -1,3 +1,4 @@
+#include "core/hash.h"
 #include "vectors.h"
 #include "verify/evm/account.h"
 
@@ -228,6 +229,75 @@ static void test_every_flipped_bit_is_noticed(void **state)
 	vectors_close(&v);
 }
 
+/* A trie of one slot whose value is these bytes, as they are. */
+static struct verify_nodes one_slot(struct cs_bytes *node, uint8_t memory[256],
+				    struct cs_hash *root, const struct cs_hash *slot,
+				    struct cs_bytes value)
+{
+	uint8_t path[33] = {0x20};
+	struct cs_hash key = cs_keccak256(CS_BYTES_OF(slot->b));
+	struct cs_buf buf;
+	size_t begin;
+	memcpy(path + 1, key.b, sizeof key.b);
+	cs_buf_init(&buf, memory, 256);
+	begin = cs_rlp_list_begin(&buf);
+	cs_rlp_put_bytes(&buf, CS_BYTES_OF(path));
+	cs_rlp_put_bytes(&buf, value);
+	cs_rlp_list_end(&buf, begin);
+	assert_ok(cs_buf_end(&buf));
+	*node = cs_buf_view(&buf);
+	*root = cs_keccak256(*node);
+	return (struct verify_nodes){node, 1};
+}
+
+static const char *storage_of(struct cs_bytes value, uint8_t last_byte)
+{
+	struct cs_hash slot = {{7}}, root, word = {{0x55}};
+	uint8_t memory[256];
+	struct cs_bytes node;
+	struct verify_nodes nodes = one_slot(&node, memory, &root, &slot, value);
+	enum cs_err err = verify_storage(&word, &root, &slot, &nodes);
+	assert_int_equal(word.b[err == CS_OK ? 31 : 0], err == CS_OK ? last_byte : 0x55);
+	return cs_err_name(err);
+}
+
+#define VALUE(...) CS_BYTES_OF(((const uint8_t[]){__VA_ARGS__}))
+
+static void test_values_of_another_shape(void **state)
+{
+	uint8_t wide[34] = {0x80 + 33, 1};
+	(void)state;
+	assert_string_equal(storage_of(VALUE(5), 5), "ok");
+	assert_string_equal(storage_of(VALUE(0x82, 1, 9), 9), "ok");
+	assert_string_equal(storage_of(VALUE(0), 0), "non-canonical");
+	assert_string_equal(storage_of(VALUE(0x80), 0), "non-canonical");
+	assert_string_equal(storage_of(VALUE(0x82, 0, 9), 0), "non-canonical");
+	assert_string_equal(storage_of(VALUE(0x81, 9), 0), "non-canonical");
+	assert_string_equal(storage_of(VALUE(0xc1, 9), 0), "malformed");
+	assert_string_equal(storage_of(VALUE(5, 5), 0), "trailing");
+	assert_string_equal(storage_of(VALUE(0x82, 5), 0), "truncated");
+	assert_string_equal(storage_of(CS_BYTES_OF(wide), 0), "malformed");
+}
+
+static void test_a_key_with_bits_beyond_the_layout(void **state)
+{
+	uint8_t memory[256], word[18] = {0x80 + 17, 1};
+	struct cs_hash remote = {{3}}, slot = verify_evm_key_slot(&remote, 1), root;
+	struct verify_evm_key key = {.not_after_s = 9};
+	struct verify_nodes nodes;
+	struct cs_bytes node;
+	(void)state;
+	word[17] = VERIFY_KEY_ACTIVE;
+	slot = verify_evm_slot_next(&slot);
+	nodes = one_slot(&node, memory, &root, &slot, CS_BYTES_OF(word));
+	assert_says("ok", verify_evm_gateway_key(&key, &root, &remote, 1, &nodes, &nodes));
+	assert_int_equal(key.not_after_s, 1ull << 56);
+	uint8_t beyond[19] = {0x80 + 18, 1};
+	nodes = one_slot(&node, memory, &root, &slot, CS_BYTES_OF(beyond));
+	assert_says("malformed", verify_evm_gateway_key(&key, &root, &remote, 1, &nodes, &nodes));
+	assert_int_equal(key.not_after_s, 1ull << 56);
+}
+
 static void test_slots(void **state)
 {
 	struct cs_hash slot = {{0}}, next;
@@ -249,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
+		cmocka_unit_test(test_values_of_another_shape),
+		cmocka_unit_test(test_a_key_with_bits_beyond_the_layout),
 		cmocka_unit_test(test_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

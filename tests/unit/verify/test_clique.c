@@ -203,6 +203,38 @@ static void test_bad_headers(void **state)
 	vectors_close(&v);
 }
 
+static void test_bad_anchors(void **state)
+{
+	struct vectors v;
+	size_t i;
+	json_t *row;
+	(void)state;
+	vectors_open(&v, "generated/clique.json");
+	json_array_foreach(vectors_at(v.root, "bad_anchors"), i, row)
+	{
+		struct verify_evm_config config = {.mode = VERIFY_EVM_CLIQUE,
+						   .anchor_age_max_s = YEAR_S,
+						   .trusting_period_s = YEAR_S};
+		struct verify_time now = vectors_now(1700000000);
+		struct verify_status status;
+		struct test_client t;
+		enum cs_err err;
+		config.anchor_height = vectors_u64(vectors_at(row, "height"));
+		config.anchor_hash = vectors_hash(&v, vectors_at(row, "hash"));
+		test_client_open(&t, &config);
+		err = verify_client_create(&t.client, vectors_bytes(&v, vectors_at(row, "header")),
+					   &now, NULL);
+		if (strcmp(cs_err_name(err), json_string_value(vectors_at(row, "error"))) != 0)
+			fail_msg("%s: %s", json_string_value(vectors_at(row, "name")),
+				 cs_err_name(err));
+		verify_client_status(&t.client, &status);
+		assert_false(status.created);
+		test_client_close(&t);
+	}
+	assert_true(i >= 7);
+	vectors_close(&v);
+}
+
 /* Every single bit of a header that would be taken. */
 static void test_every_flipped_bit_is_noticed(void **state)
 {
@@ -330,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_signers_follow_the_votes),
 		cmocka_unit_test(test_forks),
 		cmocka_unit_test(test_bad_headers),
+		cmocka_unit_test(test_bad_anchors),
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
 		cmocka_unit_test(test_recorded_chains),
 		cmocka_unit_test(test_seals_needed),
