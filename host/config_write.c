@@ -54,38 +54,45 @@ static const char *example(enum host_config_type type)
 	return "";
 }
 
-/* Required keys stand there to be filled in, defaults as comments to be changed. */
-static void write_sample_key(const struct host_config_key *key, FILE *to)
+/* Required keys stand there to be filled in, defaults and what is in an optional table as comments to be changed. */
+static void write_sample_key(const struct host_config_key *key, bool optional, FILE *to)
 {
 	size_t n = table_size(key->path);
 	const char *name = key->path + (n > 0 ? n + 1 : 0);
 	(void)fprintf(to, "# %s\n", key->sentence);
 	if (key->fallback == NULL)
-		(void)fprintf(to, "%s = %s # required\n", name, example(key->type));
+		(void)fprintf(to, "%s%s = %s # required\n", optional ? "# " : "", name, example(key->type));
 	else
 		(void)fprintf(to, "# %s = %s\n", name, key->fallback[0] != 0 ? key->fallback : example(key->type));
 }
 
-static void write_sample_keys(const struct host_config_schema *schema, const char *table, FILE *to)
+static void write_sample_keys(const struct host_config_schema *schema, const char *table, bool optional, FILE *to)
 {
 	for (uint32_t i = 0; i < schema->key_count; i++)
 		if (is_in(&schema->keys[i], table))
-			write_sample_key(&schema->keys[i], to);
+			write_sample_key(&schema->keys[i], optional, to);
+}
+
+/* "chains[].keys[]" is written [[chains.keys]]. */
+static void write_header(const struct host_config_table *table, bool array, bool optional, FILE *to)
+{
+	(void)fprintf(to, "\n# %s\n%s%s", table->sentence, optional ? "# " : "", array ? "[[" : "[");
+	for (const char *c = table->path; *c != 0; c++)
+		if (*c != '[' && *c != ']')
+			(void)fputc(*c, to);
+	(void)fprintf(to, "%s\n", array ? "]]" : "]");
 }
 
 void host_config_write_sample(const struct host_config_schema *schema, FILE *to)
 {
-	write_sample_keys(schema, "", to);
+	write_sample_keys(schema, "", false, to);
 	for (uint32_t i = 0; i < schema->table_count; i++) {
 		const struct host_config_table *table = &schema->tables[i];
 		size_t n = strlen(table->path);
 		bool array = n > 2 && strcmp(table->path + n - 2, "[]") == 0;
-		(void)fprintf(to, "\n# %s\n", table->sentence);
-		if (array)
-			(void)fprintf(to, "[[%.*s]]\n", (int)(n - 2), table->path);
-		else
-			(void)fprintf(to, "[%s]\n", table->path);
-		write_sample_keys(schema, table->path, to);
+		bool optional = table->count_min == 0 && (array || table->count_max == 1);
+		write_header(table, array, optional, to);
+		write_sample_keys(schema, table->path, optional, to);
 	}
 }
 

@@ -133,7 +133,9 @@ void host_loop_free(struct host_loop *loop)
 	for (size_t i = 0; loop->signals_caught && i < CS_LEN(loop->signals); i++)
 		uv_close((uv_handle_t *)&loop->signals[i], NULL);
 	uv_walk(&loop->uv, assert_closing, NULL);
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	/* Again when an earlier host_loop_stop is still pending. */
+	while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
+		continue;
 	cs_assert(uv_loop_close(&loop->uv) == 0);
 	pthread_mutex_destroy(&loop->mutex);
 	free(loop);
