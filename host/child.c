@@ -23,7 +23,8 @@
 
 struct running {
 	uv_process_t process;
-	struct host_child *child; /* NULL: nobody cares any more */
+	struct host_loop *loop;
+	struct host_child *child; /* NULL: it was freed; the loop waits for the killed program to be reaped */
 };
 
 struct host_child {
@@ -73,8 +74,10 @@ static void on_exit_of(uv_process_t *process, int64_t status, int signal_number)
 	struct running *running = process->data;
 	struct host_child *child = running->child;
 	uv_close((uv_handle_t *)process, free_running);
-	if (child == NULL)
+	if (child == NULL) {
+		host_loop_closing_end(running->loop);
 		return;
+	}
 	child->running = NULL;
 	if (!child->stopping) {
 		ended(child, (int)status, signal_number);
@@ -116,6 +119,7 @@ static int start(struct host_child *child)
 		.stdio = stdio,
 	};
 	struct running *running = host_alloc(sizeof *running);
+	running->loop = child->loop;
 	running->child = child;
 	running->process.data = running;
 	rewind_files(child);
@@ -203,6 +207,7 @@ void host_child_free(struct host_child *child)
 		return;
 	if (child->running != NULL) {
 		child->running->child = NULL;
+		host_loop_closing_begin(child->loop);
 		(void)uv_process_kill(&child->running->process, SIGKILL);
 	}
 	for (size_t i = 0; child->args[i] != NULL; i++)
