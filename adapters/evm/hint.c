@@ -150,7 +150,7 @@ void evm_hint_saw_head(struct evm_hint *hint)
 
 bool evm_hint_is_alive(const struct evm_hint *hint)
 {
-	return hint->client != NULL && hint->subscribed && hint->heads_since == 0;
+	return hint->client != NULL && hint->subscribed && hint->heads_since <= 1;
 }
 
 size_t evm_hint_endpoint_count(const struct evm_hint *hint)

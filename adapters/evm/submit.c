@@ -437,7 +437,8 @@ void evm_tx_replace(struct adapter_tx *tx)
 {
 	if (tx->work != TX_IDLE)
 		return;
-	if (tx->attempt_count == ADAPTER_TX_ATTEMPTS_MAX)
+	/* the last one is kept for a cancellation */
+	if (tx->attempt_count + (tx->cancel_wanted ? 0 : 1) >= ADAPTER_TX_ATTEMPTS_MAX)
 		stuck(tx, CS_ERR_FULL, "the last attempt was made");
 	else
 		price(tx);

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from adapters.driver import REMOTE_GENESIS, Driver, address, fund
+from adapters.proxies import RpcProxy
 from adapters.test_watch import _receipt_proof
 from lib import abi, crypto, rlp
 from lib.rpc import RpcError
@@ -35,6 +36,29 @@ def test_headers(sealed, sealed_driver):
     assert answer["err"] == "ok"
     for height, header in enumerate(answer["headers"]):
         assert header["id"]["hash"] == "0x" + crypto.keccak(abi.to_bytes(header["rlp"])).hex() == sealed.chain.rpc.block(height)["hash"]
+
+
+@pytest.mark.parametrize("lie", [False, True])
+def test_raw_headers_where_the_json_lacks_a_field(sealed, lie):
+    """What a fork will add is unknown to the adapter: the hash does not fit, and the node's own bytes are asked for."""
+    def after(call, reply):
+        if call["method"] == "eth_getBlockByNumber" and reply["result"] and call["params"][0] != "0x0":
+            reply = dict(reply, result={k: v for k, v in reply["result"].items() if k != "baseFeePerGas"})
+        if lie and call["method"] == "debug_getRawHeader":
+            reply = dict(reply, result=reply["result"][:-2] + "77")
+        return reply
+
+    with RpcProxy(sealed.chain.url) as proxy:
+        proxy.after = after
+        with Driver(sealed, ws=[], http=[proxy.url], block_time_ms=1000) as driver:
+            if lie:
+                driver.wait_for(lambda: driver.ask("endpoints")["endpoints"][0]["lies"] >= 1)
+                assert not driver.blocks()
+                return
+            driver.wait_height(sealed.chain.rpc.block_number(), 30)
+            headers = driver.ask("headers", **{"from": 1, "count": 3})["headers"]
+            assert [h["id"]["hash"] for h in headers] == [sealed.chain.rpc.block(i)["hash"] for i in (1, 2, 3)]
+            assert "debug_getRawHeader" in proxy.methods
 
 
 def test_proofs(sealed, sealed_driver):

@@ -223,6 +223,7 @@ def test_restart_with_a_transaction_under_way(manual, secret, while_down):
     with open_driver(manual, secret) as driver:
         tx = driver.submit(manual.contract.address, manual.message_data(b"restart"), gas=GAS)
         driver.wait_tx(tx, "sent")
+        driver.wait_height(manual.chain.rpc.block_number())
         signed, cursor = list(driver.signed), driver.cursor()
     if while_down == "mined":
         manual.chain.mine()
