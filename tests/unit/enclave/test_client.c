@@ -542,6 +542,30 @@ static void test_a_key_is_learned_from_storage(void **state)
 	world_free(w);
 }
 
+static void test_four_epochs_of_a_remote_are_remembered(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	for (uint64_t epoch = 1; epoch <= 6; epoch++)
+		world_register_key(w, epoch, &w->remote_x, WIRE_KEY_ACTIVE, 0, 0);
+	world_advance(w, 3);
+	for (uint64_t epoch = 6; epoch >= 3; epoch--) {
+		Caisson__Wire__LearnKeyRequest in = learn_of(w, &w->blocks[1], epoch);
+		(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
+	}
+	/* An older one has no place any more; again a newer one pushes the oldest out. */
+	Caisson__Wire__LearnKeyRequest older = learn_of(w, &w->blocks[1], 2);
+	world_refused(w, WIRE_LEARN_KEY, &older.base, CS_ERR_FULL);
+	world_register_key(w, 7, &w->remote_x, WIRE_KEY_ACTIVE, 0, 0);
+	world_advance(w, 3);
+	Caisson__Wire__LearnKeyRequest newer = learn_of(w, &w->blocks[4], 7);
+	(void)world_ok(w, WIRE_LEARN_KEY, &newer.base);
+	Caisson__Wire__LearnKeyRequest pushed = learn_of(w, &w->blocks[4], 3);
+	world_refused(w, WIRE_LEARN_KEY, &pushed.base, CS_ERR_FULL);
+	world_free(w);
+}
+
 static void test_an_older_view_of_a_key(void **state)
 {
 	(void)state;
@@ -644,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_another_anchor_under_the_same_number_is_refused),
 		cmocka_unit_test(test_there_is_no_conflict),
 		cmocka_unit_test(test_a_key_is_learned_from_storage),
+		cmocka_unit_test(test_four_epochs_of_a_remote_are_remembered),
 		cmocka_unit_test(test_an_older_view_of_a_key),
 		cmocka_unit_test(test_a_key_that_is_not_registered),
 		cmocka_unit_test(test_a_key_of_one_who_is_no_remote),

@@ -440,6 +440,25 @@ static void test_nothing_is_signed_without_a_bound_on_time(void **state)
 	refused(s, CS_ERR_NO_TIME);
 }
 
+/* Its leaf is more than a node of the schema holds: it comes in the field of its own. */
+static void test_a_large_receipt(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct wire_message_head heads[20];
+	for (size_t i = 0; i < CS_LEN(heads); i++)
+		heads[i] = world_head(s->w, true, 200 + i);
+	s->head = heads[17];
+	(void)world_emit(s->w, heads, CS_LEN(heads), NULL, NULL);
+	s->block = world_mine(s->w);
+	world_update(s->w, s->block->height);
+	world_advance(s->w, 2);
+	scene_claim(s, 0, 17);
+	assert_true(s->receipt.proof->leaf.len > 1024);
+	(void)sign(s);
+	world_free(s->w);
+}
+
 /* ---- outcomes ---- */
 
 struct outcome_scene {
@@ -679,6 +698,14 @@ static void test_an_outcome_of_another_destination(void **state)
 	outcome_refused(s, CS_ERR_WRONG_DESTINATION);
 }
 
+static void test_no_claims(void **state)
+{
+	(void)state;
+	struct outcome_scene *s = outcome_new(WIRE_STATUS_NONE, 10);
+	s->in.n_claims = 0;
+	outcome_refused(s, CS_ERR_INVALID);
+}
+
 static void test_deadline_zero(void **state)
 {
 	(void)state;
@@ -758,6 +785,8 @@ int main(void)
 		cmocka_unit_test(test_the_proof_of_another_slot),
 		cmocka_unit_test(test_an_outcome_for_another_source),
 		cmocka_unit_test(test_an_outcome_of_another_destination),
+		cmocka_unit_test(test_no_claims),
+		cmocka_unit_test(test_a_large_receipt),
 		cmocka_unit_test(test_deadline_zero),
 		cmocka_unit_test(test_ancestors_that_do_not_link),
 		cmocka_unit_test(test_ancestors_prove_a_block),

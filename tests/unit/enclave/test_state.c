@@ -354,6 +354,170 @@ static void test_rotation_without_keys(void **state)
 	world_free(w);
 }
 
+static void sign_with(struct world *w, uint64_t epoch)
+{
+	/* Statements need a proof; the cheapest one that names an epoch is a message of its own
+	 * block. */
+	Caisson__Wire__SignMessagesRequest in = CAISSON__WIRE__SIGN_MESSAGES_REQUEST__INIT;
+	Caisson__Wire__ReceiptClaim receipt = CAISSON__WIRE__RECEIPT_CLAIM__INIT;
+	Caisson__Wire__MessageClaim claim = CAISSON__WIRE__MESSAGE_CLAIM__INIT;
+	Caisson__Wire__ReceiptClaim *receipts[1] = {&receipt};
+	Caisson__Wire__MessageClaim *claims[1] = {&claim};
+	const struct wire_message_head head = world_head(w, true, epoch);
+	(void)world_emit(w, &head, 1, NULL, NULL);
+	const struct world_block *block = world_mine(w);
+	world_update(w, block->height);
+	world_advance(w, 2);
+	claim.head = world_pb_head(&head);
+	receipt.height = block->height;
+	receipt.block_hash = pb_hash(&block->hash);
+	receipt.proof = world_receipt_proof(block, 0);
+	receipt.messages = claims;
+	receipt.n_messages = 1;
+	in.chain = pb_hash(&w->own);
+	in.receiver = pb_hash(&w->remote);
+	in.epoch = epoch;
+	in.receipts = receipts;
+	in.n_receipts = 1;
+	(void)world_ok(w, WIRE_SIGN_MESSAGES, &in.base);
+}
+
+static void test_the_oldest_epoch_goes_when_four_are_held(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	world_begin(w);
+	for (uint64_t epoch = 2; epoch <= 6; epoch++) {
+		assert_int_equal(rotate(w)->new_epoch, epoch);
+		sign_with(w, epoch);
+	}
+	const Caisson__Wire__HelloReply *out = hello(w);
+	assert_int_equal(out->n_keys, 4);
+	assert_int_equal(out->keys[0]->epoch, 3);
+	assert_int_equal(out->keys[3]->epoch, 6);
+	/* They come back as they are. */
+	const struct cs_hash newest = wire_pb_hash(out->keys[3]->public_key);
+	const struct cs_bytes sealed = export_state(w);
+	world_restart(w);
+	import_state(w, sealed);
+	assert_hash(public_key(w), newest);
+	world_free(w);
+}
+
+/* ---- no randomness ---- */
+
+static bool no_random(void *p, size_t n)
+{
+	memset(p, 0, n);
+	return false;
+}
+
+static size_t random_left;
+
+static bool some_random(void *p, size_t n)
+{
+	memset(p, 0x33 + (int)random_left, n);
+	return random_left != 0 && random_left-- != 0;
+}
+
+static void test_without_randomness_there_are_no_keys(void **state)
+{
+	(void)state;
+	struct cs_why why;
+	struct world *w = world_new();
+	struct enclave *e = calloc(1, enclave_size());
+	struct enclave_secrets *secrets = calloc(1, enclave_secrets_size());
+	w->launch.random = no_random;
+	assert_err(enclave_init(e, secrets, &w->launch, &why), CS_ERR_CRYPTO);
+	free(e);
+	free(secrets);
+	/* Randomness for the start and for some of the keys: all or none. */
+	for (size_t left = 1; left < 4; left++) {
+		Caisson__Wire__InitRequest in = CAISSON__WIRE__INIT_REQUEST__INIT;
+		random_left = left;
+		w->launch.random = some_random;
+		world_restart(w);
+		world_refused(w, WIRE_INIT, &in.base, CS_ERR_CRYPTO);
+		assert_int_equal(hello(w)->n_keys, 0);
+	}
+	world_free(w);
+}
+
+static void test_a_rotation_that_fails_leaves_no_key(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__InitRequest init = CAISSON__WIRE__INIT_REQUEST__INIT;
+	Caisson__Wire__RotateRequest in = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	in.chain = pb_hash(&w->own);
+	w->launch.random = some_random;
+	random_left = 20;
+	world_restart(w);
+	(void)world_ok(w, WIRE_INIT, &init.base);
+	/* One for the key, none for the signature; then none for the seal. */
+	for (size_t left = 1; left < 3; left++) {
+		random_left = left;
+		world_refused(w, WIRE_ROTATE, &in.base, CS_ERR_CRYPTO);
+		assert_int_equal(hello(w)->n_keys, 1);
+	}
+	world_free(w);
+}
+
+/* ---- the launch ---- */
+
+static void launch_refused(struct world *w, enum cs_err err)
+{
+	struct cs_why why;
+	struct enclave *e = calloc(1, enclave_size());
+	struct enclave_secrets *secrets = calloc(1, enclave_secrets_size());
+	assert_err(enclave_init(e, secrets, &w->launch, &why), err);
+	free(e);
+	free(secrets);
+}
+
+static void test_what_is_served_is_in_the_manifest_once(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	w->launch.serve_count = 1;
+	w->launch.serve[0] = w->own;
+	world_restart(w);
+	assert_int_equal(hello(w)->n_clients, 1);
+	w->launch.serve[0] = w->remote;
+	launch_refused(w, CS_ERR_NOT_IN_MANIFEST);
+	w->launch.serve_count = 2;
+	w->launch.serve[0] = w->own;
+	w->launch.serve[1] = w->own;
+	launch_refused(w, CS_ERR_DUPLICATE);
+	w->launch.serve_count = MANIFEST_CHAINS_MAX + 1;
+	launch_refused(w, CS_ERR_TOO_LARGE);
+	world_free(w);
+}
+
+static void test_a_sealing_root_of_another_size(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	w->launch.seal_root.n = 31;
+	launch_refused(w, CS_ERR_INVALID);
+	world_free(w);
+}
+
+static void test_keys_without_a_client_come_back(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__InitRequest in = CAISSON__WIRE__INIT_REQUEST__INIT;
+	(void)world_ok(w, WIRE_INIT, &in.base);
+	const struct cs_hash key = public_key(w);
+	const struct cs_bytes sealed = export_state(w);
+	world_restart(w);
+	import_state(w, sealed);
+	assert_hash(public_key(w), key);
+	assert_int_equal(hello(w)->clients[0]->head_height, 0);
+	world_free(w);
+}
+
 /* ---- signed status ---- */
 
 static void test_status_is_signed_over_the_nonce(void **state)
@@ -402,6 +566,12 @@ int main(void)
 		cmocka_unit_test(test_rotation_is_signed_by_the_key_in_use),
 		cmocka_unit_test(test_a_pending_successor_is_announced_again),
 		cmocka_unit_test(test_rotation_without_keys),
+		cmocka_unit_test(test_the_oldest_epoch_goes_when_four_are_held),
+		cmocka_unit_test(test_without_randomness_there_are_no_keys),
+		cmocka_unit_test(test_a_rotation_that_fails_leaves_no_key),
+		cmocka_unit_test(test_what_is_served_is_in_the_manifest_once),
+		cmocka_unit_test(test_a_sealing_root_of_another_size),
+		cmocka_unit_test(test_keys_without_a_client_come_back),
 		cmocka_unit_test(test_status_is_signed_over_the_nonce),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,7 +281,9 @@ static void test_announce_rotation(void **state)
 	const struct parsed tx = parse_1559(wire_pb_view(raw));
 	check_call(&tx, s->w, WIRE_CALL_ANNOUNCE_ROTATION);
 	s->in.new_epoch = 3;
-	refused(s, CS_ERR_BAD_PROOF);
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_BAD_PROOF);
+	s->in.new_key = pb(CS_BYTES_NONE);
+	refused(s, CS_ERR_MISSING_FIELD);
 }
 
 static void test_one_of_a_batch_with_its_path(void **state)
@@ -397,16 +399,15 @@ static void test_an_older_manifest(void **state)
 	refused(s, CS_ERR_WRONG_MANIFEST);
 }
 
-static void test_a_suspended_key(void **state)
+/* The registered key with another state or window, learned anew. */
+static void learn_again(struct world *w, enum wire_key_state key_state, uint64_t not_before,
+			uint64_t not_after)
 {
-	(void)state;
-	struct scene *s = scene_new();
-	struct world *w = s->w;
 	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
 	const struct cs_hash sentinel = wire_evm_sentinel_slot();
 	const struct cs_hash key = wire_evm_key_slot(&w->remote, 1, 0);
 	const struct cs_hash window = wire_evm_key_slot(&w->remote, 1, 1);
-	world_register_key(w, 1, &w->remote_x, WIRE_KEY_SUSPENDED, 0, 0);
+	world_register_key(w, 1, &w->remote_x, key_state, not_before, not_after);
 	world_advance(w, 3);
 	const struct world_block *block = &w->blocks[w->block_count - 3];
 	in.chain = pb_hash(&w->own);
@@ -418,6 +419,37 @@ static void test_a_suspended_key(void **state)
 	in.key = world_slot_proof(block, &key);
 	in.window = world_slot_proof(block, &window);
 	(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
+}
+
+static void test_a_suspended_or_revoked_key(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	learn_again(s->w, WIRE_KEY_SUSPENDED, 0, 0);
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_EPOCH);
+	learn_again(s->w, WIRE_KEY_ACTIVE, 0, 0);
+	(void)sign(s);
+	learn_again(s->w, WIRE_KEY_REVOKED, 0, 0);
+	refused(s, CS_ERR_WRONG_EPOCH);
+}
+
+static void test_a_key_before_and_after_its_time(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	learn_again(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
+	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_EPOCH);
+	/* The chain's time counts too: its clock may be ahead of ours. */
+	s->w->next.time_s = WORLD_START + 105;
+	world_advance(s->w, 3);
+	s->w->now = (struct verify_time){WORLD_START + 99, WORLD_START + 99};
+	world_restart(s->w);
+	world_begin(s->w);
+	s->w->now = (struct verify_time){WORLD_START + 99, WORLD_START + 99};
+	world_update(s->w, 1);
+	learn_again(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
+	(void)sign(s);
+	learn_again(s->w, WIRE_KEY_ACTIVE, 0, WORLD_START + 101);
 	refused(s, CS_ERR_WRONG_EPOCH);
 }
 
@@ -452,6 +484,26 @@ static void test_another_status_than_the_signed_one(void **state)
 	struct scene *s = outcome_new(WIRE_STATUS_DELIVERED);
 	s->outcome.status = WIRE_STATUS_DEAD;
 	refused(s, CS_ERR_BAD_PROOF);
+}
+
+static void test_no_outcomes(void **state)
+{
+	(void)state;
+	struct scene *s = outcome_new(WIRE_STATUS_DELIVERED);
+	s->in.n_outcomes = 0;
+	refused(s, CS_ERR_INVALID);
+}
+
+static void test_a_chain_id_that_eip155_cannot_carry(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	s->w->manifest.chains[0].chain_id = UINT64_MAX - 1;
+	world_restart(s->w);
+	world_begin(s->w);
+	world_update(s->w, 1);
+	world_learn(s->w);
+	refused(s, CS_ERR_OVERFLOW);
 }
 
 static void test_a_status_that_is_no_outcome(void **state)
@@ -705,12 +757,15 @@ int main(void)
 		cmocka_unit_test(test_an_envelope_of_one_who_is_no_remote),
 		cmocka_unit_test(test_another_epoch),
 		cmocka_unit_test(test_an_older_manifest),
-		cmocka_unit_test(test_a_suspended_key),
+		cmocka_unit_test(test_a_suspended_or_revoked_key),
+		cmocka_unit_test(test_a_key_before_and_after_its_time),
 		cmocka_unit_test(test_another_kind_than_the_action),
 		cmocka_unit_test(test_parts_that_do_not_have_the_hashes),
 		cmocka_unit_test(test_other_items_than_those_signed),
 		cmocka_unit_test(test_another_status_than_the_signed_one),
 		cmocka_unit_test(test_a_status_that_is_no_outcome),
+		cmocka_unit_test(test_no_outcomes),
+		cmocka_unit_test(test_a_chain_id_that_eip155_cannot_carry),
 		cmocka_unit_test(test_no_statement_no_items),
 		cmocka_unit_test(test_deliver_at_the_deadline),
 		cmocka_unit_test(test_expire_before_the_deadline),
