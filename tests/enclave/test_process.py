@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -398,6 +401,30 @@ def test_a_missing_property_needs_its_own_flag(setup, name):
         flags = e.client().hello()["insecure_flags"]
         assert flags & BITS[name]
         assert not any(flags & BITS[other] for other in MISSING if other != name)
+
+
+def test_an_ordinary_user_has_the_same_sandbox(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("it is one already")
+    with tempfile.TemporaryDirectory(prefix="cs") as open_folder:
+        os.chmod(open_folder, 0o755)
+        path = Path(open_folder) / "m.json"
+        lineage = manifests.write(path, manifests.body(["0x" + measurement(program())]))
+        copy = Path(open_folder) / "caisson-enclave"
+        shutil.copy(program(), copy)
+        real = subprocess.Popen
+
+        def as_nobody(argv, **options):
+            return real(argv, **{**options, "user": 65534, "group": 65534, "extra_groups": []})
+
+        subprocess.Popen = as_nobody
+        try:
+            e = Enclave(tmp_path, [path], lineage, ROOT, binary=copy)
+        finally:
+            subprocess.Popen = real
+        with e:
+            flags = e.client().hello()["insecure_flags"]
+            assert not any(flags & BITS[name] for name in MISSING)
 
 
 def test_other_descriptors_are_closed(setup):
