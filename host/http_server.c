@@ -43,6 +43,7 @@ struct host_http_server {
 	struct host_http_route routes[HOST_HTTP_ROUTES_MAX];
 	struct connection *connections;
 	struct host_http_exchange *exchanges;
+	bool connection_ended;
 	bool draining;
 	bool drain_told;
 	host_call *drained;
@@ -82,6 +83,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	*slot = NULL;
+	server->connection_ended = true;
 	free(c);
 }
 
@@ -147,7 +149,11 @@ static void sweep(void *context)
 static void service(struct host_http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
-	MHD_run(server->daemon);
+	do {
+		server->connection_ended = false;
+		MHD_run(server->daemon);
+		/* At its limit it had stopped to accept, and only looks at that again when it runs. */
+	} while (server->connection_ended);
 	if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES)
 		host_timer_start(server->timer, timeout, 0);
 	else
