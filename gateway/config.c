@@ -168,12 +168,6 @@ static void read_chain(struct gateway_config *config, uint32_t i)
 	chain->operator_key_file = resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
 	chain->has_bridge = read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
 	chain->has_token = read_address(&chain->token, host_config_text(file, "chains[%u].token", i));
-	for (uint32_t k = 0; k < i; k++) {
-		char path[HOST_CONFIG_PATH_MAX];
-		snprintf(path, sizeof(path), "chains[%u].id", i);
-		if (strcmp(config->chains[k].id, chain->id) == 0)
-			host_config_complain(config->file, path, "is there twice");
-	}
 }
 
 static void read_peer(struct gateway_config *config, uint32_t i)
@@ -186,14 +180,15 @@ static void read_peer(struct gateway_config *config, uint32_t i)
 	peer->chain_count = host_config_count(file, "peers[%u].chains", i);
 	for (uint32_t k = 0; k < peer->chain_count; k++)
 		peer->chains[k] = host_config_text(file, "peers[%u].chains[%u]", i, k);
-	char path[HOST_CONFIG_PATH_MAX];
-	snprintf(path, sizeof(path), "peers[%u].name", i);
-	if (strcmp(peer->name, config->name) == 0)
-		host_config_complain(config->file, path, "is our own name");
-	for (uint32_t k = 0; k < i; k++) {
-		if (strcmp(config->peers[k].name, peer->name) == 0)
-			host_config_complain(config->file, path, "is there twice");
-	}
+}
+
+static void read_route(struct gateway_config *config, uint32_t i)
+{
+	struct gateway_route_config *route = &config->routes[i];
+	route->from_name = host_config_text(config->file, "routes[%u].from", i);
+	route->to_name = host_config_text(config->file, "routes[%u].to", i);
+	const char *expire = host_config_text(config->file, "routes[%u].expire", i);
+	route->expire = strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
 }
 
 static void read_values(struct gateway_config *config)
@@ -226,10 +221,6 @@ static void read_values(struct gateway_config *config)
 	config->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
-	if (config->retry_max_ms < config->retry_min_ms)
-		host_config_complain(config->file, "relay.retry_max_ms", "is below relay.retry_min_ms");
-	if (config->port != 0 && config->port == config->events_port)
-		host_config_complain(config->file, "api.events_port", "is api.port");
 	config->chain_count = host_config_count(file, "chains");
 	for (uint32_t i = 0; i < config->chain_count; i++)
 		read_chain(config, i);
@@ -237,6 +228,35 @@ static void read_values(struct gateway_config *config)
 	for (uint32_t i = 0; i < config->peer_count; i++)
 		read_peer(config, i);
 	config->route_count = host_config_count(file, "routes");
+	for (uint32_t i = 0; i < config->route_count; i++)
+		read_route(config, i);
+}
+
+/* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
+
+static void check_values(struct gateway_config *config)
+{
+	char path[HOST_CONFIG_PATH_MAX];
+	if (config->retry_max_ms < config->retry_min_ms)
+		host_config_complain(config->file, "relay.retry_max_ms", "is below relay.retry_min_ms");
+	if (config->port != 0 && config->port == config->events_port)
+		host_config_complain(config->file, "api.events_port", "is api.port");
+	for (unsigned i = 0; i < config->chain_count; i++) {
+		snprintf(path, sizeof(path), "chains[%u].id", i);
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(config->chains[k].id, config->chains[i].id) == 0)
+				host_config_complain(config->file, path, "is there twice");
+		}
+	}
+	for (unsigned i = 0; i < config->peer_count; i++) {
+		snprintf(path, sizeof(path), "peers[%u].name", i);
+		if (strcmp(config->peers[i].name, config->name) == 0)
+			host_config_complain(config->file, path, "is our own name");
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(config->peers[k].name, config->peers[i].name) == 0)
+				host_config_complain(config->file, path, "is there twice");
+		}
+	}
 }
 
 /* ---- what the manifest adds ---- */
@@ -286,27 +306,24 @@ static void check_chains(struct gateway_config *config)
 	}
 }
 
-static void read_routes(struct gateway_config *config)
+static void check_routes(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->route_count; i++) {
-		const char *from = host_config_text(config->file, "routes[%u].from", i);
-		const char *to = host_config_text(config->file, "routes[%u].to", i);
-		const struct gateway_manifest_chain *a = gateway_manifest_named(&config->manifest, from);
-		const struct gateway_manifest_chain *b = gateway_manifest_named(&config->manifest, to);
+		struct gateway_route_config *route = &config->routes[i];
+		const struct gateway_manifest_chain *a = gateway_manifest_named(&config->manifest, route->from_name);
+		const struct gateway_manifest_chain *b = gateway_manifest_named(&config->manifest, route->to_name);
 		snprintf(path, sizeof(path), "routes[%u].%s", i, a ? "to" : "from");
 		if (!a || !b) {
-			host_config_complain(config->file, path, "%s is not in the manifest", a ? to : from);
+			host_config_complain(config->file, path, "%s is not in the manifest",
+					     a ? route->to_name : route->from_name);
 			continue;
 		}
 		if (!gateway_manifest_lists(a, &b->identity))
-			host_config_complain(config->file, path, "the manifest has no route from %s to %s", from,
-					     to);
-		config->routes[i].from = a->identity;
-		config->routes[i].to = b->identity;
-		const char *expire = host_config_text(config->file, "routes[%u].expire", i);
-		config->routes[i].expire =
-			strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
+			host_config_complain(config->file, path, "the manifest has no route from %s to %s",
+					     route->from_name, route->to_name);
+		route->from = a->identity;
+		route->to = b->identity;
 	}
 }
 
@@ -315,8 +332,10 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 	memset(config, 0, sizeof(*config));
 	config->path = host_text(path);
 	config->file = host_config_load(gateway_config_schema(), path);
-	if (host_config_error_count(config->file) == 0)
+	if (host_config_error_count(config->file) == 0) {
 		read_values(config);
+		check_values(config);
+	}
 	if (host_config_error_count(config->file) == 0 && with_manifest) {
 		struct cs_why why = {{0}};
 		const char *newest = config->manifests[config->manifest_count - 1];
@@ -324,7 +343,7 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 			host_config_complain(config->file, "enclave.manifests", "%s: %s", newest, why.text);
 		} else {
 			check_chains(config);
-			read_routes(config);
+			check_routes(config);
 		}
 	}
 	return host_config_error_count(config->file) == 0 ? CS_OK : CS_ERR_INVALID;

@@ -51,6 +51,8 @@ struct gateway_peer_config {
 };
 
 struct gateway_route_config {
+	const char *from_name; /* CAIP-2 */
+	const char *to_name;
 	struct cs_hash from;
 	struct cs_hash to;
 	enum gateway_expire expire;

@@ -35,7 +35,7 @@ struct gateway_manifest {
 	struct gateway_manifest_chain chains[GATEWAY_MANIFEST_CHAINS_MAX];
 };
 
-/* MALFORMED, MISSING_FIELD, INVALID, TOO_LARGE (too many chains); why names the field. */
+/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM chain; why names the field. */
 CS_NODISCARD enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file,
 					       struct cs_why *why);
 /* The errors of host_file_load too. */

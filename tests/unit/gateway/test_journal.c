@@ -1,0 +1,482 @@
+/* The journal: rows come back as they went in, after a restart too; illegal moves and repeated keys change nothing. */
+#include <unistd.h>
+
+#include "gateway/journal_feed.h"
+#include "tests/unit/support.h"
+
+struct fixture {
+	struct gateway_journal *journal;
+	char path[64];
+	struct cs_arena arena;
+};
+
+static uint8_t block[1 << 20];
+
+static int setup(void **state)
+{
+	static struct fixture f;
+	struct cs_why why = {{0}};
+	memset(&f, 0, sizeof(f));
+	snprintf(f.path, sizeof(f.path), "/tmp/caisson-journal-XXXXXX");
+	int fd = mkstemp(f.path);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	unlink(f.path);
+	cs_arena_init(&f.arena, block, sizeof(block));
+	*state = &f;
+	return gateway_journal_open(&f.journal, NULL, f.path, &why) == CS_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-lock", ".lock"};
+	struct fixture *f = *state;
+	gateway_journal_close(f->journal);
+	for (size_t i = 0; i < CS_LEN(ends); i++) {
+		char name[96];
+		snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
+		unlink(name);
+	}
+	return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+	struct cs_why why = {{0}};
+	gateway_journal_close(f->journal);
+	assert_int_equal(gateway_journal_open(&f->journal, NULL, f->path, &why), CS_OK);
+}
+
+/* Runs a block of statements as one writer. */
+typedef enum cs_err body(struct fixture *f, void *context);
+struct run {
+	struct fixture *f;
+	body *run;
+	void *context;
+};
+
+static enum cs_err write_run(void *context)
+{
+	struct run *run = context;
+	return run->run(run->f, run->context);
+}
+
+static enum cs_err write_(struct fixture *f, body *run, void *context)
+{
+	struct run r = {f, run, context};
+	return host_store_write(gateway_journal_store(f->journal), write_run, &r, NULL, NULL);
+}
+
+static struct cs_hash a_hash(uint8_t first, uint8_t last)
+{
+	struct cs_hash hash = {{0}};
+	hash.b[0] = first;
+	hash.b[31] = last;
+	return hash;
+}
+
+static struct gateway_message sample(uint8_t n, enum relay_side side)
+{
+	struct gateway_message m = {.id = a_hash(1, n),
+				    .side = side,
+				    .state = relay_first(side),
+				    .chain = a_hash(0xc0, 1),
+				    .remote = a_hash(0xc0, 2),
+				    .sequence = n,
+				    .deadline = 1900000000,
+				    .min_gas_limit = 200000,
+				    .finality = n,
+				    .height = 100u + n,
+				    .block = a_hash(0xb0, n),
+				    .tx = a_hash(0x70, n),
+				    .tx_index = 3,
+				    .log_index = 4,
+				    .time_s = 1800000000,
+				    .next_ms = 10u * n};
+	return m;
+}
+
+struct add {
+	struct gateway_message *message;
+	struct wire_message content;
+};
+
+static enum cs_err add_body(struct fixture *f, void *context)
+{
+	struct add *add = context;
+	return gateway_journal_add(f->journal, add->message, &add->content);
+}
+
+static enum cs_err add(struct fixture *f, struct gateway_message *m)
+{
+	struct add context = {m, {.sender = cs_bytes_str("sender"), .recipient = cs_bytes_str("recipient"),
+				  .payload = cs_bytes_str(m->sequence == 2 ? "" : "payload")}};
+	return write_(f, add_body, &context);
+}
+
+struct move {
+	struct gateway_message *message;
+	enum relay_event event;
+};
+
+static enum cs_err move_body(struct fixture *f, void *context)
+{
+	struct move *move = context;
+	return gateway_journal_move(f->journal, move->message, move->event);
+}
+
+static enum cs_err move(struct fixture *f, struct gateway_message *m, enum relay_event event)
+{
+	struct move context = {m, event};
+	return write_(f, move_body, &context);
+}
+
+static void messages_come_back_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	char instance[40];
+	snprintf(instance, sizeof(instance), "%s", gateway_journal_instance(f->journal));
+	assert_int_equal(strlen(instance), 32);
+	for (uint8_t n = 1; n <= 3; n++) {
+		struct gateway_message m = sample(n, RELAY_SOURCE);
+		assert_int_equal(add(f, &m), CS_OK);
+		assert_int_equal(m.n, n);
+	}
+	reopen(f);
+	assert_string_equal(gateway_journal_instance(f->journal), instance);
+	for (uint8_t n = 1; n <= 3; n++) {
+		struct gateway_message want = sample(n, RELAY_SOURCE);
+		struct gateway_message got;
+		struct wire_message content;
+		assert_int_equal(gateway_journal_find(f->journal, &want.id, RELAY_SOURCE, &got), CS_OK);
+		assert_int_equal(got.state, RELAY_OBSERVED);
+		assert_int_equal(got.sequence, n);
+		assert_int_equal(got.finality, n);
+		assert_true(cs_hash_eq(&got.block, &want.block) && cs_hash_eq(&got.tx, &want.tx));
+		assert_true(cs_hash_is_zero(&got.closer));
+		assert_int_equal(got.log_index, 4);
+		cs_arena_rewind(&f->arena, 0);
+		assert_int_equal(gateway_journal_content(f->journal, &got, &f->arena, &content), CS_OK);
+		assert_true(cs_bytes_eq(content.sender, cs_bytes_str("sender")));
+		assert_int_equal(content.payload.n, n == 2 ? 0 : 7);
+		assert_true(cs_hash_eq(&content.head.source, &want.chain));
+		assert_true(cs_hash_eq(&content.head.destination, &want.remote));
+	}
+	struct gateway_message got;
+	struct cs_hash none = a_hash(9, 9);
+	assert_int_equal(gateway_journal_find(f->journal, &none, RELAY_SOURCE, &got), CS_ERR_NOT_FOUND);
+}
+
+static void one_message_has_one_row_a_side(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message a = sample(1, RELAY_SOURCE);
+	struct gateway_message b = sample(1, RELAY_DESTINATION);
+	assert_int_equal(add(f, &a), CS_OK);
+	assert_int_equal(add(f, &b), CS_OK);
+	assert_int_equal(add(f, &a), CS_ERR_DUPLICATE);
+	struct gateway_message list[8];
+	size_t count = 0;
+	assert_int_equal(gateway_journal_list(f->journal, RELAY_STATE_NONE, 0, list, 8, &count), CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(list[0].side, RELAY_DESTINATION);
+	assert_int_equal(list[0].state, RELAY_SIGNED);
+}
+
+static void only_legal_moves_are_written(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m = sample(1, RELAY_SOURCE);
+	struct gateway_message got;
+	assert_int_equal(add(f, &m), CS_OK);
+	assert_int_equal(move(f, &m, RELAY_ON_SIGN), CS_ERR_CONFLICT);
+	assert_int_equal(move(f, &m, RELAY_ON_FINALIZE), CS_ERR_CONFLICT);
+	assert_int_equal(gateway_journal_row(f->journal, m.n, &got), CS_OK);
+	assert_int_equal(got.state, RELAY_OBSERVED);
+	assert_int_equal(move(f, &m, RELAY_ON_REACH_FINALITY), CS_OK);
+	assert_int_equal(gateway_journal_row(f->journal, m.n, &got), CS_OK);
+	assert_int_equal(got.state, RELAY_FINAL);
+}
+
+static size_t pick(struct fixture *f, struct gateway_pick *p, struct gateway_message *rows)
+{
+	static struct cs_hash chain;
+	size_t count = 0;
+	chain = a_hash(0xc0, 1);
+	p->chain = &chain;
+	p->side = RELAY_SOURCE;
+	p->state = RELAY_OBSERVED;
+	assert_int_equal(gateway_journal_pick(f->journal, p, rows, 8, &count), CS_OK);
+	return count;
+}
+
+static void work_is_picked_by_time_height_and_route(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message rows[8];
+	struct cs_hash other = a_hash(0xc0, 9);
+	struct cs_hash remote = a_hash(0xc0, 2);
+	for (uint8_t n = 1; n <= 5; n++) {
+		struct gateway_message m = sample(n, RELAY_SOURCE);
+		assert_int_equal(add(f, &m), CS_OK);
+	}
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 30}, rows), 3);
+	assert_int_equal(rows[0].sequence, 1);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 30, .newest_first = true}, rows), 3);
+	assert_int_equal(rows[0].sequence, 3);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &other}, rows), 0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &remote}, rows), 5);
+	/* height + finality is 102, 104, 106, … */
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .height_max = 104}, rows), 2);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1899999999}, rows), 0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1900000000}, rows), 5);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_min = 1900000000}, rows), 0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .wish_retry = true}, rows), 0);
+}
+
+static enum cs_err statement_body(struct fixture *f, void *context)
+{
+	return gateway_journal_add_statement(f->journal, context);
+}
+
+static void statements_are_kept_once(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_statement st = {.statement = {.kind = WIRE_KIND_OUTCOME, .epoch = 3, .manifest_number = 7},
+				       .count = 2};
+	st.statement.signer = a_hash(1, 1);
+	st.signature.rx = a_hash(2, 2);
+	st.signature.s = a_hash(3, 3);
+	st.ids[1] = a_hash(4, 4);
+	st.statuses[1] = 3;
+	assert_int_equal(write_(f, statement_body, &st), CS_OK);
+	uint64_t n = st.n;
+	assert_int_equal(write_(f, statement_body, &st), CS_OK);
+	assert_int_equal(st.n, n);
+	struct gateway_statement got;
+	assert_int_equal(gateway_journal_statement(f->journal, n, &got), CS_OK);
+	assert_int_equal(got.statement.epoch, 3);
+	assert_int_equal(got.statement.manifest_number, 7);
+	assert_int_equal(got.count, 2);
+	assert_int_equal(got.statuses[1], 3);
+	assert_true(cs_hash_eq(&got.ids[1], &st.ids[1]));
+	assert_int_equal(gateway_journal_statement(f->journal, n + 1, &got), CS_ERR_NOT_FOUND);
+}
+
+static enum cs_err submission_body(struct fixture *f, void *context)
+{
+	static const uint8_t raw[] = {1, 2, 3};
+	struct gateway_submission *sub = context;
+	CS_TRY(gateway_journal_add_submission(f->journal, sub, cs_bytes_str("data")));
+	struct gateway_attempt attempt = {.submission = sub->n, .nonce = 5, .max_fee_wei = 9, .raw = CS_BYTES_OF(raw)};
+	CS_TRY(gateway_journal_add_attempt(f->journal, &attempt));
+	attempt.attempt = 1;
+	attempt.max_fee_wei = 12;
+	attempt.cancel = true;
+	return gateway_journal_add_attempt(f->journal, &attempt);
+}
+
+static enum cs_err settle_body(struct fixture *f, void *context)
+{
+	return gateway_journal_save_submission(f->journal, context, NULL);
+}
+
+static void submissions_stay_open_until_they_are_settled(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_submission sub = {.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER, .count = 2, .gas_limit = 500000};
+	struct gateway_submission got;
+	struct gateway_attempt attempts[4];
+	struct cs_bytes data;
+	uint64_t rows[4];
+	size_t count = 0;
+	assert_int_equal(write_(f, submission_body, &sub), CS_OK);
+	reopen(f);
+	assert_int_equal(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(gateway_journal_submission(f->journal, rows[0], &got, &f->arena, &data), CS_OK);
+	assert_int_equal(got.kind, GATEWAY_DELIVER);
+	assert_true(cs_bytes_eq(data, cs_bytes_str("data")));
+	assert_int_equal(gateway_journal_attempts(f->journal, got.n, &f->arena, attempts, 4, &count), CS_OK);
+	assert_int_equal(count, 2);
+	assert_true(attempts[1].cancel && attempts[1].max_fee_wei == 12 && attempts[0].raw.n == 3);
+	got.state = GATEWAY_SUBMISSION_SETTLED;
+	assert_int_equal(write_(f, settle_body, &got), CS_OK);
+	assert_int_equal(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count), CS_OK);
+	assert_int_equal(count, 0);
+}
+
+static enum cs_err post_body(struct fixture *f, void *context)
+{
+	uint64_t *ref = context;
+	return gateway_journal_post(f->journal, "b", GATEWAY_ITEM_NOTE, *ref);
+}
+
+static enum cs_err acked_body(struct fixture *f, void *context)
+{
+	uint64_t *n = context;
+	return gateway_journal_acked(f->journal, "b", *n);
+}
+
+static enum cs_err consume_body(struct fixture *f, void *context)
+{
+	return gateway_journal_consume(f->journal, "b", context, 12);
+}
+
+static void the_outbox_keeps_its_order_and_its_numbers(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_outbox_item items[8];
+	size_t count = 0;
+	uint64_t n = 0;
+	for (uint64_t ref = 1; ref <= 4; ref++)
+		assert_int_equal(write_(f, post_body, &ref), CS_OK);
+	assert_int_equal(gateway_journal_outbox(f->journal, "b", 0, items, 8, &count), CS_OK);
+	assert_int_equal(count, 4);
+	assert_true(items[0].ref == 1 && items[3].ref == 4 && items[3].n > items[0].n);
+	uint64_t last = items[3].n;
+	assert_int_equal(write_(f, acked_body, &last), CS_OK);
+	/* An older answer that comes late takes nothing back. */
+	assert_int_equal(write_(f, acked_body, &items[0].n), CS_OK);
+	assert_int_equal(gateway_journal_ack(f->journal, "b", &n), CS_OK);
+	assert_int_equal(n, last);
+	assert_int_equal(gateway_journal_backlog(f->journal, "b", &n), CS_OK);
+	assert_int_equal(n, 0);
+	/* Numbers of what is gone are not given again: the peer would pass over the new items. */
+	uint64_t ref = 9;
+	reopen(f);
+	assert_int_equal(write_(f, post_body, &ref), CS_OK);
+	assert_int_equal(gateway_journal_outbox(f->journal, "b", last, items, 8, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(gateway_journal_outbox(f->journal, "c", 0, items, 8, &count), CS_OK);
+	assert_int_equal(count, 0);
+	/* What a peer sent counts per journal of the peer. */
+	char instance[] = "0123456789abcdef0123456789abcdef";
+	assert_int_equal(write_(f, consume_body, instance), CS_OK);
+	assert_int_equal(gateway_journal_consumed(f->journal, "b", instance, &n), CS_OK);
+	assert_int_equal(n, 12);
+	assert_int_equal(gateway_journal_consumed(f->journal, "b", "another", &n), CS_OK);
+	assert_int_equal(n, 0);
+}
+
+static void count_event(void *ctx, const struct gateway_event *event)
+{
+	unsigned *count = ctx;
+	assert_non_null(event->kind);
+	(*count)++;
+}
+
+static enum cs_err prune_body(struct fixture *f, void *context)
+{
+	(void)context;
+	return gateway_journal_events_prune(f->journal, 2);
+}
+
+static void events_have_one_ascending_cursor(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m = sample(1, RELAY_SOURCE);
+	uint64_t first = 0;
+	uint64_t last = 0;
+	unsigned count = 0;
+	assert_int_equal(add(f, &m), CS_OK);
+	assert_int_equal(move(f, &m, RELAY_ON_REACH_FINALITY), CS_OK);
+	assert_int_equal(move(f, &m, RELAY_ON_VERIFY), CS_OK);
+	assert_int_equal(move(f, &m, RELAY_ON_VERIFY), CS_ERR_CONFLICT);
+	assert_int_equal(gateway_journal_events(f->journal, 0, 100, count_event, &count, &last), CS_OK);
+	assert_int_equal(count, 3);
+	uint64_t from = last;
+	assert_int_equal(gateway_journal_events(f->journal, from, 100, count_event, &count, &last), CS_OK);
+	assert_true(count == 3 && last == from);
+	assert_int_equal(write_(f, prune_body, NULL), CS_OK);
+	assert_int_equal(gateway_journal_events_span(f->journal, &first, &last), CS_OK);
+	assert_true(first == last - 1);
+}
+
+struct idem {
+	const char *key;
+	struct cs_hash body;
+};
+
+static enum cs_err remember_body(struct fixture *f, void *context)
+{
+	struct idem *idem = context;
+	return gateway_journal_remember(f->journal, "app", idem->key, &idem->body, 202, "{\"a\":1}");
+}
+
+static void an_idempotency_key_belongs_to_one_body(void **state)
+{
+	struct fixture *f = *state;
+	struct idem idem = {"k1", a_hash(1, 1)};
+	struct cs_hash other = a_hash(1, 2);
+	const char *text = NULL;
+	int status = 0;
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena, &status, &text),
+			 CS_ERR_NOT_FOUND);
+	assert_int_equal(write_(f, remember_body, &idem), CS_OK);
+	assert_int_equal(write_(f, remember_body, &idem), CS_ERR_DUPLICATE);
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena, &status, &text), CS_OK);
+	assert_int_equal(status, 202);
+	assert_string_equal(text, "{\"a\":1}");
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &other, &f->arena, &status, &text),
+			 CS_ERR_CONFLICT);
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app2", "k1", &idem.body, &f->arena, &status, &text),
+			 CS_ERR_NOT_FOUND);
+}
+
+static enum cs_err request_body(struct fixture *f, void *context)
+{
+	return gateway_journal_add_request(f->journal, context);
+}
+
+struct link {
+	uint64_t request;
+	uint64_t message;
+};
+
+static enum cs_err link_body(struct fixture *f, void *context)
+{
+	struct link *link = context;
+	return gateway_journal_link_request(f->journal, link->request, link->message);
+}
+
+static void a_request_is_matched_once_by_its_payload(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_request a = {.id = "ra", .mode = "prepare", .chain = a_hash(0xc0, 1), .payload = a_hash(5, 5)};
+	struct gateway_request b = a;
+	struct gateway_request got;
+	struct cs_hash tx = a_hash(7, 7);
+	snprintf(b.id, sizeof(b.id), "rb");
+	assert_int_equal(write_(f, request_body, &a), CS_OK);
+	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got), CS_OK);
+	assert_string_equal(got.id, "ra");
+	struct link link = {got.n, 17};
+	assert_int_equal(write_(f, link_body, &link), CS_OK);
+	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got), CS_OK);
+	assert_string_equal(got.id, "rb");
+	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
+	assert_int_equal(got.message, 17);
+	assert_int_equal(gateway_journal_request(f->journal, "rz", &got), CS_ERR_NOT_FOUND);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(messages_come_back_after_a_restart),
+		T(one_message_has_one_row_a_side),
+		T(only_legal_moves_are_written),
+		T(work_is_picked_by_time_height_and_route),
+		T(statements_are_kept_once),
+		T(submissions_stay_open_until_they_are_settled),
+		T(the_outbox_keeps_its_order_and_its_numbers),
+		T(events_have_one_ascending_cursor),
+		T(an_idempotency_key_belongs_to_one_body),
+		T(a_request_is_matched_once_by_its_payload),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

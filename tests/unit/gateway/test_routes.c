@@ -1,0 +1,374 @@
+/* The REST API of a gateway whose chain and enclave do not answer: what is asked wrongly is refused as problem+json before
+ * anything is asked of them; what a peer pushes is taken, or passed over; nothing is lost by bad input. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/gateway.h"
+#include "tests/unit/support.h"
+
+#define WAIT_MS 10000
+#define ID "0x0000000000000000000000000000000000000000000000000000000000000001"
+
+static char folder[] = "/tmp/caisson-routes-XXXXXX";
+static struct gateway gateway;
+static struct host_loop *loop;
+static struct host_http_client *client;
+static char base[64];
+
+static const char all_key[] = "all-scopes-key-000000000000000000";
+static const char read_key[] = "read-only-key-0000000000000000000";
+static const char peer_key[] = "peer-key-00000000000000000000000";
+
+static void write_file(const char *name, const char *text)
+{
+	char path[96];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fchmod(fileno(file), 0600), 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void key_line(char *text, size_t size, const char *name, const char *scopes, const char *key)
+{
+	char hex[65];
+	struct cs_hash hash = cs_sha256(cs_bytes_str(key));
+	cs_hex(hex, CS_BYTES_OF(hash.b));
+	size_t n = strlen(text);
+	snprintf(text + n, size - n, "%s %s %s\n", name, scopes, hex);
+}
+
+static int start(void **state)
+{
+	char text[1024] = "";
+	char path[96];
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	key_line(text, sizeof(text), "all", "read,send,operate", all_key);
+	key_line(text, sizeof(text), "reader", "read", read_key);
+	key_line(text, sizeof(text), "b", "peer", peer_key);
+	key_line(text, sizeof(text), "stranger", "peer", "stranger-key-000000000000000000000");
+	write_file("api.keys", text);
+	write_file("b.key", "some-other-key-of-our-peer-000000\n");
+	/* Port 9 answers nobody. */
+	write_file("c.toml", "name = \"a\"\n[log]\nlevel = \"error\"\n[api]\nport = 0\nevents_port = 0\n"
+			     "[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
+			     "[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
+			     "bridge = \"0x1111111111111111111111111111111111111111\"\n"
+			     "[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
+			     "chains = [\"eip155:1903\"]\n");
+	snprintf(path, sizeof(path), "%s/c.toml", folder);
+	loop = host_loop_new();
+	assert_int_equal(gateway_start(&gateway, loop, path), CS_OK);
+	client = host_http_client_new(loop, &(struct host_http_client_options){0});
+	snprintf(base, sizeof(base), "http://127.0.0.1:%u", host_http_server_port(gateway.server));
+	struct cs_why why;
+	assert_int_equal(host_http_client_allow(client, base, &why), CS_OK);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	static const char *const names[] = {"api.keys",	      "b.key",	        "c.toml",        "journal.db",
+					    "journal.db-wal", "journal.db-shm", "journal.db.lock", "journal.db-lock"};
+	(void)state;
+	host_http_client_free(client);
+	gateway_stop(&gateway);
+	host_loop_free(loop);
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		char path[96];
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		unlink(path);
+	}
+	return rmdir(folder);
+}
+
+struct answer {
+	bool done;
+	int status;
+	json_t *body;
+	char type[64];
+};
+
+static void on_done(void *context, const struct host_http_response *response)
+{
+	struct answer *answer = context;
+	const char *type = host_http_response_header(response, "content-type");
+	answer->done = true;
+	answer->status = response->status;
+	snprintf(answer->type, sizeof(answer->type), "%s", type ? type : "");
+	answer->body = json_loadb((const char *)response->body.p, response->body.n, 0, NULL);
+}
+
+static bool is_done(void *context)
+{
+	return ((struct answer *)context)->done;
+}
+
+static struct answer call(const char *method, const char *path, const char *key, const char *body)
+{
+	struct answer answer = {0};
+	char url[256];
+	char authorization[128];
+	snprintf(url, sizeof(url), "%s%s", base, path);
+	snprintf(authorization, sizeof(authorization), "Bearer %s", key ? key : "");
+	struct host_http_request request = {.method = method, .url = url, .body = body ? cs_bytes_str(body) : CS_BYTES_NONE};
+	if (key)
+		request.headers[0] = (struct host_http_header){"Authorization", authorization};
+	assert_int_equal(host_http_send(client, NULL, &request, on_done, &answer), CS_OK);
+	assert_int_equal(host_loop_run_until(loop, is_done, &answer, WAIT_MS), CS_OK);
+	return answer;
+}
+
+/* The answer is the problem of this code, and its detail names the part. */
+static void refused(struct answer answer, int status, const char *code, const char *part)
+{
+	const char *detail = json_string_value(json_object_get(answer.body, "detail"));
+	const char *said = json_string_value(json_object_get(answer.body, "code"));
+	if (answer.status != status || !said || strcmp(said, code) != 0)
+		fail_msg("%d %s (%s) instead of %d %s", answer.status, said ? said : "?", detail ? detail : "", status, code);
+	assert_string_equal(answer.type, "application/problem+json");
+	if (part && (!detail || !strstr(detail, part)))
+		fail_msg("\"%s\" does not name %s", detail ? detail : "", part);
+	json_decref(answer.body);
+}
+
+static void keys_and_scopes_are_asked_for(void **state)
+{
+	(void)state;
+	refused(call("GET", "/v1/messages", NULL, NULL), 401, "unauthorized", NULL);
+	refused(call("GET", "/v1/messages", "no-such-key-000000000000000000000", NULL), 401, "unauthorized", NULL);
+	refused(call("POST", "/v1/messages", read_key, "{}"), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403, "forbidden", "peer");
+	refused(call("GET", "/v1/messages", peer_key, NULL), 403, "forbidden", NULL);
+	refused(call("GET", "/v1/nothing", all_key, NULL), 404, "not-found", NULL);
+}
+
+static void health_says_what_is_missing(void **state)
+{
+	(void)state;
+	refused(call("GET", "/healthz", NULL, NULL), 503, "unavailable", "enclave");
+	struct answer answer = call("GET", "/metrics", NULL, NULL);
+	assert_int_equal(answer.status, 200);
+	json_decref(answer.body);
+	answer = call("GET", "/v1/status", read_key, NULL);
+	assert_int_equal(answer.status, 200);
+	assert_true(json_is_false(json_object_get(answer.body, "ready")));
+	json_decref(answer.body);
+	answer = call("GET", "/v1/chains", read_key, NULL);
+	assert_int_equal(json_array_size(json_object_get(answer.body, "chains")), 1);
+	json_decref(answer.body);
+	answer = call("GET", "/v1/enclave", read_key, NULL);
+	assert_true(json_is_false(json_object_get(answer.body, "ready")));
+	json_decref(answer.body);
+}
+
+static void messages_are_looked_up_strictly(void **state)
+{
+	(void)state;
+	refused(call("GET", "/v1/messages/" ID, read_key, NULL), 404, "not-found", NULL);
+	refused(call("GET", "/v1/messages/0x12", read_key, NULL), 400, "malformed", "id");
+	refused(call("GET", "/v1/messages/rnothing", read_key, NULL), 404, "not-found", NULL);
+	refused(call("GET", "/v1/messages?state=delivering", read_key, NULL), 400, "invalid", "state");
+	refused(call("GET", "/v1/messages?limit=0", read_key, NULL), 400, "invalid", "limit");
+	refused(call("GET", "/v1/messages?limit=9999", read_key, NULL), 400, "invalid", "limit");
+	refused(call("GET", "/v1/messages?before=-3", read_key, NULL), 400, "invalid", "before");
+	refused(call("POST", "/v1/messages/" ID "/retry", all_key, NULL), 404, "not-found", NULL);
+	refused(call("POST", "/v1/messages/" ID "/close", all_key, NULL), 404, "not-found", NULL);
+	refused(call("GET", "/v1/messages/" ID "/envelope", all_key, NULL), 404, "not-found", NULL);
+}
+
+struct bad {
+	const char *body;
+	int status;
+	const char *code;
+	const char *part;
+};
+
+#define TO "\"to\":\"eip155:1903:0x2222222222222222222222222222222222222222\""
+
+static void bad_messages_are_refused(void **state)
+{
+	static const struct bad table[] = {
+		{"", 400, "malformed", NULL},
+		{"{", 400, "malformed", NULL},
+		{"[]", 400, "malformed", "body"},
+		{"{} {}", 400, "malformed", NULL},
+		{"{\"mode\":\"prepare\",\"mode\":\"prepare\"}", 400, "malformed", NULL},
+		{"{}", 400, "invalid", "mode"},
+		{"{\"mode\":\"free\"," TO "}", 400, "invalid", "mode"},
+		{"{\"mode\":\"sponsored\"," TO ",\"payload\":\"0x\"}", 501, "unsupported", "operator"},
+		{"{\"mode\":\"prepare\",\"payload\":\"0x\"}", 400, "malformed", "to"},
+		{"{\"mode\":\"prepare\",\"to\":5,\"payload\":\"0x\"}", 400, "malformed", "to"},
+		{"{\"mode\":\"prepare\",\"to\":\"eip155:1903:0x22\",\"payload\":\"0x\"}", 400, "malformed", "to"},
+		{"{\"mode\":\"prepare\",\"to\":\"eip155:5:0x2222222222222222222222222222222222222222\",\"payload\":\"0x\"}", 403,
+		 "not-in-manifest", "to"},
+		{"{\"mode\":\"prepare\"," TO "}", 400, "missing-field", "payload"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x1\"}", 400, "malformed", "payload"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"surprise\":1}", 400, "unknown-field", "surprise"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from\":\"me\"}", 400, "malformed", "from"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from_chain\":\"eip155:1903\"}", 404, "not-found",
+		 "from_chain"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":[]}", 400, "malformed", "attributes"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"colour\":1}}", 400, "unknown-field", "colour"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"deadline\":\"soon\"}}", 400, "malformed",
+		 "deadline"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"finality\":255}}", 400, "overflow",
+		 "finality"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"closer\":\"0x12\"}}", 400, "malformed",
+		 "closer"},
+	};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(table); i++)
+		refused(call("POST", "/v1/messages", all_key, table[i].body), table[i].status, table[i].code, table[i].part);
+}
+
+static void bad_transfers_are_refused(void **state)
+{
+	static const struct bad table[] = {
+		{"{\"mode\":\"prepare\"," TO "}", 400, "missing-field", "token"},
+		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\"}", 400, "malformed",
+		 "amount"},
+		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":5}", 400,
+		 "malformed", "amount"},
+		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":\"-5\"}", 400,
+		 "malformed", "amount"},
+		{"{\"mode\":\"prepare\"," TO ",\"token\":\"gold\",\"amount\":\"5\"}", 400, "malformed", "token"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\"}", 400, "unknown-field", "payload"},
+	};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(table); i++)
+		refused(call("POST", "/v1/transfers", all_key, table[i].body), table[i].status, table[i].code, table[i].part);
+}
+
+/* The server answers before it has read everything: a client that goes on writing may only see the connection end. */
+static void an_oversized_body_is_refused(void **state)
+{
+	static char body[7u * 1024 * 1024];
+	(void)state;
+	memset(body, ' ', sizeof(body) - 1);
+	struct answer answer = call("POST", "/v1/messages", all_key, body);
+	assert_true(answer.status == 413 || answer.status == 0);
+	json_decref(answer.body);
+	answer = call("GET", "/v1/messages", read_key, NULL);
+	assert_int_equal(answer.status, 200);
+	json_decref(answer.body);
+}
+
+/* ---- what peers push ---- */
+
+static json_t *statement_json(const struct gateway_statement *st)
+{
+	return gateway_json_statement(st, NULL);
+}
+
+static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
+{
+	const struct gateway_manifest *manifest = &gateway.config.manifest;
+	struct gateway_statement st = {.count = 1, .statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 1, .manifest_number = 1}};
+	struct wire_message message = {.sender = cs_bytes_str("s"), .recipient = cs_bytes_str("r"), .payload = CS_BYTES_NONE};
+	struct cs_hash leaves[CS_BATCH_MAX];
+	message.head.source = manifest->chains[1].identity;
+	message.head.destination = manifest->chains[0].identity;
+	message.head.sequence = sequence;
+	message.head.deadline = 2000000000;
+	wire_message_seal(&message);
+	st.statement.signer = message.head.source;
+	st.statement.receiver = message.head.destination;
+	st.ids[0] = wire_message_id(&message.head);
+	st.signature.rx.b[0] = (uint8_t)sequence;
+	gateway_leaves(leaves, &st);
+	st.statement.root = wire_root(leaves, 1);
+	st.statement.root.b[0] ^= wrong_root;
+	return json_pack("{s:I,s:s,s:o,s:[o]}", "n", (json_int_t)n, "kind", "messages", "statement", statement_json(&st),
+			 "messages", gateway_json_message(&message, &st.ids[0]));
+}
+
+static json_int_t push(json_t *items, uint64_t after)
+{
+	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", "0123456789abcdef0123456789abcdef", "after", (json_int_t)after,
+				 "items", items);
+	char *text = json_dumps(body, 0);
+	struct answer answer = call("POST", "/v1/peer/envelopes", peer_key, text);
+	assert_int_equal(answer.status, 200);
+	json_int_t cursor = json_integer_value(json_object_get(answer.body, "cursor"));
+	json_decref(answer.body);
+	json_decref(body);
+	free(text);
+	return cursor;
+}
+
+static size_t rows(void)
+{
+	struct gateway_message list[32];
+	size_t count = 0;
+	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_STATE_NONE, 0, list, 32, &count), CS_OK);
+	return count;
+}
+
+static void a_peer_is_taken_once_and_in_order(void **state)
+{
+	(void)state;
+	assert_int_equal(push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0), 4);
+	assert_int_equal(rows(), 2);
+	/* The same push again, as after a lost answer. */
+	assert_int_equal(push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0), 4);
+	assert_int_equal(rows(), 2);
+	/* What is wrong is passed over and holds up nothing behind it. */
+	json_t *items = json_pack("[o,{s:i,s:s},{s:i,s:s,s:s},o]", envelope_item(5, 3, true), "n", 6, "kind", "surprise", "n",
+				  7, "kind", "note", "id", "0x12", envelope_item(8, 4, false));
+	assert_int_equal(push(items, 4), 8);
+	assert_int_equal(rows(), 3);
+	refused(call("POST", "/v1/peer/envelopes", peer_key, "{\"instance\":\"x\",\"after\":0,\"items\":[]}"), 400,
+		"malformed", NULL);
+	refused(call("POST", "/v1/peer/envelopes", peer_key, "not json"), 400, "malformed", NULL);
+	refused(call("GET", "/v1/peer/envelopes?after=x", peer_key, NULL), 400, "malformed", "after");
+	struct answer answer = call("GET", "/v1/peer/envelopes?after=0&instance=", peer_key, NULL);
+	assert_int_equal(answer.status, 200);
+	json_decref(answer.body);
+}
+
+static void what_came_is_shown_with_its_steps(void **state)
+{
+	struct gateway_message list[4];
+	size_t count = 0;
+	char path[128];
+	char hex[65];
+	(void)state;
+	assert_int_equal(push(json_pack("[o]", envelope_item(20, 9, false)), 8), 20);
+	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_SIGNED, 0, list, 1, &count), CS_OK);
+	assert_int_equal(count, 1);
+	cs_hex(hex, CS_BYTES_OF(list[0].id.b));
+	snprintf(path, sizeof(path), "/v1/messages/0x%s", hex);
+	struct answer answer = call("GET", path, read_key, NULL);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(json_array_size(json_object_get(answer.body, "steps")), RELAY_STEP_COUNT);
+	assert_string_equal(json_string_value(json_object_get(answer.body, "state")), "signed");
+	assert_string_equal(json_string_value(json_object_get(answer.body, "side")), "destination");
+	json_decref(answer.body);
+	snprintf(path, sizeof(path), "/v1/messages/0x%s/retry", hex);
+	refused(call("POST", path, all_key, NULL), 409, "conflict", "failed");
+	snprintf(path, sizeof(path), "/v1/messages/0x%s/envelope", hex);
+	answer = call("GET", path, read_key, NULL);
+	assert_int_equal(answer.status, 200);
+	assert_non_null(json_object_get(answer.body, "statement"));
+	json_decref(answer.body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_and_scopes_are_asked_for),
+		cmocka_unit_test(health_says_what_is_missing),
+		cmocka_unit_test(messages_are_looked_up_strictly),
+		cmocka_unit_test(bad_messages_are_refused),
+		cmocka_unit_test(bad_transfers_are_refused),
+		cmocka_unit_test(an_oversized_body_is_refused),
+		cmocka_unit_test(a_peer_is_taken_once_and_in_order),
+		cmocka_unit_test(what_came_is_shown_with_its_steps),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
