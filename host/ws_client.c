@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/alloc.h"
 #include "host/loop_inner.h"
@@ -384,7 +385,7 @@ static struct shared *shared_of(struct host_loop *loop)
 	return *slot;
 }
 
-/* NULL: the CA file is no good. */
+/* ca_file "": without TLS none is needed. NULL: the CA file is no good. */
 static struct trust *trust_of(struct shared *shared, const char *ca_file)
 {
 	for (struct trust *trust = shared->trusts; trust != NULL; trust = trust->next)
@@ -394,13 +395,14 @@ static struct trust *trust_of(struct shared *shared, const char *ca_file)
 		.port = CONTEXT_PORT_NO_LISTEN,
 		.protocols = protocols,
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_VALIDATE_UTF8,
-		.client_ssl_ca_filepath = ca_file,
-		.vhost_name = ca_file,
 	};
+	/* libwebsockets would go on without it, and then trust nobody. */
+	if (ca_file[0] != 0 && access(ca_file, R_OK) != 0)
+		return NULL;
 	struct trust *trust = host_alloc(sizeof *trust);
 	trust->ca_file = host_text(ca_file);
 	info.vhost_name = trust->ca_file;
-	info.client_ssl_ca_filepath = trust->ca_file;
+	info.client_ssl_ca_filepath = ca_file[0] != 0 ? trust->ca_file : NULL;
 	trust->vhost = lws_create_vhost(host_ws_context_lws(shared->context), &info);
 	if (trust->vhost == NULL) {
 		free(trust->ca_file);
@@ -495,7 +497,8 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 		err = take_headers(client, options->headers);
 	if (err == CS_OK) {
 		client->shared = shared_of(loop);
-		client->trust = trust_of(client->shared, options->ca_file != NULL ? options->ca_file : CA_FILE);
+		const char *ca_file = options->ca_file != NULL ? options->ca_file : CA_FILE;
+		client->trust = trust_of(client->shared, client->tls ? ca_file : "");
 		if (client->trust == NULL)
 			err = CS_ERR_IO;
 	}
