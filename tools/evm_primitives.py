@@ -104,6 +104,8 @@ class Trie:
 
     def __init__(self, content: dict):
         self.items = sorted((nibbles(k), v) for k, v in content.items())
+        self.hashed = {}
+        self.encoded = {}  # by the node's id: nodes live as long as the trie
         self.node = self._build(self.items, 0) if self.items else b""
 
     def _build(self, items, at):
@@ -127,13 +129,21 @@ class Trie:
         if isinstance(node, bytes):
             return node
         encoded = self.encode(node)
-        return Raw(encoded) if len(encoded) < 32 else keccak(encoded)
+        if len(encoded) < 32:
+            return Raw(encoded)
+        if encoded not in self.hashed:
+            self.hashed[encoded] = keccak(encoded)
+        return self.hashed[encoded]
 
     def encode(self, node) -> bytes:
-        if len(node) == 2:
-            is_leaf = node[0][0] & 0x20
-            return rlp([node[0], node[1] if is_leaf else self._reference(node[1])])
-        return rlp([self._reference(n) for n in node[:16]] + [node[16]])
+        if id(node) not in self.encoded:
+            if len(node) == 2:
+                is_leaf = node[0][0] & 0x20
+                items = [node[0], node[1] if is_leaf else self._reference(node[1])]
+            else:
+                items = [self._reference(n) for n in node[:16]] + [node[16]]
+            self.encoded[id(node)] = rlp(items)
+        return self.encoded[id(node)]
 
     @property
     def root(self) -> bytes:
