@@ -1,0 +1,348 @@
+/* The program from outside: exit codes, output for people and for programs, what it writes and what it refuses. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/sig.h"
+#include "gateway/envelope_json.h"
+#include "tests/unit/support.h"
+
+static char folder[] = "/tmp/caisson-cli-XXXXXX";
+static char out[1 << 16];
+
+static const char *in_folder(const char *name)
+{
+	static char paths[8][96];
+	static unsigned next;
+	char *path = paths[next++ % CS_LEN(paths)];
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *file = fopen(in_folder(name), "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Standard output goes to `out`, standard error nowhere. args: separated by spaces, without quotes. */
+static int caisson(const char *args)
+{
+	char copy[1024];
+	char *argv[32] = {(char *)(uintptr_t)"caisson"};
+	char *save = NULL;
+	int pipes[2];
+	size_t n = 1;
+	snprintf(copy, sizeof(copy), "%s", args);
+	for (char *word = strtok_r(copy, " ", &save); word && n < CS_LEN(argv) - 1; word = strtok_r(NULL, " ", &save))
+		argv[n++] = word;
+	assert_int_equal(pipe(pipes), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+		if (null < 0 || dup2(pipes[1], 1) < 0 || dup2(null, 2) < 0)
+			_exit(99);
+		close(pipes[0]);
+		unsetenv("CAISSON_URL");
+		unsetenv("CAISSON_CONFIG");
+		unsetenv("CAISSON_API_KEY_FILE");
+		execv(CAISSON_PROGRAM, argv);
+		_exit(98);
+	}
+	close(pipes[1]);
+	size_t size = 0;
+	for (ssize_t got; (got = read(pipes[0], out + size, sizeof(out) - 1 - size)) > 0;)
+		size += (size_t)got;
+	out[size] = 0;
+	close(pipes[0]);
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static const char config_text[] = "name = \"a\"\n[api]\nkeys_file = \"api.keys\"\n"
+				  "[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
+				  "[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
+				  "[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
+				  "chains = [\"eip155:1903\"]\n";
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	write_file("c.toml", config_text);
+	write_file("bad.toml", "name = \"a\"\nnonsense = 1\n[[chains]]\nid = \"x\"\nrpc = [\"http://a\"]\n");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const names[] = {"c.toml", "bad.toml", "api.keys", "app.key", "seal",     "operator",
+					    "e.json", "k",	  "sample.toml"};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(names); i++)
+		unlink(in_folder(names[i]));
+	return rmdir(folder);
+}
+
+static void run_in_folder(char *args, size_t size, const char *format, const char *a, const char *b)
+{
+	/* The formats are this file's own. */
+	snprintf(args, size, "%s %s%s%s", format, a, b[0] ? " " : "", b);
+}
+
+static void help_comes_from_one_table(void **state)
+{
+	static const char *const commands[] = {"up",	       "status",       "send",	       "transfer",     "messages",
+					       "watch",	       "retry",	       "close",	       "envelope",     "keys enclave",
+					       "keys create",  "keys list",    "keys revoke",  "config check", "config sample",
+					       "config reference", "verify",   "keygen"};
+	(void)state;
+	assert_int_equal(caisson("--help"), 0);
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		if (!strstr(out, commands[i]))
+			fail_msg("--help does not name %s", commands[i]);
+	}
+	assert_non_null(strstr(out, "exit status"));
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		char args[64];
+		snprintf(args, sizeof(args), "%s --help", commands[i]);
+		assert_int_equal(caisson(args), 0);
+		assert_non_null(strstr(out, commands[i]));
+	}
+	assert_int_equal(caisson("--version"), 0);
+}
+
+static void wrong_usage_is_2(void **state)
+{
+	static const char *const wrong[] = {
+		"", "nonsense", "keys", "keys nonsense", "status --nonsense", "status", "messages a b", "watch", "retry",
+		"send --to eip155:1:0x11", "send --payload 0x", "send --to a --payload 0x --text b", "transfer --to x",
+		"keys create x", "keys create x --scopes everything --config c", "keys list", "verify", "verify a --key 0x12",
+		"keygen", "keygen --seal-root a --operator b", "config check", "status --json=1", "send --to", "up",
+		"verify /nowhere/at/all", "config check /nowhere/at/all", "up /nowhere/at/all"};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(wrong); i++) {
+		int code = caisson(wrong[i]);
+		if (code != 2)
+			fail_msg("caisson %s: exit %d", wrong[i], code);
+	}
+}
+
+static void a_gateway_that_is_not_there_is_4(void **state)
+{
+	char args[256];
+	(void)state;
+	FILE *file = fopen(in_folder("k"), "w");
+	assert_non_null(file);
+	assert_int_equal(fchmod(fileno(file), 0600), 0);
+	assert_true(fputs("a-key-of-enough-characters-000000\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	snprintf(args, sizeof(args), "status --url http://127.0.0.1:9 --key-file %s --json", in_folder("k"));
+	assert_int_equal(caisson(args), 4);
+	json_t *json = json_loads(out, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json, "exit")), 4);
+	json_decref(json);
+	/* A key that others can read is refused before anything is sent. */
+	assert_int_equal(chmod(in_folder("k"), 0644), 0);
+	assert_int_equal(caisson(args), 2);
+}
+
+static void config_check_names_every_error(void **state)
+{
+	char args[256];
+	(void)state;
+	run_in_folder(args, sizeof(args), "config check", in_folder("c.toml"), "--json");
+	assert_int_equal(caisson(args), 0);
+	json_t *json = json_loads(out, 0, NULL);
+	assert_true(json_is_true(json_object_get(json, "ok")));
+	json_decref(json);
+	run_in_folder(args, sizeof(args), "config check", in_folder("bad.toml"), "--json");
+	assert_int_equal(caisson(args), 2);
+	json = json_loads(out, 0, NULL);
+	assert_true(json_is_false(json_object_get(json, "ok")));
+	assert_true(json_array_size(json_object_get(json, "errors")) >= 2);
+	assert_non_null(strstr(out, "nonsense"));
+	assert_non_null(strstr(out, "chains[0].id"));
+	json_decref(json);
+	assert_int_equal(caisson("config sample"), 0);
+	assert_non_null(strstr(out, "[[chains]]"));
+	assert_int_equal(caisson("config reference"), 0);
+	assert_non_null(strstr(out, "batch_max"));
+}
+
+static void keys_are_made_listed_and_revoked(void **state)
+{
+	char args[300];
+	struct stat st;
+	(void)state;
+	snprintf(args, sizeof(args), "keys create app --scopes read,send --config %s --out %s", in_folder("c.toml"),
+		 in_folder("app.key"));
+	assert_int_equal(caisson(args), 0);
+	assert_int_equal(stat(in_folder("app.key"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(in_folder("api.keys"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* Only the hash is kept. */
+	struct cs_bytes key = read_file(in_folder("app.key"));
+	struct cs_bytes kept = read_file(in_folder("api.keys"));
+	assert_int_equal(key.n, 65);
+	assert_null(memmem(kept.p, kept.n, key.p, 64));
+	assert_int_equal(caisson(args), 1); /* the name is taken */
+	snprintf(args, sizeof(args), "keys create b --scopes peer --config %s --json", in_folder("c.toml"));
+	assert_int_equal(caisson(args), 0);
+	assert_non_null(strstr(out, "\"key\""));
+	snprintf(args, sizeof(args), "keys list --config %s --json", in_folder("c.toml"));
+	assert_int_equal(caisson(args), 0);
+	json_t *json = json_loads(out, 0, NULL);
+	assert_int_equal(json_array_size(json), 2);
+	json_decref(json);
+	snprintf(args, sizeof(args), "keys revoke app --config %s", in_folder("c.toml"));
+	assert_int_equal(caisson(args), 0);
+	assert_int_equal(caisson(args), 1);
+}
+
+static void secrets_are_written_once(void **state)
+{
+	char args[256];
+	struct stat st;
+	(void)state;
+	snprintf(args, sizeof(args), "keygen --seal-root %s", in_folder("seal"));
+	assert_int_equal(caisson(args), 0);
+	assert_int_equal(stat(in_folder("seal"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(st.st_size, 65);
+	assert_int_equal(caisson(args), 1); /* never over a file that is there */
+	snprintf(args, sizeof(args), "keygen --operator %s", in_folder("operator"));
+	assert_int_equal(caisson(args), 0);
+	assert_int_equal(strlen(out), 43);
+	struct cs_bytes file = read_file(in_folder("operator"));
+	struct cs_secret secret;
+	struct cs_address address;
+	char hex[41];
+	struct cs_sig *sig = cs_sig_new(NULL);
+	assert_int_equal(cs_unhex(secret.b, 32, cs_bytes(file.p, 64)), CS_OK);
+	assert_int_equal(cs_key_address(sig, &address, &secret), CS_OK);
+	cs_hex(hex, CS_BYTES_OF(address.b));
+	assert_memory_equal(out + 2, hex, 40);
+	cs_sig_free(sig);
+}
+
+/* ---- verify ---- */
+
+struct signed_ {
+	json_t *envelope;
+	char key[67];
+};
+
+static struct signed_ sign_sample(enum wire_domain domain)
+{
+	struct signed_ result;
+	struct cs_sig *sig = cs_sig_new(NULL);
+	struct cs_secret secret = {{0}};
+	struct cs_hash aux = {{0}};
+	struct cs_hash x;
+	struct wire_message message = {.sender = cs_bytes_str("s"), .recipient = cs_bytes_str("r"), .payload = cs_bytes_str("p")};
+	struct gateway_statement st = {.count = 3, .statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 2, .manifest_number = 5}};
+	struct cs_hash leaves[3];
+	struct wire_signed part = {.path_count = 0};
+	secret.b[31] = 7;
+	message.head.source.b[0] = 0xaa;
+	message.head.destination.b[0] = 0xbb;
+	message.head.sequence = 1;
+	message.head.deadline = 1900000000;
+	wire_message_seal(&message);
+	st.statement.signer = message.head.source;
+	st.statement.receiver = message.head.destination;
+	st.ids[0] = wire_message_id(&message.head);
+	for (size_t i = 0; i < 3; i++) {
+		st.ids[i].b[0] ^= (uint8_t)i;
+		leaves[i] = wire_leaf_message(&st.ids[i]);
+	}
+	st.statement.root = wire_root(leaves, 3);
+	struct cs_hash digest = wire_digest(&st.statement, domain);
+	assert_int_equal(cs_schnorr_sign(sig, &st.signature, &secret, &digest, &aux), CS_OK);
+	assert_int_equal(cs_key_x(sig, &x, &secret), CS_OK);
+	part.path_count = wire_path(part.path, leaves, 3, 0);
+	result.envelope = json_pack("{s:o,s:o}", "statement", gateway_json_statement(&st, &part), "message",
+				    gateway_json_message(&message, &st.ids[0]));
+	memcpy(result.key, "0x", 2);
+	cs_hex(result.key + 2, CS_BYTES_OF(x.b));
+	cs_sig_free(sig);
+	return result;
+}
+
+static int verify(const json_t *envelope, const char *key)
+{
+	char args[300];
+	assert_int_equal(json_dump_file(envelope, in_folder("e.json"), 0), 0);
+	snprintf(args, sizeof(args), "verify %s --json%s%s", in_folder("e.json"), key ? " --key " : "", key ? key : "");
+	return caisson(args);
+}
+
+static void an_envelope_verifies_offline(void **state)
+{
+	(void)state;
+	for (int insecure = 0; insecure <= 1; insecure++) {
+		struct signed_ s = sign_sample(insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
+		assert_int_equal(verify(s.envelope, s.key), 0);
+		json_t *json = json_loads(out, 0, NULL);
+		const json_t *message = json_object_get(json, "message");
+		assert_true(json_is_true(json_object_get(json, "ok")));
+		assert_true(json_is_true(json_object_get(message, "insecure")) == (insecure == 1));
+		assert_int_equal(json_integer_value(json_object_get(message, "epoch")), 2);
+		assert_int_equal(json_integer_value(json_object_get(message, "manifest")), 5);
+		json_decref(json);
+		json_decref(s.envelope);
+	}
+}
+
+static void what_does_not_verify_is_6(void **state)
+{
+	(void)state;
+	struct signed_ s = sign_sample(WIRE_DOMAIN_SECURE);
+	assert_int_equal(verify(s.envelope, NULL), 6); /* no key to compare with */
+	assert_int_equal(verify(s.envelope, "0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"), 6);
+	json_t *changed = json_deep_copy(s.envelope);
+	json_object_set_new(json_object_get(changed, "statement"), "epoch", json_integer(3));
+	assert_int_equal(verify(changed, s.key), 6);
+	json_decref(changed);
+	changed = json_deep_copy(s.envelope);
+	json_object_del(json_object_get(changed, "message"), "id");
+	json_object_set_new(json_object_get(changed, "message"), "payload", json_string("0x71"));
+	assert_int_equal(verify(changed, s.key), 6);
+	json_decref(changed);
+	changed = json_deep_copy(s.envelope);
+	json_object_set_new(changed, "surprise", json_true());
+	assert_int_equal(verify(changed, s.key), 6);
+	json_decref(changed);
+	changed = json_deep_copy(s.envelope);
+	json_object_del(json_object_get(changed, "statement"), "s");
+	assert_int_equal(verify(changed, s.key), 6);
+	json_decref(changed);
+	json_decref(s.envelope);
+	write_file("e.json", "{\"statement\":");
+	char args[128];
+	snprintf(args, sizeof(args), "verify %s", in_folder("e.json"));
+	assert_int_equal(caisson(args), 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(help_comes_from_one_table),
+		cmocka_unit_test(wrong_usage_is_2),
+		cmocka_unit_test(a_gateway_that_is_not_there_is_4),
+		cmocka_unit_test(config_check_names_every_error),
+		cmocka_unit_test(keys_are_made_listed_and_revoked),
+		cmocka_unit_test(secrets_are_written_once),
+		cmocka_unit_test(an_envelope_verifies_offline),
+		cmocka_unit_test(what_does_not_verify_is_6),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
