@@ -176,6 +176,17 @@ static void config_check_names_every_error(void **state)
 	assert_non_null(strstr(out, "batch_max"));
 }
 
+/* docs/config.md ends with what the table writes. */
+static void the_reference_page_is_the_table(void **state)
+{
+	struct cs_bytes page = read_file(CAISSON_DOCS "/config.md");
+	(void)state;
+	assert_int_equal(caisson("config reference"), 0);
+	size_t n = strlen(out);
+	assert_true(n > 1000 && page.n > n);
+	assert_memory_equal(page.p + page.n - n, out, n);
+}
+
 static void keys_are_made_listed_and_revoked(void **state)
 {
 	char args[300];
@@ -339,6 +350,7 @@ int main(void)
 		cmocka_unit_test(wrong_usage_is_2),
 		cmocka_unit_test(a_gateway_that_is_not_there_is_4),
 		cmocka_unit_test(config_check_names_every_error),
+		cmocka_unit_test(the_reference_page_is_the_table),
 		cmocka_unit_test(keys_are_made_listed_and_revoked),
 		cmocka_unit_test(secrets_are_written_once),
 		cmocka_unit_test(an_envelope_verifies_offline),
