@@ -1,5 +1,6 @@
-/* Memory of host processes. A host that has no memory for a small object cannot go on: these end the process instead of
- * returning NULL, so that no caller has a path that is never taken. What a peer can make large is bounded before. */
+/* Memory of host processes. A host that has no memory for a small object cannot go on: these end
+ * the process instead of returning NULL, so that no caller has a path that is never taken. What a
+ * peer can make large is bounded before. */
 #ifndef HOST_ALLOC_H
 #define HOST_ALLOC_H
 

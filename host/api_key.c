@@ -1,11 +1,11 @@
 #include "host/api_key.h"
 
+#include "core/ct.h"
+#include "host/keyfile.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "core/ct.h"
-#include "host/keyfile.h"
 
 #define FILE_SIZE_MAX (64u * 1024u)
 
@@ -43,8 +43,8 @@ static enum cs_err parse_scopes(struct host_api_key *key, struct cs_bytes word,
 		while (end < word.n && word.p[end] != ',')
 			end++;
 		uint32_t bit = 0;
-		while (scope_names[bit] != NULL &&
-		       !cs_bytes_eq(cs_bytes_str(scope_names[bit]), cs_bytes(word.p + at, end - at)))
+		while (scope_names[bit] != NULL && !cs_bytes_eq(cs_bytes_str(scope_names[bit]),
+								cs_bytes(word.p + at, end - at)))
 			bit++;
 		cs_assert(bit <= HOST_SCOPES_MAX);
 		if (scope_names[bit] == NULL)
@@ -64,16 +64,20 @@ static enum cs_err parse_line(struct host_api_keys *keys, struct cs_bytes line, 
 		return CS_OK;
 	struct cs_bytes scopes = next_word(&line);
 	struct cs_bytes hash = next_word(&line);
-	if (parse_name(&key, name) != CS_OK || next_word(&line).n > 0 || hash.n != 2 * sizeof key.hash ||
-	    cs_unhex(key.hash.b, sizeof key.hash.b, hash) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "line %u: expected `name scope,scope sha256hex`", number);
+	if (parse_name(&key, name) != CS_OK || next_word(&line).n > 0 ||
+	    hash.n != 2 * sizeof key.hash || cs_unhex(key.hash.b, sizeof key.hash.b, hash) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "line %u: expected `name scope,scope sha256hex`", number);
 	if (parse_scopes(&key, scopes, scope_names) != CS_OK)
 		return cs_fail(why, CS_ERR_INVALID, "line %u: unknown scope", number);
 	for (uint32_t i = 0; i < keys->count; i++)
-		if (strcmp(keys->keys[i].name, key.name) == 0 || cs_hash_eq(&keys->keys[i].hash, &key.hash))
-			return cs_fail(why, CS_ERR_DUPLICATE, "line %u: this name or key is there already", number);
+		if (strcmp(keys->keys[i].name, key.name) == 0 ||
+		    cs_hash_eq(&keys->keys[i].hash, &key.hash))
+			return cs_fail(why, CS_ERR_DUPLICATE,
+				       "line %u: this name or key is there already", number);
 	if (keys->count == HOST_API_KEYS_MAX)
-		return cs_fail(why, CS_ERR_FULL, "line %u: more than %u keys", number, HOST_API_KEYS_MAX);
+		return cs_fail(why, CS_ERR_FULL, "line %u: more than %u keys", number,
+			       HOST_API_KEYS_MAX);
 	keys->keys[keys->count++] = key;
 	return CS_OK;
 }
@@ -91,7 +95,8 @@ enum cs_err host_api_keys_parse(struct host_api_keys *keys, struct cs_bytes text
 			if (text.p[end] == '#' && comment == SIZE_MAX)
 				comment = end;
 		size_t stop = comment < end ? comment : end;
-		CS_TRY(parse_line(&read, cs_bytes(text.p + at, stop - at), ++number, scope_names, why));
+		CS_TRY(parse_line(&read, cs_bytes(text.p + at, stop - at), ++number, scope_names,
+				  why));
 		at = end + 1;
 	}
 	*keys = read;

@@ -1,5 +1,9 @@
 #include "host/child.h"
 
+#include "host/alloc.h"
+#include "host/keyfile.h"
+#include "host/loop_inner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,10 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "host/alloc.h"
-#include "host/keyfile.h"
-#include "host/loop_inner.h"
-
 #define BACKOFF_MIN_MS 200u
 #define BACKOFF_MAX_MS 10000u
 /* A child that ran this long was well: the next pause is the shortest again. */
@@ -24,7 +24,8 @@
 struct running {
 	uv_process_t process;
 	struct host_loop *loop;
-	struct host_child *child; /* NULL: it was freed; the loop waits for the killed program to be reaped */
+	struct host_child
+		*child; /* NULL: it was freed; the loop waits for the killed program to be reaped */
 };
 
 struct host_child {
@@ -152,16 +153,19 @@ static void on_timer(void *context)
 }
 
 enum cs_err host_child_new(struct host_child **made, struct host_loop *loop,
-			   const struct host_child_options *options, const struct host_child_events *events,
-			   void *context, struct cs_why *why)
+			   const struct host_child_options *options,
+			   const struct host_child_events *events, void *context,
+			   struct cs_why *why)
 {
 	struct host_child *child = host_alloc(sizeof *child);
 	cs_assert(options->fd_count <= HOST_CHILD_FDS_MAX);
 	child->loop = loop;
 	child->events = *events;
 	child->context = context;
-	child->backoff_min_ms = options->backoff_min_ms > 0 ? options->backoff_min_ms : BACKOFF_MIN_MS;
-	child->backoff_max_ms = options->backoff_max_ms > 0 ? options->backoff_max_ms : BACKOFF_MAX_MS;
+	child->backoff_min_ms =
+		options->backoff_min_ms > 0 ? options->backoff_min_ms : BACKOFF_MIN_MS;
+	child->backoff_max_ms =
+		options->backoff_max_ms > 0 ? options->backoff_max_ms : BACKOFF_MAX_MS;
 	child->backoff_ms = child->backoff_min_ms;
 	child->args[0] = host_text(options->program);
 	for (uint32_t i = 0; i < HOST_CHILD_ARGS_MAX && options->args[i] != NULL; i++)
@@ -227,7 +231,8 @@ static enum cs_err clear_path(const struct sockaddr_un *address, struct cs_why *
 	if (lstat(address->sun_path, &found) != 0)
 		return CS_OK;
 	if (!S_ISSOCK(found.st_mode))
-		return cs_fail(why, CS_ERR_CONFLICT, "%.100s is there and no socket", address->sun_path);
+		return cs_fail(why, CS_ERR_CONFLICT, "%.100s is there and no socket",
+			       address->sun_path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return cs_fail(why, CS_ERR_IO, "socket: %s", strerror(errno));
@@ -236,7 +241,8 @@ static enum cs_err clear_path(const struct sockaddr_un *address, struct cs_why *
 	(void)close(fd);
 	/* EAGAIN: its queue is full, so there is somebody. */
 	if (status == 0 || reason != ECONNREFUSED)
-		return cs_fail(why, CS_ERR_CONFLICT, "somebody listens on %.100s", address->sun_path);
+		return cs_fail(why, CS_ERR_CONFLICT, "somebody listens on %.100s",
+			       address->sun_path);
 	if (unlink(address->sun_path) != 0)
 		return cs_fail(why, CS_ERR_IO, "%.100s: %s", address->sun_path, strerror(errno));
 	return CS_OK;
@@ -246,14 +252,17 @@ enum cs_err host_listen_unix(int *listening, const char *path, struct cs_why *wh
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof address.sun_path)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%.100s: longer than a socket's path may be", path);
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%.100s: longer than a socket's path may be",
+			       path);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	CS_TRY(clear_path(&address, why));
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return cs_fail(why, CS_ERR_IO, "socket: %s", strerror(errno));
-	/* Linux gives the file the mode of the socket: there is no moment in which others may connect. */
-	if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+	/* Linux gives the file the mode of the socket: there is no moment in which others may
+	 * connect. */
+	if (fchmod(fd, 0600) != 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
 	    listen(fd, BACKLOG) != 0) {
 		int reason = errno;
 		(void)close(fd);
@@ -265,7 +274,8 @@ enum cs_err host_listen_unix(int *listening, const char *path, struct cs_why *wh
 
 /* ---- the enclave ---- */
 
-/* The 32 bytes in a file without a name: the child reads them from a descriptor, never from its arguments. */
+/* The 32 bytes in a file without a name: the child reads them from a descriptor, never from its
+ * arguments. */
 static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *why)
 {
 	struct cs_secret root;
@@ -284,7 +294,8 @@ static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *
 
 enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
 			       const struct host_enclave_spawn_options *options,
-			       const struct host_child_events *events, void *context, struct cs_why *why)
+			       const struct host_child_events *events, void *context,
+			       struct cs_why *why)
 {
 	struct host_child_options *spawn = host_alloc(sizeof *spawn);
 	int socket_fd = -1;

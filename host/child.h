@@ -1,6 +1,6 @@
-/* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses when it ends, stops it
- * by SIGTERM and, after a grace, SIGKILL. Its standard output and error are our standard error; it gets no standard input and
- * an environment of PATH alone. */
+/* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses
+ * when it ends, stops it by SIGTERM and, after a grace, SIGKILL. Its standard output and error are
+ * our standard error; it gets no standard input and an environment of PATH alone. */
 #ifndef HOST_CHILD_H
 #define HOST_CHILD_H
 
@@ -15,7 +15,8 @@ struct host_child;
 struct host_child_events {
 	/* Again; the first start is known from host_child_new. */
 	void (*started)(void *context, int pid);
-	/* will_restart: in restart_ms, unless the child is freed. status as by WEXITSTATUS, signal 0 when it exited. */
+	/* will_restart: in restart_ms, unless the child is freed. status as by WEXITSTATUS, signal
+	 * 0 when it exited. */
 	void (*ended)(void *context, int status, int signal, uint64_t restart_ms);
 };
 
@@ -23,30 +24,37 @@ struct host_child_events {
 struct host_child_options {
 	const char *program;
 	const char *args[HOST_CHILD_ARGS_MAX]; /* without the program; the first NULL ends them */
-	/* Become 3, 4, … in the child; fd_count of them. A regular file is read from its start after each restart. */
+	/* Become 3, 4, … in the child; fd_count of them. A regular file is read from its start
+	 * after each restart. */
 	int fds[HOST_CHILD_FDS_MAX];
 	uint32_t fd_count;
-	uint64_t backoff_min_ms; /* [200]; doubled up to backoff_max_ms, reset after it ran for 10 s */
+	uint64_t backoff_min_ms; /* [200]; doubled up to backoff_max_ms, reset after it ran for 10 s
+				  */
 	uint64_t backoff_max_ms; /* [10,000] */
 };
 
-/* Everything is copied, the descriptors too (the caller closes its own). IO: the first start failed. */
+/* Everything is copied, the descriptors too (the caller closes its own). IO: the first start
+ * failed. */
 CS_NODISCARD enum cs_err host_child_new(struct host_child **child, struct host_loop *loop,
 					const struct host_child_options *options,
 					const struct host_child_events *events, void *context,
 					struct cs_why *why);
 int host_child_pid(const struct host_child *child); /* 0: not running */
-/* SIGTERM, SIGKILL after grace_ms; then stopped(context), once. No event and no restart after that. */
-void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *stopped, void *context);
+/* SIGTERM, SIGKILL after grace_ms; then stopped(context), once. No event and no restart after that.
+ */
+void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *stopped,
+		     void *context);
 /* Kills a child that is still running. NULL is allowed. */
 void host_child_free(struct host_child *child);
 
-/* A listening Unix socket at path, mode 0600, backlog 8, close-on-exec; replaces a dead socket there, refuses (CONFLICT) one
- * that somebody answers on and anything that is no socket. */
+/* A listening Unix socket at path, mode 0600, backlog 8, close-on-exec; replaces a dead socket
+ * there, refuses (CONFLICT) one that somebody answers on and anything that is no socket. */
 CS_NODISCARD enum cs_err host_listen_unix(int *fd, const char *path, struct cs_why *why);
 
-/* The enclave: a child that inherits its listening socket as 3 and the 32 bytes of the seal root as 4, so that it gets
- * --listen-fd 3 --seal-root-fd 4 and then args (--lineage, --manifest …). seal_root_path: a file for host_keyfile_load. */
+/* The enclave: a child that inherits its listening socket as 3 and the 32 bytes of the seal root as
+ * 4, so that it gets
+ * --listen-fd 3 --seal-root-fd 4 and then args (--lineage, --manifest …). seal_root_path: a file
+ * for host_keyfile_load. */
 struct host_enclave_spawn_options {
 	const char *program;
 	const char *socket_path;

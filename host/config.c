@@ -1,18 +1,19 @@
 #include "host/config.h"
 
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "host/alloc.h"
 #include "host/config_inner.h"
 #include "host/keyfile.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define ERROR_SIZE_MAX 400u
 
 /* ---- errors ---- */
 
-static void complain(struct host_config *config, uint32_t line, const char *path, const char *format, va_list args)
+static void complain(struct host_config *config, uint32_t line, const char *path,
+		     const char *format, va_list args)
 {
 	char text[ERROR_SIZE_MAX];
 	char place[32] = "";
@@ -22,11 +23,13 @@ static void complain(struct host_config *config, uint32_t line, const char *path
 	if (line > 0)
 		(void)snprintf(place, sizeof place, ":%u", line);
 	(void)vsnprintf(what, sizeof what, format, args);
-	(void)snprintf(text, sizeof text, "%.100s%s: %s%s%s", config->name, place, path, path[0] != 0 ? ": " : "", what);
+	(void)snprintf(text, sizeof text, "%.100s%s: %s%s%s", config->name, place, path,
+		       path[0] != 0 ? ": " : "", what);
 	config->errors[config->error_count++] = host_text(text);
 }
 
-void host_config_complain_at(struct host_config *config, uint32_t line, const char *path, const char *format, ...)
+void host_config_complain_at(struct host_config *config, uint32_t line, const char *path,
+			     const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -79,7 +82,8 @@ static bool fits(const char *pattern, const char *path)
 	return *pattern == 0 && *path == 0;
 }
 
-static const struct host_config_key *key_of(const struct host_config_schema *schema, const char *path)
+static const struct host_config_key *key_of(const struct host_config_schema *schema,
+					    const char *path)
 {
 	for (uint32_t i = 0; i < schema->key_count; i++)
 		if (fits(schema->keys[i].path, path))
@@ -87,7 +91,8 @@ static const struct host_config_key *key_of(const struct host_config_schema *sch
 	return NULL;
 }
 
-static const struct host_config_table *table_of(const struct host_config_schema *schema, const char *path)
+static const struct host_config_table *table_of(const struct host_config_schema *schema,
+						const char *path)
 {
 	for (uint32_t i = 0; i < schema->table_count; i++)
 		if (fits(schema->tables[i].path, path))
@@ -166,7 +171,8 @@ static void complain_unknown(struct host_config *config, const struct host_confi
 		}
 	}
 	if (nearest != NULL)
-		host_config_complain_at(config, entry->line, entry->path, "is not known; did you mean %s?", nearest);
+		host_config_complain_at(config, entry->line, entry->path,
+					"is not known; did you mean %s?", nearest);
 	else
 		host_config_complain_at(config, entry->line, entry->path, "is not known");
 }
@@ -209,8 +215,8 @@ static void check_range(struct host_config *config, const struct host_config_ent
 	if ((key->min == 0 && key->max == 0) || (value >= key->min && value <= key->max))
 		return;
 	host_config_complain_at(config, entry->line, entry->path, "%s%s%lld, must be %lld to %lld",
-				what[0] != 0 ? what : "is", what[0] != 0 ? ": " : " ", (long long)value,
-				(long long)key->min, (long long)key->max);
+				what[0] != 0 ? what : "is", what[0] != 0 ? ": " : " ",
+				(long long)value, (long long)key->min, (long long)key->max);
 }
 
 static void check_form(struct host_config *config, const struct host_config_entry *entry,
@@ -230,7 +236,8 @@ static void check_form(struct host_config *config, const struct host_config_entr
 	for (uint32_t i = 0; i < entry->count; i++) {
 		if (key->check(entry->texts[i], &why) == CS_OK)
 			continue;
-		(void)snprintf(path, sizeof path, key->type == HOST_CONFIG_TEXTS ? "%s[%u]" : "%s", entry->path, i);
+		(void)snprintf(path, sizeof path, key->type == HOST_CONFIG_TEXTS ? "%s[%u]" : "%s",
+			       entry->path, i);
 		host_config_complain_at(config, entry->line, path, "%s", why.text);
 	}
 }
@@ -246,7 +253,8 @@ static void check_entries(struct host_config *config)
 			continue;
 		}
 		if (entry->type != key->type) {
-			host_config_complain_at(config, entry->line, entry->path, "must be %s", type_name(key->type));
+			host_config_complain_at(config, entry->line, entry->path, "must be %s",
+						type_name(key->type));
 			continue;
 		}
 		check_range(config, entry, key);
@@ -255,13 +263,15 @@ static void check_entries(struct host_config *config)
 	}
 	for (uint32_t i = 0; i < config->place_count; i++)
 		if (table_of(config->schema, config->places[i].path) == NULL)
-			host_config_complain_at(config, config->places[i].line, config->places[i].path,
-						"is a table that is not known, or [[ ]] in place of [ ]");
+			host_config_complain_at(
+				config, config->places[i].line, config->places[i].path,
+				"is a table that is not known, or [[ ]] in place of [ ]");
 }
 
 /* ---- completing what is not ---- */
 
-static void complete_key(struct host_config *config, const struct host_config_key *key, const char *path)
+static void complete_key(struct host_config *config, const struct host_config_key *key,
+			 const char *path)
 {
 	if (host_config_find(config, path) != NULL)
 		return;
@@ -277,16 +287,18 @@ static bool is_left_out(const struct host_config *config, const char *key_path)
 	for (uint32_t i = 0; i < config->schema->table_count; i++) {
 		const struct host_config_table *table = &config->schema->tables[i];
 		size_t n = strlen(table->path);
-		if (table->count_min == 0 && table->count_max == 1 && strncmp(key_path, table->path, n) == 0 &&
-		    key_path[n] == '.' && strstr(table->path, "[]") == NULL && !has_table(config, table->path))
+		if (table->count_min == 0 && table->count_max == 1 &&
+		    strncmp(key_path, table->path, n) == 0 && key_path[n] == '.' &&
+		    strstr(table->path, "[]") == NULL && !has_table(config, table->path))
 			return true;
 	}
 	return false;
 }
 
-/* The key in each entry of the arrays of tables on its path; `done` is what has been given an index already. */
-static void complete_from(struct host_config *config, const struct host_config_key *key, const char *done,
-			  const char *rest)
+/* The key in each entry of the arrays of tables on its path; `done` is what has been given an index
+ * already. */
+static void complete_from(struct host_config *config, const struct host_config_key *key,
+			  const char *done, const char *rest)
 {
 	char path[2 * HOST_CONFIG_PATH_MAX];
 	const char *array = strstr(rest, "[]");
@@ -317,7 +329,8 @@ static void check_counts(struct host_config *config)
 		(void)snprintf(path, sizeof path, "%.*s", (int)(n - 2), table->path);
 		uint32_t count = entries_of_array(config, path);
 		if (count < table->count_min || count > table->count_max)
-			host_config_complain_at(config, 0, path, "%u entries, must be %u to %u: [[%s]]", count,
+			host_config_complain_at(config, 0, path,
+						"%u entries, must be %u to %u: [[%s]]", count,
 						table->count_min, table->count_max, path);
 	}
 }
@@ -326,16 +339,19 @@ static void complete(struct host_config *config)
 {
 	for (uint32_t i = 0; i < config->schema->key_count; i++)
 		if (!is_left_out(config, config->schema->keys[i].path))
-			complete_from(config, &config->schema->keys[i], "", config->schema->keys[i].path);
+			complete_from(config, &config->schema->keys[i], "",
+				      config->schema->keys[i].path);
 }
 
-struct host_config *host_config_parse(const struct host_config_schema *schema, struct cs_bytes text, const char *name)
+struct host_config *host_config_parse(const struct host_config_schema *schema, struct cs_bytes text,
+				      const char *name)
 {
 	struct host_config *config = host_alloc(sizeof *config);
 	config->schema = schema;
 	config->name = host_text(name);
 	if (text.n > HOST_CONFIG_FILE_MAX) {
-		host_config_complain_at(config, 0, "", "the file is larger than %u bytes", HOST_CONFIG_FILE_MAX);
+		host_config_complain_at(config, 0, "", "the file is larger than %u bytes",
+					HOST_CONFIG_FILE_MAX);
 		return config;
 	}
 	host_config_read(config, text);

@@ -1,12 +1,13 @@
-/* One configuration file per process, in a strict subset of TOML 1.0 (docs/adr says why), read through one table: what is not
- * in the table is an error, and all errors are found in one pass, each named by its path. The same table writes the sample file
- * and the reference page. Secrets are never values: a key of the file names another file. */
+/* One configuration file per process, in a strict subset of TOML 1.0 (docs/adr says why), read
+ * through one table: what is not in the table is an error, and all errors are found in one pass,
+ * each named by its path. The same table writes the sample file and the reference page. Secrets are
+ * never values: a key of the file names another file. */
 #ifndef HOST_CONFIG_H
 #define HOST_CONFIG_H
 
-#include <stdio.h>
-
 #include "core/bytes.h"
+
+#include <stdio.h>
 
 #define HOST_CONFIG_FILE_MAX (256u * 1024u)
 #define HOST_CONFIG_ERRORS_MAX 64u
@@ -18,26 +19,30 @@ enum host_config_type {
 	HOST_CONFIG_TEXT,
 	HOST_CONFIG_NUMBER, /* integer */
 	HOST_CONFIG_BOOL,
-	HOST_CONFIG_TEXTS,  /* array of texts; min and max count its elements */
+	HOST_CONFIG_TEXTS, /* array of texts; min and max count its elements */
 };
 
 /* One key. path: "chain.id", or "remotes[].url" in an array of tables. */
 struct host_config_key {
 	const char *path;
 	enum host_config_type type;
-	int64_t min; /* of a number its value, of a text its length, of texts their count; both 0: any */
+	int64_t min; /* of a number its value, of a text its length, of texts their count; both 0:
+			any */
 	int64_t max;
-	/* As it is written in the file: "\"127.0.0.1\"", "8545", "true", "[]". NULL: required. "": optional without a value. */
+	/* As it is written in the file: "\"127.0.0.1\"", "8545", "true", "[]". NULL: required. "":
+	 * optional without a value. */
 	const char *fallback;
-	/* For one text or element or number in its written form; NULL: no further check. Says why in why and returns not OK. */
+	/* For one text or element or number in its written form; NULL: no further check. Says why
+	 * in why and returns not OK. */
 	enum cs_err (*check)(const char *text, struct cs_why *why);
 	const char *sentence;
 };
 
 struct host_config_table {
 	const char *path; /* "chain", or "remotes[]" */
-	/* of an array of tables; both 0: any up to HOST_CONFIG_TABLES_MAX. max 1, min 0: an optional plain table, all of whose
-	 * required keys count only when it is there. A plain table with neither is there by its defaults. */
+	/* of an array of tables; both 0: any up to HOST_CONFIG_TABLES_MAX. max 1, min 0: an
+	 * optional plain table, all of whose required keys count only when it is there. A plain
+	 * table with neither is there by its defaults. */
 	uint32_t count_min;
 	uint32_t count_max;
 	const char *sentence;
@@ -67,10 +72,11 @@ const char *host_config_error(const struct host_config *config, uint32_t index);
 void host_config_complain(struct host_config *config, const char *path, const char *format, ...)
 	CS_PRINTF(3, 4);
 
-/* ---- values: only of a configuration without errors; a path that the table does not have is a bug ----
- * Paths are formatted: host_config_text(config, "remotes[%u].url", i). */
+/* ---- values: only of a configuration without errors; a path that the table does not have is a bug
+ * ---- Paths are formatted: host_config_text(config, "remotes[%u].url", i). */
 /* NULL: optional and absent. */
-const char *host_config_text(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
+const char *host_config_text(const struct host_config *config, const char *path, ...)
+	CS_PRINTF(2, 3);
 int64_t host_config_number(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 bool host_config_bool(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 /* Whether the file or a default gives it a value; for a table: whether the file has it. */

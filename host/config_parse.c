@@ -1,11 +1,12 @@
-/* The strict subset of TOML 1.0 (docs/adr): comments, [table], [[array of tables]], bare keys, basic and literal strings on one
- * line, decimal integers, booleans, arrays of strings. Whatever is left out is refused by name, never read as something else. */
+/* The strict subset of TOML 1.0 (docs/adr): comments, [table], [[array of tables]], bare keys,
+ * basic and literal strings on one line, decimal integers, booleans, arrays of strings. Whatever is
+ * left out is refused by name, never read as something else. */
+#include "host/alloc.h"
+#include "host/config_inner.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "host/alloc.h"
-#include "host/config_inner.h"
 
 struct parser {
 	struct host_config *config;
@@ -40,7 +41,8 @@ static void skip_blank(struct parser *parser)
 
 static bool is_bare(int c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-';
 }
 
 /* To the first character of the next line. */
@@ -96,7 +98,8 @@ static bool append(char path[HOST_CONFIG_PATH_MAX], const char *text)
 
 static bool put_code_point(char *text, size_t *n, uint32_t code)
 {
-	if (code == 0 || code > 0xffff || (code >= 0xd800 && code <= 0xdfff) || *n + 3 >= HOST_CONFIG_TEXT_MAX)
+	if (code == 0 || code > 0xffff || (code >= 0xd800 && code <= 0xdfff) ||
+	    *n + 3 >= HOST_CONFIG_TEXT_MAX)
 		return false;
 	if (code < 0x80) {
 		text[(*n)++] = (char)code;
@@ -119,7 +122,8 @@ static bool take_escape(struct parser *parser, char *text, size_t *n)
 	parser->at++;
 	if (c == 'u') {
 		uint8_t code[2];
-		if (parser->n - parser->at < 4 || cs_unhex(code, 2, cs_bytes(parser->p + parser->at, 4)) != CS_OK)
+		if (parser->n - parser->at < 4 ||
+		    cs_unhex(code, 2, cs_bytes(parser->p + parser->at, 4)) != CS_OK)
 			return false;
 		parser->at += 4;
 		return put_code_point(text, n, cs_be16(code));
@@ -138,7 +142,8 @@ static char *take_text(struct parser *parser, const char *path)
 	size_t n = 0;
 	int quote = peek(parser);
 	parser->at++;
-	if (peek(parser) == quote && parser->at + 1 < parser->n && parser->p[parser->at + 1] == quote) {
+	if (peek(parser) == quote && parser->at + 1 < parser->n &&
+	    parser->p[parser->at + 1] == quote) {
 		(void)fail(parser, path, "strings over several lines are not allowed");
 		return NULL;
 	}
@@ -173,7 +178,8 @@ static bool take_number(struct parser *parser, struct host_config_entry *entry)
 	size_t digits = 0;
 	bool ok = true;
 	bool zero_first = peek(parser) == '0';
-	for (; (peek(parser) >= '0' && peek(parser) <= '9') || (peek(parser) == '_' && digits > 0); parser->at++) {
+	for (; (peek(parser) >= '0' && peek(parser) <= '9') || (peek(parser) == '_' && digits > 0);
+	     parser->at++) {
 		if (peek(parser) == '_') {
 			/* Between digits only. */
 			int next = parser->at + 1 < parser->n ? parser->p[parser->at + 1] : -1;
@@ -185,7 +191,8 @@ static bool take_number(struct parser *parser, struct host_config_entry *entry)
 		value = ok ? value * 10 + digit : 0;
 		digits++;
 	}
-	if (!ok || digits == 0 || (zero_first && digits > 1) || is_bare(peek(parser)) || peek(parser) == '.')
+	if (!ok || digits == 0 || (zero_first && digits > 1) || is_bare(peek(parser)) ||
+	    peek(parser) == '.')
 		return fail(parser, entry->path, "is no integer below 2^63");
 	entry->type = HOST_CONFIG_NUMBER;
 	entry->number = minus ? -(int64_t)value : (int64_t)value;
@@ -201,7 +208,8 @@ static bool take_bool(struct parser *parser, struct host_config_entry *entry)
 		if (entry->number || strcmp(word, "false") == 0)
 			return true;
 	}
-	return fail(parser, entry->path, "is no string in quotes, integer, true, false or list of strings");
+	return fail(parser, entry->path,
+		    "is no string in quotes, integer, true, false or list of strings");
 }
 
 static void add_text(struct host_config_entry *entry, char *text)
@@ -226,7 +234,8 @@ static bool take_array(struct parser *parser, struct host_config_entry *entry)
 		if (take(parser, ']'))
 			return true;
 		if (peek(parser) != '"' && peek(parser) != '\'')
-			return fail(parser, entry->path, "only strings may be in a list, and it must end with ]");
+			return fail(parser, entry->path,
+				    "only strings may be in a list, and it must end with ]");
 		if (entry->count == HOST_CONFIG_LIST_MAX)
 			return fail(parser, entry->path, "has too many elements");
 		char *text = take_text(parser, entry->path);
@@ -261,7 +270,8 @@ static bool take_value(struct parser *parser, struct host_config_entry *entry)
 
 /* ---- lines ---- */
 
-static struct host_config_entry *new_entry(struct host_config *config, const char *path, uint32_t line)
+static struct host_config_entry *new_entry(struct host_config *config, const char *path,
+					   uint32_t line)
 {
 	struct host_config_entry *entry = &config->entries[config->entry_count];
 	*entry = (struct host_config_entry){.path = host_text(path), .line = line};
@@ -277,7 +287,8 @@ static void drop_entry(struct host_config_entry *entry)
 	memset(entry, 0, sizeof *entry);
 }
 
-/* Back to a place from which reading makes sense: a broken list may span lines, so it ends at what begins a line anew. */
+/* Back to a place from which reading makes sense: a broken list may span lines, so it ends at what
+ * begins a line anew. */
 static void take_pair(struct parser *parser)
 {
 	char name[HOST_CONFIG_PATH_MAX];
@@ -317,7 +328,8 @@ static uint32_t count_places(const struct host_config *config, const char *path)
 	size_t n = strlen(path);
 	for (uint32_t i = 0; i < config->place_count; i++) {
 		const char *other = config->places[i].path;
-		if (strncmp(other, path, n) == 0 && other[n] == '[' && strchr(other + n, ']')[1] == 0)
+		if (strncmp(other, path, n) == 0 && other[n] == '[' &&
+		    strchr(other + n, ']')[1] == 0)
 			count++;
 	}
 	return count;
@@ -331,8 +343,10 @@ static bool has_place(const struct host_config *config, const char *path)
 	return false;
 }
 
-/* One part of a header's name; parts before the last mean the newest entry of an array of tables. */
-static bool add_part(struct parser *parser, char path[HOST_CONFIG_PATH_MAX], const char *name, bool last, bool array)
+/* One part of a header's name; parts before the last mean the newest entry of an array of tables.
+ */
+static bool add_part(struct parser *parser, char path[HOST_CONFIG_PATH_MAX], const char *name,
+		     bool last, bool array)
 {
 	char index[16] = "";
 	if (!append(path, name))
@@ -358,12 +372,16 @@ static bool take_header_path(struct parser *parser, char path[HOST_CONFIG_PATH_M
 	for (;;) {
 		skip_blank(parser);
 		if (!take_name(parser, name, sizeof name))
-			return fail(parser, "", "a table's name is missing or has other characters than A-Z a-z 0-9 _ -");
+			return fail(parser, "",
+				    "a table's name is missing or has other characters than A-Z "
+				    "a-z 0-9 _ -");
 		skip_blank(parser);
 		bool last = peek(parser) != '.';
 		uint32_t before = parser->config->error_count;
 		if (!add_part(parser, path, name, last, array))
-			return parser->config->error_count > before ? false : fail(parser, "", "too long a name");
+			return parser->config->error_count > before
+				       ? false
+				       : fail(parser, "", "too long a name");
 		if (last)
 			return true;
 		parser->at++;
@@ -380,7 +398,9 @@ static void take_header(struct parser *parser)
 	bool array = take(parser, '[');
 	bool ok = take_header_path(parser, path, array);
 	if (ok && (!take(parser, ']') || (array && !take(parser, ']')) || !end_of_line(parser)))
-		ok = fail(parser, path, array ? "expected ]] and the end of the line" : "expected ] and the end of the line");
+		ok = fail(parser, path,
+			  array ? "expected ]] and the end of the line"
+				: "expected ] and the end of the line");
 	if (ok && has_place(config, path))
 		ok = fail(parser, path, "the table is there twice");
 	if (ok && config->place_count == HOST_CONFIG_ENTRIES_MAX)
@@ -397,7 +417,8 @@ static void take_header(struct parser *parser)
 
 void host_config_read(struct host_config *config, struct cs_bytes text)
 {
-	struct parser parser = {.config = config, .p = text.p, .n = text.n, .line = 1, .table_ok = true};
+	struct parser parser = {
+		.config = config, .p = text.p, .n = text.n, .line = 1, .table_ok = true};
 	while (parser.at < parser.n && config->error_count < HOST_CONFIG_ERRORS_MAX) {
 		skip_blank(&parser);
 		if (peek(&parser) == '[')

@@ -1,7 +1,7 @@
+#include "host/config.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-#include "host/config.h"
 
 /* What stands before the last dot: the key's table. */
 static size_t table_size(const char *path)
@@ -35,7 +35,9 @@ static void write_range(const struct host_config_key *key, FILE *to)
 {
 	if (key->min == 0 && key->max == 0)
 		return;
-	const char *unit = key->type == HOST_CONFIG_TEXT ? " characters" : key->type == HOST_CONFIG_TEXTS ? " elements" : "";
+	const char *unit = key->type == HOST_CONFIG_TEXT    ? " characters"
+			   : key->type == HOST_CONFIG_TEXTS ? " elements"
+							    : "";
 	(void)fprintf(to, ", %" PRId64 " to %" PRId64 "%s", key->min, key->max, unit);
 }
 
@@ -54,19 +56,23 @@ static const char *example(enum host_config_type type)
 	return "";
 }
 
-/* Required keys stand there to be filled in, defaults and what is in an optional table as comments to be changed. */
+/* Required keys stand there to be filled in, defaults and what is in an optional table as comments
+ * to be changed. */
 static void write_sample_key(const struct host_config_key *key, bool optional, FILE *to)
 {
 	size_t n = table_size(key->path);
 	const char *name = key->path + (n > 0 ? n + 1 : 0);
 	(void)fprintf(to, "# %s\n", key->sentence);
 	if (key->fallback == NULL)
-		(void)fprintf(to, "%s%s = %s # required\n", optional ? "# " : "", name, example(key->type));
+		(void)fprintf(to, "%s%s = %s # required\n", optional ? "# " : "", name,
+			      example(key->type));
 	else
-		(void)fprintf(to, "# %s = %s\n", name, key->fallback[0] != 0 ? key->fallback : example(key->type));
+		(void)fprintf(to, "# %s = %s\n", name,
+			      key->fallback[0] != 0 ? key->fallback : example(key->type));
 }
 
-static void write_sample_keys(const struct host_config_schema *schema, const char *table, bool optional, FILE *to)
+static void write_sample_keys(const struct host_config_schema *schema, const char *table,
+			      bool optional, FILE *to)
 {
 	for (uint32_t i = 0; i < schema->key_count; i++)
 		if (is_in(&schema->keys[i], table))
@@ -76,7 +82,8 @@ static void write_sample_keys(const struct host_config_schema *schema, const cha
 /* "chains[].keys[]" is written [[chains.keys]]. */
 static void write_header(const struct host_config_table *table, bool array, bool optional, FILE *to)
 {
-	(void)fprintf(to, "\n# %s\n%s%s", table->sentence, optional ? "# " : "", array ? "[[" : "[");
+	(void)fprintf(to, "\n# %s\n%s%s", table->sentence, optional ? "# " : "",
+		      array ? "[[" : "[");
 	for (const char *c = table->path; *c != 0; c++)
 		if (*c != '[' && *c != ']')
 			(void)fputc(*c, to);
@@ -109,7 +116,8 @@ static void write_reference_key(const struct host_config_key *key, FILE *to)
 	(void)fprintf(to, " | %s |\n", key->sentence);
 }
 
-static void write_reference_table(const struct host_config_schema *schema, const char *table, FILE *to)
+static void write_reference_table(const struct host_config_schema *schema, const char *table,
+				  FILE *to)
 {
 	(void)fprintf(to, "| key | type | default | what it is |\n|---|---|---|---|\n");
 	for (uint32_t i = 0; i < schema->key_count; i++)
@@ -121,7 +129,8 @@ void host_config_write_reference(const struct host_config_schema *schema, FILE *
 {
 	write_reference_table(schema, "", to);
 	for (uint32_t i = 0; i < schema->table_count; i++) {
-		(void)fprintf(to, "\n## `%s`\n\n%s\n\n", schema->tables[i].path, schema->tables[i].sentence);
+		(void)fprintf(to, "\n## `%s`\n\n%s\n\n", schema->tables[i].path,
+			      schema->tables[i].sentence);
 		write_reference_table(schema, schema->tables[i].path, to);
 	}
 }

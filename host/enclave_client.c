@@ -1,14 +1,14 @@
 #include "host/enclave_client.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <sys/un.h>
-
 #include "core/ct.h"
 #include "host/alloc.h"
 #include "host/loop_inner.h"
 #include "wire/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/un.h>
 
 #define CALLS_MAX 1024u
 #define QUEUE_SIZE_MAX (16u * 1024u * 1024u)
@@ -109,7 +109,8 @@ static void call_free(struct call *call)
 	host_timer_free(call->deadline);
 	memset(call, 0, sizeof *call);
 	client->in_flight--;
-	client->free_slots[client->calls_max - client->in_flight - 1] = (uint32_t)(call - client->calls);
+	client->free_slots[client->calls_max - client->in_flight - 1] =
+		(uint32_t)(call - client->calls);
 }
 
 /* Its place is free before done is called, so that done may call again. */
@@ -153,7 +154,8 @@ static void drop_link(struct host_enclave_client *client)
 	client->in_size = 0;
 }
 
-/* Ends the connection and every call on it; the next attempt comes by itself. False: the client is gone. */
+/* Ends the connection and every call on it; the next attempt comes by itself. False: the client is
+ * gone. */
 static bool lose(struct host_enclave_client *client, enum cs_err err, const char *why)
 {
 	drop_link(client);
@@ -167,8 +169,8 @@ static bool lose(struct host_enclave_client *client, enum cs_err err, const char
 	enter(client);
 	for (uint32_t i = 0; i < client->calls_max && !client->freed; i++)
 		if (client->calls[i].id != 0)
-			finish(&client->calls[i], CS_ERR_CLOSED, "the connection to the enclave ended",
-			       CS_BYTES_NONE);
+			finish(&client->calls[i], CS_ERR_CLOSED,
+			       "the connection to the enclave ended", CS_BYTES_NONE);
 	if (!client->freed)
 		client->events.down(client->context, err, why);
 	return leave(client);
@@ -192,7 +194,8 @@ static void send_frame(struct host_enclave_client *client, enum wire_type type, 
 		memcpy(out->p + WIRE_FRAME_HEAD_SIZE, body.p, body.n);
 	out->write.data = out;
 	uv_buf_t buf = uv_buf_init((char *)out->p, (unsigned)(WIRE_FRAME_HEAD_SIZE + body.n));
-	cs_assert(uv_write(&out->write, (uv_stream_t *)&client->link->pipe, &buf, 1, on_written) == 0);
+	cs_assert(uv_write(&out->write, (uv_stream_t *)&client->link->pipe, &buf, 1, on_written) ==
+		  0);
 }
 
 /* ---- hello ---- */
@@ -202,7 +205,8 @@ static void send_hello(struct host_enclave_client *client)
 	uint8_t memory[128];
 	struct cs_buf body;
 	Caisson__Wire__HelloRequest hello = CAISSON__WIRE__HELLO_REQUEST__INIT;
-	cs_assert(getrandom(client->nonce, sizeof client->nonce, 0) == (ssize_t)sizeof client->nonce);
+	cs_assert(getrandom(client->nonce, sizeof client->nonce, 0) ==
+		  (ssize_t)sizeof client->nonce);
 	hello.nonce.data = client->nonce;
 	hello.nonce.len = sizeof client->nonce;
 	cs_buf_init(&body, memory, sizeof memory);
@@ -218,16 +222,19 @@ static bool is_field(ProtobufCBinaryData field, const uint8_t *p, size_t n)
 	return field.len == n && cs_ct_eq(field.data, p, n);
 }
 
-static enum cs_err check_hello(const struct host_enclave_client *client, struct cs_bytes body, struct cs_why *why)
+static enum cs_err check_hello(const struct host_enclave_client *client, struct cs_bytes body,
+			       struct cs_why *why)
 {
 	ProtobufCMessage *message = NULL;
 	struct cs_arena arena;
 	uint8_t *memory = host_grow(NULL, ARENA_SIZE);
 	cs_arena_init(&arena, memory, ARENA_SIZE);
-	enum cs_err err = wire_decode(&message, &caisson__wire__hello_reply__descriptor, body, &arena, why);
+	enum cs_err err =
+		wire_decode(&message, &caisson__wire__hello_reply__descriptor, body, &arena, why);
 	if (err == CS_OK) {
 		const Caisson__Wire__HelloReply *hello = (const Caisson__Wire__HelloReply *)message;
-		if (!is_field(hello->schema_digest, wire_schema_digest.b, sizeof wire_schema_digest.b))
+		if (!is_field(hello->schema_digest, wire_schema_digest.b,
+			      sizeof wire_schema_digest.b))
 			err = cs_fail(why, CS_ERR_WRONG_SCHEMA, "the enclave has another schema");
 		else if (!is_field(hello->nonce, client->nonce, sizeof client->nonce))
 			err = cs_fail(why, CS_ERR_MALFORMED, "hello answers another nonce");
@@ -250,7 +257,8 @@ static bool decode_refusal(enum cs_err *err, struct cs_why *why, struct cs_bytes
 	struct cs_arena arena;
 	_Alignas(16) uint8_t memory[4096];
 	cs_arena_init(&arena, memory, sizeof memory);
-	if (wire_decode(&message, &caisson__wire__error_reply__descriptor, body, &arena, NULL) != CS_OK)
+	if (wire_decode(&message, &caisson__wire__error_reply__descriptor, body, &arena, NULL) !=
+	    CS_OK)
 		return false;
 	const Caisson__Wire__ErrorReply *reply = (const Caisson__Wire__ErrorReply *)message;
 	if (reply->code == CS_OK || reply->code >= CS_ERR_COUNT)
@@ -259,7 +267,8 @@ static bool decode_refusal(enum cs_err *err, struct cs_why *why, struct cs_bytes
 	return true;
 }
 
-static bool on_hello(struct host_enclave_client *client, const struct wire_frame *frame, struct cs_bytes body)
+static bool on_hello(struct host_enclave_client *client, const struct wire_frame *frame,
+		     struct cs_bytes body)
 {
 	struct cs_why why = {{0}};
 	enum cs_err err = CS_ERR_MALFORMED;
@@ -284,14 +293,16 @@ static bool on_hello(struct host_enclave_client *client, const struct wire_frame
 	return leave(client);
 }
 
-static bool on_reply(struct host_enclave_client *client, const struct wire_frame *frame, struct cs_bytes body)
+static bool on_reply(struct host_enclave_client *client, const struct wire_frame *frame,
+		     struct cs_bytes body)
 {
 	struct cs_why why = {{0}};
 	enum cs_err err = CS_OK;
 	struct call *call = call_of(client, frame->request_id);
 	uint64_t sequence = frame->request_id / client->calls_max;
 	if (call == NULL) {
-		/* Of a call that was cancelled or came too late; anything else was never asked on this connection. */
+		/* Of a call that was cancelled or came too late; anything else was never asked on
+		 * this connection. */
 		if (sequence > client->sequence_first && sequence <= client->sequence)
 			return true;
 		return lose(client, CS_ERR_MALFORMED, "a reply to nothing that was asked");
@@ -322,7 +333,8 @@ static bool take_frames(struct host_enclave_client *client)
 		}
 		if (client->in_size - at - WIRE_FRAME_HEAD_SIZE < frame.body_size)
 			break;
-		struct cs_bytes body = cs_bytes(client->in + at + WIRE_FRAME_HEAD_SIZE, frame.body_size);
+		struct cs_bytes body =
+			cs_bytes(client->in + at + WIRE_FRAME_HEAD_SIZE, frame.body_size);
 		bool here = client->state == HELLO ? on_hello(client, &frame, body)
 						   : on_reply(client, &frame, body);
 		if (!here || client->link != link)
@@ -353,7 +365,8 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 		client->in = host_grow(client->in, room);
 		client->in_room = room;
 	}
-	*buf = uv_buf_init((char *)client->in + client->in_size, (unsigned)(client->in_room - client->in_size));
+	*buf = uv_buf_init((char *)client->in + client->in_size,
+			   (unsigned)(client->in_room - client->in_size));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -406,10 +419,9 @@ static void start(void *context)
 
 /* ---- the owner's side ---- */
 
-struct host_enclave_client *host_enclave_client_new(struct host_loop *loop,
-						    const struct host_enclave_client_options *options,
-						    const struct host_enclave_client_events *events,
-						    void *context)
+struct host_enclave_client *
+host_enclave_client_new(struct host_loop *loop, const struct host_enclave_client_options *options,
+			const struct host_enclave_client_events *events, void *context)
 {
 	struct host_enclave_client *client = host_alloc(sizeof *client);
 	/* libuv would cut a longer one. */
@@ -419,8 +431,10 @@ struct host_enclave_client *host_enclave_client_new(struct host_loop *loop,
 	client->events = *events;
 	client->context = context;
 	client->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
-	client->queue_size_max = options->queue_size_max > 0 ? options->queue_size_max : QUEUE_SIZE_MAX;
-	client->hello_timeout_ms = options->hello_timeout_ms > 0 ? options->hello_timeout_ms : HELLO_TIMEOUT_MS;
+	client->queue_size_max =
+		options->queue_size_max > 0 ? options->queue_size_max : QUEUE_SIZE_MAX;
+	client->hello_timeout_ms =
+		options->hello_timeout_ms > 0 ? options->hello_timeout_ms : HELLO_TIMEOUT_MS;
 	client->calls = host_calloc(client->calls_max, sizeof *client->calls);
 	client->free_slots = host_calloc(client->calls_max, sizeof *client->free_slots);
 	for (uint32_t i = 0; i < client->calls_max; i++)
@@ -435,7 +449,8 @@ bool host_enclave_is_up(const struct host_enclave_client *client)
 }
 
 enum cs_err host_enclave_call(struct host_enclave_client *client, uint64_t *id, enum wire_type type,
-			      struct cs_bytes body, uint64_t deadline_ms, host_enclave_done *done, void *context)
+			      struct cs_bytes body, uint64_t deadline_ms, host_enclave_done *done,
+			      void *context)
 {
 	cs_assert(wire_type_is_request(type) && !client->freed);
 	if (client->state != UP)

@@ -1,12 +1,12 @@
 #include "host/http_client.h"
 
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "host/alloc.h"
-#include "host/loop_inner.h"
 
 #define CALLS_MAX 512u
 #define CONNECTIONS_PER_HOST_MAX 16u
@@ -77,7 +77,8 @@ static enum cs_err url_part(char *part, size_t size, CURLU *url, CURLUPart what,
 	return n >= 0 && (size_t)n < size ? CS_OK : CS_ERR_MALFORMED;
 }
 
-/* The origin of the very object that libcurl will use: no second parser that could see another host. */
+/* The origin of the very object that libcurl will use: no second parser that could see another
+ * host. */
 static enum cs_err origin_of(char origin[ORIGIN_SIZE_MAX], CURLU *url)
 {
 	char scheme[8];
@@ -114,12 +115,14 @@ static enum cs_err parse_url(CURLU **parsed, char origin[ORIGIN_SIZE_MAX], const
 	return err;
 }
 
-enum cs_err host_http_client_allow(struct host_http_client *client, const char *url, struct cs_why *why)
+enum cs_err host_http_client_allow(struct host_http_client *client, const char *url,
+				   struct cs_why *why)
 {
 	CURLU *parsed = NULL;
 	char origin[ORIGIN_SIZE_MAX];
 	if (parse_url(&parsed, origin, url) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "not an http or https URL without user: %.100s", url);
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "not an http or https URL without user: %.100s", url);
 	curl_url_cleanup(parsed);
 	for (uint32_t i = 0; i < client->origin_count; i++)
 		if (strcmp(client->origins[i], origin) == 0)
@@ -171,7 +174,8 @@ static void free_slot(struct call *call)
 	free(call->got);
 	memset(call, 0, sizeof *call);
 	client->in_flight--;
-	client->free_slots[client->calls_max - client->in_flight - 1] = (uint32_t)(call - client->calls);
+	client->free_slots[client->calls_max - client->in_flight - 1] =
+		(uint32_t)(call - client->calls);
 }
 
 static enum cs_err err_of(const struct call *call, CURLcode code)
@@ -213,7 +217,8 @@ static void finish(struct call *call, CURLcode code)
 	if (response.err == CS_OK) {
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 		response.status = (int)status;
-		response.body = cs_bytes(call->got != NULL ? (const void *)call->got : "", call->got_size);
+		response.body =
+			cs_bytes(call->got != NULL ? (const void *)call->got : "", call->got_size);
 	}
 	response.why = why_of(call, response.err, code);
 	response.took_us = host_now_us() - call->started_us;
@@ -302,7 +307,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 		watch->uv.data = watch;
 		curl_multi_assign(client->multi, fd, watch);
 	}
-	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	int events =
+		(what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 	return uv_poll_start(&watch->uv, events, on_watch) == 0 ? 0 : -1;
 }
 
@@ -391,12 +397,14 @@ static enum cs_err add_headers(struct call *call, const struct host_http_request
 
 static void set_method(struct call *call, const struct host_http_request *request)
 {
-	bool has_body = request->body.n > 0 || (request->method != NULL && strcmp(request->method, "POST") == 0);
+	bool has_body = request->body.n > 0 ||
+			(request->method != NULL && strcmp(request->method, "POST") == 0);
 	if (has_body) {
 		call->body = host_copy(request->body);
 		curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, (char *)call->body);
-		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.n);
+		curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)request->body.n);
 	}
 	if (request->method == NULL)
 		return;
@@ -440,7 +448,8 @@ static bool is_method(const char *method)
 }
 
 enum cs_err host_http_send(struct host_http_client *client, uint64_t *id,
-			   const struct host_http_request *request, host_http_done *done, void *context)
+			   const struct host_http_request *request, host_http_done *done,
+			   void *context)
 {
 	CURLU *url = NULL;
 	char origin[ORIGIN_SIZE_MAX];
@@ -464,7 +473,8 @@ enum cs_err host_http_send(struct host_http_client *client, uint64_t *id,
 	call->url = url;
 	call->easy = client->idle_count > 0 ? client->idle[--client->idle_count] : curl_easy_init();
 	cs_assert(call->easy != NULL);
-	call->size_max = request->response_size_max > 0 ? request->response_size_max : RESPONSE_SIZE_MAX;
+	call->size_max =
+		request->response_size_max > 0 ? request->response_size_max : RESPONSE_SIZE_MAX;
 	call->done = done;
 	call->context = context;
 	call->started_us = host_now_us();
@@ -479,7 +489,8 @@ enum cs_err host_http_send(struct host_http_client *client, uint64_t *id,
 	call->id = ++client->sequence * client->calls_max + slot;
 	call->timer = host_timer_new(client->loop, on_call_timeout, call);
 	/* Ours, because libcurl's own does not count the wait for a connection. */
-	host_timer_start(call->timer, request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS, 0);
+	host_timer_start(call->timer, request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS,
+			 0);
 	cs_assert(curl_multi_add_handle(client->multi, call->easy) == CURLM_OK);
 	if (id != NULL)
 		*id = call->id;
@@ -502,8 +513,8 @@ const char *host_http_response_header(const struct host_http_response *response,
 	if (curl_easy_header(response->curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return NULL;
 	/* The last of several. */
-	if (header->amount > 1 &&
-	    curl_easy_header(response->curl, name, header->amount - 1, CURLH_HEADER, -1, &header) != CURLHE_OK)
+	if (header->amount > 1 && curl_easy_header(response->curl, name, header->amount - 1,
+						   CURLH_HEADER, -1, &header) != CURLHE_OK)
 		return NULL;
 	return header->value;
 }
@@ -534,8 +545,9 @@ struct host_http_client *host_http_client_new(struct host_loop *loop,
 	client->timer = host_timer_new(loop, on_multi_timer, client);
 	client->multi = curl_multi_init();
 	cs_assert(client->multi != NULL);
-	long per_host = options->connections_per_host_max > 0 ? (long)options->connections_per_host_max
-							      : (long)CONNECTIONS_PER_HOST_MAX;
+	long per_host = options->connections_per_host_max > 0
+				? (long)options->connections_per_host_max
+				: (long)CONNECTIONS_PER_HOST_MAX;
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);

@@ -1,12 +1,12 @@
 #include "host/http_exchange.h"
 
+#include "host/alloc.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "host/alloc.h"
 
 /* ---- the request ---- */
 
@@ -55,9 +55,12 @@ static void remember_remote(struct host_http_exchange *e)
 	if (info == NULL || info->client_addr == NULL)
 		return;
 	const struct sockaddr *address = info->client_addr;
-	const void *in = address->sa_family == AF_INET6
-				 ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
-				 : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+	const void *in =
+		address->sa_family == AF_INET6
+			? (const void *)&((const struct sockaddr_in6 *)(const void *)address)
+				  ->sin6_addr
+			: (const void *)&((const struct sockaddr_in *)(const void *)address)
+				  ->sin_addr;
 	(void)inet_ntop(address->sa_family, in, e->remote, sizeof e->remote);
 }
 
@@ -85,7 +88,8 @@ bool host_http_exchange_body(struct host_http_exchange *e, const char *p, size_t
 	if (e->refused != CS_OK || n > e->body_size_max - e->body_size) {
 		if (e->refused == CS_OK)
 			e->refused = CS_ERR_TOO_LARGE;
-		/* Read on for a while: an answer before the end of the body is lost on many clients. */
+		/* Read on for a while: an answer before the end of the body is lost on many
+		 * clients. */
 		e->body_left_out += n;
 		return e->body_left_out <= e->body_size_max;
 	}
@@ -176,14 +180,16 @@ struct cs_bytes host_http_body(const struct host_http_exchange *e)
 	return cs_bytes(e->body != NULL ? (const void *)e->body : "", e->body_size);
 }
 
-enum cs_err host_http_body_json(const struct host_http_exchange *e, json_t **root, struct cs_why *why)
+enum cs_err host_http_body_json(const struct host_http_exchange *e, json_t **root,
+				struct cs_why *why)
 {
 	json_error_t error;
 	struct cs_bytes body = host_http_body(e);
 	json_t *parsed = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &error);
 	if (parsed == NULL)
-		return cs_fail(why, CS_ERR_MALFORMED, "the body is no JSON: %.100s (line %d, column %d)",
-			       error.text, error.line, error.column);
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "the body is no JSON: %.100s (line %d, column %d)", error.text,
+			       error.line, error.column);
 	*root = parsed;
 	return CS_OK;
 }
@@ -224,9 +230,11 @@ enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n, b
 static bool match_param(struct host_http_exchange *e, const char *name, size_t name_size,
 			const char *value, size_t value_size)
 {
-	cs_assert(name_size > 2 && name[name_size - 1] == '}' && e->param_count < HOST_HTTP_PARAMS_MAX);
+	cs_assert(name_size > 2 && name[name_size - 1] == '}' &&
+		  e->param_count < HOST_HTTP_PARAMS_MAX);
 	char(*param)[256] = e->params[e->param_count];
-	if (value_size == 0 || host_http_decode(param[1], sizeof param[1], value, value_size, false) != CS_OK)
+	if (value_size == 0 ||
+	    host_http_decode(param[1], sizeof param[1], value, value_size, false) != CS_OK)
 		return false;
 	(void)snprintf(param[0], sizeof param[0], "%.*s", (int)(name_size - 2), name + 1);
 	e->param_count++;
@@ -304,7 +312,8 @@ static void make_response(struct host_http_exchange *e, int status, const char *
 	cs_assert(MHD_add_response_header(e->response, "Content-Type", content_type) == MHD_YES);
 	(void)MHD_add_response_header(e->response, "X-Content-Type-Options", "nosniff");
 	for (uint32_t i = 0; i < e->header_count; i++)
-		cs_assert(MHD_add_response_header(e->response, e->headers[i][0], e->headers[i][1]) == MHD_YES);
+		cs_assert(MHD_add_response_header(e->response, e->headers[i][0],
+						  e->headers[i][1]) == MHD_YES);
 }
 
 void host_http_reply(struct host_http_exchange *e, int status, const char *content_type,
@@ -348,9 +357,9 @@ void host_http_reply_problem_status(struct host_http_exchange *e, int status, en
 	if (status == 0)
 		status = cs_err_http_status(err);
 	(void)snprintf(type, sizeof type, "urn:caisson:error:%s", cs_err_name(err));
-	json_t *root = json_pack("{s:s,s:s,s:i,s:s,s:b}", "type", type, "title", cs_err_sentence(err),
-				 "status", status, "code", cs_err_name(err), "retry",
-				 (int)cs_err_may_retry(err));
+	json_t *root = json_pack("{s:s,s:s,s:i,s:s,s:b}", "type", type, "title",
+				 cs_err_sentence(err), "status", status, "code", cs_err_name(err),
+				 "retry", (int)cs_err_may_retry(err));
 	cs_assert(root != NULL);
 	if (detail != NULL && detail[0] != 0) {
 		/* What a person wrote into it may not be UTF-8. */

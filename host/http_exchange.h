@@ -1,10 +1,11 @@
-/* One request and its reply, between libmicrohttpd and a handler: whoever of the two leaves last frees it. Inside host/ only. */
+/* One request and its reply, between libmicrohttpd and a handler: whoever of the two leaves last
+ * frees it. Inside host/ only. */
 #ifndef HOST_HTTP_EXCHANGE_H
 #define HOST_HTTP_EXCHANGE_H
 
-#include <microhttpd.h>
-
 #include "host/http_server.h"
+
+#include <microhttpd.h>
 
 #define HOST_HTTP_PATTERN_MAX 96u
 #define HOST_HTTP_REPLY_HEADERS_MAX 8u
@@ -26,7 +27,8 @@ struct host_http_exchange {
 	const struct host_api_key *key;
 	uint64_t began_us;
 	uint64_t handled_ms;
-	/* Method, path, then name and value of each query argument and header, each ended by a zero. */
+	/* Method, path, then name and value of each query argument and header, each ended by a
+	 * zero. */
 	char *text;
 	size_t text_size;
 	size_t path_at;
@@ -62,16 +64,19 @@ bool host_http_exchange_body(struct host_http_exchange *exchange, const char *p,
 void host_http_exchange_gone(struct host_http_exchange *exchange);
 /* The handler took too long: 504 for the client, the handler's reply will be dropped. */
 void host_http_exchange_expire(struct host_http_exchange *exchange);
-/* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it. */
+/* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it.
+ */
 void host_http_server_wake(struct host_http_server *server);
 /* status 0: the error's own. */
-void host_http_reply_problem_status(struct host_http_exchange *exchange, int status, enum cs_err err,
-				    const char *detail);
-/* Fills the exchange's parameters. NOT_FOUND; with allow not empty, the path exists for those methods only. */
+void host_http_reply_problem_status(struct host_http_exchange *exchange, int status,
+				    enum cs_err err, const char *detail);
+/* Fills the exchange's parameters. NOT_FOUND; with allow not empty, the path exists for those
+ * methods only. */
 enum cs_err host_http_route_find(const struct host_http_route **found, char allow[64],
 				 const struct host_http_route *routes, uint32_t count,
 				 struct host_http_exchange *exchange);
-/* Decodes %XX of n characters into text[size], terminated. MALFORMED: a bad escape, a zero, or no room. */
+/* Decodes %XX of n characters into text[size], terminated. MALFORMED: a bad escape, a zero, or no
+ * room. */
 enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n, bool plus_is_space);
 
 #endif

@@ -1,5 +1,9 @@
 #include "host/http_server.h"
 
+#include "host/alloc.h"
+#include "host/http_exchange.h"
+#include "host/loop_inner.h"
+
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +11,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
-#include "host/http_exchange.h"
-#include "host/loop_inner.h"
 
 #define CONNECTIONS_MAX 256u
 #define BODY_SIZE_MAX (1024u * 1024u)
@@ -152,7 +152,8 @@ static void service(struct host_http_server *server)
 	do {
 		server->connection_ended = false;
 		MHD_run(server->daemon);
-		/* At its limit it had stopped to accept, and only looks at that again when it runs. */
+		/* At its limit it had stopped to accept, and only looks at that again when it runs.
+		 */
 	} while (server->connection_ended);
 	if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES)
 		host_timer_start(server->timer, timeout, 0);
@@ -214,9 +215,9 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 	if (route->scopes == 0)
 		return;
 	const char *authorization = host_http_request_header(e, "authorization");
-	err = server->options.keys == NULL
-		      ? CS_ERR_UNAUTHORIZED
-		      : host_api_keys_check(&e->key, server->options.keys, authorization, route->scopes);
+	err = server->options.keys == NULL ? CS_ERR_UNAUTHORIZED
+					   : host_api_keys_check(&e->key, server->options.keys,
+								 authorization, route->scopes);
 	if (err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
 	e->refused = err;
@@ -254,8 +255,9 @@ static enum MHD_Result queue(struct host_http_exchange *e)
 static void refuse(struct host_http_exchange *e)
 {
 	e->handler_holds = true;
-	host_http_reply_problem_status(e, e->refused_status, e->refused,
-				       e->refused == CS_ERR_TOO_LARGE ? "the body is above its bound" : NULL);
+	host_http_reply_problem_status(
+		e, e->refused_status, e->refused,
+		e->refused == CS_ERR_TOO_LARGE ? "the body is above its bound" : NULL);
 }
 
 static void handle(struct host_http_exchange *e)
@@ -268,8 +270,8 @@ static void handle(struct host_http_exchange *e)
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
-				  const char *method, const char *version, const char *data, size_t *size,
-				  void **slot)
+				  const char *method, const char *version, const char *data,
+				  size_t *size, void **slot)
 {
 	struct host_http_server *server = context;
 	struct host_http_exchange *e = *slot;
@@ -316,7 +318,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
 		c->receiving = false;
 		c->handling = false;
 		c->since_ms = host_now_ms();
-		c->limit_ms = server->options.idle_timeout_s * 1000 + server->options.receive_timeout_ms;
+		c->limit_ms =
+			server->options.idle_timeout_s * 1000 + server->options.receive_timeout_ms;
 	}
 	if (e == NULL)
 		return;
@@ -330,8 +333,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
 
 /* ---- routes ---- */
 
-void host_http_server_route(struct host_http_server *server, const char *method, const char *pattern,
-			    uint32_t scopes, host_http_handler *handler, void *context)
+void host_http_server_route(struct host_http_server *server, const char *method,
+			    const char *pattern, uint32_t scopes, host_http_handler *handler,
+			    void *context)
 {
 	cs_assert(server->route_count < HOST_HTTP_ROUTES_MAX);
 	for (uint32_t i = 0; i < server->route_count; i++)
@@ -392,15 +396,14 @@ static enum cs_err start_daemon(struct host_http_server *server, struct cs_why *
 		flags |= MHD_USE_IPv6;
 	}
 	server->daemon = MHD_start_daemon(
-		flags, o->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
-		MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_ip_max,
+		flags, o->port, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
+		drop_log, NULL, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
+		o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_ip_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
-		MHD_OPTION_END);
+		on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_END);
 	if (server->daemon == NULL)
 		return cs_fail(why, CS_ERR_IO, "cannot listen on %s port %u", o->address, o->port);
 	return CS_OK;

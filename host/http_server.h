@@ -1,12 +1,13 @@
-/* An HTTP/1.1 server: libmicrohttpd driven by the loop. Routes by a table, bodies read whole up to a bound, replies at once
- * or from a later callback. TLS ends before it (a reverse proxy) or is not needed (loopback). */
+/* An HTTP/1.1 server: libmicrohttpd driven by the loop. Routes by a table, bodies read whole up to
+ * a bound, replies at once or from a later callback. TLS ends before it (a reverse proxy) or is not
+ * needed (loopback). */
 #ifndef HOST_HTTP_SERVER_H
 #define HOST_HTTP_SERVER_H
 
-#include <jansson.h>
-
 #include "host/api_key.h"
 #include "host/loop.h"
+
+#include <jansson.h>
 
 #define HOST_HTTP_ROUTES_MAX 128u
 #define HOST_HTTP_PARAMS_MAX 4u
@@ -17,36 +18,44 @@ typedef void host_http_handler(void *context, struct host_http_exchange *exchang
 
 /* Zeros mean the default in brackets. */
 struct host_http_server_options {
-	const char *address; /* numeric, IPv4 or IPv6 ["127.0.0.1"] */
-	uint16_t port;       /* 0: any free one */
+	const char *address;             /* numeric, IPv4 or IPv6 ["127.0.0.1"] */
+	uint16_t port;                   /* 0: any free one */
 	uint32_t connections_max;        /* [256] */
 	uint32_t connections_per_ip_max; /* [0: no such bound] */
 	uint64_t body_size_max;          /* [1 MiB] */
-	uint64_t receive_timeout_ms;     /* from a request's first byte to its last: slow drips are cut [10,000] */
-	uint64_t idle_timeout_s;         /* of a kept connection [60] */
-	uint64_t reply_timeout_ms;       /* from the last byte to the handler's reply, then 504 [60,000] */
-	const struct host_api_keys *keys; /* kept by the caller; NULL: routes with scopes refuse everybody */
+	uint64_t receive_timeout_ms; /* from a request's first byte to its last: slow drips are cut
+					[10,000] */
+	uint64_t idle_timeout_s;     /* of a kept connection [60] */
+	uint64_t
+		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
+	const struct host_api_keys
+		*keys; /* kept by the caller; NULL: routes with scopes refuse everybody */
 	/* After every request: for logs and metrics. May be NULL. */
-	void (*observe)(void *context, const struct host_http_exchange *exchange, int status, uint64_t took_us);
+	void (*observe)(void *context, const struct host_http_exchange *exchange, int status,
+			uint64_t took_us);
 	void *observe_context;
 };
 
 /* IO: cannot bind. */
-CS_NODISCARD enum cs_err host_http_server_new(struct host_http_server **server, struct host_loop *loop,
+CS_NODISCARD enum cs_err host_http_server_new(struct host_http_server **server,
+					      struct host_loop *loop,
 					      const struct host_http_server_options *options,
 					      struct cs_why *why);
 uint16_t host_http_server_port(const struct host_http_server *server);
 
-/* pattern: "/v1/messages/{id}"; a parameter is a whole segment, not empty, percent-decoded. All before the loop runs; FULL,
- * MALFORMED and DUPLICATE are bugs of the caller. scopes: bits that the API key needs, 0: open to everybody. HEAD is answered
- * where GET is. An unknown path is 404, a known path with another method 405 with Allow, both as problem+json. */
-void host_http_server_route(struct host_http_server *server, const char *method, const char *pattern,
-			    uint32_t scopes, host_http_handler *handler, void *context);
+/* pattern: "/v1/messages/{id}"; a parameter is a whole segment, not empty, percent-decoded. All
+ * before the loop runs; FULL, MALFORMED and DUPLICATE are bugs of the caller. scopes: bits that the
+ * API key needs, 0: open to everybody. HEAD is answered where GET is. An unknown path is 404, a
+ * known path with another method 405 with Allow, both as problem+json. */
+void host_http_server_route(struct host_http_server *server, const char *method,
+			    const char *pattern, uint32_t scopes, host_http_handler *handler,
+			    void *context);
 
-/* Takes no new connection; answers what is under way, each with Connection: close; then calls drained once. */
+/* Takes no new connection; answers what is under way, each with Connection: close; then calls
+ * drained once. */
 void host_http_server_drain(struct host_http_server *server, host_call *drained, void *context);
-/* Cuts what is under way. Exchanges that handlers still keep stay valid until they are replied to. Not inside a handler or
- * observe; inside drained it is allowed. NULL is allowed. */
+/* Cuts what is under way. Exchanges that handlers still keep stay valid until they are replied to.
+ * Not inside a handler or observe; inside drained it is allowed. NULL is allowed. */
 void host_http_server_free(struct host_http_server *server);
 
 /* ---- the request, as the handler sees it; valid until the reply ---- */
@@ -61,9 +70,10 @@ const char *host_http_param(const struct host_http_exchange *exchange, const cha
 const char *host_http_query(const struct host_http_exchange *exchange, const char *name);
 const char *host_http_request_header(const struct host_http_exchange *exchange, const char *name);
 struct cs_bytes host_http_body(const struct host_http_exchange *exchange);
-/* The body as JSON: one value, no duplicate names, nothing after it. MALFORMED says where; free with json_decref. */
-CS_NODISCARD enum cs_err host_http_body_json(const struct host_http_exchange *exchange, json_t **root,
-					     struct cs_why *why);
+/* The body as JSON: one value, no duplicate names, nothing after it. MALFORMED says where; free
+ * with json_decref. */
+CS_NODISCARD enum cs_err host_http_body_json(const struct host_http_exchange *exchange,
+					     json_t **root, struct cs_why *why);
 /* Address without port. */
 const char *host_http_remote(const struct host_http_exchange *exchange);
 /* Whose key it was; NULL on a route without scopes. */
@@ -71,14 +81,17 @@ const struct host_api_key *host_http_key(const struct host_http_exchange *exchan
 
 /* ---- the reply: exactly one per exchange, now or later; the exchange is gone after it ---- */
 /* Before the reply; at most 8; value without line breaks, copied. */
-void host_http_reply_header(struct host_http_exchange *exchange, const char *name, const char *value);
+void host_http_reply_header(struct host_http_exchange *exchange, const char *name,
+			    const char *value);
 /* The body is copied. */
 void host_http_reply(struct host_http_exchange *exchange, int status, const char *content_type,
 		     struct cs_bytes body);
 /* Takes root (one reference). */
 void host_http_reply_json(struct host_http_exchange *exchange, int status, json_t *root);
-/* RFC 9457 application/problem+json from err.def: type "urn:caisson:error:<name>", title the sentence, status, code the name,
- * detail when not NULL or "", retry whether the same request may succeed later. */
-void host_http_reply_problem(struct host_http_exchange *exchange, enum cs_err err, const char *detail);
+/* RFC 9457 application/problem+json from err.def: type "urn:caisson:error:<name>", title the
+ * sentence, status, code the name, detail when not NULL or "", retry whether the same request may
+ * succeed later. */
+void host_http_reply_problem(struct host_http_exchange *exchange, enum cs_err err,
+			     const char *detail);
 
 #endif

@@ -1,13 +1,13 @@
 #include "host/keyfile.h"
 
+#include "host/alloc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
 
 /* 0x, 64 digits, line break */
 #define HEX_SIZE_MAX 67u
@@ -28,20 +28,22 @@ static enum cs_err read_all(uint8_t *p, size_t *size, int fd, size_t size_max, c
 		n += (size_t)got;
 	}
 	if (n > size_max)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%.100s: more than %zu bytes", path, size_max);
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%.100s: more than %zu bytes", path,
+			       size_max);
 	*size = n;
 	return CS_OK;
 }
 
 /* forbidden: permission bits that the file must not have, and then it must be ours. */
-static enum cs_err open_checked(int *opened, const char *path, unsigned forbidden, struct cs_why *why)
+static enum cs_err open_checked(int *opened, const char *path, unsigned forbidden,
+				struct cs_why *why)
 {
 	struct stat found;
 	/* Not blocking: a FIFO would make us wait for its writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return cs_fail(why, errno == ENOENT ? CS_ERR_NOT_FOUND : CS_ERR_IO, "%.100s: %s", path,
-			       strerror(errno));
+		return cs_fail(why, errno == ENOENT ? CS_ERR_NOT_FOUND : CS_ERR_IO, "%.100s: %s",
+			       path, strerror(errno));
 	enum cs_err err = CS_OK;
 	if (fstat(fd, &found) != 0 || !S_ISREG(found.st_mode))
 		err = cs_fail(why, CS_ERR_FORBIDDEN, "%.100s: no regular file", path);
@@ -82,7 +84,8 @@ enum cs_err host_file_load(uint8_t **bytes, size_t *size, const char *path, size
 	return host_file_load_own(bytes, size, path, size_max, 0, why);
 }
 
-/* A secret file into memory of ours that is wiped by the caller; without one line break at the end. */
+/* A secret file into memory of ours that is wiped by the caller; without one line break at the end.
+ */
 static enum cs_err read_secret(uint8_t *p, size_t *size, size_t size_max, const char *path,
 			       struct cs_why *why)
 {
@@ -114,12 +117,14 @@ enum cs_err host_keyfile_load(struct cs_secret *secret, const char *path, struct
 	return err;
 }
 
-enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], const char *path, struct cs_why *why)
+enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], const char *path,
+				struct cs_why *why)
 {
 	uint8_t text[HOST_TOKEN_MAX + 2];
 	size_t size = 0;
 	enum cs_err err = read_secret(text, &size, HOST_TOKEN_MAX + 1, path, why);
-	if (err == CS_ERR_TOO_LARGE || (err == CS_OK && (size < HOST_TOKEN_MIN || size > HOST_TOKEN_MAX)))
+	if (err == CS_ERR_TOO_LARGE ||
+	    (err == CS_OK && (size < HOST_TOKEN_MIN || size > HOST_TOKEN_MAX)))
 		err = CS_ERR_MALFORMED;
 	for (size_t i = 0; err == CS_OK && i < size; i++)
 		if (text[i] <= ' ' || text[i] > '~')
@@ -128,8 +133,8 @@ enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], const char *path
 		memcpy(token, text, size);
 		token[size] = 0;
 	} else if (err == CS_ERR_MALFORMED) {
-		(void)cs_fail(why, err, "%.100s: not %u to %u visible characters", path, HOST_TOKEN_MIN,
-			      HOST_TOKEN_MAX);
+		(void)cs_fail(why, err, "%.100s: not %u to %u visible characters", path,
+			      HOST_TOKEN_MIN, HOST_TOKEN_MAX);
 	}
 	cs_wipe(text, sizeof text);
 	return err;

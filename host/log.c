@@ -1,12 +1,12 @@
 #include "host/log.h"
 
+#include "core/buf.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "core/buf.h"
 
 #define LINE_SIZE_MAX 8192u
 #define TEXT_SIZE_MAX 512u
@@ -23,12 +23,15 @@ struct rate {
 	uint32_t left_out;
 };
 
-/* One log per process: the one piece of global state of a host process. Written by its one thread. */
+/* One log per process: the one piece of global state of a host process. Written by its one thread.
+ */
 static struct host_log_options options = {.level = HOST_LOG_INFO, .fd = 2, .rate_max = RATE_MAX};
 static struct rate rates[EVENTS_MAX];
 
-static const char *const level_names[] = {
-	[HOST_LOG_DEBUG] = "debug", [HOST_LOG_INFO] = "info", [HOST_LOG_WARN] = "warn", [HOST_LOG_ERROR] = "error"};
+static const char *const level_names[] = {[HOST_LOG_DEBUG] = "debug",
+					  [HOST_LOG_INFO] = "info",
+					  [HOST_LOG_WARN] = "warn",
+					  [HOST_LOG_ERROR] = "error"};
 
 void host_log_open(const struct host_log_options *given)
 {
@@ -75,7 +78,8 @@ static bool within_rate(const char *event, uint64_t second, uint32_t *left_out)
 	return true;
 }
 
-/* Valid inside JSON quotes, and on a terminal: no control character gets through, and only well-formed UTF-8. */
+/* Valid inside JSON quotes, and on a terminal: no control character gets through, and only
+ * well-formed UTF-8. */
 static void put_escaped(struct cs_buf *line, const char *text)
 {
 	const uint8_t *p = (const uint8_t *)text;
@@ -91,7 +95,8 @@ static void put_escaped(struct cs_buf *line, const char *text)
 		} else if (c == '\n') {
 			cs_put_text(line, "\\n");
 		} else if (c < 0x20 || c >= 0x7f) {
-			/* Bytes beyond ASCII as code points of the same number: unambiguous, whatever they were meant to be. */
+			/* Bytes beyond ASCII as code points of the same number: unambiguous,
+			 * whatever they were meant to be. */
 			cs_put_text(line, "\\u%04x", c);
 		} else {
 			cs_put_u8(line, c);
@@ -105,7 +110,8 @@ static bool is_plain(const char *text)
 {
 	size_t n = strnlen(text, TEXT_SIZE_MAX + 1);
 	for (size_t i = 0; i < n; i++)
-		if ((uint8_t)text[i] <= ' ' || (uint8_t)text[i] >= 0x7f || strchr("\"\\=", text[i]) != NULL)
+		if ((uint8_t)text[i] <= ' ' || (uint8_t)text[i] >= 0x7f ||
+		    strchr("\"\\=", text[i]) != NULL)
 			return false;
 	return n > 0 && n <= TEXT_SIZE_MAX;
 }
@@ -165,8 +171,8 @@ static void put_head(struct cs_buf *line, enum host_log_level level, const char 
 	strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%S", &utc);
 	long ms = now->tv_nsec / 1000000;
 	if (options.json)
-		cs_put_text(line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"event\":\"%s\"", time_text, ms,
-			    level_names[level], event);
+		cs_put_text(line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"event\":\"%s\"",
+			    time_text, ms, level_names[level], event);
 	else
 		cs_put_text(line, "%s.%03ldZ %-5s %s", time_text, ms, level_names[level], event);
 }
@@ -180,7 +186,8 @@ static void put_field(struct cs_buf *line, const struct host_log_field *field)
 	put_value(line, field);
 }
 
-void host_log_write(enum host_log_level level, const char *event, const struct host_log_field *fields)
+void host_log_write(enum host_log_level level, const char *event,
+		    const struct host_log_field *fields)
 {
 	uint8_t memory[LINE_SIZE_MAX];
 	struct cs_buf line;
@@ -191,7 +198,8 @@ void host_log_write(enum host_log_level level, const char *event, const struct h
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (!within_rate(event, (uint64_t)now.tv_sec, &left_out))
 		return;
-	/* Room for the end whatever the fields are: one that does not fit is left out, the line stays whole. */
+	/* Room for the end whatever the fields are: one that does not fit is left out, the line
+	 * stays whole. */
 	cs_buf_init(&line, memory, sizeof memory - 64);
 	put_head(&line, level, event, &now);
 	for (uint32_t i = 1; i < FIELDS_MAX && fields[i].name != NULL; i++) {
@@ -207,7 +215,8 @@ void host_log_write(enum host_log_level level, const char *event, const struct h
 		cs_put_text(&line, options.json ? ",\"left_out\":%u" : " left_out=%u", left_out);
 	cs_put_text(&line, options.json ? "}\n" : "\n");
 	cs_assert(!line.failed);
-	/* One write: lines of several processes on one terminal stay apart. A log that cannot be written is no reason to stop. */
+	/* One write: lines of several processes on one terminal stay apart. A log that cannot be
+	 * written is no reason to stop. */
 	ssize_t written;
 	do
 		written = write(options.fd, memory, line.n);

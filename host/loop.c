@@ -1,12 +1,12 @@
 #include "host/loop.h"
 
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "host/alloc.h"
-#include "host/loop_inner.h"
 
 struct posted {
 	struct posted *next;
@@ -155,14 +155,14 @@ static void time_out(uv_timer_t *deadline)
 	uv_stop(&loop->uv);
 }
 
-
 enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *context), void *context,
 				uint64_t timeout_ms)
 {
 	loop->timed_out = false;
 	uv_update_time(&loop->uv);
 	uv_timer_start(&loop->deadline, time_out, timeout_ms, 0);
-	/* Asked before each wait: what a timer did at the start of a turn would else be seen only after the wait. */
+	/* Asked before each wait: what a timer did at the start of a turn would else be seen only
+	 * after the wait. */
 	loop->until = done;
 	loop->until_context = context;
 	while (!loop->stopped && !loop->timed_out && !done(context))

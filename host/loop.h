@@ -1,8 +1,10 @@
-/* The one event loop of a host process: timers, posted calls, signals, orderly shutdown, time. Everything else in host/ hangs
- * on it and runs in its thread; only host_post may be called from another one.
+/* The one event loop of a host process: timers, posted calls, signals, orderly shutdown, time.
+ * Everything else in host/ hangs on it and runs in its thread; only host_post may be called from
+ * another one.
  *
- * Rules for all of host/: a callback is never called from inside the call that asked for it; `free` of an object ends its
- * callbacks at once although its handles close later; strings and views given to a callback live until it returns. */
+ * Rules for all of host/: a callback is never called from inside the call that asked for it; `free`
+ * of an object ends its callbacks at once although its handles close later; strings and views given
+ * to a callback live until it returns. */
 #ifndef HOST_LOOP_H
 #define HOST_LOOP_H
 
@@ -14,21 +16,21 @@ typedef void host_call(void *context);
 
 /* SIGPIPE is ignored from here on, for the process. */
 struct host_loop *host_loop_new(void);
-/* Every object on the loop must have been freed before: runs the loop until their handles are closed. A handle that is left
- * over is a bug. */
+/* Every object on the loop must have been freed before: runs the loop until their handles are
+ * closed. A handle that is left over is a bug. */
 void host_loop_free(struct host_loop *loop);
 
 /* Until host_loop_stop, or until a drain has ended. */
 void host_loop_run(struct host_loop *loop);
-/* Until done(context) is true: TIMEOUT when it is not within timeout_ms, CLOSED when the loop was stopped. For commands and
- * tests. */
+/* Until done(context) is true: TIMEOUT when it is not within timeout_ms, CLOSED when the loop was
+ * stopped. For commands and tests. */
 CS_NODISCARD enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *context),
 					     void *context, uint64_t timeout_ms);
 void host_loop_stop(struct host_loop *loop);
 
 /* ---- orderly shutdown: SIGTERM and SIGINT, or host_loop_drain ----
- * The hooks run once, the last one added first. Whoever still has work holds the loop; it stops when nobody holds it or
- * when drain_ms have passed. A second signal stops it at once. */
+ * The hooks run once, the last one added first. Whoever still has work holds the loop; it stops
+ * when nobody holds it or when drain_ms have passed. A second signal stops it at once. */
 #define HOST_DRAIN_HOOKS_MAX 32u
 void host_loop_on_drain(struct host_loop *loop, host_call *hook, void *context);
 /* Starts to listen for both signals. */

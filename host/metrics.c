@@ -1,10 +1,10 @@
 #include "host/metrics.h"
 
+#include "host/alloc.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "host/alloc.h"
 
 #define COLLECTORS_MAX 16u
 #define NAME_SIZE_MAX 128u
@@ -96,7 +96,8 @@ static struct family *family_of(struct host_metrics *metrics, const struct host_
 	family->kind = spec->kind;
 	family->last = &family->first;
 	const double *buckets = spec->bucket_count > 0 ? spec->buckets : usual;
-	family->bucket_count = spec->bucket_count > 0 ? spec->bucket_count : (uint32_t)CS_LEN(usual);
+	family->bucket_count =
+		spec->bucket_count > 0 ? spec->bucket_count : (uint32_t)CS_LEN(usual);
 	cs_assert(family->bucket_count <= HOST_METRIC_BUCKETS_MAX);
 	for (uint32_t i = 0; i < family->bucket_count; i++) {
 		cs_assert(i == 0 || buckets[i] > buckets[i - 1]);
@@ -133,7 +134,8 @@ static char *labels_of(const struct host_metric_spec *spec)
 	return text;
 }
 
-struct host_metric *host_metrics_series(struct host_metrics *metrics, const struct host_metric_spec *spec)
+struct host_metric *host_metrics_series(struct host_metrics *metrics,
+					const struct host_metric_spec *spec)
 {
 	struct family *family = family_of(metrics, spec);
 	char *labels = labels_of(spec);
@@ -182,7 +184,8 @@ double host_metric_value(const struct host_metric *metric)
 	return metric->family->kind == HOST_METRIC_COUNTER ? (double)metric->count : metric->value;
 }
 
-void host_metrics_on_collect(struct host_metrics *metrics, void (*collect)(void *context), void *context)
+void host_metrics_on_collect(struct host_metrics *metrics, void (*collect)(void *context),
+			     void *context)
 {
 	cs_assert(metrics->collector_count < COLLECTORS_MAX);
 	metrics->collectors[metrics->collector_count].call = collect;
@@ -220,7 +223,8 @@ static void put_series_name(struct cs_buf *to, const struct host_metric *metric,
 	put(to, " ");
 }
 
-static void put_bucket(struct cs_buf *to, const struct host_metric *metric, double bound, uint64_t count)
+static void put_bucket(struct cs_buf *to, const struct host_metric *metric, double bound,
+		       uint64_t count)
 {
 	put(to, metric->family->name);
 	put(to, "_bucket{");
@@ -261,8 +265,9 @@ static void put_series(struct cs_buf *to, const struct host_metric *metric)
 
 enum cs_err host_metrics_write(struct host_metrics *metrics, struct cs_buf *to)
 {
-	static const char *const kinds[] = {
-		[HOST_METRIC_COUNTER] = "counter", [HOST_METRIC_GAUGE] = "gauge", [HOST_METRIC_HISTOGRAM] = "histogram"};
+	static const char *const kinds[] = {[HOST_METRIC_COUNTER] = "counter",
+					    [HOST_METRIC_GAUGE] = "gauge",
+					    [HOST_METRIC_HISTOGRAM] = "histogram"};
 	for (uint32_t i = 0; i < metrics->collector_count; i++)
 		metrics->collectors[i].call(metrics->collectors[i].context);
 	for (const struct family *f = metrics->first; f != NULL; f = f->next) {

@@ -1,5 +1,5 @@
-/* Counters, gauges and histograms in Prometheus' text format 0.0.4. Every series is registered once with its labels and then
- * updated through its pointer: a peer can never make a new one. */
+/* Counters, gauges and histograms in Prometheus' text format 0.0.4. Every series is registered once
+ * with its labels and then updated through its pointer: a peer can never make a new one. */
 #ifndef HOST_METRICS_H
 #define HOST_METRICS_H
 
@@ -23,17 +23,20 @@ struct host_metric_spec {
 	const char *name; /* of the family; counters end in _total, units last: _seconds, _bytes */
 	enum host_metric_kind kind;
 	const char *help; /* of the family: the first one given stays */
-	struct host_metric_label labels[HOST_METRIC_LABELS_MAX]; /* the first without a name ends them */
-	/* Upper bounds of a histogram, ascending, without +Inf; none: 1 ms to 100 s in steps of 1, 2.5, 5. */
+	struct host_metric_label
+		labels[HOST_METRIC_LABELS_MAX]; /* the first without a name ends them */
+	/* Upper bounds of a histogram, ascending, without +Inf; none: 1 ms to 100 s in steps of
+	 * 1, 2.5, 5. */
 	double buckets[HOST_METRIC_BUCKETS_MAX];
 	uint32_t bucket_count;
 };
 
 struct host_metrics *host_metrics_new(void);
 void host_metrics_free(struct host_metrics *metrics);
-/* The same name and labels give the same series. A bad name, another kind for one family, and more than
- * HOST_METRIC_SERIES_MAX are bugs. Lives as long as metrics. */
-struct host_metric *host_metrics_series(struct host_metrics *metrics, const struct host_metric_spec *spec);
+/* The same name and labels give the same series. A bad name, another kind for one family, and more
+ * than HOST_METRIC_SERIES_MAX are bugs. Lives as long as metrics. */
+struct host_metric *host_metrics_series(struct host_metrics *metrics,
+					const struct host_metric_spec *spec);
 
 void host_metric_add(struct host_metric *counter, uint64_t n);
 void host_metric_set(struct host_metric *gauge, double value);
@@ -41,7 +44,8 @@ void host_metric_observe(struct host_metric *histogram, double value);
 double host_metric_value(const struct host_metric *metric); /* of a histogram: its sum */
 
 /* Called before every exposition: to set what is derived (the journal's backlog). At most 16. */
-void host_metrics_on_collect(struct host_metrics *metrics, void (*collect)(void *context), void *context);
+void host_metrics_on_collect(struct host_metrics *metrics, void (*collect)(void *context),
+			     void *context);
 /* Families in the order of registration. TOO_LARGE by the buffer's ceiling. */
 CS_NODISCARD enum cs_err host_metrics_write(struct host_metrics *metrics, struct cs_buf *to);
 #define HOST_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

@@ -1,5 +1,8 @@
 #include "host/store.h"
 
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -9,9 +12,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
-#include "host/loop_inner.h"
 
 /* Statements and columns are few and known; a text of SQL beyond this is a bug. */
 #define SQL_SIZE_MAX 65536
@@ -84,7 +84,8 @@ static enum cs_err run_sql(struct host_store *store, const char *sql, struct cs_
 	return CS_OK;
 }
 
-static enum cs_err query_number(struct host_store *store, int64_t *value, const char *sql, struct cs_why *why)
+static enum cs_err query_number(struct host_store *store, int64_t *value, const char *sql,
+				struct cs_why *why)
 {
 	sqlite3_stmt *stmt = NULL;
 	int code = sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL);
@@ -209,19 +210,22 @@ static void on_prepare(uv_prepare_t *prepare)
 	tell(waiters, count, err);
 }
 
-static void wait_for_commit(struct host_store *store, host_store_committed *committed, void *context)
+static void wait_for_commit(struct host_store *store, host_store_committed *committed,
+			    void *context)
 {
 	if (committed == NULL)
 		return;
 	if (store->waiter_count == store->waiter_room) {
 		store->waiter_room = store->waiter_room < 32 ? 64 : store->waiter_room * 2;
-		store->waiters = host_grow(store->waiters, store->waiter_room * sizeof *store->waiters);
+		store->waiters =
+			host_grow(store->waiters, store->waiter_room * sizeof *store->waiters);
 	}
 	store->waiters[store->waiter_count++] = (struct waiter){committed, context};
 }
 
-/* A writer that fails undoes only its own work. When even that fails (SQLite rolls back by itself when the disk is full) the
- * whole batch is lost, and no further writer may slip into what looks like it. */
+/* A writer that fails undoes only its own work. When even that fails (SQLite rolls back by itself
+ * when the disk is full) the whole batch is lost, and no further writer may slip into what looks
+ * like it. */
 static void undo(struct host_store *store)
 {
 	if (sqlite3_get_autocommit(store->db) != 0 ||
@@ -229,8 +233,9 @@ static void undo(struct host_store *store)
 		store->broken = true;
 }
 
-enum cs_err host_store_write(struct host_store *store, host_store_writer *write, void *write_context,
-			     host_store_committed *committed, void *committed_context)
+enum cs_err host_store_write(struct host_store *store, host_store_writer *write,
+			     void *write_context, host_store_committed *committed,
+			     void *committed_context)
 {
 	cs_assert(!store->writing);
 	if (store->waiter_count >= BATCH_MAX)
@@ -283,7 +288,8 @@ static enum cs_err take_lock(int *lock_fd, const char *path, struct cs_why *why)
 
 static enum cs_err create_private(const char *path, struct cs_why *why)
 {
-	/* SQLite would create it with the umask's mode, and gives its WAL the mode of the database. */
+	/* SQLite would create it with the umask's mode, and gives its WAL the mode of the database.
+	 */
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return cs_fail(why, CS_ERR_IO, "%.100s: %s", path, strerror(errno));
@@ -308,13 +314,14 @@ static enum cs_err check_owner(struct host_store *store, const struct host_store
 	return CS_OK;
 }
 
-static enum cs_err migrate(struct host_store *store, const struct host_store_schema *schema, int64_t version,
-			   struct cs_why *why)
+static enum cs_err migrate(struct host_store *store, const struct host_store_schema *schema,
+			   int64_t version, struct cs_why *why)
 {
 	char number[96];
 	for (uint32_t i = (uint32_t)version; i < schema->migration_count; i++) {
 		CS_TRY(run_sql(store, "BEGIN IMMEDIATE", why));
-		(void)snprintf(number, sizeof number, "PRAGMA application_id=%d; PRAGMA user_version=%u",
+		(void)snprintf(number, sizeof number,
+			       "PRAGMA application_id=%d; PRAGMA user_version=%u",
 			       (int)(int32_t)schema->application_id, i + 1);
 		enum cs_err err = run_sql(store, schema->migrations[i], why);
 		if (err == CS_OK)
@@ -330,8 +337,8 @@ static enum cs_err migrate(struct host_store *store, const struct host_store_sch
 	return CS_OK;
 }
 
-static enum cs_err open_db(struct host_store *store, const char *path, const struct host_store_schema *schema,
-			   struct cs_why *why)
+static enum cs_err open_db(struct host_store *store, const char *path,
+			   const struct host_store_schema *schema, struct cs_why *why)
 {
 	int64_t version = 0;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -342,10 +349,11 @@ static enum cs_err open_db(struct host_store *store, const char *path, const str
 	sqlite3_limit(store->db, SQLITE_LIMIT_SQL_LENGTH, SQL_SIZE_MAX);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	CS_TRY(check_owner(store, schema, &version, why));
-	CS_TRY(run_sql(store,
-		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-		       "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON",
-		       why));
+	CS_TRY(run_sql(
+		store,
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+		"PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON",
+		why));
 	return migrate(store, schema, version, why);
 }
 
@@ -419,7 +427,8 @@ void host_store_close(struct host_store *store)
 enum cs_err host_stmt_new(struct host_stmt **made, struct host_store *store, const char *sql)
 {
 	sqlite3_stmt *sqlite = NULL;
-	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &sqlite, NULL) != SQLITE_OK ||
+	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &sqlite, NULL) !=
+		    SQLITE_OK ||
 	    sqlite == NULL)
 		return CS_ERR_MALFORMED;
 	struct host_stmt *stmt = host_alloc(sizeof *stmt);
@@ -440,7 +449,8 @@ void host_stmt_free(struct host_stmt *stmt)
 static void bound(struct host_stmt *stmt, int code)
 {
 	if (code != SQLITE_OK && stmt->bind_err == CS_OK)
-		stmt->bind_err = code == SQLITE_RANGE || code == SQLITE_MISUSE ? CS_ERR_INVALID : err_of(code);
+		stmt->bind_err = code == SQLITE_RANGE || code == SQLITE_MISUSE ? CS_ERR_INVALID
+									       : err_of(code);
 }
 
 void host_bind_u64(struct host_stmt *stmt, uint32_t index, uint64_t value)
@@ -505,7 +515,8 @@ enum cs_err host_stmt_run(struct host_stmt *stmt)
 	bool row = false;
 	cs_assert(stmt->store->writing);
 	enum cs_err err = step(stmt, &row);
-	/* A statement that changes something and has rows (RETURNING) is asked with host_stmt_next. */
+	/* A statement that changes something and has rows (RETURNING) is asked with host_stmt_next.
+	 */
 	if (err == CS_OK && row)
 		host_stmt_reset(stmt);
 	return err;

@@ -1,5 +1,6 @@
-/* A SQLite database that does not lose what it confirmed: WAL, synchronous FULL, foreign keys, strict errors. Writers of one turn
- * of the loop share one transaction and one fsync; each is told after the commit. One process opens it at a time. */
+/* A SQLite database that does not lose what it confirmed: WAL, synchronous FULL, foreign keys,
+ * strict errors. Writers of one turn of the loop share one transaction and one fsync; each is told
+ * after the commit. One process opens it at a time. */
 #ifndef HOST_STORE_H
 #define HOST_STORE_H
 
@@ -8,31 +9,35 @@
 struct host_store;
 struct host_stmt;
 
-/* The schema's history: migration i brings version i to i + 1, in one transaction together with the new number. Only ever
- * append. */
+/* The schema's history: migration i brings version i to i + 1, in one transaction together with the
+ * new number. Only ever append. */
 struct host_store_schema {
 	const char *const *migrations;
 	uint32_t migration_count;
 	uint32_t application_id; /* tells our files from others' (PRAGMA application_id) */
 };
 
-/* Creates the file with mode 0600. CONFLICT: another process has it open; INVALID: another application's file, or one of a newer
- * version; IO: the rest, why says what SQLite says. loop may be NULL: then every write commits at once,
- * and its callback is called before host_store_write returns. */
+/* Creates the file with mode 0600. CONFLICT: another process has it open; INVALID: another
+ * application's file, or one of a newer version; IO: the rest, why says what SQLite says. loop may
+ * be NULL: then every write commits at once, and its callback is called before host_store_write
+ * returns. */
 CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_loop *loop,
 					 const char *path, const struct host_store_schema *schema,
 					 struct cs_why *why);
-/* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback of the store. NULL is
- * allowed. */
+/* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
+ * of the store. NULL is allowed. */
 void host_store_close(struct host_store *store);
 
 /* ---- writing ---- */
-/* Executes the statements of one writer; whatever it returns but OK undoes what it did. It sees its own and earlier writes. */
+/* Executes the statements of one writer; whatever it returns but OK undoes what it did. It sees its
+ * own and earlier writes. */
 typedef enum cs_err host_store_writer(void *context);
-/* Called once the batch is on disk (OK), or when it could not be written (IO): then nothing of the whole batch is there. */
+/* Called once the batch is on disk (OK), or when it could not be written (IO): then nothing of the
+ * whole batch is there. */
 typedef void host_store_committed(void *context, enum cs_err err);
-/* Runs write(context) at once, inside the batch. Returns its error, and then committed is not called. committed may be NULL;
- * inside it new writes are allowed and belong to the next batch. Not to be nested. */
+/* Runs write(context) at once, inside the batch. Returns its error, and then committed is not
+ * called. committed may be NULL; inside it new writes are allowed and belong to the next batch. Not
+ * to be nested. */
 CS_NODISCARD enum cs_err host_store_write(struct host_store *store, host_store_writer *write,
 					  void *write_context, host_store_committed *committed,
 					  void *committed_context);
@@ -51,34 +56,39 @@ struct host_store_figures host_store_figures(const struct host_store *store);
 
 /* ---- statements: prepared once, kept. Parameters and columns count from 0 ---- */
 /* MALFORMED: SQLite does not take it. */
-CS_NODISCARD enum cs_err host_stmt_new(struct host_stmt **stmt, struct host_store *store, const char *sql);
+CS_NODISCARD enum cs_err host_stmt_new(struct host_stmt **stmt, struct host_store *store,
+				       const char *sql);
 void host_stmt_free(struct host_stmt *stmt);
 
-/* A bind that fails is remembered and returned by the next run or next. Blobs and texts must live until then. */
-void host_bind_u64(struct host_stmt *stmt, uint32_t index, uint64_t value); /* OVERFLOW above 2^63 - 1 */
+/* A bind that fails is remembered and returned by the next run or next. Blobs and texts must live
+ * until then. */
+void host_bind_u64(struct host_stmt *stmt, uint32_t index,
+		   uint64_t value); /* OVERFLOW above 2^63 - 1 */
 void host_bind_i64(struct host_stmt *stmt, uint32_t index, int64_t value);
 void host_bind_blob(struct host_stmt *stmt, uint32_t index, struct cs_bytes value);
 void host_bind_text(struct host_stmt *stmt, uint32_t index, const char *value); /* NULL: null */
 void host_bind_null(struct host_stmt *stmt, uint32_t index);
 
-/* A statement without rows; inside a writer only. Then it is reset and its bindings are cleared. DUPLICATE: a unique constraint;
- * INVALID: another constraint; FULL: no room on disk; IO. */
+/* A statement without rows; inside a writer only. Then it is reset and its bindings are cleared.
+ * DUPLICATE: a unique constraint; INVALID: another constraint; FULL: no room on disk; IO. */
 CS_NODISCARD enum cs_err host_stmt_run(struct host_stmt *stmt);
 /* Rows changed by the last run of this store. */
 uint64_t host_store_changes(const struct host_store *store);
-/* A query: *row tells whether there is a (further) row. After the last one, and on failure, it is reset and its bindings are
- * cleared. */
+/* A query: *row tells whether there is a (further) row. After the last one, and on failure, it is
+ * reset and its bindings are cleared. */
 CS_NODISCARD enum cs_err host_stmt_next(struct host_stmt *stmt, bool *row);
 /* Ends a query before its last row. Needed: an open query holds up the commit. */
 void host_stmt_reset(struct host_stmt *stmt);
 
 /* Columns of the current row. Views live until the next call on the statement. */
-uint64_t host_column_u64(struct host_stmt *stmt, uint32_t index); /* a negative value is a bug of the schema */
+uint64_t host_column_u64(struct host_stmt *stmt,
+			 uint32_t index); /* a negative value is a bug of the schema */
 int64_t host_column_i64(struct host_stmt *stmt, uint32_t index);
 struct cs_bytes host_column_blob(struct host_stmt *stmt, uint32_t index);
 const char *host_column_text(struct host_stmt *stmt, uint32_t index); /* NULL: null */
 bool host_column_is_null(struct host_stmt *stmt, uint32_t index);
 /* Exactly n bytes: INVALID otherwise. */
-CS_NODISCARD enum cs_err host_column_copy(struct host_stmt *stmt, uint32_t index, void *p, size_t n);
+CS_NODISCARD enum cs_err host_column_copy(struct host_stmt *stmt, uint32_t index, void *p,
+					  size_t n);
 
 #endif

@@ -1,10 +1,10 @@
 #include "host/ws.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "host/alloc.h"
 #include "host/loop_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Read from a socket at once. */
 #define SERVICE_BUFFER 32768
@@ -17,9 +17,10 @@
 #define INBOX_KEPT_MAX (64u * 1024u)
 
 /* ---- contexts ----
- * libwebsockets closes its libuv handles in its own time and must be called a second time after that, not earlier: the second
- * call frees the memory in which two of the handles lie. These are the last that it closes, so we remember which ones they are
- * and watch the loop for their disappearance. */
+ * libwebsockets closes its libuv handles in its own time and must be called a second time after
+ * that, not earlier: the second call frees the memory in which two of the handles lie. These are
+ * the last that it closes, so we remember which ones they are and watch the loop for their
+ * disappearance. */
 
 #define OWN_HANDLES 2u
 
@@ -59,7 +60,8 @@ static void find_own(struct host_ws_context *context, const struct handle_list *
 	uint32_t count = 0;
 	for (size_t i = 0; i < after->count; i++) {
 		const uv_handle_t *handle = after->handles[i];
-		if (has_handle(before, handle) || (handle->type != UV_TIMER && handle->type != UV_IDLE))
+		if (has_handle(before, handle) ||
+		    (handle->type != UV_TIMER && handle->type != UV_IDLE))
 			continue;
 		cs_assert(count < OWN_HANDLES);
 		context->own[count++] = handle;
@@ -67,7 +69,8 @@ static void find_own(struct host_ws_context *context, const struct handle_list *
 	cs_assert(count == OWN_HANDLES);
 }
 
-struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max, void *user)
+struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max,
+					    void *user)
 {
 	struct host_ws_context *context = host_alloc(sizeof *context);
 	struct handle_list before = {0};
@@ -221,7 +224,8 @@ bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi)
 {
 	while (outbox->first != NULL && !lws_send_pipe_choked(wsi)) {
 		struct host_ws_text *text = outbox->first;
-		/* What the socket does not take at once libwebsockets keeps, and then the pipe is choked. */
+		/* What the socket does not take at once libwebsockets keeps, and then the pipe is
+		 * choked. */
 		int wrote = lws_write(wsi, text->p + LWS_PRE, text->n, LWS_WRITE_TEXT);
 		if (wrote < 0)
 			return false;

@@ -1,17 +1,18 @@
-/* What WebSocket client and server share: a libwebsockets context on the loop and its slow end, messages put together, and the
- * queue of what is to be written. Inside host/ only. */
+/* What WebSocket client and server share: a libwebsockets context on the loop and its slow end,
+ * messages put together, and the queue of what is to be written. Inside host/ only. */
 #ifndef HOST_WS_H
 #define HOST_WS_H
 
-#include <libwebsockets.h>
-
 #include "host/loop.h"
+
+#include <libwebsockets.h>
 
 /* ---- contexts ---- */
 struct host_ws_context;
 
 /* Explicit vhosts only; `user` is what lws_context_user(context) gives. */
-struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max, void *user);
+struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t connections_max,
+					    void *user);
 struct lws_context *host_ws_context_lws(struct host_ws_context *context);
 /* Closes everything in later turns, host_loop_free waits for it; then freed(user). */
 void host_ws_context_free(struct host_ws_context *context, host_call *freed);
@@ -24,10 +25,10 @@ struct host_ws_inbox {
 	uint64_t size_max;
 };
 
-/* One piece as libwebsockets hands it out. *complete: the inbox holds a whole message, host_ws_inbox_next is due after its use.
- * TOO_LARGE, MALFORMED (binary). */
-CS_NODISCARD enum cs_err host_ws_inbox_add(struct host_ws_inbox *inbox, struct lws *wsi, const void *p,
-					   size_t n, bool *complete);
+/* One piece as libwebsockets hands it out. *complete: the inbox holds a whole message,
+ * host_ws_inbox_next is due after its use. TOO_LARGE, MALFORMED (binary). */
+CS_NODISCARD enum cs_err host_ws_inbox_add(struct host_ws_inbox *inbox, struct lws *wsi,
+					   const void *p, size_t n, bool *complete);
 void host_ws_inbox_next(struct host_ws_inbox *inbox);
 void host_ws_inbox_done(struct host_ws_inbox *inbox);
 
@@ -43,7 +44,8 @@ struct host_ws_outbox {
 void host_ws_outbox_init(struct host_ws_outbox *outbox, uint64_t size_max);
 /* FULL: nothing was added. */
 CS_NODISCARD enum cs_err host_ws_outbox_add(struct host_ws_outbox *outbox, struct cs_bytes text);
-/* Writes until the socket is full or nothing is left; asks for another turn in the first case. False: the connection failed. */
+/* Writes until the socket is full or nothing is left; asks for another turn in the first case.
+ * False: the connection failed. */
 bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi);
 void host_ws_outbox_done(struct host_ws_outbox *outbox);
 bool host_ws_ping(struct lws *wsi);

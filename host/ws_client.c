@@ -1,14 +1,14 @@
 #include "host/ws_client.h"
 
+#include "host/alloc.h"
+#include "host/loop_inner.h"
+#include "host/ws.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
-#include "host/loop_inner.h"
-#include "host/ws.h"
 
 #define MESSAGE_SIZE_MAX (4u * 1024u * 1024u)
 #define QUEUE_SIZE_MAX (4u * 1024u * 1024u)
@@ -47,8 +47,8 @@ struct host_ws_client {
 	void *context;
 	bool tls;
 	uint16_t port;
-	char name[256];      /* of the host, without brackets */
-	char host[300];      /* as in the Host header */
+	char name[256]; /* of the host, without brackets */
+	char host[300]; /* as in the Host header */
 	char *path;
 	char *protocol;
 	char *headers[HOST_HTTP_HEADERS_MAX][2];
@@ -89,8 +89,9 @@ static void free_client(struct host_ws_client *client)
 	free(client);
 }
 
-/* The owner is done with it. A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what
- * returns -1 from "writable" it takes for a broken socket. So the timer does it. */
+/* The owner is done with it. A close frame is only sent by a close that begins outside of
+ * libwebsockets' callbacks: what returns -1 from "writable" it takes for a broken socket. So the
+ * timer does it. */
 static void let_go(struct host_ws_client *client)
 {
 	if (client->wsi == NULL) {
@@ -156,15 +157,17 @@ static void on_lookup(uv_getaddrinfo_t *uv, int status, struct addrinfo *list)
 	struct host_ws_client *client = lookup->client;
 	if (client != NULL) {
 		client->lookup = NULL;
-		for (struct addrinfo *at = list; at != NULL && client->address_count < ADDRESSES_MAX;
-		     at = at->ai_next) {
+		for (struct addrinfo *at = list;
+		     at != NULL && client->address_count < ADDRESSES_MAX; at = at->ai_next) {
 			char *text = client->addresses[client->address_count];
 			if (at->ai_family == AF_INET)
-				status = uv_ip4_name((const struct sockaddr_in *)(const void *)at->ai_addr, text,
-						     sizeof client->addresses[0]);
+				status = uv_ip4_name(
+					(const struct sockaddr_in *)(const void *)at->ai_addr, text,
+					sizeof client->addresses[0]);
 			else
-				status = uv_ip6_name((const struct sockaddr_in6 *)(const void *)at->ai_addr,
-						     text, sizeof client->addresses[0]);
+				status = uv_ip6_name(
+					(const struct sockaddr_in6 *)(const void *)at->ai_addr,
+					text, sizeof client->addresses[0]);
 			if (status == 0)
 				client->address_count++;
 		}
@@ -183,8 +186,8 @@ static void look_up(struct host_ws_client *client)
 	client->lookup = host_alloc(sizeof *client->lookup);
 	client->lookup->client = client;
 	client->lookup->uv.data = client->lookup;
-	cs_assert(uv_getaddrinfo(host_loop_uv(client->loop), &client->lookup->uv, on_lookup, client->name, NULL,
-				 &hints) == 0);
+	cs_assert(uv_getaddrinfo(host_loop_uv(client->loop), &client->lookup->uv, on_lookup,
+				 client->name, NULL, &hints) == 0);
 }
 
 /* ---- silence ---- */
@@ -207,7 +210,8 @@ static void on_timer(void *context)
 		end(client, CS_ERR_TIMEOUT, "silent for too long");
 		return;
 	}
-	if (now - client->heard_ms >= client->ping_ms && now - client->pinged_ms >= client->ping_ms) {
+	if (now - client->heard_ms >= client->ping_ms &&
+	    now - client->pinged_ms >= client->ping_ms) {
 		client->pinged_ms = now;
 		client->ping_due = true;
 		lws_callback_on_writable(client->wsi);
@@ -223,13 +227,15 @@ static void watch_silence(struct host_ws_client *client)
 
 /* ---- libwebsockets' callbacks ---- */
 
-static int append_headers(struct host_ws_client *client, struct lws *wsi, unsigned char **p, size_t n)
+static int append_headers(struct host_ws_client *client, struct lws *wsi, unsigned char **p,
+			  size_t n)
 {
 	unsigned char *end_of_room = *p + n;
 	for (uint32_t i = 0; i < HOST_HTTP_HEADERS_MAX && client->headers[i][0] != NULL; i++)
 		if (lws_add_http_header_by_name(wsi, (const unsigned char *)client->headers[i][0],
 						(const unsigned char *)client->headers[i][1],
-						(int)strlen(client->headers[i][1]), p, end_of_room) != 0)
+						(int)strlen(client->headers[i][1]), p,
+						end_of_room) != 0)
 			return -1;
 	return 0;
 }
@@ -240,7 +246,8 @@ static int on_receive(struct host_ws_client *client, struct lws *wsi, const void
 	client->heard_ms = host_now_ms();
 	enum cs_err err = host_ws_inbox_add(&client->inbox, wsi, p, n, &complete);
 	if (err != CS_OK) {
-		fail(client, err, err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
+		fail(client, err,
+		     err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
 		lws_close_reason(wsi,
 				 err == CS_ERR_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
 							 : LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
@@ -284,10 +291,11 @@ static void on_connect_error(struct host_ws_client *client, const char *text)
 }
 
 /* The owner has let go of this connection: what comes is dropped. */
-static int on_orphan(struct host_ws_client *client, struct lws *wsi, enum lws_callback_reasons reason)
+static int on_orphan(struct host_ws_client *client, struct lws *wsi,
+		     enum lws_callback_reasons reason)
 {
-	if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLIENT_CLOSED ||
-	    reason == LWS_CALLBACK_WSI_DESTROY) {
+	if (reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR ||
+	    reason == LWS_CALLBACK_CLIENT_CLOSED || reason == LWS_CALLBACK_WSI_DESTROY) {
 		lws_set_opaque_user_data(wsi, NULL);
 		/* A connection that fails inside the call that makes it is not known yet. */
 		if (client->wsi == wsi)
@@ -299,7 +307,8 @@ static int on_orphan(struct host_ws_client *client, struct lws *wsi, enum lws_ca
 /* libwebsockets has a hundred reasons; those of no concern here go to its own default. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t len)
 {
 	struct host_ws_client *client = lws_get_opaque_user_data(wsi);
 	(void)user;
@@ -348,7 +357,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 #pragma GCC diagnostic pop
 
-static const struct lws_protocols protocols[] = {{.name = "caisson-client", .callback = on_event}, {.name = NULL}};
+static const struct lws_protocols protocols[] = {{.name = "caisson-client", .callback = on_event},
+						 {.name = NULL}};
 
 /* ---- what is shared ---- */
 
@@ -440,7 +450,8 @@ static enum cs_err take_url_parts(struct host_ws_client *client, CURLU *url)
 	if (has_port)
 		client->port = (uint16_t)strtoul(part, NULL, 10);
 	CS_TRY(take_part(client->name, sizeof client->name, url, CURLUPART_HOST));
-	(void)snprintf(client->host, sizeof client->host, has_port ? "%s:%u" : "%s", client->name, client->port);
+	(void)snprintf(client->host, sizeof client->host, has_port ? "%s:%u" : "%s", client->name,
+		       client->port);
 	size_t n = strlen(client->name);
 	if (n > 2 && client->name[0] == '[') {
 		memmove(client->name, client->name + 1, n - 2);
@@ -468,10 +479,12 @@ static enum cs_err take_url(struct host_ws_client *client, const char *text)
 	return err == CS_OK ? CS_OK : CS_ERR_MALFORMED;
 }
 
-static enum cs_err take_headers(struct host_ws_client *client, const struct host_http_header *headers)
+static enum cs_err take_headers(struct host_ws_client *client,
+				const struct host_http_header *headers)
 {
 	for (uint32_t i = 0; i < HOST_HTTP_HEADERS_MAX && headers[i].name != NULL; i++) {
-		if (strpbrk(headers[i].name, "\r\n:") != NULL || strpbrk(headers[i].value, "\r\n") != NULL)
+		if (strpbrk(headers[i].name, "\r\n:") != NULL ||
+		    strpbrk(headers[i].value, "\r\n") != NULL)
 			return CS_ERR_MALFORMED;
 		size_t room = strlen(headers[i].name) + 2;
 		client->headers[i][0] = host_alloc(room);
@@ -506,7 +519,9 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 		free_client(client);
 		if (err == CS_ERR_IO)
 			return cs_fail(why, err, "the CA file cannot be used");
-		return cs_fail(why, err, "not a ws or wss URL without user, or a bad header: %.100s", options->url);
+		return cs_fail(why, err,
+			       "not a ws or wss URL without user, or a bad header: %.100s",
+			       options->url);
 	}
 	client->loop = loop;
 	client->events = *events;
@@ -517,7 +532,8 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 	client->inbox.size_max = or_default(options->message_size_max, MESSAGE_SIZE_MAX);
 	host_ws_outbox_init(&client->outbox, or_default(options->queue_size_max, QUEUE_SIZE_MAX));
 	client->timer = host_timer_new(loop, on_timer, client);
-	host_timer_start(client->timer, or_default(options->connect_timeout_ms, CONNECT_TIMEOUT_MS), 0);
+	host_timer_start(client->timer, or_default(options->connect_timeout_ms, CONNECT_TIMEOUT_MS),
+			 0);
 	look_up(client);
 	*opened = client;
 	return CS_OK;

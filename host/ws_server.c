@@ -1,12 +1,12 @@
 #include "host/ws_server.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "host/alloc.h"
 #include "host/loop_inner.h"
 #include "host/ws.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define PEERS_MAX 256u
 #define MESSAGE_SIZE_MAX (64u * 1024u)
@@ -99,7 +99,8 @@ const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *na
 }
 
 /* Absent is empty; too long is an error, never cut. */
-static enum cs_err take_header(char value[HEADER_SIZE_MAX], struct lws *wsi, enum lws_token_indexes token)
+static enum cs_err take_header(char value[HEADER_SIZE_MAX], struct lws *wsi,
+			       enum lws_token_indexes token)
 {
 	int n = lws_hdr_total_length(wsi, token);
 	if (n <= 0)
@@ -154,7 +155,8 @@ static struct host_ws_peer *peer_new(struct host_ws_server *server, struct lws *
 	server->peers = peer;
 	server->peer_count++;
 	if (!host_timer_is_running(server->timer)) {
-		uint64_t step = (server->ping_ms < server->idle_ms ? server->ping_ms : server->idle_ms) / 4;
+		uint64_t step =
+			(server->ping_ms < server->idle_ms ? server->ping_ms : server->idle_ms) / 4;
 		host_timer_start(server->timer, step + 1, step + 1);
 	}
 	return peer;
@@ -246,7 +248,8 @@ static void watch_silence(void *context)
 		if (silence >= server->idle_ms) {
 			fail(peer, CS_ERR_TIMEOUT, "silent for too long");
 			host_ws_outbox_done(&peer->outbox);
-			close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION, "silent for too long");
+			close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+					  "silent for too long");
 		} else if (silence >= server->ping_ms && now - peer->pinged_ms >= server->ping_ms) {
 			peer->pinged_ms = now;
 			peer->ping_due = true;
@@ -255,8 +258,8 @@ static void watch_silence(void *context)
 	}
 }
 
-/* A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what returns -1 from "writable" it
- * takes for a broken socket. */
+/* A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what
+ * returns -1 from "writable" it takes for a broken socket. */
 static void close_peers(void *context)
 {
 	struct host_ws_server *server = context;
@@ -315,7 +318,8 @@ static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p,
 	peer->heard_ms = host_now_ms();
 	enum cs_err err = host_ws_inbox_add(&peer->inbox, wsi, p, n, &complete);
 	if (err != CS_OK) {
-		fail(peer, err, err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
+		fail(peer, err,
+		     err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
 		lws_close_reason(wsi,
 				 err == CS_ERR_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
 							 : LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
@@ -360,13 +364,14 @@ static void on_closed(struct host_ws_peer *peer, struct lws *wsi)
 	peer_free(peer);
 }
 
-static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi, enum lws_callback_reasons reason, void *in,
-			 size_t len);
+static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
+			 enum lws_callback_reasons reason, void *in, size_t len);
 
 /* libwebsockets has a hundred reasons; those of no concern here go to its own default. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t len)
 {
 	struct lws_vhost *vhost = lws_get_vhost(wsi);
 	struct host_ws_server *server = vhost != NULL ? lws_get_vhost_user(vhost) : NULL;
@@ -390,8 +395,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	}
 }
 
-static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi, enum lws_callback_reasons reason, void *in,
-			 size_t len)
+static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
+			 enum lws_callback_reasons reason, void *in, size_t len)
 {
 	struct host_ws_server *server = peer->server;
 	switch (reason) {
@@ -426,7 +431,8 @@ static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi, enum lws_ca
 }
 #pragma GCC diagnostic pop
 
-static const struct lws_protocols protocols[] = {{.name = "caisson", .callback = on_event}, {.name = NULL}};
+static const struct lws_protocols protocols[] = {{.name = "caisson", .callback = on_event},
+						 {.name = NULL}};
 
 /* ---- the server ---- */
 
@@ -440,8 +446,8 @@ static void server_freed(void *user)
 	free(user);
 }
 
-static enum cs_err listen_on(struct host_ws_server *server, const struct host_ws_server_options *options,
-			     struct cs_why *why)
+static enum cs_err listen_on(struct host_ws_server *server,
+			     const struct host_ws_server_options *options, struct cs_why *why)
 {
 	const char *address = options->address != NULL ? options->address : "127.0.0.1";
 	struct sockaddr_in in;
@@ -460,13 +466,15 @@ static enum cs_err listen_on(struct host_ws_server *server, const struct host_ws
 		return cs_fail(why, CS_ERR_INVALID, "%.64s is no numeric address", address);
 	server->vhost = lws_create_vhost(host_ws_context_lws(server->context), &info);
 	if (server->vhost == NULL || lws_get_vhost_listen_port(server->vhost) <= 0)
-		return cs_fail(why, CS_ERR_IO, "cannot listen on %.64s port %u", address, options->port);
+		return cs_fail(why, CS_ERR_IO, "cannot listen on %.64s port %u", address,
+			       options->port);
 	return CS_OK;
 }
 
 enum cs_err host_ws_server_new(struct host_ws_server **made, struct host_loop *loop,
 			       const struct host_ws_server_options *options,
-			       const struct host_ws_server_events *events, void *context, struct cs_why *why)
+			       const struct host_ws_server_events *events, void *context,
+			       struct cs_why *why)
 {
 	struct host_ws_server *server = host_alloc(sizeof *server);
 	server->loop = loop;

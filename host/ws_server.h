@@ -1,5 +1,6 @@
-/* A WebSocket server (RFC 6455) for text messages on its own port, on the same loop. A client that reads slower than is
- * written to it is dropped with a reason; it never makes the others wait or memory grow. */
+/* A WebSocket server (RFC 6455) for text messages on its own port, on the same loop. A client that
+ * reads slower than is written to it is dropped with a reason; it never makes the others wait or
+ * memory grow. */
 #ifndef HOST_WS_SERVER_H
 #define HOST_WS_SERVER_H
 
@@ -17,13 +18,14 @@ const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *nam
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name);
 
 struct host_ws_server_events {
-	/* OK opens the connection; else it is refused with the HTTP status of the error. The peer may not be written to before
-	 * opened. */
-	enum cs_err (*accept)(void *context, const struct host_ws_upgrade *upgrade, struct host_ws_peer *peer);
+	/* OK opens the connection; else it is refused with the HTTP status of the error. The peer
+	 * may not be written to before opened. */
+	enum cs_err (*accept)(void *context, const struct host_ws_upgrade *upgrade,
+			      struct host_ws_peer *peer);
 	void (*opened)(void *context, struct host_ws_peer *peer);
 	void (*message)(void *context, struct host_ws_peer *peer, struct cs_bytes text);
-	/* Once for each peer whose accept said OK; the peer is gone when it returns. FULL: was too slow. Not after
-	 * host_ws_server_free. */
+	/* Once for each peer whose accept said OK; the peer is gone when it returns. FULL: was too
+	 * slow. Not after host_ws_server_free. */
 	void (*closed)(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why);
 };
 
@@ -41,8 +43,8 @@ struct host_ws_server_options {
 /* IO: cannot bind. */
 CS_NODISCARD enum cs_err host_ws_server_new(struct host_ws_server **server, struct host_loop *loop,
 					    const struct host_ws_server_options *options,
-					    const struct host_ws_server_events *events, void *context,
-					    struct cs_why *why);
+					    const struct host_ws_server_events *events,
+					    void *context, struct cs_why *why);
 uint16_t host_ws_server_port(const struct host_ws_server *server);
 /* Closes everybody without further events. NULL is allowed. */
 void host_ws_server_free(struct host_ws_server *server);
@@ -53,10 +55,11 @@ void *host_ws_peer_get(const struct host_ws_peer *peer);
 const char *host_ws_peer_remote(const struct host_ws_peer *peer);
 /* Bytes that wait to be written: lets a producer that can pause do so. */
 uint64_t host_ws_peer_queued(const struct host_ws_peer *peer);
-/* The text is copied. FULL: it did not fit, the peer is being dropped (code 1013 "too slow"), closed will follow. CLOSED: it
- * is already closing. */
+/* The text is copied. FULL: it did not fit, the peer is being dropped (code 1013 "too slow"),
+ * closed will follow. CLOSED: it is already closing. */
 CS_NODISCARD enum cs_err host_ws_peer_send(struct host_ws_peer *peer, struct cs_bytes text);
-/* What is queued is written first. code: 1000 to 4999, reason at most 123 bytes. closed will follow. */
+/* What is queued is written first. code: 1000 to 4999, reason at most 123 bytes. closed will
+ * follow. */
 void host_ws_peer_close(struct host_ws_peer *peer, uint16_t code, const char *reason);
 
 #endif

@@ -1,4 +1,8 @@
 /* Supervised programs: descriptors, restarts, ends; listening sockets; the seal root on its way. */
+#include "host/alloc.h"
+#include "host/child.h"
+#include "tests/unit/support.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -6,10 +10,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
-#include "host/child.h"
-#include "tests/unit/support.h"
 
 #define WAIT_MS 10000
 
@@ -109,8 +109,10 @@ static void wait_for(struct fixture *f, bool (*done)(void *context), uint32_t wa
 
 static enum cs_err run(struct fixture *f, const char *script, int fd)
 {
-	struct host_child_options options = {
-		.program = "/bin/sh", .args = {"-c", script, f->out}, .backoff_min_ms = 20, .backoff_max_ms = 50};
+	struct host_child_options options = {.program = "/bin/sh",
+					     .args = {"-c", script, f->out},
+					     .backoff_min_ms = 20,
+					     .backoff_max_ms = 50};
 	struct cs_why why;
 	if (fd >= 0) {
 		options.fds[0] = fd;
@@ -174,7 +176,8 @@ static void test_stop_between_starts(void **state)
 	assert_int_equal(f->starts, 0);
 }
 
-/* The file is read from its start by the second child too; nothing but PATH and the descriptors comes along. */
+/* The file is read from its start by the second child too; nothing but PATH and the descriptors
+ * comes along. */
 static void test_descriptors_and_environment(void **state)
 {
 	struct fixture *f = *state;
@@ -184,7 +187,9 @@ static void test_descriptors_and_environment(void **state)
 	assert_int_equal(write(fd, "inherited\n", 10), 10);
 	assert_int_equal(setenv("SECRET", "x", 1), 0);
 	int other = open("/dev/null", O_RDONLY);
-	assert_ok(run(f, "read a <&3; ls /proc/self/fd | tr '\\n' ' ' > \"$0.fds\"; echo \"$a [$SECRET] $(env | grep -c =)\" >> \"$0\"",
+	assert_ok(run(f,
+		      "read a <&3; ls /proc/self/fd | tr '\\n' ' ' > \"$0.fds\"; echo \"$a "
+		      "[$SECRET] $(env | grep -c =)\" >> \"$0\"",
 		      fd));
 	(void)close(fd);
 	wait_for(f, has_ended, 2);
@@ -259,26 +264,35 @@ static void test_enclave_spawn(void **state)
 	(void)snprintf(script, sizeof script, "%s/enclave", f->folder);
 	int fd = open(script, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
 	assert_true(fd >= 0);
-	assert_true(dprintf(fd, "#!/bin/sh\n{ echo \"$@\"; head -c 64 <&4 | od -An -tx1 | tr -d ' \\n'; readlink /proc/self/fd/3; } "
-				"> %s.part && mv %s.part %s\nexec sleep 1000\n",
+	assert_true(dprintf(fd,
+			    "#!/bin/sh\n{ echo \"$@\"; head -c 64 <&4 | od -An -tx1 | tr -d ' "
+			    "\\n'; readlink /proc/self/fd/3; } "
+			    "> %s.part && mv %s.part %s\nexec sleep 1000\n",
 			    f->out, f->out, f->out) > 0);
 	(void)close(fd);
 	fd = open(root, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(dprintf(fd, "%064x\n", 0xabcdef) == 65);
 	(void)close(fd);
-	struct host_enclave_spawn_options options = {.program = script, .socket_path = socket_path, .seal_root_path = root,
-						     .args = {"--lineage", "0x00", "--manifest", "m.json"}};
+	struct host_enclave_spawn_options options = {
+		.program = script,
+		.socket_path = socket_path,
+		.seal_root_path = root,
+		.args = {"--lineage", "0x00", "--manifest", "m.json"}};
 	assert_ok(host_enclave_spawn(&f->child, f->loop, &options, &events, f, &why));
 	wait_for(f, has_out, 0);
 	struct cs_bytes out = read_file(f->out);
 	const char *text = (const char *)out.p;
-	assert_non_null(strstr(text, "--listen-fd 3 --seal-root-fd 4 --lineage 0x00 --manifest m.json\n"));
-	assert_non_null(strstr(text, "0000000000000000000000000000000000000000000000000000000000abcdefsocket:"));
+	assert_non_null(
+		strstr(text, "--listen-fd 3 --seal-root-fd 4 --lineage 0x00 --manifest m.json\n"));
+	assert_non_null(strstr(
+		text, "0000000000000000000000000000000000000000000000000000000000abcdefsocket:"));
 	assert_int_equal(chmod(root, 0644), 0);
 	struct host_child *second = NULL;
-	assert_err(host_enclave_spawn(&second, f->loop, &options, &events, f, &why), CS_ERR_FORBIDDEN);
+	assert_err(host_enclave_spawn(&second, f->loop, &options, &events, f, &why),
+		   CS_ERR_FORBIDDEN);
 	assert_int_equal(chmod(root, 0600), 0);
-	assert_err(host_enclave_spawn(&second, f->loop, &options, &events, f, &why), CS_ERR_CONFLICT);
+	assert_err(host_enclave_spawn(&second, f->loop, &options, &events, f, &why),
+		   CS_ERR_CONFLICT);
 	assert_null(second);
 	(void)unlink(root);
 	(void)unlink(script);
@@ -289,8 +303,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_restarts_with_backoff), T(test_killed_from_outside), T(test_stop), T(test_stop_of_the_stubborn),
-		T(test_stop_between_starts), T(test_descriptors_and_environment), T(test_no_such_program), T(test_listen),
+		T(test_restarts_with_backoff),
+		T(test_killed_from_outside),
+		T(test_stop),
+		T(test_stop_of_the_stubborn),
+		T(test_stop_between_starts),
+		T(test_descriptors_and_environment),
+		T(test_no_such_program),
+		T(test_listen),
 		T(test_enclave_spawn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

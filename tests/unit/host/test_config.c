@@ -1,8 +1,8 @@
 /* The configuration file: what is read, and what is refused by which sentence. */
-#include <unistd.h>
-
 #include "host/config.h"
 #include "tests/unit/support.h"
+
+#include <unistd.h>
 
 static enum cs_err check_url(const char *text, struct cs_why *why)
 {
@@ -77,40 +77,41 @@ static void test_defaults(void **state)
 static void test_everything(void **state)
 {
 	(void)state;
-	struct host_config *config = parse(
-		"# a comment\r\n"
-		"name = 'a\\b' # literal\r\n"
-		"\t\n"
-		"[ api ]\n"
-		"address=\"::1\"\n"
-		"port = 1_024\n"
-		"open = true\n"
-		"note = \"q\\\"b\\\\t\\tn\\nu\\u00e9 \xc3\xa9 # no comment\"\n"
-		"[[chains]]\n"
-		"id = \"a\"\n"
-		"rpc = [ # first\n"
-		"  \"http://a\", 'http://b',\n"
-		"  # none\n"
-		"  \"http://c\",\n"
-		"]\n"
-		"height = -5\n"
-		"[[chains.keys]]\n"
-		"name = \"k0\"\n"
-		"[[chains]]\n"
-		"id = \"b\"\n"
-		"rpc = [\"http://d\"]\n"
-		"height = 9223372036854775807\n"
-		"[[chains.keys]]\n"
-		"name = \"k1\"\n"
-		"[[chains.keys]]\n"
-		"name = \"k2\"\n"
-		"[tls]\n"
-		"file = \"x\"");
+	struct host_config *config =
+		parse("# a comment\r\n"
+		      "name = 'a\\b' # literal\r\n"
+		      "\t\n"
+		      "[ api ]\n"
+		      "address=\"::1\"\n"
+		      "port = 1_024\n"
+		      "open = true\n"
+		      "note = \"q\\\"b\\\\t\\tn\\nu\\u00e9 \xc3\xa9 # no comment\"\n"
+		      "[[chains]]\n"
+		      "id = \"a\"\n"
+		      "rpc = [ # first\n"
+		      "  \"http://a\", 'http://b',\n"
+		      "  # none\n"
+		      "  \"http://c\",\n"
+		      "]\n"
+		      "height = -5\n"
+		      "[[chains.keys]]\n"
+		      "name = \"k0\"\n"
+		      "[[chains]]\n"
+		      "id = \"b\"\n"
+		      "rpc = [\"http://d\"]\n"
+		      "height = 9223372036854775807\n"
+		      "[[chains.keys]]\n"
+		      "name = \"k1\"\n"
+		      "[[chains.keys]]\n"
+		      "name = \"k2\"\n"
+		      "[tls]\n"
+		      "file = \"x\"");
 	expect_good(config);
 	assert_string_equal(host_config_text(config, "name"), "a\\b");
 	assert_int_equal(host_config_number(config, "api.port"), 1024);
 	assert_true(host_config_bool(config, "api.open"));
-	assert_string_equal(host_config_text(config, "api.note"), "q\"b\\t\tn\nu\xc3\xa9 \xc3\xa9 # no comment");
+	assert_string_equal(host_config_text(config, "api.note"),
+			    "q\"b\\t\tn\nu\xc3\xa9 \xc3\xa9 # no comment");
 	assert_int_equal(host_config_count(config, "chains"), 2);
 	assert_int_equal(host_config_count(config, "chains[0].rpc"), 3);
 	assert_string_equal(host_config_text(config, "chains[0].rpc[2]"), "http://c");
@@ -127,7 +128,8 @@ static void test_everything(void **state)
 static void expect_error(const char *text, const char *error)
 {
 	struct host_config *config = parse(text);
-	if (host_config_error_count(config) != 1 || strcmp(host_config_error(config, 0), error) != 0) {
+	if (host_config_error_count(config) != 1 ||
+	    strcmp(host_config_error(config, 0), error) != 0) {
 		print_message("%s\n", text);
 		for (uint32_t i = 0; i < host_config_error_count(config); i++)
 			print_message("  %s\n", host_config_error(config, i));
@@ -139,28 +141,39 @@ static void expect_error(const char *text, const char *error)
 static void test_schema_errors(void **state)
 {
 	(void)state;
-	expect_error("[[chains]]\nid = \"e\"\nrpc = [\"http://a\"]\n", "test.toml: name: is required: Its name.");
-	expect_error(GOOD "id2 = 1\n", "test.toml:5: chains[0].id2: is not known; did you mean chains[].id?");
+	expect_error("[[chains]]\nid = \"e\"\nrpc = [\"http://a\"]\n",
+		     "test.toml: name: is required: Its name.");
+	expect_error(GOOD "id2 = 1\n",
+		     "test.toml:5: chains[0].id2: is not known; did you mean chains[].id?");
 	expect_error(GOOD "something = 1\n", "test.toml:5: chains[0].something: is not known");
-	expect_error(GOOD "[api]\nprot = 1\n", "test.toml:6: api.prot: is not known; did you mean api.port?");
-	expect_error(GOOD "[other]\n", "test.toml:5: other: is a table that is not known, or [[ ]] in place of [ ]");
-	expect_error(GOOD "[[api]]\n", "test.toml:5: api[0]: is a table that is not known, or [[ ]] in place of [ ]");
+	expect_error(GOOD "[api]\nprot = 1\n",
+		     "test.toml:6: api.prot: is not known; did you mean api.port?");
+	expect_error(GOOD "[other]\n",
+		     "test.toml:5: other: is a table that is not known, or [[ ]] in place of [ ]");
+	expect_error(GOOD "[[api]]\n",
+		     "test.toml:5: api[0]: is a table that is not known, or [[ ]] in place of [ ]");
 	expect_error(GOOD "[api]\nport = \"80\"\n", "test.toml:6: api.port: must be an integer");
 	expect_error(GOOD "[api]\nopen = 1\n", "test.toml:6: api.open: must be true or false");
-	expect_error(GOOD "[api]\naddress = [\"a\"]\n", "test.toml:6: api.address: must be a string");
-	expect_error(GOOD "[api]\nport = 70000\n", "test.toml:6: api.port: is 70000, must be 0 to 65534");
+	expect_error(GOOD "[api]\naddress = [\"a\"]\n",
+		     "test.toml:6: api.address: must be a string");
+	expect_error(GOOD "[api]\nport = 70000\n",
+		     "test.toml:6: api.port: is 70000, must be 0 to 65534");
 	expect_error(GOOD "[api]\nport = -1\n", "test.toml:6: api.port: is -1, must be 0 to 65534");
 	expect_error(GOOD "[api]\nport = 81\n", "test.toml:6: api.port: is odd");
-	expect_error(GOOD "[api]\naddress = \"\"\n", "test.toml:6: api.address: characters: 0, must be 1 to 45");
+	expect_error(GOOD "[api]\naddress = \"\"\n",
+		     "test.toml:6: api.address: characters: 0, must be 1 to 45");
 	expect_error("name = \"a\"\n[[chains]]\nid = \"e\"\nrpc = []\n",
 		     "test.toml:4: chains[0].rpc: elements: 0, must be 1 to 3");
 	expect_error("name = \"a\"\n[[chains]]\nid = \"e\"\nrpc = [\"http://a\", \"ftp://b\"]\n",
 		     "test.toml:4: chains[0].rpc[1]: does not begin with http://");
 	expect_error("name = \"a\"\n", "test.toml: chains: 0 entries, must be 1 to 2: [[chains]]");
-	expect_error(GOOD "[[chains]]\nid = \"b\"\nrpc = [\"http://b\"]\n[[chains]]\nid = \"c\"\nrpc = [\"http://c\"]\n",
+	expect_error(GOOD "[[chains]]\nid = \"b\"\nrpc = [\"http://b\"]\n[[chains]]\nid = "
+			  "\"c\"\nrpc = [\"http://c\"]\n",
 		     "test.toml: chains: 3 entries, must be 1 to 2: [[chains]]");
-	expect_error(GOOD "[tls]\n", "test.toml: tls.file: is required: Needed when there is a [tls].");
-	expect_error(GOOD "[[chains.keys]]\n", "test.toml: chains[0].keys[0].name: is required: A key of a chain.");
+	expect_error(GOOD "[tls]\n",
+		     "test.toml: tls.file: is required: Needed when there is a [tls].");
+	expect_error(GOOD "[[chains.keys]]\n",
+		     "test.toml: chains[0].keys[0].name: is required: A key of a chain.");
 }
 
 static void expect_form(const char *line, const char *error)
@@ -175,7 +188,8 @@ static void expect_form(const char *line, const char *error)
 static void test_values(void **state)
 {
 	(void)state;
-	static const char text[] = "api.note: is no string in quotes, integer, true, false or list of strings";
+	static const char text[] =
+		"api.note: is no string in quotes, integer, true, false or list of strings";
 	expect_form("note = yes", text);
 	expect_form("note = True", text);
 	expect_form("note =", text);
@@ -205,10 +219,13 @@ static void test_values(void **state)
 	expect_form("\"note\" = 1", "expected: name = value, [table] or [[table]]");
 	expect_form("note", "expected: name = value, [table] or [[table]]");
 	expect_form("= 1", "expected: name = value, [table] or [[table]]");
-	expect_form("note = [1]", "api.note: only strings may be in a list, and it must end with ]");
+	expect_form("note = [1]",
+		    "api.note: only strings may be in a list, and it must end with ]");
 	expect_form("note = [\"a\" \"b\"]", "api.note: a comma or ] is missing in the list");
-	expect_form("note = [[\"a\"]]", "api.note: only strings may be in a list, and it must end with ]");
-	expect_form("note = [,]", "api.note: only strings may be in a list, and it must end with ]");
+	expect_form("note = [[\"a\"]]",
+		    "api.note: only strings may be in a list, and it must end with ]");
+	expect_form("note = [,]",
+		    "api.note: only strings may be in a list, and it must end with ]");
 	expect_error(GOOD "[api]\nport = 2\nport = 4\n", "test.toml:7: api.port: is there twice");
 }
 
@@ -217,11 +234,14 @@ static void test_tables(void **state)
 	(void)state;
 	expect_error(GOOD "[api]\n[api]\n", "test.toml:6: api: the table is there twice");
 	expect_error(GOOD "[chains]\n", "test.toml:5: chains: is an array of tables: write [[ ]]");
-	expect_error(GOOD "[api\nport = 2\n", "test.toml:5: api: expected ] and the end of the line");
-	expect_error(GOOD "[[chains]\n", "test.toml:5: chains[1]: expected ]] and the end of the line");
-	expect_error(GOOD "[]\n", "test.toml:5: a table's name is missing or has other characters than A-Z a-z 0-9 _ -");
-	expect_error(GOOD "[\"api\"]\n",
-		     "test.toml:5: a table's name is missing or has other characters than A-Z a-z 0-9 _ -");
+	expect_error(GOOD "[api\nport = 2\n",
+		     "test.toml:5: api: expected ] and the end of the line");
+	expect_error(GOOD "[[chains]\n",
+		     "test.toml:5: chains[1]: expected ]] and the end of the line");
+	expect_error(GOOD "[]\n", "test.toml:5: a table's name is missing or has other characters "
+				  "than A-Z a-z 0-9 _ -");
+	expect_error(GOOD "[\"api\"]\n", "test.toml:5: a table's name is missing or has other "
+					 "characters than A-Z a-z 0-9 _ -");
 	expect_error(GOOD "[api] x\n", "test.toml:5: api: expected ] and the end of the line");
 	expect_error(GOOD "[tls]\nfile = \"a\"\n[[tls]]\n", "test.toml:7: tls: is a table already");
 }
@@ -229,8 +249,9 @@ static void test_tables(void **state)
 static void test_all_errors_at_once(void **state)
 {
 	(void)state;
-	struct host_config *config = parse("nmae = \"x\"\n[api]\nport = 70000\nopen = 3\n[[chains]]\nrpc = [\"ftp://a\"]\n"
-					   "[[chains]]\nid = \"b\"\n");
+	struct host_config *config = parse(
+		"nmae = \"x\"\n[api]\nport = 70000\nopen = 3\n[[chains]]\nrpc = [\"ftp://a\"]\n"
+		"[[chains]]\nid = \"b\"\n");
 	static const char *const want[] = {
 		"test.toml:1: nmae: is not known; did you mean name?",
 		"test.toml:3: api.port: is 70000, must be 0 to 65534",
@@ -244,7 +265,8 @@ static void test_all_errors_at_once(void **state)
 	for (uint32_t i = 0; i < CS_LEN(want); i++)
 		assert_string_equal(host_config_error(config, i), want[i]);
 	host_config_complain(config, "chains[0].rpc", "and %d more", 3);
-	assert_string_equal(host_config_error(config, CS_LEN(want)), "test.toml:6: chains[0].rpc: and 3 more");
+	assert_string_equal(host_config_error(config, CS_LEN(want)),
+			    "test.toml:6: chains[0].rpc: and 3 more");
 	host_config_free(config);
 }
 
@@ -256,7 +278,8 @@ static void test_bounds(void **state)
 	assert_non_null(text);
 	memset(text, '#', HOST_CONFIG_FILE_MAX + 1);
 	expect_error(text, "test.toml: the file is larger than 262144 bytes");
-	/* More errors than are kept, more keys than are taken, deep names: none of it is a crash. */
+	/* More errors than are kept, more keys than are taken, deep names: none of it is a crash.
+	 */
 	size_t n = 0;
 	for (int i = 0; i < 5000; i++)
 		n += (size_t)snprintf(text + n, room - n, "k%d = 1\n", i);
@@ -288,7 +311,8 @@ static void test_bounds(void **state)
 static void test_mutations(void **state)
 {
 	(void)state;
-	static const char good[] = GOOD "[api]\nport = 2 # c\nnote = \"a\\u0041\"\nopen = true\n[[chains.keys]]\nname = 'k'\n";
+	static const char good[] = GOOD "[api]\nport = 2 # c\nnote = \"a\\u0041\"\nopen = "
+					"true\n[[chains.keys]]\nname = 'k'\n";
 	char text[sizeof good];
 	for (size_t n = 0; n < sizeof good; n++)
 		host_config_free(host_config_parse(&schema, cs_bytes(good, n), "x"));
@@ -296,7 +320,8 @@ static void test_mutations(void **state)
 		for (int bit = 0; bit < 8; bit++) {
 			memcpy(text, good, sizeof good);
 			text[i] = (char)(text[i] ^ (1 << bit));
-			host_config_free(host_config_parse(&schema, cs_bytes(text, sizeof good - 1), "x"));
+			host_config_free(
+				host_config_parse(&schema, cs_bytes(text, sizeof good - 1), "x"));
 		}
 }
 
@@ -345,18 +370,19 @@ static void test_sample_and_reference(void **state)
 	assert_int_equal(fclose(to), 0);
 	for (size_t i = 0; i < CS_LEN(keys); i++)
 		assert_non_null(strstr(text, keys[i].sentence));
-	assert_non_null(strstr(text, "| `chains[].rpc` | strings, 1 to 3 elements | required | Its nodes. |\n"));
+	assert_non_null(strstr(
+		text, "| `chains[].rpc` | strings, 1 to 3 elements | required | Its nodes. |\n"));
 	free(text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_schema_errors), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_tables),       cmocka_unit_test(test_all_errors_at_once),
-		cmocka_unit_test(test_bounds),       cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_load),         cmocka_unit_test(test_sample_and_reference),
+		cmocka_unit_test(test_tables),        cmocka_unit_test(test_all_errors_at_once),
+		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_load),          cmocka_unit_test(test_sample_and_reference),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

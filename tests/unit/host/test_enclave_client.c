@@ -1,9 +1,5 @@
-/* The enclave's client against a small server of frames on the same loop, which can be told to break every rule. */
-#include <uv.h>
-
-#include <sys/un.h>
-#include <unistd.h>
-
+/* The enclave's client against a small server of frames on the same loop, which can be told to
+ * break every rule. */
 #include "host/alloc.h"
 #include "host/child.h"
 #include "host/enclave_client.h"
@@ -11,10 +7,22 @@
 #include "tests/unit/support.h"
 #include "wire/decode.h"
 
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
 #define WAIT_MS 10000
 #define CALLS 64u
 
-enum fault { GOOD, OTHER_SCHEMA, OTHER_NONCE, HELLO_REFUSED, HELLO_GARBAGE, HELLO_SILENCE, HELLO_WRONG_TYPE };
+enum fault {
+	GOOD,
+	OTHER_SCHEMA,
+	OTHER_NONCE,
+	HELLO_REFUSED,
+	HELLO_GARBAGE,
+	HELLO_SILENCE,
+	HELLO_WRONG_TYPE
+};
 
 struct answer {
 	uint32_t count;
@@ -83,7 +91,8 @@ static void send_frame(struct fixture *f, enum wire_type type, uint64_t id, stru
 		send_bytes(f, body);
 }
 
-static void send_message(struct fixture *f, enum wire_type type, uint64_t id, const ProtobufCMessage *message)
+static void send_message(struct fixture *f, enum wire_type type, uint64_t id,
+			 const ProtobufCMessage *message)
 {
 	uint8_t memory[8192];
 	struct cs_buf body;
@@ -129,7 +138,8 @@ static void answer_hello(struct fixture *f, uint64_t id, struct cs_bytes body)
 	SET(reply.report_data, report);
 	reply.backend = (char[]){"test"};
 	reply.build = (char[]){"test"};
-	send_message(f, f->fault == HELLO_WRONG_TYPE ? WIRE_STATUS_REPLY : WIRE_HELLO_REPLY, id, &reply.base);
+	send_message(f, f->fault == HELLO_WRONG_TYPE ? WIRE_STATUS_REPLY : WIRE_HELLO_REPLY, id,
+		     &reply.base);
 }
 
 static void on_hello(struct fixture *f, const struct wire_frame *frame, struct cs_bytes body)
@@ -352,7 +362,8 @@ static uint64_t ask(struct fixture *f, uint32_t index, struct cs_bytes body, uin
 {
 	uint64_t id = 0;
 	asked[index] = (struct asked){f, index};
-	assert_ok(host_enclave_call(f->client, &id, WIRE_STATUS, body, deadline_ms, on_answer, &asked[index]));
+	assert_ok(host_enclave_call(f->client, &id, WIRE_STATUS, body, deadline_ms, on_answer,
+				    &asked[index]));
 	assert_true(id != 0);
 	return id;
 }
@@ -389,8 +400,9 @@ static void test_largest_frame(void **state)
 	wait_for(f, has_answers, 2);
 	assert_int_equal(f->answers[0].size, CS_FRAME_BODY_SIZE_MAX);
 	assert_int_equal(f->answers[1].err, CS_OK);
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, cs_bytes(big, CS_FRAME_BODY_SIZE_MAX + 1), 1000,
-				     on_answer, NULL),
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS,
+				     cs_bytes(big, CS_FRAME_BODY_SIZE_MAX + 1), 1000, on_answer,
+				     NULL),
 		   CS_ERR_TOO_LARGE);
 	free(big);
 }
@@ -460,18 +472,25 @@ static void test_full(void **state)
 {
 	struct fixture *f = *state;
 	serve(f);
-	connect_with(f, (struct host_enclave_client_options){.calls_max = 2, .queue_size_max = 1000000});
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer, NULL), CS_ERR_UNAVAILABLE);
+	connect_with(
+		f, (struct host_enclave_client_options){.calls_max = 2, .queue_size_max = 1000000});
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer,
+				     NULL),
+		   CS_ERR_UNAVAILABLE);
 	wait_for(f, is_up, 1);
 	(void)ask(f, 0, CS_BYTES_NONE, 5000);
 	(void)ask(f, 1, CS_BYTES_NONE, 5000);
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer, NULL), CS_ERR_FULL);
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer,
+				     NULL),
+		   CS_ERR_FULL);
 	wait_for(f, has_answers, 2);
 	uint8_t *big = host_alloc(1000000);
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, cs_bytes(big, 1000000), 1000, on_answer, NULL),
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, cs_bytes(big, 1000000), 1000,
+				     on_answer, NULL),
 		   CS_ERR_FULL);
 	(void)ask(f, 2, cs_bytes(big, 900000), 5000);
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, cs_bytes(big, 900000), 1000, on_answer, NULL),
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, cs_bytes(big, 900000), 1000,
+				     on_answer, NULL),
 		   CS_ERR_FULL);
 	free(big);
 	wait_for(f, has_answers, 3);
@@ -490,7 +509,9 @@ static void test_reconnects(void **state)
 	assert_int_equal(f->answers[0].err, CS_ERR_CLOSED);
 	assert_int_equal(f->answers[1].err, CS_ERR_CLOSED);
 	assert_int_equal(f->down_err, CS_ERR_CLOSED);
-	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer, NULL), CS_ERR_UNAVAILABLE);
+	assert_err(host_enclave_call(f->client, NULL, WIRE_STATUS, CS_BYTES_NONE, 1000, on_answer,
+				     NULL),
+		   CS_ERR_UNAVAILABLE);
 	wait_for(f, is_down, 3);
 	assert_int_equal(f->down_err, CS_ERR_UNAVAILABLE);
 	f->hold = false;
@@ -577,7 +598,8 @@ static void breach(struct fixture *f, struct cs_bytes bytes, enum cs_err err)
 	wait_for(f, is_up, 2);
 }
 
-static void breach_with(struct fixture *f, uint32_t size, unsigned type, unsigned zeros, uint64_t id, enum cs_err err)
+static void breach_with(struct fixture *f, uint32_t size, unsigned type, unsigned zeros,
+			uint64_t id, enum cs_err err)
 {
 	uint8_t head[WIRE_FRAME_HEAD_SIZE];
 	cs_put_be32(head, size);
@@ -683,13 +705,32 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_many_in_flight), T(test_largest_frame), T(test_any_order_and_refusals), T(test_bytes_one_by_one),
-		T(test_deadline_and_cancel), T(test_full), T(test_reconnects), T(test_nobody_there),
-		T(test_other_schema), T(test_other_nonce), T(test_hello_refused), T(test_hello_garbage),
-		T(test_hello_silence), T(test_hello_wrong_type), T(test_frame_too_large), T(test_frame_unknown_type),
-		T(test_frame_not_zero), T(test_reply_to_nothing), T(test_reply_to_id_zero), T(test_reply_of_other_type),
-		T(test_request_as_reply), T(test_refusal_garbage), T(test_refusal_without_code),
-		T(test_refusal_of_unknown_code), T(test_freed_in_answer), T(test_freed_when_lost),
+		T(test_many_in_flight),
+		T(test_largest_frame),
+		T(test_any_order_and_refusals),
+		T(test_bytes_one_by_one),
+		T(test_deadline_and_cancel),
+		T(test_full),
+		T(test_reconnects),
+		T(test_nobody_there),
+		T(test_other_schema),
+		T(test_other_nonce),
+		T(test_hello_refused),
+		T(test_hello_garbage),
+		T(test_hello_silence),
+		T(test_hello_wrong_type),
+		T(test_frame_too_large),
+		T(test_frame_unknown_type),
+		T(test_frame_not_zero),
+		T(test_reply_to_nothing),
+		T(test_reply_to_id_zero),
+		T(test_reply_of_other_type),
+		T(test_request_as_reply),
+		T(test_refusal_garbage),
+		T(test_refusal_without_code),
+		T(test_refusal_of_unknown_code),
+		T(test_freed_in_answer),
+		T(test_freed_when_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

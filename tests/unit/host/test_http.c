@@ -1,11 +1,11 @@
 /* HTTP client and server against each other in one loop. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
 #include "tests/unit/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define WAIT_MS 10000
 
@@ -42,8 +42,10 @@ static void on_done(void *context, const struct host_http_response *response)
 	f->answers++;
 	f->err = response->err;
 	f->status = response->status;
-	f->body_size = response->body.n < sizeof f->body - 1 ? response->body.n : sizeof f->body - 1;
-	memcpy(f->body, response->body.p != NULL ? (const void *)response->body.p : "", f->body_size);
+	f->body_size =
+		response->body.n < sizeof f->body - 1 ? response->body.n : sizeof f->body - 1;
+	memcpy(f->body, response->body.p != NULL ? (const void *)response->body.p : "",
+	       f->body_size);
 	f->body[f->body_size] = 0;
 	f->header[0] = 0;
 	if (f->want_header != NULL && response->err == CS_OK) {
@@ -65,7 +67,8 @@ static void wait_answers(struct fixture *f, uint32_t count)
 	assert_int_equal(host_loop_run_until(f->loop, all_answered, f, WAIT_MS), CS_OK);
 }
 
-static void call(struct fixture *f, const char *method, const char *path, const char *body, const char *key)
+static void call(struct fixture *f, const char *method, const char *path, const char *body,
+		 const char *key)
 {
 	char url[4096];
 	char bearer[256];
@@ -98,9 +101,10 @@ static void show(void *context, struct host_http_exchange *e)
 	const char *none = host_http_query(e, "none");
 	const struct host_api_key *key = host_http_key(e);
 	(void)context;
-	(void)snprintf(text, sizeof text, "%s %s %s q=%s none=%s key=%s remote=%s", host_http_method(e),
-		       host_http_param(e, "id"), host_http_pattern(e), q != NULL ? q : "null",
-		       none != NULL ? none : "null", key != NULL ? key->name : "nobody", host_http_remote(e));
+	(void)snprintf(text, sizeof text, "%s %s %s q=%s none=%s key=%s remote=%s",
+		       host_http_method(e), host_http_param(e, "id"), host_http_pattern(e),
+		       q != NULL ? q : "null", none != NULL ? none : "null",
+		       key != NULL ? key->name : "nobody", host_http_remote(e));
 	host_http_reply(e, 200, "text/plain", cs_bytes_str(text));
 }
 
@@ -148,7 +152,8 @@ static void start_server(struct fixture *f, struct host_http_server_options opti
 	options.observe = observe;
 	options.observe_context = f;
 	assert_int_equal(host_http_server_new(&f->server, f->loop, &options, &why), CS_OK);
-	(void)snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u", host_http_server_port(f->server));
+	(void)snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u",
+		       host_http_server_port(f->server));
 	host_http_server_route(f->server, "POST", "/echo", 0, echo, f);
 	host_http_server_route(f->server, "PUT", "/echo", 0, echo, f);
 	host_http_server_route(f->server, "GET", "/things/{id}", 0, show, f);
@@ -212,9 +217,11 @@ static void test_parts_of_a_request(void **state)
 	struct fixture *f = *state;
 	start_server(f, (struct host_http_server_options){0});
 	call(f, NULL, "/things/a%20b?x=1&q=1%2B1+2&q=no", NULL, NULL);
-	assert_string_equal(f->body, "GET a b /things/{id} q=1+1 2 none=null key=nobody remote=127.0.0.1");
+	assert_string_equal(f->body,
+			    "GET a b /things/{id} q=1+1 2 none=null key=nobody remote=127.0.0.1");
 	call(f, NULL, "/things/%2e%2e?none", NULL, NULL);
-	assert_string_equal(f->body, "GET .. /things/{id} q=null none= key=nobody remote=127.0.0.1");
+	assert_string_equal(f->body,
+			    "GET .. /things/{id} q=null none= key=nobody remote=127.0.0.1");
 	call(f, "HEAD", "/things/1", NULL, NULL);
 	assert_int_equal(f->status, 200);
 	assert_int_equal(f->body_size, 0);
@@ -239,8 +246,9 @@ static void test_unknown_and_wrong(void **state)
 	struct fixture *f = *state;
 	start_server(f, (struct host_http_server_options){0});
 	f->want_header = "content-type";
-	static const char *const unknown[] = {"/", "/nothing", "/things", "/things/", "/things/1/2", "/echo/", "//echo",
-					      "/things/%00", "/things/%zz", "/things/%2"};
+	static const char *const unknown[] = {"/",           "/nothing",  "/things", "/things/",
+					      "/things/1/2", "/echo/",    "//echo",  "/things/%00",
+					      "/things/%zz", "/things/%2"};
 	for (size_t i = 0; i < CS_LEN(unknown); i++) {
 		call(f, NULL, unknown[i], NULL, NULL);
 		expect_problem(f, 404, "not-found");
@@ -261,7 +269,8 @@ static void test_keys(void **state)
 	struct fixture *f = *state;
 	start_server(f, (struct host_http_server_options){0});
 	call(f, NULL, "/secret/1", NULL, key_text);
-	assert_string_equal(f->body, "GET 1 /secret/{id} q=null none=null key=all remote=127.0.0.1");
+	assert_string_equal(f->body,
+			    "GET 1 /secret/{id} q=null none=null key=all remote=127.0.0.1");
 	call(f, NULL, "/secret/1", NULL, weak_text);
 	assert_int_equal(f->status, 200);
 	f->want_header = "content-type";
@@ -286,7 +295,8 @@ static void test_json(void **state)
 	assert_int_equal(f->status, 201);
 	assert_string_equal(f->body, "{\"a\":[1,\"\\u00E9\"]}");
 	f->want_header = "content-type";
-	static const char *const bad[] = {"", "{", "{\"a\":1,\"a\":2}", "{} x", "[1,]", "{\"a\":\"\xff\"}", "nul"};
+	static const char *const bad[] = {
+		"", "{", "{\"a\":1,\"a\":2}", "{} x", "[1,]", "{\"a\":\"\xff\"}", "nul"};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		call(f, "POST", "/json", bad[i], NULL);
 		expect_problem(f, 400, "malformed");
@@ -309,13 +319,15 @@ static void test_later(void **state)
 	for (uint32_t i = 0; i < 40; i++)
 		assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_OK);
 	assert_int_equal(host_http_calls_in_flight(f->client), 40);
-	/* 16 connections to one host: so many are with the handler, the others wait in the client. */
+	/* 16 connections to one host: so many are with the handler, the others wait in the client.
+	 */
 	while (f->answers < 40) {
 		uint32_t before = f->answers;
 		assert_int_equal(host_loop_run_until(f->loop, has_kept, f, WAIT_MS), CS_OK);
 		/* The last one first. */
 		while (f->kept_count > 0)
-			host_http_reply(f->kept[--f->kept_count], 202, "text/plain", cs_bytes_str("later"));
+			host_http_reply(f->kept[--f->kept_count], 202, "text/plain",
+					cs_bytes_str("later"));
 		wait_answers(f, before + 1);
 		assert_int_equal(f->status, 202);
 		assert_string_equal(f->body, "later");
@@ -428,19 +440,28 @@ static void test_client_refuses(void **state)
 	struct fixture *f = *state;
 	struct cs_why why;
 	start_server(f, (struct host_http_server_options){0});
-	static const char *const bad[] = {"", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://u:p@127.0.0.1/",
-					  "127.0.0.1", "http://127.0.0.1:99999/", "http://a b/"};
+	static const char *const bad[] = {"",
+					  "ftp://127.0.0.1/",
+					  "file:///etc/passwd",
+					  "http://",
+					  "http://u:p@127.0.0.1/",
+					  "127.0.0.1",
+					  "http://127.0.0.1:99999/",
+					  "http://a b/"};
 	for (size_t i = 0; i < CS_LEN(bad); i++)
 		assert_int_equal(host_http_client_allow(f->client, bad[i], &why), CS_ERR_MALFORMED);
 	char url[128];
 	struct host_http_request request = {.url = url};
-	(void)snprintf(url, sizeof url, "http://127.0.0.2:%u/echo", host_http_server_port(f->server));
+	(void)snprintf(url, sizeof url, "http://127.0.0.2:%u/echo",
+		       host_http_server_port(f->server));
 	assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_ERR_FORBIDDEN);
-	(void)snprintf(url, sizeof url, "https://127.0.0.1:%u/echo", host_http_server_port(f->server));
+	(void)snprintf(url, sizeof url, "https://127.0.0.1:%u/echo",
+		       host_http_server_port(f->server));
 	assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_ERR_FORBIDDEN);
 	(void)snprintf(url, sizeof url, "http://127.0.0.1:1/echo");
 	assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_ERR_FORBIDDEN);
-	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u@127.0.0.9/", host_http_server_port(f->server));
+	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u@127.0.0.9/",
+		       host_http_server_port(f->server));
 	assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_ERR_MALFORMED);
 	(void)snprintf(url, sizeof url, "%s/echo", f->base);
 	request.headers[0] = (struct host_http_header){"X-A", "b\r\nX-C: d"};
@@ -457,7 +478,8 @@ static void test_client_bounds(void **state)
 	char url[128];
 	start_server(f, (struct host_http_server_options){0});
 	(void)snprintf(url, sizeof url, "%s/echo", f->base);
-	struct host_http_request request = {.url = url, .body = cs_bytes_str("0123456789"), .response_size_max = 10};
+	struct host_http_request request = {
+		.url = url, .body = cs_bytes_str("0123456789"), .response_size_max = 10};
 	assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_OK);
 	wait_answers(f, 1);
 	assert_int_equal(f->status, 200);
@@ -484,7 +506,8 @@ static void test_client_full(void **state)
 	char url[128];
 	start_server(f, (struct host_http_server_options){0});
 	host_http_client_free(f->client);
-	f->client = host_http_client_new(f->loop, &(struct host_http_client_options){.calls_max = 3});
+	f->client =
+		host_http_client_new(f->loop, &(struct host_http_client_options){.calls_max = 3});
 	assert_int_equal(host_http_client_allow(f->client, f->base, NULL), CS_OK);
 	(void)snprintf(url, sizeof url, "%s/echo", f->base);
 	struct host_http_request request = {.url = url, .body = cs_bytes_str("x")};
@@ -528,7 +551,8 @@ static void test_client_freed_in_callback(void **state)
 	(void)snprintf(url, sizeof url, "%s/echo", f->base);
 	struct host_http_request request = {.url = url, .body = cs_bytes_str("x")};
 	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(host_http_send(f->client, NULL, &request, i == 0 ? free_inside : on_done,
+		assert_int_equal(host_http_send(f->client, NULL, &request,
+						i == 0 ? free_inside : on_done,
 						i == 0 ? (void *)&freeing : (void *)f),
 				 CS_OK);
 	assert_int_equal(host_loop_run_until(f->loop, is_freed, &freeing, WAIT_MS), CS_OK);
@@ -552,10 +576,22 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_echo), T(test_parts_of_a_request), T(test_unknown_and_wrong), T(test_keys), T(test_json),
-		T(test_later), T(test_too_late), T(test_client_gone_while_waiting), T(test_server_freed_while_handling),
-		T(test_drain), T(test_drain_idle), T(test_client_refuses), T(test_client_bounds), T(test_client_full),
-		T(test_client_freed_in_callback), T(test_cannot_bind),
+		T(test_echo),
+		T(test_parts_of_a_request),
+		T(test_unknown_and_wrong),
+		T(test_keys),
+		T(test_json),
+		T(test_later),
+		T(test_too_late),
+		T(test_client_gone_while_waiting),
+		T(test_server_freed_while_handling),
+		T(test_drain),
+		T(test_drain_idle),
+		T(test_client_refuses),
+		T(test_client_bounds),
+		T(test_client_full),
+		T(test_client_freed_in_callback),
+		T(test_cannot_bind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

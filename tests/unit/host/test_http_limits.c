@@ -1,13 +1,14 @@
-/* What hostile clients do to the HTTP server and hostile servers to the HTTP client, over plain sockets. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+/* What hostile clients do to the HTTP server and hostile servers to the HTTP client, over plain
+ * sockets. */
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
 #include "tests/unit/support.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define WAIT_MS 10000
 #define BODY_MAX 1000u
@@ -83,7 +84,8 @@ static void serve(struct fixture *f, struct host_http_server_options options)
 
 static int plain_connect(const struct fixture *f)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(host_http_server_port(f->server)),
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(host_http_server_port(f->server)),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_true(fd >= 0);
@@ -159,8 +161,9 @@ static void test_body_at_bound(void **state)
 {
 	struct fixture *f = *state;
 	char text[2048];
-	int n = snprintf(text, sizeof text, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n%0*d", BODY_MAX,
-			 (int)BODY_MAX, 0);
+	int n = snprintf(text, sizeof text,
+			 "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n%0*d",
+			 BODY_MAX, (int)BODY_MAX, 0);
 	assert_true(n > 0);
 	expect_answer(f, text, 200);
 	assert_int_equal(f->handled_size, BODY_MAX);
@@ -178,14 +181,19 @@ static void test_body_announced_too_large(void **state)
 static void test_body_announced_absurd(void **state)
 {
 	struct fixture *f = *state;
-	expect_answer(f, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n", 413);
+	expect_answer(
+		f, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n",
+		413);
 	assert_int_equal(f->handled, 0);
 }
 
 static void test_chunks(void **state)
 {
 	struct fixture *f = *state;
-	expect_answer(f, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 200);
+	expect_answer(f,
+		      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		      "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+		      200);
 	assert_int_equal(f->handled_size, 5);
 }
 
@@ -193,8 +201,10 @@ static void test_chunks_too_large(void **state)
 {
 	struct fixture *f = *state;
 	char text[4096];
-	int n = snprintf(text, sizeof text, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-					    "258\r\n%0600d\r\n258\r\n%0600d\r\n0\r\n\r\n", 0, 0);
+	int n = snprintf(text, sizeof text,
+			 "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+			 "258\r\n%0600d\r\n258\r\n%0600d\r\n0\r\n\r\n",
+			 0, 0);
 	assert_true(n > 0);
 	expect_answer(f, text, 413);
 	assert_int_equal(f->handled, 0);
@@ -206,8 +216,10 @@ static void test_chunks_endless(void **state)
 	struct fixture *f = *state;
 	char text[8192];
 	serve(f, (struct host_http_server_options){0});
-	int n = snprintf(text, sizeof text, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-					    "1000\r\n%04096d\r\n", 0);
+	int n = snprintf(text, sizeof text,
+			 "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+			 "1000\r\n%04096d\r\n",
+			 0);
 	say(f, text, (size_t)n);
 	wait_for(f, has_ended);
 	assert_int_equal(f->handled, 0);
@@ -230,11 +242,14 @@ static void test_not_http(void **state)
 {
 	struct fixture *f = *state;
 	serve(f, (struct host_http_server_options){0});
-	static const char *const bad[] = {"\x16\x03\x01\x02garbage\r\n\r\n", "GET\r\n\r\n", "GET /echo\r\n\r\n",
-					  "GET /echo HTTP/1.1\r\nno colon\r\n\r\n",
-					  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-					  "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
-					  "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
+	static const char *const bad[] = {
+		"\x16\x03\x01\x02garbage\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET /echo\r\n\r\n",
+		"GET /echo HTTP/1.1\r\nno colon\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		f->ended = false;
 		f->heard_size = 0;
@@ -292,7 +307,8 @@ static void test_silent(void **state)
 static void test_cut_body(void **state)
 {
 	struct fixture *f = *state;
-	static const char text[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"half\":";
+	static const char text[] =
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"half\":";
 	serve(f, (struct host_http_server_options){.receive_timeout_ms = 300});
 	say(f, text, sizeof text - 1);
 	(void)shutdown(f->fd, SHUT_WR);
@@ -303,7 +319,8 @@ static void test_cut_body(void **state)
 static void test_pipelined(void **state)
 {
 	struct fixture *f = *state;
-	static const char text[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	static const char text[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /echo "
+				   "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 	serve(f, (struct host_http_server_options){0});
 	say(f, text, sizeof text - 1);
 	wait_for(f, has_ended);
@@ -315,7 +332,8 @@ static void test_many_connections(void **state)
 {
 	struct fixture *f = *state;
 	int fds[8];
-	serve(f, (struct host_http_server_options){.connections_max = 4, .receive_timeout_ms = 300});
+	serve(f,
+	      (struct host_http_server_options){.connections_max = 4, .receive_timeout_ms = 300});
 	for (size_t i = 0; i < CS_LEN(fds); i++)
 		fds[i] = plain_connect(f);
 	static const char text[] = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -363,7 +381,8 @@ static void serve_by_hand(void *context)
 
 static void ask_by_hand(struct fixture *f, const char *text, size_t n)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof address;
 	char url[64];
 	f->say = text;
@@ -377,7 +396,8 @@ static void ask_by_hand(struct fixture *f, const char *text, size_t n)
 	f->client = host_http_client_new(f->loop, NULL);
 	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(address.sin_port));
 	assert_ok(host_http_client_allow(f->client, url, NULL));
-	struct host_http_request request = {.url = url, .timeout_ms = 500, .response_size_max = 100000};
+	struct host_http_request request = {
+		.url = url, .timeout_ms = 500, .response_size_max = 100000};
 	assert_ok(host_http_send(f->client, NULL, &request, on_done, f));
 	wait_for(f, has_answer);
 }
@@ -434,7 +454,8 @@ static void test_answer_headers_endless(void **state)
 {
 	struct fixture *f = *state;
 	f->endless = true;
-	ask_by_hand(f, "HTTP/1.1 200 OK\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 66);
+	ask_by_hand(f, "HTTP/1.1 200 OK\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n",
+		    66);
 	assert_true(f->err == CS_ERR_TOO_LARGE || f->err == CS_ERR_IO);
 }
 
@@ -442,7 +463,10 @@ static void test_redirect_is_not_followed(void **state)
 {
 	struct fixture *f = *state;
 	f->close_after = true;
-	ask_by_hand(f, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 73);
+	ask_by_hand(
+		f,
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+		73);
 	assert_int_equal(f->err, CS_OK);
 	assert_int_equal(f->status, 302);
 }
@@ -451,12 +475,29 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_body_at_bound), T(test_body_announced_too_large), T(test_body_announced_absurd), T(test_chunks),
-		T(test_chunks_too_large), T(test_chunks_endless), T(test_headers_too_large), T(test_not_http),
-		T(test_slow_request_line), T(test_slow_headers), T(test_slow_body), T(test_silent), T(test_cut_body),
-		T(test_pipelined), T(test_many_connections), T(test_answer_without_length), T(test_answer_endless),
-		T(test_answer_announced_too_large), T(test_answer_cut), T(test_answer_never), T(test_answer_not_http),
-		T(test_answer_headers_endless), T(test_redirect_is_not_followed),
+		T(test_body_at_bound),
+		T(test_body_announced_too_large),
+		T(test_body_announced_absurd),
+		T(test_chunks),
+		T(test_chunks_too_large),
+		T(test_chunks_endless),
+		T(test_headers_too_large),
+		T(test_not_http),
+		T(test_slow_request_line),
+		T(test_slow_headers),
+		T(test_slow_body),
+		T(test_silent),
+		T(test_cut_body),
+		T(test_pipelined),
+		T(test_many_connections),
+		T(test_answer_without_length),
+		T(test_answer_endless),
+		T(test_answer_announced_too_large),
+		T(test_answer_cut),
+		T(test_answer_never),
+		T(test_answer_not_http),
+		T(test_answer_headers_endless),
+		T(test_redirect_is_not_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

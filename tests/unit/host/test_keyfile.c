@@ -1,10 +1,10 @@
 /* Files with secrets, and API keys. */
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "host/api_key.h"
 #include "host/keyfile.h"
 #include "tests/unit/support.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char path[64];
 static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
@@ -89,7 +89,8 @@ static void test_token(void **state)
 	write_file(text, 0400);
 	assert_ok(host_tokenfile_load(token, path, &why));
 	assert_int_equal(strlen(token), HOST_TOKEN_MAX);
-	static const char *const bad[] = {"", "short", "with a space in it, long enough", "with\ta tab in it, long enough"};
+	static const char *const bad[] = {"", "short", "with a space in it, long enough",
+					  "with\ta tab in it, long enough"};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		write_file(bad[i], 0600);
 		assert_err(host_tokenfile_load(token, path, &why), CS_ERR_MALFORMED);
@@ -145,7 +146,9 @@ static void test_api_keys(void **state)
 	char second[65];
 	hash_text(first, "0123456789abcdef0123456789abcdef");
 	hash_text(second, "another key of thirty-two letters");
-	(void)snprintf(text, sizeof text, "# who may call\n\nalice read,write %s # comment\r\n  bob\tadmin\t%s", first, second);
+	(void)snprintf(text, sizeof text,
+		       "# who may call\n\nalice read,write %s # comment\r\n  bob\tadmin\t%s", first,
+		       second);
 	assert_ok(host_api_keys_parse(&keys, cs_bytes_str(text), scopes, &why));
 	assert_int_equal(keys.count, 2);
 	assert_ok(host_api_keys_check(&key, &keys, "Bearer 0123456789abcdef0123456789abcdef", 1));
@@ -154,10 +157,14 @@ static void test_api_keys(void **state)
 	assert_ok(host_api_keys_check(&key, &keys, "Bearer another key of thirty-two letters", 4));
 	assert_string_equal(key->name, "bob");
 	key = NULL;
-	assert_err(host_api_keys_check(&key, &keys, "Bearer 0123456789abcdef0123456789abcdef", 4), CS_ERR_FORBIDDEN);
-	assert_err(host_api_keys_check(&key, &keys, "Bearer 0123456789abcdef0123456789abcdeF", 1), CS_ERR_UNAUTHORIZED);
-	assert_err(host_api_keys_check(&key, &keys, "0123456789abcdef0123456789abcdef", 1), CS_ERR_UNAUTHORIZED);
-	assert_err(host_api_keys_check(&key, &keys, "Basic 0123456789abcdef0123456789abcdef", 1), CS_ERR_UNAUTHORIZED);
+	assert_err(host_api_keys_check(&key, &keys, "Bearer 0123456789abcdef0123456789abcdef", 4),
+		   CS_ERR_FORBIDDEN);
+	assert_err(host_api_keys_check(&key, &keys, "Bearer 0123456789abcdef0123456789abcdeF", 1),
+		   CS_ERR_UNAUTHORIZED);
+	assert_err(host_api_keys_check(&key, &keys, "0123456789abcdef0123456789abcdef", 1),
+		   CS_ERR_UNAUTHORIZED);
+	assert_err(host_api_keys_check(&key, &keys, "Basic 0123456789abcdef0123456789abcdef", 1),
+		   CS_ERR_UNAUTHORIZED);
 	assert_err(host_api_keys_check(&key, &keys, "Bearer ", 1), CS_ERR_UNAUTHORIZED);
 	assert_err(host_api_keys_check(&key, &keys, "", 1), CS_ERR_UNAUTHORIZED);
 	assert_err(host_api_keys_check(&key, &keys, NULL, 0), CS_ERR_UNAUTHORIZED);
@@ -183,7 +190,8 @@ static void test_api_keys_refused(void **state)
 	refuse_keys("alice read 00", CS_ERR_MALFORMED, "line 1:");
 	refuse_keys("alice read " HASH "00", CS_ERR_MALFORMED, "line 1:");
 	refuse_keys("alice read " HASH " more", CS_ERR_MALFORMED, "line 1:");
-	refuse_keys("alice-with-a-name-that-is-longer-than-32 read " HASH, CS_ERR_MALFORMED, "line 1:");
+	refuse_keys("alice-with-a-name-that-is-longer-than-32 read " HASH, CS_ERR_MALFORMED,
+		    "line 1:");
 	refuse_keys("al\xc3\xa9 read " HASH, CS_ERR_MALFORMED, "line 1:");
 	refuse_keys("alice root " HASH, CS_ERR_INVALID, "line 1:");
 	refuse_keys("alice read, " HASH, CS_ERR_INVALID, "line 1:");
@@ -216,9 +224,9 @@ int main(void)
 		return 1;
 	(void)snprintf(path, sizeof path, "%s/key", folder);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_key),      cmocka_unit_test(test_key_refused),
-		cmocka_unit_test(test_token),    cmocka_unit_test(test_file),
-		cmocka_unit_test(test_api_keys), cmocka_unit_test(test_api_keys_refused),
+		cmocka_unit_test(test_key),           cmocka_unit_test(test_key_refused),
+		cmocka_unit_test(test_token),         cmocka_unit_test(test_file),
+		cmocka_unit_test(test_api_keys),      cmocka_unit_test(test_api_keys_refused),
 		cmocka_unit_test(test_api_keys_file),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* Lines of the log: both forms, escaping, level, rate. */
-#include <unistd.h>
-
 #include "host/log.h"
 #include "tests/unit/support.h"
+
+#include <unistd.h>
 
 static FILE *file;
 
@@ -40,11 +40,14 @@ static void test_for_people(void **state)
 	(void)state;
 	struct cs_hash hash = {{0xab}};
 	open_log(HOST_LOG_INFO, false, 0);
-	log_info("chain.head", LOG_U64("height", 18446744073709551615u), LOG_I64("diff", -3), LOG_BOOL("final", true),
-		 LOG_TEXT("chain", "eip155:1"), LOG_TEXT("why", "two words"), LOG_TEXT("empty", ""),
-		 LOG_TEXT("none", NULL), LOG_HASH("hash", &hash), LOG_ERR(CS_ERR_NOT_FINAL));
-	expect_line("info  chain.head height=18446744073709551615 diff=-3 final=true chain=eip155:1 why=\"two words\" "
-		    "empty=\"\" none=null hash=0xab00000000000000000000000000000000000000000000000000000000000000 "
+	log_info("chain.head", LOG_U64("height", 18446744073709551615u), LOG_I64("diff", -3),
+		 LOG_BOOL("final", true), LOG_TEXT("chain", "eip155:1"),
+		 LOG_TEXT("why", "two words"), LOG_TEXT("empty", ""), LOG_TEXT("none", NULL),
+		 LOG_HASH("hash", &hash), LOG_ERR(CS_ERR_NOT_FINAL));
+	expect_line("info  chain.head height=18446744073709551615 diff=-3 final=true "
+		    "chain=eip155:1 why=\"two words\" "
+		    "empty=\"\" none=null "
+		    "hash=0xab00000000000000000000000000000000000000000000000000000000000000 "
 		    "err=not-final\n");
 }
 
@@ -69,8 +72,9 @@ static void test_json(void **state)
 	(void)state;
 	struct cs_hash hash = {{1}};
 	open_log(HOST_LOG_DEBUG, true, 0);
-	log_debug("part.what", LOG_U64("n", 7), LOG_I64("i", -7), LOG_BOOL("b", false), LOG_TEXT("t", "a\"\\\n\x01\xff"),
-		  LOG_TEXT("none", NULL), LOG_HASH("h", &hash), LOG_ERR(CS_ERR_IO));
+	log_debug("part.what", LOG_U64("n", 7), LOG_I64("i", -7), LOG_BOOL("b", false),
+		  LOG_TEXT("t", "a\"\\\n\x01\xff"), LOG_TEXT("none", NULL), LOG_HASH("h", &hash),
+		  LOG_ERR(CS_ERR_IO));
 	json_t *root = json_loads(written(), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(root);
 	assert_string_equal(text_of(root, "level"), "debug");
@@ -144,7 +148,8 @@ static void test_long_fields(void **state)
 	/* More than a line holds: fields are left out, the line stays one JSON value. */
 	memset(text, '\x01', sizeof text - 1);
 	open_log(HOST_LOG_INFO, true, 0);
-	log_info("long", LOG_TEXT("a", text), LOG_TEXT("b", text), LOG_TEXT("c", text), LOG_U64("d", 1));
+	log_info("long", LOG_TEXT("a", text), LOG_TEXT("b", text), LOG_TEXT("c", text),
+		 LOG_U64("d", 1));
 	root = json_loads(written(), 0, NULL);
 	assert_non_null(root);
 	assert_non_null(json_object_get(root, "a"));
@@ -156,8 +161,9 @@ static void test_long_fields(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_for_people), cmocka_unit_test(test_no_fields), cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_json),       cmocka_unit_test(test_level),     cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_for_people),  cmocka_unit_test(test_no_fields),
+		cmocka_unit_test(test_escapes),     cmocka_unit_test(test_json),
+		cmocka_unit_test(test_level),       cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_long_fields),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

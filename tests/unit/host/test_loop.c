@@ -1,10 +1,10 @@
 /* The loop: order, timers, threads, signals, drain. */
-#include <pthread.h>
-#include <signal.h>
-
 #include "host/alloc.h"
 #include "host/loop.h"
 #include "tests/unit/support.h"
+
+#include <pthread.h>
+#include <signal.h>
 
 #define WAIT_MS 10000
 
@@ -240,16 +240,21 @@ static void test_time(void **state)
 	uint64_t ms = host_now_ms();
 	assert_true(ms >= us / 1000 && ms - us / 1000 < 10000);
 	/* After 2024, before 2200. */
-	assert_true(host_wall_ms() > UINT64_C(1704067200000) && host_wall_ms() < UINT64_C(7258118400000));
+	assert_true(host_wall_ms() > UINT64_C(1704067200000) &&
+		    host_wall_ms() < UINT64_C(7258118400000));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_post),           cmocka_unit_test(test_timers),
-		cmocka_unit_test(test_post_from_threads), cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_drain_by_signal), cmocka_unit_test(test_drain_too_long),
-		cmocka_unit_test(test_second_signal),  cmocka_unit_test(test_time),
+		cmocka_unit_test(test_post),
+		cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_post_from_threads),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_drain_by_signal),
+		cmocka_unit_test(test_drain_too_long),
+		cmocka_unit_test(test_second_signal),
+		cmocka_unit_test(test_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

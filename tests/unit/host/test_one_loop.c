@@ -1,9 +1,7 @@
-/* Everything on one loop at once: libmicrohttpd, libwebsockets (server and client), curl-multi, the store. Each request is answered
- * later, after a commit and a message over WebSocket; then all of it shuts down, and the loop must close without a handle left
- * (host_loop_free asserts uv_loop_close() == 0). An idle process must not spin. */
-#include <sys/resource.h>
-#include <unistd.h>
-
+/* Everything on one loop at once: libmicrohttpd, libwebsockets (server and client), curl-multi, the
+ * store. Each request is answered later, after a commit and a message over WebSocket; then all of
+ * it shuts down, and the loop must close without a handle left (host_loop_free asserts
+ * uv_loop_close() == 0). An idle process must not spin. */
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
@@ -11,6 +9,9 @@
 #include "host/ws_client.h"
 #include "host/ws_server.h"
 #include "tests/unit/support.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define WAIT_MS 20000
 #define REQUESTS 200u
@@ -45,7 +46,8 @@ static const struct host_store_schema schema = {migrations, 1, 77};
 
 /* ---- WebSocket ---- */
 
-static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade, struct host_ws_peer *peer)
+static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade,
+			     struct host_ws_peer *peer)
 {
 	struct world *w = context;
 	(void)peer;
@@ -138,13 +140,16 @@ static void build(struct world *w)
 	(void)snprintf(w->path, sizeof w->path, "%s/db", w->folder);
 	assert_ok(host_store_open(&w->store, w->loop, w->path, &schema, &why));
 	assert_ok(host_stmt_new(&w->insert, w->store, "INSERT INTO n VALUES (?)"));
-	assert_ok(host_http_server_new(&w->http, w->loop, &(struct host_http_server_options){0}, &why));
+	assert_ok(host_http_server_new(&w->http, w->loop, &(struct host_http_server_options){0},
+				       &why));
 	host_http_server_route(w->http, "POST", "/n", 0, on_post, w);
-	assert_ok(host_ws_server_new(&w->ws, w->loop, &(struct host_ws_server_options){0}, &server_events, w, &why));
+	assert_ok(host_ws_server_new(&w->ws, w->loop, &(struct host_ws_server_options){0},
+				     &server_events, w, &why));
 	w->client = host_http_client_new(w->loop, NULL);
 	(void)snprintf(url, sizeof url, "ws://127.0.0.1:%u/", host_ws_server_port(w->ws));
-	assert_ok(host_ws_client_open(&w->ws_client, w->loop, &(struct host_ws_client_options){.url = url}, &client_events, w,
-				      &why));
+	assert_ok(host_ws_client_open(&w->ws_client, w->loop,
+				      &(struct host_ws_client_options){.url = url}, &client_events,
+				      w, &why));
 }
 
 static bool is_open(void *context)
@@ -192,7 +197,8 @@ static void tear(struct world *w)
 	/* What handlers still hold is theirs to give back, even now. */
 	for (uint32_t i = 0; i < w->written; i++)
 		if (w->requests[i].exchange != NULL)
-			host_http_reply_problem(w->requests[i].exchange, CS_ERR_UNAVAILABLE, "shutting down");
+			host_http_reply_problem(w->requests[i].exchange, CS_ERR_UNAVAILABLE,
+						"shutting down");
 	host_loop_free(w->loop);
 	for (size_t i = 0; i < CS_LEN(suffixes); i++) {
 		(void)snprintf(path, sizeof path, "%s%s", w->path, suffixes[i]);
@@ -210,7 +216,8 @@ static void test_all_on_one_loop(void **state)
 	assert_ok(host_loop_run_until(w->loop, is_open, w, WAIT_MS));
 	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/n", host_http_server_port(w->http));
 	assert_ok(host_http_client_allow(w->client, url, NULL));
-	struct host_http_request request = {.url = url, .body = cs_bytes_str("{}"), .timeout_ms = WAIT_MS};
+	struct host_http_request request = {
+		.url = url, .body = cs_bytes_str("{}"), .timeout_ms = WAIT_MS};
 	for (uint32_t i = 0; i < REQUESTS; i++)
 		assert_ok(host_http_send(w->client, NULL, &request, on_answer, w));
 	assert_ok(host_loop_run_until(w->loop, is_done, w, WAIT_MS));
@@ -240,9 +247,11 @@ static void test_shut_down_under_load(void **state)
 		build(w);
 		if (turn > 0)
 			assert_ok(host_loop_run_until(w->loop, is_open, w, WAIT_MS));
-		(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/n", host_http_server_port(w->http));
+		(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/n",
+			       host_http_server_port(w->http));
 		assert_ok(host_http_client_allow(w->client, url, NULL));
-		struct host_http_request request = {.url = url, .body = cs_bytes_str("{}"), .timeout_ms = WAIT_MS};
+		struct host_http_request request = {
+			.url = url, .body = cs_bytes_str("{}"), .timeout_ms = WAIT_MS};
 		for (uint32_t i = 0; turn > 1 && i < 50; i++)
 			assert_ok(host_http_send(w->client, NULL, &request, on_answer, w));
 		if (turn > 2)
@@ -252,7 +261,8 @@ static void test_shut_down_under_load(void **state)
 	}
 }
 
-/* Seven times: contexts of libwebsockets and handles of curl leave nothing in the process that breaks the next. */
+/* Seven times: contexts of libwebsockets and handles of curl leave nothing in the process that
+ * breaks the next. */
 static void test_again_and_again(void **state)
 {
 	(void)state;

@@ -1,17 +1,18 @@
 /* The store: group commit, undone writers, crash by SIGKILL, files of others. */
+#include "host/alloc.h"
+#include "host/store.h"
+#include "tests/unit/support.h"
+
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/alloc.h"
-#include "host/store.h"
-#include "tests/unit/support.h"
-
 #define WAIT_MS 10000
 
 static const char *const migrations[] = {
-	"CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, data BLOB, n INTEGER CHECK (n >= 0)) STRICT",
+	"CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, data BLOB, n "
+	"INTEGER CHECK (n >= 0)) STRICT",
 	"ALTER TABLE thing ADD COLUMN extra TEXT; CREATE INDEX thing_n ON thing (n)",
 };
 static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534a31};
@@ -40,7 +41,8 @@ static void open_store(struct fixture *f, struct host_loop *loop)
 	if (err != CS_OK)
 		print_message("%s\n", why.text);
 	assert_ok(err);
-	assert_ok(host_stmt_new(&f->insert, f->store, "INSERT INTO thing (name, data, n) VALUES (?, ?, ?)"));
+	assert_ok(host_stmt_new(&f->insert, f->store,
+				"INSERT INTO thing (name, data, n) VALUES (?, ?, ?)"));
 	assert_ok(host_stmt_new(&f->count, f->store, "SELECT count(*) FROM thing"));
 }
 
@@ -199,7 +201,8 @@ static void test_columns(void **state)
 	bool row = false;
 	uint8_t four[4];
 	assert_ok(put(f, "n\xc3\xa4me", 7));
-	assert_ok(host_stmt_new(&get, f->store, "SELECT name, data, n, extra, -5 FROM thing WHERE n = ?"));
+	assert_ok(host_stmt_new(&get, f->store,
+				"SELECT name, data, n, extra, -5 FROM thing WHERE n = ?"));
 	host_bind_u64(get, 0, 7);
 	assert_ok(host_stmt_next(get, &row));
 	assert_true(row);
@@ -268,7 +271,8 @@ static void test_others_files(void **state)
 	assert_err(host_store_open(&store, f->loop, f->path, &other, &why), CS_ERR_INVALID);
 	assert_non_null(strstr(why.text, "newer"));
 	assert_err(host_store_open(&store, f->loop, f->folder, &schema, &why), CS_ERR_IO);
-	assert_err(host_store_open(&store, f->loop, "/tmp/caisson-no-such-folder/x", &schema, &why), CS_ERR_IO);
+	assert_err(host_store_open(&store, f->loop, "/tmp/caisson-no-such-folder/x", &schema, &why),
+		   CS_ERR_IO);
 	/* No database at all. */
 	FILE *file = fopen(f->path, "wb");
 	assert_non_null(file);
@@ -289,7 +293,9 @@ static void test_bad_migration_changes_nothing(void **state)
 	struct fixture *f = *state;
 	struct host_store *store = NULL;
 	struct cs_why why = {{0}};
-	static const char *const bad[] = {migrations[0], migrations[1], "CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
+	static const char *const bad[] = {
+		migrations[0], migrations[1],
+		"CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
 	const struct host_store_schema worse = {bad, 3, schema.application_id};
 	close_store(f);
 	assert_err(host_store_open(&store, f->loop, f->path, &worse, &why), CS_ERR_IO);
@@ -303,7 +309,8 @@ static enum cs_err grow(void *context)
 	return host_stmt_run(context);
 }
 
-/* SQLite rolls back by itself when the disk is full: everybody of the batch is told, and the store goes on afterwards. */
+/* SQLite rolls back by itself when the disk is full: everybody of the batch is told, and the store
+ * goes on afterwards. */
 static void test_disk_full(void **state)
 {
 	struct fixture *f = *state;
@@ -351,7 +358,8 @@ static void write_some(void *context)
 		(void)snprintf(name, sizeof name, "c%llu", (unsigned long long)crash->next++);
 		crash->f->name = name;
 		crash->f->n = crash->next;
-		assert_ok(host_store_write(crash->f->store, write_one, crash->f, tell_parent, &crash->fd));
+		assert_ok(host_store_write(crash->f->store, write_one, crash->f, tell_parent,
+					   &crash->fd));
 	}
 }
 
@@ -394,7 +402,8 @@ static void test_crash(void **state)
 		}
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		for (ssize_t n = read(ends[0], bytes, sizeof bytes); n > 0; n = read(ends[0], bytes, sizeof bytes))
+		for (ssize_t n = read(ends[0], bytes, sizeof bytes); n > 0;
+		     n = read(ends[0], bytes, sizeof bytes))
 			told += (uint64_t)n;
 		close(ends[0]);
 	}
@@ -409,9 +418,17 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_group_commit), T(test_write_inside_committed), T(test_flush), T(test_failed_writer_is_undone),
-		T(test_columns), T(test_survives_reopening), T(test_one_process), T(test_others_files),
-		T(test_bad_migration_changes_nothing), T(test_disk_full), T(test_crash),
+		T(test_group_commit),
+		T(test_write_inside_committed),
+		T(test_flush),
+		T(test_failed_writer_is_undone),
+		T(test_columns),
+		T(test_survives_reopening),
+		T(test_one_process),
+		T(test_others_files),
+		T(test_bad_migration_changes_nothing),
+		T(test_disk_full),
+		T(test_crash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

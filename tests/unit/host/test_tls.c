@@ -1,5 +1,11 @@
-/* https and wss: a certificate that the client does not know, or of another name, must end the connection before anything is said.
- * The server is OpenSSL in a thread, with a certificate made here for the address 127.0.0.1. */
+/* https and wss: a certificate that the client does not know, or of another name, must end the
+ * connection before anything is said. The server is OpenSSL in a thread, with a certificate made
+ * here for the address 127.0.0.1. */
+#include "host/alloc.h"
+#include "host/http_client.h"
+#include "host/ws_client.h"
+#include "tests/unit/support.h"
+
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -8,11 +14,6 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "host/alloc.h"
-#include "host/http_client.h"
-#include "host/ws_client.h"
-#include "tests/unit/support.h"
 
 #define WAIT_MS 10000
 
@@ -52,13 +53,17 @@ static void make_certificate(struct fixture *f)
 	assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), 3600));
 	assert_int_equal(X509_set_pubkey(cert, key), 1);
 	X509_NAME *name = X509_get_subject_name(cert);
-	assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"127.0.0.1", -1, -1, 0), 1);
+	assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+						    (const unsigned char *)"127.0.0.1", -1, -1, 0),
+			 1);
 	assert_int_equal(X509_set_issuer_name(cert, name), 1);
 	X509V3_CTX context;
 	X509V3_set_ctx_nodb(&context);
 	X509V3_set_ctx(&context, cert, cert, NULL, NULL, 0);
-	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, "IP:127.0.0.1,DNS:127.0.0.1");
-	X509_EXTENSION *ca = X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints, "critical,CA:TRUE");
+	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name,
+						  "IP:127.0.0.1,DNS:127.0.0.1");
+	X509_EXTENSION *ca =
+		X509V3_EXT_conf_nid(NULL, &context, NID_basic_constraints, "critical,CA:TRUE");
 	assert_int_equal(X509_add_ext(cert, san, -1), 1);
 	assert_int_equal(X509_add_ext(cert, ca, -1), 1);
 	X509_EXTENSION_free(san);
@@ -88,7 +93,8 @@ static void accept_key(char accept[64], const char *request)
 	if (key == NULL)
 		return;
 	key += strspn(key, " ");
-	(void)snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", (int)strcspn(key, "\r"), key);
+	(void)snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
+		       (int)strcspn(key, "\r"), key);
 	(void)EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL);
 	(void)EVP_EncodeBlock((unsigned char *)accept, digest, sizeof digest);
 }
@@ -105,10 +111,12 @@ static void answer(struct server *server, SSL *ssl)
 	server->served++;
 	accept_key(accept, request);
 	if (accept[0] == 0)
-		(void)snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+		(void)snprintf(reply, sizeof reply,
+			       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 	else
 		(void)snprintf(reply, sizeof reply,
-			       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: "
+			       "websocket\r\nConnection: Upgrade\r\n"
 			       "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x05hello",
 			       accept);
 	(void)SSL_write(ssl, reply, (int)strlen(reply));
@@ -140,7 +148,8 @@ static void start_server(struct server *server)
 	/* 127.0.0.2 must come to it too: all of 127/8, on the loopback alone. */
 	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(setsockopt(server->listener, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
-	assert_int_equal(bind(server->listener, (const struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(bind(server->listener, (const struct sockaddr *)&address, sizeof address),
+			 0);
 	assert_int_equal(listen(server->listener, 8), 0);
 	assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &n), 0);
 	server->port = ntohs(address.sin_port);
@@ -211,7 +220,8 @@ static void get(struct fixture *f, const char *host, const char *ca_file)
 {
 	char url[64];
 	(void)snprintf(url, sizeof url, "https://%s:%u/", host, f->server.port);
-	f->client = host_http_client_new(f->loop, &(struct host_http_client_options){.ca_file = ca_file});
+	f->client = host_http_client_new(f->loop,
+					 &(struct host_http_client_options){.ca_file = ca_file});
 	assert_ok(host_http_client_allow(f->client, url, NULL));
 	struct host_http_request request = {.url = url, .timeout_ms = 5000};
 	assert_ok(host_http_send(f->client, NULL, &request, on_answer, f));
@@ -311,7 +321,8 @@ static void test_wss_bad_ca_file(void **state)
 {
 	struct fixture *f = *state;
 	static const struct host_ws_client_events events = {on_open, on_text, on_closed};
-	struct host_ws_client_options options = {.url = "wss://127.0.0.1:1/", .ca_file = "/nonexistent/ca.pem"};
+	struct host_ws_client_options options = {.url = "wss://127.0.0.1:1/",
+						 .ca_file = "/nonexistent/ca.pem"};
 	struct cs_why why = {{0}};
 	assert_err(host_ws_client_open(&f->ws, f->loop, &options, &events, f, &why), CS_ERR_IO);
 	assert_null(f->ws);
@@ -334,8 +345,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_https), T(test_https_unknown_issuer), T(test_https_other_name), T(test_wss),
-		T(test_wss_unknown_issuer), T(test_wss_other_name), T(test_wss_bad_ca_file), T(test_mixed),
+		T(test_https),
+		T(test_https_unknown_issuer),
+		T(test_https_other_name),
+		T(test_wss),
+		T(test_wss_unknown_issuer),
+		T(test_wss_other_name),
+		T(test_wss_bad_ca_file),
+		T(test_mixed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

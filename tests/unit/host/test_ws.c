@@ -1,15 +1,15 @@
-/* WebSocket client and server against each other in one loop, over the socket of libwebsockets on both sides; what a hostile
- * peer does is written to a plain socket by hand. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+/* WebSocket client and server against each other in one loop, over the socket of libwebsockets on
+ * both sides; what a hostile peer does is written to a plain socket by hand. */
 #include "host/alloc.h"
 #include "host/loop.h"
 #include "host/ws_client.h"
 #include "host/ws_server.h"
 #include "tests/unit/support.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define WAIT_MS 10000
 
@@ -86,7 +86,8 @@ static void client_closed(void *context, enum cs_err err, const char *why)
 	f->client = NULL;
 }
 
-static const struct host_ws_client_events client_events = {client_opened, client_message, client_closed};
+static const struct host_ws_client_events client_events = {client_opened, client_message,
+							   client_closed};
 
 /* ---- the server's side ---- */
 
@@ -95,7 +96,8 @@ static void copy(char to[256], const char *text)
 	(void)snprintf(to, 256, "%s", text != NULL ? text : "(none)");
 }
 
-static enum cs_err server_accept(void *context, const struct host_ws_upgrade *upgrade, struct host_ws_peer *peer)
+static enum cs_err server_accept(void *context, const struct host_ws_upgrade *upgrade,
+				 struct host_ws_peer *peer)
 {
 	struct fixture *f = context;
 	copy(f->path, host_ws_path(upgrade));
@@ -122,7 +124,8 @@ static void server_message(void *context, struct host_ws_peer *peer, struct cs_b
 		assert_ok(host_ws_peer_send(peer, text));
 }
 
-static void server_closed(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why)
+static void server_closed(void *context, struct host_ws_peer *peer, enum cs_err err,
+			  const char *why)
 {
 	struct fixture *f = context;
 	(void)peer;
@@ -130,7 +133,8 @@ static void server_closed(void *context, struct host_ws_peer *peer, enum cs_err 
 	f->peer = NULL;
 }
 
-static const struct host_ws_server_events server_events = {server_accept, server_opened, server_message, server_closed};
+static const struct host_ws_server_events server_events = {server_accept, server_opened,
+							   server_message, server_closed};
 
 /* ---- fixture ---- */
 
@@ -163,7 +167,8 @@ static void serve(struct fixture *f, struct host_ws_server_options options)
 	struct cs_why why = {{0}};
 	assert_ok(host_ws_server_new(&f->server, f->loop, &options, &server_events, f, &why));
 	assert_true(host_ws_server_port(f->server) > 0);
-	(void)snprintf(f->url, sizeof f->url, "ws://127.0.0.1:%u/v1/events?x=1&cursor=a%%20b", host_ws_server_port(f->server));
+	(void)snprintf(f->url, sizeof f->url, "ws://127.0.0.1:%u/v1/events?x=1&cursor=a%%20b",
+		       host_ws_server_port(f->server));
 }
 
 static void connect_with(struct fixture *f, struct host_ws_client_options options)
@@ -228,8 +233,10 @@ static void open_both(struct fixture *f)
 static void test_both_ways(void **state)
 {
 	struct fixture *f = *state;
-	serve(f, (struct host_ws_server_options){.message_size_max = 2000000, .queue_size_max = 4000000});
-	connect_with(f, (struct host_ws_client_options){.headers = {{"Authorization", "Bearer key"}, {"Origin", "http://o"}}});
+	serve(f, (struct host_ws_server_options){.message_size_max = 2000000,
+						 .queue_size_max = 4000000});
+	connect_with(f, (struct host_ws_client_options){.headers = {{"Authorization", "Bearer key"},
+								    {"Origin", "http://o"}}});
 	assert_err(host_ws_client_send(f->client, cs_bytes_str("early")), CS_ERR_CLOSED);
 	wait_for(f, both_open, 0);
 	assert_true(host_ws_client_is_open(f->client));
@@ -337,7 +344,8 @@ static void test_too_many_peers(void **state)
 	connect_with(f, (struct host_ws_client_options){0});
 	wait_for(f, both_open, 0);
 	struct host_ws_client_options options = {.url = f->url};
-	assert_ok(host_ws_client_open(&second.client, f->loop, &options, &client_events, &second, NULL));
+	assert_ok(host_ws_client_open(&second.client, f->loop, &options, &client_events, &second,
+				      NULL));
 	wait_for(&second, client_gone, 0);
 	assert_int_equal(second.at_client.err, CS_ERR_UNAVAILABLE);
 	assert_int_equal(f->at_client.closed, 0);
@@ -358,14 +366,23 @@ static void test_bad_urls(void **state)
 {
 	struct fixture *f = *state;
 	struct cs_why why;
-	static const char *const bad[] = {"", "http://127.0.0.1/", "ws://", "ws://u:p@127.0.0.1/", "127.0.0.1:80",
-					  "ws://127.0.0.1:99999/", "ws://a b/"};
+	static const char *const bad[] = {"",
+					  "http://127.0.0.1/",
+					  "ws://",
+					  "ws://u:p@127.0.0.1/",
+					  "127.0.0.1:80",
+					  "ws://127.0.0.1:99999/",
+					  "ws://a b/"};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		struct host_ws_client_options options = {.url = bad[i]};
-		assert_err(host_ws_client_open(&f->client, f->loop, &options, &client_events, f, &why), CS_ERR_MALFORMED);
+		assert_err(
+			host_ws_client_open(&f->client, f->loop, &options, &client_events, f, &why),
+			CS_ERR_MALFORMED);
 	}
-	struct host_ws_client_options options = {.url = "ws://127.0.0.1/", .headers = {{"X", "a\r\nY: b"}}};
-	assert_err(host_ws_client_open(&f->client, f->loop, &options, &client_events, f, &why), CS_ERR_MALFORMED);
+	struct host_ws_client_options options = {.url = "ws://127.0.0.1/",
+						 .headers = {{"X", "a\r\nY: b"}}};
+	assert_err(host_ws_client_open(&f->client, f->loop, &options, &client_events, f, &why),
+		   CS_ERR_MALFORMED);
 	assert_null(f->client);
 }
 
@@ -422,7 +439,8 @@ static void test_queue_above_bound(void **state)
 
 static void plain_connect(struct fixture *f)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(host_ws_server_port(f->server)),
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(host_ws_server_port(f->server)),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	f->fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_true(f->fd >= 0);
@@ -465,8 +483,10 @@ static void listen_plain(struct fixture *f)
 
 static void plain_upgrade(struct fixture *f)
 {
-	static const char head[] = "GET /v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+	static const char head[] =
+		"GET /v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: "
+		"Upgrade\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 	plain_connect(f);
 	plain_write(f, head, sizeof head - 1);
 }
@@ -529,7 +549,8 @@ static void test_fragments(void **state)
 	assert_int_equal(f->at_server.err, CS_ERR_TOO_LARGE);
 }
 
-static void plain_refused(struct fixture *f, uint8_t first, const char *text, size_t n, enum cs_err err)
+static void plain_refused(struct fixture *f, uint8_t first, const char *text, size_t n,
+			  enum cs_err err)
 {
 	serve(f, (struct host_ws_server_options){0});
 	plain_upgrade(f);
@@ -622,7 +643,8 @@ static void test_pings_keep_alive(void **state)
 static void test_silence_at_client(void **state)
 {
 	struct fixture *f = *state;
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof address;
 	f->fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(f->fd, (const struct sockaddr *)&address, sizeof address), 0);
@@ -657,9 +679,11 @@ static void test_cannot_bind(void **state)
 	struct cs_why why = {{0}};
 	serve(f, (struct host_ws_server_options){0});
 	struct host_ws_server_options options = {.port = host_ws_server_port(f->server)};
-	assert_err(host_ws_server_new(&second, f->loop, &options, &server_events, f, &why), CS_ERR_IO);
+	assert_err(host_ws_server_new(&second, f->loop, &options, &server_events, f, &why),
+		   CS_ERR_IO);
 	options.address = "localhost";
-	assert_err(host_ws_server_new(&second, f->loop, &options, &server_events, f, &why), CS_ERR_INVALID);
+	assert_err(host_ws_server_new(&second, f->loop, &options, &server_events, f, &why),
+		   CS_ERR_INVALID);
 	assert_null(second);
 }
 
@@ -667,12 +691,30 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_both_ways), T(test_client_leaves), T(test_client_freed_in_message), T(test_server_closes),
-		T(test_server_freed), T(test_refused_by_hook), T(test_too_many_peers), T(test_nobody_there),
-		T(test_bad_urls), T(test_message_above_bound), T(test_message_above_clients_bound),
-		T(test_queue_above_bound), T(test_plain_http), T(test_refusal_has_status), T(test_fragments),
-		T(test_binary), T(test_bad_utf8), T(test_reserved_bits), T(test_reserved_opcode), T(test_slow_reader),
-		T(test_silence_at_server), T(test_pings_keep_alive), T(test_silence_at_client), T(test_name_lookup),
+		T(test_both_ways),
+		T(test_client_leaves),
+		T(test_client_freed_in_message),
+		T(test_server_closes),
+		T(test_server_freed),
+		T(test_refused_by_hook),
+		T(test_too_many_peers),
+		T(test_nobody_there),
+		T(test_bad_urls),
+		T(test_message_above_bound),
+		T(test_message_above_clients_bound),
+		T(test_queue_above_bound),
+		T(test_plain_http),
+		T(test_refusal_has_status),
+		T(test_fragments),
+		T(test_binary),
+		T(test_bad_utf8),
+		T(test_reserved_bits),
+		T(test_reserved_opcode),
+		T(test_slow_reader),
+		T(test_silence_at_server),
+		T(test_pings_keep_alive),
+		T(test_silence_at_client),
+		T(test_name_lookup),
 		T(test_cannot_bind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
