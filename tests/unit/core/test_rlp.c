@@ -191,7 +191,7 @@ static void test_depth(void **state)
 	(void)state;
 	uint8_t nest[CS_RLP_DEPTH_MAX + 1];
 	for (size_t depth = 1; depth <= sizeof nest; depth++) {
-		for (size_t i = 0; i < depth; i++)
+		for (size_t i = 0; i < depth && i < sizeof nest; i++)
 			nest[i] = (uint8_t)(0xc0 + depth - 1 - i);
 		assert_err(cs_rlp_check(cs_bytes(nest, depth)),
 			   depth <= CS_RLP_DEPTH_MAX ? CS_OK : CS_ERR_TOO_LARGE);
