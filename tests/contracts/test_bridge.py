@@ -225,16 +225,22 @@ def test_lying_token_releases_nothing(bridge, world, lie):
     assert bridge.locked(token) == balance(token, bridge.contract) == 10 * ONE
 
 
-def test_reentrant_token(bridge, world):
-    """It calls back into the bridge while it moves: a nested transfer is refused, and nothing is counted twice."""
+@pytest.mark.parametrize("same", [True, False])
+def test_reentrant_token(bridge, world, same):
+    """It calls back into the bridge while it moves, with tokens of its own: a nested transfer is refused."""
     hook = world.deploy("HookToken")
     bridge.add(hook, v.u(1), LOCK)
     bridge.give(hook, 100 * ONE)
-    nested = bridge.contract.data("transfer", *bridge.transfer_args(hook, ONE))
+    other = hook if same else bridge.token
+    other.write(world.user, "transfer", hook.address, 10 * ONE)
+    hook.write(world.user, "run", other.address, other.data("approve", bridge.contract.address, 2**256 - 1))
+    nested = bridge.contract.data("transfer", *bridge.transfer_args(other, ONE))
+    assert error_of(bridge.contract, hook.address, "transfer", *bridge.transfer_args(other, ONE)) is None  # alone it would do
     hook.write(world.user, "setHook", bridge.contract.address, nested)
     bridge.transfer(hook, 2 * ONE)
     assert hook.read("result") is False
     assert bridge.locked(hook) == balance(hook, bridge.contract) == 2 * ONE
+    assert bridge.locked(bridge.token) == balance(bridge.token, bridge.contract) == 0
 
 
 def test_reentry_with_a_delivery(bridge, world):

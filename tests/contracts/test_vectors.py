@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import envelope_vectors as v
-from lib import abi, deploy, tools
+from lib import abi, crypto, deploy, tools
 from lib.rpc import Contract, RpcError
 from world import DELIVERED, World, error_of
 
@@ -55,6 +55,18 @@ def test_signature_bits(world_once):
     assert all(int(r, 16) == 0 for r in results) and len(results) == 1280
 
 
+def even_y(x: int) -> int | None:
+    point = crypto.lift_x(x)
+    return point[1] if point else None
+
+
+def cube_root(y: int) -> int | None:
+    """An x whose point has this y; p = 7 mod 9."""
+    cube = (y * y - 7) % v.P
+    x = pow(cube, (v.P + 2) // 9, v.P)
+    return x if pow(x, 3, v.P) == cube else None
+
+
 def test_off_curve_R_is_refused_by_the_curve_check_alone(world):
     """A forger who is free in R.y needs about 2^80 hashes until one ends like the recovered address. That much luck is
     given to him here: in a copy of the code, ecrecover is a contract that always answers with the address of his R."""
@@ -67,19 +79,31 @@ def test_off_curve_R_is_refused_by_the_curve_check_alone(world):
     case = load("signatures")["signatures"][6]
     public, x, s, message = h(case["public"]), int(case["rx"], 16), int(case["s"], 16), h(case["digest"])
     on_curve = int(case["ry"], 16)
-    for y, valid in ((on_curve, True), (on_curve + 2, False), (2, False), (4, False), (v.P - 3, False)):
-        address = v.keccak(v.u(x) + v.u(y))[12:]
-        world.rpc.call("anvil_setCode", "0x" + "00" * 19 + "77", "0x73" + address.hex() + "60005260206000f3")
-        assert lucky.read("verify", public, x, y, s, message) is valid
-        assert lucky.read("verify", public, x, y, (s + 1) % v.N, message) is valid  # the accomplice is believed
-    for y in (v.P - on_curve, on_curve + v.P):  # odd, or not below p
-        address = v.keccak(v.u(x) + v.u(y % 2**256))[12:]
-        world.rpc.call("anvil_setCode", "0x" + "00" * 19 + "77", "0x73" + address.hex() + "60005260206000f3")
-        assert lucky.read("verify", public, x, y % 2**256, s, message) is False
+    accomplice = "0x" + "00" * 19 + "77"
+
+    def believed(rx: int, ry: int, s: int) -> bool:
+        address = v.keccak(v.u(rx) + v.u(ry))[12:]
+        world.rpc.call("anvil_setCode", accomplice, "0x73" + address.hex() + "60005260206000f3")
+        return lucky.read("verify", public, rx, ry, s, message)
+
+    assert believed(x, on_curve, s) and believed(x, on_curve, (s + 1) % v.N)  # so nothing but the ranges is left
+    for y in (on_curve + 2, 2, 4, 0, v.P - 3, v.P - 1 - on_curve):
+        assert not believed(x, y, s)
+    assert not believed(x, v.P - on_curve, s)  # on the curve, odd
+    small = next((rx, ry) for rx in range(1, 50) for ry in [even_y(rx)] if ry is not None)
+    assert believed(*small, s)
+    assert not believed(small[0] + v.P, small[1], s)  # the same point, x not below p
+    tiny = next((rx, ry) for ry in range(1, 200, 2) for rx in [cube_root(ry)] if rx is not None)
+    assert believed(tiny[0], v.P - tiny[1], s)
+    assert not believed(tiny[0], tiny[1] + v.P, s)  # even, congruent to a y of the curve, not below p
+    for high in (v.N, v.N + 1, 2**256 - 1):
+        assert not believed(x, on_curve, high)
+    # The other way round: a recovered address of zero, which is what ecrecover leaves when it refuses, is none.
+    world.rpc.call("anvil_setCode", accomplice, "0x60006000f3")
+    assert not lucky.read("verify", public, x, on_curve, s, message)
 
 
 def test_bip340_csv(world_once):
-    from lib import crypto
     rows = list(csv.DictReader((VECTORS / "bip340" / "test-vectors.csv").open()))
     seen = 0
     for row in rows:
@@ -166,9 +190,8 @@ def test_selectors_topics_attributes():
         assert topics[case["signature"]] == case["topic"]
 
 
-def test_layout(world_once):
+def test_layout(world):
     """The slots that enclaves prove, read by the formulas of the page from a real chain."""
-    world = world_once
     storage = {e["label"]: (e["slot"], e["offset"]) for e in deploy.artifact("CaissonGateway")["storage"]}
     assert [storage[k] for k in ("sentinel", "_statuses", "_keys")] == [("0", 0), ("1", 0), ("2", 0)]
 
