@@ -281,7 +281,7 @@ struct adapter_tx_report {
 	bool cancelled;      /* the attempt that was included is the cancellation */
 	bool succeeded;      /* of INCLUDED, SETTLED: the receipt's status */
 	struct adapter_block_id block;
-	uint64_t time_s;
+	uint64_t time_s; /* 0: the header was not known yet */
 	uint64_t gas_used;
 	uint64_t gas_price_wei; /* effective */
 	unsigned attempts;
@@ -367,6 +367,8 @@ struct adapter {
  * and reports from there. */
 CS_NODISCARD enum cs_err adapter_start(struct adapter *adapter,
 				       const struct adapter_cursor *cursor);
+/* Not from inside one of its callbacks. Open transactions are forgotten without a report: the
+ * journal has them. NULL is allowed. */
 void adapter_free(struct adapter *adapter);
 
 /* Consecutive headers of the chain as it is now, linked to each other by hash; fewer than asked

@@ -71,7 +71,8 @@ bool evm_watch_hash(const struct evm_watch *watch, uint64_t height, struct cs_ha
 /* NULL: not within the window, or known by its hash alone. */
 struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t height);
 #define EVM_WATCH_COUNT_UNKNOWN SIZE_MAX
-/* Logs of the gateway that the block was reported with. */
+/* Logs of the gateway that the block was reported with; unknown outside the window, and for blocks
+ * of the cursor until the reconciler has seen them. */
 size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height);
 void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count);
 /* Decodes the logs of one block, tells the listener, counts. Logs all have header's hash. */

@@ -7,9 +7,10 @@
 #include <string.h>
 
 /* jansson recurses; its own limit (2048) is a matter of its build. */
-static bool depth_is_bounded(struct cs_bytes text)
+static bool is_bounded(struct cs_bytes text)
 {
 	size_t depth = 0;
+	size_t count = 0;
 	bool in_string = false;
 
 	for (size_t at = 0; at < text.n; at++) {
@@ -27,6 +28,8 @@ static bool depth_is_bounded(struct cs_bytes text)
 				return false;
 		} else if ((c == ']' || c == '}') && depth > 0) {
 			depth--;
+		} else if (c == ',' && ++count > EVM_JSON_VALUES_MAX) {
+			return false;
 		}
 	}
 	return true;
@@ -36,7 +39,7 @@ json_t *evm_json_parse(struct cs_bytes text)
 {
 	json_error_t error;
 
-	if (text.n == 0 || !depth_is_bounded(text))
+	if (text.n == 0 || !is_bounded(text))
 		return NULL;
 	return json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
 			  &error);

@@ -10,9 +10,12 @@
 
 /* Nesting that an answer of a node can need is about 6. */
 #define EVM_JSON_DEPTH_MAX 32
+/* Values in an answer: 10,000 logs have 150,000. jansson takes about 100 bytes for each, so that an
+ * answer of nothing but brackets cannot take all memory. */
+#define EVM_JSON_VALUES_MAX (1u << 20)
 
-/* Whole text, one value, no duplicate keys, bounded depth (checked before jansson sees it). NULL:
- * not JSON. */
+/* Whole text, one value, no duplicate keys, bounded depth and count (checked before jansson sees
+ * it). NULL: not JSON. */
 json_t *evm_json_parse(struct cs_bytes text);
 
 /* A quantity: "0x" and 1..16 significant digits. MISSING_FIELD, MALFORMED, OVERFLOW. */

@@ -258,7 +258,11 @@ static void block_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 		return;
 	const json_t *hashes = json_object_get(replies[0].result, "transactions");
 	size_t n = json_array_size(hashes);
-	if (!json_is_array(hashes) || n == 0 || n > EVM_RPC_CALLS_MAX) {
+	if (n > EVM_RPC_CALLS_MAX) {
+		fail(entry, CS_ERR_TOO_LARGE, "more transactions than are asked for one by one");
+		return;
+	}
+	if (!json_is_array(hashes) || n == 0) {
 		next_method(entry, "a block without its transactions");
 		return;
 	}

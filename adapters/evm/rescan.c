@@ -67,8 +67,8 @@ static void report(struct evm_rescan *rescan, const struct evm_header *header, s
 	uint64_t height = header->public.id.height;
 	size_t known = evm_watch_log_count(evm->watch, height);
 
-	if (known != EVM_WATCH_COUNT_UNKNOWN && count > known) {
-		evm->counters.late += count - known;
+	if (known == EVM_WATCH_COUNT_UNKNOWN || count > known) {
+		evm->counters.late += known == EVM_WATCH_COUNT_UNKNOWN ? 0 : count - known;
 		evm_watch_set_log_count(evm->watch, height, count);
 	}
 	evm_report_block(evm, header, rescan->logs.logs + rescan->at, count, true);
@@ -87,15 +87,29 @@ static void header_done(void *ctx, enum cs_err err, const char *why, struct evm_
 	work(rescan);
 }
 
-/* True: this block is settled without asking. */
+/* For the reconciler: nothing new here, or another block than the one that was reported. */
+static bool is_settled(const struct evm *evm, const struct adapter_block_id *id, size_t count)
+{
+	size_t known = evm_watch_log_count(evm->watch, id->height);
+	struct cs_hash hash;
+
+	if (!evm_watch_hash(evm->watch, id->height, &hash))
+		return true;
+	if (!cs_hash_eq(&hash, &id->hash)) {
+		evm_watch_kick(evm->watch); /* the watcher finds the fork */
+		return true;
+	}
+	return known != EVM_WATCH_COUNT_UNKNOWN && count <= known;
+}
+
+/* True: this block is done without asking. */
 static bool settle_block(struct evm_rescan *rescan, size_t count)
 {
 	struct evm *evm = rescan->evm;
 	const struct adapter_block_id *id = &rescan->logs.logs[rescan->at].at.block;
 	struct evm_header *header = evm_watch_header(evm->watch, id->height);
-	bool own = rescan->queue[0].done == NULL;
 
-	if (own && (header == NULL || count <= evm_watch_log_count(evm->watch, id->height))) {
+	if (rescan->queue[0].done == NULL && is_settled(evm, id, count)) {
 		rescan->at += count;
 		return true;
 	}
@@ -105,7 +119,7 @@ static bool settle_block(struct evm_rescan *rescan, size_t count)
 		report(rescan, header, count);
 	} else {
 		rescan->at += count;
-		evm_watch_kick(evm->watch); /* another block: the watcher finds the fork */
+		evm_watch_kick(evm->watch);
 	}
 	return true;
 }

@@ -32,7 +32,8 @@ static const struct rule {
 	{"nonce too high", BEGIN, EVM_RPC_GAP}, /* geth */
 	{"tx-nonce too distant", WITHIN, EVM_RPC_GAP},
 	/* funds */
-	{"insufficient funds", WITHIN, EVM_RPC_FUNDS}, /* geth, anvil; "failed with 50000000 gas: …" */
+	{"insufficient funds", WITHIN,
+	 EVM_RPC_FUNDS}, /* geth, anvil; "failed with 50000000 gas: …" */
 	{"insufficient balance", WITHIN, EVM_RPC_FUNDS},
 	/* the call itself */
 	{"execution reverted", BEGIN, EVM_RPC_REVERT}, /* geth, anvil */

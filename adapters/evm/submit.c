@@ -190,6 +190,7 @@ static void send_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 
 	(void)count;
 	tx->calls--;
+	tx->endpoint = replies[0].endpoint;
 	if (tx->evm->ending || tx->work != TX_SENDING)
 		return;
 	if (is_over(tx))
@@ -199,15 +200,19 @@ static void send_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 	wake(tx->evm);
 }
 
+/* What one node has had for a while without effect goes to another one. */
 static void send(struct adapter_tx *tx)
 {
+	struct evm_rpc *rpc = tx->evm->rpc;
+	struct evm_rpc_options options = {.pin = EVM_RPC_ANY};
 	json_t *params = json_array();
 
+	if (tx->accepted)
+		options.pin = evm_rpc_other(rpc, tx->endpoint);
 	json_array_append_new(params, evm_json_from_bytes(cs_bytes(tx->raw, tx->raw_size)));
 	tx->work = TX_SENDING;
 	tx->calls++;
-	if (evm_rpc_call(tx->evm->rpc, EVM_RPC_DEFAULT, "eth_sendRawTransaction", params, send_done,
-			 tx) == CS_OK)
+	if (evm_rpc_call(rpc, &options, "eth_sendRawTransaction", params, send_done, tx) == CS_OK)
 		return;
 	tx->calls--;
 	uncertain(tx);

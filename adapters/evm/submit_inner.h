@@ -56,6 +56,7 @@ struct adapter_tx {
 	uint8_t *raw;
 	size_t raw_size;
 	uint64_t sent_height;
+	size_t endpoint;                   /* that has the newest attempt */
 	uint64_t wait_height;              /* nothing is tried before this head */
 	struct adapter_tx_report included; /* hash, block and so on */
 	unsigned calls;                    /* RPC answers that will point here */
@@ -70,6 +71,7 @@ struct sender {
 	bool synced;
 	bool syncing;
 	bool tracking;
+	bool track_again;      /* a head came while receipts were being asked for */
 	uint64_t nonce_latest; /* of the newest block */
 	uint64_t synced_ms;
 	struct adapter_tx *txs; /* in the order of submission */

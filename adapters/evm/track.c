@@ -198,6 +198,8 @@ static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 	(void)count;
 	sender->calls--;
 	sender->tracking = false;
+	bool again = sender->track_again;
+	sender->track_again = false;
 	if (!sender->evm->ending && replies[0].class == EVM_RPC_FINE &&
 	    evm_json_u64(&nonce, replies[0].result) == CS_OK) {
 		sender->nonce_latest = nonce;
@@ -213,7 +215,11 @@ static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 		}
 	}
 	round_free(round);
-	if (!sender->evm->ending)
+	if (sender->evm->ending)
+		return;
+	if (again)
+		evm_sender_track(sender);
+	else
 		evm_sender_work(sender);
 }
 
@@ -249,6 +255,7 @@ void evm_sender_track(struct sender *sender)
 	for (const struct adapter_tx *tx = sender->txs; tx != NULL; tx = tx->next)
 		open = open || tx->phase == TX_SENT || tx->phase == TX_INCLUDED;
 	if (!open || sender->tracking) {
+		sender->track_again = sender->tracking;
 		evm_sender_work(sender);
 		return;
 	}

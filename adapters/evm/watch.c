@@ -91,9 +91,9 @@ struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t heig
 
 size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height)
 {
-	return evm_watch_header(watch, height) == NULL
-		       ? EVM_WATCH_COUNT_UNKNOWN
-		       : watch->slots[height % EVM_WATCH_WINDOW].log_count;
+	if (height < watch->low || height >= watch->next)
+		return EVM_WATCH_COUNT_UNKNOWN;
+	return watch->slots[height % EVM_WATCH_WINDOW].log_count;
 }
 
 void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count)

@@ -355,6 +355,41 @@ def test_a_node_that_lags(auto, proxy):
         assert driver.counters()["reorgs"] == 0
 
 
+def test_a_node_whose_head_stands_still(auto, proxy):
+    """It answers, is the first in the list, and is behind: the other one is asked."""
+    with Driver(auto, http=[proxy.url, auto.chain.url], ws=[]) as driver:
+        driver.wait_height(auto.chain.rpc.block_number())
+        old = auto.chain.rpc.block_number()
+        stale = auto.chain.rpc.block(old)
+
+        def after(call, reply):
+            if call["method"] == "eth_blockNumber":
+                return dict(reply, result=hex(old))
+            if call["method"] == "eth_getBlockByNumber" and call["params"][0] == "latest":
+                return dict(reply, result=stale)
+            return reply
+
+        proxy.after = after
+        auto.chain.mine(10)
+        driver.wait_messages(auto.sent(auto.send(1, b"still")))
+        assert driver.ask("endpoints")["endpoints"][0]["state"] == "lagging"
+
+
+def test_the_reconciler_looks_at_what_was_reported_before_the_start(auto):
+    """A crash between report and journal is behind the cursor: those blocks are reported once more, as late."""
+    ids = auto.sent(auto.send(2, b"crash"))
+    with Driver(auto) as driver:
+        driver.wait_messages(ids)
+        driver.wait_height(auto.chain.rpc.block_number())
+        cursor = driver.cursor()
+    auto.chain.mine(2)
+    with Driver(auto, cursor=cursor, reconcile_ms=300) as driver:
+        driver.wait_messages(ids)
+        driver.pump(1.5)
+        assert not driver.messages(late=False) and driver.counters()["late"] == 0
+        assert len(driver.messages(late=True)) == len(set(driver.messages(late=True)))
+
+
 def test_a_submission_over_a_node_that_breaks(auto, proxy):
     """The first send gets no answer though the node took it; the next one says already known: one transaction."""
     chain = auto.chain

@@ -142,6 +142,15 @@ def test_calls_fees_accounts_and_statuses(auto):
         assert not account["has_code"]
         statuses = driver.ask("statuses", source="0x" + auto.remote.hex(), sequences=[1, 2, 300])
         assert statuses["err"] == "ok" and statuses["statuses"] == [0, 0, 0]
+        # two bits each, 128 a word: 1 failed, 2 delivered, 127 dead, 128 (the next word) delivered
+        words = {0: 1 << 2 | 2 << 4 | 3 << 254, 1: 2}
+        for word, value in words.items():
+            slot = crypto.keccak(crypto.word(word) + crypto.keccak(auto.remote + crypto.word(1)))
+            chain.rpc.call("anvil_setStorageAt", gateway.address, "0x" + slot.hex(), "0x" + crypto.word(value).hex())
+        statuses = driver.ask("statuses", source="0x" + auto.remote.hex(), sequences=[1, 2, 3, 127, 128, 129])
+        assert statuses["statuses"] == [1, 2, 0, 3, 2, 0]
+        assert driver.ask("statuses", source="0x" + "01" * 32, sequences=[1])["statuses"] == [0]
+        assert driver.ask("statuses", source="0x" + "01" * 32, sequences=[])["err"] == "invalid"
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])

@@ -4,7 +4,8 @@
 
 #include "adapters/evm/json.h"
 
-/* clang-format off: cmocka needs what stands before it */
+/* cmocka needs what stands before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

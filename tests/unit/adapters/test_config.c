@@ -92,8 +92,7 @@ static void test_no_node(void **state)
 	assert_ok(adapter_evm_new(&adapter, loop, &config, &listener, &why));
 	assert_err(INVALID, adapter_start(adapter, &gap));
 	assert_ok(adapter_start(adapter, NULL));
-	assert_err(TIMEOUT,
-		   host_loop_run_until(loop, has_head, adapter, 300));
+	assert_err(TIMEOUT, host_loop_run_until(loop, has_head, adapter, 300));
 	assert_err(UNAVAILABLE,
 		   adapter_call(adapter, NULL, &config.gateway, CS_BYTES_NONE, hear_call, &heard));
 	assert_null(adapter_head(adapter));

@@ -102,6 +102,15 @@ static void test_text(void **state)
 	assert_null(evm_json_parse(cs_bytes_str("{} x")));
 	assert_null(evm_json_parse(cs_bytes_str("<html>")));
 	assert_null(evm_json_parse(cs_bytes("\"\\", 2)));
+	/* brackets without end, side by side */
+	size_t size = 2 + 3 * (EVM_JSON_VALUES_MAX + 8);
+	char *wide = malloc(size);
+	wide[0] = '[';
+	for (size_t i = 1; i + 4 < size; i += 3)
+		memcpy(wide + i, "[],", 3);
+	memcpy(wide + size - 4, "[]]", 3);
+	assert_null(evm_json_parse(cs_bytes(wide, size - 1)));
+	free(wide);
 	/* brackets in a text do not nest */
 	json_t *json = evm_json_parse(
 		cs_bytes_str("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[\"]"));
