@@ -45,7 +45,7 @@ DEAD_WAY = [(SOURCE, "failed"), (DESTINATION, "failed"), (SOURCE, "refunding"), 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with World(tmp_path_factory.mktemp("kill"), "anvil", expire=("tombstone", "tombstone")) as w:
+    with World(tmp_path_factory.mktemp("kill"), "anvil", expire=("tombstone", "tombstone"), block_time=0.5) as w:
         yield w
 
 

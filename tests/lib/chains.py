@@ -76,7 +76,7 @@ class Anvil(Chain):
 
     kind = "anvil"
 
-    def __init__(self, folder: Path, chain_id: int = 31337, block_time: int = 1, mining: str = "interval",
+    def __init__(self, folder: Path, chain_id: int = 31337, block_time: float = 1, mining: str = "interval",
                  gas_limit: int = GAS_LIMIT_DEFAULT, hardfork: str = "prague", port: int | None = None,
                  accounts: int = 10, extra: list[str] | None = None):
         folder.mkdir(parents=True, exist_ok=True)

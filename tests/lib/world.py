@@ -184,13 +184,13 @@ class World:
 
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
-                 enclave_args: list[str] | None = None, seals_min: int = 0):
+                 enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
         self.log_level, self.gas_limit, self.seals_min = log_level, gas_limit, seals_min
         self.enclave_args = enclave_args or []
-        self.block_time_ms = 1000
+        self.block_time, self.block_time_ms = block_time, int(1000 * block_time)  # of anvil; Clique seals once a second
         self.build = find_build()
         self.manifest = folder / "manifest.json"
         self.manifest_hash = ""
@@ -234,7 +234,7 @@ class World:
         for number, chain_id in enumerate(ids, 1):
             self.say(f"chain {number}: {self.kind}, eip155:{chain_id}")
             if self.kind == "anvil":
-                chain = chains.Anvil(self.folder / f"chain{number}", chain_id, gas_limit=self.gas_limit)
+                chain = chains.Anvil(self.folder / f"chain{number}", chain_id, self.block_time, gas_limit=self.gas_limit)
             else:
                 chain = chains.Clique(self.folder / f"chain{number}", chain_id, gas_limit=self.gas_limit)
             self.chains.append(chain)
