@@ -12,6 +12,7 @@
 
 /* ---- errors ---- */
 
+CS_PRINTF(4, 0)
 static void complain(struct host_config *config, uint32_t line, const char *path,
 		     const char *format, va_list args)
 {
@@ -399,6 +400,7 @@ void host_config_free(struct host_config *config)
 
 /* ---- values ---- */
 
+CS_PRINTF(2, 0)
 static void format_path(char path[HOST_CONFIG_PATH_MAX], const char *format, va_list args)
 {
 	int n = vsnprintf(path, HOST_CONFIG_PATH_MAX, format, args);
