@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import datetime
 import os
 import platform
@@ -86,6 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--target", action="append", default=[])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-faults", action="store_true")
     options = parser.parse_args()
     programs = sorted(p for p in BIN.rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
@@ -96,11 +98,15 @@ def main() -> int:
         return 2
     findings = ROOT / "build" / "findings"
     findings.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for program in programs:
-        print(f"-- {program.name}: {options.minutes:g} minutes", flush=True)
-        rows.append(campaign(program, options.minutes, findings))
-        print(f"   {rows[-1]['executions']:,} executions, {rows[-1]['edges']} edges, exit {rows[-1]['code']}", flush=True)
+
+    def run(program: Path) -> dict:
+        row = campaign(program, options.minutes, findings)
+        print(f"-- {program.name}: {row['executions']:,} executions, {row['edges']} edges, exit {row['code']}", flush=True)
+        return row
+
+    print(f"-- {len(programs)} targets, {options.minutes:g} minutes each, {options.jobs} at a time", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        rows = list(pool.map(run, programs))
     fault_code, fault_log = (None, "") if options.no_faults else faults()
     path = report(rows, fault_code, fault_log, options.minutes)
     print(f"-- report: {path.relative_to(ROOT)}")
