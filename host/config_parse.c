@@ -1,6 +1,7 @@
 /* The strict subset of TOML 1.0 (docs/adr): comments, [table], [[array of tables]], bare keys,
  * basic and literal strings on one line, decimal integers, booleans, arrays of strings. Whatever is
  * left out is refused by name, never read as something else. */
+#include "core/utf8.h"
 #include "host/alloc.h"
 #include "host/config_inner.h"
 
@@ -54,14 +55,20 @@ static void skip_line(struct parser *parser)
 		parser->line++;
 }
 
+static bool is_control(int c)
+{
+	return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f;
+}
+
 /* Blank or comment, then the end of the line. */
 static bool end_of_line(struct parser *parser)
 {
 	skip_blank(parser);
 	if (peek(parser) == '#')
-		while (peek(parser) >= 0 && peek(parser) != '\n')
+		while (peek(parser) >= 0 && !is_control(peek(parser)))
 			parser->at++;
-	(void)take(parser, '\r');
+	if (peek(parser) == '\r' && parser->at + 1 < parser->n && parser->p[parser->at + 1] == '\n')
+		parser->at++;
 	return peek(parser) < 0 || peek(parser) == '\n';
 }
 
@@ -98,19 +105,12 @@ static bool append(char path[HOST_CONFIG_PATH_MAX], const char *text)
 
 static bool put_code_point(char *text, size_t *n, uint32_t code)
 {
-	if (code == 0 || code > 0xffff || (code >= 0xd800 && code <= 0xdfff) ||
-	    *n + 3 >= HOST_CONFIG_TEXT_MAX)
+	uint8_t bytes[CS_UTF8_SIZE_MAX];
+	size_t size = code != 0 ? cs_utf8_put(bytes, code) : 0;
+	if (size == 0 || *n + size >= HOST_CONFIG_TEXT_MAX)
 		return false;
-	if (code < 0x80) {
-		text[(*n)++] = (char)code;
-	} else if (code < 0x800) {
-		text[(*n)++] = (char)(0xc0 | code >> 6);
-		text[(*n)++] = (char)(0x80 | (code & 0x3f));
-	} else {
-		text[(*n)++] = (char)(0xe0 | code >> 12);
-		text[(*n)++] = (char)(0x80 | (code >> 6 & 0x3f));
-		text[(*n)++] = (char)(0x80 | (code & 0x3f));
-	}
+	memcpy(text + *n, bytes, size);
+	*n += size;
 	return true;
 }
 
@@ -419,6 +419,10 @@ void host_config_read(struct host_config *config, struct cs_bytes text)
 {
 	struct parser parser = {
 		.config = config, .p = text.p, .n = text.n, .line = 1, .table_ok = true};
+	if (!cs_utf8_is_valid(text)) {
+		host_config_complain_at(config, 0, "", "the file is no UTF-8");
+		return;
+	}
 	while (parser.at < parser.n && config->error_count < HOST_CONFIG_ERRORS_MAX) {
 		skip_blank(&parser);
 		if (peek(&parser) == '[')

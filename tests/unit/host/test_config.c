@@ -243,6 +243,8 @@ static void test_tables(void **state)
 	expect_error(GOOD "[\"api\"]\n", "test.toml:5: a table's name is missing or has other "
 					 "characters than A-Z a-z 0-9 _ -");
 	expect_error(GOOD "[api] x\n", "test.toml:5: api: expected ] and the end of the line");
+	expect_error(GOOD "# \xff\n", "test.toml: the file is no UTF-8");
+	expect_error(GOOD "# \x01\n", "test.toml:5: expected: name = value, [table] or [[table]]");
 	expect_error(GOOD "[tls]\nfile = \"a\"\n[[tls]]\n", "test.toml:7: tls: is a table already");
 }
 
