@@ -441,9 +441,11 @@ def test_other_descriptors_are_closed(setup):
         finally:
             subprocess.Popen = real
     with e:
-        e.client().hello()
+        client = e.client()  # held: its end is one of the two
+        client.hello()
         links = {os.readlink(f"/proc/{e.popen.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{e.popen.pid}/fd") if int(fd) > 2}
         assert len(links) == 2 and all(link.startswith("socket:") for link in links)
+        client.close()
 
 
 def test_a_listening_socket_that_does_not_wait(setup):
