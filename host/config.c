@@ -1,5 +1,6 @@
 #include "host/config.h"
 
+#include "core/utf8.h"
 #include "host/alloc.h"
 #include "host/config_inner.h"
 #include "host/keyfile.h"
@@ -353,6 +354,10 @@ struct host_config *host_config_parse(const struct host_config_schema *schema, s
 	if (text.n > HOST_CONFIG_FILE_MAX) {
 		host_config_complain_at(config, 0, "", "the file is larger than %u bytes",
 					HOST_CONFIG_FILE_MAX);
+		return config;
+	}
+	if (!cs_utf8_is_valid(text)) {
+		host_config_complain_at(config, 0, "", "the file is no UTF-8");
 		return config;
 	}
 	host_config_read(config, text);

@@ -419,10 +419,6 @@ void host_config_read(struct host_config *config, struct cs_bytes text)
 {
 	struct parser parser = {
 		.config = config, .p = text.p, .n = text.n, .line = 1, .table_ok = true};
-	if (!cs_utf8_is_valid(text)) {
-		host_config_complain_at(config, 0, "", "the file is no UTF-8");
-		return;
-	}
 	while (parser.at < parser.n && config->error_count < HOST_CONFIG_ERRORS_MAX) {
 		skip_blank(&parser);
 		if (peek(&parser) == '[')
