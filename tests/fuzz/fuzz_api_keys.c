@@ -1,9 +1,8 @@
 /* Any bytes as a file of API keys, and as the header that is checked against it. */
 #include "host/api_key.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
-
-#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(header, data, size);
 	/* No input is the SHA-256 preimage of a hash that it contains. */
-	cs_assert(host_api_keys_check(&key, &keys, header, 1) == CS_ERR_UNAUTHORIZED && key == NULL);
+	cs_assert(host_api_keys_check(&key, &keys, header, 1) == CS_ERR_UNAUTHORIZED &&
+		  key == NULL);
 	free(header);
 	return 0;
 }

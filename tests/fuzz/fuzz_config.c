@@ -1,9 +1,8 @@
 /* Any bytes as a configuration file: values only without errors, errors only with a sentence. */
 #include "host/config.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <string.h>
-
-#include "tests/fuzz/fuzz.h"
 
 static const struct host_config_key keys[] = {
 	{"name", HOST_CONFIG_TEXT, 1, 8, NULL, NULL, "Its name."},
