@@ -257,7 +257,7 @@ struct gateway_tx {
 };
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
-#define GATEWAY_GAS_BASE 120000u
+#define GATEWAY_GAS_BASE 300000u
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
 
@@ -285,7 +285,8 @@ void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message);
 /* The facts alone, of one side, for the other gateway; and taking them. */
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side);
-enum cs_err gateway_take_facts(struct gateway *gateway, uint64_t message, enum relay_side side, const json_t *facts);
+enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side,
+			       const json_t *facts);
 
 /* ---- peer_out.c, peer_in.c ---- */
 void gateway_peers_pump(struct gateway *gateway);

@@ -101,7 +101,7 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain, c
 	message.next_ms = host_wall_ms();
 	read_evidence(&message, json_object_get(json, "evidence"));
 	CS_TRY(gateway_journal_add(journal, &message, content));
-	return gateway_take_facts(take->gateway, message.n, RELAY_SOURCE, json_object_get(json, "steps"));
+	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE, json_object_get(json, "steps"));
 }
 
 static enum cs_err take_messages(struct take *take, const json_t *item, struct cs_why *why)
@@ -155,7 +155,7 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK; /* comes again when its message is signed again */
 	CS_TRY(err);
-	CS_TRY(gateway_take_facts(take->gateway, message.n, RELAY_DESTINATION, json_object_get(json, "steps")));
+	CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION, json_object_get(json, "steps")));
 	bool first = relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME);
 	/* Under another key, while the first one cannot be used. */
 	bool other = (message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
@@ -224,7 +224,7 @@ static enum cs_err note_at_source(struct take *take, struct gateway_message *mes
 	const char *why = json_string_value(json_object_get(item, "why"));
 	json_int_t status = json_integer_value(json_object_get(item, "status"));
 	enum relay_event event = event_of(state);
-	CS_TRY(gateway_take_facts(take->gateway, message->n, RELAY_DESTINATION, json_object_get(item, "steps")));
+	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_DESTINATION, json_object_get(item, "steps")));
 	if (event == RELAY_EVENT_END || message->state == state || !relay_may_move(message->state, event) ||
 	    message->outcome != RELAY_STATUS_NONE)
 		return CS_OK;
@@ -238,7 +238,7 @@ static enum cs_err note_at_destination(struct take *take, struct gateway_message
 				       const json_t *item)
 {
 	struct gateway_journal *journal = take->gateway->journal;
-	CS_TRY(gateway_take_facts(take->gateway, message->n, RELAY_SOURCE, json_object_get(item, "steps")));
+	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_SOURCE, json_object_get(item, "steps")));
 	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_FINALIZED)
 		return gateway_journal_move(journal, message, RELAY_ON_FINALIZE);
 	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_REFUNDED)

@@ -5,9 +5,13 @@
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
-/* Items of one push; a full batch of 64 messages of 16 KiB is 2.2 MiB of JSON, and one always goes. */
+/* Items of one push. It ends with the item that passes the size; a full batch of 64 messages of 16 KiB is 2.3 MiB of JSON, so
+ * that a push stays below what a gateway's server takes. */
 #define PUSH_ITEMS_MAX 512u
 #define PUSH_SIZE_MAX (1024u * 1024)
+/* About what a message without its payload, and a note, take as JSON. */
+#define MESSAGE_SIZE 2000u
+#define NOTE_SIZE 900u
 #define PUSH_TIMEOUT_MS 10000u
 #define PUSH_BACKOFF_MAX_MS 5000u
 #define PULL_SIZE_MAX (5u * 1024 * 1024)
@@ -31,7 +35,8 @@ static json_t *evidence_json(const struct gateway_message *message)
 	return json;
 }
 
-static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st)
+/* *size grows by about what it will be as JSON. */
+static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st, size_t *size)
 {
 	json_t *item = json_object();
 	json_t *list = json_array();
@@ -48,6 +53,7 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 			return NULL;
 		}
 		json_t *json = gateway_json_message(&content, &message.id);
+		*size += MESSAGE_SIZE + 2 * content.payload.n;
 		cs_arena_rewind(&gateway->scratch, mark);
 		json_object_set_new(json, "evidence", evidence_json(&message));
 		json_object_set_new(json, "steps", gateway_json_facts(gateway, &message, RELAY_SOURCE));
@@ -92,7 +98,7 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 	return item;
 }
 
-static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item)
+static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item, size_t *size)
 {
 	static const char *const kinds[] = {[GATEWAY_ITEM_MESSAGES] = "messages",
 					    [GATEWAY_ITEM_OUTCOMES] = "outcomes",
@@ -100,12 +106,15 @@ static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_it
 					    [GATEWAY_ITEM_RETRY] = "retry"};
 	struct gateway_statement statement;
 	json_t *json = NULL;
+	*size += NOTE_SIZE;
 	switch (item->kind) {
 	case GATEWAY_ITEM_MESSAGES:
 	case GATEWAY_ITEM_OUTCOMES:
-		if (gateway_journal_statement(gateway->journal, item->ref, &statement) == CS_OK)
-			json = item->kind == GATEWAY_ITEM_MESSAGES ? messages_item(gateway, &statement)
-								   : outcomes_item(gateway, &statement);
+		if (gateway_journal_statement(gateway->journal, item->ref, &statement) != CS_OK)
+			break;
+		*size += statement.count * NOTE_SIZE;
+		json = item->kind == GATEWAY_ITEM_MESSAGES ? messages_item(gateway, &statement, size)
+							   : outcomes_item(gateway, &statement);
 		break;
 	case GATEWAY_ITEM_NOTE:
 	case GATEWAY_ITEM_RETRY:
@@ -117,30 +126,6 @@ static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_it
 	json_object_set_new(json, "n", gateway_json_u64(item->n));
 	json_object_set_new(json, "kind", json_string(kinds[item->kind]));
 	return json;
-}
-
-/* About how much JSON it will be, without making it twice. */
-static size_t item_size(struct gateway *gateway, const struct gateway_outbox_item *item)
-{
-	struct gateway_statement st;
-	if (item->kind == GATEWAY_ITEM_NOTE || item->kind == GATEWAY_ITEM_RETRY)
-		return 1200;
-	if (gateway_journal_statement(gateway->journal, item->ref, &st) != CS_OK)
-		return 0;
-	if (item->kind == GATEWAY_ITEM_OUTCOMES)
-		return 1000 + st.count * 1500u;
-	size_t size = 1000;
-	for (uint32_t i = 0; i < st.count; i++) {
-		struct gateway_message message;
-		struct wire_message content;
-		size_t mark = cs_arena_mark(&gateway->scratch);
-		size += 2500;
-		if (gateway_journal_find(gateway->journal, &st.ids[i], RELAY_SOURCE, &message) == CS_OK &&
-		    gateway_journal_content(gateway->journal, &message, &gateway->scratch, &content) == CS_OK)
-			size += 2 * content.payload.n;
-		cs_arena_rewind(&gateway->scratch, mark);
-	}
-	return size;
 }
 
 json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t after, bool *more)
@@ -163,12 +148,11 @@ json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t a
 			again = items[k].kind == GATEWAY_ITEM_NOTE && items[k].ref == items[i].ref;
 		if (again)
 			continue;
-		size += item_size(gateway, &items[i]);
-		if (size > PUSH_SIZE_MAX && json_array_size(list) > 0) {
+		json_array_append_new(list, item_json(gateway, &items[i], &size));
+		if (size > PUSH_SIZE_MAX && i + 1 < count) {
 			*more = true;
 			break;
 		}
-		json_array_append_new(list, item_json(gateway, &items[i]));
 	}
 	*more = *more || count == PUSH_ITEMS_MAX;
 	return body;

@@ -136,7 +136,9 @@ static enum cs_err write_signed(void *context)
 			if (flight->messages[i].n == message.n)
 				message.log_index = flight->messages[i].log_index;
 		}
-		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_VERIFY));
+		/* Verified and signed are one reply: one row is written, both moves are told. */
+		CS_TRY(relay_move(&message.state, RELAY_ON_VERIFY));
+		CS_TRY(gateway_journal_event(journal, "message", &message, NULL));
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_SIGN));
 		struct gateway_step step = {.message = message.n, .step = RELAY_STEP_SIGNED, .chain = chain->config->id};
 		CS_TRY(gateway_journal_step(journal, &step));

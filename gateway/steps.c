@@ -2,30 +2,26 @@
 
 #include "gateway/gateway.h"
 
+/* ---- facts for the other gateway: [n, time, transaction, block, detail], short because there are many ---- */
+
 struct collect {
 	json_t *list;
-	enum relay_side side; /* 0: both */
+	enum relay_side side;
 };
-
-static json_t *fact_json(const struct gateway_step *step)
-{
-	json_t *json = json_object();
-	json_object_set_new(json, "n", gateway_json_u64(step->step));
-	json_object_set_new(json, "t_ms", gateway_json_u64(step->time_ms));
-	json_object_set_new(json, "chain", step->chain ? json_string(step->chain) : json_null());
-	json_object_set_new(json, "tx", step->tx ? gateway_json_hash(step->tx) : json_null());
-	json_object_set_new(json, "block", step->block ? gateway_json_u64(step->block) : json_null());
-	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
-	return json;
-}
 
 static void collect_fact(void *ctx, const struct gateway_step *step)
 {
 	struct collect *collect = ctx;
-	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END)
+	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END || relay_step_side(step->step) != collect->side)
 		return;
-	if (collect->side == 0 || relay_step_side(step->step) == collect->side)
-		json_array_append_new(collect->list, fact_json(step));
+	json_t *fact = json_array();
+	json_array_append_new(fact, gateway_json_u64(step->step));
+	json_array_append_new(fact, gateway_json_u64(step->time_ms));
+	json_array_append_new(fact, step->tx ? gateway_json_hash(step->tx) : json_null());
+	json_array_append_new(fact, gateway_json_u64(step->block));
+	if (step->detail)
+		json_array_append_new(fact, json_string(step->detail));
+	json_array_append_new(collect->list, fact);
 }
 
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side)
@@ -36,34 +32,54 @@ json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message
 	return collect.list;
 }
 
-enum cs_err gateway_take_facts(struct gateway *gateway, uint64_t message, enum relay_side side, const json_t *facts)
+/* What the journal has of each step, to write only what is new. */
+struct known {
+	uint64_t time_ms[RELAY_STEP_END];
+};
+
+static void note_known(void *ctx, const struct gateway_step *step)
 {
+	struct known *known = ctx;
+	if (step->step < RELAY_STEP_END)
+		known->time_ms[step->step] = step->time_ms;
+}
+
+enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side,
+			       const json_t *facts)
+{
+	struct known known = {{0}};
+	const struct cs_hash *place = message->side == side ? &message->chain : &message->remote;
+	const char *chain = gateway_caip2(gateway, place);
+	if (json_array_size(facts) == 0)
+		return CS_OK;
+	CS_TRY(gateway_journal_steps(gateway->journal, message->n, note_known, &known));
 	for (size_t i = 0; i < json_array_size(facts) && i < RELAY_STEP_COUNT; i++) {
 		const json_t *fact = json_array_get(facts, i);
 		struct cs_hash tx;
-		json_int_t n = json_integer_value(json_object_get(fact, "n"));
-		const char *hash = json_string_value(json_object_get(fact, "tx"));
-		json_int_t time_ms = json_integer_value(json_object_get(fact, "t_ms"));
-		json_int_t block = json_integer_value(json_object_get(fact, "block"));
+		json_int_t n = json_integer_value(json_array_get(fact, 0));
+		json_int_t time_ms = json_integer_value(json_array_get(fact, 1));
+		const char *hash = json_string_value(json_array_get(fact, 2));
+		json_int_t block = json_integer_value(json_array_get(fact, 3));
 		/* Its own steps are its own; what it says of ours is not asked for. */
-		if (n <= 0 || n > RELAY_STEP_COUNT || relay_step_side((unsigned)n) != side || time_ms <= 0 || block < 0)
+		if (n <= 0 || n > RELAY_STEP_COUNT || relay_step_side((unsigned)n) != side || time_ms <= 0 || block < 0 ||
+		    known.time_ms[n] == (uint64_t)time_ms)
 			continue;
-		struct gateway_step step = {.message = message,
+		struct gateway_step step = {.message = message->n,
 					    .step = (enum relay_step)n,
 					    .time_ms = (uint64_t)time_ms,
-					    .chain = json_string_value(json_object_get(fact, "chain")),
+					    .chain = n == RELAY_STEP_NOTIFIED ? NULL : chain,
 					    .block = (uint64_t)block,
-					    .detail = json_string_value(json_object_get(fact, "detail"))};
+					    .detail = json_string_value(json_array_get(fact, 4))};
 		if (hash && cs_unhex(tx.b, sizeof(tx.b), cs_bytes_str(hash)) == CS_OK)
 			step.tx = &tx;
-		if (step.chain && strlen(step.chain) > CS_CAIP2_SIZE_MAX)
-			step.chain = NULL;
 		if (step.detail && strlen(step.detail) > GATEWAY_WHY_MAX)
 			step.detail = NULL;
 		CS_TRY(gateway_journal_step_again(gateway->journal, &step));
 	}
 	return CS_OK;
 }
+
+/* ---- the eighteen ---- */
 
 /* Why a message that is past a step has no fact for it. */
 static const char *skipped(const struct gateway_message *message, unsigned n, const bool *seen)
@@ -100,31 +116,49 @@ static const char *skipped(const struct gateway_message *message, unsigned n, co
 	return "the other gateway did not tell";
 }
 
+struct eighteen {
+	json_t *of[RELAY_STEP_END];
+	bool seen[RELAY_STEP_END];
+	unsigned last;
+};
+
+static void take_step(void *ctx, const struct gateway_step *step)
+{
+	struct eighteen *all = ctx;
+	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END)
+		return;
+	json_t *json = json_object();
+	json_object_set_new(json, "n", gateway_json_u64(step->step));
+	json_object_set_new(json, "name", json_string(relay_step_name(step->step)));
+	json_object_set_new(json, "t_ms", gateway_json_u64(step->time_ms));
+	json_object_set_new(json, "chain", step->chain ? json_string(step->chain) : json_null());
+	json_object_set_new(json, "tx", step->tx ? gateway_json_hash(step->tx) : json_null());
+	json_object_set_new(json, "block", step->block ? gateway_json_u64(step->block) : json_null());
+	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
+	all->of[step->step] = json;
+	all->seen[step->step] = true;
+	all->last = step->step > all->last ? step->step : all->last;
+}
+
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message)
 {
-	json_t *facts = gateway_json_facts(gateway, message, 0);
+	struct eighteen all = {{NULL}, {false}, 0};
 	json_t *list = json_array();
-	const json_t *of[RELAY_STEP_END] = {NULL};
-	bool seen[RELAY_STEP_END] = {false};
-	unsigned last = 0;
-	for (size_t i = 0; i < json_array_size(facts); i++) {
-		const json_t *fact = json_array_get(facts, i);
-		unsigned n = (unsigned)json_integer_value(json_object_get(fact, "n"));
-		of[n] = fact;
-		seen[n] = true;
-		last = n > last ? n : last;
-	}
+	if (gateway_journal_steps(gateway->journal, message->n, take_step, &all) != CS_OK)
+		log_warn("steps.not_read", LOG_U64("message", message->n));
 	for (unsigned n = 1; n <= RELAY_STEP_COUNT; n++) {
-		json_t *step = of[n] ? json_deep_copy(of[n]) : json_object();
-		json_object_set_new(step, "n", gateway_json_u64(n));
-		json_object_set_new(step, "name", json_string(relay_step_name(n)));
-		/* The source's request may be unknown at the destination until the envelope told. */
-		if (!of[n] && (n < last || relay_ends(message->state)))
-			json_object_set_new(step, "skipped", json_string(skipped(message, n, seen)));
-		else if (!of[n])
-			json_object_set_new(step, "pending", json_true());
+		json_t *step = all.of[n];
+		if (!step) {
+			step = json_object();
+			json_object_set_new(step, "n", gateway_json_u64(n));
+			json_object_set_new(step, "name", json_string(relay_step_name(n)));
+			/* A step before one that is known will not come any more. */
+			if (n < all.last || relay_ends(message->state))
+				json_object_set_new(step, "skipped", json_string(skipped(message, n, all.seen)));
+			else
+				json_object_set_new(step, "pending", json_true());
+		}
 		json_array_append_new(list, step);
 	}
-	json_decref(facts);
 	return list;
 }
