@@ -249,6 +249,42 @@ bool host_ws_ping(struct lws *wsi)
 	return lws_write(wsi, memory + LWS_PRE, 1, LWS_WRITE_PING) >= 0;
 }
 
+/* ---- silence ---- */
+
+void host_ws_pulse_init(struct host_ws_pulse *pulse, uint64_t ping_ms, uint64_t idle_ms)
+{
+	uint64_t now = host_now_ms();
+	*pulse = (struct host_ws_pulse){.ping_ms = ping_ms,
+					.idle_ms = idle_ms,
+					.heard_ms = now,
+					.pinged_ms = now,
+					.looked_ms = now};
+}
+
+uint64_t host_ws_pulse_step(uint64_t ping_ms, uint64_t idle_ms)
+{
+	return (ping_ms < idle_ms ? ping_ms : idle_ms) / 4 + 1;
+}
+
+enum host_ws_verdict host_ws_pulse_look(struct host_ws_pulse *pulse)
+{
+	uint64_t now = host_now_ms();
+	uint64_t step = host_ws_pulse_step(pulse->ping_ms, pulse->idle_ms);
+	uint64_t since = now - pulse->looked_ms;
+	/* Its pong may wait in the socket, which is read only after this timer. */
+	if (since > 2 * step)
+		pulse->heard_ms += since - step;
+	pulse->looked_ms = now;
+	if (pulse->heard_ms > now)
+		pulse->heard_ms = now;
+	if (now - pulse->heard_ms >= pulse->idle_ms)
+		return HOST_WS_SILENT;
+	if (now - pulse->heard_ms < pulse->ping_ms || now - pulse->pinged_ms < pulse->ping_ms)
+		return HOST_WS_ALIVE;
+	pulse->pinged_ms = now;
+	return HOST_WS_PING;
+}
+
 void host_ws_close_text(struct cs_why *why, const uint8_t *p, size_t n)
 {
 	if (n < 2) {

@@ -50,6 +50,23 @@ bool host_ws_outbox_write(struct host_ws_outbox *outbox, struct lws *wsi);
 void host_ws_outbox_done(struct host_ws_outbox *outbox);
 bool host_ws_ping(struct lws *wsi);
 
+/* ---- silence ---- */
+struct host_ws_pulse {
+	uint64_t ping_ms;
+	uint64_t idle_ms;
+	uint64_t heard_ms; /* anything from the other side */
+	uint64_t pinged_ms;
+	uint64_t looked_ms;
+};
+
+enum host_ws_verdict { HOST_WS_ALIVE, HOST_WS_PING, HOST_WS_SILENT };
+
+void host_ws_pulse_init(struct host_ws_pulse *pulse, uint64_t ping_ms, uint64_t idle_ms);
+/* How often to look. */
+uint64_t host_ws_pulse_step(uint64_t ping_ms, uint64_t idle_ms);
+/* Time in which this process itself did not run is not the other side's silence. */
+enum host_ws_verdict host_ws_pulse_look(struct host_ws_pulse *pulse);
+
 /* "code reason" of a close frame as LWS_CALLBACK_WS_PEER_INITIATED_CLOSE hands it out. */
 void host_ws_close_text(struct cs_why *why, const uint8_t *p, size_t n);
 

@@ -59,10 +59,7 @@ struct host_ws_client {
 	bool ping_due;
 	bool connecting; /* inside lws_client_connect_via_info */
 	bool orphan;     /* the owner has left it; it stays until its connection is gone */
-	uint64_t ping_ms;
-	uint64_t idle_ms;
-	uint64_t heard_ms;
-	uint64_t pinged_ms;
+	struct host_ws_pulse pulse;
 	struct host_ws_inbox inbox;
 	struct host_ws_outbox outbox;
 	enum cs_err err; /* why it will be closed */
@@ -195,7 +192,6 @@ static void look_up(struct host_ws_client *client)
 static void on_timer(void *context)
 {
 	struct host_ws_client *client = context;
-	uint64_t now = host_now_ms();
 	if (client->orphan) {
 		if (client->open)
 			lws_close_reason(client->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
@@ -206,23 +202,24 @@ static void on_timer(void *context)
 		end(client, CS_ERR_TIMEOUT, "not open in time");
 		return;
 	}
-	if (now - client->heard_ms >= client->idle_ms) {
-		end(client, CS_ERR_TIMEOUT, "silent for too long");
-		return;
-	}
-	if (now - client->heard_ms >= client->ping_ms &&
-	    now - client->pinged_ms >= client->ping_ms) {
-		client->pinged_ms = now;
+	switch (host_ws_pulse_look(&client->pulse)) {
+	case HOST_WS_ALIVE:
+		break;
+	case HOST_WS_PING:
 		client->ping_due = true;
 		lws_callback_on_writable(client->wsi);
+		break;
+	case HOST_WS_SILENT:
+		end(client, CS_ERR_TIMEOUT, "silent for too long");
+		break;
 	}
 }
 
 static void watch_silence(struct host_ws_client *client)
 {
-	uint64_t step = (client->ping_ms < client->idle_ms ? client->ping_ms : client->idle_ms) / 4;
-	client->heard_ms = host_now_ms();
-	host_timer_start(client->timer, step + 1, step + 1);
+	uint64_t step = host_ws_pulse_step(client->pulse.ping_ms, client->pulse.idle_ms);
+	host_ws_pulse_init(&client->pulse, client->pulse.ping_ms, client->pulse.idle_ms);
+	host_timer_start(client->timer, step, step);
 }
 
 /* ---- libwebsockets' callbacks ---- */
@@ -243,7 +240,7 @@ static int append_headers(struct host_ws_client *client, struct lws *wsi, unsign
 static int on_receive(struct host_ws_client *client, struct lws *wsi, const void *p, size_t n)
 {
 	bool complete = false;
-	client->heard_ms = host_now_ms();
+	client->pulse.heard_ms = host_now_ms();
 	enum cs_err err = host_ws_inbox_add(&client->inbox, wsi, p, n, &complete);
 	if (err != CS_OK) {
 		fail(client, err,
@@ -328,7 +325,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		return on_receive(client, wsi, in, len);
 	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
-		client->heard_ms = host_now_ms();
+		client->pulse.heard_ms = host_now_ms();
 		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return on_writable(client, wsi);
@@ -527,8 +524,8 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 	client->events = *events;
 	client->context = context;
 	client->protocol = options->protocol != NULL ? host_text(options->protocol) : NULL;
-	client->ping_ms = or_default(options->ping_ms, PING_MS);
-	client->idle_ms = or_default(options->idle_ms, IDLE_MS);
+	host_ws_pulse_init(&client->pulse, or_default(options->ping_ms, PING_MS),
+			   or_default(options->idle_ms, IDLE_MS));
 	client->inbox.size_max = or_default(options->message_size_max, MESSAGE_SIZE_MAX);
 	host_ws_outbox_init(&client->outbox, or_default(options->queue_size_max, QUEUE_SIZE_MAX));
 	client->timer = host_timer_new(loop, on_timer, client);

@@ -42,8 +42,7 @@ struct host_ws_peer {
 	bool close_due; /* the close frame follows what is queued */
 	bool close_now;
 	bool ping_due;
-	uint64_t heard_ms;
-	uint64_t pinged_ms;
+	struct host_ws_pulse pulse;
 	struct host_ws_inbox inbox;
 	struct host_ws_outbox outbox;
 	uint16_t close_code;
@@ -145,7 +144,7 @@ static struct host_ws_peer *peer_new(struct host_ws_server *server, struct lws *
 	struct host_ws_peer *peer = host_alloc(sizeof *peer);
 	peer->server = server;
 	peer->wsi = wsi;
-	peer->heard_ms = host_now_ms();
+	host_ws_pulse_init(&peer->pulse, server->ping_ms, server->idle_ms);
 	peer->inbox.size_max = server->message_size_max;
 	host_ws_outbox_init(&peer->outbox, server->queue_size_max);
 	(void)lws_get_peer_simple(wsi, peer->remote, sizeof peer->remote);
@@ -155,9 +154,8 @@ static struct host_ws_peer *peer_new(struct host_ws_server *server, struct lws *
 	server->peers = peer;
 	server->peer_count++;
 	if (!host_timer_is_running(server->timer)) {
-		uint64_t step =
-			(server->ping_ms < server->idle_ms ? server->ping_ms : server->idle_ms) / 4;
-		host_timer_start(server->timer, step + 1, step + 1);
+		uint64_t step = host_ws_pulse_step(server->ping_ms, server->idle_ms);
+		host_timer_start(server->timer, step, step);
 	}
 	return peer;
 }
@@ -235,27 +233,31 @@ uint64_t host_ws_peer_queued(const struct host_ws_peer *peer)
 	return peer->outbox.size;
 }
 
+static void watch_peer(struct host_ws_peer *peer)
+{
+	switch (host_ws_pulse_look(&peer->pulse)) {
+	case HOST_WS_ALIVE:
+		break;
+	case HOST_WS_PING:
+		peer->ping_due = true;
+		lws_callback_on_writable(peer->wsi);
+		break;
+	case HOST_WS_SILENT:
+		fail(peer, CS_ERR_TIMEOUT, "silent for too long");
+		host_ws_outbox_done(&peer->outbox);
+		close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION, "silent for too long");
+		break;
+	}
+}
+
 static void watch_silence(void *context)
 {
 	struct host_ws_server *server = context;
-	uint64_t now = host_now_ms();
 	if (server->peers == NULL)
 		host_timer_stop(server->timer);
-	for (struct host_ws_peer *peer = server->peers; peer != NULL; peer = peer->next) {
-		uint64_t silence = now - peer->heard_ms;
-		if (!peer->open || peer->closing)
-			continue;
-		if (silence >= server->idle_ms) {
-			fail(peer, CS_ERR_TIMEOUT, "silent for too long");
-			host_ws_outbox_done(&peer->outbox);
-			close_after_queue(peer, LWS_CLOSE_STATUS_POLICY_VIOLATION,
-					  "silent for too long");
-		} else if (silence >= server->ping_ms && now - peer->pinged_ms >= server->ping_ms) {
-			peer->pinged_ms = now;
-			peer->ping_due = true;
-			lws_callback_on_writable(peer->wsi);
-		}
-	}
+	for (struct host_ws_peer *peer = server->peers; peer != NULL; peer = peer->next)
+		if (peer->open && !peer->closing)
+			watch_peer(peer);
 }
 
 /* A close frame is only sent by a close that begins outside of libwebsockets' callbacks: what
@@ -315,7 +317,7 @@ static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p,
 	bool complete = false;
 	if (peer->closing)
 		return 0;
-	peer->heard_ms = host_now_ms();
+	peer->pulse.heard_ms = host_now_ms();
 	enum cs_err err = host_ws_inbox_add(&peer->inbox, wsi, p, n, &complete);
 	if (err != CS_OK) {
 		fail(peer, err,
@@ -410,7 +412,7 @@ static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
 	case LWS_CALLBACK_RECEIVE:
 		return server->freed ? -1 : on_receive(peer, wsi, in, len);
 	case LWS_CALLBACK_RECEIVE_PONG:
-		peer->heard_ms = host_now_ms();
+		peer->pulse.heard_ms = host_now_ms();
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return server->freed ? -1 : on_writable(peer, wsi);

@@ -639,6 +639,21 @@ static void test_pings_keep_alive(void **state)
 	assert_int_equal(f->at_client.closed + f->at_server.closed, 0);
 }
 
+/* A process that stood still longer than the bound: that was not the other side's silence. */
+static void test_stall_is_not_silence(void **state)
+{
+	struct fixture *f = *state;
+	serve(f, (struct host_ws_server_options){.ping_ms = 40, .idle_ms = 250});
+	connect_with(f, (struct host_ws_client_options){.ping_ms = 40, .idle_ms = 250});
+	wait_for(f, both_open, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_err(host_loop_run_until(f->loop, never, f, 100), CS_ERR_TIMEOUT);
+		(void)usleep(400000);
+	}
+	assert_err(host_loop_run_until(f->loop, never, f, 100), CS_ERR_TIMEOUT);
+	assert_int_equal(f->at_client.closed + f->at_server.closed, 0);
+}
+
 /* A listener that accepts by the kernel alone and never answers. */
 static void test_silence_at_client(void **state)
 {
@@ -713,6 +728,7 @@ int main(void)
 		T(test_slow_reader),
 		T(test_silence_at_server),
 		T(test_pings_keep_alive),
+		T(test_stall_is_not_silence),
 		T(test_silence_at_client),
 		T(test_name_lookup),
 		T(test_cannot_bind),
