@@ -193,7 +193,7 @@ struct gateway_pick {
 	uint64_t deadline_max; /* 0: any; deadline at most this */
 	uint64_t deadline_min; /* deadline above this */
 	bool wish_retry;
-	bool unsubmitted; /* without an open submission */
+	bool unsubmitted; /* without an open submission, and not done: one that waits for its end holds nobody up */
 	bool newest_first;
 };
 CS_NODISCARD enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct gateway_pick *pick,
