@@ -1,10 +1,11 @@
-/* The event stream: WebSocket /v1/events?cursor=N on its own port. Every row of the journal's events after the cursor, in
- * order, without a gap: whoever reconnects with the last cursor it saw misses nothing that the journal still keeps. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The event stream: WebSocket /v1/events?cursor=N on its own port. Every row of the journal's
+ * events after the cursor, in order, without a gap: whoever reconnects with the last cursor it saw
+ * misses nothing that the journal still keeps. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define EVENTS_AT_ONCE 256u
 /* A reader that is this far behind waits for its socket before it gets more. */
@@ -21,7 +22,8 @@ struct reader {
 
 static struct reader *readers; /* of this process's one stream */
 
-static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade, struct host_ws_peer *peer)
+static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade,
+			     struct host_ws_peer *peer)
 {
 	struct gateway *gateway = context;
 	const struct host_api_key *key = NULL;
@@ -31,11 +33,10 @@ static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrad
 	uint64_t last = 0;
 	if (!path || strcmp(path, "/v1/events") != 0)
 		return CS_ERR_NOT_FOUND;
-	CS_TRY(host_api_keys_check(&key, &gateway->keys, host_ws_header(upgrade, "authorization"), GATEWAY_SCOPE_READ));
+	CS_TRY(host_api_keys_check(&key, &gateway->keys, host_ws_header(upgrade, "authorization"),
+				   GATEWAY_SCOPE_READ));
 	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &last));
 	uint64_t cursor = last;
-	if (!text)
-		text = host_ws_header(upgrade, "last-event-id");
 	if (text) {
 		char *end = NULL;
 		if (text[0] < '0' || text[0] > '9')
@@ -91,14 +92,17 @@ static void send_event(void *ctx, const struct gateway_event *event)
 	json_object_set_new(json, "kind", json_string(event->kind));
 	if (event->side != 0) {
 		json_object_set_new(json, "id", gateway_json_hash(&event->id));
-		json_object_set_new(json, "side", json_string(event->side == RELAY_SOURCE ? "source" : "destination"));
+		json_object_set_new(
+			json, "side",
+			json_string(event->side == RELAY_SOURCE ? "source" : "destination"));
 		json_object_set_new(json, "state", json_string(relay_state_name(event->state)));
 	}
 	if (event->detail)
 		json_object_set_new(json, "detail", json_string(event->detail));
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
-	if (text && !reader->closing && host_ws_peer_send(reader->peer, cs_bytes_str(text)) != CS_OK)
+	if (text && !reader->closing &&
+	    host_ws_peer_send(reader->peer, cs_bytes_str(text)) != CS_OK)
 		reader->closing = true;
 	free(text);
 }
@@ -109,8 +113,8 @@ void gateway_events_pump(struct gateway *gateway)
 		uint64_t last = reader->cursor;
 		if (reader->closing || host_ws_peer_queued(reader->peer) > QUEUED_MAX)
 			continue;
-		if (gateway_journal_events(gateway->journal, reader->cursor, EVENTS_AT_ONCE, send_event, reader, &last) !=
-		    CS_OK)
+		if (gateway_journal_events(gateway->journal, reader->cursor, EVENTS_AT_ONCE,
+					   send_event, reader, &last) != CS_OK)
 			continue;
 		if (last >= reader->cursor + EVENTS_AT_ONCE)
 			gateway_wake(gateway);
@@ -120,8 +124,10 @@ void gateway_events_pump(struct gateway *gateway)
 
 enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why)
 {
-	static const struct host_ws_server_events events = {
-		.accept = on_accept, .opened = on_opened, .message = on_message, .closed = on_closed};
+	static const struct host_ws_server_events events = {.accept = on_accept,
+							    .opened = on_opened,
+							    .message = on_message,
+							    .closed = on_closed};
 	struct host_ws_server_options options = {.address = gateway->config.address,
 						 .port = gateway->config.events_port,
 						 .peers_max = PEERS_MAX};
