@@ -1,12 +1,13 @@
-/* The command line: a table of commands, their options, and the exit codes. Everything that talks to a gateway does it over
- * REST; what works without one (config, keygen, verify, the keys file) touches files alone. */
+/* The command line: a table of commands, their options, and the exit codes. Everything that talks
+ * to a gateway does it over REST; what works without one (config, keygen, verify, the keys file)
+ * touches files alone. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include "core/bytes.h"
+
 #include <jansson.h>
 #include <stdio.h>
-
-#include "core/bytes.h"
 
 /* Exit codes; documented in `caisson --help` and docs/rest.md. */
 enum cli_exit {
@@ -52,14 +53,16 @@ bool cli_flag(const struct cli *cli, const char *name);
 /* Decimal; false when given and not a number up to max. Absent: untouched. */
 bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t *value);
 /* "caisson: …" on standard error, or {"error": …} on standard output with --json; returns code. */
-enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *format, ...) CS_PRINTF(3, 4);
+enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *format, ...)
+	CS_PRINTF(3, 4);
 /* Takes json. */
 void cli_print_json(json_t *json);
 
 /* ---- client.c ---- */
-/* The gateway's answer, decoded: *out is NULL for an empty one. Prints the problem itself when it is not 2xx. body may be
- * NULL; is taken. */
-enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out);
+/* The gateway's answer, decoded: *out is NULL for an empty one. Prints the problem itself when it
+ * is not 2xx. body may be NULL; is taken. */
+enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
+		       json_t **out);
 void cli_client_done(struct cli *cli);
 
 /* ---- commands ---- */

@@ -1,10 +1,10 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli/cli.h"
 #include "gateway/config.h"
 #include "host/http_client.h"
 #include "host/keyfile.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define CALL_TIMEOUT_MS 60000u
 #define RESPONSE_SIZE_MAX (16u * 1024 * 1024)
@@ -25,7 +25,8 @@ static void call_done(void *context, const struct host_http_response *response)
 	call->status = response->status;
 	snprintf(call->why, sizeof(call->why), "%s", response->why);
 	if (response->err == CS_OK && response->body.n > 0)
-		call->body = json_loadb((const char *)response->body.p, response->body.n, JSON_REJECT_DUPLICATES, NULL);
+		call->body = json_loadb((const char *)response->body.p, response->body.n,
+					JSON_REJECT_DUPLICATES, NULL);
 }
 
 static bool is_done(void *context)
@@ -43,8 +44,8 @@ static enum cli_exit url_of_config(struct cli *cli, const char *path, char *url,
 	else if (config.port == 0)
 		code = cli_fail(cli, CLI_USAGE, "%s: api.port is 0: give --url", path);
 	else
-		snprintf(url, size, strchr(config.address, ':') ? "http://[%s]:%u" : "http://%s:%u", config.address,
-			 config.port);
+		snprintf(url, size, strchr(config.address, ':') ? "http://[%s]:%u" : "http://%s:%u",
+			 config.address, config.port);
 	gateway_config_free(&config);
 	return code;
 }
@@ -66,7 +67,8 @@ static enum cli_exit find_url(struct cli *cli, char *url, size_t size)
 	}
 	if (config)
 		return url_of_config(cli, config, url, size);
-	return cli_fail(cli, CLI_USAGE, "which gateway? give --url, --config, CAISSON_URL or CAISSON_CONFIG");
+	return cli_fail(cli, CLI_USAGE,
+			"which gateway? give --url, --config, CAISSON_URL or CAISSON_CONFIG");
 }
 
 static enum cli_exit find_key(struct cli *cli, char authorization[HOST_TOKEN_MAX + 16])
@@ -77,7 +79,8 @@ static enum cli_exit find_key(struct cli *cli, char authorization[HOST_TOKEN_MAX
 	if (!path)
 		path = getenv("CAISSON_API_KEY_FILE");
 	if (!path)
-		return cli_fail(cli, CLI_USAGE, "which API key? give --key-file or CAISSON_API_KEY_FILE");
+		return cli_fail(cli, CLI_USAGE,
+				"which API key? give --key-file or CAISSON_API_KEY_FILE");
 	if (host_tokenfile_load(token, path, &why) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "%s", why.text);
 	snprintf(authorization, HOST_TOKEN_MAX + 16, "Bearer %s", token);
@@ -97,13 +100,15 @@ static enum cli_exit judge(struct cli *cli, const char *url, struct call *call, 
 	}
 	const char *title = json_string_value(json_object_get(call->body, "title"));
 	const char *detail = json_string_value(json_object_get(call->body, "detail"));
-	enum cli_exit code = cli_fail(cli, call->status < 500 ? CLI_REFUSED : CLI_UNREACHABLE, "%d %s%s%s", call->status,
-				      title ? title : "", detail ? ": " : "", detail ? detail : "");
+	enum cli_exit code = cli_fail(cli, call->status < 500 ? CLI_REFUSED : CLI_UNREACHABLE,
+				      "%d %s%s%s", call->status, title ? title : "",
+				      detail ? ": " : "", detail ? detail : "");
 	json_decref(call->body);
 	return code;
 }
 
-enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out)
+enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
+		       json_t **out)
 {
 	char url[2300];
 	char base[2100];
@@ -134,7 +139,8 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 					    .response_size_max = RESPONSE_SIZE_MAX};
 	size_t n = 1;
 	if (text)
-		request.headers[n++] = (struct host_http_header){"Content-Type", "application/json"};
+		request.headers[n++] =
+			(struct host_http_header){"Content-Type", "application/json"};
 	if (idempotency && text)
 		request.headers[n++] = (struct host_http_header){"Idempotency-Key", idempotency};
 	enum cs_err err = host_http_client_allow(cli->http, base, &why);
@@ -143,7 +149,8 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 	free(text);
 	cs_wipe(authorization, sizeof(authorization));
 	if (err != CS_OK)
-		return cli_fail(cli, CLI_USAGE, "%s: %s", url, why.text[0] ? why.text : cs_err_sentence(err));
+		return cli_fail(cli, CLI_USAGE, "%s: %s", url,
+				why.text[0] ? why.text : cs_err_sentence(err));
 	if (host_loop_run_until(cli->loop, is_done, &call, CALL_TIMEOUT_MS + 1000) != CS_OK)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: no answer", url);
 	return judge(cli, url, &call, out);

@@ -1,5 +1,6 @@
-#include "cli/cli.h"
 #include "gateway/config.h"
+
+#include "cli/cli.h"
 
 static const char *file_of(const struct cli *cli)
 {
@@ -26,7 +27,8 @@ enum cli_exit cli_config_check(struct cli *cli)
 		json_decref(errors);
 	if (err == CS_OK && !cli->json)
 		printf("%s: good; manifest %llu, %zu chain(s), %zu peer(s)\n", file,
-		       (unsigned long long)config.manifest.number, config.chain_count, config.peer_count);
+		       (unsigned long long)config.manifest.number, config.chain_count,
+		       config.peer_count);
 	gateway_config_free(&config);
 	return err == CS_OK ? CLI_OK : CLI_USAGE;
 }

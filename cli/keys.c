@@ -1,4 +1,10 @@
 /* The file of API keys: names, scopes and hashes. A key itself is shown once, when it is made. */
+#include "cli/cli.h"
+#include "core/sig.h"
+#include "gateway/config.h"
+#include "host/api_key.h"
+#include "host/keyfile.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,12 +12,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "cli/cli.h"
-#include "core/sig.h"
-#include "gateway/config.h"
-#include "host/api_key.h"
-#include "host/keyfile.h"
 
 #define KEY_BYTES 32u
 #define FILE_SIZE_MAX 65536u
@@ -26,7 +26,8 @@ static enum cli_exit keys_path(struct cli *cli, char *path, size_t size)
 	if (!file)
 		file = getenv("CAISSON_CONFIG");
 	if (!file)
-		return cli_fail(cli, CLI_USAGE, "which configuration? give --config or CAISSON_CONFIG");
+		return cli_fail(cli, CLI_USAGE,
+				"which configuration? give --config or CAISSON_CONFIG");
 	if (gateway_config_load(&config, file, false) != CS_OK)
 		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(config.file, 0));
 	else
@@ -126,8 +127,10 @@ static bool name_is_good(const char *name)
 {
 	size_t n = strlen(name);
 	for (size_t i = 0; i < n; i++) {
-		bool good = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
-			    (name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '_' || name[i] == '.';
+		bool good = (name[i] >= 'a' && name[i] <= 'z') ||
+			    (name[i] >= 'A' && name[i] <= 'Z') ||
+			    (name[i] >= '0' && name[i] <= '9') || name[i] == '-' ||
+			    name[i] == '_' || name[i] == '.';
 		if (!good)
 			return false;
 	}
@@ -143,7 +146,8 @@ static enum cli_exit show_key(struct cli *cli, const char *name, const char *key
 			return code;
 	}
 	if (cli->json)
-		cli_print_json(json_pack("{s:s,s:s?,s:s?}", "name", name, "key", out ? NULL : key, "file", out));
+		cli_print_json(json_pack("{s:s,s:s?,s:s?}", "name", name, "key", out ? NULL : key,
+					 "file", out));
 	else if (out)
 		printf("%s: written to %s\n", name, out);
 	else
@@ -159,7 +163,8 @@ enum cli_exit cli_keys_create(struct cli *cli)
 	uint32_t bits = 0;
 	const char *name = cli->positional[0];
 	if (cli->positional_count != 1 || !name_is_good(name))
-		return cli_fail(cli, CLI_USAGE, "a name of up to %u letters, digits, -, _ and .", HOST_API_KEY_NAME_MAX);
+		return cli_fail(cli, CLI_USAGE, "a name of up to %u letters, digits, -, _ and .",
+				HOST_API_KEY_NAME_MAX);
 	if (!parse_scopes(cli_option(cli, "scopes"), &bits))
 		return cli_fail(cli, CLI_USAGE, "--scopes: a list of read, send, operate, peer");
 	enum cli_exit code = keys_path(cli, path, sizeof(path));
@@ -172,7 +177,8 @@ enum cli_exit cli_keys_create(struct cli *cli)
 			return cli_fail(cli, CLI_FAILED, "%s is there already", name);
 	}
 	if (keys.count == HOST_API_KEYS_MAX || !random_hex(key))
-		return cli_fail(cli, CLI_FAILED, "there are %u keys, no more fit", HOST_API_KEYS_MAX);
+		return cli_fail(cli, CLI_FAILED, "there are %u keys, no more fit",
+				HOST_API_KEYS_MAX);
 	struct host_api_key *fresh = &keys.keys[keys.count++];
 	snprintf(fresh->name, sizeof(fresh->name), "%s", name);
 	fresh->scopes = bits;
@@ -199,7 +205,8 @@ enum cli_exit cli_keys_list(struct cli *cli)
 		write_scopes(text, sizeof(text), keys.keys[i].scopes);
 		if (!cli->json)
 			printf("%-32s %s\n", keys.keys[i].name, text);
-		json_array_append_new(list, json_pack("{s:s,s:s}", "name", keys.keys[i].name, "scopes", text));
+		json_array_append_new(
+			list, json_pack("{s:s,s:s}", "name", keys.keys[i].name, "scopes", text));
 	}
 	if (cli->json)
 		cli_print_json(list);
@@ -267,8 +274,8 @@ enum cli_exit cli_keygen(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json)
-		cli_print_json(json_pack("{s:s,s:s?}", "file", seal ? seal : operator_file, "address",
-					 operator_file ? text : NULL));
+		cli_print_json(json_pack("{s:s,s:s?}", "file", seal ? seal : operator_file,
+					 "address", operator_file ? text : NULL));
 	else if (operator_file)
 		printf("%s\n", text);
 	return CLI_OK;

@@ -8,38 +8,56 @@
 #define GATEWAY " config= url= key-file= json"
 
 static const struct cli_command commands[] = {
-	{"up", "FILE", "config=", "start gateway and enclave of a configuration, and start them again when they end", cli_up},
+	{"up", "FILE", "config=",
+	 "start gateway and enclave of a configuration, and start them again when they end",
+	 cli_up},
 	{"status", "", GATEWAY, "is the gateway ready, its chains, its backlog", cli_status},
 	{"send", "--to ACCOUNT (--payload HEX | --text TEXT)",
-	 "to= payload= text= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES GATEWAY,
+	 "to= payload= text= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
+		 GATEWAY,
 	 "send a message to a contract on another chain", cli_send},
 	{"transfer", "--to ACCOUNT --amount N",
-	 "to= amount= token= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES GATEWAY,
+	 "to= amount= token= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
+		 GATEWAY,
 	 "send tokens to an account on another chain", cli_transfer},
-	{"messages", "[ID]", "state= limit= side=" GATEWAY, "list messages, or show one with its eighteen steps", cli_messages},
-	{"watch", "ID", "timeout= side=" GATEWAY, "print the steps of a message as they happen, until its end", cli_watch},
+	{"messages", "[ID]", "state= limit= side=" GATEWAY,
+	 "list messages, or show one with its eighteen steps", cli_messages},
+	{"watch", "ID", "timeout= side=" GATEWAY,
+	 "print the steps of a message as they happen, until its end", cli_watch},
 	{"retry", "ID", GATEWAY, "call the recipient of a failed message again", cli_retry},
-	{"close", "ID", GATEWAY, "print the transaction by which its closer gives a failed message up", cli_close},
-	{"envelope", "ID", GATEWAY, "print the signed envelope, for `caisson verify` or for delivering it oneself", cli_envelope},
-	{"keys enclave", "", GATEWAY, "the enclave's keys, evidence digest and manifest: what the owner registers",
+	{"close", "ID", GATEWAY,
+	 "print the transaction by which its closer gives a failed message up", cli_close},
+	{"envelope", "ID", GATEWAY,
+	 "print the signed envelope, for `caisson verify` or for delivering it oneself",
+	 cli_envelope},
+	{"keys enclave", "", GATEWAY,
+	 "the enclave's keys, evidence digest and manifest: what the owner registers",
 	 cli_keys_enclave},
 	{"keys create", "NAME --scopes LIST", "config= scopes= out= json",
-	 "make an API key: it is printed (or written to --out) once, its hash is kept", cli_keys_create},
+	 "make an API key: it is printed (or written to --out) once, its hash is kept",
+	 cli_keys_create},
 	{"keys list", "", "config= json", "the API keys by name", cli_keys_list},
-	{"keys revoke", "NAME", "config= json", "forget an API key; the gateway notices within a second", cli_keys_revoke},
-	{"config check", "FILE", "config= json", "read a configuration whole and name every error by its path", cli_config_check},
-	{"config sample", "", "", "print a configuration with every key and its default", cli_config_sample},
-	{"config reference", "", "", "print the reference page of the configuration", cli_config_reference},
+	{"keys revoke", "NAME", "config= json",
+	 "forget an API key; the gateway notices within a second", cli_keys_revoke},
+	{"config check", "FILE", "config= json",
+	 "read a configuration whole and name every error by its path", cli_config_check},
+	{"config sample", "", "", "print a configuration with every key and its default",
+	 cli_config_sample},
+	{"config reference", "", "", "print the reference page of the configuration",
+	 cli_config_reference},
 	{"verify", "FILE", "key= manifest= json",
-	 "offline: does this signed envelope verify, by which key, epoch and manifest, secure or not", cli_verify},
+	 "offline: does this signed envelope verify, by which key, epoch and manifest, secure or "
+	 "not",
+	 cli_verify},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
 };
 
-static const char exit_help[] =
-	"exit status: 0 done; 1 it did not work; 2 wrong arguments or configuration; 3 the gateway refused;\n"
-	"  4 no gateway, or it failed; 5 what was waited for did not come in time; 6 the answer is no (refunded,\n"
-	"  does not verify)\n";
+static const char exit_help[] = "exit status: 0 done; 1 it did not work; 2 wrong arguments or "
+				"configuration; 3 the gateway refused;\n"
+				"  4 no gateway, or it failed; 5 what was waited for did not come "
+				"in time; 6 the answer is no (refunded,\n"
+				"  does not verify)\n";
 
 static void usage(FILE *to)
 {
@@ -47,7 +65,8 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < CS_LEN(commands); i++)
 		fprintf(to, "  %-17s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`caisson COMMAND --help` shows a command's arguments.\n"
-	      "The gateway is found by --url or CAISSON_URL, or by --config or CAISSON_CONFIG (its own machine); the API key is\n"
+	      "The gateway is found by --url or CAISSON_URL, or by --config or CAISSON_CONFIG (its "
+	      "own machine); the API key is\n"
 	      "read from --key-file or CAISSON_API_KEY_FILE, never from an argument.\n\n",
 	      to);
 	fputs(exit_help, to);
@@ -79,7 +98,8 @@ static const struct cli_command *find_command(int argc, char **argv, int *used)
 			return &commands[i];
 		}
 		if (space && argc > 2 && strlen(argv[1]) == (size_t)(space - commands[i].name) &&
-		    strncmp(commands[i].name, argv[1], strlen(argv[1])) == 0 && strcmp(space + 1, argv[2]) == 0) {
+		    strncmp(commands[i].name, argv[1], strlen(argv[1])) == 0 &&
+		    strcmp(space + 1, argv[2]) == 0) {
 			*used = 3;
 			return &commands[i];
 		}
@@ -101,7 +121,8 @@ static int option_kind(const struct cli_command *command, const char *name)
 	return 0;
 }
 
-static bool take_option(struct cli *cli, const struct cli_command *command, int argc, char **argv, int *at)
+static bool take_option(struct cli *cli, const struct cli_command *command, int argc, char **argv,
+			int *at)
 {
 	char name[64];
 	const char *text = argv[*at] + 2;
@@ -112,8 +133,10 @@ static bool take_option(struct cli *cli, const struct cli_command *command, int 
 	memcpy(name, text, n);
 	name[n] = 0;
 	int kind = option_kind(command, name);
-	if (kind == 0 || (kind == 1 && equals) || cli->option_count == CLI_OPTIONS_MAX || cli_flag(cli, name)) {
-		fprintf(stderr, "caisson %s: --%s is %s\n", command->name, name, kind == 0 ? "unknown" : "wrong here");
+	if (kind == 0 || (kind == 1 && equals) || cli->option_count == CLI_OPTIONS_MAX ||
+	    cli_flag(cli, name)) {
+		fprintf(stderr, "caisson %s: --%s is %s\n", command->name, name,
+			kind == 0 ? "unknown" : "wrong here");
 		return false;
 	}
 	const char *value = NULL;
@@ -133,7 +156,8 @@ static bool take_option(struct cli *cli, const struct cli_command *command, int 
 	return true;
 }
 
-static bool take_arguments(struct cli *cli, const struct cli_command *command, int argc, char **argv, int at)
+static bool take_arguments(struct cli *cli, const struct cli_command *command, int argc,
+			   char **argv, int at)
 {
 	for (; at < argc; at++) {
 		if (strncmp(argv[at], "--", 2) == 0 && argv[at][2] != 0) {

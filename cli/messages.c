@@ -1,11 +1,11 @@
 /* Commands about messages. */
+#include "cli/cli.h"
+#include "host/loop.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "cli/cli.h"
-#include "host/loop.h"
 
 #define WATCH_PAUSE_US 200000u
 #define WATCH_TIMEOUT_S 600u
@@ -28,11 +28,12 @@ static void print_step(const json_t *step, long long begin_ms)
 	const json_t *tx = json_object_get(step, "tx");
 	const json_t *block = json_object_get(step, "block");
 	if (json_object_get(step, "skipped")) {
-		printf("%3lld  %-24s  skipped: %s\n", number_of(step, "n"), text_of(step, "name"), text_of(step, "skipped"));
+		printf("%3lld  %-24s  skipped: %s\n", number_of(step, "n"), text_of(step, "name"),
+		       text_of(step, "skipped"));
 		return;
 	}
-	printf("%3lld  %-24s %8lld ms  %-14s", number_of(step, "n"), text_of(step, "name"), number_of(step, "t_ms") - begin_ms,
-	       text_of(step, "chain"));
+	printf("%3lld  %-24s %8lld ms  %-14s", number_of(step, "n"), text_of(step, "name"),
+	       number_of(step, "t_ms") - begin_ms, text_of(step, "chain"));
 	if (json_is_integer(block))
 		printf("  block %lld", number_of(step, "block"));
 	if (json_is_string(tx))
@@ -51,7 +52,8 @@ static long long begin_of(const json_t *steps)
 	return 0;
 }
 
-/* Prints what is new; the steps of the destination arrive in the source's journal as its peer tells them. */
+/* Prints what is new; the steps of the destination arrive in the source's journal as its peer tells
+ * them. */
 static void print_news(const json_t *message, bool *seen)
 {
 	const json_t *steps = json_object_get(message, "steps");
@@ -80,7 +82,8 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 	const char *side = cli_option(cli, "side");
 	if (!cli_number(cli, "timeout", 86400, &timeout_s))
 		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most 86400");
-	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "", side ? side : "");
+	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "",
+		 side ? side : "");
 	uint64_t end = host_now_ms() + timeout_s * 1000;
 	for (;;) {
 		json_t *message = NULL;
@@ -94,13 +97,15 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 			if (cli->json)
 				cli_print_json(json_incref(message));
 			else
-				printf("%s: %s\n", text_of(message, "id"), text_of(message, "state"));
+				printf("%s: %s\n", text_of(message, "id"),
+				       text_of(message, "state"));
 			json_decref(message);
 			return code;
 		}
 		json_decref(message);
 		if (host_now_ms() > end)
-			return cli_fail(cli, CLI_TIMEOUT, "%s has not ended after %llu s", id, (unsigned long long)timeout_s);
+			return cli_fail(cli, CLI_TIMEOUT, "%s has not ended after %llu s", id,
+					(unsigned long long)timeout_s);
 		usleep(WATCH_PAUSE_US);
 	}
 }
@@ -108,7 +113,8 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 enum cli_exit cli_watch(struct cli *cli)
 {
 	if (cli->positional_count != 1)
-		return cli_fail(cli, CLI_USAGE, "which message? an id of 64 digits, or a request's");
+		return cli_fail(cli, CLI_USAGE,
+				"which message? an id of 64 digits, or a request's");
 	return watch(cli, cli->positional[0]);
 }
 
@@ -118,19 +124,23 @@ static enum cli_exit put_attributes(struct cli *cli, json_t *body)
 {
 	json_t *attributes = json_object();
 	uint64_t value = 0;
-	static const char *const numbers[][2] = {{"gas", "min_gas_limit"}, {"finality", "finality"}, {"deadline", "deadline"}};
-	static const char *const addresses[][2] = {{"closer", "closer"}, {"refund-to", "refund_to"}};
+	static const char *const numbers[][2] = {
+		{"gas", "min_gas_limit"}, {"finality", "finality"}, {"deadline", "deadline"}};
+	static const char *const addresses[][2] = {{"closer", "closer"},
+						   {"refund-to", "refund_to"}};
 	json_object_set_new(body, "attributes", attributes);
 	for (size_t i = 0; i < CS_LEN(numbers); i++) {
 		if (!cli_number(cli, numbers[i][0], INT64_MAX, &value))
 			return cli_fail(cli, CLI_USAGE, "--%s: not a number", numbers[i][0]);
 		if (cli_option(cli, numbers[i][0]))
-			json_object_set_new(attributes, numbers[i][1], json_integer((json_int_t)value));
+			json_object_set_new(attributes, numbers[i][1],
+					    json_integer((json_int_t)value));
 	}
 	if (!cli_number(cli, "deadline-in", 31536000, &value))
 		return cli_fail(cli, CLI_USAGE, "--deadline-in: seconds, at most a year");
 	if (cli_option(cli, "deadline-in"))
-		json_object_set_new(attributes, "deadline", json_integer((json_int_t)(host_wall_ms() / 1000 + value)));
+		json_object_set_new(attributes, "deadline",
+				    json_integer((json_int_t)(host_wall_ms() / 1000 + value)));
 	for (size_t i = 0; i < CS_LEN(addresses); i++) {
 		const char *text = cli_option(cli, addresses[i][0]);
 		if (text)
@@ -149,11 +159,12 @@ static void put_text(struct cli *cli, json_t *body, const char *option, const ch
 static void print_transactions(const json_t *reply)
 {
 	const json_t *list = json_object_get(reply, "transactions");
-	printf("request %s, to be signed and sent on %s:\n", text_of(reply, "request_id"), text_of(reply, "chain"));
+	printf("request %s, to be signed and sent on %s:\n", text_of(reply, "request_id"),
+	       text_of(reply, "chain"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *tx = json_array_get(list, i);
-		printf("  %s\n    to    %s\n    value %s\n    data  %s\n", text_of(tx, "what"), text_of(tx, "to"),
-		       text_of(tx, "value"), text_of(tx, "data"));
+		printf("  %s\n    to    %s\n    value %s\n    data  %s\n", text_of(tx, "what"),
+		       text_of(tx, "to"), text_of(tx, "value"), text_of(tx, "data"));
 	}
 }
 
@@ -184,7 +195,8 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		return CLI_OK;
 	}
 	if (sponsored)
-		printf("request %s: `caisson watch %s`\n", text_of(reply, "request_id"), text_of(reply, "request_id"));
+		printf("request %s: `caisson watch %s`\n", text_of(reply, "request_id"),
+		       text_of(reply, "request_id"));
 	else
 		print_transactions(reply);
 	json_decref(reply);
@@ -228,7 +240,8 @@ static void print_message(const json_t *m)
 {
 	printf("message   %s (%s)\n", text_of(m, "id"), text_of(m, "side"));
 	printf("state     %s\n", text_of(m, "state"));
-	printf("route     %s → %s, sequence %lld\n", text_of(m, "from_chain"), text_of(m, "to_chain"), number_of(m, "sequence"));
+	printf("route     %s → %s, sequence %lld\n", text_of(m, "from_chain"),
+	       text_of(m, "to_chain"), number_of(m, "sequence"));
 	printf("sender    %s\nrecipient %s\n", text_of(m, "sender"), text_of(m, "recipient"));
 	printf("deadline  %lld\n", number_of(m, "deadline"));
 	if (json_is_string(json_object_get(m, "outcome")))
@@ -244,7 +257,8 @@ static enum cli_exit show_one(struct cli *cli, const char *id)
 	char path[256];
 	json_t *message = NULL;
 	const char *side = cli_option(cli, "side");
-	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "", side ? side : "");
+	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "",
+		 side ? side : "");
 	enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
 	if (code != CLI_OK)
 		return code;
@@ -267,8 +281,8 @@ enum cli_exit cli_messages(struct cli *cli)
 		return show_one(cli, cli->positional[0]);
 	if (cli->positional_count > 1 || !cli_number(cli, "limit", 200, &limit))
 		return cli_fail(cli, CLI_USAGE, "at most one id; --limit up to 200");
-	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%.40s", (unsigned long long)limit, state ? "&state=" : "",
-		 state ? state : "");
+	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%.40s", (unsigned long long)limit,
+		 state ? "&state=" : "", state ? state : "");
 	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
 	if (code != CLI_OK)
 		return code;
@@ -279,8 +293,9 @@ enum cli_exit cli_messages(struct cli *cli)
 	const json_t *list = json_object_get(reply, "messages");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *m = json_array_get(list, i);
-		printf("%s  %-11s  %-16s  %s → %s #%lld%s%s\n", text_of(m, "id"), text_of(m, "side"), text_of(m, "state"),
-		       text_of(m, "from_chain"), text_of(m, "to_chain"), number_of(m, "sequence"),
+		printf("%s  %-11s  %-16s  %s → %s #%lld%s%s\n", text_of(m, "id"),
+		       text_of(m, "side"), text_of(m, "state"), text_of(m, "from_chain"),
+		       text_of(m, "to_chain"), number_of(m, "sequence"),
 		       text_of(m, "why")[0] ? "  " : "", text_of(m, "why"));
 	}
 	json_decref(reply);
@@ -324,8 +339,9 @@ enum cli_exit cli_close(struct cli *cli)
 		return CLI_OK;
 	}
 	const json_t *tx = json_array_get(json_object_get(reply, "transactions"), 0);
-	printf("to be sent by the closer %s on %s:\n  to   %s\n  data %s\n", text_of(reply, "closer"), text_of(tx, "chain"),
-	       text_of(tx, "to"), text_of(tx, "data"));
+	printf("to be sent by the closer %s on %s:\n  to   %s\n  data %s\n",
+	       text_of(reply, "closer"), text_of(tx, "chain"), text_of(tx, "to"),
+	       text_of(tx, "data"));
 	json_decref(reply);
 	return CLI_OK;
 }

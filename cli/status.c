@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "cli/cli.h"
+
+#include <string.h>
 
 static const char *text_of(const json_t *json, const char *name)
 {
@@ -15,10 +15,10 @@ static long long number_of(const json_t *json, const char *name)
 
 static void print_chain(const json_t *chain)
 {
-	printf("chain     %s  head %lld  final %lld%s  cursor %lld  open transactions %lld\n", text_of(chain, "id"),
-	       number_of(chain, "head"), number_of(chain, "final"),
-	       json_is_true(json_object_get(chain, "insecure")) ? " (dev-final, insecure)" : "", number_of(chain, "cursor"),
-	       number_of(chain, "open_transactions"));
+	printf("chain     %s  head %lld  final %lld%s  cursor %lld  open transactions %lld\n",
+	       text_of(chain, "id"), number_of(chain, "head"), number_of(chain, "final"),
+	       json_is_true(json_object_get(chain, "insecure")) ? " (dev-final, insecure)" : "",
+	       number_of(chain, "cursor"), number_of(chain, "open_transactions"));
 	if (json_is_string(json_object_get(chain, "frozen")))
 		printf("          FROZEN: %s\n", text_of(chain, "frozen"));
 	if (number_of(chain, "stalled_ms") != 0)
@@ -31,20 +31,23 @@ static void print_status(const json_t *status)
 	const json_t *peers = json_object_get(status, "peers");
 	const json_t *messages = json_object_get(status, "messages");
 	bool ready = json_is_true(json_object_get(status, "ready"));
-	printf("gateway   %s  %s%s\n", text_of(status, "name"), ready ? "ready" : "not ready: ",
-	       ready ? "" : text_of(status, "why"));
-	printf("manifest  %s, number %lld\n", text_of(status, "manifest_hash"), number_of(status, "manifest_number"));
+	printf("gateway   %s  %s%s\n", text_of(status, "name"),
+	       ready ? "ready" : "not ready: ", ready ? "" : text_of(status, "why"));
+	printf("manifest  %s, number %lld\n", text_of(status, "manifest_hash"),
+	       number_of(status, "manifest_number"));
 	for (size_t i = 0; i < json_array_size(chains); i++)
 		print_chain(json_array_get(chains, i));
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
 		printf("peer      %s  %s  %lld waiting\n", text_of(peer, "name"),
-		       json_is_true(json_object_get(peer, "reachable")) ? "reachable" : "not reached", number_of(peer, "waiting"));
+		       json_is_true(json_object_get(peer, "reachable")) ? "reachable"
+									: "not reached",
+		       number_of(peer, "waiting"));
 	}
 	for (size_t i = 0; i < json_array_size(messages); i++) {
 		const json_t *row = json_array_get(messages, i);
-		printf("messages  %-14s %-12s %-17s %lld\n", text_of(row, "chain"), text_of(row, "side"), text_of(row, "state"),
-		       number_of(row, "count"));
+		printf("messages  %-14s %-12s %-17s %lld\n", text_of(row, "chain"),
+		       text_of(row, "side"), text_of(row, "state"), number_of(row, "count"));
 	}
 }
 
@@ -68,17 +71,22 @@ static void print_enclave(const json_t *enclave)
 {
 	const json_t *keys = json_object_get(enclave, "keys");
 	printf("backend          %s%s\n", text_of(enclave, "backend"),
-	       number_of(enclave, "insecure_flags") ? "  INSECURE: its keys sign under the insecure domain" : "");
+	       number_of(enclave, "insecure_flags")
+		       ? "  INSECURE: its keys sign under the insecure domain"
+		       : "");
 	printf("insecure flags   0x%llx\n", number_of(enclave, "insecure_flags"));
-	printf("build            %s\nmeasurement      %s\n", text_of(enclave, "build"), text_of(enclave, "measurement"));
-	printf("manifest         %s, number %lld\n", text_of(enclave, "manifest_hash"), number_of(enclave, "manifest_number"));
+	printf("build            %s\nmeasurement      %s\n", text_of(enclave, "build"),
+	       text_of(enclave, "measurement"));
+	printf("manifest         %s, number %lld\n", text_of(enclave, "manifest_hash"),
+	       number_of(enclave, "manifest_number"));
 	printf("lineage          %s\n", text_of(enclave, "lineage"));
 	printf("evidence digest  %s\n", text_of(enclave, "evidence_digest"));
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		const json_t *key = json_array_get(keys, i);
-		printf("key              %s epoch %lld  %s\n                 gateway identity %s\n                 gas account %s\n",
-		       text_of(key, "chain"), number_of(key, "epoch"), text_of(key, "public_key"), text_of(key, "identity"),
-		       text_of(key, "gas_address"));
+		printf("key              %s epoch %lld  %s\n                 gateway identity %s\n "
+		       "                gas account %s\n",
+		       text_of(key, "chain"), number_of(key, "epoch"), text_of(key, "public_key"),
+		       text_of(key, "identity"), text_of(key, "gas_address"));
 	}
 }
 
@@ -95,7 +103,8 @@ enum cli_exit cli_keys_enclave(struct cli *cli)
 		print_enclave(enclave);
 		json_decref(enclave);
 	} else {
-		code = cli_fail(cli, CLI_FAILED, "the enclave has no keys yet: %s", text_of(enclave, "why"));
+		code = cli_fail(cli, CLI_FAILED, "the enclave has no keys yet: %s",
+				text_of(enclave, "why"));
 		json_decref(enclave);
 		return code;
 	}

@@ -1,14 +1,15 @@
-/* `caisson up`: the enclave and the gateway of one configuration, each started again when it ends. The enclave inherits its
- * listening socket from here, so that it outlives a gateway that was killed, and the other way round. */
-#include <libgen.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
+/* `caisson up`: the enclave and the gateway of one configuration, each started again when it ends.
+ * The enclave inherits its listening socket from here, so that it outlives a gateway that was
+ * killed, and the other way round. */
 #include "cli/cli.h"
 #include "gateway/config.h"
 #include "host/child.h"
 #include "host/log.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define STOP_GRACE_MS 8000u
 #define DRAIN_MS 15000u
@@ -75,8 +76,10 @@ static void gateway_ended(void *context, int status, int signal, uint64_t restar
 	struct up *up = context;
 	if (up->stopping)
 		return;
-	log_error("up.gateway_ended", LOG_I64("status", status), LOG_I64("signal", signal), LOG_U64("restart_ms", restart_ms));
-	up->fast_ends = host_now_ms() - up->started_ms < FAST_MS && signal == 0 ? up->fast_ends + 1 : 0;
+	log_error("up.gateway_ended", LOG_I64("status", status), LOG_I64("signal", signal),
+		  LOG_U64("restart_ms", restart_ms));
+	up->fast_ends =
+		host_now_ms() - up->started_ms < FAST_MS && signal == 0 ? up->fast_ends + 1 : 0;
 	if (up->fast_ends >= FAST_ENDS_MAX) {
 		log_error("up.gives_up", LOG_TEXT("why", "the gateway ends as soon as it starts"));
 		up->failed = true;
@@ -111,10 +114,12 @@ static void drain(void *context)
 
 static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 {
-	static const struct host_child_events events = {.started = enclave_started, .ended = enclave_ended};
+	static const struct host_child_events events = {.started = enclave_started,
+							.ended = enclave_ended};
 	struct host_enclave_spawn_options options = {.program = up->enclave_program,
 						     .socket_path = up->config.enclave_socket,
-						     .seal_root_path = up->config.enclave_seal_root};
+						     .seal_root_path =
+							     up->config.enclave_seal_root};
 	struct gateway_manifest first;
 	size_t n = 0;
 	size_t room = CS_LEN(options.args) - 1;
@@ -123,7 +128,9 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + 2 * up->config.manifest_count + 2 * up->config.chain_count + up->config.enclave_arg_count > room)
+	if (2 + 2 * up->config.manifest_count + 2 * up->config.chain_count +
+		    up->config.enclave_arg_count >
+	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
 	for (size_t i = 0; i < up->config.manifest_count; i++) {
 		options.args[n++] = "--manifest";
@@ -140,7 +147,8 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 
 static enum cs_err start_gateway(struct up *up, struct cs_why *why)
 {
-	static const struct host_child_events events = {.started = gateway_started, .ended = gateway_ended};
+	static const struct host_child_events events = {.started = gateway_started,
+							.ended = gateway_ended};
 	struct host_child_options options = {.program = up->gateway_program,
 					     .args = {"--config", up->config.path, NULL}};
 	up->started_ms = host_now_ms();
@@ -159,7 +167,8 @@ static enum cli_exit run(struct up *up)
 	if (err == CS_OK) {
 		host_loop_on_drain(up->loop, drain, up);
 		host_loop_catch_signals(up->loop, DRAIN_MS);
-		log_info("up.started", LOG_TEXT("name", up->config.name), LOG_I64("enclave", host_child_pid(up->enclave)),
+		log_info("up.started", LOG_TEXT("name", up->config.name),
+			 LOG_I64("enclave", host_child_pid(up->enclave)),
 			 LOG_I64("gateway", host_child_pid(up->gateway)));
 		host_loop_run(up->loop);
 	}
@@ -174,7 +183,8 @@ static enum cli_exit run(struct up *up)
 enum cli_exit cli_up(struct cli *cli)
 {
 	static struct up up;
-	const char *file = cli->positional_count == 1 ? cli->positional[0] : cli_option(cli, "config");
+	const char *file =
+		cli->positional_count == 1 ? cli->positional[0] : cli_option(cli, "config");
 	if (!file)
 		file = getenv("CAISSON_CONFIG");
 	up.cli = cli;

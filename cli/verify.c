@@ -1,12 +1,12 @@
 /* Offline: a signed envelope against a key, an epoch and, if given, a manifest. Asks nobody. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
 #include "gateway/manifest.h"
 #include "host/alloc.h"
 #include "host/keyfile.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define FILE_SIZE_MAX (1u * 1024 * 1024)
 #define ARENA_SIZE (256u * 1024)
@@ -24,7 +24,8 @@ struct verification {
 
 /* ---- one statement ---- */
 
-static bool key_from_file(struct verification *v, const struct gateway_statement *st, struct cs_hash *key)
+static bool key_from_file(struct verification *v, const struct gateway_statement *st,
+			  struct cs_hash *key)
 {
 	const json_t *keys = json_object_get(v->file, "keys");
 	for (size_t i = 0; i < json_array_size(keys); i++) {
@@ -33,8 +34,8 @@ static bool key_from_file(struct verification *v, const struct gateway_statement
 		uint64_t epoch = 0;
 		struct cs_why why;
 		if (gateway_json_read_hash(entry, "identity", &identity, &why) == CS_OK &&
-		    gateway_json_read_u64(entry, "epoch", &epoch, &why) == CS_OK && epoch == st->statement.epoch &&
-		    cs_hash_eq(&identity, &st->statement.signer))
+		    gateway_json_read_u64(entry, "epoch", &epoch, &why) == CS_OK &&
+		    epoch == st->statement.epoch && cs_hash_eq(&identity, &st->statement.signer))
 			return gateway_json_read_hash(entry, "public_key", key, &why) == CS_OK;
 	}
 	return false;
@@ -42,11 +43,16 @@ static bool key_from_file(struct verification *v, const struct gateway_statement
 
 static void set_route(struct verification *v, json_t *out, const struct gateway_statement *st)
 {
-	const struct gateway_manifest_chain *signer = gateway_manifest_chain(&v->manifest, &st->statement.signer);
-	const struct gateway_manifest_chain *receiver = gateway_manifest_chain(&v->manifest, &st->statement.receiver);
-	json_object_set_new(out, "signer", signer ? json_string(signer->caip2) : gateway_json_hash(&st->statement.signer));
+	const struct gateway_manifest_chain *signer =
+		gateway_manifest_chain(&v->manifest, &st->statement.signer);
+	const struct gateway_manifest_chain *receiver =
+		gateway_manifest_chain(&v->manifest, &st->statement.receiver);
+	json_object_set_new(out, "signer",
+			    signer ? json_string(signer->caip2)
+				   : gateway_json_hash(&st->statement.signer));
 	json_object_set_new(out, "receiver",
-			    receiver ? json_string(receiver->caip2) : gateway_json_hash(&st->statement.receiver));
+			    receiver ? json_string(receiver->caip2)
+				     : gateway_json_hash(&st->statement.receiver));
 	if (!v->has_manifest)
 		return;
 	bool listed = signer && receiver && gateway_manifest_lists(signer, &receiver->identity);
@@ -54,14 +60,16 @@ static void set_route(struct verification *v, json_t *out, const struct gateway_
 	v->good = v->good && listed;
 }
 
-static void check_statement(struct verification *v, const char *name, const struct gateway_statement *st,
-			    const struct wire_signed *part, const struct cs_hash *leaf)
+static void check_statement(struct verification *v, const char *name,
+			    const struct gateway_statement *st, const struct wire_signed *part,
+			    const struct cs_hash *leaf)
 {
 	static const enum wire_domain domains[] = {WIRE_DOMAIN_SECURE, WIRE_DOMAIN_INSECURE};
 	json_t *out = json_object();
 	struct cs_hash key;
 	const char *given = cli_option(v->cli, "key");
-	bool has_key = given ? cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) == CS_OK : key_from_file(v, st, &key);
+	bool has_key = given ? cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) == CS_OK
+			     : key_from_file(v, st, &key);
 	bool verifies = false;
 	bool insecure = false;
 	struct cs_hash root = wire_fold(leaf, part->path, part->path_count);
@@ -74,7 +82,10 @@ static void check_statement(struct verification *v, const char *name, const stru
 	json_object_set_new(out, "verifies", json_boolean(verifies));
 	json_object_set_new(out, "leads_to_root", json_boolean(included));
 	json_object_set_new(out, "key", has_key ? gateway_json_hash(&key) : json_null());
-	json_object_set_new(out, "key_from", json_string(!has_key ? "nowhere" : given ? "argument" : "file"));
+	json_object_set_new(out, "key_from",
+			    json_string(!has_key ? "nowhere"
+					: given  ? "argument"
+						 : "file"));
 	json_object_set_new(out, "epoch", gateway_json_u64(st->statement.epoch));
 	json_object_set_new(out, "manifest", gateway_json_u64(st->statement.manifest_number));
 	json_object_set_new(out, "insecure", verifies ? json_boolean(insecure) : json_null());
@@ -82,8 +93,8 @@ static void check_statement(struct verification *v, const char *name, const stru
 	json_object_set_new(v->result, name, out);
 }
 
-static enum cs_err read_signed(const json_t *object, struct gateway_statement *st, struct wire_signed *part,
-			       struct cs_why *why)
+static enum cs_err read_signed(const json_t *object, struct gateway_statement *st,
+			       struct wire_signed *part, struct cs_why *why)
 {
 	memset(part, 0, sizeof(*part));
 	CS_TRY(gateway_json_read_statement(object, st, why));
@@ -95,18 +106,22 @@ static enum cs_err read_signed(const json_t *object, struct gateway_statement *s
 
 static enum cs_err check_file(struct verification *v, struct cs_why *why)
 {
-	static const char *const names[] = {"statement", "message", "outcome_statement", "outcome", "keys", NULL};
+	static const char *const names[] = {"statement", "message", "outcome_statement",
+					    "outcome",   "keys",    NULL};
 	struct gateway_statement st;
 	struct wire_signed part;
 	struct wire_message message;
 	CS_TRY(gateway_json_known(v->file, names, "envelope", why));
-	CS_TRY(gateway_json_read_message(json_object_get(v->file, "message"), &v->arena, &message, why));
+	CS_TRY(gateway_json_read_message(json_object_get(v->file, "message"), &v->arena, &message,
+					 why));
 	struct cs_hash id = wire_message_id(&message.head);
 	json_object_set_new(v->result, "id", gateway_json_hash(&id));
 	CS_TRY(read_signed(json_object_get(v->file, "statement"), &st, &part, why));
-	if (st.statement.kind != WIRE_KIND_MESSAGE || !cs_hash_eq(&st.statement.signer, &message.head.source) ||
+	if (st.statement.kind != WIRE_KIND_MESSAGE ||
+	    !cs_hash_eq(&st.statement.signer, &message.head.source) ||
 	    !cs_hash_eq(&st.statement.receiver, &message.head.destination))
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "the statement is not of this message's route");
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
+			       "the statement is not of this message's route");
 	struct cs_hash leaf = wire_leaf_message(&id);
 	check_statement(v, "message", &st, &part, &leaf);
 	if (!json_object_get(v->file, "outcome_statement"))
@@ -114,10 +129,12 @@ static enum cs_err check_file(struct verification *v, struct cs_why *why)
 	uint64_t status = 0;
 	CS_TRY(read_signed(json_object_get(v->file, "outcome_statement"), &st, &part, why));
 	CS_TRY(gateway_json_read_u64(v->file, "outcome", &status, why));
-	if (st.statement.kind != WIRE_KIND_OUTCOME || (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD))
+	if (st.statement.kind != WIRE_KIND_OUTCOME ||
+	    (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD))
 		return cs_fail(why, CS_ERR_INVALID, "the outcome is neither delivered nor dead");
 	leaf = wire_leaf_outcome(&id, (enum wire_status)status);
-	json_object_set_new(v->result, "outcome_status", json_string(status == WIRE_STATUS_DEAD ? "dead" : "delivered"));
+	json_object_set_new(v->result, "outcome_status",
+			    json_string(status == WIRE_STATUS_DEAD ? "dead" : "delivered"));
 	check_statement(v, "outcome", &st, &part, &leaf);
 	return CS_OK;
 }
@@ -132,18 +149,21 @@ static void print_statement(const json_t *result, const char *name)
 	const char *key = json_string_value(json_object_get(st, "key"));
 	bool verifies = json_is_true(json_object_get(st, "verifies"));
 	printf("%-8s %s\n", name, verifies ? "verifies" : "does NOT verify");
-	printf("         signer %s, receiver %s\n", json_string_value(json_object_get(st, "signer")),
+	printf("         signer %s, receiver %s\n",
+	       json_string_value(json_object_get(st, "signer")),
 	       json_string_value(json_object_get(st, "receiver")));
-	printf("         key %s (from the %s), epoch %lld, manifest %lld\n", key ? key : "not given",
-	       json_string_value(json_object_get(st, "key_from")),
+	printf("         key %s (from the %s), epoch %lld, manifest %lld\n",
+	       key ? key : "not given", json_string_value(json_object_get(st, "key_from")),
 	       (long long)json_integer_value(json_object_get(st, "epoch")),
 	       (long long)json_integer_value(json_object_get(st, "manifest")));
 	if (json_is_true(json_object_get(st, "insecure")))
-		puts("         INSECURE: signed under the domain of simulated or insecure enclaves");
+		puts("         INSECURE: signed under the domain of simulated or insecure "
+		     "enclaves");
 	if (json_is_false(json_object_get(st, "in_manifest")))
 		puts("         the manifest does not name this route");
 	if (key && strcmp(json_string_value(json_object_get(st, "key_from")), "file") == 0)
-		puts("         compare the key with the receiver contract's keyOf(signer, epoch): the file only claims it");
+		puts("         compare the key with the receiver contract's keyOf(signer, epoch): "
+		     "the file only claims it");
 }
 
 static enum cli_exit finish(struct verification *v)

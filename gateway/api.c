@@ -1,8 +1,8 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
+#include "gateway/gateway.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/gateway.h"
 
 #define METRICS_SIZE_MAX (1024u * 1024)
 
@@ -15,11 +15,13 @@ static json_t *endpoints_json(struct gateway_chain *chain)
 	json_t *list = json_array();
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
 		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url, "state",
-						      adapter_endpoint_state_name(e->state), "websocket", e->websocket,
-						      "height", (json_int_t)e->height, "requests",
-						      (json_int_t)e->requests, "errors", (json_int_t)e->errors, "limited",
-						      (json_int_t)e->limited, "lies", (json_int_t)e->lies, "why", e->why));
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
+					"state", adapter_endpoint_state_name(e->state), "websocket",
+					e->websocket, "height", (json_int_t)e->height, "requests",
+					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
+					"limited", (json_int_t)e->limited, "lies",
+					(json_int_t)e->lies, "why", e->why));
 	}
 	return list;
 }
@@ -33,10 +35,11 @@ static json_t *routes_json(const struct gateway_chain *chain)
 		json_object_set_new(json, "remote", json_string(route->remote_manifest->caip2));
 		json_object_set_new(json, "identity", gateway_json_hash(&route->remote));
 		json_object_set_new(json, "peer", json_string(route->peer->name));
-		enum gateway_expire expire =
-			gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity);
-		json_object_set_new(json, "expire_incoming",
-				    json_string(expire == GATEWAY_EXPIRE_ABSENCE ? "absence" : "tombstone"));
+		enum gateway_expire expire = gateway_config_expire(
+			&chain->gateway->config, &route->remote, &chain->identity);
+		json_object_set_new(
+			json, "expire_incoming",
+			json_string(expire == GATEWAY_EXPIRE_ABSENCE ? "absence" : "tombstone"));
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -47,16 +50,23 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_t *json = json_object();
 	json_object_set_new(json, "id", json_string(chain->config->id));
 	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
-	json_object_set_new(json, "gateway", gateway_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
+	json_object_set_new(json, "gateway",
+			    gateway_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
 	json_object_set_new(json, "bridge",
-			    chain->config->has_bridge ? gateway_json_hex(CS_BYTES_OF(chain->config->bridge.b))
-						      : json_null());
+			    chain->config->has_bridge
+				    ? gateway_json_hex(CS_BYTES_OF(chain->config->bridge.b))
+				    : json_null());
 	json_object_set_new(json, "token",
-			    chain->config->has_token ? gateway_json_hex(CS_BYTES_OF(chain->config->token.b)) : json_null());
+			    chain->config->has_token
+				    ? gateway_json_hex(CS_BYTES_OF(chain->config->token.b))
+				    : json_null());
 	json_object_set_new(json, "gas_account",
-			    chain->has_gas_account ? gateway_json_hex(CS_BYTES_OF(chain->gas_account.b)) : json_null());
+			    chain->has_gas_account
+				    ? gateway_json_hex(CS_BYTES_OF(chain->gas_account.b))
+				    : json_null());
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b)) : json_null());
+			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
 	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
@@ -66,8 +76,10 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
 	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
 	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
-	json_object_set_new(json, "frozen", chain->why_frozen[0] ? json_string(chain->why_frozen) : json_null());
-	json_object_set_new(json, "open_transactions", gateway_json_u64(chain->open_gas + chain->open_operator));
+	json_object_set_new(json, "frozen",
+			    chain->why_frozen[0] ? json_string(chain->why_frozen) : json_null());
+	json_object_set_new(json, "open_transactions",
+			    gateway_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
 	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
@@ -98,8 +110,10 @@ static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__Hel
 		json_object_set_new(json, "chain", json_string(gateway_caip2(gateway, &identity)));
 		json_object_set_new(json, "identity", gateway_json_hash(&identity));
 		json_object_set_new(json, "epoch", gateway_json_u64(key->epoch));
-		json_object_set_new(json, "public_key", gateway_json_hex(wire_pb_view(key->public_key)));
-		json_object_set_new(json, "gas_address", gateway_json_hex(wire_pb_view(key->gas_address)));
+		json_object_set_new(json, "public_key",
+				    gateway_json_hex(wire_pb_view(key->public_key)));
+		json_object_set_new(json, "gas_address",
+				    gateway_json_hex(wire_pb_view(key->gas_address)));
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -113,9 +127,12 @@ static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloRep
 	json_object_set_new(json, "backend", json_string(hello->backend));
 	json_object_set_new(json, "build", json_string(hello->build));
 	json_object_set_new(json, "version", gateway_json_u64(hello->version));
-	json_object_set_new(json, "schema_digest", gateway_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement", gateway_json_hex(wire_pb_view(hello->measurement)));
-	json_object_set_new(json, "manifest_hash", gateway_json_hex(wire_pb_view(hello->manifest_hash)));
+	json_object_set_new(json, "schema_digest",
+			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
+	json_object_set_new(json, "measurement",
+			    gateway_json_hex(wire_pb_view(hello->measurement)));
+	json_object_set_new(json, "manifest_hash",
+			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
 	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
 	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
 	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
@@ -132,8 +149,9 @@ json_t *gateway_json_keys(struct gateway *gateway)
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	json_t *keys = json_array();
-	if (gateway->hello.p && gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
-						      &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+	if (gateway->hello.p &&
+	    gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
 		json_decref(keys);
 		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);
 	}
@@ -147,14 +165,17 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	json_t *json = NULL;
-	if (gateway->hello.p && gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
-						      &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
+	if (gateway->hello.p &&
+	    gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
 		json = hello_json(gateway, (const Caisson__Wire__HelloReply *)message);
 	cs_arena_rewind(&gateway->scratch, mark);
 	if (!json)
 		json = json_object();
 	json_object_set_new(json, "ready", json_boolean(gateway->enclave_ready));
-	json_object_set_new(json, "why", gateway->enclave_why[0] ? json_string(gateway->enclave_why) : json_null());
+	json_object_set_new(json, "why",
+			    gateway->enclave_why[0] ? json_string(gateway->enclave_why)
+						    : json_null());
 	host_http_reply_json(exchange, 200, json);
 }
 
@@ -165,14 +186,16 @@ struct count_ctx {
 	json_t *list;
 };
 
-static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side, enum relay_state state,
-		      uint64_t count, uint64_t oldest_ms)
+static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side,
+		      enum relay_state state, uint64_t count, uint64_t oldest_ms)
 {
 	struct count_ctx *c = ctx;
-	json_array_append_new(c->list, json_pack("{s:s,s:s,s:s,s:I,s:I}", "chain", gateway_caip2(c->gateway, chain), "side",
-						 side == RELAY_SOURCE ? "source" : "destination", "state",
-						 relay_state_name(state) ? relay_state_name(state) : "", "count",
-						 (json_int_t)count, "oldest_ms", (json_int_t)oldest_ms));
+	json_array_append_new(
+		c->list,
+		json_pack("{s:s,s:s,s:s,s:I,s:I}", "chain", gateway_caip2(c->gateway, chain),
+			  "side", side == RELAY_SOURCE ? "source" : "destination", "state",
+			  relay_state_name(state) ? relay_state_name(state) : "", "count",
+			  (json_int_t)count, "oldest_ms", (json_int_t)oldest_ms));
 }
 
 static json_t *peers_json(struct gateway *gateway)
@@ -181,10 +204,13 @@ static json_t *peers_json(struct gateway *gateway)
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		struct gateway_peer *peer = &gateway->peers[i];
 		uint64_t waiting = 0;
-		if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) != CS_OK || !peer->config)
+		if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) != CS_OK ||
+		    !peer->config)
 			continue;
-		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:I}", "name", peer->name, "url", peer->config->url,
-						      "reachable", peer->reachable, "waiting", (json_int_t)waiting));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:b,s:I}", "name", peer->name, "url",
+						peer->config->url, "reachable", peer->reachable,
+						"waiting", (json_int_t)waiting));
 	}
 	return list;
 }
@@ -219,22 +245,28 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	uint64_t last = 0;
 	if (gateway_journal_events_span(gateway->journal, &first, &last) != CS_OK)
 		last = 0;
-	struct host_store_figures figures = host_store_figures(gateway_journal_store(gateway->journal));
+	struct host_store_figures figures =
+		host_store_figures(gateway_journal_store(gateway->journal));
 	json_t *json = json_object();
 	json_object_set_new(json, "name", json_string(gateway->config.name));
 	json_object_set_new(json, "ready", json_boolean(why == NULL));
 	json_object_set_new(json, "why", why ? json_string(why) : json_null());
-	json_object_set_new(json, "uptime_ms", gateway_json_u64(host_now_ms() - gateway->started_ms));
-	json_object_set_new(json, "manifest_hash", gateway_json_hash(&gateway->config.manifest.hash));
-	json_object_set_new(json, "manifest_number", gateway_json_u64(gateway->config.manifest.number));
-	json_object_set_new(json, "events_port", gateway_json_u64(host_ws_server_port(gateway->events)));
+	json_object_set_new(json, "uptime_ms",
+			    gateway_json_u64(host_now_ms() - gateway->started_ms));
+	json_object_set_new(json, "manifest_hash",
+			    gateway_json_hash(&gateway->config.manifest.hash));
+	json_object_set_new(json, "manifest_number",
+			    gateway_json_u64(gateway->config.manifest.number));
+	json_object_set_new(json, "events_port",
+			    gateway_json_u64(host_ws_server_port(gateway->events)));
 	json_object_set_new(json, "event_cursor", gateway_json_u64(last));
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));
 	json_object_set_new(json, "journal",
-			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes, "commits",
-				      (json_int_t)figures.commits, "commit_us_max", (json_int_t)figures.commit_us_max));
+			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes,
+				      "commits", (json_int_t)figures.commits, "commit_us_max",
+				      (json_int_t)figures.commit_us_max));
 	host_http_reply_json(exchange, 200, json);
 }
 
@@ -268,7 +300,10 @@ void gateway_api_routes(struct gateway *gateway)
 	struct host_http_server *server = gateway->server;
 	host_http_server_route(server, "GET", "/healthz", 0, get_health, gateway);
 	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, gateway);
-	host_http_server_route(server, "GET", "/v1/chains", GATEWAY_SCOPE_READ, get_chains, gateway);
-	host_http_server_route(server, "GET", "/v1/enclave", GATEWAY_SCOPE_READ, get_enclave, gateway);
-	host_http_server_route(server, "GET", "/v1/status", GATEWAY_SCOPE_READ, get_status, gateway);
+	host_http_server_route(server, "GET", "/v1/chains", GATEWAY_SCOPE_READ, get_chains,
+			       gateway);
+	host_http_server_route(server, "GET", "/v1/enclave", GATEWAY_SCOPE_READ, get_enclave,
+			       gateway);
+	host_http_server_route(server, "GET", "/v1/status", GATEWAY_SCOPE_READ, get_status,
+			       gateway);
 }

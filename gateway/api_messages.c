@@ -1,8 +1,8 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
+#include "gateway/gateway.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/gateway.h"
 
 #define LIST_MAX 200u
 #define LIST_DEFAULT 50u
@@ -45,11 +45,13 @@ static json_t *place_json(uint64_t height, const struct cs_hash *tx, uint64_t ti
 	return json;
 }
 
-static void set_content(struct gateway *gateway, json_t *json, const struct gateway_message *message)
+static void set_content(struct gateway *gateway, json_t *json,
+			const struct gateway_message *message)
 {
 	struct wire_message content;
 	size_t mark = cs_arena_mark(&gateway->scratch);
-	if (gateway_journal_content(gateway->journal, message, &gateway->scratch, &content) == CS_OK) {
+	if (gateway_journal_content(gateway->journal, message, &gateway->scratch, &content) ==
+	    CS_OK) {
 		json_object_set_new(json, "sender", account_json(content.sender));
 		json_object_set_new(json, "recipient", account_json(content.recipient));
 		json_object_set_new(json, "payload", gateway_json_hex(content.payload));
@@ -61,8 +63,9 @@ static void set_gas(struct gateway *gateway, json_t *json, const struct gateway_
 {
 	struct gateway_submission submission;
 	size_t mark = cs_arena_mark(&gateway->scratch);
-	if (message->submission != 0 && gateway_journal_submission(gateway->journal, message->submission, &submission,
-								   &gateway->scratch, NULL) == CS_OK) {
+	if (message->submission != 0 &&
+	    gateway_journal_submission(gateway->journal, message->submission, &submission,
+				       &gateway->scratch, NULL) == CS_OK) {
 		json_t *sub = json_object();
 		json_object_set_new(sub, "tx", hash_or_null(&submission.hash));
 		json_object_set_new(sub, "nonce", gateway_json_u64(submission.nonce));
@@ -95,16 +98,19 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	set_content(gateway, json, m);
 	json_object_set_new(json, "sent", place_json(m->height, &m->tx, m->time_s));
 	json_object_set_new(json, "status", json_string(relay_status_name(m->status)));
-	json_object_set_new(json, "executed", place_json(m->status_height, &m->status_tx, m->status_time_s));
+	json_object_set_new(json, "executed",
+			    place_json(m->status_height, &m->status_tx, m->status_time_s));
 	json_object_set_new(json, "outcome",
 			    m->outcome ? json_string(relay_status_name(m->outcome)) : json_null());
-	json_object_set_new(json, "finalization", place_json(m->end_height, &m->end_tx, m->end_time_s));
+	json_object_set_new(json, "finalization",
+			    place_json(m->end_height, &m->end_tx, m->end_time_s));
 	json_object_set_new(json, "tries", gateway_json_u64(m->tries));
 	json_object_set_new(json, "why", m->why[0] ? json_string(m->why) : json_null());
 	json_object_set_new(json, "created_ms", gateway_json_u64(m->created_ms));
 	json_object_set_new(json, "updated_ms", gateway_json_u64(m->updated_ms));
 	struct gateway_request request;
-	if (m->request != 0 && gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
+	if (m->request != 0 &&
+	    gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
 		json_object_set_new(json, "request_id", json_string(request.id));
 	if (with_steps) {
 		set_gas(gateway, json, m);
@@ -123,15 +129,18 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 	json_object_set_new(json, "id", json_null());
 	json_object_set_new(json, "request_id", json_string(request->id));
 	json_object_set_new(json, "mode", json_string(request->mode));
-	json_object_set_new(json, "from_chain", json_string(gateway_caip2(gateway, &request->chain)));
+	json_object_set_new(json, "from_chain",
+			    json_string(gateway_caip2(gateway, &request->chain)));
 	json_object_set_new(json, "state", json_string("requested"));
 	json_object_set_new(json, "ended", json_false());
 	json_object_set_new(json, "created_ms", gateway_json_u64(request->created_ms));
 	size_t mark = cs_arena_mark(&gateway->scratch);
-	if (request->submission != 0 && gateway_journal_submission(gateway->journal, request->submission, &submission,
-								   &gateway->scratch, NULL) == CS_OK) {
-		bool failed = submission.state == GATEWAY_SUBMISSION_FAILED ||
-			      (submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
+	if (request->submission != 0 &&
+	    gateway_journal_submission(gateway->journal, request->submission, &submission,
+				       &gateway->scratch, NULL) == CS_OK) {
+		bool failed =
+			submission.state == GATEWAY_SUBMISSION_FAILED ||
+			(submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
 		if (failed) {
 			json_object_set_new(json, "state", json_string("request_failed"));
 			json_object_set_new(json, "ended", json_true());
@@ -143,7 +152,8 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 	return false;
 }
 
-bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange, struct gateway_message *message)
+bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange,
+		      struct gateway_message *message)
 {
 	const char *text = host_http_param(exchange, "id");
 	const char *side = host_http_query(exchange, "side");
@@ -154,13 +164,16 @@ bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchan
 		if (request.message == 0)
 			return reply_request(gateway, exchange, &request);
 		err = gateway_journal_row(gateway->journal, request.message, message);
-	} else if (text[0] == '0' && strlen(text) == 66 && cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) == CS_OK) {
+	} else if (text[0] == '0' && strlen(text) == 66 &&
+		   cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) == CS_OK) {
 		if (!side || strcmp(side, "destination") != 0)
 			err = gateway_journal_find(gateway->journal, &id, RELAY_SOURCE, message);
 		if (err == CS_ERR_NOT_FOUND && (!side || strcmp(side, "source") != 0))
-			err = gateway_journal_find(gateway->journal, &id, RELAY_DESTINATION, message);
+			err = gateway_journal_find(gateway->journal, &id, RELAY_DESTINATION,
+						   message);
 	} else if (text[0] != 'r') {
-		host_http_reply_problem(exchange, CS_ERR_MALFORMED, "id: neither 0x and 64 hex digits nor a request's id");
+		host_http_reply_problem(exchange, CS_ERR_MALFORMED,
+					"id: neither 0x and 64 hex digits nor a request's id");
 		return false;
 	}
 	if (err == CS_OK)
@@ -206,10 +219,12 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 	}
 	if (!read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
 	    !read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
-		host_http_reply_problem(exchange, CS_ERR_INVALID, "limit: 1 to 200; before: a cursor");
+		host_http_reply_problem(exchange, CS_ERR_INVALID,
+					"limit: 1 to 200; before: a cursor");
 		return;
 	}
-	enum cs_err err = gateway_journal_list(gateway->journal, state, before, messages, (size_t)limit, &count);
+	enum cs_err err = gateway_journal_list(gateway->journal, state, before, messages,
+					       (size_t)limit, &count);
 	if (err != CS_OK) {
 		host_http_reply_problem(exchange, err, NULL);
 		return;
@@ -219,14 +234,16 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 		json_array_append_new(list, gateway_json_row(gateway, &messages[i], false));
 	json_t *body = json_object();
 	json_object_set_new(body, "messages", list);
-	json_object_set_new(body, "next", count == limit ? gateway_json_u64(messages[count - 1].n) : json_null());
+	json_object_set_new(body, "next",
+			    count == limit ? gateway_json_u64(messages[count - 1].n) : json_null());
 	host_http_reply_json(exchange, 200, body);
 }
 
 /* ---- the envelope: what anybody needs to deliver or to verify it ---- */
 
 /* The destination's row, or ours as the source. */
-static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_message *message, json_t **out)
+static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_message *message,
+				 json_t **out)
 {
 	struct gateway_statement statement;
 	struct wire_message content;
@@ -235,7 +252,8 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 		return CS_ERR_NOT_FINAL;
 	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
 	size_t mark = cs_arena_mark(&gateway->scratch);
-	enum cs_err err = gateway_journal_content(gateway->journal, message, &gateway->scratch, &content);
+	enum cs_err err =
+		gateway_journal_content(gateway->journal, message, &gateway->scratch, &content);
 	json_t *json = json_object();
 	if (err == CS_OK) {
 		gateway_part_signed(&part, &statement, message->leaf, 1);
@@ -244,10 +262,12 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
 	if (err == CS_OK && message->outcome_statement != 0) {
-		err = gateway_journal_statement(gateway->journal, message->outcome_statement, &statement);
+		err = gateway_journal_statement(gateway->journal, message->outcome_statement,
+						&statement);
 		if (err == CS_OK) {
 			gateway_part_signed(&part, &statement, message->outcome_leaf, 1);
-			json_object_set_new(json, "outcome_statement", gateway_json_statement(&statement, &part));
+			json_object_set_new(json, "outcome_statement",
+					    gateway_json_statement(&statement, &part));
 			json_object_set_new(json, "outcome", gateway_json_u64(message->outcome));
 		}
 	}
@@ -294,7 +314,8 @@ static enum cs_err write_retry(void *context)
 	}
 	struct gateway_chain *chain = gateway_chain_of(gateway, &verb->message.chain);
 	struct gateway_route *route = chain ? gateway_route_of(chain, &verb->message.remote) : NULL;
-	return route ? gateway_post_item(route, GATEWAY_ITEM_RETRY, verb->message.n) : CS_ERR_CONFLICT;
+	return route ? gateway_post_item(route, GATEWAY_ITEM_RETRY, verb->message.n)
+		     : CS_ERR_CONFLICT;
 }
 
 static void retry_committed(void *context, enum cs_err err)
@@ -303,7 +324,8 @@ static void retry_committed(void *context, enum cs_err err)
 	if (err != CS_OK)
 		host_http_reply_problem(verb->exchange, err, NULL);
 	else
-		host_http_reply_json(verb->exchange, 202, gateway_json_row(verb->gateway, &verb->message, false));
+		host_http_reply_json(verb->exchange, 202,
+				     gateway_json_row(verb->gateway, &verb->message, false));
 	gateway_wake(verb->gateway);
 	free(verb);
 }
@@ -315,7 +337,8 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 	if (!gateway_api_find(gateway, exchange, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
-		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "only a failed message is retried");
+		host_http_reply_problem(exchange, CS_ERR_CONFLICT,
+					"only a failed message is retried");
 		return;
 	}
 	struct verb *verb = calloc(1, sizeof(*verb));
@@ -331,7 +354,8 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 	}
 }
 
-static json_t *transaction_json(const char *chain, const struct cs_address *to, struct cs_bytes data)
+static json_t *transaction_json(const char *chain, const struct cs_address *to,
+				struct cs_bytes data)
 {
 	json_t *json = json_object();
 	json_object_set_new(json, "chain", json_string(chain));
@@ -341,15 +365,18 @@ static json_t *transaction_json(const char *chain, const struct cs_address *to, 
 	return json;
 }
 
-static enum cs_err close_json(struct gateway *gateway, const struct gateway_message *message, json_t **out)
+static enum cs_err close_json(struct gateway *gateway, const struct gateway_message *message,
+			      json_t **out)
 {
 	struct cs_arena *arena = &gateway->scratch;
 	struct gateway_statement statement;
 	struct wire_message content;
 	struct wire_signed part;
 	struct cs_buf data;
-	const struct cs_hash *to = message->side == RELAY_SOURCE ? &message->remote : &message->chain;
-	const struct gateway_manifest_chain *chain = gateway_manifest_chain(&gateway->config.manifest, to);
+	const struct cs_hash *to =
+		message->side == RELAY_SOURCE ? &message->remote : &message->chain;
+	const struct gateway_manifest_chain *chain =
+		gateway_manifest_chain(&gateway->config.manifest, to);
 	if (!chain)
 		return CS_ERR_NOT_IN_MANIFEST;
 	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
@@ -362,7 +389,8 @@ static enum cs_err close_json(struct gateway *gateway, const struct gateway_mess
 	json_object_set_new(json, "id", gateway_json_hash(&message->id));
 	json_object_set_new(json, "closer", gateway_json_hex(cs_bytes(message->closer.b + 12, 20)));
 	json_object_set_new(json, "transactions",
-			    json_pack("[o]", transaction_json(chain->caip2, &chain->gateway, cs_buf_view(&data))));
+			    json_pack("[o]", transaction_json(chain->caip2, &chain->gateway,
+							      cs_buf_view(&data))));
 	*out = json;
 	return CS_OK;
 }
@@ -375,7 +403,8 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 	if (!gateway_api_find(gateway, exchange, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
-		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "only a failed message is closed");
+		host_http_reply_problem(exchange, CS_ERR_CONFLICT,
+					"only a failed message is closed");
 		return;
 	}
 	if (cs_hash_is_zero(&message.closer)) {
@@ -394,9 +423,14 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 void gateway_api_message_routes(struct gateway *gateway)
 {
 	struct host_http_server *server = gateway->server;
-	host_http_server_route(server, "GET", "/v1/messages", GATEWAY_SCOPE_READ, list_messages, gateway);
-	host_http_server_route(server, "GET", "/v1/messages/{id}", GATEWAY_SCOPE_READ, get_message, gateway);
-	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope", GATEWAY_SCOPE_READ, get_envelope, gateway);
-	host_http_server_route(server, "POST", "/v1/messages/{id}/retry", GATEWAY_SCOPE_OPERATE, post_retry, gateway);
-	host_http_server_route(server, "POST", "/v1/messages/{id}/close", GATEWAY_SCOPE_SEND, post_close, gateway);
+	host_http_server_route(server, "GET", "/v1/messages", GATEWAY_SCOPE_READ, list_messages,
+			       gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}", GATEWAY_SCOPE_READ, get_message,
+			       gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope", GATEWAY_SCOPE_READ,
+			       get_envelope, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/retry", GATEWAY_SCOPE_OPERATE,
+			       post_retry, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/close", GATEWAY_SCOPE_SEND,
+			       post_close, gateway);
 }

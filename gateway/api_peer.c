@@ -1,15 +1,18 @@
-/* Gateway to gateway: POST takes what a peer pushes, GET hands out what waits for it. The key's name is the peer's name. */
+/* Gateway to gateway: POST takes what a peer pushes, GET hands out what waits for it. The key's
+ * name is the peer's name. */
+#include "gateway/gateway.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/gateway.h"
 
 static struct gateway_peer *peer_of(struct gateway *gateway, struct host_http_exchange *exchange)
 {
 	const struct host_api_key *key = host_http_key(exchange);
-	struct gateway_peer *peer = key && key->name[0] ? gateway_peer_named(gateway, key->name) : NULL;
+	struct gateway_peer *peer =
+		key && key->name[0] ? gateway_peer_named(gateway, key->name) : NULL;
 	if (!peer)
-		host_http_reply_problem(exchange, CS_ERR_FORBIDDEN, "the key's name is not the name of a peer");
+		host_http_reply_problem(exchange, CS_ERR_FORBIDDEN,
+					"the key's name is not the name of a peer");
 	return peer;
 }
 
@@ -72,8 +75,8 @@ static void get_envelopes(void *context, struct host_http_exchange *exchange)
 	}
 	enum cs_err err = gateway_journal_ack(gateway->journal, peer->name, &acked);
 	/* Its cursor counts in our journal only if it knows this one. */
-	if (err == CS_OK && instance && strcmp(instance, gateway_journal_instance(gateway->journal)) == 0 &&
-	    after > acked) {
+	if (err == CS_OK && instance &&
+	    strcmp(instance, gateway_journal_instance(gateway->journal)) == 0 && after > acked) {
 		struct pull_ack ack = {peer, after};
 		err = gateway_write(gateway, write_ack, &ack);
 		acked = after;
@@ -86,7 +89,8 @@ static void get_envelopes(void *context, struct host_http_exchange *exchange)
 	}
 	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
 	if (!body)
-		body = json_pack("{s:s,s:I,s:[]}", "instance", gateway_journal_instance(gateway->journal), "after",
+		body = json_pack("{s:s,s:I,s:[]}", "instance",
+				 gateway_journal_instance(gateway->journal), "after",
 				 (json_int_t)acked, "items");
 	json_object_set_new(body, "more", json_boolean(more));
 	host_http_reply_json(exchange, 200, body);
@@ -94,6 +98,8 @@ static void get_envelopes(void *context, struct host_http_exchange *exchange)
 
 void gateway_api_peer_routes(struct gateway *gateway)
 {
-	host_http_server_route(gateway->server, "POST", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER, post_envelopes, gateway);
-	host_http_server_route(gateway->server, "GET", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER, get_envelopes, gateway);
+	host_http_server_route(gateway->server, "POST", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER,
+			       post_envelopes, gateway);
+	host_http_server_route(gateway->server, "GET", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER,
+			       get_envelopes, gateway);
 }

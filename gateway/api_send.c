@@ -1,12 +1,13 @@
-/* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what the operator's account sends
- * (sponsored). A request asks the chain for fee, allowance and the like one after the other, then is written and answered. */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-
+/* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what
+ * the operator's account sends (sponsored). A request asks the chain for fee, allowance and the
+ * like one after the other, then is written and answered. */
 #include "core/abi.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #define CALLS_MAX 3u
 #define CALL_SIZE_MAX 40000u
@@ -71,11 +72,14 @@ static void send_fail(struct send *send, enum cs_err err, const char *why)
 
 /* ---- reading the body ---- */
 
-static enum cs_err read_address(const json_t *object, const char *name, struct cs_address *address, struct cs_why *why)
+static enum cs_err read_address(const json_t *object, const char *name, struct cs_address *address,
+				struct cs_why *why)
 {
 	const char *text = json_string_value(json_object_get(object, name));
-	if (!text || strncmp(text, "0x", 2) != 0 || cs_unhex(address->b, sizeof(address->b), cs_bytes_str(text)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "%s: not an address: 0x and 40 hex digits", name);
+	if (!text || strncmp(text, "0x", 2) != 0 ||
+	    cs_unhex(address->b, sizeof(address->b), cs_bytes_str(text)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "%s: not an address: 0x and 40 hex digits",
+			       name);
 	return CS_OK;
 }
 
@@ -89,7 +93,8 @@ static enum cs_err read_account(struct send *send, const char *text, struct cs_w
 	if (!last || cs_caip2_eip155(&chain_id, cs_bytes(text, (size_t)(last - text))) != CS_OK ||
 	    strncmp(last + 1, "0x", 2) != 0 ||
 	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(last + 1)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "to: not a CAIP-10 account such as eip155:1:0x…");
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "to: not a CAIP-10 account such as eip155:1:0x…");
 	CS_TRY(cs_buf_init_arena(&buf, send->arena, CS_INTEROP_SIZE_MAX));
 	cs_interop_encode_eip155(&buf, chain_id, &address);
 	CS_TRY(cs_buf_end(&buf));
@@ -98,11 +103,12 @@ static enum cs_err read_account(struct send *send, const char *text, struct cs_w
 		if (send->chain->routes[i].remote_manifest->chain_id == chain_id)
 			return CS_OK;
 	}
-	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain", send->chain->config->id);
+	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain",
+		       send->chain->config->id);
 }
 
-static enum cs_err put_attribute(struct send *send, const char *signature, const struct cs_hash *word,
-				 struct cs_bytes bytes)
+static enum cs_err put_attribute(struct send *send, const char *signature,
+				 const struct cs_hash *word, struct cs_bytes bytes)
 {
 	struct cs_buf buf;
 	struct cs_abi abi;
@@ -117,15 +123,16 @@ static enum cs_err put_attribute(struct send *send, const char *signature, const
 	return CS_OK;
 }
 
-static enum cs_err put_number(struct send *send, const json_t *object, const char *name, const char *signature,
-			      uint64_t max, struct cs_why *why)
+static enum cs_err put_number(struct send *send, const json_t *object, const char *name,
+			      const char *signature, uint64_t max, struct cs_why *why)
 {
 	uint64_t value = 0;
 	if (!json_object_get(object, name))
 		return CS_OK;
 	CS_TRY(gateway_json_read_u64(object, name, &value, why));
 	if (value > max)
-		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name, (unsigned long long)max);
+		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name,
+			       (unsigned long long)max);
 	struct cs_u256 number = cs_u256_u64(value);
 	struct cs_hash word = cs_u256_word(&number);
 	return put_attribute(send, signature, &word, CS_BYTES_NONE);
@@ -133,7 +140,8 @@ static enum cs_err put_number(struct send *send, const json_t *object, const cha
 
 static enum cs_err read_attributes(struct send *send, const json_t *object, struct cs_why *why)
 {
-	static const char *const names[] = {"deadline", "min_gas_limit", "closer", "refund_to", "finality", NULL};
+	static const char *const names[] = {"deadline",  "min_gas_limit", "closer",
+					    "refund_to", "finality",      NULL};
 	if (!object)
 		return CS_OK;
 	CS_TRY(gateway_json_known(object, names, "attributes", why));
@@ -163,11 +171,13 @@ static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_wh
 	send->sponsored = mode[0] == 's';
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s", mode);
 	if (send->sponsored && !send->chain->has_operator)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "mode: this gateway has no operator account on %s",
+		return cs_fail(why, CS_ERR_UNSUPPORTED,
+			       "mode: this gateway has no operator account on %s",
 			       send->chain->config->id);
 	if (json_object_get(body, "from")) {
 		if (send->sponsored)
-			return cs_fail(why, CS_ERR_INVALID, "from: the operator's account sends what is sponsored");
+			return cs_fail(why, CS_ERR_INVALID,
+				       "from: the operator's account sends what is sponsored");
 		CS_TRY(read_address(body, "from", &send->from, why));
 		send->has_from = true;
 	}
@@ -188,7 +198,8 @@ static enum cs_err read_chain(struct send *send, const json_t *body, struct cs_w
 	else if (field)
 		send->chain = gateway_chain_named(send->gateway, json_string_value(field));
 	else
-		return cs_fail(why, CS_ERR_MISSING_FIELD, "from_chain: this gateway serves several");
+		return cs_fail(why, CS_ERR_MISSING_FIELD,
+			       "from_chain: this gateway serves several");
 	if (!send->chain)
 		return cs_fail(why, CS_ERR_NOT_FOUND, "from_chain: not served here");
 	send->request.chain = send->chain->identity;
@@ -197,26 +208,29 @@ static enum cs_err read_chain(struct send *send, const json_t *body, struct cs_w
 
 static enum cs_err read_message_body(struct send *send, const json_t *body, struct cs_why *why)
 {
-	static const char *const names[] = {"from_chain", "to", "payload", "mode", "from", "attributes", NULL};
+	static const char *const names[] = {"from_chain", "to",         "payload", "mode",
+					    "from",       "attributes", NULL};
 	CS_TRY(gateway_json_known(body, names, "body", why));
 	CS_TRY(read_chain(send, body, why));
 	CS_TRY(read_mode(send, body, why));
 	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
-	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, send->arena, &send->payload, why));
+	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, send->arena,
+				     &send->payload, why));
 	send->payload_hash = cs_keccak256(send->payload);
 	return read_attributes(send, json_object_get(body, "attributes"), why);
 }
 
 static enum cs_err read_transfer_body(struct send *send, const json_t *body, struct cs_why *why)
 {
-	static const char *const names[] = {"from_chain", "to",	  "token",      "amount",
-					    "mode",	  "from", "attributes", NULL};
+	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
+					    "mode",       "from", "attributes", NULL};
 	CS_TRY(gateway_json_known(body, names, "body", why));
 	CS_TRY(read_chain(send, body, why));
 	CS_TRY(read_mode(send, body, why));
 	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
 	if (!send->chain->config->has_bridge)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s", send->chain->config->id);
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s",
+			       send->chain->config->id);
 	if (json_object_get(body, "token"))
 		CS_TRY(read_address(body, "token", &send->token, why));
 	else if (send->chain->config->has_token)
@@ -246,7 +260,8 @@ static enum cs_err quote_data(struct send *send, struct cs_buf *buf)
 {
 	struct cs_abi abi;
 	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
-	cs_abi_call(&abi, buf, send->transfer ? "quote(bytes,bytes[])" : "quote(bytes,uint256,bytes[])");
+	cs_abi_call(&abi, buf,
+		    send->transfer ? "quote(bytes,bytes[])" : "quote(bytes,uint256,bytes[])");
 	size_t recipient = cs_abi_slot(&abi);
 	if (!send->transfer)
 		cs_abi_put_u64(&abi, send->payload.n);
@@ -291,14 +306,17 @@ static enum cs_err plan_calls(struct send *send)
 		cs_abi_put_address(&abi, &send->chain->config->bridge);
 		cs_abi_put_u256(&abi, &send->amount);
 		CS_TRY(cs_buf_end(&buf));
-		send->calls[send->call_count++] = (struct prepared){
-			.to = send->token, .gas_limit = GAS_APPROVE, .data = cs_buf_view(&buf), .what = "approve"};
+		send->calls[send->call_count++] = (struct prepared){.to = send->token,
+								    .gas_limit = GAS_APPROVE,
+								    .data = cs_buf_view(&buf),
+								    .what = "approve"};
 	}
 	CS_TRY(send_data(send, &buf));
 	send->calls[send->call_count++] = (struct prepared){
 		.to = send->transfer ? send->chain->config->bridge : send->chain->manifest->gateway,
 		.value = cs_u256_word(&send->fee),
-		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) + GAS_PAYLOAD_BYTE * send->payload.n,
+		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) +
+			     GAS_PAYLOAD_BYTE * send->payload.n,
 		.data = cs_buf_view(&buf),
 		.what = send->transfer ? "transfer" : "sendMessage"};
 	return CS_OK;
@@ -322,7 +340,8 @@ static enum cs_err make_answer(struct send *send)
 		json_object_set_new(item, "what", json_string(call->what));
 		json_object_set_new(item, "chain", json_string(send->chain->config->id));
 		if (send->has_from)
-			json_object_set_new(item, "from", gateway_json_hex(CS_BYTES_OF(send->from.b)));
+			json_object_set_new(item, "from",
+					    gateway_json_hex(CS_BYTES_OF(send->from.b)));
 		json_object_set_new(item, "to", gateway_json_hex(CS_BYTES_OF(call->to.b)));
 		json_object_set_new(item, "data", gateway_json_hex(call->data));
 		json_object_set_new(item, "value", json_string(value));
@@ -353,8 +372,8 @@ static enum cs_err write_send(void *context)
 	}
 	CS_TRY(gateway_journal_add_request(journal, &send->request));
 	if (send->key[0])
-		CS_TRY(gateway_journal_remember(journal, send->key_name, send->key, &send->body_hash, send->status,
-						send->answer));
+		CS_TRY(gateway_journal_remember(journal, send->key_name, send->key,
+						&send->body_hash, send->status, send->answer));
 	return CS_OK;
 }
 
@@ -366,9 +385,11 @@ static void send_committed(void *context, enum cs_err err)
 		send_fail(send, err, "the journal cannot be written");
 		return;
 	}
-	log_info("request.taken", LOG_TEXT("request", send->request.id), LOG_TEXT("mode", send->request.mode),
-		 LOG_TEXT("chain", send->chain->config->id), LOG_TEXT("key", send->key_name));
-	host_http_reply(send->exchange, send->status, "application/json", cs_bytes_str(send->answer));
+	log_info("request.taken", LOG_TEXT("request", send->request.id),
+		 LOG_TEXT("mode", send->request.mode), LOG_TEXT("chain", send->chain->config->id),
+		 LOG_TEXT("key", send->key_name));
+	host_http_reply(send->exchange, send->status, "application/json",
+			cs_bytes_str(send->answer));
 	send_free(send);
 	gateway_wake(gateway);
 }
@@ -397,7 +418,8 @@ static void send_finish(struct send *send)
 		send_fail(send, err, NULL);
 }
 
-/* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, allowance ---- */
+/* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, allowance
+ * ---- */
 
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
@@ -405,7 +427,8 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 	char selector[9] = "";
 	if (data.n >= 4)
 		cs_hex(selector, cs_bytes(data.p, 4));
-	snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "", selector[0] ? ", error 0x" : "", selector);
+	snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "", selector[0] ? ", error 0x" : "",
+		 selector);
 	send_fail(send, err, text);
 }
 
@@ -425,12 +448,13 @@ static void allowance_done(void *ctx, enum cs_err err, const char *why, struct c
 	send_finish(send);
 }
 
-static void ask(struct send *send, const struct cs_address *to, struct cs_buf *buf, adapter_call_fn *done)
+static void ask(struct send *send, const struct cs_address *to, struct cs_buf *buf,
+		adapter_call_fn *done)
 {
 	enum cs_err err = cs_buf_end(buf);
 	if (err == CS_OK)
-		err = adapter_call(send->chain->adapter, send->has_from ? &send->from : NULL, to, cs_buf_view(buf), done,
-				   send);
+		err = adapter_call(send->chain->adapter, send->has_from ? &send->from : NULL, to,
+				   cs_buf_view(buf), done, send);
 	if (err != CS_OK)
 		send_fail(send, err, "the chain could not be asked");
 }
@@ -454,8 +478,8 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	}
 	memcpy(remote.b, data.p, 32);
 	/* The payload that the bridge will send: tag, token there, amount, recipient. */
-	const struct cs_hash words[] = {wire_tag("caisson/transfer/v1"), remote, cs_u256_word(&send->amount),
-					wire_word(account.address)};
+	const struct cs_hash words[] = {wire_tag("caisson/transfer/v1"), remote,
+					cs_u256_word(&send->amount), wire_word(account.address)};
 	send->payload_hash = cs_keccak256(cs_bytes(words, sizeof(words)));
 	if (!send->needs_approval || !send->has_from) {
 		send_finish(send);
@@ -500,7 +524,8 @@ static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 		call_failed(send, err, why, data);
 		return;
 	}
-	/* Modes of the bridge: 0 not known, 1 locked here, 2 minted here. Only what is locked is taken by allowance. */
+	/* Modes of the bridge: 0 not known, 1 locked here, 2 minted here. Only what is locked is
+	 * taken by allowance. */
 	if (data.p[31] == 0) {
 		send_fail(send, CS_ERR_NOT_FOUND, "token: the bridge does not know it");
 		return;
@@ -541,7 +566,8 @@ static void ask_quote(struct send *send)
 		send_fail(send, err, NULL);
 		return;
 	}
-	ask(send, send->transfer ? &send->chain->config->bridge : &send->chain->manifest->gateway, &buf, quote_done);
+	ask(send, send->transfer ? &send->chain->config->bridge : &send->chain->manifest->gateway,
+	    &buf, quote_done);
 }
 
 /* ---- beginning ---- */
@@ -566,12 +592,15 @@ static bool answered_before(struct send *send)
 	cs_keccak_add(&keccak, cs_bytes_str(host_http_path(send->exchange)));
 	cs_keccak_add(&keccak, host_http_body(send->exchange));
 	send->body_hash = cs_keccak_end(&keccak);
-	enum cs_err err = gateway_journal_idempotent(send->gateway->journal, send->key_name, send->key, &send->body_hash,
-						     send->arena, &status, &text);
+	enum cs_err err =
+		gateway_journal_idempotent(send->gateway->journal, send->key_name, send->key,
+					   &send->body_hash, send->arena, &status, &text);
 	if (err == CS_ERR_NOT_FOUND)
 		return false;
 	if (err != CS_OK) {
-		send_fail(send, err, err == CS_ERR_CONFLICT ? "Idempotency-Key: was used with another request" : NULL);
+		send_fail(send, err,
+			  err == CS_ERR_CONFLICT ? "Idempotency-Key: was used with another request"
+						 : NULL);
 		return true;
 	}
 	host_http_reply_header(send->exchange, "Idempotent-Replayed", "true");
@@ -591,7 +620,8 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	send->arena = gateway_arena_new();
 	enum cs_err err = host_http_body_json(exchange, &body, &why);
 	if (err == CS_OK)
-		err = transfer ? read_transfer_body(send, body, &why) : read_message_body(send, body, &why);
+		err = transfer ? read_transfer_body(send, body, &why)
+			       : read_message_body(send, body, &why);
 	json_decref(body);
 	if (err != CS_OK) {
 		send_fail(send, err, why.text);
@@ -613,6 +643,8 @@ static void post_transfer(void *context, struct host_http_exchange *exchange)
 
 void gateway_api_send_routes(struct gateway *gateway)
 {
-	host_http_server_route(gateway->server, "POST", "/v1/messages", GATEWAY_SCOPE_SEND, post_message, gateway);
-	host_http_server_route(gateway->server, "POST", "/v1/transfers", GATEWAY_SCOPE_SEND, post_transfer, gateway);
+	host_http_server_route(gateway->server, "POST", "/v1/messages", GATEWAY_SCOPE_SEND,
+			       post_message, gateway);
+	host_http_server_route(gateway->server, "POST", "/v1/transfers", GATEWAY_SCOPE_SEND,
+			       post_transfer, gateway);
 }

@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "gateway/gateway.h"
+
+#include <string.h>
 
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count)
 {
@@ -21,14 +21,15 @@ struct plan {
 	struct gateway_part parts[CS_BATCH_MAX];
 };
 
-static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind, const struct gateway_message *row,
-			    uint64_t *cost)
+static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind,
+			    const struct gateway_message *row, uint64_t *cost)
 {
 	struct cs_arena *arena = &chain->gateway->scratch;
 	struct wire_message content = {0};
 	if (kind != GATEWAY_FINALIZE) {
 		size_t mark = cs_arena_mark(arena);
-		enum cs_err err = gateway_journal_content(chain->gateway->journal, row, arena, &content);
+		enum cs_err err =
+			gateway_journal_content(chain->gateway->journal, row, arena, &content);
 		cs_arena_rewind(arena, mark);
 		CS_TRY(err);
 	}
@@ -37,8 +38,8 @@ static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind,
 }
 
 /* The state before the effect: submitted from here on, whatever happens to the transaction. */
-static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind, struct gateway_message *row,
-			    uint64_t submission)
+static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind,
+			    struct gateway_message *row, uint64_t submission)
 {
 	struct gateway_journal *journal = chain->gateway->journal;
 	row->submission = submission;
@@ -49,10 +50,10 @@ static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind,
 	return gateway_journal_save(journal, row);
 }
 
-/* A retry reverts when the call fails again: it is estimated before it is paid for, from the calldata that the enclave will
- * build too. */
-static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *plan, const struct gateway_part *part,
-			     struct gateway_submission *submission)
+/* A retry reverts when the call fails again: it is estimated before it is paid for, from the
+ * calldata that the enclave will build too. */
+static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *plan,
+			     const struct gateway_part *part, struct gateway_submission *submission)
 {
 	struct cs_arena *arena = &chain->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
@@ -61,19 +62,22 @@ static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *pla
 	struct cs_buf data;
 	submission->gas_limit = 0;
 	gateway_part_signed(&statement, &plan->statement, part->first, part->count);
-	enum cs_err err = gateway_journal_content(chain->gateway->journal, plan->row_of[part->first], arena, &content);
+	enum cs_err err = gateway_journal_content(chain->gateway->journal,
+						  plan->row_of[part->first], arena, &content);
 	if (err == CS_OK)
-		err = cs_buf_init_arena(&data, arena, wire_evm_call_messages_size(&statement, &content, 1));
+		err = cs_buf_init_arena(&data, arena,
+					wire_evm_call_messages_size(&statement, &content, 1));
 	if (err == CS_OK)
 		err = wire_evm_call_messages(&data, WIRE_CALL_RETRY, &statement, &content, 1);
 	if (err == CS_OK)
-		err = gateway_journal_add_submission(chain->gateway->journal, submission, cs_buf_view(&data));
+		err = gateway_journal_add_submission(chain->gateway->journal, submission,
+						     cs_buf_view(&data));
 	cs_arena_rewind(arena, mark);
 	return err;
 }
 
-static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kind, struct plan *plan,
-			      const struct gateway_part *part)
+static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kind,
+			      struct plan *plan, const struct gateway_part *part)
 {
 	struct gateway_submission submission = {.chain = chain->identity,
 						.kind = kind,
@@ -88,18 +92,20 @@ static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kin
 	if (kind == GATEWAY_RETRY)
 		CS_TRY(add_retry(chain, plan, part, &submission));
 	else
-		CS_TRY(gateway_journal_add_submission(chain->gateway->journal, &submission, CS_BYTES_NONE));
+		CS_TRY(gateway_journal_add_submission(chain->gateway->journal, &submission,
+						      CS_BYTES_NONE));
 	for (uint32_t i = part->first; i < part->first + part->count; i++) {
 		CS_TRY(take_row(chain, kind, plan->row_of[i], submission.n));
 		plan->row_of[i] = NULL;
 	}
-	log_info("submission.made", LOG_TEXT("chain", chain->config->id), LOG_U64("submission", submission.n),
-		 LOG_U64("kind", kind), LOG_U64("count", part->count), LOG_U64("gas_limit", submission.gas_limit));
+	log_info("submission.made", LOG_TEXT("chain", chain->config->id),
+		 LOG_U64("submission", submission.n), LOG_U64("kind", kind),
+		 LOG_U64("count", part->count), LOG_U64("gas_limit", submission.gas_limit));
 	return CS_OK;
 }
 
-enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind, uint64_t statement,
-				struct gateway_message *rows, size_t count)
+enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind,
+				uint64_t statement, struct gateway_message *rows, size_t count)
 {
 	static struct plan plan; /* one writer at a time; too large for the stack of a callback */
 	memset(&plan, 0, sizeof(plan));
@@ -114,14 +120,16 @@ enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind k
 		CS_TRY(row_cost(chain, kind, &rows[i], &plan.cost[leaf]));
 	}
 	uint64_t max = gateway_gas_max(chain);
-	size_t parts = gateway_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone, plan.cost,
-				     GATEWAY_GAS_BASE, max > GATEWAY_GAS_BASE ? max : GATEWAY_GAS_BASE);
+	size_t parts =
+		gateway_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone, plan.cost,
+			      GATEWAY_GAS_BASE, max > GATEWAY_GAS_BASE ? max : GATEWAY_GAS_BASE);
 	for (size_t i = 0; i < parts; i++)
 		CS_TRY(write_part(chain, kind, &plan, &plan.parts[i]));
 	for (uint32_t i = 0; i < plan.statement.count; i++) {
 		if (plan.row_of[i])
-			CS_TRY(gateway_postpone(chain->gateway, plan.row_of[i]->n, plan.row_of[i]->state,
-						CS_ERR_POLICY_FEE, "it needs more gas than one transaction may have"));
+			CS_TRY(gateway_postpone(chain->gateway, plan.row_of[i]->n,
+						plan.row_of[i]->state, CS_ERR_POLICY_FEE,
+						"it needs more gas than one transaction may have"));
 	}
 	return CS_OK;
 }

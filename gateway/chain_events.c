@@ -1,8 +1,8 @@
 /* What a chain tells: every callback writes the journal and nothing else. */
+#include "gateway/gateway.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/gateway.h"
 
 #define CURSOR_NAME_SIZE 80u
 
@@ -52,7 +52,8 @@ static enum cs_err write_first_steps(struct gateway_chain *chain, struct gateway
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		return err;
 	uint64_t block_ms = gateway_block_ms(message->time_s);
-	struct gateway_step step = {.message = message->n, .chain = chain->config->id, .tx = &message->tx};
+	struct gateway_step step = {
+		.message = message->n, .chain = chain->config->id, .tx = &message->tx};
 	step.step = RELAY_STEP_REQUESTED;
 	step.time_ms = err == CS_OK ? request.created_ms : block_ms;
 	step.detail = err == CS_OK ? request.mode : "the application's own transaction";
@@ -81,7 +82,8 @@ static enum cs_err write_first_steps(struct gateway_chain *chain, struct gateway
 	return gateway_journal_step_again(journal, &step);
 }
 
-static enum cs_err write_message(struct gateway_chain *chain, const struct adapter_event *event, bool late)
+static enum cs_err write_message(struct gateway_chain *chain, const struct adapter_event *event,
+				 bool late)
 {
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message = {0};
@@ -122,8 +124,9 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	message.next_ms = host_wall_ms();
 	place(&message, &event->at);
 	CS_TRY(gateway_journal_add(journal, &message, &content));
-	log_info("message.observed", LOG_TEXT("chain", chain->config->id), LOG_HASH("id", &message.id),
-		 LOG_U64("sequence", message.sequence), LOG_U64("height", message.height), LOG_BOOL("late", late));
+	log_info("message.observed", LOG_TEXT("chain", chain->config->id),
+		 LOG_HASH("id", &message.id), LOG_U64("sequence", message.sequence),
+		 LOG_U64("height", message.height), LOG_BOOL("late", late));
 	return write_first_steps(chain, &message, &content);
 }
 
@@ -134,9 +137,11 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
 	enum relay_status status = (enum relay_status)event->status.status;
-	enum cs_err err = gateway_journal_find(journal, &event->status.message_id, RELAY_DESTINATION, &message);
+	enum cs_err err = gateway_journal_find(journal, &event->status.message_id,
+					       RELAY_DESTINATION, &message);
 	if (err == CS_ERR_NOT_FOUND)
-		return CS_OK; /* its envelope has not come yet: the status is looked at before anything is sent */
+		return CS_OK; /* its envelope has not come yet: the status is looked at before
+				 anything is sent */
 	CS_TRY(err);
 	if (message.status_height > event->at.block.height || relay_ends(message.state) ||
 	    message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING)
@@ -168,8 +173,9 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 	step.step = RELAY_STEP_OUTCOME_OBSERVED;
 	step.time_ms = 0;
 	CS_TRY(gateway_journal_step_again(journal, &step));
-	log_info("message.status", LOG_TEXT("chain", chain->config->id), LOG_HASH("id", &message.id),
-		 LOG_TEXT("status", relay_status_name(status)), LOG_U64("height", message.status_height));
+	log_info("message.status", LOG_TEXT("chain", chain->config->id),
+		 LOG_HASH("id", &message.id), LOG_TEXT("status", relay_status_name(status)),
+		 LOG_U64("height", message.status_height));
 	struct gateway_route *route = gateway_route_of(chain, &message.remote);
 	return route ? gateway_post_item(route, GATEWAY_ITEM_NOTE, message.n) : CS_OK;
 }
@@ -181,7 +187,8 @@ static enum cs_err write_finalized(struct gateway_chain *chain, const struct ada
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
 	enum relay_status outcome = (enum relay_status)event->finalized.status;
-	enum cs_err err = gateway_journal_find(journal, &event->finalized.message_id, RELAY_SOURCE, &message);
+	enum cs_err err =
+		gateway_journal_find(journal, &event->finalized.message_id, RELAY_SOURCE, &message);
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK;
 	CS_TRY(err);
@@ -288,7 +295,8 @@ static void on_stalled(void *ctx, uint64_t stalled_ms)
 	struct gateway_chain *chain = ctx;
 	chain->stalled_ms = stalled_ms;
 	if (stalled_ms != 0)
-		log_warn("chain.stalled", LOG_TEXT("chain", chain->config->id), LOG_U64("ms", stalled_ms));
+		log_warn("chain.stalled", LOG_TEXT("chain", chain->config->id),
+			 LOG_U64("ms", stalled_ms));
 	else
 		log_info("chain.moves", LOG_TEXT("chain", chain->config->id));
 }
@@ -296,9 +304,10 @@ static void on_stalled(void *ctx, uint64_t stalled_ms)
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	struct gateway_chain *chain = ctx;
-	log_info("chain.endpoint", LOG_TEXT("chain", chain->config->id), LOG_TEXT("url", endpoint->url),
-		 LOG_TEXT("state", adapter_endpoint_state_name(endpoint->state)), LOG_U64("height", endpoint->height),
-		 LOG_TEXT("why", endpoint->why));
+	log_info("chain.endpoint", LOG_TEXT("chain", chain->config->id),
+		 LOG_TEXT("url", endpoint->url),
+		 LOG_TEXT("state", adapter_endpoint_state_name(endpoint->state)),
+		 LOG_U64("height", endpoint->height), LOG_TEXT("why", endpoint->why));
 }
 
 /* ---- reorganisations ---- */
@@ -318,8 +327,10 @@ static enum cs_err undo_source(struct reorg_write *write, struct gateway_message
 		write->final_gone = true;
 		return CS_OK;
 	}
-	log_info("message.vanished", LOG_TEXT("chain", write->chain->config->id), LOG_HASH("id", &message->id));
-	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_COMMITTED, RELAY_STEP_FINAL));
+	log_info("message.vanished", LOG_TEXT("chain", write->chain->config->id),
+		 LOG_HASH("id", &message->id));
+	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_COMMITTED,
+					  RELAY_STEP_FINAL));
 	return gateway_journal_move(journal, message, RELAY_ON_VANISH);
 }
 
@@ -335,7 +346,8 @@ static enum cs_err undo_status(struct reorg_write *write, struct gateway_message
 	memset(&message->status_tx, 0, sizeof(message->status_tx));
 	message->status_time_s = 0;
 	message->next_ms = host_wall_ms();
-	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_EXECUTED, RELAY_STEP_OUTCOME_FINAL));
+	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_EXECUTED,
+					  RELAY_STEP_OUTCOME_FINAL));
 	return gateway_journal_move(journal, message, RELAY_ON_DROP);
 }
 
@@ -350,27 +362,32 @@ static enum cs_err undo_end(struct reorg_write *write, struct gateway_message *m
 	memset(&message->end_tx, 0, sizeof(message->end_tx));
 	message->end_time_s = 0;
 	message->next_ms = host_wall_ms();
-	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_FINALIZED, RELAY_STEP_NOTIFIED));
+	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_FINALIZED,
+					  RELAY_STEP_NOTIFIED));
 	return gateway_journal_save(journal, message);
 }
 
 static enum cs_err write_reorg(void *context)
 {
 	static enum cs_err (*const undo[])(struct reorg_write *, struct gateway_message *) = {
-		[GATEWAY_PLACE_SOURCE] = undo_source, [GATEWAY_PLACE_STATUS] = undo_status,
+		[GATEWAY_PLACE_SOURCE] = undo_source,
+		[GATEWAY_PLACE_STATUS] = undo_status,
 		[GATEWAY_PLACE_END] = undo_end};
-	static struct gateway_message messages[4096]; /* all that a burst of one reorganisation touches */
+	static struct gateway_message
+		messages[4096]; /* all that a burst of one reorganisation touches */
 	struct reorg_write *write = context;
 	for (unsigned place_kind = 0; place_kind < CS_LEN(undo); place_kind++) {
 		size_t count = 0;
-		CS_TRY(gateway_journal_above(write->chain->gateway->journal, &write->chain->identity,
+		CS_TRY(gateway_journal_above(write->chain->gateway->journal,
+					     &write->chain->identity,
 					     (enum gateway_place)place_kind, write->from, messages,
 					     CS_LEN(messages), &count));
 		for (size_t i = 0; i < count; i++)
 			CS_TRY(undo[place_kind](write, &messages[i]));
 	}
 	char detail[160];
-	snprintf(detail, sizeof(detail), "%s: from %llu", write->chain->config->id, (unsigned long long)write->from);
+	snprintf(detail, sizeof(detail), "%s: from %llu", write->chain->config->id,
+		 (unsigned long long)write->from);
 	return gateway_journal_event(write->chain->gateway->journal, "chain.reorg", NULL, detail);
 }
 
@@ -379,14 +396,16 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 	struct gateway_chain *chain = ctx;
 	struct reorg_write write = {.chain = chain, .from = reorg->from};
 	log_warn("chain.reorg", LOG_TEXT("chain", chain->config->id), LOG_U64("from", reorg->from),
-		 LOG_U64("old_tip", reorg->old_tip), LOG_BOOL("beyond_window", reorg->beyond_window));
+		 LOG_U64("old_tip", reorg->old_tip),
+		 LOG_BOOL("beyond_window", reorg->beyond_window));
 	if (gateway_write(chain->gateway, write_reorg, &write) != CS_OK) {
 		gateway_fail(chain->gateway, CS_ERR_IO, "a reorganisation cannot be written");
 		return;
 	}
 	if (chain->feed_from == 0 || reorg->from < chain->feed_from)
 		chain->feed_from = reorg->from;
-	bool below_final = chain->created && reorg->from <= chain->final_height && chain->final_height != 0;
+	bool below_final =
+		chain->created && reorg->from <= chain->final_height && chain->final_height != 0;
 	if (write.final_gone || below_final || reorg->beyond_window)
 		gateway_chain_freeze(chain, "a block that was final is no longer on the chain");
 }
@@ -401,8 +420,10 @@ static void take_frozen(struct gateway_chain *chain)
 	char name[CURSOR_NAME_SIZE];
 	snprintf(name, sizeof(name), "frozen:%s", chain->identity_hex);
 	if (gateway_journal_get(chain->gateway->journal, name, arena, &why) == CS_OK && why.n > 0) {
-		snprintf(chain->why_frozen, sizeof(chain->why_frozen), "%.*s", (int)why.n, (const char *)why.p);
-		log_error("chain.frozen", LOG_TEXT("chain", chain->config->id), LOG_TEXT("why", chain->why_frozen));
+		snprintf(chain->why_frozen, sizeof(chain->why_frozen), "%.*s", (int)why.n,
+			 (const char *)why.p);
+		log_error("chain.frozen", LOG_TEXT("chain", chain->config->id),
+			  LOG_TEXT("why", chain->why_frozen));
 	}
 	cs_arena_rewind(arena, mark);
 }

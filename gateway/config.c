@@ -1,11 +1,11 @@
 #include "gateway/config.h"
 
+#include "core/u256.h"
+#include "host/alloc.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "core/u256.h"
-#include "host/alloc.h"
 
 static enum cs_err check_level(const char *text, struct cs_why *why)
 {
@@ -27,7 +27,8 @@ static enum cs_err check_caip2(const char *text, struct cs_why *why)
 static enum cs_err check_address(const char *text, struct cs_why *why)
 {
 	struct cs_address address;
-	if (strncmp(text, "0x", 2) != 0 || cs_unhex(address.b, sizeof(address.b), cs_bytes_str(text)) != CS_OK)
+	if (strncmp(text, "0x", 2) != 0 ||
+	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(text)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "is no address: 0x and 40 hex digits");
 	return CS_OK;
 }
@@ -59,49 +60,76 @@ static enum cs_err check_expire(const char *text, struct cs_why *why)
 #define BOOL HOST_CONFIG_BOOL
 
 static const struct host_config_key keys[] = {
-	{"name", TEXT, 1, 32, NULL, NULL, "Name of this gateway, as its peers' configuration calls it."},
+	{"name", TEXT, 1, 32, NULL, NULL,
+	 "Name of this gateway, as its peers' configuration calls it."},
 	{"log.level", TEXT, 1, 8, "\"info\"", check_level, "debug, info, warn or error."},
-	{"log.json", BOOL, 0, 0, "false", NULL, "One JSON object per event instead of a line for people."},
-	{"api.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL, "Numeric address of REST and events. TLS ends before it."},
-	{"api.port", NUMBER, 0, 65535, "8080", NULL, "Port of REST; 0 takes a free one and logs it."},
+	{"log.json", BOOL, 0, 0, "false", NULL,
+	 "One JSON object per event instead of a line for people."},
+	{"api.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL,
+	 "Numeric address of REST and events. TLS ends before it."},
+	{"api.port", NUMBER, 0, 65535, "8080", NULL,
+	 "Port of REST; 0 takes a free one and logs it."},
 	{"api.events_port", NUMBER, 0, 65535, "8081", NULL, "Port of the WebSocket /v1/events."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
-	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL, "The SQLite journal. One process opens it."},
-	{"journal.events_kept", NUMBER, 1000, 10000000, "200000", NULL, "Events kept for resuming streams."},
+	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
+	 "The SQLite journal. One process opens it."},
+	{"journal.events_kept", NUMBER, 1000, 10000000, "200000", NULL,
+	 "Events kept for resuming streams."},
 	{"enclave.program", TEXT, 1, 4096, "\"caisson-enclave\"", NULL,
 	 "The enclave's program, for `caisson up`; a name without / is looked for beside caisson."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
-	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen --seal-root FILE`."},
+	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
+	 "--seal-root FILE`."},
 	{"enclave.manifests", TEXTS, 1, GATEWAY_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.args", TEXTS, 0, GATEWAY_ENCLAVE_ARGS_MAX, "[]", NULL,
 	 "Further options of caisson-enclave, such as --insecure-plain-memory."},
-	{"relay.batch_max", NUMBER, 1, 64, "64", NULL, "Messages of one statement and of one transaction."},
-	{"relay.batch_gas_max", NUMBER, 300000, 100000000, "12000000", NULL, "Gas limit of one transaction."},
-	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL, "First pause after a failure; doubled each time."},
-	{"relay.retry_max_ms", NUMBER, 100, 3600000, "60000", NULL, "Longest pause after a failure."},
-	{"relay.pull_ms", NUMBER, 100, 600000, "5000", NULL, "How often peers are asked for what they could not push."},
-	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL, "How often the enclave's sealed state is stored."},
-	{"chains[].id", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2, "CAIP-2 id, as in the manifest."},
-	{"chains[].rpc", TEXTS, 1, GATEWAY_RPC_MAX, NULL, check_http, "HTTP endpoints of nodes, the preferred one first."},
-	{"chains[].ws", TEXTS, 0, GATEWAY_RPC_MAX, "[]", check_ws, "WebSocket endpoints, for hints."},
-	{"chains[].start_height", NUMBER, 0, INT64_MAX, "0", NULL, "First block that can hold an event: the contract's."},
+	{"relay.batch_max", NUMBER, 1, 64, "64", NULL,
+	 "Messages of one statement and of one transaction."},
+	{"relay.batch_gas_max", NUMBER, 300000, 100000000, "12000000", NULL,
+	 "Gas limit of one transaction."},
+	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL,
+	 "First pause after a failure; doubled each time."},
+	{"relay.retry_max_ms", NUMBER, 100, 3600000, "60000", NULL,
+	 "Longest pause after a failure."},
+	{"relay.pull_ms", NUMBER, 100, 600000, "5000", NULL,
+	 "How often peers are asked for what they could not push."},
+	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
+	 "How often the enclave's sealed state is stored."},
+	{"chains[].id", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2,
+	 "CAIP-2 id, as in the manifest."},
+	{"chains[].rpc", TEXTS, 1, GATEWAY_RPC_MAX, NULL, check_http,
+	 "HTTP endpoints of nodes, the preferred one first."},
+	{"chains[].ws", TEXTS, 0, GATEWAY_RPC_MAX, "[]", check_ws,
+	 "WebSocket endpoints, for hints."},
+	{"chains[].start_height", NUMBER, 0, INT64_MAX, "0", NULL,
+	 "First block that can hold an event: the contract's."},
 	{"chains[].block_time_ms", NUMBER, 10, 600000, "1000", NULL, "Usual time between blocks."},
-	{"chains[].settle_blocks", NUMBER, 1, 1000, "2", NULL, "Blocks on top of a transaction until it is settled."},
-	{"chains[].replace_blocks", NUMBER, 1, 1000, "4", NULL, "Blocks without inclusion until fees are raised."},
-	{"chains[].in_flight_max", NUMBER, 1, 64, "32", NULL, "Unconfirmed transactions of one account."},
-	{"chains[].max_fee_gwei", NUMBER, 1, 1000000, "500", NULL, "No transaction offers more per gas."},
-	{"chains[].min_priority_fee_gwei", NUMBER, 0, 1000000, "1", NULL, "No transaction offers a smaller tip."},
+	{"chains[].settle_blocks", NUMBER, 1, 1000, "2", NULL,
+	 "Blocks on top of a transaction until it is settled."},
+	{"chains[].replace_blocks", NUMBER, 1, 1000, "4", NULL,
+	 "Blocks without inclusion until fees are raised."},
+	{"chains[].in_flight_max", NUMBER, 1, 64, "32", NULL,
+	 "Unconfirmed transactions of one account."},
+	{"chains[].max_fee_gwei", NUMBER, 1, 1000000, "500", NULL,
+	 "No transaction offers more per gas."},
+	{"chains[].min_priority_fee_gwei", NUMBER, 0, 1000000, "1", NULL,
+	 "No transaction offers a smaller tip."},
 	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
 	 "Key of the account that sends sponsored messages: 64 hex digits, mode 600."},
-	{"chains[].bridge", TEXT, 42, 42, "", check_address, "The token bridge, for POST /v1/transfers."},
-	{"chains[].token", TEXT, 42, 42, "", check_address, "The token that transfers carry unless they name another."},
-	{"peers[].name", TEXT, 1, 32, NULL, NULL, "Name of the other gateway: of the API key it calls us with."},
+	{"chains[].bridge", TEXT, 42, 42, "", check_address,
+	 "The token bridge, for POST /v1/transfers."},
+	{"chains[].token", TEXT, 42, 42, "", check_address,
+	 "The token that transfers carry unless they name another."},
+	{"peers[].name", TEXT, 1, 32, NULL, NULL,
+	 "Name of the other gateway: of the API key it calls us with."},
 	{"peers[].url", TEXT, 1, 2048, NULL, check_http, "Its REST address, without a path."},
-	{"peers[].api_key_file", TEXT, 1, 4096, NULL, NULL, "File with the key (scope peer) that it gave us."},
-	{"peers[].chains", TEXTS, 1, GATEWAY_CHAINS_MAX, NULL, check_caip2, "The chains that it serves."},
+	{"peers[].api_key_file", TEXT, 1, 4096, NULL, NULL,
+	 "File with the key (scope peer) that it gave us."},
+	{"peers[].chains", TEXTS, 1, GATEWAY_CHAINS_MAX, NULL, check_caip2,
+	 "The chains that it serves."},
 	{"routes[].from", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2, "Source chain."},
 	{"routes[].to", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2, "Destination chain."},
 	{"routes[].expire", TEXT, 1, 16, "\"tombstone\"", check_expire,
@@ -121,13 +149,16 @@ static const struct host_config_table tables[] = {
 
 const struct host_config_schema *gateway_config_schema(void)
 {
-	static const struct host_config_schema schema = {keys, CS_LEN(keys), tables, CS_LEN(tables)};
+	static const struct host_config_schema schema = {keys, CS_LEN(keys), tables,
+							 CS_LEN(tables)};
 	return &schema;
 }
 
-/* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
+/* ---- from the file's values to the structure; only called when every value is valid by itself
+ * ---- */
 
-/* Relative to the folder of the configuration file. Leaked into the configuration: freed with the process's. */
+/* Relative to the folder of the configuration file. Leaked into the configuration: freed with the
+ * process's. */
 static const char *resolve(const struct gateway_config *config, const char *text)
 {
 	const char *slash = strrchr(config->path, '/');
@@ -162,12 +193,17 @@ static void read_chain(struct gateway_config *config, uint32_t i)
 	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
 	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
 	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
-	chain->max_fee_wei = (uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
+	chain->max_fee_wei =
+		(uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
 	chain->min_priority_fee_wei =
-		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) * 1000000000u;
-	chain->operator_key_file = resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
-	chain->has_bridge = read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
-	chain->has_token = read_address(&chain->token, host_config_text(file, "chains[%u].token", i));
+		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) *
+		1000000000u;
+	chain->operator_key_file =
+		resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
+	chain->has_bridge =
+		read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
+	chain->has_token =
+		read_address(&chain->token, host_config_text(file, "chains[%u].token", i));
 }
 
 static void read_peer(struct gateway_config *config, uint32_t i)
@@ -188,7 +224,8 @@ static void read_route(struct gateway_config *config, uint32_t i)
 	route->from_name = host_config_text(config->file, "routes[%u].from", i);
 	route->to_name = host_config_text(config->file, "routes[%u].to", i);
 	const char *expire = host_config_text(config->file, "routes[%u].expire", i);
-	route->expire = strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
+	route->expire =
+		strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
 }
 
 static void read_values(struct gateway_config *config)
@@ -206,7 +243,8 @@ static void read_values(struct gateway_config *config)
 	config->journal = resolve(config, host_config_text(file, "journal.path"));
 	config->events_kept = (unsigned)host_config_number(file, "journal.events_kept");
 	const char *program = host_config_text(file, "enclave.program");
-	config->enclave_program = strchr(program, '/') ? resolve(config, program) : host_text(program);
+	config->enclave_program =
+		strchr(program, '/') ? resolve(config, program) : host_text(program);
 	config->enclave_socket = resolve(config, host_config_text(file, "enclave.socket"));
 	config->enclave_seal_root = resolve(config, host_config_text(file, "enclave.seal_root"));
 	config->enclave_arg_count = host_config_count(file, "enclave.args");
@@ -214,7 +252,8 @@ static void read_values(struct gateway_config *config)
 		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
 	config->manifest_count = host_config_count(file, "enclave.manifests");
 	for (uint32_t i = 0; i < config->manifest_count; i++)
-		config->manifests[i] = resolve(config, host_config_text(file, "enclave.manifests[%u]", i));
+		config->manifests[i] =
+			resolve(config, host_config_text(file, "enclave.manifests[%u]", i));
 	config->batch_max = (unsigned)host_config_number(file, "relay.batch_max");
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
 	config->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
@@ -232,13 +271,15 @@ static void read_values(struct gateway_config *config)
 		read_route(config, i);
 }
 
-/* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
+/* ---- what spans several keys; after all reading, because a file with complaints has no values
+ * ---- */
 
 static void check_values(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
 	if (config->retry_max_ms < config->retry_min_ms)
-		host_config_complain(config->file, "relay.retry_max_ms", "is below relay.retry_min_ms");
+		host_config_complain(config->file, "relay.retry_max_ms",
+				     "is below relay.retry_min_ms");
 	if (config->port != 0 && config->port == config->events_port)
 		host_config_complain(config->file, "api.events_port", "is api.port");
 	for (unsigned i = 0; i < config->chain_count; i++) {
@@ -284,23 +325,26 @@ static void check_chains(struct gateway_config *config)
 		chain->manifest = gateway_manifest_named(&config->manifest, chain->id);
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (!chain->manifest) {
-			host_config_complain(config->file, path, "%s is not in the manifest", chain->id);
+			host_config_complain(config->file, path, "%s is not in the manifest",
+					     chain->id);
 			continue;
 		}
 		for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-			const struct gateway_manifest_chain *remote =
-				gateway_manifest_chain(&config->manifest, &chain->manifest->remotes[k]);
+			const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+				&config->manifest, &chain->manifest->remotes[k]);
 			if (remote && !some_gateway_serves(config, remote->caip2))
-				host_config_complain(config->file, path,
-						     "its remote %s is neither served here nor by a peer",
-						     remote->caip2);
+				host_config_complain(
+					config->file, path,
+					"its remote %s is neither served here nor by a peer",
+					remote->caip2);
 		}
 	}
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		for (unsigned k = 0; k < config->peers[i].chain_count; k++) {
 			snprintf(path, sizeof(path), "peers[%u].chains[%u]", i, k);
 			if (!gateway_manifest_named(&config->manifest, config->peers[i].chains[k]))
-				host_config_complain(config->file, path, "%s is not in the manifest",
+				host_config_complain(config->file, path,
+						     "%s is not in the manifest",
 						     config->peers[i].chains[k]);
 		}
 	}
@@ -311,8 +355,10 @@ static void check_routes(struct gateway_config *config)
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->route_count; i++) {
 		struct gateway_route_config *route = &config->routes[i];
-		const struct gateway_manifest_chain *a = gateway_manifest_named(&config->manifest, route->from_name);
-		const struct gateway_manifest_chain *b = gateway_manifest_named(&config->manifest, route->to_name);
+		const struct gateway_manifest_chain *a =
+			gateway_manifest_named(&config->manifest, route->from_name);
+		const struct gateway_manifest_chain *b =
+			gateway_manifest_named(&config->manifest, route->to_name);
 		snprintf(path, sizeof(path), "routes[%u].%s", i, a ? "to" : "from");
 		if (!a || !b) {
 			host_config_complain(config->file, path, "%s is not in the manifest",
@@ -320,7 +366,8 @@ static void check_routes(struct gateway_config *config)
 			continue;
 		}
 		if (!gateway_manifest_lists(a, &b->identity))
-			host_config_complain(config->file, path, "the manifest has no route from %s to %s",
+			host_config_complain(config->file, path,
+					     "the manifest has no route from %s to %s",
 					     route->from_name, route->to_name);
 		route->from = a->identity;
 		route->to = b->identity;
@@ -340,7 +387,8 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 		struct cs_why why = {{0}};
 		const char *newest = config->manifests[config->manifest_count - 1];
 		if (gateway_manifest_load(&config->manifest, newest, &why) != CS_OK) {
-			host_config_complain(config->file, "enclave.manifests", "%s: %s", newest, why.text);
+			host_config_complain(config->file, "enclave.manifests", "%s: %s", newest,
+					     why.text);
 		} else {
 			check_chains(config);
 			check_routes(config);
@@ -383,11 +431,12 @@ const struct gateway_manifest_chain *gateway_config_chain_named(const struct gat
 	return gateway_manifest_named(&config->manifest, caip2);
 }
 
-enum gateway_expire gateway_config_expire(const struct gateway_config *config, const struct cs_hash *from,
-					  const struct cs_hash *to)
+enum gateway_expire gateway_config_expire(const struct gateway_config *config,
+					  const struct cs_hash *from, const struct cs_hash *to)
 {
 	for (size_t i = 0; i < config->route_count; i++) {
-		if (cs_hash_eq(&config->routes[i].from, from) && cs_hash_eq(&config->routes[i].to, to))
+		if (cs_hash_eq(&config->routes[i].from, from) &&
+		    cs_hash_eq(&config->routes[i].to, to))
 			return config->routes[i].expire;
 	}
 	return GATEWAY_EXPIRE_TOMBSTONE;

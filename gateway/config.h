@@ -1,5 +1,6 @@
-/* The configuration of one gateway: a file read whole through one table (host/config.h), with what spans several keys checked
- * too, and the public part of the manifest that it names. Knows what is allowed, starts nothing. */
+/* The configuration of one gateway: a file read whole through one table (host/config.h), with what
+ * spans several keys checked too, and the public part of the manifest that it names. Knows what is
+ * allowed, starts nothing. */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
@@ -15,10 +16,12 @@
 #define GATEWAY_MANIFESTS_MAX 16u
 #define GATEWAY_ENCLAVE_ARGS_MAX 16u
 
-/* How a message that was not delivered in time is proven dead (docs/protocol/envelope.md section 4). */
+/* How a message that was not delivered in time is proven dead (docs/protocol/envelope.md section
+ * 4). */
 enum gateway_expire {
 	GATEWAY_EXPIRE_TOMBSTONE, /* a transaction writes it at the destination */
-	GATEWAY_EXPIRE_ABSENCE,   /* none or failed in a final block past the deadline: no transaction */
+	GATEWAY_EXPIRE_ABSENCE, /* none or failed in a final block past the deadline: no transaction
+				 */
 };
 
 struct gateway_chain_config {
@@ -95,9 +98,10 @@ struct gateway_config {
 /* The table, for the sample and the reference page. */
 const struct host_config_schema *gateway_config_schema(void);
 
-/* with_manifest: reads and checks the manifest too; false where contracts are not deployed yet. Never fails halfway: what is
- * wrong is in host_config_error of config->file, and then nothing else of it may be used. Relative paths are relative to the
- * file's folder. INVALID when there is any error. */
+/* with_manifest: reads and checks the manifest too; false where contracts are not deployed yet.
+ * Never fails halfway: what is wrong is in host_config_error of config->file, and then nothing else
+ * of it may be used. Relative paths are relative to the file's folder. INVALID when there is any
+ * error. */
 CS_NODISCARD enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 					     bool with_manifest);
 void gateway_config_free(struct gateway_config *config);
@@ -108,7 +112,7 @@ const struct gateway_chain_config *gateway_config_chain(const struct gateway_con
 /* By CAIP-2; of the manifest, served or not. NULL when the manifest does not name it. */
 const struct gateway_manifest_chain *gateway_config_chain_named(const struct gateway_config *config,
 								const char *caip2);
-enum gateway_expire gateway_config_expire(const struct gateway_config *config, const struct cs_hash *from,
-					  const struct cs_hash *to);
+enum gateway_expire gateway_config_expire(const struct gateway_config *config,
+					  const struct cs_hash *from, const struct cs_hash *to);
 
 #endif

@@ -1,16 +1,17 @@
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-#include "gateway/gateway.h"
-#include "host/alloc.h"
 
 #define SEALED_NAME "sealed"
 
 /* ---- calls ---- */
 
-enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type, const ProtobufCMessage *message,
-				 host_enclave_done *done, void *context)
+enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
+				 const ProtobufCMessage *message, host_enclave_done *done,
+				 void *context)
 {
 	struct cs_why why = {{0}};
 	struct cs_buf buf;
@@ -19,8 +20,8 @@ enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type, c
 	if (err == CS_OK)
 		err = wire_encode(&buf, message, &why);
 	if (err != CS_OK) {
-		log_error("enclave.encode_failed", LOG_TEXT("type", wire_type_name(type)), LOG_ERR(err),
-			  LOG_TEXT("why", why.text));
+		log_error("enclave.encode_failed", LOG_TEXT("type", wire_type_name(type)),
+			  LOG_ERR(err), LOG_TEXT("why", why.text));
 	} else {
 		err = host_enclave_call(gateway->enclave, NULL, type, cs_buf_view(&buf),
 					GATEWAY_ENCLAVE_TIMEOUT_MS, done, context);
@@ -29,8 +30,9 @@ enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type, c
 	return err;
 }
 
-enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena, struct cs_bytes body,
-				  const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
+enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena,
+				  struct cs_bytes body, const ProtobufCMessageDescriptor *type,
+				  ProtobufCMessage **message)
 {
 	struct cs_why why = {{0}};
 	(void)gateway;
@@ -84,9 +86,11 @@ static void export_done(void *context, enum cs_err err, const char *why, struct 
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, arena, body, &caisson__wire__export_reply__descriptor, &message);
+		err = gateway_enclave_reply(gateway, arena, body,
+					    &caisson__wire__export_reply__descriptor, &message);
 	if (err == CS_OK) {
-		const Caisson__Wire__ExportReply *reply = (const Caisson__Wire__ExportReply *)message;
+		const Caisson__Wire__ExportReply *reply =
+			(const Caisson__Wire__ExportReply *)message;
 		struct sealed_write write = {gateway, wire_pb_view(reply->sealed)};
 		gateway->exported_counter = reply->counter;
 		err = gateway_write_then(gateway, write_sealed, &write, export_committed, call);
@@ -126,7 +130,8 @@ static void take_keys(struct gateway *gateway, Caisson__Wire__KeyInfo *const *ke
 		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
 		if (!chain || keys[i]->gas_address.len != sizeof(chain->gas_account.b))
 			continue;
-		memcpy(chain->gas_account.b, keys[i]->gas_address.data, sizeof(chain->gas_account.b));
+		memcpy(chain->gas_account.b, keys[i]->gas_address.data,
+		       sizeof(chain->gas_account.b));
 		chain->has_gas_account = true;
 	}
 }
@@ -142,20 +147,23 @@ static void session_ready(struct gateway *gateway)
 		for (size_t k = 0; k < chain->route_count; k++)
 			chain->routes[k].learned_count = 0;
 		log_info("enclave.ready", LOG_TEXT("chain", chain->config->id),
-			 LOG_U64("client_head", chain->client_head), LOG_U64("final", chain->final_height));
+			 LOG_U64("client_head", chain->client_head),
+			 LOG_U64("final", chain->final_height));
 	}
 	gateway_wake(gateway);
 }
 
 static void session_failed(struct gateway *gateway, enum cs_err err, const char *why)
 {
-	snprintf(gateway->enclave_why, sizeof(gateway->enclave_why), "%s: %s", cs_err_name(err), why ? why : "");
+	snprintf(gateway->enclave_why, sizeof(gateway->enclave_why), "%s: %s", cs_err_name(err),
+		 why ? why : "");
 	log_error("enclave.session_failed", LOG_ERR(err), LOG_TEXT("why", why));
 }
 
 static void send_hello(struct gateway *gateway);
 
-/* The keys are on disk before anything is signed with them. Hello now tells them, bound into its evidence. */
+/* The keys are on disk before anything is signed with them. Hello now tells them, bound into its
+ * evidence. */
 static void init_committed(void *context, enum cs_err err)
 {
 	if (err != CS_OK)
@@ -171,7 +179,8 @@ static void init_done(void *context, enum cs_err err, const char *why, struct cs
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, arena, body, &caisson__wire__init_reply__descriptor, &message);
+		err = gateway_enclave_reply(gateway, arena, body,
+					    &caisson__wire__init_reply__descriptor, &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__InitReply *reply = (const Caisson__Wire__InitReply *)message;
 		struct sealed_write write = {gateway, wire_pb_view(reply->sealed)};
@@ -186,7 +195,8 @@ static void init_done(void *context, enum cs_err err, const char *why, struct cs
 static void send_init(struct gateway *gateway)
 {
 	Caisson__Wire__InitRequest request = CAISSON__WIRE__INIT_REQUEST__INIT;
-	enum cs_err err = gateway_enclave_call(gateway, WIRE_INIT, &request.base, init_done, gateway);
+	enum cs_err err =
+		gateway_enclave_call(gateway, WIRE_INIT, &request.base, init_done, gateway);
 	if (err != CS_OK)
 		session_failed(gateway, err, "init was not sent");
 }
@@ -211,7 +221,8 @@ static bool take_hello(struct gateway *gateway, struct cs_bytes body, bool *has_
 	struct cs_arena *arena = &gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
-	if (gateway_enclave_reply(gateway, arena, body, &caisson__wire__hello_reply__descriptor, &message) != CS_OK) {
+	if (gateway_enclave_reply(gateway, arena, body, &caisson__wire__hello_reply__descriptor,
+				  &message) != CS_OK) {
 		cs_arena_rewind(arena, mark);
 		return false;
 	}
@@ -230,12 +241,13 @@ static bool take_hello(struct gateway *gateway, struct cs_bytes body, bool *has_
 	*has_keys = hello->n_keys > 0;
 	free((void *)(uintptr_t)gateway->hello.p);
 	gateway->hello = cs_bytes(host_copy(body), body.n);
-	log_info("enclave.hello", LOG_TEXT("backend", hello->backend), LOG_TEXT("build", hello->build),
-		 LOG_U64("manifest", hello->manifest_number), LOG_U64("insecure_flags", hello->insecure_flags),
-		 LOG_BOOL("keys", *has_keys));
+	log_info("enclave.hello", LOG_TEXT("backend", hello->backend),
+		 LOG_TEXT("build", hello->build), LOG_U64("manifest", hello->manifest_number),
+		 LOG_U64("insecure_flags", hello->insecure_flags), LOG_BOOL("keys", *has_keys));
 	cs_arena_rewind(arena, mark);
 	if (!same)
-		session_failed(gateway, CS_ERR_WRONG_MANIFEST, "the enclave runs under another manifest than the gateway");
+		session_failed(gateway, CS_ERR_WRONG_MANIFEST,
+			       "the enclave runs under another manifest than the gateway");
 	return same;
 }
 
@@ -261,7 +273,8 @@ static void send_hello(struct gateway *gateway)
 		return;
 	}
 	request.nonce = (ProtobufCBinaryData){sizeof(nonce), nonce};
-	enum cs_err err = gateway_enclave_call(gateway, WIRE_HELLO, &request.base, hello_done, gateway);
+	enum cs_err err =
+		gateway_enclave_call(gateway, WIRE_HELLO, &request.base, hello_done, gateway);
 	if (err != CS_OK)
 		session_failed(gateway, err, "hello was not sent");
 }
@@ -287,7 +300,8 @@ static void enclave_up(void *context, struct cs_bytes hello)
 	} else if (err == CS_OK) {
 		Caisson__Wire__ImportRequest request = CAISSON__WIRE__IMPORT_REQUEST__INIT;
 		request.sealed = wire_pb_bytes(arena, sealed);
-		err = gateway_enclave_call(gateway, WIRE_IMPORT, &request.base, import_done, gateway);
+		err = gateway_enclave_call(gateway, WIRE_IMPORT, &request.base, import_done,
+					   gateway);
 		if (err != CS_OK)
 			session_failed(gateway, err, "import was not sent");
 	} else {
@@ -302,14 +316,16 @@ static void enclave_down(void *context, enum cs_err err, const char *why)
 	if (gateway->enclave_ready)
 		log_warn("enclave.down", LOG_ERR(err), LOG_TEXT("why", why));
 	gateway->enclave_ready = false;
-	snprintf(gateway->enclave_why, sizeof(gateway->enclave_why), "%s: %s", cs_err_name(err), why ? why : "");
+	snprintf(gateway->enclave_why, sizeof(gateway->enclave_why), "%s: %s", cs_err_name(err),
+		 why ? why : "");
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].created = false;
 }
 
 enum cs_err gateway_enclave_start(struct gateway *gateway)
 {
-	static const struct host_enclave_client_events events = {.up = enclave_up, .down = enclave_down};
+	static const struct host_enclave_client_events events = {.up = enclave_up,
+								 .down = enclave_down};
 	struct host_enclave_client_options options = {.path = gateway->config.enclave_socket};
 	gateway->enclave = host_enclave_client_new(gateway->loop, &options, &events, gateway);
 	return gateway->enclave ? CS_OK : CS_ERR_NO_MEMORY;

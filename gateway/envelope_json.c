@@ -1,10 +1,12 @@
-/* Messages, statements and steps as JSON: between gateways, for applications, and for `caisson verify`. */
+/* Messages, statements and steps as JSON: between gateways, for applications, and for `caisson
+ * verify`. */
+#include "gateway/envelope_json.h"
+
+#include "host/alloc.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/envelope_json.h"
-#include "host/alloc.h"
 
 /* ---- writing ---- */
 
@@ -73,24 +75,28 @@ json_t *gateway_json_message(const struct wire_message *message, const struct cs
 
 /* ---- reading: strict ---- */
 
-enum cs_err gateway_json_known(const json_t *object, const char *const *names, const char *where, struct cs_why *why)
+enum cs_err gateway_json_known(const json_t *object, const char *const *names, const char *where,
+			       struct cs_why *why)
 {
 	const char *name;
 	json_t *value;
 	if (!json_is_object(object))
 		return cs_fail(why, CS_ERR_MALFORMED, "%s: not an object", where);
 	/* jansson's iteration takes a pointer to non-const and changes nothing. */
-	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
 		size_t i = 0;
 		while (names[i] && strcmp(names[i], name) != 0)
 			i++;
 		if (!names[i])
-			return cs_fail(why, CS_ERR_UNKNOWN_FIELD, "%s: unknown member \"%.60s\"", where, name);
+			return cs_fail(why, CS_ERR_UNKNOWN_FIELD, "%s: unknown member \"%.60s\"",
+				       where, name);
 	}
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_u64(const json_t *object, const char *name, uint64_t *value, struct cs_why *why)
+enum cs_err gateway_json_read_u64(const json_t *object, const char *name, uint64_t *value,
+				  struct cs_why *why)
 {
 	const json_t *field = json_object_get(object, name);
 	if (!field)
@@ -101,18 +107,21 @@ enum cs_err gateway_json_read_u64(const json_t *object, const char *name, uint64
 	return CS_OK;
 }
 
-static enum cs_err read_text(const json_t *object, const char *name, struct cs_bytes *text, struct cs_why *why)
+static enum cs_err read_text(const json_t *object, const char *name, struct cs_bytes *text,
+			     struct cs_why *why)
 {
 	const json_t *field = json_object_get(object, name);
 	if (!field)
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "%s: is missing", name);
-	if (!json_is_string(field) || json_string_length(field) < 2 || strncmp(json_string_value(field), "0x", 2) != 0)
+	if (!json_is_string(field) || json_string_length(field) < 2 ||
+	    strncmp(json_string_value(field), "0x", 2) != 0)
 		return cs_fail(why, CS_ERR_MALFORMED, "%s: not a text of 0x and hex digits", name);
 	*text = cs_bytes(json_string_value(field) + 2, json_string_length(field) - 2);
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_hash(const json_t *object, const char *name, struct cs_hash *hash, struct cs_why *why)
+enum cs_err gateway_json_read_hash(const json_t *object, const char *name, struct cs_hash *hash,
+				   struct cs_why *why)
 {
 	struct cs_bytes text;
 	struct cs_hash out;
@@ -123,8 +132,9 @@ enum cs_err gateway_json_read_hash(const json_t *object, const char *name, struc
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_hex(const json_t *object, const char *name, size_t size_max, struct cs_arena *arena,
-				  struct cs_bytes *bytes, struct cs_why *why)
+enum cs_err gateway_json_read_hex(const json_t *object, const char *name, size_t size_max,
+				  struct cs_arena *arena, struct cs_bytes *bytes,
+				  struct cs_why *why)
 {
 	struct cs_bytes text;
 	CS_TRY(read_text(object, name, &text, why));
@@ -141,10 +151,12 @@ enum cs_err gateway_json_read_hex(const json_t *object, const char *name, size_t
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_statement(const json_t *object, struct gateway_statement *statement, struct cs_why *why)
+enum cs_err gateway_json_read_statement(const json_t *object, struct gateway_statement *statement,
+					struct cs_why *why)
 {
-	static const char *const names[] = {"kind", "signer", "receiver", "epoch", "manifest", "root",
-					    "rx",   "ry",     "s",        "path",  NULL};
+	static const char *const names[] = {"kind",     "signer", "receiver", "epoch",
+					    "manifest", "root",   "rx",       "ry",
+					    "s",        "path",   NULL};
 	struct gateway_statement st = {0};
 	uint64_t kind = 0;
 	CS_TRY(gateway_json_known(object, names, "statement", why));
@@ -164,28 +176,32 @@ enum cs_err gateway_json_read_statement(const json_t *object, struct gateway_sta
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_path(const json_t *object, struct wire_signed *part, struct cs_why *why)
+enum cs_err gateway_json_read_path(const json_t *object, struct wire_signed *part,
+				   struct cs_why *why)
 {
 	const json_t *path = json_object_get(object, "path");
 	if (!path)
 		return CS_OK;
 	if (!json_is_array(path) || json_array_size(path) > CS_PATH_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "path: not a list of at most %u", CS_PATH_MAX);
+		return cs_fail(why, CS_ERR_TOO_LARGE, "path: not a list of at most %u",
+			       CS_PATH_MAX);
 	for (size_t i = 0; i < json_array_size(path); i++) {
 		const char *text = json_string_value(json_array_get(path, i));
-		if (!text || strncmp(text, "0x", 2) != 0 || cs_unhex(part->path[i].b, 32, cs_bytes_str(text)) != CS_OK)
+		if (!text || strncmp(text, "0x", 2) != 0 ||
+		    cs_unhex(part->path[i].b, 32, cs_bytes_str(text)) != CS_OK)
 			return cs_fail(why, CS_ERR_MALFORMED, "path[%zu]: not 32 bytes of hex", i);
 	}
 	part->path_count = json_array_size(path);
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_message(const json_t *object, struct cs_arena *arena, struct wire_message *message,
-				      struct cs_why *why)
+enum cs_err gateway_json_read_message(const json_t *object, struct cs_arena *arena,
+				      struct wire_message *message, struct cs_why *why)
 {
-	static const char *const names[] = {"id",	"source",    "destination", "sequence", "deadline",  "min_gas_limit",
-					    "closer",	"refund_to", "finality",    "sender",	"recipient", "payload",
-					    "evidence", "steps",     NULL};
+	static const char *const names[] = {"id",       "source",        "destination", "sequence",
+					    "deadline", "min_gas_limit", "closer",      "refund_to",
+					    "finality", "sender",        "recipient",   "payload",
+					    "evidence", "steps",         NULL};
 	struct wire_message m = {0};
 	uint64_t finality = 0;
 	CS_TRY(gateway_json_known(object, names, "message", why));
@@ -201,8 +217,10 @@ enum cs_err gateway_json_read_message(const json_t *object, struct cs_arena *are
 		return cs_fail(why, CS_ERR_OVERFLOW, "finality: above 255");
 	m.head.finality = (uint8_t)finality;
 	CS_TRY(gateway_json_read_hex(object, "sender", CS_INTEROP_SIZE_MAX, arena, &m.sender, why));
-	CS_TRY(gateway_json_read_hex(object, "recipient", CS_INTEROP_SIZE_MAX, arena, &m.recipient, why));
-	CS_TRY(gateway_json_read_hex(object, "payload", CS_PAYLOAD_SIZE_MAX, arena, &m.payload, why));
+	CS_TRY(gateway_json_read_hex(object, "recipient", CS_INTEROP_SIZE_MAX, arena, &m.recipient,
+				     why));
+	CS_TRY(gateway_json_read_hex(object, "payload", CS_PAYLOAD_SIZE_MAX, arena, &m.payload,
+				     why));
 	wire_message_seal(&m);
 	if (json_object_get(object, "id")) {
 		struct cs_hash told;

@@ -1,13 +1,14 @@
 #include "gateway/gateway.h"
 
+#include "host/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "host/alloc.h"
-
-/* How often due times, the keys file and the lead of the light client are looked at without an event. */
+/* How often due times, the keys file and the lead of the light client are looked at without an
+ * event. */
 #define TICK_MS 200u
 #define KEYS_CHECK_MS 1000u
 #define TIDY_MS 60000u
@@ -73,7 +74,8 @@ struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *nam
 
 const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *identity)
 {
-	const struct gateway_manifest_chain *chain = gateway_manifest_chain(&gateway->config.manifest, identity);
+	const struct gateway_manifest_chain *chain =
+		gateway_manifest_chain(&gateway->config.manifest, identity);
 	return chain ? chain->caip2 : "";
 }
 
@@ -89,11 +91,12 @@ uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
 	uint64_t pause = gateway->config.retry_min_ms;
 	for (uint32_t i = 1; i < tries && pause < gateway->config.retry_max_ms; i++)
 		pause *= 2;
-	return host_wall_ms() + (pause < gateway->config.retry_max_ms ? pause : gateway->config.retry_max_ms);
+	return host_wall_ms() +
+	       (pause < gateway->config.retry_max_ms ? pause : gateway->config.retry_max_ms);
 }
 
-enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state, enum cs_err err,
-			     const char *why)
+enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
+			     enum cs_err err, const char *why)
 {
 	struct gateway_message message;
 	CS_TRY(gateway_journal_row(gateway->journal, n, &message));
@@ -129,8 +132,8 @@ static void wake_after_commit(void *context, enum cs_err err)
 enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write, void *context,
 			       host_store_committed *committed, void *committed_context)
 {
-	enum cs_err err = host_store_write(gateway_journal_store(gateway->journal), write, context, committed,
-					   committed_context);
+	enum cs_err err = host_store_write(gateway_journal_store(gateway->journal), write, context,
+					   committed, committed_context);
 	if (err == CS_ERR_IO || err == CS_ERR_FULL)
 		gateway_fail(gateway, err, "write");
 	return err;
@@ -204,7 +207,8 @@ static void check_keys(struct gateway *gateway)
 	if (mtime == gateway->keys_mtime_ns)
 		return;
 	gateway->keys_mtime_ns = mtime;
-	enum cs_err err = host_api_keys_load(&fresh, gateway->config.keys_file, gateway_scope_names, &why);
+	enum cs_err err =
+		host_api_keys_load(&fresh, gateway->config.keys_file, gateway_scope_names, &why);
 	if (err != CS_OK) {
 		log_error("keys.refused", LOG_ERR(err), LOG_TEXT("why", why.text));
 		return;
@@ -243,7 +247,8 @@ static void export_tick(void *context)
 
 /* ---- starting ---- */
 
-static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer_config *config, struct cs_why *why)
+static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer_config *config,
+			      struct cs_why *why)
 {
 	struct gateway_peer *peer = &gateway->peers[gateway->peer_count++];
 	char token[HOST_TOKEN_MAX + 1];
@@ -256,8 +261,10 @@ static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer
 	size_t n = strlen(config->url);
 	while (n > 0 && config->url[n - 1] == '/')
 		n--;
-	snprintf(peer->push_url, sizeof(peer->push_url), "%.*s/v1/peer/envelopes", (int)n, config->url);
-	snprintf(peer->pull_url, sizeof(peer->pull_url), "%.*s/v1/peer/envelopes", (int)n, config->url);
+	snprintf(peer->push_url, sizeof(peer->push_url), "%.*s/v1/peer/envelopes", (int)n,
+		 config->url);
+	snprintf(peer->pull_url, sizeof(peer->pull_url), "%.*s/v1/peer/envelopes", (int)n,
+		 config->url);
 	return host_http_client_allow(gateway->http, config->url, why);
 }
 
@@ -284,7 +291,8 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
 	if (chain->config->operator_key_file) {
 		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
-		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file, why));
+		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
+					 why));
 		if (cs_key_address(gateway->sig, &chain->operator, chain->operator_key) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID, "%s is no private key",
 				       chain->config->operator_key_file);
@@ -293,11 +301,12 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 	return CS_OK;
 }
 
-static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain *chain, struct cs_why *why)
+static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain *chain,
+				  struct cs_why *why)
 {
 	for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-		const struct gateway_manifest_chain *remote =
-			gateway_manifest_chain(&gateway->config.manifest, &chain->manifest->remotes[k]);
+		const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+			&gateway->config.manifest, &chain->manifest->remotes[k]);
 		if (!remote)
 			continue;
 		struct gateway_route *route = &chain->routes[chain->route_count++];
@@ -366,7 +375,8 @@ enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const
 	enum cs_err err = gateway_config_load(&gateway->config, config_path, true);
 	if (err != CS_OK) {
 		for (uint32_t i = 0; i < host_config_error_count(gateway->config.file); i++)
-			log_error("config.refused", LOG_TEXT("why", host_config_error(gateway->config.file, i)));
+			log_error("config.refused",
+				  LOG_TEXT("why", host_config_error(gateway->config.file, i)));
 		return err;
 	}
 	host_log_open(&(struct host_log_options){
@@ -379,7 +389,8 @@ enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const
 	gateway->timer = host_timer_new(loop, tick, gateway);
 	host_timer_start(gateway->timer, TICK_MS, TICK_MS);
 	gateway->export_timer = host_timer_new(loop, export_tick, gateway);
-	host_timer_start(gateway->export_timer, gateway->config.export_ms, gateway->config.export_ms);
+	host_timer_start(gateway->export_timer, gateway->config.export_ms,
+			 gateway->config.export_ms);
 	log_info("gateway.started", LOG_TEXT("name", gateway->config.name),
 		 LOG_U64("port", host_http_server_port(gateway->server)),
 		 LOG_U64("events_port", host_ws_server_port(gateway->events)),

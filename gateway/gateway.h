@@ -1,9 +1,11 @@
-/* One gateway process: its chains, its enclave, its peers, its journal, and the pump that looks for work in the journal after
- * every commit. Private to gateway/: the parts below know each other through this header; nobody outside includes it.
+/* One gateway process: its chains, its enclave, its peers, its journal, and the pump that looks for
+ * work in the journal after every commit. Private to gateway/: the parts below know each other
+ * through this header; nobody outside includes it.
  *
- * How it drives messages: every callback (a block, a reply of the enclave, an envelope of a peer) only writes the journal.
- * After the commit the pump reads the journal and starts what is due, at most one flight per stage and route; batches form
- * because everything that arrives during a flight is taken by the next. A crash at any point loses nothing but flights. */
+ * How it drives messages: every callback (a block, a reply of the enclave, an envelope of a peer)
+ * only writes the journal. After the commit the pump reads the journal and starts what is due, at
+ * most one flight per stage and route; batches form because everything that arrives during a flight
+ * is taken by the next. A crash at any point loses nothing but flights. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -22,12 +24,14 @@
 #include "host/ws_server.h"
 #include "wire/convert.h"
 
-/* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound and the pointers. */
+/* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound
+ * and the pointers. */
 #define GATEWAY_ARENA_SIZE (6u * 1024 * 1024)
 /* Epochs of a remote's keys that are remembered as learned; more are learned again. */
 #define GATEWAY_EPOCHS_MAX 8u
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
-/* Blocks that the light client may be ahead of what the adapter has reported: what is proven stays in its window. */
+/* Blocks that the light client may be ahead of what the adapter has reported: what is proven stays
+ * in its window. */
 #define GATEWAY_CLIENT_LEAD 200u
 /* The same, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
@@ -46,7 +50,7 @@ struct gateway_tx;
 
 struct gateway_peer {
 	struct gateway *gateway;
-	const char *name; /* "" is this process itself */
+	const char *name;                         /* "" is this process itself */
 	const struct gateway_peer_config *config; /* NULL: ourselves */
 	char authorization[HOST_TOKEN_MAX + 16];
 	char push_url[2100];
@@ -125,20 +129,20 @@ struct gateway {
 	struct host_enclave_client *enclave;
 	struct host_api_keys keys;
 	struct cs_sig *sig;
-	struct host_timer *timer;       /* due times, keys file, housekeeping */
+	struct host_timer *timer; /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
 	struct gateway_peer peers[GATEWAY_PEERS_MAX + 1]; /* the last one is ourselves */
 	size_t peer_count;
 	struct cs_arena scratch; /* for what ends before the function returns */
-	bool awake;      /* a pump is posted */
+	bool awake;              /* a pump is posted */
 	bool stopping;
-	bool failed;     /* the journal cannot be written: the process ends with an error */
+	bool failed; /* the journal cannot be written: the process ends with an error */
 	/* the enclave's session */
 	bool enclave_ready; /* keys are there and stored */
 	bool exporting;
-	bool changed;       /* since the last export */
+	bool changed; /* since the last export */
 	uint64_t exported_counter;
 	char enclave_why[GATEWAY_WHY_MAX + 1];
 	struct cs_bytes hello; /* protobuf of the last HelloReply, malloc'd */
@@ -151,11 +155,13 @@ struct gateway {
 
 /* ---- gateway.c ---- */
 /* Everything but the loop's run: errors are logged. */
-CS_NODISCARD enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path);
+CS_NODISCARD enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop,
+				       const char *config_path);
 void gateway_stop(struct gateway *gateway);
 /* Asks for a turn of the pump; many asks make one. */
 void gateway_wake(struct gateway *gateway);
-/* One writer; the pump runs after its commit. A failure that is no answer (disk full, I/O) ends the process. */
+/* One writer; the pump runs after its commit. A failure that is no answer (disk full, I/O) ends the
+ * process. */
 enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, void *context);
 /* The same, with its own call after the commit; not called on failure. */
 enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write, void *context,
@@ -166,10 +172,10 @@ struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *c
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);
 /* Wall clock of the next try after this many failures. */
 uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
-/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not be repeated unchanged counts
- * as a try. Inside a writer. */
-enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state, enum cs_err err,
-			     const char *why);
+/* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
+ * be repeated unchanged counts as a try. Inside a writer. */
+enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
+			     enum cs_err err, const char *why);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */
@@ -182,20 +188,24 @@ void gateway_arena_free(struct cs_arena *arena);
 CS_NODISCARD enum cs_err gateway_enclave_start(struct gateway *gateway);
 void gateway_enclave_stop(struct gateway *gateway);
 /* Encodes and sends; on failure done is not called. */
-enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type, const ProtobufCMessage *message,
-				 host_enclave_done *done, void *context);
-/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest on failure. */
+enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
+				 const ProtobufCMessage *message, host_enclave_done *done,
+				 void *context);
+/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
+ * on failure. */
 void gateway_enclave_export(struct gateway *gateway, host_call *then, void *context);
 /* Decodes a reply into the arena; what cannot be decoded is logged. */
-enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena, struct cs_bytes body,
-				  const ProtobufCMessageDescriptor *type, ProtobufCMessage **message);
+enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena,
+				  struct cs_bytes body, const ProtobufCMessageDescriptor *type,
+				  ProtobufCMessage **message);
 
 /* ---- light_client.c ---- */
 /* Brings the enclave's light client to the head, a stretch at a time. */
 void gateway_client_feed(struct gateway_chain *chain);
 /* The same with a new head at hand. */
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
-void gateway_client_take_status(struct gateway_chain *chain, const Caisson__Wire__ClientStatus *status);
+void gateway_client_take_status(struct gateway_chain *chain,
+				const Caisson__Wire__ClientStatus *status);
 /* What was final is gone: nothing is signed for this chain any more. */
 void gateway_chain_freeze(struct gateway_chain *chain, const char *why);
 
@@ -223,21 +233,23 @@ struct gateway_part {
 };
 /* The leaves of a statement row. */
 void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_statement *statement);
-/* The fewest aligned parts that hold exactly the wanted leaves, each of cost at most cost_max; a leaf that is marked alone
- * is a part of its own, and one that costs too much by itself is left out. Returns how many. */
-size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted, const bool *alone,
-		     const uint64_t *cost, uint64_t cost_base, uint64_t cost_max);
+/* The fewest aligned parts that hold exactly the wanted leaves, each of cost at most cost_max; a
+ * leaf that is marked alone is a part of its own, and one that costs too much by itself is left
+ * out. Returns how many. */
+size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted,
+		     const bool *alone, const uint64_t *cost, uint64_t cost_base,
+		     uint64_t cost_max);
 /* The statement with the path of this part. */
-void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement, uint32_t first,
-			 uint32_t count);
+void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement,
+			 uint32_t first, uint32_t count);
 /* By the statement's own leaves: INVALID unless their root is its root. */
 CS_NODISCARD enum cs_err gateway_statement_check(const struct gateway_statement *statement);
 
 /* ---- batch.c ---- */
-/* Inside a writer: makes submissions of the rows (all of one statement, in the states that the kind begins from) in as few
- * aligned parts as gas allows. */
-enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind, uint64_t statement,
-				struct gateway_message *rows, size_t count);
+/* Inside a writer: makes submissions of the rows (all of one statement, in the states that the kind
+ * begins from) in as few aligned parts as gas allows. */
+enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind,
+				uint64_t statement, struct gateway_message *rows, size_t count);
 /* What failed before goes alone: how many of the first rows may go together. */
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 
@@ -260,15 +272,15 @@ uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payl
 #define GATEWAY_GAS_BASE 300000u
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
-
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void gateway_submit_new(struct gateway_chain *chain);
 void gateway_submit_free(struct gateway_chain *chain);
 
 /* ---- sign_host.c: transactions of the operator's account ---- */
 /* raw is malloc'd. */
-enum cs_err gateway_sign_operator(struct gateway_chain *chain, const struct gateway_submission *submission,
-				  struct cs_bytes data, const struct adapter_terms *terms, uint8_t **raw,
+enum cs_err gateway_sign_operator(struct gateway_chain *chain,
+				  const struct gateway_submission *submission, struct cs_bytes data,
+				  const struct adapter_terms *terms, uint8_t **raw,
 				  size_t *raw_size, struct cs_hash *hash);
 
 /* ---- learn_key.c ---- */
@@ -284,17 +296,20 @@ void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
 /* All eighteen: what happened, what is to come, what is skipped and why. */
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message);
 /* The facts alone, of one side, for the other gateway; and taking them. */
-json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side);
-enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side,
-			       const json_t *facts);
+json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
+			   enum relay_side side);
+enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message,
+			       enum relay_side side, const json_t *facts);
 
 /* ---- peer_out.c, peer_in.c ---- */
 void gateway_peers_pump(struct gateway *gateway);
-/* What the outbox holds for a peer after a cursor: an object with instance, items, next. NULL when there is nothing. */
+/* What the outbox holds for a peer after a cursor: an object with instance, items, next. NULL when
+ * there is nothing. */
 json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t after, bool *more);
 /* Takes the items of a push or a pull. *cursor: everything up to it has been taken. */
-CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const json_t *body,
-					   uint64_t *cursor, struct cs_why *why);
+CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer,
+					   const json_t *body, uint64_t *cursor,
+					   struct cs_why *why);
 struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name);
 /* Writes into the outbox of the peer of this route, inside a writer. */
 enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref);
@@ -309,12 +324,14 @@ void gateway_events_stop(struct gateway *gateway);
 void gateway_events_pump(struct gateway *gateway);
 void gateway_metrics_start(struct gateway *gateway);
 /* Answers with the problem. */
-void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why);
+void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,
+		     const struct cs_why *why);
 /* The public keys of our enclave, as hello told them. */
 json_t *gateway_json_keys(struct gateway *gateway);
-json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message, bool with_steps);
-/* The message of {id}: 0x and 64 digits, or a request's id; by side when both are here the source's. Answers itself
- * and returns false when there is none. */
+json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message,
+			 bool with_steps);
+/* The message of {id}: 0x and 64 digits, or a request's id; by side when both are here the
+ * source's. Answers itself and returns false when there is none. */
 bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange,
 		      struct gateway_message *message);
 

@@ -1,26 +1,31 @@
 #include "gateway/journal_private.h"
+#include "host/alloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "host/alloc.h"
-
 static const char *const migrations[] = {
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
 	"CREATE TABLE messages("
 	" n INTEGER PRIMARY KEY, id BLOB NOT NULL, side INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" chain BLOB NOT NULL, remote BLOB NOT NULL, sequence INTEGER NOT NULL, deadline INTEGER NOT NULL,"
-	" min_gas INTEGER NOT NULL, finality INTEGER NOT NULL, closer BLOB NOT NULL, refund_to BLOB NOT NULL,"
-	" height INTEGER NOT NULL, block BLOB NOT NULL, tx BLOB NOT NULL, tx_index INTEGER NOT NULL,"
-	" log_index INTEGER NOT NULL, time_s INTEGER NOT NULL, statement INTEGER NOT NULL, leaf INTEGER NOT NULL,"
-	" status INTEGER NOT NULL, status_height INTEGER NOT NULL DEFAULT 0, status_tx BLOB NOT NULL DEFAULT x'',"
+	" chain BLOB NOT NULL, remote BLOB NOT NULL, sequence INTEGER NOT NULL, deadline INTEGER "
+	"NOT NULL,"
+	" min_gas INTEGER NOT NULL, finality INTEGER NOT NULL, closer BLOB NOT NULL, refund_to "
+	"BLOB NOT NULL,"
+	" height INTEGER NOT NULL, block BLOB NOT NULL, tx BLOB NOT NULL, tx_index INTEGER NOT "
+	"NULL,"
+	" log_index INTEGER NOT NULL, time_s INTEGER NOT NULL, statement INTEGER NOT NULL, leaf "
+	"INTEGER NOT NULL,"
+	" status INTEGER NOT NULL, status_height INTEGER NOT NULL DEFAULT 0, status_tx BLOB NOT "
+	"NULL DEFAULT x'',"
 	" status_time_s INTEGER NOT NULL DEFAULT 0, outcome INTEGER NOT NULL,"
 	" outcome_statement INTEGER NOT NULL DEFAULT 0, outcome_leaf INTEGER NOT NULL DEFAULT 0,"
 	" end_height INTEGER NOT NULL DEFAULT 0, end_tx BLOB NOT NULL DEFAULT x'',"
 	" end_time_s INTEGER NOT NULL DEFAULT 0, submission INTEGER NOT NULL DEFAULT 0,"
-	" wish_retry INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL, tries INTEGER NOT NULL, why TEXT NOT NULL,"
+	" wish_retry INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL, tries INTEGER NOT NULL, "
+	"why TEXT NOT NULL,"
 	" created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, request INTEGER NOT NULL,"
 	" UNIQUE(id, side)) STRICT;"
 	"CREATE INDEX messages_work ON messages(chain, side, state, next_ms, n);"
@@ -28,39 +33,54 @@ static const char *const migrations[] = {
 	"CREATE INDEX messages_outcome ON messages(outcome_statement, side, outcome_leaf);"
 	"CREATE INDEX messages_submission ON messages(submission) WHERE submission<>0;"
 	"CREATE INDEX messages_height ON messages(chain, side, height);"
-	"CREATE INDEX messages_status_height ON messages(chain, side, status_height) WHERE status_height<>0;"
+	"CREATE INDEX messages_status_height ON messages(chain, side, status_height) WHERE "
+	"status_height<>0;"
 	"CREATE INDEX messages_end ON messages(chain, side, end_height) WHERE end_height<>0;"
-	"CREATE TABLE contents(message INTEGER PRIMARY KEY REFERENCES messages(n), sender BLOB NOT NULL,"
+	"CREATE TABLE contents(message INTEGER PRIMARY KEY REFERENCES messages(n), sender BLOB NOT "
+	"NULL,"
 	" recipient BLOB NOT NULL, payload BLOB NOT NULL) STRICT;"
 	"CREATE TABLE steps(message INTEGER NOT NULL REFERENCES messages(n), n INTEGER NOT NULL,"
 	" time_ms INTEGER NOT NULL, chain TEXT, tx BLOB, block INTEGER NOT NULL, detail TEXT,"
 	" PRIMARY KEY(message, n)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE statements(n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, signer BLOB NOT NULL,"
-	" receiver BLOB NOT NULL, epoch INTEGER NOT NULL, manifest INTEGER NOT NULL, root BLOB NOT NULL,"
-	" rx BLOB NOT NULL, ry BLOB NOT NULL, s BLOB NOT NULL, ids BLOB NOT NULL, statuses BLOB NOT NULL,"
+	"CREATE TABLE statements(n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, signer BLOB NOT "
+	"NULL,"
+	" receiver BLOB NOT NULL, epoch INTEGER NOT NULL, manifest INTEGER NOT NULL, root BLOB NOT "
+	"NULL,"
+	" rx BLOB NOT NULL, ry BLOB NOT NULL, s BLOB NOT NULL, ids BLOB NOT NULL, statuses BLOB "
+	"NOT NULL,"
 	" created_ms INTEGER NOT NULL, UNIQUE(kind, rx, s)) STRICT;"
-	"CREATE TABLE submissions(n INTEGER PRIMARY KEY, chain BLOB NOT NULL, kind INTEGER NOT NULL,"
-	" state INTEGER NOT NULL, account BLOB NOT NULL, statement INTEGER NOT NULL, first INTEGER NOT NULL,"
-	" count INTEGER NOT NULL, to_address BLOB NOT NULL, value BLOB NOT NULL, gas_limit INTEGER NOT NULL,"
+	"CREATE TABLE submissions(n INTEGER PRIMARY KEY, chain BLOB NOT NULL, kind INTEGER NOT "
+	"NULL,"
+	" state INTEGER NOT NULL, account BLOB NOT NULL, statement INTEGER NOT NULL, first INTEGER "
+	"NOT NULL,"
+	" count INTEGER NOT NULL, to_address BLOB NOT NULL, value BLOB NOT NULL, gas_limit INTEGER "
+	"NOT NULL,"
 	" data BLOB NOT NULL, nonce INTEGER NOT NULL DEFAULT 0, hash BLOB NOT NULL DEFAULT x'',"
 	" height INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0,"
 	" gas_used INTEGER NOT NULL DEFAULT 0, gas_price INTEGER NOT NULL DEFAULT 0, why TEXT,"
-	" request INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT;"
+	" request INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) "
+	"STRICT;"
 	"CREATE INDEX submissions_open ON submissions(chain, n) WHERE state IN (0,1);"
-	"CREATE TABLE attempts(submission INTEGER NOT NULL REFERENCES submissions(n), attempt INTEGER NOT NULL,"
+	"CREATE TABLE attempts(submission INTEGER NOT NULL REFERENCES submissions(n), attempt "
+	"INTEGER NOT NULL,"
 	" nonce INTEGER NOT NULL, gas_limit INTEGER NOT NULL, max_fee INTEGER NOT NULL,"
-	" priority_fee INTEGER NOT NULL, legacy INTEGER NOT NULL, cancel INTEGER NOT NULL, hash BLOB NOT NULL,"
-	" raw BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY(submission, attempt)) STRICT, WITHOUT ROWID;"
+	" priority_fee INTEGER NOT NULL, legacy INTEGER NOT NULL, cancel INTEGER NOT NULL, hash "
+	"BLOB NOT NULL,"
+	" raw BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY(submission, attempt)) "
+	"STRICT, WITHOUT ROWID;"
 	"CREATE INDEX attempts_hash ON attempts(hash);"
-	"CREATE TABLE outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL, kind INTEGER NOT NULL,"
+	"CREATE TABLE outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL, kind INTEGER "
+	"NOT NULL,"
 	" ref INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX outbox_peer ON outbox(peer, n);"
 	"CREATE TABLE peers(name TEXT PRIMARY KEY, acked INTEGER NOT NULL DEFAULT 0, instance TEXT,"
 	" consumed INTEGER NOT NULL DEFAULT 0) STRICT;"
-	"CREATE TABLE events(n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+	"CREATE TABLE events(n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, kind "
+	"TEXT NOT NULL,"
 	" id BLOB, side INTEGER NOT NULL, state INTEGER NOT NULL, detail TEXT) STRICT;"
 	"CREATE TABLE requests(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, mode TEXT NOT NULL,"
-	" chain BLOB NOT NULL, payload BLOB NOT NULL, submission INTEGER NOT NULL, message INTEGER NOT NULL,"
+	" chain BLOB NOT NULL, payload BLOB NOT NULL, submission INTEGER NOT NULL, message INTEGER "
+	"NOT NULL,"
 	" created_ms INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX requests_waiting ON requests(chain, payload) WHERE message=0;"
 	"CREATE INDEX requests_submission ON requests(submission) WHERE message=0;"
@@ -111,8 +131,8 @@ static enum cs_err open_instance(struct gateway_journal *journal, struct cs_why 
 	return host_store_flush(journal->store);
 }
 
-enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop *loop, const char *path,
-				 struct cs_why *why)
+enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop *loop,
+				 const char *path, struct cs_why *why)
 {
 	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43414953};
 	struct gateway_journal *journal = host_alloc(sizeof(*journal));
@@ -120,7 +140,8 @@ enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop 
 	for (size_t i = 0; i < SQL_COUNT && err == CS_OK; i++) {
 		err = host_stmt_new(&journal->stmt[i], journal->store, texts[i]);
 		if (err != CS_OK)
-			err = cs_fail(why, err, "statement %zu: %.150s", i, host_store_why(journal->store));
+			err = cs_fail(why, err, "statement %zu: %.150s", i,
+				      host_store_why(journal->store));
 	}
 	if (err == CS_OK)
 		err = open_instance(journal, why);
@@ -162,7 +183,8 @@ enum cs_err gateway_journal_number(struct host_stmt *stmt, uint64_t *number)
 	return CS_OK;
 }
 
-enum cs_err gateway_journal_put(struct gateway_journal *journal, const char *name, struct cs_bytes value)
+enum cs_err gateway_journal_put(struct gateway_journal *journal, const char *name,
+				struct cs_bytes value)
 {
 	struct host_stmt *s = sql(journal, SQL_PUT);
 	host_bind_text(s, 0, name);
@@ -170,8 +192,8 @@ enum cs_err gateway_journal_put(struct gateway_journal *journal, const char *nam
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_get(struct gateway_journal *journal, const char *name, struct cs_arena *arena,
-				struct cs_bytes *value)
+enum cs_err gateway_journal_get(struct gateway_journal *journal, const char *name,
+				struct cs_arena *arena, struct cs_bytes *value)
 {
 	struct host_stmt *s = sql(journal, SQL_GET);
 	bool row = false;
@@ -266,7 +288,8 @@ enum cs_err gateway_journal_read_messages(struct host_stmt *stmt, struct gateway
 		CS_TRY(host_stmt_next(stmt, &row));
 		if (!row)
 			break;
-		enum cs_err err = n < count_max ? gateway_journal_read_message(stmt, &messages[n]) : CS_ERR_TOO_LARGE;
+		enum cs_err err = n < count_max ? gateway_journal_read_message(stmt, &messages[n])
+						: CS_ERR_TOO_LARGE;
 		if (err != CS_OK) {
 			host_stmt_reset(stmt);
 			return err;
@@ -321,8 +344,8 @@ enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_
 	return gateway_journal_event(journal, "message", m, NULL);
 }
 
-enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct cs_hash *id, enum relay_side side,
-				 struct gateway_message *message)
+enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct cs_hash *id,
+				 enum relay_side side, struct gateway_message *message)
 {
 	struct host_stmt *s = sql(journal, SQL_MESSAGE_FIND);
 	host_bind_blob(s, 0, CS_BYTES_OF(id->b));
@@ -330,15 +353,17 @@ enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct c
 	return read_one(s, message);
 }
 
-enum cs_err gateway_journal_row(struct gateway_journal *journal, uint64_t n, struct gateway_message *message)
+enum cs_err gateway_journal_row(struct gateway_journal *journal, uint64_t n,
+				struct gateway_message *message)
 {
 	struct host_stmt *s = sql(journal, SQL_MESSAGE_ROW);
 	host_bind_u64(s, 0, n);
 	return read_one(s, message);
 }
 
-enum cs_err gateway_journal_content(struct gateway_journal *journal, const struct gateway_message *m,
-				    struct cs_arena *arena, struct wire_message *content)
+enum cs_err gateway_journal_content(struct gateway_journal *journal,
+				    const struct gateway_message *m, struct cs_arena *arena,
+				    struct wire_message *content)
 {
 	struct host_stmt *s = sql(journal, SQL_CONTENT);
 	bool row = false;
@@ -349,7 +374,8 @@ enum cs_err gateway_journal_content(struct gateway_journal *journal, const struc
 	struct wire_message out = {.sender = cs_arena_copy(arena, host_column_blob(s, 0)),
 				   .recipient = cs_arena_copy(arena, host_column_blob(s, 1)),
 				   .payload = cs_arena_copy(arena, host_column_blob(s, 2))};
-	bool fits = out.sender.p && out.recipient.p && (out.payload.p || host_column_blob(s, 2).n == 0);
+	bool fits =
+		out.sender.p && out.recipient.p && (out.payload.p || host_column_blob(s, 2).n == 0);
 	host_stmt_reset(s);
 	if (!fits)
 		return CS_ERR_NO_MEMORY;
@@ -436,13 +462,14 @@ enum cs_err gateway_journal_step(struct gateway_journal *journal, const struct g
 	return put_step(sql(journal, SQL_STEP_ADD), step);
 }
 
-enum cs_err gateway_journal_step_again(struct gateway_journal *journal, const struct gateway_step *step)
+enum cs_err gateway_journal_step_again(struct gateway_journal *journal,
+				       const struct gateway_step *step)
 {
 	return put_step(sql(journal, SQL_STEP_SET), step);
 }
 
-enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t message, unsigned from,
-				       unsigned to)
+enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t message,
+				       unsigned from, unsigned to)
 {
 	struct host_stmt *s = sql(journal, SQL_STEPS_UNDO);
 	host_bind_u64(s, 0, message);
@@ -451,8 +478,8 @@ enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message, gateway_step_fn *each,
-				  void *ctx)
+enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,
+				  gateway_step_fn *each, void *ctx)
 {
 	struct host_stmt *s = sql(journal, SQL_STEPS);
 	host_bind_u64(s, 0, message);

@@ -1,9 +1,11 @@
-/* The journal of a gateway: everything is written here before it happens, and after a crash everything goes on from here.
- * Holds messages by side, statements, submissions with every attempt, steps, the outbox to peers, the events of streams,
- * requests and idempotency keys, cursors and the enclave's sealed state. Never acts; asks relay_state/relay for each move.
+/* The journal of a gateway: everything is written here before it happens, and after a crash
+ * everything goes on from here. Holds messages by side, statements, submissions with every attempt,
+ * steps, the outbox to peers, the events of streams, requests and idempotency keys, cursors and the
+ * enclave's sealed state. Never acts; asks relay_state/relay for each move.
  *
- * Functions that write run inside a writer of host_store_write; what they return but OK undoes the whole writer. Queries see
- * what was written before, committed or not: whoever acts on what it read flushes first. */
+ * Functions that write run inside a writer of host_store_write; what they return but OK undoes the
+ * whole writer. Queries see what was written before, committed or not: whoever acts on what it read
+ * flushes first. */
 #ifndef GATEWAY_JOURNAL_H
 #define GATEWAY_JOURNAL_H
 
@@ -72,7 +74,8 @@ struct gateway_statement {
 	uint8_t statuses[CS_BATCH_MAX]; /* of outcomes */
 };
 
-/* What is sent to a chain, by whom it is signed, and what for. Values are in the journal: only append. */
+/* What is sent to a chain, by whom it is signed, and what for. Values are in the journal: only
+ * append. */
 enum gateway_kind {
 	GATEWAY_DELIVER = 1,
 	GATEWAY_RETRY = 2,
@@ -137,8 +140,9 @@ struct gateway_step {
 /* ---- opening ---- */
 
 /* The errors of host_store_open. */
-CS_NODISCARD enum cs_err gateway_journal_open(struct gateway_journal **journal, struct host_loop *loop,
-					      const char *path, struct cs_why *why);
+CS_NODISCARD enum cs_err gateway_journal_open(struct gateway_journal **journal,
+					      struct host_loop *loop, const char *path,
+					      struct cs_why *why);
 void gateway_journal_close(struct gateway_journal *journal);
 struct host_store *gateway_journal_store(struct gateway_journal *journal);
 /* 16 random bytes as hex, made with the file: tells peers that this is another journal. */
@@ -152,23 +156,28 @@ CS_NODISCARD enum cs_err gateway_journal_get(struct gateway_journal *journal, co
 					     struct cs_arena *arena, struct cs_bytes *value);
 
 /* ---- messages ---- */
-/* Takes everything of `message` but n, and the content; sets message->n. DUPLICATE: (id, side) is there. Adds the event. */
-CS_NODISCARD enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_message *message,
+/* Takes everything of `message` but n, and the content; sets message->n. DUPLICATE: (id, side) is
+ * there. Adds the event. */
+CS_NODISCARD enum cs_err gateway_journal_add(struct gateway_journal *journal,
+					     struct gateway_message *message,
 					     const struct wire_message *content);
-CS_NODISCARD enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct cs_hash *id,
-					      enum relay_side side, struct gateway_message *message);
+CS_NODISCARD enum cs_err gateway_journal_find(struct gateway_journal *journal,
+					      const struct cs_hash *id, enum relay_side side,
+					      struct gateway_message *message);
 CS_NODISCARD enum cs_err gateway_journal_row(struct gateway_journal *journal, uint64_t n,
 					     struct gateway_message *message);
 /* Sender, recipient, payload in the arena; the head is complete. */
 CS_NODISCARD enum cs_err gateway_journal_content(struct gateway_journal *journal,
 						 const struct gateway_message *message,
-						 struct cs_arena *arena, struct wire_message *content);
+						 struct cs_arena *arena,
+						 struct wire_message *content);
 /* Writes every changeable field but the state. */
 CS_NODISCARD enum cs_err gateway_journal_save(struct gateway_journal *journal,
 					      struct gateway_message *message);
 /* Moves by the table and saves; the event is added. CONFLICT: no such move, nothing is written. */
 CS_NODISCARD enum cs_err gateway_journal_move(struct gateway_journal *journal,
-					      struct gateway_message *message, enum relay_event event);
+					      struct gateway_message *message,
+					      enum relay_event event);
 /* The first fact of a step stays. */
 CS_NODISCARD enum cs_err gateway_journal_step(struct gateway_journal *journal,
 					      const struct gateway_step *step);
@@ -176,8 +185,8 @@ CS_NODISCARD enum cs_err gateway_journal_step(struct gateway_journal *journal,
 CS_NODISCARD enum cs_err gateway_journal_step_again(struct gateway_journal *journal,
 						    const struct gateway_step *step);
 /* Forgets steps from `from` to `to`: a reorganisation took them. */
-CS_NODISCARD enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t message,
-						    unsigned from, unsigned to);
+CS_NODISCARD enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal,
+						    uint64_t message, unsigned from, unsigned to);
 typedef void gateway_step_fn(void *ctx, const struct gateway_step *step);
 CS_NODISCARD enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,
 					       gateway_step_fn *each, void *ctx);
@@ -188,44 +197,53 @@ struct gateway_pick {
 	enum relay_side side;
 	enum relay_state state;
 	const struct cs_hash *remote; /* NULL: any */
-	uint64_t due_ms;      /* next_ms up to it */
-	uint64_t height_max;  /* 0: any; source height plus finality, or status height by side, at most this */
+	uint64_t due_ms;              /* next_ms up to it */
+	uint64_t height_max;   /* 0: any; source height plus finality, or status height by side, at
+				  most this */
 	uint64_t deadline_max; /* 0: any; deadline at most this */
 	uint64_t deadline_min; /* deadline above this */
 	bool wish_retry;
-	bool unsubmitted; /* without an open submission, and not done: one that waits for its end holds nobody up */
+	bool unsubmitted; /* without an open submission, and not done: one that waits for its end
+			     holds nobody up */
 	bool newest_first;
 };
-CS_NODISCARD enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct gateway_pick *pick,
+CS_NODISCARD enum cs_err gateway_journal_pick(struct gateway_journal *journal,
+					      const struct gateway_pick *pick,
 					      struct gateway_message *messages, size_t count_max,
 					      size_t *count);
 /* Every row of a statement on a side, in the order of leaves. */
-CS_NODISCARD enum cs_err gateway_journal_of_statement(struct gateway_journal *journal, uint64_t statement,
-						      bool outcome, enum relay_side side,
-						      struct gateway_message *messages, size_t count_max,
-						      size_t *count);
-CS_NODISCARD enum cs_err gateway_journal_of_submission(struct gateway_journal *journal, uint64_t submission,
-						       struct gateway_message *messages, size_t count_max,
-						       size_t *count);
-/* Rows whose position on our chain is at or above a height: by source position, status position or end position. */
+CS_NODISCARD enum cs_err gateway_journal_of_statement(struct gateway_journal *journal,
+						      uint64_t statement, bool outcome,
+						      enum relay_side side,
+						      struct gateway_message *messages,
+						      size_t count_max, size_t *count);
+CS_NODISCARD enum cs_err gateway_journal_of_submission(struct gateway_journal *journal,
+						       uint64_t submission,
+						       struct gateway_message *messages,
+						       size_t count_max, size_t *count);
+/* Rows whose position on our chain is at or above a height: by source position, status position or
+ * end position. */
 enum gateway_place { GATEWAY_PLACE_SOURCE, GATEWAY_PLACE_STATUS, GATEWAY_PLACE_END };
-CS_NODISCARD enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct cs_hash *chain,
+CS_NODISCARD enum cs_err gateway_journal_above(struct gateway_journal *journal,
+					       const struct cs_hash *chain,
 					       enum gateway_place place, uint64_t height,
 					       struct gateway_message *messages, size_t count_max,
 					       size_t *count);
 /* Rows with an end position up to a final height that are not at their end. */
-CS_NODISCARD enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct cs_hash *chain,
-						uint64_t final_height, struct gateway_message *messages,
-						size_t count_max, size_t *count);
+CS_NODISCARD enum cs_err gateway_journal_ending(struct gateway_journal *journal,
+						const struct cs_hash *chain, uint64_t final_height,
+						struct gateway_message *messages, size_t count_max,
+						size_t *count);
 
 /* For people, newest first; state 0: any. before: rows below it, 0: from the newest. */
-CS_NODISCARD enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_state state,
-					      uint64_t before, struct gateway_message *messages,
-					      size_t count_max, size_t *count);
+CS_NODISCARD enum cs_err gateway_journal_list(struct gateway_journal *journal,
+					      enum relay_state state, uint64_t before,
+					      struct gateway_message *messages, size_t count_max,
+					      size_t *count);
 typedef void gateway_count_fn(void *ctx, const struct cs_hash *chain, enum relay_side side,
 			      enum relay_state state, uint64_t count, uint64_t oldest_ms);
-CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each,
-						void *ctx);
+CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,
+						gateway_count_fn *each, void *ctx);
 
 /* ---- statements ---- */
 /* Sets n. An equal one (kind, signature) is not written twice: its n is given. */
@@ -241,18 +259,20 @@ CS_NODISCARD enum cs_err gateway_journal_add_submission(struct gateway_journal *
 CS_NODISCARD enum cs_err gateway_journal_submission(struct gateway_journal *journal, uint64_t n,
 						    struct gateway_submission *submission,
 						    struct cs_arena *arena, struct cs_bytes *data);
-CS_NODISCARD enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
-							 const struct gateway_submission *submission,
-							 const char *why);
+CS_NODISCARD enum cs_err
+gateway_journal_save_submission(struct gateway_journal *journal,
+				const struct gateway_submission *submission, const char *why);
 CS_NODISCARD enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
 						     const struct gateway_attempt *attempt);
 /* Oldest first; raw bytes in the arena. */
-CS_NODISCARD enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t submission,
-						  struct cs_arena *arena, struct gateway_attempt *attempts,
+CS_NODISCARD enum cs_err gateway_journal_attempts(struct gateway_journal *journal,
+						  uint64_t submission, struct cs_arena *arena,
+						  struct gateway_attempt *attempts,
 						  size_t count_max, size_t *count);
 /* Rows n of those that are open or included, ascending, above `after`. */
 CS_NODISCARD enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,
-							  const struct cs_hash *chain, uint64_t after,
-							  uint64_t *rows, size_t count_max, size_t *count);
+							  const struct cs_hash *chain,
+							  uint64_t after, uint64_t *rows,
+							  size_t count_max, size_t *count);
 
 #endif

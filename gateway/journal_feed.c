@@ -5,8 +5,8 @@
 
 /* ---- outbox ---- */
 
-enum cs_err gateway_journal_post(struct gateway_journal *journal, const char *peer, enum gateway_item kind,
-				 uint64_t ref)
+enum cs_err gateway_journal_post(struct gateway_journal *journal, const char *peer,
+				 enum gateway_item kind, uint64_t ref)
 {
 	struct host_stmt *s = sql(journal, SQL_OUTBOX_ADD);
 	host_bind_text(s, 0, peer);
@@ -15,8 +15,9 @@ enum cs_err gateway_journal_post(struct gateway_journal *journal, const char *pe
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *peer, uint64_t after,
-				   struct gateway_outbox_item *items, size_t count_max, size_t *count)
+enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *peer,
+				   uint64_t after, struct gateway_outbox_item *items,
+				   size_t count_max, size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_OUTBOX);
 	size_t n = 0;
@@ -28,9 +29,10 @@ enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *
 		CS_TRY(host_stmt_next(s, &row));
 		if (!row)
 			break;
-		items[n++] = (struct gateway_outbox_item){.n = host_column_u64(s, 0),
-							  .kind = (enum gateway_item)host_column_u64(s, 1),
-							  .ref = host_column_u64(s, 2)};
+		items[n++] = (struct gateway_outbox_item){
+			.n = host_column_u64(s, 0),
+			.kind = (enum gateway_item)host_column_u64(s, 1),
+			.ref = host_column_u64(s, 2)};
 	}
 	*count = n;
 	return CS_OK;
@@ -55,15 +57,16 @@ enum cs_err gateway_journal_ack(struct gateway_journal *journal, const char *pee
 	return gateway_journal_number(s, n);
 }
 
-enum cs_err gateway_journal_backlog(struct gateway_journal *journal, const char *peer, uint64_t *count)
+enum cs_err gateway_journal_backlog(struct gateway_journal *journal, const char *peer,
+				    uint64_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_OUTBOX_COUNT);
 	host_bind_text(s, 0, peer);
 	return gateway_journal_number(s, count);
 }
 
-enum cs_err gateway_journal_consumed(struct gateway_journal *journal, const char *peer, const char *instance,
-				     uint64_t *n)
+enum cs_err gateway_journal_consumed(struct gateway_journal *journal, const char *peer,
+				     const char *instance, uint64_t *n)
 {
 	struct host_stmt *s = sql(journal, SQL_CONSUMED);
 	host_bind_text(s, 0, peer);
@@ -71,7 +74,8 @@ enum cs_err gateway_journal_consumed(struct gateway_journal *journal, const char
 	return gateway_journal_number(s, n);
 }
 
-enum cs_err gateway_journal_peer(struct gateway_journal *journal, const char *peer, char instance[40], uint64_t *n)
+enum cs_err gateway_journal_peer(struct gateway_journal *journal, const char *peer,
+				 char instance[40], uint64_t *n)
 {
 	struct host_stmt *s = sql(journal, SQL_PEER);
 	bool row = false;
@@ -87,8 +91,8 @@ enum cs_err gateway_journal_peer(struct gateway_journal *journal, const char *pe
 	return CS_OK;
 }
 
-enum cs_err gateway_journal_consume(struct gateway_journal *journal, const char *peer, const char *instance,
-				    uint64_t n)
+enum cs_err gateway_journal_consume(struct gateway_journal *journal, const char *peer,
+				    const char *instance, uint64_t n)
 {
 	struct host_stmt *s = sql(journal, SQL_CONSUME);
 	host_bind_text(s, 0, peer);
@@ -115,8 +119,9 @@ enum cs_err gateway_journal_event(struct gateway_journal *journal, const char *k
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_events(struct gateway_journal *journal, uint64_t after, size_t count_max,
-				   gateway_event_fn *each, void *ctx, uint64_t *last)
+enum cs_err gateway_journal_events(struct gateway_journal *journal, uint64_t after,
+				   size_t count_max, gateway_event_fn *each, void *ctx,
+				   uint64_t *last)
 {
 	struct host_stmt *s = sql(journal, SQL_EVENTS);
 	host_bind_u64(s, 0, after);
@@ -141,7 +146,8 @@ enum cs_err gateway_journal_events(struct gateway_journal *journal, uint64_t aft
 	}
 }
 
-enum cs_err gateway_journal_events_span(struct gateway_journal *journal, uint64_t *first, uint64_t *last)
+enum cs_err gateway_journal_events_span(struct gateway_journal *journal, uint64_t *first,
+					uint64_t *last)
 {
 	struct host_stmt *s = sql(journal, SQL_EVENTS_SPAN);
 	bool row = false;
@@ -163,7 +169,8 @@ enum cs_err gateway_journal_events_prune(struct gateway_journal *journal, uint64
 
 /* ---- requests ---- */
 
-enum cs_err gateway_journal_add_request(struct gateway_journal *journal, struct gateway_request *request)
+enum cs_err gateway_journal_add_request(struct gateway_journal *journal,
+					struct gateway_request *request)
 {
 	struct host_stmt *s = sql(journal, SQL_REQUEST_ADD);
 	request->created_ms = host_wall_ms();
@@ -214,8 +221,9 @@ enum cs_err gateway_journal_request_row(struct gateway_journal *journal, uint64_
 	return read_request(s, request);
 }
 
-enum cs_err gateway_journal_match_request(struct gateway_journal *journal, const struct cs_hash *chain,
-					  const struct cs_hash *tx, const struct cs_hash *payload,
+enum cs_err gateway_journal_match_request(struct gateway_journal *journal,
+					  const struct cs_hash *chain, const struct cs_hash *tx,
+					  const struct cs_hash *payload,
 					  struct gateway_request *request)
 {
 	struct host_stmt *s = sql(journal, SQL_REQUEST_BY_TX);
@@ -230,7 +238,8 @@ enum cs_err gateway_journal_match_request(struct gateway_journal *journal, const
 	return read_request(s, request);
 }
 
-enum cs_err gateway_journal_link_request(struct gateway_journal *journal, uint64_t request, uint64_t message)
+enum cs_err gateway_journal_link_request(struct gateway_journal *journal, uint64_t request,
+					 uint64_t message)
 {
 	struct host_stmt *s = sql(journal, SQL_REQUEST_LINK);
 	host_bind_u64(s, 0, request);
@@ -238,9 +247,9 @@ enum cs_err gateway_journal_link_request(struct gateway_journal *journal, uint64
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_idempotent(struct gateway_journal *journal, const char *key_name, const char *key,
-				       const struct cs_hash *body, struct cs_arena *arena, int *status,
-				       const char **text)
+enum cs_err gateway_journal_idempotent(struct gateway_journal *journal, const char *key_name,
+				       const char *key, const struct cs_hash *body,
+				       struct cs_arena *arena, int *status, const char **text)
 {
 	struct host_stmt *s = sql(journal, SQL_IDEMPOTENT);
 	struct cs_hash before;
@@ -267,8 +276,9 @@ enum cs_err gateway_journal_idempotent(struct gateway_journal *journal, const ch
 	return err;
 }
 
-enum cs_err gateway_journal_remember(struct gateway_journal *journal, const char *key_name, const char *key,
-				     const struct cs_hash *body, int status, const char *text)
+enum cs_err gateway_journal_remember(struct gateway_journal *journal, const char *key_name,
+				     const char *key, const struct cs_hash *body, int status,
+				     const char *text)
 {
 	struct host_stmt *s = sql(journal, SQL_REMEMBER);
 	host_bind_text(s, 0, key_name);

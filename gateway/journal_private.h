@@ -5,13 +5,18 @@
 #include "gateway/journal_feed.h"
 
 #define MESSAGE_COLUMNS                                                                            \
-	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to,height,block,tx,tx_index,"         \
-	"log_index,time_s,statement,leaf,status,status_height,status_tx,status_time_s,outcome,outcome_statement,"           \
-	"outcome_leaf,end_height,end_tx,end_time_s,submission,wish_retry,next_ms,tries,why,created_ms,updated_ms,request"
+	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to,height," \
+	"block,tx,tx_index,"                                                                       \
+	"log_index,time_s,statement,leaf,status,status_height,status_tx,status_time_s,outcome,"    \
+	"outcome_statement,"                                                                       \
+	"outcome_leaf,end_height,end_tx,end_time_s,submission,wish_retry,next_ms,tries,why,"       \
+	"created_ms,updated_ms,request"
 #define PICK_WHERE                                                                                 \
-	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "          \
-	"AND (?6=0 OR CASE side WHEN 1 THEN height+finality ELSE status_height END BETWEEN 1 AND ?6) " \
-	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND (?11=0 OR (submission=0 AND end_height=0))"
+	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "         \
+	"AND (?6=0 OR CASE side WHEN 1 THEN height+finality ELSE status_height END BETWEEN 1 AND " \
+	"?6) "                                                                                     \
+	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND (?11=0 OR "    \
+	"(submission=0 AND end_height=0))"
 
 enum sql {
 #define SQL(name, text) SQL_##name,

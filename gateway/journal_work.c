@@ -25,9 +25,10 @@ enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct g
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
-enum cs_err gateway_journal_of_statement(struct gateway_journal *journal, uint64_t statement, bool outcome,
-					 enum relay_side side, struct gateway_message *messages,
-					 size_t count_max, size_t *count)
+enum cs_err gateway_journal_of_statement(struct gateway_journal *journal, uint64_t statement,
+					 bool outcome, enum relay_side side,
+					 struct gateway_message *messages, size_t count_max,
+					 size_t *count)
 {
 	struct host_stmt *s = sql(journal, outcome ? SQL_OF_OUTCOME : SQL_OF_STATEMENT);
 	host_bind_u64(s, 0, statement);
@@ -37,7 +38,8 @@ enum cs_err gateway_journal_of_statement(struct gateway_journal *journal, uint64
 }
 
 enum cs_err gateway_journal_of_submission(struct gateway_journal *journal, uint64_t submission,
-					  struct gateway_message *messages, size_t count_max, size_t *count)
+					  struct gateway_message *messages, size_t count_max,
+					  size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_OF_SUBMISSION);
 	host_bind_u64(s, 0, submission);
@@ -46,8 +48,8 @@ enum cs_err gateway_journal_of_submission(struct gateway_journal *journal, uint6
 }
 
 enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct cs_hash *chain,
-				  enum gateway_place place, uint64_t height, struct gateway_message *messages,
-				  size_t count_max, size_t *count)
+				  enum gateway_place place, uint64_t height,
+				  struct gateway_message *messages, size_t count_max, size_t *count)
 {
 	static const enum sql which[] = {[GATEWAY_PLACE_SOURCE] = SQL_ABOVE_SOURCE,
 					 [GATEWAY_PLACE_STATUS] = SQL_ABOVE_STATUS,
@@ -60,8 +62,8 @@ enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct 
 }
 
 enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct cs_hash *chain,
-				   uint64_t final_height, struct gateway_message *messages, size_t count_max,
-				   size_t *count)
+				   uint64_t final_height, struct gateway_message *messages,
+				   size_t count_max, size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_ENDING);
 	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
@@ -70,8 +72,9 @@ enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
-enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_state state, uint64_t before,
-				 struct gateway_message *messages, size_t count_max, size_t *count)
+enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_state state,
+				 uint64_t before, struct gateway_message *messages,
+				 size_t count_max, size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_LIST);
 	host_bind_u64(s, 0, state);
@@ -80,7 +83,8 @@ enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_sta
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
-enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each, void *ctx)
+enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each,
+				   void *ctx)
 {
 	struct host_stmt *s = sql(journal, SQL_COUNTS);
 	for (;;) {
@@ -94,13 +98,15 @@ enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_coun
 			return CS_ERR_INVALID;
 		}
 		each(ctx, &chain, (enum relay_side)host_column_u64(s, 1),
-		     (enum relay_state)host_column_u64(s, 2), host_column_u64(s, 3), host_column_u64(s, 4));
+		     (enum relay_state)host_column_u64(s, 2), host_column_u64(s, 3),
+		     host_column_u64(s, 4));
 	}
 }
 
 /* ---- statements ---- */
 
-enum cs_err gateway_journal_add_statement(struct gateway_journal *journal, struct gateway_statement *st)
+enum cs_err gateway_journal_add_statement(struct gateway_journal *journal,
+					  struct gateway_statement *st)
 {
 	struct host_stmt *s = sql(journal, SQL_STATEMENT_FIND);
 	uint64_t found = 0;
@@ -172,8 +178,8 @@ enum cs_err gateway_journal_statement(struct gateway_journal *journal, uint64_t 
 
 /* ---- submissions ---- */
 
-enum cs_err gateway_journal_add_submission(struct gateway_journal *journal, struct gateway_submission *sub,
-					   struct cs_bytes data)
+enum cs_err gateway_journal_add_submission(struct gateway_journal *journal,
+					   struct gateway_submission *sub, struct cs_bytes data)
 {
 	struct host_stmt *s = sql(journal, SQL_SUBMISSION_ADD);
 	sub->created_ms = host_wall_ms();
@@ -220,8 +226,8 @@ static enum cs_err read_submission(struct host_stmt *s, struct gateway_submissio
 }
 
 enum cs_err gateway_journal_submission(struct gateway_journal *journal, uint64_t n,
-				       struct gateway_submission *submission, struct cs_arena *arena,
-				       struct cs_bytes *data)
+				       struct gateway_submission *submission,
+				       struct cs_arena *arena, struct cs_bytes *data)
 {
 	struct host_stmt *s = sql(journal, SQL_SUBMISSION);
 	bool row = false;
@@ -251,7 +257,8 @@ enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
 	host_bind_u64(s, 0, sub->n);
 	host_bind_u64(s, 1, sub->state);
 	host_bind_u64(s, 2, sub->nonce);
-	host_bind_blob(s, 3, cs_hash_is_zero(&sub->hash) ? CS_BYTES_NONE : CS_BYTES_OF(sub->hash.b));
+	host_bind_blob(s, 3,
+		       cs_hash_is_zero(&sub->hash) ? CS_BYTES_NONE : CS_BYTES_OF(sub->hash.b));
 	host_bind_u64(s, 4, sub->height);
 	host_bind_u64(s, 5, sub->succeeded);
 	host_bind_u64(s, 6, sub->gas_used);
@@ -261,7 +268,8 @@ enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
 	return host_stmt_run(s);
 }
 
-enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal, const struct gateway_attempt *a)
+enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
+					const struct gateway_attempt *a)
 {
 	struct host_stmt *s = sql(journal, SQL_ATTEMPT_ADD);
 	host_bind_u64(s, 0, a->submission);
@@ -278,7 +286,8 @@ enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal, const s
 	return host_stmt_run(s);
 }
 
-static enum cs_err read_attempt(struct host_stmt *s, struct cs_arena *arena, struct gateway_attempt *a)
+static enum cs_err read_attempt(struct host_stmt *s, struct cs_arena *arena,
+				struct gateway_attempt *a)
 {
 	a->attempt = (uint32_t)host_column_u64(s, 0);
 	a->nonce = host_column_u64(s, 1);
@@ -292,8 +301,9 @@ static enum cs_err read_attempt(struct host_stmt *s, struct cs_arena *arena, str
 	return a->raw.p ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
-enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t submission, struct cs_arena *arena,
-				     struct gateway_attempt *attempts, size_t count_max, size_t *count)
+enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t submission,
+				     struct cs_arena *arena, struct gateway_attempt *attempts,
+				     size_t count_max, size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_ATTEMPTS);
 	size_t n = 0;
@@ -316,8 +326,9 @@ enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t s
 	return CS_OK;
 }
 
-enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal, const struct cs_hash *chain,
-					     uint64_t after, uint64_t *rows, size_t count_max, size_t *count)
+enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,
+					     const struct cs_hash *chain, uint64_t after,
+					     uint64_t *rows, size_t count_max, size_t *count)
 {
 	struct host_stmt *s = sql(journal, SQL_SUBMISSIONS_OPEN);
 	size_t n = 0;

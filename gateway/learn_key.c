@@ -1,9 +1,10 @@
-/* The enclave learns the keys of remote gateways from the storage of the own one, under its own light client. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The enclave learns the keys of remote gateways from the storage of the own one, under its own
+ * light client. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define LEARN_PAUSE_MS 1000u
 
@@ -38,16 +39,16 @@ static void end(struct learning *learning, enum cs_err err, const char *why)
 	if (err != CS_OK) {
 		route->learn_after_ms = host_now_ms() + LEARN_PAUSE_MS;
 		log_warn("key.not_learned", LOG_TEXT("chain", route->chain->config->id),
-			 LOG_TEXT("remote", route->remote_manifest->caip2), LOG_U64("epoch", learning->epoch), LOG_ERR(err),
-			 LOG_TEXT("why", why));
+			 LOG_TEXT("remote", route->remote_manifest->caip2),
+			 LOG_U64("epoch", learning->epoch), LOG_ERR(err), LOG_TEXT("why", why));
 	} else {
 		if (route->learned_count == GATEWAY_EPOCHS_MAX)
 			route->learned_count--;
 		route->learned[route->learned_count++] = learning->epoch;
 		gateway->changed = true;
 		log_info("key.learned", LOG_TEXT("chain", route->chain->config->id),
-			 LOG_TEXT("remote", route->remote_manifest->caip2), LOG_U64("epoch", learning->epoch),
-			 LOG_U64("height", learning->height));
+			 LOG_TEXT("remote", route->remote_manifest->caip2),
+			 LOG_U64("epoch", learning->epoch), LOG_U64("height", learning->height));
 		gateway_wake(gateway);
 	}
 	free(learning);
@@ -59,7 +60,8 @@ static void learned(void *context, enum cs_err err, const char *why, struct cs_b
 	end(context, err, why);
 }
 
-enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena, const struct adapter_proof *proof)
+enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
+			      const struct adapter_proof *proof)
 {
 	Caisson__Wire__ProofNodes *pb = cs_arena_alloc(arena, sizeof(*pb));
 	if (!pb)
@@ -92,10 +94,12 @@ static enum cs_err send_learn(struct learning *learning, const struct adapter_ac
 	CS_TRY(gateway_put_nodes(&request.sentinel, arena, &proof->slots[0].proof));
 	CS_TRY(gateway_put_nodes(&request.key, arena, &proof->slots[1].proof));
 	CS_TRY(gateway_put_nodes(&request.window, arena, &proof->slots[2].proof));
-	return gateway_enclave_call(chain->gateway, WIRE_LEARN_KEY, &request.base, learned, learning);
+	return gateway_enclave_call(chain->gateway, WIRE_LEARN_KEY, &request.base, learned,
+				    learning);
 }
 
-static void proof_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account_proof *proof)
+static void proof_done(void *ctx, enum cs_err err, const char *why,
+		       const struct adapter_account_proof *proof)
 {
 	struct learning *learning = ctx;
 	struct gateway *gateway = learning->route->chain->gateway;
@@ -117,11 +121,12 @@ void gateway_key_learn(struct gateway_route *route, uint64_t epoch)
 	struct learning *learning = host_alloc(sizeof(*learning));
 	*learning = (struct learning){route, epoch, chain->final_height};
 	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
-	const struct cs_hash slots[] = {wire_evm_sentinel_slot(), wire_evm_key_slot(&route->remote, epoch, 0),
+	const struct cs_hash slots[] = {wire_evm_sentinel_slot(),
+					wire_evm_key_slot(&route->remote, epoch, 0),
 					wire_evm_key_slot(&route->remote, epoch, 1)};
 	route->learning = true;
-	enum cs_err err = adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway, slots, CS_LEN(slots),
-						proof_done, learning);
+	enum cs_err err = adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway,
+						slots, CS_LEN(slots), proof_done, learning);
 	if (err != CS_OK)
 		end(learning, err, "the proof could not be asked for");
 }

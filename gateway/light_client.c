@@ -1,14 +1,15 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define FEED_PAUSE_MS 300u
 /* A node that announces a head before it serves it. */
 #define FEED_SOON_MS 20u
 
-void gateway_client_take_status(struct gateway_chain *chain, const Caisson__Wire__ClientStatus *status)
+void gateway_client_take_status(struct gateway_chain *chain,
+				const Caisson__Wire__ClientStatus *status)
 {
 	bool was_frozen = chain->frozen;
 	struct cs_hash final_hash = wire_pb_hash(status->final_hash);
@@ -64,12 +65,16 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 		chain->feed_after_ms = host_now_ms() + FEED_SOON_MS;
 	if (err == CS_ERR_CLOSED || err == CS_ERR_NOT_FOUND)
 		return; /* the enclave or the node is on its way back, or the head moved down */
-	log_warn("chain.client_refused", LOG_TEXT("chain", chain->config->id), LOG_ERR(err), LOG_TEXT("why", why));
+	log_warn("chain.client_refused", LOG_TEXT("chain", chain->config->id), LOG_ERR(err),
+		 LOG_TEXT("why", why));
 	if (err == CS_ERR_UNLINKED && chain->final_height > 0)
-		chain->feed_from = chain->final_height + 1; /* another branch: from where all agree */
+		chain->feed_from =
+			chain->final_height + 1; /* another branch: from where all agree */
 	if (err == CS_ERR_FROZEN) {
 		chain->frozen = true;
-		gateway_chain_freeze(chain, "the enclave's light client is frozen: two final blocks of one height");
+		gateway_chain_freeze(
+			chain,
+			"the enclave's light client is frozen: two final blocks of one height");
 	}
 }
 
@@ -83,14 +88,17 @@ static void update_done(void *context, enum cs_err err, const char *why, struct 
 		err = gateway_enclave_reply(gateway, &gateway->scratch, body,
 					    &caisson__wire__client_reply__descriptor, &message);
 	if (err == CS_OK) {
-		const Caisson__Wire__ClientReply *reply = (const Caisson__Wire__ClientReply *)message;
+		const Caisson__Wire__ClientReply *reply =
+			(const Caisson__Wire__ClientReply *)message;
 		uint64_t head = chain->client_head;
 		gateway_client_take_status(chain, reply->status);
 		gateway->changed = true;
 		chain->feeding = false;
 		chain->feed_from = 0;
-		log_debug("chain.client", LOG_TEXT("chain", chain->config->id), LOG_U64("head", chain->client_head),
-			  LOG_U64("final", chain->final_height), LOG_U64("accepted", reply->accepted));
+		log_debug("chain.client", LOG_TEXT("chain", chain->config->id),
+			  LOG_U64("head", chain->client_head),
+			  LOG_U64("final", chain->final_height),
+			  LOG_U64("accepted", reply->accepted));
 		if (chain->client_head == head)
 			chain->feed_after_ms = host_now_ms() + FEED_PAUSE_MS;
 		gateway_wake(gateway);
@@ -107,12 +115,14 @@ static enum cs_err send_create(struct gateway_chain *chain, const struct adapter
 	Caisson__Wire__ClientCreateRequest request = CAISSON__WIRE__CLIENT_CREATE_REQUEST__INIT;
 	request.chain = wire_pb_bytes(&gateway->scratch, CS_BYTES_OF(chain->identity.b));
 	request.header = wire_pb_bytes(&gateway->scratch, header->rlp);
-	enum cs_err err = gateway_enclave_call(gateway, WIRE_CLIENT_CREATE, &request.base, update_done, chain);
+	enum cs_err err = gateway_enclave_call(gateway, WIRE_CLIENT_CREATE, &request.base,
+					       update_done, chain);
 	cs_arena_rewind(&gateway->scratch, mark);
 	return err;
 }
 
-static enum cs_err send_update(struct gateway_chain *chain, const struct adapter_header *headers, size_t count)
+static enum cs_err send_update(struct gateway_chain *chain, const struct adapter_header *headers,
+			       size_t count)
 {
 	struct gateway *gateway = chain->gateway;
 	size_t mark = cs_arena_mark(&gateway->scratch);
@@ -124,13 +134,14 @@ static enum cs_err send_update(struct gateway_chain *chain, const struct adapter
 	for (size_t i = 0; i < count && err == CS_OK; i++)
 		request.headers[i] = wire_pb_bytes(&gateway->scratch, headers[i].rlp);
 	if (err == CS_OK)
-		err = gateway_enclave_call(gateway, WIRE_CLIENT_UPDATE, &request.base, update_done, chain);
+		err = gateway_enclave_call(gateway, WIRE_CLIENT_UPDATE, &request.base, update_done,
+					   chain);
 	cs_arena_rewind(&gateway->scratch, mark);
 	return err;
 }
 
-static void headers_done(void *context, enum cs_err err, const char *why, const struct adapter_header *headers,
-			 size_t count)
+static void headers_done(void *context, enum cs_err err, const char *why,
+			 const struct adapter_header *headers, size_t count)
 {
 	struct gateway_chain *chain = context;
 	if (chain->gateway->stopping) {
@@ -142,7 +153,8 @@ static void headers_done(void *context, enum cs_err err, const char *why, const 
 	if (err == CS_OK && !chain->gateway->enclave_ready)
 		err = CS_ERR_CLOSED;
 	if (err == CS_OK)
-		err = chain->created ? send_update(chain, headers, count) : send_create(chain, &headers[0]);
+		err = chain->created ? send_update(chain, headers, count)
+				     : send_create(chain, &headers[0]);
 	if (err != CS_OK)
 		feed_failed(chain, err, why);
 }
@@ -159,7 +171,9 @@ static uint64_t oldest_waiting(struct gateway_chain *chain)
 					    .side = RELAY_SOURCE,
 					    .state = waiting[i],
 					    .due_ms = INT64_MAX};
-		if (gateway_journal_pick(chain->gateway->journal, &pick, &message, 1, &count) != CS_OK || count == 0)
+		if (gateway_journal_pick(chain->gateway->journal, &pick, &message, 1, &count) !=
+			    CS_OK ||
+		    count == 0)
 			continue;
 		/* One that keeps failing holds nobody up. */
 		if (message.tries < 3 && (oldest == 0 || message.height < oldest))
@@ -170,8 +184,8 @@ static uint64_t oldest_waiting(struct gateway_chain *chain)
 
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head)
 {
-	if (chain->created && !chain->feeding && !chain->frozen && chain->gateway->enclave_ready && chain->feed_from == 0 &&
-	    head->id.height == chain->client_head + 1 && head->rlp.n > 0) {
+	if (chain->created && !chain->feeding && !chain->frozen && chain->gateway->enclave_ready &&
+	    chain->feed_from == 0 && head->id.height == chain->client_head + 1 && head->rlp.n > 0) {
 		chain->feeding = true;
 		if (send_update(chain, head, 1) == CS_OK)
 			return;
@@ -182,23 +196,27 @@ void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_
 
 void gateway_client_feed(struct gateway_chain *chain)
 {
-	if (chain->feeding || chain->frozen || !chain->gateway->enclave_ready || chain->head_height == 0 ||
-	    host_now_ms() < chain->feed_after_ms)
+	if (chain->feeding || chain->frozen || !chain->gateway->enclave_ready ||
+	    chain->head_height == 0 || host_now_ms() < chain->feed_after_ms)
 		return;
 	uint64_t from = chain->manifest->anchor_height;
 	size_t count = 1;
 	if (chain->created) {
 		uint64_t to = chain->head_height;
-		/* Far behind: what must be proven shall not fall out of the window of the client. */
-		if (to > chain->cursor_height + GATEWAY_CLIENT_LEAD && chain->cursor_height >= chain->final_height)
+		/* Far behind: what must be proven shall not fall out of the window of the client.
+		 */
+		if (to > chain->cursor_height + GATEWAY_CLIENT_LEAD &&
+		    chain->cursor_height >= chain->final_height)
 			to = chain->cursor_height + GATEWAY_CLIENT_LEAD;
-		uint64_t waiting = to > chain->final_height + GATEWAY_CLIENT_LEAD ? oldest_waiting(chain) : 0;
+		uint64_t waiting =
+			to > chain->final_height + GATEWAY_CLIENT_LEAD ? oldest_waiting(chain) : 0;
 		if (waiting != 0 && to > waiting + GATEWAY_CLIENT_WAIT)
 			to = waiting + GATEWAY_CLIENT_WAIT;
 		from = chain->feed_from ? chain->feed_from : chain->client_head + 1;
 		if (from > to)
 			return;
-		count = to - from + 1 < ADAPTER_HEADERS_MAX ? (size_t)(to - from + 1) : ADAPTER_HEADERS_MAX;
+		count = to - from + 1 < ADAPTER_HEADERS_MAX ? (size_t)(to - from + 1)
+							    : ADAPTER_HEADERS_MAX;
 	}
 	chain->feeding = true;
 	enum cs_err err = adapter_headers(chain->adapter, from, count, headers_done, chain);

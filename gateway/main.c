@@ -1,11 +1,12 @@
+#include "gateway/gateway.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/gateway.h"
-
 #define DRAIN_MS 5000u
 
-/* The newest state of the light clients is stored before the process goes; what is lost without it is only time. */
+/* The newest state of the light clients is stored before the process goes; what is lost without it
+ * is only time. */
 static void exported(void *context)
 {
 	struct gateway *gateway = context;
@@ -24,8 +25,10 @@ static void drain(void *context)
 static int usage(FILE *to)
 {
 	fputs("usage: caisson-gateway --config FILE\n"
-	      "The gateway of one or several chains; `caisson up` starts it together with its enclave.\n"
-	      "exit status: 0 stopped by a signal, 1 failed while running, 2 wrong usage or configuration\n",
+	      "The gateway of one or several chains; `caisson up` starts it together with its "
+	      "enclave.\n"
+	      "exit status: 0 stopped by a signal, 1 failed while running, 2 wrong usage or "
+	      "configuration\n",
 	      to);
 	return to == stdout ? 0 : 2;
 }

@@ -1,18 +1,18 @@
 #include "gateway/manifest.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/json.h"
 #include "host/alloc.h"
 #include "host/keyfile.h"
 #include "wire/envelope.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* The tree of a manifest of the largest size, and the text written again for its hash. */
 #define ARENA_SIZE (4u * 1024 * 1024)
 
-static enum cs_err get_text(char *text, size_t size_max, const struct cs_json *object, const char *name,
-			    struct cs_why *why)
+static enum cs_err get_text(char *text, size_t size_max, const struct cs_json *object,
+			    const char *name, struct cs_why *why)
 {
 	struct cs_bytes value;
 	CS_TRY(cs_json_member_string(&value, object, name, size_max - 1, why));
@@ -21,12 +21,14 @@ static enum cs_err get_text(char *text, size_t size_max, const struct cs_json *o
 	return CS_OK;
 }
 
-static enum cs_err read_remotes(struct gateway_manifest_chain *chain, const struct cs_json *object, struct cs_why *why)
+static enum cs_err read_remotes(struct gateway_manifest_chain *chain, const struct cs_json *object,
+				struct cs_why *why)
 {
 	const struct cs_json *remotes = NULL;
 	CS_TRY(cs_json_member(&remotes, object, "remotes", CS_JSON_ARRAY, why));
 	if (remotes->count > CS_LEN(chain->remotes))
-		return cs_fail(why, CS_ERR_TOO_LARGE, "remotes: more than %zu", CS_LEN(chain->remotes));
+		return cs_fail(why, CS_ERR_TOO_LARGE, "remotes: more than %zu",
+			       CS_LEN(chain->remotes));
 	for (const struct cs_json *at = remotes->child; at; at = at->next) {
 		if (cs_json_hex(chain->remotes[chain->remote_count].b, 32, at) != CS_OK)
 			return cs_fail(why, CS_ERR_MALFORMED, "remotes: not 32 bytes of hex");
@@ -35,7 +37,8 @@ static enum cs_err read_remotes(struct gateway_manifest_chain *chain, const stru
 	return CS_OK;
 }
 
-static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct cs_json *object, struct cs_why *why)
+static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct cs_json *object,
+			      struct cs_why *why)
 {
 	const struct cs_json *finality = NULL;
 	const struct cs_json *policy = NULL;
@@ -46,10 +49,13 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 	CS_TRY(cs_json_member_hex(chain->gateway.b, 20, object, "gateway", why));
 	CS_TRY(cs_json_member(&finality, object, "finality", CS_JSON_OBJECT, why));
 	CS_TRY(get_text(chain->mode, sizeof(chain->mode), finality, "mode", why));
-	CS_TRY(cs_json_member_u64(&chain->anchor_height, finality, "anchor_height", INT64_MAX, why));
+	CS_TRY(cs_json_member_u64(&chain->anchor_height, finality, "anchor_height", INT64_MAX,
+				  why));
 	CS_TRY(cs_json_member_hex(chain->anchor_hash.b, 32, finality, "anchor_hash", why));
-	CS_TRY(cs_json_member_u64(&chain->confirmations, finality, "confirmations", INT64_MAX, why));
-	CS_TRY(cs_json_member_u64(&chain->reorg_margin_s, finality, "reorg_margin_s", INT64_MAX, why));
+	CS_TRY(cs_json_member_u64(&chain->confirmations, finality, "confirmations", INT64_MAX,
+				  why));
+	CS_TRY(cs_json_member_u64(&chain->reorg_margin_s, finality, "reorg_margin_s", INT64_MAX,
+				  why));
 	CS_TRY(cs_json_member(&policy, object, "policy", CS_JSON_OBJECT, why));
 	CS_TRY(cs_json_member_u64(&chain->gas_limit_max, policy, "gas_limit_max", UINT64_MAX, why));
 	CS_TRY(read_remotes(chain, object, why));
@@ -59,7 +65,8 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 }
 
 /* The file is canonical: what is written again are the bytes that were hashed and signed. */
-static enum cs_err hash_inner(struct cs_hash *hash, const struct cs_json *inner, struct cs_arena *arena)
+static enum cs_err hash_inner(struct cs_hash *hash, const struct cs_json *inner,
+			      struct cs_arena *arena)
 {
 	struct cs_buf text;
 	CS_TRY(cs_buf_init_arena(&text, arena, GATEWAY_MANIFEST_SIZE_MAX));
@@ -79,13 +86,14 @@ static void read_time(struct gateway_manifest *manifest, const struct cs_json *i
 {
 	const struct cs_json *time = cs_json_find(inner, "time");
 	for (const struct cs_json *at = time ? time->child : NULL; at; at = at->next) {
-		if (at->type == CS_JSON_STRING && cs_bytes_eq(at->text, cs_bytes_str("insecure_host_time")))
+		if (at->type == CS_JSON_STRING &&
+		    cs_bytes_eq(at->text, cs_bytes_str("insecure_host_time")))
 			manifest->insecure_host_time = true;
 	}
 }
 
-static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_json *root, struct cs_arena *arena,
-			     struct cs_why *why)
+static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_json *root,
+			     struct cs_arena *arena, struct cs_why *why)
 {
 	const struct cs_json *inner = NULL;
 	const struct cs_json *chains = NULL;
@@ -95,14 +103,16 @@ static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_
 	CS_TRY(cs_json_member_u64(&manifest->batch_max, inner, "batch_max", CS_BATCH_MAX, why));
 	CS_TRY(cs_json_member(&chains, inner, "chains", CS_JSON_ARRAY, why));
 	if (chains->count == 0 || chains->count > CS_LEN(manifest->chains))
-		return cs_fail(why, CS_ERR_TOO_LARGE, "chains: not 1 to %zu", CS_LEN(manifest->chains));
+		return cs_fail(why, CS_ERR_TOO_LARGE, "chains: not 1 to %zu",
+			       CS_LEN(manifest->chains));
 	for (const struct cs_json *at = chains->child; at; at = at->next)
 		CS_TRY(read_chain(&manifest->chains[manifest->chain_count++], at, why));
 	read_time(manifest, inner);
 	return hash_inner(&manifest->hash, inner, arena);
 }
 
-enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file, struct cs_why *why)
+enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file,
+				  struct cs_why *why)
 {
 	struct gateway_manifest out = {0};
 	const struct cs_json *root = NULL;
@@ -120,7 +130,8 @@ enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_b
 	return err;
 }
 
-enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char *path, struct cs_why *why)
+enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char *path,
+				  struct cs_why *why)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -150,7 +161,8 @@ const struct gateway_manifest_chain *gateway_manifest_named(const struct gateway
 	return NULL;
 }
 
-bool gateway_manifest_lists(const struct gateway_manifest_chain *chain, const struct cs_hash *remote)
+bool gateway_manifest_lists(const struct gateway_manifest_chain *chain,
+			    const struct cs_hash *remote)
 {
 	for (size_t i = 0; i < chain->remote_count; i++) {
 		if (cs_hash_eq(&chain->remotes[i], remote))

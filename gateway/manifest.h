@@ -1,5 +1,6 @@
-/* What a gateway needs of the manifest (docs/protocol/manifest.md): the chains' names, identities and contracts, and the
- * hash by which the enclave calls it. The enclave checks signatures and form; here only what is used is read. */
+/* What a gateway needs of the manifest (docs/protocol/manifest.md): the chains' names, identities
+ * and contracts, and the hash by which the enclave calls it. The enclave checks signatures and
+ * form; here only what is used is read. */
 #ifndef GATEWAY_MANIFEST_H
 #define GATEWAY_MANIFEST_H
 
@@ -35,9 +36,10 @@ struct gateway_manifest {
 	struct gateway_manifest_chain chains[GATEWAY_MANIFEST_CHAINS_MAX];
 };
 
-/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM chain; why names the field. */
-CS_NODISCARD enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file,
-					       struct cs_why *why);
+/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM
+ * chain; why names the field. */
+CS_NODISCARD enum cs_err gateway_manifest_read(struct gateway_manifest *manifest,
+					       struct cs_bytes file, struct cs_why *why);
 /* The errors of host_file_load too. */
 CS_NODISCARD enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char *path,
 					       struct cs_why *why);
@@ -47,6 +49,7 @@ const struct gateway_manifest_chain *gateway_manifest_chain(const struct gateway
 							    const struct cs_hash *identity);
 const struct gateway_manifest_chain *gateway_manifest_named(const struct gateway_manifest *manifest,
 							    const char *caip2);
-bool gateway_manifest_lists(const struct gateway_manifest_chain *chain, const struct cs_hash *remote);
+bool gateway_manifest_lists(const struct gateway_manifest_chain *chain,
+			    const struct cs_hash *remote);
 
 #endif

@@ -1,11 +1,11 @@
-/* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking, so that it is true after a
- * restart too. */
-#include <string.h>
-
+/* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
+ * so that it is true after a restart too. */
 #include "gateway/gateway.h"
 
-static struct host_metric *gauge(struct gateway *gateway, const char *name, const char *help, const char *chain,
-				 const char *side, const char *state)
+#include <string.h>
+
+static struct host_metric *gauge(struct gateway *gateway, const char *name, const char *help,
+				 const char *chain, const char *side, const char *state)
 {
 	struct host_metric_spec spec = {.name = name, .kind = HOST_METRIC_GAUGE, .help = help};
 	size_t n = 0;
@@ -21,8 +21,8 @@ static struct host_metric *gauge(struct gateway *gateway, const char *name, cons
 #define MESSAGES_HELP "Messages in the journal by chain, side and state."
 #define AGE_HELP "Age of the message that is longest in this state."
 
-static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side, enum relay_state state,
-		      uint64_t count, uint64_t oldest_ms)
+static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side,
+		      enum relay_state state, uint64_t count, uint64_t oldest_ms)
 {
 	struct gateway *gateway = ctx;
 	const char *caip2 = gateway_caip2(gateway, chain);
@@ -31,9 +31,11 @@ static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side si
 	uint64_t now = host_wall_ms();
 	if (!name)
 		return;
-	host_metric_set(gauge(gateway, "caisson_messages", MESSAGES_HELP, caip2, of, name), (double)count);
+	host_metric_set(gauge(gateway, "caisson_messages", MESSAGES_HELP, caip2, of, name),
+			(double)count);
 	if (!relay_ends(state))
-		host_metric_set(gauge(gateway, "caisson_message_oldest_age_seconds", AGE_HELP, caip2, of, name),
+		host_metric_set(gauge(gateway, "caisson_message_oldest_age_seconds", AGE_HELP,
+				      caip2, of, name),
 				now > oldest_ms ? (double)(now - oldest_ms) / 1000 : 0);
 }
 
@@ -42,8 +44,9 @@ static void clear_counts(struct gateway *gateway)
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		for (unsigned side = RELAY_SOURCE; side <= RELAY_DESTINATION; side++) {
 			for (unsigned state = 1; state < RELAY_STATE_END; state++)
-				count_row(gateway, &gateway->chains[i].identity, (enum relay_side)side,
-					  (enum relay_state)state, 0, host_wall_ms());
+				count_row(gateway, &gateway->chains[i].identity,
+					  (enum relay_side)side, (enum relay_state)state, 0,
+					  host_wall_ms());
 		}
 	}
 }
@@ -59,40 +62,57 @@ static void collect_chain(struct gateway_chain *chain)
 		const char *help;
 		uint64_t value;
 	} rows[] = {
-		{"caisson_chain_head_height", "Newest block that the node tells.", chain->head_height},
-		{"caisson_chain_final_height", "Newest final block of the enclave's light client.", chain->final_height},
-		{"caisson_chain_cursor_height", "Block up to which every event is in the journal.", chain->cursor_height},
-		{"caisson_chain_frozen", "1: nothing is signed for this chain.", chain->frozen || chain->why_frozen[0]},
-		{"caisson_chain_stalled_milliseconds", "Time without a new block beyond what is usual.", chain->stalled_ms},
-		{"caisson_transactions_open", "Transactions that are not settled.", chain->open_gas + chain->open_operator},
-		{"caisson_adapter_events", "Events of the gateway contract since the start.", c.events},
+		{"caisson_chain_head_height", "Newest block that the node tells.",
+		 chain->head_height},
+		{"caisson_chain_final_height", "Newest final block of the enclave's light client.",
+		 chain->final_height},
+		{"caisson_chain_cursor_height", "Block up to which every event is in the journal.",
+		 chain->cursor_height},
+		{"caisson_chain_frozen", "1: nothing is signed for this chain.",
+		 chain->frozen || chain->why_frozen[0]},
+		{"caisson_chain_stalled_milliseconds",
+		 "Time without a new block beyond what is usual.", chain->stalled_ms},
+		{"caisson_transactions_open", "Transactions that are not settled.",
+		 chain->open_gas + chain->open_operator},
+		{"caisson_adapter_events", "Events of the gateway contract since the start.",
+		 c.events},
 		{"caisson_adapter_late_events", "Events that only the reconciler found.", c.late},
-		{"caisson_adapter_foreign_events", "Logs that do not decode or name another message.", c.foreign},
+		{"caisson_adapter_foreign_events",
+		 "Logs that do not decode or name another message.", c.foreign},
 		{"caisson_adapter_reorgs", "Reorganisations since the start.", c.reorgs},
-		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.", c.reorg_depth_max},
-		{"caisson_adapter_websocket_connects", "Connections of the websocket.", c.ws_connects},
-		{"caisson_adapter_websocket_silent", "Websockets that said nothing while blocks came.", c.ws_silent},
+		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.",
+		 c.reorg_depth_max},
+		{"caisson_adapter_websocket_connects", "Connections of the websocket.",
+		 c.ws_connects},
+		{"caisson_adapter_websocket_silent",
+		 "Websockets that said nothing while blocks came.", c.ws_silent},
 		{"caisson_adapter_transactions_sent", "Transactions sent.", c.txs_sent},
-		{"caisson_adapter_transactions_replaced", "Transactions replaced by a better fee.", c.txs_replaced},
+		{"caisson_adapter_transactions_replaced", "Transactions replaced by a better fee.",
+		 c.txs_replaced},
 	};
 	for (size_t i = 0; i < CS_LEN(rows); i++)
-		host_metric_set(gauge(gateway, rows[i].name, rows[i].help, id, NULL, NULL), (double)rows[i].value);
+		host_metric_set(gauge(gateway, rows[i].name, rows[i].help, id, NULL, NULL),
+				(double)rows[i].value);
 }
 
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
-	struct host_store_figures figures = host_store_figures(gateway_journal_store(gateway->journal));
+	struct host_store_figures figures =
+		host_store_figures(gateway_journal_store(gateway->journal));
 	clear_counts(gateway);
 	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK)
 		log_warn("metrics.no_counts");
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		collect_chain(&gateway->chains[i]);
-	host_metric_set(gauge(gateway, "caisson_enclave_ready", "1: the enclave has keys and answers.", NULL, NULL, NULL),
+	host_metric_set(gauge(gateway, "caisson_enclave_ready",
+			      "1: the enclave has keys and answers.", NULL, NULL, NULL),
 			gateway->enclave_ready);
-	host_metric_set(gauge(gateway, "caisson_journal_writes", "Writers of the journal since the start.", NULL, NULL, NULL),
+	host_metric_set(gauge(gateway, "caisson_journal_writes",
+			      "Writers of the journal since the start.", NULL, NULL, NULL),
 			(double)figures.writes);
-	host_metric_set(gauge(gateway, "caisson_journal_commits", "Commits of the journal since the start.", NULL, NULL, NULL),
+	host_metric_set(gauge(gateway, "caisson_journal_commits",
+			      "Commits of the journal since the start.", NULL, NULL, NULL),
 			(double)figures.commits);
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		uint64_t waiting = 0;
@@ -101,8 +121,10 @@ static void collect(void *context)
 						.help = "Items that a peer has not taken yet.",
 						.labels = {{"peer", gateway->peers[i].name}}};
 		if (gateway->peers[i].config &&
-		    gateway_journal_backlog(gateway->journal, gateway->peers[i].name, &waiting) == CS_OK)
-			host_metric_set(host_metrics_series(gateway->metrics, &spec), (double)waiting);
+		    gateway_journal_backlog(gateway->journal, gateway->peers[i].name, &waiting) ==
+			    CS_OK)
+			host_metric_set(host_metrics_series(gateway->metrics, &spec),
+					(double)waiting);
 	}
 }
 

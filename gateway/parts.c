@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "gateway/gateway.h"
+
+#include <string.h>
 
 void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_statement *statement)
 {
@@ -48,8 +48,8 @@ static bool whole_block(const struct cut *cut, size_t first, size_t end)
 	return true;
 }
 
-size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted, const bool *alone,
-		     const uint64_t *cost, uint64_t cost_base, uint64_t cost_max)
+size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted,
+		     const bool *alone, const uint64_t *cost, uint64_t cost_base, uint64_t cost_max)
 {
 	struct cut cut = {parts, 0, count, wanted, alone, cost, cost_base, cost_max};
 	cs_assert(count <= CS_BATCH_MAX && cost_base <= cost_max);
@@ -65,14 +65,15 @@ size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, cons
 		}
 		size_t end = first + size < count ? first + size : count;
 		if (size > 1 || whole_block(&cut, first, end))
-			parts[cut.made++] = (struct gateway_part){(uint32_t)first, (uint32_t)(end - first)};
+			parts[cut.made++] =
+				(struct gateway_part){(uint32_t)first, (uint32_t)(end - first)};
 		first = end;
 	}
 	return cut.made;
 }
 
-void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement, uint32_t first,
-			 uint32_t count)
+void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement,
+			 uint32_t first, uint32_t count)
 {
 	struct cs_hash leaves[CS_BATCH_MAX];
 	struct cs_hash blocks[CS_BATCH_MAX];

@@ -1,10 +1,11 @@
-/* What comes from other gateways. Nothing of it is believed: statements are checked by the enclave before anything is signed
- * and by the contract before anything happens; notes only say what people see. An item that is wrong is passed over with a
- * line in the log, so that it holds up nothing behind it. */
+/* What comes from other gateways. Nothing of it is believed: statements are checked by the enclave
+ * before anything is signed and by the contract before anything happens; notes only say what people
+ * see. An item that is wrong is passed over with a line in the log, so that it holds up nothing
+ * behind it. */
+#include "gateway/gateway.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "gateway/gateway.h"
 
 struct take {
 	struct gateway *gateway;
@@ -41,10 +42,12 @@ static void read_evidence(struct gateway_message *message, const json_t *evidenc
 		memset(&message->tx, 0, sizeof(message->tx));
 }
 
-static enum cs_err read_messages(struct take *take, const json_t *item, struct incoming *in, struct cs_why *why)
+static enum cs_err read_messages(struct take *take, const json_t *item, struct incoming *in,
+				 struct cs_why *why)
 {
 	const json_t *list = json_object_get(item, "messages");
-	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), &in->statement, why));
+	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), &in->statement,
+					   why));
 	if (in->statement.statement.kind != WIRE_KIND_MESSAGE)
 		return cs_fail(why, CS_ERR_INVALID, "statement: not of messages");
 	if (json_array_size(list) == 0 || json_array_size(list) > CS_BATCH_MAX)
@@ -52,10 +55,12 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	in->statement.count = (uint32_t)json_array_size(list);
 	for (uint32_t i = 0; i < in->statement.count; i++) {
 		struct wire_message *content = &in->contents[i];
-		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content, why));
+		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content,
+						 why));
 		if (!cs_hash_eq(&content->head.source, &in->statement.statement.signer) ||
 		    !cs_hash_eq(&content->head.destination, &in->statement.statement.receiver))
-			return cs_fail(why, CS_ERR_WRONG_DESTINATION, "messages[%u]: of another route", i);
+			return cs_fail(why, CS_ERR_WRONG_DESTINATION,
+				       "messages[%u]: of another route", i);
 		in->statement.ids[i] = wire_message_id(&content->head);
 	}
 	if (gateway_statement_check(&in->statement) != CS_OK)
@@ -63,18 +68,21 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	return CS_OK;
 }
 
-static enum cs_err add_message(struct take *take, struct gateway_chain *chain, const struct incoming *in, uint32_t leaf,
-			       const json_t *json)
+static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
+			       const struct incoming *in, uint32_t leaf, const json_t *json)
 {
 	struct gateway_journal *journal = take->gateway->journal;
 	const struct wire_message *content = &in->contents[leaf];
 	struct gateway_message message = {0};
-	enum cs_err err = gateway_journal_find(journal, &in->statement.ids[leaf], RELAY_DESTINATION, &message);
+	enum cs_err err = gateway_journal_find(journal, &in->statement.ids[leaf], RELAY_DESTINATION,
+					       &message);
 	if (err == CS_OK) {
 		/* Signed again, under another key or by a source that lost its journal. */
 		struct gateway_route *route = gateway_route_of(chain, &message.remote);
 		if (message.outcome_statement != 0)
-			return route ? gateway_post_item(route, GATEWAY_ITEM_OUTCOMES, message.outcome_statement) : CS_OK;
+			return route ? gateway_post_item(route, GATEWAY_ITEM_OUTCOMES,
+							 message.outcome_statement)
+				     : CS_OK;
 		if (message.state != RELAY_SIGNED && message.state != RELAY_FAILED)
 			return CS_OK;
 		message.statement = in->statement.n;
@@ -101,7 +109,8 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain, c
 	message.next_ms = host_wall_ms();
 	read_evidence(&message, json_object_get(json, "evidence"));
 	CS_TRY(gateway_journal_add(journal, &message, content));
-	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE, json_object_get(json, "steps"));
+	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE,
+				  json_object_get(json, "steps"));
 }
 
 static enum cs_err take_messages(struct take *take, const json_t *item, struct cs_why *why)
@@ -109,20 +118,25 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	static struct incoming in; /* 64 messages by views: too large for the stack of a callback */
 	memset(&in, 0, sizeof(in));
 	CS_TRY(read_messages(take, item, &in, why));
-	struct gateway_chain *chain = gateway_chain_of(take->gateway, &in.statement.statement.receiver);
+	struct gateway_chain *chain =
+		gateway_chain_of(take->gateway, &in.statement.statement.receiver);
 	if (!chain || !gateway_route_of(chain, &in.statement.statement.signer))
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route of this gateway");
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
+			       "statement: no route of this gateway");
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
-		CS_TRY(add_message(take, chain, &in, i, json_array_get(json_object_get(item, "messages"), i)));
-	log_info("envelope.taken", LOG_TEXT("peer", take->peer), LOG_TEXT("chain", chain->config->id),
-		 LOG_U64("count", in.statement.count), LOG_HASH("root", &in.statement.statement.root));
+		CS_TRY(add_message(take, chain, &in, i,
+				   json_array_get(json_object_get(item, "messages"), i)));
+	log_info("envelope.taken", LOG_TEXT("peer", take->peer),
+		 LOG_TEXT("chain", chain->config->id), LOG_U64("count", in.statement.count),
+		 LOG_HASH("root", &in.statement.statement.root));
 	return CS_OK;
 }
 
 /* ---- outcomes: we are the source ---- */
 
-static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *st, struct cs_why *why)
+static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *st,
+				 struct cs_why *why)
 {
 	static const char *const names[] = {"id", "status", "steps", NULL};
 	const json_t *list = json_object_get(item, "outcomes");
@@ -139,7 +153,8 @@ static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *s
 		CS_TRY(gateway_json_read_hash(outcome, "id", &st->ids[i], why));
 		CS_TRY(gateway_json_read_u64(outcome, "status", &status, why));
 		if (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD)
-			return cs_fail(why, CS_ERR_INVALID, "outcomes[%u]: status is neither 2 nor 3", i);
+			return cs_fail(why, CS_ERR_INVALID,
+				       "outcomes[%u]: status is neither 2 nor 3", i);
 		st->statuses[i] = (uint8_t)status;
 	}
 	if (gateway_statement_check(st) != CS_OK)
@@ -147,7 +162,8 @@ static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *s
 	return CS_OK;
 }
 
-static enum cs_err take_outcome(struct take *take, const struct gateway_statement *st, uint32_t leaf, const json_t *json)
+static enum cs_err take_outcome(struct take *take, const struct gateway_statement *st,
+				uint32_t leaf, const json_t *json)
 {
 	struct gateway_journal *journal = take->gateway->journal;
 	struct gateway_message message;
@@ -155,12 +171,14 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK; /* comes again when its message is signed again */
 	CS_TRY(err);
-	CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION, json_object_get(json, "steps")));
+	CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION,
+				  json_object_get(json, "steps")));
 	bool first = relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME);
 	/* Under another key, while the first one cannot be used. */
-	bool other = (message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
-		     message.submission == 0 && message.end_height == 0 &&
-		     message.outcome == (enum relay_status)st->statuses[leaf];
+	bool other =
+		(message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
+		message.submission == 0 && message.end_height == 0 &&
+		message.outcome == (enum relay_status)st->statuses[leaf];
 	if (!first && !other)
 		return CS_OK;
 	message.outcome = (enum relay_status)st->statuses[leaf];
@@ -179,12 +197,15 @@ static enum cs_err take_outcomes(struct take *take, const json_t *item, struct c
 	CS_TRY(read_outcomes(item, &st, why));
 	struct gateway_chain *chain = gateway_chain_of(take->gateway, &st.statement.receiver);
 	if (!chain || !gateway_route_of(chain, &st.statement.signer))
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route of this gateway");
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
+			       "statement: no route of this gateway");
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &st));
 	for (uint32_t i = 0; i < st.count; i++)
-		CS_TRY(take_outcome(take, &st, i, json_array_get(json_object_get(item, "outcomes"), i)));
-	log_info("outcome.taken", LOG_TEXT("peer", take->peer), LOG_TEXT("chain", chain->config->id),
-		 LOG_U64("count", st.count), LOG_HASH("root", &st.statement.root));
+		CS_TRY(take_outcome(take, &st, i,
+				    json_array_get(json_object_get(item, "outcomes"), i)));
+	log_info("outcome.taken", LOG_TEXT("peer", take->peer),
+		 LOG_TEXT("chain", chain->config->id), LOG_U64("count", st.count),
+		 LOG_HASH("root", &st.statement.root));
 	return CS_OK;
 }
 
@@ -218,27 +239,30 @@ static enum relay_event event_of(enum relay_state state)
 }
 
 /* The destination says how far it is. */
-static enum cs_err note_at_source(struct take *take, struct gateway_message *message, enum relay_state state,
-				  const json_t *item)
+static enum cs_err note_at_source(struct take *take, struct gateway_message *message,
+				  enum relay_state state, const json_t *item)
 {
 	const char *why = json_string_value(json_object_get(item, "why"));
 	json_int_t status = json_integer_value(json_object_get(item, "status"));
 	enum relay_event event = event_of(state);
-	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_DESTINATION, json_object_get(item, "steps")));
-	if (event == RELAY_EVENT_END || message->state == state || !relay_may_move(message->state, event) ||
-	    message->outcome != RELAY_STATUS_NONE)
+	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_DESTINATION,
+				  json_object_get(item, "steps")));
+	if (event == RELAY_EVENT_END || message->state == state ||
+	    !relay_may_move(message->state, event) || message->outcome != RELAY_STATUS_NONE)
 		return CS_OK;
-	message->status = status >= 0 && status <= RELAY_STATUS_DEAD ? (enum relay_status)status : RELAY_STATUS_NONE;
+	message->status = status >= 0 && status <= RELAY_STATUS_DEAD ? (enum relay_status)status
+								     : RELAY_STATUS_NONE;
 	snprintf(message->why, sizeof(message->why), "%s", why ? why : "");
 	return gateway_journal_move(take->gateway->journal, message, event);
 }
 
 /* The source says how it ended. */
-static enum cs_err note_at_destination(struct take *take, struct gateway_message *message, enum relay_state state,
-				       const json_t *item)
+static enum cs_err note_at_destination(struct take *take, struct gateway_message *message,
+				       enum relay_state state, const json_t *item)
 {
 	struct gateway_journal *journal = take->gateway->journal;
-	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_SOURCE, json_object_get(item, "steps")));
+	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_SOURCE,
+				  json_object_get(item, "steps")));
 	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_FINALIZED)
 		return gateway_journal_move(journal, message, RELAY_ON_FINALIZE);
 	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_REFUNDED)
@@ -315,15 +339,16 @@ static enum cs_err write_items(void *context)
 		if (is_fatal(err))
 			return err;
 		if (err != CS_OK)
-			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n), LOG_ERR(err),
-				 LOG_TEXT("why", why.text));
+			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
+				 LOG_ERR(err), LOG_TEXT("why", why.text));
 		take->consumed = n;
 	}
-	return gateway_journal_consume(take->gateway->journal, take->peer, take->instance, take->consumed);
+	return gateway_journal_consume(take->gateway->journal, take->peer, take->instance,
+				       take->consumed);
 }
 
-enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const json_t *body, uint64_t *cursor,
-			      struct cs_why *why)
+enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const json_t *body,
+			      uint64_t *cursor, struct cs_why *why)
 {
 	static const char *const names[] = {"instance", "after", "items", "more", NULL};
 	struct take take = {.gateway = gateway, .peer = peer, .arena = gateway_arena_new()};
@@ -331,12 +356,14 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	enum cs_err err = gateway_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));
 	take.items = json_object_get(body, "items");
-	if (err == CS_OK && (!take.instance || strlen(take.instance) != 32 || !json_is_array(take.items)))
+	if (err == CS_OK &&
+	    (!take.instance || strlen(take.instance) != 32 || !json_is_array(take.items)))
 		err = cs_fail(why, CS_ERR_MALFORMED, "instance or items are missing");
 	if (err == CS_OK)
 		err = gateway_json_read_u64(body, "after", &after, why);
 	if (err == CS_OK)
-		err = gateway_journal_consumed(gateway->journal, peer, take.instance, &take.consumed);
+		err = gateway_journal_consumed(gateway->journal, peer, take.instance,
+					       &take.consumed);
 	if (err == CS_OK)
 		err = gateway_write(gateway, write_items, &take);
 	if (err == CS_OK)

@@ -1,12 +1,13 @@
-/* What goes to other gateways: the outbox, pushed while they answer, pulled by them when they come back. */
-#include <stdlib.h>
-#include <string.h>
-
+/* What goes to other gateways: the outbox, pushed while they answer, pulled by them when they come
+ * back. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
-/* Items of one push. It ends with the item that passes the size; a full batch of 64 messages of 16 KiB is 2.3 MiB of JSON, so
- * that a push stays below what a gateway's server takes. */
+#include <stdlib.h>
+#include <string.h>
+
+/* Items of one push. It ends with the item that passes the size; a full batch of 64 messages of 16
+ * KiB is 2.3 MiB of JSON, so that a push stays below what a gateway's server takes. */
 #define PUSH_ITEMS_MAX 512u
 #define PUSH_SIZE_MAX (1024u * 1024)
 /* About what a message without its payload, and a note, take as JSON. */
@@ -36,7 +37,8 @@ static json_t *evidence_json(const struct gateway_message *message)
 }
 
 /* *size grows by about what it will be as JSON. */
-static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st, size_t *size)
+static json_t *messages_item(struct gateway *gateway, const struct gateway_statement *st,
+			     size_t *size)
 {
 	json_t *item = json_object();
 	json_t *list = json_array();
@@ -46,8 +48,10 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 		struct gateway_message message;
 		struct wire_message content;
 		size_t mark = cs_arena_mark(&gateway->scratch);
-		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_SOURCE, &message) != CS_OK ||
-		    gateway_journal_content(gateway->journal, &message, &gateway->scratch, &content) != CS_OK) {
+		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_SOURCE, &message) !=
+			    CS_OK ||
+		    gateway_journal_content(gateway->journal, &message, &gateway->scratch,
+					    &content) != CS_OK) {
 			cs_arena_rewind(&gateway->scratch, mark);
 			json_decref(item);
 			return NULL;
@@ -56,7 +60,8 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 		*size += MESSAGE_SIZE + 2 * content.payload.n;
 		cs_arena_rewind(&gateway->scratch, mark);
 		json_object_set_new(json, "evidence", evidence_json(&message));
-		json_object_set_new(json, "steps", gateway_json_facts(gateway, &message, RELAY_SOURCE));
+		json_object_set_new(json, "steps",
+				    gateway_json_facts(gateway, &message, RELAY_SOURCE));
 		json_array_append_new(list, json);
 	}
 	return item;
@@ -73,8 +78,11 @@ static json_t *outcomes_item(struct gateway *gateway, const struct gateway_state
 		json_t *json = json_object();
 		json_object_set_new(json, "id", gateway_json_hash(&st->ids[i]));
 		json_object_set_new(json, "status", gateway_json_u64(st->statuses[i]));
-		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_DESTINATION, &message) == CS_OK)
-			json_object_set_new(json, "steps", gateway_json_facts(gateway, &message, RELAY_DESTINATION));
+		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_DESTINATION,
+					 &message) == CS_OK)
+			json_object_set_new(
+				json, "steps",
+				gateway_json_facts(gateway, &message, RELAY_DESTINATION));
 		json_array_append_new(list, json);
 	}
 	return item;
@@ -98,7 +106,8 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 	return item;
 }
 
-static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item, size_t *size)
+static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item,
+			 size_t *size)
 {
 	static const char *const kinds[] = {[GATEWAY_ITEM_MESSAGES] = "messages",
 					    [GATEWAY_ITEM_OUTCOMES] = "outcomes",
@@ -113,8 +122,9 @@ static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_it
 		if (gateway_journal_statement(gateway->journal, item->ref, &statement) != CS_OK)
 			break;
 		*size += statement.count * NOTE_SIZE;
-		json = item->kind == GATEWAY_ITEM_MESSAGES ? messages_item(gateway, &statement, size)
-							   : outcomes_item(gateway, &statement);
+		json = item->kind == GATEWAY_ITEM_MESSAGES
+			       ? messages_item(gateway, &statement, size)
+			       : outcomes_item(gateway, &statement);
 		break;
 	case GATEWAY_ITEM_NOTE:
 	case GATEWAY_ITEM_RETRY:
@@ -134,17 +144,21 @@ json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t a
 	size_t count = 0;
 	size_t size = 0;
 	*more = false;
-	if (gateway_journal_outbox(gateway->journal, peer, after, items, PUSH_ITEMS_MAX, &count) != CS_OK || count == 0)
+	if (gateway_journal_outbox(gateway->journal, peer, after, items, PUSH_ITEMS_MAX, &count) !=
+		    CS_OK ||
+	    count == 0)
 		return NULL;
 	json_t *body = json_object();
 	json_t *list = json_array();
-	json_object_set_new(body, "instance", json_string(gateway_journal_instance(gateway->journal)));
+	json_object_set_new(body, "instance",
+			    json_string(gateway_journal_instance(gateway->journal)));
 	json_object_set_new(body, "after", gateway_json_u64(after));
 	json_object_set_new(body, "items", list);
 	for (size_t i = 0; i < count; i++) {
 		/* Of several notes of one message in this push only the last is told. */
 		bool again = false;
-		for (size_t k = i + 1; k < count && items[i].kind == GATEWAY_ITEM_NOTE && !again; k++)
+		for (size_t k = i + 1; k < count && items[i].kind == GATEWAY_ITEM_NOTE && !again;
+		     k++)
 			again = items[k].kind == GATEWAY_ITEM_NOTE && items[k].ref == items[i].ref;
 		if (again)
 			continue;
@@ -186,7 +200,8 @@ static void push_ended(struct gateway_peer *peer, bool ok, const char *why)
 		log_warn("peer.unreachable", LOG_TEXT("peer", peer->name), LOG_TEXT("why", why));
 	peer->reachable = false;
 	uint64_t pause = 100u << (peer->failures < 6 ? peer->failures : 6);
-	peer->push_after_ms = host_now_ms() + (pause < PUSH_BACKOFF_MAX_MS ? pause : PUSH_BACKOFF_MAX_MS);
+	peer->push_after_ms =
+		host_now_ms() + (pause < PUSH_BACKOFF_MAX_MS ? pause : PUSH_BACKOFF_MAX_MS);
 }
 
 static void push_done(void *context, const struct host_http_response *response)
@@ -195,7 +210,8 @@ static void push_done(void *context, const struct host_http_response *response)
 	struct gateway *gateway = peer->gateway;
 	json_t *answer = NULL;
 	if (response->err == CS_OK && response->status == 200)
-		answer = json_loadb((const char *)response->body.p, response->body.n, JSON_REJECT_DUPLICATES, NULL);
+		answer = json_loadb((const char *)response->body.p, response->body.n,
+				    JSON_REJECT_DUPLICATES, NULL);
 	const json_t *cursor = json_object_get(answer, "cursor");
 	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0) {
 		struct ack_write write = {peer, (uint64_t)json_integer_value(cursor)};
@@ -270,12 +286,14 @@ static void pull_done(void *context, const struct host_http_response *response)
 	bool more = false;
 	peer->pulling = false;
 	if (response->err == CS_OK && response->status == 200) {
-		json_t *body = json_loadb((const char *)response->body.p, response->body.n, JSON_REJECT_DUPLICATES, NULL);
+		json_t *body = json_loadb((const char *)response->body.p, response->body.n,
+					  JSON_REJECT_DUPLICATES, NULL);
 		if (body && json_array_size(json_object_get(body, "items")) > 0) {
-			enum cs_err err = gateway_peer_take(gateway, peer->name, body, &cursor, &why);
+			enum cs_err err =
+				gateway_peer_take(gateway, peer->name, body, &cursor, &why);
 			if (err != CS_OK)
-				log_warn("peer.pull_refused", LOG_TEXT("peer", peer->name), LOG_ERR(err),
-					 LOG_TEXT("why", why.text));
+				log_warn("peer.pull_refused", LOG_TEXT("peer", peer->name),
+					 LOG_ERR(err), LOG_TEXT("why", why.text));
 			more = err == CS_OK && json_is_true(json_object_get(body, "more"));
 		}
 		json_decref(body);
@@ -283,7 +301,6 @@ static void pull_done(void *context, const struct host_http_response *response)
 	peer->pull_after_ms = host_now_ms() + (more ? 0 : gateway->config.pull_ms);
 	gateway_wake(gateway);
 }
-
 
 static void pull(struct gateway_peer *peer)
 {
@@ -294,7 +311,8 @@ static void pull(struct gateway_peer *peer)
 	if (peer->pulling || host_now_ms() < peer->pull_after_ms ||
 	    gateway_journal_peer(gateway->journal, peer->name, instance, &consumed) != CS_OK)
 		return;
-	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->pull_url, instance, (unsigned long long)consumed);
+	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->pull_url, instance,
+		 (unsigned long long)consumed);
 	struct host_http_request request = {.url = url,
 					    .headers = {{"Authorization", peer->authorization}},
 					    .timeout_ms = PUSH_TIMEOUT_MS,

@@ -1,9 +1,10 @@
-/* The destination's half until the chain holds a status: look first, then deliver, retry or expire. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The destination's half until the chain holds a status: look first, then deliver, retry or expire.
+ */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 struct flight {
 	struct gateway_route *route;
@@ -22,8 +23,8 @@ static enum cs_err load_rows(struct flight *flight, enum relay_state state)
 	struct gateway *gateway = flight->route->chain->gateway;
 	uint64_t now = host_wall_ms();
 	size_t found = 0;
-	CS_TRY(gateway_journal_of_statement(gateway->journal, flight->statement, false, RELAY_DESTINATION, flight->rows,
-					    CS_BATCH_MAX, &found));
+	CS_TRY(gateway_journal_of_statement(gateway->journal, flight->statement, false,
+					    RELAY_DESTINATION, flight->rows, CS_BATCH_MAX, &found));
 	flight->count = 0;
 	for (size_t i = 0; i < found; i++) {
 		const struct gateway_message *row = &flight->rows[i];
@@ -41,7 +42,8 @@ static uint64_t late_s(const struct gateway_chain *chain)
 }
 
 /* Whether the transaction would do something: what nobody needs is not paid for twice. */
-static bool is_wanted(const struct flight *flight, const struct gateway_message *row, uint8_t status)
+static bool is_wanted(const struct flight *flight, const struct gateway_message *row,
+		      uint8_t status)
 {
 	if (flight->kind == GATEWAY_DELIVER)
 		return status == RELAY_STATUS_NONE && row->deadline > late_s(flight->route->chain);
@@ -50,10 +52,12 @@ static bool is_wanted(const struct flight *flight, const struct gateway_message 
 
 /* ---- deliver ---- */
 
-static enum cs_err note_status(struct flight *flight, struct gateway_message *row, enum relay_status status)
+static enum cs_err note_status(struct flight *flight, struct gateway_message *row,
+			       enum relay_status status)
 {
 	struct gateway_chain *chain = flight->route->chain;
-	/* The event tells the position; where it does not come, the newest block is position enough: the status is there. */
+	/* The event tells the position; where it does not come, the newest block is position
+	 * enough: the status is there. */
 	if (row->status_height == 0 && row->tries < 3) {
 		row->tries++;
 		row->next_ms = gateway_backoff(chain->gateway, row->tries);
@@ -64,7 +68,8 @@ static enum cs_err note_status(struct flight *flight, struct gateway_message *ro
 		row->status_height = chain->head_height;
 	row->tries = 0;
 	return gateway_journal_move(chain->gateway->journal, row,
-				    status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
+				    status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL
+								  : RELAY_ON_INCLUDE);
 }
 
 static enum cs_err write_wanted(void *context)
@@ -74,31 +79,36 @@ static enum cs_err write_wanted(void *context)
 	size_t count = 0;
 	for (size_t i = 0; i < flight->count; i++) {
 		struct gateway_message row;
-		CS_TRY(gateway_journal_row(flight->route->chain->gateway->journal, flight->rows[i].n, &row));
+		CS_TRY(gateway_journal_row(flight->route->chain->gateway->journal,
+					   flight->rows[i].n, &row));
 		if (row.state != flight->rows[i].state || row.submission != 0)
 			continue; /* its event was faster */
 		if (is_wanted(flight, &row, flight->statuses[i]))
 			wanted[count++] = row;
-		else if (flight->statuses[i] != RELAY_STATUS_NONE && flight->statuses[i] != row.status)
+		else if (flight->statuses[i] != RELAY_STATUS_NONE &&
+			 flight->statuses[i] != row.status)
 			CS_TRY(note_status(flight, &row, (enum relay_status)flight->statuses[i]));
 		else if (flight->statuses[i] == RELAY_STATUS_FAILED && row.state == RELAY_SIGNED)
-			CS_TRY(gateway_journal_move(flight->route->chain->gateway->journal, &row, RELAY_ON_FAIL));
+			CS_TRY(gateway_journal_move(flight->route->chain->gateway->journal, &row,
+						    RELAY_ON_FAIL));
 	}
 	if (count == 0)
 		return CS_OK;
-	return gateway_batch_write(flight->route->chain, flight->kind, flight->statement, wanted, count);
+	return gateway_batch_write(flight->route->chain, flight->kind, flight->statement, wanted,
+				   count);
 }
 
 static enum cs_err write_postponed(void *context)
 {
 	struct flight *flight = context;
 	for (size_t i = 0; i < flight->count; i++)
-		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->rows[i].n, flight->rows[i].state,
-					flight->err, flight->why));
+		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->rows[i].n,
+					flight->rows[i].state, flight->err, flight->why));
 	return CS_OK;
 }
 
-static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses, size_t count)
+static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses,
+			  size_t count)
 {
 	struct flight *flight = ctx;
 	struct gateway *gateway = flight->route->chain->gateway;
@@ -116,7 +126,8 @@ static void statuses_done(void *ctx, enum cs_err err, const char *why, const uin
 	if (err != CS_OK && !gateway->stopping) {
 		flight->err = err;
 		flight->why = why;
-		log_warn("message.not_delivered", LOG_TEXT("chain", flight->route->chain->config->id), LOG_ERR(err),
+		log_warn("message.not_delivered",
+			 LOG_TEXT("chain", flight->route->chain->config->id), LOG_ERR(err),
 			 LOG_TEXT("why", why));
 		if (gateway_write(gateway, write_postponed, flight) != CS_OK)
 			log_error("message.not_postponed");
@@ -137,7 +148,8 @@ static bool key_is_there(struct gateway_route *route, uint64_t statement)
 }
 
 /* Looks at the chain first: the flight ends in statuses_done. */
-static bool begin_flight(struct gateway_route *route, enum gateway_kind kind, const struct gateway_message *first)
+static bool begin_flight(struct gateway_route *route, enum gateway_kind kind,
+			 const struct gateway_message *first)
 {
 	uint64_t sequences[CS_BATCH_MAX];
 	struct flight *flight = host_alloc(sizeof(*flight));
@@ -148,8 +160,8 @@ static bool begin_flight(struct gateway_route *route, enum gateway_kind kind, co
 	for (size_t i = 0; i < flight->count; i++)
 		sequences[i] = flight->rows[i].sequence;
 	if (err == CS_OK && flight->count > 0)
-		err = adapter_statuses(route->chain->adapter, &route->remote, sequences, flight->count, statuses_done,
-				       flight);
+		err = adapter_statuses(route->chain->adapter, &route->remote, sequences,
+				       flight->count, statuses_done, flight);
 	if (err == CS_OK && flight->count > 0)
 		return true;
 	free(flight);
@@ -171,7 +183,8 @@ void gateway_destination_deliver(struct gateway_route *route)
 				    .deadline_min = late_s(chain),
 				    .unsubmitted = true,
 				    .newest_first = route->newest_first};
-	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0)
+	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK ||
+	    count == 0)
 		return;
 	route->newest_first = !route->newest_first;
 	if (key_is_there(route, first.statement))
@@ -184,9 +197,12 @@ void gateway_destination_expire(struct gateway_route *route)
 {
 	static const enum relay_state open[] = {RELAY_SIGNED, RELAY_FAILED};
 	struct gateway_chain *chain = route->chain;
-	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) != GATEWAY_EXPIRE_TOMBSTONE)
+	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
+	    GATEWAY_EXPIRE_TOMBSTONE)
 		return;
-	for (size_t i = 0; i < CS_LEN(open) && !route->expiring && gateway_may_submit(chain, GATEWAY_EXPIRE); i++) {
+	for (size_t i = 0;
+	     i < CS_LEN(open) && !route->expiring && gateway_may_submit(chain, GATEWAY_EXPIRE);
+	     i++) {
 		struct gateway_message first;
 		size_t count = 0;
 		struct gateway_pick pick = {.chain = &chain->identity,
@@ -196,7 +212,9 @@ void gateway_destination_expire(struct gateway_route *route)
 					    .due_ms = host_wall_ms(),
 					    .deadline_max = chain->final_time_s,
 					    .unsubmitted = true};
-		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0)
+		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) !=
+			    CS_OK ||
+		    count == 0)
 			continue;
 		if (key_is_there(route, first.statement))
 			route->expiring = begin_flight(route, GATEWAY_EXPIRE, &first);
@@ -213,7 +231,8 @@ struct retry {
 static enum cs_err write_retry(void *context)
 {
 	struct retry *retry = context;
-	return gateway_batch_write(retry->chain, GATEWAY_RETRY, retry->row.statement, &retry->row, 1);
+	return gateway_batch_write(retry->chain, GATEWAY_RETRY, retry->row.statement, &retry->row,
+				   1);
 }
 
 void gateway_destination_retry(struct gateway_route *route)
@@ -231,7 +250,8 @@ void gateway_destination_retry(struct gateway_route *route)
 				    .deadline_min = late_s(chain),
 				    .unsubmitted = true,
 				    .wish_retry = true};
-	if (gateway_journal_pick(chain->gateway->journal, &pick, &retry.row, 1, &count) != CS_OK || count == 0)
+	if (gateway_journal_pick(chain->gateway->journal, &pick, &retry.row, 1, &count) != CS_OK ||
+	    count == 0)
 		return;
 	if (!key_is_there(route, retry.row.statement))
 		return;

@@ -12,13 +12,15 @@ struct finalize_write {
 static enum cs_err write_finalize(void *context)
 {
 	struct finalize_write *write = context;
-	return gateway_batch_write(write->route->chain, GATEWAY_FINALIZE, write->statement, write->rows, write->count);
+	return gateway_batch_write(write->route->chain, GATEWAY_FINALIZE, write->statement,
+				   write->rows, write->count);
 }
 
 static bool is_open(const struct gateway_message *row, uint64_t now)
 {
-	return (row->state == RELAY_OUTCOME_VERIFIED || row->state == RELAY_REFUNDING) && row->submission == 0 &&
-	       row->end_height == 0 && row->next_ms <= now && row->outcome_statement != 0;
+	return (row->state == RELAY_OUTCOME_VERIFIED || row->state == RELAY_REFUNDING) &&
+	       row->submission == 0 && row->end_height == 0 && row->next_ms <= now &&
+	       row->outcome_statement != 0;
 }
 
 void gateway_finalize(struct gateway_route *route)
@@ -41,10 +43,11 @@ void gateway_finalize(struct gateway_route *route)
 					    .due_ms = now,
 					    .unsubmitted = true,
 					    .newest_first = route->newest_first};
-		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK || count == 0 ||
-		    !is_open(&first, now))
+		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
+		    count == 0 || !is_open(&first, now))
 			continue;
-		if (gateway_journal_statement(gateway->journal, first.outcome_statement, &statement) != CS_OK)
+		if (gateway_journal_statement(gateway->journal, first.outcome_statement,
+					      &statement) != CS_OK)
 			continue;
 		if (!gateway_key_is_learned(route, statement.statement.epoch)) {
 			gateway_key_learn(route, statement.statement.epoch);
@@ -53,8 +56,9 @@ void gateway_finalize(struct gateway_route *route)
 		write.route = route;
 		write.statement = first.outcome_statement;
 		write.count = 0;
-		if (gateway_journal_of_statement(gateway->journal, write.statement, true, RELAY_SOURCE, write.rows,
-						 CS_BATCH_MAX, &count) != CS_OK)
+		if (gateway_journal_of_statement(gateway->journal, write.statement, true,
+						 RELAY_SOURCE, write.rows, CS_BATCH_MAX,
+						 &count) != CS_OK)
 			continue;
 		for (size_t i = 0; i < count; i++) {
 			if (is_open(&write.rows[i], now))
@@ -82,7 +86,8 @@ static enum cs_err write_end(void *context)
 	struct gateway_journal *journal = chain->gateway->journal;
 	for (size_t i = 0; i < write->count; i++) {
 		struct gateway_message *row = &write->rows[i];
-		enum relay_event event = row->outcome == RELAY_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
+		enum relay_event event =
+			row->outcome == RELAY_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
 		if (!relay_may_move(row->state, event))
 			continue;
 		row->why[0] = 0;
@@ -92,7 +97,8 @@ static enum cs_err write_end(void *context)
 					    .chain = chain->config->id,
 					    .tx = &row->end_tx,
 					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)" : NULL};
+					    .detail = chain->insecure ? "dev-final (insecure)"
+								      : NULL};
 		CS_TRY(gateway_journal_step(journal, &step));
 		step = (struct gateway_step){.message = row->n,
 					     .step = RELAY_STEP_NOTIFIED,
@@ -101,8 +107,8 @@ static enum cs_err write_end(void *context)
 		struct gateway_route *route = gateway_route_of(chain, &row->remote);
 		if (route)
 			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, row->n));
-		log_info("message.ended", LOG_TEXT("chain", chain->config->id), LOG_HASH("id", &row->id),
-			 LOG_TEXT("state", relay_state_name(row->state)));
+		log_info("message.ended", LOG_TEXT("chain", chain->config->id),
+			 LOG_HASH("id", &row->id), LOG_TEXT("state", relay_state_name(row->state)));
 	}
 	return CS_OK;
 }
@@ -113,8 +119,8 @@ void gateway_finalize_end(struct gateway_chain *chain)
 	struct end_write write = {chain, rows, 0};
 	if (chain->final_height == 0)
 		return;
-	enum cs_err err = gateway_journal_ending(chain->gateway->journal, &chain->identity, chain->final_height, rows,
-						 END_ROWS, &write.count);
+	enum cs_err err = gateway_journal_ending(chain->gateway->journal, &chain->identity,
+						 chain->final_height, rows, END_ROWS, &write.count);
 	if (err == CS_OK && write.count > 0)
 		err = gateway_write(chain->gateway, write_end, &write);
 	if (err != CS_OK)

@@ -1,9 +1,10 @@
-/* The destination's half after the chain holds a status: final by the enclave's light client, proven, signed, handed back. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The destination's half after the chain holds a status: final by the enclave's light client,
+ * proven, signed, handed back. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* ---- reaching a final block ---- */
 
@@ -29,7 +30,8 @@ static enum cs_err write_final(void *context)
 					    .step = RELAY_STEP_OUTCOME_FINAL,
 					    .chain = chain->config->id,
 					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)" : NULL};
+					    .detail = chain->insecure ? "dev-final (insecure)"
+								      : NULL};
 		if (write->absence)
 			step.detail = "not delivered in a final block past the deadline";
 		CS_TRY(gateway_journal_step_again(chain->gateway->journal, &step));
@@ -46,7 +48,8 @@ static void mark(struct gateway_route *route, struct gateway_pick *pick, bool ab
 	pick->side = RELAY_DESTINATION;
 	pick->remote = &route->remote;
 	pick->due_ms = INT64_MAX;
-	enum cs_err err = gateway_journal_pick(gateway->journal, pick, rows, MARK_ROWS, &write.count);
+	enum cs_err err =
+		gateway_journal_pick(gateway->journal, pick, rows, MARK_ROWS, &write.count);
 	if (err == CS_OK && write.count > 0)
 		err = gateway_write(gateway, write_final, &write);
 	if (err != CS_OK)
@@ -61,12 +64,14 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 		return;
 	struct gateway_pick included = {.state = RELAY_INCLUDED, .height_max = chain->final_height};
 	mark(route, &included, false);
-	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) != GATEWAY_EXPIRE_ABSENCE ||
+	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
+		    GATEWAY_EXPIRE_ABSENCE ||
 	    chain->final_time_s <= chain->manifest->reorg_margin_s)
 		return;
 	for (size_t i = 0; i < CS_LEN(open); i++) {
 		struct gateway_pick absent = {.state = open[i],
-					      .deadline_max = chain->final_time_s - chain->manifest->reorg_margin_s};
+					      .deadline_max = chain->final_time_s -
+							      chain->manifest->reorg_margin_s};
 		mark(route, &absent, true);
 	}
 }
@@ -90,8 +95,8 @@ static enum cs_err write_postponed(void *context)
 {
 	struct flight *flight = context;
 	for (size_t i = 0; i < flight->count; i++)
-		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->rows[i].n, RELAY_OUTCOME_FINAL, flight->err,
-					flight->why));
+		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->rows[i].n,
+					RELAY_OUTCOME_FINAL, flight->err, flight->why));
 	return CS_OK;
 }
 
@@ -102,8 +107,9 @@ static void flight_end(struct flight *flight, enum cs_err err, const char *why)
 	if (err != CS_OK && !gateway->stopping) {
 		flight->err = err;
 		snprintf(flight->why, sizeof(flight->why), "%s", why ? why : "");
-		log_warn("outcome.not_proven", LOG_TEXT("chain", flight->route->chain->config->id), LOG_ERR(err),
-			 LOG_U64("count", flight->count), LOG_HASH("id", &flight->rows[0].id), LOG_TEXT("why", why));
+		log_warn("outcome.not_proven", LOG_TEXT("chain", flight->route->chain->config->id),
+			 LOG_ERR(err), LOG_U64("count", flight->count),
+			 LOG_HASH("id", &flight->rows[0].id), LOG_TEXT("why", why));
 		if (gateway_write(gateway, write_postponed, flight) != CS_OK)
 			log_error("outcome.not_postponed");
 	}
@@ -119,7 +125,8 @@ static enum cs_err write_proven(void *context)
 	CS_TRY(gateway_journal_add_statement(journal, &flight->statement));
 	for (uint32_t leaf = 0; leaf < flight->statement.count; leaf++) {
 		struct gateway_message row;
-		CS_TRY(gateway_journal_find(journal, &flight->statement.ids[leaf], RELAY_DESTINATION, &row));
+		CS_TRY(gateway_journal_find(journal, &flight->statement.ids[leaf],
+					    RELAY_DESTINATION, &row));
 		row.outcome = (enum relay_status)flight->statement.statuses[leaf];
 		row.outcome_statement = flight->statement.n;
 		row.outcome_leaf = leaf;
@@ -141,9 +148,10 @@ static enum cs_err take_reply(struct flight *flight, struct cs_bytes body)
 	struct gateway *gateway = flight->route->chain->gateway;
 	ProtobufCMessage *message = NULL;
 	struct wire_signed signed_;
-	CS_TRY(gateway_enclave_reply(gateway, &gateway->scratch, body, &caisson__wire__signed_outcomes_reply__descriptor,
-				     &message));
-	const Caisson__Wire__SignedOutcomesReply *reply = (const Caisson__Wire__SignedOutcomesReply *)message;
+	CS_TRY(gateway_enclave_reply(gateway, &gateway->scratch, body,
+				     &caisson__wire__signed_outcomes_reply__descriptor, &message));
+	const Caisson__Wire__SignedOutcomesReply *reply =
+		(const Caisson__Wire__SignedOutcomesReply *)message;
 	CS_TRY(wire_signed_from_pb(&signed_, reply->statement));
 	if (reply->n_outcomes != flight->count)
 		return CS_ERR_INVALID;
@@ -171,12 +179,14 @@ static void sign_done(void *context, enum cs_err err, const char *why, struct cs
 		err = gateway_write(gateway, write_proven, flight);
 	if (err == CS_OK)
 		log_info("outcome.signed", LOG_TEXT("chain", flight->route->chain->config->id),
-			 LOG_U64("count", flight->count), LOG_HASH("root", &flight->statement.statement.root),
+			 LOG_U64("count", flight->count),
+			 LOG_HASH("root", &flight->statement.statement.root),
 			 LOG_U64("height", flight->height));
 	flight_end(flight, err, why);
 }
 
-static enum cs_err put_claim(struct flight *flight, size_t i, const struct adapter_account_proof *proof,
+static enum cs_err put_claim(struct flight *flight, size_t i,
+			     const struct adapter_account_proof *proof,
 			     Caisson__Wire__StatusClaim **out)
 {
 	struct gateway *gateway = flight->route->chain->gateway;
@@ -213,10 +223,12 @@ static enum cs_err send_outcomes(struct flight *flight, const struct adapter_acc
 	for (size_t i = 0; i < flight->count; i++)
 		CS_TRY(put_claim(flight, i, proof, &request.claims[i]));
 	request.n_claims = flight->count;
-	return gateway_enclave_call(chain->gateway, WIRE_SIGN_OUTCOMES, &request.base, sign_done, flight);
+	return gateway_enclave_call(chain->gateway, WIRE_SIGN_OUTCOMES, &request.base, sign_done,
+				    flight);
 }
 
-static void proof_done(void *ctx, enum cs_err err, const char *why, const struct adapter_account_proof *proof)
+static void proof_done(void *ctx, enum cs_err err, const char *why,
+		       const struct adapter_account_proof *proof)
 {
 	struct flight *flight = ctx;
 	struct gateway *gateway = flight->route->chain->gateway;
@@ -264,7 +276,8 @@ void gateway_outcome_prove(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .newest_first = route->newest_first};
-	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK || count == 0)
+	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK ||
+	    count == 0)
 		return;
 	count = gateway_batch_keep(picked, count);
 	struct flight *flight = host_alloc(sizeof(*flight));
@@ -276,8 +289,9 @@ void gateway_outcome_prove(struct gateway_route *route)
 		;
 	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
 	route->proving = true;
-	enum cs_err err = adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway, flight->slots,
-						flight->slot_count, proof_done, flight);
+	enum cs_err err =
+		adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway,
+				      flight->slots, flight->slot_count, proof_done, flight);
 	if (err != CS_OK)
 		flight_end(flight, err, "the proof could not be asked for");
 }

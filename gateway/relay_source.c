@@ -1,9 +1,10 @@
-/* The source's half of a message up to its envelope: final by the enclave's light client, verified, signed, handed over. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The source's half of a message up to its envelope: final by the enclave's light client, verified,
+ * signed, handed over. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* ---- observed to final ---- */
 
@@ -21,12 +22,14 @@ static enum cs_err write_final(void *context)
 	struct gateway_chain *chain = write->chain;
 	for (size_t i = 0; i < write->count; i++) {
 		struct gateway_message *message = &write->messages[i];
-		CS_TRY(gateway_journal_move(chain->gateway->journal, message, RELAY_ON_REACH_FINALITY));
+		CS_TRY(gateway_journal_move(chain->gateway->journal, message,
+					    RELAY_ON_REACH_FINALITY));
 		struct gateway_step step = {.message = message->n,
 					    .step = RELAY_STEP_FINAL,
 					    .chain = chain->config->id,
 					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)" : NULL};
+					    .detail = chain->insecure ? "dev-final (insecure)"
+								      : NULL};
 		CS_TRY(gateway_journal_step(chain->gateway->journal, &step));
 	}
 	return CS_OK;
@@ -43,7 +46,8 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 				    .height_max = chain->final_height};
 	if (chain->final_height == 0)
 		return;
-	enum cs_err err = gateway_journal_pick(chain->gateway->journal, &pick, messages, MARK_ROWS, &write.count);
+	enum cs_err err = gateway_journal_pick(chain->gateway->journal, &pick, messages, MARK_ROWS,
+					       &write.count);
 	if (err == CS_OK && write.count > 0)
 		err = gateway_write(chain->gateway, write_final, &write);
 	if (err != CS_OK)
@@ -98,8 +102,8 @@ static enum cs_err write_postponed(void *context)
 {
 	struct flight *flight = context;
 	for (size_t i = 0; i < flight->count; i++)
-		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->messages[i].n, RELAY_FINAL, flight->err,
-					flight->why));
+		CS_TRY(gateway_postpone(flight->route->chain->gateway, flight->messages[i].n,
+					RELAY_FINAL, flight->err, flight->why));
 	return CS_OK;
 }
 
@@ -109,8 +113,9 @@ static void flight_fail(struct flight *flight, enum cs_err err, const char *why)
 	flight->err = err;
 	if (why != flight->why)
 		snprintf(flight->why, sizeof(flight->why), "%s", why ? why : "");
-	log_warn("message.not_signed", LOG_TEXT("chain", flight->route->chain->config->id), LOG_U64("count", flight->count),
-		 LOG_HASH("id", &flight->messages[0].id), LOG_ERR(err), LOG_TEXT("why", flight->why));
+	log_warn("message.not_signed", LOG_TEXT("chain", flight->route->chain->config->id),
+		 LOG_U64("count", flight->count), LOG_HASH("id", &flight->messages[0].id),
+		 LOG_ERR(err), LOG_TEXT("why", flight->why));
 	if (!gateway->stopping && gateway_write(gateway, write_postponed, flight) != CS_OK)
 		log_error("message.not_postponed");
 	flight_end(flight);
@@ -124,9 +129,11 @@ static enum cs_err write_signed(void *context)
 	CS_TRY(gateway_journal_add_statement(journal, &flight->statement));
 	for (uint32_t leaf = 0; leaf < flight->statement.count; leaf++) {
 		struct gateway_message message;
-		CS_TRY(gateway_journal_find(journal, &flight->statement.ids[leaf], RELAY_SOURCE, &message));
+		CS_TRY(gateway_journal_find(journal, &flight->statement.ids[leaf], RELAY_SOURCE,
+					    &message));
 		if (message.state != RELAY_FINAL)
-			return CS_ERR_CONFLICT; /* a reorganisation was faster: nothing of this is handed over */
+			return CS_ERR_CONFLICT; /* a reorganisation was faster: nothing of this is
+						   handed over */
 		message.tries = 0;
 		message.why[0] = 0;
 		message.next_ms = host_wall_ms();
@@ -140,7 +147,9 @@ static enum cs_err write_signed(void *context)
 		CS_TRY(relay_move(&message.state, RELAY_ON_VERIFY));
 		CS_TRY(gateway_journal_event(journal, "message", &message, NULL));
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_SIGN));
-		struct gateway_step step = {.message = message.n, .step = RELAY_STEP_SIGNED, .chain = chain->config->id};
+		struct gateway_step step = {.message = message.n,
+					    .step = RELAY_STEP_SIGNED,
+					    .chain = chain->config->id};
 		CS_TRY(gateway_journal_step(journal, &step));
 	}
 	return gateway_post_item(flight->route, GATEWAY_ITEM_MESSAGES, flight->statement.n);
@@ -151,7 +160,8 @@ static enum cs_err take_reply(struct flight *flight, struct cs_bytes body)
 	struct gateway *gateway = flight->route->chain->gateway;
 	ProtobufCMessage *message = NULL;
 	struct wire_signed signed_;
-	CS_TRY(gateway_enclave_reply(gateway, flight->arena, body, &caisson__wire__signed_reply__descriptor, &message));
+	CS_TRY(gateway_enclave_reply(gateway, flight->arena, body,
+				     &caisson__wire__signed_reply__descriptor, &message));
 	const Caisson__Wire__SignedReply *reply = (const Caisson__Wire__SignedReply *)message;
 	CS_TRY(wire_signed_from_pb(&signed_, reply->statement));
 	if (reply->n_message_ids != flight->count)
@@ -182,14 +192,17 @@ static void sign_done(void *context, enum cs_err err, const char *why, struct cs
 		flight_fail(flight, err, why);
 		return;
 	}
-	log_info("message.signed", LOG_TEXT("chain", flight->route->chain->config->id), LOG_U64("count", flight->count),
-		 LOG_HASH("root", &flight->statement.statement.root), LOG_U64("epoch", flight->statement.statement.epoch));
+	log_info("message.signed", LOG_TEXT("chain", flight->route->chain->config->id),
+		 LOG_U64("count", flight->count),
+		 LOG_HASH("root", &flight->statement.statement.root),
+		 LOG_U64("epoch", flight->statement.statement.epoch));
 	flight_end(flight);
 }
 
 /* ---- the request ---- */
 
-static enum cs_err put_proof(Caisson__Wire__ProofNodes *pb, struct cs_arena *arena, const struct receipt *receipt)
+static enum cs_err put_proof(Caisson__Wire__ProofNodes *pb, struct cs_arena *arena,
+			     const struct receipt *receipt)
 {
 	caisson__wire__proof_nodes__init(pb);
 	pb->n_nodes = receipt->node_count;
@@ -207,7 +220,8 @@ static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__Re
 {
 	struct cs_arena *arena = flight->arena;
 	pb->messages = cs_arena_calloc(arena, flight->count, sizeof(*pb->messages));
-	Caisson__Wire__MessageClaim *claims = cs_arena_calloc(arena, flight->count, sizeof(*claims));
+	Caisson__Wire__MessageClaim *claims =
+		cs_arena_calloc(arena, flight->count, sizeof(*claims));
 	Caisson__Wire__MessageHead *heads = cs_arena_calloc(arena, flight->count, sizeof(*heads));
 	if (!pb->messages || !claims || !heads)
 		return CS_ERR_NO_MEMORY;
@@ -216,8 +230,9 @@ static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__Re
 		if (flight->receipt_of[i] != r)
 			continue;
 		size_t mark = cs_arena_mark(&flight->route->chain->gateway->scratch);
-		enum cs_err err = gateway_journal_content(flight->route->chain->gateway->journal, &flight->messages[i],
-							  &flight->route->chain->gateway->scratch, &content);
+		enum cs_err err = gateway_journal_content(
+			flight->route->chain->gateway->journal, &flight->messages[i],
+			&flight->route->chain->gateway->scratch, &content);
 		size_t k = pb->n_messages++;
 		caisson__wire__message_claim__init(&claims[k]);
 		if (err == CS_OK)
@@ -251,9 +266,11 @@ static enum cs_err send_sign(struct flight *flight)
 	struct gateway_chain *chain = flight->route->chain;
 	struct cs_arena *arena = flight->arena;
 	Caisson__Wire__SignMessagesRequest request = CAISSON__WIRE__SIGN_MESSAGES_REQUEST__INIT;
-	Caisson__Wire__ReceiptClaim *claims = cs_arena_calloc(arena, flight->receipt_count, sizeof(*claims));
+	Caisson__Wire__ReceiptClaim *claims =
+		cs_arena_calloc(arena, flight->receipt_count, sizeof(*claims));
 	request.receipts = cs_arena_calloc(arena, flight->receipt_count, sizeof(*request.receipts));
-	request.headers = cs_arena_calloc(arena, flight->header_count + 1, sizeof(*request.headers));
+	request.headers =
+		cs_arena_calloc(arena, flight->header_count + 1, sizeof(*request.headers));
 	if (!claims || !request.receipts || !request.headers)
 		return CS_ERR_NO_MEMORY;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
@@ -266,13 +283,14 @@ static enum cs_err send_sign(struct flight *flight)
 	for (size_t i = 0; i < flight->header_count; i++)
 		request.headers[i] = wire_pb_bytes(arena, flight->headers[i]);
 	request.n_headers = flight->header_count;
-	return gateway_enclave_call(chain->gateway, WIRE_SIGN_MESSAGES, &request.base, sign_done, flight);
+	return gateway_enclave_call(chain->gateway, WIRE_SIGN_MESSAGES, &request.base, sign_done,
+				    flight);
 }
 
 /* ---- blocks that left the window of the light client ---- */
 
-static void ancestors_done(void *context, enum cs_err err, const char *why, const struct adapter_header *headers,
-			   size_t count)
+static void ancestors_done(void *context, enum cs_err err, const char *why,
+			   const struct adapter_header *headers, size_t count)
 {
 	struct flight *flight = context;
 	if (flight->route->chain->gateway->stopping)
@@ -305,7 +323,8 @@ static void fetch_ancestors(struct flight *flight)
 
 /* ---- proofs ---- */
 
-static enum cs_err copy_proof(struct flight *flight, struct receipt *receipt, const struct adapter_proof *proof)
+static enum cs_err copy_proof(struct flight *flight, struct receipt *receipt,
+			      const struct adapter_proof *proof)
 {
 	for (size_t i = 0; i < proof->count; i++) {
 		receipt->nodes[i] = cs_arena_copy(flight->arena, proof->nodes[i]);
@@ -345,7 +364,8 @@ static void ask_proof(struct flight *flight, size_t r);
 static void proofs_complete(struct flight *flight)
 {
 	enum cs_err err = flight->err;
-	if (err == CS_OK && (flight->route->chain->gateway->stopping || !flight->route->chain->gateway->enclave_ready))
+	if (err == CS_OK && (flight->route->chain->gateway->stopping ||
+			     !flight->route->chain->gateway->enclave_ready))
 		err = CS_ERR_CLOSED;
 	if (err == CS_OK)
 		err = send_sign(flight);
@@ -353,7 +373,8 @@ static void proofs_complete(struct flight *flight)
 		flight_fail(flight, err, flight->why);
 }
 
-static void proof_done(void *context, enum cs_err err, const char *why, const struct adapter_receipt_proof *proof)
+static void proof_done(void *context, enum cs_err err, const char *why,
+		       const struct adapter_receipt_proof *proof)
 {
 	struct wait *wait = context;
 	struct flight *flight = wait->flight;
@@ -385,8 +406,9 @@ static void ask_proof(struct flight *flight, size_t r)
 	struct wait *wait = host_alloc(sizeof(*wait));
 	struct receipt *receipt = &flight->receipts[r];
 	*wait = (struct wait){flight, r};
-	enum cs_err err = adapter_receipt_proof(flight->route->chain->adapter, &receipt->block, receipt->tx_index,
-						receipt->claims_from, proof_done, wait);
+	enum cs_err err =
+		adapter_receipt_proof(flight->route->chain->adapter, &receipt->block,
+				      receipt->tx_index, receipt->claims_from, proof_done, wait);
 	if (err == CS_OK) {
 		flight->waiting++;
 		return;
@@ -399,8 +421,9 @@ static void ask_proof(struct flight *flight, size_t r)
 static void add_message(struct flight *flight, const struct gateway_message *message)
 {
 	size_t r = 0;
-	while (r < flight->receipt_count && !(cs_hash_eq(&flight->receipts[r].block.hash, &message->block) &&
-					      flight->receipts[r].tx_index == message->tx_index))
+	while (r < flight->receipt_count &&
+	       !(cs_hash_eq(&flight->receipts[r].block.hash, &message->block) &&
+		 flight->receipts[r].tx_index == message->tx_index))
 		r++;
 	if (r == flight->receipt_count) {
 		flight->receipts[r] = (struct receipt){.block = {message->height, message->block},
@@ -428,7 +451,8 @@ void gateway_source_sign(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .newest_first = route->newest_first};
-	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK || count == 0)
+	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK ||
+	    count == 0)
 		return;
 	count = gateway_batch_keep(picked, count);
 	route->newest_first = !route->newest_first;

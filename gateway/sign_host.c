@@ -1,8 +1,8 @@
-#include <stdlib.h>
-
 #include "core/rlp.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+
+#include <stdlib.h>
 
 struct fields {
 	const struct gateway_submission *submission;
@@ -19,7 +19,8 @@ static void put_word(struct cs_buf *buf, const struct cs_hash *word)
 
 static void put_call(struct cs_buf *buf, const struct fields *f, const struct cs_address *self)
 {
-	cs_rlp_put_bytes(buf, f->terms->cancel ? CS_BYTES_OF(self->b) : CS_BYTES_OF(f->submission->to.b));
+	cs_rlp_put_bytes(buf, f->terms->cancel ? CS_BYTES_OF(self->b)
+					       : CS_BYTES_OF(f->submission->to.b));
 	if (f->terms->cancel)
 		cs_rlp_put_u64(buf, 0);
 	else
@@ -28,8 +29,8 @@ static void put_call(struct cs_buf *buf, const struct fields *f, const struct cs
 }
 
 /* EIP-155 for chains without a base fee, EIP-1559 otherwise. */
-static void put_transaction(struct cs_buf *buf, const struct fields *f, const struct cs_address *self,
-			    const struct cs_ecdsa *signature)
+static void put_transaction(struct cs_buf *buf, const struct fields *f,
+			    const struct cs_address *self, const struct cs_ecdsa *signature)
 {
 	if (!f->terms->legacy)
 		cs_put_u8(buf, 2);
@@ -45,7 +46,8 @@ static void put_transaction(struct cs_buf *buf, const struct fields *f, const st
 	if (!f->terms->legacy)
 		cs_rlp_put_list(buf, 0);
 	if (signature) {
-		cs_rlp_put_u64(buf, f->terms->legacy ? f->chain_id * 2 + 35 + signature->parity : signature->parity);
+		cs_rlp_put_u64(buf, f->terms->legacy ? f->chain_id * 2 + 35 + signature->parity
+						     : signature->parity);
 		put_word(buf, &signature->r);
 		put_word(buf, &signature->s);
 	} else if (f->terms->legacy) {
@@ -56,8 +58,9 @@ static void put_transaction(struct cs_buf *buf, const struct fields *f, const st
 	cs_rlp_list_end(buf, list);
 }
 
-enum cs_err gateway_sign_operator(struct gateway_chain *chain, const struct gateway_submission *submission,
-				  struct cs_bytes data, const struct adapter_terms *terms, uint8_t **raw,
+enum cs_err gateway_sign_operator(struct gateway_chain *chain,
+				  const struct gateway_submission *submission, struct cs_bytes data,
+				  const struct adapter_terms *terms, uint8_t **raw,
 				  size_t *raw_size, struct cs_hash *hash)
 {
 	struct fields fields = {submission, terms, data, chain->manifest->chain_id};
@@ -76,7 +79,7 @@ enum cs_err gateway_sign_operator(struct gateway_chain *chain, const struct gate
 	}
 	if (err == CS_OK) {
 		cs_buf_init(&buf, memory, size);
-		put_transaction(&buf, &fields, &chain->operator, &signature);
+		put_transaction(&buf, &fields, &chain->operator, & signature);
 		err = cs_buf_end(&buf);
 	}
 	if (err != CS_OK) {

@@ -1,8 +1,9 @@
-#include <string.h>
-
 #include "gateway/gateway.h"
 
-/* ---- facts for the other gateway: [n, time, transaction, block, detail], short because there are many ---- */
+#include <string.h>
+
+/* ---- facts for the other gateway: [n, time, transaction, block, detail], short because there are
+ * many ---- */
 
 struct collect {
 	json_t *list;
@@ -12,7 +13,8 @@ struct collect {
 static void collect_fact(void *ctx, const struct gateway_step *step)
 {
 	struct collect *collect = ctx;
-	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END || relay_step_side(step->step) != collect->side)
+	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END ||
+	    relay_step_side(step->step) != collect->side)
 		return;
 	json_t *fact = json_array();
 	json_array_append_new(fact, gateway_json_u64(step->step));
@@ -24,7 +26,8 @@ static void collect_fact(void *ctx, const struct gateway_step *step)
 	json_array_append_new(collect->list, fact);
 }
 
-json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side)
+json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
+			   enum relay_side side)
 {
 	struct collect collect = {json_array(), side};
 	if (gateway_journal_steps(gateway->journal, message->n, collect_fact, &collect) != CS_OK)
@@ -44,8 +47,8 @@ static void note_known(void *ctx, const struct gateway_step *step)
 		known->time_ms[step->step] = step->time_ms;
 }
 
-enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message, enum relay_side side,
-			       const json_t *facts)
+enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message,
+			       enum relay_side side, const json_t *facts)
 {
 	struct known known = {{0}};
 	const struct cs_hash *place = message->side == side ? &message->chain : &message->remote;
@@ -61,8 +64,8 @@ enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_mes
 		const char *hash = json_string_value(json_array_get(fact, 2));
 		json_int_t block = json_integer_value(json_array_get(fact, 3));
 		/* Its own steps are its own; what it says of ours is not asked for. */
-		if (n <= 0 || n > RELAY_STEP_COUNT || relay_step_side((unsigned)n) != side || time_ms <= 0 || block < 0 ||
-		    known.time_ms[n] == (uint64_t)time_ms)
+		if (n <= 0 || n > RELAY_STEP_COUNT || relay_step_side((unsigned)n) != side ||
+		    time_ms <= 0 || block < 0 || known.time_ms[n] == (uint64_t)time_ms)
 			continue;
 		struct gateway_step step = {.message = message->n,
 					    .step = (enum relay_step)n,
@@ -91,7 +94,8 @@ static const char *skipped(const struct gateway_message *message, unsigned n, co
 	case RELAY_STEP_CHECKED:
 	case RELAY_STEP_RECEIVED:
 	case RELAY_STEP_SUBMITTED:
-		return absent ? "nothing was sent: it was not delivered in time" : "somebody else submitted it";
+		return absent ? "nothing was sent: it was not delivered in time"
+			      : "somebody else submitted it";
 	case RELAY_STEP_EXECUTED:
 	case RELAY_STEP_OUTCOME_OBSERVED:
 		return absent ? "nothing happened there: absence at the deadline is what is proven"
@@ -133,7 +137,8 @@ static void take_step(void *ctx, const struct gateway_step *step)
 	json_object_set_new(json, "t_ms", gateway_json_u64(step->time_ms));
 	json_object_set_new(json, "chain", step->chain ? json_string(step->chain) : json_null());
 	json_object_set_new(json, "tx", step->tx ? gateway_json_hash(step->tx) : json_null());
-	json_object_set_new(json, "block", step->block ? gateway_json_u64(step->block) : json_null());
+	json_object_set_new(json, "block",
+			    step->block ? gateway_json_u64(step->block) : json_null());
 	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
 	all->of[step->step] = json;
 	all->seen[step->step] = true;
@@ -154,7 +159,8 @@ json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message
 			json_object_set_new(step, "name", json_string(relay_step_name(n)));
 			/* A step before one that is known will not come any more. */
 			if (n < all.last || relay_ends(message->state))
-				json_object_set_new(step, "skipped", json_string(skipped(message, n, all.seen)));
+				json_object_set_new(step, "skipped",
+						    json_string(skipped(message, n, all.seen)));
 			else
 				json_object_set_new(step, "pending", json_true());
 		}

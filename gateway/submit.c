@@ -1,16 +1,19 @@
-/* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and the watch; the bytes come
- * from the enclave (or the operator's key), and are in the journal before they are sent. */
-#include <stdlib.h>
-#include <string.h>
-
+/* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and
+ * the watch; the bytes come from the enclave (or the operator's key), and are in the journal before
+ * they are sent. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
-/* What a call needs beside the recipient's own gas: measured in contracts/evm/gas (docs/performance.md), rounded up. */
+#include <stdlib.h>
+#include <string.h>
+
+/* What a call needs beside the recipient's own gas: measured in contracts/evm/gas
+ * (docs/performance.md), rounded up. */
 #define GAS_PER_MESSAGE 110000u
 #define GAS_PER_EXPIRY 70000u
-/* An application's onOutcome gets up to 150,000; most take a third. The contract stops where too little is left for one more,
- * and what is over goes alone. GATEWAY_GAS_BASE covers the last one in full. */
+/* An application's onOutcome gets up to 150,000; most take a third. The contract stops where too
+ * little is left for one more, and what is over goes alone. GATEWAY_GAS_BASE covers the last one in
+ * full. */
 #define GAS_PER_OUTCOME 130000u
 #define GAS_PER_BYTE 24u
 #define GAS_ENVELOPE_BYTES 700u
@@ -98,7 +101,8 @@ void gateway_submit_free(struct gateway_chain *chain)
 /* ---- the request to the enclave ---- */
 
 static enum cs_err put_messages(struct gateway_tx *tx, const struct gateway_statement *statement,
-				Caisson__Wire__SignTransactionRequest *request, struct cs_arena *arena)
+				Caisson__Wire__SignTransactionRequest *request,
+				struct cs_arena *arena)
 {
 	Caisson__Wire__MessageFull *all = cs_arena_calloc(arena, tx->row.count, sizeof(*all));
 	request->messages = cs_arena_calloc(arena, tx->row.count, sizeof(*request->messages));
@@ -107,9 +111,11 @@ static enum cs_err put_messages(struct gateway_tx *tx, const struct gateway_stat
 	for (uint32_t i = 0; i < tx->row.count; i++) {
 		struct gateway_message message;
 		struct wire_message content;
-		CS_TRY(gateway_journal_find(tx->chain->gateway->journal, &statement->ids[tx->row.first + i],
-					    RELAY_DESTINATION, &message));
-		CS_TRY(gateway_journal_content(tx->chain->gateway->journal, &message, arena, &content));
+		CS_TRY(gateway_journal_find(tx->chain->gateway->journal,
+					    &statement->ids[tx->row.first + i], RELAY_DESTINATION,
+					    &message));
+		CS_TRY(gateway_journal_content(tx->chain->gateway->journal, &message, arena,
+					       &content));
 		CS_TRY(wire_message_to_pb(&all[i], &content, arena));
 		request->messages[i] = &all[i];
 	}
@@ -118,7 +124,8 @@ static enum cs_err put_messages(struct gateway_tx *tx, const struct gateway_stat
 }
 
 static enum cs_err put_outcomes(struct gateway_tx *tx, const struct gateway_statement *statement,
-				Caisson__Wire__SignTransactionRequest *request, struct cs_arena *arena)
+				Caisson__Wire__SignTransactionRequest *request,
+				struct cs_arena *arena)
 {
 	Caisson__Wire__Outcome *all = cs_arena_calloc(arena, tx->row.count, sizeof(*all));
 	request->outcomes = cs_arena_calloc(arena, tx->row.count, sizeof(*request->outcomes));
@@ -147,7 +154,8 @@ static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactio
 	struct wire_signed part;
 	if (tx->row.kind > GATEWAY_FINALIZE)
 		return CS_ERR_UNSUPPORTED;
-	CS_TRY(gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement));
+	CS_TRY(gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement,
+					 &statement));
 	gateway_part_signed(&part, &statement, tx->row.first, tx->row.count);
 	request->action = actions[tx->row.kind];
 	request->statement = cs_arena_alloc(arena, sizeof(*request->statement));
@@ -164,7 +172,8 @@ static void enclave_signed(void *context, enum cs_err err, const char *why, stru
 static enum cs_err ask_enclave(struct gateway_tx *tx)
 {
 	struct cs_arena *arena = &tx->chain->gateway->scratch;
-	Caisson__Wire__SignTransactionRequest request = CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
+	Caisson__Wire__SignTransactionRequest request =
+		CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(tx->chain->identity.b));
 	request.nonce = tx->terms.nonce;
 	request.gas_limit = tx->terms.cancel ? GAS_CANCEL : tx->terms.gas_limit;
@@ -175,7 +184,8 @@ static enum cs_err ask_enclave(struct gateway_tx *tx)
 		request.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
 	else
 		CS_TRY(put_call(tx, &request, arena));
-	return gateway_enclave_call(tx->chain->gateway, WIRE_SIGN_TRANSACTION, &request.base, enclave_signed, tx);
+	return gateway_enclave_call(tx->chain->gateway, WIRE_SIGN_TRANSACTION, &request.base,
+				    enclave_signed, tx);
 }
 
 /* ---- the attempt goes into the journal, then to the chain ---- */
@@ -189,7 +199,8 @@ static enum cs_err write_attempt_steps(struct gateway_tx *tx)
 	CS_TRY(gateway_journal_of_submission(journal, tx->row.n, messages, CS_BATCH_MAX, &count));
 	for (size_t i = 0; i < count; i++) {
 		struct gateway_step step = {.message = messages[i].n,
-					    .step = finalize ? RELAY_STEP_FINALIZATION_CHECKED : RELAY_STEP_CHECKED,
+					    .step = finalize ? RELAY_STEP_FINALIZATION_CHECKED
+							     : RELAY_STEP_CHECKED,
 					    .chain = tx->chain->config->id,
 					    .tx = &tx->hash};
 		CS_TRY(gateway_journal_step_again(journal, &step));
@@ -229,12 +240,14 @@ static void attempt_committed(void *context, enum cs_err err)
 		return;
 	tx->attempts++;
 	if (err == CS_OK)
-		adapter_tx_signed(tx->chain->adapter, tx->tx, cs_bytes(tx->raw, tx->raw_size), &tx->hash);
+		adapter_tx_signed(tx->chain->adapter, tx->tx, cs_bytes(tx->raw, tx->raw_size),
+				  &tx->hash);
 	gateway_wake(gateway);
 }
 
 /* Takes raw. */
-static void store_attempt(struct gateway_tx *tx, uint8_t *raw, size_t raw_size, const struct cs_hash *hash)
+static void store_attempt(struct gateway_tx *tx, uint8_t *raw, size_t raw_size,
+			  const struct cs_hash *hash)
 {
 	free(tx->raw);
 	tx->raw = raw;
@@ -244,7 +257,8 @@ static void store_attempt(struct gateway_tx *tx, uint8_t *raw, size_t raw_size, 
 	enum cs_err err =
 		gateway_write_then(tx->chain->gateway, write_attempt, tx, attempt_committed, tx);
 	if (err != CS_OK && tx_answered(tx))
-		adapter_tx_refused(tx->chain->adapter, tx->tx, err, "the attempt could not be stored");
+		adapter_tx_refused(tx->chain->adapter, tx->tx, err,
+				   "the attempt could not be stored");
 }
 
 static void enclave_signed(void *context, enum cs_err err, const char *why, struct cs_bytes body)
@@ -258,7 +272,8 @@ static void enclave_signed(void *context, enum cs_err err, const char *why, stru
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
 		err = gateway_enclave_reply(gateway, arena, body,
-					    &caisson__wire__sign_transaction_reply__descriptor, &message);
+					    &caisson__wire__sign_transaction_reply__descriptor,
+					    &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__SignTransactionReply *reply =
 			(const Caisson__Wire__SignTransactionReply *)message;
@@ -284,9 +299,11 @@ static void on_sign(void *ctx, struct adapter_tx *adapter_tx, const struct adapt
 		uint8_t *raw = NULL;
 		size_t raw_size = 0;
 		struct cs_hash hash;
-		err = gateway_journal_submission(gateway->journal, tx->row.n, &row, &gateway->scratch, &data);
+		err = gateway_journal_submission(gateway->journal, tx->row.n, &row,
+						 &gateway->scratch, &data);
 		if (err == CS_OK)
-			err = gateway_sign_operator(tx->chain, &tx->row, data, terms, &raw, &raw_size, &hash);
+			err = gateway_sign_operator(tx->chain, &tx->row, data, terms, &raw,
+						    &raw_size, &hash);
 		if (err == CS_OK)
 			store_attempt(tx, raw, raw_size, &hash);
 	} else {
@@ -333,7 +350,8 @@ static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, con
 	struct gateway *gateway = tx->chain->gateway;
 	struct gateway_message messages[CS_BATCH_MAX];
 	size_t count = 0;
-	CS_TRY(gateway_journal_of_submission(gateway->journal, tx->row.n, messages, CS_BATCH_MAX, &count));
+	CS_TRY(gateway_journal_of_submission(gateway->journal, tx->row.n, messages, CS_BATCH_MAX,
+					     &count));
 	for (size_t i = 0; i < count; i++) {
 		struct gateway_message *message = &messages[i];
 		message->submission = 0;
@@ -379,7 +397,8 @@ static enum cs_err write_report(void *context)
 		tx->row.gas_price_wei = report->gas_price_wei;
 		CS_TRY(gateway_journal_save_submission(journal, &tx->row, report->why));
 		if (report->state == ADAPTER_TX_INCLUDED)
-			return CS_OK; /* its events tell what it did; until it is settled it may do it elsewhere */
+			return CS_OK; /* its events tell what it did; until it is settled it may do
+					 it elsewhere */
 		return write_released(tx, CS_ERR_REVERTED,
 				      report->succeeded ? "the transaction did nothing for it"
 							: "the transaction reverted");
@@ -397,14 +416,16 @@ static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
 	struct gateway_statement statement;
 	if (err != CS_ERR_WRONG_EPOCH && err != CS_ERR_WRONG_KEY && err != CS_ERR_NO_KEY)
 		return;
-	if (gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement) != CS_OK)
+	if (gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement) !=
+	    CS_OK)
 		return;
 	struct gateway_route *route = gateway_route_of(tx->chain, &statement.statement.signer);
 	if (route)
 		gateway_key_forget(route, statement.statement.epoch);
 }
 
-static void on_report(void *ctx, struct adapter_tx *adapter_tx, const struct adapter_tx_report *report)
+static void on_report(void *ctx, struct adapter_tx *adapter_tx,
+		      const struct adapter_tx_report *report)
 {
 	struct gateway_tx *tx = ctx;
 	struct gateway *gateway = tx->chain->gateway;
@@ -418,14 +439,17 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx, const struct ada
 		return;
 	}
 	if (report->state == ADAPTER_TX_FAILED || report->state == ADAPTER_TX_STUCK) {
-		log_warn("tx.failed", LOG_TEXT("chain", tx->chain->config->id), LOG_U64("submission", tx->row.n),
-			 LOG_TEXT("state", adapter_tx_state_name(report->state)), LOG_ERR(report->err),
-			 LOG_TEXT("why", report->why));
+		log_warn("tx.failed", LOG_TEXT("chain", tx->chain->config->id),
+			 LOG_U64("submission", tx->row.n),
+			 LOG_TEXT("state", adapter_tx_state_name(report->state)),
+			 LOG_ERR(report->err), LOG_TEXT("why", report->why));
 		look_at_refusal(tx, report->err);
 	} else {
-		log_info("tx.report", LOG_TEXT("chain", tx->chain->config->id), LOG_U64("submission", tx->row.n),
-			 LOG_TEXT("state", adapter_tx_state_name(report->state)), LOG_HASH("hash", &report->hash),
-			 LOG_U64("height", report->block.height), LOG_BOOL("succeeded", report->succeeded),
+		log_info("tx.report", LOG_TEXT("chain", tx->chain->config->id),
+			 LOG_U64("submission", tx->row.n),
+			 LOG_TEXT("state", adapter_tx_state_name(report->state)),
+			 LOG_HASH("hash", &report->hash), LOG_U64("height", report->block.height),
+			 LOG_BOOL("succeeded", report->succeeded),
 			 LOG_U64("gas", report->gas_used));
 	}
 	enum cs_err err = gateway_write(gateway, write_report, &write);
@@ -437,8 +461,8 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx, const struct ada
 
 /* ---- handing over ---- */
 
-static enum cs_err take_resume(struct gateway_tx *tx, struct cs_arena *arena, struct adapter_tx_resume *resume,
-			       bool *has)
+static enum cs_err take_resume(struct gateway_tx *tx, struct cs_arena *arena,
+			       struct adapter_tx_resume *resume, bool *has)
 {
 	struct gateway_attempt attempts[ADAPTER_TX_ATTEMPTS_MAX];
 	size_t count = 0;
@@ -489,7 +513,8 @@ static enum cs_err write_refused(void *context)
 {
 	struct gateway_tx *tx = context;
 	tx->row.state = GATEWAY_SUBMISSION_FAILED;
-	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row, "refused by the adapter"));
+	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row,
+					       "refused by the adapter"));
 	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
 }
 
@@ -500,8 +525,8 @@ void gateway_submit_new(struct gateway_chain *chain)
 	size_t count = 0;
 	if (!chain->has_gas_account || chain->head_height == 0)
 		return;
-	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to, rows, OPEN_ROWS,
-					     &count) != CS_OK)
+	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to,
+					     rows, OPEN_ROWS, &count) != CS_OK)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		size_t mark = cs_arena_mark(&gateway->scratch);
@@ -512,8 +537,8 @@ void gateway_submit_new(struct gateway_chain *chain)
 		cs_arena_rewind(&gateway->scratch, mark);
 		if (err != CS_OK && !cs_err_may_retry(err)) {
 			/* One that can never be sent must not hold up the others. */
-			log_error("tx.refused", LOG_TEXT("chain", chain->config->id), LOG_U64("submission", rows[i]),
-				  LOG_ERR(err));
+			log_error("tx.refused", LOG_TEXT("chain", chain->config->id),
+				  LOG_U64("submission", rows[i]), LOG_ERR(err));
 			err = gateway_write(gateway, write_refused, tx);
 			if (err == CS_OK)
 				chain->resumed_to = rows[i];

@@ -45,7 +45,8 @@ static bool is_state(enum relay_state state)
 
 bool relay_may_move(enum relay_state state, enum relay_event event)
 {
-	return is_state(state) && event < RELAY_EVENT_END && moves[state][event] != RELAY_STATE_NONE;
+	return is_state(state) && event < RELAY_EVENT_END &&
+	       moves[state][event] != RELAY_STATE_NONE;
 }
 
 enum cs_err relay_move(enum relay_state *state, enum relay_event event)

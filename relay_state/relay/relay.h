@@ -1,5 +1,6 @@
-/* What may happen to one message, as tables: its states, the moves between them, and the eighteen steps that people see.
- * Knows nothing of chains, clocks or journals; whoever writes a state asks here first whether the move is legal. */
+/* What may happen to one message, as tables: its states, the moves between them, and the eighteen
+ * steps that people see. Knows nothing of chains, clocks or journals; whoever writes a state asks
+ * here first whether the move is legal. */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 

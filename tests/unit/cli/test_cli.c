@@ -1,12 +1,13 @@
-/* The program from outside: exit codes, output for people and for programs, what it writes and what it refuses. */
+/* The program from outside: exit codes, output for people and for programs, what it writes and what
+ * it refuses. */
+#include "core/sig.h"
+#include "gateway/envelope_json.h"
+#include "tests/unit/support.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "core/sig.h"
-#include "gateway/envelope_json.h"
-#include "tests/unit/support.h"
 
 static char folder[] = "/tmp/caisson-cli-XXXXXX";
 static char out[1 << 16];
@@ -28,16 +29,18 @@ static void write_file(const char *name, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Standard output goes to `out`, standard error nowhere. args: separated by spaces, without quotes. */
+/* Standard output goes to `out`, standard error nowhere. args: separated by spaces, without quotes.
+ */
 static int caisson(const char *args)
 {
 	char copy[1024];
-	char *argv[32] = {(char *)(uintptr_t)"caisson"};
+	char *argv[32] = {(char *)(uintptr_t) "caisson"};
 	char *save = NULL;
 	int pipes[2];
 	size_t n = 1;
 	snprintf(copy, sizeof(copy), "%s", args);
-	for (char *word = strtok_r(copy, " ", &save); word && n < CS_LEN(argv) - 1; word = strtok_r(NULL, " ", &save))
+	for (char *word = strtok_r(copy, " ", &save); word && n < CS_LEN(argv) - 1;
+	     word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
 	assert_int_equal(pipe(pipes), 0);
 	pid_t pid = fork();
@@ -65,25 +68,28 @@ static int caisson(const char *args)
 	return WEXITSTATUS(status);
 }
 
-static const char config_text[] = "name = \"a\"\n[api]\nkeys_file = \"api.keys\"\n"
-				  "[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
-				  "[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
-				  "[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
-				  "chains = [\"eip155:1903\"]\n";
+static const char config_text[] =
+	"name = \"a\"\n[api]\nkeys_file = \"api.keys\"\n"
+	"[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
+	"[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
+	"[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
+	"chains = [\"eip155:1903\"]\n";
 
 static int setup(void **state)
 {
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	write_file("c.toml", config_text);
-	write_file("bad.toml", "name = \"a\"\nnonsense = 1\n[[chains]]\nid = \"x\"\nrpc = [\"http://a\"]\n");
+	write_file("bad.toml",
+		   "name = \"a\"\nnonsense = 1\n[[chains]]\nid = \"x\"\nrpc = [\"http://a\"]\n");
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"c.toml", "bad.toml", "api.keys", "app.key", "seal",     "operator",
-					    "e.json", "k",	  "sample.toml"};
+	static const char *const names[] = {"c.toml",  "bad.toml", "api.keys",
+					    "app.key", "seal",     "operator",
+					    "e.json",  "k",        "sample.toml"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(names); i++)
 		unlink(in_folder(names[i]));
@@ -98,10 +104,12 @@ static void run_in_folder(char *args, size_t size, const char *format, const cha
 
 static void help_comes_from_one_table(void **state)
 {
-	static const char *const commands[] = {"up",	       "status",       "send",	       "transfer",     "messages",
-					       "watch",	       "retry",	       "close",	       "envelope",     "keys enclave",
-					       "keys create",  "keys list",    "keys revoke",  "config check", "config sample",
-					       "config reference", "verify",   "keygen"};
+	static const char *const commands[] = {
+		"up",          "status",       "send",          "transfer",
+		"messages",    "watch",        "retry",         "close",
+		"envelope",    "keys enclave", "keys create",   "keys list",
+		"keys revoke", "config check", "config sample", "config reference",
+		"verify",      "keygen"};
 	(void)state;
 	assert_int_equal(caisson("--help"), 0);
 	for (size_t i = 0; i < CS_LEN(commands); i++) {
@@ -120,12 +128,33 @@ static void help_comes_from_one_table(void **state)
 
 static void wrong_usage_is_2(void **state)
 {
-	static const char *const wrong[] = {
-		"", "nonsense", "keys", "keys nonsense", "status --nonsense", "status", "messages a b", "watch", "retry",
-		"send --to eip155:1:0x11", "send --payload 0x", "send --to a --payload 0x --text b", "transfer --to x",
-		"keys create x", "keys create x --scopes everything --config c", "keys list", "verify", "verify a --key 0x12",
-		"keygen", "keygen --seal-root a --operator b", "config check", "status --json=1", "send --to", "up",
-		"verify /nowhere/at/all", "config check /nowhere/at/all", "up /nowhere/at/all"};
+	static const char *const wrong[] = {"",
+					    "nonsense",
+					    "keys",
+					    "keys nonsense",
+					    "status --nonsense",
+					    "status",
+					    "messages a b",
+					    "watch",
+					    "retry",
+					    "send --to eip155:1:0x11",
+					    "send --payload 0x",
+					    "send --to a --payload 0x --text b",
+					    "transfer --to x",
+					    "keys create x",
+					    "keys create x --scopes everything --config c",
+					    "keys list",
+					    "verify",
+					    "verify a --key 0x12",
+					    "keygen",
+					    "keygen --seal-root a --operator b",
+					    "config check",
+					    "status --json=1",
+					    "send --to",
+					    "up",
+					    "verify /nowhere/at/all",
+					    "config check /nowhere/at/all",
+					    "up /nowhere/at/all"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(wrong); i++) {
 		int code = caisson(wrong[i]);
@@ -143,7 +172,8 @@ static void a_gateway_that_is_not_there_is_4(void **state)
 	assert_int_equal(fchmod(fileno(file), 0600), 0);
 	assert_true(fputs("a-key-of-enough-characters-000000\n", file) >= 0);
 	assert_int_equal(fclose(file), 0);
-	snprintf(args, sizeof(args), "status --url http://127.0.0.1:9 --key-file %s --json", in_folder("k"));
+	snprintf(args, sizeof(args), "status --url http://127.0.0.1:9 --key-file %s --json",
+		 in_folder("k"));
 	assert_int_equal(caisson(args), 4);
 	json_t *json = json_loads(out, 0, NULL);
 	assert_int_equal(json_integer_value(json_object_get(json, "exit")), 4);
@@ -192,8 +222,8 @@ static void keys_are_made_listed_and_revoked(void **state)
 	char args[300];
 	struct stat st;
 	(void)state;
-	snprintf(args, sizeof(args), "keys create app --scopes read,send --config %s --out %s", in_folder("c.toml"),
-		 in_folder("app.key"));
+	snprintf(args, sizeof(args), "keys create app --scopes read,send --config %s --out %s",
+		 in_folder("c.toml"), in_folder("app.key"));
 	assert_int_equal(caisson(args), 0);
 	assert_int_equal(stat(in_folder("app.key"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -205,7 +235,8 @@ static void keys_are_made_listed_and_revoked(void **state)
 	assert_int_equal(key.n, 65);
 	assert_null(memmem(kept.p, kept.n, key.p, 64));
 	assert_int_equal(caisson(args), 1); /* the name is taken */
-	snprintf(args, sizeof(args), "keys create b --scopes peer --config %s --json", in_folder("c.toml"));
+	snprintf(args, sizeof(args), "keys create b --scopes peer --config %s --json",
+		 in_folder("c.toml"));
 	assert_int_equal(caisson(args), 0);
 	assert_non_null(strstr(out, "\"key\""));
 	snprintf(args, sizeof(args), "keys list --config %s --json", in_folder("c.toml"));
@@ -258,8 +289,12 @@ static struct signed_ sign_sample(enum wire_domain domain)
 	struct cs_secret secret = {{0}};
 	struct cs_hash aux = {{0}};
 	struct cs_hash x;
-	struct wire_message message = {.sender = cs_bytes_str("s"), .recipient = cs_bytes_str("r"), .payload = cs_bytes_str("p")};
-	struct gateway_statement st = {.count = 3, .statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 2, .manifest_number = 5}};
+	struct wire_message message = {.sender = cs_bytes_str("s"),
+				       .recipient = cs_bytes_str("r"),
+				       .payload = cs_bytes_str("p")};
+	struct gateway_statement st = {
+		.count = 3,
+		.statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 2, .manifest_number = 5}};
 	struct cs_hash leaves[3];
 	struct wire_signed part = {.path_count = 0};
 	secret.b[31] = 7;
@@ -280,8 +315,8 @@ static struct signed_ sign_sample(enum wire_domain domain)
 	assert_int_equal(cs_schnorr_sign(sig, &st.signature, &secret, &digest, &aux), CS_OK);
 	assert_int_equal(cs_key_x(sig, &x, &secret), CS_OK);
 	part.path_count = wire_path(part.path, leaves, 3, 0);
-	result.envelope = json_pack("{s:o,s:o}", "statement", gateway_json_statement(&st, &part), "message",
-				    gateway_json_message(&message, &st.ids[0]));
+	result.envelope = json_pack("{s:o,s:o}", "statement", gateway_json_statement(&st, &part),
+				    "message", gateway_json_message(&message, &st.ids[0]));
 	memcpy(result.key, "0x", 2);
 	cs_hex(result.key + 2, CS_BYTES_OF(x.b));
 	cs_sig_free(sig);
@@ -292,7 +327,8 @@ static int verify(const json_t *envelope, const char *key)
 {
 	char args[300];
 	assert_int_equal(json_dump_file(envelope, in_folder("e.json"), 0), 0);
-	snprintf(args, sizeof(args), "verify %s --json%s%s", in_folder("e.json"), key ? " --key " : "", key ? key : "");
+	snprintf(args, sizeof(args), "verify %s --json%s%s", in_folder("e.json"),
+		 key ? " --key " : "", key ? key : "");
 	return caisson(args);
 }
 
@@ -300,7 +336,8 @@ static void an_envelope_verifies_offline(void **state)
 {
 	(void)state;
 	for (int insecure = 0; insecure <= 1; insecure++) {
-		struct signed_ s = sign_sample(insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
+		struct signed_ s =
+			sign_sample(insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
 		assert_int_equal(verify(s.envelope, s.key), 0);
 		json_t *json = json_loads(out, 0, NULL);
 		const json_t *message = json_object_get(json, "message");
@@ -318,7 +355,10 @@ static void what_does_not_verify_is_6(void **state)
 	(void)state;
 	struct signed_ s = sign_sample(WIRE_DOMAIN_SECURE);
 	assert_int_equal(verify(s.envelope, NULL), 6); /* no key to compare with */
-	assert_int_equal(verify(s.envelope, "0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"), 6);
+	assert_int_equal(
+		verify(s.envelope,
+		       "0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"),
+		6);
 	json_t *changed = json_deep_copy(s.envelope);
 	json_object_set_new(json_object_get(changed, "statement"), "epoch", json_integer(3));
 	assert_int_equal(verify(changed, s.key), 6);

@@ -1,9 +1,10 @@
-/* The configuration is read whole: what is wrong is named by its path, all of it at once; and what of it meets the manifest. */
-#include <sys/stat.h>
-#include <unistd.h>
-
+/* The configuration is read whole: what is wrong is named by its path, all of it at once; and what
+ * of it meets the manifest. */
 #include "gateway/config.h"
 #include "tests/unit/support.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/caisson-config-XXXXXX";
 static char path[64];
@@ -13,7 +14,8 @@ static const char good[] =
 	"[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
 	"[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:8545\"]\n"
 	"bridge = \"0x1111111111111111111111111111111111111111\"\n"
-	"[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9000\"\napi_key_file = \"b.key\"\nchains = [\"eip155:1903\"]\n"
+	"[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9000\"\napi_key_file = "
+	"\"b.key\"\nchains = [\"eip155:1903\"]\n"
 	"[[routes]]\nfrom = \"eip155:1903\"\nto = \"eip155:31337\"\nexpire = \"absence\"\n";
 
 static int make_folder(void **state)
@@ -81,28 +83,36 @@ static void the_manifest_is_hashed_as_it_was_signed(void **state)
 	struct cs_why why;
 	char hex[65];
 	(void)state;
-	const json_t *facts = read_json(CS_VECTORS "/manifest/facts.json");
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why), CS_OK);
+	json_t *facts = read_json(CS_VECTORS "/manifest/facts.json");
+	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why),
+			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "first_hash")));
 	cs_hex(hex, CS_BYTES_OF(manifest.chains[0].identity.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "identity")));
 	assert_true(manifest.insecure_host_time);
 	assert_true(gateway_manifest_lists(&manifest.chains[0], &manifest.chains[1].identity));
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why), CS_OK);
+	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why),
+			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "second_hash")));
+	json_decref(facts);
 }
 
 static void a_broken_manifest_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "{}", "{\"manifest\":1}", "[]", "{\"manifest\":{}}",
+	static const char *const bad[] = {"",
+					  "{}",
+					  "{\"manifest\":1}",
+					  "[]",
+					  "{\"manifest\":{}}",
 					  "{\"manifest\":{\"name\":\"x\",\"number\":1}} "};
 	struct gateway_manifest manifest = {.number = 77};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		struct cs_why why = {{0}};
-		assert_int_not_equal(gateway_manifest_read(&manifest, cs_bytes_str(bad[i]), &why), CS_OK);
+		assert_int_not_equal(gateway_manifest_read(&manifest, cs_bytes_str(bad[i]), &why),
+				     CS_OK);
 		assert_int_equal(manifest.number, 77);
 	}
 }
@@ -120,17 +130,21 @@ static void every_error_is_named_by_its_path(void **state)
 		{"name = \"a\"\n", "name = \"a\"\nnonsense = 1\n", "nonsense"},
 		{"name = \"a\"\n", "name = \"b\"\n", "peers[0].name"},
 		{"name = \"a\"\n", "name = \"a\"\n[api]\nport = 99999\n", "api.port"},
-		{"name = \"a\"\n", "name = \"a\"\n[api]\nport = 80\nevents_port = 80\n", "api.events_port"},
+		{"name = \"a\"\n", "name = \"a\"\n[api]\nport = 80\nevents_port = 80\n",
+		 "api.events_port"},
 		{"name = \"a\"\n", "name = \"a\"\n[log]\nlevel = \"loud\"\n", "log.level"},
 		{"name = \"a\"\n", "name = \"a\"\n[relay]\nbatch_max = 65\n", "relay.batch_max"},
-		{"name = \"a\"\n", "name = \"a\"\n[relay]\nretry_min_ms = 5000\nretry_max_ms = 100\n", "relay.retry_max_ms"},
+		{"name = \"a\"\n",
+		 "name = \"a\"\n[relay]\nretry_min_ms = 5000\nretry_max_ms = 100\n",
+		 "relay.retry_max_ms"},
 		{"id = \"eip155:31337\"", "id = \"cosmos:hub\"", "chains[0].id"},
 		{"id = \"eip155:31337\"", "id = \"eip155:4\"", "chains[0].id"},
 		{"http://127.0.0.1:8545", "ftp://x", "chains[0].rpc"},
 		{"bridge = \"0x11", "bridge = \"0xzz", "chains[0].bridge"},
 		{"url = \"http://127.0.0.1:9000\"\n", "", "peers[0].url"},
 		{"[\"eip155:1903\"]", "[\"eip155:5\"]", "peers[0].chains[0]"},
-		{"[\"eip155:1903\"]", "[\"eip155:5\"]", "chains[0].id"}, /* its remote is served by nobody */
+		{"[\"eip155:1903\"]", "[\"eip155:5\"]",
+		 "chains[0].id"}, /* its remote is served by nobody */
 		{"expire = \"absence\"", "expire = \"never\"", "routes[0].expire"},
 		{"from = \"eip155:1903\"", "from = \"eip155:9\"", "routes[0].from"},
 		{"to = \"eip155:31337\"", "to = \"eip155:1903\"", "routes[0].to"},
@@ -142,7 +156,8 @@ static void every_error_is_named_by_its_path(void **state)
 		struct gateway_config config;
 		const char *at = strstr(good, table[i].from);
 		assert_non_null(at);
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, table[i].to, at + strlen(table[i].from));
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, table[i].to,
+			 at + strlen(table[i].from));
 		assert_int_equal(load(&config, text), CS_ERR_INVALID);
 		if (!complains(&config, table[i].path))
 			fail_msg("case %zu: no complaint names %s", i, table[i].path);
@@ -154,11 +169,14 @@ static void all_errors_are_found_in_one_pass(void **state)
 {
 	struct gateway_config config;
 	(void)state;
-	assert_int_equal(load(&config, "name = 3\n[api]\nport = -1\n[[chains]]\nid = \"x\"\nrpc = []\n"), CS_ERR_INVALID);
-	assert_true(complains(&config, "name") && complains(&config, "api.port") && complains(&config, "chains[0].id") &&
-		    complains(&config, "chains[0].rpc"));
+	assert_int_equal(
+		load(&config, "name = 3\n[api]\nport = -1\n[[chains]]\nid = \"x\"\nrpc = []\n"),
+		CS_ERR_INVALID);
+	assert_true(complains(&config, "name") && complains(&config, "api.port") &&
+		    complains(&config, "chains[0].id") && complains(&config, "chains[0].rpc"));
 	gateway_config_free(&config);
-	assert_int_equal(gateway_config_load(&config, "/nowhere/at/all.toml", true), CS_ERR_INVALID);
+	assert_int_equal(gateway_config_load(&config, "/nowhere/at/all.toml", true),
+			 CS_ERR_INVALID);
 	assert_int_equal(host_config_error_count(config.file), 1);
 	gateway_config_free(&config);
 }

@@ -1,5 +1,5 @@
-/* Envelopes as JSON: what is written is read back to the same bytes; the published vectors keep their identifiers; what is not
- * exactly of the form is refused by name. */
+/* Envelopes as JSON: what is written is read back to the same bytes; the published vectors keep
+ * their identifiers; what is not exactly of the form is refused by name. */
 #include "gateway/envelope_json.h"
 #include "tests/unit/support.h"
 
@@ -15,7 +15,8 @@ static int setup(void **state)
 
 static json_t *vector_message(const json_t *vector)
 {
-	static const char *const same[] = {"source", "destination", "closer", "refund_to", "sender", "recipient", "payload"};
+	static const char *const same[] = {"source", "destination", "closer", "refund_to",
+					   "sender", "recipient",   "payload"};
 	static const char *const numbers[] = {"sequence", "deadline", "min_gas_limit"};
 	json_t *json = json_object();
 	for (size_t i = 0; i < CS_LEN(same); i++)
@@ -23,7 +24,8 @@ static json_t *vector_message(const json_t *vector)
 	for (size_t i = 0; i < CS_LEN(numbers); i++) {
 		const char *text = json_string_value(json_object_get(vector, numbers[i]));
 		unsigned long long value = strtoull(text, NULL, 10);
-		/* 64-bit extremes cannot be in a journal: the contract's bounds keep them off the chain. */
+		/* 64-bit extremes cannot be in a journal: the contract's bounds keep them off the
+		 * chain. */
 		if (value > INT64_MAX) {
 			json_decref(json);
 			return NULL;
@@ -37,7 +39,8 @@ static json_t *vector_message(const json_t *vector)
 
 static void vectors_keep_their_identifiers(void **state)
 {
-	const json_t *vectors = json_object_get(read_json(CS_VECTORS "/envelope/messages.json"), "messages");
+	json_t *file = read_json(CS_VECTORS "/envelope/messages.json");
+	const json_t *vectors = json_object_get(file, "messages");
 	size_t taken = 0;
 	(void)state;
 	for (size_t i = 0; i < json_array_size(vectors); i++) {
@@ -57,12 +60,16 @@ static void vectors_keep_their_identifiers(void **state)
 		taken++;
 	}
 	assert_true(taken > 0);
+	json_decref(file);
 }
 
 static json_t *sample(void)
 {
-	const json_t *vectors = json_object_get(read_json(CS_VECTORS "/envelope/messages.json"), "messages");
-	return vector_message(json_array_get(vectors, 0));
+	json_t *file = read_json(CS_VECTORS "/envelope/messages.json");
+	const json_t *vectors = json_object_get(file, "messages");
+	json_t *message = vector_message(json_array_get(vectors, 0));
+	json_decref(file);
+	return message;
 }
 
 struct bad {
@@ -77,7 +84,8 @@ static void messages_of_another_form_are_refused(void **state)
 		{"source", NULL, CS_ERR_MISSING_FIELD},
 		{"source", "5", CS_ERR_MALFORMED},
 		{"source", "\"0x1234\"", CS_ERR_MALFORMED},
-		{"source", "\"6722c041cccae7b4e39b0efaae452273279ac919cb93a472b35497dc4f91ec7e\"", CS_ERR_MALFORMED},
+		{"source", "\"6722c041cccae7b4e39b0efaae452273279ac919cb93a472b35497dc4f91ec7e\"",
+		 CS_ERR_MALFORMED},
 		{"sequence", "\"1\"", CS_ERR_MALFORMED},
 		{"sequence", "-1", CS_ERR_MALFORMED},
 		{"sequence", "1.5", CS_ERR_MALFORMED},
@@ -96,12 +104,14 @@ static void messages_of_another_form_are_refused(void **state)
 		struct cs_why why = {{0}};
 		json_t *json = sample();
 		if (table[i].value)
-			json_object_set_new(json, table[i].name, json_loads(table[i].value, JSON_DECODE_ANY, NULL));
+			json_object_set_new(json, table[i].name,
+					    json_loads(table[i].value, JSON_DECODE_ANY, NULL));
 		else
 			json_object_del(json, table[i].name);
 		enum cs_err err = gateway_json_read_message(json, &arena, &message, &why);
 		if (err != table[i].err)
-			fail_msg("case %zu: %s instead of %s", i, cs_err_name(err), cs_err_name(table[i].err));
+			fail_msg("case %zu: %s instead of %s", i, cs_err_name(err),
+				 cs_err_name(table[i].err));
 		assert_true(strlen(why.text) > 0);
 		json_decref(json);
 	}
@@ -128,7 +138,8 @@ static void a_payload_has_a_bound(void **state)
 
 static void statements_come_back(void **state)
 {
-	struct gateway_statement st = {.statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 4, .manifest_number = 9}};
+	struct gateway_statement st = {
+		.statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 4, .manifest_number = 9}};
 	struct gateway_statement got;
 	struct wire_signed part = {.path_count = 3};
 	struct wire_signed path = {0};

@@ -1,8 +1,9 @@
-/* The journal: rows come back as they went in, after a restart too; illegal moves and repeated keys change nothing. */
-#include <unistd.h>
-
+/* The journal: rows come back as they went in, after a restart too; illegal moves and repeated keys
+ * change nothing. */
 #include "gateway/journal_feed.h"
 #include "tests/unit/support.h"
+
+#include <unistd.h>
 
 struct fixture {
 	struct gateway_journal *journal;
@@ -110,8 +111,10 @@ static enum cs_err add_body(struct fixture *f, void *context)
 
 static enum cs_err add(struct fixture *f, struct gateway_message *m)
 {
-	struct add context = {m, {.sender = cs_bytes_str("sender"), .recipient = cs_bytes_str("recipient"),
-				  .payload = cs_bytes_str(m->sequence == 2 ? "" : "payload")}};
+	struct add context = {m,
+			      {.sender = cs_bytes_str("sender"),
+			       .recipient = cs_bytes_str("recipient"),
+			       .payload = cs_bytes_str(m->sequence == 2 ? "" : "payload")}};
 	return write_(f, add_body, &context);
 }
 
@@ -149,7 +152,8 @@ static void messages_come_back_after_a_restart(void **state)
 		struct gateway_message want = sample(n, RELAY_SOURCE);
 		struct gateway_message got;
 		struct wire_message content;
-		assert_int_equal(gateway_journal_find(f->journal, &want.id, RELAY_SOURCE, &got), CS_OK);
+		assert_int_equal(gateway_journal_find(f->journal, &want.id, RELAY_SOURCE, &got),
+				 CS_OK);
 		assert_int_equal(got.state, RELAY_OBSERVED);
 		assert_int_equal(got.sequence, n);
 		assert_int_equal(got.finality, n);
@@ -157,7 +161,8 @@ static void messages_come_back_after_a_restart(void **state)
 		assert_true(cs_hash_is_zero(&got.closer));
 		assert_int_equal(got.log_index, 4);
 		cs_arena_rewind(&f->arena, 0);
-		assert_int_equal(gateway_journal_content(f->journal, &got, &f->arena, &content), CS_OK);
+		assert_int_equal(gateway_journal_content(f->journal, &got, &f->arena, &content),
+				 CS_OK);
 		assert_true(cs_bytes_eq(content.sender, cs_bytes_str("sender")));
 		assert_int_equal(content.payload.n, n == 2 ? 0 : 7);
 		assert_true(cs_hash_eq(&content.head.source, &want.chain));
@@ -165,7 +170,8 @@ static void messages_come_back_after_a_restart(void **state)
 	}
 	struct gateway_message got;
 	struct cs_hash none = a_hash(9, 9);
-	assert_int_equal(gateway_journal_find(f->journal, &none, RELAY_SOURCE, &got), CS_ERR_NOT_FOUND);
+	assert_int_equal(gateway_journal_find(f->journal, &none, RELAY_SOURCE, &got),
+			 CS_ERR_NOT_FOUND);
 }
 
 static void one_message_has_one_row_a_side(void **state)
@@ -178,7 +184,8 @@ static void one_message_has_one_row_a_side(void **state)
 	assert_int_equal(add(f, &a), CS_ERR_DUPLICATE);
 	struct gateway_message list[8];
 	size_t count = 0;
-	assert_int_equal(gateway_journal_list(f->journal, RELAY_STATE_NONE, 0, list, 8, &count), CS_OK);
+	assert_int_equal(gateway_journal_list(f->journal, RELAY_STATE_NONE, 0, list, 8, &count),
+			 CS_OK);
 	assert_int_equal(count, 2);
 	assert_int_equal(list[0].side, RELAY_DESTINATION);
 	assert_int_equal(list[0].state, RELAY_SIGNED);
@@ -223,16 +230,27 @@ static void work_is_picked_by_time_height_and_route(void **state)
 	}
 	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 30}, rows), 3);
 	assert_int_equal(rows[0].sequence, 1);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 30, .newest_first = true}, rows), 3);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 30, .newest_first = true}, rows),
+			 3);
 	assert_int_equal(rows[0].sequence, 3);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &other}, rows), 0);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &remote}, rows), 5);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &other}, rows),
+			 0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .remote = &remote}, rows),
+			 5);
 	/* height + finality is 102, 104, 106, … */
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .height_max = 104}, rows), 2);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1899999999}, rows), 0);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1900000000}, rows), 5);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_min = 1900000000}, rows), 0);
-	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .wish_retry = true}, rows), 0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .height_max = 104}, rows),
+			 2);
+	assert_int_equal(
+		pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1899999999}, rows),
+		0);
+	assert_int_equal(
+		pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_max = 1900000000}, rows),
+		5);
+	assert_int_equal(
+		pick(f, &(struct gateway_pick){.due_ms = 1000, .deadline_min = 1900000000}, rows),
+		0);
+	assert_int_equal(pick(f, &(struct gateway_pick){.due_ms = 1000, .wish_retry = true}, rows),
+			 0);
 }
 
 static enum cs_err statement_body(struct fixture *f, void *context)
@@ -243,8 +261,9 @@ static enum cs_err statement_body(struct fixture *f, void *context)
 static void statements_are_kept_once(void **state)
 {
 	struct fixture *f = *state;
-	struct gateway_statement st = {.statement = {.kind = WIRE_KIND_OUTCOME, .epoch = 3, .manifest_number = 7},
-				       .count = 2};
+	struct gateway_statement st = {
+		.statement = {.kind = WIRE_KIND_OUTCOME, .epoch = 3, .manifest_number = 7},
+		.count = 2};
 	st.statement.signer = a_hash(1, 1);
 	st.signature.rx = a_hash(2, 2);
 	st.signature.s = a_hash(3, 3);
@@ -269,7 +288,8 @@ static enum cs_err submission_body(struct fixture *f, void *context)
 	static const uint8_t raw[] = {1, 2, 3};
 	struct gateway_submission *sub = context;
 	CS_TRY(gateway_journal_add_submission(f->journal, sub, cs_bytes_str("data")));
-	struct gateway_attempt attempt = {.submission = sub->n, .nonce = 5, .max_fee_wei = 9, .raw = CS_BYTES_OF(raw)};
+	struct gateway_attempt attempt = {
+		.submission = sub->n, .nonce = 5, .max_fee_wei = 9, .raw = CS_BYTES_OF(raw)};
 	CS_TRY(gateway_journal_add_attempt(f->journal, &attempt));
 	attempt.attempt = 1;
 	attempt.max_fee_wei = 12;
@@ -285,7 +305,8 @@ static enum cs_err settle_body(struct fixture *f, void *context)
 static void submissions_stay_open_until_they_are_settled(void **state)
 {
 	struct fixture *f = *state;
-	struct gateway_submission sub = {.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER, .count = 2, .gas_limit = 500000};
+	struct gateway_submission sub = {
+		.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER, .count = 2, .gas_limit = 500000};
 	struct gateway_submission got;
 	struct gateway_attempt attempts[4];
 	struct cs_bytes data;
@@ -293,17 +314,23 @@ static void submissions_stay_open_until_they_are_settled(void **state)
 	size_t count = 0;
 	assert_int_equal(write_(f, submission_body, &sub), CS_OK);
 	reopen(f);
-	assert_int_equal(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count), CS_OK);
+	assert_int_equal(
+		gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count),
+		CS_OK);
 	assert_int_equal(count, 1);
-	assert_int_equal(gateway_journal_submission(f->journal, rows[0], &got, &f->arena, &data), CS_OK);
+	assert_int_equal(gateway_journal_submission(f->journal, rows[0], &got, &f->arena, &data),
+			 CS_OK);
 	assert_int_equal(got.kind, GATEWAY_DELIVER);
 	assert_true(cs_bytes_eq(data, cs_bytes_str("data")));
-	assert_int_equal(gateway_journal_attempts(f->journal, got.n, &f->arena, attempts, 4, &count), CS_OK);
+	assert_int_equal(
+		gateway_journal_attempts(f->journal, got.n, &f->arena, attempts, 4, &count), CS_OK);
 	assert_int_equal(count, 2);
 	assert_true(attempts[1].cancel && attempts[1].max_fee_wei == 12 && attempts[0].raw.n == 3);
 	got.state = GATEWAY_SUBMISSION_SETTLED;
 	assert_int_equal(write_(f, settle_body, &got), CS_OK);
-	assert_int_equal(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count), CS_OK);
+	assert_int_equal(
+		gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count),
+		CS_OK);
 	assert_int_equal(count, 0);
 }
 
@@ -384,10 +411,12 @@ static void events_have_one_ascending_cursor(void **state)
 	assert_int_equal(move(f, &m, RELAY_ON_REACH_FINALITY), CS_OK);
 	assert_int_equal(move(f, &m, RELAY_ON_VERIFY), CS_OK);
 	assert_int_equal(move(f, &m, RELAY_ON_VERIFY), CS_ERR_CONFLICT);
-	assert_int_equal(gateway_journal_events(f->journal, 0, 100, count_event, &count, &last), CS_OK);
+	assert_int_equal(gateway_journal_events(f->journal, 0, 100, count_event, &count, &last),
+			 CS_OK);
 	assert_int_equal(count, 3);
 	uint64_t from = last;
-	assert_int_equal(gateway_journal_events(f->journal, from, 100, count_event, &count, &last), CS_OK);
+	assert_int_equal(gateway_journal_events(f->journal, from, 100, count_event, &count, &last),
+			 CS_OK);
 	assert_true(count == 3 && last == from);
 	assert_int_equal(write_(f, prune_body, NULL), CS_OK);
 	assert_int_equal(gateway_journal_events_span(f->journal, &first, &last), CS_OK);
@@ -402,7 +431,8 @@ struct idem {
 static enum cs_err remember_body(struct fixture *f, void *context)
 {
 	struct idem *idem = context;
-	return gateway_journal_remember(f->journal, "app", idem->key, &idem->body, 202, "{\"a\":1}");
+	return gateway_journal_remember(f->journal, "app", idem->key, &idem->body, 202,
+					"{\"a\":1}");
 }
 
 static void an_idempotency_key_belongs_to_one_body(void **state)
@@ -412,16 +442,21 @@ static void an_idempotency_key_belongs_to_one_body(void **state)
 	struct cs_hash other = a_hash(1, 2);
 	const char *text = NULL;
 	int status = 0;
-	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena, &status, &text),
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena,
+						    &status, &text),
 			 CS_ERR_NOT_FOUND);
 	assert_int_equal(write_(f, remember_body, &idem), CS_OK);
 	assert_int_equal(write_(f, remember_body, &idem), CS_ERR_DUPLICATE);
-	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena, &status, &text), CS_OK);
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &idem.body, &f->arena,
+						    &status, &text),
+			 CS_OK);
 	assert_int_equal(status, 202);
 	assert_string_equal(text, "{\"a\":1}");
-	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &other, &f->arena, &status, &text),
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app", "k1", &other, &f->arena,
+						    &status, &text),
 			 CS_ERR_CONFLICT);
-	assert_int_equal(gateway_journal_idempotent(f->journal, "app2", "k1", &idem.body, &f->arena, &status, &text),
+	assert_int_equal(gateway_journal_idempotent(f->journal, "app2", "k1", &idem.body, &f->arena,
+						    &status, &text),
 			 CS_ERR_NOT_FOUND);
 }
 
@@ -444,18 +479,21 @@ static enum cs_err link_body(struct fixture *f, void *context)
 static void a_request_is_matched_once_by_its_payload(void **state)
 {
 	struct fixture *f = *state;
-	struct gateway_request a = {.id = "ra", .mode = "prepare", .chain = a_hash(0xc0, 1), .payload = a_hash(5, 5)};
+	struct gateway_request a = {
+		.id = "ra", .mode = "prepare", .chain = a_hash(0xc0, 1), .payload = a_hash(5, 5)};
 	struct gateway_request b = a;
 	struct gateway_request got;
 	struct cs_hash tx = a_hash(7, 7);
 	snprintf(b.id, sizeof(b.id), "rb");
 	assert_int_equal(write_(f, request_body, &a), CS_OK);
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
-	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got), CS_OK);
+	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
+			 CS_OK);
 	assert_string_equal(got.id, "ra");
 	struct link link = {got.n, 17};
 	assert_int_equal(write_(f, link_body, &link), CS_OK);
-	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got), CS_OK);
+	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
+			 CS_OK);
 	assert_string_equal(got.id, "rb");
 	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
 	assert_int_equal(got.message, 17);

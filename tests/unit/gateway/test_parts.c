@@ -1,5 +1,5 @@
-/* Aligned parts of a batch: whatever is wanted is covered exactly once, each part folds to the root by its path, and nothing
- * costs more than it may. */
+/* Aligned parts of a batch: whatever is wanted is covered exactly once, each part folds to the root
+ * by its path, and nothing costs more than it may. */
 #include "gateway/gateway.h"
 #include "tests/unit/support.h"
 
@@ -33,7 +33,8 @@ static void every_leaf_and_the_whole_fold_to_the_root(void **unused)
 {
 	(void)unused;
 	for (uint32_t count = 1; count <= CS_BATCH_MAX; count++) {
-		struct gateway_statement st = statement_of(count, count % 2 ? WIRE_KIND_MESSAGE : WIRE_KIND_OUTCOME);
+		struct gateway_statement st =
+			statement_of(count, count % 2 ? WIRE_KIND_MESSAGE : WIRE_KIND_OUTCOME);
 		assert_int_equal(gateway_statement_check(&st), CS_OK);
 		for (uint32_t i = 0; i < count; i++)
 			check_part(&st, &(struct gateway_part){i, 1});
@@ -70,7 +71,8 @@ static void random_wishes_are_covered_exactly(void **unused)
 		for (size_t k = 0; k < made; k++) {
 			uint64_t sum = 50;
 			check_part(&st, &parts[k]);
-			for (uint32_t i = parts[k].first; i < parts[k].first + parts[k].count; i++) {
+			for (uint32_t i = parts[k].first; i < parts[k].first + parts[k].count;
+			     i++) {
 				assert_true(wanted[i] && !covered[i]);
 				assert_true(!alone[i] || parts[k].count == 1);
 				covered[i] = true;
@@ -117,7 +119,8 @@ static void gas_grows_with_what_is_carried(void **unused)
 {
 	(void)unused;
 	assert_true(gateway_gas(GATEWAY_DELIVER, 200000, 0) > 200000);
-	assert_true(gateway_gas(GATEWAY_DELIVER, 200000, 16384) > gateway_gas(GATEWAY_DELIVER, 200000, 0) + 16384u * 16);
+	assert_true(gateway_gas(GATEWAY_DELIVER, 200000, 16384) >
+		    gateway_gas(GATEWAY_DELIVER, 200000, 0) + 16384u * 16);
 	/* A limit that cannot be: more than any block, without wrapping. */
 	assert_true(gateway_gas(GATEWAY_DELIVER, UINT64_MAX, 0) > 1000000000u);
 }

@@ -1,10 +1,11 @@
-/* The REST API of a gateway whose chain and enclave do not answer: what is asked wrongly is refused as problem+json before
- * anything is asked of them; what a peer pushes is taken, or passed over; nothing is lost by bad input. */
-#include <sys/stat.h>
-#include <unistd.h>
-
+/* The REST API of a gateway whose chain and enclave do not answer: what is asked wrongly is refused
+ * as problem+json before anything is asked of them; what a peer pushes is taken, or passed over;
+ * nothing is lost by bad input. */
 #include "gateway/gateway.h"
 #include "tests/unit/support.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define WAIT_MS 10000
 #define ID "0x0000000000000000000000000000000000000000000000000000000000000001"
@@ -52,12 +53,14 @@ static int start(void **state)
 	write_file("api.keys", text);
 	write_file("b.key", "some-other-key-of-our-peer-000000\n");
 	/* Port 9 answers nobody. */
-	write_file("c.toml", "name = \"a\"\n[log]\nlevel = \"error\"\n[api]\nport = 0\nevents_port = 0\n"
-			     "[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
-			     "[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
-			     "bridge = \"0x1111111111111111111111111111111111111111\"\n"
-			     "[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
-			     "chains = [\"eip155:1903\"]\n");
+	write_file(
+		"c.toml",
+		"name = \"a\"\n[log]\nlevel = \"error\"\n[api]\nport = 0\nevents_port = 0\n"
+		"[enclave]\nmanifests = [\"" CS_VECTORS "/manifest/first.json\"]\n"
+		"[[chains]]\nid = \"eip155:31337\"\nrpc = [\"http://127.0.0.1:9\"]\n"
+		"bridge = \"0x1111111111111111111111111111111111111111\"\n"
+		"[[peers]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\napi_key_file = \"b.key\"\n"
+		"chains = [\"eip155:1903\"]\n");
 	snprintf(path, sizeof(path), "%s/c.toml", folder);
 	loop = host_loop_new();
 	assert_int_equal(gateway_start(&gateway, loop, path), CS_OK);
@@ -70,8 +73,9 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-	static const char *const names[] = {"api.keys",	      "b.key",	        "c.toml",        "journal.db",
-					    "journal.db-wal", "journal.db-shm", "journal.db.lock", "journal.db-lock"};
+	static const char *const names[] = {"api.keys",        "b.key",          "c.toml",
+					    "journal.db",      "journal.db-wal", "journal.db-shm",
+					    "journal.db.lock", "journal.db-lock"};
 	(void)state;
 	host_http_client_free(client);
 	gateway_stop(&gateway);
@@ -113,7 +117,8 @@ static struct answer call(const char *method, const char *path, const char *key,
 	char authorization[128];
 	snprintf(url, sizeof(url), "%s%s", base, path);
 	snprintf(authorization, sizeof(authorization), "Bearer %s", key ? key : "");
-	struct host_http_request request = {.method = method, .url = url, .body = body ? cs_bytes_str(body) : CS_BYTES_NONE};
+	struct host_http_request request = {
+		.method = method, .url = url, .body = body ? cs_bytes_str(body) : CS_BYTES_NONE};
 	if (key)
 		request.headers[0] = (struct host_http_header){"Authorization", authorization};
 	assert_int_equal(host_http_send(client, NULL, &request, on_done, &answer), CS_OK);
@@ -127,7 +132,8 @@ static void refused(struct answer answer, int status, const char *code, const ch
 	const char *detail = json_string_value(json_object_get(answer.body, "detail"));
 	const char *said = json_string_value(json_object_get(answer.body, "code"));
 	if (answer.status != status || !said || strcmp(said, code) != 0)
-		fail_msg("%d %s (%s) instead of %d %s", answer.status, said ? said : "?", detail ? detail : "", status, code);
+		fail_msg("%d %s (%s) instead of %d %s", answer.status, said ? said : "?",
+			 detail ? detail : "", status, code);
 	assert_string_equal(answer.type, "application/problem+json");
 	if (part && (!detail || !strstr(detail, part)))
 		fail_msg("\"%s\" does not name %s", detail ? detail : "", part);
@@ -138,11 +144,13 @@ static void keys_and_scopes_are_asked_for(void **state)
 {
 	(void)state;
 	refused(call("GET", "/v1/messages", NULL, NULL), 401, "unauthorized", NULL);
-	refused(call("GET", "/v1/messages", "no-such-key-000000000000000000000", NULL), 401, "unauthorized", NULL);
+	refused(call("GET", "/v1/messages", "no-such-key-000000000000000000000", NULL), 401,
+		"unauthorized", NULL);
 	refused(call("POST", "/v1/messages", read_key, "{}"), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden", NULL);
-	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403, "forbidden", "peer");
+	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403,
+		"forbidden", "peer");
 	refused(call("GET", "/v1/messages", peer_key, NULL), 403, "forbidden", NULL);
 	refused(call("GET", "/v1/nothing", all_key, NULL), 404, "not-found", NULL);
 }
@@ -172,7 +180,8 @@ static void messages_are_looked_up_strictly(void **state)
 	refused(call("GET", "/v1/messages/" ID, read_key, NULL), 404, "not-found", NULL);
 	refused(call("GET", "/v1/messages/0x12", read_key, NULL), 400, "malformed", "id");
 	refused(call("GET", "/v1/messages/rnothing", read_key, NULL), 404, "not-found", NULL);
-	refused(call("GET", "/v1/messages?state=delivering", read_key, NULL), 400, "invalid", "state");
+	refused(call("GET", "/v1/messages?state=delivering", read_key, NULL), 400, "invalid",
+		"state");
 	refused(call("GET", "/v1/messages?limit=0", read_key, NULL), 400, "invalid", "limit");
 	refused(call("GET", "/v1/messages?limit=9999", read_key, NULL), 400, "invalid", "limit");
 	refused(call("GET", "/v1/messages?before=-3", read_key, NULL), 400, "invalid", "before");
@@ -200,51 +209,69 @@ static void bad_messages_are_refused(void **state)
 		{"{\"mode\":\"prepare\",\"mode\":\"prepare\"}", 400, "malformed", NULL},
 		{"{}", 400, "invalid", "mode"},
 		{"{\"mode\":\"free\"," TO "}", 400, "invalid", "mode"},
-		{"{\"mode\":\"sponsored\"," TO ",\"payload\":\"0x\"}", 501, "unsupported", "operator"},
+		{"{\"mode\":\"sponsored\"," TO ",\"payload\":\"0x\"}", 501, "unsupported",
+		 "operator"},
 		{"{\"mode\":\"prepare\",\"payload\":\"0x\"}", 400, "malformed", "to"},
 		{"{\"mode\":\"prepare\",\"to\":5,\"payload\":\"0x\"}", 400, "malformed", "to"},
-		{"{\"mode\":\"prepare\",\"to\":\"eip155:1903:0x22\",\"payload\":\"0x\"}", 400, "malformed", "to"},
-		{"{\"mode\":\"prepare\",\"to\":\"eip155:5:0x2222222222222222222222222222222222222222\",\"payload\":\"0x\"}", 403,
-		 "not-in-manifest", "to"},
+		{"{\"mode\":\"prepare\",\"to\":\"eip155:1903:0x22\",\"payload\":\"0x\"}", 400,
+		 "malformed", "to"},
+		{"{\"mode\":\"prepare\",\"to\":\"eip155:5:"
+		 "0x2222222222222222222222222222222222222222\",\"payload\":\"0x\"}",
+		 403, "not-in-manifest", "to"},
 		{"{\"mode\":\"prepare\"," TO "}", 400, "missing-field", "payload"},
 		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x1\"}", 400, "malformed", "payload"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"surprise\":1}", 400, "unknown-field", "surprise"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from\":\"me\"}", 400, "malformed", "from"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from_chain\":\"eip155:1903\"}", 404, "not-found",
-		 "from_chain"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":[]}", 400, "malformed", "attributes"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"colour\":1}}", 400, "unknown-field", "colour"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"deadline\":\"soon\"}}", 400, "malformed",
-		 "deadline"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"finality\":255}}", 400, "overflow",
-		 "finality"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"closer\":\"0x12\"}}", 400, "malformed",
-		 "closer"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"surprise\":1}", 400,
+		 "unknown-field", "surprise"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from\":\"me\"}", 400,
+		 "malformed", "from"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"from_chain\":\"eip155:1903\"}",
+		 404, "not-found", "from_chain"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":[]}", 400,
+		 "malformed", "attributes"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\",\"attributes\":{\"colour\":1}}",
+		 400, "unknown-field", "colour"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"payload\":\"0x\",\"attributes\":{\"deadline\":\"soon\"}}",
+		 400, "malformed", "deadline"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"payload\":\"0x\",\"attributes\":{\"finality\":255}}",
+		 400, "overflow", "finality"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"payload\":\"0x\",\"attributes\":{\"closer\":\"0x12\"}}",
+		 400, "malformed", "closer"},
 	};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(table); i++)
-		refused(call("POST", "/v1/messages", all_key, table[i].body), table[i].status, table[i].code, table[i].part);
+		refused(call("POST", "/v1/messages", all_key, table[i].body), table[i].status,
+			table[i].code, table[i].part);
 }
 
 static void bad_transfers_are_refused(void **state)
 {
 	static const struct bad table[] = {
 		{"{\"mode\":\"prepare\"," TO "}", 400, "missing-field", "token"},
-		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\"}", 400, "malformed",
-		 "amount"},
-		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":5}", 400,
-		 "malformed", "amount"},
-		{"{\"mode\":\"prepare\"," TO ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":\"-5\"}", 400,
-		 "malformed", "amount"},
-		{"{\"mode\":\"prepare\"," TO ",\"token\":\"gold\",\"amount\":\"5\"}", 400, "malformed", "token"},
-		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\"}", 400, "unknown-field", "payload"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"token\":\"0x3333333333333333333333333333333333333333\"}",
+		 400, "malformed", "amount"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":5}",
+		 400, "malformed", "amount"},
+		{"{\"mode\":\"prepare\"," TO
+		 ",\"token\":\"0x3333333333333333333333333333333333333333\",\"amount\":\"-5\"}",
+		 400, "malformed", "amount"},
+		{"{\"mode\":\"prepare\"," TO ",\"token\":\"gold\",\"amount\":\"5\"}", 400,
+		 "malformed", "token"},
+		{"{\"mode\":\"prepare\"," TO ",\"payload\":\"0x\"}", 400, "unknown-field",
+		 "payload"},
 	};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(table); i++)
-		refused(call("POST", "/v1/transfers", all_key, table[i].body), table[i].status, table[i].code, table[i].part);
+		refused(call("POST", "/v1/transfers", all_key, table[i].body), table[i].status,
+			table[i].code, table[i].part);
 }
 
-/* The server answers before it has read everything: a client that goes on writing may only see the connection end. */
+/* The server answers before it has read everything: a client that goes on writing may only see the
+ * connection end. */
 static void an_oversized_body_is_refused(void **state)
 {
 	static char body[7u * 1024 * 1024];
@@ -268,8 +295,12 @@ static json_t *statement_json(const struct gateway_statement *st)
 static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
 {
 	const struct gateway_manifest *manifest = &gateway.config.manifest;
-	struct gateway_statement st = {.count = 1, .statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 1, .manifest_number = 1}};
-	struct wire_message message = {.sender = cs_bytes_str("s"), .recipient = cs_bytes_str("r"), .payload = CS_BYTES_NONE};
+	struct gateway_statement st = {
+		.count = 1,
+		.statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 1, .manifest_number = 1}};
+	struct wire_message message = {.sender = cs_bytes_str("s"),
+				       .recipient = cs_bytes_str("r"),
+				       .payload = CS_BYTES_NONE};
 	struct cs_hash leaves[CS_BATCH_MAX];
 	message.head.source = manifest->chains[1].identity;
 	message.head.destination = manifest->chains[0].identity;
@@ -283,14 +314,15 @@ static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
 	gateway_leaves(leaves, &st);
 	st.statement.root = wire_root(leaves, 1);
 	st.statement.root.b[0] ^= wrong_root;
-	return json_pack("{s:I,s:s,s:o,s:[o]}", "n", (json_int_t)n, "kind", "messages", "statement", statement_json(&st),
-			 "messages", gateway_json_message(&message, &st.ids[0]));
+	return json_pack("{s:I,s:s,s:o,s:[o]}", "n", (json_int_t)n, "kind", "messages", "statement",
+			 statement_json(&st), "messages",
+			 gateway_json_message(&message, &st.ids[0]));
 }
 
 static json_int_t push(json_t *items, uint64_t after)
 {
-	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", "0123456789abcdef0123456789abcdef", "after", (json_int_t)after,
-				 "items", items);
+	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", "0123456789abcdef0123456789abcdef",
+				 "after", (json_int_t)after, "items", items);
 	char *text = json_dumps(body, 0);
 	struct answer answer = call("POST", "/v1/peer/envelopes", peer_key, text);
 	assert_int_equal(answer.status, 200);
@@ -305,27 +337,36 @@ static size_t rows(void)
 {
 	struct gateway_message list[32];
 	size_t count = 0;
-	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_STATE_NONE, 0, list, 32, &count), CS_OK);
+	assert_int_equal(
+		gateway_journal_list(gateway.journal, RELAY_STATE_NONE, 0, list, 32, &count),
+		CS_OK);
 	return count;
 }
 
 static void a_peer_is_taken_once_and_in_order(void **state)
 {
 	(void)state;
-	assert_int_equal(push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0), 4);
+	assert_int_equal(
+		push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0),
+		4);
 	assert_int_equal(rows(), 2);
 	/* The same push again, as after a lost answer. */
-	assert_int_equal(push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0), 4);
+	assert_int_equal(
+		push(json_pack("[o,o]", envelope_item(3, 1, false), envelope_item(4, 2, false)), 0),
+		4);
 	assert_int_equal(rows(), 2);
 	/* What is wrong is passed over and holds up nothing behind it. */
-	json_t *items = json_pack("[o,{s:i,s:s},{s:i,s:s,s:s},o]", envelope_item(5, 3, true), "n", 6, "kind", "surprise", "n",
-				  7, "kind", "note", "id", "0x12", envelope_item(8, 4, false));
+	json_t *items = json_pack("[o,{s:i,s:s},{s:i,s:s,s:s},o]", envelope_item(5, 3, true), "n",
+				  6, "kind", "surprise", "n", 7, "kind", "note", "id", "0x12",
+				  envelope_item(8, 4, false));
 	assert_int_equal(push(items, 4), 8);
 	assert_int_equal(rows(), 3);
-	refused(call("POST", "/v1/peer/envelopes", peer_key, "{\"instance\":\"x\",\"after\":0,\"items\":[]}"), 400,
-		"malformed", NULL);
+	refused(call("POST", "/v1/peer/envelopes", peer_key,
+		     "{\"instance\":\"x\",\"after\":0,\"items\":[]}"),
+		400, "malformed", NULL);
 	refused(call("POST", "/v1/peer/envelopes", peer_key, "not json"), 400, "malformed", NULL);
-	refused(call("GET", "/v1/peer/envelopes?after=x", peer_key, NULL), 400, "malformed", "after");
+	refused(call("GET", "/v1/peer/envelopes?after=x", peer_key, NULL), 400, "malformed",
+		"after");
 	struct answer answer = call("GET", "/v1/peer/envelopes?after=0&instance=", peer_key, NULL);
 	assert_int_equal(answer.status, 200);
 	json_decref(answer.body);
@@ -339,7 +380,8 @@ static void what_came_is_shown_with_its_steps(void **state)
 	char hex[65];
 	(void)state;
 	assert_int_equal(push(json_pack("[o]", envelope_item(20, 9, false)), 8), 20);
-	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_SIGNED, 0, list, 1, &count), CS_OK);
+	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_SIGNED, 0, list, 1, &count),
+			 CS_OK);
 	assert_int_equal(count, 1);
 	cs_hex(hex, CS_BYTES_OF(list[0].id.b));
 	snprintf(path, sizeof(path), "/v1/messages/0x%s", hex);

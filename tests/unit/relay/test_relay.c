@@ -1,11 +1,15 @@
-/* Every pair of state and event is tried: what the list below allows must move exactly there, everything else must refuse
- * and leave the state as it was. The list is written out by hand, beside the table, so that a change of one shows. */
+/* Every pair of state and event is tried: what the list below allows must move exactly there,
+ * everything else must refuse and leave the state as it was. The list is written out by hand,
+ * beside the table, so that a change of one shows. */
 #include "relay_state/relay/relay.h"
 
+/* cmocka.h needs the first three before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+/* clang-format on */
 
 struct legal {
 	enum relay_state from;
@@ -84,7 +88,8 @@ static void delivered_and_refunded_exclude_each_other(void **unused)
 	assert_false(relay_may_move(RELAY_INCLUDED, RELAY_ON_BEGIN_REFUND));
 }
 
-/* From each side's first state every other state but the source's own can be reached, and an end from every state. */
+/* From each side's first state every other state but the source's own can be reached, and an end
+ * from every state. */
 static void every_state_reaches_an_end(void **unused)
 {
 	(void)unused;
@@ -110,7 +115,8 @@ static void names_are_unique_and_parse(void **unused)
 	(void)unused;
 	for (unsigned i = RELAY_STATE_NONE + 1; i < RELAY_STATE_END; i++) {
 		enum relay_state state = RELAY_STATE_NONE;
-		assert_int_equal(relay_state_parse(&state, relay_state_name((enum relay_state)i)), CS_OK);
+		assert_int_equal(relay_state_parse(&state, relay_state_name((enum relay_state)i)),
+				 CS_OK);
 		assert_int_equal(state, i);
 		assert_non_null(relay_state_sentence((enum relay_state)i));
 	}
