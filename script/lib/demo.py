@@ -331,12 +331,21 @@ class Demo:
 
 
 def keep(demo: Demo) -> None:
-    first = demo.gateways[0]
-    print("\nEverything stays up until Ctrl-C.")
+    first, home, abroad = demo.gateways[0], *demo.sides
+    key = first.folder / "demo.key"
+    print("\nEverything stays up until Ctrl-C.\n")
     for gateway, side in zip(demo.gateways, demo.sides):
-        print(f"  {side.chain.caip2}: chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}  key {gateway.folder / 'demo.key'}")
-    last = demo.cases[-1].message_id if demo.cases else ""
-    print(f"\n  curl -s -H \"Authorization: Bearer $(cat {first.folder / 'demo.key'})\" {first.url}/v1/messages/{last}\n", flush=True)
+        print(f"  {side.chain.caip2:<13} chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}")
+    to = demo.account(1, abroad.friend.lower())
+    body = json.dumps({"to": to, "amount": str(UNIT), "mode": "sponsored"})
+    print(f"""
+One token from the operator's account on chain 1 to chain 2, by curl or on the command line:
+
+  curl -s -H "Authorization: Bearer $(cat {key})" -d '{body}' {first.url}/v1/transfers
+
+  export CAISSON_URL={first.url} CAISSON_API_KEY_FILE={key}
+  {demo.world.build / "bin" / "caisson"} transfer --to {to} --amount {UNIT} --mode sponsored --watch
+""", flush=True)
     while True:
         signal.pause()
 

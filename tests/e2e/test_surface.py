@@ -1,24 +1,27 @@
-"""What people and peers touch, between two real chains: the command line, the event stream, a peer that is down, keys that are
-repeated, a reorganisation, a message that nobody can deliver, and one process that serves both chains."""
+"""What people and programs touch: the command line, REST, the event stream, between two running gateways."""
 from __future__ import annotations
 
+import hashlib
 import json
-import time
+import os
+import re
+import subprocess
 
 import pytest
 import websocket
 
 from lib import abi, deploy
 from lib.rpc import wait_for
-from lib.world import Gateway, World, wait_time, write_secret
+from lib.world import ApiError, World
 
-END_S = 90
-SEND_GAS = 400_000
+UNIT = 10**18
+END_TIMEOUT_S = 90
+EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO = 2, 3, 4, 6
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with World(tmp_path_factory.mktemp("surface"), "anvil", expire=("tombstone", "absence")) as w:
+    with World(tmp_path_factory.mktemp("surface"), "anvil", block_time=0.5) as w:
         yield w
 
 
@@ -26,251 +29,248 @@ def account(side: deploy.Side, address: str) -> str:
     return f"{side.chain.caip2}:{address.lower()}"
 
 
-def send(world: World, payload: bytes = b"surface", attributes=(), source: int = 0, recipient: str | None = None) -> str:
-    """A message by the application's own transaction; its id."""
-    side, other = world.sides[source], world.sides[1 - source]
-    to = deploy.erc7930(other.chain.chain_id, recipient or other.app.address)
-    receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
-    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
-
-
-def ends(gateway: Gateway, message_id: str, state: str = "finalized") -> dict:
-    found = wait_for(lambda: (m := gateway.message(message_id)) and m["state"] in ("finalized", "refunded") and m, END_S,
-                     f"the end of {message_id} ({gateway.log})", 0.1)
-    assert found["state"] == state, found
-    return found
+@pytest.fixture(scope="module")
+def transfer(world):
+    """One sponsored transfer of the command line, watched to its end: (completed process, messageId)."""
+    home, abroad = world.sides
+    run = world.gateways[0].caisson("transfer", "--to", account(abroad, abroad.friend), "--amount", str(3 * UNIT), "--mode",
+                                    "sponsored", "--watch", "--json", timeout_s=END_TIMEOUT_S)
+    assert run.returncode == 0, run.stderr + run.stdout
+    message = world.gateways[0].get("/v1/messages", state="finalized")["messages"][0]
+    return run, message["id"]
 
 
 # ---- the command line ----
 
-def test_send_and_watch(world):
-    run = world.gateways[0].caisson("send", "--to", account(world.sides[1], world.sides[1].app.address), "--text", "by hand",
-                                    "--watch", timeout_s=END_S)
-    assert run.returncode == 0, run.stderr
-    lines = run.stdout.splitlines()
-    assert [int(line.split()[0]) for line in lines[:-1]] == list(range(1, 19))
-    assert lines[-1].endswith("finalized")
-    assert world.sides[1].app.read("lastPayload") == b"by hand"
+def test_transfer_arrived(world, transfer):
+    _, abroad = world.sides
+    assert abroad.token.read("balanceOf", abroad.friend) == 3 * UNIT
+    _, message_id = transfer
+    steps = world.gateways[0].message(message_id)["steps"]
+    assert [s["n"] for s in steps] == list(range(1, 19))
+    assert all("t_ms" in s for s in steps), [s for s in steps if "t_ms" not in s]
 
 
-def test_a_sponsored_transfer_approves_first(world):
-    side, other = world.sides
+def test_json_output_is_json(transfer):
+    run, message_id = transfer
+    decoder, text, documents = json.JSONDecoder(), run.stdout.strip(), []
+    while text:
+        document, end = decoder.raw_decode(text)
+        documents.append(document)
+        text = text[end:].lstrip()
+    assert message_id in json.dumps(documents)
+
+
+def test_status_messages_keys(world, transfer):
     gateway = world.gateways[0]
-    side.token.write(side.owner, "mint", gateway.operator, 10**18)
-    run = gateway.caisson("transfer", "--to", account(other, other.friend), "--amount", str(10**17), "--watch", "--json", timeout_s=END_S)
-    assert run.returncode == 0, run.stderr
-    message = json.loads(run.stdout)
-    assert message["state"] == "finalized" and message["outcome"] == "delivered"
-    assert other.token.read("balanceOf", other.friend) >= 10**17
-
-
-def test_a_transfer_that_dies_is_exit_6(world):
-    side, other = world.sides
-    gateway = world.gateways[0]
-    side.token.write(side.owner, "mint", gateway.operator, 10**18)
-    before = side.token.read("balanceOf", gateway.operator)
-    run = gateway.caisson("transfer", "--to", account(other, other.bridge.address), "--amount", "5", "--deadline-in", "8", "--watch",
-                          timeout_s=END_S)
-    assert run.returncode == 6, run.stdout + run.stderr
-    assert side.token.read("balanceOf", gateway.operator) == before
-
-
-def test_status_messages_and_verify(world):
-    gateway = world.gateways[0]
-    message_id = send(world)
-    ends(gateway, message_id)
     status = gateway.caisson("status", "--json")
-    assert status.returncode == 0 and json.loads(status.stdout)["ready"]
-    assert "finalized" in gateway.caisson("status").stdout
-    assert message_id in gateway.caisson("messages", "--state", "finalized", "--limit", "200").stdout
-    assert "delivery_included" in gateway.caisson("messages", message_id).stdout
-    envelope = gateway.caisson("envelope", message_id)
-    path = gateway.folder / "envelope.json"
-    path.write_text(envelope.stdout)
-    key = world.enclave_key(gateway)["public_key"]
-    other = world.enclave_key(world.gateways[1])["public_key"]
-    good = gateway.caisson("verify", str(path), "--manifest", str(world.manifest), "--json")
-    result = json.loads(good.stdout)
-    # The envelope holds our key; of the outcome's key the other enclave tells.
-    assert result["message"]["verifies"] and result["message"]["insecure"] and result["message"]["in_manifest"]
-    envelope_json = json.loads(envelope.stdout)
-    for name in ("outcome_statement", "outcome"):
-        del envelope_json[name]
-    path.write_text(json.dumps(envelope_json))
-    assert gateway.caisson("verify", str(path), "--key", key).returncode == 0
-    assert gateway.caisson("verify", str(path), "--key", other).returncode == 6
-    assert gateway.caisson("retry", message_id).returncode == 3
-    assert gateway.caisson("messages", "0x" + "00" * 32).returncode == 3
-    keys = json.loads(gateway.caisson("keys", "enclave", "--json").stdout)
-    assert keys["keys"][0]["public_key"] == key and keys["evidence_digest"].startswith("0x")
+    assert status.returncode == 0 and json.loads(status.stdout)["ready"] is True
+    listed = gateway.caisson("messages")
+    assert listed.returncode == 0 and transfer[1][:10] in listed.stdout
+    shown = gateway.caisson("messages", transfer[1])
+    assert shown.returncode == 0 and "finalization" in shown.stdout
+    keys = gateway.caisson("keys", "enclave", "--json")
+    assert keys.returncode == 0 and world.enclave_key(gateway)["public_key"] in keys.stdout
+
+
+def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, tmp_path):
+    """Each gateway tells its own enclave's keys; the outcome was signed by the other one."""
+    first, second = world.gateways
+    documents = []
+    for gateway in world.gateways:
+        run = gateway.caisson("envelope", transfer[1])
+        assert run.returncode == 0, run.stderr
+        documents.append(json.loads(run.stdout))
+    good = {**documents[0], "keys": documents[0]["keys"] + documents[1]["keys"]}
+    forged = json.loads(json.dumps(good))
+    s = forged["statement"]["s"]
+    forged["statement"]["s"] = s[:-1] + ("0" if s[-1] != "0" else "1")
+    other = json.loads(json.dumps(good))
+    other["message"]["deadline"] += 1
+    other["message"].pop("id", None)
+    for document, code in ((good, 0), (documents[0], EXIT_NO), (forged, EXIT_NO), (other, EXIT_NO)):
+        file = tmp_path / "envelope.json"
+        file.write_text(json.dumps(document))
+        run = first.caisson("verify", str(file))
+        assert run.returncode == code, run.stdout + run.stderr
+    file.write_text(json.dumps(good))
+    assert "INSECURE" in first.caisson("verify", str(file)).stdout
+
+
+def test_exit_codes(world):
+    gateway = world.gateways[0]
+    assert gateway.caisson("no-such-command").returncode == EXIT_USAGE
+    assert gateway.caisson("transfer", "--nonsense").returncode == EXIT_USAGE
+    assert gateway.caisson("messages", "0x" + "00" * 32).returncode == EXIT_REFUSED
+    assert gateway.caisson("status", "--url", "http://127.0.0.1:1").returncode == EXIT_NO_GATEWAY
+
+
+def test_config_check(world, tmp_path):
+    gateway = world.gateways[0]
+    assert gateway.caisson("config", "check", str(gateway.config)).returncode == 0
+    text = gateway.config.read_text().replace("block_time_ms = 500", "block_time_ms = \"soon\"").replace("[relay]", "[relay]\nhurry = true")
+    bad = gateway.folder / "bad.toml"
+    bad.write_text(text)
+    run = gateway.caisson("config", "check", str(bad))
+    assert run.returncode == EXIT_USAGE
+    assert "chains[0].block_time_ms" in run.stderr + run.stdout and "relay.hurry" in run.stderr + run.stdout
+
+
+def test_no_secret_in_logs_or_arguments(world):
+    for gateway in world.gateways:
+        text = gateway.log.read_text()
+        seal = (gateway.folder / "seal.root").read_text().strip()
+        for secret in (gateway.key, gateway.peer_key, seal, f"{gateway.operator_secret:064x}"):
+            assert secret not in text
+            for pid in gateway.pids().values():
+                with open(f"/proc/{pid}/cmdline", "rb") as arguments:
+                    assert secret.encode() not in arguments.read()
+
+
+# ---- REST ----
+
+def problem(world, method: str, path: str, body=None, status: int = 400, **more):
+    got, reply = world.gateways[0].request(method, path, body, **more)
+    assert got == status, (got, reply)
+    assert reply["type"].startswith("urn:caisson:error:") and reply["status"] == status and reply["title"]
+    return reply
+
+
+def test_keys_and_scopes(world):
+    assert world.gateways[0].request("GET", "/v1/messages", key="not-a-key-of-this-gateway-at-all")[0] == 401
+    assert world.gateways[0].request("GET", "/v1/messages", key=world.gateways[0].peer_key)[0] == 403
+    assert world.gateways[0].request("GET", "/healthz", key="whatever-key-there-is")[0] == 200
+
+
+def test_an_api_key_from_the_command_line(world):
+    gateway = world.gateways[1]
+    made = gateway.caisson("keys", "create", "reader", "--scopes", "read", "--config", str(gateway.config), "--json")
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["key"]
+    assert hashlib.sha256(key.encode()).hexdigest() in (gateway.folder / "api.keys").read_text()
+    wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 200, 10, "the new key")
+    assert gateway.request("POST", "/v1/messages", {}, key=key)[0] == 403
+    assert gateway.caisson("keys", "revoke", "reader", "--config", str(gateway.config)).returncode == 0
+    wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 401, 10, "the end of the key")
+
+
+@pytest.mark.parametrize("body, what", [
+    ({"payload": "0x00", "mode": "sponsored"}, "to"),
+    ({"to": "eip155:31338:0x12", "payload": "0x00", "mode": "sponsored"}, "to"),
+    ({"to": "eip155:5:0x" + "11" * 20, "payload": "0x00", "mode": "sponsored"}, "to"),
+    ({"to": "eip155:31338:0x" + "11" * 20, "payload": "0x0", "mode": "sponsored"}, "payload"),
+    ({"to": "eip155:31338:0x" + "11" * 20, "payload": "zz", "mode": "sponsored"}, "payload"),
+    ({"to": "eip155:31338:0x" + "11" * 20, "payload": "0x00", "mode": "free"}, "mode"),
+    ({"to": "eip155:31338:0x" + "11" * 20, "payload": "0x00", "mode": "sponsored", "extra": 1}, "extra"),
+    ({"to": "eip155:31338:0x" + "11" * 20, "payload": "0x00", "mode": "sponsored", "attributes": {"deadline": "soon"}}, "deadline"),
+])
+def test_bad_bodies_name_the_field(world, body, what):
+    got, reply = world.gateways[0].request("POST", "/v1/messages", body)
+    assert 400 <= got < 500 and what in reply["detail"], reply
+
+
+def test_not_json_and_not_there(world):
+    problem(world, "GET", "/v1/messages/0x" + "00" * 32, status=404)
+    problem(world, "GET", "/v1/messages/hello")
+    problem(world, "GET", "/v1/messages?limit=1000")
+    problem(world, "POST", "/v1/messages/0x" + "00" * 32 + "/retry", {}, status=404)
+
+
+def test_a_finalized_message_is_neither_retried_nor_closed(world, transfer):
+    for verb in ("retry", "close"):
+        problem(world, "POST", f"/v1/messages/{transfer[1]}/{verb}", {}, status=409)
+
+
+def test_idempotency_key(world):
+    gateway, (_, abroad) = world.gateways[0], world.sides
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x" + b"once".hex(), "mode": "prepare"}
+    first = gateway.post("/v1/messages", body, **{"Idempotency-Key": "k-1"})
+    assert gateway.post("/v1/messages", body, **{"Idempotency-Key": "k-1"}) == first
+    with pytest.raises(ApiError) as refused:
+        gateway.post("/v1/messages", {**body, "payload": "0x00"}, **{"Idempotency-Key": "k-1"})
+    assert refused.value.status == 409
+
+
+def test_what_a_contract_would_refuse_is_refused_before(world):
+    _, abroad = world.sides
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x00", "mode": "sponsored", "attributes": {"deadline": 1}}
+    got, reply = world.gateways[0].request("POST", "/v1/messages", body)
+    assert 400 <= got < 500, reply
+
+
+def test_metrics_and_health(world, transfer):
+    gateway = world.gateways[0]
+    status, text = gateway.request("GET", "/metrics")
+    assert status == 200
+    assert re.search(r"^# TYPE caisson_\w+ ", text, re.M)
+    assert gateway.get("/healthz") == {"ready": True}
+    chain = gateway.get("/v1/chains")["chains"][0]
+    assert chain["finality"] == "insecure_dev_head" and chain["insecure"] is True and chain["final"] > 0
 
 
 # ---- events ----
 
-class Stream:
-    def __init__(self, gateway: Gateway, cursor: int | None = None):
-        url = gateway.events_url + ("" if cursor is None else f"?cursor={cursor}")
-        self.socket = websocket.create_connection(url, timeout=30, header=[f"Authorization: Bearer {gateway.key}"])
-
-    def until(self, done) -> list[dict]:
-        events = []
-        while not events or not done(events[-1]):
-            events.append(json.loads(self.socket.recv()))
-        return events
-
-    def close(self):
-        self.socket.close()
+def listen(gateway, cursor: int | None = None, key: str | None = None) -> websocket.WebSocket:
+    url = gateway.events_url + (f"?cursor={cursor}" if cursor is not None else "")
+    return websocket.create_connection(url, header=[f"Authorization: Bearer {key or gateway.key}"], timeout=30)
 
 
-def test_events_resume_without_gap_or_repetition(world):
-    gateway = world.gateways[0]
-    cursor = gateway.get("/v1/status")["event_cursor"]
-    live = Stream(gateway, cursor)
-    message_id = send(world, b"events")
-    whole = live.until(lambda e: e.get("id") == message_id and e["state"] == "finalized" and e["side"] == "source")
-    live.close()
-    cursors = [e["cursor"] for e in whole]
-    assert cursors == sorted(set(cursors)) and cursors[0] > cursor
-    states = [e["state"] for e in whole if e.get("id") == message_id and e["side"] == "source"]
-    assert states[:4] == ["observed", "final", "verified", "signed"] and states[-1] == "finalized"
-    middle = cursors[len(cursors) // 2]
-    again = Stream(gateway, middle)
-    rest = again.until(lambda e: e["cursor"] >= cursors[-1])
+def test_events_resume_without_a_gap(world, transfer):
+    gateway, message_id = world.gateways[0], transfer[1]
+    stream = listen(gateway, 0)
+    seen = []
+    while not seen or seen[-1].get("state") != "finalized" or seen[-1].get("id") != message_id:
+        seen.append(json.loads(stream.recv()))
+    stream.close()
+    cursors = [e["cursor"] for e in seen]
+    assert cursors == sorted(set(cursors))
+    states = [e["state"] for e in seen if e.get("id") == message_id and e["side"] == "source"]
+    assert states[0] == "observed" and states[-1] == "finalized"
+    middle = len(seen) // 2
+    again = listen(gateway, cursors[middle])
+    rest = [json.loads(again.recv()) for _ in seen[middle + 1:]]
     again.close()
-    assert [e["cursor"] for e in rest] == [c for c in cursors if c > middle]
+    assert rest == seen[middle + 1:]
 
 
-def test_a_stream_wants_a_key_and_a_cursor_that_exists(world):
-    gateway = world.gateways[0]
-    for url, key in ((gateway.events_url, "nobody-knows-this-key-000000000000"), (gateway.events_url + "?cursor=999999999", gateway.key),
-                     (gateway.events_url + "?cursor=x", gateway.key), (gateway.events_url + "/more", gateway.key)):
-        with pytest.raises(websocket.WebSocketBadStatusException):
-            websocket.create_connection(url, timeout=10, header=[f"Authorization: Bearer {key}"])
+def test_live_events(world):
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    stream = listen(gateway)
+    receipt = home.gateway.write(home.user, "sendMessage", deploy.erc7930(abroad.chain.chain_id, abroad.app.address), b"live", [])
+    message_id = abi.to_hex(home.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+    event = {}
+    while event.get("state") != "finalized" or event.get("id") != message_id:
+        event = json.loads(stream.recv())
+    stream.close()
+    assert abroad.app.read("lastPayload") == b"live"
 
 
-# ---- repeated requests ----
-
-def test_an_idempotency_key_sends_once(world):
-    gateway, other = world.gateways[0], world.sides[1]
-    body = {"to": account(other, other.app.address), "payload": "0x01", "mode": "sponsored"}
-    first = gateway.post("/v1/messages", body, **{"Idempotency-Key": "once"})
-    assert gateway.post("/v1/messages", body, **{"Idempotency-Key": "once"}) == first
-    status, problem = gateway.request("POST", "/v1/messages", {**body, "payload": "0x02"}, {"Idempotency-Key": "once"})
-    assert status == 409 and problem["code"] == "conflict"
-    ends(gateway, first["request_id"])
-    sent = [m for m in gateway.get("/v1/messages", limit=200)["messages"] if m.get("request_id") == first["request_id"]]
-    assert len(sent) == 1
+@pytest.mark.parametrize("cursor, key, status", [(None, "x" * 40, 401), (10**9, None, 409)])
+def test_events_refuse(world, cursor, key, status):
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        listen(world.gateways[0], cursor, key)
+    assert refused.value.status_code == status
 
 
-def test_what_the_contract_refuses_is_told_before_anything_is_sent(world):
-    gateway, other = world.gateways[0], world.sides[1]
-    body = {"to": account(other, other.app.address), "payload": "0x01", "mode": "sponsored", "attributes": {"deadline": 1}}
-    status, problem = gateway.request("POST", "/v1/messages", body)
-    assert status == 422 and problem["code"] == "reverted", problem["detail"]
+# ---- one side down ----
+
+def test_the_other_gateway_was_down(world):
+    """Envelopes wait in the outbox and arrive when the peer is back."""
+    home, abroad = world.sides
+    second = world.gateways[1]
+    second.stop()
+    receipt = home.gateway.write(home.user, "sendMessage", deploy.erc7930(abroad.chain.chain_id, abroad.app.address), b"waited", [])
+    message_id = abi.to_hex(home.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+    wait_for(lambda: world.gateways[0].message(message_id)["state"] == "signed", 30, "the signed envelope")
+    second.start()
+    wait_for(second.healthy, 60, "the second gateway")
+    wait_for(lambda: world.gateways[0].message(message_id)["state"] == "finalized", END_TIMEOUT_S, "the end", 0.2)
+    assert abroad.app.read("lastPayload") == b"waited"
 
 
-# ---- either side may be down ----
-
-def test_a_peer_that_is_down_misses_nothing(world):
-    source, destination = world.gateways
-    destination.stop()
-    first = send(world, b"while you were out 1")
-    wait_for(lambda: (m := source.message(first)) and m["state"] == "signed", END_S, "the signature")
-    second = send(world, b"while you were out 2")
-    wait_for(lambda: (m := source.message(second)) and m["state"] == "signed", END_S, "the signature")
-    destination.start()
-    wait_for(destination.healthy, 60, f"health ({destination.log})", 0.1)
-    for message_id in (first, second):
-        ends(source, message_id)
-        ends(destination, message_id)
-
-
-def test_a_source_that_is_down_gets_its_outcomes(world):
-    source, destination = world.gateways
-    message_id = send(world, b"the source goes")
-    wait_for(lambda: destination.message(message_id), END_S, "the envelope")
-    source.stop()
-    wait_for(lambda: (m := destination.message(message_id)) and m["state"] == "outcome_verified", END_S, "the outcome")
-    source.start()
-    wait_for(source.healthy, 60, f"health ({source.log})", 0.1)
-    ends(source, message_id)
-
-
-# ---- what the chain takes back ----
-
-def test_an_event_that_is_reorganised_away_and_comes_again(world):
-    side, gateway = world.sides[0], world.gateways[0]
-    message_id = send(world, b"reorganised")
-    wait_for(lambda: gateway.message(message_id), END_S, "the event")
-    block = gateway.message(message_id)["sent"]["block"]
-    if side.chain.rpc.block_number() - block > 1:
-        pytest.skip("the event was final before the test could take it back")
-    raw = side.chain.rpc.call("eth_getRawTransactionByHash", gateway.message(message_id)["sent"]["tx"])
-    depth = side.chain.rpc.block_number() - block + 1
-    side.chain.rpc.call("anvil_reorg", depth, [])
-    wait_for(lambda: gateway.message(message_id)["state"] == "abandoned", END_S, "that it vanished")
-    side.chain.rpc.call("eth_sendRawTransaction", raw)
-    assert ends(gateway, message_id)["sent"]["block"] != block
-
-
-# ---- one process, both chains ----
-
-class Single(World):
-    """The same world with one gateway for both chains."""
-
-    def start_gateways(self) -> None:
-        super().start_gateways()
-        for gateway in self.gateways:
-            gateway.stop()
-        first, second = self.gateways
-        tables = second.config.read_text().split("[[chains]]")[1].split("[[peers]]")[0]
-        head, rest = first.config.read_text().split("[[peers]]")
-        routes = "".join("[[routes]]" + r for r in rest.split("[[routes]]")[1:])
-        write_secret(first.folder / "operator2.key", f"{second.operator_secret:064x}\n")
-        tables = tables.replace('"operator.key"', '"operator2.key"')
-        first.config.write_text(f"{head}\n[[chains]]{tables}\n{routes}")
-        for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
-            (first.folder / name).unlink(missing_ok=True)
-        first.start()
-
-    def register_keys(self) -> None:
-        wait_for(lambda: len(self.keys()) == 2, 60, "keys of both chains", 0.2)
-        sent = []
-        for i, side in enumerate(self.sides):
-            other = self.sides[1 - i]
-            own, remote = self.keys()[side.chain.caip2], self.keys()[other.chain.caip2]
-            rpc = side.chain.rpc
-            sent.append((rpc, side.gateway.send(side.owner, "registerKey", other.identity, 1, abi.to_bytes(remote["public_key"]), b"\1" * 32,
-                                                abi.to_bytes(self.manifest_hash))))
-            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=10**20)))
-        for rpc, tx in sent:
-            rpc.wait_receipt(tx)
-
-    def keys(self) -> dict:
-        try:
-            return {k["chain"]: k for k in self.gateways[0].get("/v1/enclave").get("keys", [])}
-        except OSError:
-            return {}
-
-    def wait_ready(self) -> None:
-        wait_for(self.gateways[0].healthy, 60, f"health ({self.gateways[0].log})", 0.1)
-
-    def stop(self) -> None:
-        if self.gateways:
-            self.gateways[0].stop()
-        for chain in self.chains:
-            chain.stop()
-
-
-def test_one_process_serves_both_chains(tmp_path):
-    with Single(tmp_path, "anvil", expire=("tombstone", "absence")) as world:
-        gateway = world.gateways[0]
-        there, back = send(world, b"there"), send(world, b"back", source=1)
-        late = int(time.time()) + 3
-        dead = send(world, b"late", [deploy.attribute("deadline(uint64)", late)], source=1)
-        for message_id in (there, back):
-            found = ends(gateway, message_id)
-            assert found["side"] == "source" and all("t_ms" in s or s["n"] == 2 for s in found["steps"])
-            wait_for(lambda: gateway.get(f"/v1/messages/{message_id}", side="destination")["state"] == "finalized", 20, "the note")
-        wait_time(world.chains[0], late)
-        ends(gateway, dead, "refunded")
+def test_up_refuses_a_broken_configuration(world, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text("name = 7\n")
+    run = subprocess.run([world.build / "bin" / "caisson", "up", bad], capture_output=True, text=True, timeout=30, env=dict(os.environ))
+    assert run.returncode == EXIT_USAGE
+    assert "name" in run.stderr

@@ -329,6 +329,9 @@ class World:
                                                 remote["public_key"], other["evidence_digest"], self.manifest_hash)))
             sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI, gas=21000)))
             sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI, gas=21000)))
+        if self.apps:
+            home = self.sides[0]
+            sent.append((home.chain.rpc, home.token.send(home.owner, "mint", self.gateways[0].operator, deploy.SUPPLY)))
         for rpc, tx in sent:
             rpc.wait_receipt(tx)
         self.say("keys registered, gas accounts filled")
