@@ -238,6 +238,38 @@ def test_key_of_one_remote_is_no_key_of_another(world):
     world.deliver(mine)
 
 
+SENDERS = {
+    "of another remote": lambda world, other: world.remote.account(world.remote.app),
+    "of a chain that nobody registered": lambda world, other: v.eip155(6, other.app),
+    "of this chain": lambda world, other: world.account(world.user),
+    "with another version": lambda world, other: b"\0\2" + other.account(other.app)[2:],
+    "with a longer reference": lambda world, other: b"\0\1\0\0\2\0\5\x14" + other.app,
+    "that ends in the reference": lambda world, other: b"\0\1\0\0\1",
+    "of four bytes": lambda world, other: b"\0\1\0\0", "of no bytes": lambda world, other: b"",
+}
+
+
+@pytest.mark.parametrize("case", SENDERS)
+def test_a_remote_speaks_for_its_own_chain_alone(world, case):
+    """Recipients know a sender by its ERC-7930 chain: whoever holds the key of one remote must not name another's."""
+    other = Remote(chain_id=5, label="second")
+    world.register(other)
+    message = world.message(world.app, remote=other, sender=SENDERS[case](world, other))
+    with unchanged(world):
+        refused(world, "SenderForeign", "deliver", *world.args([message], remote=other))
+    # nor by a retry in the place of a message that failed
+    failed = world.message("0x" + "01" * 20, remote=other, sequence=message["sequence"])
+    beside = world.message(world.app, remote=other)
+    world.do("deliver", *world.args([failed], remote=other))
+    assert world.status(failed, other) == FAILED
+    with unchanged(world):
+        refused(world, "SenderForeign", "retry", *world.args(message, remote=other))
+    # and it does not stop what it came with
+    message["sequence"] = other.sequence + 1
+    world.do("deliver", *world.args([message, beside], remote=other))
+    assert (world.status(message, other), world.status(beside, other)) == (NONE, DELIVERED)
+
+
 def test_replay(world):
     message = world.message(world.app)
     world.deliver(message)

@@ -371,7 +371,9 @@ def test_manifest_minimum(world):
     world.do("deliver", *world.args([world.message(world.null)], manifest=2**64 - 1))
     for number in (4, 5):
         world.do("schedule", world.gateway.data("raiseManifest", world.remote.identity, number), sender=world.owner)
+    world.do("schedule", world.gateway.data("raiseManifest", v.u(1), 9), sender=world.owner)
     world.advance(DELAY)
+    refused(world, "RemoteUnknown", "raiseManifest", v.u(1), 9, sender=world.owner)
     for number in (4, 5):
         refused(world, "ManifestNotHigher", "raiseManifest", world.remote.identity, number, sender=world.owner)
 

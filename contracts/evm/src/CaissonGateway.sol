@@ -99,6 +99,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
     error DeadlineNotReached();
     error StatusIs(uint8 status);
     error NotCloser();
+    error SenderForeign();
     error CallFailed();
     error GasTooLow();
     error OutcomeInvalid();
@@ -152,7 +153,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         uint256 fee = _fee(route, payload.length, terms.minGasLimit);
         if (msg.value != fee) revert FeeNotExact(fee);
 
-        Remote storage remote = _remotes[destination];
+        Outbox storage remote = _outboxes[destination];
         uint64 sequence = remote.sequence + 1;
         remote.sequence = sequence;
         bytes memory sender = _account(msg.sender);
@@ -189,7 +190,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         for (uint256 i = 0; i < count; ++i) leaves[i] = Envelope.leafOfOutcome(outcomes[i]);
         _check(Envelope.KIND_OUTCOME, destination, st, Envelope.root(leaves));
 
-        uint32 remote = _remotes[destination].index;
+        uint32 remote = _voices[destination].index;
         uint256 done = 0;
         for (uint256 i = 0; i < count; ++i) {
             (bytes32 id, uint8 status) = (outcomes[i].messageId, outcomes[i].status);
@@ -226,9 +227,10 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
 
     // --- destination side
 
-    /// Delivers what can be delivered: items that are late or were handled before are skipped, and where the gas left
-    /// would not cover an item's `minGasLimit` the batch ends. It reverts if nothing was done. A recipient gets exactly
-    /// its `minGasLimit`, which is what the fee pays for: one that burns all it has costs no other item its gas.
+    /// Delivers what can be delivered: items that are late, were handled before or name a sender of another chain are
+    /// skipped, and where the gas left would not cover an item's `minGasLimit` the batch ends. It reverts if nothing was
+    /// done. A recipient gets exactly its `minGasLimit`, which is what the fee pays for: one that burns all it has costs
+    /// no other item its gas.
     function deliver(bytes32 source, Statement calldata st, Message[] calldata messages) external {
         bytes32[] memory ids = _checkMessages(source, st, messages);
         uint256 count = ids.length;
@@ -242,6 +244,10 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
             uint8 known = _status(source, message.sequence);
             if (known != NONE) {
                 if (count == 1) revert StatusIs(known);
+                continue;
+            }
+            if (!_speaksFor(source, message.sender)) {
+                if (count == 1) revert SenderForeign();
                 continue;
             }
             uint256 verdict = _attempt(source, ids[i], message, false);
@@ -266,6 +272,7 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         if (block.timestamp >= message.deadline) revert DeadlinePassed();
         uint8 known = _status(source, message.sequence);
         if (known != FAILED) revert StatusIs(known);
+        if (!_speaksFor(source, message.sender)) revert SenderForeign();
         uint256 verdict = _attempt(source, id, message, true);
         if (verdict == VERDICT_GAS) revert GasTooLow();
         if (verdict == VERDICT_REFUSED) revert CallFailed();

@@ -72,6 +72,7 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
     mapping(uint32 index => address) private _tokenAt;
     mapping(address token => Token) public tokens;
     mapping(address token => mapping(uint32 chain => bytes32)) private _remoteToken;
+    mapping(uint32 chain => mapping(bytes32 remoteToken => address)) private _tokenOfRemote;
     mapping(address token => mapping(uint32 chain => uint256)) private _locked;
     mapping(address token => Cap) public caps;
     mapping(address token => Flow) private _flows;
@@ -208,7 +209,8 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
     }
 
     /// Opens a token towards one chain, once and for ever. A token that is locked here may go to many chains; one that
-    /// is minted here has one home. The caps of a token that is new here are zero: see `setCap`.
+    /// is minted here has one home. A token of the other chain has one token here: a second, worthless one would come
+    /// out there as the first, and go home as it. The caps of a token that is new here are zero: see `setCap`.
     function addToken(address token, bytes calldata chain, bytes32 remoteToken, Mode mode) external onlyOwner {
         (bytes calldata prefix,) = chain.split();
         uint32 to = _chains[keccak256(prefix)];
@@ -222,8 +224,9 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         } else if (entry.mode != mode || mode == Mode.MINT) {
             revert TokenModeMismatch();
         }
-        if (_remoteToken[token][to] != 0) revert TokenKnown();
+        if (_remoteToken[token][to] != 0 || _tokenOfRemote[to][remoteToken] != address(0)) revert TokenKnown();
         _remoteToken[token][to] = remoteToken;
+        _tokenOfRemote[to][remoteToken] = token;
         emit TokenAdded(token, to, remoteToken, mode);
     }
 

@@ -44,6 +44,20 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
         uint32 index; // from 1; 0: not registered
     }
 
+    /// What sending reads of a remote.
+    struct Outbox {
+        uint64 sequence;
+        uint64 epochFirst;
+        uint32 index;
+    }
+
+    /// What every statement of a remote is checked against, in one slot.
+    struct Voice {
+        uint64 manifestMin;
+        uint160 chainTag; // the low bits of the hash of its chain
+        uint32 index;
+    }
+
     /// Who named a key. One that only its predecessor named falls with it.
     uint8 internal constant NAMED_BY_OWNER = 1;
     uint8 internal constant NAMED_BY_KEY = 2;
@@ -55,7 +69,8 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
     uint64 public immutable overlap;
 
     uint32 public remoteCount;
-    mapping(bytes32 remote => Remote) internal _remotes;
+    mapping(bytes32 remote => Outbox) internal _outboxes;
+    mapping(bytes32 remote => Voice) internal _voices;
     mapping(bytes32 chainHash => bytes32 remote) internal _remoteOfChain;
     mapping(bytes32 remote => mapping(uint64 epoch => uint8 namers)) internal _namers;
 
@@ -119,23 +134,31 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
         remote = Envelope.identity(caip2, genesisHash, Envelope.word(gateway));
         bytes32 chainHash = keccak256(prefix);
         if (remote == identity || chainHash == keccak256(Interoperable.eip155(block.chainid))) revert RemoteOwn();
-        if (_remotes[remote].index != 0 || _remoteOfChain[chainHash] != 0) revert RemoteKnown();
+        if (_voices[remote].index != 0 || _remoteOfChain[chainHash] != 0) revert RemoteKnown();
         uint32 index = ++remoteCount;
-        _remotes[remote] = Remote({sequence: 0, manifestMin: manifestMin, epochFirst: 0, index: index});
+        _outboxes[remote] = Outbox({sequence: 0, epochFirst: 0, index: index});
+        _voices[remote] = Voice({manifestMin: manifestMin, chainTag: _chainTag(chainHash), index: index});
         _remoteOfChain[chainHash] = remote;
         emit RemoteRegistered(remote, index, caip2, genesisHash, gateway, chain, manifestMin);
     }
 
     /// Statements under older manifests are refused from now on.
     function raiseManifest(bytes32 remote, uint64 manifestMin) external afterDelay {
-        Remote storage entry = _remote(remote);
+        _remote(remote);
+        Voice storage entry = _voices[remote];
         if (manifestMin <= entry.manifestMin) revert ManifestNotHigher();
         entry.manifestMin = manifestMin;
         emit ManifestRaised(remote, manifestMin);
     }
 
     function remoteInfo(bytes32 remote) external view returns (Remote memory) {
-        return _remotes[remote];
+        Outbox storage entry = _outboxes[remote];
+        return Remote({
+            sequence: entry.sequence,
+            manifestMin: _voices[remote].manifestMin,
+            epochFirst: entry.epochFirst,
+            index: entry.index
+        });
     }
 
     /// The remote of a chain (ERC-7930 without an address), or 0.
@@ -150,7 +173,7 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
     /// and has the same x is confirmed, so that it no longer falls with its predecessor. `evidenceDigest` and
     /// `manifestHash` say in public what the owner verified before.
     function registerKey(bytes32 remote, uint64 epoch, bytes32 x, bytes32 evidenceDigest, bytes32 manifestHash) external {
-        Remote storage entry = _remote(remote);
+        Outbox storage entry = _remote(remote);
         if (entry.epochFirst == 0) _onlyOwner();
         else _afterDelay();
         if (epoch == 0 || !Bip340.isKey(x)) revert KeyInvalid();
@@ -244,14 +267,26 @@ abstract contract KeyRegistry is GatewayLayout, Timelocked {
         if (state != KeyState.ACTIVE) revert KeyNotActive();
         if (block.timestamp < notBefore) revert KeyEarly();
         if (notAfter != 0 && block.timestamp >= notAfter) revert KeyExpired();
-        if (st.manifest < _remotes[signer].manifestMin) revert ManifestTooOld();
+        if (st.manifest < _voices[signer].manifestMin) revert ManifestTooOld();
         bytes32 root = Envelope.fold(subtree, st.path);
         bytes32 digest = Envelope.digest(domain, kind, signer, identity, st.epoch, st.manifest, root);
         if (!Bip340.verify(key.x, st.rx, st.ry, st.s, digest)) revert SignatureInvalid();
     }
 
-    function _remote(bytes32 remote) internal view returns (Remote storage entry) {
-        entry = _remotes[remote];
+    /// Whether `sender` is on the chain of this remote. A recipient knows nothing else of where a message came from, so
+    /// that without this the key of one remote would speak for all of them.
+    function _speaksFor(bytes32 remote, bytes calldata sender) internal view returns (bool) {
+        if (sender.length < 6) return false;
+        uint256 end = 5 + uint256(uint8(sender[4]));
+        return sender.length > end && _chainTag(keccak256(sender[:end])) == _voices[remote].chainTag;
+    }
+
+    function _chainTag(bytes32 chainHash) private pure returns (uint160) {
+        return uint160(uint256(chainHash));
+    }
+
+    function _remote(bytes32 remote) internal view returns (Outbox storage entry) {
+        entry = _outboxes[remote];
         if (entry.index == 0) revert RemoteUnknown();
     }
 
