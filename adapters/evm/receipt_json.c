@@ -183,10 +183,12 @@ static enum cs_err read_log(struct evm_log *log, const json_t *json)
 	uint8_t *memory = host_alloc(size + 1);
 	cs_buf_init(&buf, memory, size);
 	enum cs_err err = evm_json_bytes(&buf, data);
-	if (err != CS_OK)
+	if (err != CS_OK) {
 		free(memory);
+		return err;
+	}
 	log->data = cs_bytes(memory, size);
-	return err;
+	return CS_OK;
 }
 
 static bool comes_after(const struct adapter_position *a, const struct adapter_position *b)
