@@ -275,10 +275,15 @@ enum cs_err enclave_rotate(struct enclave_call *call)
 	const Caisson__Wire__RotateRequest *in =
 		(const Caisson__Wire__RotateRequest *)call->request;
 	struct enclave_chain *chain = NULL;
+	struct verify_status status;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	CS_TRY(enclave_time_check(call));
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
+			       chain->manifest->caip2);
+	verify_client_status(&chain->client, &status);
+	if (status.frozen)
+		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: nothing is signed",
 			       chain->manifest->caip2);
 	const uint64_t newest = chain->keys[chain->key_count - 1].epoch;
 	/* A successor that does not sign yet is announced again: two different keys of one epoch
@@ -289,5 +294,6 @@ enum cs_err enclave_rotate(struct enclave_call *call)
 	const enum cs_err err = reply_rotate(call, chain);
 	if (err != CS_OK && fresh)
 		enclave_key_drop(call->e, chain);
+	enclave_key_settle(call->e, chain);
 	return err;
 }

@@ -25,6 +25,8 @@ static enum cs_err room_make(struct enclave *e, struct enclave_chain *chain, str
 	if (chain->keys[0].epoch == chain->epoch_current)
 		return cs_fail(why, CS_ERR_FULL, "epoch %llu still signs: name a newer one first",
 			       (unsigned long long)chain->epoch_current);
+	chain->evicted = chain->keys[0];
+	secrets->evicted = secrets->statement[0];
 	chain->key_count--;
 	memmove(&chain->keys[0], &chain->keys[1], chain->key_count * sizeof chain->keys[0]);
 	memmove(&secrets->statement[0], &secrets->statement[1],
@@ -57,11 +59,33 @@ enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain, uin
 
 void enclave_key_drop(struct enclave *e, struct enclave_chain *chain)
 {
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
 	cs_assert(chain->key_count > 0);
 	chain->key_count--;
-	cs_wipe(&enclave_secrets_of(e, chain)->statement[chain->key_count],
-		sizeof(struct cs_secret));
+	cs_wipe(&secrets->statement[chain->key_count], sizeof secrets->statement[0]);
 	memset(&chain->keys[chain->key_count], 0, sizeof chain->keys[0]);
+	if (chain->evicted.epoch == 0)
+		return;
+	memmove(&chain->keys[1], &chain->keys[0], chain->key_count * sizeof chain->keys[0]);
+	memmove(&secrets->statement[1], &secrets->statement[0],
+		chain->key_count * sizeof secrets->statement[0]);
+	chain->keys[0] = chain->evicted;
+	secrets->statement[0] = secrets->evicted;
+	chain->key_count++;
+	memset(&chain->evicted, 0, sizeof chain->evicted);
+	cs_wipe(&secrets->evicted, sizeof secrets->evicted);
+}
+
+void enclave_key_settle(struct enclave *e, struct enclave_chain *chain)
+{
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(e, chain);
+	/* The key pair that signed last may be of the key that goes. */
+	if (chain->evicted.epoch != 0 && cs_hash_eq(&secrets->signer_x, &chain->evicted.x)) {
+		cs_wipe(&secrets->signer, sizeof secrets->signer);
+		memset(&secrets->signer_x, 0, sizeof secrets->signer_x);
+	}
+	memset(&chain->evicted, 0, sizeof chain->evicted);
+	cs_wipe(&secrets->evicted, sizeof secrets->evicted);
 }
 
 enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain)
@@ -75,6 +99,7 @@ void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain)
 {
 	cs_wipe(enclave_secrets_of(e, chain), sizeof(struct enclave_chain_secrets));
 	memset(chain->keys, 0, sizeof chain->keys);
+	memset(&chain->evicted, 0, sizeof chain->evicted);
 	memset(&chain->gas_address, 0, sizeof chain->gas_address);
 	chain->key_count = 0;
 	chain->epoch_current = 0;

@@ -45,6 +45,7 @@ struct enclave_chain {
 	struct verify_client client;
 	size_t key_count;                            /* 0: Init has not been asked for */
 	struct enclave_key keys[ENCLAVE_EPOCHS_MAX]; /* ascending epochs */
+	struct enclave_key evicted;                  /* by the key just made; epoch 0: none */
 	uint64_t epoch_current;                      /* signs when a request names none */
 	struct cs_address gas_address;
 	struct enclave_remote remotes[MANIFEST_REMOTES_MAX];
@@ -53,6 +54,7 @@ struct enclave_chain {
 struct enclave_chain_secrets {
 	struct cs_secret
 		statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
+	struct cs_secret evicted;              /* of enclave_chain.evicted */
 	struct cs_secret gas;
 	/* The last key that signed, made ready; of the public key `signer_x`. Never sealed. */
 	struct cs_hash signer_x;
@@ -142,11 +144,14 @@ CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs
 
 /* ---- keys ---- */
 
-/* A fresh key of the epoch at the end of the list. Nothing has changed on failure. */
+/* A fresh key of the epoch at the end of the list; where that was full the oldest goes, and is kept
+ * aside until enclave_key_settle. Nothing has changed on failure. */
 CS_NODISCARD enum cs_err enclave_key_make(struct enclave *e, struct enclave_chain *chain,
 					  uint64_t epoch, struct cs_why *why);
-/* Takes the newest key away again. */
+/* Takes the newest key away again, and puts back the one that made room for it. */
 void enclave_key_drop(struct enclave *e, struct enclave_chain *chain);
+/* The newest key stays: what made room for it is wiped. */
+void enclave_key_settle(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain);
 void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,

@@ -429,7 +429,9 @@ static void test_two_final_headers_of_one_height_freeze(void **state)
 	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
 	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
 	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[0].raw);
+	Caisson__Wire__RotateRequest rotate = CAISSON__WIRE__ROTATE_REQUEST__INIT;
 	conflict.chain = pb_hash(&w->own);
+	rotate.chain = pb_hash(&w->own);
 	const Caisson__Wire__ConflictReply *out =
 		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT,
 									     &conflict.base);
@@ -440,6 +442,7 @@ static void test_two_final_headers_of_one_height_freeze(void **state)
 	update(w, &w->blocks[4].raw, 1, "frozen");
 	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
 	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
+	world_refused(w, WIRE_ROTATE, &rotate.base, CS_ERR_FROZEN);
 	world_free(w);
 }
 

@@ -463,6 +463,43 @@ static void test_a_rotation_that_fails_leaves_no_key(void **state)
 	world_free(w);
 }
 
+static void test_a_rotation_that_fails_keeps_the_oldest(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__RotateRequest in = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	in.chain = pb_hash(&w->own);
+	w->launch.random = some_random;
+	random_left = 100;
+	world_restart(w);
+	world_begin(w);
+	for (uint64_t epoch = 2; epoch <= 4; epoch++) {
+		assert_int_equal(rotate(w)->new_epoch, epoch);
+		sign_with(w, epoch);
+	}
+	const Caisson__Wire__HelloReply *out = hello(w);
+	struct cs_hash before[4];
+	assert_int_equal(out->n_keys, 4);
+	for (size_t i = 0; i < 4; i++)
+		before[i] = wire_pb_hash(out->keys[i]->public_key);
+	for (size_t left = 1; left < 3; left++) {
+		random_left = left;
+		world_refused(w, WIRE_ROTATE, &in.base, CS_ERR_CRYPTO);
+		out = hello(w);
+		assert_int_equal(out->n_keys, 4);
+		for (size_t i = 0; i < 4; i++)
+			assert_hash(wire_pb_hash(out->keys[i]->public_key), before[i]);
+	}
+	/* Its secret is there too. */
+	random_left = 100;
+	sign_with(w, 1);
+	assert_int_equal(rotate(w)->new_epoch, 5);
+	out = hello(w);
+	assert_int_equal(out->n_keys, 4);
+	assert_int_equal(out->keys[0]->epoch, 2);
+	world_free(w);
+}
+
 /* ---- the launch ---- */
 
 static void launch_refused(struct world *w, enum cs_err err)
@@ -569,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_the_oldest_epoch_goes_when_four_are_held),
 		cmocka_unit_test(test_without_randomness_there_are_no_keys),
 		cmocka_unit_test(test_a_rotation_that_fails_leaves_no_key),
+		cmocka_unit_test(test_a_rotation_that_fails_keeps_the_oldest),
 		cmocka_unit_test(test_what_is_served_is_in_the_manifest_once),
 		cmocka_unit_test(test_a_sealing_root_of_another_size),
 		cmocka_unit_test(test_keys_without_a_client_come_back),
