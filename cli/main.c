@@ -20,8 +20,8 @@ static const struct cli_command commands[] = {
 	 "to= amount= token= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
 		 GATEWAY,
 	 "send tokens to an account on another chain", cli_transfer},
-	{"messages", "[ID]", "state= limit= side=" GATEWAY,
-	 "list messages, or show one with its eighteen steps", cli_messages},
+	{"messages", "[ID]", "state= limit= before= side=" GATEWAY,
+	 "list messages, newest first, or show one with its eighteen steps", cli_messages},
 	{"watch", "ID", "timeout= side=" GATEWAY,
 	 "print the steps of a message as they happen, until its end", cli_watch},
 	{"retry", "ID", GATEWAY, "call the recipient of a failed message again", cli_retry},
@@ -53,11 +53,22 @@ static const struct cli_command commands[] = {
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
 };
 
-static const char exit_help[] = "exit status: 0 done; 1 it did not work; 2 wrong arguments or "
-				"configuration; 3 the gateway refused;\n"
-				"  4 no gateway, or it failed; 5 what was waited for did not come "
-				"in time; 6 the answer is no (refunded,\n"
-				"  does not verify)\n";
+static const struct option_help {
+	const char *name;
+	const char *value; /* NULL: a flag */
+	const char *help;
+} option_helps[] = {
+#define CLI_OPTION(name, value, help) {name, value, help},
+#include "cli/options.def"
+#undef CLI_OPTION
+};
+
+static const char exit_help[] =
+	"exit status: 0 done; 1 it did not work; 2 wrong arguments or configuration; 3 the gateway "
+	"refused;\n"
+	"  4 no gateway, or it failed; 5 what was waited for did not come in time; 6 the answer is "
+	"no: refunded,\n"
+	"  abandoned, the request failed, or it does not verify\n";
 
 static void usage(FILE *to)
 {
@@ -72,19 +83,55 @@ static void usage(FILE *to)
 	fputs(exit_help, to);
 }
 
+static const struct option_help *option_help(const struct cli_command *command, const char *name)
+{
+	char own[64];
+	snprintf(own, sizeof(own), "%s/%s", command->name, name);
+	for (size_t i = 0; i < CS_LEN(option_helps); i++) {
+		if (strcmp(option_helps[i].name, own) == 0 ||
+		    strcmp(option_helps[i].name, name) == 0)
+			return &option_helps[i];
+	}
+	return NULL;
+}
+
 static void usage_of(FILE *to, const struct cli_command *command)
 {
 	char options[512];
 	char *save = NULL;
-	fprintf(to, "usage: caisson %s %s\n%s\n", command->name, command->usage, command->help);
+	fprintf(to, "usage: caisson %s%s%s%s\n%s\n\n", command->name, command->usage[0] ? " " : "",
+		command->usage, command->options[0] ? " [options]" : "", command->help);
 	snprintf(options, sizeof(options), "%s", command->options);
 	for (char *word = strtok_r(options, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char left[40];
 		char *equals = strchr(word, '=');
 		if (equals)
 			*equals = 0;
-		fprintf(to, "  --%s%s\n", word, equals ? " VALUE" : "");
+		const struct option_help *help = option_help(command, word);
+		snprintf(left, sizeof(left), "--%s %s", word,
+			 !equals               ? ""
+			 : help && help->value ? help->value
+					       : "VALUE");
+		fprintf(to, "  %-23s %s\n", left, help ? help->help : "");
 	}
-	fputs(exit_help, to);
+	fprintf(to, "%s%s", command->options[0] ? "\n" : "", exit_help);
+}
+
+/* Nothing, or what is near: the commands that begin with the word. */
+static void no_such_command(const char *word)
+{
+	bool any = false;
+	size_t n = strlen(word);
+	for (size_t i = 0; i < CS_LEN(commands) && n > 0; i++) {
+		if (strncmp(commands[i].name, word, n) != 0)
+			continue;
+		fprintf(stderr, "%s%s", any ? ", " : "caisson: which one? ", commands[i].name);
+		any = true;
+	}
+	if (any)
+		fputc('\n', stderr);
+	else
+		fprintf(stderr, "caisson: no command %.40s; `caisson --help` lists them\n", word);
 }
 
 /* ---- arguments ---- */
@@ -242,7 +289,7 @@ int main(int argc, char **argv)
 	}
 	const struct cli_command *command = find_command(argc, argv, &used);
 	if (!command) {
-		fprintf(stderr, "caisson: no such command; `caisson --help` lists them\n");
+		no_such_command(argv[1]);
 		return CLI_USAGE;
 	}
 	for (int i = used; i < argc; i++) {

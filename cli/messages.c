@@ -74,6 +74,15 @@ static enum cli_exit end_of(const json_t *message)
 	return strcmp(text_of(message, "state"), "finalized") == 0 ? CLI_OK : CLI_NO;
 }
 
+/* A request that failed has no messageId, but mostly a transaction to look at. */
+static void print_end(const json_t *message, const char *id)
+{
+	const char *known = text_of(message, "id");
+	const char *tx = text_of(message, "tx");
+	printf("%s: %s%s%s\n", known[0] ? known : id, text_of(message, "state"),
+	       tx[0] ? ", transaction " : "", tx);
+}
+
 static enum cli_exit watch(struct cli *cli, const char *id)
 {
 	char path[256];
@@ -97,8 +106,7 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 			if (cli->json)
 				cli_print_json(json_incref(message));
 			else
-				printf("%s: %s\n", text_of(message, "id"),
-				       text_of(message, "state"));
+				print_end(message, id);
 			json_decref(message);
 			return code;
 		}
@@ -114,7 +122,7 @@ enum cli_exit cli_watch(struct cli *cli)
 {
 	if (cli->positional_count != 1)
 		return cli_fail(cli, CLI_USAGE,
-				"which message? an id of 64 digits, or a request's");
+				"which message? its id (0x and 64 digits), or a request's");
 	return watch(cli, cli->positional[0]);
 }
 
@@ -163,8 +171,9 @@ static void print_transactions(const json_t *reply)
 	       text_of(reply, "chain"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *tx = json_array_get(list, i);
-		printf("  %s\n    to    %s\n    value %s\n    data  %s\n", text_of(tx, "what"),
-		       text_of(tx, "to"), text_of(tx, "value"), text_of(tx, "data"));
+		printf("  %s\n    to    %s\n    value %s\n    gas   %lld\n    data  %s\n",
+		       text_of(tx, "what"), text_of(tx, "to"), text_of(tx, "value"),
+		       number_of(tx, "gas"), text_of(tx, "data"));
 	}
 }
 
@@ -173,6 +182,12 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 {
 	const char *mode = cli_option(cli, "mode");
 	json_t *reply = NULL;
+	if (cli_flag(cli, "watch") && mode && strcmp(mode, "sponsored") != 0) {
+		json_decref(body);
+		return cli_fail(cli, CLI_USAGE,
+				"--watch: what is prepared is not sent here; `caisson watch` its "
+				"request when it is");
+	}
 	json_object_set_new(body, "mode", json_string(mode ? mode : "sponsored"));
 	put_text(cli, body, "to", "to");
 	put_text(cli, body, "from", "from");
@@ -275,14 +290,22 @@ enum cli_exit cli_messages(struct cli *cli)
 {
 	char path[256];
 	json_t *reply = NULL;
+	char page[40] = "";
 	uint64_t limit = 50;
+	uint64_t before = 0;
 	const char *state = cli_option(cli, "state");
 	if (cli->positional_count == 1)
 		return show_one(cli, cli->positional[0]);
-	if (cli->positional_count > 1 || !cli_number(cli, "limit", 200, &limit))
-		return cli_fail(cli, CLI_USAGE, "at most one id; --limit up to 200");
-	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%.40s", (unsigned long long)limit,
-		 state ? "&state=" : "", state ? state : "");
+	if (cli->positional_count > 1)
+		return cli_fail(cli, CLI_USAGE, "at most one id");
+	if (!cli_number(cli, "limit", 200, &limit) || limit == 0)
+		return cli_fail(cli, CLI_USAGE, "--limit: 1 to 200");
+	if (!cli_number(cli, "before", INT64_MAX, &before))
+		return cli_fail(cli, CLI_USAGE, "--before: not a number");
+	if (cli_option(cli, "before"))
+		snprintf(page, sizeof(page), "&before=%llu", (unsigned long long)before);
+	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%s%.40s", (unsigned long long)limit,
+		 page, state ? "&state=" : "", state ? state : "");
 	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
 	if (code != CLI_OK)
 		return code;
@@ -298,6 +321,8 @@ enum cli_exit cli_messages(struct cli *cli)
 		       text_of(m, "to_chain"), number_of(m, "sequence"),
 		       text_of(m, "why")[0] ? "  " : "", text_of(m, "why"));
 	}
+	if (json_is_integer(json_object_get(reply, "next")))
+		printf("more with --before %lld\n", number_of(reply, "next"));
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -308,7 +333,8 @@ static enum cli_exit verb(struct cli *cli, const char *method, const char *name,
 {
 	char path[256];
 	if (cli->positional_count != 1)
-		return cli_fail(cli, CLI_USAGE, "which message? an id of 64 digits");
+		return cli_fail(cli, CLI_USAGE,
+				"which message? its id (0x and 64 digits), or a request's");
 	snprintf(path, sizeof(path), "/v1/messages/%.100s/%s", cli->positional[0], name);
 	return cli_call(cli, method, path, NULL, reply);
 }
@@ -339,9 +365,9 @@ enum cli_exit cli_close(struct cli *cli)
 		return CLI_OK;
 	}
 	const json_t *tx = json_array_get(json_object_get(reply, "transactions"), 0);
-	printf("to be sent by the closer %s on %s:\n  to   %s\n  data %s\n",
+	printf("to be sent by the closer %s on %s:\n  to    %s\n  value %s\n  data  %s\n",
 	       text_of(reply, "closer"), text_of(tx, "chain"), text_of(tx, "to"),
-	       text_of(tx, "data"));
+	       text_of(tx, "value"), text_of(tx, "data"));
 	json_decref(reply);
 	return CLI_OK;
 }

@@ -102,6 +102,17 @@ static void run_in_folder(char *args, size_t size, const char *format, const cha
 	snprintf(args, size, "%s %s%s%s", format, a, b[0] ? " " : "", b);
 }
 
+/* Each option of the page in `out` says what it is. */
+static void every_option_is_explained(const char *command)
+{
+	for (const char *at = out; (at = strstr(at, "\n  --")) != NULL; at += 5) {
+		const char *end = strchr(at + 1, '\n');
+		assert_non_null(end);
+		if (end - at < 35)
+			fail_msg("%s --help does not explain%.*s", command, (int)(end - at), at);
+	}
+}
+
 static void help_comes_from_one_table(void **state)
 {
 	static const char *const commands[] = {
@@ -122,7 +133,10 @@ static void help_comes_from_one_table(void **state)
 		snprintf(args, sizeof(args), "%s --help", commands[i]);
 		assert_int_equal(caisson(args), 0);
 		assert_non_null(strstr(out, commands[i]));
+		every_option_is_explained(commands[i]);
 	}
+	assert_int_equal(caisson("transfer --help"), 0);
+	assert_non_null(strstr(out, "--deadline-in SECONDS"));
 	assert_int_equal(caisson("--version"), 0);
 }
 
@@ -141,6 +155,9 @@ static void wrong_usage_is_2(void **state)
 					    "send --payload 0x",
 					    "send --to a --payload 0x --text b",
 					    "transfer --to x",
+					    "transfer --to x --amount 1 --mode prepare --watch",
+					    "messages --limit 0",
+					    "messages --before then",
 					    "keys create x",
 					    "keys create x --scopes everything --config c",
 					    "keys list",
