@@ -161,12 +161,13 @@ static enum cli_exit run(struct up *up)
 	find_program(up->enclave_program, sizeof(up->enclave_program), up->config.enclave_program);
 	find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
 	up->loop = host_loop_new();
+	/* Before the first child: whoever stops us at once stops them too. */
+	host_loop_on_drain(up->loop, drain, up);
+	host_loop_catch_signals(up->loop, DRAIN_MS);
 	enum cs_err err = start_enclave(up, &why);
 	if (err == CS_OK)
 		err = start_gateway(up, &why);
 	if (err == CS_OK) {
-		host_loop_on_drain(up->loop, drain, up);
-		host_loop_catch_signals(up->loop, DRAIN_MS);
 		log_info("up.started", LOG_TEXT("name", up->config.name),
 			 LOG_I64("enclave", host_child_pid(up->enclave)),
 			 LOG_I64("gateway", host_child_pid(up->gateway)));

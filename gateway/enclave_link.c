@@ -231,11 +231,14 @@ static bool take_hello(struct gateway *gateway, struct cs_bytes body, bool *has_
 	bool same = cs_hash_eq(&manifest, &gateway->config.manifest.hash);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].created = false;
+	size_t served = 0;
 	for (size_t i = 0; same && i < hello->n_clients; i++) {
 		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
 		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
-		if (chain)
+		if (chain) {
 			gateway_client_take_status(chain, hello->clients[i]);
+			served++;
+		}
 	}
 	take_keys(gateway, hello->keys, hello->n_keys);
 	*has_keys = hello->n_keys > 0;
@@ -248,7 +251,10 @@ static bool take_hello(struct gateway *gateway, struct cs_bytes body, bool *has_
 	if (!same)
 		session_failed(gateway, CS_ERR_WRONG_MANIFEST,
 			       "the enclave runs under another manifest than the gateway");
-	return same;
+	else if (served != gateway->chain_count)
+		session_failed(gateway, CS_ERR_NOT_IN_MANIFEST,
+			       "the enclave serves other chains than the gateway");
+	return same && served == gateway->chain_count;
 }
 
 static void hello_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)

@@ -76,6 +76,7 @@ struct gateway_route {
 	bool finalizing;
 	bool learning;
 	bool newest_first; /* alternates: old work never holds up new */
+	uint64_t absence_height; /* final block for which absence was looked at */
 	uint64_t learned[GATEWAY_EPOCHS_MAX];
 	uint32_t learned_count;
 	uint64_t learn_after_ms;

@@ -87,6 +87,23 @@ static const char *const migrations[] = {
 	"CREATE TABLE idempotency(key_name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,"
 	" status INTEGER NOT NULL, answer TEXT NOT NULL, created_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(key_name, key)) STRICT, WITHOUT ROWID;",
+	/* 2: indices of what is open alone, and no counters that every insert writes. */
+	"DROP INDEX messages_work;"
+	"CREATE INDEX messages_waiting ON messages(chain, side, state, " ROW_REACH ") WHERE " ROW_WAITING
+	";"
+	"CREATE INDEX messages_free ON messages(chain, side, state, next_ms, n) WHERE " ROW_FREE ";"
+	"CREATE INDEX messages_ending ON messages(chain, end_height) WHERE " ROW_ENDING ";"
+	"CREATE TABLE outbox2(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, kind INTEGER NOT NULL,"
+	" ref INTEGER NOT NULL) STRICT;"
+	"INSERT INTO outbox2 SELECT n,peer,kind,ref FROM outbox;"
+	"DROP TABLE outbox;"
+	"ALTER TABLE outbox2 RENAME TO outbox;"
+	"CREATE INDEX outbox_peer ON outbox(peer, n);"
+	"CREATE TABLE events2(n INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+	" id BLOB, side INTEGER NOT NULL, state INTEGER NOT NULL, detail TEXT) STRICT;"
+	"INSERT INTO events2 SELECT n,time_ms,kind,id,side,state,detail FROM events;"
+	"DROP TABLE events;"
+	"ALTER TABLE events2 RENAME TO events;",
 };
 
 static const char *const texts[SQL_COUNT] = {
@@ -143,6 +160,8 @@ enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop 
 			err = cs_fail(why, err, "statement %zu: %.150s", i,
 				      host_store_why(journal->store));
 	}
+	if (err == CS_OK)
+		err = gateway_journal_number(sql(journal, SQL_OUTBOX_LAST), &journal->outbox_last);
 	if (err == CS_OK)
 		err = open_instance(journal, why);
 	if (err != CS_OK) {
@@ -228,6 +247,18 @@ static enum cs_err column_hash(struct host_stmt *s, uint32_t index, struct cs_ha
 	return host_column_copy(s, index, hash->b, sizeof(hash->b));
 }
 
+static void note_stored(struct gateway_message *m)
+{
+	m->stored.height = m->height;
+	m->stored.statement = m->statement;
+	m->stored.leaf = m->leaf;
+	m->stored.outcome_statement = m->outcome_statement;
+	m->stored.outcome_leaf = m->outcome_leaf;
+	m->stored.status_height = m->status_height;
+	m->stored.end_height = m->end_height;
+	m->stored.submission = m->submission;
+}
+
 static enum cs_err read_position(struct host_stmt *s, struct gateway_message *m)
 {
 	m->height = host_column_u64(s, 12);
@@ -271,10 +302,12 @@ enum cs_err gateway_journal_read_message(struct host_stmt *s, struct gateway_mes
 	m.next_ms = host_column_u64(s, 32);
 	m.tries = (uint32_t)host_column_u64(s, 33);
 	const char *why = host_column_text(s, 34);
-	snprintf(m.why, sizeof(m.why), "%s", why ? why : "");
+	if (why && why[0])
+		snprintf(m.why, sizeof(m.why), "%s", why);
 	m.created_ms = host_column_u64(s, 35);
 	m.updated_ms = host_column_u64(s, 36);
 	m.request = host_column_u64(s, 37);
+	note_stored(&m);
 	*message = m;
 	return CS_OK;
 }
@@ -335,11 +368,13 @@ enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_
 	host_bind_u64(s, 19, m->next_ms);
 	host_bind_u64(s, 20, m->created_ms);
 	CS_TRY(host_stmt_run(s));
-	CS_TRY(gateway_journal_number(sql(journal, SQL_MESSAGE_LAST), &m->n));
+	m->n = host_store_row(journal->store);
+	note_stored(m);
 	s = sql(journal, SQL_CONTENT_ADD);
-	host_bind_blob(s, 0, content->sender);
-	host_bind_blob(s, 1, content->recipient);
-	host_bind_blob(s, 2, content->payload);
+	host_bind_u64(s, 0, m->n);
+	host_bind_blob(s, 1, content->sender);
+	host_bind_blob(s, 2, content->recipient);
+	host_bind_blob(s, 3, content->payload);
 	CS_TRY(host_stmt_run(s));
 	return gateway_journal_event(journal, "message", m, NULL);
 }
@@ -393,38 +428,64 @@ enum cs_err gateway_journal_content(struct gateway_journal *journal,
 	return CS_OK;
 }
 
+static enum cs_err save_pair(struct gateway_journal *journal, enum sql which, uint64_t n,
+			     uint64_t first, uint64_t second)
+{
+	struct host_stmt *s = sql(journal, which);
+	host_bind_u64(s, 0, n);
+	host_bind_u64(s, 1, first);
+	if (which == SQL_MESSAGE_STATEMENT || which == SQL_MESSAGE_OUTCOME)
+		host_bind_u64(s, 2, second);
+	return host_stmt_run(s);
+}
+
+/* What is in an index is written only when it is another. */
+static enum cs_err save_indexed(struct gateway_journal *journal, const struct gateway_message *m)
+{
+	if (m->height != m->stored.height)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_HEIGHT, m->n, m->height, 0));
+	if (m->statement != m->stored.statement || m->leaf != m->stored.leaf)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_STATEMENT, m->n, m->statement, m->leaf));
+	if (m->outcome_statement != m->stored.outcome_statement ||
+	    m->outcome_leaf != m->stored.outcome_leaf)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_OUTCOME, m->n, m->outcome_statement,
+				 m->outcome_leaf));
+	if (m->status_height != m->stored.status_height)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_STATUS, m->n, m->status_height, 0));
+	if (m->end_height != m->stored.end_height)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_END, m->n, m->end_height, 0));
+	if (m->submission != m->stored.submission)
+		CS_TRY(save_pair(journal, SQL_MESSAGE_SUBMISSION, m->n, m->submission, 0));
+	return CS_OK;
+}
+
 enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
 {
 	struct host_stmt *s = sql(journal, SQL_MESSAGE_SAVE);
 	m->updated_ms = host_wall_ms();
 	host_bind_u64(s, 0, m->n);
 	host_bind_u64(s, 1, m->state);
-	host_bind_u64(s, 2, m->height);
-	bind_hash(s, 3, &m->block);
-	bind_hash(s, 4, &m->tx);
-	host_bind_u64(s, 5, m->tx_index);
-	host_bind_u64(s, 6, m->log_index);
-	host_bind_u64(s, 7, m->time_s);
-	host_bind_u64(s, 8, m->statement);
-	host_bind_u64(s, 9, m->leaf);
-	host_bind_u64(s, 10, m->status);
-	host_bind_u64(s, 11, m->status_height);
-	bind_hash(s, 12, &m->status_tx);
-	host_bind_u64(s, 13, m->status_time_s);
-	host_bind_u64(s, 14, m->outcome);
-	host_bind_u64(s, 15, m->outcome_statement);
-	host_bind_u64(s, 16, m->outcome_leaf);
-	host_bind_u64(s, 17, m->end_height);
-	bind_hash(s, 18, &m->end_tx);
-	host_bind_u64(s, 19, m->end_time_s);
-	host_bind_u64(s, 20, m->submission);
-	host_bind_u64(s, 21, m->wish_retry);
-	host_bind_u64(s, 22, m->next_ms);
-	host_bind_u64(s, 23, m->tries);
-	host_bind_text(s, 24, m->why);
-	host_bind_u64(s, 25, m->updated_ms);
-	host_bind_u64(s, 26, m->request);
-	return host_stmt_run(s);
+	bind_hash(s, 2, &m->block);
+	bind_hash(s, 3, &m->tx);
+	host_bind_u64(s, 4, m->tx_index);
+	host_bind_u64(s, 5, m->log_index);
+	host_bind_u64(s, 6, m->time_s);
+	host_bind_u64(s, 7, m->status);
+	bind_hash(s, 8, &m->status_tx);
+	host_bind_u64(s, 9, m->status_time_s);
+	host_bind_u64(s, 10, m->outcome);
+	bind_hash(s, 11, &m->end_tx);
+	host_bind_u64(s, 12, m->end_time_s);
+	host_bind_u64(s, 13, m->wish_retry);
+	host_bind_u64(s, 14, m->next_ms);
+	host_bind_u64(s, 15, m->tries);
+	host_bind_text(s, 16, m->why);
+	host_bind_u64(s, 17, m->updated_ms);
+	host_bind_u64(s, 18, m->request);
+	CS_TRY(host_stmt_run(s));
+	CS_TRY(save_indexed(journal, m));
+	note_stored(m);
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_move(struct gateway_journal *journal, struct gateway_message *m,

@@ -63,6 +63,17 @@ struct gateway_message {
 	uint64_t created_ms;
 	uint64_t updated_ms;
 	uint64_t request; /* row, 0: none known */
+	/* What the row has in its indices, as it was read or saved last: the journal's own. */
+	struct {
+		uint64_t height;
+		uint64_t statement;
+		uint32_t leaf;
+		uint32_t outcome_leaf;
+		uint64_t outcome_statement;
+		uint64_t status_height;
+		uint64_t end_height;
+		uint64_t submission;
+	} stored;
 };
 
 struct gateway_statement {
@@ -191,7 +202,10 @@ typedef void gateway_step_fn(void *ctx, const struct gateway_step *step);
 CS_NODISCARD enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,
 					       gateway_step_fn *each, void *ctx);
 
-/* ---- work: rows in a state whose time has come, at most count_max ---- */
+/* ---- work: rows in a state whose time has come, at most count_max ----
+ * Of the states that a block or a transaction ends (observed, submitted, included) all rows; of the
+ * others those without an open submission and without an end: one that waits for its end holds
+ * nobody up. height_max is for the former alone, and gives the lowest first. */
 struct gateway_pick {
 	const struct cs_hash *chain;
 	enum relay_side side;
@@ -203,8 +217,6 @@ struct gateway_pick {
 	uint64_t deadline_max; /* 0: any; deadline at most this */
 	uint64_t deadline_min; /* deadline above this */
 	bool wish_retry;
-	bool unsubmitted; /* without an open submission, and not done: one that waits for its end
-			     holds nobody up */
 	bool newest_first;
 };
 CS_NODISCARD enum cs_err gateway_journal_pick(struct gateway_journal *journal,

@@ -9,9 +9,10 @@ enum cs_err gateway_journal_post(struct gateway_journal *journal, const char *pe
 				 enum gateway_item kind, uint64_t ref)
 {
 	struct host_stmt *s = sql(journal, SQL_OUTBOX_ADD);
-	host_bind_text(s, 0, peer);
-	host_bind_u64(s, 1, kind);
-	host_bind_u64(s, 2, ref);
+	host_bind_u64(s, 0, ++journal->outbox_last);
+	host_bind_text(s, 1, peer);
+	host_bind_u64(s, 2, kind);
+	host_bind_u64(s, 3, ref);
 	return host_stmt_run(s);
 }
 

@@ -11,12 +11,16 @@
 	"outcome_statement,"                                                                       \
 	"outcome_leaf,end_height,end_tx,end_time_s,submission,wish_retry,next_ms,tries,why,"       \
 	"created_ms,updated_ms,request"
+/* The height at which a row is ripe: of the source's event with its finality, or of the status. */
+#define ROW_REACH "CASE side WHEN 1 THEN height+finality ELSE status_height END"
+/* Rows that a block or a transaction moves on, and rows that we move on and nobody has in hand. A partial index serves a query
+ * that repeats its condition to the letter. States by number: relay_state/relay/relay.def. */
+#define ROW_WAITING "state IN (1,5,6)"
+#define ROW_FREE "submission=0 AND end_height=0 AND state NOT IN (1,5,6,9,12,13)"
+#define ROW_ENDING "side=1 AND end_height<>0 AND state NOT IN (9,12,13)"
 #define PICK_WHERE                                                                                 \
 	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "         \
-	"AND (?6=0 OR CASE side WHEN 1 THEN height+finality ELSE status_height END BETWEEN 1 AND " \
-	"?6) "                                                                                     \
-	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND (?11=0 OR "    \
-	"(submission=0 AND end_height=0))"
+	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND "
 
 enum sql {
 #define SQL(name, text) SQL_##name,
@@ -29,6 +33,7 @@ struct gateway_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
 	char instance[33];
+	uint64_t outbox_last; /* numbers are never given twice, though rows are removed */
 };
 
 static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql which)

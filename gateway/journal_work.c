@@ -4,10 +4,21 @@
 
 /* ---- work ---- */
 
+static bool waits(enum relay_state state)
+{
+	return state == RELAY_OBSERVED || state == RELAY_SUBMITTED || state == RELAY_INCLUDED;
+}
+
 enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct gateway_pick *pick,
 				 struct gateway_message *messages, size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, pick->newest_first ? SQL_PICK_NEWEST : SQL_PICK_OLDEST);
+	enum sql which = pick->newest_first ? SQL_PICK_FREE_NEWEST : SQL_PICK_FREE_OLDEST;
+	cs_assert(pick->height_max == 0 || waits(pick->state));
+	if (waits(pick->state))
+		which = pick->newest_first ? SQL_PICK_WAITING_NEWEST : SQL_PICK_WAITING_OLDEST;
+	if (pick->height_max != 0)
+		which = SQL_PICK_REACHED;
+	struct host_stmt *s = sql(journal, which);
 	host_bind_blob(s, 0, CS_BYTES_OF(pick->chain->b));
 	host_bind_u64(s, 1, pick->side);
 	host_bind_u64(s, 2, pick->state);
@@ -21,7 +32,6 @@ enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct g
 	host_bind_u64(s, 7, pick->wish_retry);
 	host_bind_u64(s, 8, count_max);
 	host_bind_u64(s, 9, pick->deadline_min);
-	host_bind_u64(s, 10, pick->unsubmitted);
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 

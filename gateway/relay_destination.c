@@ -181,7 +181,6 @@ void gateway_destination_deliver(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .deadline_min = late_s(chain),
-				    .unsubmitted = true,
 				    .newest_first = route->newest_first};
 	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 	    count == 0)
@@ -210,8 +209,7 @@ void gateway_destination_expire(struct gateway_route *route)
 					    .state = open[i],
 					    .remote = &route->remote,
 					    .due_ms = host_wall_ms(),
-					    .deadline_max = chain->final_time_s,
-					    .unsubmitted = true};
+					    .deadline_max = chain->final_time_s};
 		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) !=
 			    CS_OK ||
 		    count == 0)
@@ -248,7 +246,6 @@ void gateway_destination_retry(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = INT64_MAX,
 				    .deadline_min = late_s(chain),
-				    .unsubmitted = true,
 				    .wish_retry = true};
 	if (gateway_journal_pick(chain->gateway->journal, &pick, &retry.row, 1, &count) != CS_OK ||
 	    count == 0)

@@ -41,7 +41,6 @@ void gateway_finalize(struct gateway_route *route)
 					    .state = open[k],
 					    .remote = &route->remote,
 					    .due_ms = now,
-					    .unsubmitted = true,
 					    .newest_first = route->newest_first};
 		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 		    count == 0 || !is_open(&first, now))

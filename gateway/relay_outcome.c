@@ -25,6 +25,7 @@ static enum cs_err write_final(void *context)
 		struct gateway_message *row = &write->rows[i];
 		row->next_ms = host_wall_ms();
 		row->tries = 0;
+		row->submission = 0; /* whatever becomes of it changes nothing any more */
 		CS_TRY(gateway_journal_move(chain->gateway->journal, row, RELAY_ON_REACH_OUTCOME));
 		struct gateway_step step = {.message = row->n,
 					    .step = RELAY_STEP_OUTCOME_FINAL,
@@ -39,7 +40,8 @@ static enum cs_err write_final(void *context)
 	return CS_OK;
 }
 
-static void mark(struct gateway_route *route, struct gateway_pick *pick, bool absence)
+/* How many rows it moved on. */
+static size_t mark(struct gateway_route *route, struct gateway_pick *pick, bool absence)
 {
 	static struct gateway_message rows[MARK_ROWS];
 	struct mark_write write = {route, rows, 0, absence};
@@ -54,6 +56,7 @@ static void mark(struct gateway_route *route, struct gateway_pick *pick, bool ab
 		err = gateway_write(gateway, write_final, &write);
 	if (err != CS_OK)
 		log_error("outcome.not_marked", LOG_ERR(err));
+	return write.count;
 }
 
 void gateway_outcome_mark_final(struct gateway_route *route)
@@ -63,17 +66,21 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 	if (chain->final_height == 0)
 		return;
 	struct gateway_pick included = {.state = RELAY_INCLUDED, .height_max = chain->final_height};
-	mark(route, &included, false);
+	(void)mark(route, &included, false);
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 		    GATEWAY_EXPIRE_ABSENCE ||
-	    chain->final_time_s <= chain->manifest->reorg_margin_s)
+	    chain->final_time_s <= chain->manifest->reorg_margin_s ||
+	    route->absence_height == chain->final_height)
 		return;
+	size_t count = 0;
 	for (size_t i = 0; i < CS_LEN(open); i++) {
 		struct gateway_pick absent = {.state = open[i],
 					      .deadline_max = chain->final_time_s -
 							      chain->manifest->reorg_margin_s};
-		mark(route, &absent, true);
+		count += mark(route, &absent, true);
 	}
+	if (count == 0)
+		route->absence_height = chain->final_height;
 }
 
 /* ---- proving ---- */
