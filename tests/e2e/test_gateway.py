@@ -75,6 +75,18 @@ def test_a_transfer_that_dies_is_exit_6(world):
     assert side.token.read("balanceOf", gateway.operator) == before
 
 
+def test_a_message_that_is_too_late_gets_a_tombstone(world):
+    """Nobody delivers it: the gateway sends one transaction, which writes that it is dead."""
+    destination = world.sides[1]
+    deadline = max(int(time.time()), destination.chain.rpc.time()) + 3
+    message_id = send(world, b"too late", [deploy.attribute("deadline(uint64)", deadline)])
+    found = ends(world.gateways[0], message_id, "refunded")
+    steps = {s["n"]: s for s in found["steps"]}
+    assert found["outcome"] == "dead" and steps[10]["detail"] == "dead" and steps[9]["tx"] == steps[10]["tx"]
+    receipt = destination.chain.rpc.receipt(steps[10]["tx"])
+    assert [e["status"] for e in destination.gateway.events("MessageStatus", receipt)] == [3]
+
+
 def test_status_messages_and_verify(world):
     gateway = world.gateways[0]
     message_id = send(world)
