@@ -184,12 +184,13 @@ class World:
 
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
-                 enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1):
+                 enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
+                 confirmations: int = CONFIRMATIONS):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
         self.log_level, self.gas_limit, self.seals_min = log_level, gas_limit, seals_min
-        self.enclave_args = enclave_args or []
+        self.enclave_args, self.confirmations = enclave_args or [], confirmations
         self.block_time, self.block_time_ms = block_time, int(1000 * block_time)  # of anvil; Clique seals once a second
         self.build = find_build()
         self.manifest = folder / "manifest.json"
@@ -255,7 +256,7 @@ class World:
                   "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0,
                   "reorg_margin_s": REORG_MARGIN_S, "period_s": 0, "drift_max_s": 15}
         if self.kind == "anvil":
-            return {**fields, "mode": "insecure_dev_head", "confirmations": CONFIRMATIONS}
+            return {**fields, "mode": "insecure_dev_head", "confirmations": self.confirmations}
         return {**fields, "mode": "clique", "seals_min": self.seals_min, "epoch": 30000, "period_s": 1}
 
     def _manifest_chain(self, side: deploy.Side) -> dict:
