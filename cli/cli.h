@@ -17,7 +17,7 @@ enum cli_exit {
 	CLI_REFUSED = 3,     /* the gateway said no (4xx) */
 	CLI_UNREACHABLE = 4, /* no gateway, or it failed (5xx) */
 	CLI_TIMEOUT = 5,     /* what was waited for did not come */
-	CLI_NO = 6,          /* the answer is no: refunded, abandoned, request failed, does not verify */
+	CLI_NO = 6, /* the answer is no: refunded, abandoned, request failed, does not verify */
 };
 
 #define CLI_POSITIONAL_MAX 4u

@@ -251,8 +251,23 @@ enum cli_exit cli_transfer(struct cli *cli)
 
 /* ---- looking ---- */
 
+/* What has no messageId yet, or never will. */
+static void print_request(const json_t *m)
+{
+	printf("request   %s (%s)\nstate     %s\nchain     %s\n", text_of(m, "request_id"),
+	       text_of(m, "mode"), text_of(m, "state"), text_of(m, "from_chain"));
+	if (json_is_string(json_object_get(m, "tx")))
+		printf("tx        %s\n", text_of(m, "tx"));
+	if (json_is_string(json_object_get(m, "why")))
+		printf("why       %s\n", text_of(m, "why"));
+}
+
 static void print_message(const json_t *m)
 {
+	if (!json_is_string(json_object_get(m, "id"))) {
+		print_request(m);
+		return;
+	}
 	printf("message   %s (%s)\n", text_of(m, "id"), text_of(m, "side"));
 	printf("state     %s\n", text_of(m, "state"));
 	printf("route     %s → %s, sequence %lld\n", text_of(m, "from_chain"),

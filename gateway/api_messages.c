@@ -144,6 +144,11 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 		if (failed) {
 			json_object_set_new(json, "state", json_string("request_failed"));
 			json_object_set_new(json, "ended", json_true());
+			json_object_set_new(
+				json, "why",
+				json_string(submission.state == GATEWAY_SUBMISSION_FAILED
+						    ? "its transaction could not be sent"
+						    : "its transaction reverted"));
 		}
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}

@@ -2,6 +2,7 @@
  * the operator's account sends (sponsored). A request asks the chain for fee, allowance and the
  * like one after the other, then is written and answered. */
 #include "core/abi.h"
+#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -16,6 +17,8 @@
 #define GAS_APPROVE 80000u
 #define GAS_PAYLOAD_BYTE 20u
 #define IDEMPOTENCY_KEY_MAX 128u
+/* The bridge counts in 128 bits. */
+#define AMOUNT_ZEROS 16u
 
 struct prepared {
 	struct cs_address to;
@@ -224,6 +227,7 @@ static enum cs_err read_transfer_body(struct send *send, const json_t *body, str
 {
 	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
 					    "mode",       "from", "attributes", NULL};
+	static const uint8_t zeros[AMOUNT_ZEROS];
 	CS_TRY(gateway_json_known(body, names, "body", why));
 	CS_TRY(read_chain(send, body, why));
 	CS_TRY(read_mode(send, body, why));
@@ -240,6 +244,9 @@ static enum cs_err read_transfer_body(struct send *send, const json_t *body, str
 	const char *amount = json_string_value(json_object_get(body, "amount"));
 	if (!amount || cs_u256_from_decimal(&send->amount, cs_bytes_str(amount)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "amount: not a text of decimal digits");
+	const struct cs_hash word = cs_u256_word(&send->amount);
+	if (cs_hash_is_zero(&word) || memcmp(word.b, zeros, AMOUNT_ZEROS) != 0)
+		return cs_fail(why, CS_ERR_INVALID, "amount: 1 to 2^128 - 1");
 	return read_attributes(send, json_object_get(body, "attributes"), why);
 }
 
@@ -418,8 +425,8 @@ static void send_finish(struct send *send)
 		send_fail(send, err, NULL);
 }
 
-/* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, allowance
- * ---- */
+/* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, balance,
+ * allowance ---- */
 
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
@@ -427,8 +434,9 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 	char selector[9] = "";
 	if (data.n >= 4)
 		cs_hex(selector, cs_bytes(data.p, 4));
-	snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "", selector[0] ? ", error 0x" : "",
-		 selector);
+	if (err != CS_ERR_REVERTED || !gateway_contract_error(text, sizeof(text), data))
+		snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "",
+			 selector[0] ? ", error 0x" : "", selector);
 	send_fail(send, err, text);
 }
 
@@ -459,6 +467,40 @@ static void ask(struct send *send, const struct cs_address *to, struct cs_buf *b
 		send_fail(send, err, "the chain could not be asked");
 }
 
+static void ask_allowance(struct send *send)
+{
+	struct cs_buf buf;
+	struct cs_abi abi;
+	enum cs_err err = cs_buf_init_arena(&buf, send->arena, 128);
+	if (err != CS_OK) {
+		send_fail(send, err, NULL);
+		return;
+	}
+	cs_abi_call(&abi, &buf, "allowance(address,address)");
+	cs_abi_put_address(&abi, &send->from);
+	cs_abi_put_address(&abi, &send->chain->config->bridge);
+	ask(send, &send->token, &buf, allowance_done);
+}
+
+/* A transaction that is sure to fail would cost its sender the gas. */
+static void balance_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	struct cs_u256 balance;
+	if (err == CS_OK && data.n != 32)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK)
+		err = cs_u256_from_bytes(&balance, data);
+	if (err != CS_OK)
+		call_failed(send, err, why, data);
+	else if (cs_u256_cmp(&balance, &send->amount) < 0)
+		send_fail(send, CS_ERR_NO_FUNDS, "amount: more than the sender has of the token");
+	else if (send->needs_approval)
+		ask_allowance(send);
+	else
+		send_finish(send);
+}
+
 static void remote_token_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	struct send *send = ctx;
@@ -481,14 +523,13 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	const struct cs_hash words[] = {wire_tag("caisson/transfer/v1"), remote,
 					cs_u256_word(&send->amount), wire_word(account.address)};
 	send->payload_hash = cs_keccak256(cs_bytes(words, sizeof(words)));
-	if (!send->needs_approval || !send->has_from) {
+	if (!send->has_from) {
 		send_finish(send);
 		return;
 	}
-	cs_abi_call(&abi, &buf, "allowance(address,address)");
+	cs_abi_call(&abi, &buf, "balanceOf(address)");
 	cs_abi_put_address(&abi, &send->from);
-	cs_abi_put_address(&abi, &send->chain->config->bridge);
-	ask(send, &send->token, &buf, allowance_done);
+	ask(send, &send->token, &buf, balance_done);
 }
 
 /* ERC-7930 of the chain alone: what remoteTokenOf wants. */

@@ -236,8 +236,10 @@ static struct host_http_exchange *begin(struct host_http_server *server, struct 
 	decide(server, e);
 	const char *length = host_http_request_header(e, "content-length");
 	/* MHD has checked that it is a number. */
-	if (length != NULL && strtoull(length, NULL, 10) > e->body_size_max)
+	if (length != NULL && strtoull(length, NULL, 10) > e->body_size_max) {
 		e->refused = CS_ERR_TOO_LARGE;
+		e->refused_status = 0;
+	}
 	return e;
 }
 
@@ -254,10 +256,21 @@ static enum MHD_Result queue(struct host_http_exchange *e)
 
 static void refuse(struct host_http_exchange *e)
 {
+	char detail[80] = "";
 	e->handler_holds = true;
-	host_http_reply_problem_status(
-		e, e->refused_status, e->refused,
-		e->refused == CS_ERR_TOO_LARGE ? "the body is above its bound" : NULL);
+	if (e->refused == CS_ERR_TOO_LARGE)
+		(void)snprintf(detail, sizeof detail, "the body is above %llu bytes",
+			       (unsigned long long)e->body_size_max);
+	else if (e->refused_status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)snprintf(detail, sizeof detail, "the route takes other methods");
+	else if (e->refused == CS_ERR_NOT_FOUND)
+		(void)snprintf(detail, sizeof detail, "no such route");
+	else if (e->refused == CS_ERR_UNAUTHORIZED)
+		(void)snprintf(detail, sizeof detail, "no API key that is known here");
+	else if (e->refused == CS_ERR_FORBIDDEN)
+		(void)snprintf(detail, sizeof detail,
+			       "the API key has not the scope of this route");
+	host_http_reply_problem_status(e, e->refused_status, e->refused, detail);
 }
 
 static void handle(struct host_http_exchange *e)

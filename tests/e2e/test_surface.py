@@ -198,6 +198,29 @@ def test_what_a_contract_would_refuse_is_refused_before(world):
     assert 400 <= got < 500, reply
 
 
+@pytest.mark.parametrize("attributes, what", [({"deadline": 1}, "attributes.deadline: outside"),
+                                              ({"min_gas_limit": 10**9}, "attributes.min_gas_limit: outside"),
+                                              ({"finality": 200}, "attributes.finality: outside")])
+def test_a_contracts_refusal_is_told_in_words(world, attributes, what):
+    _, abroad = world.sides
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x00", "mode": "sponsored", "attributes": attributes}
+    assert what in problem(world, "POST", "/v1/messages", body, 422)["detail"]
+
+
+@pytest.mark.parametrize("amount, status", [("0", 400), (str(2**128), 400), (str(2**127), 402)])
+def test_a_transfer_that_would_only_cost_gas_is_refused(world, amount, status):
+    _, abroad = world.sides
+    body = {"to": account(abroad, abroad.friend), "amount": amount, "mode": "sponsored"}
+    assert problem(world, "POST", "/v1/transfers", body, status)["detail"].startswith("amount: ")
+
+
+def test_a_refusal_says_what_it_is_about(world):
+    assert problem(world, "GET", "/v1/nothing", status=404)["detail"] == "no such route"
+    assert problem(world, "DELETE", "/v1/chains", status=405)["detail"]
+    assert problem(world, "GET", "/v1/chains", status=401, key="not-a-key-of-this-gateway-at-all")["detail"]
+    assert "scope" in problem(world, "GET", "/v1/chains", status=403, key=world.gateways[0].peer_key)["detail"]
+
+
 def test_metrics_and_health(world, transfer):
     gateway = world.gateways[0]
     status, text = gateway.request("GET", "/metrics")
