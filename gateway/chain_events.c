@@ -417,8 +417,8 @@ static void take_frozen(struct gateway_chain *chain)
 	struct cs_arena *arena = &chain->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	struct cs_bytes why;
-	char name[CURSOR_NAME_SIZE];
-	snprintf(name, sizeof(name), "frozen:%s", chain->identity_hex);
+	char name[GATEWAY_FROZEN_NAME_SIZE];
+	gateway_frozen_name(name, chain);
 	if (gateway_journal_get(chain->gateway->journal, name, arena, &why) == CS_OK && why.n > 0) {
 		snprintf(chain->why_frozen, sizeof(chain->why_frozen), "%.*s", (int)why.n,
 			 (const char *)why.p);

@@ -207,6 +207,10 @@ void gateway_client_feed(struct gateway_chain *chain);
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
 void gateway_client_take_status(struct gateway_chain *chain,
 				const Caisson__Wire__ClientStatus *status);
+/* Where the journal keeps that a chain is frozen: by its anchor, because a manifest with a new one
+ * lifts it. */
+#define GATEWAY_FROZEN_NAME_SIZE 144u
+void gateway_frozen_name(char name[GATEWAY_FROZEN_NAME_SIZE], const struct gateway_chain *chain);
 /* What was final is gone: nothing is signed for this chain any more. */
 void gateway_chain_freeze(struct gateway_chain *chain, const char *why);
 

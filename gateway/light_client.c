@@ -27,6 +27,13 @@ void gateway_client_take_status(struct gateway_chain *chain,
 
 /* ---- freezing ---- */
 
+void gateway_frozen_name(char name[GATEWAY_FROZEN_NAME_SIZE], const struct gateway_chain *chain)
+{
+	char anchor[65];
+	cs_hex(anchor, CS_BYTES_OF(chain->manifest->anchor_hash.b));
+	snprintf(name, GATEWAY_FROZEN_NAME_SIZE, "frozen:%s:%s", chain->identity_hex, anchor);
+}
+
 struct freeze_write {
 	struct gateway_chain *chain;
 	const char *why;
@@ -36,8 +43,8 @@ static enum cs_err write_freeze(void *context)
 {
 	struct freeze_write *write = context;
 	struct gateway_journal *journal = write->chain->gateway->journal;
-	char name[80];
-	snprintf(name, sizeof(name), "frozen:%s", write->chain->identity_hex);
+	char name[GATEWAY_FROZEN_NAME_SIZE];
+	gateway_frozen_name(name, write->chain);
 	CS_TRY(gateway_journal_put(journal, name, cs_bytes_str(write->why)));
 	char detail[256];
 	snprintf(detail, sizeof(detail), "%s: %s", write->chain->config->id, write->why);
