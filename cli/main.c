@@ -45,7 +45,7 @@ static const struct cli_command commands[] = {
 	 cli_config_sample},
 	{"config reference", "", "", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= manifest= json",
+	{"verify", "FILE", "key= outcome-key= manifest= json",
 	 "offline: does this signed envelope verify, by which key, epoch and manifest, secure or "
 	 "not",
 	 cli_verify},

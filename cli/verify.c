@@ -67,7 +67,8 @@ static void check_statement(struct verification *v, const char *name,
 	static const enum wire_domain domains[] = {WIRE_DOMAIN_SECURE, WIRE_DOMAIN_INSECURE};
 	json_t *out = json_object();
 	struct cs_hash key;
-	const char *given = cli_option(v->cli, "key");
+	const char *given =
+		cli_option(v->cli, st->statement.kind == WIRE_KIND_OUTCOME ? "outcome-key" : "key");
 	bool has_key = given ? cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) == CS_OK
 			     : key_from_file(v, st, &key);
 	bool verifies = false;
@@ -148,12 +149,19 @@ static void print_statement(const json_t *result, const char *name)
 		return;
 	const char *key = json_string_value(json_object_get(st, "key"));
 	bool verifies = json_is_true(json_object_get(st, "verifies"));
-	printf("%-8s %s\n", name, verifies ? "verifies" : "does NOT verify");
+	printf("%-8s %s\n", name,
+	       verifies ? "verifies"
+	       : key    ? "does NOT verify"
+			: "cannot be verified: the signer's key is neither given nor in the file");
 	printf("         signer %s, receiver %s\n",
 	       json_string_value(json_object_get(st, "signer")),
 	       json_string_value(json_object_get(st, "receiver")));
-	printf("         key %s (from the %s), epoch %lld, manifest %lld\n",
-	       key ? key : "not given", json_string_value(json_object_get(st, "key_from")),
+	if (key)
+		printf("         key %s (%s)\n", key,
+		       strcmp(json_string_value(json_object_get(st, "key_from")), "file") == 0
+			       ? "from the file"
+			       : "given");
+	printf("         epoch %lld, manifest %lld\n",
 	       (long long)json_integer_value(json_object_get(st, "epoch")),
 	       (long long)json_integer_value(json_object_get(st, "manifest")));
 	if (json_is_true(json_object_get(st, "insecure")))
@@ -212,6 +220,9 @@ enum cli_exit cli_verify(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE, "which file?");
 	if (given && cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "--key: not 32 bytes of hex");
+	given = cli_option(cli, "outcome-key");
+	if (given && cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) != CS_OK)
+		return cli_fail(cli, CLI_USAGE, "--outcome-key: not 32 bytes of hex");
 	enum cli_exit code = load(&v, cli->positional[0], &file);
 	if (code != CLI_OK)
 		return code;

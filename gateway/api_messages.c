@@ -1,11 +1,15 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
+#include "core/abi.h"
 #include "gateway/gateway.h"
+#include "host/alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LIST_MAX 200u
 #define LIST_DEFAULT 50u
+/* What keyOf returns. */
+#define KEY_WORDS 5u
 
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
 {
@@ -246,16 +250,20 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 
 /* ---- the envelope: what anybody needs to deliver or to verify it ---- */
 
-/* The destination's row, or ours as the source. */
+/* The destination's row, or ours as the source. *remote_epoch: of the other gateway's key that
+ * signed a part of it, 0 when it signed none. */
 static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_message *message,
-				 json_t **out)
+				 json_t **out, uint64_t *remote_epoch)
 {
+	uint64_t epoch = 0;
 	struct gateway_statement statement;
 	struct wire_message content;
 	struct wire_signed part;
 	if (message->statement == 0)
 		return CS_ERR_NOT_FINAL;
 	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
+	if (message->side == RELAY_DESTINATION)
+		epoch = statement.statement.epoch;
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	enum cs_err err =
 		gateway_journal_content(gateway->journal, message, &gateway->scratch, &content);
@@ -270,6 +278,8 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 		err = gateway_journal_statement(gateway->journal, message->outcome_statement,
 						&statement);
 		if (err == CS_OK) {
+			if (message->side == RELAY_SOURCE)
+				epoch = statement.statement.epoch;
 			gateway_part_signed(&part, &statement, message->outcome_leaf, 1);
 			json_object_set_new(json, "outcome_statement",
 					    gateway_json_statement(&statement, &part));
@@ -282,7 +292,65 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 	}
 	json_object_set_new(json, "keys", gateway_json_keys(gateway));
 	*out = json;
+	*remote_epoch = epoch;
 	return CS_OK;
+}
+
+struct envelope {
+	struct gateway *gateway;
+	struct host_http_exchange *exchange;
+	json_t *json;
+	struct cs_hash remote;
+	uint64_t epoch;
+};
+
+/* Key (x, state, notBefore, notAfter) and its namers. An envelope without it is still worth having.
+ */
+static void key_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct envelope *envelope = ctx;
+	struct cs_abi_reader reader;
+	struct cs_hash x = {{0}};
+	if (err == CS_OK)
+		err = cs_abi_read(&reader, data, KEY_WORDS);
+	if (err == CS_OK)
+		err = cs_abi_get_word(&reader, &x);
+	if (err != CS_OK)
+		log_warn("envelope.no_key", LOG_HASH("remote", &envelope->remote), LOG_ERR(err),
+			 LOG_TEXT("why", why ? why : ""));
+	if (!cs_hash_is_zero(&x)) {
+		json_t *key = json_object();
+		json_object_set_new(
+			key, "chain",
+			json_string(gateway_caip2(envelope->gateway, &envelope->remote)));
+		json_object_set_new(key, "identity", gateway_json_hash(&envelope->remote));
+		json_object_set_new(key, "epoch", gateway_json_u64(envelope->epoch));
+		json_object_set_new(key, "public_key", gateway_json_hash(&x));
+		json_array_append_new(json_object_get(envelope->json, "keys"), key);
+	}
+	host_http_reply_json(envelope->exchange, 200, envelope->json);
+	free(envelope);
+}
+
+/* The other gateway's key is what our contract names. */
+static enum cs_err ask_key(struct envelope *envelope, struct gateway_chain *chain)
+{
+	struct cs_arena *arena = &envelope->gateway->scratch;
+	struct cs_buf buf;
+	struct cs_abi abi;
+	size_t mark = cs_arena_mark(arena);
+	enum cs_err err = cs_buf_init_arena(&buf, arena, 128);
+	if (err == CS_OK) {
+		cs_abi_call(&abi, &buf, "keyOf(bytes32,uint64)");
+		cs_abi_put_word(&abi, &envelope->remote);
+		cs_abi_put_u64(&abi, envelope->epoch);
+		err = cs_buf_end(&buf);
+	}
+	if (err == CS_OK)
+		err = adapter_call(chain->adapter, NULL, &chain->manifest->gateway,
+				   cs_buf_view(&buf), key_done, envelope);
+	cs_arena_rewind(arena, mark);
+	return err;
 }
 
 static void get_envelope(void *context, struct host_http_exchange *exchange)
@@ -290,13 +358,24 @@ static void get_envelope(void *context, struct host_http_exchange *exchange)
 	struct gateway *gateway = context;
 	struct gateway_message message;
 	json_t *json = NULL;
+	uint64_t epoch = 0;
 	if (!gateway_api_find(gateway, exchange, &message))
 		return;
-	enum cs_err err = envelope_json(gateway, &message, &json);
-	if (err != CS_OK)
+	enum cs_err err = envelope_json(gateway, &message, &json, &epoch);
+	if (err != CS_OK) {
 		host_http_reply_problem(exchange, err, "the message is not signed yet");
-	else
+		return;
+	}
+	struct gateway_chain *chain = gateway_chain_of(gateway, &message.chain);
+	if (epoch == 0 || !chain) {
 		host_http_reply_json(exchange, 200, json);
+		return;
+	}
+	struct envelope *envelope = host_alloc(sizeof(*envelope));
+	*envelope = (struct envelope){gateway, exchange, json, message.remote, epoch};
+	err = ask_key(envelope, chain);
+	if (err != CS_OK)
+		key_done(envelope, err, NULL, CS_BYTES_NONE);
 }
 
 /* ---- verbs ---- */

@@ -103,8 +103,10 @@ def test_status_messages_and_verify(world):
     other = world.enclave_key(world.gateways[1])["public_key"]
     good = gateway.caisson("verify", str(path), "--manifest", str(world.manifest), "--json")
     result = json.loads(good.stdout)
-    # The envelope holds our key; of the outcome's key the other enclave tells.
+    # The envelope holds our key, and the other enclave's as our contract names it.
+    assert good.returncode == 0
     assert result["message"]["verifies"] and result["message"]["insecure"] and result["message"]["in_manifest"]
+    assert result["outcome"]["verifies"]
     envelope_json = json.loads(envelope.stdout)
     for name in ("outcome_statement", "outcome"):
         del envelope_json[name]

@@ -74,27 +74,33 @@ def test_status_messages_keys(world, transfer):
 
 
 def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, tmp_path):
-    """Each gateway tells its own enclave's keys; the outcome was signed by the other one."""
+    """As each gateway gives it: with its own enclave's key, and the other's as its contract names it."""
     first, second = world.gateways
     documents = []
     for gateway in world.gateways:
         run = gateway.caisson("envelope", transfer[1])
         assert run.returncode == 0, run.stderr
         documents.append(json.loads(run.stdout))
-    good = {**documents[0], "keys": documents[0]["keys"] + documents[1]["keys"]}
+    good = documents[0]
     forged = json.loads(json.dumps(good))
     s = forged["statement"]["s"]
     forged["statement"]["s"] = s[:-1] + ("0" if s[-1] != "0" else "1")
     other = json.loads(json.dumps(good))
     other["message"]["deadline"] += 1
     other["message"].pop("id", None)
-    for document, code in ((good, 0), (documents[0], EXIT_NO), (forged, EXIT_NO), (other, EXIT_NO)):
+    keyless = {**good, "keys": good["keys"][:1]}
+    for document, code in ((good, 0), (documents[1], 0), (keyless, EXIT_NO), (forged, EXIT_NO), (other, EXIT_NO)):
         file = tmp_path / "envelope.json"
         file.write_text(json.dumps(document))
         run = first.caisson("verify", str(file))
         assert run.returncode == code, run.stdout + run.stderr
     file.write_text(json.dumps(good))
     assert "INSECURE" in first.caisson("verify", str(file)).stdout
+    keys = [world.enclave_key(g)["public_key"] for g in world.gateways]
+    file.write_text(json.dumps({k: v for k, v in good.items() if k != "keys"}))
+    assert "cannot be verified" in first.caisson("verify", str(file)).stdout
+    assert first.caisson("verify", str(file), "--key", keys[0], "--outcome-key", keys[1]).returncode == 0
+    assert first.caisson("verify", str(file), "--key", keys[1], "--outcome-key", keys[0]).returncode == EXIT_NO
 
 
 def test_exit_codes(world):

@@ -163,6 +163,7 @@ static void wrong_usage_is_2(void **state)
 					    "keys list",
 					    "verify",
 					    "verify a --key 0x12",
+					    "verify a --outcome-key 0x12",
 					    "keygen",
 					    "keygen --seal-root a --operator b",
 					    "config check",
