@@ -266,6 +266,11 @@ uint64_t host_store_changes(const struct host_store *store)
 	return (uint64_t)sqlite3_changes64(store->db);
 }
 
+uint64_t host_store_row(const struct host_store *store)
+{
+	return (uint64_t)sqlite3_last_insert_rowid(store->db);
+}
+
 /* ---- opening ---- */
 
 /* One process at a time: SQLite itself would allow several, and the journal has one writer. */
@@ -348,11 +353,16 @@ static enum cs_err open_db(struct host_store *store, const char *path,
 	sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
 	sqlite3_limit(store->db, SQLITE_LIMIT_SQL_LENGTH, SQL_SIZE_MAX);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* Without it SQLite compares what is bound with the conditions of partial indices, and then
+	 * compiles such a statement anew for every other value. */
+	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	CS_TRY(check_owner(store, schema, &version, why));
 	CS_TRY(run_sql(
 		store,
 		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-		"PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON",
+		"PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;"
+		/* KiB: what is open stays in memory */
+		"PRAGMA cache_size=-16384",
 		why));
 	return migrate(store, schema, version, why);
 }

@@ -74,6 +74,8 @@ void host_bind_null(struct host_stmt *stmt, uint32_t index);
 CS_NODISCARD enum cs_err host_stmt_run(struct host_stmt *stmt);
 /* Rows changed by the last run of this store. */
 uint64_t host_store_changes(const struct host_store *store);
+/* The rowid of the last row that was inserted. */
+uint64_t host_store_row(const struct host_store *store);
 /* A query: *row tells whether there is a (further) row. After the last one, and on failure, it is
  * reset and its bindings are cleared. */
 CS_NODISCARD enum cs_err host_stmt_next(struct host_stmt *stmt, bool *row);
