@@ -35,6 +35,7 @@ struct cli {
 	struct cli_option options[CLI_OPTIONS_MAX];
 	unsigned option_count;
 	bool json;
+	bool patient; /* a gateway that does not answer is asked again: nothing is printed */
 	struct host_loop *loop; /* made when it is needed */
 	struct host_http_client *http;
 };

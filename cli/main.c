@@ -266,6 +266,8 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 {
 	char text[1024];
 	va_list args;
+	if (cli->patient && code == CLI_UNREACHABLE)
+		return code;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

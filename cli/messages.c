@@ -9,6 +9,7 @@
 
 #define WATCH_PAUSE_US 200000u
 #define WATCH_TIMEOUT_S 600u
+#define TIMEOUT_MAX_S 86400u
 
 static const char *text_of(const json_t *json, const char *name)
 {
@@ -89,17 +90,19 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 	bool seen[32] = {false};
 	uint64_t timeout_s = WATCH_TIMEOUT_S;
 	const char *side = cli_option(cli, "side");
-	if (!cli_number(cli, "timeout", 86400, &timeout_s))
-		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most 86400");
+	if (!cli_number(cli, "timeout", TIMEOUT_MAX_S, &timeout_s))
+		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most %u", TIMEOUT_MAX_S);
 	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "",
 		 side ? side : "");
 	uint64_t end = host_now_ms() + timeout_s * 1000;
 	for (;;) {
 		json_t *message = NULL;
 		enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
-		if (code != CLI_OK)
+		if (code != CLI_OK && (code != CLI_UNREACHABLE || !cli->patient))
 			return code;
-		if (!cli->json)
+		/* It was there: it is being started again. */
+		cli->patient = true;
+		if (code == CLI_OK && !cli->json)
 			print_news(message, seen);
 		if (json_is_true(json_object_get(message, "ended"))) {
 			code = end_of(message);
@@ -182,6 +185,11 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 {
 	const char *mode = cli_option(cli, "mode");
 	json_t *reply = NULL;
+	uint64_t timeout_s = 0;
+	if (!cli_number(cli, "timeout", TIMEOUT_MAX_S, &timeout_s)) {
+		json_decref(body);
+		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most %u", TIMEOUT_MAX_S);
+	}
 	if (cli_flag(cli, "watch") && mode && strcmp(mode, "sponsored") != 0) {
 		json_decref(body);
 		return cli_fail(cli, CLI_USAGE,
@@ -203,6 +211,7 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		char id[64];
 		snprintf(id, sizeof(id), "%s", text_of(reply, "request_id"));
 		json_decref(reply);
+		cli->patient = true; /* it was there: it took the request */
 		return watch(cli, id);
 	}
 	if (cli->json) {

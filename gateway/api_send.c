@@ -435,8 +435,8 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 	if (data.n >= 4)
 		cs_hex(selector, cs_bytes(data.p, 4));
 	if (err != CS_ERR_REVERTED || !gateway_contract_error(text, sizeof(text), data))
-		snprintf(text, sizeof(text), "%.120s%s%s", why ? why : "",
-			 selector[0] ? ", error 0x" : "", selector);
+		snprintf(text, sizeof(text), "%s: %.120s%s%s", send->chain->config->id,
+			 why ? why : "", selector[0] ? ", error 0x" : "", selector);
 	send_fail(send, err, text);
 }
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -282,6 +283,22 @@ def test_events_refuse(world, cursor, key, status):
 
 
 # ---- one side down ----
+
+def test_watching_outlives_the_gateway(world):
+    """The gateway is killed and `caisson up` starts it again: whoever watches goes on."""
+    gateway, (_, abroad) = world.gateways[0], world.sides
+    argv = [world.build / "bin" / "caisson", "transfer", "--to", account(abroad, abroad.friend), "--amount", "1", "--watch"]
+    env = {**os.environ, "CAISSON_URL": gateway.url, "CAISSON_API_KEY_FILE": str(gateway.folder / "demo.key")}
+    watcher = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    try:
+        assert "request_received" in watcher.stdout.readline()
+        os.kill(gateway.pids()["caisson-gateway"], signal.SIGKILL)
+        out, err = watcher.communicate(timeout=END_TIMEOUT_S)
+    finally:
+        watcher.kill()
+    assert watcher.returncode == 0, out + err
+    assert "client_notified" in out and err == ""
+
 
 def test_the_other_gateway_was_down(world):
     """Envelopes wait in the outbox and arrive when the peer is back."""

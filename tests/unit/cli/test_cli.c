@@ -156,6 +156,7 @@ static void wrong_usage_is_2(void **state)
 					    "send --to a --payload 0x --text b",
 					    "transfer --to x",
 					    "transfer --to x --amount 1 --mode prepare --watch",
+					    "transfer --to x --amount 1 --watch --timeout soon",
 					    "messages --limit 0",
 					    "messages --before then",
 					    "keys create x",
