@@ -1,11 +1,62 @@
 #include "gateway/config.h"
 
 #include "cli/cli.h"
+#include "core/ct.h"
+#include "host/keyfile.h"
 
 static const char *file_of(const struct cli *cli)
 {
 	const char *file = cli->positional_count == 1 ? cli->positional[0] : NULL;
 	return file ? file : cli_option(cli, "config");
+}
+
+/* ---- what the file names: a gateway would not start without it ---- */
+
+struct place {
+	const char *file;
+	const char *list; /* "chains", or NULL */
+	size_t index;
+	const char *key;
+};
+
+static void complain(json_t *errors, const struct place *place, const struct cs_why *why)
+{
+	char text[600];
+	char list[32] = "";
+	if (place->list)
+		snprintf(list, sizeof(list), "%s[%zu].", place->list, place->index);
+	snprintf(text, sizeof(text), "%.160s: %s%s: %s", place->file, list, place->key, why->text);
+	json_array_append_new(errors, json_string(text));
+}
+
+static void check_key(json_t *errors, const struct place *place, const char *path)
+{
+	struct cs_secret secret;
+	struct cs_why why = {{0}};
+	if (host_keyfile_load(&secret, path, &why) != CS_OK)
+		complain(errors, place, &why);
+	else
+		cs_wipe(&secret, sizeof(secret));
+}
+
+static void check_secrets(json_t *errors, const char *file, const struct gateway_config *config)
+{
+	struct place place = {file, NULL, 0, "enclave.seal_root"};
+	check_key(errors, &place, config->enclave_seal_root);
+	for (size_t i = 0; i < config->chain_count; i++) {
+		place = (struct place){file, "chains", i, "operator_key_file"};
+		if (config->chains[i].operator_key_file)
+			check_key(errors, &place, config->chains[i].operator_key_file);
+	}
+	for (size_t i = 0; i < config->peer_count; i++) {
+		char token[HOST_TOKEN_MAX + 1];
+		struct cs_why why = {{0}};
+		place = (struct place){file, "peers", i, "api_key_file"};
+		if (host_tokenfile_load(token, config->peers[i].api_key_file, &why) != CS_OK)
+			complain(errors, &place, &why);
+		else
+			cs_wipe(token, sizeof(token));
+	}
 }
 
 enum cli_exit cli_config_check(struct cli *cli)
@@ -14,23 +65,25 @@ enum cli_exit cli_config_check(struct cli *cli)
 	const char *file = file_of(cli);
 	if (!file)
 		return cli_fail(cli, CLI_USAGE, "which file?");
-	enum cs_err err = gateway_config_load(&config, file, true);
+	bool good = gateway_config_load(&config, file, true) == CS_OK;
 	json_t *errors = json_array();
-	for (uint32_t i = 0; i < host_config_error_count(config.file); i++) {
+	for (uint32_t i = 0; i < host_config_error_count(config.file); i++)
 		json_array_append_new(errors, json_string(host_config_error(config.file, i)));
-		if (!cli->json)
-			fprintf(stderr, "%s\n", host_config_error(config.file, i));
-	}
+	if (good)
+		check_secrets(errors, file, &config);
+	good = good && json_array_size(errors) == 0;
+	for (size_t i = 0; !cli->json && i < json_array_size(errors); i++)
+		fprintf(stderr, "%s\n", json_string_value(json_array_get(errors, i)));
 	if (cli->json)
-		cli_print_json(json_pack("{s:b,s:o}", "ok", err == CS_OK, "errors", errors));
+		cli_print_json(json_pack("{s:b,s:o}", "ok", good, "errors", errors));
 	else
 		json_decref(errors);
-	if (err == CS_OK && !cli->json)
+	if (good && !cli->json)
 		printf("%s: good; manifest %llu, %zu chain(s), %zu peer(s)\n", file,
 		       (unsigned long long)config.manifest.number, config.chain_count,
 		       config.peer_count);
 	gateway_config_free(&config);
-	return err == CS_OK ? CLI_OK : CLI_USAGE;
+	return good ? CLI_OK : CLI_USAGE;
 }
 
 enum cli_exit cli_config_sample(struct cli *cli)

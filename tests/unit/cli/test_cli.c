@@ -87,9 +87,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"c.toml",  "bad.toml", "api.keys",
-					    "app.key", "seal",     "operator",
-					    "e.json",  "k",        "sample.toml"};
+	static const char *const names[] = {"c.toml",      "bad.toml", "api.keys", "app.key",
+					    "seal",        "operator", "e.json",   "k",
+					    "sample.toml", "b.key",    "seal.root"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(names); i++)
 		unlink(in_folder(names[i]));
@@ -206,7 +206,21 @@ static void config_check_names_every_error(void **state)
 {
 	char args[256];
 	(void)state;
+	/* What the file names has to be there, and to be nobody else's. */
 	run_in_folder(args, sizeof(args), "config check", in_folder("c.toml"), "--json");
+	assert_int_equal(caisson(args), 2);
+	assert_non_null(strstr(out, "enclave.seal_root"));
+	assert_non_null(strstr(out, "peers[0].api_key_file"));
+	char digits[65] = "";
+	memset(digits, '1', 64);
+	write_file("seal.root", digits);
+	write_file("b.key", digits);
+	assert_int_equal(chmod(in_folder("seal.root"), 0600), 0);
+	assert_int_equal(chmod(in_folder("b.key"), 0644), 0);
+	assert_int_equal(caisson(args), 2);
+	assert_null(strstr(out, "seal_root"));
+	assert_non_null(strstr(out, "peers[0].api_key_file"));
+	assert_int_equal(chmod(in_folder("b.key"), 0600), 0);
 	assert_int_equal(caisson(args), 0);
 	json_t *json = json_loads(out, 0, NULL);
 	assert_true(json_is_true(json_object_get(json, "ok")));
