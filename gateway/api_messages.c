@@ -35,6 +35,17 @@ static json_t *hash_or_null(const struct cs_hash *hash)
 	return cs_hash_is_zero(hash) ? json_null() : gateway_json_hash(hash);
 }
 
+/* As it was given: the address in the word, where the chain has addresses of 20 bytes. */
+static json_t *word_or_null(const struct cs_hash *word)
+{
+	static const uint8_t zeros[12];
+	if (cs_hash_is_zero(word))
+		return json_null();
+	return memcmp(word->b, zeros, sizeof(zeros)) == 0
+		       ? gateway_json_hex(cs_bytes(word->b + sizeof(zeros), 20))
+		       : gateway_json_hash(word);
+}
+
 static json_t *number_or_null(uint64_t value)
 {
 	return value ? gateway_json_u64(value) : json_null();
@@ -97,8 +108,8 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	json_object_set_new(json, "deadline", gateway_json_u64(m->deadline));
 	json_object_set_new(json, "min_gas_limit", gateway_json_u64(m->min_gas_limit));
 	json_object_set_new(json, "finality", gateway_json_u64(m->finality));
-	json_object_set_new(json, "closer", hash_or_null(&m->closer));
-	json_object_set_new(json, "refund_to", hash_or_null(&m->refund_to));
+	json_object_set_new(json, "closer", word_or_null(&m->closer));
+	json_object_set_new(json, "refund_to", word_or_null(&m->refund_to));
 	set_content(gateway, json, m);
 	json_object_set_new(json, "sent", place_json(m->height, &m->tx, m->time_s));
 	json_object_set_new(json, "status", json_string(relay_status_name(m->status)));

@@ -49,6 +49,7 @@ def test_transfer_arrived(world, transfer):
     _, message_id = transfer
     steps = world.gateways[0].message(message_id)["steps"]
     assert [s["n"] for s in steps] == list(range(1, 19))
+    assert world.gateways[0].message(message_id)["refund_to"] == world.gateways[0].operator.lower()
     assert all("t_ms" in s for s in steps), [s for s in steps if "t_ms" not in s]
 
 
