@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -289,7 +290,7 @@ class Demo:
     # ---- the end ----
 
     def table(self) -> str:
-        head = f"{'case':<19}{'outcome':<11}{'steps':>6}{'latency':>11}{'to chain 2':>12}   {'gas on chain 1':>15}{'gas on chain 2':>16}"
+        head = f"{'case':<19}{'outcome':<11}{'steps':>6}{'latency':>11}{'delivered':>12}   {'gas on chain 1':>15}{'gas on chain 2':>16}"
         lines = [paint("1", head), paint("2", "─" * len(head))]
         for case in self.cases:
             shown = sum("t_ms" in s for s in case.steps.values())
@@ -330,21 +331,33 @@ class Demo:
             self.cases.append(case)
 
 
+def write_env(demo: Demo, to: str) -> Path:
+    """What a shell needs to talk to the first gateway."""
+    first = demo.gateways[0]
+    file = demo.world.folder / "env"
+    values = {"CAISSON_URL": first.url, "CAISSON_API_KEY_FILE": first.folder / "demo.key",
+              "CAISSON_EVENTS": first.events_url.replace("ws://", "http://"), "TO": to}
+    lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
+    file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(demo.world.build / 'bin'))}:$PATH"]) + "\n")
+    return file
+
+
 def keep(demo: Demo) -> None:
     first, home, abroad = demo.gateways[0], *demo.sides
     key = first.folder / "demo.key"
     print("\nEverything stays up until Ctrl-C.\n")
     for gateway, side in zip(demo.gateways, demo.sides):
         print(f"  {side.chain.caip2:<13} chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}")
+        print(f"  {'':<13} {gateway.config}")
     to = demo.account(1, abroad.friend.lower())
     body = json.dumps({"to": to, "amount": str(UNIT), "mode": "sponsored"})
     print(f"""
-One token from the operator's account on chain 1 to chain 2, by curl or on the command line:
+One token from the operator's account on chain 1 to chain 2, by curl, or on the command line step by step:
 
   curl -s -H "Authorization: Bearer $(cat {key})" -d '{body}' {first.url}/v1/transfers
 
-  export CAISSON_URL={first.url} CAISSON_API_KEY_FILE={key}
-  {demo.world.build / "bin" / "caisson"} transfer --to {to} --amount {UNIT} --mode sponsored --watch
+  . {write_env(demo, to)}
+  caisson transfer --to $TO --amount {UNIT} --watch
 """, flush=True)
     while True:
         signal.pause()
@@ -360,8 +373,10 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C")
     parser.add_argument("--case", action="append", default=[], help="only this one (several allowed)")
-    parser.add_argument("--folder", type=Path, help="where logs and journals go, kept; a temporary folder otherwise")
+    parser.add_argument("--folder", type=Path, help="where logs and journals go, new or empty, kept; a temporary folder otherwise")
     options = parser.parse_args()
+    if options.folder and options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
+        parser.error(f"--folder {options.folder}: is there and not empty")
     signal.signal(signal.SIGTERM, interrupted)
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="caisson-demo-"))).resolve()
     begin, code = time.monotonic(), 1
