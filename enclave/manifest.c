@@ -84,9 +84,13 @@ static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *
 				"anchor_height is no multiple of the epoch: it lists no signers");
 		return CS_OK;
 	case MANIFEST_QBFT:
-		if (f->confirmations != 0 || f->seals_min != 0 || f->epoch != 0)
+		if (f->epoch == 0 || f->confirmations != 0 || f->seals_min != 0)
 			return cs_fail(why, CS_ERR_INVALID,
-				       "qbft has no confirmations, seals_min and epoch");
+				       "qbft needs epoch, and has no confirmations and seals_min");
+		if (f->anchor_height % f->epoch != 0)
+			return cs_fail(why, CS_ERR_INVALID,
+				       "anchor_height is no multiple of the epoch: votes may be "
+				       "open there");
 		return CS_OK;
 	case MANIFEST_INSECURE_DEV_HEAD:
 		if (f->confirmations == 0 || f->reorg_margin_s == 0 || f->seals_min != 0 ||

@@ -32,7 +32,7 @@ struct manifest_finality {
 	uint64_t trusting_period_s; /* a client whose newest final header is older than this is not
 				       used */
 	uint64_t seals_min;         /* clique: distinct sealers; 0: ceil(2N/3) */
-	uint64_t epoch;             /* clique: blocks between two lists of signers */
+	uint64_t epoch;             /* clique, qbft: blocks after which open votes are dropped */
 	uint64_t period_s;          /* a header is at least so much later than its parent */
 	uint64_t drift_max_s;       /* how far ahead of now a header's time may be; 0: 15 */
 	uint64_t confirmations;     /* insecure_dev_head: headers on top */

@@ -37,6 +37,7 @@ PARTS = {  # from the uncles to the bloom; from mixHash on
     "z": rlp(bytes(65)),
 }
 KEYS = {n: Key(n) for n in "ABCDEFGHIJ"}
+PARTS |= {n: k.address for n, k in KEYS.items()}
 
 
 class Header:
@@ -395,24 +396,60 @@ def qbft_extra(validators, vote, round_, seals):
     return rlp(head + [list(seals)])
 
 
-class QbftChain:
-    """Validators and votes as Besu and GoQuorum keep them: a majority of votes changes the list of the next block."""
+class Tally:
+    """Votes as Besu counts them: who is for and who is against an account, until a majority or an epoch block."""
 
-    def __init__(self, name, keys, period=1):
-        self.name, self.period = name, period
-        self.validators, self.votes = sorted(KEYS[k].address for k in keys), {}
+    def __init__(self, validators):
+        self.validators, self.votes = sorted(validators), {True: {}, False: {}}
+
+    def copy(self):
+        other = Tally(self.validators)
+        other.votes = {adds: {k: set(v) for k, v in by.items()} for adds, by in self.votes.items()}
+        return other
+
+    def forget(self):
+        self.votes = {True: {}, False: {}}
+
+    def cast(self, proposer, subject, adds):
+        assert proposer in self.validators
+        self.votes[adds].setdefault(subject, set()).add(proposer)
+        self.votes[not adds].setdefault(subject, set()).discard(proposer)
+        for passed in (True, False):
+            if len(self.votes[passed][subject]) >= len(self.validators) // 2 + 1:
+                self.carry(subject, passed)
+                return
+
+    def carry(self, subject, adds):
+        self.validators = sorted(set(self.validators) | {subject} if adds else set(self.validators) - {subject})
+        for by in self.votes.values():
+            del by[subject]
+            for voters in by.values() if not adds else ():
+                voters.discard(subject)
+
+
+class QbftChain:
+    """A block lists the validators after its parent's vote."""
+
+    def __init__(self, name, keys, epoch, period=1):
+        self.name, self.epoch, self.period = name, epoch, period
         self.keys = {k.address: k for k in KEYS.values()}
+        tally = Tally(KEYS[k].address for k in keys)
         genesis = Header(parent=bytes(32), difficulty=1, number=0, time=GENESIS_TIME, mix=QBFT_MIX,
-                         extra=qbft_extra(self.validators, None, 0, []))
-        self.headers, self.sets, self.all_votes = [genesis], [self.validators], [{}]
-        self.hashes = [genesis.hash]
+                         extra=qbft_extra(tally.validators, None, 0, []))
+        self.headers, self.tallies, self.hashes = [genesis], [tally], [genesis.hash]
+
+    @property
+    def validators(self):
+        return self.tallies[-1].validators
+
+    @property
+    def names(self):
+        return "".join(sorted(self.keys[v].name for v in self.validators))
 
     def fork(self, at):
         other = QbftChain.__new__(QbftChain)
         other.__dict__ |= self.__dict__
-        other.headers, other.sets = self.headers[:at + 1], self.sets[:at + 1]
-        other.hashes, other.all_votes = self.hashes[:at + 1], self.all_votes[:at + 1]
-        other.validators, other.votes = self.sets[at], dict(self.all_votes[at])
+        other.headers, other.tallies, other.hashes = self.headers[:at + 1], self.tallies[:at + 1], self.hashes[:at + 1]
         return other
 
     def make(self, signers=None, vote=None, round_=0, proposer=None, validators=None, seal_round=None,
@@ -424,7 +461,7 @@ class QbftChain:
         quorum = -(-2 * len(listed) // 3)
         names = signers if signers is not None else [self.keys[v].name for v in self.validators[:quorum]]
         h = Header(**{"parent": self.hashes[-1], "number": parent.number + 1, "time": parent.time + self.period,
-                      "difficulty": 1, "mix": QBFT_MIX, "coinbase": proposer or listed[0] if listed else NOBODY} | fields)
+                      "difficulty": 1, "mix": QBFT_MIX, "coinbase": proposer or (self.validators[0] if listed else NOBODY)} | fields)
         digest = keccak(h.encode(extra=qbft_extra(listed, encoded_vote, round_ if seal_round is None else seal_round, [])))
         made = seals([KEYS[n].sign(digest) for n in names])
         return h.but(extra=qbft_extra(listed, encoded_vote, round_, made)), \
@@ -433,44 +470,63 @@ class QbftChain:
     def add(self, vote=None, proposer=None, **fields):
         proposer = KEYS[proposer].address if proposer else self.validators[0]
         header, hash_ = self.make(vote=vote, proposer=proposer, **fields)
+        tally = self.tallies[-1].copy()
+        if header.number % self.epoch == 0:
+            tally.forget()
+        elif vote:
+            tally.cast(proposer, KEYS[vote[0]].address, vote[1])
         self.headers.append(header)
         self.hashes.append(hash_)
-        if vote:
-            subject = KEYS[vote[0]].address
-            self.votes[proposer, subject] = vote[1]
-            if sum(1 for k in self.votes if k[1] == subject) > len(self.validators) // 2:
-                self.validators = sorted(set(self.validators) ^ {subject})
-                self.votes = {k: v for k, v in self.votes.items() if subject not in k}
-        self.sets.append(self.validators)
-        self.all_votes.append(dict(self.votes))
+        self.tallies.append(tally)
         return self
 
     def vector(self):
-        return {"name": self.name, "period": self.period, "height": 0, "hash": self.hashes[0],
+        return {"name": self.name, "epoch": self.epoch, "period": self.period, "height": 0, "hash": self.hashes[0],
                 "headers": [h.encode() for h in self.headers], "hashes": self.hashes,
-                "signers": [len(s) for s in self.sets], "time": self.headers[-1].time}
+                "signers": [len(t.validators) for t in self.tallies], "time": self.headers[-1].time}
 
 
 def qbft_chain():
-    c = QbftChain("validators", "ABCD")
+    c = QbftChain("validators", "ABCD", 16)
     c.add(signers="ABC").add(signers="DBCA").add(signers="CDA", round_=1).add(signers="BCD", round_=255).add(signers="ABD", round_=70000)
     c.add(("E", True), "A").add(("E", True), "B").add(("E", True), "C")    # 6..8: E is in from block 9 on
-    assert len(c.validators) == 5
+    assert c.names == "ABCDE"
     c.add(signers="ABCE").add(signers="EDCB", round_=2)
     c.add(("A", False), "B", signers="ABCD").add(("A", False), "C", signers="ABCDE").add(("A", False), "E", signers="BCDE")
-    assert len(c.validators) == 4
-    c.add(signers="BCD").add(("F", True), "B", signers="CDE").add(("F", False), "C", signers="CDE")
-    c.add(signers="EDB")
-    for name in ("C", "D"):
-        c.add(("F", True), name, signers="BCDE")
-    assert len(c.validators) == 5
-    c.add(signers="BCDF", round_=3).add(signers="FEDC")
-    for subject, voters in (("F", "BCD"), ("E", "BCD"), ("D", "BC"), ("C", "BC")):
+    assert c.names == "BCDE"
+    c.add(("B", False), "C", signers="BCD").add(("F", True), "B", signers="CDE")  # 15
+    c.add(("F", True), "C", signers="CDE")      # 16: the epoch block drops the votes, its own is not counted
+    c.add(("F", True), "D", signers="EDB").add(("F", True), "D").add(("F", True), "B")  # two voters, one of them twice
+    c.add(("F", False), "E").add(("F", True), "E")                         # 20, 21: the later one counts
+    assert c.names == "BCDEF" and c.headers[-1].number == 21
+    c.add(signers="BCDF", round_=3).add(("G", True), "F", signers="FEDC").add(("G", True), "B")  # 24
+    for voter in "BCD":
+        c.add(("F", False), voter)
+    c.add(("G", True), "C")                     # 28: the third vote for G, had F's not gone with it
+    assert c.names == "BCDE" and c.headers[-1].number == 28
+    c.add(("E", True), "B").add(("E", True), "C").add(("D", False), "B").add()  # 29..32: votes that change nothing; epoch
+    for subject, voters in (("E", "BCD"), ("D", "BC"), ("C", "BC")):
         for voter in voters:
-            names = [c.keys[v].name for v in c.validators]
-            c.add((subject, False), voter, signers=names)
-    assert len(c.validators) == 1
+            c.add((subject, False), voter, signers=c.names)
+    assert c.names == "B"
     c.add(signers="B").add(("A", True), "B", signers="B").add(signers="AB")
+    return c
+
+
+def qbft_random():
+    """Short epochs, any proposer, any quorum; most vote on the motion of the moment, some on anybody, some take votes back."""
+    rng = random.Random("caisson qbft")
+    c = QbftChain("random", "ABCD", 12)
+    seen, motion = set(), "E"
+    for number in range(1, 41):
+        if number % 5 == 0:
+            motion = rng.choice("ABCDEF" if len(c.names) > 3 else "EFGH")
+        subject = motion if rng.random() < 0.8 else rng.choice("ABCDEF")
+        adds = (subject not in c.names) != (rng.random() < 0.1)
+        vote = (subject, adds) if rng.random() < 0.9 else None
+        c.add(vote, rng.choice(c.names), signers=rng.sample(c.names, -(-2 * len(c.names) // 3)), round_=rng.choice((0, 0, 0, 1, 2)))
+        seen.add(c.names)
+    assert len(seen) >= 5, seen
     return c
 
 
@@ -481,7 +537,10 @@ def qbft_bad(c):
         header, _ = c.fork(after).make(**fields)
         rows.append({"name": name, "after": after, "header": header.encode(), "error": error})
 
-    set2 = c.sets[2]
+    def listing(name, after, names, signers, **fields):
+        put(name, "bad-signer-set", after, signers=signers, validators=sorted(KEYS[k].address for k in names), **fields)
+
+    set2 = c.tallies[2].validators
     put("two of four seals", "too-few-seals", 2, signers="AB")
     put("no seals", "too-few-seals", 2, signers="")
     put("three seals of two", "duplicate-seal", 2, signers="ABA")
@@ -497,13 +556,26 @@ def qbft_bad(c):
     put("a validator more without a vote", "bad-signer-set", 2, signers="ABCD", validators=sorted(set2 + [KEYS["E"].address]))
     put("a validator less without a vote", "bad-signer-set", 2, signers="BCD", validators=[v for v in set2 if v != KEYS["A"].address])
     put("another list altogether", "bad-signer-set", 2, signers="GHIJ", validators=[KEYS[k].address for k in "GHIJ"])
-    put("another one than the vote's comes", "bad-signer-set", 8, signers="ABCD", validators=sorted(set2 + [KEYS["F"].address]))
-    put("two come at once", "bad-signer-set", 8, signers="ABCDE", validators=sorted(set2 + [KEYS["E"].address, KEYS["F"].address]))
-    put("one goes where the vote adds", "bad-signer-set", 8, signers="BCD", validators=[v for v in set2 if v != KEYS["A"].address])
-    put("another one than the vote's goes", "bad-signer-set", 13, signers="ACDE",
-        validators=sorted(KEYS[k].address for k in "ACDE"))
-    put("two go at once", "bad-signer-set", 13, signers="CDE", validators=sorted(KEYS[k].address for k in "CDE"))
-    put("one goes and another comes", "bad-signer-set", 13, signers="BCDEF", validators=sorted(KEYS[k].address for k in "BCDEF"))
+    listing("two of three votes are not a majority of four", 7, "ABCDE", "ABCD")
+    listing("the one who was voted for does not come", 8, "ABCD", "ABC")
+    listing("another one than the votes' comes", 8, "ABCDF", "ABCD")
+    listing("two come at once", 8, "ABCDEF", "ABCDE")
+    listing("one goes where the votes add", 8, "BCD", "BCD")
+    listing("two of three votes are not a majority of five", 12, "BCDE", "BCDE")
+    listing("the one who was voted out does not go", 13, "ABCDE", "ABCD")
+    listing("another one than the votes' goes", 13, "ACDE", "ACDE")
+    listing("two go at once", 13, "CDE", "CDE")
+    listing("one goes and another comes", 13, "BCDEF", "BCDEF")
+    listing("two of four collude after the vote of one", 14, "CDE", "CD")
+    listing("all but the victim after the vote of one", 14, "CDE", "CDE")
+    listing("votes from before the epoch count", 17, "BCDEF", "BCDE")
+    listing("a vote counts twice", 19, "BCDEF", "BCDE")
+    listing("a vote counts that was taken back", 20, "BCDEF", "BCDE")
+    listing("the vote of one who was removed counts", 28, "BCDEG", "BCDE")
+    put("a stranger proposes", "bad-signer-set", 2, signers="ABC", proposer=KEYS["J"].address)
+    put("a stranger proposes and votes", "bad-signer-set", 7, signers="ABC", proposer=KEYS["J"].address, vote=("E", True))
+    put("one who was removed proposes and votes", "bad-signer-set", 19, signers="BCD", proposer=KEYS["A"].address, vote=("F", True))
+    put("nobody proposes", "bad-signer-set", 2, signers="ABC", proposer=NOBODY)
     put("a validator twice", "duplicate", 2, signers="ABC", validators=set2 + [set2[0]])
     put("a list in a contract", "unsupported", 2, signers="ABC", validators=[])
     put("difficulty 2", "wrong-difficulty", 2, signers="ABC", difficulty=2)
@@ -541,7 +613,7 @@ def files():
     clique = {"chains": [c.vector() for c in chains], "forks": clique_forks(), "bad": clique_bad(chains[0]),
               "bad_anchors": clique_bad_anchors()}
     q = qbft_chain()
-    qbft = {"chain": q.vector(), "bad": qbft_bad(q), "conflict": qbft_conflict(q)}
+    qbft = {"chain": q.vector(), "random": qbft_random().vector(), "bad": qbft_bad(q), "conflict": qbft_conflict(q)}
     return {"clique.json": text_of(clique, PARTS), "qbft.json": text_of(qbft, PARTS)}
 
 

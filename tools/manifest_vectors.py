@@ -32,7 +32,7 @@ def finality(mode, **over):
             "trusting_period_s": 86400, "seals_min": 0, "epoch": 0, "period_s": 0, "drift_max_s": 0, "confirmations": 0,
             "reorg_margin_s": 0}
     base |= {"clique": {"epoch": 30000, "reorg_margin_s": 30},
-             "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {}}[mode]
+             "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {"epoch": 30000}}[mode]
     return base | over
 
 
@@ -151,6 +151,8 @@ def bad_fields():
     yield "clique without an epoch", changed([*c, "finality"], finality("clique", epoch=0)), "invalid"
     yield "clique between epochs", changed([*c, "finality"], finality("clique", anchor_height=1)), "invalid"
     yield "qbft with seals_min", changed([*c, "finality"], finality("qbft", seals_min=3)), "invalid"
+    yield "qbft without an epoch", changed([*c, "finality"], finality("qbft", epoch=0)), "invalid"
+    yield "qbft between epochs", changed([*c, "finality"], finality("qbft", anchor_height=30001)), "invalid"
     yield "a number above 64 bits", changed([*c, "policy", "fee_cap_wei"], 2**64), "overflow"
     yield "a negative number", changed([*c, "policy", "fee_cap_wei"], -1), "overflow"
     yield "a number as a string", changed([*c, "policy", "fee_cap_wei"], "1"), "invalid"

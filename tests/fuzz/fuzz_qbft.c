@@ -1,6 +1,6 @@
 /* A QBFT client of four validators, fed with headers that the input describes in eight bytes each:
- * on which header, which list, which vote, round and seals; or with the rest of the input as the
- * extraData of a header. */
+ * on which header, which proposer, list, vote, round and seals; or with the rest of the input as
+ * the extraData of a header. */
 #include "tests/fuzz/evm_headers.h"
 
 struct made {
@@ -82,6 +82,7 @@ static struct fuzz_world *begin(struct made *first, struct verify_time *now)
 	struct verify_evm_config config = {.mode = VERIFY_EVM_QBFT,
 					   .anchor_age_max_s = 1000,
 					   .trusting_period_s = 1000,
+					   .epoch_length = 16,
 					   .window = 8};
 	struct fuzz_world *w = fuzz_world(&config);
 	struct extra x = {.validators = 0x0f};
@@ -125,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m->header.parent = parent->hash;
 		m->header.number++;
 		m->header.time_s += data[5] >> 4;
+		m->header.coinbase = w->who[(data[5] >> 1 & 7) % FUZZ_KEYS];
 		m->header.difficulty = 1 + (data[6] == 1);
 		m->header.state_root.b[0] = data[7];
 		header = make(w, m, &x, raw);

@@ -146,68 +146,19 @@ enum cs_err verify_clique_check(struct verify_evm_step *step,
 	return CS_OK;
 }
 
-static void drop_vote(struct verify_evm_signers *s, size_t at)
-{
-	s->votes[at] = s->votes[--s->vote_count];
-}
-
-static size_t votes_for(const struct verify_evm_signers *s, const struct cs_address *subject)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s->vote_count; i++)
-		n += cs_address_eq(&s->votes[i].subject, subject);
-	return n;
-}
-
-/* A new vote replaces the signer's older one; one that would change nothing does not count. */
-static void cast_vote(struct verify_evm_signers *s, const struct verify_evm_step *step)
-{
-	bool adds = step->flags & VERIFY_EVM_STEP_VOTE_ADDS;
-	for (size_t i = 0; i < s->vote_count; i++)
-		if (cs_address_eq(&s->votes[i].signer, &step->who) &&
-		    cs_address_eq(&s->votes[i].subject, &step->subject)) {
-			drop_vote(s, i);
-			break;
-		}
-	if ((verify_evm_signer_index(s, &step->subject) != SIZE_MAX) != adds)
-		s->votes[s->vote_count++] =
-			(struct verify_evm_vote){step->who, step->subject, adds};
-}
-
-/* snapshot.go: a change that passed takes with it the votes around the account and, when it was
- * dropped, the votes of it. */
-static enum cs_err change_set(struct verify_evm_signers *s, const struct cs_address *subject)
-{
-	size_t at = verify_evm_signer_index(s, subject);
-	bool dropped = at != SIZE_MAX;
-	if (dropped)
-		verify_evm_signer_remove(s, at);
-	else
-		CS_TRY(verify_evm_signer_add(s, subject));
-	for (size_t i = s->vote_count; i-- > 0;)
-		if (cs_address_eq(&s->votes[i].subject, subject) ||
-		    (dropped && cs_address_eq(&s->votes[i].signer, subject)))
-			drop_vote(s, i);
-	return CS_OK;
-}
-
+/* snapshot.go apply. */
 enum cs_err verify_clique_apply(struct verify_evm_signers *signers,
 				const struct verify_evm_step *step, uint64_t epoch_length)
 {
+	const struct verify_evm_vote vote = {step->who, step->subject,
+					     step->flags & VERIFY_EVM_STEP_VOTE_ADDS};
 	size_t at = verify_evm_signer_index(signers, &step->who);
 	if (at == SIZE_MAX)
 		return CS_ERR_FOREIGN_SEAL;
 	if (step->number % epoch_length == 0)
 		signers->vote_count = 0;
-	if (signers->vote_count == VERIFY_EVM_VOTES_MAX)
-		return CS_ERR_FULL;
 	signers->sealed_at[at] = step->number;
-	cast_vote(signers, step);
-	/* Asked for the account that this header names, not for all: what a smaller set would let
-	 * pass waits for a header that touches it again. */
-	if (votes_for(signers, &step->subject) > signers->count / 2)
-		return change_set(signers, &step->subject);
-	return CS_OK;
+	return verify_evm_vote_cast(signers, &vote, false);
 }
 
 size_t verify_clique_seals_needed(size_t signer_count, uint64_t seals_min)

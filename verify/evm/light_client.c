@@ -380,7 +380,8 @@ static enum cs_err first_signers(struct verify_evm_client *c, const struct readi
 		return verify_clique_anchor(&c->oldest, &r->header, c->config.epoch_length, c->sig,
 					    why);
 	case VERIFY_EVM_QBFT:
-		return verify_qbft_anchor(&c->oldest, &r->extra, why);
+		return verify_qbft_anchor(&c->oldest, &r->header, &r->extra, c->config.epoch_length,
+					  why);
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
 		return CS_OK;
 	}

@@ -10,7 +10,8 @@
  * be waited for). That is probabilistic: absence waits for the reorg margin.
  *
  * - qbft: every header carries the seals of ceil(2N/3) distinct validators and is final by itself.
- *   Its list of validators may differ from its parent's by the one that the parent's vote names.
+ *   Validators are those of the anchor followed by the votes of proposers (Besu's VoteTally), and
+ *   every header's list is compared with them.
  *
  * - insecure_dev_head: a block is called final when `confirmations` headers link on top of it.
  *   Anybody can make such headers. */
@@ -31,7 +32,7 @@
 #define VERIFY_EVM_PENDING_MAX 512u
 /* Points from which verify_client_ancestors may go on, the oldest forgotten first. */
 #define VERIFY_EVM_LINKS_MAX 8u
-/* Votes of Clique that are open within one epoch: every one of 64 signers on 16 candidates. A chain
+/* Votes that are open within one epoch: every one of 64 signers on 16 candidates. A chain
  * with more is refused. */
 #define VERIFY_EVM_VOTES_MAX 1024u
 /* Raw headers kept for the export of a conflict, a ring: 800 of the usual 640 bytes. */
@@ -61,8 +62,8 @@ struct verify_evm_config {
 	uint64_t anchor_age_max_s;  /* not 0: an older anchor begins no client */
 	uint64_t trusting_period_s; /* not 0: after so long without a final block nothing advances
 				       and nothing is read */
-	uint64_t epoch_length; /* clique: blocks between checkpoints, default 30000; the anchor must
-				  be one */
+	uint64_t epoch_length; /* clique, qbft: every so many blocks open votes are dropped, default
+				  30000; the anchor must be such a block */
 	uint64_t seals_min;    /* clique; default ceil(2N/3), all at N = 3. Never below a majority,
 				  never above N */
 	uint64_t period_s; /* a header is at least so much later than its parent; 0: not earlier */

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define VERSION 1u
+/* 2: a step names who votes, and QBFT's votes are counted. */
+#define VERSION 2u
 #define FLAG_CREATED 1u
 #define FLAG_FROZEN 2u
 /* version, mode, chain, anchor, epoch length, flags, count of blocks, size of raw headers */

@@ -9,7 +9,7 @@ enum cs_err verify_evm_apply(const struct verify_evm_client *c, struct verify_ev
 	case VERIFY_EVM_CLIQUE:
 		return verify_clique_apply(signers, step, c->config.epoch_length);
 	case VERIFY_EVM_QBFT:
-		return verify_qbft_apply(signers, step);
+		return verify_qbft_apply(signers, step, c->config.epoch_length);
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
 		return CS_OK;
 	}

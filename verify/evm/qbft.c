@@ -7,14 +7,6 @@ static const struct cs_hash mix_hash = {
 	"\x63\x74\x69\x63\x61\x6c\x20\x62\x79\x7a\x61\x6e\x74\x69\x6e\x65"
 	"\x20\x66\x61\x75\x6c\x74\x20\x74\x6f\x6c\x65\x72\x61\x6e\x63\x65"};
 
-static void set_vote(struct verify_evm_signers *signers, bool has_vote,
-		     const struct cs_address *subject, bool adds)
-{
-	signers->vote_count = has_vote;
-	if (has_vote)
-		signers->votes[0] = (struct verify_evm_vote){.subject = *subject, .adds = adds};
-}
-
 static enum cs_err check_form(const struct verify_qbft_extra *extra, struct cs_why *why)
 {
 	if (extra->validator_count == 0)
@@ -24,51 +16,35 @@ static enum cs_err check_form(const struct verify_qbft_extra *extra, struct cs_w
 }
 
 enum cs_err verify_qbft_anchor(struct verify_evm_signers *signers,
-			       const struct verify_qbft_extra *extra, struct cs_why *why)
+			       const struct verify_evm_header *header,
+			       const struct verify_qbft_extra *extra, uint64_t epoch_length,
+			       struct cs_why *why)
 {
+	if (header->number % epoch_length != 0)
+		return cs_fail(why, CS_ERR_BAD_EPOCH, "the anchor %llu is no epoch block",
+			       (unsigned long long)header->number);
 	CS_TRY(check_form(extra, why));
 	memset(signers, 0, sizeof *signers);
 	for (size_t i = 0; i < extra->validator_count; i++)
 		CS_TRY(verify_evm_signer_add(signers, &extra->validators[i]));
-	set_vote(signers, extra->has_vote, &extra->vote_address, extra->vote_adds);
 	return CS_OK;
 }
 
-/* The list of a header is its parent's, or that with the one change that the parent's vote named.
- * (One vote a block: more cannot change. That a majority voted for it is vouched for by the new
- * list's quorum, two thirds of which but for one are old.) */
-static enum cs_err check_list(struct verify_evm_step *step, const struct verify_evm_signers *before,
-			      const struct verify_qbft_extra *extra, struct cs_why *why)
+/* The list is the set in force, whose order is the chain's affair (no one is in it twice: the codec
+ * saw to that), and the proposer, whose vote the header carries, is in it. */
+static enum cs_err check_set(const struct verify_evm_signers *before,
+			     const struct verify_evm_header *header,
+			     const struct verify_qbft_extra *extra, struct cs_why *why)
 {
-	const struct verify_evm_vote *vote = &before->votes[0];
-	size_t kept = 0, gained = 0;
-	for (size_t i = 0; i < extra->validator_count; i++) {
-		if (verify_evm_signer_index(before, &extra->validators[i]) != SIZE_MAX) {
-			kept++;
-			continue;
-		}
-		if (before->vote_count == 0 || !vote->adds ||
-		    !cs_address_eq(&vote->subject, &extra->validators[i]))
-			return cs_fail(why, CS_ERR_BAD_SIGNER_SET,
-				       "a validator without the parent's vote");
-		gained++;
-	}
-	if (gained == 0 && kept == before->count)
-		return CS_OK;
-	if (before->vote_count == 0 || before->count - kept != !gained)
-		return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "validators are missing");
-	if (!gained) {
-		if (vote->adds || verify_evm_signer_index(before, &vote->subject) == SIZE_MAX)
-			return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "a validator is missing");
-		for (size_t i = 0; i < extra->validator_count; i++)
-			if (cs_address_eq(&extra->validators[i], &vote->subject))
-				return cs_fail(why, CS_ERR_BAD_SIGNER_SET,
-					       "another validator than the vote's is missing");
-	}
-	step->who = vote->subject;
-	step->flags |= VERIFY_EVM_STEP_CHANGE;
-	if (gained)
-		step->flags |= VERIFY_EVM_STEP_CHANGE_ADDS;
+	if (extra->validator_count != before->count)
+		return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "%zu validators, %zu are in force",
+			       extra->validator_count, before->count);
+	for (size_t i = 0; i < extra->validator_count; i++)
+		if (verify_evm_signer_index(before, &extra->validators[i]) == SIZE_MAX)
+			return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "validator %zu is not in force",
+				       i);
+	if (verify_evm_signer_index(before, &header->coinbase) == SIZE_MAX)
+		return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "the proposer is no validator");
 	return CS_OK;
 }
 
@@ -104,14 +80,14 @@ enum cs_err verify_qbft_check(struct verify_evm_step *step, const struct verify_
 			      const struct verify_qbft_extra *extra, const struct cs_sig *sig,
 			      struct cs_why *why)
 {
-	struct verify_evm_step s = {.number = header->number};
+	struct verify_evm_step s = {.number = header->number, .who = header->coinbase};
 	struct cs_u256 one = cs_u256_u64(1);
 	CS_TRY(check_form(extra, why));
 	if (!cs_hash_eq(&header->mix_hash, &mix_hash))
 		return cs_fail(why, CS_ERR_INVALID, "mixHash is not that of QBFT");
 	if (cs_u256_cmp(&header->difficulty, &one) != 0)
 		return cs_fail(why, CS_ERR_WRONG_DIFFICULTY, "not 1");
-	CS_TRY(check_list(&s, before, extra, why));
+	CS_TRY(check_set(before, header, extra, why));
 	CS_TRY(check_seals(header, extra, sig, why));
 	if (extra->has_vote) {
 		s.subject = extra->vote_address;
@@ -124,18 +100,17 @@ enum cs_err verify_qbft_check(struct verify_evm_step *step, const struct verify_
 }
 
 enum cs_err verify_qbft_apply(struct verify_evm_signers *signers,
-			      const struct verify_evm_step *step)
+			      const struct verify_evm_step *step, uint64_t epoch_length)
 {
-	if (step->flags & VERIFY_EVM_STEP_CHANGE) {
-		size_t at = verify_evm_signer_index(signers, &step->who);
-		if (step->flags & VERIFY_EVM_STEP_CHANGE_ADDS)
-			CS_TRY(verify_evm_signer_add(signers, &step->who));
-		else if (at == SIZE_MAX)
-			return CS_ERR_BAD_SIGNER_SET;
-		else
-			verify_evm_signer_remove(signers, at);
+	const struct verify_evm_vote vote = {step->who, step->subject,
+					     step->flags & VERIFY_EVM_STEP_VOTE_ADDS};
+	if (verify_evm_signer_index(signers, &step->who) == SIZE_MAX)
+		return CS_ERR_BAD_SIGNER_SET;
+	if (step->number % epoch_length == 0) {
+		signers->vote_count = 0;
+		return CS_OK;
 	}
-	set_vote(signers, step->flags & VERIFY_EVM_STEP_VOTE, &step->subject,
-		 step->flags & VERIFY_EVM_STEP_VOTE_ADDS);
-	return CS_OK;
+	if (!(step->flags & VERIFY_EVM_STEP_VOTE))
+		return CS_OK;
+	return verify_evm_vote_cast(signers, &vote, true);
 }

@@ -39,6 +39,61 @@ void verify_evm_signer_remove(struct verify_evm_signers *signers, size_t index)
 	signers->count--;
 }
 
+/* ---- votes ---- */
+
+static void drop_vote(struct verify_evm_signers *s, size_t at)
+{
+	s->votes[at] = s->votes[--s->vote_count];
+}
+
+static size_t votes_for(const struct verify_evm_signers *s, const struct cs_address *subject,
+			bool adds)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->vote_count; i++)
+		n += s->votes[i].adds == adds && cs_address_eq(&s->votes[i].subject, subject);
+	return n;
+}
+
+static enum cs_err carry(struct verify_evm_signers *s, const struct cs_address *subject, bool adds)
+{
+	size_t at = verify_evm_signer_index(s, subject);
+	if (adds && at == SIZE_MAX)
+		CS_TRY(verify_evm_signer_add(s, subject));
+	if (!adds && at != SIZE_MAX)
+		verify_evm_signer_remove(s, at);
+	for (size_t i = s->vote_count; i-- > 0;)
+		if (cs_address_eq(&s->votes[i].subject, subject) ||
+		    (!adds && cs_address_eq(&s->votes[i].signer, subject)))
+			drop_vote(s, i);
+	return CS_OK;
+}
+
+enum cs_err verify_evm_vote_cast(struct verify_evm_signers *signers,
+				 const struct verify_evm_vote *vote, bool idle)
+{
+	const bool inside = verify_evm_signer_index(signers, &vote->subject) != SIZE_MAX;
+	for (size_t i = 0; i < signers->vote_count; i++)
+		if (cs_address_eq(&signers->votes[i].signer, &vote->signer) &&
+		    cs_address_eq(&signers->votes[i].subject, &vote->subject)) {
+			drop_vote(signers, i);
+			break;
+		}
+	if (idle || inside != vote->adds) {
+		if (signers->vote_count == VERIFY_EVM_VOTES_MAX)
+			return CS_ERR_FULL;
+		signers->votes[signers->vote_count++] = *vote;
+	}
+	/* Asked for the account that this header names, not for all: what a smaller set would let
+	 * pass waits for a header that touches it again. */
+	for (unsigned adds = 0; adds < 2; adds++)
+		if (votes_for(signers, &vote->subject, adds) > signers->count / 2)
+			return carry(signers, &vote->subject, adds);
+	return CS_OK;
+}
+
+/* ---- seals ---- */
+
 size_t verify_evm_two_thirds(size_t n)
 {
 	return (2 * n + 2) / 3;

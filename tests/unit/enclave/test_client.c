@@ -134,9 +134,9 @@ static void each_bad(const json_t *root, const json_t *chain, const json_t *bad,
 	const uint64_t after = u64_of(bad, "after");
 	struct world *w = world_new();
 	struct cs_bytes good[64];
-	const uint64_t epoch = mode == MANIFEST_CLIQUE ? u64_of(chain, "epoch") : 0;
 	begin_at(w, mode, header_at(root, headers, 0), text_of(chain, "hash"),
-		 u64_of(chain, "height"), epoch, u64_of(chain, "period"), u64_of(chain, "time"));
+		 u64_of(chain, "height"), u64_of(chain, "epoch"), u64_of(chain, "period"),
+		 u64_of(chain, "time"));
 	for (size_t i = 1; i <= after; i++)
 		good[i - 1] = header_at(root, headers, i);
 	update(w, good, (size_t)after, "ok");
@@ -262,8 +262,8 @@ static void test_time_rises_with_final_blocks(void **state)
 	struct cs_bytes good[64];
 	struct world *w = world_new();
 	const size_t count = json_array_size(headers);
-	begin_at(w, MANIFEST_QBFT, header_at(root, headers, 0), text_of(chain, "hash"), 0, 0,
-		 u64_of(chain, "period"), time);
+	begin_at(w, MANIFEST_QBFT, header_at(root, headers, 0), text_of(chain, "hash"), 0,
+		 u64_of(chain, "epoch"), u64_of(chain, "period"), time);
 	for (size_t i = 1; i < count; i++)
 		good[i - 1] = header_at(root, headers, i);
 	update(w, good, count - 1, "ok");

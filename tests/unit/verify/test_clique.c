@@ -332,6 +332,7 @@ static void test_votes_are_bounded(void **state)
 		assert_ok(verify_clique_apply(&signers, &step, 30000));
 	}
 	step.number++;
+	cs_put_be32(step.subject.b + 16, VERIFY_EVM_VOTES_MAX + 1);
 	assert_says("full", verify_clique_apply(&signers, &step, 30000));
 	step.number = 30000;
 	assert_ok(verify_clique_apply(&signers, &step, 30000));

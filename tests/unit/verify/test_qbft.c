@@ -11,24 +11,37 @@ struct qbft {
 	uint64_t now;
 };
 
-static void begin(struct qbft *q, size_t taken)
+/* Up to the creation of a client at block `anchor` of one of the file's chains. */
+static enum cs_err begin_at(struct qbft *q, const char *chain, size_t anchor)
 {
 	struct verify_evm_config config = {
 		.mode = VERIFY_EVM_QBFT, .anchor_age_max_s = YEAR_S, .trusting_period_s = YEAR_S};
 	struct verify_time now;
 	vectors_open(&q->v, "generated/qbft.json");
-	q->chain = vectors_at(q->v.root, "chain");
+	q->chain = vectors_at(q->v.root, chain);
 	q->headers = vectors_at(q->chain, "headers");
 	q->now = vectors_u64(vectors_at(q->chain, "time"));
 	now = vectors_now(q->now);
-	config.anchor_hash = vectors_hash(&q->v, vectors_at(q->chain, "hash"));
+	config.anchor_height = anchor;
+	config.anchor_hash =
+		vectors_hash(&q->v, json_array_get(vectors_at(q->chain, "hashes"), anchor));
 	config.period_s = vectors_u64(vectors_at(q->chain, "period"));
+	config.epoch_length = vectors_u64(vectors_at(q->chain, "epoch"));
 	test_client_open(&q->t, &config);
-	assert_ok(verify_client_create(
-		&q->t.client, vectors_bytes(&q->v, json_array_get(q->headers, 0)), &now, NULL));
+	return verify_client_create(
+		&q->t.client, vectors_bytes(&q->v, json_array_get(q->headers, anchor)), &now, NULL);
+}
+
+static enum cs_err take(struct qbft *q, size_t i)
+{
+	return test_client_take(&q->t, vectors_bytes(&q->v, json_array_get(q->headers, i)), q->now);
+}
+
+static void begin(struct qbft *q, size_t taken)
+{
+	assert_ok(begin_at(q, "chain", 0));
 	for (size_t i = 1; i <= taken; i++)
-		assert_ok(test_client_take(
-			&q->t, vectors_bytes(&q->v, json_array_get(q->headers, i)), q->now));
+		assert_ok(take(q, i));
 }
 
 static void end(struct qbft *q)
@@ -37,27 +50,170 @@ static void end(struct qbft *q)
 	vectors_close(&q->v);
 }
 
-static void test_generated_chain(void **state)
+static const char *const chains[] = {"chain", "random"};
+
+static void check_rest(struct qbft *q, size_t from)
 {
 	struct verify_status status;
-	struct qbft q;
-	size_t n;
-	(void)state;
-	begin(&q, 0);
-	n = json_array_size(q.headers);
-	assert_true(n > 30);
-	for (size_t i = 1; i < n; i++) {
-		json_t *hashes = vectors_at(q.chain, "hashes");
-		struct cs_hash hash = vectors_hash(&q.v, json_array_get(hashes, i));
-		enum cs_err err = test_client_take(
-			&q.t, vectors_bytes(&q.v, json_array_get(q.headers, i)), q.now);
+	json_t *hashes = vectors_at(q->chain, "hashes");
+	for (size_t i = from; i < json_array_size(q->headers); i++) {
+		struct cs_hash hash = vectors_hash(&q->v, json_array_get(hashes, i));
+		enum cs_err err = take(q, i);
 		if (err != CS_OK)
 			fail_msg("header %zu: %s", i, cs_err_name(err));
-		verify_client_status(&q.t.client, &status);
+		verify_client_status(&q->t.client, &status);
 		assert_int_equal(status.final_height, i);
 		assert_true(cs_hash_eq(&status.final_hash, &hash));
 	}
+}
+
+static void test_generated_chains(void **state)
+{
+	struct qbft q;
+	(void)state;
+	for (size_t c = 0; c < CS_LEN(chains); c++) {
+		assert_ok(begin_at(&q, chains[c], 0));
+		assert_true(json_array_size(q.headers) > 30);
+		check_rest(&q, 1);
+		end(&q);
+	}
+}
+
+/* After an epoch block no vote is open: there, and only there, a client can begin. */
+static void test_anchors(void **state)
+{
+	struct qbft q;
+	(void)state;
+	for (size_t c = 0; c < CS_LEN(chains); c++) {
+		size_t n, epoch;
+		assert_ok(begin_at(&q, chains[c], 0));
+		n = json_array_size(q.headers);
+		epoch = vectors_u64(vectors_at(q.chain, "epoch"));
+		end(&q);
+		for (size_t i = 1; i < n; i++) {
+			struct verify_status status;
+			enum cs_err err = begin_at(&q, chains[c], i);
+			verify_client_status(&q.t.client, &status);
+			assert_int_equal(status.created, i % epoch == 0);
+			if (i % epoch == 0)
+				check_rest(&q, i + 1);
+			else
+				assert_says("bad-epoch", err);
+			end(&q);
+		}
+	}
+}
+
+/* The set itself, against the generator's, after every header. */
+static void test_validators_follow_the_votes(void **state)
+{
+	static struct verify_evm_signers set;
+	struct qbft q;
+	(void)state;
+	for (size_t c = 0; c < CS_LEN(chains); c++) {
+		uint64_t epoch;
+		size_t changes = 0;
+		assert_ok(begin_at(&q, chains[c], 0));
+		epoch = vectors_u64(vectors_at(q.chain, "epoch"));
+		for (size_t i = 0; i < json_array_size(q.headers); i++) {
+			struct verify_evm_header h;
+			struct verify_qbft_extra x;
+			struct verify_evm_step step;
+			size_t before = set.count;
+			assert_ok(verify_evm_header_read(
+				&h, vectors_bytes(&q.v, json_array_get(q.headers, i))));
+			assert_ok(verify_qbft_extra_read(&x, &h));
+			if (i == 0) {
+				assert_ok(verify_qbft_anchor(&set, &h, &x, epoch, NULL));
+			} else {
+				assert_ok(verify_qbft_check(&step, &set, &h, &x, q.t.sig, NULL));
+				assert_ok(verify_qbft_apply(&set, &step, epoch));
+				changes += set.count != before;
+			}
+			assert_int_equal(set.count, vectors_u64(json_array_get(
+							    vectors_at(q.chain, "signers"), i)));
+			if (i % epoch == 0)
+				assert_int_equal(set.vote_count, 0);
+		}
+		assert_true(changes >= 4);
+		end(&q);
+	}
+}
+
+/* Open votes are in the sealed state. */
+static void test_state_goes_on_between_votes(void **state)
+{
+	static uint8_t memory[1 << 20];
+	struct cs_buf buf;
+	struct qbft q;
+	(void)state;
+	assert_ok(begin_at(&q, "chain", 0));
+	for (size_t i = 1; i < json_array_size(q.headers); i++) {
+		assert_ok(take(&q, i));
+		cs_buf_init(&buf, memory, q.t.client.encoded_size_max);
+		verify_client_encode(&q.t.client, &buf);
+		assert_ok(cs_buf_end(&buf));
+		assert_ok(verify_client_decode(&q.t.client, cs_buf_view(&buf), NULL));
+	}
 	end(&q);
+}
+
+static struct verify_evm_step vote_of(uint8_t who, uint8_t subject, bool adds)
+{
+	struct verify_evm_step step = {.number = 1, .flags = VERIFY_EVM_STEP_VOTE};
+	step.who.b[0] = who;
+	step.subject.b[0] = subject;
+	if (adds)
+		step.flags |= VERIFY_EVM_STEP_VOTE_ADDS;
+	return step;
+}
+
+static void begin_set(struct verify_evm_signers *set, uint8_t count)
+{
+	struct cs_address who = {{0}};
+	memset(set, 0, sizeof *set);
+	for (who.b[0] = 1; who.b[0] <= count; who.b[0]++)
+		assert_ok(verify_evm_signer_add(set, &who));
+}
+
+/* How many of n must agree, in either direction: floor(n/2) + 1. */
+static void test_majorities(void **state)
+{
+	static struct verify_evm_signers set;
+	(void)state;
+	for (uint8_t n = 1; n <= 9; n++)
+		for (unsigned adds = 0; adds < 2; adds++) {
+			const size_t after = adds ? n + 1u : n - 1u;
+			begin_set(&set, n);
+			for (uint8_t voter = 1; voter <= n / 2 + 1; voter++) {
+				struct verify_evm_step step = vote_of(voter, adds ? 99 : n, adds);
+				assert_int_equal(set.count, n);
+				assert_ok(verify_qbft_apply(&set, &step, 30000));
+			}
+			assert_int_equal(set.count, after);
+			assert_int_equal(set.vote_count, 0);
+		}
+}
+
+static void test_votes_are_bounded_and_of_validators(void **state)
+{
+	static struct verify_evm_signers set;
+	struct verify_evm_step step = vote_of(9, 50, true);
+	(void)state;
+	begin_set(&set, 4);
+	assert_says("bad-signer-set", verify_qbft_apply(&set, &step, 30000));
+	step = vote_of(1, 50, true);
+	for (uint32_t i = 0; i < VERIFY_EVM_VOTES_MAX; i++) {
+		cs_put_be32(step.subject.b + 16, i + 1);
+		assert_ok(verify_qbft_apply(&set, &step, 30000));
+	}
+	/* The same again takes no room. */
+	assert_ok(verify_qbft_apply(&set, &step, 30000));
+	cs_put_be32(step.subject.b + 16, VERIFY_EVM_VOTES_MAX + 1);
+	assert_says("full", verify_qbft_apply(&set, &step, 30000));
+	step.number = 30000;
+	assert_ok(verify_qbft_apply(&set, &step, 30000));
+	assert_int_equal(set.vote_count, 0);
 }
 
 static void test_bad_headers(void **state)
@@ -68,7 +224,7 @@ static void test_bad_headers(void **state)
 	vectors_open(&v, "generated/qbft.json");
 	n = json_array_size(vectors_at(v.root, "bad"));
 	vectors_close(&v);
-	assert_true(n >= 30);
+	assert_true(n >= 45);
 	for (i = 0; i < n; i++) {
 		struct verify_status status;
 		struct qbft q;
@@ -163,9 +319,10 @@ static void test_every_flipped_bit_of_what_is_signed_is_noticed(void **state)
 
 static void test_recorded_chain(void **state)
 {
+	/* Its genesis is of the year 1970. */
 	struct verify_evm_config config = {.mode = VERIFY_EVM_QBFT,
-					   .anchor_age_max_s = YEAR_S,
-					   .trusting_period_s = YEAR_S,
+					   .anchor_age_max_s = 100 * YEAR_S,
+					   .trusting_period_s = 100 * YEAR_S,
 					   .period_s = 1};
 	struct verify_time now = vectors_now(0x6b018ad3 + 600);
 	struct verify_status status;
@@ -175,14 +332,12 @@ static void test_recorded_chain(void **state)
 	(void)state;
 	vectors_open(&v, "qbft-4validators.json");
 	headers = vectors_at(v.root, "headers");
-	/* Its genesis is of the year 1970: too old for an anchor. */
-	config.anchor_hash = vectors_hash(&v, vectors_at(json_array_get(headers, 1), "hash"));
-	config.anchor_height = 1;
+	config.anchor_hash = vectors_hash(&v, vectors_at(json_array_get(headers, 0), "hash"));
 	test_client_open(&t, &config);
 	assert_ok(verify_client_create(
-		&t.client, vectors_bytes(&v, vectors_at(json_array_get(headers, 1), "headerRlp")),
+		&t.client, vectors_bytes(&v, vectors_at(json_array_get(headers, 0), "headerRlp")),
 		&now, NULL));
-	for (size_t i = 2; i < json_array_size(headers); i++)
+	for (size_t i = 1; i < json_array_size(headers); i++)
 		assert_ok(test_client_take(
 			&t, vectors_bytes(&v, vectors_at(json_array_get(headers, i), "headerRlp")),
 			now.high_s));
@@ -195,7 +350,12 @@ static void test_recorded_chain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generated_chain),
+		cmocka_unit_test(test_generated_chains),
+		cmocka_unit_test(test_anchors),
+		cmocka_unit_test(test_validators_follow_the_votes),
+		cmocka_unit_test(test_state_goes_on_between_votes),
+		cmocka_unit_test(test_majorities),
+		cmocka_unit_test(test_votes_are_bounded_and_of_validators),
 		cmocka_unit_test(test_bad_headers),
 		cmocka_unit_test(test_conflict_freezes),
 		cmocka_unit_test(test_every_flipped_bit_of_what_is_signed_is_noticed),
