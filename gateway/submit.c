@@ -18,6 +18,9 @@
 #define GAS_PER_BYTE 24u
 #define GAS_ENVELOPE_BYTES 700u
 #define GAS_CANCEL 21000u
+/* Messages of one submission from which on the source is not told that it was sent: what it did is
+ * told a block later, with everything before it. */
+#define SENT_NOTES_MAX 8u
 /* Submissions that one turn hands to the adapter. */
 #define OPEN_ROWS 64u
 
@@ -338,7 +341,7 @@ static enum cs_err write_sent_steps(struct gateway_tx *tx)
 					    .tx = &tx->row.hash};
 		CS_TRY(gateway_journal_step_again(journal, &step));
 		struct gateway_route *route = gateway_route_of(tx->chain, &messages[i].remote);
-		if (route)
+		if (route && count <= SENT_NOTES_MAX)
 			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, messages[i].n));
 	}
 	return CS_OK;

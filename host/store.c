@@ -347,6 +347,9 @@ static enum cs_err open_db(struct host_store *store, const char *path,
 {
 	int64_t version = 0;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	/* Its own count of memory costs a lock for each piece. Refused once a database is open: the
+	 * first one has asked for it. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	CS_TRY(create_private(path, why));
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
 		return cs_fail(why, CS_ERR_IO, "%.100s: %s", path, sqlite3_errmsg(store->db));

@@ -10,7 +10,7 @@
 #define RECONNECT_MAX_MS 15000
 /* Heads that polling found since the last message, from which on a websocket counts as dead. */
 #define SILENT_HEADS_MAX 4
-/* A message: one header or one log; a log holds a payload of 16 KiB in hex. */
+/* A message: one header. */
 #define MESSAGE_SIZE_MAX (1u << 20)
 
 struct evm_hint {
@@ -51,9 +51,9 @@ static void reconnect(struct evm_hint *hint, const char *why)
 		hint->pause_ms * 2 < RECONNECT_MAX_MS ? hint->pause_ms * 2 : RECONNECT_MAX_MS;
 }
 
-static enum cs_err subscribe(struct evm_hint *hint, int id, json_t *params)
+static enum cs_err subscribe(struct evm_hint *hint, json_t *params)
 {
-	json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", id, "method",
+	json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method",
 				    "eth_subscribe", "params", params);
 	char *text = json_dumps(request, JSON_COMPACT);
 
@@ -68,14 +68,12 @@ static void opened(void *context)
 {
 	struct evm_hint *hint = context;
 	struct evm *evm = hint->evm;
-	json_t *filter = json_object();
 
-	json_object_set_new(filter, "address", evm_json_from_address(&evm->config.gateway));
 	evm->counters.ws_connects++;
 	hint->public[hint->at].requests++;
 	hint->heads_since = 0;
-	if (subscribe(hint, 1, json_pack("[s]", "newHeads")) != CS_OK ||
-	    subscribe(hint, 2, json_pack("[s,o]", "logs", filter)) != CS_OK) {
+	/* Heads alone: a log comes with its block, and a thousand of them tell nothing more. */
+	if (subscribe(hint, json_pack("[s]", "newHeads")) != CS_OK) {
 		host_ws_client_free(hint->client);
 		hint->client = NULL;
 		reconnect(hint, "the subscription could not be sent");

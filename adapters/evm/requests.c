@@ -387,26 +387,43 @@ struct statuses {
 	adapter_statuses_fn *done;
 	void *ctx;
 	size_t count;
-	uint64_t sequences[];
+	struct {
+		uint64_t sequence;
+		size_t call; /* of the word that holds it */
+	} of[];
 };
 
 static void statuses_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
 {
 	struct statuses *request = ctx;
 	uint8_t statuses[ADAPTER_STATUSES_MAX];
+	struct cs_hash words[ADAPTER_STATUSES_MAX];
 	enum cs_err err = CS_OK;
-	struct cs_hash word;
 
 	for (size_t i = 0; i < count && err == CS_OK; i++) {
 		err = replies[i].err;
-		if (err == CS_OK && evm_json_word(&word, replies[i].result) != CS_OK)
+		if (err == CS_OK && evm_json_word(&words[i], replies[i].result) != CS_OK)
 			err = CS_ERR_RPC_LIE;
-		if (err == CS_OK)
-			statuses[i] = (uint8_t)wire_evm_status(&word, request->sequences[i]);
 	}
+	for (size_t i = 0; i < request->count && err == CS_OK; i++)
+		statuses[i] = (uint8_t)wire_evm_status(&words[request->of[i].call],
+						       request->of[i].sequence);
 	request->done(request->ctx, err, sentence(err), err == CS_OK ? statuses : NULL,
-		      err == CS_OK ? count : 0);
+		      err == CS_OK ? request->count : 0);
 	free(request);
+}
+
+/* Which of the words holds it; a new one when none does. */
+static size_t word_of(struct cs_hash *slots, size_t *slot_count, const struct cs_hash *source,
+		      uint64_t sequence)
+{
+	struct cs_hash slot = wire_evm_status_slot(source, sequence);
+
+	for (size_t i = *slot_count; i-- > 0;)
+		if (cs_hash_eq(&slots[i], &slot))
+			return i;
+	slots[*slot_count] = slot;
+	return (*slot_count)++;
 }
 
 enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
@@ -415,23 +432,24 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 {
 	struct evm *evm = evm_of(adapter);
 	struct evm_rpc_call calls[ADAPTER_STATUSES_MAX];
+	struct cs_hash slots[ADAPTER_STATUSES_MAX];
+	size_t slot_count = 0;
 
 	if (count == 0 || count > ADAPTER_STATUSES_MAX)
 		return CS_ERR_INVALID;
-	struct statuses *request =
-		host_alloc(sizeof(*request) + count * sizeof(request->sequences[0]));
+	struct statuses *request = host_alloc(sizeof(*request) + count * sizeof(request->of[0]));
 	*request = (struct statuses){.done = done, .ctx = ctx, .count = count};
-	memcpy(request->sequences, sequences, count * sizeof(sequences[0]));
 	for (size_t i = 0; i < count; i++) {
-		struct cs_hash slot = wire_evm_status_slot(source, sequences[i]);
-
+		request->of[i].sequence = sequences[i];
+		request->of[i].call = word_of(slots, &slot_count, source, sequences[i]);
+	}
+	for (size_t i = 0; i < slot_count; i++)
 		calls[i] = (struct evm_rpc_call){
 			"eth_getStorageAt",
 			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
-				  evm_json_from_hash(&slot), "latest")};
-	}
+				  evm_json_from_hash(&slots[i]), "latest")};
 	enum cs_err err =
-		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, count, statuses_done, request);
+		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, slot_count, statuses_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

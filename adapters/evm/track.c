@@ -11,6 +11,9 @@
 /* Heads that must agree before a nonce counts as lost: a node may know its count before its
  * receipts. */
 #define SURE_HEADS 2
+/* Heads that a transaction may miss before a node is asked whether it still has it: the answer holds
+ * all of its bytes. */
+#define POOL_HEADS 2
 
 struct question {
 	struct adapter_tx *tx;
@@ -242,7 +245,8 @@ static struct round *collect(struct sender *sender)
 			continue;
 		for (size_t i = tx->attempt_count; i-- > 0;)
 			add_question(round, tx, i, false);
-		add_question(round, tx, tx->attempt_count - 1, true);
+		if (evm_head_height(sender->evm) >= tx->sent_height + POOL_HEADS)
+			add_question(round, tx, tx->attempt_count - 1, true);
 	}
 	return round;
 }
