@@ -50,14 +50,21 @@ static enum cli_exit url_of_config(struct cli *cli, const char *path, char *url,
 	return code;
 }
 
+/* Set to nothing is not set. */
+static const char *from_environment(const char *name)
+{
+	const char *value = getenv(name);
+	return value && value[0] ? value : NULL;
+}
+
 static enum cli_exit find_url(struct cli *cli, char *url, size_t size)
 {
 	const char *given = cli_option(cli, "url");
 	const char *config = cli_option(cli, "config");
 	if (!given && !config)
-		given = getenv("CAISSON_URL");
+		given = from_environment("CAISSON_URL");
 	if (!given && !config)
-		config = getenv("CAISSON_CONFIG");
+		config = from_environment("CAISSON_CONFIG");
 	if (given) {
 		size_t n = strlen(given);
 		while (n > 0 && given[n - 1] == '/')
@@ -77,7 +84,7 @@ static enum cli_exit find_key(struct cli *cli, char authorization[HOST_TOKEN_MAX
 	char token[HOST_TOKEN_MAX + 1];
 	const char *path = cli_option(cli, "key-file");
 	if (!path)
-		path = getenv("CAISSON_API_KEY_FILE");
+		path = from_environment("CAISSON_API_KEY_FILE");
 	if (!path)
 		return cli_fail(cli, CLI_USAGE,
 				"which API key? give --key-file or CAISSON_API_KEY_FILE");

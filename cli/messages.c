@@ -10,6 +10,7 @@
 #define WATCH_PAUSE_US 200000u
 #define WATCH_TIMEOUT_S 600u
 #define TIMEOUT_MAX_S 86400u
+#define STEPS_MAX 32u
 
 static const char *text_of(const json_t *json, const char *name)
 {
@@ -39,6 +40,8 @@ static void print_step(const json_t *step, long long begin_ms)
 		printf("  block %lld", number_of(step, "block"));
 	if (json_is_string(tx))
 		printf("  %s", json_string_value(tx));
+	if (text_of(step, "detail")[0])
+		printf("  (%s)", text_of(step, "detail"));
 	putchar('\n');
 	fflush(stdout);
 }
@@ -53,21 +56,46 @@ static long long begin_of(const json_t *steps)
 	return 0;
 }
 
+/* What was printed: the time of each step, because a retry makes some happen again. */
+struct seen {
+	long long t_ms[STEPS_MAX];
+	bool step[STEPS_MAX];
+	bool failed;
+};
+
+/* What can be done about a failed message; once for each time that it fails. */
+static void print_failed(const json_t *message, struct seen *seen)
+{
+	bool failed = strcmp(text_of(message, "state"), "failed") == 0;
+	if (failed && !seen->failed)
+		printf("     failed: `caisson retry %s`%s; dead from %lld on (Unix seconds)\n",
+		       text_of(message, "id"),
+		       json_is_string(json_object_get(message, "closer"))
+			       ? ", or `caisson close` by its closer"
+			       : "",
+		       number_of(message, "deadline"));
+	seen->failed = failed;
+	fflush(stdout);
+}
+
 /* Prints what is new; the steps of the destination arrive in the source's journal as its peer tells
  * them. */
-static void print_news(const json_t *message, bool *seen)
+static void print_news(const json_t *message, struct seen *seen)
 {
 	const json_t *steps = json_object_get(message, "steps");
 	bool ended = json_is_true(json_object_get(message, "ended"));
 	long long begin_ms = begin_of(steps);
-	for (size_t i = 0; i < json_array_size(steps) && i < 32; i++) {
+	for (size_t i = 0; i < json_array_size(steps) && i < STEPS_MAX; i++) {
 		const json_t *step = json_array_get(steps, i);
 		bool skipped = json_object_get(step, "skipped") != NULL;
-		if (seen[i] || json_object_get(step, "pending") || (skipped && !ended))
+		bool known = seen->step[i] && seen->t_ms[i] == number_of(step, "t_ms");
+		if (known || json_object_get(step, "pending") || (skipped && !ended))
 			continue;
-		seen[i] = true;
+		seen->step[i] = true;
+		seen->t_ms[i] = number_of(step, "t_ms");
 		print_step(step, begin_ms);
 	}
+	print_failed(message, seen);
 }
 
 static enum cli_exit end_of(const json_t *message)
@@ -87,7 +115,7 @@ static void print_end(const json_t *message, const char *id)
 static enum cli_exit watch(struct cli *cli, const char *id)
 {
 	char path[256];
-	bool seen[32] = {false};
+	struct seen seen = {.failed = false};
 	uint64_t timeout_s = WATCH_TIMEOUT_S;
 	const char *side = cli_option(cli, "side");
 	if (!cli_number(cli, "timeout", TIMEOUT_MAX_S, &timeout_s))
@@ -103,7 +131,7 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 		/* It was there: it is being started again. */
 		cli->patient = true;
 		if (code == CLI_OK && !cli->json)
-			print_news(message, seen);
+			print_news(message, &seen);
 		if (json_is_true(json_object_get(message, "ended"))) {
 			code = end_of(message);
 			if (cli->json)
@@ -287,8 +315,8 @@ static void print_message(const json_t *m)
 		printf("outcome   %s\n", text_of(m, "outcome"));
 	if (json_is_string(json_object_get(m, "why")))
 		printf("why       %s\n", text_of(m, "why"));
-	bool seen[32] = {false};
-	print_news(m, seen);
+	struct seen seen = {.failed = false};
+	print_news(m, &seen);
 }
 
 static enum cli_exit show_one(struct cli *cli, const char *id)
@@ -373,7 +401,8 @@ enum cli_exit cli_retry(struct cli *cli)
 		cli_print_json(reply);
 		return CLI_OK;
 	}
-	printf("%s: will be called again\n", text_of(reply, "id"));
+	printf("%s: is called again if an estimate says that it may succeed\n",
+	       text_of(reply, "id"));
 	json_decref(reply);
 	return CLI_OK;
 }
