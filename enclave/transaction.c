@@ -1,6 +1,7 @@
 /* Transactions of the gas account: the remote's statement is checked as the contract will check it,
  * the call is built here from what was checked, and the policy of the manifest decides about
  * address, value and fee. */
+#include "core/caip.h"
 #include "core/rlp.h"
 #include "enclave/state.h"
 
@@ -51,7 +52,7 @@ static enum cs_err check_key_in_force(struct enclave_call *call, const struct en
 			       (unsigned long long)key->epoch);
 	enum cs_err err = verify_time_reached(&now, key->key.not_before_s);
 	if (err == CS_OK)
-		err = verify_time_within(&now, key->key.not_after_s);
+		err = verify_time_before(&now, key->key.not_after_s);
 	if (err != CS_OK)
 		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH,
 			       "the key of epoch %llu is not in force now",
@@ -159,6 +160,27 @@ static enum cs_err check_deadlines(struct enclave_call *call, const struct encla
 	return CS_OK;
 }
 
+/* A recipient knows of where a message came from only its sender: a remote speaks for its own chain
+ * alone. The contract has the same rule, and spends gas on it. */
+static enum cs_err check_senders(struct enclave_call *call, const struct wire_signed *st,
+				 const struct items *items)
+{
+	const struct manifest_chain *source =
+		manifest_chain_of(&call->e->manifest, &st->statement.signer);
+	if (source == NULL)
+		return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST,
+			       "the manifest does not say on which chain the remote is");
+	for (size_t i = 0; i < items->count; i++) {
+		uint64_t chain_id = 0;
+		struct cs_address sender;
+		if (cs_interop_eip155(&chain_id, &sender, items->messages[i].sender) != CS_OK ||
+		    chain_id != source->chain_id)
+			return cs_fail(&call->why, CS_ERR_WRONG_CONTRACT,
+				       "message %zu: the sender is not on %s", i, source->caip2);
+	}
+	return CS_OK;
+}
+
 static enum cs_err call_messages(struct enclave_call *call, struct cs_buf *data,
 				 const struct enclave_chain *chain, const struct wire_signed *st,
 				 struct items *items, enum wire_call what)
@@ -166,6 +188,8 @@ static enum cs_err call_messages(struct enclave_call *call, struct cs_buf *data,
 	CS_TRY(read_messages(call, items, chain, st));
 	CS_TRY(check_statement(call, chain, st, WIRE_KIND_MESSAGE, items));
 	CS_TRY(check_deadlines(call, chain, what, items));
+	if (what != WIRE_CALL_EXPIRE)
+		CS_TRY(check_senders(call, st, items));
 	CS_TRY(cs_buf_init_arena(data, &call->e->arena,
 				 wire_evm_call_messages_size(st, items->messages, items->count)));
 	return wire_evm_call_messages(data, what, st, items->messages, items->count);

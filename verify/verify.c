@@ -5,13 +5,13 @@ enum cs_err verify_time_reached(const struct verify_time *now, uint64_t not_befo
 	return now->low_s >= not_before_s ? CS_OK : CS_ERR_NOT_YET_VALID;
 }
 
-enum cs_err verify_time_within(const struct verify_time *now, uint64_t not_after_s)
+enum cs_err verify_time_before(const struct verify_time *now, uint64_t end_s)
 {
-	if (not_after_s == 0)
+	if (end_s == 0)
 		return CS_OK;
 	if (now->high_s == 0)
 		return CS_ERR_NO_TIME;
-	return now->high_s <= not_after_s ? CS_OK : CS_ERR_EXPIRED;
+	return now->high_s < end_s ? CS_OK : CS_ERR_EXPIRED;
 }
 
 enum cs_err verify_time_fresh(const struct verify_time *now, uint64_t then_s, uint64_t age_max_s)

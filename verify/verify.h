@@ -27,9 +27,9 @@ struct verify_time {
 
 /* Is it certainly `not_before_s` or later? By the low end: NOT_YET_VALID otherwise. */
 CS_NODISCARD enum cs_err verify_time_reached(const struct verify_time *now, uint64_t not_before_s);
-/* Is it certainly not later than `not_after_s`? By the high end: EXPIRED otherwise, NO_TIME when
- * that is unbounded. not_after_s 0: no end. */
-CS_NODISCARD enum cs_err verify_time_within(const struct verify_time *now, uint64_t not_after_s);
+/* Is it certainly before `end_s`? By the high end: EXPIRED otherwise, at the very second too, as in
+ * the contracts; NO_TIME when that is unbounded. end_s 0: no end. */
+CS_NODISCARD enum cs_err verify_time_before(const struct verify_time *now, uint64_t end_s);
 /* Is what happened at `then_s` certainly at most age_max_s old? By the high end: ANCHOR_TOO_OLD
  * otherwise, NO_TIME. */
 CS_NODISCARD enum cs_err verify_time_fresh(const struct verify_time *now, uint64_t then_s,

@@ -272,6 +272,7 @@ static void test_a_chain_that_is_not_served(void **state)
 	world_begin(w);
 	const struct cs_bytes sealed = export_state(w);
 	w->manifest.chains[0].identity.b[5] = 1;
+	w->launch.serve[0] = w->manifest.chains[0].identity;
 	world_restart(w);
 	import_refused(w, sealed, CS_ERR_CONFLICT);
 	world_free(w);
@@ -520,7 +521,7 @@ static void test_what_is_served_is_in_the_manifest_once(void **state)
 	w->launch.serve[0] = w->own;
 	world_restart(w);
 	assert_int_equal(hello(w)->n_clients, 1);
-	w->launch.serve[0] = w->remote;
+	w->launch.serve[0].b[31] ^= 1;
 	launch_refused(w, CS_ERR_NOT_IN_MANIFEST);
 	w->launch.serve_count = 2;
 	w->launch.serve[0] = w->own;

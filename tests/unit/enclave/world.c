@@ -433,7 +433,7 @@ struct wire_message_head world_head(const struct world *w, bool out, uint64_t se
 
 struct wire_message world_message(const struct world *w, uint64_t sequence)
 {
-	/* ERC-7930: version 1, eip155, a reference, an address. */
+	/* ERC-7930: version 1, eip155, a reference (787), an address. */
 	static const char *sender = "0001000002031314000000000000000000000000000000000000beef";
 	static const char *recipient = "00010000010914000000000000000000000000000000000000cafe";
 	struct wire_message message = {.head = world_head(w, false, sequence),
@@ -602,7 +602,6 @@ static void manifest_fill(struct world *w)
 	m->statement_manifest_min = 1;
 	m->build_count = 1;
 	m->builds[0] = measurement;
-	m->chain_count = 1;
 	(void)snprintf(chain->caip2, sizeof chain->caip2, "eip155:9");
 	chain->chain_id = 9;
 	chain->genesis = w->blocks[0].hash;
@@ -611,6 +610,13 @@ static void manifest_fill(struct world *w)
 	chain->identity = w->own;
 	chain->remote_count = 1;
 	chain->remotes[0] = w->remote;
+	/* The remote's chain: named, not served. */
+	m->chain_count = 2;
+	(void)snprintf(m->chains[1].caip2, sizeof m->chains[1].caip2, "eip155:787");
+	m->chains[1].chain_id = 787;
+	m->chains[1].identity = w->remote;
+	m->chains[1].remote_count = 1;
+	m->chains[1].remotes[0] = w->own;
 	chain->finality = (struct manifest_finality){
 		.mode = MANIFEST_INSECURE_DEV_HEAD,
 		.anchor_height = 0,
@@ -630,6 +636,8 @@ static void manifest_fill(struct world *w)
 		.seal_root =
 			unhex("5ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1"),
 		.build = "test",
+		.serve_count = 1,
+		.serve = {w->own},
 		.random = random_bytes};
 }
 

@@ -17,11 +17,11 @@ static void test_expiry_is_by_the_high_end(void **state)
 {
 	struct verify_time now = {.low_s = 1000, .high_s = 2000}, unbounded = {.low_s = 1000};
 	(void)state;
-	assert_says("ok", verify_time_within(&now, 2000));
-	assert_says("expired", verify_time_within(&now, 1999));
-	assert_says("expired", verify_time_within(&now, 1000));
-	assert_says("no-time", verify_time_within(&unbounded, 5000));
-	assert_says("ok", verify_time_within(&unbounded, 0));
+	assert_says("ok", verify_time_before(&now, 2001));
+	assert_says("expired", verify_time_before(&now, 2000));
+	assert_says("expired", verify_time_before(&now, 1000));
+	assert_says("no-time", verify_time_before(&unbounded, 5000));
+	assert_says("ok", verify_time_before(&unbounded, 0));
 }
 
 static void test_age_is_by_the_high_end(void **state)
