@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -98,6 +100,33 @@ static void rewind_files(const struct host_child *child)
 	}
 }
 
+/* Our pid while this thread forks a child of ours, else 0. */
+static _Thread_local pid_t spawning;
+
+/* Between fork and exec: libuv has no place for this. A parent that went before the prctl sends no
+ * signal, so it is looked for afterwards. */
+static void bind_to_parent(void)
+{
+	if (spawning != 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawning))
+		_exit(127);
+}
+
+static void arm(void)
+{
+	int status = pthread_atfork(NULL, NULL, bind_to_parent);
+	cs_assert(status == 0);
+}
+
+static int spawn(struct running *running, const uv_process_options_t *options)
+{
+	static pthread_once_t armed = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&armed, arm);
+	spawning = getpid();
+	int status = uv_spawn(host_loop_uv(running->loop), &running->process, options);
+	spawning = 0;
+	return status;
+}
+
 static int start(struct host_child *child)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -125,7 +154,7 @@ static int start(struct host_child *child)
 	running->process.data = running;
 	rewind_files(child);
 	child->started_ms = host_now_ms();
-	int status = uv_spawn(host_loop_uv(child->loop), &running->process, &options);
+	int status = spawn(running, &options);
 	if (status != 0) {
 		running->child = NULL;
 		uv_close((uv_handle_t *)&running->process, free_running);

@@ -1,6 +1,7 @@
 /* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses
  * when it ends, stops it by SIGTERM and, after a grace, SIGKILL. Its standard output and error are
- * our standard error; it gets no standard input and an environment of PATH alone. */
+ * our standard error; it gets no standard input and an environment of PATH alone. The kernel kills
+ * it when the thread that started it ends, however that happens. */
 #ifndef HOST_CHILD_H
 #define HOST_CHILD_H
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import websocket
@@ -284,6 +285,26 @@ def test_events_refuse(world, cursor, key, status):
 
 
 # ---- one side down ----
+
+def runs(pid: int) -> bool:
+    """Not when it waits for whoever inherited it to take note of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_nothing_outlives_a_killed_supervisor(world):
+    """SIGKILL leaves no time to stop anybody: the kernel does, and the next start finds its sockets free."""
+    gateway = world.gateways[1]
+    children = {name: pid for name, pid in gateway.pids().items() if name != "caisson"}
+    assert set(children) == {"caisson-gateway", "caisson-enclave"} and all(runs(pid) for pid in children.values())
+    gateway.process.kill()
+    wait_for(lambda: not any(runs(pid) for pid in children.values()), 10, f"the end of {children}")
+    gateway.start()
+    wait_for(gateway.healthy, 60, f"the second gateway ({gateway.log})")
+    assert not set(children.values()) & set(gateway.pids().values())
+
 
 def test_watching_outlives_the_gateway(world):
     """The gateway is killed and `caisson up` starts it again: whoever watches goes on."""
