@@ -10,7 +10,7 @@ import websocket
 
 from lib import abi, deploy
 from lib.rpc import wait_for
-from lib.world import Gateway, World, wait_time, write_secret
+from lib.world import CONFIRMATIONS, Gateway, World, wait_time, write_secret
 
 END_S = 90
 SEND_GAS = 400_000
@@ -208,6 +208,38 @@ def test_a_source_that_is_down_gets_its_outcomes(world):
     source.start()
     wait_for(source.healthy, 60, f"health ({source.log})", 0.1)
     ends(source, message_id)
+
+
+# ---- more confirmations than the rule asks for ----
+
+def test_a_message_waits_for_the_confirmations_that_it_asks_for(world):
+    """Blocks by hand: the one that the rule wants makes it final for everybody else, not for itself; the third after it does."""
+    more = 3
+    side, gateway = world.sides[0], world.gateways[0]
+    other, rpc = world.sides[1], side.chain.rpc
+    to = deploy.erc7930(other.chain.chain_id, other.app.address)
+    rpc.call("evm_setIntervalMining", 0)
+    try:
+        sent = [side.gateway.send(side.user, "sendMessage", to, payload, attributes, gas=SEND_GAS) for payload, attributes in
+                ((b"in a hurry", []), (b"careful", [deploy.attribute("finality(uint8)", more)]))]
+        side.chain.mine()
+        plain, careful = (abi.to_hex(side.gateway.events("MessageCommitted", rpc.wait_receipt(tx))[0]["messageId"]) for tx in sent)
+        height = rpc.block_number()
+        side.chain.mine(CONFIRMATIONS)
+        signed = wait_for(lambda: (m := gateway.message(plain)) and m["state"] not in ("observed", "final", "verified") and m, END_S, "plain", 0.1)
+        assert signed["finality"] == 0
+        side.chain.mine(more - 1)
+        wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["final"] == height + more - 1, END_S, "the block before", 0.1)
+        held = gateway.message(careful)
+        assert held["state"] == "observed" and held["finality"] == more, held
+        side.chain.mine()
+        wait_for(lambda: gateway.message(careful)["state"] not in ("observed", "final", "verified"), END_S, "its signature", 0.1)
+    finally:
+        rpc.call("evm_setIntervalMining", int(world.block_time))
+    found = ends(gateway, careful)
+    steps = {s["n"]: s for s in found["steps"]}
+    assert found["sent"]["block"] == height and steps[5]["block"] == height + more
+    ends(gateway, plain)
 
 
 # ---- what the chain takes back ----
