@@ -112,7 +112,12 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	cs_wipe(seed, sizeof *seed);
 	if (e->sig == NULL)
 		return CS_ERR_NO_MEMORY;
-	const enum cs_err err = serve_all(e, launch, why);
+	enum cs_err err = serve_all(e, launch, why);
+	if (err == CS_OK && enclave_sealed_size_max(e) > ENCLAVE_SEALED_SIZE_MAX)
+		err = cs_fail(why, CS_ERR_TOO_LARGE,
+			      "%zu chains can need %zu bytes of sealed state, %u are the bound: "
+			      "serve fewer in one process",
+			      e->chain_count, enclave_sealed_size_max(e), ENCLAVE_SEALED_SIZE_MAX);
 	if (err != CS_OK)
 		enclave_done(e);
 	return err;

@@ -110,6 +110,19 @@ static enum cs_err put_chain(struct enclave_call *call, struct cs_buf *buf,
 	return put_client(call, buf, chain);
 }
 
+size_t enclave_sealed_size_max(const struct enclave *e)
+{
+	const size_t key = 8 + 1 + sizeof(struct cs_secret);
+	const size_t remote_key = 8 + 8 + 32 + 1 + 8 + 8;
+	const size_t remote = 32 + 1 + ENCLAVE_REMOTE_EPOCHS_MAX * remote_key;
+	size_t size = HEAD_SIZE + 1 + 8 + 2 + CS_AEAD_TAG_SIZE;
+	for (size_t i = 0; i < e->chain_count; i++)
+		size += 32 + 1 + ENCLAVE_EPOCHS_MAX * key + 8 + sizeof(struct cs_secret) + 2 +
+			e->chains[i].manifest->remote_count * remote + 4 +
+			e->chains[i].client.encoded_size_max;
+	return size;
+}
+
 static enum cs_err put_state(struct enclave_call *call, struct cs_buf *buf)
 {
 	const struct enclave *e = call->e;

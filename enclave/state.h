@@ -15,7 +15,7 @@
 #define ENCLAVE_EPOCHS_MAX 4u
 /* Keys of one remote that are remembered; a contract has rarely more than two in force. */
 #define ENCLAVE_REMOTE_EPOCHS_MAX 4u
-/* The bound of the schema for sealed state. */
+/* The bound of the schema for sealed state: seven chains of the largest, usually. */
 #define ENCLAVE_SEALED_SIZE_MAX (1024u * 1024)
 /* A request of 2 MiB decoded, a transaction of 1 MiB in three copies, ancestors, and the reply's
  * copies. */
@@ -172,6 +172,9 @@ CS_NODISCARD enum cs_err enclave_sign_digest(struct enclave_call *call, struct c
 
 /* ---- sealed state ---- */
 
+/* What the state of all served chains can need at most: enclave_init refuses to serve so many that
+ * this is above ENCLAVE_SEALED_SIZE_MAX, because a state that cannot be sealed is lost. */
+size_t enclave_sealed_size_max(const struct enclave *e);
 /* The whole state, sealed, in the arena; the counter has risen. */
 CS_NODISCARD enum cs_err enclave_seal(struct enclave_call *call, struct cs_bytes *sealed);
 /* WRONG_LINEAGE, UNLISTED_BUILD, SEAL_BROKEN, ROLLED_BACK, CONFLICT. Nothing has changed on

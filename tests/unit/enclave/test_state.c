@@ -1,5 +1,7 @@
 /* Hello, keys, sealed state: what survives a restart, and what is refused when it comes back. */
 #include "core/hash.h"
+#include "enclave/state.h"
+#include "verify/evm/light_client_state.h"
 #include "world.h"
 
 #define SEAL_HEAD_SIZE 120
@@ -532,6 +534,90 @@ static void test_what_is_served_is_in_the_manifest_once(void **state)
 	world_free(w);
 }
 
+/* As many chains as are served at most, each with as many remotes as a manifest may name. */
+static void serve_many(struct world *w, size_t count)
+{
+	struct manifest *m = &w->manifest;
+	for (size_t i = 1; i < count; i++) {
+		m->chains[i] = m->chains[0];
+		m->chains[i].identity.b[31] = (uint8_t)i;
+	}
+	for (size_t i = 0; i < count; i++) {
+		m->chains[i].remote_count = MANIFEST_REMOTES_MAX;
+		for (size_t r = 0; r < MANIFEST_REMOTES_MAX; r++)
+			m->chains[i].remotes[r] = (struct cs_hash){{(uint8_t)(1 + r), 0xee}};
+		w->launch.serve[i] = m->chains[i].identity;
+	}
+	m->chain_count = count;
+	w->launch.serve_count = count;
+}
+
+/* Every table of a light client full, and frozen by two headers of the largest size. */
+static void fill_client(struct enclave_chain *chain)
+{
+	struct verify_evm_client *c = chain->client.state;
+	static uint8_t raw[CS_HEADER_SIZE_MAX];
+	struct verify_evm_block block = {.hash = {{1}}};
+	c->created = true;
+	verify_evm_window_begin(c, &block);
+	for (block.step.number = 1; block.step.number < c->config.window; block.step.number++) {
+		const size_t left = c->config.window - block.step.number;
+		const struct cs_bytes none = CS_BYTES_NONE;
+		const size_t full = VERIFY_EVM_RAW_SEALED_SIZE / sizeof raw;
+		verify_evm_raw_put(c, &block, left > full ? none : CS_BYTES_OF(raw));
+		block.parent = block.hash;
+		block.hash.b[1] = (uint8_t)block.step.number;
+		assert_ok(verify_evm_window_append(c, &block));
+	}
+	for (size_t i = 0; i < VERIFY_EVM_SIGNERS_MAX; i++) {
+		const struct cs_address who = {{(uint8_t)(1 + i)}};
+		assert_ok(verify_evm_signer_add(&c->oldest, &who));
+	}
+	c->oldest.vote_count = VERIFY_EVM_VOTES_MAX;
+	c->frozen = true;
+	c->conflict.size[0] = c->conflict.size[1] = CS_HEADER_SIZE_MAX;
+}
+
+static void fill_chain(struct world *w, struct enclave_chain *chain)
+{
+	Caisson__Wire__RotateRequest in = CAISSON__WIRE__ROTATE_REQUEST__INIT;
+	in.chain = pb_hash(&chain->manifest->identity);
+	while (chain->key_count < ENCLAVE_EPOCHS_MAX) {
+		chain->epoch_current = chain->keys[chain->key_count - 1].epoch;
+		(void)world_ok(w, WIRE_ROTATE, &in.base);
+	}
+	for (size_t r = 0; r < MANIFEST_REMOTES_MAX; r++)
+		for (uint64_t k = 0; k < ENCLAVE_REMOTE_EPOCHS_MAX; k++)
+			chain->remotes[r].keys[chain->remotes[r].key_count++].epoch = 1 + k;
+	fill_client(chain);
+}
+
+/* The most that can be served is sealed in whole, read again, and takes exactly what was reckoned;
+ * one chain more does not start. */
+static void test_the_largest_state_fits(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	Caisson__Wire__InitRequest init = CAISSON__WIRE__INIT_REQUEST__INIT;
+	const size_t most = 7;
+	serve_many(w, most + 1);
+	launch_refused(w, CS_ERR_TOO_LARGE);
+	serve_many(w, most);
+	world_restart(w);
+	(void)world_ok(w, WIRE_INIT, &init.base);
+	for (size_t i = 0; i < most; i++)
+		fill_chain(w, &w->e->chains[i]);
+	const struct cs_bytes sealed = export_state(w);
+	assert_int_equal(sealed.n, enclave_sealed_size_max(w->e));
+	assert_true(sealed.n <= ENCLAVE_SEALED_SIZE_MAX);
+	world_restart(w);
+	import_state(w, sealed);
+	assert_int_equal(export_state(w).n, sealed.n);
+	for (size_t i = 0; i < most; i++)
+		assert_true(hello(w)->clients[i]->frozen);
+	world_free(w);
+}
+
 static void test_a_sealing_root_of_another_size(void **state)
 {
 	(void)state;
@@ -609,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_a_rotation_that_fails_leaves_no_key),
 		cmocka_unit_test(test_a_rotation_that_fails_keeps_the_oldest),
 		cmocka_unit_test(test_what_is_served_is_in_the_manifest_once),
+		cmocka_unit_test(test_the_largest_state_fits),
 		cmocka_unit_test(test_a_sealing_root_of_another_size),
 		cmocka_unit_test(test_keys_without_a_client_come_back),
 		cmocka_unit_test(test_status_is_signed_over_the_nonce),
