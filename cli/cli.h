@@ -5,6 +5,7 @@
 #define CLI_CLI_H
 
 #include "core/bytes.h"
+#include "host/keyfile.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -64,6 +65,11 @@ void cli_print_json(json_t *json);
  * is not 2xx. body may be NULL; is taken. */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
 		       json_t **out);
+/* The gateway's REST address, without a slash at its end. */
+enum cli_exit cli_find_url(struct cli *cli, char *url, size_t size);
+#define CLI_AUTHORIZATION_SIZE (HOST_TOKEN_MAX + 16u)
+/* "Bearer …"; the caller wipes it. */
+enum cli_exit cli_find_key(struct cli *cli, char authorization[CLI_AUTHORIZATION_SIZE]);
 void cli_client_done(struct cli *cli);
 
 /* ---- commands ---- */
@@ -73,6 +79,7 @@ enum cli_exit cli_send(struct cli *cli);
 enum cli_exit cli_transfer(struct cli *cli);
 enum cli_exit cli_messages(struct cli *cli);
 enum cli_exit cli_watch(struct cli *cli);
+enum cli_exit cli_events(struct cli *cli);
 enum cli_exit cli_retry(struct cli *cli);
 enum cli_exit cli_close(struct cli *cli);
 enum cli_exit cli_envelope(struct cli *cli);

@@ -57,7 +57,7 @@ static const char *from_environment(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
-static enum cli_exit find_url(struct cli *cli, char *url, size_t size)
+enum cli_exit cli_find_url(struct cli *cli, char *url, size_t size)
 {
 	const char *given = cli_option(cli, "url");
 	const char *config = cli_option(cli, "config");
@@ -78,7 +78,7 @@ static enum cli_exit find_url(struct cli *cli, char *url, size_t size)
 			"which gateway? give --url, --config, CAISSON_URL or CAISSON_CONFIG");
 }
 
-static enum cli_exit find_key(struct cli *cli, char authorization[HOST_TOKEN_MAX + 16])
+enum cli_exit cli_find_key(struct cli *cli, char authorization[CLI_AUTHORIZATION_SIZE])
 {
 	struct cs_why why = {{0}};
 	char token[HOST_TOKEN_MAX + 1];
@@ -90,7 +90,7 @@ static enum cli_exit find_key(struct cli *cli, char authorization[HOST_TOKEN_MAX
 				"which API key? give --key-file or CAISSON_API_KEY_FILE");
 	if (host_tokenfile_load(token, path, &why) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "%s", why.text);
-	snprintf(authorization, HOST_TOKEN_MAX + 16, "Bearer %s", token);
+	snprintf(authorization, CLI_AUTHORIZATION_SIZE, "Bearer %s", token);
 	cs_wipe(token, sizeof(token));
 	return CLI_OK;
 }
@@ -119,15 +119,15 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 {
 	char url[2300];
 	char base[2100];
-	char authorization[HOST_TOKEN_MAX + 16];
+	char authorization[CLI_AUTHORIZATION_SIZE];
 	struct cs_why why = {{0}};
 	struct call call = {0};
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	*out = NULL;
-	enum cli_exit code = find_url(cli, base, sizeof(base));
+	enum cli_exit code = cli_find_url(cli, base, sizeof(base));
 	if (code == CLI_OK)
-		code = find_key(cli, authorization);
+		code = cli_find_key(cli, authorization);
 	if (code != CLI_OK) {
 		free(text);
 		return code;

@@ -24,6 +24,8 @@ static const struct cli_command commands[] = {
 	 "list messages, newest first, or show one with its eighteen steps", cli_messages},
 	{"watch", "ID", "timeout= side=" GATEWAY,
 	 "print the steps of a message as they happen, until its end", cli_watch},
+	{"events", "", "cursor= events-url=" GATEWAY,
+	 "print every change of every message as a line of JSON, until it is stopped", cli_events},
 	{"retry", "ID", GATEWAY, "call the recipient of a failed message again", cli_retry},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},

@@ -335,8 +335,7 @@ def write_env(demo: Demo, to: str) -> Path:
     """What a shell needs to talk to the first gateway."""
     first = demo.gateways[0]
     file = demo.world.folder / "env"
-    values = {"CAISSON_URL": first.url, "CAISSON_API_KEY_FILE": first.folder / "demo.key",
-              "CAISSON_EVENTS": first.events_url.replace("ws://", "http://"), "TO": to}
+    values = {"CAISSON_URL": first.url, "CAISSON_API_KEY_FILE": first.folder / "demo.key", "TO": to}
     lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
     file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(demo.world.build / 'bin'))}:$PATH"]) + "\n")
     return file

@@ -265,6 +265,26 @@ def test_events_resume_without_a_gap(world, transfer):
     assert rest == seen[middle + 1:]
 
 
+def test_events_on_the_command_line(world, transfer):
+    gateway = world.gateways[0]
+    argv = [world.build / "bin" / "caisson", "events", "--cursor", "0"]
+    env = {**os.environ, "CAISSON_URL": gateway.url, "CAISSON_API_KEY_FILE": str(gateway.folder / "demo.key")}
+    reader = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    try:
+        event = json.loads(reader.stdout.readline())
+        assert event["cursor"] == 1
+        os.kill(gateway.pids()["caisson-gateway"], signal.SIGKILL)
+        while event.get("state") != "finalized" or event.get("id") != transfer[1]:
+            following = json.loads(reader.stdout.readline())
+            assert following["cursor"] == event["cursor"] + 1
+            event = following
+    finally:
+        reader.kill()
+        reader.communicate()
+    wait_for(gateway.healthy, 60, "the gateway")
+    assert gateway.caisson("events", "--cursor", str(10**9)).returncode == EXIT_NO_GATEWAY
+
+
 def test_live_events(world):
     gateway, (home, abroad) = world.gateways[0], world.sides
     stream = listen(gateway)

@@ -115,12 +115,25 @@ static void every_option_is_explained(const char *command)
 
 static void help_comes_from_one_table(void **state)
 {
-	static const char *const commands[] = {
-		"up",          "status",       "send",          "transfer",
-		"messages",    "watch",        "retry",         "close",
-		"envelope",    "keys enclave", "keys create",   "keys list",
-		"keys revoke", "config check", "config sample", "config reference",
-		"verify",      "keygen"};
+	static const char *const commands[] = {"up",
+					       "status",
+					       "send",
+					       "transfer",
+					       "messages",
+					       "watch",
+					       "retry",
+					       "close",
+					       "events",
+					       "envelope",
+					       "keys enclave",
+					       "keys create",
+					       "keys list",
+					       "keys revoke",
+					       "config check",
+					       "config sample",
+					       "config reference",
+					       "verify",
+					       "keygen"};
 	(void)state;
 	assert_int_equal(caisson("--help"), 0);
 	for (size_t i = 0; i < CS_LEN(commands); i++) {
@@ -150,6 +163,8 @@ static void wrong_usage_is_2(void **state)
 					    "status",
 					    "messages a b",
 					    "watch",
+					    "events",
+					    "events --cursor last",
 					    "retry",
 					    "send --to eip155:1:0x11",
 					    "send --payload 0x",
