@@ -21,6 +21,8 @@ static void print_chain(const json_t *chain)
 	       number_of(chain, "cursor"), number_of(chain, "open_transactions"));
 	if (json_is_string(json_object_get(chain, "frozen")))
 		printf("          FROZEN: %s\n", text_of(chain, "frozen"));
+	if (json_is_string(json_object_get(chain, "conflict")))
+		printf("          evidence: GET %s\n", text_of(chain, "conflict"));
 	if (number_of(chain, "stalled_ms") != 0)
 		printf("          stalled for %lld ms\n", number_of(chain, "stalled_ms"));
 }

@@ -1,5 +1,6 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
 #include "gateway/gateway.h"
+#include "host/alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
 			    chain->why_frozen[0] ? json_string(chain->why_frozen) : json_null());
+	json_object_set_new(json, "conflict",
+			    chain->frozen ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
+					  : json_null());
 	json_object_set_new(json, "open_transactions",
 			    gateway_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
@@ -96,6 +100,72 @@ static json_t *chains_json(struct gateway *gateway)
 static void get_chains(void *context, struct host_http_exchange *exchange)
 {
 	host_http_reply_json(exchange, 200, json_pack("{s:o}", "chains", chains_json(context)));
+}
+
+/* ---- what froze a chain ---- */
+
+struct conflict {
+	struct gateway *gateway;
+	struct gateway_chain *chain;
+	struct host_http_exchange *exchange;
+};
+
+static json_t *conflict_json(const struct gateway_chain *chain,
+			     const Caisson__Wire__ConflictReply *reply)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "chain", json_string(chain->config->id));
+	json_object_set_new(json, "first",
+			    reply->n_first > 0 ? gateway_json_hex(wire_pb_view(reply->first[0]))
+					       : json_null());
+	json_object_set_new(json, "second",
+			    reply->n_second > 0 ? gateway_json_hex(wire_pb_view(reply->second[0]))
+						: json_null());
+	return json;
+}
+
+static void conflict_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct conflict *conflict = context;
+	struct cs_arena *arena = &conflict->gateway->scratch;
+	size_t mark = cs_arena_mark(arena);
+	ProtobufCMessage *message = NULL;
+	if (err == CS_OK)
+		err = gateway_enclave_reply(conflict->gateway, arena, body,
+					    &caisson__wire__conflict_reply__descriptor, &message);
+	if (err == CS_OK)
+		host_http_reply_json(conflict->exchange, 200,
+				     conflict_json(conflict->chain,
+						   (const Caisson__Wire__ConflictReply *)message));
+	else
+		host_http_reply_problem(conflict->exchange, err, why);
+	cs_arena_rewind(arena, mark);
+	free(conflict);
+}
+
+static void get_conflict(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct gateway_chain *chain =
+		gateway_chain_named(gateway, host_http_param(exchange, "id"));
+	if (!chain) {
+		host_http_reply_problem(exchange, CS_ERR_NOT_FOUND, "no chain of this gateway");
+		return;
+	}
+	if (!gateway->enclave_ready) {
+		host_http_reply_problem(exchange, CS_ERR_UNAVAILABLE, "the enclave is not ready");
+		return;
+	}
+	Caisson__Wire__ConflictRequest request = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
+	struct conflict *conflict = host_alloc(sizeof(*conflict));
+	*conflict = (struct conflict){gateway, chain, exchange};
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	request.chain = wire_pb_bytes(&gateway->scratch, CS_BYTES_OF(chain->identity.b));
+	enum cs_err err = gateway_enclave_call(gateway, WIRE_CONFLICT, &request.base, conflict_done,
+					       conflict);
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		conflict_done(conflict, err, NULL, CS_BYTES_NONE);
 }
 
 /* ---- enclave ---- */
@@ -302,6 +372,8 @@ void gateway_api_routes(struct gateway *gateway)
 	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, gateway);
 	host_http_server_route(server, "GET", "/v1/chains", GATEWAY_SCOPE_READ, get_chains,
 			       gateway);
+	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict", GATEWAY_SCOPE_READ,
+			       get_conflict, gateway);
 	host_http_server_route(server, "GET", "/v1/enclave", GATEWAY_SCOPE_READ, get_enclave,
 			       gateway);
 	host_http_server_route(server, "GET", "/v1/status", GATEWAY_SCOPE_READ, get_status,

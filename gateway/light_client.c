@@ -79,6 +79,7 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 			chain->final_height + 1; /* another branch: from where all agree */
 	if (err == CS_ERR_FROZEN) {
 		chain->frozen = true;
+		chain->gateway->changed = true; /* the evidence is sealed with the rest */
 		gateway_chain_freeze(
 			chain,
 			"the enclave's light client is frozen: two final blocks of one height");

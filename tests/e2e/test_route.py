@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from lib import abi, deploy
+from lib import abi, crypto, deploy, rlp
 from lib.rpc import wait_for
 from lib.world import CONFIRMATIONS, World
 
@@ -73,6 +73,9 @@ def test_what_was_final_and_is_gone_freezes_the_route(world):
     message_id = send(world, b"then it was gone")
     ends(source, message_id)
     assert source.get("/healthz") is not None
+    evidence = f"/v1/chains/{side.chain.caip2}/conflict"
+    assert source.request("GET", evidence)[0] == 404 and source.request("GET", "/v1/chains/eip155:1/conflict")[0] == 404
+    assert source.get("/v1/chains")["chains"][0]["conflict"] is None
     side.chain.rpc.call("anvil_reorg", CONFIRMATIONS + 3, [])
     side.chain.rpc.wait_blocks(CONFIRMATIONS + 4)
     wait_for(lambda: unhealthy(source), END_S, f"that it is not healthy ({source.log})", 0.1)
@@ -80,6 +83,19 @@ def test_what_was_final_and_is_gone_freezes_the_route(world):
     chain = next(c for c in source.get("/v1/chains")["chains"] if c["id"] == side.chain.caip2)
     assert chain["frozen"]
     assert "frozen" in source.log.read_text()
+
+    def conflict():
+        status, found = source.request("GET", evidence)
+        return found if status == 200 else None
+
+    # Two headers of one height, and both of them hash to what the chain said.
+    found = wait_for(conflict, END_S, f"the evidence ({source.log})", 0.1)
+    headers = [rlp.decode(abi.to_bytes(found[name])) for name in ("first", "second")]
+    assert found["first"] != found["second"] and headers[0][8] == headers[1][8]
+    now = side.chain.rpc.block(int.from_bytes(headers[0][8], "big"))["hash"]
+    assert now in {abi.to_hex(crypto.keccak(abi.to_bytes(found[name]))) for name in ("first", "second")}
+    assert evidence in source.caisson("status").stdout
+    assert source.request("GET", evidence, key=source.peer_key)[0] == 403
 
     stuck = send(world, b"nobody signs this")
     wait_for(lambda: source.message(stuck), END_S, "the event", 0.1)
@@ -90,3 +106,4 @@ def test_what_was_final_and_is_gone_freezes_the_route(world):
     source.start()
     wait_for(lambda: unhealthy(source) and "frozen" in str(source.request("GET", "/healthz")[1]), 60, "the same after a restart", 0.2)
     assert source.message(stuck)["state"] in ("observed", "final")
+    assert wait_for(conflict, 60, "the evidence again", 0.2) == found
