@@ -2,12 +2,23 @@
 
 #include <string.h>
 
-/* A preimage is a row of words, hashed as it is written. */
-static void begin(struct cs_keccak *row, const char *tag)
+/* Hashed once and for all. */
+static const struct cs_hash tags[] = {
+#define WIRE_TAG(name, text, hash) [WIRE_TAG_##name] = {hash},
+#include "wire/tags.def"
+#undef WIRE_TAG
+};
+
+const struct cs_hash *wire_tag_known(enum wire_tag tag)
 {
-	struct cs_hash word = wire_tag(tag);
+	return &tags[tag];
+}
+
+/* A preimage is a row of words, hashed as it is written. */
+static void begin(struct cs_keccak *row, enum wire_tag tag)
+{
 	cs_keccak_init(row);
-	cs_keccak_add(row, CS_BYTES_OF(word.b));
+	cs_keccak_add(row, CS_BYTES_OF(tags[tag].b));
 }
 
 static void add(struct cs_keccak *row, const struct cs_hash *word)
@@ -42,7 +53,7 @@ struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesi
 {
 	struct cs_keccak row;
 	struct cs_hash chain = cs_keccak256(caip2), gateway = wire_word(address);
-	begin(&row, "caisson/identity/v1");
+	begin(&row, WIRE_TAG_IDENTITY);
 	add(&row, &chain);
 	add(&row, genesis);
 	add(&row, &gateway);
@@ -52,7 +63,7 @@ struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesi
 struct cs_hash wire_attributes_hash(const struct wire_message_head *head)
 {
 	struct cs_keccak row;
-	begin(&row, "caisson/attributes/v1");
+	begin(&row, WIRE_TAG_ATTRIBUTES);
 	add_u64(&row, head->min_gas_limit);
 	add(&row, &head->closer);
 	add(&row, &head->refund_to);
@@ -64,7 +75,7 @@ struct cs_hash wire_message_id(const struct wire_message_head *head)
 {
 	struct cs_keccak row;
 	struct cs_hash attributes = wire_attributes_hash(head);
-	begin(&row, "caisson/message/v1");
+	begin(&row, WIRE_TAG_MESSAGE);
 	add(&row, &head->source);
 	add(&row, &head->destination);
 	add_u64(&row, head->sequence);
@@ -100,7 +111,7 @@ void wire_message_seal(struct wire_message *message)
 struct cs_hash wire_leaf_message(const struct cs_hash *message_id)
 {
 	struct cs_keccak row;
-	begin(&row, "caisson/leaf/message/v1");
+	begin(&row, WIRE_TAG_LEAF_MESSAGE);
 	add(&row, message_id);
 	return cs_keccak_end(&row);
 }
@@ -108,7 +119,7 @@ struct cs_hash wire_leaf_message(const struct cs_hash *message_id)
 struct cs_hash wire_leaf_outcome(const struct cs_hash *message_id, enum wire_status status)
 {
 	struct cs_keccak row;
-	begin(&row, "caisson/leaf/outcome/v1");
+	begin(&row, WIRE_TAG_LEAF_OUTCOME);
 	add(&row, message_id);
 	add_u64(&row, status);
 	return cs_keccak_end(&row);
@@ -117,7 +128,7 @@ struct cs_hash wire_leaf_outcome(const struct cs_hash *message_id, enum wire_sta
 struct cs_hash wire_leaf_rotation(uint64_t new_epoch, const struct cs_hash *new_key)
 {
 	struct cs_keccak row;
-	begin(&row, "caisson/leaf/rotation/v1");
+	begin(&row, WIRE_TAG_LEAF_ROTATION);
 	add_u64(&row, new_epoch);
 	add(&row, new_key);
 	return cs_keccak_end(&row);
@@ -127,7 +138,7 @@ struct cs_hash wire_node(const struct cs_hash *a, const struct cs_hash *b)
 {
 	struct cs_keccak row;
 	bool ordered = memcmp(a->b, b->b, sizeof a->b) <= 0;
-	begin(&row, "caisson/node/v1");
+	begin(&row, WIRE_TAG_NODE);
 	add(&row, ordered ? a : b);
 	add(&row, ordered ? b : a);
 	return cs_keccak_end(&row);
@@ -181,8 +192,8 @@ struct cs_hash wire_fold(const struct cs_hash *root, const struct cs_hash *path,
 struct cs_hash wire_digest(const struct wire_statement *statement, enum wire_domain domain)
 {
 	struct cs_keccak row;
-	begin(&row, domain == WIRE_DOMAIN_SECURE ? "caisson/statement/v1"
-						 : "caisson/statement/v1/insecure");
+	begin(&row,
+	      domain == WIRE_DOMAIN_SECURE ? WIRE_TAG_STATEMENT : WIRE_TAG_STATEMENT_INSECURE);
 	add_u64(&row, statement->kind);
 	add(&row, &statement->signer);
 	add(&row, &statement->receiver);

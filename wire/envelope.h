@@ -79,7 +79,14 @@ struct wire_signed {
 	struct cs_hash path[CS_PATH_MAX];
 };
 
-/* keccak-256 of an ASCII text: the tags of the specification. */
+/* The tags of the specification, in one table with their hashes. */
+enum wire_tag {
+#define WIRE_TAG(name, text, hash) WIRE_TAG_##name,
+#include "wire/tags.def"
+#undef WIRE_TAG
+};
+const struct cs_hash *wire_tag_known(enum wire_tag tag);
+/* keccak-256 of an ASCII text: for tags that are hashed rarely. */
 struct cs_hash wire_tag(const char *text);
 /* A chain's raw address as a word: left-padded up to 32 bytes, hashed above. */
 struct cs_hash wire_word(struct cs_bytes address);

@@ -15,6 +15,18 @@ static void test_tags(void **state)
 	json_decref(file);
 }
 
+static void test_the_table_of_tags(void **state)
+{
+	static const char *const texts[] = {
+#define WIRE_TAG(name, text, hash) [WIRE_TAG_##name] = text,
+#include "wire/tags.def"
+#undef WIRE_TAG
+	};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(texts); i++)
+		assert_hash(*wire_tag_known((enum wire_tag)i), wire_tag(texts[i]));
+}
+
 static void test_identities(void **state)
 {
 	(void)state;
@@ -536,12 +548,19 @@ static void test_signed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tags),          cmocka_unit_test(test_identities),
-		cmocka_unit_test(test_messages),      cmocka_unit_test(test_message_refusals),
-		cmocka_unit_test(test_id_commits),    cmocka_unit_test(test_trees),
-		cmocka_unit_test(test_full_tree),     cmocka_unit_test(test_digests),
-		cmocka_unit_test(test_storage),       cmocka_unit_test(test_calls),
-		cmocka_unit_test(test_call_refusals), cmocka_unit_test(test_events),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_the_table_of_tags),
+		cmocka_unit_test(test_identities),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_message_refusals),
+		cmocka_unit_test(test_id_commits),
+		cmocka_unit_test(test_trees),
+		cmocka_unit_test(test_full_tree),
+		cmocka_unit_test(test_digests),
+		cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_call_refusals),
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_signed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
