@@ -36,6 +36,8 @@ static void post_envelopes(void *context, struct host_http_exchange *exchange)
 		gateway_problem(exchange, err, &why);
 		return;
 	}
+	/* It pushes: what it has would come twice. */
+	peer->pull_after_ms = host_now_ms() + gateway->config.pull_ms;
 	host_http_reply_json(exchange, 200, json_pack("{s:I}", "cursor", (json_int_t)cursor));
 }
 

@@ -89,8 +89,8 @@ static const char *const migrations[] = {
 	" PRIMARY KEY(key_name, key)) STRICT, WITHOUT ROWID;",
 	/* 2: indices of what is open alone, and no counters that every insert writes. */
 	"DROP INDEX messages_work;"
-	"CREATE INDEX messages_waiting ON messages(chain, side, state, " ROW_REACH ") WHERE " ROW_WAITING
-	";"
+	"CREATE INDEX messages_waiting ON messages(chain, side, state, " ROW_REACH
+	") WHERE " ROW_WAITING ";"
 	"CREATE INDEX messages_free ON messages(chain, side, state, next_ms, n) WHERE " ROW_FREE ";"
 	"CREATE INDEX messages_ending ON messages(chain, end_height) WHERE " ROW_ENDING ";"
 	"CREATE TABLE outbox2(n INTEGER PRIMARY KEY, peer TEXT NOT NULL, kind INTEGER NOT NULL,"
@@ -178,6 +178,8 @@ void gateway_journal_close(struct gateway_journal *journal)
 		return;
 	for (size_t i = 0; i < SQL_COUNT; i++)
 		host_stmt_free(journal->stmt[i]);
+	for (size_t i = 0; i <= INDEXED_ALL; i++)
+		host_stmt_free(journal->save[i]);
 	host_store_close(journal->store);
 	free(journal);
 }
@@ -428,40 +430,74 @@ enum cs_err gateway_journal_content(struct gateway_journal *journal,
 	return CS_OK;
 }
 
-static enum cs_err save_pair(struct gateway_journal *journal, enum sql which, uint64_t n,
-			     uint64_t first, uint64_t second)
+static unsigned changed(const struct gateway_message *m)
 {
-	struct host_stmt *s = sql(journal, which);
-	host_bind_u64(s, 0, n);
-	host_bind_u64(s, 1, first);
-	if (which == SQL_MESSAGE_STATEMENT || which == SQL_MESSAGE_OUTCOME)
-		host_bind_u64(s, 2, second);
-	return host_stmt_run(s);
-}
-
-/* What is in an index is written only when it is another. */
-static enum cs_err save_indexed(struct gateway_journal *journal, const struct gateway_message *m)
-{
+	unsigned mask = 0;
 	if (m->height != m->stored.height)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_HEIGHT, m->n, m->height, 0));
+		mask |= INDEXED_HEIGHT;
 	if (m->statement != m->stored.statement || m->leaf != m->stored.leaf)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_STATEMENT, m->n, m->statement, m->leaf));
+		mask |= INDEXED_STATEMENT;
 	if (m->outcome_statement != m->stored.outcome_statement ||
 	    m->outcome_leaf != m->stored.outcome_leaf)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_OUTCOME, m->n, m->outcome_statement,
-				 m->outcome_leaf));
+		mask |= INDEXED_OUTCOME;
 	if (m->status_height != m->stored.status_height)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_STATUS, m->n, m->status_height, 0));
+		mask |= INDEXED_STATUS;
 	if (m->end_height != m->stored.end_height)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_END, m->n, m->end_height, 0));
+		mask |= INDEXED_END;
 	if (m->submission != m->stored.submission)
-		CS_TRY(save_pair(journal, SQL_MESSAGE_SUBMISSION, m->n, m->submission, 0));
+		mask |= INDEXED_SUBMISSION;
+	return mask;
+}
+
+static enum cs_err save_statement(struct gateway_journal *journal, unsigned mask,
+				  struct host_stmt **stmt)
+{
+	char text[640];
+	if (!journal->save[mask]) {
+		int n = snprintf(
+			text, sizeof(text),
+			"UPDATE messages SET state=?2,block=?3,tx=?4,tx_index=?5,log_index=?6,"
+			"time_s=?7,status=?8,status_tx=?9,status_time_s=?10,outcome=?11,end_tx=?12,"
+			"end_time_s=?13,wish_retry=?14,next_ms=?15,tries=?16,why=?17,"
+			"updated_ms=?18,request=?19%s%s%s%s%s%s WHERE n=?1",
+			mask & INDEXED_HEIGHT ? ",height=?20" : "",
+			mask & INDEXED_STATEMENT ? ",statement=?21,leaf=?22" : "",
+			mask & INDEXED_OUTCOME ? ",outcome_statement=?23,outcome_leaf=?24" : "",
+			mask & INDEXED_STATUS ? ",status_height=?25" : "",
+			mask & INDEXED_END ? ",end_height=?26" : "",
+			mask & INDEXED_SUBMISSION ? ",submission=?27" : "");
+		cs_assert(n > 0 && (size_t)n < sizeof(text));
+		CS_TRY(host_stmt_new(&journal->save[mask], journal->store, text));
+	}
+	*stmt = journal->save[mask];
 	return CS_OK;
+}
+
+static void bind_indexed(struct host_stmt *s, unsigned mask, const struct gateway_message *m)
+{
+	if (mask & INDEXED_HEIGHT)
+		host_bind_u64(s, 19, m->height);
+	if (mask & INDEXED_STATEMENT) {
+		host_bind_u64(s, 20, m->statement);
+		host_bind_u64(s, 21, m->leaf);
+	}
+	if (mask & INDEXED_OUTCOME) {
+		host_bind_u64(s, 22, m->outcome_statement);
+		host_bind_u64(s, 23, m->outcome_leaf);
+	}
+	if (mask & INDEXED_STATUS)
+		host_bind_u64(s, 24, m->status_height);
+	if (mask & INDEXED_END)
+		host_bind_u64(s, 25, m->end_height);
+	if (mask & INDEXED_SUBMISSION)
+		host_bind_u64(s, 26, m->submission);
 }
 
 enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
 {
-	struct host_stmt *s = sql(journal, SQL_MESSAGE_SAVE);
+	struct host_stmt *s = NULL;
+	unsigned mask = changed(m);
+	CS_TRY(save_statement(journal, mask, &s));
 	m->updated_ms = host_wall_ms();
 	host_bind_u64(s, 0, m->n);
 	host_bind_u64(s, 1, m->state);
@@ -482,8 +518,8 @@ enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway
 	host_bind_text(s, 16, m->why);
 	host_bind_u64(s, 17, m->updated_ms);
 	host_bind_u64(s, 18, m->request);
+	bind_indexed(s, mask, m);
 	CS_TRY(host_stmt_run(s));
-	CS_TRY(save_indexed(journal, m));
 	note_stored(m);
 	return CS_OK;
 }

@@ -13,13 +13,16 @@
 	"created_ms,updated_ms,request"
 /* The height at which a row is ripe: of the source's event with its finality, or of the status. */
 #define ROW_REACH "CASE side WHEN 1 THEN height+finality ELSE status_height END"
-/* Rows that a block or a transaction moves on, and rows that we move on and nobody has in hand. A partial index serves a query
- * that repeats its condition to the letter. States by number: relay_state/relay/relay.def. */
-#define ROW_WAITING "state IN (1,5,6)"
-#define ROW_FREE "submission=0 AND end_height=0 AND state NOT IN (1,5,6,9,12,13)"
-#define ROW_ENDING "side=1 AND end_height<>0 AND state NOT IN (9,12,13)"
-#define PICK_WHERE                                                                                 \
-	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "         \
+/* Rows that a block or a transaction moves on, and rows that we move on and nobody has in hand. A
+ * partial index serves a query that repeats its condition to the letter. No IN: a list of three or
+ * more becomes a table of its own at every write. States by number: relay_state/relay/relay.def. */
+#define ROW_WAITING "(state=1 OR state=5 OR state=6)"
+#define ROW_OPEN "state<>9 AND state<>12 AND state<>13"
+#define ROW_FREE \
+	"submission=0 AND end_height=0 AND state<>1 AND state<>5 AND state<>6 AND " ROW_OPEN
+#define ROW_ENDING "side=1 AND end_height<>0 AND " ROW_OPEN
+#define PICK_WHERE                                                                         \
+	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) " \
 	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND "
 
 enum sql {
@@ -29,9 +32,22 @@ enum sql {
 	SQL_COUNT
 };
 
+/* What a row has in indices: an index is written anew by every statement that names one of its
+ * columns, so that a row is saved by the statement that names those alone that changed. */
+enum indexed {
+	INDEXED_HEIGHT = 1 << 0,
+	INDEXED_STATEMENT = 1 << 1,
+	INDEXED_OUTCOME = 1 << 2,
+	INDEXED_STATUS = 1 << 3,
+	INDEXED_END = 1 << 4,
+	INDEXED_SUBMISSION = 1 << 5,
+	INDEXED_ALL = (1 << 6) - 1,
+};
+
 struct gateway_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
+	struct host_stmt *save[INDEXED_ALL + 1]; /* made when it is needed first */
 	char instance[33];
 	uint64_t outbox_last; /* numbers are never given twice, though rows are removed */
 };

@@ -11,8 +11,8 @@
 /* Heads that must agree before a nonce counts as lost: a node may know its count before its
  * receipts. */
 #define SURE_HEADS 2
-/* Heads that a transaction may miss before a node is asked whether it still has it: the answer holds
- * all of its bytes. */
+/* Heads that a transaction may miss before a node is asked whether it still has it: the answer
+ * holds all of its bytes. */
 #define POOL_HEADS 2
 
 struct question {
