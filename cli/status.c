@@ -76,7 +76,11 @@ static void print_enclave(const json_t *enclave)
 	       number_of(enclave, "insecure_flags")
 		       ? "  INSECURE: its keys sign under the insecure domain"
 		       : "");
-	printf("insecure flags   0x%llx\n", number_of(enclave, "insecure_flags"));
+	printf("insecure flags   0x%llx", number_of(enclave, "insecure_flags"));
+	const json_t *names = json_object_get(enclave, "insecure");
+	for (size_t i = 0; i < json_array_size(names); i++)
+		printf(" %s", json_string_value(json_array_get(names, i)));
+	putchar('\n');
 	printf("build            %s\nmeasurement      %s\n", text_of(enclave, "build"),
 	       text_of(enclave, "measurement"));
 	printf("manifest         %s, number %lld\n", text_of(enclave, "manifest_hash"),

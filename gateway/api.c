@@ -80,8 +80,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "frozen",
 			    chain->why_frozen[0] ? json_string(chain->why_frozen) : json_null());
 	json_object_set_new(json, "conflict",
-			    chain->frozen ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
-					  : json_null());
+			    chain->frozen
+				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
+				    : json_null());
 	json_object_set_new(json, "open_transactions",
 			    gateway_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
@@ -146,8 +147,7 @@ static void conflict_done(void *context, enum cs_err err, const char *why, struc
 static void get_conflict(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
-	struct gateway_chain *chain =
-		gateway_chain_named(gateway, host_http_param(exchange, "id"));
+	struct gateway_chain *chain = gateway_chain_named(gateway, host_http_param(exchange, "id"));
 	if (!chain) {
 		host_http_reply_problem(exchange, CS_ERR_NOT_FOUND, "no chain of this gateway");
 		return;
@@ -189,6 +189,25 @@ static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__Hel
 	return list;
 }
 
+/* The names of the bits that are set; the table is the enclave's. */
+static json_t *insecure_json(uint64_t flags)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} rows[] = {
+#define INSECURE(bit, name, option, sentence) {bit, #name},
+#include "enclave/insecure.def"
+#undef INSECURE
+	};
+	json_t *list = json_array();
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		if (flags >> rows[i].bit & 1)
+			json_array_append_new(list, json_string(rows[i].name));
+	}
+	return list;
+}
+
 static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloReply *hello)
 {
 	json_t *json = json_object();
@@ -206,6 +225,7 @@ static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloRep
 	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
 	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
 	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
+	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
 	json_object_set_new(json, "rollback_detected_only_within_process",
 			    json_boolean(hello->rollback_detected_only_within_process));
 	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));

@@ -74,6 +74,8 @@ def test_status_messages_keys(world, transfer):
     assert shown.returncode == 0 and "finalization" in shown.stdout
     keys = gateway.caisson("keys", "enclave", "--json")
     assert keys.returncode == 0 and world.enclave_key(gateway)["public_key"] in keys.stdout
+    assert {"simulated_backend", "host_time", "dev_head"} <= set(json.loads(keys.stdout)["insecure"])
+    assert "simulated_backend" in gateway.caisson("keys", "enclave").stdout
 
 
 def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, tmp_path):
