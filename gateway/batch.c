@@ -17,12 +17,29 @@ struct plan {
 	bool wanted[CS_BATCH_MAX];
 	bool alone[CS_BATCH_MAX];
 	uint64_t cost[CS_BATCH_MAX];
+	uint64_t gas[CS_BATCH_MAX];
 	struct gateway_message *row_of[CS_BATCH_MAX];
 	struct gateway_part parts[CS_BATCH_MAX];
 };
 
+/* Nodes take no transaction above 128 KiB (geth: txMaxSize); the signed statement, its path and the
+ * fields of the transaction take less than what is left out here. */
+#define CALL_SIZE_MAX (126u * 1024)
+/* A message in calldata without its payload (heads, offsets, sender, recipient, padding), and an
+ * outcome. */
+#define MESSAGE_CALL_SIZE 1024u
+#define OUTCOME_CALL_SIZE 64u
+
+static uint64_t gas_max(const struct gateway_chain *chain)
+{
+	uint64_t max = gateway_gas_max(chain);
+	return max > GATEWAY_GAS_BASE ? max : GATEWAY_GAS_BASE;
+}
+
+/* One measure for two bounds: what a message takes of the larger share, of the gas or of the bytes.
+ */
 static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind,
-			    const struct gateway_message *row, uint64_t *cost)
+			    const struct gateway_message *row, uint64_t *cost, uint64_t *gas_limit)
 {
 	struct cs_arena *arena = &chain->gateway->scratch;
 	struct wire_message content = {0};
@@ -33,7 +50,12 @@ static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind,
 		cs_arena_rewind(arena, mark);
 		CS_TRY(err);
 	}
-	*cost = gateway_gas(kind, row->min_gas_limit, content.payload.n);
+	uint64_t gas = gateway_gas(kind, row->min_gas_limit, content.payload.n);
+	uint64_t size = kind == GATEWAY_FINALIZE ? OUTCOME_CALL_SIZE
+						 : MESSAGE_CALL_SIZE + content.payload.n;
+	uint64_t share = size * ((gas_max(chain) - GATEWAY_GAS_BASE) / CALL_SIZE_MAX + 1);
+	*cost = gas > share ? gas : share;
+	*gas_limit = gas;
 	return CS_OK;
 }
 
@@ -88,7 +110,7 @@ static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kin
 						.to = chain->manifest->gateway,
 						.gas_limit = GATEWAY_GAS_BASE};
 	for (uint32_t i = part->first; i < part->first + part->count; i++)
-		submission.gas_limit += plan->cost[i];
+		submission.gas_limit += plan->gas[i];
 	if (kind == GATEWAY_RETRY)
 		CS_TRY(add_retry(chain, plan, part, &submission));
 	else
@@ -117,12 +139,10 @@ enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind k
 		plan.wanted[leaf] = true;
 		plan.alone[leaf] = rows[i].tries > 0;
 		plan.row_of[leaf] = &rows[i];
-		CS_TRY(row_cost(chain, kind, &rows[i], &plan.cost[leaf]));
+		CS_TRY(row_cost(chain, kind, &rows[i], &plan.cost[leaf], &plan.gas[leaf]));
 	}
-	uint64_t max = gateway_gas_max(chain);
-	size_t parts =
-		gateway_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone, plan.cost,
-			      GATEWAY_GAS_BASE, max > GATEWAY_GAS_BASE ? max : GATEWAY_GAS_BASE);
+	size_t parts = gateway_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone,
+				     plan.cost, GATEWAY_GAS_BASE, gas_max(chain));
 	for (size_t i = 0; i < parts; i++)
 		CS_TRY(write_part(chain, kind, &plan, &plan.parts[i]));
 	for (uint32_t i = 0; i < plan.statement.count; i++) {

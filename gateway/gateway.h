@@ -266,6 +266,7 @@ struct gateway_tx {
 	struct adapter_tx *tx;
 	struct adapter_terms terms; /* being signed */
 	bool gone;                  /* the adapter forgot it; freed when the last reply came */
+	bool included;              /* in a block: it takes no room of the account any more */
 	unsigned replies;           /* of the enclave or the journal that are still to come */
 	uint32_t attempts;
 	uint8_t *raw; /* signed, on its way into the journal */

@@ -62,6 +62,15 @@ static unsigned *open_count(struct gateway_tx *tx)
 	return tx->row.kind == GATEWAY_SPONSORED ? &tx->chain->open_operator : &tx->chain->open_gas;
 }
 
+/* Only what waits for a block counts against in_flight_max. */
+static void note_included(struct gateway_tx *tx, bool included)
+{
+	if (tx->included == included)
+		return;
+	tx->included = included;
+	*open_count(tx) += included ? -1u : 1u;
+}
+
 static void tx_free(struct gateway_tx *tx)
 {
 	struct gateway_tx **at = &tx->chain->txs;
@@ -76,8 +85,7 @@ static void tx_free(struct gateway_tx *tx)
 /* The adapter has forgotten it; replies that are under way still hold it. */
 static void tx_gone(struct gateway_tx *tx)
 {
-	if (!tx->gone)
-		(*open_count(tx))--;
+	note_included(tx, true);
 	tx->gone = true;
 	tx->tx = NULL;
 	if (tx->replies == 0)
@@ -458,6 +466,10 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx,
 	enum cs_err err = gateway_write(gateway, write_report, &write);
 	if (err != CS_OK)
 		gateway_fail(gateway, err, "a report cannot be written");
+	if (report->state == ADAPTER_TX_INCLUDED)
+		note_included(tx, true);
+	if (report->state == ADAPTER_TX_UNINCLUDED)
+		note_included(tx, false);
 	if (ends)
 		tx_gone(tx);
 }

@@ -9,7 +9,7 @@ import pytest
 import websocket
 
 from lib import abi, deploy
-from lib.rpc import wait_for
+from lib.rpc import create, wait_for
 from lib.world import CONFIRMATIONS, Gateway, World, wait_time, write_secret
 
 END_S = 90
@@ -39,6 +39,28 @@ def ends(gateway: Gateway, message_id: str, state: str = "finalized") -> dict:
                      f"the end of {message_id} ({gateway.log})", 0.1)
     assert found["state"] == state, found
     return found
+
+
+# ---- batches ----
+
+def test_a_batch_of_large_messages_is_split(world):
+    """32 of 4 KiB fit into the gas of one transaction, but not into the 128 KiB that geth takes."""
+    source, destination = world.sides
+    rpc, first = destination.chain.rpc, destination.chain.rpc.block_number()
+    recipient = create(rpc, destination.owner, deploy.artifact("test/NullRecipient")).address
+    data = abi.to_hex(source.gateway.data("sendMessage", deploy.erc7930(destination.chain.chain_id, recipient), b"\x55" * 4096,
+                                          [deploy.attribute("minGasLimit(uint256)", 40_000)]))
+    nonces = {s: int(source.chain.rpc.call("eth_getTransactionCount", s, "latest"), 16) for s in source.chain.accounts[3:9]}
+    hashes = source.chain.rpc.batch([
+        ("eth_sendTransaction", {"from": s, "to": source.gateway.address, "data": data, "gas": hex(600_000), "value": "0x0",
+                                 "nonce": hex(nonce + k)}) for s, nonce in nonces.items() for k in range(6)])
+    ids = [abi.to_hex(source.gateway.events("MessageCommitted", source.chain.rpc.wait_receipt(h))[0]["messageId"]) for h in hashes]
+    for i in ids:
+        ends(world.gateways[0], i)
+    sizes = [len(t["input"]) // 2 for b in range(first, rpc.block_number() + 1)
+             for t in rpc.call("eth_getBlockByNumber", hex(b), True)["transactions"]
+             if (t["to"] or "").lower() == destination.gateway.address.lower()]
+    assert len(sizes) > 2 and 64 * 1024 < max(sizes) < 129 * 1024, sizes
 
 
 # ---- the command line ----
