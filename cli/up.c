@@ -16,6 +16,9 @@
 /* A gateway that ends so often at once has a reason that another start does not change. */
 #define FAST_ENDS_MAX 5u
 #define FAST_MS 2000u
+/* Exit statuses of caisson-enclave for what another start does not change. */
+#define ENCLAVE_REFUSAL_MIN 64
+#define ENCLAVE_REFUSAL_MAX 69
 
 struct up {
 	struct cli *cli;
@@ -56,12 +59,23 @@ static void enclave_started(void *context, int pid)
 	log_info("up.enclave_started", LOG_I64("pid", pid));
 }
 
+static void give_up(struct up *up, const char *why)
+{
+	log_error("up.gives_up", LOG_TEXT("why", why));
+	up->failed = true;
+	host_loop_drain(up->loop, DRAIN_MS);
+}
+
+/* An enclave that says why it does not start (docs/protocol/boundary.md) would say so again. */
 static void enclave_ended(void *context, int status, int signal, uint64_t restart_ms)
 {
 	struct up *up = context;
-	if (!up->stopping)
-		log_error("up.enclave_ended", LOG_I64("status", status), LOG_I64("signal", signal),
-			  LOG_U64("restart_ms", restart_ms));
+	if (up->stopping)
+		return;
+	log_error("up.enclave_ended", LOG_I64("status", status), LOG_I64("signal", signal),
+		  LOG_U64("restart_ms", restart_ms));
+	if (signal == 0 && status >= ENCLAVE_REFUSAL_MIN && status <= ENCLAVE_REFUSAL_MAX)
+		give_up(up, "the enclave refuses to start; its last line says why");
 }
 
 static void gateway_started(void *context, int pid)
@@ -80,11 +94,8 @@ static void gateway_ended(void *context, int status, int signal, uint64_t restar
 		  LOG_U64("restart_ms", restart_ms));
 	up->fast_ends =
 		host_now_ms() - up->started_ms < FAST_MS && signal == 0 ? up->fast_ends + 1 : 0;
-	if (up->fast_ends >= FAST_ENDS_MAX) {
-		log_error("up.gives_up", LOG_TEXT("why", "the gateway ends as soon as it starts"));
-		up->failed = true;
-		host_loop_drain(up->loop, DRAIN_MS);
-	}
+	if (up->fast_ends >= FAST_ENDS_MAX)
+		give_up(up, "the gateway ends as soon as it starts");
 }
 
 /* ---- stopping: the gateway first, so that it can store the enclave's state ---- */

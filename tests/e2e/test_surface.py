@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -14,11 +15,12 @@ import websocket
 
 from lib import abi, deploy
 from lib.rpc import wait_for
+from lib.tools import free_ports
 from lib.world import ApiError, World
 
 UNIT = 10**18
 END_TIMEOUT_S = 90
-EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO = 2, 3, 4, 6
+EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO = 1, 2, 3, 4, 6
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +366,16 @@ def test_up_refuses_a_broken_configuration(world, tmp_path):
     run = subprocess.run([world.build / "bin" / "caisson", "up", bad], capture_output=True, text=True, timeout=30, env=dict(os.environ))
     assert run.returncode == EXIT_USAGE
     assert "name" in run.stderr
+
+
+def test_up_gives_up_when_the_enclave_refuses(world, tmp_path):
+    """An enclave that is not in the manifest would refuse again: no restart changes it."""
+    gateway, folder = world.gateways[0], tmp_path / "refused"
+    shutil.copytree(gateway.folder, folder, ignore=lambda _, names: [n for n in names if n.startswith("journal") or n.endswith(".sock")])
+    ports = free_ports(2)
+    text = gateway.config.read_text().replace(f"port = {gateway.port}\n", f"port = {ports[0]}\n")
+    text = text.replace(f"events_port = {gateway.events_port}\n", f"events_port = {ports[1]}\n")
+    (folder / "caisson.toml").write_text(text.replace("args = []", 'args = ["--no-such-option"]'))
+    run = subprocess.run([world.build / "bin" / "caisson", "up", folder / "caisson.toml"], capture_output=True, text=True, timeout=30, env=dict(os.environ))
+    assert run.returncode == EXIT_FAILED, run.stderr
+    assert "up.gives_up" in run.stdout + run.stderr
