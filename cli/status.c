@@ -116,3 +116,29 @@ enum cli_exit cli_keys_enclave(struct cli *cli)
 	}
 	return has_keys ? CLI_OK : CLI_FAILED;
 }
+
+enum cli_exit cli_keys_rotate(struct cli *cli)
+{
+	json_t *rotation = NULL;
+	const char *chain = cli_option(cli, "chain");
+	enum cli_exit code =
+		cli_call(cli, "POST", "/v1/keys/rotate",
+			 chain ? json_pack("{s:s}", "chain", chain) : json_object(), &rotation);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(rotation);
+		return CLI_OK;
+	}
+	const json_t *remotes = json_object_get(rotation, "remotes");
+	printf("key       %s epoch %lld  %s\n", text_of(rotation, "chain"),
+	       number_of(rotation, "epoch"), text_of(rotation, "public_key"));
+	for (size_t i = 0; i < json_array_size(remotes); i++) {
+		const json_t *remote = json_array_get(remotes, i);
+		printf("remote    %s  %s\n", text_of(remote, "chain"),
+		       json_is_true(json_object_get(remote, "in_force")) ? "in force"
+									 : "announced");
+	}
+	json_decref(rotation);
+	return CLI_OK;
+}

@@ -36,6 +36,8 @@ static json_t *routes_json(const struct gateway_chain *chain)
 		json_object_set_new(json, "remote", json_string(route->remote_manifest->caip2));
 		json_object_set_new(json, "identity", gateway_json_hash(&route->remote));
 		json_object_set_new(json, "peer", json_string(route->peer->name));
+		json_object_set_new(json, "epoch", gateway_json_u64(route->epoch));
+		json_object_set_new(json, "next_epoch", gateway_json_u64(route->next_epoch));
 		enum gateway_expire expire = gateway_config_expire(
 			&chain->gateway->config, &route->remote, &chain->identity);
 		json_object_set_new(

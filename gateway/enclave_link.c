@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define SEALED_NAME "sealed"
-
 /* ---- calls ---- */
 
 enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
@@ -53,7 +51,7 @@ struct sealed_write {
 static enum cs_err write_sealed(void *context)
 {
 	struct sealed_write *write = context;
-	return gateway_journal_put(write->gateway->journal, SEALED_NAME, write->sealed);
+	return gateway_journal_put(write->gateway->journal, GATEWAY_SEALED_NAME, write->sealed);
 }
 
 struct export_call {
@@ -285,6 +283,28 @@ static void send_hello(struct gateway *gateway)
 		session_failed(gateway, err, "hello was not sent");
 }
 
+static void hello_again(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct gateway *gateway = context;
+	if (err != CS_OK) {
+		log_warn("enclave.hello_failed", LOG_ERR(err), LOG_TEXT("why", why));
+		return;
+	}
+	free((void *)(uintptr_t)gateway->hello.p);
+	gateway->hello = cs_bytes(host_copy(body), body.n);
+}
+
+void gateway_enclave_ask_hello(struct gateway *gateway)
+{
+	uint8_t nonce[32];
+	Caisson__Wire__HelloRequest request = CAISSON__WIRE__HELLO_REQUEST__INIT;
+	if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
+		return;
+	request.nonce = (ProtobufCBinaryData){sizeof(nonce), nonce};
+	if (gateway_enclave_call(gateway, WIRE_HELLO, &request.base, hello_again, gateway) != CS_OK)
+		log_warn("enclave.hello_not_asked");
+}
+
 static void enclave_up(void *context, struct cs_bytes hello)
 {
 	struct gateway *gateway = context;
@@ -299,7 +319,8 @@ static void enclave_up(void *context, struct cs_bytes hello)
 	}
 	size_t mark = cs_arena_mark(arena);
 	struct cs_bytes sealed;
-	enum cs_err err = gateway_journal_get(gateway->journal, SEALED_NAME, arena, &sealed);
+	enum cs_err err =
+		gateway_journal_get(gateway->journal, GATEWAY_SEALED_NAME, arena, &sealed);
 	if (err == CS_ERR_NOT_FOUND) {
 		log_info("enclave.first_start");
 		send_init(gateway);

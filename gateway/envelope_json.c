@@ -161,8 +161,8 @@ enum cs_err gateway_json_read_statement(const json_t *object, struct gateway_sta
 	uint64_t kind = 0;
 	CS_TRY(gateway_json_known(object, names, "statement", why));
 	CS_TRY(gateway_json_read_u64(object, "kind", &kind, why));
-	if (kind != WIRE_KIND_MESSAGE && kind != WIRE_KIND_OUTCOME)
-		return cs_fail(why, CS_ERR_INVALID, "statement: kind is neither 1 nor 2");
+	if (kind != WIRE_KIND_MESSAGE && kind != WIRE_KIND_OUTCOME && kind != WIRE_KIND_ROTATION)
+		return cs_fail(why, CS_ERR_INVALID, "statement: kind is not 1 to 3");
 	st.statement.kind = (enum wire_kind)kind;
 	CS_TRY(gateway_json_read_hash(object, "signer", &st.statement.signer, why));
 	CS_TRY(gateway_json_read_hash(object, "receiver", &st.statement.receiver, why));

@@ -30,8 +30,8 @@ CS_NODISCARD enum cs_err gateway_json_read_u64(const json_t *object, const char 
 CS_NODISCARD enum cs_err gateway_json_read_hex(const json_t *object, const char *name,
 					       size_t size_max, struct cs_arena *arena,
 					       struct cs_bytes *bytes, struct cs_why *why);
-/* Statement and signature; the ids are the caller's to fill. Of messages or outcomes: INVALID
- * otherwise. */
+/* Statement and signature; the ids are the caller's to fill. INVALID: of a kind that there
+ * is not. */
 CS_NODISCARD enum cs_err gateway_json_read_statement(const json_t *object,
 						     struct gateway_statement *statement,
 						     struct cs_why *why);

@@ -155,6 +155,7 @@ static void pump_route(struct gateway_route *route)
 	gateway_destination_retry(route);
 	gateway_destination_deliver(route);
 	gateway_destination_expire(route);
+	gateway_rotation_announce(route);
 }
 
 static void pump(void *context)
@@ -316,6 +317,10 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 		route->peer = peer_that_serves(gateway, remote->caip2);
 		if (!route->peer)
 			return cs_fail(why, CS_ERR_INVALID, "no gateway serves %s", remote->caip2);
+		if (gateway_rotation_load(route) != CS_OK)
+			return cs_fail(why, CS_ERR_INVALID,
+				       "the journal's rotation to %s cannot be read",
+				       remote->caip2);
 	}
 	return CS_OK;
 }
@@ -331,6 +336,7 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
 	gateway_api_peer_routes(gateway);
+	gateway_api_rotation_routes(gateway);
 	return gateway_events_start(gateway, why);
 }
 

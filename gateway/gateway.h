@@ -75,11 +75,22 @@ struct gateway_route {
 	bool proving;
 	bool finalizing;
 	bool learning;
-	bool newest_first; /* alternates: old work never holds up new */
+	bool newest_first;       /* alternates: old work never holds up new */
 	uint64_t absence_height; /* final block for which absence was looked at */
 	uint64_t learned[GATEWAY_EPOCHS_MAX];
 	uint32_t learned_count;
 	uint64_t learn_after_ms;
+	/* rotation of our own key: what is signed with for this remote (0: the enclave's newest),
+	 * and what was announced to it last */
+	uint64_t epoch;
+	uint64_t next_epoch;
+	struct cs_hash next_key;
+	uint64_t next_statement;
+	/* of the remote's key: the statement to bring on our chain (0: none) and its transaction */
+	uint64_t announced_statement;
+	uint64_t announced_submission;
+	uint64_t announce_after_ms;
+	bool announcing;
 };
 
 struct gateway_chain {
@@ -192,6 +203,9 @@ void gateway_enclave_stop(struct gateway *gateway);
 enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
 				 const ProtobufCMessage *message, host_enclave_done *done,
 				 void *context);
+/* What hello tells changed: it is asked for again. */
+void gateway_enclave_ask_hello(struct gateway *gateway);
+#define GATEWAY_SEALED_NAME "sealed" /* in the journal */
 /* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
  * on failure. */
 void gateway_enclave_export(struct gateway *gateway, host_call *then, void *context);
@@ -297,6 +311,16 @@ void gateway_key_learn(struct gateway_route *route, uint64_t epoch);
 enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
 			      const struct adapter_proof *proof);
 void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
+
+/* ---- rotation.c ---- */
+CS_NODISCARD enum cs_err gateway_rotation_load(struct gateway_route *route);
+/* Brings what a remote announced on our chain, and tells it when it is in force. */
+void gateway_rotation_announce(struct gateway_route *route);
+/* Of a peer, inside a writer; the statement is checked. Sets its n. */
+enum cs_err gateway_rotation_take(struct gateway_route *route, struct gateway_statement *statement);
+enum cs_err gateway_rotation_in_force(struct gateway_route *route,
+				      const struct gateway_statement *statement);
+void gateway_api_rotation_routes(struct gateway *gateway);
 
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */

@@ -81,8 +81,8 @@ struct gateway_statement {
 	struct wire_statement statement;
 	struct cs_schnorr signature;
 	uint32_t count;
-	struct cs_hash ids[CS_BATCH_MAX];
-	uint8_t statuses[CS_BATCH_MAX]; /* of outcomes */
+	struct cs_hash ids[CS_BATCH_MAX]; /* of a rotation: the new key, of the epoch after */
+	uint8_t statuses[CS_BATCH_MAX];   /* of outcomes */
 };
 
 /* What is sent to a chain, by whom it is signed, and what for. Values are in the journal: only

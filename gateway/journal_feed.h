@@ -11,7 +11,10 @@ enum gateway_item {
 	GATEWAY_ITEM_OUTCOMES = 2, /* ref: statement of outcomes */
 	GATEWAY_ITEM_NOTE =
 		3, /* ref: message row; its state and steps as they are when it is sent */
-	GATEWAY_ITEM_RETRY = 4, /* ref: message row */
+	GATEWAY_ITEM_RETRY = 4,    /* ref: message row */
+	GATEWAY_ITEM_ROTATION = 5, /* ref: statement that announces our next key */
+	GATEWAY_ITEM_IN_FORCE =
+		6, /* ref: the peer's, as it came: our contract has its key in force */
 };
 
 struct gateway_outbox_item {

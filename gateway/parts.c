@@ -8,6 +8,9 @@ void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_st
 		if (statement->statement.kind == WIRE_KIND_OUTCOME)
 			leaves[i] = wire_leaf_outcome(&statement->ids[i],
 						      (enum wire_status)statement->statuses[i]);
+		else if (statement->statement.kind == WIRE_KIND_ROTATION)
+			leaves[i] = wire_leaf_rotation(statement->statement.epoch + 1,
+						       &statement->ids[i]);
 		else
 			leaves[i] = wire_leaf_message(&statement->ids[i]);
 	}

@@ -301,6 +301,28 @@ static enum cs_err take_note(struct take *take, const json_t *item, bool retry, 
 	return gateway_journal_save(journal, &message);
 }
 
+/* ---- keys ---- */
+
+/* rotation: the peer's next key, for our contract. in_force: ours, which its contract has. */
+static enum cs_err take_key(struct take *take, const json_t *item, bool theirs, struct cs_why *why)
+{
+	struct gateway_statement st = {0};
+	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), &st, why));
+	CS_TRY(gateway_json_read_hash(item, "key", &st.ids[0], why));
+	st.count = 1;
+	if (st.statement.kind != WIRE_KIND_ROTATION)
+		return cs_fail(why, CS_ERR_INVALID, "statement: not of a rotation");
+	if (gateway_statement_check(&st) != CS_OK)
+		return cs_fail(why, CS_ERR_BAD_PROOF, "the key does not lead to the root");
+	const struct cs_hash *ours = theirs ? &st.statement.receiver : &st.statement.signer;
+	const struct cs_hash *other = theirs ? &st.statement.signer : &st.statement.receiver;
+	struct gateway_chain *chain = gateway_chain_of(take->gateway, ours);
+	struct gateway_route *route = chain ? gateway_route_of(chain, other) : NULL;
+	if (!route || strcmp(route->peer->name, take->peer) != 0)
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
+	return theirs ? gateway_rotation_take(route, &st) : gateway_rotation_in_force(route, &st);
+}
+
 /* ---- all of it ---- */
 
 static enum cs_err take_item(struct take *take, const json_t *item, struct cs_why *why)
@@ -314,6 +336,8 @@ static enum cs_err take_item(struct take *take, const json_t *item, struct cs_wh
 		return take_outcomes(take, item, why);
 	if (strcmp(kind, "note") == 0 || strcmp(kind, "retry") == 0)
 		return take_note(take, item, kind[0] == 'r', why);
+	if (strcmp(kind, "rotation") == 0 || strcmp(kind, "in_force") == 0)
+		return take_key(take, item, kind[0] == 'r', why);
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "kind: \"%.40s\"", kind);
 }
 

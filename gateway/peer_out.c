@@ -88,6 +88,14 @@ static json_t *outcomes_item(struct gateway *gateway, const struct gateway_state
 	return item;
 }
 
+static json_t *rotation_item(const struct gateway_statement *st)
+{
+	json_t *item = json_object();
+	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
+	json_object_set_new(item, "key", gateway_json_hash(&st->ids[0]));
+	return item;
+}
+
 /* The state as it is now: older notes of the same message say nothing that this one does not. */
 static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 {
@@ -109,10 +117,10 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_item *item,
 			 size_t *size)
 {
-	static const char *const kinds[] = {[GATEWAY_ITEM_MESSAGES] = "messages",
-					    [GATEWAY_ITEM_OUTCOMES] = "outcomes",
-					    [GATEWAY_ITEM_NOTE] = "note",
-					    [GATEWAY_ITEM_RETRY] = "retry"};
+	static const char *const kinds[] = {
+		[GATEWAY_ITEM_MESSAGES] = "messages", [GATEWAY_ITEM_OUTCOMES] = "outcomes",
+		[GATEWAY_ITEM_NOTE] = "note",         [GATEWAY_ITEM_RETRY] = "retry",
+		[GATEWAY_ITEM_ROTATION] = "rotation", [GATEWAY_ITEM_IN_FORCE] = "in_force"};
 	struct gateway_statement statement;
 	json_t *json = NULL;
 	*size += NOTE_SIZE;
@@ -125,6 +133,11 @@ static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_it
 		json = item->kind == GATEWAY_ITEM_MESSAGES
 			       ? messages_item(gateway, &statement, size)
 			       : outcomes_item(gateway, &statement);
+		break;
+	case GATEWAY_ITEM_ROTATION:
+	case GATEWAY_ITEM_IN_FORCE:
+		if (gateway_journal_statement(gateway->journal, item->ref, &statement) == CS_OK)
+			json = rotation_item(&statement);
 		break;
 	case GATEWAY_ITEM_NOTE:
 	case GATEWAY_ITEM_RETRY:

@@ -221,6 +221,7 @@ static enum cs_err send_outcomes(struct flight *flight, const struct adapter_acc
 		return CS_ERR_RPC_LIE;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->route->remote.b));
+	request.epoch = flight->route->epoch;
 	request.height = flight->height;
 	CS_TRY(gateway_put_nodes(&request.account, arena, &proof->account));
 	CS_TRY(gateway_put_nodes(&request.sentinel, arena, &proof->slots[0].proof));

@@ -275,6 +275,7 @@ static enum cs_err send_sign(struct flight *flight)
 		return CS_ERR_NO_MEMORY;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->route->remote.b));
+	request.epoch = flight->route->epoch;
 	for (size_t i = 0; i < flight->receipt_count; i++) {
 		CS_TRY(put_receipt(flight, i, &claims[i]));
 		request.receipts[i] = &claims[i];

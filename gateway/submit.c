@@ -160,10 +160,11 @@ static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactio
 		[GATEWAY_DELIVER] = CAISSON__WIRE__ACTION__ACTION_DELIVER,
 		[GATEWAY_RETRY] = CAISSON__WIRE__ACTION__ACTION_RETRY,
 		[GATEWAY_EXPIRE] = CAISSON__WIRE__ACTION__ACTION_EXPIRE,
-		[GATEWAY_FINALIZE] = CAISSON__WIRE__ACTION__ACTION_FINALIZE};
+		[GATEWAY_FINALIZE] = CAISSON__WIRE__ACTION__ACTION_FINALIZE,
+		[GATEWAY_ROTATION] = CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION};
 	struct gateway_statement statement;
 	struct wire_signed part;
-	if (tx->row.kind > GATEWAY_FINALIZE)
+	if (tx->row.kind > GATEWAY_ROTATION)
 		return CS_ERR_UNSUPPORTED;
 	CS_TRY(gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement,
 					 &statement));
@@ -173,6 +174,11 @@ static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactio
 	if (!request->statement)
 		return CS_ERR_NO_MEMORY;
 	CS_TRY(wire_signed_to_pb(request->statement, &part, arena));
+	if (tx->row.kind == GATEWAY_ROTATION) {
+		request->new_epoch = statement.statement.epoch + 1;
+		request->new_key = wire_pb_bytes(arena, CS_BYTES_OF(statement.ids[0].b));
+		return request->new_key.data ? CS_OK : CS_ERR_NO_MEMORY;
+	}
 	if (tx->row.kind == GATEWAY_FINALIZE)
 		return put_outcomes(tx, &statement, request, arena);
 	return put_messages(tx, &statement, request, arena);

@@ -153,7 +153,7 @@ static void statements_come_back(void **state)
 	assert_int_equal(gateway_json_read_path(json, &path, &why), CS_OK);
 	assert_true(cs_hash_eq(&got.signature.s, &st.signature.s) && got.statement.epoch == 4);
 	assert_true(path.path_count == 3 && path.path[2].b[5] == 77);
-	json_object_set_new(json, "kind", json_integer(3));
+	json_object_set_new(json, "kind", json_integer(4));
 	assert_int_equal(gateway_json_read_statement(json, &got, &why), CS_ERR_INVALID);
 	json_object_set_new(json, "kind", json_integer(2));
 	json_object_set_new(json, "more", json_true());

@@ -115,6 +115,21 @@ static void a_wrong_root_is_refused(void **unused)
 	assert_int_equal(gateway_statement_check(&st), CS_ERR_INVALID);
 }
 
+static void a_rotation_names_the_key_of_the_epoch_after(void **unused)
+{
+	(void)unused;
+	struct gateway_statement st = {.statement = {.kind = WIRE_KIND_ROTATION, .epoch = 4},
+				       .count = 1};
+	memset(st.ids[0].b, 0x5a, sizeof(st.ids[0].b));
+	st.statement.root = wire_leaf_rotation(5, &st.ids[0]);
+	assert_int_equal(gateway_statement_check(&st), CS_OK);
+	st.statement.epoch = 5;
+	assert_int_equal(gateway_statement_check(&st), CS_ERR_INVALID);
+	st.statement.epoch = 4;
+	st.ids[0].b[31] ^= 1;
+	assert_int_equal(gateway_statement_check(&st), CS_ERR_INVALID);
+}
+
 static void gas_grows_with_what_is_carried(void **unused)
 {
 	(void)unused;
@@ -132,6 +147,7 @@ int main(void)
 		cmocka_unit_test(random_wishes_are_covered_exactly),
 		cmocka_unit_test(a_whole_batch_is_one_part),
 		cmocka_unit_test(a_wrong_root_is_refused),
+		cmocka_unit_test(a_rotation_names_the_key_of_the_epoch_after),
 		cmocka_unit_test(gas_grows_with_what_is_carried),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+"""The key of an enclave changes while messages go both ways: announced by the old key, brought on the other chain by that chain's
+gas account, signed with where it is in force, and not before."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from lib import abi, deploy
+from lib.rpc import wait_for
+from lib.world import World
+
+END_S = 90
+SEND_GAS = 400_000
+ACTIVE = 1
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with World(tmp_path_factory.mktemp("rotation"), "anvil", block_time=0.5) as w:
+        yield w
+
+
+def send(world: World, source: int, payload: bytes) -> str:
+    side, other = world.sides[source], world.sides[1 - source]
+    to = deploy.erc7930(other.chain.chain_id, other.app.address)
+    receipt = side.gateway.write(side.user, "sendMessage", to, payload, [], gas=SEND_GAS)
+    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+
+
+def ends(gateway, message_id: str) -> dict:
+    """Its envelope."""
+    wait_for(lambda: (m := gateway.message(message_id)) and m["state"] == "finalized", END_S,
+             f"the end of {message_id} ({gateway.log})", 0.1)
+    return gateway.get(f"/v1/messages/{message_id}/envelope")
+
+
+def route(gateway) -> dict:
+    return gateway.get("/v1/chains")["chains"][0]["routes"][0]
+
+
+def rotate(gateway) -> dict:
+    run = gateway.caisson("keys", "rotate", "--json")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return json.loads(run.stdout)
+
+
+def named(world: World, source: int, epoch: int) -> list:
+    """What the other chain's contract holds for this one: x, state, notBefore, notAfter."""
+    key, _ = world.sides[1 - source].gateway.read("keyOf", world.sides[source].identity, epoch)
+    return list(key.values()) if isinstance(key, dict) else list(key)
+
+
+def announcements(world: World, source: int) -> int:
+    contract = world.sides[1 - source].gateway
+    topic = abi.topic(contract.entry("KeyAnnounced", kind="event"))
+    return len(contract.rpc.call("eth_getLogs", {"address": contract.address, "fromBlock": "0x0", "topics": [topic]}))
+
+
+def test_messages_before_during_and_after(world, tmp_path):
+    source, destination = world.gateways
+    before = ends(source, send(world, 0, b"before"))
+    assert before["statement"]["epoch"] == 1 and route(source)["next_epoch"] == 0
+
+    made = rotate(source)
+    assert made["epoch"] == 2 and [r["in_force"] for r in made["remotes"]] == [False]
+    assert made["public_key"] != before["keys"][0]["public_key"]
+    during = send(world, 0, b"during")
+    back = send(world, 1, b"back, during")
+    wait_for(lambda: route(source)["epoch"] == 2, END_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
+    x, state, not_before, _ = named(world, 0, 2)
+    assert abi.to_hex(x) == made["public_key"] and state == ACTIVE
+    assert world.sides[1].chain.rpc.time() >= not_before and announcements(world, 0) == 1
+    assert named(world, 0, 1)[3] == not_before + deploy.OVERLAP_S
+    ends(source, during)
+    ends(destination, back)
+
+    after = ends(source, send(world, 0, b"after"))
+    assert after["statement"]["epoch"] == 2 and after["outcome_statement"]["epoch"] == 1
+    answered = ends(destination, send(world, 1, b"answered"))
+    assert answered["statement"]["epoch"] == 1 and answered["outcome_statement"]["epoch"] == 2
+    for document in (before, after, answered):
+        file = tmp_path / "envelope.json"
+        file.write_text(json.dumps(document))
+        run = source.caisson("verify", str(file))
+        assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_restarts_in_the_middle_lose_nothing(world):
+    """The other side is down when the key is announced; ours is killed before anybody heard of it; the other one afterwards."""
+    destination, source = world.gateways
+    destination.stop()
+    made = rotate(source)
+    assert made["epoch"] == 2
+    first = send(world, 1, b"while the other was down")
+    again = rotate(source)
+    assert (again["epoch"], again["public_key"]) == (2, made["public_key"])
+    source.process.kill()
+    source.start()
+    wait_for(source.healthy, 60, f"health ({source.log})", 0.1)
+    assert route(source)["epoch"] == 1 and route(source)["next_epoch"] == 2
+    destination.start()
+    wait_for(destination.healthy, 60, f"health ({destination.log})", 0.1)
+    wait_for(lambda: named(world, 1, 2)[1] == ACTIVE, END_S, f"the announcement ({destination.log})", 0.05)
+    os.kill(destination.pids()["caisson-gateway"], signal.SIGKILL)
+    wait_for(lambda: route(source)["epoch"] == 2, END_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
+    assert abi.to_hex(named(world, 1, 2)[0]) == made["public_key"] and announcements(world, 1) == 1
+    ends(source, first)
+    last = ends(source, send(world, 1, b"with the new key"))
+    assert last["statement"]["epoch"] == 2
+    assert made["public_key"] in [k["public_key"] for k in last["keys"]]
+
+
+def test_who_may_not_and_what_is_no_chain(world):
+    gateway = world.gateways[0]
+    assert gateway.request("POST", "/v1/keys/rotate", {}, key=gateway.peer_key)[0] == 403
+    assert gateway.request("POST", "/v1/keys/rotate", {"chain": "eip155:1"})[0] == 404
+    assert gateway.request("POST", "/v1/keys/rotate", {"epoch": 7})[0] == 400
+    assert route(gateway)["next_epoch"] == 2
