@@ -195,6 +195,26 @@ static void test_majorities(void **state)
 		}
 }
 
+/* Besu keeps them: a majority that wants what is clears the votes of those who want otherwise. */
+static void test_votes_that_change_nothing(void **state)
+{
+	static struct verify_evm_signers set;
+	static const struct {
+		uint8_t who;
+		bool adds;
+		size_t votes;
+	} rows[] = {{4, false, 1}, {1, true, 2},  {2, true, 3},  {2, true, 3},
+		    {3, true, 0},  {1, false, 1}, {2, false, 2}, {2, true, 2}};
+	(void)state;
+	begin_set(&set, 4);
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		struct verify_evm_step step = vote_of(rows[i].who, 3, rows[i].adds);
+		assert_ok(verify_qbft_apply(&set, &step, 30000));
+		assert_int_equal(set.vote_count, rows[i].votes);
+		assert_int_equal(set.count, 4);
+	}
+}
+
 static void test_votes_are_bounded_and_of_validators(void **state)
 {
 	static struct verify_evm_signers set;
@@ -355,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_validators_follow_the_votes),
 		cmocka_unit_test(test_state_goes_on_between_votes),
 		cmocka_unit_test(test_majorities),
+		cmocka_unit_test(test_votes_that_change_nothing),
 		cmocka_unit_test(test_votes_are_bounded_and_of_validators),
 		cmocka_unit_test(test_bad_headers),
 		cmocka_unit_test(test_conflict_freezes),
