@@ -342,3 +342,13 @@ def test_one_process_serves_both_chains(tmp_path):
             wait_for(lambda: gateway.get(f"/v1/messages/{message_id}", side="destination")["state"] == "finalized", 20, "the note")
         wait_time(world.chains[0], late)
         ends(gateway, dead, "refunded")
+        first = world.sides[0].chain.caip2
+        assert gateway.request("POST", "/v1/keys/rotate", {})[0] == 400
+        run = gateway.caisson("keys", "rotate", "--chain", first)
+        assert run.returncode == 0 and f"{first} epoch 2" in run.stdout, run.stdout + run.stderr
+        epochs = lambda: {c["id"]: c["routes"][0]["epoch"] for c in gateway.get("/v1/chains")["chains"]}  # noqa: E731
+        wait_for(lambda: epochs()[first] == 2, END_S, f"the new epoch ({gateway.log})", 0.1)
+        assert list(epochs().values()) == [2, 0]
+        last = send(world, b"with the new key")
+        ends(gateway, last)
+        assert gateway.get(f"/v1/messages/{last}/envelope")["statement"]["epoch"] == 2
