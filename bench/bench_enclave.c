@@ -1,6 +1,10 @@
-/* What a round trip to the enclave costs beside a bare ping-pong of the same sizes over the same kind of socket, in turns in
- * one run: bench_enclave SOCKET, the Unix socket of a running caisson-enclave. The request is PublicKeys, which is empty.
- * Writes one JSON object. */
+/* What a round trip to the enclave costs beside a bare ping-pong of the same sizes over the same
+ * kind of socket, in turns in one run: bench_enclave SOCKET, the Unix socket of a running
+ * caisson-enclave. The request is PublicKeys, which is empty. Writes one JSON object. */
+#include "bench/bench.h"
+#include "wire/enclave.pb-c.h"
+#include "wire/frame.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,10 +12,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "bench/bench.h"
-#include "wire/enclave.pb-c.h"
-#include "wire/frame.h"
 
 #define ROUND 4000u
 
@@ -133,8 +133,10 @@ int main(int argc, char **argv)
 	}
 	close(pair[0]);
 	(void)waitpid(child, NULL, 0);
-	printf("{\"reply_bytes\": %zu, \"round_trip_us\": %.2f, \"ping_pong_us\": %.2f, \"ratio\": %.3f}\n", reply_size,
-	       bench_median(ours, BENCH_RUNS), bench_median(bare, BENCH_RUNS), bench_median(ratio, BENCH_RUNS));
+	printf("{\"reply_bytes\": %zu, \"round_trip_us\": %.2f, \"ping_pong_us\": %.2f, \"ratio\": "
+	       "%.3f}\n",
+	       reply_size, bench_median(ours, BENCH_RUNS), bench_median(bare, BENCH_RUNS),
+	       bench_median(ratio, BENCH_RUNS));
 	close(enclave);
 	return 0;
 }

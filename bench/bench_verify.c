@@ -1,15 +1,16 @@
-/* How close verifying a receipt proof and signing the statement comes to the least that it can cost: one
- * secp256k1_schnorrsig_sign32 and our Keccak over the proof's bytes. Reads a proof of bench/proofs.py from standard input,
- * writes one JSON object. Both sides run in turns in one process, so that they see the same machine. */
-#include <secp256k1_extrakeys.h>
-#include <secp256k1_schnorrsig.h>
-#include <stdbool.h>
-#include <string.h>
-
+/* How close verifying a receipt proof and signing the statement comes to the least that it can
+ * cost: one secp256k1_schnorrsig_sign32 and our Keccak over the proof's bytes. Reads a proof of
+ * bench/proofs.py from standard input, writes one JSON object. Both sides run in turns in one
+ * process, so that they see the same machine. */
 #include "bench/bench.h"
 #include "core/hash.h"
 #include "verify/evm/receipt.h"
 #include "wire/envelope.h"
+
+#include <secp256k1_extrakeys.h>
+#include <secp256k1_schnorrsig.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define NODES_MAX 16u
 #define NODE_SIZE_MAX 4096u
@@ -110,9 +111,11 @@ static void read_proof(struct proof *proof)
 		bench_die("no proof on standard input");
 }
 
-/* The work of the enclave for one message: the event is in the block, its identifier is the head's, the statement is signed. */
-static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs_sig *sig, const struct cs_signer *signer,
-				   const struct proof *proof, const struct cs_hash *aux)
+/* The work of the enclave for one message: the event is in the block, its identifier is the head's,
+ * the statement is signed. */
+static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs_sig *sig,
+				   const struct cs_signer *signer, const struct proof *proof,
+				   const struct cs_hash *aux)
 {
 	struct verify_nodes nodes = {proof->nodes, proof->count};
 	struct verify_receipt receipt;
@@ -120,7 +123,8 @@ static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs
 	CS_TRY(verify_receipt(&receipt, &proof->root, proof->index, &nodes));
 	CS_TRY(verify_receipt_log(&log, &receipt, proof->log_index));
 	struct cs_hash id = wire_message_id(&proof->head);
-	if (!receipt.success || log.topic_count < 3 || !cs_address_eq(&log.address, &proof->gateway) ||
+	if (!receipt.success || log.topic_count < 3 ||
+	    !cs_address_eq(&log.address, &proof->gateway) ||
 	    !cs_hash_eq(&log.topics[0], &proof->topic) || !cs_hash_eq(&log.topics[1], &id))
 		return CS_ERR_REFUTED;
 	struct cs_hash leaf = wire_leaf_message(&id);
@@ -139,7 +143,8 @@ struct primitives {
 	secp256k1_keypair pair;
 };
 
-static void sign_and_hash(const struct primitives *with, const struct proof *proof, const struct cs_hash *aux)
+static void sign_and_hash(const struct primitives *with, const struct proof *proof,
+			  const struct cs_hash *aux)
 {
 	uint8_t signature[64];
 	struct cs_hash last = {{0}};
@@ -158,7 +163,8 @@ int main(void)
 	struct cs_signer signer;
 	struct primitives with = {.context = secp256k1_context_create(SECP256K1_CONTEXT_NONE)};
 	if (!sig || !with.context || secp256k1_context_randomize(with.context, seed.b) != 1 ||
-	    secp256k1_keypair_create(with.context, &with.pair, key.b) != 1 || cs_signer_make(sig, &signer, &key) != CS_OK)
+	    secp256k1_keypair_create(with.context, &with.pair, key.b) != 1 ||
+	    cs_signer_make(sig, &signer, &key) != CS_OK)
 		bench_die("no context");
 	double ours[BENCH_RUNS], least[BENCH_RUNS], ratio[BENCH_RUNS];
 	struct cs_hash aux = {{0}};
@@ -180,10 +186,11 @@ int main(void)
 		ratio[run] = b / a;
 	}
 	double us = bench_median(ours, BENCH_RUNS);
-	printf("{\"transactions\": %u, \"proof_bytes\": %zu, \"verify_and_sign_us\": %.2f, \"primitives_us\": %.2f, "
+	printf("{\"transactions\": %u, \"proof_bytes\": %zu, \"verify_and_sign_us\": %.2f, "
+	       "\"primitives_us\": %.2f, "
 	       "\"ratio\": %.3f, \"per_second\": %.0f}\n",
-	       proof.transactions, proof.size, us, bench_median(least, BENCH_RUNS), bench_median(ratio, BENCH_RUNS),
-	       1e6 / us);
+	       proof.transactions, proof.size, us, bench_median(least, BENCH_RUNS),
+	       bench_median(ratio, BENCH_RUNS), 1e6 / us);
 	secp256k1_context_destroy(with.context);
 	cs_sig_free(sig);
 	return 0;
