@@ -327,7 +327,7 @@ void gateway_api_rotation_routes(struct gateway *gateway);
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message);
 /* The facts alone, of one side, for the other gateway; and taking them. */
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
-			   enum relay_side side);
+			   enum relay_side side, enum relay_step from);
 enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message,
 			       enum relay_side side, const json_t *facts);
 

@@ -60,13 +60,15 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 		*size += MESSAGE_SIZE + 2 * content.payload.n;
 		cs_arena_rewind(&gateway->scratch, mark);
 		json_object_set_new(json, "evidence", evidence_json(&message));
-		json_object_set_new(json, "steps",
-				    gateway_json_facts(gateway, &message, RELAY_SOURCE));
+		json_object_set_new(
+			json, "steps",
+			gateway_json_facts(gateway, &message, RELAY_SOURCE, RELAY_STEP_REQUESTED));
 		json_array_append_new(list, json);
 	}
 	return item;
 }
 
+/* What came before its status was told with the status. */
 static json_t *outcomes_item(struct gateway *gateway, const struct gateway_statement *st)
 {
 	json_t *item = json_object();
@@ -80,9 +82,11 @@ static json_t *outcomes_item(struct gateway *gateway, const struct gateway_state
 		json_object_set_new(json, "status", gateway_json_u64(st->statuses[i]));
 		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_DESTINATION,
 					 &message) == CS_OK)
-			json_object_set_new(
-				json, "steps",
-				gateway_json_facts(gateway, &message, RELAY_DESTINATION));
+			json_object_set_new(json, "steps",
+					    gateway_json_facts(gateway, &message, RELAY_DESTINATION,
+							       !cs_hash_is_zero(&message.status_tx)
+								       ? RELAY_STEP_OUTCOME_FINAL
+								       : RELAY_STEP_REQUESTED));
 		json_array_append_new(list, json);
 	}
 	return item;
@@ -110,7 +114,9 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 	json_object_set_new(item, "state", json_string(relay_state_name(message.state)));
 	json_object_set_new(item, "status", gateway_json_u64(message.status));
 	json_object_set_new(item, "why", json_string(message.why));
-	json_object_set_new(item, "steps", gateway_json_facts(gateway, &message, message.side));
+	json_object_set_new(
+		item, "steps",
+		gateway_json_facts(gateway, &message, message.side, RELAY_STEP_REQUESTED));
 	return item;
 }
 

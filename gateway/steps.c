@@ -8,12 +8,13 @@
 struct collect {
 	json_t *list;
 	enum relay_side side;
+	enum relay_step from;
 };
 
 static void collect_fact(void *ctx, const struct gateway_step *step)
 {
 	struct collect *collect = ctx;
-	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END ||
+	if (step->step < collect->from || step->step >= RELAY_STEP_END ||
 	    relay_step_side(step->step) != collect->side)
 		return;
 	json_t *fact = json_array();
@@ -27,35 +28,19 @@ static void collect_fact(void *ctx, const struct gateway_step *step)
 }
 
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
-			   enum relay_side side)
+			   enum relay_side side, enum relay_step from)
 {
-	struct collect collect = {json_array(), side};
+	struct collect collect = {json_array(), side, from};
 	if (gateway_journal_steps(gateway->journal, message->n, collect_fact, &collect) != CS_OK)
 		json_array_clear(collect.list);
 	return collect.list;
 }
 
-/* What the journal has of each step, to write only what is new. */
-struct known {
-	uint64_t time_ms[RELAY_STEP_END];
-};
-
-static void note_known(void *ctx, const struct gateway_step *step)
-{
-	struct known *known = ctx;
-	if (step->step < RELAY_STEP_END)
-		known->time_ms[step->step] = step->time_ms;
-}
-
 enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message,
 			       enum relay_side side, const json_t *facts)
 {
-	struct known known = {{0}};
 	const struct cs_hash *place = message->side == side ? &message->chain : &message->remote;
 	const char *chain = gateway_caip2(gateway, place);
-	if (json_array_size(facts) == 0)
-		return CS_OK;
-	CS_TRY(gateway_journal_steps(gateway->journal, message->n, note_known, &known));
 	for (size_t i = 0; i < json_array_size(facts) && i < RELAY_STEP_COUNT; i++) {
 		const json_t *fact = json_array_get(facts, i);
 		struct cs_hash tx;
@@ -65,7 +50,7 @@ enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_mes
 		json_int_t block = json_integer_value(json_array_get(fact, 3));
 		/* Its own steps are its own; what it says of ours is not asked for. */
 		if (n <= 0 || n > RELAY_STEP_COUNT || relay_step_side((unsigned)n) != side ||
-		    time_ms <= 0 || block < 0 || known.time_ms[n] == (uint64_t)time_ms)
+		    time_ms <= 0 || block < 0)
 			continue;
 		struct gateway_step step = {.message = message->n,
 					    .step = (enum relay_step)n,
