@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-static struct host_metric *gauge(struct gateway *gateway, const char *name, const char *help,
-				 const char *chain, const char *side, const char *state)
+static struct host_metric *series(struct gateway *gateway, enum host_metric_kind kind,
+				  const char *name, const char *help, const char *chain,
+				  const char *side, const char *state)
 {
-	struct host_metric_spec spec = {.name = name, .kind = HOST_METRIC_GAUGE, .help = help};
+	struct host_metric_spec spec = {.name = name, .kind = kind, .help = help};
 	size_t n = 0;
 	if (chain)
 		spec.labels[n++] = (struct host_metric_label){"chain", chain};
@@ -16,6 +17,23 @@ static struct host_metric *gauge(struct gateway *gateway, const char *name, cons
 	if (state)
 		spec.labels[n++] = (struct host_metric_label){"state", state};
 	return host_metrics_series(gateway->metrics, &spec);
+}
+
+static struct host_metric *gauge(struct gateway *gateway, const char *name, const char *help,
+				 const char *chain, const char *side, const char *state)
+{
+	return series(gateway, HOST_METRIC_GAUGE, name, help, chain, side, state);
+}
+
+/* What others count, since the start: taken over as it stands. */
+static void count_up_to(struct gateway *gateway, const char *name, const char *help,
+			const char *chain, uint64_t value)
+{
+	struct host_metric *metric =
+		series(gateway, HOST_METRIC_COUNTER, name, help, chain, NULL, NULL);
+	uint64_t known = (uint64_t)host_metric_value(metric);
+	if (value > known)
+		host_metric_add(metric, value - known);
 }
 
 #define MESSAGES_HELP "Messages in the journal by chain, side and state."
@@ -51,6 +69,32 @@ static void clear_counts(struct gateway *gateway)
 	}
 }
 
+static void collect_counters(struct gateway *gateway, const char *id,
+			     const struct adapter_evm_counters *c)
+{
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} rows[] = {
+		{"caisson_adapter_events_total", "Events of the gateway contract.", c->events},
+		{"caisson_adapter_late_events_total", "Events that only the reconciler found.",
+		 c->late},
+		{"caisson_adapter_foreign_events_total",
+		 "Logs that do not decode or name another message.", c->foreign},
+		{"caisson_adapter_reorgs_total", "Reorganisations.", c->reorgs},
+		{"caisson_adapter_websocket_connects_total", "Connections of the websocket.",
+		 c->ws_connects},
+		{"caisson_adapter_websocket_silent_total",
+		 "Websockets that said nothing while blocks came.", c->ws_silent},
+		{"caisson_adapter_transactions_sent_total", "Transactions sent.", c->txs_sent},
+		{"caisson_adapter_transactions_replaced_total",
+		 "Transactions replaced by a better fee.", c->txs_replaced},
+	};
+	for (size_t i = 0; i < CS_LEN(rows); i++)
+		count_up_to(gateway, rows[i].name, rows[i].help, id, rows[i].value);
+}
+
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
@@ -60,39 +104,27 @@ static void collect_chain(struct gateway_chain *chain)
 	const struct {
 		const char *name;
 		const char *help;
-		uint64_t value;
+		double value;
 	} rows[] = {
 		{"caisson_chain_head_height", "Newest block that the node tells.",
-		 chain->head_height},
+		 (double)chain->head_height},
 		{"caisson_chain_final_height", "Newest final block of the enclave's light client.",
-		 chain->final_height},
+		 (double)chain->final_height},
 		{"caisson_chain_cursor_height", "Block up to which every event is in the journal.",
-		 chain->cursor_height},
+		 (double)chain->cursor_height},
 		{"caisson_chain_frozen", "1: nothing is signed for this chain.",
 		 chain->frozen || chain->why_frozen[0]},
-		{"caisson_chain_stalled_milliseconds",
-		 "Time without a new block beyond what is usual.", chain->stalled_ms},
+		{"caisson_chain_stalled_seconds", "Time without a new block beyond what is usual.",
+		 (double)chain->stalled_ms / 1000},
 		{"caisson_transactions_open", "Transactions that are not settled.",
-		 chain->open_gas + chain->open_operator},
-		{"caisson_adapter_events", "Events of the gateway contract since the start.",
-		 c.events},
-		{"caisson_adapter_late_events", "Events that only the reconciler found.", c.late},
-		{"caisson_adapter_foreign_events",
-		 "Logs that do not decode or name another message.", c.foreign},
-		{"caisson_adapter_reorgs", "Reorganisations since the start.", c.reorgs},
+		 (double)(chain->open_gas + chain->open_operator)},
 		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.",
-		 c.reorg_depth_max},
-		{"caisson_adapter_websocket_connects", "Connections of the websocket.",
-		 c.ws_connects},
-		{"caisson_adapter_websocket_silent",
-		 "Websockets that said nothing while blocks came.", c.ws_silent},
-		{"caisson_adapter_transactions_sent", "Transactions sent.", c.txs_sent},
-		{"caisson_adapter_transactions_replaced", "Transactions replaced by a better fee.",
-		 c.txs_replaced},
+		 (double)c.reorg_depth_max},
 	};
 	for (size_t i = 0; i < CS_LEN(rows); i++)
 		host_metric_set(gauge(gateway, rows[i].name, rows[i].help, id, NULL, NULL),
-				(double)rows[i].value);
+				rows[i].value);
+	collect_counters(gateway, id, &c);
 }
 
 static void collect(void *context)
@@ -108,12 +140,10 @@ static void collect(void *context)
 	host_metric_set(gauge(gateway, "caisson_enclave_ready",
 			      "1: the enclave has keys and answers.", NULL, NULL, NULL),
 			gateway->enclave_ready);
-	host_metric_set(gauge(gateway, "caisson_journal_writes",
-			      "Writers of the journal since the start.", NULL, NULL, NULL),
-			(double)figures.writes);
-	host_metric_set(gauge(gateway, "caisson_journal_commits",
-			      "Commits of the journal since the start.", NULL, NULL, NULL),
-			(double)figures.commits);
+	count_up_to(gateway, "caisson_journal_writes_total", "Writers of the journal.", NULL,
+		    figures.writes);
+	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
+		    figures.commits);
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		uint64_t waiting = 0;
 		struct host_metric_spec spec = {.name = "caisson_peer_outbox",

@@ -238,7 +238,12 @@ def test_metrics_and_health(world, transfer):
     gateway = world.gateways[0]
     status, text = gateway.request("GET", "/metrics")
     assert status == 200
-    assert re.search(r"^# TYPE caisson_\w+ ", text, re.M)
+    kinds = dict(re.findall(r"^# TYPE (caisson_\w+) (\w+)$", text, re.M))
+    assert "caisson_messages" in kinds and "caisson_adapter_events_total" in kinds
+    assert all((kind == "counter") == name.endswith("_total") for name, kind in kinds.items()), kinds
+    found = {name: float(value) for name, value in re.findall(r"^(caisson_\w+_total)(?:{[^}]*})? (\S+)$", text, re.M)}
+    again = dict(re.findall(r"^(caisson_\w+_total)(?:{[^}]*})? (\S+)$", gateway.request("GET", "/metrics")[1], re.M))
+    assert found["caisson_adapter_events_total"] > 0 and all(float(again[name]) >= value for name, value in found.items())
     assert gateway.get("/healthz") == {"ready": True}
     chain = gateway.get("/v1/chains")["chains"][0]
     assert chain["finality"] == "insecure_dev_head" and chain["insecure"] is True and chain["final"] > 0
