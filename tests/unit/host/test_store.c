@@ -293,7 +293,7 @@ static void test_bad_migration_changes_nothing(void **state)
 	struct fixture *f = *state;
 	struct host_store *store = NULL;
 	struct cs_why why = {{0}};
-	static const char *const bad[] = {
+	const char *const bad[] = {
 		migrations[0], migrations[1],
 		"CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
 	const struct host_store_schema worse = {bad, 3, schema.application_id};
