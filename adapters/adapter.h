@@ -14,8 +14,7 @@
 
 struct adapter;
 
-/* Heights that a cursor remembers, so that a reorganisation during downtime is found to its fork.
- */
+/* Heights that a cursor remembers, so that a reorganisation during downtime is found to its fork. */
 #define ADAPTER_CURSOR_BLOCKS 64
 /* What wire's ClientUpdateRequest takes at once. */
 #define ADAPTER_HEADERS_MAX 256
@@ -32,8 +31,7 @@ struct adapter_block_id {
 	struct cs_hash hash;
 };
 
-/* ---- what the chain tells
- * ------------------------------------------------------------------------------------------ */
+/* ---- what the chain tells ---- */
 
 /* Where an event is. log_index_block counts in the block as the node says it; the position in the
  * receipt, which the enclave wants, comes with the receipt proof (adapter_receipt_proof.claims). */
@@ -161,8 +159,7 @@ struct adapter_listener {
 	void (*endpoint)(void *ctx, const struct adapter_endpoint *endpoint);
 };
 
-/* ---- what the gateway asks
- * ----------------------------------------------------------------------------------------- */
+/* ---- what the gateway asks ---- */
 
 /* why: a sentence for people, "" on success. */
 typedef void adapter_done_fn(void *ctx, enum cs_err err, const char *why);
@@ -241,9 +238,7 @@ typedef void adapter_account_fn(void *ctx, enum cs_err err, const char *why,
 typedef void adapter_statuses_fn(void *ctx, enum cs_err err, const char *why,
 				 const uint8_t *statuses, size_t count);
 
-/* ---- submission
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- submission ---- */
 
 /* One transaction of a gas account: from the wish to the block. The adapter owns nonce, fees,
  * replacement and the watch for the receipt; the bytes are the enclave's. */
@@ -316,9 +311,7 @@ struct adapter_submission {
 	void (*report)(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report);
 };
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 struct adapter_ops {
 	const char *name;
@@ -408,8 +401,7 @@ CS_NODISCARD enum cs_err adapter_statuses(struct adapter *adapter, const struct 
 CS_NODISCARD enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 					adapter_done_fn *done, void *ctx);
 
-/* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED.
- */
+/* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED. */
 CS_NODISCARD enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,
 					const struct adapter_submission *submission);
 void adapter_tx_signed(struct adapter *adapter, struct adapter_tx *tx, struct cs_bytes raw,

@@ -25,8 +25,7 @@ struct enclave_launch {
 	const char *build;                         /* version text for hello */
 	/* Fills p with n random bytes; false ends the request with CRYPTO. */
 	bool (*random)(void *p, size_t n);
-	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes.
-	 */
+	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes. */
 	int (*probe)(uint32_t what);
 };
 

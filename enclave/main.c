@@ -246,8 +246,7 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 static struct verify_time clock_now(void)
 {
 	struct timespec now = {0};
-	/* Insecure_host_time: the host's clock is the only source that a manifest can name today.
-	 */
+	/* insecure_host_time: the host's clock is the only source that a manifest can name today. */
 	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
 		return (struct verify_time){0, 0};
 	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};

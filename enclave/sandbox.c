@@ -49,8 +49,7 @@ void *sandbox_secret_memory(size_t size, bool *plain)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	/* Both only lessen the harm: the property is reported as missing whether they work or not.
-	 */
+	/* Both only lessen the harm: the property is reported as missing whether they work or not. */
 	(void)mlock(p, size);
 	(void)madvise(p, size, MADV_DONTDUMP);
 	*plain = true;

@@ -1,5 +1,4 @@
-/* What the enclave holds between requests, and the words that its files share. Private to enclave/.
- */
+/* What the enclave holds between requests, and the words that its files share. Private to enclave/. */
 #ifndef ENCLAVE_STATE_H
 #define ENCLAVE_STATE_H
 

@@ -11,8 +11,7 @@ uint64_t tee_insecure_flags(void)
 	return ENCLAVE_INSECURE_simulated_backend | ENCLAVE_INSECURE_simulated_seal_root;
 }
 
-/* Nobody signed it: whoever reads it learns what the process claims, and that it is only a claim.
- */
+/* Nobody signed it: whoever reads it learns what the process claims, and that it is only a claim. */
 enum cs_err tee_evidence(struct cs_buf *evidence, const uint8_t *report_data,
 			 const struct cs_hash *measurement)
 {

@@ -315,8 +315,7 @@ struct envelope {
 	uint64_t epoch;
 };
 
-/* Key (x, state, notBefore, notAfter) and its namers. An envelope without it is still worth having.
- */
+/* Key (x, state, notBefore, notAfter) and its namers. An envelope without it is still worth having. */
 static void key_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	struct envelope *envelope = ctx;

@@ -36,8 +36,7 @@ static uint64_t gas_max(const struct gateway_chain *chain)
 	return max > GATEWAY_GAS_BASE ? max : GATEWAY_GAS_BASE;
 }
 
-/* One measure for two bounds: what a message takes of the larger share, of the gas or of the bytes.
- */
+/* One measure for two bounds: what a message takes of the larger share, of the gas or of the bytes. */
 static enum cs_err row_cost(struct gateway_chain *chain, enum gateway_kind kind,
 			    const struct gateway_message *row, uint64_t *cost, uint64_t *gas_limit)
 {

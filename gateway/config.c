@@ -154,8 +154,7 @@ const struct host_config_schema *gateway_config_schema(void)
 	return &schema;
 }
 
-/* ---- from the file's values to the structure; only called when every value is valid by itself
- * ---- */
+/* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
 
 /* Relative to the folder of the configuration file. Leaked into the configuration: freed with the
  * process's. */
@@ -271,8 +270,7 @@ static void read_values(struct gateway_config *config)
 		read_route(config, i);
 }
 
-/* ---- what spans several keys; after all reading, because a file with complaints has no values
- * ---- */
+/* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
 
 static void check_values(struct gateway_config *config)
 {

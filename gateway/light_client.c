@@ -213,8 +213,7 @@ void gateway_client_feed(struct gateway_chain *chain)
 	size_t count = 1;
 	if (chain->created) {
 		uint64_t to = chain->head_height;
-		/* Far behind: what must be proven shall not fall out of the window of the client.
-		 */
+		/* Far behind: what must be proven shall not fall out of the window of the client. */
 		if (to > chain->cursor_height + GATEWAY_CLIENT_LEAD &&
 		    chain->cursor_height >= chain->final_height)
 			to = chain->cursor_height + GATEWAY_CLIENT_LEAD;

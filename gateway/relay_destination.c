@@ -1,5 +1,4 @@
-/* The destination's half until the chain holds a status: look first, then deliver, retry or expire.
- */
+/* The destination's half until the chain holds a status: look first, then deliver, retry or expire. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 

@@ -41,8 +41,7 @@ CS_NODISCARD enum cs_err host_child_new(struct host_child **child, struct host_l
 					const struct host_child_events *events, void *context,
 					struct cs_why *why);
 int host_child_pid(const struct host_child *child); /* 0: not running */
-/* SIGTERM, SIGKILL after grace_ms; then stopped(context), once. No event and no restart after that.
- */
+/* SIGTERM, SIGKILL after grace_ms; then stopped(context), once. No event and no restart after that. */
 void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *stopped,
 		     void *context);
 /* Kills a child that is still running. NULL is allowed. */

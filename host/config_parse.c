@@ -343,8 +343,7 @@ static bool has_place(const struct host_config *config, const char *path)
 	return false;
 }
 
-/* One part of a header's name; parts before the last mean the newest entry of an array of tables.
- */
+/* One part of a header's name; parts before the last mean the newest entry of an array of tables. */
 static bool add_part(struct parser *parser, char path[HOST_CONFIG_PATH_MAX], const char *name,
 		     bool last, bool array)
 {

@@ -64,8 +64,7 @@ bool host_http_exchange_body(struct host_http_exchange *exchange, const char *p,
 void host_http_exchange_gone(struct host_http_exchange *exchange);
 /* The handler took too long: 504 for the client, the handler's reply will be dropped. */
 void host_http_exchange_expire(struct host_http_exchange *exchange);
-/* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it.
- */
+/* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it. */
 void host_http_server_wake(struct host_http_server *server);
 /* status 0: the error's own. */
 void host_http_reply_problem_status(struct host_http_exchange *exchange, int status,

@@ -152,8 +152,7 @@ static void service(struct host_http_server *server)
 	do {
 		server->connection_ended = false;
 		MHD_run(server->daemon);
-		/* At its limit it had stopped to accept, and only looks at that again when it runs.
-		 */
+		/* At its limit it had stopped to accept, and only looks at that again when it runs. */
 	} while (server->connection_ended);
 	if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES)
 		host_timer_start(server->timer, timeout, 0);

@@ -84,8 +84,7 @@ enum cs_err host_file_load(uint8_t **bytes, size_t *size, const char *path, size
 	return host_file_load_own(bytes, size, path, size_max, 0, why);
 }
 
-/* A secret file into memory of ours that is wiped by the caller; without one line break at the end.
- */
+/* A secret file into memory of ours that is wiped by the caller; without one line break at the end. */
 static enum cs_err read_secret(uint8_t *p, size_t *size, size_t size_max, const char *path,
 			       struct cs_why *why)
 {

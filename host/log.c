@@ -23,8 +23,7 @@ struct rate {
 	uint32_t left_out;
 };
 
-/* One log per process: the one piece of global state of a host process. Written by its one thread.
- */
+/* One log per process: the one piece of global state of a host process. Written by its one thread. */
 static struct host_log_options options = {.level = HOST_LOG_INFO, .fd = 2, .rate_max = RATE_MAX};
 static struct rate rates[EVENTS_MAX];
 

@@ -293,8 +293,7 @@ static enum cs_err take_lock(int *lock_fd, const char *path, struct cs_why *why)
 
 static enum cs_err create_private(const char *path, struct cs_why *why)
 {
-	/* SQLite would create it with the umask's mode, and gives its WAL the mode of the database.
-	 */
+	/* SQLite would create it with the umask's mode, and gives its WAL the mode of the database. */
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return cs_fail(why, CS_ERR_IO, "%.100s: %s", path, strerror(errno));
@@ -528,8 +527,7 @@ enum cs_err host_stmt_run(struct host_stmt *stmt)
 	bool row = false;
 	cs_assert(stmt->store->writing);
 	enum cs_err err = step(stmt, &row);
-	/* A statement that changes something and has rows (RETURNING) is asked with host_stmt_next.
-	 */
+	/* A statement that changes something and has rows (RETURNING) is asked with host_stmt_next. */
 	if (err == CS_OK && row)
 		host_stmt_reset(stmt);
 	return err;

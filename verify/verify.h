@@ -12,8 +12,7 @@
 
 #include "core/buf.h"
 
-/* Evidence of one update, and headers of one chain of ancestors: the bound of the enclave's schema.
- */
+/* Evidence of one update, and headers of one chain of ancestors: the bound of the enclave's schema. */
 #define VERIFY_HEADERS_MAX 256u
 
 /* ---- time (Unix seconds) ---- */
@@ -73,8 +72,7 @@ struct verify_conflict {
 
 /* ---- the client ---- */
 
-/* `state` is of the kind's own type. Each function has the contract of its verify_client_… below.
- */
+/* `state` is of the kind's own type. Each function has the contract of its verify_client_… below. */
 struct verify_client_ops {
 	const char *name;
 	enum cs_err (*create)(void *state, struct cs_bytes anchor, const struct verify_time *now,

@@ -112,8 +112,7 @@ static bool decode_message(struct adapter_message *message, const struct evm_top
 	return cs_hash_eq(&id, &message->message_id);
 }
 
-/* MessageStatus(bytes32 indexed messageId, bytes32 indexed source, uint64 sequence, uint8 status)
- */
+/* MessageStatus(bytes32 indexed messageId, bytes32 indexed source, uint64 sequence, uint8 status) */
 static bool decode_status(struct adapter_status_event *status, const struct evm_log *log)
 {
 	struct cs_abi_reader reader;

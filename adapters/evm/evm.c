@@ -11,9 +11,7 @@
 
 #define GWEI 1000000000ull
 
-/* ---- configuration
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- configuration ---- */
 
 static enum cs_err check_urls(const char *const *urls, size_t count, const char *plain,
 			      const char *tls, struct cs_why *why)
@@ -88,9 +86,7 @@ static void free_texts(struct adapter_evm_config *config)
 		free((void *)(uintptr_t)config->ws[i]);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 static void on_ready(void *ctx)
 {
@@ -120,7 +116,7 @@ static enum cs_err start(struct adapter *adapter, const struct adapter_cursor *c
 }
 
 /*~ The end: first nothing new, then every open call of the node is answered with CLOSED, so that
- *each request ends at its ~ caller; then the parts, users before what they use. */
+ * each request ends at its caller; then the parts, users before what they use. */
 static void evm_free(struct adapter *adapter)
 {
 	struct evm *evm = evm_of(adapter);

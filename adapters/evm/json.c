@@ -41,8 +41,7 @@ json_t *evm_json_parse(struct cs_bytes text)
 
 	if (text.n == 0 || !is_bounded(text))
 		return NULL;
-	/* A node quotes what a contract reverted with: zero bytes in a text for people are no lie.
-	 */
+	/* A node quotes what a contract reverted with: zero bytes in a text for people are no lie. */
 	return json_loadb((const char *)text.p, text.n,
 			  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 }

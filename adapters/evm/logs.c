@@ -35,8 +35,7 @@ static void ask_or_end(struct query *query)
 		end(query, err, cs_err_sentence(err));
 }
 
-/* Half as much, as long as there is a half. What a node cannot answer in time is too much as well.
- */
+/* Half as much, as long as there is a half. What a node cannot answer in time is too much as well. */
 static void refused(struct query *query, const struct evm_rpc_reply *reply)
 {
 	struct evm *evm = query->evm;

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- nodes
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ---- */
 
 enum cs_err evm_proof_from_nodes(struct adapter_proof *proof, const struct cs_bytes *nodes,
 				 size_t count)
@@ -58,9 +56,7 @@ static struct verify_nodes view(const struct adapter_proof *proof)
 	return (struct verify_nodes){.p = proof->nodes, .n = proof->count};
 }
 
-/* ---- eth_getProof
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- eth_getProof ---- */
 
 static enum cs_err read_slot(struct adapter_slot_proof *slot, struct cs_buf *memory,
 			     const json_t *json, const struct verify_account *account)
@@ -238,9 +234,7 @@ enum cs_err evm_account_proof(struct adapter *adapter, const struct adapter_bloc
 	return err;
 }
 
-/* ---- receipts
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- receipts ---- */
 
 struct receipt_proof {
 	struct evm *evm;

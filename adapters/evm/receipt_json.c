@@ -121,9 +121,7 @@ enum cs_err evm_receipt_put(struct cs_buf *buf, const json_t *receipt,
 	return cs_buf_end(buf);
 }
 
-/* ---- logs
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- logs ---- */
 
 static void reserve(struct evm_logs *logs)
 {

@@ -91,8 +91,7 @@ static void fail(struct entry *entry, enum cs_err err, const char *why)
 	call_waiters(entry->owner, waiters, err, why, NULL);
 }
 
-/* ---- what the node said
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what the node said ---- */
 
 /* The values are right when their root is. */
 static bool take_values(struct entry *entry, const struct cs_bytes *values, size_t count)
@@ -305,9 +304,7 @@ static enum cs_err ask(struct entry *entry)
 	return CS_ERR_INVALID;
 }
 
-/* ---- the cache
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the cache ---- */
 
 static struct entry *find(struct evm_receipts *receipts, const struct cs_hash *hash)
 {

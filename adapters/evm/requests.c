@@ -12,9 +12,7 @@ static const char *sentence(enum cs_err err)
 	return err == CS_OK ? "" : cs_err_sentence(err);
 }
 
-/* ---- headers
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- headers ---- */
 
 struct headers {
 	struct evm *evm;
@@ -106,9 +104,7 @@ enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
 	return err;
 }
 
-/* ---- one header
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- one header ---- */
 
 struct header_of {
 	struct adapter_block_id block;
@@ -161,9 +157,7 @@ enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
 	return err;
 }
 
-/* ---- calls
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 
 struct call {
 	adapter_call_fn *call_done;
@@ -254,9 +248,7 @@ enum cs_err evm_estimate(struct adapter *adapter, const struct cs_address *from,
 		    &(struct call){.gas_done = done, .ctx = ctx}, gas_done);
 }
 
-/* ---- fees
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- fees ---- */
 
 struct fees {
 	struct evm *evm;
@@ -320,9 +312,7 @@ enum cs_err evm_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx)
 	return err;
 }
 
-/* ---- accounts
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- accounts ---- */
 
 struct account {
 	adapter_account_fn *done;
@@ -379,9 +369,7 @@ enum cs_err evm_account(struct adapter *adapter, const struct cs_address *addres
 	return err;
 }
 
-/* ---- statuses
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- statuses ---- */
 
 struct statuses {
 	adapter_statuses_fn *done;
@@ -455,8 +443,7 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 	return err;
 }
 
-/* ---- somebody else's transaction
- * ------------------------------------------------------------------------------------- */
+/* ---- somebody else's transaction ---- */
 
 struct raw {
 	adapter_done_fn *done;

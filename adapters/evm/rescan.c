@@ -1,6 +1,6 @@
 /*~ The reconciler finds what nobody announced: it asks again for the logs of recent heights, from
- *another endpoint where there is ~ one, and compares. It has its own timer and one request at a
- *time: the live path never waits for it. */
+ * another endpoint where there is one, and compares. It has its own timer and one request at a
+ * time: the live path never waits for it. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
 

@@ -72,9 +72,7 @@ struct evm_rpc {
 static enum cs_err part_send(struct part *part);
 static void part_done(void *context, const struct host_http_response *response);
 
-/* ---- endpoints
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- endpoints ---- */
 
 static void set_state(struct endpoint *endpoint, enum adapter_endpoint_state state)
 {
@@ -175,9 +173,7 @@ size_t evm_rpc_other(struct evm_rpc *rpc, size_t except)
 	return other == NULL ? except : other->index;
 }
 
-/* ---- requests
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 static void job_free(struct job *job)
 {
@@ -431,9 +427,7 @@ enum cs_err evm_rpc_call(struct evm_rpc *rpc, const struct evm_rpc_options *opti
 	return evm_rpc_batch(rpc, options, &call, 1, done, ctx);
 }
 
-/* ---- probes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- probes ---- */
 
 static void probe_failed(struct endpoint *endpoint)
 {
@@ -534,9 +528,7 @@ static void tick(void *ctx)
 	}
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 char *evm_rpc_origin(const char *url)
 {

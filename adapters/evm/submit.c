@@ -1,8 +1,8 @@
 /*~ One writer per account: transactions are priced, given a nonce, signed and sent one after the
- *other, so that a nonce is given ~ away only when the one before it has reached a node, or may
- *have. What a node says is put into a class before anything is ~ done about it: a fee is raised, a
- *nonce is resynchronised from the newest block, a revert ends it, a broken node is asked ~ again
- *with the same bytes. */
+ * other, so that a nonce is given away only when the one before it has reached a node, or may have.
+ * What a node says is put into a class before anything is done about it: a fee is raised, a nonce
+ * is resynchronised from the newest block, a revert ends it, a broken node is asked again with the
+ * same bytes. */
 #include "adapters/evm/submit_inner.h"
 #include "host/alloc.h"
 
@@ -32,9 +32,7 @@ static uint64_t cap_of(const struct adapter_tx *tx)
 	return own != 0 && own < general ? own : general;
 }
 
-/* ---- reports
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- reports ---- */
 
 void evm_tx_report(struct adapter_tx *tx, enum adapter_tx_state state, enum cs_err err,
 		   const char *why)
@@ -104,9 +102,7 @@ static void wake(struct evm *evm)
 		host_timer_start(evm->submit->timer, 0, evm->config.block_time_ms);
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static void taken(struct adapter_tx *tx)
 {
@@ -226,9 +222,7 @@ void evm_tx_resend(struct adapter_tx *tx)
 	send(tx);
 }
 
-/* ---- signing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- signing ---- */
 
 static bool nonce_is_taken(const struct sender *sender, const struct adapter_tx *except,
 			   uint64_t nonce)
@@ -334,9 +328,7 @@ void evm_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why)
 	}
 }
 
-/* ---- pricing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- pricing ---- */
 
 static void apply_fees(struct adapter_tx *tx, const struct adapter_fees *fees)
 {
@@ -462,9 +454,7 @@ void evm_tx_renonce(struct adapter_tx *tx)
 		evm_tx_fail(tx, CS_ERR_NONCE, "another transaction took its nonce");
 }
 
-/* ---- the account
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- the account ---- */
 
 static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
 {

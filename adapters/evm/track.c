@@ -1,7 +1,7 @@
 /*~ At every head the receipts of what was sent are asked for, together with the account's nonce. A
- *transaction whose nonce was used ~ without a receipt of ours lost it to another writer; one below
- *whose nonce there is a hole waits for nothing; one that no ~ node knows is sent again; the first
- *in line that waits too long is replaced. */
+ * transaction whose nonce was used without a receipt of ours lost it to another writer; one below
+ * whose nonce there is a hole waits for nothing; one that no node knows is sent again; the first in
+ * line that waits too long is replaced. */
 #include "adapters/evm/submit_inner.h"
 #include "host/alloc.h"
 
@@ -35,9 +35,7 @@ static void round_free(struct round *round)
 	free(round);
 }
 
-/* ---- included
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- included ---- */
 
 static bool read_receipt(struct adapter_tx *tx, size_t attempt, const json_t *json)
 {
@@ -100,9 +98,7 @@ static void settle(struct adapter_tx *tx)
 	evm_tx_report(tx, ADAPTER_TX_SETTLED, CS_OK, "");
 }
 
-/* ---- not included
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- not included ---- */
 
 static bool below_is_ours(const struct sender *sender, const struct adapter_tx *self)
 {
@@ -160,9 +156,7 @@ static void pending(struct adapter_tx *tx, bool in_pool)
 		evm_tx_replace(tx);
 }
 
-/* ---- a round
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- a round ---- */
 
 static void take(struct adapter_tx *tx, const struct round *round,
 		 const struct evm_rpc_reply *replies, bool *asked)

@@ -1,8 +1,8 @@
 /*~ The watcher walks the chain header by header: each must name the one before it as its parent.
- *Where one does not, the ~ fork is looked for downward, what hung on the old branch is withdrawn,
- *and the walk goes on from the fork. Logs are asked for ~ only where the header's bloom allows one;
- *where it promises one and none comes, the receipts decide. Polls, websocket ~ messages and
- *reconnections do the same thing: they make it look. */
+ * Where one does not, the fork is looked for downward, what hung on the old branch is withdrawn,
+ * and the walk goes on from the fork. Logs are asked for only where the header's bloom allows one;
+ * where it promises one and none comes, the receipts decide. Polls, websocket messages and
+ * reconnections do the same thing: they make it look. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
 
@@ -48,8 +48,7 @@ static void step(struct evm_watch *watch);
 static void next_chunk(struct evm_watch *watch);
 static void find_fork(struct evm_watch *watch, uint64_t to, const struct cs_hash *new_hash);
 
-/* ---- what is remembered
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what is remembered ---- */
 
 static struct slot *slot_at(struct evm_watch *watch, uint64_t height)
 {
@@ -132,9 +131,7 @@ static void tell_progress(struct evm_watch *watch)
 		listener->progress(listener->ctx, &cursor);
 }
 
-/* ---- the end of a step
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the end of a step ---- */
 
 static void drop_chunk(struct evm_watch *watch)
 {
@@ -160,9 +157,7 @@ static void finish(struct evm_watch *watch, enum cs_err err)
 		host_timer_start(watch->soon, 0, 0);
 }
 
-/* ---- reporting
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- reporting ---- */
 
 void evm_report_block(struct evm *evm, const struct evm_header *header, struct evm_log *logs,
 		      size_t count, bool late)
@@ -218,13 +213,11 @@ static void report_chunk(struct evm_watch *watch)
 		finish(watch, CS_OK);
 }
 
-/* ---- logs of the stretch
- * --------------------------------------------------------------------------------------------- */
+/* ---- logs of the stretch ---- */
 
 static void settle_logs(struct evm_watch *watch);
 
-/* All logs of the gateway in the receipts of a block: what is under the receipts root is complete.
- */
+/* All logs of the gateway in the receipts of a block: what is under the receipts root is complete. */
 static enum cs_err logs_from_receipts(struct evm_watch *watch, struct evm_logs *logs,
 				      const struct evm_header *header, const struct evm_trie *trie)
 {
@@ -372,9 +365,7 @@ static void want_logs(struct evm_watch *watch)
 		finish(watch, err);
 }
 
-/* ---- forks
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- forks ---- */
 
 /* `from`: the lowest height that is no longer what was reported. */
 static void withdraw(struct evm_watch *watch, uint64_t from, bool beyond,
@@ -450,9 +441,7 @@ static void find_fork(struct evm_watch *watch, uint64_t to, const struct cs_hash
 		finish(watch, err);
 }
 
-/* ---- a step
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- a step ---- */
 
 static void chunk_done(void *ctx, enum cs_err err, const char *why,
 		       struct evm_header *const *headers, size_t count, size_t endpoint)
@@ -572,9 +561,7 @@ void evm_watch_kick(struct evm_watch *watch)
 		step(watch);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void on_poll(void *ctx)
 {

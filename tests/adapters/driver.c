@@ -33,9 +33,7 @@ struct request {
 	struct cs_address address;
 };
 
-/* ---- output
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- output ---- */
 
 static void print(json_t *json)
 {
@@ -102,9 +100,7 @@ static json_t *json_event(const struct adapter_event *event)
 	return json;
 }
 
-/* ---- events
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void on_head(void *ctx, const struct adapter_header *header)
 {
@@ -160,9 +156,7 @@ static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 			endpoint->websocket, "why", endpoint->why));
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static void headers_done(void *ctx, enum cs_err err, const char *why,
 			 const struct adapter_header *headers, size_t count)
@@ -332,9 +326,7 @@ static void plain_done(void *ctx, enum cs_err err, const char *why)
 	free(request);
 }
 
-/* ---- transactions
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- transactions ---- */
 
 static json_int_t tx_index(const struct adapter_tx *tx)
 {
@@ -372,9 +364,7 @@ static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_
 		txs[index].ended = true;
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 static struct cs_bytes bytes_of(const json_t *json, uint8_t **memory)
 {
@@ -637,9 +627,7 @@ static void *read_lines(void *context)
 	return NULL;
 }
 
-/* ---- start
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- start ---- */
 
 static size_t urls(const char **to, const json_t *list)
 {

@@ -70,8 +70,7 @@ struct verify_evm_key {
 	uint64_t not_after_s; /* 0: none */
 };
 
-/* The key of (remote, epoch). MALFORMED for a state above 3 or bits that the layout does not have.
- */
+/* The key of (remote, epoch). MALFORMED for a state above 3 or bits that the layout does not have. */
 CS_NODISCARD enum cs_err verify_evm_gateway_key(struct verify_evm_key *key,
 						const struct cs_hash *storage_root,
 						const struct cs_hash *remote, uint64_t epoch,

@@ -37,8 +37,7 @@ struct verify_evm_client {
 	struct verify_evm_signers oldest; /* after the oldest of the window */
 	struct verify_evm_signers newest; /* after the newest */
 
-	/* Parents before children; every one descends from a block of the window or from the trunk.
-	 */
+	/* Parents before children; every one descends from a block of the window or from the trunk. */
 	size_t pending_count;
 	struct verify_evm_block pending[VERIFY_EVM_PENDING_MAX];
 
@@ -49,8 +48,7 @@ struct verify_evm_client {
 	struct verify_evm_block trunk;
 	struct verify_evm_signers trunk_signers; /* after it */
 
-	/* Ancestors of final blocks that verify_client_ancestors reached: where it may go on from.
-	 */
+	/* Ancestors of final blocks that verify_client_ancestors reached: where it may go on from. */
 	size_t link_next;
 	struct {
 		uint64_t number;
@@ -87,12 +85,10 @@ CS_NODISCARD enum cs_err verify_evm_window_append(struct verify_evm_client *c,
 
 void verify_evm_raw_put(struct verify_evm_client *c, struct verify_evm_block *block,
 			struct cs_bytes raw);
-/* Copies what the ring still holds of a header to p[CS_HEADER_SIZE_MAX]; 0 when it is overwritten.
- */
+/* Copies what the ring still holds of a header to p[CS_HEADER_SIZE_MAX]; 0 when it is overwritten. */
 size_t verify_evm_raw_get(const struct verify_evm_client *c, const struct verify_evm_block *block,
 			  uint8_t *p);
-/* A verified header: final, pending, or the trunk; NULL otherwise. `number` is what it would have.
- */
+/* A verified header: final, pending, or the trunk; NULL otherwise. `number` is what it would have. */
 const struct verify_evm_block *verify_evm_find(const struct verify_evm_client *c, uint64_t number,
 					       const struct cs_hash *hash);
 /* Indices of the pending headers in a row up to `tip`, and the block of the window, or the trunk,

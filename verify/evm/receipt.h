@@ -7,8 +7,7 @@
 #include "verify/evm/trie.h"
 
 #define VERIFY_LOG_TOPICS_MAX 4u
-/* Logs of one receipt: what 375 gas a log allow in a block of 60 M, rounded up to a power of two.
- */
+/* Logs of one receipt: what 375 gas a log allow in a block of 60 M, rounded up to a power of two. */
 #define VERIFY_LOGS_MAX (1u << 18)
 
 struct verify_receipt {

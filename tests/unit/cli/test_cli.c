@@ -29,8 +29,7 @@ static void write_file(const char *name, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Standard output goes to `out`, standard error nowhere. args: separated by spaces, without quotes.
- */
+/* Standard output goes to `out`, standard error nowhere. args: separated by spaces, without quotes. */
 static int caisson(const char *args)
 {
 	char copy[1024];

@@ -125,8 +125,7 @@ static void import_state(struct world *w, struct cs_bytes sealed)
 	(void)world_ok(w, WIRE_IMPORT, &in.base);
 }
 
-/* Each bad header after the good ones before it: its error, and the next good one is still taken.
- */
+/* Each bad header after the good ones before it: its error, and the next good one is still taken. */
 static void each_bad(const json_t *root, const json_t *chain, const json_t *bad,
 		     enum manifest_mode mode)
 {

@@ -487,8 +487,7 @@ static void outcome_claim(struct outcome_scene *s, const struct world_block *blo
 	s->in.n_claims = 1;
 }
 
-/* The status stands in a block whose time is `after` seconds from the deadline, and which is final.
- */
+/* The status stands in a block whose time is `after` seconds from the deadline, and which is final. */
 static struct outcome_scene *outcome_new(enum wire_status status, int64_t after)
 {
 	struct outcome_scene *s = keep(sizeof *s);
@@ -562,8 +561,7 @@ static void test_none_and_failed_before_the_deadline(void **state)
 	outcome_refused(outcome_new(WIRE_STATUS_NONE, 0), CS_ERR_BEFORE_DEADLINE);
 }
 
-/* Where finality is certain there is no margin: the block of the deadline itself proves the refund.
- */
+/* Where finality is certain there is no margin: the block of the deadline itself proves the refund. */
 static struct outcome_scene *outcome_without_margin(enum wire_status status, int64_t after)
 {
 	struct outcome_scene *s = keep(sizeof *s);

@@ -280,8 +280,7 @@ static void test_bounds(void **state)
 	assert_non_null(text);
 	memset(text, '#', HOST_CONFIG_FILE_MAX + 1);
 	expect_error(text, "test.toml: the file is larger than 262144 bytes");
-	/* More errors than are kept, more keys than are taken, deep names: none of it is a crash.
-	 */
+	/* More errors than are kept, more keys than are taken, deep names: none of it is a crash. */
 	size_t n = 0;
 	for (int i = 0; i < 5000; i++)
 		n += (size_t)snprintf(text + n, room - n, "k%d = 1\n", i);

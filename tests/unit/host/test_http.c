@@ -319,8 +319,7 @@ static void test_later(void **state)
 	for (uint32_t i = 0; i < 40; i++)
 		assert_int_equal(host_http_send(f->client, NULL, &request, on_done, f), CS_OK);
 	assert_int_equal(host_http_calls_in_flight(f->client), 40);
-	/* 16 connections to one host: so many are with the handler, the others wait in the client.
-	 */
+	/* 16 connections to one host: so many are with the handler, the others wait in the client. */
 	while (f->answers < 40) {
 		uint32_t before = f->answers;
 		assert_int_equal(host_loop_run_until(f->loop, has_kept, f, WAIT_MS), CS_OK);

@@ -310,8 +310,7 @@ static void test_a_small_window_and_ancestors(void **state)
 	assert_ok(verify_client_block(&c.t.client, oldest, &now, &block, NULL));
 	assert_says("stale-header",
 		    verify_client_block(&c.t.client, oldest - 1, &now, &block, NULL));
-	/* From block 0 to the parent of the oldest, to the oldest, and to one inside of the window.
-	 */
+	/* From block 0 to the parent of the oldest, to the oldest, and to one inside of the window. */
 	for (uint64_t last = oldest - 1; last <= oldest + 1; last++) {
 		assert_ok(verify_client_ancestors(&c.t.client, c.headers.p, last + 1, &now, blocks,
 						  NULL));
