@@ -179,8 +179,8 @@ static uint64_t oldest_waiting(struct gateway_chain *chain)
 					    .side = RELAY_SOURCE,
 					    .state = waiting[i],
 					    .due_ms = INT64_MAX,
-					    .height_max = waiting[i] == RELAY_OBSERVED ? INT64_MAX
-										       : 0};
+					    .height_max =
+						    waiting[i] == RELAY_OBSERVED ? INT64_MAX : 0};
 		if (gateway_journal_pick(chain->gateway->journal, &pick, &message, 1, &count) !=
 			    CS_OK ||
 		    count == 0)

@@ -1,6 +1,7 @@
-/*~ The reconciler finds what nobody announced: it asks again for the logs of recent heights, from
- * another endpoint where there is one, and compares. It has its own timer and one request at a
- * time: the live path never waits for it. */
+/*~ The reconciler finds what nobody announced: it asks again for the logs of recent blocks that may
+ * hold an event, from another endpoint where there is one, and compares; again and
+ * again, at pauses that double. It has its own timer, one request at a time and a bound on the logs
+ * of one request: the live path never waits for it. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
 
@@ -11,6 +12,8 @@
 /* Heights of one request: a pause lies between two of them. */
 #define RESCAN_STEP 2000
 #define RESCAN_PAUSE_MS 20
+/* One request ends before the block with which more logs than these are known. */
+#define RESCAN_LOGS 500
 /* The newest blocks are the watcher's. */
 #define RECONCILE_DISTANCE 1
 
@@ -23,8 +26,9 @@ struct rescan {
 
 struct evm_rescan {
 	struct evm *evm;
-	struct host_timer *round;
+	struct host_timer *timer;
 	struct host_timer *pause;
+	uint64_t round;
 	struct rescan queue[RESCANS_MAX + 1];
 	size_t count;
 	bool busy;
@@ -154,6 +158,9 @@ static void work(struct evm_rescan *rescan)
 			pop(rescan, err, cs_err_sentence(err));
 		return;
 	}
+	for (uint64_t height = first->from; first->done == NULL && height <= rescan->asked_to;
+	     height++)
+		evm_watch_looked(rescan->evm->watch, height, rescan->round);
 	if (rescan->asked_to >= first->to) {
 		pop(rescan, CS_OK, "");
 		return;
@@ -164,6 +171,32 @@ static void work(struct evm_rescan *rescan)
 	host_timer_start(rescan->pause, RESCAN_PAUSE_MS, 0);
 }
 
+/* The heights of the next request, at from and up to *to. False: there are none. */
+static bool stretch(const struct evm_rescan *rescans, struct rescan *rescan, uint64_t *to)
+{
+	const struct evm_watch *watch = rescans->evm->watch;
+	size_t logs = 0;
+
+	if (rescan->done != NULL) {
+		*to = rescan->to - rescan->from < RESCAN_STEP ? rescan->to
+							      : rescan->from + RESCAN_STEP - 1;
+		return true;
+	}
+	while (rescan->from <= rescan->to &&
+	       !evm_watch_wants_look(watch, rescan->from, rescans->round))
+		rescan->from++;
+	for (uint64_t height = rescan->from; height <= rescan->to; height++) {
+		size_t known = evm_watch_log_count(watch, height);
+
+		logs += known == EVM_WATCH_COUNT_UNKNOWN ? 0 : known;
+		if (height > rescan->from && logs > RESCAN_LOGS)
+			break;
+		if (evm_watch_wants_look(watch, height, rescans->round))
+			*to = height;
+	}
+	return rescan->from <= rescan->to;
+}
+
 static void on_pause(void *ctx)
 {
 	struct evm_rescan *rescan = ctx;
@@ -172,10 +205,12 @@ static void on_pause(void *ctx)
 
 	if (rescan->busy || rescan->count == 0)
 		return;
+	if (!stretch(rescan, first, &rescan->asked_to)) {
+		pop(rescan, CS_OK, "");
+		return;
+	}
 	if (first->done == NULL && evm_rpc_endpoint_count(rescan->evm->rpc) > 1)
 		options.pin = evm_rpc_other(rescan->evm->rpc, rescan->endpoint);
-	rescan->asked_to =
-		first->to - first->from < RESCAN_STEP ? first->to : first->from + RESCAN_STEP - 1;
 	rescan->busy = true;
 	enum cs_err err = evm_logs_fetch(rescan->evm, &options, first->from, rescan->asked_to,
 					 logs_done, rescan);
@@ -193,6 +228,7 @@ static void on_round(void *ctx)
 
 	if (rescan->count > 0 || end < low + RECONCILE_DISTANCE + 1)
 		return;
+	rescan->round++;
 	end -= RECONCILE_DISTANCE;
 	rescan->queue[rescan->count++] =
 		(struct rescan){.from = end - low > back ? end - back : low, .to = end - 1};
@@ -222,14 +258,14 @@ struct evm_rescan *evm_rescan_new(struct evm *evm)
 
 	rescan->evm = evm;
 	rescan->endpoint = EVM_RPC_ANY;
-	rescan->round = host_timer_new(evm->loop, on_round, rescan);
+	rescan->timer = host_timer_new(evm->loop, on_round, rescan);
 	rescan->pause = host_timer_new(evm->loop, on_pause, rescan);
 	return rescan;
 }
 
 void evm_rescan_start(struct evm_rescan *rescan)
 {
-	host_timer_start(rescan->round, rescan->evm->config.reconcile_ms,
+	host_timer_start(rescan->timer, rescan->evm->config.reconcile_ms,
 			 rescan->evm->config.reconcile_ms);
 }
 
@@ -239,7 +275,7 @@ void evm_rescan_free(struct evm_rescan *rescan)
 		return;
 	while (rescan->count > 0)
 		pop(rescan, CS_ERR_CLOSED, "the adapter ends");
-	host_timer_free(rescan->round);
+	host_timer_free(rescan->timer);
 	host_timer_free(rescan->pause);
 	free(rescan);
 }

@@ -17,6 +17,8 @@ struct slot {
 	struct cs_hash hash;
 	struct evm_header *header; /* NULL: from the cursor */
 	size_t log_count;
+	uint64_t look_round; /* of the reconciler, when it compares the block next */
+	uint64_t look_pause; /* rounds from then on to the one after it */
 };
 
 struct evm_watch {
@@ -61,13 +63,18 @@ static void slot_clear(struct slot *slot)
 	*slot = (struct slot){.header = NULL};
 }
 
+/* may_have_event: false where the bloom, which the hash covers, excludes an event. */
 static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm_header *header,
-		 size_t log_count)
+		 size_t log_count, bool may_have_event)
 {
 	struct slot *slot = slot_at(watch, watch->next);
 
 	slot_clear(slot);
-	*slot = (struct slot){.hash = *hash, .header = header, .log_count = log_count};
+	*slot = (struct slot){.hash = *hash,
+			      .header = header,
+			      .log_count = log_count,
+			      .look_round = may_have_event ? 0 : UINT64_MAX,
+			      .look_pause = 1};
 	watch->next++;
 	if (watch->next - watch->low > EVM_WATCH_WINDOW)
 		watch->low = watch->next - EVM_WATCH_WINDOW;
@@ -99,6 +106,22 @@ void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t co
 {
 	if (height >= watch->low && height < watch->next)
 		slot_at(watch, height)->log_count = count;
+}
+
+bool evm_watch_wants_look(const struct evm_watch *watch, uint64_t height, uint64_t round)
+{
+	return height >= watch->low && height < watch->next &&
+	       watch->slots[height % EVM_WATCH_WINDOW].look_round <= round;
+}
+
+void evm_watch_looked(struct evm_watch *watch, uint64_t height, uint64_t round)
+{
+	struct slot *slot = slot_at(watch, height);
+
+	if (!evm_watch_wants_look(watch, height, round))
+		return;
+	slot->look_round = round + slot->look_pause;
+	slot->look_pause *= 2;
 }
 
 const struct evm_header *evm_watch_head(const struct evm_watch *watch)
@@ -195,7 +218,8 @@ static void report_chunk(struct evm_watch *watch)
 		struct evm_header *header = watch->chunk[i];
 		struct evm_logs *logs = &watch->logs[i];
 
-		push(watch, &header->public.id.hash, evm_header_ref(header), logs->count);
+		push(watch, &header->public.id.hash, evm_header_ref(header), logs->count,
+		     watch->wanted[i]);
 		evm->counters.blocks++;
 		if (logs->count == 0)
 			continue;
@@ -606,7 +630,7 @@ enum cs_err evm_watch_load(struct evm_watch *watch, const struct adapter_cursor 
 			return CS_ERR_INVALID;
 	watch->low = watch->next = cursor->recent[0].height;
 	for (size_t i = 0; i < cursor->count; i++)
-		push(watch, &cursor->recent[i].hash, NULL, EVM_WATCH_COUNT_UNKNOWN);
+		push(watch, &cursor->recent[i].hash, NULL, EVM_WATCH_COUNT_UNKNOWN, true);
 	return CS_OK;
 }
 

@@ -203,6 +203,37 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy):
         assert driver.blocks(late=True) and driver.counters()["late"] >= 1
 
 
+def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy):
+    """A burst's blocks are not asked for in every round, nor all in one request; blocks without events never."""
+    chain = auto.chain
+    asked: list[tuple[int, int]] = []
+
+    def before(calls):
+        asked.extend((int(c["params"][0]["fromBlock"], 16), int(c["params"][0]["toBlock"], 16)) for c in calls
+                     if c["method"] == "eth_getLogs")
+
+    with Driver(auto, http=[proxy.url], ws=[], reconcile_ms=100) as driver:
+        driver.wait_height(chain.rpc.block_number())
+        first = chain.rpc.block_number() + 1
+        ids = []
+        for _ in range(3):  # two logs a message: each block is more than half of what one request may bring
+            chain.rpc.call("evm_setAutomine", False)
+            txs = auto.send(150, b"burst", gas=180_000)
+            chain.mine()
+            chain.rpc.call("evm_setAutomine", True)
+            ids += auto.sent(txs)
+        last = chain.rpc.block_number()
+        chain.mine(3)
+        driver.wait_messages(ids)
+        proxy.before = before
+        driver.pump(3)  # thirty rounds
+        looks = {height: sum(a <= height <= b for a, b in asked) for height in range(first, last + 4)}
+        assert all(1 <= looks[height] <= 6 for height in range(first, last + 1)), looks
+        assert not any(looks[height] for height in range(last + 1, last + 4)), looks
+        assert all(b - a < 2 for a, b in asked if b >= first), asked
+        assert driver.counters()["late"] == 0
+
+
 def test_lying_proofs(auto, proxy):
     auto.send(1)
     chain = auto.chain

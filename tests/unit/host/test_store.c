@@ -293,9 +293,8 @@ static void test_bad_migration_changes_nothing(void **state)
 	struct fixture *f = *state;
 	struct host_store *store = NULL;
 	struct cs_why why = {{0}};
-	const char *const bad[] = {
-		migrations[0], migrations[1],
-		"CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
+	const char *const bad[] = {migrations[0], migrations[1],
+				   "CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
 	const struct host_store_schema worse = {bad, 3, schema.application_id};
 	close_store(f);
 	assert_err(host_store_open(&store, f->loop, f->path, &worse, &why), CS_ERR_IO);
