@@ -31,7 +31,8 @@ def say(text: str) -> None:
 
 def machine() -> dict:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return {"cpu": model.group(1).strip() if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
+    return {"cpu": model.group(1).strip() if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
+            "load": [round(os.getloadavg()[0], 2)]}  # of the minute before; the one at the end is added
 
 
 def commit() -> str:
@@ -100,7 +101,7 @@ def table(result: dict) -> str:
             row("burst, finalized", f"{b['finalized_per_s']}/s ({b['finalized_all_s']} s)", f"aim ≥ {BURST_AIM_PER_S}/s; Hermes: 58/s",
                 b["finalized_per_s"] >= BURST_AIM_PER_S),
             row("the same with one confirmation, received / finalized", f"{one['received_per_s']}/s, {one['finalized_per_s']}/s"),
-            row(f"a stream of {stream['sent_per_s']:g} messages/s for {end_to_end.STREAM_BLOCKS} blocks, received / finalized in the steady middle",
+            row(f"a stream of {stream['sent_per_s']:g} messages/s for {end_to_end.STREAM_BLOCKS} blocks, received / finalized",
                 f"{stream['received_per_s']}/s, {stream['finalized_per_s']}/s; acknowledged after {both(stream['send_to_acknowledged_ms'])}",
                 f"aim ≥ {BURST_AIM_PER_S}/s", stream["finalized_per_s"] >= BURST_AIM_PER_S),
             row("… CPU of gateways and enclaves per message", f"{stream['cpu_ms_per_message_caisson']} ms", f"aim ≤ {CPU_AIM_MS} ms",
@@ -128,7 +129,9 @@ def main() -> int:
     if options.only != "micro":
         with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
             result["end_to_end"] = end_to_end.run(Path(folder), say, options.burst, options.singles, options.runs)
-    print(f"\n{result['machine']['cores']} cores of {result['machine']['cpu']}, preset {result['preset']}, commit {result['commit']}\n")
+    result["machine"]["load"].append(round(os.getloadavg()[0], 2))
+    print(f"\n{result['machine']['cores']} cores of {result['machine']['cpu']}, preset {result['preset']}, commit {result['commit']}, load "
+          + " before, ".join(f"{load:g}" for load in result["machine"]["load"]) + " after\n")
     print(table(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
