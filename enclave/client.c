@@ -58,9 +58,9 @@ enum cs_err enclave_client_create(struct enclave_call *call)
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	verify_client_status(&chain->client, &status);
 	if (status.frozen)
-		return cs_fail(&call->why, CS_ERR_FROZEN,
-			       "%s: only a manifest with a new anchor lifts this",
-			       chain->manifest->caip2);
+		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: %s", chain->manifest->caip2,
+			       chain->held != NULL ? chain->held
+						   : "only a higher manifest lifts this");
 	/* Beginning again would forget what was final: within one process the state only goes
 	 * forward. */
 	if (status.created)

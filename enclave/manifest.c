@@ -45,6 +45,22 @@ static enum cs_err read_hashes(struct cs_hash *out, size_t *count, size_t count_
 	return CS_OK;
 }
 
+/* The same in strictly ascending order, so that one set has one form; there may be none. */
+static enum cs_err read_ascending(struct cs_hash *out, size_t *count, size_t count_max,
+				  const struct cs_json *object, const char *key, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, object, key, CS_JSON_ARRAY, why));
+	*count = 0;
+	if (array->count != 0)
+		CS_TRY(read_hashes(out, count, count_max, object, key, why));
+	for (size_t i = 1; i < *count; i++)
+		if (memcmp(out[i - 1].b, out[i].b, sizeof out[i].b) > 0)
+			return cs_fail(why, CS_ERR_NON_CANONICAL, "%s[%zu] is out of order", key,
+				       i);
+	return CS_OK;
+}
+
 static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *json,
 			     struct cs_why *why)
 {
@@ -143,12 +159,39 @@ static enum cs_err read_policy(struct manifest_policy *p, const struct cs_json *
 	return cs_json_member_hex(p->sweep_to.b, sizeof p->sweep_to.b, json, "sweep_to", why);
 }
 
-static enum cs_err read_chain(struct manifest_chain *chain, const struct cs_json *json,
-			      struct cs_why *why)
+/* A client that begins at the conflict or above it cannot be led to the other branch again. */
+static enum cs_err read_abandoned(struct manifest *m, struct manifest_chain *chain,
+				  const struct cs_json *json, struct cs_why *why)
+{
+	struct manifest_abandoned *a = &chain->abandoned;
+	const struct cs_json *object = cs_json_find(json, "abandoned");
+	size_t headers = 0;
+	if (object == NULL)
+		return CS_OK;
+	CS_TRY(ONLY(object, why, "headers", "height", "messages", "since"));
+	CS_TRY(read_ascending(a->headers, &headers, CS_LEN(a->headers), object, "headers", why));
+	CS_TRY(cs_json_member_u64(&a->height, object, "height", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&a->since, object, "since", NUMBER_MAX, why));
+	if (headers != CS_LEN(a->headers))
+		return cs_fail(why, CS_ERR_INVALID, "abandoned.headers are not two");
+	if (a->height == 0 || a->height > chain->finality.anchor_height)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "abandoned.height is not between 1 and anchor_height");
+	if (a->since < 2 || a->since > m->number)
+		return cs_fail(why, CS_ERR_INVALID, "abandoned.since is not between 2 and number");
+	a->first = m->abandoned_count;
+	CS_TRY(read_ascending(&m->abandoned[a->first], &a->count, MANIFEST_ABANDONED_MAX - a->first,
+			      object, "messages", why));
+	m->abandoned_count += a->count;
+	return CS_OK;
+}
+
+static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
+			      const struct cs_json *json, struct cs_why *why)
 {
 	struct cs_bytes caip2;
-	CS_TRY(ONLY(json, why, "caip2", "code_hash", "finality", "gateway", "genesis", "policy",
-		    "remotes"));
+	CS_TRY(ONLY(json, why, "abandoned", "caip2", "code_hash", "finality", "gateway", "genesis",
+		    "policy", "remotes"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", MANIFEST_CAIP2_SIZE_MAX, why));
 	const enum cs_err err = cs_caip2_eip155(&chain->chain_id, caip2);
 	if (err != CS_OK)
@@ -160,6 +203,7 @@ static enum cs_err read_chain(struct manifest_chain *chain, const struct cs_json
 	CS_TRY(cs_json_member_hex(chain->gateway.b, sizeof chain->gateway.b, json, "gateway", why));
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
 	CS_TRY(read_finality(&chain->finality, json, why));
+	CS_TRY(read_abandoned(m, chain, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
 	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, MANIFEST_REMOTES_MAX, json,
 			   "remotes", why));
@@ -181,7 +225,7 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 			       MANIFEST_CHAINS_MAX);
 	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
 		struct manifest_chain *chain = &m->chains[m->chain_count];
-		CS_TRY(read_chain(chain, at, why));
+		CS_TRY(read_chain(m, chain, at, why));
 		if (manifest_chain_of(m, &chain->identity) != NULL)
 			return cs_fail(why, CS_ERR_DUPLICATE, "%s: the gateway is there twice",
 				       chain->caip2);
@@ -393,4 +437,11 @@ bool manifest_lists_build(const struct manifest *manifest, const struct cs_hash 
 bool manifest_lists_remote(const struct manifest_chain *chain, const struct cs_hash *identity)
 {
 	return lists(chain->remotes, chain->remote_count, identity);
+}
+
+bool manifest_lists_abandoned(const struct manifest *manifest, const struct manifest_chain *chain,
+			      const struct cs_hash *message_id)
+{
+	return lists(&manifest->abandoned[chain->abandoned.first], chain->abandoned.count,
+		     message_id);
 }

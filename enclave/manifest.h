@@ -14,6 +14,8 @@
 #define MANIFEST_ADMINISTRATORS_MAX 16
 #define MANIFEST_BUILDS_MAX 16
 #define MANIFEST_BATCH_MAX 64
+/* Messages of abandoned branches, of all chains together: half of the largest file. */
+#define MANIFEST_ABANDONED_MAX 512
 /* CAIP-2: namespace 8, colon, reference 32. */
 #define MANIFEST_CAIP2_SIZE_MAX 41
 #define MANIFEST_NAME_SIZE_MAX 64
@@ -47,6 +49,15 @@ struct manifest_policy {
 	struct cs_address sweep_to;
 };
 
+/* The conflict that this manifest decides, and what was signed from the branch that lost. */
+struct manifest_abandoned {
+	uint64_t height; /* of the conflict; 0: the chain has none */
+	struct cs_hash headers[2];
+	uint64_t since; /* statements of the chain about the messages count from this manifest on */
+	size_t first;   /* of manifest.abandoned */
+	size_t count;
+};
+
 struct manifest_chain {
 	char caip2[MANIFEST_CAIP2_SIZE_MAX + 1];
 	uint64_t chain_id; /* the reference of eip155 */
@@ -56,6 +67,7 @@ struct manifest_chain {
 	struct cs_hash identity; /* computed: docs/protocol/envelope.md section 1 */
 	struct manifest_finality finality;
 	struct manifest_policy policy;
+	struct manifest_abandoned abandoned;
 	size_t remote_count;
 	struct cs_hash remotes[MANIFEST_REMOTES_MAX]; /* identities that it may talk with */
 };
@@ -77,6 +89,8 @@ struct manifest {
 	struct cs_hash builds[MANIFEST_BUILDS_MAX];
 	size_t chain_count;
 	struct manifest_chain chains[MANIFEST_CHAINS_MAX];
+	size_t abandoned_count;
+	struct cs_hash abandoned[MANIFEST_ABANDONED_MAX];
 };
 
 /* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a
@@ -94,5 +108,8 @@ const struct manifest_chain *manifest_chain_of(const struct manifest *manifest,
 					       const struct cs_hash *identity);
 bool manifest_lists_build(const struct manifest *manifest, const struct cs_hash *measurement);
 bool manifest_lists_remote(const struct manifest_chain *chain, const struct cs_hash *identity);
+/* Is the message one of those that were signed from the chain's abandoned branch? */
+bool manifest_lists_abandoned(const struct manifest *manifest, const struct manifest_chain *chain,
+			      const struct cs_hash *message_id);
 
 #endif

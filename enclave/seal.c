@@ -217,19 +217,51 @@ static enum cs_err get_remote(struct enclave_chain *chain, struct cs_reader *rea
 	return CS_OK;
 }
 
-/* A client of another anchor than the manifest's is left out: a higher manifest with a new anchor
- * begins anew, and lifts a freeze. Under the same manifest the anchors are the same. */
-static enum cs_err get_client(struct enclave_call *call, struct enclave_chain *chain,
-			      struct cs_reader *reader, bool same_manifest)
+static bool same_conflict(const struct manifest_abandoned *a, const struct verify_conflict *x)
 {
+	const size_t first = cs_hash_eq(&a->headers[0], &x->first_hash) ? 0 : 1;
+	return a->height == x->height && cs_hash_eq(&a->headers[first], &x->first_hash) &&
+	       cs_hash_eq(&a->headers[1 - first], &x->second_hash);
+}
+
+/* docs/adr/0007-lifting-a-freeze.md. What this enclave signed from either branch is of the manifest
+ * that the state was sealed under or of one before: since is above it. NULL: the client may begin
+ * anew. */
+static const char *holds(const struct manifest_chain *chain, const struct verify_conflict *x,
+			 uint64_t sealed_under)
+{
+	const struct manifest_abandoned *a = &chain->abandoned;
+	if (chain->finality.anchor_height == x->anchor_height &&
+	    cs_hash_eq(&chain->finality.anchor_hash, &x->anchor_hash))
+		return "frozen, and the anchor is the one that it froze under";
+	if (a->height == 0)
+		return "frozen, and the manifest has no abandoned branch for it";
+	if (!same_conflict(a, x))
+		return "frozen, and abandoned names another conflict";
+	if (a->since <= sealed_under)
+		return "frozen, and abandoned.since is not above the manifest that it was sealed "
+		       "under";
+	return NULL;
+}
+
+/* A client of another anchor than the manifest's is left out, and begins anew under a higher
+ * manifest. Under the same manifest the anchors are the same. */
+static enum cs_err get_client(struct enclave_call *call, struct enclave_chain *chain,
+			      struct cs_reader *reader, uint64_t sealed_under)
+{
+	struct verify_conflict conflict;
 	const size_t size = cs_get_u32(reader);
 	const struct cs_bytes bytes = cs_get(reader, size);
 	if (size == 0 || reader->failed)
 		return reader->failed ? CS_ERR_TRUNCATED : CS_OK;
 	const enum cs_err err = verify_client_decode(&chain->client, bytes, &call->why);
-	if (err == CS_ERR_ANCHOR_MISMATCH && !same_manifest)
+	if (err == CS_ERR_ANCHOR_MISMATCH && sealed_under < call->e->manifest.number)
 		return CS_OK;
-	return err;
+	CS_TRY(err);
+	if (verify_client_conflict(&chain->client, &conflict) != CS_OK)
+		return CS_OK;
+	chain->held = holds(chain->manifest, &conflict, sealed_under);
+	return chain->held == NULL ? enclave_client_open(call->e, chain, &call->why) : CS_OK;
 }
 
 static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain,
@@ -249,7 +281,7 @@ static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain,
 }
 
 static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader,
-			     bool same_manifest)
+			     uint64_t sealed_under)
 {
 	struct enclave *e = call->e;
 	struct cs_hash identity;
@@ -270,10 +302,11 @@ static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < remotes; i++)
 		CS_TRY(get_remote(chain, reader));
-	return get_client(call, chain, reader, same_manifest);
+	return get_client(call, chain, reader, sealed_under);
 }
 
-static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes, bool same_manifest)
+static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
+			     uint64_t sealed_under)
 {
 	struct cs_reader reader;
 	cs_reader_init(&reader, bytes);
@@ -284,7 +317,7 @@ static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes, b
 	if (count > MANIFEST_CHAINS_MAX)
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < count; i++)
-		CS_TRY(get_chain(call, &reader, same_manifest));
+		CS_TRY(get_chain(call, &reader, sealed_under));
 	CS_TRY(cs_reader_end(&reader));
 	if (low > call->e->time_low_s)
 		call->e->time_low_s = low;
@@ -298,6 +331,7 @@ static void state_clear(struct enclave_call *call)
 	for (size_t i = 0; i < e->chain_count; i++) {
 		struct cs_why ignored;
 		enclave_keys_wipe(e, &e->chains[i]);
+		e->chains[i].held = NULL;
 		memset(e->chains[i].remotes, 0, sizeof e->chains[i].remotes);
 		/* The same configuration was opened at the start. */
 		const enum cs_err err = enclave_client_open(e, &e->chains[i], &ignored);
@@ -344,8 +378,7 @@ enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed)
 	const size_t size = box.n - CS_AEAD_TAG_SIZE;
 	err = judge(call, &head);
 	if (err == CS_OK) {
-		err = get_state(call, cs_bytes(e->secrets->scratch, size),
-				head.manifest_number == e->manifest.number);
+		err = get_state(call, cs_bytes(e->secrets->scratch, size), head.manifest_number);
 		if (err == CS_OK)
 			e->counter = head.counter;
 		else

@@ -42,6 +42,8 @@ struct enclave_remote {
 struct enclave_chain {
 	const struct manifest_chain *manifest;
 	struct verify_client client;
+	const char *held;                            /* why the manifest does not lift the freeze
+							that was sealed; NULL: none was */
 	size_t key_count;                            /* 0: Init has not been asked for */
 	struct enclave_key keys[ENCLAVE_EPOCHS_MAX]; /* ascending epochs */
 	struct enclave_key evicted;                  /* by the key just made; epoch 0: none */

@@ -111,6 +111,22 @@ static enum cs_err check_statement(struct enclave_call *call, const struct encla
 	return check_signature(call, st, key);
 }
 
+/* What was signed from an abandoned branch counts when it is signed again from the other one. */
+static enum cs_err check_abandoned(struct enclave_call *call, const struct wire_signed *st,
+				   const struct cs_hash *id, size_t item)
+{
+	const struct manifest *m = &call->e->manifest;
+	const struct manifest_chain *signer = manifest_chain_of(m, &st->statement.signer);
+	if (signer == NULL || st->statement.manifest_number >= signer->abandoned.since ||
+	    !manifest_lists_abandoned(m, signer, id))
+		return CS_OK;
+	return cs_fail(&call->why, CS_ERR_WRONG_MANIFEST,
+		       "item %zu: of an abandoned branch of %s, signed under manifest %llu, not "
+		       "again since %llu",
+		       item, signer->caip2, (unsigned long long)st->statement.manifest_number,
+		       (unsigned long long)signer->abandoned.since);
+}
+
 /* ---- calls ---- */
 
 static enum cs_err read_messages(struct enclave_call *call, struct items *items,
@@ -131,6 +147,7 @@ static enum cs_err read_messages(struct enclave_call *call, struct items *items,
 			return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
 				       "message %zu: of another route", i);
 		const struct cs_hash id = wire_message_id(&message->head);
+		CS_TRY(check_abandoned(call, st, &id, i));
 		items->leaves[i] = wire_leaf_message(&id);
 	}
 	items->count = in->n_messages;
@@ -205,6 +222,7 @@ static enum cs_err call_finalize(struct enclave_call *call, struct cs_buf *data,
 		return cs_fail(&call->why, CS_ERR_INVALID, "no outcomes");
 	for (size_t i = 0; i < in->n_outcomes; i++) {
 		CS_TRY(wire_outcome_from_pb(&items->outcomes[i], in->outcomes[i]));
+		CS_TRY(check_abandoned(call, st, &items->outcomes[i].message_id, i));
 		items->leaves[i] = wire_leaf_outcome(&items->outcomes[i].message_id,
 						     items->outcomes[i].status);
 	}

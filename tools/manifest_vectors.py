@@ -51,6 +51,22 @@ def chains():
     return rows
 
 
+def abandoned(**over):
+    return {"headers": [hexed(0x51, 32), hexed(0x52, 32)], "height": 7, "since": 2,
+            "messages": [hexed(0x61, 32), hexed(0x62, 32)]} | over
+
+
+def second_of(inner):
+    """Follows the first, and decides a conflict of its first chain."""
+    second = copy.deepcopy(inner)
+    second |= {"number": 2, "previous": "0x" + tool.manifest_hash(tool.canonical(inner)).hex(), "name": "second"}
+    # The new one has administrators of its own: it is the old ones who sign.
+    second["administrators"] = {"keys": [x_of(STRANGER)], "threshold": 1}
+    second["chains"][0]["finality"] |= {"anchor_height": 9, "anchor_hash": hexed(0x53, 32)}
+    second["chains"][0]["abandoned"] = abandoned()
+    return second
+
+
 def body():
     return {"version": 1, "name": "vector", "number": 1, "previous": ZERO,
             "administrators": {"keys": [x_of(k) for k in KEYS], "threshold": 2}, "batch_max": 64,
@@ -161,6 +177,45 @@ def bad_fields():
     yield "the first has a previous", changed(["previous"], hexed(1, 32)), "wrong-lineage"
 
 
+def bad_abandoned(second):
+    """(name, inner, error) of manifests that follow the first."""
+    def entry(value, anchor=9):
+        inner = copy.deepcopy(second)
+        inner["chains"][0]["abandoned"] = value
+        inner["chains"][0]["finality"]["anchor_height"] = anchor
+        return inner
+
+    def without(field):
+        return {k: v for k, v in abandoned().items() if k != field}
+
+    many = [hexed(0x70, 30) + f"{i:04x}" for i in range(513)]
+    both = entry(abandoned(messages=many[:300]))
+    both["chains"][1] |= {"abandoned": abandoned(height=30000, messages=many[:213])}
+    both["chains"][1]["finality"]["anchor_height"] = 30000
+    yield "an abandoned branch that is no object", entry([]), "invalid"
+    yield "an abandoned branch with a field that nobody knows", entry(abandoned(zzz=1)), "unknown-field"
+    for field in abandoned():
+        yield f"an abandoned branch without {field}", entry(without(field)), "missing-field"
+    yield "no headers of the conflict", entry(abandoned(headers=[])), "invalid"
+    yield "one header of the conflict", entry(abandoned(headers=[hexed(0x51, 32)])), "invalid"
+    yield "three headers of the conflict", entry(abandoned(headers=[hexed(b, 32) for b in (1, 2, 3)])), "too-large"
+    yield "one header twice", entry(abandoned(headers=[hexed(0x51, 32)] * 2)), "duplicate"
+    yield "headers out of order", entry(abandoned(headers=abandoned()["headers"][::-1])), "non-canonical"
+    yield "a conflict at height 0", entry(abandoned(height=0)), "invalid"
+    yield "an anchor below the conflict", entry(abandoned(), anchor=6), "invalid"
+    yield "since 1", entry(abandoned(since=1)), "invalid"
+    yield "since above the number", entry(abandoned(since=3)), "invalid"
+    yield "a message twice", entry(abandoned(messages=[hexed(0x61, 32)] * 2)), "duplicate"
+    yield "messages out of order", entry(abandoned(messages=abandoned()["messages"][::-1])), "non-canonical"
+    yield "a short message id", entry(abandoned(messages=[hexed(0x61, 31)])), "malformed"
+    yield "messages that are no list", entry(abandoned(messages=hexed(0x61, 32))), "invalid"
+    yield "513 messages", entry(abandoned(messages=many)), "too-large"
+    yield "513 messages of two chains", both, "too-large"
+    old = copy.deepcopy(second)
+    old["number"] = 1
+    yield "an abandoned branch in a first manifest", old, "invalid"
+
+
 def bad_signatures(second):
     """(name, file, error, follows)"""
     inner = body()
@@ -186,12 +241,10 @@ def bad_signatures(second):
 def files():
     inner = body()
     good = signed(inner)
-    second = copy.deepcopy(inner)
-    second |= {"number": 2, "previous": "0x" + tool.manifest_hash(tool.canonical(inner)).hex(), "name": "second"}
-    # The new one has administrators of its own: it is the old ones who sign.
-    second["administrators"] = {"keys": [x_of(STRANGER)], "threshold": 1}
+    second = second_of(inner)
     bad = [{"name": n, "file": f, "error": e} for n, f, e in bad_forms(good)]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
+    bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
              "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "bad": bad}

@@ -61,8 +61,11 @@ struct verify_status {
 };
 
 /* The two final headers of one height that froze the client, as they came; views into the state.
- * `first` is empty when the bytes of the older one are no longer kept (its hash always is). */
+ * `first` is empty when the bytes of the older one are no longer kept (its hash always is). Below
+ * `height` both branches are one. */
 struct verify_conflict {
+	uint64_t anchor_height; /* where the frozen client began */
+	struct cs_hash anchor_hash;
 	uint64_t height;
 	struct cs_hash first_hash;
 	struct cs_hash second_hash;
@@ -145,9 +148,10 @@ CS_NODISCARD enum cs_err verify_client_conflict(const struct verify_client *clie
 /* The state for sealing, at most client->encoded_size_max bytes: final blocks, signers, votes, a
  * freeze. Headers that are not final are not in it: the host brings them again. */
 void verify_client_encode(const struct verify_client *client, struct cs_buf *buf);
-/* ANCHOR_MISMATCH when the bytes belong to another kind or anchor than the configuration (a
- * manifest with a new anchor lifts a freeze: create anew), MALFORMED and so on when they are
- * broken. The state is as after the opener on failure. */
+/* ANCHOR_MISMATCH when the bytes belong to another chain, kind, anchor or epoch than the
+ * configuration: create anew. A frozen client of the chain comes back frozen under any
+ * configuration, and keeps the anchor that it has: who lifts the freeze opens the client again.
+ * MALFORMED and so on when the bytes are broken. The state is as after the opener on failure. */
 CS_NODISCARD enum cs_err verify_client_decode(const struct verify_client *client,
 					      struct cs_bytes bytes, struct cs_why *why);
 

@@ -566,6 +566,8 @@ static enum cs_err conflict(const void *state, struct verify_conflict *conflict)
 	if (!c->frozen)
 		return CS_ERR_NOT_FOUND;
 	*conflict = (struct verify_conflict){
+		.anchor_height = c->config.anchor_height,
+		.anchor_hash = c->config.anchor_hash,
 		.height = x->height,
 		.first_hash = x->hash[0],
 		.second_hash = x->hash[1],

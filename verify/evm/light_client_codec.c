@@ -209,28 +209,33 @@ static enum cs_err get_conflict(struct verify_evm_conflict *x, struct cs_reader 
 	return CS_OK;
 }
 
-static enum cs_err get_head(const struct verify_evm_config *config, struct cs_reader *r,
-			    uint8_t *flags)
+/* A frozen client brings its own mode, anchor and epoch: no other configuration may make it anew. */
+static enum cs_err get_head(struct verify_evm_config *config, struct cs_reader *r, uint8_t *flags)
 {
-	struct cs_hash chain, anchor;
-	uint64_t height, epoch;
-	uint8_t mode;
+	struct verify_evm_config found = *config;
 	if (cs_get_u8(r) != VERSION)
 		return CS_ERR_UNSUPPORTED;
-	mode = cs_get_u8(r);
-	get_hash(r, &chain);
-	height = cs_get_u64(r);
-	get_hash(r, &anchor);
-	epoch = cs_get_u64(r);
+	const uint8_t mode = cs_get_u8(r);
+	get_hash(r, &found.chain);
+	found.anchor_height = cs_get_u64(r);
+	get_hash(r, &found.anchor_hash);
+	found.epoch_length = cs_get_u64(r);
 	*flags = cs_get_u8(r);
 	if (r->failed)
 		return CS_ERR_TRUNCATED;
-	if (mode != config->mode || !cs_hash_eq(&chain, &config->chain) ||
-	    height != config->anchor_height || !cs_hash_eq(&anchor, &config->anchor_hash) ||
-	    epoch != config->epoch_length)
+	const bool frozen = *flags == (FLAG_CREATED | FLAG_FROZEN);
+	if (!cs_hash_eq(&found.chain, &config->chain) ||
+	    (!frozen && (mode != config->mode || found.anchor_height != config->anchor_height ||
+			 !cs_hash_eq(&found.anchor_hash, &config->anchor_hash) ||
+			 found.epoch_length != config->epoch_length)))
 		return CS_ERR_ANCHOR_MISMATCH;
-	if (*flags != 0 && *flags != FLAG_CREATED && *flags != (FLAG_CREATED | FLAG_FROZEN))
+	if (*flags != 0 && *flags != FLAG_CREATED && !frozen)
 		return CS_ERR_MALFORMED;
+	if (mode < VERIFY_EVM_CLIQUE || mode > VERIFY_EVM_INSECURE_DEV_HEAD ||
+	    found.epoch_length == 0)
+		return CS_ERR_MALFORMED;
+	found.mode = (enum verify_evm_mode)mode;
+	*config = found;
 	return CS_OK;
 }
 
@@ -257,12 +262,14 @@ static enum cs_err get_state(struct verify_evm_client *c, struct cs_reader *r)
 enum cs_err verify_evm_decode(void *state, struct cs_bytes bytes, struct cs_why *why)
 {
 	struct verify_evm_client *c = state;
+	const struct verify_evm_config config = c->config;
 	struct cs_reader reader;
 	enum cs_err err;
 	verify_evm_reset(c);
 	cs_reader_init(&reader, bytes);
 	err = get_state(c, &reader);
 	if (err != CS_OK) {
+		c->config = config;
 		verify_evm_reset(c);
 		return cs_fail(why, err, "the state of the light client");
 	}

@@ -392,6 +392,8 @@ static void test_a_header_from_the_future(void **state)
 
 /* ---- conflicts ---- */
 
+static struct cs_hash second_branch; /* its block 2 */
+
 /* Two branches from block 1, each final: the second freezes. */
 static struct world *frozen_world(void)
 {
@@ -408,6 +410,7 @@ static struct world *frozen_world(void)
 	}
 	update(w, raws, CS_LEN(raws), "frozen");
 	assert_true(status_of(w).frozen);
+	second_branch = branch[0].hash;
 	return w;
 }
 
@@ -458,33 +461,161 @@ static void test_the_freeze_is_sealed(void **state)
 	world_free(w);
 }
 
-static void test_a_higher_manifest_with_a_new_anchor_lifts_it(void **state)
+/* Starts under the manifest as it is now, takes the state, and stays frozen: why. */
+static void stays_frozen(struct world *w, struct cs_bytes sealed, const char *why)
 {
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	/* A higher number alone does not. */
-	w->manifest.number = 2;
-	w->manifest.hash.b[5] = 9;
 	world_restart(w);
 	import_state(w, sealed);
 	assert_true(status_of(w).frozen);
-	w->manifest.chains[0].finality.anchor_height = 3;
-	w->manifest.chains[0].finality.anchor_hash = w->blocks[3].hash;
+	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[3].raw);
+	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
+	if (strstr(w->why.text, why) == NULL)
+		fail_msg("%s where \"%s\" is expected", w->why.text, why);
+	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
+	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
+}
+
+/* A manifest that decides the conflict for the first branch: block 3 of it is the anchor. */
+static struct manifest deciding(const struct world *w)
+{
+	struct manifest m = w->manifest;
+	m.number = 2;
+	m.hash.b[5] = 9;
+	m.chains[0].finality.anchor_height = 3;
+	m.chains[0].finality.anchor_hash = w->blocks[3].hash;
+	m.chains[0].abandoned = (struct manifest_abandoned){
+		.height = 2, .headers = {w->blocks[2].hash, second_branch}, .since = 2};
+	return m;
+}
+
+static void is_lifted(struct world *w, struct cs_bytes sealed)
+{
 	world_restart(w);
 	import_state(w, sealed);
 	assert_false(status_of(w).frozen);
 	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[3].raw);
 	(void)world_ok(w, WIRE_CLIENT_CREATE, &create.base);
+}
+
+static void test_a_manifest_that_decides_the_conflict_lifts_it(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest = deciding(w);
+	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
+	is_lifted(w, sealed);
+	/* Which of the two came first is nobody's business. */
+	a->headers[0] = second_branch;
+	a->headers[1] = w->blocks[2].hash;
+	is_lifted(w, sealed);
 	(void)world_mine(w);
 	world_update(w, 4);
+	world_free(w);
+}
+
+/* The freeze is bound to its anchor: nothing else that the manifest says makes the client anew. */
+static void test_the_same_anchor_lifts_nothing(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	const struct manifest_finality before = w->manifest.chains[0].finality;
+	struct manifest_finality *f = &w->manifest.chains[0].finality;
+	w->manifest = deciding(w);
+	*f = before;
+	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	f->epoch = 7;
+	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	f->mode = MANIFEST_QBFT;
+	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	f->mode = MANIFEST_CLIQUE;
+	f->seals_min = 1;
+	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	/* Either half of it makes it another one. */
+	*f = before;
+	f->anchor_hash.b[0] ^= 1;
+	world_restart(w);
+	import_state(w, sealed);
+	assert_false(status_of(w).frozen);
+	*f = before;
+	f->anchor_height = 2;
+	world_restart(w);
+	import_state(w, sealed);
+	assert_false(status_of(w).frozen);
+	world_free(w);
+}
+
+static void test_no_abandoned_branch_lifts_nothing(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest = deciding(w);
+	w->manifest.chains[0].abandoned = (struct manifest_abandoned){0};
+	stays_frozen(w, sealed, "no abandoned branch");
+	world_free(w);
+}
+
+static void test_another_conflict_lifts_nothing(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest = deciding(w);
+	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
+	const struct manifest_abandoned good = *a;
+	a->height = 3;
+	stays_frozen(w, sealed, "names another conflict");
+	for (size_t i = 0; i < 2; i++) {
+		*a = good;
+		a->headers[i].b[31] ^= 1;
+		stays_frozen(w, sealed, "names another conflict");
+		a->headers[i] = good.headers[1 - i];
+		stays_frozen(w, sealed, "names another conflict");
+	}
+	world_free(w);
+}
+
+/* What was sealed while it was frozen keeps the anchor of the freeze, and wants a decision that is
+ * younger than every manifest under which something may have been signed. */
+static void test_a_decision_that_is_not_younger_lifts_nothing(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest = deciding(w);
+	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
+	a->since = 1;
+	stays_frozen(w, sealed, "abandoned.since is not above");
+	const struct cs_bytes again = export_state(w);
+	a->since = 2;
+	stays_frozen(w, again, "abandoned.since is not above");
+	w->manifest.number = 3;
+	stays_frozen(w, again, "abandoned.since is not above");
+	a->since = 3;
+	is_lifted(w, again);
+	world_free(w);
+}
+
+static void test_the_same_number_lifts_nothing(void **state)
+{
+	(void)state;
+	struct world *w = frozen_world();
+	const struct cs_bytes sealed = export_state(w);
+	w->manifest = deciding(w);
+	w->manifest.number = 1;
+	w->manifest.chains[0].abandoned.since = 1;
+	stays_frozen(w, sealed, "abandoned.since is not above");
 	world_free(w);
 }
 
 static void test_another_anchor_under_the_same_number_is_refused(void **state)
 {
 	(void)state;
-	struct world *w = frozen_world();
+	struct world *w = world_new();
+	world_begin(w);
+	world_advance(w, 4);
 	const struct cs_bytes sealed = export_state(w);
 	w->manifest.chains[0].finality.anchor_height = 3;
 	w->manifest.chains[0].finality.anchor_hash = w->blocks[3].hash;
@@ -666,7 +797,12 @@ int main(void)
 		cmocka_unit_test(test_a_header_from_the_future),
 		cmocka_unit_test(test_two_final_headers_of_one_height_freeze),
 		cmocka_unit_test(test_the_freeze_is_sealed),
-		cmocka_unit_test(test_a_higher_manifest_with_a_new_anchor_lifts_it),
+		cmocka_unit_test(test_a_manifest_that_decides_the_conflict_lifts_it),
+		cmocka_unit_test(test_the_same_anchor_lifts_nothing),
+		cmocka_unit_test(test_no_abandoned_branch_lifts_nothing),
+		cmocka_unit_test(test_another_conflict_lifts_nothing),
+		cmocka_unit_test(test_a_decision_that_is_not_younger_lifts_nothing),
+		cmocka_unit_test(test_the_same_number_lifts_nothing),
 		cmocka_unit_test(test_another_anchor_under_the_same_number_is_refused),
 		cmocka_unit_test(test_there_is_no_conflict),
 		cmocka_unit_test(test_a_key_is_learned_from_storage),

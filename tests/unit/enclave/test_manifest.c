@@ -78,6 +78,19 @@ static void test_the_second_follows(void **state)
 	assert_int_equal(m.number, 2);
 	assert_hash(m.lineage, before.hash);
 	assert_hash(m.hash, hash_of_text(json_string_value(facts("second_hash"))));
+	/* It decides a conflict of its first chain. */
+	const struct cs_hash other = {{0x62}};
+	struct cs_hash id;
+	memset(id.b, 0x62, sizeof id.b);
+	assert_int_equal(m.chains[0].abandoned.height, 7);
+	assert_int_equal(m.chains[0].abandoned.since, 2);
+	assert_int_equal(m.chains[0].abandoned.headers[1].b[31], 0x52);
+	assert_int_equal(m.chains[0].abandoned.count, 2);
+	assert_int_equal(m.abandoned_count, 2);
+	assert_true(manifest_lists_abandoned(&m, &m.chains[0], &id));
+	assert_false(manifest_lists_abandoned(&m, &m.chains[0], &other));
+	assert_false(manifest_lists_abandoned(&m, &m.chains[1], &id));
+	assert_int_equal(m.chains[1].abandoned.height, 0);
 	/* It is no first one, and does not follow itself. */
 	assert_err(manifest_read(&m, arena(), file_of("second.json"), NULL, &why),
 		   CS_ERR_WRONG_LINEAGE);

@@ -80,6 +80,68 @@ static void test_another_epoch(void **state)
 	refused(s, CS_ERR_WRONG_EPOCH);
 }
 
+/* The manifest is number 3 now, and says of the remote's chain that `id` was signed from a branch
+ * that was abandoned: what was signed under `since` or later counts. */
+static void abandon(struct scene *s, const struct cs_hash *id, uint64_t since)
+{
+	static const struct cs_hash other = {{1}};
+	struct world *w = s->w;
+	w->manifest.number = 3;
+	w->manifest.abandoned[0] = other; /* of another chain */
+	w->manifest.abandoned[1] = *id;
+	w->manifest.abandoned_count = 2;
+	w->manifest.chains[0].abandoned =
+		(struct manifest_abandoned){.height = 1, .since = 3, .first = 0, .count = 1};
+	w->manifest.chains[1].abandoned =
+		(struct manifest_abandoned){.height = 1, .since = since, .first = 1, .count = 1};
+	world_restart(w);
+	world_begin(w);
+	world_update(w, 1);
+	world_learn(w);
+}
+
+static void test_a_message_of_an_abandoned_branch(void **state)
+{
+	(void)state;
+	static const Caisson__Wire__Action actions[] = {CAISSON__WIRE__ACTION__ACTION_DELIVER,
+							CAISSON__WIRE__ACTION__ACTION_RETRY,
+							CAISSON__WIRE__ACTION__ACTION_EXPIRE};
+	struct scene *s = scene_new();
+	const struct cs_hash id = wire_message_id(&s->message.head);
+	abandon(s, &id, 2);
+	for (size_t i = 0; i < CS_LEN(actions); i++) {
+		s->in.action = actions[i];
+		world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_MANIFEST);
+	}
+	/* One that is not on the list is carried, signed under the same manifest. */
+	s->in.action = CAISSON__WIRE__ACTION__ACTION_DELIVER;
+	s->message = world_message(s->w, 4);
+	state_message(s, &s->w->remote_key);
+	(void)sign(s);
+	world_free(s->w);
+}
+
+static void test_a_message_that_was_signed_again(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	const struct cs_hash id = wire_message_id(&s->message.head);
+	abandon(s, &id, 1);
+	(void)sign(s);
+	world_free(s->w);
+}
+
+static void test_an_outcome_of_an_abandoned_branch(void **state)
+{
+	(void)state;
+	struct scene *s = outcome_new(WIRE_STATUS_DEAD);
+	const struct cs_hash id = wire_pb_hash(s->outcome.message_id);
+	abandon(s, &id, 1);
+	(void)sign(s);
+	abandon(s, &id, 2);
+	refused(s, CS_ERR_WRONG_MANIFEST);
+}
+
 static void test_an_older_manifest(void **state)
 {
 	(void)state;
@@ -387,6 +449,9 @@ int main(void)
 		cmocka_unit_test(test_an_envelope_of_one_who_is_no_remote),
 		cmocka_unit_test(test_another_epoch),
 		cmocka_unit_test(test_an_older_manifest),
+		cmocka_unit_test(test_a_message_of_an_abandoned_branch),
+		cmocka_unit_test(test_a_message_that_was_signed_again),
+		cmocka_unit_test(test_an_outcome_of_an_abandoned_branch),
 		cmocka_unit_test(test_a_suspended_or_revoked_key),
 		cmocka_unit_test(test_a_key_before_and_after_its_time),
 		cmocka_unit_test(test_the_last_second_of_a_key),

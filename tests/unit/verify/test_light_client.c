@@ -1,5 +1,6 @@
 #include "core/hash.h"
 #include "vectors.h"
+#include "verify/evm/light_client_state.h"
 
 #include <stdlib.h>
 
@@ -498,7 +499,25 @@ static void test_changed_state_does_no_harm(void **state)
 	chain_end(&c);
 }
 
-/* A freeze is sealed, keeps both headers, and only another anchor lifts it. */
+/* Taken under this configuration it is frozen still, and sealed again it is what it was. */
+static void stays_frozen(struct chain *c, const struct verify_evm_config *config,
+			 struct cs_bytes sealed, const struct verify_conflict *before)
+{
+	struct verify_conflict after;
+	struct cs_why why;
+	test_client_close(&c->t);
+	test_client_open(&c->t, config);
+	assert_ok(verify_client_decode(&c->t.client, sealed, &why));
+	assert_true(status_of(c).frozen);
+	assert_ok(verify_client_conflict(&c->t.client, &after));
+	assert_int_equal(before->height, after.height);
+	assert_int_equal(before->anchor_height, after.anchor_height);
+	assert_true(cs_hash_eq(&before->anchor_hash, &after.anchor_hash));
+	assert_true(cs_bytes_eq(encode(c), sealed));
+}
+
+/* A freeze is sealed, keeps both headers and its anchor, and no configuration of the chain lifts it:
+ * neither another epoch, mode nor anchor. */
 static void test_a_freeze_survives_sealing(void **state)
 {
 	struct verify_conflict before, after;
@@ -543,11 +562,29 @@ static void test_a_freeze_survives_sealing(void **state)
 					 &why));
 	assert_says("frozen",
 		    verify_client_update(&c.t.client, nodes.p, nodes.n, &now, &accepted, &why));
+	struct verify_evm_config other = c.config;
+	other.epoch_length++;
+	stays_frozen(&c, &other, bytes, &before);
+	other = c.config;
+	other.mode = VERIFY_EVM_QBFT;
+	stays_frozen(&c, &other, bytes, &before);
+	other = c.config;
+	other.anchor_height = 30000;
+	stays_frozen(&c, &other, bytes, &before);
+	/* Of another chain it is nobody's; and what is broken leaves the opener's configuration. */
+	other.chain.b[0] ^= 1;
 	test_client_close(&c.t);
-	c.config.anchor_height = 30000;
-	test_client_open(&c.t, &c.config);
+	test_client_open(&c.t, &other);
 	assert_says("anchor-mismatch", verify_client_decode(&c.t.client, bytes, &why));
 	assert_false(status_of(&c).frozen);
+	other.chain = c.config.chain;
+	test_client_close(&c.t);
+	test_client_open(&c.t, &other);
+	assert_says("truncated",
+		    verify_client_decode(&c.t.client, cs_bytes(bytes.p, bytes.n - 1), &why));
+	assert_false(status_of(&c).frozen);
+	assert_int_equal(((const struct verify_evm_client *)c.t.client.state)->config.anchor_height,
+			 30000);
 	chain_end(&c);
 }
 
