@@ -122,6 +122,7 @@ enum cs_err enclave_conflict(struct enclave_call *call)
 	struct enclave_chain *chain = NULL;
 	struct verify_conflict conflict;
 	Caisson__Wire__ConflictReply out = CAISSON__WIRE__CONFLICT_REPLY__INIT;
+	char held[128] = "";
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	if (verify_client_conflict(&chain->client, &conflict) != CS_OK)
 		return cs_fail(&call->why, CS_ERR_NOT_FOUND, "%s: there is no conflict",
@@ -132,6 +133,12 @@ enum cs_err enclave_conflict(struct enclave_call *call)
 	out.n_first = conflict.first.n != 0 ? 1 : 0;
 	out.second = &second;
 	out.n_second = conflict.second.n != 0 ? 1 : 0;
+	out.height = conflict.height;
+	out.first_hash = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(conflict.first_hash.b));
+	out.second_hash = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(conflict.second_hash.b));
+	if (chain->held != NULL)
+		(void)strncpy(held, chain->held, sizeof held - 1);
+	out.held = held;
 	return enclave_reply(call, &out.base);
 }
 

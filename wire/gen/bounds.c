@@ -129,6 +129,10 @@ static const struct wire_bound conflict_request[] = {
 static const struct wire_bound conflict_reply[] = {
 	{1, 1, 0, 8192, false}, /* first */
 	{2, 1, 0, 8192, false}, /* second */
+	{3, 1, 0, 0, false}, /* height */
+	{4, 1, 32, 32, false}, /* first_hash */
+	{5, 1, 32, 32, false}, /* second_hash */
+	{6, 1, 0, 128, false}, /* held */
 };
 
 static const struct wire_bound message_claim[] = {
@@ -282,7 +286,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__client_update_request__descriptor, client_update_request, 2},
 	{&caisson__wire__client_reply__descriptor, client_reply, 2},
 	{&caisson__wire__conflict_request__descriptor, conflict_request, 1},
-	{&caisson__wire__conflict_reply__descriptor, conflict_reply, 2},
+	{&caisson__wire__conflict_reply__descriptor, conflict_reply, 6},
 	{&caisson__wire__message_claim__descriptor, message_claim, 2},
 	{&caisson__wire__receipt_claim__descriptor, receipt_claim, 5},
 	{&caisson__wire__sign_messages_request__descriptor, sign_messages_request, 5},
@@ -307,8 +311,8 @@ const struct wire_message_bounds wire_bounds[] = {
 const size_t wire_bounds_count = 40;
 
 const struct cs_hash wire_schema_digest = {{
-	0xe5, 0xd0, 0x69, 0x7c, 0xdd, 0xd5, 0x76, 0xbb,
-	0x88, 0x01, 0x63, 0x9d, 0x77, 0xaf, 0xd1, 0x71,
-	0xac, 0x8b, 0x9f, 0x0a, 0xc1, 0xa7, 0x8b, 0x7d,
-	0x15, 0xba, 0x3e, 0x1d, 0x2f, 0x1a, 0x84, 0xb7,
+	0xdc, 0x42, 0xe7, 0x5e, 0x7f, 0x80, 0x41, 0x0d,
+	0xab, 0x0c, 0xba, 0xc8, 0x72, 0xf4, 0x27, 0x11,
+	0x4d, 0x29, 0xfc, 0xb0, 0x8e, 0x12, 0xe2, 0xa6,
+	0xe7, 0xc0, 0xdd, 0x5b, 0x3d, 0x52, 0xbe, 0xfb,
 }};

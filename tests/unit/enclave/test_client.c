@@ -440,6 +440,10 @@ static void test_two_final_headers_of_one_height_freeze(void **state)
 	assert_int_equal(out->n_first, 1);
 	assert_int_equal(out->n_second, 1);
 	assert_false(cs_bytes_eq(wire_pb_view(out->first[0]), wire_pb_view(out->second[0])));
+	assert_int_equal(out->height, 2);
+	assert_hash(wire_pb_hash(out->first_hash), w->blocks[2].hash);
+	assert_hash(wire_pb_hash(out->second_hash), second_branch);
+	assert_string_equal(out->held, "");
 	/* Nothing is taken and nothing is signed for that chain. */
 	update(w, &w->blocks[4].raw, 1, "frozen");
 	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
@@ -471,6 +475,12 @@ static void stays_frozen(struct world *w, struct cs_bytes sealed, const char *wh
 	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
 	if (strstr(w->why.text, why) == NULL)
 		fail_msg("%s where \"%s\" is expected", w->why.text, why);
+	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
+	conflict.chain = pb_hash(&w->own);
+	const Caisson__Wire__ConflictReply *out =
+		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT,
+									     &conflict.base);
+	assert_non_null(strstr(out->held, why));
 	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
 	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
 }

@@ -162,9 +162,12 @@ static void test_bounds(void **state)
 		CS_ERR_TOO_LARGE);
 	/* An element of a repeated field that has a fixed size; empty elements where the size is
 	 * only bounded. */
-	assert_decode(&caisson__wire__conflict_reply__descriptor, "0a0112120113", CS_OK);
-	assert_decode(&caisson__wire__conflict_reply__descriptor, "0a00", CS_OK);
-	assert_decode(&caisson__wire__conflict_reply__descriptor, "0a01120a0113", CS_ERR_TOO_LARGE);
+	assert_decode(&caisson__wire__conflict_reply__descriptor,
+		      "0a0112120113" TAG("22") TAG("2a"), CS_OK);
+	assert_decode(&caisson__wire__conflict_reply__descriptor, "0a00" TAG("22") TAG("2a"),
+		      CS_OK);
+	assert_decode(&caisson__wire__conflict_reply__descriptor,
+		      "0a01120a0113" TAG("22") TAG("2a"), CS_ERR_TOO_LARGE);
 }
 
 static void test_why(void **state)
