@@ -7,6 +7,9 @@
     manifest.py hash FILE                           the hash (of a draft or of a signed file)
     manifest.py verify FILE [FILE…]                 a lineage, first to newest: form, links, k of n
     manifest.py identity CAIP2 GENESIS GATEWAY      the identity of a gateway
+    manifest.py lift NEWEST CONFLICT… -o DRAFT --keep HASH --anchor HEIGHT:HASH
+                                                    the draft that follows NEWEST and decides a conflict, as gateways tell it
+                                                    (GET /v1/chains/{id}/conflict), for the branch of the header HASH
 """
 import argparse
 import json
@@ -19,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import envelope_vectors as ev  # noqa: E402
 
 DOMAIN = "caisson/manifest/v1"
+ABANDONED_MAX = 512  # of all chains together
 
 
 class Bad(Exception):
@@ -109,6 +113,34 @@ def verify(paths):
     return before_hash
 
 
+def identity_of(chain) -> str:
+    return "0x" + ev.identity(chain["caip2"], unhex(chain["genesis"], 32), unhex(chain["gateway"], 20)).hex()
+
+
+def lift(inner, conflicts, keep: str, anchor: str) -> dict:
+    """The manifest after `inner`. A gateway whose enclave followed the branch that is kept signed nothing from the other."""
+    facts = {(c["identity"], c["height"], *sorted((c["first_hash"], c["second_hash"]))) for c in conflicts}
+    if len(facts) != 1:
+        raise Bad("these are several conflicts")
+    identity, height, *headers = facts.pop()
+    signed = set().union(*(c["messages"] + c["outcomes"] for c in conflicts if c["first_hash"] != keep))
+    if not all(c["complete"] for c in conflicts if c["first_hash"] != keep):
+        raise Bad("a gateway did not list all that was signed")
+    anchor_height, _, anchor_hash = anchor.partition(":")
+    draft = json.loads(json.dumps(inner))
+    chain = next((c for c in draft["chains"] if identity_of(c) == identity), None)
+    if chain is None:
+        raise Bad(f"{identity} is no chain of the manifest")
+    if int(anchor_height) < height or len(unhex(keep, 32) + unhex(anchor_hash, 32)) != 64:
+        raise Bad(f"the anchor must be at block {height} or above it")
+    chain["finality"] |= {"anchor_height": int(anchor_height), "anchor_hash": anchor_hash}
+    chain["abandoned"] = {"headers": headers, "height": height, "messages": sorted(signed), "since": inner["number"] + 1}
+    draft |= {"number": inner["number"] + 1, "previous": "0x" + manifest_hash(canonical(inner)).hex()}
+    if sum(len(c.get("abandoned", {}).get("messages", [])) for c in draft["chains"]) > ABANDONED_MAX:
+        raise Bad(f"more than {ABANDONED_MAX} messages: see docs/protocol/manifest.md")
+    return draft
+
+
 def run(args):
     if args.verb == "keygen":
         key = secrets.randbelow(ev.N - 1) + 1
@@ -121,7 +153,11 @@ def run(args):
     elif args.verb == "hash":
         print("0x" + manifest_hash(canonical(load(args.file)[0])).hex())
     elif args.verb == "identity":
-        print("0x" + ev.identity(args.caip2, unhex(args.genesis, 32), unhex(args.gateway, 20)).hex())
+        print(identity_of(vars(args)))
+    elif args.verb == "lift":
+        conflicts = [json.loads(Path(path).read_bytes()) for path in args.conflict]
+        draft = lift(load(args.newest)[0], conflicts, args.keep, args.anchor)
+        Path(args.output).write_text(json.dumps(draft, indent=1) + "\n")
     elif args.verb == "sign":
         inner, signatures, _ = load(args.file)
         for path in args.key:
@@ -143,6 +179,11 @@ def main():
     p.add_argument("-o", "--output", required=True)
     p.add_argument("--key", action="append", required=True)
     verbs.add_parser("verify").add_argument("files", nargs="+")
+    p = verbs.add_parser("lift")
+    p.add_argument("newest")
+    p.add_argument("conflict", nargs="+")
+    for name in ("-o/--output", "--keep", "--anchor"):
+        p.add_argument(*name.split("/"), required=True)
     p = verbs.add_parser("identity")
     for name in ("caip2", "genesis", "gateway"):
         p.add_argument(name)

@@ -57,6 +57,36 @@ def test_a_changed_file_is_refused(tmp_path):
         assert run("verify", path).returncode == 1
 
 
+def test_a_conflict_is_decided(tmp_path):
+    """The draft follows, names the conflict and what was signed from the branch that is not kept, and is a good manifest."""
+    key = ok("keygen", tmp_path / "k")
+    one, two = tmp_path / "1.json", tmp_path / "2.json"
+    first = ok("sign", draft(tmp_path, [key]), "-o", one, "--key", tmp_path / "k")
+    row = manifests.chain()
+    a, b, anchor = ("0x" + c * 64 for c in "ba9")
+    conflict = {"chain": row["caip2"], "identity": ok("identity", row["caip2"], row["genesis"], row["gateway"]), "height": 70,
+                "first_hash": a, "second_hash": b, "messages": ["0x" + "33" * 32], "outcomes": ["0x" + "11" * 32], "complete": True}
+    kept = conflict | {"first_hash": b, "second_hash": a, "messages": ["0x" + "44" * 32]}
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+
+    def lift(*conflicts, at=f"30000:{anchor}", keep=b, newest=one):
+        for path, told in zip(paths, conflicts):
+            path.write_text(json.dumps(told))
+        return run("lift", newest, *paths[:len(conflicts)], "-o", tmp_path / "d.json", "--keep", keep, "--anchor", at)
+
+    assert lift(conflict, kept).returncode == 0
+    inner = json.loads((tmp_path / "d.json").read_text())
+    assert inner["number"] == 2 and inner["previous"] == first
+    assert inner["chains"][0]["abandoned"] == {"headers": [b, a], "height": 70, "messages": ["0x" + "11" * 32, "0x" + "33" * 32], "since": 2}
+    assert inner["chains"][0]["finality"]["anchor_height"] == 30000 and inner["chains"][0]["finality"]["anchor_hash"] == anchor
+    second = ok("sign", tmp_path / "d.json", "-o", two, "--key", tmp_path / "k")
+    assert ok("verify", one, two) == second
+    for wrong, problem in ((lift(conflict, kept | {"height": 71}), "several conflicts"), (lift(conflict, at=f"69:{anchor}"), "block 70"),
+                           (lift(conflict | {"identity": a}), "no chain"), (lift(conflict | {"complete": False}), "did not list"),
+                           (lift(conflict | {"messages": [f"0x{i:064x}" for i in range(512)]}), "more than 512")):
+        assert wrong.returncode == 1 and problem in wrong.stderr
+
+
 def test_a_key_file_is_never_overwritten(tmp_path):
     ok("keygen", tmp_path / "k")
     assert run("keygen", tmp_path / "k").returncode == 1
