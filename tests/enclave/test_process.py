@@ -317,6 +317,22 @@ def probing(enclave) -> Client:
     return client
 
 
+def test_a_release_lacks_what_is_for_tests(enclave, tmp_path):
+    """The program that is shipped neither tries what its sandbox refuses nor takes a development chain's word for finality."""
+    client = enclave.client()
+    hello = client.hello()
+    if hello["insecure_flags"] & BITS["test_probes"]:
+        pytest.skip("this build has test probes")
+    with pytest.raises(Refused, match="UNSUPPORTED"):
+        client.call("Probe", what=PROBES["open"])
+    chain = manifests.chain(finality={"mode": "insecure_dev_head", "epoch": 0, "confirmations": 2})
+    path = tmp_path / "dev.json"
+    lineage = manifests.write(path, manifests.body(["0x" + measurement(program())], chains=[chain]))
+    with Enclave(tmp_path, [path], lineage, ROOT) as e:
+        assert ended(e) == 65
+        assert "insecure_dev_head" in e.log.read_text()
+
+
 @pytest.mark.parametrize("what", PROBES)
 def test_the_sandbox_kills_what_tries(enclave, what):
     client = probing(enclave)
