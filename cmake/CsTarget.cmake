@@ -17,6 +17,9 @@ function(cs_process name class)
 	target_link_libraries(${name} PRIVATE cs_flags ${arg_LINK})
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 	cs_class(${name} ${class})
+	if(NOT class STREQUAL "TEST")
+		install(TARGETS ${name})
+	endif()
 endfunction()
 
 # cs_test(folder/name SOURCES… LINK…): tests/unit/<folder>/test_<name>.c, run by ctest with the label `unit`.
