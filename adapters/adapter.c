@@ -43,6 +43,13 @@ enum cs_err adapter_call(struct adapter *adapter, const struct cs_address *from,
 	return adapter->ops->call(adapter, from, to, data, done, ctx);
 }
 
+enum cs_err adapter_rehearse(struct adapter *adapter, const struct cs_address *from,
+			     const struct cs_address *to, const struct cs_hash *value,
+			     struct cs_bytes data, adapter_call_fn *done, void *ctx)
+{
+	return adapter->ops->rehearse(adapter, from, to, value, data, done, ctx);
+}
+
 enum cs_err adapter_estimate(struct adapter *adapter, const struct cs_address *from,
 			     const struct cs_address *to, struct cs_bytes data,
 			     adapter_gas_fn *done, void *ctx)

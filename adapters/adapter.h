@@ -328,6 +328,9 @@ struct adapter_ops {
 	enum cs_err (*call)(struct adapter *adapter, const struct cs_address *from,
 			    const struct cs_address *to, struct cs_bytes data,
 			    adapter_call_fn *done, void *ctx);
+	enum cs_err (*rehearse)(struct adapter *adapter, const struct cs_address *from,
+				const struct cs_address *to, const struct cs_hash *value,
+				struct cs_bytes data, adapter_call_fn *done, void *ctx);
 	enum cs_err (*estimate)(struct adapter *adapter, const struct cs_address *from,
 				const struct cs_address *to, struct cs_bytes data,
 				adapter_gas_fn *done, void *ctx);
@@ -387,6 +390,11 @@ CS_NODISCARD enum cs_err adapter_account_proof(struct adapter *adapter,
 CS_NODISCARD enum cs_err adapter_call(struct adapter *adapter, const struct cs_address *from,
 				      const struct cs_address *to, struct cs_bytes data,
 				      adapter_call_fn *done, void *ctx);
+/* The same with a value (32-byte word), which `from` must have: NO_FUNDS otherwise. What a
+ * transaction would do now, without a transaction. */
+CS_NODISCARD enum cs_err adapter_rehearse(struct adapter *adapter, const struct cs_address *from,
+					  const struct cs_address *to, const struct cs_hash *value,
+					  struct cs_bytes data, adapter_call_fn *done, void *ctx);
 CS_NODISCARD enum cs_err adapter_estimate(struct adapter *adapter, const struct cs_address *from,
 					  const struct cs_address *to, struct cs_bytes data,
 					  adapter_gas_fn *done, void *ctx);

@@ -167,6 +167,7 @@ static const struct adapter_ops ops = {
 	.receipt_proof = evm_receipt_proof,
 	.account_proof = evm_account_proof,
 	.call = evm_call,
+	.rehearse = evm_rehearse,
 	.estimate = evm_estimate,
 	.fees = evm_fees,
 	.account = evm_account,

@@ -124,6 +124,9 @@ enum cs_err evm_account_proof(struct adapter *adapter, const struct adapter_bloc
 enum cs_err evm_call(struct adapter *adapter, const struct cs_address *from,
 		     const struct cs_address *to, struct cs_bytes data, adapter_call_fn *done,
 		     void *ctx);
+enum cs_err evm_rehearse(struct adapter *adapter, const struct cs_address *from,
+			 const struct cs_address *to, const struct cs_hash *value,
+			 struct cs_bytes data, adapter_call_fn *done, void *ctx);
 enum cs_err evm_estimate(struct adapter *adapter, const struct cs_address *from,
 			 const struct cs_address *to, struct cs_bytes data, adapter_gas_fn *done,
 			 void *ctx);

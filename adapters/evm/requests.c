@@ -237,6 +237,31 @@ enum cs_err evm_call(struct adapter *adapter, const struct cs_address *from,
 		    &(struct call){.call_done = done, .ctx = ctx}, call_done);
 }
 
+/* As a quantity: without leading zeros. */
+static json_t *quantity(const struct cs_hash *word)
+{
+	char hex[2 * sizeof(word->b) + 1];
+	char text[sizeof(hex) + 2];
+
+	cs_hex(hex, CS_BYTES_OF(word->b));
+	size_t zeros = strspn(hex, "0");
+	if (zeros == sizeof(hex) - 1)
+		zeros--;
+	snprintf(text, sizeof(text), "0x%s", hex + zeros);
+	return json_string(text);
+}
+
+enum cs_err evm_rehearse(struct adapter *adapter, const struct cs_address *from,
+			 const struct cs_address *to, const struct cs_hash *value,
+			 struct cs_bytes data, adapter_call_fn *done, void *ctx)
+{
+	json_t *params = call_params(from, to, data);
+
+	json_object_set_new(json_array_get(params, 0), "value", quantity(value));
+	return call(evm_of(adapter), "eth_call", params,
+		    &(struct call){.call_done = done, .ctx = ctx}, call_done);
+}
+
 enum cs_err evm_estimate(struct adapter *adapter, const struct cs_address *from,
 			 const struct cs_address *to, struct cs_bytes data, adapter_gas_fn *done,
 			 void *ctx)
