@@ -174,6 +174,27 @@ const char *host_http_request_header(const struct host_http_exchange *e, const c
 	return find(e, e->headers_at, e->text_size, name, strcasecmp);
 }
 
+static bool is_listed(const char *names, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *at = names; *at != 0; at += strcspn(at, "&"), at += *at == '&')
+		if (strcspn(at, "&") == n && memcmp(at, name, n) == 0)
+			return true;
+	return false;
+}
+
+bool host_http_query_is_known(const struct host_http_exchange *e, const char *names)
+{
+	for (size_t at = e->query_at; at < e->headers_at;) {
+		const char *name = e->text + at;
+		const char *value = name + strlen(name) + 1;
+		at = (size_t)(value - e->text) + strlen(value) + 1;
+		if (!is_listed(names, name) || find(e, at, e->headers_at, name, strcmp) != NULL)
+			return false;
+	}
+	return true;
+}
+
 struct cs_bytes host_http_body(const struct host_http_exchange *e)
 {
 	return cs_bytes(e->body != NULL ? (const void *)e->body : "", e->body_size);
@@ -349,12 +370,9 @@ void host_http_reply_json(struct host_http_exchange *e, int status, json_t *root
 	free(text);
 }
 
-void host_http_reply_problem_status(struct host_http_exchange *e, int status, enum cs_err err,
-				    const char *detail)
+char *host_http_problem_text(int status, enum cs_err err, const char *detail)
 {
 	char type[80];
-	if (status == 0)
-		status = cs_err_http_status(err);
 	(void)snprintf(type, sizeof type, "urn:caisson:error:%s", cs_err_name(err));
 	json_t *root = json_pack("{s:s,s:s,s:i,s:s,s:b}", "type", type, "title",
 				 cs_err_sentence(err), "status", status, "code", cs_err_name(err),
@@ -369,6 +387,15 @@ void host_http_reply_problem_status(struct host_http_exchange *e, int status, en
 	char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(root);
 	cs_assert(text != NULL);
+	return text;
+}
+
+void host_http_reply_problem_status(struct host_http_exchange *e, int status, enum cs_err err,
+				    const char *detail)
+{
+	if (status == 0)
+		status = cs_err_http_status(err);
+	char *text = host_http_problem_text(status, err, detail);
 	host_http_reply(e, status, "application/problem+json", cs_bytes_str(text));
 	free(text);
 }

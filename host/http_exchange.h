@@ -13,6 +13,8 @@
 struct host_http_route {
 	char method[12];
 	char pattern[HOST_HTTP_PATTERN_MAX];
+	char query[HOST_HTTP_PATTERN_MAX]; /* names, by & */
+	bool query_is_bound;
 	uint32_t scopes;
 	host_http_handler *handler;
 	void *context;
@@ -66,6 +68,8 @@ void host_http_exchange_gone(struct host_http_exchange *exchange);
 void host_http_exchange_expire(struct host_http_exchange *exchange);
 /* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it. */
 void host_http_server_wake(struct host_http_server *server);
+/* The JSON of a problem, malloc'd; detail may be NULL. */
+char *host_http_problem_text(int status, enum cs_err err, const char *detail);
 /* status 0: the error's own. */
 void host_http_reply_problem_status(struct host_http_exchange *exchange, int status,
 				    enum cs_err err, const char *detail);
@@ -74,6 +78,8 @@ void host_http_reply_problem_status(struct host_http_exchange *exchange, int sta
 enum cs_err host_http_route_find(const struct host_http_route **found, char allow[64],
 				 const struct host_http_route *routes, uint32_t count,
 				 struct host_http_exchange *exchange);
+/* False: the query has a name twice, or one that is not in the list ("a&b"; "": none may be). */
+bool host_http_query_is_known(const struct host_http_exchange *exchange, const char *names);
 /* Decodes %XX of n characters into text[size], terminated. MALFORMED: a bad escape, a zero, or no
  * room. */
 enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n, bool plus_is_space);

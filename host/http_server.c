@@ -219,6 +219,8 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 								 authorization, route->scopes);
 	if (err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
+	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))
+		err = CS_ERR_UNKNOWN_FIELD;
 	e->refused = err;
 }
 
@@ -269,6 +271,9 @@ static void refuse(struct host_http_exchange *e)
 	else if (e->refused == CS_ERR_FORBIDDEN)
 		(void)snprintf(detail, sizeof detail,
 			       "the API key has not the scope of this route");
+	else if (e->refused == CS_ERR_UNKNOWN_FIELD)
+		(void)snprintf(detail, sizeof detail,
+			       "the query has a name that the route does not take, or one twice");
 	host_http_reply_problem_status(e, e->refused_status, e->refused, detail);
 }
 
@@ -357,8 +362,13 @@ void host_http_server_route(struct host_http_server *server, const char *method,
 	cs_assert(pattern[0] == '/');
 	int n = snprintf(route->method, sizeof route->method, "%s", method);
 	cs_assert(n > 0 && (size_t)n < sizeof route->method);
-	n = snprintf(route->pattern, sizeof route->pattern, "%s", pattern);
+	size_t path_size = strcspn(pattern, "?");
+	n = snprintf(route->pattern, sizeof route->pattern, "%.*s", (int)path_size, pattern);
 	cs_assert(n > 0 && (size_t)n < sizeof route->pattern);
+	route->query_is_bound = pattern[path_size] == '?';
+	n = snprintf(route->query, sizeof route->query, "%s",
+		     route->query_is_bound ? pattern + path_size + 1 : "");
+	cs_assert(n >= 0 && (size_t)n < sizeof route->query);
 	route->scopes = scopes;
 	route->handler = handler;
 	route->context = context;

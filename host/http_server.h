@@ -45,7 +45,8 @@ uint16_t host_http_server_port(const struct host_http_server *server);
 
 /* pattern: "/v1/messages/{id}"; a parameter is a whole segment, not empty, percent-decoded. All
  * before the loop runs; FULL, MALFORMED and DUPLICATE are bugs of the caller. scopes: bits that the
- * API key needs, 0: open to everybody. HEAD is answered where GET is. An unknown path is 404, a
+ * API key needs, 0: open to everybody. HEAD is answered where GET is. "/list?limit&state" takes these
+ * names in its query, each once, and answers 400 to others; without a ? a query is the handler's. An unknown path is 404, a
  * known path with another method 405 with Allow, both as problem+json. */
 void host_http_server_route(struct host_http_server *server, const char *method,
 			    const char *pattern, uint32_t scopes, host_http_handler *handler,

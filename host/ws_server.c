@@ -1,6 +1,7 @@
 #include "host/ws_server.h"
 
 #include "host/alloc.h"
+#include "host/http_exchange.h"
 #include "host/loop_inner.h"
 #include "host/ws.h"
 
@@ -19,6 +20,8 @@
 #define QUERY_ARGS_MAX 16u
 /* RFC 6455 registry; libwebsockets has no name for it. */
 #define CLOSE_TRY_AGAIN_LATER 1013u
+/* RFC 9110. */
+#define STATUS_UPGRADE_REQUIRED 426
 
 struct host_ws_upgrade {
 	struct lws *wsi;
@@ -82,6 +85,12 @@ const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *nam
 		if (strcmp(upgrade->query[i][0], name) == 0)
 			return upgrade->query[i][1];
 	return NULL;
+}
+
+bool host_ws_query_is_known(const struct host_ws_upgrade *upgrade, const char *name)
+{
+	return upgrade->query_count == 0 ||
+	       (upgrade->query_count == 1 && strcmp(upgrade->query[0][0], name) == 0);
 }
 
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name)
@@ -284,16 +293,44 @@ static void close_peers(void *context)
 
 /* ---- libwebsockets' callbacks ---- */
 
-static int refuse(struct lws *wsi, int status)
+/* As the HTTP port does: a problem of RFC 9457. status 0: the error's. */
+static int refuse(struct lws *wsi, int status, enum cs_err err, const char *detail)
 {
-	(void)lws_return_http_status(wsi, (unsigned)status, NULL);
+	unsigned char buf[LWS_PRE + 2 * HEADER_SIZE_MAX];
+	unsigned char *start = buf + LWS_PRE;
+	unsigned char *end = buf + sizeof buf;
+	unsigned char *p = start;
+	static const unsigned char upgrade[] = "websocket";
+	if (status == 0)
+		status = cs_err_http_status(err);
+	char *text = host_http_problem_text(status, err, detail);
+	size_t n = strlen(text);
+	bool bad = lws_add_http_common_headers(wsi, (unsigned)status, "application/problem+json", n,
+					       &p, end) != 0;
+	if (!bad && status == STATUS_UPGRADE_REQUIRED)
+		bad = lws_add_http_header_by_token(wsi, WSI_TOKEN_UPGRADE, upgrade,
+						   sizeof upgrade - 1, &p, end) != 0;
+	if (!bad)
+		bad = lws_finalize_http_header(wsi, &p, end) != 0 || n > (size_t)(end - p);
+	if (!bad) {
+		memcpy(p, text, n);
+		p += n;
+		(void)lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP);
+	}
+	free(text);
 	return -1;
+}
+
+enum cs_err host_ws_refuse(struct host_ws_peer *peer, enum cs_err err, const char *why)
+{
+	return cs_fail(&peer->why, err, "%s", why);
 }
 
 static int on_upgrade(struct host_ws_server *server, struct lws *wsi)
 {
+	struct cs_why why = {{0}};
 	if (server->peer_count >= server->peers_max)
-		return refuse(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
+		return refuse(wsi, 0, CS_ERR_FULL, "too many readers are connected");
 	struct host_ws_upgrade *upgrade = host_alloc(sizeof *upgrade);
 	enum cs_err err = take_upgrade(upgrade, wsi);
 	struct host_ws_peer *peer = NULL;
@@ -303,9 +340,11 @@ static int on_upgrade(struct host_ws_server *server, struct lws *wsi)
 	}
 	free(upgrade);
 	if (err != CS_OK) {
-		if (peer != NULL)
+		if (peer != NULL) {
+			why = peer->why;
 			peer_free(peer);
-		return refuse(wsi, cs_err_http_status(err));
+		}
+		return refuse(wsi, 0, err, why.text);
 	}
 	lws_set_opaque_user_data(wsi, peer);
 	return 0;
@@ -387,8 +426,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		return server->freed ? -1 : on_upgrade(server, wsi);
 	case LWS_CALLBACK_HTTP:
-		/* 426: this port speaks WebSocket only. */
-		return refuse(wsi, 426);
+		return refuse(wsi, STATUS_UPGRADE_REQUIRED, CS_ERR_UNSUPPORTED,
+			      "this port speaks WebSocket only");
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_RECEIVE:
 		return -1;

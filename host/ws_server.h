@@ -14,12 +14,15 @@ struct host_ws_upgrade;
 const char *host_ws_path(const struct host_ws_upgrade *upgrade);
 /* Decoded; NULL when absent. */
 const char *host_ws_query(const struct host_ws_upgrade *upgrade, const char *name);
+/* False: there is another name than this one, or it is there twice. */
+bool host_ws_query_is_known(const struct host_ws_upgrade *upgrade, const char *name);
 /* "authorization", "origin" or "user-agent"; NULL when absent. */
 const char *host_ws_header(const struct host_ws_upgrade *upgrade, const char *name);
 
 struct host_ws_server_events {
-	/* OK opens the connection; else it is refused with the HTTP status of the error. The peer
-	 * may not be written to before opened. */
+	/* OK opens the connection; else it is refused with the HTTP status of the error, as
+	 * problem+json whose detail is what host_ws_refuse was given. The peer may not be written
+	 * to before opened. */
 	enum cs_err (*accept)(void *context, const struct host_ws_upgrade *upgrade,
 			      struct host_ws_peer *peer);
 	void (*opened)(void *context, struct host_ws_peer *peer);
@@ -28,6 +31,10 @@ struct host_ws_server_events {
 	 * slow. Not after host_ws_server_free. */
 	void (*closed)(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why);
 };
+
+/* Inside accept: returns err, and keeps the sentence (ASCII). */
+CS_NODISCARD enum cs_err host_ws_refuse(struct host_ws_peer *peer, enum cs_err err,
+					const char *why);
 
 /* Zeros mean the default in brackets. */
 struct host_ws_server_options {
