@@ -1,5 +1,6 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
 #include "core/abi.h"
+#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -121,6 +122,7 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 			    place_json(m->end_height, &m->end_tx, m->end_time_s));
 	json_object_set_new(json, "tries", gateway_json_u64(m->tries));
 	json_object_set_new(json, "why", m->why[0] ? json_string(m->why) : json_null());
+	json_object_set_new(json, "stopped", json_boolean(gateway_is_stopped(m)));
 	json_object_set_new(json, "created_ms", gateway_json_u64(m->created_ms));
 	json_object_set_new(json, "updated_ms", gateway_json_u64(m->updated_ms));
 	struct gateway_request request;
@@ -135,6 +137,24 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 }
 
 /* ---- finding ---- */
+
+static void set_failure(struct gateway *gateway, json_t *json,
+			const struct gateway_submission *submission)
+{
+	char why[GATEWAY_WHY_MAX + 1] = "";
+	char plain[GATEWAY_WHY_MAX + 1];
+	char text[GATEWAY_WHY_MAX + 64] = "its transaction reverted";
+	if (submission->state == GATEWAY_SUBMISSION_FAILED) {
+		if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
+			why[0] = 0;
+		gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+		snprintf(text, sizeof(text), "its transaction could not be sent%s%s",
+			 plain[0] ? ": " : "", plain);
+	}
+	json_object_set_new(json, "state", json_string("request_failed"));
+	json_object_set_new(json, "ended", json_true());
+	json_object_set_new(json, "why", json_string(text));
+}
 
 static bool reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
 			  const struct gateway_request *request)
@@ -156,15 +176,8 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 		bool failed =
 			submission.state == GATEWAY_SUBMISSION_FAILED ||
 			(submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
-		if (failed) {
-			json_object_set_new(json, "state", json_string("request_failed"));
-			json_object_set_new(json, "ended", json_true());
-			json_object_set_new(
-				json, "why",
-				json_string(submission.state == GATEWAY_SUBMISSION_FAILED
-						    ? "its transaction could not be sent"
-						    : "its transaction reverted"));
-		}
+		if (failed)
+			set_failure(gateway, json, &submission);
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
@@ -215,7 +228,7 @@ static bool read_number(const char *text, uint64_t max, uint64_t *value)
 	char *end = NULL;
 	if (!text)
 		return true;
-	if (text[0] < '0' || text[0] > '9')
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
 		return false;
 	uint64_t number = strtoull(text, &end, 10);
 	if (*end != 0 || number > max)
@@ -401,8 +414,9 @@ static enum cs_err write_retry(void *context)
 	struct verb *verb = context;
 	struct gateway *gateway = verb->gateway;
 	if (verb->message.side == RELAY_DESTINATION) {
-		verb->message.wish_retry = true;
-		verb->message.tries = 0;
+		verb->message.wish_retry = verb->message.state == RELAY_FAILED;
+		if (verb->message.wish_retry)
+			verb->message.tries = 0;
 		verb->message.next_ms = host_wall_ms();
 		return gateway_journal_save(gateway->journal, &verb->message);
 	}
@@ -424,13 +438,31 @@ static void retry_committed(void *context, enum cs_err err)
 	free(verb);
 }
 
+/* A verb takes no member: nothing, or {}. False: it is answered. */
+static bool body_is_empty(struct host_http_exchange *exchange)
+{
+	static const char *const names[] = {NULL};
+	struct cs_why why = {{0}};
+	json_t *body = NULL;
+	if (host_http_body(exchange).n == 0)
+		return true;
+	enum cs_err err = host_http_body_json(exchange, &body, &why);
+	if (err == CS_OK)
+		err = gateway_json_known(body, names, "body", &why);
+	json_decref(body);
+	if (err != CS_OK)
+		gateway_problem(exchange, err, &why);
+	return err == CS_OK;
+}
+
 static void post_retry(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!gateway_api_find(gateway, exchange, &message))
+	if (!body_is_empty(exchange) || !gateway_api_find(gateway, exchange, &message))
 		return;
-	if (message.state != RELAY_FAILED) {
+	if (message.state != RELAY_FAILED &&
+	    !(message.state == RELAY_SIGNED && gateway_is_stopped(&message))) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,
 					"only a failed message is retried");
 		return;
@@ -462,10 +494,6 @@ static json_t *transaction_json(const char *chain, const struct cs_address *to,
 static enum cs_err close_json(struct gateway *gateway, const struct gateway_message *message,
 			      json_t **out)
 {
-	struct cs_arena *arena = &gateway->scratch;
-	struct gateway_statement statement;
-	struct wire_message content;
-	struct wire_signed part;
 	struct cs_buf data;
 	const struct cs_hash *to =
 		message->side == RELAY_SOURCE ? &message->remote : &message->chain;
@@ -473,15 +501,10 @@ static enum cs_err close_json(struct gateway *gateway, const struct gateway_mess
 		gateway_manifest_chain(&gateway->config.manifest, to);
 	if (!chain)
 		return CS_ERR_NOT_IN_MANIFEST;
-	CS_TRY(gateway_journal_statement(gateway->journal, message->statement, &statement));
-	CS_TRY(gateway_journal_content(gateway->journal, message, arena, &content));
-	gateway_part_signed(&part, &statement, message->leaf, 1);
-	CS_TRY(cs_buf_init_arena(&data, arena, wire_evm_call_messages_size(&part, &content, 1)));
-	CS_TRY(wire_evm_call_messages(&data, WIRE_CALL_CLOSE, &part, &content, 1));
-	CS_TRY(cs_buf_end(&data));
+	CS_TRY(gateway_message_call(gateway, message, WIRE_CALL_CLOSE, &data));
 	json_t *json = json_object();
 	json_object_set_new(json, "id", gateway_json_hash(&message->id));
-	json_object_set_new(json, "closer", gateway_json_hex(cs_bytes(message->closer.b + 12, 20)));
+	json_object_set_new(json, "closer", word_or_null(&message->closer));
 	json_object_set_new(json, "transactions",
 			    json_pack("[o]", transaction_json(chain->caip2, &chain->gateway,
 							      cs_buf_view(&data))));
@@ -489,12 +512,53 @@ static enum cs_err close_json(struct gateway *gateway, const struct gateway_mess
 	return CS_OK;
 }
 
+static void reply_close(struct gateway *gateway, struct host_http_exchange *exchange,
+			const struct gateway_message *message)
+{
+	json_t *json = NULL;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = close_json(gateway, message, &json);
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		host_http_reply_problem(exchange, err, NULL);
+	else
+		host_http_reply_json(exchange, 200, json);
+}
+
+/* What the contract would refuse is not handed out; where it cannot be asked its answer is the
+ * closer's to see. */
+static void close_rehearsed(void *ctx, enum cs_err err, const char *why)
+{
+	struct verb *verb = ctx;
+	if (err == CS_ERR_REVERTED)
+		host_http_reply_problem(verb->exchange, err, why);
+	else
+		reply_close(verb->gateway, verb->exchange, &verb->message);
+	free(verb);
+}
+
+static enum cs_err ask_close(struct gateway *gateway, struct host_http_exchange *exchange,
+			     const struct gateway_message *message)
+{
+	struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
+	struct cs_address closer;
+	if (message->side != RELAY_DESTINATION || !chain)
+		return CS_ERR_UNSUPPORTED;
+	memcpy(closer.b, message->closer.b + 12, sizeof(closer.b));
+	struct verb *verb = host_alloc(sizeof(*verb));
+	*verb = (struct verb){gateway, exchange, *message};
+	enum cs_err err =
+		gateway_rehearse(chain, WIRE_CALL_CLOSE, &closer, message, close_rehearsed, verb);
+	if (err != CS_OK)
+		free(verb);
+	return err;
+}
+
 static void post_close(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	json_t *json = NULL;
-	if (!gateway_api_find(gateway, exchange, &message))
+	if (!body_is_empty(exchange) || !gateway_api_find(gateway, exchange, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,
@@ -505,26 +569,21 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT, "the message has no closer");
 		return;
 	}
-	size_t mark = cs_arena_mark(&gateway->scratch);
-	enum cs_err err = close_json(gateway, &message, &json);
-	cs_arena_rewind(&gateway->scratch, mark);
-	if (err != CS_OK)
-		host_http_reply_problem(exchange, err, NULL);
-	else
-		host_http_reply_json(exchange, 200, json);
+	if (ask_close(gateway, exchange, &message) != CS_OK)
+		reply_close(gateway, exchange, &message);
 }
 
 void gateway_api_message_routes(struct gateway *gateway)
 {
 	struct host_http_server *server = gateway->server;
-	host_http_server_route(server, "GET", "/v1/messages", GATEWAY_SCOPE_READ, list_messages,
-			       gateway);
-	host_http_server_route(server, "GET", "/v1/messages/{id}", GATEWAY_SCOPE_READ, get_message,
-			       gateway);
-	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope", GATEWAY_SCOPE_READ,
+	host_http_server_route(server, "GET", "/v1/messages?state&limit&before", GATEWAY_SCOPE_READ,
+			       list_messages, gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}?side", GATEWAY_SCOPE_READ,
+			       get_message, gateway);
+	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope?side", GATEWAY_SCOPE_READ,
 			       get_envelope, gateway);
-	host_http_server_route(server, "POST", "/v1/messages/{id}/retry", GATEWAY_SCOPE_OPERATE,
-			       post_retry, gateway);
-	host_http_server_route(server, "POST", "/v1/messages/{id}/close", GATEWAY_SCOPE_SEND,
+	host_http_server_route(server, "POST", "/v1/messages/{id}/retry?side",
+			       GATEWAY_SCOPE_OPERATE, post_retry, gateway);
+	host_http_server_route(server, "POST", "/v1/messages/{id}/close?side", GATEWAY_SCOPE_SEND,
 			       post_close, gateway);
 }

@@ -55,7 +55,7 @@ static enum cs_err write_ack(void *context)
 static bool read_number(const char *text, uint64_t *value)
 {
 	char *end = NULL;
-	if (!text || text[0] < '0' || text[0] > '9')
+	if (!text || text[0] < '0' || text[0] > '9' || strlen(text) > 19)
 		return false;
 	*value = strtoull(text, &end, 10);
 	return *end == 0 && *value <= INT64_MAX;
@@ -86,7 +86,9 @@ static void get_envelopes(void *context, struct host_http_exchange *exchange)
 	if (err == CS_OK)
 		err = host_store_flush(gateway_journal_store(gateway->journal));
 	if (err != CS_OK) {
-		host_http_reply_problem(exchange, err, NULL);
+		host_http_reply_problem(exchange, err,
+					err == CS_ERR_CONFLICT ? "after: nothing has that number"
+							       : NULL);
 		return;
 	}
 	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
@@ -100,8 +102,8 @@ static void get_envelopes(void *context, struct host_http_exchange *exchange)
 
 void gateway_api_peer_routes(struct gateway *gateway)
 {
-	host_http_server_route(gateway->server, "POST", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER,
+	host_http_server_route(gateway->server, "POST", "/v1/peer/envelopes?", GATEWAY_SCOPE_PEER,
 			       post_envelopes, gateway);
-	host_http_server_route(gateway->server, "GET", "/v1/peer/envelopes", GATEWAY_SCOPE_PEER,
-			       get_envelopes, gateway);
+	host_http_server_route(gateway->server, "GET", "/v1/peer/envelopes?instance&after",
+			       GATEWAY_SCOPE_PEER, get_envelopes, gateway);
 }

@@ -401,6 +401,42 @@ static void send_committed(void *context, enum cs_err err)
 	gateway_wake(gateway);
 }
 
+static void send_commit(struct send *send)
+{
+	enum cs_err err = make_answer(send);
+	if (err == CS_OK)
+		err = gateway_write_then(send->gateway, write_send, send, send_committed, send);
+	if (err == CS_ERR_DUPLICATE)
+		send_fail(send, CS_ERR_CONFLICT, "the same Idempotency-Key is being answered");
+	else if (err != CS_OK)
+		send_fail(send, err, NULL);
+}
+
+static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data);
+
+/* An approval that is still to come, or money that is, may be all that is missing; a cap, a pause
+ * or a closed route is not. */
+static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	char text[GATEWAY_CONTRACT_ERROR_MAX];
+	bool known = err == CS_ERR_REVERTED && gateway_contract_error(text, sizeof(text), data);
+	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->sponsored
+						 : !send->sponsored;
+	if (err == CS_OK || (may_change && !known))
+		send_commit(send);
+	else
+		call_failed(send, err, why, data);
+}
+
+/* The transaction that a revert would cost the gas of; before it is made. */
+static enum cs_err rehearse(struct send *send)
+{
+	const struct prepared *last = &send->calls[send->call_count - 1];
+	return adapter_rehearse(send->chain->adapter, &send->from, &last->to, &last->value,
+				last->data, rehearsed, send);
+}
+
 static void send_finish(struct send *send)
 {
 	uint8_t random[12];
@@ -415,13 +451,11 @@ static void send_finish(struct send *send)
 	if (!send->sponsored)
 		send->request.payload = send->payload_hash;
 	enum cs_err err = plan_calls(send);
-	if (err == CS_OK)
-		err = make_answer(send);
-	if (err == CS_OK)
-		err = gateway_write_then(send->gateway, write_send, send, send_committed, send);
-	if (err == CS_ERR_DUPLICATE)
-		send_fail(send, CS_ERR_CONFLICT, "the same Idempotency-Key is being answered");
-	else if (err != CS_OK)
+	if (err == CS_OK && send->has_from)
+		err = rehearse(send);
+	else if (err == CS_OK)
+		send_commit(send);
+	if (err != CS_OK)
 		send_fail(send, err, NULL);
 }
 
@@ -431,12 +465,12 @@ static void send_finish(struct send *send)
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	char text[GATEWAY_WHY_MAX];
-	char selector[9] = "";
-	if (data.n >= 4)
-		cs_hex(selector, cs_bytes(data.p, 4));
+	char refusal[GATEWAY_CONTRACT_ERROR_MAX] = "";
+	if (err == CS_ERR_REVERTED && data.n >= 4)
+		(void)gateway_contract_refusal(refusal, data);
 	if (err != CS_ERR_REVERTED || !gateway_contract_error(text, sizeof(text), data))
-		snprintf(text, sizeof(text), "%s: %.120s%s%s", send->chain->config->id,
-			 why ? why : "", selector[0] ? ", error 0x" : "", selector);
+		snprintf(text, sizeof(text), "%s: %.80s%s%.80s", send->chain->config->id,
+			 why ? why : "", refusal[0] ? ": " : "", refusal);
 	send_fail(send, err, text);
 }
 
@@ -684,8 +718,8 @@ static void post_transfer(void *context, struct host_http_exchange *exchange)
 
 void gateway_api_send_routes(struct gateway *gateway)
 {
-	host_http_server_route(gateway->server, "POST", "/v1/messages", GATEWAY_SCOPE_SEND,
+	host_http_server_route(gateway->server, "POST", "/v1/messages?", GATEWAY_SCOPE_SEND,
 			       post_message, gateway);
-	host_http_server_route(gateway->server, "POST", "/v1/transfers", GATEWAY_SCOPE_SEND,
+	host_http_server_route(gateway->server, "POST", "/v1/transfers?", GATEWAY_SCOPE_SEND,
 			       post_transfer, gateway);
 }

@@ -8,9 +8,10 @@
 
 static const struct {
 	const char *signature;
+	enum gateway_lasts lasts;
 	const char *sentence;
 } errors[] = {
-#define CONTRACT_ERROR(signature, sentence) {signature, sentence},
+#define CONTRACT_ERROR(signature, lasts, sentence) {signature, GATEWAY_LASTS_##lasts, sentence},
 #include "gateway/contract_errors.def"
 #undef CONTRACT_ERROR
 };
@@ -40,17 +41,67 @@ static const char *attribute_name(struct cs_bytes data)
 	return NULL;
 }
 
+/* CS_LEN(errors): none. */
+static size_t find_error(struct cs_bytes data)
+{
+	size_t i = 0;
+	while (i < CS_LEN(errors) && (data.n < 4 || !is_selector(errors[i].signature, data)))
+		i++;
+	return i;
+}
+
 bool gateway_contract_error(char *text, size_t size, struct cs_bytes data)
 {
-	for (size_t i = 0; data.n >= 4 && i < CS_LEN(errors); i++) {
-		if (!is_selector(errors[i].signature, data))
-			continue;
-		const char *name = NULL;
-		if (strstr(errors[i].signature, "(bytes4)") != NULL)
-			name = attribute_name(cs_bytes(data.p + 4, data.n - 4));
-		snprintf(text, size, "%s%s%s%s", name ? "attributes." : "", name ? name : "",
-			 name ? ": " : "", errors[i].sentence);
-		return true;
+	const char *name = NULL;
+	size_t i = find_error(data);
+	if (i == CS_LEN(errors))
+		return false;
+	if (strstr(errors[i].signature, "(bytes4)") != NULL)
+		name = attribute_name(cs_bytes(data.p + 4, data.n - 4));
+	snprintf(text, size, "%s%s%s%s", name ? "attributes." : "", name ? name : "",
+		 name ? ": " : "", errors[i].sentence);
+	return true;
+}
+
+void gateway_plain_text(char *text, size_t size, const char *from, size_t from_size)
+{
+	size_t n = 0;
+	while (n < from_size && n + 1 < size && from[n] != 0) {
+		text[n] = from[n] >= ' ' && from[n] <= '~' ? from[n] : '?';
+		n++;
 	}
-	return false;
+	text[n] = 0;
+}
+
+/* Error(string) of a require: one argument, whose text is bounded by what is shown. */
+static bool read_message(char *text, size_t size, struct cs_bytes data)
+{
+	struct cs_abi_reader reader;
+	struct cs_bytes message;
+	if (!is_selector("Error(string)", data) ||
+	    cs_abi_read(&reader, cs_bytes(data.p + 4, data.n - 4), 1) != CS_OK ||
+	    cs_abi_get_bytes(&reader, data.n, &message) != CS_OK)
+		return false;
+	gateway_plain_text(text, size, (const char *)message.p, message.n);
+	return true;
+}
+
+enum gateway_lasts gateway_contract_refusal(char text[GATEWAY_CONTRACT_ERROR_MAX],
+					    struct cs_bytes data)
+{
+	char selector[9];
+	size_t i = find_error(data);
+	if (i < CS_LEN(errors)) {
+		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "%.*s: %s",
+			 (int)strcspn(errors[i].signature, "("), errors[i].signature,
+			 errors[i].sentence);
+		return errors[i].lasts;
+	}
+	if (data.n < 4) {
+		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "the call gives no reason");
+	} else if (!read_message(text, GATEWAY_CONTRACT_ERROR_MAX, data)) {
+		cs_hex(selector, cs_bytes(data.p, 4));
+		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "error 0x%s", selector);
+	}
+	return GATEWAY_LASTS_PASSING;
 }

@@ -4,6 +4,7 @@
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 /* A reader that is this far behind waits for its socket before it gets more. */
 #define QUEUED_MAX (256u * 1024)
 #define PEERS_MAX 256u
+#define CURSOR_DIGITS_MAX 19u
 
 struct reader {
 	struct gateway *gateway;
@@ -22,6 +24,28 @@ struct reader {
 
 static struct reader *readers; /* of this process's one stream */
 
+/* What was pruned cannot be resumed, and what never was is of another journal: the caller must
+ * know. */
+static enum cs_err read_cursor(struct host_ws_peer *peer, const char *text, uint64_t first,
+			       uint64_t *cursor)
+{
+	char why[160];
+	char *end = NULL;
+	uint64_t last = *cursor;
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > CURSOR_DIGITS_MAX)
+		return host_ws_refuse(peer, CS_ERR_MALFORMED, "cursor: not a number");
+	uint64_t number = strtoull(text, &end, 10);
+	if (*end != 0 || number > INT64_MAX)
+		return host_ws_refuse(peer, CS_ERR_MALFORMED, "cursor: not a number");
+	if (number + 1 < first || number > last) {
+		snprintf(why, sizeof(why), "cursor: the journal keeps the events %llu to %llu",
+			 (unsigned long long)first, (unsigned long long)last);
+		return host_ws_refuse(peer, CS_ERR_CONFLICT, why);
+	}
+	*cursor = number;
+	return CS_OK;
+}
+
 static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade,
 			     struct host_ws_peer *peer)
 {
@@ -30,24 +54,23 @@ static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrad
 	const char *text = host_ws_query(upgrade, "cursor");
 	const char *path = host_ws_path(upgrade);
 	uint64_t first = 0;
-	uint64_t last = 0;
+	uint64_t cursor = 0;
 	if (!path || strcmp(path, "/v1/events") != 0)
-		return CS_ERR_NOT_FOUND;
-	CS_TRY(host_api_keys_check(&key, &gateway->keys, host_ws_header(upgrade, "authorization"),
-				   GATEWAY_SCOPE_READ));
-	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &last));
-	uint64_t cursor = last;
-	if (text) {
-		char *end = NULL;
-		if (text[0] < '0' || text[0] > '9')
-			return CS_ERR_MALFORMED;
-		cursor = strtoull(text, &end, 10);
-		if (*end != 0 || cursor > INT64_MAX)
-			return CS_ERR_MALFORMED;
-		/* What was pruned cannot be resumed: the caller must know. */
-		if (cursor + 1 < first || cursor > last)
-			return CS_ERR_CONFLICT;
-	}
+		return host_ws_refuse(peer, CS_ERR_NOT_FOUND, "no such route");
+	enum cs_err err = host_api_keys_check(
+		&key, &gateway->keys, host_ws_header(upgrade, "authorization"), GATEWAY_SCOPE_READ);
+	if (err != CS_OK)
+		return host_ws_refuse(peer, err,
+				      err == CS_ERR_FORBIDDEN
+					      ? "the API key has not the scope of this route"
+					      : "no API key that is known here");
+	if (!host_ws_query_is_known(upgrade, "cursor"))
+		return host_ws_refuse(
+			peer, CS_ERR_UNKNOWN_FIELD,
+			"the query has a name that the route does not take, or one twice");
+	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &cursor));
+	if (text)
+		CS_TRY(read_cursor(peer, text, first, &cursor));
 	struct reader *reader = host_alloc(sizeof(*reader));
 	*reader = (struct reader){.gateway = gateway, .peer = peer, .cursor = cursor};
 	host_ws_peer_set(peer, reader);
@@ -97,8 +120,15 @@ static void send_event(void *ctx, const struct gateway_event *event)
 			json_string(event->side == RELAY_SOURCE ? "source" : "destination"));
 		json_object_set_new(json, "state", json_string(relay_state_name(event->state)));
 	}
-	if (event->detail)
-		json_object_set_new(json, "detail", json_string(event->detail));
+	const char *detail = event->detail;
+	const char *space = detail ? strchr(detail, ' ') : NULL;
+	if (space && strcmp(event->kind, GATEWAY_EVENT_REQUEST_FAILED) == 0) {
+		json_object_set_new(json, "request_id",
+				    json_stringn(detail, (size_t)(space - detail)));
+		detail = space + 1;
+	}
+	if (detail)
+		json_object_set_new(json, "detail", json_string(detail));
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (text && !reader->closing &&

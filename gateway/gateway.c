@@ -1,3 +1,4 @@
+#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
 #include "host/alloc.h"
@@ -105,8 +106,10 @@ enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_sta
 	if (!cs_err_may_retry(err) && message.tries < UINT32_MAX)
 		message.tries++;
 	message.next_ms = gateway_backoff(gateway, message.tries);
-	snprintf(message.why, sizeof(message.why), "%s: %s", cs_err_name(err),
+	char text[GATEWAY_WHY_MAX + 1];
+	snprintf(text, sizeof(text), "%s: %s", cs_err_name(err),
 		 why && why[0] ? why : cs_err_sentence(err));
+	gateway_plain_text(message.why, sizeof(message.why), text, sizeof(text));
 	return gateway_journal_save(gateway->journal, &message);
 }
 

@@ -72,6 +72,7 @@ struct gateway_route {
 	bool signing;
 	bool delivering;
 	bool expiring;
+	bool retrying;
 	bool proving;
 	bool finalizing;
 	bool learning;
@@ -225,6 +226,8 @@ void gateway_client_take_status(struct gateway_chain *chain,
  * lifts it. */
 #define GATEWAY_FROZEN_NAME_SIZE 144u
 void gateway_frozen_name(char name[GATEWAY_FROZEN_NAME_SIZE], const struct gateway_chain *chain);
+#define GATEWAY_WHY_CLIENT_FROZEN \
+	"the enclave's light client is frozen: two final blocks of one height"
 /* What was final is gone: nothing is signed for this chain any more. */
 void gateway_chain_freeze(struct gateway_chain *chain, const char *why);
 
@@ -244,6 +247,25 @@ void gateway_outcome_prove(struct gateway_route *route);
 /* ---- relay_finalize.c ---- */
 void gateway_finalize(struct gateway_route *route);
 void gateway_finalize_end(struct gateway_chain *chain);
+
+/* ---- rehearse.c ---- */
+/* Calldata for one message, in the scratch arena; finalize: of its outcome. */
+enum cs_err gateway_message_call(struct gateway *gateway, const struct gateway_message *row,
+				 enum wire_call call, struct cs_buf *data);
+/* REVERTED: why says it, and it is written: the row keeps the reason and waits for another try, or
+ * for its deadline where the contract will never take it; people and the other gateway are told.
+ * Any other error is the caller's. */
+typedef void gateway_rehearsed(void *ctx, enum cs_err err, const char *why);
+enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire_call call,
+			     const struct cs_address *from, const struct gateway_message *row,
+			     gateway_rehearsed *done, void *ctx);
+/* The contract will never take it as it is: no transaction is made for it. At the source, as the
+ * destination told it. */
+bool gateway_is_stopped(const struct gateway_message *message);
+/* Its detail begins with the request's id and a space. */
+#define GATEWAY_EVENT_REQUEST_FAILED "request.failed"
+/* An event with the row's reason, and a note to the other side. Inside a writer. */
+enum cs_err gateway_tell_refused(struct gateway_chain *chain, struct gateway_message *row);
 
 /* ---- parts.c: aligned parts of a batch ---- */
 struct gateway_part {

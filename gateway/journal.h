@@ -241,6 +241,13 @@ CS_NODISCARD enum cs_err gateway_journal_above(struct gateway_journal *journal,
 					       enum gateway_place place, uint64_t height,
 					       struct gateway_message *messages, size_t count_max,
 					       size_t *count);
+/* Ids of what our enclave signed from blocks of our chain at or above a height, ascending: messages
+ * by their source block, outcomes by the block of the status, or by the final block that showed
+ * that there was none. */
+CS_NODISCARD enum cs_err gateway_journal_signed(struct gateway_journal *journal,
+						const struct cs_hash *chain, bool outcomes,
+						uint64_t height, struct cs_hash *ids,
+						size_t count_max, size_t *count);
 /* Rows with an end position up to a final height that are not at their end. */
 CS_NODISCARD enum cs_err gateway_journal_ending(struct gateway_journal *journal,
 						const struct cs_hash *chain, uint64_t final_height,
@@ -274,6 +281,9 @@ CS_NODISCARD enum cs_err gateway_journal_submission(struct gateway_journal *jour
 CS_NODISCARD enum cs_err
 gateway_journal_save_submission(struct gateway_journal *journal,
 				const struct gateway_submission *submission, const char *why);
+/* What was saved with it last; "" for nothing. */
+CS_NODISCARD enum cs_err gateway_journal_submission_why(struct gateway_journal *journal, uint64_t n,
+							char why[GATEWAY_WHY_MAX + 1]);
 CS_NODISCARD enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
 						     const struct gateway_attempt *attempt);
 /* Oldest first; raw bytes in the arena. */

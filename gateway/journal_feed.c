@@ -41,6 +41,8 @@ enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *
 
 enum cs_err gateway_journal_acked(struct gateway_journal *journal, const char *peer, uint64_t n)
 {
+	if (n > journal->outbox_last)
+		return CS_ERR_CONFLICT;
 	struct host_stmt *s = sql(journal, SQL_ACK_SET);
 	host_bind_text(s, 0, peer);
 	host_bind_u64(s, 1, n);
@@ -219,6 +221,14 @@ enum cs_err gateway_journal_request_row(struct gateway_journal *journal, uint64_
 {
 	struct host_stmt *s = sql(journal, SQL_REQUEST_ROW);
 	host_bind_u64(s, 0, n);
+	return read_request(s, request);
+}
+
+enum cs_err gateway_journal_request_of(struct gateway_journal *journal, uint64_t submission,
+				       struct gateway_request *request)
+{
+	struct host_stmt *s = sql(journal, SQL_REQUEST_OF_SUBMISSION);
+	host_bind_u64(s, 0, submission);
 	return read_request(s, request);
 }
 

@@ -28,7 +28,7 @@ CS_NODISCARD enum cs_err gateway_journal_post(struct gateway_journal *journal, c
 CS_NODISCARD enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *peer,
 						uint64_t after, struct gateway_outbox_item *items,
 						size_t count_max, size_t *count);
-/* Everything up to n has arrived; rows below are removed. */
+/* Everything up to n has arrived; rows below are removed. CONFLICT: there never was such an item. */
 CS_NODISCARD enum cs_err gateway_journal_acked(struct gateway_journal *journal, const char *peer,
 					       uint64_t n);
 CS_NODISCARD enum cs_err gateway_journal_ack(struct gateway_journal *journal, const char *peer,
@@ -88,6 +88,10 @@ CS_NODISCARD enum cs_err gateway_journal_request(struct gateway_journal *journal
 						 struct gateway_request *request);
 CS_NODISCARD enum cs_err gateway_journal_request_row(struct gateway_journal *journal, uint64_t n,
 						     struct gateway_request *request);
+/* The request that waits for what this submission sends. NOT_FOUND. */
+CS_NODISCARD enum cs_err gateway_journal_request_of(struct gateway_journal *journal,
+						    uint64_t submission,
+						    struct gateway_request *request);
 /* The request whose transaction or payload made this message and that has none yet. NOT_FOUND. */
 CS_NODISCARD enum cs_err gateway_journal_match_request(struct gateway_journal *journal,
 						       const struct cs_hash *chain,

@@ -1,5 +1,6 @@
 #include "gateway/journal_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- work ---- */
@@ -69,6 +70,32 @@ enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct 
 	host_bind_u64(s, 1, height);
 	host_bind_u64(s, 2, count_max);
 	return gateway_journal_read_messages(s, messages, count_max, count);
+}
+
+enum cs_err gateway_journal_signed(struct gateway_journal *journal, const struct cs_hash *chain,
+				   bool outcomes, uint64_t height, struct cs_hash *ids,
+				   size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, outcomes ? SQL_SIGNED_OUTCOMES : SQL_SIGNED_MESSAGES);
+	size_t n = 0;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, height);
+	host_bind_u64(s, 2, count_max);
+	if (outcomes)
+		host_bind_u64(s, 3, RELAY_STEP_OUTCOME_FINAL);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		if (host_column_copy(s, 0, ids[n].b, sizeof(ids[n].b)) != CS_OK) {
+			host_stmt_reset(s);
+			return CS_ERR_INVALID;
+		}
+		n++;
+	}
+	*count = n;
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct cs_hash *chain,
@@ -276,6 +303,21 @@ enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
 	host_bind_text(s, 8, why);
 	host_bind_u64(s, 9, host_wall_ms());
 	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_submission_why(struct gateway_journal *journal, uint64_t n,
+					   char why[GATEWAY_WHY_MAX + 1])
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION_WHY);
+	bool row = false;
+	host_bind_u64(s, 0, n);
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	const char *text = host_column_is_null(s, 0) ? "" : host_column_text(s, 0);
+	snprintf(why, GATEWAY_WHY_MAX + 1, "%s", text);
+	host_stmt_reset(s);
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,

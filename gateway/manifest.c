@@ -5,6 +5,7 @@
 #include "host/keyfile.h"
 #include "wire/envelope.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,11 +38,34 @@ static enum cs_err read_remotes(struct gateway_manifest_chain *chain, const stru
 	return CS_OK;
 }
 
+/* "policy.total_cap_wei: …" of what says "total_cap_wei: …". */
+static enum cs_err within(enum cs_err err, const char *where, struct cs_why *why)
+{
+	struct cs_why inner = *why;
+	return err == CS_OK ? CS_OK : cs_fail(why, err, "%s.%.150s", where, inner.text);
+}
+
+/* The amounts are the enclave's to keep to; here they are read so that one that it would refuse is
+ * named before it starts. */
+static enum cs_err read_policy(struct gateway_manifest_chain *chain, const struct cs_json *object,
+			       struct cs_why *why)
+{
+	const struct cs_json *policy = NULL;
+	uint64_t wei = 0;
+	CS_TRY(cs_json_member(&policy, object, "policy", CS_JSON_OBJECT, why));
+	CS_TRY(within(
+		cs_json_member_u64(&chain->gas_limit_max, policy, "gas_limit_max", UINT64_MAX, why),
+		"policy", why));
+	CS_TRY(within(cs_json_member_u64(&wei, policy, "fee_cap_wei", UINT64_MAX, why), "policy",
+		      why));
+	return within(cs_json_member_u64(&wei, policy, "total_cap_wei", UINT64_MAX, why), "policy",
+		      why);
+}
+
 static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct cs_json *object,
 			      struct cs_why *why)
 {
 	const struct cs_json *finality = NULL;
-	const struct cs_json *policy = NULL;
 	CS_TRY(get_text(chain->caip2, sizeof(chain->caip2), object, "caip2", why));
 	if (cs_caip2_eip155(&chain->chain_id, cs_bytes_str(chain->caip2)) != CS_OK)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2: %s is no EVM chain", chain->caip2);
@@ -56,8 +80,7 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 				  why));
 	CS_TRY(cs_json_member_u64(&chain->reorg_margin_s, finality, "reorg_margin_s", INT64_MAX,
 				  why));
-	CS_TRY(cs_json_member(&policy, object, "policy", CS_JSON_OBJECT, why));
-	CS_TRY(cs_json_member_u64(&chain->gas_limit_max, policy, "gas_limit_max", UINT64_MAX, why));
+	CS_TRY(read_policy(chain, object, why));
 	CS_TRY(read_remotes(chain, object, why));
 	chain->identity = wire_identity(cs_bytes_str(chain->caip2), &chain->genesis,
 					CS_BYTES_OF(chain->gateway.b));
@@ -105,8 +128,12 @@ static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_
 	if (chains->count == 0 || chains->count > CS_LEN(manifest->chains))
 		return cs_fail(why, CS_ERR_TOO_LARGE, "chains: not 1 to %zu",
 			       CS_LEN(manifest->chains));
-	for (const struct cs_json *at = chains->child; at; at = at->next)
-		CS_TRY(read_chain(&manifest->chains[manifest->chain_count++], at, why));
+	for (const struct cs_json *at = chains->child; at; at = at->next) {
+		char where[32];
+		snprintf(where, sizeof(where), "chains[%zu]", manifest->chain_count);
+		CS_TRY(within(read_chain(&manifest->chains[manifest->chain_count++], at, why),
+			      where, why));
+	}
 	read_time(manifest, inner);
 	return hash_inner(&manifest->hash, inner, arena);
 }

@@ -2,6 +2,7 @@
  * before anything is signed and by the contract before anything happens; notes only say what people
  * see. An item that is wrong is passed over with a line in the log, so that it holds up nothing
  * behind it. */
+#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -15,6 +16,25 @@ struct take {
 	uint64_t consumed;
 	struct cs_arena *arena;
 };
+
+/* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
+static struct gateway_route *route_of(const struct take *take, const struct cs_hash *ours,
+				      const struct cs_hash *remote)
+{
+	struct gateway_chain *chain = gateway_chain_of(take->gateway, ours);
+	struct gateway_route *route = chain ? gateway_route_of(chain, remote) : NULL;
+	const struct gateway_peer *peer = gateway_peer_named(take->gateway, take->peer);
+	if (!route || !peer)
+		return NULL;
+	const char *caip2 = route->remote_manifest->caip2;
+	if (!peer->config)
+		return gateway_chain_named(take->gateway, caip2) ? route : NULL;
+	for (size_t i = 0; i < peer->config->chain_count; i++) {
+		if (strcmp(peer->config->chains[i], caip2) == 0)
+			return route;
+	}
+	return NULL;
+}
 
 /* ---- messages: we are the destination ---- */
 
@@ -88,6 +108,7 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 		message.statement = in->statement.n;
 		message.leaf = leaf;
 		message.tries = 0;
+		message.why[0] = 0;
 		message.next_ms = host_wall_ms();
 		return gateway_journal_save(journal, &message);
 	}
@@ -118,11 +139,11 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	static struct incoming in; /* 64 messages by views: too large for the stack of a callback */
 	memset(&in, 0, sizeof(in));
 	CS_TRY(read_messages(take, item, &in, why));
-	struct gateway_chain *chain =
-		gateway_chain_of(take->gateway, &in.statement.statement.receiver);
-	if (!chain || !gateway_route_of(chain, &in.statement.statement.signer))
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
-			       "statement: no route of this gateway");
+	struct gateway_route *route =
+		route_of(take, &in.statement.statement.receiver, &in.statement.statement.signer);
+	if (!route)
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
+	struct gateway_chain *chain = route->chain;
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
 		CS_TRY(add_message(take, chain, &in, i,
@@ -195,10 +216,10 @@ static enum cs_err take_outcomes(struct take *take, const json_t *item, struct c
 {
 	struct gateway_statement st = {0};
 	CS_TRY(read_outcomes(item, &st, why));
-	struct gateway_chain *chain = gateway_chain_of(take->gateway, &st.statement.receiver);
-	if (!chain || !gateway_route_of(chain, &st.statement.signer))
-		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
-			       "statement: no route of this gateway");
+	struct gateway_route *route = route_of(take, &st.statement.receiver, &st.statement.signer);
+	if (!route)
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
+	struct gateway_chain *chain = route->chain;
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &st));
 	for (uint32_t i = 0; i < st.count; i++)
 		CS_TRY(take_outcome(take, &st, i,
@@ -238,22 +259,54 @@ static enum relay_event event_of(enum relay_state state)
 	return RELAY_EVENT_END;
 }
 
+/* True: the destination gives a reason that we had not. */
+static bool take_why(struct gateway_message *message, const json_t *item)
+{
+	const json_t *why = json_object_get(item, "why");
+	char text[GATEWAY_WHY_MAX + 1];
+	gateway_plain_text(text, sizeof(text), json_is_string(why) ? json_string_value(why) : "",
+			   json_string_length(why));
+	bool news = text[0] && strcmp(message->why, text) != 0;
+	memcpy(message->why, text, sizeof(text));
+	return news;
+}
+
+/* Between the same two states only the reason may be new. */
+static enum cs_err note_reason(struct take *take, struct gateway_message *message,
+			       const json_t *item)
+{
+	char before[GATEWAY_WHY_MAX + 1];
+	memcpy(before, message->why, sizeof(before));
+	bool news = take_why(message, item);
+	if (strcmp(before, message->why) == 0)
+		return CS_OK;
+	CS_TRY(gateway_journal_save(take->gateway->journal, message));
+	return news ? gateway_journal_event(take->gateway->journal, "message.refused", message,
+					    message->why)
+		    : CS_OK;
+}
+
 /* The destination says how far it is. */
 static enum cs_err note_at_source(struct take *take, struct gateway_message *message,
 				  enum relay_state state, const json_t *item)
 {
-	const char *why = json_string_value(json_object_get(item, "why"));
+	struct gateway_journal *journal = take->gateway->journal;
 	json_int_t status = json_integer_value(json_object_get(item, "status"));
 	enum relay_event event = event_of(state);
 	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_DESTINATION,
 				  json_object_get(item, "steps")));
-	if (event == RELAY_EVENT_END || message->state == state ||
-	    !relay_may_move(message->state, event) || message->outcome != RELAY_STATUS_NONE)
+	if (event == RELAY_EVENT_END || message->outcome != RELAY_STATUS_NONE)
+		return CS_OK;
+	if (message->state == state)
+		return note_reason(take, message, item);
+	if (!relay_may_move(message->state, event))
 		return CS_OK;
 	message->status = status >= 0 && status <= RELAY_STATUS_DEAD ? (enum relay_status)status
 								     : RELAY_STATUS_NONE;
-	snprintf(message->why, sizeof(message->why), "%s", why ? why : "");
-	return gateway_journal_move(take->gateway->journal, message, event);
+	bool news = take_why(message, item);
+	CS_TRY(gateway_journal_move(journal, message, event));
+	return news ? gateway_journal_event(journal, "message.refused", message, message->why)
+		    : CS_OK;
 }
 
 /* The source says how it ended. */
@@ -291,12 +344,15 @@ static enum cs_err take_note(struct take *take, const json_t *item, bool retry, 
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK;
 	CS_TRY(err);
+	if (!route_of(take, &message.chain, &message.remote))
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "id: of no route with this peer");
 	if (!retry)
 		return ours == RELAY_SOURCE ? note_at_source(take, &message, state, item)
 					    : note_at_destination(take, &message, state, item);
-	if (ours != RELAY_DESTINATION || message.state != RELAY_FAILED)
+	bool stopped = message.state == RELAY_SIGNED && gateway_is_stopped(&message);
+	if (ours != RELAY_DESTINATION || (message.state != RELAY_FAILED && !stopped))
 		return CS_OK;
-	message.wish_retry = true;
+	message.wish_retry = message.state == RELAY_FAILED;
 	message.next_ms = host_wall_ms();
 	return gateway_journal_save(journal, &message);
 }

@@ -9,6 +9,7 @@ struct flight {
 	struct gateway_route *route;
 	enum gateway_kind kind; /* deliver or expire */
 	uint64_t statement;
+	uint64_t due_ms;
 	struct gateway_message rows[CS_BATCH_MAX];
 	size_t count;
 	uint8_t statuses[CS_BATCH_MAX];
@@ -16,18 +17,20 @@ struct flight {
 	const char *why;
 };
 
-/* The statement's rows that are still in this state, due, and nobody's. */
-static enum cs_err load_rows(struct flight *flight, enum relay_state state)
+/* The statement's rows that are still in this state, due, and nobody's: all that were never tried,
+ * or one that was. */
+static enum cs_err load_rows(struct flight *flight, const struct gateway_message *first)
 {
 	struct gateway *gateway = flight->route->chain->gateway;
-	uint64_t now = host_wall_ms();
 	size_t found = 0;
 	CS_TRY(gateway_journal_of_statement(gateway->journal, flight->statement, false,
 					    RELAY_DESTINATION, flight->rows, CS_BATCH_MAX, &found));
 	flight->count = 0;
 	for (size_t i = 0; i < found; i++) {
 		const struct gateway_message *row = &flight->rows[i];
-		if (row->state == state && row->submission == 0 && row->next_ms <= now)
+		bool fits = first->tries > 0 ? row->n == first->n : row->tries == 0;
+		if (fits && row->state == first->state && row->submission == 0 &&
+		    row->next_ms <= flight->due_ms)
 			flight->rows[flight->count++] = *row;
 	}
 	return CS_OK;
@@ -49,6 +52,13 @@ static bool is_wanted(const struct flight *flight, const struct gateway_message 
 	return status <= RELAY_STATUS_FAILED && row->deadline <= flight->route->chain->final_time_s;
 }
 
+/* What a status changes is the source's to know. */
+static enum cs_err move(struct flight *flight, struct gateway_message *row, enum relay_event event)
+{
+	CS_TRY(gateway_journal_move(flight->route->chain->gateway->journal, row, event));
+	return gateway_post_item(flight->route, GATEWAY_ITEM_NOTE, row->n);
+}
+
 /* ---- deliver ---- */
 
 static enum cs_err note_status(struct flight *flight, struct gateway_message *row,
@@ -66,9 +76,7 @@ static enum cs_err note_status(struct flight *flight, struct gateway_message *ro
 	if (row->status_height == 0)
 		row->status_height = chain->head_height;
 	row->tries = 0;
-	return gateway_journal_move(chain->gateway->journal, row,
-				    status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL
-								  : RELAY_ON_INCLUDE);
+	return move(flight, row, status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
 }
 
 static enum cs_err write_wanted(void *context)
@@ -88,8 +96,7 @@ static enum cs_err write_wanted(void *context)
 			 flight->statuses[i] != row.status)
 			CS_TRY(note_status(flight, &row, (enum relay_status)flight->statuses[i]));
 		else if (flight->statuses[i] == RELAY_STATUS_FAILED && row.state == RELAY_SIGNED)
-			CS_TRY(gateway_journal_move(flight->route->chain->gateway->journal, &row,
-						    RELAY_ON_FAIL));
+			CS_TRY(move(flight, &row, RELAY_ON_FAIL));
 	}
 	if (count == 0)
 		return CS_OK;
@@ -106,22 +113,13 @@ static enum cs_err write_postponed(void *context)
 	return CS_OK;
 }
 
-static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses,
-			  size_t count)
+static void flight_end(struct flight *flight, enum cs_err err, const char *why)
 {
-	struct flight *flight = ctx;
 	struct gateway *gateway = flight->route->chain->gateway;
 	if (flight->kind == GATEWAY_DELIVER)
 		flight->route->delivering = false;
 	else
 		flight->route->expiring = false;
-	if (err == CS_OK && count != flight->count)
-		err = CS_ERR_RPC_LIE;
-	if (err == CS_OK && !gateway->stopping) {
-		memcpy(flight->statuses, statuses, count);
-		err = gateway_write(gateway, write_wanted, flight);
-		why = "";
-	}
 	if (err != CS_OK && !gateway->stopping) {
 		flight->err = err;
 		flight->why = why;
@@ -132,6 +130,48 @@ static void statuses_done(void *ctx, enum cs_err err, const char *why, const uin
 			log_error("message.not_postponed");
 	}
 	free(flight);
+}
+
+static void send_flight(struct flight *flight)
+{
+	struct gateway *gateway = flight->route->chain->gateway;
+	enum cs_err err = gateway->stopping ? CS_OK : gateway_write(gateway, write_wanted, flight);
+	flight_end(flight, err, "");
+}
+
+/* What reverts is written down already. */
+static void flight_rehearsed(void *ctx, enum cs_err err, const char *why)
+{
+	struct flight *flight = ctx;
+	if (err == CS_OK)
+		send_flight(flight);
+	else
+		flight_end(flight, err == CS_ERR_REVERTED ? CS_OK : err, why);
+}
+
+static void statuses_done(void *ctx, enum cs_err err, const char *why, const uint8_t *statuses,
+			  size_t count)
+{
+	struct flight *flight = ctx;
+	struct gateway_chain *chain = flight->route->chain;
+	if (err == CS_OK && count != flight->count)
+		err = CS_ERR_RPC_LIE;
+	if (err != CS_OK || chain->gateway->stopping) {
+		flight_end(flight, err, why);
+		return;
+	}
+	memcpy(flight->statuses, statuses, count);
+	/* What failed before would cost gas again for the same. */
+	if (flight->rows[0].tries == 0 ||
+	    !is_wanted(flight, &flight->rows[0], flight->statuses[0])) {
+		send_flight(flight);
+		return;
+	}
+	err = gateway_rehearse(
+		chain, flight->kind == GATEWAY_DELIVER ? WIRE_CALL_DELIVER : WIRE_CALL_EXPIRE,
+		&chain->gas_account, &flight->rows[0], flight_rehearsed, flight);
+	if (err != CS_OK)
+		flight_end(flight, err, "the chain could not be asked");
 }
 
 /* False: the enclave does not know the key yet; learning has begun. */
@@ -146,16 +186,17 @@ static bool key_is_there(struct gateway_route *route, uint64_t statement)
 	return false;
 }
 
-/* Looks at the chain first: the flight ends in statuses_done. */
+/* Looks at the chain first: the flight goes on in statuses_done. */
 static bool begin_flight(struct gateway_route *route, enum gateway_kind kind,
-			 const struct gateway_message *first)
+			 const struct gateway_message *first, uint64_t due_ms)
 {
 	uint64_t sequences[CS_BATCH_MAX];
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
 	flight->kind = kind;
 	flight->statement = first->statement;
-	enum cs_err err = load_rows(flight, first->state);
+	flight->due_ms = due_ms;
+	enum cs_err err = load_rows(flight, first);
 	for (size_t i = 0; i < flight->count; i++)
 		sequences[i] = flight->rows[i].sequence;
 	if (err == CS_OK && flight->count > 0)
@@ -186,7 +227,7 @@ void gateway_destination_deliver(struct gateway_route *route)
 		return;
 	route->newest_first = !route->newest_first;
 	if (key_is_there(route, first.statement))
-		route->delivering = begin_flight(route, GATEWAY_DELIVER, &first);
+		route->delivering = begin_flight(route, GATEWAY_DELIVER, &first, pick.due_ms);
 }
 
 /* ---- expire: a tombstone for what was not delivered in time ---- */
@@ -195,6 +236,9 @@ void gateway_destination_expire(struct gateway_route *route)
 {
 	static const enum relay_state open[] = {RELAY_SIGNED, RELAY_FAILED};
 	struct gateway_chain *chain = route->chain;
+	/* A refused one waits for its deadline, which the chain's clock shows. */
+	uint64_t chain_ms = chain->final_time_s * 1000;
+	uint64_t due_ms = host_wall_ms() > chain_ms ? host_wall_ms() : chain_ms;
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 	    GATEWAY_EXPIRE_TOMBSTONE)
 		return;
@@ -207,50 +251,75 @@ void gateway_destination_expire(struct gateway_route *route)
 					    .side = RELAY_DESTINATION,
 					    .state = open[i],
 					    .remote = &route->remote,
-					    .due_ms = host_wall_ms(),
+					    .due_ms = due_ms,
 					    .deadline_max = chain->final_time_s};
 		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) !=
 			    CS_OK ||
 		    count == 0)
 			continue;
 		if (key_is_there(route, first.statement))
-			route->expiring = begin_flight(route, GATEWAY_EXPIRE, &first);
+			route->expiring = begin_flight(route, GATEWAY_EXPIRE, &first, due_ms);
 	}
 }
 
 /* ---- retry: because somebody asked for it ---- */
 
 struct retry {
-	struct gateway_chain *chain;
+	struct gateway_route *route;
 	struct gateway_message row;
+	enum cs_err err;
+	const char *why;
 };
 
 static enum cs_err write_retry(void *context)
 {
 	struct retry *retry = context;
-	return gateway_batch_write(retry->chain, GATEWAY_RETRY, retry->row.statement, &retry->row,
-				   1);
+	struct gateway_chain *chain = retry->route->chain;
+	struct gateway_message row;
+	CS_TRY(gateway_journal_row(chain->gateway->journal, retry->row.n, &row));
+	if (row.state != RELAY_FAILED || row.submission != 0)
+		return CS_OK; /* somebody else was faster */
+	if (retry->err != CS_OK)
+		return gateway_postpone(chain->gateway, row.n, row.state, retry->err, retry->why);
+	return gateway_batch_write(chain, GATEWAY_RETRY, row.statement, &row, 1);
+}
+
+/* What reverts is written down already, and the wish with it. */
+static void retry_rehearsed(void *ctx, enum cs_err err, const char *why)
+{
+	struct retry *retry = ctx;
+	struct gateway *gateway = retry->route->chain->gateway;
+	retry->route->retrying = false;
+	retry->err = err;
+	retry->why = why;
+	if (err != CS_ERR_REVERTED && !gateway->stopping &&
+	    gateway_write(gateway, write_retry, retry) != CS_OK)
+		log_error("message.not_retried", LOG_HASH("id", &retry->row.id));
+	free(retry);
 }
 
 void gateway_destination_retry(struct gateway_route *route)
 {
 	struct gateway_chain *chain = route->chain;
-	struct retry retry = {.chain = chain};
+	struct gateway_message row;
 	size_t count = 0;
-	if (!gateway_may_submit(chain, GATEWAY_RETRY))
+	if (route->retrying || !gateway_may_submit(chain, GATEWAY_RETRY))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,
 				    .state = RELAY_FAILED,
 				    .remote = &route->remote,
-				    .due_ms = INT64_MAX,
+				    .due_ms = host_wall_ms(),
 				    .deadline_min = late_s(chain),
 				    .wish_retry = true};
-	if (gateway_journal_pick(chain->gateway->journal, &pick, &retry.row, 1, &count) != CS_OK ||
-	    count == 0)
+	if (gateway_journal_pick(chain->gateway->journal, &pick, &row, 1, &count) != CS_OK ||
+	    count == 0 || !key_is_there(route, row.statement))
 		return;
-	if (!key_is_there(route, retry.row.statement))
-		return;
-	if (gateway_write(chain->gateway, write_retry, &retry) != CS_OK)
-		log_error("message.not_retried", LOG_HASH("id", &retry.row.id));
+	struct retry *retry = host_alloc(sizeof(*retry));
+	*retry = (struct retry){.route = route, .row = row};
+	enum cs_err err = gateway_rehearse(chain, WIRE_CALL_RETRY, &chain->gas_account, &row,
+					   retry_rehearsed, retry);
+	route->retrying = err == CS_OK;
+	if (err != CS_OK)
+		free(retry);
 }

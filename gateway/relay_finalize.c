@@ -1,12 +1,17 @@
 /* The source's half after the outcome came back: finalize or refund, and the end. */
 
 #include "gateway/gateway.h"
+#include "host/alloc.h"
+
+#include <stdlib.h>
 
 struct finalize_write {
 	struct gateway_route *route;
 	uint64_t statement;
 	struct gateway_message rows[CS_BATCH_MAX];
 	size_t count;
+	enum cs_err err;
+	const char *why;
 };
 
 static enum cs_err write_finalize(void *context)
@@ -21,6 +26,49 @@ static bool is_open(const struct gateway_message *row, uint64_t now)
 	return (row->state == RELAY_OUTCOME_VERIFIED || row->state == RELAY_REFUNDING) &&
 	       row->submission == 0 && row->end_height == 0 && row->next_ms <= now &&
 	       row->outcome_statement != 0;
+}
+
+static enum cs_err write_rehearsed(void *context)
+{
+	struct finalize_write *write = context;
+	struct gateway *gateway = write->route->chain->gateway;
+	struct gateway_message *row = &write->rows[0];
+	CS_TRY(gateway_journal_row(gateway->journal, row->n, row));
+	if (!is_open(row, INT64_MAX))
+		return CS_OK; /* its event was faster */
+	if (write->err != CS_OK)
+		return gateway_postpone(gateway, row->n, row->state, write->err, write->why);
+	return write_finalize(write);
+}
+
+/* Only what reverts is written down already. */
+static void finalize_rehearsed(void *ctx, enum cs_err err, const char *why)
+{
+	struct finalize_write *write = ctx;
+	struct gateway *gateway = write->route->chain->gateway;
+	struct gateway_message *row = &write->rows[0];
+	write->route->finalizing = false;
+	write->err = err;
+	write->why = why;
+	if (err != CS_ERR_REVERTED && !gateway->stopping &&
+	    gateway_write(gateway, write_rehearsed, write) != CS_OK)
+		log_error("message.not_finalized", LOG_HASH("id", &row->id));
+	free(write);
+}
+
+/* What failed before would cost gas again for the same. */
+static void rehearse(struct gateway_route *route, const struct gateway_message *row)
+{
+	struct gateway_chain *chain = route->chain;
+	struct finalize_write *write = host_alloc(sizeof(*write));
+	write->route = route;
+	write->statement = row->outcome_statement;
+	write->rows[0] = *row;
+	write->count = 1;
+	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->gas_account, row,
+					     finalize_rehearsed, write) == CS_OK;
+	if (!route->finalizing)
+		free(write);
 }
 
 void gateway_finalize(struct gateway_route *route)
@@ -45,11 +93,17 @@ void gateway_finalize(struct gateway_route *route)
 		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 		    count == 0 || !is_open(&first, now))
 			continue;
+		if (first.tries > 0 && route->finalizing)
+			continue;
 		if (gateway_journal_statement(gateway->journal, first.outcome_statement,
 					      &statement) != CS_OK)
 			continue;
 		if (!gateway_key_is_learned(route, statement.statement.epoch)) {
 			gateway_key_learn(route, statement.statement.epoch);
+			continue;
+		}
+		if (first.tries > 0) {
+			rehearse(route, &first);
 			continue;
 		}
 		write.route = route;
@@ -60,7 +114,7 @@ void gateway_finalize(struct gateway_route *route)
 						 &count) != CS_OK)
 			continue;
 		for (size_t i = 0; i < count; i++) {
-			if (is_open(&write.rows[i], now))
+			if (write.rows[i].tries == 0 && is_open(&write.rows[i], now))
 				write.rows[write.count++] = write.rows[i];
 		}
 		if (write.count > 0 && gateway_write(gateway, write_finalize, &write) != CS_OK)

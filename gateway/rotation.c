@@ -271,7 +271,7 @@ static void post_rotate(void *context, struct host_http_exchange *exchange)
 
 void gateway_api_rotation_routes(struct gateway *gateway)
 {
-	host_http_server_route(gateway->server, "POST", "/v1/keys/rotate", GATEWAY_SCOPE_OPERATE,
+	host_http_server_route(gateway->server, "POST", "/v1/keys/rotate?", GATEWAY_SCOPE_OPERATE,
 			       post_rotate, gateway);
 }
 

@@ -1,6 +1,7 @@
 /* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and
  * the watch; the bytes come from the enclave (or the operator's key), and are in the journal before
  * they are sent. */
+#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -361,6 +362,13 @@ static enum cs_err write_sent_steps(struct gateway_tx *tx)
 	return CS_OK;
 }
 
+static enum cs_err tell_released(struct gateway_tx *tx, uint64_t n)
+{
+	struct gateway_message message;
+	CS_TRY(gateway_journal_row(tx->chain->gateway->journal, n, &message));
+	return message.why[0] ? gateway_tell_refused(tx->chain, &message) : CS_OK;
+}
+
 /* What the transaction was for and did not happen: the rows are free for another try, alone. */
 static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, const char *why)
 {
@@ -380,8 +388,29 @@ static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, con
 		if (message->end_height != 0 || relay_ends(message->state))
 			continue;
 		CS_TRY(gateway_postpone(gateway, message->n, message->state, reason, why));
+		if (count <= SENT_NOTES_MAX)
+			CS_TRY(tell_released(tx, message->n));
 	}
 	return CS_OK;
+}
+
+/* Whoever asked for the message by a request hears that it will not be. */
+static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
+{
+	struct gateway_journal *journal = tx->chain->gateway->journal;
+	struct gateway_request request;
+	char detail[sizeof(request.id) + GATEWAY_WHY_MAX + 2];
+	char plain[GATEWAY_WHY_MAX + 1];
+	if (tx->row.kind != GATEWAY_SPONSORED)
+		return CS_OK;
+	enum cs_err err = gateway_journal_request_of(journal, tx->row.n, &request);
+	if (err == CS_ERR_NOT_FOUND)
+		return CS_OK; /* an approval: what follows it tells */
+	CS_TRY(err);
+	gateway_plain_text(plain, sizeof(plain), why, strlen(why));
+	snprintf(detail, sizeof(detail), "%s %s", request.id, plain);
+	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain));
+	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
 }
 
 static enum cs_err write_report(void *context)
@@ -416,12 +445,17 @@ static enum cs_err write_report(void *context)
 		if (report->state == ADAPTER_TX_INCLUDED)
 			return CS_OK; /* its events tell what it did; until it is settled it may do
 					 it elsewhere */
+		if (!report->succeeded)
+			CS_TRY(write_request_failed(tx, "its transaction reverted"));
 		return write_released(tx, CS_ERR_REVERTED,
 				      report->succeeded ? "the transaction did nothing for it"
 							: "the transaction reverted");
 	case ADAPTER_TX_FAILED:
 		tx->row.state = GATEWAY_SUBMISSION_FAILED;
 		CS_TRY(gateway_journal_save_submission(journal, &tx->row, report->why));
+		CS_TRY(write_request_failed(tx, report->why && report->why[0]
+							? report->why
+							: cs_err_sentence(report->err)));
 		return write_released(tx, report->err, report->why);
 	}
 	return CS_OK;
@@ -536,6 +570,7 @@ static enum cs_err write_refused(void *context)
 	tx->row.state = GATEWAY_SUBMISSION_FAILED;
 	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row,
 					       "refused by the adapter"));
+	CS_TRY(write_request_failed(tx, "refused by the adapter"));
 	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
 }
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 static const char *const signatures[] = {
-#define CONTRACT_ERROR(signature, sentence) signature,
+#define CONTRACT_ERROR(signature, lasts, sentence) signature,
 #include "gateway/contract_errors.def"
 #undef CONTRACT_ERROR
 };
@@ -92,12 +92,59 @@ static void what_is_not_known_stays_as_it_is(void **state)
 	assert_string_equal(text, "untouched");
 }
 
+static enum gateway_lasts refusal_of(char text[GATEWAY_CONTRACT_ERROR_MAX], const char *signature)
+{
+	struct cs_hash topic = cs_abi_topic(signature);
+	return gateway_contract_refusal(text, cs_bytes(topic.b, 4));
+}
+
+static void a_refusal_says_whether_it_lasts(void **state)
+{
+	char text[GATEWAY_CONTRACT_ERROR_MAX];
+	(void)state;
+	static const char *const permanent[] = {"SenderForeign()", "SignatureInvalid()",
+						"ManifestTooOld()", "KeyExpired()", "NotSent()"};
+	static const char *const passing[] = {"KeyNotActive()", "KeyEarly()",      "GasTooLow()",
+					      "CallFailed()",   "StatusIs(uint8)", "InPause()"};
+	for (size_t i = 0; i < CS_LEN(permanent); i++)
+		assert_int_equal(refusal_of(text, permanent[i]), GATEWAY_LASTS_PERMANENT);
+	for (size_t i = 0; i < CS_LEN(passing); i++)
+		assert_int_equal(refusal_of(text, passing[i]), GATEWAY_LASTS_PASSING);
+	assert_int_equal(refusal_of(text, "SenderForeign()"), GATEWAY_LASTS_PERMANENT);
+	assert_string_equal(text, "SenderForeign: the sender is on another chain than the one that "
+				  "its gateway speaks for");
+}
+
+/* What is not ours may pass: nobody knows better. */
+static void a_foreign_refusal_is_shown(void **state)
+{
+	char text[GATEWAY_CONTRACT_ERROR_MAX];
+	uint8_t data[4 + 3 * 32] = {0x08, 0xc3, 0x79, 0xa0};
+	(void)state;
+	assert_int_equal(gateway_contract_refusal(text, CS_BYTES_NONE), GATEWAY_LASTS_PASSING);
+	assert_string_equal(text, "the call gives no reason");
+	assert_int_equal(refusal_of(text, "Unheard()"), GATEWAY_LASTS_PASSING);
+	assert_memory_equal(text, "error 0x", 8);
+	assert_int_equal(strlen(text), 16);
+	data[4 + 31] = 32;
+	data[4 + 63] = 6;
+	memcpy(data + 4 + 64, "no\n\xff\"x", 6);
+	assert_int_equal(gateway_contract_refusal(text, CS_BYTES_OF(data)), GATEWAY_LASTS_PASSING);
+	assert_string_equal(text, "no??\"x");
+	/* A text that is longer than its bytes. */
+	data[4 + 62] = 1;
+	(void)gateway_contract_refusal(text, CS_BYTES_OF(data));
+	assert_string_equal(text, "error 0x08c379a0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_error_is_a_contracts),
 		cmocka_unit_test(an_attribute_is_named),
 		cmocka_unit_test(what_is_not_known_stays_as_it_is),
+		cmocka_unit_test(a_refusal_says_whether_it_lasts),
+		cmocka_unit_test(a_foreign_refusal_is_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
