@@ -57,14 +57,17 @@ bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t 
 /* "caisson: …" on standard error, or {"error": …} on standard output with --json; returns code. */
 enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *format, ...)
 	CS_PRINTF(3, 4);
-/* Takes json. */
-void cli_print_json(json_t *json);
+/* Takes json. One line with --json, so that a stream of them is JSON lines; indented for people. */
+void cli_print_json(const struct cli *cli, json_t *json);
 
 /* ---- client.c ---- */
 /* The gateway's answer, decoded: *out is NULL for an empty one. Prints the problem itself when it
  * is not 2xx. body may be NULL; is taken. */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
 		       json_t **out);
+/* Why a WebSocket of this address (ws, wss) does not open: asked as a plain request, whose refusal
+ * is printed and returned. OK: the gateway would open it now. */
+enum cli_exit cli_ask_refusal(struct cli *cli, const char *url, const char *authorization);
 /* The gateway's REST address, without a slash at its end. */
 enum cli_exit cli_find_url(struct cli *cli, char *url, size_t size);
 #define CLI_AUTHORIZATION_SIZE (HOST_TOKEN_MAX + 16u)

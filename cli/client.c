@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CALL_TIMEOUT_MS 60000u
+#define REFUSAL_TIMEOUT_MS 5000u
 #define RESPONSE_SIZE_MAX (16u * 1024 * 1024)
 
 struct call {
@@ -101,7 +102,7 @@ static enum cli_exit judge(struct cli *cli, const char *url, struct call *call, 
 		json_decref(call->body);
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: %s", url, call->why);
 	}
-	if (call->status >= 200 && call->status < 300) {
+	if (call->status < 300) {
 		*out = call->body;
 		return CLI_OK;
 	}
@@ -112,6 +113,14 @@ static enum cli_exit judge(struct cli *cli, const char *url, struct call *call, 
 				      detail ? ": " : "", detail ? detail : "");
 	json_decref(call->body);
 	return code;
+}
+
+static void make_client(struct cli *cli)
+{
+	if (!cli->loop)
+		cli->loop = host_loop_new();
+	if (!cli->http)
+		cli->http = host_http_client_new(cli->loop, &(struct host_http_client_options){0});
 }
 
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
@@ -132,10 +141,7 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 		free(text);
 		return code;
 	}
-	if (!cli->loop)
-		cli->loop = host_loop_new();
-	if (!cli->http)
-		cli->http = host_http_client_new(cli->loop, &(struct host_http_client_options){0});
+	make_client(cli);
 	snprintf(url, sizeof(url), "%s%s", base, path);
 	const char *idempotency = cli_option(cli, "idempotency-key");
 	struct host_http_request request = {.method = method,
@@ -161,6 +167,37 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 	if (host_loop_run_until(cli->loop, is_done, &call, CALL_TIMEOUT_MS + 1000) != CS_OK)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: no answer", url);
 	return judge(cli, url, &call, out);
+}
+
+enum cli_exit cli_ask_refusal(struct cli *cli, const char *url, const char *authorization)
+{
+	char http[2300];
+	struct cs_why why = {{0}};
+	struct call call = {0};
+	json_t *answer = NULL;
+	make_client(cli);
+	snprintf(http, sizeof(http), "http%s", url + strlen("ws"));
+	/* RFC 6455, 4.1; the key is any 16 bytes. */
+	struct host_http_request request = {
+		.method = "GET",
+		.url = http,
+		.headers = {{"Authorization", authorization},
+			    {"Connection", "Upgrade"},
+			    {"Upgrade", "websocket"},
+			    {"Sec-WebSocket-Version", "13"},
+			    {"Sec-WebSocket-Key", "Y2Fpc3NvbiBldmVudHMhIQ=="}},
+		.timeout_ms = REFUSAL_TIMEOUT_MS};
+	enum cs_err err = host_http_client_allow(cli->http, http, &why);
+	if (err == CS_OK)
+		err = host_http_send(cli->http, NULL, &request, call_done, &call);
+	if (err != CS_OK)
+		return cli_fail(cli, CLI_USAGE, "%s: %s", url,
+				why.text[0] ? why.text : cs_err_sentence(err));
+	if (host_loop_run_until(cli->loop, is_done, &call, REFUSAL_TIMEOUT_MS + 1000) != CS_OK)
+		return cli_fail(cli, CLI_UNREACHABLE, "%s: no answer", url);
+	enum cli_exit code = judge(cli, url, &call, &answer);
+	json_decref(answer);
+	return code;
 }
 
 void cli_client_done(struct cli *cli)

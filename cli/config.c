@@ -75,7 +75,7 @@ enum cli_exit cli_config_check(struct cli *cli)
 	for (size_t i = 0; !cli->json && i < json_array_size(errors); i++)
 		fprintf(stderr, "%s\n", json_string_value(json_array_get(errors, i)));
 	if (cli->json)
-		cli_print_json(json_pack("{s:b,s:o}", "ok", good, "errors", errors));
+		cli_print_json(cli, json_pack("{s:b,s:o}", "ok", good, "errors", errors));
 	else
 		json_decref(errors);
 	if (good && !cli->json)

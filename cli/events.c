@@ -85,6 +85,9 @@ static enum cli_exit find_stream(struct cli *cli, char url[URL_MAX], struct stre
 	code = cli_find_url(cli, base, sizeof(base));
 	if (code != CLI_OK)
 		return code;
+	if (given && strncmp(given, "ws://", 5) != 0 && strncmp(given, "wss://", 6) != 0)
+		return cli_fail(cli, CLI_USAGE,
+				"--events-url: does not begin with ws:// or wss://");
 	if (given)
 		snprintf(url, URL_MAX, "%s", given);
 	else if (!events_url(url, URL_MAX, base, port))
@@ -115,6 +118,18 @@ static enum cli_exit listen_once(struct cli *cli, struct stream *stream, const c
 	return CLI_OK;
 }
 
+/* It did not open: what the gateway refuses it refuses again, for the rest it is waited. */
+static enum cli_exit look_at_refusal(struct cli *cli, const struct stream *stream, const char *base,
+				     const char *authorization, bool was_open)
+{
+	char url[URL_MAX + 40];
+	snprintf(url, sizeof(url), "%s?cursor=%llu", base, (unsigned long long)stream->cursor);
+	cli->patient = was_open;
+	enum cli_exit code = cli_ask_refusal(cli, url, authorization);
+	cli->patient = false;
+	return code == CLI_UNREACHABLE && was_open ? CLI_OK : code;
+}
+
 enum cli_exit cli_events(struct cli *cli)
 {
 	char url[URL_MAX];
@@ -128,11 +143,10 @@ enum cli_exit cli_events(struct cli *cli)
 		code = cli_find_key(cli, authorization);
 	while (code == CLI_OK) {
 		code = listen_once(cli, &stream, url, authorization);
-		if (code == CLI_OK && !stream.opened && !was_open)
-			code = cli_fail(cli, CLI_UNREACHABLE, "%s?cursor=%llu: %s", url,
-					(unsigned long long)stream.cursor, stream.why);
-		else if (code == CLI_OK && stream.opened)
+		if (code == CLI_OK && stream.opened)
 			fprintf(stderr, "caisson events: %s; connecting again\n", stream.why);
+		else if (code == CLI_OK)
+			code = look_at_refusal(cli, &stream, url, authorization, was_open);
 		was_open = was_open || stream.opened;
 		if (code == CLI_OK)
 			usleep(PAUSE_US);

@@ -146,8 +146,8 @@ static enum cli_exit show_key(struct cli *cli, const char *name, const char *key
 			return code;
 	}
 	if (cli->json)
-		cli_print_json(json_pack("{s:s,s:s?,s:s?}", "name", name, "key", out ? NULL : key,
-					 "file", out));
+		cli_print_json(cli, json_pack("{s:s,s:s?,s:s?}", "name", name, "key",
+					      out ? NULL : key, "file", out));
 	else if (out)
 		printf("%s: written to %s\n", name, out);
 	else
@@ -209,7 +209,7 @@ enum cli_exit cli_keys_list(struct cli *cli)
 			list, json_pack("{s:s,s:s}", "name", keys.keys[i].name, "scopes", text));
 	}
 	if (cli->json)
-		cli_print_json(list);
+		cli_print_json(cli, list);
 	else
 		json_decref(list);
 	return CLI_OK;
@@ -233,7 +233,7 @@ enum cli_exit cli_keys_revoke(struct cli *cli)
 		memmove(&keys.keys[i], &keys.keys[i + 1], (keys.count - i) * sizeof(keys.keys[0]));
 		code = store(cli, path, &keys);
 		if (code == CLI_OK && cli->json)
-			cli_print_json(json_pack("{s:s}", "revoked", cli->positional[0]));
+			cli_print_json(cli, json_pack("{s:s}", "revoked", cli->positional[0]));
 		else if (code == CLI_OK)
 			printf("%s is revoked\n", cli->positional[0]);
 		return code;
@@ -274,8 +274,8 @@ enum cli_exit cli_keygen(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json)
-		cli_print_json(json_pack("{s:s,s:s?}", "file", seal ? seal : operator_file,
-					 "address", operator_file ? text : NULL));
+		cli_print_json(cli, json_pack("{s:s,s:s?}", "file", seal ? seal : operator_file,
+					      "address", operator_file ? text : NULL));
 	else if (operator_file)
 		printf("%s\n", text);
 	return CLI_OK;

@@ -260,10 +260,12 @@ bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t 
 
 /* ---- output ---- */
 
-void cli_print_json(json_t *json)
+void cli_print_json(const struct cli *cli, json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	size_t form = cli->json ? JSON_COMPACT : JSON_INDENT(2);
+	json_dumpf(json, stdout, form | JSON_PRESERVE_ORDER);
 	fputc('\n', stdout);
+	fflush(stdout);
 	json_decref(json);
 }
 
@@ -277,7 +279,7 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (cli->json)
-		cli_print_json(json_pack("{s:s,s:i}", "error", text, "exit", (int)code));
+		cli_print_json(cli, json_pack("{s:s,s:i}", "error", text, "exit", (int)code));
 	fprintf(stderr, "caisson %s: %s\n", cli->command, text);
 	return code;
 }

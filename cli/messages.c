@@ -61,13 +61,26 @@ struct seen {
 	long long t_ms[STEPS_MAX];
 	bool step[STEPS_MAX];
 	bool failed;
+	char why[256];
 };
 
+/* One line of a stream: what happened, and to which message. */
+static void print_line(struct cli *cli, const json_t *message, const char *kind, json_t *line)
+{
+	json_object_set_new(line, "kind", json_string(kind));
+	json_object_set(line, "id", json_object_get(message, "id"));
+	json_object_set(line, "state", json_object_get(message, "state"));
+	cli_print_json(cli, line);
+}
+
 /* What can be done about a failed message; once for each time that it fails. */
-static void print_failed(const json_t *message, struct seen *seen)
+static void print_failed(struct cli *cli, const json_t *message, struct seen *seen)
 {
 	bool failed = strcmp(text_of(message, "state"), "failed") == 0;
-	if (failed && !seen->failed)
+	if (failed && !seen->failed && cli->json)
+		print_line(cli, message, "failed",
+			   json_pack("{s:O?}", "deadline", json_object_get(message, "deadline")));
+	else if (failed && !seen->failed)
 		printf("     failed: `caisson retry %s`%s; dead from %lld on (Unix seconds)\n",
 		       text_of(message, "id"),
 		       json_is_string(json_object_get(message, "closer"))
@@ -78,9 +91,24 @@ static void print_failed(const json_t *message, struct seen *seen)
 	fflush(stdout);
 }
 
+/* Why it does not go on, once for each reason. */
+static void print_why(struct cli *cli, const json_t *message, struct seen *seen)
+{
+	const char *why = text_of(message, "why");
+	bool news = strcmp(seen->why, why) != 0;
+	snprintf(seen->why, sizeof(seen->why), "%s", why);
+	if (!news || !why[0])
+		return;
+	if (cli->json)
+		print_line(cli, message, "refused", json_pack("{s:s}", "why", why));
+	else
+		printf("     %s\n", why);
+	fflush(stdout);
+}
+
 /* Prints what is new; the steps of the destination arrive in the source's journal as its peer tells
  * them. */
-static void print_news(const json_t *message, struct seen *seen)
+static void print_news(struct cli *cli, const json_t *message, struct seen *seen)
 {
 	const json_t *steps = json_object_get(message, "steps");
 	bool ended = json_is_true(json_object_get(message, "ended"));
@@ -93,9 +121,13 @@ static void print_news(const json_t *message, struct seen *seen)
 			continue;
 		seen->step[i] = true;
 		seen->t_ms[i] = number_of(step, "t_ms");
-		print_step(step, begin_ms);
+		if (cli->json)
+			print_line(cli, message, "step", json_copy((json_t *)(uintptr_t)step));
+		else
+			print_step(step, begin_ms);
 	}
-	print_failed(message, seen);
+	print_why(cli, message, seen);
+	print_failed(cli, message, seen);
 }
 
 static enum cli_exit end_of(const json_t *message)
@@ -130,12 +162,12 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 			return code;
 		/* It was there: it is being started again. */
 		cli->patient = true;
-		if (code == CLI_OK && !cli->json)
-			print_news(message, &seen);
+		if (code == CLI_OK)
+			print_news(cli, message, &seen);
 		if (json_is_true(json_object_get(message, "ended"))) {
 			code = end_of(message);
 			if (cli->json)
-				cli_print_json(json_incref(message));
+				cli_print_json(cli, json_incref(message));
 			else
 				print_end(message, id);
 			json_decref(message);
@@ -243,7 +275,7 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		return watch(cli, id);
 	}
 	if (cli->json) {
-		cli_print_json(reply);
+		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
 	if (sponsored)
@@ -299,7 +331,7 @@ static void print_request(const json_t *m)
 		printf("why       %s\n", text_of(m, "why"));
 }
 
-static void print_message(const json_t *m)
+static void print_message(struct cli *cli, const json_t *m)
 {
 	if (!json_is_string(json_object_get(m, "id"))) {
 		print_request(m);
@@ -316,7 +348,8 @@ static void print_message(const json_t *m)
 	if (json_is_string(json_object_get(m, "why")))
 		printf("why       %s\n", text_of(m, "why"));
 	struct seen seen = {.failed = false};
-	print_news(m, &seen);
+	snprintf(seen.why, sizeof(seen.why), "%s", text_of(m, "why"));
+	print_news(cli, m, &seen);
 }
 
 static enum cli_exit show_one(struct cli *cli, const char *id)
@@ -330,10 +363,10 @@ static enum cli_exit show_one(struct cli *cli, const char *id)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cli_print_json(message);
+		cli_print_json(cli, message);
 		return CLI_OK;
 	}
-	print_message(message);
+	print_message(cli, message);
 	json_decref(message);
 	return CLI_OK;
 }
@@ -362,7 +395,7 @@ enum cli_exit cli_messages(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cli_print_json(reply);
+		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
 	const json_t *list = json_object_get(reply, "messages");
@@ -398,7 +431,7 @@ enum cli_exit cli_retry(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cli_print_json(reply);
+		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
 	printf("%s: is called again if an estimate says that it may succeed\n",
@@ -414,7 +447,7 @@ enum cli_exit cli_close(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cli_print_json(reply);
+		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
 	const json_t *tx = json_array_get(json_object_get(reply, "transactions"), 0);
@@ -430,6 +463,6 @@ enum cli_exit cli_envelope(struct cli *cli)
 	json_t *reply = NULL;
 	enum cli_exit code = verb(cli, "GET", "envelope", &reply);
 	if (code == CLI_OK)
-		cli_print_json(reply);
+		cli_print_json(cli, reply);
 	return code;
 }

@@ -61,7 +61,7 @@ enum cli_exit cli_status(struct cli *cli)
 		return code;
 	bool ready = json_is_true(json_object_get(status, "ready"));
 	if (cli->json) {
-		cli_print_json(status);
+		cli_print_json(cli, status);
 	} else {
 		print_status(status);
 		json_decref(status);
@@ -104,7 +104,7 @@ enum cli_exit cli_keys_enclave(struct cli *cli)
 		return code;
 	bool has_keys = json_array_size(json_object_get(enclave, "keys")) > 0;
 	if (cli->json) {
-		cli_print_json(enclave);
+		cli_print_json(cli, enclave);
 	} else if (has_keys) {
 		print_enclave(enclave);
 		json_decref(enclave);
@@ -127,7 +127,7 @@ enum cli_exit cli_keys_rotate(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
-		cli_print_json(rotation);
+		cli_print_json(cli, rotation);
 		return CLI_OK;
 	}
 	const json_t *remotes = json_object_get(rotation, "remotes");

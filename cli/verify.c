@@ -178,7 +178,7 @@ static enum cli_exit finish(struct verification *v)
 {
 	json_object_set_new(v->result, "ok", json_boolean(v->good));
 	if (v->cli->json) {
-		cli_print_json(json_incref(v->result));
+		cli_print_json(v->cli, json_incref(v->result));
 	} else {
 		printf("message  %s\n", json_string_value(json_object_get(v->result, "id")));
 		print_statement(v->result, "message");
