@@ -80,7 +80,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
 	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
-			    chain->why_frozen[0] ? json_string(chain->why_frozen) : json_null());
+			    chain->why_frozen[0] ? json_string(chain->why_frozen)
+			    : chain->frozen      ? json_string(GATEWAY_WHY_CLIENT_FROZEN)
+						 : json_null());
 	json_object_set_new(json, "conflict",
 			    chain->frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
@@ -107,24 +109,53 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 
 /* ---- what froze a chain ---- */
 
+/* More of each kind than a manifest can list. */
+#define CONFLICT_IDS_MAX 1024u
+
 struct conflict {
 	struct gateway *gateway;
 	struct gateway_chain *chain;
 	struct host_http_exchange *exchange;
 };
 
-static json_t *conflict_json(const struct gateway_chain *chain,
-			     const Caisson__Wire__ConflictReply *reply)
+/* What the journal knows to be signed from the conflict's height on. */
+static enum cs_err add_signed(json_t *json, const struct gateway_chain *chain, uint64_t height)
 {
-	json_t *json = json_object();
+	static struct cs_hash ids[CONFLICT_IDS_MAX + 1];
+	static const char *const names[] = {"messages", "outcomes"};
+	bool complete = true;
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		size_t count = 0;
+		json_t *list = json_array();
+		json_object_set_new(json, names[i], list);
+		CS_TRY(gateway_journal_signed(chain->gateway->journal, &chain->identity, i == 1,
+					      height, ids, CS_LEN(ids), &count));
+		complete = complete && count <= CONFLICT_IDS_MAX;
+		for (size_t k = 0; k < count && k < CONFLICT_IDS_MAX; k++)
+			json_array_append_new(list, gateway_json_hash(&ids[k]));
+	}
+	json_object_set_new(json, "complete", json_boolean(complete));
+	return CS_OK;
+}
+
+static enum cs_err conflict_json(json_t *json, const struct gateway_chain *chain,
+				 const Caisson__Wire__ConflictReply *reply)
+{
+	struct cs_hash first = wire_pb_hash(reply->first_hash);
+	struct cs_hash second = wire_pb_hash(reply->second_hash);
 	json_object_set_new(json, "chain", json_string(chain->config->id));
+	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_object_set_new(json, "height", gateway_json_u64(reply->height));
+	json_object_set_new(json, "first_hash", gateway_json_hash(&first));
+	json_object_set_new(json, "second_hash", gateway_json_hash(&second));
+	json_object_set_new(json, "held", reply->held[0] ? json_string(reply->held) : json_null());
 	json_object_set_new(json, "first",
 			    reply->n_first > 0 ? gateway_json_hex(wire_pb_view(reply->first[0]))
 					       : json_null());
 	json_object_set_new(json, "second",
 			    reply->n_second > 0 ? gateway_json_hex(wire_pb_view(reply->second[0]))
 						: json_null());
-	return json;
+	return add_signed(json, chain, reply->height);
 }
 
 static void conflict_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
@@ -133,15 +164,18 @@ static void conflict_done(void *context, enum cs_err err, const char *why, struc
 	struct cs_arena *arena = &conflict->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
+	json_t *json = json_object();
 	if (err == CS_OK)
 		err = gateway_enclave_reply(conflict->gateway, arena, body,
 					    &caisson__wire__conflict_reply__descriptor, &message);
 	if (err == CS_OK)
-		host_http_reply_json(conflict->exchange, 200,
-				     conflict_json(conflict->chain,
-						   (const Caisson__Wire__ConflictReply *)message));
+		err = conflict_json(json, conflict->chain,
+				    (const Caisson__Wire__ConflictReply *)message);
+	if (err == CS_OK)
+		host_http_reply_json(conflict->exchange, 200, json_incref(json));
 	else
 		host_http_reply_problem(conflict->exchange, err, why);
+	json_decref(json);
 	cs_arena_rewind(arena, mark);
 	free(conflict);
 }
@@ -392,12 +426,12 @@ void gateway_api_routes(struct gateway *gateway)
 	struct host_http_server *server = gateway->server;
 	host_http_server_route(server, "GET", "/healthz", 0, get_health, gateway);
 	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, gateway);
-	host_http_server_route(server, "GET", "/v1/chains", GATEWAY_SCOPE_READ, get_chains,
+	host_http_server_route(server, "GET", "/v1/chains?", GATEWAY_SCOPE_READ, get_chains,
 			       gateway);
-	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict", GATEWAY_SCOPE_READ,
+	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict?", GATEWAY_SCOPE_READ,
 			       get_conflict, gateway);
-	host_http_server_route(server, "GET", "/v1/enclave", GATEWAY_SCOPE_READ, get_enclave,
+	host_http_server_route(server, "GET", "/v1/enclave?", GATEWAY_SCOPE_READ, get_enclave,
 			       gateway);
-	host_http_server_route(server, "GET", "/v1/status", GATEWAY_SCOPE_READ, get_status,
+	host_http_server_route(server, "GET", "/v1/status?", GATEWAY_SCOPE_READ, get_status,
 			       gateway);
 }

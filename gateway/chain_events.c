@@ -99,10 +99,14 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	if (err == CS_OK) {
 		/* Again: at its place, at another one after a reorganisation, or back from one. */
 		bool moved = !cs_hash_eq(&message.block, &event->at.block.hash);
-		if (message.state != RELAY_ABANDONED && !(moved && message.state == RELAY_OBSERVED))
+		/* One that was signed from a branch that was final and is gone is signed again from
+		 * this one, once the manifest says that it is the one that counts. */
+		bool observe = message.state == RELAY_ABANDONED ||
+			       (moved && message.state == RELAY_SIGNED);
+		if (!observe && !(moved && message.state == RELAY_OBSERVED))
 			return CS_OK;
 		place(&message, &event->at);
-		if (message.state == RELAY_ABANDONED)
+		if (observe)
 			CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_OBSERVE));
 		else
 			CS_TRY(gateway_journal_save(journal, &message));

@@ -80,9 +80,7 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 	if (err == CS_ERR_FROZEN) {
 		chain->frozen = true;
 		chain->gateway->changed = true; /* the evidence is sealed with the rest */
-		gateway_chain_freeze(
-			chain,
-			"the enclave's light client is frozen: two final blocks of one height");
+		gateway_chain_freeze(chain, GATEWAY_WHY_CLIENT_FROZEN);
 	}
 }
 

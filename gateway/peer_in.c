@@ -97,13 +97,16 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 	enum cs_err err = gateway_journal_find(journal, &in->statement.ids[leaf], RELAY_DESTINATION,
 					       &message);
 	if (err == CS_OK) {
-		/* Signed again, under another key or by a source that lost its journal. */
+		/* Signed again: under another key, by a source that lost its journal, or from the
+		 * branch that a manifest kept. */
 		struct gateway_route *route = gateway_route_of(chain, &message.remote);
 		if (message.outcome_statement != 0)
 			return route ? gateway_post_item(route, GATEWAY_ITEM_OUTCOMES,
 							 message.outcome_statement)
 				     : CS_OK;
-		if (message.state != RELAY_SIGNED && message.state != RELAY_FAILED)
+		/* What is submitted goes on under the statement that it was made for. */
+		if (message.state != RELAY_SIGNED && message.state != RELAY_FAILED &&
+		    message.state != RELAY_SUBMITTED)
 			return CS_OK;
 		message.statement = in->statement.n;
 		message.leaf = leaf;

@@ -1,0 +1,128 @@
+"""After a freeze: nothing goes on until a manifest decides the conflict, and then only what the kept branch holds."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib import abi, crypto, deploy, rlp
+from lib.rpc import wait_for
+from lib.tools import ROOT
+from lib.world import World
+
+END_S = 90
+SEND_GAS = 400_000
+
+
+@pytest.fixture
+def world(tmp_path):
+    with World(tmp_path, "anvil") as w:
+        yield w
+
+
+def send(world: World, payload: bytes, *attributes: bytes) -> tuple[str, dict]:
+    """Its id and its receipt."""
+    side, other = world.sides
+    to = deploy.erc7930(other.chain.chain_id, other.app.address)
+    receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
+    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"]), receipt
+
+
+def until(gateway, message_id: str, state: str) -> dict:
+    return wait_for(lambda: (m := gateway.message(message_id)) and m["state"] == state and m, END_S,
+                    f"{state} of {message_id} ({gateway.log})", 0.1)
+
+
+def manifest_tool(*arguments) -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "manifest.py", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def sign(world: World, draft: dict, name: str) -> Path:
+    path = world.folder / f"{name}.json"
+    path.with_suffix(".draft").write_text(json.dumps(draft))
+    manifest_tool("sign", path.with_suffix(".draft"), "-o", path, "--key", world.folder / "administrator.key")
+    return path
+
+
+def run_under(gateway, manifests: list[Path]) -> None:
+    lines = gateway.config.read_text().splitlines()
+    lines = [f"manifests = {json.dumps([*map(str, manifests)])}" if line.startswith("manifests") else line for line in lines]
+    gateway.config.write_text("\n".join(lines) + "\n")
+    gateway.start()
+
+
+def lift(world: World, newest: Path, conflict: dict, keep: str, name: str) -> dict:
+    """The draft that decides it, with the newest block as anchor."""
+    told, draft = world.folder / f"{name}.conflict", world.folder / f"{name}.draft"
+    told.write_text(json.dumps(conflict))
+    block = world.sides[0].chain.rpc.block()
+    manifest_tool("lift", newest, told, "-o", draft, "--keep", keep, "--anchor", f"{int(block['number'], 16)}:{block['hash']}")
+    return json.loads(draft.read_text())
+
+
+def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
+    source, destination = world.gateways
+    side = world.sides[0]
+    rpc = side.chain.rpc
+    until(source, send(world, b"warm up")[0], "finalized")
+
+    # Two messages are signed while the other gateway is away; then the chain takes both back, and includes one of them again. With
+    # a deadline of its own it is the same message in another block.
+    destination.stop()
+    deadline = deploy.attribute("deadline(uint64)", rpc.time() + 3000)
+    (again, receipt), (lost, _) = send(world, b"on both branches", deadline), send(world, b"on one branch")
+    for message_id in (again, lost):
+        until(source, message_id, "signed")
+    tx = rpc.call("eth_getTransactionByHash", receipt["transactionHash"])
+    call = {"from": tx["from"], "to": tx["to"], "data": tx["input"], "value": tx["value"], "gas": tx["gas"]}
+    rpc.call("anvil_reorg", rpc.block_number() - int(receipt["blockNumber"], 16) + 1, [[call, 0]])
+
+    def told():
+        try:
+            status, found = source.request("GET", f"/v1/chains/{side.chain.caip2}/conflict")
+        except OSError:
+            return None  # it is starting
+        return found if status == 200 and len(found["messages"]) == 2 else None
+
+    found = wait_for(told, END_S, f"the conflict ({source.log})", 0.1)
+    assert found["messages"] == sorted((again, lost)) and found["outcomes"] == [] and found["complete"] and found["held"] is None
+    assert 0 < found["height"] <= int(receipt["blockNumber"], 16)
+    for name in ("first", "second"):
+        raw = abi.to_bytes(found[name])
+        assert int.from_bytes(rlp.decode(raw)[8], "big") == found["height"] and abi.to_hex(crypto.keccak(raw)) == found[name + "_hash"]
+    keep = rpc.block(found["height"])["hash"]
+    assert keep == found["second_hash"]
+    until(source, again, "observed")
+
+    # A manifest with a new anchor that decides nothing: frozen as before, and why.
+    undecided = lift(world, world.manifest, found, keep, "two")
+    del undecided["chains"][0]["abandoned"]
+    manifests = [world.manifest, sign(world, undecided, "two")]
+    source.stop()
+    run_under(source, manifests)
+    held = wait_for(lambda: (f := told()) and f["held"] and f, END_S, f"why it is frozen ({source.log})", 0.1)
+    assert "no abandoned branch" in held["held"] and held["messages"] == found["messages"]
+    assert source.get("/v1/chains")["chains"][0]["frozen"]
+    assert source.request("GET", "/healthz")[0] == 503
+    assert source.message(again)["state"] == "observed"
+
+    # One that decides it.
+    source.stop()
+    manifests.append(sign(world, lift(world, manifests[-1], held, keep, "three"), "three"))
+    for gateway in (source, destination):
+        run_under(gateway, manifests)
+    for gateway in (source, destination):
+        wait_for(gateway.healthy, END_S, f"health ({gateway.log})", 0.1)
+    assert source.request("GET", f"/v1/chains/{side.chain.caip2}/conflict")[0] == 404
+    assert source.get("/v1/chains")["chains"][0]["frozen"] is None
+
+    # What the kept branch holds too is signed again and arrives; what it does not hold goes nowhere.
+    until(source, again, "finalized")
+    stuck = wait_for(lambda: (m := destination.message(lost)) and m["why"] and m, END_S, f"a refusal ({destination.log})", 0.1)
+    assert stuck["state"] == "signed" and "abandoned" in stuck["why"], stuck
+    assert source.message(lost)["state"] == "signed"
+    until(source, send(world, b"afterwards")[0], "finalized")
