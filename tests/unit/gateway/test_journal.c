@@ -500,6 +500,72 @@ static void a_request_is_matched_once_by_its_payload(void **state)
 	assert_int_equal(gateway_journal_request(f->journal, "rz", &got), CS_ERR_NOT_FOUND);
 }
 
+/* ---- what was signed ---- */
+
+struct outcome {
+	struct gateway_message message;
+	uint64_t final_block;
+};
+
+static enum cs_err outcome_body(struct fixture *f, void *context)
+{
+	struct outcome *o = context;
+	struct gateway_step step = {.message = o->message.n,
+				    .step = RELAY_STEP_OUTCOME_FINAL,
+				    .block = o->final_block,
+				    .time_ms = 1};
+	CS_TRY(gateway_journal_step(f->journal, &step));
+	return gateway_journal_save(f->journal, &o->message);
+}
+
+static void add_outcome(struct fixture *f, uint8_t n, enum relay_status status,
+			uint64_t status_height, uint64_t final_block, uint64_t statement)
+{
+	struct outcome o = {sample(n, RELAY_DESTINATION), final_block};
+	assert_int_equal(add(f, &o.message), CS_OK);
+	o.message.status = status;
+	o.message.status_height = status_height;
+	o.message.outcome_statement = statement;
+	assert_int_equal(write_(f, outcome_body, &o), CS_OK);
+}
+
+/* From block 105 of chain c0…01 on, in the order of ids, nothing else. */
+static void what_was_signed_from_a_height_on(void **state)
+{
+	struct fixture *f = *state;
+	const struct cs_hash chain = a_hash(0xc0, 1);
+	struct cs_hash ids[8];
+	size_t count = 99;
+	for (uint8_t n = 9; n >= 4; n--) { /* heights 109 to 104 */
+		struct gateway_message m = sample(n, RELAY_SOURCE);
+		m.statement = n == 7 ? 0 : n; /* 7 is not signed */
+		if (n == 8)
+			m.chain = a_hash(0xc0, 2);
+		assert_int_equal(add(f, &m), CS_OK);
+	}
+	assert_int_equal(gateway_journal_signed(f->journal, &chain, false, 105, ids, 8, &count),
+			 CS_OK);
+	assert_int_equal(count, 3);
+	assert_int_equal(ids[0].b[31], 5);
+	assert_int_equal(ids[1].b[31], 6);
+	assert_int_equal(ids[2].b[31], 9);
+	assert_int_equal(gateway_journal_signed(f->journal, &chain, false, 105, ids, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 2);
+	add_outcome(f, 21, RELAY_STATUS_DELIVERED, 105, 107, 3);
+	add_outcome(f, 22, RELAY_STATUS_DELIVERED, 104, 107, 3); /* below it, and for ever */
+	add_outcome(f, 23, RELAY_STATUS_NONE, 0, 105, 3);        /* proven by absence */
+	add_outcome(f, 24, RELAY_STATUS_NONE, 0, 104, 3);
+	add_outcome(f, 25, RELAY_STATUS_FAILED, 104, 106, 3); /* might have been retried */
+	add_outcome(f, 26, RELAY_STATUS_DELIVERED, 106, 107, 0);
+	assert_int_equal(gateway_journal_signed(f->journal, &chain, true, 105, ids, 8, &count),
+			 CS_OK);
+	assert_int_equal(count, 3);
+	assert_int_equal(ids[0].b[31], 21);
+	assert_int_equal(ids[1].b[31], 23);
+	assert_int_equal(ids[2].b[31], 25);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -515,6 +581,7 @@ int main(void)
 		T(events_have_one_ascending_cursor),
 		T(an_idempotency_key_belongs_to_one_body),
 		T(a_request_is_matched_once_by_its_payload),
+		T(what_was_signed_from_a_height_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
