@@ -29,6 +29,44 @@ static enum MHD_Result add_header(void *context, enum MHD_ValueKind kind, const 
 	return MHD_YES;
 }
 
+/* RFC 9110, 5.6.2 */
+static bool is_token(const char *text)
+{
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+	for (const char *p = text; *p != 0; p++) {
+		bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+		if (!letter && (*p < '0' || *p > '9') && strchr(marks, *p) == NULL)
+			return false;
+	}
+	return text[0] != 0;
+}
+
+static const char *find(const struct host_http_exchange *e, size_t at, size_t end, const char *name,
+			int (*compare)(const char *a, const char *b));
+
+/* What one proxy reads in one way and another one in another. */
+static void check_headers(struct host_http_exchange *e)
+{
+	static const char *const once[] = {"host", "content-length", "transfer-encoding",
+					   "authorization", "idempotency-key"};
+	for (size_t at = e->headers_at; at < e->text_size;) {
+		const char *name = e->text + at;
+		const char *value = name + strlen(name) + 1;
+		at = (size_t)(value - e->text) + strlen(value) + 1;
+		if (!is_token(name))
+			e->broken = "a header's name is no token";
+		for (size_t i = 0; i < CS_LEN(once); i++)
+			if (strcasecmp(name, once[i]) == 0 &&
+			    find(e, at, e->text_size, name, strcasecmp) != NULL)
+				e->broken = "a header that may be there once is there twice";
+	}
+	const char *coding = host_http_request_header(e, "transfer-encoding");
+	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
+		e->broken = "Transfer-Encoding: only chunked is known here";
+	else if (coding != NULL && host_http_request_header(e, "content-length") != NULL)
+		e->broken = "Content-Length and Transfer-Encoding exclude each other";
+}
+
 static enum MHD_Result add_query(void *context, enum MHD_ValueKind kind, const char *name,
 				 const char *value)
 {
@@ -79,6 +117,7 @@ struct host_http_exchange *host_http_exchange_new(struct MHD_Connection *mhd, co
 	MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, add_query, e);
 	e->headers_at = e->text_size;
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, add_header, e);
+	check_headers(e);
 	remember_remote(e);
 	return e;
 }

@@ -46,6 +46,9 @@ struct host_http_exchange {
 	uint64_t body_left_out;
 	enum cs_err refused;
 	int refused_status; /* 0: the error's own */
+	/* What makes another reader see another request (RFC 9112, 6.3 and 11.2), or NULL: it is
+	 * refused, and its connection closed. */
+	const char *broken;
 	int status;
 	struct MHD_Response *response; /* made, not yet queued */
 	uint32_t header_count;

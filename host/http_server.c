@@ -241,13 +241,17 @@ static struct host_http_exchange *begin(struct host_http_server *server, struct 
 		e->refused = CS_ERR_TOO_LARGE;
 		e->refused_status = 0;
 	}
+	if (e->broken != NULL) {
+		e->refused = CS_ERR_MALFORMED;
+		e->refused_status = 0;
+	}
 	return e;
 }
 
 static enum MHD_Result queue(struct host_http_exchange *e)
 {
 	enum MHD_Result result;
-	if (e->server == NULL || e->server->draining)
+	if (e->server == NULL || e->server->draining || e->broken != NULL)
 		(void)MHD_add_response_header(e->response, "Connection", "close");
 	result = MHD_queue_response(e->mhd, (unsigned)e->status, e->response);
 	MHD_destroy_response(e->response);
@@ -259,7 +263,9 @@ static void refuse(struct host_http_exchange *e)
 {
 	char detail[80] = "";
 	e->handler_holds = true;
-	if (e->refused == CS_ERR_TOO_LARGE)
+	if (e->broken != NULL)
+		(void)snprintf(detail, sizeof detail, "%s", e->broken);
+	else if (e->refused == CS_ERR_TOO_LARGE)
 		(void)snprintf(detail, sizeof detail, "the body is above %llu bytes",
 			       (unsigned long long)e->body_size_max);
 	else if (e->refused_status == MHD_HTTP_METHOD_NOT_ALLOWED)
@@ -297,7 +303,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 		e = begin(server, mhd, method, path);
 		*slot = e;
 		/* A body that will not be read is refused before it is sent. */
-		if (e->refused == CS_ERR_TOO_LARGE) {
+		if (e->refused == CS_ERR_TOO_LARGE || e->broken != NULL) {
 			refuse(e);
 			return queue(e);
 		}

@@ -309,7 +309,10 @@ static int refuse(struct lws *wsi, int status, enum cs_err err, const char *deta
 					       &p, end) != 0;
 	if (!bad && status == STATUS_UPGRADE_REQUIRED)
 		bad = lws_add_http_header_by_token(wsi, WSI_TOKEN_UPGRADE, upgrade,
-						   sizeof upgrade - 1, &p, end) != 0;
+						   sizeof upgrade - 1, &p, end) != 0 ||
+		      lws_add_http_header_by_name(wsi,
+						  (const unsigned char *)"sec-websocket-version:",
+						  (const unsigned char *)"13", 2, &p, end) != 0;
 	if (!bad)
 		bad = lws_finalize_http_header(wsi, &p, end) != 0 || n > (size_t)(end - p);
 	if (!bad) {
@@ -329,6 +332,10 @@ enum cs_err host_ws_refuse(struct host_ws_peer *peer, enum cs_err err, const cha
 static int on_upgrade(struct host_ws_server *server, struct lws *wsi)
 {
 	struct cs_why why = {{0}};
+	char version[HEADER_SIZE_MAX] = "";
+	if (take_header(version, wsi, WSI_TOKEN_VERSION) != CS_OK || strcmp(version, "13") != 0)
+		return refuse(wsi, STATUS_UPGRADE_REQUIRED, CS_ERR_UNSUPPORTED,
+			      "Sec-WebSocket-Version: only 13 is known here");
 	if (server->peer_count >= server->peers_max)
 		return refuse(wsi, 0, CS_ERR_FULL, "too many readers are connected");
 	struct host_ws_upgrade *upgrade = host_alloc(sizeof *upgrade);
