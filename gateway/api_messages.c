@@ -193,6 +193,11 @@ bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchan
 	struct gateway_request request;
 	struct cs_hash id;
 	enum cs_err err = CS_ERR_NOT_FOUND;
+	if (side && strcmp(side, "source") != 0 && strcmp(side, "destination") != 0) {
+		host_http_reply_problem(exchange, CS_ERR_INVALID,
+					"side: neither source nor destination");
+		return false;
+	}
 	if (text[0] == 'r' && gateway_journal_request(gateway->journal, text, &request) == CS_OK) {
 		if (request.message == 0)
 			return reply_request(gateway, exchange, &request);

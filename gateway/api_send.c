@@ -141,7 +141,7 @@ static enum cs_err put_number(struct send *send, const json_t *object, const cha
 	return put_attribute(send, signature, &word, CS_BYTES_NONE);
 }
 
-static enum cs_err read_attributes(struct send *send, const json_t *object, struct cs_why *why)
+static enum cs_err read_each_attribute(struct send *send, const json_t *object, struct cs_why *why)
 {
 	static const char *const names[] = {"deadline",  "min_gas_limit", "closer",
 					    "refund_to", "finality",      NULL};
@@ -164,6 +164,16 @@ static enum cs_err read_attributes(struct send *send, const json_t *object, stru
 			CS_TRY(put_attribute(send, "refundTo(address)", &word, CS_BYTES_NONE));
 	}
 	return CS_OK;
+}
+
+/* Errors name "attributes.closer", as those of the contract do. */
+static enum cs_err read_attributes(struct send *send, const json_t *object, struct cs_why *why)
+{
+	enum cs_err err = read_each_attribute(send, object, why);
+	struct cs_why inner = *why;
+	return err == CS_OK || strncmp(inner.text, "attributes", strlen("attributes")) == 0
+		       ? err
+		       : cs_fail(why, err, "attributes.%.180s", inner.text);
 }
 
 static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_why *why)

@@ -15,6 +15,7 @@ struct take {
 	const json_t *items;
 	uint64_t consumed;
 	struct cs_arena *arena;
+	struct cs_why *why; /* of what ends all of it */
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -413,7 +414,7 @@ static enum cs_err write_items(void *context)
 		const json_t *item = json_array_get(take->items, i);
 		struct cs_why why = {{0}};
 		uint64_t n = 0;
-		CS_TRY(gateway_json_read_u64(item, "n", &n, &why));
+		CS_TRY(gateway_json_read_u64(item, "n", &n, take->why));
 		if (n <= take->consumed)
 			continue; /* came by the other way before */
 		size_t mark = cs_arena_mark(take->arena);
@@ -434,7 +435,8 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 			      uint64_t *cursor, struct cs_why *why)
 {
 	static const char *const names[] = {"instance", "after", "items", "more", NULL};
-	struct take take = {.gateway = gateway, .peer = peer, .arena = gateway_arena_new()};
+	struct take take = {
+		.gateway = gateway, .peer = peer, .arena = gateway_arena_new(), .why = why};
 	uint64_t after = 0;
 	enum cs_err err = gateway_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));

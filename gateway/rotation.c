@@ -219,6 +219,8 @@ static enum cs_err read_chain(struct gateway *gateway, const struct host_http_ex
 		*chain = gateway_chain_named(gateway, json_string_value(id));
 	else if (!id && gateway->chain_count == 1)
 		*chain = &gateway->chains[0];
+	if (err == CS_OK && id && !json_is_string(id))
+		err = cs_fail(why, CS_ERR_MALFORMED, "chain: not a text");
 	if (err == CS_OK && !*chain)
 		err = cs_fail(why, id ? CS_ERR_NOT_FOUND : CS_ERR_MISSING_FIELD, "chain: %s",
 			      id ? "not one of this gateway" : "say which");
