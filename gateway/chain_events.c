@@ -446,9 +446,57 @@ static enum cs_err load_cursor(struct gateway_chain *chain, struct adapter_curso
 	else if (err == CS_ERR_NOT_FOUND)
 		err = CS_OK;
 	cs_arena_rewind(arena, mark);
-	if (cursor->count > 0)
-		chain->cursor_height = cursor->recent[cursor->count - 1].height;
 	return err;
+}
+
+/* A manifest decided a conflict: what the journal has from its height on may be of the other branch.
+ * It is undone as after any reorganisation, and those blocks are read again, once for each
+ * decision. The node may have changed branches while nobody looked, and that is no reason to
+ * freeze the chain anew. */
+struct decision_write {
+	struct reorg_write reorg;
+	struct adapter_cursor *cursor;
+	const char *name;
+	struct cs_bytes decision;
+};
+
+static enum cs_err write_decision(void *context)
+{
+	struct decision_write *write = context;
+	struct cursor_write cursor = {write->reorg.chain, write->cursor};
+	CS_TRY(write_reorg(&write->reorg));
+	CS_TRY(write_cursor(&cursor));
+	return gateway_journal_put(write->reorg.chain->gateway->journal, write->name,
+				   write->decision);
+}
+
+static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cursor *cursor)
+{
+	const struct gateway_manifest_chain *manifest = chain->manifest;
+	struct cs_arena *arena = &chain->gateway->scratch;
+	size_t mark = cs_arena_mark(arena);
+	uint8_t decision[8 + 32];
+	struct cs_bytes taken;
+	char name[CURSOR_NAME_SIZE];
+	snprintf(name, sizeof(name), "decided:%s", chain->identity_hex);
+	cs_put_be64(decision, manifest->abandoned_height);
+	memcpy(decision + 8, manifest->anchor_hash.b, 32);
+	enum cs_err err = gateway_journal_get(chain->gateway->journal, name, arena, &taken);
+	bool known = manifest->abandoned_height == 0 ||
+		     (err == CS_OK && cs_bytes_eq(taken, CS_BYTES_OF(decision)));
+	cs_arena_rewind(arena, mark);
+	if (known || (err != CS_OK && err != CS_ERR_NOT_FOUND))
+		return known ? CS_OK : err;
+	while (cursor->count > 0 &&
+	       cursor->recent[cursor->count - 1].height >= manifest->abandoned_height)
+		cursor->count--;
+	log_warn("chain.decided", LOG_TEXT("chain", chain->config->id),
+		 LOG_U64("from", manifest->abandoned_height));
+	struct decision_write write = {{.chain = chain, .from = manifest->abandoned_height},
+				       cursor,
+				       name,
+				       CS_BYTES_OF(decision)};
+	return gateway_write(chain->gateway, write_decision, &write);
 }
 
 enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
@@ -482,6 +530,9 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 	enum cs_err err = load_cursor(chain, &cursor);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the cursor of %s is broken", from->id);
+	CS_TRY(take_decision(chain, &cursor));
+	if (cursor.count > 0)
+		chain->cursor_height = cursor.recent[cursor.count - 1].height;
 	CS_TRY(adapter_evm_new(&chain->adapter, chain->gateway->loop, &config, &listener, why));
 	return adapter_start(chain->adapter, &cursor);
 }

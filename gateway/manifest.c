@@ -66,6 +66,7 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 			      struct cs_why *why)
 {
 	const struct cs_json *finality = NULL;
+	const struct cs_json *abandoned = cs_json_find(object, "abandoned");
 	CS_TRY(get_text(chain->caip2, sizeof(chain->caip2), object, "caip2", why));
 	if (cs_caip2_eip155(&chain->chain_id, cs_bytes_str(chain->caip2)) != CS_OK)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2: %s is no EVM chain", chain->caip2);
@@ -80,6 +81,10 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 				  why));
 	CS_TRY(cs_json_member_u64(&chain->reorg_margin_s, finality, "reorg_margin_s", INT64_MAX,
 				  why));
+	if (abandoned)
+		CS_TRY(within(cs_json_member_u64(&chain->abandoned_height, abandoned, "height",
+						 INT64_MAX, why),
+			      "abandoned", why));
 	CS_TRY(read_policy(chain, object, why));
 	CS_TRY(read_remotes(chain, object, why));
 	chain->identity = wire_identity(cs_bytes_str(chain->caip2), &chain->genesis,

@@ -22,6 +22,7 @@ struct gateway_manifest_chain {
 	uint64_t confirmations;
 	uint64_t reorg_margin_s;
 	uint64_t gas_limit_max;
+	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
 	size_t remote_count;
 	struct cs_hash remotes[GATEWAY_MANIFEST_CHAINS_MAX];
 };

@@ -79,7 +79,11 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
         until(source, message_id, "signed")
     tx = rpc.call("eth_getTransactionByHash", receipt["transactionHash"])
     call = {"from": tx["from"], "to": tx["to"], "data": tx["input"], "value": tx["value"], "gas": tx["gas"]}
-    rpc.call("anvil_reorg", rpc.block_number() - int(receipt["blockNumber"], 16) + 1, [[call, 0]])
+
+    def reorganize():
+        rpc.call("anvil_reorg", rpc.block_number() - int(receipt["blockNumber"], 16) + 1, [[call, 0]])
+
+    reorganize()
 
     def told():
         try:
@@ -110,8 +114,11 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
     assert source.request("GET", "/healthz")[0] == 503
     assert source.message(again)["state"] == "observed"
 
-    # One that decides it.
+    # One that decides it, for a third branch that the node took while nobody looked.
     source.stop()
+    reorganize()
+    keep = rpc.block(found["height"])["hash"]
+    assert keep not in (found["first_hash"], found["second_hash"])
     manifests.append(sign(world, lift(world, manifests[-1], held, keep, "three"), "three"))
     for gateway in (source, destination):
         run_under(gateway, manifests)
