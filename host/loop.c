@@ -26,6 +26,7 @@ struct host_loop {
 	bool stopped;
 	bool timed_out;
 	bool draining;
+	bool ending; /* the loop is being freed: whoever gave the hooks may be gone */
 	uint32_t holds;
 	uint32_t closing;
 	uint64_t drain_ms;
@@ -122,6 +123,7 @@ void host_loop_free(struct host_loop *loop)
 {
 	if (loop == NULL)
 		return;
+	loop->ending = true;
 	if (loop->ws_release != NULL)
 		loop->ws_release(loop);
 	/* Posted calls may be what closes something. */
@@ -200,7 +202,7 @@ static void drain_too_long(uv_timer_t *deadline)
 static void run_hooks(void *context)
 {
 	struct host_loop *loop = context;
-	for (uint32_t i = loop->hook_count; i > 0; i--)
+	for (uint32_t i = loop->ending ? 0 : loop->hook_count; i > 0; i--)
 		loop->hooks[i - 1].call(loop->hooks[i - 1].context);
 	host_loop_release(loop);
 }
@@ -221,7 +223,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct host_loop *loop = handle->data;
 	(void)number;
-	if (loop->draining)
+	if (loop->draining || loop->ending)
 		host_loop_stop(loop);
 	else
 		host_loop_drain(loop, loop->drain_ms);

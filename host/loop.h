@@ -29,8 +29,9 @@ CS_NODISCARD enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done
 void host_loop_stop(struct host_loop *loop);
 
 /* ---- orderly shutdown: SIGTERM and SIGINT, or host_loop_drain ----
- * The hooks run once, the last one added first. Whoever still has work holds the loop; it stops
- * when nobody holds it or when drain_ms have passed. A second signal stops it at once. */
+ * The hooks run once, the last one added first, and never in host_loop_free. Whoever still has work
+ * holds the loop; it stops when nobody holds it or when drain_ms have passed. A second signal stops
+ * it at once. */
 #define HOST_DRAIN_HOOKS_MAX 32u
 void host_loop_on_drain(struct host_loop *loop, host_call *hook, void *context);
 /* Starts to listen for both signals. */

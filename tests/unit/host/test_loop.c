@@ -233,6 +233,20 @@ static void test_second_signal(void **state)
 	host_loop_free(seen.loop);
 }
 
+/* Two signals in one turn: the hook's own things are gone before its turn comes. */
+static void test_no_hook_after_the_loop(void **state)
+{
+	(void)state;
+	struct seen seen = {.loop = host_loop_new()};
+	host_loop_on_drain(seen.loop, second_hook, &seen);
+	host_loop_drain(seen.loop, 60000);
+	host_loop_stop(seen.loop);
+	host_loop_run(seen.loop);
+	assert_string_equal(seen.text, "");
+	host_loop_free(seen.loop);
+	assert_string_equal(seen.text, "");
+}
+
 static void test_time(void **state)
 {
 	(void)state;
@@ -254,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_drain_by_signal),
 		cmocka_unit_test(test_drain_too_long),
 		cmocka_unit_test(test_second_signal),
+		cmocka_unit_test(test_no_hook_after_the_loop),
 		cmocka_unit_test(test_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
