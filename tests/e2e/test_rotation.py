@@ -10,30 +10,20 @@ import pytest
 
 from lib import abi, deploy
 from lib.rpc import wait_for
-from lib.world import World
+from lib.world import END_TIMEOUT_S, World
 
-END_S = 90
-SEND_GAS = 400_000
 ACTIVE = 1
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    with World(tmp_path_factory.mktemp("rotation"), "anvil", block_time=0.5) as w:
+@pytest.fixture(scope="module", params=["anvil", "geth-clique"])
+def world(request, tmp_path_factory):
+    with World(tmp_path_factory.mktemp("rotation"), request.param, block_time=0.5) as w:
         yield w
 
 
-def send(world: World, source: int, payload: bytes) -> str:
-    side, other = world.sides[source], world.sides[1 - source]
-    to = deploy.erc7930(other.chain.chain_id, other.app.address)
-    receipt = side.gateway.write(side.user, "sendMessage", to, payload, [], gas=SEND_GAS)
-    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
-
-
-def ends(gateway, message_id: str) -> dict:
-    """Its envelope."""
-    wait_for(lambda: (m := gateway.message(message_id)) and m["state"] == "finalized", END_S,
-             f"the end of {message_id} ({gateway.log})", 0.1)
+def envelope(gateway, message_id: str) -> dict:
+    """Of a message at its end."""
+    gateway.ends(message_id)
     return gateway.get(f"/v1/messages/{message_id}/envelope")
 
 
@@ -61,25 +51,25 @@ def announcements(world: World, source: int) -> int:
 
 def test_messages_before_during_and_after(world, tmp_path):
     source, destination = world.gateways
-    before = ends(source, send(world, 0, b"before"))
+    before = envelope(source, world.send(b"before"))
     assert before["statement"]["epoch"] == 1 and route(source)["next_epoch"] == 0
 
     made = rotate(source)
     assert made["epoch"] == 2 and [r["in_force"] for r in made["remotes"]] == [False]
     assert made["public_key"] != before["keys"][0]["public_key"]
-    during = send(world, 0, b"during")
-    back = send(world, 1, b"back, during")
-    wait_for(lambda: route(source)["epoch"] == 2, END_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
+    during = world.send(b"during")
+    back = world.send(b"back, during", source=1)
+    wait_for(lambda: route(source)["epoch"] == 2, END_TIMEOUT_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
     x, state, not_before, _ = named(world, 0, 2)
     assert abi.to_hex(x) == made["public_key"] and state == ACTIVE
     assert world.sides[1].chain.rpc.time() >= not_before and announcements(world, 0) == 1
     assert named(world, 0, 1)[3] == not_before + deploy.OVERLAP_S
-    ends(source, during)
-    ends(destination, back)
+    envelope(source, during)
+    envelope(destination, back)
 
-    after = ends(source, send(world, 0, b"after"))
+    after = envelope(source, world.send(b"after"))
     assert after["statement"]["epoch"] == 2 and after["outcome_statement"]["epoch"] == 1
-    answered = ends(destination, send(world, 1, b"answered"))
+    answered = envelope(destination, world.send(b"answered", source=1))
     assert answered["statement"]["epoch"] == 1 and answered["outcome_statement"]["epoch"] == 2
     for document in (before, after, answered):
         file = tmp_path / "envelope.json"
@@ -94,21 +84,19 @@ def test_restarts_in_the_middle_lose_nothing(world):
     destination.stop()
     made = rotate(source)
     assert made["epoch"] == 2
-    first = send(world, 1, b"while the other was down")
+    first = world.send(b"while the other was down", source=1)
     again = rotate(source)
     assert (again["epoch"], again["public_key"]) == (2, made["public_key"])
     source.process.kill()
-    source.start()
-    wait_for(source.healthy, 60, f"health ({source.log})", 0.1)
+    source.restart()
     assert route(source)["epoch"] == 1 and route(source)["next_epoch"] == 2
-    destination.start()
-    wait_for(destination.healthy, 60, f"health ({destination.log})", 0.1)
-    wait_for(lambda: named(world, 1, 2)[1] == ACTIVE, END_S, f"the announcement ({destination.log})", 0.05)
+    destination.restart()
+    wait_for(lambda: named(world, 1, 2)[1] == ACTIVE, END_TIMEOUT_S, f"the announcement ({destination.log})", 0.05)
     os.kill(destination.pids()["caisson-gateway"], signal.SIGKILL)
-    wait_for(lambda: route(source)["epoch"] == 2, END_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
+    wait_for(lambda: route(source)["epoch"] == 2, END_TIMEOUT_S, f"the new epoch ({source.log}, {destination.log})", 0.1)
     assert abi.to_hex(named(world, 1, 2)[0]) == made["public_key"] and announcements(world, 1) == 1
-    ends(source, first)
-    last = ends(source, send(world, 1, b"with the new key"))
+    envelope(source, first)
+    last = envelope(source, world.send(b"with the new key", source=1))
     assert last["statement"]["epoch"] == 2
     assert made["public_key"] in [k["public_key"] for k in last["keys"]]
 

@@ -49,8 +49,7 @@ class Chain:
 
     def stop(self) -> None:
         for process in self.processes:
-            if process.alive():
-                process.popen.terminate()
+            process.ask()
         for process in self.processes:
             process.stop()
 

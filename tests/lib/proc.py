@@ -24,6 +24,7 @@ class Process:
             # A session of its own: a Ctrl-C on the terminal is the starter's to handle, in its order.
             self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                           env=env, cwd=cwd, start_new_session=True, preexec_fn=_die_with_parent)
+        self.asked = False
 
     @property
     def pid(self) -> int:
@@ -44,9 +45,15 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
+    def ask(self) -> None:
+        """SIGTERM, once: a second one means `at once`."""
+        if self.alive() and not self.asked:
+            self.popen.terminate()
+            self.asked = True
+
     def stop(self, timeout_s: float = 10) -> int:
         if self.alive():
-            self.popen.terminate()
+            self.ask()
             try:
                 self.popen.wait(timeout_s)
             except subprocess.TimeoutExpired:

@@ -25,6 +25,8 @@ GAS_MONEY_WEI = 10**20
 ANCHOR_AGE_MAX_S = 86400
 TRUSTING_PERIOD_S = 86400
 CONFIRMATIONS = 2
+END_TIMEOUT_S = 90
+SEND_GAS = 400_000
 REORG_MARGIN_S = 4
 SCOPES = "read,send,operate"
 
@@ -172,6 +174,18 @@ class Gateway:
                 return None
             raise
 
+    def ends(self, message_id: str, state: str = "finalized") -> dict:
+        """Waits for the end of a message, which must be this one."""
+        found = wait_for(lambda: (m := self.message(message_id)) and m["state"] in ("finalized", "refunded") and m, END_TIMEOUT_S,
+                         f"the end of {message_id} ({self.log})", 0.1)
+        assert found["state"] == state, found
+        return found
+
+    def restart(self) -> None:
+        """Where it was stopped or killed: until it is healthy."""
+        self.start()
+        wait_for(self.healthy, START_TIMEOUT_S, f"health of {self.name} ({self.log})", 0.1)
+
     def caisson(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
         """The command line against this gateway."""
         argv = [self.world.build / "bin" / "caisson", *arguments]
@@ -208,21 +222,30 @@ class World:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stop()
+        if kind is None:
+            self.check_logs()
+
+    def check_logs(self) -> None:
+        """A build with sanitizers tells there what it found; `caisson up` starts again whatever ended by it."""
+        for gateway in self.gateways:
+            found = [line for line in gateway.log.read_text(errors="replace").splitlines() if "Sanitizer" in line or "runtime error:" in line]
+            assert not found, (str(gateway.log), found[:5])
 
     def start(self) -> None:
         self.start_chains()
         self.deploy()
         self.write_manifest()
+        self.write_gateways()
         self.start_gateways()
         self.register_keys()
         self.wait_ready()
 
     def stop(self) -> None:
         for gateway in self.gateways:
-            if gateway.process and gateway.process.alive():
-                gateway.process.popen.terminate()
+            if gateway.process:
+                gateway.process.ask()
         for gateway in self.gateways:
             gateway.stop()
         for chain in self.chains:
@@ -290,13 +313,16 @@ class World:
         self.manifest_hash = self.manifest_tool("sign", draft_file, "-o", self.manifest, "--key", admin_file)
         self.say(f"manifest {self.manifest_hash[:18]}…")
 
-    def start_gateways(self) -> None:
+    def write_gateways(self) -> None:
         ports = free_ports(4)
         self.gateways = [Gateway(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
         first, second = (s.chain.caip2 for s in self.sides)
         expire = {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
         for gateway, other in zip(self.gateways, reversed(self.gateways)):
             gateway.write_files(other, expire)
+
+    def start_gateways(self) -> None:
+        for gateway in self.gateways:
             gateway.start()
             self.say(f"{gateway.name}: {gateway.url}, log {gateway.log}")
 
@@ -340,6 +366,24 @@ class World:
     def wait_ready(self) -> None:
         for gateway in self.gateways:
             wait_for(gateway.healthy, START_TIMEOUT_S, f"health of {gateway.name} ({gateway.log})", 0.1)
+
+    # ---- what an application does ----
+
+    def send(self, payload: bytes, attributes=(), source: int = 0, recipient: str | None = None) -> str:
+        """A message by the application's own transaction; its id."""
+        side, other = self.sides[source], self.sides[1 - source]
+        to = deploy.erc7930(other.chain.chain_id, recipient or other.app.address)
+        receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
+        return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+
+
+def account(side: deploy.Side, address: str) -> str:
+    return f"{side.chain.caip2}:{address.lower()}"
+
+
+def soon(chain: chains.Chain, seconds: int) -> int:
+    """So many seconds after the chain's clock and after ours."""
+    return max(int(time.time()), chain.rpc.time()) + seconds
 
 
 def wait_time(chain: chains.Chain, when: int, timeout_s: float = 120) -> None:
