@@ -222,6 +222,12 @@ static bool take_arguments(struct cli *cli, const struct cli_command *command, i
 		}
 	}
 	cli->json = cli_flag(cli, "json");
+	if (cli->positional_count > 0 &&
+	    (command->usage[0] == 0 || command->usage[0] == '-' || command->usage[0] == '(')) {
+		fprintf(stderr, "caisson %s: takes no argument such as %.60s\n", command->name,
+			cli->positional[0]);
+		return false;
+	}
 	return true;
 }
 
@@ -278,6 +284,10 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	/* What a gateway wrote is no terminal's command. */
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	if (cli->json)
 		cli_print_json(cli, json_pack("{s:s,s:i}", "error", text, "exit", (int)code));
 	fprintf(stderr, "caisson %s: %s\n", cli->command, text);

@@ -11,6 +11,10 @@
 #define WATCH_TIMEOUT_S 600u
 #define TIMEOUT_MAX_S 86400u
 #define STEPS_MAX 32u
+#define ID_MAX 66u
+#define STATE_MAX 40u
+#define PATH_MAX_SIZE 160u
+#define IDEMPOTENCY_KEY_MAX 128u
 
 static const char *text_of(const json_t *json, const char *name)
 {
@@ -21,6 +25,34 @@ static const char *text_of(const json_t *json, const char *name)
 static long long number_of(const json_t *json, const char *name)
 {
 	return (long long)json_integer_value(json_object_get(json, name));
+}
+
+/* What stands in a URL as it is: anything else would be another URL. */
+static bool is_word(const char *text, size_t size_max)
+{
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n; i++) {
+		bool letter =
+			(text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
+		if (!letter && (text[i] < '0' || text[i] > '9') && text[i] != '_')
+			return false;
+	}
+	return n > 0 && n <= size_max;
+}
+
+/* "/v1/messages/ID", the verb if there is one, and the side. */
+static enum cli_exit path_of(struct cli *cli, char path[PATH_MAX_SIZE], const char *id,
+			     const char *verb)
+{
+	const char *side = cli_option(cli, "side");
+	if (!is_word(id, ID_MAX))
+		return cli_fail(cli, CLI_USAGE,
+				"which message? its id (0x and 64 digits), or a request's");
+	if (side && strcmp(side, "source") != 0 && strcmp(side, "destination") != 0)
+		return cli_fail(cli, CLI_USAGE, "--side: source or destination");
+	snprintf(path, PATH_MAX_SIZE, "/v1/messages/%s%s%s%s%s", id, verb ? "/" : "",
+		 verb ? verb : "", side ? "?side=" : "", side ? side : "");
+	return CLI_OK;
 }
 
 /* ---- watching ---- */
@@ -146,14 +178,14 @@ static void print_end(const json_t *message, const char *id)
 
 static enum cli_exit watch(struct cli *cli, const char *id)
 {
-	char path[256];
+	char path[PATH_MAX_SIZE];
 	struct seen seen = {.failed = false};
 	uint64_t timeout_s = WATCH_TIMEOUT_S;
-	const char *side = cli_option(cli, "side");
 	if (!cli_number(cli, "timeout", TIMEOUT_MAX_S, &timeout_s))
 		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most %u", TIMEOUT_MAX_S);
-	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "",
-		 side ? side : "");
+	enum cli_exit found = path_of(cli, path, id, NULL);
+	if (found != CLI_OK)
+		return found;
 	uint64_t end = host_now_ms() + timeout_s * 1000;
 	for (;;) {
 		json_t *message = NULL;
@@ -240,12 +272,29 @@ static void print_transactions(const json_t *reply)
 	}
 }
 
+/* An empty header would not be sent, and the request perhaps twice. */
+static bool is_printable(const char *text, size_t size_max)
+{
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	}
+	return n > 0 && n <= size_max;
+}
+
 /* Takes body. */
 static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 {
 	const char *mode = cli_option(cli, "mode");
+	const char *once = cli_option(cli, "idempotency-key");
 	json_t *reply = NULL;
 	uint64_t timeout_s = 0;
+	if (once && !is_printable(once, IDEMPOTENCY_KEY_MAX)) {
+		json_decref(body);
+		return cli_fail(cli, CLI_USAGE,
+				"--idempotency-key: 1 to 128 printable ASCII characters");
+	}
 	if (!cli_number(cli, "timeout", TIMEOUT_MAX_S, &timeout_s)) {
 		json_decref(body);
 		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most %u", TIMEOUT_MAX_S);
@@ -354,12 +403,11 @@ static void print_message(struct cli *cli, const json_t *m)
 
 static enum cli_exit show_one(struct cli *cli, const char *id)
 {
-	char path[256];
+	char path[PATH_MAX_SIZE];
 	json_t *message = NULL;
-	const char *side = cli_option(cli, "side");
-	snprintf(path, sizeof(path), "/v1/messages/%.100s%s%.20s", id, side ? "?side=" : "",
-		 side ? side : "");
-	enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
+	enum cli_exit code = path_of(cli, path, id, NULL);
+	if (code == CLI_OK)
+		code = cli_call(cli, "GET", path, NULL, &message);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
@@ -387,6 +435,8 @@ enum cli_exit cli_messages(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE, "--limit: 1 to 200");
 	if (!cli_number(cli, "before", INT64_MAX, &before))
 		return cli_fail(cli, CLI_USAGE, "--before: not a number");
+	if (state && !is_word(state, STATE_MAX))
+		return cli_fail(cli, CLI_USAGE, "--state: no state of a message");
 	if (cli_option(cli, "before"))
 		snprintf(page, sizeof(page), "&before=%llu", (unsigned long long)before);
 	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%s%.40s", (unsigned long long)limit,
@@ -416,12 +466,10 @@ enum cli_exit cli_messages(struct cli *cli)
 
 static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t **reply)
 {
-	char path[256];
-	if (cli->positional_count != 1)
-		return cli_fail(cli, CLI_USAGE,
-				"which message? its id (0x and 64 digits), or a request's");
-	snprintf(path, sizeof(path), "/v1/messages/%.100s/%s", cli->positional[0], name);
-	return cli_call(cli, method, path, NULL, reply);
+	char path[PATH_MAX_SIZE];
+	enum cli_exit code =
+		path_of(cli, path, cli->positional_count == 1 ? cli->positional[0] : "", name);
+	return code == CLI_OK ? cli_call(cli, method, path, NULL, reply) : code;
 }
 
 enum cli_exit cli_retry(struct cli *cli)
