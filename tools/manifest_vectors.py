@@ -242,12 +242,14 @@ def files():
     inner = body()
     good = signed(inner)
     second = second_of(inner)
+    full = copy.deepcopy(second)
+    full["chains"][0]["abandoned"]["messages"] = [hexed(0x70, 30) + f"{i:04x}" for i in range(512)]
     bad = [{"name": n, "file": f, "error": e} for n, f, e in bad_forms(good)]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
     bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
-             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "bad": bad}
+             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "bad": bad}
     return {"first.json": good, "second.json": signed(second), "facts.json": json.dumps(facts, indent=1) + "\n"}
 
 

@@ -91,6 +91,11 @@ static void test_the_second_follows(void **state)
 	assert_false(manifest_lists_abandoned(&m, &m.chains[0], &other));
 	assert_false(manifest_lists_abandoned(&m, &m.chains[1], &id));
 	assert_int_equal(m.chains[1].abandoned.height, 0);
+	/* As many messages as a manifest may list; one more is among the refusals. */
+	assert_ok(manifest_read(&m, arena(), cs_bytes_str(json_string_value(facts("full"))),
+				&before, &why));
+	assert_int_equal(m.abandoned_count, MANIFEST_ABANDONED_MAX);
+	assert_ok(manifest_read(&m, arena(), file_of("second.json"), &before, &why));
 	/* It is no first one, and does not follow itself. */
 	assert_err(manifest_read(&m, arena(), file_of("second.json"), NULL, &why),
 		   CS_ERR_WRONG_LINEAGE);
