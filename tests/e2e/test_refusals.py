@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import subprocess
+import socket
 import sys
 import threading
 
@@ -21,7 +20,7 @@ import envelope_vectors as envelope  # noqa: E402
 
 END_S = 90
 SEND_GAS = 400_000
-EXIT_REFUSED = 3
+EXIT_USAGE, EXIT_REFUSED = 2, 3
 UNIT = 10**18
 
 
@@ -223,6 +222,127 @@ def test_a_watched_transfer_is_json_lines(world):
     assert len(shown.stdout.splitlines()) == 1 and json.loads(shown.stdout)["id"] == message["id"]
 
 
+@pytest.mark.parametrize("arguments", [
+    ["messages", "../chains"], ["messages", "a?side=source"], ["messages", ""], ["messages", "%2e%2e/chains"], ["watch", "../status"],
+    ["retry", "../../healthz"], ["messages", "--state", "failed&limit=1"], ["messages", "--side", "source&x=1", "0x" + "00" * 32],
+    ["status", "more"], ["events", "--cursor", "9223372036854775808"], ["events", "--events-url", "http://127.0.0.1/"],
+    ["send", "--to", "eip155:31338:0x" + "11" * 20, "--text", "x", "--idempotency-key", ""],
+    ["send", "--to", "eip155:31338:0x" + "11" * 20, "--text", "x", "--idempotency-key", "a\nb"]])
+def test_arguments_are_no_urls(world, arguments):
+    run = world.gateways[0].caisson(*arguments)
+    assert run.returncode == EXIT_USAGE and run.stderr and run.stdout == "", (run.stdout, run.stderr)
+
+
+# ---- what a hostile client sends ----
+
+UPGRADE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+
+
+def talk(port: int, request: str, key: str) -> tuple[int, str, dict]:
+    """(status, content type, decoded body) of the one answer there is before the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request.replace("KEY", key).encode("latin-1"))
+        raw = b""
+        while data := connection.recv(65536):
+            raw += data
+    head, _, body = raw.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    kind = next(line for line in lines if line.lower().startswith("content-type:")).split(":", 1)[1].strip()
+    return int(lines[0].split()[1]), kind, json.loads(body)
+
+
+GET = "GET /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\n"
+POST = "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\n"
+SMUGGLED = "GET /v1/chains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\n\r\n"
+
+
+@pytest.mark.parametrize("request_text", [
+    POST + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    POST + f"Content-Length: 2\r\nContent-Length: {2 + len(SMUGGLED)}\r\n\r\n{{}}" + SMUGGLED,
+    POST + "Transfer-Encoding: xchunked\r\n\r\n" + SMUGGLED,
+    POST + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    POST + "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    GET + "Authorization: Bearer nobody\r\n\r\n" + SMUGGLED,
+    GET + "Host: y\r\n\r\n" + SMUGGLED,
+    POST + "Idempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 2\r\n\r\n{}" + SMUGGLED,
+])
+def test_what_two_readers_read_differently_is_refused(world, request_text):
+    """And nothing behind it is read: the connection is closed."""
+    gateway = world.gateways[0]
+    status, kind, body = talk(gateway.port, request_text, gateway.key)
+    assert (status, kind, body["code"]) == (400, "application/problem+json", "malformed") and body["detail"]
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("GET", "/v1/messages?limt=5", 400), ("GET", "/v1/messages?limit=5&limit=6", 400), ("GET", "/v1/messages?limit=%zz", 400),
+    ("GET", "/v1/messages?limit=18446744073709551617", 400), ("GET", "/v1/messages?limit=%2b5", 400), ("GET", "/v1/chains?x=1", 400),
+    ("GET", "/v1/messages/0x" + "00" * 32 + "?side=north", 400), ("GET", "/v1/../v1/messages", 404), ("GET", "/v1/%2e%2e/healthz", 404),
+    ("GET", "/v1//messages", 404), ("GET", "/v1/messages/r%27%20or%201=1--", 404), ("GET", "/v1/messages/%ff%fe", 400),
+    ("GET", "/v1/messages/" + "a" * 20000, 404), ("DELETE", "/v1/messages", 405), ("get", "/v1/messages", 405), ("POST", "/v1/status", 405),
+])
+def test_paths_and_queries(world, method, path, status):
+    gateway = world.gateways[0]
+    request_text = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nConnection: close\r\n\r\n"
+    got, kind, body = talk(gateway.port, request_text, gateway.key)
+    assert (got, kind, body["status"]) == (status, "application/problem+json", status), body
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"null", b"5", b'"x"', b"[]", b'{"to":"a","to":"b"}', b'{"to":"\xff"}', b"{} {}", b"[" * 100_000, b'{"a":' * 5_000, b'{"to":NaN}',
+    b'{"to":' + b"9" * 400 + b"}", b'{"to":"a\\u0000b"}', b'{"to":"\\ud800"}', '{"to":1}'.encode("utf-16"), b"\xef\xbb\xbf{}"])
+def test_bodies_that_are_no_request(world, body):
+    gateway = world.gateways[0]
+    for path in ("/v1/messages", "/v1/transfers", "/v1/keys/rotate", "/v1/peer/envelopes"):
+        key = gateway.peer_key if "peer" in path else gateway.key
+        text = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer KEY\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        status, kind, answer = talk(gateway.port, text + body.decode("latin-1"), key)
+        assert (status, kind) == (400, "application/problem+json") and answer["detail"], answer
+
+
+@pytest.mark.parametrize("path, headers, status, detail", [
+    ("/v1/events", UPGRADE, 401, "no API key"), ("/v1/events", UPGRADE + "Authorization: Bearer PEER\r\n", 403, "scope"),
+    ("/v1/events?cursor=x", UPGRADE + "Authorization: Bearer KEY\r\n", 400, "cursor: not a number"),
+    ("/v1/events?cursor=9223372036854775808", UPGRADE + "Authorization: Bearer KEY\r\n", 400, "cursor: not a number"),
+    ("/v1/events?cursor=9223372036854775807", UPGRADE + "Authorization: Bearer KEY\r\n", 409, "cursor: the journal keeps"),
+    ("/v1/events?curser=1", UPGRADE + "Authorization: Bearer KEY\r\n", 400, "the query has a name"),
+    ("/v1/events?cursor=1&cursor=2", UPGRADE + "Authorization: Bearer KEY\r\n", 400, "the query has a name"),
+    ("/v1/other", UPGRADE + "Authorization: Bearer KEY\r\n", 404, "no such route"),
+    ("/v1/events", UPGRADE.replace("13", "99") + "Authorization: Bearer KEY\r\n", 426, "only 13"),
+    ("/v1/events", "Authorization: Bearer KEY\r\n", 426, "WebSocket only"),
+])
+def test_the_stream_refuses_in_words(world, path, headers, status, detail):
+    gateway = world.gateways[0]
+    request_text = f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".replace("PEER", gateway.peer_key)
+    got, kind, body = talk(gateway.events_port, request_text, gateway.key)
+    assert (got, kind) == (status, "application/problem+json") and detail in body["detail"], body
+
+
+@pytest.mark.parametrize("body, detail", [
+    ({}, "instance"), ({"instance": "a" * 32, "after": -1, "items": []}, "after"), ({"instance": "a" * 32, "after": 0, "items": [None]}, "n: "),
+    ({"instance": "a" * 32, "after": 0, "items": [{"n": "1"}]}, "n: "), ({"instance": "a" * 31, "after": 0, "items": []}, "instance"),
+    ({"instance": "a" * 32, "after": 0, "items": [], "more": True, "z": 1}, "z")])
+def test_a_peers_body_is_read_as_strictly(world, body, detail):
+    gateway = world.gateways[0]
+    status, answer = gateway.request("POST", "/v1/peer/envelopes", body, key=gateway.peer_key)
+    assert status == 400 and detail in answer["detail"], answer
+
+
+def test_a_slow_client_holds_nobody_up(world):
+    gateway, slow = world.gateways[0], []
+    try:
+        for _ in range(100):
+            slow.append(socket.create_connection(("127.0.0.1", gateway.port), timeout=20))
+            slow[-1].sendall(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert gateway.request("GET", "/healthz")[0] == 200
+        # Each is cut ten seconds after it began.
+        assert all(s.recv(1) == b"" for s in slow)
+    finally:
+        for s in slow:
+            s.close()
+    assert gateway.healthy()
+
+
 # ---- a contract that will never take it ----
 
 FORGED_EPOCH = 7
@@ -315,9 +435,9 @@ def test_a_peer_speaks_for_its_own_chains_only(world, forger):
     item["statement"]["signer"], item["statement"]["receiver"] = item["statement"]["receiver"], item["statement"]["signer"]
     assert forger.push(item)[0] == 200
     assert destination.message(foreign_id) is None
-    instance = source.get("/v1/status").get("instance") or "0" * 32
-    status, _ = source.request("GET", f"/v1/peer/envelopes?instance={instance}&after={2**62}", key=source.peer_key)
-    assert status in (200, 409)
+    page = source.request("GET", "/v1/peer/envelopes?after=0", key=source.peer_key)[1]
+    status, answer = source.request("GET", f"/v1/peer/envelopes?instance={page['instance']}&after={2**62}", key=source.peer_key)
+    assert status == 409 and answer["detail"].startswith("after: "), answer
     message_id = send(world, b"the outbox is whole")
     state(source, message_id, "finalized")
 
