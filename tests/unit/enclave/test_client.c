@@ -1,8 +1,8 @@
-/* Light clients through the enclave: headers that are refused without harm, conflicts that freeze,
- * keys learned from storage. The headers come from the generator that shares no code with the
- * verifier, and from real nodes (tests/vectors/evm). */
+/* Light clients through the enclave: headers that are refused without harm, keys learned from
+ * storage. The headers come from the generator that shares no code with the verifier, and from real
+ * nodes (tests/vectors/evm). */
+#include "client.h"
 #include "core/hash.h"
-#include "world.h"
 
 /* ---- vectors ---- */
 
@@ -73,31 +73,6 @@ static void begin_at(struct world *w, enum manifest_mode mode, struct cs_bytes a
 	world_begin(w);
 }
 
-static void update(struct world *w, const struct cs_bytes *headers, size_t count, const char *error)
-{
-	Caisson__Wire__ClientUpdateRequest in = CAISSON__WIRE__CLIENT_UPDATE_REQUEST__INIT;
-	ProtobufCBinaryData *list = keep((count + 1) * sizeof *list);
-	for (size_t i = 0; i < count; i++)
-		list[i] = pb(headers[i]);
-	in.chain = pb_hash(&w->own);
-	in.headers = list;
-	in.n_headers = count;
-	(void)world_step(w, WIRE_CLIENT_UPDATE, &in.base);
-	if (strcmp(cs_err_name(w->err), error) != 0)
-		fail_msg("%s (%s) where %s is expected", cs_err_name(w->err), w->why.text, error);
-}
-
-static Caisson__Wire__ClientStatus status_of(struct world *w)
-{
-	Caisson__Wire__HelloRequest in = CAISSON__WIRE__HELLO_REQUEST__INIT;
-	const struct cs_hash nonce = {{5}};
-	in.nonce = pb_hash(&nonce);
-	const Caisson__Wire__HelloReply *out =
-		(const Caisson__Wire__HelloReply *)(const void *)world_ok(w, WIRE_HELLO, &in.base);
-	assert_int_equal(out->n_clients, 1);
-	return *out->clients[0];
-}
-
 static uint64_t now_low(struct world *w)
 {
 	Caisson__Wire__HelloRequest in = CAISSON__WIRE__HELLO_REQUEST__INIT;
@@ -106,23 +81,6 @@ static uint64_t now_low(struct world *w)
 	const Caisson__Wire__HelloReply *out =
 		(const Caisson__Wire__HelloReply *)(const void *)world_ok(w, WIRE_HELLO, &in.base);
 	return out->now_low_s;
-}
-
-static struct cs_bytes export_state(struct world *w)
-{
-	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
-	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
-									   &in.base);
-	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
-	return wire_pb_view(copy);
-}
-
-static void import_state(struct world *w, struct cs_bytes sealed)
-{
-	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
-	in.sealed = pb(sealed);
-	(void)world_ok(w, WIRE_IMPORT, &in.base);
 }
 
 /* Each bad header after the good ones before it: its error, and the next good one is still taken. */
@@ -280,14 +238,6 @@ static void test_time_rises_with_final_blocks(void **state)
 
 /* ---- create, order ---- */
 
-static Caisson__Wire__ClientCreateRequest create_of(struct world *w, struct cs_bytes header)
-{
-	Caisson__Wire__ClientCreateRequest in = CAISSON__WIRE__CLIENT_CREATE_REQUEST__INIT;
-	in.chain = pb_hash(&w->own);
-	in.header = pb(header);
-	return in;
-}
-
 static void test_an_anchor_that_is_too_old(void **state)
 {
 	(void)state;
@@ -387,263 +337,6 @@ static void test_a_header_from_the_future(void **state)
 	const struct world_block *block = world_mine(w);
 	w->now = (struct verify_time){now, now};
 	update(w, &block->raw, 1, "future-header");
-	world_free(w);
-}
-
-/* ---- conflicts ---- */
-
-static struct cs_hash second_branch; /* its block 2 */
-
-/* Two branches from block 1, each final: the second freezes. */
-static struct world *frozen_world(void)
-{
-	struct world *w = world_new();
-	struct world_block branch[4];
-	struct cs_bytes raws[4];
-	world_begin(w);
-	world_advance(w, 4);
-	const struct world_block *parent = &w->blocks[1];
-	for (size_t i = 0; i < CS_LEN(branch); i++) {
-		branch[i] = world_block_on(w, parent, parent->time_s + 1, 7);
-		raws[i] = branch[i].raw;
-		parent = &branch[i];
-	}
-	update(w, raws, CS_LEN(raws), "frozen");
-	assert_true(status_of(w).frozen);
-	second_branch = branch[0].hash;
-	return w;
-}
-
-static Caisson__Wire__SignTransactionRequest cancel_of(const struct world *w)
-{
-	Caisson__Wire__SignTransactionRequest in = CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
-	in.chain = pb_hash(&w->own);
-	in.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
-	in.gas_limit = 21000;
-	in.max_fee_wei = 10;
-	return in;
-}
-
-static void test_two_final_headers_of_one_height_freeze(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
-	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
-	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[0].raw);
-	Caisson__Wire__RotateRequest rotate = CAISSON__WIRE__ROTATE_REQUEST__INIT;
-	conflict.chain = pb_hash(&w->own);
-	rotate.chain = pb_hash(&w->own);
-	const Caisson__Wire__ConflictReply *out =
-		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT,
-									     &conflict.base);
-	assert_int_equal(out->n_first, 1);
-	assert_int_equal(out->n_second, 1);
-	assert_false(cs_bytes_eq(wire_pb_view(out->first[0]), wire_pb_view(out->second[0])));
-	assert_int_equal(out->height, 2);
-	assert_hash(wire_pb_hash(out->first_hash), w->blocks[2].hash);
-	assert_hash(wire_pb_hash(out->second_hash), second_branch);
-	assert_string_equal(out->held, "");
-	/* Nothing is taken and nothing is signed for that chain. */
-	update(w, &w->blocks[4].raw, 1, "frozen");
-	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
-	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
-	world_refused(w, WIRE_ROTATE, &rotate.base, CS_ERR_FROZEN);
-	world_free(w);
-}
-
-static void test_the_freeze_is_sealed(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	world_restart(w);
-	import_state(w, sealed);
-	assert_true(status_of(w).frozen);
-	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
-	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
-	world_free(w);
-}
-
-/* Starts under the manifest as it is now, takes the state, and stays frozen: why. */
-static void stays_frozen(struct world *w, struct cs_bytes sealed, const char *why)
-{
-	world_restart(w);
-	import_state(w, sealed);
-	assert_true(status_of(w).frozen);
-	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[3].raw);
-	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
-	if (strstr(w->why.text, why) == NULL)
-		fail_msg("%s where \"%s\" is expected", w->why.text, why);
-	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
-	conflict.chain = pb_hash(&w->own);
-	const Caisson__Wire__ConflictReply *out =
-		(const Caisson__Wire__ConflictReply *)(const void *)world_ok(w, WIRE_CONFLICT,
-									     &conflict.base);
-	assert_non_null(strstr(out->held, why));
-	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
-	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
-}
-
-/* A manifest that decides the conflict for the first branch: block 3 of it is the anchor. */
-static struct manifest deciding(const struct world *w)
-{
-	struct manifest m = w->manifest;
-	m.number = 2;
-	m.hash.b[5] = 9;
-	m.chains[0].finality.anchor_height = 3;
-	m.chains[0].finality.anchor_hash = w->blocks[3].hash;
-	m.chains[0].abandoned = (struct manifest_abandoned){
-		.height = 2, .headers = {w->blocks[2].hash, second_branch}, .since = 2};
-	return m;
-}
-
-static void is_lifted(struct world *w, struct cs_bytes sealed)
-{
-	world_restart(w);
-	import_state(w, sealed);
-	assert_false(status_of(w).frozen);
-	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[3].raw);
-	(void)world_ok(w, WIRE_CLIENT_CREATE, &create.base);
-}
-
-static void test_a_manifest_that_decides_the_conflict_lifts_it(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest = deciding(w);
-	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
-	is_lifted(w, sealed);
-	/* Which of the two came first is nobody's business. */
-	a->headers[0] = second_branch;
-	a->headers[1] = w->blocks[2].hash;
-	is_lifted(w, sealed);
-	(void)world_mine(w);
-	world_update(w, 4);
-	world_free(w);
-}
-
-/* The freeze is bound to its anchor: nothing else that the manifest says makes the client anew. */
-static void test_the_same_anchor_lifts_nothing(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	const struct manifest_finality before = w->manifest.chains[0].finality;
-	struct manifest_finality *f = &w->manifest.chains[0].finality;
-	w->manifest = deciding(w);
-	*f = before;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
-	f->epoch = 7;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
-	f->mode = MANIFEST_QBFT;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
-	f->mode = MANIFEST_CLIQUE;
-	f->seals_min = 1;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
-	/* Either half of it makes it another one. */
-	*f = before;
-	f->anchor_hash.b[0] ^= 1;
-	world_restart(w);
-	import_state(w, sealed);
-	assert_false(status_of(w).frozen);
-	*f = before;
-	f->anchor_height = 2;
-	world_restart(w);
-	import_state(w, sealed);
-	assert_false(status_of(w).frozen);
-	world_free(w);
-}
-
-static void test_no_abandoned_branch_lifts_nothing(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest = deciding(w);
-	w->manifest.chains[0].abandoned = (struct manifest_abandoned){0};
-	stays_frozen(w, sealed, "no abandoned branch");
-	world_free(w);
-}
-
-static void test_another_conflict_lifts_nothing(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest = deciding(w);
-	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
-	const struct manifest_abandoned good = *a;
-	a->height = 3;
-	stays_frozen(w, sealed, "names another conflict");
-	for (size_t i = 0; i < 2; i++) {
-		*a = good;
-		a->headers[i].b[31] ^= 1;
-		stays_frozen(w, sealed, "names another conflict");
-		a->headers[i] = good.headers[1 - i];
-		stays_frozen(w, sealed, "names another conflict");
-	}
-	world_free(w);
-}
-
-/* What was sealed while it was frozen keeps the anchor of the freeze, and wants a decision that is
- * younger than every manifest under which something may have been signed. */
-static void test_a_decision_that_is_not_younger_lifts_nothing(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest = deciding(w);
-	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
-	a->since = 1;
-	stays_frozen(w, sealed, "abandoned.since is not above");
-	const struct cs_bytes again = export_state(w);
-	a->since = 2;
-	stays_frozen(w, again, "abandoned.since is not above");
-	w->manifest.number = 3;
-	stays_frozen(w, again, "abandoned.since is not above");
-	a->since = 3;
-	is_lifted(w, again);
-	world_free(w);
-}
-
-static void test_the_same_number_lifts_nothing(void **state)
-{
-	(void)state;
-	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest = deciding(w);
-	w->manifest.number = 1;
-	w->manifest.chains[0].abandoned.since = 1;
-	stays_frozen(w, sealed, "abandoned.since is not above");
-	world_free(w);
-}
-
-static void test_another_anchor_under_the_same_number_is_refused(void **state)
-{
-	(void)state;
-	struct world *w = world_new();
-	world_begin(w);
-	world_advance(w, 4);
-	const struct cs_bytes sealed = export_state(w);
-	w->manifest.chains[0].finality.anchor_height = 3;
-	w->manifest.chains[0].finality.anchor_hash = w->blocks[3].hash;
-	world_restart(w);
-	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
-	in.sealed = pb(sealed);
-	world_refused(w, WIRE_IMPORT, &in.base, CS_ERR_ANCHOR_MISMATCH);
-	world_free(w);
-}
-
-static void test_there_is_no_conflict(void **state)
-{
-	(void)state;
-	struct world *w = world_new();
-	world_begin(w);
-	Caisson__Wire__ConflictRequest in = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
-	in.chain = pb_hash(&w->own);
-	world_refused(w, WIRE_CONFLICT, &in.base, CS_ERR_NOT_FOUND);
 	world_free(w);
 }
 
@@ -805,16 +498,6 @@ int main(void)
 		cmocka_unit_test(test_an_older_header_does_not_freeze),
 		cmocka_unit_test(test_what_is_known_is_passed_over),
 		cmocka_unit_test(test_a_header_from_the_future),
-		cmocka_unit_test(test_two_final_headers_of_one_height_freeze),
-		cmocka_unit_test(test_the_freeze_is_sealed),
-		cmocka_unit_test(test_a_manifest_that_decides_the_conflict_lifts_it),
-		cmocka_unit_test(test_the_same_anchor_lifts_nothing),
-		cmocka_unit_test(test_no_abandoned_branch_lifts_nothing),
-		cmocka_unit_test(test_another_conflict_lifts_nothing),
-		cmocka_unit_test(test_a_decision_that_is_not_younger_lifts_nothing),
-		cmocka_unit_test(test_the_same_number_lifts_nothing),
-		cmocka_unit_test(test_another_anchor_under_the_same_number_is_refused),
-		cmocka_unit_test(test_there_is_no_conflict),
 		cmocka_unit_test(test_a_key_is_learned_from_storage),
 		cmocka_unit_test(test_four_epochs_of_a_remote_are_remembered),
 		cmocka_unit_test(test_an_older_view_of_a_key),

@@ -105,27 +105,6 @@ static void test_a_final_message_is_signed(void **state)
 	world_free(s->w);
 }
 
-/* Signed from an abandoned branch once, and on the branch that counts too: it is signed again, under
- * the manifest that makes the new statement count. */
-static void test_a_message_of_both_branches_is_signed_again(void **state)
-{
-	(void)state;
-	struct scene *s = scene_new();
-	struct world *w = s->w;
-	w->manifest.number = 2;
-	w->manifest.abandoned[0] = wire_message_id(&s->head);
-	w->manifest.abandoned_count = 1;
-	w->manifest.chains[0].abandoned =
-		(struct manifest_abandoned){.height = 1, .since = 2, .count = 1};
-	world_restart(w);
-	world_begin(w);
-	world_update(w, 1);
-	struct wire_signed st;
-	assert_ok(wire_signed_from_pb(&st, sign(s)->statement));
-	assert_int_equal(st.statement.manifest_number, 2);
-	world_free(w);
-}
-
 static void test_randomness_is_fresh(void **state)
 {
 	(void)state;
@@ -762,7 +741,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_final_message_is_signed),
-		cmocka_unit_test(test_a_message_of_both_branches_is_signed_again),
 		cmocka_unit_test(test_randomness_is_fresh),
 		cmocka_unit_test(test_a_batch_of_two_receipts),
 		cmocka_unit_test(test_an_event_that_is_not_final),
