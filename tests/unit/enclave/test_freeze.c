@@ -76,13 +76,13 @@ static void test_the_freeze_is_sealed(void **state)
 }
 
 /* Starts under the manifest as it is now, takes the state, and stays frozen: why. */
-static void stays_frozen(struct world *w, struct cs_bytes sealed, const char *why)
+static void stays_frozen(struct world *w, struct cs_bytes sealed, enum cs_err err, const char *why)
 {
 	world_restart(w);
 	import_state(w, sealed);
 	assert_true(status_of(w).frozen);
 	Caisson__Wire__ClientCreateRequest create = create_of(w, w->blocks[3].raw);
-	world_refused(w, WIRE_CLIENT_CREATE, &create.base, CS_ERR_FROZEN);
+	world_refused(w, WIRE_CLIENT_CREATE, &create.base, err);
 	if (strstr(w->why.text, why) == NULL)
 		fail_msg("%s where \"%s\" is expected", w->why.text, why);
 	Caisson__Wire__ConflictRequest conflict = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
@@ -92,7 +92,7 @@ static void stays_frozen(struct world *w, struct cs_bytes sealed, const char *wh
 									     &conflict.base);
 	assert_non_null(strstr(out->held, why));
 	Caisson__Wire__SignTransactionRequest cancel = cancel_of(w);
-	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, CS_ERR_FROZEN);
+	world_refused(w, WIRE_SIGN_TRANSACTION, &cancel.base, err);
 }
 
 /* A manifest that decides the conflict for the first branch: block 3 of it is the anchor. */
@@ -144,14 +144,14 @@ static void test_the_same_anchor_lifts_nothing(void **state)
 	struct manifest_finality *f = &w->manifest.chains[0].finality;
 	w->manifest = deciding(w);
 	*f = before;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "the anchor is the one that it froze under");
 	f->epoch = 7;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "the anchor is the one that it froze under");
 	f->mode = MANIFEST_QBFT;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "the anchor is the one that it froze under");
 	f->mode = MANIFEST_CLIQUE;
 	f->seals_min = 1;
-	stays_frozen(w, sealed, "the anchor is the one that it froze under");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "the anchor is the one that it froze under");
 	/* Either half of it makes it another one. */
 	*f = before;
 	f->anchor_hash.b[0] ^= 1;
@@ -173,7 +173,7 @@ static void test_no_abandoned_branch_lifts_nothing(void **state)
 	const struct cs_bytes sealed = export_state(w);
 	w->manifest = deciding(w);
 	w->manifest.chains[0].abandoned = (struct manifest_abandoned){0};
-	stays_frozen(w, sealed, "no abandoned branch");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "no abandoned branch");
 	world_free(w);
 }
 
@@ -186,13 +186,13 @@ static void test_another_conflict_lifts_nothing(void **state)
 	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
 	const struct manifest_abandoned good = *a;
 	a->height = 3;
-	stays_frozen(w, sealed, "names another conflict");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "names another conflict");
 	for (size_t i = 0; i < 2; i++) {
 		*a = good;
 		a->headers[i].b[31] ^= 1;
-		stays_frozen(w, sealed, "names another conflict");
+		stays_frozen(w, sealed, CS_ERR_FROZEN, "names another conflict");
 		a->headers[i] = good.headers[1 - i];
-		stays_frozen(w, sealed, "names another conflict");
+		stays_frozen(w, sealed, CS_ERR_FROZEN, "names another conflict");
 	}
 	world_free(w);
 }
@@ -207,12 +207,12 @@ static void test_a_decision_that_is_not_younger_lifts_nothing(void **state)
 	w->manifest = deciding(w);
 	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
 	a->since = 1;
-	stays_frozen(w, sealed, "abandoned.since is not above");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "abandoned.since is not above");
 	const struct cs_bytes again = export_state(w);
 	a->since = 2;
-	stays_frozen(w, again, "abandoned.since is not above");
+	stays_frozen(w, again, CS_ERR_FROZEN, "abandoned.since is not above");
 	w->manifest.number = 3;
-	stays_frozen(w, again, "abandoned.since is not above");
+	stays_frozen(w, again, CS_ERR_FROZEN, "abandoned.since is not above");
 	a->since = 3;
 	is_lifted(w, again);
 	world_free(w);
@@ -226,7 +226,7 @@ static void test_the_same_number_lifts_nothing(void **state)
 	w->manifest = deciding(w);
 	w->manifest.number = 1;
 	w->manifest.chains[0].abandoned.since = 1;
-	stays_frozen(w, sealed, "abandoned.since is not above");
+	stays_frozen(w, sealed, CS_ERR_FROZEN, "abandoned.since is not above");
 	world_free(w);
 }
 
