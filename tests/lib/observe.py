@@ -70,33 +70,33 @@ class Journal:
 
     def commits(self) -> Iterator[sqlite3.Connection]:
         """The database as each commit since begin() left it. Whoever writes stands still meanwhile."""
-        before, log = self.kept, self._log()
+        (salt_before, before), (salt, frames) = self.kept, self._log()
         image = bytearray(self.path.read_bytes())
         self.connection.execute("COMMIT")
-        size, = struct.unpack_from(">I", log, 8)
-        frame = 24 + size
-        count = (len(log) - 32) // frame
         # Another salt: the log began again, and all of it is new.
-        first = (len(before) - 32) // frame if before[16:24] == log[16:24] else 0
-        ends = []
-        for i in range(count):
-            page, pages, salts = struct.unpack_from(">II8s", log, 32 + i * frame)
-            if salts != log[16:24]:
-                break
-            if pages:
-                ends.append((i, pages))
-        at = 0
-        for last, pages in ends:
-            for i in range(at, last + 1):
-                page, = struct.unpack_from(">I", log, 32 + i * frame)
-                image.extend(bytes(max(0, page * size - len(image))))
-                image[(page - 1) * size:page * size] = log[32 + i * frame + 24:32 + (i + 1) * frame]
+        first, at = len(before) if salt == salt_before else 0, 0
+        for last, (_, pages, _) in enumerate(frames):
+            if not pages:
+                continue  # not the end of a commit
+            for page, _, content in frames[at:last + 1]:
+                image.extend(bytes(max(0, page * len(content) - len(image))))
+                image[(page - 1) * len(content):page * len(content)] = content
             at = last + 1
             if last >= first:
-                yield self._open(image[:pages * size])
+                yield self._open(image[:pages * len(content)])
 
-    def _log(self) -> bytes:
-        return Path(f"{self.path}-wal").read_bytes()
+    def _log(self) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        """Of the write-ahead log (SQLite's file format, section 4): its salt; of each frame the page, the pages of the database if it
+        ends a commit, the content. What an earlier round of the file left behind them has another salt."""
+        log = Path(f"{self.path}-wal").read_bytes()
+        size, salt = struct.unpack_from(">I", log, 8)[0], log[16:24]
+        frames = []
+        for at in range(32, len(log) - 24 - size + 1, 24 + size):
+            page, pages, of = struct.unpack_from(">II8s", log, at)
+            if of != salt:
+                break
+            frames.append((page, pages, log[at + 24:at + 24 + size]))
+        return salt, frames
 
     @staticmethod
     def _open(image: bytearray) -> sqlite3.Connection:
@@ -149,23 +149,20 @@ class Unread:
             at += 16 + size
         return found
 
-    def waits(self, kind: int, within_s: float) -> bool:
-        """Whether a frame of that type comes."""
-        return _comes(lambda: kind in self.types(), within_s)
-
     def asked(self, within_s: float) -> bool:
         """Whether the process sends something that its enclave does not read."""
         def sent() -> bool:
             count, = struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, b"\0" * 4))
             return count > 0
 
-        return _comes(sent, within_s)
+        return comes(sent, within_s)
 
     def close(self) -> None:
         self.socket.close()
 
 
-def _comes(condition, within_s: float) -> bool:
+def comes(condition, within_s: float) -> bool:
+    """Whether it does in time; it need not."""
     end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:
