@@ -81,6 +81,7 @@ struct gateway_route {
 	uint64_t learned[GATEWAY_EPOCHS_MAX];
 	uint32_t learned_count;
 	uint64_t learn_after_ms;
+	uint64_t absent_epoch; /* that was looked for last, 0: it was there */
 	/* rotation of our own key: what is signed with for this remote (0: the enclave's newest),
 	 * and what was announced to it last */
 	uint64_t epoch;
@@ -333,6 +334,9 @@ void gateway_key_learn(struct gateway_route *route, uint64_t epoch);
 enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
 			      const struct adapter_proof *proof);
 void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
+/* The remote's key of an epoch, as the enclave learned it once. NOT_FOUND. */
+CS_NODISCARD enum cs_err gateway_key_of(const struct gateway_route *route, uint64_t epoch,
+					struct cs_hash *key);
 
 /* ---- rotation.c ---- */
 CS_NODISCARD enum cs_err gateway_rotation_load(struct gateway_route *route);

@@ -114,38 +114,15 @@ static const char *const texts[SQL_COUNT] = {
 
 /* ---- opening ---- */
 
-struct instance_write {
-	struct gateway_journal *journal;
-	char fresh[33];
-};
-
-static enum cs_err write_instance(void *context)
+/* Anew at every opening: a journal that came back from a backup counts its outbox again from an older
+ * number, and a peer must not take that for what it has. */
+static enum cs_err make_instance(struct gateway_journal *journal, struct cs_why *why)
 {
-	struct instance_write *write = context;
-	return gateway_journal_put(write->journal, "instance", cs_bytes(write->fresh, 32));
-}
-
-static enum cs_err open_instance(struct gateway_journal *journal, struct cs_why *why)
-{
-	uint8_t block[256];
-	struct cs_arena arena;
-	struct cs_bytes value;
-	cs_arena_init(&arena, block, sizeof(block));
-	enum cs_err err = gateway_journal_get(journal, "instance", &arena, &value);
-	if (err == CS_OK && value.n == 32) {
-		memcpy(journal->instance, value.p, 32);
-		return CS_OK;
-	}
-	if (err != CS_ERR_NOT_FOUND)
-		return cs_fail(why, CS_ERR_INVALID, "the journal's instance is broken");
-	struct instance_write write = {.journal = journal};
 	uint8_t random[16];
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return cs_fail(why, CS_ERR_IO, "no randomness");
-	cs_hex(write.fresh, CS_BYTES_OF(random));
-	memcpy(journal->instance, write.fresh, sizeof(journal->instance));
-	CS_TRY(host_store_write(journal->store, write_instance, &write, NULL, NULL));
-	return host_store_flush(journal->store);
+	cs_hex(journal->instance, CS_BYTES_OF(random));
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop *loop,
@@ -163,7 +140,7 @@ enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop 
 	if (err == CS_OK)
 		err = gateway_journal_number(sql(journal, SQL_OUTBOX_LAST), &journal->outbox_last);
 	if (err == CS_OK)
-		err = open_instance(journal, why);
+		err = make_instance(journal, why);
 	if (err != CS_OK) {
 		gateway_journal_close(journal);
 		return err;

@@ -156,7 +156,8 @@ CS_NODISCARD enum cs_err gateway_journal_open(struct gateway_journal **journal,
 					      struct cs_why *why);
 void gateway_journal_close(struct gateway_journal *journal);
 struct host_store *gateway_journal_store(struct gateway_journal *journal);
-/* 16 random bytes as hex, made with the file: tells peers that this is another journal. */
+/* 16 random bytes as hex, made when it is opened: numbers of the outbox mean something to peers
+ * together with it alone. */
 const char *gateway_journal_instance(const struct gateway_journal *journal);
 
 /* ---- small things by name: sealed state, cursors ---- */
@@ -265,7 +266,8 @@ CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,
 						gateway_count_fn *each, void *ctx);
 
 /* ---- statements ---- */
-/* Sets n. An equal one (kind, signature) is not written twice: its n is given. */
+/* Sets n. An equal one is not written twice: its n is given. CONFLICT: another one has this
+ * signature. */
 CS_NODISCARD enum cs_err gateway_journal_add_statement(struct gateway_journal *journal,
 						       struct gateway_statement *statement);
 CS_NODISCARD enum cs_err gateway_journal_statement(struct gateway_journal *journal, uint64_t n,

@@ -142,6 +142,19 @@ enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_coun
 
 /* ---- statements ---- */
 
+static bool same_statement(const struct gateway_statement *a, const struct gateway_statement *b)
+{
+	return a->statement.kind == b->statement.kind &&
+	       cs_hash_eq(&a->statement.signer, &b->statement.signer) &&
+	       cs_hash_eq(&a->statement.receiver, &b->statement.receiver) &&
+	       a->statement.epoch == b->statement.epoch &&
+	       a->statement.manifest_number == b->statement.manifest_number &&
+	       cs_hash_eq(&a->statement.root, &b->statement.root) &&
+	       cs_hash_eq(&a->signature.ry, &b->signature.ry) && a->count == b->count &&
+	       memcmp(a->ids, b->ids, a->count * sizeof(a->ids[0])) == 0 &&
+	       memcmp(a->statuses, b->statuses, a->count) == 0;
+}
+
 enum cs_err gateway_journal_add_statement(struct gateway_journal *journal,
 					  struct gateway_statement *st)
 {
@@ -152,8 +165,10 @@ enum cs_err gateway_journal_add_statement(struct gateway_journal *journal,
 	host_bind_blob(s, 2, CS_BYTES_OF(st->signature.s.b));
 	CS_TRY(gateway_journal_number(s, &found));
 	if (found != 0) {
+		struct gateway_statement known;
+		CS_TRY(gateway_journal_statement(journal, found, &known));
 		st->n = found;
-		return CS_OK;
+		return same_statement(&known, st) ? CS_OK : CS_ERR_CONFLICT;
 	}
 	s = sql(journal, SQL_STATEMENT_ADD);
 	host_bind_u64(s, 0, st->statement.kind);

@@ -1,5 +1,6 @@
 /* The enclave learns the keys of remote gateways from the storage of the own one, under its own
- * light client. */
+ * light client. What it learned is kept: a key of an epoch never changes, and whatever peers bring is
+ * checked against it before it is written down. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -7,12 +8,47 @@
 #include <string.h>
 
 #define LEARN_PAUSE_MS 1000u
+#define KEY_NAME_SIZE 160u
 
 struct learning {
 	struct gateway_route *route;
 	uint64_t epoch;
 	uint64_t height;
+	struct cs_hash key;
 };
+
+static void key_name(char name[KEY_NAME_SIZE], const struct gateway_route *route, uint64_t epoch)
+{
+	char remote[65];
+	cs_hex(remote, CS_BYTES_OF(route->remote.b));
+	snprintf(name, KEY_NAME_SIZE, "key:%s:%s:%llu", route->chain->identity_hex, remote,
+		 (unsigned long long)epoch);
+}
+
+enum cs_err gateway_key_of(const struct gateway_route *route, uint64_t epoch, struct cs_hash *key)
+{
+	struct gateway *gateway = route->chain->gateway;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	char name[KEY_NAME_SIZE];
+	struct cs_bytes value;
+	key_name(name, route, epoch);
+	enum cs_err err = gateway_journal_get(gateway->journal, name, &gateway->scratch, &value);
+	if (err == CS_OK && value.n != sizeof(key->b))
+		err = CS_ERR_NOT_FOUND;
+	if (err == CS_OK)
+		memcpy(key->b, value.p, sizeof(key->b));
+	cs_arena_rewind(&gateway->scratch, mark);
+	return err;
+}
+
+static enum cs_err write_key(void *context)
+{
+	const struct learning *learning = context;
+	char name[KEY_NAME_SIZE];
+	key_name(name, learning->route, learning->epoch);
+	return gateway_journal_put(learning->route->chain->gateway->journal, name,
+				   CS_BYTES_OF(learning->key.b));
+}
 
 bool gateway_key_is_learned(const struct gateway_route *route, uint64_t epoch)
 {
@@ -36,7 +72,10 @@ static void end(struct learning *learning, enum cs_err err, const char *why)
 	struct gateway_route *route = learning->route;
 	struct gateway *gateway = route->chain->gateway;
 	route->learning = false;
+	if (err == CS_OK)
+		err = gateway_write(gateway, write_key, learning);
 	if (err != CS_OK) {
+		route->absent_epoch = err == CS_ERR_NOT_FOUND ? learning->epoch : 0;
 		route->learn_after_ms = host_now_ms() + LEARN_PAUSE_MS;
 		log_warn("key.not_learned", LOG_TEXT("chain", route->chain->config->id),
 			 LOG_TEXT("remote", route->remote_manifest->caip2),
@@ -56,8 +95,17 @@ static void end(struct learning *learning, enum cs_err err, const char *why)
 
 static void learned(void *context, enum cs_err err, const char *why, struct cs_bytes body)
 {
-	(void)body;
-	end(context, err, why);
+	struct learning *learning = context;
+	struct gateway *gateway = learning->route->chain->gateway;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	ProtobufCMessage *message = NULL;
+	if (err == CS_OK)
+		err = gateway_enclave_reply(gateway, &gateway->scratch, body,
+					    &caisson__wire__learn_key_reply__descriptor, &message);
+	if (err == CS_OK)
+		learning->key = wire_pb_hash(((Caisson__Wire__LearnKeyReply *)message)->public_key);
+	cs_arena_rewind(&gateway->scratch, mark);
+	end(learning, err, why);
 }
 
 enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
@@ -116,10 +164,17 @@ static void proof_done(void *ctx, enum cs_err err, const char *why,
 void gateway_key_learn(struct gateway_route *route, uint64_t epoch)
 {
 	struct gateway_chain *chain = route->chain;
-	if (route->learning || host_now_ms() < route->learn_after_ms || chain->final_height == 0)
+	if (route->learning || host_now_ms() < route->learn_after_ms || chain->final_height == 0 ||
+	    !chain->gateway->enclave_ready)
 		return;
+	/* One that nobody registered: perhaps the owner named the next one in its place. */
+	if (epoch == route->absent_epoch) {
+		route->absent_epoch = 0;
+		epoch++;
+	}
 	struct learning *learning = host_alloc(sizeof(*learning));
-	*learning = (struct learning){route, epoch, chain->final_height};
+	*learning =
+		(struct learning){.route = route, .epoch = epoch, .height = chain->final_height};
 	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
 	const struct cs_hash slots[] = {wire_evm_sentinel_slot(),
 					wire_evm_key_slot(&route->remote, epoch, 0),

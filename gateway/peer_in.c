@@ -1,7 +1,8 @@
-/* What comes from other gateways. Nothing of it is believed: statements are checked by the enclave
- * before anything is signed and by the contract before anything happens; notes only say what people
- * see. An item that is wrong is passed over with a line in the log, so that it holds up nothing
- * behind it. */
+/* What comes from other gateways. Nothing of it is believed: a statement is written down only if the
+ * remote's key signed it, so that a peer, or whoever has its API key, can put nothing in the place of
+ * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
+ * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
+ * it; one whose key is not learned yet waits, and what is behind it too. */
 #include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
@@ -16,6 +17,8 @@ struct take {
 	uint64_t consumed;
 	struct cs_arena *arena;
 	struct cs_why *why; /* of what ends all of it */
+	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
+	uint64_t epoch;
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -35,6 +38,35 @@ static struct gateway_route *route_of(const struct take *take, const struct cs_h
 			return route;
 	}
 	return NULL;
+}
+
+/* NO_KEY: not learned yet. */
+static enum cs_err check_signature(struct take *take, struct gateway_route *route,
+				   const struct gateway_statement *st, struct cs_why *why)
+{
+	const struct cs_sig *sig = take->gateway->sig;
+	struct cs_hash key;
+	enum cs_err err = gateway_key_of(route, st->statement.epoch, &key);
+	if (err == CS_ERR_NOT_FOUND &&
+	    gateway_key_of(route, st->statement.epoch + 1, &key) == CS_OK)
+		return cs_fail(why, CS_ERR_WRONG_EPOCH,
+			       "statement: a key of epoch %llu was never registered",
+			       (unsigned long long)st->statement.epoch);
+	if (err == CS_ERR_NOT_FOUND) {
+		take->waits_for = route;
+		take->epoch = st->statement.epoch;
+		return CS_ERR_NO_KEY;
+	}
+	CS_TRY(err);
+	/* Of which domain it must be is the contract's to say. */
+	for (enum wire_domain domain = WIRE_DOMAIN_SECURE; domain <= WIRE_DOMAIN_INSECURE;
+	     domain++) {
+		struct cs_hash digest = wire_digest(&st->statement, domain);
+		if (cs_schnorr_verify(sig, &st->signature, &key, &digest) == CS_OK)
+			return CS_OK;
+	}
+	return cs_fail(why, CS_ERR_BAD_SIGNATURE, "statement: not signed by the key of epoch %llu",
+		       (unsigned long long)st->statement.epoch);
 }
 
 /* ---- messages: we are the destination ---- */
@@ -148,6 +180,7 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	if (!route)
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
 	struct gateway_chain *chain = route->chain;
+	CS_TRY(check_signature(take, route, &in.statement, why));
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
 		CS_TRY(add_message(take, chain, &in, i,
@@ -224,6 +257,7 @@ static enum cs_err take_outcomes(struct take *take, const json_t *item, struct c
 	if (!route)
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
 	struct gateway_chain *chain = route->chain;
+	CS_TRY(check_signature(take, route, &st, why));
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &st));
 	for (uint32_t i = 0; i < st.count; i++)
 		CS_TRY(take_outcome(take, &st, i,
@@ -380,7 +414,10 @@ static enum cs_err take_key(struct take *take, const json_t *item, bool theirs, 
 	struct gateway_route *route = chain ? gateway_route_of(chain, other) : NULL;
 	if (!route || strcmp(route->peer->name, take->peer) != 0)
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
-	return theirs ? gateway_rotation_take(route, &st) : gateway_rotation_in_force(route, &st);
+	if (!theirs)
+		return gateway_rotation_in_force(route, &st);
+	CS_TRY(check_signature(take, route, &st, why));
+	return gateway_rotation_take(route, &st);
 }
 
 /* ---- all of it ---- */
@@ -422,6 +459,8 @@ static enum cs_err write_items(void *context)
 		cs_arena_rewind(take->arena, mark);
 		if (is_fatal(err))
 			return err;
+		if (take->waits_for)
+			break;
 		if (err != CS_OK)
 			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
 				 LOG_ERR(err), LOG_TEXT("why", why.text));
@@ -453,6 +492,8 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 		err = gateway_write(gateway, write_items, &take);
 	if (err == CS_OK)
 		*cursor = take.consumed;
+	if (take.waits_for)
+		gateway_key_learn(take.waits_for, take.epoch);
 	gateway_arena_free(take.arena);
 	return err;
 }

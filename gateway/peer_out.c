@@ -16,6 +16,8 @@
 #define PUSH_TIMEOUT_MS 10000u
 #define PUSH_BACKOFF_MAX_MS 5000u
 #define PULL_SIZE_MAX (5u * 1024 * 1024)
+/* What was handed over was not taken: its reader learns a key first. */
+#define STUCK_PAUSE_MS 100u
 
 enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref)
 {
@@ -204,6 +206,19 @@ static enum cs_err write_ack(void *context)
 	return gateway_journal_acked(write->peer->gateway->journal, write->peer->name, write->n);
 }
 
+/* From now on the outbox begins after n. */
+static enum cs_err move_on(struct gateway_peer *peer, uint64_t n)
+{
+	struct gateway *gateway = peer->gateway;
+	struct ack_write write = {peer, n};
+	uint64_t acked = 0;
+	CS_TRY(gateway_journal_ack(gateway->journal, peer->name, &acked));
+	if (n > acked)
+		return gateway_write(gateway, write_ack, &write);
+	peer->push_after_ms = host_now_ms() + STUCK_PAUSE_MS;
+	return CS_OK;
+}
+
 static void push_ended(struct gateway_peer *peer, bool ok, const char *why)
 {
 	peer->pushing = false;
@@ -233,8 +248,9 @@ static void push_done(void *context, const struct host_http_response *response)
 				    JSON_REJECT_DUPLICATES, NULL);
 	const json_t *cursor = json_object_get(answer, "cursor");
 	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0) {
-		struct ack_write write = {peer, (uint64_t)json_integer_value(cursor)};
-		push_ended(peer, gateway_write(gateway, write_ack, &write) == CS_OK, "journal");
+		push_ended(peer, true, NULL);
+		if (move_on(peer, (uint64_t)json_integer_value(cursor)) != CS_OK)
+			push_ended(peer, false, "it has what was never sent");
 	} else {
 		char why[160];
 		snprintf(why, sizeof(why), "status %d %.100s", response->status, response->why);
@@ -280,16 +296,16 @@ static void hand_to_self(struct gateway_peer *peer)
 	uint64_t acked = 0;
 	uint64_t cursor = 0;
 	bool more = false;
-	if (gateway_journal_ack(gateway->journal, peer->name, &acked) != CS_OK)
+	if (host_now_ms() < peer->push_after_ms ||
+	    gateway_journal_ack(gateway->journal, peer->name, &acked) != CS_OK)
 		return;
 	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
 	if (!body)
 		return;
 	enum cs_err err = gateway_peer_take(gateway, peer->name, body, &cursor, &why);
 	json_decref(body);
-	struct ack_write write = {peer, cursor};
 	if (err == CS_OK)
-		err = gateway_write(gateway, write_ack, &write);
+		err = move_on(peer, cursor);
 	if (err != CS_OK)
 		log_error("peer.self_refused", LOG_ERR(err), LOG_TEXT("why", why.text));
 }

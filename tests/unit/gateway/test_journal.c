@@ -147,7 +147,8 @@ static void messages_come_back_after_a_restart(void **state)
 		assert_int_equal(m.n, n);
 	}
 	reopen(f);
-	assert_string_equal(gateway_journal_instance(f->journal), instance);
+	/* Its outbox may have been counted further before: peers begin anew with it. */
+	assert_string_not_equal(gateway_journal_instance(f->journal), instance);
 	for (uint8_t n = 1; n <= 3; n++) {
 		struct gateway_message want = sample(n, RELAY_SOURCE);
 		struct gateway_message got;

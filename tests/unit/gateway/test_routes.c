@@ -12,6 +12,7 @@
 
 static char folder[] = "/tmp/caisson-routes-XXXXXX";
 static struct gateway gateway;
+static struct cs_secret remote_key;
 static struct host_loop *loop;
 static struct host_http_client *client;
 static char base[64];
@@ -40,6 +41,8 @@ static void key_line(char *text, size_t size, const char *name, const char *scop
 	snprintf(text + n, size - n, "%s %s %s\n", name, scopes, hex);
 }
 
+static enum cs_err write_key(void *context);
+
 static int start(void **state)
 {
 	char text[1024] = "";
@@ -64,6 +67,8 @@ static int start(void **state)
 	snprintf(path, sizeof(path), "%s/c.toml", folder);
 	loop = host_loop_new();
 	assert_int_equal(gateway_start(&gateway, loop, path), CS_OK);
+	memset(remote_key.b, 7, sizeof(remote_key.b));
+	assert_int_equal(gateway_write(&gateway, write_key, NULL), CS_OK);
 	client = host_http_client_new(loop, &(struct host_http_client_options){0});
 	snprintf(base, sizeof(base), "http://127.0.0.1:%u", host_http_server_port(gateway.server));
 	struct cs_why why;
@@ -292,31 +297,89 @@ static json_t *statement_json(const struct gateway_statement *st)
 	return gateway_json_statement(st, NULL);
 }
 
-static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
+#define EPOCH 3
+
+/* As if the enclave had learned the key of the remote's epoch from the contract. */
+static enum cs_err write_key(void *context)
+{
+	const struct gateway_chain *chain = &gateway.chains[0];
+	struct cs_hash key;
+	char remote[65];
+	char name[160];
+	(void)context;
+	assert_int_equal(cs_key_x(gateway.sig, &key, &remote_key), CS_OK);
+	cs_hex(remote, CS_BYTES_OF(chain->routes[0].remote.b));
+	snprintf(name, sizeof(name), "key:%s:%s:%d", chain->identity_hex, remote, EPOCH);
+	return gateway_journal_put(gateway.journal, name, CS_BYTES_OF(key.b));
+}
+
+enum flaw { FLAW_NONE, FLAW_ROOT, FLAW_KEY, FLAW_EPOCH, FLAW_OLD_EPOCH };
+
+static void sign(struct gateway_statement *st, enum flaw flaw)
+{
+	struct cs_hash leaves[CS_BATCH_MAX];
+	struct cs_hash aux = {{0}};
+	struct cs_secret key = remote_key;
+	st->statement.epoch = flaw == FLAW_EPOCH       ? EPOCH + 7
+			      : flaw == FLAW_OLD_EPOCH ? EPOCH - 1
+						       : EPOCH;
+	st->statement.manifest_number = 1;
+	gateway_leaves(leaves, st);
+	st->statement.root = wire_root(leaves, st->count);
+	struct cs_hash digest = wire_digest(&st->statement, WIRE_DOMAIN_INSECURE);
+	key.b[31] ^= flaw == FLAW_KEY;
+	assert_int_equal(cs_schnorr_sign(gateway.sig, &st->signature, &key, &digest, &aux), CS_OK);
+	st->statement.root.b[0] ^= flaw == FLAW_ROOT;
+}
+
+static struct wire_message message_of(uint64_t sequence, unsigned from, unsigned to)
 {
 	const struct gateway_manifest *manifest = &gateway.config.manifest;
-	struct gateway_statement st = {
-		.count = 1,
-		.statement = {.kind = WIRE_KIND_MESSAGE, .epoch = 1, .manifest_number = 1}};
 	struct wire_message message = {.sender = cs_bytes_str("s"),
 				       .recipient = cs_bytes_str("r"),
 				       .payload = CS_BYTES_NONE};
-	struct cs_hash leaves[CS_BATCH_MAX];
-	message.head.source = manifest->chains[1].identity;
-	message.head.destination = manifest->chains[0].identity;
+	message.head.source = manifest->chains[from].identity;
+	message.head.destination = manifest->chains[to].identity;
 	message.head.sequence = sequence;
 	message.head.deadline = 2000000000;
 	wire_message_seal(&message);
-	st.statement.signer = message.head.source;
-	st.statement.receiver = message.head.destination;
-	st.ids[0] = wire_message_id(&message.head);
-	st.signature.rx.b[0] = (uint8_t)sequence;
-	gateway_leaves(leaves, &st);
-	st.statement.root = wire_root(leaves, 1);
-	st.statement.root.b[0] ^= wrong_root;
-	return json_pack("{s:I,s:s,s:o,s:[o]}", "n", (json_int_t)n, "kind", "messages", "statement",
-			 statement_json(&st), "messages",
-			 gateway_json_message(&message, &st.ids[0]));
+	return message;
+}
+
+static json_t *batch_item(uint64_t n, uint64_t sequence, unsigned count, enum flaw flaw)
+{
+	struct gateway_statement st = {.count = count, .statement = {.kind = WIRE_KIND_MESSAGE}};
+	json_t *list = json_array();
+	for (unsigned i = 0; i < count; i++) {
+		struct wire_message message = message_of(sequence + i, 1, 0);
+		st.statement.signer = message.head.source;
+		st.statement.receiver = message.head.destination;
+		st.ids[i] = wire_message_id(&message.head);
+		json_array_append_new(list, gateway_json_message(&message, &st.ids[i]));
+	}
+	sign(&st, flaw);
+	return json_pack("{s:I,s:s,s:o,s:o}", "n", (json_int_t)n, "kind", "messages", "statement",
+			 statement_json(&st), "messages", list);
+}
+
+static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
+{
+	return batch_item(n, sequence, 1, wrong_root ? FLAW_ROOT : FLAW_NONE);
+}
+
+static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status, enum flaw flaw)
+{
+	const struct gateway_manifest *manifest = &gateway.config.manifest;
+	struct gateway_statement st = {.count = 1,
+				       .ids = {*id},
+				       .statuses = {status},
+				       .statement = {.kind = WIRE_KIND_OUTCOME,
+						     .signer = manifest->chains[1].identity,
+						     .receiver = manifest->chains[0].identity}};
+	sign(&st, flaw);
+	return json_pack("{s:I,s:s,s:o,s:[{s:o,s:i,s:[]}]}", "n", (json_int_t)n, "kind", "outcomes",
+			 "statement", statement_json(&st), "outcomes", "id", gateway_json_hash(id),
+			 "status", status, "steps");
 }
 
 static json_int_t push(json_t *items, uint64_t after)
@@ -372,6 +435,90 @@ static void a_peer_is_taken_once_and_in_order(void **state)
 	json_decref(answer.body);
 }
 
+static struct gateway_message row_of(const struct cs_hash *id, enum relay_side side)
+{
+	struct gateway_message row;
+	assert_int_equal(gateway_journal_find(gateway.journal, id, side, &row), CS_OK);
+	return row;
+}
+
+static enum cs_err write_source(void *context)
+{
+	const struct wire_message *message = context;
+	struct gateway_message row = {.side = RELAY_SOURCE,
+				      .state = RELAY_SIGNED,
+				      .chain = message->head.source,
+				      .remote = message->head.destination,
+				      .sequence = message->head.sequence,
+				      .deadline = message->head.deadline,
+				      .height = 5,
+				      .id = wire_message_id(&message->head)};
+	return gateway_journal_add(gateway.journal, &row, message);
+}
+
+static void an_outcome_is_the_remote_key_s_word_alone(void **state)
+{
+	struct wire_message message = message_of(77, 0, 1);
+	struct cs_hash id = wire_message_id(&message.head);
+	(void)state;
+	assert_int_equal(gateway_write(&gateway, write_source, &message), CS_OK);
+	assert_int_equal(push(json_pack("[o]", outcome_item(30, &id, 2, FLAW_KEY)), 20), 30);
+	assert_int_equal(row_of(&id, RELAY_SOURCE).state, RELAY_SIGNED);
+	assert_int_equal(push(json_pack("[o]", outcome_item(31, &id, 3, FLAW_NONE)), 30), 31);
+	assert_int_equal(row_of(&id, RELAY_SOURCE).outcome, RELAY_STATUS_DEAD);
+	uint64_t statement = row_of(&id, RELAY_SOURCE).outcome_statement;
+	assert_int_equal(push(json_pack("[o]", outcome_item(32, &id, 3, FLAW_KEY)), 31), 32);
+	assert_int_equal(row_of(&id, RELAY_SOURCE).outcome_statement, statement);
+}
+
+static enum cs_err write_failed(void *context)
+{
+	return gateway_journal_move(gateway.journal, context, RELAY_ON_FAIL);
+}
+
+static void a_statement_is_replaced_by_a_signed_one_alone(void **state)
+{
+	struct wire_message message = message_of(500, 1, 0);
+	struct cs_hash id = wire_message_id(&message.head);
+	(void)state;
+	assert_int_equal(push(json_pack("[o]", batch_item(40, 500, 1, FLAW_NONE)), 32), 40);
+	struct gateway_message row = row_of(&id, RELAY_DESTINATION);
+	assert_int_equal(gateway_write(&gateway, write_failed, &row), CS_OK);
+	assert_int_equal(push(json_pack("[o]", batch_item(41, 500, 2, FLAW_KEY)), 40), 41);
+	assert_int_equal(row_of(&id, RELAY_DESTINATION).statement, row.statement);
+	assert_int_equal(push(json_pack("[o]", batch_item(42, 500, 2, FLAW_NONE)), 41), 42);
+	assert_int_not_equal(row_of(&id, RELAY_DESTINATION).statement, row.statement);
+}
+
+static void what_a_key_signed_that_is_not_learned_yet_waits(void **state)
+{
+	(void)state;
+	size_t before = rows();
+	/* What is before it is taken; it, and what is behind it, comes again. */
+	json_t *items =
+		json_pack("[o,o,o]", batch_item(43, 601, 1, FLAW_NONE),
+			  batch_item(44, 602, 1, FLAW_EPOCH), batch_item(45, 603, 1, FLAW_NONE));
+	assert_int_equal(push(items, 42), 43);
+	assert_int_equal(rows(), before + 1);
+	/* An epoch that was passed over when a later one was registered is nobody's. */
+	items = json_pack("[o,o]", batch_item(44, 602, 1, FLAW_OLD_EPOCH),
+			  batch_item(45, 603, 1, FLAW_NONE));
+	assert_int_equal(push(items, 43), 45);
+	assert_int_equal(rows(), before + 2);
+}
+
+static void a_cursor_that_nothing_has_is_refused(void **state)
+{
+	char path[160];
+	uint64_t acked = 1;
+	(void)state;
+	snprintf(path, sizeof(path), "/v1/peer/envelopes?after=9223372036854775807&instance=%s",
+		 gateway_journal_instance(gateway.journal));
+	refused(call("GET", path, peer_key, NULL), 409, "conflict", "after");
+	assert_int_equal(gateway_journal_ack(gateway.journal, "b", &acked), CS_OK);
+	assert_int_equal(acked, 0);
+}
+
 static void what_came_is_shown_with_its_steps(void **state)
 {
 	struct gateway_message list[4];
@@ -411,6 +558,10 @@ int main(void)
 		cmocka_unit_test(an_oversized_body_is_refused),
 		cmocka_unit_test(a_peer_is_taken_once_and_in_order),
 		cmocka_unit_test(what_came_is_shown_with_its_steps),
+		cmocka_unit_test(an_outcome_is_the_remote_key_s_word_alone),
+		cmocka_unit_test(a_statement_is_replaced_by_a_signed_one_alone),
+		cmocka_unit_test(what_a_key_signed_that_is_not_learned_yet_waits),
+		cmocka_unit_test(a_cursor_that_nothing_has_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }
