@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define CURSOR_NAME_SIZE 80u
+/* Rows that a reorganisation undoes at a time. */
+#define REORG_ROWS 256u
 
 static void cursor_name(char name[CURSOR_NAME_SIZE], const struct gateway_chain *chain)
 {
@@ -377,17 +379,20 @@ static enum cs_err write_reorg(void *context)
 		[GATEWAY_PLACE_SOURCE] = undo_source,
 		[GATEWAY_PLACE_STATUS] = undo_status,
 		[GATEWAY_PLACE_END] = undo_end};
-	static struct gateway_message
-		messages[4096]; /* all that a burst of one reorganisation touches */
+	static struct gateway_message page[REORG_ROWS];
 	struct reorg_write *write = context;
-	for (unsigned place_kind = 0; place_kind < CS_LEN(undo); place_kind++) {
-		size_t count = 0;
-		CS_TRY(gateway_journal_above(write->chain->gateway->journal,
-					     &write->chain->identity,
-					     (enum gateway_place)place_kind, write->from, messages,
-					     CS_LEN(messages), &count));
-		for (size_t i = 0; i < count; i++)
-			CS_TRY(undo[place_kind](write, &messages[i]));
+	for (unsigned kind = 0; kind < CS_LEN(undo); kind++) {
+		uint64_t after = 0;
+		size_t count;
+		do {
+			CS_TRY(gateway_journal_above(write->chain->gateway->journal,
+						     &write->chain->identity,
+						     (enum gateway_place)kind, write->from, after,
+						     page, REORG_ROWS, &count));
+			for (size_t i = 0; i < count; i++)
+				CS_TRY(undo[kind](write, &page[i]));
+			after = count > 0 ? page[count - 1].n : 0;
+		} while (count == REORG_ROWS);
 	}
 	char detail[160];
 	snprintf(detail, sizeof(detail), "%s: from %llu", write->chain->config->id,

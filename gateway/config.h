@@ -13,7 +13,7 @@
 #define GATEWAY_PEERS_MAX 16u
 #define GATEWAY_ROUTES_MAX 64u
 #define GATEWAY_RPC_MAX 8u
-#define GATEWAY_MANIFESTS_MAX 16u
+#define GATEWAY_MANIFESTS_MAX 64u
 #define GATEWAY_ENCLAVE_ARGS_MAX 16u
 
 /* How a message that was not delivered in time is proven dead (docs/protocol/envelope.md section

@@ -1,6 +1,6 @@
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
+#include "gateway/contract_error.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>

@@ -76,7 +76,11 @@ struct gateway_route {
 	bool proving;
 	bool finalizing;
 	bool learning;
-	bool newest_first;       /* alternates: old work never holds up new */
+	/* each stage alternates: old work never holds up new */
+	bool sign_newest;
+	bool deliver_newest;
+	bool prove_newest;
+	bool finalize_newest;
 	uint64_t absence_height; /* final block for which absence was looked at */
 	uint64_t learned[GATEWAY_EPOCHS_MAX];
 	uint32_t learned_count;

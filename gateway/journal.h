@@ -234,14 +234,14 @@ CS_NODISCARD enum cs_err gateway_journal_of_submission(struct gateway_journal *j
 						       uint64_t submission,
 						       struct gateway_message *messages,
 						       size_t count_max, size_t *count);
-/* Rows whose position on our chain is at or above a height: by source position, status position or
- * end position. */
+/* Rows above `after` whose position on our chain is at or above a height, at most count_max in the
+ * order of rows: by source position, status position or end position. */
 enum gateway_place { GATEWAY_PLACE_SOURCE, GATEWAY_PLACE_STATUS, GATEWAY_PLACE_END };
 CS_NODISCARD enum cs_err gateway_journal_above(struct gateway_journal *journal,
 					       const struct cs_hash *chain,
 					       enum gateway_place place, uint64_t height,
-					       struct gateway_message *messages, size_t count_max,
-					       size_t *count);
+					       uint64_t after, struct gateway_message *messages,
+					       size_t count_max, size_t *count);
 /* Ids of what our enclave signed from blocks of our chain at or above a height, ascending: messages
  * by their source block, outcomes by the block of the status, or by the final block that showed
  * that there was none. */

@@ -59,7 +59,7 @@ enum cs_err gateway_journal_of_submission(struct gateway_journal *journal, uint6
 }
 
 enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct cs_hash *chain,
-				  enum gateway_place place, uint64_t height,
+				  enum gateway_place place, uint64_t height, uint64_t after,
 				  struct gateway_message *messages, size_t count_max, size_t *count)
 {
 	static const enum sql which[] = {[GATEWAY_PLACE_SOURCE] = SQL_ABOVE_SOURCE,
@@ -69,6 +69,7 @@ enum cs_err gateway_journal_above(struct gateway_journal *journal, const struct 
 	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
 	host_bind_u64(s, 1, height);
 	host_bind_u64(s, 2, count_max);
+	host_bind_u64(s, 3, after);
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 

@@ -221,11 +221,11 @@ void gateway_destination_deliver(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .deadline_min = late_s(chain),
-				    .newest_first = route->newest_first};
+				    .newest_first = route->deliver_newest};
 	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 	    count == 0)
 		return;
-	route->newest_first = !route->newest_first;
+	route->deliver_newest = !route->deliver_newest;
 	if (key_is_there(route, first.statement))
 		route->delivering = begin_flight(route, GATEWAY_DELIVER, &first, pick.due_ms);
 }

@@ -89,7 +89,7 @@ void gateway_finalize(struct gateway_route *route)
 					    .state = open[k],
 					    .remote = &route->remote,
 					    .due_ms = now,
-					    .newest_first = route->newest_first};
+					    .newest_first = route->finalize_newest};
 		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 		    count == 0 || !is_open(&first, now))
 			continue;
@@ -117,6 +117,7 @@ void gateway_finalize(struct gateway_route *route)
 			if (write.rows[i].tries == 0 && is_open(&write.rows[i], now))
 				write.rows[write.count++] = write.rows[i];
 		}
+		route->finalize_newest = !route->finalize_newest;
 		if (write.count > 0 && gateway_write(gateway, write_finalize, &write) != CS_OK)
 			log_error("message.not_finalized", LOG_HASH("id", &first.id));
 	}

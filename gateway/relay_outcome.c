@@ -283,11 +283,12 @@ void gateway_outcome_prove(struct gateway_route *route)
 				    .state = RELAY_OUTCOME_FINAL,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
-				    .newest_first = route->newest_first};
+				    .newest_first = route->prove_newest};
 	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK ||
 	    count == 0)
 		return;
 	count = gateway_batch_keep(picked, count);
+	route->prove_newest = !route->prove_newest;
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
 	flight->height = chain->final_height;

@@ -451,12 +451,12 @@ void gateway_source_sign(struct gateway_route *route)
 				    .state = RELAY_FINAL,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
-				    .newest_first = route->newest_first};
+				    .newest_first = route->sign_newest};
 	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK ||
 	    count == 0)
 		return;
 	count = gateway_batch_keep(picked, count);
-	route->newest_first = !route->newest_first;
+	route->sign_newest = !route->sign_newest;
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
 	flight->arena = gateway_arena_new();

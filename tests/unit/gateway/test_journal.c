@@ -135,6 +135,30 @@ static enum cs_err move(struct fixture *f, struct gateway_message *m, enum relay
 	return write_(f, move_body, &context);
 }
 
+static void what_a_reorganisation_touches_comes_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message page[2];
+	uint64_t after = 0;
+	size_t count = 0;
+	size_t found = 0;
+	for (uint8_t n = 1; n <= 6; n++) {
+		struct gateway_message m = sample(n, RELAY_SOURCE);
+		assert_int_equal(add(f, &m), CS_OK);
+	}
+	struct gateway_message m = sample(1, RELAY_SOURCE);
+	do {
+		assert_int_equal(gateway_journal_above(f->journal, &m.chain, GATEWAY_PLACE_SOURCE,
+						       102, after, page, 2, &count),
+				 CS_OK);
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(page[i].height, 102 + found + i);
+		found += count;
+		after = count > 0 ? page[count - 1].n : 0;
+	} while (count == 2);
+	assert_int_equal(found, 5);
+}
+
 static void messages_come_back_after_a_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -573,6 +597,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(messages_come_back_after_a_restart),
+		T(what_a_reorganisation_touches_comes_in_pages),
 		T(one_message_has_one_row_a_side),
 		T(only_legal_moves_are_written),
 		T(work_is_picked_by_time_height_and_route),
