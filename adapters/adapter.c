@@ -110,9 +110,9 @@ enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw, adapt
 	return adapter->ops->send_raw(adapter, raw, done, ctx);
 }
 
-const struct adapter_header *adapter_head(struct adapter *adapter)
+bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)
 {
-	return adapter->ops->head(adapter);
+	return adapter->ops->hash_at(adapter, height, hash);
 }
 
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,

@@ -349,7 +349,7 @@ struct adapter_ops {
 	enum cs_err (*tx_cancel)(struct adapter_tx *tx);
 	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 				void *ctx);
-	const struct adapter_header *(*head)(struct adapter *adapter);
+	bool (*hash_at)(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
 	size_t (*endpoints)(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			    size_t count_max);
 };
@@ -424,8 +424,9 @@ CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapt
 CS_NODISCARD enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw,
 					  adapter_done_fn *done, void *ctx);
 
-/* NULL before the first one is known; valid until the loop runs on. */
-const struct adapter_header *adapter_head(struct adapter *adapter);
+/* Hash of a block whose events were reported and not withdrawn: every block below it that was
+ * reported is its ancestor. False: not reported yet, or longer ago than the window. */
+bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
 /* Writes at most count_max, returns how many there are. */
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max);

@@ -80,9 +80,8 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
 	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
-			    chain->why_frozen[0] ? json_string(chain->why_frozen)
-			    : chain->frozen      ? json_string(GATEWAY_WHY_CLIENT_FROZEN)
-						 : json_null());
+			    chain->frozen ? json_string(GATEWAY_WHY_FROZEN) : json_null());
+	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
 	json_object_set_new(json, "conflict",
 			    chain->frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
@@ -348,8 +347,10 @@ static const char *not_ready(struct gateway *gateway)
 		return "the enclave is not ready";
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		const struct gateway_chain *chain = &gateway->chains[i];
-		if (chain->frozen || chain->why_frozen[0])
+		if (chain->frozen)
 			return "a chain is frozen";
+		if (chain->diverged)
+			return "a chain's node tells a branch without the final block";
 		if (chain->head_height == 0)
 			return "a chain does not answer";
 		if (chain->stalled_ms != 0)

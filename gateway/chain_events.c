@@ -321,18 +321,13 @@ static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 struct reorg_write {
 	struct gateway_chain *chain;
 	uint64_t from;
-	bool final_gone; /* something that was final is no longer there */
 };
 
 static enum cs_err undo_source(struct reorg_write *write, struct gateway_message *message)
 {
 	struct gateway_journal *journal = write->chain->gateway->journal;
-	if (message->state == RELAY_ABANDONED)
+	if (!relay_may_move(message->state, RELAY_ON_VANISH))
 		return CS_OK;
-	if (message->state != RELAY_OBSERVED) {
-		write->final_gone = true;
-		return CS_OK;
-	}
 	log_info("message.vanished", LOG_TEXT("chain", write->chain->config->id),
 		 LOG_HASH("id", &message->id));
 	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_COMMITTED,
@@ -343,10 +338,8 @@ static enum cs_err undo_source(struct reorg_write *write, struct gateway_message
 static enum cs_err undo_status(struct reorg_write *write, struct gateway_message *message)
 {
 	struct gateway_journal *journal = write->chain->gateway->journal;
-	if (!relay_may_move(message->state, RELAY_ON_DROP)) {
-		write->final_gone = true;
+	if (!relay_may_move(message->state, RELAY_ON_DROP))
 		return CS_OK;
-	}
 	message->status = RELAY_STATUS_NONE;
 	message->status_height = 0;
 	memset(&message->status_tx, 0, sizeof(message->status_tx));
@@ -360,10 +353,8 @@ static enum cs_err undo_status(struct reorg_write *write, struct gateway_message
 static enum cs_err undo_end(struct reorg_write *write, struct gateway_message *message)
 {
 	struct gateway_journal *journal = write->chain->gateway->journal;
-	if (relay_ends(message->state)) {
-		write->final_gone = true;
+	if (relay_ends(message->state))
 		return CS_OK;
-	}
 	message->end_height = 0;
 	memset(&message->end_tx, 0, sizeof(message->end_tx));
 	message->end_time_s = 0;
@@ -413,29 +404,9 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 	}
 	if (chain->feed_from == 0 || reorg->from < chain->feed_from)
 		chain->feed_from = reorg->from;
-	bool below_final =
-		chain->created && reorg->from <= chain->final_height && chain->final_height != 0;
-	if (write.final_gone || below_final || reorg->beyond_window)
-		gateway_chain_freeze(chain, "a block that was final is no longer on the chain");
 }
 
 /* ---- starting ---- */
-
-static void take_frozen(struct gateway_chain *chain)
-{
-	struct cs_arena *arena = &chain->gateway->scratch;
-	size_t mark = cs_arena_mark(arena);
-	struct cs_bytes why;
-	char name[GATEWAY_FROZEN_NAME_SIZE];
-	gateway_frozen_name(name, chain);
-	if (gateway_journal_get(chain->gateway->journal, name, arena, &why) == CS_OK && why.n > 0) {
-		snprintf(chain->why_frozen, sizeof(chain->why_frozen), "%.*s", (int)why.n,
-			 (const char *)why.p);
-		log_error("chain.frozen", LOG_TEXT("chain", chain->config->id),
-			  LOG_TEXT("why", chain->why_frozen));
-	}
-	cs_arena_rewind(arena, mark);
-}
 
 static enum cs_err load_cursor(struct gateway_chain *chain, struct adapter_cursor *cursor)
 {
@@ -531,7 +502,6 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 		config.http[i] = from->http[i];
 	for (size_t i = 0; i < from->ws_count; i++)
 		config.ws[i] = from->ws[i];
-	take_frozen(chain);
 	enum cs_err err = load_cursor(chain, &cursor);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the cursor of %s is broken", from->id);

@@ -149,10 +149,12 @@ enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, voi
 
 /* ---- the pump ---- */
 
-static void pump_route(struct gateway_route *route)
+/* agrees: what was reported up to the final height is final, and no more than that. */
+static void pump_route(struct gateway_route *route, bool agrees)
 {
 	gateway_source_sign(route);
-	gateway_outcome_mark_final(route);
+	if (agrees)
+		gateway_outcome_mark_final(route);
 	gateway_outcome_prove(route);
 	gateway_finalize(route);
 	gateway_destination_retry(route);
@@ -181,12 +183,14 @@ static void pump(void *context)
 		struct gateway_chain *chain = &gateway->chains[i];
 		gateway_client_feed(chain);
 		gateway_submit_new(chain);
-		if (!chain->created || chain->frozen || chain->why_frozen[0])
+		bool agrees = gateway_chain_agrees(chain);
+		if (!chain->created || chain->frozen || chain->diverged)
 			continue;
 		gateway_source_mark_final(chain);
-		gateway_finalize_end(chain);
+		if (agrees)
+			gateway_finalize_end(chain);
 		for (size_t k = 0; k < chain->route_count; k++)
-			pump_route(&chain->routes[k]);
+			pump_route(&chain->routes[k], agrees);
 	}
 }
 

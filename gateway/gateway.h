@@ -131,7 +131,7 @@ struct gateway_chain {
 	struct gateway_tx *txs;
 	uint64_t resumed_to; /* submissions up to it were taken up after a start */
 	uint64_t stalled_ms;
-	char why_frozen[160];
+	bool diverged; /* the node's branch does not hold the final block */
 	struct gateway_route routes[GATEWAY_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
@@ -227,14 +227,13 @@ void gateway_client_feed(struct gateway_chain *chain);
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
 void gateway_client_take_status(struct gateway_chain *chain,
 				const Caisson__Wire__ClientStatus *status);
-/* Where the journal keeps that a chain is frozen: by its anchor, because a manifest with a new one
- * lifts it. */
-#define GATEWAY_FROZEN_NAME_SIZE 144u
-void gateway_frozen_name(char name[GATEWAY_FROZEN_NAME_SIZE], const struct gateway_chain *chain);
-#define GATEWAY_WHY_CLIENT_FROZEN \
-	"the enclave's light client is frozen: two final blocks of one height"
-/* What was final is gone: nothing is signed for this chain any more. */
-void gateway_chain_freeze(struct gateway_chain *chain, const char *why);
+#define GATEWAY_WHY_FROZEN "the enclave's light client is frozen: two final blocks of one height"
+#define GATEWAY_WHY_DIVERGED "the node's branch does not hold the block that is final"
+/* Whether what the node tells and what the enclave holds as final are one branch: true only when the
+ * final block is among those that were reported. A branch without it stops the chain until another
+ * endpoint, or the same one, tells the final one again; whether it is more than a lie is for the
+ * enclave to find, which freezes the client. */
+bool gateway_chain_agrees(struct gateway_chain *chain);
 
 /* ---- chain_events.c ---- */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);

@@ -21,45 +21,49 @@ void gateway_client_take_status(struct gateway_chain *chain,
 	chain->final_hash = final_hash;
 	chain->final_time_s = status->final_time_s;
 	if (chain->frozen && !was_frozen)
-		log_error("chain.client_frozen", LOG_TEXT("chain", chain->config->id),
+		log_error("chain.frozen", LOG_TEXT("chain", chain->config->id),
+			  LOG_TEXT("why", GATEWAY_WHY_FROZEN),
 			  LOG_U64("final", chain->final_height));
 }
 
-/* ---- freezing ---- */
+/* ---- one branch ---- */
 
-void gateway_frozen_name(char name[GATEWAY_FROZEN_NAME_SIZE], const struct gateway_chain *chain)
-{
-	char anchor[65];
-	cs_hex(anchor, CS_BYTES_OF(chain->manifest->anchor_hash.b));
-	snprintf(name, GATEWAY_FROZEN_NAME_SIZE, "frozen:%s:%s", chain->identity_hex, anchor);
-}
-
-struct freeze_write {
-	struct gateway_chain *chain;
+struct tell_write {
+	const struct gateway_chain *chain;
+	const char *kind;
 	const char *why;
 };
 
-static enum cs_err write_freeze(void *context)
+static enum cs_err write_tell(void *context)
 {
-	struct freeze_write *write = context;
-	struct gateway_journal *journal = write->chain->gateway->journal;
-	char name[GATEWAY_FROZEN_NAME_SIZE];
-	gateway_frozen_name(name, write->chain);
-	CS_TRY(gateway_journal_put(journal, name, cs_bytes_str(write->why)));
+	const struct tell_write *write = context;
 	char detail[256];
 	snprintf(detail, sizeof(detail), "%s: %s", write->chain->config->id, write->why);
-	return gateway_journal_event(journal, "chain.frozen", NULL, detail);
+	return gateway_journal_event(write->chain->gateway->journal, write->kind, NULL, detail);
 }
 
-void gateway_chain_freeze(struct gateway_chain *chain, const char *why)
+static void tell(struct gateway_chain *chain, const char *kind, const char *why)
 {
-	if (chain->why_frozen[0])
-		return;
-	snprintf(chain->why_frozen, sizeof(chain->why_frozen), "%s", why);
-	log_error("chain.frozen", LOG_TEXT("chain", chain->config->id), LOG_TEXT("why", why));
-	struct freeze_write write = {chain, why};
-	if (gateway_write(chain->gateway, write_freeze, &write) != CS_OK)
-		log_error("chain.freeze_not_stored", LOG_TEXT("chain", chain->config->id));
+	struct tell_write write = {chain, kind, why};
+	log_error(kind, LOG_TEXT("chain", chain->config->id), LOG_TEXT("why", why),
+		  LOG_U64("final", chain->final_height));
+	if (gateway_write(chain->gateway, write_tell, &write) != CS_OK)
+		log_error("chain.not_told", LOG_TEXT("chain", chain->config->id));
+}
+
+bool gateway_chain_agrees(struct gateway_chain *chain)
+{
+	struct cs_hash told;
+	if (chain->final_height == 0 ||
+	    !adapter_hash_at(chain->adapter, chain->final_height, &told))
+		return false;
+	bool diverged = !cs_hash_eq(&told, &chain->final_hash);
+	if (diverged && !chain->diverged)
+		tell(chain, "chain.diverged", GATEWAY_WHY_DIVERGED);
+	else if (chain->diverged && !diverged)
+		log_info("chain.agrees", LOG_TEXT("chain", chain->config->id));
+	chain->diverged = diverged;
+	return !diverged;
 }
 
 /* ---- feeding ---- */
@@ -80,7 +84,7 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 	if (err == CS_ERR_FROZEN) {
 		chain->frozen = true;
 		chain->gateway->changed = true; /* the evidence is sealed with the rest */
-		gateway_chain_freeze(chain, GATEWAY_WHY_CLIENT_FROZEN);
+		tell(chain, "chain.frozen", GATEWAY_WHY_FROZEN);
 	}
 }
 

@@ -16,7 +16,7 @@ struct take {
 	const json_t *items;
 	uint64_t consumed;
 	struct cs_arena *arena;
-	struct cs_why *why; /* of what ends all of it */
+	struct cs_why *why;              /* of what ends all of it */
 	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
 	uint64_t epoch;
 };

@@ -248,7 +248,7 @@ static void post_rotate(void *context, struct host_http_exchange *exchange)
 	enum cs_err err = read_chain(gateway, exchange, &chain, &why);
 	if (err == CS_OK && !gateway->enclave_ready)
 		err = cs_fail(&why, CS_ERR_UNAVAILABLE, "the enclave is not ready");
-	if (err == CS_OK && (chain->frozen || chain->why_frozen[0]))
+	if (err == CS_OK && chain->frozen)
 		err = cs_fail(&why, CS_ERR_FROZEN, "nothing is signed for this chain");
 	if (err == CS_OK && chain->route_count == 0)
 		err = cs_fail(&why, CS_ERR_CONFLICT, "no remote would learn of it");

@@ -140,11 +140,9 @@ static enum cs_err rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 	return evm_rescan_add(evm_of(adapter)->rescan, from, to, done, ctx);
 }
 
-static const struct adapter_header *head(struct adapter *adapter)
+static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)
 {
-	const struct evm_header *header = evm_watch_head(evm_of(adapter)->watch);
-
-	return header == NULL ? NULL : &header->public;
+	return evm_watch_hash(evm_of(adapter)->watch, height, hash);
 }
 
 static size_t endpoints(struct adapter *adapter, struct adapter_endpoint *list, size_t count_max)
@@ -178,7 +176,7 @@ static const struct adapter_ops ops = {
 	.tx_refused = evm_tx_refused,
 	.tx_cancel = evm_tx_cancel,
 	.send_raw = evm_send_raw,
-	.head = head,
+	.hash_at = hash_at,
 	.endpoints = endpoints,
 };
 
