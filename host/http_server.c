@@ -211,12 +211,12 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 		return;
 	}
 	e->route = *route;
-	if (route->scopes == 0)
-		return;
 	const char *authorization = host_http_request_header(e, "authorization");
-	err = server->options.keys == NULL ? CS_ERR_UNAUTHORIZED
-					   : host_api_keys_check(&e->key, server->options.keys,
-								 authorization, route->scopes);
+	if (route->scopes != 0)
+		err = server->options.keys == NULL
+			      ? CS_ERR_UNAUTHORIZED
+			      : host_api_keys_check(&e->key, server->options.keys, authorization,
+						    route->scopes);
 	if (err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
 	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))

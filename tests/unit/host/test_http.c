@@ -161,6 +161,8 @@ static void start_server(struct fixture *f, struct host_http_server_options opti
 	host_http_server_route(f->server, "POST", "/secret/{id}", 3, show, f);
 	host_http_server_route(f->server, "POST", "/json", 0, json, f);
 	host_http_server_route(f->server, "GET", "/later", 0, hold_back, f);
+	host_http_server_route(f->server, "GET", "/list/{id}?q&more", 0, show, f);
+	host_http_server_route(f->server, "GET", "/plain/{id}?", 1, show, f);
 	assert_int_equal(host_http_client_allow(f->client, f->base, &why), CS_OK);
 }
 
@@ -262,6 +264,34 @@ static void test_unknown_and_wrong(void **state)
 	assert_string_equal(f->header, "POST, PUT");
 	call(f, "DELETE", "/things/1", NULL, NULL);
 	assert_string_equal(f->header, "GET");
+}
+
+/* Only where the route says which there are. */
+static void test_queries_that_are_bound(void **state)
+{
+	struct fixture *f = *state;
+	start_server(f, (struct host_http_server_options){0});
+	f->want_header = "content-type";
+	static const char *const good[] = {"/list/1", "/list/1?q=5", "/list/1?more=&q=%35",
+					   "/list/1?"};
+	static const char *const bad[] = {"/list/1?p=5",       "/list/1?q=1&q=1", "/list/1?Q=1",
+					  "/list/1?q&more=&x", "/list/1?=1",      "/list/1?q%00=1"};
+	for (size_t i = 0; i < CS_LEN(good); i++) {
+		call(f, NULL, good[i], NULL, NULL);
+		assert_int_equal(f->status, 200);
+		assert_string_equal(f->observed_pattern, "/list/{id}");
+	}
+	for (size_t i = 0; i < CS_LEN(bad); i++) {
+		call(f, NULL, bad[i], NULL, NULL);
+		expect_problem(f, 400, i + 1 < CS_LEN(bad) ? "unknown-field" : "malformed");
+	}
+	/* Who may not ask is not told what there is to ask. */
+	call(f, NULL, "/plain/1?q=1", NULL, NULL);
+	expect_problem(f, 401, "unauthorized");
+	call(f, NULL, "/plain/1?q=1", NULL, weak_text);
+	expect_problem(f, 400, "unknown-field");
+	call(f, NULL, "/things/1?whatever=1", NULL, NULL);
+	assert_int_equal(f->status, 200);
 }
 
 static void test_keys(void **state)
@@ -578,6 +608,7 @@ int main(void)
 		T(test_echo),
 		T(test_parts_of_a_request),
 		T(test_unknown_and_wrong),
+		T(test_queries_that_are_bound),
 		T(test_keys),
 		T(test_json),
 		T(test_later),

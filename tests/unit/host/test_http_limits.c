@@ -169,6 +169,44 @@ static void test_body_at_bound(void **state)
 	assert_int_equal(f->handled_size, BODY_MAX);
 }
 
+/* RFC 9112, 6.3 and 11.2: what a proxy before us may have read as something else. The request
+ * behind it is not read. */
+static void test_ambiguous_requests(void **state)
+{
+	static const char *const headers[] = {
+		"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+		"Content-Length: 2\r\nContent-Length: 50\r\n",
+		"Content-Length: 2\r\ncontent-length: 2\r\n",
+		"Transfer-Encoding: xchunked\r\n",
+		"Transfer-Encoding: gzip, chunked\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+		"Content-Length: 5\r\nTransfer-Encoding : chunked\r\n",
+		"Content-Length: 2\r\nHost: y\r\n",
+		"Content-Length: 2\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n",
+		"Content-Length: 2\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n"};
+	struct fixture *f = *state;
+	serve(f, (struct host_http_server_options){0});
+	for (size_t i = 0; i < CS_LEN(headers); i++) {
+		char text[512];
+		int n = snprintf(text, sizeof text,
+				 "POST /echo HTTP/1.1\r\nHost: x\r\n%s\r\n0\r\n\r\n"
+				 "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+				 headers[i]);
+		f->heard_size = 0;
+		f->ended = false;
+		say(f, text, (size_t)n);
+		wait_for(f, has_ended);
+		assert_memory_equal(f->heard, "HTTP/1.1 400 ", 13);
+		assert_non_null(strstr(f->heard, "application/problem+json"));
+		assert_null(strstr(f->heard + 13, "HTTP/1.1 "));
+		assert_int_equal(f->handled, 0);
+		host_timer_free(f->timer);
+		f->timer = NULL;
+		close(f->fd);
+		f->fd = -1;
+	}
+}
+
 /* Told before it is sent. */
 static void test_body_announced_too_large(void **state)
 {
@@ -476,6 +514,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_body_at_bound),
+		T(test_ambiguous_requests),
 		T(test_body_announced_too_large),
 		T(test_body_announced_absurd),
 		T(test_chunks),
