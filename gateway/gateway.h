@@ -256,8 +256,8 @@ void gateway_finalize_end(struct gateway_chain *chain);
 /* Calldata for one message, in the scratch arena; finalize: of its outcome. */
 enum cs_err gateway_message_call(struct gateway *gateway, const struct gateway_message *row,
 				 enum wire_call call, struct cs_buf *data);
-/* REVERTED: why says it, and it is written: the row keeps the reason and waits for another try, or
- * for its deadline where the contract will never take it; people and the other gateway are told.
+/* REVERTED: why says it, and it is written: the row keeps the reason and waits for another look,
+ * longer where the contract will never take it; people and the other gateway are told.
  * Any other error is the caller's. */
 typedef void gateway_rehearsed(void *ctx, enum cs_err err, const char *why);
 enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire_call call,

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message that waits for what can only come from outside. */
-#define NEVER_MS ((uint64_t)INT64_MAX)
+/* A call that will never succeed is asked about again after this, which costs no gas: it is a node's
+ * word, and another one may know better. */
+#define LOOK_AGAIN_MS 600000u
 static const char for_good[] = "reverted for good: ";
 
 bool gateway_is_stopped(const struct gateway_message *message)
@@ -70,10 +71,11 @@ static uint64_t next_of(const struct rehearsal *rehearsal, const struct gateway_
 	uint64_t next = gateway_backoff(rehearsal->chain->gateway, row->tries);
 	if (rehearsal->lasts == GATEWAY_LASTS_PASSING)
 		return next;
-	/* The deadline does for it what no transaction can. */
-	if (rehearsal->call == WIRE_CALL_DELIVER && row->deadline < NEVER_MS / 1000)
-		return next > row->deadline * 1000 ? next : row->deadline * 1000;
-	return NEVER_MS;
+	uint64_t later = host_wall_ms() + LOOK_AGAIN_MS;
+	/* The deadline does for it what no delivery can. */
+	if (rehearsal->call == WIRE_CALL_DELIVER && row->deadline < later / 1000)
+		later = row->deadline * 1000;
+	return later > next ? later : next;
 }
 
 enum cs_err gateway_tell_refused(struct gateway_chain *chain, struct gateway_message *row)
