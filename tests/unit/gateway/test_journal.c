@@ -389,6 +389,9 @@ static void the_outbox_keeps_its_order_and_its_numbers(void **state)
 	assert_true(items[0].ref == 1 && items[3].ref == 4 && items[3].n > items[0].n);
 	uint64_t last = items[3].n;
 	assert_int_equal(write_(f, acked_body, &last), CS_OK);
+	/* What was never sent was never taken. */
+	uint64_t beyond = last + 1;
+	assert_int_equal(write_(f, acked_body, &beyond), CS_ERR_CONFLICT);
 	/* An older answer that comes late takes nothing back. */
 	assert_int_equal(write_(f, acked_body, &items[0].n), CS_OK);
 	assert_int_equal(gateway_journal_ack(f->journal, "b", &n), CS_OK);
