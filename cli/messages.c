@@ -129,7 +129,8 @@ static void print_why(struct cli *cli, const json_t *message, struct seen *seen)
 	const char *why = text_of(message, "why");
 	bool news = strcmp(seen->why, why) != 0;
 	snprintf(seen->why, sizeof(seen->why), "%s", why);
-	if (!news || !why[0])
+	/* What only waits has a reason too, which is nobody's concern. */
+	if (!news || strncmp(why, "reverted", strlen("reverted")) != 0)
 		return;
 	if (cli->json)
 		print_line(cli, message, "refused", json_pack("{s:s}", "why", why));
