@@ -29,6 +29,18 @@ class Bad(Exception):
     pass
 
 
+def check_numbers(value, path: str = "manifest") -> None:
+    """What no enclave reads must not be signed: numbers are integers below 2^64."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            check_numbers(member, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            check_numbers(member, f"{path}[{index}]")
+    elif isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < 2**64):
+        raise Bad(f"{path}: {value} is no integer from 0 to 2^64 - 1")
+
+
 def canonical(value) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     if "\\" in text:
@@ -160,6 +172,7 @@ def run(args):
         Path(args.output).write_text(json.dumps(draft, indent=1) + "\n")
     elif args.verb == "sign":
         inner, signatures, _ = load(args.file)
+        check_numbers(inner)
         for path in args.key:
             entry = sign(canonical(inner), read_key(path))
             signatures = [s for s in signatures if s["key"] != entry["key"]] + [entry]

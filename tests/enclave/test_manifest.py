@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from enclave import manifests
 from lib import tools
 
@@ -35,6 +37,20 @@ def test_two_administrators_sign_one_after_the_other(tmp_path):
     digest = ok("sign", draft(tmp_path, keys), "-o", first, "--key", tmp_path / "k0")
     assert run("verify", first).returncode == 1
     assert ok("sign", first, "-o", both, "--key", tmp_path / "k1") == digest == ok("verify", both) == ok("hash", both)
+
+
+@pytest.mark.parametrize("value, good", [(2**63 - 1, True), (2**63, True), (2**64 - 1, True), (2**64, False), (-1, False), (1e18, False)])
+def test_an_amount_is_signed_exactly_or_refused(tmp_path, value, good):
+    key = ok("keygen", tmp_path / "k")
+    chain = manifests.body(["0x" + "01" * 32])["chains"][0]
+    chain["policy"]["total_cap_wei"] = value
+    out = tmp_path / "out.json"
+    done = run("sign", draft(tmp_path, [key], chains=[chain]), "-o", out, "--key", tmp_path / "k")
+    assert (done.returncode == 0) == good == out.exists(), done.stderr
+    if good:
+        assert json.loads(out.read_text())["manifest"]["chains"][0]["policy"]["total_cap_wei"] == value
+    else:
+        assert "manifest.chains[0].policy.total_cap_wei" in done.stderr
 
 
 def test_a_lineage_is_followed(tmp_path):
