@@ -75,8 +75,8 @@ struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t heig
  * of the cursor until the reconciler has seen them. */
 size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height);
 void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count);
-/* A reported block that may hold an event, and that the reconciler compares in this round: in the
- * next one, then after 1, 2, 4, … rounds, so that what a node indexed late is found soon and a block
+/* A reported block that may hold an event, was not read from its receipts, and that the reconciler
+ * compares in this round: in the next one, then after 1, 2, 4, … rounds, so that what a node indexed late is found soon and a block
  * that nothing is wrong with costs little. */
 bool evm_watch_wants_look(const struct evm_watch *watch, uint64_t height, uint64_t round);
 void evm_watch_looked(struct evm_watch *watch, uint64_t height, uint64_t round);

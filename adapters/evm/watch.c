@@ -1,8 +1,9 @@
 /*~ The watcher walks the chain header by header: each must name the one before it as its parent.
  * Where one does not, the fork is looked for downward, what hung on the old branch is withdrawn,
  * and the walk goes on from the fork. Logs are asked for only where the header's bloom allows one;
- * where it promises one and none comes, the receipts decide. Polls, websocket messages and
- * reconnections do the same thing: they make it look. */
+ * where it promises one and none comes, the receipts decide. Of a new block that may hold a message
+ * the receipts are read at once: its proof needs them anyway, and they cannot keep anything back.
+ * Polls, websocket messages and reconnections do the same thing: they make it look. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
 
@@ -12,6 +13,8 @@
 #define RETRY_MS 200
 /* Headers that are compared at once when a fork is looked for. */
 #define FORK_STEP 16
+/* A stretch up to this length is live; a longer one is caught up with by ranges of logs. */
+#define LIVE_MAX 4
 
 struct slot {
 	struct cs_hash hash;
@@ -38,7 +41,9 @@ struct evm_watch {
 	size_t endpoint;
 	struct evm_header *chunk[EVM_WATCH_CHUNK];
 	struct evm_logs logs[EVM_WATCH_CHUNK];
-	bool wanted[EVM_WATCH_CHUNK]; /* the bloom allows a log */
+	bool wanted[EVM_WATCH_CHUNK];        /* the bloom allows a log */
+	bool from_receipts[EVM_WATCH_CHUNK]; /* and eth_getLogs is not asked for it */
+	bool complete[EVM_WATCH_CHUNK];      /* all logs under the receipts root are there */
 	size_t chunk_count;
 	size_t checked; /* blocks whose logs are settled */
 	/* the fork at hand */
@@ -63,9 +68,9 @@ static void slot_clear(struct slot *slot)
 	*slot = (struct slot){.header = NULL};
 }
 
-/* may_have_event: false where the bloom, which the hash covers, excludes an event. */
+/* may_have_more: false where bloom or receipts, which the hash covers, exclude another event. */
 static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm_header *header,
-		 size_t log_count, bool may_have_event)
+		 size_t log_count, bool may_have_more)
 {
 	struct slot *slot = slot_at(watch, watch->next);
 
@@ -73,7 +78,7 @@ static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm
 	*slot = (struct slot){.hash = *hash,
 			      .header = header,
 			      .log_count = log_count,
-			      .look_round = may_have_event ? 0 : UINT64_MAX,
+			      .look_round = may_have_more ? 0 : UINT64_MAX,
 			      .look_pause = 1};
 	watch->next++;
 	if (watch->next - watch->low > EVM_WATCH_WINDOW)
@@ -219,7 +224,7 @@ static void report_chunk(struct evm_watch *watch)
 		struct evm_logs *logs = &watch->logs[i];
 
 		push(watch, &header->public.id.hash, evm_header_ref(header), logs->count,
-		     watch->wanted[i]);
+		     watch->wanted[i] && !watch->complete[i]);
 		evm->counters.blocks++;
 		if (logs->count == 0)
 			continue;
@@ -240,6 +245,7 @@ static void report_chunk(struct evm_watch *watch)
 /* ---- logs of the stretch ---- */
 
 static void settle_logs(struct evm_watch *watch);
+static enum cs_err ask_logs(struct evm_watch *watch, size_t first, size_t last);
 
 /* All logs of the gateway in the receipts of a block: what is under the receipts root is complete. */
 static enum cs_err logs_from_receipts(struct evm_watch *watch, struct evm_logs *logs,
@@ -295,9 +301,17 @@ static void receipts_done(void *ctx, enum cs_err err, const char *why, const str
 	if (err == CS_OK)
 		err = logs_from_receipts(watch, logs, header, trie);
 	if (err != CS_OK) {
-		finish(watch, err);
+		bool can_ask = watch->from_receipts[watch->checked] && !watch->evm->ending;
+
+		evm_logs_clear(logs);
+		watch->from_receipts[watch->checked] = false;
+		if (can_ask)
+			err = ask_logs(watch, watch->checked, watch->checked);
+		if (!can_ask || err != CS_OK)
+			finish(watch, err);
 		return;
 	}
+	watch->complete[watch->checked] = true;
 	if (logs->count == 0) {
 		watch->checked++;
 		settle_logs(watch);
@@ -322,7 +336,8 @@ static void settle_logs(struct evm_watch *watch)
 		report_chunk(watch);
 		return;
 	}
-	watch->evm->counters.logs_refetched++;
+	if (!watch->from_receipts[watch->checked])
+		watch->evm->counters.logs_refetched++;
 	enum cs_err err = evm_receipts_get(watch->evm->receipts, watch->chunk[watch->checked],
 					   receipts_done, watch);
 	if (err != CS_OK)
@@ -348,43 +363,53 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 			finish(watch, CS_ERR_REORGED); /* it changed meanwhile: look again */
 			return;
 		}
-		evm_logs_append(&watch->logs[at], log);
+		if (!watch->from_receipts[at])
+			evm_logs_append(&watch->logs[at], log);
 	}
-	watch->checked = 0;
 	settle_logs(watch);
 }
 
-static bool may_have_event(const struct evm *evm, const struct evm_header *header)
+static enum cs_err ask_logs(struct evm_watch *watch, size_t first, size_t last)
 {
-	const struct evm_topics *topics = &evm->topics;
+	struct evm_rpc_options options = {.pin = watch->endpoint};
 
-	return evm_bloom_may_have(header->bloom, CS_BYTES_OF(evm->config.gateway.b)) &&
-	       (evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->committed.b)) ||
-		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->status.b)) ||
-		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->finalized.b)));
+	return evm_logs_fetch(watch->evm, &options, watch->chunk[first]->public.id.height,
+			      watch->chunk[last]->public.id.height, logs_done, watch);
+}
+
+static bool may_have(const struct evm_header *header, const struct cs_hash *topic)
+{
+	return evm_bloom_may_have(header->bloom, CS_BYTES_OF(topic->b));
 }
 
 /* The stretch is in watch->chunk and links to what was reported. */
 static void want_logs(struct evm_watch *watch)
 {
-	struct evm_rpc_options options = {.pin = watch->endpoint};
+	const struct evm_topics *topics = &watch->evm->topics;
 	size_t first = watch->chunk_count;
 	size_t last = 0;
 
 	for (size_t i = 0; i < watch->chunk_count; i++) {
-		watch->wanted[i] = may_have_event(watch->evm, watch->chunk[i]);
-		if (!watch->wanted[i])
+		const struct evm_header *header = watch->chunk[i];
+		bool ours = evm_bloom_may_have(header->bloom,
+					       CS_BYTES_OF(watch->evm->config.gateway.b));
+		bool message = ours && may_have(header, &topics->committed);
+
+		watch->wanted[i] = message || (ours && (may_have(header, &topics->status) ||
+							may_have(header, &topics->finalized)));
+		watch->from_receipts[i] = message && watch->chunk_count <= LIVE_MAX;
+		watch->complete[i] = false;
+		if (!watch->wanted[i] || watch->from_receipts[i])
 			continue;
 		first = first < i ? first : i;
 		last = i;
 	}
+	watch->checked = 0;
 	if (first == watch->chunk_count) {
-		report_chunk(watch);
+		settle_logs(watch);
 		return;
 	}
-	enum cs_err err =
-		evm_logs_fetch(watch->evm, &options, watch->chunk[first]->public.id.height,
-			       watch->chunk[last]->public.id.height, logs_done, watch);
+	enum cs_err err = ask_logs(watch, first, last);
 	if (err != CS_OK)
 		finish(watch, err);
 }

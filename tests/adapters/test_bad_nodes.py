@@ -113,6 +113,18 @@ def twist(method: str, change):
     return after
 
 
+RECEIPTS = ("debug_getRawReceipts", "eth_getBlockReceipts", "eth_getTransactionReceipt")
+
+
+def without_receipts(then=lambda call, reply: reply):
+    """A hook: a node that gives no receipts, so that logs are all that can be had of a block."""
+    def after(call, reply):
+        if call["method"] in RECEIPTS:
+            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32601, "message": "the method does not exist"}}
+        return then(call, reply)
+    return after
+
+
 def wrong_id(body: bytes) -> bytes:
     reply = json.loads(body)
     for one in reply if isinstance(reply, list) else [reply]:
@@ -157,30 +169,47 @@ LIES = {
 def test_lies_while_watching(auto, proxy, what):
     """The liar alone: nothing false is reported. With an honest one beside it: nothing is missing."""
     method, change = LIES[what]
+    lie = twist(method, change)
+    if method == "eth_getLogs":  # of a new block with a message the receipts are read, where there are any
+        lie = without_receipts(lie)
     with Driver(auto, http=[proxy.url], ws=[]) as driver:
         driver.wait_height(auto.chain.rpc.block_number())
         top = len(driver.messages())
-        proxy.after = twist(method, change)
+        proxy.after = lie
         ids = auto.sent(auto.send(1, what.encode()))
         driver.wait_for(lambda: lies(driver) >= 1)
         assert len(driver.messages()) == top
         proxy.after = lambda call, reply: reply
         driver.wait_messages(ids)
     with Driver(auto, http=[proxy.url, auto.chain.url], ws=[]) as driver:
-        proxy.after = twist(method, change)
+        proxy.after = lie
         driver.wait_messages(ids + auto.sent(auto.send(1)))
 
 
 def test_logs_that_are_kept_back(auto, proxy):
-    """The bloom promises a log, eth_getLogs gives none (an index that lags): the receipts decide."""
+    """Catching up: the bloom promises a log, eth_getLogs gives none (an index that lags): the receipts decide."""
+    txs = auto.send(2, b"kept back")
+    auto.chain.mine(5)
+    proxy.after = twist("eth_getLogs", lambda r: [])
     with Driver(auto, http=[proxy.url], ws=[]) as driver:
-        driver.wait_height(auto.chain.rpc.block_number())
-        proxy.after = twist("eth_getLogs", lambda r: [])
-        txs = auto.send(2, b"kept back")
         driver.wait_messages(auto.sent(txs))
         assert driver.counters()["logs_refetched"] >= 1
         reported = [e["tx"] for b in driver.blocks() for e in b["events"]]
         assert set(txs) <= set(reported)
+
+
+def test_a_new_message_is_read_from_its_receipt(auto, proxy):
+    """Live, what eth_getLogs keeps back is not even noticed, and nothing is asked for twice."""
+    start = auto.chain.rpc.block_number() + 1
+    with Driver(auto, http=[proxy.url], ws=[], start_height=start, reconcile_ms=100) as driver:
+        driver.wait(lambda e: e["event"] == "head")
+        proxy.after = twist("eth_getLogs", lambda r: [])
+        proxy.methods.clear()
+        txs = auto.send(1, b"live")
+        driver.wait_messages(auto.sent(txs))
+        driver.pump(0.5)  # five rounds of the reconciler
+        assert driver.blocks()[-1]["events"][-1]["tx"] == txs[0] and driver.counters()["logs_refetched"] == 0
+        assert proxy.methods.count("eth_getBlockReceipts") == 1 and "eth_getLogs" not in proxy.methods
 
 
 def test_the_reconciler_finds_what_was_held_back(auto, proxy):
@@ -190,7 +219,7 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy):
         driver.wait_height(chain.rpc.block_number())
         chain.rpc.call("evm_setAutomine", False)
         txs = auto.send(2, b"half")
-        proxy.after = twist("eth_getLogs", lambda r: [x for x in r if x["transactionHash"] != txs[1]])
+        proxy.after = without_receipts(twist("eth_getLogs", lambda r: [x for x in r if x["transactionHash"] != txs[1]]))
         chain.mine()
         chain.rpc.call("evm_setAutomine", True)
         ids = auto.sent(txs)
@@ -203,8 +232,10 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy):
         assert driver.blocks(late=True) and driver.counters()["late"] >= 1
 
 
-def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy):
-    """A burst's blocks are not asked for in every round, nor all in one request; blocks without events never."""
+@pytest.mark.parametrize("receipts", [False, True])
+def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy, receipts):
+    """A burst's blocks are not asked for in every round, nor all in one request; blocks without events never, nor those
+    whose receipts were read."""
     chain = auto.chain
     asked: list[tuple[int, int]] = []
 
@@ -212,6 +243,8 @@ def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy):
         asked.extend((int(c["params"][0]["fromBlock"], 16), int(c["params"][0]["toBlock"], 16)) for c in calls
                      if c["method"] == "eth_getLogs")
 
+    if not receipts:
+        proxy.after = without_receipts()
     with Driver(auto, http=[proxy.url], ws=[], reconcile_ms=100) as driver:
         driver.wait_height(chain.rpc.block_number())
         first = chain.rpc.block_number() + 1
@@ -228,7 +261,8 @@ def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy):
         proxy.before = before
         driver.pump(3)  # thirty rounds
         looks = {height: sum(a <= height <= b for a, b in asked) for height in range(first, last + 4)}
-        assert all(1 <= looks[height] <= 6 for height in range(first, last + 1)), looks
+        least, most = (0, 0) if receipts else (1, 6)
+        assert all(least <= looks[height] <= most for height in range(first, last + 1)), looks
         assert not any(looks[height] for height in range(last + 1, last + 4)), looks
         assert all(b - a < 2 for a, b in asked if b >= first), asked
         assert driver.counters()["late"] == 0
