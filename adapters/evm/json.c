@@ -1,6 +1,7 @@
 #include "adapters/evm/json.h"
 
 #include "host/alloc.h"
+#include "host/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,24 +38,22 @@ static bool is_bounded(struct cs_bytes text)
 
 json_t *evm_json_parse(struct cs_bytes text)
 {
-	json_error_t error;
-
 	if (text.n == 0 || !is_bounded(text))
 		return NULL;
 	/* A node quotes what a contract reverted with: zero bytes in a text for people are no lie. */
-	return json_loadb((const char *)text.p, text.n,
-			  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+	return host_json_read(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
+			      NULL);
 }
 
+/* -1: no hex digit. Most of what a node says is hex. */
 static int digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	static const int8_t values[256] = {
+		['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+		['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+		['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+	return values[(uint8_t)c] - 1;
 }
 
 /* The digits after 0x. */
