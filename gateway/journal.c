@@ -314,9 +314,13 @@ enum cs_err gateway_journal_read_messages(struct host_stmt *stmt, struct gateway
 
 static enum cs_err read_one(struct host_stmt *stmt, struct gateway_message *message)
 {
-	size_t count = 0;
-	CS_TRY(gateway_journal_read_messages(stmt, message, 1, &count));
-	return count == 1 ? CS_OK : CS_ERR_NOT_FOUND;
+	bool row = false;
+	CS_TRY(host_stmt_next(stmt, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	enum cs_err err = gateway_journal_read_message(stmt, message);
+	host_stmt_reset(stmt);
+	return err;
 }
 
 enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_message *m,
@@ -553,10 +557,11 @@ enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t
 }
 
 enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,
-				  gateway_step_fn *each, void *ctx)
+				  enum relay_step from, gateway_step_fn *each, void *ctx)
 {
 	struct host_stmt *s = sql(journal, SQL_STEPS);
 	host_bind_u64(s, 0, message);
+	host_bind_u64(s, 1, from);
 	for (;;) {
 		bool row = false;
 		CS_TRY(host_stmt_next(s, &row));

@@ -200,8 +200,10 @@ CS_NODISCARD enum cs_err gateway_journal_step_again(struct gateway_journal *jour
 CS_NODISCARD enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal,
 						    uint64_t message, unsigned from, unsigned to);
 typedef void gateway_step_fn(void *ctx, const struct gateway_step *step);
+/* Those from `from` on. */
 CS_NODISCARD enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,
-					       gateway_step_fn *each, void *ctx);
+					       enum relay_step from, gateway_step_fn *each,
+					       void *ctx);
 
 /* ---- work: rows in a state whose time has come, at most count_max ----
  * Of the states that a block or a transaction ends (observed, submitted, included) all rows; of the

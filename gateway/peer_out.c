@@ -2,6 +2,7 @@
  * back. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "host/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,7 @@ static json_t *outcomes_item(struct gateway *gateway, const struct gateway_state
 					    gateway_json_facts(gateway, &message, RELAY_DESTINATION,
 							       !cs_hash_is_zero(&message.status_tx)
 								       ? RELAY_STEP_OUTCOME_FINAL
-								       : RELAY_STEP_REQUESTED));
+								       : RELAY_STEP_CHECKED));
 		json_array_append_new(list, json);
 	}
 	return item;
@@ -102,9 +103,14 @@ static json_t *rotation_item(const struct gateway_statement *st)
 	return item;
 }
 
-/* The state as it is now: older notes of the same message say nothing that this one does not. */
+/* The state as it is now: older notes of the same message say nothing that this one does not. The
+ * source's first steps were told with the message. */
 static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 {
+	static const enum relay_step from[] = {
+		[RELAY_SOURCE] = RELAY_STEP_FINALIZATION_CHECKED,
+		[RELAY_DESTINATION] = RELAY_STEP_CHECKED,
+	};
 	struct gateway_message message;
 	if (gateway_journal_row(gateway->journal, row, &message) != CS_OK)
 		return NULL;
@@ -118,7 +124,7 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 	json_object_set_new(item, "why", json_string(message.why));
 	json_object_set_new(
 		item, "steps",
-		gateway_json_facts(gateway, &message, message.side, RELAY_STEP_REQUESTED));
+		gateway_json_facts(gateway, &message, message.side, from[message.side]));
 	return item;
 }
 
@@ -244,8 +250,7 @@ static void push_done(void *context, const struct host_http_response *response)
 	struct gateway *gateway = peer->gateway;
 	json_t *answer = NULL;
 	if (response->err == CS_OK && response->status == 200)
-		answer = json_loadb((const char *)response->body.p, response->body.n,
-				    JSON_REJECT_DUPLICATES, NULL);
+		answer = host_json_read(response->body, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *cursor = json_object_get(answer, "cursor");
 	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0) {
 		push_ended(peer, true, NULL);
@@ -321,8 +326,7 @@ static void pull_done(void *context, const struct host_http_response *response)
 	bool more = false;
 	peer->pulling = false;
 	if (response->err == CS_OK && response->status == 200) {
-		json_t *body = json_loadb((const char *)response->body.p, response->body.n,
-					  JSON_REJECT_DUPLICATES, NULL);
+		json_t *body = host_json_read(response->body, JSON_REJECT_DUPLICATES, NULL);
 		if (body && json_array_size(json_object_get(body, "items")) > 0) {
 			enum cs_err err =
 				gateway_peer_take(gateway, peer->name, body, &cursor, &why);

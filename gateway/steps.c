@@ -8,14 +8,12 @@
 struct collect {
 	json_t *list;
 	enum relay_side side;
-	enum relay_step from;
 };
 
 static void collect_fact(void *ctx, const struct gateway_step *step)
 {
 	struct collect *collect = ctx;
-	if (step->step < collect->from || step->step >= RELAY_STEP_END ||
-	    relay_step_side(step->step) != collect->side)
+	if (step->step >= RELAY_STEP_END || relay_step_side(step->step) != collect->side)
 		return;
 	json_t *fact = json_array();
 	json_array_append_new(fact, gateway_json_u64(step->step));
@@ -30,8 +28,9 @@ static void collect_fact(void *ctx, const struct gateway_step *step)
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
 			   enum relay_side side, enum relay_step from)
 {
-	struct collect collect = {json_array(), side, from};
-	if (gateway_journal_steps(gateway->journal, message->n, collect_fact, &collect) != CS_OK)
+	struct collect collect = {json_array(), side};
+	if (gateway_journal_steps(gateway->journal, message->n, from, collect_fact, &collect) !=
+	    CS_OK)
 		json_array_clear(collect.list);
 	return collect.list;
 }
@@ -134,7 +133,8 @@ json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message
 {
 	struct eighteen all = {{NULL}, {false}, 0};
 	json_t *list = json_array();
-	if (gateway_journal_steps(gateway->journal, message->n, take_step, &all) != CS_OK)
+	if (gateway_journal_steps(gateway->journal, message->n, RELAY_STEP_REQUESTED, take_step,
+				  &all) != CS_OK)
 		log_warn("steps.not_read", LOG_U64("message", message->n));
 	for (unsigned n = 1; n <= RELAY_STEP_COUNT; n++) {
 		json_t *step = all.of[n];
