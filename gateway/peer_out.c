@@ -276,14 +276,15 @@ static void push(struct gateway_peer *peer)
 	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
 	if (!body)
 		return;
-	char *text = json_dumps(body, JSON_COMPACT);
+	size_t size = 0;
+	char *text = host_json_write(body, &size);
 	json_decref(body);
 	if (!text)
 		return;
 	struct host_http_request request = {.url = peer->push_url,
 					    .headers = {{"Authorization", peer->authorization},
 							{"Content-Type", "application/json"}},
-					    .body = cs_bytes_str(text),
+					    .body = cs_bytes(text, size),
 					    .timeout_ms = PUSH_TIMEOUT_MS};
 	peer->pushing = true;
 	enum cs_err err = host_http_send(gateway->http, NULL, &request, push_done, peer);

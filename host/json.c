@@ -1,5 +1,9 @@
 #include "host/json.h"
 
+#include "host/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 32
@@ -162,4 +166,118 @@ json_t *host_json_read(struct cs_bytes text, size_t flags, json_error_t *error)
 		return json;
 	json_decref(json);
 	return json_loadb((const char *)text.p, text.n, flags, error);
+}
+
+/* ---- writing ---- */
+
+struct writer {
+	char *text;
+	size_t n;
+	size_t room;
+};
+
+static void put(struct writer *writer, const char *text, size_t n)
+{
+	if (writer->room - writer->n < n) {
+		writer->room = 2 * writer->room + n + 4096;
+		writer->text = host_grow(writer->text, writer->room);
+	}
+	memcpy(writer->text + writer->n, text, n);
+	writer->n += n;
+}
+
+static bool put_string(struct writer *writer, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			return false;
+	}
+	put(writer, "\"", 1);
+	put(writer, text, n);
+	put(writer, "\"", 1);
+	return true;
+}
+
+static bool put_value(struct writer *writer, const json_t *json, unsigned depth);
+
+static bool put_object(struct writer *writer, const json_t *object, unsigned depth)
+{
+	const char *key;
+	json_t *json;
+	char before = '{';
+	/* jansson's iteration takes a pointer to non-const and changes nothing. */
+	json_object_foreach((json_t *)(uintptr_t)object, key, json)
+	{
+		put(writer, &before, 1);
+		if (!put_string(writer, key, strlen(key)))
+			return false;
+		put(writer, ":", 1);
+		if (!put_value(writer, json, depth))
+			return false;
+		before = ',';
+	}
+	if (before == '{')
+		put(writer, "{", 1);
+	put(writer, "}", 1);
+	return true;
+}
+
+static bool put_array(struct writer *writer, const json_t *array, unsigned depth)
+{
+	put(writer, "[", 1);
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		if (i > 0)
+			put(writer, ",", 1);
+		if (!put_value(writer, json_array_get(array, i), depth))
+			return false;
+	}
+	put(writer, "]", 1);
+	return true;
+}
+
+static bool put_value(struct writer *writer, const json_t *json, unsigned depth)
+{
+	char number[24];
+	if (depth == DEPTH_MAX)
+		return false;
+	switch (json_typeof(json)) {
+	case JSON_OBJECT:
+		return put_object(writer, json, depth + 1);
+	case JSON_ARRAY:
+		return put_array(writer, json, depth + 1);
+	case JSON_STRING:
+		return put_string(writer, json_string_value(json), json_string_length(json));
+	case JSON_INTEGER:
+		put(writer, number,
+		    (size_t)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+				     json_integer_value(json)));
+		return true;
+	case JSON_TRUE:
+		put(writer, "true", 4);
+		return true;
+	case JSON_FALSE:
+		put(writer, "false", 5);
+		return true;
+	case JSON_NULL:
+		put(writer, "null", 4);
+		return true;
+	case JSON_REAL:
+		return false;
+	}
+	return false;
+}
+
+char *host_json_write(const json_t *json, size_t *n)
+{
+	struct writer writer = {NULL, 0, 0};
+	if ((json_is_object(json) || json_is_array(json)) && put_value(&writer, json, 0)) {
+		put(&writer, "", 1);
+		*n = writer.n - 1;
+		return writer.text;
+	}
+	free(writer.text);
+	char *text = json_dumps(json, JSON_COMPACT);
+	*n = text ? strlen(text) : 0;
+	return text;
 }

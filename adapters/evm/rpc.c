@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/http_client.h"
+#include "host/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,7 +316,7 @@ static void part_done(void *context, const struct host_http_response *response)
 	part_end(part);
 }
 
-static char *part_body(struct part *part, const struct evm_rpc_call *calls)
+static void make_body(struct part *part, const struct evm_rpc_call *calls)
 {
 	json_t *array = json_array();
 
@@ -328,10 +329,10 @@ static char *part_body(struct part *part, const struct evm_rpc_call *calls)
 					 calls[part->from + i].method, "params",
 					 params != NULL ? json_incref(params) : json_array()));
 	}
-	char *text = json_dumps(part->count == 1 ? json_array_get(array, 0) : array, JSON_COMPACT);
+	part->body = host_json_write(part->count == 1 ? json_array_get(array, 0) : array,
+				     &part->body_size);
 	json_decref(array);
-	cs_assert(text != NULL);
-	return text;
+	cs_assert(part->body != NULL);
 }
 
 static struct job *job_new(struct evm_rpc *rpc, const struct evm_rpc_options *options,
@@ -355,8 +356,7 @@ static struct job *job_new(struct evm_rpc *rpc, const struct evm_rpc_options *op
 								     : EVM_RPC_BATCH_MAX;
 		part->first_id = rpc->id_next;
 		rpc->id_next += part->count;
-		part->body = part_body(part, calls);
-		part->body_size = strlen(part->body);
+		make_body(part, calls);
 	}
 	return job;
 }

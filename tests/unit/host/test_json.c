@@ -7,6 +7,19 @@
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
+static void compare_written(const json_t *json)
+{
+	size_t n = 1;
+	char *one = host_json_write(json, &n);
+	char *other = json_dumps(json, JSON_COMPACT);
+	assert_int_equal(one == NULL, other == NULL);
+	if (one)
+		assert_string_equal(one, other);
+	assert_int_equal(n, one ? strlen(one) : 0);
+	free(one);
+	free(other);
+}
+
 static void compare(const char *text, size_t n, size_t flags)
 {
 	json_error_t error;
@@ -21,6 +34,7 @@ static void compare(const char *text, size_t n, size_t flags)
 		assert_string_equal(one, other);
 		free(one);
 		free(other);
+		compare_written(json);
 	} else {
 		assert_string_equal(error.text, error_jansson.text);
 	}
@@ -94,6 +108,33 @@ static void test_plain_and_not(void **state)
 	compare("[\"a\0b\"]", 7, FLAGS);
 }
 
+static void test_writing(void **state)
+{
+	json_t *json = json_pack("{s:s, s:I, s:[s, s, s], s:{}, s:[], s:b, s:n, s:f, s:I}", "plain",
+				 "a b~", "number", (json_int_t)INT64_MIN, "escaped", "\"", "\\",
+				 "\n", "empty", "list", "yes", 1, "nothing", "real", 1.5, "large",
+				 (json_int_t)INT64_MAX);
+	json_t *object = json_object();
+	char text[2] = {0};
+	(void)state;
+	assert_non_null(json);
+	compare_written(json);
+	for (unsigned c = 1; c < 256; c++) { /* above 0x7f: half of a character */
+		text[0] = (char)c;
+		json_object_set_new_nocheck(object, "value", json_string_nocheck(text));
+		compare_written(object);
+		json_object_set_new_nocheck(json, text, json_integer(c));
+		compare_written(json);
+		json_object_del(json, text);
+	}
+	json_object_set_new(object, "value", json_stringn_nocheck("a\0b", 3));
+	compare_written(object);
+	compare_written(json_object_get(json, "plain"));
+	compare_written(NULL);
+	json_decref(object);
+	json_decref(json);
+}
+
 static void test_long_and_deep(void **state)
 {
 	char text[4200];
@@ -152,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_and_not),
+		cmocka_unit_test(test_writing),
 		cmocka_unit_test(test_long_and_deep),
 		cmocka_unit_test(test_mutations),
 	};
