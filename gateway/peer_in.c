@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Lines in the log for the items of one body: a peer does not fill the disk with them. */
+#define REFUSALS_TOLD 16u
+
 struct take {
 	struct gateway *gateway;
 	const char *peer;
@@ -447,6 +450,7 @@ static bool is_fatal(enum cs_err err)
 static enum cs_err write_items(void *context)
 {
 	struct take *take = context;
+	uint64_t refused = 0;
 	for (size_t i = 0; i < json_array_size(take->items); i++) {
 		const json_t *item = json_array_get(take->items, i);
 		struct cs_why why = {{0}};
@@ -461,11 +465,14 @@ static enum cs_err write_items(void *context)
 			return err;
 		if (take->waits_for)
 			break;
-		if (err != CS_OK)
+		if (err != CS_OK && refused++ < REFUSALS_TOLD)
 			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
 				 LOG_ERR(err), LOG_TEXT("why", why.text));
 		take->consumed = n;
 	}
+	if (refused > REFUSALS_TOLD)
+		log_warn("peer.items_refused", LOG_TEXT("peer", take->peer),
+			 LOG_U64("count", refused));
 	return gateway_journal_consume(take->gateway->journal, take->peer, take->instance,
 				       take->consumed);
 }
