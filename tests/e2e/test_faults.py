@@ -11,7 +11,7 @@ import pytest
 
 from lib import abi, deploy
 from lib.rpc import RpcError, wait_for
-from lib.world import World
+from lib.world import World, soon
 
 SECONDS = float(os.environ.get("CAISSON_FAULT_SECONDS", "240"))
 SEED = int(os.environ.get("CAISSON_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
@@ -35,8 +35,7 @@ class Storm:
         amount, lifetime = self.rng.randrange(1, 1000), self.rng.choice(DEADLINES_S)
         attributes = []
         if lifetime:
-            deadline = max(int(time.time()), other.chain.rpc.time()) + lifetime
-            attributes = [deploy.attribute("deadline(uint64)", deadline)]
+            attributes = [deploy.attribute("deadline(uint64)", soon(other.chain, lifetime))]
         tx = side.bridge.send(side.user, "transfer", side.token.address, amount, deploy.erc7930(other.chain.chain_id, other.friend),
                               "0x" + "00" * 20, attributes, gas=SEND_GAS)
         self.sent.append((source, tx, amount))

@@ -11,29 +11,13 @@ import pytest
 from lib import abi, crypto, deploy, rlp
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import World
-
-END_S = 90
-SEND_GAS = 400_000
+from lib.world import END_TIMEOUT_S, World
 
 
 @pytest.fixture
 def world(tmp_path):
     with World(tmp_path, "anvil") as w:
         yield w
-
-
-def send(world: World, payload: bytes, *attributes: bytes) -> tuple[str, dict]:
-    """Its id and its receipt."""
-    side, other = world.sides
-    to = deploy.erc7930(other.chain.chain_id, other.app.address)
-    receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
-    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"]), receipt
-
-
-def until(gateway, message_id: str, state: str) -> dict:
-    return wait_for(lambda: (m := gateway.message(message_id)) and m["state"] == state and m, END_S,
-                    f"{state} of {message_id} ({gateway.log})", 0.1)
 
 
 def manifest_tool(*arguments) -> None:
@@ -68,15 +52,15 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
     source, destination = world.gateways
     side = world.sides[0]
     rpc = side.chain.rpc
-    until(source, send(world, b"warm up")[0], "finalized")
+    source.reaches(world.send(b"warm up"), "finalized")
 
     # Two messages are signed while the other gateway is away; then the chain takes both back, and includes one of them again. With
     # a deadline of its own it is the same message in another block.
     destination.stop()
     deadline = deploy.attribute("deadline(uint64)", rpc.time() + 3000)
-    (again, receipt), (lost, _) = send(world, b"on both branches", deadline), send(world, b"on one branch")
+    (again, receipt), (lost, _) = world.commit(b"on both branches", [deadline]), world.commit(b"on one branch")
     for message_id in (again, lost):
-        until(source, message_id, "signed")
+        source.reaches(message_id, "signed")
     tx = rpc.call("eth_getTransactionByHash", receipt["transactionHash"])
     call = {"from": tx["from"], "to": tx["to"], "data": tx["input"], "value": tx["value"], "gas": tx["gas"]}
 
@@ -92,7 +76,7 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
             return None  # it is starting
         return found if status == 200 and len(found["messages"]) == 2 else None
 
-    found = wait_for(told, END_S, f"the conflict ({source.log})", 0.1)
+    found = wait_for(told, END_TIMEOUT_S, f"the conflict ({source.log})", 0.1)
     assert found["messages"] == sorted((again, lost)) and found["outcomes"] == [] and found["complete"] and found["held"] is None
     assert 0 < found["height"] <= int(receipt["blockNumber"], 16)
     for name in ("first", "second"):
@@ -100,7 +84,7 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
         assert int.from_bytes(rlp.decode(raw)[8], "big") == found["height"] and abi.to_hex(crypto.keccak(raw)) == found[name + "_hash"]
     keep = rpc.block(found["height"])["hash"]
     assert keep == found["second_hash"]
-    until(source, again, "observed")
+    source.reaches(again, "observed")
 
     # A manifest with a new anchor that decides nothing: frozen as before, and why.
     undecided = lift(world, world.manifest, found, keep, "two")
@@ -108,7 +92,7 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
     manifests = [world.manifest, sign(world, undecided, "two")]
     source.stop()
     run_under(source, manifests)
-    held = wait_for(lambda: (f := told()) and f["held"] and f, END_S, f"why it is frozen ({source.log})", 0.1)
+    held = wait_for(lambda: (f := told()) and f["held"] and f, END_TIMEOUT_S, f"why it is frozen ({source.log})", 0.1)
     assert "no abandoned branch" in held["held"] and held["messages"] == found["messages"]
     assert source.get("/v1/chains")["chains"][0]["frozen"]
     assert source.request("GET", "/healthz")[0] == 503
@@ -123,13 +107,13 @@ def test_a_freeze_is_lifted_by_the_manifest_that_decides_it(world):
     for gateway in (source, destination):
         run_under(gateway, manifests)
     for gateway in (source, destination):
-        wait_for(gateway.healthy, END_S, f"health ({gateway.log})", 0.1)
+        wait_for(gateway.healthy, END_TIMEOUT_S, f"health ({gateway.log})", 0.1)
     assert source.request("GET", f"/v1/chains/{side.chain.caip2}/conflict")[0] == 404
     assert source.get("/v1/chains")["chains"][0]["frozen"] is None
 
     # What the kept branch holds too is signed again and arrives; what it does not hold goes nowhere.
-    until(source, again, "finalized")
-    stuck = wait_for(lambda: (m := destination.message(lost)) and m["why"] and m, END_S, f"a refusal ({destination.log})", 0.1)
+    source.reaches(again, "finalized")
+    stuck = wait_for(lambda: (m := destination.message(lost)) and m["why"] and m, END_TIMEOUT_S, f"a refusal ({destination.log})", 0.1)
     assert stuck["state"] == "signed" and "abandoned" in stuck["why"], stuck
     assert source.message(lost)["state"] == "signed"
-    until(source, send(world, b"afterwards")[0], "finalized")
+    source.reaches(world.send(b"afterwards"), "finalized")

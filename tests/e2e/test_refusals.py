@@ -13,13 +13,11 @@ import websocket
 from lib import abi, crypto, deploy
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import Gateway, World
+from lib.world import END_TIMEOUT_S, SEND_GAS, Gateway, World, account
 
 sys.path.insert(0, str(ROOT / "tools"))
 import envelope_vectors as envelope  # noqa: E402
 
-END_S = 90
-SEND_GAS = 400_000
 EXIT_USAGE, EXIT_REFUSED = 2, 3
 UNIT = 10**18
 
@@ -30,17 +28,13 @@ def world(tmp_path_factory):
         yield w
 
 
-def account(side: deploy.Side, address: str) -> str:
-    return f"{side.chain.caip2}:{address.lower()}"
-
-
 class Stream:
     """Every event from a cursor on, read by a thread."""
 
     def __init__(self, gateway: Gateway):
         cursor = gateway.get("/v1/status")["event_cursor"]
         self.events: list[dict] = []
-        self.socket = websocket.create_connection(f"{gateway.events_url}?cursor={cursor}", timeout=END_S,
+        self.socket = websocket.create_connection(f"{gateway.events_url}?cursor={cursor}", timeout=END_TIMEOUT_S,
                                                   header=[f"Authorization: Bearer {gateway.key}"])
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -54,7 +48,7 @@ class Stream:
     def wait(self, **wanted) -> dict:
         def found():
             return next((e for e in list(self.events) if all(e.get(k) == v for k, v in wanted.items())), None)
-        return wait_for(found, END_S, f"an event {wanted}", 0.05)
+        return wait_for(found, END_TIMEOUT_S, f"an event {wanted}", 0.05)
 
     def __enter__(self) -> "Stream":
         return self
@@ -63,28 +57,8 @@ class Stream:
         self.socket.close()
 
 
-def send(world: World, payload: bytes, attributes=()) -> str:
-    side, other = world.sides
-    to = deploy.erc7930(other.chain.chain_id, other.app.address)
-    receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
-    return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
-
-
-def state(gateway: Gateway, message_id: str, *states: str) -> dict:
-    return wait_for(lambda: (m := gateway.message(message_id)) and m["state"] in states and m, END_S,
-                    f"{message_id} as {states} ({gateway.log})", 0.1)
-
-
 def nonce(side: deploy.Side, address: str) -> int:
     return int(side.chain.rpc.call("eth_getTransactionCount", address, "latest"), 16)
-
-
-def after_delay(side: deploy.Side, name: str, *values) -> None:
-    call = side.gateway.data(name, *values)
-    side.gateway.write(side.owner, "schedule", call)
-    ready = side.gateway.read("readyAt", crypto.keccak(call))
-    wait_for(lambda: side.chain.rpc.time() >= ready, 30, "the owner's delay")
-    side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.gateway.address, call))
 
 
 # ---- a contract's reason reaches the one who asked ----
@@ -92,8 +66,8 @@ def after_delay(side: deploy.Side, name: str, *values) -> None:
 def test_a_refused_retry_says_why_at_the_source(world):
     (source, destination), (_, abroad) = world.gateways, world.sides
     abroad.app.write(abroad.owner, "setFailing", True)
-    message_id = send(world, b"refused")
-    state(source, message_id, "failed")
+    message_id = world.send(b"refused")
+    source.reaches(message_id, "failed")
     gas_address = world.enclave_key(destination)["gas_address"]
     spent = nonce(abroad, gas_address)
     with Stream(source) as here, Stream(destination) as there:
@@ -102,17 +76,17 @@ def test_a_refused_retry_says_why_at_the_source(world):
         event = here.wait(kind="message.refused", id=message_id)
         assert event["state"] == "failed" and "CallFailed" in event["detail"], event
         assert "CallFailed" in there.wait(kind="message.refused", id=message_id)["detail"]
-    told = state(source, message_id, "failed")
+    told = source.reaches(message_id, "failed")
     assert told["why"] == "reverted: CallFailed: the recipient's call failed again" and told["stopped"] is False
     assert destination.message(message_id)["why"] == told["why"]
     assert nonce(abroad, gas_address) == spent, "a retry that is sure to revert was paid for"
     # The same again is told again.
     with Stream(source) as here:
         destination.post(f"/v1/messages/{message_id}/retry")
-        wait_for(lambda: destination.message(message_id)["why"] == told["why"], END_S, "the reason")
+        wait_for(lambda: destination.message(message_id)["why"] == told["why"], END_TIMEOUT_S, "the reason")
     abroad.app.write(abroad.owner, "setFailing", False)
     source.post(f"/v1/messages/{message_id}/retry")
-    found = state(source, message_id, "finalized")
+    found = source.reaches(message_id, "finalized")
     assert found["why"] is None and abroad.app.read("lastPayload") == b"refused"
 
 
@@ -120,24 +94,24 @@ def test_a_refused_close_says_why_on_both_sides(world):
     """The key that signed the envelope is suspended: the contract takes no close under it, until the owner lifts that."""
     (source, destination), (home, abroad) = world.gateways, world.sides
     abroad.app.write(abroad.owner, "setFailing", True)
-    message_id = send(world, b"closed", [deploy.attribute("closer(bytes)", abi.to_bytes(abroad.closer))])
-    state(source, message_id, "failed")
-    state(destination, message_id, "failed")
+    message_id = world.send(b"closed", [deploy.attribute("closer(bytes)", abi.to_bytes(abroad.closer))])
+    source.reaches(message_id, "failed")
+    destination.reaches(message_id, "failed")
     epoch = world.enclave_key(source)["epoch"]
     abroad.gateway.write(abroad.guardian, "suspendKey", home.identity, epoch)
     status, problem = destination.request("POST", f"/v1/messages/{message_id}/close")
     assert status == 422 and problem["code"] == "reverted" and problem["detail"].startswith("KeyNotActive: "), problem
-    wait_for(lambda: "KeyNotActive" in (source.message(message_id)["why"] or ""), END_S, "the reason at the source")
+    wait_for(lambda: "KeyNotActive" in (source.message(message_id)["why"] or ""), END_TIMEOUT_S, "the reason at the source")
     # A suspended key is no end: what is sent meanwhile waits, says why, and arrives.
     abroad.app.write(abroad.owner, "setFailing", False)
-    waiting = send(world, b"waits for the owner")
-    told = wait_for(lambda: (m := source.message(waiting)) and m["why"] and m, END_S, "a reason", 0.1)
+    waiting = world.send(b"waits for the owner")
+    told = wait_for(lambda: (m := source.message(waiting)) and m["why"] and m, END_TIMEOUT_S, "a reason", 0.1)
     assert told["stopped"] is False and told["state"] in ("signed", "submitted"), told
-    after_delay(abroad, "enableKey", home.identity, epoch)
-    state(source, waiting, "finalized")
+    deploy.after_delay(abroad, abroad.gateway, "enableKey", home.identity, epoch)
+    source.reaches(waiting, "finalized")
     closing = destination.post(f"/v1/messages/{message_id}/close")["transactions"][0]
     abroad.chain.rpc.wait_receipt(abroad.chain.rpc.send(abroad.closer, closing["to"], abi.to_bytes(closing["data"]), gas=SEND_GAS))
-    assert state(source, message_id, "refunded")["outcome"] == "dead"
+    assert source.reaches(message_id, "refunded")["outcome"] == "dead"
 
 
 # ---- requests of the API ----
@@ -168,7 +142,7 @@ def test_a_pause_is_told_before_anything_is_sent(world):
         assert (status, problem["detail"]) == (422, "sending is paused"), problem
         assert nonce(home, gateway.operator) == before
     finally:
-        after_delay(home, "unpause")
+        deploy.after_delay(home, home.gateway, "unpause")
 
 
 def test_a_request_that_fails_on_the_chain_is_an_event(world):
@@ -181,7 +155,7 @@ def test_a_request_that_fails_on_the_chain_is_an_event(world):
         with Stream(gateway) as stream:
             body = {"to": account(abroad, abroad.app.address), "payload": "0x02", "mode": "sponsored"}
             request = gateway.post("/v1/messages", body)["request_id"]
-            wait_for(lambda: int(rpc.call("txpool_status")["pending"], 16) >= 1, END_S, "the operator's transaction in the pool")
+            wait_for(lambda: int(rpc.call("txpool_status")["pending"], 16) >= 1, END_TIMEOUT_S, "the operator's transaction in the pool")
             rpc.call("anvil_setCode", address, "0x60006000fd")
             rpc.call("evm_mine")
             rpc.call("anvil_setCode", address, code)
@@ -211,7 +185,7 @@ def test_a_refused_cursor_ends_with_the_gateways_sentence(world):
 
 def test_a_watched_transfer_is_json_lines(world):
     gateway, (_, abroad) = world.gateways[0], world.sides
-    run = gateway.caisson("transfer", "--to", account(abroad, abroad.friend), "--amount", "7", "--watch", "--json", timeout_s=END_S)
+    run = gateway.caisson("transfer", "--to", account(abroad, abroad.friend), "--amount", "7", "--watch", "--json", timeout_s=END_TIMEOUT_S)
     assert run.returncode == 0, run.stderr
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     steps, message = lines[:-1], lines[-1]
@@ -355,7 +329,7 @@ class Forger:
         self.world, self.secret = world, int.from_bytes(crypto.keccak(b"a forger's key"), "big") % envelope.N
         self.home, self.abroad = world.sides
         self.instance, self.n = secrets.token_hex(16), 0
-        after_delay(self.abroad, "registerKey", self.home.identity, FORGED_EPOCH, crypto.public_key(self.secret)[:32], b"\0" * 32, b"\0" * 32)
+        deploy.after_delay(self.abroad, self.abroad.gateway, "registerKey", self.home.identity, FORGED_EPOCH, crypto.public_key(self.secret)[:32], b"\0" * 32, b"\0" * 32)
 
     def item(self, sequence: int, sender: bytes, deadline: int, payload: bytes = b"forged") -> tuple[str, dict]:
         recipient = deploy.erc7930(self.abroad.chain.chain_id, self.abroad.app.address)
@@ -383,7 +357,7 @@ class Forger:
             body["items"].append({"n": self.n, **item})
         # What a key signed that the gateway has not learned yet is not taken: it comes again.
         return wait_for(lambda: (r := destination.request("POST", "/v1/peer/envelopes", body, key=destination.peer_key))
-                        and (r[0] != 200 or r[1]["cursor"] == self.n) and r, END_S, "that the items are taken", 0.1)
+                        and (r[0] != 200 or r[1]["cursor"] == self.n) and r, END_TIMEOUT_S, "that the items are taken", 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +374,7 @@ def test_a_foreign_sender_is_tried_no_more_and_expires(world, forger):
     with Stream(destination) as stream:
         assert forger.push(item)[0] == 200
         event = stream.wait(kind="message.refused", id=message_id)
-        told = wait_for(lambda: (m := destination.message(message_id)) and m["stopped"] and m, END_S, f"its end ({destination.log})", 0.1)
+        told = wait_for(lambda: (m := destination.message(message_id)) and m["stopped"] and m, END_TIMEOUT_S, f"its end ({destination.log})", 0.1)
         assert told["state"] == "signed" and told["why"].startswith("reverted for good: SenderForeign: "), told
         event = stream.wait(kind="message.refused", id=message_id, detail=told["why"])
         assert event["state"] == "signed" and event["side"] == "destination"
@@ -409,13 +383,13 @@ def test_a_foreign_sender_is_tried_no_more_and_expires(world, forger):
         assert destination.message(message_id)["tries"] == tries and nonce(abroad, gas_address) == spent, "it is still tried"
         # An operator may ask for one more look; it ends as before.
         destination.post(f"/v1/messages/{message_id}/retry")
-        wait_for(lambda: destination.message(message_id)["tries"] > tries, END_S, "another look", 0.1)
+        wait_for(lambda: destination.message(message_id)["tries"] > tries, END_TIMEOUT_S, "another look", 0.1)
         assert destination.message(message_id)["stopped"]
         assert destination.request("POST", f"/v1/messages/{message_id}/close")[0] == 409
     # The deadline is for it as for any other: a tombstone.
-    wait_for(lambda: abroad.gateway.read("statusOf", forger.home.identity, 10**6) == 3, END_S, f"the tombstone ({destination.log})", 0.2)
+    wait_for(lambda: abroad.gateway.read("statusOf", forger.home.identity, 10**6) == 3, END_TIMEOUT_S, f"the tombstone ({destination.log})", 0.2)
     assert nonce(abroad, gas_address) == spent + 1
-    state(destination, message_id, "outcome_verified", "refunding", "refunded")
+    destination.reaches(message_id, "outcome_verified", "refunding", "refunded")
 
 
 def test_a_batch_with_a_foreign_sender_delivers_the_rest(world, forger):
@@ -424,10 +398,10 @@ def test_a_batch_with_a_foreign_sender_delivers_the_rest(world, forger):
     bad, item = forger.item(10**6 + 1, deploy.erc7930(1, "0x" + "cd" * 20), abroad.chain.rpc.time() + 3000)
     good, other = forger.item(10**6 + 2, deploy.erc7930(forger.home.chain.chain_id, "0x" + "cd" * 20), abroad.chain.rpc.time() + 3000, b"good")
     assert forger.push(item, other)[0] == 200
-    state(destination, good, "included", "outcome_final", "outcome_verified")
-    wait_for(lambda: destination.message(bad)["stopped"], END_S, "the end of the bad one", 0.1)
-    message_id = send(world, b"after the forger")
-    state(source, message_id, "finalized")
+    destination.reaches(good, "included", "outcome_final", "outcome_verified")
+    wait_for(lambda: destination.message(bad)["stopped"], END_TIMEOUT_S, "the end of the bad one", 0.1)
+    message_id = world.send(b"after the forger")
+    source.reaches(message_id, "finalized")
 
 
 def test_a_peer_speaks_for_its_own_chains_only(world, forger):
@@ -440,8 +414,8 @@ def test_a_peer_speaks_for_its_own_chains_only(world, forger):
     page = source.request("GET", "/v1/peer/envelopes?after=0", key=source.peer_key)[1]
     status, answer = source.request("GET", f"/v1/peer/envelopes?instance={page['instance']}&after={2**62}", key=source.peer_key)
     assert status == 409 and answer["detail"].startswith("after: "), answer
-    message_id = send(world, b"the outbox is whole")
-    state(source, message_id, "finalized")
+    message_id = world.send(b"the outbox is whole")
+    source.reaches(message_id, "finalized")
 
 
 # ---- configuration ----

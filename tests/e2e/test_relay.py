@@ -27,11 +27,6 @@ def by_hand(world):
     rpc.call("evm_setIntervalMining", 1)
 
 
-def reaches(gateway: Gateway, message_id: str, state: str) -> dict:
-    return wait_for(lambda: (m := gateway.message(message_id)) and m["state"] == state and m, END_TIMEOUT_S,
-                    f"{message_id} as {state} ({gateway.log})", 0.1)
-
-
 def too_late(chain) -> list[bytes]:
     """Attributes of a message that is past its deadline before it is final."""
     return [deploy.attribute("deadline(uint64)", soon(chain, 3)), deploy.attribute("finality(uint8)", 12)]
@@ -85,7 +80,7 @@ def test_a_peer_that_is_down_misses_nothing(world):
     ids, payloads = [], (b"while you were out 1", b"while you were out 2")
     for payload in payloads:
         ids.append(world.send(payload))
-        reaches(source, ids[-1], "signed")
+        source.reaches(ids[-1], "signed")
     destination.restart()
     for message_id in ids:
         source.ends(message_id)
@@ -98,7 +93,7 @@ def test_a_source_that_is_down_gets_its_outcomes(world):
     message_id = world.send(b"the source goes")
     wait_for(lambda: destination.message(message_id), END_TIMEOUT_S, "the envelope")
     source.stop()
-    reaches(destination, message_id, "outcome_verified")
+    destination.reaches(message_id, "outcome_verified")
     source.restart()
     source.ends(message_id)
 
@@ -111,7 +106,7 @@ def test_somebody_else_delivers_first(world):
     gas_address = world.enclave_key(destination)["gas_address"]
     destination.stop()
     message_id = world.send(b"by a stranger")
-    reaches(source, message_id, "signed")
+    source.reaches(message_id, "signed")
     spent = other.chain.rpc.call("eth_getTransactionCount", gas_address, "latest")
 
     envelope = source.get(f"/v1/messages/{message_id}/envelope")
@@ -162,10 +157,10 @@ def test_an_event_that_is_reorganised_away_and_comes_again(by_hand):
     tx = side.gateway.send(side.user, "sendMessage", to, b"reorganised", [deadline], gas=SEND_GAS)
     side.chain.mine()
     message_id = abi.to_hex(side.gateway.events("MessageCommitted", rpc.wait_receipt(tx))[0]["messageId"])
-    block = reaches(gateway, message_id, "observed")["sent"]["block"]
+    block = gateway.reaches(message_id, "observed")["sent"]["block"]
     raw = rpc.call("eth_getRawTransactionByHash", tx)
     rpc.call("anvil_reorg", 1, [])
-    reaches(gateway, message_id, "abandoned")
+    gateway.reaches(message_id, "abandoned")
     rpc.call("evm_setIntervalMining", 1)
     rpc.call("eth_sendRawTransaction", raw)
     assert gateway.ends(message_id)["sent"]["block"] != block

@@ -164,14 +164,19 @@ def give_tokens(home: Side, account: str, amount: int = SUPPLY) -> None:
         home.token.write(account, "approve", home.bridge.address, 2**256 - 1)
 
 
+def after_delay(side: Side, contract: Contract, name: str, *values) -> None:
+    """What the owner may do only some time after saying so."""
+    call = contract.data(name, *values)
+    contract.write(side.owner, "schedule", call)
+    ready = contract.read("readyAt", crypto.keccak(call))
+    wait_for(lambda: side.chain.rpc.time() >= ready, 30, "the owner's delay")
+    side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, contract.address, call))
+
+
 def set_cap_in(side: Side, amount_in: int) -> None:
     """Lowering works at once, raising waits for the owner's delay."""
     now_in, now_out = side.bridge.read("caps", side.token.address)
     if amount_in <= now_in:
         side.bridge.write(side.owner, "lowerCap", side.token.address, amount_in, now_out)
         return
-    call = side.bridge.data("setCap", side.token.address, amount_in, now_out)
-    side.bridge.write(side.owner, "schedule", call)
-    ready = side.bridge.read("readyAt", crypto.keccak(call))
-    wait_for(lambda: side.chain.rpc.time() >= ready, 30, "the owner's delay")
-    side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, side.bridge.address, call))
+    after_delay(side, side.bridge, "setCap", side.token.address, amount_in, now_out)

@@ -174,10 +174,14 @@ class Gateway:
                 return None
             raise
 
+    def reaches(self, message_id: str, *states: str) -> dict:
+        """Waits until a message is in one of these states."""
+        return wait_for(lambda: (m := self.message(message_id)) and m["state"] in states and m, END_TIMEOUT_S,
+                        f"{message_id} as {' or '.join(states)} ({self.log})", 0.1)
+
     def ends(self, message_id: str, state: str = "finalized") -> dict:
         """Waits for the end of a message, which must be this one."""
-        found = wait_for(lambda: (m := self.message(message_id)) and m["state"] in ("finalized", "refunded") and m, END_TIMEOUT_S,
-                         f"the end of {message_id} ({self.log})", 0.1)
+        found = self.reaches(message_id, "finalized", "refunded")
         assert found["state"] == state, found
         return found
 
@@ -371,10 +375,14 @@ class World:
 
     def send(self, payload: bytes, attributes=(), source: int = 0, recipient: str | None = None) -> str:
         """A message by the application's own transaction; its id."""
+        return self.commit(payload, attributes, source, recipient)[0]
+
+    def commit(self, payload: bytes, attributes=(), source: int = 0, recipient: str | None = None) -> tuple[str, dict]:
+        """The same; its id and the transaction's receipt."""
         side, other = self.sides[source], self.sides[1 - source]
         to = deploy.erc7930(other.chain.chain_id, recipient or other.app.address)
         receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
-        return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+        return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"]), receipt
 
 
 def account(side: deploy.Side, address: str) -> str:

@@ -67,6 +67,14 @@ static void refused(struct scene *s, enum cs_err err)
 	world_free(s->w);
 }
 
+/* What one error covers is told apart by the sentence. */
+static void refuted(struct scene *s, const char *why)
+{
+	world_refused(s->w, WIRE_SIGN_MESSAGES, &s->in.base, CS_ERR_REFUTED);
+	assert_non_null(strstr(s->w->why.text, why));
+	world_free(s->w);
+}
+
 static struct cs_hash enclave_key(struct world *w, uint64_t epoch)
 {
 	Caisson__Wire__PublicKeysRequest in = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
@@ -189,7 +197,7 @@ static void test_another_transaction_index(void **state)
 	s->receipt.tx_index = 2;
 	s->receipt.proof = world_receipt_proof(s->block, 2);
 	s->claim.log_index = 0;
-	refused(s, CS_ERR_REFUTED);
+	refuted(s, "item 0: the log is of another message");
 }
 
 static void test_an_index_that_the_block_has_not(void **state)
@@ -198,7 +206,7 @@ static void test_an_index_that_the_block_has_not(void **state)
 	struct scene *s = scene_new();
 	s->receipt.tx_index = 9;
 	s->receipt.proof = world_receipt_proof(s->block, 9);
-	refused(s, CS_ERR_REFUTED);
+	refuted(s, "receipt 9 of block");
 }
 
 static void test_another_log_position(void **state)
@@ -206,7 +214,7 @@ static void test_another_log_position(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->claim.log_index = 0;
-	refused(s, CS_ERR_REFUTED);
+	refuted(s, "item 0: the log is of another message");
 }
 
 static void test_a_log_position_behind_the_last(void **state)
@@ -214,7 +222,7 @@ static void test_a_log_position_behind_the_last(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->claim.log_index = 2;
-	refused(s, CS_ERR_REFUTED);
+	refuted(s, "item 0: log 2 of the receipt");
 }
 
 static void test_another_block(void **state)
@@ -222,7 +230,7 @@ static void test_another_block(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->receipt.block_hash = pb_hash(&s->w->blocks[1 - (s->block->height == 1)].hash);
-	refused(s, CS_ERR_REFUTED);
+	refuted(s, "another block is final at this height");
 }
 
 static void test_the_proof_under_another_height(void **state)
