@@ -34,7 +34,7 @@ def test_named_tests_are_there(row):
             continue
         error = cells[1].strip("`")
         assert error in ERRORS
-        assert f'"{error}"' in body or f"{error}(s, " in body or f"CS_ERR_{error.replace('-', '_').upper()}" in body, f"{name} does not ask for {error}"
+        assert f'"{error}"' in body or f"{error}_because(s, " in body or f"CS_ERR_{error.replace('-', '_').upper()}" in body, f"{name} does not ask for {error}"
 
 
 def test_every_list_has_its_rows():

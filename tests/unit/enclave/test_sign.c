@@ -67,8 +67,7 @@ static void refused(struct scene *s, enum cs_err err)
 	world_free(s->w);
 }
 
-/* What one error covers is told apart by the sentence. */
-static void refuted(struct scene *s, const char *why)
+static void refuted_because(struct scene *s, const char *why)
 {
 	world_refused(s->w, WIRE_SIGN_MESSAGES, &s->in.base, CS_ERR_REFUTED);
 	assert_non_null(strstr(s->w->why.text, why));
@@ -197,7 +196,7 @@ static void test_another_transaction_index(void **state)
 	s->receipt.tx_index = 2;
 	s->receipt.proof = world_receipt_proof(s->block, 2);
 	s->claim.log_index = 0;
-	refuted(s, "item 0: the log is of another message");
+	refuted_because(s, "item 0: the log is of another message");
 }
 
 static void test_an_index_that_the_block_has_not(void **state)
@@ -206,7 +205,7 @@ static void test_an_index_that_the_block_has_not(void **state)
 	struct scene *s = scene_new();
 	s->receipt.tx_index = 9;
 	s->receipt.proof = world_receipt_proof(s->block, 9);
-	refuted(s, "receipt 9 of block");
+	refuted_because(s, "receipt 9 of block");
 }
 
 static void test_another_log_position(void **state)
@@ -214,7 +213,7 @@ static void test_another_log_position(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->claim.log_index = 0;
-	refuted(s, "item 0: the log is of another message");
+	refuted_because(s, "item 0: the log is of another message");
 }
 
 static void test_a_log_position_behind_the_last(void **state)
@@ -222,7 +221,7 @@ static void test_a_log_position_behind_the_last(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->claim.log_index = 2;
-	refuted(s, "item 0: log 2 of the receipt");
+	refuted_because(s, "item 0: log 2 of the receipt");
 }
 
 static void test_another_block(void **state)
@@ -230,7 +229,7 @@ static void test_another_block(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	s->receipt.block_hash = pb_hash(&s->w->blocks[1 - (s->block->height == 1)].hash);
-	refuted(s, "another block is final at this height");
+	refuted_because(s, "another block is final at this height");
 }
 
 static void test_the_proof_under_another_height(void **state)
