@@ -35,6 +35,9 @@
 #define GATEWAY_CLIENT_LEAD 200u
 /* The same, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* So far below its newest final block the client still holds blocks (VERIFY_EVM_WINDOW_MAX is twice
+ * that), unless it began later. */
+#define GATEWAY_CLIENT_INSIDE 250u
 
 enum gateway_scope {
 	GATEWAY_SCOPE_READ = 1 << 0,

@@ -79,8 +79,11 @@ struct flight {
 	unsigned waiting;
 	enum cs_err err;
 	char why[GATEWAY_WHY_MAX + 1];
-	struct cs_bytes headers[ADAPTER_HEADERS_MAX]; /* of blocks that left the client's window */
+	/* of blocks that left the client's window: a stretch at a time, downwards from `walk_top` */
+	struct cs_bytes headers[ADAPTER_HEADERS_MAX];
 	size_t header_count;
+	uint64_t walk_top; /* 0: not begun */
+	size_t walk_mark;  /* of the arena */
 	/* the reply */
 	struct gateway_statement statement;
 };
@@ -174,16 +177,14 @@ static enum cs_err take_reply(struct flight *flight, struct cs_bytes body)
 	return gateway_statement_check(&flight->statement);
 }
 
-static void fetch_ancestors(struct flight *flight);
+static bool walk_down(struct flight *flight);
 
 static void sign_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
 {
 	struct flight *flight = context;
 	struct gateway *gateway = flight->route->chain->gateway;
-	if (err == CS_ERR_STALE_HEADER && flight->header_count == 0) {
-		fetch_ancestors(flight);
+	if (err == CS_ERR_STALE_HEADER && walk_down(flight))
 		return;
-	}
 	if (err == CS_OK)
 		err = take_reply(flight, body);
 	if (err == CS_OK)
@@ -288,7 +289,10 @@ static enum cs_err send_sign(struct flight *flight)
 				    flight);
 }
 
-/* ---- blocks that left the window of the light client ---- */
+/* ---- blocks that left the window of the light client ----
+ * They are proven by the headers between: a stretch of them goes with the request, down from what the
+ * client holds. A block that is further down is refused again, but the client has then reached the
+ * end of that stretch, and the next one joins there. */
 
 static void ancestors_done(void *context, enum cs_err err, const char *why,
 			   const struct adapter_header *headers, size_t count)
@@ -296,6 +300,8 @@ static void ancestors_done(void *context, enum cs_err err, const char *why,
 	struct flight *flight = context;
 	if (flight->route->chain->gateway->stopping)
 		err = CS_ERR_CLOSED;
+	if (err == CS_OK && (count == 0 || headers[count - 1].id.height != flight->walk_top))
+		err = CS_ERR_REORGED;
 	for (size_t i = 0; i < count && err == CS_OK; i++) {
 		flight->headers[i] = cs_arena_copy(flight->arena, headers[i].rlp);
 		if (!flight->headers[i].p)
@@ -308,18 +314,61 @@ static void ancestors_done(void *context, enum cs_err err, const char *why,
 		flight_fail(flight, err, why);
 }
 
-static void fetch_ancestors(struct flight *flight)
+/* Keeps what the last stretch can prove: the others come with a flight of their own. */
+static void keep_near(struct flight *flight, uint64_t lowest)
 {
-	struct gateway_chain *chain = flight->route->chain;
-	uint64_t lowest = UINT64_MAX;
-	for (size_t i = 0; i < flight->receipt_count; i++) {
-		if (flight->receipts[i].block.height < lowest)
-			lowest = flight->receipts[i].block.height;
+	uint32_t place[CS_BATCH_MAX] = {0};
+	size_t receipts = 0;
+	size_t kept = 0;
+	for (size_t r = 0; r < flight->receipt_count; r++) {
+		place[r] = (uint32_t)receipts;
+		if (flight->receipts[r].block.height - lowest < ADAPTER_HEADERS_MAX)
+			flight->receipts[receipts++] = flight->receipts[r];
 	}
-	uint64_t span = chain->final_height - lowest + 1;
-	size_t count = span < ADAPTER_HEADERS_MAX ? (size_t)span : ADAPTER_HEADERS_MAX;
-	if (adapter_headers(chain->adapter, lowest, count, ancestors_done, flight) != CS_OK)
+	for (size_t i = 0; i < flight->count; i++) {
+		if (flight->messages[i].height - lowest >= ADAPTER_HEADERS_MAX)
+			continue;
+		flight->receipt_of[kept] = place[flight->receipt_of[i]];
+		flight->messages[kept++] = flight->messages[i];
+	}
+	flight->receipt_count = receipts;
+	flight->count = kept;
+}
+
+static uint64_t lowest_of(const struct flight *flight)
+{
+	uint64_t lowest = UINT64_MAX;
+	for (size_t i = 0; i < flight->count; i++)
+		lowest = flight->messages[i].height < lowest ? flight->messages[i].height : lowest;
+	return lowest;
+}
+
+/* False: the whole way was shown, and it is refused nevertheless. */
+static bool walk_down(struct flight *flight)
+{
+	const struct gateway_chain *chain = flight->route->chain;
+	uint64_t lowest = lowest_of(flight);
+	if (flight->walk_top == 0) {
+		/* Inside of the client's window, and not below where it begins. */
+		uint64_t inside = chain->final_height > GATEWAY_CLIENT_INSIDE
+					  ? chain->final_height - GATEWAY_CLIENT_INSIDE
+					  : 0;
+		uint64_t anchor = chain->manifest->anchor_height;
+		flight->walk_top = inside > anchor ? inside : anchor;
+		flight->walk_mark = cs_arena_mark(flight->arena);
+		keep_near(flight, lowest);
+	} else {
+		flight->walk_top -= flight->header_count;
+	}
+	if (flight->walk_top < lowest)
+		return false;
+	cs_arena_rewind(flight->arena, flight->walk_mark);
+	/* The last stretch is a full one: it begins at the lowest. */
+	uint64_t count = (flight->walk_top - lowest) % ADAPTER_HEADERS_MAX + 1;
+	if (adapter_headers(chain->adapter, flight->walk_top - count + 1, (size_t)count,
+			    ancestors_done, flight) != CS_OK)
 		flight_fail(flight, CS_ERR_UNAVAILABLE, "headers of old blocks");
+	return true;
 }
 
 /* ---- proofs ---- */
