@@ -173,6 +173,7 @@ enum cs_err enclave_seal(struct enclave_call *call, struct cs_bytes *sealed)
 
 /* ---- reading ---- */
 
+/* A key that no insecure build or option ever held is not opened by one that is. */
 static enum cs_err get_key(struct enclave *e, struct enclave_chain *chain, struct cs_reader *reader)
 {
 	struct enclave_key key = {.epoch = cs_get_u64(reader)};
@@ -181,6 +182,8 @@ static enum cs_err get_key(struct enclave *e, struct enclave_chain *chain, struc
 	cs_get_copy(reader, secret->b, sizeof secret->b);
 	if (reader->failed)
 		return CS_ERR_TRUNCATED;
+	if (!key.insecure && e->insecure_flags != 0)
+		return CS_ERR_INSECURE_REFUSED;
 	CS_TRY(cs_key_x(e->sig, &key.x, secret));
 	chain->keys[chain->key_count] = key;
 	chain->key_count++;

@@ -192,6 +192,24 @@ static void test_another_lineage(void **state)
 	world_free(w);
 }
 
+static void test_a_secure_key_is_not_opened_under_insecure_flags(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	const uint64_t flags = w->e->insecure_flags;
+	assert_true(flags != 0);
+	w->e->insecure_flags = 0; /* as a backend with hardware behind it will find them */
+	world_begin(w);
+	const struct cs_bytes sealed = export_state(w);
+	world_restart(w);
+	assert_int_equal(w->e->insecure_flags, flags);
+	import_refused(w, sealed, CS_ERR_INSECURE_REFUSED);
+	assert_int_equal(hello(w)->n_keys, 0);
+	w->e->insecure_flags = 0;
+	import_state(w, sealed);
+	world_free(w);
+}
+
 static void test_an_unlisted_build(void **state)
 {
 	(void)state;
@@ -680,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_secrets_do_not_leave),
 		cmocka_unit_test(test_one_bit_breaks_the_seal),
 		cmocka_unit_test(test_another_lineage),
+		cmocka_unit_test(test_a_secure_key_is_not_opened_under_insecure_flags),
 		cmocka_unit_test(test_an_unlisted_build),
 		cmocka_unit_test(test_an_unlisted_build_does_not_start),
 		cmocka_unit_test(test_another_sealing_root),
