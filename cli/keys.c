@@ -16,8 +16,6 @@
 #define KEY_BYTES 32u
 #define FILE_SIZE_MAX 65536u
 
-static const char *const scopes[] = {"read", "send", "operate", "peer", NULL};
-
 static enum cli_exit keys_path(struct cli *cli, char *path, size_t size)
 {
 	struct gateway_config config;
@@ -43,7 +41,7 @@ static enum cli_exit load(struct cli *cli, const char *path, struct host_api_key
 	memset(keys, 0, sizeof(*keys));
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return CLI_OK;
-	if (host_api_keys_load(keys, path, scopes, &why) != CS_OK)
+	if (host_api_keys_load(keys, path, gateway_scope_names, &why) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "%s", why.text);
 	return CLI_OK;
 }
@@ -52,9 +50,10 @@ static void write_scopes(char *text, size_t size, uint32_t bits)
 {
 	size_t n = 0;
 	text[0] = 0;
-	for (unsigned i = 0; scopes[i]; i++) {
+	for (unsigned i = 0; gateway_scope_names[i]; i++) {
 		if (bits & (1u << i))
-			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? "," : "", scopes[i]);
+			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? "," : "",
+					      gateway_scope_names[i]);
 	}
 }
 
@@ -93,9 +92,9 @@ static bool parse_scopes(const char *text, uint32_t *bits)
 	memcpy(copy, text, strlen(text) + 1);
 	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
 		unsigned i = 0;
-		while (scopes[i] && strcmp(scopes[i], word) != 0)
+		while (gateway_scope_names[i] && strcmp(gateway_scope_names[i], word) != 0)
 			i++;
-		if (!scopes[i])
+		if (!gateway_scope_names[i])
 			return false;
 		*bits |= 1u << i;
 	}
@@ -166,7 +165,7 @@ enum cli_exit cli_keys_create(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE, "a name of up to %u letters, digits, -, _ and .",
 				HOST_API_KEY_NAME_MAX);
 	if (!parse_scopes(cli_option(cli, "scopes"), &bits))
-		return cli_fail(cli, CLI_USAGE, "--scopes: a list of read, send, operate, peer");
+		return cli_fail(cli, CLI_USAGE, "--scopes: a list of " GATEWAY_SCOPES);
 	enum cli_exit code = keys_path(cli, path, sizeof(path));
 	if (code == CLI_OK)
 		code = load(cli, path, &keys);

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "gateway/config.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -176,13 +176,21 @@ static enum cs_err read_attributes(struct send *send, const json_t *object, stru
 		       : cs_fail(why, err, "attributes.%.180s", inner.text);
 }
 
+static bool may_sponsor(const struct host_http_exchange *exchange)
+{
+	const struct host_api_key *key = host_http_key(exchange);
+	return key && (key->scopes & GATEWAY_SCOPE_SPONSOR) != 0;
+}
+
 static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_why *why)
 {
 	const char *mode = json_string_value(json_object_get(body, "mode"));
 	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "sponsored") != 0))
 		return cs_fail(why, CS_ERR_INVALID, "mode: neither \"prepare\" nor \"sponsored\"");
-	send->sponsored = mode[0] == 's';
+	send->sponsored = strcmp(mode, "sponsored") == 0;
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s", mode);
+	if (send->sponsored && !may_sponsor(send->exchange))
+		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key has not the scope sponsor");
 	if (send->sponsored && !send->chain->has_operator)
 		return cs_fail(why, CS_ERR_UNSUPPORTED,
 			       "mode: this gateway has no operator account on %s",

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const gateway_scope_names[] = {"read", "send", "sponsor", "operate", "peer", NULL};
+
 static enum cs_err check_level(const char *text, struct cs_why *why)
 {
 	enum host_log_level level;

@@ -24,6 +24,17 @@ enum gateway_expire {
 				 */
 };
 
+/* What an API key may do: docs/rest.md. */
+enum gateway_scope {
+	GATEWAY_SCOPE_READ = 1 << 0,
+	GATEWAY_SCOPE_SEND = 1 << 1,
+	GATEWAY_SCOPE_SPONSOR = 1 << 2, /* with SEND: from the operator's account */
+	GATEWAY_SCOPE_OPERATE = 1 << 3,
+	GATEWAY_SCOPE_PEER = 1 << 4,
+};
+#define GATEWAY_SCOPES "read, send, sponsor, operate, peer"
+extern const char *const gateway_scope_names[]; /* by bit, then NULL */
+
 struct gateway_chain_config {
 	const char *id; /* CAIP-2 */
 	const struct gateway_manifest_chain *manifest;

@@ -15,8 +15,6 @@
 #define TIDY_MS 60000u
 #define IDEMPOTENCY_KEPT_MS (24u * 3600u * 1000u)
 
-const char *const gateway_scope_names[] = {"read", "send", "operate", "peer", NULL};
-
 /* ---- small things ---- */
 
 struct cs_arena *gateway_arena_new(void)

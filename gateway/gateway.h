@@ -39,14 +39,6 @@
  * that), unless it began later. */
 #define GATEWAY_CLIENT_INSIDE 250u
 
-enum gateway_scope {
-	GATEWAY_SCOPE_READ = 1 << 0,
-	GATEWAY_SCOPE_SEND = 1 << 1,
-	GATEWAY_SCOPE_OPERATE = 1 << 2,
-	GATEWAY_SCOPE_PEER = 1 << 3,
-};
-extern const char *const gateway_scope_names[];
-
 struct gateway;
 struct gateway_chain;
 struct gateway_tx;

@@ -28,7 +28,7 @@ CONFIRMATIONS = 2
 END_TIMEOUT_S = 90
 SEND_GAS = 400_000
 REORG_MARGIN_S = 4
-SCOPES = "read,send,operate"
+SCOPES = "read,send,sponsor,operate"
 
 
 def write_secret(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ static struct host_http_client *client;
 static char base[64];
 
 static const char all_key[] = "all-scopes-key-000000000000000000";
+static const char app_key[] = "sends-but-does-not-pay-0000000000";
 static const char read_key[] = "read-only-key-0000000000000000000";
 static const char peer_key[] = "peer-key-00000000000000000000000";
 
@@ -49,7 +50,8 @@ static int start(void **state)
 	char path[96];
 	(void)state;
 	assert_non_null(mkdtemp(folder));
-	key_line(text, sizeof(text), "all", "read,send,operate", all_key);
+	key_line(text, sizeof(text), "all", "read,send,sponsor,operate", all_key);
+	key_line(text, sizeof(text), "app", "read,send", app_key);
 	key_line(text, sizeof(text), "reader", "read", read_key);
 	key_line(text, sizeof(text), "b", "peer", peer_key);
 	key_line(text, sizeof(text), "stranger", "peer", "stranger-key-000000000000000000000");
@@ -152,6 +154,11 @@ static void keys_and_scopes_are_asked_for(void **state)
 	refused(call("GET", "/v1/messages", "no-such-key-000000000000000000000", NULL), 401,
 		"unauthorized", NULL);
 	refused(call("POST", "/v1/messages", read_key, "{}"), 403, "forbidden", NULL);
+	refused(call("POST", "/v1/messages", app_key,
+		     "{\"mode\":\"sponsored\",\"to\":\"eip155:1903:"
+		     "0x2222222222222222222222222222222222222222\","
+		     "\"payload\":\"0x\"}"),
+		403, "forbidden", "sponsor");
 	refused(call("POST", "/v1/messages/" ID "/retry", read_key, NULL), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/peer/envelopes", all_key, "{}"), 403, "forbidden", NULL);
 	refused(call("POST", "/v1/peer/envelopes", "stranger-key-000000000000000000000", "{}"), 403,
