@@ -19,6 +19,7 @@ enum cli_exit {
 	CLI_UNREACHABLE = 4, /* no gateway, or it failed (5xx) */
 	CLI_TIMEOUT = 5,     /* what was waited for did not come */
 	CLI_NO = 6, /* the answer is no: refunded, abandoned, request failed, does not verify */
+	CLI_CLAIMED = 7, /* it verifies, by a key that only the file itself names */
 };
 
 #define CLI_POSITIONAL_MAX 4u

@@ -20,6 +20,7 @@ struct verification {
 	struct cs_arena arena;
 	json_t *result;
 	bool good;
+	bool claimed; /* some key is the file's own word */
 };
 
 /* ---- one statement ---- */
@@ -80,6 +81,7 @@ static void check_statement(struct verification *v, const char *name,
 		insecure = verifies && domains[i] == WIRE_DOMAIN_INSECURE;
 	}
 	v->good = v->good && verifies;
+	v->claimed = v->claimed || (has_key && !given);
 	json_object_set_new(out, "verifies", json_boolean(verifies));
 	json_object_set_new(out, "leads_to_root", json_boolean(included));
 	json_object_set_new(out, "key", has_key ? gateway_json_hash(&key) : json_null());
@@ -176,7 +178,7 @@ static void print_statement(const json_t *result, const char *name)
 
 static enum cli_exit finish(struct verification *v)
 {
-	json_object_set_new(v->result, "ok", json_boolean(v->good));
+	json_object_set_new(v->result, "ok", json_boolean(v->good && !v->claimed));
 	if (v->cli->json) {
 		cli_print_json(v->cli, json_incref(v->result));
 	} else {
@@ -184,7 +186,9 @@ static enum cli_exit finish(struct verification *v)
 		print_statement(v->result, "message");
 		print_statement(v->result, "outcome");
 	}
-	return v->good ? CLI_OK : CLI_NO;
+	if (!v->good)
+		return CLI_NO;
+	return v->claimed ? CLI_CLAIMED : CLI_OK;
 }
 
 static enum cli_exit load(struct verification *v, const char *path, json_t **file)

@@ -18,7 +18,7 @@ from lib.tools import free_ports
 from lib.world import END_TIMEOUT_S, ApiError, World, account
 
 UNIT = 10**18
-EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO = 1, 2, 3, 4, 6
+EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED, EXIT_NO_GATEWAY, EXIT_NO, EXIT_CLAIMED = 1, 2, 3, 4, 6, 7
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, t
     other["message"]["deadline"] += 1
     other["message"].pop("id", None)
     keyless = {**good, "keys": good["keys"][:1]}
-    for document, code in ((good, 0), (documents[1], 0), (keyless, EXIT_NO), (forged, EXIT_NO), (other, EXIT_NO)):
+    for document, code in ((good, EXIT_CLAIMED), (documents[1], EXIT_CLAIMED), (keyless, EXIT_NO), (forged, EXIT_NO), (other, EXIT_NO)):
         file = tmp_path / "envelope.json"
         file.write_text(json.dumps(document))
         run = first.caisson("verify", str(file))
@@ -115,7 +115,7 @@ def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, t
     assert "INSECURE" in first.caisson("verify", str(file)).stdout
     run = first.caisson("verify", str(file), "--manifest", str(world.manifest), "--json")
     told = json.loads(run.stdout)
-    assert run.returncode == 0 and told["outcome"]["verifies"]
+    assert run.returncode == EXIT_CLAIMED and not told["ok"] and told["outcome"]["verifies"]
     assert told["message"]["verifies"] and told["message"]["insecure"] and told["message"]["in_manifest"]
     keys = [world.enclave_key(g)["public_key"] for g in world.gateways]
     file.write_text(json.dumps({k: v for k, v in good.items() if k != "keys"}))
