@@ -180,7 +180,7 @@ json_t *evm_json_from_bytes(struct cs_bytes bytes)
 	text[0] = '0';
 	text[1] = 'x';
 	cs_hex(text + 2, bytes);
-	json_t *json = json_string(text);
+	json_t *json = json_stringn_nocheck(text, 2 * bytes.n + 2);
 	free(text);
 	return json;
 }
