@@ -4,10 +4,13 @@ from __future__ import annotations
 import pytest
 
 import envelope_vectors as v
-from lib import abi
-from world import DEAD, DELIVERED, NONE, ROUTE, ZERO, Remote, error_of, gas_for_finalize, refused
+from lib import abi, tools
+from world import DEAD, DELIVERED, NONE, ROUTE, ZERO, Remote, error_of, gas_for_deliver, gas_for_finalize, refused
 
 CLOSER = bytes(range(20))
+PAYLOAD_MAX, INTEROP_MAX = 16384, 96  # core/limits.h
+GAS_MAX, LIFETIME_MAX = 15_000_000, 366 * 86400
+TRANSACTION_GAS_MAX = 2**24  # EIP-7825
 
 
 def quote(world, payload_size: int = 5, attributes=()) -> int:
@@ -148,10 +151,40 @@ def test_closed_route(world):
 
 
 @pytest.mark.parametrize("over", [{"lifetimeMin": 0}, {"lifetimeMin": 3601}, {"lifetimeDefault": 100_001}, {"gasMin": 100_001},
-                                  {"gasDefault": 2_000_001}, {"finalityMax": 255}, {"finalityDefault": 11}])
+                                  {"gasDefault": 2_000_001}, {"finalityMax": 255}, {"finalityDefault": 11},
+                                  {"payloadMax": PAYLOAD_MAX + 1}, {"payloadMax": 2**32 - 1}, {"gasMax": GAS_MAX + 1},
+                                  {"lifetimeMax": LIFETIME_MAX + 1}, {"lifetimeMax": 2**32 - 1}])
 def test_route_refused(world, over):
     refused(world, "RouteInvalid", "setRoute", world.remote.identity, {**ROUTE, **over}, sender=world.owner)
     refused(world, "RemoteUnknown", "setRoute", v.u(1), ROUTE, sender=world.owner)
+
+
+def test_route_at_its_bounds(world):
+    """What enclaves and gateways take is what a route may allow, and no more."""
+    limits = (tools.ROOT / "core" / "limits.h").read_text()
+    assert f"#define CS_PAYLOAD_SIZE_MAX {PAYLOAD_MAX}u" in limits and f"#define CS_INTEROP_SIZE_MAX {INTEROP_MAX}u" in limits
+    for name, value in (("PAYLOAD_MAX", PAYLOAD_MAX), ("GAS_MAX", GAS_MAX), ("LIFETIME_MAX", LIFETIME_MAX)):
+        assert world.gateway.read(name) == value
+    route(world, payloadMax=PAYLOAD_MAX, gasMax=GAS_MAX, lifetimeMax=LIFETIME_MAX, finalityMax=254)
+    world.send(bytes(PAYLOAD_MAX), [v.attribute("minGasLimit", GAS_MAX), v.attribute("finality", 254)])
+    refuse_send(world, "PayloadTooLong", payload=bytes(PAYLOAD_MAX + 1))
+    # the most that one message can want of a transaction
+    most = world.message(world.null, bytes(range(1, 256)) * 64 + b"\1" * 64, minGasLimit=GAS_MAX)
+    assert len(most["payload"]) == PAYLOAD_MAX
+    assert gas_for_deliver(world, world.args([most])) <= TRANSACTION_GAS_MAX
+    # a gateway's own reckoning: gateway_gas and GATEWAY_GAS_BASE in gateway/
+    assert 300_000 + 110_000 + GAS_MAX * 17 // 16 + 24 * (700 + PAYLOAD_MAX) <= TRANSACTION_GAS_MAX
+    # a closed route is refused nothing: it allows nothing
+    route(world, lifetimeMax=0, payloadMax=2**32 - 1)
+
+
+def test_recipient_no_longer_than_what_is_relayed(world):
+    chain = v.erc7930(7, b"\x5a" * 32, b"")
+    world.gateway.write(world.owner, "registerRemote", "long:5a", world.remote.genesis, b"\1" * 32, chain, 1)
+    world.gateway.write(world.owner, "setRoute", world.gateway.read("remoteOf", chain), ROUTE)
+    for size, error in ((INTEROP_MAX - len(chain), None), (INTEROP_MAX - len(chain) + 1, "BadInteroperableAddress")):
+        recipient = v.erc7930(7, b"\x5a" * 32, b"\1" * size)
+        assert error_of(world.gateway, world.user, "sendMessage", recipient, b"", []) == error
 
 
 RECIPIENTS = {

@@ -74,6 +74,15 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
     bytes4 private constant ATTRIBUTE_FINALITY = bytes4(keccak256("finality(uint8)"));
     uint256 private constant CLOSER_MAX = 64;
 
+    // What no enclave or gateway relays is not sent: it would not arrive, and nobody would prove that it did not.
+    /// Longest payload that enclaves and gateways take (CS_PAYLOAD_SIZE_MAX, wire/enclave.proto).
+    uint32 public constant PAYLOAD_MAX = 16_384;
+    /// A transaction has at most 2^24 gas (EIP-7825). What delivers one message of this `minGasLimit` and the longest payload
+    /// has less, with all that gateways bring beside.
+    uint32 public constant GAS_MAX = 15_000_000;
+    /// What has neither arrived nor failed is taken back from its deadline on. Longer lifetimes are mistaken units.
+    uint32 public constant LIFETIME_MAX = 366 days;
+
     /// ERC-7930 bytes of this chain's accounts before the account itself, left-aligned.
     bytes32 private immutable _prefix;
     uint256 private immutable _prefixSize;
@@ -363,7 +372,8 @@ contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGatew
         _remote(remote);
         if (route.lifetimeMax != 0) {
             if (route.lifetimeMin == 0 || route.lifetimeMin > route.lifetimeDefault) revert RouteInvalid();
-            if (route.lifetimeDefault > route.lifetimeMax) revert RouteInvalid();
+            if (route.lifetimeDefault > route.lifetimeMax || route.lifetimeMax > LIFETIME_MAX) revert RouteInvalid();
+            if (route.payloadMax > PAYLOAD_MAX || route.gasMax > GAS_MAX) revert RouteInvalid();
             if (route.gasMin > route.gasDefault || route.gasDefault > route.gasMax) revert RouteInvalid();
             if (route.finalityDefault > route.finalityMax || route.finalityMax == 255) revert RouteInvalid();
         }

@@ -8,13 +8,16 @@ library Interoperable {
     uint256 private constant EIP155 = 0;
     uint256 private constant EIP155_ADDRESS = 20;
     uint256 private constant ADDRESS_MAX = 64;
+    /// The longest that enclaves and gateways take (CS_INTEROP_SIZE_MAX).
+    uint256 private constant SIZE_MAX = 96;
 
     error BadInteroperableAddress();
 
     /// Splits into the chain (version, type and reference) and the address. Nothing may follow the address; one of
     /// eip155 has 20 bytes, or none where only a chain is meant.
     function split(bytes calldata raw) internal pure returns (bytes calldata chain, bytes calldata account) {
-        if (raw.length < 6 || uint16(bytes2(raw)) != VERSION) revert BadInteroperableAddress();
+        if (raw.length < 6 || raw.length > SIZE_MAX) revert BadInteroperableAddress();
+        if (uint16(bytes2(raw)) != VERSION) revert BadInteroperableAddress();
         uint256 digits = uint8(raw[4]);
         uint256 end = 5 + digits;
         if (raw.length <= end) revert BadInteroperableAddress();
