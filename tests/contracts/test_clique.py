@@ -8,6 +8,7 @@ import pytest
 import envelope_vectors as v
 from lib import abi, tools
 from lib.rpc import Reverted, wait_for
+from test_bridge import Bridge, balance
 from world import DEAD, DELIVERED, FAILED, NONE, World, error_of
 
 
@@ -89,6 +90,19 @@ def test_gas_griefing(world):
     statuses = [world.status(m) for m in rows]
     assert statuses == [DELIVERED if r["status"] == "0x1" else NONE for r in receipts]
     assert set(statuses) == {NONE, DELIVERED}
+
+
+def test_bridge(world):
+    """What is pending makes no room; its delivery does, and a refund passes."""
+    bridge = Bridge(world, cap=10)
+    sent, dying = bridge.transfer(bridge.token, 6), bridge.transfer(bridge.token, 4)
+    assert bridge.receive(bridge.token, 1) == FAILED and bridge.locked(bridge.token) == 0
+    world.finalize((sent, DELIVERED), (dying, DEAD))
+    assert bridge.locked(bridge.token) == balance(bridge.token, bridge.contract) == 6
+    assert bridge.receive(bridge.token, 6) == DELIVERED
+    assert balance(bridge.token, bridge.contract) == 0
+    assert bridge.receive(bridge.wrapped, 11) == FAILED
+    assert bridge.receive(bridge.wrapped, 10) == DELIVERED
 
 
 def test_suspended_at_once(world):

@@ -195,8 +195,8 @@ class World:
         assert self.status(message) == FAILED
         return receipt
 
-    def finalize(self, *outcomes: tuple[bytes, int], **options) -> dict:
-        return self.do("finalize", *self.outcome_args(list(outcomes)), **options)
+    def finalize(self, *outcomes: tuple[bytes, int], remote: Remote | None = None, **options) -> dict:
+        return self.do("finalize", *self.outcome_args(list(outcomes), remote), **options)
 
     def status(self, message: dict, remote: Remote | None = None) -> int:
         return self.gateway.read("statusOf", (remote or self.remote).identity, message["sequence"])

@@ -17,9 +17,12 @@ import {Timelocked} from "./Timelocked.sol";
 /// destination (raw addresses as words). What was sent stays pending under its sendId until the gateway has a proven
 /// outcome: *delivered* closes it, *dead* refunds it.
 ///
-/// Value: of a locked token, at most what was locked towards a chain can come back from it, so that a forged message of
-/// one chain cannot spend another's. A minted token has one home chain. Caps bound the net flow per token and window in
-/// both directions; refunds count but are never stopped by them.
+/// Value: of a locked token, at most what was delivered to a chain can come back from it, so that a forged message of one
+/// chain spends neither another's nor what is pending. A minted token has one home chain.
+///
+/// Caps bound the net flow per token and window in both directions. What was sent makes room for what comes in only from
+/// its delivery on, in that window and from that chain: until then it may be taken back. Refunds pass the caps and make
+/// no room, so that sending and taking back, whatever a broken remote says of it, moves no bound.
 contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, ICaissonOutcome {
     using Interoperable for bytes;
     using SafeERC20 for IERC20;
@@ -36,22 +39,34 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         uint32 home; // chain of a minted token
     }
 
-    /// Most that may come in (mint, release) and go out (lock, burn), net, in one window.
+    /// Most that may come in (mint, release) beyond what is known as delivered, and most that may go out (lock, burn)
+    /// beyond what came in, in one window. Zero: nothing at all. A window holds 2^111 units at most, whatever its cap.
     struct Cap {
         uint128 amountIn;
         uint128 amountOut;
     }
 
-    /// Net amount that came in, in this window.
+    /// Of a token, in one window: what came in beyond the room that deliveries had made, and what went out less all
+    /// that came in.
     struct Flow {
-        uint64 window;
-        int192 net;
+        uint32 window;
+        uint112 amountIn;
+        int112 netOut;
+    }
+
+    /// Of a token towards a chain: what was locked and delivered (of a minted token: nothing), and, in one window, what
+    /// is known as delivered and was not matched by what came in.
+    struct Lane {
+        uint128 locked;
+        uint32 window;
+        uint96 room;
     }
 
     struct Pending {
         address refundTo;
         uint32 token;
         uint32 chain;
+        Mode mode;
         uint256 amount;
     }
 
@@ -73,7 +88,7 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
     mapping(address token => Token) public tokens;
     mapping(address token => mapping(uint32 chain => bytes32)) private _remoteToken;
     mapping(uint32 chain => mapping(bytes32 remoteToken => address)) private _tokenOfRemote;
-    mapping(address token => mapping(uint32 chain => uint256)) private _locked;
+    mapping(uint32 token => mapping(uint32 chain => Lane)) private _lanes;
     mapping(address token => Cap) public caps;
     mapping(address token => Flow) private _flows;
     mapping(bytes32 sendId => Pending) private _pending;
@@ -105,6 +120,7 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
     error AmountNotReceived(uint256 received);
     error AmountNotPaid(uint256 paid);
     error LockedTooLittle();
+    error LockedTooMuch();
     error CapExceeded();
     error CapNotLower();
     error WindowInvalid();
@@ -132,12 +148,15 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         bytes[] calldata attributes
     ) external payable nonReentrant notPaused returns (bytes32 sendId) {
         if (refundTo == address(0)) refundTo = msg.sender;
+        if (refundTo == address(this)) revert RecipientInvalid();
         uint32 chain;
         bytes memory payload;
         (chain, payload) = _payload(token, amount, recipient);
-        _take(token, chain, amount);
+        Token memory entry = tokens[token];
+        _take(token, entry.mode, amount);
         sendId = gateway.sendMessage{value: msg.value}(_peers[chain], payload, _withRefund(attributes, refundTo));
-        _pending[sendId] = Pending({refundTo: refundTo, token: tokens[token].index, chain: chain, amount: amount});
+        _pending[sendId] =
+            Pending({refundTo: refundTo, token: entry.index, chain: chain, mode: entry.mode, amount: amount});
         emit TransferSent(sendId, token, msg.sender, recipient, amount, refundTo);
     }
 
@@ -187,8 +206,10 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         if (_remoteToken[token][chain] == 0) revert TokenUnknown();
         if (amount == 0 || amount > type(uint128).max) revert AmountInvalid();
         if (to == address(this)) revert RecipientInvalid();
-        if (_moveFlow(token, int256(amount)) > int256(uint256(caps[token].amountIn))) revert CapExceeded();
-        _give(token, chain, to, amount);
+        Token memory entry = tokens[token];
+        _comeIn(token, entry, chain, amount);
+        if (entry.mode == Mode.MINT) CaissonWrappedToken(token).mint(to, amount);
+        else _pay(token, to, amount);
         emit TransferReceived(receiveId, token, to, amount);
         return IERC7786Recipient.receiveMessage.selector;
     }
@@ -242,7 +263,7 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         _setCap(token, amountIn, amountOut);
     }
 
-    /// Lowers caps at once; zero stops new flow, but no refund.
+    /// Lowers caps at once; zero stops what would come in or go out, but no refund.
     function lowerCap(address token, uint128 amountIn, uint128 amountOut) external onlyOwnerOrGuardian {
         Cap storage cap = caps[token];
         if (amountIn > cap.amountIn || amountOut > cap.amountOut) revert CapNotLower();
@@ -259,15 +280,25 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         return _remoteToken[token][index];
     }
 
+    /// What was locked and delivered to that chain, and so may come back. What is pending is not part of it.
     function lockedOf(address token, bytes calldata chain) external view returns (uint256) {
         (uint32 index,) = _chainOf(chain);
-        return _locked[token][index];
+        return _lanes[tokens[token].index][index].locked;
     }
 
-    /// Net amount that came in during the present window; negative: went out.
+    /// Net amount that came in during the present window; negative: went out. Refunds are no part of it.
     function flowOf(address token) external view returns (int256) {
-        Flow storage flow = _flows[token];
-        return flow.window == _windowNow() ? flow.net : int256(0);
+        return -int256(_flow(token).netOut);
+    }
+
+    /// What may still come in from that chain, and go out to any, in the present window.
+    function roomOf(address token, bytes calldata chain) external view returns (uint256 toIn, uint256 toOut) {
+        (uint32 index,) = _chainOf(chain);
+        Cap memory cap = caps[token];
+        Flow memory flow = _flow(token);
+        int256 maxOut = int256(_bound(cap.amountOut));
+        if (cap.amountIn != 0) toIn = _capRoom(cap, flow) + _laneRoom(_lanes[tokens[token].index][index]);
+        if (cap.amountOut != 0 && maxOut > flow.netOut) toOut = uint256(maxOut - flow.netOut);
     }
 
     // --- internals
@@ -292,33 +323,17 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         payload = abi.encode(TAG_TRANSFER, remoteToken, amount, Envelope.word(account));
     }
 
-    /// A token that pays less than it says, or more, is refused.
-    function _take(address token, uint32 chain, uint256 amount) private {
-        if (_moveFlow(token, -int256(amount)) < -int256(uint256(caps[token].amountOut))) revert CapExceeded();
-        if (tokens[token].mode == Mode.MINT) {
+    /// A token that pays less than it says, or more, is refused. What is locked is the lane's from its delivery on.
+    function _take(address token, Mode mode, uint256 amount) private {
+        _goOut(token, amount);
+        if (mode == Mode.MINT) {
             CaissonWrappedToken(token).burn(msg.sender, amount);
             return;
         }
-        _locked[token][chain] += amount;
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = IERC20(token).balanceOf(address(this)) - before;
         if (received != amount) revert AmountNotReceived(received);
-    }
-
-    function _give(address token, uint32 chain, address to, uint256 amount) private {
-        if (tokens[token].mode == Mode.MINT) {
-            CaissonWrappedToken(token).mint(to, amount);
-            return;
-        }
-        _unlock(token, chain, amount);
-        _pay(token, to, amount);
-    }
-
-    function _unlock(address token, uint32 chain, uint256 amount) private {
-        uint256 locked = _locked[token][chain];
-        if (locked < amount) revert LockedTooLittle();
-        _locked[token][chain] = locked - amount;
     }
 
     function _pay(address token, address to, uint256 amount) private {
@@ -333,19 +348,17 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         if (pending.token == 0) revert NotPending();
         if (status == DELIVERED) {
             delete _pending[sendId];
+            _arrive(pending);
             emit TransferCompleted(sendId);
             return;
         }
         if (status != DEAD) revert NotFinal();
         delete _pending[sendId];
         address token = _tokenAt[pending.token];
-        // Counted, so that sending and taking back makes no room under the cap; never stopped by it.
-        _moveFlow(token, int256(pending.amount));
         bool pushed = true;
-        if (tokens[token].mode == Mode.MINT) {
+        if (pending.mode == Mode.MINT) {
             CaissonWrappedToken(token).mint(pending.refundTo, pending.amount);
         } else {
-            _unlock(token, pending.chain, pending.amount);
             try this.payFrame(token, pending.refundTo, pending.amount) {}
             catch {
                 pushed = false;
@@ -355,11 +368,78 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         emit TransferRefunded(sendId, token, pending.refundTo, pending.amount, pushed);
     }
 
-    function _moveFlow(address token, int256 amount) private returns (int256 net) {
-        Flow storage flow = _flows[token];
-        uint64 present = _windowNow();
-        net = (flow.window == present ? flow.net : int256(0)) + amount;
-        _flows[token] = Flow({window: present, net: int192(net)});
+    /// Counts what goes out.
+    function _goOut(address token, uint256 amount) private {
+        uint256 cap = caps[token].amountOut;
+        Flow memory flow = _flow(token);
+        int256 netOut = flow.netOut + int256(amount);
+        if (cap == 0 || netOut > int256(_bound(cap))) revert CapExceeded();
+        flow.netOut = int112(netOut);
+        _flows[token] = flow;
+    }
+
+    /// What was sent is known as delivered: it may come back from there, beyond the cap while the window lasts.
+    function _arrive(Pending memory pending) private {
+        Lane memory lane = _lanes[pending.token][pending.chain];
+        uint256 room = _laneRoom(lane) + pending.amount;
+        lane.window = _windowNow();
+        lane.room = room > type(uint96).max ? type(uint96).max : uint96(room);
+        if (pending.mode == Mode.LOCK) {
+            uint256 locked = lane.locked + pending.amount;
+            // Of a token with so many units, what is pending waits until something came back.
+            if (locked > type(uint128).max) revert LockedTooMuch();
+            lane.locked = uint128(locked);
+        }
+        _lanes[pending.token][pending.chain] = lane;
+    }
+
+    /// Counts what comes in. A locked token's goes on what was delivered there in this window, then on the cap, which all
+    /// chains share. A minted one's has one chain and goes on the cap first, so that most need nothing else.
+    function _comeIn(address token, Token memory entry, uint32 chain, uint256 amount) private {
+        Cap memory cap = caps[token];
+        if (cap.amountIn == 0) revert CapExceeded();
+        Flow memory flow = _flow(token);
+        uint256 capRoom = _capRoom(cap, flow);
+        uint256 matched = 0;
+        if (entry.mode == Mode.LOCK || amount > capRoom) {
+            Lane memory lane = _lanes[entry.index][chain];
+            uint256 room = _laneRoom(lane);
+            matched = entry.mode == Mode.LOCK ? (amount < room ? amount : room) : amount - capRoom;
+            if (matched > room || amount - matched > capRoom) revert CapExceeded();
+            lane.room = uint96(room - matched);
+            if (entry.mode == Mode.LOCK) {
+                if (lane.locked < amount) revert LockedTooLittle();
+                lane.locked -= uint128(amount);
+            }
+            _lanes[entry.index][chain] = lane;
+        }
+        flow.amountIn += uint112(amount - matched);
+        int256 netOut = flow.netOut - int256(amount);
+        flow.netOut = netOut < type(int112).min ? type(int112).min : int112(netOut);
+        _flows[token] = flow;
+    }
+
+    /// The flow of the present window.
+    function _flow(address token) private view returns (Flow memory flow) {
+        flow = _flows[token];
+        uint32 present = _windowNow();
+        if (flow.window != present) flow = Flow({window: present, amountIn: 0, netOut: 0});
+    }
+
+    function _laneRoom(Lane memory lane) private view returns (uint256) {
+        return lane.window == _windowNow() ? lane.room : 0;
+    }
+
+    /// What the cap itself still lets in.
+    function _capRoom(Cap memory cap, Flow memory flow) private pure returns (uint256) {
+        uint256 max = _bound(cap.amountIn);
+        return max > flow.amountIn ? max - flow.amountIn : 0;
+    }
+
+    /// A cap, as far as a flow can count.
+    function _bound(uint256 cap) private pure returns (uint256) {
+        uint256 max = uint256(uint112(type(int112).max));
+        return cap < max ? cap : max;
     }
 
     function _setCap(address token, uint128 amountIn, uint128 amountOut) private {
@@ -367,8 +447,9 @@ contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, I
         emit CapSet(token, amountIn, amountOut);
     }
 
-    function _windowNow() private view returns (uint64) {
-        return uint64(block.timestamp / window) + 1;
+    /// Of windows of a second, 2^32 are 136 years.
+    function _windowNow() private view returns (uint32) {
+        return uint32(block.timestamp / window + 1);
     }
 
     function _chainOf(bytes calldata raw) private view returns (uint32 chain, bytes calldata account) {
