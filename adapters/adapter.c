@@ -81,6 +81,11 @@ enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 	return adapter->ops->rescan(adapter, from, to, done, ctx);
 }
 
+void adapter_final(struct adapter *adapter, uint64_t height)
+{
+	adapter->ops->final(adapter, height);
+}
+
 enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,
 			   const struct adapter_submission *submission)
 {
@@ -177,6 +182,8 @@ const char *adapter_tx_state_name(enum adapter_tx_state state)
 		return "unincluded";
 	case ADAPTER_TX_STUCK:
 		return "stuck";
+	case ADAPTER_TX_UNKNOWN:
+		return "unknown";
 	case ADAPTER_TX_FAILED:
 		return "failed";
 	}
@@ -196,6 +203,8 @@ const char *adapter_endpoint_state_name(enum adapter_endpoint_state state)
 		return "failing";
 	case ADAPTER_ENDPOINT_WRONG_CHAIN:
 		return "wrong-chain";
+	case ADAPTER_ENDPOINT_DIVERGED:
+		return "diverged";
 	}
 	return "?";
 }

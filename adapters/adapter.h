@@ -96,7 +96,9 @@ struct adapter_header {
 	struct cs_bytes rlp; /* of EVM chains; what the light client of the chain reads elsewhere */
 };
 
-/* A block with at least one event of the gateway contract, ascending by height, events in order.
+/* A block with at least one event of the gateway contract, ascending by height, events in order, all
+ * out of receipts that are under the header's receipts root (the hashes of transactions are what the
+ * node says). Sequences, deadlines, gas limits, heights and times are below 2^63.
  * late: found by the reconciler or by a rescan; may repeat what was reported: the receiver knows
  * messages by their id. */
 struct adapter_block {
@@ -109,13 +111,19 @@ struct adapter_block {
 /* Everything that was reported at heights >= from is withdrawn; what is still on the chain is
  * reported again by block(). old_hash: of the block reported at `from`; new_hash: what is there
  * now, zero when the chain is shorter now. beyond_window: the fork lies below everything that is
- * remembered: `from` is the lowest height known to have changed. */
+ * remembered: `from` is the lowest height known to have changed.
+ *   Headers carry no authority here: that a block is final, and that another final one was seen, is
+ * the enclave's to say. A fork at or below what adapter_final named, or beyond the window, is
+ * reported only when the other endpoints do not outvote it (an endpoint that stands alone against
+ * them is set aside, ADAPTER_ENDPOINT_DIVERGED, and nothing is reported). diverged: such a fork
+ * that no other endpoint confirms: what a single node says, and no reason to stop for good. */
 struct adapter_reorg {
 	uint64_t from;
 	uint64_t old_tip;
 	struct cs_hash old_hash;
 	struct cs_hash new_hash;
 	bool beyond_window;
+	bool diverged;
 };
 
 /* The newest block of which, and of all before it, everything was reported. Its newest entry is
@@ -132,6 +140,8 @@ enum adapter_endpoint_state {
 	ADAPTER_ENDPOINT_LAGGING,     /* some heights behind the best */
 	ADAPTER_ENDPOINT_FAILING,     /* errors in a row; tried again after a pause */
 	ADAPTER_ENDPOINT_WRONG_CHAIN, /* another chain id or genesis: not used */
+	ADAPTER_ENDPOINT_DIVERGED,    /* tells another history than the others: asked last for a
+					 while */
 };
 
 struct adapter_endpoint {
@@ -141,9 +151,10 @@ struct adapter_endpoint {
 	uint64_t height;
 	uint64_t requests;
 	uint64_t errors;
-	uint64_t limited; /* answers that say "too many" */
-	uint64_t lies;    /* answers that cannot be */
-	char why[120];    /* of the newest failure */
+	uint64_t limited;  /* answers that say "too many" */
+	uint64_t lies;     /* answers that cannot be */
+	uint64_t diverged; /* times that it was set aside for a history of its own */
+	char why[120];     /* of the newest failure */
 };
 
 /* Called from the loop. head: the newest header changed (before its events are known). block: see
@@ -264,12 +275,15 @@ enum adapter_tx_state {
 			      */
 	ADAPTER_TX_UNINCLUDED, /* its block is gone; it is sent again by itself */
 	ADAPTER_TX_STUCK,      /* the fee cap or the last attempt is reached; it stays watched */
-	ADAPTER_TX_FAILED, /* never sent, or can no longer be included: nothing more is reported */
+	ADAPTER_TX_UNKNOWN,    /* may have happened or not, and no endpoint tells: nothing more is
+			       sent, it stays watched, and a receipt makes it INCLUDED. Only of
+			       what may not repeat */
+	ADAPTER_TX_FAILED, /* never sent, or another try does no harm: nothing more is reported */
 };
 
 struct adapter_tx_report {
 	enum adapter_tx_state state;
-	enum cs_err err; /* of FAILED and STUCK */
+	enum cs_err err; /* of FAILED, STUCK and UNKNOWN */
 	const char *why;
 	uint64_t nonce;
 	struct cs_hash hash; /* of the attempt that this is about */
@@ -298,9 +312,15 @@ struct adapter_tx_resume {
  * sent at once. A refusal with POLICY_FEE counts as the fee cap. May be asked several times with
  * other terms. report: every change of state; after SETTLED or FAILED the tx is gone. gas_limit 0:
  * estimated from `to` and `data` with the configured margin, and a revert there is FAILED with
- * REVERTED. max_fee_cap_wei: no attempt offers more per gas; 0: the configured cap. */
+ * REVERTED. max_fee_cap_wei: no attempt offers more per gas; 0: the configured cap.
+ *   may_repeat: the contract makes a second execution of the call do nothing but cost gas. Only then
+ * is it signed again under another nonce when, by the word of every endpoint that answers, its nonce
+ * went to another transaction. What may not repeat has one nonce for ever, so that at most one of
+ * its attempts is ever executed, whatever the nodes say: it ends as UNKNOWN in place of FAILED once
+ * its bytes have left, and is SETTLED only when no endpoint tells another receipt. */
 struct adapter_submission {
 	struct cs_address from;
+	bool may_repeat;
 	uint64_t gas_limit;
 	uint64_t max_fee_cap_wei;
 	struct cs_address to;
@@ -342,6 +362,7 @@ struct adapter_ops {
 				void *ctx);
 	enum cs_err (*rescan)(struct adapter *adapter, uint64_t from, uint64_t to,
 			      adapter_done_fn *done, void *ctx);
+	void (*final)(struct adapter *adapter, uint64_t height);
 	enum cs_err (*submit)(struct adapter *adapter, struct adapter_tx **tx,
 			      const struct adapter_submission *submission);
 	void (*tx_signed)(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
@@ -409,6 +430,10 @@ CS_NODISCARD enum cs_err adapter_statuses(struct adapter *adapter, const struct 
 CS_NODISCARD enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 					adapter_done_fn *done, void *ctx);
 
+/* The newest final block, by the enclave's word: a fork that takes it away needs more than one
+ * endpoint (struct adapter_reorg). Before the first call nothing is final. */
+void adapter_final(struct adapter *adapter, uint64_t height);
+
 /* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED. */
 CS_NODISCARD enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,
 					const struct adapter_submission *submission);
@@ -417,7 +442,7 @@ void adapter_tx_signed(struct adapter *adapter, struct adapter_tx *tx, struct cs
 void adapter_tx_refused(struct adapter *adapter, struct adapter_tx *tx, enum cs_err err,
 			const char *why);
 /* Not sent yet: FAILED with CLOSED. Sent: replaced by a cancellation, which may lose the race: the
- * report tells. CONFLICT: it is already included. */
+ * report tells. CONFLICT: it is already included, or unknown. */
 CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx);
 /* Without nonce, ladder or watch: for a transaction that somebody else made. "Already known" is
  * success. */

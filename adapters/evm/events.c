@@ -137,13 +137,29 @@ static bool decode_finalized(struct adapter_finalized_event *finalized, const st
 	       cs_abi_end(&reader) == CS_OK && finalized->status <= WIRE_STATUS_DEAD;
 }
 
-size_t evm_events_decode(struct adapter_event *events, size_t *foreign,
+static bool is_storable(const struct adapter_event *event)
+{
+	const struct adapter_message *message = &event->message;
+
+	switch (event->kind) {
+	case ADAPTER_EVENT_MESSAGE:
+		return message->sequence <= INT64_MAX && message->deadline <= INT64_MAX &&
+		       message->min_gas_limit <= INT64_MAX;
+	case ADAPTER_EVENT_STATUS:
+		return event->status.sequence <= INT64_MAX;
+	case ADAPTER_EVENT_FINALIZED:
+		return true;
+	}
+	return false;
+}
+
+size_t evm_events_decode(struct adapter_event *events, struct evm_left_out *left_out,
 			 const struct evm_topics *topics, const struct evm_log *logs, size_t count,
 			 const struct cs_hash *own)
 {
 	size_t found = 0;
 
-	*foreign = 0;
+	*left_out = (struct evm_left_out){0, 0};
 	for (size_t i = 0; i < count; i++) {
 		struct adapter_event *event = &events[found];
 		bool fits;
@@ -161,10 +177,12 @@ size_t evm_events_decode(struct adapter_event *events, size_t *foreign,
 		} else {
 			continue; /* of the contract, but not of a message */
 		}
-		if (fits)
-			found++;
+		if (!fits)
+			left_out->foreign++;
+		else if (!is_storable(event))
+			left_out->unstorable++;
 		else
-			(*foreign)++;
+			found++;
 	}
 	return found;
 }

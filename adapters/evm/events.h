@@ -15,10 +15,15 @@ struct evm_topics {
 
 void evm_topics_init(struct evm_topics *topics);
 
+struct evm_left_out {
+	size_t foreign;    /* does not decode, or names another message */
+	size_t unstorable; /* a number of 2^63 and more, which no journal holds */
+};
+
 /* Events of the logs of one block, in order, into events[count] (room for as many as there are
- * logs). Views into the logs. own: identity of the gateway. Returns how many; *foreign counts what
- * was left out. */
-size_t evm_events_decode(struct adapter_event *events, size_t *foreign,
+ * logs). Views into the logs. own: identity of the gateway. Returns how many; *left_out counts the
+ * others. */
+size_t evm_events_decode(struct adapter_event *events, struct evm_left_out *left_out,
 			 const struct evm_topics *topics, const struct evm_log *logs, size_t count,
 			 const struct cs_hash *own);
 

@@ -140,6 +140,11 @@ static enum cs_err rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 	return evm_rescan_add(evm_of(adapter)->rescan, from, to, done, ctx);
 }
 
+static void final(struct adapter *adapter, uint64_t height)
+{
+	evm_watch_final(evm_of(adapter)->watch, height);
+}
+
 static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)
 {
 	return evm_watch_hash(evm_of(adapter)->watch, height, hash);
@@ -171,6 +176,7 @@ static const struct adapter_ops ops = {
 	.account = evm_account,
 	.statuses = evm_statuses,
 	.rescan = rescan,
+	.final = final,
 	.submit = evm_submit_add,
 	.tx_signed = evm_tx_signed,
 	.tx_refused = evm_tx_refused,

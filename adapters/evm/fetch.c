@@ -15,22 +15,29 @@ struct fetch {
 	size_t count;
 	struct evm_header **headers;
 	struct cs_hash *hashes; /* of those whose raw bytes are wanted */
-	size_t *tx_counts;
+	json_t **transactions;
 	size_t *wanted;
 	size_t wanted_count;
 };
+
+static void release(struct fetch *fetch)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		evm_header_unref(fetch->headers[i]);
+		json_decref(fetch->transactions[i]);
+	}
+	free(fetch->headers);
+	free(fetch->hashes);
+	free(fetch->transactions);
+	free(fetch->wanted);
+	free(fetch);
+}
 
 static void end(struct fetch *fetch, enum cs_err err, const char *why, size_t count)
 {
 	fetch->done(fetch->ctx, err, why, err == CS_OK ? fetch->headers : NULL,
 		    err == CS_OK ? count : 0, fetch->endpoint);
-	for (size_t i = 0; i < fetch->count; i++)
-		evm_header_unref(fetch->headers[i]);
-	free(fetch->headers);
-	free(fetch->hashes);
-	free(fetch->tx_counts);
-	free(fetch->wanted);
-	free(fetch);
+	release(fetch);
 }
 
 static void end_lie(struct fetch *fetch, const char *why)
@@ -64,7 +71,7 @@ static void finish(struct fetch *fetch)
 }
 
 static enum cs_err from_raw(struct evm_header **header, const json_t *json,
-			    const struct cs_hash *hash, size_t tx_count)
+			    const struct cs_hash *hash, const json_t *transactions)
 {
 	uint8_t memory[CS_HEADER_SIZE_MAX];
 	struct cs_buf buf;
@@ -72,7 +79,7 @@ static enum cs_err from_raw(struct evm_header **header, const json_t *json,
 	cs_buf_init(&buf, memory, sizeof(memory));
 	CS_TRY(evm_json_bytes(&buf, json));
 	CS_TRY(cs_buf_end(&buf));
-	return evm_header_from_raw(header, cs_buf_view(&buf), hash, tx_count);
+	return evm_header_from_raw(header, cs_buf_view(&buf), hash, transactions);
 }
 
 static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
@@ -88,7 +95,7 @@ static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t coun
 		}
 		if (replies[i].class == EVM_RPC_METHOD ||
 		    from_raw(&fetch->headers[at], replies[i].result, &fetch->hashes[at],
-			     fetch->tx_counts[at]) != CS_OK) {
+			     fetch->transactions[at]) != CS_OK) {
 			end_lie(fetch, "a header that does not hash to its block hash");
 			return;
 		}
@@ -133,10 +140,8 @@ static bool take_block(struct fetch *fetch, size_t at, const struct evm_rpc_repl
 		end_lie(fetch, "a header that cannot be read");
 		return false;
 	}
-	const json_t *transactions = json_object_get(reply->result, "transactions");
 	fetch->hashes[at] = hash;
-	fetch->tx_counts[at] =
-		json_is_array(transactions) ? json_array_size(transactions) : EVM_TX_COUNT_UNKNOWN;
+	fetch->transactions[at] = json_incref(json_object_get(reply->result, "transactions"));
 	fetch->wanted[fetch->wanted_count++] = at;
 	return true;
 }
@@ -177,7 +182,7 @@ static enum cs_err begin(struct evm_rpc *rpc, const struct evm_rpc_options *opti
 				.count = count};
 	fetch->headers = host_calloc(count, sizeof(*fetch->headers));
 	fetch->hashes = host_calloc(count, sizeof(*fetch->hashes));
-	fetch->tx_counts = host_calloc(count, sizeof(*fetch->tx_counts));
+	fetch->transactions = host_calloc(count, sizeof(json_t *));
 	fetch->wanted = host_calloc(count, sizeof(*fetch->wanted));
 	for (size_t i = 0; i < count; i++) {
 		json_t *params = json_array();
@@ -188,14 +193,8 @@ static enum cs_err begin(struct evm_rpc *rpc, const struct evm_rpc_options *opti
 		calls[i] = (struct evm_rpc_call){"eth_getBlockByNumber", params};
 	}
 	enum cs_err err = evm_rpc_batch(rpc, options, calls, count, blocks_done, fetch);
-	if (err == CS_OK)
-		return CS_OK;
-	fetch->count = 0;
-	free(fetch->headers);
-	free(fetch->hashes);
-	free(fetch->tx_counts);
-	free(fetch->wanted);
-	free(fetch);
+	if (err != CS_OK)
+		release(fetch);
 	return err;
 }
 

@@ -119,14 +119,30 @@ static enum cs_err read_rest(struct evm_header *header, struct cs_bytes raw)
 	return CS_OK;
 }
 
+static struct cs_hash *hashes_of(const json_t *transactions)
+{
+	size_t count = json_array_size(transactions);
+	struct cs_hash *hashes = host_calloc(count + 1, sizeof(*hashes));
+
+	for (size_t i = 0; i < count; i++) {
+		if (evm_json_hash(&hashes[i], json_array_get(transactions, i)) == CS_OK)
+			continue;
+		free(hashes);
+		return NULL;
+	}
+	return hashes;
+}
+
 enum cs_err evm_header_from_raw(struct evm_header **out, struct cs_bytes raw,
-				const struct cs_hash *hash, size_t tx_count)
+				const struct cs_hash *hash, const json_t *transactions)
 {
 	struct verify_evm_header parsed;
 
 	CS_TRY(verify_evm_header_read(&parsed, raw));
 	if (!hash_fits(&parsed, hash))
 		return CS_ERR_RPC_LIE;
+	if (parsed.number > INT64_MAX || parsed.time_s > INT64_MAX)
+		return CS_ERR_OVERFLOW;
 	struct evm_header *header = host_alloc(sizeof(*header) + raw.n);
 	header->refs = 1;
 	header->raw_size = raw.n;
@@ -140,11 +156,15 @@ enum cs_err evm_header_from_raw(struct evm_header **out, struct cs_bytes raw,
 	header->state_root = parsed.state_root;
 	header->receipts_root = parsed.receipts_root;
 	header->gas_limit = parsed.gas_limit;
-	header->tx_count = tx_count;
+	header->tx_count = EVM_TX_COUNT_UNKNOWN;
 	enum cs_err err = read_rest(header, raw);
 	if (err != CS_OK) {
 		free(header);
 		return err;
+	}
+	if (json_is_array(transactions)) {
+		header->tx_count = json_array_size(transactions);
+		header->tx_hashes = hashes_of(transactions);
 	}
 	*out = header;
 	return CS_OK;
@@ -154,15 +174,13 @@ enum cs_err evm_header_from_json(struct evm_header **header, struct cs_hash *has
 				 const json_t *block)
 {
 	uint8_t memory[CS_HEADER_SIZE_MAX];
-	const json_t *transactions = json_object_get(block, "transactions");
 	struct cs_buf buf;
 
 	cs_buf_init(&buf, memory, sizeof(memory));
 	CS_TRY(evm_json_hash(hash, json_object_get(block, "hash")));
 	CS_TRY(put_header(&buf, block));
 	return evm_header_from_raw(header, cs_buf_view(&buf), hash,
-				   json_is_array(transactions) ? json_array_size(transactions)
-							       : EVM_TX_COUNT_UNKNOWN);
+				   json_object_get(block, "transactions"));
 }
 
 struct evm_header *evm_header_ref(struct evm_header *header)
@@ -173,8 +191,10 @@ struct evm_header *evm_header_ref(struct evm_header *header)
 
 void evm_header_unref(struct evm_header *header)
 {
-	if (header != NULL && --header->refs == 0)
-		free(header);
+	if (header == NULL || --header->refs > 0)
+		return;
+	free(header->tx_hashes);
+	free(header);
 }
 
 /* Yellow paper, section 4.3.1: three bits, from the first three pairs of bytes of the hash. */
@@ -189,4 +209,14 @@ bool evm_bloom_may_have(const uint8_t bloom[EVM_BLOOM_SIZE], struct cs_bytes add
 			return false;
 	}
 	return true;
+}
+
+bool evm_bloom_is_full(const uint8_t bloom[EVM_BLOOM_SIZE])
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < EVM_BLOOM_SIZE; i++)
+		for (unsigned byte = bloom[i]; byte != 0; byte &= byte - 1)
+			bits++;
+	return bits >= EVM_BLOOM_BITS_FULL;
 }

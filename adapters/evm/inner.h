@@ -40,12 +40,32 @@ void evm_later(struct evm *evm, void (*run)(void *context, bool closing), void *
 void evm_later_end(struct evm *evm);
 
 /* ---- logs.c: eth_getLogs over any range, in ranges that the node takes ---- */
-/* The gateway's logs in order; the receiver may take the list's contents away by clearing the
- * struct. TOO_LARGE: it refuses even one block. */
-typedef void evm_logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs,
-			   size_t endpoint);
-CS_NODISCARD enum cs_err evm_logs_fetch(struct evm *evm, const struct evm_rpc_options *options,
-					uint64_t from, uint64_t to, evm_logs_done *done, void *ctx);
+/* Blocks in which the node says that there are events of the gateway, ascending: where to look. What
+ * is in them their receipts tell. TOO_LARGE: it refuses even one block. */
+typedef void evm_candidates_done(void *ctx, enum cs_err err, const char *why,
+				 const struct adapter_block_id *blocks, size_t count,
+				 size_t endpoint);
+CS_NODISCARD enum cs_err evm_candidates_fetch(struct evm *evm,
+					      const struct evm_rpc_options *options, uint64_t from,
+					      uint64_t to, evm_candidates_done *done, void *ctx);
+
+/* ---- proven.c: the gateway's logs in a block, out of its receipts ---- */
+/* All of them, in order; the receiver may take the list's contents away by clearing the struct.
+ * Errors: those of evm_receipts_get, and of a receipt that cannot be read. */
+typedef void evm_logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs);
+CS_NODISCARD enum cs_err evm_logs_of(struct evm *evm, struct evm_header *header,
+				     evm_logs_done *done, void *ctx);
+
+/* ---- confirm.c: what the other endpoints have at a height ---- */
+struct evm_votes {
+	size_t agree;
+	size_t dissent; /* has another block there */
+};
+typedef void evm_votes_done(void *ctx, const struct evm_votes *votes);
+/* id.hash zero: that there is no block at this height. False: there is nobody to ask, and done is
+ * not called. */
+bool evm_ask_others(struct evm *evm, size_t except, const struct adapter_block_id *id,
+		    evm_votes_done *done, void *ctx);
 
 /* ---- watch.c: the chain as it was reported ---- */
 /* Blocks that are remembered: reorganisations are found to their fork within it. */
@@ -57,6 +77,8 @@ struct evm_watch *evm_watch_new(struct evm *evm);
 void evm_watch_free(struct evm_watch *watch);
 CS_NODISCARD enum cs_err evm_watch_load(struct evm_watch *watch,
 					const struct adapter_cursor *cursor);
+/* Forks at or below this height need more than one endpoint. */
+void evm_watch_final(struct evm_watch *watch, uint64_t height);
 /* Begins to poll. */
 void evm_watch_start(struct evm_watch *watch);
 /* Look now. */
@@ -70,19 +92,17 @@ uint64_t evm_watch_next(const struct evm_watch *watch);
 bool evm_watch_hash(const struct evm_watch *watch, uint64_t height, struct cs_hash *hash);
 /* NULL: not within the window, or known by its hash alone. */
 struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t height);
-#define EVM_WATCH_COUNT_UNKNOWN SIZE_MAX
-/* Logs of the gateway that the block was reported with; unknown outside the window, and for blocks
- * of the cursor until the reconciler has seen them. */
-size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height);
-void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count);
-/* A reported block that may hold an event, was not read from its receipts, and that the reconciler
- * compares in this round: in the next one, then after 1, 2, 4, … rounds, so that what a node indexed late is found soon and a block
- * that nothing is wrong with costs little. */
+/* A reported block whose events are not known from its receipts: one that the cursor names, or one
+ * of a long way back whose bloom is too full to tell anything and that eth_getLogs did not name. The
+ * reconciler looks at it in the next round, then after 1, 2, 4, … rounds. */
 bool evm_watch_wants_look(const struct evm_watch *watch, uint64_t height, uint64_t round);
 void evm_watch_looked(struct evm_watch *watch, uint64_t height, uint64_t round);
-/* Decodes the logs of one block, tells the listener, counts. Logs all have header's hash. */
-void evm_report_block(struct evm *evm, const struct evm_header *header, struct evm_log *logs,
-		      size_t count, bool late);
+/* Its receipts were read after all. */
+void evm_watch_settle(struct evm_watch *watch, const struct adapter_block_id *id);
+/* Decodes the logs of one block, tells the listener, counts. Logs all have header's hash. Returns
+ * how many events. */
+size_t evm_report_block(struct evm *evm, const struct evm_header *header,
+			const struct evm_logs *logs, bool late);
 
 /* ---- hint.c: the websocket ---- */
 struct evm_hint *evm_hint_new(struct evm *evm);
@@ -106,6 +126,8 @@ struct evm_submit *evm_submit_new(struct evm *evm);
 void evm_submit_free(struct evm_submit *submit);
 /* A new head: receipts are looked for. */
 void evm_submit_saw_head(struct evm_submit *submit);
+/* Nonces that were used may be free again. */
+void evm_submit_saw_reorg(struct evm_submit *submit);
 enum cs_err evm_submit_add(struct adapter *adapter, struct adapter_tx **tx,
 			   const struct adapter_submission *submission);
 void evm_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);

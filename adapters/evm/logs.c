@@ -9,12 +9,12 @@
 struct query {
 	struct evm *evm;
 	struct evm_rpc_options options;
-	evm_logs_done *done;
+	evm_candidates_done *done;
 	void *ctx;
 	uint64_t next;
 	uint64_t to;
 	uint64_t asked_to;
-	struct evm_logs logs;
+	struct evm_candidates blocks;
 	size_t endpoint;
 };
 
@@ -22,8 +22,8 @@ static enum cs_err ask(struct query *query);
 
 static void end(struct query *query, enum cs_err err, const char *why)
 {
-	query->done(query->ctx, err, why, &query->logs, query->endpoint);
-	evm_logs_clear(&query->logs);
+	query->done(query->ctx, err, why, query->blocks.ids, query->blocks.count, query->endpoint);
+	free(query->blocks.ids);
 	free(query);
 }
 
@@ -60,7 +60,6 @@ static void logs_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 {
 	struct query *query = ctx;
 	struct evm *evm = query->evm;
-	size_t before = query->logs.count;
 
 	(void)count;
 	query->endpoint = replies[0].endpoint;
@@ -68,15 +67,16 @@ static void logs_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 		refused(query, &replies[0]);
 		return;
 	}
-	enum cs_err err = evm_logs_append_json(&query->logs, replies[0].result,
-					       &evm->config.gateway, query->next, query->asked_to);
+	enum cs_err err =
+		evm_candidates_append_json(&query->blocks, replies[0].result, &evm->config.gateway,
+					   query->next, query->asked_to);
 	if (err != CS_OK) {
 		evm_rpc_lied(evm->rpc, query->endpoint, "logs that were not asked for");
 		end(query, CS_ERR_RPC_LIE, "logs that were not asked for");
 		return;
 	}
 	uint64_t asked = query->asked_to - query->next + 1;
-	if (query->logs.count - before < LOGS_PLENTY && asked >= evm->logs_range &&
+	if (json_array_size(replies[0].result) < LOGS_PLENTY && asked >= evm->logs_range &&
 	    evm->logs_range < evm->config.logs_range) {
 		uint64_t wider = (uint64_t)evm->logs_range * 2;
 		evm->logs_range =
@@ -100,7 +100,6 @@ static enum cs_err ask(struct query *query)
 
 	query->asked_to = left < evm->logs_range ? query->to : query->next + evm->logs_range - 1;
 	json_array_append_new(topics, evm_json_from_hash(&evm->topics.committed));
-	json_array_append_new(topics, evm_json_from_hash(&evm->topics.sent));
 	json_array_append_new(topics, evm_json_from_hash(&evm->topics.status));
 	json_array_append_new(topics, evm_json_from_hash(&evm->topics.finalized));
 	json_object_set_new(filter, "address", evm_json_from_address(&evm->config.gateway));
@@ -111,8 +110,8 @@ static enum cs_err ask(struct query *query)
 	return evm_rpc_call(evm->rpc, &query->options, "eth_getLogs", params, logs_done, query);
 }
 
-enum cs_err evm_logs_fetch(struct evm *evm, const struct evm_rpc_options *options, uint64_t from,
-			   uint64_t to, evm_logs_done *done, void *ctx)
+enum cs_err evm_candidates_fetch(struct evm *evm, const struct evm_rpc_options *options,
+				 uint64_t from, uint64_t to, evm_candidates_done *done, void *ctx)
 {
 	struct query *query = host_alloc(sizeof(*query));
 

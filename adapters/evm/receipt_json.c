@@ -139,84 +139,55 @@ void evm_logs_append(struct evm_logs *logs, const struct evm_log *log)
 	own->data.p = host_copy(log->data);
 }
 
-static void cut(struct evm_logs *logs, size_t count)
-{
-	while (logs->count > count)
-		free((void *)(uintptr_t)logs->logs[--logs->count].data.p);
-}
-
 void evm_logs_clear(struct evm_logs *logs)
 {
-	cut(logs, 0);
+	while (logs->count > 0)
+		free((void *)(uintptr_t)logs->logs[--logs->count].data.p);
 	free(logs->logs);
 	*logs = (struct evm_logs){NULL, 0, 0};
 }
 
-static enum cs_err read_place(struct adapter_position *at, const json_t *json)
-{
-	CS_TRY(evm_json_u64(&at->block.height, json_object_get(json, "blockNumber")));
-	CS_TRY(evm_json_hash(&at->block.hash, json_object_get(json, "blockHash")));
-	CS_TRY(evm_json_hash(&at->tx_hash, json_object_get(json, "transactionHash")));
-	CS_TRY(evm_json_u32(&at->tx_index, json_object_get(json, "transactionIndex")));
-	return evm_json_u32(&at->log_index_block, json_object_get(json, "logIndex"));
-}
+/* ---- candidates ---- */
 
-static enum cs_err read_log(struct evm_log *log, const json_t *json)
+static enum cs_err read_candidate(struct adapter_block_id *id, const json_t *log,
+				  const struct cs_address *address)
 {
-	const json_t *topics = json_object_get(json, "topics");
-	const json_t *data = json_object_get(json, "data");
-	struct cs_buf buf;
+	struct cs_address own;
 
-	if (!json_is_object(json) || !json_is_array(topics) ||
-	    json_array_size(topics) > EVM_LOG_TOPICS_MAX)
+	if (!json_is_object(log))
 		return CS_ERR_MALFORMED;
-	if (json_is_true(json_object_get(json, "removed")))
+	CS_TRY(evm_json_u64(&id->height, json_object_get(log, "blockNumber")));
+	CS_TRY(evm_json_hash(&id->hash, json_object_get(log, "blockHash")));
+	CS_TRY(evm_json_address(&own, json_object_get(log, "address")));
+	return cs_address_eq(&own, address) && !json_is_true(json_object_get(log, "removed"))
+		       ? CS_OK
+		       : CS_ERR_RPC_LIE;
+}
+
+enum cs_err evm_candidates_append_json(struct evm_candidates *blocks, const json_t *logs,
+				       const struct cs_address *address, uint64_t from, uint64_t to)
+{
+	size_t count = blocks->count;
+
+	if (!json_is_array(logs))
 		return CS_ERR_RPC_LIE;
-	CS_TRY(read_place(&log->at, json));
-	CS_TRY(evm_json_address(&log->address, json_object_get(json, "address")));
-	log->topic_count = json_array_size(topics);
-	for (size_t i = 0; i < log->topic_count; i++)
-		CS_TRY(evm_json_hash(&log->topics[i], json_array_get(topics, i)));
-	size_t size = evm_json_bytes_size(data);
-	uint8_t *memory = host_alloc(size + 1);
-	cs_buf_init(&buf, memory, size);
-	enum cs_err err = evm_json_bytes(&buf, data);
-	if (err != CS_OK) {
-		free(memory);
-		return err;
+	blocks->ids =
+		host_grow(blocks->ids, (count + json_array_size(logs) + 1) * sizeof(*blocks->ids));
+	for (size_t i = 0; i < json_array_size(logs); i++) {
+		struct adapter_block_id *id = &blocks->ids[count];
+
+		CS_TRY(read_candidate(id, json_array_get(logs, i), address));
+		if (id->height < from || id->height > to)
+			return CS_ERR_RPC_LIE;
+		if (count > 0 && id[-1].height > id->height)
+			return CS_ERR_RPC_LIE;
+		if (count > 0 && id[-1].height == id->height) {
+			if (!cs_hash_eq(&id[-1].hash, &id->hash))
+				return CS_ERR_RPC_LIE;
+			continue;
+		}
+		count++;
 	}
-	log->data = cs_bytes(memory, size);
+	blocks->count = count;
 	return CS_OK;
-}
-
-static bool comes_after(const struct adapter_position *a, const struct adapter_position *b)
-{
-	if (a->block.height != b->block.height)
-		return a->block.height > b->block.height;
-	return a->log_index_block > b->log_index_block && a->tx_index >= b->tx_index;
-}
-
-enum cs_err evm_logs_append_json(struct evm_logs *logs, const json_t *array,
-				 const struct cs_address *address, uint64_t from, uint64_t to)
-{
-	size_t begin = logs->count;
-	enum cs_err err = json_is_array(array) ? CS_OK : CS_ERR_RPC_LIE;
-
-	for (size_t i = 0; err == CS_OK && i < json_array_size(array); i++) {
-		struct evm_log log = {.topic_count = 0};
-
-		err = read_log(&log, json_array_get(array, i));
-		if (err != CS_OK)
-			break;
-		reserve(logs);
-		logs->logs[logs->count++] = log;
-		if (!cs_address_eq(&log.address, address) || log.at.block.height < from ||
-		    log.at.block.height > to ||
-		    (logs->count > begin + 1 &&
-		     !comes_after(&log.at, &logs->logs[logs->count - 2].at)))
-			err = CS_ERR_RPC_LIE;
-	}
-	if (err != CS_OK)
-		cut(logs, begin);
-	return err;
 }

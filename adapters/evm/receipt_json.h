@@ -1,5 +1,6 @@
-/* Receipts and logs out of a node's JSON: the consensus bytes of a receipt (EIP-2718), and logs
- * with their places. */
+/* Receipts out of a node's JSON: the consensus bytes of a receipt (EIP-2718). Logs with their places,
+ * out of receipts. Of the answers of eth_getLogs only the blocks that they name: what is in a block
+ * is told by its receipts. */
 #ifndef ADAPTERS_EVM_RECEIPT_JSON_H
 #define ADAPTERS_EVM_RECEIPT_JSON_H
 
@@ -34,14 +35,22 @@ struct evm_logs {
 	size_t capacity;
 };
 
-/* Appends the logs of an eth_getLogs answer. All must be of this address and of heights in
- * from..to, in order, none `removed`: RPC_LIE otherwise. What was appended before a failure is
- * taken back. time_s stays 0. */
-CS_NODISCARD enum cs_err evm_logs_append_json(struct evm_logs *logs, const json_t *array,
-					      const struct cs_address *address, uint64_t from,
-					      uint64_t to);
 /* A copy of the data is made. */
 void evm_logs_append(struct evm_logs *logs, const struct evm_log *log);
 void evm_logs_clear(struct evm_logs *logs);
+
+/* Blocks that an answer names: nothing else of it is used. */
+struct evm_candidates {
+	struct adapter_block_id *ids; /* ascending; freed by free() */
+	size_t count;
+};
+
+/* Appends the blocks of an eth_getLogs answer, each once. All logs must be of this address and of
+ * heights in from..to, ascending by height, one hash for each, none `removed`: RPC_LIE otherwise.
+ * After a failure nothing was appended. */
+CS_NODISCARD enum cs_err evm_candidates_append_json(struct evm_candidates *blocks,
+						    const json_t *logs,
+						    const struct cs_address *address, uint64_t from,
+						    uint64_t to);
 
 #endif

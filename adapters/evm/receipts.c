@@ -23,8 +23,10 @@ struct entry {
 	struct waiter *waiters;
 	struct waiter **waiters_end;
 	enum method method;
+	size_t pin;
 	size_t endpoint;
-	uint64_t used; /* higher is later */
+	uint64_t used;  /* higher is later */
+	bool elsewhere; /* a node that has no such block was passed over already */
 	bool busy;
 };
 
@@ -183,6 +185,22 @@ static void next_method(struct entry *entry, const char *why)
 	fail(entry, CS_ERR_RPC_LIE, why);
 }
 
+/* One that lacks the block is behind, or keeps it back. */
+static void ask_elsewhere(struct entry *entry)
+{
+	size_t other = evm_rpc_other(entry->owner->rpc, entry->endpoint);
+	enum cs_err err = CS_ERR_REORGED;
+
+	if (!entry->elsewhere && other != entry->endpoint) {
+		entry->elsewhere = true;
+		entry->pin = other;
+		entry->method = entry->owner->first;
+		err = ask(entry);
+	}
+	if (err != CS_OK)
+		fail(entry, CS_ERR_REORGED, "the node has no such block");
+}
+
 /* True: the reply holds something to look at. */
 static bool reply_is_usable(struct entry *entry, const struct evm_rpc_reply *reply)
 {
@@ -197,7 +215,7 @@ static bool reply_is_usable(struct entry *entry, const struct evm_rpc_reply *rep
 	}
 	if (reply->class == EVM_RPC_STATE ||
 	    (reply->class == EVM_RPC_FINE && json_is_null(reply->result))) {
-		fail(entry, CS_ERR_REORGED, "the node has no such block");
+		ask_elsewhere(entry);
 		return false;
 	}
 	/* what it refuses one way it may give another way */
@@ -279,7 +297,7 @@ static enum cs_err ask(struct entry *entry)
 {
 	struct evm_receipts *owner = entry->owner;
 	const struct adapter_block_id *id = &entry->header->public.id;
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY, .height_min = id->height};
+	struct evm_rpc_options options = {.pin = entry->pin, .height_min = id->height};
 	json_t *params = json_array();
 
 	if (entry->method == BLOCK && owner->quadratic &&
@@ -362,7 +380,11 @@ static struct entry *make(struct evm_receipts *receipts, struct evm_header *head
 		drop(entry);
 	}
 	*entry = (struct entry){
-		.owner = receipts, .header = evm_header_ref(header), .method = receipts->first};
+		.owner = receipts,
+		.header = evm_header_ref(header),
+		.method = receipts->first,
+		.pin = EVM_RPC_ANY,
+	};
 	entry->waiters_end = &entry->waiters;
 	return entry;
 }

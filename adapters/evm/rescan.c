@@ -1,7 +1,8 @@
-/*~ The reconciler finds what nobody announced: it asks again for the logs of recent blocks that may
- * hold an event, from another endpoint where there is one, and compares; again and
- * again, at pauses that double. It has its own timer, one request at a time and a bound on the logs
- * of one request: the live path never waits for it. */
+/*~ The reconciler looks again at recent blocks whose receipts nobody read: those that were reported
+ * before the start, and those that only eth_getLogs spoke of. It asks another endpoint where there
+ * is one which of them hold events, again and again, at pauses that double, and reads the receipts
+ * of those that do; a rescan does the same over any heights. It has its own timer and one request at
+ * a time: the live path never waits for it. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
 
@@ -12,8 +13,6 @@
 /* Heights of one request: a pause lies between two of them. */
 #define RESCAN_STEP 2000
 #define RESCAN_PAUSE_MS 20
-/* One request ends before the block with which more logs than these are known. */
-#define RESCAN_LOGS 500
 /* The newest blocks are the watcher's. */
 #define RECONCILE_DISTANCE 1
 
@@ -34,11 +33,23 @@ struct evm_rescan {
 	bool busy;
 	uint64_t asked_to;
 	size_t endpoint;
-	struct evm_logs logs;
-	size_t at; /* first log that was not looked at */
+	struct adapter_block_id *blocks; /* that the node named */
+	size_t block_count;
+	size_t at; /* first one that was not looked at */
+	struct evm_header *header;
+	bool is_new;
 };
 
 static void work(struct evm_rescan *rescan);
+
+static void drop_blocks(struct evm_rescan *rescan)
+{
+	free(rescan->blocks);
+	rescan->blocks = NULL;
+	rescan->block_count = 0;
+	evm_header_unref(rescan->header);
+	rescan->header = NULL;
+}
 
 static void pop(struct evm_rescan *rescan, enum cs_err err, const char *why)
 {
@@ -46,7 +57,7 @@ static void pop(struct evm_rescan *rescan, enum cs_err err, const char *why)
 
 	rescan->count--;
 	memmove(&rescan->queue[0], &rescan->queue[1], rescan->count * sizeof(rescan->queue[0]));
-	evm_logs_clear(&rescan->logs);
+	drop_blocks(rescan);
 	rescan->busy = false;
 	if (first.done != NULL)
 		first.done(first.ctx, err, why);
@@ -54,82 +65,97 @@ static void pop(struct evm_rescan *rescan, enum cs_err err, const char *why)
 		host_timer_start(rescan->pause, RESCAN_PAUSE_MS, 0);
 }
 
-/* Logs from `at` on that are of the same height. */
-static size_t group(const struct evm_rescan *rescan)
-{
-	size_t end = rescan->at;
+/* ---- one block ---- */
 
-	while (end < rescan->logs.count && rescan->logs.logs[end].at.block.height ==
-						   rescan->logs.logs[rescan->at].at.block.height)
-		end++;
-	return end - rescan->at;
+static void next_block(struct evm_rescan *rescan)
+{
+	evm_header_unref(rescan->header);
+	rescan->header = NULL;
+	rescan->at++;
+	work(rescan);
 }
 
-static void report(struct evm_rescan *rescan, const struct evm_header *header, size_t count)
-{
-	struct evm *evm = rescan->evm;
-	uint64_t height = header->public.id.height;
-	size_t known = evm_watch_log_count(evm->watch, height);
-
-	if (known == EVM_WATCH_COUNT_UNKNOWN || count > known) {
-		evm->counters.late += known == EVM_WATCH_COUNT_UNKNOWN ? 0 : count - known;
-		evm_watch_set_log_count(evm->watch, height, count);
-	}
-	evm_report_block(evm, header, rescan->logs.logs + rescan->at, count, true);
-	rescan->at += count;
-}
-
-static void header_done(void *ctx, enum cs_err err, const char *why, struct evm_header *header)
+static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs)
 {
 	struct evm_rescan *rescan = ctx;
+	struct evm *evm = rescan->evm;
 
 	if (err != CS_OK) {
 		pop(rescan, err, why);
 		return;
 	}
-	report(rescan, header, group(rescan));
-	work(rescan);
+	if (logs->count == 0) {
+		evm->counters.logs_denied++;
+		evm_rpc_lied(evm->rpc, rescan->endpoint, "logs that are not in their block");
+	}
+	size_t found = evm_report_block(evm, rescan->header, logs, true);
+	if (rescan->queue[0].done == NULL && rescan->is_new)
+		evm->counters.late += found;
+	evm_watch_settle(evm->watch, &rescan->header->public.id);
+	next_block(rescan);
 }
 
-/* For the reconciler: nothing new here, or another block than the one that was reported. */
-static bool is_settled(const struct evm *evm, const struct adapter_block_id *id, size_t count)
+static void read_receipts(struct evm_rescan *rescan)
 {
-	size_t known = evm_watch_log_count(evm->watch, id->height);
+	enum cs_err err = evm_logs_of(rescan->evm, rescan->header, logs_done, rescan);
+
+	if (err != CS_OK)
+		pop(rescan, err, cs_err_sentence(err));
+}
+
+static void votes_done(void *ctx, const struct evm_votes *votes)
+{
+	struct evm_rescan *rescan = ctx;
+
+	if (rescan->evm->ending) {
+		pop(rescan, CS_ERR_CLOSED, "the adapter ends");
+	} else if (votes->dissent > votes->agree) {
+		evm_rpc_diverged(rescan->evm->rpc, rescan->endpoint,
+				 "an old block that the others do not have");
+		pop(rescan, CS_ERR_RPC_LIE, "an old block that the other endpoints do not have");
+	} else {
+		read_receipts(rescan);
+	}
+}
+
+/* A header from below the window hangs on nothing that is known here. */
+static void header_done(void *ctx, enum cs_err err, const char *why, struct evm_header *header)
+{
+	struct evm_rescan *rescan = ctx;
+	struct evm *evm = rescan->evm;
+	struct cs_hash known;
+
+	if (err != CS_OK) {
+		pop(rescan, err, why);
+		return;
+	}
+	rescan->header = evm_header_ref(header);
+	if (evm_watch_hash(evm->watch, header->public.id.height, &known) ||
+	    !evm_ask_others(evm, rescan->endpoint, &header->public.id, votes_done, rescan))
+		read_receipts(rescan);
+}
+
+/* True: this block is done without asking. */
+static bool is_done(const struct evm_rescan *rescan)
+{
+	const struct evm *evm = rescan->evm;
+	const struct adapter_block_id *id = &rescan->blocks[rescan->at];
 	struct cs_hash hash;
 
 	if (!evm_watch_hash(evm->watch, id->height, &hash))
-		return true;
+		return rescan->queue[0].done == NULL;
 	if (!cs_hash_eq(&hash, &id->hash)) {
 		evm_watch_kick(evm->watch); /* the watcher finds the fork */
 		return true;
 	}
-	return known != EVM_WATCH_COUNT_UNKNOWN && count <= known;
+	return rescan->queue[0].done == NULL &&
+	       !evm_watch_wants_look(evm->watch, id->height, UINT64_MAX - 1);
 }
 
-/* True: this block is done without asking. */
-static bool settle_block(struct evm_rescan *rescan, size_t count)
-{
-	struct evm *evm = rescan->evm;
-	const struct adapter_block_id *id = &rescan->logs.logs[rescan->at].at.block;
-	struct evm_header *header = evm_watch_header(evm->watch, id->height);
+/* ---- the blocks of a stretch ---- */
 
-	if (rescan->queue[0].done == NULL && is_settled(evm, id, count)) {
-		rescan->at += count;
-		return true;
-	}
-	if (header == NULL)
-		return false;
-	if (cs_hash_eq(&header->public.id.hash, &id->hash)) {
-		report(rescan, header, count);
-	} else {
-		rescan->at += count;
-		evm_watch_kick(evm->watch);
-	}
-	return true;
-}
-
-static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs,
-		      size_t endpoint)
+static void named(void *ctx, enum cs_err err, const char *why,
+		  const struct adapter_block_id *blocks, size_t count, size_t endpoint)
 {
 	struct evm_rescan *rescan = ctx;
 
@@ -138,35 +164,41 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 		return;
 	}
 	rescan->endpoint = endpoint;
-	rescan->logs = *logs;
-	*logs = (struct evm_logs){NULL, 0, 0};
+	rescan->blocks = host_calloc(count + 1, sizeof(*blocks));
+	if (count > 0)
+		memcpy(rescan->blocks, blocks, count * sizeof(*blocks));
+	rescan->block_count = count;
 	rescan->at = 0;
 	work(rescan);
 }
 
-/* Block by block through what came, then on to the next range. */
+/* Block by block through what was named, then on to the next range. */
 static void work(struct evm_rescan *rescan)
 {
 	struct rescan *first = &rescan->queue[0];
+	struct evm *evm = rescan->evm;
 
-	while (rescan->at < rescan->logs.count) {
-		if (settle_block(rescan, group(rescan)))
-			continue;
-		enum cs_err err = evm_header_of(
-			rescan->evm, &rescan->logs.logs[rescan->at].at.block, header_done, rescan);
+	while (rescan->at < rescan->block_count && is_done(rescan))
+		rescan->at++;
+	if (rescan->at < rescan->block_count) {
+		const struct adapter_block_id *id = &rescan->blocks[rescan->at];
+
+		/* what the cursor names was reported already, most likely */
+		rescan->is_new = evm_watch_header(evm->watch, id->height) != NULL;
+		enum cs_err err = evm_header_of(evm, id, header_done, rescan);
 		if (err != CS_OK)
 			pop(rescan, err, cs_err_sentence(err));
 		return;
 	}
 	for (uint64_t height = first->from; first->done == NULL && height <= rescan->asked_to;
 	     height++)
-		evm_watch_looked(rescan->evm->watch, height, rescan->round);
+		evm_watch_looked(evm->watch, height, rescan->round);
 	if (rescan->asked_to >= first->to) {
 		pop(rescan, CS_OK, "");
 		return;
 	}
 	first->from = rescan->asked_to + 1;
-	evm_logs_clear(&rescan->logs);
+	drop_blocks(rescan);
 	rescan->busy = false;
 	host_timer_start(rescan->pause, RESCAN_PAUSE_MS, 0);
 }
@@ -175,7 +207,6 @@ static void work(struct evm_rescan *rescan)
 static bool stretch(const struct evm_rescan *rescans, struct rescan *rescan, uint64_t *to)
 {
 	const struct evm_watch *watch = rescans->evm->watch;
-	size_t logs = 0;
 
 	if (rescan->done != NULL) {
 		*to = rescan->to - rescan->from < RESCAN_STEP ? rescan->to
@@ -185,15 +216,9 @@ static bool stretch(const struct evm_rescan *rescans, struct rescan *rescan, uin
 	while (rescan->from <= rescan->to &&
 	       !evm_watch_wants_look(watch, rescan->from, rescans->round))
 		rescan->from++;
-	for (uint64_t height = rescan->from; height <= rescan->to; height++) {
-		size_t known = evm_watch_log_count(watch, height);
-
-		logs += known == EVM_WATCH_COUNT_UNKNOWN ? 0 : known;
-		if (height > rescan->from && logs > RESCAN_LOGS)
-			break;
+	for (uint64_t height = rescan->from; height <= rescan->to; height++)
 		if (evm_watch_wants_look(watch, height, rescans->round))
 			*to = height;
-	}
 	return rescan->from <= rescan->to;
 }
 
@@ -212,8 +237,8 @@ static void on_pause(void *ctx)
 	if (first->done == NULL && evm_rpc_endpoint_count(rescan->evm->rpc) > 1)
 		options.pin = evm_rpc_other(rescan->evm->rpc, rescan->endpoint);
 	rescan->busy = true;
-	enum cs_err err = evm_logs_fetch(rescan->evm, &options, first->from, rescan->asked_to,
-					 logs_done, rescan);
+	enum cs_err err = evm_candidates_fetch(rescan->evm, &options, first->from, rescan->asked_to,
+					       named, rescan);
 	if (err != CS_OK)
 		pop(rescan, err, cs_err_sentence(err));
 }

@@ -11,6 +11,7 @@
 #define PROBE_PAUSE_MAX_MS 30000
 #define LIMITED_MS 1000
 #define LIED_MS 10000
+#define DIVERGED_MS 60000
 
 struct endpoint {
 	struct adapter_endpoint public;
@@ -23,7 +24,8 @@ struct endpoint {
 	unsigned failures; /* in a row */
 	unsigned probe_pause_ms;
 	uint64_t probe_next_ms;
-	uint64_t last_until_ms; /* asked last until then: it said "too many", or lied */
+	uint64_t last_until_ms;     /* asked last until then: it said "too many", or lied */
+	uint64_t diverged_until_ms; /* asked when nobody else is there */
 };
 
 struct job;
@@ -86,6 +88,11 @@ static void set_state(struct endpoint *endpoint, enum adapter_endpoint_state sta
 		rpc->config.changed(rpc->config.ctx, &endpoint->public);
 }
 
+static bool is_diverged(const struct endpoint *endpoint)
+{
+	return host_now_ms() < endpoint->diverged_until_ms;
+}
+
 static void failed(struct endpoint *endpoint, enum evm_rpc_class class, const char *why)
 {
 	endpoint->public.errors++;
@@ -99,7 +106,7 @@ static void failed(struct endpoint *endpoint, enum evm_rpc_class class, const ch
 		endpoint->public.lies++;
 		endpoint->last_until_ms = host_now_ms() + LIED_MS;
 	}
-	if (++endpoint->failures >= EVM_RPC_FAILURES_MAX &&
+	if (++endpoint->failures >= EVM_RPC_FAILURES_MAX && !is_diverged(endpoint) &&
 	    endpoint->public.state != ADAPTER_ENDPOINT_WRONG_CHAIN)
 		set_state(endpoint, ADAPTER_ENDPOINT_FAILING);
 }
@@ -108,7 +115,7 @@ static void failed(struct endpoint *endpoint, enum evm_rpc_class class, const ch
 static void answered(struct endpoint *endpoint)
 {
 	endpoint->failures = 0;
-	if (!endpoint->identified)
+	if (!endpoint->identified || is_diverged(endpoint))
 		return;
 	bool lags = endpoint->public.height + EVM_RPC_LAG_MAX < endpoint->rpc->height_best;
 	set_state(endpoint, lags ? ADAPTER_ENDPOINT_LAGGING : ADAPTER_ENDPOINT_OK);
@@ -125,15 +132,32 @@ void evm_rpc_saw_height(struct evm_rpc *rpc, size_t endpoint, uint64_t height)
 	if (endpoint >= rpc->endpoint_count)
 		return;
 	rpc->endpoints[endpoint].public.height = height;
-	if (height > rpc->height_best)
+	if (height > rpc->height_best && !is_diverged(&rpc->endpoints[endpoint]))
 		rpc->height_best = height;
 	answered(&rpc->endpoints[endpoint]);
+}
+
+void evm_rpc_diverged(struct evm_rpc *rpc, size_t index, const char *why)
+{
+	if (index >= rpc->endpoint_count)
+		return;
+	struct endpoint *endpoint = &rpc->endpoints[index];
+	endpoint->diverged_until_ms = host_now_ms() + DIVERGED_MS;
+	endpoint->public.diverged++;
+	endpoint->public.errors++;
+	snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%.119s", why);
+	rpc->height_best = 0;
+	for (size_t i = 0; i < rpc->endpoint_count; i++)
+		if (!is_diverged(&rpc->endpoints[i]) &&
+		    rpc->endpoints[i].public.height > rpc->height_best)
+			rpc->height_best = rpc->endpoints[i].public.height;
+	set_state(endpoint, ADAPTER_ENDPOINT_DIVERGED);
 }
 
 /* Lower is asked earlier. */
 static unsigned rank(const struct endpoint *endpoint, uint64_t height_min, uint64_t now_ms)
 {
-	unsigned value = 0;
+	unsigned value = now_ms < endpoint->diverged_until_ms ? 16 : 0;
 
 	if (endpoint->public.state == ADAPTER_ENDPOINT_FAILING)
 		value += 8;

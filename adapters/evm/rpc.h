@@ -70,6 +70,8 @@ size_t evm_rpc_endpoint_count(const struct evm_rpc *rpc);
 const struct adapter_endpoint *evm_rpc_endpoint(const struct evm_rpc *rpc, size_t index);
 /* The answer of an endpoint turned out to be impossible: counted, and it is asked last for a while. */
 void evm_rpc_lied(struct evm_rpc *rpc, size_t endpoint, const char *why);
+/* It tells another history than the others: counted, shown, and asked last for a minute. */
+void evm_rpc_diverged(struct evm_rpc *rpc, size_t endpoint, const char *why);
 /* A block of this height was seen there. */
 void evm_rpc_saw_height(struct evm_rpc *rpc, size_t endpoint, uint64_t height);
 /* Another endpoint that is fit to answer; `except` itself when there is none. */

@@ -2,7 +2,10 @@
  * other, so that a nonce is given away only when the one before it has reached a node, or may have.
  * What a node says is put into a class before anything is done about it: a fee is raised, a nonce
  * is resynchronised from the newest block, a revert ends it, a broken node is asked again with the
- * same bytes. */
+ * same bytes.
+ *   A node that refuses may have sent on what it refused. What may not repeat therefore never ends as
+ * failed once its bytes have left, and never gets a second nonce: of all that is signed under one
+ * nonce at most one is executed. */
 #include "adapters/evm/submit_inner.h"
 #include "host/alloc.h"
 
@@ -111,6 +114,7 @@ static void taken(struct adapter_tx *tx)
 	tx->work = TX_IDLE;
 	tx->phase = TX_SENT;
 	tx->accepted = true;
+	tx->refusals = 0;
 	tx->stuck_told = false;
 	tx->sent_height = evm_head_height(tx->evm);
 	if (!first)
@@ -133,6 +137,17 @@ static void underpriced(struct adapter_tx *tx)
 	tx->work = TX_IDLE;
 	tx->evm->submit->have_fees = false;
 	evm_tx_replace(tx);
+}
+
+/* Of the first bytes of all. */
+static void refused_for_good(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
+{
+	if (tx->submission.may_repeat)
+		evm_tx_fail(tx, reply->err, reply->why);
+	else if (++tx->refusals < evm_rpc_endpoint_count(tx->evm->rpc))
+		uncertain(tx); /* another endpoint may take it */
+	else
+		evm_tx_unknown(tx, reply->err, reply->why);
 }
 
 static void refused(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
@@ -160,7 +175,7 @@ static void refused(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
 			stuck(tx, reply->err, reply->why);
 			tx->phase = TX_SENT;
 		} else {
-			evm_tx_fail(tx, reply->err, reply->why);
+			refused_for_good(tx, reply);
 		}
 		return;
 	case EVM_RPC_GAP:
@@ -177,7 +192,7 @@ static void refused(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
 
 static bool is_over(const struct adapter_tx *tx)
 {
-	return tx->phase == TX_INCLUDED || tx->phase == TX_ENDED;
+	return tx->phase == TX_INCLUDED || tx->phase == TX_UNKNOWN || tx->phase == TX_ENDED;
 }
 
 static void send_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
@@ -203,7 +218,7 @@ static void send(struct adapter_tx *tx)
 	struct evm_rpc_options options = {.pin = EVM_RPC_ANY};
 	json_t *params = json_array();
 
-	if (tx->accepted)
+	if (tx->accepted || tx->refusals > 0)
 		options.pin = evm_rpc_other(rpc, tx->endpoint);
 	json_array_append_new(params, evm_json_from_bytes(cs_bytes(tx->raw, tx->raw_size)));
 	tx->work = TX_SENDING;
@@ -229,15 +244,17 @@ static bool nonce_is_taken(const struct sender *sender, const struct adapter_tx 
 {
 	for (const struct adapter_tx *tx = sender->txs; tx != NULL; tx = tx->next)
 		if (tx != except && tx->has_nonce && tx->phase != TX_ENDED &&
-		    tx->terms.nonce == nonce)
+		    tx->phase != TX_UNKNOWN && tx->terms.nonce == nonce)
 			return true;
 	return false;
 }
 
-/* The lowest one that none of ours has. */
+/* The lowest one that none of ours has, or had by what a node that is behind does not know. */
 static uint64_t free_nonce(const struct adapter_tx *tx)
 {
-	uint64_t nonce = tx->sender->nonce_latest;
+	const struct sender *sender = tx->sender;
+	uint64_t nonce = sender->nonce_latest > sender->nonce_floor ? sender->nonce_latest
+								    : sender->nonce_floor;
 
 	while (nonce_is_taken(tx->sender, tx, nonce))
 		nonce++;
@@ -413,7 +430,10 @@ static void begin(struct adapter_tx *tx)
 	tx->phase = TX_FRONT;
 	if (tx->attempts_here >
 	    0) { /* a node refused it for what may have changed: the same bytes again */
-		send(tx);
+		if (tx->cancel_wanted && !tx->attempts[tx->attempt_count - 1].terms.cancel)
+			evm_tx_replace(tx);
+		else
+			send(tx);
 		return;
 	}
 	if (tx->gas_limit > 0) {
@@ -465,7 +485,7 @@ static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 	sender->calls--;
 	sender->syncing = false;
 	if (sender->evm->ending || replies[0].class != EVM_RPC_FINE ||
-	    evm_json_u64(&nonce, replies[0].result) != CS_OK)
+	    evm_json_u64(&nonce, replies[0].result) != CS_OK || nonce > INT64_MAX)
 		return;
 	sender->nonce_latest = nonce;
 	sender->synced = true;
@@ -475,6 +495,8 @@ static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 
 static void sync(struct sender *sender)
 {
+	struct evm_rpc_options options = {.pin = EVM_RPC_ANY,
+					  .height_min = evm_head_height(sender->evm)};
 	json_t *params = json_pack("[o,s]", evm_json_from_address(&sender->address), "latest");
 
 	if (sender->syncing) {
@@ -483,8 +505,8 @@ static void sync(struct sender *sender)
 	}
 	sender->syncing = true;
 	sender->calls++;
-	if (evm_rpc_call(sender->evm->rpc, EVM_RPC_DEFAULT, "eth_getTransactionCount", params,
-			 sync_done, sender) == CS_OK)
+	if (evm_rpc_call(sender->evm->rpc, &options, "eth_getTransactionCount", params, sync_done,
+			 sender) == CS_OK)
 		return;
 	sender->calls--;
 	sender->syncing = false;
@@ -536,6 +558,12 @@ void evm_submit_saw_head(struct evm_submit *submit)
 	for (size_t i = 0; i < EVM_SENDERS_MAX; i++)
 		if (submit->senders[i].used)
 			evm_sender_track(&submit->senders[i]);
+}
+
+void evm_submit_saw_reorg(struct evm_submit *submit)
+{
+	for (size_t i = 0; i < EVM_SENDERS_MAX; i++)
+		submit->senders[i].nonce_floor = 0;
 }
 
 static struct sender *sender_of(struct evm_submit *submit, const struct cs_address *address)
@@ -608,8 +636,8 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx)
 	if (is_over(tx))
 		return CS_ERR_CONFLICT;
 	tx->cancel_wanted = true;
-	/* nothing of it is in a pool */
-	if (tx->phase == TX_WAITING || (tx->attempt_count == 0 && tx->work != TX_SIGNING)) {
+	/* nothing of it is in a pool, or what is does no harm */
+	if (tx->attempts_here == 0 && tx->work != TX_SIGNING) {
 		end(tx);
 		tell_later(tx, fail_now, CS_ERR_CLOSED, "cancelled before it was sent");
 	}

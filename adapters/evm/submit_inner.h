@@ -1,5 +1,5 @@
 /* The state of submission: accounts, their transactions, the attempts of each. submit.c brings a
- * transaction to a node, track.c follows it into a block. */
+ * transaction to a node, track.c follows it into a block, inquiry.c asks everybody. */
 #ifndef ADAPTERS_EVM_SUBMIT_INNER_H
 #define ADAPTERS_EVM_SUBMIT_INNER_H
 
@@ -15,6 +15,7 @@ enum tx_phase {
 	TX_FRONT,    /* its turn: estimate, fees, nonce, signature, first send */
 	TX_SENT,     /* watched */
 	TX_INCLUDED, /* watched until it is settled */
+	TX_UNKNOWN,  /* nothing more is sent; every endpoint is asked about it now and then */
 	TX_ENDED,    /* reported for the last time; freed when no call points to it */
 };
 
@@ -25,6 +26,7 @@ enum tx_work {
 	TX_PRICING,
 	TX_SIGNING,
 	TX_SENDING,
+	TX_ASKING, /* every endpoint */
 };
 
 struct attempt {
@@ -46,8 +48,11 @@ struct adapter_tx {
 	bool cancel_wanted;
 	bool accepted; /* a node took the newest attempt */
 	bool stuck_told;
-	unsigned foreign;  /* heads that saw its nonce used and no receipt */
-	unsigned orphaned; /* heads that saw a hole below its nonce */
+	bool agreed;        /* no endpoint tells another outcome */
+	unsigned ask_pause; /* heads between two inquiries about what is unknown */
+	unsigned refusals;  /* of the first bytes, in a row */
+	unsigned foreign;   /* heads that saw its nonce used and no receipt */
+	unsigned orphaned;  /* heads that saw a hole below its nonce */
 	uint64_t gas_limit;
 	struct adapter_terms terms; /* of the newest attempt, or of the one being made */
 	struct attempt attempts[ADAPTER_TX_ATTEMPTS_MAX];
@@ -73,6 +78,7 @@ struct sender {
 	bool tracking;
 	bool track_again;      /* a head came while receipts were being asked for */
 	uint64_t nonce_latest; /* of the newest block */
+	uint64_t nonce_floor;  /* above what of ours was included; 0 after a reorganisation */
 	uint64_t synced_ms;
 	struct adapter_tx *txs; /* in the order of submission */
 	size_t tx_count;
@@ -99,12 +105,23 @@ void evm_tx_resend(struct adapter_tx *tx);
 void evm_tx_replace(struct adapter_tx *tx);
 /* Its nonce is gone: it goes back to the front of the queue. */
 void evm_tx_renonce(struct adapter_tx *tx);
+/* What may not repeat, and of which nobody tells whether it happened. */
+void evm_tx_unknown(struct adapter_tx *tx, enum cs_err err, const char *why);
 /* Frees what has ended and is not pointed to. */
 void evm_sender_sweep(struct sender *sender);
 uint64_t evm_head_height(const struct evm *evm);
 
 /* track.c */
 void evm_sender_track(struct sender *sender);
+/* False: it cannot be the receipt of this attempt. */
+bool evm_tx_read_receipt(struct adapter_tx_report *report, const struct adapter_tx *tx,
+			 size_t attempt, const json_t *json);
+/* As tx->included says. */
+void evm_tx_include(struct adapter_tx *tx);
+
+/* inquiry.c: asks every endpoint for the account's nonce and the receipts, and acts on the answers:
+ * a receipt includes it; without any, a nonce that all call used is lost. */
+void evm_tx_inquire(struct adapter_tx *tx);
 
 /* Both fees raised by an eighth, rounded up, and at least to what is asked now. POLICY_FEE: above
  * the cap. Pure. */

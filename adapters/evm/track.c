@@ -1,7 +1,7 @@
 /*~ At every head the receipts of what was sent are asked for, together with the account's nonce. A
- * transaction whose nonce was used without a receipt of ours lost it to another writer; one below
- * whose nonce there is a hole waits for nothing; one that no node knows is sent again; the first in
- * line that waits too long is replaced. */
+ * transaction whose nonce was used without a receipt of ours may have lost it to another writer; one
+ * below whose nonce there is a hole waits for nothing: about both every endpoint is asked (inquiry.c).
+ * One that no node knows is sent again; the first in line that waits too long is replaced. */
 #include "adapters/evm/submit_inner.h"
 #include "host/alloc.h"
 
@@ -37,7 +37,8 @@ static void round_free(struct round *round)
 
 /* ---- included ---- */
 
-static bool read_receipt(struct adapter_tx *tx, size_t attempt, const json_t *json)
+bool evm_tx_read_receipt(struct adapter_tx_report *out, const struct adapter_tx *tx, size_t attempt,
+			 const json_t *json)
 {
 	struct adapter_tx_report report = {.nonce = tx->attempts[attempt].terms.nonce};
 	struct cs_hash price;
@@ -49,22 +50,27 @@ static bool read_receipt(struct adapter_tx *tx, size_t attempt, const json_t *js
 	    evm_json_hash(&report.block.hash, json_object_get(json, "blockHash")) != CS_OK ||
 	    evm_json_u64(&report.block.height, json_object_get(json, "blockNumber")) != CS_OK ||
 	    evm_json_u64(&report.gas_used, json_object_get(json, "gasUsed")) != CS_OK ||
-	    evm_json_u64(&status, json_object_get(json, "status")) != CS_OK)
+	    evm_json_u64(&status, json_object_get(json, "status")) != CS_OK ||
+	    report.block.height > INT64_MAX || report.gas_used > INT64_MAX)
 		return false;
 	if (evm_json_word(&price, json_object_get(json, "effectiveGasPrice")) == CS_OK)
-		report.gas_price_wei = cs_be64(price.b + 24);
+		report.gas_price_wei = cs_be64(price.b + 24) & INT64_MAX;
 	report.succeeded = status == 1;
 	const struct evm_header *head = evm_watch_head(tx->evm->watch);
 	const struct evm_header *header = evm_watch_header(tx->evm->watch, report.block.height);
 	if (header == NULL && head != NULL && cs_hash_eq(&head->public.id.hash, &report.block.hash))
 		header = head;
 	report.time_s = header == NULL ? 0 : header->public.time_s;
-	tx->included = report;
+	*out = report;
 	return true;
 }
 
-static void include(struct adapter_tx *tx)
+void evm_tx_include(struct adapter_tx *tx)
 {
+	uint64_t above = tx->included.nonce + 1;
+
+	if (above > tx->sender->nonce_floor)
+		tx->sender->nonce_floor = above;
 	tx->phase = TX_INCLUDED;
 	tx->stuck_told = false;
 	tx->foreign = 0;
@@ -84,6 +90,7 @@ static void settle(struct adapter_tx *tx)
 			return; /* not reported yet, or withdrawn: the next heads tell */
 		if (!cs_hash_eq(&known, &block->hash)) {
 			tx->phase = TX_SENT;
+			tx->agreed = false;
 			evm_tx_report(tx, ADAPTER_TX_UNINCLUDED, CS_ERR_REORGED,
 				      "its block is gone");
 			evm_tx_resend(tx);
@@ -94,6 +101,11 @@ static void settle(struct adapter_tx *tx)
 	if (tx->work == TX_SIGNING ||
 	    evm_watch_next(evm->watch) <= block->height + evm->config.settle_blocks)
 		return;
+	if (!tx->submission.may_repeat && !tx->agreed && evm_rpc_endpoint_count(evm->rpc) > 1) {
+		if (tx->work == TX_IDLE)
+			evm_tx_inquire(tx); /* the next head settles it */
+		return;
+	}
 	tx->phase = TX_ENDED;
 	evm_tx_report(tx, ADAPTER_TX_SETTLED, CS_OK, "");
 }
@@ -104,7 +116,7 @@ static bool below_is_ours(const struct sender *sender, const struct adapter_tx *
 {
 	for (const struct adapter_tx *tx = sender->txs; tx != NULL; tx = tx->next)
 		if (tx != self && tx->has_nonce && tx->phase != TX_ENDED &&
-		    tx->terms.nonce == sender->nonce_latest)
+		    tx->phase != TX_UNKNOWN && tx->terms.nonce == sender->nonce_latest)
 			return true;
 	return false;
 }
@@ -118,6 +130,28 @@ static bool is_lowest(const struct sender *sender, const struct adapter_tx *self
 	return true;
 }
 
+/* Nothing of ours will fill it, so the first in line may move down into it. */
+static bool has_hole_below(struct adapter_tx *tx)
+{
+	struct sender *sender = tx->sender;
+	bool hole = tx->terms.nonce > sender->nonce_latest && !below_is_ours(sender, tx) &&
+		    is_lowest(sender, tx);
+
+	if (!hole)
+		tx->orphaned = 0;
+	return hole;
+}
+
+/* What may not repeat keeps its nonce: it waits until something else fills the hole. */
+static void tell_hole(struct adapter_tx *tx)
+{
+	if (tx->stuck_told)
+		return;
+	tx->stuck_told = true;
+	evm_tx_report(tx, ADAPTER_TX_STUCK, CS_ERR_NONCE,
+		      "a lower nonce of the account was not used");
+}
+
 static void pending(struct adapter_tx *tx, bool in_pool)
 {
 	struct sender *sender = tx->sender;
@@ -129,18 +163,17 @@ static void pending(struct adapter_tx *tx, bool in_pool)
 		tx->sent_height = height; /* resumed: its patience begins now */
 	if (tx->terms.nonce < sender->nonce_latest) {
 		if (++tx->foreign >= SURE_HEADS)
-			evm_tx_renonce(tx);
+			evm_tx_inquire(tx);
 		return;
 	}
 	tx->foreign = 0;
-	/* a hole below: nothing of ours will fill it, so the first in line moves down into it */
-	if (tx->terms.nonce > sender->nonce_latest && !below_is_ours(sender, tx) &&
-	    is_lowest(sender, tx)) {
-		if (++tx->orphaned >= SURE_HEADS)
-			evm_tx_renonce(tx);
-		return;
+	if (has_hole_below(tx) && ++tx->orphaned >= SURE_HEADS) {
+		if (tx->submission.may_repeat) {
+			evm_tx_inquire(tx);
+			return;
+		}
+		tell_hole(tx);
 	}
-	tx->orphaned = 0;
 	if (tx->cancel_wanted && !tx->attempts[tx->attempt_count - 1].terms.cancel &&
 	    tx->wait_height <= height) {
 		evm_tx_replace(tx);
@@ -174,8 +207,9 @@ static void take(struct adapter_tx *tx, const struct round *round,
 		if (question->pool) {
 			in_pool = !json_is_null(replies[i].result);
 		} else if (!json_is_null(replies[i].result)) {
-			if (read_receipt(tx, question->attempt, replies[i].result))
-				include(tx);
+			if (evm_tx_read_receipt(&tx->included, tx, question->attempt,
+						replies[i].result))
+				evm_tx_include(tx);
 			else
 				evm_rpc_lied(tx->evm->rpc, replies[i].endpoint,
 					     "a receipt of another transaction");
@@ -198,7 +232,7 @@ static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 	bool again = sender->track_again;
 	sender->track_again = false;
 	if (!sender->evm->ending && replies[0].class == EVM_RPC_FINE &&
-	    evm_json_u64(&nonce, replies[0].result) == CS_OK) {
+	    evm_json_u64(&nonce, replies[0].result) == CS_OK && nonce <= INT64_MAX) {
 		sender->nonce_latest = nonce;
 		sender->synced = true;
 		sender->synced_ms = host_now_ms();
@@ -209,6 +243,9 @@ static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 				take(tx, round, replies + 1, &asked);
 			if (tx->phase == TX_INCLUDED)
 				settle(tx);
+			if (tx->phase == TX_UNKNOWN && tx->work == TX_IDLE &&
+			    tx->wait_height <= evm_head_height(tx->evm))
+				evm_tx_inquire(tx);
 		}
 	}
 	round_free(round);
@@ -251,7 +288,8 @@ void evm_sender_track(struct sender *sender)
 	bool open = false;
 
 	for (const struct adapter_tx *tx = sender->txs; tx != NULL; tx = tx->next)
-		open = open || tx->phase == TX_SENT || tx->phase == TX_INCLUDED;
+		open = open || tx->phase == TX_SENT || tx->phase == TX_INCLUDED ||
+		       tx->phase == TX_UNKNOWN;
 	if (!open || sender->tracking) {
 		sender->track_again = sender->tracking;
 		evm_sender_work(sender);

@@ -1,11 +1,13 @@
 /*~ The watcher walks the chain header by header: each must name the one before it as its parent.
  * Where one does not, the fork is looked for downward, what hung on the old branch is withdrawn,
- * and the walk goes on from the fork. Logs are asked for only where the header's bloom allows one;
- * where it promises one and none comes, the receipts decide. Of a new block that may hold a message
- * the receipts are read at once: its proof needs them anyway, and they cannot keep anything back.
- * Polls, websocket messages and reconnections do the same thing: they make it look. */
+ * and the walk goes on from the fork. What a block holds its receipts tell, which are asked for
+ * where the header's bloom allows an event. Where it allows nearly everything, on a long way, asking
+ * for each block's receipts would be as much as following the chain in full: there eth_getLogs says
+ * which blocks to look at, and the reconciler asks again elsewhere. Polls, websocket messages and
+ * reconnections do the same thing: they make it look. */
 #include "adapters/evm/inner.h"
 #include "host/alloc.h"
+#include "host/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +15,20 @@
 #define RETRY_MS 200
 /* Headers that are compared at once when a fork is looked for. */
 #define FORK_STEP 16
-/* A stretch up to this length is live; a longer one is caught up with by ranges of logs. */
-#define LIVE_MAX 4
+/* Blocks whose receipts are asked for at the same time. */
+#define RECEIPTS_AHEAD 8
 
 struct slot {
 	struct cs_hash hash;
 	struct evm_header *header; /* NULL: from the cursor */
-	size_t log_count;
-	uint64_t look_round; /* of the reconciler, when it compares the block next */
-	uint64_t look_pause; /* rounds from then on to the one after it */
+	uint64_t look_round;       /* of the reconciler, when it looks at the block next */
+	uint64_t look_pause;       /* rounds from then on to the one after it */
+};
+
+struct fork {
+	uint64_t from; /* the lowest height that is no longer what was reported */
+	bool beyond;
+	struct cs_hash new_hash;
 };
 
 struct evm_watch {
@@ -41,14 +48,15 @@ struct evm_watch {
 	size_t endpoint;
 	struct evm_header *chunk[EVM_WATCH_CHUNK];
 	struct evm_logs logs[EVM_WATCH_CHUNK];
-	bool wanted[EVM_WATCH_CHUNK];        /* the bloom allows a log */
-	bool from_receipts[EVM_WATCH_CHUNK]; /* and eth_getLogs is not asked for it */
-	bool complete[EVM_WATCH_CHUNK];      /* all logs under the receipts root are there */
+	bool wanted[EVM_WATCH_CHUNK];  /* the bloom allows an event: its receipts are read */
+	bool skipped[EVM_WATCH_CHUNK]; /* they are not: the bloom is full, eth_getLogs names none */
 	size_t chunk_count;
-	size_t checked; /* blocks whose logs are settled */
+	size_t checked; /* blocks whose logs are there */
 	/* the fork at hand */
 	uint64_t fork_to;
 	struct cs_hash fork_new_hash; /* at fork_to + 1 */
+	struct fork fork;             /* found, and being asked about */
+	uint64_t final;
 };
 
 static void step(struct evm_watch *watch);
@@ -68,17 +76,16 @@ static void slot_clear(struct slot *slot)
 	*slot = (struct slot){.header = NULL};
 }
 
-/* may_have_more: false where bloom or receipts, which the hash covers, exclude another event. */
+/* settled: what the block holds is known from its bloom or its receipts, which its hash covers. */
 static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm_header *header,
-		 size_t log_count, bool may_have_more)
+		 bool settled)
 {
 	struct slot *slot = slot_at(watch, watch->next);
 
 	slot_clear(slot);
 	*slot = (struct slot){.hash = *hash,
 			      .header = header,
-			      .log_count = log_count,
-			      .look_round = may_have_more ? 0 : UINT64_MAX,
+			      .look_round = settled ? UINT64_MAX : 0,
 			      .look_pause = 1};
 	watch->next++;
 	if (watch->next - watch->low > EVM_WATCH_WINDOW)
@@ -100,17 +107,13 @@ struct evm_header *evm_watch_header(const struct evm_watch *watch, uint64_t heig
 	return watch->slots[height % EVM_WATCH_WINDOW].header;
 }
 
-size_t evm_watch_log_count(const struct evm_watch *watch, uint64_t height)
+void evm_watch_settle(struct evm_watch *watch, const struct adapter_block_id *id)
 {
-	if (height < watch->low || height >= watch->next)
-		return EVM_WATCH_COUNT_UNKNOWN;
-	return watch->slots[height % EVM_WATCH_WINDOW].log_count;
-}
+	struct slot *slot = slot_at(watch, id->height);
 
-void evm_watch_set_log_count(struct evm_watch *watch, uint64_t height, size_t count)
-{
-	if (height >= watch->low && height < watch->next)
-		slot_at(watch, height)->log_count = count;
+	if (id->height >= watch->low && id->height < watch->next &&
+	    cs_hash_eq(&slot->hash, &id->hash))
+		slot->look_round = UINT64_MAX;
 }
 
 bool evm_watch_wants_look(const struct evm_watch *watch, uint64_t height, uint64_t round)
@@ -187,32 +190,28 @@ static void finish(struct evm_watch *watch, enum cs_err err)
 
 /* ---- reporting ---- */
 
-void evm_report_block(struct evm *evm, const struct evm_header *header, struct evm_log *logs,
-		      size_t count, bool late)
+size_t evm_report_block(struct evm *evm, const struct evm_header *header,
+			const struct evm_logs *logs, bool late)
 {
-	struct adapter_event *events = host_calloc(count + 1, sizeof(*events));
-	size_t foreign;
+	struct adapter_event *events = host_calloc(logs->count + 1, sizeof(*events));
+	struct evm_left_out left_out;
+	size_t found = evm_events_decode(events, &left_out, &evm->topics, logs->logs, logs->count,
+					 &evm->identity);
 
-	for (size_t i = 0; i < count; i++)
-		logs[i].at.time_s = header->public.time_s;
-	size_t found =
-		evm_events_decode(events, &foreign, &evm->topics, logs, count, &evm->identity);
 	evm->counters.events += late ? 0 : found;
-	evm->counters.foreign += late ? 0 : foreign;
+	evm->counters.foreign += late ? 0 : left_out.foreign;
+	evm->counters.unstorable += late ? 0 : left_out.unstorable;
+	if (left_out.unstorable > 0)
+		log_error("adapter.unstorable_event", LOG_U64("chain_id", evm->config.chain_id),
+			  LOG_U64("height", header->public.id.height),
+			  LOG_HASH("block", &header->public.id.hash),
+			  LOG_U64("events", left_out.unstorable));
 	struct adapter_block block = {
 		.header = header->public, .events = events, .event_count = found, .late = late};
 	if (found > 0 && evm->listener.block != NULL)
 		evm->listener.block(evm->listener.ctx, &block);
 	free(events);
-}
-
-static bool has_message(const struct evm_watch *watch, const struct evm_logs *logs)
-{
-	for (size_t i = 0; i < logs->count; i++)
-		if (logs->logs[i].topic_count > 0 &&
-		    cs_hash_eq(&logs->logs[i].topics[0], &watch->evm->topics.committed))
-			return true;
-	return false;
+	return found;
 }
 
 static void report_chunk(struct evm_watch *watch)
@@ -221,18 +220,11 @@ static void report_chunk(struct evm_watch *watch)
 
 	for (size_t i = 0; i < watch->chunk_count; i++) {
 		struct evm_header *header = watch->chunk[i];
-		struct evm_logs *logs = &watch->logs[i];
 
-		push(watch, &header->public.id.hash, evm_header_ref(header), logs->count,
-		     watch->wanted[i] && !watch->complete[i]);
+		push(watch, &header->public.id.hash, evm_header_ref(header), !watch->skipped[i]);
 		evm->counters.blocks++;
-		if (logs->count == 0)
-			continue;
-		/* its proofs will be asked for when it is final: the trie is made now. If not now,
-		 * then then */
-		if (has_message(watch, logs))
-			(void)!evm_receipts_get(evm->receipts, header, NULL, NULL);
-		evm_report_block(evm, header, logs->logs, logs->count, false);
+		if (watch->logs[i].count > 0)
+			(void)evm_report_block(evm, header, &watch->logs[i], false);
 	}
 	drop_chunk(watch);
 	tell_progress(watch);
@@ -244,110 +236,50 @@ static void report_chunk(struct evm_watch *watch)
 
 /* ---- logs of the stretch ---- */
 
-static void settle_logs(struct evm_watch *watch);
-static enum cs_err ask_logs(struct evm_watch *watch, size_t first, size_t last);
+static void read_blocks(struct evm_watch *watch);
 
-/* All logs of the gateway in the receipts of a block: what is under the receipts root is complete. */
-static enum cs_err logs_from_receipts(struct evm_watch *watch, struct evm_logs *logs,
-				      const struct evm_header *header, const struct evm_trie *trie)
-{
-	struct adapter_position at = {.block = header->public.id};
-	uint32_t first_log = 0;
-
-	for (size_t i = 0; i < evm_trie_count(trie); i++) {
-		size_t count;
-
-		at.tx_index = (uint32_t)i;
-		CS_TRY(evm_events_receipt_logs(logs, &count, evm_trie_value(trie, i), &at,
-					       first_log, &watch->evm->config.gateway));
-		first_log += (uint32_t)count;
-	}
-	return CS_OK;
-}
-
-/* The hash of a transaction is not in its receipt. */
-static void hashes_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs)
 {
 	struct evm_watch *watch = ctx;
-	struct evm_logs *logs = &watch->logs[watch->checked];
-	const json_t *hashes = json_object_get(replies[0].result, "transactions");
-
-	(void)count;
-	if (replies[0].class != EVM_RPC_FINE) {
-		finish(watch, replies[0].err);
-		return;
-	}
-	for (size_t i = 0; i < logs->count; i++) {
-		struct adapter_position *at = &logs->logs[i].at;
-
-		if (evm_json_hash(&at->tx_hash, json_array_get(hashes, at->tx_index)) != CS_OK) {
-			evm_rpc_lied(watch->evm->rpc, replies[0].endpoint,
-				     "a block without its transactions");
-			finish(watch, CS_ERR_RPC_LIE);
-			return;
-		}
-	}
-	watch->checked++;
-	settle_logs(watch);
-}
-
-static void receipts_done(void *ctx, enum cs_err err, const char *why, const struct evm_trie *trie)
-{
-	struct evm_watch *watch = ctx;
-	struct evm_header *header = watch->chunk[watch->checked];
-	struct evm_logs *logs = &watch->logs[watch->checked];
 
 	(void)why;
-	if (err == CS_OK)
-		err = logs_from_receipts(watch, logs, header, trie);
 	if (err != CS_OK) {
-		bool can_ask = watch->from_receipts[watch->checked] && !watch->evm->ending;
-
-		evm_logs_clear(logs);
-		watch->from_receipts[watch->checked] = false;
-		if (can_ask)
-			err = ask_logs(watch, watch->checked, watch->checked);
-		if (!can_ask || err != CS_OK)
-			finish(watch, err);
-		return;
-	}
-	watch->complete[watch->checked] = true;
-	if (logs->count == 0) {
-		watch->checked++;
-		settle_logs(watch);
-		return;
-	}
-	json_t *params = json_array();
-	json_array_append_new(params, evm_json_from_hash(&header->public.id.hash));
-	json_array_append_new(params, json_false());
-	err = evm_rpc_call(watch->evm->rpc, EVM_RPC_DEFAULT, "eth_getBlockByHash", params,
-			   hashes_done, watch);
-	if (err != CS_OK)
 		finish(watch, err);
+		return;
+	}
+	watch->logs[watch->checked++] = *logs;
+	*logs = (struct evm_logs){NULL, 0, 0};
+	read_blocks(watch);
 }
 
-/* Block by block: has what the bloom promises come? */
-static void settle_logs(struct evm_watch *watch)
+/* Block by block; the next ones are asked for meanwhile. */
+static void read_blocks(struct evm_watch *watch)
 {
-	while (watch->checked < watch->chunk_count &&
-	       (!watch->wanted[watch->checked] || watch->logs[watch->checked].count > 0))
+	unsigned ahead = 0;
+
+	while (watch->checked < watch->chunk_count && !watch->wanted[watch->checked])
 		watch->checked++;
 	if (watch->checked == watch->chunk_count) {
 		report_chunk(watch);
 		return;
 	}
-	if (!watch->from_receipts[watch->checked])
-		watch->evm->counters.logs_refetched++;
-	enum cs_err err = evm_receipts_get(watch->evm->receipts, watch->chunk[watch->checked],
-					   receipts_done, watch);
-	if (err != CS_OK)
+	enum cs_err err = evm_logs_of(watch->evm, watch->chunk[watch->checked], logs_done, watch);
+	if (err != CS_OK) {
 		finish(watch, err);
+		return;
+	}
+	for (size_t i = watch->checked + 1; i < watch->chunk_count && ahead < RECEIPTS_AHEAD; i++)
+		if (watch->wanted[i] && ++ahead > 0 &&
+		    evm_receipts_get(watch->evm->receipts, watch->chunk[i], NULL, NULL) != CS_OK)
+			return; /* asked for when it is its turn */
 }
 
-static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs,
-		      size_t endpoint)
+/* What is named is looked at; of the others those whose bloom says nothing are not. */
+static void candidates_done(void *ctx, enum cs_err err, const char *why,
+			    const struct adapter_block_id *blocks, size_t count, size_t endpoint)
 {
 	struct evm_watch *watch = ctx;
+	size_t next = 0;
 
 	(void)why;
 	(void)endpoint;
@@ -355,83 +287,79 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 		finish(watch, err);
 		return;
 	}
-	for (size_t i = 0; err == CS_OK && i < logs->count; i++) {
-		const struct evm_log *log = &logs->logs[i];
-		size_t at = (size_t)(log->at.block.height - watch->chunk[0]->public.id.height);
+	for (size_t i = 0; err == CS_OK && i < watch->chunk_count; i++) {
+		const struct adapter_block_id *id = &watch->chunk[i]->public.id;
 
-		if (!cs_hash_eq(&log->at.block.hash, &watch->chunk[at]->public.id.hash)) {
+		while (next < count && blocks[next].height < id->height)
+			next++;
+		bool named = next < count && blocks[next].height == id->height;
+		if (named && !cs_hash_eq(&blocks[next].hash, &id->hash)) {
 			finish(watch, CS_ERR_REORGED); /* it changed meanwhile: look again */
 			return;
 		}
-		if (!watch->from_receipts[at])
-			evm_logs_append(&watch->logs[at], log);
+		watch->skipped[i] =
+			watch->wanted[i] && !named && evm_bloom_is_full(watch->chunk[i]->bloom);
+		watch->wanted[i] = watch->wanted[i] && !watch->skipped[i];
 	}
-	settle_logs(watch);
+	read_blocks(watch);
 }
 
-static enum cs_err ask_logs(struct evm_watch *watch, size_t first, size_t last)
+static bool may_have_event(const struct evm *evm, const struct evm_header *header)
 {
-	struct evm_rpc_options options = {.pin = watch->endpoint};
+	const struct evm_topics *topics = &evm->topics;
 
-	return evm_logs_fetch(watch->evm, &options, watch->chunk[first]->public.id.height,
-			      watch->chunk[last]->public.id.height, logs_done, watch);
-}
-
-static bool may_have(const struct evm_header *header, const struct cs_hash *topic)
-{
-	return evm_bloom_may_have(header->bloom, CS_BYTES_OF(topic->b));
+	return evm_bloom_may_have(header->bloom, CS_BYTES_OF(evm->config.gateway.b)) &&
+	       (evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->committed.b)) ||
+		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->status.b)) ||
+		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->finalized.b)));
 }
 
 /* The stretch is in watch->chunk and links to what was reported. */
 static void want_logs(struct evm_watch *watch)
 {
-	const struct evm_topics *topics = &watch->evm->topics;
+	struct evm_rpc_options options = {.pin = watch->endpoint};
 	size_t first = watch->chunk_count;
 	size_t last = 0;
 
+	watch->checked = 0;
 	for (size_t i = 0; i < watch->chunk_count; i++) {
-		const struct evm_header *header = watch->chunk[i];
-		bool ours = evm_bloom_may_have(header->bloom,
-					       CS_BYTES_OF(watch->evm->config.gateway.b));
-		bool message = ours && may_have(header, &topics->committed);
-
-		watch->wanted[i] = message || (ours && (may_have(header, &topics->status) ||
-							may_have(header, &topics->finalized)));
-		watch->from_receipts[i] = message && watch->chunk_count <= LIVE_MAX;
-		watch->complete[i] = false;
-		if (!watch->wanted[i] || watch->from_receipts[i])
+		watch->wanted[i] = may_have_event(watch->evm, watch->chunk[i]);
+		watch->skipped[i] = false;
+		if (!watch->wanted[i] || !evm_bloom_is_full(watch->chunk[i]->bloom))
 			continue;
 		first = first < i ? first : i;
 		last = i;
 	}
-	watch->checked = 0;
-	if (first == watch->chunk_count) {
-		settle_logs(watch);
+	if (first >= last) { /* none, or a single one: its receipts tell at once */
+		read_blocks(watch);
 		return;
 	}
-	enum cs_err err = ask_logs(watch, first, last);
+	enum cs_err err =
+		evm_candidates_fetch(watch->evm, &options, watch->chunk[first]->public.id.height,
+				     watch->chunk[last]->public.id.height, candidates_done, watch);
 	if (err != CS_OK)
 		finish(watch, err);
 }
 
 /* ---- forks ---- */
 
-/* `from`: the lowest height that is no longer what was reported. */
-static void withdraw(struct evm_watch *watch, uint64_t from, bool beyond,
-		     const struct cs_hash *new_hash)
+static void withdraw(struct evm_watch *watch, const struct fork *fork, bool diverged)
 {
 	struct evm *evm = watch->evm;
+	uint64_t from = fork->from;
 	struct adapter_reorg reorg = {
 		.from = from,
 		.old_tip = watch->next - 1,
 		.old_hash = slot_at(watch, from)->hash,
-		.new_hash = *new_hash,
-		.beyond_window = beyond,
+		.new_hash = fork->new_hash,
+		.beyond_window = fork->beyond,
+		.diverged = diverged,
 	};
 
 	for (uint64_t height = from; height < watch->next; height++)
 		slot_clear(slot_at(watch, height));
 	watch->next = from;
+	evm_submit_saw_reorg(evm->submit);
 	evm->counters.reorgs++;
 	if (reorg.old_tip - from + 1 > evm->counters.reorg_depth_max)
 		evm->counters.reorg_depth_max = reorg.old_tip - from + 1;
@@ -440,6 +368,44 @@ static void withdraw(struct evm_watch *watch, uint64_t from, bool beyond,
 	tell_progress(watch);
 	watch->again = true;
 	finish(watch, CS_OK);
+}
+
+/* The endpoint stands alone: the walk goes on with the others, from what was reported. */
+static void set_aside(struct evm_watch *watch)
+{
+	struct evm_header *tip = evm_watch_header(watch, watch->next - 1);
+
+	evm_rpc_diverged(watch->evm->rpc, watch->endpoint,
+			 "a history that the other endpoints do not have");
+	evm_header_unref(watch->head);
+	watch->head = tip == NULL ? NULL : evm_header_ref(tip);
+	watch->again = true;
+	finish(watch, CS_OK);
+}
+
+static void votes_done(void *ctx, const struct evm_votes *votes)
+{
+	struct evm_watch *watch = ctx;
+
+	if (watch->evm->ending)
+		finish(watch, CS_ERR_CLOSED);
+	else if (votes->dissent > votes->agree)
+		set_aside(watch);
+	else
+		withdraw(watch, &watch->fork, votes->agree == 0);
+}
+
+/*~ A short fork is followed at once, as the endpoint at hand tells it: the enclave believes no block
+ * before it is final. What takes away a final block, or everything that is remembered, is either the
+ * end of the chain's word or one node's mistake or lie: the other endpoints decide. */
+static void forked(struct evm_watch *watch, const struct fork *fork)
+{
+	struct adapter_block_id id = {.height = fork->from, .hash = fork->new_hash};
+	bool deep = fork->beyond || fork->from <= watch->final;
+
+	watch->fork = *fork;
+	if (!deep || !evm_ask_others(watch->evm, watch->endpoint, &id, votes_done, watch))
+		withdraw(watch, fork, deep);
 }
 
 static void fork_done(void *ctx, enum cs_err err, const char *why,
@@ -464,14 +430,15 @@ static void fork_done(void *ctx, enum cs_err err, const char *why,
 			finish(watch, CS_ERR_REORGED); /* no fork after all: it was in motion */
 			return;
 		}
-		withdraw(watch, height + 1, false,
-			 i + 1 < count              ? &headers[i + 1]->public.id.hash
-			 : height == watch->fork_to ? &watch->fork_new_hash
-						    : &zero);
+		forked(watch,
+		       &(struct fork){.from = height + 1,
+				      .new_hash = i + 1 < count ? headers[i + 1]->public.id.hash
+						  : height == watch->fork_to ? watch->fork_new_hash
+									     : zero});
 		return;
 	}
 	if (from == watch->low)
-		withdraw(watch, from, true, &headers[0]->public.id.hash);
+		forked(watch, &(struct fork){from, true, headers[0]->public.id.hash});
 	else
 		find_fork(watch, from - 1, &headers[0]->public.id.hash);
 }
@@ -586,7 +553,7 @@ static void head_done(void *ctx, enum cs_err err, const char *why,
 	if (evm_watch_hash(watch, height, &known) &&
 	    !cs_hash_eq(&known, &headers[0]->public.id.hash)) {
 		if (height == watch->low)
-			withdraw(watch, height, true, &headers[0]->public.id.hash);
+			forked(watch, &(struct fork){height, true, headers[0]->public.id.hash});
 		else
 			find_fork(watch, height - 1, &headers[0]->public.id.hash);
 		return;
@@ -655,8 +622,13 @@ enum cs_err evm_watch_load(struct evm_watch *watch, const struct adapter_cursor 
 			return CS_ERR_INVALID;
 	watch->low = watch->next = cursor->recent[0].height;
 	for (size_t i = 0; i < cursor->count; i++)
-		push(watch, &cursor->recent[i].hash, NULL, EVM_WATCH_COUNT_UNKNOWN, true);
+		push(watch, &cursor->recent[i].hash, NULL, false);
 	return CS_OK;
+}
+
+void evm_watch_final(struct evm_watch *watch, uint64_t height)
+{
+	watch->final = height;
 }
 
 void evm_watch_start(struct evm_watch *watch)

@@ -136,10 +136,11 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 {
 	(void)ctx;
-	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b}", "event", "reorg", "from",
+	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:b}", "event", "reorg", "from",
 			(json_int_t)reorg->from, "old_tip", (json_int_t)reorg->old_tip, "old_hash",
 			evm_json_from_hash(&reorg->old_hash), "new_hash",
-			evm_json_from_hash(&reorg->new_hash), "beyond", reorg->beyond_window));
+			evm_json_from_hash(&reorg->new_hash), "beyond", reorg->beyond_window,
+			"diverged", reorg->diverged));
 }
 
 static void on_stalled(void *ctx, uint64_t stalled_ms)
@@ -405,6 +406,7 @@ static void fill_resume(struct adapter_tx_resume *resume, const json_t *json, ui
 static enum cs_err do_submit(const json_t *command)
 {
 	struct adapter_submission submission = {
+		.may_repeat = json_is_true(json_object_get(command, "repeat")),
 		.gas_limit = number(command, "gas"),
 		.max_fee_cap_wei = number(command, "cap"),
 		.sign = on_sign,
@@ -489,11 +491,12 @@ static enum cs_err do_endpoints(const struct request *request)
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(
 			array,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", list[i].url,
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "url", list[i].url,
 				  "state", adapter_endpoint_state_name(list[i].state), "height",
 				  (json_int_t)list[i].height, "errors", (json_int_t)list[i].errors,
 				  "lies", (json_int_t)list[i].lies, "requests",
-				  (json_int_t)list[i].requests, "why", list[i].why));
+				  (json_int_t)list[i].requests, "diverged",
+				  (json_int_t)list[i].diverged, "why", list[i].why));
 	json_object_set_new(answer, "endpoints", array);
 	print(answer);
 	return CS_OK;
@@ -507,18 +510,20 @@ static enum cs_err do_counters(const struct request *request)
 	adapter_evm_counters(adapter, &c);
 	json_object_set_new(
 		answer, "counters",
-		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:"
+			  "I,s:I}",
 			  "blocks", (json_int_t)c.blocks, "events", (json_int_t)c.events, "foreign",
 			  (json_int_t)c.foreign, "late", (json_int_t)c.late, "reorgs",
 			  (json_int_t)c.reorgs, "reorg_depth_max", (json_int_t)c.reorg_depth_max,
 			  "ws_connects", (json_int_t)c.ws_connects, "ws_hints",
 			  (json_int_t)c.ws_hints, "ws_silent", (json_int_t)c.ws_silent,
-			  "logs_splits", (json_int_t)c.logs_splits, "logs_refetched",
-			  (json_int_t)c.logs_refetched, "tries_built", (json_int_t)c.tries_built,
+			  "logs_splits", (json_int_t)c.logs_splits, "logs_denied",
+			  (json_int_t)c.logs_denied, "tries_built", (json_int_t)c.tries_built,
 			  "trie_hits", (json_int_t)c.trie_hits, "txs_sent", (json_int_t)c.txs_sent,
 			  "txs_replaced", (json_int_t)c.txs_replaced, "txs_resent",
 			  (json_int_t)c.txs_resent, "nonces_resynced",
-			  (json_int_t)c.nonces_resynced));
+			  (json_int_t)c.nonces_resynced, "unstorable", (json_int_t)c.unstorable,
+			  "txs_unknown", (json_int_t)c.txs_unknown));
 	print(answer);
 	return CS_OK;
 }
@@ -575,6 +580,8 @@ static bool answers_at_once(const char *what, const json_t *command, const struc
 		err = index < TXS_MAX && !txs[index].ended
 			      ? adapter_tx_cancel(adapter, txs[index].tx)
 			      : CS_ERR_NOT_FOUND;
+	else if (strcmp(what, "final") == 0)
+		err = (adapter_final(adapter, number(command, "height")), CS_OK);
 	else if (strcmp(what, "endpoints") == 0)
 		return do_endpoints(request) == CS_OK;
 	else if (strcmp(what, "counters") == 0)

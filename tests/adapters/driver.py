@@ -181,11 +181,11 @@ class Driver:
         return [e for e in self.events if e["event"] == "progress"][-1]["cursor"]
 
     # ---- transactions, signed by self.secret
-    def submit(self, to: str, data: bytes = b"", **fields) -> int:
+    def submit(self, to: str, data: bytes = b"", repeat: bool = True, **fields) -> int:
         number, self.next_tx = self.next_tx, self.next_tx + 1
         self.to_sign[number] = (to, data)
         sender = "0x" + crypto.address(self.secret).hex()
-        answer = self.ask("submit", tx=number, **{"from": sender}, to=to, data=abi.to_hex(data), **fields)
+        answer = self.ask("submit", tx=number, repeat=repeat, **{"from": sender}, to=to, data=abi.to_hex(data), **fields)
         assert answer["err"] == "ok", answer
         return number
 

@@ -1,5 +1,6 @@
 #include "adapters/evm/events.h"
 #include "common.h"
+#include "wire/envelope.h"
 
 struct world {
 	json_t *vector;
@@ -8,22 +9,33 @@ struct world {
 	struct cs_address gateway;
 	struct cs_hash identity;
 	struct adapter_event events[64];
-	size_t foreign;
+	struct evm_left_out left_out;
 };
 
 static struct world w;
 
 static int open_world(void **state)
 {
-	uint64_t height;
+	struct adapter_position place = {.tx_index = 0};
+	uint32_t first_log = 0;
 
 	(void)state;
 	w = (struct world){.vector = load("evm-rpc/geth.json")};
+	const json_t *raw = at(w.vector, "rawReceipts");
 	evm_topics_init(&w.topics);
 	assert_ok(evm_json_address(&w.gateway, at(w.vector, "gateway")));
 	w.identity = hash_at(w.vector, "identity");
-	assert_ok(evm_json_u64(&height, at(at(w.vector, "block"), "number")));
-	assert_ok(evm_logs_append_json(&w.logs, at(w.vector, "logs"), &w.gateway, height, height));
+	for (size_t i = 0; i < json_array_size(raw); i++) {
+		struct cs_bytes receipt = bytes_of(json_array_get(raw, i));
+		size_t count;
+
+		place.tx_index = (uint32_t)i;
+		assert_ok(evm_events_receipt_logs(&w.logs, &count, receipt, &place, first_log,
+						  &w.gateway));
+		first_log += (uint32_t)count;
+		drop(receipt);
+	}
+	assert_int_equal(w.logs.count, json_array_size(at(w.vector, "logs")));
 	return 0;
 }
 
@@ -37,7 +49,7 @@ static int close_world(void **state)
 
 static size_t decode(void)
 {
-	return evm_events_decode(w.events, &w.foreign, &w.topics, w.logs.logs, w.logs.count,
+	return evm_events_decode(w.events, &w.left_out, &w.topics, w.logs.logs, w.logs.count,
 				 &w.identity);
 }
 
@@ -45,7 +57,7 @@ static void test_messages(void **state)
 {
 	(void)state;
 	assert_int_equal(decode(), 19);
-	assert_int_equal(w.foreign, 0);
+	assert_int_equal(w.left_out.foreign, 0);
 	for (size_t i = 0; i < 19; i++) {
 		const struct adapter_event *event = &w.events[i];
 		char text[8];
@@ -74,7 +86,7 @@ static void test_every_bit(void **state)
 		for (size_t bit = 0; bit < 8 * log->data.n; bit++) {
 			data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 			size_t found = decode();
-			assert_true(found >= 18 && found + w.foreign == 19);
+			assert_true(found >= 18 && found + w.left_out.foreign == 19);
 			silent += found == 19;
 			data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		}
@@ -88,7 +100,7 @@ static void test_lies(void **state)
 	/* of another gateway */
 	w.identity.b[3] ^= 1;
 	assert_int_equal(decode(), 0);
-	assert_int_equal(w.foreign, 19);
+	assert_int_equal(w.left_out.foreign, 19);
 	w.identity.b[3] ^= 1;
 	/* without its other half, or with one of another transaction */
 	size_t sent = cs_hash_eq(&w.logs.logs[0].topics[0], &w.topics.sent) ? 0 : 1;
@@ -122,28 +134,28 @@ static void test_statuses(void **state)
 	log.topics[1].b[0] = 7;
 	data[31] = 5;
 	data[63] = 2;
-	assert_int_equal(evm_events_decode(w.events, &w.foreign, &w.topics, &log, 1, &w.identity),
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
 			 1);
 	assert_int_equal(w.events[0].kind, ADAPTER_EVENT_STATUS);
 	assert_int_equal(w.events[0].status.sequence, 5);
 	assert_int_equal(w.events[0].status.status, 2);
 	data[63] = 4;
-	assert_int_equal(evm_events_decode(w.events, &w.foreign, &w.topics, &log, 1, &w.identity),
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
 			 0);
-	assert_int_equal(w.foreign, 1);
+	assert_int_equal(w.left_out.foreign, 1);
 	log.topics[0] = w.topics.finalized;
 	log.data = cs_bytes(data + 32, 32);
 	data[63] = 3;
-	assert_int_equal(evm_events_decode(w.events, &w.foreign, &w.topics, &log, 1, &w.identity),
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
 			 1);
 	assert_int_equal(w.events[0].kind, ADAPTER_EVENT_FINALIZED);
 	log.data = cs_bytes(data, 64);
-	assert_int_equal(evm_events_decode(w.events, &w.foreign, &w.topics, &log, 1, &w.identity),
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
 			 0);
 	log.topic_count = 2; /* not this event: nobody's */
-	assert_int_equal(evm_events_decode(w.events, &w.foreign, &w.topics, &log, 1, &w.identity),
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
 			 0);
-	assert_int_equal(w.foreign, 0);
+	assert_int_equal(w.left_out.foreign, 0);
 }
 
 static void test_claims(void **state)
@@ -181,6 +193,63 @@ static void test_claims(void **state)
 	assert_int_equal(found, 19);
 }
 
+/* A number that no journal holds: left out and counted, alone. */
+static void test_unstorable(void **state)
+{
+	uint8_t data[64] = {0};
+	struct evm_log log = {.topic_count = 3, .data = cs_bytes(data, sizeof(data))};
+
+	(void)state;
+	log.topics[0] = w.topics.status;
+	memset(data + 24, 0xff, 8);
+	data[24] = 0x7f;
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
+			 1);
+	data[24] = 0x80;
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
+			 0);
+	assert_int_equal(w.left_out.unstorable, 1);
+	assert_int_equal(w.left_out.foreign, 0);
+	/* of a message whose identifier is right: sequence, deadline and gas limit */
+	for (size_t word = 0; word < 3; word++) {
+		struct evm_log logs[2];
+		struct adapter_event before;
+		size_t committed =
+			cs_hash_eq(&w.logs.logs[0].topics[0], &w.topics.committed) ? 0 : 1;
+
+		memcpy(logs, w.logs.logs, sizeof(logs));
+		assert_int_equal(
+			evm_events_decode(&before, &w.left_out, &w.topics, logs, 2, &w.identity),
+			1);
+		uint8_t *copy = malloc(logs[committed].data.n);
+		memcpy(copy, logs[committed].data.p, logs[committed].data.n);
+		logs[committed].data = cs_bytes(copy, logs[committed].data.n);
+		copy[32 * word + 24] |= 0x80;
+		struct wire_message full = {
+			.head = {.source = w.identity,
+				 .destination = before.message.destination,
+				 .sequence = before.message.sequence | (word == 0 ? 1ull << 63 : 0),
+				 .deadline = before.message.deadline | (word == 1 ? 1ull << 63 : 0),
+				 .min_gas_limit = before.message.min_gas_limit |
+						  (word == 2 ? 1ull << 63 : 0),
+				 .closer = before.message.closer,
+				 .refund_to = before.message.refund_to,
+				 .finality = before.message.finality},
+			.sender = before.message.sender,
+			.recipient = before.message.recipient,
+			.payload = before.message.payload,
+		};
+		wire_message_seal(&full);
+		logs[0].topics[1] = logs[1].topics[1] = wire_message_id(&full.head);
+		assert_int_equal(
+			evm_events_decode(&before, &w.left_out, &w.topics, logs, 2, &w.identity),
+			0);
+		assert_int_equal(w.left_out.unstorable, 1);
+		assert_int_equal(w.left_out.foreign, 0);
+		free(copy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lies, open_world, close_world),
 		cmocka_unit_test_setup_teardown(test_statuses, open_world, close_world),
 		cmocka_unit_test_setup_teardown(test_claims, open_world, close_world),
+		cmocka_unit_test_setup_teardown(test_unstorable, open_world, close_world),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

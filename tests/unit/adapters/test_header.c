@@ -58,10 +58,10 @@ static void test_raw(void **state)
 		struct cs_hash hash = hash_at(one, "hash");
 		struct evm_header *header;
 
-		assert_ok(evm_header_from_raw(&header, raw, &hash, 0));
+		assert_ok(evm_header_from_raw(&header, raw, &hash, NULL));
 		evm_header_unref(header);
 		hash.b[5] ^= 1;
-		assert_err(RPC_LIE, evm_header_from_raw(&header, raw, &hash, 0));
+		assert_err(RPC_LIE, evm_header_from_raw(&header, raw, &hash, NULL));
 		drop(raw);
 	}
 	json_decref(vector);

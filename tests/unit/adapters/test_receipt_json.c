@@ -101,7 +101,8 @@ static void test_refusals(void **state)
 	json_decref(vector);
 }
 
-static void test_logs(void **state)
+/* Of an answer of eth_getLogs only the block is taken, once. */
+static void test_candidates(void **state)
 {
 	static const struct {
 		const char *key;
@@ -110,42 +111,50 @@ static void test_logs(void **state)
 	} bad[] = {
 		{"removed", "true", CS_ERR_RPC_LIE},
 		{"address", "\"0x1111111111111111111111111111111111111111\"", CS_ERR_RPC_LIE},
+		{"address", "null", CS_ERR_MISSING_FIELD},
 		{"blockNumber", "\"0x1\"", CS_ERR_RPC_LIE},
 		{"blockNumber", "null", CS_ERR_MISSING_FIELD}, /* pending */
 		{"blockHash", "null", CS_ERR_MISSING_FIELD},
-		{"logIndex", "\"0x0\"", CS_ERR_RPC_LIE}, /* out of order */
-		{"topics", "[\"0x12\"]", CS_ERR_MALFORMED},
-		{"topics", "\"0x\"", CS_ERR_MALFORMED},
-		{"topics", "[1,2,3,4,5]", CS_ERR_MALFORMED},
-		{"data", "\"0x1\"", CS_ERR_MALFORMED},
-		{"data", "null", CS_ERR_MISSING_FIELD},
-		{"data", "[]", CS_ERR_MALFORMED},
+		{"blockHash",
+		 "\"0x1111111111111111111111111111111111111111111111111111111111111111\"",
+		 CS_ERR_RPC_LIE}, /* two blocks of one height */
 	};
 	json_t *vector = load("evm-rpc/anvil.json");
 	json_t *array = json_object_get(vector, "logs");
 	json_t *log = json_array_get(array, 5);
-	struct evm_logs logs = {NULL, 0, 0};
+	struct evm_candidates blocks = {NULL, 0};
+	struct cs_hash hash = hash_at(at(vector, "block"), "hash");
 	struct cs_address gateway;
 	uint64_t height;
 
 	(void)state;
 	assert_ok(evm_json_address(&gateway, at(vector, "gateway")));
 	assert_ok(evm_json_u64(&height, at(at(vector, "block"), "number")));
-	assert_ok(evm_logs_append_json(&logs, array, &gateway, height, height));
-	assert_int_equal(logs.count, 38);
+	assert_ok(evm_candidates_append_json(&blocks, array, &gateway, height, height));
+	assert_int_equal(blocks.count, 1);
+	assert_int_equal(blocks.ids[0].height, height);
+	assert_true(cs_hash_eq(&blocks.ids[0].hash, &hash));
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		json_t *old = json_incref(json_object_get(log, bad[i].key));
 
 		json_object_set_new(log, bad[i].key,
 				    json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
-		if (evm_logs_append_json(&logs, array, &gateway, height, height) != bad[i].err)
+		if (evm_candidates_append_json(&blocks, array, &gateway, 0, height) != bad[i].err)
 			fail_msg("%s: %s", bad[i].key, bad[i].value);
-		assert_int_equal(logs.count, 38); /* nothing of it stays */
+		assert_int_equal(blocks.count, 1); /* nothing of it stays */
 		json_object_set_new(log, bad[i].key, old);
 	}
-	assert_err(RPC_LIE, evm_logs_append_json(&logs, array, &gateway, height + 1, height + 9));
-	assert_err(RPC_LIE, evm_logs_append_json(&logs, at(vector, "block"), &gateway, 0, height));
-	evm_logs_clear(&logs);
+	assert_err(RPC_LIE,
+		   evm_candidates_append_json(&blocks, array, &gateway, height + 1, height + 9));
+	assert_err(RPC_LIE,
+		   evm_candidates_append_json(&blocks, at(vector, "block"), &gateway, 0, height));
+	json_t *none = json_array();
+	assert_ok(evm_candidates_append_json(&blocks, none, &gateway, 0, height));
+	assert_int_equal(blocks.count, 1);
+	json_array_append_new(none, json_null());
+	assert_err(MALFORMED, evm_candidates_append_json(&blocks, none, &gateway, 0, height));
+	json_decref(none);
+	free(blocks.ids);
 	json_decref(vector);
 }
 
@@ -154,7 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_roots),
 		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_logs),
+		cmocka_unit_test(test_candidates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
