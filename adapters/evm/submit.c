@@ -66,13 +66,19 @@ void evm_tx_fail(struct adapter_tx *tx, enum cs_err err, const char *why)
 	evm_tx_report(tx, ADAPTER_TX_FAILED, err, why);
 }
 
+/* Not its turn any more. What has bytes is watched, for whoever refused them may have sent them on. */
+static void step_back(struct adapter_tx *tx)
+{
+	if (tx->phase == TX_FRONT)
+		tx->phase = tx->attempts_here > 0 ? TX_SENT : TX_WAITING;
+}
+
 /* Told once; it is tried again some heads later. */
 static void stuck(struct adapter_tx *tx, enum cs_err err, const char *why)
 {
 	tx->work = TX_IDLE;
 	tx->wait_height = evm_head_height(tx->evm) + STUCK_PAUSE_BLOCKS;
-	if (tx->phase == TX_FRONT)
-		tx->phase = TX_WAITING;
+	step_back(tx);
 	if (tx->stuck_told)
 		return;
 	tx->stuck_told = true;
@@ -336,8 +342,7 @@ void evm_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why)
 		tx->terms = tx->attempts[tx->attempt_count - 1].terms;
 	if (tx->attempt_count > 0 || err == CS_ERR_POLICY_FEE) {
 		tx->wait_height = evm_head_height(tx->evm) + STUCK_PAUSE_BLOCKS;
-		if (tx->phase == TX_FRONT)
-			tx->phase = TX_WAITING;
+		step_back(tx);
 		tell_later(tx, stick_now, err, why);
 	} else {
 		end(tx);
@@ -373,8 +378,7 @@ static void fees_done(void *ctx, enum cs_err err, const char *why, const struct 
 		return;
 	if (err != CS_OK || is_over(tx)) {
 		tx->work = TX_IDLE; /* the next turn tries again */
-		if (tx->phase == TX_FRONT)
-			tx->phase = TX_WAITING;
+		step_back(tx);
 		return;
 	}
 	submit->fees = *fees;
@@ -397,8 +401,7 @@ static void price(struct adapter_tx *tx)
 		return;
 	tx->calls--;
 	tx->work = TX_IDLE;
-	if (tx->phase == TX_FRONT)
-		tx->phase = TX_WAITING;
+	step_back(tx);
 }
 
 static void gas_done(void *ctx, enum cs_err err, const char *why, uint64_t gas)
@@ -428,14 +431,6 @@ static void begin(struct adapter_tx *tx)
 	const struct adapter_submission *submission = &tx->submission;
 
 	tx->phase = TX_FRONT;
-	if (tx->attempts_here >
-	    0) { /* a node refused it for what may have changed: the same bytes again */
-		if (tx->cancel_wanted && !tx->attempts[tx->attempt_count - 1].terms.cancel)
-			evm_tx_replace(tx);
-		else
-			send(tx);
-		return;
-	}
 	if (tx->gas_limit > 0) {
 		price(tx);
 		return;

@@ -180,7 +180,8 @@ static void pending(struct adapter_tx *tx, bool in_pool)
 		return;
 	}
 	if (!in_pool) {
-		evm_tx_resend(tx);
+		if (tx->wait_height <= height)
+			evm_tx_resend(tx);
 		return;
 	}
 	bool first = tx->terms.nonce == sender->nonce_latest;

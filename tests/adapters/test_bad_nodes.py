@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
 from adapters.driver import Driver, fund
 from adapters.proxies import Raw, Relay, RpcProxy
+from lib import chains, crypto
 
 
 @pytest.fixture
@@ -113,18 +115,6 @@ def twist(method: str, change):
     return after
 
 
-RECEIPTS = ("debug_getRawReceipts", "eth_getBlockReceipts", "eth_getTransactionReceipt")
-
-
-def without_receipts(then=lambda call, reply: reply):
-    """A hook: a node that gives no receipts, so that logs are all that can be had of a block."""
-    def after(call, reply):
-        if call["method"] in RECEIPTS:
-            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32601, "message": "the method does not exist"}}
-        return then(call, reply)
-    return after
-
-
 def wrong_id(body: bytes) -> bytes:
     reply = json.loads(body)
     for one in reply if isinstance(reply, list) else [reply]:
@@ -156,12 +146,6 @@ LIES = {
     "a number that is none": ("eth_getBlockByNumber", lambda r: dict(r, gasLimit="0xzz")),
     "a number that is too large": ("eth_getBlockByNumber", lambda r: dict(r, number="0x" + "f" * 65)),
     "a block that is a list": ("eth_getBlockByNumber", lambda r: [r]),
-    "logs of another contract": ("eth_getLogs", lambda r: [dict(x, address="0x" + "55" * 20) for x in r]),
-    "logs of another height": ("eth_getLogs", lambda r: [dict(x, blockNumber="0x1") for x in r]),
-    "logs in another order": ("eth_getLogs", lambda r: r[::-1] if len(r) > 1 else [1]),
-    "logs with a topic too short": ("eth_getLogs", lambda r: [dict(x, topics=["0x12"]) for x in r]),
-    "logs marked removed": ("eth_getLogs", lambda r: [dict(x, removed=True) for x in r]),
-    "logs that are an object": ("eth_getLogs", lambda r: {"logs": r}),
 }
 
 
@@ -169,103 +153,209 @@ LIES = {
 def test_lies_while_watching(auto, proxy, what):
     """The liar alone: nothing false is reported. With an honest one beside it: nothing is missing."""
     method, change = LIES[what]
-    lie = twist(method, change)
-    if method == "eth_getLogs":  # of a new block with a message the receipts are read, where there are any
-        lie = without_receipts(lie)
     with Driver(auto, http=[proxy.url], ws=[]) as driver:
         driver.wait_height(auto.chain.rpc.block_number())
         top = len(driver.messages())
-        proxy.after = lie
+        proxy.after = twist(method, change)
         ids = auto.sent(auto.send(1, what.encode()))
         driver.wait_for(lambda: lies(driver) >= 1)
         assert len(driver.messages()) == top
         proxy.after = lambda call, reply: reply
         driver.wait_messages(ids)
     with Driver(auto, http=[proxy.url, auto.chain.url], ws=[]) as driver:
-        proxy.after = lie
+        proxy.after = twist(method, change)
         driver.wait_messages(ids + auto.sent(auto.send(1)))
 
 
-def test_logs_that_are_kept_back(auto, proxy):
-    """Catching up: the bloom promises a log, eth_getLogs gives none (an index that lags): the receipts decide."""
-    txs = auto.send(2, b"kept back")
-    auto.chain.mine(5)
-    proxy.after = twist("eth_getLogs", lambda r: [])
+FINALIZED = "0x" + crypto.keccak(b"MessageFinalized(bytes32,bytes32,uint8)").hex()
+
+
+def forged(like: dict) -> dict:
+    """A MessageFinalized that never was."""
+    return dict(like, topics=[FINALIZED, "0x" + "ab" * 32, "0x" + "cd" * 32], data="0x" + (3).to_bytes(32, "big").hex(),
+                logIndex=hex(int(like["logIndex"], 16) + 1))
+
+
+def kinds(driver) -> set[str]:
+    return {e["kind"] for b in driver.blocks() for e in b["events"]}
+
+
+def test_what_get_logs_says_is_not_believed(auto, proxy):
+    """Live and in a backfill the receipts decide: whatever eth_getLogs brings or keeps back."""
+    before = auto.sent(auto.send(2, b"before"))
+    for change in (lambda r: [], lambda r: r + [forged(r[-1])] if r else r):
+        proxy.after = twist("eth_getLogs", change)
+        with Driver(auto, http=[proxy.url], ws=[]) as driver:
+            txs = auto.send(2, b"live")
+            driver.wait_messages(before + auto.sent(txs))
+            assert set(txs) <= {e["tx"] for b in driver.blocks() for e in b["events"]}
+            assert kinds(driver) == {"message"}
+            top = auto.chain.rpc.block_number()
+            driver.wait_height(top)
+            assert driver.ask("rescan", first=auto.height, last=top)["err"] == "ok"
+            assert kinds(driver) == {"message"} and len(driver.messages()) == len(driver.messages(late=False)) + len(driver.messages(late=True))
+
+
+def test_forged_receipts_are_not_believed(auto, proxy):
+    """A receipt with an event more does not make the root: nothing is reported alone, all of it with an honest one beside."""
+    def forge(call, reply):
+        result = reply.get("result")
+        if call["method"] == "eth_getBlockReceipts" and result:
+            result[-1] = dict(result[-1], logs=result[-1]["logs"] + [forged(result[-1]["logs"][-1])])
+        if call["method"] == "eth_getTransactionReceipt" and result:
+            reply = dict(reply, result=dict(result, logs=result["logs"] + [forged(result["logs"][-1])]))
+        return reply
+
     with Driver(auto, http=[proxy.url], ws=[]) as driver:
-        driver.wait_messages(auto.sent(txs))
-        assert driver.counters()["logs_refetched"] >= 1
-        reported = [e["tx"] for b in driver.blocks() for e in b["events"]]
-        assert set(txs) <= set(reported)
-
-
-def test_a_new_message_is_read_from_its_receipt(auto, proxy):
-    """Live, what eth_getLogs keeps back is not even noticed, and nothing is asked for twice."""
-    start = auto.chain.rpc.block_number() + 1
-    with Driver(auto, http=[proxy.url], ws=[], start_height=start, reconcile_ms=100) as driver:
-        driver.wait(lambda e: e["event"] == "head")
-        proxy.after = twist("eth_getLogs", lambda r: [])
-        proxy.methods.clear()
-        txs = auto.send(1, b"live")
-        driver.wait_messages(auto.sent(txs))
-        driver.pump(0.5)  # five rounds of the reconciler
-        assert driver.blocks()[-1]["events"][-1]["tx"] == txs[0] and driver.counters()["logs_refetched"] == 0
-        assert proxy.methods.count("eth_getBlockReceipts") == 1 and "eth_getLogs" not in proxy.methods
-
-
-def test_the_reconciler_finds_what_was_held_back(auto, proxy):
-    """One of two logs of a block is missing: the bloom cannot tell, the reconciler can."""
-    chain = auto.chain
-    with Driver(auto, http=[proxy.url], ws=[], reconcile_ms=300) as driver:
-        driver.wait_height(chain.rpc.block_number())
-        chain.rpc.call("evm_setAutomine", False)
-        txs = auto.send(2, b"half")
-        proxy.after = without_receipts(twist("eth_getLogs", lambda r: [x for x in r if x["transactionHash"] != txs[1]]))
-        chain.mine()
-        chain.rpc.call("evm_setAutomine", True)
-        ids = auto.sent(txs)
-        chain.mine(2)
-        driver.wait_messages(ids[:1])
-        driver.wait_height(chain.rpc.block_number())
-        assert ids[1] not in driver.messages()
-        proxy.after = lambda call, reply: reply
+        driver.wait_height(auto.chain.rpc.block_number())
+        held = len(driver.messages())
+        proxy.after = forge
+        ids = auto.sent(auto.send(1, b"forged"))
+        driver.wait_for(lambda: lies(driver) >= 2)
+        assert len(driver.messages()) == held and kinds(driver) <= {"message"}
+    with Driver(auto, http=[proxy.url, auto.chain.url], ws=[]) as driver:
         driver.wait_messages(ids)
-        assert driver.blocks(late=True) and driver.counters()["late"] >= 1
+        assert kinds(driver) == {"message"}
 
 
-@pytest.mark.parametrize("receipts", [False, True])
-def test_the_reconciler_leaves_alone_what_it_has_compared(auto, proxy, receipts):
-    """A burst's blocks are not asked for in every round, nor all in one request; blocks without events never, nor those
-    whose receipts were read."""
-    chain = auto.chain
+def test_a_node_that_keeps_the_receipts_back(auto, proxy):
+    with Driver(auto, http=[proxy.url, auto.chain.url], ws=[]) as driver:
+        driver.wait_height(auto.chain.rpc.block_number())
+        driver.wait_for(lambda: all(e["state"] == "ok" for e in driver.ask("endpoints")["endpoints"]))
+        proxy.after = lambda call, reply: dict(reply, result=None) if "Receipt" in call["method"] else reply
+        driver.wait_messages(auto.sent(auto.send(2, b"kept back")))
+
+
+def test_calls_of_one_message(auto, proxy):
+    """A block with a message: its header, its receipts, and nothing else; a block without one: its header."""
+    with Driver(auto, http=[proxy.url], ws=[]) as driver:
+        driver.wait_height(auto.chain.rpc.block_number())
+        driver.pump(0.5)
+        proxy.methods.clear()
+        driver.wait_messages(auto.sent(auto.send(1, b"counted")))
+        driver.pump(0.5)
+        asked = [m for m in proxy.methods if m not in ("eth_chainId", "eth_blockNumber", "eth_getBlockByNumber")]
+        assert asked == ["eth_getBlockReceipts"], proxy.methods
+
+
+# emits LOG4 with topics n, n-3, n-2, n-1 for n = calldata[0], less 4 each time, down to 0
+SPAM = bytes.fromhex("600035" "5b" "8015602257" "60018103" "60028203" "60038303" "83" "60006000a4" "60049003600356" "5b00")
+
+
+@pytest.fixture(scope="module")
+def spammer(auto):
+    """A contract that fills a bloom."""
+    rpc = auto.chain.rpc
+    code = bytes([0x60, len(SPAM), 0x80, 0x60, 0x0b, 0x60, 0x00, 0x39, 0x60, 0x00, 0xf3]) + SPAM
+    tx = rpc.call("eth_sendTransaction", {"from": auto.chain.accounts[5], "data": "0x" + code.hex(), "gas": hex(200_000)})
+    return rpc.wait_receipt(tx)["contractAddress"]
+
+
+def full_blocks(auto, spammer, count: int, payload: bytes) -> tuple[list[str], list[int]]:
+    """Blocks with a message each and so many other logs that their blooms say nothing."""
+    rpc = auto.chain.rpc
+    ids, heights = [], []
+    for _ in range(count):
+        rpc.call("evm_setAutomine", False)
+        txs = auto.send(1, payload)
+        rpc.call("eth_sendTransaction", {"from": auto.chain.accounts[5], "to": spammer, "data": "0x" + (1200).to_bytes(32, "big").hex(),
+                                         "gas": hex(1_500_000)})
+        auto.chain.mine()
+        rpc.call("evm_setAutomine", True)
+        ids += auto.sent(txs)
+        block = rpc.block(rpc.block_number())
+        assert bin(int(block["logsBloom"], 16)).count("1") >= 1280 and len(block["transactions"]) == 2
+        heights.append(rpc.block_number())
+    return ids, heights
+
+
+def hide(hidden: set[int]):
+    return twist("eth_getLogs", lambda r: [x for x in r if int(x["blockNumber"], 16) not in hidden])
+
+
+def test_full_blooms_of_a_backfill(auto, proxy, spammer):
+    """There eth_getLogs names the blocks, and their receipts are read; what it brings besides is not believed."""
+    cursor = _cursor_now(auto)
+    ids, _ = full_blocks(auto, spammer, 4, b"full")
+    proxy.after = twist("eth_getLogs", lambda r: r + [forged(r[-1])])
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor) as driver:
+        driver.wait_messages(ids)
+        driver.wait_height(auto.chain.rpc.block_number())
+        assert "eth_getLogs" in proxy.methods and kinds(driver) == {"message"} and driver.messages() == ids
+
+
+def _cursor_now(auto) -> str:
+    with Driver(auto, ws=[]) as driver:
+        driver.wait_height(auto.chain.rpc.block_number())
+        return driver.cursor()
+
+
+def test_the_reconciler_finds_what_was_held_back(auto, proxy, spammer):
+    cursor = _cursor_now(auto)
+    ids, heights = full_blocks(auto, spammer, 3, b"held back")
+    auto.chain.mine(2)
+    proxy.after = hide({heights[1]})
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, reconcile_ms=300) as driver:
+        driver.wait_messages([ids[0], ids[2]])
+        driver.wait_height(auto.chain.rpc.block_number())
+        assert ids[1] not in driver.messages()
+        proxy.after = twist("eth_getLogs", lambda r: r + [forged(r[-1])] if r else r)
+        driver.wait_messages(ids)
+        assert driver.blocks(late=True) and driver.counters()["late"] == 1 and kinds(driver) == {"message"}
+
+
+def test_the_reconciler_leaves_alone_what_is_proven(auto, proxy, spammer):
+    """What receipts told is never asked for again; what only eth_getLogs spoke of is, at pauses that double."""
+    cursor = _cursor_now(auto)
+    _, heights = full_blocks(auto, spammer, 3, b"doubt")
+    auto.chain.mine(2)
     asked: list[tuple[int, int]] = []
 
     def before(calls):
         asked.extend((int(c["params"][0]["fromBlock"], 16), int(c["params"][0]["toBlock"], 16)) for c in calls
                      if c["method"] == "eth_getLogs")
 
-    if not receipts:
-        proxy.after = without_receipts()
-    with Driver(auto, http=[proxy.url], ws=[], reconcile_ms=100) as driver:
-        driver.wait_height(chain.rpc.block_number())
-        first = chain.rpc.block_number() + 1
-        ids = []
-        for _ in range(3):  # two logs a message: each block is more than half of what one request may bring
-            chain.rpc.call("evm_setAutomine", False)
-            txs = auto.send(150, b"burst", gas=180_000)
-            chain.mine()
-            chain.rpc.call("evm_setAutomine", True)
-            ids += auto.sent(txs)
-        last = chain.rpc.block_number()
-        chain.mine(3)
-        driver.wait_messages(ids)
+    proxy.after = hide({heights[1]})
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, reconcile_ms=100) as driver:
+        driver.wait_height(auto.chain.rpc.block_number())
+        proven = auto.sent(auto.send(2, b"proven"))
+        driver.wait_messages(proven)
+        last = auto.chain.rpc.block_number()
         proxy.before = before
+        auto.chain.mine(2)
         driver.pump(3)  # thirty rounds
-        looks = {height: sum(a <= height <= b for a, b in asked) for height in range(first, last + 4)}
-        least, most = (0, 0) if receipts else (1, 6)
-        assert all(least <= looks[height] <= most for height in range(first, last + 1)), looks
-        assert not any(looks[height] for height in range(last + 1, last + 4)), looks
-        assert all(b - a < 2 for a, b in asked if b >= first), asked
+        looks = {height: sum(a <= height <= b for a, b in asked) for height in range(heights[0], last + 3)}
+        assert 1 <= looks[heights[1]] <= 6, looks
+        assert not any(n for height, n in looks.items() if height > heights[1]), looks
         assert driver.counters()["late"] == 0
+
+
+LOG_LIES = {
+    "of another contract": lambda r: [dict(x, address="0x" + "55" * 20) for x in r],
+    "of another height": lambda r: [dict(x, blockNumber="0x1") for x in r],
+    "in another order": lambda r: r[::-1],
+    "of two blocks at one height": lambda r: r + [dict(r[-1], blockHash="0x" + "12" * 32)],
+    "marked removed": lambda r: [dict(x, removed=True) for x in r],
+    "that are an object": lambda r: {"logs": r},
+    "of a block that holds none": None,
+}
+
+
+@pytest.mark.parametrize("what", LOG_LIES)
+def test_logs_that_cannot_be(auto, proxy, what):
+    """Of a rescan: it ends with an error or without an event, and the lie is counted."""
+    auto.sent(auto.send(2, b"rescan"))
+    auto.chain.mine(1)
+    top = auto.chain.rpc.block_number()
+    empty = auto.chain.rpc.block(top)["hash"]
+    change = LOG_LIES[what] or (lambda r: [dict(r[0], blockNumber=hex(top), blockHash=empty)])
+    with Driver(auto, http=[proxy.url], ws=[]) as driver:
+        driver.wait_height(top)
+        proxy.after = twist("eth_getLogs", change)
+        answer = driver.ask("rescan", first=top - 2, last=top)
+        assert answer["err"] == ("ok" if "holds none" in what else "rpc-lie")
+        assert lies(driver) >= 1 and not driver.blocks(late=True)
+        assert driver.counters()["logs_denied"] == (1 if "holds none" in what else 0)
 
 
 def test_lying_proofs(auto, proxy):
@@ -367,6 +457,7 @@ def _raw(receipt: dict) -> bytes:
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
 def test_log_ranges_that_are_refused(auto, proxy, limit):
+    first = auto.chain.rpc.block_number()
     ids = auto.sent(auto.send(4, b"ranges"))
     auto.chain.mine(30)
     ids += auto.sent(auto.send(2, b"ranges"))
@@ -381,11 +472,15 @@ def test_log_ranges_that_are_refused(auto, proxy, limit):
     proxy.after = after
     with Driver(auto, http=[proxy.url], ws=[]) as driver:
         driver.wait_messages(ids)
-        assert driver.counters()["logs_splits"] >= 1
+        driver.wait_height(auto.chain.rpc.block_number())
+        assert driver.ask("rescan", first=first, last=auto.chain.rpc.block_number())["err"] == "ok"
+        assert set(ids) <= set(driver.messages(late=True)) and driver.counters()["logs_splits"] >= 1
 
 
-def test_logs_that_are_refused_altogether(auto, proxy):
-    ids = auto.sent(auto.send(2, b"no logs"))
+def test_logs_that_are_refused_altogether(auto, proxy, spammer):
+    """Then the receipts of every block that may hold an event are read; a rescan says that it cannot."""
+    cursor = _cursor_now(auto)
+    ids, heights = full_blocks(auto, spammer, 3, b"no logs")
 
     def after(call, reply):
         if call["method"] == "eth_getLogs":
@@ -393,8 +488,57 @@ def test_logs_that_are_refused_altogether(auto, proxy):
         return reply
 
     proxy.after = after
-    with Driver(auto, http=[proxy.url], ws=[], start_height=auto.chain.rpc.block_number() - 1) as driver:
-        driver.wait_messages(ids[-1:])
+    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor) as driver:
+        driver.wait_messages(ids)
+        driver.wait_height(auto.chain.rpc.block_number())
+        assert driver.ask("rescan", first=heights[0], last=heights[-1])["err"] == "too-large"
+
+
+def test_one_node_of_another_history_is_set_aside(auto, proxy, tmp_path):
+    """It has the genesis and nothing else in common: nothing is withdrawn, it is shown as diverged, and the others serve."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url, auto.chain.url], ws=[], poll_ms=300) as driver:
+            driver.wait_messages(auto.sent(auto.send(3, b"x")))
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.target = urlsplit(other.url)
+            event = driver.wait(lambda e: e["event"] == "endpoint" and e["state"] == "diverged")
+            assert event["url"] == proxy.url.rsplit("/", 2)[0] and "history" in event["why"]
+            driver.wait_messages(auto.sent(auto.send(2, b"meanwhile")))
+            proxy.target = urlsplit(auto.chain.url)
+            driver.wait_messages(auto.sent(auto.send(2, b"after")))
+            assert driver.counters()["reorgs"] == 0
+            one, two = driver.ask("endpoints")["endpoints"]
+            assert one["diverged"] >= 1 and one["state"] == "diverged" and two["diverged"] == 0
+
+
+def test_the_only_node_tells_another_history(auto, proxy, tmp_path):
+    """It is reported, as what one node says."""
+    with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
+        with Driver(auto, http=[proxy.url], ws=[], poll_ms=300) as driver:
+            ids = auto.sent(auto.send(2, b"x"))
+            driver.wait_messages(ids)
+            driver.wait_height(auto.chain.rpc.block_number())
+            other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.target = urlsplit(other.url)
+            assert driver.wait(lambda e: e["event"] == "reorg")["diverged"]
+            proxy.target = urlsplit(auto.chain.url)
+            auto.chain.mine(5)
+            driver.wait_messages(ids)
+
+
+def test_a_fork_of_final_blocks(auto, proxy):
+    """Said by one node alone it is marked; said by two it is not; above what is final nobody else is asked."""
+    for http, final, diverged in (([proxy.url], True, True), ([proxy.url, auto.chain.url], True, False), ([proxy.url], False, False)):
+        auto.chain.mine(3)
+        with Driver(auto, http=http, ws=[]) as driver:
+            top = auto.chain.rpc.block_number()
+            driver.wait_height(top)
+            driver.wait_for(lambda: all(e["state"] == "ok" for e in driver.ask("endpoints")["endpoints"]))
+            assert driver.ask("final", height=top - 1 if final else top - 2)["err"] == "ok"
+            auto.chain.rpc.call("anvil_reorg", 2, [])
+            reorg = driver.wait(lambda e: e["event"] == "reorg")
+            assert (reorg["from"], reorg["beyond"], reorg["diverged"]) == (top - 1, False, diverged)
 
 
 def test_a_node_that_lags(auto, proxy):

@@ -1,11 +1,13 @@
 """Writing: nonces, replacement, loss, reorganisations, restarts, on a real anvil that mines when it is told to."""
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from adapters.driver import Driver, address, fund
+from adapters.proxies import Raw, RpcProxy
 from lib import crypto, rlp, abi
 
 GAS = 300_000
@@ -158,6 +160,166 @@ def test_another_writer_was_first(manual, secret):
         tx = driver.submit(manual.contract.address, manual.message_data(b"late"), gas=GAS)
         mine_until(driver, reached(driver, tx, "settled"))
         assert driver.wait_tx(tx, "included")["nonce"] == 1
+
+
+def receipts_of(chain, signed: list[dict]) -> list[str]:
+    """Statuses of what was executed of all that was ever signed."""
+    found = [chain.rpc.call("eth_getTransactionReceipt", s["hash"]) for s in signed]
+    return [r["status"] for r in found if r]
+
+
+def hidden(call, reply):
+    return dict(reply, result=None) if call["method"] == "eth_getTransactionReceipt" else reply
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_receipts_that_one_node_hides(manual, secret, repeat):
+    """The second endpoint knows better: one signature, one execution."""
+    with RpcProxy(manual.chain.url) as proxy:
+        proxy.after = hidden
+        with open_driver(manual, secret, http=[proxy.url, manual.chain.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), gas=GAS, repeat=repeat)
+            driver.wait_tx(tx, "sent")
+            mine_until(driver, reached(driver, tx, "settled"))
+            assert driver.states(tx) == ["sent", "included", "settled"]
+            assert len(driver.signed) == 1 and receipts_of(manual.chain, driver.signed) == ["0x1"]
+
+
+def test_receipts_that_every_node_hides(manual, secret):
+    """Unknown, never failed, never signed again; told by a later receipt; and the account goes on meanwhile."""
+    with RpcProxy(manual.chain.url) as proxy:
+        proxy.after = hidden
+        with open_driver(manual, secret, http=[proxy.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), gas=GAS, repeat=False)
+            driver.wait_tx(tx, "sent")
+            mine_until(driver, reached(driver, tx, "unknown"))
+            for _ in range(12):
+                manual.chain.mine()
+                driver.pump(0.1)
+            assert driver.states(tx) == ["sent", "unknown"] and driver.wait_tx(tx, "unknown")["err"] == "nonce"
+            assert driver.counters()["txs_unknown"] == 1 and driver.ask("cancel", tx=tx)["err"] == "conflict"
+            other = driver.submit(manual.contract.address, manual.message_data(b"another"), gas=GAS, repeat=False)
+            driver.wait_tx(other, "sent")
+            proxy.after = lambda call, reply: reply
+            mine_until(driver, lambda: "settled" in driver.states(tx) and "settled" in driver.states(other))
+            assert driver.states(tx) == ["sent", "unknown", "included", "settled"]
+            assert [s["nonce"] for s in driver.signed] == [0, 1] and receipts_of(manual.chain, driver.signed) == ["0x1", "0x1"]
+
+
+def test_unknown_stays_so_over_a_restart(manual, secret):
+    with RpcProxy(manual.chain.url) as proxy:
+        proxy.after = hidden
+        with open_driver(manual, secret, http=[proxy.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), gas=GAS, repeat=False)
+            driver.wait_tx(tx, "sent")
+            mine_until(driver, reached(driver, tx, "unknown"))
+            signed, cursor = list(driver.signed), driver.cursor()
+        with open_driver(manual, secret, http=[proxy.url], ws=[], cursor=cursor) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), resume=_resume(signed), repeat=False)
+            mine_until(driver, reached(driver, tx, "unknown"))
+            assert not driver.signed
+            proxy.after = lambda call, reply: reply
+            mine_until(driver, reached(driver, tx, "settled"))
+            assert not driver.signed and receipts_of(manual.chain, signed) == ["0x1"]
+
+
+def test_another_writer_takes_the_nonce_of_what_may_not_repeat(manual, secret):
+    """Who took it nobody proves: it is not signed again."""
+    chain = manual.chain
+    with open_driver(manual, secret) as driver:
+        tx = driver.submit(manual.contract.address, manual.message_data(b"two writers"), gas=GAS, repeat=False)
+        driver.wait_tx(tx, "sent")
+        mine = driver.signed[0]
+        foreign = rlp.sign_1559(secret, chain.chain_id, 0, b"\x55" * 20, gas=21000, max_fee=mine["max"] * 3, tip=mine["tip"] * 3)
+        chain.rpc.call("eth_sendRawTransaction", "0x" + foreign.hex())
+        mine_until(driver, reached(driver, tx, "unknown"))
+        assert len(driver.signed) == 1 and driver.counters()["nonces_resynced"] == 0
+        nxt = driver.submit(manual.contract.address, manual.message_data(b"next"), gas=GAS, repeat=False)
+        mine_until(driver, reached(driver, nxt, "settled"))
+        assert driver.signed[-1]["nonce"] == 1 and len(driver.signed) == 2
+
+
+@pytest.mark.parametrize("message", ["intrinsic gas too low", "execution reverted", "insufficient funds for gas * price + value", "nonce too low"])
+def test_a_refusal_that_was_sent_on(manual, secret, message):
+    """The node says no and passes the bytes on: that is no failure, and no second one is signed."""
+    def after(call, reply):
+        if call["method"] == "eth_sendRawTransaction":
+            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32000, "message": message}}
+        return reply
+
+    with RpcProxy(manual.chain.url) as proxy:
+        proxy.after = after
+        with open_driver(manual, secret, http=[proxy.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), gas=GAS, repeat=False)
+            driver.wait(lambda e: e["event"] == "sign")
+            mine_until(driver, reached(driver, tx, "settled"))
+            assert "failed" not in driver.states(tx) and driver.states(tx)[-2:] == ["included", "settled"]
+            assert len(driver.signed) == 1 and receipts_of(manual.chain, driver.signed) == ["0x1"]
+
+
+def test_a_refusal_of_everybody(manual, secret):
+    """Each endpoint is tried; then it is unknown, and its nonce is free for the next one: at most one of the two happens."""
+    def after(call, reply):
+        return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32000, "message": "tx fee (2 ether) exceeds the configured cap"}}
+
+    def before(calls):
+        if calls[0]["method"] == "eth_sendRawTransaction":
+            raise Raw(json.dumps(after(calls[0], {})).encode())
+
+    with RpcProxy(manual.chain.url) as one, RpcProxy(manual.chain.url) as two:
+        one.before = two.before = before
+        with open_driver(manual, secret, http=[one.url, two.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"refused"), gas=GAS, repeat=False)
+            driver.wait(lambda e: e["event"] == "sign")
+            mine_until(driver, reached(driver, tx, "unknown"))
+            assert "exceeds" in driver.wait_tx(tx, "unknown")["why"]
+            assert "eth_sendRawTransaction" in one.methods and "eth_sendRawTransaction" in two.methods
+            one.before = two.before = lambda calls: None
+            nxt = driver.submit(manual.contract.address, manual.message_data(b"next"), gas=GAS, repeat=False)
+            mine_until(driver, reached(driver, nxt, "settled"))
+            assert [s["nonce"] for s in driver.signed] == [0, 0] and receipts_of(manual.chain, driver.signed) == ["0x1"]
+            one.before = two.before = before
+            again = driver.submit(manual.contract.address, manual.message_data(b"may repeat"), gas=GAS)
+            assert driver.wait_tx(again, "failed")["err"] == "invalid"
+
+
+def test_an_outcome_that_one_node_invents(manual, secret):
+    """It says reverted, the other one succeeded: not settled before they agree."""
+    def after(call, reply):
+        if call["method"] == "eth_getTransactionReceipt" and reply.get("result"):
+            return dict(reply, result=dict(reply["result"], status="0x0"))
+        return reply
+
+    with RpcProxy(manual.chain.url) as proxy:
+        proxy.after = after
+        with open_driver(manual, secret, http=[proxy.url, manual.chain.url], ws=[]) as driver:
+            tx = driver.submit(manual.contract.address, manual.message_data(b"pay once"), gas=GAS, repeat=False)
+            driver.wait_tx(tx, "sent")
+            mine_until(driver, reached(driver, tx, "unknown"))
+            assert "settled" not in driver.states(tx) and driver.wait_tx(tx, "unknown")["err"] == "rpc-lie"
+            proxy.after = lambda call, reply: reply
+            mine_until(driver, reached(driver, tx, "settled"))
+            settled = driver.wait_tx(tx, "settled")
+            assert settled["succeeded"] and len(driver.signed) == 1
+
+
+def test_a_hole_below_what_may_not_repeat(manual, secret):
+    """It keeps its nonce, whatever fell below it: the old bytes and new ones can never both be executed."""
+    with open_driver(manual, secret, settle_blocks=1) as driver:
+        first = driver.submit(manual.contract.address, manual.message_data(b"first"), gas=GAS, repeat=False)
+        driver.wait_tx(first, "sent")
+        mine_until(driver, reached(driver, first, "settled"))
+        depth = manual.chain.rpc.block_number() - driver.wait_tx(first, "included")["block"]["height"] + 1
+        second = driver.submit(manual.contract.address, manual.message_data(b"second"), gas=GAS, repeat=False)
+        driver.wait_tx(second, "sent")
+        manual.chain.rpc.call("anvil_reorg", depth, [])
+        assert nonce_of(manual.chain, secret) == 0
+        mine_until(driver, reached(driver, second, "stuck"))
+        assert [s["nonce"] for s in driver.signed] == [0, 1] and "lower nonce" in driver.wait_tx(second, "stuck")["why"]
+        third = driver.submit(manual.contract.address, manual.message_data(b"third"), gas=GAS, repeat=False)
+        mine_until(driver, lambda: "settled" in driver.states(second) and "settled" in driver.states(third))
+        assert [s["nonce"] for s in driver.signed] == [0, 1, 0]
+        assert receipts_of(manual.chain, driver.signed[1:]) == ["0x1", "0x1"] and nonce_of(manual.chain, secret) == 2
 
 
 def test_two_drivers_on_one_account(manual, secret):
