@@ -17,12 +17,13 @@ static json_t *endpoints_json(struct gateway_chain *chain)
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
 		const struct adapter_endpoint *e = &endpoints[i];
 		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
+			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
 					"state", adapter_endpoint_state_name(e->state), "websocket",
 					e->websocket, "height", (json_int_t)e->height, "requests",
 					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "lies",
-					(json_int_t)e->lies, "why", e->why));
+					"limited", (json_int_t)e->limited, "diverged",
+					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
+					e->why));
 	}
 	return list;
 }

@@ -156,6 +156,19 @@ static void set_failure(struct gateway *gateway, json_t *json,
 	json_object_set_new(json, "why", json_string(text));
 }
 
+/* It is not asked for again: it may have happened. */
+static void set_unknown(struct gateway *gateway, json_t *json,
+			const struct gateway_submission *submission)
+{
+	char why[GATEWAY_WHY_MAX + 1] = "";
+	char plain[GATEWAY_WHY_MAX + 1];
+	if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
+		why[0] = 0;
+	gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+	json_object_set_new(json, "state", json_string("request_unknown"));
+	json_object_set_new(json, "why", json_string(plain));
+}
+
 static bool reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
 			  const struct gateway_request *request)
 {
@@ -178,6 +191,8 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 			(submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
 		if (failed)
 			set_failure(gateway, json, &submission);
+		if (submission.state == GATEWAY_SUBMISSION_UNKNOWN)
+			set_unknown(gateway, json, &submission);
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);

@@ -60,7 +60,7 @@ static const char *const migrations[] = {
 	" gas_used INTEGER NOT NULL DEFAULT 0, gas_price INTEGER NOT NULL DEFAULT 0, why TEXT,"
 	" request INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) "
 	"STRICT;"
-	"CREATE INDEX submissions_open ON submissions(chain, n) WHERE state IN (0,1);"
+	"CREATE INDEX submissions_open ON submissions(chain, n) WHERE state IN (0,1,4);"
 	"CREATE TABLE attempts(submission INTEGER NOT NULL REFERENCES submissions(n), attempt "
 	"INTEGER NOT NULL,"
 	" nonce INTEGER NOT NULL, gas_limit INTEGER NOT NULL, max_fee INTEGER NOT NULL,"

@@ -101,6 +101,7 @@ enum gateway_submission_state {
 	GATEWAY_SUBMISSION_INCLUDED = 1,
 	GATEWAY_SUBMISSION_SETTLED = 2,
 	GATEWAY_SUBMISSION_FAILED = 3,
+	GATEWAY_SUBMISSION_UNKNOWN = 4, /* may have happened or not: watched, never sent anew */
 };
 
 struct gateway_submission {

@@ -429,6 +429,9 @@ static enum cs_err write_report(void *context)
 	case ADAPTER_TX_SENT:
 		CS_TRY(gateway_journal_save_submission(journal, &tx->row, NULL));
 		return write_sent_steps(tx);
+	case ADAPTER_TX_UNKNOWN:
+		tx->row.state = GATEWAY_SUBMISSION_UNKNOWN;
+		return gateway_journal_save_submission(journal, &tx->row, report->why);
 	case ADAPTER_TX_UNINCLUDED:
 		tx->row.state = GATEWAY_SUBMISSION_OPEN;
 		tx->row.height = 0;
@@ -489,7 +492,8 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx,
 			tx_gone(tx);
 		return;
 	}
-	if (report->state == ADAPTER_TX_FAILED || report->state == ADAPTER_TX_STUCK) {
+	if (report->state == ADAPTER_TX_FAILED || report->state == ADAPTER_TX_STUCK ||
+	    report->state == ADAPTER_TX_UNKNOWN) {
 		log_warn("tx.failed", LOG_TEXT("chain", tx->chain->config->id),
 			 LOG_U64("submission", tx->row.n),
 			 LOG_TEXT("state", adapter_tx_state_name(report->state)),
@@ -506,7 +510,7 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx,
 	enum cs_err err = gateway_write(gateway, write_report, &write);
 	if (err != CS_OK)
 		gateway_fail(gateway, err, "a report cannot be written");
-	if (report->state == ADAPTER_TX_INCLUDED)
+	if (report->state == ADAPTER_TX_INCLUDED || report->state == ADAPTER_TX_UNKNOWN)
 		note_included(tx, true);
 	if (report->state == ADAPTER_TX_UNINCLUDED)
 		note_included(tx, false);
@@ -553,7 +557,10 @@ static enum cs_err hand_over(struct gateway_tx *tx, struct cs_arena *arena)
 	uint64_t n = tx->row.n;
 	CS_TRY(gateway_journal_submission(tx->chain->gateway->journal, n, &tx->row, arena, &data));
 	CS_TRY(take_resume(tx, arena, &resume, &has));
+	/* The contract does what the gas account calls once at most; what the operator pays for is
+	 * any call. */
 	struct adapter_submission submission = {.from = tx->row.account,
+						.may_repeat = tx->row.kind != GATEWAY_SPONSORED,
 						.gas_limit = tx->row.gas_limit,
 						.to = tx->row.to,
 						.data = data,

@@ -105,6 +105,7 @@ def test_fee_cap_stops_the_ladder(manual, secret):
 
 def test_cancel(manual, secret):
     with open_driver(manual, secret) as driver:
+        driver.wait_height(manual.chain.rpc.block_number())
         tx = driver.submit(manual.contract.address, manual.message_data(b"cancel"), gas=GAS)
         driver.wait_tx(tx, "sent")
         before = len(driver.messages())
