@@ -81,9 +81,9 @@ enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 	return adapter->ops->rescan(adapter, from, to, done, ctx);
 }
 
-void adapter_final(struct adapter *adapter, uint64_t height)
+void adapter_final(struct adapter *adapter, const struct adapter_block_id *block)
 {
-	adapter->ops->final(adapter, height);
+	adapter->ops->final(adapter, block);
 }
 
 enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,

@@ -362,7 +362,7 @@ struct adapter_ops {
 				void *ctx);
 	enum cs_err (*rescan)(struct adapter *adapter, uint64_t from, uint64_t to,
 			      adapter_done_fn *done, void *ctx);
-	void (*final)(struct adapter *adapter, uint64_t height);
+	void (*final)(struct adapter *adapter, const struct adapter_block_id *block);
 	enum cs_err (*submit)(struct adapter *adapter, struct adapter_tx **tx,
 			      const struct adapter_submission *submission);
 	void (*tx_signed)(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
@@ -431,8 +431,9 @@ CS_NODISCARD enum cs_err adapter_rescan(struct adapter *adapter, uint64_t from, 
 					adapter_done_fn *done, void *ctx);
 
 /* The newest final block, by the enclave's word: a fork that takes it away needs more than one
- * endpoint (struct adapter_reorg). Before the first call nothing is final. */
-void adapter_final(struct adapter *adapter, uint64_t height);
+ * endpoint (struct adapter_reorg); where another block was reported at its height, any fork is
+ * followed. Before the first call nothing is final. */
+void adapter_final(struct adapter *adapter, const struct adapter_block_id *block);
 
 /* FULL: too many are open for this account. The tx is valid until its report of SETTLED or FAILED. */
 CS_NODISCARD enum cs_err adapter_submit(struct adapter *adapter, struct adapter_tx **tx,

@@ -20,7 +20,8 @@ void gateway_client_take_status(struct gateway_chain *chain,
 	chain->final_height = status->final_height;
 	chain->final_hash = final_hash;
 	chain->final_time_s = status->final_time_s;
-	adapter_final(chain->adapter, chain->final_height);
+	adapter_final(chain->adapter,
+		      &(struct adapter_block_id){chain->final_height, chain->final_hash});
 	if (chain->frozen && !was_frozen)
 		log_error("chain.frozen", LOG_TEXT("chain", chain->config->id),
 			  LOG_TEXT("why", GATEWAY_WHY_FROZEN),

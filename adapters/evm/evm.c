@@ -140,9 +140,9 @@ static enum cs_err rescan(struct adapter *adapter, uint64_t from, uint64_t to,
 	return evm_rescan_add(evm_of(adapter)->rescan, from, to, done, ctx);
 }
 
-static void final(struct adapter *adapter, uint64_t height)
+static void final(struct adapter *adapter, const struct adapter_block_id *block)
 {
-	evm_watch_final(evm_of(adapter)->watch, height);
+	evm_watch_final(evm_of(adapter)->watch, block);
 }
 
 static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)

@@ -77,8 +77,8 @@ struct evm_watch *evm_watch_new(struct evm *evm);
 void evm_watch_free(struct evm_watch *watch);
 CS_NODISCARD enum cs_err evm_watch_load(struct evm_watch *watch,
 					const struct adapter_cursor *cursor);
-/* Forks at or below this height need more than one endpoint. */
-void evm_watch_final(struct evm_watch *watch, uint64_t height);
+/* Forks that take this block away need more than one endpoint. */
+void evm_watch_final(struct evm_watch *watch, const struct adapter_block_id *block);
 /* Begins to poll. */
 void evm_watch_start(struct evm_watch *watch);
 /* Look now. */

@@ -56,7 +56,7 @@ struct evm_watch {
 	uint64_t fork_to;
 	struct cs_hash fork_new_hash; /* at fork_to + 1 */
 	struct fork fork;             /* found, and being asked about */
-	uint64_t final;
+	struct adapter_block_id final;
 };
 
 static void step(struct evm_watch *watch);
@@ -252,11 +252,22 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 	read_blocks(watch);
 }
 
-/* Block by block; the next ones are asked for meanwhile. */
-static void read_blocks(struct evm_watch *watch)
+/* What cannot be asked for now is asked for when it is its turn. */
+static void ask_ahead(struct evm_watch *watch)
 {
 	unsigned ahead = 0;
 
+	for (size_t i = watch->checked + 1; i < watch->chunk_count && ahead < RECEIPTS_AHEAD; i++) {
+		if (!watch->wanted[i])
+			continue;
+		ahead++;
+		(void)!evm_receipts_get(watch->evm->receipts, watch->chunk[i], NULL, NULL);
+	}
+}
+
+/* Block by block; the next ones are asked for meanwhile. */
+static void read_blocks(struct evm_watch *watch)
+{
 	while (watch->checked < watch->chunk_count && !watch->wanted[watch->checked])
 		watch->checked++;
 	if (watch->checked == watch->chunk_count) {
@@ -264,14 +275,10 @@ static void read_blocks(struct evm_watch *watch)
 		return;
 	}
 	enum cs_err err = evm_logs_of(watch->evm, watch->chunk[watch->checked], logs_done, watch);
-	if (err != CS_OK) {
+	if (err == CS_OK)
+		ask_ahead(watch);
+	else
 		finish(watch, err);
-		return;
-	}
-	for (size_t i = watch->checked + 1; i < watch->chunk_count && ahead < RECEIPTS_AHEAD; i++)
-		if (watch->wanted[i] && ++ahead > 0 &&
-		    evm_receipts_get(watch->evm->receipts, watch->chunk[i], NULL, NULL) != CS_OK)
-			return; /* asked for when it is its turn */
 }
 
 /* What is named is looked at; of the others those whose bloom says nothing are not. */
@@ -395,13 +402,23 @@ static void votes_done(void *ctx, const struct evm_votes *votes)
 		withdraw(watch, &watch->fork, votes->agree == 0);
 }
 
+/* What was reported is not the chain that the enclave follows. */
+static bool is_astray(const struct evm_watch *watch)
+{
+	struct cs_hash reported;
+
+	return !cs_hash_is_zero(&watch->final.hash) &&
+	       evm_watch_hash(watch, watch->final.height, &reported) &&
+	       !cs_hash_eq(&reported, &watch->final.hash);
+}
+
 /*~ A short fork is followed at once, as the endpoint at hand tells it: the enclave believes no block
- * before it is final. What takes away a final block, or everything that is remembered, is either the
- * end of the chain's word or one node's mistake or lie: the other endpoints decide. */
+ * before it is final. One that takes away a final block, or everything that is remembered, breaks
+ * the chain's own promise, or is one node's mistake or lie: the other endpoints decide. */
 static void forked(struct evm_watch *watch, const struct fork *fork)
 {
 	struct adapter_block_id id = {.height = fork->from, .hash = fork->new_hash};
-	bool deep = fork->beyond || fork->from <= watch->final;
+	bool deep = (fork->beyond || fork->from <= watch->final.height) && !is_astray(watch);
 
 	watch->fork = *fork;
 	if (!deep || !evm_ask_others(watch->evm, watch->endpoint, &id, votes_done, watch))
@@ -626,9 +643,9 @@ enum cs_err evm_watch_load(struct evm_watch *watch, const struct adapter_cursor 
 	return CS_OK;
 }
 
-void evm_watch_final(struct evm_watch *watch, uint64_t height)
+void evm_watch_final(struct evm_watch *watch, const struct adapter_block_id *block)
 {
-	watch->final = height;
+	watch->final = *block;
 }
 
 void evm_watch_start(struct evm_watch *watch)

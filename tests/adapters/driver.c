@@ -567,6 +567,15 @@ static enum cs_err begin(const char *what, const json_t *command, struct request
 	return err;
 }
 
+static enum cs_err do_final(const json_t *command)
+{
+	struct adapter_block_id block = {.height = number(command, "height")};
+
+	fill(block.hash.b, 32, json_object_get(command, "hash"));
+	adapter_final(adapter, &block);
+	return CS_OK;
+}
+
 static bool answers_at_once(const char *what, const json_t *command, const struct request *request)
 {
 	size_t index = (size_t)number(command, "tx");
@@ -581,7 +590,7 @@ static bool answers_at_once(const char *what, const json_t *command, const struc
 			      ? adapter_tx_cancel(adapter, txs[index].tx)
 			      : CS_ERR_NOT_FOUND;
 	else if (strcmp(what, "final") == 0)
-		err = (adapter_final(adapter, number(command, "height")), CS_OK);
+		err = do_final(command);
 	else if (strcmp(what, "endpoints") == 0)
 		return do_endpoints(request) == CS_OK;
 	else if (strcmp(what, "counters") == 0)

@@ -492,6 +492,12 @@ def test_logs_that_are_refused_altogether(auto, proxy, spammer):
         assert driver.ask("rescan", first=heights[0], last=heights[-1])["err"] == "too-large"
 
 
+def same_genesis(chain):
+    """The probe would notice another one."""
+    genesis = chain.rpc.block(0)
+    return lambda call, reply: dict(reply, result=genesis) if call["method"] == "eth_getBlockByNumber" and call["params"][0] == "0x0" else reply
+
+
 def test_one_node_of_another_history_is_set_aside(auto, proxy, tmp_path):
     """It has the genesis and nothing else in common: nothing is withdrawn, it is shown as diverged, and the others serve."""
     with chains.Anvil(tmp_path, mining="auto", chain_id=auto.chain.chain_id) as other:
@@ -499,6 +505,7 @@ def test_one_node_of_another_history_is_set_aside(auto, proxy, tmp_path):
             driver.wait_messages(auto.sent(auto.send(3, b"x")))
             driver.wait_height(auto.chain.rpc.block_number())
             other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
             proxy.target = urlsplit(other.url)
             event = driver.wait(lambda e: e["event"] == "endpoint" and e["state"] == "diverged")
             assert event["url"] == proxy.url.rsplit("/", 2)[0] and "history" in event["why"]
@@ -518,6 +525,7 @@ def test_the_only_node_tells_another_history(auto, proxy, tmp_path):
             driver.wait_messages(ids)
             driver.wait_height(auto.chain.rpc.block_number())
             other.mine(auto.chain.rpc.block_number() + 3)
+            proxy.after = same_genesis(auto.chain)
             proxy.target = urlsplit(other.url)
             assert driver.wait(lambda e: e["event"] == "reorg")["diverged"]
             proxy.target = urlsplit(auto.chain.url)
@@ -526,14 +534,18 @@ def test_the_only_node_tells_another_history(auto, proxy, tmp_path):
 
 
 def test_a_fork_of_final_blocks(auto, proxy):
-    """Said by one node alone it is marked; said by two it is not; above what is final nobody else is asked."""
-    for http, final, diverged in (([proxy.url], True, True), ([proxy.url, auto.chain.url], True, False), ([proxy.url], False, False)):
+    """Said by one node alone it is marked; said by two it is not; above what is final nobody else is asked, nor where what
+    was reported is not what the enclave holds final."""
+    one, two = [proxy.url], [proxy.url, auto.chain.url]
+    for http, final, astray, diverged in ((one, True, False, True), (two, True, False, False), (one, False, False, False), (one, True, True, False)):
         auto.chain.mine(3)
         with Driver(auto, http=http, ws=[]) as driver:
             top = auto.chain.rpc.block_number()
             driver.wait_height(top)
             driver.wait_for(lambda: all(e["state"] == "ok" for e in driver.ask("endpoints")["endpoints"]))
-            assert driver.ask("final", height=top - 1 if final else top - 2)["err"] == "ok"
+            height = top - 1 if final else top - 2
+            block = "0x" + "13" * 32 if astray else auto.chain.rpc.block(height)["hash"]
+            assert driver.ask("final", height=height, hash=block)["err"] == "ok"
             auto.chain.rpc.call("anvil_reorg", 2, [])
             reorg = driver.wait(lambda e: e["event"] == "reorg")
             assert (reorg["from"], reorg["beyond"], reorg["diverged"]) == (top - 1, False, diverged)
