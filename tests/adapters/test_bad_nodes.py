@@ -306,7 +306,6 @@ def test_the_reconciler_finds_what_was_held_back(auto, proxy, spammer):
 
 def test_the_reconciler_leaves_alone_what_is_proven(auto, proxy, spammer):
     """What receipts told is never asked for again; what only eth_getLogs spoke of is, at pauses that double."""
-    cursor = _cursor_now(auto)
     _, heights = full_blocks(auto, spammer, 3, b"doubt")
     auto.chain.mine(2)
     asked: list[tuple[int, int]] = []
@@ -316,7 +315,7 @@ def test_the_reconciler_leaves_alone_what_is_proven(auto, proxy, spammer):
                      if c["method"] == "eth_getLogs")
 
     proxy.after, proxy.before = hide({heights[1]}), before
-    with Driver(auto, http=[proxy.url], ws=[], cursor=cursor, reconcile_ms=100) as driver:
+    with Driver(auto, http=[proxy.url], ws=[], start_height=heights[0], reconcile_ms=100) as driver:
         driver.wait_height(auto.chain.rpc.block_number())
         driver.wait_messages(auto.sent(auto.send(2, b"proven")))
         last = auto.chain.rpc.block_number()
