@@ -397,7 +397,8 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 	struct reorg_write write = {.chain = chain, .from = reorg->from};
 	log_warn("chain.reorg", LOG_TEXT("chain", chain->config->id), LOG_U64("from", reorg->from),
 		 LOG_U64("old_tip", reorg->old_tip),
-		 LOG_BOOL("beyond_window", reorg->beyond_window));
+		 LOG_BOOL("beyond_window", reorg->beyond_window),
+		 LOG_BOOL("diverged", reorg->diverged));
 	if (gateway_write(chain->gateway, write_reorg, &write) != CS_OK) {
 		gateway_fail(chain->gateway, CS_ERR_IO, "a reorganisation cannot be written");
 		return;

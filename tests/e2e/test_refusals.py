@@ -169,6 +169,37 @@ def test_a_request_that_fails_on_the_chain_is_an_event(world):
         rpc.call("evm_setIntervalMining", 1)
 
 
+def test_a_request_of_which_nobody_tells_is_unknown(world):
+    """Its nonce went elsewhere, and no node says that nothing of it happened: it is neither failed nor sent anew."""
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    rpc = home.chain.rpc
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x03", "mode": "sponsored"}
+    before = nonce(home, gateway.operator)
+    rpc.call("evm_setIntervalMining", 0)
+    rpc.call("anvil_impersonateAccount", gateway.operator)
+    try:
+        request = gateway.post("/v1/messages", body)["request_id"]
+        pending = wait_for(lambda: rpc.call("txpool_content")["pending"].get(gateway.operator) or
+                           rpc.call("txpool_content")["pending"].get(gateway.operator.lower()), END_TIMEOUT_S, "the operator's transaction in the pool")
+        rpc.call("anvil_dropTransaction", next(iter(pending.values()))["hash"])
+        rpc.call("eth_sendTransaction", {"from": gateway.operator, "to": gateway.operator, "gas": hex(21000), "nonce": hex(before)})
+        rpc.call("evm_mine")
+    finally:
+        rpc.call("anvil_stopImpersonatingAccount", gateway.operator)
+        rpc.call("evm_setIntervalMining", 1)
+
+    def unknown():
+        found = gateway.get(f"/v1/messages/{request}")
+        return found if found["state"] == "request_unknown" else None
+
+    found = wait_for(unknown, END_TIMEOUT_S, "the request to be unknown", 0.1)
+    assert not found["ended"] and "nonce was used" in found["why"], found
+    rpc.call("evm_mine")
+    other = gateway.post("/v1/messages", body)["request_id"]
+    wait_for(lambda: gateway.get(f"/v1/messages/{other}")["id"], END_TIMEOUT_S, "the next message", 0.1)
+    assert nonce(home, gateway.operator) == before + 2 and unknown()
+
+
 # ---- the command line ----
 
 def test_a_refused_cursor_ends_with_the_gateways_sentence(world):
