@@ -2,7 +2,6 @@
  * back. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
-#include "host/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -250,7 +249,8 @@ static void push_done(void *context, const struct host_http_response *response)
 	struct gateway *gateway = peer->gateway;
 	json_t *answer = NULL;
 	if (response->err == CS_OK && response->status == 200)
-		answer = host_json_read(response->body, JSON_REJECT_DUPLICATES, NULL);
+		answer = json_loadb((const char *)response->body.p, response->body.n,
+				    JSON_REJECT_DUPLICATES, NULL);
 	const json_t *cursor = json_object_get(answer, "cursor");
 	if (json_is_integer(cursor) && json_integer_value(cursor) >= 0) {
 		push_ended(peer, true, NULL);
@@ -276,15 +276,14 @@ static void push(struct gateway_peer *peer)
 	json_t *body = gateway_peer_items(gateway, peer->name, acked, &more);
 	if (!body)
 		return;
-	size_t size = 0;
-	char *text = host_json_write(body, &size);
+	char *text = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
 	if (!text)
 		return;
 	struct host_http_request request = {.url = peer->push_url,
 					    .headers = {{"Authorization", peer->authorization},
 							{"Content-Type", "application/json"}},
-					    .body = cs_bytes(text, size),
+					    .body = cs_bytes_str(text),
 					    .timeout_ms = PUSH_TIMEOUT_MS};
 	peer->pushing = true;
 	enum cs_err err = host_http_send(gateway->http, NULL, &request, push_done, peer);
@@ -327,7 +326,8 @@ static void pull_done(void *context, const struct host_http_response *response)
 	bool more = false;
 	peer->pulling = false;
 	if (response->err == CS_OK && response->status == 200) {
-		json_t *body = host_json_read(response->body, JSON_REJECT_DUPLICATES, NULL);
+		json_t *body = json_loadb((const char *)response->body.p, response->body.n,
+					  JSON_REJECT_DUPLICATES, NULL);
 		if (body && json_array_size(json_object_get(body, "items")) > 0) {
 			enum cs_err err =
 				gateway_peer_take(gateway, peer->name, body, &cursor, &why);

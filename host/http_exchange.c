@@ -1,7 +1,6 @@
 #include "host/http_exchange.h"
 
 #include "host/alloc.h"
-#include "host/json.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -245,7 +244,7 @@ enum cs_err host_http_body_json(const struct host_http_exchange *e, json_t **roo
 {
 	json_error_t error;
 	struct cs_bytes body = host_http_body(e);
-	json_t *parsed = host_json_read(body, JSON_REJECT_DUPLICATES, &error);
+	json_t *parsed = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &error);
 	if (parsed == NULL)
 		return cs_fail(why, CS_ERR_MALFORMED,
 			       "the body is no JSON: %.100s (line %d, column %d)", error.text,

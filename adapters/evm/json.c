@@ -1,7 +1,6 @@
 #include "adapters/evm/json.h"
 
 #include "host/alloc.h"
-#include "host/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,8 +40,8 @@ json_t *evm_json_parse(struct cs_bytes text)
 	if (text.n == 0 || !is_bounded(text))
 		return NULL;
 	/* A node quotes what a contract reverted with: zero bytes in a text for people are no lie. */
-	return host_json_read(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
-			      NULL);
+	return json_loadb((const char *)text.p, text.n,
+			  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 }
 
 /* -1: no hex digit. Most of what a node says is hex. */

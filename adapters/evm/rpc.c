@@ -2,7 +2,6 @@
 
 #include "host/alloc.h"
 #include "host/http_client.h"
-#include "host/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,10 +352,10 @@ static void make_body(struct part *part, const struct evm_rpc_call *calls)
 					 calls[part->from + i].method, "params",
 					 params != NULL ? json_incref(params) : json_array()));
 	}
-	part->body = host_json_write(part->count == 1 ? json_array_get(array, 0) : array,
-				     &part->body_size);
+	part->body = json_dumps(part->count == 1 ? json_array_get(array, 0) : array, JSON_COMPACT);
 	json_decref(array);
 	cs_assert(part->body != NULL);
+	part->body_size = strlen(part->body);
 }
 
 static struct job *job_new(struct evm_rpc *rpc, const struct evm_rpc_options *options,
