@@ -58,6 +58,16 @@ def test_a_batch_of_large_messages_is_split(world):
     assert len(sizes) > 2 and 64 * 1024 < max(sizes) < 129 * 1024, sizes
 
 
+def test_a_large_receipt_is_proven(world):
+    """Twenty messages of 4 KiB in one transaction: a receipt of nearly 100 KB, the last node of its proof."""
+    source, destination = world.sides
+    recipient = create(destination.chain.rpc, destination.owner, deploy.artifact("test/NullRecipient")).address
+    receipt = source.app.write(source.user, "sendMany", 20, deploy.erc7930(destination.chain.chain_id, recipient), b"\x66" * 4096,
+                               [deploy.attribute("minGasLimit(uint256)", 40_000)], gas=12_000_000)
+    for event in source.gateway.events("MessageCommitted", receipt):
+        world.gateways[0].ends(abi.to_hex(event["messageId"]))
+
+
 # ---- too late ----
 
 def test_a_message_that_is_too_late_gets_a_tombstone(world):

@@ -34,6 +34,13 @@ contract SampleApp is IERC7786Recipient, ICaissonOutcome {
         return gateway.sendMessage{value: msg.value}(recipient, payload, attributes);
     }
 
+    /// All in one transaction, and so in one receipt.
+    function sendMany(uint256 count, bytes calldata recipient, bytes calldata payload, bytes[] calldata attributes)
+        external
+    {
+        for (uint256 i = 0; i < count; ++i) gateway.sendMessage(recipient, payload, attributes);
+    }
+
     function receiveMessage(bytes32 receiveId, bytes calldata sender, bytes calldata payload)
         external
         payable
