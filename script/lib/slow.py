@@ -51,7 +51,7 @@ def faults() -> tuple[int, str]:
 def machine() -> str:
     text = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", text)
-    return f"{os.cpu_count()} cores of {model.group(1) if model else platform.machine()}, Linux {platform.release().split("-")[0]}"
+    return f"{os.cpu_count()} cores of {model.group(1) if model else platform.machine()}, Linux {platform.release().split('-')[0]}"
 
 
 def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float) -> Path:
