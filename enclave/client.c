@@ -228,7 +228,7 @@ static enum cs_err remote_key_put(struct enclave_remote *remote,
 	return CS_OK;
 }
 
-static enum cs_err reply_learned(struct enclave_call *call, const struct verify_evm_key *key)
+static enum cs_err reply_learned(struct enclave_call *call, const struct wire_key *key)
 {
 	Caisson__Wire__LearnKeyReply out = CAISSON__WIRE__LEARN_KEY_REPLY__INIT;
 	out.public_key = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(key->x.b));
@@ -262,7 +262,7 @@ enum cs_err enclave_learn_key(struct enclave_call *call)
 	if (err != CS_OK)
 		return cs_fail(&call->why, err, "key of epoch %llu: %s",
 			       (unsigned long long)in->epoch, cs_err_sentence(err));
-	if (learned.key.state == VERIFY_KEY_ABSENT)
+	if (learned.key.state == WIRE_KEY_ABSENT)
 		return cs_fail(&call->why, CS_ERR_NOT_FOUND,
 			       "no key of epoch %llu is registered at block %llu",
 			       (unsigned long long)in->epoch, (unsigned long long)in->height);

@@ -210,9 +210,9 @@ static enum cs_err get_remote(struct enclave_chain *chain, struct cs_reader *rea
 		key->height = cs_get_u64(reader);
 		cs_get_copy(reader, key->key.x.b, sizeof key->key.x.b);
 		const uint8_t state = cs_get_u8(reader);
-		if (state > VERIFY_KEY_REVOKED)
+		if (state > WIRE_KEY_REVOKED)
 			return CS_ERR_MALFORMED;
-		key->key.state = (enum verify_evm_key_state)state;
+		key->key.state = (enum wire_key_state)state;
 		key->key.not_before_s = cs_get_u64(reader);
 		key->key.not_after_s = cs_get_u64(reader);
 	}

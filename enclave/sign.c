@@ -161,8 +161,8 @@ static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
 {
 	struct wire_message_head head;
 	struct verify_nodes nodes;
-	enum verify_message_status status;
-	enum verify_message_status outcome;
+	enum wire_status status;
+	enum wire_status outcome;
 	CS_TRY(wire_head_from_pb(&head, claim->head));
 	/* The outcome goes to the source of the message. */
 	if (!cs_hash_eq(&head.source, batch->receiver))
@@ -181,11 +181,9 @@ static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
 			       (unsigned long long)block->height, (unsigned long long)block->time_s,
 			       (unsigned long long)head.deadline, cs_err_sentence(err));
 	const struct cs_hash id = wire_message_id(&head);
-	const enum wire_status stated =
-		outcome == VERIFY_STATUS_DELIVERED ? WIRE_STATUS_DELIVERED : WIRE_STATUS_DEAD;
-	const struct cs_hash leaf = wire_leaf_outcome(&id, stated);
+	const struct cs_hash leaf = wire_leaf_outcome(&id, outcome);
 	CS_TRY(batch_add(call, batch, &id, &leaf));
-	batch->outcomes[batch->count - 1] = stated;
+	batch->outcomes[batch->count - 1] = outcome;
 	return CS_OK;
 }
 

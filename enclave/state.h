@@ -4,7 +4,7 @@
 
 #include "core/sig.h"
 #include "enclave/enclave.h"
-#include "verify/evm/account.h"
+#include "verify/evm/gateway.h"
 #include "verify/evm/light_client.h"
 #include "wire/convert.h"
 #include "wire/envelope.h"
@@ -30,7 +30,7 @@ struct enclave_key {
 struct enclave_remote_key {
 	uint64_t epoch;
 	uint64_t height; /* of the own chain, where it was read: an older view never replaces it */
-	struct verify_evm_key key;
+	struct wire_key key;
 };
 
 /* Of manifest_chain.remotes at the same index. */

@@ -46,7 +46,7 @@ static enum cs_err check_key_in_force(struct enclave_call *call, const struct en
 		now.low_s = status.final_time_s;
 	if (now.high_s != 0 && now.low_s > now.high_s)
 		now.high_s = now.low_s;
-	if (key->key.state != VERIFY_KEY_ACTIVE)
+	if (key->key.state != WIRE_KEY_ACTIVE)
 		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH,
 			       "the key of epoch %llu is suspended or revoked",
 			       (unsigned long long)key->epoch);

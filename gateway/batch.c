@@ -66,7 +66,7 @@ static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind,
 	row->submission = submission;
 	if (kind != GATEWAY_FINALIZE)
 		return gateway_journal_move(journal, row, RELAY_ON_SUBMIT);
-	if (row->outcome == RELAY_STATUS_DEAD && row->state == RELAY_OUTCOME_VERIFIED)
+	if (row->outcome == WIRE_STATUS_DEAD && row->state == RELAY_OUTCOME_VERIFIED)
 		return gateway_journal_move(journal, row, RELAY_ON_BEGIN_REFUND);
 	return gateway_journal_save(journal, row);
 }

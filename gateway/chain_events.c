@@ -142,7 +142,7 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 {
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
-	enum relay_status status = (enum relay_status)event->status.status;
+	enum wire_status status = (enum wire_status)event->status.status;
 	enum cs_err err = gateway_journal_find(journal, &event->status.message_id,
 					       RELAY_DESTINATION, &message);
 	if (err == CS_ERR_NOT_FOUND)
@@ -163,7 +163,7 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 	message.tries = 0;
 	message.next_ms = host_wall_ms();
 	message.why[0] = 0;
-	enum relay_event move = status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE;
+	enum relay_event move = status == WIRE_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE;
 	if (relay_may_move(message.state, move))
 		CS_TRY(gateway_journal_move(journal, &message, move));
 	else
@@ -192,7 +192,7 @@ static enum cs_err write_finalized(struct gateway_chain *chain, const struct ada
 {
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
-	enum relay_status outcome = (enum relay_status)event->finalized.status;
+	enum wire_status outcome = (enum wire_status)event->finalized.status;
 	enum cs_err err =
 		gateway_journal_find(journal, &event->finalized.message_id, RELAY_SOURCE, &message);
 	if (err == CS_ERR_NOT_FOUND)
@@ -209,7 +209,7 @@ static enum cs_err write_finalized(struct gateway_chain *chain, const struct ada
 	/* Somebody else finalized it: the contract checked the statement, we never saw it. */
 	if (relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME))
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_VERIFY_OUTCOME));
-	if (outcome == RELAY_STATUS_DEAD && relay_may_move(message.state, RELAY_ON_BEGIN_REFUND))
+	if (outcome == WIRE_STATUS_DEAD && relay_may_move(message.state, RELAY_ON_BEGIN_REFUND))
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_BEGIN_REFUND));
 	CS_TRY(gateway_journal_save(journal, &message));
 	struct gateway_step step = {.message = message.n,
@@ -340,7 +340,7 @@ static enum cs_err undo_status(struct reorg_write *write, struct gateway_message
 	struct gateway_journal *journal = write->chain->gateway->journal;
 	if (!relay_may_move(message->state, RELAY_ON_DROP))
 		return CS_OK;
-	message->status = RELAY_STATUS_NONE;
+	message->status = WIRE_STATUS_NONE;
 	message->status_height = 0;
 	memset(&message->status_tx, 0, sizeof(message->status_tx));
 	message->status_time_s = 0;

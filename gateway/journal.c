@@ -248,11 +248,11 @@ static enum cs_err read_position(struct host_stmt *s, struct gateway_message *m)
 	m->time_s = host_column_u64(s, 17);
 	m->statement = host_column_u64(s, 18);
 	m->leaf = (uint32_t)host_column_u64(s, 19);
-	m->status = (enum relay_status)host_column_u64(s, 20);
+	m->status = (enum wire_status)host_column_u64(s, 20);
 	m->status_height = host_column_u64(s, 21);
 	CS_TRY(column_hash(s, 22, &m->status_tx));
 	m->status_time_s = host_column_u64(s, 23);
-	m->outcome = (enum relay_status)host_column_u64(s, 24);
+	m->outcome = (enum wire_status)host_column_u64(s, 24);
 	m->outcome_statement = host_column_u64(s, 25);
 	m->outcome_leaf = (uint32_t)host_column_u64(s, 26);
 	m->end_height = host_column_u64(s, 27);

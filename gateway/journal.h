@@ -43,12 +43,12 @@ struct gateway_message {
 	uint64_t statement;
 	uint32_t leaf;
 	/* what the destination holds, and since which block */
-	enum relay_status status;
+	enum wire_status status;
 	uint64_t status_height;
 	struct cs_hash status_tx;
 	uint64_t status_time_s;
 	/* the signed outcome */
-	enum relay_status outcome;
+	enum wire_status outcome;
 	uint64_t outcome_statement;
 	uint32_t outcome_leaf;
 	/* MessageFinalized at the source */

@@ -239,10 +239,10 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	bool other =
 		(message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING) &&
 		message.submission == 0 && message.end_height == 0 &&
-		message.outcome == (enum relay_status)st->statuses[leaf];
+		message.outcome == (enum wire_status)st->statuses[leaf];
 	if (!first && !other)
 		return CS_OK;
-	message.outcome = (enum relay_status)st->statuses[leaf];
+	message.outcome = (enum wire_status)st->statuses[leaf];
 	message.outcome_statement = st->n;
 	message.outcome_leaf = leaf;
 	message.tries = 0;
@@ -336,14 +336,14 @@ static enum cs_err note_at_source(struct take *take, struct gateway_message *mes
 	enum relay_event event = event_of(state);
 	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_DESTINATION,
 				  json_object_get(item, "steps")));
-	if (event == RELAY_EVENT_END || message->outcome != RELAY_STATUS_NONE)
+	if (event == RELAY_EVENT_END || message->outcome != WIRE_STATUS_NONE)
 		return CS_OK;
 	if (message->state == state)
 		return note_reason(take, message, item);
 	if (!relay_may_move(message->state, event))
 		return CS_OK;
-	message->status = status >= 0 && status <= RELAY_STATUS_DEAD ? (enum relay_status)status
-								     : RELAY_STATUS_NONE;
+	message->status = status >= 0 && status <= WIRE_STATUS_DEAD ? (enum wire_status)status
+								    : WIRE_STATUS_NONE;
 	bool news = take_why(message, item);
 	CS_TRY(gateway_journal_move(journal, message, event));
 	return news ? gateway_journal_event(journal, "message.refused", message, message->why)

@@ -48,8 +48,8 @@ static bool is_wanted(const struct flight *flight, const struct gateway_message 
 		      uint8_t status)
 {
 	if (flight->kind == GATEWAY_DELIVER)
-		return status == RELAY_STATUS_NONE && row->deadline > late_s(flight->route->chain);
-	return status <= RELAY_STATUS_FAILED && row->deadline <= flight->route->chain->final_time_s;
+		return status == WIRE_STATUS_NONE && row->deadline > late_s(flight->route->chain);
+	return status <= WIRE_STATUS_FAILED && row->deadline <= flight->route->chain->final_time_s;
 }
 
 /* What a status changes is the source's to know. */
@@ -62,7 +62,7 @@ static enum cs_err move(struct flight *flight, struct gateway_message *row, enum
 /* ---- deliver ---- */
 
 static enum cs_err note_status(struct flight *flight, struct gateway_message *row,
-			       enum relay_status status)
+			       enum wire_status status)
 {
 	struct gateway_chain *chain = flight->route->chain;
 	/* The event tells the position; where it does not come, the newest block is position
@@ -76,7 +76,7 @@ static enum cs_err note_status(struct flight *flight, struct gateway_message *ro
 	if (row->status_height == 0)
 		row->status_height = chain->head_height;
 	row->tries = 0;
-	return move(flight, row, status == RELAY_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
+	return move(flight, row, status == WIRE_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
 }
 
 static enum cs_err write_wanted(void *context)
@@ -92,10 +92,10 @@ static enum cs_err write_wanted(void *context)
 			continue; /* its event was faster */
 		if (is_wanted(flight, &row, flight->statuses[i]))
 			wanted[count++] = row;
-		else if (flight->statuses[i] != RELAY_STATUS_NONE &&
+		else if (flight->statuses[i] != WIRE_STATUS_NONE &&
 			 flight->statuses[i] != row.status)
-			CS_TRY(note_status(flight, &row, (enum relay_status)flight->statuses[i]));
-		else if (flight->statuses[i] == RELAY_STATUS_FAILED && row.state == RELAY_SIGNED)
+			CS_TRY(note_status(flight, &row, (enum wire_status)flight->statuses[i]));
+		else if (flight->statuses[i] == WIRE_STATUS_FAILED && row.state == RELAY_SIGNED)
 			CS_TRY(move(flight, &row, RELAY_ON_FAIL));
 	}
 	if (count == 0)

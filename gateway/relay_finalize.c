@@ -141,7 +141,7 @@ static enum cs_err write_end(void *context)
 	for (size_t i = 0; i < write->count; i++) {
 		struct gateway_message *row = &write->rows[i];
 		enum relay_event event =
-			row->outcome == RELAY_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
+			row->outcome == WIRE_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
 		if (!relay_may_move(row->state, event))
 			continue;
 		row->why[0] = 0;

@@ -134,7 +134,7 @@ static enum cs_err write_proven(void *context)
 		struct gateway_message row;
 		CS_TRY(gateway_journal_find(journal, &flight->statement.ids[leaf],
 					    RELAY_DESTINATION, &row));
-		row.outcome = (enum relay_status)flight->statement.statuses[leaf];
+		row.outcome = (enum wire_status)flight->statement.statuses[leaf];
 		row.outcome_statement = flight->statement.n;
 		row.outcome_leaf = leaf;
 		row.submission = 0;

@@ -11,7 +11,6 @@
 #define NAME_SIZE 160u
 /* keyOf: x, state, notBefore, notAfter, namers. */
 #define KEY_WORDS 5u
-#define KEY_ACTIVE 1u
 #define LOOK_PAUSE_MS 500u
 /* What no gas of ours can change: the owner suspended or named another key. */
 #define BLOCKED_PAUSE_MS 5000u
@@ -402,7 +401,7 @@ static void looked(void *ctx, enum cs_err err, const char *why, struct cs_bytes 
 		announce(route, &st);
 		return;
 	}
-	if (!cs_hash_eq(&key.x, &st.ids[0]) || key.state != KEY_ACTIVE) {
+	if (!cs_hash_eq(&key.x, &st.ids[0]) || key.state != WIRE_KEY_ACTIVE) {
 		route->announce_after_ms = host_now_ms() + BLOCKED_PAUSE_MS;
 		log_warn("rotation.blocked", LOG_TEXT("chain", chain->config->id),
 			 LOG_TEXT("remote", route->remote_manifest->caip2),

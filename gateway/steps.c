@@ -71,7 +71,7 @@ enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_mes
 /* Why a message that is past a step has no fact for it. */
 static const char *skipped(const struct gateway_message *message, unsigned n, const bool *seen)
 {
-	bool absent = message->outcome == RELAY_STATUS_DEAD && !seen[RELAY_STEP_EXECUTED];
+	bool absent = message->outcome == WIRE_STATUS_DEAD && !seen[RELAY_STEP_EXECUTED];
 	switch ((enum relay_step)n) {
 	case RELAY_STEP_INVOKED:
 		return "the application sent its own transaction";

@@ -80,22 +80,22 @@ enum cs_err verify_client_decode(const struct verify_client *client, struct cs_b
 	return client->ops->decode(client->state, bytes, why);
 }
 
-enum cs_err verify_outcome(enum verify_message_status *outcome, enum verify_message_status status,
-			   uint64_t deadline_s, const struct verify_block *block)
+enum cs_err verify_outcome(enum wire_status *outcome, enum wire_status status, uint64_t deadline_s,
+			   const struct verify_block *block)
 {
 	if (deadline_s == 0)
 		return CS_ERR_INVALID;
 	switch (status) {
-	case VERIFY_STATUS_DELIVERED:
-	case VERIFY_STATUS_DEAD:
+	case WIRE_STATUS_DELIVERED:
+	case WIRE_STATUS_DEAD:
 		*outcome = status;
 		return CS_OK;
-	case VERIFY_STATUS_NONE:
-	case VERIFY_STATUS_FAILED:
+	case WIRE_STATUS_NONE:
+	case WIRE_STATUS_FAILED:
 		if (block->time_s < deadline_s ||
 		    block->time_s - deadline_s < block->reorg_margin_s)
 			return CS_ERR_BEFORE_DEADLINE;
-		*outcome = VERIFY_STATUS_DEAD;
+		*outcome = WIRE_STATUS_DEAD;
 		return CS_OK;
 	}
 	return CS_ERR_INVALID;

@@ -11,6 +11,7 @@
 #define VERIFY_VERIFY_H
 
 #include "core/buf.h"
+#include "wire/envelope.h"
 
 /* Evidence of one update, and headers of one chain of ancestors: the bound of the enclave's schema. */
 #define VERIFY_HEADERS_MAX 256u
@@ -157,19 +158,10 @@ CS_NODISCARD enum cs_err verify_client_decode(const struct verify_client *client
 
 /* ---- outcomes ---- */
 
-/* Two bits per message at its destination (docs/protocol/envelope.md section 4). */
-enum verify_message_status {
-	VERIFY_STATUS_NONE = 0,
-	VERIFY_STATUS_FAILED = 1,
-	VERIFY_STATUS_DELIVERED = 2,
-	VERIFY_STATUS_DEAD = 3,
-};
-
 /* What a proven status of a final block says: *outcome becomes DELIVERED or DEAD. None and failed
  * are dead only when the block's time is at or after deadline + reorg margin: BEFORE_DEADLINE
  * otherwise. INVALID for deadline 0. */
-CS_NODISCARD enum cs_err verify_outcome(enum verify_message_status *outcome,
-					enum verify_message_status status, uint64_t deadline_s,
-					const struct verify_block *block);
+CS_NODISCARD enum cs_err verify_outcome(enum wire_status *outcome, enum wire_status status,
+					uint64_t deadline_s, const struct verify_block *block);
 
 #endif

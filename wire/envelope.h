@@ -129,6 +129,7 @@ struct cs_hash wire_evm_status_slot(const struct cs_hash *source, uint64_t seque
 enum wire_status wire_evm_status(const struct cs_hash *word, uint64_t sequence);
 /* Word 0 or 1 of the Key of a remote's epoch. */
 struct cs_hash wire_evm_key_slot(const struct cs_hash *remote, uint64_t epoch, unsigned word);
+#define WIRE_EVM_KEY_WORDS 2u
 
 enum wire_key_state {
 	WIRE_KEY_ABSENT = 0,
@@ -136,14 +137,15 @@ enum wire_key_state {
 	WIRE_KEY_SUSPENDED = 2,
 	WIRE_KEY_REVOKED = 3,
 };
-struct wire_key_window {
+struct wire_key {
+	struct cs_hash x;
 	enum wire_key_state state;
-	uint64_t not_before;
-	uint64_t not_after; /* 0: none */
+	uint64_t not_before_s;
+	uint64_t not_after_s; /* 0: none */
 };
-/* Word 1 of a Key. INVALID for a state above 3 or bits above 135. */
-CS_NODISCARD enum cs_err wire_evm_key_window(struct wire_key_window *out,
-					     const struct cs_hash *word);
+/* The words of a Key. MALFORMED for a state above 3 or bits above 135 of word 1. */
+CS_NODISCARD enum cs_err wire_evm_key(struct wire_key *out,
+				      const struct cs_hash words[WIRE_EVM_KEY_WORDS]);
 
 /* ---- section 5: events ---- */
 
@@ -164,8 +166,6 @@ enum wire_call {
 };
 #define WIRE_CALL_COUNT 6u
 
-/* First four bytes of calldata. */
-uint32_t wire_evm_selector(enum wire_call call);
 /* deliver, expire: 1 to CS_BATCH_MAX messages; retry, close: exactly one. The recipient of each
  * must be an eip155 account: the error of cs_interop_eip155 otherwise; INVALID for a wrong count.
  * TOO_LARGE when buf is too small. */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define SLOT_SENTINEL 0u
 #define SLOT_STATUSES 1u
 #define SLOT_KEYS 2u
 /* Statuses of two bits in a word of 256. */
@@ -42,7 +43,7 @@ static struct cs_hash word_u64(uint64_t value)
 
 struct cs_hash wire_evm_sentinel_slot(void)
 {
-	return word_u64(0);
+	return word_u64(SLOT_SENTINEL);
 }
 
 struct cs_hash wire_evm_sentinel_value(const struct cs_hash *own)
@@ -76,17 +77,19 @@ struct cs_hash wire_evm_key_slot(const struct cs_hash *remote, uint64_t epoch, u
 	return base;
 }
 
-enum cs_err wire_evm_key_window(struct wire_key_window *out, const struct cs_hash *word)
+enum cs_err wire_evm_key(struct wire_key *out, const struct cs_hash words[WIRE_EVM_KEY_WORDS])
 {
+	const uint8_t *window = words[1].b;
 	for (size_t i = 0; i < 15; i++) {
-		if (word->b[i] != 0)
-			return CS_ERR_INVALID;
+		if (window[i] != 0)
+			return CS_ERR_MALFORMED;
 	}
-	if (word->b[31] > WIRE_KEY_REVOKED)
-		return CS_ERR_INVALID;
-	out->state = (enum wire_key_state)word->b[31];
-	out->not_before = cs_be64(word->b + 23);
-	out->not_after = cs_be64(word->b + 15);
+	if (window[31] > WIRE_KEY_REVOKED)
+		return CS_ERR_MALFORMED;
+	*out = (struct wire_key){.x = words[0],
+				 .state = (enum wire_key_state)window[31],
+				 .not_before_s = cs_be64(window + 23),
+				 .not_after_s = cs_be64(window + 15)};
 	return CS_OK;
 }
 
@@ -109,12 +112,6 @@ struct cs_hash wire_evm_topic_message_status(void)
 struct cs_hash wire_evm_topic_message_finalized(void)
 {
 	return cs_abi_topic("MessageFinalized(bytes32,bytes32,uint8)");
-}
-
-uint32_t wire_evm_selector(enum wire_call call)
-{
-	struct cs_hash topic = cs_abi_topic(signatures[call]);
-	return cs_be32(topic.b);
 }
 
 /* The first two arguments of every call; slots of what follows are the caller's. */

@@ -82,7 +82,7 @@ const char *relay_event_name(enum relay_event event)
 	return event < RELAY_EVENT_END ? events[event] : NULL;
 }
 
-const char *relay_status_name(enum relay_status status)
+const char *relay_status_name(enum wire_status status)
 {
 	static const char *const names[] = {"none", "failed", "delivered", "dead"};
 	return status < CS_LEN(names) ? names[status] : NULL;

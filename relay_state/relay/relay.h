@@ -5,6 +5,7 @@
 #define RELAY_RELAY_H
 
 #include "core/err.h"
+#include "wire/envelope.h"
 
 enum relay_state {
 	RELAY_STATE_NONE = 0,
@@ -24,14 +25,6 @@ enum relay_event {
 enum relay_side {
 	RELAY_SOURCE = 1,
 	RELAY_DESTINATION = 2,
-};
-
-/* Bits 0..1 of a status word at the destination (docs/protocol/envelope.md section 4). */
-enum relay_status {
-	RELAY_STATUS_NONE = 0,
-	RELAY_STATUS_FAILED = 1,
-	RELAY_STATUS_DELIVERED = 2,
-	RELAY_STATUS_DEAD = 3,
 };
 
 enum relay_step {
@@ -57,7 +50,7 @@ bool relay_ends(enum relay_state state);
 const char *relay_state_name(enum relay_state state);
 const char *relay_state_sentence(enum relay_state state);
 const char *relay_event_name(enum relay_event event);
-const char *relay_status_name(enum relay_status status);
+const char *relay_status_name(enum wire_status status);
 const char *relay_step_name(unsigned step);
 const char *relay_step_fact(unsigned step);
 enum relay_side relay_step_side(unsigned step);

@@ -91,12 +91,19 @@ static void check_signer(struct world *w, const struct parsed *tx)
 	assert_true(cs_address_eq(&signer, &account));
 }
 
+/* functions of tests/vectors/envelope/calldata.json */
+static const uint32_t selectors[WIRE_CALL_COUNT] = {
+	[WIRE_CALL_DELIVER] = 0x36183acf,  [WIRE_CALL_RETRY] = 0xfc08f268,
+	[WIRE_CALL_CLOSE] = 0x011141a3,    [WIRE_CALL_EXPIRE] = 0x3a4ab02e,
+	[WIRE_CALL_FINALIZE] = 0x16470cd4, [WIRE_CALL_ANNOUNCE_ROTATION] = 0x3ad7a664,
+};
+
 static void check_call(const struct parsed *tx, const struct world *w, enum wire_call call)
 {
 	assert_true(cs_address_eq(&tx->to, &w->manifest.chains[0].gateway));
 	assert_true(cs_u256_is_zero(&tx->value));
 	assert_true(tx->data.n > 4);
-	assert_int_equal(cs_be32(tx->data.p), wire_evm_selector(call));
+	assert_int_equal(cs_be32(tx->data.p), selectors[call]);
 }
 
 static void test_deliver_by_eip1559(void **state)

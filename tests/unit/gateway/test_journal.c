@@ -546,7 +546,7 @@ static enum cs_err outcome_body(struct fixture *f, void *context)
 	return gateway_journal_save(f->journal, &o->message);
 }
 
-static void add_outcome(struct fixture *f, uint8_t n, enum relay_status status,
+static void add_outcome(struct fixture *f, uint8_t n, enum wire_status status,
 			uint64_t status_height, uint64_t final_block, uint64_t statement)
 {
 	struct outcome o = {sample(n, RELAY_DESTINATION), final_block};
@@ -580,12 +580,12 @@ static void what_was_signed_from_a_height_on(void **state)
 	assert_int_equal(gateway_journal_signed(f->journal, &chain, false, 105, ids, 2, &count),
 			 CS_OK);
 	assert_int_equal(count, 2);
-	add_outcome(f, 21, RELAY_STATUS_DELIVERED, 105, 107, 3);
-	add_outcome(f, 22, RELAY_STATUS_DELIVERED, 104, 107, 3); /* below it, and for ever */
-	add_outcome(f, 23, RELAY_STATUS_NONE, 0, 105, 3);        /* proven by absence */
-	add_outcome(f, 24, RELAY_STATUS_NONE, 0, 104, 3);
-	add_outcome(f, 25, RELAY_STATUS_FAILED, 104, 106, 3); /* might have been retried */
-	add_outcome(f, 26, RELAY_STATUS_DELIVERED, 106, 107, 0);
+	add_outcome(f, 21, WIRE_STATUS_DELIVERED, 105, 107, 3);
+	add_outcome(f, 22, WIRE_STATUS_DELIVERED, 104, 107, 3); /* below it, and for ever */
+	add_outcome(f, 23, WIRE_STATUS_NONE, 0, 105, 3);        /* proven by absence */
+	add_outcome(f, 24, WIRE_STATUS_NONE, 0, 104, 3);
+	add_outcome(f, 25, WIRE_STATUS_FAILED, 104, 106, 3); /* might have been retried */
+	add_outcome(f, 26, WIRE_STATUS_DELIVERED, 106, 107, 0);
 	assert_int_equal(gateway_journal_signed(f->journal, &chain, true, 105, ids, 8, &count),
 			 CS_OK);
 	assert_int_equal(count, 3);

@@ -472,7 +472,7 @@ static void an_outcome_is_the_remote_key_s_word_alone(void **state)
 	assert_int_equal(push(json_pack("[o]", outcome_item(30, &id, 2, FLAW_KEY)), 20), 30);
 	assert_int_equal(row_of(&id, RELAY_SOURCE).state, RELAY_SIGNED);
 	assert_int_equal(push(json_pack("[o]", outcome_item(31, &id, 3, FLAW_NONE)), 30), 31);
-	assert_int_equal(row_of(&id, RELAY_SOURCE).outcome, RELAY_STATUS_DEAD);
+	assert_int_equal(row_of(&id, RELAY_SOURCE).outcome, WIRE_STATUS_DEAD);
 	uint64_t statement = row_of(&id, RELAY_SOURCE).outcome_statement;
 	assert_int_equal(push(json_pack("[o]", outcome_item(32, &id, 3, FLAW_KEY)), 31), 32);
 	assert_int_equal(row_of(&id, RELAY_SOURCE).outcome_statement, statement);

@@ -129,7 +129,7 @@ static void names_are_unique_and_parse(void **unused)
 	assert_null(relay_state_name(RELAY_STATE_END));
 	assert_null(relay_event_name(RELAY_EVENT_END));
 	assert_string_equal(relay_event_name(RELAY_ON_DROP), "drop");
-	assert_string_equal(relay_status_name(RELAY_STATUS_DEAD), "dead");
+	assert_string_equal(relay_status_name(WIRE_STATUS_DEAD), "dead");
 }
 
 static void there_are_eighteen_steps(void **unused)

@@ -1,6 +1,6 @@
 #include "core/hash.h"
 #include "vectors.h"
-#include "verify/evm/account.h"
+#include "verify/evm/gateway.h"
 
 static struct cs_hash word_of(struct vectors *v, const json_t *text)
 {
@@ -138,7 +138,7 @@ static void test_statuses(void **state)
 	{
 		uint64_t sequence = vectors_u64(vectors_at(row, "sequence"));
 		struct verify_nodes nodes = vectors_nodes(&v, vectors_at(row, "nodes"));
-		enum verify_message_status status;
+		enum wire_status status;
 		assert_ok(verify_evm_gateway_status(&status, &storage, &source, sequence, &nodes));
 		assert_int_equal(status, vectors_u64(vectors_at(row, "status")));
 		assert_int_not_equal(
@@ -154,7 +154,7 @@ static void test_keys(void **state)
 {
 	struct verify_evm_gateway g;
 	struct cs_hash storage, remote, x;
-	struct verify_evm_key key;
+	struct wire_key key;
 	struct vectors v;
 	size_t i;
 	json_t *row, *expected;
@@ -173,7 +173,7 @@ static void test_keys(void **state)
 			    verify_evm_gateway_key(&key, &storage, &remote, epoch, &a, &b));
 		if (epoch == 1) {
 			assert_true(cs_hash_eq(&key.x, &x));
-			assert_int_equal(key.state, VERIFY_KEY_ACTIVE);
+			assert_int_equal(key.state, WIRE_KEY_ACTIVE);
 			assert_int_equal(key.not_before_s,
 					 vectors_u64(vectors_at(expected, "not_before")));
 			assert_int_equal(key.not_after_s,
@@ -181,7 +181,7 @@ static void test_keys(void **state)
 			assert_says("bad-proof",
 				    verify_evm_gateway_key(&key, &storage, &remote, epoch, &b, &a));
 		} else if (epoch == 3) {
-			assert_int_equal(key.state, VERIFY_KEY_ABSENT);
+			assert_int_equal(key.state, WIRE_KEY_ABSENT);
 			assert_true(cs_hash_is_zero(&key.x));
 		}
 	}
@@ -214,7 +214,7 @@ static void test_every_flipped_bit_is_noticed(void **state)
 	json_array_foreach(vectors_at(v.root, "statuses"), i, row)
 	{
 		uint64_t sequence = vectors_u64(vectors_at(row, "sequence"));
-		enum verify_message_status status;
+		enum wire_status status;
 		nodes = vectors_nodes(&v, vectors_at(row, "nodes"));
 		for (size_t n = 0; n < nodes.n; n++)
 			for (size_t bit = 0; bit < 8 * nodes.p[n].n; bit++) {
@@ -282,13 +282,12 @@ static void test_values_of_another_shape(void **state)
 static void test_a_key_with_bits_beyond_the_layout(void **state)
 {
 	uint8_t memory[256], word[18] = {0x80 + 17, 1};
-	struct cs_hash remote = {{3}}, slot = verify_evm_key_slot(&remote, 1), root;
-	struct verify_evm_key key = {.not_after_s = 9};
+	struct cs_hash remote = {{3}}, slot = wire_evm_key_slot(&remote, 1, 1), root;
+	struct wire_key key = {.not_after_s = 9};
 	struct verify_nodes nodes;
 	struct cs_bytes node;
 	(void)state;
-	word[17] = VERIFY_KEY_ACTIVE;
-	slot = verify_evm_slot_next(&slot);
+	word[17] = WIRE_KEY_ACTIVE;
 	nodes = one_slot(&node, memory, &root, &slot, CS_BYTES_OF(word));
 	assert_says("ok", verify_evm_gateway_key(&key, &root, &remote, 1, &nodes, &nodes));
 	assert_int_equal(key.not_after_s, 1ull << 56);
@@ -296,18 +295,6 @@ static void test_a_key_with_bits_beyond_the_layout(void **state)
 	nodes = one_slot(&node, memory, &root, &slot, CS_BYTES_OF(beyond));
 	assert_says("malformed", verify_evm_gateway_key(&key, &root, &remote, 1, &nodes, &nodes));
 	assert_int_equal(key.not_after_s, 1ull << 56);
-}
-
-static void test_slots(void **state)
-{
-	struct cs_hash slot = {{0}}, next;
-	(void)state;
-	next = verify_evm_slot_next(&slot);
-	assert_int_equal(next.b[31], 1);
-	memset(slot.b + 1, 0xff, 31);
-	next = verify_evm_slot_next(&slot);
-	assert_int_equal(next.b[0], 1);
-	assert_int_equal(next.b[31], 0);
 }
 
 int main(void)
@@ -321,7 +308,6 @@ int main(void)
 		cmocka_unit_test(test_every_flipped_bit_is_noticed),
 		cmocka_unit_test(test_values_of_another_shape),
 		cmocka_unit_test(test_a_key_with_bits_beyond_the_layout),
-		cmocka_unit_test(test_slots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,11 +35,11 @@ static void test_age_is_by_the_high_end(void **state)
 	assert_says("no-time", verify_time_fresh(&unbounded, 1000, UINT64_MAX));
 }
 
-static void check_outcome(const char *error, enum verify_message_status status, uint64_t deadline,
-			  uint64_t time, uint64_t margin, enum verify_message_status expected)
+static void check_outcome(const char *error, enum wire_status status, uint64_t deadline,
+			  uint64_t time, uint64_t margin, enum wire_status expected)
 {
 	struct verify_block block = {.time_s = time, .reorg_margin_s = margin};
-	enum verify_message_status outcome = VERIFY_STATUS_NONE;
+	enum wire_status outcome = WIRE_STATUS_NONE;
 	assert_says(error, verify_outcome(&outcome, status, deadline, &block));
 	assert_int_equal(outcome, expected);
 }
@@ -47,26 +47,25 @@ static void check_outcome(const char *error, enum verify_message_status status, 
 static void test_terminal_statuses_need_no_deadline_to_pass(void **state)
 {
 	(void)state;
-	check_outcome("ok", VERIFY_STATUS_DELIVERED, 500, 1, 60, VERIFY_STATUS_DELIVERED);
-	check_outcome("ok", VERIFY_STATUS_DELIVERED, 500, 900, 60, VERIFY_STATUS_DELIVERED);
-	check_outcome("ok", VERIFY_STATUS_DEAD, 500, 1, 60, VERIFY_STATUS_DEAD);
+	check_outcome("ok", WIRE_STATUS_DELIVERED, 500, 1, 60, WIRE_STATUS_DELIVERED);
+	check_outcome("ok", WIRE_STATUS_DELIVERED, 500, 900, 60, WIRE_STATUS_DELIVERED);
+	check_outcome("ok", WIRE_STATUS_DEAD, 500, 1, 60, WIRE_STATUS_DEAD);
 }
 
 static void test_absence_waits_for_deadline_and_margin(void **state)
 {
 	(void)state;
-	check_outcome("before-deadline", VERIFY_STATUS_NONE, 500, 499, 0, VERIFY_STATUS_NONE);
-	check_outcome("ok", VERIFY_STATUS_NONE, 500, 500, 0, VERIFY_STATUS_DEAD);
-	check_outcome("ok", VERIFY_STATUS_FAILED, 500, 500, 0, VERIFY_STATUS_DEAD);
-	check_outcome("before-deadline", VERIFY_STATUS_NONE, 500, 559, 60, VERIFY_STATUS_NONE);
-	check_outcome("before-deadline", VERIFY_STATUS_FAILED, 500, 559, 60, VERIFY_STATUS_NONE);
-	check_outcome("ok", VERIFY_STATUS_FAILED, 500, 560, 60, VERIFY_STATUS_DEAD);
-	check_outcome("before-deadline", VERIFY_STATUS_NONE, UINT64_MAX, UINT64_MAX - 1, 60,
-		      VERIFY_STATUS_NONE);
-	check_outcome("before-deadline", VERIFY_STATUS_NONE, 500, 1000, UINT64_MAX,
-		      VERIFY_STATUS_NONE);
-	check_outcome("invalid", VERIFY_STATUS_NONE, 0, 1000, 0, VERIFY_STATUS_NONE);
-	check_outcome("invalid", (enum verify_message_status)4, 500, 1000, 0, VERIFY_STATUS_NONE);
+	check_outcome("before-deadline", WIRE_STATUS_NONE, 500, 499, 0, WIRE_STATUS_NONE);
+	check_outcome("ok", WIRE_STATUS_NONE, 500, 500, 0, WIRE_STATUS_DEAD);
+	check_outcome("ok", WIRE_STATUS_FAILED, 500, 500, 0, WIRE_STATUS_DEAD);
+	check_outcome("before-deadline", WIRE_STATUS_NONE, 500, 559, 60, WIRE_STATUS_NONE);
+	check_outcome("before-deadline", WIRE_STATUS_FAILED, 500, 559, 60, WIRE_STATUS_NONE);
+	check_outcome("ok", WIRE_STATUS_FAILED, 500, 560, 60, WIRE_STATUS_DEAD);
+	check_outcome("before-deadline", WIRE_STATUS_NONE, UINT64_MAX, UINT64_MAX - 1, 60,
+		      WIRE_STATUS_NONE);
+	check_outcome("before-deadline", WIRE_STATUS_NONE, 500, 1000, UINT64_MAX, WIRE_STATUS_NONE);
+	check_outcome("invalid", WIRE_STATUS_NONE, 0, 1000, 0, WIRE_STATUS_NONE);
+	check_outcome("invalid", (enum wire_status)4, 500, 1000, 0, WIRE_STATUS_NONE);
 }
 
 int main(void)
