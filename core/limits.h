@@ -24,6 +24,13 @@
 #define CS_HEADER_SIZE_MAX 8192u
 /* CAIP-2: 8 of namespace, a colon, 32 of reference. */
 #define CS_CAIP2_SIZE_MAX 41u
+/* A manifest: 16 chains that all know each other, with policies and abandoned messages, and every
+ * administrator's signature. */
+#define CS_MANIFEST_SIZE_MAX 65536u
+#define CS_MANIFEST_CHAINS_MAX 16u
+/* Identities that one chain may talk with: the other chains of a manifest, and one to spare. */
+#define CS_MANIFEST_REMOTES_MAX 16u
+#define CS_MANIFEST_NAME_SIZE_MAX 64u
 /* JSON that the enclave reads (the manifest): nesting and nodes. */
 #define CS_JSON_DEPTH_MAX 32u
 #define CS_JSON_NODES_MAX 16384u

@@ -6,7 +6,7 @@
 size_t enclave_size(void)
 {
 	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
-	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + MANIFEST_CHAINS_MAX * client +
+	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + CS_MANIFEST_CHAINS_MAX * client +
 	       ENCLAVE_ARENA_SIZE;
 }
 
@@ -66,7 +66,7 @@ static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *man
 static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch,
 			     struct cs_why *why)
 {
-	if (launch->serve_count > MANIFEST_CHAINS_MAX)
+	if (launch->serve_count > CS_MANIFEST_CHAINS_MAX)
 		return CS_ERR_TOO_LARGE;
 	if (launch->serve_count == 0) {
 		for (size_t i = 0; i < e->manifest.chain_count; i++)
@@ -104,7 +104,7 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	e->probe = launch->probe;
 	e->secrets = secrets;
 	memcpy(secrets->seal_root.b, launch->seal_root.p, sizeof secrets->seal_root.b);
-	cs_arena_init(&e->arena, memory_at(e, MANIFEST_CHAINS_MAX), ENCLAVE_ARENA_SIZE);
+	cs_arena_init(&e->arena, memory_at(e, CS_MANIFEST_CHAINS_MAX), ENCLAVE_ARENA_SIZE);
 
 	struct cs_secret *seed = (struct cs_secret *)(void *)secrets->scratch;
 	CS_TRY(enclave_random(e, seed->b, sizeof seed->b));

@@ -18,11 +18,11 @@ struct enclave_secrets;
 struct enclave_launch {
 	const struct manifest *manifest; /* the newest of the lineage */
 	struct cs_hash measurement;
-	uint64_t insecure_flags;                   /* as found by the sandbox and the backend */
-	struct cs_bytes seal_root;                 /* 32 bytes */
-	size_t serve_count;                        /* 0: every chain of the manifest */
-	struct cs_hash serve[MANIFEST_CHAINS_MAX]; /* identities */
-	const char *build;                         /* version text for hello */
+	uint64_t insecure_flags;                      /* as found by the sandbox and the backend */
+	struct cs_bytes seal_root;                    /* 32 bytes */
+	size_t serve_count;                           /* 0: every chain of the manifest */
+	struct cs_hash serve[CS_MANIFEST_CHAINS_MAX]; /* identities */
+	const char *build;                            /* version text for hello */
 	/* Fills p with n random bytes; false ends the request with CRYPTO. */
 	bool (*random)(void *p, size_t n);
 	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes. */

@@ -10,14 +10,12 @@
 static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const struct enclave *e,
 			     const struct cs_hash *nonce)
 {
-	const struct cs_hash tag = wire_tag("caisson/report/v1");
-	const struct cs_hash role = wire_tag("caisson/role/bridge-enclave");
 	const struct cs_hash keys = enclave_keys_hash(e);
 	uint8_t memory[9 * 32];
 	struct cs_buf preimage;
 	cs_buf_init(&preimage, memory, sizeof memory);
-	cs_put_word(&preimage, &tag);
-	cs_put_word(&preimage, &role);
+	cs_put_word(&preimage, wire_tag(WIRE_TAG_REPORT));
+	cs_put_word(&preimage, wire_tag(WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
 	cs_put_word(&preimage, &keys);
 	cs_put_word(&preimage, nonce);
 	cs_put_word(&preimage, &e->manifest.hash);
@@ -119,13 +117,11 @@ static struct cs_hash status_digest(const struct enclave_call *call, const struc
 				    bool insecure)
 {
 	const struct enclave *e = call->e;
-	const struct cs_hash tag =
-		wire_tag(insecure ? "caisson/status/v1/insecure" : "caisson/status/v1");
 	const struct cs_hash clients = clients_hash(e);
 	uint8_t memory[6 * 32];
 	struct cs_buf preimage;
 	cs_buf_init(&preimage, memory, sizeof memory);
-	cs_put_word(&preimage, &tag);
+	cs_put_word(&preimage, wire_tag(insecure ? WIRE_TAG_STATUS_INSECURE : WIRE_TAG_STATUS));
 	cs_put_word(&preimage, nonce);
 	cs_put_word(&preimage, &e->manifest.hash);
 	cs_put_word_u64(&preimage, e->manifest.number);
@@ -193,7 +189,7 @@ static enum cs_err reply_init(struct enclave_call *call)
 enum cs_err enclave_init_keys(struct enclave_call *call)
 {
 	struct enclave *e = call->e;
-	bool made[MANIFEST_CHAINS_MAX] = {false};
+	bool made[CS_MANIFEST_CHAINS_MAX] = {false};
 	enum cs_err err = make_keys(call, made);
 	if (err == CS_OK)
 		err = reply_init(call);

@@ -139,9 +139,8 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 struct cs_hash enclave_keys_hash(const struct enclave *e)
 {
 	struct cs_keccak hash;
-	const struct cs_hash tag = wire_tag("caisson/keys/v1");
 	cs_keccak_init(&hash);
-	cs_keccak_add(&hash, CS_BYTES_OF(tag.b));
+	cs_keccak_add(&hash, CS_BYTES_OF(wire_tag(WIRE_TAG_KEYS)->b));
 	for (size_t i = 0; i < e->chain_count; i++) {
 		const struct enclave_chain *chain = &e->chains[i];
 		for (size_t k = 0; k < chain->key_count; k++) {

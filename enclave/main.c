@@ -38,7 +38,7 @@ struct arguments {
 	size_t manifest_count;
 	const char *manifests[MANIFEST_LINEAGE_MAX];
 	size_t serve_count;
-	const char *serve[MANIFEST_CHAINS_MAX];
+	const char *serve[CS_MANIFEST_CHAINS_MAX];
 	uint64_t tolerated;
 	bool measure;
 };
@@ -98,7 +98,7 @@ static bool take_option(struct arguments *args, const char *name, const char *va
 		args->manifests[args->manifest_count++] = value;
 		return true;
 	}
-	if (strcmp(name, "serve") == 0 && args->serve_count < MANIFEST_CHAINS_MAX) {
+	if (strcmp(name, "serve") == 0 && args->serve_count < CS_MANIFEST_CHAINS_MAX) {
 		args->serve[args->serve_count++] = value;
 		return true;
 	}
@@ -193,7 +193,7 @@ static enum cs_err load_lineage(struct manifest *newest, const struct arguments 
 				struct cs_why *why)
 {
 	const size_t size = 8u * 1024 * 1024;
-	static uint8_t file[MANIFEST_SIZE_MAX];
+	static uint8_t file[CS_MANIFEST_SIZE_MAX];
 	static struct manifest before;
 	struct cs_hash lineage;
 	struct cs_arena arena;

@@ -192,7 +192,7 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 	struct cs_bytes caip2;
 	CS_TRY(ONLY(json, why, "abandoned", "caip2", "code_hash", "finality", "gateway", "genesis",
 		    "policy", "remotes"));
-	CS_TRY(cs_json_member_string(&caip2, json, "caip2", MANIFEST_CAIP2_SIZE_MAX, why));
+	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
 	const enum cs_err err = cs_caip2_eip155(&chain->chain_id, caip2);
 	if (err != CS_OK)
 		return cs_fail(why, err, "caip2 is not eip155:<chain id>");
@@ -205,7 +205,7 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 	CS_TRY(read_finality(&chain->finality, json, why));
 	CS_TRY(read_abandoned(m, chain, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
-	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, MANIFEST_REMOTES_MAX, json,
+	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, CS_MANIFEST_REMOTES_MAX, json,
 			   "remotes", why));
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	if (manifest_lists_remote(chain, &chain->identity))
@@ -220,9 +220,9 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 	CS_TRY(cs_json_member(&array, json, "chains", CS_JSON_ARRAY, why));
 	if (array->count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "chains is empty");
-	if (array->count > MANIFEST_CHAINS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "chains has more than %d",
-			       MANIFEST_CHAINS_MAX);
+	if (array->count > CS_MANIFEST_CHAINS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "chains has more than %u",
+			       CS_MANIFEST_CHAINS_MAX);
 	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
 		struct manifest_chain *chain = &m->chains[m->chain_count];
 		CS_TRY(read_chain(m, chain, at, why));
@@ -237,7 +237,7 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 static enum cs_err read_name(struct manifest *m, const struct cs_json *json, struct cs_why *why)
 {
 	struct cs_bytes name;
-	CS_TRY(cs_json_member_string(&name, json, "name", MANIFEST_NAME_SIZE_MAX, why));
+	CS_TRY(cs_json_member_string(&name, json, "name", CS_MANIFEST_NAME_SIZE_MAX, why));
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] < 0x20 || name.p[i] > 0x7e || name.p[i] == '"' || name.p[i] == '\\')
 			return cs_fail(why, CS_ERR_INVALID, "name is not plain printable ASCII");
@@ -289,7 +289,7 @@ static enum cs_err read_body(struct manifest *m, const struct cs_json *json, str
 	CS_TRY(read_name(m, json, why));
 	CS_TRY(cs_json_member_u64(&m->number, json, "number", NUMBER_MAX, why));
 	CS_TRY(cs_json_member_hex(m->previous.b, sizeof m->previous.b, json, "previous", why));
-	CS_TRY(cs_json_member_u64(&m->batch_max, json, "batch_max", MANIFEST_BATCH_MAX, why));
+	CS_TRY(cs_json_member_u64(&m->batch_max, json, "batch_max", CS_BATCH_MAX, why));
 	if (m->batch_max == 0)
 		return cs_fail(why, CS_ERR_INVALID, "batch_max is 0");
 	CS_TRY(cs_json_member_u64(&m->statement_manifest_min, json, "statement_manifest_min",
@@ -374,15 +374,10 @@ static enum cs_err hash_body(struct cs_hash *hash, const struct cs_json *body,
 			     struct cs_arena *arena)
 {
 	struct cs_buf text;
-	CS_TRY(cs_buf_init_arena(&text, arena, MANIFEST_SIZE_MAX));
+	CS_TRY(cs_buf_init_arena(&text, arena, CS_MANIFEST_SIZE_MAX));
 	CS_TRY(cs_json_write(&text, body, arena));
 	CS_TRY(cs_buf_end(&text));
-	uint8_t preimage[64];
-	const struct cs_hash tag = wire_tag("caisson/manifest/v1");
-	const struct cs_hash content = cs_keccak256(cs_buf_view(&text));
-	memcpy(preimage, tag.b, 32);
-	memcpy(preimage + 32, content.b, 32);
-	*hash = cs_keccak256(CS_BYTES_OF(preimage));
+	*hash = wire_manifest_hash(cs_buf_view(&text));
 	return CS_OK;
 }
 
@@ -392,8 +387,8 @@ enum cs_err manifest_read(struct manifest *manifest, struct cs_arena *arena, str
 	const struct cs_json *json = NULL;
 	const struct cs_json *body = NULL;
 	const struct cs_json *signatures = NULL;
-	if (file.n > MANIFEST_SIZE_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %d bytes", MANIFEST_SIZE_MAX);
+	if (file.n > CS_MANIFEST_SIZE_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u bytes", CS_MANIFEST_SIZE_MAX);
 	CS_TRY(cs_json_parse_canonical(&json, file, arena, why));
 	CS_TRY(ONLY(json, why, "manifest", "signatures"));
 	CS_TRY(cs_json_member(&body, json, "manifest", CS_JSON_OBJECT, why));

@@ -5,20 +5,14 @@
 #define ENCLAVE_MANIFEST_H
 
 #include "core/arena.h"
+#include "core/limits.h"
 
-#define MANIFEST_SIZE_MAX 65536
 /* Manifests of one lineage that an enclave reads at start, first to newest. */
 #define MANIFEST_LINEAGE_MAX 64
-#define MANIFEST_CHAINS_MAX 16
-#define MANIFEST_REMOTES_MAX 16
 #define MANIFEST_ADMINISTRATORS_MAX 16
 #define MANIFEST_BUILDS_MAX 16
-#define MANIFEST_BATCH_MAX 64
 /* Messages of abandoned branches, of all chains together: half of the largest file. */
 #define MANIFEST_ABANDONED_MAX 512
-/* CAIP-2: namespace 8, colon, reference 32. */
-#define MANIFEST_CAIP2_SIZE_MAX 41
-#define MANIFEST_NAME_SIZE_MAX 64
 
 enum manifest_mode {
 	MANIFEST_CLIQUE = 1,
@@ -59,7 +53,7 @@ struct manifest_abandoned {
 };
 
 struct manifest_chain {
-	char caip2[MANIFEST_CAIP2_SIZE_MAX + 1];
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
 	uint64_t chain_id; /* the reference of eip155 */
 	struct cs_hash genesis;
 	struct cs_address gateway;
@@ -69,7 +63,7 @@ struct manifest_chain {
 	struct manifest_policy policy;
 	struct manifest_abandoned abandoned;
 	size_t remote_count;
-	struct cs_hash remotes[MANIFEST_REMOTES_MAX]; /* identities that it may talk with */
+	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX]; /* identities that it may talk with */
 };
 
 struct manifest {
@@ -77,7 +71,7 @@ struct manifest {
 	struct cs_hash lineage;  /* computed: hash of the first */
 	uint64_t number;         /* from 1 */
 	struct cs_hash previous; /* zero for the first */
-	char name[MANIFEST_NAME_SIZE_MAX + 1];
+	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
 	bool insecure_host_time;
 	uint64_t batch_max;
 	uint64_t statement_manifest_min; /* statements of remotes under an older manifest are
@@ -88,7 +82,7 @@ struct manifest {
 	size_t build_count;
 	struct cs_hash builds[MANIFEST_BUILDS_MAX];
 	size_t chain_count;
-	struct manifest_chain chains[MANIFEST_CHAINS_MAX];
+	struct manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
 	size_t abandoned_count;
 	struct cs_hash abandoned[MANIFEST_ABANDONED_MAX];
 };

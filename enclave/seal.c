@@ -301,7 +301,7 @@ static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader
 		return CS_ERR_MALFORMED;
 	CS_TRY(get_keys(e, chain, reader));
 	const size_t remotes = cs_get_u16(reader);
-	if (remotes > MANIFEST_REMOTES_MAX)
+	if (remotes > CS_MANIFEST_REMOTES_MAX)
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < remotes; i++)
 		CS_TRY(get_remote(chain, reader));
@@ -317,7 +317,7 @@ static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
 		return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "sealed state of another version");
 	const uint64_t low = cs_get_u64(&reader);
 	const size_t count = cs_get_u16(&reader);
-	if (count > MANIFEST_CHAINS_MAX)
+	if (count > CS_MANIFEST_CHAINS_MAX)
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < count; i++)
 		CS_TRY(get_chain(call, &reader, sealed_under));

@@ -49,7 +49,7 @@ struct enclave_chain {
 	struct enclave_key evicted;                  /* by the key just made; epoch 0: none */
 	uint64_t epoch_current;                      /* signs when a request names none */
 	struct cs_address gas_address;
-	struct enclave_remote remotes[MANIFEST_REMOTES_MAX];
+	struct enclave_remote remotes[CS_MANIFEST_REMOTES_MAX];
 };
 
 struct enclave_chain_secrets {
@@ -64,7 +64,7 @@ struct enclave_chain_secrets {
 
 struct enclave_secrets {
 	struct cs_secret seal_root;
-	struct enclave_chain_secrets chains[MANIFEST_CHAINS_MAX];
+	struct enclave_chain_secrets chains[CS_MANIFEST_CHAINS_MAX];
 	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX]; /* the state in the clear, while it is sealed or
 						     opened */
 };
@@ -79,7 +79,7 @@ struct enclave {
 	struct cs_sig *sig;
 	struct enclave_secrets *secrets;
 	size_t chain_count;
-	struct enclave_chain chains[MANIFEST_CHAINS_MAX]; /* those that are served */
+	struct enclave_chain chains[CS_MANIFEST_CHAINS_MAX]; /* those that are served */
 	bool greeted;          /* hello was answered on this connection */
 	bool started;          /* Init or Import was done: no Import any more */
 	uint64_t counter;      /* of sealed states, rises with each */

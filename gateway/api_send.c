@@ -572,7 +572,7 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	}
 	memcpy(remote.b, data.p, 32);
 	/* The payload that the bridge will send: tag, token there, amount, recipient. */
-	const struct cs_hash words[] = {wire_tag("caisson/transfer/v1"), remote,
+	const struct cs_hash words[] = {*wire_tag(WIRE_TAG_TRANSFER), remote,
 					cs_u256_word(&send->amount), wire_word(account.address)};
 	send->payload_hash = cs_keccak256(cs_bytes(words, sizeof(words)));
 	if (!send->has_from) {

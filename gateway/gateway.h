@@ -127,7 +127,7 @@ struct gateway_chain {
 	uint64_t resumed_to; /* submissions up to it were taken up after a start */
 	uint64_t stalled_ms;
 	bool diverged; /* the node's branch does not hold the final block */
-	struct gateway_route routes[GATEWAY_MANIFEST_CHAINS_MAX];
+	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
 

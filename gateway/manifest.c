@@ -97,16 +97,10 @@ static enum cs_err hash_inner(struct cs_hash *hash, const struct cs_json *inner,
 			      struct cs_arena *arena)
 {
 	struct cs_buf text;
-	CS_TRY(cs_buf_init_arena(&text, arena, GATEWAY_MANIFEST_SIZE_MAX));
+	CS_TRY(cs_buf_init_arena(&text, arena, CS_MANIFEST_SIZE_MAX));
 	CS_TRY(cs_json_write(&text, inner, arena));
 	CS_TRY(cs_buf_end(&text));
-	struct cs_hash tag = wire_tag("caisson/manifest/v1");
-	struct cs_hash of_text = cs_keccak256(cs_buf_view(&text));
-	struct cs_keccak keccak;
-	cs_keccak_init(&keccak);
-	cs_keccak_add(&keccak, CS_BYTES_OF(tag.b));
-	cs_keccak_add(&keccak, CS_BYTES_OF(of_text.b));
-	*hash = cs_keccak_end(&keccak);
+	*hash = wire_manifest_hash(cs_buf_view(&text));
 	return CS_OK;
 }
 
@@ -149,8 +143,8 @@ enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_b
 	struct gateway_manifest out = {0};
 	const struct cs_json *root = NULL;
 	struct cs_arena arena;
-	if (file.n > GATEWAY_MANIFEST_SIZE_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "above %u bytes", GATEWAY_MANIFEST_SIZE_MAX);
+	if (file.n > CS_MANIFEST_SIZE_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "above %u bytes", CS_MANIFEST_SIZE_MAX);
 	uint8_t *block = host_alloc(ARENA_SIZE);
 	cs_arena_init(&arena, block, ARENA_SIZE);
 	enum cs_err err = cs_json_parse_canonical(&root, file, &arena, why);
@@ -167,7 +161,7 @@ enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char 
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
-	CS_TRY(host_file_load(&bytes, &size, path, GATEWAY_MANIFEST_SIZE_MAX, why));
+	CS_TRY(host_file_load(&bytes, &size, path, CS_MANIFEST_SIZE_MAX, why));
 	enum cs_err err = gateway_manifest_read(manifest, cs_bytes(bytes, size), why);
 	free(bytes);
 	return err;

@@ -6,9 +6,7 @@
 
 #include "core/caip.h"
 #include "core/hash.h"
-
-#define GATEWAY_MANIFEST_CHAINS_MAX 16u
-#define GATEWAY_MANIFEST_SIZE_MAX 65536u
+#include "core/limits.h"
 
 struct gateway_manifest_chain {
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
@@ -24,17 +22,17 @@ struct gateway_manifest_chain {
 	uint64_t gas_limit_max;
 	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
 	size_t remote_count;
-	struct cs_hash remotes[GATEWAY_MANIFEST_CHAINS_MAX];
+	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
 };
 
 struct gateway_manifest {
-	char name[65];
+	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
 	struct cs_hash hash;
 	uint64_t number;
 	uint64_t batch_max;
 	bool insecure_host_time;
 	size_t chain_count;
-	struct gateway_manifest_chain chains[GATEWAY_MANIFEST_CHAINS_MAX];
+	struct gateway_manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
 };
 
 /* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM

@@ -9,7 +9,7 @@ static const struct cs_hash tags[] = {
 #undef WIRE_TAG
 };
 
-const struct cs_hash *wire_tag_known(enum wire_tag tag)
+const struct cs_hash *wire_tag(enum wire_tag tag)
 {
 	return &tags[tag];
 }
@@ -33,11 +33,6 @@ static void add_u64(struct cs_keccak *row, uint64_t value)
 	add(row, &word);
 }
 
-struct cs_hash wire_tag(const char *text)
-{
-	return cs_keccak256(cs_bytes_str(text));
-}
-
 struct cs_hash wire_word(struct cs_bytes address)
 {
 	struct cs_hash word = {{0}};
@@ -57,6 +52,15 @@ struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesi
 	add(&row, &chain);
 	add(&row, genesis);
 	add(&row, &gateway);
+	return cs_keccak_end(&row);
+}
+
+struct cs_hash wire_manifest_hash(struct cs_bytes body)
+{
+	struct cs_keccak row;
+	struct cs_hash content = cs_keccak256(body);
+	begin(&row, WIRE_TAG_MANIFEST);
+	add(&row, &content);
 	return cs_keccak_end(&row);
 }
 

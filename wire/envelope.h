@@ -1,5 +1,5 @@
-/* The envelope: every preimage that Caisson hashes or signs, and the calls that carry signed
- * statements to an EVM gateway. docs/protocol/envelope.md is the specification,
+/* The envelope: the preimages that both ends hash or sign, the tags of all others, and the calls
+ * that carry signed statements to an EVM gateway. docs/protocol/envelope.md is the specification,
  * tests/vectors/envelope/ what independent code computed from it. */
 #ifndef WIRE_ENVELOPE_H
 #define WIRE_ENVELOPE_H
@@ -79,20 +79,21 @@ struct wire_signed {
 	struct cs_hash path[CS_PATH_MAX];
 };
 
-/* The tags of the specification, in one table with their hashes. */
+/* The tags of the specifications, in one table with their hashes. */
 enum wire_tag {
 #define WIRE_TAG(name, text, hash) WIRE_TAG_##name,
 #include "wire/tags.def"
 #undef WIRE_TAG
 };
-const struct cs_hash *wire_tag_known(enum wire_tag tag);
-/* keccak-256 of an ASCII text: for tags that are hashed rarely. */
-struct cs_hash wire_tag(const char *text);
+const struct cs_hash *wire_tag(enum wire_tag tag);
 /* A chain's raw address as a word: left-padded up to 32 bytes, hashed above. */
 struct cs_hash wire_word(struct cs_bytes address);
 /* Section 1. caip2 is the chain id's text, address the chain's raw address of the gateway. */
 struct cs_hash wire_identity(struct cs_bytes caip2, const struct cs_hash *genesis,
 			     struct cs_bytes address);
+/* The hash that administrators sign and the next manifest names (docs/protocol/manifest.md). body:
+ * the canonical JSON of the member "manifest". */
+struct cs_hash wire_manifest_hash(struct cs_bytes body);
 struct cs_hash wire_attributes_hash(const struct wire_message_head *head);
 struct cs_hash wire_message_id(const struct wire_message_head *head);
 /* The three hashes of head follow from the variable parts: INVALID when one differs, TOO_LARGE for

@@ -48,7 +48,7 @@ struct cs_hash wire_evm_sentinel_slot(void)
 
 struct cs_hash wire_evm_sentinel_value(const struct cs_hash *own)
 {
-	return mapping(wire_tag_known(WIRE_TAG_LAYOUT_EVM), own);
+	return mapping(wire_tag(WIRE_TAG_LAYOUT_EVM), own);
 }
 
 struct cs_hash wire_evm_status_slot(const struct cs_hash *source, uint64_t sequence)

@@ -199,7 +199,7 @@ static void setup(void)
 	seed_transaction();
 	seeds_of_state();
 	saved_size = enclave_size() - ENCLAVE_ARENA_SIZE -
-		     (MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
+		     (CS_MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
 	saved = malloc(saved_size);
 	saved_secrets = malloc(sizeof *saved_secrets);
 	assert_true(saved != NULL && saved_secrets != NULL);

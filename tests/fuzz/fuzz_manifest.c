@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&m, 0x5a, sizeof m);
 	if (manifest_read(&m, &arena, cs_bytes(data, size), NULL, &why) == CS_OK) {
 		cs_assert(m.number == 1 && m.chain_count > 0 &&
-			  m.chain_count <= MANIFEST_CHAINS_MAX);
+			  m.chain_count <= CS_MANIFEST_CHAINS_MAX);
 		cs_assert(cs_hash_eq(&m.hash, &m.lineage) && m.abandoned_count == 0);
 		return 0;
 	}

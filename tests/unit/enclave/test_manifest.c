@@ -161,8 +161,8 @@ static void test_a_file_above_the_bound(void **state)
 	(void)state;
 	struct manifest m;
 	struct cs_why why;
-	const uint8_t *p = keep(MANIFEST_SIZE_MAX + 1);
-	assert_err(manifest_read(&m, arena(), cs_bytes(p, MANIFEST_SIZE_MAX + 1), NULL, &why),
+	const uint8_t *p = keep(CS_MANIFEST_SIZE_MAX + 1);
+	assert_err(manifest_read(&m, arena(), cs_bytes(p, CS_MANIFEST_SIZE_MAX + 1), NULL, &why),
 		   CS_ERR_TOO_LARGE);
 }
 

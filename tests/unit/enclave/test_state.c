@@ -547,7 +547,7 @@ static void test_what_is_served_is_in_the_manifest_once(void **state)
 	w->launch.serve[0] = w->own;
 	w->launch.serve[1] = w->own;
 	launch_refused(w, CS_ERR_DUPLICATE);
-	w->launch.serve_count = MANIFEST_CHAINS_MAX + 1;
+	w->launch.serve_count = CS_MANIFEST_CHAINS_MAX + 1;
 	launch_refused(w, CS_ERR_TOO_LARGE);
 	world_free(w);
 }
@@ -561,8 +561,8 @@ static void serve_many(struct world *w, size_t count)
 		m->chains[i].identity.b[31] = (uint8_t)i;
 	}
 	for (size_t i = 0; i < count; i++) {
-		m->chains[i].remote_count = MANIFEST_REMOTES_MAX;
-		for (size_t r = 0; r < MANIFEST_REMOTES_MAX; r++)
+		m->chains[i].remote_count = CS_MANIFEST_REMOTES_MAX;
+		for (size_t r = 0; r < CS_MANIFEST_REMOTES_MAX; r++)
 			m->chains[i].remotes[r] = (struct cs_hash){{(uint8_t)(1 + r), 0xee}};
 		w->launch.serve[i] = m->chains[i].identity;
 	}
@@ -604,7 +604,7 @@ static void fill_chain(struct world *w, struct enclave_chain *chain)
 		chain->epoch_current = chain->keys[chain->key_count - 1].epoch;
 		(void)world_ok(w, WIRE_ROTATE, &in.base);
 	}
-	for (size_t r = 0; r < MANIFEST_REMOTES_MAX; r++)
+	for (size_t r = 0; r < CS_MANIFEST_REMOTES_MAX; r++)
 		for (uint64_t k = 0; k < ENCLAVE_REMOTE_EPOCHS_MAX; k++)
 			chain->remotes[r].keys[chain->remotes[r].key_count++].epoch = 1 + k;
 	fill_client(chain);

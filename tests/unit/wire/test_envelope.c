@@ -9,8 +9,8 @@ static void test_tags(void **state)
 	(void)state;
 	json_t *file = read_json(FILE_OF("tags")), *one;
 	size_t i;
-	json_array_foreach(json_object_get(file, "tags"), i, one)
-		assert_hash(wire_tag(text_of(one, "ascii")), hash_of(one, "hash"));
+	json_array_foreach(json_object_get(file, "tags"), i, one) assert_hash(
+		cs_keccak256(cs_bytes_str(text_of(one, "ascii"))), hash_of(one, "hash"));
 	assert_true(i >= 10);
 	json_decref(file);
 }
@@ -24,7 +24,7 @@ static void test_the_table_of_tags(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(texts); i++)
-		assert_hash(*wire_tag_known((enum wire_tag)i), wire_tag(texts[i]));
+		assert_hash(*wire_tag((enum wire_tag)i), cs_keccak256(cs_bytes_str(texts[i])));
 }
 
 static void test_identities(void **state)

@@ -1,0 +1,61 @@
+/* Any bytes as the manifest that a gateway reads: in bounds or refused, nothing written when
+ * refused, and never another manifest than the one that an enclave reads in the same bytes. */
+#include "enclave/manifest.h"
+#include "gateway/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_SIZE (8u * 1024 * 1024)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_bounds(const struct gateway_manifest *m)
+{
+	cs_assert(m->chain_count > 0 && m->chain_count <= CS_MANIFEST_CHAINS_MAX);
+	cs_assert(m->batch_max <= CS_BATCH_MAX && strlen(m->name) < sizeof m->name);
+	for (size_t i = 0; i < m->chain_count; i++) {
+		cs_assert(m->chains[i].remote_count <= CS_MANIFEST_REMOTES_MAX);
+		cs_assert(strlen(m->chains[i].caip2) < sizeof m->chains[i].caip2);
+		cs_assert(gateway_manifest_chain(m, &m->chains[i].identity) != NULL);
+	}
+}
+
+static void check_same(const struct gateway_manifest *ours, const struct manifest *theirs)
+{
+	cs_assert(cs_hash_eq(&ours->hash, &theirs->hash) && ours->number == theirs->number);
+	cs_assert(ours->batch_max == theirs->batch_max);
+	cs_assert(ours->chain_count == theirs->chain_count);
+	for (size_t i = 0; i < ours->chain_count; i++) {
+		cs_assert(cs_hash_eq(&ours->chains[i].identity, &theirs->chains[i].identity));
+		cs_assert(ours->chains[i].remote_count == theirs->chains[i].remote_count);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t *block;
+	static struct gateway_manifest ours;
+	static struct manifest theirs;
+	/* Nobody need sign what follows it. */
+	static const struct manifest before = {.number = 1, .hash = {{0x11}}};
+	struct cs_arena arena;
+	struct cs_why why = {""};
+	if (block == NULL)
+		block = malloc(ARENA_SIZE);
+	cs_assert(block != NULL);
+	memset(&ours, 0x5a, sizeof ours);
+	if (gateway_manifest_read(&ours, cs_bytes(data, size), &why) != CS_OK) {
+		for (size_t i = 0; i < sizeof ours; i++)
+			cs_assert(((const uint8_t *)&ours)[i] == 0x5a);
+		return 0;
+	}
+	check_bounds(&ours);
+	for (size_t i = 0; i < 2; i++) {
+		cs_arena_init(&arena, block, ARENA_SIZE);
+		if (manifest_read(&theirs, &arena, cs_bytes(data, size), i == 0 ? NULL : &before,
+				  &why) == CS_OK)
+			check_same(&ours, &theirs);
+	}
+	return 0;
+}
