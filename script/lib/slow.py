@@ -7,6 +7,7 @@ import datetime
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,18 +17,44 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "fuzz"
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+# What a campaign may add to the committed corpus: few and small inputs, since every one is replayed by every test run.
+KEPT_MAX = 16
+KEPT_SIZE_MAX = 4096
+CORPUS_MAX = 256
 
 
 def git(*arguments: str) -> str:
     return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def keep(program: Path, seeds: Path, found: Path, work: Path) -> int:
+    """Copies to the corpus what covers something that no input there covers: libFuzzer's merge, the smallest first, within the
+    bounds above. Returns how many."""
+    merged = work / "merged"
+    shutil.copytree(seeds, merged)
+    there = {p.name for p in merged.iterdir()}
+    if not any(found.iterdir()):
+        return 0
+    run = subprocess.run([str(program), "-merge=1", f"-max_len={KEPT_SIZE_MAX}", "-rss_limit_mb=2048", str(merged), str(found)],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    if run.returncode != 0:
+        return 0
+    new = sorted((p for p in merged.iterdir() if p.name not in there and p.stat().st_size <= KEPT_SIZE_MAX),
+                 key=lambda p: (p.stat().st_size, p.name))
+    new = new[:max(0, min(KEPT_MAX, CORPUS_MAX - len(there)))]
+    for path in new:
+        shutil.copyfile(path, seeds / path.name)
+    return len(new)
+
+
 def campaign(program: Path, minutes: float, findings: Path) -> dict:
-    """One target for so long; new inputs go to a directory of its own, the committed corpus is only read."""
+    """One target for so long; new inputs go to a directory of its own, and what is worth it from there to the committed corpus."""
     name = program.name.removeprefix("fuzz_")
     seeds = CORPUS / name
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{name}-") as work:
-        folders = [work] + ([str(seeds)] if seeds.is_dir() else [])
+        found = Path(work) / "found"
+        found.mkdir()
+        folders = [str(found)] + ([str(seeds)] if seeds.is_dir() else [])
         argv = [str(program), f"-max_total_time={int(minutes * 60)}", "-print_final_stats=1", "-rss_limit_mb=2048",
                 "-timeout=10", f"-artifact_prefix={findings}/{name}-", *folders]
         begin = time.monotonic()
@@ -36,10 +63,12 @@ def campaign(program: Path, minutes: float, findings: Path) -> dict:
         log = run.stdout
         covered = re.findall(r"cov: (\d+) ft: (\d+)", log)
         stat = {k: int(v) for k, v in re.findall(r"stat::(\w+):\s+(\d+)", log)}
+        count = len(list(seeds.iterdir())) if seeds.is_dir() else 0
+        kept = keep(program, seeds, found, Path(work)) if run.returncode == 0 and seeds.is_dir() else 0
         return {"name": name, "seconds": time.monotonic() - begin, "executions": stat.get("number_of_executed_units", 0),
                 "edges": int(covered[-1][0]) if covered else 0, "features": int(covered[-1][1]) if covered else 0,
-                "seeds": len(list(seeds.iterdir())) if seeds.is_dir() else 0, "rss": stat.get("peak_rss_mb", 0),
-                "found": len(list(Path(work).iterdir())), "code": run.returncode, "tail": "\n".join(log.splitlines()[-40:])}
+                "seeds": count, "kept": kept, "rss": stat.get("peak_rss_mb", 0),
+                "found": len(list(found.iterdir())), "code": run.returncode, "tail": "\n".join(log.splitlines()[-40:])}
 
 
 def faults() -> tuple[int, str]:
@@ -60,12 +89,12 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
     dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     lines = [f"# Fuzzing and faults, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}; libFuzzer with AddressSanitizer and "
              f"UndefinedBehaviorSanitizer; {minutes:g} minutes a target, one process each.", "",
-             "| target | seconds | executions | edges | features | seeds | new inputs | peak RSS, MB | findings |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|---|"]
+             "| target | seconds | executions | edges | features | seeds | new inputs | kept | peak RSS, MB | findings |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|"]
     for r in rows:
         found = "none" if r["code"] == 0 else f"exit {r['code']}"
         lines.append(f"| {r['name']} | {r['seconds']:.0f} | {r['executions']:,} | {r['edges']} | {r['features']} | {r['seeds']} | "
-                     f"{r['found']} | {r['rss']} | {found} |")
+                     f"{r['found']} | {r['kept']} | {r['rss']} | {found} |")
     total = sum(r["executions"] for r in rows)
     lines += ["", f"{len(rows)} targets, {total:,} executions, {sum(r['code'] != 0 for r in rows)} with findings.", ""]
     for r in rows:
