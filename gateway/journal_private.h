@@ -4,18 +4,17 @@
 
 #include "gateway/journal_feed.h"
 
-#define MESSAGE_COLUMNS                                                                            \
-	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to,height," \
-	"block,tx,tx_index,"                                                                       \
-	"log_index,time_s,statement,leaf,status,status_height,status_tx,status_time_s,outcome,"    \
-	"outcome_statement,"                                                                       \
-	"outcome_leaf,end_height,end_tx,end_time_s,submission,wish_retry,next_ms,tries,why,"       \
-	"created_ms,updated_ms,request"
+#define MESSAGE_COLUMNS                                                                     \
+	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to," \
+	"height,block,tx,tx_index,log_index,time_s,statement,leaf,"                         \
+	"status,status_height,status_tx,status_time_s,"                                     \
+	"outcome,outcome_statement,outcome_leaf,end_height,end_tx,end_time_s,"              \
+	"submission,wish_retry,next_ms,tries,why,created_ms,updated_ms,request"
 /* The height at which a row is ripe: of the source's event with its finality, or of the status. */
 #define ROW_REACH "CASE side WHEN 1 THEN height+finality ELSE status_height END"
 /* Rows that a block or a transaction moves on, and rows that we move on and nobody has in hand. A
  * partial index serves a query that repeats its condition to the letter. No IN: a list of three or
- * more becomes a table of its own at every write. States by number: relay_state/relay/relay.def. */
+ * more becomes a table of its own at every write. States by number: relay_state/relay/states.def. */
 #define ROW_WAITING "(state=1 OR state=5 OR state=6)"
 #define ROW_OPEN "state<>9 AND state<>12 AND state<>13"
 #define ROW_FREE \
