@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define KEY_BYTES 32u
-#define FILE_SIZE_MAX 65536u
 
 static enum cli_exit keys_path(struct cli *cli, char *path, size_t size)
 {

@@ -116,14 +116,6 @@ enum cs_err cs_abi_get_word(struct cs_abi_reader *reader, struct cs_hash *word)
 	return CS_OK;
 }
 
-enum cs_err cs_abi_get_u256(struct cs_abi_reader *reader, struct cs_u256 *value)
-{
-	struct cs_hash word;
-	CS_TRY(cs_abi_get_word(reader, &word));
-	*value = cs_u256_from_word(&word);
-	return CS_OK;
-}
-
 static enum cs_err word_u64(const struct cs_hash *word, uint64_t max, uint64_t *value)
 {
 	uint64_t low;
@@ -154,27 +146,6 @@ enum cs_err cs_abi_get_u8(struct cs_abi_reader *reader, uint8_t *value)
 	uint64_t wide;
 	CS_TRY(head_u64(reader, UINT8_MAX, &wide));
 	*value = (uint8_t)wide;
-	return CS_OK;
-}
-
-enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value)
-{
-	uint64_t wide;
-	CS_TRY(head_u64(reader, 1, &wide));
-	*value = wide != 0;
-	return CS_OK;
-}
-
-enum cs_err cs_abi_get_address(struct cs_abi_reader *reader, struct cs_address *address)
-{
-	struct cs_hash word;
-	CS_TRY(head_word(reader, &word));
-	for (size_t i = 0; i < WORD - sizeof address->b; i++) {
-		if (word.b[i] != 0)
-			return CS_ERR_OVERFLOW;
-	}
-	memcpy(address->b, word.b + WORD - sizeof address->b, sizeof address->b);
-	reader->head_next += WORD;
 	return CS_OK;
 }
 

@@ -1,5 +1,5 @@
 /* Authenticated encryption (AES-256-GCM, NIST SP 800-38D, by OpenSSL) and key derivation
- * (HKDF-SHA-256, RFC 5869, by nettle). Nonces are arguments: who calls makes sure that none repeats
+ * (HKDF-SHA-256, RFC 5869, by nettle). Nonces are arguments: the caller must never use one twice
  * under one key.
  *
  * OpenSSL reads its configuration file at its first use: a process that will lose its right to open

@@ -234,23 +234,6 @@ static size_t head_size(size_t payload_size)
 	return payload_size <= SHORT_MAX ? 1 : 1 + number_size(payload_size);
 }
 
-size_t cs_rlp_size_bytes(struct cs_bytes bytes)
-{
-	if (bytes.n == 1 && bytes.p[0] < STRING_SHORT)
-		return 1;
-	return head_size(bytes.n) + bytes.n;
-}
-
-size_t cs_rlp_size_u64(uint64_t value)
-{
-	return value < STRING_SHORT ? 1 : 1 + number_size(value);
-}
-
-size_t cs_rlp_size_list(size_t payload_size)
-{
-	return head_size(payload_size) + payload_size;
-}
-
 static void put_head(struct cs_buf *buf, size_t n, unsigned short_form, unsigned long_form)
 {
 	uint8_t be[8];

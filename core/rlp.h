@@ -56,11 +56,6 @@ CS_NODISCARD enum cs_err cs_rlp_check(struct cs_bytes bytes);
 
 /* ---- writing ---- */
 
-/* Sizes with header, for lists whose payload is known before it is written. */
-size_t cs_rlp_size_bytes(struct cs_bytes bytes);
-size_t cs_rlp_size_u64(uint64_t value);
-size_t cs_rlp_size_list(size_t payload_size);
-
 void cs_rlp_put_bytes(struct cs_buf *buf, struct cs_bytes bytes);
 void cs_rlp_put_u64(struct cs_buf *buf, uint64_t value);
 void cs_rlp_put_u256(struct cs_buf *buf, const struct cs_u256 *value);

@@ -29,7 +29,7 @@ void cs_sig_free(struct cs_sig *sig);
 
 /* Whether the 32 bytes are a private key: 0 < key < n. */
 bool cs_key_is_valid(const struct cs_sig *sig, const struct cs_secret *key);
-/* INVALID when the key is none. */
+/* INVALID when it is not a valid private key. */
 CS_NODISCARD enum cs_err cs_key_x(const struct cs_sig *sig, struct cs_hash *x,
 				  const struct cs_secret *key);
 CS_NODISCARD enum cs_err cs_key_address(const struct cs_sig *sig, struct cs_address *address,
@@ -44,7 +44,7 @@ CS_NODISCARD enum cs_err cs_lift_x(const struct cs_sig *sig, struct cs_hash *y,
 struct cs_signer {
 	uint8_t b[96];
 };
-/* INVALID when the key is none. */
+/* INVALID when it is not a valid private key. */
 CS_NODISCARD enum cs_err cs_signer_make(const struct cs_sig *sig, struct cs_signer *signer,
 					const struct cs_secret *key);
 /* As cs_schnorr_sign. */
@@ -52,7 +52,7 @@ CS_NODISCARD enum cs_err cs_schnorr_sign_by(const struct cs_sig *sig, struct cs_
 					    const struct cs_signer *signer,
 					    const struct cs_hash *digest,
 					    const struct cs_hash *aux);
-/* BIP-340 over a 32-byte digest; aux: 32 fresh random bytes. INVALID when the key is none. */
+/* BIP-340 over a 32-byte digest; aux: 32 fresh random bytes. INVALID when it is not a valid private key. */
 CS_NODISCARD enum cs_err cs_schnorr_sign(const struct cs_sig *sig, struct cs_schnorr *out,
 					 const struct cs_secret *key, const struct cs_hash *digest,
 					 const struct cs_hash *aux);
@@ -64,7 +64,7 @@ CS_NODISCARD enum cs_err cs_schnorr_verify(const struct cs_sig *sig,
 CS_NODISCARD enum cs_err cs_schnorr_verify64(const struct cs_sig *sig, const uint8_t signature[64],
 					     const struct cs_hash *x, struct cs_bytes message);
 
-/* RFC 6979 nonce, low s. INVALID when the key is none. */
+/* RFC 6979 nonce, low s. INVALID when it is not a valid private key. */
 CS_NODISCARD enum cs_err cs_ecdsa_sign(const struct cs_sig *sig, struct cs_ecdsa *out,
 				       const struct cs_secret *key, const struct cs_hash *digest);
 /* The signer's address. BAD_SIGNATURE when r or s is out of range or no key fits. High s is

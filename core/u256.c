@@ -155,22 +155,6 @@ enum cs_err cs_u256_from_decimal(struct cs_u256 *out, struct cs_bytes text)
 	return CS_OK;
 }
 
-enum cs_err cs_u256_from_quantity(struct cs_u256 *out, struct cs_bytes text)
-{
-	uint8_t digits[64], bytes[32];
-	if (text.n < 3 || text.p[0] != '0' || text.p[1] != 'x')
-		return CS_ERR_MALFORMED;
-	size_t n = text.n - 2;
-	if (n > sizeof digits)
-		return CS_ERR_OVERFLOW;
-	if (n > 1 && text.p[2] == '0')
-		return CS_ERR_NON_CANONICAL;
-	memset(digits, '0', sizeof digits);
-	memcpy(digits + sizeof digits - n, text.p + 2, n);
-	CS_TRY(cs_unhex(bytes, sizeof bytes, CS_BYTES_OF(digits)));
-	return cs_u256_from_bytes(out, CS_BYTES_OF(bytes));
-}
-
 void cs_u256_decimal(char text[CS_U256_DECIMAL_SIZE], const struct cs_u256 *value)
 {
 	char digits[5 * CHUNK_DIGITS];
@@ -188,17 +172,4 @@ void cs_u256_decimal(char text[CS_U256_DECIMAL_SIZE], const struct cs_u256 *valu
 		at++;
 	memcpy(text, digits + at, sizeof digits - at);
 	text[sizeof digits - at] = '\0';
-}
-
-void cs_u256_quantity(char text[67], const struct cs_u256 *value)
-{
-	struct cs_hash word = cs_u256_word(value);
-	char digits[65];
-	size_t at = 0;
-	cs_hex(digits, CS_BYTES_OF(word.b));
-	while (at < 63 && digits[at] == '0')
-		at++;
-	text[0] = '0';
-	text[1] = 'x';
-	memcpy(text + 2, digits + at, sizeof digits - at);
 }

@@ -39,11 +39,7 @@ struct cs_u256 cs_u256_div_u64(uint64_t *remainder, const struct cs_u256 *a, uin
 
 /* Decimal digits without leading zeros: MALFORMED, NON_CANONICAL, OVERFLOW. */
 CS_NODISCARD enum cs_err cs_u256_from_decimal(struct cs_u256 *out, struct cs_bytes text);
-/* 0x and 1 to 64 digits without leading zeros ("0x0" is zero), as JSON-RPC writes quantities. */
-CS_NODISCARD enum cs_err cs_u256_from_quantity(struct cs_u256 *out, struct cs_bytes text);
 /* Terminated text. */
 void cs_u256_decimal(char text[CS_U256_DECIMAL_SIZE], const struct cs_u256 *value);
-/* "0x" and the shortest digits, terminated: at most 67 characters. */
-void cs_u256_quantity(char text[67], const struct cs_u256 *value);
 
 #endif

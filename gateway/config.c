@@ -31,7 +31,7 @@ static enum cs_err check_address(const char *text, struct cs_why *why)
 	struct cs_address address;
 	if (strncmp(text, "0x", 2) != 0 ||
 	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(text)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "is no address: 0x and 40 hex digits");
+		return cs_fail(why, CS_ERR_MALFORMED, "is not an address: 0x and 40 hex digits");
 	return CS_OK;
 }
 
@@ -158,8 +158,7 @@ const struct host_config_schema *gateway_config_schema(void)
 
 /* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
 
-/* Relative to the folder of the configuration file. Leaked into the configuration: freed with the
- * process's. */
+/* Relative to the folder of the configuration file. A copy: gateway_config_free frees it. */
 static const char *resolve(const struct gateway_config *config, const char *text)
 {
 	const char *slash = strrchr(config->path, '/');
@@ -413,22 +412,6 @@ void gateway_config_free(struct gateway_config *config)
 	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));
-}
-
-const struct gateway_chain_config *gateway_config_chain(const struct gateway_config *config,
-							const struct cs_hash *identity)
-{
-	for (size_t i = 0; i < config->chain_count; i++) {
-		if (cs_hash_eq(&config->chains[i].manifest->identity, identity))
-			return &config->chains[i];
-	}
-	return NULL;
-}
-
-const struct gateway_manifest_chain *gateway_config_chain_named(const struct gateway_config *config,
-								const char *caip2)
-{
-	return gateway_manifest_named(&config->manifest, caip2);
 }
 
 enum gateway_expire gateway_config_expire(const struct gateway_config *config,

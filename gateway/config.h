@@ -73,7 +73,8 @@ struct gateway_route_config {
 };
 
 struct gateway_config {
-	struct host_config *file; /* owns every text below */
+	struct host_config
+		*file; /* errors, and what is written again; the texts below are copies */
 	const char *path;
 	const char *name;
 	enum host_log_level log_level;
@@ -117,12 +118,6 @@ CS_NODISCARD enum cs_err gateway_config_load(struct gateway_config *config, cons
 					     bool with_manifest);
 void gateway_config_free(struct gateway_config *config);
 
-/* NULL when this gateway does not serve it. */
-const struct gateway_chain_config *gateway_config_chain(const struct gateway_config *config,
-							const struct cs_hash *identity);
-/* By CAIP-2; of the manifest, served or not. NULL when the manifest does not name it. */
-const struct gateway_manifest_chain *gateway_config_chain_named(const struct gateway_config *config,
-								const char *caip2);
 enum gateway_expire gateway_config_expire(const struct gateway_config *config,
 					  const struct cs_hash *from, const struct cs_hash *to);
 

@@ -70,10 +70,9 @@ CS_NODISCARD enum cs_err gateway_journal_events_prune(struct gateway_journal *jo
 						      uint64_t kept);
 
 /* ---- requests of the REST API ---- */
-#define GATEWAY_REQUEST_ID_SIZE 33u /* "r" and 31 hex digits, then the end: 36 with room */
 struct gateway_request {
 	uint64_t n;
-	char id[36];
+	char id[36];   /* "r" and 31 hex digits */
 	char mode[12]; /* prepare, sponsored */
 	struct cs_hash chain;
 	struct cs_hash

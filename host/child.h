@@ -29,9 +29,9 @@ struct host_child_options {
 	 * after each restart. */
 	int fds[HOST_CHILD_FDS_MAX];
 	uint32_t fd_count;
-	uint64_t backoff_min_ms; /* [200]; doubled up to backoff_max_ms, reset after it ran for 10 s
-				  */
-	uint64_t backoff_max_ms; /* [10,000] */
+	/* Doubled from min [200] to max [10,000], from min again after it ran for 10 s. */
+	uint64_t backoff_min_ms;
+	uint64_t backoff_max_ms;
 };
 
 /* Everything is copied, the descriptors too (the caller closes its own). IO: the first start
@@ -52,9 +52,8 @@ void host_child_free(struct host_child *child);
 CS_NODISCARD enum cs_err host_listen_unix(int *fd, const char *path, struct cs_why *why);
 
 /* The enclave: a child that inherits its listening socket as 3 and the 32 bytes of the seal root as
- * 4, so that it gets
- * --listen-fd 3 --seal-root-fd 4 and then args (--lineage, --manifest …). seal_root_path: a file
- * for host_keyfile_load. */
+ * 4. Its arguments are --listen-fd 3 --seal-root-fd 4 and then args (--lineage, --manifest …).
+ * seal_root_path: a file for host_keyfile_load. */
 struct host_enclave_spawn_options {
 	const char *program;
 	const char *socket_path;

@@ -467,16 +467,6 @@ bool host_config_bool(const struct host_config *config, const char *format, ...)
 	return entry->number != 0;
 }
 
-bool host_config_has(const struct host_config *config, const char *format, ...)
-{
-	char path[HOST_CONFIG_PATH_MAX];
-	va_list args;
-	va_start(args, format);
-	format_path(path, format, args);
-	va_end(args);
-	return host_config_find(config, path) != NULL || has_table(config, path);
-}
-
 uint32_t host_config_count(const struct host_config *config, const char *format, ...)
 {
 	char path[HOST_CONFIG_PATH_MAX];

@@ -26,8 +26,8 @@ enum host_config_type {
 struct host_config_key {
 	const char *path;
 	enum host_config_type type;
-	int64_t min; /* of a number its value, of a text its length, of texts their count; both 0:
-			any */
+	/* Of a number its value, of a text its length, of texts their count; both 0: any. */
+	int64_t min;
 	int64_t max;
 	/* As it is written in the file: "\"127.0.0.1\"", "8545", "true", "[]". NULL: required. "":
 	 * optional without a value. */
@@ -72,15 +72,15 @@ const char *host_config_error(const struct host_config *config, uint32_t index);
 void host_config_complain(struct host_config *config, const char *path, const char *format, ...)
 	CS_PRINTF(3, 4);
 
-/* ---- values: only of a configuration without errors; a path that the table does not have is a bug
- * ---- Paths are formatted: host_config_text(config, "remotes[%u].url", i). */
+/* ---- values ---- */
+
+/* Only of a configuration without errors; a path that the table does not have is a bug. Paths are
+ * formatted: host_config_text(config, "remotes[%u].url", i). */
 /* NULL: optional and absent. */
 const char *host_config_text(const struct host_config *config, const char *path, ...)
 	CS_PRINTF(2, 3);
 int64_t host_config_number(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 bool host_config_bool(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
-/* Whether the file or a default gives it a value; for a table: whether the file has it. */
-bool host_config_has(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 /* Elements of a list of texts ("chain.rpc") or entries of an array of tables ("remotes"). */
 uint32_t host_config_count(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 /* One element of a list: host_config_text(config, "chain.rpc[%u]", i). */

@@ -193,7 +193,7 @@ static bool take_number(struct parser *parser, struct host_config_entry *entry)
 	}
 	if (!ok || digits == 0 || (zero_first && digits > 1) || is_bare(peek(parser)) ||
 	    peek(parser) == '.')
-		return fail(parser, entry->path, "is no integer below 2^63");
+		return fail(parser, entry->path, "is not an integer below 2^63");
 	entry->type = HOST_CONFIG_NUMBER;
 	entry->number = minus ? -(int64_t)value : (int64_t)value;
 	return true;
@@ -209,7 +209,7 @@ static bool take_bool(struct parser *parser, struct host_config_entry *entry)
 			return true;
 	}
 	return fail(parser, entry->path,
-		    "is no string in quotes, integer, true, false or list of strings");
+		    "is not a string in quotes, integer, true, false or list of strings");
 }
 
 static void add_text(struct host_config_entry *entry, char *text)

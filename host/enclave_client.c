@@ -443,11 +443,6 @@ host_enclave_client_new(struct host_loop *loop, const struct host_enclave_client
 	return client;
 }
 
-bool host_enclave_is_up(const struct host_enclave_client *client)
-{
-	return client->state == UP;
-}
-
 enum cs_err host_enclave_call(struct host_enclave_client *client, uint64_t *id, enum wire_type type,
 			      struct cs_bytes body, uint64_t deadline_ms, host_enclave_done *done,
 			      void *context)

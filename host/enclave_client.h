@@ -39,7 +39,6 @@ struct host_enclave_client_options {
 struct host_enclave_client *
 host_enclave_client_new(struct host_loop *loop, const struct host_enclave_client_options *options,
 			const struct host_enclave_client_events *events, void *context);
-bool host_enclave_is_up(const struct host_enclave_client *client);
 /* type: of a request. *id (never 0) is for cancel and may be NULL. UNAVAILABLE: not up; FULL:
  * calls_max or queue_size_max; TOO_LARGE: above the frame's bound. On failure done is not called.
  * The body is copied. */

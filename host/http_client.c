@@ -234,7 +234,6 @@ static void finish(struct call *call, CURLcode code)
 		free_client(client);
 }
 
-/* Returns false when the client is gone. */
 static void collect(struct host_http_client *client)
 {
 	int left;

@@ -2,7 +2,6 @@
 
 #include "host/alloc.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +53,7 @@ static void check_headers(struct host_http_exchange *e)
 		const char *value = name + strlen(name) + 1;
 		at = (size_t)(value - e->text) + strlen(value) + 1;
 		if (!is_token(name))
-			e->broken = "a header's name is no token";
+			e->broken = "a header's name is not a token";
 		for (size_t i = 0; i < CS_LEN(once); i++)
 			if (strcasecmp(name, once[i]) == 0 &&
 			    find(e, at, e->text_size, name, strcasecmp) != NULL)
@@ -86,22 +85,6 @@ static enum MHD_Result add_query(void *context, enum MHD_ValueKind kind, const c
 	return MHD_YES;
 }
 
-static void remember_remote(struct host_http_exchange *e)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(e->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (info == NULL || info->client_addr == NULL)
-		return;
-	const struct sockaddr *address = info->client_addr;
-	const void *in =
-		address->sa_family == AF_INET6
-			? (const void *)&((const struct sockaddr_in6 *)(const void *)address)
-				  ->sin6_addr
-			: (const void *)&((const struct sockaddr_in *)(const void *)address)
-				  ->sin_addr;
-	(void)inet_ntop(address->sa_family, in, e->remote, sizeof e->remote);
-}
-
 struct host_http_exchange *host_http_exchange_new(struct MHD_Connection *mhd, const char *method,
 						  const char *path)
 {
@@ -118,7 +101,6 @@ struct host_http_exchange *host_http_exchange_new(struct MHD_Connection *mhd, co
 	e->headers_at = e->text_size;
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, add_header, e);
 	check_headers(e);
-	remember_remote(e);
 	return e;
 }
 
@@ -247,15 +229,10 @@ enum cs_err host_http_body_json(const struct host_http_exchange *e, json_t **roo
 	json_t *parsed = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &error);
 	if (parsed == NULL)
 		return cs_fail(why, CS_ERR_MALFORMED,
-			       "the body is no JSON: %.100s (line %d, column %d)", error.text,
+			       "the body is not JSON: %.100s (line %d, column %d)", error.text,
 			       error.line, error.column);
 	*root = parsed;
 	return CS_OK;
-}
-
-const char *host_http_remote(const struct host_http_exchange *e)
-{
-	return e->remote;
 }
 
 const struct host_api_key *host_http_key(const struct host_http_exchange *e)

@@ -36,7 +36,6 @@ struct host_http_exchange {
 	size_t path_at;
 	size_t query_at;
 	size_t headers_at;
-	char remote[46];
 	char params[HOST_HTTP_PARAMS_MAX][2][256]; /* name, value */
 	uint32_t param_count;
 	uint8_t *body;

@@ -275,8 +275,7 @@ static void refuse(struct host_http_exchange *e)
 	else if (e->refused == CS_ERR_UNAUTHORIZED)
 		(void)snprintf(detail, sizeof detail, "no API key that is known here");
 	else if (e->refused == CS_ERR_FORBIDDEN)
-		(void)snprintf(detail, sizeof detail,
-			       "the API key has not the scope of this route");
+		(void)snprintf(detail, sizeof detail, "the API key lacks the scope of this route");
 	else if (e->refused == CS_ERR_UNKNOWN_FIELD)
 		(void)snprintf(detail, sizeof detail,
 			       "the query has a name that the route does not take, or one twice");
@@ -420,7 +419,8 @@ static enum cs_err start_daemon(struct host_http_server *server, struct cs_why *
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	if (uv_ip4_addr(o->address, o->port, (struct sockaddr_in *)&address) != 0) {
 		if (uv_ip6_addr(o->address, o->port, (struct sockaddr_in6 *)&address) != 0)
-			return cs_fail(why, CS_ERR_INVALID, "%s is no numeric address", o->address);
+			return cs_fail(why, CS_ERR_INVALID, "%s is not a numeric address",
+				       o->address);
 		flags |= MHD_USE_IPv6;
 	}
 	server->daemon = MHD_start_daemon(

@@ -76,7 +76,6 @@ struct cs_bytes host_http_body(const struct host_http_exchange *exchange);
 CS_NODISCARD enum cs_err host_http_body_json(const struct host_http_exchange *exchange,
 					     json_t **root, struct cs_why *why);
 /* Address without port. */
-const char *host_http_remote(const struct host_http_exchange *exchange);
 /* Whose key it was; NULL on a route without scopes. */
 const struct host_api_key *host_http_key(const struct host_http_exchange *exchange);
 

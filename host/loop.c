@@ -242,11 +242,6 @@ void host_loop_catch_signals(struct host_loop *loop, uint64_t drain_ms)
 	}
 }
 
-bool host_loop_is_draining(const struct host_loop *loop)
-{
-	return loop->draining;
-}
-
 void host_loop_hold(struct host_loop *loop)
 {
 	loop->holds++;

@@ -37,7 +37,6 @@ void host_loop_on_drain(struct host_loop *loop, host_call *hook, void *context);
 /* Starts to listen for both signals. */
 void host_loop_catch_signals(struct host_loop *loop, uint64_t drain_ms);
 void host_loop_drain(struct host_loop *loop, uint64_t drain_ms);
-bool host_loop_is_draining(const struct host_loop *loop);
 void host_loop_hold(struct host_loop *loop);
 void host_loop_release(struct host_loop *loop);
 

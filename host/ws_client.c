@@ -545,11 +545,6 @@ enum cs_err host_ws_client_send(struct host_ws_client *client, struct cs_bytes t
 	return CS_OK;
 }
 
-bool host_ws_client_is_open(const struct host_ws_client *client)
-{
-	return client->open && client->err == CS_OK;
-}
-
 void host_ws_client_free(struct host_ws_client *client)
 {
 	if (client == NULL)

@@ -39,7 +39,6 @@ CS_NODISCARD enum cs_err host_ws_client_open(struct host_ws_client **client, str
 					     void *context, struct cs_why *why);
 /* The text is copied. FULL: above queue_size_max, nothing was queued; CLOSED: not open. */
 CS_NODISCARD enum cs_err host_ws_client_send(struct host_ws_client *client, struct cs_bytes text);
-bool host_ws_client_is_open(const struct host_ws_client *client);
 /* Closes without further events. NULL is allowed. */
 void host_ws_client_free(struct host_ws_client *client);
 

@@ -39,7 +39,6 @@ struct host_ws_peer {
 	struct host_ws_peer *next;
 	struct lws *wsi;
 	void *value;
-	char remote[64];
 	bool open;
 	bool closing;   /* nothing more is taken from it or for it */
 	bool close_due; /* the close frame follows what is queued */
@@ -156,7 +155,6 @@ static struct host_ws_peer *peer_new(struct host_ws_server *server, struct lws *
 	host_ws_pulse_init(&peer->pulse, server->ping_ms, server->idle_ms);
 	peer->inbox.size_max = server->message_size_max;
 	host_ws_outbox_init(&peer->outbox, server->queue_size_max);
-	(void)lws_get_peer_simple(wsi, peer->remote, sizeof peer->remote);
 	peer->next = server->peers;
 	if (peer->next != NULL)
 		peer->next->prev = peer;
@@ -230,11 +228,6 @@ void host_ws_peer_set(struct host_ws_peer *peer, void *value)
 void *host_ws_peer_get(const struct host_ws_peer *peer)
 {
 	return peer->value;
-}
-
-const char *host_ws_peer_remote(const struct host_ws_peer *peer)
-{
-	return peer->remote;
 }
 
 uint64_t host_ws_peer_queued(const struct host_ws_peer *peer)
@@ -511,7 +504,7 @@ static enum cs_err listen_on(struct host_ws_server *server,
 	if (uv_ip4_addr(address, options->port, &in) == 0)
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
 	else if (uv_ip6_addr(address, options->port, &in6) != 0)
-		return cs_fail(why, CS_ERR_INVALID, "%.64s is no numeric address", address);
+		return cs_fail(why, CS_ERR_INVALID, "%.64s is not a numeric address", address);
 	server->vhost = lws_create_vhost(host_ws_context_lws(server->context), &info);
 	if (server->vhost == NULL || lws_get_vhost_listen_port(server->vhost) <= 0)
 		return cs_fail(why, CS_ERR_IO, "cannot listen on %.64s port %u", address,

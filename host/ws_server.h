@@ -59,7 +59,6 @@ void host_ws_server_free(struct host_ws_server *server);
 /* Whatever the owner wants to find again. */
 void host_ws_peer_set(struct host_ws_peer *peer, void *value);
 void *host_ws_peer_get(const struct host_ws_peer *peer);
-const char *host_ws_peer_remote(const struct host_ws_peer *peer);
 /* Bytes that wait to be written: lets a producer that can pause do so. */
 uint64_t host_ws_peer_queued(const struct host_ws_peer *peer);
 /* The text is copied. FULL: it did not fit, the peer is being dropped (code 1013 "too slow"),

@@ -4,20 +4,13 @@
 
 struct state_row {
 	const char *name;
-	const char *sentence;
 	bool ends;
 };
 
 static const struct state_row states[RELAY_STATE_END] = {
-#define RELAY_STATE(code, number, name, ends, sentence) [number] = {name, sentence, ends},
+#define RELAY_STATE(code, number, name, ends, sentence) [number] = {name, ends},
 #include "relay_state/relay/states.def"
 #undef RELAY_STATE
-};
-
-static const char *const events[RELAY_EVENT_END] = {
-#define RELAY_EVENT(code, name) [RELAY_ON_##code] = name,
-#include "relay_state/relay/events.def"
-#undef RELAY_EVENT
 };
 
 static const uint8_t moves[RELAY_STATE_END][RELAY_EVENT_END] = {
@@ -28,12 +21,11 @@ static const uint8_t moves[RELAY_STATE_END][RELAY_EVENT_END] = {
 
 struct step_row {
 	const char *name;
-	const char *fact;
 	enum relay_side side;
 };
 
 static const struct step_row steps[RELAY_STEP_END] = {
-#define RELAY_STEP(number, code, name, side, fact) [number] = {name, fact, RELAY_##side},
+#define RELAY_STEP(number, code, name, side, fact) [number] = {name, RELAY_##side},
 #include "relay_state/relay/steps.def"
 #undef RELAY_STEP
 };
@@ -72,16 +64,6 @@ const char *relay_state_name(enum relay_state state)
 	return is_state(state) ? states[state].name : NULL;
 }
 
-const char *relay_state_sentence(enum relay_state state)
-{
-	return is_state(state) ? states[state].sentence : NULL;
-}
-
-const char *relay_event_name(enum relay_event event)
-{
-	return event < RELAY_EVENT_END ? events[event] : NULL;
-}
-
 const char *relay_status_name(enum wire_status status)
 {
 	static const char *const names[] = {"none", "failed", "delivered", "dead"};
@@ -91,11 +73,6 @@ const char *relay_status_name(enum wire_status status)
 const char *relay_step_name(unsigned step)
 {
 	return step < RELAY_STEP_END ? steps[step].name : NULL;
-}
-
-const char *relay_step_fact(unsigned step)
-{
-	return step < RELAY_STEP_END ? steps[step].fact : NULL;
 }
 
 enum relay_side relay_step_side(unsigned step)

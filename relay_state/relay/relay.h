@@ -48,11 +48,8 @@ bool relay_ends(enum relay_state state);
 
 /* Static strings, NULL for a number that is no state, event or step. */
 const char *relay_state_name(enum relay_state state);
-const char *relay_state_sentence(enum relay_state state);
-const char *relay_event_name(enum relay_event event);
 const char *relay_status_name(enum wire_status status);
 const char *relay_step_name(unsigned step);
-const char *relay_step_fact(unsigned step);
 enum relay_side relay_step_side(unsigned step);
 /* NOT_FOUND when no state has the name. */
 CS_NODISCARD enum cs_err relay_state_parse(enum relay_state *state, const char *name);

@@ -38,7 +38,6 @@ static void read_values(const struct host_config *config)
 			cs_assert(host_config_text(config, "chains[%u].keys[%u].name", i, j) !=
 				  NULL);
 	}
-	cs_assert(!host_config_has(config, "tls") || host_config_text(config, "tls.file") != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -212,13 +212,11 @@ static void test_sizes(void **state)
 		struct cs_bytes bytes = cs_bytes(payload, sizes[i]);
 		cs_buf_init(&buf, memory, sizeof memory);
 		cs_rlp_put_bytes(&buf, bytes);
-		assert_int_equal(buf.n, cs_rlp_size_bytes(bytes));
 		assert_ok(cs_rlp_one(&item, cs_buf_view(&buf)));
 		assert_bytes(item.payload, bytes);
 		cs_buf_init(&buf, memory, sizeof memory);
 		cs_rlp_put_list(&buf, sizes[i]);
 		cs_put(&buf, bytes);
-		assert_int_equal(buf.n, cs_rlp_size_list(sizes[i]));
 		assert_ok(cs_rlp_one(&item, cs_buf_view(&buf)));
 		assert_true(item.is_list);
 		static uint8_t other_memory[70000];
@@ -234,7 +232,6 @@ static void test_sizes(void **state)
 		uint64_t value;
 		cs_buf_init(&buf, memory, sizeof memory);
 		cs_rlp_put_u64(&buf, numbers[i]);
-		assert_int_equal(buf.n, cs_rlp_size_u64(numbers[i]));
 		struct cs_rlp list = {cs_buf_view(&buf)};
 		assert_ok(cs_rlp_u64(&list, &value));
 		assert_int_equal(value, numbers[i]);

@@ -62,41 +62,6 @@ static void test_decimal(void **state)
 	}
 }
 
-static void test_quantity(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text;
-		enum cs_err err;
-	} cases[] = {
-		{"0x0", CS_OK},
-		{"0x1", CS_OK},
-		{"0xff", CS_OK},
-		{"0x100", CS_OK},
-		{"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", CS_OK},
-		{"0x10000000000000000000000000000000000000000000000000000000000000000",
-		 CS_ERR_OVERFLOW},
-		{"0x00", CS_ERR_NON_CANONICAL},
-		{"0x01", CS_ERR_NON_CANONICAL},
-		{"0x", CS_ERR_MALFORMED},
-		{"1", CS_ERR_MALFORMED},
-		{"0xg", CS_ERR_MALFORMED},
-		{"0x0x", CS_ERR_NON_CANONICAL},
-		{"0x1x", CS_ERR_MALFORMED},
-		{"", CS_ERR_MALFORMED},
-	};
-	for (size_t i = 0; i < CS_LEN(cases); i++) {
-		struct cs_u256 value;
-		char text[67];
-		assert_err(cs_u256_from_quantity(&value, cs_bytes_str(cases[i].text)),
-			   cases[i].err);
-		if (cases[i].err != CS_OK)
-			continue;
-		cs_u256_quantity(text, &value);
-		assert_string_equal(text, cases[i].text);
-	}
-}
-
 static void test_arithmetic(void **state)
 {
 	(void)state;
@@ -181,8 +146,9 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decimal),    cmocka_unit_test(test_quantity),
-		cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_division),
+		cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_arithmetic),
+		cmocka_unit_test(test_division),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,6 @@ static void first_hook(void *context)
 {
 	struct seen *seen = context;
 	add(seen, '1');
-	assert_true(host_loop_is_draining(seen->loop));
 	host_loop_hold(seen->loop);
 	host_timer_start(seen->timer, 20, 0);
 }
@@ -192,7 +191,6 @@ static void test_drain_by_signal(void **state)
 	host_loop_on_drain(seen.loop, first_hook, &seen);
 	host_loop_on_drain(seen.loop, second_hook, &seen);
 	host_loop_catch_signals(seen.loop, WAIT_MS);
-	assert_false(host_loop_is_draining(seen.loop));
 	host_post(seen.loop, send_term, NULL);
 	host_loop_run(seen.loop);
 	assert_string_equal(seen.text, "21w");

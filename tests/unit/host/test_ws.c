@@ -239,12 +239,10 @@ static void test_both_ways(void **state)
 								    {"Origin", "http://o"}}});
 	assert_err(host_ws_client_send(f->client, cs_bytes_str("early")), CS_ERR_CLOSED);
 	wait_for(f, both_open, 0);
-	assert_true(host_ws_client_is_open(f->client));
 	assert_string_equal(f->path, "/v1/events");
 	assert_string_equal(f->query, "a b");
 	assert_string_equal(f->authorization, "Bearer key");
 	assert_string_equal(f->origin, "http://o");
-	assert_string_equal(host_ws_peer_remote(f->peer), "127.0.0.1");
 	f->echo = true;
 	assert_ok(host_ws_client_send(f->client, cs_bytes_str("h\xc3\xa9llo")));
 	wait_for(f, client_got, 1);
