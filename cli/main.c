@@ -201,7 +201,6 @@ static bool take_option(struct cli *cli, const struct cli_command *command, int 
 		fprintf(stderr, "caisson %s: --%s needs a value\n", command->name, name);
 		return false;
 	}
-	/* The name lives in argv, or in a copy for --name=value. */
 	char *copy = strdup(name);
 	if (!copy)
 		return false;

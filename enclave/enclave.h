@@ -34,7 +34,7 @@ size_t enclave_size(void);
 size_t enclave_secrets_size(void);
 
 /* UNLISTED_BUILD when the manifest does not list the measurement, NOT_IN_MANIFEST for a chain to
- * serve that it does not name, UNSUPPORTED for a finality mode that the build has not, CRYPTO. `e`
+ * serve that it does not name, UNSUPPORTED for a finality mode that the build lacks, CRYPTO. `e`
  * and `secrets` are of the sizes above, zeroed, and stay the caller's. */
 CS_NODISCARD enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 				      const struct enclave_launch *launch, struct cs_why *why);

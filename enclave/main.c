@@ -358,7 +358,7 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 			   const struct arguments *args, uint8_t seal_root[32], struct cs_why *why)
 {
 	if (!is_listening(args->listen_fd))
-		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is no listening Unix socket");
+		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
 	if (!measure(&launch->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	CS_TRY(load_lineage(manifest, args, why));

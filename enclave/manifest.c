@@ -95,9 +95,9 @@ static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *
 				why, CS_ERR_INVALID,
 				"clique needs epoch and reorg_margin_s, and no confirmations");
 		if (f->anchor_height % f->epoch != 0)
-			return cs_fail(
-				why, CS_ERR_INVALID,
-				"anchor_height is no multiple of the epoch: it lists no signers");
+			return cs_fail(why, CS_ERR_INVALID,
+				       "anchor_height is not a multiple of the epoch: it lists no "
+				       "signers");
 		return CS_OK;
 	case MANIFEST_QBFT:
 		if (f->epoch == 0 || f->confirmations != 0 || f->seals_min != 0)
@@ -105,7 +105,7 @@ static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *
 				       "qbft needs epoch, and has no confirmations and seals_min");
 		if (f->anchor_height % f->epoch != 0)
 			return cs_fail(why, CS_ERR_INVALID,
-				       "anchor_height is no multiple of the epoch: votes may be "
+				       "anchor_height is not a multiple of the epoch: votes may be "
 				       "open there");
 		return CS_OK;
 	case MANIFEST_INSECURE_DEV_HEAD:
@@ -209,7 +209,7 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 			   "remotes", why));
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	if (manifest_lists_remote(chain, &chain->identity))
-		return cs_fail(why, CS_ERR_INVALID, "%s: a gateway is no remote of itself",
+		return cs_fail(why, CS_ERR_INVALID, "%s: a gateway is not a remote of itself",
 			       chain->caip2);
 	return CS_OK;
 }

@@ -1,6 +1,7 @@
 /* Sealed state. In front, in the clear and authenticated:
- *   magic 8 · lineage 32 · measurement of the build that sealed 32 · manifest number 8 · counter 8
- * · salt 32 then AES-256-GCM over the state. The key is HKDF-SHA-256 of the sealing root with the
+ *   magic 8 · lineage 32 · measurement of the build that sealed 32 · manifest number 8 ·
+ *   counter 8 · salt 32
+ * then AES-256-GCM over the state. The key is HKDF-SHA-256 of the sealing root with the
  * salt (fresh for each blob, so that no nonce ever repeats under one key) and the lineage as
  * written in front: a blob is first proven to be untouched, then judged. */
 #include "core/aead.h"

@@ -166,8 +166,8 @@ static void conflict_done(void *context, enum cs_err err, const char *why, struc
 	ProtobufCMessage *message = NULL;
 	json_t *json = json_object();
 	if (err == CS_OK)
-		err = gateway_enclave_reply(conflict->gateway, arena, body,
-					    &caisson__wire__conflict_reply__descriptor, &message);
+		err = gateway_enclave_reply(arena, body, &caisson__wire__conflict_reply__descriptor,
+					    &message);
 	if (err == CS_OK)
 		err = conflict_json(json, conflict->chain,
 				    (const Caisson__Wire__ConflictReply *)message);
@@ -276,7 +276,7 @@ json_t *gateway_json_keys(struct gateway *gateway)
 	ProtobufCMessage *message = NULL;
 	json_t *keys = json_array();
 	if (gateway->hello.p &&
-	    gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
+	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
 				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
 		json_decref(keys);
 		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);
@@ -292,7 +292,7 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	ProtobufCMessage *message = NULL;
 	json_t *json = NULL;
 	if (gateway->hello.p &&
-	    gateway_enclave_reply(gateway, &gateway->scratch, gateway->hello,
+	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
 				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
 		json = hello_json(gateway, (const Caisson__Wire__HelloReply *)message);
 	cs_arena_rewind(&gateway->scratch, mark);

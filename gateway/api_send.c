@@ -190,7 +190,7 @@ static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_wh
 	send->sponsored = strcmp(mode, "sponsored") == 0;
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s", mode);
 	if (send->sponsored && !may_sponsor(send->exchange))
-		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key has not the scope sponsor");
+		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key lacks the scope sponsor");
 	if (send->sponsored && !send->chain->has_operator)
 		return cs_fail(why, CS_ERR_UNSUPPORTED,
 			       "mode: this gateway has no operator account on %s",

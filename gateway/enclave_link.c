@@ -28,12 +28,11 @@ enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
 	return err;
 }
 
-enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena,
-				  struct cs_bytes body, const ProtobufCMessageDescriptor *type,
+enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
+				  const ProtobufCMessageDescriptor *type,
 				  ProtobufCMessage **message)
 {
 	struct cs_why why = {{0}};
-	(void)gateway;
 	enum cs_err err = wire_decode(message, type, body, arena, &why);
 	if (err != CS_OK)
 		log_error("enclave.reply_refused", LOG_TEXT("type", type->name), LOG_ERR(err),
@@ -84,8 +83,8 @@ static void export_done(void *context, enum cs_err err, const char *why, struct 
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, arena, body,
-					    &caisson__wire__export_reply__descriptor, &message);
+		err = gateway_enclave_reply(arena, body, &caisson__wire__export_reply__descriptor,
+					    &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__ExportReply *reply =
 			(const Caisson__Wire__ExportReply *)message;
@@ -177,8 +176,8 @@ static void init_done(void *context, enum cs_err err, const char *why, struct cs
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, arena, body,
-					    &caisson__wire__init_reply__descriptor, &message);
+		err = gateway_enclave_reply(arena, body, &caisson__wire__init_reply__descriptor,
+					    &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__InitReply *reply = (const Caisson__Wire__InitReply *)message;
 		struct sealed_write write = {gateway, wire_pb_view(reply->sealed)};
@@ -219,8 +218,8 @@ static bool take_hello(struct gateway *gateway, struct cs_bytes body, bool *has_
 	struct cs_arena *arena = &gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
-	if (gateway_enclave_reply(gateway, arena, body, &caisson__wire__hello_reply__descriptor,
-				  &message) != CS_OK) {
+	if (gateway_enclave_reply(arena, body, &caisson__wire__hello_reply__descriptor, &message) !=
+	    CS_OK) {
 		cs_arena_rewind(arena, mark);
 		return false;
 	}

@@ -62,7 +62,7 @@ static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrad
 	if (err != CS_OK)
 		return host_ws_refuse(peer, err,
 				      err == CS_ERR_FORBIDDEN
-					      ? "the API key has not the scope of this route"
+					      ? "the API key lacks the scope of this route"
 					      : "no API key that is known here");
 	if (!host_ws_query_is_known(upgrade, "cursor"))
 		return host_ws_refuse(

@@ -300,7 +300,7 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
 					 why));
 		if (cs_key_address(gateway->sig, &chain->operator, chain->operator_key) != CS_OK)
-			return cs_fail(why, CS_ERR_INVALID, "%s is no private key",
+			return cs_fail(why, CS_ERR_INVALID, "%s is not a private key",
 				       chain->config->operator_key_file);
 		chain->has_operator = true;
 	}

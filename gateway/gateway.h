@@ -211,8 +211,8 @@ void gateway_enclave_ask_hello(struct gateway *gateway);
  * on failure. */
 void gateway_enclave_export(struct gateway *gateway, host_call *then, void *context);
 /* Decodes a reply into the arena; what cannot be decoded is logged. */
-enum cs_err gateway_enclave_reply(struct gateway *gateway, struct cs_arena *arena,
-				  struct cs_bytes body, const ProtobufCMessageDescriptor *type,
+enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
+				  const ProtobufCMessageDescriptor *type,
 				  ProtobufCMessage **message);
 
 /* ---- light_client.c ---- */

@@ -100,7 +100,7 @@ static void learned(void *context, enum cs_err err, const char *why, struct cs_b
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, &gateway->scratch, body,
+		err = gateway_enclave_reply(&gateway->scratch, body,
 					    &caisson__wire__learn_key_reply__descriptor, &message);
 	if (err == CS_OK)
 		learning->key = wire_pb_hash(((Caisson__Wire__LearnKeyReply *)message)->public_key);

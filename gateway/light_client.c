@@ -97,7 +97,7 @@ static void update_done(void *context, enum cs_err err, const char *why, struct 
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, &gateway->scratch, body,
+		err = gateway_enclave_reply(&gateway->scratch, body,
 					    &caisson__wire__client_reply__descriptor, &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__ClientReply *reply =

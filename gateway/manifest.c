@@ -69,7 +69,8 @@ static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct
 	const struct cs_json *abandoned = cs_json_find(object, "abandoned");
 	CS_TRY(get_text(chain->caip2, sizeof(chain->caip2), object, "caip2", why));
 	if (cs_caip2_eip155(&chain->chain_id, cs_bytes_str(chain->caip2)) != CS_OK)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2: %s is no EVM chain", chain->caip2);
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2: %s is not an EVM chain",
+			       chain->caip2);
 	CS_TRY(cs_json_member_hex(chain->genesis.b, 32, object, "genesis", why));
 	CS_TRY(cs_json_member_hex(chain->gateway.b, 20, object, "gateway", why));
 	CS_TRY(cs_json_member(&finality, object, "finality", CS_JSON_OBJECT, why));

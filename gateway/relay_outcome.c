@@ -155,7 +155,7 @@ static enum cs_err take_reply(struct flight *flight, struct cs_bytes body)
 	struct gateway *gateway = flight->route->chain->gateway;
 	ProtobufCMessage *message = NULL;
 	struct wire_signed signed_;
-	CS_TRY(gateway_enclave_reply(gateway, &gateway->scratch, body,
+	CS_TRY(gateway_enclave_reply(&gateway->scratch, body,
 				     &caisson__wire__signed_outcomes_reply__descriptor, &message));
 	const Caisson__Wire__SignedOutcomesReply *reply =
 		(const Caisson__Wire__SignedOutcomesReply *)message;

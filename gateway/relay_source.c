@@ -160,11 +160,10 @@ static enum cs_err write_signed(void *context)
 
 static enum cs_err take_reply(struct flight *flight, struct cs_bytes body)
 {
-	struct gateway *gateway = flight->route->chain->gateway;
 	ProtobufCMessage *message = NULL;
 	struct wire_signed signed_;
-	CS_TRY(gateway_enclave_reply(gateway, flight->arena, body,
-				     &caisson__wire__signed_reply__descriptor, &message));
+	CS_TRY(gateway_enclave_reply(flight->arena, body, &caisson__wire__signed_reply__descriptor,
+				     &message));
 	const Caisson__Wire__SignedReply *reply = (const Caisson__Wire__SignedReply *)message;
 	CS_TRY(wire_signed_from_pb(&signed_, reply->statement));
 	if (reply->n_message_ids != flight->count)

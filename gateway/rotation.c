@@ -166,7 +166,7 @@ static void rotate_done(void *context, enum cs_err err, const char *why, struct 
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, &gateway->scratch, body,
+		err = gateway_enclave_reply(&gateway->scratch, body,
 					    &caisson__wire__rotate_reply__descriptor, &message);
 	if (err == CS_OK) {
 		rotate->reply = (const Caisson__Wire__RotateReply *)message;

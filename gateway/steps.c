@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* ---- facts for the other gateway: [n, time, transaction, block, detail], short because there are
- * many ---- */
+/* ---- facts for the other gateway ---- */
+
+/* [n, time, transaction, block, detail]: short because there are many. */
 
 struct collect {
 	json_t *list;

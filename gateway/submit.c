@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a call needs beside the recipient's own gas: measured in contracts/evm/gas
- * (docs/performance.md), rounded up. */
+/* What a call needs beside the recipient's own gas: measured in
+ * contracts/evm/GAS.md, rounded up. */
 #define GAS_PER_MESSAGE 110000u
 #define GAS_PER_EXPIRY 70000u
 /* An application's onOutcome gets up to 150,000; most take a third. The contract stops where too
@@ -289,9 +289,8 @@ static void enclave_signed(void *context, enum cs_err err, const char *why, stru
 	size_t mark = cs_arena_mark(arena);
 	ProtobufCMessage *message = NULL;
 	if (err == CS_OK)
-		err = gateway_enclave_reply(gateway, arena, body,
-					    &caisson__wire__sign_transaction_reply__descriptor,
-					    &message);
+		err = gateway_enclave_reply(
+			arena, body, &caisson__wire__sign_transaction_reply__descriptor, &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__SignTransactionReply *reply =
 			(const Caisson__Wire__SignTransactionReply *)message;

@@ -36,7 +36,7 @@ enum cs_err verify_clique_anchor(struct verify_evm_signers *signers,
 	bool low_s;
 	size_t at;
 	if (header->number % epoch_length != 0)
-		return cs_fail(why, CS_ERR_BAD_EPOCH, "the anchor %llu is no epoch block",
+		return cs_fail(why, CS_ERR_BAD_EPOCH, "the anchor %llu is not an epoch block",
 			       (unsigned long long)header->number);
 	if (header->extra.n < EXTRA_SIZE_MIN)
 		return cs_fail(why, CS_ERR_TRUNCATED, "extraData of the anchor");
@@ -126,7 +126,8 @@ enum cs_err verify_clique_check(struct verify_evm_step *step,
 		return cs_fail(why, CS_ERR_BAD_SEAL, "no key fits the seal");
 	at = verify_evm_signer_index(before, &s.who);
 	if (at == SIZE_MAX)
-		return cs_fail(why, CS_ERR_FOREIGN_SEAL, "the sealer is no signer at this height");
+		return cs_fail(why, CS_ERR_FOREIGN_SEAL,
+			       "the sealer is not a signer at this height");
 	/* Anybody can turn a seal into its twin with the other s, which is another block hash. It
 	 * goes nowhere where others must seal on top; where one signer makes blocks final, it would
 	 * pass for a conflict. */

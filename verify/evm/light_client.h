@@ -4,10 +4,10 @@
  * verify_evm_open goes through verify.h.
  *
  * - clique: the rules of go-ethereum 1.13.15 (consensus/clique/{clique,snapshot}.go): signers of
- * the anchor followed by votes, epoch blocks compared with them, recency, turn, period. Forks
- * before finality are followed. A block is final when seals_min distinct signers in force at it
- * sealed it or its descendants, or when a descendant is final so (a signer who is voted out cannot
- * be waited for). That is probabilistic: absence waits for the reorg margin.
+ *   the anchor followed by votes, epoch blocks compared with them, recency, turn, period. Forks
+ *   before finality are followed. A block is final when seals_min distinct signers in force at it
+ *   sealed it or its descendants, or when a descendant is final so (a signer who is voted out
+ *   cannot be waited for). That is probabilistic: absence waits for the reorg margin.
  *
  * - qbft: every header carries the seals of ceil(2N/3) distinct validators and is final by itself.
  *   Validators are those of the anchor followed by the votes of proposers (Besu's VoteTally), and

@@ -21,7 +21,7 @@ enum cs_err verify_qbft_anchor(struct verify_evm_signers *signers,
 			       struct cs_why *why)
 {
 	if (header->number % epoch_length != 0)
-		return cs_fail(why, CS_ERR_BAD_EPOCH, "the anchor %llu is no epoch block",
+		return cs_fail(why, CS_ERR_BAD_EPOCH, "the anchor %llu is not an epoch block",
 			       (unsigned long long)header->number);
 	CS_TRY(check_form(extra, why));
 	memset(signers, 0, sizeof *signers);
@@ -44,7 +44,7 @@ static enum cs_err check_set(const struct verify_evm_signers *before,
 			return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "validator %zu is not in force",
 				       i);
 	if (verify_evm_signer_index(before, &header->coinbase) == SIZE_MAX)
-		return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "the proposer is no validator");
+		return cs_fail(why, CS_ERR_BAD_SIGNER_SET, "the proposer is not a validator");
 	return CS_OK;
 }
 

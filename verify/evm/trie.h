@@ -20,9 +20,9 @@ struct verify_nodes {
 struct cs_hash verify_trie_empty_root(void);
 
 /* OK: the answer is proven. *present tells which one; *value is a view into the proof, empty when
- * absent. BAD_PROOF: a node has not the hash that its parent (or the root) names, the path ends
+ * absent. BAD_PROOF: a node is not the one whose hash its parent (or the root) names, the path ends
  * before the answer, or nodes are left over. MALFORMED, NON_CANONICAL and the errors of rlp.h: a
- * node has not the shape that a trie gives it. TOO_LARGE: key or nodes above the bounds. The empty
+ * node lacks the shape that a trie gives it. TOO_LARGE: key or nodes above the bounds. The empty
  * trie is proven by no node or by the one node 0x80. */
 CS_NODISCARD enum cs_err verify_trie(bool *present, struct cs_bytes *value,
 				     const struct cs_hash *root, struct cs_bytes key,
