@@ -34,6 +34,18 @@ die() {
 	exit 1
 }
 
+# build_preset NAME [cmake's arguments]: configures and builds a preset of CMakePresets.json, quiet unless it fails.
+build_preset() {
+	local preset=$1 log=$CAISSON_ROOT/build/$1.log
+	shift
+	say "building preset $preset"
+	mkdir -p "$CAISSON_ROOT/build"
+	if ! (cd "$CAISSON_ROOT" && cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(nproc)") >"$log" 2>&1; then
+		tail -n 60 "$log" >&2
+		die "preset $preset does not build (build/$preset.log)"
+	fi
+}
+
 # dpkg-query fails when it does not know one of them: that is an answer here.
 packages_missing() {
 	local have package
