@@ -3,7 +3,7 @@
  * killed, and the other way round. */
 #include "cli/cli.h"
 #include "gateway/config.h"
-#include "host/child.h"
+#include "host/enclave_process.h"
 #include "host/log.h"
 
 #include <libgen.h>

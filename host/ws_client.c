@@ -283,7 +283,7 @@ static void on_connect_error(struct host_ws_client *client, const char *text)
 		return;
 	}
 	struct cs_why why;
-	(void)cs_fail(&why, CS_OK, "cannot connect: %s", text != NULL ? text : "no reason given");
+	cs_why_write(&why, "cannot connect: %s", text != NULL ? text : "no reason given");
 	end(client, CS_ERR_UNAVAILABLE, why.text);
 }
 

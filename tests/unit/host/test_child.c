@@ -1,6 +1,7 @@
 /* Supervised programs: descriptors, restarts, ends; listening sockets; the seal root on its way. */
 #include "host/alloc.h"
 #include "host/child.h"
+#include "host/enclave_process.h"
 #include "tests/unit/support.h"
 
 #include <errno.h>

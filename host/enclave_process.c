@@ -1,0 +1,58 @@
+#include "host/enclave_process.h"
+
+#include "host/alloc.h"
+#include "host/keyfile.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The 32 bytes in a file without a name: the child reads them from a descriptor, never from its
+ * arguments. */
+static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *why)
+{
+	struct cs_secret root;
+	CS_TRY(host_keyfile_load(&root, path, why));
+	int fd = memfd_create("seal-root", MFD_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, root.b, sizeof root.b) == (ssize_t)sizeof root.b;
+	cs_wipe(&root, sizeof root);
+	if (!ok) {
+		if (fd >= 0)
+			(void)close(fd);
+		return cs_fail(why, CS_ERR_IO, "no memory file for the seal root");
+	}
+	*opened = fd;
+	return CS_OK;
+}
+
+enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
+			       const struct host_enclave_spawn_options *options,
+			       const struct host_child_events *events, void *context,
+			       struct cs_why *why)
+{
+	struct host_child_options *spawn = host_alloc(sizeof *spawn);
+	int socket_fd = -1;
+	int root_fd = -1;
+	enum cs_err err = open_seal_root(&root_fd, options->seal_root_path, why);
+	if (err == CS_OK)
+		err = host_listen_unix(&socket_fd, options->socket_path, why);
+	if (err == CS_OK) {
+		spawn->program = options->program;
+		spawn->fds[0] = socket_fd;
+		spawn->fds[1] = root_fd;
+		spawn->fd_count = 2;
+		spawn->args[0] = "--listen-fd";
+		spawn->args[1] = "3";
+		spawn->args[2] = "--seal-root-fd";
+		spawn->args[3] = "4";
+		for (size_t i = 0; i < CS_LEN(options->args) && options->args[i] != NULL; i++)
+			spawn->args[4 + i] = options->args[i];
+		err = host_child_new(child, loop, spawn, events, context, why);
+	}
+	if (socket_fd >= 0)
+		(void)close(socket_fd);
+	if (root_fd >= 0)
+		(void)close(root_fd);
+	free(spawn);
+	return err;
+}
