@@ -187,19 +187,19 @@ CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_c
 
 /* ---- requests: one function each, called by dispatch.c ---- */
 
-enum cs_err enclave_hello(struct enclave_call *call);
-enum cs_err enclave_init_keys(struct enclave_call *call);
-enum cs_err enclave_export(struct enclave_call *call);
-enum cs_err enclave_import(struct enclave_call *call);
-enum cs_err enclave_client_create(struct enclave_call *call);
-enum cs_err enclave_client_update(struct enclave_call *call);
-enum cs_err enclave_conflict(struct enclave_call *call);
-enum cs_err enclave_sign_messages(struct enclave_call *call);
-enum cs_err enclave_sign_outcomes(struct enclave_call *call);
-enum cs_err enclave_learn_key(struct enclave_call *call);
-enum cs_err enclave_sign_transaction(struct enclave_call *call);
-enum cs_err enclave_rotate(struct enclave_call *call);
-enum cs_err enclave_public_keys(struct enclave_call *call);
-enum cs_err enclave_status(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_hello(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_init_keys(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_export(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_import(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_client_create(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_client_update(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_conflict(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_sign_messages(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_sign_outcomes(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_learn_key(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_sign_transaction(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_rotate(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_public_keys(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_status(struct enclave_call *call);
 
 #endif

@@ -57,11 +57,13 @@ static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql wh
 }
 
 /* The columns of MESSAGE_COLUMNS. */
-enum cs_err gateway_journal_read_message(struct host_stmt *stmt, struct gateway_message *message);
+CS_NODISCARD enum cs_err gateway_journal_read_message(struct host_stmt *stmt,
+						      struct gateway_message *message);
 /* Runs a query of messages whose parameters are bound. */
-enum cs_err gateway_journal_read_messages(struct host_stmt *stmt, struct gateway_message *messages,
-					  size_t count_max, size_t *count);
+CS_NODISCARD enum cs_err gateway_journal_read_messages(struct host_stmt *stmt,
+						       struct gateway_message *messages,
+						       size_t count_max, size_t *count);
 /* A query that gives one number; 0 without a row. */
-enum cs_err gateway_journal_number(struct host_stmt *stmt, uint64_t *number);
+CS_NODISCARD enum cs_err gateway_journal_number(struct host_stmt *stmt, uint64_t *number);
 
 #endif

@@ -77,13 +77,14 @@ void host_http_reply_problem_status(struct host_http_exchange *exchange, int sta
 				    enum cs_err err, const char *detail);
 /* Fills the exchange's parameters. NOT_FOUND; with allow not empty, the path exists for those
  * methods only. */
-enum cs_err host_http_route_find(const struct host_http_route **found, char allow[64],
-				 const struct host_http_route *routes, uint32_t count,
-				 struct host_http_exchange *exchange);
+CS_NODISCARD enum cs_err host_http_route_find(const struct host_http_route **found, char allow[64],
+					      const struct host_http_route *routes, uint32_t count,
+					      struct host_http_exchange *exchange);
 /* False: the query has a name twice, or one that is not in the list ("a&b"; "": none may be). */
 bool host_http_query_is_known(const struct host_http_exchange *exchange, const char *names);
 /* Decodes %XX of n characters into text[size], terminated. MALFORMED: a bad escape, a zero, or no
  * room. */
-enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n, bool plus_is_space);
+CS_NODISCARD enum cs_err host_http_decode(char *text, size_t size, const char *p, size_t n,
+					  bool plus_is_space);
 
 #endif

@@ -19,6 +19,6 @@ void host_loop_closing_end(struct host_loop *loop);
 void **host_loop_ws_slot(struct host_loop *loop, host_call *release);
 
 /* The libuv error as ours: CLOSED, TIMEOUT, UNAVAILABLE, IO … */
-enum cs_err host_uv_err(int status);
+CS_NODISCARD enum cs_err host_uv_err(int status);
 
 #endif
