@@ -206,25 +206,6 @@ static void get_conflict(void *context, struct host_http_exchange *exchange)
 
 /* ---- enclave ---- */
 
-static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__HelloReply *hello)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; i < hello->n_keys; i++) {
-		const Caisson__Wire__KeyInfo *key = hello->keys[i];
-		struct cs_hash identity = wire_pb_hash(key->chain);
-		json_t *json = json_object();
-		json_object_set_new(json, "chain", json_string(gateway_caip2(gateway, &identity)));
-		json_object_set_new(json, "identity", gateway_json_hash(&identity));
-		json_object_set_new(json, "epoch", gateway_json_u64(key->epoch));
-		json_object_set_new(json, "public_key",
-				    gateway_json_hex(wire_pb_view(key->public_key)));
-		json_object_set_new(json, "gas_address",
-				    gateway_json_hex(wire_pb_view(key->gas_address)));
-		json_array_append_new(list, json);
-	}
-	return list;
-}
-
 /* The names of the bits that are set; the table is the enclave's. */
 static json_t *insecure_json(uint64_t flags)
 {
@@ -266,23 +247,8 @@ static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloRep
 			    json_boolean(hello->rollback_detected_only_within_process));
 	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
 	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
-	json_object_set_new(json, "keys", keys_json(gateway, hello));
+	json_object_set_new(json, "keys", gateway_json_keys(gateway));
 	return json;
-}
-
-json_t *gateway_json_keys(struct gateway *gateway)
-{
-	size_t mark = cs_arena_mark(&gateway->scratch);
-	ProtobufCMessage *message = NULL;
-	json_t *keys = json_array();
-	if (gateway->hello.p &&
-	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
-				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
-		json_decref(keys);
-		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);
-	}
-	cs_arena_rewind(&gateway->scratch, mark);
-	return keys;
 }
 
 static void get_enclave(void *context, struct host_http_exchange *exchange)

@@ -12,11 +12,6 @@
 /* What keyOf returns. */
 #define KEY_WORDS 5u
 
-void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
-{
-	host_http_reply_problem(exchange, err, why ? why->text : NULL);
-}
-
 /* CAIP-10 of an EVM account, hex of anything else. */
 static json_t *account_json(struct cs_bytes account)
 {

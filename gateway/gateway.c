@@ -1,6 +1,5 @@
 #include "gateway/gateway.h"
 
-#include "gateway/contract_error.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -14,136 +13,6 @@
 #define KEYS_CHECK_MS 1000u
 #define TIDY_MS 60000u
 #define IDEMPOTENCY_KEPT_MS (24u * 3600u * 1000u)
-
-/* ---- small things ---- */
-
-struct cs_arena *gateway_arena_new(void)
-{
-	struct cs_arena *arena = host_alloc(sizeof(*arena));
-	/* Not cleared: an arena clears what it is asked to. */
-	void *block = malloc(GATEWAY_ARENA_SIZE);
-	cs_assert(block != NULL);
-	cs_arena_init(arena, block, GATEWAY_ARENA_SIZE);
-	return arena;
-}
-
-void gateway_arena_free(struct cs_arena *arena)
-{
-	if (!arena)
-		return;
-	free(arena->block);
-	free(arena);
-}
-
-struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)
-{
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		if (cs_hash_eq(&gateway->chains[i].identity, identity))
-			return &gateway->chains[i];
-	}
-	return NULL;
-}
-
-struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2)
-{
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		if (strcmp(gateway->chains[i].config->id, caip2) == 0)
-			return &gateway->chains[i];
-	}
-	return NULL;
-}
-
-struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote)
-{
-	for (size_t i = 0; i < chain->route_count; i++) {
-		if (cs_hash_eq(&chain->routes[i].remote, remote))
-			return &chain->routes[i];
-	}
-	return NULL;
-}
-
-struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name)
-{
-	for (size_t i = 0; i < gateway->peer_count; i++) {
-		if (strcmp(gateway->peers[i].name, name) == 0)
-			return &gateway->peers[i];
-	}
-	return NULL;
-}
-
-const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *identity)
-{
-	const struct gateway_manifest_chain *chain =
-		gateway_manifest_chain(&gateway->config.manifest, identity);
-	return chain ? chain->caip2 : "";
-}
-
-uint64_t gateway_block_ms(uint64_t time_s)
-{
-	uint64_t now = host_wall_ms();
-	uint64_t then = time_s * 1000;
-	return then + 3000 >= now ? now : then;
-}
-
-uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
-{
-	uint64_t pause = gateway->config.retry_min_ms;
-	for (uint32_t i = 1; i < tries && pause < gateway->config.retry_max_ms; i++)
-		pause *= 2;
-	return host_wall_ms() +
-	       (pause < gateway->config.retry_max_ms ? pause : gateway->config.retry_max_ms);
-}
-
-enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
-			     enum cs_err err, const char *why)
-{
-	struct gateway_message message;
-	CS_TRY(gateway_journal_row(gateway->journal, n, &message));
-	if (message.state != state)
-		return CS_OK;
-	if (!cs_err_may_retry(err) && message.tries < UINT32_MAX)
-		message.tries++;
-	message.next_ms = gateway_backoff(gateway, message.tries);
-	char text[GATEWAY_WHY_MAX + 1];
-	snprintf(text, sizeof(text), "%s: %s", cs_err_name(err),
-		 why && why[0] ? why : cs_err_sentence(err));
-	gateway_plain_text(message.why, sizeof(message.why), text, sizeof(text));
-	return gateway_journal_save(gateway->journal, &message);
-}
-
-/* ---- writing ---- */
-
-void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what)
-{
-	log_error("gateway.failed", LOG_TEXT("what", what), LOG_ERR(err),
-		  LOG_TEXT("journal", host_store_why(gateway_journal_store(gateway->journal))));
-	gateway->failed = true;
-	host_loop_stop(gateway->loop);
-}
-
-static void wake_after_commit(void *context, enum cs_err err)
-{
-	struct gateway *gateway = context;
-	if (err != CS_OK)
-		gateway_fail(gateway, err, "commit");
-	else
-		gateway_wake(gateway);
-}
-
-enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write, void *context,
-			       host_store_committed *committed, void *committed_context)
-{
-	enum cs_err err = host_store_write(gateway_journal_store(gateway->journal), write, context,
-					   committed, committed_context);
-	if (err == CS_ERR_IO || err == CS_ERR_FULL)
-		gateway_fail(gateway, err, "write");
-	return err;
-}
-
-enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, void *context)
-{
-	return gateway_write_then(gateway, write, context, wake_after_commit, gateway);
-}
 
 /* ---- the pump ---- */
 
@@ -267,10 +136,7 @@ static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer
 	size_t n = strlen(config->url);
 	while (n > 0 && config->url[n - 1] == '/')
 		n--;
-	snprintf(peer->push_url, sizeof(peer->push_url), "%.*s/v1/peer/envelopes", (int)n,
-		 config->url);
-	snprintf(peer->pull_url, sizeof(peer->pull_url), "%.*s/v1/peer/envelopes", (int)n,
-		 config->url);
+	snprintf(peer->url, sizeof(peer->url), "%.*s/v1/peer/envelopes", (int)n, config->url);
 	return host_http_client_allow(gateway->http, config->url, why);
 }
 

@@ -48,8 +48,7 @@ struct gateway_peer {
 	const char *name;                         /* "" is this process itself */
 	const struct gateway_peer_config *config; /* NULL: ourselves */
 	char authorization[HOST_TOKEN_MAX + 16];
-	char push_url[2100];
-	char pull_url[2100];
+	char url[2100]; /* of its envelopes: POST pushes, GET pulls */
 	bool pushing;
 	bool pulling;
 	uint64_t push_after_ms; /* backoff */
@@ -173,12 +172,16 @@ CS_NODISCARD enum cs_err gateway_start(struct gateway *gateway, struct host_loop
 void gateway_stop(struct gateway *gateway);
 /* Asks for a turn of the pump; many asks make one. */
 void gateway_wake(struct gateway *gateway);
+
+/* ---- base.c ---- */
 /* One writer; the pump runs after its commit. A failure that is no answer (disk full, I/O) ends the
  * process. */
-enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, void *context);
+CS_NODISCARD enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write,
+				       void *context);
 /* The same, with its own call after the commit; not called on failure. */
-enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write, void *context,
-			       host_store_committed *committed, void *committed_context);
+CS_NODISCARD enum cs_err gateway_write_then(struct gateway *gateway, host_store_writer *write,
+					    void *context, host_store_committed *committed,
+					    void *committed_context);
 void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what);
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
@@ -187,8 +190,10 @@ struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct
 uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries);
 /* A message's failure: tries, pause and sentence, if it is still in this state. Only what may not
  * be repeated unchanged counts as a try. Inside a writer. */
-enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
-			     enum cs_err err, const char *why);
+CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
+					  enum relay_state state, enum cs_err err, const char *why);
+/* Items of one batch: the smaller of what the configuration and the manifest allow. */
+size_t gateway_batch_max(const struct gateway *gateway);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */
@@ -196,14 +201,15 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 /* Fresh arena with malloc'd block; gateway_arena_free. */
 struct cs_arena *gateway_arena_new(void);
 void gateway_arena_free(struct cs_arena *arena);
+struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name);
 
 /* ---- enclave_link.c ---- */
 CS_NODISCARD enum cs_err gateway_enclave_start(struct gateway *gateway);
 void gateway_enclave_stop(struct gateway *gateway);
 /* Encodes and sends; on failure done is not called. */
-enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
-				 const ProtobufCMessage *message, host_enclave_done *done,
-				 void *context);
+CS_NODISCARD enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire_type type,
+					      const ProtobufCMessage *message,
+					      host_enclave_done *done, void *context);
 /* What hello tells changed: it is asked for again. */
 void gateway_enclave_ask_hello(struct gateway *gateway);
 #define GATEWAY_SEALED_NAME "sealed" /* in the journal */
@@ -211,9 +217,9 @@ void gateway_enclave_ask_hello(struct gateway *gateway);
  * on failure. */
 void gateway_enclave_export(struct gateway *gateway, host_call *then, void *context);
 /* Decodes a reply into the arena; what cannot be decoded is logged. */
-enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
-				  const ProtobufCMessageDescriptor *type,
-				  ProtobufCMessage **message);
+CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
+					       const ProtobufCMessageDescriptor *type,
+					       ProtobufCMessage **message);
 
 /* ---- light_client.c ---- */
 /* Brings the enclave's light client to the head, a stretch at a time. */
@@ -249,22 +255,25 @@ void gateway_finalize_end(struct gateway_chain *chain);
 
 /* ---- rehearse.c ---- */
 /* Calldata for one message, in the scratch arena; finalize: of its outcome. */
-enum cs_err gateway_message_call(struct gateway *gateway, const struct gateway_message *row,
-				 enum wire_call call, struct cs_buf *data);
+CS_NODISCARD enum cs_err gateway_message_call(struct gateway *gateway,
+					      const struct gateway_message *row,
+					      enum wire_call call, struct cs_buf *data);
 /* REVERTED: why says it, and it is written: the row keeps the reason and waits for another look,
  * longer where the contract will never take it; people and the other gateway are told.
  * Any other error is the caller's. */
 typedef void gateway_rehearsed(void *ctx, enum cs_err err, const char *why);
-enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire_call call,
-			     const struct cs_address *from, const struct gateway_message *row,
-			     gateway_rehearsed *done, void *ctx);
+CS_NODISCARD enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire_call call,
+					  const struct cs_address *from,
+					  const struct gateway_message *row,
+					  gateway_rehearsed *done, void *ctx);
 /* The contract will never take it as it is: no transaction is made for it. At the source, as the
  * destination told it. */
 bool gateway_is_stopped(const struct gateway_message *message);
 /* Its detail begins with the request's id and a space. */
 #define GATEWAY_EVENT_REQUEST_FAILED "request.failed"
 /* An event with the row's reason, and a note to the other side. Inside a writer. */
-enum cs_err gateway_tell_refused(struct gateway_chain *chain, struct gateway_message *row);
+CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
+					      struct gateway_message *row);
 
 /* ---- parts.c: aligned parts of a batch ---- */
 struct gateway_part {
@@ -288,8 +297,9 @@ CS_NODISCARD enum cs_err gateway_statement_check(const struct gateway_statement 
 /* ---- batch.c ---- */
 /* Inside a writer: makes submissions of the rows (all of one statement, in the states that the kind
  * begins from) in as few aligned parts as gas allows. */
-enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind,
-				uint64_t statement, struct gateway_message *rows, size_t count);
+CS_NODISCARD enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind kind,
+					     uint64_t statement, struct gateway_message *rows,
+					     size_t count);
 /* What failed before goes alone: how many of the first rows may go together. */
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 
@@ -319,18 +329,19 @@ void gateway_submit_free(struct gateway_chain *chain);
 
 /* ---- sign_host.c: transactions of the operator's account ---- */
 /* raw is malloc'd. */
-enum cs_err gateway_sign_operator(struct gateway_chain *chain,
-				  const struct gateway_submission *submission, struct cs_bytes data,
-				  const struct adapter_terms *terms, uint8_t **raw,
-				  size_t *raw_size, struct cs_hash *hash);
+CS_NODISCARD enum cs_err gateway_sign_operator(struct gateway_chain *chain,
+					       const struct gateway_submission *submission,
+					       struct cs_bytes data,
+					       const struct adapter_terms *terms, uint8_t **raw,
+					       size_t *raw_size, struct cs_hash *hash);
 
 /* ---- learn_key.c ---- */
 bool gateway_key_is_learned(const struct gateway_route *route, uint64_t epoch);
 /* Proves the remote's key of this epoch to the enclave; the pump looks again afterwards. */
 void gateway_key_learn(struct gateway_route *route, uint64_t epoch);
 /* A proof as the schema has it; in the arena. */
-enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
-			      const struct adapter_proof *proof);
+CS_NODISCARD enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
+					   const struct adapter_proof *proof);
 void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
 /* The remote's key of an epoch, as the enclave learned it once. NOT_FOUND. */
 CS_NODISCARD enum cs_err gateway_key_of(const struct gateway_route *route, uint64_t epoch,
@@ -341,9 +352,10 @@ CS_NODISCARD enum cs_err gateway_rotation_load(struct gateway_route *route);
 /* Brings what a remote announced on our chain, and tells it when it is in force. */
 void gateway_rotation_announce(struct gateway_route *route);
 /* Of a peer, inside a writer; the statement is checked. Sets its n. */
-enum cs_err gateway_rotation_take(struct gateway_route *route, struct gateway_statement *statement);
-enum cs_err gateway_rotation_in_force(struct gateway_route *route,
-				      const struct gateway_statement *statement);
+CS_NODISCARD enum cs_err gateway_rotation_take(struct gateway_route *route,
+					       struct gateway_statement *statement);
+CS_NODISCARD enum cs_err gateway_rotation_in_force(struct gateway_route *route,
+						   const struct gateway_statement *statement);
 void gateway_api_rotation_routes(struct gateway *gateway);
 
 /* ---- steps.c ---- */
@@ -352,8 +364,9 @@ json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message
 /* The facts alone, of one side, for the other gateway; and taking them. */
 json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message *message,
 			   enum relay_side side, enum relay_step from);
-enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_message *message,
-			       enum relay_side side, const json_t *facts);
+CS_NODISCARD enum cs_err gateway_take_facts(struct gateway *gateway,
+					    const struct gateway_message *message,
+					    enum relay_side side, const json_t *facts);
 
 /* ---- peer_out.c, peer_in.c ---- */
 void gateway_peers_pump(struct gateway *gateway);
@@ -364,9 +377,9 @@ json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t a
 CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer,
 					   const json_t *body, uint64_t *cursor,
 					   struct cs_why *why);
-struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name);
 /* Writes into the outbox of the peer of this route, inside a writer. */
-enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref);
+CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
+					   uint64_t ref);
 
 /* ---- the surface ---- */
 void gateway_api_routes(struct gateway *gateway);

@@ -434,10 +434,12 @@ static enum cs_err take_item(struct take *take, const json_t *item, struct cs_wh
 		return take_messages(take, item, why);
 	if (strcmp(kind, "outcomes") == 0)
 		return take_outcomes(take, item, why);
-	if (strcmp(kind, "note") == 0 || strcmp(kind, "retry") == 0)
-		return take_note(take, item, kind[0] == 'r', why);
-	if (strcmp(kind, "rotation") == 0 || strcmp(kind, "in_force") == 0)
-		return take_key(take, item, kind[0] == 'r', why);
+	bool retry = strcmp(kind, "retry") == 0;
+	if (retry || strcmp(kind, "note") == 0)
+		return take_note(take, item, retry, why);
+	bool rotation = strcmp(kind, "rotation") == 0;
+	if (rotation || strcmp(kind, "in_force") == 0)
+		return take_key(take, item, rotation, why);
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "kind: \"%.40s\"", kind);
 }
 

@@ -280,7 +280,7 @@ static void push(struct gateway_peer *peer)
 	json_decref(body);
 	if (!text)
 		return;
-	struct host_http_request request = {.url = peer->push_url,
+	struct host_http_request request = {.url = peer->url,
 					    .headers = {{"Authorization", peer->authorization},
 							{"Content-Type", "application/json"}},
 					    .body = cs_bytes_str(text),
@@ -351,7 +351,7 @@ static void pull(struct gateway_peer *peer)
 	if (peer->pulling || host_now_ms() < peer->pull_after_ms ||
 	    gateway_journal_peer(gateway->journal, peer->name, instance, &consumed) != CS_OK)
 		return;
-	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->pull_url, instance,
+	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->url, instance,
 		 (unsigned long long)consumed);
 	struct host_http_request request = {.url = url,
 					    .headers = {{"Authorization", peer->authorization}},

@@ -491,16 +491,14 @@ void gateway_source_sign(struct gateway_route *route)
 	size_t count = 0;
 	if (route->signing)
 		return;
-	size_t batch_max = gateway->config.batch_max;
-	if (gateway->config.manifest.batch_max < batch_max)
-		batch_max = (size_t)gateway->config.manifest.batch_max;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_SOURCE,
 				    .state = RELAY_FINAL,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .newest_first = route->sign_newest};
-	if (gateway_journal_pick(gateway->journal, &pick, picked, batch_max, &count) != CS_OK ||
+	if (gateway_journal_pick(gateway->journal, &pick, picked, gateway_batch_max(gateway),
+				 &count) != CS_OK ||
 	    count == 0)
 		return;
 	count = gateway_batch_keep(picked, count);

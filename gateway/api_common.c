@@ -1,0 +1,41 @@
+/* What more than one part of the surface answers with. */
+#include "gateway/gateway.h"
+
+void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
+{
+	host_http_reply_problem(exchange, err, why ? why->text : NULL);
+}
+
+static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__HelloReply *hello)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < hello->n_keys; i++) {
+		const Caisson__Wire__KeyInfo *key = hello->keys[i];
+		struct cs_hash identity = wire_pb_hash(key->chain);
+		json_t *json = json_object();
+		json_object_set_new(json, "chain", json_string(gateway_caip2(gateway, &identity)));
+		json_object_set_new(json, "identity", gateway_json_hash(&identity));
+		json_object_set_new(json, "epoch", gateway_json_u64(key->epoch));
+		json_object_set_new(json, "public_key",
+				    gateway_json_hex(wire_pb_view(key->public_key)));
+		json_object_set_new(json, "gas_address",
+				    gateway_json_hex(wire_pb_view(key->gas_address)));
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
+json_t *gateway_json_keys(struct gateway *gateway)
+{
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	ProtobufCMessage *message = NULL;
+	json_t *keys = json_array();
+	if (gateway->hello.p &&
+	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+		json_decref(keys);
+		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+	return keys;
+}
