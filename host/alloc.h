@@ -12,6 +12,9 @@ void *host_alloc(size_t size);
 void *host_calloc(size_t count, size_t size);
 /* Keeps what was there, does not clear what is new. */
 void *host_grow(void *p, size_t size);
+/* n bytes behind the *size ones of p, and a terminating zero that is not counted; *room grows by
+ * doubling. Returns p or where it has moved. */
+void *host_append(void *p, size_t *size, size_t *room, const void *more, size_t n);
 char *host_text(const char *text);
 /* n bytes and a terminating zero, which is not counted. */
 uint8_t *host_copy(struct cs_bytes bytes);

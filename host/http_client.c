@@ -338,16 +338,7 @@ static size_t on_body(char *p, size_t size, size_t count, void *context)
 		call->too_large = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
-	if (n > call->got_room - call->got_size) {
-		size_t room = call->got_room < 2048 ? 4096 : call->got_room * 2;
-		if (room < call->got_size + n)
-			room = call->got_size + n;
-		call->got = host_grow(call->got, room + 1);
-		call->got_room = room;
-	}
-	memcpy(call->got + call->got_size, p, n);
-	call->got_size += n;
-	call->got[call->got_size] = 0;
+	call->got = host_append(call->got, &call->got_size, &call->got_room, p, n);
 	return n;
 }
 

@@ -114,16 +114,7 @@ bool host_http_exchange_body(struct host_http_exchange *e, const char *p, size_t
 		e->body_left_out += n;
 		return e->body_left_out <= e->body_size_max;
 	}
-	if (n > e->body_room - e->body_size) {
-		size_t room = e->body_room < 512 ? 1024 : e->body_room * 2;
-		if (room < e->body_size + n)
-			room = e->body_size + n;
-		e->body = host_grow(e->body, room + 1);
-		e->body_room = room;
-	}
-	memcpy(e->body + e->body_size, p, n);
-	e->body_size += n;
-	e->body[e->body_size] = 0;
+	e->body = host_append(e->body, &e->body_size, &e->body_room, p, n);
 	return true;
 }
 

@@ -150,19 +150,19 @@ enum cs_err host_ws_inbox_add(struct host_ws_inbox *inbox, struct lws *wsi, cons
 		return CS_ERR_MALFORMED;
 	if (n > inbox->size_max - inbox->n || coming > inbox->size_max - inbox->n - n)
 		return CS_ERR_TOO_LARGE;
-	if (n > inbox->room - inbox->n || inbox->p == NULL) {
-		size_t room = inbox->room < 2048 ? 4096 : inbox->room * 2;
-		if (room < inbox->n + n)
-			room = inbox->n + n;
-		inbox->p = host_grow(inbox->p, room + 1);
-		inbox->room = room;
-	}
-	if (n > 0)
-		memcpy(inbox->p + inbox->n, p, n);
-	inbox->n += n;
-	inbox->p[inbox->n] = 0;
+	inbox->p = host_append(inbox->p, &inbox->n, &inbox->room, p, n);
 	*complete = coming == 0 && lws_is_final_fragment(wsi);
 	return CS_OK;
+}
+
+const char *host_ws_inbox_refuse(struct lws *wsi, enum cs_err err)
+{
+	bool large = err == CS_ERR_TOO_LARGE;
+	lws_close_reason(wsi,
+			 large ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
+			       : LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+			 NULL, 0);
+	return large ? "a message above its bound" : "a binary message";
 }
 
 void host_ws_inbox_next(struct host_ws_inbox *inbox)

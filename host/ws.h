@@ -29,6 +29,8 @@ struct host_ws_inbox {
  * host_ws_inbox_next is due after its use. TOO_LARGE, MALFORMED (binary). */
 CS_NODISCARD enum cs_err host_ws_inbox_add(struct host_ws_inbox *inbox, struct lws *wsi,
 					   const void *p, size_t n, bool *complete);
+/* Gives the connection the close code for that error; the caller closes it. Says why. */
+const char *host_ws_inbox_refuse(struct lws *wsi, enum cs_err err);
 void host_ws_inbox_next(struct host_ws_inbox *inbox);
 void host_ws_inbox_done(struct host_ws_inbox *inbox);
 

@@ -359,12 +359,7 @@ static int on_receive(struct host_ws_peer *peer, struct lws *wsi, const void *p,
 	peer->pulse.heard_ms = host_now_ms();
 	enum cs_err err = host_ws_inbox_add(&peer->inbox, wsi, p, n, &complete);
 	if (err != CS_OK) {
-		fail(peer, err,
-		     err == CS_ERR_TOO_LARGE ? "a message above its bound" : "a binary message");
-		lws_close_reason(wsi,
-				 err == CS_ERR_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
-							 : LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
-				 NULL, 0);
+		fail(peer, err, host_ws_inbox_refuse(wsi, err));
 		return -1;
 	}
 	if (!complete)
