@@ -4,6 +4,7 @@
 #include "core/abi.h"
 #include "gateway/contract_error.h"
 #include "gateway/gateway.h"
+#include "gateway/send_body.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -17,8 +18,6 @@
 #define GAS_APPROVE 80000u
 #define GAS_PAYLOAD_BYTE 20u
 #define IDEMPOTENCY_KEY_MAX 128u
-/* The bridge counts in 128 bits. */
-#define AMOUNT_ZEROS 16u
 
 struct prepared {
 	struct cs_address to;
@@ -34,17 +33,9 @@ struct send {
 	struct host_http_exchange *exchange;
 	struct cs_arena *arena;
 	bool transfer;
-	bool sponsored;
-	/* the body */
-	struct cs_bytes recipient; /* ERC-7930 */
-	struct cs_bytes payload;
-	struct cs_bytes attributes[5];
-	size_t attribute_count;
-	struct cs_address token;
-	struct cs_u256 amount;
-	struct cs_address refund_to;
+	struct gateway_send_body body;
 	bool has_from;
-	struct cs_address from;
+	struct cs_address from; /* the body's, or the operator's account */
 	/* what the chain said */
 	struct cs_u256 fee;
 	bool needs_approval;
@@ -73,211 +64,16 @@ static void send_fail(struct send *send, enum cs_err err, const char *why)
 	send_free(send);
 }
 
-/* ---- reading the body ---- */
-
-static enum cs_err read_address(const json_t *object, const char *name, struct cs_address *address,
-				struct cs_why *why)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	if (!text || strncmp(text, "0x", 2) != 0 ||
-	    cs_unhex(address->b, sizeof(address->b), cs_bytes_str(text)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "%s: not an address: 0x and 40 hex digits",
-			       name);
-	return CS_OK;
-}
-
-/* CAIP-10: "eip155:31337:0x…". */
-static enum cs_err read_account(struct send *send, const char *text, struct cs_why *why)
-{
-	const char *last = text ? strrchr(text, ':') : NULL;
-	struct cs_address address;
-	struct cs_buf buf;
-	uint64_t chain_id = 0;
-	if (!last || cs_caip2_eip155(&chain_id, cs_bytes(text, (size_t)(last - text))) != CS_OK ||
-	    strncmp(last + 1, "0x", 2) != 0 ||
-	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(last + 1)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED,
-			       "to: not a CAIP-10 account such as eip155:1:0x…");
-	CS_TRY(cs_buf_init_arena(&buf, send->arena, CS_INTEROP_SIZE_MAX));
-	cs_interop_encode_eip155(&buf, chain_id, &address);
-	CS_TRY(cs_buf_end(&buf));
-	send->recipient = cs_buf_view(&buf);
-	for (size_t i = 0; i < send->chain->route_count; i++) {
-		if (send->chain->routes[i].remote_manifest->chain_id == chain_id)
-			return CS_OK;
-	}
-	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain",
-		       send->chain->config->id);
-}
-
-static enum cs_err put_attribute(struct send *send, const char *signature,
-				 const struct cs_hash *word, struct cs_bytes bytes)
-{
-	struct cs_buf buf;
-	struct cs_abi abi;
-	CS_TRY(cs_buf_init_arena(&buf, send->arena, 256));
-	cs_abi_call(&abi, &buf, signature);
-	if (word)
-		cs_abi_put_word(&abi, word);
-	else
-		cs_abi_put_bytes(&abi, cs_abi_slot(&abi), bytes);
-	CS_TRY(cs_buf_end(&buf));
-	send->attributes[send->attribute_count++] = cs_buf_view(&buf);
-	return CS_OK;
-}
-
-static enum cs_err put_number(struct send *send, const json_t *object, const char *name,
-			      const char *signature, uint64_t max, struct cs_why *why)
-{
-	uint64_t value = 0;
-	if (!json_object_get(object, name))
-		return CS_OK;
-	CS_TRY(gateway_json_read_u64(object, name, &value, why));
-	if (value > max)
-		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name,
-			       (unsigned long long)max);
-	struct cs_u256 number = cs_u256_u64(value);
-	struct cs_hash word = cs_u256_word(&number);
-	return put_attribute(send, signature, &word, CS_BYTES_NONE);
-}
-
-static enum cs_err read_each_attribute(struct send *send, const json_t *object, struct cs_why *why)
-{
-	static const char *const names[] = {"deadline",  "min_gas_limit", "closer",
-					    "refund_to", "finality",      NULL};
-	if (!object)
-		return CS_OK;
-	CS_TRY(gateway_json_known(object, names, "attributes", why));
-	CS_TRY(put_number(send, object, "deadline", "deadline(uint64)", INT64_MAX, why));
-	CS_TRY(put_number(send, object, "min_gas_limit", "minGasLimit(uint256)", INT64_MAX, why));
-	CS_TRY(put_number(send, object, "finality", "finality(uint8)", 254, why));
-	if (json_object_get(object, "closer")) {
-		struct cs_address closer;
-		CS_TRY(read_address(object, "closer", &closer, why));
-		CS_TRY(put_attribute(send, "closer(bytes)", NULL, CS_BYTES_OF(closer.b)));
-	}
-	if (json_object_get(object, "refund_to")) {
-		CS_TRY(read_address(object, "refund_to", &send->refund_to, why));
-		struct cs_hash word = wire_word(CS_BYTES_OF(send->refund_to.b));
-		/* The bridge puts its own argument in place of it. */
-		if (!send->transfer)
-			CS_TRY(put_attribute(send, "refundTo(address)", &word, CS_BYTES_NONE));
-	}
-	return CS_OK;
-}
-
-/* Errors name "attributes.closer", as those of the contract do. */
-static enum cs_err read_attributes(struct send *send, const json_t *object, struct cs_why *why)
-{
-	enum cs_err err = read_each_attribute(send, object, why);
-	struct cs_why inner = *why;
-	return err == CS_OK || strncmp(inner.text, "attributes", strlen("attributes")) == 0
-		       ? err
-		       : cs_fail(why, err, "attributes.%.180s", inner.text);
-}
-
-static bool may_sponsor(const struct host_http_exchange *exchange)
-{
-	const struct host_api_key *key = host_http_key(exchange);
-	return key && (key->scopes & GATEWAY_SCOPE_SPONSOR) != 0;
-}
-
-static enum cs_err read_mode(struct send *send, const json_t *body, struct cs_why *why)
-{
-	const char *mode = json_string_value(json_object_get(body, "mode"));
-	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "sponsored") != 0))
-		return cs_fail(why, CS_ERR_INVALID, "mode: neither \"prepare\" nor \"sponsored\"");
-	send->sponsored = strcmp(mode, "sponsored") == 0;
-	snprintf(send->request.mode, sizeof(send->request.mode), "%s", mode);
-	if (send->sponsored && !may_sponsor(send->exchange))
-		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key lacks the scope sponsor");
-	if (send->sponsored && !send->chain->has_operator)
-		return cs_fail(why, CS_ERR_UNSUPPORTED,
-			       "mode: this gateway has no operator account on %s",
-			       send->chain->config->id);
-	if (json_object_get(body, "from")) {
-		if (send->sponsored)
-			return cs_fail(why, CS_ERR_INVALID,
-				       "from: the operator's account sends what is sponsored");
-		CS_TRY(read_address(body, "from", &send->from, why));
-		send->has_from = true;
-	}
-	if (send->sponsored) {
-		send->from = send->chain->operator;
-		send->has_from = true;
-	}
-	return CS_OK;
-}
-
-static enum cs_err read_chain(struct send *send, const json_t *body, struct cs_why *why)
-{
-	const json_t *field = json_object_get(body, "from_chain");
-	if (field && !json_is_string(field))
-		return cs_fail(why, CS_ERR_MALFORMED, "from_chain: not a text");
-	if (!field && send->gateway->chain_count == 1)
-		send->chain = &send->gateway->chains[0];
-	else if (field)
-		send->chain = gateway_chain_named(send->gateway, json_string_value(field));
-	else
-		return cs_fail(why, CS_ERR_MISSING_FIELD,
-			       "from_chain: this gateway serves several");
-	if (!send->chain)
-		return cs_fail(why, CS_ERR_NOT_FOUND, "from_chain: not served here");
-	send->request.chain = send->chain->identity;
-	return CS_OK;
-}
-
-static enum cs_err read_message_body(struct send *send, const json_t *body, struct cs_why *why)
-{
-	static const char *const names[] = {"from_chain", "to",         "payload", "mode",
-					    "from",       "attributes", NULL};
-	CS_TRY(gateway_json_known(body, names, "body", why));
-	CS_TRY(read_chain(send, body, why));
-	CS_TRY(read_mode(send, body, why));
-	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
-	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, send->arena,
-				     &send->payload, why));
-	send->payload_hash = cs_keccak256(send->payload);
-	return read_attributes(send, json_object_get(body, "attributes"), why);
-}
-
-static enum cs_err read_transfer_body(struct send *send, const json_t *body, struct cs_why *why)
-{
-	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
-					    "mode",       "from", "attributes", NULL};
-	static const uint8_t zeros[AMOUNT_ZEROS];
-	CS_TRY(gateway_json_known(body, names, "body", why));
-	CS_TRY(read_chain(send, body, why));
-	CS_TRY(read_mode(send, body, why));
-	CS_TRY(read_account(send, json_string_value(json_object_get(body, "to")), why));
-	if (!send->chain->config->has_bridge)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s",
-			       send->chain->config->id);
-	if (json_object_get(body, "token"))
-		CS_TRY(read_address(body, "token", &send->token, why));
-	else if (send->chain->config->has_token)
-		send->token = send->chain->config->token;
-	else
-		return cs_fail(why, CS_ERR_MISSING_FIELD, "token: none is configured");
-	const char *amount = json_string_value(json_object_get(body, "amount"));
-	if (!amount || cs_u256_from_decimal(&send->amount, cs_bytes_str(amount)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "amount: not a text of decimal digits");
-	const struct cs_hash word = cs_u256_word(&send->amount);
-	if (cs_hash_is_zero(&word) || memcmp(word.b, zeros, AMOUNT_ZEROS) != 0)
-		return cs_fail(why, CS_ERR_INVALID, "amount: 1 to 2^128 - 1");
-	return read_attributes(send, json_object_get(body, "attributes"), why);
-}
-
 /* ---- calldata ---- */
 
 static void put_attributes(struct cs_abi *abi, const struct send *send, size_t slot)
 {
-	size_t slots[CS_LEN(send->attributes)];
-	cs_abi_enter_array(abi, slot, send->attribute_count);
-	for (size_t i = 0; i < send->attribute_count; i++)
+	size_t slots[CS_LEN(send->body.attributes)];
+	cs_abi_enter_array(abi, slot, send->body.attribute_count);
+	for (size_t i = 0; i < send->body.attribute_count; i++)
 		slots[i] = cs_abi_slot(abi);
-	for (size_t i = 0; i < send->attribute_count; i++)
-		cs_abi_put_bytes(abi, slots[i], send->attributes[i]);
+	for (size_t i = 0; i < send->body.attribute_count; i++)
+		cs_abi_put_bytes(abi, slots[i], send->body.attributes[i]);
 	cs_abi_leave(abi);
 }
 
@@ -289,9 +85,9 @@ static enum cs_err quote_data(struct send *send, struct cs_buf *buf)
 		    send->transfer ? "quote(bytes,bytes[])" : "quote(bytes,uint256,bytes[])");
 	size_t recipient = cs_abi_slot(&abi);
 	if (!send->transfer)
-		cs_abi_put_u64(&abi, send->payload.n);
+		cs_abi_put_u64(&abi, send->body.payload.n);
 	size_t attributes = cs_abi_slot(&abi);
-	cs_abi_put_bytes(&abi, recipient, send->recipient);
+	cs_abi_put_bytes(&abi, recipient, send->body.recipient);
 	put_attributes(&abi, send, attributes);
 	return cs_buf_end(buf);
 }
@@ -302,20 +98,20 @@ static enum cs_err send_data(struct send *send, struct cs_buf *buf)
 	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
 	if (send->transfer) {
 		cs_abi_call(&abi, buf, "transfer(address,uint256,bytes,address,bytes[])");
-		cs_abi_put_address(&abi, &send->token);
-		cs_abi_put_u256(&abi, &send->amount);
+		cs_abi_put_address(&abi, &send->body.token);
+		cs_abi_put_u256(&abi, &send->body.amount);
 		size_t recipient = cs_abi_slot(&abi);
-		cs_abi_put_address(&abi, &send->refund_to);
+		cs_abi_put_address(&abi, &send->body.refund_to);
 		size_t attributes = cs_abi_slot(&abi);
-		cs_abi_put_bytes(&abi, recipient, send->recipient);
+		cs_abi_put_bytes(&abi, recipient, send->body.recipient);
 		put_attributes(&abi, send, attributes);
 	} else {
 		cs_abi_call(&abi, buf, "sendMessage(bytes,bytes,bytes[])");
 		size_t recipient = cs_abi_slot(&abi);
 		size_t payload = cs_abi_slot(&abi);
 		size_t attributes = cs_abi_slot(&abi);
-		cs_abi_put_bytes(&abi, recipient, send->recipient);
-		cs_abi_put_bytes(&abi, payload, send->payload);
+		cs_abi_put_bytes(&abi, recipient, send->body.recipient);
+		cs_abi_put_bytes(&abi, payload, send->body.payload);
 		put_attributes(&abi, send, attributes);
 	}
 	return cs_buf_end(buf);
@@ -329,9 +125,9 @@ static enum cs_err plan_calls(struct send *send)
 		CS_TRY(cs_buf_init_arena(&buf, send->arena, 128));
 		cs_abi_call(&abi, &buf, "approve(address,uint256)");
 		cs_abi_put_address(&abi, &send->chain->config->bridge);
-		cs_abi_put_u256(&abi, &send->amount);
+		cs_abi_put_u256(&abi, &send->body.amount);
 		CS_TRY(cs_buf_end(&buf));
-		send->calls[send->call_count++] = (struct prepared){.to = send->token,
+		send->calls[send->call_count++] = (struct prepared){.to = send->body.token,
 								    .gas_limit = GAS_APPROVE,
 								    .data = cs_buf_view(&buf),
 								    .what = "approve"};
@@ -341,7 +137,7 @@ static enum cs_err plan_calls(struct send *send)
 		.to = send->transfer ? send->chain->config->bridge : send->chain->manifest->gateway,
 		.value = cs_u256_word(&send->fee),
 		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) +
-			     GAS_PAYLOAD_BYTE * send->payload.n,
+			     GAS_PAYLOAD_BYTE * send->body.payload.n,
 		.data = cs_buf_view(&buf),
 		.what = send->transfer ? "transfer" : "sendMessage"};
 	return CS_OK;
@@ -374,7 +170,7 @@ static enum cs_err make_answer(struct send *send)
 		json_array_append_new(list, item);
 	}
 	json_object_set_new(json, "transactions", list);
-	send->status = send->sponsored ? 202 : 200;
+	send->status = send->body.sponsored ? 202 : 200;
 	send->answer = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return send->answer ? CS_OK : CS_ERR_NO_MEMORY;
@@ -384,7 +180,7 @@ static enum cs_err write_send(void *context)
 {
 	struct send *send = context;
 	struct gateway_journal *journal = send->gateway->journal;
-	for (size_t i = 0; send->sponsored && i < send->call_count; i++) {
+	for (size_t i = 0; send->body.sponsored && i < send->call_count; i++) {
 		const struct prepared *call = &send->calls[i];
 		struct gateway_submission submission = {.chain = send->chain->identity,
 							.kind = GATEWAY_SPONSORED,
@@ -439,8 +235,8 @@ static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_byt
 	struct send *send = ctx;
 	char text[GATEWAY_CONTRACT_ERROR_MAX];
 	bool known = err == CS_ERR_REVERTED && gateway_contract_error(text, sizeof(text), data);
-	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->sponsored
-						 : !send->sponsored;
+	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->body.sponsored
+						 : !send->body.sponsored;
 	if (err == CS_OK || (may_change && !known))
 		send_commit(send);
 	else
@@ -466,7 +262,7 @@ static void send_finish(struct send *send)
 	cs_hex(hex, CS_BYTES_OF(random));
 	snprintf(send->request.id, sizeof(send->request.id), "r%s", hex);
 	/* By its payload a prepared request is known again; a sponsored one by its transaction. */
-	if (!send->sponsored)
+	if (!send->body.sponsored)
 		send->request.payload = send->payload_hash;
 	enum cs_err err = plan_calls(send);
 	if (err == CS_OK && send->has_from)
@@ -504,7 +300,7 @@ static void allowance_done(void *ctx, enum cs_err err, const char *why, struct c
 		call_failed(send, err, why, data);
 		return;
 	}
-	send->needs_approval = cs_u256_cmp(&allowance, &send->amount) < 0;
+	send->needs_approval = cs_u256_cmp(&allowance, &send->body.amount) < 0;
 	send_finish(send);
 }
 
@@ -531,7 +327,7 @@ static void ask_allowance(struct send *send)
 	cs_abi_call(&abi, &buf, "allowance(address,address)");
 	cs_abi_put_address(&abi, &send->from);
 	cs_abi_put_address(&abi, &send->chain->config->bridge);
-	ask(send, &send->token, &buf, allowance_done);
+	ask(send, &send->body.token, &buf, allowance_done);
 }
 
 /* A transaction that is sure to fail would cost its sender the gas. */
@@ -545,7 +341,7 @@ static void balance_done(void *ctx, enum cs_err err, const char *why, struct cs_
 		err = cs_u256_from_bytes(&balance, data);
 	if (err != CS_OK)
 		call_failed(send, err, why, data);
-	else if (cs_u256_cmp(&balance, &send->amount) < 0)
+	else if (cs_u256_cmp(&balance, &send->body.amount) < 0)
 		send_fail(send, CS_ERR_NO_FUNDS, "amount: more than the sender has of the token");
 	else if (send->needs_approval)
 		ask_allowance(send);
@@ -563,7 +359,7 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	if (err == CS_OK && data.n != 32)
 		err = CS_ERR_RPC_LIE;
 	if (err == CS_OK)
-		err = cs_interop_decode(&account, send->recipient);
+		err = cs_interop_decode(&account, send->body.recipient);
 	if (err == CS_OK)
 		err = cs_buf_init_arena(&buf, send->arena, 256);
 	if (err != CS_OK) {
@@ -573,7 +369,8 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	memcpy(remote.b, data.p, 32);
 	/* The payload that the bridge will send: tag, token there, amount, recipient. */
 	const struct cs_hash words[] = {*wire_tag(WIRE_TAG_TRANSFER), remote,
-					cs_u256_word(&send->amount), wire_word(account.address)};
+					cs_u256_word(&send->body.amount),
+					wire_word(account.address)};
 	send->payload_hash = cs_keccak256(cs_bytes(words, sizeof(words)));
 	if (!send->has_from) {
 		send_finish(send);
@@ -581,7 +378,7 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 	}
 	cs_abi_call(&abi, &buf, "balanceOf(address)");
 	cs_abi_put_address(&abi, &send->from);
-	ask(send, &send->token, &buf, balance_done);
+	ask(send, &send->body.token, &buf, balance_done);
 }
 
 /* ERC-7930 of the chain alone: what remoteTokenOf wants. */
@@ -591,7 +388,7 @@ static void ask_remote_token(struct send *send)
 	struct cs_buf chain;
 	struct cs_abi abi;
 	struct cs_interop account;
-	enum cs_err err = cs_interop_decode(&account, send->recipient);
+	enum cs_err err = cs_interop_decode(&account, send->body.recipient);
 	account.address = CS_BYTES_NONE;
 	if (err == CS_OK)
 		err = cs_buf_init_arena(&chain, send->arena, CS_INTEROP_SIZE_MAX);
@@ -603,7 +400,7 @@ static void ask_remote_token(struct send *send)
 	}
 	cs_interop_encode(&chain, &account);
 	cs_abi_call(&abi, &buf, "remoteTokenOf(address,bytes)");
-	cs_abi_put_address(&abi, &send->token);
+	cs_abi_put_address(&abi, &send->body.token);
 	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), cs_buf_view(&chain));
 	ask(send, &send->chain->config->bridge, &buf, remote_token_done);
 }
@@ -647,7 +444,7 @@ static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 		return;
 	}
 	cs_abi_call(&abi, &buf, "tokens(address)");
-	cs_abi_put_address(&abi, &send->token);
+	cs_abi_put_address(&abi, &send->body.token);
 	ask(send, &send->chain->config->bridge, &buf, token_done);
 }
 
@@ -702,24 +499,46 @@ static bool answered_before(struct send *send)
 	return true;
 }
 
+static bool may_sponsor(const struct host_http_exchange *exchange)
+{
+	const struct host_api_key *key = host_http_key(exchange);
+	return key && (key->scopes & GATEWAY_SCOPE_SPONSOR) != 0;
+}
+
+static void take_body(struct send *send)
+{
+	const struct gateway_send_body *body = &send->body;
+	send->chain = gateway_chain_of(send->gateway, &body->chain->manifest->identity);
+	send->request.chain = send->chain->identity;
+	snprintf(send->request.mode, sizeof(send->request.mode), "%s",
+		 body->sponsored ? "sponsored" : "prepare");
+	send->has_from = body->sponsored || body->has_from;
+	send->from = body->sponsored ? send->chain->operator: body->from;
+	if (!send->transfer)
+		send->payload_hash = cs_keccak256(body->payload);
+}
+
 static void begin(struct gateway *gateway, struct host_http_exchange *exchange, bool transfer)
 {
 	struct cs_why why = {{0}};
-	json_t *body = NULL;
+	json_t *json = NULL;
 	struct send *send = host_alloc(sizeof(*send));
 	send->gateway = gateway;
 	send->exchange = exchange;
 	send->transfer = transfer;
 	send->arena = gateway_arena_new();
-	enum cs_err err = host_http_body_json(exchange, &body, &why);
+	const struct gateway_send_terms terms = {.config = &gateway->config,
+						 .transfer = transfer,
+						 .may_sponsor = may_sponsor(exchange)};
+	enum cs_err err = host_http_body_json(exchange, &json, &why);
 	if (err == CS_OK)
-		err = transfer ? read_transfer_body(send, body, &why)
-			       : read_message_body(send, body, &why);
-	json_decref(body);
+		err = gateway_send_body_read(&send->body, &terms, json, send->arena, &why);
+	json_decref(json);
 	if (err != CS_OK) {
 		send_fail(send, err, why.text);
 		return;
 	}
+	take_body(send);
 	if (!answered_before(send))
 		ask_quote(send);
 }

@@ -232,6 +232,10 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK; /* comes again when its message is signed again */
 	CS_TRY(err);
+	/* A remote's key says what became of messages to that remote alone. */
+	if (!cs_hash_eq(&message.chain, &st->statement.receiver) ||
+	    !cs_hash_eq(&message.remote, &st->statement.signer))
+		return CS_OK;
 	CS_TRY(gateway_take_facts(take->gateway, &message, RELAY_DESTINATION,
 				  json_object_get(json, "steps")));
 	bool first = relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME);
@@ -449,6 +453,16 @@ static bool is_fatal(enum cs_err err)
 	return err == CS_ERR_IO || err == CS_ERR_FULL || err == CS_ERR_NO_MEMORY;
 }
 
+/* Before anything is taken: what a writer changed outside of the journal, the routes' keys, is not
+ * undone with it. */
+static enum cs_err check_numbers(const struct take *take)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < json_array_size(take->items); i++)
+		CS_TRY(gateway_json_read_u64(json_array_get(take->items, i), "n", &n, take->why));
+	return CS_OK;
+}
+
 static enum cs_err write_items(void *context)
 {
 	struct take *take = context;
@@ -456,8 +470,7 @@ static enum cs_err write_items(void *context)
 	for (size_t i = 0; i < json_array_size(take->items); i++) {
 		const json_t *item = json_array_get(take->items, i);
 		struct cs_why why = {{0}};
-		uint64_t n = 0;
-		CS_TRY(gateway_json_read_u64(item, "n", &n, take->why));
+		uint64_t n = (uint64_t)json_integer_value(json_object_get(item, "n"));
 		if (n <= take->consumed)
 			continue; /* came by the other way before */
 		size_t mark = cs_arena_mark(take->arena);
@@ -494,6 +507,8 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 		err = cs_fail(why, CS_ERR_MALFORMED, "instance or items are missing");
 	if (err == CS_OK)
 		err = gateway_json_read_u64(body, "after", &after, why);
+	if (err == CS_OK)
+		err = check_numbers(&take);
 	if (err == CS_OK)
 		err = gateway_journal_consumed(gateway->journal, peer, take.instance,
 					       &take.consumed);

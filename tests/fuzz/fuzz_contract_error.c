@@ -1,0 +1,31 @@
+/* Whatever a contract reverts with, and whatever a peer gives as a reason: one line of printable
+ * ASCII within its bound. */
+#include "gateway/contract_error.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_line(const char *text, size_t size)
+{
+	size_t n = strnlen(text, size);
+	cs_assert(n < size);
+	for (size_t i = 0; i < n; i++)
+		cs_assert(text[i] >= ' ' && text[i] <= '~');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char text[GATEWAY_CONTRACT_ERROR_MAX] = "before";
+	char small[24] = "";
+	bool known = gateway_contract_error(text, sizeof(text), cs_bytes(data, size));
+	check_line(text, sizeof(text));
+	cs_assert(known || strcmp(text, "before") == 0);
+	cs_assert(!known || (size >= 4 && strlen(text) > 0));
+	cs_assert(gateway_contract_error(small, sizeof(small), cs_bytes(data, size)) == known);
+	check_line(small, sizeof(small));
+	enum gateway_lasts lasts = gateway_contract_refusal(text, cs_bytes(data, size));
+	check_line(text, sizeof(text));
+	cs_assert(lasts == GATEWAY_LASTS_PASSING || known);
+	cs_assert(size >= 4 || strlen(text) > 0);
+	gateway_plain_text(small, sizeof(small), (const char *)data, size);
+	check_line(small, sizeof(small));
+	return 0;
+}
