@@ -82,29 +82,51 @@ static void opened(void *context)
 	evm_watch_kick(evm->watch); /* what happened while it was away */
 }
 
-/* A subscription that was accepted, refused, or a hint. What it says beyond that is not read: the
- * watcher looks itself. */
+enum evm_hint_says evm_hint_read(struct cs_bytes text)
+{
+	json_t *json = text.n <= MESSAGE_SIZE_MAX ? evm_json_parse(text) : NULL;
+	const json_t *error = json_object_get(json, "error");
+	const char *method = json_string_value(json_object_get(json, "method"));
+	enum evm_hint_says says = EVM_HINT_OTHER;
+
+	if (!json_is_object(json))
+		says = EVM_HINT_LIE;
+	else if (json_is_object(error))
+		says = EVM_HINT_REFUSED;
+	else if (method == NULL)
+		says = EVM_HINT_ACCEPTED;
+	else if (strcmp(method, "eth_subscription") == 0)
+		says = EVM_HINT_NEWS;
+	json_decref(json);
+	return says;
+}
+
 static void message(void *context, struct cs_bytes text)
 {
 	struct evm_hint *hint = context;
 	struct evm *evm = hint->evm;
-	json_t *json = text.n <= MESSAGE_SIZE_MAX ? evm_json_parse(text) : NULL;
-	const json_t *error = json_object_get(json, "error");
-	const char *method = json_string_value(json_object_get(json, "method"));
 
-	if (json == NULL || json_is_object(error)) {
+	switch (evm_hint_read(text)) {
+	case EVM_HINT_LIE:
+		hint->public[hint->at].lies++;
 		hint->public[hint->at].errors++;
-		hint->public[hint->at].lies += json == NULL;
-	} else if (method == NULL) {
+		break;
+	case EVM_HINT_REFUSED:
+		hint->public[hint->at].errors++;
+		break;
+	case EVM_HINT_ACCEPTED:
 		hint->subscribed = true;
 		hint->pause_ms = RECONNECT_MIN_MS;
 		set_state(hint, ADAPTER_ENDPOINT_OK, "");
-	} else if (strcmp(method, "eth_subscription") == 0) {
+		break;
+	case EVM_HINT_NEWS:
 		hint->heads_since = 0;
 		evm->counters.ws_hints++;
 		evm_watch_kick(evm->watch);
+		break;
+	case EVM_HINT_OTHER:
+		break;
 	}
-	json_decref(json);
 }
 
 static void closed(void *context, enum cs_err err, const char *why)

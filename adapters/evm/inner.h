@@ -105,6 +105,15 @@ size_t evm_report_block(struct evm *evm, const struct evm_header *header,
 			const struct evm_logs *logs, bool late);
 
 /* ---- hint.c: the websocket ---- */
+/* What a message says. Beyond that it is not read: the watcher looks itself. */
+enum evm_hint_says {
+	EVM_HINT_LIE,      /* no JSON object */
+	EVM_HINT_REFUSED,  /* an error */
+	EVM_HINT_ACCEPTED, /* an answer: the subscription is there */
+	EVM_HINT_NEWS,     /* of the subscription */
+	EVM_HINT_OTHER,    /* something else that nobody asked for */
+};
+enum evm_hint_says evm_hint_read(struct cs_bytes text);
 struct evm_hint *evm_hint_new(struct evm *evm);
 void evm_hint_free(struct evm_hint *hint);
 void evm_hint_start(struct evm_hint *hint);
