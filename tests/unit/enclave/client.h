@@ -30,16 +30,6 @@ static inline Caisson__Wire__ClientStatus status_of(struct world *w)
 	return *out->clients[0];
 }
 
-static inline struct cs_bytes export_state(struct world *w)
-{
-	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
-	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
-									   &in.base);
-	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
-	return wire_pb_view(copy);
-}
-
 static inline void import_state(struct world *w, struct cs_bytes sealed)
 {
 	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;

@@ -226,7 +226,7 @@ static void test_time_rises_with_final_blocks(void **state)
 	update(w, good, count - 1, "ok");
 	const uint64_t last = status_of(w).final_time_s;
 	assert_true(last > WORLD_START);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->now = (struct verify_time){1000, 1000};
 	world_restart(w);
 	assert_int_equal(now_low(w), 1000);

@@ -66,7 +66,7 @@ static void test_the_freeze_is_sealed(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	world_restart(w);
 	import_state(w, sealed);
 	assert_true(status_of(w).frozen);
@@ -121,7 +121,7 @@ static void test_a_manifest_that_decides_the_conflict_lifts_it(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest = deciding(w);
 	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
 	is_lifted(w, sealed);
@@ -139,7 +139,7 @@ static void test_the_same_anchor_lifts_nothing(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	const struct manifest_finality before = w->manifest.chains[0].finality;
 	struct manifest_finality *f = &w->manifest.chains[0].finality;
 	w->manifest = deciding(w);
@@ -170,7 +170,7 @@ static void test_no_abandoned_branch_lifts_nothing(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest = deciding(w);
 	w->manifest.chains[0].abandoned = (struct manifest_abandoned){0};
 	stays_frozen(w, sealed, CS_ERR_FROZEN, "no abandoned branch");
@@ -181,7 +181,7 @@ static void test_another_conflict_lifts_nothing(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest = deciding(w);
 	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
 	const struct manifest_abandoned good = *a;
@@ -203,12 +203,12 @@ static void test_a_decision_that_is_not_younger_lifts_nothing(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest = deciding(w);
 	struct manifest_abandoned *a = &w->manifest.chains[0].abandoned;
 	a->since = 1;
 	stays_frozen(w, sealed, CS_ERR_FROZEN, "abandoned.since is not above");
-	const struct cs_bytes again = export_state(w);
+	const struct cs_bytes again = world_export(w);
 	a->since = 2;
 	stays_frozen(w, again, CS_ERR_FROZEN, "abandoned.since is not above");
 	w->manifest.number = 3;
@@ -222,7 +222,7 @@ static void test_the_same_number_lifts_nothing(void **state)
 {
 	(void)state;
 	struct world *w = frozen_world();
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest = deciding(w);
 	w->manifest.number = 1;
 	w->manifest.chains[0].abandoned.since = 1;
@@ -236,7 +236,7 @@ static void test_another_anchor_under_the_same_number_is_refused(void **state)
 	struct world *w = world_new();
 	world_begin(w);
 	world_advance(w, 4);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest.chains[0].finality.anchor_height = 3;
 	w->manifest.chains[0].finality.anchor_hash = w->blocks[3].hash;
 	world_restart(w);

@@ -6,16 +6,6 @@
 
 #define SEAL_HEAD_SIZE 120
 
-static struct cs_bytes export_state(struct world *w)
-{
-	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
-	const Caisson__Wire__ExportReply *out =
-		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
-									   &in.base);
-	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
-	return wire_pb_view(copy);
-}
-
 static Caisson__Wire__ImportRequest import_of(struct cs_bytes sealed)
 {
 	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
@@ -127,14 +117,14 @@ static void test_the_state_comes_back(void **state)
 	world_learn(w);
 	const struct cs_hash key = public_key(w);
 	const uint64_t final_height = hello(w)->clients[0]->final_height;
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	world_restart(w);
 	assert_int_equal(hello(w)->n_keys, 0);
 	import_state(w, sealed);
 	assert_hash(public_key(w), key);
 	assert_int_equal(hello(w)->clients[0]->final_height, final_height);
 	/* Sealed again it has the next counter, so that the newest can be told. */
-	const struct cs_bytes again = export_state(w);
+	const struct cs_bytes again = world_export(w);
 	assert_int_equal(cs_be64(again.p + 80), cs_be64(sealed.p + 80) + 1);
 	world_free(w);
 }
@@ -144,7 +134,7 @@ static void test_secrets_do_not_leave(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	/* enclave_secrets begins with the sealing root, then the keys of the first chain. */
 	const uint8_t *secrets = (const uint8_t *)w->secrets;
 	for (size_t at = 0; at < 2; at++)
@@ -161,7 +151,7 @@ static void test_one_bit_breaks_the_seal(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	uint8_t *changed = keep(sealed.n);
 	world_restart(w);
 	for (size_t i = 0; i < sealed.n; i++) {
@@ -184,7 +174,7 @@ static void test_another_lineage(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest.lineage.b[0] ^= 1;
 	world_restart(w);
 	import_refused(w, sealed, CS_ERR_WRONG_LINEAGE);
@@ -200,7 +190,7 @@ static void test_a_secure_key_is_not_opened_under_insecure_flags(void **state)
 	assert_true(flags != 0);
 	w->e->insecure_flags = 0; /* as a backend with hardware behind it will find them */
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	world_restart(w);
 	assert_int_equal(w->e->insecure_flags, flags);
 	import_refused(w, sealed, CS_ERR_INSECURE_REFUSED);
@@ -215,7 +205,7 @@ static void test_an_unlisted_build(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	/* A new build that lists itself alone does not open what the removed one sealed. */
 	w->launch.measurement.b[0] = 0xb2;
 	w->manifest.builds[0] = w->launch.measurement;
@@ -248,7 +238,7 @@ static void test_another_sealing_root(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->launch.seal_root =
 		unhex("00a15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea15ea1");
 	world_restart(w);
@@ -261,8 +251,8 @@ static void test_an_older_state_within_one_process(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes older = export_state(w);
-	const struct cs_bytes newer = export_state(w);
+	const struct cs_bytes older = world_export(w);
+	const struct cs_bytes newer = world_export(w);
 	import_refused(w, older, CS_ERR_ROLLED_BACK);
 	import_refused(w, newer, CS_ERR_CONFLICT);
 	world_restart(w);
@@ -278,7 +268,7 @@ static void test_an_older_manifest(void **state)
 	w->manifest.number = 2;
 	world_restart(w);
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest.number = 1;
 	world_restart(w);
 	import_refused(w, sealed, CS_ERR_ROLLED_BACK);
@@ -290,7 +280,7 @@ static void test_a_chain_that_is_not_served(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->manifest.chains[0].identity.b[5] = 1;
 	w->launch.serve[0] = w->manifest.chains[0].identity;
 	world_restart(w);
@@ -303,7 +293,7 @@ static void test_time_does_not_go_back(void **state)
 	(void)state;
 	struct world *w = world_new();
 	world_begin(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	w->now = (struct verify_time){WORLD_START - 500, WORLD_START - 500};
 	assert_int_equal(hello(w)->now_low_s, WORLD_START);
 	assert_int_equal(hello(w)->now_high_s, WORLD_START);
@@ -418,7 +408,7 @@ static void test_the_oldest_epoch_goes_when_four_are_held(void **state)
 	assert_int_equal(out->keys[3]->epoch, 6);
 	/* They come back as they are. */
 	const struct cs_hash newest = wire_pb_hash(out->keys[3]->public_key);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	world_restart(w);
 	import_state(w, sealed);
 	assert_hash(public_key(w), newest);
@@ -625,12 +615,12 @@ static void test_the_largest_state_fits(void **state)
 	(void)world_ok(w, WIRE_INIT, &init.base);
 	for (size_t i = 0; i < most; i++)
 		fill_chain(w, &w->e->chains[i]);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	assert_int_equal(sealed.n, enclave_sealed_size_max(w->e));
 	assert_true(sealed.n <= ENCLAVE_SEALED_SIZE_MAX);
 	world_restart(w);
 	import_state(w, sealed);
-	assert_int_equal(export_state(w).n, sealed.n);
+	assert_int_equal(world_export(w).n, sealed.n);
 	for (size_t i = 0; i < most; i++)
 		assert_true(hello(w)->clients[i]->frozen);
 	world_free(w);
@@ -652,7 +642,7 @@ static void test_keys_without_a_client_come_back(void **state)
 	Caisson__Wire__InitRequest in = CAISSON__WIRE__INIT_REQUEST__INIT;
 	(void)world_ok(w, WIRE_INIT, &in.base);
 	const struct cs_hash key = public_key(w);
-	const struct cs_bytes sealed = export_state(w);
+	const struct cs_bytes sealed = world_export(w);
 	world_restart(w);
 	import_state(w, sealed);
 	assert_hash(public_key(w), key);

@@ -157,36 +157,15 @@ static void test_an_older_manifest(void **state)
 }
 
 /* The registered key with another state or window, learned anew. */
-static void learn_again(struct world *w, enum wire_key_state key_state, uint64_t not_before,
-			uint64_t not_after)
-{
-	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
-	const struct cs_hash sentinel = wire_evm_sentinel_slot();
-	const struct cs_hash key = wire_evm_key_slot(&w->remote, 1, 0);
-	const struct cs_hash window = wire_evm_key_slot(&w->remote, 1, 1);
-	world_register_key(w, 1, &w->remote_x, key_state, not_before, not_after);
-	world_advance(w, 3);
-	const struct world_block *block = &w->blocks[w->block_count - 3];
-	in.chain = pb_hash(&w->own);
-	in.remote = pb_hash(&w->remote);
-	in.epoch = 1;
-	in.height = block->height;
-	in.account = world_account_proof(w, block);
-	in.sentinel = world_slot_proof(block, &sentinel);
-	in.key = world_slot_proof(block, &key);
-	in.window = world_slot_proof(block, &window);
-	(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
-}
-
 static void test_a_suspended_or_revoked_key(void **state)
 {
 	(void)state;
 	struct scene *s = scene_new();
-	learn_again(s->w, WIRE_KEY_SUSPENDED, 0, 0);
+	world_learn_as(s->w, WIRE_KEY_SUSPENDED, 0, 0);
 	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_EPOCH);
-	learn_again(s->w, WIRE_KEY_ACTIVE, 0, 0);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, 0, 0);
 	(void)sign(s);
-	learn_again(s->w, WIRE_KEY_REVOKED, 0, 0);
+	world_learn_as(s->w, WIRE_KEY_REVOKED, 0, 0);
 	refused(s, CS_ERR_WRONG_EPOCH);
 }
 
@@ -194,7 +173,7 @@ static void test_a_key_before_and_after_its_time(void **state)
 {
 	(void)state;
 	struct scene *s = scene_new();
-	learn_again(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
 	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_EPOCH);
 	/* The chain's time counts too: its clock may be ahead of ours. */
 	s->w->next.time_s = WORLD_START + 105;
@@ -204,9 +183,9 @@ static void test_a_key_before_and_after_its_time(void **state)
 	world_begin(s->w);
 	s->w->now = (struct verify_time){WORLD_START + 99, WORLD_START + 99};
 	world_update(s->w, 1);
-	learn_again(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, WORLD_START + 100, 0);
 	(void)sign(s);
-	learn_again(s->w, WIRE_KEY_ACTIVE, 0, WORLD_START + 101);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, 0, WORLD_START + 101);
 	refused(s, CS_ERR_WRONG_EPOCH);
 }
 
@@ -217,7 +196,7 @@ static void test_the_last_second_of_a_key(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	const uint64_t end = WORLD_START + 500;
-	learn_again(s->w, WIRE_KEY_ACTIVE, 0, end);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, 0, end);
 	s->w->now = (struct verify_time){end - 1, end - 1};
 	(void)sign(s);
 	s->w->now = (struct verify_time){end - 1, end};
@@ -227,7 +206,7 @@ static void test_the_last_second_of_a_key(void **state)
 	world_free(s->w);
 
 	s = scene_new();
-	learn_again(s->w, WIRE_KEY_ACTIVE, 0, end);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, 0, end);
 	const uint64_t from = s->w->block_count;
 	s->w->next.time_s = end - 1;
 	for (size_t i = 0; i < 4; i++)
@@ -247,7 +226,7 @@ static void test_the_first_second_of_a_key(void **state)
 	(void)state;
 	struct scene *s = scene_new();
 	const uint64_t begin = WORLD_START + 500;
-	learn_again(s->w, WIRE_KEY_ACTIVE, begin, 0);
+	world_learn_as(s->w, WIRE_KEY_ACTIVE, begin, 0);
 	s->w->now = (struct verify_time){begin - 1, begin};
 	world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_WRONG_EPOCH);
 	s->w->now = (struct verify_time){begin, begin};

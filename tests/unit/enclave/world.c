@@ -397,13 +397,14 @@ void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x
 	world_store(w, &second, &window);
 }
 
-void world_learn(struct world *w)
+void world_learn_as(struct world *w, enum wire_key_state state, uint64_t not_before,
+		    uint64_t not_after)
 {
 	Caisson__Wire__LearnKeyRequest in = CAISSON__WIRE__LEARN_KEY_REQUEST__INIT;
 	const struct cs_hash sentinel = wire_evm_sentinel_slot();
 	const struct cs_hash key = wire_evm_key_slot(&w->remote, 1, 0);
 	const struct cs_hash window = wire_evm_key_slot(&w->remote, 1, 1);
-	world_register_key(w, 1, &w->remote_x, WIRE_KEY_ACTIVE, 0, 0);
+	world_register_key(w, 1, &w->remote_x, state, not_before, not_after);
 	world_advance(w, 3);
 	const struct world_block *block = &w->blocks[w->block_count - 3];
 	in.chain = pb_hash(&w->own);
@@ -415,6 +416,21 @@ void world_learn(struct world *w)
 	in.key = world_slot_proof(block, &key);
 	in.window = world_slot_proof(block, &window);
 	(void)world_ok(w, WIRE_LEARN_KEY, &in.base);
+}
+
+void world_learn(struct world *w)
+{
+	world_learn_as(w, WIRE_KEY_ACTIVE, 0, 0);
+}
+
+struct cs_bytes world_export(struct world *w)
+{
+	Caisson__Wire__ExportRequest in = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	const Caisson__Wire__ExportReply *out =
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(w, WIRE_EXPORT,
+									   &in.base);
+	const ProtobufCBinaryData copy = pb(wire_pb_view(out->sealed));
+	return wire_pb_view(copy);
 }
 
 struct wire_message_head world_head(const struct world *w, bool out, uint64_t sequence)

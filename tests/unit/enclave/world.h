@@ -82,6 +82,11 @@ void world_register_key(struct world *w, uint64_t epoch, const struct cs_hash *x
 			enum wire_key_state state, uint64_t not_before, uint64_t not_after);
 /* Registers the remote's key of epoch 1, makes it final and lets the enclave learn it. */
 void world_learn(struct world *w);
+/* The same with the state and the window that the contract tells. */
+void world_learn_as(struct world *w, enum wire_key_state state, uint64_t not_before,
+		    uint64_t not_after);
+/* The sealed state, a copy. */
+struct cs_bytes world_export(struct world *w);
 
 /* A message from the own gateway to the remote (out) or back (in). */
 struct wire_message_head world_head(const struct world *w, bool out, uint64_t sequence);
