@@ -24,7 +24,7 @@ readonly NPM_MAJOR_MIN=10
 packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-certificates
 	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libjansson-dev
 	libsqlite3-dev libsecp256k1-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	nettle-dev libcmocka-dev python3 python3-venv binutils file curl)
+	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl)
 packages_test=(clang libclang-rt-14-dev llvm-14 procps)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
@@ -123,6 +123,28 @@ install_npm() {
 	link_tool "$anvil" anvil
 }
 
+# The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
+# signature is what is built, so that security updates of the distribution arrive by installing again.
+install_source() {
+	local name=$1 apt=$CAISSON_TOOLS/apt options version
+	[[ -d $CAISSON_TOOLS/$name && -z ${CAISSON_UPDATE_SOURCES:-} ]] && return 0
+	say "source package of Debian: $name"
+	mkdir -p "$apt/lists/partial" "$apt/sources.d" "$CAISSON_TOOLS/stamps"
+	options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/sources.d"
+		-o "Dir::State::lists=$apt/lists" -o APT::Sandbox::User=root)
+	: >"$apt/sources.list"
+	[[ ! -s /etc/apt/sources.list ]] || sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$apt/sources.list"
+	[[ ! -s /etc/apt/sources.list.d/debian.sources ]] ||
+		sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$apt/sources.d/debian.sources"
+	apt-get "${options[@]}" update
+	rm -rf "${apt:?}/$name" "${CAISSON_TOOLS:?}/$name"
+	mkdir -p "$apt/$name"
+	(cd "$apt/$name" && apt-get "${options[@]}" source "$name" >/dev/null 2>&1) || die "no source package $name"
+	version=$(sed -n 's/^Version: //p' "$apt/$name"/*.dsc)
+	mv "$apt/$name"/*/ "$CAISSON_TOOLS/$name"
+	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
+}
+
 go_serves() {
 	local version
 	version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
@@ -152,14 +174,19 @@ install_set() {
 		case $name in
 		demo)
 			install_packages "${packages_demo[@]}"
+			install_source lua5.4
 			install_npm
 			;;
 		test)
 			install_packages "${packages_demo[@]}" "${packages_test[@]}"
+			install_source lua5.4
 			install_npm
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			;;
-		lint) install_packages "${packages_demo[@]}" "${packages_lint[@]}" ;;
+		lint)
+			install_packages "${packages_demo[@]}" "${packages_lint[@]}"
+			install_source lua5.4
+			;;
 		geth)
 			install_packages "${packages_demo[@]}"
 			install_geth
