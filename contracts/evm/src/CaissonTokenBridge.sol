@@ -9,6 +9,7 @@ import {CaissonWrappedToken} from "./CaissonWrappedToken.sol";
 import {Envelope} from "./Envelope.sol";
 import {ICaissonGateway, ICaissonOutcome} from "./ICaissonGateway.sol";
 import {Interoperable} from "./Interoperable.sol";
+import {Pausable} from "./Pausable.sol";
 import {Timelocked} from "./Timelocked.sol";
 
 /// Token transfers over messages: a token is locked at home and minted abroad, burned abroad and released at home.
@@ -20,7 +21,7 @@ import {Timelocked} from "./Timelocked.sol";
 /// Value: of a locked token, at most what was locked towards a chain can come back from it, so that a forged message of
 /// one chain cannot spend another's. A minted token has one home chain. Caps bound the net flow per token and window in
 /// both directions; refunds count but are never stopped by them.
-contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, ICaissonOutcome {
+contract CaissonTokenBridge is Timelocked, Pausable, ReentrancyGuard, IERC7786Recipient, ICaissonOutcome {
     using Interoperable for bytes;
     using SafeERC20 for IERC20;
 

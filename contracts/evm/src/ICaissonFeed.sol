@@ -31,22 +31,24 @@ struct FeedValue {
 struct FeedSettings {
     bytes32 specHash;
     uint8 decimals; // as in the spec
-    uint24 heartbeat; // seconds: a value is due at least so often, and stale when it is older
+    uint24 heartbeat; // seconds: a value is due at least so often
+    uint24 staleAfter; // seconds: the age from which the uptime view says 1; at least the heartbeat
     uint32 deviation; // millionths: a value is due when it moved so far
-    uint8 history; // 2^history - 1 rounds before the latest can be read; 0: none
+    uint8 historyBits; // 2^historyBits rounds before the latest can be read; 0: none, which saves a slot for each update
     string description; // such as "ETH / USD"
 }
 
 /// Many feeds over one signature. A consumer addresses one feed by the address of its view.
 interface ICaissonFeed {
     event FeedAdded(uint64 indexed index, bytes32 indexed feedId, address feed, address uptime, FeedSettings settings);
-    event FeedUpdated(uint64 indexed index, uint80 round, int256 value, uint256 observedAt);
+    /// A new round: one more than the last.
+    event FeedUpdated(uint64 indexed index, int256 value, uint256 observedAt);
     event FeedPaused(uint64 indexed index, bool paused);
 
     /// Brings one value for each of several feeds under one signature of `oracle`. A value that is not strictly newer than
     /// the last, of the future, too large, or of a paused or unknown feed is skipped; a call in which nothing is left to do
     /// reverts, and so does a single bad value.
-    function update(bytes32 oracle, Statement calldata st, FeedValue[] calldata values) external;
+    function submit(bytes32 oracle, Statement calldata st, FeedValue[] calldata values) external;
 
     function feedCount() external view returns (uint64);
 
