@@ -98,14 +98,14 @@ FUNCTIONS = {
     "refund": f"refund({REQUEST_T})",
     "stateOf": "stateOf(bytes32)",
     "onAnswer": "onAnswer(bytes32,address,uint8,uint64,bytes)",
-    "update": f"update(bytes32,{v.STATEMENT},{FEED_T}[])",
+    "submit": f"submit(bytes32,{v.STATEMENT},{FEED_T}[])",
 }
 EVENTS = {
     "OracleRequested": f"OracleRequested(bytes32,address,{REQUEST_T},bytes,string[],bytes)",
     "OracleAnswered": "OracleAnswered(bytes32,address,uint8,uint64,bytes32,bytes)",
     "OracleRefunded": "OracleRefunded(bytes32,address,uint256)",
     "CallbackFailed": "CallbackFailed(bytes32)",
-    "FeedUpdated": "FeedUpdated(uint64,uint80,int256,uint256)",
+    "FeedUpdated": "FeedUpdated(uint64,int256,uint256)",
     "FeedAdded": f"FeedAdded(uint64,bytes32,address,address,{SETTINGS_T})",
 }
 
@@ -294,7 +294,7 @@ def calldata() -> dict:
 
     def update(names):
         st, digest = signed(FEEDS, v.levels([feed_leaf(n) for n in names])[-1][0])
-        add("update", [W(ORACLE), v.statement(st), ("array", [feed_abi(n) for n in names])], oracle=hx(ORACLE), receiver=hx(FEEDS),
+        add("submit", [W(ORACLE), v.statement(st), ("array", [feed_abi(n) for n in names])], oracle=hx(ORACLE), receiver=hx(FEEDS),
             statement=v.statement_case(st), digest=hx(digest), feeds=list(names))
 
     for name in ("plain", "secrets", "no callback", "callback elsewhere"):
