@@ -1,6 +1,6 @@
 /* Lua's own configuration points (luaconf.h, llimits.h), set so that a script has no floating point
  * and nothing of the machine: included before everything else by each of Lua's files and by ours. The
- * sources themselves are Debian's, unchanged; ADR 11 says why they are built here. */
+ * sources themselves are Debian's, unchanged; ADR 12 says why they are built here. */
 #ifndef ENCLAVE_VM_LUA_CONF_H
 #define ENCLAVE_VM_LUA_CONF_H
 
