@@ -407,7 +407,7 @@ static int run(const struct arguments *args)
 	enum cs_err err = prepare(&launch, &manifest, args, seal_root, &why);
 	if (err != CS_OK)
 		return fail(EXIT_MANIFEST, err, &why);
-	err = sandbox_enter(args->tolerated, &launch.insecure_flags, &why);
+	err = sandbox_enter(args->tolerated, SANDBOX_STEP, &launch.insecure_flags, &why);
 	if (err != CS_OK)
 		return fail(EXIT_SANDBOX, err, &why);
 	if (plain)

@@ -20,11 +20,12 @@ fi
 readonly GETH_VERSION=1.13.15
 readonly GO_MINOR_MIN=20
 readonly NPM_MAJOR_MIN=10
+readonly LIBCURL_FLAGS='-fstack-protector-strong -fstack-clash-protection -fcf-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2'
 
 packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-certificates
-	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libjansson-dev
+	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libjansson-dev
 	libsqlite3-dev libsecp256k1-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl)
+	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl openssl nginx-light)
 packages_test=(clang libclang-rt-14-dev llvm-14 procps)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
@@ -145,6 +146,27 @@ install_source() {
 	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
 }
 
+# The enclave's libcurl: static, HTTP over OpenSSL and nghttp2 and nothing else (ADR 13).
+install_curl() {
+	local prefix=$CAISSON_TOOLS/libcurl source=$CAISSON_TOOLS/curl work
+	install_source curl
+	stamped libcurl "$CAISSON_ROOT/script/libcurl.cmake" "$CAISSON_TOOLS/stamps/curl" && [[ -f $prefix/lib/libcurl.a ]] && return 0
+	say "building the enclave's libcurl"
+	work=$(mktemp -d "$CAISSON_TOOLS/libcurl-build.XXXXXX")
+	if ! { cmake -S "$source" -B "$work" -G Ninja -C "$CAISSON_ROOT/script/libcurl.cmake" \
+		-DCMAKE_C_FLAGS="$LIBCURL_FLAGS -ffile-prefix-map=$source=curl" &&
+		cmake --build "$work" -j "$(nproc)"; } >"$work.log" 2>&1; then
+		tail -n 40 "$work.log" >&2
+		die "the enclave's libcurl does not build ($work.log)"
+	fi
+	rm -rf "$prefix"
+	mkdir -p "$prefix/lib" "$prefix/include"
+	cp -r "$source/include/curl" "$prefix/include/"
+	mv "$work/lib/libcurl.a" "$prefix/lib/"
+	rm -rf "$work" "$work.log"
+	stamp libcurl "$CAISSON_ROOT/script/libcurl.cmake" "$CAISSON_TOOLS/stamps/curl"
+}
+
 go_serves() {
 	local version
 	version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
@@ -175,17 +197,20 @@ install_set() {
 		demo)
 			install_packages "${packages_demo[@]}"
 			install_source lua5.4
+			install_curl
 			install_npm
 			;;
 		test)
 			install_packages "${packages_demo[@]}" "${packages_test[@]}"
 			install_source lua5.4
+			install_curl
 			install_npm
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			;;
 		lint)
 			install_packages "${packages_demo[@]}" "${packages_lint[@]}"
 			install_source lua5.4
+			install_curl
 			;;
 		geth)
 			install_packages "${packages_demo[@]}"
