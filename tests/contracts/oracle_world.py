@@ -27,6 +27,13 @@ REQUEST_FIELDS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash"
                   "deadline")
 
 
+def gas_for_fulfil(data: bytes, answers: list[dict]) -> int:
+    """What contracts/evm/README.md tells those who submit to bring."""
+    items = sum(45_000 + 12 * len(a["value"]) + a["request"]["callbackGas"] * 64 // 63 + 1 + (112_800 if 16 <= a["code"] <= 31 else 0)
+                for a in answers)
+    return max(21_000 + gateway_world.calldata_gas(data) + 30_000 + items + 20_000, gateway_world.calldata_floor(data))
+
+
 class OracleWorld:
     """CaissonOracle and CaissonFeed with one oracle registered at both, an owner, a guardian, and people."""
 

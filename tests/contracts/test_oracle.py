@@ -10,7 +10,7 @@ import oracle_vectors as o
 from lib import abi
 from lib.rpc import Reverted
 from oracle_world import (ANSWERED, EVIDENCE, FEE_BASE, NOT_FOUND, OPEN, REFUNDED, SPEC, TERMS, UNKNOWN, UNREACHABLE, VALUE,
-                          OracleWorld, at, refused)
+                          OracleWorld, at, gas_for_fulfil, refused)
 from world import ADDRESS_ZERO, GAS, ZERO, error_of, key_pair
 
 FINE, REVERT, REVERT_BOMB, RETURN_BOMB, INVALID, CALL, USE_GAS = range(7)
@@ -573,6 +573,29 @@ def test_reentrant_refund(w, what):
     assert w.balance(w.hostile) + w.balance(w.oracle) == asked["fee"]
 
 
+def test_reentrant_refund_after_the_deadline(w):
+    asked = ask_as_hostile(w)
+    hostile(w, receiving=CALL, target=w.oracle.address, data=w.oracle.data("refund", w.parts(asked)))
+    w.ask()  # what a second payment would take
+    w.at(asked["deadline"])
+    held = w.balance(w.oracle)
+    w.oracle.write(w.anyone, "refund", w.parts(asked), gas=GAS)
+    assert w.hostile.read("callSucceeded") is False
+    assert held - w.balance(w.oracle) + w.oracle.read("owed", w.hostile.address) == asked["fee"]
+
+
+def test_reentrant_claim(w):
+    asked = ask_as_hostile(w)
+    w.ask()
+    hostile(w, receiving=REVERT)
+    w.fulfil(w.answer(asked, UNREACHABLE))
+    claim = w.oracle.data("claim", w.hostile.address)
+    hostile(w, receiving=CALL, target=w.oracle.address, data=claim)
+    w.hostile.write(w.user, "run", w.oracle.address, claim, gas=GAS)
+    assert w.hostile.read("callSucceeded") is False
+    assert w.balance(w.hostile) == asked["fee"] and w.oracle.read("owed", w.hostile.address) == 0
+
+
 def test_batch_with_poisoned_items(w):
     hostile(w, INVALID)
     w.at(w.now() + 20)
@@ -624,6 +647,21 @@ def test_gas_that_ends_a_batch(w):
     values = w.fulfil_args([w.answer(low)])
     refused(w, "GasTooLow", w.oracle, "fulfil", *values, gas=700_000)
     w.oracle.write(w.anyone, "fulfil", *values, gas=GAS)
+
+
+@pytest.mark.parametrize("size", [0, 32, 20_000])
+@pytest.mark.parametrize("code", [0, UNREACHABLE])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_gas_that_the_readme_names_is_enough(w, count, code, size):
+    """Also where every callback and every asker burns all it gets, and for values of any size."""
+    hostile(w, INVALID, INVALID)
+    rows = [ask_as_hostile(w, callback=w.hostile.address, gas=150_000) for _ in range(count)]
+    answers = [w.answer(r, code, value=b"\xff" * size) for r in rows]
+    values = w.fulfil_args(answers)
+    receipt = w.oracle.write(w.anyone, "fulfil", *values, gas=gas_for_fulfil(w.oracle.data("fulfil", *values), answers))
+    assert [w.state(r) for r in rows] == [(ANSWERED, code)] * count
+    assert len(w.oracle.events("CallbackFailed", receipt)) == count
+    assert w.oracle.read("owed", w.hostile.address) == (sum(r["fee"] for r in rows) if code else 0)
 
 
 def test_callback_gets_exactly_its_gas(w):
