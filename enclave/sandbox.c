@@ -117,6 +117,7 @@ static const int calls_fetch[] = {
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(sendto),
 	SCMP_SYS(sendmsg),
+	SCMP_SYS(getpid), /* OpenSSL's random numbers notice a fork */
 };
 /* What libcurl tries on every connection and does without: options of TCP, addresses of its ends. */
 static const int calls_fetch_answered[] = {

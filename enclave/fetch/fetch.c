@@ -3,6 +3,7 @@
 #include "enclave/fetch/heap.h"
 #include "enclave/fetch/transfer.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -299,10 +300,28 @@ static bool set_up(struct fetch *f)
 	return bad == 0;
 }
 
+/* What is loaded when it is first used is used now: libc's time zone (for every date of a certificate),
+ * OpenSSL's algorithms and random numbers. */
+static bool warm_up(void)
+{
+	struct tm tm;
+	uint8_t bytes[32];
+	const time_t epoch = 0;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = ctx == NULL ? NULL : SSL_new(ctx);
+	const bool good = gmtime_r(&epoch, &tm) != NULL && ssl != NULL &&
+			  RAND_bytes(bytes, sizeof bytes) == 1 &&
+			  RAND_priv_bytes(bytes, sizeof bytes) == 1;
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return good;
+}
+
 enum cs_err fetch_new(struct fetch **out, const struct fetch_options *options, struct cs_why *why)
 {
 	if (curl_global_init_mem(CURL_GLOBAL_SSL, heap_malloc, heap_free, heap_realloc, heap_strdup,
-				 heap_calloc) != CURLE_OK)
+				 heap_calloc) != CURLE_OK ||
+	    !warm_up())
 		return CS_ERR_CRYPTO;
 	struct fetch *f = calloc(1, sizeof *f);
 	if (f == NULL)

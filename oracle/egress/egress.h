@@ -5,7 +5,6 @@
 #define ORACLE_EGRESS_EGRESS_H
 
 #include "host/loop.h"
-#include "host/metrics.h"
 
 #define ORACLE_EGRESS_NETWORKS_MAX 16u
 #define ORACLE_EGRESS_NAMES_MAX 64u
@@ -28,10 +27,9 @@ struct oracle_egress_options {
 	size_t network_count;
 	struct oracle_egress_name names[ORACLE_EGRESS_NAMES_MAX];
 	size_t name_count;
-	uint32_t connections_max;     /* [512] */
-	uint64_t connect_ms;          /* look-up and connection [5,000] */
-	uint64_t idle_ms;             /* without a byte in either direction [120,000] */
-	struct host_metrics *metrics; /* NULL: none; outlives the proxy */
+	uint32_t connections_max; /* [512] */
+	uint64_t connect_ms;      /* look-up and connection [5,000] */
+	uint64_t idle_ms;         /* without a byte in either direction [120,000] */
 };
 
 /* fd: our end of the SOCK_SEQPACKET pair whose other end the enclave inherits; the caller's, and may be
