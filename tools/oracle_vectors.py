@@ -329,7 +329,8 @@ def files() -> dict:
         "identities.json": {"oracles": [{"lineage": hx(x), "identity": hx(identity(x))} for x in (LINEAGE, ZERO, b"\xff" * 32)],
                             "apps": [{"audience": hx(a), "identity": hx(app_identity(a)), "asker": hx(app_asker(a))} for a in audiences]},
         "specs.json": {"specs": [{"name": n, "bytes": hx(s), "hash": hx(spec_hash(s))} for n, s in SPECS.items()],
-                       "arguments": [{"name": n, "values": [hx(x) for x in a], "hash": hx(arguments_hash(a))} for n, a in ARGUMENTS.items()],
+                       "arguments": [{"name": n, "values": [hx(x) for x in a], "hash": hx(arguments_hash(a))}
+                                     for n, a in ARGUMENTS.items()],
                        "secrets": [{"bytes": hx(s), "hash": hx(secrets_hash(s))} for s in (b"", SEALED, b"\0")]},
         "requests.json": {"requests": [request_case(n) for n in REQUESTS]},
         "evidence.json": {"evidence": [

@@ -235,7 +235,7 @@ def render(table: dict[str, int]) -> str:
         lines.append(f"| {name} | {gas:,} | {f'≤ {aim:,}' if aim else ''} |")
     lines += ["", "Every answer costs the same, because a request's state has a slot of its own, which asking has paid for. A feed's",
               "latest round is one slot, whose place its spec determines, so that the spec need not be read. Keeping the rounds before it",
-              "(`historyBits`) writes a second slot for each round: 5,500 more, which the aims leave no room for; a feed chooses it when it",
+              "(`historyBits`) writes a second slot for each round: 5,400 more, which the aims leave no room for; a feed chooses it when it",
               "is added."]
     lines += ["", "## Beside it", "", "Published by others or measured in the field survey of this project; what each figure covers differs.", "",
               "| what | gas |", "|---|--:|"]

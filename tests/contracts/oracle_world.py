@@ -130,12 +130,16 @@ class OracleWorld:
     # --- answers
 
     def answer(self, request: dict, code: int = 0, value: bytes | None = None, observed_at: int | None = None, **over) -> dict:
-        return {"request": self.parts(request), "code": code, "observedAt": max(request["time"], self.now()) if observed_at is None else observed_at,
-                "evidenceHash": EVIDENCE, "value": (VALUE if code == 0 else b"") if value is None else value} | over
+        if observed_at is None:
+            observed_at = max(request["time"], self.now())
+        if value is None:
+            value = VALUE if code == 0 else b""
+        return {"request": self.parts(request), "code": code, "observedAt": observed_at, "evidenceHash": EVIDENCE, "value": value} | over
 
     def leaf(self, answer: dict, contract: Contract | None = None, receiver: bytes | None = None) -> bytes:
         rid = o.request_id(receiver or self.receiver(contract or self.oracle), answer["request"])
-        return o.leaf_answer(rid, answer["request"]["specHash"], answer["code"], answer["observedAt"], answer["evidenceHash"], answer["value"])
+        return o.leaf_answer(rid, answer["request"]["specHash"],
+                             *(answer[k] for k in ("code", "observedAt", "evidenceHash", "value")))
 
     def fulfil_args(self, answers: list[dict], contract: Contract | None = None, **options) -> tuple:
         contract = contract or self.oracle

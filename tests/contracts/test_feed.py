@@ -212,7 +212,8 @@ def test_signatures_of_others(w, feed):
     refused(w, "KeyNotActive", w.feed, "submit", ZERO, st, items)
     for change in ({"s": v.N - st["s"]}, {"ry": v.P - st["ry"]}, {"rx": st["rx"] ^ 1}, {"path": [ZERO]}):
         refused(w, "SignatureInvalid", w.feed, "submit", identity, {**st, **change}, items)
-    for change in ({"value": PRICE + 1}, {"observedAt": item["observedAt"] - 1}, {"evidenceHash": ZERO}, {"specHash": v.u(1)}, {"index": 1}):
+    for change in ({"value": PRICE + 1}, {"observedAt": item["observedAt"] - 1}, {"evidenceHash": ZERO}, {"specHash": v.u(1)},
+                   {"index": 1}):
         refused(w, "SignatureInvalid", w.feed, "submit", identity, st, [{**item, **change}])
     w.feed.write(w.anyone, "submit", identity, st, items)
 

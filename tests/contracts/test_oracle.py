@@ -251,7 +251,8 @@ def test_every_word_of_an_answer_is_signed(w):
     oracle, st, _ = w.fulfil_args([answer])
     changes = [{"code": 1}, {"observedAt": answer["observedAt"] - 1}, {"evidenceHash": ZERO}, {"value": VALUE[:-1] + b"\0"},
                {"value": VALUE + b"\0"}, {"value": b""}]
-    changes += [{"request": answer["request"] | {k: (b"\1" * len(x) if isinstance(x, bytes) else x + 1)}} for k, x in answer["request"].items()]
+    changes += [{"request": answer["request"] | {k: b"\1" * len(x) if isinstance(x, bytes) else x + 1}}
+                for k, x in answer["request"].items()]
     for change in changes:
         refused(w, "SignatureInvalid", w.oracle, "fulfil", oracle, st, [answer | change])
 
@@ -604,8 +605,9 @@ def test_batch_with_poisoned_items(w):
     w.fulfil(w.answer(done))
     w.at(late["deadline"])
     unknown = w.answer(good[0] | {"counter": 999})
-    receipt = w.fulfil(w.answer(good[0]), w.answer(burns), w.answer(late), w.answer(early, observed_at=early["time"] - 1), w.answer(done, 1),
-                       unknown, w.answer(early, observed_at=early["time"] + 10_000), w.answer(good[1]))
+    too_early, too_late = (w.answer(early, observed_at=early["time"] + by) for by in (-1, 10_000))
+    receipt = w.fulfil(w.answer(good[0]), w.answer(burns), w.answer(late), too_early, w.answer(done, 1), unknown, too_late,
+                       w.answer(good[1]))
     assert [w.state(r)[0] for r in (*good, burns, late, early, done)] == [ANSWERED] * 3 + [OPEN, OPEN, ANSWERED]
     assert [e["requestId"] for e in w.oracle.events("CallbackFailed", receipt)] == [burns["id"]]
 
@@ -710,7 +712,7 @@ def test_conservation(w, seed):
             escrow[asked["id"]] = asked
         elif move == "fulfil" and escrow:
             chosen = dice.sample(list(escrow.values()), dice.randrange(1, min(5, len(escrow)) + 1))
-            answers = [w.answer(r, dice.choice([0, 0, 1, UNREACHABLE, 22, NOT_FOUND]), **({"observed_at": 1} if dice.random() < 0.1 else {}))
+            answers = [w.answer(r, dice.choice([0, 0, 1, UNREACHABLE, 22, NOT_FOUND]), observed_at=dice.choice([None] * 9 + [1]))
                        for r in chosen]
             w.fulfil(*answers, gas=5_000_000, accept_revert=True)
         elif move == "refund" and escrow:

@@ -68,7 +68,8 @@ def test_gas_griefing(w):
     wanted = 200_000
     w.hostile.write(w.user, "set", USE_GAS, 0, wanted - 1_000, "0x" + "00" * 20, b"")
     rows = ask_many(w, *({"callback": w.hostile.address, "gas": wanted} for _ in range(24)))
-    sends = [w.oracle.send(w.anyone, "fulfil", *w.fulfil_args([w.answer(r)]), gas=gas) for r, gas in zip(rows, range(120_000, 360_000, 10_000))]
+    sends = [w.oracle.send(w.anyone, "fulfil", *w.fulfil_args([w.answer(r)]), gas=gas)
+             for r, gas in zip(rows, range(120_000, 360_000, 10_000))]
     receipts = [w.rpc.wait_receipt(tx, accept_revert=True) for tx in sends]
     states = [w.state(r)[0] for r in rows]
     assert states == [ANSWERED if r["status"] == "0x1" else OPEN for r in receipts]

@@ -153,8 +153,8 @@ def test_manifest_minimum(w, name):
         assert answers(w, manifest=4) == "ManifestTooOld" and answers(w, manifest=5) is None
 
 
-KEYS = {"registerOracle": (v.u(3), 1), "registerKey": (v.u(4), 2, SECOND_X, ZERO, ZERO), "enableKey": (v.u(4), 1), "retireKey": (v.u(4), 1, 9),
-        "raiseManifest": (v.u(4), 9), "setOwner": (ADDRESS_ZERO,), "setGuardian": (ADDRESS_ZERO,), "schedule": (b"x",)}
+KEYS = {"registerOracle": (v.u(3), 1), "registerKey": (v.u(4), 2, SECOND_X, ZERO, ZERO), "enableKey": (v.u(4), 1),
+        "retireKey": (v.u(4), 1, 9), "raiseManifest": (v.u(4), 9), "setOwner": (ADDRESS_ZERO,), "setGuardian": (ADDRESS_ZERO,), "schedule": (b"x",)}
 STOPS = {"suspendKey": (v.u(4), 1), "revokeKey": (v.u(4), 1), "cancel": (b"x",)}
 OWN = {
     "oracle": ({"setTerms": (TERMS,), "withdraw": (ADDRESS_ZERO, 0), "unpause": ()}, {"pause": ()},
