@@ -4,7 +4,7 @@
 #ifndef ENCLAVE_ORACLE_SUBSTITUTE_H
 #define ENCLAVE_ORACLE_SUBSTITUTE_H
 
-#include "core/arena.h"
+#include "core/json_pointer.h"
 #include "wire/spec.h"
 
 #define SUBSTITUTE_SECRETS_MAX 16u
@@ -13,7 +13,7 @@
 #define SUBSTITUTE_TARGET_SIZE_MAX 8192u
 #define SUBSTITUTE_HEADER_SIZE_MAX 4096u
 #define SUBSTITUTE_BODY_SIZE_MAX 32768u
-/* What one source takes of the arena. */
+/* What one source needs of the arena; it keeps only what it used. */
 #define SUBSTITUTE_ARENA_SIZE                                                               \
 	(SUBSTITUTE_TARGET_SIZE_MAX + SUBSTITUTE_BODY_SIZE_MAX + CS_JSON_POINTER_SIZE_MAX + \
 	 WIRE_SPEC_HEADERS_MAX * (SUBSTITUTE_HEADER_SIZE_MAX + 32u) + 256u)
@@ -55,7 +55,7 @@ enum wire_oracle_code substitute_check(const struct wire_spec *spec,
 				       const struct substitute_values *values, struct cs_why *why);
 /* The request of one source. ARGUMENTS_INVALID, SECRETS_INVALID (one is missing or does not fit its
  * place). dry: every secret is the text "secret" (dry runs open none). The arena has room for
- * SUBSTITUTE_ARENA_SIZE (else a bug) and holds secrets afterwards. */
+ * SUBSTITUTE_ARENA_SIZE (else a bug); all of its block may hold secrets afterwards. */
 enum wire_oracle_code substitute_source(struct substitute_request *out,
 					const struct wire_spec *spec, size_t index,
 					const struct substitute_values *values, bool dry,
