@@ -60,6 +60,8 @@ struct script_text {
 	size_t size;
 };
 void script_text_begin(struct script_text *text, lua_State *L);
+/* n bytes more, for the caller to fill at once. */
+uint8_t *script_text_room(struct script_text *text, size_t n);
 void script_text_add(struct script_text *text, struct cs_bytes bytes);
 void script_text_add_byte(struct script_text *text, uint8_t byte);
 void script_text_end(struct script_text *text);

@@ -112,24 +112,30 @@ static int string_reverse(lua_State *L)
 	return map_bytes(L, NULL, true);
 }
 
+static uint8_t *copy(uint8_t *p, struct cs_bytes bytes)
+{
+	if (bytes.n > 0)
+		memcpy(p, bytes.p, bytes.n);
+	return p + bytes.n;
+}
+
 static int string_rep(lua_State *L)
 {
 	struct script_text text;
 	struct cs_bytes bytes = script_check_text(L, 1);
 	lua_Integer n = script_check_integer(L, 2);
 	struct cs_bytes separator = lua_isnoneornil(L, 3) ? CS_BYTES_NONE : script_check_text(L, 3);
-	size_t total;
+	size_t total = 0;
 	if (n > 0 && (__builtin_mul_overflow(bytes.n + separator.n, (size_t)n, &total) ||
 		      total > script_run_of(L)->call->limits.memory_max))
 		script_fail(L, "string.rep: the result is too long");
-	/* Nothing, many times: no work. */
-	if (bytes.n + separator.n == 0)
-		n = 0;
 	script_text_begin(&text, L);
-	for (lua_Integer i = 0; i < n; i++) {
-		script_text_add(&text, bytes);
-		if (i + 1 < n)
-			script_text_add(&text, separator);
+	if (total > 0) {
+		script_charge(L, (uint64_t)n / 4);
+		uint8_t *p = script_text_room(&text, total - separator.n);
+		for (lua_Integer i = 1; i < n; i++)
+			p = copy(copy(p, bytes), separator);
+		(void)copy(p, bytes);
 	}
 	script_text_end(&text);
 	return 1;

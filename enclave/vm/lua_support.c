@@ -99,14 +99,21 @@ static void grow(struct script_text *text, size_t n)
 	text->size = size;
 }
 
+uint8_t *script_text_room(struct script_text *text, size_t n)
+{
+	script_charge_bytes(text->L, n);
+	if (n > text->size - text->n)
+		grow(text, n);
+	uint8_t *p = text->p + text->n;
+	text->n += n;
+	return p;
+}
+
 void script_text_add(struct script_text *text, struct cs_bytes bytes)
 {
-	script_charge_bytes(text->L, bytes.n);
-	if (bytes.n > text->size - text->n)
-		grow(text, bytes.n);
+	uint8_t *p = script_text_room(text, bytes.n);
 	if (bytes.n > 0)
-		memcpy(text->p + text->n, bytes.p, bytes.n);
-	text->n += bytes.n;
+		memcpy(p, bytes.p, bytes.n);
 }
 
 void script_text_add_byte(struct script_text *text, uint8_t byte)
