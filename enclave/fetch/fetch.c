@@ -92,11 +92,12 @@ static void hop_done(struct fetch *f, CURL *easy, CURLcode result)
 	char *private = NULL;
 	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
 	struct transfer *t = (struct transfer *)(void *)private;
+	const bool lives = transfer_connection_lives(t);
 	(void)curl_multi_remove_handle(f->multi, easy);
 	/* The proxy says why before it closes: what it said meanwhile is there now. */
 	if (result != CURLE_OK)
 		hear_proxy(f);
-	if (!transfer_hop_done(t, result, now_ms())) {
+	if (!transfer_hop_done(t, result, lives, now_ms())) {
 		complete(f, t);
 	} else if (!add(f, t)) {
 		transfer_time_out(t);

@@ -31,6 +31,7 @@ struct tls {
 static int peer_index = -1;    /* of an SSL_CTX: struct peer */
 static int facts_index = -1;   /* of an SSL_SESSION: struct tls_facts */
 static int request_index = -1; /* of an SSL: NULL until its first request */
+static int end_index = -1;     /* of an SSL: NULL until the peer said that it ends */
 
 /* To whom a connection goes, and who is told; lives as long as its SSL_CTX. */
 struct peer {
@@ -265,6 +266,19 @@ static int on_staple(SSL *ssl, void *context)
 	return 0;
 }
 
+/* Kept here because libcurl resets the connection's own state when it closes it. */
+static void on_state(const SSL *ssl, int where, int what)
+{
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+	    (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		(void)SSL_set_ex_data((SSL *)(uintptr_t)ssl, end_index, &end_index);
+}
+
+bool tls_was_ended(const SSL *ssl)
+{
+	return SSL_get_ex_data(ssl, end_index) != NULL;
+}
+
 /* ---- a connection ---- */
 
 bool tls_prepare(struct tls *tls, SSL_CTX *ctx, const char *host, tls_refused *refused,
@@ -280,6 +294,7 @@ bool tls_prepare(struct tls *tls, SSL_CTX *ctx, const char *host, tls_refused *r
 	*peer = (struct peer){.tls = tls, .refused = refused, .context = context, .id = id};
 	memcpy(peer->host, host, n + 1);
 	SSL_CTX_set_cert_verify_callback(ctx, on_certificates, peer);
+	SSL_CTX_set_info_callback(ctx, on_state);
 	SSL_CTX_set_security_level(ctx, 2);
 	/* libcurl asks to overlook a connection that ends without close_notify. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -385,10 +400,13 @@ static enum cs_err fill(struct tls *tls, const struct fetch_options *options, st
 		facts_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, share_facts, free_facts);
 	if (request_index < 0)
 		request_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (end_index < 0)
+		end_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	if (peer_index < 0)
 		peer_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_peer);
 	tls->roots = X509_STORE_new();
-	if (facts_index < 0 || request_index < 0 || peer_index < 0 || tls->roots == NULL)
+	if (facts_index < 0 || request_index < 0 || end_index < 0 || peer_index < 0 ||
+	    tls->roots == NULL)
 		return CS_ERR_CRYPTO;
 	for (size_t i = 0; i < options->anchor_count; i++)
 		CS_TRY(add_anchor(tls, &options->anchors[i], i, why));

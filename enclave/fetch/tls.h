@@ -46,6 +46,8 @@ const struct tls_facts *tls_facts_of(SSL *ssl);
 /* Is it the first request on this connection, and was its handshake a full one? Asked once for each
  * request. */
 bool tls_is_fresh(SSL *ssl);
+/* Did the peer itself end the connection (close_notify)? Else whoever carries it may have. */
+bool tls_was_ended(const SSL *ssl);
 /* Do the facts fit the request's rules, now? NULL: yes; else why not (static). *renew: another handshake
  * might help, because these facts are old. */
 const char *tls_judge(const struct tls *tls, const struct tls_facts *facts,

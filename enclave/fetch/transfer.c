@@ -27,30 +27,35 @@ static const char *head_why(enum wire_oracle_code code)
 }
 
 /* What of libcurl's errors means that the peer's bytes were wrong; the rest is the connection. */
-static enum wire_oracle_code code_of(CURLcode result, const struct head *head)
+static enum wire_oracle_code code_of(const char **why, CURLcode result, const struct head *head)
 {
 	switch ((int)result) {
 	case CURLE_OPERATION_TIMEDOUT:
+		*why = "no connection in time";
 		return WIRE_ORACLE_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_PEER_FAILED_VERIFICATION:
+		*why = "the handshake failed";
 		return WIRE_ORACLE_TLS;
+	case CURLE_OUT_OF_MEMORY:
+		/* What libcurl says about a header line of more than 100 KB. */
+		if (head->ended)
+			break;
+		*why = head_why(WIRE_ORACLE_TOO_LARGE);
+		return WIRE_ORACLE_TOO_LARGE;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
+		*why = "the framing of the response is malformed";
 		return WIRE_ORACLE_MALFORMED_RESPONSE;
-	case CURLE_FILESIZE_EXCEEDED:
-		return WIRE_ORACLE_TOO_LARGE;
-	case CURLE_OUT_OF_MEMORY:
-		/* What libcurl says about a header line of more than 100 KB. */
-		return head->ended ? WIRE_ORACLE_UNREACHABLE : WIRE_ORACLE_TOO_LARGE;
 	}
+	*why = head->status != 0 ? "the response was cut" : "no connection, or it was cut";
 	return head->status != 0 ? WIRE_ORACLE_MALFORMED_RESPONSE : WIRE_ORACLE_UNREACHABLE;
 }
 
@@ -107,6 +112,8 @@ static int on_ready(void *context, char *ip, char *local_ip, int port, int local
 		refuse(t, WIRE_ORACLE_TLS, "nothing is known about the connection's certificate");
 		return CURL_PREREQFUNC_ABORT;
 	}
+	SSL_free(t->ssl);
+	t->ssl = SSL_up_ref(ssl) == 1 ? ssl : NULL;
 	const bool fresh = tls_is_fresh(ssl);
 	bool old = false;
 	const char *why = tls_judge(t->world->tls, facts, &t->request, &old);
@@ -415,6 +422,8 @@ static void end_hop(struct transfer *t)
 	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 	(void)curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
 	(void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+	SSL_free(t->ssl);
+	t->ssl = NULL;
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->resolve);
 	t->headers = NULL;
@@ -494,21 +503,54 @@ static void answer(struct transfer *t, enum wire_oracle_code code, const char *w
 
 static void answer_failure(struct transfer *t, CURLcode result)
 {
-	if (t->refusal != WIRE_ORACLE_OK)
-		answer(t, t->refusal, t->why);
-	else if (t->egress_status != WIRE_EGRESS_CONNECTED)
-		answer(t, WIRE_ORACLE_UNREACHABLE, wire_egress_status_text(t->egress_status));
-	else
-		answer(t, code_of(result, &t->head), curl_easy_strerror(result));
+	const char *why = t->why;
+	enum wire_oracle_code code = t->refusal;
+	if (code == WIRE_ORACLE_OK && t->egress_status != WIRE_EGRESS_CONNECTED) {
+		code = WIRE_ORACLE_UNREACHABLE;
+		why = wire_egress_status_text(t->egress_status);
+	} else if (code == WIRE_ORACLE_OK) {
+		code = code_of(&why, result, &t->head);
+	}
+	answer(t, code, why);
 }
 
-bool transfer_hop_done(struct transfer *t, CURLcode result, uint64_t now_ms)
+bool transfer_connection_lives(const struct transfer *t)
 {
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	return curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+	       fd != CURL_SOCKET_BAD;
+}
+
+/* libcurl calls some responses complete that only stopped. */
+static bool is_complete(struct transfer *t, bool connection_lives)
+{
+	const struct head *head = &t->head;
+	if (!head->ended)
+		return false;
+	if (head->has_length)
+		return t->body_size == head->length;
+	if (head->chunked)
+		return true;
+	/* It ends with its stream, and a session that broke down takes the connection with it. A
+	 * GOAWAY does so too: worth another connection. */
+	if (head->version == 20) {
+		t->renew = !connection_lives && !t->post;
+		return connection_lives;
+	}
+	/* It ends with the connection, which the server must say itself (RFC 9112, 9.8). */
+	return t->ssl != NULL && tls_was_ended(t->ssl);
+}
+
+bool transfer_hop_done(struct transfer *t, CURLcode result, bool connection_lives, uint64_t now_ms)
+{
+	const bool complete = result == CURLE_OK && is_complete(t, connection_lives);
 	bool again = t->renew && t->refusal == WIRE_ORACLE_OK && !t->fresh;
 	if (again) {
 		t->fresh = true;
 	} else if (result != CURLE_OK || t->refusal != WIRE_ORACLE_OK) {
 		answer_failure(t, result);
+	} else if (!t->head.ended) {
+		answer(t, WIRE_ORACLE_MALFORMED_RESPONSE, "the head of the response was cut");
 	} else if (is_redirect(t->head.status)) {
 		const char *why = follow(t);
 		t->fresh = false;
@@ -516,10 +558,9 @@ bool transfer_hop_done(struct transfer *t, CURLcode result, uint64_t now_ms)
 		if (!again)
 			answer(t, WIRE_ORACLE_REDIRECT, why);
 	} else if (t->head.status != 200) {
-		answer(t,
-		       t->head.status == 0 ? WIRE_ORACLE_MALFORMED_RESPONSE
-					   : WIRE_ORACLE_HTTP_STATUS,
-		       "the status is not 200");
+		answer(t, WIRE_ORACLE_HTTP_STATUS, "the status is not 200");
+	} else if (!complete) {
+		answer(t, WIRE_ORACLE_MALFORMED_RESPONSE, "the response was cut");
 	} else {
 		answer(t, WIRE_ORACLE_OK, "");
 	}

@@ -39,6 +39,7 @@ struct transfer {
 	bool post;
 	bool moved; /* to another origin than the request's */
 	bool fresh; /* neither a connection nor a session of others */
+	SSL *ssl;   /* of the hop; counted, so that its end can be looked at */
 	struct curl_slist *headers;
 	struct curl_slist *resolve;
 	struct head head;
@@ -65,8 +66,11 @@ CS_NODISCARD enum cs_err transfer_begin(struct transfer *transfer, enum wire_ora
 					const struct fetch_request *request, uint64_t now_ms);
 /* Sets the handle up for the hop. False: no memory. */
 bool transfer_prepare(struct transfer *transfer, uint64_t now_ms);
+/* Before the handle leaves the multi handle: is its connection still of use? */
+bool transfer_connection_lives(const struct transfer *transfer);
 /* The hop is over and off the multi handle. True: another hop is prepared, to be added again. */
-bool transfer_hop_done(struct transfer *transfer, CURLcode result, uint64_t now_ms);
+bool transfer_hop_done(struct transfer *transfer, CURLcode result, bool connection_lives,
+		       uint64_t now_ms);
 /* When somebody must look again; past it, transfer_time_out says so in the reply. */
 uint64_t transfer_deadline_ms(const struct transfer *transfer);
 void transfer_time_out(struct transfer *transfer);

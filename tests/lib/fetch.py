@@ -148,7 +148,7 @@ class Server:
         pem.write_text((certificate.chain_pem or certificate.pem if chain is None else chain) + certificate.key.pem + "\n")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.set_ciphers("ALL:@SECLEVEL=0")
-        self.context.minimum_version = ssl.TLSVersion.TLSv1
+        self.context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         if versions:
             self.context.minimum_version, self.context.maximum_version = versions
         self.context.load_cert_chain(pem)
