@@ -21,6 +21,7 @@ struct look_up {
 	uv_getaddrinfo_t request;
 	struct host_tunnel *tunnel;
 	struct host_loop *loop;
+	struct sockaddr_storage literal; /* where the host is an address: nothing is to be asked */
 };
 
 /* A piece that the other side would not take at once. */
@@ -269,6 +270,26 @@ static void fail_look_up(void *context)
 	on_addresses(&look_up->request, UV_EAI_FAIL, NULL);
 }
 
+static void take_literal(void *context)
+{
+	struct look_up *look_up = context;
+	struct addrinfo found = {.ai_addr = (struct sockaddr *)&look_up->literal,
+				 .ai_addrlen = sizeof look_up->literal};
+	struct host_tunnel *t = look_up->tunnel;
+	if (t != NULL) {
+		t->look_up = NULL;
+		take_addresses(t, &found);
+	}
+	host_loop_closing_end(look_up->loop);
+	free(look_up);
+}
+
+static bool is_literal(struct sockaddr_storage *address, const char *host, uint16_t port)
+{
+	return uv_ip4_addr(host, port, (struct sockaddr_in *)address) == 0 ||
+	       uv_ip6_addr(host, port, (struct sockaddr_in6 *)address) == 0;
+}
+
 static void look_up(struct host_tunnel *t, const char *host, uint16_t port)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -283,8 +304,10 @@ static void look_up(struct host_tunnel *t, const char *host, uint16_t port)
 	request->loop = t->loop;
 	t->look_up = request;
 	host_loop_closing_begin(t->loop);
-	if (uv_getaddrinfo(host_loop_uv(t->loop), &request->request, on_addresses, host, service,
-			   &hints) != 0)
+	if (is_literal(&request->literal, host, port))
+		host_post(t->loop, take_literal, request);
+	else if (uv_getaddrinfo(host_loop_uv(t->loop), &request->request, on_addresses, host,
+				service, &hints) != 0)
 		host_post(t->loop, fail_look_up, request);
 }
 
