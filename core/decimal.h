@@ -1,12 +1,12 @@
-/* Numbers of JSON text (RFC 8259, section 6) as fixed point of 256 bits, digit by digit: no floating
- * point is involved anywhere. Not constant time. */
+/* Numbers of JSON text (RFC 8259, section 6) as fixed point of 256 bits, digit by digit: no
+ * floating point is involved anywhere. Not constant time. */
 #ifndef CS_DECIMAL_H
 #define CS_DECIMAL_H
 
 #include "core/u256.h"
 
-/* A token: an exponent below 1000 and the 78 digits of 2^256 take some hundred; more is not a number
- * that somebody wants to publish. */
+/* A token: an exponent below 1000 and the 78 digits of 2^256 take some hundred; more is not a
+ * number that somebody wants to publish. */
 #define CS_DECIMAL_SIZE_MAX 1024u
 #define CS_DECIMAL_EXPONENT_MAX 999u
 /* 10^77 is the largest power of ten below 2^256. */
@@ -24,9 +24,9 @@ enum cs_rounding {
 	CS_ROUND_HALF_EVEN,
 };
 
-/* text times 10^decimals (at most CS_DECIMALS_MAX, else a bug), rounded once. MALFORMED when text is
- * no JSON number, TOO_LARGE above the size or the exponent, INVALID when it is not exact and must
- * be, OVERFLOW when the magnitude is not below 2^256. */
+/* text times 10^decimals (at most CS_DECIMALS_MAX, else a bug), rounded once. MALFORMED when
+ * text is no JSON number, TOO_LARGE above the size or the exponent, INVALID when it is not exact
+ * and must be, OVERFLOW when the magnitude is not below 2^256. */
 CS_NODISCARD enum cs_err cs_decimal_parse(struct cs_int256 *out, struct cs_bytes text,
 					  unsigned decimals, enum cs_rounding rounding);
 /* With exactly `decimals` digits after the point ("-0.05"; no point for 0), terminated. */

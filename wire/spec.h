@@ -1,6 +1,6 @@
-/* A spec (section 2 of docs/protocol/oracle.md): what an oracle is asked to look up. Canonical bytes
- * in, a checked structure of views out; and any JSON to its canonical bytes, for REST and the command
- * line. */
+/* A spec (section 2 of docs/protocol/oracle.md): what an oracle is asked to look up. Canonical
+ * bytes in, a checked structure of views out; and any JSON to its canonical bytes, for REST and
+ * the command line. */
 #ifndef WIRE_SPEC_H
 #define WIRE_SPEC_H
 
@@ -85,9 +85,9 @@ struct wire_spec {
 	struct wire_source sources[WIRE_SOURCES_MAX];
 };
 
-/* Views live in the arena or in text, which must outlive the spec. Errors of cs_json_parse_canonical;
- * TOO_LARGE, UNKNOWN_FIELD, MISSING_FIELD, INVALID, OVERFLOW…: all of them are `spec_invalid`, but
- * NO_MEMORY. why says which member of which source. */
+/* Views live in the arena or in text, which must outlive the spec. Errors of
+ * cs_json_parse_canonical; TOO_LARGE, UNKNOWN_FIELD, MISSING_FIELD, INVALID, OVERFLOW…: all of
+ * them are `spec_invalid`, but NO_MEMORY. why says which member of which source. */
 CS_NODISCARD enum cs_err wire_spec_parse(struct wire_spec *out, struct cs_bytes text,
 					 struct cs_arena *arena, struct cs_why *why);
 /* Any JSON to canonical bytes, which are then a spec that wire_spec_parse accepts. buf: room for

@@ -1,5 +1,5 @@
-/* Text with placeholders: "{0}" to "{7}" are arguments, "{secret:NAME}" secrets, "{{" and "}}" braces.
- * This reads them; who puts the values in is enclave/oracle/substitute.h. */
+/* Text with placeholders: "{0}" to "{7}" are arguments, "{secret:NAME}" secrets, "{{" and "}}"
+ * braces. This reads them; who puts the values in is enclave/oracle/substitute.h. */
 #ifndef WIRE_TEMPLATE_H
 #define WIRE_TEMPLATE_H
 
@@ -17,8 +17,8 @@ struct wire_piece {
 	size_t index;         /* ARGUMENT */
 };
 
-/* Takes the next piece off rest, which is not empty. A name is 1 to WIRE_SPEC_SECRET_NAME_SIZE_MAX of
- * a-z, A-Z, 0-9, '_', '-'. MALFORMED for any other brace. */
+/* Takes the next piece off rest, which is not empty. A name is 1 to
+ * WIRE_SPEC_SECRET_NAME_SIZE_MAX of a-z, A-Z, 0-9, '_', '-'. MALFORMED for any other brace. */
 CS_NODISCARD enum cs_err wire_template_next(struct wire_piece *piece, struct cs_bytes *rest);
 
 #endif

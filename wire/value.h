@@ -47,8 +47,8 @@ CS_NODISCARD enum cs_err wire_value_encode(struct cs_buf *buf, const struct wire
 CS_NODISCARD enum cs_err wire_value_decode(struct wire_value *out,
 					   const struct wire_value_type *type, struct cs_bytes abi,
 					   struct cs_arena *arena);
-/* As canonical JSON: numbers as strings with all their decimals, bytes as 0x…, bool, string; an array
- * of them for arrays. */
+/* As canonical JSON: numbers as strings with all their decimals, bytes as 0x…, bool, string; an
+ * array of them for arrays. */
 CS_NODISCARD enum cs_err wire_value_json(struct cs_buf *buf, const struct wire_value_type *type,
 					 const struct wire_value *value);
 

@@ -84,7 +84,8 @@ static void scale(uint64_t out[5], const struct cs_u256 *value, uint32_t by)
 	out[4] = (uint64_t)carry;
 }
 
-/* (largest - smallest) / |median| is above spread_ppm millionths; any difference is above a median of 0. */
+/* (largest - smallest) / |median| is above spread_ppm millionths; any difference is above a
+ * median of 0. */
 static bool is_too_wide(const struct wire_spec *spec, const struct vote *votes, size_t count,
 			const struct cs_int256 *median)
 {

@@ -1,6 +1,6 @@
-/* Puts arguments and secrets into the templates of a source: what is sent is exactly this. No value is
- * read as a template again, and none leaves its place: encoded in a URL, escaped in JSON, refused where
- * neither is possible. */
+/* Puts arguments and secrets into the templates of a source: what is sent is exactly this. No
+ * value is read as a template again, and none leaves its place: encoded in a URL, escaped in
+ * JSON, refused where neither is possible. */
 #ifndef ENCLAVE_ORACLE_SUBSTITUTE_H
 #define ENCLAVE_ORACLE_SUBSTITUTE_H
 
@@ -44,13 +44,14 @@ struct substitute_request {
 	struct cs_bytes pointer; /* where the source extracts by one */
 };
 
-/* The plaintext of sealed secrets (section 7), for a request of asker (a word) with that spec. Adds to
- * values->secrets; views into the arena. OK or SECRETS_INVALID. The arena holds secrets: the caller
- * wipes it. why never tells a value. */
+/* The plaintext of sealed secrets (section 7), for a request of asker (a word) with that spec.
+ * Adds to values->secrets; views into the arena. OK or SECRETS_INVALID. The arena holds secrets:
+ * the caller wipes it. why never tells a value. */
 enum wire_oracle_code substitute_open(struct substitute_values *values, struct cs_bytes plaintext,
 				      const struct cs_hash *asker, const struct cs_hash *spec_hash,
 				      struct cs_arena *arena, struct cs_why *why);
-/* Count, sizes and UTF-8 of the arguments for this spec: OK or ARGUMENTS_INVALID. Before any source. */
+/* Count, sizes and UTF-8 of the arguments for this spec: OK or ARGUMENTS_INVALID. Before any
+ * source. */
 enum wire_oracle_code substitute_check(const struct wire_spec *spec,
 				       const struct substitute_values *values, struct cs_why *why);
 /* The request of one source. ARGUMENTS_INVALID, SECRETS_INVALID (one is missing or does not fit its

@@ -10,8 +10,8 @@
 #define CLOCK_STEPS 1000u
 /* Bytes that are allocated for the price of one instruction. */
 #define STEP_BYTES 64u
-/* A heap that is full is collected whole for every further allocation: bytes in use for the price of one
- * instruction. */
+/* A heap that is full is collected whole for every further allocation: bytes in use for the
+ * price of one instruction. */
 #define COLLECT_BYTES 32u
 #define MESSAGE_SIZE 150u
 
@@ -25,11 +25,6 @@ struct script_run *script_run_of(lua_State *L)
 unsigned vm_lua_seed(lua_State *L)
 {
 	return script_run_of(L)->seed;
-}
-
-void vm_lua_no_float(lua_State *L)
-{
-	script_fail(L, "there are no floats: use // and integers, or u256");
 }
 
 /* ---- limits ---- */

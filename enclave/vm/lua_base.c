@@ -5,6 +5,8 @@
 
 #define RADIX_MIN 2
 #define RADIX_MAX 36
+/* Saving where to return to and leaving by an error. */
+#define PCALL_STEPS 20
 
 /* ---- errors ---- */
 
@@ -33,7 +35,7 @@ static int base_pcall(lua_State *L)
 {
 	struct script_run *run = script_run_of(L);
 	script_check_function(L, 1);
-	script_charge(L, 1);
+	script_charge(L, PCALL_STEPS);
 	lua_pushboolean(L, true);
 	lua_insert(L, 1);
 	int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);

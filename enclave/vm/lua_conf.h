@@ -1,6 +1,6 @@
-/* Lua's own configuration points (luaconf.h, llimits.h), set so that a script has no floating point
- * and nothing of the machine: included before everything else by each of Lua's files and by ours. The
- * sources themselves are Debian's, unchanged; ADR 12 says why they are built here. */
+/* Lua's own configuration points (luaconf.h, llimits.h), set so that a script has no floating
+ * point and nothing of the machine: included before everything else by each of Lua's files and
+ * by ours. The sources themselves are Debian's, unchanged; ADR 12 says why they are built here. */
 #ifndef ENCLAVE_VM_LUA_CONF_H
 #define ENCLAVE_VM_LUA_CONF_H
 
@@ -14,15 +14,15 @@ struct lua_State;
 #undef LUAI_MAXSTACK
 #define LUAI_MAXSTACK 4000
 
-/* C calls within C calls: pcall, sort and gsub with functions of the script, brackets within brackets
- * for the compiler. Each takes some KiB of the C stack. */
+/* C calls within C calls: pcall, sort and gsub with functions of the script, brackets within
+ * brackets for the compiler. Each takes some KiB of the C stack. */
 #define LUAI_MAXCCALLS 100
 
 /* Strings never become numbers by themselves: `for i = "1", 2` would count in floats. */
 #define LUA_NOCVTS2N
 
-/* A numeral that is no 64-bit integer is none; `/` and `^` exist in the grammar alone. Thus no value
- * is ever a float, and what would compute with one is a bug. */
+/* A numeral that is no 64-bit integer is none; `/` and `^` exist in the grammar alone. Thus no
+ * value is ever a float, and what would compute with one is a bug. */
 #undef lua_str2number
 #define lua_str2number(s, p) (*(p) = (char *)(s), (lua_Number)0)
 #undef lua_strx2number

@@ -49,7 +49,8 @@ static void push_json(lua_State *L, const struct cs_json *json)
 	}
 }
 
-/* What the tree of a text can take at most: a node for each comma and bracket, strings as they stand. */
+/* What the tree of a text can take at most: a node for each comma and bracket, strings as they
+ * stand. */
 static size_t tree_size(struct cs_bytes text)
 {
 	size_t nodes = 2, strings = 1;

@@ -51,7 +51,8 @@ void script_check_function(lua_State *L, int argument);
 void script_check_room(lua_State *L, lua_Integer n);
 void script_push_bytes(lua_State *L, struct cs_bytes bytes);
 
-/* Text that grows, in a value of the stack at `slot`; script_text_end puts the string in its place. */
+/* Text that grows, in a value of the stack at `slot`; script_text_end puts the string in its
+ * place. */
 struct script_text {
 	lua_State *L;
 	int slot;
@@ -91,8 +92,9 @@ int script_string_format(lua_State *L);
 /* Lua's positions, which may be negative, as an index from 0 to n. */
 size_t script_position(lua_Integer at, size_t n);
 
-/* Stable and finite whatever the comparison says. Sorts elements 1 to n of the table at `index` (absolute).
- * function: index of the script's comparison, or 0: integers or strings by their bytes. */
+/* Stable and finite whatever the comparison says. Sorts elements 1 to n of the table at `index`
+ * (absolute). function: index of the script's comparison, or 0: integers or strings by their
+ * bytes. */
 void script_sort(lua_State *L, int index, lua_Integer n, int function);
 
 #endif

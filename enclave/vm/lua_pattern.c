@@ -1,5 +1,6 @@
-/* Lua's patterns without %b, %f and back-references: compiled into a short list of items, matched with
- * a budget. Backtracking is bounded by the run's steps, recursion by the number of items. */
+/* Lua's patterns without %b, %f and back-references: compiled into a short list of items,
+ * matched with a budget. Backtracking is bounded by the run's steps, recursion by the number of
+ * items. */
 #include "enclave/vm/lua_inner.h"
 
 /* Items of a pattern; each costs one C frame of the matcher. */
@@ -521,6 +522,7 @@ int script_string_gsub(lua_State *L)
 	if (lua_type(L, 3) != LUA_TTABLE && lua_type(L, 3) != LUA_TFUNCTION)
 		(void)script_check_text(L, 3);
 	lua_settop(L, 3);
+	cs_assert(text.p != NULL);
 	compile(L, &pattern, word);
 	begin_match(&match, L, &pattern, text);
 	script_text_begin(&out, L);

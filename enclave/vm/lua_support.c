@@ -3,14 +3,20 @@
 
 #include <stdio.h>
 
-void script_fail(lua_State *L, const char *format, ...)
+/* "script:7: ", or nothing where no line of the script is running. */
+static void push_place(lua_State *L)
 {
 	lua_Debug at;
-	va_list arguments;
 	if (lua_getstack(L, 1, &at) != 0 && lua_getinfo(L, "Sl", &at) != 0 && at.currentline > 0)
 		(void)lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
 	else
 		(void)lua_pushstring(L, "");
+}
+
+void script_fail(lua_State *L, const char *format, ...)
+{
+	va_list arguments;
+	push_place(L);
 	va_start(arguments, format);
 	(void)lua_pushvfstring(L, format, arguments);
 	va_end(arguments);

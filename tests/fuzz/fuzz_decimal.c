@@ -1,5 +1,5 @@
-/* Any bytes as a number: decimals and rounding in the first two. The three ways of rounding agree with each other, text and
- * words lead back. */
+/* Any bytes as a number: decimals and rounding in the first two. The three ways of rounding
+ * agree with each other, text and words lead back. */
 #include "core/decimal.h"
 #include "core/json.h"
 #include "tests/fuzz/fuzz.h"

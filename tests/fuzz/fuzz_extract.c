@@ -1,5 +1,5 @@
-/* The first bytes choose the type and the rounding; up to a zero byte a pointer, then a body: what is extracted is of the type
- * and decodes. */
+/* The first bytes choose the type and the rounding; up to a zero byte a pointer, then a body:
+ * what is extracted is of the type and decodes. */
 #include "core/json_pointer.h"
 #include "enclave/oracle/extract.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,6 @@
-/* Any bytes as a script: it ends within its limits, by an error that it is allowed to have, and leaves
- * nothing behind. That no value is ever a float is asserted by the engine itself (lua_conf.h). */
+/* Any bytes as a script: it ends within its limits, by an error that it is allowed to have, and
+ * leaves nothing behind. That no value is ever a float is asserted by the engine itself
+ * (lua_conf.h). */
 #include "enclave/vm/vm.h"
 #include "tests/fuzz/fuzz.h"
 

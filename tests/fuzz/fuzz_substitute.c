@@ -1,5 +1,5 @@
-/* Up to the first zero byte a canonical spec, then two arguments and a secret, each up to the next: what goes out has no
- * character that could end a line, a header or a JSON string. */
+/* Up to the first zero byte a canonical spec, then two arguments and a secret, each up to the
+ * next: what goes out has no character that could end a line, a header or a JSON string. */
 #include "core/json_pointer.h"
 #include "enclave/oracle/substitute.h"
 #include "tests/fuzz/fuzz.h"

@@ -187,7 +187,8 @@ static void test_large(void **state)
 		extract(&value, &spec, &text, cs_bytes(body, WIRE_VALUE_SIZE_MAX - 63), &why),
 		TYPE);
 	assert_int_equal(extract(&value, &spec, &text, cs_bytes(body, sizeof body), &why), TYPE);
-	/* The largest body by default, in JSON: one string; as many values as are allowed; one more. */
+	/* The largest body by default, in JSON: one string; as many values as are allowed; one
+	 * more. */
 	body[0] = '[', body[1] = '"', body[sizeof body - 2] = '"', body[sizeof body - 1] = ']';
 	assert_int_equal(extract(&value, &spec, &pointer, CS_BYTES_OF(body), &why), TYPE);
 	size_t n = 0;

@@ -166,7 +166,8 @@ static void test_limits_are_the_callers(void **state)
 	assert_err(run_text(counting, limits, &why), CS_ERR_TOO_LARGE);
 }
 
-/* At whatever allocation memory or steps end: an error each time, and no leak (the sanitizer looks). */
+/* At whatever allocation memory or steps end: an error each time, and no leak (the sanitizer
+ * looks). */
 static void test_every_limit_on_the_way(void **state)
 {
 	(void)state;
@@ -266,6 +267,12 @@ static void test_messages(void **state)
 	struct cs_why why;
 	assert_err(run_text("local x\nreturn x.y", VM_LIMITS, &why), CS_ERR_INVALID);
 	assert_string_equal(why.text, "script:2: attempt to index a nil value (local 'x')");
+	assert_err(run_text("local a = 1\nreturn a / 2", VM_LIMITS, &why), CS_ERR_INVALID);
+	assert_string_equal(why.text,
+			    "script:2: there are no floats: use // and integers, or u256");
+	assert_err(run_text("return 1 / 2", VM_LIMITS, &why), CS_ERR_MALFORMED);
+	assert_err(run_text("\nstring.rep()", VM_LIMITS, &why), CS_ERR_INVALID);
+	assert_string_equal(why.text, "script:2: argument 1: string expected, not no value");
 	assert_err(run_text("return 1 +", VM_LIMITS, &why), CS_ERR_MALFORMED);
 	assert_string_equal(why.text, "script:1: unexpected symbol near <eof>");
 	assert_err(run_text("error('\\27[31m\\n\\xff')", VM_LIMITS, &why), CS_ERR_INVALID);
