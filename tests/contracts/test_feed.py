@@ -330,6 +330,17 @@ def test_staleness_to_the_second(w, feed):
     assert no_data(feed["uptime"], "getRoundData", 2)
 
 
+def test_last_second_in_which_a_feed_is_fresh(w, feed):
+    """A round in that second keeps the time since which it is up; one second later it begins anew."""
+    first = w.now()
+    w.update(w.value(feed, 1, observed_at=first))
+    up = w.now()
+    assert at(w, first + 3900, w.feed, "submit", *w.update_args([w.value(feed, 2, observed_at=first + 100)]))
+    assert feed["uptime"].read("latestRoundData")[:3] == [2, 0, up]
+    assert at(w, first + 4001, w.feed, "submit", *w.update_args([w.value(feed, 3, observed_at=first + 4000)]))
+    assert feed["uptime"].read("latestRoundData")[:3] == [3, 0, first + 4001]
+
+
 def test_views_are_nobodys(w, feed):
     for view in (feed["feed"], feed["uptime"]):
         assert all(e["stateMutability"] in ("view", "pure") for e in view.abi if e["type"] == "function")

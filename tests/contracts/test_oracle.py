@@ -481,16 +481,19 @@ def test_refund_that_cannot_be_pushed_is_claimed(w, how, by):
         w.hostile.write(w.user, "run", w.oracle.address, w.oracle.data("claim", heir), gas=GAS)
 
 
-def test_asker_that_uses_its_gas_gets_its_refund(w):
+@pytest.mark.parametrize("by", ["refund", "fulfil"])
+def test_asker_that_uses_its_gas_gets_its_refund(w, by):
     """The push has its gas whatever the submitter brings: nobody can turn a refund into a claim."""
     hostile(w, receiving=USE_GAS, gas=45_000)
-    rows = [ask_as_hostile(w) for _ in range(24)]
-    w.at(max(r["deadline"] for r in rows))
-    for asked, gas in zip(rows, range(60_000, 180_000, 5_000)):
-        done = w.oracle.write(w.anyone, "refund", w.parts(asked), gas=gas, accept_revert=True)["status"] == "0x1"
-        assert w.state(asked)[0] == (REFUNDED if done else OPEN)
+    rows = [ask_as_hostile(w) for _ in range(40)]
+    if by == "refund":
+        w.at(max(r["deadline"] for r in rows))
+    for asked, gas in zip(rows, range(60_000, 260_000, 5_000)):
+        values = (w.parts(asked),) if by == "refund" else w.fulfil_args([w.answer(asked, UNREACHABLE)])
+        done = w.oracle.write(w.anyone, by, *values, gas=gas, accept_revert=True)["status"] == "0x1"
+        assert (w.state(asked)[0] != OPEN) is done
     assert w.oracle.read("owed", w.hostile.address) == 0
-    assert {w.state(r)[0] for r in rows} == {REFUNDED, OPEN}
+    assert {w.state(r)[0] for r in rows} == {REFUNDED if by == "refund" else ANSWERED, OPEN}
 
 
 def test_free_requests(w):

@@ -321,7 +321,8 @@ contract CaissonOracle is Timelocked, Pausable, KeyRegistry, OracleRegistry, ICa
         if (asked.callback != address(0) && !_tell(id, answer)) emit CallbackFailed(id);
     }
 
-    /// Calls `onAnswer` with exactly its gas and looks at nothing that it returns.
+    /// Calls `onAnswer` with exactly its gas and looks at nothing that it returns. `_gasFor` has made sure of that gas
+    /// at today's prices; where gas comes to cost more, the whole call reverts instead of giving a callback less.
     function _tell(bytes32 id, Answer calldata answer) private returns (bool ok) {
         address callback = answer.request.callback;
         if (callback.code.length == 0) return false;
