@@ -40,6 +40,8 @@ static inline double vm_lua_float(void)
 #define pow(x, y) ((void)(x), (void)(y), vm_lua_float())
 #define ldexp(x, e) ((void)(x), (void)(e), vm_lua_float())
 #define frexp(x, e) ((void)(x), *(e) = 0, vm_lua_float())
+#undef lua_number2str
+#define lua_number2str(s, size, n) ((void)(s), (void)(n), (int)vm_lua_float())
 #undef lua_getlocaledecpoint
 #define lua_getlocaledecpoint() '.'
 

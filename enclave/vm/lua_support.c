@@ -50,6 +50,7 @@ lua_Integer script_check_integer(lua_State *L, int argument)
 {
 	if (lua_type(L, argument) != LUA_TNUMBER)
 		fail_type(L, argument, "integer");
+	cs_assert(lua_isinteger(L, argument));
 	return lua_tointegerx(L, argument, NULL);
 }
 
@@ -152,6 +153,7 @@ void script_push_tostring(lua_State *L, int index)
 		lua_pushvalue(L, index);
 		break;
 	case LUA_TNUMBER:
+		cs_assert(lua_isinteger(L, index));
 		(void)snprintf(digits, sizeof digits, "%lld", lua_tointegerx(L, index, NULL));
 		(void)lua_pushstring(L, digits);
 		break;

@@ -85,7 +85,6 @@ static void copy_elements(lua_State *L, int from, int to, lua_Integer n)
 void script_sort(lua_State *L, int index, lua_Integer n, int function)
 {
 	script_check_room(L, 16);
-	/* A single element of a kind without order is refused like many. */
 	lua_createtable(L, 0, 0);
 	lua_createtable(L, 0, 0);
 	struct merge merge = {lua_gettop(L) - 1, lua_gettop(L), function};
