@@ -165,10 +165,11 @@ static int read_result(lua_State *L)
 	if (n > VM_ITEMS_MAX)
 		script_fail(L, "the result has more than %d elements", (int)VM_ITEMS_MAX);
 	script_check_room(L, VM_ITEMS_MAX + 4);
-	for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1))
+	for (lua_pushnil(L); members <= n && lua_next(L, 1) != 0; lua_pop(L, 1))
 		members++;
 	if (members != n)
 		script_fail(L, "the result is a table, but not an array");
+	lua_settop(L, 1);
 	for (lua_Unsigned i = 1; i <= n; i++) {
 		(void)lua_rawgeti(L, 1, (lua_Integer)i);
 		if (!to_text(L))
