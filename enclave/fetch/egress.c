@@ -69,7 +69,7 @@ bool egress_hear(struct egress *egress, struct wire_egress_reply *reply)
 	return false;
 }
 
-int __wrap_connect(int fd, const struct sockaddr *address, unsigned size)
+int egress_connect(int fd, const struct sockaddr *address, unsigned size)
 {
 	(void)fd, (void)address, (void)size;
 	return 0;

@@ -16,9 +16,9 @@ int egress_open(struct egress *egress, uint32_t *id, struct cs_bytes host, uint1
 /* The next thing that the proxy says; false: nothing now. What is not understood is dropped. */
 bool egress_hear(struct egress *egress, struct wire_egress_reply *reply);
 
-/* Where libcurl would call connect: link with -Wl,--wrap=connect. The socket is connected already, and
- * libcurl before 8.0 asks nevertheless. */
+/* Where libcurl would call connect (-Wl,--wrap=connect): the socket is connected already, and libcurl
+ * before 8.0 asks nevertheless. */
 struct sockaddr;
-int __wrap_connect(int fd, const struct sockaddr *address, unsigned size);
+int egress_connect(int fd, const struct sockaddr *address, unsigned size) __asm__("__wrap_connect");
 
 #endif

@@ -57,19 +57,19 @@ static const char *check_basic(uint64_t *until_s, OCSP_BASICRESP *basic, STACK_O
 	return "the stapled response is about another certificate";
 }
 
-const char *staple_check(uint64_t *until_s, struct cs_bytes bytes, STACK_OF(X509) * chain,
+const char *staple_check(uint64_t *until_s, struct cs_bytes response, STACK_OF(X509) * chain,
 			 X509_STORE *roots, const struct verify_time *now)
 {
 	const char *why = "the stapled response cannot be read";
-	const uint8_t *p = bytes.p;
+	const uint8_t *p = response.p;
 	OCSP_BASICRESP *basic = NULL;
-	OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &p, (long)bytes.n);
-	if (response != NULL && p == bytes.p + bytes.n &&
-	    OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
-		basic = OCSP_response_get1_basic(response);
+	OCSP_RESPONSE *read = d2i_OCSP_RESPONSE(NULL, &p, (long)response.n);
+	if (read != NULL && p == response.p + response.n &&
+	    OCSP_response_status(read) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
+		basic = OCSP_response_get1_basic(read);
 	if (basic != NULL)
 		why = check_basic(until_s, basic, chain, roots, now);
 	OCSP_BASICRESP_free(basic);
-	OCSP_RESPONSE_free(response);
+	OCSP_RESPONSE_free(read);
 	return why;
 }

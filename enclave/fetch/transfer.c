@@ -2,6 +2,7 @@
 
 #include "core/ct.h"
 #include "enclave/fetch/heap.h"
+#include "enclave/fetch/request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -238,62 +239,6 @@ void transfer_free(struct transfer *t)
 
 /* ---- a request ---- */
 
-static bool is_among(struct cs_bytes name, const char *const *names)
-{
-	for (; *names != NULL; names++)
-		if (cs_bytes_eq(name, cs_bytes_str(*names)))
-			return true;
-	return false;
-}
-
-static bool header_is_well_formed(const struct fetch_header *header)
-{
-	/* Framing and addressing are this client's; nothing is decompressed. */
-	static const char *const ours[] = {
-		"host",   "connection",      "content-length", "transfer-encoding", "te", "upgrade",
-		"expect", "accept-encoding", "trailer",        "keep-alive",        NULL};
-	const struct cs_bytes proxy = cs_bytes_str("proxy-");
-	if (header->name.n == 0 || header->name.n > 256 || header->value.n > FETCH_HEADER_SIZE_MAX)
-		return false;
-	for (size_t i = 0; i < header->name.n; i++) {
-		const uint8_t c = header->name.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
-			return false;
-	}
-	for (size_t i = 0; i < header->value.n; i++)
-		if ((header->value.p[i] < ' ' && header->value.p[i] != '\t') ||
-		    header->value.p[i] == 0x7f)
-			return false;
-	return !is_among(header->name, ours) &&
-	       (header->name.n < proxy.n || memcmp(header->name.p, proxy.p, proxy.n) != 0);
-}
-
-static enum wire_oracle_code check_host(const struct transfer_world *world,
-					const struct fetch_host *host)
-{
-	if (host->port == 0 || !place_host_is_well_formed(host->name))
-		return WIRE_ORACLE_SPEC_INVALID;
-	return place_host_is_allowed(host->name, world->literals_allowed, world->private_allowed);
-}
-
-static enum wire_oracle_code check(const struct transfer_world *world,
-				   const struct fetch_request *r)
-{
-	if (!place_target_is_well_formed(r->target) || r->header_count > FETCH_HEADERS_MAX ||
-	    r->host_count > FETCH_HOSTS_MAX || r->pin_count > FETCH_PINS_MAX ||
-	    r->body.n > FETCH_BODY_SIZE_MAX || (!r->post && r->body.n != 0) ||
-	    r->limits.response_size_max > FETCH_RESPONSE_SIZE_MAX ||
-	    r->limits.total_ms > FETCH_TOTAL_MS_MAX)
-		return WIRE_ORACLE_SPEC_INVALID;
-	for (size_t i = 0; i < r->header_count; i++)
-		if (!header_is_well_formed(&r->headers[i]))
-			return WIRE_ORACLE_SPEC_INVALID;
-	enum wire_oracle_code code = check_host(world, &r->host);
-	for (size_t i = 0; i < r->host_count && code == WIRE_ORACLE_OK; i++)
-		code = check_host(world, &r->hosts[i]);
-	return code;
-}
-
 static void move_view(struct cs_bytes *view, uint8_t **at)
 {
 	if (view->n > 0)
@@ -337,7 +282,7 @@ enum cs_err transfer_begin(struct transfer *t, enum wire_oracle_code *code,
 			   const struct fetch_request *request, uint64_t now_ms)
 {
 	struct fetch_limits *limits = &t->request.limits;
-	*code = check(t->world, request);
+	*code = request_check(request, t->world->literals_allowed, t->world->private_allowed);
 	t->reply.context = request->context;
 	if (*code != WIRE_ORACLE_OK)
 		return CS_OK;
@@ -387,8 +332,11 @@ static bool append_header(struct curl_slist **list, const struct fetch_header *h
 /* What another origin is told: any of the others may hold a secret. */
 static bool goes_anywhere(struct cs_bytes name)
 {
-	static const char *const harmless[] = {"accept", "accept-language", "user-agent", NULL};
-	return is_among(name, harmless);
+	static const char *const harmless[] = {"accept", "accept-language", "user-agent"};
+	for (size_t i = 0; i < CS_LEN(harmless); i++)
+		if (cs_bytes_eq(name, cs_bytes_str(harmless[i])))
+			return true;
+	return false;
 }
 
 static bool make_headers(struct transfer *t)
