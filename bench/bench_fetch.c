@@ -3,7 +3,7 @@
  *
  *	bench_fetch DRIVER_FD HOST PORT TARGET FRESH_TARGET CA_FILE ROUNDS REQUESTS PARALLEL
  *
- * FRESH_TARGET: where the server ends the connection. DRIVER_FD: the command socket of a fetch-driver whose proxy knows HOST; PORT on 127.0.0.1 for both.
+ * FRESH_TARGET: where the server ends the connection, "-": nowhere. DRIVER_FD: the command socket of a fetch-driver whose proxy knows HOST; PORT on 127.0.0.1 for both.
  * Prints a line of JSON: microseconds at p50 and p99 by each way, kept alive and fresh (sessions
  * resumed by both), and requests per second with PARALLEL in flight. */
 #include "bench/bench.h"
@@ -185,6 +185,12 @@ static void print(const char *name, struct figures *f)
 	       f->took_us[f->count * 99 / 100]);
 }
 
+/* Of what print has sorted. */
+static double median_of(const struct figures *f)
+{
+	return f->took_us[f->count / 2];
+}
+
 int main(int argc, char **argv)
 {
 	static struct figures f[4];
@@ -198,6 +204,7 @@ int main(int argc, char **argv)
 	const unsigned parallel = (unsigned)atoi(argv[9]);
 	if (rounds == 0 || rounds > 64 || requests == 0 || parallel > PARALLEL_MAX)
 		bench_die("counts");
+	const bool fresh = strcmp(b.fresh_target, "-") != 0;
 	for (int i = 0; i < 2; i++)
 		snprintf(b.url[i], sizeof b.url[i], "https://%s:%s%s", b.host, b.port,
 			 i == 0 ? b.target : b.fresh_target);
@@ -209,8 +216,10 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < rounds; i++) {
 		driver_run(&f[0], false, requests);
 		plain_run(&f[1], false, requests);
-		driver_run(&f[2], true, requests / 4 + 1);
-		plain_run(&f[3], true, requests / 4 + 1);
+		if (fresh) {
+			driver_run(&f[2], true, requests / 4 + 1);
+			plain_run(&f[3], true, requests / 4 + 1);
+		}
 		if (parallel > 0) {
 			rates[0][i] = driver_parallel(requests * 4 + parallel, parallel);
 			rates[1][i] = plain_parallel(requests * 4 + parallel, parallel);
@@ -219,13 +228,15 @@ int main(int argc, char **argv)
 	printf("{");
 	print("kept_alive", &f[0]);
 	print("kept_alive_plain", &f[1]);
-	print("fresh", &f[2]);
-	print("fresh_plain", &f[3]);
-	printf("\"per_second\":%.0f,\"per_second_plain\":%.0f,", bench_median(rates[0], rounds),
-	       bench_median(rates[1], rounds));
-	printf("\"added_us\":%.1f,\"ratio_kept_alive\":%.3f,\"ratio_fresh\":%.3f}\n",
-	       f[0].took_us[f[0].count / 2] - f[1].took_us[f[1].count / 2],
-	       f[0].took_us[f[0].count / 2] / f[1].took_us[f[1].count / 2],
-	       f[2].took_us[f[2].count / 2] / f[3].took_us[f[3].count / 2]);
+	if (fresh) {
+		print("fresh", &f[2]);
+		print("fresh_plain", &f[3]);
+		printf("\"ratio_fresh\":%.3f,", median_of(&f[2]) / median_of(&f[3]));
+	}
+	if (parallel > 0)
+		printf("\"parallel\":%u,\"per_second\":%.0f,\"per_second_plain\":%.0f,", parallel,
+		       bench_median(rates[0], rounds), bench_median(rates[1], rounds));
+	printf("\"added_us\":%.1f,\"ratio_kept_alive\":%.3f}\n",
+	       median_of(&f[0]) - median_of(&f[1]), median_of(&f[0]) / median_of(&f[1]));
 	return 0;
 }
