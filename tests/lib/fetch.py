@@ -224,7 +224,7 @@ class Nginx:
     """A real server: nginx with one server block for each certificate."""
 
     def __init__(self, folder: Path, port: int, certificate: pki.Certificate, *, staple: bytes | None = None, extra: str = "",
-                 http2: bool = True, listen: str = "127.0.0.1"):
+                 http2: bool = True, listen: str = "127.0.0.1", protocols: str = "TLSv1.2 TLSv1.3"):
         import shutil
         program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
         if program is None:
@@ -250,7 +250,7 @@ http {{
   server {{
     listen {listen}:{port} ssl{' http2' if http2 else ''}; server_name _;
     ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem; {stapling}
-    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:s:4m; ssl_session_tickets on;
+    ssl_protocols {protocols}; ssl_session_cache shared:s:4m; ssl_session_tickets on;
     location = /price {{ return 200 '{{"price":"1.25"}}'; }}
     location = /900 {{ return 200 '{{"data":"{'x' * 885}"}}'; }}
     location = /missing {{ return 404 'no'; }}

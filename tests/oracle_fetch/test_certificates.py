@@ -267,9 +267,10 @@ def test_bad_staples(world, stapling):
 
 # ---- sessions ----
 
-def test_evidence_of_a_connection_that_is_reused_and_of_a_session_that_is_resumed(world):
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_evidence_of_a_connection_that_is_reused_and_of_a_session_that_is_resumed(world, version):
     leaf = pki.issue("x", world.middle, names=[HOST], logs=world.logs[:2])
-    with fetch.Nginx(world.folder / "resumed", tools.free_ports(1)[0], leaf, staple=pki.ocsp(leaf), http2=False,
+    with fetch.Nginx(world.folder / f"resumed-{version}", tools.free_ports(1)[0], leaf, staple=pki.ocsp(leaf), http2=False, protocols=version,
                      extra="location = /close { keepalive_timeout 0; return 200 '$ssl_session_reused'; }") as server:
         first = world.client.get(HOST, server.port, "/price", stapled=True)
         second = world.client.get(HOST, server.port, "/close", stapled=True)
