@@ -197,11 +197,12 @@ int main(int argc, char **argv)
 	static double rates[2][64];
 	if (argc != 10)
 		bench_die("arguments");
-	b.driver = atoi(argv[1]);
+	b.driver = (int)strtol(argv[1], NULL, 10);
 	b.host = argv[2], b.port = argv[3], b.target = argv[4], b.fresh_target = argv[5];
 	b.ca = argv[6];
-	const unsigned rounds = (unsigned)atoi(argv[7]), requests = (unsigned)atoi(argv[8]);
-	const unsigned parallel = (unsigned)atoi(argv[9]);
+	const unsigned rounds = (unsigned)strtoul(argv[7], NULL, 10),
+		       requests = (unsigned)strtoul(argv[8], NULL, 10);
+	const unsigned parallel = (unsigned)strtoul(argv[9], NULL, 10);
 	if (rounds == 0 || rounds > 64 || requests == 0 || parallel > PARALLEL_MAX)
 		bench_die("counts");
 	const bool fresh = strcmp(b.fresh_target, "-") != 0;

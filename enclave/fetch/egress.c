@@ -61,10 +61,15 @@ bool egress_hear(struct egress *egress, struct wire_egress_reply *reply)
 			continue;
 		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return false;
-		if (got <= 0)
+		if (got <= 0) {
 			egress->fd = -1;
-		else if (wire_egress_reply_decode(reply, cs_bytes(message, (size_t)got)) == CS_OK)
+			return false;
+		}
+		if (wire_egress_reply_decode(reply, cs_bytes(message, (size_t)got)) == CS_OK)
 			return true;
+		/* Nobody's. */
+		*reply = (struct wire_egress_reply){0, WIRE_EGRESS_MALFORMED};
+		return true;
 	}
 	return false;
 }

@@ -13,7 +13,7 @@ struct egress {
 /* Our end, not blocking; bytes may be written to it at once. -1: the proxy is gone or does not keep up,
  * or there are no descriptors. host is well formed. */
 int egress_open(struct egress *egress, uint32_t *id, struct cs_bytes host, uint16_t port);
-/* The next thing that the proxy says; false: nothing now. What is not understood is dropped. */
+/* The next thing that the proxy says; false: nothing now. What is not understood has the id 0. */
 bool egress_hear(struct egress *egress, struct wire_egress_reply *reply);
 
 /* Where libcurl would call connect (-Wl,--wrap=connect): the socket is connected already, and libcurl

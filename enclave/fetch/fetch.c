@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Of the proxy's messages in one go: it says one or two things about each transfer. */
+#define MESSAGES_PER_TURN (2u * FETCH_TRANSFERS_MAX)
+
 struct fetch {
 	struct transfer_world world;
 	CURLM *multi;
@@ -76,9 +79,10 @@ static void complete(struct fetch *f, struct transfer *t)
 static void hear_proxy(struct fetch *f)
 {
 	struct wire_egress_reply reply;
-	while (egress_hear(&f->world.egress, &reply))
+	for (size_t n = 0; n < MESSAGES_PER_TURN && egress_hear(&f->world.egress, &reply); n++)
 		for (size_t i = 0; i < FETCH_TRANSFERS_MAX; i++)
-			if (f->transfers[i] != NULL && f->transfers[i]->egress_id == reply.id)
+			if (reply.id != 0 && f->transfers[i] != NULL &&
+			    f->transfers[i]->egress_id == reply.id)
 				f->transfers[i]->egress_status = reply.status;
 }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 import hashlib
 import ssl
 import time
+from pathlib import Path
 
 import pytest
 
 from lib import fetch, pki, tools
+from lib.tools import Missing
 
 from .conftest import HOST
 
@@ -136,6 +138,17 @@ def test_lifetime(world):
     taken(world, year)
     refused(world, year, "lives longer", lifetime_max_days=90)
     taken(world, pki.issue("x", world.private, names=[HOST], days=800), lifetime_max_days=825)
+
+
+def test_mozillas_bundle(world):
+    """Every root that Debian ships is taken, and none of them vouches for our server."""
+    bundle = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in sorted(Path("/usr/share/ca-certificates/mozilla").glob("*.crt"))]
+    if len(bundle) < 50:
+        raise Missing("ca-certificates", "apt-get install ca-certificates")
+    client = world.start("mozilla", anchors=[(pki.Certificate(der, None, "", 0), False) for der in bundle])
+    with world.server() as server:
+        reply = client.get(HOST, server.port)
+    assert reply.code == "tls" and "unable to get local issuer" in reply["why"]
 
 
 # ---- transparency ----
