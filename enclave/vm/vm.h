@@ -1,6 +1,7 @@
 /* Scripts: one untrusted program over one response, by an engine behind a table of one function.
  * A script reaches no file, socket, clock, random number or other script; the same input gives
- * the same bytes on every machine. It runs in the caller's thread and is stopped from inside. */
+ * the same bytes on every machine. It runs in the caller's thread, takes less than 512 KiB of its
+ * stack, and is stopped from inside. */
 #ifndef ENCLAVE_VM_H
 #define ENCLAVE_VM_H
 
