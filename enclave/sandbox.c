@@ -113,11 +113,8 @@ static const int calls_answered[] = {
 /* Data over the ends of socket pairs, and waiting for it. No socket can be made that has a name, none
  * connected, none listened on (ADR 11). */
 static const int calls_fetch[] = {
-	SCMP_SYS(poll),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(getpid), /* OpenSSL's random numbers notice a fork */
+	SCMP_SYS(poll),    SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg), SCMP_SYS(getpid), /* OpenSSL's random numbers notice a fork */
 };
 /* What libcurl tries on every connection and does without: options of TCP, addresses of its ends. */
 static const int calls_fetch_answered[] = {
