@@ -28,13 +28,15 @@ struct tls {
 };
 
 /* OpenSSL's numbers for what hangs on its objects; they are the process', given once. */
-static int peer_index = -1;    /* of an SSL_CTX: struct peer */
-static int facts_index = -1;   /* of an SSL_SESSION: struct tls_facts */
-static int request_index = -1; /* of an SSL: NULL until its first request */
-static int end_index = -1;     /* of an SSL: NULL until the peer said that it ends */
+static int peer_index = -1;  /* of an SSL_CTX: struct tls_peer */
+static int facts_index = -1; /* of an SSL_SESSION: struct tls_facts */
 
-/* To whom a connection goes, and who is told; lives as long as its SSL_CTX. */
-struct peer {
+/* To whom a connection goes, and who is told. libcurl makes an SSL_CTX for each connection: one
+ * reference is its. */
+struct tls_peer {
+	uint32_t references;
+	bool used;  /* by a request */
+	bool ended; /* by the other side itself */
 	struct tls *tls;
 	tls_refused *refused;
 	void *context;
@@ -68,7 +70,31 @@ static void free_peer(void *parent, void *value, CRYPTO_EX_DATA *data, int index
 		      void *argp)
 {
 	(void)parent, (void)data, (void)index, (void)argl, (void)argp;
-	free(value);
+	tls_peer_release(value);
+}
+
+void tls_peer_release(struct tls_peer *peer)
+{
+	if (peer != NULL && --peer->references == 0)
+		free(peer);
+}
+
+static struct tls_peer *peer_of(const SSL *ssl)
+{
+	return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), peer_index);
+}
+
+struct tls_peer *tls_peer_of(SSL *ssl)
+{
+	struct tls_peer *peer = peer_of(ssl);
+	if (peer != NULL)
+		peer->references++;
+	return peer;
+}
+
+bool tls_peer_ended(const struct tls_peer *peer)
+{
+	return peer->ended;
 }
 
 const struct tls_facts *tls_facts_of(SSL *ssl)
@@ -199,7 +225,7 @@ static const char *check_chain(struct tls_facts *facts, const struct tls *tls,
 	return NULL;
 }
 
-static const char *verify_chain(struct tls_facts *facts, const struct peer *peer,
+static const char *verify_chain(struct tls_facts *facts, const struct tls_peer *peer,
 				X509_STORE_CTX *ctx)
 {
 	struct cs_ip ip;
@@ -221,7 +247,7 @@ static const char *verify_chain(struct tls_facts *facts, const struct peer *peer
 
 static int on_certificates(X509_STORE_CTX *ctx, void *context)
 {
-	const struct peer *peer = context;
+	const struct tls_peer *peer = context;
 	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
 	SSL_SESSION *session = SSL_get_session(ssl);
 	struct tls_facts *facts = calloc(1, sizeof *facts);
@@ -245,7 +271,7 @@ static int on_certificates(X509_STORE_CTX *ctx, void *context)
 /* Called whether there is a response or not, and for resumed sessions, which have none. */
 static int on_staple(SSL *ssl, void *context)
 {
-	const struct peer *peer = context;
+	const struct tls_peer *peer = context;
 	SSL_SESSION *session = SSL_get_session(ssl);
 	struct tls_facts *facts =
 		session == NULL ? NULL : SSL_SESSION_get_ex_data(session, facts_index);
@@ -269,14 +295,10 @@ static int on_staple(SSL *ssl, void *context)
 /* Kept here because libcurl resets the connection's own state when it closes it. */
 static void on_state(const SSL *ssl, int where, int what)
 {
-	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+	struct tls_peer *peer = peer_of(ssl);
+	if (peer != NULL && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
 	    (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
-		(void)SSL_set_ex_data((SSL *)(uintptr_t)ssl, end_index, &end_index);
-}
-
-bool tls_was_ended(const SSL *ssl)
-{
-	return SSL_get_ex_data(ssl, end_index) != NULL;
+		peer->ended = true;
 }
 
 /* ---- a connection ---- */
@@ -284,14 +306,15 @@ bool tls_was_ended(const SSL *ssl)
 bool tls_prepare(struct tls *tls, SSL_CTX *ctx, const char *host, tls_refused *refused,
 		 void *context, uint64_t id)
 {
-	struct peer *peer = calloc(1, sizeof *peer);
+	struct tls_peer *peer = calloc(1, sizeof *peer);
 	const size_t n = strlen(host);
 	if (peer == NULL || n >= sizeof peer->host ||
 	    SSL_CTX_set_ex_data(ctx, peer_index, peer) != 1) {
 		free(peer);
 		return false;
 	}
-	*peer = (struct peer){.tls = tls, .refused = refused, .context = context, .id = id};
+	*peer = (struct tls_peer){
+		.references = 1, .tls = tls, .refused = refused, .context = context, .id = id};
 	memcpy(peer->host, host, n + 1);
 	SSL_CTX_set_cert_verify_callback(ctx, on_certificates, peer);
 	SSL_CTX_set_info_callback(ctx, on_state);
@@ -311,8 +334,10 @@ bool tls_prepare(struct tls *tls, SSL_CTX *ctx, const char *host, tls_refused *r
 
 bool tls_is_fresh(SSL *ssl)
 {
-	const bool first = SSL_get_ex_data(ssl, request_index) == NULL;
-	(void)SSL_set_ex_data(ssl, request_index, ssl);
+	struct tls_peer *peer = peer_of(ssl);
+	const bool first = peer != NULL && !peer->used;
+	if (peer != NULL)
+		peer->used = true;
 	return first && !SSL_session_reused(ssl);
 }
 
@@ -398,15 +423,10 @@ static enum cs_err fill(struct tls *tls, const struct fetch_options *options, st
 		return cs_fail(why, CS_ERR_TOO_LARGE, "%zu anchors", options->anchor_count);
 	if (facts_index < 0)
 		facts_index = SSL_SESSION_get_ex_new_index(0, NULL, NULL, share_facts, free_facts);
-	if (request_index < 0)
-		request_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	if (end_index < 0)
-		end_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	if (peer_index < 0)
 		peer_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_peer);
 	tls->roots = X509_STORE_new();
-	if (facts_index < 0 || request_index < 0 || end_index < 0 || peer_index < 0 ||
-	    tls->roots == NULL)
+	if (facts_index < 0 || peer_index < 0 || tls->roots == NULL)
 		return CS_ERR_CRYPTO;
 	for (size_t i = 0; i < options->anchor_count; i++)
 		CS_TRY(add_anchor(tls, &options->anchors[i], i, why));

@@ -12,6 +12,8 @@
 #define TLS_CHAIN_MAX 6u
 
 struct tls;
+/* One connection, counted: outlives libcurl's part of it. */
+struct tls_peer;
 
 /* Of one full handshake. */
 struct tls_facts {
@@ -46,8 +48,11 @@ const struct tls_facts *tls_facts_of(SSL *ssl);
 /* Is it the first request on this connection, and was its handshake a full one? Asked once for each
  * request. */
 bool tls_is_fresh(SSL *ssl);
+/* The connection itself, to be released; NULL when tls_prepare never saw it. */
+struct tls_peer *tls_peer_of(SSL *ssl);
+void tls_peer_release(struct tls_peer *peer);
 /* Did the peer itself end the connection (close_notify)? Else whoever carries it may have. */
-bool tls_was_ended(const SSL *ssl);
+bool tls_peer_ended(const struct tls_peer *peer);
 /* Do the facts fit the request's rules, now? NULL: yes; else why not (static). *renew: another handshake
  * might help, because these facts are old. */
 const char *tls_judge(const struct tls *tls, const struct tls_facts *facts,

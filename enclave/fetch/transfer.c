@@ -113,8 +113,8 @@ static int on_ready(void *context, char *ip, char *local_ip, int port, int local
 		refuse(t, WIRE_ORACLE_TLS, "nothing is known about the connection's certificate");
 		return CURL_PREREQFUNC_ABORT;
 	}
-	SSL_free(t->ssl);
-	t->ssl = SSL_up_ref(ssl) == 1 ? ssl : NULL;
+	tls_peer_release(t->peer);
+	t->peer = tls_peer_of(ssl);
 	const bool fresh = tls_is_fresh(ssl);
 	bool old = false;
 	const char *why = tls_judge(t->world->tls, facts, &t->request, &old);
@@ -370,8 +370,8 @@ static void end_hop(struct transfer *t)
 	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 	(void)curl_easy_setopt(t->easy, CURLOPT_RESOLVE, NULL);
 	(void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
-	SSL_free(t->ssl);
-	t->ssl = NULL;
+	tls_peer_release(t->peer);
+	t->peer = NULL;
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->resolve);
 	t->headers = NULL;
@@ -486,7 +486,7 @@ static bool is_complete(struct transfer *t, bool connection_lives)
 		return connection_lives;
 	}
 	/* It ends with the connection, which the server must say itself (RFC 9112, 9.8). */
-	return t->ssl != NULL && tls_was_ended(t->ssl);
+	return t->peer != NULL && tls_peer_ended(t->peer);
 }
 
 bool transfer_hop_done(struct transfer *t, CURLcode result, bool connection_lives, uint64_t now_ms)

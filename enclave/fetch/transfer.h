@@ -37,9 +37,9 @@ struct transfer {
 	/* the hop */
 	struct place place;
 	bool post;
-	bool moved; /* to another origin than the request's */
-	bool fresh; /* neither a connection nor a session of others */
-	SSL *ssl;   /* of the hop; counted, so that its end can be looked at */
+	bool moved;            /* to another origin than the request's */
+	bool fresh;            /* neither a connection nor a session of others */
+	struct tls_peer *peer; /* of the hop */
 	struct curl_slist *headers;
 	struct curl_slist *resolve;
 	struct head head;

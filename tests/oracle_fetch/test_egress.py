@@ -397,7 +397,43 @@ def test_bad_options():
             fetch.Proxy(allow=(), options=options)
 
 
+def test_more_hosts_than_connections(world):
+    """Idle connections make room; in a crowd the ones that wait get theirs."""
+    hosts = [f"127.0.{1 + i // 200}.{1 + i % 200}" for i in range(400)]
+    client = world.start("crowd", literals=True)
+    with world.server(certificate=pki.issue("x", world.private, names=hosts), address="0.0.0.0") as server:
+        assert all(client.get(host, server.port).code == "ok" for host in hosts)
+        assert len(os.listdir(f"/proc/{client.popen.pid}/fd")) < 160
+        numbers = [client.start(host, server.port, total_ms=30000, first_byte_ms=30000) for host in hosts[:250]]
+        assert {client.wait(n).code for n in numbers} == {"ok"}
+
+
+def test_an_enclave_that_starts_again(world):
+    """The next process speaks over the same control socket; the last one's connections are gone."""
+    proxy = fetch.Proxy(names={HOST: "127.0.0.1"})
+    with world.server() as server:
+        for attempt in range(3):
+            client = world.start(f"again-{attempt}", proxy=proxy)
+            assert client.get(HOST, server.port).code == "ok"
+            client.popen.kill()
+            client.popen.wait()
+    wait_for(lambda: len([fd for fd in descriptors(proxy.popen.pid) if "socket" in fd]) <= 3, 20, "the ends of the dead to be closed", 0.05)
+    assert proxy.counters()["connected"] == 3
+
+
+def descriptors(pid: int) -> list[str]:
+    folder = f"/proc/{pid}/fd"
+    return [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+
+
 # ---- the sandbox ----
+
+def test_without_the_filter(world):
+    """Nothing depends on an answer that only the filter gives."""
+    client = world.start("open", seccomp=False)
+    with world.server() as server:
+        assert [client.get(HOST, server.port)["reused"] for _ in range(2)] == [0, 1]
+
 
 @pytest.mark.parametrize("probe", [1, 2, 3, 4, 5])
 def test_calls_that_kill(world, probe):
