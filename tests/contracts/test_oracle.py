@@ -54,6 +54,7 @@ def test_request_by_hash(w):
     asked = w.ask_raw(spec_hash=o.spec_hash(SPEC))
     event, = w.oracle.events("OracleRequested", asked)
     assert event["spec"] == b"" and event["request"]["specHash"] == o.spec_hash(SPEC)
+    assert (event["secrets"], event["request"]["secretsHash"]) == (b"", ZERO)
     assert event["request"]["fee"] == FEE_BASE + 10**9 * len("bitcoin")
     refused(w, "SpecInvalid", w.oracle, *w.ask_args(spec_hash=ZERO), value=FEE_BASE + 7 * 10**9)
 
