@@ -44,6 +44,17 @@ packages_missing() {
 	done
 }
 
+# Runs a command while the machine starts no service that it installs: nginx is for tests, on ports of loopback.
+without_services() (
+	policy=/usr/sbin/policy-rc.d
+	if [[ ! -e $policy ]]; then
+		trap 'rm -f "$policy"' EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+	fi
+	"$@"
+)
+
 install_packages() {
 	local missing
 	missing=$(packages_missing "$@") || die "dpkg-query does not work"
@@ -54,7 +65,7 @@ install_packages() {
 	say "installing ${#missing[@]} packages of Debian"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
-	apt-get install -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+	without_services apt-get install -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
 		-o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
 	export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 }
