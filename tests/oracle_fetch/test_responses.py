@@ -461,6 +461,19 @@ def test_http2_of_a_real_server_multiplexed(world):
     assert all(r.code == "ok" and r["reused"] for r in replies)
 
 
+def test_http2_goaway_behind_a_response_without_a_length(world):
+    """Nothing says that it is whole: asked once more, on another connection; a POST is not."""
+    goaway = http2.frame(http2.GOAWAY, b"\0\0\0\1\0\0\0\0")
+    whole = (http2.head(), http2.frame(http2.DATA, b"hello", http2.END_STREAM, 1))
+    turns = iter([http2.server(goaway, *whole), http2.server(*whole), http2.server(goaway, *whole)])
+    with world.server(lambda tls: next(turns)(tls), alpn=("h2",)) as server:
+        assert world.client.get(HOST, server.port).body == b"hello"
+        assert server.connections == 2
+    with world.server(lambda tls: next(turns)(tls), alpn=("h2",)) as server:
+        nothing_came_through(world.client.get(HOST, server.port, post=True, body="x"), "malformed_response")
+        assert server.connections == 1
+
+
 SHORT = http2.frame(http2.DATA, b"hell", http2.END_STREAM, 1)
 BAD2 = {
     "wrong length": ((http2.head((b"content-length", b"5")), SHORT), ("malformed_response",)),
