@@ -54,6 +54,15 @@ def test_older_tls_is_not(world, version):
         assert world.client.get(HOST, server.port).code == "tls"
 
 
+@pytest.mark.parametrize("cipher, code", [("ECDHE-ECDSA-AES128-SHA", "tls"), ("ECDHE-ECDSA-AES256-SHA384", "tls"), ("AECDH-AES128-SHA", "tls"),
+                                          ("ECDHE-ECDSA-AES128-GCM-SHA256", "ok"), ("ECDHE-ECDSA-CHACHA20-POLY1305", "ok")])
+def test_ciphers_of_tls_12(world, cipher, code):
+    """Only with forward secrecy, authenticated encryption and a certificate."""
+    with world.server(versions=(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)) as server:
+        server.context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+        assert world.client.get(HOST, server.port).code == code
+
+
 def test_expired(world):
     refused(world, pki.issue("old", world.private, names=[HOST], start=time.time() - 91 * DAY), "expired")
 
