@@ -1,7 +1,8 @@
-/* Generated from enclave.proto by tools/wire_bounds.py. */
+/* Generated from enclave.proto and oracle.proto by tools/wire_bounds.py. */
 /* clang-format off */
 #include "wire/bounds.h"
 #include "wire/enclave.pb-c.h"
+#include "wire/oracle.pb-c.h"
 
 static const struct wire_bound message_head[] = {
 	{1, 1, 32, 32, false}, /* source */
@@ -262,6 +263,97 @@ static const struct wire_bound probe_reply[] = {
 	{1, 1, 0, 0, false}, /* result */
 };
 
+static const struct wire_bound oracle_head[] = {
+	{1, 1, 0, 0, false}, /* counter */
+	{2, 1, 32, 32, false}, /* asker */
+	{3, 1, 32, 32, false}, /* callback */
+	{4, 1, 0, 0, false}, /* callback_gas */
+	{5, 1, 32, 32, false}, /* fee */
+	{6, 1, 0, 0, false}, /* max_age */
+	{7, 1, 0, 0, false}, /* time */
+	{8, 1, 0, 0, false}, /* deadline */
+};
+
+static const struct wire_bound oracle_query[] = {
+	{1, 1, 0, 16384, false}, /* spec */
+	{2, 8, 0, 512, false}, /* arguments */
+	{3, 1, 0, 4144, false}, /* secrets */
+};
+
+static const struct wire_bound oracle_source[] = {
+	{1, 1, 0, 0, false}, /* index */
+	{2, 1, 0, 0, false}, /* code */
+	{3, 1, 0, 264, false}, /* host_port */
+	{4, 1, 32, 32, false}, /* leaf_spki */
+	{5, 1, 32, 32, false}, /* issuer_spki */
+	{6, 1, 0, 0, false}, /* protocol */
+	{7, 1, 0, 0, false}, /* cipher */
+	{8, 1, 32, 32, false}, /* response */
+	{9, 1, 0, 0, false}, /* completed */
+	{10, 1, 0, 16384, false}, /* value */
+	{11, 1, 0, 200, false}, /* why */
+};
+
+static const struct wire_bound oracle_result[] = {
+	{1, 1, 32, 32, false}, /* request_id */
+	{2, 1, 32, 32, false}, /* spec_hash */
+	{3, 1, 0, 0, false}, /* code */
+	{4, 1, 0, 0, false}, /* observed_at */
+	{5, 1, 0, 0, false}, /* time_flags */
+	{6, 16, 0, 0, false}, /* sources */
+	{7, 1, 32, 32, false}, /* evidence_hash */
+	{8, 1, 0, 16384, false}, /* value */
+	{9, 1, 0, 0, false}, /* head */
+};
+
+static const struct wire_bound oracle_reply[] = {
+	{1, 1, 0, 0, false}, /* statement */
+	{2, 16, 0, 0, false}, /* results */
+	{3, 1, 0, 0, false}, /* failed_statement */
+	{4, 16, 0, 0, false}, /* failed */
+};
+
+static const struct wire_bound answer_app_request[] = {
+	{1, 1, 0, 64, false}, /* audience */
+	{2, 1, 0, 0, true}, /* query */
+	{3, 1, 0, 0, false}, /* max_age */
+	{4, 1, 0, 0, false}, /* timeout_s */
+	{5, 1, 0, 0, false}, /* epoch */
+};
+
+static const struct wire_bound oracle_claim[] = {
+	{1, 1, 0, 0, false}, /* height */
+	{2, 1, 32, 32, false}, /* block_hash */
+	{3, 1, 0, 0, false}, /* tx_index */
+	{4, 1, 0, 0, true}, /* proof */
+	{5, 1, 0, 0, false}, /* log_index */
+	{6, 1, 0, 0, true}, /* head */
+	{7, 1, 0, 0, true}, /* query */
+};
+
+static const struct wire_bound answer_chain_request[] = {
+	{1, 1, 32, 32, false}, /* receiver */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 16, 0, 0, false}, /* claims */
+	{4, 256, 0, 8192, false}, /* headers */
+};
+
+static const struct wire_bound feed_claim[] = {
+	{1, 1, 0, 0, false}, /* index */
+	{2, 1, 0, 16384, false}, /* spec */
+};
+
+static const struct wire_bound feeds_request[] = {
+	{1, 1, 32, 32, false}, /* receiver */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 16, 0, 0, false}, /* claims */
+};
+
+static const struct wire_bound dry_run_request[] = {
+	{1, 1, 0, 16384, false}, /* spec */
+	{2, 8, 0, 512, false}, /* arguments */
+};
+
 const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__message_head__descriptor, message_head, 11},
 	{&caisson__wire__message_full__descriptor, message_full, 4},
@@ -303,12 +395,29 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__error_reply__descriptor, error_reply, 2},
 	{&caisson__wire__probe_request__descriptor, probe_request, 1},
 	{&caisson__wire__probe_reply__descriptor, probe_reply, 1},
+	{&caisson__wire__oracle_head__descriptor, oracle_head, 8},
+	{&caisson__wire__oracle_query__descriptor, oracle_query, 3},
+	{&caisson__wire__oracle_source__descriptor, oracle_source, 11},
+	{&caisson__wire__oracle_result__descriptor, oracle_result, 9},
+	{&caisson__wire__oracle_reply__descriptor, oracle_reply, 4},
+	{&caisson__wire__answer_app_request__descriptor, answer_app_request, 5},
+	{&caisson__wire__oracle_claim__descriptor, oracle_claim, 7},
+	{&caisson__wire__answer_chain_request__descriptor, answer_chain_request, 4},
+	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
+	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
+	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
 };
-const size_t wire_bounds_count = 40;
+const size_t wire_bounds_count = 51;
 
 const struct cs_hash wire_schema_digest = {{
 	0xe5, 0xd0, 0x69, 0x7c, 0xdd, 0xd5, 0x76, 0xbb,
 	0x88, 0x01, 0x63, 0x9d, 0x77, 0xaf, 0xd1, 0x71,
 	0xac, 0x8b, 0x9f, 0x0a, 0xc1, 0xa7, 0x8b, 0x7d,
 	0x15, 0xba, 0x3e, 0x1d, 0x2f, 0x1a, 0x84, 0xb7,
+}};
+const struct cs_hash wire_oracle_schema_digest = {{
+	0xae, 0x17, 0xbe, 0x41, 0xcd, 0x08, 0x8b, 0x19,
+	0x95, 0xe3, 0x47, 0xd5, 0x4c, 0x55, 0xc3, 0x9f,
+	0x0e, 0x44, 0x9d, 0x5f, 0xe8, 0xca, 0x87, 0x62,
+	0x5c, 0xbc, 0x7e, 0xd4, 0xe9, 0x2a, 0x5f, 0x62,
 }};
