@@ -125,8 +125,9 @@ size_t enclave_sealed_size_max(const struct enclave *e)
 	const size_t key = 8 + 1 + sizeof(struct cs_secret);
 	const size_t remote_key = 8 + 8 + 32 + 1 + 8 + 8;
 	const size_t remote = 32 + 1 + ENCLAVE_REMOTE_EPOCHS_MAX * remote_key;
-	size_t size = HEAD_SIZE + 1 + 8 + 2 + CS_AEAD_TAG_SIZE +
-		      (1 + ENCLAVE_BOXES_MAX * (8 + 32 + sizeof(struct cs_secret)));
+	size_t size = HEAD_SIZE + 1 + 8 + 2 + CS_AEAD_TAG_SIZE;
+	if (e->role == ENCLAVE_ORACLE)
+		size += 1 + ENCLAVE_BOXES_MAX * (8 + 32 + sizeof(struct cs_secret));
 	for (size_t i = 0; i < e->chain_count; i++)
 		size += 32 + 1 + ENCLAVE_EPOCHS_MAX * key + 8 + sizeof(struct cs_secret) + 2 +
 			e->chains[i].manifest->remote_count * remote + 4 +

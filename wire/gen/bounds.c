@@ -304,6 +304,7 @@ static const struct wire_bound oracle_result[] = {
 	{7, 1, 32, 32, false}, /* evidence_hash */
 	{8, 1, 0, 16384, false}, /* value */
 	{9, 1, 0, 0, false}, /* head */
+	{10, 1, 0, 200, false}, /* why */
 };
 
 static const struct wire_bound oracle_reply[] = {
@@ -398,7 +399,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__oracle_head__descriptor, oracle_head, 8},
 	{&caisson__wire__oracle_query__descriptor, oracle_query, 3},
 	{&caisson__wire__oracle_source__descriptor, oracle_source, 11},
-	{&caisson__wire__oracle_result__descriptor, oracle_result, 9},
+	{&caisson__wire__oracle_result__descriptor, oracle_result, 10},
 	{&caisson__wire__oracle_reply__descriptor, oracle_reply, 4},
 	{&caisson__wire__answer_app_request__descriptor, answer_app_request, 5},
 	{&caisson__wire__oracle_claim__descriptor, oracle_claim, 7},
@@ -416,8 +417,8 @@ const struct cs_hash wire_schema_digest = {{
 	0x15, 0xba, 0x3e, 0x1d, 0x2f, 0x1a, 0x84, 0xb7,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0xae, 0x17, 0xbe, 0x41, 0xcd, 0x08, 0x8b, 0x19,
-	0x95, 0xe3, 0x47, 0xd5, 0x4c, 0x55, 0xc3, 0x9f,
-	0x0e, 0x44, 0x9d, 0x5f, 0xe8, 0xca, 0x87, 0x62,
-	0x5c, 0xbc, 0x7e, 0xd4, 0xe9, 0x2a, 0x5f, 0x62,
+	0xf2, 0xb7, 0x49, 0xba, 0xaf, 0x0b, 0xa1, 0x6c,
+	0xfe, 0x0a, 0x14, 0x6a, 0x9f, 0xbc, 0xf0, 0x4e,
+	0x85, 0xfd, 0x19, 0xeb, 0xfc, 0x0e, 0x26, 0x68,
+	0xe2, 0x8c, 0xbf, 0x82, 0x00, 0x30, 0x94, 0x22,
 }};
