@@ -72,12 +72,12 @@ class Caller(Client):
 
 
 class World:
-    def __init__(self, folder: Path, **over):
+    def __init__(self, folder: Path, row: dict | None = None, **over):
         self.folder = folder
         self.private, self.stranger = pki.authority("private root"), pki.authority("a root that nobody trusts")
         self.store = folder / "store.pem"
         self.store.write_text("the trust store of a test\n" + self.private.pem + "\n")
-        row = manifests.chain()
+        row = row or manifests.chain()
         self.chain = ev.identity(row["caip2"], bytes.fromhex(row["genesis"][2:]), bytes.fromhex(row["gateway"][2:]))
         self.oracle = {"address_literals": False, "contracts": [
             {"address": FEED_CONTRACT, "chain": "0x" + self.chain.hex(), "kind": "feeds"},
