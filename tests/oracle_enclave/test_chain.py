@@ -19,6 +19,7 @@ TERMS = {"feeBase": 10**15, "feePerByte": 10**9, "feePerGas": 10**9, "callbackGa
          "lifetimeMax": 100_000}
 PARTS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time", "deadline")
 GAS = 3_000_000
+DELAYS = (2, 4, 1)
 
 
 class ChainWorld(World):
@@ -26,8 +27,8 @@ class ChainWorld(World):
         self.anvil, self.rpc = chain, chain.rpc
         self.owner, self.guardian, self.user = chain.accounts[:3]
         self.oracle_contract, self.feed_contract = (
-            create(self.rpc, self.owner, deploy.artifact(name), chain.caip2, chain.genesis_hash, self.owner, self.guardian, 3600, 3600,
-                   7200, True) for name in ("CaissonOracle", "CaissonFeed"))
+            create(self.rpc, self.owner, deploy.artifact(name), chain.caip2, chain.genesis_hash, self.owner, self.guardian, *DELAYS,
+                   True) for name in ("CaissonOracle", "CaissonFeed"))
         anchor = self.rpc.block_number()
         row = manifests.chain(caip2=chain.caip2, genesis=chain.genesis_hash, finality={
             "mode": "insecure_dev_head", "confirmations": 2, "epoch": 0, "drift_max_s": 10**6, "anchor_height": anchor,
@@ -52,7 +53,7 @@ class ChainWorld(World):
         name, first = ("requestByHash", ov.spec_hash(text)) if by_hash else ("request", text)
         return (contract or self.oracle_contract).write(
             self.user, name, first, [a.decode() for a in arguments], secrets, ZERO, 0, 600,
-            int(time.time()) + lifetime, value=TERMS["feeBase"] + TERMS["feePerByte"] * size, gas=GAS)
+            max(int(time.time()), self.rpc.time()) + lifetime, value=TERMS["feeBase"] + TERMS["feePerByte"] * size, gas=GAS)
 
     def sync(self, height: int) -> None:
         if self.rpc.block_number() < height + 2:
@@ -138,7 +139,11 @@ def test_a_feed_is_updated(world):
     text = spec(source(world.server().port))
     settings = {"specHash": ov.spec_hash(text), "decimals": 8, "heartbeat": 3600, "staleAfter": 3900, "deviation": 5000, "historyBits": 0,
                 "description": "ETH / USD"}
+    world.feed_contract.write(world.owner, "schedule", world.feed_contract.data("addFeed", settings))
+    ready = world.rpc.time() + DELAYS[0]
+    wait_for(lambda: world.anvil.mine(1) or world.rpc.time() >= ready, 30, "the owner's delay", 0.1)
     receipt = world.feed_contract.write(world.owner, "addFeed", settings, gas=GAS * 2)
+    wait_for(lambda: time.time() > world.rpc.time(), 60, "the time of the chain", 0.1)
     event, = world.feed_contract.events("FeedAdded", receipt)
     reply = world.oracle_caller.call("Feeds", receiver=world.feeds, claims=[{"index": event["index"], "spec": text}])
     [result] = reply["results"]
@@ -162,8 +167,8 @@ def test_parts_that_the_event_does_not_have(world):
                      ("fee", b"\x01" * 32), ("max_age", 1), ("time", 1), ("deadline", 1)))):
         with pytest.raises(Refused, match="REFUTED"):
             world.answer(claim | over)
-    for over, error in (({"log_index": 1}, "REFUTED"), ({"block_hash": bytes(32)}, "REFUTED"), ({"tx_index": 1}, ""),
-                        ({"height": claim["height"] + 1000}, ""), ({"proof": {"nodes": []}}, "")):
+    for over, error in (({"log_index": 1}, "REFUTED"), ({"block_hash": bytes(32)}, "REFUTED"), ({"tx_index": 1}, "MALFORMED|REFUTED|INVALID|PROOF"),
+                        ({"height": claim["height"] + 1000}, "NOT_FINAL|NOT_FOUND|UNKNOWN"), ({"proof": {"nodes": []}}, "MALFORMED|TRUNCATED|INVALID|PROOF|MISSING")):
         with pytest.raises(Refused, match=error):
             world.answer(claim | over)
     with pytest.raises(Refused, match="DUPLICATE"):
@@ -181,7 +186,7 @@ def test_an_event_that_is_not_final(world):
 
 def test_the_same_event_of_another_contract(world):
     other = create(world.rpc, world.owner, deploy.artifact("CaissonOracle"), world.anvil.caip2, world.anvil.genesis_hash, world.owner,
-                   world.guardian, 3600, 3600, 7200, True)
+                   world.guardian, *DELAYS, True)
     other.write(world.owner, "registerOracle", abi.to_bytes(world.lineage), 1)
     other.write(world.owner, "registerKey", world.identity(), 1, world.oracle_key, bytes(32), bytes(32))
     other.write(world.owner, "setTerms", TERMS)
@@ -197,7 +202,7 @@ def test_the_same_event_of_another_contract(world):
 
 def test_after_the_deadline_nothing_is_signed(world):
     text = spec(source(world.server().port))
-    claim, event = world.claim(world.ask(text, lifetime=12), text)
+    claim, event = world.claim(world.ask(text, lifetime=15), text)
     wait_for(lambda: time.time() >= event["request"]["deadline"], 30, "the deadline", 0.2)
     with pytest.raises(Refused, match="EXPIRED"):
         world.answer(claim)
