@@ -7,13 +7,14 @@ enum after {
 	AFTER_HELLO,
 };
 
-/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
- * is who greeted: the socket has one owner. */
 enum whose {
 	BRIDGE = 1 << ENCLAVE_BRIDGE,
 	ORACLE = 1 << ENCLAVE_ORACLE,
 	EITHER = BRIDGE | ORACLE,
 };
+
+/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
+ * is who greeted: the socket has one owner. */
 static const struct {
 	enum wire_type type;
 	enum after after;

@@ -221,7 +221,8 @@ static int serve(struct enclave *e, int listen_fd)
 			start_say("poll failed", "");
 			return EXIT_FAILED;
 		}
-		const struct verify_time now = start_clock();
+		const struct verify_time clock = start_clock();
+		const struct verify_time now = enclave_time_of(e, &clock);
 		fetch_step(oracle.fetch, &now, set, count);
 		if (oracle.client_fd >= 0)
 			serve_client(&set[count], &now);
