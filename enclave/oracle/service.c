@@ -519,7 +519,7 @@ static enum cs_err part_to_pb(struct enclave_call *call, const struct service_jo
 	struct wire_signed signature;
 	size_t n = 0;
 	Caisson__Wire__OracleResult *all = cs_arena_calloc(arena, SERVICE_ITEMS_MAX, sizeof *all);
-	*results = cs_arena_calloc(arena, SERVICE_ITEMS_MAX, sizeof **results);
+	*results = cs_arena_calloc(arena, SERVICE_ITEMS_MAX, sizeof(Caisson__Wire__OracleResult *));
 	*statement = cs_arena_alloc(arena, sizeof **statement);
 	if (all == NULL || *results == NULL || *statement == NULL)
 		return CS_ERR_NO_MEMORY;

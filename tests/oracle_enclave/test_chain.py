@@ -206,3 +206,21 @@ def test_after_the_deadline_nothing_is_signed(world):
     wait_for(lambda: time.time() >= event["request"]["deadline"], 30, "the deadline", 0.2)
     with pytest.raises(Refused, match="EXPIRED"):
         world.answer(claim)
+
+
+def test_a_new_key_takes_over_by_the_old_ones_word(world):
+    """Kind 3 for each contract of the manifest; the new epoch signs when a request names it, and is taken after the delay."""
+    rotated = world.oracle_caller.call("Rotate", chain=world.identity())
+    by_receiver = {s["receiver"]: s for s in rotated["statements"]}
+    assert set(by_receiver) == {world.requests, world.feeds}
+    st = world.statement({"statement": by_receiver[world.requests]})
+    world.oracle_contract.write(world.user, "announceRotation", world.identity(), st, 2, rotated["new_key"], gas=GAS)
+    ready = world.rpc.time() + DELAYS[1]
+    wait_for(lambda: world.anvil.mine(1) or world.rpc.time() > ready, 30, "the delay of rotations", 0.1)
+    text = spec(source(world.server().port))
+    claim, event = world.claim(world.ask(text), text)
+    wait_for(lambda: time.time() >= event["request"]["time"] + 1, 60, "the time of the request", 0.1)
+    reply = world.oracle_caller.call("AnswerChain", receiver=world.requests, claims=[claim], epoch=2)
+    assert reply["statement"]["epoch"] == 2
+    world.fulfil(reply, event)
+    assert world.oracle_contract.read("stateOf", event["requestId"]) == [2, 0]
