@@ -65,7 +65,7 @@ struct manifest_chain {
 };
 
 /* A contract that checks answers. Its code is not named: what counts of it is an event under its
- * address, which the chain's state binds to code that cannot change. */
+ * address, to which an ordinary creation binds code that cannot change (docs/trust.md). */
 struct manifest_contract {
 	size_t chain; /* index in chains: its finality and light client */
 	struct cs_address address;
