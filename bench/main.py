@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "tests"))
 import end_to_end  # noqa: E402
+import fetch as https  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
 from lib.tools import ROOT, find_build  # noqa: E402
 
@@ -23,6 +24,7 @@ RATIO_ROUND_TRIP_MAX = 1.5
 BURST_AIM_PER_S = 300
 CPU_AIM_MS = 1.5
 INCLUDED_AIM_MS = 1050
+FETCH_ADDED_AIM_US, FETCH_DELAYED_AIM, FETCH_FRESH_AIM, FETCH_RATE_AIM = 200, 1.10, 1.5, 3000
 
 
 def say(text: str) -> None:
@@ -58,7 +60,30 @@ def micro(runs: int) -> dict:
     say("round trip to the enclave")
     with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder, Enclave(Path(folder)) as enclave:
         result["round_trip"] = median_run([program("bench_enclave", str(enclave.path)) for _ in range(runs)], "ratio")
+    with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+        result["fetch"] = https.run(Path(folder), say)
     return result
+
+
+def fetch_rows(fetch: dict) -> list[str]:
+    """HTTPS from inside the sandbox against plain libcurl, in turns on the same nginx."""
+    def pair(part: dict, which: str) -> str:
+        mine, plain = part[which], part[f"{which}_plain"]
+        return f"{mine['p50_us']:g} / {mine['p99_us']:g} µs; libcurl {plain['p50_us']:g} / {plain['p99_us']:g} µs"
+
+    lines = []
+    for name in ("http1", "http2"):
+        part = fetch[name]
+        lines += [row(f"HTTPS fetch, kept alive, {name}, p50 / p99", f"{pair(part, 'kept_alive')}; {part['added_us']:+g} µs",
+                      f"≤ {FETCH_ADDED_AIM_US} µs added", part["added_us"] <= FETCH_ADDED_AIM_US),
+                  row(f"… {part['parallel']} at once", f"{part['per_second']}/s; libcurl {part['per_second_plain']}/s", f"≥ {FETCH_RATE_AIM}/s",
+                      part["per_second"] >= FETCH_RATE_AIM)]
+    delayed, fresh = fetch["delayed"], fetch["http1"]
+    return lines + [
+        row(f"… round trip of {2 * https.DELAY_MS} ms", f"{pair(delayed, 'kept_alive')}; {delayed['ratio_kept_alive']} ×",
+            f"≤ {FETCH_DELAYED_AIM} ×", delayed["ratio_kept_alive"] <= FETCH_DELAYED_AIM),
+        row("… fresh connection, session resumed by both", f"{pair(fresh, 'fresh')}; {fresh['ratio_fresh']} ×", f"≤ {FETCH_FRESH_AIM} ×",
+            fresh["ratio_fresh"] <= FETCH_FRESH_AIM)]
 
 
 def row(what: str, value: str, aim: str = "", met: bool | None = None) -> str:
@@ -80,6 +105,8 @@ def table(result: dict) -> str:
         r = result["micro"]["round_trip"]
         lines.append(row("enclave round trip, empty request", f"{r['round_trip_us']} µs; {r['ratio']} × a bare ping-pong",
                          f"≤ {RATIO_ROUND_TRIP_MAX} ×", r["ratio"] <= RATIO_ROUND_TRIP_MAX))
+    if "fetch" in result.get("micro", {}):
+        lines += fetch_rows(result["micro"]["fetch"])
     if "end_to_end" in result:
         e = result["end_to_end"]
         b = e["burst"]

@@ -133,6 +133,31 @@ struct cs_u256 cs_u256_div_u64(uint64_t *remainder, const struct cs_u256 *a, uin
 	return quotient;
 }
 
+/* Bit by bit: a remainder below b may need one bit more than b, which `carry` holds. */
+void cs_u256_div(struct cs_u256 *quotient, struct cs_u256 *remainder, const struct cs_u256 *a,
+		 const struct cs_u256 *b)
+{
+	struct cs_u256 result = {{0}}, rest = {{0}};
+	cs_assert(!cs_u256_is_zero(b));
+	for (size_t bit = 256; bit-- > 0;) {
+		bool carry = rest.limb[3] >> 63 != 0;
+		for (size_t i = 3; i > 0; i--)
+			rest.limb[i] = rest.limb[i] << 1 | rest.limb[i - 1] >> 63;
+		rest.limb[0] = rest.limb[0] << 1 | (a->limb[bit / 64] >> bit % 64 & 1);
+		if (!carry && cs_u256_cmp(&rest, b) < 0)
+			continue;
+		unsigned borrow = 0;
+		for (size_t i = 0; i < 4; i++) {
+			wide d = (wide)rest.limb[i] - b->limb[i] - borrow;
+			rest.limb[i] = (uint64_t)d;
+			borrow = (d >> 64) != 0;
+		}
+		result.limb[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+	*quotient = result;
+	*remainder = rest;
+}
+
 enum cs_err cs_u256_from_decimal(struct cs_u256 *out, struct cs_bytes text)
 {
 	struct cs_u256 value = {{0}}, ten = cs_u256_u64(10);

@@ -37,6 +37,10 @@ CS_NODISCARD enum cs_err cs_u256_mul(struct cs_u256 *out, const struct cs_u256 *
 /* Quotient and remainder by a small number; by 0 is a bug. */
 struct cs_u256 cs_u256_div_u64(uint64_t *remainder, const struct cs_u256 *a, uint64_t b);
 
+/* The same by any number; by 0 is a bug. */
+void cs_u256_div(struct cs_u256 *quotient, struct cs_u256 *remainder, const struct cs_u256 *a,
+		 const struct cs_u256 *b);
+
 /* Decimal digits without leading zeros: MALFORMED, NON_CANONICAL, OVERFLOW. */
 CS_NODISCARD enum cs_err cs_u256_from_decimal(struct cs_u256 *out, struct cs_bytes text);
 /* Terminated text. */

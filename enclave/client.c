@@ -29,11 +29,15 @@ enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 		cs_arena_calloc(&call->e->arena, e->chain_count, sizeof *all);
 	if (list == NULL || all == NULL)
 		return CS_ERR_NO_MEMORY;
+	size_t n = 0;
 	for (size_t i = 0; i < e->chain_count; i++) {
-		CS_TRY(status_to_pb(call, &all[i], &e->chains[i]));
-		list[i] = &all[i];
+		if (!enclave_chain_is_real(&e->chains[i]))
+			continue;
+		CS_TRY(status_to_pb(call, &all[n], &e->chains[i]));
+		list[n] = &all[n];
+		n++;
 	}
-	*count = e->chain_count;
+	*count = n;
 	*pb = list;
 	return CS_OK;
 }

@@ -7,33 +7,40 @@ enum after {
 	AFTER_HELLO,
 };
 
+enum whose {
+	BRIDGE = 1 << ENCLAVE_BRIDGE,
+	ORACLE = 1 << ENCLAVE_ORACLE,
+	EITHER = BRIDGE | ORACLE,
+};
+
 /* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
  * is who greeted: the socket has one owner. */
 static const struct {
 	enum wire_type type;
 	enum after after;
+	enum whose whose;
 } allowed[] = {
-	{WIRE_HELLO, AFTER_NOTHING},
-	{WIRE_INIT, AFTER_HELLO},
-	{WIRE_EXPORT, AFTER_HELLO},
-	{WIRE_IMPORT, AFTER_HELLO},
-	{WIRE_CLIENT_CREATE, AFTER_HELLO},
-	{WIRE_CLIENT_UPDATE, AFTER_HELLO},
-	{WIRE_CONFLICT, AFTER_HELLO},
-	{WIRE_SIGN_MESSAGES, AFTER_HELLO},
-	{WIRE_SIGN_OUTCOMES, AFTER_HELLO},
-	{WIRE_LEARN_KEY, AFTER_HELLO},
-	{WIRE_SIGN_TRANSACTION, AFTER_HELLO},
-	{WIRE_ROTATE, AFTER_HELLO},
-	{WIRE_PUBLIC_KEYS, AFTER_HELLO},
-	{WIRE_STATUS, AFTER_HELLO},
-	{WIRE_PROBE, AFTER_HELLO},
+	{WIRE_HELLO, AFTER_NOTHING, EITHER},
+	{WIRE_INIT, AFTER_HELLO, EITHER},
+	{WIRE_EXPORT, AFTER_HELLO, EITHER},
+	{WIRE_IMPORT, AFTER_HELLO, EITHER},
+	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER},
+	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER},
+	{WIRE_CONFLICT, AFTER_HELLO, EITHER},
+	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE},
+	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE},
+	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE},
+	{WIRE_ROTATE, AFTER_HELLO, EITHER},
+	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER},
+	{WIRE_STATUS, AFTER_HELLO, EITHER},
+	{WIRE_PROBE, AFTER_HELLO, EITHER},
 };
 
 static enum cs_err may_send(struct enclave_call *call, enum wire_type type)
 {
 	for (size_t i = 0; i < CS_LEN(allowed); i++) {
-		if (allowed[i].type != type)
+		if (allowed[i].type != type || (allowed[i].whose & 1 << call->e->role) == 0)
 			continue;
 		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
 			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
@@ -101,6 +108,15 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 	case WIRE_PUBLIC_KEYS_REPLY:
 	case WIRE_STATUS_REPLY:
 	case WIRE_PROBE_REPLY:
+	/* The oracle's own are answered by its process (enclave/oracle/service.c). */
+	case WIRE_ANSWER_APP:
+	case WIRE_ANSWER_APP_REPLY:
+	case WIRE_ANSWER_CHAIN:
+	case WIRE_ANSWER_CHAIN_REPLY:
+	case WIRE_FEEDS:
+	case WIRE_FEEDS_REPLY:
+	case WIRE_DRY_RUN:
+	case WIRE_DRY_RUN_REPLY:
 		break;
 	}
 	return CS_ERR_UNSUPPORTED;
@@ -108,7 +124,7 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 
 /* The host's clock cannot push the enclave back, nor below what was verified. What the clock alone
  * said ends with the process: a clock that was wrong once must not stop an enclave for ever. */
-static struct verify_time time_of(struct enclave *e, const struct verify_time *now)
+struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *now)
 {
 	struct verify_time time = *now;
 	if (time.low_s < e->clock_low_s)
@@ -128,7 +144,7 @@ static enum cs_err step(struct enclave_call *call, const struct verify_time *now
 	CS_TRY(may_send(call, type));
 	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena,
 			   &call->why));
-	call->now = time_of(call->e, now);
+	call->now = enclave_time_of(call->e, now);
 	call->request = message;
 	return dispatch(call, type);
 }
@@ -139,15 +155,18 @@ enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, en
 	struct enclave_call call = {.e = e, .reply = reply, .why = {""}};
 	cs_arena_rewind(&e->arena, 0);
 	const enum cs_err err = step(&call, now, type, request);
-	if (err == CS_OK)
-		return (enum wire_type)(type + 1);
+	return err == CS_OK ? (enum wire_type)(type + 1) : enclave_refuse(reply, err, &call.why);
+}
+
+enum wire_type enclave_refuse(struct cs_buf *reply, enum cs_err err, const struct cs_why *why_of)
+{
 	/* The reply buffer holds at most what a failed encoding left. */
 	reply->n = 0;
 	reply->failed = false;
 	Caisson__Wire__ErrorReply out;
 	caisson__wire__error_reply__init(&out);
-	const char *why = call.why.text[0] != '\0' ? call.why.text : cs_err_sentence(err);
-	char text[sizeof call.why.text];
+	const char *why = why_of->text[0] != '\0' ? why_of->text : cs_err_sentence(err);
+	char text[sizeof why_of->text];
 	size_t n = 0;
 	/* The text is ours, but a view of what the host sent may be quoted in it: printable ASCII
 	 * alone goes out. */

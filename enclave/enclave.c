@@ -1,5 +1,6 @@
 #include "enclave/state.h"
 #include "enclave/tee.h"
+#include "wire/oracle.h"
 
 #include <string.h>
 
@@ -25,6 +26,8 @@ static uint8_t *memory_at(struct enclave *e, size_t client_index)
 enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, struct cs_why *why)
 {
 	const struct manifest_finality *f = &chain->manifest->finality;
+	if (!enclave_chain_is_real(chain))
+		return CS_OK;
 	static const enum verify_evm_mode modes[] = {
 		[MANIFEST_CLIQUE] = VERIFY_EVM_CLIQUE,
 		[MANIFEST_QBFT] = VERIFY_EVM_QBFT,
@@ -63,9 +66,42 @@ static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *man
 	return enclave_client_open(e, chain, why);
 }
 
+/* The oracle itself, then each chain that has a contract of it. */
+static enum cs_err serve_oracle(struct enclave *e, const struct enclave_launch *launch,
+				struct cs_why *why)
+{
+	const struct manifest_oracle *oracle = &e->manifest.oracle;
+	if (!oracle->present)
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "the manifest names no oracle");
+	if (launch->serve_count != 0)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "an oracle serves the chains of its contracts: no --serve");
+	memcpy(e->self.caip2, "oracle", sizeof "oracle");
+	e->self.identity = wire_oracle_identity(&e->manifest.lineage);
+	for (size_t i = 0; i < oracle->contract_count; i++)
+		e->self.remotes[e->self.remote_count++] = oracle->contracts[i].identity;
+	e->chains[e->chain_count++].manifest = &e->self;
+	for (size_t i = 0; i < oracle->contract_count; i++) {
+		const struct manifest_chain *wanted =
+			&e->manifest.chains[oracle->contracts[i].chain];
+		size_t at = 1;
+		while (at < e->chain_count && e->chains[at].manifest != wanted)
+			at++;
+		if (at < e->chain_count)
+			continue;
+		if (at == CS_MANIFEST_CHAINS_MAX)
+			return cs_fail(why, CS_ERR_TOO_LARGE, "contracts on more than %d chains",
+				       CS_MANIFEST_CHAINS_MAX - 1);
+		CS_TRY(serve_add(e, wanted, why));
+	}
+	return CS_OK;
+}
+
 static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch,
 			     struct cs_why *why)
 {
+	if (e->role == ENCLAVE_ORACLE)
+		return serve_oracle(e, launch, why);
 	if (launch->serve_count > CS_MANIFEST_CHAINS_MAX)
 		return CS_ERR_TOO_LARGE;
 	if (launch->serve_count == 0) {
@@ -91,6 +127,8 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	if (!manifest_lists_build(launch->manifest, &launch->measurement))
 		return cs_fail(why, CS_ERR_UNLISTED_BUILD,
 			       "the manifest does not list this measurement");
+	e->role = launch->role;
+	e->box_make = launch->box_make;
 	e->manifest = *launch->manifest;
 	e->measurement = launch->measurement;
 	e->insecure_flags = launch->insecure_flags | tee_insecure_flags();
@@ -171,7 +209,8 @@ enum cs_err enclave_chain_find(struct enclave_call *call, struct enclave_chain *
 {
 	const struct cs_hash wanted = wire_pb_hash(identity);
 	for (size_t i = 0; i < call->e->chain_count; i++) {
-		if (cs_hash_eq(&call->e->chains[i].manifest->identity, &wanted)) {
+		if (enclave_chain_is_real(&call->e->chains[i]) &&
+		    cs_hash_eq(&call->e->chains[i].manifest->identity, &wanted)) {
 			*chain = &call->e->chains[i];
 			return CS_OK;
 		}

@@ -11,11 +11,19 @@
 #include "verify/verify.h"
 #include "wire/frame.h"
 
+/* A process has one role for its life: its keys, its sealed state and its table of requests are that
+ * role's, and no other role's are of use to it. */
+enum enclave_role {
+	ENCLAVE_BRIDGE, /* messages, outcomes, transactions */
+	ENCLAVE_ORACLE, /* answers and feeds */
+};
+
 struct enclave;
 struct enclave_secrets;
 
 /* What the shell gives at start. Everything is copied; memory of `manifest` may go afterwards. */
 struct enclave_launch {
+	enum enclave_role role;
 	const struct manifest *manifest; /* the newest of the lineage */
 	struct cs_hash measurement;
 	uint64_t insecure_flags;                      /* as found by the sandbox and the backend */
@@ -25,6 +33,8 @@ struct enclave_launch {
 	const char *build;                            /* version text for hello */
 	/* Fills p with n random bytes; false ends the request with CRYPTO. */
 	bool (*random)(void *p, size_t n);
+	/* A key pair for sealed boxes; of an oracle alone. */
+	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
 	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes. */
 	int (*probe)(uint32_t what);
 };
@@ -34,7 +44,8 @@ size_t enclave_size(void);
 size_t enclave_secrets_size(void);
 
 /* UNLISTED_BUILD when the manifest does not list the measurement, NOT_IN_MANIFEST for a chain to
- * serve that it does not name, UNSUPPORTED for a finality mode that the build lacks, CRYPTO. `e`
+ * serve that it does not name and for an oracle that it does not, UNSUPPORTED for a finality mode
+ * that the build lacks, CRYPTO. `e`
  * and `secrets` are of the sizes above, zeroed, and stay the caller's. */
 CS_NODISCARD enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 				      const struct enclave_launch *launch, struct cs_why *why);

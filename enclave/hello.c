@@ -7,6 +7,11 @@
 
 /* ---- hello ---- */
 
+static const struct cs_hash *schema_digest(const struct enclave *e)
+{
+	return e->role == ENCLAVE_ORACLE ? &wire_oracle_schema_digest : &wire_schema_digest;
+}
+
 static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const struct enclave *e,
 			     const struct cs_hash *nonce)
 {
@@ -15,13 +20,15 @@ static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const st
 	struct cs_buf preimage;
 	cs_buf_init(&preimage, memory, sizeof memory);
 	cs_put_word(&preimage, wire_tag(WIRE_TAG_REPORT));
-	cs_put_word(&preimage, wire_tag(WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
+	cs_put_word(&preimage, wire_tag(e->role == ENCLAVE_ORACLE
+					     ? WIRE_TAG_ROLE_ORACLE_ENCLAVE
+					     : WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
 	cs_put_word(&preimage, &keys);
 	cs_put_word(&preimage, nonce);
 	cs_put_word(&preimage, &e->manifest.hash);
 	cs_put_word_u64(&preimage, e->manifest.number);
 	cs_put_word(&preimage, &e->manifest.lineage);
-	cs_put_word(&preimage, &wire_schema_digest);
+	cs_put_word(&preimage, schema_digest(e));
 	cs_put_word_u64(&preimage, e->insecure_flags);
 	const struct cs_hash hash = cs_keccak256(cs_buf_view(&preimage));
 	memset(report_data, 0, TEE_REPORT_DATA_SIZE);
@@ -51,7 +58,7 @@ static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloRep
 	CS_TRY(enclave_keys_to_pb(call, &out->n_keys, &out->keys));
 	CS_TRY(enclave_clients_to_pb(call, &out->n_clients, &out->clients));
 	out->version = WIRE_VERSION;
-	out->schema_digest = wire_pb_bytes(arena, CS_BYTES_OF(wire_schema_digest.b));
+	out->schema_digest = wire_pb_bytes(arena, CS_BYTES_OF(schema_digest(e)->b));
 	out->measurement = wire_pb_bytes(arena, CS_BYTES_OF(e->measurement.b));
 	out->manifest_hash = wire_pb_bytes(arena, CS_BYTES_OF(e->manifest.hash.b));
 	out->manifest_number = e->manifest.number;
@@ -99,6 +106,8 @@ static struct cs_hash clients_hash(const struct enclave *e)
 		struct verify_status status;
 		uint8_t memory[6 * 32];
 		struct cs_buf row;
+		if (!enclave_chain_is_real(chain))
+			continue;
 		verify_client_status(&chain->client, &status);
 		const bool dev = chain->manifest->finality.mode == MANIFEST_INSECURE_DEV_HEAD;
 		cs_buf_init(&row, memory, sizeof memory);
@@ -166,13 +175,17 @@ static enum cs_err make_keys(struct enclave_call *call, bool *made)
 	struct enclave *e = call->e;
 	for (size_t i = 0; i < e->chain_count; i++) {
 		struct enclave_chain *chain = &e->chains[i];
-		if (chain->key_count != 0)
+		if (chain->key_count != 0 || !enclave_chain_signs(e, chain))
 			continue;
 		made[i] = true;
-		CS_TRY(enclave_gas_key_make(e, chain));
+		/* An oracle sends no transaction. */
+		if (enclave_chain_is_real(chain))
+			CS_TRY(enclave_gas_key_make(e, chain));
 		CS_TRY(enclave_key_make(e, chain, 1, &call->why));
 		chain->epoch_current = 1;
 	}
+	if (e->role == ENCLAVE_ORACLE && e->box_count == 0)
+		CS_TRY(enclave_box_make(e));
 	return CS_OK;
 }
 
@@ -190,6 +203,7 @@ enum cs_err enclave_init_keys(struct enclave_call *call)
 {
 	struct enclave *e = call->e;
 	bool made[CS_MANIFEST_CHAINS_MAX] = {false};
+	const bool boxes = e->box_count == 0;
 	enum cs_err err = make_keys(call, made);
 	if (err == CS_OK)
 		err = reply_init(call);
@@ -197,6 +211,8 @@ enum cs_err enclave_init_keys(struct enclave_call *call)
 		for (size_t i = 0; i < e->chain_count; i++)
 			if (made[i])
 				enclave_keys_wipe(e, &e->chains[i]);
+		if (boxes)
+			enclave_boxes_wipe(e);
 		return err;
 	}
 	e->started = true;
@@ -238,8 +254,8 @@ static enum cs_err announce(struct enclave_call *call, struct enclave_chain *cha
 	const size_t count = chain->manifest->remote_count;
 	struct cs_arena *arena = &call->e->arena;
 	const struct cs_hash leaf = wire_leaf_rotation(fresh->epoch, &fresh->x);
-	out->statements = cs_arena_calloc(arena, count, sizeof(Caisson__Wire__Statement *));
-	Caisson__Wire__Statement *all = cs_arena_calloc(arena, count, sizeof *all);
+	out->statements = cs_arena_calloc(arena, count + 1, sizeof(Caisson__Wire__Statement *));
+	Caisson__Wire__Statement *all = cs_arena_calloc(arena, count + 1, sizeof *all);
 	if (out->statements == NULL || all == NULL)
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {
@@ -266,18 +282,53 @@ static enum cs_err reply_rotate(struct enclave_call *call, struct enclave_chain 
 	return enclave_reply(call, &out.base);
 }
 
+/* What was sealed to the key before can still be opened. */
+static enum cs_err rotate_box(struct enclave_call *call)
+{
+	struct enclave *e = call->e;
+	Caisson__Wire__RotateReply out = CAISSON__WIRE__ROTATE_REPLY__INIT;
+	struct cs_bytes sealed;
+	CS_TRY(enclave_box_make(e));
+	/* Where this fails the new key is there and is published with the next hello. */
+	CS_TRY(enclave_seal(call, &sealed));
+	out.new_epoch = e->boxes[e->box_count - 1].epoch;
+	out.new_key = wire_pb_bytes(&e->arena, CS_BYTES_OF(e->boxes[e->box_count - 1].x.b));
+	out.sealed = wire_pb_bytes(&e->arena, sealed);
+	return enclave_reply(call, &out.base);
+}
+
+static enum cs_err signer_find(struct enclave_call *call, struct enclave_chain **chain,
+			       const struct cs_hash *identity)
+{
+	struct enclave *e = call->e;
+	for (size_t i = 0; i < e->chain_count; i++) {
+		if (enclave_chain_signs(e, &e->chains[i]) &&
+		    cs_hash_eq(&e->chains[i].manifest->identity, identity)) {
+			*chain = &e->chains[i];
+			return CS_OK;
+		}
+	}
+	return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST,
+		       "chain: not one that this enclave has keys of");
+}
+
 enum cs_err enclave_rotate(struct enclave_call *call)
 {
 	const Caisson__Wire__RotateRequest *in =
 		(const Caisson__Wire__RotateRequest *)call->request;
 	struct enclave_chain *chain = NULL;
-	struct verify_status status;
-	CS_TRY(enclave_chain_find(call, &chain, in->chain));
+	struct verify_status status = {.frozen = false};
+	const struct cs_hash identity = wire_pb_hash(in->chain);
+	const struct cs_hash boxes = enclave_box_identity(call->e);
+	if (call->e->box_count != 0 && cs_hash_eq(&identity, &boxes))
+		return rotate_box(call);
+	CS_TRY(signer_find(call, &chain, &identity));
 	CS_TRY(enclave_time_check(call));
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
 			       chain->manifest->caip2);
-	verify_client_status(&chain->client, &status);
+	if (enclave_chain_is_real(chain))
+		verify_client_status(&chain->client, &status);
 	if (status.frozen)
 		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: nothing is signed",
 			       chain->manifest->caip2);

@@ -110,7 +110,7 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 {
 	const struct enclave *e = call->e;
 	struct cs_arena *arena = &call->e->arena;
-	const size_t max = e->chain_count * ENCLAVE_EPOCHS_MAX;
+	const size_t max = e->chain_count * ENCLAVE_EPOCHS_MAX + ENCLAVE_BOXES_MAX;
 	Caisson__Wire__KeyInfo **list =
 		cs_arena_calloc(arena, max, sizeof(Caisson__Wire__KeyInfo *));
 	Caisson__Wire__KeyInfo *infos = cs_arena_calloc(arena, max, sizeof *infos);
@@ -130,31 +130,88 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 			list[n] = &infos[n];
 		}
 	}
+	const struct cs_hash boxes = enclave_box_identity(e);
+	const struct cs_address none = {{0}};
+	for (size_t i = 0; i < e->box_count; i++, n++) {
+		caisson__wire__key_info__init(&infos[n]);
+		infos[n].chain = wire_pb_bytes(arena, CS_BYTES_OF(boxes.b));
+		infos[n].epoch = e->boxes[i].epoch;
+		infos[n].public_key = wire_pb_bytes(arena, CS_BYTES_OF(e->boxes[i].x.b));
+		infos[n].gas_address = wire_pb_bytes(arena, CS_BYTES_OF(none.b));
+		list[n] = &infos[n];
+	}
 	*count = n;
 	*pb = list;
 	return CS_OK;
 }
 
+static void add_key(struct cs_keccak *hash, const struct cs_hash *chain, uint64_t epoch_number,
+		    const struct cs_hash *x, const struct cs_address *gas_address)
+{
+	uint8_t epoch[32] = {0};
+	const struct cs_hash account = wire_word(CS_BYTES_OF(gas_address->b));
+	cs_put_be64(epoch + 24, epoch_number);
+	cs_keccak_add(hash, CS_BYTES_OF(chain->b));
+	cs_keccak_add(hash, CS_BYTES_OF(epoch));
+	cs_keccak_add(hash, CS_BYTES_OF(x->b));
+	cs_keccak_add(hash, CS_BYTES_OF(account.b));
+}
+
 /* docs/protocol/boundary.md, "Report data". */
 struct cs_hash enclave_keys_hash(const struct enclave *e)
 {
+	const struct cs_hash boxes = enclave_box_identity(e);
+	const struct cs_address none = {{0}};
 	struct cs_keccak hash;
 	cs_keccak_init(&hash);
 	cs_keccak_add(&hash, CS_BYTES_OF(wire_tag(WIRE_TAG_KEYS)->b));
 	for (size_t i = 0; i < e->chain_count; i++) {
 		const struct enclave_chain *chain = &e->chains[i];
-		for (size_t k = 0; k < chain->key_count; k++) {
-			uint8_t epoch[32] = {0};
-			const struct cs_hash account = wire_word(CS_BYTES_OF(chain->gas_address.b));
-			cs_put_be64(epoch + 24, chain->keys[k].epoch);
-			cs_keccak_add(&hash, CS_BYTES_OF(chain->manifest->identity.b));
-			cs_keccak_add(&hash, CS_BYTES_OF(epoch));
-			cs_keccak_add(&hash, CS_BYTES_OF(chain->keys[k].x.b));
-			cs_keccak_add(&hash, CS_BYTES_OF(account.b));
-		}
+		for (size_t k = 0; k < chain->key_count; k++)
+			add_key(&hash, &chain->manifest->identity, chain->keys[k].epoch,
+				&chain->keys[k].x, &chain->gas_address);
 	}
+	for (size_t i = 0; i < e->box_count; i++)
+		add_key(&hash, &boxes, e->boxes[i].epoch, &e->boxes[i].x, &none);
 	return cs_keccak_end(&hash);
 }
+
+/* ---- keys for secrets ---- */
+
+struct cs_hash enclave_box_identity(const struct enclave *e)
+{
+	uint8_t preimage[64];
+	memcpy(preimage, wire_tag(WIRE_TAG_IDENTITY_ORACLE_SECRETS)->b, 32);
+	memcpy(preimage + 32, e->manifest.lineage.b, 32);
+	return cs_keccak256(CS_BYTES_OF(preimage));
+}
+
+enum cs_err enclave_box_make(struct enclave *e)
+{
+	struct cs_secret *fresh = (struct cs_secret *)(void *)e->secrets->scratch;
+	struct enclave_box box = {
+		.epoch = e->box_count == 0 ? 1 : e->boxes[e->box_count - 1].epoch + 1};
+	CS_TRY(e->box_make(fresh, &box.x));
+	if (e->box_count == ENCLAVE_BOXES_MAX) {
+		e->box_count--;
+		memmove(&e->boxes[0], &e->boxes[1], e->box_count * sizeof e->boxes[0]);
+		memmove(&e->secrets->boxes[0], &e->secrets->boxes[1],
+			e->box_count * sizeof e->secrets->boxes[0]);
+	}
+	e->secrets->boxes[e->box_count] = *fresh;
+	e->boxes[e->box_count++] = box;
+	cs_wipe(fresh, sizeof *fresh);
+	return CS_OK;
+}
+
+void enclave_boxes_wipe(struct enclave *e)
+{
+	cs_wipe(e->secrets->boxes, sizeof e->secrets->boxes);
+	memset(e->boxes, 0, sizeof e->boxes);
+	e->box_count = 0;
+}
+
+/* ---- signing ---- */
 
 enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
 				const struct enclave_chain *chain, const struct enclave_key *key,

@@ -13,6 +13,10 @@
 #define MANIFEST_BUILDS_MAX 16
 /* Messages of abandoned branches, of all chains together: half of the largest file. */
 #define MANIFEST_ABANDONED_MAX 512
+#define MANIFEST_CONTRACTS_MAX 16
+#define MANIFEST_PRIVATE_CAS_MAX 16
+#define MANIFEST_HOSTS_MAX 64
+#define MANIFEST_HOST_SIZE_MAX 253
 
 enum manifest_mode {
 	MANIFEST_CLIQUE = 1,
@@ -66,6 +70,36 @@ struct manifest_chain {
 	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX]; /* identities that it may talk with */
 };
 
+/* A contract that checks answers. Its code is not named: what counts of it is an event under its
+ * address, to which an ordinary creation binds code that cannot change (docs/trust.md). */
+struct manifest_contract {
+	size_t chain; /* index in chains: its finality and light client */
+	struct cs_address address;
+	bool feeds;              /* takes rounds of feeds; else it takes requests */
+	struct cs_hash identity; /* computed */
+};
+
+/* Names, or suffixes that begin with a dot. */
+struct manifest_hosts {
+	size_t count;
+	char names[MANIFEST_HOSTS_MAX][MANIFEST_HOST_SIZE_MAX + 1];
+};
+
+/* What an oracle may ask and whom it answers; a bridge does not read it. */
+struct manifest_oracle {
+	bool present;
+	size_t contract_count;
+	struct manifest_contract contracts[MANIFEST_CONTRACTS_MAX];
+	struct cs_hash trust_store; /* SHA-256 of the file of CA certificates */
+	struct cs_hash logs; /* SHA-256 of the file of transparency logs; zero: there are none */
+	size_t private_ca_count; /* SHA-256 of their DER: certificates of no public log */
+	struct cs_hash private_cas[MANIFEST_PRIVATE_CAS_MAX];
+	bool address_literals;
+	bool private_networks;
+	struct manifest_hosts allowed; /* none: every host that is not forbidden */
+	struct manifest_hosts forbidden;
+};
+
 struct manifest {
 	struct cs_hash hash;     /* computed */
 	struct cs_hash lineage;  /* computed: hash of the first */
@@ -85,6 +119,7 @@ struct manifest {
 	struct manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
 	size_t abandoned_count;
 	struct cs_hash abandoned[MANIFEST_ABANDONED_MAX];
+	struct manifest_oracle oracle;
 };
 
 /* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a
@@ -100,6 +135,8 @@ CS_NODISCARD enum cs_err manifest_read(struct manifest *manifest, struct cs_aren
 /* NULL when the manifest does not name it. */
 const struct manifest_chain *manifest_chain_of(const struct manifest *manifest,
 					       const struct cs_hash *identity);
+/* host: a name in lower-case ASCII or an address. Forbidden beats allowed. */
+bool manifest_allows_host(const struct manifest_oracle *oracle, struct cs_bytes host);
 bool manifest_lists_build(const struct manifest *manifest, const struct cs_hash *measurement);
 bool manifest_lists_remote(const struct manifest_chain *chain, const struct cs_hash *identity);
 /* Is the message one of those that were signed from the chain's abandoned branch? */

@@ -11,12 +11,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #ifdef CAISSON_TEST_PROBES
 #include <fcntl.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -110,9 +110,39 @@ static const int calls_answered[] = {
 };
 #endif
 
-static int filter_fill(scmp_filter_ctx filter)
+/* Data over the ends of socket pairs, and waiting for it. No socket can be made that has a name, none
+ * connected, none listened on (ADR 11). */
+static const int calls_fetch[] = {
+	SCMP_SYS(poll),    SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg), SCMP_SYS(getpid), /* OpenSSL's random numbers notice a fork */
+};
+/* What libcurl tries on every connection and does without: options of TCP, addresses of its ends. */
+static const int calls_fetch_answered[] = {
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(fcntl),
+};
+
+static int filter_fetch(scmp_filter_ctx filter)
 {
 	int bad = 0;
+	for (size_t i = 0; i < CS_LEN(calls_fetch); i++)
+		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_fetch[i], 0);
+	for (size_t i = 0; i < CS_LEN(calls_fetch_answered); i++)
+		bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), calls_fetch_answered[i],
+					0);
+	bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2,
+				SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+				SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC));
+	bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2,
+				SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2(SCMP_CMP_EQ, SO_ERROR));
+	return bad;
+}
+
+static int filter_fill(scmp_filter_ctx filter, enum sandbox_calls calls)
+{
+	int bad = calls == SANDBOX_FETCH ? filter_fetch(filter) : 0;
 	for (size_t i = 0; i < CS_LEN(calls_allowed); i++)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_allowed[i], 0);
 #if SANITIZER
@@ -130,14 +160,14 @@ static int filter_fill(scmp_filter_ctx filter)
 	return bad;
 }
 
-static bool filter_is_on(void)
+static bool filter_is_on(enum sandbox_calls calls)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (filter == NULL)
 		return false;
 	/* New privileges were given up before, and whether that worked was judged there. */
 	const bool loaded = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) == 0 &&
-			    filter_fill(filter) == 0 && seccomp_load(filter) == 0;
+			    filter_fill(filter, calls) == 0 && seccomp_load(filter) == 0;
 	seccomp_release(filter);
 	return loaded && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
 }
@@ -154,7 +184,8 @@ static enum cs_err refuse_missing(uint64_t missing, uint64_t tolerated, struct c
 	return CS_OK;
 }
 
-enum cs_err sandbox_enter(uint64_t tolerated, uint64_t *missing, struct cs_why *why)
+enum cs_err sandbox_enter(uint64_t tolerated, enum sandbox_calls calls, uint64_t *missing,
+			  struct cs_why *why)
 {
 	uint64_t found = 0;
 	/* A client that goes away in the middle of a reply is an error of write, not the end. */
@@ -170,7 +201,7 @@ enum cs_err sandbox_enter(uint64_t tolerated, uint64_t *missing, struct cs_why *
 		found |= ENCLAVE_INSECURE_new_privileges;
 	/* Judged before the filter, which would kill the process that wants to say why. */
 	CS_TRY(refuse_missing(found, tolerated, why));
-	if ((tolerated & ENCLAVE_INSECURE_no_seccomp) != 0 || !filter_is_on())
+	if ((tolerated & ENCLAVE_INSECURE_no_seccomp) != 0 || !filter_is_on(calls))
 		found |= ENCLAVE_INSECURE_no_seccomp;
 	CS_TRY(refuse_missing(found, tolerated, why));
 	*missing = found | (SANITIZER ? (uint64_t)ENCLAVE_INSECURE_sanitizer : 0);

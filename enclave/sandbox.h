@@ -10,11 +10,18 @@
  * tells which. Zeroed; lives as long as the process. NULL when there is neither. */
 void *sandbox_secret_memory(size_t size, bool *plain);
 
+/* What stays allowed: the fewest calls with which a program can do its work. */
+enum sandbox_calls {
+	SANDBOX_STEP, /* accept one client, read, write, sign */
+	SANDBOX_FETCH, /* and wait for many descriptors, make socket pairs and hand their ends over */
+};
+
 /* Gives up dumps, the network, new privileges and system calls, in this order. `tolerated` are bits
  * of insecure.def whose property may be missing; *missing gets those that are (among network,
  * no_seccomp, new_privileges, core_dumps, sanitizer). SANDBOX when one is missing that is not
  * tolerated: `why` names its option. Tolerating no_seccomp leaves the filter out. */
-CS_NODISCARD enum cs_err sandbox_enter(uint64_t tolerated, uint64_t *missing, struct cs_why *why);
+CS_NODISCARD enum cs_err sandbox_enter(uint64_t tolerated, enum sandbox_calls calls,
+				       uint64_t *missing, struct cs_why *why);
 
 #ifdef CAISSON_TEST_PROBES
 /* Tries what the filter must refuse (ProbeRequest.what): an errno when the call was answered, 0

@@ -3,14 +3,19 @@
  *   counter 8 · salt 32
  * then AES-256-GCM over the state. The key is HKDF-SHA-256 of the sealing root with the
  * salt (fresh for each blob, so that no nonce ever repeats under one key) and the lineage as
- * written in front: a blob is first proven to be untouched, then judged. */
+ * written in front: a blob is first proven to be untouched, then judged. An oracle's has another magic
+ * and another key: the state of one role is nothing to the other. */
 #include "core/aead.h"
 #include "core/reader.h"
 #include "enclave/state.h"
 
 #include <string.h>
 
-#define MAGIC "CSSEAL\0\1"
+#define MAGIC_SIZE 8u
+static const char *magic_of(const struct enclave *e)
+{
+	return e->role == ENCLAVE_ORACLE ? "CSSEAL\0\2" : "CSSEAL\0\1";
+}
 #define HEAD_SIZE (8 + 32 + 32 + 8 + 8 + 32)
 #define STATE_VERSION 1u
 
@@ -22,9 +27,9 @@ struct head {
 	struct cs_hash salt;
 };
 
-static void head_put(struct cs_buf *buf, const struct head *head)
+static void head_put(struct cs_buf *buf, const struct enclave *e, const struct head *head)
 {
-	cs_put(buf, cs_bytes(MAGIC, 8));
+	cs_put(buf, cs_bytes(magic_of(e), MAGIC_SIZE));
 	cs_put_word(buf, &head->lineage);
 	cs_put_word(buf, &head->measurement);
 	cs_put_u64(buf, head->manifest_number);
@@ -49,11 +54,12 @@ static const uint8_t nonce[CS_AEAD_NONCE_SIZE];
 
 static void key_derive(struct cs_secret *key, const struct enclave *e, const struct head *head)
 {
-	uint8_t info[48];
+	uint8_t info[80];
 	memcpy(info, "caisson/seal/v1\0", 16);
 	memcpy(info + 16, head->lineage.b, 32);
+	memcpy(info + 48, wire_tag(WIRE_TAG_ROLE_ORACLE_ENCLAVE)->b, 32);
 	cs_hkdf(key->b, sizeof key->b, CS_BYTES_OF(e->secrets->seal_root.b),
-		CS_BYTES_OF(head->salt.b), CS_BYTES_OF(info));
+		CS_BYTES_OF(head->salt.b), cs_bytes(info, e->role == ENCLAVE_ORACLE ? 80 : 48));
 }
 
 /* ---- writing ---- */
@@ -81,7 +87,10 @@ static enum cs_err put_client(struct enclave_call *call, struct cs_buf *buf,
 {
 	struct verify_status status;
 	struct cs_buf client;
-	verify_client_status(&chain->client, &status);
+	if (enclave_chain_is_real(chain))
+		verify_client_status(&chain->client, &status);
+	else
+		status = (struct verify_status){.created = false};
 	if (!status.created && !status.frozen) {
 		cs_put_u32(buf, 0);
 		return CS_OK;
@@ -117,11 +126,23 @@ size_t enclave_sealed_size_max(const struct enclave *e)
 	const size_t remote_key = 8 + 8 + 32 + 1 + 8 + 8;
 	const size_t remote = 32 + 1 + ENCLAVE_REMOTE_EPOCHS_MAX * remote_key;
 	size_t size = HEAD_SIZE + 1 + 8 + 2 + CS_AEAD_TAG_SIZE;
+	if (e->role == ENCLAVE_ORACLE)
+		size += 1 + ENCLAVE_BOXES_MAX * (8 + 32 + sizeof(struct cs_secret));
 	for (size_t i = 0; i < e->chain_count; i++)
 		size += 32 + 1 + ENCLAVE_EPOCHS_MAX * key + 8 + sizeof(struct cs_secret) + 2 +
 			e->chains[i].manifest->remote_count * remote + 4 +
 			e->chains[i].client.encoded_size_max;
 	return size;
+}
+
+static void put_boxes(struct cs_buf *buf, const struct enclave *e)
+{
+	cs_put_u8(buf, (uint8_t)e->box_count);
+	for (size_t i = 0; i < e->box_count; i++) {
+		cs_put_u64(buf, e->boxes[i].epoch);
+		cs_put_word(buf, &e->boxes[i].x);
+		cs_put(buf, CS_BYTES_OF(e->secrets->boxes[i].b));
+	}
 }
 
 static enum cs_err put_state(struct enclave_call *call, struct cs_buf *buf)
@@ -132,6 +153,8 @@ static enum cs_err put_state(struct enclave_call *call, struct cs_buf *buf)
 	cs_put_u16(buf, (uint16_t)e->chain_count);
 	for (size_t i = 0; i < e->chain_count; i++)
 		CS_TRY(put_chain(call, buf, &e->chains[i]));
+	if (e->role == ENCLAVE_ORACLE)
+		put_boxes(buf, e);
 	return cs_buf_end(buf);
 }
 
@@ -149,7 +172,7 @@ static enum cs_err seal_into(struct enclave_call *call, struct cs_buf *out, stru
 	if (state->n + HEAD_SIZE + CS_AEAD_TAG_SIZE > ENCLAVE_SEALED_SIZE_MAX)
 		return CS_ERR_TOO_LARGE;
 	CS_TRY(cs_buf_init_arena(out, &e->arena, HEAD_SIZE + state->n + CS_AEAD_TAG_SIZE));
-	head_put(out, &head);
+	head_put(out, e, &head);
 	key_derive(&key, e, &head);
 	const enum cs_err err = cs_aead_seal(out->p + HEAD_SIZE, &key, nonce,
 					     cs_bytes(out->p, HEAD_SIZE), cs_buf_view(state));
@@ -258,6 +281,8 @@ static enum cs_err get_client(struct enclave_call *call, struct enclave_chain *c
 	const struct cs_bytes bytes = cs_get(reader, size);
 	if (size == 0 || reader->failed)
 		return reader->failed ? CS_ERR_TRUNCATED : CS_OK;
+	if (!enclave_chain_is_real(chain))
+		return CS_ERR_MALFORMED;
 	const enum cs_err err = verify_client_decode(&chain->client, bytes, &call->why);
 	if (err == CS_ERR_ANCHOR_MISMATCH && sealed_under < call->e->manifest.number)
 		return CS_OK;
@@ -281,7 +306,9 @@ static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain,
 	cs_get_copy(reader, secrets->gas.b, sizeof secrets->gas.b);
 	if (reader->failed)
 		return CS_ERR_TRUNCATED;
-	return count == 0 ? CS_OK : cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
+	return count == 0 || !enclave_chain_is_real(chain)
+		       ? CS_OK
+		       : cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
 }
 
 static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader,
@@ -309,6 +336,20 @@ static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader
 	return get_client(call, chain, reader, sealed_under);
 }
 
+static enum cs_err get_boxes(struct enclave *e, struct cs_reader *reader)
+{
+	const size_t count = cs_get_u8(reader);
+	if (count > ENCLAVE_BOXES_MAX)
+		return CS_ERR_MALFORMED;
+	for (size_t i = 0; i < count; i++) {
+		e->boxes[i].epoch = cs_get_u64(reader);
+		cs_get_copy(reader, e->boxes[i].x.b, 32);
+		cs_get_copy(reader, e->secrets->boxes[i].b, 32);
+	}
+	e->box_count = count;
+	return reader->failed ? CS_ERR_TRUNCATED : CS_OK;
+}
+
 static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
 			     uint64_t sealed_under)
 {
@@ -322,6 +363,8 @@ static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < count; i++)
 		CS_TRY(get_chain(call, &reader, sealed_under));
+	if (call->e->role == ENCLAVE_ORACLE)
+		CS_TRY(get_boxes(call->e, &reader));
 	CS_TRY(cs_reader_end(&reader));
 	if (low > call->e->time_low_s)
 		call->e->time_low_s = low;
@@ -332,6 +375,7 @@ static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
 static void state_clear(struct enclave_call *call)
 {
 	struct enclave *e = call->e;
+	enclave_boxes_wipe(e);
 	for (size_t i = 0; i < e->chain_count; i++) {
 		struct cs_why ignored;
 		enclave_keys_wipe(e, &e->chains[i]);
@@ -370,8 +414,10 @@ enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed)
 	struct enclave *e = call->e;
 	struct head head;
 	struct cs_secret key;
-	if (sealed.n < HEAD_SIZE + CS_AEAD_TAG_SIZE || memcmp(sealed.p, MAGIC, 8) != 0)
-		return cs_fail(&call->why, CS_ERR_SEAL_BROKEN, "no sealed state");
+	if (sealed.n < HEAD_SIZE + CS_AEAD_TAG_SIZE ||
+	    memcmp(sealed.p, magic_of(e), MAGIC_SIZE) != 0)
+		return cs_fail(&call->why, CS_ERR_SEAL_BROKEN,
+			       "no sealed state of an enclave of this role");
 	head_get(&head, cs_bytes(sealed.p, HEAD_SIZE));
 	key_derive(&key, e, &head);
 	const struct cs_bytes box = cs_bytes(sealed.p + HEAD_SIZE, sealed.n - HEAD_SIZE);

@@ -20,6 +20,8 @@
  * copies. */
 #define ENCLAVE_ARENA_SIZE (16u * 1024 * 1024)
 #define ENCLAVE_BUILD_SIZE_MAX 64u
+/* Keys that secrets are sealed to: the newest, and the one before it for what was on its way. */
+#define ENCLAVE_BOXES_MAX 2u
 
 struct enclave_key {
 	uint64_t epoch;
@@ -52,6 +54,12 @@ struct enclave_chain {
 	struct enclave_remote remotes[CS_MANIFEST_REMOTES_MAX];
 };
 
+/* X25519 (docs/protocol/oracle.md section 7). */
+struct enclave_box {
+	uint64_t epoch;
+	struct cs_hash x;
+};
+
 struct enclave_chain_secrets {
 	struct cs_secret
 		statement[ENCLAVE_EPOCHS_MAX]; /* of enclave_chain.keys at the same index */
@@ -65,22 +73,30 @@ struct enclave_chain_secrets {
 struct enclave_secrets {
 	struct cs_secret seal_root;
 	struct enclave_chain_secrets chains[CS_MANIFEST_CHAINS_MAX];
-	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX]; /* the state in the clear, while it is sealed or
+	struct cs_secret boxes[ENCLAVE_BOXES_MAX]; /* of enclave.boxes at the same index */
+	uint8_t scratch[ENCLAVE_SEALED_SIZE_MAX];  /* the state in the clear, while it is sealed or
 						     opened */
 };
 
 struct enclave {
+	enum enclave_role role;
 	struct manifest manifest;
 	struct cs_hash measurement;
 	uint64_t insecure_flags;
 	char build[ENCLAVE_BUILD_SIZE_MAX + 1];
 	bool (*random)(void *p, size_t n);
 	int (*probe)(uint32_t what);
+	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
 	struct cs_sig *sig;
 	struct enclave_secrets *secrets;
 	size_t chain_count;
 	struct enclave_chain chains[CS_MANIFEST_CHAINS_MAX]; /* those that are served */
-	bool greeted;          /* hello was answered on this connection */
+	/* What the first of an oracle's chains is: the oracle itself, which signs and has no light
+	 * client. The others are those of its contracts, which have no keys. */
+	struct manifest_chain self;
+	size_t box_count;
+	struct enclave_box boxes[ENCLAVE_BOXES_MAX]; /* ascending epochs */
+	bool greeted;                                /* hello was answered on this connection */
 	bool started;          /* Init or Import was done: no Import any more */
 	uint64_t counter;      /* of sealed states, rises with each */
 	uint64_t time_low_s;   /* of what was verified: sealed */
@@ -99,9 +115,19 @@ struct enclave_call {
 
 /* ---- shared ---- */
 
-/* NOT_IN_MANIFEST. */
+/* One with a light client; NOT_IN_MANIFEST. */
 CS_NODISCARD enum cs_err enclave_chain_find(struct enclave_call *call, struct enclave_chain **chain,
 					    ProtobufCBinaryData identity);
+/* Has it a light client? All but the oracle itself. */
+static inline bool enclave_chain_is_real(const struct enclave_chain *chain)
+{
+	return chain->manifest->finality.mode != 0;
+}
+/* Has it keys? Every chain of a bridge, of an oracle the oracle itself. */
+static inline bool enclave_chain_signs(const struct enclave *e, const struct enclave_chain *chain)
+{
+	return e->role == ENCLAVE_BRIDGE || !enclave_chain_is_real(chain);
+}
 /* Index among the chain's remotes; NOT_IN_MANIFEST. */
 CS_NODISCARD enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
 					     const struct enclave_chain *chain,
@@ -171,6 +197,13 @@ CS_NODISCARD enum cs_err enclave_sign_digest(struct enclave_call *call, struct c
 					     const struct enclave_key *key,
 					     const struct cs_hash *digest);
 
+/* Under which name the keys for secrets are listed: H( TAG("caisson/identity/oracle/secrets/v1") ‖
+ * lineage ). */
+struct cs_hash enclave_box_identity(const struct enclave *e);
+/* A key of the next epoch; the oldest goes when there are too many. */
+CS_NODISCARD enum cs_err enclave_box_make(struct enclave *e);
+void enclave_boxes_wipe(struct enclave *e);
+
 /* ---- sealed state ---- */
 
 /* What the state of all served chains can need at most: enclave_init refuses to serve so many that
@@ -184,6 +217,11 @@ CS_NODISCARD enum cs_err enclave_unseal(struct enclave_call *call, struct cs_byt
 /* An empty client for the chain at the place that belongs to it. */
 CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain,
 					     struct cs_why *why);
+
+/* The time of a request: see dispatch.c. */
+struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *now);
+/* A refusal's reply, in the place of whatever the buffer holds. */
+enum wire_type enclave_refuse(struct cs_buf *reply, enum cs_err err, const struct cs_why *why);
 
 /* ---- requests: one function each, called by dispatch.c ---- */
 

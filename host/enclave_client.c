@@ -52,6 +52,7 @@ struct host_enclave_client {
 	enum state state;
 	struct link *link;
 	struct host_timer *timer; /* of hello, or until the next attempt */
+	const struct cs_hash *schema;
 	uint64_t hello_timeout_ms;
 	uint64_t retry_ms;
 	uint8_t nonce[32];
@@ -233,8 +234,7 @@ static enum cs_err check_hello(const struct host_enclave_client *client, struct 
 		wire_decode(&message, &caisson__wire__hello_reply__descriptor, body, &arena, why);
 	if (err == CS_OK) {
 		const Caisson__Wire__HelloReply *hello = (const Caisson__Wire__HelloReply *)message;
-		if (!is_field(hello->schema_digest, wire_schema_digest.b,
-			      sizeof wire_schema_digest.b))
+		if (!is_field(hello->schema_digest, client->schema->b, sizeof client->schema->b))
 			err = cs_fail(why, CS_ERR_WRONG_SCHEMA, "the enclave has another schema");
 		else if (!is_field(hello->nonce, client->nonce, sizeof client->nonce))
 			err = cs_fail(why, CS_ERR_MALFORMED, "hello answers another nonce");
@@ -430,6 +430,7 @@ host_enclave_client_new(struct host_loop *loop, const struct host_enclave_client
 	client->path = host_text(options->path);
 	client->events = *events;
 	client->context = context;
+	client->schema = options->schema != NULL ? options->schema : &wire_schema_digest;
 	client->calls_max = options->calls_max > 0 ? options->calls_max : CALLS_MAX;
 	client->queue_size_max =
 		options->queue_size_max > 0 ? options->queue_size_max : QUEUE_SIZE_MAX;

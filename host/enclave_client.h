@@ -16,7 +16,7 @@ typedef void host_enclave_done(void *context, enum cs_err err, const char *why,
 			       struct cs_bytes body);
 
 struct host_enclave_client_events {
-	/* Hello was answered with our nonce and wire_schema_digest: requests are taken from now on.
+	/* Hello was answered with our nonce and the schema: requests are taken from now on.
 	 * hello: HelloReply's protobuf. */
 	void (*up)(void *context, struct cs_bytes hello);
 	/* After every up that ended, and after each attempt that failed. It tries again by itself,
@@ -27,9 +27,10 @@ struct host_enclave_client_events {
 
 /* Zeros mean the default in brackets. */
 struct host_enclave_client_options {
-	const char *path;        /* of the Unix socket */
-	uint32_t calls_max;      /* [1,024] */
-	uint64_t queue_size_max; /* bytes of frames that wait to be written [16 MiB] */
+	const char *path;             /* of the Unix socket */
+	uint32_t calls_max;           /* [1,024] */
+	const struct cs_hash *schema; /* that hello must tell, static [wire_schema_digest] */
+	uint64_t queue_size_max;      /* bytes of frames that wait to be written [16 MiB] */
 	/* For the answer to hello [5,000]: the enclave serves one client at a time, a second one
 	 * waits here and reports it. */
 	uint64_t hello_timeout_ms;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes wire/gen/bounds.c and wire/schema.lock from wire/enclave.proto.
+"""Makes wire/gen/bounds.c, wire/schema.lock and wire/oracle.lock from wire/enclave.proto and wire/oracle.proto.
 
 Bounds are in the comments of the fields: `size N` (exactly N bytes), `max N` (of bytes or strings: at most N bytes; of
 repeated fields: at most N elements, and after a comma the bound of one element), `optional` (a message that may be absent).
@@ -55,11 +55,18 @@ def field_bound(where, match, messages, enums):
     return f"\t{{{number}, {count}, {low}, {high}, {required}}}, /* {name} */"
 
 
-def generate(text):
+def digest_of(name, *texts):
+    digest = hashlib.sha256("".join(texts).encode()).digest()
+    rows = ["\t" + " ".join(f"0x{b:02x}," for b in digest[i:i + 8]) for i in range(0, 32, 8)]
+    return digest.hex(), [f"const struct cs_hash {name} = {{{{", *rows, "}};"]
+
+
+def generate(shared, oracle):
+    text = shared + oracle
     messages = re.findall(r"^message (\w+) ", text, re.M)
     enums = re.findall(r"^enum (\w+) ", text, re.M)
-    out = ["/* Generated from enclave.proto by tools/wire_bounds.py. */", "/* clang-format off */",
-           '#include "wire/bounds.h"', '#include "wire/enclave.pb-c.h"', ""]
+    out = ["/* Generated from enclave.proto and oracle.proto by tools/wire_bounds.py. */", "/* clang-format off */",
+           '#include "wire/bounds.h"', '#include "wire/enclave.pb-c.h"', '#include "wire/oracle.pb-c.h"', ""]
     rows = []
     for body in re.finditer(r"^message (\w+) \{(.*?)\}", text, re.M | re.S):
         name, fields = body[1], []
@@ -75,22 +82,21 @@ def generate(text):
             table = snake(name)
             out += [f"static const struct wire_bound {table}[] = {{", *(f for _, f in fields), "};", ""]
         rows.append(f"\t{{&{PREFIX}{snake(name)}__descriptor, {table}, {len(fields)}}},")
-    digest = hashlib.sha256(text.encode()).digest()
+    bridge, bridge_rows = digest_of("wire_schema_digest", shared)
+    both, both_rows = digest_of("wire_oracle_schema_digest", shared, oracle)
     out += ["const struct wire_message_bounds wire_bounds[] = {", *rows, "};",
-            f"const size_t wire_bounds_count = {len(rows)};", "",
-            "const struct cs_hash wire_schema_digest = {{"]
-    out += ["\t" + " ".join(f"0x{b:02x}," for b in digest[i:i + 8]) for i in range(0, 32, 8)] + ["}};", ""]
-    return "\n".join(out), digest.hex() + "  enclave.proto\n"
+            f"const size_t wire_bounds_count = {len(rows)};", "", *bridge_rows, *both_rows, ""]
+    return "\n".join(out), bridge + "  enclave.proto\n", both + "  enclave.proto oracle.proto\n"
 
 
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent / "wire"
-    bounds, lock = generate((root / "enclave.proto").read_text())
-    outputs = {root / "gen" / "bounds.c": bounds, root / "schema.lock": lock}
+    bounds, lock, oracle = generate((root / "enclave.proto").read_text(), (root / "oracle.proto").read_text())
+    outputs = {root / "gen" / "bounds.c": bounds, root / "schema.lock": lock, root / "oracle.lock": oracle}
     if sys.argv[1:] == ["--check"]:
         stale = [p.name for p, new in outputs.items() if not p.exists() or p.read_text() != new]
         if stale:
-            raise SystemExit(f"not up to date with wire/enclave.proto: {', '.join(stale)} (run tools/wire_bounds.py)")
+            raise SystemExit(f"not up to date with the schema: {', '.join(stale)} (run tools/wire_bounds.py)")
         return
     for path, new in outputs.items():
         path.write_text(new)

@@ -1,4 +1,4 @@
-/* The bounds of the schema as a table, generated from the comments of enclave.proto by
+/* The bounds of the schema as a table, generated from the comments of the schemas by
  * tools/wire_bounds.py. */
 #ifndef WIRE_BOUNDS_H
 #define WIRE_BOUNDS_H

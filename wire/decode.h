@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "wire/enclave.pb-c.h"
 #include "wire/frame.h"
+#include "wire/oracle.pb-c.h"
 
 /* Messages inside messages; the schema has 4. */
 #define WIRE_DEPTH_MAX 6u
@@ -37,5 +38,7 @@ CS_NODISCARD enum cs_err wire_encode(struct cs_buf *buf, const ProtobufCMessage 
 
 /* SHA-256 of wire/enclave.proto: in wire/schema.lock, in hello, in the report data. */
 extern const struct cs_hash wire_schema_digest;
+/* SHA-256 of wire/enclave.proto and wire/oracle.proto: in wire/oracle.lock; what an oracle tells. */
+extern const struct cs_hash wire_oracle_schema_digest;
 
 #endif

@@ -20,11 +20,12 @@ fi
 readonly GETH_VERSION=1.13.15
 readonly GO_MINOR_MIN=20
 readonly NPM_MAJOR_MIN=10
+readonly LIBCURL_FLAGS='-fstack-protector-strong -fstack-clash-protection -fcf-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2'
 
 packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-certificates
-	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libjansson-dev
-	libsqlite3-dev libsecp256k1-dev libseccomp-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
-	nettle-dev libcmocka-dev python3 python3-venv binutils file curl)
+	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libjansson-dev
+	libsqlite3-dev libsecp256k1-dev libseccomp-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
+	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl openssl nginx-light)
 packages_test=(clang libclang-rt-14-dev llvm-14 procps)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
@@ -55,6 +56,17 @@ packages_missing() {
 	done
 }
 
+# Runs a command while the machine starts no service that it installs: nginx is for tests, on ports of loopback.
+without_services() (
+	policy=/usr/sbin/policy-rc.d
+	if [[ ! -e $policy ]]; then
+		trap 'rm -f "$policy"' EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+	fi
+	"$@"
+)
+
 install_packages() {
 	local missing
 	missing=$(packages_missing "$@") || die "dpkg-query does not work"
@@ -65,7 +77,7 @@ install_packages() {
 	say "installing ${#missing[@]} packages of Debian"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
-	apt-get install -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
+	without_services apt-get install -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
 		-o Dpkg::Use-Pty=0 "${missing[@]}" >/dev/null
 	export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 }
@@ -135,6 +147,49 @@ install_npm() {
 	link_tool "$anvil" anvil
 }
 
+# The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
+# signature is what is built, so that security updates of the distribution arrive by installing again.
+install_source() {
+	local name=$1 apt=$CAISSON_TOOLS/apt options version
+	[[ -d $CAISSON_TOOLS/$name && -z ${CAISSON_UPDATE_SOURCES:-} ]] && return 0
+	say "source package of Debian: $name"
+	mkdir -p "$apt/lists/partial" "$apt/sources.d" "$CAISSON_TOOLS/stamps"
+	options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/sources.d"
+		-o "Dir::State::lists=$apt/lists" -o APT::Sandbox::User=root)
+	: >"$apt/sources.list"
+	[[ ! -s /etc/apt/sources.list ]] || sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$apt/sources.list"
+	[[ ! -s /etc/apt/sources.list.d/debian.sources ]] ||
+		sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$apt/sources.d/debian.sources"
+	apt-get "${options[@]}" update
+	rm -rf "${apt:?}/$name" "${CAISSON_TOOLS:?}/$name"
+	mkdir -p "$apt/$name"
+	(cd "$apt/$name" && apt-get "${options[@]}" source "$name" >/dev/null 2>&1) || die "no source package $name"
+	version=$(sed -n 's/^Version: //p' "$apt/$name"/*.dsc)
+	mv "$apt/$name"/*/ "$CAISSON_TOOLS/$name"
+	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
+}
+
+# The enclave's libcurl: static, HTTP over OpenSSL and nghttp2 and nothing else (ADR 13).
+install_curl() {
+	local prefix=$CAISSON_TOOLS/libcurl source=$CAISSON_TOOLS/curl work
+	install_source curl
+	stamped libcurl "$CAISSON_ROOT/script/libcurl.cmake" "$CAISSON_TOOLS/stamps/curl" && [[ -f $prefix/lib/libcurl.a ]] && return 0
+	say "building the enclave's libcurl"
+	work=$(mktemp -d "$CAISSON_TOOLS/libcurl-build.XXXXXX")
+	if ! { cmake -S "$source" -B "$work" -G Ninja -C "$CAISSON_ROOT/script/libcurl.cmake" \
+		-DCMAKE_C_FLAGS="$LIBCURL_FLAGS -ffile-prefix-map=$source=curl" &&
+		cmake --build "$work" -j "$(nproc)"; } >"$work.log" 2>&1; then
+		tail -n 40 "$work.log" >&2
+		die "the enclave's libcurl does not build ($work.log)"
+	fi
+	rm -rf "$prefix"
+	mkdir -p "$prefix/lib" "$prefix/include"
+	cp -r "$source/include/curl" "$prefix/include/"
+	mv "$work/lib/libcurl.a" "$prefix/lib/"
+	rm -rf "$work" "$work.log"
+	stamp libcurl "$CAISSON_ROOT/script/libcurl.cmake" "$CAISSON_TOOLS/stamps/curl"
+}
+
 go_serves() {
 	local version
 	version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || return 1
@@ -164,14 +219,22 @@ install_set() {
 		case $name in
 		demo)
 			install_packages "${packages_demo[@]}"
+			install_source lua5.4
+			install_curl
 			install_npm
 			;;
 		test)
 			install_packages "${packages_demo[@]}" "${packages_test[@]}"
+			install_source lua5.4
+			install_curl
 			install_npm
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			;;
-		lint) install_packages "${packages_demo[@]}" "${packages_lint[@]}" ;;
+		lint)
+			install_packages "${packages_demo[@]}" "${packages_lint[@]}"
+			install_source lua5.4
+			install_curl
+			;;
 		geth)
 			install_packages "${packages_demo[@]}"
 			install_geth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib import chains
+from oracle_world import OracleWorld
 from world import World
 
 
@@ -32,3 +33,21 @@ def world(world_once):
     yield world_once
     assert rpc.call("evm_revert", snapshot)
     world_once.remote.sequence = sequence
+
+
+@pytest.fixture(scope="session")
+def oracle_once(chain):
+    world = OracleWorld(chain)
+    world.consumer = world.deploy("SampleConsumer", world.oracle.address)
+    world.null = world.deploy("NullCallback")
+    world.hostile = world.deploy("HostileConsumer")
+    world.sequencer = world.deploy("Sequencer")
+    return world
+
+
+@pytest.fixture
+def w(oracle_once):
+    """The shared world of an oracle, put back afterwards."""
+    snapshot = oracle_once.rpc.call("evm_snapshot")
+    yield oracle_once
+    assert oracle_once.rpc.call("evm_revert", snapshot)

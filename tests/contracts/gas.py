@@ -16,9 +16,11 @@ if __name__ == "__main__":
     sys.path[:0] = [str(root / "tests"), str(root / "tools"), str(root / "tests" / "contracts")]
 
 import envelope_vectors as v
+import oracle_vectors as o
 from lib import abi, deploy, tools
 from lib.chains import Anvil
 from lib.rpc import Contract, create
+from oracle_world import SPEC, UNREACHABLE, OracleWorld
 from world import DEAD, DELIVERED, ROUTE, ZERO, Remote, World, key_pair
 
 FOLDER = tools.ROOT / "contracts" / "evm"
@@ -27,7 +29,9 @@ BATCH = 25
 GAS_BLOCK = 30_000_000
 
 AIMS = {"signature check alone": 5_000, "deliver one, first in its word": 80_000, "deliver one, later in its word": 62_000,
-        "deliver 25, per message": 35_000}
+        "deliver 25, per message": 35_000, "fulfil one, before the callback": 75_000, "feed: a round of one": 45_000,
+        "feed: each further round of the same call": 12_000}
+FEEDS = 8
 
 # As published, or measured in this project's lab; see research notes in docs/performance.md.
 OTHERS = [("one ecrecover, check alone", 4_371), ("5 of 7 ecrecover, signers in storage, check alone", 34_681),
@@ -41,9 +45,9 @@ def used(receipt: dict) -> int:
 
 
 def calls_out(world: World, receipt: dict) -> int:
-    """Gas of what the gateway called outside itself: recipients' and senders' own code."""
+    """Gas of what the called contract called outside itself: recipients' and senders' own code."""
     def outside(frame: dict) -> int:
-        if frame["to"].lower() == world.address.lower():
+        if frame["to"].lower() == receipt["to"].lower():
             return sum(outside(f) for f in frame.get("calls", []))
         return int(frame["gasUsed"], 16) if int(frame["to"], 16) > 0xff else 0
 
@@ -178,24 +182,61 @@ def measure_transfers(one: World, two: World) -> dict[str, int]:
     return table
 
 
+def measure_oracle(world: OracleWorld) -> dict[str, int]:
+    table: dict[str, int] = {}
+    null = world.deploy("NullCallback")
+    callback = {"callback": null.address, "gas": 30_000}
+    world.fulfil(world.answer(world.ask(**callback)))
+    table["ask, a spec of 150 bytes"] = used(world.ask_raw(**callback))
+    table["ask, a spec by its hash"] = used(world.ask_raw(spec_hash=o.spec_hash(SPEC), **callback))
+    table["fulfil one, without a callback"] = used(world.fulfil(world.answer(world.ask())))
+    table["fulfil one, before the callback"] = own(world, world.fulfil(world.answer(world.ask(**callback))))
+    table["fulfil one, an error that refunds"] = own(world, world.fulfil(world.answer(world.ask(**callback), UNREACHABLE)))
+    answers = [world.answer(world.ask(**callback)) for _ in range(BATCH)]
+    table["fulfil 25, per answer"] = own(world, world.fulfil(*answers, gas=GAS_BLOCK)) // BATCH
+    late = world.ask()
+    world.at(late["deadline"])
+    table["refund"] = used(world.oracle.write(world.anyone, "refund", world.parts(late)))
+
+    def rounds(feeds: list[dict]) -> int:
+        world.advance(10)
+        return used(world.update(*(world.value(f, 3_000_00000000 + f["index"]) for f in feeds), gas=GAS_BLOCK))
+
+    for bits, what in ((0, ""), (2, ", with history")):
+        feeds = [world.add_feed(description=f"feed {i}", historyBits=bits) for i in range(FEEDS)]
+        for _ in range(6):  # every place of the ring has been used
+            rounds(feeds)
+        one = table[f"feed: a round of one{what}"] = rounds(feeds[:1])
+        table[f"feed: each further round of the same call{what}"] = (rounds(feeds) - one) // (FEEDS - 1)
+        gas = int(world.rpc.call("eth_estimateGas", {"to": feeds[0]["feed"].address,
+                                                     "data": abi.to_hex(feeds[0]["feed"].data("latestRoundData"))}), 16)
+        if bits == 0:
+            table["feed: latestRoundData"] = gas - 21_064  # of the transaction itself
+    return table
+
+
 def measure(folder: Path) -> dict[str, int]:
     fixed = ["--timestamp", "1700000000"]
     with Anvil(folder / "one", 31337, mining="auto", hardfork="london", extra=fixed) as one, \
             Anvil(folder / "two", 777, mining="auto", hardfork="london", extra=fixed) as two:
         table = measure_gateway(World(one))
         table |= measure_transfers(World(one, register=False), World(two, register=False))
-        return table
+        return table | measure_oracle(OracleWorld(one))
 
 
 def render(table: dict[str, int]) -> str:
     lines = ["# Gas", "", "Measured by `tests/contracts/gas.py` on anvil under london rules, solc 0.8.37 (`compile.mjs`), payload of 128 bytes",
-             "unless said. A line of the gateway is the whole transaction (21,000 and calldata included) without the code of the",
-             "application that it calls; lines of transfers are whole transactions, applications included. \"First in its word\": the",
-             "first of 128 messages that share a storage word. `tests/contracts/test_gas.py` fails at 2 % more than `gas.json`.", "",
+             "unless said. A line of the gateway or the oracle is the whole transaction (21,000 and calldata included) without the code",
+             "of the application that it calls; lines of transfers are whole transactions, applications included. \"First in its word\":",
+             "the first of 128 messages that share a storage word. `tests/contracts/test_gas.py` fails at 2 % more than `gas.json`.", "",
              "| what | gas | aim |", "|---|--:|--:|"]
     for name, gas in table.items():
         aim = AIMS.get(name)
         lines.append(f"| {name} | {gas:,} | {f'≤ {aim:,}' if aim else ''} |")
+    lines += ["", "Every answer costs the same, because a request's state has a slot of its own, which asking has paid for. A feed's",
+              "latest round is one slot, whose place its spec determines, so that the spec need not be read. Keeping the rounds before it",
+              "(`historyBits`) writes a second slot for each round: 5,400 more, which the aims leave no room for; a feed chooses it when it",
+              "is added."]
     lines += ["", "## Beside it", "", "Published by others or measured in the field survey of this project; what each figure covers differs.", "",
               "| what | gas |", "|---|--:|"]
     lines += [f"| {name} | {gas if isinstance(gas, str) else f'{gas:,}'} |" for name, gas in OTHERS]

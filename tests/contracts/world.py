@@ -223,7 +223,8 @@ def _learn(name: str) -> None:
             ERRORS[abi.selector(entry)] = entry["name"]
 
 
-for _name in ("CaissonGateway", "CaissonTokenBridge", "CaissonWrappedToken", "test/SampleApp", "test/TestToken"):
+for _name in ("CaissonGateway", "CaissonTokenBridge", "CaissonWrappedToken", "CaissonOracle", "CaissonFeed", "test/SampleApp",
+              "test/SampleConsumer", "test/TestToken"):
     _learn(_name)
 
 

@@ -1,4 +1,4 @@
-"""The enclave's boundary from Python: its schema read from wire/enclave.proto, frames, a client, a running process.
+"""The enclave's boundary from Python: its schema read from wire/*.proto, frames, a client, a running process.
 
 Shares no code with the C: protobuf is encoded here from the schema's text, so that the tests say what the page says.
 """
@@ -16,13 +16,14 @@ from lib import crypto, tools
 
 TYPES = {"Hello": 2, "Init": 4, "Export": 6, "Import": 8, "ClientCreate": 10, "ClientUpdate": 12, "Conflict": 14,
          "SignMessages": 16, "SignOutcomes": 18, "LearnKey": 20, "SignTransaction": 22, "Rotate": 24, "PublicKeys": 26,
-         "Status": 28, "Probe": 30}
+         "Status": 28, "Probe": 30, "AnswerApp": 64, "AnswerChain": 66, "Feeds": 68, "DryRun": 70}
 REPLIES = {"ClientCreate": "ClientReply", "ClientUpdate": "ClientReply", "SignMessages": "SignedReply",
-           "SignOutcomes": "SignedOutcomesReply"}
+           "SignOutcomes": "SignedOutcomesReply", "AnswerApp": "OracleReply", "AnswerChain": "OracleReply", "Feeds": "OracleReply",
+           "DryRun": "OracleReply"}
 
 
 def _schema() -> dict:
-    text = (tools.ROOT / "wire" / "enclave.proto").read_text()
+    text = "".join((tools.ROOT / "wire" / name).read_text() for name in ("enclave.proto", "oracle.proto"))
     text = re.sub(r"//[^\n]*", "", text)
     messages = {}
     for name, body in re.findall(r"message (\w+) \{(.*?)\}", text, re.S):
@@ -157,10 +158,10 @@ class Client:
         return self.call("Hello", nonce=nonce)
 
 
-def program() -> Path:
-    path = Path(os.environ.get("CAISSON_BUILD", tools.ROOT / "build" / "dev")) / "bin" / "caisson-enclave"
+def program(name: str = "caisson-enclave") -> Path:
+    path = Path(os.environ.get("CAISSON_BUILD", tools.ROOT / "build" / "dev")) / "bin" / name
     if not path.exists():
-        raise tools.Missing("caisson-enclave", "build it first")
+        raise tools.Missing(name, "build it first")
     return path
 
 
@@ -172,7 +173,7 @@ class Enclave:
     """A process of the enclave with its listening socket, as a gateway starts it."""
 
     def __init__(self, folder: Path, manifests: list[Path], lineage: str, root: bytes, flags: list[str] = (),
-                 binary: Path | None = None, serve: list[str] = ()):
+                 binary: Path | None = None, serve: list[str] = (), options: list[str] = (), fds: list[int] = ()):
         # Paths of Unix sockets are short: not in the folder of the test.
         self.folder = tempfile.TemporaryDirectory(prefix="cs")
         self.path = Path(self.folder.name) / "s"
@@ -184,14 +185,14 @@ class Enclave:
         os.write(seal_write, root)
         os.close(seal_write)
         argv = [str(binary or program()), "--listen-fd", str(listener.fileno()), "--seal-root-fd", str(seal_read),
-                "--lineage", lineage, *(f"--{f}" for f in flags)]
+                "--lineage", lineage, *(f"--{f}" for f in flags), *options]
         for path in manifests:
             argv += ["--manifest", str(path)]
         for chain in serve:
             argv += ["--serve", chain]
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          pass_fds=[listener.fileno(), seal_read], env=os.environ | SANITIZER)
+                                          pass_fds=[listener.fileno(), seal_read, *fds], env=os.environ | SANITIZER)
         os.close(seal_read)
         listener.close()
 

@@ -535,6 +535,12 @@ def test_imports_are_the_allowed_ones():
     assert imports <= allowed, f"new imports: {sorted(imports - allowed)}: a design decision, see enclave/symbols.allow"
 
 
+def test_a_bridge_links_no_scripts():
+    symbols = subprocess.run(["nm", program()], check=True, capture_output=True, text=True).stdout
+    assert " enclave_step" in symbols
+    assert not re.search(r" (lua_newstate|luaV_execute|vm_run)$", symbols, re.MULTILINE)
+
+
 def test_libraries_are_the_allowed_ones():
     shown = subprocess.run(["readelf", "-d", program()], check=True, capture_output=True, text=True).stdout
     needed = set(re.findall(r"NEEDED.*\[(\S+?)\.so", shown))

@@ -1,7 +1,8 @@
-/* Generated from enclave.proto by tools/wire_bounds.py. */
+/* Generated from enclave.proto and oracle.proto by tools/wire_bounds.py. */
 /* clang-format off */
 #include "wire/bounds.h"
 #include "wire/enclave.pb-c.h"
+#include "wire/oracle.pb-c.h"
 
 static const struct wire_bound message_head[] = {
 	{1, 1, 32, 32, false}, /* source */
@@ -266,6 +267,98 @@ static const struct wire_bound probe_reply[] = {
 	{1, 1, 0, 0, false}, /* result */
 };
 
+static const struct wire_bound oracle_head[] = {
+	{1, 1, 0, 0, false}, /* counter */
+	{2, 1, 32, 32, false}, /* asker */
+	{3, 1, 32, 32, false}, /* callback */
+	{4, 1, 0, 0, false}, /* callback_gas */
+	{5, 1, 32, 32, false}, /* fee */
+	{6, 1, 0, 0, false}, /* max_age */
+	{7, 1, 0, 0, false}, /* time */
+	{8, 1, 0, 0, false}, /* deadline */
+};
+
+static const struct wire_bound oracle_query[] = {
+	{1, 1, 0, 16384, false}, /* spec */
+	{2, 8, 0, 512, false}, /* arguments */
+	{3, 1, 0, 4144, false}, /* secrets */
+};
+
+static const struct wire_bound oracle_source[] = {
+	{1, 1, 0, 0, false}, /* index */
+	{2, 1, 0, 0, false}, /* code */
+	{3, 1, 0, 264, false}, /* host_port */
+	{4, 1, 32, 32, false}, /* leaf_spki */
+	{5, 1, 32, 32, false}, /* issuer_spki */
+	{6, 1, 0, 0, false}, /* protocol */
+	{7, 1, 0, 0, false}, /* cipher */
+	{8, 1, 32, 32, false}, /* response */
+	{9, 1, 0, 0, false}, /* completed */
+	{10, 1, 0, 16384, false}, /* value */
+	{11, 1, 0, 200, false}, /* why */
+};
+
+static const struct wire_bound oracle_result[] = {
+	{1, 1, 32, 32, false}, /* request_id */
+	{2, 1, 32, 32, false}, /* spec_hash */
+	{3, 1, 0, 0, false}, /* code */
+	{4, 1, 0, 0, false}, /* observed_at */
+	{5, 1, 0, 0, false}, /* time_flags */
+	{6, 16, 0, 0, false}, /* sources */
+	{7, 1, 32, 32, false}, /* evidence_hash */
+	{8, 1, 0, 16384, false}, /* value */
+	{9, 1, 0, 0, false}, /* head */
+	{10, 1, 0, 200, false}, /* why */
+};
+
+static const struct wire_bound oracle_reply[] = {
+	{1, 1, 0, 0, false}, /* statement */
+	{2, 16, 0, 0, false}, /* results */
+	{3, 1, 0, 0, false}, /* failed_statement */
+	{4, 16, 0, 0, false}, /* failed */
+};
+
+static const struct wire_bound answer_app_request[] = {
+	{1, 1, 0, 64, false}, /* audience */
+	{2, 1, 0, 0, true}, /* query */
+	{3, 1, 0, 0, false}, /* max_age */
+	{4, 1, 0, 0, false}, /* timeout_s */
+	{5, 1, 0, 0, false}, /* epoch */
+};
+
+static const struct wire_bound oracle_claim[] = {
+	{1, 1, 0, 0, false}, /* height */
+	{2, 1, 32, 32, false}, /* block_hash */
+	{3, 1, 0, 0, false}, /* tx_index */
+	{4, 1, 0, 0, true}, /* proof */
+	{5, 1, 0, 0, false}, /* log_index */
+	{6, 1, 0, 0, true}, /* head */
+	{7, 1, 0, 0, true}, /* query */
+};
+
+static const struct wire_bound answer_chain_request[] = {
+	{1, 1, 32, 32, false}, /* receiver */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 16, 0, 0, false}, /* claims */
+	{4, 256, 0, 8192, false}, /* headers */
+};
+
+static const struct wire_bound feed_claim[] = {
+	{1, 1, 0, 0, false}, /* index */
+	{2, 1, 0, 16384, false}, /* spec */
+};
+
+static const struct wire_bound feeds_request[] = {
+	{1, 1, 32, 32, false}, /* receiver */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 16, 0, 0, false}, /* claims */
+};
+
+static const struct wire_bound dry_run_request[] = {
+	{1, 1, 0, 16384, false}, /* spec */
+	{2, 8, 0, 512, false}, /* arguments */
+};
+
 const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__message_head__descriptor, message_head, 11},
 	{&caisson__wire__message_full__descriptor, message_full, 4},
@@ -307,12 +400,29 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__error_reply__descriptor, error_reply, 2},
 	{&caisson__wire__probe_request__descriptor, probe_request, 1},
 	{&caisson__wire__probe_reply__descriptor, probe_reply, 1},
+	{&caisson__wire__oracle_head__descriptor, oracle_head, 8},
+	{&caisson__wire__oracle_query__descriptor, oracle_query, 3},
+	{&caisson__wire__oracle_source__descriptor, oracle_source, 11},
+	{&caisson__wire__oracle_result__descriptor, oracle_result, 10},
+	{&caisson__wire__oracle_reply__descriptor, oracle_reply, 4},
+	{&caisson__wire__answer_app_request__descriptor, answer_app_request, 5},
+	{&caisson__wire__oracle_claim__descriptor, oracle_claim, 7},
+	{&caisson__wire__answer_chain_request__descriptor, answer_chain_request, 4},
+	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
+	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
+	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
 };
-const size_t wire_bounds_count = 40;
+const size_t wire_bounds_count = 51;
 
 const struct cs_hash wire_schema_digest = {{
 	0x18, 0xf1, 0xb8, 0xcf, 0x21, 0x1d, 0x58, 0x11,
 	0x52, 0xf5, 0x49, 0x6d, 0x16, 0x61, 0x00, 0x66,
 	0x7f, 0xb9, 0x8f, 0xe3, 0x33, 0xd2, 0xee, 0x35,
 	0xaf, 0xd6, 0x6f, 0x70, 0xda, 0x87, 0x86, 0xe3,
+}};
+const struct cs_hash wire_oracle_schema_digest = {{
+	0xf2, 0xb7, 0x49, 0xba, 0xaf, 0x0b, 0xa1, 0x6c,
+	0xfe, 0x0a, 0x14, 0x6a, 0x9f, 0xbc, 0xf0, 0x4e,
+	0x85, 0xfd, 0x19, 0xeb, 0xfc, 0x0e, 0x26, 0x68,
+	0xe2, 0x8c, 0xbf, 0x82, 0x00, 0x30, 0x94, 0x22,
 }};

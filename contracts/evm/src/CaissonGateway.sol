@@ -5,14 +5,16 @@ import {IERC7786Recipient} from "@openzeppelin/contracts/interfaces/draft-IERC77
 import {Envelope} from "./Envelope.sol";
 import {ICaissonGateway, ICaissonOutcome, Message, Outcome, Statement} from "./ICaissonGateway.sol";
 import {Interoperable} from "./Interoperable.sol";
-import {GatewayLayout, KeyRegistry} from "./KeyRegistry.sol";
+import {KeyRegistry} from "./KeyRegistry.sol";
+import {Pausable} from "./Pausable.sol";
+import {GatewayLayout, RemoteRegistry} from "./RemoteRegistry.sol";
 import {Timelocked} from "./Timelocked.sol";
 
 /// ERC-7786 gateway of one EVM chain: sends messages to registered remotes, delivers theirs under their enclaves'
 /// signatures, and finalizes what it sent under proven outcomes. Preimages, statuses and proven storage are in
 /// docs/protocol/envelope.md. It is not upgradeable and never calls anything but a recipient's `receiveMessage` and a
 /// sender's `onOutcome`.
-contract CaissonGateway is GatewayLayout, Timelocked, KeyRegistry, ICaissonGateway {
+contract CaissonGateway is GatewayLayout, Timelocked, Pausable, KeyRegistry, RemoteRegistry, ICaissonGateway {
     using Interoperable for bytes;
 
     /// What a sender may ask for on the way to one remote. Lifetimes are seconds from now to the deadline.

@@ -9,6 +9,7 @@ import {CaissonWrappedToken} from "./CaissonWrappedToken.sol";
 import {Envelope} from "./Envelope.sol";
 import {ICaissonGateway, ICaissonOutcome} from "./ICaissonGateway.sol";
 import {Interoperable} from "./Interoperable.sol";
+import {Pausable} from "./Pausable.sol";
 import {Timelocked} from "./Timelocked.sol";
 
 /// Token transfers over messages: a token is locked at home and minted abroad, burned abroad and released at home.
@@ -23,7 +24,7 @@ import {Timelocked} from "./Timelocked.sol";
 /// Caps bound the net flow per token and window in both directions. What was sent makes room for what comes in only from
 /// its delivery on, in that window and from that chain: until then it may be taken back. Refunds pass the caps and make
 /// no room, so that sending and taking back, whatever a broken remote says of it, moves no bound.
-contract CaissonTokenBridge is Timelocked, ReentrancyGuard, IERC7786Recipient, ICaissonOutcome {
+contract CaissonTokenBridge is Timelocked, Pausable, ReentrancyGuard, IERC7786Recipient, ICaissonOutcome {
     using Interoperable for bytes;
     using SafeERC20 for IERC20;
 

@@ -110,8 +110,18 @@ library Envelope {
         uint64 epoch,
         uint64 manifest,
         bytes32 root_
-    ) internal pure returns (bytes32) {
-        return keccak256(abi.encode(domain, kind, signer, receiver, epoch, manifest, root_));
+    ) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, domain)
+            mstore(add(free, 0x20), kind)
+            mstore(add(free, 0x40), signer)
+            mstore(add(free, 0x60), receiver)
+            mstore(add(free, 0x80), and(epoch, 0xffffffffffffffff))
+            mstore(add(free, 0xa0), and(manifest, 0xffffffffffffffff))
+            mstore(add(free, 0xc0), root_)
+            result := keccak256(free, 0xe0)
+        }
     }
 
     function _hash(bytes32 a, bytes32 b) private pure returns (bytes32 result) {

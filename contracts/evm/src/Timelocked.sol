@@ -11,13 +11,11 @@ abstract contract Timelocked {
 
     address public owner;
     address public guardian;
-    bool public paused;
     mapping(bytes32 id => uint256) public readyAt;
     uint64 public immutable delay;
 
     event OwnerChanged(address indexed owner);
     event GuardianChanged(address indexed guardian);
-    event Paused(bool paused);
     event OperationScheduled(bytes32 indexed id, bytes operation, uint256 readyAt);
     event OperationCancelled(bytes32 indexed id);
     event OperationExecuted(bytes32 indexed id);
@@ -25,7 +23,6 @@ abstract contract Timelocked {
     error NotOwner();
     error NotOwnerOrGuardian();
     error NoOwner();
-    error InPause();
     error OperationPending();
     error OperationUnknown();
     error OperationEarly(uint256 readyAt);
@@ -52,11 +49,6 @@ abstract contract Timelocked {
 
     modifier afterDelay() {
         _afterDelay();
-        _;
-    }
-
-    modifier notPaused() {
-        if (paused) revert InPause();
         _;
     }
 
@@ -87,17 +79,6 @@ abstract contract Timelocked {
     function setGuardian(address newGuardian) external afterDelay {
         guardian = newGuardian;
         emit GuardianChanged(newGuardian);
-    }
-
-    /// Stops what begins here; what has begun is still delivered, finalized and refunded.
-    function pause() external onlyOwnerOrGuardian {
-        paused = true;
-        emit Paused(true);
-    }
-
-    function unpause() external onlyOwner {
-        paused = false;
-        emit Paused(false);
     }
 
     function _onlyOwner() internal view {

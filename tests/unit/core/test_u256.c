@@ -143,13 +143,38 @@ static void test_words(void **state)
 	}
 }
 
+static void test_div(void **state)
+{
+	(void)state;
+	struct cs_u256 quotient, rest, back;
+	uint64_t seed = 88172645463325252u;
+	for (size_t round = 0; round < 5000; round++) {
+		struct cs_u256 a = {{0}}, b = {{0}};
+		size_t a_size = round % 4 + 1, b_size = round / 4 % 4 + 1;
+		for (size_t i = 0; i < 8; i++) {
+			seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+			uint64_t limb = seed % 5 == 0 ? UINT64_MAX : seed >> seed % 64;
+			if (i < 4 && i < a_size)
+				a.limb[i] = limb;
+			else if (i >= 4 && i - 4 < b_size)
+				b.limb[i - 4] = limb;
+		}
+		if (cs_u256_is_zero(&b))
+			continue;
+		cs_u256_div(&quotient, &rest, &a, &b);
+		assert_int_equal(cs_u256_cmp(&rest, &b), -1);
+		assert_ok(cs_u256_mul(&back, &quotient, &b));
+		assert_ok(cs_u256_add(&back, &back, &rest));
+		assert_int_equal(cs_u256_cmp(&back, &a), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decimal),
-		cmocka_unit_test(test_arithmetic),
-		cmocka_unit_test(test_division),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_div),      cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_quantity), cmocka_unit_test(test_arithmetic),
+		cmocka_unit_test(test_division), cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

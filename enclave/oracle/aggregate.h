@@ -1,0 +1,20 @@
+/* One value of several, by the rule of the spec. The result depends on what the sources said,
+ * never on their order. */
+#ifndef ENCLAVE_ORACLE_AGGREGATE_H
+#define ENCLAVE_ORACLE_AGGREGATE_H
+
+#include "wire/spec.h"
+
+struct aggregate_input {
+	enum wire_oracle_code code;
+	struct cs_bytes value; /* of code OK: the ABI encoding */
+};
+
+/* inputs: one for each source of the spec, in its order. The code of the answer; where it is OK
+ * *value is one of the inputs' and *used has a bit for every source that is part of it
+ * (observedAt is the earliest of theirs): the group that agrees, or all whose median was taken. */
+enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
+				      const struct wire_spec *spec,
+				      const struct aggregate_input *inputs);
+
+#endif

@@ -1,0 +1,390 @@
+/* From the arguments to a process that has given up what it does not need: the same for both roles. */
+#include "enclave/start.h"
+
+#include "core/aead.h"
+#include "core/hash.h"
+#include "enclave/tee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef CAISSON_BUILD
+#define CAISSON_BUILD "unknown"
+#endif
+#define BINARY_SIZE_MAX (64u * 1024 * 1024)
+
+struct arguments {
+	const struct start_program *program;
+	int listen_fd;
+	int seal_root_fd;
+	const char *lineage;
+	size_t manifest_count;
+	const char *manifests[MANIFEST_LINEAGE_MAX];
+	size_t serve_count;
+	const char *serve[CS_MANIFEST_CHAINS_MAX];
+	uint64_t tolerated;
+	bool measure;
+};
+
+static const char *program_name;
+
+/* Lines of the start go to stderr by write alone: stdio would ask for system calls that the filter
+ * kills. */
+void start_say(const char *what, const char *detail)
+{
+	char line[512];
+	struct cs_buf buf;
+	cs_buf_init(&buf, line, sizeof line);
+	cs_put_text(&buf, "%s: %s%s%.300s\n", program_name, what, detail[0] != '\0' ? ": " : "",
+		    detail);
+	if (write(STDERR_FILENO, line, buf.n) < 0)
+		return; /* nobody listens */
+}
+
+/* ---- arguments ---- */
+
+bool start_take_number(int *out, const char *text)
+{
+	int value = 0;
+	if (text[0] == '\0')
+		return false;
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9' || value > 100000)
+			return false;
+		value = value * 10 + (*p - '0');
+	}
+	*out = value;
+	return true;
+}
+
+static bool take_flag(struct arguments *args, const char *name)
+{
+	const struct enclave_insecure_row *row = enclave_insecure_rows();
+	for (; row->name != NULL; row++) {
+		if (row->option[0] != '\0' && strcmp(row->option, name) == 0) {
+			args->tolerated |= UINT64_C(1) << row->bit;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_option(struct arguments *args, const char *name, const char *value)
+{
+	if (strcmp(name, "listen-fd") == 0)
+		return start_take_number(&args->listen_fd, value);
+	if (strcmp(name, "seal-root-fd") == 0)
+		return start_take_number(&args->seal_root_fd, value);
+	if (strcmp(name, "lineage") == 0) {
+		args->lineage = value;
+		return true;
+	}
+	if (strcmp(name, "manifest") == 0 && args->manifest_count < MANIFEST_LINEAGE_MAX) {
+		args->manifests[args->manifest_count++] = value;
+		return true;
+	}
+	if (strcmp(name, "serve") == 0 && args->serve_count < CS_MANIFEST_CHAINS_MAX) {
+		args->serve[args->serve_count++] = value;
+		return true;
+	}
+	return args->program->option != NULL && args->program->option(name, value);
+}
+
+static bool take_arguments(struct arguments *args, int argc, char **argv,
+			   const struct start_program *program)
+{
+	*args = (struct arguments){.program = program, .listen_fd = -1, .seal_root_fd = -1};
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) != 0)
+			return false;
+		const char *name = argv[i] + 2;
+		if (strcmp(name, "measure") == 0) {
+			args->measure = true;
+			continue;
+		}
+		if (take_flag(args, name))
+			continue;
+		if (i + 1 == argc || !take_option(args, name, argv[++i]))
+			return false;
+	}
+	return args->measure || (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 &&
+				 args->lineage != NULL && args->manifest_count > 0);
+}
+
+/* ---- what is read before the sandbox ---- */
+
+/* All of a descriptor, size_max at most; -1 on failure or when there is more. */
+static ssize_t read_all(int fd, uint8_t *p, size_t size_max)
+{
+	size_t n = 0;
+	for (;;) {
+		uint8_t more;
+		const ssize_t got =
+			n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || (got > 0 && n == size_max))
+			return -1;
+		if (got == 0)
+			return (ssize_t)n;
+		n += (size_t)got;
+	}
+}
+
+ssize_t start_read_file(const char *path, uint8_t *p, size_t size_max)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	const ssize_t n = read_all(fd, p, size_max);
+	(void)close(fd);
+	return n;
+}
+
+void *start_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool measure(struct cs_hash *measurement)
+{
+	uint8_t *binary = start_memory(BINARY_SIZE_MAX);
+	if (binary == NULL)
+		return false;
+	const ssize_t n = start_read_file("/proc/self/exe", binary, BINARY_SIZE_MAX);
+	if (n > 0)
+		*measurement = cs_sha256(cs_bytes(binary, (size_t)n));
+	(void)munmap(binary, BINARY_SIZE_MAX);
+	return n > 0;
+}
+
+static bool random_bytes(void *p, size_t n)
+{
+	uint8_t *at = p;
+	while (n > 0) {
+		const ssize_t got = getrandom(at, n, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static enum cs_err load_lineage(struct manifest *newest, const struct arguments *args,
+				struct cs_why *why)
+{
+	const size_t size = 8u * 1024 * 1024;
+	static uint8_t file[CS_MANIFEST_SIZE_MAX];
+	static struct manifest before;
+	struct cs_hash lineage;
+	struct cs_arena arena;
+	void *block = start_memory(size);
+	if (block == NULL)
+		return CS_ERR_NO_MEMORY;
+	cs_arena_init(&arena, block, size);
+	if (cs_unhex(lineage.b, sizeof lineage.b, cs_bytes_str(args->lineage)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "--lineage is not 32 bytes of hex");
+	enum cs_err err = CS_OK;
+	for (size_t i = 0; i < args->manifest_count && err == CS_OK; i++) {
+		cs_arena_rewind(&arena, 0);
+		const ssize_t n = start_read_file(args->manifests[i], file, sizeof file);
+		if (n < 0)
+			return cs_fail(why, CS_ERR_IO, "manifest %zu cannot be read", i + 1);
+		err = manifest_read(newest, &arena, cs_bytes(file, (size_t)n),
+				    i == 0 ? NULL : &before, why);
+		if (err == CS_OK && i == 0 && !cs_hash_eq(&newest->hash, &lineage))
+			return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+				       "the first manifest is not --lineage");
+		before = *newest;
+	}
+	(void)munmap(block, size);
+	return err;
+}
+
+/* By CAIP-2 id where one chain has it, by identity always. */
+static enum cs_err find_served(struct cs_hash *identity, const struct manifest *manifest,
+			       const char *name, struct cs_why *why)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < manifest->chain_count; i++) {
+		if (strcmp(manifest->chains[i].caip2, name) == 0) {
+			*identity = manifest->chains[i].identity;
+			found++;
+		}
+	}
+	if (found == 1)
+		return CS_OK;
+	if (found > 1)
+		return cs_fail(why, CS_ERR_DUPLICATE,
+			       "--serve %s: more than one, give the identity", name);
+	if (cs_unhex(identity->b, sizeof identity->b, cs_bytes_str(name)) != CS_OK)
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "--serve %s", name);
+	return CS_OK;
+}
+
+struct verify_time start_clock(void)
+{
+	struct timespec now = {0};
+	/* insecure_host_time: the host's clock is the only source that a manifest can name today. */
+	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
+		return (struct verify_time){0, 0};
+	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};
+}
+
+bool start_write_all(int fd, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		const ssize_t done = write(fd, p, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		p += done;
+		n -= (size_t)done;
+	}
+	return true;
+}
+
+/* ---- start ---- */
+
+static bool is_listening(int fd)
+{
+	int on = 0;
+	int family = 0;
+	socklen_t n = sizeof on;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
+		return false;
+	n = sizeof family;
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
+}
+
+/* Every other descriptor that was inherited goes, but the one that the program names: a connected
+ * socket would be a network. Whoever made the listening one may have set it not to wait; accepting
+ * waits in a bridge, and an oracle polls. */
+static enum cs_err keep_alone(int listen_fd, const int *other_fd, struct cs_why *why)
+{
+	const int flags = fcntl(listen_fd, F_GETFL);
+	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
+	const unsigned fd = (unsigned)listen_fd;
+	const unsigned other = other_fd != NULL ? (unsigned)*other_fd : fd;
+	const unsigned low = other < fd ? other : fd;
+	const unsigned high = other < fd ? fd : other;
+	if ((low > 3 && close_range(3, low - 1, 0) != 0) ||
+	    (high > low + 1 && close_range(low + 1, high - 1, 0) != 0) ||
+	    close_range(high + 1, ~0U, 0) != 0)
+		return cs_fail(why, CS_ERR_SANDBOX, "inherited descriptors cannot be closed");
+	return CS_OK;
+}
+
+static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
+			   const struct arguments *args, uint8_t seal_root[32], struct cs_why *why)
+{
+	if (!is_listening(args->listen_fd))
+		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
+	if (!measure(&launch->measurement))
+		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
+	CS_TRY(load_lineage(manifest, args, why));
+	launch->manifest = manifest;
+	for (size_t i = 0; i < args->serve_count; i++)
+		CS_TRY(find_served(&launch->serve[i], manifest, args->serve[i], why));
+	launch->serve_count = args->serve_count;
+	if (read_all(args->seal_root_fd, seal_root, 32) != 32)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "--seal-root-fd does not give exactly 32 bytes");
+	CS_TRY(keep_alone(args->listen_fd, args->program->keep_fd, why));
+	return args->program->prepare == NULL ? CS_OK : args->program->prepare(manifest, why);
+}
+
+static void say_insecure(uint64_t flags)
+{
+	const struct enclave_insecure_row *row = enclave_insecure_rows();
+	for (; row->name != NULL; row++)
+		if ((flags & (UINT64_C(1) << row->bit)) != 0)
+			start_say("insecure", row->sentence);
+}
+
+static int fail(int code, enum cs_err err, const struct cs_why *why)
+{
+	start_say(cs_err_name(err), why->text[0] != '\0' ? why->text : cs_err_sentence(err));
+	return code;
+}
+
+static int run(const struct arguments *args)
+{
+	static struct manifest manifest;
+	const struct start_program *program = args->program;
+	struct enclave_launch launch = {.role = program->role,
+					.build = CAISSON_BUILD,
+					.random = random_bytes,
+					.box_make = program->box_make};
+	struct cs_why why = {""};
+	bool plain = false;
+	bool plain_root = false;
+	struct enclave *e = start_memory(enclave_size());
+	/* The sealing root is copied into the secrets and stays nowhere else. */
+	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
+	struct enclave_secrets *secrets = sandbox_secret_memory(enclave_secrets_size(), &plain);
+	plain = plain || plain_root;
+	if (e == NULL || seal_root == NULL || secrets == NULL)
+		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
+	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
+		return fail(
+			EXIT_SANDBOX, CS_ERR_SANDBOX,
+			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
+	enum cs_err err = prepare(&launch, &manifest, args, seal_root, &why);
+	if (err != CS_OK)
+		return fail(EXIT_MANIFEST, err, &why);
+	err = sandbox_enter(args->tolerated, program->calls, &launch.insecure_flags, &why);
+	if (err != CS_OK)
+		return fail(EXIT_SANDBOX, err, &why);
+	if (plain)
+		launch.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
+#ifdef CAISSON_TEST_PROBES
+	launch.probe = sandbox_probe;
+#endif
+	launch.seal_root = cs_bytes(seal_root, 32);
+	err = enclave_init(e, secrets, &launch, &why);
+	cs_wipe(seal_root, 32);
+	if (err != CS_OK)
+		return fail(EXIT_MANIFEST, err, &why);
+	say_insecure(enclave_insecure_flags(e));
+	start_say("ready", "");
+	return program->serve(e, args->listen_fd);
+}
+
+int start_main(int argc, char **argv, const struct start_program *program)
+{
+	program_name = program->name;
+	struct arguments args;
+	struct cs_hash measurement;
+	char text[65];
+	if (!take_arguments(&args, argc, argv, program)) {
+		start_say("usage: --listen-fd N --seal-root-fd N --lineage HASH --manifest FILE… ",
+			  program->usage);
+		return EXIT_USAGE;
+	}
+	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
+	 * lazily it loads now. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK)
+		return EXIT_FAILED;
+	if (!args.measure)
+		return run(&args);
+	if (!measure(&measurement))
+		return EXIT_FAILED;
+	cs_hex(text, CS_BYTES_OF(measurement.b));
+	text[64] = '\n';
+	return start_write_all(STDOUT_FILENO, (const uint8_t *)text, sizeof text) ? 0 : EXIT_FAILED;
+}

@@ -1,0 +1,47 @@
+/* The start of both enclave processes: arguments, measurement, lineage of manifests, secrets, sandbox.
+ * Used by main.c and oracle/main.c; what differs is in struct start_program. */
+#ifndef ENCLAVE_START_H
+#define ENCLAVE_START_H
+
+#include "enclave/enclave.h"
+#include "enclave/sandbox.h"
+
+#include <sys/types.h>
+
+/* Exit codes, documented in docs/protocol/boundary.md. */
+enum {
+	EXIT_USAGE = 64,
+	EXIT_MANIFEST = 65,
+	EXIT_SANDBOX = 69,
+	EXIT_FAILED = 70,
+};
+
+struct start_program {
+	const char *name;
+	const char *usage; /* after the options that both have */
+	enum enclave_role role;
+	enum sandbox_calls calls;
+	const int *keep_fd; /* another inherited descriptor that stays open; NULL: none */
+	/* An option of this program; false: it is none. NULL: there are none. */
+	bool (*option)(const char *name, const char *value);
+	/* Files are read here for the last time, after the manifest. NULL: nothing to do. */
+	enum cs_err (*prepare)(const struct manifest *manifest, struct cs_why *why);
+	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
+	/* In the sandbox; returns an exit code. */
+	int (*serve)(struct enclave *e, int listen_fd);
+};
+
+int start_main(int argc, char **argv, const struct start_program *program);
+
+/* A line on stderr: the detail may be empty. */
+void start_say(const char *what, const char *detail);
+/* Decimal digits, up to 1,000,009. */
+bool start_take_number(int *out, const char *text);
+/* All of a file, size_max at most; -1 on failure or when there is more. */
+ssize_t start_read_file(const char *path, uint8_t *p, size_t size_max);
+/* Pages of zeros, taken when they are touched; NULL. */
+void *start_memory(size_t size);
+bool start_write_all(int fd, const uint8_t *p, size_t n);
+struct verify_time start_clock(void);
+
+#endif

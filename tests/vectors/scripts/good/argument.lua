@@ -1,0 +1,2 @@
+-- expect: returns ethereum usd
+return arguments[1] .. " " .. arguments[2]

@@ -1,0 +1,2 @@
+-- expect: returns [a,b,c]
+return {"a", "b", "c"}

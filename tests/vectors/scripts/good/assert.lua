@@ -1,0 +1,2 @@
+-- expect: returns why
+local ok, e = pcall(assert, false, "why") return e

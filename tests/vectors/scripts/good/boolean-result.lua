@@ -1,0 +1,2 @@
+-- expect: returns true
+return 1 < 2

@@ -1,0 +1,2 @@
+-- expect: returns 3
+return #"\0\xff\n"

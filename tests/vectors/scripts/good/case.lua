@@ -1,0 +1,2 @@
+-- expect: returns ABC1 abc1
+return ("aBc1"):upper() .. " " .. ("aBc1"):lower()

@@ -1,0 +1,4 @@
+-- expect: returns x
+--[==[ a comment ]==]
+return [[
+x]]

@@ -1,0 +1,2 @@
+-- expect: returns bare
+local ok, e = pcall(error, "bare", 0) return e

@@ -1,0 +1,2 @@
+-- expect: returns abc
+return (("abc"):gsub("b", function() return false end))

@@ -1,0 +1,2 @@
+-- expect: returns -7
+return 3 - 10

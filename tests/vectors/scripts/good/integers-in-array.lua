@@ -1,0 +1,2 @@
+-- expect: returns [1,2,true]
+return {1, 2, true}

@@ -1,0 +1,2 @@
+-- expect: returns a
+return ("<a><b>"):match("<(.-)>")

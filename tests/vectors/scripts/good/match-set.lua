@@ -1,0 +1,2 @@
+-- expect: returns ]a- xyz
+return ("..]a-"):match("[]a%-]+") .. " " .. ("abcxyz"):match("[^a-c]+")

@@ -1,0 +1,3 @@
+-- expect: returns table
+local ok, e = pcall(error, {})
+return tostring(e)

@@ -1,0 +1,2 @@
+-- expect: fails
+return (("x"):rep(100000)):byte(1, -1)

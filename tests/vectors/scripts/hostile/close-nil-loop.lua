@@ -1,0 +1,3 @@
+-- expect: steps
+local x <close> = nil
+while true do end

@@ -1,0 +1,3 @@
+-- expect: fails
+local x <close> = {}
+return "x"

@@ -1,0 +1,2 @@
+-- expect: fails
+return table.concat({}, "", math.maxinteger, math.maxinteger)

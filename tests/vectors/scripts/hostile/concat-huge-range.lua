@@ -1,0 +1,2 @@
+-- expect: fails
+return table.concat({}, "", 1, 1 << 40)

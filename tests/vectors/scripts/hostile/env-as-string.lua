@@ -1,0 +1,3 @@
+-- expect: fails
+local _ENV = "x"
+return foo.bar

@@ -1,0 +1,3 @@
+-- expect: fails
+local _ENV = {}
+return tostring(1)

@@ -1,0 +1,2 @@
+-- expect: fails
+error("a\0b")

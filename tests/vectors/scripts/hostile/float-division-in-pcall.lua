@@ -1,0 +1,2 @@
+-- expect: returns false
+return tostring(pcall(function(a) return a / 2 end, 1))

@@ -1,0 +1,3 @@
+-- expect: fails
+local a, b = 1, 2
+return a / b

@@ -1,0 +1,4 @@
+-- expect: fails
+local s = ""
+for i = "1", 2 do s = s .. i end
+return s

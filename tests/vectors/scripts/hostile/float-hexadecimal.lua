@@ -1,0 +1,2 @@
+-- expect: malformed
+return 0x1p4

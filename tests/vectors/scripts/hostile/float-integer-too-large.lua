@@ -1,0 +1,2 @@
+-- expect: malformed
+return 9223372036854775808

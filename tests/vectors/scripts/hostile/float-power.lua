@@ -1,0 +1,3 @@
+-- expect: fails
+local a = 2
+return a ^ 2

@@ -1,0 +1,2 @@
+-- expect: fails
+return ("%.3e"):format(1)

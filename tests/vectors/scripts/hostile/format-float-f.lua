@@ -1,0 +1,2 @@
+-- expect: fails
+return ("%.3f"):format(1)

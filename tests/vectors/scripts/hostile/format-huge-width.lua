@@ -1,0 +1,2 @@
+-- expect: fails
+return ("%999999999d"):format(1)

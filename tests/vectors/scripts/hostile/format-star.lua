@@ -1,0 +1,2 @@
+-- expect: fails
+return ("%*d"):format(10, 1)

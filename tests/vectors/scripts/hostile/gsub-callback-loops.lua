@@ -1,0 +1,2 @@
+-- expect: steps
+return (("abc"):gsub(".", function() while true do end end))

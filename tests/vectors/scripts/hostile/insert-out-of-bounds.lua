@@ -1,0 +1,2 @@
+-- expect: fails
+table.insert({}, 5, 1)

@@ -1,0 +1,2 @@
+-- expect: fails
+return 1 // 0

@@ -1,0 +1,3 @@
+-- expect: fails
+local z = 0
+return 1 % z

@@ -1,0 +1,2 @@
+-- expect: returns 0
+return 1 << 64

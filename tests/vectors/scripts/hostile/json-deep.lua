@@ -1,0 +1,2 @@
+-- expect: fails
+return json.decode(("["):rep(100) .. ("]"):rep(100))

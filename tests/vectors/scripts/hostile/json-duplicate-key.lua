@@ -1,0 +1,2 @@
+-- expect: fails
+return json.decode('{"a":1,"a":2}')

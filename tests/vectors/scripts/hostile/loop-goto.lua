@@ -1,0 +1,2 @@
+-- expect: steps
+::again:: goto again

@@ -1,0 +1,2 @@
+-- expect: steps
+repeat local x = 1 until false

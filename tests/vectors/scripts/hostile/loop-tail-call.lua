@@ -1,0 +1,3 @@
+-- expect: steps
+local function f() return f() end
+return f()

@@ -1,0 +1,3 @@
+-- expect: returns ok
+for i = 1, 100 do local s = ("%99d"):format(i) end
+return "ok"

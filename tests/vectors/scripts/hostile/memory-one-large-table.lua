@@ -1,0 +1,3 @@
+-- expect: memory
+local t = {}
+for i = 1, 1 << 30 do t[i] = i end

@@ -1,0 +1,3 @@
+-- expect: limit
+local a = ("x"):rep(4 << 20)
+return a .. a

@@ -1,0 +1,2 @@
+-- expect: fails
+return (""):rep(1 << 40, ",")

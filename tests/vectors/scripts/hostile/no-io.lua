@@ -1,0 +1,2 @@
+-- expect: fails
+return io.open("/etc/passwd"):read("a")

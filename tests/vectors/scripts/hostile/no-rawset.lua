@@ -1,0 +1,2 @@
+-- expect: fails
+rawset(_G, "x", 1)

@@ -1,0 +1,2 @@
+-- expect: fails
+return setmetatable({}, {__gc = function() while true do end end})

@@ -1,0 +1,2 @@
+-- expect: fails
+return utf8.char(1)

@@ -1,0 +1,2 @@
+-- expect: fails
+xpcall(function() while true do end end, function() while true do end end)

@@ -1,0 +1,2 @@
+-- expect: fails
+for k in pairs({[pcall] = 1}) do end

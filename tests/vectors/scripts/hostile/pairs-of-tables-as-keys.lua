@@ -1,0 +1,2 @@
+-- expect: fails
+for k in pairs({[{}] = 1}) do end

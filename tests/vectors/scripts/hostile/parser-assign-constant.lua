@@ -1,0 +1,3 @@
+-- expect: malformed
+local x <const> = 1
+x = 2

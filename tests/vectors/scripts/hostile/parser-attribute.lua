@@ -1,0 +1,2 @@
+-- expect: malformed
+local x <unknown> = 1

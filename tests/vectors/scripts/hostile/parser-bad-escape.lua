@@ -1,0 +1,2 @@
+-- expect: malformed
+return "\u{110000000000}"

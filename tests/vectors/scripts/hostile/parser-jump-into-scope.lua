@@ -1,0 +1,5 @@
+-- expect: malformed
+goto x
+local a
+::x::
+return a

@@ -1,0 +1,2 @@
+-- expect: fails
+return tostring(("xx"):find("(x)%1"))

@@ -1,0 +1,2 @@
+-- expect: fails
+return tostring(("x"):find("%f[a]"))

@@ -1,0 +1,2 @@
+-- expect: steps
+return tostring((("x"):rep(20000)):find(".-.-.-.-b"))

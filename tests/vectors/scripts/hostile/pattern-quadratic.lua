@@ -1,0 +1,2 @@
+-- expect: steps
+return tostring((("x"):rep(200000)):find(".*b"))

@@ -1,0 +1,2 @@
+-- expect: steps
+while true do pcall(string.rep, "x", 1000) end

@@ -1,0 +1,3 @@
+-- expect: steps
+pcall(function() while true do end end)
+return "still here"

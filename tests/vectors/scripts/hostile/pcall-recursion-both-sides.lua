@@ -1,0 +1,3 @@
+-- expect: steps
+local function f() pcall(f) pcall(f) end
+f()

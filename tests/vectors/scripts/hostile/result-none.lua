@@ -1,0 +1,2 @@
+-- expect: fails
+local x = 1

@@ -1,0 +1,2 @@
+-- expect: limit
+return ("x"):rep(20000)

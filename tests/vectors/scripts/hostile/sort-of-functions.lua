@@ -1,0 +1,2 @@
+-- expect: fails
+table.sort({print, pcall, pcall})

@@ -1,0 +1,3 @@
+-- expect: fails
+local t = {1, {}, "x"}
+table.sort(t)

@@ -1,0 +1,3 @@
+-- expect: fails
+local s = "x"
+s.y = 1

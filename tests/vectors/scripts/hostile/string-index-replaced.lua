@@ -1,0 +1,3 @@
+-- expect: fails
+string.len = nil
+return ("x"):len()

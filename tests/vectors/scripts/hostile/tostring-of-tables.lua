@@ -1,0 +1,2 @@
+-- expect: returns table function
+return tostring({}) .. " " .. tostring(pcall)

@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.sub("1", "2")

@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.div("1", "0")

@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.fixed("1e99999999", 2)

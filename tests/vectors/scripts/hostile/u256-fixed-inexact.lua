@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.fixed("1.255", 2)

@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.add("01", "1")

@@ -1,0 +1,2 @@
+-- expect: fails
+return u256.add("1.5", "1")

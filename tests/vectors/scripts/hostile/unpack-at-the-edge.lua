@@ -1,0 +1,2 @@
+-- expect: returns nil
+return tostring(table.unpack({}, math.maxinteger, math.maxinteger))

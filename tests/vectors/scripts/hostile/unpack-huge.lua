@@ -1,0 +1,2 @@
+-- expect: fails
+return table.unpack({}, 1, 1 << 30)

@@ -1,0 +1,2 @@
+-- expect: fails
+return table.unpack({}, math.mininteger, math.maxinteger)
