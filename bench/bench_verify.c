@@ -126,7 +126,7 @@ static enum cs_err verify_and_sign(struct cs_schnorr *signature, const struct cs
 	if (!receipt.success || log.topic_count < 3 ||
 	    !cs_address_eq(&log.address, &proof->gateway) ||
 	    !cs_hash_eq(&log.topics[0], &proof->topic) || !cs_hash_eq(&log.topics[1], &id))
-		return CS_ERR_REFUTED;
+		return CS_ERR_WRONG_LOG;
 	struct cs_hash leaf = wire_leaf_message(&id);
 	struct wire_statement statement = {.kind = WIRE_KIND_MESSAGE,
 					   .signer = proof->head.source,

@@ -31,7 +31,8 @@ static enum cs_err batch_add(struct enclave_call *call, struct batch *batch,
 /* ---- messages ---- */
 
 static enum cs_err check_log(struct enclave_call *call, const struct batch *batch,
-			     const struct verify_log *log, const struct cs_hash *id)
+			     const struct verify_receipt *receipt, const struct verify_log *log,
+			     const struct cs_hash *id)
 {
 	const struct manifest_chain *chain = batch->chain->manifest;
 	const struct cs_hash topic = wire_evm_topic_message_committed();
@@ -42,10 +43,11 @@ static enum cs_err check_log(struct enclave_call *call, const struct batch *batc
 	if (log->topic_count < 2 || !cs_hash_eq(&log->topics[0], &topic))
 		return cs_fail(&call->why, CS_ERR_WRONG_EVENT, "item %zu: not MessageCommitted",
 			       batch->count);
-	if (!cs_hash_eq(&log->topics[1], id))
-		return cs_fail(&call->why, CS_ERR_REFUTED,
-			       "item %zu: the log is of another message", batch->count);
-	return CS_OK;
+	if (cs_hash_eq(&log->topics[1], id))
+		return CS_OK;
+	const bool elsewhere = verify_receipt_has_topic(receipt, 1, id);
+	return cs_fail(&call->why, elsewhere ? CS_ERR_WRONG_LOG : CS_ERR_WRONG_RECEIPT,
+		       "item %zu: the log is of another message", batch->count);
 }
 
 static enum cs_err check_route(struct enclave_call *call, const struct wire_message_head *head,
@@ -56,7 +58,8 @@ static enum cs_err check_route(struct enclave_call *call, const struct wire_mess
 		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
 			       "item %zu: for another destination", item);
 	if (!cs_hash_eq(&head->source, source))
-		return cs_fail(&call->why, CS_ERR_REFUTED, "item %zu: from another source", item);
+		return cs_fail(&call->why, CS_ERR_WRONG_SOURCE, "item %zu: from another source",
+			       item);
 	return CS_OK;
 }
 
@@ -76,7 +79,7 @@ static enum cs_err add_message(struct enclave_call *call, struct batch *batch,
 	if (err != CS_OK)
 		return cs_fail(&call->why, err, "item %zu: log %u of the receipt: %s", batch->count,
 			       (unsigned)claim->log_index, cs_err_sentence(err));
-	CS_TRY(check_log(call, batch, &log, &id));
+	CS_TRY(check_log(call, batch, receipt, &log, &id));
 	/* The attribute may only raise the manifest's rule. */
 	if (block->final_height - block->height < head.finality)
 		return cs_fail(&call->why, CS_ERR_NOT_FINAL,
@@ -96,7 +99,7 @@ static enum cs_err add_receipt(struct enclave_call *call, struct batch *batch,
 	const struct cs_hash claimed = wire_pb_hash(claim->block_hash);
 	CS_TRY(enclave_blocks_find(call, &block, blocks, claim->height));
 	if (!cs_hash_eq(&block.hash, &claimed))
-		return cs_fail(&call->why, CS_ERR_REFUTED,
+		return cs_fail(&call->why, CS_ERR_WRONG_BLOCK,
 			       "block %llu: another block is final at this height",
 			       (unsigned long long)claim->height);
 	CS_TRY(enclave_nodes(call, &nodes, claim->proof));
@@ -166,8 +169,8 @@ static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
 	CS_TRY(wire_head_from_pb(&head, claim->head));
 	/* The outcome goes to the source of the message. */
 	if (!cs_hash_eq(&head.source, batch->receiver))
-		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
-			       "item %zu: from another source", batch->count);
+		return cs_fail(&call->why, CS_ERR_WRONG_SOURCE, "item %zu: from another source",
+			       batch->count);
 	CS_TRY(check_route(call, &head, batch->receiver, &batch->chain->manifest->identity,
 			   batch->count));
 	CS_TRY(enclave_nodes(call, &nodes, claim->proof));

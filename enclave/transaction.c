@@ -88,7 +88,7 @@ static enum cs_err check_statement(struct enclave_call *call, const struct encla
 		return cs_fail(&call->why, CS_ERR_INVALID,
 			       "a statement of another kind than the action's");
 	if (!cs_hash_eq(&st->statement.receiver, &chain->manifest->identity))
-		return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
+		return cs_fail(&call->why, CS_ERR_WRONG_GATEWAY,
 			       "the statement is for another gateway");
 	CS_TRY(enclave_remote_find(call, &remote, chain, in->statement->signer));
 	if (st->statement.manifest_number < call->e->manifest.statement_manifest_min)
@@ -142,10 +142,12 @@ static enum cs_err read_messages(struct enclave_call *call, struct items *items,
 		if (wire_message_check(message) != CS_OK)
 			return cs_fail(&call->why, CS_ERR_INVALID,
 				       "message %zu: the parts do not have the hashes", i);
-		if (!cs_hash_eq(&message->head.destination, &chain->manifest->identity) ||
-		    !cs_hash_eq(&message->head.source, &st->statement.signer))
+		if (!cs_hash_eq(&message->head.destination, &chain->manifest->identity))
 			return cs_fail(&call->why, CS_ERR_WRONG_DESTINATION,
-				       "message %zu: of another route", i);
+				       "message %zu: for another destination", i);
+		if (!cs_hash_eq(&message->head.source, &st->statement.signer))
+			return cs_fail(&call->why, CS_ERR_WRONG_SOURCE,
+				       "message %zu: from another source", i);
 		const struct cs_hash id = wire_message_id(&message->head);
 		CS_TRY(check_abandoned(call, st, &id, i));
 		items->leaves[i] = wire_leaf_message(&id);

@@ -197,7 +197,7 @@ static void check_claims(json_t *answer, const struct request *request,
 		if (err == CS_OK &&
 		    (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
 		     !cs_hash_eq(&log.topics[1], &proof->claims[i].message_id)))
-			err = CS_ERR_REFUTED;
+			err = CS_ERR_WRONG_LOG;
 		json_array_append_new(
 			claims, json_pack("{s:o, s:I}", "message_id",
 					  evm_json_from_hash(&proof->claims[i].message_id),

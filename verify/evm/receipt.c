@@ -89,7 +89,7 @@ enum cs_err verify_receipt(struct verify_receipt *receipt, const struct cs_hash 
 	CS_TRY(cs_buf_end(&key));
 	CS_TRY(verify_trie(&present, &value, receipts_root, cs_buf_view(&key), proof));
 	if (!present)
-		return CS_ERR_REFUTED;
+		return CS_ERR_NO_RECEIPT;
 	return verify_receipt_read(receipt, value);
 }
 
@@ -98,7 +98,18 @@ enum cs_err verify_receipt_log(struct verify_log *log, const struct verify_recei
 {
 	struct cs_rlp logs = {receipt->logs};
 	if (index >= receipt->log_count)
-		return CS_ERR_REFUTED;
+		return CS_ERR_NO_LOG;
 	CS_TRY(cs_rlp_skip(&logs, index));
 	return read_log(&logs, log);
+}
+
+bool verify_receipt_has_topic(const struct verify_receipt *receipt, size_t position,
+			      const struct cs_hash *topic)
+{
+	struct cs_rlp logs = {receipt->logs};
+	struct verify_log log;
+	while (cs_rlp_more(&logs) && read_log(&logs, &log) == CS_OK)
+		if (position < log.topic_count && cs_hash_eq(&log.topics[position], topic))
+			return true;
+	return false;
 }

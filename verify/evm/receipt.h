@@ -25,7 +25,7 @@ struct verify_log {
 	struct cs_bytes data;
 };
 
-/* The receipt of transaction `index`. REFUTED: the block proves that it has no such transaction.
+/* The receipt of transaction `index`. NO_RECEIPT: the block proves that it has no such transaction.
  * UNSUPPORTED: a receipt from before Byzantium (a state root in place of the status), or an unknown
  * type of another shape. The errors of verify_trie. */
 CS_NODISCARD enum cs_err verify_receipt(struct verify_receipt *receipt,
@@ -33,8 +33,11 @@ CS_NODISCARD enum cs_err verify_receipt(struct verify_receipt *receipt,
 					const struct verify_nodes *proof);
 /* Reads a receipt as the trie holds it. A failed transaction has no logs: MALFORMED when it has. */
 CS_NODISCARD enum cs_err verify_receipt_read(struct verify_receipt *receipt, struct cs_bytes value);
-/* The log at a position in the receipt, from 0. REFUTED when there are not so many. */
+/* The log at a position in the receipt, from 0. NO_LOG when there are not so many. */
 CS_NODISCARD enum cs_err verify_receipt_log(struct verify_log *log,
 					    const struct verify_receipt *receipt, uint32_t index);
+/* Whether any log's topic at `position` is `topic`. */
+bool verify_receipt_has_topic(const struct verify_receipt *receipt, size_t position,
+			      const struct cs_hash *topic);
 
 #endif

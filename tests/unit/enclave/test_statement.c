@@ -40,7 +40,7 @@ static void test_an_envelope_for_another_gateway(void **state)
 	struct scene *s = scene_new();
 	const struct cs_hash other = {{0xcc}};
 	s->in.statement->receiver = pb_hash(&other);
-	refused(s, CS_ERR_WRONG_DESTINATION);
+	refused(s, CS_ERR_WRONG_GATEWAY);
 }
 
 static void test_an_envelope_for_another_destination(void **state)
@@ -58,7 +58,7 @@ static void test_an_envelope_of_another_source(void **state)
 	struct scene *s = scene_new();
 	s->message.head.source.b[7] = 1;
 	state_message(s, &s->w->remote_key);
-	refused(s, CS_ERR_WRONG_DESTINATION);
+	refused(s, CS_ERR_WRONG_SOURCE);
 }
 
 static void test_an_envelope_of_one_who_is_no_remote(void **state)
