@@ -151,19 +151,21 @@ static enum cs_err refuse_item(struct enclave_call *call, enum cs_err err, size_
 
 /* The log is the contract's event of exactly this request. */
 static enum cs_err check_log(struct enclave_call *call, const struct manifest_contract *contract,
-			     const struct verify_log *log, const struct cs_hash *id, size_t item)
+			     const struct verify_receipt *receipt, const struct verify_log *log,
+			     const struct cs_hash *id, size_t item)
 {
 	const struct cs_hash topic = cs_abi_topic(
-			 "OracleRequested(bytes32,address,(uint64,address,bytes32,bytes32,bytes32,"
-			 "address,uint64,uint256,uint64,uint64,uint64),bytes,string[],bytes)");
+		"OracleRequested(bytes32,address,(uint64,address,bytes32,bytes32,bytes32,"
+		"address,uint64,uint256,uint64,uint64,uint64),bytes,string[],bytes)");
 	if (!cs_address_eq(&log->address, &contract->address))
 		return refuse_item(call, CS_ERR_WRONG_CONTRACT, item, "not a log of the contract");
 	if (log->topic_count < 2 || !cs_hash_eq(&log->topics[0], &topic))
 		return refuse_item(call, CS_ERR_WRONG_EVENT, item, "not OracleRequested");
-	if (!cs_hash_eq(&log->topics[1], id))
-		return refuse_item(call, CS_ERR_WRONG_LOG, item,
-				   "the log is of another request than these parts make");
-	return CS_OK;
+	if (cs_hash_eq(&log->topics[1], id))
+		return CS_OK;
+	const bool elsewhere = verify_receipt_has_topic(receipt, 1, id);
+	return refuse_item(call, elsewhere ? CS_ERR_WRONG_LOG : CS_ERR_WRONG_RECEIPT, item,
+			   "the log is of another request than these parts make");
 }
 
 static enum cs_err check_event(struct enclave_call *call, const struct manifest_contract *contract,
@@ -178,7 +180,7 @@ static enum cs_err check_event(struct enclave_call *call, const struct manifest_
 	const struct cs_hash claimed = wire_pb_hash(claim->block_hash);
 	CS_TRY(enclave_blocks_find(call, &block, blocks, claim->height));
 	if (!cs_hash_eq(&block.hash, &claimed))
-		return refuse_item(call, CS_ERR_REFUTED, item,
+		return refuse_item(call, CS_ERR_WRONG_BLOCK, item,
 				   "another block is final at this height");
 	CS_TRY(enclave_nodes(call, &nodes, claim->proof));
 	enum cs_err err = verify_receipt(&receipt, &block.events_root, claim->tx_index, &nodes);
@@ -186,7 +188,7 @@ static enum cs_err check_event(struct enclave_call *call, const struct manifest_
 		err = verify_receipt_log(&log, &receipt, claim->log_index);
 	if (err != CS_OK)
 		return refuse_item(call, err, item, cs_err_sentence(err));
-	return check_log(call, contract, &log, id, item);
+	return check_log(call, contract, &receipt, &log, id, item);
 }
 
 static void request_from_pb(struct wire_request *out, const struct cs_hash *receiver,

@@ -25,7 +25,7 @@ static enum cs_err check_file(struct cs_bytes file, const struct cs_hash *wanted
 {
 	const struct cs_hash hash = cs_sha256(file);
 	if (!cs_hash_eq(&hash, wanted))
-		return cs_fail(why, CS_ERR_REFUTED, "%s is not the one that the manifest names",
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "%s is not the one that the manifest names",
 			       name);
 	return CS_OK;
 }

@@ -10,7 +10,7 @@
 
 /* store: CA certificates in PEM; text between them is passed over. logs: canonical JSON
  * {"logs":[{"key":"0x…","operator":"…","retired_at_s":0}],"version":1}, empty where the manifest names
- * none. fetch_new with what they say and with the manifest's switches. REFUTED: a file is not the one
+ * none. fetch_new with what they say and with the manifest's switches. NOT_IN_MANIFEST: a file is not the one
  * that the manifest names; MALFORMED, TOO_LARGE; NOT_FOUND: a private CA that is not in the store. */
 CS_NODISCARD enum cs_err trust_open(struct fetch **fetch, const struct manifest_oracle *oracle,
 				    struct cs_bytes store, struct cs_bytes logs, int egress_fd,

@@ -233,7 +233,7 @@ def refused_start(world, **more) -> str:
 def test_a_trust_store_that_the_manifest_does_not_name(world):
     other = world.folder / "other.pem"
     other.write_text(world.stranger.pem + "\n")
-    assert "refuted" in refused_start(world, store=other)
+    assert "not-in-manifest" in refused_start(world, store=other)
     assert "cannot be read" in refused_start(world, store=world.folder / "none.pem")
 
 
