@@ -149,6 +149,14 @@ enum cs_err cs_abi_get_u8(struct cs_abi_reader *reader, uint8_t *value)
 	return CS_OK;
 }
 
+enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value)
+{
+	uint64_t wide;
+	CS_TRY(head_u64(reader, 1, &wide));
+	*value = wide != 0;
+	return CS_OK;
+}
+
 /* The tail that the next head word points to: its first word is a size or a count. */
 static enum cs_err tail(const struct cs_abi_reader *reader, uint64_t max, uint64_t *number,
 			struct cs_bytes *rest)

@@ -55,6 +55,7 @@ CS_NODISCARD enum cs_err cs_abi_get_word(struct cs_abi_reader *reader, struct cs
 /* OVERFLOW above the type's range. */
 CS_NODISCARD enum cs_err cs_abi_get_u64(struct cs_abi_reader *reader, uint64_t *value);
 CS_NODISCARD enum cs_err cs_abi_get_u8(struct cs_abi_reader *reader, uint8_t *value);
+CS_NODISCARD enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value);
 /* A view into the input; NON_CANONICAL for an offset other than the next tail or padding other than
  * zero, TOO_LARGE above size_max. */
 CS_NODISCARD enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t size_max,

@@ -5,7 +5,7 @@
 static void begin(struct cs_keccak *row, enum wire_tag tag)
 {
 	cs_keccak_init(row);
-	cs_keccak_add(row, CS_BYTES_OF(wire_tag_known(tag)->b));
+	cs_keccak_add(row, CS_BYTES_OF(wire_tag(tag)->b));
 }
 
 static void add(struct cs_keccak *row, const struct cs_hash *word)

@@ -101,7 +101,9 @@ static enum cs_err decode_item(struct wire_scalar *item, enum wire_type_kind kin
 	*item = (struct wire_scalar){0};
 	switch (kind) {
 	case WIRE_TYPE_UINT256:
-		return cs_abi_get_u256(reader, &item->number.magnitude);
+		CS_TRY(cs_abi_get_word(reader, &word));
+		item->number.magnitude = cs_u256_from_word(&word);
+		return CS_OK;
 	case WIRE_TYPE_INT256:
 		CS_TRY(cs_abi_get_word(reader, &word));
 		item->number = cs_int256_from_word(&word);

@@ -1,5 +1,6 @@
 #include "enclave/oracle/service.h"
 
+#include "core/abi.h"
 #include "verify/evm/receipt.h"
 
 #include <stdlib.h>

@@ -165,9 +165,9 @@ def test_parts_that_the_event_does_not_have(world):
                  {"query": query | {"secrets": b"x"}}, *({"head": head | {k: v}} for k, v in (
                      ("counter", 99), ("asker", b"\x01" * 32), ("callback", b"\x01" * 32), ("callback_gas", 1),
                      ("fee", b"\x01" * 32), ("max_age", 1), ("time", 1), ("deadline", 1)))):
-        with pytest.raises(Refused, match="REFUTED"):
+        with pytest.raises(Refused, match="WRONG_RECEIPT"):
             world.answer(claim | over)
-    for over, error in (({"log_index": 1}, "REFUTED"), ({"block_hash": bytes(32)}, "REFUTED"), ({"tx_index": 1}, "MALFORMED|REFUTED|INVALID|PROOF"),
+    for over, error in (({"log_index": 1}, "NO_LOG"), ({"block_hash": bytes(32)}, "WRONG_BLOCK"), ({"tx_index": 1}, "MALFORMED|NO_RECEIPT|INVALID|PROOF"),
                         ({"height": claim["height"] + 1000}, "NOT_FINAL|NOT_FOUND|UNKNOWN"), ({"proof": {"nodes": []}}, "MALFORMED|TRUNCATED|INVALID|PROOF|MISSING")):
         with pytest.raises(Refused, match=error):
             world.answer(claim | over)

@@ -172,9 +172,11 @@ static void test_div(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_div),      cmocka_unit_test(test_decimal),
-		cmocka_unit_test(test_quantity), cmocka_unit_test(test_arithmetic),
-		cmocka_unit_test(test_division), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_arithmetic),
+		cmocka_unit_test(test_division),
+		cmocka_unit_test(test_div),
+		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
