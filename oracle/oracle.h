@@ -1,0 +1,241 @@
+/* One oracle process: its enclave with the egress proxy, its chains with the contracts that take
+ * answers, its journal, its REST, and the pump that looks for work in the journal after every commit.
+ * Private to oracle/: the parts below know each other through this header; nobody outside includes it.
+ *
+ * How it drives requests: every callback (a block, a reply of the enclave, a call of an app) only
+ * writes the journal. After the commit the pump reads the journal and starts what is due. A crash at
+ * any point loses nothing but flights: what is open and inside its deadline is asked again. */
+#ifndef ORACLE_ORACLE_H
+#define ORACLE_ORACLE_H
+
+#include "adapters/adapter.h"
+#include "adapters/evm/evm.h"
+#include "host/api_key.h"
+#include "host/child.h"
+#include "host/enclave_client.h"
+#include "host/http_server.h"
+#include "host/metrics.h"
+#include "oracle/config.h"
+#include "oracle/egress/egress.h"
+#include "oracle/journal_feeds.h"
+#include "oracle/journal_submit.h"
+#include "wire/convert.h"
+
+/* A request with a full batch of claims and their headers, decoded or encoded: twice the frame's
+ * bound and the pointers. */
+#define ORACLE_ARENA_SIZE (6u * 1024 * 1024)
+/* What it answers at once. Sources may take 10 s, and more where many ask: ORACLE_ANSWER_TIMEOUT_MS. */
+#define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
+#define ORACLE_ANSWER_TIMEOUT_MS 30000u
+
+struct oracle;
+struct oracle_chain;
+struct oracle_tx;
+struct oracle_session;
+struct oracle_apps;
+struct oracle_feeds;
+struct oracle_listening;
+
+/* A contract of the manifest on one of our chains. */
+struct oracle_contract {
+	struct oracle_chain *chain;
+	const struct oracle_manifest_contract *manifest;
+	struct cs_hash identity; /* the receiver of its answers */
+	struct cs_address address;
+	bool feeds; /* takes rounds; else it takes requests */
+};
+
+struct oracle_chain {
+	struct oracle *oracle;
+	const struct oracle_chain_config *config;
+	const struct gateway_manifest_chain *manifest;
+	struct cs_hash identity; /* as the manifest and the enclave call the chain */
+	char identity_hex[65];
+	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */
+	/* as the adapter says: written by contracts.c */
+	uint64_t head_height;
+	uint64_t head_time_s;
+	uint64_t cursor_height;
+	uint64_t stalled_ms;
+	/* the enclave's light client, as it said last: written by light_client.c */
+	bool created;
+	bool frozen;
+	bool insecure;
+	bool diverged; /* the node's branch does not hold the final block */
+	uint64_t client_head;
+	uint64_t final_height;
+	struct cs_hash final_hash;
+	uint64_t final_time_s;
+	bool feeding;
+	uint64_t feed_from; /* 0: after client_head */
+	uint64_t feed_after_ms;
+	/* the account that pays for calls */
+	bool has_operator;
+	struct cs_address operator;
+	struct cs_secret *operator_key;
+	/* submit.c's */
+	struct oracle_tx *txs;
+	unsigned open_txs;
+	uint64_t resumed_to; /* submissions up to it were taken up after a start */
+	/* chain_requests.c's and contracts.c's own; NULL before they start */
+	struct oracle_listening *listening;
+	struct oracle_contract contracts[ORACLE_CONTRACTS_MAX];
+	size_t contract_count;
+};
+
+struct oracle {
+	struct host_loop *loop;
+	struct oracle_config config;
+	struct oracle_journal *journal;
+	struct host_metrics *metrics;
+	struct host_http_server *server;
+	struct host_api_keys keys;
+	struct cs_sig *sig;
+	struct host_timer *timer; /* due times, keys file, housekeeping */
+	struct oracle_chain chains[ORACLE_CHAINS_MAX];
+	size_t chain_count;
+	struct cs_arena scratch; /* for what ends before the function returns */
+	bool awake;              /* a pump is posted */
+	bool stopping;
+	bool failed; /* the journal cannot be written: the process ends with an error */
+	/* the enclave: enclave_link.c's */
+	struct oracle_egress *egress;
+	struct host_child *child;
+	struct oracle_session *session;
+	bool enclave_ready;      /* keys are there and stored */
+	uint64_t insecure_flags; /* of the enclave, as hello says; 0 too before it */
+	char enclave_why[ORACLE_WHY_MAX + 1];
+	struct cs_bytes hello; /* protobuf of the last HelloReply, malloc'd */
+	/* the parts' own */
+	struct oracle_apps *apps;   /* app_requests.c */
+	struct oracle_feeds *feeds; /* feeds.c */
+	uint64_t started_ms;
+	uint64_t keys_checked_ms;
+	int64_t keys_mtime_ns;
+	uint64_t tidied_ms;
+};
+
+/* ---- oracle.c ---- */
+/* Everything but the loop's run: errors are logged. */
+CS_NODISCARD enum cs_err oracle_start(struct oracle *oracle, struct host_loop *loop,
+				      const char *config_path);
+void oracle_stop(struct oracle *oracle);
+/* Asks for a turn of the pump; many asks make one. */
+void oracle_wake(struct oracle *oracle);
+
+/* ---- base.c ---- */
+/* One writer; the pump runs after its commit. A failure that is no answer (disk full, I/O) ends the
+ * process. */
+CS_NODISCARD enum cs_err oracle_write(struct oracle *oracle, host_store_writer *write,
+				      void *context);
+/* The same, with its own call after the commit; not called on failure. */
+CS_NODISCARD enum cs_err oracle_write_then(struct oracle *oracle, host_store_writer *write,
+					   void *context, host_store_committed *committed,
+					   void *committed_context);
+void oracle_fail(struct oracle *oracle, enum cs_err err, const char *what);
+/* NULL when there is none. */
+struct oracle_chain *oracle_chain_of(struct oracle *oracle, const struct cs_hash *identity);
+struct oracle_chain *oracle_chain_named(struct oracle *oracle, const char *caip2);
+struct oracle_contract *oracle_contract_of(struct oracle *oracle, const struct cs_hash *identity);
+/* feeds: of which kind. NULL when there is none. */
+struct oracle_contract *oracle_contract_at(struct oracle_chain *chain,
+					   const struct cs_address *address);
+/* Wall clock of the next try after this many failures. */
+uint64_t oracle_backoff(const struct oracle *oracle, uint32_t tries);
+/* Fresh arena with malloc'd block; oracle_arena_free. */
+struct cs_arena *oracle_arena_new(void);
+void oracle_arena_free(struct cs_arena *arena);
+/* A refusal as the journal keeps it: name of the error and sentence, one line of plain text. */
+void oracle_why(char why[ORACLE_WHY_MAX + 1], enum cs_err err, const char *text);
+/* The row of a statement of the enclave over these leaves, 1 to ORACLE_BATCH_MAX: INVALID unless they
+ * make its root. */
+CS_NODISCARD enum cs_err oracle_statement_take(struct oracle_statement *out,
+					       const Caisson__Wire__Statement *pb,
+					       const struct cs_hash *leaves, size_t count);
+
+/* ---- enclave_link.c ---- */
+CS_NODISCARD enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why);
+void oracle_enclave_stop(struct oracle *oracle);
+/* Encodes and sends; on failure done is not called. UNAVAILABLE before it is ready. When the
+ * enclave or the connection ends, what is open is done with CLOSED: it is asked again. */
+CS_NODISCARD enum cs_err oracle_enclave_call(struct oracle *oracle, enum wire_type type,
+					     const ProtobufCMessage *message, uint64_t timeout_ms,
+					     host_enclave_done *done, void *context);
+/* Decodes a reply into the arena; what cannot be decoded is logged. */
+CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
+					      const ProtobufCMessageDescriptor *type,
+					      ProtobufCMessage **message);
+/* The light clients moved: the sealed state is stored soon. */
+void oracle_enclave_changed(struct oracle *oracle);
+/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest on
+ * failure. */
+void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context);
+
+/* ---- light_client.c ---- */
+/* Brings the enclave's light client to the head, a stretch at a time. contracts.c calls it for every
+ * head and progress that the adapter reports. */
+void oracle_client_feed(struct oracle_chain *chain);
+void oracle_client_take_status(struct oracle_chain *chain,
+			       const Caisson__Wire__ClientStatus *status);
+/* Whether what the node tells and what the enclave holds as final are one branch: true only when the
+ * final block is among those that were reported. */
+bool oracle_chain_agrees(struct oracle_chain *chain);
+
+/* ---- app_requests.c: requests of apps ---- */
+CS_NODISCARD enum cs_err oracle_apps_start(struct oracle *oracle);
+void oracle_apps_stop(struct oracle *oracle);
+void oracle_apps_pump(struct oracle *oracle);
+
+/* ---- contracts.c: what the chains tell, into the journal ---- */
+/* Makes and starts the chain's adapter (nothing where the chain has no contract). */
+CS_NODISCARD enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why);
+/* Ends the adapter and what hangs on it. */
+void oracle_chain_stop(struct oracle_chain *chain);
+
+/* ---- chain_requests.c: requests of contracts ---- */
+/* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created and
+ * neither frozen nor diverged; agrees: oracle_chain_agrees. */
+void oracle_requests_pump(struct oracle_chain *chain, bool agrees);
+/* Inside the writer that stores a report: the state of a fulfil or refund changed. */
+CS_NODISCARD enum cs_err oracle_requests_reported(struct oracle_chain *chain,
+						  const struct oracle_submission *submission);
+
+/* ---- submit.c: calls of the operator's account ---- */
+struct oracle_call_wish {
+	struct oracle_contract *contract; /* to whom */
+	enum oracle_call call;
+	uint64_t statement; /* row */
+	uint64_t gas_limit; /* 0: estimated */
+	struct cs_bytes data;
+};
+/* Whether another call may be begun: there is an operator account, and it has room. */
+bool oracle_may_submit(const struct oracle_chain *chain);
+/* Inside a writer: the submission is written and taken up by the pump after the commit. */
+CS_NODISCARD enum cs_err oracle_submit(struct oracle *oracle, const struct oracle_call_wish *wish,
+				       uint64_t *submission);
+/* Takes up what the journal has open: after a start all of it, later what was written since. */
+void oracle_submit_resume(struct oracle_chain *chain);
+void oracle_submit_free(struct oracle_chain *chain);
+
+/* ---- feeds.c ---- */
+CS_NODISCARD enum cs_err oracle_feeds_start(struct oracle *oracle, struct cs_why *why);
+void oracle_feeds_stop(struct oracle *oracle);
+/* With the enclave ready. */
+void oracle_feeds_pump(struct oracle *oracle);
+/* Inside the writer that stores a report: the state of a submit changed. */
+CS_NODISCARD enum cs_err oracle_feeds_reported(struct oracle_chain *chain,
+					       const struct oracle_submission *submission);
+/* Inside the writer of a block: FeedUpdated of a contract of ours. */
+CS_NODISCARD enum cs_err oracle_feeds_updated(struct oracle_contract *contract, uint64_t index,
+					      const struct cs_hash *value, uint64_t observed_at,
+					      uint64_t height);
+
+/* ---- the surface ---- */
+void oracle_api_routes(struct oracle *oracle);
+void oracle_api_request_routes(struct oracle *oracle);
+void oracle_api_feeds_routes(struct oracle *oracle);
+void oracle_metrics_start(struct oracle *oracle);
+/* Answers with the problem. */
+void oracle_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why);
+
+#endif
