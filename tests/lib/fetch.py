@@ -10,9 +10,13 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import pki, proc
+from . import proc
 from .tools import Missing, find_build
+
+if TYPE_CHECKING:
+    from . import pki
 
 CODES = {0: "ok", 1: "spec_invalid", 2: "arguments_invalid", 4: "not_allowed", 16: "unreachable", 17: "timeout", 18: "tls", 19: "redirect",
          20: "http_status", 21: "too_large", 22: "malformed_response"}

@@ -4,23 +4,19 @@ contracts without keys → the manifest that names them → enclaves with the ma
 """
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
-import os
 import secrets
 import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlencode
 
 from . import abi, chains, crypto, deploy
-from .proc import Process, children_of
+from .proc import Process
 from .rpc import wait_for
+from .service import START_TIMEOUT_S, ApiError, Service, toml, write_secret
 from .tools import ROOT, find_build, free_ports
 
-START_TIMEOUT_S = 60
 GAS_MONEY_WEI = 10**20
 ANCHOR_AGE_MAX_S = 86400
 TRUSTING_PERIOD_S = 86400
@@ -31,52 +27,24 @@ REORG_MARGIN_S = 4
 SCOPES = "read,send,sponsor,operate"
 
 
-def write_secret(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as out:
-        out.write(text)
-
-
-def toml(value) -> str:
-    """TOML's strings, numbers, booleans and arrays of strings are JSON's."""
-    return json.dumps(value)
-
-
-class ApiError(Exception):
-    def __init__(self, status: int, body):
-        super().__init__(f"HTTP {status}: {json.dumps(body) if isinstance(body, dict) else body}")
-        self.status, self.body = status, body
-
-
-class Gateway:
+class Gateway(Service):
     """One `caisson up`: a gateway and its enclave, of one chain."""
 
     def __init__(self, world: "World", index: int, ports: tuple[int, int]):
         self.world, self.index = world, index
         self.side: deploy.Side = world.sides[index]
-        self.name = f"gateway{index + 1}"
-        self.folder = world.folder / self.name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, self.events_port = ports
-        self.url, self.events_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.events_port}/v1/events"
-        self.key = secrets.token_hex(24)
+        name = f"gateway{index + 1}"
+        super().__init__(name, world.folder / name, world.build, ports[0])
+        self.events_port = ports[1]
+        self.events_url = f"ws://127.0.0.1:{self.events_port}/v1/events"
         self.peer_key = secrets.token_hex(24)  # by which the other gateway calls us
-        self.config = self.folder / "caisson.toml"
-        self.log = self.folder / "caisson.log"
-        self.process: Process | None = None
 
     # ---- files ----
 
     def write_files(self, other: "Gateway", expire: dict[str, str]) -> None:
-        keys = [("demo", SCOPES, self.key), (other.name, "peer", self.peer_key)]
-        (self.folder / "api.keys").write_text("".join(
-            f"{name} {scopes} {hashlib.sha256(key.encode()).hexdigest()}\n" for name, scopes, key in keys))
-        os.chmod(self.folder / "api.keys", 0o600)
+        self.write_keys(("demo", SCOPES, self.key), (other.name, "peer", self.peer_key))
         write_secret(self.folder / f"{other.name}.key", other.peer_key + "\n")
-        write_secret(self.folder / "demo.key", self.key + "\n")
         write_secret(self.folder / "operator.key", f"{self.operator_secret:064x}\n")
-        if not (self.folder / "seal.root").exists():
-            write_secret(self.folder / "seal.root", secrets.token_hex(32) + "\n")
         chain = self.side.chain
         lines = [
             f"name = {toml(self.name)}", "",
@@ -111,59 +79,7 @@ class Gateway:
     def start(self) -> None:
         self.process = Process([self.world.build / "bin" / "caisson", "up", self.config], self.log, cwd=self.folder)
 
-    def stop(self) -> None:
-        if self.process:
-            self.process.stop(timeout_s=20)
-
-    def pids(self) -> dict[str, int]:
-        """By program: caisson, caisson-gateway, caisson-enclave."""
-        found = {}
-        for pid in [self.process.pid, *children_of(self.process.pid)]:
-            try:
-                found[Path(f"/proc/{pid}/comm").read_text().strip()] = pid
-            except FileNotFoundError:
-                continue
-        return {("caisson-gateway" if k.startswith("caisson-gat") else "caisson-enclave" if k.startswith("caisson-enc") else k): v
-                for k, v in found.items()}
-
-    def healthy(self) -> bool:
-        self.process.check()
-        try:
-            return self.request("GET", "/healthz")[0] == 200
-        except (OSError, http.client.HTTPException):
-            return False
-
-    # ---- REST ----
-
-    def request(self, method: str, path: str, body=None, headers: dict | None = None, key: str | None = None):
-        """(status, decoded body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            data = None if body is None else json.dumps(body).encode()
-            all_headers = {"authorization": f"Bearer {key or self.key}", **(headers or {})}
-            if data is not None:
-                all_headers["content-type"] = "application/json"
-            connection.request(method, path, data, all_headers)
-            response = connection.getresponse()
-            raw = response.read()
-        finally:
-            connection.close()
-        try:
-            return response.status, json.loads(raw)
-        except ValueError:
-            return response.status, raw.decode(errors="replace")
-
-    def get(self, path: str, **query):
-        status, body = self.request("GET", path + ("?" + urlencode(query) if query else ""))
-        if status != 200:
-            raise ApiError(status, body)
-        return body
-
-    def post(self, path: str, body: dict | None = None, **headers):
-        status, reply = self.request("POST", path, body if body is not None else {}, headers)
-        if status not in (200, 201, 202):
-            raise ApiError(status, reply)
-        return reply
+    # ---- messages ----
 
     def message(self, message_id: str) -> dict | None:
         """As this gateway's journal has it, or None when it has not heard of it yet."""
@@ -184,17 +100,6 @@ class Gateway:
         found = self.reaches(message_id, "finalized", "refunded")
         assert found["state"] == state, found
         return found
-
-    def restart(self) -> None:
-        """Where it was stopped or killed: until it is healthy."""
-        self.start()
-        wait_for(self.healthy, START_TIMEOUT_S, f"health of {self.name} ({self.log})", 0.1)
-
-    def caisson(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
-        """The command line against this gateway."""
-        argv = [self.world.build / "bin" / "caisson", *arguments]
-        env = {**os.environ, "CAISSON_URL": self.url, "CAISSON_API_KEY_FILE": str(self.folder / "demo.key")}
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, cwd=self.folder, env=env)
 
 
 class World:
@@ -232,10 +137,8 @@ class World:
             self.check_logs()
 
     def check_logs(self) -> None:
-        """A build with sanitizers tells there what it found; `caisson up` starts again whatever ended by it."""
         for gateway in self.gateways:
-            found = [line for line in gateway.log.read_text(errors="replace").splitlines() if "Sanitizer" in line or "runtime error:" in line]
-            assert not found, (str(gateway.log), found[:5])
+            gateway.check_log()
 
     def start(self) -> None:
         self.start_chains()
@@ -330,24 +233,12 @@ class World:
             gateway.start()
             self.say(f"{gateway.name}: {gateway.url}, log {gateway.log}")
 
-    def enclave(self, gateway: Gateway) -> dict:
-        """What the gateway's enclave says of itself, as soon as it has keys."""
-        def ready():
-            gateway.process.check()
-            try:
-                told = gateway.get("/v1/enclave")
-            except (OSError, http.client.HTTPException, ApiError):
-                return None
-            return told if told.get("ready") and told.get("keys") else None
-
-        return wait_for(ready, START_TIMEOUT_S, f"keys of the enclave of {gateway.name} ({gateway.log})", 0.1)
-
     def enclave_key(self, gateway: Gateway) -> dict:
-        return max(self.enclave(gateway)["keys"], key=lambda k: k["epoch"])
+        return max(gateway.enclave()["keys"], key=lambda k: k["epoch"])
 
     def register_keys(self) -> None:
         """The owner compares the enclave's hello with what was deployed, then names its key on the other chain."""
-        told = [self.enclave(g) for g in self.gateways]
+        told = [g.enclave() for g in self.gateways]
         for enclave in told:
             if enclave["manifest_hash"] != self.manifest_hash or enclave["measurement"] != self.measurement():
                 raise RuntimeError("the enclave is not the one of the manifest")
