@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from . import abi, crypto
 from .chains import Chain
-from .rpc import Contract, begin_create, end_create, wait_for
+from .rpc import GAS_DEFAULT, Contract, begin_create, end_create, wait_for
 from .tools import ROOT
 
 ARTIFACTS = ROOT / "contracts" / "evm" / "artifacts"
@@ -164,13 +164,13 @@ def give_tokens(home: Side, account: str, amount: int = SUPPLY) -> None:
         home.token.write(account, "approve", home.bridge.address, 2**256 - 1)
 
 
-def after_delay(side: Side, contract: Contract, name: str, *values) -> None:
-    """What the owner may do only some time after saying so."""
+def after_delay(side: Side | OracleContracts, contract: Contract, name: str, *values, gas: int = GAS_DEFAULT) -> dict:
+    """What the owner may do only some time after saying so; the receipt."""
     call = contract.data(name, *values)
     contract.write(side.owner, "schedule", call)
     ready = contract.read("readyAt", crypto.keccak(call))
     wait_for(lambda: side.chain.rpc.time() >= ready, 30, "the owner's delay")
-    side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, contract.address, call))
+    return side.chain.rpc.wait_receipt(side.chain.rpc.send(side.owner, contract.address, call, gas=gas))
 
 
 def set_cap_in(side: Side, amount_in: int) -> None:
@@ -180,3 +180,74 @@ def set_cap_in(side: Side, amount_in: int) -> None:
         side.bridge.write(side.owner, "lowerCap", side.token.address, amount_in, now_out)
         return
     after_delay(side, side.bridge, "setCap", side.token.address, amount_in, now_out)
+
+
+# ---- an oracle's contracts ----
+
+ORACLE_TERMS = {"feeBase": 10**15, "feePerByte": 10**9, "feePerGas": 10**9, "callbackGasMax": 1_000_000, "lifetimeMin": 10,
+                "lifetimeMax": 100_000}
+REQUEST_PARTS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time",
+                 "deadline")
+
+
+@dataclass
+class OracleContracts:
+    """CaissonOracle, CaissonFeed and a contract that asks, on one chain."""
+
+    chain: Chain
+    owner: str
+    guardian: str
+    user: str
+    requests: Contract
+    feeds: Contract
+    consumer: Contract
+
+    def manifest_rows(self, chain_identity: bytes) -> list[dict]:
+        """`oracle.contracts` of a manifest."""
+        return [{"address": contract.address.lower(), "chain": abi.to_hex(chain_identity), "kind": kind}
+                for contract, kind in ((self.requests, "requests"), (self.feeds, "feeds"))]
+
+    def receiver(self, contract: Contract) -> bytes:
+        return identity(self.chain.caip2, self.chain.genesis_hash, contract.address)
+
+    def asked(self, receipt: dict) -> dict:
+        """The one request of a transaction: the parts of its event, and its id."""
+        event, = self.requests.events("OracleRequested", receipt)
+        return {**event["request"], "id": event["requestId"]}
+
+    def ask(self, spec: bytes, arguments=(), *, callback_gas: int = 200_000, max_age: int = 600, lifetime: int = 600,
+            value: int = 10**17) -> dict:
+        """The consumer asks and pays from its balance."""
+        arguments = [a.decode() if isinstance(a, bytes) else a for a in arguments]
+        return self.asked(self.consumer.write(self.user, "ask", spec, arguments, callback_gas, max_age, lifetime, value=value,
+                                              gas=3_000_000))
+
+    def add_feed(self, settings: dict) -> dict:
+        """After the owner's delay: the feed's event, `view` and `uptime` as contracts."""
+        receipt = after_delay(self, self.feeds, "addFeed", settings, gas=4_000_000)
+        event, = self.feeds.events("FeedAdded", receipt)
+        views = {name: Contract(self.chain.rpc, abi.to_hex(event[of]), artifact(code)["abi"])
+                 for name, of, code in (("view", "feed", "FeedView"), ("uptime", "uptime", "FeedUptime"))}
+        return {**event, **views}
+
+
+def deploy_oracle(chain: Chain, insecure: bool = True) -> OracleContracts:
+    """Without an oracle and without keys: first a manifest names them."""
+    owner, guardian, user = chain.accounts[0], chain.accounts[1], chain.accounts[3]
+    names = ("CaissonOracle", "CaissonFeed")
+    sent = [begin_create(chain.rpc, owner, artifact(name), chain.caip2, chain.genesis_hash, owner, guardian, OWNER_DELAY_S,
+                         ROTATION_DELAY_S, OVERLAP_S, insecure) for name in names]
+    requests, feeds = (end_create(chain.rpc, artifact(name), tx) for name, tx in zip(names, sent))
+    code = artifact("test/SampleConsumer")
+    consumer = end_create(chain.rpc, code, begin_create(chain.rpc, owner, code, requests.address))
+    return OracleContracts(chain, owner, guardian, user, requests, feeds, consumer)
+
+
+def register_oracle(contracts: OracleContracts, lineage: str, oracle: bytes, key: dict, evidence_digest: str, manifest_hash: str) -> None:
+    """The owner names the oracle and the key of its enclave at both contracts, and opens asking."""
+    queue = Queue(contracts.chain, contracts.owner)
+    for contract in (contracts.requests, contracts.feeds):
+        queue.call(contract, "registerOracle", lineage, 1)
+        queue.call(contract, "registerKey", oracle, key["epoch"], key["public_key"], evidence_digest, manifest_hash)
+    queue.call(contracts.requests, "setTerms", ORACLE_TERMS)
+    queue.end()

@@ -4,26 +4,20 @@ contracts without keys → the manifest that names them → enclaves with the ma
 """
 from __future__ import annotations
 
-import json
 import secrets
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from . import abi, chains, crypto, deploy
+from . import abi, chains, crypto, deploy, manifests
+from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
 from .service import START_TIMEOUT_S, ApiError, Service, toml, write_secret
-from .tools import ROOT, find_build, free_ports
+from .tools import find_build, free_ports
 
 GAS_MONEY_WEI = 10**20
-ANCHOR_AGE_MAX_S = 86400
-TRUSTING_PERIOD_S = 86400
-CONFIRMATIONS = 2
 END_TIMEOUT_S = 90
 SEND_GAS = 400_000
-REORG_MARGIN_S = 4
 SCOPES = "read,send,sponsor,operate"
 
 
@@ -179,45 +173,17 @@ class World:
             deploy.deploy_apps(*self.sides)
             deploy.give_tokens(self.sides[0], self.sides[0].user)
 
-    def finality(self, side: deploy.Side) -> dict:
-        rpc = side.chain.rpc
-        anchor = rpc.block(0 if self.kind != "anvil" else "latest")
-        fields = {"anchor_hash": anchor["hash"], "anchor_height": int(anchor["number"], 16), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
-                  "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0,
-                  "reorg_margin_s": REORG_MARGIN_S, "period_s": 0, "drift_max_s": 15}
-        if self.kind == "anvil":
-            return {**fields, "mode": "insecure_dev_head", "confirmations": self.confirmations}
-        return {**fields, "mode": "clique", "seals_min": self.seals_min, "epoch": 30000, "period_s": 1}
-
-    def _manifest_chain(self, side: deploy.Side) -> dict:
-        others = [s for s in self.sides if s is not side]
-        policy = {"fee_cap_wei": 10**12, "gas_limit_max": self.gas_limit, "total_cap_wei": 5 * 10**18,
-                  "sweep_to": side.owner.lower()}
-        return {"caip2": side.chain.caip2, "genesis": side.chain.genesis_hash, "gateway": side.gateway.address.lower(),
-                "code_hash": abi.to_hex(side.code_hash), "finality": self.finality(side), "policy": policy,
-                "remotes": [abi.to_hex(s.identity) for s in others]}
+    def _manifest_row(self, side: deploy.Side) -> dict:
+        remotes = [abi.to_hex(s.identity) for s in self.sides if s is not side]
+        finality = manifests.finality(side.chain, self.confirmations, self.seals_min)
+        return manifests.row(side.chain, finality, side.gateway.address, abi.to_hex(side.code_hash), remotes, side.owner, self.gas_limit)
 
     def measurement(self) -> str:
-        run = subprocess.run([self.build / "bin" / "caisson-enclave", "--measure"], capture_output=True, text=True, check=True)
-        return "0x" + run.stdout.strip()
-
-    def manifest_tool(self, *arguments) -> str:
-        run = subprocess.run([sys.executable, ROOT / "tools" / "manifest.py", *map(str, arguments)], capture_output=True, text=True)
-        if run.returncode:
-            raise RuntimeError(f"manifest.py {arguments[0]}: {run.stderr.strip()}")
-        return run.stdout.strip()
+        return manifests.measurement(self.build / "bin" / "caisson-enclave")
 
     def write_manifest(self) -> None:
-        admin_file = self.folder / "administrator.key"
-        if admin_file.exists():
-            admin_file.unlink()
-        admin = self.manifest_tool("keygen", admin_file)
-        draft = {"administrators": {"keys": [admin], "threshold": 1}, "batch_max": 64, "builds": [self.measurement()],
-                 "chains": [self._manifest_chain(s) for s in self.sides], "name": "two chains on one machine", "number": 1,
-                 "previous": "0x" + "00" * 32, "statement_manifest_min": 1, "time": ["insecure_host_time"], "version": 1}
-        draft_file = self.folder / "manifest.draft.json"
-        draft_file.write_text(json.dumps(draft, indent=1))
-        self.manifest_hash = self.manifest_tool("sign", draft_file, "-o", self.manifest, "--key", admin_file)
+        rows = [self._manifest_row(s) for s in self.sides]
+        self.manifest_hash = manifests.write(self.manifest, rows, [self.measurement()], "two chains on one machine")
         self.say(f"manifest {self.manifest_hash[:18]}…")
 
     def write_gateways(self) -> None:
