@@ -3,6 +3,9 @@
 #include "tests/fuzz/fuzz.h"
 #include "wire/convert.h"
 
+/* Above the last type of wire/types.def. */
+#define TYPES_END 80
+
 static void convert(const ProtobufCMessage *message)
 {
 	if (message->descriptor != &caisson__wire__sign_transaction_request__descriptor)
@@ -31,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	const ProtobufCMessageDescriptor *type = wire_type_message((enum wire_type)(data[0] % 32));
+	const ProtobufCMessageDescriptor *type =
+		wire_type_message((enum wire_type)(data[0] % TYPES_END));
 	struct cs_arena *arena = fuzz_arena();
 	struct cs_bytes body = cs_bytes(data + 1, size - 1);
 	struct cs_why why;

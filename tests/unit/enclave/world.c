@@ -460,37 +460,60 @@ struct wire_message world_message(const struct world *w, uint64_t sequence)
 	return message;
 }
 
-uint32_t world_emit(struct world *w, const struct wire_message_head *heads, size_t count,
-		    const struct cs_address *emitter, const struct cs_hash *topic)
+struct log {
+	const struct cs_address *emitter;
+	size_t topic_count;
+	const struct cs_hash *topics;
+};
+
+static uint32_t receipt_add(struct world *w, const struct log *logs, size_t count)
 {
 	static const uint8_t bloom[256];
 	struct cs_buf buf = buf_new(65536);
-	const struct cs_hash committed = wire_evm_topic_message_committed();
 	cs_put_u8(&buf, 2);
 	const size_t receipt = cs_rlp_list_begin(&buf);
 	cs_rlp_put_u64(&buf, 1);
 	cs_rlp_put_u64(&buf, 21000);
 	cs_rlp_put_bytes(&buf, CS_BYTES_OF(bloom));
-	const size_t logs = cs_rlp_list_begin(&buf);
+	const size_t list = cs_rlp_list_begin(&buf);
 	for (size_t i = 0; i < count; i++) {
-		const struct cs_hash id = wire_message_id(&heads[i]);
 		const size_t log = cs_rlp_list_begin(&buf);
-		cs_rlp_put_bytes(&buf, emitter != NULL ? CS_BYTES_OF(emitter->b)
-						       : CS_BYTES_OF(gateway_address.b));
+		cs_rlp_put_bytes(&buf, CS_BYTES_OF(logs[i].emitter->b));
 		const size_t topics = cs_rlp_list_begin(&buf);
-		cs_rlp_put_bytes(&buf,
-				 topic != NULL ? CS_BYTES_OF(topic->b) : CS_BYTES_OF(committed.b));
-		cs_rlp_put_bytes(&buf, CS_BYTES_OF(id.b));
-		cs_rlp_put_bytes(&buf, CS_BYTES_OF(heads[i].destination.b));
+		for (size_t k = 0; k < logs[i].topic_count; k++)
+			cs_rlp_put_bytes(&buf, CS_BYTES_OF(logs[i].topics[k].b));
 		cs_rlp_list_end(&buf, topics);
 		cs_rlp_put_bytes(&buf, CS_BYTES_NONE);
 		cs_rlp_list_end(&buf, log);
 	}
-	cs_rlp_list_end(&buf, logs);
+	cs_rlp_list_end(&buf, list);
 	cs_rlp_list_end(&buf, receipt);
 	assert_true(w->next.receipt_count < WORLD_RECEIPTS_MAX);
 	w->next.receipts[w->next.receipt_count] = done(&buf);
 	return (uint32_t)w->next.receipt_count++;
+}
+
+uint32_t world_emit(struct world *w, const struct wire_message_head *heads, size_t count,
+		    const struct cs_address *emitter, const struct cs_hash *topic)
+{
+	const struct cs_hash committed = wire_evm_topic_message_committed();
+	struct cs_hash *topics = keep(3 * count * sizeof *topics);
+	struct log *logs = keep(count * sizeof *logs);
+	for (size_t i = 0; i < count; i++) {
+		topics[3 * i] = topic != NULL ? *topic : committed;
+		topics[3 * i + 1] = wire_message_id(&heads[i]);
+		topics[3 * i + 2] = heads[i].destination;
+		logs[i] = (struct log){emitter != NULL ? emitter : &gateway_address, 3,
+				       &topics[3 * i]};
+	}
+	return receipt_add(w, logs, count);
+}
+
+uint32_t world_emit_topics(struct world *w, const struct cs_address *emitter,
+			   const struct cs_hash *topics, size_t count)
+{
+	const struct log log = {emitter, count, topics};
+	return receipt_add(w, &log, 1);
 }
 
 /* ---- requests ---- */

@@ -95,6 +95,9 @@ struct wire_message world_message(const struct world *w, uint64_t sequence);
  * receipt's index. */
 uint32_t world_emit(struct world *w, const struct wire_message_head *heads, size_t count,
 		    const struct cs_address *emitter, const struct cs_hash *topic);
+/* One receipt with one log of these topics. */
+uint32_t world_emit_topics(struct world *w, const struct cs_address *emitter,
+			   const struct cs_hash *topics, size_t count);
 
 /* Proofs in the form of the schema, kept for the test's life. */
 Caisson__Wire__ProofNodes *world_receipt_proof(const struct world_block *block, uint32_t index);

@@ -1,0 +1,239 @@
+#include "oracle.h"
+
+#include "core/abi.h"
+#include "core/hash.h"
+#include "enclave/oracle/box.h"
+#include "enclave/state.h"
+
+#include <sodium.h>
+
+static struct oracle_world *world_now;
+
+/* ---- what fetch.h promises ---- */
+
+static void check_request(const struct fetch_request *request)
+{
+	cs_assert(request->host.name.n >= 1 && request->host.port != 0);
+	cs_assert(request->target.n >= 1 && request->target.p[0] == '/');
+	cs_assert(request->header_count <= FETCH_HEADERS_MAX &&
+		  request->host_count <= FETCH_HOSTS_MAX && request->pin_count <= FETCH_PINS_MAX);
+	for (size_t i = 0; i < request->target.n; i++)
+		cs_assert(request->target.p[i] > ' ' && request->target.p[i] < 0x7f);
+	cs_assert(request->post || request->body.n == 0);
+	cs_assert(request->limits.total_ms >= 1000 &&
+		  request->limits.total_ms <= FETCH_TOTAL_MS_DEFAULT);
+}
+
+enum cs_err fetch_start(struct fetch *fetch, uint64_t *id, const struct fetch_request *request)
+{
+	static uint64_t last;
+	struct oracle_world *o = world_now;
+	(void)fetch;
+	check_request(request);
+	if (o->played_count == ORACLE_PLAYED_MAX)
+		return CS_ERR_FULL;
+	struct oracle_played *row = &o->played[o->played_count++];
+	const size_t n = request->target.n < ORACLE_TARGET_SIZE_MAX ? request->target.n
+								    : ORACLE_TARGET_SIZE_MAX;
+	*row = (struct oracle_played){.id = ++last, .context = request->context};
+	memcpy(row->target, request->target.p, n);
+	*id = row->id;
+	return CS_OK;
+}
+
+static void played_remove(struct oracle_world *o, size_t index)
+{
+	o->played_count--;
+	memmove(&o->played[index], &o->played[index + 1],
+		(o->played_count - index) * sizeof o->played[0]);
+}
+
+bool fetch_cancel(struct fetch *fetch, uint64_t id)
+{
+	struct oracle_world *o = world_now;
+	(void)fetch;
+	for (size_t i = 0; i < o->played_count; i++) {
+		if (o->played[i].id == id) {
+			played_remove(o, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
+{
+	(void)fetch;
+	*reply = &world_now->reply;
+	return world_now->replied;
+}
+
+void fetch_release(struct fetch *fetch, const struct fetch_reply *reply)
+{
+	(void)fetch;
+	cs_assert(reply == &world_now->reply && world_now->replied);
+	world_now->replied = false;
+}
+
+void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
+			  struct cs_bytes body)
+{
+	cs_assert(index < o->played_count);
+	o->reply = (struct fetch_reply){.id = o->played[index].id,
+					.context = o->played[index].context,
+					.code = code,
+					.body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
+					.evidence = {.code = code, .completed = o->w->now.low_s},
+					.why = "as the test plays it"};
+	o->replied = true;
+	played_remove(o, index);
+	service_turn(&o->service, &o->w->now);
+}
+
+/* ---- the world ---- */
+
+static enum cs_err box_make_again(struct cs_secret *secret, struct cs_hash *x)
+{
+	static uint8_t number;
+	memset(secret->b, 0xb0 ^ ++number, sizeof secret->b);
+	return crypto_scalarmult_base(x->b, secret->b) == 0 ? CS_OK : CS_ERR_CRYPTO;
+}
+
+static void contract_add(struct oracle_world *o, struct cs_hash *identity, uint8_t number,
+			 bool feeds)
+{
+	struct manifest_oracle *oracle = &o->w->manifest.oracle;
+	struct manifest_contract *contract = &oracle->contracts[oracle->contract_count++];
+	*identity = (struct cs_hash){{0xc0, number}};
+	*contract = (struct manifest_contract){
+		.chain = 0, .address = {{0xc0, number}}, .feeds = feeds, .identity = *identity};
+}
+
+struct oracle_world *oracle_world_new(void)
+{
+	struct oracle_world *o = keep(sizeof *o);
+	Caisson__Wire__InitRequest init = CAISSON__WIRE__INIT_REQUEST__INIT;
+	Caisson__Wire__ClientCreateRequest create = CAISSON__WIRE__CLIENT_CREATE_REQUEST__INIT;
+	assert_ok(box_init());
+	world_now = o;
+	o->w = world_new();
+	o->w->manifest.oracle = (struct manifest_oracle){.present = true};
+	contract_add(o, &o->requests, 1, false);
+	contract_add(o, &o->feeds, 2, true);
+	o->requests_address = o->w->manifest.oracle.contracts[0].address;
+	(void)snprintf(o->w->manifest.oracle.forbidden.names[0], MANIFEST_HOST_SIZE_MAX,
+		       ".evil.test");
+	o->w->manifest.oracle.forbidden.count = 1;
+	o->w->launch.role = ENCLAVE_ORACLE;
+	o->w->launch.serve_count = 0;
+	o->w->launch.box_make = box_make_again;
+	world_restart(o->w);
+	(void)world_ok(o->w, WIRE_INIT, &init.base);
+	create.chain = pb_hash(&o->w->own);
+	create.header = pb(o->w->blocks[0].raw);
+	(void)world_ok(o->w, WIRE_CLIENT_CREATE, &create.base);
+	o->box = o->w->e->boxes[0].x;
+	service_init(&o->service, o->w->e, NULL, keep(LOOKUP_ARENA_SIZE));
+	return o;
+}
+
+void oracle_world_free(struct oracle_world *o)
+{
+	service_forget(&o->service);
+	world_free(o->w);
+	world_now = NULL;
+}
+
+const struct world_block *oracle_emit(struct oracle_world *o, const struct cs_hash *request_id)
+{
+	const struct cs_hash topics[2] = {
+		cs_abi_topic("OracleRequested(bytes32,address,(uint64,address,bytes32,bytes32,"
+			     "bytes32,address,uint64,uint256,uint64,uint64,uint64),bytes,string[],"
+			     "bytes)"),
+		*request_id};
+	(void)world_emit_topics(o->w, &o->requests_address, topics, 2);
+	const struct world_block *block = world_mine(o->w);
+	world_update(o->w, block->height);
+	world_advance(o->w, 2);
+	return block;
+}
+
+struct cs_bytes oracle_seal(const struct oracle_world *o, const struct cs_hash *asker,
+			    struct cs_bytes spec, const char *value)
+{
+	char text[1024];
+	char hex[2][65] = {{0}};
+	const struct cs_hash hash = wire_spec_hash(spec);
+	cs_hex(hex[0], CS_BYTES_OF(asker->b));
+	cs_hex(hex[1], CS_BYTES_OF(hash.b));
+	const int n = snprintf(text, sizeof text,
+			       "{\"asker\":\"0x%s\",\"spec\":\"0x%s\",\"values\":{\"key\":\"%s\"}}",
+			       hex[0], hex[1], value);
+	assert_true(n > 0 && (size_t)n < sizeof text);
+	uint8_t *sealed = keep((size_t)n + BOX_OVERHEAD_SIZE);
+	assert_int_equal(
+		crypto_box_seal(sealed, (const uint8_t *)text, (unsigned long long)n, o->box.b), 0);
+	return cs_bytes(sealed, (size_t)n + BOX_OVERHEAD_SIZE);
+}
+
+/* ---- what must be true of every reply ---- */
+
+static struct cs_hash leaf_of(enum wire_type type, bool failed,
+			      const Caisson__Wire__OracleResult *result)
+{
+	const struct cs_bytes value = wire_pb_view(result->value);
+	cs_assert(wire_oracle_code_name(result->code) != NULL);
+	cs_assert((result->code == WIRE_ORACLE_OK) == (value.n != 0));
+	if (type == WIRE_FEEDS)
+		cs_assert((result->code != WIRE_ORACLE_OK) == failed);
+	if (type == WIRE_FEEDS && !failed) {
+		struct wire_feed_value feed = {wire_pb_hash(result->request_id),
+					       wire_pb_hash(result->spec_hash),
+					       result->observed_at,
+					       wire_pb_hash(result->evidence_hash),
+					       {{0}}};
+		cs_assert(value.n == sizeof feed.value.b);
+		memcpy(feed.value.b, value.p, value.n);
+		return wire_leaf_feed(&feed);
+	}
+	const struct wire_answer answer = {wire_pb_hash(result->request_id),
+					   wire_pb_hash(result->spec_hash),
+					   result->code,
+					   result->observed_at,
+					   wire_pb_hash(result->evidence_hash),
+					   value};
+	return wire_leaf_answer(&answer);
+}
+
+static void check_part(const struct oracle_world *o, enum wire_type type, bool failed,
+		       const Caisson__Wire__Statement *statement, size_t count,
+		       Caisson__Wire__OracleResult *const *results)
+{
+	struct cs_hash leaves[SERVICE_ITEMS_MAX];
+	struct wire_signed made;
+	const struct cs_hash self = wire_oracle_identity(&o->w->manifest.lineage);
+	bool signed_by_us = false;
+	cs_assert(count <= SERVICE_ITEMS_MAX);
+	cs_assert((statement != NULL) == (count != 0 && type != WIRE_DRY_RUN));
+	for (size_t i = 0; i < count; i++)
+		leaves[i] = leaf_of(type, failed, results[i]);
+	if (statement == NULL)
+		return;
+	cs_assert(wire_signed_from_pb(&made, statement) == CS_OK);
+	cs_assert(made.statement.kind == WIRE_KIND_ANSWER && made.path_count == 0);
+	cs_assert(cs_hash_eq(&made.statement.signer, &self));
+	const struct cs_hash root = wire_root(leaves, count);
+	const struct enclave_chain *own = &o->w->e->chains[0];
+	for (size_t i = 0; i < own->key_count && !signed_by_us; i++)
+		signed_by_us = wire_signed_verify(o->w->sig, &made, &root, &own->keys[i].x,
+						  WIRE_DOMAIN_INSECURE) == CS_OK;
+	cs_assert(signed_by_us);
+}
+
+void oracle_check(const struct oracle_world *o, enum wire_type type,
+		  const Caisson__Wire__OracleReply *reply)
+{
+	check_part(o, type, false, reply->statement, reply->n_results, reply->results);
+	check_part(o, type, true, reply->failed_statement, reply->n_failed, reply->failed);
+	cs_assert(type == WIRE_FEEDS || reply->n_failed == 0);
+}

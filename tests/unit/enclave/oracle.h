@@ -1,0 +1,53 @@
+/* An oracle's enclave in memory, beside the chain of world.h: the service of caisson-oracle-enclave
+ * whose sources a test plays. The four functions of enclave/fetch/fetch.h that the service calls are
+ * here, and connect nothing. */
+#ifndef TESTS_UNIT_ENCLAVE_ORACLE_H
+#define TESTS_UNIT_ENCLAVE_ORACLE_H
+
+#include "enclave/oracle/service.h"
+#include "world.h"
+
+/* What fetch takes at a time before it says FULL. */
+#define ORACLE_PLAYED_MAX 4u
+#define ORACLE_TARGET_SIZE_MAX 512u
+
+struct oracle_played {
+	uint64_t id;
+	void *context;
+	char target[ORACLE_TARGET_SIZE_MAX + 1]; /* the beginning of it */
+};
+
+struct oracle_world {
+	struct world *w;
+	struct service service;
+	struct cs_hash requests; /* identities of its two contracts */
+	struct cs_hash feeds;
+	struct cs_address requests_address;
+	struct cs_hash box; /* X25519 */
+	/* Asked of sources and not answered, in the order in which they were asked. */
+	size_t played_count;
+	struct oracle_played played[ORACLE_PLAYED_MAX];
+	struct fetch_reply reply; /* of the next fetch_take */
+	bool replied;
+};
+
+/* Keys are made, the client of the chain is created. One at a time. */
+struct oracle_world *oracle_world_new(void);
+void oracle_world_free(struct oracle_world *o);
+
+/* The answer of a source that was asked: its row is gone from `played`, and the service had its turn. */
+void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
+			  struct cs_bytes body);
+
+/* A block with one log OracleRequested of the id; final afterwards. */
+const struct world_block *oracle_emit(struct oracle_world *o, const struct cs_hash *request_id);
+/* The plaintext of section 7 of docs/protocol/oracle.md with one value named "key", sealed. */
+struct cs_bytes oracle_seal(const struct oracle_world *o, const struct cs_hash *asker,
+			    struct cs_bytes spec, const char *value);
+
+/* Is what the service says of a request as it must be? Roots are those of the leaves that the rows
+ * make, signatures are the oracle's, values and codes belong together. Aborts where it is not. */
+void oracle_check(const struct oracle_world *o, enum wire_type type,
+		  const Caisson__Wire__OracleReply *reply);
+
+#endif
