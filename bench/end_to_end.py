@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("tests", "tools")]
 from lib import abi, deploy, proc  # noqa: E402
 from lib.chains import Chain  # noqa: E402
 from lib.rpc import Rpc, create, wait_for  # noqa: E402

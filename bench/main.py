@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tools")]
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 from lib import abi, deploy  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402

@@ -8,11 +8,12 @@ import secrets
 import time
 from pathlib import Path
 
-from . import abi, chains, crypto, deploy, manifests
+from . import abi, chains, crypto, deploy, manifests, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
 from .service import START_TIMEOUT_S, ApiError, Service, toml, write_secret
+from .sources import Sources
 from .tools import find_build, free_ports
 
 GAS_MONEY_WEI = 10**20
@@ -102,7 +103,7 @@ class World:
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
                  enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
-                 confirmations: int = CONFIRMATIONS):
+                 confirmations: int = CONFIRMATIONS, sources: Sources | None = None):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
@@ -116,6 +117,9 @@ class World:
         self.sides: list[deploy.Side] = []
         self.gateways: list[Gateway] = []
         self.start_heights: list[int] = []
+        # With sources: an oracle of the first chain, which asks them, beside the bridge and named by the same manifest.
+        self.sources, self.oracle = sources, None
+        self.oracle_contracts: deploy.OracleContracts | None = None
 
     def __enter__(self):
         try:
@@ -131,26 +135,32 @@ class World:
             self.check_logs()
 
     def check_logs(self) -> None:
-        for gateway in self.gateways:
-            gateway.check_log()
+        for service in self.services:
+            service.check_log()
 
     def start(self) -> None:
         self.start_chains()
         self.deploy()
         self.write_manifest()
         self.write_gateways()
-        self.start_gateways()
+        if self.sources:
+            self.write_oracle()
+        self.start_services()
         self.register_keys()
         self.wait_ready()
 
     def stop(self) -> None:
-        for gateway in self.gateways:
-            if gateway.process:
-                gateway.process.ask()
-        for gateway in self.gateways:
-            gateway.stop()
+        for service in self.services:
+            if service.process:
+                service.process.ask()
+        for service in self.services:
+            service.stop()
         for chain in self.chains:
             chain.stop()
+
+    @property
+    def services(self) -> list[Service]:
+        return [*self.gateways, *([self.oracle] if self.oracle else [])]
 
     # ---- the order of birth ----
 
@@ -172,6 +182,8 @@ class World:
         if self.apps:
             deploy.deploy_apps(*self.sides)
             deploy.give_tokens(self.sides[0], self.sides[0].user)
+        if self.sources:
+            self.oracle_contracts = deploy.deploy_oracle(self.chains[0])
 
     def _manifest_row(self, side: deploy.Side) -> dict:
         remotes = [abi.to_hex(s.identity) for s in self.sides if s is not side]
@@ -182,8 +194,12 @@ class World:
         return manifests.measurement(self.build / "bin" / "caisson-enclave")
 
     def write_manifest(self) -> None:
-        rows = [self._manifest_row(s) for s in self.sides]
-        self.manifest_hash = manifests.write(self.manifest, rows, [self.measurement()], "two chains on one machine")
+        rows, builds, more = [self._manifest_row(s) for s in self.sides], [self.measurement()], {}
+        if self.sources:
+            contracts = self.oracle_contracts.manifest_rows(self.sides[0].identity)
+            more["oracle"] = oracle.manifest_section(contracts, self.sources.store, self.sources.authority.hash)
+            builds.append(oracle.measurement(self.build))
+        self.manifest_hash = manifests.write(self.manifest, rows, builds, "two chains on one machine", **more)
         self.say(f"manifest {self.manifest_hash[:18]}…")
 
     def write_gateways(self) -> None:
@@ -194,10 +210,15 @@ class World:
         for gateway, other in zip(self.gateways, reversed(self.gateways)):
             gateway.write_files(other, expire)
 
-    def start_gateways(self) -> None:
-        for gateway in self.gateways:
-            gateway.start()
-            self.say(f"{gateway.name}: {gateway.url}, log {gateway.log}")
+    def write_oracle(self) -> None:
+        self.oracle = oracle.Oracle(self.folder / "oracle", self.build, self.manifest, self.oracle_contracts, self.sources.store,
+                                    self.sources.names, self.start_heights[0], self.block_time_ms)
+        self.oracle.write_files()
+
+    def start_services(self) -> None:
+        for service in self.services:
+            service.start()
+            self.say(f"{service.name}: {service.url}, log {service.log}")
 
     def enclave_key(self, gateway: Gateway) -> dict:
         return max(gateway.enclave()["keys"], key=lambda k: k["epoch"])
@@ -222,11 +243,13 @@ class World:
             sent.append((home.chain.rpc, home.token.send(home.owner, "mint", self.gateways[0].operator, deploy.SUPPLY)))
         for rpc, tx in sent:
             rpc.wait_receipt(tx)
+        if self.oracle:
+            oracle.register(self.oracle, self.manifest_hash, oracle.measurement(self.build))
         self.say("keys registered, gas accounts filled")
 
     def wait_ready(self) -> None:
-        for gateway in self.gateways:
-            wait_for(gateway.healthy, START_TIMEOUT_S, f"health of {gateway.name} ({gateway.log})", 0.1)
+        for service in self.services:
+            wait_for(service.healthy, START_TIMEOUT_S, f"health of {service.name} ({service.log})", 0.1)
 
     # ---- what an application does ----
 
