@@ -4,6 +4,7 @@
 #ifndef ORACLE_ANSWER_JSON_H
 #define ORACLE_ANSWER_JSON_H
 
+#include "core/caip.h"
 #include "wire/envelope.h"
 #include "wire/oracle.h"
 #include "wire/spec.h"
@@ -16,10 +17,8 @@
 /* The document as text: spec and value in hex, arguments and names with every character escaped. */
 #define ORACLE_ANSWER_SIZE_MAX (256u * 1024)
 
-/* Of a request that was made on a chain; known: the contract's address, and so its identity, was
- * told. */
+/* Where a request of a chain was made; its identity is the receiver of the answer. */
 struct oracle_answer_contract {
-	bool known;
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
 	struct cs_hash genesis;
 	struct cs_address address;
@@ -30,7 +29,7 @@ struct oracle_answer_contract {
 struct oracle_answer {
 	bool app;                 /* asked by REST for `audience`; else by an event of a chain */
 	struct cs_bytes audience; /* UTF-8, at most WIRE_AUDIENCE_SIZE_MAX */
-	struct oracle_answer_contract contract;
+	struct oracle_answer_contract contract; /* unless app */
 	struct wire_request request;
 	struct cs_bytes spec;
 	size_t argument_count; /* at most WIRE_ARGUMENTS_MAX */
