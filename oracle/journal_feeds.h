@@ -24,11 +24,19 @@ struct oracle_feed {
 	struct cs_hash spec_hash;
 	enum oracle_feed_state state;
 	char description[ORACLE_DESCRIPTION_MAX + 1];
+	/* as the contract's owner fixed them */
 	uint8_t decimals;
+	uint64_t heartbeat_s;
+	uint64_t stale_after_s;
+	uint32_t deviation_ppm;
 	char settings[ORACLE_SETTINGS_SIZE_MAX + 1];
-	/* the last observation that has a value; observed_at 0: none */
+	/* the last good observation; observed_at 0: none */
 	struct cs_hash value;
 	uint64_t observed_at;
+	uint64_t good_ms;  /* when it came */
+	bool spent;        /* it was handed over for submission */
+	bool jump_allowed; /* an operator said so: for one value */
+	uint64_t asked_ms; /* 0: never */
 	/* what the contract holds; submitted_at 0: none */
 	struct cs_hash submitted_value;
 	uint64_t submitted_at; /* its observedAt */
@@ -61,7 +69,8 @@ struct oracle_round_row {
 	uint32_t code;
 	struct cs_hash value;
 	uint64_t observed_at;
-	uint32_t reason; /* why it is submitted: oracle/round.h */
+	uint32_t agreed; /* bit i: source i */
+	uint32_t reason; /* why it is submitted: oracle_round_verb; 0: it is not */
 	uint64_t statement;
 	uint32_t leaf;
 	uint64_t submission;
@@ -69,6 +78,15 @@ struct oracle_round_row {
 	uint64_t gas_price_wei;
 	struct cs_bytes result; /* OracleResult's protobuf */
 	char why[ORACLE_WHY_MAX + 1];
+};
+
+/* What became of one source of a feed since it was listed. */
+struct oracle_feed_source {
+	uint32_t index;
+	char host_port[265]; /* of the newest round in which it was asked */
+	uint64_t rounds;
+	uint64_t failed;    /* gave no value */
+	uint64_t disagreed; /* gave one too far from the round's */
 };
 
 /* Sets n. DUPLICATE: (contract, index) is there. */
@@ -90,7 +108,15 @@ CS_NODISCARD enum cs_err oracle_journal_feeds(struct oracle_journal *journal, ui
 /* Sets n. */
 CS_NODISCARD enum cs_err oracle_journal_add_round(struct oracle_journal *journal,
 						  struct oracle_round_row *round);
-/* Outcome, submission, gas, why. */
+/* Adds one round to the counts of a source; host_port "": it was not asked. */
+CS_NODISCARD enum cs_err oracle_journal_count_source(struct oracle_journal *journal, uint64_t feed,
+						     uint32_t index, const char *host_port,
+						     bool failed, bool disagreed);
+/* In the order of the spec. */
+CS_NODISCARD enum cs_err oracle_journal_feed_sources(struct oracle_journal *journal, uint64_t feed,
+						     struct oracle_feed_source *sources,
+						     size_t count_max, size_t *count);
+/* Outcome, reason, submission, gas, why. */
 CS_NODISCARD enum cs_err oracle_journal_save_round(struct oracle_journal *journal,
 						   const struct oracle_round_row *round);
 /* Newest first; before: rows below it, 0: from the newest. Results in the arena. */
