@@ -1,5 +1,5 @@
-/* The seam between a gateway and the untrusted half of a chain: what the gateway hears from the
- * chain (blocks with the contract's events, reorganisations, health) and what it may ask for
+/* The seam between a gateway or an oracle and the untrusted half of a chain: what it hears from the
+ * chain (blocks with its contracts' events, reorganisations, health) and what it may ask for
  * (headers, proofs, calls, submission). Nothing here decides that a block is final or that an event
  * is true: that is the enclave's, from the bytes that come through here.
  *
@@ -11,6 +11,7 @@
 #define ADAPTERS_ADAPTER_H
 
 #include "core/bytes.h"
+#include "wire/oracle.h"
 
 struct adapter;
 
@@ -73,19 +74,95 @@ struct adapter_finalized_event {
 	uint8_t status;
 };
 
+/* Of an oracle's contract (docs/protocol/oracle.md section 9). request_id was recomputed from the
+ * parts and is equal, or the event is not reported (counted as `foreign`). spec: empty when it was
+ * asked for by hash. */
+struct adapter_oracle_request {
+	struct cs_hash request_id;
+	struct wire_request head;
+	struct cs_bytes spec;
+	struct cs_bytes arguments[WIRE_ARGUMENTS_MAX];
+	size_t argument_count;
+	struct cs_bytes secrets;
+};
+
+struct adapter_oracle_answer {
+	struct cs_hash request_id;
+	struct cs_hash asker; /* a word */
+	uint8_t code;
+	uint64_t observed_at;
+	struct cs_hash evidence_hash;
+	struct cs_bytes value;
+};
+
+/* A refund after the deadline, or with an answer whose code pays nothing. */
+struct adapter_oracle_refund {
+	struct cs_hash request_id;
+	struct cs_hash fee; /* a word */
+};
+
+struct adapter_callback_failure {
+	struct cs_hash request_id;
+};
+
+/* Of a feed's contract. value: int256. */
+struct adapter_feed_update {
+	uint64_t index;
+	struct cs_hash value;
+	uint64_t observed_at;
+};
+
+/* feed_id is that of the contract and the index, or the event is not reported. description: UTF-8
+ * by convention, nobody checked it. */
+struct adapter_feed_addition {
+	uint64_t index;
+	struct cs_hash feed_id;
+	struct cs_address view;
+	struct cs_address uptime;
+	struct cs_hash spec_hash;
+	uint8_t decimals;
+	uint32_t heartbeat_s;
+	uint32_t stale_after_s;
+	uint32_t deviation_ppm;
+	uint8_t history_bits;
+	struct cs_bytes description;
+};
+#define ADAPTER_FEED_DESCRIPTION_MAX 64u
+
+struct adapter_feed_pause {
+	uint64_t index;
+	bool paused;
+};
+
 enum adapter_event_kind {
 	ADAPTER_EVENT_MESSAGE,
 	ADAPTER_EVENT_STATUS,
 	ADAPTER_EVENT_FINALIZED,
+	ADAPTER_EVENT_ORACLE_REQUESTED,
+	ADAPTER_EVENT_ORACLE_ANSWERED,
+	ADAPTER_EVENT_ORACLE_REFUNDED,
+	ADAPTER_EVENT_CALLBACK_FAILED,
+	ADAPTER_EVENT_FEED_ADDED,
+	ADAPTER_EVENT_FEED_UPDATED,
+	ADAPTER_EVENT_FEED_PAUSED,
 };
 
+/* contract: the identity of the one that emitted it. */
 struct adapter_event {
 	enum adapter_event_kind kind;
 	struct adapter_position at;
+	struct cs_hash contract;
 	union {
 		struct adapter_message message;
 		struct adapter_status_event status;
 		struct adapter_finalized_event finalized;
+		struct adapter_oracle_request requested;
+		struct adapter_oracle_answer answered;
+		struct adapter_oracle_refund refunded;
+		struct adapter_callback_failure callback_failed;
+		struct adapter_feed_addition feed_added;
+		struct adapter_feed_update feed_updated;
+		struct adapter_feed_pause feed_paused;
 	};
 };
 
@@ -96,11 +173,11 @@ struct adapter_header {
 	struct cs_bytes rlp; /* of EVM chains; what the light client of the chain reads elsewhere */
 };
 
-/* A block with at least one event of the gateway contract, ascending by height, events in order, all
- * out of receipts that are under the header's receipts root (the hashes of transactions are what the
- * node says). Sequences, deadlines, gas limits, heights and times are below 2^63.
+/* A block with at least one event of the contracts, ascending by height, events in order, all out of
+ * receipts that are under the header's receipts root (the hashes of transactions are what the node
+ * says). Sequences, counters, deadlines, gas limits, heights and times are below 2^63.
  * late: found by the reconciler or by a rescan; may repeat what was reported: the receiver knows
- * messages by their id. */
+ * messages and requests by their id. */
 struct adapter_block {
 	struct adapter_header header;
 	const struct adapter_event *events;
@@ -186,12 +263,13 @@ struct adapter_proof {
 };
 
 struct adapter_claim {
-	struct cs_hash message_id;
+	struct cs_hash id;  /* messageId or requestId, as the log's topic says */
 	uint32_t log_index; /* in the receipt */
 };
 
-/* claims: the MessageCommitted logs of the gateway contract in this receipt, at most
- * ADAPTER_CLAIMS_MAX from `claims_from` on; claim_total: how many there are. */
+/* claims: the MessageCommitted logs of the gateway contract and the OracleRequested logs of the
+ * oracles' in this receipt, at most ADAPTER_CLAIMS_MAX from `claims_from` on; claim_total: how many
+ * there are. */
 struct adapter_receipt_proof {
 	struct adapter_block_id block;
 	uint32_t tx_index;
@@ -422,7 +500,7 @@ CS_NODISCARD enum cs_err adapter_estimate(struct adapter *adapter, const struct 
 CS_NODISCARD enum cs_err adapter_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx);
 CS_NODISCARD enum cs_err adapter_account(struct adapter *adapter, const struct cs_address *address,
 					 adapter_account_fn *done, void *ctx);
-/* Of the gateway contract; count <= ADAPTER_STATUSES_MAX. */
+/* Of the gateway contract: UNSUPPORTED without one; count <= ADAPTER_STATUSES_MAX. */
 CS_NODISCARD enum cs_err adapter_statuses(struct adapter *adapter, const struct cs_hash *source,
 					  const uint64_t *sequences, size_t count,
 					  adapter_statuses_fn *done, void *ctx);

@@ -244,6 +244,14 @@ static enum cs_err write_block(void *context)
 		case ADAPTER_EVENT_FINALIZED:
 			CS_TRY(write_finalized(write->chain, event));
 			break;
+		case ADAPTER_EVENT_ORACLE_REQUESTED: /* contracts that no gateway watches */
+		case ADAPTER_EVENT_ORACLE_ANSWERED:
+		case ADAPTER_EVENT_ORACLE_REFUNDED:
+		case ADAPTER_EVENT_CALLBACK_FAILED:
+		case ADAPTER_EVENT_FEED_ADDED:
+		case ADAPTER_EVENT_FEED_UPDATED:
+		case ADAPTER_EVENT_FEED_PAUSED:
+			break;
 		}
 	}
 	return CS_OK;

@@ -398,7 +398,7 @@ static bool place_claims(struct flight *flight, size_t r, const struct adapter_r
 		if (flight->receipt_of[i] != r || flight->placed[i])
 			continue;
 		for (size_t k = 0; k < proof->claim_count && !flight->placed[i]; k++) {
-			if (cs_hash_eq(&proof->claims[k].message_id, &flight->messages[i].id)) {
+			if (cs_hash_eq(&proof->claims[k].id, &flight->messages[i].id)) {
 				flight->messages[i].log_index = proof->claims[k].log_index;
 				flight->placed[i] = true;
 			}

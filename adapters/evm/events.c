@@ -1,5 +1,6 @@
 #include "adapters/evm/events.h"
 
+#include "adapters/evm/events_oracle.h"
 #include "core/abi.h"
 #include "verify/evm/receipt.h"
 #include "wire/envelope.h"
@@ -11,17 +12,11 @@
 #define ATTRIBUTES_MAX 16
 #define ATTRIBUTE_SIZE_MAX 512
 
-void evm_topics_init(struct evm_topics *topics)
+static bool is_event(const struct evm_log *log, const struct evm_contracts *contracts,
+		     enum evm_topic topic, size_t topic_count)
 {
-	topics->sent = wire_evm_topic_message_sent();
-	topics->committed = wire_evm_topic_message_committed();
-	topics->status = wire_evm_topic_message_status();
-	topics->finalized = wire_evm_topic_message_finalized();
-}
-
-static bool is_event(const struct evm_log *log, const struct cs_hash *topic, size_t topic_count)
-{
-	return log->topic_count == topic_count && cs_hash_eq(&log->topics[0], topic);
+	return log->topic_count == topic_count &&
+	       cs_hash_eq(&log->topics[0], &contracts->topics[topic]);
 }
 
 /* MessageSent(bytes32 indexed sendId, bytes sender, bytes recipient, bytes payload, uint256 value,
@@ -61,16 +56,17 @@ static enum cs_err read_committed(struct adapter_message *message, const struct 
 }
 
 /* The MessageSent with this id in the same transaction; it is most often the neighbour. */
-static const struct evm_log *find_sent(const struct evm_topics *topics, const struct evm_log *logs,
-				       size_t count, size_t at)
+static const struct evm_log *find_sent(const struct evm_contracts *contracts,
+				       const struct evm_log *logs, size_t count, size_t at)
 {
 	for (size_t step = 1; step < count; step++) {
 		for (int side = 0; side < 2; side++) {
 			size_t other = side == 0 ? at - step : at + step;
 
-			if (other >= count || logs[other].at.tx_index != logs[at].at.tx_index)
+			if (other >= count || logs[other].at.tx_index != logs[at].at.tx_index ||
+			    !cs_address_eq(&logs[other].address, &logs[at].address))
 				continue;
-			if (is_event(&logs[other], &topics->sent, 2) &&
+			if (is_event(&logs[other], contracts, EVM_TOPIC_SENT, 2) &&
 			    cs_hash_eq(&logs[other].topics[1], &logs[at].topics[1]))
 				return &logs[other];
 		}
@@ -99,11 +95,11 @@ static struct cs_hash own_message_id(const struct adapter_message *message,
 	return wire_message_id(&full.head);
 }
 
-static bool decode_message(struct adapter_message *message, const struct evm_topics *topics,
+static bool decode_message(struct adapter_message *message, const struct evm_contracts *contracts,
 			   const struct evm_log *logs, size_t count, size_t at,
 			   const struct cs_hash *own)
 {
-	const struct evm_log *sent = find_sent(topics, logs, count, at);
+	const struct evm_log *sent = find_sent(contracts, logs, count, at);
 
 	if (sent == NULL || read_committed(message, &logs[at]) != CS_OK ||
 	    read_sent(message, sent->data) != CS_OK)
@@ -137,52 +133,80 @@ static bool decode_finalized(struct adapter_finalized_event *finalized, const st
 	       cs_abi_end(&reader) == CS_OK && finalized->status <= WIRE_STATUS_DEAD;
 }
 
-static bool is_storable(const struct adapter_event *event)
+static bool is_storable(const struct adapter_message *message)
 {
-	const struct adapter_message *message = &event->message;
+	return message->sequence <= INT64_MAX && message->deadline <= INT64_MAX &&
+	       message->min_gas_limit <= INT64_MAX;
+}
 
-	switch (event->kind) {
-	case ADAPTER_EVENT_MESSAGE:
-		return message->sequence <= INT64_MAX && message->deadline <= INT64_MAX &&
-		       message->min_gas_limit <= INT64_MAX;
-	case ADAPTER_EVENT_STATUS:
-		return event->status.sequence <= INT64_MAX;
-	case ADAPTER_EVENT_FINALIZED:
-		return true;
+/* Of a gateway: one that may have its other half among the logs around it. */
+static enum evm_reads read_gateway(struct adapter_event *event,
+				   const struct evm_contracts *contracts,
+				   const struct evm_log *logs, size_t count, size_t at,
+				   const struct cs_hash *own)
+{
+	const struct evm_log *log = &logs[at];
+
+	if (is_event(log, contracts, EVM_TOPIC_COMMITTED, 3)) {
+		event->kind = ADAPTER_EVENT_MESSAGE;
+		if (!decode_message(&event->message, contracts, logs, count, at, own))
+			return EVM_READS_FOREIGN;
+		return is_storable(&event->message) ? EVM_READS_EVENT : EVM_READS_UNSTORABLE;
 	}
-	return false;
+	if (is_event(log, contracts, EVM_TOPIC_STATUS, 3)) {
+		event->kind = ADAPTER_EVENT_STATUS;
+		if (!decode_status(&event->status, log))
+			return EVM_READS_FOREIGN;
+		return event->status.sequence <= INT64_MAX ? EVM_READS_EVENT : EVM_READS_UNSTORABLE;
+	}
+	if (is_event(log, contracts, EVM_TOPIC_FINALIZED, 3)) {
+		event->kind = ADAPTER_EVENT_FINALIZED;
+		return decode_finalized(&event->finalized, log) ? EVM_READS_EVENT
+								: EVM_READS_FOREIGN;
+	}
+	return EVM_READS_OTHER;
+}
+
+static enum evm_reads read_one(struct adapter_event *event, const struct evm_contracts *contracts,
+			       const struct evm_log *logs, size_t count, size_t at)
+{
+	const struct evm_contract *contract = evm_contracts_find(contracts, &logs[at].address);
+
+	if (contract == NULL)
+		return EVM_READS_OTHER;
+	*event = (struct adapter_event){.at = logs[at].at, .contract = contract->identity};
+	switch (contract->kind) {
+	case EVM_CONTRACT_GATEWAY:
+		return read_gateway(event, contracts, logs, count, at, &contract->identity);
+	case EVM_CONTRACT_ORACLE:
+		return evm_event_of_oracle(event, contracts, contract, &logs[at]);
+	case EVM_CONTRACT_FEED:
+		return evm_event_of_feed(event, contracts, contract, &logs[at]);
+	}
+	return EVM_READS_OTHER;
 }
 
 size_t evm_events_decode(struct adapter_event *events, struct evm_left_out *left_out,
-			 const struct evm_topics *topics, const struct evm_log *logs, size_t count,
-			 const struct cs_hash *own)
+			 const struct evm_contracts *contracts, const struct evm_log *logs,
+			 size_t count)
 {
 	size_t found = 0;
 
 	*left_out = (struct evm_left_out){0, 0};
 	for (size_t i = 0; i < count; i++) {
-		struct adapter_event *event = &events[found];
-		bool fits;
-
-		*event = (struct adapter_event){.at = logs[i].at};
-		if (is_event(&logs[i], &topics->committed, 3)) {
-			event->kind = ADAPTER_EVENT_MESSAGE;
-			fits = decode_message(&event->message, topics, logs, count, i, own);
-		} else if (is_event(&logs[i], &topics->status, 3)) {
-			event->kind = ADAPTER_EVENT_STATUS;
-			fits = decode_status(&event->status, &logs[i]);
-		} else if (is_event(&logs[i], &topics->finalized, 3)) {
-			event->kind = ADAPTER_EVENT_FINALIZED;
-			fits = decode_finalized(&event->finalized, &logs[i]);
-		} else {
-			continue; /* of the contract, but not of a message */
-		}
-		if (!fits)
-			left_out->foreign++;
-		else if (!is_storable(event))
-			left_out->unstorable++;
-		else
+		switch (read_one(&events[found], contracts, logs, count, i)) {
+		case EVM_READS_EVENT:
 			found++;
+			break;
+		case EVM_READS_FOREIGN:
+			left_out->foreign++;
+			break;
+		case EVM_READS_UNSTORABLE:
+			left_out->unstorable++;
+			break;
+		case EVM_READS_OTHER: /* of the contract, but not of a message or a request */
+			break;
+		}
 	}
 	return found;
 }
@@ -197,9 +221,22 @@ static enum cs_err next_log(struct verify_log *log, struct cs_rlp *rest)
 	return verify_receipt_log(log, &one, 0);
 }
 
+/* A log that an enclave can be asked to look at. */
+static bool is_claim(const struct verify_log *log, const struct evm_contracts *contracts)
+{
+	const struct evm_contract *contract = evm_contracts_find(contracts, &log->address);
+
+	if (contract == NULL || contract->kind == EVM_CONTRACT_FEED || log->topic_count != 3)
+		return false;
+	return cs_hash_eq(
+		&log->topics[0],
+		&contracts->topics[contract->kind == EVM_CONTRACT_GATEWAY ? EVM_TOPIC_COMMITTED
+									  : EVM_TOPIC_REQUESTED]);
+}
+
 enum cs_err evm_events_claims(struct adapter_claim *claims, size_t count_max, size_t skip,
 			      size_t *count, size_t *total, struct cs_bytes bytes,
-			      const struct evm_topics *topics, const struct cs_address *gateway)
+			      const struct evm_contracts *contracts)
 {
 	struct verify_receipt receipt;
 	struct verify_log log;
@@ -210,8 +247,7 @@ enum cs_err evm_events_claims(struct adapter_claim *claims, size_t count_max, si
 	*count = 0;
 	for (size_t i = 0; i < receipt.log_count; i++) {
 		CS_TRY(next_log(&log, &rest));
-		if (!cs_address_eq(&log.address, gateway) || log.topic_count != 3 ||
-		    !cs_hash_eq(&log.topics[0], &topics->committed))
+		if (!is_claim(&log, contracts))
 			continue;
 		if (found++ >= skip && *count < count_max)
 			claims[(*count)++] = (struct adapter_claim){log.topics[1], (uint32_t)i};
@@ -222,7 +258,7 @@ enum cs_err evm_events_claims(struct adapter_claim *claims, size_t count_max, si
 
 enum cs_err evm_events_receipt_logs(struct evm_logs *logs, size_t *log_count, struct cs_bytes bytes,
 				    const struct adapter_position *at, uint32_t first_log,
-				    const struct cs_address *gateway)
+				    const struct evm_contracts *contracts)
 {
 	struct verify_receipt receipt;
 	struct verify_log log;
@@ -233,7 +269,7 @@ enum cs_err evm_events_receipt_logs(struct evm_logs *logs, size_t *log_count, st
 		struct evm_log own = {.at = *at};
 
 		CS_TRY(next_log(&log, &rest));
-		if (!cs_address_eq(&log.address, gateway))
+		if (evm_contracts_find(contracts, &log.address) == NULL)
 			continue;
 		own.at.log_index_block = first_log + (uint32_t)i;
 		own.address = log.address;

@@ -1,9 +1,7 @@
 #include "adapters/evm/evm.h"
 
 #include "adapters/evm/inner.h"
-#include "core/caip.h"
 #include "host/alloc.h"
-#include "wire/envelope.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,27 +184,20 @@ static const struct adapter_ops ops = {
 	.endpoints = endpoints,
 };
 
-static struct cs_hash identity_of(const struct adapter_evm_config *config)
-{
-	char caip2[CS_CAIP2_SIZE_MAX + 1];
-
-	cs_caip2_write_eip155(caip2, config->chain_id);
-	return wire_identity(cs_bytes_str(caip2), &config->genesis_hash,
-			     CS_BYTES_OF(config->gateway.b));
-}
-
 enum cs_err adapter_evm_new(struct adapter **adapter, struct host_loop *loop,
 			    const struct adapter_evm_config *config,
 			    const struct adapter_listener *listener, struct cs_why *why)
 {
+	struct evm_contracts contracts;
+
 	CS_TRY(check(config, why));
+	CS_TRY(evm_contracts_init(&contracts, config, why));
 	struct evm *evm = host_alloc(sizeof(*evm));
 	*evm = (struct evm){.base = {&ops}, .loop = loop, .config = *config, .listener = *listener};
 	copy_texts(&evm->config);
 	set_defaults(&evm->config);
-	evm->identity = identity_of(config);
+	evm->contracts = contracts;
 	evm->logs_range = evm->config.logs_range;
-	evm_topics_init(&evm->topics);
 	struct evm_rpc_config rpc = {
 		.http = evm->config.http,
 		.http_count = evm->config.http_count,

@@ -10,6 +10,8 @@
 struct host_loop;
 
 #define ADAPTER_EVM_ENDPOINTS_MAX 8
+/* Of one kind: what a manifest may name. */
+#define ADAPTER_EVM_ORACLES_MAX 16
 
 /* Texts are copied by adapter_evm_new. Zeros mean the default in brackets. */
 struct adapter_evm_config {
@@ -20,7 +22,11 @@ struct adapter_evm_config {
 	size_t ws_count;
 	uint64_t chain_id;
 	struct cs_hash genesis_hash;
-	struct cs_address gateway;
+	struct cs_address gateway;                          /* zero: none */
+	struct cs_address oracles[ADAPTER_EVM_ORACLES_MAX]; /* contracts that take requests */
+	size_t oracle_count;
+	struct cs_address feeds[ADAPTER_EVM_ORACLES_MAX]; /* contracts that take feeds */
+	size_t feed_count;
 	uint64_t start_height;       /* of the first block that can hold an event: the contract's */
 	unsigned block_time_ms;      /* [1000] */
 	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
@@ -50,7 +56,7 @@ CS_NODISCARD enum cs_err adapter_evm_new(struct adapter **adapter, struct host_l
 struct adapter_evm_counters {
 	uint64_t blocks;
 	uint64_t events;
-	uint64_t foreign; /* logs of the gateway that do not decode or whose messageId is another */
+	uint64_t foreign;    /* logs of the contracts that do not decode or whose id is another */
 	uint64_t unstorable; /* events left out: a number of 2^63 and more */
 	uint64_t late;       /* events that only the reconciler found */
 	uint64_t reorgs;

@@ -3,6 +3,7 @@
 #ifndef ADAPTERS_EVM_INNER_H
 #define ADAPTERS_EVM_INNER_H
 
+#include "adapters/evm/contracts.h"
 #include "adapters/evm/events.h"
 #include "adapters/evm/evm.h"
 #include "adapters/evm/fetch.h"
@@ -19,8 +20,7 @@ struct evm {
 	struct host_loop *loop;
 	struct adapter_evm_config config;
 	struct adapter_listener listener;
-	struct cs_hash identity;
-	struct evm_topics topics;
+	struct evm_contracts contracts;
 	struct evm_rpc *rpc;
 	struct evm_receipts *receipts;
 	struct evm_watch *watch;
@@ -40,7 +40,7 @@ void evm_later(struct evm *evm, void (*run)(void *context, bool closing), void *
 void evm_later_end(struct evm *evm);
 
 /* ---- logs.c: eth_getLogs over any range, in ranges that the node takes ---- */
-/* Blocks in which the node says that there are events of the gateway, ascending: where to look. What
+/* Blocks in which the node says that there are events of the contracts, ascending: where to look. What
  * is in them their receipts tell. TOO_LARGE: it refuses even one block. */
 typedef void evm_candidates_done(void *ctx, enum cs_err err, const char *why,
 				 const struct adapter_block_id *blocks, size_t count,
@@ -49,7 +49,7 @@ CS_NODISCARD enum cs_err evm_candidates_fetch(struct evm *evm,
 					      const struct evm_rpc_options *options, uint64_t from,
 					      uint64_t to, evm_candidates_done *done, void *ctx);
 
-/* ---- proven.c: the gateway's logs in a block, out of its receipts ---- */
+/* ---- proven.c: the contracts' logs in a block, out of its receipts ---- */
 /* All of them, in order; the receiver may take the list's contents away by clearing the struct.
  * Errors: those of evm_receipts_get, and of a receipt that cannot be read. */
 typedef void evm_logs_done(void *ctx, enum cs_err err, const char *why, struct evm_logs *logs);

@@ -67,9 +67,8 @@ static void logs_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 		refused(query, &replies[0]);
 		return;
 	}
-	enum cs_err err =
-		evm_candidates_append_json(&query->blocks, replies[0].result, &evm->config.gateway,
-					   query->next, query->asked_to);
+	enum cs_err err = evm_candidates_append_json(&query->blocks, replies[0].result,
+						     &evm->contracts, query->next, query->asked_to);
 	if (err != CS_OK) {
 		evm_rpc_lied(evm->rpc, query->endpoint, "logs that were not asked for");
 		end(query, CS_ERR_RPC_LIE, "logs that were not asked for");
@@ -93,17 +92,11 @@ static void logs_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 static enum cs_err ask(struct query *query)
 {
 	struct evm *evm = query->evm;
-	json_t *filter = json_object();
-	json_t *topics = json_array();
+	json_t *filter = evm_contracts_filter(&evm->contracts);
 	json_t *params = json_array();
 	uint64_t left = query->to - query->next;
 
 	query->asked_to = left < evm->logs_range ? query->to : query->next + evm->logs_range - 1;
-	json_array_append_new(topics, evm_json_from_hash(&evm->topics.committed));
-	json_array_append_new(topics, evm_json_from_hash(&evm->topics.status));
-	json_array_append_new(topics, evm_json_from_hash(&evm->topics.finalized));
-	json_object_set_new(filter, "address", evm_json_from_address(&evm->config.gateway));
-	json_object_set_new(filter, "topics", json_pack("[o]", topics));
 	json_object_set_new(filter, "fromBlock", evm_json_from_u64(query->next));
 	json_object_set_new(filter, "toBlock", evm_json_from_u64(query->asked_to));
 	json_array_append_new(params, filter);

@@ -273,8 +273,7 @@ static void receipts_done(void *ctx, enum cs_err err, const char *why, const str
 	if (err == CS_OK)
 		err = evm_events_claims(proof.claims, ADAPTER_CLAIMS_MAX, request->claims_from,
 					&proof.claim_count, &proof.claim_total,
-					evm_trie_value(trie, request->tx_index), &evm->topics,
-					&evm->config.gateway);
+					evm_trie_value(trie, request->tx_index), &evm->contracts);
 	receipt_end(request, err, err == CS_OK ? "" : cs_err_sentence(err),
 		    err == CS_OK ? &proof : NULL);
 }

@@ -29,7 +29,7 @@ static enum cs_err read_block(struct evm_logs *logs, const struct request *reque
 				     ? header->tx_hashes[i]
 				     : none;
 		CS_TRY(evm_events_receipt_logs(logs, &count, evm_trie_value(trie, i), &at,
-					       first_log, &request->evm->config.gateway));
+					       first_log, &request->evm->contracts));
 		first_log += (uint32_t)count;
 	}
 	return CS_OK;

@@ -150,7 +150,7 @@ void evm_logs_clear(struct evm_logs *logs)
 /* ---- candidates ---- */
 
 static enum cs_err read_candidate(struct adapter_block_id *id, const json_t *log,
-				  const struct cs_address *address)
+				  const struct evm_contracts *contracts)
 {
 	struct cs_address own;
 
@@ -159,13 +159,15 @@ static enum cs_err read_candidate(struct adapter_block_id *id, const json_t *log
 	CS_TRY(evm_json_u64(&id->height, json_object_get(log, "blockNumber")));
 	CS_TRY(evm_json_hash(&id->hash, json_object_get(log, "blockHash")));
 	CS_TRY(evm_json_address(&own, json_object_get(log, "address")));
-	return cs_address_eq(&own, address) && !json_is_true(json_object_get(log, "removed"))
+	return evm_contracts_find(contracts, &own) != NULL &&
+			       !json_is_true(json_object_get(log, "removed"))
 		       ? CS_OK
 		       : CS_ERR_RPC_LIE;
 }
 
 enum cs_err evm_candidates_append_json(struct evm_candidates *blocks, const json_t *logs,
-				       const struct cs_address *address, uint64_t from, uint64_t to)
+				       const struct evm_contracts *contracts, uint64_t from,
+				       uint64_t to)
 {
 	size_t count = blocks->count;
 
@@ -176,7 +178,7 @@ enum cs_err evm_candidates_append_json(struct evm_candidates *blocks, const json
 	for (size_t i = 0; i < json_array_size(logs); i++) {
 		struct adapter_block_id *id = &blocks->ids[count];
 
-		CS_TRY(read_candidate(id, json_array_get(logs, i), address));
+		CS_TRY(read_candidate(id, json_array_get(logs, i), contracts));
 		if (id->height < from || id->height > to)
 			return CS_ERR_RPC_LIE;
 		if (count > 0 && id[-1].height > id->height)

@@ -5,6 +5,7 @@
 #define ADAPTERS_EVM_RECEIPT_JSON_H
 
 #include "adapters/adapter.h"
+#include "adapters/evm/contracts.h"
 #include "adapters/evm/json.h"
 
 /* A receipt: 30 M gas of logs at 8 gas a byte is 3.75 MB; what the trie and the enclave take is
@@ -45,12 +46,12 @@ struct evm_candidates {
 	size_t count;
 };
 
-/* Appends the blocks of an eth_getLogs answer, each once. All logs must be of this address and of
+/* Appends the blocks of an eth_getLogs answer, each once. All logs must be of the contracts and of
  * heights in from..to, ascending by height, one hash for each, none `removed`: RPC_LIE otherwise.
  * After a failure nothing was appended. */
 CS_NODISCARD enum cs_err evm_candidates_append_json(struct evm_candidates *blocks,
 						    const json_t *logs,
-						    const struct cs_address *address, uint64_t from,
-						    uint64_t to);
+						    const struct evm_contracts *contracts,
+						    uint64_t from, uint64_t to);
 
 #endif

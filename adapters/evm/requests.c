@@ -450,6 +450,8 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 
 	if (count == 0 || count > ADAPTER_STATUSES_MAX)
 		return CS_ERR_INVALID;
+	if (evm->contracts.list[0].kind != EVM_CONTRACT_GATEWAY)
+		return CS_ERR_UNSUPPORTED;
 	struct statuses *request = host_alloc(sizeof(*request) + count * sizeof(request->of[0]));
 	*request = (struct statuses){.done = done, .ctx = ctx, .count = count};
 	for (size_t i = 0; i < count; i++) {

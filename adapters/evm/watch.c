@@ -195,8 +195,8 @@ size_t evm_report_block(struct evm *evm, const struct evm_header *header,
 {
 	struct adapter_event *events = host_calloc(logs->count + 1, sizeof(*events));
 	struct evm_left_out left_out;
-	size_t found = evm_events_decode(events, &left_out, &evm->topics, logs->logs, logs->count,
-					 &evm->identity);
+	size_t found =
+		evm_events_decode(events, &left_out, &evm->contracts, logs->logs, logs->count);
 
 	evm->counters.events += late ? 0 : found;
 	evm->counters.foreign += late ? 0 : left_out.foreign;
@@ -311,16 +311,6 @@ static void candidates_done(void *ctx, enum cs_err err, const char *why,
 	read_blocks(watch);
 }
 
-static bool may_have_event(const struct evm *evm, const struct evm_header *header)
-{
-	const struct evm_topics *topics = &evm->topics;
-
-	return evm_bloom_may_have(header->bloom, CS_BYTES_OF(evm->config.gateway.b)) &&
-	       (evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->committed.b)) ||
-		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->status.b)) ||
-		evm_bloom_may_have(header->bloom, CS_BYTES_OF(topics->finalized.b)));
-}
-
 /* The stretch is in watch->chunk and links to what was reported. */
 static void want_logs(struct evm_watch *watch)
 {
@@ -330,7 +320,8 @@ static void want_logs(struct evm_watch *watch)
 
 	watch->checked = 0;
 	for (size_t i = 0; i < watch->chunk_count; i++) {
-		watch->wanted[i] = may_have_event(watch->evm, watch->chunk[i]);
+		watch->wanted[i] =
+			evm_contracts_may_be_in(&watch->evm->contracts, watch->chunk[i]->bloom);
 		watch->skipped[i] = false;
 		if (!watch->wanted[i] || !evm_bloom_is_full(watch->chunk[i]->bloom))
 			continue;

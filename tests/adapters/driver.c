@@ -63,12 +63,88 @@ static json_t *json_header(const struct adapter_header *header)
 			 "rlp", evm_json_from_bytes(header->rlp));
 }
 
+static json_t *json_request(const struct adapter_oracle_request *request)
+{
+	const struct wire_request *head = &request->head;
+	struct cs_hash fee = cs_u256_word(&head->fee);
+	json_t *arguments = json_array();
+
+	for (size_t i = 0; i < request->argument_count; i++)
+		json_array_append_new(arguments, evm_json_from_bytes(request->arguments[i]));
+	return json_pack(
+		"{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "kind",
+		"requested", "id", evm_json_from_hash(&request->request_id), "counter",
+		(json_int_t)head->counter, "asker", evm_json_from_hash(&head->asker), "spec",
+		evm_json_from_bytes(request->spec), "arguments", arguments, "secrets",
+		evm_json_from_bytes(request->secrets), "callback",
+		evm_json_from_hash(&head->callback), "callback_gas", (json_int_t)head->callback_gas,
+		"fee", evm_json_from_hash(&fee), "max_age", (json_int_t)head->max_age, "asked",
+		(json_int_t)head->time, "deadline", (json_int_t)head->deadline);
+}
+
+static json_t *json_answered(const struct adapter_oracle_answer *answer)
+{
+	return json_pack("{s:s, s:o, s:I, s:I, s:o}", "kind", "answered", "id",
+			 evm_json_from_hash(&answer->request_id), "code", (json_int_t)answer->code,
+			 "observed_at", (json_int_t)answer->observed_at, "value",
+			 evm_json_from_bytes(answer->value));
+}
+
+static json_t *json_feed_added(const struct adapter_feed_addition *feed)
+{
+	return json_pack(
+		"{s:s, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s%}", "kind", "feed_added",
+		"index", (json_int_t)feed->index, "id", evm_json_from_hash(&feed->feed_id), "view",
+		evm_json_from_address(&feed->view), "spec_hash",
+		evm_json_from_hash(&feed->spec_hash), "decimals", (json_int_t)feed->decimals,
+		"heartbeat", (json_int_t)feed->heartbeat_s, "stale_after",
+		(json_int_t)feed->stale_after_s, "deviation", (json_int_t)feed->deviation_ppm,
+		"description", (const char *)feed->description.p, feed->description.n);
+}
+
+static json_t *json_oracle_event(const struct adapter_event *event)
+{
+	switch (event->kind) {
+	case ADAPTER_EVENT_ORACLE_REQUESTED:
+		return json_request(&event->requested);
+	case ADAPTER_EVENT_ORACLE_ANSWERED:
+		return json_answered(&event->answered);
+	case ADAPTER_EVENT_ORACLE_REFUNDED:
+		return json_pack("{s:s, s:o, s:o}", "kind", "refunded", "id",
+				 evm_json_from_hash(&event->refunded.request_id), "fee",
+				 evm_json_from_hash(&event->refunded.fee));
+	case ADAPTER_EVENT_CALLBACK_FAILED:
+		return json_pack("{s:s, s:o}", "kind", "callback_failed", "id",
+				 evm_json_from_hash(&event->callback_failed.request_id));
+	case ADAPTER_EVENT_FEED_ADDED:
+		return json_feed_added(&event->feed_added);
+	case ADAPTER_EVENT_FEED_UPDATED:
+		return json_pack("{s:s, s:I, s:o, s:I}", "kind", "feed_updated", "index",
+				 (json_int_t)event->feed_updated.index, "value",
+				 evm_json_from_hash(&event->feed_updated.value), "observed_at",
+				 (json_int_t)event->feed_updated.observed_at);
+	case ADAPTER_EVENT_FEED_PAUSED:
+		return json_pack("{s:s, s:I, s:b}", "kind", "feed_paused", "index",
+				 (json_int_t)event->feed_paused.index, "paused",
+				 event->feed_paused.paused);
+	case ADAPTER_EVENT_MESSAGE:
+	case ADAPTER_EVENT_STATUS:
+	case ADAPTER_EVENT_FINALIZED:
+		break;
+	}
+	return json_object();
+}
+
 static json_t *json_event(const struct adapter_event *event)
 {
-	json_t *json = json_pack("{s:I, s:I, s:o, s:I}", "tx_index", (json_int_t)event->at.tx_index,
-				 "log_index", (json_int_t)event->at.log_index_block, "tx",
-				 evm_json_from_hash(&event->at.tx_hash), "time",
-				 (json_int_t)event->at.time_s);
+	json_t *json = json_oracle_event(event);
+
+	json_object_update_new(json, json_pack("{s:I, s:I, s:o, s:I, s:o}", "tx_index",
+					       (json_int_t)event->at.tx_index, "log_index",
+					       (json_int_t)event->at.log_index_block, "tx",
+					       evm_json_from_hash(&event->at.tx_hash), "time",
+					       (json_int_t)event->at.time_s, "contract",
+					       evm_json_from_hash(&event->contract)));
 
 	switch (event->kind) {
 	case ADAPTER_EVENT_MESSAGE:
@@ -95,6 +171,14 @@ static json_t *json_event(const struct adapter_event *event)
 		json_object_set_new(json, "message_id",
 				    evm_json_from_hash(&event->finalized.message_id));
 		json_object_set_new(json, "status", json_integer(event->finalized.status));
+		break;
+	case ADAPTER_EVENT_ORACLE_REQUESTED:
+	case ADAPTER_EVENT_ORACLE_ANSWERED:
+	case ADAPTER_EVENT_ORACLE_REFUNDED:
+	case ADAPTER_EVENT_CALLBACK_FAILED:
+	case ADAPTER_EVENT_FEED_ADDED:
+	case ADAPTER_EVENT_FEED_UPDATED:
+	case ADAPTER_EVENT_FEED_PAUSED:
 		break;
 	}
 	return json;
@@ -196,12 +280,12 @@ static void check_claims(json_t *answer, const struct request *request,
 		err = verify_receipt_log(&log, &receipt, proof->claims[i].log_index);
 		if (err == CS_OK &&
 		    (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
-		     !cs_hash_eq(&log.topics[1], &proof->claims[i].message_id)))
+		     !cs_hash_eq(&log.topics[1], &proof->claims[i].id)))
 			err = CS_ERR_WRONG_LOG;
-		json_array_append_new(
-			claims, json_pack("{s:o, s:I}", "message_id",
-					  evm_json_from_hash(&proof->claims[i].message_id),
-					  "log_index", (json_int_t)proof->claims[i].log_index));
+		json_array_append_new(claims, json_pack("{s:o, s:I}", "id",
+							evm_json_from_hash(&proof->claims[i].id),
+							"log_index",
+							(json_int_t)proof->claims[i].log_index));
 	}
 	json_object_set_new(answer, "verified", json_string(cs_err_name(err)));
 	json_object_set_new(answer, "claims", claims);
@@ -652,6 +736,13 @@ static size_t urls(const char **to, const json_t *list)
 	return json_array_size(list);
 }
 
+static size_t addresses(struct cs_address *to, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list) && i < ADAPTER_EVM_ORACLES_MAX; i++)
+		fill(to[i].b, 20, json_array_get(list, i));
+	return json_array_size(list);
+}
+
 static void open_adapter(const json_t *json)
 {
 	struct adapter_listener listener = {.head = on_head,
@@ -681,6 +772,8 @@ static void open_adapter(const json_t *json)
 	config.ws_count = urls(config.ws, json_object_get(json, "ws"));
 	fill(config.genesis_hash.b, 32, json_object_get(json, "genesis"));
 	fill(config.gateway.b, 20, json_object_get(json, "gateway"));
+	config.oracle_count = addresses(config.oracles, json_object_get(json, "oracles"));
+	config.feed_count = addresses(config.feeds, json_object_get(json, "feeds"));
 	struct cs_bytes bytes = bytes_of(json_object_get(json, "cursor"), &memory);
 	if (bytes.n > 0)
 		cs_assert(adapter_cursor_decode(&cursor, bytes) == CS_OK);

@@ -8,6 +8,7 @@ static struct adapter_evm_config good(void)
 		.http = {"http://127.0.0.1:1"}, .http_count = 1, .chain_id = 1};
 
 	config.genesis_hash.b[0] = 1;
+	config.gateway.b[0] = 1;
 	return config;
 }
 
@@ -53,6 +54,18 @@ static void test_refusals(void **state)
 	config = good();
 	config.in_flight_max = 65;
 	refuse(&config, "in_flight_max");
+	config = good();
+	config.gateway.b[0] = 0;
+	refuse(&config, "none to watch");
+	config.feed_count = 1;
+	refuse(&config, "address zero");
+	config = good();
+	config.oracles[0] = config.gateway;
+	config.oracle_count = 1;
+	refuse(&config, "twice");
+	config = good();
+	config.oracle_count = ADAPTER_EVM_ORACLES_MAX + 1;
+	refuse(&config, "more than 16");
 }
 
 struct heard {

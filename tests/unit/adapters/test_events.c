@@ -4,10 +4,8 @@
 
 struct world {
 	json_t *vector;
-	struct evm_topics topics;
+	struct evm_contracts contracts;
 	struct evm_logs logs;
-	struct cs_address gateway;
-	struct cs_hash identity;
 	struct adapter_event events[64];
 	struct evm_left_out left_out;
 };
@@ -22,16 +20,19 @@ static int open_world(void **state)
 	(void)state;
 	w = (struct world){.vector = load("evm-rpc/geth.json")};
 	const json_t *raw = at(w.vector, "rawReceipts");
-	evm_topics_init(&w.topics);
-	assert_ok(evm_json_address(&w.gateway, at(w.vector, "gateway")));
-	w.identity = hash_at(w.vector, "identity");
+	struct adapter_evm_config config = {.chain_id = 1};
+	struct cs_why why;
+
+	assert_ok(evm_json_address(&config.gateway, at(w.vector, "gateway")));
+	assert_ok(evm_contracts_init(&w.contracts, &config, &why));
+	w.contracts.list[0].identity = hash_at(w.vector, "identity");
 	for (size_t i = 0; i < json_array_size(raw); i++) {
 		struct cs_bytes receipt = bytes_of(json_array_get(raw, i));
 		size_t count;
 
 		place.tx_index = (uint32_t)i;
 		assert_ok(evm_events_receipt_logs(&w.logs, &count, receipt, &place, first_log,
-						  &w.gateway));
+						  &w.contracts));
 		first_log += (uint32_t)count;
 		drop(receipt);
 	}
@@ -49,8 +50,7 @@ static int close_world(void **state)
 
 static size_t decode(void)
 {
-	return evm_events_decode(w.events, &w.left_out, &w.topics, w.logs.logs, w.logs.count,
-				 &w.identity);
+	return evm_events_decode(w.events, &w.left_out, &w.contracts, w.logs.logs, w.logs.count);
 }
 
 static void test_messages(void **state)
@@ -98,12 +98,13 @@ static void test_lies(void **state)
 {
 	(void)state;
 	/* of another gateway */
-	w.identity.b[3] ^= 1;
+	w.contracts.list[0].identity.b[3] ^= 1;
 	assert_int_equal(decode(), 0);
 	assert_int_equal(w.left_out.foreign, 19);
-	w.identity.b[3] ^= 1;
+	w.contracts.list[0].identity.b[3] ^= 1;
 	/* without its other half, or with one of another transaction */
-	size_t sent = cs_hash_eq(&w.logs.logs[0].topics[0], &w.topics.sent) ? 0 : 1;
+	size_t sent =
+		cs_hash_eq(&w.logs.logs[0].topics[0], &w.contracts.topics[EVM_TOPIC_SENT]) ? 0 : 1;
 	w.logs.logs[sent].topics[1].b[0] ^= 1;
 	assert_int_equal(decode(), 18);
 	w.logs.logs[sent].topics[1].b[0] ^= 1;
@@ -127,34 +128,31 @@ static void test_lies(void **state)
 static void test_statuses(void **state)
 {
 	uint8_t data[64] = {0};
-	struct evm_log log = {.topic_count = 3, .data = cs_bytes(data, sizeof(data))};
+	struct evm_log log = {.address = w.contracts.list[0].address,
+			      .topic_count = 3,
+			      .data = cs_bytes(data, sizeof(data))};
 
 	(void)state;
-	log.topics[0] = w.topics.status;
+	log.topics[0] = w.contracts.topics[EVM_TOPIC_STATUS];
 	log.topics[1].b[0] = 7;
 	data[31] = 5;
 	data[63] = 2;
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 1);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 1);
 	assert_int_equal(w.events[0].kind, ADAPTER_EVENT_STATUS);
 	assert_int_equal(w.events[0].status.sequence, 5);
 	assert_int_equal(w.events[0].status.status, 2);
 	data[63] = 4;
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 0);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 0);
 	assert_int_equal(w.left_out.foreign, 1);
-	log.topics[0] = w.topics.finalized;
+	log.topics[0] = w.contracts.topics[EVM_TOPIC_FINALIZED];
 	log.data = cs_bytes(data + 32, 32);
 	data[63] = 3;
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 1);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 1);
 	assert_int_equal(w.events[0].kind, ADAPTER_EVENT_FINALIZED);
 	log.data = cs_bytes(data, 64);
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 0);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 0);
 	log.topic_count = 2; /* not this event: nobody's */
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 0);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 0);
 	assert_int_equal(w.left_out.foreign, 0);
 }
 
@@ -173,21 +171,19 @@ static void test_claims(void **state)
 		struct evm_logs logs = {NULL, 0, 0};
 		size_t log_count;
 
-		assert_ok(evm_events_claims(claims, 4, 0, &count, &total, receipt, &w.topics,
-					    &w.gateway));
+		assert_ok(evm_events_claims(claims, 4, 0, &count, &total, receipt, &w.contracts));
 		assert_int_equal(count, total);
 		found += total;
 		assert_ok(evm_events_receipt_logs(&logs, &log_count, receipt, &place, 10,
-						  &w.gateway));
+						  &w.contracts));
 		assert_int_equal(logs.count, 2 * total);
 		assert_int_equal(log_count, 2 * total);
 		evm_logs_clear(&logs);
-		assert_ok(evm_events_claims(claims, 4, 1, &count, &total, receipt, &w.topics,
-					    &w.gateway));
+		assert_ok(evm_events_claims(claims, 4, 1, &count, &total, receipt, &w.contracts));
 		assert_int_equal(count, 0);
 		assert_true(evm_events_claims(claims, 4, 0, &count, &total,
-					      cs_bytes(receipt.p, receipt.n - 1), &w.topics,
-					      &w.gateway) != CS_OK);
+					      cs_bytes(receipt.p, receipt.n - 1),
+					      &w.contracts) != CS_OK);
 		drop(receipt);
 	}
 	assert_int_equal(found, 19);
@@ -197,36 +193,36 @@ static void test_claims(void **state)
 static void test_unstorable(void **state)
 {
 	uint8_t data[64] = {0};
-	struct evm_log log = {.topic_count = 3, .data = cs_bytes(data, sizeof(data))};
+	struct evm_log log = {.address = w.contracts.list[0].address,
+			      .topic_count = 3,
+			      .data = cs_bytes(data, sizeof(data))};
 
 	(void)state;
-	log.topics[0] = w.topics.status;
+	log.topics[0] = w.contracts.topics[EVM_TOPIC_STATUS];
 	memset(data + 24, 0xff, 8);
 	data[24] = 0x7f;
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 1);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 1);
 	data[24] = 0x80;
-	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.topics, &log, 1, &w.identity),
-			 0);
+	assert_int_equal(evm_events_decode(w.events, &w.left_out, &w.contracts, &log, 1), 0);
 	assert_int_equal(w.left_out.unstorable, 1);
 	assert_int_equal(w.left_out.foreign, 0);
 	/* of a message whose identifier is right: sequence, deadline and gas limit */
 	for (size_t word = 0; word < 3; word++) {
 		struct evm_log logs[2];
 		struct adapter_event before;
-		size_t committed =
-			cs_hash_eq(&w.logs.logs[0].topics[0], &w.topics.committed) ? 0 : 1;
+		size_t committed = cs_hash_eq(&w.logs.logs[0].topics[0],
+					      &w.contracts.topics[EVM_TOPIC_COMMITTED])
+					   ? 0
+					   : 1;
 
 		memcpy(logs, w.logs.logs, sizeof(logs));
-		assert_int_equal(
-			evm_events_decode(&before, &w.left_out, &w.topics, logs, 2, &w.identity),
-			1);
+		assert_int_equal(evm_events_decode(&before, &w.left_out, &w.contracts, logs, 2), 1);
 		uint8_t *copy = malloc(logs[committed].data.n);
 		memcpy(copy, logs[committed].data.p, logs[committed].data.n);
 		logs[committed].data = cs_bytes(copy, logs[committed].data.n);
 		copy[32 * word + 24] |= 0x80;
 		struct wire_message full = {
-			.head = {.source = w.identity,
+			.head = {.source = w.contracts.list[0].identity,
 				 .destination = before.message.destination,
 				 .sequence = before.message.sequence | (word == 0 ? 1ull << 63 : 0),
 				 .deadline = before.message.deadline | (word == 1 ? 1ull << 63 : 0),
@@ -241,9 +237,7 @@ static void test_unstorable(void **state)
 		};
 		wire_message_seal(&full);
 		logs[0].topics[1] = logs[1].topics[1] = wire_message_id(&full.head);
-		assert_int_equal(
-			evm_events_decode(&before, &w.left_out, &w.topics, logs, 2, &w.identity),
-			0);
+		assert_int_equal(evm_events_decode(&before, &w.left_out, &w.contracts, logs, 2), 0);
 		assert_int_equal(w.left_out.unstorable, 1);
 		assert_int_equal(w.left_out.foreign, 0);
 		free(copy);

@@ -124,13 +124,16 @@ static void test_candidates(void **state)
 	json_t *log = json_array_get(array, 5);
 	struct evm_candidates blocks = {NULL, 0};
 	struct cs_hash hash = hash_at(at(vector, "block"), "hash");
-	struct cs_address gateway;
+	struct adapter_evm_config config = {.chain_id = 1};
+	struct evm_contracts contracts;
+	struct cs_why why;
 	uint64_t height;
 
 	(void)state;
-	assert_ok(evm_json_address(&gateway, at(vector, "gateway")));
+	assert_ok(evm_json_address(&config.gateway, at(vector, "gateway")));
+	assert_ok(evm_contracts_init(&contracts, &config, &why));
 	assert_ok(evm_json_u64(&height, at(at(vector, "block"), "number")));
-	assert_ok(evm_candidates_append_json(&blocks, array, &gateway, height, height));
+	assert_ok(evm_candidates_append_json(&blocks, array, &contracts, height, height));
 	assert_int_equal(blocks.count, 1);
 	assert_int_equal(blocks.ids[0].height, height);
 	assert_true(cs_hash_eq(&blocks.ids[0].hash, &hash));
@@ -139,20 +142,20 @@ static void test_candidates(void **state)
 
 		json_object_set_new(log, bad[i].key,
 				    json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
-		if (evm_candidates_append_json(&blocks, array, &gateway, 0, height) != bad[i].err)
+		if (evm_candidates_append_json(&blocks, array, &contracts, 0, height) != bad[i].err)
 			fail_msg("%s: %s", bad[i].key, bad[i].value);
 		assert_int_equal(blocks.count, 1); /* nothing of it stays */
 		json_object_set_new(log, bad[i].key, old);
 	}
 	assert_err(RPC_LIE,
-		   evm_candidates_append_json(&blocks, array, &gateway, height + 1, height + 9));
+		   evm_candidates_append_json(&blocks, array, &contracts, height + 1, height + 9));
 	assert_err(RPC_LIE,
-		   evm_candidates_append_json(&blocks, at(vector, "block"), &gateway, 0, height));
+		   evm_candidates_append_json(&blocks, at(vector, "block"), &contracts, 0, height));
 	json_t *none = json_array();
-	assert_ok(evm_candidates_append_json(&blocks, none, &gateway, 0, height));
+	assert_ok(evm_candidates_append_json(&blocks, none, &contracts, 0, height));
 	assert_int_equal(blocks.count, 1);
 	json_array_append_new(none, json_null());
-	assert_err(MALFORMED, evm_candidates_append_json(&blocks, none, &gateway, 0, height));
+	assert_err(MALFORMED, evm_candidates_append_json(&blocks, none, &contracts, 0, height));
 	json_decref(none);
 	free(blocks.ids);
 	json_decref(vector);
