@@ -186,6 +186,7 @@ def set_cap_in(side: Side, amount_in: int) -> None:
 
 ORACLE_TERMS = {"feeBase": 10**15, "feePerByte": 10**9, "feePerGas": 10**9, "callbackGasMax": 1_000_000, "lifetimeMin": 10,
                 "lifetimeMax": 100_000}
+ADD_FEED_GAS = 4_000_000
 REQUEST_PARTS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time",
                  "deadline")
 
@@ -223,8 +224,11 @@ class OracleContracts:
                                               gas=3_000_000))
 
     def add_feed(self, settings: dict) -> dict:
-        """After the owner's delay: the feed's event, `view` and `uptime` as contracts."""
-        receipt = after_delay(self, self.feeds, "addFeed", settings, gas=4_000_000)
+        """After the owner's delay."""
+        return self.added(after_delay(self, self.feeds, "addFeed", settings, gas=ADD_FEED_GAS))
+
+    def added(self, receipt: dict) -> dict:
+        """The event of a feed's birth; `view` and `uptime` are contracts."""
         event, = self.feeds.events("FeedAdded", receipt)
         views = {name: Contract(self.chain.rpc, abi.to_hex(event[of]), artifact(code)["abi"])
                  for name, of, code in (("view", "feed", "FeedView"), ("uptime", "uptime", "FeedUptime"))}
