@@ -1,11 +1,13 @@
 """The enclave's client in its sandbox, the egress proxy beside it, and TLS servers that answer well or badly."""
 from __future__ import annotations
 
+import array
 import json
 import os
 import select
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -58,6 +60,71 @@ class Proxy:
         stop(self.popen)
         self.end.close()
         self.popen.stdout.close()
+
+
+def control_message(number: int, host: bytes, port: int, version: int = 1, kind: int = 1) -> bytes:
+    return struct.pack(">BBIHB", version, kind, number, port, len(host)) + host
+
+
+class HostileProxy:
+    """The host's side of the control socket in the tests' hands: connect(request) gives a connected socket or None."""
+
+    def __init__(self, connect, record: list | None = None):
+        self.end, self.ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.connect, self.record = connect, record
+        self.requests: list[tuple[bytes, int]] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                message, ancillary, _, _ = self.ours.recvmsg(1024, socket.CMSG_SPACE(16))
+            except OSError:
+                return
+            if not message:
+                return
+            (descriptor,) = array.array("i", ancillary[0][2][:4])
+            inner = socket.socket(fileno=descriptor)
+            version, kind, number, port, size = struct.unpack(">BBIHB", message[:9])
+            assert (version, kind, size) == (1, 1, len(message) - 9) and number > 0
+            if self.record is not None:
+                self.record.append(message)
+            self.requests.append((message[9:], port))
+            threading.Thread(target=self._pump, args=(inner, message), daemon=True).start()
+
+    def _pump(self, inner, message):
+        outer = self.connect(message)
+        if outer is None:
+            inner.close()
+            return
+        ends = {inner: outer, outer: inner}
+        while True:
+            for source in select.select(list(ends), [], [])[0]:
+                try:
+                    got = source.recv(65536)
+                except OSError:
+                    got = b""
+                if not got:
+                    inner.close()
+                    outer.close()
+                    return
+                if self.record is not None:
+                    self.record.append(got)
+                ends[source].sendall(got)
+
+    def close(self):
+        self.end.close()
+        self.ours.close()
+
+
+def tapped(proxy: Proxy, record: list) -> HostileProxy:
+    """A tap between the client and the real proxy: everything that passes, in both directions, is recorded."""
+    def connect(message):
+        mine, its = socket.socketpair()
+        socket.send_fds(proxy.end, [message], [its.fileno()])
+        its.close()
+        return mine
+    return HostileProxy(connect, record)
 
 
 class Reply(dict):

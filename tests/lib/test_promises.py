@@ -1,6 +1,8 @@
 """The tables of docs/testing.md name tests and errors: each is there, and the test asks for the error."""
 from __future__ import annotations
 
+import ast
+import functools
 import re
 
 import pytest
@@ -11,8 +13,15 @@ PAGE = (ROOT / "docs" / "testing.md").read_text()
 NAMED = re.compile(r"`([\w/]+/test_\w+\.(?:c|py))::(test_\w+)`")
 ROWS = [line for line in PAGE.splitlines() if NAMED.search(line)]
 ERRORS = set(re.findall(r'^CS_ERR\(\w+, "([\w-]+)"', (ROOT / "core" / "err.def").read_text(), re.M))
+# Codes of signed answers: name and number.
+CODES = {name: number for number, name in re.findall(r'^WIRE_ORACLE\(\w+, (\d+), "(\w+)"', (ROOT / "wire" / "oracle_codes.def").read_text(), re.M)}
+REVERTS = set(re.findall(r"^    error (\w+)\(", "".join(p.read_text() for p in (ROOT / "contracts" / "evm" / "src").glob("*.sol")), re.M))
+# What the egress proxy answers.
+REPLIES = {name.lower() for name in re.findall(r"^\tWIRE_EGRESS_(\w+)", (ROOT / "wire" / "egress.h").read_text(), re.M)}
+ORACLE = PAGE.split("\n### By the oracle\n")[1].split("\n### ")[0]
 # Tests that walk a file of rows, each with its error beside it, or that look at finality by numbers: nothing is in their text.
-BY_TABLE = {"test_bad_clique_headers_are_refused", "test_bad_qbft_headers_are_refused", "test_seals_needed", "test_generated_chains"}
+BY_TABLE = {"test_bad_clique_headers_are_refused", "test_bad_qbft_headers_are_refused", "test_seals_needed", "test_generated_chains",
+            "test_hostile"}
 
 
 def text_of(path: str, name: str) -> str:
@@ -24,21 +33,64 @@ def text_of(path: str, name: str) -> str:
     return text[start.start():start.end() + end.start()] if end else text[start.start():]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.strip("| ").split("|")[0].strip())
 def test_named_tests_are_there(row):
     for path, name in NAMED.findall(row):
         body = text_of(path, name)
         assert path.endswith(".py") or f"cmocka_unit_test({name})" in (ROOT / "tests" / path).read_text()
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        if len(cells) < 3 or name in BY_TABLE or not path.startswith("unit/enclave/"):
+        if len(cells) < 3 or name in BY_TABLE or row in ORACLE or not path.startswith("unit/enclave/"):
             continue
         error = cells[1].strip("`")
         assert error in ERRORS
         assert f'"{error}"' in body or f"{error}_because(s, " in body or f"CS_ERR_{error.replace('-', '_').upper()}" in body, f"{name} does not ask for {error}"
 
 
+@functools.cache
+def module_of(path: str) -> tuple[str, dict]:
+    text = (ROOT / "tests" / path).read_text()
+    named = {}
+    for node in ast.parse(text).body:
+        for target in node.targets if isinstance(node, ast.Assign) else [node]:
+            if isinstance(target, (ast.Name, ast.FunctionDef, ast.ClassDef)):
+                named[getattr(target, "id", None) or target.name] = node
+    return text, named
+
+
+def with_what_it_uses(path: str, name: str) -> str:
+    """Of a test in Python: decorators, itself, and the functions and tables of its file that it names, to the second step."""
+    text, named = module_of(path)
+    found, wanted = {}, {name}
+    for _ in range(3):
+        for one in wanted & named.keys() - found.keys():
+            found[one] = named[one]
+        wanted = {n.id for node in found.values() for n in ast.walk(node) if isinstance(n, ast.Name)}
+    sources = [ast.get_source_segment(text, d) for n in found.values() for d in getattr(n, "decorator_list", [])]
+    return "\n".join(filter(None, [*sources, *(ast.get_source_segment(text, n) for n in found.values())]))
+
+
+def asks_for(error: str, body: str) -> bool:
+    upper = error.replace("-", "_").upper()
+    if re.search(rf'"{error}|\b(?:CS_ERR_|WIRE_ORACLE_)?{upper}\b', body):
+        return True
+    if error in CODES:
+        return re.search(rf"(?:==|[(,=]) ?{CODES[error]}\b", body) is not None
+    return error in REVERTS and f'"{error}"' in body
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r in ORACLE and r.startswith("|")], ids=lambda row: row.split("|")[1].strip())
+def test_the_oracles_rows_name_what_their_tests_ask_for(row):
+    _, errors, _ = [cell.strip() for cell in row.strip("|").split("|")]
+    errors = re.findall(r"`([\w-]+)`", errors)
+    assert errors and set(errors) <= ERRORS | REVERTS | CODES.keys() | REPLIES
+    for path, name in NAMED.findall(row):
+        body = with_what_it_uses(path, name) if path.endswith(".py") else text_of(path, name)
+        assert name in BY_TABLE or any(asks_for(error, body) for error in errors), f"{name} asks for none of {errors}"
+
+
 def test_every_list_has_its_rows():
     """As many as the lists of the sections have items, at the least."""
     tables = {part.split("\n", 1)[0]: len(NAMED.findall(part)) for part in PAGE.split("\n### ")[1:]}
-    assert tables.keys() == {"By the enclave", "By the sandbox", "By the contracts"}
+    assert tables.keys() == {"By the enclave", "By the sandbox", "By the oracle", "By the contracts"}
     assert tables["By the enclave"] >= 38 and tables["By the sandbox"] >= 8 and tables["By the contracts"] >= 24
+    assert tables["By the oracle"] >= 70

@@ -270,6 +270,17 @@ def test_a_manifest_without_an_oracle(world, tmp_path):
         made.close()
 
 
+@pytest.mark.parametrize("time", [[], ["roughtime"], ["insecure_host_time", "roughtime"]], ids=["none", "another", "more"])
+def test_a_manifest_that_demands_another_source_of_time(tmp_path, time):
+    """The host's clock is the only one that this build has: it does not start on it where the manifest wants a better one."""
+    made = World(tmp_path)
+    made.lineage = manifests.write(made.path, manifests.body(["0x" + measurement(program(NAME))], oracle=made.oracle, time=time))
+    try:
+        assert "unsupported: time" in refused_start(made)
+    finally:
+        made.close()
+
+
 def test_only_allowed_hosts(tmp_path):
     made = World(tmp_path, hosts_allowed=[".example.test"], hosts_forbidden=[HOST])
     try:

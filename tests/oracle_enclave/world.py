@@ -72,11 +72,21 @@ class Caller(Client):
 
 
 class World:
-    def __init__(self, folder: Path, row: dict | None = None, **over):
+    """private: a CA that no log knows; public: one whose certificates must be in logs of two operators, of which there are
+    some with transparency alone."""
+
+    def __init__(self, folder: Path, row: dict | None = None, transparency: bool = False, **over):
         self.folder = folder
         self.private, self.stranger = pki.authority("private root"), pki.authority("a root that nobody trusts")
-        self.store = folder / "store.pem"
-        self.store.write_text("the trust store of a test\n" + self.private.pem + "\n")
+        self.public = pki.authority("public root")
+        self.store, self.logs_file = folder / "store.pem", None
+        self.store.write_text("the trust store of a test\n" + self.private.pem + "\nand\n" + self.public.pem)
+        self.logs = [pki.Log(n) for n in (1, 2)]
+        if transparency:
+            self.logs_file = folder / "logs.json"
+            self.logs_file.write_bytes(canonical({"version": 1, "logs": [
+                {"key": "0x" + log.key.spki.hex(), "operator": f"operator {log.operator}", "retired_at_s": 0} for log in self.logs]}))
+            over = {"logs": "0x" + hashlib.sha256(self.logs_file.read_bytes()).hexdigest()} | over
         row = row or manifests.chain()
         self.chain = ev.identity(row["caip2"], bytes.fromhex(row["genesis"][2:]), bytes.fromhex(row["gateway"][2:]))
         self.oracle = {"address_literals": False, "contracts": [
@@ -92,10 +102,11 @@ class World:
         self.lineage = manifests.write(self.path, manifests.body(builds, chains=[row], oracle=self.oracle))
         self.proxies, self.enclaves, self.servers = [], [], []
 
-    def start(self, *, store: Path | None = None, flags=(), root: bytes = ROOT) -> Enclave:
-        proxy = fetch.Proxy(names={n: "127.0.0.1" for n in (HOST, OTHER, THIRD)})
+    def start(self, *, store: Path | None = None, flags=(), root: bytes = ROOT, proxy=None) -> Enclave:
+        proxy = proxy or fetch.Proxy(names={n: "127.0.0.1" for n in (HOST, OTHER, THIRD)})
+        logs = ["--logs", str(self.logs_file)] if self.logs_file else []
         enclave = Enclave(self.folder, [self.path], self.lineage, root, flags, program(NAME), fds=[proxy.end.fileno()],
-                          options=["--egress-fd", str(proxy.end.fileno()), "--trust-store", str(store or self.store)])
+                          options=["--egress-fd", str(proxy.end.fileno()), "--trust-store", str(store or self.store), *logs])
         self.proxies.append(proxy)
         self.enclaves.append(enclave)
         return enclave
@@ -107,9 +118,9 @@ class World:
             caller.call("Init")
         return caller
 
-    def server(self, handler=None, names=(HOST, OTHER, THIRD), issuer=None) -> fetch.Server:
-        leaf = pki.issue("leaf", issuer or self.private, names=list(names))
-        made = fetch.Server(self.folder / "servers", leaf, handler or fetch.answering(fetch.ok()))
+    def server(self, handler=None, names=(HOST, OTHER, THIRD), issuer=None, certificate=None, plain=None) -> fetch.Server:
+        leaf = certificate or pki.issue("leaf", issuer or self.private, names=list(names))
+        made = fetch.Server(self.folder / "servers", leaf, handler or fetch.answering(fetch.ok()), plain=plain)
         self.servers.append(made)
         return made
 

@@ -1,7 +1,6 @@
 """The proxy: what it learns, whom it connects to, what it makes of nonsense; and what the sandbox leaves to the client."""
 from __future__ import annotations
 
-import array
 import os
 import re
 import select
@@ -14,7 +13,7 @@ import time
 import pytest
 
 from lib import fetch, pki, tools
-from lib.fetch import answering, ok
+from lib.fetch import HostileProxy, answering, control_message, ok, tapped
 from lib.rpc import wait_for
 from lib.tools import Missing, find_build
 
@@ -23,75 +22,10 @@ from .conftest import HOST, OTHER
 SECRET, PATH = b"sk-4f1c9e77d2a84b6e", b"/a-path-that-nobody-learns"
 
 
-def control_message(number: int, host: bytes, port: int, version: int = 1, kind: int = 1) -> bytes:
-    return struct.pack(">BBIHB", version, kind, number, port, len(host)) + host
-
-
-class HostileProxy:
-    """The host's side of the control socket in the tests' hands: connect(request) gives a connected socket or None."""
-
-    def __init__(self, connect, record: list | None = None):
-        self.end, self.ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.connect, self.record = connect, record
-        self.requests: list[tuple[bytes, int]] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                message, ancillary, _, _ = self.ours.recvmsg(1024, socket.CMSG_SPACE(16))
-            except OSError:
-                return
-            if not message:
-                return
-            (descriptor,) = array.array("i", ancillary[0][2][:4])
-            inner = socket.socket(fileno=descriptor)
-            version, kind, number, port, size = struct.unpack(">BBIHB", message[:9])
-            assert (version, kind, size) == (1, 1, len(message) - 9) and number > 0
-            if self.record is not None:
-                self.record.append(message)
-            self.requests.append((message[9:], port))
-            threading.Thread(target=self._pump, args=(inner, message), daemon=True).start()
-
-    def _pump(self, inner, message):
-        outer = self.connect(message)
-        if outer is None:
-            inner.close()
-            return
-        ends = {inner: outer, outer: inner}
-        while True:
-            for source in select.select(list(ends), [], [])[0]:
-                try:
-                    got = source.recv(65536)
-                except OSError:
-                    got = b""
-                if not got:
-                    inner.close()
-                    outer.close()
-                    return
-                if self.record is not None:
-                    self.record.append(got)
-                ends[source].sendall(got)
-
-    def close(self):
-        self.end.close()
-        self.ours.close()
-
-
-def through(proxy: fetch.Proxy, record: list):
-    """A tap between the client and the real proxy: everything that passes, in both directions, is recorded."""
-    def connect(message):
-        mine, its = socket.socketpair()
-        socket.send_fds(proxy.end, [message], [its.fileno()])
-        its.close()
-        return mine
-    return HostileProxy(connect, record)
-
-
 def test_the_proxy_learns_host_port_and_sizes(world):
     record: list[bytes] = []
     proxy = fetch.Proxy(names={HOST: "127.0.0.1"})
-    client = world.start("tapped", proxy=through(proxy, record))
+    client = world.start("tapped", proxy=tapped(proxy, record))
     with world.server(answering(ok(b'{"answer":"' + SECRET[::-1] + b'"}'))) as server, \
             fetch.Nginx(world.folder / "tapped-nginx", tools.free_ports(1)[0], world.leaf) as nginx:
         for port in (server.port, server.port, nginx.port):
