@@ -1,0 +1,598 @@
+/* The oracle's journal: rows come back as they went in, after a restart too; illegal moves, double
+ * ids and keys with another body change nothing. */
+#include "oracle/journal_feeds.h"
+#include "oracle/journal_submit.h"
+#include "tests/unit/support.h"
+
+#include <unistd.h>
+
+struct fixture {
+	struct oracle_journal *journal;
+	char path[64];
+	struct cs_arena arena;
+};
+
+static uint8_t block[1 << 20];
+
+static int setup(void **state)
+{
+	static struct fixture f;
+	struct cs_why why = {{0}};
+	memset(&f, 0, sizeof(f));
+	snprintf(f.path, sizeof(f.path), "/tmp/caisson-oracle-XXXXXX");
+	int fd = mkstemp(f.path);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	unlink(f.path);
+	cs_arena_init(&f.arena, block, sizeof(block));
+	*state = &f;
+	return oracle_journal_open(&f.journal, NULL, f.path, &why) == CS_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-lock", ".lock"};
+	struct fixture *f = *state;
+	oracle_journal_close(f->journal);
+	for (size_t i = 0; i < CS_LEN(ends); i++) {
+		char name[96];
+		snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
+		unlink(name);
+	}
+	return 0;
+}
+
+static void reopen(struct fixture *f)
+{
+	struct cs_why why = {{0}};
+	oracle_journal_close(f->journal);
+	assert_int_equal(oracle_journal_open(&f->journal, NULL, f->path, &why), CS_OK);
+}
+
+typedef enum cs_err body(struct fixture *f, void *context);
+struct run {
+	struct fixture *f;
+	body *run;
+	void *context;
+};
+
+static enum cs_err write_run(void *context)
+{
+	struct run *run = context;
+	return run->run(run->f, run->context);
+}
+
+static enum cs_err write_(struct fixture *f, body *run, void *context)
+{
+	struct run r = {f, run, context};
+	return host_store_write(oracle_journal_store(f->journal), write_run, &r, NULL, NULL);
+}
+
+static struct cs_hash same_bytes(uint8_t byte)
+{
+	struct cs_hash hash;
+	memset(hash.b, byte, sizeof(hash.b));
+	return hash;
+}
+
+static const char spec[] = "{\"version\":1}";
+
+static struct oracle_query query_of(void)
+{
+	return (struct oracle_query){
+		.spec = cs_bytes_str(spec),
+		.argument_count = 3,
+		.arguments = {cs_bytes_str("bitcoin"), CS_BYTES_NONE, cs_bytes_str("usd")},
+		.secrets = cs_bytes_str("a sealed box"),
+		.audience = cs_bytes_str("app")};
+}
+
+static struct oracle_request request_of(enum oracle_kind kind, uint8_t id)
+{
+	struct oracle_request r = {.kind = kind,
+				   .state = kind == ORACLE_APP ? ORACLE_OPEN : ORACLE_OBSERVED,
+				   .id = same_bytes(id)};
+	r.head = (struct wire_request){.counter = UINT64_MAX,
+				       .asker = same_bytes(0xa5),
+				       .spec_hash = wire_spec_hash(cs_bytes_str(spec)),
+				       .arguments_hash = same_bytes(1),
+				       .secrets_hash = same_bytes(2),
+				       .callback_gas = 7,
+				       .max_age = 600,
+				       .time = 1000,
+				       .deadline = 1060};
+	if (kind == ORACLE_CHAIN) {
+		r.request_id = r.id;
+		r.chain = same_bytes(0xcc);
+		r.contract = same_bytes(0xdd);
+		r.height = 10u + id;
+		r.block = same_bytes(0xb0);
+		r.head.fee = cs_u256_u64(12345);
+	} else {
+		snprintf(r.key_name, sizeof(r.key_name), "desk");
+	}
+	return r;
+}
+
+static enum cs_err add(struct fixture *f, void *context)
+{
+	struct oracle_query query = query_of();
+	return oracle_journal_add(f->journal, context, &query);
+}
+
+static enum cs_err save(struct fixture *f, void *context)
+{
+	return oracle_journal_save(f->journal, context);
+}
+
+static enum cs_err to_answered(struct fixture *f, void *context)
+{
+	return oracle_journal_move(f->journal, context, ORACLE_ANSWERED);
+}
+
+static enum cs_err to_open(struct fixture *f, void *context)
+{
+	return oracle_journal_move(f->journal, context, ORACLE_OPEN);
+}
+
+static enum cs_err forget(struct fixture *f, void *context)
+{
+	return oracle_journal_forget(f->journal, context);
+}
+
+/* ---- requests ---- */
+
+static void comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r = request_of(ORACLE_CHAIN, 1);
+	struct oracle_request found;
+	struct oracle_query query;
+	assert_int_equal(write_(f, add, &r), CS_OK);
+	reopen(f);
+	assert_int_equal(oracle_journal_find(f->journal, &r.id, &found), CS_OK);
+	assert_int_equal(found.n, r.n);
+	assert_int_equal(found.state, ORACLE_OBSERVED);
+	assert_true(found.head.counter == UINT64_MAX);
+	assert_memory_equal(&found.head.fee, &r.head.fee, sizeof(r.head.fee));
+	assert_memory_equal(&found.head.asker, &r.head.asker, 32);
+	assert_int_equal(found.height, 11);
+	assert_int_equal(oracle_journal_query(f->journal, &found, &f->arena, &query), CS_OK);
+	assert_int_equal(query.argument_count, 3);
+	assert_true(cs_bytes_eq(query.arguments[0], cs_bytes_str("bitcoin")));
+	assert_int_equal(query.arguments[1].n, 0);
+	assert_true(cs_bytes_eq(query.arguments[2], cs_bytes_str("usd")));
+	assert_true(cs_bytes_eq(query.spec, cs_bytes_str(spec)));
+	assert_true(cs_bytes_eq(query.secrets, cs_bytes_str("a sealed box")));
+	assert_true(cs_bytes_eq(query.audience, cs_bytes_str("app")));
+}
+
+static void an_id_is_there_once(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r = request_of(ORACLE_CHAIN, 1);
+	struct oracle_request again = request_of(ORACLE_CHAIN, 1);
+	struct oracle_request found;
+	assert_int_equal(write_(f, add, &r), CS_OK);
+	assert_int_equal(write_(f, add, &again), CS_ERR_DUPLICATE);
+	struct cs_hash unknown = same_bytes(9);
+	assert_int_equal(oracle_journal_find(f->journal, &unknown, &found), CS_ERR_NOT_FOUND);
+}
+
+static void moves_by_the_table(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r = request_of(ORACLE_CHAIN, 1);
+	struct oracle_request found;
+	assert_int_equal(write_(f, add, &r), CS_OK);
+	assert_int_equal(write_(f, to_answered, &r), CS_ERR_CONFLICT);
+	assert_int_equal(r.state, ORACLE_OBSERVED);
+	assert_int_equal(write_(f, to_open, &r), CS_OK);
+	assert_int_equal(write_(f, to_answered, &r), CS_OK);
+	assert_int_equal(oracle_journal_row(f->journal, r.n, &found), CS_OK);
+	assert_int_equal(found.state, ORACLE_ANSWERED);
+}
+
+static void what_is_due(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r[4];
+	struct oracle_request picked[4];
+	size_t count = 0;
+	for (uint8_t i = 0; i < 4; i++) {
+		r[i] = request_of(i == 3 ? ORACLE_APP : ORACLE_CHAIN, i + 1);
+		r[i].next_ms = 100u - i;
+		assert_int_equal(write_(f, add, &r[i]), CS_OK);
+	}
+	struct oracle_pick pick = {
+		.kind = ORACLE_CHAIN, .chain = &r[0].chain, .state = ORACLE_OBSERVED, .due_ms = 99};
+	assert_int_equal(oracle_journal_pick(f->journal, &pick, picked, 4, &count), CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[0].n, r[2].n);
+	pick.height_max = 12;
+	assert_int_equal(oracle_journal_pick(f->journal, &pick, picked, 4, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(picked[0].n, r[1].n);
+	pick = (struct oracle_pick){.kind = ORACLE_APP, .state = ORACLE_OPEN, .due_ms = 99};
+	assert_int_equal(oracle_journal_pick(f->journal, &pick, picked, 4, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(picked[0].n, r[3].n);
+	assert_int_equal(
+		oracle_journal_above(f->journal, &r[0].chain, false, 12, 0, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 2);
+	r[0].end_height = 40;
+	assert_int_equal(write_(f, save, &r[0]), CS_OK);
+	assert_int_equal(
+		oracle_journal_above(f->journal, &r[0].chain, true, 40, 0, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(oracle_journal_list(f->journal, 0, ORACLE_CHAIN, 0, picked, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[0].n, r[2].n);
+	assert_int_equal(write_(f, forget, &r[2]), CS_OK);
+	assert_int_equal(oracle_journal_row(f->journal, r[2].n, &picked[0]), CS_ERR_NOT_FOUND);
+}
+
+/* ---- answers ---- */
+
+struct answering {
+	struct oracle_request *request;
+	struct oracle_statement statement;
+};
+
+static struct oracle_statement statement_of(uint8_t byte)
+{
+	struct oracle_statement statement = {.count = 2};
+	statement.st.statement.kind = WIRE_KIND_ANSWER;
+	statement.st.statement.signer = same_bytes(byte);
+	statement.st.statement.epoch = 3;
+	memset(statement.st.signature.rx.b, byte, 32);
+	memset(statement.st.signature.s.b, byte, 32);
+	statement.leaves[0] = same_bytes(0x10);
+	statement.leaves[1] = same_bytes(0x11);
+	statement.st.statement.root = wire_root(statement.leaves, 2);
+	return statement;
+}
+
+static enum cs_err answer(struct fixture *f, void *context)
+{
+	struct answering *a = context;
+	CS_TRY(oracle_journal_add_statement(f->journal, &a->statement));
+	a->request->request_id = same_bytes(0x77);
+	a->request->code = WIRE_ORACLE_TIMEOUT;
+	return oracle_journal_answered(f->journal, a->request, &a->statement, 1,
+				       cs_bytes_str("result"));
+}
+
+static void answers(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r = request_of(ORACLE_APP, 1);
+	struct oracle_request found;
+	struct oracle_statement statement;
+	struct cs_bytes result;
+	size_t count = 0;
+	assert_int_equal(write_(f, add, &r), CS_OK);
+	assert_int_equal(oracle_journal_result(f->journal, &r, &f->arena, &result),
+			 CS_ERR_NOT_FOUND);
+	struct answering a = {&r, statement_of(5)};
+	assert_int_equal(write_(f, answer, &a), CS_OK);
+	reopen(f);
+	struct cs_hash signed_id = same_bytes(0x77);
+	assert_int_equal(oracle_journal_find(f->journal, &signed_id, &found), CS_OK);
+	assert_int_equal(found.n, r.n);
+	assert_int_equal(found.state, ORACLE_DONE);
+	assert_int_equal(found.code, WIRE_ORACLE_TIMEOUT);
+	assert_int_equal(found.leaf, 1);
+	assert_int_equal(oracle_journal_result(f->journal, &found, &f->arena, &result), CS_OK);
+	assert_true(cs_bytes_eq(result, cs_bytes_str("result")));
+	assert_int_equal(oracle_journal_statement(f->journal, found.statement, &statement), CS_OK);
+	assert_int_equal(statement.count, 2);
+	assert_memory_equal(statement.leaves, a.statement.leaves, 64);
+	assert_memory_equal(&statement.st.statement, &a.statement.st.statement,
+			    sizeof(statement.st.statement));
+	assert_int_equal(
+		oracle_journal_of_statement(f->journal, found.statement, &found, 1, &count), CS_OK);
+	assert_int_equal(count, 1);
+	/* one that is done takes no second answer */
+	assert_int_equal(write_(f, answer, &a), CS_ERR_CONFLICT);
+	assert_int_equal(oracle_journal_statement(f->journal, 99, &statement), CS_ERR_NOT_FOUND);
+}
+
+/* ---- idempotency, specs, housekeeping ---- */
+
+static enum cs_err remember(struct fixture *f, void *context)
+{
+	struct cs_hash text = same_bytes(1);
+	return oracle_journal_remember(f->journal, "desk", "k1", &text, context);
+}
+
+static enum cs_err prune(struct fixture *f, void *context)
+{
+	return oracle_journal_prune(f->journal, *(uint64_t *)context);
+}
+
+static enum cs_err put_spec(struct fixture *f, void *context)
+{
+	return oracle_journal_put_spec(f->journal, cs_bytes_str(spec), context);
+}
+
+static void keys_and_specs(void **state)
+{
+	struct fixture *f = *state;
+	struct cs_hash id = same_bytes(4);
+	struct cs_hash found = {{0}};
+	struct cs_hash text = same_bytes(1);
+	struct cs_hash other = same_bytes(2);
+	struct cs_bytes bytes;
+	assert_int_equal(oracle_journal_idempotent(f->journal, "desk", "k1", &text, &found),
+			 CS_ERR_NOT_FOUND);
+	assert_int_equal(write_(f, remember, &id), CS_OK);
+	assert_int_equal(write_(f, remember, &id), CS_ERR_DUPLICATE);
+	assert_int_equal(oracle_journal_idempotent(f->journal, "desk", "k1", &other, &found),
+			 CS_ERR_CONFLICT);
+	assert_int_equal(oracle_journal_idempotent(f->journal, "other", "k1", &text, &found),
+			 CS_ERR_NOT_FOUND);
+	assert_int_equal(oracle_journal_idempotent(f->journal, "desk", "k1", &text, &found), CS_OK);
+	assert_true(cs_hash_eq(&found, &id));
+	struct cs_hash hash = {{0}};
+	assert_int_equal(oracle_journal_spec(f->journal, &other, &f->arena, &bytes),
+			 CS_ERR_NOT_FOUND);
+	assert_int_equal(write_(f, put_spec, &hash), CS_OK);
+	assert_int_equal(write_(f, put_spec, &hash), CS_OK);
+	assert_int_equal(oracle_journal_spec(f->journal, &hash, &f->arena, &bytes), CS_OK);
+	assert_true(cs_bytes_eq(bytes, cs_bytes_str(spec)));
+}
+
+static void old_ends_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request open = request_of(ORACLE_APP, 1);
+	struct oracle_request done = request_of(ORACLE_APP, 2);
+	struct oracle_request found;
+	uint64_t later = host_wall_ms() + 1000;
+	assert_int_equal(write_(f, add, &open), CS_OK);
+	assert_int_equal(write_(f, add, &done), CS_OK);
+	struct answering a = {&done, statement_of(6)};
+	assert_int_equal(write_(f, answer, &a), CS_OK);
+	assert_int_equal(write_(f, prune, &later), CS_OK);
+	assert_int_equal(oracle_journal_row(f->journal, open.n, &found), CS_OK);
+	assert_int_equal(oracle_journal_row(f->journal, done.n, &found), CS_ERR_NOT_FOUND);
+}
+
+/* ---- submissions ---- */
+
+static enum cs_err add_submission(struct fixture *f, void *context)
+{
+	return oracle_journal_add_submission(f->journal, context, cs_bytes_str("call"));
+}
+
+static enum cs_err save_submission(struct fixture *f, void *context)
+{
+	return oracle_journal_save_submission(f->journal, context);
+}
+
+static enum cs_err add_attempt(struct fixture *f, void *context)
+{
+	return oracle_journal_add_attempt(f->journal, context);
+}
+
+static void submissions(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_submission row = {.chain = same_bytes(0xcc),
+					.contract = same_bytes(0xdd),
+					.call = ORACLE_CALL_FULFIL,
+					.statement = 4};
+	struct oracle_submission found;
+	struct cs_bytes data;
+	uint64_t rows[2];
+	size_t count = 0;
+	assert_int_equal(write_(f, add_submission, &row), CS_OK);
+	struct oracle_attempt attempt = {.submission = row.n,
+					 .nonce = 8,
+					 .gas_limit = 100,
+					 .max_fee_wei = 5,
+					 .hash = same_bytes(3),
+					 .raw = cs_bytes_str("raw")};
+	assert_int_equal(write_(f, add_attempt, &attempt), CS_OK);
+	assert_int_equal(write_(f, add_attempt, &attempt), CS_ERR_DUPLICATE);
+	reopen(f);
+	assert_int_equal(
+		oracle_journal_open_submissions(f->journal, &row.chain, 0, rows, 2, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(oracle_journal_submission(f->journal, rows[0], &found, &f->arena, &data),
+			 CS_OK);
+	assert_int_equal(found.call, ORACLE_CALL_FULFIL);
+	assert_int_equal(found.statement, 4);
+	assert_true(cs_bytes_eq(data, cs_bytes_str("call")));
+	struct oracle_attempt attempts[2];
+	assert_int_equal(oracle_journal_attempts(f->journal, row.n, &f->arena, attempts, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(attempts[0].nonce, 8);
+	found.state = ORACLE_SUBMISSION_SETTLED;
+	assert_int_equal(write_(f, save_submission, &found), CS_OK);
+	assert_int_equal(
+		oracle_journal_open_submissions(f->journal, &row.chain, 0, rows, 2, &count), CS_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(oracle_journal_submission(f->journal, 99, &found, &f->arena, &data),
+			 CS_ERR_NOT_FOUND);
+}
+
+/* ---- feeds ---- */
+
+static enum cs_err add_feed(struct fixture *f, void *context)
+{
+	return oracle_journal_add_feed(f->journal, context);
+}
+
+static enum cs_err save_feed(struct fixture *f, void *context)
+{
+	return oracle_journal_save_feed(f->journal, context);
+}
+
+static enum cs_err remove_feed(struct fixture *f, void *context)
+{
+	return oracle_journal_remove_feed(f->journal, context);
+}
+
+static enum cs_err add_round(struct fixture *f, void *context)
+{
+	return oracle_journal_add_round(f->journal, context);
+}
+
+static enum cs_err save_round(struct fixture *f, void *context)
+{
+	return oracle_journal_save_round(f->journal, context);
+}
+
+static enum cs_err count_sources(struct fixture *f, void *context)
+{
+	const struct oracle_feed *feed = context;
+	CS_TRY(oracle_journal_count_source(f->journal, feed->n, 0, "a.test:443", false, true));
+	CS_TRY(oracle_journal_count_source(f->journal, feed->n, 0, "", true, false));
+	return oracle_journal_count_source(f->journal, feed->n, 1, "b.test:443", false, false);
+}
+
+static void sources_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_feed feed = {.chain = same_bytes(0xcc),
+				   .contract = same_bytes(0xfe),
+				   .spec_hash = same_bytes(1),
+				   .state = ORACLE_FEED_ACTIVE};
+	struct oracle_feed_source sources[3];
+	size_t count = 0;
+	assert_int_equal(write_(f, count_sources, &feed), CS_ERR_INVALID);
+	assert_int_equal(write_(f, add_feed, &feed), CS_OK);
+	assert_int_equal(write_(f, count_sources, &feed), CS_OK);
+	assert_int_equal(oracle_journal_feed_sources(f->journal, feed.n, sources, 3, &count),
+			 CS_OK);
+	assert_int_equal(count, 2);
+	assert_string_equal(sources[0].host_port, "a.test:443");
+	assert_int_equal(sources[0].rounds, 2);
+	assert_int_equal(sources[0].failed, 1);
+	assert_int_equal(sources[0].disagreed, 1);
+	assert_int_equal(sources[1].rounds, 1);
+	assert_int_equal(sources[1].disagreed, 0);
+}
+
+static void feeds(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_feed feed = {.chain = same_bytes(0xcc),
+				   .contract = same_bytes(0xfe),
+				   .index = 2,
+				   .spec_hash = same_bytes(1),
+				   .state = ORACLE_FEED_ACTIVE,
+				   .decimals = 8,
+				   .heartbeat_s = 60,
+				   .stale_after_s = 61,
+				   .deviation_ppm = 62,
+				   .good_ms = 63,
+				   .spent = true,
+				   .asked_ms = 64,
+				   .submitted_at = 65,
+				   .chain_round = 66,
+				   .failures = 67,
+				   .next_ms = 68,
+				   .gas_total = 69};
+	struct oracle_feed found[2];
+	struct oracle_round_row rounds[2];
+	size_t count = 0;
+	snprintf(feed.settings, sizeof(feed.settings), "{\"poll_s\":5}");
+	assert_int_equal(write_(f, add_feed, &feed), CS_OK);
+	assert_int_equal(write_(f, add_feed, &feed), CS_ERR_DUPLICATE);
+	struct oracle_round_row round = {.feed = feed.n,
+					 .time_ms = 5,
+					 .outcome = ORACLE_ROUND_SUBMITTED,
+					 .value = same_bytes(0xff),
+					 .submission = 3,
+					 .result = cs_bytes_str("rows")};
+	assert_int_equal(write_(f, add_round, &round), CS_OK);
+	feed.value = round.value;
+	feed.wei_total = cs_u256_u64(99);
+	feed.last_round = round.n;
+	assert_int_equal(write_(f, save_feed, &feed), CS_OK);
+	reopen(f);
+	assert_int_equal(oracle_journal_feed(f->journal, &feed.contract, 2, found), CS_OK);
+	assert_string_equal(found[0].settings, feed.settings);
+	assert_memory_equal(&found[0].value, &feed.value, 32);
+	assert_memory_equal(&found[0].wei_total, &feed.wei_total, sizeof(feed.wei_total));
+	assert_int_equal(found[0].decimals, 8);
+	assert_int_equal(found[0].heartbeat_s, 60);
+	assert_int_equal(found[0].stale_after_s, 61);
+	assert_int_equal(found[0].deviation_ppm, 62);
+	assert_int_equal(found[0].good_ms, 63);
+	assert_true(found[0].spent);
+	assert_false(found[0].jump_allowed);
+	assert_int_equal(found[0].asked_ms, 64);
+	assert_int_equal(found[0].submitted_at, 65);
+	assert_int_equal(found[0].chain_round, 66);
+	assert_int_equal(found[0].failures, 67);
+	assert_int_equal(found[0].next_ms, 68);
+	assert_int_equal(found[0].gas_total, 69);
+	assert_int_equal(found[0].last_round, round.n);
+	assert_int_equal(oracle_journal_feed(f->journal, &feed.contract, 3, found),
+			 CS_ERR_NOT_FOUND);
+	assert_int_equal(oracle_journal_rounds_of(f->journal, 3, &f->arena, rounds, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 1);
+	rounds[0].outcome = ORACLE_ROUND_INCLUDED;
+	assert_int_equal(write_(f, save_round, &rounds[0]), CS_OK);
+	assert_int_equal(oracle_journal_rounds(f->journal, feed.n, 0, &f->arena, rounds, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(rounds[0].outcome, ORACLE_ROUND_INCLUDED);
+	assert_true(cs_bytes_eq(rounds[0].result, cs_bytes_str("rows")));
+	assert_int_equal(write_(f, remove_feed, &feed), CS_OK);
+	assert_int_equal(oracle_journal_feeds(f->journal, 0, found, 2, &count), CS_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(oracle_journal_rounds(f->journal, feed.n, 0, &f->arena, rounds, 2, &count),
+			 CS_OK);
+	assert_int_equal(count, 0);
+}
+
+/* ---- states ---- */
+
+static void states(void **state)
+{
+	enum oracle_state s = 0;
+	(void)state;
+	for (unsigned i = 1; i <= ORACLE_STATE_MAX; i++) {
+		assert_int_equal(oracle_state_parse(&s, oracle_state_name(i)), CS_OK);
+		assert_int_equal(s, i);
+	}
+	assert_null(oracle_state_name(0));
+	assert_null(oracle_state_name(ORACLE_STATE_MAX + 1));
+	assert_int_equal(oracle_state_parse(&s, "nothing"), CS_ERR_INVALID);
+	s = ORACLE_OBSERVED;
+	assert_int_equal(oracle_state_move(&s, ORACLE_SUBMITTED), CS_ERR_CONFLICT);
+	s = ORACLE_DONE;
+	assert_int_equal(oracle_state_move(&s, ORACLE_DONE), CS_ERR_CONFLICT);
+	assert_int_equal(oracle_state_move(&s, ORACLE_REFUNDED), CS_ERR_CONFLICT);
+	assert_true(oracle_state_ends(ORACLE_EXPIRED));
+	assert_false(oracle_state_ends(ORACLE_SUBMITTED));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_id_is_there_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(moves_by_the_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_and_specs, setup, teardown),
+		cmocka_unit_test_setup_teardown(old_ends_are_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(submissions, setup, teardown),
+		cmocka_unit_test_setup_teardown(feeds, setup, teardown),
+		cmocka_unit_test_setup_teardown(sources_are_counted, setup, teardown),
+		cmocka_unit_test(states),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
