@@ -519,20 +519,37 @@ class Wrapped(Enclave):
 # --- what it imports ------------------------------------------------------------------------------------------------
 
 
-def test_imports_are_the_allowed_ones():
-    binary = program()
+# Which lines of enclave/symbols.allow beside those of every enclave, and which libraries.
+PROGRAMS = {"caisson-enclave": (set(), set()),
+            "caisson-oracle-enclave": ({"fetch", "oracle"}, {"libssl", "libnghttp2", "libsodium"})}
+
+
+def imports_of(binary: Path) -> set[str]:
     shown = subprocess.run(["nm", "-D", "--undefined-only", binary], check=True, capture_output=True, text=True).stdout
-    imports = {line.split()[-1].split("@")[0] for line in shown.splitlines()}
-    if any(name.startswith(("__asan", "__ubsan", "__tsan")) for name in imports):
+    names = {line.split()[-1].split("@")[0] for line in shown.splitlines()}
+    if any(name.startswith(("__asan", "__ubsan", "__tsan")) for name in names):
         pytest.skip("an instrumented build imports its runtime")
-    with_probes = "CAISSON_TEST_PROBES:BOOL=ON" in (binary.parent.parent / "CMakeCache.txt").read_text()
-    allowed = set()
-    for line in (tools.ROOT / "enclave" / "symbols.allow").read_text().splitlines():
-        if line.startswith("probes "):
-            allowed |= {line.split()[1]} if with_probes else set()
-        elif line and not line.startswith("#"):
-            allowed.add(line)
+    return names
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_imports_are_the_allowed_ones(name):
+    binary = program(name)
+    imports = imports_of(binary)
+    parts = set(PROGRAMS[name][0])
+    if "CAISSON_TEST_PROBES:BOOL=ON" in (binary.parent.parent / "CMakeCache.txt").read_text():
+        parts.add("probes")
+    lines = [line.split() for line in (tools.ROOT / "enclave" / "symbols.allow").read_text().splitlines()
+             if line and not line.startswith("#")]
+    assert {line[0] for line in lines if len(line) == 2} == {"fetch", "oracle", "probes"}
+    allowed = {line[-1] for line in lines if len(line) == 1 or line[0] in parts}
     assert imports <= allowed, f"new imports: {sorted(imports - allowed)}: a design decision, see enclave/symbols.allow"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_enclave_can_connect(name):
+    """The sandbox forbids it; the program does not even have the call."""
+    assert not imports_of(program(name)) & {"connect", "listen"}
 
 
 def test_a_bridge_links_no_scripts():
@@ -541,10 +558,9 @@ def test_a_bridge_links_no_scripts():
     assert not re.search(r" (lua_newstate|luaV_execute|vm_run)$", symbols, re.MULTILINE)
 
 
-def test_libraries_are_the_allowed_ones():
-    shown = subprocess.run(["readelf", "-d", program()], check=True, capture_output=True, text=True).stdout
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_libraries_are_the_allowed_ones(name):
+    shown = subprocess.run(["readelf", "-d", program(name)], check=True, capture_output=True, text=True).stdout
     needed = set(re.findall(r"NEEDED.*\[(\S+?)\.so", shown))
-    symbols = subprocess.run(["nm", program()], capture_output=True, text=True).stdout
-    if "__asan_init" in symbols or "__tsan_init" in symbols:
-        pytest.skip("an instrumented build links its runtime")
-    assert needed <= {"libc", "libcrypto", "libsecp256k1", "libnettle", "libprotobuf-c", "libseccomp"}
+    imports_of(program(name))
+    assert needed <= {"libc", "libcrypto", "libsecp256k1", "libnettle", "libprotobuf-c", "libseccomp"} | PROGRAMS[name][1]

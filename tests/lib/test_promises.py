@@ -17,7 +17,7 @@ ERRORS = set(re.findall(r'^CS_ERR\(\w+, "([\w-]+)"', (ROOT / "core" / "err.def")
 CODES = {name: number for number, name in re.findall(r'^WIRE_ORACLE\(\w+, (\d+), "(\w+)"', (ROOT / "wire" / "oracle_codes.def").read_text(), re.M)}
 REVERTS = set(re.findall(r"^    error (\w+)\(", "".join(p.read_text() for p in (ROOT / "contracts" / "evm" / "src").glob("*.sol")), re.M))
 # What the egress proxy answers.
-REPLIES = {name.lower() for name in re.findall(r"^\tWIRE_EGRESS_(\w+)", (ROOT / "wire" / "egress.h").read_text(), re.M)}
+REPLIES = {name.lower() for name in re.findall(r"^\tX\((\w+), \d+,", (ROOT / "wire" / "egress.h").read_text(), re.M)}
 ORACLE = PAGE.split("\n### By the oracle\n")[1].split("\n### ")[0]
 # Tests that walk a file of rows, each with its error beside it, or that look at finality by numbers: nothing is in their text.
 BY_TABLE = {"test_bad_clique_headers_are_refused", "test_bad_qbft_headers_are_refused", "test_seals_needed", "test_generated_chains",
