@@ -14,6 +14,7 @@
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
+#include "gateway/parts.h"
 #include "host/api_key.h"
 #include "host/enclave_client.h"
 #include "host/http_client.h"
@@ -276,18 +277,8 @@ CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
 					      struct gateway_message *row);
 
 /* ---- parts.c: aligned parts of a batch ---- */
-struct gateway_part {
-	uint32_t first;
-	uint32_t count;
-};
 /* The leaves of a statement row. */
 void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_statement *statement);
-/* The fewest aligned parts that hold exactly the wanted leaves, each of cost at most cost_max; a
- * leaf that is marked alone is a part of its own, and one that costs too much by itself is left
- * out. Returns how many. */
-size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted,
-		     const bool *alone, const uint64_t *cost, uint64_t cost_base,
-		     uint64_t cost_max);
 /* The statement with the path of this part. */
 void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement,
 			 uint32_t first, uint32_t count);

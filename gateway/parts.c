@@ -1,30 +1,6 @@
-#include "gateway/gateway.h"
+#include "gateway/parts.h"
 
-#include <string.h>
-
-void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_statement *statement)
-{
-	for (uint32_t i = 0; i < statement->count; i++) {
-		if (statement->statement.kind == WIRE_KIND_OUTCOME)
-			leaves[i] = wire_leaf_outcome(&statement->ids[i],
-						      (enum wire_status)statement->statuses[i]);
-		else if (statement->statement.kind == WIRE_KIND_ROTATION)
-			leaves[i] = wire_leaf_rotation(statement->statement.epoch + 1,
-						       &statement->ids[i]);
-		else
-			leaves[i] = wire_leaf_message(&statement->ids[i]);
-	}
-}
-
-enum cs_err gateway_statement_check(const struct gateway_statement *statement)
-{
-	struct cs_hash leaves[CS_BATCH_MAX];
-	if (statement->count == 0 || statement->count > CS_BATCH_MAX)
-		return CS_ERR_INVALID;
-	gateway_leaves(leaves, statement);
-	struct cs_hash root = wire_root(leaves, statement->count);
-	return cs_hash_eq(&root, &statement->statement.root) ? CS_OK : CS_ERR_INVALID;
-}
+#include "core/bytes.h"
 
 struct cut {
 	struct gateway_part *parts;
@@ -75,25 +51,20 @@ size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, cons
 	return cut.made;
 }
 
-void gateway_part_signed(struct wire_signed *out, const struct gateway_statement *statement,
-			 uint32_t first, uint32_t count)
+size_t gateway_part_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves,
+			 uint32_t total, const struct gateway_part *part)
 {
-	struct cs_hash leaves[CS_BATCH_MAX];
 	struct cs_hash blocks[CS_BATCH_MAX];
-	gateway_leaves(leaves, statement);
-	memset(out, 0, sizeof(*out));
-	out->statement = statement->statement;
-	out->signature = statement->signature;
-	if (count == statement->count)
-		return;
 	uint32_t size = 1;
-	while (size < count)
-		size *= 2;
-	cs_assert(first % size == 0 && first + count <= statement->count);
 	size_t made = 0;
-	for (uint32_t i = 0; i < statement->count; i += size) {
-		uint32_t left = statement->count - i;
+	if (part->count == total)
+		return 0;
+	while (size < part->count)
+		size *= 2;
+	cs_assert(part->first % size == 0 && part->first + part->count <= total);
+	for (uint32_t i = 0; i < total; i += size) {
+		uint32_t left = total - i;
 		blocks[made++] = wire_root(leaves + i, left < size ? left : size);
 	}
-	out->path_count = wire_path(out->path, blocks, made, first / size);
+	return wire_path(path, blocks, made, part->first / size);
 }

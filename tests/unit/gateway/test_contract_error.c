@@ -38,7 +38,8 @@ static bool has_error(const json_t *abi, const char *signature)
 
 static void every_error_is_a_contracts(void **state)
 {
-	static const char *const files[] = {"CaissonGateway.json", "CaissonTokenBridge.json"};
+	static const char *const files[] = {"CaissonGateway.json", "CaissonTokenBridge.json",
+					    "CaissonOracle.json", "CaissonFeed.json"};
 	json_t *artifacts[CS_LEN(files)];
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(files); i++) {
