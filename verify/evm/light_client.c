@@ -47,6 +47,7 @@ static enum cs_err check_header(const struct verify_evm_client *c, struct verify
 	case VERIFY_EVM_QBFT:
 		return verify_qbft_check(step, before, &r->header, &r->extra, c->sig, why);
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
+	case VERIFY_EVM_RPC_QUORUM:
 		*step = (struct verify_evm_step){.number = r->header.number};
 		return CS_OK;
 	}
@@ -107,6 +108,8 @@ static size_t final_count(struct verify_evm_client *c, const struct verify_evm_s
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
 		return path_n > c->config.confirmations ? path_n - (size_t)c->config.confirmations
 							: 0;
+	case VERIFY_EVM_RPC_QUORUM:
+		return verify_evm_quorum_count(c, path, path_n);
 	}
 	return 0;
 }
@@ -344,6 +347,7 @@ static enum cs_err update(void *state, const struct cs_bytes *headers, size_t co
 	struct verify_evm_client *c = state;
 	struct progress progress = {0};
 	enum cs_err err = check_use(c, now, why);
+	verify_evm_quorum_expire(c, now);
 	for (size_t i = 0; err == CS_OK && i < count; i++)
 		err = take(c, headers[i], now, &progress, why);
 	*accepted = progress.taken;
@@ -351,6 +355,33 @@ static enum cs_err update(void *state, const struct cs_bytes *headers, size_t co
 		return cs_fail(why, CS_ERR_STALE_HEADER, "nothing above the final height %llu",
 			       (unsigned long long)verify_evm_window_newest(c)->step.number);
 	return err;
+}
+
+/* ---- answers of providers ---- */
+
+enum cs_err verify_evm_quorum_take(const struct verify_client *client,
+				   const struct verify_evm_answer *answers, size_t count,
+				   const struct verify_time *now, struct cs_why *why)
+{
+	struct verify_evm_client *c = client->state;
+	if (client->ops->update != update || c->config.mode != VERIFY_EVM_RPC_QUORUM ||
+	    count != c->config.provider_count)
+		return cs_fail(why, CS_ERR_INVALID, "answers are not those of the providers");
+	CS_TRY(check_use(c, now, why));
+	verify_evm_quorum_keep(c, answers, count, now);
+	for (size_t i = 0; i < c->answer_count; i++) {
+		const struct verify_evm_block *named =
+			verify_evm_find(c, c->answers[i].height, &c->answers[i].hash);
+		if (named && named->step.number == c->answers[i].height)
+			CS_TRY(settle(c, named, why));
+	}
+	const struct verify_evm_answer *other = verify_evm_quorum_conflict(c);
+	if (!other)
+		return CS_OK;
+	/* Its header may be the host's to withhold: that must not keep the client going. */
+	return freeze(c,
+		      &(struct verify_evm_block){.hash = other->hash, .step.number = other->height},
+		      why);
 }
 
 /* ---- create ---- */
@@ -367,6 +398,7 @@ void verify_evm_reset(struct verify_evm_client *c)
 	c->work_valid = false;
 	c->raw_end = 0;
 	c->link_next = 0;
+	c->answer_count = 0;
 	memset(c->links, 0, sizeof c->links);
 	c->oldest.count = 0;
 	c->oldest.vote_count = 0;
@@ -383,6 +415,7 @@ static enum cs_err first_signers(struct verify_evm_client *c, const struct readi
 		return verify_qbft_anchor(&c->oldest, &r->header, &r->extra, c->config.epoch_length,
 					  why);
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
+	case VERIFY_EVM_RPC_QUORUM:
 		return CS_OK;
 	}
 	return CS_ERR_UNSUPPORTED;
@@ -584,6 +617,7 @@ static enum cs_err check_mode(enum verify_evm_mode mode, struct cs_why *why)
 	switch (mode) {
 	case VERIFY_EVM_CLIQUE:
 	case VERIFY_EVM_QBFT:
+	case VERIFY_EVM_RPC_QUORUM:
 		return CS_OK;
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
 #ifdef CAISSON_INSECURE_DEV_HEAD
@@ -595,16 +629,33 @@ static enum cs_err check_mode(enum verify_evm_mode mode, struct cs_why *why)
 	return cs_fail(why, CS_ERR_INVALID, "finality mode %d", (int)mode);
 }
 
+/* Half of them and one more: two quorums of one round cannot name two blocks of one height. */
+static enum cs_err check_providers(const struct verify_evm_config *config, struct cs_why *why)
+{
+	if (config->mode != VERIFY_EVM_RPC_QUORUM)
+		return CS_OK;
+	if (config->provider_count == 0 || config->provider_count > VERIFY_EVM_PROVIDERS_MAX)
+		return cs_fail(why, CS_ERR_INVALID, "providers are not 1 to %u",
+			       VERIFY_EVM_PROVIDERS_MAX);
+	if (config->quorum_min > config->provider_count ||
+	    2 * config->quorum_min <= config->provider_count)
+		return cs_fail(why, CS_ERR_INVALID, "a quorum is more than half of the providers");
+	if (config->answer_age_max_s == 0)
+		return cs_fail(why, CS_ERR_INVALID, "the age of answers must be set");
+	return CS_OK;
+}
+
 static enum cs_err complete(struct verify_evm_config *config, struct cs_why *why)
 {
 	CS_TRY(check_mode(config->mode, why));
+	CS_TRY(check_providers(config, why));
 	if (config->anchor_age_max_s == 0 || config->trusting_period_s == 0)
 		return cs_fail(why, CS_ERR_INVALID, "anchor age and trusting period must be set");
 	if (config->epoch_length == 0)
 		config->epoch_length = VERIFY_EVM_EPOCH_DEFAULT;
 	if (config->drift_max_s == 0)
 		config->drift_max_s = VERIFY_EVM_DRIFT_DEFAULT_S;
-	if (config->confirmations == 0)
+	if (config->confirmations == 0 && config->mode != VERIFY_EVM_RPC_QUORUM)
 		config->confirmations = VERIFY_EVM_CONFIRMATIONS_DEFAULT;
 	if (config->window == 0)
 		config->window = VERIFY_EVM_WINDOW_DEFAULT;

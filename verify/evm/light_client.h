@@ -1,7 +1,8 @@
-/* The light client of an EVM chain that seals its own headers (Clique, QBFT), or, in builds with
- * CAISSON_INSECURE_DEV_HEAD, of a development chain that does not seal at all. Decides which blocks
- * are final; proofs under their roots are receipt.h's and account.h's. Everything after
- * verify_evm_open goes through verify.h.
+/* The light client of an EVM chain that seals its own headers (Clique, QBFT), whose final blocks a
+ * quorum of RPC providers names, or, in builds with CAISSON_INSECURE_DEV_HEAD, of a development
+ * chain that does not seal at all. Decides which blocks are final; proofs under their roots are
+ * receipt.h's and account.h's. Everything after verify_evm_open goes through verify.h, but for the
+ * providers' votes (quorum.h).
  *
  * - clique: the rules of go-ethereum 1.13.15 (consensus/clique/{clique,snapshot}.go): signers of
  *   the anchor followed by votes, epoch blocks compared with them, recency, turn, period. Forks
@@ -12,6 +13,10 @@
  * - qbft: every header carries the seals of ceil(2N/3) distinct validators and is final by itself.
  *   Validators are those of the anchor followed by the votes of proposers (Besu's VoteTally), and
  *   every header's list is compared with them.
+ *
+ * - rpc_quorum: headers are linked by parent hash and not judged further. A block is final when
+ *   quorum_min of the providers, in one round of answers, each named it or a descendant of it
+ *   (quorum.h).
  *
  * - insecure_dev_head: a block is called final when `confirmations` headers link on top of it.
  *   Anybody can make such headers. */
@@ -50,6 +55,7 @@ enum verify_evm_mode {
 	VERIFY_EVM_CLIQUE = 1,
 	VERIFY_EVM_QBFT = 2,
 	VERIFY_EVM_INSECURE_DEV_HEAD = 3,
+	VERIFY_EVM_RPC_QUORUM = 4,
 };
 
 /* 0 stands for the default where one is named. */
@@ -67,10 +73,17 @@ struct verify_evm_config {
 	uint64_t seals_min;    /* clique; default ceil(2N/3), all at N = 3. Never below a majority,
 				  never above N */
 	uint64_t period_s; /* a header is at least so much later than its parent; 0: not earlier */
-	uint64_t drift_max_s;    /* default 15 */
-	uint64_t confirmations;  /* insecure_dev_head; default 2, at most 64 */
-	uint64_t reorg_margin_s; /* handed to callers with each block */
-	size_t window;           /* final blocks kept; default 256, at most 512 */
+	uint64_t drift_max_s; /* default 15 */
+	uint64_t
+		confirmations; /* insecure_dev_head; default 2, at most 64. rpc_quorum: blocks between
+				    the one that a provider names and what that makes final; no
+				    default, at most 64 */
+	size_t provider_count; /* rpc_quorum: 1 to 16 */
+	size_t quorum_min;     /* rpc_quorum: more than half of them */
+	uint64_t
+		answer_age_max_s; /* rpc_quorum: a provider that names an older block has no vote */
+	uint64_t reorg_margin_s;  /* handed to callers with each block */
+	size_t window;            /* final blocks kept; default 256, at most 512 */
 };
 
 /* About 1 MiB; opaque. */

@@ -231,8 +231,7 @@ static enum cs_err get_head(struct verify_evm_config *config, struct cs_reader *
 		return CS_ERR_ANCHOR_MISMATCH;
 	if (*flags != 0 && *flags != FLAG_CREATED && !frozen)
 		return CS_ERR_MALFORMED;
-	if (mode < VERIFY_EVM_CLIQUE || mode > VERIFY_EVM_INSECURE_DEV_HEAD ||
-	    found.epoch_length == 0)
+	if (mode < VERIFY_EVM_CLIQUE || mode > VERIFY_EVM_RPC_QUORUM || found.epoch_length == 0)
 		return CS_ERR_MALFORMED;
 	found.mode = (enum verify_evm_mode)mode;
 	*config = found;

@@ -3,6 +3,7 @@
 #ifndef VERIFY_EVM_LIGHT_CLIENT_STATE_H
 #define VERIFY_EVM_LIGHT_CLIENT_STATE_H
 
+#include "verify/evm/quorum.h"
 #include "verify/evm/signers.h"
 
 /* A header that was verified: final ones in the window, others pending. */
@@ -61,6 +62,11 @@ struct verify_evm_client {
 	struct verify_evm_signers work;
 	struct verify_evm_signers probe; /* of final_count alone */
 
+	/* The last round of answers, by provider; not sealed. */
+	size_t answer_count;
+	uint64_t answered_s; /* high end of the time of the round */
+	struct verify_evm_answer answers[VERIFY_EVM_PROVIDERS_MAX];
+
 	uint64_t raw_end;
 	uint8_t raw[VERIFY_EVM_RAW_SIZE];
 	struct verify_evm_conflict conflict;
@@ -99,6 +105,17 @@ size_t verify_evm_path_to(const struct verify_evm_client *c, const struct verify
 /* Keeps of the pending what descends from the window or the trunk and is neither; `only`, if not
  * NULL, further restricts it to these indices. */
 void verify_evm_prune(struct verify_evm_client *c, const bool *only);
+
+/* How many of these pending headers in a row the last round makes final. */
+size_t verify_evm_quorum_count(const struct verify_evm_client *c, const uint16_t *path, size_t n);
+/* Keeps the answers that count, in place of the last round's. */
+void verify_evm_quorum_keep(struct verify_evm_client *c, const struct verify_evm_answer *answers,
+			    size_t count, const struct verify_time *now);
+/* A round that is too old counts no longer. */
+void verify_evm_quorum_expire(struct verify_evm_client *c, const struct verify_time *now);
+/* The answer of a provider with a block that another one of the window contradicts, when a quorum gave the
+ * same; NULL: there is none. */
+const struct verify_evm_answer *verify_evm_quorum_conflict(const struct verify_evm_client *c);
 
 /* Empty, but for configuration and sig. */
 void verify_evm_reset(struct verify_evm_client *c);

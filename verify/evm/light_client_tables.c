@@ -11,6 +11,7 @@ enum cs_err verify_evm_apply(const struct verify_evm_client *c, struct verify_ev
 	case VERIFY_EVM_QBFT:
 		return verify_qbft_apply(signers, step, c->config.epoch_length);
 	case VERIFY_EVM_INSECURE_DEV_HEAD:
+	case VERIFY_EVM_RPC_QUORUM:
 		return CS_OK;
 	}
 	return CS_ERR_UNSUPPORTED;

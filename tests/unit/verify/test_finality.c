@@ -4,40 +4,7 @@
 #include "vectors.h"
 
 #define DAY_S (24ull * 3600)
-#define GENESIS_TIME 1700000000ull
-
-/* Everything else is zero; extra is what makes one header differ from another. */
-static struct cs_bytes put_header(struct vectors *v, const struct cs_hash *parent, uint64_t number,
-				  uint64_t difficulty, struct cs_bytes extra)
-{
-	static const struct cs_hash no_uncles = {{0x1d, 0xcc, 0x4d, 0xe8, 0xde, 0xc7, 0x5d, 0x7a,
-						  0xab, 0x85, 0xb5, 0x67, 0xb6, 0xcc, 0xd4, 0x1a,
-						  0xd3, 0x12, 0x45, 0x1b, 0x94, 0x8a, 0x74, 0x13,
-						  0xf0, 0xa1, 0x42, 0xfd, 0x40, 0xd4, 0x93, 0x47}};
-	static const uint8_t zeros[256];
-	uint8_t memory[CS_HEADER_SIZE_MAX];
-	struct cs_buf buf;
-	size_t begin;
-	cs_buf_init(&buf, memory, sizeof memory);
-	begin = cs_rlp_list_begin(&buf);
-	cs_rlp_put_bytes(&buf, CS_BYTES_OF(parent->b));
-	cs_rlp_put_bytes(&buf, CS_BYTES_OF(no_uncles.b));
-	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 20));
-	for (size_t i = 0; i < 3; i++)
-		cs_rlp_put_bytes(&buf, cs_bytes(zeros, 32));
-	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 256));
-	cs_rlp_put_u64(&buf, difficulty);
-	cs_rlp_put_u64(&buf, number);
-	cs_rlp_put_u64(&buf, 30000000);
-	cs_rlp_put_u64(&buf, 0);
-	cs_rlp_put_u64(&buf, GENESIS_TIME + number);
-	cs_rlp_put_bytes(&buf, extra);
-	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 32));
-	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 8));
-	cs_rlp_list_end(&buf, begin);
-	assert_ok(cs_buf_end(&buf));
-	return vectors_copy(v, cs_buf_view(&buf));
-}
+#define GENESIS_TIME VECTORS_GENESIS_TIME
 
 #define STALLED_SIGNERS 7u
 
@@ -60,13 +27,13 @@ static struct cs_bytes stalled_header(struct stalled *s, uint64_t number, size_t
 	for (size_t i = 0; i < STALLED_SIGNERS; i++)
 		before += memcmp(s->who[i].b, s->who[key].b, 20) < 0;
 	uint64_t difficulty = number % STALLED_SIGNERS == before ? 2 : 1;
-	header = put_header(&s->v, &s->tip, number, difficulty, cs_bytes(extra, 32));
+	header = vectors_header(&s->v, &s->tip, number, difficulty, cs_bytes(extra, 32));
 	digest = cs_keccak256(header);
 	assert_ok(cs_ecdsa_sign(s->t.sig, &signature, &s->keys[key], &digest));
 	memcpy(extra + 32, signature.r.b, 32);
 	memcpy(extra + 64, signature.s.b, 32);
 	extra[96] = signature.parity;
-	header = put_header(&s->v, &s->tip, number, difficulty, CS_BYTES_OF(extra));
+	header = vectors_header(&s->v, &s->tip, number, difficulty, CS_BYTES_OF(extra));
 	s->tip = cs_keccak256(header);
 	return header;
 }
@@ -86,7 +53,7 @@ static void stalled_begin(struct stalled *s, struct cs_bytes *anchor)
 		memcpy(extra + 32 + 20 * i, s->who[i].b, 20);
 	}
 	cs_sig_free(s->t.sig);
-	*anchor = put_header(&s->v, &zero, 0, 1, CS_BYTES_OF(extra));
+	*anchor = vectors_header(&s->v, &zero, 0, 1, CS_BYTES_OF(extra));
 	config.anchor_hash = s->tip = cs_keccak256(*anchor);
 	test_client_open(&s->t, &config);
 	assert_ok(verify_client_create(&s->t.client, *anchor, &now, NULL));
@@ -175,7 +142,7 @@ static void test_a_fork_from_below_the_trunk(void **state)
 static struct cs_bytes dev_header(struct vectors *v, const struct cs_hash *parent, uint64_t number,
 				  uint8_t salt)
 {
-	return put_header(v, parent, number, 0, cs_bytes(&salt, 1));
+	return vectors_header(v, parent, number, 0, cs_bytes(&salt, 1));
 }
 
 struct dev {
@@ -307,7 +274,7 @@ static void test_old_raw_headers_are_overwritten(void **state)
 		memset(large, (int)salt, sizeof large);
 		assert_says("stale-header",
 			    test_client_take(&d.t,
-					     put_header(&d.v, &hash, 1, 0, CS_BYTES_OF(large)),
+					     vectors_header(&d.v, &hash, 1, 0, CS_BYTES_OF(large)),
 					     GENESIS_TIME + DAY_S));
 	}
 	other = dev_extend(&d, d.anchor, 1, 1, 9, "stale-header");

@@ -1,5 +1,7 @@
 #include "vectors.h"
 
+#include "core/rlp.h"
+
 void vectors_open(struct vectors *v, const char *name)
 {
 	char path[512];
@@ -82,6 +84,38 @@ struct cs_bytes vectors_copy(struct vectors *v, struct cs_bytes bytes)
 	if (bytes.n)
 		memcpy(p, bytes.p, bytes.n);
 	return cs_bytes(p, bytes.n);
+}
+
+struct cs_bytes vectors_header(struct vectors *v, const struct cs_hash *parent, uint64_t number,
+			       uint64_t difficulty, struct cs_bytes extra)
+{
+	static const struct cs_hash no_uncles = {{0x1d, 0xcc, 0x4d, 0xe8, 0xde, 0xc7, 0x5d, 0x7a,
+						  0xab, 0x85, 0xb5, 0x67, 0xb6, 0xcc, 0xd4, 0x1a,
+						  0xd3, 0x12, 0x45, 0x1b, 0x94, 0x8a, 0x74, 0x13,
+						  0xf0, 0xa1, 0x42, 0xfd, 0x40, 0xd4, 0x93, 0x47}};
+	static const uint8_t zeros[256];
+	uint8_t memory[CS_HEADER_SIZE_MAX];
+	struct cs_buf buf;
+	size_t begin;
+	cs_buf_init(&buf, memory, sizeof memory);
+	begin = cs_rlp_list_begin(&buf);
+	cs_rlp_put_bytes(&buf, CS_BYTES_OF(parent->b));
+	cs_rlp_put_bytes(&buf, CS_BYTES_OF(no_uncles.b));
+	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 20));
+	for (size_t i = 0; i < 3; i++)
+		cs_rlp_put_bytes(&buf, cs_bytes(zeros, 32));
+	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 256));
+	cs_rlp_put_u64(&buf, difficulty);
+	cs_rlp_put_u64(&buf, number);
+	cs_rlp_put_u64(&buf, 30000000);
+	cs_rlp_put_u64(&buf, 0);
+	cs_rlp_put_u64(&buf, VECTORS_GENESIS_TIME + number);
+	cs_rlp_put_bytes(&buf, extra);
+	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 32));
+	cs_rlp_put_bytes(&buf, cs_bytes(zeros, 8));
+	cs_rlp_list_end(&buf, begin);
+	assert_ok(cs_buf_end(&buf));
+	return vectors_copy(v, cs_buf_view(&buf));
 }
 
 struct cs_hash vectors_hash(struct vectors *v, const json_t *text)

@@ -30,6 +30,12 @@ uint64_t vectors_u64(const json_t *number);
 void *vectors_keep(struct vectors *v, size_t size);
 struct cs_bytes vectors_copy(struct vectors *v, struct cs_bytes bytes);
 
+#define VECTORS_GENESIS_TIME 1700000000ull
+/* A header made here, one second after its parent. Everything else is zero; extra is what makes one
+ * differ from another. */
+struct cs_bytes vectors_header(struct vectors *v, const struct cs_hash *parent, uint64_t number,
+			       uint64_t difficulty, struct cs_bytes extra);
+
 /* Turns one bit of what was read over; twice is as before. */
 static inline void vectors_flip(struct cs_bytes bytes, size_t bit)
 {
