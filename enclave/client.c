@@ -77,13 +77,14 @@ enum cs_err enclave_client_create(struct enclave_call *call)
 }
 
 /* What is final has happened: the low end of time rises with it, as far as the high end allows. A
- * chain without consensus proves no time. */
+ * chain without consensus proves no time, and who names the blocks of one is not believed about the
+ * time of the others. */
 static void time_rise(struct enclave_call *call, const struct enclave_chain *chain)
 {
 	struct verify_status status;
 	verify_client_status(&chain->client, &status);
-	if (!status.insecure && status.final_time_s > call->e->time_low_s &&
-	    status.final_time_s <= call->now.high_s)
+	if (!status.insecure && chain->manifest->finality.mode != MANIFEST_RPC_QUORUM &&
+	    status.final_time_s > call->e->time_low_s && status.final_time_s <= call->now.high_s)
 		call->e->time_low_s = status.final_time_s;
 }
 

@@ -32,6 +32,7 @@ enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, 
 		[MANIFEST_CLIQUE] = VERIFY_EVM_CLIQUE,
 		[MANIFEST_QBFT] = VERIFY_EVM_QBFT,
 		[MANIFEST_INSECURE_DEV_HEAD] = VERIFY_EVM_INSECURE_DEV_HEAD,
+		[MANIFEST_RPC_QUORUM] = VERIFY_EVM_RPC_QUORUM,
 	};
 	const struct verify_evm_config config = {
 		.mode = modes[f->mode],
@@ -45,6 +46,9 @@ enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, 
 		.period_s = f->period_s,
 		.drift_max_s = f->drift_max_s,
 		.confirmations = f->confirmations,
+		.provider_count = f->rpc.count,
+		.quorum_min = (size_t)f->rpc.quorum,
+		.answer_age_max_s = f->rpc.age_max_s,
 		.reorg_margin_s = f->reorg_margin_s,
 	};
 	return verify_evm_open(&chain->client, memory_at(e, (size_t)(chain - e->chains)), &config,
@@ -92,6 +96,11 @@ static enum cs_err serve_oracle(struct enclave *e, const struct enclave_launch *
 		if (at == CS_MANIFEST_CHAINS_MAX)
 			return cs_fail(why, CS_ERR_TOO_LARGE, "contracts on more than %d chains",
 				       CS_MANIFEST_CHAINS_MAX - 1);
+		/* Its fetches trust what sources need, not what providers do. */
+		if (wanted->finality.mode == MANIFEST_RPC_QUORUM)
+			return cs_fail(why, CS_ERR_UNSUPPORTED,
+				       "%s: an oracle's contract on a chain of rpc_quorum",
+				       wanted->caip2);
 		CS_TRY(serve_add(e, wanted, why));
 	}
 	return CS_OK;

@@ -71,6 +71,7 @@ static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *jso
 		{"clique", MANIFEST_CLIQUE},
 		{"qbft", MANIFEST_QBFT},
 		{"insecure_dev_head", MANIFEST_INSECURE_DEV_HEAD},
+		{"rpc_quorum", MANIFEST_RPC_QUORUM},
 	};
 	struct cs_bytes text;
 	CS_TRY(cs_json_member_string(&text, json, "mode", 32, why));
@@ -81,7 +82,26 @@ static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *jso
 		}
 	}
 	return cs_fail(why, CS_ERR_UNSUPPORTED,
-		       "finality.mode is none of clique, qbft, insecure_dev_head");
+		       "finality.mode is none of clique, qbft, insecure_dev_head, rpc_quorum");
+}
+
+/* Of what is only the newest block others must follow, and both it and "safe" can be taken back. */
+static enum cs_err check_rpc_quorum(const struct manifest_finality *f, struct cs_why *why)
+{
+	const bool latest = f->rpc.tag == VERIFY_EVM_LATEST;
+	if (f->rpc.quorum > f->rpc.count || 2 * f->rpc.quorum <= f->rpc.count)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "quorum is not above half of the providers, or above all");
+	if (f->rpc.age_max_s == 0)
+		return cs_fail(why, CS_ERR_INVALID, "age_max_s is above 0");
+	if (f->seals_min != 0 || f->epoch != 0 || latest != (f->confirmations != 0))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "rpc_quorum has no seals and epoch, and confirmations for the tag "
+			       "latest alone");
+	if (f->reorg_margin_s == 0 && f->rpc.tag != VERIFY_EVM_FINALIZED)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "rpc_quorum needs reorg_margin_s but for the tag finalized");
+	return CS_OK;
 }
 
 /* What a mode needs above 0, and what it does not use and must leave 0, so that nobody believes in
@@ -115,18 +135,109 @@ static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *
 				       "insecure_dev_head needs confirmations and reorg_margin_s, "
 				       "and no seals");
 		return CS_OK;
+	case MANIFEST_RPC_QUORUM:
+		return check_rpc_quorum(f, why);
 	}
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "finality.mode");
 }
 
-static enum cs_err read_finality(struct manifest_finality *f, const struct cs_json *chain,
-				 struct cs_why *why)
+/* ---- providers ---- */
+
+static enum cs_err read_tag(enum verify_evm_tag *tag, const struct cs_json *json,
+			    struct cs_why *why)
+{
+	static const enum verify_evm_tag tags[] = {VERIFY_EVM_FINALIZED, VERIFY_EVM_SAFE,
+						   VERIFY_EVM_LATEST};
+	struct cs_bytes text;
+	CS_TRY(cs_json_member_string(&text, json, "tag", 16, why));
+	for (size_t i = 0; i < CS_LEN(tags); i++) {
+		if (cs_bytes_eq(text, cs_bytes_str(verify_evm_tag_name(tags[i])))) {
+			*tag = tags[i];
+			return CS_OK;
+		}
+	}
+	return cs_fail(why, CS_ERR_UNSUPPORTED, "tag is none of finalized, safe, latest");
+}
+
+static enum cs_err copy_provider(struct manifest_provider *provider,
+				 const struct wire_source *source, struct cs_why *why)
+{
+	struct cs_buf target;
+	cs_buf_init(&target, provider->target, MANIFEST_TARGET_SIZE_MAX);
+	cs_put(&target, source->path);
+	if (source->has_query) {
+		cs_put_u8(&target, '?');
+		cs_put(&target, source->query);
+	}
+	if (cs_buf_end(&target) != CS_OK)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "url: path and query have more than %d bytes",
+			       MANIFEST_TARGET_SIZE_MAX);
+	memcpy(provider->host, source->host.p, source->host.n);
+	provider->port = source->port;
+	provider->tls = source->tls;
+	return CS_OK;
+}
+
+/* Two votes of one host would be one operator's twice, whatever its ports and paths. */
+static enum cs_err read_provider(struct manifest *m, const struct manifest_rpc *rpc,
+				 const struct cs_json *json, struct cs_why *why)
+{
+	struct manifest_provider provider = {.port = 0};
+	struct wire_source source;
+	CS_TRY(wire_endpoint_parse(&source, json, why));
+	if (source.address_literal && !m->rpc.address_literals)
+		return cs_fail(why, CS_ERR_INVALID, "providers[%zu]: an address, not a name",
+			       rpc->count);
+	CS_TRY(copy_provider(&provider, &source, why));
+	for (size_t i = 0; i < rpc->count; i++)
+		if (strcmp(m->providers[rpc->first + i].host, provider.host) == 0)
+			return cs_fail(why, CS_ERR_DUPLICATE,
+				       "providers[%zu]: the host is there twice", rpc->count);
+	if (m->provider_count == MANIFEST_PROVIDERS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %d providers of all chains",
+			       MANIFEST_PROVIDERS_MAX);
+	m->providers[m->provider_count++] = provider;
+	return CS_OK;
+}
+
+static enum cs_err read_rpc(struct manifest *m, struct manifest_finality *f,
+			    const struct cs_json *finality, struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	const struct cs_json *array = NULL;
+	struct manifest_rpc *rpc = &f->rpc;
+	if (f->mode != MANIFEST_RPC_QUORUM)
+		return cs_json_find(finality, "rpc") == NULL
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "finality.rpc is of rpc_quorum alone");
+	if (!m->has_rpc)
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "rpc: rpc_quorum needs a trust store");
+	CS_TRY(cs_json_member(&json, finality, "rpc", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "age_max_s", "providers", "quorum", "tag"));
+	CS_TRY(read_tag(&rpc->tag, json, why));
+	CS_TRY(cs_json_member_u64(&rpc->age_max_s, json, "age_max_s", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&rpc->quorum, json, "quorum", VERIFY_EVM_PROVIDERS_MAX, why));
+	CS_TRY(cs_json_member(&array, json, "providers", CS_JSON_ARRAY, why));
+	if (array->count > VERIFY_EVM_PROVIDERS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "providers has more than %u",
+			       VERIFY_EVM_PROVIDERS_MAX);
+	rpc->first = m->provider_count;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		CS_TRY(read_provider(m, rpc, at, why));
+		rpc->count++;
+	}
+	return CS_OK;
+}
+
+static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f,
+				 const struct cs_json *chain, struct cs_why *why)
 {
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, chain, "finality", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
 		    "trusting_period_s", "seals_min", "epoch", "period_s", "drift_max_s",
-		    "confirmations", "reorg_margin_s"));
+		    "confirmations", "reorg_margin_s", "rpc"));
 	CS_TRY(read_mode(&f->mode, json, why));
 	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash",
 				  why));
@@ -141,6 +252,7 @@ static enum cs_err read_finality(struct manifest_finality *f, const struct cs_js
 	CS_TRY(cs_json_member_u64(&f->confirmations, json, "confirmations",
 				  VERIFY_EVM_CONFIRMATIONS_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", NUMBER_MAX, why));
+	CS_TRY(read_rpc(m, f, json, why));
 	if (f->anchor_age_max_s == 0 || f->trusting_period_s == 0)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "anchor_age_max_s and trusting_period_s are above 0");
@@ -202,7 +314,7 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 				  why));
 	CS_TRY(cs_json_member_hex(chain->gateway.b, sizeof chain->gateway.b, json, "gateway", why));
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
-	CS_TRY(read_finality(&chain->finality, json, why));
+	CS_TRY(read_finality(m, &chain->finality, json, why));
 	CS_TRY(read_abandoned(m, chain, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
 	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, CS_MANIFEST_REMOTES_MAX, json,
@@ -231,6 +343,39 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 				       chain->caip2);
 		m->chain_count++;
 	}
+	return CS_OK;
+}
+
+/* ---- what TLS connections trust ---- */
+
+/* Members of an object that may have others. */
+static enum cs_err read_trust(struct manifest_trust *trust, const struct cs_json *json,
+			      struct cs_why *why)
+{
+	const struct cs_json *private_cas = NULL;
+	CS_TRY(cs_json_member_bool(&trust->address_literals, json, "address_literals", why));
+	CS_TRY(cs_json_member_bool(&trust->private_networks, json, "private_networks", why));
+	CS_TRY(cs_json_member_hex(trust->logs.b, sizeof trust->logs.b, json, "logs", why));
+	CS_TRY(cs_json_member_hex(trust->trust_store.b, sizeof trust->trust_store.b, json,
+				  "trust_store", why));
+	CS_TRY(cs_json_member(&private_cas, json, "private_cas", CS_JSON_ARRAY, why));
+	if (private_cas->count == 0)
+		return CS_OK;
+	return read_hashes(trust->private_cas, &trust->private_ca_count, MANIFEST_PRIVATE_CAS_MAX,
+			   json, "private_cas", why);
+}
+
+static enum cs_err read_rpc_trust(struct manifest *m, const struct cs_json *body,
+				  struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	if (cs_json_find(body, "rpc") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&json, body, "rpc", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "address_literals", "logs", "private_cas", "private_networks",
+		    "trust_store"));
+	CS_TRY(read_trust(&m->rpc, json, why));
+	m->has_rpc = true;
 	return CS_OK;
 }
 
@@ -310,24 +455,15 @@ static enum cs_err read_oracle(struct manifest *m, const struct cs_json *body, s
 {
 	struct manifest_oracle *oracle = &m->oracle;
 	const struct cs_json *json = NULL;
-	const struct cs_json *private_cas = NULL;
 	if (cs_json_find(body, "oracle") == NULL)
 		return CS_OK;
 	CS_TRY(cs_json_member(&json, body, "oracle", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "address_literals", "contracts", "hosts_allowed", "hosts_forbidden",
 		    "logs", "private_cas", "private_networks", "trust_store"));
-	CS_TRY(cs_json_member_bool(&oracle->address_literals, json, "address_literals", why));
-	CS_TRY(cs_json_member_bool(&oracle->private_networks, json, "private_networks", why));
+	CS_TRY(read_trust(&oracle->trust, json, why));
 	CS_TRY(read_contracts(m, json, why));
 	CS_TRY(read_hosts(&oracle->allowed, json, "hosts_allowed", why));
 	CS_TRY(read_hosts(&oracle->forbidden, json, "hosts_forbidden", why));
-	CS_TRY(cs_json_member_hex(oracle->logs.b, sizeof oracle->logs.b, json, "logs", why));
-	CS_TRY(cs_json_member_hex(oracle->trust_store.b, sizeof oracle->trust_store.b, json,
-				  "trust_store", why));
-	CS_TRY(cs_json_member(&private_cas, json, "private_cas", CS_JSON_ARRAY, why));
-	if (private_cas->count != 0)
-		CS_TRY(read_hashes(oracle->private_cas, &oracle->private_ca_count,
-				   MANIFEST_PRIVATE_CAS_MAX, json, "private_cas", why));
 	oracle->present = true;
 	return CS_OK;
 }
@@ -401,7 +537,7 @@ static enum cs_err read_body(struct manifest *m, const struct cs_json *json, str
 {
 	uint64_t version = 0;
 	CS_TRY(ONLY(json, why, "administrators", "batch_max", "builds", "chains", "name", "number",
-		    "oracle", "previous", "statement_manifest_min", "time", "version"));
+		    "oracle", "previous", "rpc", "statement_manifest_min", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, json, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -419,7 +555,10 @@ static enum cs_err read_body(struct manifest *m, const struct cs_json *json, str
 	CS_TRY(read_time(m, json, why));
 	CS_TRY(read_administrators(m, json, why));
 	CS_TRY(read_hashes(m->builds, &m->build_count, MANIFEST_BUILDS_MAX, json, "builds", why));
+	CS_TRY(read_rpc_trust(m, json, why));
 	CS_TRY(read_chains(m, json, why));
+	if (m->has_rpc && m->provider_count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "rpc: no chain is of rpc_quorum");
 	return read_oracle(m, json, why);
 }
 

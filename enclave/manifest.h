@@ -6,6 +6,8 @@
 
 #include "core/arena.h"
 #include "core/limits.h"
+#include "verify/evm/quorum.h"
+#include "wire/spec.h"
 
 /* Manifests of one lineage that an enclave reads at start, first to newest. */
 #define MANIFEST_LINEAGE_MAX 64
@@ -17,11 +19,33 @@
 #define MANIFEST_PRIVATE_CAS_MAX 16
 #define MANIFEST_HOSTS_MAX 64
 #define MANIFEST_HOST_SIZE_MAX 253
+/* Of all chains together: four chains that ask sixteen. */
+#define MANIFEST_PROVIDERS_MAX 64
+/* Path and query of a provider. */
+#define MANIFEST_TARGET_SIZE_MAX 512
 
 enum manifest_mode {
 	MANIFEST_CLIQUE = 1,
 	MANIFEST_QBFT = 2,
 	MANIFEST_INSECURE_DEV_HEAD = 3,
+	MANIFEST_RPC_QUORUM = 4,
+};
+
+/* Somebody who runs nodes of a chain and answers JSON-RPC over HTTPS. */
+struct manifest_provider {
+	char host[MANIFEST_HOST_SIZE_MAX + 1];
+	uint16_t port;
+	char target[MANIFEST_TARGET_SIZE_MAX + 1];
+	struct wire_tls tls;
+};
+
+/* Who is asked which blocks are final. */
+struct manifest_rpc {
+	enum verify_evm_tag tag;
+	uint64_t quorum;    /* above half of the providers */
+	uint64_t age_max_s; /* a provider that names an older block has no vote */
+	size_t first;       /* of manifest.providers */
+	size_t count;
 };
 
 struct manifest_finality {
@@ -35,9 +59,11 @@ struct manifest_finality {
 	uint64_t epoch;             /* clique, qbft: blocks after which open votes are dropped */
 	uint64_t period_s;          /* a header is at least so much later than its parent */
 	uint64_t drift_max_s;       /* how far ahead of now a header's time may be; 0: 15 */
-	uint64_t confirmations;     /* insecure_dev_head: headers on top */
+	uint64_t confirmations;  /* insecure_dev_head: headers on top; rpc_quorum of the tag latest:
+				   blocks below the one that is named */
 	uint64_t reorg_margin_s; /* added to a deadline before absence proves anything; 0 only for
-				    qbft */
+				    qbft and for rpc_quorum of the tag finalized */
+	struct manifest_rpc rpc; /* rpc_quorum */
 };
 
 struct manifest_policy {
@@ -85,17 +111,22 @@ struct manifest_hosts {
 	char names[MANIFEST_HOSTS_MAX][MANIFEST_HOST_SIZE_MAX + 1];
 };
 
-/* What an oracle may ask and whom it answers; a bridge does not read it. */
-struct manifest_oracle {
-	bool present;
-	size_t contract_count;
-	struct manifest_contract contracts[MANIFEST_CONTRACTS_MAX];
+/* Whose certificates count, and which places may be asked at all. */
+struct manifest_trust {
 	struct cs_hash trust_store; /* SHA-256 of the file of CA certificates */
 	struct cs_hash logs; /* SHA-256 of the file of transparency logs; zero: there are none */
 	size_t private_ca_count; /* SHA-256 of their DER: certificates of no public log */
 	struct cs_hash private_cas[MANIFEST_PRIVATE_CAS_MAX];
 	bool address_literals;
 	bool private_networks;
+};
+
+/* What an oracle may ask and whom it answers; a bridge does not read it. */
+struct manifest_oracle {
+	bool present;
+	size_t contract_count;
+	struct manifest_contract contracts[MANIFEST_CONTRACTS_MAX];
+	struct manifest_trust trust;
 	struct manifest_hosts allowed; /* none: every host that is not forbidden */
 	struct manifest_hosts forbidden;
 };
@@ -120,6 +151,11 @@ struct manifest {
 	size_t abandoned_count;
 	struct cs_hash abandoned[MANIFEST_ABANDONED_MAX];
 	struct manifest_oracle oracle;
+	/* There when a chain is of the mode rpc_quorum, and else not. */
+	bool has_rpc;
+	struct manifest_trust rpc;
+	size_t provider_count;
+	struct manifest_provider providers[MANIFEST_PROVIDERS_MAX];
 };
 
 /* Reads one signed manifest. `before` is the manifest that it follows, NULL for the first of a

@@ -17,6 +17,11 @@ OUT = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "manifest"
 KEYS = [0xA1, 0xA2, 0xA3]
 STRANGER = 0xBAD
 ZERO = "0x" + "00" * 32
+TRUST = {"address_literals": False, "logs": ZERO, "private_cas": ["0x" + "c1" * 32], "private_networks": False,
+         "trust_store": "0x" + "c2" * 32}
+PROVIDERS = [{"url": "https://one.example.org/v1?x=1"},
+             {"url": "https://two.example.net:8443", "tls": {"pins": ["0x" + "d1" * 32], "sct_min": 0, "stapled": True}},
+             {"url": "https://three.example.com/", "tls": {"lifetime_max_days": 90}}]
 
 
 def x_of(key):
@@ -32,7 +37,8 @@ def finality(mode, **over):
             "trusting_period_s": 86400, "seals_min": 0, "epoch": 0, "period_s": 0, "drift_max_s": 0, "confirmations": 0,
             "reorg_margin_s": 0}
     base |= {"clique": {"epoch": 30000, "reorg_margin_s": 30},
-             "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {"epoch": 30000}}[mode]
+             "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {"epoch": 30000},
+             "rpc_quorum": {"rpc": {"age_max_s": 3600, "quorum": 2, "tag": "finalized", "providers": PROVIDERS}}}[mode]
     return base | over
 
 
@@ -94,6 +100,13 @@ def changed(path, value):
     place, last = at(inner, path)
     place[last] = value
     return inner
+
+
+def quorum(rpc=(), trust=(), **over):
+    """A manifest of a chain whose final blocks are named by providers."""
+    inner = changed(["chains", 0, "finality"], finality("rpc_quorum", **over))
+    inner["chains"][0]["finality"]["rpc"] = {k: v for k, v in (inner["chains"][0]["finality"]["rpc"] | dict(rpc)).items() if v is not None}
+    return inner | {"rpc": {k: v for k, v in (TRUST | dict(trust)).items() if v is not None}}
 
 
 def without(path):
@@ -177,6 +190,59 @@ def bad_fields():
     yield "the first has a previous", changed(["previous"], hexed(1, 32)), "wrong-lineage"
 
 
+def bad_quorums():
+    """(name, inner, error)"""
+    def providers(*rows, **over):
+        return quorum({"providers": list(rows), "quorum": len(rows), **over})
+
+    def urls(count, *more):
+        return [{"url": f"https://h{i}.example.org/"} for i in range(count)] + list(more)
+
+    many = quorum({"providers": urls(16), "quorum": 9})
+    many["chains"] = [copy.deepcopy(many["chains"][0]) | {"gateway": hexed(0x80 + i, 20)} for i in range(5)]
+    none = quorum()
+    del none["rpc"]
+    unused = body() | {"rpc": TRUST}
+    of_clique = changed(["chains", 0, "finality"], finality("clique", rpc=finality("rpc_quorum")["rpc"])) | {"rpc": TRUST}
+    yield "rpc_quorum without a trust store", none, "missing-field"
+    yield "a trust store of rpc that no chain needs", unused, "invalid"
+    yield "providers of a sealed chain", of_clique, "invalid"
+    for field in TRUST:
+        yield f"rpc without {field}", quorum(trust={field: None}), "missing-field"
+    yield "rpc with a field that nobody knows", quorum(trust={"zzz": 1}), "unknown-field"
+    yield "finality.rpc with a field that nobody knows", quorum({"zzz": 1}), "unknown-field"
+    for field in finality("rpc_quorum")["rpc"]:
+        yield f"finality.rpc without {field}", quorum({field: None}), "missing-field"
+    yield "no providers", providers(), "invalid"
+    yield "a quorum of none", quorum({"quorum": 0}), "invalid"
+    yield "a quorum of one of three", quorum({"quorum": 1}), "invalid"
+    yield "a quorum of half", providers(*urls(4), quorum=2), "invalid"
+    yield "a quorum above all", quorum({"quorum": 4}), "invalid"
+    yield "17 providers", providers(*urls(17), quorum=16), "too-large"
+    yield "80 providers of all chains", many, "too-large"
+    yield "a provider twice", providers(*urls(2, PROVIDERS[0], PROVIDERS[0])), "duplicate"
+    yield "a host twice, with another port", providers({"url": "https://a.example.org"}, {"url": "https://a.example.org:444/x"}), "duplicate"
+    yield "a provider over plain HTTP", providers({"url": "http://a.example.org"}), "invalid"
+    yield "a provider with a user", providers({"url": "https://u@a.example.org"}), "invalid"
+    yield "a provider in capital letters", providers({"url": "https://A.example.org"}), "invalid"
+    yield "a provider by its address", providers({"url": "https://192.0.2.1"}), "invalid"
+    yield "a placeholder in a provider", providers({"url": "https://a.example.org/{0}"}), "invalid"
+    yield "a secret in a provider", providers({"url": "https://a.example.org/?k={secret:k}"}), "invalid"
+    yield "a provider without a url", providers({}), "missing-field"
+    yield "a provider with a field that nobody knows", providers({"url": "https://a.example.org", "weight": 2}), "unknown-field"
+    yield "a provider that is no object", providers("https://a.example.org"), "invalid"
+    yield "a long path of a provider", providers({"url": "https://a.example.org/" + "x" * 512}), "too-large"
+    yield "a fourth timestamp", providers({"url": "https://a.example.org", "tls": {"sct_min": 4}}), "overflow"
+    yield "another tag", quorum({"tag": "pending"}), "unsupported"
+    yield "no age of answers", quorum({"age_max_s": 0}), "invalid"
+    yield "rpc_quorum with seals_min", quorum(seals_min=1), "invalid"
+    yield "rpc_quorum with an epoch", quorum(epoch=1), "invalid"
+    yield "finalized with confirmations", quorum(confirmations=1), "invalid"
+    yield "latest without confirmations", quorum({"tag": "latest"}, reorg_margin_s=1), "invalid"
+    yield "latest without a margin", quorum({"tag": "latest"}, confirmations=1), "invalid"
+    yield "safe without a margin", quorum({"tag": "safe"}), "invalid"
+
+
 def bad_abandoned(second):
     """(name, inner, error) of manifests that follow the first."""
     def entry(value, anchor=9):
@@ -246,10 +312,12 @@ def files():
     full["chains"][0]["abandoned"]["messages"] = [hexed(0x70, 30) + f"{i:04x}" for i in range(512)]
     bad = [{"name": n, "file": f, "error": e} for n, f, e in bad_forms(good)]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
+    bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_quorums()]
     bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
-             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "bad": bad}
+             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "quorum": signed(quorum()),
+             "latest": signed(quorum({"tag": "latest", "quorum": 3}, confirmations=20, reorg_margin_s=60)), "bad": bad}
     return {"first.json": good, "second.json": signed(second), "facts.json": json.dumps(facts, indent=1) + "\n"}
 
 

@@ -475,6 +475,20 @@ static enum cs_err parse_source(struct wire_spec *spec, struct wire_source *sour
 	return parse_tls(&source->tls, json, why);
 }
 
+enum cs_err wire_endpoint_parse(struct wire_source *out, const struct cs_json *json,
+				struct cs_why *why)
+{
+	struct wire_spec spec = {.argument_count = 0};
+	struct wire_source source = {.port = 0};
+	ONLY(json, why, "tls", "url");
+	CS_TRY(parse_url(&spec, &source, json, why));
+	if (spec.argument_count != 0 || spec.has_secrets)
+		return INVALID(why, "url: no placeholders here");
+	CS_TRY(parse_tls(&source.tls, json, why));
+	*out = source;
+	return CS_OK;
+}
+
 static enum cs_err parse_sources(struct wire_spec *spec, const struct cs_json *json,
 				 struct cs_why *why)
 {

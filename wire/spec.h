@@ -94,6 +94,10 @@ CS_NODISCARD enum cs_err wire_spec_parse(struct wire_spec *out, struct cs_bytes 
  * WIRE_SPEC_SIZE_MAX. The same errors; scratch from the arena. */
 CS_NODISCARD enum cs_err wire_spec_canonical(struct cs_buf *buf, struct cs_bytes text,
 					     struct cs_arena *arena, struct cs_why *why);
+/* An object of `url` and `tls` alone, as in a source but without placeholders: host, port, path, query
+ * and tls of *out are set, views as above. INVALID, UNKNOWN_FIELD and so on; why names the member. */
+CS_NODISCARD enum cs_err wire_endpoint_parse(struct wire_source *out, const struct cs_json *json,
+					     struct cs_why *why);
 /* Has a path, which begins with '/', a segment of one or two dots, encoded ones (%2e) included? */
 bool wire_path_has_dots(struct cs_bytes path);
 /* "host:port" of a source, as the evidence names it; in the arena, n is 0 when there is no room. */

@@ -1,8 +1,8 @@
 /* The oracle's shell: one loop over the client, the proxy and the connections to sources, so that a slow
  * source delays nobody. Requests are answered when they are complete, in whatever order. */
+#include "enclave/fetch/trust.h"
 #include "enclave/oracle/box.h"
 #include "enclave/oracle/service.h"
-#include "enclave/oracle/trust.h"
 #include "enclave/start.h"
 
 #include <errno.h>
@@ -74,7 +74,8 @@ static enum cs_err prepare(const struct manifest *manifest, struct cs_why *why)
 	CS_TRY(box_init());
 	CS_TRY(read_named(&store, oracle.trust_store, TRUST_STORE_SIZE_MAX, "--trust-store", why));
 	CS_TRY(read_named(&logs, oracle.logs, TRUST_LOGS_SIZE_MAX, "--logs", why));
-	return trust_open(&oracle.fetch, &manifest->oracle, store, logs, oracle.egress_fd, why);
+	return trust_open(&oracle.fetch, &manifest->oracle.trust, store, logs, oracle.egress_fd,
+			  why);
 }
 
 /* ---- the client ---- */

@@ -104,6 +104,39 @@ static void test_the_second_follows(void **state)
 		   CS_ERR_WRONG_LINEAGE);
 }
 
+static void test_providers_are_read(void **state)
+{
+	(void)state;
+	struct manifest m;
+	struct cs_why why = {""};
+	assert_ok(manifest_read(&m, arena(), cs_bytes_str(json_string_value(facts("quorum"))), NULL,
+				&why));
+	const struct manifest_finality *f = &m.chains[0].finality;
+	assert_int_equal(f->mode, MANIFEST_RPC_QUORUM);
+	assert_int_equal(f->rpc.tag, VERIFY_EVM_FINALIZED);
+	assert_int_equal(f->rpc.quorum, 2);
+	assert_int_equal(f->rpc.age_max_s, 3600);
+	assert_int_equal(f->rpc.count, 3);
+	assert_true(m.has_rpc);
+	assert_int_equal(m.rpc.private_ca_count, 1);
+	assert_int_equal(m.rpc.trust_store.b[0], 0xc2);
+	const struct manifest_provider *p = &m.providers[f->rpc.first];
+	assert_string_equal(p[0].host, "one.example.org");
+	assert_int_equal(p[0].port, 443);
+	assert_string_equal(p[0].target, "/v1?x=1");
+	assert_false(p[0].tls.sct_min_given);
+	assert_int_equal(p[0].tls.lifetime_max_days, 398);
+	assert_int_equal(p[1].port, 8443);
+	assert_string_equal(p[1].target, "/");
+	assert_int_equal(p[1].tls.pin_count, 1);
+	assert_true(p[1].tls.sct_min_given && p[1].tls.stapled);
+	assert_int_equal(p[2].tls.lifetime_max_days, 90);
+	assert_ok(manifest_read(&m, arena(), cs_bytes_str(json_string_value(facts("latest"))), NULL,
+				&why));
+	assert_int_equal(m.chains[0].finality.rpc.tag, VERIFY_EVM_LATEST);
+	assert_int_equal(m.chains[0].finality.confirmations, 20);
+}
+
 /* Each file that must be refused, with its error. */
 static void test_refusals(void **state)
 {
@@ -171,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_python_made_is_read),
 		cmocka_unit_test(test_the_second_follows),
+		cmocka_unit_test(test_providers_are_read),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_bit_may_change),
 		cmocka_unit_test(test_a_file_above_the_bound),

@@ -1,4 +1,4 @@
-#include "enclave/oracle/trust.h"
+#include "enclave/fetch/trust.h"
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -25,16 +25,15 @@ static enum cs_err check_file(struct cs_bytes file, const struct cs_hash *wanted
 {
 	const struct cs_hash hash = cs_sha256(file);
 	if (!cs_hash_eq(&hash, wanted))
-		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "%s is not the one that the manifest names",
-			       name);
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
+			       "%s is not the one that the manifest names", name);
 	return CS_OK;
 }
 
 /* ---- certificates ---- */
 
-static enum cs_err add_anchor(struct trust *trust, bool *found,
-			      const struct manifest_oracle *oracle, X509 *certificate,
-			      struct cs_why *why)
+static enum cs_err add_anchor(struct trust *trust, bool *found, const struct manifest_trust *wanted,
+			      X509 *certificate, struct cs_why *why)
 {
 	if (trust->anchor_count == FETCH_ANCHORS_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the trust store has more than %u",
@@ -46,15 +45,15 @@ static enum cs_err add_anchor(struct trust *trust, bool *found,
 			       trust->anchor_count + 1);
 	struct fetch_anchor anchor = {.der = cs_bytes(der, (size_t)n)};
 	const struct cs_hash hash = cs_sha256(anchor.der);
-	for (size_t i = 0; i < oracle->private_ca_count; i++)
-		if (cs_hash_eq(&oracle->private_cas[i], &hash))
+	for (size_t i = 0; i < wanted->private_ca_count; i++)
+		if (cs_hash_eq(&wanted->private_cas[i], &hash))
 			anchor.private_ca = found[i] = true;
 	trust->ders[trust->anchor_count] = der;
 	trust->anchors[trust->anchor_count++] = anchor;
 	return CS_OK;
 }
 
-static enum cs_err read_store(struct trust *trust, const struct manifest_oracle *oracle,
+static enum cs_err read_store(struct trust *trust, const struct manifest_trust *wanted,
 			      struct cs_bytes store, struct cs_why *why)
 {
 	bool found[MANIFEST_PRIVATE_CAS_MAX] = {false};
@@ -62,14 +61,14 @@ static enum cs_err read_store(struct trust *trust, const struct manifest_oracle 
 	X509 *certificate;
 	enum cs_err err = bio == NULL ? CS_ERR_NO_MEMORY : CS_OK;
 	while (err == CS_OK && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		err = add_anchor(trust, found, oracle, certificate, why);
+		err = add_anchor(trust, found, wanted, certificate, why);
 		X509_free(certificate);
 	}
 	BIO_free(bio);
 	CS_TRY(err);
 	if (trust->anchor_count == 0)
 		return cs_fail(why, CS_ERR_MALFORMED, "the trust store has no certificate in PEM");
-	for (size_t i = 0; i < oracle->private_ca_count; i++)
+	for (size_t i = 0; i < wanted->private_ca_count; i++)
 		if (!found[i])
 			return cs_fail(why, CS_ERR_NOT_FOUND,
 				       "private_cas[%zu] is not in the trust store", i);
@@ -128,21 +127,21 @@ static enum cs_err read_logs(struct trust *trust, struct cs_bytes file, struct c
 	return CS_OK;
 }
 
-static enum cs_err read_all(struct trust *trust, const struct manifest_oracle *oracle,
+static enum cs_err read_all(struct trust *trust, const struct manifest_trust *wanted,
 			    struct cs_bytes store, struct cs_bytes logs, struct cs_arena *arena,
 			    struct cs_why *why)
 {
-	CS_TRY(check_file(store, &oracle->trust_store, "--trust-store", why));
-	CS_TRY(read_store(trust, oracle, store, why));
-	if (cs_hash_is_zero(&oracle->logs))
+	CS_TRY(check_file(store, &wanted->trust_store, "--trust-store", why));
+	CS_TRY(read_store(trust, wanted, store, why));
+	if (cs_hash_is_zero(&wanted->logs))
 		return logs.n == 0 ? CS_OK
 				   : cs_fail(why, CS_ERR_INVALID,
 					     "--logs is given, and the manifest names none");
-	CS_TRY(check_file(logs, &oracle->logs, "--logs", why));
+	CS_TRY(check_file(logs, &wanted->logs, "--logs", why));
 	return read_logs(trust, logs, arena, why);
 }
 
-enum cs_err trust_open(struct fetch **fetch, const struct manifest_oracle *oracle,
+enum cs_err trust_open(struct fetch **fetch, const struct manifest_trust *wanted,
 		       struct cs_bytes store, struct cs_bytes logs, int egress_fd,
 		       struct cs_why *why)
 {
@@ -152,14 +151,14 @@ enum cs_err trust_open(struct fetch **fetch, const struct manifest_oracle *oracl
 	enum cs_err err = trust == NULL || block == NULL ? CS_ERR_NO_MEMORY : CS_OK;
 	cs_arena_init(&arena, block, LOGS_ARENA_SIZE);
 	if (err == CS_OK)
-		err = read_all(trust, oracle, store, logs, &arena, why);
+		err = read_all(trust, wanted, store, logs, &arena, why);
 	if (err == CS_OK) {
 		const struct fetch_options options = {.anchors = trust->anchors,
 						      .anchor_count = trust->anchor_count,
 						      .logs = trust->logs,
 						      .log_count = trust->log_count,
-						      .literals_allowed = oracle->address_literals,
-						      .private_allowed = oracle->private_networks,
+						      .literals_allowed = wanted->address_literals,
+						      .private_allowed = wanted->private_networks,
 						      .egress_fd = egress_fd};
 		err = fetch_new(fetch, &options, why);
 	}

@@ -1,6 +1,6 @@
-/* Whom the oracle's connections trust: the files that the manifest names by their hashes. */
-#ifndef ENCLAVE_ORACLE_TRUST_H
-#define ENCLAVE_ORACLE_TRUST_H
+/* Whom connections trust: the files that the manifest names by their hashes. */
+#ifndef ENCLAVE_FETCH_TRUST_H
+#define ENCLAVE_FETCH_TRUST_H
 
 #include "enclave/fetch/fetch.h"
 #include "enclave/manifest.h"
@@ -12,7 +12,7 @@
  * {"logs":[{"key":"0x…","operator":"…","retired_at_s":0}],"version":1}, empty where the manifest names
  * none. fetch_new with what they say and with the manifest's switches. NOT_IN_MANIFEST: a file is not the one
  * that the manifest names; MALFORMED, TOO_LARGE; NOT_FOUND: a private CA that is not in the store. */
-CS_NODISCARD enum cs_err trust_open(struct fetch **fetch, const struct manifest_oracle *oracle,
+CS_NODISCARD enum cs_err trust_open(struct fetch **fetch, const struct manifest_trust *wanted,
 				    struct cs_bytes store, struct cs_bytes logs, int egress_fd,
 				    struct cs_why *why);
 
