@@ -109,6 +109,11 @@ def _errors() -> list[str]:
 ERRORS = _errors()
 
 
+def insecure_bits() -> dict[str, int]:
+    text = (tools.ROOT / "enclave" / "insecure.def").read_text()
+    return {name: 1 << int(bit) for bit, name in re.findall(r"^INSECURE\((\d+), (\w+),", text, re.M)}
+
+
 class Refused(Exception):
     def __init__(self, code: int, why: str):
         super().__init__(f"{ERRORS[code]}: {why}")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from enclave import manifests
-from enclave.boundary import Client, Enclave, Refused, TYPES, encode, measurement, program
+from enclave.boundary import Client, Enclave, Refused, TYPES, encode, insecure_bits, measurement, program
 from lib import crypto, tools
 
 ROOT = b"r" * 32
@@ -32,11 +32,6 @@ def enclave(setup):
     folder, path, lineage = setup
     with Enclave(folder, [path], lineage, ROOT) as e:
         yield e
-
-
-def insecure_bits() -> dict[str, int]:
-    text = (tools.ROOT / "enclave" / "insecure.def").read_text()
-    return {name: 1 << int(bit) for bit, name in re.findall(r"^INSECURE\((\d+), (\w+),", text, re.M)}
 
 
 BITS = insecure_bits()
