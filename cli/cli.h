@@ -23,7 +23,9 @@ enum cli_exit {
 };
 
 #define CLI_POSITIONAL_MAX 4u
-#define CLI_OPTIONS_MAX 24u
+#define CLI_OPTIONS_MAX 48u
+
+#define CLI_WORDS_MAX 3u
 
 struct cli_option {
 	const char *name;
@@ -43,15 +45,17 @@ struct cli {
 };
 
 struct cli_command {
-	const char *name;    /* "keys create" has two words */
+	const char *name;    /* one to CLI_WORDS_MAX words: "keys create" */
 	const char *usage;   /* after the name */
-	const char *options; /* "to= amount= watch": = takes a value */
+	const char *options; /* "to= watch arg=+": = takes a value, + may be given again */
 	const char *help;
 	enum cli_exit (*run)(struct cli *cli);
 };
 
 /* NULL when it was not given. */
 const char *cli_option(const struct cli *cli, const char *name);
+/* The values of one that may be given again, from *at = 0 on; NULL after the last. */
+const char *cli_option_next(const struct cli *cli, const char *name, unsigned *at);
 bool cli_flag(const struct cli *cli, const char *name);
 /* Decimal; false when given and not a number up to max. Absent: untouched. */
 bool cli_number(const struct cli *cli, const char *name, uint64_t max, uint64_t *value);
@@ -62,6 +66,9 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 void cli_print_json(const struct cli *cli, json_t *json);
 
 /* ---- client.c ---- */
+/* Members of an answer: "" and 0 where there is none of that type. */
+const char *cli_text_of(const json_t *json, const char *name);
+long long cli_number_of(const json_t *json, const char *name);
 /* The gateway's answer, decoded: *out is NULL for an empty one. Prints the problem itself when it
  * is not 2xx. body may be NULL; is taken. */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
@@ -75,6 +82,37 @@ enum cli_exit cli_find_url(struct cli *cli, char *url, size_t size);
 /* "Bearer …"; the caller wipes it. */
 enum cli_exit cli_find_key(struct cli *cli, char authorization[CLI_AUTHORIZATION_SIZE]);
 void cli_client_done(struct cli *cli);
+
+/* ---- spec.c ---- */
+struct cli_spec {
+	struct cs_bytes canonical;
+	struct cs_hash hash;
+	uint8_t *memory; /* owns canonical */
+};
+/* A spec from a file ("-": standard input), any JSON: made canonical and checked. What is no spec is
+ * a failure of usage, which says where. Freed by cli_free_spec. */
+enum cli_exit cli_read_spec(struct cli *cli, struct cli_spec *spec, const char *path);
+void cli_free_spec(struct cli_spec *spec);
+
+/* ---- seal.c ---- */
+/* The secrets of --secret NAME=@FILE, sealed to a key for one spec and asker: malloc'd; n is 0 where
+ * none was given. */
+enum cli_exit cli_seal(struct cli *cli, uint8_t **sealed, size_t *n, const struct cs_hash *key,
+		       const struct cs_hash *spec_hash, const struct cs_hash *asker);
+
+/* ---- verify_answer.c ---- */
+/* What an answer must be besides signed; NULL: any. */
+struct cli_expected {
+	const char *audience;
+	const struct cs_hash *spec_hash;
+	const struct cs_hash *arguments_hash;
+	const struct cs_hash *secrets_hash;
+};
+bool cli_is_answer(const json_t *file);
+/* Checks the document with --key and --lineage, and shows what it says: as a report, with --json as
+ * JSON where report_json, else nothing. OK, NO, CLAIMED, USAGE. */
+enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
+			       const struct cli_expected *expected, bool report_json);
 
 /* ---- commands ---- */
 enum cli_exit cli_up(struct cli *cli);
@@ -97,5 +135,18 @@ enum cli_exit cli_config_sample(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_verify(struct cli *cli);
 enum cli_exit cli_keygen(struct cli *cli);
+enum cli_exit cli_oracle_ask(struct cli *cli);
+enum cli_exit cli_oracle_dry_run(struct cli *cli);
+enum cli_exit cli_oracle_get(struct cli *cli);
+enum cli_exit cli_oracle_requests(struct cli *cli);
+enum cli_exit cli_oracle_spec_hash(struct cli *cli);
+enum cli_exit cli_oracle_publish(struct cli *cli);
+enum cli_exit cli_oracle_seal(struct cli *cli);
+enum cli_exit cli_oracle_key(struct cli *cli);
+enum cli_exit cli_oracle_feeds(struct cli *cli);
+enum cli_exit cli_oracle_feeds_show(struct cli *cli);
+enum cli_exit cli_oracle_feeds_add(struct cli *cli);
+enum cli_exit cli_oracle_feeds_pause(struct cli *cli);
+enum cli_exit cli_oracle_feeds_resume(struct cli *cli);
 
 #endif

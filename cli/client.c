@@ -10,6 +10,17 @@
 #define REFUSAL_TIMEOUT_MS 5000u
 #define RESPONSE_SIZE_MAX (16u * 1024 * 1024)
 
+const char *cli_text_of(const json_t *json, const char *name)
+{
+	const char *text = json_string_value(json_object_get(json, name));
+	return text ? text : "";
+}
+
+long long cli_number_of(const json_t *json, const char *name)
+{
+	return (long long)json_integer_value(json_object_get(json, name));
+}
+
 struct call {
 	bool done;
 	enum cs_err err;

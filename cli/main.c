@@ -7,6 +7,7 @@
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
 #define GATEWAY " config= url= key-file= json"
+#define SECRETS " secret=+ secrets-key= insecure-host-key"
 
 static const struct cli_command commands[] = {
 	{"up", "FILE", "config=",
@@ -51,10 +52,41 @@ static const struct cli_command commands[] = {
 	 cli_config_sample},
 	{"config reference", "", "", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= outcome-key= manifest= json",
-	 "offline: does this signed envelope verify, by which key, epoch and manifest, secure or "
-	 "not",
+	{"verify", "FILE", "key= outcome-key= manifest= audience= spec= lineage= json",
+	 "offline: does this signed envelope, or this oracle's answer, verify, by which key, "
+	 "epoch and manifest, secure or not",
 	 cli_verify},
+	{"oracle ask", "SPEC",
+	 "arg=+" SECRETS " audience= max-age= timeout= idempotency-key= out= key= lineage=" GATEWAY,
+	 "ask what a spec says; the signed answer is verified and shown", cli_oracle_ask},
+	{"oracle dry-run", "SPEC", "arg=+" GATEWAY,
+	 "what a spec extracts, source by source: unsigned, opens no secrets", cli_oracle_dry_run},
+	{"oracle get", "ID", "out= key= lineage=" GATEWAY,
+	 "show a request; its answer, once it is signed, is verified", cli_oracle_get},
+	{"oracle requests", "", "state= kind= limit= after=" GATEWAY,
+	 "list requests of apps and of contracts, newest first", cli_oracle_requests},
+	{"oracle spec-hash", "SPEC", "out= json",
+	 "offline: check a spec, make it canonical, print its hash", cli_oracle_spec_hash},
+	{"oracle publish", "SPEC", GATEWAY,
+	 "give the oracle a spec that a contract asks for by its hash", cli_oracle_publish},
+	{"oracle seal", "SPEC (--audience TEXT | --asker ADDRESS)",
+	 "audience= asker=" SECRETS GATEWAY,
+	 "print secrets sealed for one spec and asker, as a contract's request carries them",
+	 cli_oracle_seal},
+	{"oracle key", "", GATEWAY,
+	 "the oracle's keys: what answers are signed with and secrets are sealed to",
+	 cli_oracle_key},
+	{"oracle feeds", "", GATEWAY, "the feeds, their last values, ages and costs",
+	 cli_oracle_feeds},
+	{"oracle feeds show", "CONTRACT INDEX", GATEWAY, "one feed with its last rounds",
+	 cli_oracle_feeds_show},
+	{"oracle feeds add", "CONTRACT INDEX SPEC", "set=+" GATEWAY,
+	 "take a feed of the contract into the schedule", cli_oracle_feeds_add},
+	{"oracle feeds pause", "CONTRACT INDEX", GATEWAY, "observe a feed no more",
+	 cli_oracle_feeds_pause},
+	{"oracle feeds resume", "CONTRACT INDEX", GATEWAY,
+	 "observe it again, after a pause or when disagreement stopped it",
+	 cli_oracle_feeds_resume},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
 };
@@ -80,7 +112,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: caisson COMMAND [arguments] [--json]\n\n", to);
 	for (size_t i = 0; i < CS_LEN(commands); i++)
-		fprintf(to, "  %-17s %s\n", commands[i].name, commands[i].help);
+		fprintf(to, "  %-20s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`caisson COMMAND --help` shows a command's arguments.\n"
 	      "The gateway is found by --url or CAISSON_URL, or by --config or CAISSON_CONFIG (its "
 	      "own machine); the API key is\n"
@@ -142,25 +174,38 @@ static void no_such_command(const char *word)
 
 /* ---- arguments ---- */
 
-static const struct cli_command *find_command(int argc, char **argv, int *used)
+/* How many of the words are the command's name; 0: they are not. */
+static int words_of(const struct cli_command *command, int argc, char **argv)
 {
-	for (size_t i = 0; i < CS_LEN(commands); i++) {
-		const char *space = strchr(commands[i].name, ' ');
-		if (!space && strcmp(commands[i].name, argv[1]) == 0) {
-			*used = 2;
-			return &commands[i];
-		}
-		if (space && argc > 2 && strlen(argv[1]) == (size_t)(space - commands[i].name) &&
-		    strncmp(commands[i].name, argv[1], strlen(argv[1])) == 0 &&
-		    strcmp(space + 1, argv[2]) == 0) {
-			*used = 3;
-			return &commands[i];
-		}
+	const char *at = command->name;
+	for (int i = 1; i < argc; i++) {
+		size_t n = strcspn(at, " ");
+		if (strlen(argv[i]) != n || strncmp(argv[i], at, n) != 0)
+			return 0;
+		if (at[n] == 0)
+			return i;
+		at += n + 1;
 	}
-	return NULL;
+	return 0;
 }
 
-/* 0: unknown, 1: a flag, 2: takes a value. */
+/* The longest name: "oracle feeds add" before "oracle feeds". */
+static const struct cli_command *find_command(int argc, char **argv, int *used)
+{
+	const struct cli_command *found = NULL;
+	int words = 0;
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		int n = words_of(&commands[i], argc, argv);
+		if (n > words) {
+			words = n;
+			found = &commands[i];
+		}
+	}
+	*used = words + 1;
+	return found;
+}
+
+/* 0: unknown, 1: a flag, 2: takes a value, 3: again and again. */
 static int option_kind(const struct cli_command *command, const char *name)
 {
 	size_t n = strlen(name);
@@ -169,7 +214,7 @@ static int option_kind(const struct cli_command *command, const char *name)
 		if (begins && (at[n] == 0 || at[n] == ' '))
 			return 1;
 		if (begins && at[n] == '=')
-			return 2;
+			return at[n + 1] == '+' ? 3 : 2;
 	}
 	return 0;
 }
@@ -187,17 +232,17 @@ static bool take_option(struct cli *cli, const struct cli_command *command, int 
 	name[n] = 0;
 	int kind = option_kind(command, name);
 	if (kind == 0 || (kind == 1 && equals) || cli->option_count == CLI_OPTIONS_MAX ||
-	    cli_flag(cli, name)) {
+	    (kind != 3 && cli_flag(cli, name))) {
 		fprintf(stderr, "caisson %s: --%s is %s\n", command->name, name,
 			kind == 0 ? "unknown" : "wrong here");
 		return false;
 	}
 	const char *value = NULL;
-	if (kind == 2 && equals)
+	if (kind >= 2 && equals)
 		value = equals + 1;
-	else if (kind == 2 && *at + 1 < argc)
+	else if (kind >= 2 && *at + 1 < argc)
 		value = argv[++*at];
-	else if (kind == 2) {
+	else if (kind >= 2) {
 		fprintf(stderr, "caisson %s: --%s needs a value\n", command->name, name);
 		return false;
 	}
@@ -236,6 +281,16 @@ const char *cli_option(const struct cli *cli, const char *name)
 	for (unsigned i = 0; i < cli->option_count; i++) {
 		if (strcmp(cli->options[i].name, name) == 0)
 			return cli->options[i].value;
+	}
+	return NULL;
+}
+
+const char *cli_option_next(const struct cli *cli, const char *name, unsigned *at)
+{
+	while (*at < cli->option_count) {
+		const struct cli_option *option = &cli->options[(*at)++];
+		if (strcmp(option->name, name) == 0)
+			return option->value;
 	}
 	return NULL;
 }

@@ -16,17 +16,6 @@
 #define PATH_MAX_SIZE 160u
 #define IDEMPOTENCY_KEY_MAX 128u
 
-static const char *text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *json, const char *name)
-{
-	return (long long)json_integer_value(json_object_get(json, name));
-}
-
 /* What stands in a URL as it is: anything else would be another URL. */
 static bool is_word(const char *text, size_t size_max)
 {
@@ -62,18 +51,18 @@ static void print_step(const json_t *step, long long begin_ms)
 	const json_t *tx = json_object_get(step, "tx");
 	const json_t *block = json_object_get(step, "block");
 	if (json_object_get(step, "skipped")) {
-		printf("%3lld  %-24s  skipped: %s\n", number_of(step, "n"), text_of(step, "name"),
-		       text_of(step, "skipped"));
+		printf("%3lld  %-24s  skipped: %s\n", cli_number_of(step, "n"),
+		       cli_text_of(step, "name"), cli_text_of(step, "skipped"));
 		return;
 	}
-	printf("%3lld  %-24s %8lld ms  %-14s", number_of(step, "n"), text_of(step, "name"),
-	       number_of(step, "t_ms") - begin_ms, text_of(step, "chain"));
+	printf("%3lld  %-24s %8lld ms  %-14s", cli_number_of(step, "n"), cli_text_of(step, "name"),
+	       cli_number_of(step, "t_ms") - begin_ms, cli_text_of(step, "chain"));
 	if (json_is_integer(block))
-		printf("  block %lld", number_of(step, "block"));
+		printf("  block %lld", cli_number_of(step, "block"));
 	if (json_is_string(tx))
 		printf("  %s", json_string_value(tx));
-	if (text_of(step, "detail")[0])
-		printf("  (%s)", text_of(step, "detail"));
+	if (cli_text_of(step, "detail")[0])
+		printf("  (%s)", cli_text_of(step, "detail"));
 	putchar('\n');
 	fflush(stdout);
 }
@@ -81,7 +70,7 @@ static void print_step(const json_t *step, long long begin_ms)
 static long long begin_of(const json_t *steps)
 {
 	for (size_t i = 0; i < json_array_size(steps); i++) {
-		long long t = number_of(json_array_get(steps, i), "t_ms");
+		long long t = cli_number_of(json_array_get(steps, i), "t_ms");
 		if (t > 0)
 			return t;
 	}
@@ -108,17 +97,17 @@ static void print_line(struct cli *cli, const json_t *message, const char *kind,
 /* What can be done about a failed message; once for each time that it fails. */
 static void print_failed(struct cli *cli, const json_t *message, struct seen *seen)
 {
-	bool failed = strcmp(text_of(message, "state"), "failed") == 0;
+	bool failed = strcmp(cli_text_of(message, "state"), "failed") == 0;
 	if (failed && !seen->failed && cli->json)
 		print_line(cli, message, "failed",
 			   json_pack("{s:O?}", "deadline", json_object_get(message, "deadline")));
 	else if (failed && !seen->failed)
 		printf("     failed: `caisson retry %s`%s; dead from %lld on (Unix seconds)\n",
-		       text_of(message, "id"),
+		       cli_text_of(message, "id"),
 		       json_is_string(json_object_get(message, "closer"))
 			       ? ", or `caisson close` by its closer"
 			       : "",
-		       number_of(message, "deadline"));
+		       cli_number_of(message, "deadline"));
 	seen->failed = failed;
 	fflush(stdout);
 }
@@ -126,7 +115,7 @@ static void print_failed(struct cli *cli, const json_t *message, struct seen *se
 /* Why it does not go on, once for each reason. */
 static void print_why(struct cli *cli, const json_t *message, struct seen *seen)
 {
-	const char *why = text_of(message, "why");
+	const char *why = cli_text_of(message, "why");
 	bool news = strcmp(seen->why, why) != 0;
 	snprintf(seen->why, sizeof(seen->why), "%s", why);
 	/* What only waits has a reason too, which is nobody's concern. */
@@ -149,11 +138,11 @@ static void print_news(struct cli *cli, const json_t *message, struct seen *seen
 	for (size_t i = 0; i < json_array_size(steps) && i < STEPS_MAX; i++) {
 		const json_t *step = json_array_get(steps, i);
 		bool skipped = json_object_get(step, "skipped") != NULL;
-		bool known = seen->step[i] && seen->t_ms[i] == number_of(step, "t_ms");
+		bool known = seen->step[i] && seen->t_ms[i] == cli_number_of(step, "t_ms");
 		if (known || json_object_get(step, "pending") || (skipped && !ended))
 			continue;
 		seen->step[i] = true;
-		seen->t_ms[i] = number_of(step, "t_ms");
+		seen->t_ms[i] = cli_number_of(step, "t_ms");
 		if (cli->json)
 			print_line(cli, message, "step", json_copy((json_t *)(uintptr_t)step));
 		else
@@ -165,15 +154,15 @@ static void print_news(struct cli *cli, const json_t *message, struct seen *seen
 
 static enum cli_exit end_of(const json_t *message)
 {
-	return strcmp(text_of(message, "state"), "finalized") == 0 ? CLI_OK : CLI_NO;
+	return strcmp(cli_text_of(message, "state"), "finalized") == 0 ? CLI_OK : CLI_NO;
 }
 
 /* A request that failed has no messageId, but mostly a transaction to look at. */
 static void print_end(const json_t *message, const char *id)
 {
-	const char *known = text_of(message, "id");
-	const char *tx = text_of(message, "tx");
-	printf("%s: %s%s%s\n", known[0] ? known : id, text_of(message, "state"),
+	const char *known = cli_text_of(message, "id");
+	const char *tx = cli_text_of(message, "tx");
+	printf("%s: %s%s%s\n", known[0] ? known : id, cli_text_of(message, "state"),
 	       tx[0] ? ", transaction " : "", tx);
 }
 
@@ -263,13 +252,13 @@ static void put_text(struct cli *cli, json_t *body, const char *option, const ch
 static void print_transactions(const json_t *reply)
 {
 	const json_t *list = json_object_get(reply, "transactions");
-	printf("request %s, to be signed and sent on %s:\n", text_of(reply, "request_id"),
-	       text_of(reply, "chain"));
+	printf("request %s, to be signed and sent on %s:\n", cli_text_of(reply, "request_id"),
+	       cli_text_of(reply, "chain"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *tx = json_array_get(list, i);
 		printf("  %s\n    to    %s\n    value %s\n    gas   %lld\n    data  %s\n",
-		       text_of(tx, "what"), text_of(tx, "to"), text_of(tx, "value"),
-		       number_of(tx, "gas"), text_of(tx, "data"));
+		       cli_text_of(tx, "what"), cli_text_of(tx, "to"), cli_text_of(tx, "value"),
+		       cli_number_of(tx, "gas"), cli_text_of(tx, "data"));
 	}
 }
 
@@ -316,10 +305,10 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 	json_decref(body);
 	if (code != CLI_OK)
 		return code;
-	bool sponsored = strcmp(text_of(reply, "mode"), "sponsored") == 0;
+	bool sponsored = strcmp(cli_text_of(reply, "mode"), "sponsored") == 0;
 	if (cli_flag(cli, "watch") && sponsored) {
 		char id[64];
-		snprintf(id, sizeof(id), "%s", text_of(reply, "request_id"));
+		snprintf(id, sizeof(id), "%s", cli_text_of(reply, "request_id"));
 		json_decref(reply);
 		cli->patient = true; /* it was there: it took the request */
 		return watch(cli, id);
@@ -329,8 +318,8 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		return CLI_OK;
 	}
 	if (sponsored)
-		printf("request %s: `caisson watch %s`\n", text_of(reply, "request_id"),
-		       text_of(reply, "request_id"));
+		printf("request %s: `caisson watch %s`\n", cli_text_of(reply, "request_id"),
+		       cli_text_of(reply, "request_id"));
 	else
 		print_transactions(reply);
 	json_decref(reply);
@@ -373,12 +362,12 @@ enum cli_exit cli_transfer(struct cli *cli)
 /* What has no messageId yet, or never will. */
 static void print_request(const json_t *m)
 {
-	printf("request   %s (%s)\nstate     %s\nchain     %s\n", text_of(m, "request_id"),
-	       text_of(m, "mode"), text_of(m, "state"), text_of(m, "from_chain"));
+	printf("request   %s (%s)\nstate     %s\nchain     %s\n", cli_text_of(m, "request_id"),
+	       cli_text_of(m, "mode"), cli_text_of(m, "state"), cli_text_of(m, "from_chain"));
 	if (json_is_string(json_object_get(m, "tx")))
-		printf("tx        %s\n", text_of(m, "tx"));
+		printf("tx        %s\n", cli_text_of(m, "tx"));
 	if (json_is_string(json_object_get(m, "why")))
-		printf("why       %s\n", text_of(m, "why"));
+		printf("why       %s\n", cli_text_of(m, "why"));
 }
 
 static void print_message(struct cli *cli, const json_t *m)
@@ -387,18 +376,19 @@ static void print_message(struct cli *cli, const json_t *m)
 		print_request(m);
 		return;
 	}
-	printf("message   %s (%s)\n", text_of(m, "id"), text_of(m, "side"));
-	printf("state     %s\n", text_of(m, "state"));
-	printf("route     %s → %s, sequence %lld\n", text_of(m, "from_chain"),
-	       text_of(m, "to_chain"), number_of(m, "sequence"));
-	printf("sender    %s\nrecipient %s\n", text_of(m, "sender"), text_of(m, "recipient"));
-	printf("deadline  %lld\n", number_of(m, "deadline"));
+	printf("message   %s (%s)\n", cli_text_of(m, "id"), cli_text_of(m, "side"));
+	printf("state     %s\n", cli_text_of(m, "state"));
+	printf("route     %s → %s, sequence %lld\n", cli_text_of(m, "from_chain"),
+	       cli_text_of(m, "to_chain"), cli_number_of(m, "sequence"));
+	printf("sender    %s\nrecipient %s\n", cli_text_of(m, "sender"),
+	       cli_text_of(m, "recipient"));
+	printf("deadline  %lld\n", cli_number_of(m, "deadline"));
 	if (json_is_string(json_object_get(m, "outcome")))
-		printf("outcome   %s\n", text_of(m, "outcome"));
+		printf("outcome   %s\n", cli_text_of(m, "outcome"));
 	if (json_is_string(json_object_get(m, "why")))
-		printf("why       %s\n", text_of(m, "why"));
+		printf("why       %s\n", cli_text_of(m, "why"));
 	struct seen seen = {.failed = false};
-	snprintf(seen.why, sizeof(seen.why), "%s", text_of(m, "why"));
+	snprintf(seen.why, sizeof(seen.why), "%s", cli_text_of(m, "why"));
 	print_news(cli, m, &seen);
 }
 
@@ -452,13 +442,14 @@ enum cli_exit cli_messages(struct cli *cli)
 	const json_t *list = json_object_get(reply, "messages");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *m = json_array_get(list, i);
-		printf("%s  %-11s  %-16s  %s → %s #%lld%s%s\n", text_of(m, "id"),
-		       text_of(m, "side"), text_of(m, "state"), text_of(m, "from_chain"),
-		       text_of(m, "to_chain"), number_of(m, "sequence"),
-		       text_of(m, "why")[0] ? "  " : "", text_of(m, "why"));
+		printf("%s  %-11s  %-16s  %s → %s #%lld%s%s\n", cli_text_of(m, "id"),
+		       cli_text_of(m, "side"), cli_text_of(m, "state"),
+		       cli_text_of(m, "from_chain"), cli_text_of(m, "to_chain"),
+		       cli_number_of(m, "sequence"), cli_text_of(m, "why")[0] ? "  " : "",
+		       cli_text_of(m, "why"));
 	}
 	if (json_is_integer(json_object_get(reply, "next")))
-		printf("more with --before %lld\n", number_of(reply, "next"));
+		printf("more with --before %lld\n", cli_number_of(reply, "next"));
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -484,7 +475,7 @@ enum cli_exit cli_retry(struct cli *cli)
 		return CLI_OK;
 	}
 	printf("%s: is called again if an estimate says that it may succeed\n",
-	       text_of(reply, "id"));
+	       cli_text_of(reply, "id"));
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -501,8 +492,8 @@ enum cli_exit cli_close(struct cli *cli)
 	}
 	const json_t *tx = json_array_get(json_object_get(reply, "transactions"), 0);
 	printf("to be sent by the closer %s on %s:\n  to    %s\n  value %s\n  data  %s\n",
-	       text_of(reply, "closer"), text_of(tx, "chain"), text_of(tx, "to"),
-	       text_of(tx, "value"), text_of(tx, "data"));
+	       cli_text_of(reply, "closer"), cli_text_of(tx, "chain"), cli_text_of(tx, "to"),
+	       cli_text_of(tx, "value"), cli_text_of(tx, "data"));
 	json_decref(reply);
 	return CLI_OK;
 }

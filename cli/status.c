@@ -2,29 +2,19 @@
 
 #include <string.h>
 
-static const char *text_of(const json_t *json, const char *name)
-{
-	const char *text = json_string_value(json_object_get(json, name));
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *json, const char *name)
-{
-	return (long long)json_integer_value(json_object_get(json, name));
-}
-
 static void print_chain(const json_t *chain)
 {
 	printf("chain     %s  head %lld  final %lld%s  cursor %lld  open transactions %lld\n",
-	       text_of(chain, "id"), number_of(chain, "head"), number_of(chain, "final"),
+	       cli_text_of(chain, "id"), cli_number_of(chain, "head"),
+	       cli_number_of(chain, "final"),
 	       json_is_true(json_object_get(chain, "insecure")) ? " (dev-final, insecure)" : "",
-	       number_of(chain, "cursor"), number_of(chain, "open_transactions"));
+	       cli_number_of(chain, "cursor"), cli_number_of(chain, "open_transactions"));
 	if (json_is_string(json_object_get(chain, "frozen")))
-		printf("          FROZEN: %s\n", text_of(chain, "frozen"));
+		printf("          FROZEN: %s\n", cli_text_of(chain, "frozen"));
 	if (json_is_string(json_object_get(chain, "conflict")))
-		printf("          evidence: GET %s\n", text_of(chain, "conflict"));
-	if (number_of(chain, "stalled_ms") != 0)
-		printf("          stalled for %lld ms\n", number_of(chain, "stalled_ms"));
+		printf("          evidence: GET %s\n", cli_text_of(chain, "conflict"));
+	if (cli_number_of(chain, "stalled_ms") != 0)
+		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
 }
 
 static void print_status(const json_t *status)
@@ -33,23 +23,24 @@ static void print_status(const json_t *status)
 	const json_t *peers = json_object_get(status, "peers");
 	const json_t *messages = json_object_get(status, "messages");
 	bool ready = json_is_true(json_object_get(status, "ready"));
-	printf("gateway   %s  %s%s\n", text_of(status, "name"),
-	       ready ? "ready" : "not ready: ", ready ? "" : text_of(status, "why"));
-	printf("manifest  %s, number %lld\n", text_of(status, "manifest_hash"),
-	       number_of(status, "manifest_number"));
+	printf("gateway   %s  %s%s\n", cli_text_of(status, "name"),
+	       ready ? "ready" : "not ready: ", ready ? "" : cli_text_of(status, "why"));
+	printf("manifest  %s, number %lld\n", cli_text_of(status, "manifest_hash"),
+	       cli_number_of(status, "manifest_number"));
 	for (size_t i = 0; i < json_array_size(chains); i++)
 		print_chain(json_array_get(chains, i));
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
-		printf("peer      %s  %s  %lld waiting\n", text_of(peer, "name"),
+		printf("peer      %s  %s  %lld waiting\n", cli_text_of(peer, "name"),
 		       json_is_true(json_object_get(peer, "reachable")) ? "reachable"
 									: "not reached",
-		       number_of(peer, "waiting"));
+		       cli_number_of(peer, "waiting"));
 	}
 	for (size_t i = 0; i < json_array_size(messages); i++) {
 		const json_t *row = json_array_get(messages, i);
-		printf("messages  %-14s %-12s %-17s %lld\n", text_of(row, "chain"),
-		       text_of(row, "side"), text_of(row, "state"), number_of(row, "count"));
+		printf("messages  %-14s %-12s %-17s %lld\n", cli_text_of(row, "chain"),
+		       cli_text_of(row, "side"), cli_text_of(row, "state"),
+		       cli_number_of(row, "count"));
 	}
 }
 
@@ -72,27 +63,28 @@ enum cli_exit cli_status(struct cli *cli)
 static void print_enclave(const json_t *enclave)
 {
 	const json_t *keys = json_object_get(enclave, "keys");
-	printf("backend          %s%s\n", text_of(enclave, "backend"),
-	       number_of(enclave, "insecure_flags")
+	printf("backend          %s%s\n", cli_text_of(enclave, "backend"),
+	       cli_number_of(enclave, "insecure_flags")
 		       ? "  INSECURE: its keys sign under the insecure domain"
 		       : "");
-	printf("insecure flags   0x%llx", number_of(enclave, "insecure_flags"));
+	printf("insecure flags   0x%llx", cli_number_of(enclave, "insecure_flags"));
 	const json_t *names = json_object_get(enclave, "insecure");
 	for (size_t i = 0; i < json_array_size(names); i++)
 		printf(" %s", json_string_value(json_array_get(names, i)));
 	putchar('\n');
-	printf("build            %s\nmeasurement      %s\n", text_of(enclave, "build"),
-	       text_of(enclave, "measurement"));
-	printf("manifest         %s, number %lld\n", text_of(enclave, "manifest_hash"),
-	       number_of(enclave, "manifest_number"));
-	printf("lineage          %s\n", text_of(enclave, "lineage"));
-	printf("evidence digest  %s\n", text_of(enclave, "evidence_digest"));
+	printf("build            %s\nmeasurement      %s\n", cli_text_of(enclave, "build"),
+	       cli_text_of(enclave, "measurement"));
+	printf("manifest         %s, number %lld\n", cli_text_of(enclave, "manifest_hash"),
+	       cli_number_of(enclave, "manifest_number"));
+	printf("lineage          %s\n", cli_text_of(enclave, "lineage"));
+	printf("evidence digest  %s\n", cli_text_of(enclave, "evidence_digest"));
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		const json_t *key = json_array_get(keys, i);
 		printf("key              %s epoch %lld  %s\n                 gateway identity %s\n "
 		       "                gas account %s\n",
-		       text_of(key, "chain"), number_of(key, "epoch"), text_of(key, "public_key"),
-		       text_of(key, "identity"), text_of(key, "gas_address"));
+		       cli_text_of(key, "chain"), cli_number_of(key, "epoch"),
+		       cli_text_of(key, "public_key"), cli_text_of(key, "identity"),
+		       cli_text_of(key, "gas_address"));
 	}
 }
 
@@ -110,7 +102,7 @@ enum cli_exit cli_keys_enclave(struct cli *cli)
 		json_decref(enclave);
 	} else {
 		code = cli_fail(cli, CLI_FAILED, "the enclave has no keys yet: %s",
-				text_of(enclave, "why"));
+				cli_text_of(enclave, "why"));
 		json_decref(enclave);
 		return code;
 	}
@@ -131,11 +123,11 @@ enum cli_exit cli_keys_rotate(struct cli *cli)
 		return CLI_OK;
 	}
 	const json_t *remotes = json_object_get(rotation, "remotes");
-	printf("key       %s epoch %lld  %s\n", text_of(rotation, "chain"),
-	       number_of(rotation, "epoch"), text_of(rotation, "public_key"));
+	printf("key       %s epoch %lld  %s\n", cli_text_of(rotation, "chain"),
+	       cli_number_of(rotation, "epoch"), cli_text_of(rotation, "public_key"));
 	for (size_t i = 0; i < json_array_size(remotes); i++) {
 		const json_t *remote = json_array_get(remotes, i);
-		printf("remote    %s  %s\n", text_of(remote, "chain"),
+		printf("remote    %s  %s\n", cli_text_of(remote, "chain"),
 		       json_is_true(json_object_get(remote, "in_force")) ? "in force"
 									 : "announced");
 	}

@@ -1,4 +1,5 @@
-/* Offline: a signed envelope against a key, an epoch and, if given, a manifest. Asks nobody. */
+/* Offline: a signed envelope, or an oracle's answer (verify_answer.c), against a key, an epoch and,
+ * if given, a manifest. Asks nobody. */
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
 #include "gateway/manifest.h"
@@ -205,44 +206,76 @@ static enum cli_exit load(struct verification *v, const char *path, json_t **fil
 	}
 	if (host_file_load(&bytes, &size, path, FILE_SIZE_MAX, &why) != CS_OK)
 		return cli_fail(v->cli, CLI_USAGE, "%s", why.text);
-	*file = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &at);
+	*file = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &at);
 	free(bytes);
 	if (!*file)
 		return cli_fail(v->cli, CLI_NO, "%s: %s at byte %d", path, at.text, at.position);
 	return CLI_OK;
 }
 
+static enum cli_exit verify_envelope(struct verification *v, const char *path)
+{
+	struct cs_why why = {{0}};
+	enum cli_exit code;
+	if (cli_option(v->cli, "audience") || cli_option(v->cli, "spec") ||
+	    cli_option(v->cli, "lineage"))
+		return cli_fail(v->cli, CLI_USAGE,
+				"--audience, --spec and --lineage are of answers; this is an "
+				"envelope");
+	v->sig = cs_sig_new(NULL);
+	v->result = json_object();
+	cs_arena_init(&v->arena, host_alloc(ARENA_SIZE), ARENA_SIZE);
+	if (!v->sig)
+		code = cli_fail(v->cli, CLI_FAILED, "no memory");
+	else if (check_file(v, &why) != CS_OK)
+		code = cli_fail(v->cli, CLI_NO, "%s: %s", path, why.text);
+	else
+		code = finish(v);
+	cs_sig_free(v->sig);
+	free(v->arena.block);
+	json_decref(v->result);
+	return code;
+}
+
+static enum cli_exit verify_answer(struct cli *cli, const json_t *file)
+{
+	struct cli_expected expected = {.audience = cli_option(cli, "audience")};
+	const char *path = cli_option(cli, "spec");
+	struct cli_spec spec = {.memory = NULL};
+	if (cli_option(cli, "outcome-key") || cli_option(cli, "manifest"))
+		return cli_fail(cli, CLI_USAGE,
+				"--outcome-key and --manifest are of envelopes; this is an answer");
+	if (path) {
+		enum cli_exit code = cli_read_spec(cli, &spec, path);
+		if (code != CLI_OK)
+			return code;
+		expected.spec_hash = &spec.hash;
+	}
+	enum cli_exit code = cli_check_answer(cli, file, &expected, true);
+	cli_free_spec(&spec);
+	return code;
+}
+
 enum cli_exit cli_verify(struct cli *cli)
 {
+	static const char *const keys[] = {"key", "outcome-key", "lineage"};
 	static struct verification v;
-	struct cs_why why = {{0}};
-	struct cs_hash key;
 	json_t *file = NULL;
-	const char *given = cli_option(cli, "key");
 	v = (struct verification){.cli = cli, .good = true};
 	if (cli->positional_count != 1)
 		return cli_fail(cli, CLI_USAGE, "which file?");
-	if (given && cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) != CS_OK)
-		return cli_fail(cli, CLI_USAGE, "--key: not 32 bytes of hex");
-	given = cli_option(cli, "outcome-key");
-	if (given && cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) != CS_OK)
-		return cli_fail(cli, CLI_USAGE, "--outcome-key: not 32 bytes of hex");
+	for (size_t i = 0; i < CS_LEN(keys); i++) {
+		struct cs_hash key;
+		const char *given = cli_option(cli, keys[i]);
+		if (given && cs_unhex(key.b, sizeof(key.b), cs_bytes_str(given)) != CS_OK)
+			return cli_fail(cli, CLI_USAGE, "--%s: not 32 bytes of hex", keys[i]);
+	}
 	enum cli_exit code = load(&v, cli->positional[0], &file);
 	if (code != CLI_OK)
 		return code;
 	v.file = file;
-	v.sig = cs_sig_new(NULL);
-	v.result = json_object();
-	cs_arena_init(&v.arena, host_alloc(ARENA_SIZE), ARENA_SIZE);
-	if (!v.sig)
-		code = cli_fail(cli, CLI_FAILED, "no memory");
-	else if (check_file(&v, &why) != CS_OK)
-		code = cli_fail(cli, CLI_NO, "%s: %s", cli->positional[0], why.text);
-	else
-		code = finish(&v);
-	cs_sig_free(v.sig);
-	free(v.arena.block);
-	json_decref(v.result);
+	code = cli_is_answer(file) ? verify_answer(cli, file)
+				   : verify_envelope(&v, cli->positional[0]);
 	json_decref(file);
 	return code;
 }

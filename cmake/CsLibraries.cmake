@@ -22,6 +22,8 @@ cs_external(websockets HOST libwebsockets)
 cs_external(curl HOST libcurl)
 cs_external(jansson HOST jansson)
 cs_external(sqlite HOST sqlite3)
+# The command line seals what the oracle's enclave opens.
+cs_external(sodium_host HOST libsodium)
 if(CAISSON_TESTS)
 	cs_external(cmocka TEST cmocka)
 endif()

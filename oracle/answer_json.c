@@ -44,15 +44,19 @@ json_t *oracle_value_json(struct cs_bytes spec_text, struct cs_bytes abi, struct
 {
 	struct cs_buf buf;
 	struct wire_value value;
+	json_t *json = NULL;
+	size_t mark = cs_arena_mark(arena);
 	if (abi.n == 0)
 		return json_null();
 	const struct wire_spec *spec = parse_spec(spec_text, arena);
 	/* A word becomes at most some hundred characters, a byte at most six. */
-	if (!spec || wire_value_decode(&value, &spec->type, abi, arena) != CS_OK ||
-	    cs_buf_init_arena(&buf, arena, 8 * abi.n + 4096) != CS_OK ||
-	    wire_value_json(&buf, &spec->type, &value) != CS_OK)
-		return NULL;
-	return json_loadb((const char *)buf.p, buf.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	if (spec && wire_value_decode(&value, &spec->type, abi, arena) == CS_OK &&
+	    cs_buf_init_arena(&buf, arena, 8 * abi.n + 4096) == CS_OK &&
+	    wire_value_json(&buf, &spec->type, &value) == CS_OK)
+		json = json_loadb((const char *)buf.p, buf.n, JSON_DECODE_ANY | JSON_ALLOW_NUL,
+				  NULL);
+	cs_arena_rewind(arena, mark);
+	return json;
 }
 
 static enum cs_err check_app(const struct oracle_answer *answer, struct cs_why *why)
@@ -170,7 +174,7 @@ enum cs_err oracle_answer_verify(const struct oracle_answer *answer, const struc
 
 /* ---- writing ---- */
 
-static json_t *number(uint64_t value)
+json_t *oracle_json_u64(uint64_t value)
 {
 	char text[U64_DECIMAL_MAX + 1];
 	if (value <= NUMBER_MAX)
@@ -242,11 +246,11 @@ static json_t *request_json(const struct wire_request *request)
 	json_object_set_new(json, "asker", gateway_json_hash(&request->asker));
 	json_object_set_new(json, "secrets_hash", gateway_json_hash(&request->secrets_hash));
 	json_object_set_new(json, "callback", gateway_json_hash(&request->callback));
-	json_object_set_new(json, "callback_gas", number(request->callback_gas));
+	json_object_set_new(json, "callback_gas", oracle_json_u64(request->callback_gas));
 	json_object_set_new(json, "fee", json_string(fee));
-	json_object_set_new(json, "max_age", number(request->max_age));
-	json_object_set_new(json, "time", number(request->time));
-	json_object_set_new(json, "deadline", number(request->deadline));
+	json_object_set_new(json, "max_age", oracle_json_u64(request->max_age));
+	json_object_set_new(json, "time", oracle_json_u64(request->time));
+	json_object_set_new(json, "deadline", oracle_json_u64(request->deadline));
 	return json;
 }
 
@@ -255,8 +259,8 @@ static json_t *source_json(const struct wire_evidence_source *row)
 	uint8_t cipher[2];
 	json_t *json = json_object();
 	cs_put_be16(cipher, row->cipher);
-	json_object_set_new(json, "index", number(row->index));
-	json_object_set_new(json, "code", number(row->code));
+	json_object_set_new(json, "index", oracle_json_u64(row->index));
+	json_object_set_new(json, "code", oracle_json_u64(row->code));
 	json_object_set_new(json, "code_name", json_string(wire_oracle_code_name(row->code)));
 	json_object_set_new(json, "host", text(row->host_port));
 	json_object_set_new(json, "leaf_spki", gateway_json_hash(&row->leaf_spki));
@@ -269,9 +273,9 @@ static json_t *source_json(const struct wire_evidence_source *row)
 	json_object_set_new(json, "http2", json_boolean(row->http2));
 	json_object_set_new(json, "reused", json_boolean(row->reused));
 	json_object_set_new(json, "stapled", json_boolean(row->stapled_good));
-	json_object_set_new(json, "timestamps", number(row->sct_count));
+	json_object_set_new(json, "timestamps", oracle_json_u64(row->sct_count));
 	json_object_set_new(json, "response", gateway_json_hash(&row->response));
-	json_object_set_new(json, "completed", number(row->completed));
+	json_object_set_new(json, "completed", oracle_json_u64(row->completed));
 	return json;
 }
 
@@ -282,11 +286,11 @@ static json_t *statement_json(const struct wire_signed *signed_)
 	json_t *path = json_array();
 	for (size_t i = 0; i < signed_->path_count; i++)
 		json_array_append_new(path, gateway_json_hash(&signed_->path[i]));
-	json_object_set_new(json, "kind", number(statement->kind));
+	json_object_set_new(json, "kind", oracle_json_u64(statement->kind));
 	json_object_set_new(json, "signer", gateway_json_hash(&statement->signer));
 	json_object_set_new(json, "receiver", gateway_json_hash(&statement->receiver));
-	json_object_set_new(json, "epoch", number(statement->epoch));
-	json_object_set_new(json, "manifest", number(statement->manifest_number));
+	json_object_set_new(json, "epoch", oracle_json_u64(statement->epoch));
+	json_object_set_new(json, "manifest", oracle_json_u64(statement->manifest_number));
 	json_object_set_new(json, "root", gateway_json_hash(&statement->root));
 	json_object_set_new(json, "rx", gateway_json_hash(&signed_->signature.rx));
 	json_object_set_new(json, "ry", gateway_json_hash(&signed_->signature.ry));
@@ -316,17 +320,17 @@ json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *
 		json_array_append_new(rows, source_json(&answer->sources[i]));
 	json_object_set_new(json, "kind", json_string(ORACLE_ANSWER_KIND));
 	json_object_set_new(json, "id", gateway_json_hash(&part->request_id));
-	json_object_set_new(json, "code", number(part->code));
+	json_object_set_new(json, "code", oracle_json_u64(part->code));
 	json_object_set_new(json, "code_name", json_string(wire_oracle_code_name(part->code)));
 	json_object_set_new(json, "value", oracle_value_json(answer->spec, part->value, arena));
-	json_object_set_new(json, "observed_at", number(part->observed_at));
+	json_object_set_new(json, "observed_at", oracle_json_u64(part->observed_at));
 	set_asker(json, answer);
 	json_object_set_new(json, "spec", spec_json(answer->spec, arena));
 	json_object_set_new(json, "spec_hash", gateway_json_hash(&part->spec_hash));
 	json_object_set_new(json, "arguments", arguments_json(answer));
 	json_object_set_new(json, "request", request_json(&answer->request));
 	json_object_set_new(json, "value_abi", gateway_json_hex(part->value));
-	json_object_set_new(json, "time_flags", number(answer->time_flags));
+	json_object_set_new(json, "time_flags", oracle_json_u64(answer->time_flags));
 	json_object_set_new(json, "evidence", rows);
 	json_object_set_new(json, "evidence_hash", gateway_json_hash(&part->evidence_hash));
 	json_object_set_new(json, "lineage", gateway_json_hash(&answer->lineage));
@@ -413,7 +417,9 @@ static enum cs_err read_spec(struct oracle_answer *out, const json_t *document,
 		return gateway_json_read_hex(document, "spec", WIRE_SPEC_SIZE_MAX, arena,
 					     &out->spec, why);
 	CS_TRY(cs_buf_init_arena(&buf, arena, WIRE_SPEC_SIZE_MAX));
+	size_t mark = cs_arena_mark(arena);
 	enum cs_err err = canonical(&buf, spec, arena, why);
+	cs_arena_rewind(arena, mark);
 	if (err != CS_OK)
 		return cs_fail(why, err, "spec: has no canonical form");
 	out->spec = cs_buf_view(&buf);

@@ -59,6 +59,8 @@ CS_NODISCARD enum cs_err oracle_answer_check(const struct oracle_answer *answer,
 CS_NODISCARD enum cs_err oracle_answer_verify(const struct oracle_answer *answer,
 					      const struct cs_sig *sig, const struct cs_hash *key);
 
+/* A number up to 2^53 - 1, its decimals as text above: the one form of 64 bits in documents. */
+json_t *oracle_json_u64(uint64_t value);
 /* A new reference. The answer passed oracle_answer_check. */
 json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *arena);
 /* Strict: UNKNOWN_FIELD, MISSING_FIELD, MALFORMED, TOO_LARGE, OVERFLOW, and the errors of

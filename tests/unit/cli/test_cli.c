@@ -2,9 +2,10 @@
  * it refuses. */
 #include "core/sig.h"
 #include "gateway/envelope_json.h"
-#include "tests/unit/support.h"
+#include "tests/unit/oracle/answers.h"
 
 #include <fcntl.h>
+#include <sodium.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static void write_file(const char *name, const char *text)
 static int caisson(const char *args)
 {
 	char copy[1024];
-	char *argv[32] = {(char *)(uintptr_t) "caisson"};
+	char *argv[64] = {(char *)(uintptr_t) "caisson"};
 	char *save = NULL;
 	int pipes[2];
 	size_t n = 1;
@@ -42,6 +43,7 @@ static int caisson(const char *args)
 	     word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
 	assert_int_equal(pipe(pipes), 0);
+	assert_true(n < CS_LEN(argv) - 1);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -86,9 +88,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"c.toml",      "bad.toml", "api.keys", "app.key",
-					    "seal",        "operator", "e.json",   "k",
-					    "sample.toml", "b.key",    "seal.root"};
+	static const char *const names[] = {"c.toml",      "bad.toml", "api.keys",  "app.key",
+					    "seal",        "operator", "e.json",    "k",
+					    "sample.toml", "b.key",    "seal.root", "spec.json",
+					    "spec.out",    "secret"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(names); i++)
 		unlink(in_folder(names[i]));
@@ -132,6 +135,19 @@ static void help_comes_from_one_table(void **state)
 					       "config sample",
 					       "config reference",
 					       "verify",
+					       "oracle ask",
+					       "oracle dry-run",
+					       "oracle get",
+					       "oracle requests",
+					       "oracle spec-hash",
+					       "oracle publish",
+					       "oracle seal",
+					       "oracle key",
+					       "oracle feeds",
+					       "oracle feeds show",
+					       "oracle feeds add",
+					       "oracle feeds pause",
+					       "oracle feeds resume",
 					       "keygen"};
 	(void)state;
 	assert_int_equal(caisson("--help"), 0);
@@ -144,7 +160,8 @@ static void help_comes_from_one_table(void **state)
 		char args[64];
 		snprintf(args, sizeof(args), "%s --help", commands[i]);
 		assert_int_equal(caisson(args), 0);
-		assert_non_null(strstr(out, commands[i]));
+		snprintf(args, sizeof(args), "usage: caisson %s", commands[i]);
+		assert_memory_equal(out, args, strlen(args));
 		every_option_is_explained(commands[i]);
 	}
 	assert_int_equal(caisson("transfer --help"), 0);
@@ -187,7 +204,32 @@ static void wrong_usage_is_2(void **state)
 					    "up",
 					    "verify /nowhere/at/all",
 					    "config check /nowhere/at/all",
-					    "up /nowhere/at/all"};
+					    "up /nowhere/at/all",
+					    "oracle",
+					    "oracle nonsense",
+					    "oracle ask",
+					    "oracle ask /nowhere/at/all",
+					    "oracle ask a b",
+					    "oracle ask a --arg",
+					    "oracle dry-run",
+					    "oracle dry-run a --secret b=@c",
+					    "oracle get 0x12",
+					    "oracle get",
+					    "oracle requests --state a&b --url http://127.0.0.1:9",
+					    "oracle spec-hash",
+					    "oracle spec-hash /nowhere/at/all",
+					    "oracle publish",
+					    "oracle seal a --audience b --asker c",
+					    "oracle seal a",
+					    "oracle key",
+					    "oracle feeds nonsense",
+					    "oracle feeds show",
+					    "oracle feeds show 0x12 1",
+					    "oracle feeds pause 1 "
+					    "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+					    "oracle feeds add "
+					    "0x5fbdb2315678afecb367f032d93f642f64180aa3 1",
+					    "verify a --lineage 0x12"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(wrong); i++) {
 		int code = caisson(wrong[i]);
@@ -430,6 +472,209 @@ static void what_does_not_verify_is_6(void **state)
 	assert_int_equal(caisson(args), 6);
 }
 
+/* ---- an oracle's answers ---- */
+
+#define ORACLE_KEY "0x6938d6976c76ad3b8b6df6dcf14b553611138f62443b495df086d9cee86e7492"
+#define OTHER_KEY "0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+
+static int verify_answer(const json_t *document, const char *options)
+{
+	char args[600];
+	assert_int_equal(json_dump_file(document, in_folder("e.json"), 0), 0);
+	snprintf(args, sizeof(args), "verify %s %s", in_folder("e.json"), options);
+	return caisson(args);
+}
+
+static json_t *price(void)
+{
+	return answer_document("price", "five answers", json_string("67123.45000000"));
+}
+
+static json_t *by_rest(void)
+{
+	return answer_document("by REST", "an answer by REST", json_string("0.00000001"));
+}
+
+static void an_answer_verifies_offline(void **state)
+{
+	(void)state;
+	json_t *document = price();
+	assert_int_equal(verify_answer(document, "--json"), 7); /* only the file names the key */
+	assert_int_equal(verify_answer(document, "--json --key " ORACLE_KEY), 0);
+	json_t *told = json_loads(out, 0, NULL);
+	const json_t *statement = json_object_get(told, "statement");
+	assert_true(json_is_true(json_object_get(told, "ok")));
+	assert_string_equal(text_of(told, "value"), "67123.45000000");
+	assert_string_equal(text_of(told, "code_name"), "ok");
+	assert_string_equal(text_of(statement, "key_from"), "argument");
+	assert_true(json_is_false(json_object_get(statement, "insecure")));
+	assert_int_equal(json_integer_value(json_object_get(statement, "epoch")), 1);
+	json_decref(told);
+	assert_int_equal(verify_answer(document, "--key " ORACLE_KEY), 0);
+	assert_non_null(strstr(out, "67123.45000000"));
+	assert_non_null(strstr(out, "api.example.org:443"));
+	assert_null(strstr(out, "INSECURE"));
+	json_decref(document);
+	document = answer_document("price", "one answer, insecure", json_string("67123.45000000"));
+	assert_int_equal(verify_answer(document, "--key " ORACLE_KEY), 0);
+	assert_non_null(strstr(out, "INSECURE"));
+	json_decref(document);
+	document = answer_document("disagreement", "five answers", json_null());
+	assert_int_equal(verify_answer(document, "--key " ORACLE_KEY), 0);
+	assert_non_null(strstr(out, "48 disagreement"));
+	json_decref(document);
+}
+
+static void an_answer_to_something_else_is_6(void **state)
+{
+	char options[300];
+	(void)state;
+	json_t *document = by_rest();
+	assert_int_equal(verify_answer(document, "--audience shop --key " ORACLE_KEY), 0);
+	assert_int_equal(verify_answer(document, "--audience stop --key " ORACLE_KEY), 6);
+	assert_int_equal(verify_answer(document, "--key " OTHER_KEY), 6);
+	assert_int_equal(verify_answer(document, "--key 0x12"), 2);
+	snprintf(options, sizeof(options), "--key " ORACLE_KEY " --lineage %s",
+		 text_of(document, "lineage"));
+	assert_int_equal(verify_answer(document, options), 0);
+	snprintf(options, sizeof(options), "--key " ORACLE_KEY " --lineage %s",
+		 text_of(document, "id"));
+	assert_int_equal(verify_answer(document, options), 6);
+	assert_int_equal(verify_answer(document, "--outcome-key " ORACLE_KEY), 2);
+	/* The spec, in any form. */
+	assert_int_equal(json_dump_file(json_object_get(document, "spec"), in_folder("spec.json"),
+					JSON_INDENT(8)),
+			 0);
+	snprintf(options, sizeof(options), "--key " ORACLE_KEY " --spec %s",
+		 in_folder("spec.json"));
+	assert_int_equal(verify_answer(document, options), 0);
+	write_file("spec.json", "{\"version\":1,\"sources\":[{\"url\":\"https://a.example/\","
+				"\"extract\":{\"whole\":true}}],\"result\":{\"type\":\"string\"}}");
+	assert_int_equal(verify_answer(document, options), 6);
+	write_file("spec.json", "{\"version\":2}");
+	assert_int_equal(verify_answer(document, options), 2);
+	json_decref(document);
+	document = price();
+	assert_int_equal(verify_answer(document, "--audience shop --key " ORACLE_KEY), 6);
+	json_decref(document);
+	/* Options of answers say nothing about envelopes. */
+	struct signed_ s = sign_sample(WIRE_DOMAIN_SECURE);
+	assert_int_equal(verify_answer(s.envelope, "--audience shop"), 2);
+	json_decref(s.envelope);
+}
+
+/* In the file and by the program; every change of the document itself is in test_answer_json. */
+static void a_changed_answer_is_6(void **state)
+{
+	(void)state;
+	struct changes changes = {0};
+	json_t *document = by_rest();
+	json_t *changed;
+	while ((changed = change_next(&changes, document)) != NULL) {
+		int code = verify_answer(changed, "--key " ORACLE_KEY);
+		/* With a key from elsewhere the file's own does not count. */
+		int expected = strcmp(changes.what, "$.key: another") == 0 ? 0 : 6;
+		if (code != expected)
+			fail_msg("%s: %d", changes.what, code);
+		json_decref(changed);
+	}
+	assert_true(changes.at > 90);
+	json_decref(document);
+}
+
+/* ---- specs ---- */
+
+static void a_spec_is_canonical_whatever_its_form(void **state)
+{
+	char args[300];
+	(void)state;
+	write_file("spec.json", " {\"version\":1, \"sources\": [{\"url\": "
+				"\"https:\\/\\/api.example.org\\/v1\\/price?ids={0}\", "
+				"\"extract\": {\"pointer\": \"/data/{0}/usd\"}}],\n"
+				"\"result\": {\"type\":\"int256\", \"decimals\":8}}\n");
+	snprintf(args, sizeof(args), "oracle spec-hash %s --out %s", in_folder("spec.json"),
+		 in_folder("spec.out"));
+	assert_int_equal(caisson(args), 0);
+	/* specs.json of the vectors: "one source". */
+	assert_string_equal(out,
+			    "0x0d2a231d6033baa1edae117389b210936fbd7b843178091b9b4aaf03d4bcd25b"
+			    "\n");
+	json_t *vectors = vectors_of("specs");
+	struct cs_bytes canonical = bytes_of(vector_by(vectors, "name", "one source"), "bytes");
+	assert_bytes(read_file(in_folder("spec.out")), canonical);
+	json_decref(vectors);
+	write_file("spec.json", "{\"version\":1,\"version\":1}");
+	assert_int_equal(caisson(args), 2);
+	write_file("spec.json", "{\"version\":1,\"sources\":[],\"result\":{\"type\":\"bool\"}}");
+	assert_int_equal(caisson(args), 2);
+}
+
+/* ---- secrets ---- */
+
+static void write_own(const char *name, const char *text, mode_t mode)
+{
+	write_file(name, text);
+	assert_int_equal(chmod(in_folder(name), mode), 0);
+}
+
+static void secrets_are_sealed_for_one_spec_and_asker(void **state)
+{
+	char args[600];
+	unsigned char public[crypto_box_PUBLICKEYBYTES];
+	unsigned char secret[crypto_box_SECRETKEYBYTES];
+	unsigned char opened[4096];
+	char key[67] = "0x";
+	(void)state;
+	assert_true(sodium_init() >= 0);
+	assert_int_equal(crypto_box_keypair(public, secret), 0);
+	cs_hex(key + 2, CS_BYTES_OF(public));
+	write_file("spec.json",
+		   "{\"version\":1,\"sources\":[{\"url\":\"https://a.example/?k={secret:k}\","
+		   "\"extract\":{\"whole\":true}}],\"result\":{\"type\":\"string\"}}");
+	write_own("secret", "s3cr\"et\n", 0600);
+	snprintf(args, sizeof(args),
+		 "oracle seal %s --asker 0x101112131415161718191a1b1c1d1e1f20212223 "
+		 "--secret k=@%s --secret a_b=@%s --secrets-key %s --json",
+		 in_folder("spec.json"), in_folder("secret"), in_folder("secret"), key);
+	assert_int_equal(caisson(args), 0);
+	json_t *told = json_loads(out, 0, NULL);
+	struct cs_bytes box = bytes_of(told, "secrets");
+	assert_true(box.n > crypto_box_SEALBYTES);
+	assert_int_equal(crypto_box_seal_open(opened, box.p, box.n, public, secret), 0);
+	char expected[400];
+	int n = snprintf(expected, sizeof(expected),
+			 "{\"asker\":\"0x000000000000000000000000101112131415161718191a1b1c1d1e1f"
+			 "20212223\",\"spec\":\"%s\",\"values\":{\"a_b\":\"s3cr\\\"et\",\"k\":\""
+			 "s3cr\\\"et\"}}",
+			 text_of(told, "spec_hash"));
+	assert_int_equal(box.n - crypto_box_SEALBYTES, n);
+	assert_memory_equal(opened, expected, (size_t)n);
+	json_decref(told);
+	/* Without the option that says so no host's key is taken, and no file of others is read. */
+	snprintf(args, sizeof(args), "oracle seal %s --audience a --secret k=@%s",
+		 in_folder("spec.json"), in_folder("secret"));
+	assert_int_equal(caisson(args), 2);
+	snprintf(args, sizeof(args), "oracle seal %s --audience a --secret k=@%s --secrets-key %s",
+		 in_folder("spec.json"), in_folder("secret"), key);
+	assert_int_equal(caisson(args), 0);
+	write_own("secret", "s3cret\n", 0644);
+	assert_int_equal(caisson(args), 2);
+	write_own("secret", "\xff\n", 0600);
+	assert_int_equal(caisson(args), 2);
+	write_own("secret", "s3cret\n", 0600);
+	static const char *const wrong[] = {"--secret k", "--secret =@x", "--secret k:=@x",
+					    "--secret k=s3cret", "--secret k=@/nowhere/at/all"};
+	for (size_t i = 0; i < CS_LEN(wrong); i++) {
+		snprintf(args, sizeof(args), "oracle seal %s --audience a --secrets-key %s %s",
+			 in_folder("spec.json"), key, wrong[i]);
+		assert_int_equal(caisson(args), 2);
+	}
+	snprintf(args, sizeof(args),
+		 "oracle seal %s --audience a --secrets-key %s --secret k=@%s --secret k=@%s",
+		 in_folder("spec.json"), key, in_folder("secret"), in_folder("secret"));
+	assert_int_equal(caisson(args), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +687,11 @@ int main(void)
 		cmocka_unit_test(secrets_are_written_once),
 		cmocka_unit_test(an_envelope_verifies_offline),
 		cmocka_unit_test(what_does_not_verify_is_6),
+		cmocka_unit_test(an_answer_verifies_offline),
+		cmocka_unit_test(an_answer_to_something_else_is_6),
+		cmocka_unit_test(a_changed_answer_is_6),
+		cmocka_unit_test(a_spec_is_canonical_whatever_its_form),
+		cmocka_unit_test(secrets_are_sealed_for_one_spec_and_asker),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

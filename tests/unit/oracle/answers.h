@@ -187,7 +187,7 @@ static inline void change_scalar(json_t *parent, const char *key, size_t index, 
 		assert_true(n < sizeof(text) - 2);
 		memcpy(text, json_string_value(old), n + 1);
 		if (n == 0 || strcmp(text, "0x") == 0 || (text[n - 1] & 0x80) != 0)
-			strcat(text, n == 0 ? "a" : "00");
+			memcpy(text + n, n == 0 ? "a" : "00", n == 0 ? 2 : 3);
 		else
 			text[n - 1] = text[n - 1] == '1' ? '2' : '1';
 		fresh = json_string(text);

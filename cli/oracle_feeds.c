@@ -1,0 +1,203 @@
+/* Commands about an oracle's feeds: what an operator sees and decides of them. */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_SIZE 256u
+#define INDEX_DIGITS_MAX 20u
+#define ROUNDS_SHOWN 20u
+
+/* ---- which feed ---- */
+
+static bool is_address(const char *text)
+{
+	uint8_t address[20];
+	return strlen(text) == 42 && strncmp(text, "0x", 2) == 0 &&
+	       cs_unhex(address, sizeof(address), cs_bytes_str(text)) == CS_OK;
+}
+
+static bool is_index(const char *text)
+{
+	size_t n = strlen(text);
+	return n > 0 && n <= INDEX_DIGITS_MAX && strspn(text, "0123456789") == n;
+}
+
+/* "/v1/oracle/feeds/CONTRACT/INDEX", and a verb. */
+static enum cli_exit path_of(struct cli *cli, char path[PATH_SIZE], unsigned positional_count,
+			     const char *verb)
+{
+	if (cli->positional_count != positional_count || !is_address(cli->positional[0]) ||
+	    !is_index(cli->positional[1]))
+		return cli_fail(cli, CLI_USAGE,
+				"which feed? the address of its contract, and its index");
+	snprintf(path, PATH_SIZE, "/v1/oracle/feeds/%s/%s%s", cli->positional[0],
+		 cli->positional[1], verb);
+	return CLI_OK;
+}
+
+/* ---- output ---- */
+
+static void print_disagreements(const json_t *feed)
+{
+	const json_t *sources = json_object_get(feed, "sources");
+	for (size_t i = 0; i < json_array_size(sources); i++) {
+		const json_t *source = json_array_get(sources, i);
+		if (cli_number_of(source, "disagreements") != 0 ||
+		    cli_number_of(source, "failures") != 0)
+			printf("     source %s: disagreed %lld times, failed %lld times\n",
+			       cli_text_of(source, "host"), cli_number_of(source, "disagreements"),
+			       cli_number_of(source, "failures"));
+	}
+}
+
+static void print_feed(const json_t *feed)
+{
+	printf("%-4lld %-20s %-8s %-24s", cli_number_of(feed, "index"),
+	       cli_text_of(feed, "description"), cli_text_of(feed, "state"),
+	       cli_text_of(feed, "value"));
+	if (json_is_integer(json_object_get(feed, "age_s")))
+		printf("  %lld s old", cli_number_of(feed, "age_s"));
+	putchar('\n');
+	if (cli_text_of(feed, "why")[0])
+		printf("     %s\n", cli_text_of(feed, "why"));
+	print_disagreements(feed);
+}
+
+static void print_rounds(const json_t *rounds)
+{
+	for (size_t i = 0; i < json_array_size(rounds) && i < ROUNDS_SHOWN; i++) {
+		const json_t *round = json_array_get(rounds, i);
+		printf("     %lld  %-9s  %s%s%s  %s\n", cli_number_of(round, "observed_at"),
+		       cli_text_of(round, "outcome"), cli_text_of(round, "value"),
+		       cli_text_of(round, "code_name")[0] ? "  " : "",
+		       cli_text_of(round, "code_name"), cli_text_of(round, "why"));
+	}
+}
+
+/* ---- commands ---- */
+
+enum cli_exit cli_oracle_feeds(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = cli_call(cli, "GET", "/v1/oracle/feeds", NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	const char *contract = "";
+	const json_t *feeds = json_object_get(reply, "feeds");
+	for (size_t i = 0; i < json_array_size(feeds); i++) {
+		const json_t *feed = json_array_get(feeds, i);
+		if (strcmp(contract, cli_text_of(feed, "contract")) != 0)
+			printf("%s %s\n", cli_text_of(feed, "chain"),
+			       cli_text_of(feed, "contract"));
+		contract = cli_text_of(feed, "contract");
+		print_feed(feed);
+	}
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_oracle_feeds_show(struct cli *cli)
+{
+	char path[PATH_SIZE];
+	json_t *reply = NULL;
+	enum cli_exit code = path_of(cli, path, 2, "");
+	if (code == CLI_OK)
+		code = cli_call(cli, "GET", path, NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	print_feed(reply);
+	print_rounds(json_object_get(reply, "rounds"));
+	json_decref(reply);
+	return CLI_OK;
+}
+
+/* --set NAME=VALUE: an override of what the contract fixes, a number. */
+static enum cli_exit put_settings(struct cli *cli, json_t *body)
+{
+	unsigned at = 0;
+	const char *text;
+	while ((text = cli_option_next(cli, "set", &at)) != NULL) {
+		const char *equals = strchr(text, '=');
+		char *end = NULL;
+		char name[40];
+		long long value = equals ? strtoll(equals + 1, &end, 10) : 0;
+		if (!equals || equals == text || equals - text >= (ptrdiff_t)sizeof(name) ||
+		    equals[1] < '0' || equals[1] > '9' || *end != 0)
+			return cli_fail(cli, CLI_USAGE, "--set: NAME=NUMBER");
+		memcpy(name, text, (size_t)(equals - text));
+		name[equals - text] = 0;
+		json_object_set_new(body, name, json_integer(value));
+	}
+	return CLI_OK;
+}
+
+enum cli_exit cli_oracle_feeds_add(struct cli *cli)
+{
+	char path[PATH_SIZE];
+	struct cli_spec spec;
+	json_t *reply = NULL;
+	enum cli_exit code = path_of(cli, path, 3, "");
+	if (code != CLI_OK)
+		return code;
+	code = cli_read_spec(cli, &spec, cli->positional[2]);
+	if (code != CLI_OK)
+		return code;
+	json_t *body = json_object();
+	code = put_settings(cli, body);
+	json_object_set_new(body, "contract", json_string(cli->positional[0]));
+	json_object_set_new(body, "index",
+			    json_integer((json_int_t)strtoull(cli->positional[1], NULL, 10)));
+	json_object_set_new(
+		body, "spec",
+		json_loadb((const char *)spec.canonical.p, spec.canonical.n, JSON_ALLOW_NUL, NULL));
+	cli_free_spec(&spec);
+	if (code == CLI_OK)
+		code = cli_call(cli, "POST", "/v1/oracle/feeds", json_incref(body), &reply);
+	json_decref(body);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	print_feed(reply);
+	json_decref(reply);
+	return CLI_OK;
+}
+
+static enum cli_exit change(struct cli *cli, const char *verb)
+{
+	char path[PATH_SIZE];
+	json_t *reply = NULL;
+	enum cli_exit code = path_of(cli, path, 2, verb);
+	if (code == CLI_OK)
+		code = cli_call(cli, "POST", path, json_object(), &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	print_feed(reply);
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_oracle_feeds_pause(struct cli *cli)
+{
+	return change(cli, ":pause");
+}
+
+enum cli_exit cli_oracle_feeds_resume(struct cli *cli)
+{
+	return change(cli, ":resume");
+}

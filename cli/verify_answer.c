@@ -1,0 +1,228 @@
+/* Offline: a signed answer of an oracle. Reading it recomputes every hash down to the signed root
+ * (oracle/answer_json.h); here the signature is checked, and what the caller expects. */
+#include "cli/cli.h"
+#include "gateway/envelope_json.h"
+#include "host/alloc.h"
+#include "oracle/answer_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct checked {
+	struct cli *cli;
+	struct oracle_answer answer;
+	struct cs_arena arena;
+	struct cs_hash key;
+	bool given; /* the key, by an argument */
+	bool verifies;
+	const char *differs; /* what is not as expected, or NULL */
+};
+
+/* ---- what the caller expects ---- */
+
+static bool is_another(const struct cs_hash *expected, const struct cs_hash *found)
+{
+	return expected && !cs_hash_eq(expected, found);
+}
+
+static void compare(struct checked *c, const struct cli_expected *expected)
+{
+	const struct oracle_answer *answer = &c->answer;
+	const char *lineage = cli_option(c->cli, "lineage");
+	struct cs_hash hash;
+	if (expected->audience &&
+	    (!answer->app || !cs_bytes_eq(answer->audience, cs_bytes_str(expected->audience))))
+		c->differs = "audience";
+	else if (is_another(expected->spec_hash, &answer->request.spec_hash))
+		c->differs = "spec";
+	else if (is_another(expected->arguments_hash, &answer->request.arguments_hash))
+		c->differs = "arguments";
+	else if (is_another(expected->secrets_hash, &answer->request.secrets_hash))
+		c->differs = "secrets";
+	else if (lineage && (cs_unhex(hash.b, sizeof(hash.b), cs_bytes_str(lineage)) != CS_OK ||
+			     is_another(&hash, &answer->lineage)))
+		c->differs = "lineage";
+}
+
+/* ---- output ---- */
+
+/* What a file says is no terminal's command. */
+static void put_plain(struct cs_bytes text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		putchar(text.p[i] >= ' ' && text.p[i] < 0x7f ? text.p[i] : '?');
+}
+
+static void put_hash(const char *name, const struct cs_hash *hash)
+{
+	char hex[65];
+	cs_hex(hex, CS_BYTES_OF(hash->b));
+	printf("         %-10s 0x%s\n", name, hex);
+}
+
+static void put_time(const char *name, uint64_t seconds)
+{
+	char text[40] = "";
+	struct tm tm;
+	time_t t = (time_t)seconds;
+	if (seconds <= INT32_MAX && gmtime_r(&t, &tm))
+		strftime(text, sizeof(text), " (%Y-%m-%dT%H:%M:%SZ)", &tm);
+	printf("         %-10s %llu%s\n", name, (unsigned long long)seconds, text);
+}
+
+static void print_asker(const struct oracle_answer *answer)
+{
+	char hex[41];
+	if (answer->app) {
+		fputs("         asked for  an app, audience \"", stdout);
+		put_plain(answer->audience);
+		puts("\"");
+		return;
+	}
+	cs_hex(hex, CS_BYTES_OF(answer->contract.address.b));
+	printf("         asked at   %s:0x%s\n", answer->contract.caip2, hex);
+	put_hash("by", &answer->request.asker);
+}
+
+static void print_sources(const struct oracle_answer *answer)
+{
+	for (size_t i = 0; i < answer->source_count; i++) {
+		const struct wire_evidence_source *row = &answer->sources[i];
+		printf("source %zu ", i);
+		put_plain(row->host_port);
+		printf("  %s", wire_oracle_code_name(row->code));
+		if (row->version != 0)
+			printf("  TLS 1.%d%s%s%s  cipher 0x%04x  %u timestamps",
+			       row->version == 0x0304 ? 3 : 2, row->http2 ? "  h2" : "",
+			       row->reused ? "  reused" : "", row->stapled_good ? "  stapled" : "",
+			       row->cipher, row->sct_count);
+		putchar('\n');
+		if (row->version == 0)
+			continue;
+		put_hash("leaf", &row->leaf_spki);
+		put_hash("issuer", &row->issuer_spki);
+		put_hash("response", &row->response);
+	}
+}
+
+static void print_signature(const struct checked *c)
+{
+	const struct oracle_answer *answer = &c->answer;
+	const struct wire_statement *statement = &answer->statement.statement;
+	printf("signed   %s\n", c->verifies ? "verifies" : "does NOT verify");
+	put_hash("oracle", &statement->signer);
+	put_hash("lineage", &answer->lineage);
+	put_hash(c->given ? "key, given" : "key, file", &c->key);
+	printf("         epoch      %llu, manifest %llu\n", (unsigned long long)statement->epoch,
+	       (unsigned long long)statement->manifest_number);
+	if (answer->insecure)
+		puts("         INSECURE: signed under the domain of simulated or insecure "
+		     "enclaves");
+	if ((answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0)
+		puts("         INSECURE: its times rest on the clock of the oracle's host");
+	if (c->differs)
+		printf("         NOT what was asked for: another %s\n", c->differs);
+	if (!c->given)
+		puts("         compare the key with the one that a contract of this oracle has "
+		     "registered, or that its\n"
+		     "         operator publishes: the file only claims it");
+}
+
+static void print_answer(const struct checked *c, const json_t *value)
+{
+	const struct wire_answer *answer = &c->answer.answer;
+	char hex[65];
+	cs_hex(hex, CS_BYTES_OF(answer->request_id.b));
+	printf("answer   0x%s\n         code       %u %s%s\n", hex, answer->code,
+	       wire_oracle_code_name(answer->code),
+	       wire_oracle_code_is_refunded(answer->code) ? " (refunded)" : "");
+	if (!json_is_null(value)) {
+		fputs("         value      ", stdout);
+		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		putchar('\n');
+	}
+	put_time("observed", answer->observed_at);
+	put_time("asked", c->answer.request.time);
+	print_asker(&c->answer);
+	put_hash("spec", &answer->spec_hash);
+	print_sources(&c->answer);
+	print_signature(c);
+}
+
+/* Takes value. */
+static json_t *result_json(const struct checked *c, json_t *value)
+{
+	const struct oracle_answer *answer = &c->answer;
+	const struct wire_statement *statement = &answer->statement.statement;
+	json_t *hosts = json_array();
+	for (size_t i = 0; i < answer->source_count; i++) {
+		const struct wire_evidence_source *row = &answer->sources[i];
+		json_array_append_new(hosts, json_pack("{s:o,s:s}", "host",
+						       json_stringn((const char *)row->host_port.p,
+								    row->host_port.n),
+						       "code", wire_oracle_code_name(row->code)));
+	}
+	return json_pack(
+		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:{s:b,s:o,s:s,s:o,s:o,s:o,s:o,s:b,s:b},s:s?,s:"
+		"b}",
+		"kind", ORACLE_ANSWER_KIND, "id", gateway_json_hash(&answer->answer.request_id),
+		"code", (int)answer->answer.code, "code_name",
+		wire_oracle_code_name(answer->answer.code), "value", value, "observed_at",
+		oracle_json_u64(answer->answer.observed_at), "spec_hash",
+		gateway_json_hash(&answer->answer.spec_hash), "sources", hosts, "statement",
+		"verifies", c->verifies, "key", gateway_json_hash(&c->key), "key_from",
+		c->given ? "argument" : "file", "signer", gateway_json_hash(&statement->signer),
+		"lineage", gateway_json_hash(&answer->lineage), "epoch",
+		oracle_json_u64(statement->epoch), "manifest",
+		oracle_json_u64(statement->manifest_number), "insecure", answer->insecure,
+		"insecure_host_time", (answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0,
+		"differs", c->differs, "ok", c->verifies && !c->differs && c->given);
+}
+
+/* ---- the command ---- */
+
+static enum cli_exit check(struct checked *c, const json_t *file,
+			   const struct cli_expected *expected, bool report_json)
+{
+	struct cs_why why = {{0}};
+	const char *given = cli_option(c->cli, "key");
+	if (oracle_answer_read(&c->answer, file, &c->arena, &why) != CS_OK)
+		return cli_fail(c->cli, CLI_NO, "the answer: %s", why.text);
+	c->given = given != NULL;
+	c->key = c->answer.key;
+	if (given && cs_unhex(c->key.b, sizeof(c->key.b), cs_bytes_str(given)) != CS_OK)
+		return cli_fail(c->cli, CLI_USAGE, "--key: not 32 bytes of hex");
+	compare(c, expected);
+	struct cs_sig *sig = cs_sig_new(NULL);
+	if (!sig)
+		return cli_fail(c->cli, CLI_FAILED, "no memory");
+	c->verifies = oracle_answer_verify(&c->answer, sig, &c->key) == CS_OK;
+	cs_sig_free(sig);
+	json_t *value = oracle_value_json(c->answer.spec, c->answer.answer.value, &c->arena);
+	if (!c->cli->json)
+		print_answer(c, value);
+	else if (report_json)
+		cli_print_json(c->cli, result_json(c, json_incref(value)));
+	json_decref(value);
+	if (!c->verifies || c->differs)
+		return CLI_NO;
+	return c->given ? CLI_OK : CLI_CLAIMED;
+}
+
+enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
+			       const struct cli_expected *expected, bool report_json)
+{
+	static struct checked c;
+	c = (struct checked){.cli = cli};
+	cs_arena_init(&c.arena, host_alloc(ORACLE_ANSWER_ARENA_SIZE), ORACLE_ANSWER_ARENA_SIZE);
+	enum cli_exit code = check(&c, file, expected, report_json);
+	free(c.arena.block);
+	return code;
+}
+
+bool cli_is_answer(const json_t *file)
+{
+	const char *kind = json_string_value(json_object_get(file, "kind"));
+	return kind && strcmp(kind, ORACLE_ANSWER_KIND) == 0;
+}
