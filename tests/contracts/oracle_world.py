@@ -15,16 +15,14 @@ from world import ADDRESS_ZERO, DELAY, GAS, OVERLAP, ROTATION_DELAY, ZERO, Quick
 UNKNOWN, OPEN, ANSWERED, REFUNDED = range(4)
 UNREACHABLE, NOT_FOUND = 16, 32
 
-FEE_BASE, FEE_PER_BYTE, FEE_PER_GAS = 10**15, 10**9, 10**9
-TERMS = {"feeBase": FEE_BASE, "feePerByte": FEE_PER_BYTE, "feePerGas": FEE_PER_GAS, "callbackGasMax": 1_000_000, "lifetimeMin": 10,
-         "lifetimeMax": 100_000}
+TERMS = deploy.ORACLE_TERMS
+FEE_BASE, FEE_PER_BYTE, FEE_PER_GAS = TERMS["feeBase"], TERMS["feePerByte"], TERMS["feePerGas"]
 SPEC = o.SPECS["one source"]
 VALUE = o.int256(6_712_345_000_000)
 EVIDENCE = v.keccak(b"evidence")
 SETTINGS = {"specHash": o.spec_hash(SPEC), "decimals": 8, "heartbeat": 3600, "staleAfter": 3900, "deviation": 5000, "historyBits": 0,
             "description": "ETH / USD"}
-REQUEST_FIELDS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time",
-                  "deadline")
+REQUEST_FIELDS = deploy.REQUEST_PARTS
 
 
 def gas_for_fulfil(data: bytes, answers: list[dict]) -> int:

@@ -187,6 +187,8 @@ def set_cap_in(side: Side, amount_in: int) -> None:
 ORACLE_TERMS = {"feeBase": 10**15, "feePerByte": 10**9, "feePerGas": 10**9, "callbackGasMax": 1_000_000, "lifetimeMin": 10,
                 "lifetimeMax": 100_000}
 ADD_FEED_GAS = 4_000_000
+END_TIMEOUT_S = 60
+UNKNOWN, OPEN, ANSWERED, REFUNDED = range(4)
 REQUEST_PARTS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time",
                  "deadline")
 
@@ -222,6 +224,24 @@ class OracleContracts:
         arguments = [a.decode() if isinstance(a, bytes) else a for a in arguments]
         return self.asked(self.consumer.write(self.user, "ask", spec, arguments, callback_gas, max_age, lifetime, value=value,
                                               gas=3_000_000))
+
+    def state_of(self, request: dict) -> tuple[int, int]:
+        """(status, code)"""
+        return tuple(self.requests.read("stateOf", request["id"]))
+
+    def ends(self, request: dict, timeout_s: float = END_TIMEOUT_S) -> tuple[int, int]:
+        """The same once it is no longer open."""
+        return wait_for(lambda: (s := self.state_of(request))[0] in (ANSWERED, REFUNDED) and s, timeout_s,
+                        f"the end of request {abi.to_hex(request['id'])}", 0.1)
+
+    def logs(self, contract: Contract, event: str, first: int = 0, *topics: str) -> list[dict]:
+        """Events of the chain so far, each with `block` and `tx`."""
+        entry = contract.entry(event, kind="event")
+        found = self.chain.rpc.call("eth_getLogs", {"address": contract.address, "fromBlock": hex(first), "topics": [abi.topic(entry), *topics]})
+        return [{**abi.decode_log(entry, log), "block": int(log["blockNumber"], 16), "tx": log["transactionHash"]} for log in found]
+
+    def answers_of(self, request: dict) -> list[dict]:
+        return self.logs(self.requests, "OracleAnswered", 0, abi.to_hex(request["id"]))
 
     def add_feed(self, settings: dict) -> dict:
         """After the owner's delay."""

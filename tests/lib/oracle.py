@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import oracle_vectors as ov
 
 from . import abi, chains, crypto, deploy, manifests
+from .deploy import ANSWERED, END_TIMEOUT_S, OPEN, REFUNDED, UNKNOWN  # noqa: F401
 from .proc import Process
 from .rpc import wait_for
 from .service import START_TIMEOUT_S, ApiError, Service, toml, write_secret
@@ -21,8 +22,6 @@ ov.v.keccak = crypto.keccak  # the same function, faster where the tests' librar
 
 SCOPES = "read,ask,operate"
 GAS_MONEY_WEI = 10**20
-END_TIMEOUT_S = 60
-UNKNOWN, OPEN, ANSWERED, REFUNDED = range(4)
 CODES = {0: "ok", 1: "spec_invalid", 2: "arguments_invalid", 3: "secrets_invalid", 4: "not_allowed", 16: "unreachable", 17: "timeout",
          18: "tls", 19: "redirect", 20: "http_status", 21: "too_large", 22: "malformed_response", 32: "not_found", 33: "type",
          34: "script", 48: "disagreement"}
@@ -170,7 +169,7 @@ class OracleWorld:
     def __init__(self, folder: Path, chain: chains.Chain, store: Path, authority_hash: bytes, names: list[str], *,
                  confirmations: int = manifests.CONFIRMATIONS, more: dict | None = None, manifest: dict | None = None,
                  gas_limit: int = chains.GAS_LIMIT_DEFAULT):
-        self.folder, self.chain, self.build = folder, chain, find_build()
+        self.folder, self.chain, self.build, self.confirmations = folder, chain, find_build(), confirmations
         folder.mkdir(parents=True, exist_ok=True)
         start_height = chain.rpc.block_number()
         self.contracts = deploy.deploy_oracle(chain)
@@ -201,13 +200,3 @@ class OracleWorld:
         self.oracle.stop()
         if kind is None:
             self.oracle.check_log()
-
-    # ---- requests of contracts ----
-
-    def state_of(self, request: dict) -> tuple[int, int]:
-        return tuple(self.contracts.requests.read("stateOf", request["id"]))
-
-    def ends(self, request: dict, timeout_s: float = END_TIMEOUT_S) -> tuple[int, int]:
-        """(status, code) of a request once it is no longer open."""
-        return wait_for(lambda: (s := self.state_of(request))[0] in (ANSWERED, REFUNDED) and s, timeout_s,
-                        f"the end of request {abi.to_hex(request['id'])} ({self.oracle.log})", 0.1)

@@ -1,7 +1,10 @@
 """The tools of the tests, against published vectors and real nodes."""
+import socket
+import ssl
+
 import pytest
 
-from lib import abi, chains, crypto, rlp
+from lib import abi, chains, crypto, rlp, sources
 from lib.rpc import RpcError
 
 FIRST_ANVIL_KEY = 0xAC0974BEC39A17E36BA4A6B4D238FF944BACB478CBED5EFCAE784D7BF4F2FF80
@@ -85,3 +88,29 @@ def test_clique_seals_by_all_signers(clique):
         sealers.add("0x" + crypto.ecdsa_recover(crypto.keccak(rlp.encode(fields)), recovery, r, s).hex())
     assert sealers <= set(clique.signers)
     assert len(sealers) >= 2
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory):
+    with sources.Sources(tmp_path_factory.mktemp("sources"), ["one.example.test", "two.example.test"]) as made:
+        yield made
+
+
+def get(web, name: str, path: str, store=None, port: int | None = None) -> bytes:
+    context = ssl.create_default_context(cafile=str(store or web.store))
+    with socket.create_connection(("127.0.0.1", port or web.port)) as plain, context.wrap_socket(plain, server_hostname=name) as tls:
+        tls.sendall(f"GET /{path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: tls.recv(65536), b"")).partition(b"\r\n\r\n")[2]
+
+
+def test_sources_answer_by_name_and_change(web):
+    for name, value in (("one.example.test", 1), ("two.example.test", 2), ("one.example.test", 3)):
+        web.set(name, "value", {"value": value})
+        assert get(web, name, "value") == b'{"value": %d}' % value
+    assert web.url("one.example.test", "value") == f"https://one.example.test:{web.port}/value"
+
+
+def test_sources_are_refused_under_another_name_or_authority(web, tmp_path):
+    for name, store in (("three.example.test", None), ("one.example.test", sources.Authority(tmp_path).file)):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            get(web, name, "value", store)

@@ -15,9 +15,7 @@ from lib.trie import Trie
 from oracle_enclave.world import World, seal, source, spec
 
 ZERO = "0x" + "00" * 20
-TERMS = {"feeBase": 10**15, "feePerByte": 10**9, "feePerGas": 10**9, "callbackGasMax": 1_000_000, "lifetimeMin": 10,
-         "lifetimeMax": 100_000}
-PARTS = ("counter", "asker", "specHash", "argumentsHash", "secretsHash", "callback", "callbackGas", "fee", "maxAge", "time", "deadline")
+TERMS, PARTS = deploy.ORACLE_TERMS, deploy.REQUEST_PARTS
 GAS = 3_000_000
 DELAYS = (2, 4, 1)
 

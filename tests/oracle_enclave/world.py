@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import hashlib
-import json
 import socket
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import envelope_vectors as ev
 import oracle_vectors as ov
 from enclave import manifests
 from enclave.boundary import Client, Enclave, Refused, REPLIES, TYPES, decode, encode, measurement, program
-from lib import crypto, fetch, pki, tools
+from lib import crypto, fetch, oracle, pki, tools
+from lib.oracle import canonical, spec
 
 HOST, OTHER, THIRD = "api.example.test", "cdn.example.test", "third.example.test"
 ROOT = b"o" * 32
@@ -21,17 +21,8 @@ NAME = "caisson-oracle-enclave"
 FEED_CONTRACT, REQUEST_CONTRACT = "0x" + "fe" * 20, "0x" + "ac" * 20
 
 
-def canonical(value) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def source(port: int, host: str = HOST, path: str = "/price", pointer: str = "/price", **over) -> dict:
-    return {"url": f"https://{host}:{port}{path}", "extract": {"pointer": pointer}, **over}
-
-
-def spec(*sources: dict, kind: str = "int256", decimals: int | None = 8, **over) -> bytes:
-    result = {"type": kind} | ({"decimals": decimals} if decimals is not None else {})
-    return canonical({"version": 1, "sources": list(sources), "result": result, **over})
+    return oracle.source(f"https://{host}:{port}{path}", pointer, **over)
 
 
 class Caller(Client):
@@ -89,12 +80,10 @@ class World:
             over = {"logs": "0x" + hashlib.sha256(self.logs_file.read_bytes()).hexdigest()} | over
         row = row or manifests.chain()
         self.chain = ev.identity(row["caip2"], bytes.fromhex(row["genesis"][2:]), bytes.fromhex(row["gateway"][2:]))
-        self.oracle = {"address_literals": False, "contracts": [
-            {"address": FEED_CONTRACT, "chain": "0x" + self.chain.hex(), "kind": "feeds"},
-            {"address": REQUEST_CONTRACT, "chain": "0x" + self.chain.hex(), "kind": "requests"}],
-            "hosts_allowed": [], "hosts_forbidden": ["forbidden.example.test", ".evil.test"], "logs": "0x" + "00" * 32,
-            "private_cas": ["0x" + hashlib.sha256(self.private.der).hexdigest()], "private_networks": True,
-            "trust_store": "0x" + hashlib.sha256(self.store.read_bytes()).hexdigest()} | over
+        contracts = [{"address": address, "chain": "0x" + self.chain.hex(), "kind": kind}
+                     for address, kind in ((FEED_CONTRACT, "feeds"), (REQUEST_CONTRACT, "requests"))]
+        self.oracle = oracle.manifest_section(contracts, self.store, hashlib.sha256(self.private.der).digest(),
+                                              hosts_forbidden=["forbidden.example.test", ".evil.test"]) | over
         self.feeds, self.requests = (ev.identity(row["caip2"], bytes.fromhex(row["genesis"][2:]), bytes.fromhex(a[2:]))
                                      for a in (FEED_CONTRACT, REQUEST_CONTRACT))
         self.path = folder / "m.json"
