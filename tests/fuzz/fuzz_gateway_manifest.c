@@ -2,13 +2,7 @@
  * refused, and never another manifest than the one that an enclave reads in the same bytes. */
 #include "enclave/manifest.h"
 #include "gateway/manifest.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#define ARENA_SIZE (8u * 1024 * 1024)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void check_bounds(const struct gateway_manifest *m)
 {
@@ -34,27 +28,20 @@ static void check_same(const struct gateway_manifest *ours, const struct manifes
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t *block;
 	static struct gateway_manifest ours;
 	static struct manifest theirs;
 	/* Nobody need sign what follows it. */
 	static const struct manifest before = {.number = 1, .hash = {{0x11}}};
-	struct cs_arena arena;
 	struct cs_why why = {""};
-	if (block == NULL)
-		block = malloc(ARENA_SIZE);
-	cs_assert(block != NULL);
-	memset(&ours, 0x5a, sizeof ours);
+	fuzz_fill(&ours, sizeof ours);
 	if (gateway_manifest_read(&ours, cs_bytes(data, size), &why) != CS_OK) {
-		for (size_t i = 0; i < sizeof ours; i++)
-			cs_assert(((const uint8_t *)&ours)[i] == 0x5a);
+		fuzz_untouched(&ours, sizeof ours);
 		return 0;
 	}
 	check_bounds(&ours);
 	for (size_t i = 0; i < 2; i++) {
-		cs_arena_init(&arena, block, ARENA_SIZE);
-		if (manifest_read(&theirs, &arena, cs_bytes(data, size), i == 0 ? NULL : &before,
-				  &why) == CS_OK)
+		if (manifest_read(&theirs, fuzz_arena(), cs_bytes(data, size),
+				  i == 0 ? NULL : &before, &why) == CS_OK)
 			check_same(&ours, &theirs);
 	}
 	return 0;

@@ -1,13 +1,7 @@
 /* Any bytes as a manifest, a first and a second one: read or refused, and nothing written when
  * refused. */
 #include "enclave/manifest.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#define ARENA_SIZE (8u * 1024 * 1024)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 /* What it says of abandoned branches is in bounds and in order. */
 static void check_abandoned(const struct manifest *m)
@@ -30,32 +24,23 @@ static void check_abandoned(const struct manifest *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t *block;
 	static struct manifest m;
 	/* Nobody need sign what follows it. */
 	static const struct manifest before = {.number = 1, .hash = {{0x11}}};
-	struct cs_arena arena;
 	struct cs_why why = {""};
-	if (block == NULL)
-		block = malloc(ARENA_SIZE);
-	cs_assert(block != NULL);
-	cs_arena_init(&arena, block, ARENA_SIZE);
-	memset(&m, 0x5a, sizeof m);
-	if (manifest_read(&m, &arena, cs_bytes(data, size), NULL, &why) == CS_OK) {
+	fuzz_fill(&m, sizeof m);
+	if (manifest_read(&m, fuzz_arena(), cs_bytes(data, size), NULL, &why) == CS_OK) {
 		cs_assert(m.number == 1 && m.chain_count > 0 &&
 			  m.chain_count <= CS_MANIFEST_CHAINS_MAX);
 		cs_assert(cs_hash_eq(&m.hash, &m.lineage) && m.abandoned_count == 0);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof m; i++)
-		cs_assert(((const uint8_t *)&m)[i] == 0x5a);
-	cs_arena_rewind(&arena, 0);
-	if (manifest_read(&m, &arena, cs_bytes(data, size), &before, &why) == CS_OK) {
+	fuzz_untouched(&m, sizeof m);
+	if (manifest_read(&m, fuzz_arena(), cs_bytes(data, size), &before, &why) == CS_OK) {
 		cs_assert(m.number == 2 && m.chain_count > 0);
 		check_abandoned(&m);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof m; i++)
-		cs_assert(((const uint8_t *)&m)[i] == 0x5a);
+	fuzz_untouched(&m, sizeof m);
 	return 0;
 }
