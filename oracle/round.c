@@ -79,10 +79,14 @@ uint32_t oracle_round_agreeing(const struct oracle_round_source *sources, size_t
 	return mask;
 }
 
-/* splitmix64: neighbours among seeds and rounds give unrelated waits. */
-static uint64_t jitter(const struct oracle_round_settings *settings, uint64_t round)
+/* By the heartbeat in which the last value was observed, so that another operator is the first each
+ * time. splitmix64: neighbours give unrelated waits. */
+static uint64_t jitter(const struct oracle_round_settings *settings,
+		       const struct oracle_round_state *state)
 {
-	uint64_t z = settings->seed + (round + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t beat =
+		state->chain.known ? state->chain.observed_at_s * 1000 / settings->heartbeat_ms : 0;
+	uint64_t z = settings->seed + (beat + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ (z >> 31)) % (settings->jitter_ms + 1);
@@ -102,7 +106,7 @@ static uint64_t heartbeat_at(const struct oracle_round_settings *settings,
 	if (!state->chain.known)
 		return 0;
 	return state->chain.observed_at_s * 1000 + settings->heartbeat_ms - settings->lead_ms -
-	       settings->jitter_ms + jitter(settings, state->chain_round);
+	       settings->jitter_ms + jitter(settings, state);
 }
 
 static bool moved(const struct oracle_round_settings *settings,
@@ -113,29 +117,34 @@ static bool moved(const struct oracle_round_settings *settings,
 	return compare(&state->good.value, &state->chain.value, settings->deviation_ppm) >= 0;
 }
 
-/* When the newest good value is to be submitted, and why; false: it is not. */
-static bool is_due(enum oracle_round_verb *verb, uint64_t *at_ms,
-		   const struct oracle_round_settings *settings,
-		   const struct oracle_round_state *state, uint64_t now_ms)
+bool oracle_round_may_submit(const struct oracle_round_settings *settings,
+			     const struct oracle_round_state *state, uint64_t now_ms,
+			     uint64_t chain_time_s)
 {
-	uint64_t after_jitter = state->good_ms + jitter(settings, state->chain_round);
-	if (state->submitting || state->spent || state->tripped ||
-	    !is_newer(&state->good, &state->chain))
+	if (state->paused || state->tripped || state->submitting || state->spent)
 		return false;
-	/* From before a pause or a failure: it is asked for again. */
-	if (now_ms >= state->good_ms + settings->poll_ms)
-		return false;
-	if (state->chain.known && moved(settings, state)) {
-		*verb = ORACLE_ROUND_SUBMIT_DEVIATION;
-		*at_ms = after_jitter;
-		return true;
-	}
-	/* One from before that moment is asked for again: it would begin the next heartbeat early. */
-	if (state->good_ms < heartbeat_at(settings, state))
-		return false;
-	*verb = ORACLE_ROUND_SUBMIT_HEARTBEAT;
-	*at_ms = state->chain.known ? state->good_ms : after_jitter;
-	return true;
+	/* What came before a pause or a failure is asked for again. */
+	return is_newer(&state->good, &state->chain) &&
+	       now_ms < state->good_ms + settings->poll_ms &&
+	       state->good.observed_at_s <= chain_time_s;
+}
+
+/* Why the newest good value is to be submitted, and when; WAIT: it is not. early_ms: how much of the
+ * heartbeat is forgiven. */
+static enum oracle_round_verb reason(uint64_t *at_ms, const struct oracle_round_settings *settings,
+				     const struct oracle_round_state *state, uint64_t early_ms)
+{
+	uint64_t after_jitter = state->good_ms + jitter(settings, state);
+	*at_ms = after_jitter;
+	if (!state->chain.known)
+		return ORACLE_ROUND_SUBMIT_HEARTBEAT;
+	if (moved(settings, state))
+		return ORACLE_ROUND_SUBMIT_DEVIATION;
+	/* One from before that moment would begin the next heartbeat early: it is asked for again. */
+	if (state->good_ms + early_ms < heartbeat_at(settings, state))
+		return ORACLE_ROUND_WAIT;
+	*at_ms = state->good_ms;
+	return ORACLE_ROUND_SUBMIT_HEARTBEAT;
 }
 
 static uint64_t pause_ms(const struct oracle_round_settings *settings,
@@ -171,18 +180,35 @@ struct oracle_round_decision oracle_round_decide(const struct oracle_round_setti
 						 uint64_t now_ms, uint64_t chain_time_s)
 {
 	enum oracle_round_verb verb = ORACLE_ROUND_WAIT;
-	uint64_t submit_ms = 0;
+	uint64_t submit_ms = UINT64_MAX;
 	uint64_t ask_ms = ask_at(settings, state, now_ms);
 	if (state->paused)
 		return (struct oracle_round_decision){ORACLE_ROUND_HOLD, 0};
-	bool due = is_due(&verb, &submit_ms, settings, state, now_ms) &&
-		   state->good.observed_at_s <= chain_time_s;
-	if (due && submit_ms <= now_ms)
+	if (oracle_round_may_submit(settings, state, now_ms, chain_time_s))
+		verb = reason(&submit_ms, settings, state, 0);
+	if (verb != ORACLE_ROUND_WAIT && submit_ms <= now_ms)
 		return (struct oracle_round_decision){verb, 0};
 	if (ask_ms <= now_ms)
 		return (struct oracle_round_decision){ORACLE_ROUND_ASK, 0};
-	return (struct oracle_round_decision){ORACLE_ROUND_WAIT,
-					      due && submit_ms < ask_ms ? submit_ms : ask_ms};
+	if (verb == ORACLE_ROUND_WAIT || submit_ms > ask_ms)
+		submit_ms = ask_ms;
+	return (struct oracle_round_decision){ORACLE_ROUND_WAIT, submit_ms};
+}
+
+bool oracle_round_asks_along(const struct oracle_round_settings *settings,
+			     const struct oracle_round_state *state, uint64_t now_ms)
+{
+	return !state->paused && ask_at(settings, state, now_ms) <= now_ms + settings->poll_ms / 4;
+}
+
+enum oracle_round_verb oracle_round_goes_along(const struct oracle_round_settings *settings,
+					       const struct oracle_round_state *state,
+					       uint64_t now_ms, uint64_t chain_time_s)
+{
+	uint64_t at_ms;
+	if (!oracle_round_may_submit(settings, state, now_ms, chain_time_s))
+		return ORACLE_ROUND_WAIT;
+	return reason(&at_ms, settings, state, settings->poll_ms / 4);
 }
 
 /* ---- what happens ---- */

@@ -37,7 +37,8 @@ struct oracle_round_settings {
 		jump_ppm; /* further from the last good value there is no round; 0: no such bound */
 	uint32_t trip_after;   /* rounds that failed in a row */
 	uint64_t pause_max_ms; /* pauses of a tripped feed double from poll_ms up to this */
-	uint64_t seed;         /* another one for every operator and feed */
+	uint64_t seed; /* another one for every operator and contract: feeds of one heartbeat wait
+				  together */
 };
 
 /* INVALID, and why names the setting. */
@@ -74,17 +75,30 @@ enum oracle_round_verb {
 	ORACLE_ROUND_ASK = 3,
 	ORACLE_ROUND_SUBMIT_DEVIATION = 4, /* state.good */
 	ORACLE_ROUND_SUBMIT_HEARTBEAT = 5, /* the same: the last one is old, or there is none */
+	ORACLE_ROUND_SUBMIT_ALONG = 6,     /* never decided: cheaper taken than left out */
 };
 struct oracle_round_decision {
 	enum oracle_round_verb verb;
-	uint64_t
-		at_ms; /* of WAIT; a new block, a round or a word of the operator may come before */
+	uint64_t at_ms; /* of WAIT; a block, a round, a word of the operator may come before */
 };
 /* chain_time_s: of the newest block. A value is submitted within poll_ms after it came, or not at
  * all, and not while it is of that block's future: the contract would refuse it. */
 struct oracle_round_decision oracle_round_decide(const struct oracle_round_settings *settings,
 						 const struct oracle_round_state *state,
 						 uint64_t now_ms, uint64_t chain_time_s);
+
+/* Whether it goes along when another feed of the contract is asked for, or submitted under the same
+ * statement, because its own time comes within a quarter of poll_ms, or only the jitter holds it. For
+ * a submission the reason is returned; WAIT: it stays. */
+bool oracle_round_asks_along(const struct oracle_round_settings *settings,
+			     const struct oracle_round_state *state, uint64_t now_ms);
+enum oracle_round_verb oracle_round_goes_along(const struct oracle_round_settings *settings,
+					       const struct oracle_round_state *state,
+					       uint64_t now_ms, uint64_t chain_time_s);
+/* Whether state.good could be submitted, due or not. */
+bool oracle_round_may_submit(const struct oracle_round_settings *settings,
+			     const struct oracle_round_state *state, uint64_t now_ms,
+			     uint64_t chain_time_s);
 
 /* ---- what happens ---- */
 

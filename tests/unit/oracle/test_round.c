@@ -398,32 +398,68 @@ static void a_deviation_of_zero_is_any_change(void **unused)
 			 ORACLE_ROUND_SUBMIT_DEVIATION);
 }
 
-static void jitter_differs_by_seed_and_round(void **unused)
+static void jitter_differs_by_seed_and_heartbeat(void **unused)
 {
 	(void)unused;
 	struct oracle_round_settings s = usual;
 	struct oracle_round_state state = {
-		.good = point(100, T0), .good_ms = MS(T0), .asked_ms = MS(T0)};
+		.good = point(100, T0), .good_ms = MS(T0), .asked_ms = MS(T0), .chain_round = 1};
 	uint64_t first[8], second[8];
 	unsigned same = 0;
 	s.jitter_ms = MS(30);
 	for (uint64_t seed = 0; seed < 8; seed++) {
 		s.seed = seed;
-		state.chain_round = 0;
+		state.chain = point(200, T0 - 3600);
 		first[seed] = oracle_round_decide(&s, &state, MS(T0), T0).at_ms;
-		state.chain_round = 1;
+		state.chain = point(200, T0 - 7200);
 		second[seed] = oracle_round_decide(&s, &state, MS(T0), T0).at_ms;
 		assert_in_range(first[seed], MS(T0), MS(T0 + 30));
 		assert_in_range(second[seed], MS(T0), MS(T0 + 30));
 		/* The same question has the same answer. */
 		assert_int_equal(oracle_round_decide(&s, &state, MS(T0), T0).at_ms, second[seed]);
 		assert_int_equal(oracle_round_decide(&s, &state, second[seed], T0).verb,
-				 ORACLE_ROUND_SUBMIT_HEARTBEAT);
+				 ORACLE_ROUND_SUBMIT_DEVIATION);
 		same += first[seed] == second[seed];
 		for (uint64_t other = 0; other < seed; other++)
 			same += first[seed] == first[other];
 	}
 	assert_int_equal(same, 0);
+}
+
+static void others_go_along(void **unused)
+{
+	(void)unused;
+	struct oracle_round_settings s = usual;
+	struct oracle_round_state state = {.chain = point(10000, T0),
+					   .chain_round = 1,
+					   .good = point(10000, T0 + 3555),
+					   .good_ms = MS(T0 + 3555),
+					   .asked_ms = MS(T0 + 3555)};
+	/* Its heartbeat wants it from 3570 on; 15 s are forgiven, a second more is not. */
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3556), T0 + 3556),
+			 ORACLE_ROUND_SUBMIT_HEARTBEAT);
+	state.good_ms = MS(T0 + 3554);
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3556), T0 + 3556),
+			 ORACLE_ROUND_WAIT);
+	assert_true(oracle_round_may_submit(&s, &state, MS(T0 + 3556), T0 + 3556));
+	state.asked_ms = MS(T0 + 3540);
+	assert_true(oracle_round_asks_along(&s, &state, MS(T0 + 3555)));
+	assert_false(oracle_round_asks_along(&s, &state, MS(T0 + 3554)));
+	state.good = point(11000, T0 + 3555);
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3556), T0 + 3556),
+			 ORACLE_ROUND_SUBMIT_DEVIATION);
+	/* Nothing is taken along that could not go alone. */
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3556), T0 + 3554),
+			 ORACLE_ROUND_WAIT);
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3614), T0 + 3614),
+			 ORACLE_ROUND_WAIT);
+	state.tripped = true;
+	assert_false(oracle_round_may_submit(&s, &state, MS(T0 + 3556), T0 + 3556));
+	state.tripped = false;
+	oracle_round_pause(&state);
+	assert_int_equal(oracle_round_goes_along(&s, &state, MS(T0 + 3556), T0 + 3556),
+			 ORACLE_ROUND_WAIT);
+	assert_false(oracle_round_asks_along(&s, &state, MS(T0 + 9999)));
 }
 
 /* ---- one outcome ---- */
@@ -746,7 +782,8 @@ static void simulate_operator(struct simulation *sim, size_t i, uint64_t now_s, 
 		assert_true(decision.at_ms > MS(now_s));
 		break;
 	case ORACLE_ROUND_HOLD:
-		fail_msg("nobody paused it");
+	case ORACLE_ROUND_SUBMIT_ALONG:
+		fail_msg("nobody paused it, and nobody is with it");
 	}
 }
 
@@ -829,7 +866,8 @@ int main(void)
 		cmocka_unit_test(settings_are_checked),
 		cmocka_unit_test(decisions_by_table),
 		cmocka_unit_test(a_deviation_of_zero_is_any_change),
-		cmocka_unit_test(jitter_differs_by_seed_and_round),
+		cmocka_unit_test(jitter_differs_by_seed_and_heartbeat),
+		cmocka_unit_test(others_go_along),
 		cmocka_unit_test(outcomes_by_table),
 		cmocka_unit_test(int128_is_taken_to_its_ends),
 		cmocka_unit_test(the_newest_of_both_is_what_a_jump_is_measured_by),
