@@ -14,10 +14,6 @@ enum cs_err oracle_round_check(const struct oracle_round_settings *s, struct cs_
 		return cs_fail(why, CS_ERR_INVALID, "jitter: at most half of poll");
 	if (s->lead_ms >= s->heartbeat_ms || s->jitter_ms >= s->heartbeat_ms - s->lead_ms)
 		return cs_fail(why, CS_ERR_INVALID, "lead: with jitter below the heartbeat");
-	if (s->deviation_ppm > ORACLE_ROUND_PPM_MAX || s->agree_ppm > ORACLE_ROUND_PPM_MAX ||
-	    s->jump_ppm > ORACLE_ROUND_PPM_MAX)
-		return cs_fail(why, CS_ERR_INVALID, "deviation, agree, jump: at most %u",
-			       ORACLE_ROUND_PPM_MAX);
 	if (s->jump_ppm != 0 && s->jump_ppm <= s->deviation_ppm)
 		return cs_fail(why, CS_ERR_INVALID, "jump: above the deviation");
 	if (s->agree_min == 0 || s->agree_min > ORACLE_ROUND_SOURCES_MAX)

@@ -15,8 +15,6 @@
 #define ORACLE_ROUND_POLL_MIN_MS 1000u
 /* The contract keeps heartbeats in 24 bits of seconds; nothing here is longer. */
 #define ORACLE_ROUND_LENGTH_MAX_MS (UINT64_C(0xffffff) * 1000)
-/* Ten times its value: more is no bound. */
-#define ORACLE_ROUND_PPM_MAX 10000000u
 #define ORACLE_ROUND_TRIP_MAX 1000u
 /* Sources of a spec (wire/oracle.h has the same bound). */
 #define ORACLE_ROUND_SOURCES_MAX 16u
