@@ -198,6 +198,7 @@ enum cs_err oracle_feeds_remove(struct oracle_feed_live *live)
 	memmove(&feeds->live[i], &feeds->live[i + 1],
 		(feeds->count - i - 1) * sizeof(feeds->live[0]));
 	feeds->count--;
+	oracle_feed_metrics_remove(live);
 	live->removed = true;
 	if (!live->flight)
 		oracle_feed_free(live);
@@ -376,6 +377,7 @@ enum cs_err oracle_feeds_start(struct oracle *oracle, struct cs_why *why)
 	oracle->feeds = feeds;
 	CS_TRY(find_seed(feeds, why));
 	CS_TRY(load(feeds, why));
+	host_metrics_on_collect(oracle->metrics, oracle_feed_metrics_collect, oracle);
 	if (feeds->count > 0)
 		log_info("feeds.listed", LOG_U64("count", feeds->count));
 	return CS_OK;

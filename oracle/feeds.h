@@ -12,10 +12,10 @@
 #include "oracle/round.h"
 #include "wire/spec.h"
 
-/* Each takes some series of metrics, of which there are HOST_METRIC_SERIES_MAX. */
+/* One process's: contracts are read and written one by one, and each takes series of metrics. */
 #define ORACLE_FEEDS_MAX 64u
-/* Series of sources: as many as are left beside those of feeds and of the process. */
-#define ORACLE_FEED_SERIES_MAX 512u
+/* Of HOST_METRIC_SERIES_MAX; what is listed beyond has none. */
+#define ORACLE_FEED_SERIES_MAX 768u
 /* A due moment is seen at the latest so long after it, a new block too. */
 #define ORACLE_FEEDS_TICK_MS 1000u
 
@@ -42,9 +42,11 @@ struct oracle_feed_live {
 	uint64_t not_before_ms; /* after a look or a call that failed */
 	uint32_t tries;
 	char why[ORACLE_WHY_MAX + 1]; /* why nothing happens; "": it does */
+	/* NULL: no room for more series */
 	struct host_metric *age;
+	struct host_metric *active;
 	struct host_metric *deviation;
-	struct host_metric *disagreements[WIRE_SOURCES_MAX]; /* NULL: none left */
+	struct host_metric *disagreements[WIRE_SOURCES_MAX];
 };
 
 struct oracle_feeds {
@@ -74,9 +76,13 @@ void oracle_feed_seen(struct oracle_feed_live *live, const struct oracle_feed_in
 		      const struct oracle_feed_round *round);
 /* Not again before a pause that grows; told by REST. */
 void oracle_feed_hold_up(struct oracle_feed_live *live, enum cs_err err, const char *why);
-/* A free place among series of sources? */
+
+/* ---- feed_metrics.c ---- */
 void oracle_feed_metrics_add(struct oracle_feed_live *live);
+void oracle_feed_metrics_remove(struct oracle_feed_live *live);
 void oracle_feed_metrics_disagreed(struct oracle_feed_live *live, uint32_t source);
+/* For host_metrics_on_collect; context: the oracle. */
+void oracle_feed_metrics_collect(void *context);
 
 /* ---- feed_settings.c ---- */
 /* From what the contract fixed (row), the operator's overrides (row->settings) and the spec. INVALID,
