@@ -43,7 +43,7 @@ void oracle_feed_metrics_add(struct oracle_feed_live *live)
 	live->active = series(live, HOST_METRIC_GAUGE, "caisson_oracle_feed_active",
 			      "1: it is asked for; 0: paused or tripped.", NULL);
 	for (size_t i = 0; i < live->source_count; i++) {
-		char text[8];
+		char text[24];
 		snprintf(text, sizeof(text), "%zu", i);
 		live->disagreements[i] =
 			series(live, HOST_METRIC_COUNTER, "caisson_oracle_feed_disagreements_total",
