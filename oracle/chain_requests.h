@@ -1,0 +1,62 @@
+/* Requests of contracts on their way: what is asked of the enclave and what is looked at before it is
+ * submitted. Private to contracts.c, chain_requests.c, chain_answer.c and chain_fulfil.c; holds nothing
+ * that a crash may not lose. */
+#ifndef ORACLE_CHAIN_REQUESTS_H
+#define ORACLE_CHAIN_REQUESTS_H
+
+#include "oracle/oracle.h"
+
+/* Requests of one chain that are with the adapter or the enclave at a time. The enclave holds 256 of
+ * all chains and apps. */
+#define ORACLE_UNDER_WAY_MAX 128u
+/* Rows that one turn looks at: those under way are among them. */
+#define ORACLE_TURN_ROWS 384u
+
+struct oracle_flight; /* chain_answer.c: proofs, then one call of the enclave */
+struct oracle_check;  /* chain_fulfil.c: stateOf of the requests of one statement, then a call */
+
+struct oracle_listening {
+	uint64_t under_way[ORACLE_UNDER_WAY_MAX]; /* rows */
+	size_t under_way_count;
+	struct oracle_flight *flights;
+	struct oracle_check *checks;
+	uint64_t looked_ms; /* when deadlines of what is not final were looked at */
+	/* Contracts that refused a call: the next ones are rehearsed before they are paid for, until one
+	 * succeeds. By the chain's index of contracts. */
+	bool careful[ORACLE_CONTRACTS_MAX];
+};
+
+struct oracle_listening *oracle_listening_new(void);
+/* The adapter and the enclave call nobody back any more. NULL is allowed. */
+void oracle_listening_free(struct oracle_listening *listening);
+bool oracle_is_under_way(const struct oracle_listening *listening, uint64_t n);
+/* False: there is no room. */
+bool oracle_take_under_way(struct oracle_listening *listening, uint64_t n);
+void oracle_end_under_way(struct oracle_listening *listening, uint64_t n);
+bool *oracle_careful(const struct oracle_contract *contract);
+
+/* The least time that the next block can have. */
+uint64_t oracle_next_block_s(const struct oracle_chain *chain);
+/* Inside a writer: another try of a request that is still in this state, after a pause, but not after
+ * its deadline. alone: a failure of its own, it is not batched any more. */
+CS_NODISCARD enum cs_err oracle_request_postpone(struct oracle *oracle, uint64_t n,
+						 enum oracle_state state, bool alone,
+						 enum cs_err err, const char *why);
+
+/* ---- chain_answer.c ---- */
+/* Asks for these, all open, of one contract and one spec: 1 to ORACLE_BATCH_MAX. Not those for which
+ * there is no room. */
+void oracle_answer_begin(struct oracle_contract *contract, const struct oracle_request *requests,
+			 size_t count);
+void oracle_flights_free(struct oracle_listening *listening);
+
+/* ---- chain_fulfil.c ---- */
+/* Brings these, all answered, of one statement, to their contract. */
+void oracle_fulfil_begin(struct oracle_contract *contract, const struct oracle_request *requests,
+			 size_t count);
+/* Inside a writer: a refund by our account. */
+CS_NODISCARD enum cs_err oracle_refund_write(struct oracle_contract *contract,
+					     struct oracle_request *request);
+void oracle_checks_free(struct oracle_listening *listening);
+
+#endif
