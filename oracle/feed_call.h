@@ -1,5 +1,6 @@
-/* How CaissonFeed (contracts/evm/src/ICaissonFeed.sol) is asked about a feed, and what it answers, as
- * bytes. Believes nothing that comes back: the one layout of the ABI, every number in its range. */
+/* How CaissonFeed (contracts/evm/src/ICaissonFeed.sol) is asked about a feed, and what it answers,
+ * as bytes. Believes nothing that comes back: the one layout of the ABI, every number in its range.
+ * */
 #ifndef ORACLE_FEED_CALL_H
 #define ORACLE_FEED_CALL_H
 

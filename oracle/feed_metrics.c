@@ -1,5 +1,5 @@
-/* Figures of feeds for Prometheus. What is counted of sources begins with what the journal has, so that
- * it is true after a restart. */
+/* Figures of feeds for Prometheus. What is counted of sources begins with what the journal has, so
+ * that it is true after a restart. */
 #include "oracle/feeds.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* How often a feed is asked for and what trips it: the contract's own terms, then defaults, then what
- * the operator wrote. */
+/* How often a feed is asked for and what trips it: the contract's own terms, then defaults, then
+ * what the operator wrote. */
 #include "oracle/feeds.h"
 
 #include <stdio.h>

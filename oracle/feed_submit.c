@@ -24,8 +24,8 @@ struct submitting {
 
 /* ---- which leaves ---- */
 
-/* The gas of an aligned block of leaves (size is a power of two) with what is due of it: as one call
- * with everything, where all of it may go, or in two halves. */
+/* The gas of an aligned block of leaves (size is a power of two) with what is due of it: as one
+ * call with everything, where all of it may go, or in two halves. */
 static uint64_t choose(struct submitting *s, size_t first, size_t size)
 {
 	size_t total = s->statement.count;

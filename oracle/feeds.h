@@ -1,9 +1,11 @@
-/* The feeds of an oracle as they run: what the journal has of each, what round.h decides about it, and
- * what is under way for it. Private to the parts of the scheduler (feeds.c, feed_*.c, api_feeds.c).
+/* The feeds of an oracle as they run: what the journal has of each, what round.h decides about it,
+ * and what is under way for it. Private to the parts of the scheduler (feeds.c, feed_*.c,
+ * api_feeds.c).
  *
- * Every value's way: the contract is looked at, the enclave is asked for all feeds of the contract that
- * are due, the round is journalled; when it is due for submission the contract is looked at again (so
- * that two operators do not pay for one round), and one call for all that is due is journalled. */
+ * Every value's way: the contract is looked at, the enclave is asked for all feeds of the contract
+ * that are due, the round is journalled; when it is due for submission the contract is looked at
+ * again (so that two operators do not pay for one round), and one call for all that is due is
+ * journalled. */
 #ifndef ORACLE_FEEDS_H
 #define ORACLE_FEEDS_H
 
@@ -62,8 +64,8 @@ struct oracle_feeds {
 /* By contract and index; NULL when it is not listed. */
 struct oracle_feed_live *oracle_feeds_find(struct oracle *oracle,
 					   const struct oracle_contract *contract, uint64_t index);
-/* Inside a writer: a row that is not there yet, its spec and what the contract says. FULL, DUPLICATE,
- * or why a setting is refused. */
+/* Inside a writer: a row that is not there yet, its spec and what the contract says. FULL,
+ * DUPLICATE, or why a setting is refused. */
 CS_NODISCARD enum cs_err oracle_feeds_add(struct oracle *oracle, struct oracle_feed *row,
 					  struct oracle_contract *contract, struct cs_bytes spec,
 					  struct oracle_feed_live **live, struct cs_why *why);
@@ -85,8 +87,8 @@ void oracle_feed_metrics_disagreed(struct oracle_feed_live *live, uint32_t sourc
 void oracle_feed_metrics_collect(void *context);
 
 /* ---- feed_settings.c ---- */
-/* From what the contract fixed (row), the operator's overrides (row->settings) and the spec. INVALID,
- * UNKNOWN_FIELD, OVERFLOW: why names the setting. */
+/* From what the contract fixed (row), the operator's overrides (row->settings) and the spec.
+ * INVALID, UNKNOWN_FIELD, OVERFLOW: why names the setting. */
 CS_NODISCARD enum cs_err oracle_feed_settings(struct oracle_round_settings *out,
 					      const struct oracle_feed *row,
 					      const struct wire_spec *spec,
@@ -98,10 +100,16 @@ CS_NODISCARD enum cs_err oracle_feed_overrides(char text[ORACLE_SETTINGS_SIZE_MA
 bool oracle_feed_is_override(const char *name);
 /* A new reference. */
 json_t *oracle_feed_settings_json(const struct oracle_round_settings *settings);
-/* A spec that a feed can have: one int256 with these decimals, no arguments, no secrets. In the arena:
- * WIRE_SPEC_ARENA_SIZE. */
+/* A spec that a feed can have: one int256 with these decimals, no arguments, no secrets. In the
+ * arena: WIRE_SPEC_ARENA_SIZE. */
 CS_NODISCARD enum cs_err oracle_feed_spec(struct wire_spec *out, struct cs_bytes spec,
 					  struct cs_arena *arena, struct cs_why *why);
+
+/* ---- feed_json.c ---- */
+#define ORACLE_FEED_ROUNDS_SHOWN_MAX 100u
+/* With `rounds`, at most limit (ORACLE_FEED_ROUNDS_SHOWN_MAX), newest first, rows below before (0:
+ * from the newest), and `last_round`. A new reference. */
+json_t *oracle_feed_json(struct oracle_feed_live *live, uint64_t before, size_t limit);
 
 /* ---- feed_look.c ---- */
 /* info and round are NULL on failure. */
