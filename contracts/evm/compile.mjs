@@ -1,4 +1,4 @@
-// Compiles src/ and test/ to artifacts/, byte for byte the same on every machine: solc's JavaScript build at the pinned
+// Compiles src/, test/ and examples/ to artifacts/, byte for byte the same on every machine: solc's JavaScript build at the pinned
 // version, source unit names relative to this folder or to node_modules, no metadata trailer. `--check` writes nothing
 // and fails when an artifact differs from what would be written.
 import fs from 'node:fs';
@@ -15,7 +15,7 @@ if (!solc.version().startsWith(`${version}+`)) {
 	process.exit(1);
 }
 
-const own = ['src', 'test'].flatMap((folder) =>
+const own = ['src', 'test', 'examples'].flatMap((folder) =>
 	fs.readdirSync(path.join(here, folder)).filter((name) => name.endsWith('.sol')).sort()
 		.map((name) => `${folder}/${name}`));
 
@@ -61,7 +61,7 @@ for (const source of own) {
 			console.error(`${name}: ${deployed.object.length / 2} bytes of code, ${sizeMax} at most`);
 			process.exit(1);
 		}
-		const folder = source.startsWith('test/') ? 'artifacts/test' : 'artifacts';
+		const folder = source.startsWith('src/') ? 'artifacts' : 'artifacts/test';
 		const storage = (contract.storageLayout?.storage ?? []).map(({ label, slot, offset }) => ({ label, slot, offset }));
 		// Identifiers of immutables are the compiler's node numbers: only the places matter.
 		const places = Object.values(deployed.immutableReferences ?? {}).flat().sort((a, b) => a.start - b.start);
