@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static enum cs_err status_to_pb(struct enclave_call *call, Caisson__Wire__ClientStatus *pb,
-				const struct enclave_chain *chain)
+enum cs_err enclave_client_to_pb(struct enclave_call *call, Caisson__Wire__ClientStatus *pb,
+				 const struct enclave_chain *chain)
 {
 	struct verify_status status;
 	verify_client_status(&chain->client, &status);
@@ -33,7 +33,7 @@ enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 	for (size_t i = 0; i < e->chain_count; i++) {
 		if (!enclave_chain_is_real(&e->chains[i]))
 			continue;
-		CS_TRY(status_to_pb(call, &all[n], &e->chains[i]));
+		CS_TRY(enclave_client_to_pb(call, &all[n], &e->chains[i]));
 		list[n] = &all[n];
 		n++;
 	}
@@ -47,7 +47,7 @@ static enum cs_err reply_client(struct enclave_call *call, const struct enclave_
 {
 	Caisson__Wire__ClientReply out = CAISSON__WIRE__CLIENT_REPLY__INIT;
 	Caisson__Wire__ClientStatus status;
-	CS_TRY(status_to_pb(call, &status, chain));
+	CS_TRY(enclave_client_to_pb(call, &status, chain));
 	out.status = &status;
 	out.accepted = (uint32_t)accepted;
 	return enclave_reply(call, &out.base);

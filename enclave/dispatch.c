@@ -108,6 +108,9 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 	case WIRE_PUBLIC_KEYS_REPLY:
 	case WIRE_STATUS_REPLY:
 	case WIRE_PROBE_REPLY:
+	/* By enclave/quorum.c, in a process that fetches. */
+	case WIRE_CLIENT_QUORUM:
+	case WIRE_CLIENT_QUORUM_REPLY:
 	/* The oracle's own are answered by its process (enclave/oracle/service.c). */
 	case WIRE_ANSWER_APP:
 	case WIRE_ANSWER_APP_REPLY:
@@ -158,6 +161,14 @@ enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, en
 	return err == CS_OK ? (enum wire_type)(type + 1) : enclave_refuse(reply, err, &call.why);
 }
 
+void enclave_printable(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+	for (; text[n] != '\0' && n < size - 1; n++)
+		out[n] = text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?';
+	out[n] = '\0';
+}
+
 enum wire_type enclave_refuse(struct cs_buf *reply, enum cs_err err, const struct cs_why *why_of)
 {
 	/* The reply buffer holds at most what a failed encoding left. */
@@ -167,12 +178,7 @@ enum wire_type enclave_refuse(struct cs_buf *reply, enum cs_err err, const struc
 	caisson__wire__error_reply__init(&out);
 	const char *why = why_of->text[0] != '\0' ? why_of->text : cs_err_sentence(err);
 	char text[sizeof why_of->text];
-	size_t n = 0;
-	/* The text is ours, but a view of what the host sent may be quoted in it: printable ASCII
-	 * alone goes out. */
-	for (; why[n] != '\0' && n < sizeof text - 1; n++)
-		text[n] = why[n] >= 0x20 && why[n] < 0x7f ? why[n] : '?';
-	text[n] = '\0';
+	enclave_printable(text, sizeof text, why);
 	out.code = (uint32_t)err;
 	out.why = text;
 	struct cs_why ignored;

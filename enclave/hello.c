@@ -20,9 +20,8 @@ static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const st
 	struct cs_buf preimage;
 	cs_buf_init(&preimage, memory, sizeof memory);
 	cs_put_word(&preimage, wire_tag(WIRE_TAG_REPORT));
-	cs_put_word(&preimage, wire_tag(e->role == ENCLAVE_ORACLE
-					     ? WIRE_TAG_ROLE_ORACLE_ENCLAVE
-					     : WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
+	cs_put_word(&preimage, wire_tag(e->role == ENCLAVE_ORACLE ? WIRE_TAG_ROLE_ORACLE_ENCLAVE
+								  : WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
 	cs_put_word(&preimage, &keys);
 	cs_put_word(&preimage, nonce);
 	cs_put_word(&preimage, &e->manifest.hash);

@@ -1,6 +1,8 @@
 /* The bridge's shell: reads a frame, lets enclave_step answer it, writes the answer, for one client
- * after the other. */
-#include "enclave/start.h"
+ * after the other. Where it serves a chain whose final blocks are named by providers, it is the loop of
+ * fetching.h instead, under the wider filter of system calls that this needs. */
+#include "enclave/fetching.h"
+#include "enclave/quorum.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,7 +54,7 @@ static void serve_client(struct enclave *e, int fd, uint8_t *in, uint8_t *out)
 	}
 }
 
-static int serve(struct enclave *e, int listen_fd)
+static int serve_steps(struct enclave *e, int listen_fd)
 {
 	uint8_t *in = start_memory(FRAME_SIZE_MAX);
 	uint8_t *out = start_memory(FRAME_SIZE_MAX);
@@ -71,16 +73,63 @@ static int serve(struct enclave *e, int listen_fd)
 	}
 }
 
+/* ---- providers ---- */
+
+static int serve(struct enclave *e, int listen_fd)
+{
+	static struct quorum quorum;
+	static const struct fetching_service of_bridge = {.context = &quorum,
+							  .request = quorum_request,
+							  .turn = quorum_turn,
+							  .is_ready = quorum_is_ready,
+							  .reply = quorum_reply,
+							  .forget = quorum_forget};
+	if (fetching_client() == NULL)
+		return serve_steps(e, listen_fd);
+	quorum_init(&quorum, e, fetching_client());
+	return fetching_serve(e, listen_fd, &of_bridge);
+}
+
+static bool is_served(const struct enclave_launch *launch, const struct manifest_chain *chain)
+{
+	for (size_t i = 0; i < launch->serve_count; i++)
+		if (cs_hash_eq(&launch->serve[i], &chain->identity))
+			return true;
+	return launch->serve_count == 0;
+}
+
+/* The network's door stays shut unless a chain that is served asks for it. */
+static enum cs_err prepare(const struct enclave_launch *launch, enum sandbox_calls *calls,
+			   struct cs_why *why)
+{
+	const struct manifest *manifest = launch->manifest;
+	bool needed = false;
+	for (size_t i = 0; i < manifest->chain_count; i++)
+		needed = needed || (manifest->chains[i].finality.mode == MANIFEST_RPC_QUORUM &&
+				    is_served(launch, &manifest->chains[i]));
+	if (!needed && fetching_is_wanted())
+		return cs_fail(why, CS_ERR_INVALID,
+			       "--egress-fd, --trust-store and --logs are for rpc_quorum, and no "
+			       "chain that is served is of that mode");
+	if (!needed)
+		return CS_OK;
+	*calls = SANDBOX_FETCH;
+	return fetching_open(&manifest->rpc, why);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct start_program program = {
+	const struct start_program program = {
 		.name = "caisson-enclave",
-		.usage = "[--serve CHAIN…] "
+		.usage = "[--serve CHAIN…] [--egress-fd N --trust-store FILE [--logs FILE]] "
 			 "[--insecure-network|-no-seccomp|-new-privileges|-core-dumps|-plain-"
 			 "memory] | "
 			 "--measure",
 		.role = ENCLAVE_BRIDGE,
 		.calls = SANDBOX_STEP,
+		.keep_fd = fetching_egress_fd,
+		.option = fetching_option,
+		.prepare = prepare,
 		.serve = serve,
 	};
 	return start_main(argc, argv, &program);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #ifdef CAISSON_TEST_PROBES
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ptrace.h>
 #endif
 
@@ -233,6 +234,8 @@ int sandbox_probe(uint32_t what)
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
 			       ? errno
 			       : 0;
+	case 8:
+		return answer(poll(NULL, 0, 0));
 	case 7:
 		__builtin_trap();
 	}

@@ -279,7 +279,7 @@ static enum cs_err keep_alone(int listen_fd, const int *other_fd, struct cs_why 
 	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
 		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
 	const unsigned fd = (unsigned)listen_fd;
-	const unsigned other = other_fd != NULL ? (unsigned)*other_fd : fd;
+	const unsigned other = other_fd != NULL && *other_fd >= 0 ? (unsigned)*other_fd : fd;
 	const unsigned low = other < fd ? other : fd;
 	const unsigned high = other < fd ? fd : other;
 	if ((low > 3 && close_range(3, low - 1, 0) != 0) ||
@@ -290,7 +290,8 @@ static enum cs_err keep_alone(int listen_fd, const int *other_fd, struct cs_why 
 }
 
 static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
-			   const struct arguments *args, uint8_t seal_root[32], struct cs_why *why)
+			   enum sandbox_calls *calls, const struct arguments *args,
+			   uint8_t seal_root[32], struct cs_why *why)
 {
 	if (!is_listening(args->listen_fd))
 		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
@@ -305,7 +306,8 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
 	CS_TRY(keep_alone(args->listen_fd, args->program->keep_fd, why));
-	return args->program->prepare == NULL ? CS_OK : args->program->prepare(manifest, why);
+	*calls = args->program->calls;
+	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
 }
 
 static void say_insecure(uint64_t flags)
@@ -333,6 +335,7 @@ static int run(const struct arguments *args)
 	struct cs_why why = {""};
 	bool plain = false;
 	bool plain_root = false;
+	enum sandbox_calls calls;
 	struct enclave *e = start_memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
 	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
@@ -344,10 +347,10 @@ static int run(const struct arguments *args)
 		return fail(
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
-	enum cs_err err = prepare(&launch, &manifest, args, seal_root, &why);
+	enum cs_err err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
 	if (err != CS_OK)
 		return fail(EXIT_MANIFEST, err, &why);
-	err = sandbox_enter(args->tolerated, program->calls, &launch.insecure_flags, &why);
+	err = sandbox_enter(args->tolerated, calls, &launch.insecure_flags, &why);
 	if (err != CS_OK)
 		return fail(EXIT_SANDBOX, err, &why);
 	if (plain)

@@ -20,12 +20,13 @@ struct start_program {
 	const char *name;
 	const char *usage; /* after the options that both have */
 	enum enclave_role role;
-	enum sandbox_calls calls;
-	const int *keep_fd; /* another inherited descriptor that stays open; NULL: none */
+	enum sandbox_calls calls; /* that stay allowed, unless prepare says otherwise */
+	const int *keep_fd; /* another inherited descriptor that stays open; NULL or -1: none */
 	/* An option of this program; false: it is none. NULL: there are none. */
 	bool (*option)(const char *name, const char *value);
 	/* Files are read here for the last time, after the manifest. NULL: nothing to do. */
-	enum cs_err (*prepare)(const struct manifest *manifest, struct cs_why *why);
+	enum cs_err (*prepare)(const struct enclave_launch *launch, enum sandbox_calls *calls,
+			       struct cs_why *why);
 	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
 	/* In the sandbox; returns an exit code. */
 	int (*serve)(struct enclave *e, int listen_fd);

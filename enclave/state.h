@@ -141,6 +141,10 @@ CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t
 /* Views of the nodes and the large last one, in the arena. */
 CS_NODISCARD enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,
 				       const Caisson__Wire__ProofNodes *pb);
+/* What the chain's light client says, in the arena. */
+CS_NODISCARD enum cs_err enclave_client_to_pb(struct enclave_call *call,
+					      Caisson__Wire__ClientStatus *pb,
+					      const struct enclave_chain *chain);
 /* Fills an array of pointers for a repeated field, all in the arena. */
 CS_NODISCARD enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 					       Caisson__Wire__ClientStatus ***pb);
@@ -220,6 +224,9 @@ CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_c
 
 /* The time of a request: see dispatch.c. */
 struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *now);
+/* What is not printable ASCII becomes '?', at most size - 1 bytes of it: a reason may quote what came
+ * from outside. */
+void enclave_printable(char *out, size_t size, const char *text);
 /* A refusal's reply, in the place of whatever the buffer holds. */
 enum wire_type enclave_refuse(struct cs_buf *reply, enum cs_err err, const struct cs_why *why);
 

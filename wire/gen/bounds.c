@@ -123,6 +123,24 @@ static const struct wire_bound client_reply[] = {
 	{2, 1, 0, 0, false}, /* accepted */
 };
 
+static const struct wire_bound client_quorum_request[] = {
+	{1, 1, 32, 32, false}, /* chain */
+};
+
+static const struct wire_bound provider_answer[] = {
+	{1, 1, 0, 0, false}, /* code */
+	{2, 1, 0, 0, false}, /* height */
+	{3, 1, 0, 32, false}, /* hash */
+	{4, 1, 0, 0, false}, /* time_s */
+	{5, 1, 0, 200, false}, /* why */
+};
+
+static const struct wire_bound client_quorum_reply[] = {
+	{1, 1, 0, 0, true}, /* status */
+	{2, 1, 0, 0, false}, /* named_height */
+	{3, 16, 0, 0, false}, /* providers */
+};
+
 static const struct wire_bound conflict_request[] = {
 	{1, 1, 32, 32, false}, /* chain */
 };
@@ -378,6 +396,9 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__client_create_request__descriptor, client_create_request, 2},
 	{&caisson__wire__client_update_request__descriptor, client_update_request, 2},
 	{&caisson__wire__client_reply__descriptor, client_reply, 2},
+	{&caisson__wire__client_quorum_request__descriptor, client_quorum_request, 1},
+	{&caisson__wire__provider_answer__descriptor, provider_answer, 5},
+	{&caisson__wire__client_quorum_reply__descriptor, client_quorum_reply, 3},
 	{&caisson__wire__conflict_request__descriptor, conflict_request, 1},
 	{&caisson__wire__conflict_reply__descriptor, conflict_reply, 6},
 	{&caisson__wire__message_claim__descriptor, message_claim, 2},
@@ -412,17 +433,17 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
 };
-const size_t wire_bounds_count = 51;
+const size_t wire_bounds_count = 54;
 
 const struct cs_hash wire_schema_digest = {{
-	0x18, 0xf1, 0xb8, 0xcf, 0x21, 0x1d, 0x58, 0x11,
-	0x52, 0xf5, 0x49, 0x6d, 0x16, 0x61, 0x00, 0x66,
-	0x7f, 0xb9, 0x8f, 0xe3, 0x33, 0xd2, 0xee, 0x35,
-	0xaf, 0xd6, 0x6f, 0x70, 0xda, 0x87, 0x86, 0xe3,
+	0x14, 0x42, 0x29, 0x89, 0xdf, 0x72, 0x3d, 0xbd,
+	0x19, 0x5c, 0x45, 0xa4, 0x8a, 0xbb, 0xca, 0xac,
+	0xec, 0xb0, 0x6d, 0xf4, 0xc8, 0x19, 0xde, 0xfd,
+	0x2a, 0x09, 0x27, 0x0b, 0xd1, 0x62, 0x9f, 0x6a,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0x8b, 0x8c, 0xfe, 0xec, 0xb4, 0x89, 0x30, 0x0a,
-	0x66, 0x7e, 0x9b, 0x26, 0xdf, 0x3f, 0x7f, 0x93,
-	0x68, 0xc8, 0x1b, 0xcf, 0xb4, 0xce, 0xd6, 0xcf,
-	0x4b, 0x16, 0x86, 0x24, 0x78, 0xb0, 0x27, 0x7c,
+	0x6b, 0x41, 0x1e, 0x61, 0xbb, 0x8b, 0xb1, 0xaa,
+	0x87, 0x97, 0xc0, 0x78, 0x1d, 0xed, 0x9b, 0x68,
+	0xdb, 0xcb, 0x3e, 0xbb, 0x08, 0xbd, 0x02, 0x34,
+	0xb1, 0x5b, 0xa0, 0x98, 0xed, 0xcd, 0x1d, 0xd5,
 }};

@@ -1,0 +1,240 @@
+#include "enclave/fetching.h"
+
+#include "enclave/state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FRAME_SIZE_MAX (WIRE_FRAME_HEAD_SIZE + CS_FRAME_BODY_SIZE_MAX)
+/* A client that does not read is not read either: no request is taken without room for a reply. */
+#define OUT_SIZE (3u * FRAME_SIZE_MAX)
+
+static struct shell {
+	int egress_fd;
+	const char *trust_store;
+	const char *logs;
+	struct fetch *fetch;
+	struct enclave *e;
+	const struct fetching_service *service;
+	int client_fd;
+	size_t in_size;
+	size_t out_begin, out_end;
+	uint8_t *in;
+	uint8_t *out;
+} shell = {.egress_fd = -1, .client_fd = -1};
+
+const int *const fetching_egress_fd = &shell.egress_fd;
+
+/* ---- start ---- */
+
+bool fetching_option(const char *name, const char *value)
+{
+	if (strcmp(name, "egress-fd") == 0)
+		return start_take_number(&shell.egress_fd, value);
+	if (strcmp(name, "trust-store") == 0) {
+		shell.trust_store = value;
+		return true;
+	}
+	if (strcmp(name, "logs") == 0) {
+		shell.logs = value;
+		return true;
+	}
+	return false;
+}
+
+bool fetching_is_wanted(void)
+{
+	return shell.egress_fd >= 0 || shell.trust_store != NULL || shell.logs != NULL;
+}
+
+static enum cs_err read_named(struct cs_bytes *file, const char *path, size_t size_max,
+			      const char *name, struct cs_why *why)
+{
+	*file = CS_BYTES_NONE;
+	if (path == NULL)
+		return CS_OK;
+	uint8_t *p = start_memory(size_max);
+	const ssize_t n = p == NULL ? -1 : start_read_file(path, p, size_max);
+	if (n < 0)
+		return cs_fail(why, CS_ERR_IO, "%s cannot be read", name);
+	*file = cs_bytes(p, (size_t)n);
+	return CS_OK;
+}
+
+enum cs_err fetching_open(const struct manifest_trust *trust, struct cs_why *why)
+{
+	struct cs_bytes store;
+	struct cs_bytes logs;
+	int type = 0;
+	socklen_t n = sizeof type;
+	if (shell.trust_store == NULL)
+		return cs_fail(why, CS_ERR_INVALID, "--trust-store is needed");
+	if (getsockopt(shell.egress_fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
+	    type != SOCK_SEQPACKET)
+		return cs_fail(why, CS_ERR_INVALID, "--egress-fd is no SOCK_SEQPACKET socket");
+	CS_TRY(read_named(&store, shell.trust_store, TRUST_STORE_SIZE_MAX, "--trust-store", why));
+	CS_TRY(read_named(&logs, shell.logs, TRUST_LOGS_SIZE_MAX, "--logs", why));
+	return trust_open(&shell.fetch, trust, store, logs, shell.egress_fd, why);
+}
+
+struct fetch *fetching_client(void)
+{
+	return shell.fetch;
+}
+
+/* ---- the client ---- */
+
+static void client_gone(void)
+{
+	shell.service->forget(shell.service->context);
+	(void)close(shell.client_fd);
+	shell.client_fd = -1;
+}
+
+static bool has_room(void)
+{
+	return OUT_SIZE - shell.out_end >= FRAME_SIZE_MAX;
+}
+
+static struct cs_buf reply_begin(void)
+{
+	struct cs_buf reply;
+	cs_buf_init(&reply, shell.out + shell.out_end + WIRE_FRAME_HEAD_SIZE,
+		    CS_FRAME_BODY_SIZE_MAX);
+	return reply;
+}
+
+static void reply_end(const struct cs_buf *reply, enum wire_type type, uint64_t frame_id)
+{
+	const struct wire_frame frame = {(uint32_t)reply->n, type, frame_id};
+	wire_frame_encode(shell.out + shell.out_end, &frame);
+	shell.out_end += WIRE_FRAME_HEAD_SIZE + reply->n;
+}
+
+/* The frames that are there. False: the client broke the rules of frames. */
+static bool take_frames(const struct verify_time *now)
+{
+	size_t at = 0;
+	while (shell.in_size - at >= WIRE_FRAME_HEAD_SIZE && has_room()) {
+		struct wire_frame frame;
+		enum wire_type type;
+		const uint8_t *p = shell.in + at;
+		if (wire_frame_decode(&frame, p) != CS_OK)
+			return false;
+		if (shell.in_size - at - WIRE_FRAME_HEAD_SIZE < frame.body_size)
+			break;
+		const struct cs_bytes body = cs_bytes(p + WIRE_FRAME_HEAD_SIZE, frame.body_size);
+		struct cs_buf reply = reply_begin();
+		if (shell.service->request(shell.service->context, &type, &reply, frame.request_id,
+					   frame.type, body, now))
+			reply_end(&reply, type, frame.request_id);
+		at += WIRE_FRAME_HEAD_SIZE + frame.body_size;
+	}
+	shell.in_size -= at;
+	memmove(shell.in, shell.in + at, shell.in_size);
+	return true;
+}
+
+static bool client_read(void)
+{
+	const ssize_t got =
+		read(shell.client_fd, shell.in + shell.in_size, FRAME_SIZE_MAX - shell.in_size);
+	if (got < 0)
+		return errno == EINTR || errno == EAGAIN;
+	shell.in_size += (size_t)got;
+	return got > 0;
+}
+
+static bool client_write(void)
+{
+	while (shell.out_begin < shell.out_end) {
+		const ssize_t done = write(shell.client_fd, shell.out + shell.out_begin,
+					   shell.out_end - shell.out_begin);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 && errno == EAGAIN;
+		shell.out_begin += (size_t)done;
+	}
+	shell.out_begin = shell.out_end = 0;
+	return true;
+}
+
+static void client_accept(int listen_fd)
+{
+	shell.client_fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (shell.client_fd < 0)
+		return; /* it went before it was there */
+	shell.in_size = shell.out_begin = shell.out_end = 0;
+	enclave_connected(shell.e);
+}
+
+/* ---- the loop ---- */
+
+static void serve_client(const struct pollfd *polled, const struct verify_time *now)
+{
+	bool good = (polled->revents & (POLLIN | POLLHUP | POLLERR)) == 0 ||
+		    shell.in_size == FRAME_SIZE_MAX || client_read();
+	good = good && take_frames(now);
+	if (good)
+		shell.service->turn(shell.service->context, now);
+	while (good && has_room() && shell.service->is_ready(shell.service->context)) {
+		uint64_t frame_id = 0;
+		struct cs_buf reply = reply_begin();
+		const enum wire_type type =
+			shell.service->reply(shell.service->context, &reply, &frame_id);
+		reply_end(&reply, type, frame_id);
+	}
+	if (!good || !client_write())
+		client_gone();
+}
+
+static struct pollfd own_descriptor(int listen_fd)
+{
+	if (shell.client_fd < 0)
+		return (struct pollfd){.fd = listen_fd, .events = POLLIN};
+	struct pollfd own = {.fd = shell.client_fd};
+	if (has_room())
+		own.events |= POLLIN;
+	if (shell.out_begin < shell.out_end)
+		own.events |= POLLOUT;
+	return own;
+}
+
+/* What is complete and waits for room is answered when the client has read. */
+static int wait_ms(void)
+{
+	return shell.client_fd >= 0 && has_room() && shell.service->is_ready(shell.service->context)
+		       ? 0
+		       : fetch_wait_ms(shell.fetch);
+}
+
+int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_service *service)
+{
+	static struct pollfd set[FETCH_POLL_MAX + 1];
+	shell.in = start_memory(FRAME_SIZE_MAX);
+	shell.out = start_memory(OUT_SIZE);
+	if (shell.in == NULL || shell.out == NULL)
+		return EXIT_FAILED;
+	shell.e = e;
+	shell.service = service;
+	for (;;) {
+		const size_t count = fetch_poll_set(shell.fetch, set, FETCH_POLL_MAX);
+		set[count] = own_descriptor(listen_fd);
+		if (poll(set, count + 1, wait_ms()) < 0) {
+			if (errno == EINTR)
+				continue;
+			start_say("poll failed", "");
+			return EXIT_FAILED;
+		}
+		const struct verify_time clock = start_clock();
+		const struct verify_time now = enclave_time_of(e, &clock);
+		fetch_step(shell.fetch, &now, set, count);
+		if (shell.client_fd >= 0)
+			serve_client(&set[count], &now);
+		else if (set[count].revents != 0)
+			client_accept(listen_fd);
+	}
+}

@@ -1,0 +1,41 @@
+/* What the processes share that fetch: their options, opening the client, and one loop over the host,
+ * the proxy and the connections, so that nobody waits for a slow server. Requests may be answered later
+ * and in whatever order. */
+#ifndef ENCLAVE_FETCHING_H
+#define ENCLAVE_FETCHING_H
+
+#include "enclave/fetch/trust.h"
+#include "enclave/start.h"
+
+/* Who answers the frames of the host. */
+struct fetching_service {
+	void *context;
+	/* Answers at once (true: *type and reply are set), or later. */
+	bool (*request)(void *context, enum wire_type *type, struct cs_buf *reply,
+			uint64_t frame_id, enum wire_type request, struct cs_bytes body,
+			const struct verify_time *now);
+	/* After each fetch_step: takes the replies of transfers. */
+	void (*turn)(void *context, const struct verify_time *now);
+	/* Is there a request whose answer has come? The next function then gives it; reply is empty
+	 * and has room for a frame's body. */
+	bool (*is_ready)(const void *context);
+	enum wire_type (*reply)(void *context, struct cs_buf *reply, uint64_t *frame_id);
+	/* The host is gone: nobody waits. */
+	void (*forget)(void *context);
+};
+
+/* For start_program.keep_fd; -1 as long as --egress-fd was not there. */
+extern const int *const fetching_egress_fd;
+/* --egress-fd, --trust-store and --logs; false: another option. */
+bool fetching_option(const char *name, const char *value);
+/* Was one of them given? */
+bool fetching_is_wanted(void);
+/* Before the sandbox: reads the two files and opens the client. INVALID, IO and the errors of
+ * trust_open. */
+CS_NODISCARD enum cs_err fetching_open(const struct manifest_trust *trust, struct cs_why *why);
+/* The client; NULL before. */
+struct fetch *fetching_client(void);
+/* Serves one host after the other for ever; returns an exit code. */
+int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_service *service);
+
+#endif
