@@ -148,5 +148,6 @@ enum cli_exit cli_oracle_feeds_show(struct cli *cli);
 enum cli_exit cli_oracle_feeds_add(struct cli *cli);
 enum cli_exit cli_oracle_feeds_pause(struct cli *cli);
 enum cli_exit cli_oracle_feeds_resume(struct cli *cli);
+enum cli_exit cli_oracle_feeds_remove(struct cli *cli);
 
 #endif

@@ -1,12 +1,12 @@
 /* Commands about an oracle's feeds: what an operator sees and decides of them. */
 #include "cli/cli.h"
+#include "core/caip.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_SIZE 256u
 #define INDEX_DIGITS_MAX 20u
-#define ROUNDS_SHOWN 20u
 
 /* ---- which feed ---- */
 
@@ -23,7 +23,13 @@ static bool is_index(const char *text)
 	return n > 0 && n <= INDEX_DIGITS_MAX && strspn(text, "0123456789") == n;
 }
 
-/* "/v1/oracle/feeds/CONTRACT/INDEX", and a verb. */
+static bool is_chain(const char *text)
+{
+	struct cs_caip2 caip2;
+	return cs_caip2_parse(&caip2, cs_bytes_str(text)) == CS_OK;
+}
+
+/* "/v1/oracle/feeds/CONTRACT/INDEX", a verb, and the chain where two have such a contract. */
 static enum cli_exit path_of(struct cli *cli, char path[PATH_SIZE], unsigned positional_count,
 			     const char *verb)
 {
@@ -31,47 +37,63 @@ static enum cli_exit path_of(struct cli *cli, char path[PATH_SIZE], unsigned pos
 	    !is_index(cli->positional[1]))
 		return cli_fail(cli, CLI_USAGE,
 				"which feed? the address of its contract, and its index");
-	snprintf(path, PATH_SIZE, "/v1/oracle/feeds/%s/%s%s", cli->positional[0],
-		 cli->positional[1], verb);
+	const char *chain = cli_option(cli, "chain");
+	if (chain && !is_chain(chain))
+		return cli_fail(cli, CLI_USAGE, "--chain: a CAIP-2 name such as eip155:31337");
+	snprintf(path, PATH_SIZE, "/v1/oracle/feeds/%s/%s%s%s%s", cli->positional[0],
+		 cli->positional[1], verb, chain ? "?chain=" : "", chain ? chain : "");
 	return CLI_OK;
 }
 
 /* ---- output ---- */
 
-static void print_disagreements(const json_t *feed)
+static void print_sources(const json_t *feed)
 {
 	const json_t *sources = json_object_get(feed, "sources");
 	for (size_t i = 0; i < json_array_size(sources); i++) {
 		const json_t *source = json_array_get(sources, i);
 		if (cli_number_of(source, "disagreements") != 0 ||
 		    cli_number_of(source, "failures") != 0)
-			printf("     source %s: disagreed %lld times, failed %lld times\n",
-			       cli_text_of(source, "host"), cli_number_of(source, "disagreements"),
+			printf("     %s: of %lld rounds it disagreed in %lld, failed in %lld\n",
+			       cli_text_of(source, "host"), cli_number_of(source, "rounds"),
+			       cli_number_of(source, "disagreements"),
 			       cli_number_of(source, "failures"));
 	}
 }
 
 static void print_feed(const json_t *feed)
 {
-	printf("%-4lld %-20s %-8s %-24s", cli_number_of(feed, "index"),
+	printf("%-4lld %-20s %-8s %-20s", cli_number_of(feed, "index"),
 	       cli_text_of(feed, "description"), cli_text_of(feed, "state"),
 	       cli_text_of(feed, "value"));
 	if (json_is_integer(json_object_get(feed, "age_s")))
 		printf("  %lld s old", cli_number_of(feed, "age_s"));
-	putchar('\n');
+	if (json_is_integer(json_object_get(feed, "submitted_age_s")))
+		printf(", on chain %s, %lld s old", cli_text_of(feed, "submitted_value"),
+		       cli_number_of(feed, "submitted_age_s"));
+	printf("\n     every %lld s or %lld ppm; cost so far %s wei\n",
+	       cli_number_of(feed, "heartbeat_s"), cli_number_of(feed, "deviation_ppm"),
+	       cli_text_of(feed, "cost_wei_total"));
+	if (json_is_true(json_object_get(feed, "stopped_by_contract")))
+		puts("     paused by the contract's owner or guardian");
 	if (cli_text_of(feed, "why")[0])
 		printf("     %s\n", cli_text_of(feed, "why"));
-	print_disagreements(feed);
+	print_sources(feed);
 }
 
-static void print_rounds(const json_t *rounds)
+static void print_round(const json_t *round)
 {
-	for (size_t i = 0; i < json_array_size(rounds) && i < ROUNDS_SHOWN; i++) {
-		const json_t *round = json_array_get(rounds, i);
-		printf("     %lld  %-9s  %s%s%s  %s\n", cli_number_of(round, "observed_at"),
-		       cli_text_of(round, "outcome"), cli_text_of(round, "value"),
-		       cli_text_of(round, "code_name")[0] ? "  " : "",
-		       cli_text_of(round, "code_name"), cli_text_of(round, "why"));
+	const json_t *sources = json_object_get(round, "sources");
+	bool failed = cli_number_of(round, "code") != 0;
+	printf("     %lld  %-9s %-9s  %s  %s\n", cli_number_of(round, "observed_at"),
+	       cli_text_of(round, "outcome"), cli_text_of(round, "reason"),
+	       failed ? cli_text_of(round, "code_name") : cli_text_of(round, "value"),
+	       cli_text_of(round, "why"));
+	for (size_t i = 0; i < json_array_size(sources); i++) {
+		const json_t *source = json_array_get(sources, i);
+		if (!json_is_true(json_object_get(source, "agrees")))
+			printf("                 %s  %s  %s\n", cli_text_of(source, "host"),
+			       cli_text_of(source, "code_name"), cli_text_of(source, "value"));
 	}
 }
 
@@ -114,8 +136,10 @@ enum cli_exit cli_oracle_feeds_show(struct cli *cli)
 		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
+	const json_t *rounds = json_object_get(reply, "rounds");
 	print_feed(reply);
-	print_rounds(json_object_get(reply, "rounds"));
+	for (size_t i = 0; i < json_array_size(rounds); i++)
+		print_round(json_array_get(rounds, i));
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -153,6 +177,9 @@ enum cli_exit cli_oracle_feeds_add(struct cli *cli)
 		return code;
 	json_t *body = json_object();
 	code = put_settings(cli, body);
+	const char *chain = cli_option(cli, "chain");
+	if (chain)
+		json_object_set_new(body, "chain", json_string(chain));
 	json_object_set_new(body, "contract", json_string(cli->positional[0]));
 	json_object_set_new(body, "index",
 			    json_integer((json_int_t)strtoull(cli->positional[1], NULL, 10)));
@@ -200,4 +227,22 @@ enum cli_exit cli_oracle_feeds_pause(struct cli *cli)
 enum cli_exit cli_oracle_feeds_resume(struct cli *cli)
 {
 	return change(cli, ":resume");
+}
+
+enum cli_exit cli_oracle_feeds_remove(struct cli *cli)
+{
+	char path[PATH_SIZE];
+	json_t *reply = NULL;
+	enum cli_exit code = path_of(cli, path, 2, "");
+	if (code == CLI_OK)
+		code = cli_call(cli, "DELETE", path, NULL, &reply);
+	json_decref(reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json)
+		cli_print_json(cli, json_pack("{s:s,s:s}", "contract", cli->positional[0], "index",
+					      cli->positional[1]));
+	else
+		puts("it is observed no more; the contract keeps its last round");
+	return CLI_OK;
 }
