@@ -195,7 +195,7 @@ static void tell(const struct oracle_feed_live *live, const struct oracle_round_
 		 enum oracle_verdict verdict)
 {
 	if (verdict != ORACLE_VERDICT_GOOD && verdict != ORACLE_VERDICT_OLD)
-		log_warn("feed.no_round", LOG_TEXT("contract", live->contract->chain->config->id),
+		log_warn("feed.no_round", LOG_TEXT("chain", live->contract->chain->config->id),
 			 LOG_U64("index", live->row.index),
 			 LOG_TEXT("verdict", oracle_verdict_name(verdict)),
 			 LOG_U64("failures", live->state.failures), LOG_TEXT("why", live->why));
