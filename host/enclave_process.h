@@ -10,6 +10,7 @@ struct host_enclave_spawn_options {
 	const char *program;
 	const char *socket_path;
 	const char *seal_root_path; /* a file for host_keyfile_load */
+	int egress_fd;              /* the caller's; 0: none */
 	const char *args[HOST_CHILD_ARGS_MAX - 4];
 };
 /* As host_child_new, host_listen_unix and host_keyfile_load. */

@@ -12,7 +12,7 @@
 #include "adapters/evm/evm.h"
 #include "host/api_key.h"
 #include "host/child.h"
-#include "host/enclave_client.h"
+#include "host/enclave_session.h"
 #include "host/http_server.h"
 #include "host/metrics.h"
 #include "oracle/config.h"
@@ -31,10 +31,17 @@
 struct oracle;
 struct oracle_chain;
 struct oracle_tx;
-struct oracle_session;
+struct oracle_enclave;
 struct oracle_apps;
 struct oracle_feeds;
 struct oracle_listening;
+
+/* New requests of one API key in this second. */
+struct oracle_rate {
+	char key_name[HOST_API_KEY_NAME_MAX + 1];
+	uint64_t second;
+	uint32_t count;
+};
 
 /* A contract of the manifest on one of our chains. */
 struct oracle_contract {
@@ -98,17 +105,15 @@ struct oracle {
 	bool awake;              /* a pump is posted */
 	bool stopping;
 	bool failed; /* the journal cannot be written: the process ends with an error */
-	/* the enclave: enclave_link.c's */
-	struct oracle_egress *egress;
-	struct host_child *child;
-	struct oracle_session *session;
-	bool enclave_ready;      /* keys are there and stored */
-	uint64_t insecure_flags; /* of the enclave, as hello says; 0 too before it */
+	struct oracle_enclave *enclave; /* enclave_link.c's own */
+	bool enclave_ready;             /* keys are there and stored */
+	uint64_t insecure_flags;        /* of the enclave, as hello says; 0 too before it */
 	char enclave_why[ORACLE_WHY_MAX + 1];
-	struct cs_bytes hello; /* protobuf of the last HelloReply, malloc'd */
 	/* the parts' own */
-	struct oracle_apps *apps;   /* app_requests.c */
+	struct oracle_apps *apps; /* app_requests.c */
+	struct oracle_rate rates[HOST_API_KEYS_MAX];
 	struct oracle_feeds *feeds; /* feeds.c */
+	uint64_t refused_rate;      /* by api.rate_max */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
@@ -165,6 +170,12 @@ CS_NODISCARD enum cs_err oracle_enclave_call(struct oracle *oracle, enum wire_ty
 CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
 					      const ProtobufCMessageDescriptor *type,
 					      ProtobufCMessage **message);
+/* Protobuf of the last HelloReply; none before the first. */
+struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);
+void oracle_enclave_ask_hello(struct oracle *oracle);
+/* Since the start. running: the enclave's process. */
+void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+			    uint64_t *restarts, bool *running);
 /* The light clients moved: the sealed state is stored soon. */
 void oracle_enclave_changed(struct oracle *oracle);
 /* Stores the sealed state when something changed. then may be NULL; is called once, at the latest on
@@ -237,5 +248,7 @@ void oracle_api_feeds_routes(struct oracle *oracle);
 void oracle_metrics_start(struct oracle *oracle);
 /* Answers with the problem. */
 void oracle_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why);
+/* Counts one request of the caller's key; false: it was answered with 429. */
+bool oracle_rate_takes(struct oracle *oracle, struct host_http_exchange *exchange);
 
 #endif

@@ -1,0 +1,310 @@
+/* What an oracle says of itself: chains, enclave, keys, health, metrics. */
+#include "gateway/envelope_json.h"
+#include "oracle/oracle.h"
+
+#include <string.h>
+
+#define METRICS_SIZE_MAX (1024u * 1024)
+
+void oracle_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
+{
+	host_http_reply_problem(exchange, err, why ? why->text : NULL);
+}
+
+bool oracle_rate_takes(struct oracle *oracle, struct host_http_exchange *exchange)
+{
+	const struct host_api_key *key = host_http_key(exchange);
+	struct oracle_rate *rate = &oracle->rates[0];
+	uint64_t second = host_now_ms() / 1000;
+	cs_assert(key != NULL);
+	for (size_t i = 0; i < CS_LEN(oracle->rates); i++) {
+		rate = &oracle->rates[i];
+		/* A key that was taken back leaves a place to the next one. */
+		if (strcmp(rate->key_name, key->name) == 0 || rate->second != second)
+			break;
+	}
+	if (strcmp(rate->key_name, key->name) != 0 || rate->second != second) {
+		memcpy(rate->key_name, key->name, sizeof(rate->key_name));
+		rate->second = second;
+		rate->count = 0;
+	}
+	if (rate->count < oracle->config.rate_max) {
+		rate->count++;
+		return true;
+	}
+	oracle->refused_rate++;
+	host_http_reply_header(exchange, "Retry-After", "1");
+	host_http_reply_problem(exchange, CS_ERR_RATE_LIMITED,
+				"more requests in a second than this key may make");
+	return false;
+}
+
+/* ---- chains ---- */
+
+static json_t *endpoints_json(const struct oracle_chain *chain)
+{
+	struct adapter_endpoint endpoints[2 * ORACLE_RPC_MAX];
+	size_t count = chain->adapter
+			       ? adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints))
+			       : 0;
+	json_t *list = json_array();
+	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
+		const struct adapter_endpoint *e = &endpoints[i];
+		json_array_append_new(
+			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
+					"state", adapter_endpoint_state_name(e->state), "websocket",
+					e->websocket, "height", (json_int_t)e->height, "requests",
+					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
+					"limited", (json_int_t)e->limited, "diverged",
+					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
+					e->why));
+	}
+	return list;
+}
+
+static json_t *contracts_json(const struct oracle_chain *chain)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < chain->contract_count; i++) {
+		const struct oracle_contract *contract = &chain->contracts[i];
+		json_array_append_new(list,
+				      json_pack("{s:o,s:o,s:s}", "address",
+						gateway_json_hex(CS_BYTES_OF(contract->address.b)),
+						"identity", gateway_json_hash(&contract->identity),
+						"kind", contract->feeds ? "feeds" : "requests"));
+	}
+	return list;
+}
+
+static json_t *chain_json(const struct oracle_chain *chain)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "id", json_string(chain->config->id));
+	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_object_set_new(json, "operator",
+			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+						: json_null());
+	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
+	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
+	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
+	json_object_set_new(json, "head_time_s", gateway_json_u64(chain->head_time_s));
+	json_object_set_new(json, "cursor", gateway_json_u64(chain->cursor_height));
+	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
+	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
+	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
+	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
+	json_object_set_new(json, "frozen", json_boolean(chain->frozen));
+	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
+	json_object_set_new(json, "open_transactions", gateway_json_u64(chain->open_txs));
+	json_object_set_new(json, "contracts", contracts_json(chain));
+	json_object_set_new(json, "endpoints", endpoints_json(chain));
+	return json;
+}
+
+static void get_chains(void *context, struct host_http_exchange *exchange)
+{
+	const struct oracle *oracle = context;
+	json_t *list = json_array();
+	for (size_t i = 0; i < oracle->chain_count; i++)
+		json_array_append_new(list, chain_json(&oracle->chains[i]));
+	host_http_reply_json(exchange, 200, json_pack("{s:o}", "chains", list));
+}
+
+/* ---- enclave and keys ---- */
+
+/* The names of the bits that are set; the table is the enclave's. */
+static json_t *insecure_json(uint64_t flags)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} rows[] = {
+#define INSECURE(bit, name, option, sentence) {bit, #name},
+#include "enclave/insecure.def"
+#undef INSECURE
+	};
+	json_t *list = json_array();
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		if (flags >> rows[i].bit & 1)
+			json_array_append_new(list, json_string(rows[i].name));
+	}
+	return list;
+}
+
+/* In the scratch arena; NULL before the first hello. */
+static const Caisson__Wire__HelloReply *hello_of(struct oracle *oracle)
+{
+	ProtobufCMessage *message = NULL;
+	struct cs_bytes hello = oracle_enclave_hello(oracle);
+	if (hello.n == 0 ||
+	    oracle_enclave_reply(&oracle->scratch, hello, &caisson__wire__hello_reply__descriptor,
+				 &message) != CS_OK)
+		return NULL;
+	return (const Caisson__Wire__HelloReply *)message;
+}
+
+static json_t *keys_json(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < hello->n_keys; i++) {
+		const Caisson__Wire__KeyInfo *key = hello->keys[i];
+		struct cs_hash chain = wire_pb_hash(key->chain);
+		bool answers = cs_hash_eq(&chain, &oracle->config.manifest.identity);
+		json_array_append_new(
+			list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "chain", gateway_json_hash(&chain),
+					"identity", gateway_json_hash(&chain), "use",
+					answers ? "answers" : "secrets", "epoch",
+					gateway_json_u64(key->epoch), "public_key",
+					gateway_json_hex(wire_pb_view(key->public_key))));
+	}
+	return list;
+}
+
+static json_t *hello_json(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello)
+{
+	json_t *json = json_object();
+	/* What the owner writes into the contract beside the key. */
+	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
+	json_object_set_new(json, "backend", json_string(hello->backend));
+	json_object_set_new(json, "build", json_string(hello->build));
+	json_object_set_new(json, "version", gateway_json_u64(hello->version));
+	json_object_set_new(json, "schema_digest",
+			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
+	json_object_set_new(json, "measurement",
+			    gateway_json_hex(wire_pb_view(hello->measurement)));
+	json_object_set_new(json, "manifest_hash",
+			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
+	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
+	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
+	json_object_set_new(json, "oracle", gateway_json_hash(&oracle->config.manifest.identity));
+	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
+	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
+	json_object_set_new(json, "rollback_detected_only_within_process",
+			    json_boolean(hello->rollback_detected_only_within_process));
+	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
+	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
+	json_object_set_new(json, "keys", keys_json(oracle, hello));
+	return json;
+}
+
+static void get_enclave(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	const Caisson__Wire__HelloReply *hello = hello_of(oracle);
+	json_t *json = hello ? hello_json(oracle, hello) : json_object();
+	cs_arena_rewind(&oracle->scratch, mark);
+	json_object_set_new(json, "ready", json_boolean(oracle->enclave_ready));
+	json_object_set_new(json, "why",
+			    oracle->enclave_why[0] ? json_string(oracle->enclave_why)
+						   : json_null());
+	host_http_reply_json(exchange, 200, json);
+}
+
+/* The newest of one use. */
+static json_t *newest_key(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello,
+			  bool answers)
+{
+	const Caisson__Wire__KeyInfo *newest = NULL;
+	for (size_t i = 0; i < hello->n_keys; i++) {
+		const Caisson__Wire__KeyInfo *key = hello->keys[i];
+		struct cs_hash chain = wire_pb_hash(key->chain);
+		if (cs_hash_eq(&chain, &oracle->config.manifest.identity) == answers &&
+		    (!newest || key->epoch > newest->epoch))
+			newest = key;
+	}
+	if (!newest)
+		return json_null();
+	return json_pack("{s:o,s:o}", "public_key",
+			 gateway_json_hex(wire_pb_view(newest->public_key)), "epoch",
+			 gateway_json_u64(newest->epoch));
+}
+
+static void get_key(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	const Caisson__Wire__HelloReply *hello = oracle->enclave_ready ? hello_of(oracle) : NULL;
+	if (!hello) {
+		host_http_reply_problem(exchange, CS_ERR_UNAVAILABLE, "the enclave is not ready");
+	} else {
+		struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
+		json_t *json = json_object();
+		json_object_set_new(json, "oracle",
+				    gateway_json_hash(&oracle->config.manifest.identity));
+		json_object_set_new(json, "lineage",
+				    gateway_json_hash(&oracle->config.manifest.lineage));
+		json_object_set_new(json, "answers", newest_key(oracle, hello, true));
+		json_object_set_new(json, "secrets", newest_key(oracle, hello, false));
+		json_object_set_new(json, "measurement",
+				    gateway_json_hex(wire_pb_view(hello->measurement)));
+		json_object_set_new(json, "manifest_hash",
+				    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
+		json_object_set_new(json, "evidence",
+				    gateway_json_hex(wire_pb_view(hello->evidence)));
+		json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
+		json_object_set_new(json, "insecure_flags",
+				    gateway_json_u64(hello->insecure_flags));
+		host_http_reply_json(exchange, 200, json);
+	}
+	cs_arena_rewind(&oracle->scratch, mark);
+}
+
+/* ---- health and metrics ---- */
+
+/* Everything that must be there for an answer; the first that is not. */
+static const char *not_ready(const struct oracle *oracle)
+{
+	if (!oracle->enclave_ready)
+		return "the enclave is not ready";
+	for (size_t i = 0; i < oracle->chain_count; i++) {
+		const struct oracle_chain *chain = &oracle->chains[i];
+		if (chain->frozen)
+			return "a chain is frozen";
+		if (chain->diverged)
+			return "a chain's node tells a branch without the final block";
+		if (chain->head_height == 0)
+			return "a chain does not answer";
+		if (chain->stalled_ms != 0)
+			return "a chain is stalled";
+		if (!chain->created)
+			return "a light client is not there yet";
+	}
+	return NULL;
+}
+
+static void get_health(void *context, struct host_http_exchange *exchange)
+{
+	const char *why = not_ready(context);
+	if (why)
+		host_http_reply_problem(exchange, CS_ERR_UNAVAILABLE, why);
+	else
+		host_http_reply_json(exchange, 200, json_pack("{s:b}", "ready", 1));
+}
+
+static void get_metrics(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	struct cs_buf buf;
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	enum cs_err err = cs_buf_init_arena(&buf, &oracle->scratch, METRICS_SIZE_MAX);
+	if (err == CS_OK)
+		err = host_metrics_write(oracle->metrics, &buf);
+	if (err != CS_OK)
+		host_http_reply_problem(exchange, err, NULL);
+	else
+		host_http_reply(exchange, 200, HOST_METRICS_CONTENT_TYPE, cs_buf_view(&buf));
+	cs_arena_rewind(&oracle->scratch, mark);
+}
+
+void oracle_api_routes(struct oracle *oracle)
+{
+	struct host_http_server *server = oracle->server;
+	host_http_server_route(server, "GET", "/healthz", 0, get_health, oracle);
+	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, oracle);
+	host_http_server_route(server, "GET", "/v1/chains?", ORACLE_SCOPE_READ, get_chains, oracle);
+	host_http_server_route(server, "GET", "/v1/enclave?", ORACLE_SCOPE_READ, get_enclave,
+			       oracle);
+	host_http_server_route(server, "GET", "/v1/oracle/key?", ORACLE_SCOPE_READ, get_key,
+			       oracle);
+}

@@ -1,0 +1,357 @@
+#include "oracle/config.h"
+
+#include "host/alloc.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const oracle_scope_names[] = {"read", "ask", "operate", NULL};
+
+static enum cs_err check_level(const char *text, struct cs_why *why)
+{
+	enum host_log_level level;
+	if (host_log_level_parse(&level, text) != CS_OK)
+		return cs_fail(why, CS_ERR_INVALID, "is none of debug, info, warn, error");
+	return CS_OK;
+}
+
+static enum cs_err check_caip2(const char *text, struct cs_why *why)
+{
+	uint64_t id;
+	enum cs_err err = cs_caip2_eip155(&id, cs_bytes_str(text));
+	if (err != CS_OK)
+		return cs_fail(why, err, "is no EVM chain's CAIP-2 id such as eip155:1");
+	return CS_OK;
+}
+
+static enum cs_err check_http(const char *text, struct cs_why *why)
+{
+	if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with http:// or https://");
+	return CS_OK;
+}
+
+static enum cs_err check_ws(const char *text, struct cs_why *why)
+{
+	if (strncmp(text, "ws://", 5) != 0 && strncmp(text, "wss://", 6) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with ws:// or wss://");
+	return CS_OK;
+}
+
+static bool is_address(const char *text)
+{
+	uint8_t bytes[16];
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+/* "10.1.0.0/16": the proxy itself refuses what is left. */
+static enum cs_err check_network(const char *text, struct cs_why *why)
+{
+	char address[64];
+	const char *slash = strchr(text, '/');
+	char *end = NULL;
+	unsigned long bits = slash ? strtoul(slash + 1, &end, 10) : 129;
+	if (!slash || (size_t)(slash - text) >= sizeof(address) || slash[1] == 0 || *end != 0 ||
+	    bits > 128)
+		return cs_fail(why, CS_ERR_MALFORMED, "is no network such as 10.1.0.0/16");
+	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
+	if (!is_address(address))
+		return cs_fail(why, CS_ERR_MALFORMED, "is no network such as 10.1.0.0/16");
+	return CS_OK;
+}
+
+static enum cs_err check_name(const char *text, struct cs_why *why)
+{
+	const char *equals = strchr(text, '=');
+	if (!equals || equals == text || !is_address(equals + 1))
+		return cs_fail(why, CS_ERR_MALFORMED, "is no name=address");
+	return CS_OK;
+}
+
+#define TEXT HOST_CONFIG_TEXT
+#define TEXTS HOST_CONFIG_TEXTS
+#define NUMBER HOST_CONFIG_NUMBER
+#define BOOL HOST_CONFIG_BOOL
+
+static const struct host_config_key keys[] = {
+	{"name", TEXT, 1, 32, NULL, NULL, "Name of this oracle, for people."},
+	{"log.level", TEXT, 1, 8, "\"info\"", check_level, "debug, info, warn or error."},
+	{"log.json", BOOL, 0, 0, "false", NULL,
+	 "One JSON object per event instead of a line for people."},
+	{"api.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL,
+	 "Numeric address of REST. TLS ends before it."},
+	{"api.port", NUMBER, 0, 65535, "8090", NULL,
+	 "Port of REST; 0 takes a free one and logs it."},
+	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
+	 "The hashes of the API keys with their scopes (read, ask, operate), read again when it "
+	 "changes."},
+	{"api.waiting_max", NUMBER, 1, 10000, "1024", NULL,
+	 "Requests of apps that are open at a time; more are refused."},
+	{"api.rate_max", NUMBER, 1, 100000, "1000", NULL,
+	 "New requests, dry runs and specs of one key per second."},
+	{"api.wait_ms", NUMBER, 0, 55000, "20000", NULL,
+	 "So long POST /v1/oracle/requests waits for the answer before it replies with the id."},
+	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
+	 "The SQLite journal. One process opens it."},
+	{"journal.kept_days", NUMBER, 1, 3650, "30", NULL,
+	 "Days that ended requests of apps and rounds of feeds are kept."},
+	{"enclave.program", TEXT, 1, 4096, "\"caisson-oracle-enclave\"", NULL,
+	 "The enclave's program; a name without / is looked for beside caisson-oracle."},
+	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
+	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
+	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
+	 "--seal-root FILE`."},
+	{"enclave.manifests", TEXTS, 1, ORACLE_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
+	 "The manifests of the lineage, first to newest."},
+	{"enclave.trust_store", TEXT, 1, 4096, NULL, NULL,
+	 "CA certificates in PEM, with the hash that the manifest names."},
+	{"enclave.logs", TEXT, 1, 4096, "", NULL,
+	 "Transparency logs, with the hash that the manifest names; none where it names none."},
+	{"enclave.args", TEXTS, 0, ORACLE_ENCLAVE_ARGS_MAX, "[]", NULL,
+	 "Further options of caisson-oracle-enclave, such as --insecure-plain-memory."},
+	{"enclave.export_ms", NUMBER, 500, 600000, "15000", NULL,
+	 "How often the enclave's sealed state is stored when its light clients moved."},
+	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", check_network,
+	 "Private networks that sources may be in; public addresses need none."},
+	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	 "name=address: what a resolver is not asked for."},
+	{"egress.connections_max", NUMBER, 1, 4096, "512", NULL, "Connections to sources."},
+	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL,
+	 "First pause after a failure; doubled each time."},
+	{"relay.retry_max_ms", NUMBER, 100, 3600000, "60000", NULL,
+	 "Longest pause after a failure."},
+	{"chains[].id", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2,
+	 "CAIP-2 id, as in the manifest."},
+	{"chains[].rpc", TEXTS, 1, ORACLE_RPC_MAX, NULL, check_http,
+	 "HTTP endpoints of nodes, the preferred one first."},
+	{"chains[].ws", TEXTS, 0, ORACLE_RPC_MAX, "[]", check_ws,
+	 "WebSocket endpoints, for hints."},
+	{"chains[].start_height", NUMBER, 0, INT64_MAX, "0", NULL,
+	 "First block that can hold an event: the oldest contract's."},
+	{"chains[].block_time_ms", NUMBER, 10, 600000, "1000", NULL, "Usual time between blocks."},
+	{"chains[].settle_blocks", NUMBER, 1, 1000, "2", NULL,
+	 "Blocks on top of a transaction until it is settled."},
+	{"chains[].replace_blocks", NUMBER, 1, 1000, "4", NULL,
+	 "Blocks without inclusion until fees are raised."},
+	{"chains[].in_flight_max", NUMBER, 1, 64, "32", NULL,
+	 "Unconfirmed transactions of the operator's account."},
+	{"chains[].max_fee_gwei", NUMBER, 1, 1000000, "500", NULL,
+	 "No transaction offers more per gas."},
+	{"chains[].min_priority_fee_gwei", NUMBER, 0, 1000000, "1", NULL,
+	 "No transaction offers a smaller tip."},
+	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
+	 "Key of the account that pays for answers: 64 hex digits, mode 600. Without it answers "
+	 "are "
+	 "made and served, and nobody brings them to the chain."},
+	{"chains[].refund", BOOL, 0, 0, "false", NULL,
+	 "Refund requests that passed their deadline, at the operator's cost; anybody may."},
+};
+
+static const struct host_config_table tables[] = {
+	{"log", 0, 0, "What is written to standard error."},
+	{"api", 0, 0, "Where apps and people call."},
+	{"journal", 0, 0, "Where everything is written before it happens."},
+	{"enclave", 0, 0, "The sealed process, which caisson-oracle starts itself."},
+	{"egress", 0, 0, "The proxy through which the enclave reaches its sources."},
+	{"relay", 0, 0, "How failures are repeated."},
+	{"chains[]", 0, ORACLE_CHAINS_MAX,
+	 "The chains whose contracts are served; none for apps alone."},
+};
+
+const struct host_config_schema *oracle_config_schema(void)
+{
+	static const struct host_config_schema schema = {keys, CS_LEN(keys), tables,
+							 CS_LEN(tables)};
+	return &schema;
+}
+
+/* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
+
+/* Relative to the folder of the configuration file. A copy: oracle_config_free frees it. */
+static const char *resolve(const struct oracle_config *config, const char *text)
+{
+	const char *slash = strrchr(config->path, '/');
+	if (!text || text[0] == '/' || !slash)
+		return text ? host_text(text) : NULL;
+	size_t folder = (size_t)(slash - config->path) + 1;
+	size_t size = folder + strlen(text) + 1;
+	char *path = host_alloc(size);
+	memcpy(path, config->path, folder);
+	memcpy(path + folder, text, strlen(text) + 1);
+	return path;
+}
+
+static void read_chain(struct oracle_config *config, uint32_t i)
+{
+	const struct host_config *file = config->file;
+	struct oracle_chain_config *chain = &config->chains[i];
+	chain->id = host_config_text(file, "chains[%u].id", i);
+	chain->http_count = host_config_count(file, "chains[%u].rpc", i);
+	for (uint32_t k = 0; k < chain->http_count; k++)
+		chain->http[k] = host_config_text(file, "chains[%u].rpc[%u]", i, k);
+	chain->ws_count = host_config_count(file, "chains[%u].ws", i);
+	for (uint32_t k = 0; k < chain->ws_count; k++)
+		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
+	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
+	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
+	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
+	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
+	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
+	chain->max_fee_wei =
+		(uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
+	chain->min_priority_fee_wei =
+		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) *
+		1000000000u;
+	chain->operator_key_file =
+		resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
+	chain->refund = host_config_bool(file, "chains[%u].refund", i);
+}
+
+static void read_egress(struct oracle_config *config)
+{
+	const struct host_config *file = config->file;
+	struct oracle_egress_options *egress = &config->egress;
+	egress->network_count = host_config_count(file, "egress.networks");
+	for (uint32_t i = 0; i < egress->network_count; i++)
+		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
+	egress->name_count = host_config_count(file, "egress.names");
+	for (uint32_t i = 0; i < egress->name_count; i++) {
+		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
+		char *equals = strchr(name, '=');
+		*equals = 0;
+		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
+	}
+	egress->connections_max = (uint32_t)host_config_number(file, "egress.connections_max");
+}
+
+static void read_enclave(struct oracle_config *config)
+{
+	const struct host_config *file = config->file;
+	const char *program = host_config_text(file, "enclave.program");
+	config->enclave_program =
+		strchr(program, '/') ? resolve(config, program) : host_text(program);
+	config->enclave_socket = resolve(config, host_config_text(file, "enclave.socket"));
+	config->enclave_seal_root = resolve(config, host_config_text(file, "enclave.seal_root"));
+	config->trust_store = resolve(config, host_config_text(file, "enclave.trust_store"));
+	config->logs = resolve(config, host_config_text(file, "enclave.logs"));
+	config->enclave_arg_count = host_config_count(file, "enclave.args");
+	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
+		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
+	config->manifest_count = host_config_count(file, "enclave.manifests");
+	for (uint32_t i = 0; i < config->manifest_count; i++)
+		config->manifests[i] =
+			resolve(config, host_config_text(file, "enclave.manifests[%u]", i));
+	config->export_ms = (unsigned)host_config_number(file, "enclave.export_ms");
+}
+
+static void read_values(struct oracle_config *config)
+{
+	const struct host_config *file = config->file;
+	config->name = host_config_text(file, "name");
+	/* Checked by the table. */
+	if (host_log_level_parse(&config->log_level, host_config_text(file, "log.level")) != CS_OK)
+		config->log_level = HOST_LOG_INFO;
+	config->log_json = host_config_bool(file, "log.json");
+	config->address = host_config_text(file, "api.address");
+	config->port = (uint16_t)host_config_number(file, "api.port");
+	config->keys_file = resolve(config, host_config_text(file, "api.keys_file"));
+	config->waiting_max = (unsigned)host_config_number(file, "api.waiting_max");
+	config->rate_max = (unsigned)host_config_number(file, "api.rate_max");
+	config->wait_ms = (unsigned)host_config_number(file, "api.wait_ms");
+	config->journal = resolve(config, host_config_text(file, "journal.path"));
+	config->kept_days = (unsigned)host_config_number(file, "journal.kept_days");
+	config->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
+	config->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
+	read_enclave(config);
+	read_egress(config);
+	config->chain_count = host_config_count(file, "chains");
+	for (uint32_t i = 0; i < config->chain_count; i++)
+		read_chain(config, i);
+}
+
+/* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
+
+static void check_values(struct oracle_config *config)
+{
+	char path[HOST_CONFIG_PATH_MAX];
+	if (config->retry_max_ms < config->retry_min_ms)
+		host_config_complain(config->file, "relay.retry_max_ms",
+				     "is below relay.retry_min_ms");
+	for (unsigned i = 0; i < config->chain_count; i++) {
+		snprintf(path, sizeof(path), "chains[%u].id", i);
+		for (unsigned k = 0; k < i; k++) {
+			if (strcmp(config->chains[k].id, config->chains[i].id) == 0)
+				host_config_complain(config->file, path, "is there twice");
+		}
+	}
+}
+
+static bool has_contract(const struct oracle_manifest *manifest,
+			 const struct gateway_manifest_chain *chain)
+{
+	for (size_t i = 0; i < manifest->contract_count; i++) {
+		if (manifest->contracts[i].chain == chain)
+			return true;
+	}
+	return false;
+}
+
+static void check_chains(struct oracle_config *config)
+{
+	char path[HOST_CONFIG_PATH_MAX];
+	for (unsigned i = 0; i < config->chain_count; i++) {
+		struct oracle_chain_config *chain = &config->chains[i];
+		chain->manifest = gateway_manifest_named(&config->manifest.base, chain->id);
+		snprintf(path, sizeof(path), "chains[%u].id", i);
+		if (!chain->manifest)
+			host_config_complain(config->file, path, "%s is not in the manifest",
+					     chain->id);
+		else if (!has_contract(&config->manifest, chain->manifest))
+			host_config_complain(config->file, path,
+					     "the manifest names no contract on %s", chain->id);
+	}
+}
+
+enum cs_err oracle_config_load(struct oracle_config *config, const char *path, bool with_manifest)
+{
+	memset(config, 0, sizeof(*config));
+	config->path = host_text(path);
+	config->file = host_config_load(oracle_config_schema(), path);
+	if (host_config_error_count(config->file) == 0) {
+		read_values(config);
+		check_values(config);
+	}
+	if (host_config_error_count(config->file) == 0 && with_manifest) {
+		struct cs_why why = {{0}};
+		if (oracle_manifest_load(&config->manifest, config->manifests,
+					 config->manifest_count, &why) != CS_OK)
+			host_config_complain(config->file, "enclave.manifests", "%s", why.text);
+		else
+			check_chains(config);
+	}
+	return host_config_error_count(config->file) == 0 ? CS_OK : CS_ERR_INVALID;
+}
+
+void oracle_config_free(struct oracle_config *config)
+{
+	const char *copies[] = {config->keys_file,
+				config->journal,
+				config->enclave_program,
+				config->enclave_socket,
+				config->enclave_seal_root,
+				config->trust_store,
+				config->logs,
+				config->path};
+	for (size_t i = 0; i < CS_LEN(copies); i++)
+		free((void *)(uintptr_t)copies[i]);
+	for (size_t i = 0; i < config->chain_count; i++)
+		free((void *)(uintptr_t)config->chains[i].operator_key_file);
+	for (size_t i = 0; i < config->manifest_count; i++)
+		free((void *)(uintptr_t)config->manifests[i]);
+	for (size_t i = 0; i < config->egress.name_count; i++)
+		free((void *)(uintptr_t)config->egress.names[i].name);
+	host_config_free(config->file);
+	memset(config, 0, sizeof(*config));
+}

@@ -1,0 +1,348 @@
+/* The enclave beside us: its process, the proxy through which it reaches its sources, and the session
+ * with it. All three begin anew when it ends. */
+#include "host/alloc.h"
+#include "host/enclave_process.h"
+#include "oracle/oracle.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SEALED_NAME "sealed" /* in the journal */
+#define EGRESS_FD "5"        /* in the child: host_enclave_spawn */
+
+struct oracle_enclave {
+	struct oracle *oracle;
+	struct oracle_egress *egress;
+	int pair[2];                          /* the proxy's end and the enclave's */
+	struct oracle_egress_counters before; /* of proxies that ended with their enclave */
+	struct host_child *child;
+	struct host_enclave_session *session;
+	struct host_timer *timer;
+	uint64_t restarts;
+	char program[4096];
+	char lineage[67];
+};
+
+/* ---- the proxy ---- */
+
+static enum cs_err start_egress(struct oracle_enclave *enclave, struct cs_why *why)
+{
+	return oracle_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
+				 &enclave->oracle->config.egress, why);
+}
+
+static void add_counters(struct oracle_egress_counters *to,
+			 const struct oracle_egress_counters *more)
+{
+	to->requests += more->requests;
+	to->malformed += more->malformed;
+	to->connected += more->connected;
+	to->unresolved += more->unresolved;
+	to->forbidden += more->forbidden;
+	to->refused += more->refused;
+	to->full += more->full;
+	to->bytes_out += more->bytes_out;
+	to->bytes_in += more->bytes_in;
+}
+
+static void end_egress(struct oracle_enclave *enclave)
+{
+	struct oracle_egress_counters counters = {0};
+	if (!enclave->egress)
+		return;
+	oracle_egress_read(&counters, enclave->egress);
+	add_counters(&enclave->before, &counters);
+	oracle_egress_free(enclave->egress);
+	enclave->egress = NULL;
+}
+
+/* What the proxy said to the enclave that is gone must not reach the next one, which counts its
+ * connections from one again; nor what the old one asked for reach the next proxy. */
+static void drain_pair(const struct oracle_enclave *enclave)
+{
+	uint8_t message[1024];
+	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
+		while (recv(enclave->pair[i], message, sizeof(message), MSG_DONTWAIT) >= 0) {
+		}
+	}
+}
+
+/* ---- the process ---- */
+
+static void find_program(char *path, size_t size, const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	snprintf(path, size, "%s", name);
+	if (strchr(name, '/') || n <= 0)
+		return;
+	self[n] = 0;
+	int length = snprintf(path, size, "%s/%s", dirname(self), name);
+	if (length < 0 || (size_t)length >= size || access(path, X_OK) != 0)
+		snprintf(path, size, "%s", name);
+}
+
+static void child_started(void *context, int pid)
+{
+	(void)context;
+	log_info("enclave.started", LOG_I64("pid", pid));
+}
+
+static void child_ended(void *context, int status, int signal, uint64_t restart_ms)
+{
+	struct oracle_enclave *enclave = context;
+	struct cs_why why = {{0}};
+	if (enclave->oracle->stopping)
+		return;
+	enclave->restarts++;
+	log_error("enclave.ended", LOG_I64("status", status), LOG_I64("signal", signal),
+		  LOG_U64("restart_ms", restart_ms));
+	end_egress(enclave);
+	drain_pair(enclave);
+	enum cs_err err = start_egress(enclave, &why);
+	if (err != CS_OK)
+		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
+}
+
+static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *why)
+{
+	static const struct host_child_events events = {.started = child_started,
+							.ended = child_ended};
+	const struct oracle_config *config = &enclave->oracle->config;
+	struct host_enclave_spawn_options options = {.program = enclave->program,
+						     .socket_path = config->enclave_socket,
+						     .seal_root_path = config->enclave_seal_root,
+						     .egress_fd = enclave->pair[1]};
+	size_t n = 0;
+	find_program(enclave->program, sizeof(enclave->program), config->enclave_program);
+	memcpy(enclave->lineage, "0x", 2);
+	cs_hex(enclave->lineage + 2, CS_BYTES_OF(config->manifest.lineage.b));
+	options.args[n++] = "--lineage";
+	options.args[n++] = enclave->lineage;
+	for (size_t i = 0; i < config->manifest_count; i++) {
+		options.args[n++] = "--manifest";
+		options.args[n++] = config->manifests[i];
+	}
+	options.args[n++] = "--egress-fd";
+	options.args[n++] = EGRESS_FD;
+	options.args[n++] = "--trust-store";
+	options.args[n++] = config->trust_store;
+	if (config->logs) {
+		options.args[n++] = "--logs";
+		options.args[n++] = config->logs;
+	}
+	for (size_t i = 0; i < config->enclave_arg_count; i++)
+		options.args[n++] = config->enclave_args[i];
+	return host_enclave_spawn(&enclave->child, enclave->oracle->loop, &options, &events,
+				  enclave, why);
+}
+
+/* ---- the session ---- */
+
+static enum cs_err load_sealed(void *context, struct cs_arena *arena, struct cs_bytes *sealed)
+{
+	const struct oracle_enclave *enclave = context;
+	return oracle_journal_get(enclave->oracle->journal, SEALED_NAME, arena, sealed);
+}
+
+struct sealed_write {
+	struct oracle *oracle;
+	struct cs_bytes sealed;
+};
+
+static enum cs_err write_sealed(void *context)
+{
+	struct sealed_write *write = context;
+	return oracle_journal_put(write->oracle->journal, SEALED_NAME, write->sealed);
+}
+
+struct stored_call {
+	struct oracle *oracle;
+	host_enclave_stored *stored;
+	void *context;
+};
+
+static void sealed_committed(void *context, enum cs_err err)
+{
+	struct stored_call *call = context;
+	if (err != CS_OK)
+		oracle_fail(call->oracle, err, "store sealed state");
+	call->stored(call->context, err);
+	free(call);
+}
+
+static enum cs_err store_sealed(void *context, struct cs_bytes sealed, host_enclave_stored *stored,
+				void *stored_context)
+{
+	struct oracle_enclave *enclave = context;
+	struct sealed_write write = {enclave->oracle, sealed};
+	struct stored_call *call = host_alloc(sizeof(*call));
+	*call = (struct stored_call){enclave->oracle, stored, stored_context};
+	enum cs_err err =
+		oracle_write_then(enclave->oracle, write_sealed, &write, sealed_committed, call);
+	if (err != CS_OK)
+		free(call);
+	return err;
+}
+
+static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *hello,
+			      struct cs_why *why)
+{
+	struct oracle_enclave *enclave = context;
+	struct oracle *oracle = enclave->oracle;
+	struct cs_hash manifest = wire_pb_hash(hello->manifest_hash);
+	size_t served = 0;
+	if (!cs_hash_eq(&manifest, &oracle->config.manifest.base.hash))
+		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
+			       "the enclave runs under another manifest than the oracle");
+	oracle->insecure_flags = hello->insecure_flags;
+	for (size_t i = 0; i < oracle->chain_count; i++)
+		oracle->chains[i].created = false;
+	for (size_t i = 0; i < hello->n_clients; i++) {
+		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
+		struct oracle_chain *chain = oracle_chain_of(oracle, &identity);
+		if (chain) {
+			oracle_client_take_status(chain, hello->clients[i]);
+			served++;
+		}
+	}
+	if (served != oracle->chain_count)
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
+			       "the enclave serves other chains than the oracle");
+	return CS_OK;
+}
+
+static void session_ready(void *context)
+{
+	struct oracle_enclave *enclave = context;
+	struct oracle *oracle = enclave->oracle;
+	oracle->enclave_ready = true;
+	oracle->enclave_why[0] = 0;
+	for (size_t i = 0; i < oracle->chain_count; i++) {
+		oracle->chains[i].feeding = false;
+		oracle->chains[i].feed_from = 0;
+	}
+	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
+	oracle_wake(oracle);
+}
+
+static void session_failed(void *context, enum cs_err err, const char *why)
+{
+	struct oracle_enclave *enclave = context;
+	enclave->oracle->enclave_ready = false;
+	oracle_why(enclave->oracle->enclave_why, err, why);
+}
+
+static void session_down(void *context, enum cs_err err, const char *why, bool was_ready)
+{
+	struct oracle_enclave *enclave = context;
+	(void)was_ready;
+	session_failed(context, err, why);
+	for (size_t i = 0; i < enclave->oracle->chain_count; i++)
+		enclave->oracle->chains[i].created = false;
+}
+
+static void export_tick(void *context)
+{
+	struct oracle_enclave *enclave = context;
+	host_enclave_session_export(enclave->session, NULL, NULL);
+}
+
+enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
+{
+	static const struct host_enclave_session_events events = {.load = load_sealed,
+								  .store = store_sealed,
+								  .hello = take_hello,
+								  .ready = session_ready,
+								  .down = session_down,
+								  .failed = session_failed};
+	struct oracle_enclave *enclave = host_alloc(sizeof(*enclave));
+	const struct host_enclave_session_options options = {.path = oracle->config.enclave_socket,
+							     .schema = &wire_oracle_schema_digest,
+							     .arena = &oracle->scratch,
+							     .timeout_ms =
+								     ORACLE_ENCLAVE_TIMEOUT_MS};
+	oracle->enclave = enclave;
+	enclave->oracle = oracle;
+	enclave->pair[0] = enclave->pair[1] = -1;
+	if (oracle_egress_pair(enclave->pair) != CS_OK)
+		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
+	CS_TRY(start_egress(enclave, why));
+	CS_TRY(start_child(enclave, why));
+	enclave->session = host_enclave_session_new(oracle->loop, &options, &events, enclave);
+	enclave->timer = host_timer_new(oracle->loop, export_tick, enclave);
+	host_timer_start(enclave->timer, oracle->config.export_ms, oracle->config.export_ms);
+	return CS_OK;
+}
+
+void oracle_enclave_stop(struct oracle *oracle)
+{
+	struct oracle_enclave *enclave = oracle->enclave;
+	if (!enclave)
+		return;
+	host_timer_free(enclave->timer);
+	host_enclave_session_free(enclave->session);
+	host_child_free(enclave->child);
+	oracle_egress_free(enclave->egress);
+	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
+		if (enclave->pair[i] >= 0)
+			(void)close(enclave->pair[i]);
+	}
+	free(enclave);
+	oracle->enclave = NULL;
+}
+
+enum cs_err oracle_enclave_call(struct oracle *oracle, enum wire_type type,
+				const ProtobufCMessage *message, uint64_t timeout_ms,
+				host_enclave_done *done, void *context)
+{
+	if (!oracle->enclave_ready)
+		return CS_ERR_UNAVAILABLE;
+	return host_enclave_session_call(oracle->enclave->session, type, message, timeout_ms, done,
+					 context);
+}
+
+enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
+				 const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
+{
+	return host_enclave_reply(arena, body, type, message);
+}
+
+struct cs_bytes oracle_enclave_hello(const struct oracle *oracle)
+{
+	return oracle->enclave ? host_enclave_session_hello(oracle->enclave->session)
+			       : CS_BYTES_NONE;
+}
+
+void oracle_enclave_ask_hello(struct oracle *oracle)
+{
+	host_enclave_session_ask_hello(oracle->enclave->session);
+}
+
+void oracle_enclave_changed(struct oracle *oracle)
+{
+	host_enclave_session_changed(oracle->enclave->session);
+}
+
+void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context)
+{
+	host_enclave_session_export(oracle->enclave ? oracle->enclave->session : NULL, then,
+				    context);
+}
+
+void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+			    uint64_t *restarts, bool *running)
+{
+	const struct oracle_enclave *enclave = oracle->enclave;
+	struct oracle_egress_counters now = {0};
+	if (enclave->egress)
+		oracle_egress_read(&now, enclave->egress);
+	add_counters(&now, &enclave->before);
+	*counters = now;
+	*restarts = enclave->restarts;
+	*running = host_child_pid(enclave->child) != 0;
+}
