@@ -17,7 +17,7 @@
 /* One process's: contracts are read and written one by one, and each takes series of metrics. */
 #define ORACLE_FEEDS_MAX 64u
 /* Of HOST_METRIC_SERIES_MAX; what is listed beyond has none. */
-#define ORACLE_FEED_SERIES_MAX 768u
+#define ORACLE_FEED_SERIES_MAX 640u
 /* A due moment is seen at the latest so long after it, a new block too. */
 #define ORACLE_FEEDS_TICK_MS 1000u
 
