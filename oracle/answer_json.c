@@ -185,7 +185,8 @@ json_t *oracle_json_u64(uint64_t value)
 
 static json_t *text(struct cs_bytes bytes)
 {
-	return json_stringn((const char *)bytes.p, bytes.n);
+	/* An empty view may point nowhere, which is no text to jansson. */
+	return json_stringn(bytes.n != 0 ? (const char *)bytes.p : "", bytes.n);
 }
 
 /* jansson's tree and back: what it cannot hold (numbers above 64 bits, keys with a zero) is kept as
