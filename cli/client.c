@@ -1,5 +1,5 @@
 #include "cli/cli.h"
-#include "gateway/config.h"
+#include "cli/service.h"
 #include "host/http_client.h"
 #include "host/keyfile.h"
 
@@ -46,19 +46,20 @@ static bool is_done(void *context)
 	return ((struct call *)context)->done;
 }
 
-/* The address of the configuration's gateway: where it listens, as seen from its own machine. */
+/* The address of the configuration's gateway or oracle: where it listens, as seen from its own machine. */
 static enum cli_exit url_of_config(struct cli *cli, const char *path, char *url, size_t size)
 {
-	struct gateway_config config;
+	static struct cli_service service;
 	enum cli_exit code = CLI_OK;
-	if (gateway_config_load(&config, path, false) != CS_OK)
-		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(config.file, 0));
-	else if (config.port == 0)
+	if (cli_service_load(&service, cli, path, false) != CS_OK)
+		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(service.file, 0));
+	else if (service.port == 0)
 		code = cli_fail(cli, CLI_USAGE, "%s: api.port is 0: give --url", path);
 	else
-		snprintf(url, size, strchr(config.address, ':') ? "http://[%s]:%u" : "http://%s:%u",
-			 config.address, config.port);
-	gateway_config_free(&config);
+		snprintf(url, size,
+			 strchr(service.address, ':') ? "http://[%s]:%u" : "http://%s:%u",
+			 service.address, service.port);
+	cli_service_free(&service);
 	return code;
 }
 
@@ -87,7 +88,8 @@ enum cli_exit cli_find_url(struct cli *cli, char *url, size_t size)
 	if (config)
 		return url_of_config(cli, config, url, size);
 	return cli_fail(cli, CLI_USAGE,
-			"which gateway? give --url, --config, CAISSON_URL or CAISSON_CONFIG");
+			"which gateway or oracle? give --url, --config, CAISSON_URL or "
+			"CAISSON_CONFIG");
 }
 
 enum cli_exit cli_find_key(struct cli *cli, char authorization[CLI_AUTHORIZATION_SIZE])

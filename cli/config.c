@@ -1,6 +1,5 @@
-#include "gateway/config.h"
-
 #include "cli/cli.h"
+#include "cli/service.h"
 #include "core/ct.h"
 #include "host/keyfile.h"
 
@@ -39,7 +38,18 @@ static void check_key(json_t *errors, const struct place *place, const char *pat
 		cs_wipe(&secret, sizeof(secret));
 }
 
-static void check_secrets(json_t *errors, const char *file, const struct gateway_config *config)
+static void check_oracle(json_t *errors, const char *file, const struct oracle_config *config)
+{
+	struct place place = {file, NULL, 0, "enclave.seal_root"};
+	check_key(errors, &place, config->enclave_seal_root);
+	for (size_t i = 0; i < config->chain_count; i++) {
+		place = (struct place){file, "chains", i, "operator_key_file"};
+		if (config->chains[i].operator_key_file)
+			check_key(errors, &place, config->chains[i].operator_key_file);
+	}
+}
+
+static void check_gateway(json_t *errors, const char *file, const struct gateway_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
 	check_key(errors, &place, config->enclave_seal_root);
@@ -59,18 +69,34 @@ static void check_secrets(json_t *errors, const char *file, const struct gateway
 	}
 }
 
+static void print_good(const char *file, const struct cli_service *service)
+{
+	const struct gateway_config *gateway = &service->gateway;
+	const struct oracle_config *oracle = &service->oracle;
+	if (service->is_oracle)
+		printf("%s: good, an oracle's; manifest %llu, %zu chain(s), %zu contract(s)\n",
+		       file, (unsigned long long)oracle->manifest.base.number, oracle->chain_count,
+		       oracle->manifest.contract_count);
+	else
+		printf("%s: good; manifest %llu, %zu chain(s), %zu peer(s)\n", file,
+		       (unsigned long long)gateway->manifest.number, gateway->chain_count,
+		       gateway->peer_count);
+}
+
 enum cli_exit cli_config_check(struct cli *cli)
 {
-	struct gateway_config config;
+	static struct cli_service service;
 	const char *file = file_of(cli);
 	if (!file)
 		return cli_fail(cli, CLI_USAGE, "which file?");
-	bool good = gateway_config_load(&config, file, true) == CS_OK;
+	bool good = cli_service_load(&service, cli, file, true) == CS_OK;
 	json_t *errors = json_array();
-	for (uint32_t i = 0; i < host_config_error_count(config.file); i++)
-		json_array_append_new(errors, json_string(host_config_error(config.file, i)));
-	if (good)
-		check_secrets(errors, file, &config);
+	for (uint32_t i = 0; i < host_config_error_count(service.file); i++)
+		json_array_append_new(errors, json_string(host_config_error(service.file, i)));
+	if (good && service.is_oracle)
+		check_oracle(errors, file, &service.oracle);
+	else if (good)
+		check_gateway(errors, file, &service.gateway);
 	good = good && json_array_size(errors) == 0;
 	for (size_t i = 0; !cli->json && i < json_array_size(errors); i++)
 		fprintf(stderr, "%s\n", json_string_value(json_array_get(errors, i)));
@@ -79,23 +105,24 @@ enum cli_exit cli_config_check(struct cli *cli)
 	else
 		json_decref(errors);
 	if (good && !cli->json)
-		printf("%s: good; manifest %llu, %zu chain(s), %zu peer(s)\n", file,
-		       (unsigned long long)config.manifest.number, config.chain_count,
-		       config.peer_count);
-	gateway_config_free(&config);
+		print_good(file, &service);
+	cli_service_free(&service);
 	return good ? CLI_OK : CLI_USAGE;
+}
+
+static const struct host_config_schema *schema_of(const struct cli *cli)
+{
+	return cli_flag(cli, "oracle") ? oracle_config_schema() : gateway_config_schema();
 }
 
 enum cli_exit cli_config_sample(struct cli *cli)
 {
-	(void)cli;
-	host_config_write_sample(gateway_config_schema(), stdout);
+	host_config_write_sample(schema_of(cli), stdout);
 	return CLI_OK;
 }
 
 enum cli_exit cli_config_reference(struct cli *cli)
 {
-	(void)cli;
-	host_config_write_reference(gateway_config_schema(), stdout);
+	host_config_write_reference(schema_of(cli), stdout);
 	return CLI_OK;
 }

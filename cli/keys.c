@@ -1,7 +1,7 @@
 /* The file of API keys: names, scopes and hashes. A key itself is shown once, when it is made. */
 #include "cli/cli.h"
+#include "cli/service.h"
 #include "core/sig.h"
-#include "gateway/config.h"
 #include "host/api_key.h"
 #include "host/keyfile.h"
 
@@ -15,9 +15,16 @@
 
 #define KEY_BYTES 32u
 
-static enum cli_exit keys_path(struct cli *cli, char *path, size_t size)
+/* Whose keys: a gateway's or an oracle's. */
+struct keys_of {
+	char path[4096];
+	const char *const *scope_names;
+	const char *scopes;
+};
+
+static enum cli_exit find_keys(struct cli *cli, struct keys_of *of)
 {
-	struct gateway_config config;
+	static struct cli_service service;
 	const char *file = cli_option(cli, "config");
 	enum cli_exit code = CLI_OK;
 	if (!file)
@@ -25,42 +32,45 @@ static enum cli_exit keys_path(struct cli *cli, char *path, size_t size)
 	if (!file)
 		return cli_fail(cli, CLI_USAGE,
 				"which configuration? give --config or CAISSON_CONFIG");
-	if (gateway_config_load(&config, file, false) != CS_OK)
-		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(config.file, 0));
+	if (cli_service_load(&service, cli, file, false) != CS_OK)
+		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(service.file, 0));
 	else
-		snprintf(path, size, "%s", config.keys_file);
-	gateway_config_free(&config);
+		snprintf(of->path, sizeof(of->path), "%s", service.keys_file);
+	of->scope_names = service.scope_names;
+	of->scopes = service.scopes;
+	cli_service_free(&service);
 	return code;
 }
 
 /* A file that is not there yet has no keys. */
-static enum cli_exit load(struct cli *cli, const char *path, struct host_api_keys *keys)
+static enum cli_exit load(struct cli *cli, const struct keys_of *of, struct host_api_keys *keys)
 {
 	struct cs_why why = {{0}};
 	memset(keys, 0, sizeof(*keys));
-	if (access(path, F_OK) != 0 && errno == ENOENT)
+	if (access(of->path, F_OK) != 0 && errno == ENOENT)
 		return CLI_OK;
-	if (host_api_keys_load(keys, path, gateway_scope_names, &why) != CS_OK)
+	if (host_api_keys_load(keys, of->path, of->scope_names, &why) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "%s", why.text);
 	return CLI_OK;
 }
 
-static void write_scopes(char *text, size_t size, uint32_t bits)
+static void write_scopes(char *text, size_t size, const struct keys_of *of, uint32_t bits)
 {
 	size_t n = 0;
 	text[0] = 0;
-	for (unsigned i = 0; gateway_scope_names[i]; i++) {
+	for (unsigned i = 0; of->scope_names[i]; i++) {
 		if (bits & (1u << i))
 			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? "," : "",
-					      gateway_scope_names[i]);
+					      of->scope_names[i]);
 	}
 }
 
 /* All or nothing: a gateway that reads it meanwhile sees the old file or the new one. */
-static enum cli_exit store(struct cli *cli, const char *path, const struct host_api_keys *keys)
+static enum cli_exit store(struct cli *cli, const struct keys_of *of,
+			   const struct host_api_keys *keys)
 {
 	char temporary[4200];
-	snprintf(temporary, sizeof(temporary), "%.4100s.new", path);
+	snprintf(temporary, sizeof(temporary), "%.4100s.new", of->path);
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (!file) {
@@ -72,16 +82,16 @@ static enum cli_exit store(struct cli *cli, const char *path, const struct host_
 	for (uint32_t i = 0; i < keys->count; i++) {
 		char list[128];
 		char hex[65];
-		write_scopes(list, sizeof(list), keys->keys[i].scopes);
+		write_scopes(list, sizeof(list), of, keys->keys[i].scopes);
 		cs_hex(hex, CS_BYTES_OF(keys->keys[i].hash.b));
 		fprintf(file, "%s %s %s\n", keys->keys[i].name, list, hex);
 	}
 	bool ok = fflush(file) == 0 && fsync(fd) == 0;
-	ok = fclose(file) == 0 && ok && rename(temporary, path) == 0;
-	return ok ? CLI_OK : cli_fail(cli, CLI_FAILED, "%s: %s", path, strerror(errno));
+	ok = fclose(file) == 0 && ok && rename(temporary, of->path) == 0;
+	return ok ? CLI_OK : cli_fail(cli, CLI_FAILED, "%s: %s", of->path, strerror(errno));
 }
 
-static bool parse_scopes(const char *text, uint32_t *bits)
+static bool parse_scopes(const struct keys_of *of, const char *text, uint32_t *bits)
 {
 	char copy[128];
 	char *save = NULL;
@@ -91,9 +101,9 @@ static bool parse_scopes(const char *text, uint32_t *bits)
 	memcpy(copy, text, strlen(text) + 1);
 	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
 		unsigned i = 0;
-		while (gateway_scope_names[i] && strcmp(gateway_scope_names[i], word) != 0)
+		while (of->scope_names[i] && strcmp(of->scope_names[i], word) != 0)
 			i++;
-		if (!gateway_scope_names[i])
+		if (!of->scope_names[i])
 			return false;
 		*bits |= 1u << i;
 	}
@@ -156,18 +166,20 @@ static enum cli_exit show_key(struct cli *cli, const char *name, const char *key
 enum cli_exit cli_keys_create(struct cli *cli)
 {
 	static struct host_api_keys keys;
-	char path[4096];
+	struct keys_of of;
 	char key[2 * KEY_BYTES + 1];
 	uint32_t bits = 0;
 	const char *name = cli->positional[0];
 	if (cli->positional_count != 1 || !name_is_good(name))
 		return cli_fail(cli, CLI_USAGE, "a name of up to %u letters, digits, -, _ and .",
 				HOST_API_KEY_NAME_MAX);
-	if (!parse_scopes(cli_option(cli, "scopes"), &bits))
-		return cli_fail(cli, CLI_USAGE, "--scopes: a list of " GATEWAY_SCOPES);
-	enum cli_exit code = keys_path(cli, path, sizeof(path));
+	if (!cli_option(cli, "scopes"))
+		return cli_fail(cli, CLI_USAGE, "--scopes: which?");
+	enum cli_exit code = find_keys(cli, &of);
+	if (code == CLI_OK && !parse_scopes(&of, cli_option(cli, "scopes"), &bits))
+		code = cli_fail(cli, CLI_USAGE, "--scopes: a list of %s", of.scopes);
 	if (code == CLI_OK)
-		code = load(cli, path, &keys);
+		code = load(cli, &of, &keys);
 	if (code != CLI_OK)
 		return code;
 	for (uint32_t i = 0; i < keys.count; i++) {
@@ -181,7 +193,7 @@ enum cli_exit cli_keys_create(struct cli *cli)
 	snprintf(fresh->name, sizeof(fresh->name), "%s", name);
 	fresh->scopes = bits;
 	fresh->hash = cs_sha256(cs_bytes_str(key));
-	code = store(cli, path, &keys);
+	code = store(cli, &of, &keys);
 	if (code == CLI_OK)
 		code = show_key(cli, name, key);
 	cs_wipe(key, sizeof(key));
@@ -191,16 +203,16 @@ enum cli_exit cli_keys_create(struct cli *cli)
 enum cli_exit cli_keys_list(struct cli *cli)
 {
 	static struct host_api_keys keys;
-	char path[4096];
-	enum cli_exit code = keys_path(cli, path, sizeof(path));
+	struct keys_of of;
+	enum cli_exit code = find_keys(cli, &of);
 	if (code == CLI_OK)
-		code = load(cli, path, &keys);
+		code = load(cli, &of, &keys);
 	if (code != CLI_OK)
 		return code;
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < keys.count; i++) {
 		char text[128];
-		write_scopes(text, sizeof(text), keys.keys[i].scopes);
+		write_scopes(text, sizeof(text), &of, keys.keys[i].scopes);
 		if (!cli->json)
 			printf("%-32s %s\n", keys.keys[i].name, text);
 		json_array_append_new(
@@ -216,12 +228,12 @@ enum cli_exit cli_keys_list(struct cli *cli)
 enum cli_exit cli_keys_revoke(struct cli *cli)
 {
 	static struct host_api_keys keys;
-	char path[4096];
+	struct keys_of of;
 	if (cli->positional_count != 1)
 		return cli_fail(cli, CLI_USAGE, "which key? a name of `caisson keys list`");
-	enum cli_exit code = keys_path(cli, path, sizeof(path));
+	enum cli_exit code = find_keys(cli, &of);
 	if (code == CLI_OK)
-		code = load(cli, path, &keys);
+		code = load(cli, &of, &keys);
 	if (code != CLI_OK)
 		return code;
 	for (uint32_t i = 0; i < keys.count; i++) {
@@ -229,7 +241,7 @@ enum cli_exit cli_keys_revoke(struct cli *cli)
 			continue;
 		keys.count--;
 		memmove(&keys.keys[i], &keys.keys[i + 1], (keys.count - i) * sizeof(keys.keys[0]));
-		code = store(cli, path, &keys);
+		code = store(cli, &of, &keys);
 		if (code == CLI_OK && cli->json)
 			cli_print_json(cli, json_pack("{s:s}", "revoked", cli->positional[0]));
 		else if (code == CLI_OK)

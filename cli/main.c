@@ -1,5 +1,4 @@
 #include "cli/cli.h"
-#include "gateway/config.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,8 +9,9 @@
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
 
 static const struct cli_command commands[] = {
-	{"up", "FILE", "config=",
-	 "start gateway and enclave of a configuration, and start them again when they end",
+	{"up", "FILE", "config= oracle",
+	 "start gateway and enclave of a configuration, or an oracle, and start them again when "
+	 "they end",
 	 cli_up},
 	{"status", "", GATEWAY, "is the gateway ready, its chains, its backlog", cli_status},
 	{"send", "--to ACCOUNT (--payload HEX | --text TEXT)",
@@ -40,17 +40,17 @@ static const struct cli_command commands[] = {
 	{"keys rotate", "", "chain=" GATEWAY,
 	 "make the enclave's next key and announce it; it signs where it is in force",
 	 cli_keys_rotate},
-	{"keys create", "NAME --scopes LIST", "config= scopes= out= json",
+	{"keys create", "NAME --scopes LIST", "config= oracle scopes= out= json",
 	 "make an API key: it is printed (or written to --out) once, its hash is kept",
 	 cli_keys_create},
-	{"keys list", "", "config= json", "the API keys by name", cli_keys_list},
-	{"keys revoke", "NAME", "config= json",
-	 "forget an API key; the gateway notices within a second", cli_keys_revoke},
-	{"config check", "FILE", "config= json",
+	{"keys list", "", "config= oracle json", "the API keys by name", cli_keys_list},
+	{"keys revoke", "NAME", "config= oracle json",
+	 "forget an API key; gateway and oracle notice within a second", cli_keys_revoke},
+	{"config check", "FILE", "config= oracle json",
 	 "read a configuration whole and name every error by its path", cli_config_check},
-	{"config sample", "", "", "print a configuration with every key and its default",
+	{"config sample", "", "oracle", "print a configuration with every key and its default",
 	 cli_config_sample},
-	{"config reference", "", "", "print the reference page of the configuration",
+	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
 	{"verify", "FILE", "key= outcome-key= manifest= audience= spec= lineage= json",
 	 "offline: does this signed envelope, or this oracle's answer, verify, by which key, "
@@ -105,7 +105,7 @@ static const struct option_help {
 
 static const char exit_help[] =
 	"exit status: 0 done; 1 it did not work; 2 wrong arguments or configuration; 3 the gateway "
-	"refused;\n"
+	"or oracle refused;\n"
 	"  4 no gateway, or it failed; 5 what was waited for did not come in time; 6 the answer is "
 	"no: refunded,\n"
 	"  abandoned, the request failed, or it does not verify\n";
@@ -116,7 +116,8 @@ static void usage(FILE *to)
 	for (size_t i = 0; i < CS_LEN(commands); i++)
 		fprintf(to, "  %-20s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`caisson COMMAND --help` shows a command's arguments.\n"
-	      "The gateway is found by --url or CAISSON_URL, or by --config or CAISSON_CONFIG (its "
+	      "The gateway or oracle is found by --url or CAISSON_URL, or by --config or "
+	      "CAISSON_CONFIG (its "
 	      "own machine); the API key is\n"
 	      "read from --key-file or CAISSON_API_KEY_FILE, never from an argument.\n\n",
 	      to);

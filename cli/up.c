@@ -1,7 +1,7 @@
-/* `caisson up`: the enclave and the gateway of one configuration, each started again when it ends.
+/* `caisson up` (an oracle: up_oracle.c): the enclave and the gateway of one configuration, each started again when it ends.
  * The enclave inherits its listening socket from here, so that it outlives a gateway that was
  * killed, and the other way round. */
-#include "cli/cli.h"
+#include "cli/service.h"
 #include "gateway/config.h"
 #include "host/enclave_process.h"
 #include "host/log.h"
@@ -37,7 +37,7 @@ struct up {
 
 /* ---- programs beside ours ---- */
 
-static void find_program(char *path, size_t size, const char *name)
+void cli_find_program(char *path, size_t size, const char *name)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -169,8 +169,9 @@ static enum cs_err start_gateway(struct up *up, struct cs_why *why)
 static enum cli_exit run(struct up *up)
 {
 	struct cs_why why = {{0}};
-	find_program(up->enclave_program, sizeof(up->enclave_program), up->config.enclave_program);
-	find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
+	cli_find_program(up->enclave_program, sizeof(up->enclave_program),
+			 up->config.enclave_program);
+	cli_find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
 	up->loop = host_loop_new();
 	/* Before the first child: whoever stops us at once stops them too. */
 	host_loop_on_drain(up->loop, drain, up);
@@ -202,6 +203,8 @@ enum cli_exit cli_up(struct cli *cli)
 	up.cli = cli;
 	if (!file || cli->positional_count > 1)
 		return cli_fail(cli, CLI_USAGE, "which configuration?");
+	if (cli_is_oracle(cli, file))
+		return cli_up_oracle(cli, file);
 	enum cli_exit code = CLI_USAGE;
 	if (gateway_config_load(&up.config, file, true) == CS_OK) {
 		host_log_open(&(struct host_log_options){
