@@ -52,7 +52,7 @@ static const struct cli_command commands[] = {
 	 cli_config_sample},
 	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= outcome-key= manifest= audience= spec= lineage= json",
+	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= lineage= json",
 	 "offline: does this signed envelope, or this oracle's answer, verify, by which key, "
 	 "epoch and manifest, secure or not",
 	 cli_verify},

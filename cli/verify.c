@@ -195,15 +195,9 @@ static enum cli_exit finish(struct verification *v)
 static enum cli_exit load(struct verification *v, const char *path, json_t **file)
 {
 	struct cs_why why = {{0}};
-	const char *manifest = cli_option(v->cli, "manifest");
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	json_error_t at;
-	if (manifest) {
-		if (gateway_manifest_load(&v->manifest, manifest, &why) != CS_OK)
-			return cli_fail(v->cli, CLI_USAGE, "%s: %s", manifest, why.text);
-		v->has_manifest = true;
-	}
 	if (host_file_load(&bytes, &size, path, FILE_SIZE_MAX, &why) != CS_OK)
 		return cli_fail(v->cli, CLI_USAGE, "%s", why.text);
 	*file = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &at);
@@ -213,10 +207,27 @@ static enum cli_exit load(struct verification *v, const char *path, json_t **fil
 	return CLI_OK;
 }
 
+static enum cli_exit load_manifest(struct verification *v)
+{
+	struct cs_why why = {{0}};
+	unsigned at = 0;
+	const char *manifest = cli_option_next(v->cli, "manifest", &at);
+	if (!manifest)
+		return CLI_OK;
+	if (cli_option_next(v->cli, "manifest", &at))
+		return cli_fail(v->cli, CLI_USAGE, "--manifest: one, of an envelope");
+	if (gateway_manifest_load(&v->manifest, manifest, &why) != CS_OK)
+		return cli_fail(v->cli, CLI_USAGE, "%s: %s", manifest, why.text);
+	v->has_manifest = true;
+	return CLI_OK;
+}
+
 static enum cli_exit verify_envelope(struct verification *v, const char *path)
 {
 	struct cs_why why = {{0}};
-	enum cli_exit code;
+	enum cli_exit code = load_manifest(v);
+	if (code != CLI_OK)
+		return code;
 	if (cli_option(v->cli, "audience") || cli_option(v->cli, "spec") ||
 	    cli_option(v->cli, "lineage"))
 		return cli_fail(v->cli, CLI_USAGE,
@@ -242,9 +253,8 @@ static enum cli_exit verify_answer(struct cli *cli, const json_t *file)
 	struct cli_expected expected = {.audience = cli_option(cli, "audience")};
 	const char *path = cli_option(cli, "spec");
 	struct cli_spec spec = {.memory = NULL};
-	if (cli_option(cli, "outcome-key") || cli_option(cli, "manifest"))
-		return cli_fail(cli, CLI_USAGE,
-				"--outcome-key and --manifest are of envelopes; this is an answer");
+	if (cli_option(cli, "outcome-key"))
+		return cli_fail(cli, CLI_USAGE, "--outcome-key is of envelopes; this is an answer");
 	if (path) {
 		enum cli_exit code = cli_read_spec(cli, &spec, path);
 		if (code != CLI_OK)

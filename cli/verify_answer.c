@@ -4,10 +4,13 @@
 #include "gateway/envelope_json.h"
 #include "host/alloc.h"
 #include "oracle/answer_json.h"
+#include "oracle/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define MANIFESTS_MAX 64u
 
 struct checked {
 	struct cli *cli;
@@ -17,6 +20,8 @@ struct checked {
 	bool given; /* the key, by an argument */
 	bool verifies;
 	const char *differs; /* what is not as expected, or NULL */
+	bool has_manifest;
+	bool in_manifest;
 };
 
 /* ---- what the caller expects ---- */
@@ -43,6 +48,34 @@ static void compare(struct checked *c, const struct cli_expected *expected)
 	else if (lineage && (cs_unhex(hash.b, sizeof(hash.b), cs_bytes_str(lineage)) != CS_OK ||
 			     is_another(&hash, &answer->lineage)))
 		c->differs = "lineage";
+}
+
+/* The manifests of a lineage, first to newest: this oracle's, and, for an answer to a contract, naming
+ * that. */
+static enum cli_exit compare_manifests(struct checked *c)
+{
+	static struct oracle_manifest manifest;
+	const struct oracle_answer *answer = &c->answer;
+	const char *paths[MANIFESTS_MAX];
+	const char *path;
+	struct cs_why why = {{0}};
+	size_t count = 0;
+	unsigned at = 0;
+	while ((path = cli_option_next(c->cli, "manifest", &at)) != NULL && count < MANIFESTS_MAX)
+		paths[count++] = path;
+	if (count == 0)
+		return CLI_OK;
+	if (path || oracle_manifest_load(&manifest, paths, count, &why) != CS_OK)
+		return cli_fail(c->cli, CLI_USAGE, "--manifest: %s", path ? "too many" : why.text);
+	bool named = answer->app;
+	for (size_t i = 0; i < manifest.contract_count; i++)
+		named = named ||
+			(!manifest.contracts[i].feeds &&
+			 cs_hash_eq(&manifest.contracts[i].identity, &answer->request.receiver));
+	c->has_manifest = true;
+	c->in_manifest = named && cs_hash_eq(&manifest.lineage, &answer->lineage) &&
+			 answer->statement.statement.manifest_number <= manifest.base.number;
+	return CLI_OK;
 }
 
 /* ---- output ---- */
@@ -121,6 +154,10 @@ static void print_signature(const struct checked *c)
 		     "enclaves");
 	if ((answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0)
 		puts("         INSECURE: its times rest on the clock of the oracle's host");
+	if (c->has_manifest && !c->in_manifest)
+		puts("         NOT of this manifest: another oracle, or a contract that it does "
+		     "not "
+		     "name");
 	if (c->differs)
 		printf("         NOT what was asked for: another %s\n", c->differs);
 	if (!c->given)
@@ -148,6 +185,11 @@ static void print_answer(const struct checked *c, const json_t *value)
 	put_hash("spec", &answer->spec_hash);
 	print_sources(&c->answer);
 	print_signature(c);
+}
+
+static bool is_good(const struct checked *c)
+{
+	return c->verifies && !c->differs && (!c->has_manifest || c->in_manifest);
 }
 
 /* Takes value. */
@@ -194,6 +236,9 @@ static enum cli_exit check(struct checked *c, const json_t *file,
 	if (given && cs_unhex(c->key.b, sizeof(c->key.b), cs_bytes_str(given)) != CS_OK)
 		return cli_fail(c->cli, CLI_USAGE, "--key: not 32 bytes of hex");
 	compare(c, expected);
+	enum cli_exit code = compare_manifests(c);
+	if (code != CLI_OK)
+		return code;
 	struct cs_sig *sig = cs_sig_new(NULL);
 	if (!sig)
 		return cli_fail(c->cli, CLI_FAILED, "no memory");
@@ -205,7 +250,7 @@ static enum cli_exit check(struct checked *c, const json_t *file,
 	else if (report_json)
 		cli_print_json(c->cli, result_json(c, json_incref(value)));
 	json_decref(value);
-	if (!c->verifies || c->differs)
+	if (!is_good(c))
 		return CLI_NO;
 	return c->given ? CLI_OK : CLI_CLAIMED;
 }

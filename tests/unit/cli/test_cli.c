@@ -91,7 +91,7 @@ static int teardown(void **state)
 	static const char *const names[] = {"c.toml",      "bad.toml", "api.keys",  "app.key",
 					    "seal",        "operator", "e.json",    "k",
 					    "sample.toml", "b.key",    "seal.root", "spec.json",
-					    "spec.out",    "secret"};
+					    "spec.out",    "secret",   "o.toml"};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(names); i++)
 		unlink(in_folder(names[i]));
@@ -297,6 +297,43 @@ static void config_check_names_every_error(void **state)
 	assert_non_null(strstr(out, "[[chains]]"));
 	assert_int_equal(caisson("config reference"), 0);
 	assert_non_null(strstr(out, "batch_max"));
+}
+
+/* Which process a file is of: --oracle says so, or the file does. */
+static void an_oracle_s_file_is_one(void **state)
+{
+	static const char text[] = "name = \"o\"\n[api]\nkeys_file = \"api.keys\"\n"
+				   "[enclave]\nmanifests = [\"" CS_VECTORS
+				   "/manifest/first.json\"]\ntrust_store = \"store.pem\"\n"
+				   "[journal]\nkept_days = 3\n";
+	char args[300];
+	(void)state;
+	write_file("o.toml", text);
+	snprintf(args, sizeof(args), "keys create me --scopes read,ask --config %s --json",
+		 in_folder("o.toml"));
+	assert_int_equal(caisson(args), 0);
+	snprintf(args, sizeof(args), "keys list --config %s --oracle", in_folder("o.toml"));
+	assert_int_equal(caisson(args), 0);
+	assert_non_null(strstr(out, "read,ask"));
+	/* A gateway's scopes, at an oracle's; an oracle's, at a gateway's. */
+	snprintf(args, sizeof(args), "keys create b --scopes read,send --config %s",
+		 in_folder("o.toml"));
+	assert_int_equal(caisson(args), 2);
+	snprintf(args, sizeof(args), "keys create b --scopes read,ask --config %s",
+		 in_folder("c.toml"));
+	assert_int_equal(caisson(args), 2);
+	snprintf(args, sizeof(args), "keys list --config %s --oracle", in_folder("c.toml"));
+	assert_int_equal(caisson(args), 2);
+	snprintf(args, sizeof(args), "keys revoke me --config %s", in_folder("o.toml"));
+	assert_int_equal(caisson(args), 0);
+	/* The manifest names no oracle: what is wrong is told by the oracle's table. */
+	snprintf(args, sizeof(args), "config check %s --json", in_folder("o.toml"));
+	assert_int_equal(caisson(args), 2);
+	assert_non_null(strstr(out, "oracle: the manifest names none"));
+	snprintf(args, sizeof(args), "up %s", in_folder("o.toml"));
+	assert_int_equal(caisson(args), 2);
+	assert_int_equal(caisson("config sample --oracle"), 0);
+	assert_non_null(strstr(out, "trust_store"));
 }
 
 /* docs/config.md ends with what the table writes. */
@@ -686,6 +723,7 @@ int main(void)
 		cmocka_unit_test(wrong_usage_is_2),
 		cmocka_unit_test(a_gateway_that_is_not_there_is_4),
 		cmocka_unit_test(config_check_names_every_error),
+		cmocka_unit_test(an_oracle_s_file_is_one),
 		cmocka_unit_test(the_reference_page_is_the_table),
 		cmocka_unit_test(keys_are_made_listed_and_revoked),
 		cmocka_unit_test(secrets_are_written_once),
