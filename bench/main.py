@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tools")]
+import answers  # noqa: E402
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
@@ -24,6 +25,9 @@ RATIO_ROUND_TRIP_MAX = 1.5
 BURST_AIM_PER_S = 300
 CPU_AIM_MS = 1.5
 INCLUDED_AIM_MS = 1050
+CALLBACK_AIM_BLOCKS, SIGNED_AIM_PER_S = 2, 3000
+GAS_AIMS = {"fulfil": ("gas: fulfil one answer, first in a word, before the callback", 75_000), "feed": ("gas: a feed's round", 45_000),
+            "feed_further": ("gas: each further feed in the same call", 12_000)}
 FETCH_ADDED_AIM_US, FETCH_DELAYED_AIM, FETCH_FRESH_AIM, FETCH_RATE_AIM = 200, 1.10, 1.5, 3000
 
 
@@ -86,6 +90,17 @@ def fetch_rows(fetch: dict) -> list[str]:
             fresh["ratio_fresh"] <= FETCH_FRESH_AIM)]
 
 
+def oracle_rows(figures: dict) -> list[str]:
+    late, signed = figures["latency"], figures["signed"]
+    blocks = late["final_to_callback_blocks"]
+    lines = [row("request final → callback, p50 / p99", f"{both(blocks, 'blocks')}, {both(late['final_to_callback_ms'])}",
+                 f"p50 ≤ {CALLBACK_AIM_BLOCKS} blocks", blocks["p50"] <= CALLBACK_AIM_BLOCKS),
+             row(f"answers fetched and signed, {signed['at_once']} at once, sources kept alive", f"{signed['per_second']}/s",
+                 f"≥ {SIGNED_AIM_PER_S}/s", signed["per_second"] >= SIGNED_AIM_PER_S)]
+    return lines + [row(what, f"{figures['gas'][name]:,}", f"≤ {aim:,}", figures["gas"][name] <= aim)
+                    for name, (what, aim) in GAS_AIMS.items()]
+
+
 def row(what: str, value: str, aim: str = "", met: bool | None = None) -> str:
     mark = "" if met is None else "yes" if met else "no"
     return f"| {what} | {value} | {aim} | {mark} |"
@@ -107,6 +122,8 @@ def table(result: dict) -> str:
                          f"≤ {RATIO_ROUND_TRIP_MAX} ×", r["ratio"] <= RATIO_ROUND_TRIP_MAX))
     if "fetch" in result.get("micro", {}):
         lines += fetch_rows(result["micro"]["fetch"])
+    if "oracle" in result:
+        lines += oracle_rows(result["oracle"])
     if "end_to_end" in result:
         e = result["end_to_end"]
         b = e["burst"]
@@ -145,15 +162,18 @@ def table(result: dict) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("micro", "end-to-end"))
+    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end"))
     parser.add_argument("--burst", type=int, default=end_to_end.BURST_DEFAULT)
     parser.add_argument("--singles", type=int, default=end_to_end.SINGLES)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     result = {"machine": machine(), "commit": commit(), "preset": find_build().name}
-    if options.only != "end-to-end":
+    if options.only in (None, "micro"):
         result["micro"] = micro(options.runs)
-    if options.only != "micro":
+    if options.only in (None, "oracle"):
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["oracle"] = answers.run(Path(folder), say, options.singles)
+    if options.only in (None, "end-to-end"):
         with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
             result["end_to_end"] = end_to_end.run(Path(folder), say, options.burst, options.singles, options.runs)
     result["machine"]["load"].append(round(os.getloadavg()[0], 2))

@@ -1,4 +1,4 @@
-"""The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens.
+"""The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens; then the oracle.
 
 Started by script/demo. What it prints and writes comes from the gateways' journals (steps, times) and from the chains
 (receipts, gas, statuses, balances).
@@ -6,6 +6,7 @@ Started by script/demo. What it prints and writes comes from the gateways' journ
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import shlex
@@ -23,6 +24,7 @@ from lib import abi, deploy  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402
 from lib.world import World, now_ms, wait_time  # noqa: E402
+import demo_oracle  # noqa: E402
 
 CASE_TIMEOUT_S = 120
 POLL_S = 0.04
@@ -89,6 +91,7 @@ class Demo:
         self.world = world
         self.sides, self.gateways = world.sides, world.gateways
         self.cases: list[Case] = []
+        self.oracle = demo_oracle.OracleDemo(world, paint) if world.oracle else None
 
     def account(self, index: int, address: str) -> str:
         return f"{self.sides[index].chain.caip2}:{address}"
@@ -322,13 +325,21 @@ class Demo:
                           "sender": self.account(case.source, case.sender), "recipient": self.account(case.destination, case.recipient),
                           "amount": str(case.amount), "steps": steps})
         gas = {case.name: case.gas for case in self.cases}
-        return {"ok": all(c.outcome == c.expect for c in self.cases) and len(self.cases) > 0, "chains": chains, "cases": cases, "gas": gas}
+        told = {"chains": chains, "cases": cases, "gas": gas, "oracle": self.oracle.as_json() if self.oracle else []}
+        return {"ok": self.ok, **told}
+
+    @property
+    def ok(self) -> bool:
+        return (all(c.outcome == c.expect for c in self.cases) and (self.oracle is None or self.oracle.ok)
+                and bool(self.cases or self.oracle))
 
     def run(self, only: list[str]) -> None:
         cases = [c for c in self.build_cases() if not only or c.name in only]
         for number, case in enumerate(cases, 1):
             self.run_case(case, number, len(cases))
             self.cases.append(case)
+        if self.oracle:
+            self.oracle.run()
 
 
 def write_env(demo: Demo, to: str) -> Path:
@@ -358,6 +369,8 @@ One token from the operator's account on chain 1 to chain 2, by curl, or on the 
   . {write_env(demo, to)}
   caisson transfer --to $TO --amount {UNIT} --watch
 """, flush=True)
+    if demo.oracle:
+        print(demo.oracle.keep(), flush=True)
     while True:
         signal.pause()
 
@@ -366,12 +379,20 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
+def demo_sources(options, folder: Path):
+    """The server that the oracle asks; nothing where only messages are wanted."""
+    if options.case and "oracle" not in options.case:
+        return contextlib.nullcontext()
+    say("a web server over TLS, under a certificate authority of its own")
+    return demo_oracle.open_sources(folder / "sources")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo")
     parser.add_argument("--chains", choices=("anvil", "geth-clique"), default="anvil")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C")
-    parser.add_argument("--case", action="append", default=[], help="only this one (several allowed)")
+    parser.add_argument("--case", action="append", default=[], help="only this one (several allowed); oracle is one")
     parser.add_argument("--folder", type=Path, help="where logs and journals go, new or empty, kept; a temporary folder otherwise")
     options = parser.parse_args()
     if options.folder and options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
@@ -381,17 +402,21 @@ def main() -> int:
     begin, code = time.monotonic(), 1
     print(paint("1", f"Caisson between two {options.chains} chains"), flush=True)
     try:
-        with World(folder, options.chains, say) as world:
+        with demo_sources(options, folder) as sources, World(folder, options.chains, say, sources=sources) as world:
             demo = Demo(world)
             if options.chains == "anvil":
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))
             try:
                 demo.run(options.case)
             finally:
-                if options.json and demo.cases:
+                if options.json and (demo.cases or demo.oracle):
                     options.json.write_text(json.dumps(demo.as_json(), indent=1) + "\n")
-            print(f"\n{demo.table()}\n")
-            code = 0 if demo.as_json()["ok"] else 1
+            if demo.cases:
+                print(f"\n{demo.table()}")
+            if demo.oracle:
+                print(f"\n{demo.oracle.table()}")
+            print()
+            code = 0 if demo.ok else 1
             if options.keep:
                 keep(demo)
     except KeyboardInterrupt:

@@ -34,12 +34,13 @@ class Run:
     """script/demo --keep, until its JSON is there."""
 
     def __init__(self, chains: str, folder: Path):
+        self.folder = folder / "demo"
         self.json = folder / "demo.json"
         self.log = folder / "demo.log"
         env = {**os.environ, "CAISSON_BUILD": str(tools.find_build())}
         with open(self.log, "wb") as out:
             self.popen = subprocess.Popen(
-                [tools.ROOT / "script" / "demo", "--keep", "--chains", chains, "--json", self.json, "--folder", folder / "demo"],
+                [tools.ROOT / "script" / "demo", "--keep", "--chains", chains, "--json", self.json, "--folder", self.folder],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, start_new_session=True)
         try:
             wait_for(self._written, DEMO_TIMEOUT_S, f"the demo's JSON\n{self.tail()}", 0.5)
@@ -113,7 +114,7 @@ def named(events: list[dict], message_id: str) -> list[dict]:
 def test_form(demo):
     result = demo.result
     assert result["ok"] is True
-    assert set(result) == {"ok", "chains", "cases", "gas"}
+    assert set(result) == {"ok", "chains", "cases", "gas", "oracle"}
     assert [c["name"] for c in result["cases"]] == CASES
     for chain in result["chains"]:
         assert set(chain) == {"id", "rpc", "gateway", "bridge", "token"}
@@ -227,6 +228,95 @@ def test_finality_was_waited_for(demo, view):
         rpc, _ = view[chain_of(case["sender"])]
         assert rpc.block_number() >= steps[3]["block"] + 2
         assert steps[7]["t_ms"] >= steps[6]["t_ms"]
+
+
+# ---- the oracle: its contracts are those that the manifest names ----
+
+@pytest.fixture(scope="module")
+def asked(demo, view):
+    """By kind: the oracle's contract; the RPC of its chain."""
+    manifest = json.loads((demo.folder / "manifest.json").read_text())["manifest"]
+    rpc, _ = view[demo.result["chains"][0]["id"]]
+    codes = {"requests": "CaissonOracle", "feeds": "CaissonFeed"}
+    found = {c["kind"]: Contract(rpc, c["address"], deploy.artifact(codes[c["kind"]])["abi"]) for c in manifest["oracle"]["contracts"]}
+    return {"rpc": rpc, **found}
+
+
+def logs_of(contract: Contract, name: str) -> list[dict]:
+    entry = contract.entry(name, kind="event")
+    logs = contract.rpc.call("eth_getLogs", {"address": contract.address, "fromBlock": "0x0", "topics": [abi.topic(entry)]})
+    return [{**abi.decode_log(entry, log), "block": int(log["blockNumber"], 16), "tx": log["transactionHash"]} for log in logs]
+
+
+def request_with(asked, code_is) -> tuple[dict, dict]:
+    """The one request whose answer has such a code, and the answer."""
+    [(request, answer)] = [(r, a) for a in logs_of(asked["requests"], "OracleAnswered") for r in logs_of(asked["requests"], "OracleRequested")
+                           if a["requestId"] == r["requestId"] and code_is(a["code"])]
+    return request, answer
+
+
+def test_oracle_form(demo):
+    rows = demo.result["oracle"]
+    assert [r["name"] for r in rows] == ["callback", "rest", "feed", "unanswerable"]
+    assert [r["outcome"] for r in rows] == ["answered", "verified", "updated", "refunded"]
+    for row in rows:
+        assert set(row) == {"name", "outcome", "value", "t_ms"}
+        assert isinstance(row["value"], str) and row["value"] and 0 < row["t_ms"] < DEMO_TIMEOUT_S * 1000
+
+
+def oracle_row(demo, name: str) -> dict:
+    return next(r for r in demo.result["oracle"] if r["name"] == name)
+
+
+def test_oracle_callback_is_what_the_consumer_holds(demo, asked):
+    request, answer = request_with(asked, lambda code: code == 0)
+    consumer = Contract(asked["rpc"], abi.to_hex(request["asker"]), deploy.artifact("test/SampleConsumer")["abi"])
+    assert asked["requests"].read("stateOf", request["requestId"]) == [2, 0]
+    price = abi.decode(["int256"], answer["value"])[0]
+    assert oracle_row(demo, "callback")["value"] == str(price)
+    assert abi.to_bytes(request["request"]["callback"]) == request["asker"]
+    assert not [e for e in logs_of(asked["requests"], "CallbackFailed") if e["requestId"] == request["requestId"]]
+    assert consumer.read("price") == price and consumer.read("observedAt") == answer["observedAt"]
+    assert request["request"]["time"] <= answer["observedAt"] <= int(asked["rpc"].block(answer["block"])["timestamp"], 16)
+    # Final first: two confirmations of anvil, three sealers of Clique.
+    assert answer["block"] > request["block"] + 2
+
+
+def test_oracle_unanswerable_is_paid_back(demo, asked):
+    request, _ = request_with(asked, lambda code: code != 0)
+    [refund] = [e for e in logs_of(asked["requests"], "OracleRefunded") if e["requestId"] == request["requestId"]]
+    fee = request["request"]["fee"]
+    assert refund["fee"] == fee > 0 and oracle_row(demo, "unanswerable")["value"] == str(fee)
+    status, code = asked["requests"].read("stateOf", request["requestId"])
+    assert status == 2 and 16 <= code <= 31
+    # What the contract holds is what it earned with the other answer: nothing of this one.
+    held = int(asked["rpc"].call("eth_getBalance", asked["requests"].address, "latest"), 16)
+    answered, _ = request_with(asked, lambda code: code == 0)
+    assert held == asked["requests"].read("earned") == answered["request"]["fee"]
+    assert asked["requests"].read("owed", abi.to_hex(request["asker"])) == 0
+
+
+def test_oracle_feed_is_not_the_liars(demo, asked):
+    [added] = logs_of(asked["feeds"], "FeedAdded")
+    view = Contract(asked["rpc"], abi.to_hex(added["feed"]), deploy.artifact("FeedView")["abi"])
+    round_id, answer, started, updated, answered_in = view.read("latestRoundData")
+    assert round_id == answered_in >= 1 and started == updated
+    first = logs_of(asked["feeds"], "FeedUpdated")[0]
+    assert oracle_row(demo, "feed")["value"] == str(first["value"])
+    # The median of what the two honest sources and the liar say, with the 8 decimals of the feed.
+    assert view.read("decimals") == 8 and answer == first["value"] == 300_030_000_000
+    assert updated <= asked["rpc"].time()
+
+
+def test_oracle_rest_verifies(demo, asked):
+    """The document that was verified, offline, once more; not under another key."""
+    oracle = asked["requests"].read("oracle")
+    document = json.loads((demo.folder / "answer.json").read_text())
+    key = asked["requests"].read("keyOf", oracle, document["statement"]["epoch"])[0]["x"]
+    argv = [tools.find_build() / "bin" / "caisson", "verify", demo.folder / "answer.json", "--key"]
+    assert subprocess.run([*argv, abi.to_hex(key)], capture_output=True).returncode == 0
+    assert subprocess.run([*argv, "0x" + "11" * 32], capture_output=True).returncode not in (0, 1, 2)
+    assert oracle_row(demo, "rest")["value"] == document["value"] == "the second team"
 
 
 def test_a_quick_end_leaves_nothing(tmp_path):
