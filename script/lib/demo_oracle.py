@@ -107,12 +107,13 @@ class OracleDemo:
     def watch(self, item: Item, request_id: bytes, ended: Callable) -> Iterator[None]:
         """Shows the states that the oracle's journal goes through until the chain says that it is over."""
         words = {"observed": "found by the oracle; its block is not final yet", "open": "final: the enclave asks the source",
-                 "answered": "signed by the enclave", "submitted": "on its way to the contract"}
+                 "signed": "signed by the enclave, on its way to the contract"}
         seen: set[str] = set()
 
         def look():
             over = ended()
-            told = (self.oracle.request_of(request_id) or {}).get("state", "")
+            known = self.oracle.request_of(request_id) or {}
+            told = "signed" if oracle.is_answer(known) else known.get("state", "")
             if told in words and told not in seen and not over:
                 seen.add(told)
                 self.show(item, words[told])

@@ -82,11 +82,11 @@ def test_rest_under_load_beside_a_slow_source(world, slow):
         held = [waiting.submit(ask, slow.spec) for _ in range(SLOW_COUNT)]
         wait_for(lambda: slow.asked, 20, "the slow source to be asked", 0.02)
         done = list(callers.map(ask, [quick(world)] * QUICK_COUNT))
-        assert {value for value, _ in done} == {"3000.1"}
+        assert {value for value, _ in done} == {"3000.10000000"}
         released = time.monotonic()
         slow.release()
         late = [h.result() for h in held]
-    assert {value for value, _ in late} == {"1"}
+    assert {value for value, _ in late} == {"1.00000000"}
     assert max(at for _, at in done) <= released < min(at for _, at in late)
 
 
@@ -112,11 +112,11 @@ def test_the_enclave_is_killed_while_it_is_asked(world, slow):
         wait_for(lambda: slow.asked >= 2, 30, "both to be asked", 0.02)
         os.kill(before, signal.SIGKILL)
         slow.release()
-        assert app.result()["value"] == "1"
+        assert app.result()["value"] == "1.00000000"
     assert contracts.ends(request) == (oracle.ANSWERED, 0)
     assert len(contracts.answers_of(request)) == 1
     assert world.oracle.pids()["caisson-oracle-enclave"] != before
-    assert world.oracle.ask(quick(world))["value"] == "3000.1"
+    assert world.oracle.ask(quick(world))["value"] == "3000.10000000"
 
 
 # ---- whose key counts where ----

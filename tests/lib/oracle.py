@@ -150,12 +150,11 @@ def measurement(build: Path) -> str:
 
 def register(oracle: Oracle, manifest_hash: str, measured: str) -> bytes:
     """The owner compares the enclave's hello with what was deployed, then names oracle and key; returns the oracle's identity."""
-    told = oracle.enclave()
-    if told["manifest_hash"] != manifest_hash or told["measurement"] != measured:
+    told, keys = oracle.enclave(), oracle.get("/v1/oracle/key")
+    identity = ov.identity(abi.to_bytes(manifest_hash))
+    if told["manifest_hash"] != manifest_hash or told["measurement"] != measured or keys["oracle"] != abi.to_hex(identity):
         raise RuntimeError("the enclave is not the one of the manifest")
-    identity = ov.identity(abi.to_bytes(told["lineage"]))
-    key = max((k for k in told["keys"] if k["chain"] == abi.to_hex(identity)), key=lambda k: k["epoch"])
-    deploy.register_oracle(oracle.contracts, told["lineage"], identity, key, told["evidence_digest"], manifest_hash)
+    deploy.register_oracle(oracle.contracts, told["lineage"], identity, keys["answers"], told["evidence_digest"], manifest_hash)
     rpc = oracle.contracts.chain.rpc
     rpc.wait_receipt(rpc.send(oracle.contracts.owner, oracle.operator, value=GAS_MONEY_WEI, gas=21000))
     return identity
