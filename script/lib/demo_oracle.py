@@ -59,6 +59,10 @@ def decimal(value: int) -> str:
     return f"{'-' if value < 0 else ''}{whole}.{rest:0{DECIMALS}d}".rstrip("0").rstrip(".")
 
 
+def decimal_text(text: str | None) -> str:
+    return text.rstrip("0").rstrip(".") if text else "nothing"
+
+
 def until(condition: Callable, what: str) -> Iterator[None]:
     """Yields until the condition is true; its value."""
     end = time.monotonic() + TIMEOUT_S
@@ -140,6 +144,10 @@ class OracleDemo:
         log, = self.contracts.logs(self.contracts.requests, event, self.world.start_heights[0], abi.to_hex(request["id"]))
         return log
 
+    def key_of(self, epoch: int) -> str:
+        """Of the oracle, as the contract has it."""
+        return abi.to_hex(self.contracts.requests.read("keyOf", self.contracts.requests.read("oracle"), epoch)[0]["x"])
+
     def is_over(self, request: dict) -> Callable:
         return lambda: self.contracts.state_of(request)[0] in (oracle.ANSWERED, oracle.REFUNDED)
 
@@ -179,8 +187,7 @@ class OracleDemo:
             document = yield from until(lambda: (d := self.oracle.request_of(reply["id"])) and oracle.is_answer(d) and d, "the answer")
         file = self.world.folder / "answer.json"
         file.write_text(json.dumps(document))
-        key = self.contracts.requests.read("keyOf", self.contracts.requests.read("oracle"), document["statement"]["epoch"])[0]["x"]
-        run = self.oracle.caisson("verify", str(file), "--key", abi.to_hex(key), "--json")
+        run = self.oracle.caisson("verify", str(file), "--key", self.key_of(document["statement"]["epoch"]), "--json")
         if run.returncode:
             raise RuntimeError(f"rest: caisson verify says {run.returncode}: {run.stdout}{run.stderr}")
         item.end("verified", document["value"], document["value"])
@@ -197,7 +204,12 @@ class OracleDemo:
         self.show(item, f"added by the owner, as number {added['index']}", receipt["blockNumber"], tx)
         self.oracle.list_feed(added["index"], self.feed_spec)
         self.show(item, f"listed: {', '.join(HONEST)} and a liar")
-        first, *_ = yield from until(lambda: self.rounds(added), f"the first round ({self.oracle.log})")
+        path = f"/v1/oracle/feeds/{feeds.address.lower()}/{added['index']}"
+        told = yield from until(lambda: self.oracle.get(path).get("last_round"), f"a round ({self.oracle.log})")
+        for source in told["sources"]:
+            host = source["host"].partition(":")[0]
+            self.show(item, f"{host} says {decimal_text(source['value'])}{'' if source['agrees'] else ': the others do not'}")
+        first, *_ = yield from until(lambda: self.rounds(added), f"the first round on chain ({self.oracle.log})")
         answer = added["view"].read("latestRoundData")[1]
         item.end("updated", answer, decimal(answer))
         self.show(item, f"latestRoundData: {decimal(answer)}, though {THREE} says {LIE}", first["block"], first["tx"])
@@ -241,5 +253,6 @@ A signed price by curl, or on the command line:
 
   curl -s -H "Authorization: Bearer $(cat {self.oracle.key_file})" -d '{asked}' {self.oracle.url}/v1/oracle/requests
 
-  caisson oracle ask {spec} --url {self.oracle.url} --key-file {self.oracle.key_file}
+  {self.world.build / 'bin' / 'caisson'} oracle ask {spec} --url {self.oracle.url} \
+      --key-file {self.oracle.key_file} --key {self.key_of(1)}
 """
