@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from lib import abi, deploy, oracle
+from lib import abi, crypto, deploy, oracle
 from lib.sources import Sources
 from lib.world import World, now_ms
 
@@ -198,6 +198,8 @@ class OracleDemo:
     def feed(self, item: Item) -> Iterator[None]:
         item.begin_ms = now_ms()
         feeds = self.contracts.feeds
+        scheduled = crypto.keccak(feeds.data("addFeed", self.feed_settings))
+        yield from until(lambda: 0 < feeds.read("readyAt", scheduled) <= self.rpc.time(), "the owner's delay")
         tx = feeds.send(self.contracts.owner, "addFeed", self.feed_settings, gas=deploy.ADD_FEED_GAS)
         receipt = yield from until(lambda: self.rpc.receipt(tx), f"the receipt of {tx}")
         added = self.contracts.added(receipt)
