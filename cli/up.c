@@ -5,6 +5,7 @@
 #include "gateway/config.h"
 #include "host/enclave_process.h"
 #include "host/log.h"
+#include "oracle/egress/egress.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 /* Exit statuses of caisson-enclave for what another start does not change. */
 #define ENCLAVE_REFUSAL_MIN 64
 #define ENCLAVE_REFUSAL_MAX 69
+/* Where the enclave finds its end of the pair (host/enclave_process.h). */
+#define EGRESS_FD "5"
+#define EGRESS_ARGS_MAX 6u
 
 struct up {
 	struct cli *cli;
@@ -30,6 +34,8 @@ struct up {
 	bool failed;
 	unsigned fast_ends;
 	uint64_t started_ms;
+	int pair[2]; /* for an enclave that asks providers: ours, and the enclave's */
+	struct oracle_egress *egress;
 	char lineage[67];
 	char enclave_program[4096];
 	char gateway_program[4096];
@@ -49,6 +55,44 @@ void cli_find_program(char *path, size_t size, const char *name)
 	snprintf(path, size, "%s/%s", dirname(self), name);
 	if (access(path, X_OK) != 0)
 		snprintf(path, size, "%s", name);
+}
+
+/* ---- the proxy ---- */
+
+static enum cs_err start_egress(struct up *up, struct cs_why *why)
+{
+	return oracle_egress_new(&up->egress, up->loop, up->pair[0], &up->config.egress, why);
+}
+
+/* The next enclave finds a proxy and a pair that know nothing of the one before. */
+static void renew_egress(struct up *up)
+{
+	struct cs_why why = {{0}};
+	if (!up->egress)
+		return;
+	oracle_egress_free(up->egress);
+	up->egress = NULL;
+	oracle_egress_drain(up->pair);
+	enum cs_err err = start_egress(up, &why);
+	if (err != CS_OK)
+		log_error("up.no_egress", LOG_ERR(err), LOG_TEXT("why", why.text));
+}
+
+static enum cs_err open_egress(struct up *up, struct cs_why *why)
+{
+	if (!up->config.asks_providers)
+		return CS_OK;
+	if (oracle_egress_pair(up->pair) != CS_OK)
+		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
+	return start_egress(up, why);
+}
+
+static void close_egress(struct up *up)
+{
+	oracle_egress_free(up->egress);
+	for (size_t i = 0; i < CS_LEN(up->pair); i++)
+		if (up->pair[i] > 0)
+			(void)close(up->pair[i]);
 }
 
 /* ---- events ---- */
@@ -74,6 +118,7 @@ static void enclave_ended(void *context, int status, int signal, uint64_t restar
 		return;
 	log_error("up.enclave_ended", LOG_I64("status", status), LOG_I64("signal", signal),
 		  LOG_U64("restart_ms", restart_ms));
+	renew_egress(up);
 	if (signal == 0 && status >= ENCLAVE_REFUSAL_MIN && status <= ENCLAVE_REFUSAL_MAX)
 		give_up(up, "the enclave refuses to start; its last line says why");
 }
@@ -123,14 +168,31 @@ static void drain(void *context)
 
 /* ---- starting ---- */
 
+/* What lets the enclave ask providers; its bridge refuses these where no chain is of rpc_quorum. */
+static size_t add_egress(const struct up *up, const char **args)
+{
+	size_t n = 0;
+	if (!up->egress)
+		return 0;
+	args[n++] = "--egress-fd";
+	args[n++] = EGRESS_FD;
+	args[n++] = "--trust-store";
+	args[n++] = up->config.enclave_trust_store;
+	if (up->config.enclave_logs) {
+		args[n++] = "--logs";
+		args[n++] = up->config.enclave_logs;
+	}
+	return n;
+}
+
 static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 {
 	static const struct host_child_events events = {.started = enclave_started,
 							.ended = enclave_ended};
 	struct host_enclave_spawn_options options = {.program = up->enclave_program,
 						     .socket_path = up->config.enclave_socket,
-						     .seal_root_path =
-							     up->config.enclave_seal_root};
+						     .seal_root_path = up->config.enclave_seal_root,
+						     .egress_fd = up->pair[1]};
 	struct gateway_manifest first;
 	size_t n = 0;
 	size_t room = CS_LEN(options.args) - 1;
@@ -139,7 +201,7 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + 2 * up->config.manifest_count + 2 * up->config.chain_count +
+	if (2 + EGRESS_ARGS_MAX + 2 * up->config.manifest_count + 2 * up->config.chain_count +
 		    up->config.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
@@ -151,6 +213,7 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 		options.args[n++] = "--serve";
 		options.args[n++] = up->config.chains[i].id;
 	}
+	n += add_egress(up, &options.args[n]);
 	for (size_t i = 0; i < up->config.enclave_arg_count; i++)
 		options.args[n++] = up->config.enclave_args[i];
 	return host_enclave_spawn(&up->enclave, up->loop, &options, &events, up, why);
@@ -176,7 +239,9 @@ static enum cli_exit run(struct up *up)
 	/* Before the first child: whoever stops us at once stops them too. */
 	host_loop_on_drain(up->loop, drain, up);
 	host_loop_catch_signals(up->loop, DRAIN_MS);
-	enum cs_err err = start_enclave(up, &why);
+	enum cs_err err = open_egress(up, &why);
+	if (err == CS_OK)
+		err = start_enclave(up, &why);
 	if (err == CS_OK)
 		err = start_gateway(up, &why);
 	if (err == CS_OK) {
@@ -187,6 +252,7 @@ static enum cli_exit run(struct up *up)
 	}
 	host_child_free(up->gateway);
 	host_child_free(up->enclave);
+	close_egress(up);
 	host_loop_free(up->loop);
 	if (err != CS_OK)
 		return cli_fail(up->cli, CLI_FAILED, "%s", why.text);

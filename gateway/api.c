@@ -49,6 +49,23 @@ static json_t *routes_json(const struct gateway_chain *chain)
 	return list;
 }
 
+static json_t *providers_json(const struct gateway_chain *chain)
+{
+	if (!gateway_chain_has_providers(chain))
+		return json_null();
+	json_t *list = json_array();
+	for (size_t i = 0; i < chain->provider_count; i++) {
+		const struct gateway_provider *provider = &chain->providers[i];
+		json_array_append_new(list,
+				      json_pack("{s:s,s:o}", "answer",
+						wire_oracle_code_name(provider->code), "height",
+						provider->code == WIRE_ORACLE_OK
+							? gateway_json_u64(provider->height)
+							: json_null()));
+	}
+	return list;
+}
+
 static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = json_object();
@@ -79,6 +96,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
 	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
 	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
+	json_object_set_new(json, "providers", providers_json(chain));
 	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
 			    chain->frozen ? json_string(GATEWAY_WHY_FROZEN) : json_null());

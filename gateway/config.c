@@ -61,6 +61,15 @@ static enum cs_err check_expire(const char *text, struct cs_why *why)
 #define NUMBER HOST_CONFIG_NUMBER
 #define BOOL HOST_CONFIG_BOOL
 
+/* The address is the proxy's to read, when it starts. */
+static enum cs_err check_name(const char *text, struct cs_why *why)
+{
+	const char *equals = strchr(text, '=');
+	if (!equals || equals == text || equals[1] == 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "is no name=address");
+	return CS_OK;
+}
+
 static const struct host_config_key keys[] = {
 	{"name", TEXT, 1, 32, NULL, NULL,
 	 "Name of this gateway, as its peers' configuration calls it."},
@@ -88,6 +97,16 @@ static const struct host_config_key keys[] = {
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.args", TEXTS, 0, GATEWAY_ENCLAVE_ARGS_MAX, "[]", NULL,
 	 "Further options of caisson-enclave, such as --insecure-plain-memory."},
+	{"enclave.trust_store", TEXT, 1, 4096, "", NULL,
+	 "CA certificates in PEM, with the hash that the manifest names; only where it has a chain "
+	 "of the mode rpc_quorum."},
+	{"enclave.logs", TEXT, 1, 4096, "", NULL,
+	 "Transparency logs, with the hash that the manifest names; none where it names none."},
+	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", NULL,
+	 "Loopback and private networks that providers of rpc_quorum may be in, such as "
+	 "10.1.0.0/16."},
+	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	 "name=address, whatever a resolver says."},
 	{"relay.batch_max", NUMBER, 1, 64, "64", NULL,
 	 "Messages of one statement and of one transaction."},
 	{"relay.batch_gas_max", NUMBER, 300000, 100000000, "12000000", NULL,
@@ -143,6 +162,7 @@ static const struct host_config_table tables[] = {
 	{"api", 0, 0, "Where applications, people and peers call."},
 	{"journal", 0, 0, "Where everything is written before it happens."},
 	{"enclave", 0, 0, "The sealed process beside this gateway."},
+	{"egress", 0, 0, "The proxy through which the enclave reaches providers of rpc_quorum."},
 	{"relay", 0, 0, "How the work is cut."},
 	{"chains[]", 1, GATEWAY_CHAINS_MAX, "The chains that this gateway serves: one by default."},
 	{"peers[]", 0, GATEWAY_PEERS_MAX, "The gateways of other chains."},
@@ -228,6 +248,22 @@ static void read_route(struct gateway_config *config, uint32_t i)
 		strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
 }
 
+static void read_egress(struct gateway_config *config)
+{
+	const struct host_config *file = config->file;
+	struct oracle_egress_options *egress = &config->egress;
+	egress->network_count = host_config_count(file, "egress.networks");
+	for (uint32_t i = 0; i < egress->network_count; i++)
+		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
+	egress->name_count = host_config_count(file, "egress.names");
+	for (uint32_t i = 0; i < egress->name_count; i++) {
+		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
+		char *equals = strchr(name, '=');
+		*equals = 0;
+		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
+	}
+}
+
 static void read_values(struct gateway_config *config)
 {
 	const struct host_config *file = config->file;
@@ -250,6 +286,10 @@ static void read_values(struct gateway_config *config)
 	config->enclave_arg_count = host_config_count(file, "enclave.args");
 	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
 		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
+	config->enclave_trust_store =
+		resolve(config, host_config_text(file, "enclave.trust_store"));
+	config->enclave_logs = resolve(config, host_config_text(file, "enclave.logs"));
+	read_egress(config);
 	config->manifest_count = host_config_count(file, "enclave.manifests");
 	for (uint32_t i = 0; i < config->manifest_count; i++)
 		config->manifests[i] =
@@ -349,6 +389,17 @@ static void check_chains(struct gateway_config *config)
 	}
 }
 
+static void check_providers(struct gateway_config *config)
+{
+	for (unsigned i = 0; i < config->chain_count; i++)
+		if (config->chains[i].manifest &&
+		    strcmp(config->chains[i].manifest->mode, GATEWAY_RPC_QUORUM) == 0)
+			config->asks_providers = true;
+	if (config->asks_providers && !config->enclave_trust_store)
+		host_config_complain(config->file, "enclave.trust_store",
+				     "a chain of the mode rpc_quorum needs it");
+}
+
 static void check_routes(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
@@ -390,6 +441,7 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 					     why.text);
 		} else {
 			check_chains(config);
+			check_providers(config);
 			check_routes(config);
 		}
 	}
@@ -409,6 +461,10 @@ void gateway_config_free(struct gateway_config *config)
 	free((void *)(uintptr_t)config->enclave_program);
 	free((void *)(uintptr_t)config->enclave_socket);
 	free((void *)(uintptr_t)config->enclave_seal_root);
+	free((void *)(uintptr_t)config->enclave_trust_store);
+	free((void *)(uintptr_t)config->enclave_logs);
+	for (size_t i = 0; i < config->egress.name_count; i++)
+		free((void *)(uintptr_t)config->egress.names[i].name);
 	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));

@@ -8,6 +8,7 @@
 #include "gateway/manifest.h"
 #include "host/config.h"
 #include "host/log.h"
+#include "oracle/egress/egress.h"
 
 #define GATEWAY_CHAINS_MAX 8u
 #define GATEWAY_PEERS_MAX 16u
@@ -89,6 +90,10 @@ struct gateway_config {
 	const char *enclave_seal_root;
 	const char *enclave_args[GATEWAY_ENCLAVE_ARGS_MAX];
 	size_t enclave_arg_count;
+	const char *enclave_trust_store; /* NULL: there is none */
+	const char *enclave_logs;        /* NULL: there are none */
+	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
+	struct oracle_egress_options egress;
 	const char *manifests[GATEWAY_MANIFESTS_MAX];
 	size_t manifest_count;
 	unsigned batch_max;

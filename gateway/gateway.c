@@ -48,6 +48,7 @@ static void pump(void *context)
 		return;
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
+		gateway_providers_ask(chain);
 		gateway_client_feed(chain);
 		gateway_submit_new(chain);
 		bool agrees = gateway_chain_agrees(chain);

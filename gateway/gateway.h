@@ -23,6 +23,7 @@
 #include "host/log.h"
 #include "host/metrics.h"
 #include "host/ws_server.h"
+#include "verify/evm/quorum.h"
 #include "wire/convert.h"
 
 /* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound
@@ -94,6 +95,11 @@ struct gateway_route {
 	bool announcing;
 };
 
+struct gateway_provider {
+	uint32_t code; /* of wire_oracle_code; 0: it named a block */
+	uint64_t height;
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct gateway_chain_config *config;
@@ -115,6 +121,12 @@ struct gateway_chain {
 	bool feeding;
 	uint64_t feed_from; /* 0: after client_head */
 	uint64_t feed_after_ms;
+	/* rpc_quorum: what its providers said last, in the order of the manifest */
+	bool asking;
+	uint64_t ask_after_ms;
+	uint64_t named_height; /* that a quorum reached: headers above it are of no use yet */
+	size_t provider_count;
+	struct gateway_provider providers[VERIFY_EVM_PROVIDERS_MAX];
 	/* accounts */
 	bool has_gas_account;
 	struct cs_address gas_account;
@@ -229,6 +241,8 @@ void gateway_client_feed(struct gateway_chain *chain);
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
 void gateway_client_take_status(struct gateway_chain *chain,
 				const Caisson__Wire__ClientStatus *status);
+/* The enclave refused with FROZEN: told once, and sealed with the next export. */
+void gateway_client_freeze(struct gateway_chain *chain);
 #define GATEWAY_WHY_FROZEN "the enclave's light client is frozen: two final blocks of one height"
 #define GATEWAY_WHY_DIVERGED "the node's branch does not hold the block that is final"
 /* Whether what the node tells and what the enclave holds as final are one branch: true only when the
@@ -236,6 +250,11 @@ void gateway_client_take_status(struct gateway_chain *chain,
  * endpoint, or the same one, tells the final one again; whether it is more than a lie is for the
  * enclave to find, which freezes the client. */
 bool gateway_chain_agrees(struct gateway_chain *chain);
+
+/* ---- providers.c ---- */
+bool gateway_chain_has_providers(const struct gateway_chain *chain);
+/* Lets the enclave ask them when it is time; nothing for a chain without. */
+void gateway_providers_ask(struct gateway_chain *chain);
 
 /* ---- chain_events.c ---- */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);

@@ -68,6 +68,13 @@ bool gateway_chain_agrees(struct gateway_chain *chain)
 	return !diverged;
 }
 
+void gateway_client_freeze(struct gateway_chain *chain)
+{
+	chain->frozen = true;
+	chain->gateway->changed = true; /* the evidence is sealed with the rest */
+	tell(chain, "chain.frozen", GATEWAY_WHY_FROZEN);
+}
+
 /* ---- feeding ---- */
 
 static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char *why)
@@ -83,11 +90,8 @@ static void feed_failed(struct gateway_chain *chain, enum cs_err err, const char
 	if (err == CS_ERR_UNLINKED && chain->final_height > 0)
 		chain->feed_from =
 			chain->final_height + 1; /* another branch: from where all agree */
-	if (err == CS_ERR_FROZEN) {
-		chain->frozen = true;
-		chain->gateway->changed = true; /* the evidence is sealed with the rest */
-		tell(chain, "chain.frozen", GATEWAY_WHY_FROZEN);
-	}
+	if (err == CS_ERR_FROZEN)
+		gateway_client_freeze(chain);
 }
 
 static void update_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
@@ -196,10 +200,17 @@ static uint64_t oldest_waiting(struct gateway_chain *chain)
 	return oldest;
 }
 
+/* What no provider has named yet would only fill the table of headers that are not final. */
+static uint64_t feed_limit(const struct gateway_chain *chain)
+{
+	return gateway_chain_has_providers(chain) ? chain->named_height : UINT64_MAX;
+}
+
 void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head)
 {
 	if (chain->created && !chain->feeding && !chain->frozen && chain->gateway->enclave_ready &&
-	    chain->feed_from == 0 && head->id.height == chain->client_head + 1 && head->rlp.n > 0) {
+	    chain->feed_from == 0 && head->id.height == chain->client_head + 1 && head->rlp.n > 0 &&
+	    head->id.height <= feed_limit(chain)) {
 		chain->feeding = true;
 		if (send_update(chain, head, 1) == CS_OK)
 			return;
@@ -217,6 +228,8 @@ void gateway_client_feed(struct gateway_chain *chain)
 	size_t count = 1;
 	if (chain->created) {
 		uint64_t to = chain->head_height;
+		if (to > feed_limit(chain))
+			to = feed_limit(chain);
 		/* Far behind: what must be proven shall not fall out of the window of the client. */
 		if (to > chain->cursor_height + GATEWAY_CLIENT_LEAD &&
 		    chain->cursor_height >= chain->final_height)

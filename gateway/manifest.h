@@ -8,6 +8,9 @@
 #include "core/hash.h"
 #include "core/limits.h"
 
+/* The mode whose final blocks are named by providers that the enclave asks. */
+#define GATEWAY_RPC_QUORUM "rpc_quorum"
+
 struct gateway_manifest_chain {
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
 	uint64_t chain_id;

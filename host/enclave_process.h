@@ -1,6 +1,7 @@
 /* The enclave as a supervised child: it inherits its listening socket as 3 and the 32 bytes of the
  * seal root as 4, so that neither is in its arguments. These are --listen-fd 3 --seal-root-fd 4 and
- * then args (--lineage, --manifest …). */
+ * then args (--lineage, --manifest …). With an egress_fd that one is 5, and --egress-fd 5 is the
+ * caller's to add. */
 #ifndef HOST_ENCLAVE_PROCESS_H
 #define HOST_ENCLAVE_PROCESS_H
 

@@ -316,9 +316,8 @@ def files():
     bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
-             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "quorum": signed(quorum()),
-             "latest": signed(quorum({"tag": "latest", "quorum": 3}, confirmations=20, reorg_margin_s=60)), "bad": bad}
-    return {"first.json": good, "second.json": signed(second), "facts.json": json.dumps(facts, indent=1) + "\n"}
+             "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "latest": signed(quorum({"tag": "latest", "quorum": 3}, confirmations=20, reorg_margin_s=60)), "bad": bad}
+    return {"first.json": good, "second.json": signed(second), "quorum.json": signed(quorum()), "facts.json": json.dumps(facts, indent=1) + "\n"}
 
 
 def main():

@@ -362,3 +362,12 @@ void oracle_egress_read(struct oracle_egress_counters *counters, const struct or
 {
 	*counters = egress->counters;
 }
+
+void oracle_egress_drain(const int fds[2])
+{
+	uint8_t message[WIRE_EGRESS_SIZE_MAX];
+	for (size_t i = 0; i < 2; i++) {
+		while (recv(fds[i], message, sizeof message, MSG_DONTWAIT) >= 0) {
+		}
+	}
+}

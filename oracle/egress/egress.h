@@ -42,6 +42,10 @@ void oracle_egress_free(struct oracle_egress *egress);
 /* Both ends of a pair for an enclave and its proxy, close-on-exec. IO. */
 CS_NODISCARD enum cs_err oracle_egress_pair(int fds[2]);
 
+/* What the enclave that is gone and its proxy left unread in the pair: the next enclave counts its
+ * connections from one again. Between oracle_egress_free and oracle_egress_new. */
+void oracle_egress_drain(const int fds[2]);
+
 struct oracle_egress_counters {
 	uint64_t requests;  /* understood */
 	uint64_t malformed; /* not understood, or without a descriptor */

@@ -109,8 +109,7 @@ static void test_providers_are_read(void **state)
 	(void)state;
 	struct manifest m;
 	struct cs_why why = {""};
-	assert_ok(manifest_read(&m, arena(), cs_bytes_str(json_string_value(facts("quorum"))), NULL,
-				&why));
+	assert_ok(manifest_read(&m, arena(), file_of("quorum.json"), NULL, &why));
 	const struct manifest_finality *f = &m.chains[0].finality;
 	assert_int_equal(f->mode, MANIFEST_RPC_QUORUM);
 	assert_int_equal(f->rpc.tag, VERIFY_EVM_FINALIZED);

@@ -147,6 +147,11 @@ static void every_error_is_named_by_its_path(void **state)
 		{"from = \"eip155:1903\"", "from = \"eip155:9\"", "routes[0].from"},
 		{"to = \"eip155:31337\"", "to = \"eip155:1903\"", "routes[0].to"},
 		{"first.json", "absent.json", "enclave.manifests"},
+		{"first.json", "quorum.json", "enclave.trust_store"},
+		{"name = \"a\"\n", "name = \"a\"\n[egress]\nnames = [\"x.example\"]\n",
+		 "egress.names"},
+		{"name = \"a\"\n", "name = \"a\"\n[egress]\nnames = [\"=1.2.3.4\"]\n",
+		 "egress.names"},
 	};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(table); i++) {
@@ -161,6 +166,35 @@ static void every_error_is_named_by_its_path(void **state)
 			fail_msg("case %zu: no complaint names %s", i, table[i].path);
 		gateway_config_free(&config);
 	}
+}
+
+static void a_chain_with_providers_needs_a_proxy(void **state)
+{
+	struct gateway_config config;
+	char text[4096];
+	char want[96];
+	(void)state;
+	const char *at = strstr(good, "[enclave]\n") + strlen("[enclave]\n");
+	snprintf(text, sizeof(text),
+		 "%.*strust_store = \"store.pem\"\n%.*squorum.json\"]\n[egress]\nnetworks = "
+		 "[\"10.1.0.0/16\"]\nnames = [\"one.example=10.1.0.1\"]\n%s",
+		 (int)(at - good), good, (int)(strstr(at, "first.json") - at), at,
+		 strstr(at, "[[chains]]"));
+	enum cs_err err = load(&config, text);
+	for (uint32_t i = 0; i < host_config_error_count(config.file); i++)
+		print_message("%s\n", host_config_error(config.file, i));
+	assert_int_equal(err, CS_OK);
+	assert_true(config.asks_providers);
+	snprintf(want, sizeof(want), "%s/store.pem", folder);
+	assert_string_equal(config.enclave_trust_store, want);
+	assert_null(config.enclave_logs);
+	assert_string_equal(config.egress.networks[0], "10.1.0.0/16");
+	assert_string_equal(config.egress.names[0].name, "one.example");
+	assert_string_equal(config.egress.names[0].address, "10.1.0.1");
+	gateway_config_free(&config);
+	assert_int_equal(load(&config, good), CS_OK);
+	assert_false(config.asks_providers);
+	gateway_config_free(&config);
 }
 
 static void all_errors_are_found_in_one_pass(void **state)
@@ -186,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_manifest_is_hashed_as_it_was_signed),
 		cmocka_unit_test(a_broken_manifest_is_refused),
 		cmocka_unit_test(every_error_is_named_by_its_path),
+		cmocka_unit_test(a_chain_with_providers_needs_a_proxy),
 		cmocka_unit_test(all_errors_are_found_in_one_pass),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
