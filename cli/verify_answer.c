@@ -205,21 +205,23 @@ static json_t *result_json(const struct checked *c, json_t *value)
 								    row->host_port.n),
 						       "code", wire_oracle_code_name(row->code)));
 	}
-	return json_pack(
-		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:{s:b,s:o,s:s,s:o,s:o,s:o,s:o,s:b,s:b},s:s?,s:"
-		"b}",
-		"kind", ORACLE_ANSWER_KIND, "id", gateway_json_hash(&answer->answer.request_id),
-		"code", (int)answer->answer.code, "code_name",
-		wire_oracle_code_name(answer->answer.code), "value", value, "observed_at",
-		oracle_json_u64(answer->answer.observed_at), "spec_hash",
-		gateway_json_hash(&answer->answer.spec_hash), "sources", hosts, "statement",
-		"verifies", c->verifies, "key", gateway_json_hash(&c->key), "key_from",
-		c->given ? "argument" : "file", "signer", gateway_json_hash(&statement->signer),
-		"lineage", gateway_json_hash(&answer->lineage), "epoch",
-		oracle_json_u64(statement->epoch), "manifest",
-		oracle_json_u64(statement->manifest_number), "insecure", answer->insecure,
-		"insecure_host_time", (answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0,
-		"differs", c->differs, "ok", c->verifies && !c->differs && c->given);
+	json_t *signature = json_pack(
+		"{s:b,s:o,s:s,s:o,s:o,s:o,s:o,s:b,s:b}", "verifies", c->verifies, "key",
+		gateway_json_hash(&c->key), "key_from", c->given ? "argument" : "file", "signer",
+		gateway_json_hash(&statement->signer), "lineage",
+		gateway_json_hash(&answer->lineage), "epoch", oracle_json_u64(statement->epoch),
+		"manifest", oracle_json_u64(statement->manifest_number), "insecure",
+		answer->insecure, "insecure_host_time",
+		(answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0);
+	return json_pack("{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind",
+			 ORACLE_ANSWER_KIND, "id", gateway_json_hash(&answer->answer.request_id),
+			 "code", (int)answer->answer.code, "code_name",
+			 wire_oracle_code_name(answer->answer.code), "value", value, "observed_at",
+			 oracle_json_u64(answer->answer.observed_at), "spec_hash",
+			 gateway_json_hash(&answer->answer.spec_hash), "sources", hosts,
+			 "statement", signature, "in_manifest",
+			 c->has_manifest ? json_boolean(c->in_manifest) : json_null(), "differs",
+			 c->differs, "ok", is_good(c) && c->given);
 }
 
 /* ---- the command ---- */
