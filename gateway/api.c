@@ -275,8 +275,8 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	json_t *json = NULL;
-	if (gateway->hello.p &&
-	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
+	if (gateway_enclave_hello(gateway).n &&
+	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
 				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
 		json = hello_json(gateway, (const Caisson__Wire__HelloReply *)message);
 	cs_arena_rewind(&gateway->scratch, mark);

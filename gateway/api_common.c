@@ -30,8 +30,8 @@ json_t *gateway_json_keys(struct gateway *gateway)
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	ProtobufCMessage *message = NULL;
 	json_t *keys = json_array();
-	if (gateway->hello.p &&
-	    gateway_enclave_reply(&gateway->scratch, gateway->hello,
+	if (gateway_enclave_hello(gateway).n &&
+	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
 				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
 		json_decref(keys);
 		keys = keys_json(gateway, (const Caisson__Wire__HelloReply *)message);

@@ -16,7 +16,7 @@
 #include "gateway/journal_feed.h"
 #include "gateway/parts.h"
 #include "host/api_key.h"
-#include "host/enclave_client.h"
+#include "host/enclave_session.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
 #include "host/keyfile.h"
@@ -151,7 +151,7 @@ struct gateway {
 	struct host_http_server *server;
 	struct host_ws_server *events;
 	struct host_http_client *http;
-	struct host_enclave_client *enclave;
+	struct host_enclave_session *enclave;
 	struct host_api_keys keys;
 	struct cs_sig *sig;
 	struct host_timer *timer; /* due times, keys file, housekeeping */
@@ -166,11 +166,7 @@ struct gateway {
 	bool failed; /* the journal cannot be written: the process ends with an error */
 	/* the enclave's session */
 	bool enclave_ready; /* keys are there and stored */
-	bool exporting;
-	bool changed; /* since the last export */
-	uint64_t exported_counter;
 	char enclave_why[GATEWAY_WHY_MAX + 1];
-	struct cs_bytes hello; /* protobuf of the last HelloReply, malloc'd */
 	uint64_t events_sent;
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
@@ -225,6 +221,10 @@ CS_NODISCARD enum cs_err gateway_enclave_call(struct gateway *gateway, enum wire
 					      host_enclave_done *done, void *context);
 /* What hello tells changed: it is asked for again. */
 void gateway_enclave_ask_hello(struct gateway *gateway);
+/* Protobuf of the last HelloReply; none before the first. */
+struct cs_bytes gateway_enclave_hello(const struct gateway *gateway);
+/* The enclave's state is not the stored one any more. */
+void gateway_enclave_changed(struct gateway *gateway);
 #define GATEWAY_SEALED_NAME "sealed" /* in the journal */
 /* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
  * on failure. */

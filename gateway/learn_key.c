@@ -84,7 +84,7 @@ static void end(struct learning *learning, enum cs_err err, const char *why)
 		if (route->learned_count == GATEWAY_EPOCHS_MAX)
 			route->learned_count--;
 		route->learned[route->learned_count++] = learning->epoch;
-		gateway->changed = true;
+		gateway_enclave_changed(gateway);
 		log_info("key.learned", LOG_TEXT("chain", route->chain->config->id),
 			 LOG_TEXT("remote", route->remote_manifest->caip2),
 			 LOG_U64("epoch", learning->epoch), LOG_U64("height", learning->height));

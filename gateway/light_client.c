@@ -71,7 +71,7 @@ bool gateway_chain_agrees(struct gateway_chain *chain)
 void gateway_client_freeze(struct gateway_chain *chain)
 {
 	chain->frozen = true;
-	chain->gateway->changed = true; /* the evidence is sealed with the rest */
+	gateway_enclave_changed(chain->gateway); /* the evidence is sealed with the rest */
 	tell(chain, "chain.frozen", GATEWAY_WHY_FROZEN);
 }
 
@@ -108,7 +108,7 @@ static void update_done(void *context, enum cs_err err, const char *why, struct 
 			(const Caisson__Wire__ClientReply *)message;
 		uint64_t head = chain->client_head;
 		gateway_client_take_status(chain, reply->status);
-		gateway->changed = true;
+		gateway_enclave_changed(gateway);
 		chain->feeding = false;
 		chain->feed_from = 0;
 		log_debug("chain.client", LOG_TEXT("chain", chain->config->id),

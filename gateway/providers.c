@@ -49,7 +49,7 @@ static void take_reply(struct gateway_chain *chain, const Caisson__Wire__ClientQ
 	chain->provider_count = reply->n_providers;
 	chain->named_height = reply->named_height;
 	if (chain->final_height != final)
-		chain->gateway->changed = true;
+		gateway_enclave_changed(chain->gateway);
 	gateway_wake(chain->gateway);
 }
 

@@ -325,12 +325,11 @@ static void up(void *context, struct cs_bytes hello)
 static void down(void *context, enum cs_err err, const char *why)
 {
 	struct host_enclave_session *session = context;
-	bool was_ready = session->ready;
-	if (was_ready)
+	if (session->ready)
 		log_warn("enclave.down", LOG_ERR(err), LOG_TEXT("why", why));
 	session->ready = false;
 	session->connection++;
-	session->events.down(session->context, err, why ? why : "", was_ready);
+	session->events.down(session->context, err, why ? why : "");
 }
 
 struct host_enclave_session *

@@ -24,9 +24,8 @@ struct host_enclave_session_events {
 	enum cs_err (*hello)(void *context, const Caisson__Wire__HelloReply *hello,
 			     struct cs_why *why);
 	void (*ready)(void *context);
-	/* The connection is gone, or was not made; it is tried again by itself. was_ready: it was in
-	 * use. */
-	void (*down)(void *context, enum cs_err err, const char *why, bool was_ready);
+	/* The connection is gone, or was not made; it is tried again by itself. */
+	void (*down)(void *context, enum cs_err err, const char *why);
 	/* Nothing more happens until the next connection. */
 	void (*failed)(void *context, enum cs_err err, const char *why);
 };

@@ -237,10 +237,9 @@ static void session_failed(void *context, enum cs_err err, const char *why)
 	oracle_why(enclave->oracle->enclave_why, err, why);
 }
 
-static void session_down(void *context, enum cs_err err, const char *why, bool was_ready)
+static void session_down(void *context, enum cs_err err, const char *why)
 {
 	struct oracle_enclave *enclave = context;
-	(void)was_ready;
 	session_failed(context, err, why);
 	for (size_t i = 0; i < enclave->oracle->chain_count; i++)
 		enclave->oracle->chains[i].created = false;
