@@ -62,8 +62,9 @@ struct verify_status {
 };
 
 /* The two final headers of one height that froze the client, as they came; views into the state.
- * `first` is empty when the bytes of the older one are no longer kept (its hash always is). Below
- * `height` both branches are one. */
+ * `first` is empty when the bytes of the older one are no longer kept (its hash always is), `second`
+ * when nobody brought the header that a quorum of providers named. Below `height` both branches are
+ * one. */
 struct verify_conflict {
 	uint64_t anchor_height; /* where the frozen client began */
 	struct cs_hash anchor_hash;
