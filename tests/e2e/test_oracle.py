@@ -173,7 +173,7 @@ def test_a_message_signed_with_the_oracles_key(world):
     _, _, messages = call_of(abroad.gateway, "deliver", status["tx"])
     assert refusal(gateway, abroad.user, "deliver", home.identity, st, messages) == "SignatureInvalid"
     # At the bridge itself the oracle is nobody.
-    assert refusal(abroad.gateway, abroad.user, "deliver", contracts.requests.read("oracle"), st, messages) == "RemoteUnknown"
+    assert refusal(abroad.gateway, abroad.user, "deliver", contracts.requests.read("oracle"), st, messages) == "KeyNotActive"
 
 
 def logs(side: deploy.Side, event: str) -> list[dict]:
@@ -198,7 +198,7 @@ def test_an_answer_signed_with_the_bridges_key(world):
     registered(other, home.owner, other.read("oracle"), bridges_key)
     assert refusal(other, home.user, "fulfil", other.read("oracle"), st, given) == "SignatureInvalid"
     # At the oracle's own contract the bridge is nobody.
-    assert refusal(contracts.requests, home.user, "fulfil", home.identity, st, given) == "RemoteUnknown"
+    assert refusal(contracts.requests, home.user, "fulfil", home.identity, st, given) == "KeyNotActive"
     assert refusal(contracts.requests, home.user, "fulfil", contracts.requests.read("oracle"), st, given) == "SignatureInvalid"
 
 
