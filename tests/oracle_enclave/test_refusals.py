@@ -99,7 +99,7 @@ def test_a_feed_is_one_int256(world, caller):
 # --- requests that are refused
 
 
-@pytest.mark.parametrize("name", ["SignMessages", "SignOutcomes", "LearnKey", "SignTransaction"])
+@pytest.mark.parametrize("name", ["SignMessages", "SignOutcomes", "LearnKey", "SignTransaction", "ClientQuorum"])
 def test_what_a_bridge_signs_is_no_request(caller, name):
     ident = caller.send_raw(TYPES[name], b"")
     caller.names[ident] = name
