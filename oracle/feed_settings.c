@@ -11,6 +11,8 @@
 #define LEAD_MAX_MS 30000u
 #define PAUSE_MAX_MS 900000u
 #define TRIP_AFTER 3u
+/* A block may come late, and the next one too. */
+#define BLOCKS_WAIT 4u
 /* How far sources of a price usually are from each other. */
 #define AGREE_PPM 10000u
 
@@ -168,6 +170,7 @@ enum cs_err oracle_feed_settings(struct oracle_round_settings *out, const struct
 		.poll_ms = v[POLL],
 		.lead_ms = v[LEAD],
 		.jitter_ms = v[JITTER],
+		.block_ms = BLOCKS_WAIT * (uint64_t)chain->block_time_ms,
 		.agree_ppm = (uint32_t)v[AGREE],
 		.agree_min = (uint32_t)v[K],
 		.jump_ppm = (uint32_t)v[JUMP],

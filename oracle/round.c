@@ -113,16 +113,28 @@ static bool moved(const struct oracle_round_settings *settings,
 	return compare(&state->good.value, &state->chain.value, settings->deviation_ppm) >= 0;
 }
 
+/* What came before a pause or a failure is asked for again. */
+static uint64_t fresh_until(const struct oracle_round_settings *settings,
+			    const struct oracle_round_state *state)
+{
+	return state->good_ms +
+	       (settings->poll_ms > settings->block_ms ? settings->poll_ms : settings->block_ms);
+}
+
+/* But for the block. */
+static bool is_ready(const struct oracle_round_settings *settings,
+		     const struct oracle_round_state *state, uint64_t now_ms)
+{
+	if (state->paused || state->tripped || state->submitting || state->spent)
+		return false;
+	return is_newer(&state->good, &state->chain) && now_ms < fresh_until(settings, state);
+}
+
 bool oracle_round_may_submit(const struct oracle_round_settings *settings,
 			     const struct oracle_round_state *state, uint64_t now_ms,
 			     uint64_t chain_time_s)
 {
-	if (state->paused || state->tripped || state->submitting || state->spent)
-		return false;
-	/* What came before a pause or a failure is asked for again. */
-	return is_newer(&state->good, &state->chain) &&
-	       now_ms < state->good_ms + settings->poll_ms &&
-	       state->good.observed_at_s <= chain_time_s;
+	return is_ready(settings, state, now_ms) && state->good.observed_at_s <= chain_time_s;
 }
 
 /* Why the newest good value is to be submitted, and when; WAIT: it is not. early_ms: how much of the
@@ -171,6 +183,11 @@ static uint64_t ask_at(const struct oracle_round_settings *settings,
 	return at;
 }
 
+static struct oracle_round_decision wait_until(uint64_t at_ms)
+{
+	return (struct oracle_round_decision){ORACLE_ROUND_WAIT, at_ms};
+}
+
 struct oracle_round_decision oracle_round_decide(const struct oracle_round_settings *settings,
 						 const struct oracle_round_state *state,
 						 uint64_t now_ms, uint64_t chain_time_s)
@@ -180,15 +197,15 @@ struct oracle_round_decision oracle_round_decide(const struct oracle_round_setti
 	uint64_t ask_ms = ask_at(settings, state, now_ms);
 	if (state->paused)
 		return (struct oracle_round_decision){ORACLE_ROUND_HOLD, 0};
-	if (oracle_round_may_submit(settings, state, now_ms, chain_time_s))
+	if (is_ready(settings, state, now_ms))
 		verb = reason(&submit_ms, settings, state, 0);
 	if (verb != ORACLE_ROUND_WAIT && submit_ms <= now_ms)
-		return (struct oracle_round_decision){verb, 0};
+		return state->good.observed_at_s <= chain_time_s
+			       ? (struct oracle_round_decision){verb, 0}
+			       : wait_until(fresh_until(settings, state));
 	if (ask_ms <= now_ms)
 		return (struct oracle_round_decision){ORACLE_ROUND_ASK, 0};
-	if (verb == ORACLE_ROUND_WAIT || submit_ms > ask_ms)
-		submit_ms = ask_ms;
-	return (struct oracle_round_decision){ORACLE_ROUND_WAIT, submit_ms};
+	return wait_until(verb != ORACLE_ROUND_WAIT && submit_ms < ask_ms ? submit_ms : ask_ms);
 }
 
 bool oracle_round_asks_along(const struct oracle_round_settings *settings,

@@ -29,6 +29,9 @@ struct oracle_round_settings {
 	uint64_t
 		jitter_ms; /* a due value waits for a part of it, by seed and round; at most half of
 			       poll_ms, so that it is still the newest then */
+	uint64_t
+		block_ms; /* so long a due value waits for a block of its time before it is asked for
+			       again */
 	uint32_t agree_ppm; /* a source agrees when it is so near to the round's value */
 	uint32_t agree_min; /* k: with fewer that agree there is no round */
 	uint32_t
@@ -79,8 +82,10 @@ struct oracle_round_decision {
 	enum oracle_round_verb verb;
 	uint64_t at_ms; /* of WAIT; a block, a round, a word of the operator may come before */
 };
-/* chain_time_s: of the newest block. A value is submitted within poll_ms after it came, or not at
- * all, and not while it is of that block's future: the contract would refuse it. */
+/* chain_time_s: of the newest block. A value is submitted within poll_ms (or block_ms, if that is
+ * longer) after it came, or not at all, and not while it is of that block's future: the contract
+ * would refuse it. While it waits for that alone nothing is asked, or quick polls would bring ever
+ * newer values that no block is new enough for. */
 struct oracle_round_decision oracle_round_decide(const struct oracle_round_settings *settings,
 						 const struct oracle_round_state *state,
 						 uint64_t now_ms, uint64_t chain_time_s);

@@ -20,6 +20,11 @@ WAIT_S = 40
 QUICK = {"poll_ms": 2000, "jitter_ms": 0, "lead_ms": 1000, "pause_max_ms": 4000}
 
 
+def quick(overrides: dict) -> dict:
+    merged = QUICK | overrides
+    return merged | {"pause_max_ms": max(merged["poll_ms"], merged["pause_max_ms"])}
+
+
 class Feed:
     """One feed of the contract: its prices, its events, its rounds in the oracle's journal."""
 
@@ -36,7 +41,7 @@ class Feed:
             self.world.sources.set(name, self.name, {"price": str(price)})
 
     def list(self, **overrides) -> dict:
-        return self.world.oracle.list_feed(self.index, self.spec, **(QUICK | overrides))
+        return self.world.oracle.list_feed(self.index, self.spec, **quick(overrides))
 
     def show(self, oracle=None, limit: int = 100) -> dict:
         return (oracle or self.world.oracle).get(self.path, limit=limit)

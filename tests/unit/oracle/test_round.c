@@ -830,6 +830,32 @@ static void two_operators_keep_a_feed_for_two_hours(void **unused)
 	assert_int_equal(sim.wasted + sim.refused, sim.round);
 }
 
+/* Polls of a second, blocks of twelve that are heard of two seconds late: there is a value from after
+ * every block. */
+static void quick_polls_wait_for_their_block(void **unused)
+{
+	(void)unused;
+	struct simulation sim = {.market = {88172645463325252u, 100000000}};
+	struct oracle_round_settings *s = &sim.settings[0];
+	*s = usual;
+	s->heartbeat_ms = MS(60);
+	s->lead_ms = MS(30);
+	s->poll_ms = MS(1);
+	s->block_ms = MS(48);
+	s->pause_max_ms = MS(60);
+	assert_ok(oracle_round_check(s, NULL));
+	for (uint64_t now = 0; now < 1200; now++) {
+		move(&sim.market, 0);
+		if (now % 12 == 2)
+			simulate_block(&sim, T0 + now - 2);
+		simulate_operator(&sim, 0, T0 + now, false);
+		if (now > 60)
+			assert_true(T0 + now - sim.chain.observed_at_s <= 60);
+	}
+	assert_in_range(sim.round, 20, 60);
+	assert_true(sim.asks > 300);
+}
+
 static void an_hour_in_which_sources_disagree(void **unused)
 {
 	(void)unused;
@@ -876,6 +902,7 @@ int main(void)
 		cmocka_unit_test(proportions),
 		cmocka_unit_test(sources_that_agree),
 		cmocka_unit_test(two_operators_keep_a_feed_for_two_hours),
+		cmocka_unit_test(quick_polls_wait_for_their_block),
 		cmocka_unit_test(an_hour_in_which_sources_disagree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
