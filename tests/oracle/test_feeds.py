@@ -332,9 +332,9 @@ def test_two_operators_on_one_feed(world, feed):
             one.price(110 + 10 * move)
             one.wait_value((110 + 10 * move) * E8, 60)
         values = [u["value"] for u in one.updates()]
-        # Each round once, but where both were at it in the same moment: never more than one of two.
-        assert len(values) <= (moves + 1) * 3 // 2 + 1, values
-        assert not one.rounds("lost") and not one.rounds("lost", second), (one.rounds("lost"), one.rounds("lost", second))
+        # Each round once, but where both were at it in the same moment: then the node or the contract refuses the second.
+        lost = one.rounds("lost") + one.rounds("lost", second)
+        assert len(values) - (moves + 1) + len(lost) <= (moves + 1) // 2, (values, lost)
         for oracle in (first, second):
             wait_for(lambda o=oracle: one.show(o)["submitted_value"] == "140.00000000", WAIT_S, "both know the last round")
     finally:
