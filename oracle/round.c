@@ -75,14 +75,10 @@ uint32_t oracle_round_agreeing(const struct oracle_round_source *sources, size_t
 	return mask;
 }
 
-/* By the heartbeat in which the last value was observed, so that another operator is the first each
- * time. splitmix64: neighbours give unrelated waits. */
-static uint64_t jitter(const struct oracle_round_settings *settings,
-		       const struct oracle_round_state *state)
+/* splitmix64: neighbours among seeds and moments give unrelated waits. */
+static uint64_t jitter(const struct oracle_round_settings *settings, uint64_t moment)
 {
-	uint64_t beat =
-		state->chain.known ? state->chain.observed_at_s * 1000 / settings->heartbeat_ms : 0;
-	uint64_t z = settings->seed + (beat + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = settings->seed + (moment + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ (z >> 31)) % (settings->jitter_ms + 1);
@@ -101,8 +97,10 @@ static uint64_t heartbeat_at(const struct oracle_round_settings *settings,
 {
 	if (!state->chain.known)
 		return 0;
-	return state->chain.observed_at_s * 1000 + settings->heartbeat_ms - settings->lead_ms -
-	       settings->jitter_ms + jitter(settings, state);
+	uint64_t since_ms = state->chain.observed_at_s * 1000;
+	/* The same wait for feeds that were observed together, some seconds apart. */
+	return since_ms + settings->heartbeat_ms - settings->lead_ms - settings->jitter_ms +
+	       jitter(settings, since_ms / settings->heartbeat_ms);
 }
 
 static bool moved(const struct oracle_round_settings *settings,
@@ -142,7 +140,8 @@ bool oracle_round_may_submit(const struct oracle_round_settings *settings,
 static enum oracle_round_verb reason(uint64_t *at_ms, const struct oracle_round_settings *settings,
 				     const struct oracle_round_state *state, uint64_t early_ms)
 {
-	uint64_t after_jitter = state->good_ms + jitter(settings, state);
+	/* Values that came together wait together. */
+	uint64_t after_jitter = state->good_ms + jitter(settings, state->good_ms);
 	*at_ms = after_jitter;
 	if (!state->chain.known)
 		return ORACLE_ROUND_SUBMIT_HEARTBEAT;

@@ -20,26 +20,30 @@
 #define ORACLE_ROUND_SOURCES_MAX 16u
 
 struct oracle_round_settings {
-	uint64_t heartbeat_ms;  /* a value is due at least so often */
-	uint32_t deviation_ppm; /* it is due when it moved so far; 0: when it moved at all */
-	uint64_t poll_ms;       /* from one asking to the next; at most the heartbeat */
-	uint64_t
-		lead_ms; /* so long before the heartbeat's end a value is asked for: the fetch and the
-			       block take their time; with the jitter below the heartbeat */
-	uint64_t
-		jitter_ms; /* a due value waits for a part of it, by seed and round; at most half of
-			       poll_ms, so that it is still the newest then */
-	uint64_t
-		block_ms; /* so long a due value waits for a block of its time before it is asked for
-			       again */
-	uint32_t agree_ppm; /* a source agrees when it is so near to the round's value */
-	uint32_t agree_min; /* k: with fewer that agree there is no round */
-	uint32_t
-		jump_ppm; /* further from the last good value there is no round; 0: no such bound */
-	uint32_t trip_after;   /* rounds that failed in a row */
-	uint64_t pause_max_ms; /* pauses of a tripped feed double from poll_ms up to this */
-	uint64_t seed; /* another one for every operator and contract: feeds of one heartbeat wait
-				  together */
+	/* A value is due at least so often, and when it moved so far (0: when it moved at all). */
+	uint64_t heartbeat_ms;
+	uint32_t deviation_ppm;
+	/* From one asking to the next; at most the heartbeat. */
+	uint64_t poll_ms;
+	/* So long before the heartbeat's end a value is asked for, since the fetch and the block take
+	 * their time; with the jitter below the heartbeat. */
+	uint64_t lead_ms;
+	/* A due value waits for a part of it, by seed and moment; at most half of poll_ms, so that it
+	 * is still the newest then. seed: another one for every operator and contract. */
+	uint64_t jitter_ms;
+	uint64_t seed;
+	/* So long a due value waits for a block of its time before it is asked for again. */
+	uint64_t block_ms;
+	/* A source agrees when it is so near to the round's value; with fewer than agree_min (k) that
+	 * agree there is no round. */
+	uint32_t agree_ppm;
+	uint32_t agree_min;
+	/* Further from the last good value there is no round; 0: no such bound. */
+	uint32_t jump_ppm;
+	/* So many rounds without a value in a row trip the feed; then its pauses double from poll_ms
+	 * up to pause_max_ms. */
+	uint32_t trip_after;
+	uint64_t pause_max_ms;
 };
 
 /* INVALID, and why names the setting. */
