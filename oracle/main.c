@@ -24,7 +24,7 @@ static void drain(void *context)
 
 static int usage(FILE *to)
 {
-	fputs("usage: caisson-oracle --config FILE | --config-reference | --config-sample\n"
+	fputs("usage: caisson-oracle --config FILE\n"
 	      "An oracle: it starts its enclave, answers requests of apps and of contracts, and "
 	      "keeps feeds.\n"
 	      "exit status: 0 stopped by a signal, 1 failed while running, 2 wrong usage or "
@@ -38,14 +38,6 @@ int main(int argc, char **argv)
 	static struct oracle oracle;
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout);
-	if (argc == 2 && strcmp(argv[1], "--config-reference") == 0) {
-		host_config_write_reference(oracle_config_schema(), stdout);
-		return 0;
-	}
-	if (argc == 2 && strcmp(argv[1], "--config-sample") == 0) {
-		host_config_write_sample(oracle_config_schema(), stdout);
-		return 0;
-	}
 	if (argc != 3 || strcmp(argv[1], "--config") != 0)
 		return usage(stderr);
 	struct host_loop *loop = host_loop_new();

@@ -1,0 +1,123 @@
+/* The oracle's configuration: what a file may say, what is refused with its path. */
+#include "oracle/config.h"
+#include "tests/unit/support.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static char path[64];
+
+static const char base[] = "name = \"test\"\n[enclave]\ntrust_store = \"store.pem\"\n";
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/caisson-config-XXXXXX");
+	int fd = mkstemp(path);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return 0;
+}
+
+static enum cs_err load(struct oracle_config *config, const char *more)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(base, file);
+	fputs(more, file);
+	fclose(file);
+	return oracle_config_load(config, path, false);
+}
+
+static void defaults(void **state)
+{
+	struct oracle_config config;
+	(void)state;
+	assert_int_equal(load(&config, ""), CS_OK);
+	assert_string_equal(config.name, "test");
+	assert_string_equal(config.trust_store, "/tmp/store.pem");
+	assert_null(config.logs);
+	assert_string_equal(config.enclave_program, "caisson-oracle-enclave");
+	assert_string_equal(config.journal, "/tmp/journal.db");
+	assert_int_equal(config.port, 8090);
+	assert_int_equal(config.chain_count, 0);
+	assert_int_equal(config.manifest_count, 1);
+	assert_int_equal(config.egress.network_count, 0);
+	oracle_config_free(&config);
+}
+
+static void everything(void **state)
+{
+	struct oracle_config config;
+	(void)state;
+	assert_int_equal(
+		load(&config,
+		     "logs = \"/etc/logs.json\"\nargs = [\"--insecure-plain-memory\"]\n"
+		     "[egress]\nnetworks = [\"10.1.0.0/16\", \"::1/128\"]\n"
+		     "names = [\"a.test=127.0.0.1\", \"b.test=::1\"]\n"
+		     "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\nmax_fee_gwei = 3\n"
+		     "operator_key_file = \"op.key\"\nrefund = true\n"),
+		CS_OK);
+	assert_string_equal(config.logs, "/etc/logs.json");
+	assert_int_equal(config.egress.network_count, 2);
+	assert_int_equal(config.egress.name_count, 2);
+	assert_string_equal(config.egress.names[0].name, "a.test");
+	assert_string_equal(config.egress.names[1].address, "::1");
+	assert_int_equal(config.chain_count, 1);
+	assert_true(config.chains[0].max_fee_wei == 3000000000u);
+	assert_string_equal(config.chains[0].operator_key_file, "/tmp/op.key");
+	assert_true(config.chains[0].refund);
+	oracle_config_free(&config);
+}
+
+static void refused(void **state)
+{
+	static const struct {
+		const char *more;
+		const char *why;
+	} rows[] = {
+		{"[api]\nprot = 1\n", "api.prot"},
+		{"[api]\nport = 70000\n", "api.port"},
+		{"[api]\nrate_max = 0\n", "api.rate_max"},
+		{"[egress]\nnetworks = [\"10.1.0.0\"]\n", "egress.networks"},
+		{"[egress]\nnetworks = [\"10.1.0.0/x\"]\n", "egress.networks"},
+		{"[egress]\nnetworks = [\"everything/0\"]\n", "egress.networks"},
+		{"[egress]\nnames = [\"a.test\"]\n", "egress.names"},
+		{"[egress]\nnames = [\"=127.0.0.1\"]\n", "egress.names"},
+		{"[egress]\nnames = [\"a.test=b.test\"]\n", "egress.names"},
+		{"[relay]\nretry_min_ms = 600\nretry_max_ms = 500\n", "relay.retry_max_ms"},
+		{"[[chains]]\nid = \"eip155:7\"\n", "chains[0].rpc"},
+		{"[[chains]]\nid = \"cosmos:7\"\nrpc = [\"http://a\"]\n", "chains[0].id"},
+		{"[[chains]]\nid = \"eip155:7\"\nrpc = [\"ftp://a\"]\n", "chains[0].rpc"},
+		{"[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\n"
+		 "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\n",
+		 "chains[1].id"},
+		{"seal_root_hex = \"00\"\n", "enclave.seal_root_hex"},
+	};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		struct oracle_config config;
+		assert_int_equal(load(&config, rows[i].more), CS_ERR_INVALID);
+		assert_int_equal(host_config_error_count(config.file), 1);
+		assert_non_null(strstr(host_config_error(config.file, 0), rows[i].why));
+		oracle_config_free(&config);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
