@@ -6,10 +6,12 @@ again and looks at each reply's type and request id alone; one reply of each run
 """
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import end_to_end
@@ -24,7 +26,8 @@ from oracle_enclave import world as sealed
 HOST = "prices.example.test"
 SINGLES = 24
 SIGNED_COUNT, SIGNED_AT_ONCE, SIGNED_ROUNDS = 6000, 64, 3
-CALLBACK_GAS = 100_000
+REST_COUNT, REST_AT_ONCE, REST_ALONE, REST_RATE_MAX = 3200, 32, 200, 100_000
+CALLBACK_GAS = 200_000
 
 
 # ---- from final to the callback ----
@@ -130,6 +133,35 @@ def signed(folder: Path) -> dict:
             "answers": SIGNED_COUNT}
 
 
+# ---- over REST ----
+
+def rest(service: oracle.Oracle, spec: bytes) -> dict:
+    """Callers with a kept connection each: asked, journalled, fetched, signed, journalled, told."""
+    body = json.dumps({"spec": json.loads(spec)})
+    headers = {"authorization": f"Bearer {service.key}", "content-type": "application/json"}
+
+    def caller(count: int) -> list[float]:
+        connection, took = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60), []
+        for _ in range(count):
+            begin = time.monotonic()
+            connection.request("POST", "/v1/oracle/requests", body, headers)
+            response = connection.getresponse()
+            told = json.loads(response.read())
+            if response.status != 200 or told["code"]:
+                raise RuntimeError(f"HTTP {response.status}: {told}")
+            took.append(1000 * (time.monotonic() - begin))
+        connection.close()
+        return took
+
+    alone = caller(REST_ALONE)
+    with ThreadPoolExecutor(REST_AT_ONCE) as callers:
+        begin = time.monotonic()
+        took = [t for part in callers.map(caller, [REST_COUNT // REST_AT_ONCE] * REST_AT_ONCE) for t in part]
+        seconds = time.monotonic() - begin
+    return {"at_once": REST_AT_ONCE, "per_second": round(len(took) / seconds), "ms": end_to_end.summary(took, 1),
+            "alone_ms": end_to_end.summary(alone, 1)}
+
+
 # ---- all ----
 
 def gas() -> dict:
@@ -146,7 +178,10 @@ def run(folder: Path, say, singles: int = SINGLES) -> dict:
     with Sources(folder / "sources", [HOST]) as sources, Anvil(folder / "chain") as chain:
         sources.set(HOST, "ether", {"usd": "3000.10"})
         spec = oracle.spec(oracle.source(sources.url(HOST, "ether"), "/usd"))
-        with oracle.OracleWorld(folder / "world", chain, sources.store, sources.authority.hash, sources.names) as world:
+        with oracle.OracleWorld(folder / "world", chain, sources.store, sources.authority.hash, sources.names,
+                                more={"api": {"rate_max": REST_RATE_MAX}, "log": {"level": "warn"}}) as world:
+            say(f"answers over REST, {REST_AT_ONCE} at once")
+            result["rest"] = rest(world.oracle, spec)
             say(f"from final to the callback: {singles} requests, one after the other")
             result["latency"] = latency(world.contracts, world.confirmations, spec, singles)
     return result

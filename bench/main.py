@@ -97,6 +97,10 @@ def oracle_rows(figures: dict) -> list[str]:
                  f"p50 ≤ {CALLBACK_AIM_BLOCKS} blocks", blocks["p50"] <= CALLBACK_AIM_BLOCKS),
              row(f"answers fetched and signed, {signed['at_once']} at once, sources kept alive", f"{signed['per_second']}/s",
                  f"≥ {SIGNED_AIM_PER_S}/s", signed["per_second"] >= SIGNED_AIM_PER_S)]
+    rest = figures["rest"]
+    lines += [row("… over REST, journalled, one after the other, p50 / p99", both(rest["alone_ms"])),
+              row(f"… over REST, journalled, {rest['at_once']} callers (whose Python is on the same cores)",
+                  f"{rest['per_second']}/s, {both(rest['ms'])}")]
     return lines + [row(what, f"{figures['gas'][name]:,}", f"≤ {aim:,}", figures["gas"][name] <= aim)
                     for name, (what, aim) in GAS_AIMS.items()]
 
