@@ -1,0 +1,140 @@
+"""The command line and the contracts: an answer that a contract got is verified offline by the key that it has registered; feeds."""
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import oracle_vectors as ov
+from lib import abi
+from lib.oracle import ANSWERED, source, spec
+from lib.rpc import wait_for
+from oracle.feed_world import E8, NAMES, QUICK, WAIT_S, FeedWorld
+
+OK, FAILED, USAGE, REFUSED, UNREACHABLE, TIMEOUT, NO, CLAIMED = range(8)
+CALLBACK_GAS, ZERO_ADDRESS = 200_000, "0x" + "00" * 20
+SECRETS_INVALID = 3
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, anvil):
+    with FeedWorld(tmp_path_factory.mktemp("cli"), anvil) as made:
+        made.sources.set(NAMES[0], "price", {"price": "1.25"})
+        yield made
+
+
+@pytest.fixture
+def cli(world):
+    return world.oracle.caisson
+
+
+@pytest.fixture
+def text(world):
+    return spec(source(world.sources.url(NAMES[0], "price")))
+
+
+@pytest.fixture
+def path(text, tmp_path):
+    made = tmp_path / "spec.json"
+    made.write_text(json.dumps(json.loads(text), indent=2))
+    return str(made)
+
+
+def registered(world) -> str:
+    """The key of the first epoch, as the contract has it."""
+    return abi.to_hex(world.contracts.requests.read("keyOf", world.identity, 1)[0]["x"])
+
+
+def ask(world, function: str, spec_: bytes, secrets: bytes = b"") -> dict:
+    """By an account, without a callback."""
+    contract = world.contracts.requests
+    fee = contract.read("quote", (len(spec_) if function == "request" else 0) + len(secrets), 0)
+    deadline = world.chain.rpc.time() + 300
+    return world.contracts.asked(contract.write(world.contracts.user, function, spec_, [], secrets, ZERO_ADDRESS, 0, 300, deadline,
+                                                value=fee, gas=2_000_000))
+
+
+def test_what_a_contract_got_is_verified_offline(world, cli, text, path, tmp_path):
+    asked = world.contracts.ask(text, callback_gas=CALLBACK_GAS)
+    name, out = abi.to_hex(asked["id"]), str(tmp_path / "answer.json")
+    assert world.contracts.ends(asked) == (ANSWERED, 0)
+    key = registered(world)
+    got = cli("oracle", "get", name, "--out", out, "--key", key)
+    assert got.returncode == OK, got.stderr
+    document = json.loads(open(out).read())
+    assert document["id"] == name and "audience" not in document
+    assert document["contract"] == {"chain": world.chain.caip2, "genesis": world.chain.genesis_hash,
+                                    "address": world.contracts.requests.address.lower()}
+    assert document["value"] == "1.25000000" and world.contracts.consumer.read("price") == 125_000_000
+    known = ["--key", key, "--spec", path, "--manifest", str(world.manifest), "--lineage", world.manifest_hash]
+    told = cli("verify", out, *known, "--json")
+    assert told.returncode == OK, told.stdout
+    assert json.loads(told.stdout)["in_manifest"] is True
+    assert cli("verify", out, *known, "--audience", "").returncode == NO
+    # The same answer, said to be another contract's.
+    document["contract"]["address"] = world.contracts.feeds.address.lower()
+    open(out, "w").write(json.dumps(document))
+    assert cli("verify", out, *known).returncode == NO
+    listed = json.loads(cli("oracle", "requests", "--kind", "chain", "--json").stdout)["requests"]
+    assert name in [row["id"] for row in listed]
+
+
+def test_a_spec_by_its_hash_is_answered_once_it_is_published(world, cli, text, tmp_path):
+    fresh = spec(source(world.sources.url(NAMES[0], "price")), result={"decimals": 4, "type": "int256"})
+    path = tmp_path / "fresh.json"
+    path.write_bytes(fresh)
+    asked = ask(world, "requestByHash", ov.spec_hash(fresh))
+    name = abi.to_hex(asked["id"])
+    wait_for(lambda: (r := world.oracle.request_of(name)) and r.get("state") == "open", WAIT_S, "the request, without its spec", 0.1)
+    shown = cli("oracle", "get", name)
+    assert shown.returncode == OK and "open" in shown.stdout
+    assert cli("oracle", "publish", str(path)).stdout.strip() == abi.to_hex(ov.spec_hash(fresh))
+    assert world.contracts.ends(asked) == (ANSWERED, 0)
+
+
+def test_secrets_of_a_contract_s_request(world, cli, tmp_path):
+    """Sealed for the account that asks; another account's request with the same box is refused by the enclave."""
+    text = spec(source(world.sources.url(NAMES[0], "price"), headers=[["accept", "application/json"], ["x-key", "{secret:k}"]]))
+    path, secret = tmp_path / "s.json", tmp_path / "k"
+    path.write_bytes(text)
+    secret.touch(0o600)
+    secret.write_text("value of a secret\n")
+    key = json.loads(cli("oracle", "key", "--json").stdout)["secrets"]["public_key"]
+    codes = []
+    for asker in (world.contracts.user, world.contracts.owner):
+        done = cli("oracle", "seal", str(path), "--asker", asker, "--secret", f"k=@{secret}", "--secrets-key", key)
+        assert done.returncode == OK, done.stderr
+        asked = ask(world, "request", text, abi.to_bytes(done.stdout.strip()))
+        codes.append(world.contracts.ends(asked)[1])
+    assert codes == [0, SECRETS_INVALID]
+
+
+def test_feeds(world, cli, tmp_path):
+    feed = world.feed(100, 101, 5)
+    path, contract = tmp_path / "feed.json", world.contract.address.lower()
+    path.write_bytes(feed.spec)
+    settings = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value}")]
+    assert cli("oracle", "feeds", "add", contract, str(feed.index), str(path), "--set", "poll_ms").returncode == USAGE
+    assert cli("oracle", "feeds", "add", contract, str(feed.index), str(path), "--set", "nonsense=1").returncode == REFUSED
+    other = tmp_path / "other.json"
+    other.write_bytes(spec(source("https://elsewhere.example.test/"), aggregate={"k": 1, "kind": "median"}))
+    assert cli("oracle", "feeds", "add", contract, str(feed.index), str(other)).returncode == REFUSED
+    added = cli("oracle", "feeds", "add", contract, str(feed.index), str(path), "--chain", world.chain.caip2, *settings, "--json")
+    assert added.returncode == OK, added.stderr
+    assert json.loads(added.stdout)["settings"]["poll_ms"] == QUICK["poll_ms"]
+    assert cli("oracle", "feeds", "add", contract, str(feed.index), str(path)).returncode == REFUSED  # it is listed
+    try:
+        feed.wait_value(100 * E8)
+        feed.wait(lambda f: any(r["outcome"] == "included" for r in f["rounds"]), "an included round")
+        people = cli("oracle", "feeds").stdout
+        assert "100.00000000" in people and "active" in people and f"{NAMES[2]}" in people and contract in people
+        rounds = cli("oracle", "feeds", "show", contract, str(feed.index)).stdout
+        assert "included" in rounds and "heartbeat" in rounds and "5.00000000" in rounds
+        assert cli("oracle", "feeds", "pause", contract, str(feed.index)).returncode == OK
+        assert "paused" in cli("oracle", "feeds").stdout
+        resumed = cli("oracle", "feeds", "resume", contract, str(feed.index), "--json")
+        assert json.loads(resumed.stdout)["state"] == "active"
+    finally:
+        removed = cli("oracle", "feeds", "remove", contract, str(feed.index))
+    assert removed.returncode == OK
+    assert cli("oracle", "feeds", "show", contract, str(feed.index)).returncode == REFUSED
