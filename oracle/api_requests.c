@@ -469,7 +469,8 @@ struct spec_write {
 static enum cs_err write_spec(void *context)
 {
 	struct spec_write *write = context;
-	return oracle_journal_put_spec(write->oracle->journal, write->spec, &write->hash);
+	CS_TRY(oracle_journal_put_spec(write->oracle->journal, write->spec, &write->hash));
+	return oracle_journal_spec_due(write->oracle->journal, &write->hash);
 }
 
 static void spec_committed(void *context, enum cs_err err)

@@ -138,6 +138,14 @@ enum cs_err oracle_journal_put_spec(struct oracle_journal *journal, struct cs_by
 	return CS_OK;
 }
 
+enum cs_err oracle_journal_spec_due(struct oracle_journal *journal, const struct cs_hash *hash)
+{
+	struct host_stmt *s = sql(journal, SQL_SPEC_DUE);
+	host_bind_blob(s, 0, CS_BYTES_OF(hash->b));
+	host_bind_u64(s, 1, host_wall_ms());
+	return host_stmt_run(s);
+}
+
 enum cs_err oracle_journal_spec(struct oracle_journal *journal, const struct cs_hash *hash,
 				struct cs_arena *arena, struct cs_bytes *spec)
 {

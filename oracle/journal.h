@@ -102,6 +102,9 @@ CS_NODISCARD enum cs_err oracle_journal_get(struct oracle_journal *journal, cons
 /* spec: canonical bytes; what is there already stays. */
 CS_NODISCARD enum cs_err oracle_journal_put_spec(struct oracle_journal *journal,
 						 struct cs_bytes spec, struct cs_hash *hash);
+/* Requests of contracts that wait for a spec's bytes are due now. */
+CS_NODISCARD enum cs_err oracle_journal_spec_due(struct oracle_journal *journal,
+						 const struct cs_hash *hash);
 CS_NODISCARD enum cs_err oracle_journal_spec(struct oracle_journal *journal,
 					     const struct cs_hash *hash, struct cs_arena *arena,
 					     struct cs_bytes *spec);

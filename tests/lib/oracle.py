@@ -83,6 +83,7 @@ class Oracle(Service):
             *self.section("enclave", program=str(self.build / "bin" / "caisson-oracle-enclave"), manifests=[str(self.manifest)],
                           trust_store=str(self.store)),
             *self.section("egress", networks=["127.0.0.0/8"], names=[f"{name}=127.0.0.1" for name in self.names]),
+            *(self.section("relay") if "relay" in self.more else []),
             "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = {toml([chain.url])}", f"ws = {toml([chain.ws_url])}",
             f"start_height = {self.start_height}", f"block_time_ms = {self.block_time_ms}", "operator_key_file = \"operator.key\"",
             *(f"{key} = {toml(value)}" for key, value in self.more.get("chains", {}).items())]

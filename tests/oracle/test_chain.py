@@ -1,0 +1,344 @@
+"""Requests of contracts: found on a chain, answered by the enclave, brought back by the operator's account."""
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+
+import pytest
+
+import oracle_vectors as ov
+from adapters.proxies import RpcProxy
+from lib import abi, deploy, fetch
+from lib.deploy import ANSWERED, OPEN, ORACLE_TERMS, REFUNDED
+from lib.oracle import OracleWorld, source, spec
+from lib.rpc import create, wait_for
+from lib.service import ApiError
+from lib.sources import Sources
+from lib.tools import free_ports
+
+ONE, TWO, SLOW = "one.example.test", "two.example.test", "slow.example.test"
+WAIT_S = 60
+NOT_FOUND, UNREACHABLE = 32, 16
+GAS = 3_000_000
+
+
+class ChainWorld(OracleWorld):
+    def __init__(self, folder, chain):
+        self.sources = Sources(folder / "sources", [ONE, TWO, SLOW])
+        self.closed = free_ports(1)[0]
+        self.numbers = itertools.count(1)
+        self.pause_s = 4.0
+        leaf = self.sources.authority.leaf(SLOW)
+        self.slow = fetch.Server(folder / "slow", leaf, self._slowly)
+        super().__init__(folder / "world", chain, self.sources.store, self.sources.authority.hash, [ONE, TWO, SLOW],
+                         more={"relay": {"retry_min_ms": 200, "retry_max_ms": 2000}})
+
+    def _slowly(self, tls) -> None:
+        while fetch.read_head(tls):
+            time.sleep(self.pause_s)
+            tls.sendall(fetch.ok(b'{"price":"7"}'))
+
+    def __exit__(self, *what):
+        try:
+            super().__exit__(*what)
+        finally:
+            self.slow.close()
+            self.sources.close()
+
+    # ---- specs, each of its own
+
+    def price(self, value) -> bytes:
+        path = f"price{next(self.numbers)}"
+        self.sources.set(ONE, path, {"price": str(value)})
+        return spec(source(self.sources.url(ONE, path)))
+
+    def slow_price(self) -> bytes:
+        return spec(source(f"https://{SLOW}:{self.slow.port}/p{next(self.numbers)}"))
+
+    def unreachable(self) -> bytes:
+        return spec(source(f"https://{TWO}:{self.closed}/p{next(self.numbers)}"))
+
+    # ---- the process's view
+
+    def state(self, request: dict) -> dict | None:
+        try:
+            return self.oracle.get(f"/v1/oracle/requests/{abi.to_hex(request['id'])}/state")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def wait_state(self, request: dict, *states: str, timeout_s: float = WAIT_S) -> dict:
+        return wait_for(lambda: (s := self.state(request)) and s["state"] in states and s, timeout_s,
+                        f"{'/'.join(states)} of {abi.to_hex(request['id'])} ({self.oracle.log})", 0.02)
+
+    def by_hash(self, text: bytes, lifetime: int = 600) -> dict:
+        c = self.contracts
+        fee = c.requests.read("quote", 0, 0)
+        return c.asked(c.requests.write(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
+                                        self.chain.rpc.time() + lifetime, value=fee, gas=GAS))
+
+    def publish(self, text: bytes) -> None:
+        import json
+        status, body = self.oracle.request("PUT", "/v1/oracle/specs", {"spec": json.loads(text)})
+        assert status == 200 and abi.to_bytes(body["spec_hash"]) == ov.spec_hash(text), body
+
+    def once(self, request: dict, code: int = 0) -> dict:
+        """Answered, by one event; that event."""
+        assert self.contracts.ends(request) == (ANSWERED, code)
+        answer, = self.contracts.answers_of(request)
+        assert answer["code"] == code
+        self.wait_state(request, "done")
+        return answer
+
+    def crash(self, who: str) -> None:
+        """One of them, or both at once as a power cut would."""
+        for name, pid in self.oracle.pids().items():
+            if who in ("both", name):
+                os.kill(pid, signal.SIGKILL)
+        if who != "caisson-oracle-enclave":
+            self.oracle.process.popen.wait()
+
+    def stop_mining(self) -> None:
+        self.chain.rpc.call("evm_setIntervalMining", 0)
+
+    def go_on_mining(self) -> None:
+        self.chain.rpc.call("evm_setIntervalMining", 1)
+
+    def calls(self) -> int:
+        """Transactions of the operator that are in blocks."""
+        return int(self.chain.rpc.call("eth_getTransactionCount", self.oracle.operator, "latest"), 16)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, anvil):
+    with ChainWorld(tmp_path_factory.mktemp("chain"), anvil) as made:
+        yield made
+
+
+def test_a_callback_with_a_price(world):
+    c = world.contracts
+    before = c.consumer.read("answers")
+    request = c.ask(world.price("12.5"))
+    answer = world.once(request)
+    assert c.consumer.read("price") == 1_250_000_000 and c.consumer.read("answers") == before + 1
+    assert c.consumer.read("lastId") == request["id"]
+    asked = world.state(request)
+    # confirmations, then at most two blocks; a slow machine gets a few more
+    assert answer["block"] - asked["height"] <= world.confirmations + 6
+    assert abi.to_bytes(answer["value"] if isinstance(answer["value"], str) else abi.to_hex(answer["value"]))[-4:] == (1_250_000_000).to_bytes(4, "big")
+
+
+def test_by_hash(world):
+    known, later = world.price("1"), world.price("2")
+    world.publish(known)
+    first, second = world.by_hash(known), world.by_hash(later)
+    world.once(first)
+    waits = wait_for(lambda: (s := world.state(second)) and s["why"] and s, WAIT_S, "why it waits")
+    assert waits["state"] == "open" and "spec" in waits["why"]
+    assert world.contracts.state_of(second)[0] == OPEN
+    world.publish(later)
+    world.once(second)
+
+
+def test_errors_are_answers(world):
+    """What the host can cause is refunded in full; what the asker can cause is paid."""
+    c = world.contracts
+    path = f"p{next(world.numbers)}"
+    world.sources.set(ONE, path, {"other": "1"})
+    lost = c.ask(spec(source(world.sources.url(ONE, path))))
+    down = c.ask(world.unreachable())
+    world.once(lost, NOT_FOUND)
+    world.once(down, UNREACHABLE)
+    refunds = {abi.to_hex(r["requestId"]): r["fee"] for r in c.logs(c.requests, "OracleRefunded")}
+    assert refunds.get(abi.to_hex(down["id"])) == down["fee"] and abi.to_hex(lost["id"]) not in refunds
+
+
+def test_a_callback_that_fails(world):
+    c = world.contracts
+    request = c.ask(world.price("3"), callback_gas=5_000)  # too little for what it stores
+    world.once(request)
+    wait_for(lambda: (world.state(request)["why"] or "").startswith("the callback failed"), WAIT_S, "the failed callback is told")
+
+
+def test_unanswerable_is_refunded_by_anybody(world):
+    c = world.contracts
+    request = world.by_hash(world.price("4"), lifetime=12)  # nobody publishes it
+    world.wait_state(request, "expired")
+    assert c.state_of(request)[0] == OPEN
+    parts = {k: request[k] for k in deploy.REQUEST_PARTS}
+    c.requests.write(c.guardian, "refund", parts, gas=500_000)
+    assert c.ends(request) == (REFUNDED, 0)
+    world.wait_state(request, "refunded")
+
+
+def test_a_slow_source_delays_nobody(world):
+    c = world.contracts
+    slow = c.ask(world.slow_price())
+    fast = [c.ask(world.price(str(5 + i))) for i in range(3)]
+    last = max(world.once(r)["block"] for r in fast)
+    assert world.once(slow)["block"] >= last
+
+
+def test_what_came_together_is_one_call(world):
+    """Requests of one spec in one block: one statement, one transaction."""
+    c, text = world.contracts, world.price("9")
+    world.stop_mining()
+    try:
+        sent = [c.consumer.send(c.user, "ask", text, [], 200_000, 600, 600, value=10**17, gas=GAS) for _ in range(5)]
+        world.chain.mine()
+        requests = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+    finally:
+        world.go_on_mining()
+    assert len({world.once(r)["tx"] for r in requests}) == 1
+
+
+def test_spam_without_a_fee(world):
+    """Where the owner charges nothing, many who ask for nothing do not keep one out who asks for something."""
+    c = world.contracts
+    c.requests.write(c.owner, "setTerms", {**ORACLE_TERMS, "feeBase": 0, "feePerByte": 0, "feePerGas": 0})
+    try:
+        spam = world.unreachable()
+        sent = [c.consumer.send(c.user, "ask", spam, [], 0, 600, 600, gas=GAS) for _ in range(60)]
+        request = c.ask(world.price("21"))
+        world.once(request)
+        spams = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+        calls = {world.once(r, UNREACHABLE)["tx"] for r in spams}
+        assert len(calls) < len(spams) / 2
+    finally:
+        c.requests.write(c.owner, "setTerms", ORACLE_TERMS)
+
+
+def held_at(world, when: str) -> dict:
+    """A request that stays in this state as long as no block comes."""
+    c = world.contracts
+    text = world.slow_price()
+    if when == "observed":
+        world.stop_mining()
+        tx = c.consumer.send(c.user, "ask", text, [], 200_000, 600, 600, value=10**17, gas=GAS)
+        world.chain.mine()
+        request = c.asked(world.chain.rpc.wait_receipt(tx))
+        world.wait_state(request, "observed")
+        return request
+    connections = world.slow.connections
+    request = c.ask(text)
+    world.wait_state(request, "open")
+    world.stop_mining()
+    if when == "open":
+        wait_for(lambda: world.slow.connections > connections, WAIT_S, "the source is asked", 0.02)
+        return request
+    world.wait_state(request, "answered")  # of a time that no block has: it waits for one
+    if when == "submitted":
+        world.chain.mine()
+        world.wait_state(request, "submitted")
+    return request
+
+
+@pytest.mark.parametrize("who", ["both", "caisson-oracle", "caisson-oracle-enclave"])
+@pytest.mark.parametrize("when", ["observed", "open", "answered", "submitted"])
+def test_a_crash(world, when, who):
+    """Wherever process or enclave end, the request is answered, and once."""
+    before = world.calls()
+    try:
+        request = held_at(world, when)
+        assert world.state(request)["state"] == when
+        world.crash(who)
+    finally:
+        world.go_on_mining()
+    if who != "caisson-oracle-enclave":
+        world.oracle.restart()
+    answer = world.once(request)
+    assert world.calls() - before == 1 and answer["block"] > 0
+
+
+def test_a_reorganisation_before_finality(world):
+    """What was not final is forgotten, and nothing is signed of it."""
+    c = world.contracts
+    world.stop_mining()
+    try:
+        tx = c.consumer.send(c.user, "ask", world.price("41"), [], 200_000, 600, 600, value=10**17, gas=GAS)
+        world.chain.mine()
+        gone = c.asked(world.chain.rpc.wait_receipt(tx))
+        world.wait_state(gone, "observed")
+        world.chain.rpc.call("anvil_reorg", 1, [])
+        world.chain.mine()
+        wait_for(lambda: world.state(gone) is None, WAIT_S, "the request is forgotten")
+    finally:
+        world.go_on_mining()
+    there = c.ask(world.price("42"))
+    world.once(there)
+    assert world.state(gone) is None and not c.answers_of(gone)
+
+
+def test_a_node_that_lies(world):
+    """It changes a request on its way: nothing of that is answered, and the honest word is, once it speaks."""
+    c = world.contracts
+    topic = abi.topic(c.requests.entry("OracleRequested", kind="event"))
+
+    def lie(call, reply):
+        result = reply.get("result")
+        if call["method"] == "debug_getRawReceipts":
+            return {"jsonrpc": "2.0", "id": reply["id"], "error": {"code": -32601, "message": "the method does not exist"}}
+        if call["method"] in ("eth_getBlockReceipts", "eth_getTransactionReceipt") and result:
+            for log in (log for r in (result if isinstance(result, list) else [result]) for log in r["logs"]):
+                if log["topics"][:1] == [topic]:
+                    log["topics"][1] = "0x" + "ee" * 32
+        return reply
+
+    with RpcProxy(world.chain.url) as proxy:
+        config, honest = world.oracle.config, world.oracle.config.read_text()
+        world.oracle.stop()
+        lines = [f'rpc = ["{proxy.url}"]' if line.startswith("rpc =") else "ws = []" if line.startswith("ws =") else line
+                 for line in honest.splitlines()]
+        config.write_text("\n".join(lines) + "\n")
+        try:
+            proxy.after = lie
+            world.oracle.restart()
+            request = c.ask(world.price("51"))
+            goal = world.chain.rpc.block_number() + world.confirmations + 3
+            wait_for(lambda: world.chain.rpc.block_number() >= goal, WAIT_S, "blocks over a node that lies")
+            assert world.state(request) is None and c.state_of(request)[0] == OPEN
+            proxy.after = lambda call, reply: reply
+            world.once(request)
+        finally:
+            world.oracle.stop()
+            config.write_text(honest)
+            world.oracle.restart()
+
+
+def test_a_refund_by_us(world):
+    """`refund = true`: what nobody could answer is given back by the operator's own call."""
+    c = world.contracts
+    world.oracle.stop()
+    world.oracle.more["chains"] = {"refund": True}
+    world.oracle.write_files()
+    world.oracle.restart()
+    request = world.by_hash(world.price("61"), lifetime=12)
+    assert c.ends(request) == (REFUNDED, 0)
+    world.wait_state(request, "refunded")
+
+
+def test_a_contract_that_refuses(world):
+    """One call may be paid for; then the reason is told, and no further one is made until it is gone."""
+    c = world.contracts
+    c.requests.write(c.guardian, "suspendKey", world.identity, 1)
+    before = world.calls()
+    request = c.ask(world.price("71"))
+    wait_for(lambda: "KeyNotActive" in (world.state(request) or {}).get("why", "") if world.state(request) and world.state(request)["why"] else False,
+             WAIT_S, "the reason", 0.1)
+    more = [c.ask(world.price(str(72 + i))) for i in range(3)]
+    wait_for(lambda: all((world.state(r) or {}).get("why") for r in more), WAIT_S, "the reason, of all", 0.1)
+    assert world.calls() - before <= 1
+    deploy.after_delay(c, c.requests, "enableKey", world.identity, 1)
+    for r in (request, *more):
+        world.once(r)
+
+
+def test_on_geth(tmp_path, clique):
+    with ChainWorld(tmp_path, clique) as made:
+        c = made.contracts
+        request = c.ask(made.price("81"))
+        made.once(request)
+        assert c.consumer.read("price") == 81 * 10**8
