@@ -29,7 +29,7 @@ class ChainWorld(OracleWorld):
         self.sources = Sources(folder / "sources", [ONE, TWO, SLOW])
         self.closed = free_ports(1)[0]
         self.numbers = itertools.count(1)
-        self.pause_s = 4.0
+        self.pause_s, self.asked = 4.0, 0  # of the slow source
         leaf = self.sources.authority.leaf(SLOW)
         self.slow = fetch.Server(folder / "slow", leaf, self._slowly)
         super().__init__(folder / "world", chain, self.sources.store, self.sources.authority.hash, [ONE, TWO, SLOW],
@@ -37,6 +37,7 @@ class ChainWorld(OracleWorld):
 
     def _slowly(self, tls) -> None:
         while fetch.read_head(tls):
+            self.asked += 1
             time.sleep(self.pause_s)
             tls.sendall(fetch.ok(b'{"price":"7"}'))
 
@@ -222,12 +223,12 @@ def held_at(world, when: str) -> dict:
         request = c.asked(world.chain.rpc.wait_receipt(tx))
         world.wait_state(request, "observed")
         return request
-    connections = world.slow.connections
+    asked = world.asked
     request = c.ask(text)
     world.wait_state(request, "open")
     world.stop_mining()
+    wait_for(lambda: world.asked > asked, WAIT_S, "the source is asked", 0.02)
     if when == "open":
-        wait_for(lambda: world.slow.connections > connections, WAIT_S, "the source is asked", 0.02)
         return request
     world.wait_state(request, "answered")  # of a time that no block has: it waits for one
     if when == "submitted":
