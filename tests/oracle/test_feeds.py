@@ -9,7 +9,9 @@ import sqlite3
 
 import pytest
 
-from lib import crypto
+import oracle_vectors as ov
+from adapters.proxies import RpcProxy
+from lib import abi, crypto
 from lib.oracle import GAS_MONEY_WEI, Oracle, median, source, spec
 from lib.rpc import wait_for
 from lib.service import START_TIMEOUT_S, ApiError
@@ -295,6 +297,60 @@ def test_killed_in_the_middle_of_a_submission(world, feed):
     assert {r["outcome"] for r in one.rounds()} <= {"held", "included", "submitted"}
 
 
+# --- what a node may say
+
+def through(world, url: str) -> None:
+    """From now on the oracle knows the chain by this endpoint alone."""
+    world.oracle.stop()
+    world.oracle.write_files()
+    config = world.oracle.config.read_text()
+    kept = [line for line in config.splitlines() if not line.startswith("ws = ")]
+    world.oracle.config.write_text("\n".join(f'rpc = ["{url}"]' if line.startswith("rpc = ") else line for line in kept) + "\n")
+    world.oracle.restart()
+
+
+def test_a_node_that_lies_about_a_feed(world, feed):
+    one = feed(10, listed={})
+    one.wait_value(10 * E8)
+    contract = world.contract
+    info, latest = (abi.to_hex(abi.selector(contract.entry(name))) for name in ("feedInfo", "roundAt"))
+    lie = {}
+
+    def after(call, reply):
+        data = call["params"][0].get("data") or call["params"][0].get("input", "") if call["method"] == "eth_call" else ""
+        if data[:10] in lie and "result" in reply:
+            return {**reply, "result": lie[data[:10]](reply["result"])}
+        return reply
+
+    told = {
+        "a spec of its own": ({info: lambda r: r.replace(ov.spec_hash(one.spec).hex(), "11" * 32)},
+                              "rpc-lie: the contract's spec became another"),
+        "another feed": ({info: lambda r: "0x" + "22" * 32 + r[66:]}, "rpc-lie: feedInfo: not this feed's"),
+        "no round": ({latest: lambda r: "0x"}, "rpc-lie: roundAt: no round"),
+    }
+    with RpcProxy(world.chain.url) as proxy:
+        proxy.after = after
+        through(world, proxy.url)
+        try:
+            for price, (what, (lies, why)) in enumerate(told.items(), 11):
+                lie.update(lies)
+                one.wait(lambda f: f["why"].startswith(why), f"'{what}' told")
+                one.price(price)
+                assert price * E8 not in [u["value"] for u in one.updates()]
+                lie.clear()
+                one.wait_value(price * E8)
+            # That the contract has the new price already: it is believed until the node says otherwise, and costs time alone.
+            lie[latest] = lambda r: "0x" + "".join(f"{n:064x}" for n in (99, 20 * E8, int(r[130:194], 16) + 1))
+            one.price(20)
+            one.wait(lambda f: f["submitted_round"] == 99, "the lie")
+            one.wait_rounds(2)
+            assert 20 * E8 not in [u["value"] for u in one.updates()]
+            lie.clear()
+            one.wait_value(20 * E8)
+        finally:
+            through(world, world.chain.url)
+
+
 class Second(Oracle):
     """The same enclave's keys on another machine, and another account that pays."""
 
@@ -340,3 +396,22 @@ def test_two_operators_on_one_feed(world, feed):
             wait_for(lambda o=oracle: one.show(o)["submitted_value"] == "140.00000000", WAIT_S, "both know the last round")
     finally:
         second.stop()
+
+
+def test_a_reorganisation_takes_a_round(world, feed):
+    """Last, for it may go deeper than what was final."""
+    rpc = world.chain.rpc
+    one = feed(10, listed={})
+    one.wait_value(10 * E8)
+    one.wait(lambda f: not f["submitting"], "the end of the call")
+    snapshot = rpc.call("evm_snapshot")
+    one.price(11)
+    one.wait_value(11 * E8)
+    one.wait(lambda f: f["submitted_value"] == "11.00000000", "the round")
+    rpc.call("evm_revert", snapshot)
+    assert [u["value"] for u in one.updates()] == [10 * E8]
+    one.wait_value(11 * E8)
+    shown = one.wait(lambda f: f["submitted_round"] == 2 and not f["submitting"], "the round again")
+    assert [u["value"] for u in one.updates()] == [10 * E8, 11 * E8]
+    assert shown["gas_total"] == sum(r["gas_used"] for r in one.rounds())
+    assert int(shown["cost_wei_total"]) == sum(int(r["cost_wei"]) for r in one.rounds())
