@@ -5,6 +5,7 @@ The four run beside each other. Every value that is told was read back: from the
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,20 +242,28 @@ class OracleDemo:
     def as_json(self) -> list[dict]:
         return [{"name": i.name, "outcome": i.outcome, "value": i.value, "t_ms": i.t_ms} for i in self.items]
 
+    def write_env(self) -> Path:
+        """What a shell needs to ask the oracle."""
+        spec, body, file = (self.world.folder / name for name in ("spec.json", "ask.json", "oracle.env"))
+        text = oracle.spec(oracle.source(self.sources.url(ONE, "ether"), "/ether/usd"))
+        spec.write_bytes(text)
+        body.write_text(json.dumps({"spec": json.loads(text), "audience": "me"}))
+        values = {"CAISSON_URL": self.oracle.url, "CAISSON_API_KEY_FILE": self.oracle.key_file, "SPEC": spec, "ASK": body, "KEY": self.key_of(1)}
+        lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
+        file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(self.world.build / 'bin'))}:$PATH"]) + "\n")
+        return file
+
     def keep(self) -> str:
         """How to go on by hand."""
-        spec = self.world.folder / "spec.json"
-        body = oracle.spec(oracle.source(self.sources.url(ONE, "ether"), "/ether/usd"))
-        spec.write_bytes(body)
-        asked = json.dumps({"spec": json.loads(body), "audience": "me"})
-        return f"""  oracle        REST {self.oracle.url}  requests {self.contracts.requests.address}  feeds {self.contracts.feeds.address}
-                {self.oracle.config}
-                sources {', '.join(f'https://{n}:{self.sources.port}' for n in self.sources.names)}, CA {self.sources.store}
+        return f"""  {self.chain.caip2:<13} oracle {self.oracle.url}  requests {self.contracts.requests.address}  feeds {self.contracts.feeds.address}
+  {'':<13} {self.oracle.config}
+  {'':<13} sources {' '.join(f'https://{n}:{self.sources.port}' for n in self.sources.names if n != NOBODY)}
+  {'':<13} answer from {self.sources.folder / 'www'}, under {self.sources.store}
 
-A signed price by curl, or on the command line:
+A signed price by curl, or on the command line, which verifies it by the key that the contract has; and the feed:
 
-  curl -s -H "Authorization: Bearer $(cat {self.oracle.key_file})" -d '{asked}' {self.oracle.url}/v1/oracle/requests
-
-  {self.world.build / 'bin' / 'caisson'} oracle ask {spec} --url {self.oracle.url} \
-      --key-file {self.oracle.key_file} --key {self.key_of(1)}
+  . {self.write_env()}
+  curl -s -H "Authorization: Bearer $(cat $CAISSON_API_KEY_FILE)" -d @$ASK $CAISSON_URL/v1/oracle/requests
+  caisson oracle ask $SPEC --key $KEY
+  caisson oracle feeds
 """

@@ -319,6 +319,17 @@ def test_oracle_rest_verifies(demo, asked):
     assert oracle_row(demo, "rest")["value"] == document["value"] == "the second team"
 
 
+def test_oracle_lines_for_people_work(demo):
+    """As --keep prints them, in a shell that knows only the file of variables."""
+    lines = [line.strip() for line in demo.log.read_text().splitlines() if line.startswith("  ")]
+    begin = lines.index(f". {demo.folder / 'oracle.env'}")
+    source, *calls = lines[begin:begin + 4]
+    said = [subprocess.run(["bash", "-euc", f"{source}\n{call}"], capture_output=True, text=True, timeout=60) for call in calls]
+    assert [run.returncode for run in said] == [0, 0, 0], [run.stderr for run in said]
+    assert json.loads(said[0].stdout)["value"] == "3000.10000000"
+    assert "3000.1" in said[1].stdout and "ETH / USD" in said[2].stdout
+
+
 def test_a_quick_end_leaves_nothing(tmp_path):
     """A Ctrl-C in the middle of the start."""
     env = {**os.environ, "CAISSON_BUILD": str(tools.find_build())}
