@@ -292,6 +292,7 @@ static enum cs_err ask(struct app *app, uint64_t left_ms)
 	request.audience = wire_pb_bytes(arena, query.audience);
 	request.query = &asked;
 	request.max_age = row.head.max_age;
+	request.epoch = oracle->app_epoch;
 	request.timeout_s = (uint32_t)(left_ms / 1000 > 0 ? left_ms / 1000 : 1);
 	uint64_t timeout_ms = left_ms + GRACE_MS;
 	if (timeout_ms > ORACLE_ANSWER_TIMEOUT_MS)

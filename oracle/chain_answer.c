@@ -297,6 +297,7 @@ static enum cs_err send_answer(struct oracle_flight *flight)
 	if (!claims || !request.claims || !request.headers)
 		return CS_ERR_NO_MEMORY;
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->contract->identity.b));
+	request.epoch = flight->contract->rotation.epoch;
 	for (size_t i = 0; i < flight->count; i++) {
 		CS_TRY(put_claim(flight, i, &claims[i]));
 		request.claims[i] = &claims[i];

@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEALED_NAME "sealed" /* in the journal */
-#define EGRESS_FD "5"        /* in the child: host_enclave_spawn */
+#define EGRESS_FD "5" /* in the child: host_enclave_spawn */
 
 struct oracle_enclave {
 	struct oracle *oracle;
@@ -146,7 +145,7 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 static enum cs_err load_sealed(void *context, struct cs_arena *arena, struct cs_bytes *sealed)
 {
 	const struct oracle_enclave *enclave = context;
-	return oracle_journal_get(enclave->oracle->journal, SEALED_NAME, arena, sealed);
+	return oracle_journal_get(enclave->oracle->journal, ORACLE_SEALED_NAME, arena, sealed);
 }
 
 struct sealed_write {
@@ -157,7 +156,7 @@ struct sealed_write {
 static enum cs_err write_sealed(void *context)
 {
 	struct sealed_write *write = context;
-	return oracle_journal_put(write->oracle->journal, SEALED_NAME, write->sealed);
+	return oracle_journal_put(write->oracle->journal, ORACLE_SEALED_NAME, write->sealed);
 }
 
 struct stored_call {

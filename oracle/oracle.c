@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/keyfile.h"
+#include "oracle/rotation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,10 @@ static void pump_chain(struct oracle_chain *chain)
 	oracle_client_feed(chain);
 	oracle_submit_resume(chain);
 	bool agrees = oracle_chain_agrees(chain);
-	if (chain->created && !chain->frozen && !chain->diverged)
-		oracle_requests_pump(chain, agrees);
+	if (!chain->created || chain->frozen || chain->diverged)
+		return;
+	oracle_requests_pump(chain, agrees);
+	oracle_rotation_pump(chain);
 }
 
 static void pump(void *context)
@@ -163,6 +166,7 @@ static enum cs_err start_server(struct oracle *oracle, struct cs_why *why)
 	oracle_api_routes(oracle);
 	oracle_api_request_routes(oracle);
 	oracle_api_feeds_routes(oracle);
+	oracle_api_rotation_routes(oracle);
 	return CS_OK;
 }
 
@@ -181,6 +185,8 @@ static enum cs_err start_parts(struct oracle *oracle, struct cs_why *why)
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		CS_TRY(prepare_chain(oracle, i, why));
 	warn_of_others(oracle);
+	if (oracle_rotation_load(oracle) != CS_OK)
+		return cs_fail(why, CS_ERR_INVALID, "the journal's rotations cannot be read");
 	if (oracle_apps_start(oracle) != CS_OK)
 		return cs_fail(why, CS_ERR_IO, "the journal's open requests cannot be read");
 	oracle->metrics = host_metrics_new();

@@ -27,6 +27,7 @@
 /* What it answers at once. Sources may take 10 s, and more where many ask: ORACLE_ANSWER_TIMEOUT_MS. */
 #define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
 #define ORACLE_ANSWER_TIMEOUT_MS 30000u
+#define ORACLE_SEALED_NAME "sealed" /* of the enclave's state in the journal */
 
 struct oracle;
 struct oracle_chain;
@@ -43,6 +44,17 @@ struct oracle_rate {
 	uint32_t count;
 };
 
+/* Of our key at one contract: rotation.c's. */
+struct oracle_rotation {
+	uint64_t epoch; /* to sign with for this contract; 0: the enclave's newest in use */
+	uint64_t next_epoch;
+	struct cs_hash next_key;
+	uint64_t statement;  /* row: announces it; 0: none */
+	uint64_t submission; /* row, 0: none */
+	bool looking;
+	uint64_t after_ms;
+};
+
 /* A contract of the manifest on one of our chains. */
 struct oracle_contract {
 	struct oracle_chain *chain;
@@ -50,6 +62,7 @@ struct oracle_contract {
 	struct cs_hash identity; /* the receiver of its answers */
 	struct cs_address address;
 	bool feeds; /* takes rounds; else it takes requests */
+	struct oracle_rotation rotation;
 };
 
 struct oracle_chain {
@@ -113,6 +126,7 @@ struct oracle {
 	struct oracle_apps *apps; /* app_requests.c */
 	struct oracle_rate rates[HOST_API_KEYS_MAX];
 	struct oracle_feeds *feeds; /* feeds.c */
+	uint64_t app_epoch;         /* to sign with for apps; 0: the newest of the enclave in use */
 	uint64_t refused_rate;      /* by api.rate_max */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;

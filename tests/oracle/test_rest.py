@@ -396,3 +396,43 @@ def test_an_enclave_under_another_manifest_is_not_used(rest_world, tmp_path):
         wait_for(lambda: "session_failed" in oracle.log.read_text() or "enclave.ended" in oracle.log.read_text(), 30, "the refusal", 0.1)
         assert not oracle.healthy() and oracle.ask(spec(source(1)), headers=ASYNC)[0] == 202
     other.close()
+
+
+# ---- the next key ----
+
+ROTATE = "/v1/oracle/keys:rotate"
+
+
+def test_rotation_of_keys_without_contracts(rest_world, tmp_path):
+    text = spec(source(rest_world.server().port))
+    with Oracle(tmp_path, rest_world) as oracle:
+        first = oracle.ask(text)[1]
+        assert first["statement"]["epoch"] == 1
+        status, told = oracle.request("POST", ROTATE, {"use": "answers"}, key=OPERATE)
+        assert status == 202 and told["epoch"] == 2 and told["contracts"] == [], told
+        second = oracle.ask(text)[1]
+        assert second["statement"]["epoch"] == 2 and second["key"] == told["public_key"]
+        assert check(second, rest_world.identity(), text) == PRICE
+        # A box sealed to the last key is still opened.
+        secret = spec(source(rest_world.server().port, path="/q?key={secret:key}"))
+        sealed = seal(unhex(oracle.get("/v1/oracle/key")["secrets"]["public_key"]), ov.app_asker(b""), secret, {"key": "k"})
+        status, told = oracle.request("POST", ROTATE, {"use": "secrets"}, key=OPERATE)
+        assert status == 202 and told["epoch"] == 2 and told["contracts"] == []
+        wait_for(lambda: oracle.get("/v1/oracle/key")["secrets"]["public_key"] == told["public_key"], 10, "hello", 0.05)
+        assert oracle.ask(secret, secrets="0x" + sealed.hex())[1]["code_name"] == "ok"
+        keys = oracle.get("/v1/oracle/key")
+        oracle.process.kill()
+        oracle.up()
+        again = oracle.get("/v1/oracle/key")
+        assert (again["answers"], again["secrets"]) == (keys["answers"], keys["secrets"])
+        third = oracle.ask(text)[1]
+        assert third["statement"]["epoch"] == 2 and check(third, rest_world.identity(), text) == PRICE
+        assert oracle.answer(first["id"]) == first
+
+
+@pytest.mark.parametrize("body, key, status", [({"use": "answers"}, ASK, 403), ({"use": "answers"}, READ, 403), ({}, OPERATE, 400),
+                                               ({"use": "all"}, OPERATE, 400), ({"use": "answers", "epoch": 9}, OPERATE, 400)])
+def test_a_rotation_that_is_refused(rest, body, key, status):
+    before = rest.get("/v1/oracle/key")
+    assert rest.request("POST", ROTATE, body, key=key)[0] == status
+    assert rest.get("/v1/oracle/key")["answers"] == before["answers"]
