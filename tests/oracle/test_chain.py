@@ -10,7 +10,7 @@ import pytest
 
 import oracle_vectors as ov
 from adapters.proxies import RpcProxy
-from lib import abi, deploy, fetch
+from lib import abi, chains, deploy, fetch
 from lib.deploy import ANSWERED, OPEN, ORACLE_TERMS, REFUNDED
 from lib.oracle import OracleWorld, source, spec
 from lib.rpc import create, wait_for
@@ -335,6 +335,27 @@ def test_a_contract_that_refuses(world):
     deploy.after_delay(c, c.requests, "enableKey", world.identity, 1)
     for r in (request, *more):
         world.once(r)
+
+
+def test_a_request_of_long_ago(tmp_path):
+    """Hundreds of blocks came since, while the process was down and while it waited for a spec: the event is below what the
+    light client holds, and is proven by the headers between."""
+    past = ["--timestamp", str(int(time.time()) - 5000)]
+    with chains.Anvil(tmp_path / "chain", extra=past) as chain, ChainWorld(tmp_path, chain) as made:
+        c, text = made.contracts, made.price("92")
+        later = made.by_hash(text, lifetime=20_000)
+        made.wait_state(later, "open")
+        made.oracle.stop()
+        down = c.ask(made.price("91"), lifetime=20_000)
+        chain.mine(1500)
+        chain.rpc.call("evm_setTime", int(time.time()))
+        chain.mine(2)
+        made.oracle.restart()
+        made.once(down)
+        top = chain.rpc.block_number()
+        wait_for(lambda: made.oracle.get("/v1/chains")["chains"][0]["final"] >= top - made.confirmations, WAIT_S, "the light client's head")
+        made.publish(text)
+        made.once(later)
 
 
 def test_on_geth(tmp_path, clique):
