@@ -60,6 +60,33 @@ def test_the_page_has_specs_of_every_kind():
         assert word in text, word
 
 
+def commands() -> list[str]:
+    """Every `caisson …` of the page, in blocks and in sentences."""
+    blocks = [line.split(" #")[0].strip() for block in fenced("sh") for line in block.splitlines()]
+    return sorted({line for line in blocks + re.findall(r"`(caisson [^`]+)`", PAGE) if line.startswith("caisson ")})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_of_the_page_is_one(line):
+    """Its words are a command's name, and its options are that command's."""
+    words = line.split()[1:]
+    names = words[:next((i for i, word in enumerate(words) if not re.fullmatch("[a-z-]+", word) or word.startswith("-")), len(words))]
+    program = str(tools.find_build() / "bin" / "caisson")
+    found = next((done for n in range(len(names), 0, -1)
+                  if (done := subprocess.run([program, *names[:n], "--help"], capture_output=True, text=True, timeout=60)).returncode == 0
+                  and done.stdout.startswith(f"usage: caisson {' '.join(names[:n])}")), None)
+    assert found, line
+    for option in re.findall(r" (--[a-z-]+)", line):
+        assert re.search(rf"^  {option} ", found.stdout, re.M), (line, option)
+
+
+def test_the_body_of_the_page_s_request():
+    """What curl sends there is a spec, and what the interface takes."""
+    body = json.loads(re.search(r"<<'EOF'\n(.*?)\nEOF", PAGE, re.S)[1])
+    assert set(body) <= {"spec", "arguments", "secrets", "audience", "max_age", "timeout_s"}
+    assert spec_hash(json.dumps(body["spec"])).stdout == spec_hash(specs()[0]).stdout != ""
+
+
 def test_the_contract_asks_for_what_the_page_writes(coin, w):
     """Step 1 of the page, made canonical by step 3, is what step 4 sends."""
     first = spec_hash(specs()[0], "--json")
