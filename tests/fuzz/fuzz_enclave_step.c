@@ -26,6 +26,7 @@ static const enum wire_type types[] = {
 	WIRE_STATUS,
 	WIRE_PROBE,
 	WIRE_ERROR,
+	WIRE_CLIENT_QUORUM,
 };
 
 static struct world *w;

@@ -559,6 +559,198 @@ static void test_a_sealed_chain_takes_no_votes(void **state)
 	test_client_close(&t);
 }
 
+/* ---- against a model: a tree of headers, rounds and headers in any order ---- */
+
+#define NODES 24u
+
+struct model {
+	size_t parent[NODES];
+	uint64_t height[NODES];
+	struct cs_bytes header[NODES];
+	struct cs_hash hash[NODES];
+	bool known[NODES];
+	size_t final;
+	bool frozen;
+	size_t n, k;
+	uint64_t depth;
+	struct verify_evm_answer answers[VERIFY_EVM_PROVIDERS_MAX];
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+static bool is_below(const struct model *m, size_t low, size_t high)
+{
+	while (m->height[high] > m->height[low])
+		high = m->parent[high];
+	return high == low;
+}
+
+static size_t named_node(const struct model *m, const struct verify_evm_answer *answer)
+{
+	for (size_t i = 0; answer->present && i < NODES; i++)
+		if (m->known[i] && m->height[i] == answer->height &&
+		    cs_hash_eq(&m->hash[i], &answer->hash))
+			return i;
+	return NODES;
+}
+
+static size_t support_of(const struct model *m, size_t node)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < m->n; i++) {
+		const size_t named = named_node(m, &m->answers[i]);
+		count += named < NODES && m->height[named] >= m->height[node] + m->depth &&
+			 is_below(m, node, named);
+	}
+	return count;
+}
+
+static void model_settle(struct model *m)
+{
+	size_t best = m->final;
+	for (size_t i = 0; i < NODES; i++) {
+		if (!m->known[i] || support_of(m, i) < m->k)
+			continue;
+		if (m->height[i] <= m->height[m->final] && !is_below(m, i, m->final))
+			m->frozen = true;
+		else if (m->height[i] > m->height[m->final] && !is_below(m, m->final, i))
+			m->frozen = true;
+		else if (m->height[i] > m->height[best])
+			best = i;
+	}
+	if (!m->frozen)
+		m->final = best;
+}
+
+/* A quorum names another hash at a height that is final. */
+static void model_contradict(struct model *m)
+{
+	for (size_t i = 0; m->depth == 0 && i < m->n; i++) {
+		const struct verify_evm_answer *answer = &m->answers[i];
+		size_t at = m->final;
+		size_t same = 0;
+		if (!answer->present || answer->height > m->height[m->final])
+			continue;
+		while (m->height[at] > answer->height)
+			at = m->parent[at];
+		for (size_t j = 0; j < m->n; j++)
+			same += m->answers[j].present && m->answers[j].height == answer->height &&
+				cs_hash_eq(&m->answers[j].hash, &answer->hash);
+		m->frozen = m->frozen || (same >= m->k && !cs_hash_eq(&m->hash[at], &answer->hash));
+	}
+}
+
+static void model_begin(struct model *m, struct vectors *v, uint64_t *seed)
+{
+	*m = (struct model){.known = {true}};
+	m->n = 1 + next_random(seed) % 5;
+	m->k = m->n / 2 + 1 + next_random(seed) % (m->n - m->n / 2);
+	m->depth = next_random(seed) % 3;
+	for (size_t i = 0; i < NODES; i++) {
+		const uint8_t salt = (uint8_t)i;
+		const struct cs_hash zero = {{0}};
+		/* Mostly one branch. */
+		m->parent[i] =
+			i == 0 || next_random(seed) % 4 != 0 ? i - (i > 0) : next_random(seed) % i;
+		m->height[i] = i == 0 ? 0 : m->height[m->parent[i]] + 1;
+		m->header[i] = vectors_header(v, i ? &m->hash[m->parent[i]] : &zero, m->height[i],
+					      0, cs_bytes(&salt, 1));
+		m->hash[i] = cs_keccak256(m->header[i]);
+	}
+}
+
+/* Down, a block of the tree, a hash of none, a height of another. */
+static void model_answers(struct model *m, uint64_t *seed)
+{
+	const size_t common = next_random(seed) % NODES;
+	for (size_t i = 0; i < m->n; i++) {
+		const uint64_t kind = next_random(seed) % 8;
+		const size_t node = kind < 5 ? common : next_random(seed) % NODES;
+		m->answers[i] = (struct verify_evm_answer){.present = kind != 7,
+							   .height = m->height[node],
+							   .hash = m->hash[node],
+							   .time_s = NOW};
+		if (kind == 6)
+			m->answers[i].hash.b[0] ^= 1;
+		if (kind == 5 && next_random(seed) % 4 == 0)
+			m->answers[i].height ^= 1;
+	}
+}
+
+static void model_turn(struct model *m, struct test_client *t, uint64_t *seed)
+{
+	const struct verify_time now = vectors_now(NOW);
+	struct cs_why why = {""};
+	enum cs_err err;
+	if (next_random(seed) % 3 != 0) {
+		const size_t node = 1 + next_random(seed) % (NODES - 1);
+		const bool links = m->known[m->parent[node]];
+		err = test_client_take(t, m->header[node], NOW);
+		if (!m->frozen && links) {
+			m->known[node] = true;
+			model_settle(m);
+		}
+		assert_true(links || err != CS_OK);
+	} else {
+		if (!m->frozen) {
+			model_answers(m, seed);
+			model_settle(m);
+			model_contradict(m);
+		}
+		err = verify_evm_quorum_take(&t->client, m->answers, m->n, &now, &why);
+		assert_true(err == CS_OK || err == CS_ERR_FROZEN);
+	}
+	assert_int_equal(err == CS_ERR_FROZEN, m->frozen);
+}
+
+static void test_the_model_agrees(void **state)
+{
+	const struct verify_time now = vectors_now(NOW);
+	size_t frozen = 0, advanced = 0;
+	(void)state;
+	for (uint64_t run = 1; run <= 600; run++) {
+		static struct model m;
+		uint64_t seed = run * UINT64_C(0x9e3779b97f4a7c15);
+		struct verify_status status;
+		struct test_client t;
+		struct vectors v;
+		vectors_open(&v, "generated/clique.json");
+		model_begin(&m, &v, &seed);
+		test_client_open(&t, &(struct verify_evm_config){.mode = VERIFY_EVM_RPC_QUORUM,
+								 .anchor_hash = m.hash[0],
+								 .anchor_age_max_s = DAY_S,
+								 .trusting_period_s = DAY_S,
+								 .provider_count = m.n,
+								 .quorum_min = m.k,
+								 .confirmations = m.depth,
+								 .answer_age_max_s = DAY_S});
+		assert_ok(verify_client_create(&t.client, m.header[0], &now, NULL));
+		for (size_t turn = 0; turn < 120; turn++) {
+			model_turn(&m, &t, &seed);
+			verify_client_status(&t.client, &status);
+			if (status.frozen != m.frozen ||
+			    (!m.frozen && status.final_height != m.height[m.final]))
+				fail_msg("run %u, turn %zu: final %u, not %u; frozen %d, not %d",
+					 (unsigned)run, turn, (unsigned)status.final_height,
+					 (unsigned)m.height[m.final], status.frozen, m.frozen);
+			if (!m.frozen)
+				assert_hash(status.final_hash, m.hash[m.final]);
+		}
+		frozen += m.frozen;
+		advanced += m.final != 0;
+		test_client_close(&t);
+		vectors_close(&v);
+	}
+	/* Both ends are reached often. */
+	assert_true(frozen > 50 && frozen < 550 && advanced > 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +770,7 @@ int main(void)
 		cmocka_unit_test(test_votes_that_are_refused),
 		cmocka_unit_test(test_configurations_that_are_refused),
 		cmocka_unit_test(test_a_sealed_chain_takes_no_votes),
+		cmocka_unit_test(test_the_model_agrees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
