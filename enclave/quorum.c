@@ -225,7 +225,8 @@ static enum cs_err reply_to(struct enclave_call *call, const struct quorum_job *
 	Caisson__Wire__ClientStatus status;
 	const size_t count = rpc_of(job)->count;
 	Caisson__Wire__ProviderAnswer *rows = cs_arena_calloc(&call->e->arena, count, sizeof *rows);
-	out.providers = cs_arena_calloc(&call->e->arena, count, sizeof rows);
+	out.providers =
+		cs_arena_calloc(&call->e->arena, count, sizeof(Caisson__Wire__ProviderAnswer *));
 	if (rows == NULL || out.providers == NULL)
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {

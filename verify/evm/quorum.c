@@ -59,7 +59,7 @@ static enum cs_err read_quantity(uint64_t *out, const struct cs_json *block, con
 	return CS_OK;
 }
 
-static enum cs_err read_block(struct verify_evm_answer *vote, const struct cs_json *block,
+static enum cs_err read_block(struct verify_evm_answer *out, const struct cs_json *block,
 			      struct cs_why *why)
 {
 	struct verify_evm_answer read = {.present = true};
@@ -67,11 +67,11 @@ static enum cs_err read_block(struct verify_evm_answer *vote, const struct cs_js
 	CS_TRY(read_quantity(&read.time_s, block, "timestamp", why));
 	if (cs_json_member_hex(read.hash.b, sizeof read.hash.b, block, "hash", why) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "hash is not 32 bytes of hex");
-	*vote = read;
+	*out = read;
 	return CS_OK;
 }
 
-enum cs_err verify_evm_quorum_read(struct verify_evm_answer *vote, struct cs_bytes body,
+enum cs_err verify_evm_quorum_read(struct verify_evm_answer *out, struct cs_bytes body,
 				   struct cs_arena *arena, struct cs_why *why)
 {
 	const struct cs_json *json = NULL;
@@ -93,26 +93,26 @@ enum cs_err verify_evm_quorum_read(struct verify_evm_answer *vote, struct cs_byt
 		return cs_fail(why, CS_ERR_NOT_FOUND, "the provider knows no such block");
 	if (block->type != CS_JSON_OBJECT)
 		return cs_fail(why, CS_ERR_MALFORMED, "the result is no block");
-	return read_block(vote, block, why);
+	return read_block(out, block, why);
 }
 
 /* ---- votes ---- */
 
-static bool is_old(const struct verify_evm_client *c, const struct verify_evm_answer *vote,
+static bool is_old(const struct verify_evm_client *c, const struct verify_evm_answer *answer,
 		   const struct verify_time *now)
 {
-	return now->high_s > vote->time_s &&
-	       now->high_s - vote->time_s > c->config.answer_age_max_s;
+	return now->high_s > answer->time_s &&
+	       now->high_s - answer->time_s > c->config.answer_age_max_s;
 }
 
-void verify_evm_quorum_keep(struct verify_evm_client *c, const struct verify_evm_answer *votes,
+void verify_evm_quorum_keep(struct verify_evm_client *c, const struct verify_evm_answer *answers,
 			    size_t count, const struct verify_time *now)
 {
 	c->answered_s = now->high_s;
 	c->answer_count = 0;
 	for (size_t i = 0; i < count; i++)
-		if (votes[i].present && !is_old(c, &votes[i], now))
-			c->answers[c->answer_count++] = votes[i];
+		if (answers[i].present && !is_old(c, &answers[i], now))
+			c->answers[c->answer_count++] = answers[i];
 }
 
 void verify_evm_quorum_expire(struct verify_evm_client *c, const struct verify_time *now)
@@ -128,10 +128,10 @@ size_t verify_evm_quorum_count(const struct verify_evm_client *c, const uint16_t
 	const struct verify_evm_block *root;
 	size_t count = 0;
 	for (size_t i = 0; i < c->answer_count; i++) {
-		const struct verify_evm_answer *vote = &c->answers[i];
+		const struct verify_evm_answer *answer = &c->answers[i];
 		const struct verify_evm_block *block =
-			verify_evm_find(c, vote->height, &vote->hash);
-		if (block == NULL || block->step.number != vote->height)
+			verify_evm_find(c, answer->height, &answer->hash);
+		if (block == NULL || block->step.number != answer->height)
 			continue;
 		const size_t length = verify_evm_path_to(c, block, named, &root);
 		for (size_t k = 0; k + c->config.confirmations < length; k++)
@@ -148,16 +148,16 @@ const struct verify_evm_answer *verify_evm_quorum_conflict(const struct verify_e
 	if (c->config.confirmations != 0)
 		return NULL;
 	for (size_t i = 0; i < c->answer_count; i++) {
-		const struct verify_evm_answer *vote = &c->answers[i];
-		const struct verify_evm_block *final = verify_evm_window_at(c, vote->height);
+		const struct verify_evm_answer *answer = &c->answers[i];
+		const struct verify_evm_block *final = verify_evm_window_at(c, answer->height);
 		size_t same = 0;
-		if (final == NULL || cs_hash_eq(&final->hash, &vote->hash))
+		if (final == NULL || cs_hash_eq(&final->hash, &answer->hash))
 			continue;
 		for (size_t k = 0; k < c->answer_count; k++)
-			same += c->answers[k].height == vote->height &&
-				cs_hash_eq(&c->answers[k].hash, &vote->hash);
+			same += c->answers[k].height == answer->height &&
+				cs_hash_eq(&c->answers[k].hash, &answer->hash);
 		if (same >= c->config.quorum_min)
-			return vote;
+			return answer;
 	}
 	return NULL;
 }

@@ -43,9 +43,8 @@ struct verify_evm_answer {
 /* Reads height, hash and time out of an answer. The arena has VERIFY_EVM_ANSWER_ARENA_SIZE. TOO_LARGE
  * and the errors of cs_json_parse; INVALID: not the answer to our question (version, id); RPC: the
  * provider says that it failed; NOT_FOUND: it knows no such block; MALFORMED: a field of the block. */
-CS_NODISCARD enum cs_err verify_evm_quorum_read(struct verify_evm_answer *vote,
-						struct cs_bytes body, struct cs_arena *arena,
-						struct cs_why *why);
+CS_NODISCARD enum cs_err verify_evm_quorum_read(struct verify_evm_answer *out, struct cs_bytes body,
+						struct cs_arena *arena, struct cs_why *why);
 
 /* One round of answers, one for each provider of the configuration and in its order; replaces the round
  * before. It counts for headers that are there and for those that come within
@@ -56,7 +55,8 @@ CS_NODISCARD enum cs_err verify_evm_quorum_read(struct verify_evm_answer *vote,
  * whose bytes are then missing in the conflict. INVALID: not a client of this mode, or not its number
  * of providers. NOT_FOUND, ANCHOR_TOO_OLD, NO_TIME as for verify_client_update. */
 CS_NODISCARD enum cs_err verify_evm_quorum_take(const struct verify_client *client,
-						const struct verify_evm_answer *votes, size_t count,
-						const struct verify_time *now, struct cs_why *why);
+						const struct verify_evm_answer *answers,
+						size_t count, const struct verify_time *now,
+						struct cs_why *why);
 
 #endif
