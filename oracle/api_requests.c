@@ -43,6 +43,8 @@ static json_t *request_json(struct oracle *oracle, const struct oracle_request *
 				     : json_null());
 	json_object_set_new(json, "observed_at",
 			    answered ? gateway_json_u64(request->observed_at) : json_null());
+	json_object_set_new(json, "answered_ms",
+			    answered ? gateway_json_u64(request->answered_ms) : json_null());
 	json_object_set_new(json, "tries", gateway_json_u64(request->tries));
 	json_object_set_new(json, "why", request->why[0] ? json_string(request->why) : json_null());
 	json_object_set_new(json, "submission",

@@ -104,24 +104,22 @@ class OracleDemo:
 
     # ---- showing ----
 
-    def show(self, item: Item, what: str, block: int | str = "", tx: str = "") -> None:
+    def show(self, item: Item, what: str, block: int | str = "", tx: str = "", at_ms: int = 0) -> None:
         where = f"{self.chain.caip2} block {int(block, 16) if isinstance(block, str) else block}" if block != "" else ""
-        line = f"  {self.paint('1', f'{item.name:<13}')} {now_ms() - item.begin_ms:>6} ms  {what:<52} {self.paint('36', where)}"
+        line = f"  {self.paint('1', f'{item.name:<13}')} {max(0, (at_ms or now_ms()) - item.begin_ms):>6} ms  {what:<52} {self.paint('36', where)}"
         print(f"{line} {self.paint('2', tx[:14] + '…' if tx else '')}".rstrip(), flush=True)
 
     def watch(self, item: Item, request_id: bytes, ended: Callable) -> Iterator[None]:
-        """Shows the states that the oracle's journal goes through until the chain says that it is over."""
-        words = {"observed": "found by the oracle; its block is not final yet", "open": "final: the enclave asks the source",
-                 "signed": "signed by the enclave, on its way to the contract"}
-        seen: set[str] = set()
+        """Shows what the oracle's journal has of a request, each step with the journal's time, until the chain says that it is over."""
+        steps = [("created_ms", "found by the oracle; its block is not final yet"),
+                 ("answered_ms", "final: asked at the source, signed by the enclave")]
 
         def look():
             over = ended()
-            known = self.oracle.request_of(request_id) or {}
-            told = "signed" if oracle.is_answer(known) else known.get("state", "")
-            if told in words and told not in seen and not over:
-                seen.add(told)
-                self.show(item, words[told])
+            known = self.oracle.known_of(request_id) or {}
+            while steps and known.get(steps[0][0]):
+                at, what = steps.pop(0)
+                self.show(item, what, at_ms=known[at])
             return over
 
         return (yield from until(look, f"the end of {item.name} ({self.oracle.log})"))
@@ -183,9 +181,9 @@ class OracleDemo:
         item.begin_ms = now_ms()
         reply = self.oracle.post("/v1/oracle/requests", {"spec": json.loads(spec), "arguments": ["42"], "audience": "demo"})
         self.show(item, f"asked {RESULTS} by POST /v1/oracle/requests")
-        document = reply
+        document, path = reply, f"/v1/oracle/requests/{reply['id']}"
         if not oracle.is_answer(reply):
-            document = yield from until(lambda: (d := self.oracle.request_of(reply["id"])) and oracle.is_answer(d) and d, "the answer")
+            document = yield from until(lambda: (d := self.oracle.get(path)) and oracle.is_answer(d) and d, "the answer")
         file = self.world.folder / "answer.json"
         file.write_text(json.dumps(document))
         run = self.oracle.caisson("verify", str(file), "--key", self.key_of(document["statement"]["epoch"]), "--json")

@@ -117,11 +117,18 @@ class Oracle(Service):
     def dry_run(self, spec_: bytes | dict, **more) -> dict:
         return self.post("/v1/oracle/requests:dry-run", {"spec": json.loads(spec_) if isinstance(spec_, bytes) else spec_, **more})
 
-    def request_of(self, request_id) -> dict | None:
-        """As its journal has it, or None when it has not heard of it yet."""
+    def known_of(self, request_id: bytes) -> dict | None:
+        """What its journal has of a request, or None when it has not heard of it yet."""
+        return self._found(f"/v1/oracle/requests/{abi.to_hex(request_id)}/state")
+
+    def request_of(self, request_id: bytes | str) -> dict | None:
+        """The same until it is signed, then the document."""
         name = request_id if isinstance(request_id, str) else abi.to_hex(request_id)
+        return self._found(f"/v1/oracle/requests/{name}")
+
+    def _found(self, path: str) -> dict | None:
         try:
-            return self.get(f"/v1/oracle/requests/{name}")
+            return self.get(path)
         except ApiError as error:
             if error.status == 404:
                 return None
