@@ -439,6 +439,35 @@ enum cli_exit cli_oracle_key(struct cli *cli)
 	return CLI_OK;
 }
 
+enum cli_exit cli_oracle_rotate(struct cli *cli)
+{
+	json_t *reply = NULL;
+	const char *use = cli->positional[0];
+	if (cli->positional_count != 1 ||
+	    (strcmp(use, "answers") != 0 && strcmp(use, "secrets") != 0))
+		return cli_fail(cli, CLI_USAGE, "which key? answers or secrets");
+	enum cli_exit code = cli_call(cli, "POST", "/v1/oracle/keys:rotate",
+				      json_pack("{s:s}", "use", use), &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	const json_t *contracts = json_object_get(reply, "contracts");
+	printf("key       of %s, epoch %lld  %s\n", cli_text_of(reply, "use"),
+	       cli_number_of(reply, "epoch"), cli_text_of(reply, "public_key"));
+	for (size_t i = 0; i < json_array_size(contracts); i++) {
+		const json_t *contract = json_array_get(contracts, i);
+		printf("contract  %s:%s  %s\n", cli_text_of(contract, "chain"),
+		       cli_text_of(contract, "address"),
+		       json_is_true(json_object_get(contract, "in_force")) ? "in force"
+									   : "announced");
+	}
+	json_decref(reply);
+	return CLI_OK;
+}
+
 /* A contract's asker is an address, an app's its audience. */
 static enum cli_exit asker_of(struct cli *cli, struct cs_hash *asker)
 {

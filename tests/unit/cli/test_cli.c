@@ -143,6 +143,7 @@ static void help_comes_from_one_table(void **state)
 					       "oracle publish",
 					       "oracle seal",
 					       "oracle key",
+					       "oracle rotate",
 					       "oracle feeds",
 					       "oracle feeds show",
 					       "oracle feeds add",
