@@ -22,7 +22,6 @@
 #define CALL_SIZE_MAX (126u * 1024)
 /* An answer in calldata without its value. */
 #define ANSWER_CALL_SIZE 544u
-#define REFUND_GAS_ESTIMATED 0u
 
 struct oracle_check {
 	struct oracle_contract *contract;
@@ -189,6 +188,12 @@ static bool is_stale(const struct oracle_chain *chain, const struct oracle_reque
 	return oracle_next_block_s(chain) > request->observed_at + request->head.max_age;
 }
 
+/* No block can take it any more: its deadline comes first. */
+static bool is_too_late(const struct oracle_chain *chain, const struct oracle_request *request)
+{
+	return oracle_next_block_s(chain) >= request->head.deadline;
+}
+
 /* What is asked again has an answer of its own time. */
 static enum cs_err ask_again(struct oracle *oracle, struct oracle_request *request)
 {
@@ -221,6 +226,12 @@ static enum cs_err write_calls(void *context)
 				check->states[i] == ORACLE_AT_CONTRACT_UNKNOWN
 					? "the contract does not know the request"
 					: "the contract has ended the request"));
+			continue;
+		}
+		if (is_too_late(check->contract->chain, request)) {
+			CS_TRY(oracle_request_postpone(oracle, request->n, ORACLE_ANSWERED, false,
+						       CS_ERR_EXPIRED,
+						       "no block comes before its deadline"));
 			continue;
 		}
 		if (is_stale(check->contract->chain, request)) {
@@ -313,6 +324,7 @@ static enum cs_err rehearse(struct oracle_check *check)
 	struct cs_bytes data;
 	for (size_t i = 0; i < check->count; i++)
 		wanted[i] = check->states[i] == ORACLE_AT_CONTRACT_OPEN &&
+			    !is_too_late(chain, &check->requests[i]) &&
 			    !is_stale(chain, &check->requests[i]);
 	enum cs_err err = make_plan(&plan, check->contract, check->requests, wanted, check->count);
 	if (err == CS_OK && plan.part_count == 0)
@@ -427,9 +439,7 @@ enum cs_err oracle_refund_write(struct oracle_contract *contract, struct oracle_
 {
 	struct oracle *oracle = contract->chain->oracle;
 	uint8_t bytes[ORACLE_CALL_REFUND_SIZE];
-	struct oracle_call_wish wish = {.contract = contract,
-					.call = ORACLE_CALL_REFUND,
-					.gas_limit = REFUND_GAS_ESTIMATED};
+	struct oracle_call_wish wish = {.contract = contract, .call = ORACLE_CALL_REFUND};
 	struct cs_buf buf;
 	cs_buf_init(&buf, bytes, sizeof(bytes));
 	CS_TRY(oracle_call_refund(&buf, &request->head));

@@ -196,6 +196,21 @@ def test_what_came_together_is_one_call(world):
     assert len({world.once(r)["tx"] for r in requests}) == 1
 
 
+def test_as_few_calls_as_gas_allows(world):
+    """Ten callbacks of a million gas each do not fit into one call; they are no call each either."""
+    c, text = world.contracts, world.price("10")
+    world.stop_mining()
+    try:
+        sent = [c.consumer.send(c.user, "ask", text, [], 1_000_000, 600, 600, value=10**17, gas=GAS) for _ in range(10)]
+        world.chain.mine()
+        requests = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+    finally:
+        world.go_on_mining()
+    calls = {world.once(r)["tx"] for r in requests}
+    assert 2 <= len(calls) <= 4
+    assert all(int(world.chain.rpc.receipt(tx)["gasUsed"], 16) < 8_000_000 for tx in calls)
+
+
 def test_spam_without_a_fee(world):
     """Where the owner charges nothing, many who ask for nothing do not keep one out who asks for something."""
     c = world.contracts
