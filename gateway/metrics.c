@@ -101,6 +101,19 @@ static void collect_counters(struct gateway *gateway, const char *id,
 		count_up_to(gateway, rows[i].name, rows[i].help, id, rows[i].value);
 }
 
+static void collect_providers(struct gateway_chain *chain)
+{
+	size_t voting = 0;
+	if (!gateway_chain_has_providers(chain))
+		return;
+	for (size_t i = 0; i < chain->provider_count; i++)
+		voting += chain->providers[i].code == WIRE_ORACLE_OK;
+	host_metric_set(gauge(chain->gateway, "caisson_chain_providers_voting",
+			      "Providers that named a block when they were asked last.",
+			      chain->config->id, NULL, NULL),
+			(double)voting);
+}
+
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
@@ -132,6 +145,7 @@ static void collect_chain(struct gateway_chain *chain)
 		host_metric_set(gauge(gateway, rows[i].name, rows[i].help, id, NULL, NULL),
 				rows[i].value);
 	collect_counters(gateway, id, &c);
+	collect_providers(chain);
 }
 
 static void collect(void *context)

@@ -95,6 +95,9 @@ def test_a_message_crosses_and_comes_back(world):
 def test_with_one_down_and_not_with_two(world):
     spoil(world, 2)
     wait_for(lambda: world.answers() == ["ok", "ok", "http_status"], 30, "the provider that is down", 0.2)
+    status, metrics = world.gateways[0].request("GET", "/metrics")
+    assert status == 200 and f'caisson_chain_providers_voting{{chain="{world.sides[0].chain.caip2}"}} 2' in metrics
+    assert "providers_voting" not in world.gateways[1].request("GET", "/metrics")[1]
     world.gateways[0].ends(world.send(b"two are enough"))
     spoil(world, 1, 2)
     wait_for(lambda: world.answers() == ["ok", "http_status", "http_status"], 30, "two that are down", 0.2)
