@@ -270,6 +270,28 @@ def test_removed_and_listed_again(world, feed):
     assert one.wait(lambda f: f["submitted_round"] == 2, "the second round")
 
 
+# --- keys
+
+def test_rounds_are_signed_with_the_key_that_the_contract_takes(world, feed):
+    one = feed(100, listed={})
+
+    def epoch(update: dict) -> int:
+        return int.from_bytes(world.calldata(update["tx"])[4 + 32 * 3:4 + 32 * 4], "big")
+
+    before = epoch(one.wait_value(100 * E8))
+    told = world.oracle.post("/v1/oracle/keys:rotate", {"use": "answers"})
+    assert told["epoch"] == before + 1
+    # While the contract waits, and when it has both, nothing is lost.
+    seen = []
+    for price in range(110, 400, 10):
+        one.price(price)
+        seen.append(epoch(one.wait_value(price * E8)))
+        if seen[-1] == before + 1:
+            break
+    assert seen == sorted(seen) and seen[-1] == before + 1, seen
+    assert one.rounds("lost") == []
+
+
 # --- restarts
 
 def test_killed_in_the_middle_of_a_submission(world, feed):
