@@ -148,6 +148,7 @@ enum cli_exit cli_oracle_requests(struct cli *cli);
 enum cli_exit cli_oracle_spec_hash(struct cli *cli);
 enum cli_exit cli_oracle_publish(struct cli *cli);
 enum cli_exit cli_oracle_seal(struct cli *cli);
+enum cli_exit cli_oracle_status(struct cli *cli);
 enum cli_exit cli_oracle_key(struct cli *cli);
 enum cli_exit cli_oracle_rotate(struct cli *cli);
 enum cli_exit cli_oracle_feeds(struct cli *cli);

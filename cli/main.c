@@ -73,6 +73,8 @@ static const struct cli_command commands[] = {
 	 "audience= asker=" SECRETS GATEWAY,
 	 "print secrets sealed for one spec and asker, as a contract's request carries them",
 	 cli_oracle_seal},
+	{"oracle status", "", GATEWAY, "is its enclave ready, its chains and contracts",
+	 cli_oracle_status},
 	{"oracle key", "", GATEWAY,
 	 "the oracle's keys: what answers are signed with and secrets are sealed to",
 	 cli_oracle_key},

@@ -410,6 +410,61 @@ enum cli_exit cli_oracle_publish(struct cli *cli)
 	return code;
 }
 
+/* ---- how it is ---- */
+
+static void print_chain(const json_t *chain)
+{
+	const json_t *contracts = json_object_get(chain, "contracts");
+	printf("chain     %s  head %lld  final %lld%s  cursor %lld  open transactions %lld\n",
+	       cli_text_of(chain, "id"), cli_number_of(chain, "head"),
+	       cli_number_of(chain, "final"),
+	       json_is_true(json_object_get(chain, "insecure")) ? " (dev-final, insecure)" : "",
+	       cli_number_of(chain, "cursor"), cli_number_of(chain, "open_transactions"));
+	if (json_is_string(json_object_get(chain, "operator")))
+		printf("          answers are brought by %s\n", cli_text_of(chain, "operator"));
+	else
+		puts("          no operator account: answers are made, nobody brings them");
+	if (json_is_true(json_object_get(chain, "frozen")))
+		puts("          FROZEN: nothing is answered for it");
+	if (json_is_true(json_object_get(chain, "diverged")))
+		puts("          its node tells a branch without the final block");
+	if (cli_number_of(chain, "stalled_ms") != 0)
+		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
+	for (size_t i = 0; i < json_array_size(contracts); i++) {
+		const json_t *contract = json_array_get(contracts, i);
+		printf("          %-8s  %s\n", cli_text_of(contract, "kind"),
+		       cli_text_of(contract, "address"));
+	}
+}
+
+enum cli_exit cli_oracle_status(struct cli *cli)
+{
+	json_t *enclave = NULL;
+	json_t *chains = NULL;
+	enum cli_exit code = cli_call(cli, "GET", "/v1/enclave", NULL, &enclave);
+	if (code == CLI_OK)
+		code = cli_call(cli, "GET", "/v1/chains", NULL, &chains);
+	if (code != CLI_OK) {
+		json_decref(enclave);
+		return code;
+	}
+	bool ready = json_is_true(json_object_get(enclave, "ready"));
+	const json_t *list = json_object_get(chains, "chains");
+	if (cli->json) {
+		cli_print_json(cli, json_pack("{s:O,s:O}", "enclave", enclave, "chains", list));
+	} else {
+		printf("oracle    %s\nenclave   %s%s\n", cli_text_of(enclave, "oracle"),
+		       ready ? "ready" : "not ready: ", ready ? "" : cli_text_of(enclave, "why"));
+		printf("manifest  %s, number %lld\n", cli_text_of(enclave, "manifest_hash"),
+		       cli_number_of(enclave, "manifest_number"));
+		for (size_t i = 0; i < json_array_size(list); i++)
+			print_chain(json_array_get(list, i));
+	}
+	json_decref(enclave);
+	json_decref(chains);
+	return ready ? CLI_OK : CLI_FAILED;
+}
+
 /* ---- keys and secrets ---- */
 
 enum cli_exit cli_oracle_key(struct cli *cli)

@@ -314,6 +314,13 @@ def test_key_is_the_enclave_s(rest, rest_world):
     assert told["secrets"]["public_key"] in people.stdout and "INSECURE" in people.stdout
 
 
+def test_status(rest):
+    told = cli(rest, "oracle", "status", "--json")
+    assert told.returncode == OK and json.loads(told.stdout)["enclave"]["ready"] is True and json.loads(told.stdout)["chains"] == []
+    assert "ready" in cli(rest, "oracle", "status").stdout
+    assert cli(rest, "oracle", "status", url="http://127.0.0.1:9").returncode == UNREACHABLE
+
+
 def test_feeds_of_nobody(rest):
     """The list is there; what is not listed is refused; without the scope nothing changes."""
     assert json.loads(cli(rest, "oracle", "feeds", "--json").stdout) == {"feeds": []}

@@ -79,6 +79,12 @@ def test_what_a_contract_got_is_verified_offline(world, cli, text, path, tmp_pat
     assert name in [row["id"] for row in listed]
 
 
+def test_status(world, cli):
+    told = cli("oracle", "status").stdout
+    assert world.chain.caip2 in told and world.oracle.operator.lower() in told
+    assert world.contracts.requests.address.lower() in told and world.contracts.feeds.address.lower() in told
+
+
 def test_a_spec_by_its_hash_is_answered_once_it_is_published(world, cli, text, tmp_path):
     fresh = spec(source(world.sources.url(NAMES[0], "price")), result={"decimals": 4, "type": "int256"})
     path = tmp_path / "fresh.json"

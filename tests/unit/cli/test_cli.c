@@ -142,6 +142,7 @@ static void help_comes_from_one_table(void **state)
 					       "oracle spec-hash",
 					       "oracle publish",
 					       "oracle seal",
+					       "oracle status",
 					       "oracle key",
 					       "oracle rotate",
 					       "oracle feeds",
