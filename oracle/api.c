@@ -67,11 +67,17 @@ static json_t *contracts_json(const struct oracle_chain *chain)
 	json_t *list = json_array();
 	for (size_t i = 0; i < chain->contract_count; i++) {
 		const struct oracle_contract *contract = &chain->contracts[i];
-		json_array_append_new(list,
-				      json_pack("{s:o,s:o,s:s}", "address",
-						gateway_json_hex(CS_BYTES_OF(contract->address.b)),
-						"identity", gateway_json_hash(&contract->identity),
-						"kind", contract->feeds ? "feeds" : "requests"));
+		const struct oracle_rotation *rotation = &contract->rotation;
+		json_t *json = json_object();
+		json_object_set_new(json, "address",
+				    gateway_json_hex(CS_BYTES_OF(contract->address.b)));
+		json_object_set_new(json, "identity", gateway_json_hash(&contract->identity));
+		json_object_set_new(json, "kind",
+				    json_string(contract->feeds ? "feeds" : "requests"));
+		/* 0: no rotation was made yet. */
+		json_object_set_new(json, "epoch", gateway_json_u64(rotation->epoch));
+		json_object_set_new(json, "next_epoch", gateway_json_u64(rotation->next_epoch));
+		json_array_append_new(list, json);
 	}
 	return list;
 }

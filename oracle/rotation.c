@@ -221,6 +221,13 @@ static void rotate_done(void *context, enum cs_err err, const char *why, struct 
 		rotate->reply = (const Caisson__Wire__RotateReply *)message;
 		rotate->epoch = rotate->reply->new_epoch;
 		rotate->key = wire_pb_hash(rotate->reply->new_key);
+		/* The enclave announces a key again until it signed with it. */
+		if (!rotate->secrets && rotate->epoch <= oracle->app_epoch) {
+			err = CS_ERR_CONFLICT;
+			why = "the newest key is in force and has signed nothing yet";
+		}
+	}
+	if (err == CS_OK) {
 		log_info("rotation.made", LOG_TEXT("use", rotate->secrets ? "secrets" : "answers"),
 			 LOG_U64("epoch", rotate->epoch),
 			 LOG_U64("contracts", rotate->reply->n_statements));
