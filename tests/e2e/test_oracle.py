@@ -248,7 +248,11 @@ def feed(world):
     world.oracle.list_feed(added["index"], spec)
     rounds = lambda: contracts.logs(contracts.feeds, "FeedUpdated", 0, f"0x{added['index']:064x}")  # noqa: E731
     wait_for(lambda: len(rounds()) >= 3, 90, f"three rounds ({world.oracle.log})", 0.2)
-    world.oracle.post(f"/v1/oracle/feeds/{contracts.feeds.address.lower()}/{added['index']}:pause")
+    path = f"/v1/oracle/feeds/{contracts.feeds.address.lower()}/{added['index']}"
+    world.oracle.post(path + ":pause")
+    # What was under way when it was paused comes to its end.
+    contracts.chain.rpc.wait_blocks(2)
+    wait_for(lambda: not world.oracle.get(path)["submitting"], 30, f"the end of what is under way ({world.oracle.log})", 0.2)
     return added, rounds()
 
 
@@ -266,6 +270,7 @@ def test_rounds_that_are_older_equal_or_of_the_future(world, feed):
     feeds = contracts.feeds
     calls = [call_of(feeds, "submit", r["tx"]) for r in (rounds[0], rounds[-1])]
     latest = added["view"].read("latestRoundData")
+    assert latest[0] == len(rounds)
     for values in calls:  # the older one, and the latest again
         assert refusal(feeds, user, "submit", *values) == "ObservedNotNewer"
         assert feeds.write(user, "submit", *values, gas=GAS, accept_revert=True)["status"] == "0x0"
