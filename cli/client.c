@@ -46,7 +46,8 @@ static bool is_done(void *context)
 	return ((struct call *)context)->done;
 }
 
-/* The address of the configuration's gateway or oracle: where it listens, as seen from its own machine. */
+/* The address of the configuration's gateway or oracle: where it listens, as seen from its own
+ * machine. */
 static enum cli_exit url_of_config(struct cli *cli, const char *path, char *url, size_t size)
 {
 	static struct cli_service service;

@@ -24,8 +24,8 @@ struct cli_service {
 };
 
 /* --oracle, or a command about oracles: the file is an oracle's. Else it is a gateway's, unless it is
- * none or names an oracle's enclave. with_manifest: reads the manifests too. INVALID: what is wrong is in host_config_error of file, by
- * the table that finds less wrong; nothing else may be used then. Must not move; freed in any case
+ * none or names an oracle's enclave. with_manifest: reads the manifests too. INVALID: what is wrong
+ * is in host_config_error of file, and nothing else may be used. Must not move; freed in any case
  * by cli_service_free. */
 CS_NODISCARD enum cs_err cli_service_load(struct cli_service *service, const struct cli *cli,
 					  const char *path, bool with_manifest);

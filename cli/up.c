@@ -1,6 +1,6 @@
-/* `caisson up` (an oracle: up_oracle.c): the enclave and the gateway of one configuration, each started again when it ends.
- * The enclave inherits its listening socket from here, so that it outlives a gateway that was
- * killed, and the other way round. */
+/* `caisson up` (an oracle: up_oracle.c): the enclave and the gateway of one configuration, each started
+ * again when it ends. The enclave inherits its listening socket from here, so that it outlives a
+ * gateway that was killed, and the other way round. */
 #include "cli/service.h"
 #include "gateway/config.h"
 #include "host/enclave_process.h"
