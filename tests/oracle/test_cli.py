@@ -267,6 +267,26 @@ def test_a_secret_of_another_spec_or_asker_is_refused_by_the_enclave(rest, rest_
     assert status == 200 and document["code_name"] == "ok"
 
 
+def test_a_box_opens_until_two_keys_later(rest_world, tmp_path_factory, write):
+    server = rest_world.server(echo)
+    text = spec(source(server.port, headers=[["accept", "application/json"], ["x-key", "{secret:k}"]]))
+    path, secret = write("s", text), write("k", SECRET, 0o600)
+    with Oracle(tmp_path_factory.mktemp("rotated"), rest_world) as oracle:
+        first = keys(oracle)["secrets"]
+
+        def ask() -> dict:
+            done = cli(oracle, "oracle", "ask", path, "--secret", f"k=@{secret}", "--secrets-key", first["public_key"], "--json")
+            return json.loads(done.stdout)
+
+        assert ask()["value"] == "1.25000000"
+        assert cli(oracle, "oracle", "rotate", "secrets").returncode == REFUSED  # without the scope
+        for epoch, code in ((2, "ok"), (3, "secrets_invalid")):
+            rotated = cli(oracle, "oracle", "rotate", "secrets", "--json", key=OPERATE)
+            assert rotated.returncode == OK and json.loads(rotated.stdout)["epoch"] == epoch, rotated.stderr
+            wait_for(lambda: keys(oracle)["secrets"]["epoch"] == epoch, 20, f"key {epoch}", 0.1)
+            assert ask()["code_name"] == code
+
+
 # ---- looking
 
 

@@ -144,3 +144,17 @@ def test_feeds(world, cli, tmp_path):
         removed = cli("oracle", "feeds", "remove", contract, str(feed.index))
     assert removed.returncode == OK
     assert cli("oracle", "feeds", "show", contract, str(feed.index)).returncode == REFUSED
+
+
+def test_rotate_the_key_of_answers(world, cli, text, path):
+    """Announced to both contracts; what is asked meanwhile is answered. The last test: others know the first key."""
+    done = cli("oracle", "rotate", "answers", "--json")
+    assert done.returncode == OK, done.stderr
+    told = json.loads(done.stdout)
+    assert told["epoch"] == 2 and {c["address"] for c in told["contracts"]} == {world.contracts.requests.address.lower(),
+                                                                               world.contracts.feeds.address.lower()}
+    again = cli("oracle", "rotate", "answers")  # no third key before both have the second
+    assert again.returncode == OK and told["public_key"] in again.stdout
+    assert world.contracts.ends(world.contracts.ask(text)) == (ANSWERED, 0)
+    wait_for(lambda: world.contracts.requests.read("keyOf", world.identity, 2)[0]["x"] == abi.to_bytes(told["public_key"]), WAIT_S,
+             "the announcement", 0.2)
