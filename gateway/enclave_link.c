@@ -1,5 +1,5 @@
-/* The gateway's side of the enclave's session (host/enclave_session.h): where the sealed state is kept,
- * and what hello must say. */
+/* The gateway's side of the enclave's session (host/enclave_session.h): where the sealed state is
+ * kept, and what hello must say. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 

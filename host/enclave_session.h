@@ -1,7 +1,7 @@
-/* The session with an enclave on top of its connection (docs/protocol/boundary.md): hello, then Import
- * of the stored state or, at the first start, Init of new keys; nothing is ready before the keys are
- * stored. Then Export whenever something changed. It never goes on with new keys in place of those
- * that contracts know. */
+/* The session with an enclave on top of its connection (docs/protocol/boundary.md): hello, then
+ * Import of the stored state or, at the first start, Init of new keys; nothing is ready before the
+ * keys are stored. Then Export whenever something changed. It never goes on with new keys in place
+ * of those that contracts know. */
 #ifndef HOST_ENCLAVE_SESSION_H
 #define HOST_ENCLAVE_SESSION_H
 
@@ -57,8 +57,8 @@ CS_NODISCARD enum cs_err host_enclave_reply(struct cs_arena *arena, struct cs_by
 					    ProtobufCMessage **message);
 /* The enclave's state is not the stored one any more. */
 void host_enclave_session_changed(struct host_enclave_session *session);
-/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest on
- * failure. */
+/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
+ * on failure. */
 void host_enclave_session_export(struct host_enclave_session *session, host_call *then,
 				 void *context);
 /* What hello tells may have changed: it is asked again. */

@@ -51,7 +51,8 @@ static enum cs_err fill_sources(struct oracle_answer *out,
 	return CS_OK;
 }
 
-/* The key of the statement's epoch, where hello lists it; the domain is the one in which it signed. */
+/* The key of the statement's epoch, where hello lists it; the domain is the one in which it
+ * signed. */
 static void fill_key(struct oracle_answer *out, struct oracle *oracle)
 {
 	size_t mark = cs_arena_mark(&oracle->scratch);

@@ -1,5 +1,5 @@
-/* Signed answers inside the process: from what the enclave replied, or the journal holds, to the parts
- * that are hashed and signed (oracle/answer_json.h). Private to oracle/. */
+/* Signed answers inside the process: from what the enclave replied, or the journal holds, to the
+ * parts that are hashed and signed (oracle/answer_json.h). Private to oracle/. */
 #ifndef ORACLE_ANSWER_H
 #define ORACLE_ANSWER_H
 

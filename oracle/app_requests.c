@@ -1,5 +1,6 @@
 /* Requests of apps: written down, asked, each by an enclave call of its own so that a slow source
- * delays nobody, repeated inside the deadline, answered once. Whoever waits on a connection is told. */
+ * delays nobody, repeated inside the deadline, answered once. Whoever waits on a connection is
+ * told. */
 #include "oracle/app_requests.h"
 
 #include "host/alloc.h"
@@ -244,7 +245,8 @@ static void answer_done(void *context, enum cs_err err, const char *why, struct 
 	if (oracle->stopping)
 		return;
 	if (err != CS_OK) {
-		/* A reply that is no answer now may be one later; a refusal of these bytes stays one. */
+		/* A reply that is no answer now may be one later; a refusal of these bytes stays
+		 * one. */
 		if (cs_err_may_retry(err))
 			retry_later(app, err, why);
 		else

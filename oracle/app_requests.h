@@ -1,4 +1,5 @@
-/* Requests of apps that are open: who waits for them and when they are asked. Private to oracle/. */
+/* Requests of apps that are open: who waits for them and when they are asked. Private to
+ * oracle/. */
 #ifndef ORACLE_APP_REQUESTS_H
 #define ORACLE_APP_REQUESTS_H
 
@@ -8,8 +9,8 @@
 bool oracle_apps_have_room(const struct oracle *oracle);
 /* A request that is in the journal, committed, and open. */
 void oracle_apps_add(struct oracle *oracle, const struct oracle_request *request);
-/* The exchange is replied to when the request ends, or with what is known after wait_ms. False: it is
- * not open, nothing was done. */
+/* The exchange is replied to when the request ends, or with what is known after wait_ms. False: it
+ * is not open, nothing was done. */
 bool oracle_apps_wait(struct oracle *oracle, const struct cs_hash *id,
 		      struct host_http_exchange *exchange, uint64_t wait_ms);
 /* Since the start: answered, retried. */

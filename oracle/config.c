@@ -167,7 +167,7 @@ const struct host_config_schema *oracle_config_schema(void)
 	return &schema;
 }
 
-/* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
+/* ---- from the file to the structure; only called when every value is valid by itself ---- */
 
 /* Relative to the folder of the configuration file. A copy: oracle_config_free frees it. */
 static const char *resolve(const struct oracle_config *config, const char *text)
@@ -271,7 +271,7 @@ static void read_values(struct oracle_config *config)
 		read_chain(config, i);
 }
 
-/* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
+/* ---- what spans several keys; after all reading: a file with complaints has no values ---- */
 
 static void check_values(struct oracle_config *config)
 {

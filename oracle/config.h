@@ -77,9 +77,9 @@ struct oracle_config {
 const struct host_config_schema *oracle_config_schema(void);
 
 /* with_manifest: reads the manifests too; false where contracts are not deployed yet. Never fails
- * halfway: what is wrong is in host_config_error of config->file, and then nothing else of it may be
- * used. Relative paths are relative to the file's folder. INVALID when there is any error. *config
- * must not move: chains point into its manifest. */
+ * halfway: what is wrong is in host_config_error of config->file, and then nothing else of it may
+ * be used. Relative paths are relative to the file's folder. INVALID when there is any error.
+ * *config must not move: chains point into its manifest. */
 CS_NODISCARD enum cs_err oracle_config_load(struct oracle_config *config, const char *path,
 					    bool with_manifest);
 void oracle_config_free(struct oracle_config *config);

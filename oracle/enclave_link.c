@@ -1,5 +1,5 @@
-/* The enclave beside us: its process, the proxy through which it reaches its sources, and the session
- * with it. All three begin anew when it ends. */
+/* The enclave beside us: its process, the proxy through which it reaches its sources, and the
+ * session with it. All three begin anew when it ends. */
 #include "host/alloc.h"
 #include "host/enclave_process.h"
 #include "oracle/oracle.h"

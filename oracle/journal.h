@@ -1,11 +1,12 @@
-/* The journal of an oracle: everything is written here before it happens, and after a crash everything
- * goes on from here. Holds requests of apps and of chains with their answers, signed statements, specs
- * by hash, submissions with every attempt, feeds with their rounds (journal_feeds.h), cursors and the
- * enclave's sealed state. Never acts, and never holds a secret but in its sealed box.
+/* The journal of an oracle: everything is written here before it happens, and after a crash
+ * everything goes on from here. Holds requests of apps and of chains with their answers, signed
+ * statements, specs by hash, submissions with every attempt, feeds with their rounds
+ * (journal_feeds.h), cursors and the enclave's sealed state. Never acts, and never holds a secret
+ * but in its sealed box.
  *
- * Functions that write run inside a writer of host_store_write (oracle_write); what they return but OK
- * undoes the whole writer. Queries see what was written before, committed or not: whoever acts on what
- * it read flushes first. Numbers of states and kinds are in the journal: only append. */
+ * Functions that write run inside a writer of host_store_write (oracle_write); what they return but
+ * OK undoes the whole writer. Queries see what was written before, committed or not: whoever acts
+ * on what it read flushes first. Numbers of states and kinds are in the journal: only append. */
 #ifndef ORACLE_JOURNAL_H
 #define ORACLE_JOURNAL_H
 
@@ -32,7 +33,8 @@ struct oracle_request {
 	uint64_t n; /* row */
 	enum oracle_kind kind;
 	enum oracle_state state;
-	/* By which REST knows it. Of a chain's request the requestId; of an app's 32 random bytes. */
+	/* By which REST knows it. Of a chain's request the requestId; of an app's 32 random
+	 * bytes. */
 	struct cs_hash id;
 	/* What was signed; zero until then of an app's. */
 	struct cs_hash request_id;
@@ -125,8 +127,8 @@ CS_NODISCARD enum cs_err oracle_journal_row(struct oracle_journal *journal, uint
 CS_NODISCARD enum cs_err oracle_journal_query(struct oracle_journal *journal,
 					      const struct oracle_request *request,
 					      struct cs_arena *arena, struct oracle_query *query);
-/* Writes every changeable field but the state: head, positions, the answer's place, end, submission,
- * next_ms, tries, why. */
+/* Writes every changeable field but the state: head, positions, the answer's place, end,
+ * submission, next_ms, tries, why. */
 CS_NODISCARD enum cs_err oracle_journal_save(struct oracle_journal *journal,
 					     struct oracle_request *request);
 /* Moves by the table of request_state.h and saves. CONFLICT: no such move, nothing is written. */

@@ -1,5 +1,5 @@
-/* The journal's feeds and their rounds: what the operator lists, what was observed, what was submitted
- * and what it cost. */
+/* The journal's feeds and their rounds: what the operator lists, what was observed, what was
+ * submitted and what it cost. */
 #ifndef ORACLE_JOURNAL_FEEDS_H
 #define ORACLE_JOURNAL_FEEDS_H
 

@@ -1,5 +1,5 @@
-/* The journal's submissions: calls of the operator's account to an oracle's or a feed's contract, each
- * with every attempt that was signed for it, written before it is sent. */
+/* The journal's submissions: calls of the operator's account to an oracle's or a feed's contract,
+ * each with every attempt that was signed for it, written before it is sent. */
 #ifndef ORACLE_JOURNAL_SUBMIT_H
 #define ORACLE_JOURNAL_SUBMIT_H
 

@@ -155,7 +155,8 @@ void oracle_client_feed(struct oracle_chain *chain)
 	size_t count = 1;
 	if (chain->created) {
 		uint64_t to = chain->head_height;
-		/* Far behind: what must be proven shall not fall out of the window of the client. */
+		/* Far behind: what must be proven shall not fall out of the window of the
+		 * client. */
 		if (to > chain->cursor_height + CLIENT_LEAD &&
 		    chain->cursor_height >= chain->final_height)
 			to = chain->cursor_height + CLIENT_LEAD;

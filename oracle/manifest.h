@@ -1,6 +1,6 @@
 /* What an oracle's host needs of the manifest (docs/protocol/manifest.md, boundary-oracle.md): the
- * part of every chain that a gateway reads too, the lineage, and the contracts that take answers. The
- * enclave checks signatures and form; here only what is used is read. */
+ * part of every chain that a gateway reads too, the lineage, and the contracts that take answers.
+ * The enclave checks signatures and form; here only what is used is read. */
 #ifndef ORACLE_MANIFEST_H
 #define ORACLE_MANIFEST_H
 

@@ -1,5 +1,5 @@
-/* Figures for Prometheus. What is counted of requests comes from the journal at the time of asking, so
- * that it is true after a restart too. */
+/* Figures for Prometheus. What is counted of requests comes from the journal at the time of asking,
+ * so that it is true after a restart too. */
 #include "oracle/app_requests.h"
 
 #include <string.h>

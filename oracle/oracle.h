@@ -1,10 +1,11 @@
 /* One oracle process: its enclave with the egress proxy, its chains with the contracts that take
- * answers, its journal, its REST, and the pump that looks for work in the journal after every commit.
- * Private to oracle/: the parts below know each other through this header; nobody outside includes it.
+ * answers, its journal, its REST, and the pump that looks for work in the journal after every
+ * commit. Private to oracle/: the parts below know each other through this header; nobody outside
+ * includes it.
  *
  * How it drives requests: every callback (a block, a reply of the enclave, a call of an app) only
- * writes the journal. After the commit the pump reads the journal and starts what is due. A crash at
- * any point loses nothing but flights: what is open and inside its deadline is asked again. */
+ * writes the journal. After the commit the pump reads the journal and starts what is due. A crash
+ * at any point loses nothing but flights: what is open and inside its deadline is asked again. */
 #ifndef ORACLE_ORACLE_H
 #define ORACLE_ORACLE_H
 
@@ -24,7 +25,8 @@
 /* A request with a full batch of claims and their headers, decoded or encoded: twice the frame's
  * bound and the pointers. */
 #define ORACLE_ARENA_SIZE (6u * 1024 * 1024)
-/* What it answers at once. Sources may take 10 s, and more where many ask: ORACLE_ANSWER_TIMEOUT_MS. */
+/* What it answers at once. Sources may take 10 s, and more where many ask:
+ * ORACLE_ANSWER_TIMEOUT_MS. */
 #define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
 #define ORACLE_ANSWER_TIMEOUT_MS 30000u
 #define ORACLE_SEALED_NAME "sealed" /* of the enclave's state in the journal */
@@ -166,8 +168,8 @@ struct cs_arena *oracle_arena_new(void);
 void oracle_arena_free(struct cs_arena *arena);
 /* A refusal as the journal keeps it: name of the error and sentence, one line of plain text. */
 void oracle_why(char why[ORACLE_WHY_MAX + 1], enum cs_err err, const char *text);
-/* The row of a statement of the enclave over these leaves, 1 to ORACLE_BATCH_MAX: INVALID unless they
- * make its root. */
+/* The row of a statement of the enclave over these leaves, 1 to ORACLE_BATCH_MAX: INVALID unless
+ * they make its root. */
 CS_NODISCARD enum cs_err oracle_statement_take(struct oracle_statement *out,
 					       const Caisson__Wire__Statement *pb,
 					       const struct cs_hash *leaves, size_t count);
@@ -192,18 +194,18 @@ void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_co
 			    uint64_t *restarts, bool *running);
 /* The light clients moved: the sealed state is stored soon. */
 void oracle_enclave_changed(struct oracle *oracle);
-/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest on
- * failure. */
+/* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
+ * on failure. */
 void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context);
 
 /* ---- light_client.c ---- */
-/* Brings the enclave's light client to the head, a stretch at a time. contracts.c calls it for every
- * head and progress that the adapter reports. */
+/* Brings the enclave's light client to the head, a stretch at a time. contracts.c calls it for
+ * every head and progress that the adapter reports. */
 void oracle_client_feed(struct oracle_chain *chain);
 void oracle_client_take_status(struct oracle_chain *chain,
 			       const Caisson__Wire__ClientStatus *status);
-/* Whether what the node tells and what the enclave holds as final are one branch: true only when the
- * final block is among those that were reported. */
+/* Whether what the node tells and what the enclave holds as final are one branch: true only when
+ * the final block is among those that were reported. */
 bool oracle_chain_agrees(struct oracle_chain *chain);
 
 /* ---- app_requests.c: requests of apps ---- */
@@ -218,8 +220,8 @@ CS_NODISCARD enum cs_err oracle_chain_start(struct oracle_chain *chain, struct c
 void oracle_chain_stop(struct oracle_chain *chain);
 
 /* ---- chain_requests.c: requests of contracts ---- */
-/* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created and
- * neither frozen nor diverged; agrees: oracle_chain_agrees. */
+/* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created
+ * and neither frozen nor diverged; agrees: oracle_chain_agrees. */
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees);
 /* Inside the writer that stores a report: the state of a fulfil or refund changed. */
 CS_NODISCARD enum cs_err oracle_requests_reported(struct oracle_chain *chain,

@@ -1,5 +1,5 @@
-/* The bodies of POST /v1/oracle/requests, its dry run and PUT /v1/oracle/specs (docs/rest.md). Reading
- * is strict and changes nothing. */
+/* The bodies of POST /v1/oracle/requests, its dry run and PUT /v1/oracle/specs (docs/rest.md).
+ * Reading is strict and changes nothing. */
 #ifndef ORACLE_REQUEST_BODY_H
 #define ORACLE_REQUEST_BODY_H
 
@@ -27,7 +27,8 @@ struct oracle_body {
 };
 
 /* why begins with the member that is refused. MALFORMED, INVALID, MISSING_FIELD, UNKNOWN_FIELD,
- * OVERFLOW, TOO_LARGE, DUPLICATE, NON_CANONICAL (numbers of the spec that are no integers), NO_MEMORY. */
+ * OVERFLOW, TOO_LARGE, DUPLICATE, NON_CANONICAL (numbers of the spec that are no integers),
+ * NO_MEMORY. */
 CS_NODISCARD enum cs_err oracle_body_read(struct oracle_body *body, enum oracle_body_kind kind,
 					  const json_t *json, struct cs_arena *arena,
 					  struct cs_why *why);

@@ -13,7 +13,8 @@
 /* keyOf: x, state, notBefore, notAfter, namers. */
 #define KEY_WORDS 5u
 #define LOOK_PAUSE_MS 1000u
-/* What no gas of ours can change: the owner suspended the key, named another, or registered none. */
+/* What no gas of ours can change: the owner suspended the key, named another, or registered
+ * none. */
 #define BLOCKED_PAUSE_MS 60000u
 
 /* ---- what the journal keeps of a contract ---- */

@@ -1,5 +1,6 @@
-/* The next key of the oracle: made by the enclave, stored, announced to each contract by the operator's
- * account, and named in requests once the contract has it in force. Private to oracle/. */
+/* The next key of the oracle: made by the enclave, stored, announced to each contract by the
+ * operator's account, and named in requests once the contract has it in force. Private to
+ * oracle/. */
 #ifndef ORACLE_ROTATION_H
 #define ORACLE_ROTATION_H
 

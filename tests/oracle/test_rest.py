@@ -115,6 +115,22 @@ def test_a_slow_source_delays_nobody(rest, rest_world, gate):
     assert rest.state(slow["id"])["state"] == "open"
 
 
+def test_many_at_once_wait_their_turn(rest_world, tmp_path):
+    gate = Gate(rest_world)
+    text = gate.spec
+    with Oracle(tmp_path, rest_world) as oracle:
+        told = [oracle.ask(text, headers=ASYNC)[1]["id"] for _ in range(260)]
+        wait_for(lambda: oracle.metric("caisson_oracle_app_requests_asking") == 192, 60, "as many as the enclave may hold of them", 0.1)
+        assert oracle.metric("caisson_oracle_app_requests_open") == 260
+        # What is no app's finds room, and another source is not held up by this one.
+        assert oracle.request("POST", DRY_RUN, {"spec": json.loads(spec(source(rest_world.server().port)))})[0] == 200
+        gate.open.set()
+        documents = [oracle.answer(ident, 60) for ident in told]
+        assert len({d["id"] for d in documents}) == 260 and all(d["code"] == 0 for d in documents)
+        for document in documents[::20]:
+            assert check(document, rest_world.identity(), text) == PRICE
+
+
 def test_a_dry_run_tells_what_was_extracted(rest, rest_world):
     good, bad = rest_world.server().port, rest_world.server(lambda tls: None).port
     text = spec(source(good), source(bad), aggregate={"kind": "median", "k": 1})
