@@ -165,8 +165,10 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	static struct oracle_request late[ORACLE_TURN_ROWS];
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
+	/* One that we are to refund waits until there is room for the call. */
+	bool room = !chain->config->refund || !chain->has_operator || oracle_may_submit(chain);
 	for (size_t i = 0; i < count; i++) {
-		bool ends = is_late(chain, &requests[i]) &&
+		bool ends = room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);
 		if (ends)
 			late[write.count++] = requests[i];
