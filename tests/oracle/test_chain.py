@@ -336,6 +336,31 @@ def test_a_refund_by_us(world):
     world.wait_state(request, "refunded")
 
 
+def test_without_an_operator(world):
+    """Answers are made and shown; whoever wants one brings it to the contract."""
+    c = world.contracts
+    config, own = world.oracle.config, world.oracle.config.read_text()
+    world.oracle.stop()
+    config.write_text("\n".join(line for line in own.splitlines() if not line.startswith("operator_key_file")) + "\n")
+    try:
+        world.oracle.restart()
+        before = world.calls()
+        request = c.ask(world.price("65"))
+        shown = world.oracle.answer(abi.to_hex(request["id"]))
+        assert shown["value"] == "65.00000000" and world.state(request)["state"] == "answered"
+        st = {k: shown["statement"][k] for k in ("epoch", "manifest")} | {k: int(shown["statement"][k], 16) for k in ("rx", "ry", "s")} | {"path": []}
+        answer = {"request": {k: request[k] for k in deploy.REQUEST_PARTS}, "code": 0, "observedAt": shown["observed_at"],
+                  "evidenceHash": abi.to_bytes(shown["evidence_hash"]), "value": abi.to_bytes(shown["value_abi"])}
+        wait_for(lambda: world.chain.rpc.time() >= shown["observed_at"], WAIT_S, "a block after the observation")
+        c.requests.write(c.user, "fulfil", world.identity, st, [answer], gas=GAS)
+        world.once(request)
+        assert c.consumer.read("price") == 65 * 10**8 and world.calls() == before
+    finally:
+        world.oracle.stop()
+        config.write_text(own)
+        world.oracle.restart()
+
+
 def test_a_contract_that_refuses(world):
     """One call may be paid for; then the reason is told, and no further one is made until it is gone."""
     c = world.contracts
