@@ -2,7 +2,6 @@
 #include "oracle/feeds.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct looking {
 	struct oracle_feed_flight *flight;
@@ -66,9 +65,10 @@ void oracle_feed_fly(struct oracle_contract *contract, struct oracle_feed_live *
 	cs_assert(count > 0 && count <= ORACLE_BATCH_MAX);
 	*flight = (struct oracle_feed_flight){
 		.feeds = members[0]->feeds, .contract = contract, .go = go, .count = count};
-	memcpy(flight->members, members, count * sizeof(*members));
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		flight->members[i] = members[i];
 		members[i]->flight = flight;
+	}
 	flight->looks = 1;
 	for (size_t i = 0; i < count; i++) {
 		struct looking *looking = host_alloc(sizeof(*looking));

@@ -195,8 +195,8 @@ enum cs_err oracle_feeds_remove(struct oracle_feed_live *live)
 	CS_TRY(oracle_journal_remove_feed(feeds->oracle->journal, &live->row));
 	while (feeds->live[i] != live)
 		i++;
-	memmove(&feeds->live[i], &feeds->live[i + 1],
-		(feeds->count - i - 1) * sizeof(feeds->live[0]));
+	for (; i + 1 < feeds->count; i++)
+		feeds->live[i] = feeds->live[i + 1];
 	feeds->count--;
 	oracle_feed_metrics_remove(live);
 	live->removed = true;
