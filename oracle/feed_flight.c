@@ -25,8 +25,12 @@ void oracle_feed_leave(struct oracle_feed_flight *flight, size_t index)
 
 void oracle_feed_land(struct oracle_feed_flight *flight)
 {
+	struct oracle_feed_flight **at = &flight->feeds->flights;
 	while (flight->count > 0)
 		oracle_feed_leave(flight, flight->count - 1);
+	while (*at != flight)
+		at = &(*at)->next;
+	*at = flight->next;
 	free(flight);
 }
 
@@ -63,8 +67,12 @@ void oracle_feed_fly(struct oracle_contract *contract, struct oracle_feed_live *
 {
 	struct oracle_feed_flight *flight = host_alloc(sizeof(*flight));
 	cs_assert(count > 0 && count <= ORACLE_BATCH_MAX);
-	*flight = (struct oracle_feed_flight){
-		.feeds = members[0]->feeds, .contract = contract, .go = go, .count = count};
+	*flight = (struct oracle_feed_flight){.next = members[0]->feeds->flights,
+					      .feeds = members[0]->feeds,
+					      .contract = contract,
+					      .go = go,
+					      .count = count};
+	flight->feeds->flights = flight;
 	for (size_t i = 0; i < count; i++) {
 		flight->members[i] = members[i];
 		members[i]->flight = flight;

@@ -99,6 +99,9 @@ void oracle_feed_hold_up(struct oracle_feed_live *live, enum cs_err err, const c
 		live->tries++;
 	live->not_before_ms = oracle_backoff(live->feeds->oracle, live->tries);
 	oracle_why(live->why, err, why);
+	if (live->tries == 1)
+		log_warn("feed.held_up", LOG_TEXT("chain", live->contract->chain->config->id),
+			 LOG_U64("index", live->row.index), LOG_TEXT("why", live->why));
 }
 
 enum cs_err oracle_feeds_updated(struct oracle_contract *contract, uint64_t index,
@@ -254,55 +257,42 @@ static void begin_ask(struct oracle_feeds *feeds, struct oracle_feed_live *first
 	oracle_feed_fly(first->contract, members, count, oracle_feed_ask);
 }
 
-/* Starts what is due of this feed and those beside it; when it is to be looked at again. */
-static uint64_t start(struct oracle_feeds *feeds, struct oracle_feed_live *live, uint64_t now_ms)
+/* Starts what is due of this feed and those beside it. */
+static void start(struct oracle_feeds *feeds, struct oracle_feed_live *live, uint64_t now_ms)
 {
 	struct oracle_round_decision next = oracle_round_decide(
 		&live->settings, &live->state, now_ms, live->contract->chain->head_time_s);
 	switch (next.verb) {
 	case ORACLE_ROUND_HOLD:
-		return UINT64_MAX;
 	case ORACLE_ROUND_WAIT:
-		return next.at_ms;
+		return;
 	case ORACLE_ROUND_ASK:
 		begin_ask(feeds, live, now_ms);
-		return UINT64_MAX;
+		return;
 	case ORACLE_ROUND_SUBMIT_DEVIATION:
 	case ORACLE_ROUND_SUBMIT_HEARTBEAT:
 		if (may_submit(live))
 			begin_submit(feeds, live, now_ms);
-		return UINT64_MAX;
+		return;
 	case ORACLE_ROUND_SUBMIT_ALONG:
 		break;
 	}
 	cs_bug("never decided", __FILE__, __LINE__);
 }
 
+/* The process's own tick comes often enough for every due moment. */
 void oracle_feeds_pump(struct oracle *oracle)
 {
 	struct oracle_feeds *feeds = oracle->feeds;
 	uint64_t now_ms = host_wall_ms();
-	uint64_t next_ms = now_ms + ORACLE_FEEDS_TICK_MS;
-	if (!feeds || oracle->stopping)
-		return;
-	for (size_t i = 0; i < feeds->count; i++) {
+	for (size_t i = 0; feeds && i < feeds->count; i++) {
 		struct oracle_feed_live *live = feeds->live[i];
-		uint64_t at_ms = live->not_before_ms;
 		if (is_free(live, live->contract, now_ms))
-			at_ms = start(feeds, live, now_ms);
-		if (at_ms > now_ms && at_ms < next_ms)
-			next_ms = at_ms;
+			start(feeds, live, now_ms);
 	}
-	if (feeds->count > 0)
-		host_timer_start(feeds->timer, next_ms - now_ms, 0);
 }
 
 /* ---- start and stop ---- */
-
-static void wake(void *context)
-{
-	oracle_wake(((struct oracle_feeds *)context)->oracle);
-}
 
 static enum cs_err write_seed(void *context)
 {
@@ -373,7 +363,6 @@ enum cs_err oracle_feeds_start(struct oracle *oracle, struct cs_why *why)
 {
 	struct oracle_feeds *feeds = host_alloc(sizeof(*feeds));
 	feeds->oracle = oracle;
-	feeds->timer = host_timer_new(oracle->loop, wake, feeds);
 	oracle->feeds = feeds;
 	CS_TRY(find_seed(feeds, why));
 	CS_TRY(load(feeds, why));
@@ -388,12 +377,8 @@ void oracle_feeds_stop(struct oracle *oracle)
 	struct oracle_feeds *feeds = oracle->feeds;
 	if (!feeds)
 		return;
-	host_timer_free(feeds->timer);
-	for (size_t i = 0; i < feeds->count; i++) {
-		struct oracle_feed_flight *flight = feeds->live[i]->flight;
-		if (flight)
-			oracle_feed_land(flight);
-	}
+	while (feeds->flights)
+		oracle_feed_land(feeds->flights);
 	for (size_t i = 0; i < feeds->count; i++)
 		oracle_feed_free(feeds->live[i]);
 	free(feeds);

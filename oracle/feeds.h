@@ -18,8 +18,6 @@
 #define ORACLE_FEEDS_MAX 64u
 /* Of HOST_METRIC_SERIES_MAX; what is listed beyond has none. */
 #define ORACLE_FEED_SERIES_MAX 640u
-/* A due moment is seen at the latest so long after it, a new block too. */
-#define ORACLE_FEEDS_TICK_MS 1000u
 
 struct oracle_feed_flight;
 
@@ -53,11 +51,11 @@ struct oracle_feed_live {
 
 struct oracle_feeds {
 	struct oracle *oracle;
-	struct host_timer *timer;
 	uint64_t seed;
 	size_t count;
 	struct oracle_feed_live *live[ORACLE_FEEDS_MAX];
 	size_t series;
+	struct oracle_feed_flight *flights;
 };
 
 /* ---- feeds.c ---- */
@@ -123,6 +121,7 @@ CS_NODISCARD enum cs_err oracle_feed_look(struct oracle_contract *contract, uint
 
 /* ---- feed_flight.c: feeds of one contract that are looked at, then asked for or submitted ---- */
 struct oracle_feed_flight {
+	struct oracle_feed_flight *next; /* of feeds->flights */
 	struct oracle_feeds *feeds;
 	struct oracle_contract *contract;
 	void (*go)(struct oracle_feed_flight *flight);
