@@ -16,6 +16,7 @@ static const char *const migrations[] = {
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(ORACLE_APP == 1 && ORACLE_CHAIN == 2, "kind");
 _Static_assert(ORACLE_SUBMITTED == 4 && ORACLE_DONE == 5, "state<5");
+_Static_assert(WIRE_KIND_ANSWER == 4, "kind=4 of statements");
 
 static const char *const texts[SQL_COUNT] = {
 #define SQL(name, text) [SQL_##name] = text,
@@ -279,7 +280,8 @@ enum cs_err oracle_journal_remember(struct oracle_journal *journal, const char *
 
 enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms)
 {
-	static const enum sql all[] = {SQL_PRUNE_KEYS, SQL_PRUNE_REQUESTS, SQL_PRUNE_ROUNDS};
+	static const enum sql all[] = {SQL_PRUNE_KEYS, SQL_PRUNE_REQUESTS, SQL_PRUNE_ROUNDS,
+				       SQL_PRUNE_STATEMENTS};
 	for (size_t i = 0; i < CS_LEN(all); i++) {
 		host_bind_u64(sql(journal, all[i]), 0, before_ms);
 		CS_TRY(host_stmt_run(sql(journal, all[i])));

@@ -184,7 +184,8 @@ typedef void oracle_count_fn(void *ctx, enum oracle_kind kind, enum oracle_state
 			     uint32_t code, uint64_t count);
 CS_NODISCARD enum cs_err oracle_journal_counts(struct oracle_journal *journal,
 					       oracle_count_fn *each, void *ctx);
-/* Ended requests of apps and rounds of feeds that are older, and idempotency keys with them. */
+/* Ended requests of apps and rounds of feeds that are older, idempotency keys, and the statements
+ * that nothing refers to any more. Looks at many rows: not for every turn. */
 CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms);
 
 /* ---- statements ---- */

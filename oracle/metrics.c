@@ -153,13 +153,47 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 			(double)rows[i].value);
 }
 
+/* What the adapter counts, since the start. */
+static void collect_adapter(struct oracle *oracle, const struct oracle_chain *chain)
+{
+	const struct host_metric_label label = {"chain", chain->config->id};
+	struct adapter_evm_counters c;
+	if (!chain->adapter)
+		return;
+	adapter_evm_counters(chain->adapter, &c);
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} rows[] = {
+		{"caisson_adapter_events_total", "Events of the contracts.", c.events},
+		{"caisson_adapter_foreign_events_total", "Logs that are not what they should be.",
+		 c.foreign},
+		{"caisson_adapter_late_events_total", "Events that only the reconciler found.",
+		 c.late},
+		{"caisson_adapter_reorgs_total", "Reorganisations.", c.reorgs},
+		{"caisson_adapter_transactions_sent_total", "Transactions sent.", c.txs_sent},
+		{"caisson_adapter_transactions_replaced_total",
+		 "Transactions replaced by dearer ones.", c.txs_replaced},
+	};
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		struct host_metric *metric =
+			series(oracle, HOST_METRIC_COUNTER, rows[i].name, rows[i].help, &label, 1);
+		uint64_t known = (uint64_t)host_metric_value(metric);
+		if (rows[i].value > known)
+			host_metric_add(metric, rows[i].value - known);
+	}
+}
+
 static void collect(void *context)
 {
 	struct oracle *oracle = context;
 	collect_requests(oracle);
 	collect_enclave(oracle);
-	for (size_t i = 0; i < oracle->chain_count; i++)
+	for (size_t i = 0; i < oracle->chain_count; i++) {
 		collect_chain(oracle, &oracle->chains[i]);
+		collect_adapter(oracle, &oracle->chains[i]);
+	}
 }
 
 void oracle_metrics_start(struct oracle *oracle)

@@ -12,7 +12,7 @@
 /* How often due times, the keys file and whoever waits are looked at without an event. */
 #define TICK_MS 100u
 #define KEYS_CHECK_MS 1000u
-#define TIDY_MS 60000u
+#define TIDY_MS (3600u * 1000u)
 #define DAY_MS (24u * 3600u * 1000u)
 #define BODY_SIZE_MAX (256u * 1024)
 

@@ -358,7 +358,12 @@ static void old_ends_are_forgotten(void **state)
 	assert_int_equal(write_(f, add, &done), CS_OK);
 	struct answering a = {&done, statement_of(6)};
 	assert_int_equal(write_(f, answer, &a), CS_OK);
+	struct oracle_statement found_statement;
+	assert_int_equal(oracle_journal_statement(f->journal, a.statement.n, &found_statement),
+			 CS_OK);
 	assert_int_equal(write_(f, prune, &later), CS_OK);
+	assert_int_equal(oracle_journal_statement(f->journal, a.statement.n, &found_statement),
+			 CS_ERR_NOT_FOUND);
 	assert_int_equal(oracle_journal_row(f->journal, open.n, &found), CS_OK);
 	assert_int_equal(oracle_journal_row(f->journal, done.n, &found), CS_ERR_NOT_FOUND);
 }
