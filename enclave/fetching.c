@@ -206,9 +206,15 @@ static struct pollfd own_descriptor(int listen_fd)
 /* What is complete and waits for room is answered when the client has read. */
 static int wait_ms(void)
 {
-	return shell.client_fd >= 0 && has_room() && shell.service->is_ready(shell.service->context)
-		       ? 0
-		       : fetch_wait_ms(shell.fetch);
+	const int fetch = fetch_wait_ms(shell.fetch);
+	if (shell.client_fd < 0)
+		return fetch;
+	if (has_room() && shell.service->is_ready(shell.service->context))
+		return 0;
+	const int service = shell.service->wait_ms == NULL
+				    ? -1
+				    : shell.service->wait_ms(shell.service->context);
+	return fetch < 0 || (service >= 0 && service < fetch) ? service : fetch;
 }
 
 int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_service *service)

@@ -16,6 +16,8 @@ struct fetching_service {
 			const struct verify_time *now);
 	/* After each fetch_step: takes the replies of transfers. */
 	void (*turn)(void *context, const struct verify_time *now);
+	/* When turn is to be called again, whatever happens; -1: no such time. NULL: never. */
+	int (*wait_ms)(const void *context);
 	/* Is there a request whose answer has come? The next function then gives it; reply is empty
 	 * and has room for a frame's body. */
 	bool (*is_ready)(const void *context);

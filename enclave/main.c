@@ -81,6 +81,7 @@ static int serve(struct enclave *e, int listen_fd)
 	static const struct fetching_service of_bridge = {.context = &quorum,
 							  .request = quorum_request,
 							  .turn = quorum_turn,
+							  .wait_ms = quorum_wait_ms,
 							  .is_ready = quorum_is_ready,
 							  .reply = quorum_reply,
 							  .forget = quorum_forget};

@@ -1,6 +1,7 @@
 #include "enclave/quorum.h"
 
 #include <string.h>
+#include <time.h>
 
 _Static_assert(VERIFY_EVM_ANSWER_ARENA_SIZE <= ENCLAVE_ARENA_SIZE, "an answer fits");
 _Static_assert(CS_MANIFEST_CHAINS_MAX *VERIFY_EVM_PROVIDERS_MAX <= FETCH_TRANSFERS_MAX,
@@ -63,6 +64,7 @@ static enum cs_err job_begin(struct quorum *quorum, struct quorum_job *job)
 {
 	const struct manifest_rpc *rpc = rpc_of(job);
 	job->open_count = rpc->count;
+	job->end_ms = 0;
 	memset(job->calls, 0, sizeof job->calls);
 	for (size_t i = 0; i < rpc->count; i++) {
 		job->calls[i].job = job;
@@ -148,6 +150,56 @@ static enum wire_oracle_code read_answer(struct quorum *quorum, struct quorum_ca
 							    : WIRE_ORACLE_MALFORMED_RESPONSE;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* Those who are late have no vote in this round, and nobody waits for them. */
+static void end_grace(struct quorum *quorum, struct quorum_job *job)
+{
+	for (size_t i = 0; i < rpc_of(job)->count; i++) {
+		struct quorum_call *call = &job->calls[i];
+		if (call->fetch_id == 0)
+			continue;
+		(void)fetch_cancel(quorum->fetch, call->fetch_id);
+		cs_why_write(&call->why, "a quorum had answered %u ms before", QUORUM_GRACE_MS);
+		call_done(call, WIRE_ORACLE_TIMEOUT);
+	}
+}
+
+static void watch_grace(struct quorum *quorum, struct quorum_job *job)
+{
+	size_t answered = 0;
+	for (size_t i = 0; i < rpc_of(job)->count; i++)
+		answered += job->calls[i].answer.present;
+	if (answered < rpc_of(job)->quorum)
+		return;
+	const uint64_t now = now_ms();
+	if (job->end_ms == 0)
+		job->end_ms = now + QUORUM_GRACE_MS;
+	else if (now >= job->end_ms)
+		end_grace(quorum, job);
+}
+
+int quorum_wait_ms(const void *context)
+{
+	const struct quorum *quorum = context;
+	const uint64_t now = now_ms();
+	int wait = -1;
+	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++) {
+		const struct quorum_job *job = &quorum->jobs[i];
+		if (job->chain == NULL || job->open_count == 0 || job->end_ms == 0)
+			continue;
+		const int left = job->end_ms > now ? (int)(job->end_ms - now) : 0;
+		if (wait < 0 || left < wait)
+			wait = left;
+	}
+	return wait;
+}
+
 void quorum_turn(void *context, const struct verify_time *now)
 {
 	struct quorum *quorum = context;
@@ -158,6 +210,9 @@ void quorum_turn(void *context, const struct verify_time *now)
 		call_done(call, read_answer(quorum, call, reply));
 		fetch_release(quorum->fetch, reply);
 	}
+	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++)
+		if (quorum->jobs[i].chain != NULL && quorum->jobs[i].open_count != 0)
+			watch_grace(quorum, &quorum->jobs[i]);
 }
 
 static bool job_is_ready(const struct quorum_job *job)

@@ -9,6 +9,8 @@
 
 /* Of one answer; a provider that takes longer has no vote. */
 #define QUORUM_TOTAL_MS 10000u
+/* After a quorum has answered the others have this long: one that hangs must not hold finality up. */
+#define QUORUM_GRACE_MS 1000u
 
 struct quorum_job;
 
@@ -25,6 +27,7 @@ struct quorum_job {
 	const struct enclave_chain *chain; /* NULL: free */
 	uint64_t frame_id;
 	size_t open_count;
+	uint64_t end_ms; /* of the grace, by the monotonic clock; 0: no quorum has answered yet */
 	struct quorum_call calls[VERIFY_EVM_PROVIDERS_MAX];
 };
 
@@ -42,6 +45,7 @@ void quorum_init(struct quorum *quorum, struct enclave *e, struct fetch *fetch);
 bool quorum_request(void *context, enum wire_type *type, struct cs_buf *reply, uint64_t frame_id,
 		    enum wire_type request, struct cs_bytes body, const struct verify_time *now);
 void quorum_turn(void *context, const struct verify_time *now);
+int quorum_wait_ms(const void *context);
 bool quorum_is_ready(const void *context);
 enum wire_type quorum_reply(void *context, struct cs_buf *reply, uint64_t *frame_id);
 void quorum_forget(void *context);

@@ -19,7 +19,7 @@ from lib import abi, chains, crypto, fetch, pki, provider
 from oracle_enclave.world import Caller
 
 HOSTS = ["one.example.test", "two.example.org", "three.example.net"]
-UNREACHABLE, TLS, REDIRECT, HTTP_STATUS, MALFORMED, NOT_FOUND = 16, 18, 19, 20, 22, 32
+UNREACHABLE, TIMEOUT, TLS, REDIRECT, HTTP_STATUS, MALFORMED, NOT_FOUND = 16, 17, 18, 19, 20, 22, 32
 BLOCKS = 30  # anvil calls final what is two epochs of one slot old: --slots-in-an-epoch 1
 
 
@@ -386,6 +386,21 @@ def test_a_slow_provider_delays_nobody(world, branches):
         world.ask(caller)
     assert time.monotonic() - begun < 2.5 and asked not in caller.kept
     assert caller.wait(asked)["status"]["final_height"] == branches.final
+
+
+def test_a_provider_that_hangs_holds_nothing_up(world, branches):
+    caller = world.begin()
+    world.providers[2].pause_s = 20
+    begun = time.monotonic()
+    reply = world.ask(caller)
+    assert time.monotonic() - begun < 5
+    assert codes(reply) == [0, 0, TIMEOUT] and reply["status"]["final_height"] == branches.final
+    # Without a quorum they are waited for.
+    caller = world.begin()
+    world.providers[1].pause_s = 3
+    begun = time.monotonic()
+    reply = world.ask(caller)
+    assert codes(reply) == [0, 0, TIMEOUT] and 3 <= time.monotonic() - begun < 8
 
 
 def test_a_host_that_goes_while_providers_are_asked(world, branches):
