@@ -110,6 +110,7 @@ def test_several_feeds_in_one_call_and_one_of_them_alone(world, feed):
         one.wait_value((10 + i) * E8)
     # Once they were asked together they stay together.
     wait_for(lambda: len({f.rounds()[0]["time_ms"] for f in feeds}) == 1, WAIT_S, "a round of all three", 0.3)
+    feeds[0].wait_rounds(1)  # none comes in the middle of the change
     for i, one in enumerate(feeds):
         one.price(20 + i)
     updates = [one.wait_value((20 + i) * E8) for i, one in enumerate(feeds)]
@@ -127,6 +128,21 @@ def test_several_feeds_in_one_call_and_one_of_them_alone(world, feed):
     assert int.from_bytes(call[-32 * 5:-32 * 4], "big") == feeds[1].index
     for f in (feeds[0], feeds[2]):
         assert f.updates()[-1]["value"] != 30 * E8
+
+
+def test_a_fourth_is_taken_along_where_that_is_cheaper(world, feed):
+    feeds = [feed(10 + i, listed={"poll_ms": 4000}) for i in range(4)]
+    for i, one in enumerate(feeds):
+        one.wait_value((10 + i) * E8)
+    wait_for(lambda: len({f.rounds()[0]["time_ms"] for f in feeds}) == 1, WAIT_S, "a round of all four", 0.3)
+    feeds[0].wait_rounds(1)  # none comes in the middle of the change
+    for i, one in enumerate(feeds[:3]):
+        one.price(20 + i)
+    updates = [one.wait_value((20 + i) * E8) for i, one in enumerate(feeds[:3])]
+    assert len({u["tx"] for u in updates}) == 1
+    last = feeds[3].wait(lambda f: f["submitted_round"] == 2 and not f["submitting"], "its second round")
+    assert feeds[3].updates()[-1]["tx"] == updates[0]["tx"] and last["submitted_value"] == "13.00000000"
+    assert [r["reason"] for r in feeds[3].rounds("included")] == ["along", "heartbeat"]
 
 
 # --- what is not published
