@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 from lib import abi, deploy  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402
-from lib.world import World, now_ms, wait_time  # noqa: E402
+from lib.world import World, now_ms  # noqa: E402
 import demo_oracle  # noqa: E402
 
 CASE_TIMEOUT_S = 120

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import hashlib
-import socket
 from pathlib import Path
 
 import envelope_vectors as ev
