@@ -1,7 +1,6 @@
 #include "enclave/quorum.h"
 
 #include <string.h>
-#include <time.h>
 
 _Static_assert(VERIFY_EVM_ANSWER_ARENA_SIZE <= ENCLAVE_ARENA_SIZE, "an answer fits");
 _Static_assert(CS_MANIFEST_CHAINS_MAX *VERIFY_EVM_PROVIDERS_MAX <= FETCH_TRANSFERS_MAX,
@@ -150,13 +149,6 @@ static enum wire_oracle_code read_answer(struct quorum *quorum, struct quorum_ca
 							    : WIRE_ORACLE_MALFORMED_RESPONSE;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* Those who are late have no vote in this round, and nobody waits for them. */
 static void end_grace(struct quorum *quorum, struct quorum_job *job)
 {
@@ -170,14 +162,27 @@ static void end_grace(struct quorum *quorum, struct quorum_job *job)
 	}
 }
 
+/* Answers that differ are no reason to leave: one of them may be a lie, and the late one decides. */
+static bool names_one_block(const struct quorum_job *job)
+{
+	for (size_t i = 0; i < rpc_of(job)->count; i++) {
+		const struct verify_evm_answer *one = &job->calls[i].answer;
+		size_t alike = 0;
+		for (size_t k = 0; k < rpc_of(job)->count; k++)
+			alike += job->calls[k].answer.present &&
+				 job->calls[k].answer.height == one->height &&
+				 cs_hash_eq(&job->calls[k].answer.hash, &one->hash);
+		if (one->present && alike >= rpc_of(job)->quorum)
+			return true;
+	}
+	return false;
+}
+
 static void watch_grace(struct quorum *quorum, struct quorum_job *job)
 {
-	size_t answered = 0;
-	for (size_t i = 0; i < rpc_of(job)->count; i++)
-		answered += job->calls[i].answer.present;
-	if (answered < rpc_of(job)->quorum)
+	if (!names_one_block(job))
 		return;
-	const uint64_t now = now_ms();
+	const uint64_t now = fetch_now_ms();
 	if (job->end_ms == 0)
 		job->end_ms = now + QUORUM_GRACE_MS;
 	else if (now >= job->end_ms)
@@ -187,7 +192,7 @@ static void watch_grace(struct quorum *quorum, struct quorum_job *job)
 int quorum_wait_ms(const void *context)
 {
 	const struct quorum *quorum = context;
-	const uint64_t now = now_ms();
+	const uint64_t now = fetch_now_ms();
 	int wait = -1;
 	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++) {
 		const struct quorum_job *job = &quorum->jobs[i];

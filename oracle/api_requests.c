@@ -352,6 +352,9 @@ static void post_request(void *context, struct host_http_exchange *exchange)
 
 /* ---- dry runs ---- */
 
+/* Of the places that the enclave has, so that they leave room for what is paid for. */
+#define DRY_RUNS_MAX 32u
+
 struct dry_run {
 	struct oracle *oracle;
 	struct host_http_exchange *exchange;
@@ -359,11 +362,17 @@ struct dry_run {
 	struct oracle_body body;
 };
 
+static void dry_run_free(struct dry_run *run)
+{
+	run->oracle->dry_runs--;
+	oracle_arena_free(run->arena);
+	free(run);
+}
+
 static void dry_run_fail(struct dry_run *run, enum cs_err err, const char *why)
 {
 	host_http_reply_problem(run->exchange, err, why);
-	oracle_arena_free(run->arena);
-	free(run);
+	dry_run_free(run);
 }
 
 static json_t *text_or_null(const char *text)
@@ -419,8 +428,7 @@ static void dry_run_done(void *context, enum cs_err err, const char *why, struct
 		return;
 	}
 	host_http_reply_json(run->exchange, 200, dry_run_json(run, reply->results[0]));
-	oracle_arena_free(run->arena);
-	free(run);
+	dry_run_free(run);
 }
 
 static enum cs_err send_dry_run(struct dry_run *run)
@@ -444,7 +452,13 @@ static void post_dry_run(void *context, struct host_http_exchange *exchange)
 	json_t *json = NULL;
 	if (!oracle_rate_takes(oracle, exchange))
 		return;
+	if (oracle->dry_runs >= DRY_RUNS_MAX) {
+		host_http_reply_problem(exchange, CS_ERR_FULL,
+					"as many dry runs are under way as may be");
+		return;
+	}
 	struct dry_run *run = host_alloc(sizeof(*run));
+	oracle->dry_runs++;
 	*run = (struct dry_run){
 		.oracle = oracle, .exchange = exchange, .arena = oracle_arena_new()};
 	enum cs_err err = host_http_body_json(exchange, &json, &why);

@@ -25,7 +25,7 @@ struct fetch {
 	struct transfer **complete_last;
 };
 
-static uint64_t now_ms(void)
+uint64_t fetch_now_ms(void)
 {
 	struct timespec now;
 	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
@@ -61,7 +61,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
 	struct fetch *f = context;
 	(void)multi;
-	f->timer_at_ms = timeout_ms < 0 ? UINT64_MAX : now_ms() + (uint64_t)timeout_ms;
+	f->timer_at_ms = timeout_ms < 0 ? UINT64_MAX : fetch_now_ms() + (uint64_t)timeout_ms;
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static void hop_done(struct fetch *f, CURL *easy, CURLcode result)
 	/* The proxy says why before it closes: what it said meanwhile is there now. */
 	if (result != CURLE_OK)
 		hear_proxy(f);
-	if (!transfer_hop_done(t, result, lives, now_ms())) {
+	if (!transfer_hop_done(t, result, lives, fetch_now_ms())) {
 		complete(f, t);
 	} else if (!add(f, t)) {
 		transfer_time_out(t);
@@ -120,7 +120,7 @@ static void collect(struct fetch *f)
 
 static void end_the_late(struct fetch *f)
 {
-	const uint64_t now = now_ms();
+	const uint64_t now = fetch_now_ms();
 	for (size_t i = 0; i < FETCH_TRANSFERS_MAX; i++) {
 		struct transfer *t = f->transfers[i];
 		if (t == NULL || t->state != TRANSFER_RUNNING || now < transfer_deadline_ms(t))
@@ -155,7 +155,7 @@ int fetch_wait_ms(const struct fetch *f)
 	}
 	if (at == UINT64_MAX)
 		return -1;
-	const uint64_t now = now_ms();
+	const uint64_t now = fetch_now_ms();
 	return at <= now                       ? 0
 	       : at - now > FETCH_TOTAL_MS_MAX ? (int)FETCH_TOTAL_MS_MAX
 					       : (int)(at - now);
@@ -180,7 +180,7 @@ void fetch_step(struct fetch *f, const struct verify_time *now, const struct pol
 			((set[i].revents & (POLLERR | POLLNVAL)) != 0 ? CURL_CSELECT_ERR : 0);
 		(void)curl_multi_socket_action(f->multi, set[i].fd, what, &running);
 	}
-	if (f->timer_at_ms <= now_ms()) {
+	if (f->timer_at_ms <= fetch_now_ms()) {
 		f->timer_at_ms = UINT64_MAX;
 		(void)curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
@@ -209,14 +209,14 @@ enum cs_err fetch_start(struct fetch *f, uint64_t *id, const struct fetch_reques
 	struct transfer *t = unused(f);
 	if (t == NULL)
 		return CS_ERR_NO_MEMORY;
-	CS_TRY(transfer_begin(t, &code, request, now_ms()));
+	CS_TRY(transfer_begin(t, &code, request, fetch_now_ms()));
 	t->reply.id = ++f->id_last;
 	if (code != WIRE_ORACLE_OK) {
 		t->reply.code = t->reply.evidence.code = code;
 		t->reply.why = code == WIRE_ORACLE_NOT_ALLOWED ? "the host is not allowed"
 							       : "the request is malformed";
 		complete(f, t);
-	} else if (!transfer_prepare(t, now_ms()) || !add(f, t)) {
+	} else if (!transfer_prepare(t, fetch_now_ms()) || !add(f, t)) {
 		transfer_end(t);
 		return CS_ERR_NO_MEMORY;
 	} else {

@@ -151,6 +151,8 @@ uint32_t fetch_in_flight(const struct fetch *fetch);
 size_t fetch_poll_set(const struct fetch *fetch, struct pollfd *set, size_t max);
 /* -1: no timer runs. 0 when a reply waits to be taken. */
 int fetch_wait_ms(const struct fetch *fetch);
+/* The clock of its deadlines: monotonic. */
+uint64_t fetch_now_ms(void);
 /* Moves everything on. now: certificates are judged by it, and it is what `completed` says (its low
  * end); set: as filled by fetch_poll_set and poll. NO_TIME in the high end makes every certificate
  * fail: nothing then says that it has not expired. */

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* The enclave's scratch for secrets, in two: what a box held, and what is made of it. */
 #define PLAINTEXT_SIZE 8192u
@@ -31,13 +30,6 @@ static struct cs_bytes heap_copy(struct cs_bytes bytes)
 static void heap_free(struct cs_bytes bytes)
 {
 	free((void *)(uintptr_t)bytes.p);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
 /* ---- the end ---- */
@@ -326,14 +318,14 @@ enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 
 static bool expired(void *context)
 {
-	return now_ms() >= *(const uint64_t *)context;
+	return fetch_now_ms() >= *(const uint64_t *)context;
 }
 
 static enum cs_err extract(struct lookup_world *world, struct lookup_source *source,
 			   enum wire_oracle_code *code, const struct wire_spec *spec,
 			   struct cs_bytes body)
 {
-	uint64_t until = now_ms() + VM_TIME_MS;
+	uint64_t until = fetch_now_ms() + VM_TIME_MS;
 	const struct extract_input input = {.body = body,
 					    .pointer = source->pointer,
 					    .arguments = source->lookup->arguments,

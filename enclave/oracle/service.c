@@ -12,11 +12,15 @@ struct item {
 	struct cs_hash id;           /* requestId, or feedId */
 };
 
+/* Scripts of many replies are run in one turn for so long, and the one that began ends. */
+#define SERVICE_TURN_MS 20u
+
 struct service_job {
 	struct service_job *next;
 	uint64_t frame_id;
 	enum wire_type type;
 	struct cs_hash receiver;
+	const struct enclave_chain *chain; /* of the contract that asked; NULL: no chain asked */
 	uint64_t epoch;
 	enum cs_err err; /* of the machine: nothing is signed */
 	size_t item_count;
@@ -246,6 +250,7 @@ static enum cs_err take_chain(struct service *service, struct enclave_call *call
 	CS_TRY(contract_find(call, &contract, in->receiver, false));
 	job->epoch = in->epoch;
 	job->receiver = contract->identity;
+	job->chain = chain_of(call->e, contract);
 	CS_TRY(enclave_blocks_open(call, &blocks, chain_of(call->e, contract), in->headers,
 				   in->n_headers));
 	for (size_t i = 0; i < in->n_claims; i++)
@@ -355,8 +360,10 @@ bool service_request(struct service *service, enum wire_type *type, struct cs_bu
 void service_turn(struct service *service, const struct verify_time *now)
 {
 	const struct fetch_reply *reply;
+	const uint64_t until = fetch_now_ms() + SERVICE_TURN_MS;
 	service->world.now = enclave_time_of(service->world.e, now);
-	while (fetch_take(service->world.fetch, &reply)) {
+	/* What is left is taken in the next turn, before which connections move on. */
+	while (fetch_now_ms() < until && fetch_take(service->world.fetch, &reply)) {
 		const struct lookup_source *source = reply->context;
 		struct service_job *job = source->lookup->owner;
 		const enum cs_err err = lookup_take(&service->world, reply);
@@ -548,6 +555,15 @@ static enum cs_err reply_to(struct enclave_call *call, const struct service_job 
 {
 	Caisson__Wire__OracleReply out = CAISSON__WIRE__ORACLE_REPLY__INIT;
 	CS_TRY(job->err);
+	/* The event was final when it was taken. What made it final may have been contradicted since. */
+	if (job->chain != NULL) {
+		struct verify_status status;
+		verify_client_status(&job->chain->client, &status);
+		if (status.frozen)
+			return cs_fail(&call->why, CS_ERR_FROZEN,
+				       "%s: frozen while the sources were asked",
+				       job->chain->manifest->caip2);
+	}
 	CS_TRY(part_to_pb(call, job, false, &out.statement, &out.n_results, &out.results));
 	CS_TRY(part_to_pb(call, job, true, &out.failed_statement, &out.n_failed, &out.failed));
 	return enclave_reply(call, &out.base);

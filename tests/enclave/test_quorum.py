@@ -403,6 +403,14 @@ def test_a_provider_that_hangs_holds_nothing_up(world, branches):
     assert codes(reply) == [0, 0, TIMEOUT] and 3 <= time.monotonic() - begun < 8
 
 
+def test_one_lies_and_one_is_slow(world, branches):
+    caller = world.begin()
+    world.providers[1].spoil = lambda answer: answer | {"result": answer["result"] | {"hash": "0x" + "ab" * 32}}
+    world.providers[2].pause_s = 3
+    reply = world.ask(caller)
+    assert codes(reply) == [0, 0, 0] and reply["status"]["final_height"] == branches.final
+
+
 def test_a_host_that_goes_while_providers_are_asked(world, branches):
     caller = world.begin()
     world.providers[0].pause_s = 1

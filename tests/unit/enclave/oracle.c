@@ -6,6 +6,7 @@
 #include "enclave/state.h"
 
 #include <sodium.h>
+#include <time.h>
 
 static struct oracle_world *world_now;
 
@@ -59,6 +60,13 @@ bool fetch_cancel(struct fetch *fetch, uint64_t id)
 		}
 	}
 	return false;
+}
+
+uint64_t fetch_now_ms(void)
+{
+	struct timespec now;
+	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
 bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
