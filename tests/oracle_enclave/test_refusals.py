@@ -1,6 +1,7 @@
 """What the oracle's enclave refuses: at its start, on its socket, of a request, and what it signs as an error."""
 from __future__ import annotations
 
+import socket
 import subprocess
 
 import pytest
@@ -65,9 +66,7 @@ def test_what_sources_do_wrong(world, caller):
     stranger = world.server(issuer=world.stranger)
     wrong_name = world.server(names=["else.example.test"])
     body = lambda b: fetch.ok(b)  # noqa: E731
-    closed = world.server()
-    closed.close()
-    for code, server in ((16, closed), (18, stranger), (18, wrong_name),
+    for code, server in ((18, stranger), (18, wrong_name),
                          (19, answer(b"HTTP/1.1 302 F\r\nLocation: https://cdn.example.test/\r\nContent-Length: 0\r\n\r\n")),
                          (20, answer(b"HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n")),
                          (21, answer(b"HTTP/1.1 200 O\r\nContent-Length: 9999999\r\n\r\n")),
@@ -75,6 +74,12 @@ def test_what_sources_do_wrong(world, caller):
                          (32, answer(body(b'{"prize":1}'))), (33, answer(body(b'{"price":"dear"}'))),
                          (33, answer(body(b'{"price":1.123456789}')))):
         assert coded(world, caller, spec(source(server.port))) == code
+
+
+def test_a_port_on_which_nobody_listens(world, caller):
+    with socket.socket() as taken:  # bound, so that no other server gets it meanwhile
+        taken.bind(("127.0.0.1", 0))
+        assert coded(world, caller, spec(source(taken.getsockname()[1]))) == 16
 
 
 def test_scripts_that_fail(world, caller):
