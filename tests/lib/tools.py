@@ -50,3 +50,10 @@ def free_ports(count: int) -> list[int]:
     finally:
         for s in sockets:
             s.close()
+
+
+def closed_port() -> socket.socket:
+    """Bound and not listening: as long as it is kept, connections to its port are refused and no other server gets it."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken

@@ -11,7 +11,7 @@ from lib import abi
 from lib.oracle import FEED_SETTINGS, OracleWorld, median, source, spec
 from lib.rpc import wait_for
 from lib.sources import Sources
-from lib.tools import free_ports
+from lib.tools import closed_port
 
 NAMES = ["one.example.test", "two.example.test", "three.example.test"]
 E8 = 10**8
@@ -87,7 +87,8 @@ class Feed:
 class FeedWorld(OracleWorld):
     def __init__(self, folder: Path, chain, **more):
         self.sources = Sources(folder / "sources", NAMES)
-        self.closed = free_ports(1)[0]
+        self.nobody = closed_port()
+        self.closed = self.nobody.getsockname()[1]
         try:
             super().__init__(folder / "world", chain, self.sources.store, self.sources.authority.hash, NAMES, **more)
         except BaseException:

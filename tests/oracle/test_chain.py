@@ -16,7 +16,7 @@ from lib.oracle import OracleWorld, source, spec
 from lib.rpc import create, wait_for
 from lib.service import ApiError
 from lib.sources import Sources
-from lib.tools import free_ports
+from lib.tools import closed_port
 
 ONE, TWO, SLOW = "one.example.test", "two.example.test", "slow.example.test"
 WAIT_S = 60
@@ -27,7 +27,8 @@ GAS = 3_000_000
 class ChainWorld(OracleWorld):
     def __init__(self, folder, chain):
         self.sources = Sources(folder / "sources", [ONE, TWO, SLOW])
-        self.closed = free_ports(1)[0]
+        self.nobody = closed_port()
+        self.closed = self.nobody.getsockname()[1]
         self.numbers = itertools.count(1)
         self.pause_s, self.asked = 4.0, 0  # of the slow source
         leaf = self.sources.authority.leaf(SLOW)

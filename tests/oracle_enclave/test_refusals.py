@@ -1,7 +1,6 @@
 """What the oracle's enclave refuses: at its start, on its socket, of a request, and what it signs as an error."""
 from __future__ import annotations
 
-import socket
 import subprocess
 
 import pytest
@@ -77,9 +76,8 @@ def test_what_sources_do_wrong(world, caller):
 
 
 def test_a_port_on_which_nobody_listens(world, caller):
-    with socket.socket() as taken:  # bound, so that no other server gets it meanwhile
-        taken.bind(("127.0.0.1", 0))
-        assert coded(world, caller, spec(source(taken.getsockname()[1]))) == 16
+    with tools.closed_port() as nobody:
+        assert coded(world, caller, spec(source(nobody.getsockname()[1]))) == 16
 
 
 def test_scripts_that_fail(world, caller):
