@@ -18,10 +18,12 @@ static struct world w;
 
 static const struct evm_contract *contract_of(enum evm_contract_kind kind)
 {
-	for (size_t i = 0; i < w.contracts.count; i++)
-		if (w.contracts.list[i].kind == kind)
-			return &w.contracts.list[i];
-	return NULL;
+	size_t at = 0;
+	while (w.contracts.list[at].kind != kind) {
+		at++;
+		assert_true(at < w.contracts.count);
+	}
+	return &w.contracts.list[at];
 }
 
 static int open_world(void **state)
