@@ -341,7 +341,6 @@ static enum cs_err send(struct oracle_feed_flight *flight)
 	request.receiver = (ProtobufCBinaryData){sizeof(flight->contract->identity.b),
 						 flight->contract->identity.b};
 	request.epoch = flight->contract->rotation.epoch;
-	request.epoch = flight->contract->rotation.epoch;
 	request.claims = list;
 	request.n_claims = flight->count;
 	return oracle_enclave_call(oracle, WIRE_FEEDS, &request.base, ORACLE_ANSWER_TIMEOUT_MS,
