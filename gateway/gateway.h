@@ -11,10 +11,10 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
+#include "adapters/parts.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
-#include "gateway/parts.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/http_client.h"
