@@ -1,6 +1,5 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
 #include "core/abi.h"
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -142,7 +141,7 @@ static void set_failure(struct gateway *gateway, json_t *json,
 	if (submission->state == GATEWAY_SUBMISSION_FAILED) {
 		if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 			why[0] = 0;
-		gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+		host_plain_text(plain, sizeof(plain), why, sizeof(why));
 		snprintf(text, sizeof(text), "its transaction could not be sent%s%s",
 			 plain[0] ? ": " : "", plain);
 	}
@@ -159,7 +158,7 @@ static void set_unknown(struct gateway *gateway, json_t *json,
 	char plain[GATEWAY_WHY_MAX + 1];
 	if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 		why[0] = 0;
-	gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+	host_plain_text(plain, sizeof(plain), why, sizeof(why));
 	json_object_set_new(json, "state", json_string("request_unknown"));
 	json_object_set_new(json, "why", json_string(plain));
 }

@@ -1,8 +1,8 @@
 /* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what
  * the operator's account sends (sponsored). A request asks the chain for fee, allowance and the
  * like one after the other, then is written and answered. */
+#include "adapters/evm/contract_error.h"
 #include "core/abi.h"
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "gateway/send_body.h"
 #include "host/alloc.h"
@@ -233,8 +233,8 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	struct send *send = ctx;
-	char text[GATEWAY_CONTRACT_ERROR_MAX];
-	bool known = err == CS_ERR_REVERTED && gateway_contract_error(text, sizeof(text), data);
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	bool known = err == CS_ERR_REVERTED && adapter_contract_error(text, sizeof(text), data);
 	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->body.sponsored
 						 : !send->body.sponsored;
 	if (err == CS_OK || (may_change && !known))
@@ -279,10 +279,10 @@ static void send_finish(struct send *send)
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	char text[GATEWAY_WHY_MAX];
-	char refusal[GATEWAY_CONTRACT_ERROR_MAX] = "";
+	char refusal[ADAPTER_CONTRACT_ERROR_MAX] = "";
 	if (err == CS_ERR_REVERTED && data.n >= 4)
-		(void)gateway_contract_refusal(refusal, data);
-	if (err != CS_ERR_REVERTED || !gateway_contract_error(text, sizeof(text), data))
+		(void)adapter_contract_refusal(refusal, data);
+	if (err != CS_ERR_REVERTED || !adapter_contract_error(text, sizeof(text), data))
 		snprintf(text, sizeof(text), "%s: %.80s%s%.80s", send->chain->config->id,
 			 why ? why : "", refusal[0] ? ": " : "", refusal);
 	send_fail(send, err, text);

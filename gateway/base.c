@@ -1,5 +1,4 @@
 /* What every part of a gateway uses: memory, lookups, the next try, and the one way to write. */
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -103,7 +102,7 @@ enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_sta
 	char text[GATEWAY_WHY_MAX + 1];
 	snprintf(text, sizeof(text), "%s: %s", cs_err_name(err),
 		 why && why[0] ? why : cs_err_sentence(err));
-	gateway_plain_text(message.why, sizeof(message.why), text, sizeof(text));
+	host_plain_text(message.why, sizeof(message.why), text, sizeof(text));
 	return gateway_journal_save(gateway->journal, &message);
 }
 

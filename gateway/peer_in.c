@@ -3,7 +3,6 @@
  * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
  * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
  * it; one whose key is not learned yet waits, and what is behind it too. */
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -309,8 +308,8 @@ static bool take_why(struct gateway_message *message, const json_t *item)
 {
 	const json_t *why = json_object_get(item, "why");
 	char text[GATEWAY_WHY_MAX + 1];
-	gateway_plain_text(text, sizeof(text), json_is_string(why) ? json_string_value(why) : "",
-			   json_string_length(why));
+	host_plain_text(text, sizeof(text), json_is_string(why) ? json_string_value(why) : "",
+			json_string_length(why));
 	bool news = text[0] && strcmp(message->why, text) != 0;
 	memcpy(message->why, text, sizeof(text));
 	return news;

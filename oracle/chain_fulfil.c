@@ -1,7 +1,7 @@
 /* Signed answers on their way to their contract: what the contract knows of each is asked before
  * anything is paid for, then the answers of one statement go in as few calls as gas allows. */
+#include "adapters/evm/contract_error.h"
 #include "adapters/parts.h"
-#include "gateway/contract_error.h"
 #include "host/alloc.h"
 #include "oracle/calls.h"
 #include "oracle/chain_requests.h"
@@ -303,8 +303,8 @@ static void rehearse_done(void *ctx, enum cs_err err, const char *why, struct cs
 	}
 	check->err = err;
 	if (err == CS_ERR_REVERTED) {
-		char text[GATEWAY_CONTRACT_ERROR_MAX];
-		(void)gateway_contract_refusal(text, data);
+		char text[ADAPTER_CONTRACT_ERROR_MAX];
+		(void)adapter_contract_refusal(text, data);
 		snprintf(check->why, sizeof(check->why), "%s", text);
 	} else {
 		snprintf(check->why, sizeof(check->why), "%s", why);
