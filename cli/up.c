@@ -193,10 +193,10 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 						     .socket_path = up->config.enclave_socket,
 						     .seal_root_path = up->config.enclave_seal_root,
 						     .egress_fd = up->pair[1]};
-	struct gateway_manifest first;
+	struct host_manifest first;
 	size_t n = 0;
 	size_t room = CS_LEN(options.args) - 1;
-	CS_TRY(gateway_manifest_load(&first, up->config.manifests[0], why));
+	CS_TRY(host_manifest_load(&first, up->config.manifests[0], why));
 	memcpy(up->lineage, "0x", 2);
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";

@@ -2,9 +2,9 @@
  * if given, a manifest. Asks nobody. */
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
-#include "gateway/manifest.h"
 #include "host/alloc.h"
 #include "host/keyfile.h"
+#include "host/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 struct verification {
 	struct cli *cli;
 	struct cs_sig *sig;
-	struct gateway_manifest manifest;
+	struct host_manifest manifest;
 	bool has_manifest;
 	const json_t *file;
 	struct cs_arena arena;
@@ -45,10 +45,10 @@ static bool key_from_file(struct verification *v, const struct gateway_statement
 
 static void set_route(struct verification *v, json_t *out, const struct gateway_statement *st)
 {
-	const struct gateway_manifest_chain *signer =
-		gateway_manifest_chain(&v->manifest, &st->statement.signer);
-	const struct gateway_manifest_chain *receiver =
-		gateway_manifest_chain(&v->manifest, &st->statement.receiver);
+	const struct host_manifest_chain *signer =
+		host_manifest_chain(&v->manifest, &st->statement.signer);
+	const struct host_manifest_chain *receiver =
+		host_manifest_chain(&v->manifest, &st->statement.receiver);
 	json_object_set_new(out, "signer",
 			    signer ? json_string(signer->caip2)
 				   : gateway_json_hash(&st->statement.signer));
@@ -57,7 +57,7 @@ static void set_route(struct verification *v, json_t *out, const struct gateway_
 				     : gateway_json_hash(&st->statement.receiver));
 	if (!v->has_manifest)
 		return;
-	bool listed = signer && receiver && gateway_manifest_lists(signer, &receiver->identity);
+	bool listed = signer && receiver && host_manifest_lists(signer, &receiver->identity);
 	json_object_set_new(out, "in_manifest", json_boolean(listed));
 	v->good = v->good && listed;
 }
@@ -216,7 +216,7 @@ static enum cli_exit load_manifest(struct verification *v)
 		return CLI_OK;
 	if (cli_option_next(v->cli, "manifest", &at))
 		return cli_fail(v->cli, CLI_USAGE, "--manifest: one, of an envelope");
-	if (gateway_manifest_load(&v->manifest, manifest, &why) != CS_OK)
+	if (host_manifest_load(&v->manifest, manifest, &why) != CS_OK)
 		return cli_fail(v->cli, CLI_USAGE, "%s: %s", manifest, why.text);
 	v->has_manifest = true;
 	return CLI_OK;

@@ -511,8 +511,8 @@ static enum cs_err close_json(struct gateway *gateway, const struct gateway_mess
 	struct cs_buf data;
 	const struct cs_hash *to =
 		message->side == RELAY_SOURCE ? &message->remote : &message->chain;
-	const struct gateway_manifest_chain *chain =
-		gateway_manifest_chain(&gateway->config.manifest, to);
+	const struct host_manifest_chain *chain =
+		host_manifest_chain(&gateway->config.manifest, to);
 	if (!chain)
 		return CS_ERR_NOT_IN_MANIFEST;
 	CS_TRY(gateway_message_call(gateway, message, WIRE_CALL_CLOSE, &data));

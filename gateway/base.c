@@ -61,8 +61,8 @@ struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *nam
 
 const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *identity)
 {
-	const struct gateway_manifest_chain *chain =
-		gateway_manifest_chain(&gateway->config.manifest, identity);
+	const struct host_manifest_chain *chain =
+		host_manifest_chain(&gateway->config.manifest, identity);
 	return chain ? chain->caip2 : "";
 }
 

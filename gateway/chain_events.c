@@ -457,7 +457,7 @@ static enum cs_err write_decision(void *context)
 
 static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cursor *cursor)
 {
-	const struct gateway_manifest_chain *manifest = chain->manifest;
+	const struct host_manifest_chain *manifest = chain->manifest;
 	struct cs_arena *arena = &chain->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	uint8_t decision[8 + 32];

@@ -361,7 +361,7 @@ static void check_chains(struct gateway_config *config)
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->chain_count; i++) {
 		struct gateway_chain_config *chain = &config->chains[i];
-		chain->manifest = gateway_manifest_named(&config->manifest, chain->id);
+		chain->manifest = host_manifest_named(&config->manifest, chain->id);
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (!chain->manifest) {
 			host_config_complain(config->file, path, "%s is not in the manifest",
@@ -369,7 +369,7 @@ static void check_chains(struct gateway_config *config)
 			continue;
 		}
 		for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-			const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+			const struct host_manifest_chain *remote = host_manifest_chain(
 				&config->manifest, &chain->manifest->remotes[k]);
 			if (remote && !some_gateway_serves(config, remote->caip2))
 				host_config_complain(
@@ -381,7 +381,7 @@ static void check_chains(struct gateway_config *config)
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		for (unsigned k = 0; k < config->peers[i].chain_count; k++) {
 			snprintf(path, sizeof(path), "peers[%u].chains[%u]", i, k);
-			if (!gateway_manifest_named(&config->manifest, config->peers[i].chains[k]))
+			if (!host_manifest_named(&config->manifest, config->peers[i].chains[k]))
 				host_config_complain(config->file, path,
 						     "%s is not in the manifest",
 						     config->peers[i].chains[k]);
@@ -393,7 +393,7 @@ static void check_providers(struct gateway_config *config)
 {
 	for (unsigned i = 0; i < config->chain_count; i++)
 		if (config->chains[i].manifest &&
-		    strcmp(config->chains[i].manifest->mode, GATEWAY_RPC_QUORUM) == 0)
+		    strcmp(config->chains[i].manifest->mode, HOST_RPC_QUORUM) == 0)
 			config->asks_providers = true;
 	if (config->asks_providers && !config->enclave_trust_store)
 		host_config_complain(config->file, "enclave.trust_store",
@@ -405,17 +405,17 @@ static void check_routes(struct gateway_config *config)
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->route_count; i++) {
 		struct gateway_route_config *route = &config->routes[i];
-		const struct gateway_manifest_chain *a =
-			gateway_manifest_named(&config->manifest, route->from_name);
-		const struct gateway_manifest_chain *b =
-			gateway_manifest_named(&config->manifest, route->to_name);
+		const struct host_manifest_chain *a =
+			host_manifest_named(&config->manifest, route->from_name);
+		const struct host_manifest_chain *b =
+			host_manifest_named(&config->manifest, route->to_name);
 		snprintf(path, sizeof(path), "routes[%u].%s", i, a ? "to" : "from");
 		if (!a || !b) {
 			host_config_complain(config->file, path, "%s is not in the manifest",
 					     a ? route->to_name : route->from_name);
 			continue;
 		}
-		if (!gateway_manifest_lists(a, &b->identity))
+		if (!host_manifest_lists(a, &b->identity))
 			host_config_complain(config->file, path,
 					     "the manifest has no route from %s to %s",
 					     route->from_name, route->to_name);
@@ -436,7 +436,7 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 	if (host_config_error_count(config->file) == 0 && with_manifest) {
 		struct cs_why why = {{0}};
 		const char *newest = config->manifests[config->manifest_count - 1];
-		if (gateway_manifest_load(&config->manifest, newest, &why) != CS_OK) {
+		if (host_manifest_load(&config->manifest, newest, &why) != CS_OK) {
 			host_config_complain(config->file, "enclave.manifests", "%s: %s", newest,
 					     why.text);
 		} else {

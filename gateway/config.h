@@ -5,9 +5,9 @@
 #define GATEWAY_CONFIG_H
 
 #include "core/caip.h"
-#include "gateway/manifest.h"
 #include "host/config.h"
 #include "host/log.h"
+#include "host/manifest.h"
 #include "oracle/egress/egress.h"
 
 #define GATEWAY_CHAINS_MAX 8u
@@ -38,7 +38,7 @@ extern const char *const gateway_scope_names[]; /* by bit, then NULL */
 
 struct gateway_chain_config {
 	const char *id; /* CAIP-2 */
-	const struct gateway_manifest_chain *manifest;
+	const struct host_manifest_chain *manifest;
 	const char *http[GATEWAY_RPC_MAX];
 	size_t http_count;
 	const char *ws[GATEWAY_RPC_MAX];
@@ -103,7 +103,7 @@ struct gateway_config {
 	unsigned pull_ms;
 	unsigned export_ms;
 	unsigned events_kept;
-	struct gateway_manifest manifest; /* the newest one */
+	struct host_manifest manifest; /* the newest one */
 	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
 	struct gateway_peer_config peers[GATEWAY_PEERS_MAX];

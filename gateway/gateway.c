@@ -178,7 +178,7 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 				  struct cs_why *why)
 {
 	for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-		const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+		const struct host_manifest_chain *remote = host_manifest_chain(
 			&gateway->config.manifest, &chain->manifest->remotes[k]);
 		if (!remote)
 			continue;

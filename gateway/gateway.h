@@ -63,7 +63,7 @@ struct gateway_peer {
 struct gateway_route {
 	struct gateway_chain *chain;
 	struct cs_hash remote;
-	const struct gateway_manifest_chain *remote_manifest;
+	const struct host_manifest_chain *remote_manifest;
 	struct gateway_peer *peer;
 	bool signing;
 	bool delivering;
@@ -103,7 +103,7 @@ struct gateway_provider {
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct gateway_chain_config *config;
-	const struct gateway_manifest_chain *manifest;
+	const struct host_manifest_chain *manifest;
 	struct cs_hash identity;
 	char identity_hex[65];
 	struct adapter *adapter;

@@ -12,7 +12,7 @@
 
 bool gateway_chain_has_providers(const struct gateway_chain *chain)
 {
-	return strcmp(chain->manifest->mode, GATEWAY_RPC_QUORUM) == 0;
+	return strcmp(chain->manifest->mode, HOST_RPC_QUORUM) == 0;
 }
 
 static void ask_ended(struct gateway_chain *chain)

@@ -28,10 +28,10 @@ static enum cs_err read_address(const json_t *object, const char *name, struct c
 
 static bool has_route(const struct reading *reading, uint64_t chain_id)
 {
-	const struct gateway_manifest_chain *from = reading->out.chain->manifest;
+	const struct host_manifest_chain *from = reading->out.chain->manifest;
 	for (size_t i = 0; i < from->remote_count; i++) {
-		const struct gateway_manifest_chain *remote = gateway_manifest_chain(
-			&reading->terms->config->manifest, &from->remotes[i]);
+		const struct host_manifest_chain *remote =
+			host_manifest_chain(&reading->terms->config->manifest, &from->remotes[i]);
 		if (remote && remote->chain_id == chain_id)
 			return true;
 	}

@@ -289,7 +289,7 @@ static void check_values(struct oracle_config *config)
 }
 
 static bool has_contract(const struct oracle_manifest *manifest,
-			 const struct gateway_manifest_chain *chain)
+			 const struct host_manifest_chain *chain)
 {
 	for (size_t i = 0; i < manifest->contract_count; i++) {
 		if (manifest->contracts[i].chain == chain)
@@ -303,7 +303,7 @@ static void check_chains(struct oracle_config *config)
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->chain_count; i++) {
 		struct oracle_chain_config *chain = &config->chains[i];
-		chain->manifest = gateway_manifest_named(&config->manifest.base, chain->id);
+		chain->manifest = host_manifest_named(&config->manifest.base, chain->id);
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (!chain->manifest)
 			host_config_complain(config->file, path, "%s is not in the manifest",

@@ -25,7 +25,7 @@ extern const char *const oracle_scope_names[]; /* by bit, then NULL */
 
 struct oracle_chain_config {
 	const char *id; /* CAIP-2 */
-	const struct gateway_manifest_chain *manifest;
+	const struct host_manifest_chain *manifest;
 	const char *http[ORACLE_RPC_MAX];
 	size_t http_count;
 	const char *ws[ORACLE_RPC_MAX];

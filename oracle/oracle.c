@@ -146,7 +146,7 @@ static void warn_of_others(const struct oracle *oracle)
 {
 	const struct oracle_manifest *manifest = &oracle->config.manifest;
 	for (size_t i = 0; i < manifest->contract_count; i++) {
-		const struct gateway_manifest_chain *chain = manifest->contracts[i].chain;
+		const struct host_manifest_chain *chain = manifest->contracts[i].chain;
 		bool served = false;
 		for (size_t k = 0; k < oracle->chain_count; k++)
 			served = served || oracle->chains[k].manifest == chain;

@@ -70,7 +70,7 @@ struct oracle_contract {
 struct oracle_chain {
 	struct oracle *oracle;
 	const struct oracle_chain_config *config;
-	const struct gateway_manifest_chain *manifest;
+	const struct host_manifest_chain *manifest;
 	struct cs_hash identity; /* as the manifest and the enclave call the chain */
 	char identity_hex[65];
 	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */

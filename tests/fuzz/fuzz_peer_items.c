@@ -76,13 +76,13 @@ static struct cs_hash word_of(uint8_t byte)
 
 /* ---- the world ---- */
 
-static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, uint8_t byte)
+static void name_chain(struct host_manifest_chain *chain, const char *caip2, uint8_t byte)
 {
 	(void)snprintf(chain->caip2, sizeof(chain->caip2), "%s", caip2);
 	chain->identity = word_of(byte);
 }
 
-static void add_route(struct gateway_chain *chain, struct gateway_manifest_chain *remote,
+static void add_route(struct gateway_chain *chain, struct host_manifest_chain *remote,
 		      struct gateway_peer *peer)
 {
 	struct gateway_route *route = &chain->routes[chain->route_count++];
@@ -100,7 +100,7 @@ static void make_gateway(void)
 	static struct gateway_peer_config peers[] = {
 		{.name = "b", .chains = {"eip155:2"}, .chain_count = 1},
 		{.name = "c", .chains = {"eip155:3"}, .chain_count = 1}};
-	struct gateway_manifest *manifest = &gateway.config.manifest;
+	struct host_manifest *manifest = &gateway.config.manifest;
 	struct gateway_chain *chain = &gateway.chains[0];
 	static const struct cs_secret seed = {{9}};
 	manifest->chain_count = 3;

@@ -9,7 +9,7 @@
 
 enum { FOR_TRANSFER = 1, MAY_SPONSOR = 2, TWO_CHAINS = 4 };
 
-static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, uint64_t chain_id)
+static void name_chain(struct host_manifest_chain *chain, const char *caip2, uint64_t chain_id)
 {
 	(void)snprintf(chain->caip2, sizeof(chain->caip2), "%s", caip2);
 	chain->chain_id = chain_id;
@@ -19,7 +19,7 @@ static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, 
 static const struct gateway_config *configuration(size_t chain_count)
 {
 	static struct gateway_config config;
-	struct gateway_manifest_chain *chains = config.manifest.chains;
+	struct host_manifest_chain *chains = config.manifest.chains;
 	config.manifest.chain_count = 3;
 	name_chain(&chains[0], "eip155:1", 1);
 	name_chain(&chains[1], "eip155:2", 2);

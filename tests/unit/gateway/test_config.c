@@ -77,20 +77,20 @@ static void a_good_one_is_taken(void **state)
 
 static void the_manifest_is_hashed_as_it_was_signed(void **state)
 {
-	struct gateway_manifest manifest;
+	struct host_manifest manifest;
 	struct cs_why why;
 	char hex[65];
 	(void)state;
 	json_t *facts = read_json(CS_VECTORS "/manifest/facts.json");
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why),
+	assert_int_equal(host_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why),
 			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "first_hash")));
 	cs_hex(hex, CS_BYTES_OF(manifest.chains[0].identity.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "identity")));
 	assert_true(manifest.insecure_host_time);
-	assert_true(gateway_manifest_lists(&manifest.chains[0], &manifest.chains[1].identity));
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why),
+	assert_true(host_manifest_lists(&manifest.chains[0], &manifest.chains[1].identity));
+	assert_int_equal(host_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why),
 			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "second_hash")));
@@ -105,11 +105,11 @@ static void a_broken_manifest_is_refused(void **state)
 					  "[]",
 					  "{\"manifest\":{}}",
 					  "{\"manifest\":{\"name\":\"x\",\"number\":1}} "};
-	struct gateway_manifest manifest = {.number = 77};
+	struct host_manifest manifest = {.number = 77};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		struct cs_why why = {{0}};
-		assert_int_not_equal(gateway_manifest_read(&manifest, cs_bytes_str(bad[i]), &why),
+		assert_int_not_equal(host_manifest_read(&manifest, cs_bytes_str(bad[i]), &why),
 				     CS_OK);
 		assert_int_equal(manifest.number, 77);
 	}
