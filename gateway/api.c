@@ -35,10 +35,10 @@ static json_t *routes_json(const struct gateway_chain *chain)
 		const struct gateway_route *route = &chain->routes[i];
 		json_t *json = json_object();
 		json_object_set_new(json, "remote", json_string(route->remote_manifest->caip2));
-		json_object_set_new(json, "identity", gateway_json_hash(&route->remote));
+		json_object_set_new(json, "identity", host_json_hash(&route->remote));
 		json_object_set_new(json, "peer", json_string(route->peer->name));
-		json_object_set_new(json, "epoch", gateway_json_u64(route->epoch));
-		json_object_set_new(json, "next_epoch", gateway_json_u64(route->next_epoch));
+		json_object_set_new(json, "epoch", host_json_u64(route->epoch));
+		json_object_set_new(json, "next_epoch", host_json_u64(route->next_epoch));
 		enum gateway_expire expire = gateway_config_expire(
 			&chain->gateway->config, &route->remote, &chain->identity);
 		json_object_set_new(
@@ -60,7 +60,7 @@ static json_t *providers_json(const struct gateway_chain *chain)
 				      json_pack("{s:s,s:o}", "answer",
 						wire_oracle_code_name(provider->code), "height",
 						provider->code == WIRE_ORACLE_OK
-							? gateway_json_u64(provider->height)
+							? host_json_u64(provider->height)
 							: json_null()));
 	}
 	return list;
@@ -70,34 +70,34 @@ static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = json_object();
 	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
 	json_object_set_new(json, "gateway",
-			    gateway_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
+			    host_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
 	json_object_set_new(json, "bridge",
 			    chain->config->has_bridge
-				    ? gateway_json_hex(CS_BYTES_OF(chain->config->bridge.b))
+				    ? host_json_hex(CS_BYTES_OF(chain->config->bridge.b))
 				    : json_null());
 	json_object_set_new(json, "token",
 			    chain->config->has_token
-				    ? gateway_json_hex(CS_BYTES_OF(chain->config->token.b))
+				    ? host_json_hex(CS_BYTES_OF(chain->config->token.b))
 				    : json_null());
 	json_object_set_new(json, "gas_account",
 			    chain->has_gas_account
-				    ? gateway_json_hex(CS_BYTES_OF(chain->gas_account.b))
+				    ? host_json_hex(CS_BYTES_OF(chain->gas_account.b))
 				    : json_null());
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", gateway_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", gateway_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
-	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
+	json_object_set_new(json, "head", host_json_u64(chain->head_height));
+	json_object_set_new(json, "head_time_s", host_json_u64(chain->head_time_s));
+	json_object_set_new(json, "cursor", host_json_u64(chain->cursor_height));
+	json_object_set_new(json, "client_head", host_json_u64(chain->client_head));
+	json_object_set_new(json, "final", host_json_u64(chain->final_height));
+	json_object_set_new(json, "final_time_s", host_json_u64(chain->final_time_s));
 	json_object_set_new(json, "providers", providers_json(chain));
-	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
+	json_object_set_new(json, "stalled_ms", host_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
 			    chain->frozen ? json_string(GATEWAY_WHY_FROZEN) : json_null());
 	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
@@ -106,7 +106,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
 	json_object_set_new(json, "open_transactions",
-			    gateway_json_u64(chain->open_gas + chain->open_operator));
+			    host_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
 	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
@@ -150,7 +150,7 @@ static enum cs_err add_signed(json_t *json, const struct gateway_chain *chain, u
 					      height, ids, CS_LEN(ids), &count));
 		complete = complete && count <= CONFLICT_IDS_MAX;
 		for (size_t k = 0; k < count && k < CONFLICT_IDS_MAX; k++)
-			json_array_append_new(list, gateway_json_hash(&ids[k]));
+			json_array_append_new(list, host_json_hash(&ids[k]));
 	}
 	json_object_set_new(json, "complete", json_boolean(complete));
 	return CS_OK;
@@ -162,16 +162,16 @@ static enum cs_err conflict_json(json_t *json, const struct gateway_chain *chain
 	struct cs_hash first = wire_pb_hash(reply->first_hash);
 	struct cs_hash second = wire_pb_hash(reply->second_hash);
 	json_object_set_new(json, "chain", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
-	json_object_set_new(json, "height", gateway_json_u64(reply->height));
-	json_object_set_new(json, "first_hash", gateway_json_hash(&first));
-	json_object_set_new(json, "second_hash", gateway_json_hash(&second));
+	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
+	json_object_set_new(json, "height", host_json_u64(reply->height));
+	json_object_set_new(json, "first_hash", host_json_hash(&first));
+	json_object_set_new(json, "second_hash", host_json_hash(&second));
 	json_object_set_new(json, "held", reply->held[0] ? json_string(reply->held) : json_null());
 	json_object_set_new(json, "first",
-			    reply->n_first > 0 ? gateway_json_hex(wire_pb_view(reply->first[0]))
+			    reply->n_first > 0 ? host_json_hex(wire_pb_view(reply->first[0]))
 					       : json_null());
 	json_object_set_new(json, "second",
-			    reply->n_second > 0 ? gateway_json_hex(wire_pb_view(reply->second[0]))
+			    reply->n_second > 0 ? host_json_hex(wire_pb_view(reply->second[0]))
 						: json_null());
 	return add_signed(json, chain, reply->height);
 }
@@ -250,21 +250,20 @@ static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloRep
 	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
 	json_object_set_new(json, "backend", json_string(hello->backend));
 	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", gateway_json_u64(hello->version));
+	json_object_set_new(json, "version", host_json_u64(hello->version));
 	json_object_set_new(json, "schema_digest",
-			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement",
-			    gateway_json_hex(wire_pb_view(hello->measurement)));
+			    host_json_hex(wire_pb_view(hello->schema_digest)));
+	json_object_set_new(json, "measurement", host_json_hex(wire_pb_view(hello->measurement)));
 	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
-	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
+			    host_json_hex(wire_pb_view(hello->manifest_hash)));
+	json_object_set_new(json, "manifest_number", host_json_u64(hello->manifest_number));
+	json_object_set_new(json, "lineage", host_json_hex(wire_pb_view(hello->lineage)));
+	json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
 	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
 	json_object_set_new(json, "rollback_detected_only_within_process",
 			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
+	json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
+	json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
 	json_object_set_new(json, "keys", gateway_json_keys(gateway));
 	return json;
 }
@@ -363,15 +362,13 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "name", json_string(gateway->config.name));
 	json_object_set_new(json, "ready", json_boolean(why == NULL));
 	json_object_set_new(json, "why", why ? json_string(why) : json_null());
-	json_object_set_new(json, "uptime_ms",
-			    gateway_json_u64(host_now_ms() - gateway->started_ms));
-	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hash(&gateway->config.manifest.hash));
+	json_object_set_new(json, "uptime_ms", host_json_u64(host_now_ms() - gateway->started_ms));
+	json_object_set_new(json, "manifest_hash", host_json_hash(&gateway->config.manifest.hash));
 	json_object_set_new(json, "manifest_number",
-			    gateway_json_u64(gateway->config.manifest.number));
+			    host_json_u64(gateway->config.manifest.number));
 	json_object_set_new(json, "events_port",
-			    gateway_json_u64(host_ws_server_port(gateway->events)));
-	json_object_set_new(json, "event_cursor", gateway_json_u64(last));
+			    host_json_u64(host_ws_server_port(gateway->events)));
+	json_object_set_new(json, "event_cursor", host_json_u64(last));
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));

@@ -161,12 +161,11 @@ static enum cs_err make_answer(struct send *send)
 		json_object_set_new(item, "what", json_string(call->what));
 		json_object_set_new(item, "chain", json_string(send->chain->config->id));
 		if (send->has_from)
-			json_object_set_new(item, "from",
-					    gateway_json_hex(CS_BYTES_OF(send->from.b)));
-		json_object_set_new(item, "to", gateway_json_hex(CS_BYTES_OF(call->to.b)));
-		json_object_set_new(item, "data", gateway_json_hex(call->data));
+			json_object_set_new(item, "from", host_json_hex(CS_BYTES_OF(send->from.b)));
+		json_object_set_new(item, "to", host_json_hex(CS_BYTES_OF(call->to.b)));
+		json_object_set_new(item, "data", host_json_hex(call->data));
 		json_object_set_new(item, "value", json_string(value));
-		json_object_set_new(item, "gas", gateway_json_u64(call->gas_limit));
+		json_object_set_new(item, "gas", host_json_u64(call->gas_limit));
 		json_array_append_new(list, item);
 	}
 	json_object_set_new(json, "transactions", list);

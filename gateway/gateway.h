@@ -19,6 +19,7 @@
 #include "host/enclave_session.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
+#include "host/json_values.h"
 #include "host/keyfile.h"
 #include "host/log.h"
 #include "host/metrics.h"

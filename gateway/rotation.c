@@ -103,8 +103,8 @@ static json_t *rotation_json(const struct gateway_chain *chain)
 		json_array_append_new(remotes, remote);
 	}
 	json_object_set_new(json, "chain", json_string(chain->config->id));
-	json_object_set_new(json, "epoch", gateway_json_u64(epoch));
-	json_object_set_new(json, "public_key", gateway_json_hash(&first->next_key));
+	json_object_set_new(json, "epoch", host_json_u64(epoch));
+	json_object_set_new(json, "public_key", host_json_hash(&first->next_key));
 	json_object_set_new(json, "remotes", remotes);
 	return json;
 }
@@ -211,7 +211,7 @@ static enum cs_err read_chain(struct gateway *gateway, const struct host_http_ex
 	static const char *const names[] = {"chain", NULL};
 	json_t *body = NULL;
 	CS_TRY(host_http_body_json(exchange, &body, why));
-	enum cs_err err = gateway_json_known(body, names, "body", why);
+	enum cs_err err = host_json_known(body, names, "body", why);
 	const json_t *id = json_object_get(body, "chain");
 	*chain = NULL;
 	if (json_is_string(id))

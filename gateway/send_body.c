@@ -1,7 +1,7 @@
 #include "gateway/send_body.h"
 
 #include "core/abi.h"
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "wire/envelope.h"
 
 #include <string.h>
@@ -82,7 +82,7 @@ static enum cs_err put_number(struct reading *reading, const json_t *object, con
 	uint64_t value = 0;
 	if (!json_object_get(object, name))
 		return CS_OK;
-	CS_TRY(gateway_json_read_u64(object, name, &value, why));
+	CS_TRY(host_json_read_u64(object, name, &value, why));
 	if (value > max)
 		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name,
 			       (unsigned long long)max);
@@ -98,7 +98,7 @@ static enum cs_err read_each_attribute(struct reading *reading, const json_t *ob
 					    "refund_to", "finality",      NULL};
 	if (!object)
 		return CS_OK;
-	CS_TRY(gateway_json_known(object, names, "attributes", why));
+	CS_TRY(host_json_known(object, names, "attributes", why));
 	CS_TRY(put_number(reading, object, "deadline", "deadline(uint64)", INT64_MAX, why));
 	CS_TRY(put_number(reading, object, "min_gas_limit", "minGasLimit(uint256)", INT64_MAX,
 			  why));
@@ -184,12 +184,12 @@ static enum cs_err read_message_body(struct reading *reading, const json_t *body
 {
 	static const char *const names[] = {"from_chain", "to",         "payload", "mode",
 					    "from",       "attributes", NULL};
-	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
 	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
-	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, reading->arena,
-				     &reading->out.payload, why));
+	CS_TRY(host_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, reading->arena,
+				  &reading->out.payload, why));
 	return read_attributes(reading, json_object_get(body, "attributes"), why);
 }
 
@@ -199,7 +199,7 @@ static enum cs_err read_transfer_body(struct reading *reading, const json_t *bod
 	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
 					    "mode",       "from", "attributes", NULL};
 	static const uint8_t zeros[AMOUNT_ZEROS];
-	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
 	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));

@@ -1,5 +1,5 @@
 /* What an oracle says of itself: chains, enclave, keys, health, metrics. */
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "oracle/oracle.h"
 
 #include <string.h>
@@ -70,13 +70,13 @@ static json_t *contracts_json(const struct oracle_chain *chain)
 		const struct oracle_rotation *rotation = &contract->rotation;
 		json_t *json = json_object();
 		json_object_set_new(json, "address",
-				    gateway_json_hex(CS_BYTES_OF(contract->address.b)));
-		json_object_set_new(json, "identity", gateway_json_hash(&contract->identity));
+				    host_json_hex(CS_BYTES_OF(contract->address.b)));
+		json_object_set_new(json, "identity", host_json_hash(&contract->identity));
 		json_object_set_new(json, "kind",
 				    json_string(contract->feeds ? "feeds" : "requests"));
 		/* 0: no rotation was made yet. */
-		json_object_set_new(json, "epoch", gateway_json_u64(rotation->epoch));
-		json_object_set_new(json, "next_epoch", gateway_json_u64(rotation->next_epoch));
+		json_object_set_new(json, "epoch", host_json_u64(rotation->epoch));
+		json_object_set_new(json, "next_epoch", host_json_u64(rotation->next_epoch));
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -86,22 +86,22 @@ static json_t *chain_json(const struct oracle_chain *chain)
 {
 	json_t *json = json_object();
 	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", gateway_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", gateway_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
-	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
-	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
+	json_object_set_new(json, "head", host_json_u64(chain->head_height));
+	json_object_set_new(json, "head_time_s", host_json_u64(chain->head_time_s));
+	json_object_set_new(json, "cursor", host_json_u64(chain->cursor_height));
+	json_object_set_new(json, "client_head", host_json_u64(chain->client_head));
+	json_object_set_new(json, "final", host_json_u64(chain->final_height));
+	json_object_set_new(json, "final_time_s", host_json_u64(chain->final_time_s));
+	json_object_set_new(json, "stalled_ms", host_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen", json_boolean(chain->frozen));
 	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
-	json_object_set_new(json, "open_transactions", gateway_json_u64(chain->open_txs));
+	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));
 	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
@@ -157,11 +157,11 @@ static json_t *keys_json(const struct oracle *oracle, const Caisson__Wire__Hello
 		struct cs_hash chain = wire_pb_hash(key->chain);
 		bool answers = cs_hash_eq(&chain, &oracle->config.manifest.identity);
 		json_array_append_new(
-			list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "chain", gateway_json_hash(&chain),
-					"identity", gateway_json_hash(&chain), "use",
+			list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "chain", host_json_hash(&chain),
+					"identity", host_json_hash(&chain), "use",
 					answers ? "answers" : "secrets", "epoch",
-					gateway_json_u64(key->epoch), "public_key",
-					gateway_json_hex(wire_pb_view(key->public_key))));
+					host_json_u64(key->epoch), "public_key",
+					host_json_hex(wire_pb_view(key->public_key))));
 	}
 	return list;
 }
@@ -173,22 +173,21 @@ static json_t *hello_json(const struct oracle *oracle, const Caisson__Wire__Hell
 	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
 	json_object_set_new(json, "backend", json_string(hello->backend));
 	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", gateway_json_u64(hello->version));
+	json_object_set_new(json, "version", host_json_u64(hello->version));
 	json_object_set_new(json, "schema_digest",
-			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement",
-			    gateway_json_hex(wire_pb_view(hello->measurement)));
+			    host_json_hex(wire_pb_view(hello->schema_digest)));
+	json_object_set_new(json, "measurement", host_json_hex(wire_pb_view(hello->measurement)));
 	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
-	json_object_set_new(json, "oracle", gateway_json_hash(&oracle->config.manifest.identity));
-	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
+			    host_json_hex(wire_pb_view(hello->manifest_hash)));
+	json_object_set_new(json, "manifest_number", host_json_u64(hello->manifest_number));
+	json_object_set_new(json, "lineage", host_json_hex(wire_pb_view(hello->lineage)));
+	json_object_set_new(json, "oracle", host_json_hash(&oracle->config.manifest.identity));
+	json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
 	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
 	json_object_set_new(json, "rollback_detected_only_within_process",
 			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
+	json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
+	json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
 	json_object_set_new(json, "keys", keys_json(oracle, hello));
 	return json;
 }
@@ -221,9 +220,8 @@ static json_t *newest_key(const struct oracle *oracle, const Caisson__Wire__Hell
 	}
 	if (!newest)
 		return json_null();
-	return json_pack("{s:o,s:o}", "public_key",
-			 gateway_json_hex(wire_pb_view(newest->public_key)), "epoch",
-			 gateway_json_u64(newest->epoch));
+	return json_pack("{s:o,s:o}", "public_key", host_json_hex(wire_pb_view(newest->public_key)),
+			 "epoch", host_json_u64(newest->epoch));
 }
 
 static void get_key(void *context, struct host_http_exchange *exchange)
@@ -237,20 +235,18 @@ static void get_key(void *context, struct host_http_exchange *exchange)
 		struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
 		json_t *json = json_object();
 		json_object_set_new(json, "oracle",
-				    gateway_json_hash(&oracle->config.manifest.identity));
+				    host_json_hash(&oracle->config.manifest.identity));
 		json_object_set_new(json, "lineage",
-				    gateway_json_hash(&oracle->config.manifest.lineage));
+				    host_json_hash(&oracle->config.manifest.lineage));
 		json_object_set_new(json, "answers", newest_key(oracle, hello, true));
 		json_object_set_new(json, "secrets", newest_key(oracle, hello, false));
 		json_object_set_new(json, "measurement",
-				    gateway_json_hex(wire_pb_view(hello->measurement)));
+				    host_json_hex(wire_pb_view(hello->measurement)));
 		json_object_set_new(json, "manifest_hash",
-				    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-		json_object_set_new(json, "evidence",
-				    gateway_json_hex(wire_pb_view(hello->evidence)));
-		json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
-		json_object_set_new(json, "insecure_flags",
-				    gateway_json_u64(hello->insecure_flags));
+				    host_json_hex(wire_pb_view(hello->manifest_hash)));
+		json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
+		json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
+		json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
 		host_http_reply_json(exchange, 200, json);
 	}
 	cs_arena_rewind(&oracle->scratch, mark);

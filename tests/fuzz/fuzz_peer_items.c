@@ -235,7 +235,7 @@ static void replace_word(struct cs_hash *word, const json_t *object, const char 
 {
 	struct cs_hash given;
 	struct cs_why why;
-	if (gateway_json_read_hash(object, name, &given, &why) == CS_OK)
+	if (host_json_read_hash(object, name, &given, &why) == CS_OK)
 		*word = given;
 }
 
@@ -243,7 +243,7 @@ static uint64_t number_or(const json_t *object, const char *name, uint64_t other
 {
 	uint64_t value = 0;
 	struct cs_why why;
-	return gateway_json_read_u64(object, name, &value, &why) == CS_OK ? value : otherwise;
+	return host_json_read_u64(object, name, &value, &why) == CS_OK ? value : otherwise;
 }
 
 static void leave_outcomes(struct gateway_statement *st, const json_t *list)

@@ -385,7 +385,7 @@ static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status
 						     .receiver = manifest->chains[0].identity}};
 	sign(&st, flaw);
 	return json_pack("{s:I,s:s,s:o,s:[{s:o,s:i,s:[]}]}", "n", (json_int_t)n, "kind", "outcomes",
-			 "statement", statement_json(&st), "outcomes", "id", gateway_json_hash(id),
+			 "statement", statement_json(&st), "outcomes", "id", host_json_hash(id),
 			 "status", status, "steps");
 }
 
