@@ -3,9 +3,9 @@
  * gateway that was killed, and the other way round. */
 #include "cli/service.h"
 #include "gateway/config.h"
+#include "host/egress.h"
 #include "host/enclave_process.h"
 #include "host/log.h"
-#include "oracle/egress/egress.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ struct up {
 	unsigned fast_ends;
 	uint64_t started_ms;
 	int pair[2]; /* for an enclave that asks providers: ours, and the enclave's */
-	struct oracle_egress *egress;
+	struct host_egress *egress;
 	char lineage[67];
 	char enclave_program[4096];
 	char gateway_program[4096];
@@ -61,7 +61,7 @@ void cli_find_program(char *path, size_t size, const char *name)
 
 static enum cs_err start_egress(struct up *up, struct cs_why *why)
 {
-	return oracle_egress_new(&up->egress, up->loop, up->pair[0], &up->config.egress, why);
+	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config.egress, why);
 }
 
 /* The next enclave finds a proxy and a pair that know nothing of the one before. */
@@ -70,9 +70,9 @@ static void renew_egress(struct up *up)
 	struct cs_why why = {{0}};
 	if (!up->egress)
 		return;
-	oracle_egress_free(up->egress);
+	host_egress_free(up->egress);
 	up->egress = NULL;
-	oracle_egress_drain(up->pair);
+	host_egress_drain(up->pair);
 	enum cs_err err = start_egress(up, &why);
 	if (err != CS_OK)
 		log_error("up.no_egress", LOG_ERR(err), LOG_TEXT("why", why.text));
@@ -82,14 +82,14 @@ static enum cs_err open_egress(struct up *up, struct cs_why *why)
 {
 	if (!up->config.asks_providers)
 		return CS_OK;
-	if (oracle_egress_pair(up->pair) != CS_OK)
+	if (host_egress_pair(up->pair) != CS_OK)
 		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
 	return start_egress(up, why);
 }
 
 static void close_egress(struct up *up)
 {
-	oracle_egress_free(up->egress);
+	host_egress_free(up->egress);
 	for (size_t i = 0; i < CS_LEN(up->pair); i++)
 		if (up->pair[i] > 0)
 			(void)close(up->pair[i]);

@@ -102,10 +102,10 @@ static const struct host_config_key keys[] = {
 	 "of the mode rpc_quorum."},
 	{"enclave.logs", TEXT, 1, 4096, "", NULL,
 	 "Transparency logs, with the hash that the manifest names; none where it names none."},
-	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", NULL,
+	{"egress.networks", TEXTS, 0, HOST_EGRESS_NETWORKS_MAX, "[]", NULL,
 	 "Loopback and private networks that providers of rpc_quorum may be in, such as "
 	 "10.1.0.0/16."},
-	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address, whatever a resolver says."},
 	{"relay.batch_max", NUMBER, 1, 64, "64", NULL,
 	 "Messages of one statement and of one transaction."},
@@ -251,7 +251,7 @@ static void read_route(struct gateway_config *config, uint32_t i)
 static void read_egress(struct gateway_config *config)
 {
 	const struct host_config *file = config->file;
-	struct oracle_egress_options *egress = &config->egress;
+	struct host_egress_options *egress = &config->egress;
 	egress->network_count = host_config_count(file, "egress.networks");
 	for (uint32_t i = 0; i < egress->network_count; i++)
 		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
@@ -260,7 +260,7 @@ static void read_egress(struct gateway_config *config)
 		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
 		char *equals = strchr(name, '=');
 		*equals = 0;
-		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
+		egress->names[i] = (struct host_egress_name){name, equals + 1};
 	}
 }
 

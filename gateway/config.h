@@ -6,9 +6,9 @@
 
 #include "core/caip.h"
 #include "host/config.h"
+#include "host/egress.h"
 #include "host/log.h"
 #include "host/manifest.h"
-#include "oracle/egress/egress.h"
 
 #define GATEWAY_CHAINS_MAX 8u
 #define GATEWAY_PEERS_MAX 16u
@@ -93,7 +93,7 @@ struct gateway_config {
 	const char *enclave_trust_store; /* NULL: there is none */
 	const char *enclave_logs;        /* NULL: there are none */
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
-	struct oracle_egress_options egress;
+	struct host_egress_options egress;
 	const char *manifests[GATEWAY_MANIFESTS_MAX];
 	size_t manifest_count;
 	unsigned batch_max;

@@ -113,9 +113,9 @@ static const struct host_config_key keys[] = {
 	 "Further options of caisson-oracle-enclave, such as --insecure-plain-memory."},
 	{"enclave.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored when its light clients moved."},
-	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", check_network,
+	{"egress.networks", TEXTS, 0, HOST_EGRESS_NETWORKS_MAX, "[]", check_network,
 	 "Private networks that sources may be in; public addresses need none."},
-	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address: what a resolver is not asked for."},
 	{"egress.connections_max", NUMBER, 1, 4096, "512", NULL, "Connections to sources."},
 	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL,
@@ -212,7 +212,7 @@ static void read_chain(struct oracle_config *config, uint32_t i)
 static void read_egress(struct oracle_config *config)
 {
 	const struct host_config *file = config->file;
-	struct oracle_egress_options *egress = &config->egress;
+	struct host_egress_options *egress = &config->egress;
 	egress->network_count = host_config_count(file, "egress.networks");
 	for (uint32_t i = 0; i < egress->network_count; i++)
 		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
@@ -221,7 +221,7 @@ static void read_egress(struct oracle_config *config)
 		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
 		char *equals = strchr(name, '=');
 		*equals = 0;
-		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
+		egress->names[i] = (struct host_egress_name){name, equals + 1};
 	}
 	egress->connections_max = (uint32_t)host_config_number(file, "egress.connections_max");
 }

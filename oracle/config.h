@@ -5,8 +5,8 @@
 #define ORACLE_CONFIG_H
 
 #include "host/config.h"
+#include "host/egress.h"
 #include "host/log.h"
-#include "oracle/egress/egress.h"
 #include "oracle/manifest.h"
 
 #define ORACLE_CHAINS_MAX 8u
@@ -67,7 +67,7 @@ struct oracle_config {
 	unsigned export_ms;
 	unsigned retry_min_ms;
 	unsigned retry_max_ms;
-	struct oracle_egress_options egress;
+	struct host_egress_options egress;
 	struct oracle_manifest manifest;
 	struct oracle_chain_config chains[ORACLE_CHAINS_MAX];
 	size_t chain_count;

@@ -8,16 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define EGRESS_FD "5" /* in the child: host_enclave_spawn */
 
 struct oracle_enclave {
 	struct oracle *oracle;
-	struct oracle_egress *egress;
-	int pair[2];                          /* the proxy's end and the enclave's */
-	struct oracle_egress_counters before; /* of proxies that ended with their enclave */
+	struct host_egress *egress;
+	int pair[2];                        /* the proxy's end and the enclave's */
+	struct host_egress_counters before; /* of proxies that ended with their enclave */
 	struct host_child *child;
 	struct host_enclave_session *session;
 	struct host_timer *timer;
@@ -30,12 +29,11 @@ struct oracle_enclave {
 
 static enum cs_err start_egress(struct oracle_enclave *enclave, struct cs_why *why)
 {
-	return oracle_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
-				 &enclave->oracle->config.egress, why);
+	return host_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
+			       &enclave->oracle->config.egress, why);
 }
 
-static void add_counters(struct oracle_egress_counters *to,
-			 const struct oracle_egress_counters *more)
+static void add_counters(struct host_egress_counters *to, const struct host_egress_counters *more)
 {
 	to->requests += more->requests;
 	to->malformed += more->malformed;
@@ -50,24 +48,13 @@ static void add_counters(struct oracle_egress_counters *to,
 
 static void end_egress(struct oracle_enclave *enclave)
 {
-	struct oracle_egress_counters counters = {0};
+	struct host_egress_counters counters = {0};
 	if (!enclave->egress)
 		return;
-	oracle_egress_read(&counters, enclave->egress);
+	host_egress_read(&counters, enclave->egress);
 	add_counters(&enclave->before, &counters);
-	oracle_egress_free(enclave->egress);
+	host_egress_free(enclave->egress);
 	enclave->egress = NULL;
-}
-
-/* What the proxy said to the enclave that is gone must not reach the next one, which counts its
- * connections from one again; nor what the old one asked for reach the next proxy. */
-static void drain_pair(const struct oracle_enclave *enclave)
-{
-	uint8_t message[1024];
-	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
-		while (recv(enclave->pair[i], message, sizeof(message), MSG_DONTWAIT) >= 0) {
-		}
-	}
 }
 
 /* ---- the process ---- */
@@ -101,7 +88,7 @@ static void child_ended(void *context, int status, int signal, uint64_t restart_
 	log_error("enclave.ended", LOG_I64("status", status), LOG_I64("signal", signal),
 		  LOG_U64("restart_ms", restart_ms));
 	end_egress(enclave);
-	drain_pair(enclave);
+	host_egress_drain(enclave->pair);
 	enum cs_err err = start_egress(enclave, &why);
 	if (err != CS_OK)
 		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
@@ -267,7 +254,7 @@ enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
 	oracle->enclave = enclave;
 	enclave->oracle = oracle;
 	enclave->pair[0] = enclave->pair[1] = -1;
-	if (oracle_egress_pair(enclave->pair) != CS_OK)
+	if (host_egress_pair(enclave->pair) != CS_OK)
 		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
 	CS_TRY(start_egress(enclave, why));
 	CS_TRY(start_child(enclave, why));
@@ -285,7 +272,7 @@ void oracle_enclave_stop(struct oracle *oracle)
 	host_timer_free(enclave->timer);
 	host_enclave_session_free(enclave->session);
 	host_child_free(enclave->child);
-	oracle_egress_free(enclave->egress);
+	host_egress_free(enclave->egress);
 	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
 		if (enclave->pair[i] >= 0)
 			(void)close(enclave->pair[i]);
@@ -332,13 +319,13 @@ void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context
 				    context);
 }
 
-void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+void oracle_enclave_figures(const struct oracle *oracle, struct host_egress_counters *counters,
 			    uint64_t *restarts, bool *running)
 {
 	const struct oracle_enclave *enclave = oracle->enclave;
-	struct oracle_egress_counters now = {0};
+	struct host_egress_counters now = {0};
 	if (enclave->egress)
-		oracle_egress_read(&now, enclave->egress);
+		host_egress_read(&now, enclave->egress);
 	add_counters(&now, &enclave->before);
 	*counters = now;
 	*restarts = enclave->restarts;

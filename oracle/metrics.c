@@ -92,7 +92,7 @@ static void collect_requests(struct oracle *oracle)
 
 static void collect_enclave(struct oracle *oracle)
 {
-	struct oracle_egress_counters c;
+	struct host_egress_counters c;
 	uint64_t restarts = 0;
 	bool running = false;
 	oracle_enclave_figures(oracle, &c, &restarts, &running);

@@ -13,11 +13,11 @@
 #include "adapters/evm/evm.h"
 #include "host/api_key.h"
 #include "host/child.h"
+#include "host/egress.h"
 #include "host/enclave_session.h"
 #include "host/http_server.h"
 #include "host/metrics.h"
 #include "oracle/config.h"
-#include "oracle/egress/egress.h"
 #include "oracle/journal_feeds.h"
 #include "oracle/journal_submit.h"
 #include "wire/convert.h"
@@ -191,7 +191,7 @@ CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_
 struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);
 void oracle_enclave_ask_hello(struct oracle *oracle);
 /* Since the start. running: the enclave's process. */
-void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+void oracle_enclave_figures(const struct oracle *oracle, struct host_egress_counters *counters,
 			    uint64_t *restarts, bool *running);
 /* The light clients moved: the sealed state is stored soon. */
 void oracle_enclave_changed(struct oracle *oracle);
