@@ -7,7 +7,6 @@
 #include "host/enclave_process.h"
 #include "host/log.h"
 
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,22 +39,6 @@ struct up {
 	char enclave_program[4096];
 	char gateway_program[4096];
 };
-
-/* ---- programs beside ours ---- */
-
-void cli_find_program(char *path, size_t size, const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (strchr(name, '/') || n <= 0) {
-		snprintf(path, size, "%s", name);
-		return;
-	}
-	self[n] = 0;
-	snprintf(path, size, "%s/%s", dirname(self), name);
-	if (access(path, X_OK) != 0)
-		snprintf(path, size, "%s", name);
-}
 
 /* ---- the proxy ---- */
 
@@ -232,9 +215,9 @@ static enum cs_err start_gateway(struct up *up, struct cs_why *why)
 static enum cli_exit run(struct up *up)
 {
 	struct cs_why why = {{0}};
-	cli_find_program(up->enclave_program, sizeof(up->enclave_program),
-			 up->config.enclave_program);
-	cli_find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
+	host_program_find(up->enclave_program, sizeof(up->enclave_program),
+			  up->config.enclave_program);
+	host_program_find(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
 	up->loop = host_loop_new();
 	/* Before the first child: whoever stops us at once stops them too. */
 	host_loop_on_drain(up->loop, drain, up);

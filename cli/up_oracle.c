@@ -65,7 +65,7 @@ static enum cli_exit run(struct up_oracle *up, const char *path)
 	static const struct host_child_events events = {.started = started, .ended = ended};
 	char program[4096];
 	struct cs_why why = {{0}};
-	cli_find_program(program, sizeof(program), "caisson-oracle");
+	host_program_find(program, sizeof(program), "caisson-oracle");
 	struct host_child_options options = {.program = program, .args = {"--config", path, NULL}};
 	up->loop = host_loop_new();
 	/* Before the child: whoever stops us at once stops it too. */

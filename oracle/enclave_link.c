@@ -4,8 +4,6 @@
 #include "host/enclave_process.h"
 #include "oracle/oracle.h"
 
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,19 +57,6 @@ static void end_egress(struct oracle_enclave *enclave)
 
 /* ---- the process ---- */
 
-static void find_program(char *path, size_t size, const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	snprintf(path, size, "%s", name);
-	if (strchr(name, '/') || n <= 0)
-		return;
-	self[n] = 0;
-	int length = snprintf(path, size, "%s/%s", dirname(self), name);
-	if (length < 0 || (size_t)length >= size || access(path, X_OK) != 0)
-		snprintf(path, size, "%s", name);
-}
-
 static void child_started(void *context, int pid)
 {
 	(void)context;
@@ -104,7 +89,7 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 						     .seal_root_path = config->enclave_seal_root,
 						     .egress_fd = enclave->pair[1]};
 	size_t n = 0;
-	find_program(enclave->program, sizeof(enclave->program), config->enclave_program);
+	host_program_find(enclave->program, sizeof(enclave->program), config->enclave_program);
 	memcpy(enclave->lineage, "0x", 2);
 	cs_hex(enclave->lineage + 2, CS_BYTES_OF(config->manifest.lineage.b));
 	options.args[n++] = "--lineage";
