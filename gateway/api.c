@@ -89,20 +89,20 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", host_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", host_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", host_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", host_json_u64(chain->client_head));
-	json_object_set_new(json, "final", host_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", host_json_u64(chain->final_time_s));
+	json_object_set_new(json, "insecure", json_boolean(chain->follow.insecure));
+	json_object_set_new(json, "head", host_json_u64(chain->follow.head_height));
+	json_object_set_new(json, "head_time_s", host_json_u64(chain->follow.head_time_s));
+	json_object_set_new(json, "cursor", host_json_u64(chain->follow.cursor_height));
+	json_object_set_new(json, "client_head", host_json_u64(chain->follow.client_head));
+	json_object_set_new(json, "final", host_json_u64(chain->follow.final_height));
+	json_object_set_new(json, "final_time_s", host_json_u64(chain->follow.final_time_s));
 	json_object_set_new(json, "providers", providers_json(chain));
-	json_object_set_new(json, "stalled_ms", host_json_u64(chain->stalled_ms));
+	json_object_set_new(json, "stalled_ms", host_json_u64(chain->follow.stalled_ms));
 	json_object_set_new(json, "frozen",
-			    chain->frozen ? json_string(GATEWAY_WHY_FROZEN) : json_null());
-	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
+			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());
+	json_object_set_new(json, "diverged", json_boolean(chain->follow.diverged));
 	json_object_set_new(json, "conflict",
-			    chain->frozen
+			    chain->follow.frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
 	json_object_set_new(json, "open_transactions",
@@ -330,17 +330,9 @@ static const char *not_ready(struct gateway *gateway)
 	if (!gateway->enclave_ready)
 		return "the enclave is not ready";
 	for (size_t i = 0; i < gateway->chain_count; i++) {
-		const struct gateway_chain *chain = &gateway->chains[i];
-		if (chain->frozen)
-			return "a chain is frozen";
-		if (chain->diverged)
-			return "a chain's node tells a branch without the final block";
-		if (chain->head_height == 0)
-			return "a chain does not answer";
-		if (chain->stalled_ms != 0)
-			return "a chain is stalled";
-		if (!chain->created)
-			return "a light client is not there yet";
+		const char *trouble = adapter_follow_trouble(&gateway->chains[i].follow);
+		if (trouble)
+			return trouble;
 	}
 	return NULL;
 }

@@ -49,10 +49,10 @@ static void pump(void *context)
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
 		gateway_providers_ask(chain);
-		gateway_client_feed(chain);
+		adapter_follow_feed(&chain->follow);
 		gateway_submit_new(chain);
-		bool agrees = gateway_chain_agrees(chain);
-		if (!chain->created || chain->frozen || chain->diverged)
+		bool agrees = adapter_follow_agrees(&chain->follow);
+		if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
 			continue;
 		gateway_source_mark_final(chain);
 		if (agrees)
@@ -162,6 +162,7 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 	chain->manifest = chain->config->manifest;
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
+	gateway_follow_init(chain);
 	if (chain->config->operator_key_file) {
 		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
 		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,

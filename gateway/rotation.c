@@ -247,7 +247,7 @@ static void post_rotate(void *context, struct host_http_exchange *exchange)
 	enum cs_err err = read_chain(gateway, exchange, &chain, &why);
 	if (err == CS_OK && !gateway->enclave_ready)
 		err = cs_fail(&why, CS_ERR_UNAVAILABLE, "the enclave is not ready");
-	if (err == CS_OK && chain->frozen)
+	if (err == CS_OK && chain->follow.frozen)
 		err = cs_fail(&why, CS_ERR_FROZEN, "nothing is signed for this chain");
 	if (err == CS_OK && chain->route_count == 0)
 		err = cs_fail(&why, CS_ERR_CONFLICT, "no remote would learn of it");
@@ -408,7 +408,7 @@ static void looked(void *ctx, enum cs_err err, const char *why, struct cs_bytes 
 			 LOG_U64("epoch", st.statement.epoch + 1), LOG_U64("state", key.state));
 		return;
 	}
-	if (key.not_before > chain->final_time_s)
+	if (key.not_before > chain->follow.final_time_s)
 		return;
 	if (gateway_write(gateway, write_in_force, route) != CS_OK)
 		log_error("rotation.not_told", LOG_TEXT("chain", chain->config->id));

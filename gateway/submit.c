@@ -584,7 +584,7 @@ void gateway_submit_new(struct gateway_chain *chain)
 	struct gateway *gateway = chain->gateway;
 	uint64_t rows[OPEN_ROWS];
 	size_t count = 0;
-	if (!chain->has_gas_account || chain->head_height == 0)
+	if (!chain->has_gas_account || chain->follow.head_height == 0)
 		return;
 	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to,
 					     rows, OPEN_ROWS, &count) != CS_OK)

@@ -91,16 +91,16 @@ static json_t *chain_json(const struct oracle_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", host_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", host_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", host_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", host_json_u64(chain->client_head));
-	json_object_set_new(json, "final", host_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", host_json_u64(chain->final_time_s));
-	json_object_set_new(json, "stalled_ms", host_json_u64(chain->stalled_ms));
-	json_object_set_new(json, "frozen", json_boolean(chain->frozen));
-	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
+	json_object_set_new(json, "insecure", json_boolean(chain->follow.insecure));
+	json_object_set_new(json, "head", host_json_u64(chain->follow.head_height));
+	json_object_set_new(json, "head_time_s", host_json_u64(chain->follow.head_time_s));
+	json_object_set_new(json, "cursor", host_json_u64(chain->follow.cursor_height));
+	json_object_set_new(json, "client_head", host_json_u64(chain->follow.client_head));
+	json_object_set_new(json, "final", host_json_u64(chain->follow.final_height));
+	json_object_set_new(json, "final_time_s", host_json_u64(chain->follow.final_time_s));
+	json_object_set_new(json, "stalled_ms", host_json_u64(chain->follow.stalled_ms));
+	json_object_set_new(json, "frozen", json_boolean(chain->follow.frozen));
+	json_object_set_new(json, "diverged", json_boolean(chain->follow.diverged));
 	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));
 	json_object_set_new(json, "endpoints", endpoints_json(chain));
@@ -260,17 +260,9 @@ static const char *not_ready(const struct oracle *oracle)
 	if (!oracle->enclave_ready)
 		return "the enclave is not ready";
 	for (size_t i = 0; i < oracle->chain_count; i++) {
-		const struct oracle_chain *chain = &oracle->chains[i];
-		if (chain->frozen)
-			return "a chain is frozen";
-		if (chain->diverged)
-			return "a chain's node tells a branch without the final block";
-		if (chain->head_height == 0)
-			return "a chain does not answer";
-		if (chain->stalled_ms != 0)
-			return "a chain is stalled";
-		if (!chain->created)
-			return "a light client is not there yet";
+		const char *trouble = adapter_follow_trouble(&oracle->chains[i].follow);
+		if (trouble)
+			return trouble;
 	}
 	return NULL;
 }

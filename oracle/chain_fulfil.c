@@ -400,7 +400,7 @@ static bool is_time(const struct oracle_contract *contract, const struct oracle_
 {
 	const struct oracle_chain *chain = contract->chain;
 	uint64_t block_s =
-		*oracle_careful(contract) ? chain->head_time_s : oracle_next_block_s(chain);
+		*oracle_careful(contract) ? chain->follow.head_time_s : oracle_next_block_s(chain);
 	for (size_t i = 0; i < count; i++) {
 		if (requests[i].observed_at > block_s)
 			return false;

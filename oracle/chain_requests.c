@@ -65,14 +65,14 @@ bool *oracle_careful(const struct oracle_contract *contract)
 uint64_t oracle_next_block_s(const struct oracle_chain *chain)
 {
 	uint64_t step = chain->config->block_time_ms / 1000;
-	return chain->head_time_s + (step > 0 ? step : 1);
+	return chain->follow.head_time_s + (step > 0 ? step : 1);
 }
 
 /* Everything that happened before the deadline has been read. */
 static bool is_late(const struct oracle_chain *chain, const struct oracle_request *request)
 {
-	return chain->head_time_s >= request->head.deadline &&
-	       chain->cursor_height >= chain->head_height;
+	return chain->follow.head_time_s >= request->head.deadline &&
+	       chain->follow.cursor_height >= chain->follow.head_height;
 }
 
 enum cs_err oracle_request_postpone(struct oracle *oracle, uint64_t n, enum oracle_state state,
@@ -127,8 +127,8 @@ static void mark_final(struct oracle_chain *chain)
 				   .chain = &chain->identity,
 				   .state = ORACLE_OBSERVED,
 				   .due_ms = INT64_MAX,
-				   .height_max = chain->final_height};
-	if (chain->final_height == 0)
+				   .height_max = chain->follow.final_height};
+	if (chain->follow.final_height == 0)
 		return;
 	enum cs_err err = oracle_journal_pick(chain->oracle->journal, &pick, requests, MARK_ROWS,
 					      &write.count);
@@ -277,7 +277,7 @@ static void submit_answered(struct oracle_chain *chain)
 
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 {
-	if (!chain->listening || chain->head_height == 0)
+	if (!chain->listening || chain->follow.head_height == 0)
 		return;
 	if (agrees)
 		mark_final(chain);

@@ -172,12 +172,12 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 			       "the enclave runs under another manifest than the oracle");
 	oracle->insecure_flags = hello->insecure_flags;
 	for (size_t i = 0; i < oracle->chain_count; i++)
-		oracle->chains[i].created = false;
+		oracle->chains[i].follow.created = false;
 	for (size_t i = 0; i < hello->n_clients; i++) {
 		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
 		struct oracle_chain *chain = oracle_chain_of(oracle, &identity);
 		if (chain) {
-			oracle_client_take_status(chain, hello->clients[i]);
+			adapter_follow_take_status(&chain->follow, hello->clients[i]);
 			served++;
 		}
 	}
@@ -193,10 +193,8 @@ static void session_ready(void *context)
 	struct oracle *oracle = enclave->oracle;
 	oracle->enclave_ready = true;
 	oracle->enclave_why[0] = 0;
-	for (size_t i = 0; i < oracle->chain_count; i++) {
-		oracle->chains[i].feeding = false;
-		oracle->chains[i].feed_from = 0;
-	}
+	for (size_t i = 0; i < oracle->chain_count; i++)
+		adapter_follow_begin(&oracle->chains[i].follow);
 	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
 	oracle_wake(oracle);
 }
@@ -213,7 +211,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 	struct oracle_enclave *enclave = context;
 	session_failed(context, err, why);
 	for (size_t i = 0; i < enclave->oracle->chain_count; i++)
-		enclave->oracle->chains[i].created = false;
+		enclave->oracle->chains[i].follow.created = false;
 }
 
 static void export_tick(void *context)

@@ -53,7 +53,7 @@ static uint64_t choose(struct submitting *s, size_t first, size_t size)
 static bool gather(struct submitting *s, uint64_t now_ms)
 {
 	const struct oracle_feed_flight *flight = s->flight;
-	uint64_t chain_time_s = flight->contract->chain->head_time_s;
+	uint64_t chain_time_s = flight->contract->chain->follow.head_time_s;
 	bool due = false;
 	for (size_t i = 0; i < flight->count; i++) {
 		struct oracle_feed_live *live = flight->members[i];

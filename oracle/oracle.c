@@ -22,10 +22,10 @@ static void pump_chain(struct oracle_chain *chain)
 {
 	if (!chain->oracle->enclave_ready)
 		return;
-	oracle_client_feed(chain);
+	adapter_follow_feed(&chain->follow);
 	oracle_submit_resume(chain);
-	bool agrees = oracle_chain_agrees(chain);
-	if (!chain->created || chain->frozen || chain->diverged)
+	bool agrees = adapter_follow_agrees(&chain->follow);
+	if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
 		return;
 	oracle_requests_pump(chain, agrees);
 	oracle_rotation_pump(chain);
@@ -130,6 +130,7 @@ static enum cs_err prepare_chain(struct oracle *oracle, size_t index, struct cs_
 	chain->manifest = chain->config->manifest;
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
+	oracle_follow_init(chain);
 	prepare_contracts(oracle, chain);
 	if (!chain->config->operator_key_file)
 		return CS_OK;

@@ -400,7 +400,7 @@ static void look_at_key(struct oracle_contract *contract, const struct key_words
 			 LOG_U64("epoch", rotation->next_epoch), LOG_U64("state", key->state));
 		return;
 	}
-	if (key->not_before > chain->final_time_s)
+	if (key->not_before > chain->follow.final_time_s)
 		return;
 	uint64_t before = rotation->epoch;
 	if (oracle_write(chain->oracle, write_in_force, contract) != CS_OK) {
