@@ -1,6 +1,8 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
+#include "adapters/follow_json.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "host/enclave_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,25 +10,6 @@
 #define METRICS_SIZE_MAX (1024u * 1024)
 
 /* ---- chains ---- */
-
-static json_t *endpoints_json(struct gateway_chain *chain)
-{
-	struct adapter_endpoint endpoints[2 * GATEWAY_RPC_MAX];
-	size_t count = adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints));
-	json_t *list = json_array();
-	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
-		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
-					"state", adapter_endpoint_state_name(e->state), "websocket",
-					e->websocket, "height", (json_int_t)e->height, "requests",
-					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "diverged",
-					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
-					e->why));
-	}
-	return list;
-}
 
 static json_t *routes_json(const struct gateway_chain *chain)
 {
@@ -68,9 +51,7 @@ static json_t *providers_json(const struct gateway_chain *chain)
 
 static json_t *chain_json(struct gateway_chain *chain)
 {
-	json_t *json = json_object();
-	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
+	json_t *json = adapter_follow_json(&chain->follow);
 	json_object_set_new(json, "gateway",
 			    host_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
 	json_object_set_new(json, "bridge",
@@ -89,18 +70,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->follow.insecure));
-	json_object_set_new(json, "head", host_json_u64(chain->follow.head_height));
-	json_object_set_new(json, "head_time_s", host_json_u64(chain->follow.head_time_s));
-	json_object_set_new(json, "cursor", host_json_u64(chain->follow.cursor_height));
-	json_object_set_new(json, "client_head", host_json_u64(chain->follow.client_head));
-	json_object_set_new(json, "final", host_json_u64(chain->follow.final_height));
-	json_object_set_new(json, "final_time_s", host_json_u64(chain->follow.final_time_s));
 	json_object_set_new(json, "providers", providers_json(chain));
-	json_object_set_new(json, "stalled_ms", host_json_u64(chain->follow.stalled_ms));
 	json_object_set_new(json, "frozen",
 			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());
-	json_object_set_new(json, "diverged", json_boolean(chain->follow.diverged));
 	json_object_set_new(json, "conflict",
 			    chain->follow.frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
@@ -108,7 +80,6 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "open_transactions",
 			    host_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
-	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
 }
 
@@ -224,50 +195,6 @@ static void get_conflict(void *context, struct host_http_exchange *exchange)
 
 /* ---- enclave ---- */
 
-/* The names of the bits that are set; the table is the enclave's. */
-static json_t *insecure_json(uint64_t flags)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} rows[] = {
-#define INSECURE(bit, name, option, sentence) {bit, #name},
-#include "enclave/insecure.def"
-#undef INSECURE
-	};
-	json_t *list = json_array();
-	for (size_t i = 0; i < CS_LEN(rows); i++) {
-		if (flags >> rows[i].bit & 1)
-			json_array_append_new(list, json_string(rows[i].name));
-	}
-	return list;
-}
-
-static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloReply *hello)
-{
-	json_t *json = json_object();
-	/* What the owner writes into the contract beside the key. */
-	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
-	json_object_set_new(json, "backend", json_string(hello->backend));
-	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", host_json_u64(hello->version));
-	json_object_set_new(json, "schema_digest",
-			    host_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement", host_json_hex(wire_pb_view(hello->measurement)));
-	json_object_set_new(json, "manifest_hash",
-			    host_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", host_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", host_json_hex(wire_pb_view(hello->lineage)));
-	json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
-	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
-	json_object_set_new(json, "rollback_detected_only_within_process",
-			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
-	json_object_set_new(json, "keys", gateway_json_keys(gateway));
-	return json;
-}
-
 static void get_enclave(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
@@ -276,8 +203,10 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	json_t *json = NULL;
 	if (gateway_enclave_hello(gateway).n &&
 	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
-				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
-		json = hello_json(gateway, (const Caisson__Wire__HelloReply *)message);
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+		json = host_enclave_json((const Caisson__Wire__HelloReply *)message);
+		json_object_set_new(json, "keys", gateway_json_keys(gateway));
+	}
 	cs_arena_rewind(&gateway->scratch, mark);
 	if (!json)
 		json = json_object();

@@ -1,4 +1,6 @@
 /* What an oracle says of itself: chains, enclave, keys, health, metrics. */
+#include "adapters/follow_json.h"
+#include "host/enclave_json.h"
 #include "host/json_values.h"
 #include "oracle/oracle.h"
 
@@ -41,27 +43,6 @@ bool oracle_rate_takes(struct oracle *oracle, struct host_http_exchange *exchang
 
 /* ---- chains ---- */
 
-static json_t *endpoints_json(const struct oracle_chain *chain)
-{
-	struct adapter_endpoint endpoints[2 * ORACLE_RPC_MAX];
-	size_t count = chain->adapter
-			       ? adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints))
-			       : 0;
-	json_t *list = json_array();
-	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
-		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
-					"state", adapter_endpoint_state_name(e->state), "websocket",
-					e->websocket, "height", (json_int_t)e->height, "requests",
-					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "diverged",
-					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
-					e->why));
-	}
-	return list;
-}
-
 static json_t *contracts_json(const struct oracle_chain *chain)
 {
 	json_t *list = json_array();
@@ -84,26 +65,14 @@ static json_t *contracts_json(const struct oracle_chain *chain)
 
 static json_t *chain_json(const struct oracle_chain *chain)
 {
-	json_t *json = json_object();
-	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
+	json_t *json = adapter_follow_json(&chain->follow);
 	json_object_set_new(json, "operator",
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->follow.insecure));
-	json_object_set_new(json, "head", host_json_u64(chain->follow.head_height));
-	json_object_set_new(json, "head_time_s", host_json_u64(chain->follow.head_time_s));
-	json_object_set_new(json, "cursor", host_json_u64(chain->follow.cursor_height));
-	json_object_set_new(json, "client_head", host_json_u64(chain->follow.client_head));
-	json_object_set_new(json, "final", host_json_u64(chain->follow.final_height));
-	json_object_set_new(json, "final_time_s", host_json_u64(chain->follow.final_time_s));
-	json_object_set_new(json, "stalled_ms", host_json_u64(chain->follow.stalled_ms));
 	json_object_set_new(json, "frozen", json_boolean(chain->follow.frozen));
-	json_object_set_new(json, "diverged", json_boolean(chain->follow.diverged));
 	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));
-	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
 }
 
@@ -117,25 +86,6 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 }
 
 /* ---- enclave and keys ---- */
-
-/* The names of the bits that are set; the table is the enclave's. */
-static json_t *insecure_json(uint64_t flags)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} rows[] = {
-#define INSECURE(bit, name, option, sentence) {bit, #name},
-#include "enclave/insecure.def"
-#undef INSECURE
-	};
-	json_t *list = json_array();
-	for (size_t i = 0; i < CS_LEN(rows); i++) {
-		if (flags >> rows[i].bit & 1)
-			json_array_append_new(list, json_string(rows[i].name));
-	}
-	return list;
-}
 
 /* In the scratch arena; NULL before the first hello. */
 static const Caisson__Wire__HelloReply *hello_of(struct oracle *oracle)
@@ -168,26 +118,8 @@ static json_t *keys_json(const struct oracle *oracle, const Caisson__Wire__Hello
 
 static json_t *hello_json(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello)
 {
-	json_t *json = json_object();
-	/* What the owner writes into the contract beside the key. */
-	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
-	json_object_set_new(json, "backend", json_string(hello->backend));
-	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", host_json_u64(hello->version));
-	json_object_set_new(json, "schema_digest",
-			    host_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement", host_json_hex(wire_pb_view(hello->measurement)));
-	json_object_set_new(json, "manifest_hash",
-			    host_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", host_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", host_json_hex(wire_pb_view(hello->lineage)));
+	json_t *json = host_enclave_json(hello);
 	json_object_set_new(json, "oracle", host_json_hash(&oracle->config.manifest.identity));
-	json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
-	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
-	json_object_set_new(json, "rollback_detected_only_within_process",
-			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
 	json_object_set_new(json, "keys", keys_json(oracle, hello));
 	return json;
 }
