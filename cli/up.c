@@ -44,7 +44,7 @@ struct up {
 
 static enum cs_err start_egress(struct up *up, struct cs_why *why)
 {
-	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config.egress, why);
+	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config.service.egress, why);
 }
 
 /* The next enclave finds a proxy and a pair that know nothing of the one before. */
@@ -160,10 +160,10 @@ static size_t add_egress(const struct up *up, const char **args)
 	args[n++] = "--egress-fd";
 	args[n++] = EGRESS_FD;
 	args[n++] = "--trust-store";
-	args[n++] = up->config.enclave_trust_store;
-	if (up->config.enclave_logs) {
+	args[n++] = up->config.service.trust_store;
+	if (up->config.service.logs) {
 		args[n++] = "--logs";
-		args[n++] = up->config.enclave_logs;
+		args[n++] = up->config.service.logs;
 	}
 	return n;
 }
@@ -172,33 +172,34 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 {
 	static const struct host_child_events events = {.started = enclave_started,
 							.ended = enclave_ended};
-	struct host_enclave_spawn_options options = {.program = up->enclave_program,
-						     .socket_path = up->config.enclave_socket,
-						     .seal_root_path = up->config.enclave_seal_root,
-						     .egress_fd = up->pair[1]};
+	struct host_enclave_spawn_options options = {
+		.program = up->enclave_program,
+		.socket_path = up->config.service.enclave_socket,
+		.seal_root_path = up->config.service.enclave_seal_root,
+		.egress_fd = up->pair[1]};
 	struct host_manifest first;
 	size_t n = 0;
 	size_t room = CS_LEN(options.args) - 1;
-	CS_TRY(host_manifest_load(&first, up->config.manifests[0], why));
+	CS_TRY(host_manifest_load(&first, up->config.service.manifests[0], why));
 	memcpy(up->lineage, "0x", 2);
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + EGRESS_ARGS_MAX + 2 * up->config.manifest_count + 2 * up->config.chain_count +
-		    up->config.enclave_arg_count >
+	if (2 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
+		    2 * up->config.chain_count + up->config.service.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
-	for (size_t i = 0; i < up->config.manifest_count; i++) {
+	for (size_t i = 0; i < up->config.service.manifest_count; i++) {
 		options.args[n++] = "--manifest";
-		options.args[n++] = up->config.manifests[i];
+		options.args[n++] = up->config.service.manifests[i];
 	}
 	for (size_t i = 0; i < up->config.chain_count; i++) {
 		options.args[n++] = "--serve";
-		options.args[n++] = up->config.chains[i].id;
+		options.args[n++] = up->config.chains[i].common.id;
 	}
 	n += add_egress(up, &options.args[n]);
-	for (size_t i = 0; i < up->config.enclave_arg_count; i++)
-		options.args[n++] = up->config.enclave_args[i];
+	for (size_t i = 0; i < up->config.service.enclave_arg_count; i++)
+		options.args[n++] = up->config.service.enclave_args[i];
 	return host_enclave_spawn(&up->enclave, up->loop, &options, &events, up, why);
 }
 
@@ -216,7 +217,7 @@ static enum cli_exit run(struct up *up)
 {
 	struct cs_why why = {{0}};
 	host_program_find(up->enclave_program, sizeof(up->enclave_program),
-			  up->config.enclave_program);
+			  up->config.service.enclave_program);
 	host_program_find(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
 	up->loop = host_loop_new();
 	/* Before the first child: whoever stops us at once stops them too. */
@@ -256,8 +257,9 @@ enum cli_exit cli_up(struct cli *cli)
 		return cli_up_oracle(cli, file);
 	enum cli_exit code = CLI_USAGE;
 	if (gateway_config_load(&up.config, file, true) == CS_OK) {
-		host_log_open(&(struct host_log_options){
-			.level = up.config.log_level, .json = up.config.log_json, .fd = 2});
+		host_log_open(&(struct host_log_options){.level = up.config.service.log_level,
+							 .json = up.config.service.log_json,
+							 .fd = 2});
 		code = run(&up);
 	} else {
 		for (uint32_t i = 0; i < host_config_error_count(up.config.file); i++)

@@ -55,13 +55,12 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "gateway",
 			    host_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
 	json_object_set_new(json, "bridge",
-			    chain->config->has_bridge
-				    ? host_json_hex(CS_BYTES_OF(chain->config->bridge.b))
+			    chain->own->has_bridge
+				    ? host_json_hex(CS_BYTES_OF(chain->own->bridge.b))
 				    : json_null());
 	json_object_set_new(json, "token",
-			    chain->config->has_token
-				    ? host_json_hex(CS_BYTES_OF(chain->config->token.b))
-				    : json_null());
+			    chain->own->has_token ? host_json_hex(CS_BYTES_OF(chain->own->token.b))
+						  : json_null());
 	json_object_set_new(json, "gas_account",
 			    chain->has_gas_account
 				    ? host_json_hex(CS_BYTES_OF(chain->gas_account.b))

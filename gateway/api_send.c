@@ -124,7 +124,7 @@ static enum cs_err plan_calls(struct send *send)
 	if (send->needs_approval) {
 		CS_TRY(cs_buf_init_arena(&buf, send->arena, 128));
 		cs_abi_call(&abi, &buf, "approve(address,uint256)");
-		cs_abi_put_address(&abi, &send->chain->config->bridge);
+		cs_abi_put_address(&abi, &send->chain->own->bridge);
 		cs_abi_put_u256(&abi, &send->body.amount);
 		CS_TRY(cs_buf_end(&buf));
 		send->calls[send->call_count++] = (struct prepared){.to = send->body.token,
@@ -134,7 +134,7 @@ static enum cs_err plan_calls(struct send *send)
 	}
 	CS_TRY(send_data(send, &buf));
 	send->calls[send->call_count++] = (struct prepared){
-		.to = send->transfer ? send->chain->config->bridge : send->chain->manifest->gateway,
+		.to = send->transfer ? send->chain->own->bridge : send->chain->manifest->gateway,
 		.value = cs_u256_word(&send->fee),
 		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) +
 			     GAS_PAYLOAD_BYTE * send->body.payload.n,
@@ -325,7 +325,7 @@ static void ask_allowance(struct send *send)
 	}
 	cs_abi_call(&abi, &buf, "allowance(address,address)");
 	cs_abi_put_address(&abi, &send->from);
-	cs_abi_put_address(&abi, &send->chain->config->bridge);
+	cs_abi_put_address(&abi, &send->chain->own->bridge);
 	ask(send, &send->body.token, &buf, allowance_done);
 }
 
@@ -401,7 +401,7 @@ static void ask_remote_token(struct send *send)
 	cs_abi_call(&abi, &buf, "remoteTokenOf(address,bytes)");
 	cs_abi_put_address(&abi, &send->body.token);
 	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), cs_buf_view(&chain));
-	ask(send, &send->chain->config->bridge, &buf, remote_token_done);
+	ask(send, &send->chain->own->bridge, &buf, remote_token_done);
 }
 
 static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
@@ -444,7 +444,7 @@ static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 	}
 	cs_abi_call(&abi, &buf, "tokens(address)");
 	cs_abi_put_address(&abi, &send->body.token);
-	ask(send, &send->chain->config->bridge, &buf, token_done);
+	ask(send, &send->chain->own->bridge, &buf, token_done);
 }
 
 static void ask_quote(struct send *send)
@@ -455,7 +455,7 @@ static void ask_quote(struct send *send)
 		send_fail(send, err, NULL);
 		return;
 	}
-	ask(send, send->transfer ? &send->chain->config->bridge : &send->chain->manifest->gateway,
+	ask(send, send->transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway,
 	    &buf, quote_done);
 }
 
@@ -507,7 +507,7 @@ static bool may_sponsor(const struct host_http_exchange *exchange)
 static void take_body(struct send *send)
 {
 	const struct gateway_send_body *body = &send->body;
-	send->chain = gateway_chain_of(send->gateway, &body->chain->manifest->identity);
+	send->chain = gateway_chain_of(send->gateway, &body->chain->common.manifest->identity);
 	send->request.chain = send->chain->identity;
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s",
 		 body->sponsored ? "sponsored" : "prepare");

@@ -473,7 +473,7 @@ static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cur
 
 enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 {
-	const struct gateway_chain_config *from = chain->config;
+	const struct host_chain_config *from = chain->config;
 	struct adapter_evm_config config = {.http_count = from->http_count,
 					    .ws_count = from->ws_count,
 					    .chain_id = chain->manifest->chain_id,

@@ -175,10 +175,10 @@ enum cs_err gateway_enclave_start(struct gateway *gateway)
 								  .ready = session_ready,
 								  .down = session_down,
 								  .failed = session_failed};
-	const struct host_enclave_session_options options = {.path = gateway->config.enclave_socket,
-							     .arena = &gateway->scratch,
-							     .timeout_ms =
-								     GATEWAY_ENCLAVE_TIMEOUT_MS};
+	const struct host_enclave_session_options options = {
+		.path = gateway->config.service.enclave_socket,
+		.arena = &gateway->scratch,
+		.timeout_ms = GATEWAY_ENCLAVE_TIMEOUT_MS};
 	gateway->enclave = host_enclave_session_new(gateway->loop, &options, &events, gateway);
 	return gateway->enclave ? CS_OK : CS_ERR_NO_MEMORY;
 }

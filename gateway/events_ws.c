@@ -158,7 +158,7 @@ enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why)
 							    .opened = on_opened,
 							    .message = on_message,
 							    .closed = on_closed};
-	struct host_ws_server_options options = {.address = gateway->config.address,
+	struct host_ws_server_options options = {.address = gateway->config.service.address,
 						 .port = gateway->config.events_port,
 						 .peers_max = PEERS_MAX};
 	return host_ws_server_new(&gateway->events, gateway->loop, &options, &events, gateway, why);

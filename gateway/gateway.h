@@ -101,7 +101,8 @@ struct gateway_provider {
 
 struct gateway_chain {
 	struct gateway *gateway;
-	const struct gateway_chain_config *config;
+	const struct host_chain_config *config;
+	const struct gateway_chain_config *own; /* beside it, what gateways alone know */
 	const struct host_manifest_chain *manifest;
 	struct cs_hash identity;
 	char identity_hex[65];

@@ -28,7 +28,7 @@ static enum cs_err read_address(const json_t *object, const char *name, struct c
 
 static bool has_route(const struct reading *reading, uint64_t chain_id)
 {
-	const struct host_manifest_chain *from = reading->out.chain->manifest;
+	const struct host_manifest_chain *from = reading->out.chain->common.manifest;
 	for (size_t i = 0; i < from->remote_count; i++) {
 		const struct host_manifest_chain *remote =
 			host_manifest_chain(&reading->terms->config->manifest, &from->remotes[i]);
@@ -57,7 +57,7 @@ static enum cs_err read_account(struct reading *reading, const char *text, struc
 	if (has_route(reading, chain_id))
 		return CS_OK;
 	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain",
-		       reading->out.chain->id);
+		       reading->out.chain->common.id);
 }
 
 static enum cs_err put_attribute(struct reading *reading, const char *signature,
@@ -137,10 +137,10 @@ static enum cs_err read_mode(struct reading *reading, const json_t *body, struct
 	reading->out.sponsored = strcmp(mode, "sponsored") == 0;
 	if (reading->out.sponsored && !reading->terms->may_sponsor)
 		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key lacks the scope sponsor");
-	if (reading->out.sponsored && !reading->out.chain->operator_key_file)
+	if (reading->out.sponsored && !reading->out.chain->common.operator_key_file)
 		return cs_fail(why, CS_ERR_UNSUPPORTED,
 			       "mode: this gateway has no operator account on %s",
-			       reading->out.chain->id);
+			       reading->out.chain->common.id);
 	if (json_object_get(body, "from")) {
 		if (reading->out.sponsored)
 			return cs_fail(why, CS_ERR_INVALID,
@@ -155,7 +155,7 @@ static const struct gateway_chain_config *chain_named(const struct gateway_confi
 						      const char *caip2)
 {
 	for (size_t i = 0; i < config->chain_count; i++) {
-		if (strcmp(config->chains[i].id, caip2) == 0)
+		if (strcmp(config->chains[i].common.id, caip2) == 0)
 			return &config->chains[i];
 	}
 	return NULL;
@@ -205,7 +205,7 @@ static enum cs_err read_transfer_body(struct reading *reading, const json_t *bod
 	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
 	if (!reading->out.chain->has_bridge)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s",
-			       reading->out.chain->id);
+			       reading->out.chain->common.id);
 	if (json_object_get(body, "token"))
 		CS_TRY(read_address(body, "token", &reading->out.token, why));
 	else if (reading->out.chain->has_token)

@@ -153,7 +153,7 @@ static enum cs_err write_expired(void *context)
 			 LOG_TEXT("state", oracle_state_name(request->state)),
 			 LOG_TEXT("why", request->why));
 		CS_TRY(oracle_journal_move(chain->oracle->journal, request, ORACLE_EXPIRED));
-		if (contract && chain->config->refund && oracle_may_submit(chain))
+		if (contract && chain->own->refund && oracle_may_submit(chain))
 			CS_TRY(oracle_refund_write(contract, request));
 	}
 	return CS_OK;
@@ -166,7 +166,7 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
 	/* One that we are to refund waits until there is room for the call. */
-	bool room = !chain->config->refund || !chain->has_operator || oracle_may_submit(chain);
+	bool room = !chain->own->refund || !chain->has_operator || oracle_may_submit(chain);
 	for (size_t i = 0; i < count; i++) {
 		bool ends = room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);

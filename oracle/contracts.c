@@ -389,7 +389,7 @@ static enum cs_err take_decision(struct oracle_chain *chain, struct adapter_curs
 
 static void fill_config(struct adapter_evm_config *config, const struct oracle_chain *chain)
 {
-	const struct oracle_chain_config *from = chain->config;
+	const struct host_chain_config *from = chain->config;
 	*config = (struct adapter_evm_config){.http_count = from->http_count,
 					      .ws_count = from->ws_count,
 					      .chain_id = chain->manifest->chain_id,

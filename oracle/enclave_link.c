@@ -28,7 +28,7 @@ struct oracle_enclave {
 static enum cs_err start_egress(struct oracle_enclave *enclave, struct cs_why *why)
 {
 	return host_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
-			       &enclave->oracle->config.egress, why);
+			       &enclave->oracle->config.service.egress, why);
 }
 
 static void add_counters(struct host_egress_counters *to, const struct host_egress_counters *more)
@@ -85,29 +85,31 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 							.ended = child_ended};
 	const struct oracle_config *config = &enclave->oracle->config;
 	struct host_enclave_spawn_options options = {.program = enclave->program,
-						     .socket_path = config->enclave_socket,
-						     .seal_root_path = config->enclave_seal_root,
+						     .socket_path = config->service.enclave_socket,
+						     .seal_root_path =
+							     config->service.enclave_seal_root,
 						     .egress_fd = enclave->pair[1]};
 	size_t n = 0;
-	host_program_find(enclave->program, sizeof(enclave->program), config->enclave_program);
+	host_program_find(enclave->program, sizeof(enclave->program),
+			  config->service.enclave_program);
 	memcpy(enclave->lineage, "0x", 2);
 	cs_hex(enclave->lineage + 2, CS_BYTES_OF(config->manifest.lineage.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = enclave->lineage;
-	for (size_t i = 0; i < config->manifest_count; i++) {
+	for (size_t i = 0; i < config->service.manifest_count; i++) {
 		options.args[n++] = "--manifest";
-		options.args[n++] = config->manifests[i];
+		options.args[n++] = config->service.manifests[i];
 	}
 	options.args[n++] = "--egress-fd";
 	options.args[n++] = EGRESS_FD;
 	options.args[n++] = "--trust-store";
-	options.args[n++] = config->trust_store;
-	if (config->logs) {
+	options.args[n++] = config->service.trust_store;
+	if (config->service.logs) {
 		options.args[n++] = "--logs";
-		options.args[n++] = config->logs;
+		options.args[n++] = config->service.logs;
 	}
-	for (size_t i = 0; i < config->enclave_arg_count; i++)
-		options.args[n++] = config->enclave_args[i];
+	for (size_t i = 0; i < config->service.enclave_arg_count; i++)
+		options.args[n++] = config->service.enclave_args[i];
 	return host_enclave_spawn(&enclave->child, enclave->oracle->loop, &options, &events,
 				  enclave, why);
 }
@@ -229,11 +231,11 @@ enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
 								  .down = session_down,
 								  .failed = session_failed};
 	struct oracle_enclave *enclave = host_alloc(sizeof(*enclave));
-	const struct host_enclave_session_options options = {.path = oracle->config.enclave_socket,
-							     .schema = &wire_oracle_schema_digest,
-							     .arena = &oracle->scratch,
-							     .timeout_ms =
-								     ORACLE_ENCLAVE_TIMEOUT_MS};
+	const struct host_enclave_session_options options = {
+		.path = oracle->config.service.enclave_socket,
+		.schema = &wire_oracle_schema_digest,
+		.arena = &oracle->scratch,
+		.timeout_ms = ORACLE_ENCLAVE_TIMEOUT_MS};
 	oracle->enclave = enclave;
 	enclave->oracle = oracle;
 	enclave->pair[0] = enclave->pair[1] = -1;

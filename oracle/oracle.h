@@ -70,7 +70,8 @@ struct oracle_contract {
 
 struct oracle_chain {
 	struct oracle *oracle;
-	const struct oracle_chain_config *config;
+	const struct host_chain_config *config;
+	const struct oracle_chain_config *own; /* beside it, what oracles alone know */
 	const struct host_manifest_chain *manifest;
 	struct cs_hash identity; /* as the manifest and the enclave call the chain */
 	char identity_hex[65];

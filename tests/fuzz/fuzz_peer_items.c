@@ -108,15 +108,16 @@ static void make_gateway(void)
 	name_chain(&manifest->chains[1], "eip155:2", REMOTE);
 	name_chain(&manifest->chains[2], "eip155:3", OTHER);
 	gateway.config.chain_count = 1;
-	gateway.config.chains[0] = (struct gateway_chain_config){.id = manifest->chains[0].caip2,
-								 .manifest = &manifest->chains[0]};
+	gateway.config.chains[0] = (struct gateway_chain_config){
+		.common = {.id = manifest->chains[0].caip2, .manifest = &manifest->chains[0]}};
 	gateway.peer_count = 2;
 	for (size_t i = 0; i < 2; i++)
 		gateway.peers[i] = (struct gateway_peer){
 			.gateway = &gateway, .name = peers[i].name, .config = &peers[i]};
 	gateway.chain_count = 1;
 	chain->gateway = &gateway;
-	chain->config = &gateway.config.chains[0];
+	chain->own = &gateway.config.chains[0];
+	chain->config = &chain->own->common;
 	chain->manifest = &manifest->chains[0];
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
