@@ -9,13 +9,9 @@ static void from_gateway(struct cli_service *s)
 	const struct gateway_config *config = &s->gateway;
 	s->file = config->file;
 	s->name = config->name;
-	s->address = config->service.address;
-	s->port = config->service.port;
-	s->keys_file = config->service.keys_file;
+	s->common = &config->service;
 	s->scope_names = gateway_scope_names;
 	s->scopes = GATEWAY_SCOPES;
-	s->log_level = config->service.log_level;
-	s->log_json = config->service.log_json;
 }
 
 static void from_oracle(struct cli_service *s)
@@ -23,13 +19,9 @@ static void from_oracle(struct cli_service *s)
 	const struct oracle_config *config = &s->oracle;
 	s->file = config->file;
 	s->name = config->name;
-	s->address = config->service.address;
-	s->port = config->service.port;
-	s->keys_file = config->service.keys_file;
+	s->common = &config->service;
 	s->scope_names = oracle_scope_names;
 	s->scopes = ORACLE_SCOPES;
-	s->log_level = config->service.log_level;
-	s->log_json = config->service.log_json;
 }
 
 static bool says_oracle(const struct cli *cli)

@@ -90,8 +90,9 @@ enum cli_exit cli_up_oracle(struct cli *cli, const char *path)
 	struct up_oracle up = {.cli = cli};
 	enum cli_exit code = CLI_USAGE;
 	if (cli_service_load(&service, cli, path, true) == CS_OK) {
-		host_log_open(&(struct host_log_options){
-			.level = service.log_level, .json = service.log_json, .fd = 2});
+		host_log_open(&(struct host_log_options){.level = service.common->log_level,
+							 .json = service.common->log_json,
+							 .fd = 2});
 		code = run(&up, path);
 	} else {
 		for (uint32_t i = 0; i < host_config_error_count(service.file); i++)

@@ -82,12 +82,7 @@ uint64_t gateway_block_ms(uint64_t time_s)
 
 uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
 {
-	uint64_t pause = gateway->config.service.retry_min_ms;
-	for (uint32_t i = 1; i < tries && pause < gateway->config.service.retry_max_ms; i++)
-		pause *= 2;
-	return host_wall_ms() + (pause < gateway->config.service.retry_max_ms
-					 ? pause
-					 : gateway->config.service.retry_max_ms);
+	return host_service_next_try_ms(&gateway->config.service, tries);
 }
 
 enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,

@@ -1,6 +1,7 @@
 #include "host/service_config.h"
 
 #include "host/alloc.h"
+#include "host/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,4 +171,12 @@ void host_service_check(const struct host_service *service, struct host_config *
 		if (twice[i])
 			host_config_complain(file, path, "is there twice");
 	}
+}
+
+uint64_t host_service_next_try_ms(const struct host_service *service, uint32_t tries)
+{
+	uint64_t pause = service->retry_min_ms;
+	for (uint32_t i = 1; i < tries && pause < service->retry_max_ms; i++)
+		pause *= 2;
+	return host_wall_ms() + (pause < service->retry_max_ms ? pause : service->retry_max_ms);
 }

@@ -74,6 +74,9 @@ void host_chain_config_free(struct host_chain_config *chain);
  * it reads the file. */
 void host_service_check(const struct host_service *service, struct host_config *file);
 
+/* Wall clock of the next try after this many failures: the pauses double. */
+uint64_t host_service_next_try_ms(const struct host_service *service, uint32_t tries);
+
 /* A copy of text, relative to the folder of the file at path; NULL of NULL. */
 const char *host_resolve(const char *path, const char *text);
 
