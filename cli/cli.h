@@ -114,9 +114,7 @@ bool cli_is_answer(const json_t *file);
 enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
 			       const struct cli_expected *expected, bool report_json);
 
-/* ---- up.c, up_oracle.c ---- */
-/* The program of ours beside this one, or the name alone, which is then looked for in PATH. */
-void cli_find_program(char *path, size_t size, const char *name);
+/* ---- up_oracle.c ---- */
 /* Runs the oracle of a configuration until a signal ends it. */
 enum cli_exit cli_up_oracle(struct cli *cli, const char *path);
 

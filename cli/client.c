@@ -54,12 +54,12 @@ static enum cli_exit url_of_config(struct cli *cli, const char *path, char *url,
 	enum cli_exit code = CLI_OK;
 	if (cli_service_load(&service, cli, path, false) != CS_OK)
 		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(service.file, 0));
-	else if (service.port == 0)
+	else if (service.common->port == 0)
 		code = cli_fail(cli, CLI_USAGE, "%s: api.port is 0: give --url", path);
 	else
 		snprintf(url, size,
-			 strchr(service.address, ':') ? "http://[%s]:%u" : "http://%s:%u",
-			 service.address, service.port);
+			 strchr(service.common->address, ':') ? "http://[%s]:%u" : "http://%s:%u",
+			 service.common->address, service.common->port);
 	cli_service_free(&service);
 	return code;
 }

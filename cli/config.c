@@ -41,22 +41,22 @@ static void check_key(json_t *errors, const struct place *place, const char *pat
 static void check_oracle(json_t *errors, const char *file, const struct oracle_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
-	check_key(errors, &place, config->enclave_seal_root);
+	check_key(errors, &place, config->service.enclave_seal_root);
 	for (size_t i = 0; i < config->chain_count; i++) {
 		place = (struct place){file, "chains", i, "operator_key_file"};
-		if (config->chains[i].operator_key_file)
-			check_key(errors, &place, config->chains[i].operator_key_file);
+		if (config->chains[i].common.operator_key_file)
+			check_key(errors, &place, config->chains[i].common.operator_key_file);
 	}
 }
 
 static void check_gateway(json_t *errors, const char *file, const struct gateway_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
-	check_key(errors, &place, config->enclave_seal_root);
+	check_key(errors, &place, config->service.enclave_seal_root);
 	for (size_t i = 0; i < config->chain_count; i++) {
 		place = (struct place){file, "chains", i, "operator_key_file"};
-		if (config->chains[i].operator_key_file)
-			check_key(errors, &place, config->chains[i].operator_key_file);
+		if (config->chains[i].common.operator_key_file)
+			check_key(errors, &place, config->chains[i].common.operator_key_file);
 	}
 	for (size_t i = 0; i < config->peer_count; i++) {
 		char token[HOST_TOKEN_MAX + 1];

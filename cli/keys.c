@@ -35,7 +35,7 @@ static enum cli_exit find_keys(struct cli *cli, struct keys_of *of)
 	if (cli_service_load(&service, cli, file, false) != CS_OK)
 		code = cli_fail(cli, CLI_USAGE, "%s", host_config_error(service.file, 0));
 	else
-		snprintf(of->path, sizeof(of->path), "%s", service.keys_file);
+		snprintf(of->path, sizeof(of->path), "%s", service.common->keys_file);
 	of->scope_names = service.scope_names;
 	of->scopes = service.scopes;
 	cli_service_free(&service);

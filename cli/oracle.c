@@ -3,7 +3,7 @@
 #include "wire/oracle.h"
 
 #include "cli/cli.h"
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "host/loop.h"
 #include "wire/envelope.h"
 #include "wire/spec.h"
@@ -117,8 +117,7 @@ static enum cli_exit sealing_key(struct cli *cli, struct cs_hash *key)
 	enum cli_exit code = cli_call(cli, "GET", "/v1/oracle/key", NULL, &told);
 	if (code != CLI_OK)
 		return code;
-	if (gateway_json_read_hash(json_object_get(told, "secrets"), "public_key", key, &why) !=
-	    CS_OK)
+	if (host_json_read_hash(json_object_get(told, "secrets"), "public_key", key, &why) != CS_OK)
 		code = cli_fail(cli, CLI_UNREACHABLE, "the oracle names no key for secrets");
 	else
 		fputs("caisson: INSECURE: the secrets are sealed to a key that only the oracle's "
@@ -142,7 +141,7 @@ static enum cli_exit put_secrets(struct cli *cli, struct question *q, const stru
 	if (code != CLI_OK)
 		return code;
 	q->secrets_hash = wire_secrets_hash(cs_bytes(sealed, n));
-	json_object_set_new(q->body, "secrets", gateway_json_hex(cs_bytes(sealed, n)));
+	json_object_set_new(q->body, "secrets", host_json_hex(cs_bytes(sealed, n)));
 	free(sealed);
 	return CLI_OK;
 }
@@ -557,10 +556,10 @@ enum cli_exit cli_oracle_seal(struct cli *cli)
 	if (code == CLI_OK)
 		code = put_secrets(cli, &q, &asker);
 	if (code == CLI_OK && cli->json)
-		cli_print_json(cli, json_pack("{s:o,s:O,s:o}", "spec_hash",
-					      gateway_json_hash(&q.spec.hash), "secrets",
-					      json_object_get(q.body, "secrets"), "secrets_hash",
-					      gateway_json_hash(&q.secrets_hash)));
+		cli_print_json(cli,
+			       json_pack("{s:o,s:O,s:o}", "spec_hash", host_json_hash(&q.spec.hash),
+					 "secrets", json_object_get(q.body, "secrets"),
+					 "secrets_hash", host_json_hash(&q.secrets_hash)));
 	else if (code == CLI_OK)
 		puts(cli_text_of(q.body, "secrets"));
 	question_done(&q);

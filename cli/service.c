@@ -9,13 +9,9 @@ static void from_gateway(struct cli_service *s)
 	const struct gateway_config *config = &s->gateway;
 	s->file = config->file;
 	s->name = config->name;
-	s->address = config->address;
-	s->port = config->port;
-	s->keys_file = config->keys_file;
+	s->common = &config->service;
 	s->scope_names = gateway_scope_names;
 	s->scopes = GATEWAY_SCOPES;
-	s->log_level = config->log_level;
-	s->log_json = config->log_json;
 }
 
 static void from_oracle(struct cli_service *s)
@@ -23,13 +19,9 @@ static void from_oracle(struct cli_service *s)
 	const struct oracle_config *config = &s->oracle;
 	s->file = config->file;
 	s->name = config->name;
-	s->address = config->address;
-	s->port = config->port;
-	s->keys_file = config->keys_file;
+	s->common = &config->service;
 	s->scope_names = oracle_scope_names;
 	s->scopes = ORACLE_SCOPES;
-	s->log_level = config->log_level;
-	s->log_json = config->log_json;
 }
 
 static bool says_oracle(const struct cli *cli)
@@ -39,8 +31,8 @@ static bool says_oracle(const struct cli *cli)
 
 static bool names_oracle(const struct gateway_config *config)
 {
-	const char *slash = strrchr(config->enclave_program, '/');
-	const char *name = slash ? slash + 1 : config->enclave_program;
+	const char *slash = strrchr(config->service.enclave_program, '/');
+	const char *name = slash ? slash + 1 : config->service.enclave_program;
 	return strcmp(name, ORACLE_ENCLAVE) == 0;
 }
 

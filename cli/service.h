@@ -14,13 +14,9 @@ struct cli_service {
 	/* of either */
 	const struct host_config *file; /* what is wrong */
 	const char *name;
-	const char *address;
-	uint16_t port;
-	const char *keys_file;
+	const struct host_service *common;
 	const char *const *scope_names; /* by bit, then NULL */
 	const char *scopes;             /* the same, for people */
-	enum host_log_level log_level;
-	bool log_json;
 };
 
 /* --oracle, or a command about oracles: the file is an oracle's. Else it is a gateway's, unless it is

@@ -2,8 +2,8 @@
 #include "wire/spec.h"
 
 #include "cli/cli.h"
-#include "gateway/envelope_json.h"
 #include "host/alloc.h"
+#include "host/json_values.h"
 #include "host/keyfile.h"
 
 #include <errno.h>
@@ -96,8 +96,8 @@ enum cli_exit cli_oracle_spec_hash(struct cli *cli)
 	if (code == CLI_OK && cli->json) {
 		cli_print_json(
 			cli,
-			json_pack("{s:o,s:I,s:o}", "spec_hash", gateway_json_hash(&spec.hash),
-				  "size", (json_int_t)spec.canonical.n, "spec",
+			json_pack("{s:o,s:I,s:o}", "spec_hash", host_json_hash(&spec.hash), "size",
+				  (json_int_t)spec.canonical.n, "spec",
 				  json_stringn((const char *)spec.canonical.p, spec.canonical.n)));
 	} else if (code == CLI_OK) {
 		cs_hex(hex, CS_BYTES_OF(spec.hash.b));

@@ -3,11 +3,10 @@
  * gateway that was killed, and the other way round. */
 #include "cli/service.h"
 #include "gateway/config.h"
+#include "host/egress.h"
 #include "host/enclave_process.h"
 #include "host/log.h"
-#include "oracle/egress/egress.h"
 
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,33 +34,17 @@ struct up {
 	unsigned fast_ends;
 	uint64_t started_ms;
 	int pair[2]; /* for an enclave that asks providers: ours, and the enclave's */
-	struct oracle_egress *egress;
+	struct host_egress *egress;
 	char lineage[67];
 	char enclave_program[4096];
 	char gateway_program[4096];
 };
 
-/* ---- programs beside ours ---- */
-
-void cli_find_program(char *path, size_t size, const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (strchr(name, '/') || n <= 0) {
-		snprintf(path, size, "%s", name);
-		return;
-	}
-	self[n] = 0;
-	snprintf(path, size, "%s/%s", dirname(self), name);
-	if (access(path, X_OK) != 0)
-		snprintf(path, size, "%s", name);
-}
-
 /* ---- the proxy ---- */
 
 static enum cs_err start_egress(struct up *up, struct cs_why *why)
 {
-	return oracle_egress_new(&up->egress, up->loop, up->pair[0], &up->config.egress, why);
+	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config.service.egress, why);
 }
 
 /* The next enclave finds a proxy and a pair that know nothing of the one before. */
@@ -70,9 +53,9 @@ static void renew_egress(struct up *up)
 	struct cs_why why = {{0}};
 	if (!up->egress)
 		return;
-	oracle_egress_free(up->egress);
+	host_egress_free(up->egress);
 	up->egress = NULL;
-	oracle_egress_drain(up->pair);
+	host_egress_drain(up->pair);
 	enum cs_err err = start_egress(up, &why);
 	if (err != CS_OK)
 		log_error("up.no_egress", LOG_ERR(err), LOG_TEXT("why", why.text));
@@ -82,14 +65,14 @@ static enum cs_err open_egress(struct up *up, struct cs_why *why)
 {
 	if (!up->config.asks_providers)
 		return CS_OK;
-	if (oracle_egress_pair(up->pair) != CS_OK)
+	if (host_egress_pair(up->pair) != CS_OK)
 		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
 	return start_egress(up, why);
 }
 
 static void close_egress(struct up *up)
 {
-	oracle_egress_free(up->egress);
+	host_egress_free(up->egress);
 	for (size_t i = 0; i < CS_LEN(up->pair); i++)
 		if (up->pair[i] > 0)
 			(void)close(up->pair[i]);
@@ -177,10 +160,10 @@ static size_t add_egress(const struct up *up, const char **args)
 	args[n++] = "--egress-fd";
 	args[n++] = EGRESS_FD;
 	args[n++] = "--trust-store";
-	args[n++] = up->config.enclave_trust_store;
-	if (up->config.enclave_logs) {
+	args[n++] = up->config.service.trust_store;
+	if (up->config.service.logs) {
 		args[n++] = "--logs";
-		args[n++] = up->config.enclave_logs;
+		args[n++] = up->config.service.logs;
 	}
 	return n;
 }
@@ -189,33 +172,34 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 {
 	static const struct host_child_events events = {.started = enclave_started,
 							.ended = enclave_ended};
-	struct host_enclave_spawn_options options = {.program = up->enclave_program,
-						     .socket_path = up->config.enclave_socket,
-						     .seal_root_path = up->config.enclave_seal_root,
-						     .egress_fd = up->pair[1]};
-	struct gateway_manifest first;
+	struct host_enclave_spawn_options options = {
+		.program = up->enclave_program,
+		.socket_path = up->config.service.enclave_socket,
+		.seal_root_path = up->config.service.enclave_seal_root,
+		.egress_fd = up->pair[1]};
+	struct host_manifest first;
 	size_t n = 0;
 	size_t room = CS_LEN(options.args) - 1;
-	CS_TRY(gateway_manifest_load(&first, up->config.manifests[0], why));
+	CS_TRY(host_manifest_load(&first, up->config.service.manifests[0], why));
 	memcpy(up->lineage, "0x", 2);
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + EGRESS_ARGS_MAX + 2 * up->config.manifest_count + 2 * up->config.chain_count +
-		    up->config.enclave_arg_count >
+	if (2 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
+		    2 * up->config.chain_count + up->config.service.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
-	for (size_t i = 0; i < up->config.manifest_count; i++) {
+	for (size_t i = 0; i < up->config.service.manifest_count; i++) {
 		options.args[n++] = "--manifest";
-		options.args[n++] = up->config.manifests[i];
+		options.args[n++] = up->config.service.manifests[i];
 	}
 	for (size_t i = 0; i < up->config.chain_count; i++) {
 		options.args[n++] = "--serve";
-		options.args[n++] = up->config.chains[i].id;
+		options.args[n++] = up->config.chains[i].common.id;
 	}
 	n += add_egress(up, &options.args[n]);
-	for (size_t i = 0; i < up->config.enclave_arg_count; i++)
-		options.args[n++] = up->config.enclave_args[i];
+	for (size_t i = 0; i < up->config.service.enclave_arg_count; i++)
+		options.args[n++] = up->config.service.enclave_args[i];
 	return host_enclave_spawn(&up->enclave, up->loop, &options, &events, up, why);
 }
 
@@ -232,9 +216,9 @@ static enum cs_err start_gateway(struct up *up, struct cs_why *why)
 static enum cli_exit run(struct up *up)
 {
 	struct cs_why why = {{0}};
-	cli_find_program(up->enclave_program, sizeof(up->enclave_program),
-			 up->config.enclave_program);
-	cli_find_program(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
+	host_program_find(up->enclave_program, sizeof(up->enclave_program),
+			  up->config.service.enclave_program);
+	host_program_find(up->gateway_program, sizeof(up->gateway_program), "caisson-gateway");
 	up->loop = host_loop_new();
 	/* Before the first child: whoever stops us at once stops them too. */
 	host_loop_on_drain(up->loop, drain, up);
@@ -273,8 +257,9 @@ enum cli_exit cli_up(struct cli *cli)
 		return cli_up_oracle(cli, file);
 	enum cli_exit code = CLI_USAGE;
 	if (gateway_config_load(&up.config, file, true) == CS_OK) {
-		host_log_open(&(struct host_log_options){
-			.level = up.config.log_level, .json = up.config.log_json, .fd = 2});
+		host_log_open(&(struct host_log_options){.level = up.config.service.log_level,
+							 .json = up.config.service.log_json,
+							 .fd = 2});
 		code = run(&up);
 	} else {
 		for (uint32_t i = 0; i < host_config_error_count(up.config.file); i++)

@@ -65,7 +65,7 @@ static enum cli_exit run(struct up_oracle *up, const char *path)
 	static const struct host_child_events events = {.started = started, .ended = ended};
 	char program[4096];
 	struct cs_why why = {{0}};
-	cli_find_program(program, sizeof(program), "caisson-oracle");
+	host_program_find(program, sizeof(program), "caisson-oracle");
 	struct host_child_options options = {.program = program, .args = {"--config", path, NULL}};
 	up->loop = host_loop_new();
 	/* Before the child: whoever stops us at once stops it too. */
@@ -90,8 +90,9 @@ enum cli_exit cli_up_oracle(struct cli *cli, const char *path)
 	struct up_oracle up = {.cli = cli};
 	enum cli_exit code = CLI_USAGE;
 	if (cli_service_load(&service, cli, path, true) == CS_OK) {
-		host_log_open(&(struct host_log_options){
-			.level = service.log_level, .json = service.log_json, .fd = 2});
+		host_log_open(&(struct host_log_options){.level = service.common->log_level,
+							 .json = service.common->log_json,
+							 .fd = 2});
 		code = run(&up, path);
 	} else {
 		for (uint32_t i = 0; i < host_config_error_count(service.file); i++)

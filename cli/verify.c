@@ -2,9 +2,10 @@
  * if given, a manifest. Asks nobody. */
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
-#include "gateway/manifest.h"
 #include "host/alloc.h"
+#include "host/json_values.h"
 #include "host/keyfile.h"
+#include "host/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 struct verification {
 	struct cli *cli;
 	struct cs_sig *sig;
-	struct gateway_manifest manifest;
+	struct host_manifest manifest;
 	bool has_manifest;
 	const json_t *file;
 	struct cs_arena arena;
@@ -35,29 +36,29 @@ static bool key_from_file(struct verification *v, const struct gateway_statement
 		struct cs_hash identity;
 		uint64_t epoch = 0;
 		struct cs_why why;
-		if (gateway_json_read_hash(entry, "identity", &identity, &why) == CS_OK &&
-		    gateway_json_read_u64(entry, "epoch", &epoch, &why) == CS_OK &&
+		if (host_json_read_hash(entry, "identity", &identity, &why) == CS_OK &&
+		    host_json_read_u64(entry, "epoch", &epoch, &why) == CS_OK &&
 		    epoch == st->statement.epoch && cs_hash_eq(&identity, &st->statement.signer))
-			return gateway_json_read_hash(entry, "public_key", key, &why) == CS_OK;
+			return host_json_read_hash(entry, "public_key", key, &why) == CS_OK;
 	}
 	return false;
 }
 
 static void set_route(struct verification *v, json_t *out, const struct gateway_statement *st)
 {
-	const struct gateway_manifest_chain *signer =
-		gateway_manifest_chain(&v->manifest, &st->statement.signer);
-	const struct gateway_manifest_chain *receiver =
-		gateway_manifest_chain(&v->manifest, &st->statement.receiver);
+	const struct host_manifest_chain *signer =
+		host_manifest_chain(&v->manifest, &st->statement.signer);
+	const struct host_manifest_chain *receiver =
+		host_manifest_chain(&v->manifest, &st->statement.receiver);
 	json_object_set_new(out, "signer",
 			    signer ? json_string(signer->caip2)
-				   : gateway_json_hash(&st->statement.signer));
+				   : host_json_hash(&st->statement.signer));
 	json_object_set_new(out, "receiver",
 			    receiver ? json_string(receiver->caip2)
-				     : gateway_json_hash(&st->statement.receiver));
+				     : host_json_hash(&st->statement.receiver));
 	if (!v->has_manifest)
 		return;
-	bool listed = signer && receiver && gateway_manifest_lists(signer, &receiver->identity);
+	bool listed = signer && receiver && host_manifest_lists(signer, &receiver->identity);
 	json_object_set_new(out, "in_manifest", json_boolean(listed));
 	v->good = v->good && listed;
 }
@@ -85,13 +86,13 @@ static void check_statement(struct verification *v, const char *name,
 	v->claimed = v->claimed || (has_key && !given);
 	json_object_set_new(out, "verifies", json_boolean(verifies));
 	json_object_set_new(out, "leads_to_root", json_boolean(included));
-	json_object_set_new(out, "key", has_key ? gateway_json_hash(&key) : json_null());
+	json_object_set_new(out, "key", has_key ? host_json_hash(&key) : json_null());
 	json_object_set_new(out, "key_from",
 			    json_string(!has_key ? "nowhere"
 					: given  ? "argument"
 						 : "file"));
-	json_object_set_new(out, "epoch", gateway_json_u64(st->statement.epoch));
-	json_object_set_new(out, "manifest", gateway_json_u64(st->statement.manifest_number));
+	json_object_set_new(out, "epoch", host_json_u64(st->statement.epoch));
+	json_object_set_new(out, "manifest", host_json_u64(st->statement.manifest_number));
 	json_object_set_new(out, "insecure", verifies ? json_boolean(insecure) : json_null());
 	set_route(v, out, st);
 	json_object_set_new(v->result, name, out);
@@ -102,7 +103,7 @@ static enum cs_err read_signed(const json_t *object, struct gateway_statement *s
 {
 	memset(part, 0, sizeof(*part));
 	CS_TRY(gateway_json_read_statement(object, st, why));
-	CS_TRY(gateway_json_read_path(object, part, why));
+	CS_TRY(host_json_read_path(object, part, why));
 	part->statement = st->statement;
 	part->signature = st->signature;
 	return CS_OK;
@@ -115,11 +116,11 @@ static enum cs_err check_file(struct verification *v, struct cs_why *why)
 	struct gateway_statement st;
 	struct wire_signed part;
 	struct wire_message message;
-	CS_TRY(gateway_json_known(v->file, names, "envelope", why));
+	CS_TRY(host_json_known(v->file, names, "envelope", why));
 	CS_TRY(gateway_json_read_message(json_object_get(v->file, "message"), &v->arena, &message,
 					 why));
 	struct cs_hash id = wire_message_id(&message.head);
-	json_object_set_new(v->result, "id", gateway_json_hash(&id));
+	json_object_set_new(v->result, "id", host_json_hash(&id));
 	CS_TRY(read_signed(json_object_get(v->file, "statement"), &st, &part, why));
 	if (st.statement.kind != WIRE_KIND_MESSAGE ||
 	    !cs_hash_eq(&st.statement.signer, &message.head.source) ||
@@ -132,7 +133,7 @@ static enum cs_err check_file(struct verification *v, struct cs_why *why)
 		return CS_OK;
 	uint64_t status = 0;
 	CS_TRY(read_signed(json_object_get(v->file, "outcome_statement"), &st, &part, why));
-	CS_TRY(gateway_json_read_u64(v->file, "outcome", &status, why));
+	CS_TRY(host_json_read_u64(v->file, "outcome", &status, why));
 	if (st.statement.kind != WIRE_KIND_OUTCOME ||
 	    (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD))
 		return cs_fail(why, CS_ERR_INVALID, "the outcome is neither delivered nor dead");
@@ -216,7 +217,7 @@ static enum cli_exit load_manifest(struct verification *v)
 		return CLI_OK;
 	if (cli_option_next(v->cli, "manifest", &at))
 		return cli_fail(v->cli, CLI_USAGE, "--manifest: one, of an envelope");
-	if (gateway_manifest_load(&v->manifest, manifest, &why) != CS_OK)
+	if (host_manifest_load(&v->manifest, manifest, &why) != CS_OK)
 		return cli_fail(v->cli, CLI_USAGE, "%s: %s", manifest, why.text);
 	v->has_manifest = true;
 	return CLI_OK;

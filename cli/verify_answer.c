@@ -1,8 +1,8 @@
 /* Offline: a signed answer of an oracle. Reading it recomputes every hash down to the signed root
  * (oracle/answer_json.h); here the signature is checked, and what the caller expects. */
 #include "cli/cli.h"
-#include "gateway/envelope_json.h"
 #include "host/alloc.h"
+#include "host/json_values.h"
 #include "oracle/answer_json.h"
 #include "oracle/manifest.h"
 
@@ -207,21 +207,19 @@ static json_t *result_json(const struct checked *c, json_t *value)
 	}
 	json_t *signature = json_pack(
 		"{s:b,s:o,s:s,s:o,s:o,s:o,s:o,s:b,s:b}", "verifies", c->verifies, "key",
-		gateway_json_hash(&c->key), "key_from", c->given ? "argument" : "file", "signer",
-		gateway_json_hash(&statement->signer), "lineage",
-		gateway_json_hash(&answer->lineage), "epoch", oracle_json_u64(statement->epoch),
-		"manifest", oracle_json_u64(statement->manifest_number), "insecure",
-		answer->insecure, "insecure_host_time",
-		(answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0);
-	return json_pack("{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind",
-			 ORACLE_ANSWER_KIND, "id", gateway_json_hash(&answer->answer.request_id),
-			 "code", (int)answer->answer.code, "code_name",
-			 wire_oracle_code_name(answer->answer.code), "value", value, "observed_at",
-			 oracle_json_u64(answer->answer.observed_at), "spec_hash",
-			 gateway_json_hash(&answer->answer.spec_hash), "sources", hosts,
-			 "statement", signature, "in_manifest",
-			 c->has_manifest ? json_boolean(c->in_manifest) : json_null(), "differs",
-			 c->differs, "ok", is_good(c) && c->given);
+		host_json_hash(&c->key), "key_from", c->given ? "argument" : "file", "signer",
+		host_json_hash(&statement->signer), "lineage", host_json_hash(&answer->lineage),
+		"epoch", oracle_json_u64(statement->epoch), "manifest",
+		oracle_json_u64(statement->manifest_number), "insecure", answer->insecure,
+		"insecure_host_time", (answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0);
+	return json_pack(
+		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind", ORACLE_ANSWER_KIND,
+		"id", host_json_hash(&answer->answer.request_id), "code", (int)answer->answer.code,
+		"code_name", wire_oracle_code_name(answer->answer.code), "value", value,
+		"observed_at", oracle_json_u64(answer->answer.observed_at), "spec_hash",
+		host_json_hash(&answer->answer.spec_hash), "sources", hosts, "statement", signature,
+		"in_manifest", c->has_manifest ? json_boolean(c->in_manifest) : json_null(),
+		"differs", c->differs, "ok", is_good(c) && c->given);
 }
 
 /* ---- the command ---- */

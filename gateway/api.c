@@ -1,6 +1,8 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
+#include "adapters/follow_json.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "host/enclave_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,25 +11,6 @@
 
 /* ---- chains ---- */
 
-static json_t *endpoints_json(struct gateway_chain *chain)
-{
-	struct adapter_endpoint endpoints[2 * GATEWAY_RPC_MAX];
-	size_t count = adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints));
-	json_t *list = json_array();
-	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
-		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
-					"state", adapter_endpoint_state_name(e->state), "websocket",
-					e->websocket, "height", (json_int_t)e->height, "requests",
-					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "diverged",
-					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
-					e->why));
-	}
-	return list;
-}
-
 static json_t *routes_json(const struct gateway_chain *chain)
 {
 	json_t *list = json_array();
@@ -35,10 +18,10 @@ static json_t *routes_json(const struct gateway_chain *chain)
 		const struct gateway_route *route = &chain->routes[i];
 		json_t *json = json_object();
 		json_object_set_new(json, "remote", json_string(route->remote_manifest->caip2));
-		json_object_set_new(json, "identity", gateway_json_hash(&route->remote));
+		json_object_set_new(json, "identity", host_json_hash(&route->remote));
 		json_object_set_new(json, "peer", json_string(route->peer->name));
-		json_object_set_new(json, "epoch", gateway_json_u64(route->epoch));
-		json_object_set_new(json, "next_epoch", gateway_json_u64(route->next_epoch));
+		json_object_set_new(json, "epoch", host_json_u64(route->epoch));
+		json_object_set_new(json, "next_epoch", host_json_u64(route->next_epoch));
 		enum gateway_expire expire = gateway_config_expire(
 			&chain->gateway->config, &route->remote, &chain->identity);
 		json_object_set_new(
@@ -60,7 +43,7 @@ static json_t *providers_json(const struct gateway_chain *chain)
 				      json_pack("{s:s,s:o}", "answer",
 						wire_oracle_code_name(provider->code), "height",
 						provider->code == WIRE_ORACLE_OK
-							? gateway_json_u64(provider->height)
+							? host_json_u64(provider->height)
 							: json_null()));
 	}
 	return list;
@@ -68,47 +51,34 @@ static json_t *providers_json(const struct gateway_chain *chain)
 
 static json_t *chain_json(struct gateway_chain *chain)
 {
-	json_t *json = json_object();
-	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_t *json = adapter_follow_json(&chain->follow);
 	json_object_set_new(json, "gateway",
-			    gateway_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
+			    host_json_hex(CS_BYTES_OF(chain->manifest->gateway.b)));
 	json_object_set_new(json, "bridge",
-			    chain->config->has_bridge
-				    ? gateway_json_hex(CS_BYTES_OF(chain->config->bridge.b))
+			    chain->own->has_bridge
+				    ? host_json_hex(CS_BYTES_OF(chain->own->bridge.b))
 				    : json_null());
 	json_object_set_new(json, "token",
-			    chain->config->has_token
-				    ? gateway_json_hex(CS_BYTES_OF(chain->config->token.b))
-				    : json_null());
+			    chain->own->has_token ? host_json_hex(CS_BYTES_OF(chain->own->token.b))
+						  : json_null());
 	json_object_set_new(json, "gas_account",
 			    chain->has_gas_account
-				    ? gateway_json_hex(CS_BYTES_OF(chain->gas_account.b))
+				    ? host_json_hex(CS_BYTES_OF(chain->gas_account.b))
 				    : json_null());
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", gateway_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", gateway_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
-	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
 	json_object_set_new(json, "providers", providers_json(chain));
-	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
 	json_object_set_new(json, "frozen",
-			    chain->frozen ? json_string(GATEWAY_WHY_FROZEN) : json_null());
-	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
+			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());
 	json_object_set_new(json, "conflict",
-			    chain->frozen
+			    chain->follow.frozen
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
 	json_object_set_new(json, "open_transactions",
-			    gateway_json_u64(chain->open_gas + chain->open_operator));
+			    host_json_u64(chain->open_gas + chain->open_operator));
 	json_object_set_new(json, "routes", routes_json(chain));
-	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
 }
 
@@ -150,7 +120,7 @@ static enum cs_err add_signed(json_t *json, const struct gateway_chain *chain, u
 					      height, ids, CS_LEN(ids), &count));
 		complete = complete && count <= CONFLICT_IDS_MAX;
 		for (size_t k = 0; k < count && k < CONFLICT_IDS_MAX; k++)
-			json_array_append_new(list, gateway_json_hash(&ids[k]));
+			json_array_append_new(list, host_json_hash(&ids[k]));
 	}
 	json_object_set_new(json, "complete", json_boolean(complete));
 	return CS_OK;
@@ -162,16 +132,16 @@ static enum cs_err conflict_json(json_t *json, const struct gateway_chain *chain
 	struct cs_hash first = wire_pb_hash(reply->first_hash);
 	struct cs_hash second = wire_pb_hash(reply->second_hash);
 	json_object_set_new(json, "chain", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
-	json_object_set_new(json, "height", gateway_json_u64(reply->height));
-	json_object_set_new(json, "first_hash", gateway_json_hash(&first));
-	json_object_set_new(json, "second_hash", gateway_json_hash(&second));
+	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
+	json_object_set_new(json, "height", host_json_u64(reply->height));
+	json_object_set_new(json, "first_hash", host_json_hash(&first));
+	json_object_set_new(json, "second_hash", host_json_hash(&second));
 	json_object_set_new(json, "held", reply->held[0] ? json_string(reply->held) : json_null());
 	json_object_set_new(json, "first",
-			    reply->n_first > 0 ? gateway_json_hex(wire_pb_view(reply->first[0]))
+			    reply->n_first > 0 ? host_json_hex(wire_pb_view(reply->first[0]))
 					       : json_null());
 	json_object_set_new(json, "second",
-			    reply->n_second > 0 ? gateway_json_hex(wire_pb_view(reply->second[0]))
+			    reply->n_second > 0 ? host_json_hex(wire_pb_view(reply->second[0]))
 						: json_null());
 	return add_signed(json, chain, reply->height);
 }
@@ -224,51 +194,6 @@ static void get_conflict(void *context, struct host_http_exchange *exchange)
 
 /* ---- enclave ---- */
 
-/* The names of the bits that are set; the table is the enclave's. */
-static json_t *insecure_json(uint64_t flags)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} rows[] = {
-#define INSECURE(bit, name, option, sentence) {bit, #name},
-#include "enclave/insecure.def"
-#undef INSECURE
-	};
-	json_t *list = json_array();
-	for (size_t i = 0; i < CS_LEN(rows); i++) {
-		if (flags >> rows[i].bit & 1)
-			json_array_append_new(list, json_string(rows[i].name));
-	}
-	return list;
-}
-
-static json_t *hello_json(struct gateway *gateway, const Caisson__Wire__HelloReply *hello)
-{
-	json_t *json = json_object();
-	/* What the owner writes into the contract beside the key. */
-	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
-	json_object_set_new(json, "backend", json_string(hello->backend));
-	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", gateway_json_u64(hello->version));
-	json_object_set_new(json, "schema_digest",
-			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement",
-			    gateway_json_hex(wire_pb_view(hello->measurement)));
-	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
-	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
-	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
-	json_object_set_new(json, "rollback_detected_only_within_process",
-			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
-	json_object_set_new(json, "keys", gateway_json_keys(gateway));
-	return json;
-}
-
 static void get_enclave(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
@@ -277,8 +202,10 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	json_t *json = NULL;
 	if (gateway_enclave_hello(gateway).n &&
 	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
-				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK)
-		json = hello_json(gateway, (const Caisson__Wire__HelloReply *)message);
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+		json = host_enclave_json((const Caisson__Wire__HelloReply *)message);
+		json_object_set_new(json, "keys", gateway_json_keys(gateway));
+	}
 	cs_arena_rewind(&gateway->scratch, mark);
 	if (!json)
 		json = json_object();
@@ -331,17 +258,9 @@ static const char *not_ready(struct gateway *gateway)
 	if (!gateway->enclave_ready)
 		return "the enclave is not ready";
 	for (size_t i = 0; i < gateway->chain_count; i++) {
-		const struct gateway_chain *chain = &gateway->chains[i];
-		if (chain->frozen)
-			return "a chain is frozen";
-		if (chain->diverged)
-			return "a chain's node tells a branch without the final block";
-		if (chain->head_height == 0)
-			return "a chain does not answer";
-		if (chain->stalled_ms != 0)
-			return "a chain is stalled";
-		if (!chain->created)
-			return "a light client is not there yet";
+		const char *trouble = adapter_follow_trouble(&gateway->chains[i].follow);
+		if (trouble)
+			return trouble;
 	}
 	return NULL;
 }
@@ -363,15 +282,13 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "name", json_string(gateway->config.name));
 	json_object_set_new(json, "ready", json_boolean(why == NULL));
 	json_object_set_new(json, "why", why ? json_string(why) : json_null());
-	json_object_set_new(json, "uptime_ms",
-			    gateway_json_u64(host_now_ms() - gateway->started_ms));
-	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hash(&gateway->config.manifest.hash));
+	json_object_set_new(json, "uptime_ms", host_json_u64(host_now_ms() - gateway->started_ms));
+	json_object_set_new(json, "manifest_hash", host_json_hash(&gateway->config.manifest.hash));
 	json_object_set_new(json, "manifest_number",
-			    gateway_json_u64(gateway->config.manifest.number));
+			    host_json_u64(gateway->config.manifest.number));
 	json_object_set_new(json, "events_port",
-			    gateway_json_u64(host_ws_server_port(gateway->events)));
-	json_object_set_new(json, "event_cursor", gateway_json_u64(last));
+			    host_json_u64(host_ws_server_port(gateway->events)));
+	json_object_set_new(json, "event_cursor", host_json_u64(last));
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));

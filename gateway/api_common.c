@@ -14,12 +14,12 @@ static json_t *keys_json(const struct gateway *gateway, const Caisson__Wire__Hel
 		struct cs_hash identity = wire_pb_hash(key->chain);
 		json_t *json = json_object();
 		json_object_set_new(json, "chain", json_string(gateway_caip2(gateway, &identity)));
-		json_object_set_new(json, "identity", gateway_json_hash(&identity));
-		json_object_set_new(json, "epoch", gateway_json_u64(key->epoch));
+		json_object_set_new(json, "identity", host_json_hash(&identity));
+		json_object_set_new(json, "epoch", host_json_u64(key->epoch));
 		json_object_set_new(json, "public_key",
-				    gateway_json_hex(wire_pb_view(key->public_key)));
+				    host_json_hex(wire_pb_view(key->public_key)));
 		json_object_set_new(json, "gas_address",
-				    gateway_json_hex(wire_pb_view(key->gas_address)));
+				    host_json_hex(wire_pb_view(key->gas_address)));
 		json_array_append_new(list, json);
 	}
 	return list;

@@ -1,6 +1,5 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
 #include "core/abi.h"
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -20,7 +19,7 @@ static json_t *account_json(struct cs_bytes account)
 	char text[CS_CAIP2_SIZE_MAX + 48];
 	char hex[41];
 	if (cs_interop_eip155(&chain_id, &address, account) != CS_OK)
-		return gateway_json_hex(account);
+		return host_json_hex(account);
 	cs_hex(hex, CS_BYTES_OF(address.b));
 	snprintf(text, sizeof(text), "eip155:%llu:0x%s", (unsigned long long)chain_id, hex);
 	return json_string(text);
@@ -28,7 +27,7 @@ static json_t *account_json(struct cs_bytes account)
 
 static json_t *hash_or_null(const struct cs_hash *hash)
 {
-	return cs_hash_is_zero(hash) ? json_null() : gateway_json_hash(hash);
+	return cs_hash_is_zero(hash) ? json_null() : host_json_hash(hash);
 }
 
 /* As it was given: the address in the word, where the chain has addresses of 20 bytes. */
@@ -38,13 +37,13 @@ static json_t *word_or_null(const struct cs_hash *word)
 	if (cs_hash_is_zero(word))
 		return json_null();
 	return memcmp(word->b, zeros, sizeof(zeros)) == 0
-		       ? gateway_json_hex(cs_bytes(word->b + sizeof(zeros), 20))
-		       : gateway_json_hash(word);
+		       ? host_json_hex(cs_bytes(word->b + sizeof(zeros), 20))
+		       : host_json_hash(word);
 }
 
 static json_t *number_or_null(uint64_t value)
 {
-	return value ? gateway_json_u64(value) : json_null();
+	return value ? host_json_u64(value) : json_null();
 }
 
 static json_t *place_json(uint64_t height, const struct cs_hash *tx, uint64_t time_s)
@@ -65,7 +64,7 @@ static void set_content(struct gateway *gateway, json_t *json,
 	    CS_OK) {
 		json_object_set_new(json, "sender", account_json(content.sender));
 		json_object_set_new(json, "recipient", account_json(content.recipient));
-		json_object_set_new(json, "payload", gateway_json_hex(content.payload));
+		json_object_set_new(json, "payload", host_json_hex(content.payload));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
 }
@@ -79,8 +78,8 @@ static void set_gas(struct gateway *gateway, json_t *json, const struct gateway_
 				       &gateway->scratch, NULL) == CS_OK) {
 		json_t *sub = json_object();
 		json_object_set_new(sub, "tx", hash_or_null(&submission.hash));
-		json_object_set_new(sub, "nonce", gateway_json_u64(submission.nonce));
-		json_object_set_new(sub, "messages", gateway_json_u64(submission.count));
+		json_object_set_new(sub, "nonce", host_json_u64(submission.nonce));
+		json_object_set_new(sub, "messages", host_json_u64(submission.count));
 		json_object_set_new(json, "submission", sub);
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
@@ -92,18 +91,18 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	const struct cs_hash *from = source ? &m->chain : &m->remote;
 	const struct cs_hash *to = source ? &m->remote : &m->chain;
 	json_t *json = json_object();
-	json_object_set_new(json, "id", gateway_json_hash(&m->id));
+	json_object_set_new(json, "id", host_json_hash(&m->id));
 	json_object_set_new(json, "side", json_string(source ? "source" : "destination"));
 	json_object_set_new(json, "state", json_string(relay_state_name(m->state)));
 	json_object_set_new(json, "ended", json_boolean(relay_ends(m->state)));
 	json_object_set_new(json, "from_chain", json_string(gateway_caip2(gateway, from)));
 	json_object_set_new(json, "to_chain", json_string(gateway_caip2(gateway, to)));
-	json_object_set_new(json, "source", gateway_json_hash(from));
-	json_object_set_new(json, "destination", gateway_json_hash(to));
-	json_object_set_new(json, "sequence", gateway_json_u64(m->sequence));
-	json_object_set_new(json, "deadline", gateway_json_u64(m->deadline));
-	json_object_set_new(json, "min_gas_limit", gateway_json_u64(m->min_gas_limit));
-	json_object_set_new(json, "finality", gateway_json_u64(m->finality));
+	json_object_set_new(json, "source", host_json_hash(from));
+	json_object_set_new(json, "destination", host_json_hash(to));
+	json_object_set_new(json, "sequence", host_json_u64(m->sequence));
+	json_object_set_new(json, "deadline", host_json_u64(m->deadline));
+	json_object_set_new(json, "min_gas_limit", host_json_u64(m->min_gas_limit));
+	json_object_set_new(json, "finality", host_json_u64(m->finality));
 	json_object_set_new(json, "closer", word_or_null(&m->closer));
 	json_object_set_new(json, "refund_to", word_or_null(&m->refund_to));
 	set_content(gateway, json, m);
@@ -115,11 +114,11 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 			    m->outcome ? json_string(relay_status_name(m->outcome)) : json_null());
 	json_object_set_new(json, "finalization",
 			    place_json(m->end_height, &m->end_tx, m->end_time_s));
-	json_object_set_new(json, "tries", gateway_json_u64(m->tries));
+	json_object_set_new(json, "tries", host_json_u64(m->tries));
 	json_object_set_new(json, "why", m->why[0] ? json_string(m->why) : json_null());
 	json_object_set_new(json, "stopped", json_boolean(gateway_is_stopped(m)));
-	json_object_set_new(json, "created_ms", gateway_json_u64(m->created_ms));
-	json_object_set_new(json, "updated_ms", gateway_json_u64(m->updated_ms));
+	json_object_set_new(json, "created_ms", host_json_u64(m->created_ms));
+	json_object_set_new(json, "updated_ms", host_json_u64(m->updated_ms));
 	struct gateway_request request;
 	if (m->request != 0 &&
 	    gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
@@ -142,7 +141,7 @@ static void set_failure(struct gateway *gateway, json_t *json,
 	if (submission->state == GATEWAY_SUBMISSION_FAILED) {
 		if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 			why[0] = 0;
-		gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+		host_plain_text(plain, sizeof(plain), why, sizeof(why));
 		snprintf(text, sizeof(text), "its transaction could not be sent%s%s",
 			 plain[0] ? ": " : "", plain);
 	}
@@ -159,7 +158,7 @@ static void set_unknown(struct gateway *gateway, json_t *json,
 	char plain[GATEWAY_WHY_MAX + 1];
 	if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 		why[0] = 0;
-	gateway_plain_text(plain, sizeof(plain), why, sizeof(why));
+	host_plain_text(plain, sizeof(plain), why, sizeof(why));
 	json_object_set_new(json, "state", json_string("request_unknown"));
 	json_object_set_new(json, "why", json_string(plain));
 }
@@ -176,7 +175,7 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 			    json_string(gateway_caip2(gateway, &request->chain)));
 	json_object_set_new(json, "state", json_string("requested"));
 	json_object_set_new(json, "ended", json_false());
-	json_object_set_new(json, "created_ms", gateway_json_u64(request->created_ms));
+	json_object_set_new(json, "created_ms", host_json_u64(request->created_ms));
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	if (request->submission != 0 &&
 	    gateway_journal_submission(gateway->journal, request->submission, &submission,
@@ -283,7 +282,7 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 	json_t *body = json_object();
 	json_object_set_new(body, "messages", list);
 	json_object_set_new(body, "next",
-			    count == limit ? gateway_json_u64(messages[count - 1].n) : json_null());
+			    count == limit ? host_json_u64(messages[count - 1].n) : json_null());
 	host_http_reply_json(exchange, 200, body);
 }
 
@@ -322,7 +321,7 @@ static enum cs_err envelope_json(struct gateway *gateway, const struct gateway_m
 			gateway_part_signed(&part, &statement, message->outcome_leaf, 1);
 			json_object_set_new(json, "outcome_statement",
 					    gateway_json_statement(&statement, &part));
-			json_object_set_new(json, "outcome", gateway_json_u64(message->outcome));
+			json_object_set_new(json, "outcome", host_json_u64(message->outcome));
 		}
 	}
 	if (err != CS_OK) {
@@ -361,9 +360,9 @@ static void key_done(void *ctx, enum cs_err err, const char *why, struct cs_byte
 		json_object_set_new(
 			key, "chain",
 			json_string(gateway_caip2(envelope->gateway, &envelope->remote)));
-		json_object_set_new(key, "identity", gateway_json_hash(&envelope->remote));
-		json_object_set_new(key, "epoch", gateway_json_u64(envelope->epoch));
-		json_object_set_new(key, "public_key", gateway_json_hash(&x));
+		json_object_set_new(key, "identity", host_json_hash(&envelope->remote));
+		json_object_set_new(key, "epoch", host_json_u64(envelope->epoch));
+		json_object_set_new(key, "public_key", host_json_hash(&x));
 		json_array_append_new(json_object_get(envelope->json, "keys"), key);
 	}
 	host_http_reply_json(envelope->exchange, 200, envelope->json);
@@ -463,7 +462,7 @@ static bool body_is_empty(struct host_http_exchange *exchange)
 		return true;
 	enum cs_err err = host_http_body_json(exchange, &body, &why);
 	if (err == CS_OK)
-		err = gateway_json_known(body, names, "body", &why);
+		err = host_json_known(body, names, "body", &why);
 	json_decref(body);
 	if (err != CS_OK)
 		gateway_problem(exchange, err, &why);
@@ -500,8 +499,8 @@ static json_t *transaction_json(const char *chain, const struct cs_address *to,
 {
 	json_t *json = json_object();
 	json_object_set_new(json, "chain", json_string(chain));
-	json_object_set_new(json, "to", gateway_json_hex(CS_BYTES_OF(to->b)));
-	json_object_set_new(json, "data", gateway_json_hex(data));
+	json_object_set_new(json, "to", host_json_hex(CS_BYTES_OF(to->b)));
+	json_object_set_new(json, "data", host_json_hex(data));
 	json_object_set_new(json, "value", json_string("0"));
 	return json;
 }
@@ -512,13 +511,13 @@ static enum cs_err close_json(struct gateway *gateway, const struct gateway_mess
 	struct cs_buf data;
 	const struct cs_hash *to =
 		message->side == RELAY_SOURCE ? &message->remote : &message->chain;
-	const struct gateway_manifest_chain *chain =
-		gateway_manifest_chain(&gateway->config.manifest, to);
+	const struct host_manifest_chain *chain =
+		host_manifest_chain(&gateway->config.manifest, to);
 	if (!chain)
 		return CS_ERR_NOT_IN_MANIFEST;
 	CS_TRY(gateway_message_call(gateway, message, WIRE_CALL_CLOSE, &data));
 	json_t *json = json_object();
-	json_object_set_new(json, "id", gateway_json_hash(&message->id));
+	json_object_set_new(json, "id", host_json_hash(&message->id));
 	json_object_set_new(json, "closer", word_or_null(&message->closer));
 	json_object_set_new(json, "transactions",
 			    json_pack("[o]", transaction_json(chain->caip2, &chain->gateway,

@@ -1,8 +1,8 @@
 /* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what
  * the operator's account sends (sponsored). A request asks the chain for fee, allowance and the
  * like one after the other, then is written and answered. */
+#include "adapters/evm/contract_error.h"
 #include "core/abi.h"
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "gateway/send_body.h"
 #include "host/alloc.h"
@@ -124,7 +124,7 @@ static enum cs_err plan_calls(struct send *send)
 	if (send->needs_approval) {
 		CS_TRY(cs_buf_init_arena(&buf, send->arena, 128));
 		cs_abi_call(&abi, &buf, "approve(address,uint256)");
-		cs_abi_put_address(&abi, &send->chain->config->bridge);
+		cs_abi_put_address(&abi, &send->chain->own->bridge);
 		cs_abi_put_u256(&abi, &send->body.amount);
 		CS_TRY(cs_buf_end(&buf));
 		send->calls[send->call_count++] = (struct prepared){.to = send->body.token,
@@ -134,7 +134,7 @@ static enum cs_err plan_calls(struct send *send)
 	}
 	CS_TRY(send_data(send, &buf));
 	send->calls[send->call_count++] = (struct prepared){
-		.to = send->transfer ? send->chain->config->bridge : send->chain->manifest->gateway,
+		.to = send->transfer ? send->chain->own->bridge : send->chain->manifest->gateway,
 		.value = cs_u256_word(&send->fee),
 		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) +
 			     GAS_PAYLOAD_BYTE * send->body.payload.n,
@@ -161,12 +161,11 @@ static enum cs_err make_answer(struct send *send)
 		json_object_set_new(item, "what", json_string(call->what));
 		json_object_set_new(item, "chain", json_string(send->chain->config->id));
 		if (send->has_from)
-			json_object_set_new(item, "from",
-					    gateway_json_hex(CS_BYTES_OF(send->from.b)));
-		json_object_set_new(item, "to", gateway_json_hex(CS_BYTES_OF(call->to.b)));
-		json_object_set_new(item, "data", gateway_json_hex(call->data));
+			json_object_set_new(item, "from", host_json_hex(CS_BYTES_OF(send->from.b)));
+		json_object_set_new(item, "to", host_json_hex(CS_BYTES_OF(call->to.b)));
+		json_object_set_new(item, "data", host_json_hex(call->data));
 		json_object_set_new(item, "value", json_string(value));
-		json_object_set_new(item, "gas", gateway_json_u64(call->gas_limit));
+		json_object_set_new(item, "gas", host_json_u64(call->gas_limit));
 		json_array_append_new(list, item);
 	}
 	json_object_set_new(json, "transactions", list);
@@ -233,8 +232,8 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	struct send *send = ctx;
-	char text[GATEWAY_CONTRACT_ERROR_MAX];
-	bool known = err == CS_ERR_REVERTED && gateway_contract_error(text, sizeof(text), data);
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	bool known = err == CS_ERR_REVERTED && adapter_contract_error(text, sizeof(text), data);
 	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->body.sponsored
 						 : !send->body.sponsored;
 	if (err == CS_OK || (may_change && !known))
@@ -279,10 +278,10 @@ static void send_finish(struct send *send)
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	char text[GATEWAY_WHY_MAX];
-	char refusal[GATEWAY_CONTRACT_ERROR_MAX] = "";
+	char refusal[ADAPTER_CONTRACT_ERROR_MAX] = "";
 	if (err == CS_ERR_REVERTED && data.n >= 4)
-		(void)gateway_contract_refusal(refusal, data);
-	if (err != CS_ERR_REVERTED || !gateway_contract_error(text, sizeof(text), data))
+		(void)adapter_contract_refusal(refusal, data);
+	if (err != CS_ERR_REVERTED || !adapter_contract_error(text, sizeof(text), data))
 		snprintf(text, sizeof(text), "%s: %.80s%s%.80s", send->chain->config->id,
 			 why ? why : "", refusal[0] ? ": " : "", refusal);
 	send_fail(send, err, text);
@@ -326,7 +325,7 @@ static void ask_allowance(struct send *send)
 	}
 	cs_abi_call(&abi, &buf, "allowance(address,address)");
 	cs_abi_put_address(&abi, &send->from);
-	cs_abi_put_address(&abi, &send->chain->config->bridge);
+	cs_abi_put_address(&abi, &send->chain->own->bridge);
 	ask(send, &send->body.token, &buf, allowance_done);
 }
 
@@ -402,7 +401,7 @@ static void ask_remote_token(struct send *send)
 	cs_abi_call(&abi, &buf, "remoteTokenOf(address,bytes)");
 	cs_abi_put_address(&abi, &send->body.token);
 	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), cs_buf_view(&chain));
-	ask(send, &send->chain->config->bridge, &buf, remote_token_done);
+	ask(send, &send->chain->own->bridge, &buf, remote_token_done);
 }
 
 static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
@@ -445,7 +444,7 @@ static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 	}
 	cs_abi_call(&abi, &buf, "tokens(address)");
 	cs_abi_put_address(&abi, &send->body.token);
-	ask(send, &send->chain->config->bridge, &buf, token_done);
+	ask(send, &send->chain->own->bridge, &buf, token_done);
 }
 
 static void ask_quote(struct send *send)
@@ -456,7 +455,7 @@ static void ask_quote(struct send *send)
 		send_fail(send, err, NULL);
 		return;
 	}
-	ask(send, send->transfer ? &send->chain->config->bridge : &send->chain->manifest->gateway,
+	ask(send, send->transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway,
 	    &buf, quote_done);
 }
 
@@ -508,7 +507,7 @@ static bool may_sponsor(const struct host_http_exchange *exchange)
 static void take_body(struct send *send)
 {
 	const struct gateway_send_body *body = &send->body;
-	send->chain = gateway_chain_of(send->gateway, &body->chain->manifest->identity);
+	send->chain = gateway_chain_of(send->gateway, &body->chain->common.manifest->identity);
 	send->request.chain = send->chain->identity;
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s",
 		 body->sponsored ? "sponsored" : "prepare");

@@ -1,5 +1,4 @@
 /* What every part of a gateway uses: memory, lookups, the next try, and the one way to write. */
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -62,8 +61,8 @@ struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *nam
 
 const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *identity)
 {
-	const struct gateway_manifest_chain *chain =
-		gateway_manifest_chain(&gateway->config.manifest, identity);
+	const struct host_manifest_chain *chain =
+		host_manifest_chain(&gateway->config.manifest, identity);
 	return chain ? chain->caip2 : "";
 }
 
@@ -83,11 +82,7 @@ uint64_t gateway_block_ms(uint64_t time_s)
 
 uint64_t gateway_backoff(const struct gateway *gateway, uint32_t tries)
 {
-	uint64_t pause = gateway->config.retry_min_ms;
-	for (uint32_t i = 1; i < tries && pause < gateway->config.retry_max_ms; i++)
-		pause *= 2;
-	return host_wall_ms() +
-	       (pause < gateway->config.retry_max_ms ? pause : gateway->config.retry_max_ms);
+	return host_service_next_try_ms(&gateway->config.service, tries);
 }
 
 enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_state state,
@@ -103,7 +98,7 @@ enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n, enum relay_sta
 	char text[GATEWAY_WHY_MAX + 1];
 	snprintf(text, sizeof(text), "%s: %s", cs_err_name(err),
 		 why && why[0] ? why : cs_err_sentence(err));
-	gateway_plain_text(message.why, sizeof(message.why), text, sizeof(text));
+	host_plain_text(message.why, sizeof(message.why), text, sizeof(text));
 	return gateway_journal_save(gateway->journal, &message);
 }
 

@@ -19,7 +19,7 @@ struct plan {
 	uint64_t cost[CS_BATCH_MAX];
 	uint64_t gas[CS_BATCH_MAX];
 	struct gateway_message *row_of[CS_BATCH_MAX];
-	struct gateway_part parts[CS_BATCH_MAX];
+	struct adapter_part parts[CS_BATCH_MAX];
 };
 
 /* Nodes take no transaction above 128 KiB (geth: txMaxSize); the signed statement, its path and the
@@ -74,7 +74,7 @@ static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind,
 /* A retry reverts when the call fails again: it is estimated before it is paid for, from the
  * calldata that the enclave will build too. */
 static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *plan,
-			     const struct gateway_part *part, struct gateway_submission *submission)
+			     const struct adapter_part *part, struct gateway_submission *submission)
 {
 	struct cs_arena *arena = &chain->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
@@ -98,7 +98,7 @@ static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *pla
 }
 
 static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kind,
-			      struct plan *plan, const struct gateway_part *part)
+			      struct plan *plan, const struct adapter_part *part)
 {
 	struct gateway_submission submission = {.chain = chain->identity,
 						.kind = kind,
@@ -140,7 +140,7 @@ enum cs_err gateway_batch_write(struct gateway_chain *chain, enum gateway_kind k
 		plan.row_of[leaf] = &rows[i];
 		CS_TRY(row_cost(chain, kind, &rows[i], &plan.cost[leaf], &plan.gas[leaf]));
 	}
-	size_t parts = gateway_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone,
+	size_t parts = adapter_parts(plan.parts, plan.statement.count, plan.wanted, plan.alone,
 				     plan.cost, GATEWAY_GAS_BASE, gas_max(chain));
 	for (size_t i = 0; i < parts; i++)
 		CS_TRY(write_part(chain, kind, &plan, &plan.parts[i]));

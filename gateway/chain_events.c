@@ -289,39 +289,27 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 	struct cursor_write write = {chain, cursor};
 	if (cursor->count == 0)
 		return;
-	chain->cursor_height = cursor->recent[cursor->count - 1].height;
 	if (gateway_write(chain->gateway, write_cursor, &write) != CS_OK)
 		log_warn("chain.cursor_not_stored", LOG_TEXT("chain", chain->config->id));
-	gateway_client_feed(chain);
+	adapter_follow_progress(&chain->follow, cursor);
 }
 
 static void on_head(void *ctx, const struct adapter_header *head)
 {
 	struct gateway_chain *chain = ctx;
-	chain->head_height = head->id.height;
-	chain->head_time_s = head->time_s;
-	gateway_client_feed_head(chain, head);
-	gateway_wake(chain->gateway);
+	adapter_follow_head(&chain->follow, head);
 }
 
 static void on_stalled(void *ctx, uint64_t stalled_ms)
 {
 	struct gateway_chain *chain = ctx;
-	chain->stalled_ms = stalled_ms;
-	if (stalled_ms != 0)
-		log_warn("chain.stalled", LOG_TEXT("chain", chain->config->id),
-			 LOG_U64("ms", stalled_ms));
-	else
-		log_info("chain.moves", LOG_TEXT("chain", chain->config->id));
+	adapter_follow_stalled(&chain->follow, stalled_ms);
 }
 
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
-	struct gateway_chain *chain = ctx;
-	log_info("chain.endpoint", LOG_TEXT("chain", chain->config->id),
-		 LOG_TEXT("url", endpoint->url),
-		 LOG_TEXT("state", adapter_endpoint_state_name(endpoint->state)),
-		 LOG_U64("height", endpoint->height), LOG_TEXT("why", endpoint->why));
+	const struct gateway_chain *chain = ctx;
+	adapter_follow_endpoint(&chain->follow, endpoint);
 }
 
 /* ---- reorganisations ---- */
@@ -411,8 +399,7 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 		gateway_fail(chain->gateway, CS_ERR_IO, "a reorganisation cannot be written");
 		return;
 	}
-	if (chain->feed_from == 0 || reorg->from < chain->feed_from)
-		chain->feed_from = reorg->from;
+	adapter_follow_reorg(&chain->follow, reorg);
 }
 
 /* ---- starting ---- */
@@ -457,7 +444,7 @@ static enum cs_err write_decision(void *context)
 
 static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cursor *cursor)
 {
-	const struct gateway_manifest_chain *manifest = chain->manifest;
+	const struct host_manifest_chain *manifest = chain->manifest;
 	struct cs_arena *arena = &chain->gateway->scratch;
 	size_t mark = cs_arena_mark(arena);
 	uint8_t decision[8 + 32];
@@ -486,7 +473,7 @@ static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cur
 
 enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 {
-	const struct gateway_chain_config *from = chain->config;
+	const struct host_chain_config *from = chain->config;
 	struct adapter_evm_config config = {.http_count = from->http_count,
 					    .ws_count = from->ws_count,
 					    .chain_id = chain->manifest->chain_id,
@@ -515,8 +502,8 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 	if (err != CS_OK)
 		return cs_fail(why, err, "the cursor of %s is broken", from->id);
 	CS_TRY(take_decision(chain, &cursor));
-	if (cursor.count > 0)
-		chain->cursor_height = cursor.recent[cursor.count - 1].height;
+	adapter_follow_progress(&chain->follow, &cursor);
 	CS_TRY(adapter_evm_new(&chain->adapter, chain->gateway->loop, &config, &listener, why));
+	chain->follow.adapter = chain->adapter;
 	return adapter_start(chain->adapter, &cursor);
 }

@@ -9,43 +9,12 @@
 
 const char *const gateway_scope_names[] = {"read", "send", "sponsor", "operate", "peer", NULL};
 
-static enum cs_err check_level(const char *text, struct cs_why *why)
-{
-	enum host_log_level level;
-	if (host_log_level_parse(&level, text) != CS_OK)
-		return cs_fail(why, CS_ERR_INVALID, "is none of debug, info, warn, error");
-	return CS_OK;
-}
-
-static enum cs_err check_caip2(const char *text, struct cs_why *why)
-{
-	uint64_t id;
-	enum cs_err err = cs_caip2_eip155(&id, cs_bytes_str(text));
-	if (err != CS_OK)
-		return cs_fail(why, err, "is no EVM chain's CAIP-2 id such as eip155:1");
-	return CS_OK;
-}
-
 static enum cs_err check_address(const char *text, struct cs_why *why)
 {
 	struct cs_address address;
 	if (strncmp(text, "0x", 2) != 0 ||
 	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(text)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "is not an address: 0x and 40 hex digits");
-	return CS_OK;
-}
-
-static enum cs_err check_http(const char *text, struct cs_why *why)
-{
-	if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
-		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with http:// or https://");
-	return CS_OK;
-}
-
-static enum cs_err check_ws(const char *text, struct cs_why *why)
-{
-	if (strncmp(text, "ws://", 5) != 0 && strncmp(text, "wss://", 6) != 0)
-		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with ws:// or wss://");
 	return CS_OK;
 }
 
@@ -73,9 +42,8 @@ static enum cs_err check_name(const char *text, struct cs_why *why)
 static const struct host_config_key keys[] = {
 	{"name", TEXT, 1, 32, NULL, NULL,
 	 "Name of this gateway, as its peers' configuration calls it."},
-	{"log.level", TEXT, 1, 8, "\"info\"", check_level, "debug, info, warn or error."},
-	{"log.json", BOOL, 0, 0, "false", NULL,
-	 "One JSON object per event instead of a line for people."},
+#define SERVICE_LOG
+#include "host/service_config.def"
 	{"api.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL,
 	 "Numeric address of REST and events. TLS ends before it."},
 	{"api.port", NUMBER, 0, 65535, "8080", NULL,
@@ -93,51 +61,32 @@ static const struct host_config_key keys[] = {
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
 	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
 	 "--seal-root FILE`."},
-	{"enclave.manifests", TEXTS, 1, GATEWAY_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
+	{"enclave.manifests", TEXTS, 1, HOST_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
-	{"enclave.args", TEXTS, 0, GATEWAY_ENCLAVE_ARGS_MAX, "[]", NULL,
+	{"enclave.args", TEXTS, 0, HOST_ENCLAVE_ARGS_MAX, "[]", NULL,
 	 "Further options of caisson-enclave, such as --insecure-plain-memory."},
 	{"enclave.trust_store", TEXT, 1, 4096, "", NULL,
 	 "CA certificates in PEM, with the hash that the manifest names; only where it has a chain "
 	 "of the mode rpc_quorum."},
 	{"enclave.logs", TEXT, 1, 4096, "", NULL,
 	 "Transparency logs, with the hash that the manifest names; none where it names none."},
-	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", NULL,
+	{"egress.networks", TEXTS, 0, HOST_EGRESS_NETWORKS_MAX, "[]", NULL,
 	 "Loopback and private networks that providers of rpc_quorum may be in, such as "
 	 "10.1.0.0/16."},
-	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address, whatever a resolver says."},
 	{"relay.batch_max", NUMBER, 1, 64, "64", NULL,
 	 "Messages of one statement and of one transaction."},
 	{"relay.batch_gas_max", NUMBER, 300000, 100000000, "12000000", NULL,
 	 "Gas limit of one transaction."},
-	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL,
-	 "First pause after a failure; doubled each time."},
-	{"relay.retry_max_ms", NUMBER, 100, 3600000, "60000", NULL,
-	 "Longest pause after a failure."},
+#define SERVICE_RELAY
+#include "host/service_config.def"
 	{"relay.pull_ms", NUMBER, 100, 600000, "5000", NULL,
 	 "How often peers are asked for what they could not push."},
 	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored."},
-	{"chains[].id", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2,
-	 "CAIP-2 id, as in the manifest."},
-	{"chains[].rpc", TEXTS, 1, GATEWAY_RPC_MAX, NULL, check_http,
-	 "HTTP endpoints of nodes, the preferred one first."},
-	{"chains[].ws", TEXTS, 0, GATEWAY_RPC_MAX, "[]", check_ws,
-	 "WebSocket endpoints, for hints."},
-	{"chains[].start_height", NUMBER, 0, INT64_MAX, "0", NULL,
-	 "First block that can hold an event: the contract's."},
-	{"chains[].block_time_ms", NUMBER, 10, 600000, "1000", NULL, "Usual time between blocks."},
-	{"chains[].settle_blocks", NUMBER, 1, 1000, "2", NULL,
-	 "Blocks on top of a transaction until it is settled."},
-	{"chains[].replace_blocks", NUMBER, 1, 1000, "4", NULL,
-	 "Blocks without inclusion until fees are raised."},
-	{"chains[].in_flight_max", NUMBER, 1, 64, "32", NULL,
-	 "Unconfirmed transactions of one account."},
-	{"chains[].max_fee_gwei", NUMBER, 1, 1000000, "500", NULL,
-	 "No transaction offers more per gas."},
-	{"chains[].min_priority_fee_gwei", NUMBER, 0, 1000000, "1", NULL,
-	 "No transaction offers a smaller tip."},
+#define SERVICE_CHAIN
+#include "host/service_config.def"
 	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
 	 "Key of the account that sends sponsored messages: 64 hex digits, mode 600."},
 	{"chains[].bridge", TEXT, 42, 42, "", check_address,
@@ -146,13 +95,13 @@ static const struct host_config_key keys[] = {
 	 "The token that transfers carry unless they name another."},
 	{"peers[].name", TEXT, 1, 32, NULL, NULL,
 	 "Name of the other gateway: of the API key it calls us with."},
-	{"peers[].url", TEXT, 1, 2048, NULL, check_http, "Its REST address, without a path."},
+	{"peers[].url", TEXT, 1, 2048, NULL, host_check_http, "Its REST address, without a path."},
 	{"peers[].api_key_file", TEXT, 1, 4096, NULL, NULL,
 	 "File with the key (scope peer) that it gave us."},
-	{"peers[].chains", TEXTS, 1, GATEWAY_CHAINS_MAX, NULL, check_caip2,
+	{"peers[].chains", TEXTS, 1, GATEWAY_CHAINS_MAX, NULL, host_check_caip2,
 	 "The chains that it serves."},
-	{"routes[].from", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2, "Source chain."},
-	{"routes[].to", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2, "Destination chain."},
+	{"routes[].from", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, host_check_caip2, "Source chain."},
+	{"routes[].to", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, host_check_caip2, "Destination chain."},
 	{"routes[].expire", TEXT, 1, 16, "\"tombstone\"", check_expire,
 	 "How the destination's gateway proves that a message died: tombstone or absence."},
 };
@@ -178,20 +127,6 @@ const struct host_config_schema *gateway_config_schema(void)
 
 /* ---- from the file's values to the structure; only called when every value is valid by itself ---- */
 
-/* Relative to the folder of the configuration file. A copy: gateway_config_free frees it. */
-static const char *resolve(const struct gateway_config *config, const char *text)
-{
-	const char *slash = strrchr(config->path, '/');
-	if (!text || text[0] == '/' || !slash)
-		return text ? host_text(text) : NULL;
-	size_t folder = (size_t)(slash - config->path) + 1;
-	size_t size = folder + strlen(text) + 1;
-	char *path = host_alloc(size);
-	memcpy(path, config->path, folder);
-	memcpy(path + folder, text, strlen(text) + 1);
-	return path;
-}
-
 static bool read_address(struct cs_address *address, const char *text)
 {
 	return text && cs_unhex(address->b, sizeof(address->b), cs_bytes_str(text)) == CS_OK;
@@ -201,25 +136,7 @@ static void read_chain(struct gateway_config *config, uint32_t i)
 {
 	const struct host_config *file = config->file;
 	struct gateway_chain_config *chain = &config->chains[i];
-	chain->id = host_config_text(file, "chains[%u].id", i);
-	chain->http_count = host_config_count(file, "chains[%u].rpc", i);
-	for (uint32_t k = 0; k < chain->http_count; k++)
-		chain->http[k] = host_config_text(file, "chains[%u].rpc[%u]", i, k);
-	chain->ws_count = host_config_count(file, "chains[%u].ws", i);
-	for (uint32_t k = 0; k < chain->ws_count; k++)
-		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
-	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
-	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
-	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
-	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
-	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
-	chain->max_fee_wei =
-		(uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
-	chain->min_priority_fee_wei =
-		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) *
-		1000000000u;
-	chain->operator_key_file =
-		resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
+	host_chain_config_read(&chain->common, file, config->path, i);
 	chain->has_bridge =
 		read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
 	chain->has_token =
@@ -232,7 +149,8 @@ static void read_peer(struct gateway_config *config, uint32_t i)
 	struct gateway_peer_config *peer = &config->peers[i];
 	peer->name = host_config_text(file, "peers[%u].name", i);
 	peer->url = host_config_text(file, "peers[%u].url", i);
-	peer->api_key_file = resolve(config, host_config_text(file, "peers[%u].api_key_file", i));
+	peer->api_key_file =
+		host_resolve(config->path, host_config_text(file, "peers[%u].api_key_file", i));
 	peer->chain_count = host_config_count(file, "peers[%u].chains", i);
 	for (uint32_t k = 0; k < peer->chain_count; k++)
 		peer->chains[k] = host_config_text(file, "peers[%u].chains[%u]", i, k);
@@ -248,56 +166,15 @@ static void read_route(struct gateway_config *config, uint32_t i)
 		strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
 }
 
-static void read_egress(struct gateway_config *config)
-{
-	const struct host_config *file = config->file;
-	struct oracle_egress_options *egress = &config->egress;
-	egress->network_count = host_config_count(file, "egress.networks");
-	for (uint32_t i = 0; i < egress->network_count; i++)
-		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
-	egress->name_count = host_config_count(file, "egress.names");
-	for (uint32_t i = 0; i < egress->name_count; i++) {
-		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
-		char *equals = strchr(name, '=');
-		*equals = 0;
-		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
-	}
-}
-
 static void read_values(struct gateway_config *config)
 {
 	const struct host_config *file = config->file;
 	config->name = host_config_text(file, "name");
-	/* Checked by the table. */
-	if (host_log_level_parse(&config->log_level, host_config_text(file, "log.level")) != CS_OK)
-		config->log_level = HOST_LOG_INFO;
-	config->log_json = host_config_bool(file, "log.json");
-	config->address = host_config_text(file, "api.address");
-	config->port = (uint16_t)host_config_number(file, "api.port");
+	host_service_read(&config->service, file, config->path);
 	config->events_port = (uint16_t)host_config_number(file, "api.events_port");
-	config->keys_file = resolve(config, host_config_text(file, "api.keys_file"));
-	config->journal = resolve(config, host_config_text(file, "journal.path"));
 	config->events_kept = (unsigned)host_config_number(file, "journal.events_kept");
-	const char *program = host_config_text(file, "enclave.program");
-	config->enclave_program =
-		strchr(program, '/') ? resolve(config, program) : host_text(program);
-	config->enclave_socket = resolve(config, host_config_text(file, "enclave.socket"));
-	config->enclave_seal_root = resolve(config, host_config_text(file, "enclave.seal_root"));
-	config->enclave_arg_count = host_config_count(file, "enclave.args");
-	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
-		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
-	config->enclave_trust_store =
-		resolve(config, host_config_text(file, "enclave.trust_store"));
-	config->enclave_logs = resolve(config, host_config_text(file, "enclave.logs"));
-	read_egress(config);
-	config->manifest_count = host_config_count(file, "enclave.manifests");
-	for (uint32_t i = 0; i < config->manifest_count; i++)
-		config->manifests[i] =
-			resolve(config, host_config_text(file, "enclave.manifests[%u]", i));
 	config->batch_max = (unsigned)host_config_number(file, "relay.batch_max");
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
-	config->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
-	config->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
 	config->chain_count = host_config_count(file, "chains");
@@ -316,18 +193,9 @@ static void read_values(struct gateway_config *config)
 static void check_values(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
-	if (config->retry_max_ms < config->retry_min_ms)
-		host_config_complain(config->file, "relay.retry_max_ms",
-				     "is below relay.retry_min_ms");
-	if (config->port != 0 && config->port == config->events_port)
+	host_service_check(&config->service, config->file);
+	if (config->service.port != 0 && config->service.port == config->events_port)
 		host_config_complain(config->file, "api.events_port", "is api.port");
-	for (unsigned i = 0; i < config->chain_count; i++) {
-		snprintf(path, sizeof(path), "chains[%u].id", i);
-		for (unsigned k = 0; k < i; k++) {
-			if (strcmp(config->chains[k].id, config->chains[i].id) == 0)
-				host_config_complain(config->file, path, "is there twice");
-		}
-	}
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		snprintf(path, sizeof(path), "peers[%u].name", i);
 		if (strcmp(config->peers[i].name, config->name) == 0)
@@ -344,7 +212,7 @@ static void check_values(struct gateway_config *config)
 static bool some_gateway_serves(const struct gateway_config *config, const char *caip2)
 {
 	for (size_t i = 0; i < config->chain_count; i++) {
-		if (strcmp(config->chains[i].id, caip2) == 0)
+		if (strcmp(config->chains[i].common.id, caip2) == 0)
 			return true;
 	}
 	for (size_t i = 0; i < config->peer_count; i++) {
@@ -360,8 +228,8 @@ static void check_chains(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->chain_count; i++) {
-		struct gateway_chain_config *chain = &config->chains[i];
-		chain->manifest = gateway_manifest_named(&config->manifest, chain->id);
+		struct host_chain_config *chain = &config->chains[i].common;
+		chain->manifest = host_manifest_named(&config->manifest, chain->id);
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (!chain->manifest) {
 			host_config_complain(config->file, path, "%s is not in the manifest",
@@ -369,7 +237,7 @@ static void check_chains(struct gateway_config *config)
 			continue;
 		}
 		for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-			const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+			const struct host_manifest_chain *remote = host_manifest_chain(
 				&config->manifest, &chain->manifest->remotes[k]);
 			if (remote && !some_gateway_serves(config, remote->caip2))
 				host_config_complain(
@@ -381,7 +249,7 @@ static void check_chains(struct gateway_config *config)
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		for (unsigned k = 0; k < config->peers[i].chain_count; k++) {
 			snprintf(path, sizeof(path), "peers[%u].chains[%u]", i, k);
-			if (!gateway_manifest_named(&config->manifest, config->peers[i].chains[k]))
+			if (!host_manifest_named(&config->manifest, config->peers[i].chains[k]))
 				host_config_complain(config->file, path,
 						     "%s is not in the manifest",
 						     config->peers[i].chains[k]);
@@ -392,10 +260,10 @@ static void check_chains(struct gateway_config *config)
 static void check_providers(struct gateway_config *config)
 {
 	for (unsigned i = 0; i < config->chain_count; i++)
-		if (config->chains[i].manifest &&
-		    strcmp(config->chains[i].manifest->mode, GATEWAY_RPC_QUORUM) == 0)
+		if (config->chains[i].common.manifest &&
+		    strcmp(config->chains[i].common.manifest->mode, HOST_RPC_QUORUM) == 0)
 			config->asks_providers = true;
-	if (config->asks_providers && !config->enclave_trust_store)
+	if (config->asks_providers && !config->service.trust_store)
 		host_config_complain(config->file, "enclave.trust_store",
 				     "a chain of the mode rpc_quorum needs it");
 }
@@ -405,17 +273,17 @@ static void check_routes(struct gateway_config *config)
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->route_count; i++) {
 		struct gateway_route_config *route = &config->routes[i];
-		const struct gateway_manifest_chain *a =
-			gateway_manifest_named(&config->manifest, route->from_name);
-		const struct gateway_manifest_chain *b =
-			gateway_manifest_named(&config->manifest, route->to_name);
+		const struct host_manifest_chain *a =
+			host_manifest_named(&config->manifest, route->from_name);
+		const struct host_manifest_chain *b =
+			host_manifest_named(&config->manifest, route->to_name);
 		snprintf(path, sizeof(path), "routes[%u].%s", i, a ? "to" : "from");
 		if (!a || !b) {
 			host_config_complain(config->file, path, "%s is not in the manifest",
 					     a ? route->to_name : route->from_name);
 			continue;
 		}
-		if (!gateway_manifest_lists(a, &b->identity))
+		if (!host_manifest_lists(a, &b->identity))
 			host_config_complain(config->file, path,
 					     "the manifest has no route from %s to %s",
 					     route->from_name, route->to_name);
@@ -435,8 +303,8 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 	}
 	if (host_config_error_count(config->file) == 0 && with_manifest) {
 		struct cs_why why = {{0}};
-		const char *newest = config->manifests[config->manifest_count - 1];
-		if (gateway_manifest_load(&config->manifest, newest, &why) != CS_OK) {
+		const char *newest = config->service.manifests[config->service.manifest_count - 1];
+		if (host_manifest_load(&config->manifest, newest, &why) != CS_OK) {
 			host_config_complain(config->file, "enclave.manifests", "%s: %s", newest,
 					     why.text);
 		} else {
@@ -451,20 +319,10 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 void gateway_config_free(struct gateway_config *config)
 {
 	for (size_t i = 0; i < config->chain_count; i++)
-		free((void *)(uintptr_t)config->chains[i].operator_key_file);
+		host_chain_config_free(&config->chains[i].common);
 	for (size_t i = 0; i < config->peer_count; i++)
 		free((void *)(uintptr_t)config->peers[i].api_key_file);
-	for (size_t i = 0; i < config->manifest_count; i++)
-		free((void *)(uintptr_t)config->manifests[i]);
-	free((void *)(uintptr_t)config->keys_file);
-	free((void *)(uintptr_t)config->journal);
-	free((void *)(uintptr_t)config->enclave_program);
-	free((void *)(uintptr_t)config->enclave_socket);
-	free((void *)(uintptr_t)config->enclave_seal_root);
-	free((void *)(uintptr_t)config->enclave_trust_store);
-	free((void *)(uintptr_t)config->enclave_logs);
-	for (size_t i = 0; i < config->egress.name_count; i++)
-		free((void *)(uintptr_t)config->egress.names[i].name);
+	host_service_free(&config->service);
 	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));

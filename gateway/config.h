@@ -4,18 +4,11 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
-#include "core/caip.h"
-#include "gateway/manifest.h"
-#include "host/config.h"
-#include "host/log.h"
-#include "oracle/egress/egress.h"
+#include "host/service_config.h"
 
 #define GATEWAY_CHAINS_MAX 8u
 #define GATEWAY_PEERS_MAX 16u
 #define GATEWAY_ROUTES_MAX 64u
-#define GATEWAY_RPC_MAX 8u
-#define GATEWAY_MANIFESTS_MAX 64u
-#define GATEWAY_ENCLAVE_ARGS_MAX 16u
 
 /* How a message that was not delivered in time is proven dead (docs/protocol/envelope.md section
  * 4). */
@@ -37,20 +30,7 @@ enum gateway_scope {
 extern const char *const gateway_scope_names[]; /* by bit, then NULL */
 
 struct gateway_chain_config {
-	const char *id; /* CAIP-2 */
-	const struct gateway_manifest_chain *manifest;
-	const char *http[GATEWAY_RPC_MAX];
-	size_t http_count;
-	const char *ws[GATEWAY_RPC_MAX];
-	size_t ws_count;
-	uint64_t start_height;
-	unsigned block_time_ms;
-	unsigned settle_blocks;
-	unsigned replace_blocks;
-	unsigned in_flight_max;
-	uint64_t max_fee_wei;
-	uint64_t min_priority_fee_wei;
-	const char *operator_key_file; /* NULL: nothing is sponsored */
+	struct host_chain_config common;
 	bool has_bridge;
 	struct cs_address bridge;
 	bool has_token;
@@ -78,32 +58,15 @@ struct gateway_config {
 		*file; /* errors, and what is written again; the texts below are copies */
 	const char *path;
 	const char *name;
-	enum host_log_level log_level;
-	bool log_json;
-	const char *address;
-	uint16_t port;
+	struct host_service service;
 	uint16_t events_port;
-	const char *keys_file;
-	const char *journal;
-	const char *enclave_program;
-	const char *enclave_socket;
-	const char *enclave_seal_root;
-	const char *enclave_args[GATEWAY_ENCLAVE_ARGS_MAX];
-	size_t enclave_arg_count;
-	const char *enclave_trust_store; /* NULL: there is none */
-	const char *enclave_logs;        /* NULL: there are none */
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
-	struct oracle_egress_options egress;
-	const char *manifests[GATEWAY_MANIFESTS_MAX];
-	size_t manifest_count;
 	unsigned batch_max;
 	uint64_t batch_gas_max;
-	unsigned retry_min_ms;
-	unsigned retry_max_ms;
 	unsigned pull_ms;
 	unsigned export_ms;
 	unsigned events_kept;
-	struct gateway_manifest manifest; /* the newest one */
+	struct host_manifest manifest; /* the newest one */
 	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
 	struct gateway_peer_config peers[GATEWAY_PEERS_MAX];

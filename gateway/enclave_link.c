@@ -113,7 +113,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 	struct cs_hash manifest = wire_pb_hash(hello->manifest_hash);
 	size_t served = 0;
 	for (size_t i = 0; i < gateway->chain_count; i++)
-		gateway->chains[i].created = false;
+		gateway->chains[i].follow.created = false;
 	if (!cs_hash_eq(&manifest, &gateway->config.manifest.hash))
 		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
 			       "the enclave runs under another manifest than the gateway");
@@ -121,7 +121,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
 		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
 		if (chain) {
-			gateway_client_take_status(chain, hello->clients[i]);
+			adapter_follow_take_status(&chain->follow, hello->clients[i]);
 			served++;
 		}
 	}
@@ -141,13 +141,12 @@ static void session_ready(void *context)
 	gateway->enclave_why[0] = 0;
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
-		chain->feeding = false;
-		chain->feed_from = 0;
+		adapter_follow_begin(&chain->follow);
 		for (size_t k = 0; k < chain->route_count; k++)
 			chain->routes[k].learned_count = 0;
 		log_info("enclave.ready", LOG_TEXT("chain", chain->config->id),
-			 LOG_U64("client_head", chain->client_head),
-			 LOG_U64("final", chain->final_height));
+			 LOG_U64("client_head", chain->follow.client_head),
+			 LOG_U64("final", chain->follow.final_height));
 	}
 	gateway_wake(gateway);
 }
@@ -165,7 +164,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 	struct gateway *gateway = context;
 	session_failed(gateway, err, why);
 	for (size_t i = 0; i < gateway->chain_count; i++)
-		gateway->chains[i].created = false;
+		gateway->chains[i].follow.created = false;
 }
 
 enum cs_err gateway_enclave_start(struct gateway *gateway)
@@ -176,10 +175,10 @@ enum cs_err gateway_enclave_start(struct gateway *gateway)
 								  .ready = session_ready,
 								  .down = session_down,
 								  .failed = session_failed};
-	const struct host_enclave_session_options options = {.path = gateway->config.enclave_socket,
-							     .arena = &gateway->scratch,
-							     .timeout_ms =
-								     GATEWAY_ENCLAVE_TIMEOUT_MS};
+	const struct host_enclave_session_options options = {
+		.path = gateway->config.service.enclave_socket,
+		.arena = &gateway->scratch,
+		.timeout_ms = GATEWAY_ENCLAVE_TIMEOUT_MS};
 	gateway->enclave = host_enclave_session_new(gateway->loop, &options, &events, gateway);
 	return gateway->enclave ? CS_OK : CS_ERR_NO_MEMORY;
 }

@@ -110,11 +110,11 @@ static void send_event(void *ctx, const struct gateway_event *event)
 {
 	struct reader *reader = ctx;
 	json_t *json = json_object();
-	json_object_set_new(json, "cursor", gateway_json_u64(event->n));
-	json_object_set_new(json, "time_ms", gateway_json_u64(event->time_ms));
+	json_object_set_new(json, "cursor", host_json_u64(event->n));
+	json_object_set_new(json, "time_ms", host_json_u64(event->time_ms));
 	json_object_set_new(json, "kind", json_string(event->kind));
 	if (event->side != 0) {
-		json_object_set_new(json, "id", gateway_json_hash(&event->id));
+		json_object_set_new(json, "id", host_json_hash(&event->id));
 		json_object_set_new(
 			json, "side",
 			json_string(event->side == RELAY_SOURCE ? "source" : "destination"));
@@ -158,7 +158,7 @@ enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why)
 							    .opened = on_opened,
 							    .message = on_message,
 							    .closed = on_closed};
-	struct host_ws_server_options options = {.address = gateway->config.address,
+	struct host_ws_server_options options = {.address = gateway->config.service.address,
 						 .port = gateway->config.events_port,
 						 .peers_max = PEERS_MAX};
 	return host_ws_server_new(&gateway->events, gateway->loop, &options, &events, gateway, why);

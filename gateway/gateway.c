@@ -49,10 +49,10 @@ static void pump(void *context)
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
 		gateway_providers_ask(chain);
-		gateway_client_feed(chain);
+		adapter_follow_feed(&chain->follow);
 		gateway_submit_new(chain);
-		bool agrees = gateway_chain_agrees(chain);
-		if (!chain->created || chain->frozen || chain->diverged)
+		bool agrees = adapter_follow_agrees(&chain->follow);
+		if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
 			continue;
 		gateway_source_mark_final(chain);
 		if (agrees)
@@ -77,14 +77,14 @@ static void check_keys(struct gateway *gateway)
 	struct stat st;
 	struct cs_why why = {{0}};
 	static struct host_api_keys fresh; /* 64 keys: too large for the stack of a callback */
-	if (stat(gateway->config.keys_file, &st) != 0)
+	if (stat(gateway->config.service.keys_file, &st) != 0)
 		return;
 	int64_t mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	if (mtime == gateway->keys_mtime_ns)
 		return;
 	gateway->keys_mtime_ns = mtime;
-	enum cs_err err =
-		host_api_keys_load(&fresh, gateway->config.keys_file, gateway_scope_names, &why);
+	enum cs_err err = host_api_keys_load(&fresh, gateway->config.service.keys_file,
+					     gateway_scope_names, &why);
 	if (err != CS_OK) {
 		log_error("keys.refused", LOG_ERR(err), LOG_TEXT("why", why.text));
 		return;
@@ -158,10 +158,12 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 {
 	struct gateway_chain *chain = &gateway->chains[index];
 	chain->gateway = gateway;
-	chain->config = &gateway->config.chains[index];
+	chain->own = &gateway->config.chains[index];
+	chain->config = &chain->own->common;
 	chain->manifest = chain->config->manifest;
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
+	gateway_follow_init(chain);
 	if (chain->config->operator_key_file) {
 		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
 		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
@@ -178,7 +180,7 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 				  struct cs_why *why)
 {
 	for (size_t k = 0; k < chain->manifest->remote_count; k++) {
-		const struct gateway_manifest_chain *remote = gateway_manifest_chain(
+		const struct host_manifest_chain *remote = host_manifest_chain(
 			&gateway->config.manifest, &chain->manifest->remotes[k]);
 		if (!remote)
 			continue;
@@ -199,8 +201,8 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 
 static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 {
-	struct host_http_server_options options = {.address = gateway->config.address,
-						   .port = gateway->config.port,
+	struct host_http_server_options options = {.address = gateway->config.service.address,
+						   .port = gateway->config.service.port,
 						   .body_size_max = 6u * 1024 * 1024,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
@@ -222,7 +224,8 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	cs_wipe(&seed, sizeof(seed));
 	if (!gateway->sig)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "no memory");
-	CS_TRY(gateway_journal_open(&gateway->journal, gateway->loop, config->journal, why));
+	CS_TRY(gateway_journal_open(&gateway->journal, gateway->loop, config->service.journal,
+				    why));
 	gateway->http = host_http_client_new(gateway->loop, &(struct host_http_client_options){0});
 	for (size_t i = 0; i < config->peer_count; i++)
 		CS_TRY(start_peer(gateway, &config->peers[i], why));
@@ -257,8 +260,9 @@ enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const
 				  LOG_TEXT("why", host_config_error(gateway->config.file, i)));
 		return err;
 	}
-	host_log_open(&(struct host_log_options){
-		.level = gateway->config.log_level, .json = gateway->config.log_json, .fd = 2});
+	host_log_open(&(struct host_log_options){.level = gateway->config.service.log_level,
+						 .json = gateway->config.service.log_json,
+						 .fd = 2});
 	err = start_parts(gateway, &why);
 	if (err != CS_OK) {
 		log_error("gateway.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));

@@ -11,14 +11,16 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
+#include "adapters/follow.h"
+#include "adapters/parts.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
-#include "gateway/parts.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
+#include "host/json_values.h"
 #include "host/keyfile.h"
 #include "host/log.h"
 #include "host/metrics.h"
@@ -32,10 +34,7 @@
 /* Epochs of a remote's keys that are remembered as learned; more are learned again. */
 #define GATEWAY_EPOCHS_MAX 8u
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
-/* Blocks that the light client may be ahead of what the adapter has reported: what is proven stays
- * in its window. */
-#define GATEWAY_CLIENT_LEAD 200u
-/* The same, before a message that waits for its signature. */
+/* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
 /* So far below its newest final block the client still holds blocks (VERIFY_EVM_WINDOW_MAX is twice
  * that), unless it began later. */
@@ -63,7 +62,7 @@ struct gateway_peer {
 struct gateway_route {
 	struct gateway_chain *chain;
 	struct cs_hash remote;
-	const struct gateway_manifest_chain *remote_manifest;
+	const struct host_manifest_chain *remote_manifest;
 	struct gateway_peer *peer;
 	bool signing;
 	bool delivering;
@@ -102,29 +101,16 @@ struct gateway_provider {
 
 struct gateway_chain {
 	struct gateway *gateway;
-	const struct gateway_chain_config *config;
-	const struct gateway_manifest_chain *manifest;
+	const struct host_chain_config *config;
+	const struct gateway_chain_config *own; /* beside it, what gateways alone know */
+	const struct host_manifest_chain *manifest;
 	struct cs_hash identity;
 	char identity_hex[65];
 	struct adapter *adapter;
-	uint64_t head_height; /* as the adapter says */
-	uint64_t head_time_s;
-	uint64_t cursor_height;
-	/* the enclave's light client, as it said last */
-	bool created;
-	bool frozen;
-	bool insecure;
-	uint64_t client_head;
-	uint64_t final_height;
-	struct cs_hash final_hash;
-	uint64_t final_time_s;
-	bool feeding;
-	uint64_t feed_from; /* 0: after client_head */
-	uint64_t feed_after_ms;
+	struct adapter_follow follow;
 	/* rpc_quorum: what its providers said last, in the order of the manifest */
 	bool asking;
 	uint64_t ask_after_ms;
-	uint64_t named_height; /* that a quorum reached: headers above it are of no use yet */
 	size_t provider_count;
 	struct gateway_provider providers[VERIFY_EVM_PROVIDERS_MAX];
 	/* accounts */
@@ -137,8 +123,6 @@ struct gateway_chain {
 	unsigned open_operator;
 	struct gateway_tx *txs;
 	uint64_t resumed_to; /* submissions up to it were taken up after a start */
-	uint64_t stalled_ms;
-	bool diverged; /* the node's branch does not hold the final block */
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
@@ -235,21 +219,8 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       ProtobufCMessage **message);
 
 /* ---- light_client.c ---- */
-/* Brings the enclave's light client to the head, a stretch at a time. */
-void gateway_client_feed(struct gateway_chain *chain);
-/* The same with a new head at hand. */
-void gateway_client_feed_head(struct gateway_chain *chain, const struct adapter_header *head);
-void gateway_client_take_status(struct gateway_chain *chain,
-				const Caisson__Wire__ClientStatus *status);
-/* The enclave refused with FROZEN: told once, and sealed with the next export. */
-void gateway_client_freeze(struct gateway_chain *chain);
-#define GATEWAY_WHY_FROZEN "the enclave's light client is frozen: two final blocks of one height"
-#define GATEWAY_WHY_DIVERGED "the node's branch does not hold the block that is final"
-/* Whether what the node tells and what the enclave holds as final are one branch: true only when the
- * final block is among those that were reported. A branch without it stops the chain until another
- * endpoint, or the same one, tells the final one again; whether it is more than a lie is for the
- * enclave to find, which freezes the client. */
-bool gateway_chain_agrees(struct gateway_chain *chain);
+/* What following the chain asks of a gateway; the rest of chain is filled in already. */
+void gateway_follow_init(struct gateway_chain *chain);
 
 /* ---- providers.c ---- */
 bool gateway_chain_has_providers(const struct gateway_chain *chain);

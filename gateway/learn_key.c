@@ -164,8 +164,8 @@ static void proof_done(void *ctx, enum cs_err err, const char *why,
 void gateway_key_learn(struct gateway_route *route, uint64_t epoch)
 {
 	struct gateway_chain *chain = route->chain;
-	if (route->learning || host_now_ms() < route->learn_after_ms || chain->final_height == 0 ||
-	    !chain->gateway->enclave_ready)
+	if (route->learning || host_now_ms() < route->learn_after_ms ||
+	    chain->follow.final_height == 0 || !chain->gateway->enclave_ready)
 		return;
 	/* One that nobody registered: perhaps the owner named the next one in its place. */
 	if (epoch == route->absent_epoch) {
@@ -173,9 +173,10 @@ void gateway_key_learn(struct gateway_route *route, uint64_t epoch)
 		epoch++;
 	}
 	struct learning *learning = host_alloc(sizeof(*learning));
-	*learning =
-		(struct learning){.route = route, .epoch = epoch, .height = chain->final_height};
-	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
+	*learning = (struct learning){
+		.route = route, .epoch = epoch, .height = chain->follow.final_height};
+	const struct adapter_block_id block = {chain->follow.final_height,
+					       chain->follow.final_hash};
 	const struct cs_hash slots[] = {wire_evm_sentinel_slot(),
 					wire_evm_key_slot(&route->remote, epoch, 0),
 					wire_evm_key_slot(&route->remote, epoch, 1)};

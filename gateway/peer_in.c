@@ -3,7 +3,6 @@
  * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
  * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
  * it; one whose key is not learned yet waits, and what is behind it too. */
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -83,18 +82,18 @@ static void read_evidence(struct gateway_message *message, const json_t *evidenc
 {
 	struct cs_why why;
 	uint64_t number = 0;
-	if (gateway_json_read_u64(evidence, "height", &number, &why) == CS_OK)
+	if (host_json_read_u64(evidence, "height", &number, &why) == CS_OK)
 		message->height = number;
-	if (gateway_json_read_u64(evidence, "tx_index", &number, &why) == CS_OK)
+	if (host_json_read_u64(evidence, "tx_index", &number, &why) == CS_OK)
 		message->tx_index = (uint32_t)number;
-	if (gateway_json_read_u64(evidence, "log_index", &number, &why) == CS_OK)
+	if (host_json_read_u64(evidence, "log_index", &number, &why) == CS_OK)
 		message->log_index = (uint32_t)number;
-	if (gateway_json_read_u64(evidence, "time_s", &number, &why) == CS_OK)
+	if (host_json_read_u64(evidence, "time_s", &number, &why) == CS_OK)
 		message->time_s = number;
 	/* What is missing stays zero: it is evidence for people. */
-	if (gateway_json_read_hash(evidence, "block", &message->block, &why) != CS_OK)
+	if (host_json_read_hash(evidence, "block", &message->block, &why) != CS_OK)
 		memset(&message->block, 0, sizeof(message->block));
-	if (gateway_json_read_hash(evidence, "tx", &message->tx, &why) != CS_OK)
+	if (host_json_read_hash(evidence, "tx", &message->tx, &why) != CS_OK)
 		memset(&message->tx, 0, sizeof(message->tx));
 }
 
@@ -210,9 +209,9 @@ static enum cs_err read_outcomes(const json_t *item, struct gateway_statement *s
 	for (uint32_t i = 0; i < st->count; i++) {
 		const json_t *outcome = json_array_get(list, i);
 		uint64_t status = 0;
-		CS_TRY(gateway_json_known(outcome, names, "outcomes[]", why));
-		CS_TRY(gateway_json_read_hash(outcome, "id", &st->ids[i], why));
-		CS_TRY(gateway_json_read_u64(outcome, "status", &status, why));
+		CS_TRY(host_json_known(outcome, names, "outcomes[]", why));
+		CS_TRY(host_json_read_hash(outcome, "id", &st->ids[i], why));
+		CS_TRY(host_json_read_u64(outcome, "status", &status, why));
 		if (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD)
 			return cs_fail(why, CS_ERR_INVALID,
 				       "outcomes[%u]: status is neither 2 nor 3", i);
@@ -309,8 +308,8 @@ static bool take_why(struct gateway_message *message, const json_t *item)
 {
 	const json_t *why = json_object_get(item, "why");
 	char text[GATEWAY_WHY_MAX + 1];
-	gateway_plain_text(text, sizeof(text), json_is_string(why) ? json_string_value(why) : "",
-			   json_string_length(why));
+	host_plain_text(text, sizeof(text), json_is_string(why) ? json_string_value(why) : "",
+			json_string_length(why));
 	bool news = text[0] && strcmp(message->why, text) != 0;
 	memcpy(message->why, text, sizeof(text));
 	return news;
@@ -378,8 +377,8 @@ static enum cs_err take_note(struct take *take, const json_t *item, bool retry, 
 	uint64_t side = 0;
 	enum relay_state state = RELAY_STATE_NONE;
 	const char *name = json_string_value(json_object_get(item, "state"));
-	CS_TRY(gateway_json_read_hash(item, "id", &id, why));
-	CS_TRY(gateway_json_read_u64(item, "side", &side, why));
+	CS_TRY(host_json_read_hash(item, "id", &id, why));
+	CS_TRY(host_json_read_u64(item, "side", &side, why));
 	if (side != RELAY_SOURCE && side != RELAY_DESTINATION)
 		return cs_fail(why, CS_ERR_INVALID, "side: neither 1 nor 2");
 	if (!retry && (!name || relay_state_parse(&state, name) != CS_OK))
@@ -409,7 +408,7 @@ static enum cs_err take_key(struct take *take, const json_t *item, bool theirs, 
 {
 	struct gateway_statement st = {0};
 	CS_TRY(gateway_json_read_statement(json_object_get(item, "statement"), &st, why));
-	CS_TRY(gateway_json_read_hash(item, "key", &st.ids[0], why));
+	CS_TRY(host_json_read_hash(item, "key", &st.ids[0], why));
 	st.count = 1;
 	if (st.statement.kind != WIRE_KIND_ROTATION)
 		return cs_fail(why, CS_ERR_INVALID, "statement: not of a rotation");
@@ -459,7 +458,7 @@ static enum cs_err check_numbers(const struct take *take)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < json_array_size(take->items); i++)
-		CS_TRY(gateway_json_read_u64(json_array_get(take->items, i), "n", &n, take->why));
+		CS_TRY(host_json_read_u64(json_array_get(take->items, i), "n", &n, take->why));
 	return CS_OK;
 }
 
@@ -499,14 +498,14 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	struct take take = {
 		.gateway = gateway, .peer = peer, .arena = gateway_arena_new(), .why = why};
 	uint64_t after = 0;
-	enum cs_err err = gateway_json_known(body, names, "body", why);
+	enum cs_err err = host_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));
 	take.items = json_object_get(body, "items");
 	if (err == CS_OK &&
 	    (!take.instance || strlen(take.instance) != 32 || !json_is_array(take.items)))
 		err = cs_fail(why, CS_ERR_MALFORMED, "instance or items are missing");
 	if (err == CS_OK)
-		err = gateway_json_read_u64(body, "after", &after, why);
+		err = host_json_read_u64(body, "after", &after, why);
 	if (err == CS_OK)
 		err = check_numbers(&take);
 	if (err == CS_OK)

@@ -29,12 +29,12 @@ enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kin
 static json_t *evidence_json(const struct gateway_message *message)
 {
 	json_t *json = json_object();
-	json_object_set_new(json, "height", gateway_json_u64(message->height));
-	json_object_set_new(json, "block", gateway_json_hash(&message->block));
-	json_object_set_new(json, "tx", gateway_json_hash(&message->tx));
-	json_object_set_new(json, "tx_index", gateway_json_u64(message->tx_index));
-	json_object_set_new(json, "log_index", gateway_json_u64(message->log_index));
-	json_object_set_new(json, "time_s", gateway_json_u64(message->time_s));
+	json_object_set_new(json, "height", host_json_u64(message->height));
+	json_object_set_new(json, "block", host_json_hash(&message->block));
+	json_object_set_new(json, "tx", host_json_hash(&message->tx));
+	json_object_set_new(json, "tx_index", host_json_u64(message->tx_index));
+	json_object_set_new(json, "log_index", host_json_u64(message->log_index));
+	json_object_set_new(json, "time_s", host_json_u64(message->time_s));
 	return json;
 }
 
@@ -80,8 +80,8 @@ static json_t *outcomes_item(struct gateway *gateway, const struct gateway_state
 	for (uint32_t i = 0; i < st->count; i++) {
 		struct gateway_message message;
 		json_t *json = json_object();
-		json_object_set_new(json, "id", gateway_json_hash(&st->ids[i]));
-		json_object_set_new(json, "status", gateway_json_u64(st->statuses[i]));
+		json_object_set_new(json, "id", host_json_hash(&st->ids[i]));
+		json_object_set_new(json, "status", host_json_u64(st->statuses[i]));
 		if (gateway_journal_find(gateway->journal, &st->ids[i], RELAY_DESTINATION,
 					 &message) == CS_OK)
 			json_object_set_new(json, "steps",
@@ -98,7 +98,7 @@ static json_t *rotation_item(const struct gateway_statement *st)
 {
 	json_t *item = json_object();
 	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
-	json_object_set_new(item, "key", gateway_json_hash(&st->ids[0]));
+	json_object_set_new(item, "key", host_json_hash(&st->ids[0]));
 	return item;
 }
 
@@ -114,12 +114,12 @@ static json_t *note_item(struct gateway *gateway, uint64_t row, bool retry)
 	if (gateway_journal_row(gateway->journal, row, &message) != CS_OK)
 		return NULL;
 	json_t *item = json_object();
-	json_object_set_new(item, "id", gateway_json_hash(&message.id));
-	json_object_set_new(item, "side", gateway_json_u64(message.side));
+	json_object_set_new(item, "id", host_json_hash(&message.id));
+	json_object_set_new(item, "side", host_json_u64(message.side));
 	if (retry)
 		return item;
 	json_object_set_new(item, "state", json_string(relay_state_name(message.state)));
-	json_object_set_new(item, "status", gateway_json_u64(message.status));
+	json_object_set_new(item, "status", host_json_u64(message.status));
 	json_object_set_new(item, "why", json_string(message.why));
 	json_object_set_new(
 		item, "steps",
@@ -159,7 +159,7 @@ static json_t *item_json(struct gateway *gateway, const struct gateway_outbox_it
 	}
 	if (!json)
 		json = json_object(); /* the cursor must pass it nevertheless */
-	json_object_set_new(json, "n", gateway_json_u64(item->n));
+	json_object_set_new(json, "n", host_json_u64(item->n));
 	json_object_set_new(json, "kind", json_string(kinds[item->kind]));
 	return json;
 }
@@ -178,7 +178,7 @@ json_t *gateway_peer_items(struct gateway *gateway, const char *peer, uint64_t a
 	json_t *list = json_array();
 	json_object_set_new(body, "instance",
 			    json_string(gateway_journal_instance(gateway->journal)));
-	json_object_set_new(body, "after", gateway_json_u64(after));
+	json_object_set_new(body, "after", host_json_u64(after));
 	json_object_set_new(body, "items", list);
 	for (size_t i = 0; i < count; i++) {
 		/* Of several notes of one message in this push only the last is told. */

@@ -12,7 +12,7 @@
 
 bool gateway_chain_has_providers(const struct gateway_chain *chain)
 {
-	return strcmp(chain->manifest->mode, GATEWAY_RPC_QUORUM) == 0;
+	return strcmp(chain->manifest->mode, HOST_RPC_QUORUM) == 0;
 }
 
 static void ask_ended(struct gateway_chain *chain)
@@ -42,13 +42,13 @@ static void take_provider(struct gateway_chain *chain, size_t i,
 
 static void take_reply(struct gateway_chain *chain, const Caisson__Wire__ClientQuorumReply *reply)
 {
-	const uint64_t final = chain->final_height;
-	gateway_client_take_status(chain, reply->status);
+	const uint64_t final = chain->follow.final_height;
+	adapter_follow_take_status(&chain->follow, reply->status);
 	for (size_t i = 0; i < reply->n_providers && i < CS_LEN(chain->providers); i++)
 		take_provider(chain, i, reply->providers[i]);
 	chain->provider_count = reply->n_providers;
-	chain->named_height = reply->named_height;
-	if (chain->final_height != final)
+	chain->follow.feed_max = reply->named_height; /* what no provider named is of no use yet */
+	if (chain->follow.final_height != final)
 		gateway_enclave_changed(chain->gateway);
 	gateway_wake(chain->gateway);
 }
@@ -72,14 +72,14 @@ static void ask_done(void *context, enum cs_err err, const char *why, struct cs_
 	log_warn("provider.not_asked", LOG_TEXT("chain", chain->config->id), LOG_ERR(err),
 		 LOG_TEXT("why", why));
 	if (err == CS_ERR_FROZEN)
-		gateway_client_freeze(chain);
+		adapter_follow_freeze(&chain->follow);
 }
 
 void gateway_providers_ask(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
 	Caisson__Wire__ClientQuorumRequest request = CAISSON__WIRE__CLIENT_QUORUM_REQUEST__INIT;
-	if (!gateway_chain_has_providers(chain) || !chain->created || chain->frozen ||
+	if (!gateway_chain_has_providers(chain) || !chain->follow.created || chain->follow.frozen ||
 	    chain->asking || !gateway->enclave_ready || host_now_ms() < chain->ask_after_ms)
 		return;
 	size_t mark = cs_arena_mark(&gateway->scratch);

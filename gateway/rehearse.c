@@ -1,6 +1,6 @@
 /* What a transaction for one message would do, asked of the chain before it is paid for: what failed
  * once, and what only succeeds if somebody has changed something. */
-#include "gateway/contract_error.h"
+#include "adapters/evm/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -62,14 +62,14 @@ struct rehearsal {
 	struct gateway_message row;
 	gateway_rehearsed *done;
 	void *ctx;
-	char why[GATEWAY_CONTRACT_ERROR_MAX];
-	enum gateway_lasts lasts;
+	char why[ADAPTER_CONTRACT_ERROR_MAX];
+	enum adapter_lasts lasts;
 };
 
 static uint64_t next_of(const struct rehearsal *rehearsal, const struct gateway_message *row)
 {
 	uint64_t next = gateway_backoff(rehearsal->chain->gateway, row->tries);
-	if (rehearsal->lasts == GATEWAY_LASTS_PASSING)
+	if (rehearsal->lasts == ADAPTER_LASTS_PASSING)
 		return next;
 	uint64_t later = host_wall_ms() + LOOK_AGAIN_MS;
 	/* The deadline does for it what no delivery can. */
@@ -97,7 +97,7 @@ static enum cs_err write_refused(void *context)
 	if (row.state != rehearsal->row.state || row.submission != 0)
 		return CS_OK;
 	snprintf(why, sizeof(why), "%s%s",
-		 rehearsal->lasts == GATEWAY_LASTS_PERMANENT ? for_good : "reverted: ",
+		 rehearsal->lasts == ADAPTER_LASTS_PERMANENT ? for_good : "reverted: ",
 		 rehearsal->why);
 	bool news = strcmp(why, row.why) != 0 || row.wish_retry;
 	memcpy(row.why, why, sizeof(why));
@@ -116,11 +116,11 @@ static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_byt
 	struct gateway_chain *chain = rehearsal->chain;
 	struct gateway *gateway = chain->gateway;
 	if (err == CS_ERR_REVERTED && !gateway->stopping) {
-		rehearsal->lasts = gateway_contract_refusal(rehearsal->why, data);
+		rehearsal->lasts = adapter_contract_refusal(rehearsal->why, data);
 		why = rehearsal->why;
 		log_warn("message.refused", LOG_TEXT("chain", chain->config->id),
 			 LOG_HASH("id", &rehearsal->row.id), LOG_TEXT("why", why),
-			 LOG_BOOL("permanent", rehearsal->lasts == GATEWAY_LASTS_PERMANENT));
+			 LOG_BOOL("permanent", rehearsal->lasts == ADAPTER_LASTS_PERMANENT));
 		if (gateway_write(gateway, write_refused, rehearsal) != CS_OK)
 			log_error("message.refusal_not_written");
 	}

@@ -39,8 +39,8 @@ static enum cs_err load_rows(struct flight *flight, const struct gateway_message
 /* The chain's clock for what is sent now: what has its deadline up to this comes too late. */
 static uint64_t late_s(const struct gateway_chain *chain)
 {
-	uint64_t next = chain->head_time_s + (chain->config->block_time_ms + 999) / 1000;
-	return next > chain->final_time_s ? next : chain->final_time_s;
+	uint64_t next = chain->follow.head_time_s + (chain->config->block_time_ms + 999) / 1000;
+	return next > chain->follow.final_time_s ? next : chain->follow.final_time_s;
 }
 
 /* Whether the transaction would do something: what nobody needs is not paid for twice. */
@@ -49,7 +49,8 @@ static bool is_wanted(const struct flight *flight, const struct gateway_message 
 {
 	if (flight->kind == GATEWAY_DELIVER)
 		return status == WIRE_STATUS_NONE && row->deadline > late_s(flight->route->chain);
-	return status <= WIRE_STATUS_FAILED && row->deadline <= flight->route->chain->final_time_s;
+	return status <= WIRE_STATUS_FAILED &&
+	       row->deadline <= flight->route->chain->follow.final_time_s;
 }
 
 /* What a status changes is the source's to know. */
@@ -74,7 +75,7 @@ static enum cs_err note_status(struct flight *flight, struct gateway_message *ro
 	}
 	row->status = status;
 	if (row->status_height == 0)
-		row->status_height = chain->head_height;
+		row->status_height = chain->follow.head_height;
 	row->tries = 0;
 	return move(flight, row, status == WIRE_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
 }
@@ -237,7 +238,7 @@ void gateway_destination_expire(struct gateway_route *route)
 	static const enum relay_state open[] = {RELAY_SIGNED, RELAY_FAILED};
 	struct gateway_chain *chain = route->chain;
 	/* A refused one waits for its deadline, which the chain's clock shows. */
-	uint64_t chain_ms = chain->final_time_s * 1000;
+	uint64_t chain_ms = chain->follow.final_time_s * 1000;
 	uint64_t due_ms = host_wall_ms() > chain_ms ? host_wall_ms() : chain_ms;
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 	    GATEWAY_EXPIRE_TOMBSTONE)
@@ -252,7 +253,7 @@ void gateway_destination_expire(struct gateway_route *route)
 					    .state = open[i],
 					    .remote = &route->remote,
 					    .due_ms = due_ms,
-					    .deadline_max = chain->final_time_s};
+					    .deadline_max = chain->follow.final_time_s};
 		if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) !=
 			    CS_OK ||
 		    count == 0)

@@ -146,13 +146,13 @@ static enum cs_err write_end(void *context)
 			continue;
 		row->why[0] = 0;
 		CS_TRY(gateway_journal_move(journal, row, event));
-		struct gateway_step step = {.message = row->n,
-					    .step = RELAY_STEP_FINALIZATION_FINAL,
-					    .chain = chain->config->id,
-					    .tx = &row->end_tx,
-					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)"
-								      : NULL};
+		struct gateway_step step = {
+			.message = row->n,
+			.step = RELAY_STEP_FINALIZATION_FINAL,
+			.chain = chain->config->id,
+			.tx = &row->end_tx,
+			.block = chain->follow.final_height,
+			.detail = chain->follow.insecure ? "dev-final (insecure)" : NULL};
 		CS_TRY(gateway_journal_step(journal, &step));
 		step = (struct gateway_step){.message = row->n,
 					     .step = RELAY_STEP_NOTIFIED,
@@ -171,10 +171,11 @@ void gateway_finalize_end(struct gateway_chain *chain)
 {
 	static struct gateway_message rows[END_ROWS];
 	struct end_write write = {chain, rows, 0};
-	if (chain->final_height == 0)
+	if (chain->follow.final_height == 0)
 		return;
-	enum cs_err err = gateway_journal_ending(chain->gateway->journal, &chain->identity,
-						 chain->final_height, rows, END_ROWS, &write.count);
+	enum cs_err err =
+		gateway_journal_ending(chain->gateway->journal, &chain->identity,
+				       chain->follow.final_height, rows, END_ROWS, &write.count);
 	if (err == CS_OK && write.count > 0)
 		err = gateway_write(chain->gateway, write_end, &write);
 	if (err != CS_OK)

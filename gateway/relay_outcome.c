@@ -27,12 +27,12 @@ static enum cs_err write_final(void *context)
 		row->tries = 0;
 		row->submission = 0; /* whatever becomes of it changes nothing any more */
 		CS_TRY(gateway_journal_move(chain->gateway->journal, row, RELAY_ON_REACH_OUTCOME));
-		struct gateway_step step = {.message = row->n,
-					    .step = RELAY_STEP_OUTCOME_FINAL,
-					    .chain = chain->config->id,
-					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)"
-								      : NULL};
+		struct gateway_step step = {
+			.message = row->n,
+			.step = RELAY_STEP_OUTCOME_FINAL,
+			.chain = chain->config->id,
+			.block = chain->follow.final_height,
+			.detail = chain->follow.insecure ? "dev-final (insecure)" : NULL};
 		if (write->absence)
 			step.detail = "not delivered in a final block past the deadline";
 		CS_TRY(gateway_journal_step_again(chain->gateway->journal, &step));
@@ -63,24 +63,25 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 {
 	static const enum relay_state open[] = {RELAY_SIGNED, RELAY_SUBMITTED, RELAY_FAILED};
 	struct gateway_chain *chain = route->chain;
-	if (chain->final_height == 0)
+	if (chain->follow.final_height == 0)
 		return;
-	struct gateway_pick included = {.state = RELAY_INCLUDED, .height_max = chain->final_height};
+	struct gateway_pick included = {.state = RELAY_INCLUDED,
+					.height_max = chain->follow.final_height};
 	(void)mark(route, &included, false);
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 		    GATEWAY_EXPIRE_ABSENCE ||
-	    chain->final_time_s <= chain->manifest->reorg_margin_s ||
-	    route->absence_height == chain->final_height)
+	    chain->follow.final_time_s <= chain->manifest->reorg_margin_s ||
+	    route->absence_height == chain->follow.final_height)
 		return;
 	size_t count = 0;
 	for (size_t i = 0; i < CS_LEN(open); i++) {
 		struct gateway_pick absent = {.state = open[i],
-					      .deadline_max = chain->final_time_s -
+					      .deadline_max = chain->follow.final_time_s -
 							      chain->manifest->reorg_margin_s};
 		count += mark(route, &absent, true);
 	}
 	if (count == 0)
-		route->absence_height = chain->final_height;
+		route->absence_height = chain->follow.final_height;
 }
 
 /* ---- proving ---- */
@@ -273,7 +274,7 @@ void gateway_outcome_prove(struct gateway_route *route)
 	struct gateway *gateway = chain->gateway;
 	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->proving || chain->final_height == 0)
+	if (route->proving || chain->follow.final_height == 0)
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,
@@ -289,12 +290,13 @@ void gateway_outcome_prove(struct gateway_route *route)
 	route->prove_newest = !route->prove_newest;
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
-	flight->height = chain->final_height;
+	flight->height = chain->follow.final_height;
 	flight->slots[0] = wire_evm_sentinel_slot();
 	flight->slot_count = 1;
 	for (size_t i = 0; i < count && add_row(flight, &picked[i]); i++)
 		;
-	const struct adapter_block_id block = {chain->final_height, chain->final_hash};
+	const struct adapter_block_id block = {chain->follow.final_height,
+					       chain->follow.final_hash};
 	route->proving = true;
 	enum cs_err err =
 		adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway,

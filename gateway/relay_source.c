@@ -24,12 +24,12 @@ static enum cs_err write_final(void *context)
 		struct gateway_message *message = &write->messages[i];
 		CS_TRY(gateway_journal_move(chain->gateway->journal, message,
 					    RELAY_ON_REACH_FINALITY));
-		struct gateway_step step = {.message = message->n,
-					    .step = RELAY_STEP_FINAL,
-					    .chain = chain->config->id,
-					    .block = chain->final_height,
-					    .detail = chain->insecure ? "dev-final (insecure)"
-								      : NULL};
+		struct gateway_step step = {
+			.message = message->n,
+			.step = RELAY_STEP_FINAL,
+			.chain = chain->config->id,
+			.block = chain->follow.final_height,
+			.detail = chain->follow.insecure ? "dev-final (insecure)" : NULL};
 		CS_TRY(gateway_journal_step(chain->gateway->journal, &step));
 	}
 	return CS_OK;
@@ -43,8 +43,8 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 				    .side = RELAY_SOURCE,
 				    .state = RELAY_OBSERVED,
 				    .due_ms = INT64_MAX,
-				    .height_max = chain->final_height};
-	if (chain->final_height == 0)
+				    .height_max = chain->follow.final_height};
+	if (chain->follow.final_height == 0)
 		return;
 	enum cs_err err = gateway_journal_pick(chain->gateway->journal, &pick, messages, MARK_ROWS,
 					       &write.count);
@@ -349,8 +349,8 @@ static bool walk_down(struct flight *flight)
 	uint64_t lowest = lowest_of(flight);
 	if (flight->walk_top == 0) {
 		/* Inside of the client's window, and not below where it begins. */
-		uint64_t inside = chain->final_height > GATEWAY_CLIENT_INSIDE
-					  ? chain->final_height - GATEWAY_CLIENT_INSIDE
+		uint64_t inside = chain->follow.final_height > GATEWAY_CLIENT_INSIDE
+					  ? chain->follow.final_height - GATEWAY_CLIENT_INSIDE
 					  : 0;
 		uint64_t anchor = chain->manifest->anchor_height;
 		flight->walk_top = inside > anchor ? inside : anchor;

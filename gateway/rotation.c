@@ -103,8 +103,8 @@ static json_t *rotation_json(const struct gateway_chain *chain)
 		json_array_append_new(remotes, remote);
 	}
 	json_object_set_new(json, "chain", json_string(chain->config->id));
-	json_object_set_new(json, "epoch", gateway_json_u64(epoch));
-	json_object_set_new(json, "public_key", gateway_json_hash(&first->next_key));
+	json_object_set_new(json, "epoch", host_json_u64(epoch));
+	json_object_set_new(json, "public_key", host_json_hash(&first->next_key));
 	json_object_set_new(json, "remotes", remotes);
 	return json;
 }
@@ -211,7 +211,7 @@ static enum cs_err read_chain(struct gateway *gateway, const struct host_http_ex
 	static const char *const names[] = {"chain", NULL};
 	json_t *body = NULL;
 	CS_TRY(host_http_body_json(exchange, &body, why));
-	enum cs_err err = gateway_json_known(body, names, "body", why);
+	enum cs_err err = host_json_known(body, names, "body", why);
 	const json_t *id = json_object_get(body, "chain");
 	*chain = NULL;
 	if (json_is_string(id))
@@ -247,7 +247,7 @@ static void post_rotate(void *context, struct host_http_exchange *exchange)
 	enum cs_err err = read_chain(gateway, exchange, &chain, &why);
 	if (err == CS_OK && !gateway->enclave_ready)
 		err = cs_fail(&why, CS_ERR_UNAVAILABLE, "the enclave is not ready");
-	if (err == CS_OK && chain->frozen)
+	if (err == CS_OK && chain->follow.frozen)
 		err = cs_fail(&why, CS_ERR_FROZEN, "nothing is signed for this chain");
 	if (err == CS_OK && chain->route_count == 0)
 		err = cs_fail(&why, CS_ERR_CONFLICT, "no remote would learn of it");
@@ -408,7 +408,7 @@ static void looked(void *ctx, enum cs_err err, const char *why, struct cs_bytes 
 			 LOG_U64("epoch", st.statement.epoch + 1), LOG_U64("state", key.state));
 		return;
 	}
-	if (key.not_before > chain->final_time_s)
+	if (key.not_before > chain->follow.final_time_s)
 		return;
 	if (gateway_write(gateway, write_in_force, route) != CS_OK)
 		log_error("rotation.not_told", LOG_TEXT("chain", chain->config->id));

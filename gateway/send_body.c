@@ -1,7 +1,7 @@
 #include "gateway/send_body.h"
 
 #include "core/abi.h"
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "wire/envelope.h"
 
 #include <string.h>
@@ -28,10 +28,10 @@ static enum cs_err read_address(const json_t *object, const char *name, struct c
 
 static bool has_route(const struct reading *reading, uint64_t chain_id)
 {
-	const struct gateway_manifest_chain *from = reading->out.chain->manifest;
+	const struct host_manifest_chain *from = reading->out.chain->common.manifest;
 	for (size_t i = 0; i < from->remote_count; i++) {
-		const struct gateway_manifest_chain *remote = gateway_manifest_chain(
-			&reading->terms->config->manifest, &from->remotes[i]);
+		const struct host_manifest_chain *remote =
+			host_manifest_chain(&reading->terms->config->manifest, &from->remotes[i]);
 		if (remote && remote->chain_id == chain_id)
 			return true;
 	}
@@ -57,7 +57,7 @@ static enum cs_err read_account(struct reading *reading, const char *text, struc
 	if (has_route(reading, chain_id))
 		return CS_OK;
 	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain",
-		       reading->out.chain->id);
+		       reading->out.chain->common.id);
 }
 
 static enum cs_err put_attribute(struct reading *reading, const char *signature,
@@ -82,7 +82,7 @@ static enum cs_err put_number(struct reading *reading, const json_t *object, con
 	uint64_t value = 0;
 	if (!json_object_get(object, name))
 		return CS_OK;
-	CS_TRY(gateway_json_read_u64(object, name, &value, why));
+	CS_TRY(host_json_read_u64(object, name, &value, why));
 	if (value > max)
 		return cs_fail(why, CS_ERR_OVERFLOW, "attributes.%s: above %llu", name,
 			       (unsigned long long)max);
@@ -98,7 +98,7 @@ static enum cs_err read_each_attribute(struct reading *reading, const json_t *ob
 					    "refund_to", "finality",      NULL};
 	if (!object)
 		return CS_OK;
-	CS_TRY(gateway_json_known(object, names, "attributes", why));
+	CS_TRY(host_json_known(object, names, "attributes", why));
 	CS_TRY(put_number(reading, object, "deadline", "deadline(uint64)", INT64_MAX, why));
 	CS_TRY(put_number(reading, object, "min_gas_limit", "minGasLimit(uint256)", INT64_MAX,
 			  why));
@@ -137,10 +137,10 @@ static enum cs_err read_mode(struct reading *reading, const json_t *body, struct
 	reading->out.sponsored = strcmp(mode, "sponsored") == 0;
 	if (reading->out.sponsored && !reading->terms->may_sponsor)
 		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key lacks the scope sponsor");
-	if (reading->out.sponsored && !reading->out.chain->operator_key_file)
+	if (reading->out.sponsored && !reading->out.chain->common.operator_key_file)
 		return cs_fail(why, CS_ERR_UNSUPPORTED,
 			       "mode: this gateway has no operator account on %s",
-			       reading->out.chain->id);
+			       reading->out.chain->common.id);
 	if (json_object_get(body, "from")) {
 		if (reading->out.sponsored)
 			return cs_fail(why, CS_ERR_INVALID,
@@ -155,7 +155,7 @@ static const struct gateway_chain_config *chain_named(const struct gateway_confi
 						      const char *caip2)
 {
 	for (size_t i = 0; i < config->chain_count; i++) {
-		if (strcmp(config->chains[i].id, caip2) == 0)
+		if (strcmp(config->chains[i].common.id, caip2) == 0)
 			return &config->chains[i];
 	}
 	return NULL;
@@ -184,12 +184,12 @@ static enum cs_err read_message_body(struct reading *reading, const json_t *body
 {
 	static const char *const names[] = {"from_chain", "to",         "payload", "mode",
 					    "from",       "attributes", NULL};
-	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
 	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
-	CS_TRY(gateway_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, reading->arena,
-				     &reading->out.payload, why));
+	CS_TRY(host_json_read_hex(body, "payload", CS_PAYLOAD_SIZE_MAX, reading->arena,
+				  &reading->out.payload, why));
 	return read_attributes(reading, json_object_get(body, "attributes"), why);
 }
 
@@ -199,13 +199,13 @@ static enum cs_err read_transfer_body(struct reading *reading, const json_t *bod
 	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
 					    "mode",       "from", "attributes", NULL};
 	static const uint8_t zeros[AMOUNT_ZEROS];
-	CS_TRY(gateway_json_known(body, names, "body", why));
+	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
 	CS_TRY(read_account(reading, json_string_value(json_object_get(body, "to")), why));
 	if (!reading->out.chain->has_bridge)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "no bridge is configured on %s",
-			       reading->out.chain->id);
+			       reading->out.chain->common.id);
 	if (json_object_get(body, "token"))
 		CS_TRY(read_address(body, "token", &reading->out.token, why));
 	else if (reading->out.chain->has_token)

@@ -35,6 +35,6 @@ void gateway_part_signed(struct wire_signed *out, const struct gateway_statement
 	memset(out, 0, sizeof(*out));
 	out->statement = statement->statement;
 	out->signature = statement->signature;
-	out->path_count = gateway_part_path(out->path, leaves, statement->count,
-					    &(struct gateway_part){first, count});
+	out->path_count = adapter_part_path(out->path, leaves, statement->count,
+					    &(struct adapter_part){first, count});
 }

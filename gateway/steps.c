@@ -17,10 +17,10 @@ static void collect_fact(void *ctx, const struct gateway_step *step)
 	if (step->step >= RELAY_STEP_END || relay_step_side(step->step) != collect->side)
 		return;
 	json_t *fact = json_array();
-	json_array_append_new(fact, gateway_json_u64(step->step));
-	json_array_append_new(fact, gateway_json_u64(step->time_ms));
-	json_array_append_new(fact, step->tx ? gateway_json_hash(step->tx) : json_null());
-	json_array_append_new(fact, gateway_json_u64(step->block));
+	json_array_append_new(fact, host_json_u64(step->step));
+	json_array_append_new(fact, host_json_u64(step->time_ms));
+	json_array_append_new(fact, step->tx ? host_json_hash(step->tx) : json_null());
+	json_array_append_new(fact, host_json_u64(step->block));
 	if (step->detail)
 		json_array_append_new(fact, json_string(step->detail));
 	json_array_append_new(collect->list, fact);
@@ -117,13 +117,12 @@ static void take_step(void *ctx, const struct gateway_step *step)
 	if (step->step == RELAY_STEP_NONE || step->step >= RELAY_STEP_END)
 		return;
 	json_t *json = json_object();
-	json_object_set_new(json, "n", gateway_json_u64(step->step));
+	json_object_set_new(json, "n", host_json_u64(step->step));
 	json_object_set_new(json, "name", json_string(relay_step_name(step->step)));
-	json_object_set_new(json, "t_ms", gateway_json_u64(step->time_ms));
+	json_object_set_new(json, "t_ms", host_json_u64(step->time_ms));
 	json_object_set_new(json, "chain", step->chain ? json_string(step->chain) : json_null());
-	json_object_set_new(json, "tx", step->tx ? gateway_json_hash(step->tx) : json_null());
-	json_object_set_new(json, "block",
-			    step->block ? gateway_json_u64(step->block) : json_null());
+	json_object_set_new(json, "tx", step->tx ? host_json_hash(step->tx) : json_null());
+	json_object_set_new(json, "block", step->block ? host_json_u64(step->block) : json_null());
 	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
 	all->of[step->step] = json;
 	all->seen[step->step] = true;
@@ -141,7 +140,7 @@ json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message
 		json_t *step = all.of[n];
 		if (!step) {
 			step = json_object();
-			json_object_set_new(step, "n", gateway_json_u64(n));
+			json_object_set_new(step, "n", host_json_u64(n));
 			json_object_set_new(step, "name", json_string(relay_step_name(n)));
 			/* A step before one that is known will not come any more. */
 			if (n < all.last || relay_ends(message->state))

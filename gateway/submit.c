@@ -1,7 +1,6 @@
 /* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and
  * the watch; the bytes come from the enclave (or the operator's key), and are in the journal before
  * they are sent. */
-#include "gateway/contract_error.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -406,7 +405,7 @@ static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK; /* an approval: what follows it tells */
 	CS_TRY(err);
-	gateway_plain_text(plain, sizeof(plain), why, strlen(why));
+	host_plain_text(plain, sizeof(plain), why, strlen(why));
 	snprintf(detail, sizeof(detail), "%s %s", request.id, plain);
 	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain));
 	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
@@ -585,7 +584,7 @@ void gateway_submit_new(struct gateway_chain *chain)
 	struct gateway *gateway = chain->gateway;
 	uint64_t rows[OPEN_ROWS];
 	size_t count = 0;
-	if (!chain->has_gas_account || chain->head_height == 0)
+	if (!chain->has_gas_account || chain->follow.head_height == 0)
 		return;
 	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to,
 					     rows, OPEN_ROWS, &count) != CS_OK)

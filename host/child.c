@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -297,4 +299,17 @@ enum cs_err host_listen_unix(int *listening, const char *path, struct cs_why *wh
 	}
 	*listening = fd;
 	return CS_OK;
+}
+
+void host_program_find(char *path, size_t size, const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	snprintf(path, size, "%s", name);
+	if (strchr(name, '/') || n <= 0)
+		return;
+	self[n] = 0;
+	int length = snprintf(path, size, "%s/%s", dirname(self), name);
+	if (length < 0 || (size_t)length >= size || access(path, X_OK) != 0)
+		snprintf(path, size, "%s", name);
 }

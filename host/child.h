@@ -47,6 +47,10 @@ void host_child_stop(struct host_child *child, uint64_t grace_ms, host_call *sto
 /* Kills a child that is still running. NULL is allowed. */
 void host_child_free(struct host_child *child);
 
+/* Where a program is started from: a name without a slash stands for the file beside our own
+ * program, where there is one that may be run, else for what PATH finds. */
+void host_program_find(char *path, size_t size, const char *name);
+
 /* A listening Unix socket at path, mode 0600, backlog 8, close-on-exec; replaces a dead socket
  * there, refuses (CONFLICT) one that somebody answers on and anything that is no socket. */
 CS_NODISCARD enum cs_err host_listen_unix(int *fd, const char *path, struct cs_why *why);

@@ -221,3 +221,13 @@ void host_log_write(enum host_log_level level, const char *event,
 		written = write(options.fd, memory, line.n);
 	while (written < 0 && errno == EINTR);
 }
+
+void host_plain_text(char *text, size_t size, const char *from, size_t from_size)
+{
+	size_t n = 0;
+	while (n < from_size && n + 1 < size && from[n] != 0) {
+		text[n] = from[n] >= ' ' && from[n] <= '~' ? from[n] : '?';
+		n++;
+	}
+	text[n] = 0;
+}

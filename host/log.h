@@ -75,4 +75,8 @@ struct host_log_field {
 void host_log_write(enum host_log_level level, const char *event,
 		    const struct host_log_field *fields);
 
+/* Whatever somebody else wrote, fit for one line of printable ASCII: other bytes become '?', what
+ * does not fit or follows a zero is cut. size counts the zero. */
+void host_plain_text(char *text, size_t size, const char *from, size_t from_size);
+
 #endif

@@ -1,7 +1,7 @@
 #include "oracle/answer_json.h"
 
 #include "core/utf8.h"
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -220,7 +220,7 @@ static json_t *spec_json(struct cs_bytes spec, struct cs_arena *arena)
 	if (same)
 		return json;
 	json_decref(json);
-	return gateway_json_hex(spec);
+	return host_json_hex(spec);
 }
 
 static json_t *arguments_json(const struct oracle_answer *answer)
@@ -228,10 +228,10 @@ static json_t *arguments_json(const struct oracle_answer *answer)
 	json_t *list = json_array();
 	for (size_t i = 0; i < answer->argument_count; i++) {
 		struct cs_bytes bytes = answer->arguments[i];
-		json_array_append_new(
-			list, cs_utf8_is_valid(bytes)
-				      ? text(bytes)
-				      : json_pack("{s:o}", "bytes", gateway_json_hex(bytes)));
+		json_array_append_new(list,
+				      cs_utf8_is_valid(bytes)
+					      ? text(bytes)
+					      : json_pack("{s:o}", "bytes", host_json_hex(bytes)));
 	}
 	return list;
 }
@@ -244,9 +244,9 @@ static json_t *request_json(const struct wire_request *request)
 	snprintf(counter, sizeof(counter), "%" PRIu64, request->counter);
 	cs_u256_decimal(fee, &request->fee);
 	json_object_set_new(json, "counter", json_string(counter));
-	json_object_set_new(json, "asker", gateway_json_hash(&request->asker));
-	json_object_set_new(json, "secrets_hash", gateway_json_hash(&request->secrets_hash));
-	json_object_set_new(json, "callback", gateway_json_hash(&request->callback));
+	json_object_set_new(json, "asker", host_json_hash(&request->asker));
+	json_object_set_new(json, "secrets_hash", host_json_hash(&request->secrets_hash));
+	json_object_set_new(json, "callback", host_json_hash(&request->callback));
 	json_object_set_new(json, "callback_gas", oracle_json_u64(request->callback_gas));
 	json_object_set_new(json, "fee", json_string(fee));
 	json_object_set_new(json, "max_age", oracle_json_u64(request->max_age));
@@ -264,18 +264,18 @@ static json_t *source_json(const struct wire_evidence_source *row)
 	json_object_set_new(json, "code", oracle_json_u64(row->code));
 	json_object_set_new(json, "code_name", json_string(wire_oracle_code_name(row->code)));
 	json_object_set_new(json, "host", text(row->host_port));
-	json_object_set_new(json, "leaf_spki", gateway_json_hash(&row->leaf_spki));
-	json_object_set_new(json, "issuer_spki", gateway_json_hash(&row->issuer_spki));
+	json_object_set_new(json, "leaf_spki", host_json_hash(&row->leaf_spki));
+	json_object_set_new(json, "issuer_spki", host_json_hash(&row->issuer_spki));
 	json_object_set_new(json, "tls",
 			    row->version == TLS_1_3   ? json_string("1.3")
 			    : row->version == TLS_1_2 ? json_string("1.2")
 						      : json_null());
-	json_object_set_new(json, "cipher", gateway_json_hex(CS_BYTES_OF(cipher)));
+	json_object_set_new(json, "cipher", host_json_hex(CS_BYTES_OF(cipher)));
 	json_object_set_new(json, "http2", json_boolean(row->http2));
 	json_object_set_new(json, "reused", json_boolean(row->reused));
 	json_object_set_new(json, "stapled", json_boolean(row->stapled_good));
 	json_object_set_new(json, "timestamps", oracle_json_u64(row->sct_count));
-	json_object_set_new(json, "response", gateway_json_hash(&row->response));
+	json_object_set_new(json, "response", host_json_hash(&row->response));
 	json_object_set_new(json, "completed", oracle_json_u64(row->completed));
 	return json;
 }
@@ -286,16 +286,16 @@ static json_t *statement_json(const struct wire_signed *signed_)
 	json_t *json = json_object();
 	json_t *path = json_array();
 	for (size_t i = 0; i < signed_->path_count; i++)
-		json_array_append_new(path, gateway_json_hash(&signed_->path[i]));
+		json_array_append_new(path, host_json_hash(&signed_->path[i]));
 	json_object_set_new(json, "kind", oracle_json_u64(statement->kind));
-	json_object_set_new(json, "signer", gateway_json_hash(&statement->signer));
-	json_object_set_new(json, "receiver", gateway_json_hash(&statement->receiver));
+	json_object_set_new(json, "signer", host_json_hash(&statement->signer));
+	json_object_set_new(json, "receiver", host_json_hash(&statement->receiver));
 	json_object_set_new(json, "epoch", oracle_json_u64(statement->epoch));
 	json_object_set_new(json, "manifest", oracle_json_u64(statement->manifest_number));
-	json_object_set_new(json, "root", gateway_json_hash(&statement->root));
-	json_object_set_new(json, "rx", gateway_json_hash(&signed_->signature.rx));
-	json_object_set_new(json, "ry", gateway_json_hash(&signed_->signature.ry));
-	json_object_set_new(json, "s", gateway_json_hash(&signed_->signature.s));
+	json_object_set_new(json, "root", host_json_hash(&statement->root));
+	json_object_set_new(json, "rx", host_json_hash(&signed_->signature.rx));
+	json_object_set_new(json, "ry", host_json_hash(&signed_->signature.ry));
+	json_object_set_new(json, "s", host_json_hash(&signed_->signature.s));
 	json_object_set_new(json, "path", path);
 	return json;
 }
@@ -308,8 +308,8 @@ static void set_asker(json_t *json, const struct oracle_answer *answer)
 	else
 		json_object_set_new(json, "contract",
 				    json_pack("{s:s,s:o,s:o}", "chain", contract->caip2, "genesis",
-					      gateway_json_hash(&contract->genesis), "address",
-					      gateway_json_hex(CS_BYTES_OF(contract->address.b))));
+					      host_json_hash(&contract->genesis), "address",
+					      host_json_hex(CS_BYTES_OF(contract->address.b))));
 }
 
 json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *arena)
@@ -320,23 +320,23 @@ json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *
 	for (size_t i = 0; i < answer->source_count; i++)
 		json_array_append_new(rows, source_json(&answer->sources[i]));
 	json_object_set_new(json, "kind", json_string(ORACLE_ANSWER_KIND));
-	json_object_set_new(json, "id", gateway_json_hash(&part->request_id));
+	json_object_set_new(json, "id", host_json_hash(&part->request_id));
 	json_object_set_new(json, "code", oracle_json_u64(part->code));
 	json_object_set_new(json, "code_name", json_string(wire_oracle_code_name(part->code)));
 	json_object_set_new(json, "value", oracle_value_json(answer->spec, part->value, arena));
 	json_object_set_new(json, "observed_at", oracle_json_u64(part->observed_at));
 	set_asker(json, answer);
 	json_object_set_new(json, "spec", spec_json(answer->spec, arena));
-	json_object_set_new(json, "spec_hash", gateway_json_hash(&part->spec_hash));
+	json_object_set_new(json, "spec_hash", host_json_hash(&part->spec_hash));
 	json_object_set_new(json, "arguments", arguments_json(answer));
 	json_object_set_new(json, "request", request_json(&answer->request));
-	json_object_set_new(json, "value_abi", gateway_json_hex(part->value));
+	json_object_set_new(json, "value_abi", host_json_hex(part->value));
 	json_object_set_new(json, "time_flags", oracle_json_u64(answer->time_flags));
 	json_object_set_new(json, "evidence", rows);
-	json_object_set_new(json, "evidence_hash", gateway_json_hash(&part->evidence_hash));
-	json_object_set_new(json, "lineage", gateway_json_hash(&answer->lineage));
+	json_object_set_new(json, "evidence_hash", host_json_hash(&part->evidence_hash));
+	json_object_set_new(json, "lineage", host_json_hash(&answer->lineage));
 	json_object_set_new(json, "statement", statement_json(&answer->statement));
-	json_object_set_new(json, "key", gateway_json_hash(&answer->key));
+	json_object_set_new(json, "key", host_json_hash(&answer->key));
 	json_object_set_new(json, "insecure", json_boolean(answer->insecure));
 	return json;
 }
@@ -415,8 +415,8 @@ static enum cs_err read_spec(struct oracle_answer *out, const json_t *document,
 	struct cs_buf buf;
 	const json_t *spec = json_object_get(document, "spec");
 	if (!json_is_object(spec))
-		return gateway_json_read_hex(document, "spec", WIRE_SPEC_SIZE_MAX, arena,
-					     &out->spec, why);
+		return host_json_read_hex(document, "spec", WIRE_SPEC_SIZE_MAX, arena, &out->spec,
+					  why);
 	CS_TRY(cs_buf_init_arena(&buf, arena, WIRE_SPEC_SIZE_MAX));
 	size_t mark = cs_arena_mark(arena);
 	enum cs_err err = canonical(&buf, spec, arena, why);
@@ -442,9 +442,9 @@ static enum cs_err read_arguments(struct oracle_answer *out, const json_t *docum
 			out->arguments[i] =
 				cs_bytes(json_string_value(one), json_string_length(one));
 		} else {
-			CS_TRY(gateway_json_known(one, names, "arguments", why));
-			CS_TRY(gateway_json_read_hex(one, "bytes", WIRE_ARGUMENT_SIZE_MAX, arena,
-						     &out->arguments[i], why));
+			CS_TRY(host_json_known(one, names, "arguments", why));
+			CS_TRY(host_json_read_hex(one, "bytes", WIRE_ARGUMENT_SIZE_MAX, arena,
+						  &out->arguments[i], why));
 			if (cs_utf8_is_valid(out->arguments[i]))
 				return cs_fail(why, CS_ERR_NON_CANONICAL,
 					       "arguments[%zu]: text is written as text", i);
@@ -464,7 +464,7 @@ static enum cs_err read_request(struct wire_request *out, const json_t *object, 
 	struct cs_bytes counter;
 	struct cs_bytes fee;
 	struct cs_u256 wide;
-	CS_TRY(gateway_json_known(object, names, "request", why));
+	CS_TRY(host_json_known(object, names, "request", why));
 	CS_TRY(read_text(object, "counter", U64_DECIMAL_MAX, &counter, why));
 	if (cs_u256_from_decimal(&wide, counter) != CS_OK ||
 	    cs_u256_to_u64(&out->counter, &wide) != CS_OK)
@@ -472,9 +472,9 @@ static enum cs_err read_request(struct wire_request *out, const json_t *object, 
 	CS_TRY(read_text(object, "fee", CS_U256_DECIMAL_SIZE, &fee, why));
 	if (cs_u256_from_decimal(&out->fee, fee) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "fee: not the decimals of 256 bits");
-	CS_TRY(gateway_json_read_hash(object, "asker", &out->asker, why));
-	CS_TRY(gateway_json_read_hash(object, "secrets_hash", &out->secrets_hash, why));
-	CS_TRY(gateway_json_read_hash(object, "callback", &out->callback, why));
+	CS_TRY(host_json_read_hash(object, "asker", &out->asker, why));
+	CS_TRY(host_json_read_hash(object, "secrets_hash", &out->secrets_hash, why));
+	CS_TRY(host_json_read_hash(object, "callback", &out->callback, why));
 	CS_TRY(read_number(object, "callback_gas", UINT64_MAX, &out->callback_gas, why));
 	CS_TRY(read_number(object, "max_age", UINT64_MAX, &out->max_age, why));
 	CS_TRY(read_number(object, "time", UINT64_MAX, &out->time, why));
@@ -508,21 +508,21 @@ static enum cs_err read_source(struct wire_evidence_source *row, const json_t *o
 	struct cs_bytes cipher;
 	uint64_t index = 0;
 	uint64_t timestamps = 0;
-	CS_TRY(gateway_json_known(object, names, "evidence", why));
+	CS_TRY(host_json_known(object, names, "evidence", why));
 	CS_TRY(read_number(object, "index", UINT8_MAX, &index, why));
 	CS_TRY(read_code(object, &row->code, why));
 	CS_TRY(read_text(object, "host", HOST_PORT_SIZE_MAX, &row->host_port, why));
-	CS_TRY(gateway_json_read_hash(object, "leaf_spki", &row->leaf_spki, why));
-	CS_TRY(gateway_json_read_hash(object, "issuer_spki", &row->issuer_spki, why));
+	CS_TRY(host_json_read_hash(object, "leaf_spki", &row->leaf_spki, why));
+	CS_TRY(host_json_read_hash(object, "issuer_spki", &row->issuer_spki, why));
 	CS_TRY(read_version(object, &row->version, why));
-	CS_TRY(gateway_json_read_hex(object, "cipher", sizeof(uint16_t), arena, &cipher, why));
+	CS_TRY(host_json_read_hex(object, "cipher", sizeof(uint16_t), arena, &cipher, why));
 	if (cipher.n != sizeof(uint16_t))
 		return cs_fail(why, CS_ERR_MALFORMED, "cipher: not two bytes of hex");
 	CS_TRY(read_flag(object, "http2", &row->http2, why));
 	CS_TRY(read_flag(object, "reused", &row->reused, why));
 	CS_TRY(read_flag(object, "stapled", &row->stapled_good, why));
 	CS_TRY(read_number(object, "timestamps", UINT8_MAX, &timestamps, why));
-	CS_TRY(gateway_json_read_hash(object, "response", &row->response, why));
+	CS_TRY(host_json_read_hash(object, "response", &row->response, why));
 	CS_TRY(read_number(object, "completed", UINT64_MAX, &row->completed, why));
 	row->index = (uint8_t)index;
 	row->cipher = cs_be16(cipher.p);
@@ -541,7 +541,7 @@ static enum cs_err read_evidence(struct oracle_answer *out, const json_t *docume
 	for (size_t i = 0; i < out->source_count; i++)
 		CS_TRY(read_source(&out->sources[i], json_array_get(list, i), arena, why));
 	CS_TRY(read_number(document, "time_flags", UINT64_MAX, &out->time_flags, why));
-	return gateway_json_read_hash(document, "evidence_hash", &out->answer.evidence_hash, why);
+	return host_json_read_hash(document, "evidence_hash", &out->answer.evidence_hash, why);
 }
 
 static enum cs_err read_statement(struct wire_signed *out, const json_t *object, struct cs_why *why)
@@ -551,22 +551,22 @@ static enum cs_err read_statement(struct wire_signed *out, const json_t *object,
 					    "s",        "path",   NULL};
 	uint64_t kind = 0;
 	struct wire_statement *statement = &out->statement;
-	CS_TRY(gateway_json_known(object, names, "statement", why));
+	CS_TRY(host_json_known(object, names, "statement", why));
 	CS_TRY(read_number(object, "kind", UINT8_MAX, &kind, why));
 	if (kind != WIRE_KIND_ANSWER)
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "kind: not that of answers");
 	statement->kind = WIRE_KIND_ANSWER;
-	CS_TRY(gateway_json_read_hash(object, "signer", &statement->signer, why));
-	CS_TRY(gateway_json_read_hash(object, "receiver", &statement->receiver, why));
+	CS_TRY(host_json_read_hash(object, "signer", &statement->signer, why));
+	CS_TRY(host_json_read_hash(object, "receiver", &statement->receiver, why));
 	CS_TRY(read_number(object, "epoch", UINT64_MAX, &statement->epoch, why));
 	CS_TRY(read_number(object, "manifest", UINT64_MAX, &statement->manifest_number, why));
-	CS_TRY(gateway_json_read_hash(object, "root", &statement->root, why));
-	CS_TRY(gateway_json_read_hash(object, "rx", &out->signature.rx, why));
-	CS_TRY(gateway_json_read_hash(object, "ry", &out->signature.ry, why));
-	CS_TRY(gateway_json_read_hash(object, "s", &out->signature.s, why));
+	CS_TRY(host_json_read_hash(object, "root", &statement->root, why));
+	CS_TRY(host_json_read_hash(object, "rx", &out->signature.rx, why));
+	CS_TRY(host_json_read_hash(object, "ry", &out->signature.ry, why));
+	CS_TRY(host_json_read_hash(object, "s", &out->signature.s, why));
 	if (!json_object_get(object, "path"))
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "path: is missing");
-	return gateway_json_read_path(object, out, why);
+	return host_json_read_path(object, out, why);
 }
 
 static enum cs_err read_asker(struct oracle_answer *out, const json_t *document,
@@ -583,13 +583,13 @@ static enum cs_err read_asker(struct oracle_answer *out, const json_t *document,
 		return cs_fail(why, CS_ERR_INVALID, "one of audience and contract is there");
 	if (out->app)
 		return read_text(document, "audience", WIRE_AUDIENCE_SIZE_MAX, &out->audience, why);
-	CS_TRY(gateway_json_known(object, names, "contract", why));
+	CS_TRY(host_json_known(object, names, "contract", why));
 	CS_TRY(read_text(object, "chain", CS_CAIP2_SIZE_MAX, &chain, why));
 	if (cs_caip2_parse(&caip2, chain) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "chain: not the CAIP-2 name of a chain");
-	CS_TRY(gateway_json_read_hash(object, "genesis", &contract->genesis, why));
-	CS_TRY(gateway_json_read_hex(object, "address", sizeof(contract->address.b), arena,
-				     &address, why));
+	CS_TRY(host_json_read_hash(object, "genesis", &contract->genesis, why));
+	CS_TRY(host_json_read_hex(object, "address", sizeof(contract->address.b), arena, &address,
+				  why));
 	if (address.n != sizeof(contract->address.b))
 		return cs_fail(why, CS_ERR_MALFORMED, "address: not 20 bytes of hex");
 	memcpy(contract->caip2, chain.p, chain.n);
@@ -620,24 +620,24 @@ static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
 		"key",       "insecure",   NULL};
 	struct wire_answer *part = &out->answer;
 	struct cs_bytes kind;
-	CS_TRY(gateway_json_known(document, names, "answer", why));
+	CS_TRY(host_json_known(document, names, "answer", why));
 	CS_TRY(read_text(document, "kind", 64, &kind, why));
 	if (!cs_bytes_eq(kind, cs_bytes_str(ORACLE_ANSWER_KIND)))
 		return cs_fail(why, CS_ERR_INVALID, "kind: not " ORACLE_ANSWER_KIND);
-	CS_TRY(gateway_json_read_hash(document, "id", &part->request_id, why));
+	CS_TRY(host_json_read_hash(document, "id", &part->request_id, why));
 	CS_TRY(read_code(document, &part->code, why));
 	CS_TRY(read_number(document, "observed_at", UINT64_MAX, &part->observed_at, why));
 	CS_TRY(read_asker(out, document, arena, why));
 	CS_TRY(read_spec(out, document, arena, why));
-	CS_TRY(gateway_json_read_hash(document, "spec_hash", &part->spec_hash, why));
+	CS_TRY(host_json_read_hash(document, "spec_hash", &part->spec_hash, why));
 	CS_TRY(read_arguments(out, document, arena, why));
 	CS_TRY(read_request(&out->request, json_object_get(document, "request"), why));
-	CS_TRY(gateway_json_read_hex(document, "value_abi", WIRE_VALUE_SIZE_MAX, arena,
-				     &part->value, why));
+	CS_TRY(host_json_read_hex(document, "value_abi", WIRE_VALUE_SIZE_MAX, arena, &part->value,
+				  why));
 	CS_TRY(read_evidence(out, document, arena, why));
-	CS_TRY(gateway_json_read_hash(document, "lineage", &out->lineage, why));
+	CS_TRY(host_json_read_hash(document, "lineage", &out->lineage, why));
 	CS_TRY(read_statement(&out->statement, json_object_get(document, "statement"), why));
-	CS_TRY(gateway_json_read_hash(document, "key", &out->key, why));
+	CS_TRY(host_json_read_hash(document, "key", &out->key, why));
 	CS_TRY(read_flag(document, "insecure", &out->insecure, why));
 	out->request.receiver = out->statement.statement.receiver;
 	out->request.spec_hash = part->spec_hash;

@@ -1,5 +1,7 @@
 /* What an oracle says of itself: chains, enclave, keys, health, metrics. */
-#include "gateway/envelope_json.h"
+#include "adapters/follow_json.h"
+#include "host/enclave_json.h"
+#include "host/json_values.h"
 #include "oracle/oracle.h"
 
 #include <string.h>
@@ -41,27 +43,6 @@ bool oracle_rate_takes(struct oracle *oracle, struct host_http_exchange *exchang
 
 /* ---- chains ---- */
 
-static json_t *endpoints_json(const struct oracle_chain *chain)
-{
-	struct adapter_endpoint endpoints[2 * ORACLE_RPC_MAX];
-	size_t count = chain->adapter
-			       ? adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints))
-			       : 0;
-	json_t *list = json_array();
-	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
-		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
-					"state", adapter_endpoint_state_name(e->state), "websocket",
-					e->websocket, "height", (json_int_t)e->height, "requests",
-					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "diverged",
-					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
-					e->why));
-	}
-	return list;
-}
-
 static json_t *contracts_json(const struct oracle_chain *chain)
 {
 	json_t *list = json_array();
@@ -70,13 +51,13 @@ static json_t *contracts_json(const struct oracle_chain *chain)
 		const struct oracle_rotation *rotation = &contract->rotation;
 		json_t *json = json_object();
 		json_object_set_new(json, "address",
-				    gateway_json_hex(CS_BYTES_OF(contract->address.b)));
-		json_object_set_new(json, "identity", gateway_json_hash(&contract->identity));
+				    host_json_hex(CS_BYTES_OF(contract->address.b)));
+		json_object_set_new(json, "identity", host_json_hash(&contract->identity));
 		json_object_set_new(json, "kind",
 				    json_string(contract->feeds ? "feeds" : "requests"));
 		/* 0: no rotation was made yet. */
-		json_object_set_new(json, "epoch", gateway_json_u64(rotation->epoch));
-		json_object_set_new(json, "next_epoch", gateway_json_u64(rotation->next_epoch));
+		json_object_set_new(json, "epoch", host_json_u64(rotation->epoch));
+		json_object_set_new(json, "next_epoch", host_json_u64(rotation->next_epoch));
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -84,26 +65,14 @@ static json_t *contracts_json(const struct oracle_chain *chain)
 
 static json_t *chain_json(const struct oracle_chain *chain)
 {
-	json_t *json = json_object();
-	json_object_set_new(json, "id", json_string(chain->config->id));
-	json_object_set_new(json, "identity", gateway_json_hash(&chain->identity));
+	json_t *json = adapter_follow_json(&chain->follow);
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? gateway_json_hex(CS_BYTES_OF(chain->operator.b))
+			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "insecure", json_boolean(chain->insecure));
-	json_object_set_new(json, "head", gateway_json_u64(chain->head_height));
-	json_object_set_new(json, "head_time_s", gateway_json_u64(chain->head_time_s));
-	json_object_set_new(json, "cursor", gateway_json_u64(chain->cursor_height));
-	json_object_set_new(json, "client_head", gateway_json_u64(chain->client_head));
-	json_object_set_new(json, "final", gateway_json_u64(chain->final_height));
-	json_object_set_new(json, "final_time_s", gateway_json_u64(chain->final_time_s));
-	json_object_set_new(json, "stalled_ms", gateway_json_u64(chain->stalled_ms));
-	json_object_set_new(json, "frozen", json_boolean(chain->frozen));
-	json_object_set_new(json, "diverged", json_boolean(chain->diverged));
-	json_object_set_new(json, "open_transactions", gateway_json_u64(chain->open_txs));
+	json_object_set_new(json, "frozen", json_boolean(chain->follow.frozen));
+	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));
-	json_object_set_new(json, "endpoints", endpoints_json(chain));
 	return json;
 }
 
@@ -117,25 +86,6 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 }
 
 /* ---- enclave and keys ---- */
-
-/* The names of the bits that are set; the table is the enclave's. */
-static json_t *insecure_json(uint64_t flags)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} rows[] = {
-#define INSECURE(bit, name, option, sentence) {bit, #name},
-#include "enclave/insecure.def"
-#undef INSECURE
-	};
-	json_t *list = json_array();
-	for (size_t i = 0; i < CS_LEN(rows); i++) {
-		if (flags >> rows[i].bit & 1)
-			json_array_append_new(list, json_string(rows[i].name));
-	}
-	return list;
-}
 
 /* In the scratch arena; NULL before the first hello. */
 static const Caisson__Wire__HelloReply *hello_of(struct oracle *oracle)
@@ -157,38 +107,19 @@ static json_t *keys_json(const struct oracle *oracle, const Caisson__Wire__Hello
 		struct cs_hash chain = wire_pb_hash(key->chain);
 		bool answers = cs_hash_eq(&chain, &oracle->config.manifest.identity);
 		json_array_append_new(
-			list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "chain", gateway_json_hash(&chain),
-					"identity", gateway_json_hash(&chain), "use",
+			list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "chain", host_json_hash(&chain),
+					"identity", host_json_hash(&chain), "use",
 					answers ? "answers" : "secrets", "epoch",
-					gateway_json_u64(key->epoch), "public_key",
-					gateway_json_hex(wire_pb_view(key->public_key))));
+					host_json_u64(key->epoch), "public_key",
+					host_json_hex(wire_pb_view(key->public_key))));
 	}
 	return list;
 }
 
 static json_t *hello_json(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello)
 {
-	json_t *json = json_object();
-	/* What the owner writes into the contract beside the key. */
-	struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
-	json_object_set_new(json, "backend", json_string(hello->backend));
-	json_object_set_new(json, "build", json_string(hello->build));
-	json_object_set_new(json, "version", gateway_json_u64(hello->version));
-	json_object_set_new(json, "schema_digest",
-			    gateway_json_hex(wire_pb_view(hello->schema_digest)));
-	json_object_set_new(json, "measurement",
-			    gateway_json_hex(wire_pb_view(hello->measurement)));
-	json_object_set_new(json, "manifest_hash",
-			    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-	json_object_set_new(json, "manifest_number", gateway_json_u64(hello->manifest_number));
-	json_object_set_new(json, "lineage", gateway_json_hex(wire_pb_view(hello->lineage)));
-	json_object_set_new(json, "oracle", gateway_json_hash(&oracle->config.manifest.identity));
-	json_object_set_new(json, "insecure_flags", gateway_json_u64(hello->insecure_flags));
-	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
-	json_object_set_new(json, "rollback_detected_only_within_process",
-			    json_boolean(hello->rollback_detected_only_within_process));
-	json_object_set_new(json, "evidence", gateway_json_hex(wire_pb_view(hello->evidence)));
-	json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
+	json_t *json = host_enclave_json(hello);
+	json_object_set_new(json, "oracle", host_json_hash(&oracle->config.manifest.identity));
 	json_object_set_new(json, "keys", keys_json(oracle, hello));
 	return json;
 }
@@ -221,9 +152,8 @@ static json_t *newest_key(const struct oracle *oracle, const Caisson__Wire__Hell
 	}
 	if (!newest)
 		return json_null();
-	return json_pack("{s:o,s:o}", "public_key",
-			 gateway_json_hex(wire_pb_view(newest->public_key)), "epoch",
-			 gateway_json_u64(newest->epoch));
+	return json_pack("{s:o,s:o}", "public_key", host_json_hex(wire_pb_view(newest->public_key)),
+			 "epoch", host_json_u64(newest->epoch));
 }
 
 static void get_key(void *context, struct host_http_exchange *exchange)
@@ -237,20 +167,18 @@ static void get_key(void *context, struct host_http_exchange *exchange)
 		struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
 		json_t *json = json_object();
 		json_object_set_new(json, "oracle",
-				    gateway_json_hash(&oracle->config.manifest.identity));
+				    host_json_hash(&oracle->config.manifest.identity));
 		json_object_set_new(json, "lineage",
-				    gateway_json_hash(&oracle->config.manifest.lineage));
+				    host_json_hash(&oracle->config.manifest.lineage));
 		json_object_set_new(json, "answers", newest_key(oracle, hello, true));
 		json_object_set_new(json, "secrets", newest_key(oracle, hello, false));
 		json_object_set_new(json, "measurement",
-				    gateway_json_hex(wire_pb_view(hello->measurement)));
+				    host_json_hex(wire_pb_view(hello->measurement)));
 		json_object_set_new(json, "manifest_hash",
-				    gateway_json_hex(wire_pb_view(hello->manifest_hash)));
-		json_object_set_new(json, "evidence",
-				    gateway_json_hex(wire_pb_view(hello->evidence)));
-		json_object_set_new(json, "evidence_digest", gateway_json_hash(&digest));
-		json_object_set_new(json, "insecure_flags",
-				    gateway_json_u64(hello->insecure_flags));
+				    host_json_hex(wire_pb_view(hello->manifest_hash)));
+		json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
+		json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
+		json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
 		host_http_reply_json(exchange, 200, json);
 	}
 	cs_arena_rewind(&oracle->scratch, mark);
@@ -264,17 +192,9 @@ static const char *not_ready(const struct oracle *oracle)
 	if (!oracle->enclave_ready)
 		return "the enclave is not ready";
 	for (size_t i = 0; i < oracle->chain_count; i++) {
-		const struct oracle_chain *chain = &oracle->chains[i];
-		if (chain->frozen)
-			return "a chain is frozen";
-		if (chain->diverged)
-			return "a chain's node tells a branch without the final block";
-		if (chain->head_height == 0)
-			return "a chain does not answer";
-		if (chain->stalled_ms != 0)
-			return "a chain is stalled";
-		if (!chain->created)
-			return "a light client is not there yet";
+		const char *trouble = adapter_follow_trouble(&oracle->chains[i].follow);
+		if (trouble)
+			return trouble;
 	}
 	return NULL;
 }

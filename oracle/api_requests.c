@@ -1,6 +1,6 @@
 /* What apps ask over REST: requests, dry runs, specs by hash (docs/rest.md). */
-#include "gateway/envelope_json.h"
 #include "host/alloc.h"
+#include "host/json_values.h"
 #include "oracle/answer.h"
 #include "oracle/app_requests.h"
 #include "oracle/request_body.h"
@@ -22,36 +22,35 @@ static json_t *request_json(struct oracle *oracle, const struct oracle_request *
 	const struct oracle_contract *contract = oracle_contract_of(oracle, &request->contract);
 	bool answered = request->statement != 0;
 	json_t *json = json_object();
-	json_object_set_new(json, "id", gateway_json_hash(&request->id));
+	json_object_set_new(json, "id", host_json_hash(&request->id));
 	json_object_set_new(json, "kind",
 			    json_string(request->kind == ORACLE_APP ? "app" : "chain"));
 	json_object_set_new(json, "state", json_string(oracle_state_name(request->state)));
 	json_object_set_new(json, "request_id",
 			    cs_hash_is_zero(&request->request_id)
 				    ? json_null()
-				    : gateway_json_hash(&request->request_id));
+				    : host_json_hash(&request->request_id));
 	json_object_set_new(json, "chain", chain ? json_string(chain->config->id) : json_null());
 	json_object_set_new(json, "contract",
-			    contract ? gateway_json_hex(CS_BYTES_OF(contract->address.b))
+			    contract ? host_json_hex(CS_BYTES_OF(contract->address.b))
 				     : json_null());
-	json_object_set_new(json, "spec_hash", gateway_json_hash(&request->head.spec_hash));
-	json_object_set_new(json, "height", gateway_json_u64(request->height));
-	json_object_set_new(json, "deadline", gateway_json_u64(request->head.deadline));
-	json_object_set_new(json, "code", answered ? gateway_json_u64(request->code) : json_null());
+	json_object_set_new(json, "spec_hash", host_json_hash(&request->head.spec_hash));
+	json_object_set_new(json, "height", host_json_u64(request->height));
+	json_object_set_new(json, "deadline", host_json_u64(request->head.deadline));
+	json_object_set_new(json, "code", answered ? host_json_u64(request->code) : json_null());
 	json_object_set_new(json, "code_name",
 			    answered ? json_string(wire_oracle_code_name(request->code))
 				     : json_null());
 	json_object_set_new(json, "observed_at",
-			    answered ? gateway_json_u64(request->observed_at) : json_null());
+			    answered ? host_json_u64(request->observed_at) : json_null());
 	json_object_set_new(json, "answered_ms",
-			    answered ? gateway_json_u64(request->answered_ms) : json_null());
-	json_object_set_new(json, "tries", gateway_json_u64(request->tries));
+			    answered ? host_json_u64(request->answered_ms) : json_null());
+	json_object_set_new(json, "tries", host_json_u64(request->tries));
 	json_object_set_new(json, "why", request->why[0] ? json_string(request->why) : json_null());
 	json_object_set_new(json, "submission",
-			    request->submission ? gateway_json_u64(request->submission)
-						: json_null());
-	json_object_set_new(json, "created_ms", gateway_json_u64(request->created_ms));
-	json_object_set_new(json, "updated_ms", gateway_json_u64(request->updated_ms));
+			    request->submission ? host_json_u64(request->submission) : json_null());
+	json_object_set_new(json, "created_ms", host_json_u64(request->created_ms));
+	json_object_set_new(json, "updated_ms", host_json_u64(request->updated_ms));
 	return json;
 }
 
@@ -409,7 +408,7 @@ static json_t *dry_run_json(const struct dry_run *run, const Caisson__Wire__Orac
 	}
 	return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o}", "code", (json_int_t)result->code, "code_name",
 			 code_name(result->code), "value", value_or_null(run, result->value), "why",
-			 text_or_null(result->why), "spec_hash", gateway_json_hash(&spec_hash),
+			 text_or_null(result->why), "spec_hash", host_json_hash(&spec_hash),
 			 "sources", sources);
 }
 
@@ -495,9 +494,8 @@ static void spec_committed(void *context, enum cs_err err)
 	if (err != CS_OK)
 		host_http_reply_problem(write->exchange, err, NULL);
 	else
-		host_http_reply_json(
-			write->exchange, 200,
-			json_pack("{s:o}", "spec_hash", gateway_json_hash(&write->hash)));
+		host_http_reply_json(write->exchange, 200,
+				     json_pack("{s:o}", "spec_hash", host_json_hash(&write->hash)));
 	oracle_wake(write->oracle);
 	free(write);
 }

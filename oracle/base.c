@@ -66,11 +66,7 @@ struct oracle_contract *oracle_contract_at(struct oracle_chain *chain,
 
 uint64_t oracle_backoff(const struct oracle *oracle, uint32_t tries)
 {
-	uint64_t pause = oracle->config.retry_min_ms;
-	for (uint32_t i = 1; i < tries && pause < oracle->config.retry_max_ms; i++)
-		pause *= 2;
-	return host_wall_ms() +
-	       (pause < oracle->config.retry_max_ms ? pause : oracle->config.retry_max_ms);
+	return host_service_next_try_ms(&oracle->config.service, tries);
 }
 
 void oracle_why(char why[ORACLE_WHY_MAX + 1], enum cs_err err, const char *text)

@@ -351,8 +351,8 @@ static bool walk_down(struct oracle_flight *flight)
 {
 	const struct oracle_chain *chain = flight->contract->chain;
 	if (flight->walk_top == 0) {
-		uint64_t inside = chain->final_height > CLIENT_INSIDE
-					  ? chain->final_height - CLIENT_INSIDE
+		uint64_t inside = chain->follow.final_height > CLIENT_INSIDE
+					  ? chain->follow.final_height - CLIENT_INSIDE
 					  : 0;
 		uint64_t anchor = chain->manifest->anchor_height;
 		keep_first(flight);

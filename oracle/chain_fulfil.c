@@ -1,7 +1,7 @@
 /* Signed answers on their way to their contract: what the contract knows of each is asked before
  * anything is paid for, then the answers of one statement go in as few calls as gas allows. */
-#include "gateway/contract_error.h"
-#include "gateway/parts.h"
+#include "adapters/evm/contract_error.h"
+#include "adapters/parts.h"
 #include "host/alloc.h"
 #include "oracle/calls.h"
 #include "oracle/chain_requests.h"
@@ -77,7 +77,7 @@ struct plan {
 	uint64_t gas[CS_BATCH_MAX];
 	struct oracle_request *row_of[CS_BATCH_MAX];
 	struct oracle_fulfil_item items[CS_BATCH_MAX];
-	struct gateway_part parts[CS_BATCH_MAX];
+	struct adapter_part parts[CS_BATCH_MAX];
 	size_t part_count;
 };
 
@@ -138,18 +138,18 @@ static enum cs_err make_plan(struct plan *plan, struct oracle_contract *contract
 		plan->alone[leaf] = plan->alone[leaf] || cost > GAS_MAX - GAS_BASE;
 		plan->cost[leaf] = plan->alone[leaf] ? 0 : cost;
 	}
-	plan->part_count = gateway_parts(plan->parts, plan->statement.count, plan->wanted,
+	plan->part_count = adapter_parts(plan->parts, plan->statement.count, plan->wanted,
 					 plan->alone, plan->cost, GAS_BASE, GAS_MAX);
 	return CS_OK;
 }
 
-static enum cs_err part_data(const struct plan *plan, const struct gateway_part *part,
+static enum cs_err part_data(const struct plan *plan, const struct adapter_part *part,
 			     struct cs_arena *arena, struct cs_bytes *data)
 {
 	struct wire_signed st = plan->statement.st;
 	struct cs_buf buf;
 	st.path_count =
-		gateway_part_path(st.path, plan->statement.leaves, plan->statement.count, part);
+		adapter_part_path(st.path, plan->statement.leaves, plan->statement.count, part);
 	const struct oracle_fulfil_item *items = &plan->items[part->first];
 	CS_TRY(cs_buf_init_arena(&buf, arena, oracle_call_fulfil_size(&st, items, part->count)));
 	CS_TRY(oracle_call_fulfil(&buf, &st, items, part->count));
@@ -160,7 +160,7 @@ static enum cs_err part_data(const struct plan *plan, const struct gateway_part 
 /* ---- the call ---- */
 
 /* The state before the effect: submitted from here on, whatever happens to the transaction. */
-static enum cs_err write_part(struct plan *plan, const struct gateway_part *part)
+static enum cs_err write_part(struct plan *plan, const struct adapter_part *part)
 {
 	struct oracle *oracle = plan->contract->chain->oracle;
 	struct oracle_call_wish wish = {.contract = plan->contract,
@@ -303,8 +303,8 @@ static void rehearse_done(void *ctx, enum cs_err err, const char *why, struct cs
 	}
 	check->err = err;
 	if (err == CS_ERR_REVERTED) {
-		char text[GATEWAY_CONTRACT_ERROR_MAX];
-		(void)gateway_contract_refusal(text, data);
+		char text[ADAPTER_CONTRACT_ERROR_MAX];
+		(void)adapter_contract_refusal(text, data);
 		snprintf(check->why, sizeof(check->why), "%s", text);
 	} else {
 		snprintf(check->why, sizeof(check->why), "%s", why);
@@ -400,7 +400,7 @@ static bool is_time(const struct oracle_contract *contract, const struct oracle_
 {
 	const struct oracle_chain *chain = contract->chain;
 	uint64_t block_s =
-		*oracle_careful(contract) ? chain->head_time_s : oracle_next_block_s(chain);
+		*oracle_careful(contract) ? chain->follow.head_time_s : oracle_next_block_s(chain);
 	for (size_t i = 0; i < count; i++) {
 		if (requests[i].observed_at > block_s)
 			return false;

@@ -65,14 +65,14 @@ bool *oracle_careful(const struct oracle_contract *contract)
 uint64_t oracle_next_block_s(const struct oracle_chain *chain)
 {
 	uint64_t step = chain->config->block_time_ms / 1000;
-	return chain->head_time_s + (step > 0 ? step : 1);
+	return chain->follow.head_time_s + (step > 0 ? step : 1);
 }
 
 /* Everything that happened before the deadline has been read. */
 static bool is_late(const struct oracle_chain *chain, const struct oracle_request *request)
 {
-	return chain->head_time_s >= request->head.deadline &&
-	       chain->cursor_height >= chain->head_height;
+	return chain->follow.head_time_s >= request->head.deadline &&
+	       chain->follow.cursor_height >= chain->follow.head_height;
 }
 
 enum cs_err oracle_request_postpone(struct oracle *oracle, uint64_t n, enum oracle_state state,
@@ -127,8 +127,8 @@ static void mark_final(struct oracle_chain *chain)
 				   .chain = &chain->identity,
 				   .state = ORACLE_OBSERVED,
 				   .due_ms = INT64_MAX,
-				   .height_max = chain->final_height};
-	if (chain->final_height == 0)
+				   .height_max = chain->follow.final_height};
+	if (chain->follow.final_height == 0)
 		return;
 	enum cs_err err = oracle_journal_pick(chain->oracle->journal, &pick, requests, MARK_ROWS,
 					      &write.count);
@@ -153,7 +153,7 @@ static enum cs_err write_expired(void *context)
 			 LOG_TEXT("state", oracle_state_name(request->state)),
 			 LOG_TEXT("why", request->why));
 		CS_TRY(oracle_journal_move(chain->oracle->journal, request, ORACLE_EXPIRED));
-		if (contract && chain->config->refund && oracle_may_submit(chain))
+		if (contract && chain->own->refund && oracle_may_submit(chain))
 			CS_TRY(oracle_refund_write(contract, request));
 	}
 	return CS_OK;
@@ -166,7 +166,7 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
 	/* One that we are to refund waits until there is room for the call. */
-	bool room = !chain->config->refund || !chain->has_operator || oracle_may_submit(chain);
+	bool room = !chain->own->refund || !chain->has_operator || oracle_may_submit(chain);
 	for (size_t i = 0; i < count; i++) {
 		bool ends = room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);
@@ -277,7 +277,7 @@ static void submit_answered(struct oracle_chain *chain)
 
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 {
-	if (!chain->listening || chain->head_height == 0)
+	if (!chain->listening || chain->follow.head_height == 0)
 		return;
 	if (agrees)
 		mark_final(chain);

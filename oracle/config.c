@@ -9,37 +9,6 @@
 
 const char *const oracle_scope_names[] = {"read", "ask", "operate", NULL};
 
-static enum cs_err check_level(const char *text, struct cs_why *why)
-{
-	enum host_log_level level;
-	if (host_log_level_parse(&level, text) != CS_OK)
-		return cs_fail(why, CS_ERR_INVALID, "is none of debug, info, warn, error");
-	return CS_OK;
-}
-
-static enum cs_err check_caip2(const char *text, struct cs_why *why)
-{
-	uint64_t id;
-	enum cs_err err = cs_caip2_eip155(&id, cs_bytes_str(text));
-	if (err != CS_OK)
-		return cs_fail(why, err, "is no EVM chain's CAIP-2 id such as eip155:1");
-	return CS_OK;
-}
-
-static enum cs_err check_http(const char *text, struct cs_why *why)
-{
-	if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
-		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with http:// or https://");
-	return CS_OK;
-}
-
-static enum cs_err check_ws(const char *text, struct cs_why *why)
-{
-	if (strncmp(text, "ws://", 5) != 0 && strncmp(text, "wss://", 6) != 0)
-		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with ws:// or wss://");
-	return CS_OK;
-}
-
 static bool is_address(const char *text)
 {
 	uint8_t bytes[16];
@@ -77,9 +46,8 @@ static enum cs_err check_name(const char *text, struct cs_why *why)
 
 static const struct host_config_key keys[] = {
 	{"name", TEXT, 1, 32, NULL, NULL, "Name of this oracle, for people."},
-	{"log.level", TEXT, 1, 8, "\"info\"", check_level, "debug, info, warn or error."},
-	{"log.json", BOOL, 0, 0, "false", NULL,
-	 "One JSON object per event instead of a line for people."},
+#define SERVICE_LOG
+#include "host/service_config.def"
 	{"api.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL,
 	 "Numeric address of REST. TLS ends before it."},
 	{"api.port", NUMBER, 0, 65535, "8090", NULL,
@@ -103,44 +71,25 @@ static const struct host_config_key keys[] = {
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
 	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
 	 "--seal-root FILE`."},
-	{"enclave.manifests", TEXTS, 1, ORACLE_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
+	{"enclave.manifests", TEXTS, 1, HOST_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.trust_store", TEXT, 1, 4096, NULL, NULL,
 	 "CA certificates in PEM, with the hash that the manifest names."},
 	{"enclave.logs", TEXT, 1, 4096, "", NULL,
 	 "Transparency logs, with the hash that the manifest names; none where it names none."},
-	{"enclave.args", TEXTS, 0, ORACLE_ENCLAVE_ARGS_MAX, "[]", NULL,
+	{"enclave.args", TEXTS, 0, HOST_ENCLAVE_ARGS_MAX, "[]", NULL,
 	 "Further options of caisson-oracle-enclave, such as --insecure-plain-memory."},
 	{"enclave.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored when its light clients moved."},
-	{"egress.networks", TEXTS, 0, ORACLE_EGRESS_NETWORKS_MAX, "[]", check_network,
+	{"egress.networks", TEXTS, 0, HOST_EGRESS_NETWORKS_MAX, "[]", check_network,
 	 "Private networks that sources may be in; public addresses need none."},
-	{"egress.names", TEXTS, 0, ORACLE_EGRESS_NAMES_MAX, "[]", check_name,
+	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address: what a resolver is not asked for."},
 	{"egress.connections_max", NUMBER, 1, 4096, "512", NULL, "Connections to sources."},
-	{"relay.retry_min_ms", NUMBER, 10, 60000, "500", NULL,
-	 "First pause after a failure; doubled each time."},
-	{"relay.retry_max_ms", NUMBER, 100, 3600000, "60000", NULL,
-	 "Longest pause after a failure."},
-	{"chains[].id", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, check_caip2,
-	 "CAIP-2 id, as in the manifest."},
-	{"chains[].rpc", TEXTS, 1, ORACLE_RPC_MAX, NULL, check_http,
-	 "HTTP endpoints of nodes, the preferred one first."},
-	{"chains[].ws", TEXTS, 0, ORACLE_RPC_MAX, "[]", check_ws,
-	 "WebSocket endpoints, for hints."},
-	{"chains[].start_height", NUMBER, 0, INT64_MAX, "0", NULL,
-	 "First block that can hold an event: the oldest contract's."},
-	{"chains[].block_time_ms", NUMBER, 10, 600000, "1000", NULL, "Usual time between blocks."},
-	{"chains[].settle_blocks", NUMBER, 1, 1000, "2", NULL,
-	 "Blocks on top of a transaction until it is settled."},
-	{"chains[].replace_blocks", NUMBER, 1, 1000, "4", NULL,
-	 "Blocks without inclusion until fees are raised."},
-	{"chains[].in_flight_max", NUMBER, 1, 64, "32", NULL,
-	 "Unconfirmed transactions of the operator's account."},
-	{"chains[].max_fee_gwei", NUMBER, 1, 1000000, "500", NULL,
-	 "No transaction offers more per gas."},
-	{"chains[].min_priority_fee_gwei", NUMBER, 0, 1000000, "1", NULL,
-	 "No transaction offers a smaller tip."},
+#define SERVICE_RELAY
+#include "host/service_config.def"
+#define SERVICE_CHAIN
+#include "host/service_config.def"
 	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
 	 "Key of the account that pays for answers: 64 hex digits, mode 600. Without it answers "
 	 "are "
@@ -169,127 +118,35 @@ const struct host_config_schema *oracle_config_schema(void)
 
 /* ---- from the file to the structure; only called when every value is valid by itself ---- */
 
-/* Relative to the folder of the configuration file. A copy: oracle_config_free frees it. */
-static const char *resolve(const struct oracle_config *config, const char *text)
-{
-	const char *slash = strrchr(config->path, '/');
-	if (!text || text[0] == '/' || !slash)
-		return text ? host_text(text) : NULL;
-	size_t folder = (size_t)(slash - config->path) + 1;
-	size_t size = folder + strlen(text) + 1;
-	char *path = host_alloc(size);
-	memcpy(path, config->path, folder);
-	memcpy(path + folder, text, strlen(text) + 1);
-	return path;
-}
-
 static void read_chain(struct oracle_config *config, uint32_t i)
 {
 	const struct host_config *file = config->file;
 	struct oracle_chain_config *chain = &config->chains[i];
-	chain->id = host_config_text(file, "chains[%u].id", i);
-	chain->http_count = host_config_count(file, "chains[%u].rpc", i);
-	for (uint32_t k = 0; k < chain->http_count; k++)
-		chain->http[k] = host_config_text(file, "chains[%u].rpc[%u]", i, k);
-	chain->ws_count = host_config_count(file, "chains[%u].ws", i);
-	for (uint32_t k = 0; k < chain->ws_count; k++)
-		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
-	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
-	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
-	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
-	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
-	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
-	chain->max_fee_wei =
-		(uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
-	chain->min_priority_fee_wei =
-		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) *
-		1000000000u;
-	chain->operator_key_file =
-		resolve(config, host_config_text(file, "chains[%u].operator_key_file", i));
+	host_chain_config_read(&chain->common, file, config->path, i);
 	chain->refund = host_config_bool(file, "chains[%u].refund", i);
-}
-
-static void read_egress(struct oracle_config *config)
-{
-	const struct host_config *file = config->file;
-	struct oracle_egress_options *egress = &config->egress;
-	egress->network_count = host_config_count(file, "egress.networks");
-	for (uint32_t i = 0; i < egress->network_count; i++)
-		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
-	egress->name_count = host_config_count(file, "egress.names");
-	for (uint32_t i = 0; i < egress->name_count; i++) {
-		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
-		char *equals = strchr(name, '=');
-		*equals = 0;
-		egress->names[i] = (struct oracle_egress_name){name, equals + 1};
-	}
-	egress->connections_max = (uint32_t)host_config_number(file, "egress.connections_max");
-}
-
-static void read_enclave(struct oracle_config *config)
-{
-	const struct host_config *file = config->file;
-	const char *program = host_config_text(file, "enclave.program");
-	config->enclave_program =
-		strchr(program, '/') ? resolve(config, program) : host_text(program);
-	config->enclave_socket = resolve(config, host_config_text(file, "enclave.socket"));
-	config->enclave_seal_root = resolve(config, host_config_text(file, "enclave.seal_root"));
-	config->trust_store = resolve(config, host_config_text(file, "enclave.trust_store"));
-	config->logs = resolve(config, host_config_text(file, "enclave.logs"));
-	config->enclave_arg_count = host_config_count(file, "enclave.args");
-	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
-		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
-	config->manifest_count = host_config_count(file, "enclave.manifests");
-	for (uint32_t i = 0; i < config->manifest_count; i++)
-		config->manifests[i] =
-			resolve(config, host_config_text(file, "enclave.manifests[%u]", i));
-	config->export_ms = (unsigned)host_config_number(file, "enclave.export_ms");
 }
 
 static void read_values(struct oracle_config *config)
 {
 	const struct host_config *file = config->file;
 	config->name = host_config_text(file, "name");
-	/* Checked by the table. */
-	if (host_log_level_parse(&config->log_level, host_config_text(file, "log.level")) != CS_OK)
-		config->log_level = HOST_LOG_INFO;
-	config->log_json = host_config_bool(file, "log.json");
-	config->address = host_config_text(file, "api.address");
-	config->port = (uint16_t)host_config_number(file, "api.port");
-	config->keys_file = resolve(config, host_config_text(file, "api.keys_file"));
+	host_service_read(&config->service, file, config->path);
+	config->service.egress.connections_max =
+		(uint32_t)host_config_number(file, "egress.connections_max");
+	config->export_ms = (unsigned)host_config_number(file, "enclave.export_ms");
 	config->waiting_max = (unsigned)host_config_number(file, "api.waiting_max");
 	config->rate_max = (unsigned)host_config_number(file, "api.rate_max");
 	config->wait_ms = (unsigned)host_config_number(file, "api.wait_ms");
-	config->journal = resolve(config, host_config_text(file, "journal.path"));
 	config->kept_days = (unsigned)host_config_number(file, "journal.kept_days");
-	config->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
-	config->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
-	read_enclave(config);
-	read_egress(config);
 	config->chain_count = host_config_count(file, "chains");
 	for (uint32_t i = 0; i < config->chain_count; i++)
 		read_chain(config, i);
 }
 
-/* ---- what spans several keys; after all reading: a file with complaints has no values ---- */
-
-static void check_values(struct oracle_config *config)
-{
-	char path[HOST_CONFIG_PATH_MAX];
-	if (config->retry_max_ms < config->retry_min_ms)
-		host_config_complain(config->file, "relay.retry_max_ms",
-				     "is below relay.retry_min_ms");
-	for (unsigned i = 0; i < config->chain_count; i++) {
-		snprintf(path, sizeof(path), "chains[%u].id", i);
-		for (unsigned k = 0; k < i; k++) {
-			if (strcmp(config->chains[k].id, config->chains[i].id) == 0)
-				host_config_complain(config->file, path, "is there twice");
-		}
-	}
-}
+/* ---- what the manifest adds ---- */
 
 static bool has_contract(const struct oracle_manifest *manifest,
-			 const struct gateway_manifest_chain *chain)
+			 const struct host_manifest_chain *chain)
 {
 	for (size_t i = 0; i < manifest->contract_count; i++) {
 		if (manifest->contracts[i].chain == chain)
@@ -302,8 +159,8 @@ static void check_chains(struct oracle_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
 	for (unsigned i = 0; i < config->chain_count; i++) {
-		struct oracle_chain_config *chain = &config->chains[i];
-		chain->manifest = gateway_manifest_named(&config->manifest.base, chain->id);
+		struct host_chain_config *chain = &config->chains[i].common;
+		chain->manifest = host_manifest_named(&config->manifest.base, chain->id);
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (!chain->manifest)
 			host_config_complain(config->file, path, "%s is not in the manifest",
@@ -321,12 +178,12 @@ enum cs_err oracle_config_load(struct oracle_config *config, const char *path, b
 	config->file = host_config_load(oracle_config_schema(), path);
 	if (host_config_error_count(config->file) == 0) {
 		read_values(config);
-		check_values(config);
+		host_service_check(&config->service, config->file);
 	}
 	if (host_config_error_count(config->file) == 0 && with_manifest) {
 		struct cs_why why = {{0}};
-		if (oracle_manifest_load(&config->manifest, config->manifests,
-					 config->manifest_count, &why) != CS_OK)
+		if (oracle_manifest_load(&config->manifest, config->service.manifests,
+					 config->service.manifest_count, &why) != CS_OK)
 			host_config_complain(config->file, "enclave.manifests", "%s", why.text);
 		else
 			check_chains(config);
@@ -336,22 +193,10 @@ enum cs_err oracle_config_load(struct oracle_config *config, const char *path, b
 
 void oracle_config_free(struct oracle_config *config)
 {
-	const char *copies[] = {config->keys_file,
-				config->journal,
-				config->enclave_program,
-				config->enclave_socket,
-				config->enclave_seal_root,
-				config->trust_store,
-				config->logs,
-				config->path};
-	for (size_t i = 0; i < CS_LEN(copies); i++)
-		free((void *)(uintptr_t)copies[i]);
 	for (size_t i = 0; i < config->chain_count; i++)
-		free((void *)(uintptr_t)config->chains[i].operator_key_file);
-	for (size_t i = 0; i < config->manifest_count; i++)
-		free((void *)(uintptr_t)config->manifests[i]);
-	for (size_t i = 0; i < config->egress.name_count; i++)
-		free((void *)(uintptr_t)config->egress.names[i].name);
+		host_chain_config_free(&config->chains[i].common);
+	host_service_free(&config->service);
+	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));
 }

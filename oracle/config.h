@@ -4,15 +4,10 @@
 #ifndef ORACLE_CONFIG_H
 #define ORACLE_CONFIG_H
 
-#include "host/config.h"
-#include "host/log.h"
-#include "oracle/egress/egress.h"
+#include "host/service_config.h"
 #include "oracle/manifest.h"
 
 #define ORACLE_CHAINS_MAX 8u
-#define ORACLE_RPC_MAX 8u
-#define ORACLE_MANIFESTS_MAX 64u
-#define ORACLE_ENCLAVE_ARGS_MAX 16u
 
 /* What an API key may do. */
 enum oracle_scope {
@@ -24,50 +19,20 @@ enum oracle_scope {
 extern const char *const oracle_scope_names[]; /* by bit, then NULL */
 
 struct oracle_chain_config {
-	const char *id; /* CAIP-2 */
-	const struct gateway_manifest_chain *manifest;
-	const char *http[ORACLE_RPC_MAX];
-	size_t http_count;
-	const char *ws[ORACLE_RPC_MAX];
-	size_t ws_count;
-	uint64_t start_height;
-	unsigned block_time_ms;
-	unsigned settle_blocks;
-	unsigned replace_blocks;
-	unsigned in_flight_max;
-	uint64_t max_fee_wei;
-	uint64_t min_priority_fee_wei;
-	const char *operator_key_file; /* NULL: answers are made and served, nobody submits them */
-	bool refund;                   /* what passed its deadline is refunded by us too */
+	struct host_chain_config common;
+	bool refund; /* what passed its deadline is refunded by us too */
 };
 
 struct oracle_config {
 	struct host_config *file; /* errors; the texts below are its own or copies */
 	const char *path;
 	const char *name;
-	enum host_log_level log_level;
-	bool log_json;
-	const char *address;
-	uint16_t port;
-	const char *keys_file;
+	struct host_service service;
 	unsigned waiting_max; /* requests of apps that are open at a time */
 	unsigned rate_max;    /* new requests of one key per second */
 	unsigned wait_ms;     /* so long POST /v1/oracle/requests waits for the answer */
-	const char *journal;
-	unsigned kept_days; /* answered requests of apps and rounds of feeds */
-	const char *enclave_program;
-	const char *enclave_socket;
-	const char *enclave_seal_root;
-	const char *enclave_args[ORACLE_ENCLAVE_ARGS_MAX];
-	size_t enclave_arg_count;
-	const char *manifests[ORACLE_MANIFESTS_MAX];
-	size_t manifest_count;
-	const char *trust_store;
-	const char *logs; /* NULL: none */
+	unsigned kept_days;   /* answered requests of apps and rounds of feeds */
 	unsigned export_ms;
-	unsigned retry_min_ms;
-	unsigned retry_max_ms;
-	struct oracle_egress_options egress;
 	struct oracle_manifest manifest;
 	struct oracle_chain_config chains[ORACLE_CHAINS_MAX];
 	size_t chain_count;

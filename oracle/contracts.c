@@ -208,39 +208,27 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 	struct cursor_write write = {chain, cursor};
 	if (cursor->count == 0)
 		return;
-	chain->cursor_height = cursor->recent[cursor->count - 1].height;
 	if (oracle_write(chain->oracle, write_cursor, &write) != CS_OK)
 		log_warn("chain.cursor_not_stored", LOG_TEXT("chain", chain->config->id));
-	oracle_client_feed(chain);
+	adapter_follow_progress(&chain->follow, cursor);
 }
 
 static void on_head(void *ctx, const struct adapter_header *head)
 {
 	struct oracle_chain *chain = ctx;
-	chain->head_height = head->id.height;
-	chain->head_time_s = head->time_s;
-	oracle_client_feed(chain);
-	oracle_wake(chain->oracle);
+	adapter_follow_head(&chain->follow, head);
 }
 
 static void on_stalled(void *ctx, uint64_t stalled_ms)
 {
 	struct oracle_chain *chain = ctx;
-	chain->stalled_ms = stalled_ms;
-	if (stalled_ms != 0)
-		log_warn("chain.stalled", LOG_TEXT("chain", chain->config->id),
-			 LOG_U64("ms", stalled_ms));
-	else
-		log_info("chain.moves", LOG_TEXT("chain", chain->config->id));
+	adapter_follow_stalled(&chain->follow, stalled_ms);
 }
 
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
-	struct oracle_chain *chain = ctx;
-	log_info("chain.endpoint", LOG_TEXT("chain", chain->config->id),
-		 LOG_TEXT("url", endpoint->url),
-		 LOG_TEXT("state", adapter_endpoint_state_name(endpoint->state)),
-		 LOG_U64("height", endpoint->height), LOG_TEXT("why", endpoint->why));
+	const struct oracle_chain *chain = ctx;
+	adapter_follow_endpoint(&chain->follow, endpoint);
 }
 
 /* ---- reorganisations ---- */
@@ -328,8 +316,7 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 		oracle_fail(chain->oracle, CS_ERR_IO, "a reorganisation cannot be written");
 		return;
 	}
-	if (chain->feed_from == 0 || reorg->from < chain->feed_from)
-		chain->feed_from = reorg->from;
+	adapter_follow_reorg(&chain->follow, reorg);
 }
 
 /* ---- starting ---- */
@@ -372,7 +359,7 @@ static enum cs_err write_decision(void *context)
 
 static enum cs_err take_decision(struct oracle_chain *chain, struct adapter_cursor *cursor)
 {
-	const struct gateway_manifest_chain *manifest = chain->manifest;
+	const struct host_manifest_chain *manifest = chain->manifest;
 	struct cs_arena *arena = &chain->oracle->scratch;
 	size_t mark = cs_arena_mark(arena);
 	uint8_t decision[8 + 32];
@@ -402,7 +389,7 @@ static enum cs_err take_decision(struct oracle_chain *chain, struct adapter_curs
 
 static void fill_config(struct adapter_evm_config *config, const struct oracle_chain *chain)
 {
-	const struct oracle_chain_config *from = chain->config;
+	const struct host_chain_config *from = chain->config;
 	*config = (struct adapter_evm_config){.http_count = from->http_count,
 					      .ws_count = from->ws_count,
 					      .chain_id = chain->manifest->chain_id,
@@ -445,10 +432,10 @@ enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 	if (err != CS_OK)
 		return cs_fail(why, err, "the cursor of %s is broken", chain->config->id);
 	CS_TRY(take_decision(chain, &cursor));
-	if (cursor.count > 0)
-		chain->cursor_height = cursor.recent[cursor.count - 1].height;
+	adapter_follow_progress(&chain->follow, &cursor);
 	chain->listening = oracle_listening_new();
 	CS_TRY(adapter_evm_new(&chain->adapter, chain->oracle->loop, &config, &listener, why));
+	chain->follow.adapter = chain->adapter;
 	return adapter_start(chain->adapter, &cursor);
 }
 
@@ -457,6 +444,7 @@ void oracle_chain_stop(struct oracle_chain *chain)
 	if (chain->adapter)
 		adapter_free(chain->adapter);
 	chain->adapter = NULL;
+	chain->follow.adapter = NULL;
 	oracle_submit_free(chain);
 	oracle_listening_free(chain->listening);
 	chain->listening = NULL;

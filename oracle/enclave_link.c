@@ -4,20 +4,17 @@
 #include "host/enclave_process.h"
 #include "oracle/oracle.h"
 
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define EGRESS_FD "5" /* in the child: host_enclave_spawn */
 
 struct oracle_enclave {
 	struct oracle *oracle;
-	struct oracle_egress *egress;
-	int pair[2];                          /* the proxy's end and the enclave's */
-	struct oracle_egress_counters before; /* of proxies that ended with their enclave */
+	struct host_egress *egress;
+	int pair[2];                        /* the proxy's end and the enclave's */
+	struct host_egress_counters before; /* of proxies that ended with their enclave */
 	struct host_child *child;
 	struct host_enclave_session *session;
 	struct host_timer *timer;
@@ -30,12 +27,11 @@ struct oracle_enclave {
 
 static enum cs_err start_egress(struct oracle_enclave *enclave, struct cs_why *why)
 {
-	return oracle_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
-				 &enclave->oracle->config.egress, why);
+	return host_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
+			       &enclave->oracle->config.service.egress, why);
 }
 
-static void add_counters(struct oracle_egress_counters *to,
-			 const struct oracle_egress_counters *more)
+static void add_counters(struct host_egress_counters *to, const struct host_egress_counters *more)
 {
 	to->requests += more->requests;
 	to->malformed += more->malformed;
@@ -50,40 +46,16 @@ static void add_counters(struct oracle_egress_counters *to,
 
 static void end_egress(struct oracle_enclave *enclave)
 {
-	struct oracle_egress_counters counters = {0};
+	struct host_egress_counters counters = {0};
 	if (!enclave->egress)
 		return;
-	oracle_egress_read(&counters, enclave->egress);
+	host_egress_read(&counters, enclave->egress);
 	add_counters(&enclave->before, &counters);
-	oracle_egress_free(enclave->egress);
+	host_egress_free(enclave->egress);
 	enclave->egress = NULL;
 }
 
-/* What the proxy said to the enclave that is gone must not reach the next one, which counts its
- * connections from one again; nor what the old one asked for reach the next proxy. */
-static void drain_pair(const struct oracle_enclave *enclave)
-{
-	uint8_t message[1024];
-	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
-		while (recv(enclave->pair[i], message, sizeof(message), MSG_DONTWAIT) >= 0) {
-		}
-	}
-}
-
 /* ---- the process ---- */
-
-static void find_program(char *path, size_t size, const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	snprintf(path, size, "%s", name);
-	if (strchr(name, '/') || n <= 0)
-		return;
-	self[n] = 0;
-	int length = snprintf(path, size, "%s/%s", dirname(self), name);
-	if (length < 0 || (size_t)length >= size || access(path, X_OK) != 0)
-		snprintf(path, size, "%s", name);
-}
 
 static void child_started(void *context, int pid)
 {
@@ -101,7 +73,7 @@ static void child_ended(void *context, int status, int signal, uint64_t restart_
 	log_error("enclave.ended", LOG_I64("status", status), LOG_I64("signal", signal),
 		  LOG_U64("restart_ms", restart_ms));
 	end_egress(enclave);
-	drain_pair(enclave);
+	host_egress_drain(enclave->pair);
 	enum cs_err err = start_egress(enclave, &why);
 	if (err != CS_OK)
 		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
@@ -113,29 +85,31 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 							.ended = child_ended};
 	const struct oracle_config *config = &enclave->oracle->config;
 	struct host_enclave_spawn_options options = {.program = enclave->program,
-						     .socket_path = config->enclave_socket,
-						     .seal_root_path = config->enclave_seal_root,
+						     .socket_path = config->service.enclave_socket,
+						     .seal_root_path =
+							     config->service.enclave_seal_root,
 						     .egress_fd = enclave->pair[1]};
 	size_t n = 0;
-	find_program(enclave->program, sizeof(enclave->program), config->enclave_program);
+	host_program_find(enclave->program, sizeof(enclave->program),
+			  config->service.enclave_program);
 	memcpy(enclave->lineage, "0x", 2);
 	cs_hex(enclave->lineage + 2, CS_BYTES_OF(config->manifest.lineage.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = enclave->lineage;
-	for (size_t i = 0; i < config->manifest_count; i++) {
+	for (size_t i = 0; i < config->service.manifest_count; i++) {
 		options.args[n++] = "--manifest";
-		options.args[n++] = config->manifests[i];
+		options.args[n++] = config->service.manifests[i];
 	}
 	options.args[n++] = "--egress-fd";
 	options.args[n++] = EGRESS_FD;
 	options.args[n++] = "--trust-store";
-	options.args[n++] = config->trust_store;
-	if (config->logs) {
+	options.args[n++] = config->service.trust_store;
+	if (config->service.logs) {
 		options.args[n++] = "--logs";
-		options.args[n++] = config->logs;
+		options.args[n++] = config->service.logs;
 	}
-	for (size_t i = 0; i < config->enclave_arg_count; i++)
-		options.args[n++] = config->enclave_args[i];
+	for (size_t i = 0; i < config->service.enclave_arg_count; i++)
+		options.args[n++] = config->service.enclave_args[i];
 	return host_enclave_spawn(&enclave->child, enclave->oracle->loop, &options, &events,
 				  enclave, why);
 }
@@ -200,12 +174,12 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 			       "the enclave runs under another manifest than the oracle");
 	oracle->insecure_flags = hello->insecure_flags;
 	for (size_t i = 0; i < oracle->chain_count; i++)
-		oracle->chains[i].created = false;
+		oracle->chains[i].follow.created = false;
 	for (size_t i = 0; i < hello->n_clients; i++) {
 		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
 		struct oracle_chain *chain = oracle_chain_of(oracle, &identity);
 		if (chain) {
-			oracle_client_take_status(chain, hello->clients[i]);
+			adapter_follow_take_status(&chain->follow, hello->clients[i]);
 			served++;
 		}
 	}
@@ -221,10 +195,8 @@ static void session_ready(void *context)
 	struct oracle *oracle = enclave->oracle;
 	oracle->enclave_ready = true;
 	oracle->enclave_why[0] = 0;
-	for (size_t i = 0; i < oracle->chain_count; i++) {
-		oracle->chains[i].feeding = false;
-		oracle->chains[i].feed_from = 0;
-	}
+	for (size_t i = 0; i < oracle->chain_count; i++)
+		adapter_follow_begin(&oracle->chains[i].follow);
 	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
 	oracle_wake(oracle);
 }
@@ -241,7 +213,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 	struct oracle_enclave *enclave = context;
 	session_failed(context, err, why);
 	for (size_t i = 0; i < enclave->oracle->chain_count; i++)
-		enclave->oracle->chains[i].created = false;
+		enclave->oracle->chains[i].follow.created = false;
 }
 
 static void export_tick(void *context)
@@ -259,15 +231,15 @@ enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
 								  .down = session_down,
 								  .failed = session_failed};
 	struct oracle_enclave *enclave = host_alloc(sizeof(*enclave));
-	const struct host_enclave_session_options options = {.path = oracle->config.enclave_socket,
-							     .schema = &wire_oracle_schema_digest,
-							     .arena = &oracle->scratch,
-							     .timeout_ms =
-								     ORACLE_ENCLAVE_TIMEOUT_MS};
+	const struct host_enclave_session_options options = {
+		.path = oracle->config.service.enclave_socket,
+		.schema = &wire_oracle_schema_digest,
+		.arena = &oracle->scratch,
+		.timeout_ms = ORACLE_ENCLAVE_TIMEOUT_MS};
 	oracle->enclave = enclave;
 	enclave->oracle = oracle;
 	enclave->pair[0] = enclave->pair[1] = -1;
-	if (oracle_egress_pair(enclave->pair) != CS_OK)
+	if (host_egress_pair(enclave->pair) != CS_OK)
 		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
 	CS_TRY(start_egress(enclave, why));
 	CS_TRY(start_child(enclave, why));
@@ -285,7 +257,7 @@ void oracle_enclave_stop(struct oracle *oracle)
 	host_timer_free(enclave->timer);
 	host_enclave_session_free(enclave->session);
 	host_child_free(enclave->child);
-	oracle_egress_free(enclave->egress);
+	host_egress_free(enclave->egress);
 	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
 		if (enclave->pair[i] >= 0)
 			(void)close(enclave->pair[i]);
@@ -332,13 +304,13 @@ void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context
 				    context);
 }
 
-void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+void oracle_enclave_figures(const struct oracle *oracle, struct host_egress_counters *counters,
 			    uint64_t *restarts, bool *running)
 {
 	const struct oracle_enclave *enclave = oracle->enclave;
-	struct oracle_egress_counters now = {0};
+	struct host_egress_counters now = {0};
 	if (enclave->egress)
-		oracle_egress_read(&now, enclave->egress);
+		host_egress_read(&now, enclave->egress);
 	add_counters(&now, &enclave->before);
 	*counters = now;
 	*restarts = enclave->restarts;

@@ -1,5 +1,5 @@
 /* A feed and its rounds as REST tells them: docs/rest.md. */
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "oracle/feeds.h"
 
 #include <stdio.h>
@@ -31,7 +31,7 @@ static json_t *u256_json(const struct cs_u256 *value)
 static json_t *age_json(uint64_t observed_at_s)
 {
 	uint64_t now_s = host_wall_ms() / 1000;
-	return gateway_json_u64(now_s > observed_at_s ? now_s - observed_at_s : 0);
+	return host_json_u64(now_s > observed_at_s ? now_s - observed_at_s : 0);
 }
 
 static json_t *code_name_json(uint32_t code)
@@ -46,7 +46,7 @@ static void put_point(json_t *json, const char *prefix, const struct oracle_roun
 	static const char *const names[] = {"value", "observed_at", "age_s"};
 	json_t *values[] = {
 		point->known ? number_json(&point->value, decimals) : json_null(),
-		point->known ? gateway_json_u64(point->observed_at_s) : json_null(),
+		point->known ? host_json_u64(point->observed_at_s) : json_null(),
 		point->known ? age_json(point->observed_at_s) : json_null(),
 	};
 	for (size_t i = 0; i < CS_LEN(names); i++) {
@@ -75,11 +75,11 @@ static enum cs_err sources_json(json_t *list, const struct oracle_feed_live *liv
 static void put_terms(json_t *json, const struct oracle_feed_live *live)
 {
 	const struct oracle_feed *row = &live->row;
-	json_object_set_new(json, "spec_hash", gateway_json_hash(&row->spec_hash));
-	json_object_set_new(json, "decimals", gateway_json_u64(row->decimals));
-	json_object_set_new(json, "heartbeat_s", gateway_json_u64(row->heartbeat_s));
-	json_object_set_new(json, "stale_after_s", gateway_json_u64(row->stale_after_s));
-	json_object_set_new(json, "deviation_ppm", gateway_json_u64(row->deviation_ppm));
+	json_object_set_new(json, "spec_hash", host_json_hash(&row->spec_hash));
+	json_object_set_new(json, "decimals", host_json_u64(row->decimals));
+	json_object_set_new(json, "heartbeat_s", host_json_u64(row->heartbeat_s));
+	json_object_set_new(json, "stale_after_s", host_json_u64(row->stale_after_s));
+	json_object_set_new(json, "deviation_ppm", host_json_u64(row->deviation_ppm));
 	json_object_set_new(json, "settings", oracle_feed_settings_json(&live->settings));
 	json_t *overrides = json_loads(row->settings, 0, NULL);
 	json_object_set_new(json, "overrides", overrides ? overrides : json_object());
@@ -94,24 +94,23 @@ static json_t *feed_json(const struct oracle_feed_live *live)
 	uint64_t ppm = s->good.known && s->chain.known
 			       ? oracle_round_ppm(&s->good.value, &s->chain.value)
 			       : 0;
-	json_object_set_new(json, "id", gateway_json_hash(&live->id));
+	json_object_set_new(json, "id", host_json_hash(&live->id));
 	json_object_set_new(json, "chain", json_string(live->contract->chain->config->id));
 	json_object_set_new(json, "contract",
-			    gateway_json_hex(CS_BYTES_OF(live->contract->address.b)));
-	json_object_set_new(json, "index", gateway_json_u64(row->index));
+			    host_json_hex(CS_BYTES_OF(live->contract->address.b)));
+	json_object_set_new(json, "index", host_json_u64(row->index));
 	json_object_set_new(json, "description", json_string(row->description));
 	json_object_set_new(json, "state", json_string(oracle_round_state_name(s)));
 	json_object_set_new(json, "stopped_by_contract", json_boolean(live->stopped));
 	json_object_set_new(json, "why", json_string(live->why));
 	put_point(json, "", &s->good, row->decimals);
 	put_point(json, "submitted_", &s->chain, row->decimals);
-	json_object_set_new(json, "submitted_round", gateway_json_u64(s->chain_round));
+	json_object_set_new(json, "submitted_round", host_json_u64(s->chain_round));
 	/* Above 2^63 - 1: a difference from 0, or as good as one. */
-	json_object_set_new(json, "moved_ppm",
-			    ppm <= INT64_MAX ? gateway_json_u64(ppm) : json_null());
+	json_object_set_new(json, "moved_ppm", ppm <= INT64_MAX ? host_json_u64(ppm) : json_null());
 	json_object_set_new(json, "submitting", json_boolean(s->submitting));
-	json_object_set_new(json, "failures", gateway_json_u64(s->failures));
-	json_object_set_new(json, "gas_total", gateway_json_u64(row->gas_total));
+	json_object_set_new(json, "failures", host_json_u64(s->failures));
+	json_object_set_new(json, "gas_total", host_json_u64(row->gas_total));
 	json_object_set_new(json, "cost_wei_total", u256_json(&row->wei_total));
 	put_terms(json, live);
 	if (sources_json(sources, live) != CS_OK)
@@ -172,9 +171,9 @@ static json_t *said_json(struct oracle_feed_live *live, const struct oracle_roun
 		const Caisson__Wire__OracleSource *source = result->sources[i];
 		bool answered = source->code == WIRE_ORACLE_OK && source->value.len == WORD;
 		json_t *json = json_object();
-		json_object_set_new(json, "index", gateway_json_u64(source->index));
+		json_object_set_new(json, "index", host_json_u64(source->index));
 		json_object_set_new(json, "host", json_string(source->host_port));
-		json_object_set_new(json, "code", gateway_json_u64(source->code));
+		json_object_set_new(json, "code", host_json_u64(source->code));
 		json_object_set_new(json, "code_name", code_name_json(source->code));
 		struct cs_hash word = {{0}};
 		if (answered)
@@ -193,7 +192,7 @@ static void put_cost(json_t *json, const struct oracle_round_row *round)
 	struct cs_u256 wei = cs_u256_u64(round->gas_price_wei);
 	/* Two numbers of 64 bits. */
 	cs_assert(cs_u256_mul(&wei, &wei, &gas) == CS_OK);
-	json_object_set_new(json, "gas_used", gateway_json_u64(round->gas_used));
+	json_object_set_new(json, "gas_used", host_json_u64(round->gas_used));
 	json_object_set_new(json, "cost_wei", u256_json(&wei));
 }
 
@@ -205,20 +204,20 @@ static json_t *round_json(struct oracle_feed_live *live, const struct oracle_rou
 		    oracle_journal_submission(live->feeds->oracle->journal, round->submission,
 					      &submission, NULL, NULL) == CS_OK &&
 		    !cs_hash_is_zero(&submission.hash);
-	json_object_set_new(json, "n", gateway_json_u64(round->n));
-	json_object_set_new(json, "time_ms", gateway_json_u64(round->time_ms));
+	json_object_set_new(json, "n", host_json_u64(round->n));
+	json_object_set_new(json, "time_ms", host_json_u64(round->time_ms));
 	json_object_set_new(json, "outcome", json_string(outcome_name(round->outcome)));
 	json_object_set_new(json, "reason", reason_json(round->reason));
-	json_object_set_new(json, "code", gateway_json_u64(round->code));
+	json_object_set_new(json, "code", host_json_u64(round->code));
 	json_object_set_new(json, "code_name", code_name_json(round->code));
 	json_object_set_new(json, "value",
 			    round->code == WIRE_ORACLE_OK
 				    ? word_json(&round->value, live->row.decimals)
 				    : json_null());
-	json_object_set_new(json, "observed_at", gateway_json_u64(round->observed_at));
+	json_object_set_new(json, "observed_at", host_json_u64(round->observed_at));
 	json_object_set_new(json, "why", json_string(round->why));
 	put_cost(json, round);
-	json_object_set_new(json, "tx", sent ? gateway_json_hash(&submission.hash) : json_null());
+	json_object_set_new(json, "tx", sent ? host_json_hash(&submission.hash) : json_null());
 	json_object_set_new(json, "sources", said_json(live, round));
 	return json;
 }

@@ -118,7 +118,7 @@ static enum cs_err read_overrides(uint64_t *values, bool *given, const char *tex
 
 /* In this order: each default follows from what is above it. */
 static void fill_defaults(uint64_t *v, const bool *given, const struct oracle_feed *row,
-			  const struct wire_spec *spec, const struct oracle_chain_config *chain)
+			  const struct wire_spec *spec, const struct host_chain_config *chain)
 {
 	bool equal = spec->aggregate == WIRE_AGGREGATE_EQUAL;
 	uint64_t defaults[SETTING_COUNT];
@@ -147,7 +147,7 @@ static void fill_defaults(uint64_t *v, const bool *given, const struct oracle_fe
 
 enum cs_err oracle_feed_settings(struct oracle_round_settings *out, const struct oracle_feed *row,
 				 const struct wire_spec *spec,
-				 const struct oracle_chain_config *chain, uint64_t seed,
+				 const struct host_chain_config *chain, uint64_t seed,
 				 struct cs_why *why)
 {
 	uint64_t v[SETTING_COUNT] = {0};

@@ -1,5 +1,5 @@
 /* From rounds to calls: which values of a statement go into which call, and what became of it. */
-#include "gateway/parts.h"
+#include "adapters/parts.h"
 #include "host/alloc.h"
 #include "oracle/calls.h"
 #include "oracle/feeds.h"
@@ -18,7 +18,7 @@ struct submitting {
 	struct oracle_feed_live *live[ORACLE_BATCH_MAX];
 	enum oracle_round_verb reason[ORACLE_BATCH_MAX];
 	bool taken[ORACLE_BATCH_MAX];
-	struct gateway_part parts[CS_BATCH_MAX];
+	struct adapter_part parts[CS_BATCH_MAX];
 	size_t part_count;
 };
 
@@ -53,7 +53,7 @@ static uint64_t choose(struct submitting *s, size_t first, size_t size)
 static bool gather(struct submitting *s, uint64_t now_ms)
 {
 	const struct oracle_feed_flight *flight = s->flight;
-	uint64_t chain_time_s = flight->contract->chain->head_time_s;
+	uint64_t chain_time_s = flight->contract->chain->follow.head_time_s;
 	bool due = false;
 	for (size_t i = 0; i < flight->count; i++) {
 		struct oracle_feed_live *live = flight->members[i];
@@ -86,7 +86,7 @@ static enum cs_err write_member(struct oracle_feed_live *live, enum oracle_round
 	return oracle_feed_save(live);
 }
 
-static enum cs_err write_part(struct submitting *s, const struct gateway_part *part)
+static enum cs_err write_part(struct submitting *s, const struct adapter_part *part)
 {
 	struct oracle *oracle = s->flight->feeds->oracle;
 	struct oracle_submit_item items[ORACLE_BATCH_MAX];
@@ -96,7 +96,7 @@ static enum cs_err write_part(struct submitting *s, const struct gateway_part *p
 					.statement = s->statement.n};
 	struct cs_buf buf;
 	uint64_t submission = 0;
-	st.path_count = gateway_part_path(st.path, s->statement.leaves, s->statement.count, part);
+	st.path_count = adapter_part_path(st.path, s->statement.leaves, s->statement.count, part);
 	for (uint32_t i = 0; i < part->count; i++) {
 		const struct oracle_feed_live *live = s->live[part->first + i];
 		items[i] =
@@ -136,7 +136,7 @@ static enum cs_err submit(struct submitting *s)
 		return CS_OK;
 	choose(s, 0, ORACLE_BATCH_MAX);
 	s->part_count =
-		gateway_parts(s->parts, s->statement.count, s->taken, alone, cost, 0, UINT64_MAX);
+		adapter_parts(s->parts, s->statement.count, s->taken, alone, cost, 0, UINT64_MAX);
 	return oracle_write(oracle, write_parts, s);
 }
 

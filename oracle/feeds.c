@@ -238,7 +238,7 @@ static void begin_submit(struct oracle_feeds *feeds, struct oracle_feed_live *fi
 		struct oracle_feed_live *live = feeds->live[i];
 		if (is_free(live, first->contract, now_ms) && live->statement == first->statement &&
 		    oracle_round_may_submit(&live->settings, &live->state, now_ms,
-					    chain->head_time_s))
+					    chain->follow.head_time_s))
 			members[count++] = live;
 	}
 	oracle_feed_fly(first->contract, members, count, oracle_feed_submit);
@@ -261,7 +261,7 @@ static void begin_ask(struct oracle_feeds *feeds, struct oracle_feed_live *first
 static void start(struct oracle_feeds *feeds, struct oracle_feed_live *live, uint64_t now_ms)
 {
 	struct oracle_round_decision next = oracle_round_decide(
-		&live->settings, &live->state, now_ms, live->contract->chain->head_time_s);
+		&live->settings, &live->state, now_ms, live->contract->chain->follow.head_time_s);
 	switch (next.verb) {
 	case ORACLE_ROUND_HOLD:
 	case ORACLE_ROUND_WAIT:

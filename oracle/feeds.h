@@ -90,8 +90,8 @@ void oracle_feed_metrics_collect(void *context);
 CS_NODISCARD enum cs_err oracle_feed_settings(struct oracle_round_settings *out,
 					      const struct oracle_feed *row,
 					      const struct wire_spec *spec,
-					      const struct oracle_chain_config *chain,
-					      uint64_t seed, struct cs_why *why);
+					      const struct host_chain_config *chain, uint64_t seed,
+					      struct cs_why *why);
 /* The members of object that are overrides, as row->settings keeps them. TOO_LARGE. */
 CS_NODISCARD enum cs_err oracle_feed_overrides(char text[ORACLE_SETTINGS_SIZE_MAX + 1],
 					       const json_t *object);

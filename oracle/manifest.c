@@ -25,7 +25,7 @@ static enum cs_err read_contract(struct oracle_manifest *manifest, const struct 
 	contract->feeds = cs_bytes_eq(kind, cs_bytes_str("feeds"));
 	if (!contract->feeds && !cs_bytes_eq(kind, cs_bytes_str("requests")))
 		return cs_fail(why, CS_ERR_INVALID, "kind: neither requests nor feeds");
-	contract->chain = gateway_manifest_chain(&manifest->base, &chain);
+	contract->chain = host_manifest_chain(&manifest->base, &chain);
 	if (!contract->chain)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "chain: of none of chains");
 	contract->identity =
@@ -67,7 +67,7 @@ static enum cs_err load_newest(struct oracle_manifest *manifest, const char *pat
 	const struct cs_json *root = NULL;
 	struct cs_arena arena;
 	CS_TRY(host_file_load(&bytes, &size, path, CS_MANIFEST_SIZE_MAX, why));
-	enum cs_err err = gateway_manifest_read(&manifest->base, cs_bytes(bytes, size), why);
+	enum cs_err err = host_manifest_read(&manifest->base, cs_bytes(bytes, size), why);
 	uint8_t *block = host_alloc(ARENA_SIZE);
 	cs_arena_init(&arena, block, ARENA_SIZE);
 	if (err == CS_OK)
@@ -82,10 +82,10 @@ static enum cs_err load_newest(struct oracle_manifest *manifest, const char *pat
 enum cs_err oracle_manifest_load(struct oracle_manifest *manifest, const char *const *paths,
 				 size_t count, struct cs_why *why)
 {
-	struct gateway_manifest first;
+	struct host_manifest first;
 	cs_assert(count > 0);
 	memset(manifest, 0, sizeof(*manifest));
-	CS_TRY(gateway_manifest_load(&first, paths[0], why));
+	CS_TRY(host_manifest_load(&first, paths[0], why));
 	CS_TRY(load_newest(manifest, paths[count - 1], why));
 	manifest->lineage = first.hash;
 	manifest->identity = wire_oracle_identity(&first.hash);

@@ -92,7 +92,7 @@ static void collect_requests(struct oracle *oracle)
 
 static void collect_enclave(struct oracle *oracle)
 {
-	struct oracle_egress_counters c;
+	struct host_egress_counters c;
 	uint64_t restarts = 0;
 	bool running = false;
 	oracle_enclave_figures(oracle, &c, &restarts, &running);
@@ -136,14 +136,15 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 		uint64_t value;
 	} rows[] = {
 		{"caisson_oracle_chain_head", "Newest block as the node tells it.",
-		 chain->head_height},
-		{"caisson_oracle_chain_cursor", "Blocks up to it were read.", chain->cursor_height},
+		 chain->follow.head_height},
+		{"caisson_oracle_chain_cursor", "Blocks up to it were read.",
+		 chain->follow.cursor_height},
 		{"caisson_oracle_client_head", "Newest header that the light client holds.",
-		 chain->client_head},
+		 chain->follow.client_head},
 		{"caisson_oracle_client_final", "Newest final block of the light client.",
-		 chain->final_height},
+		 chain->follow.final_height},
 		{"caisson_oracle_chain_frozen", "Whether the light client is frozen.",
-		 chain->frozen},
+		 chain->follow.frozen},
 		{"caisson_oracle_chain_open_transactions", "Transactions that wait for a block.",
 		 chain->open_txs},
 	};

@@ -22,10 +22,10 @@ static void pump_chain(struct oracle_chain *chain)
 {
 	if (!chain->oracle->enclave_ready)
 		return;
-	oracle_client_feed(chain);
+	adapter_follow_feed(&chain->follow);
 	oracle_submit_resume(chain);
-	bool agrees = oracle_chain_agrees(chain);
-	if (!chain->created || chain->frozen || chain->diverged)
+	bool agrees = adapter_follow_agrees(&chain->follow);
+	if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
 		return;
 	oracle_requests_pump(chain, agrees);
 	oracle_rotation_pump(chain);
@@ -65,14 +65,14 @@ static void check_keys(struct oracle *oracle)
 	struct stat st;
 	struct cs_why why = {{0}};
 	static struct host_api_keys fresh; /* 64 keys: too large for the stack of a callback */
-	if (stat(oracle->config.keys_file, &st) != 0)
+	if (stat(oracle->config.service.keys_file, &st) != 0)
 		return;
 	int64_t mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 	if (mtime == oracle->keys_mtime_ns)
 		return;
 	oracle->keys_mtime_ns = mtime;
-	enum cs_err err =
-		host_api_keys_load(&fresh, oracle->config.keys_file, oracle_scope_names, &why);
+	enum cs_err err = host_api_keys_load(&fresh, oracle->config.service.keys_file,
+					     oracle_scope_names, &why);
 	if (err != CS_OK) {
 		log_error("keys.refused", LOG_ERR(err), LOG_TEXT("why", why.text));
 		return;
@@ -126,10 +126,12 @@ static enum cs_err prepare_chain(struct oracle *oracle, size_t index, struct cs_
 {
 	struct oracle_chain *chain = &oracle->chains[index];
 	chain->oracle = oracle;
-	chain->config = &oracle->config.chains[index];
+	chain->own = &oracle->config.chains[index];
+	chain->config = &chain->own->common;
 	chain->manifest = chain->config->manifest;
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
+	oracle_follow_init(chain);
 	prepare_contracts(oracle, chain);
 	if (!chain->config->operator_key_file)
 		return CS_OK;
@@ -146,7 +148,7 @@ static void warn_of_others(const struct oracle *oracle)
 {
 	const struct oracle_manifest *manifest = &oracle->config.manifest;
 	for (size_t i = 0; i < manifest->contract_count; i++) {
-		const struct gateway_manifest_chain *chain = manifest->contracts[i].chain;
+		const struct host_manifest_chain *chain = manifest->contracts[i].chain;
 		bool served = false;
 		for (size_t k = 0; k < oracle->chain_count; k++)
 			served = served || oracle->chains[k].manifest == chain;
@@ -158,8 +160,8 @@ static void warn_of_others(const struct oracle *oracle)
 
 static enum cs_err start_server(struct oracle *oracle, struct cs_why *why)
 {
-	struct host_http_server_options options = {.address = oracle->config.address,
-						   .port = oracle->config.port,
+	struct host_http_server_options options = {.address = oracle->config.service.address,
+						   .port = oracle->config.service.port,
 						   .body_size_max = BODY_SIZE_MAX,
 						   .keys = &oracle->keys};
 	CS_TRY(host_http_server_new(&oracle->server, oracle->loop, &options, why));
@@ -180,7 +182,7 @@ static enum cs_err start_parts(struct oracle *oracle, struct cs_why *why)
 	cs_wipe(&seed, sizeof(seed));
 	if (!oracle->sig)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "no memory");
-	CS_TRY(oracle_journal_open(&oracle->journal, oracle->loop, config->journal, why));
+	CS_TRY(oracle_journal_open(&oracle->journal, oracle->loop, config->service.journal, why));
 	oracle->chain_count = config->chain_count;
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		CS_TRY(prepare_chain(oracle, i, why));
@@ -213,8 +215,9 @@ enum cs_err oracle_start(struct oracle *oracle, struct host_loop *loop, const ch
 				  LOG_TEXT("why", host_config_error(oracle->config.file, i)));
 		return err;
 	}
-	host_log_open(&(struct host_log_options){
-		.level = oracle->config.log_level, .json = oracle->config.log_json, .fd = 2});
+	host_log_open(&(struct host_log_options){.level = oracle->config.service.log_level,
+						 .json = oracle->config.service.log_json,
+						 .fd = 2});
 	err = start_parts(oracle, &why);
 	if (err != CS_OK) {
 		log_error("oracle.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));

@@ -11,13 +11,14 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
+#include "adapters/follow.h"
 #include "host/api_key.h"
 #include "host/child.h"
+#include "host/egress.h"
 #include "host/enclave_session.h"
 #include "host/http_server.h"
 #include "host/metrics.h"
 #include "oracle/config.h"
-#include "oracle/egress/egress.h"
 #include "oracle/journal_feeds.h"
 #include "oracle/journal_submit.h"
 #include "wire/convert.h"
@@ -69,28 +70,13 @@ struct oracle_contract {
 
 struct oracle_chain {
 	struct oracle *oracle;
-	const struct oracle_chain_config *config;
-	const struct gateway_manifest_chain *manifest;
+	const struct host_chain_config *config;
+	const struct oracle_chain_config *own; /* beside it, what oracles alone know */
+	const struct host_manifest_chain *manifest;
 	struct cs_hash identity; /* as the manifest and the enclave call the chain */
 	char identity_hex[65];
 	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */
-	/* as the adapter says: written by contracts.c */
-	uint64_t head_height;
-	uint64_t head_time_s;
-	uint64_t cursor_height;
-	uint64_t stalled_ms;
-	/* the enclave's light client, as it said last: written by light_client.c */
-	bool created;
-	bool frozen;
-	bool insecure;
-	bool diverged; /* the node's branch does not hold the final block */
-	uint64_t client_head;
-	uint64_t final_height;
-	struct cs_hash final_hash;
-	uint64_t final_time_s;
-	bool feeding;
-	uint64_t feed_from; /* 0: after client_head */
-	uint64_t feed_after_ms;
+	struct adapter_follow follow;
 	/* the account that pays for calls */
 	bool has_operator;
 	struct cs_address operator;
@@ -191,7 +177,7 @@ CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_
 struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);
 void oracle_enclave_ask_hello(struct oracle *oracle);
 /* Since the start. running: the enclave's process. */
-void oracle_enclave_figures(const struct oracle *oracle, struct oracle_egress_counters *counters,
+void oracle_enclave_figures(const struct oracle *oracle, struct host_egress_counters *counters,
 			    uint64_t *restarts, bool *running);
 /* The light clients moved: the sealed state is stored soon. */
 void oracle_enclave_changed(struct oracle *oracle);
@@ -200,14 +186,8 @@ void oracle_enclave_changed(struct oracle *oracle);
 void oracle_enclave_export(struct oracle *oracle, host_call *then, void *context);
 
 /* ---- light_client.c ---- */
-/* Brings the enclave's light client to the head, a stretch at a time. contracts.c calls it for
- * every head and progress that the adapter reports. */
-void oracle_client_feed(struct oracle_chain *chain);
-void oracle_client_take_status(struct oracle_chain *chain,
-			       const Caisson__Wire__ClientStatus *status);
-/* Whether what the node tells and what the enclave holds as final are one branch: true only when
- * the final block is among those that were reported. */
-bool oracle_chain_agrees(struct oracle_chain *chain);
+/* What following the chain asks of an oracle's host; the rest of chain is filled in already. */
+void oracle_follow_init(struct oracle_chain *chain);
 
 /* ---- app_requests.c: requests of apps ---- */
 CS_NODISCARD enum cs_err oracle_apps_start(struct oracle *oracle);
@@ -222,7 +202,7 @@ void oracle_chain_stop(struct oracle_chain *chain);
 
 /* ---- chain_requests.c: requests of contracts ---- */
 /* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created
- * and neither frozen nor diverged; agrees: oracle_chain_agrees. */
+ * and neither frozen nor diverged; agrees: adapter_follow_agrees. */
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees);
 /* Inside the writer that stores a report: the state of a fulfil or refund changed. */
 CS_NODISCARD enum cs_err oracle_requests_reported(struct oracle_chain *chain,

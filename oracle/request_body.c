@@ -1,6 +1,6 @@
 #include "oracle/request_body.h"
 
-#include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "wire/spec.h"
 
 #include <stdlib.h>
@@ -74,7 +74,7 @@ static enum cs_err read_seconds(uint64_t *out, const json_t *json, const char *n
 	uint64_t value = 0;
 	if (!json_object_get(json, name))
 		return CS_OK;
-	CS_TRY(gateway_json_read_u64(json, name, &value, why));
+	CS_TRY(host_json_read_u64(json, name, &value, why));
 	if (value == 0 || value > max)
 		return cs_fail(why, CS_ERR_INVALID, "%s: is not 1 to %llu", name,
 			       (unsigned long long)max);
@@ -90,8 +90,8 @@ static enum cs_err read_terms(struct oracle_body *body, const json_t *json, stru
 		CS_TRY(copy_text(&body->query.audience, audience, WIRE_AUDIENCE_SIZE_MAX,
 				 "audience", arena, why));
 	if (json_object_get(json, "secrets"))
-		CS_TRY(gateway_json_read_hex(json, "secrets", ORACLE_SECRETS_SIZE_MAX, arena,
-					     &body->query.secrets, why));
+		CS_TRY(host_json_read_hex(json, "secrets", ORACLE_SECRETS_SIZE_MAX, arena,
+					  &body->query.secrets, why));
 	CS_TRY(read_seconds(&body->max_age, json, "max_age", WIRE_MAX_AGE_MAX, why));
 	return read_seconds(&body->timeout_s, json, "timeout_s", ORACLE_TIMEOUT_MAX_S, why);
 }
@@ -108,7 +108,7 @@ enum cs_err oracle_body_read(struct oracle_body *out, enum oracle_body_kind kind
 						   [ORACLE_BODY_SPEC] = spec};
 	struct oracle_body body = {.max_age = ORACLE_MAX_AGE_DEFAULT_S,
 				   .timeout_s = ORACLE_TIMEOUT_DEFAULT_S};
-	CS_TRY(gateway_json_known(json, names[kind], "", why));
+	CS_TRY(host_json_known(json, names[kind], "", why));
 	CS_TRY(read_spec(&body, json, arena, why));
 	CS_TRY(read_arguments(&body, json, arena, why));
 	CS_TRY(read_terms(&body, json, arena, why));

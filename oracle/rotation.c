@@ -1,8 +1,8 @@
 #include "oracle/rotation.h"
 
 #include "core/abi.h"
-#include "gateway/envelope_json.h"
 #include "host/alloc.h"
+#include "host/json_values.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,12 +138,12 @@ static json_t *rotation_json(struct oracle *oracle, bool secrets, uint64_t epoch
 			json_array_append_new(
 				contracts,
 				json_pack("{s:s,s:o,s:b}", "chain", chain->config->id, "address",
-					  gateway_json_hex(CS_BYTES_OF(contract->address.b)),
+					  host_json_hex(CS_BYTES_OF(contract->address.b)),
 					  "in_force", contract->rotation.epoch >= epoch));
 		}
 	}
 	return json_pack("{s:s,s:o,s:o,s:o}", "use", secrets ? "secrets" : "answers", "epoch",
-			 gateway_json_u64(epoch), "public_key", gateway_json_hash(key), "contracts",
+			 host_json_u64(epoch), "public_key", host_json_hash(key), "contracts",
 			 contracts);
 }
 
@@ -272,7 +272,7 @@ static enum cs_err read_use(const struct host_http_exchange *exchange, bool *sec
 	static const char *const names[] = {"use", NULL};
 	json_t *body = NULL;
 	CS_TRY(host_http_body_json(exchange, &body, why));
-	enum cs_err err = gateway_json_known(body, names, "body", why);
+	enum cs_err err = host_json_known(body, names, "body", why);
 	const char *use = json_string_value(json_object_get(body, "use"));
 	if (err == CS_OK && use && strcmp(use, "secrets") == 0)
 		*secrets = true;
@@ -400,7 +400,7 @@ static void look_at_key(struct oracle_contract *contract, const struct key_words
 			 LOG_U64("epoch", rotation->next_epoch), LOG_U64("state", key->state));
 		return;
 	}
-	if (key->not_before > chain->final_time_s)
+	if (key->not_before > chain->follow.final_time_s)
 		return;
 	uint64_t before = rotation->epoch;
 	if (oracle_write(chain->oracle, write_in_force, contract) != CS_OK) {

@@ -405,7 +405,7 @@ void oracle_submit_resume(struct oracle_chain *chain)
 {
 	uint64_t rows[OPEN_ROWS];
 	size_t count = 0;
-	if (!chain->has_operator || !chain->adapter || chain->head_height == 0)
+	if (!chain->has_operator || !chain->adapter || chain->follow.head_height == 0)
 		return;
 	if (oracle_journal_open_submissions(chain->oracle->journal, &chain->identity,
 					    chain->resumed_to, rows, OPEN_ROWS, &count) != CS_OK)

@@ -1,6 +1,7 @@
 /* Whatever a contract reverts with, and whatever a peer gives as a reason: one line of printable
  * ASCII within its bound. */
-#include "gateway/contract_error.h"
+#include "adapters/evm/contract_error.h"
+#include "host/log.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_line(const char *text, size_t size)
@@ -13,19 +14,19 @@ static void check_line(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char text[GATEWAY_CONTRACT_ERROR_MAX] = "before";
+	char text[ADAPTER_CONTRACT_ERROR_MAX] = "before";
 	char small[24] = "";
-	bool known = gateway_contract_error(text, sizeof(text), cs_bytes(data, size));
+	bool known = adapter_contract_error(text, sizeof(text), cs_bytes(data, size));
 	check_line(text, sizeof(text));
 	cs_assert(known || strcmp(text, "before") == 0);
 	cs_assert(!known || (size >= 4 && strlen(text) > 0));
-	cs_assert(gateway_contract_error(small, sizeof(small), cs_bytes(data, size)) == known);
+	cs_assert(adapter_contract_error(small, sizeof(small), cs_bytes(data, size)) == known);
 	check_line(small, sizeof(small));
-	enum gateway_lasts lasts = gateway_contract_refusal(text, cs_bytes(data, size));
+	enum adapter_lasts lasts = adapter_contract_refusal(text, cs_bytes(data, size));
 	check_line(text, sizeof(text));
-	cs_assert(lasts == GATEWAY_LASTS_PASSING || known);
+	cs_assert(lasts == ADAPTER_LASTS_PASSING || known);
 	cs_assert(size >= 4 || strlen(text) > 0);
-	gateway_plain_text(small, sizeof(small), (const char *)data, size);
+	host_plain_text(small, sizeof(small), (const char *)data, size);
 	check_line(small, sizeof(small));
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* What a peer gateway or a file for `caisson verify` may hold: a message, a statement, a path. What
  * was accepted is written and read again to the same message. */
 #include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "tests/fuzz/fuzz.h"
 
 static void message_again(const struct wire_message *message, struct cs_arena *arena)
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (gateway_json_read_statement(json, &statement, &why) == CS_OK)
 		cs_assert(statement.statement.kind >= WIRE_KIND_MESSAGE &&
 			  statement.statement.kind <= WIRE_KIND_ROTATION);
-	if (gateway_json_read_path(json, &part, &why) == CS_OK)
+	if (host_json_read_path(json, &part, &why) == CS_OK)
 		cs_assert(part.path_count <= CS_PATH_MAX);
 	json_decref(json);
 	return 0;

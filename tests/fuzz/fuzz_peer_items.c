@@ -76,13 +76,13 @@ static struct cs_hash word_of(uint8_t byte)
 
 /* ---- the world ---- */
 
-static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, uint8_t byte)
+static void name_chain(struct host_manifest_chain *chain, const char *caip2, uint8_t byte)
 {
 	(void)snprintf(chain->caip2, sizeof(chain->caip2), "%s", caip2);
 	chain->identity = word_of(byte);
 }
 
-static void add_route(struct gateway_chain *chain, struct gateway_manifest_chain *remote,
+static void add_route(struct gateway_chain *chain, struct host_manifest_chain *remote,
 		      struct gateway_peer *peer)
 {
 	struct gateway_route *route = &chain->routes[chain->route_count++];
@@ -100,7 +100,7 @@ static void make_gateway(void)
 	static struct gateway_peer_config peers[] = {
 		{.name = "b", .chains = {"eip155:2"}, .chain_count = 1},
 		{.name = "c", .chains = {"eip155:3"}, .chain_count = 1}};
-	struct gateway_manifest *manifest = &gateway.config.manifest;
+	struct host_manifest *manifest = &gateway.config.manifest;
 	struct gateway_chain *chain = &gateway.chains[0];
 	static const struct cs_secret seed = {{9}};
 	manifest->chain_count = 3;
@@ -108,15 +108,16 @@ static void make_gateway(void)
 	name_chain(&manifest->chains[1], "eip155:2", REMOTE);
 	name_chain(&manifest->chains[2], "eip155:3", OTHER);
 	gateway.config.chain_count = 1;
-	gateway.config.chains[0] = (struct gateway_chain_config){.id = manifest->chains[0].caip2,
-								 .manifest = &manifest->chains[0]};
+	gateway.config.chains[0] = (struct gateway_chain_config){
+		.common = {.id = manifest->chains[0].caip2, .manifest = &manifest->chains[0]}};
 	gateway.peer_count = 2;
 	for (size_t i = 0; i < 2; i++)
 		gateway.peers[i] = (struct gateway_peer){
 			.gateway = &gateway, .name = peers[i].name, .config = &peers[i]};
 	gateway.chain_count = 1;
 	chain->gateway = &gateway;
-	chain->config = &gateway.config.chains[0];
+	chain->own = &gateway.config.chains[0];
+	chain->config = &chain->own->common;
 	chain->manifest = &manifest->chains[0];
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
@@ -235,7 +236,7 @@ static void replace_word(struct cs_hash *word, const json_t *object, const char 
 {
 	struct cs_hash given;
 	struct cs_why why;
-	if (gateway_json_read_hash(object, name, &given, &why) == CS_OK)
+	if (host_json_read_hash(object, name, &given, &why) == CS_OK)
 		*word = given;
 }
 
@@ -243,7 +244,7 @@ static uint64_t number_or(const json_t *object, const char *name, uint64_t other
 {
 	uint64_t value = 0;
 	struct cs_why why;
-	return gateway_json_read_u64(object, name, &value, &why) == CS_OK ? value : otherwise;
+	return host_json_read_u64(object, name, &value, &why) == CS_OK ? value : otherwise;
 }
 
 static void leave_outcomes(struct gateway_statement *st, const json_t *list)

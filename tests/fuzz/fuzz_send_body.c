@@ -9,7 +9,7 @@
 
 enum { FOR_TRANSFER = 1, MAY_SPONSOR = 2, TWO_CHAINS = 4 };
 
-static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, uint64_t chain_id)
+static void name_chain(struct host_manifest_chain *chain, const char *caip2, uint64_t chain_id)
 {
 	(void)snprintf(chain->caip2, sizeof(chain->caip2), "%s", caip2);
 	chain->chain_id = chain_id;
@@ -19,7 +19,7 @@ static void name_chain(struct gateway_manifest_chain *chain, const char *caip2, 
 static const struct gateway_config *configuration(size_t chain_count)
 {
 	static struct gateway_config config;
-	struct gateway_manifest_chain *chains = config.manifest.chains;
+	struct host_manifest_chain *chains = config.manifest.chains;
 	config.manifest.chain_count = 3;
 	name_chain(&chains[0], "eip155:1", 1);
 	name_chain(&chains[1], "eip155:2", 2);
@@ -30,14 +30,15 @@ static const struct gateway_config *configuration(size_t chain_count)
 	chains[1].remote_count = 1;
 	chains[1].remotes[0] = chains[0].identity;
 	config.chain_count = chain_count;
-	config.chains[0] = (struct gateway_chain_config){.id = chains[0].caip2,
+	config.chains[0] =
+		(struct gateway_chain_config){.common = {.id = chains[0].caip2,
 							 .manifest = &chains[0],
-							 .operator_key_file = "operator.key",
-							 .has_bridge = true,
-							 .has_token = true,
-							 .token = {{7}}};
-	config.chains[1] =
-		(struct gateway_chain_config){.id = chains[1].caip2, .manifest = &chains[1]};
+							 .operator_key_file = "operator.key"},
+					      .has_bridge = true,
+					      .has_token = true,
+					      .token = {{7}}};
+	config.chains[1] = (struct gateway_chain_config){
+		.common = {.id = chains[1].caip2, .manifest = &chains[1]}};
 	return &config;
 }
 
@@ -58,7 +59,7 @@ static void check(const struct gateway_send_body *body, const struct gateway_sen
 		  (body->chain == &terms->config->chains[1] && terms->config->chain_count == 2));
 	cs_assert(cs_interop_decode(&account, body->recipient) == CS_OK && account.address.n == 20);
 	cs_assert(!body->sponsored ||
-		  (terms->may_sponsor && body->chain->operator_key_file && !body->has_from));
+		  (terms->may_sponsor && body->chain->common.operator_key_file && !body->has_from));
 	cs_assert(body->attribute_count <= GATEWAY_SEND_ATTRIBUTES_MAX);
 	for (size_t i = 0; i < body->attribute_count; i++)
 		cs_assert(body->attributes[i].n == 4 + 32 || body->attributes[i].n == 4 + 3 * 32);

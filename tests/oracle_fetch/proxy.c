@@ -3,7 +3,7 @@
  *	egress-proxy FD [--allow NETWORK]… [--name NAME=ADDRESS]… [--connections N] [--connect-ms N]
  *
  * On SIGTERM it prints its counters as a line of JSON and ends. */
-#include "oracle/egress/egress.h"
+#include "host/egress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +14,16 @@ static void stop(void *context)
 	host_loop_stop(context);
 }
 
-static void take_option(struct oracle_egress_options *options, const char *name, char *value)
+static void take_option(struct host_egress_options *options, const char *name, char *value)
 {
-	if (strcmp(name, "--allow") == 0 && options->network_count < ORACLE_EGRESS_NETWORKS_MAX) {
+	if (strcmp(name, "--allow") == 0 && options->network_count < HOST_EGRESS_NETWORKS_MAX) {
 		options->networks[options->network_count++] = value;
 	} else if (strcmp(name, "--name") == 0 && strchr(value, '=') != NULL &&
-		   options->name_count < ORACLE_EGRESS_NAMES_MAX) {
+		   options->name_count < HOST_EGRESS_NAMES_MAX) {
 		char *equals = strchr(value, '=');
 		*equals = '\0';
 		options->names[options->name_count++] =
-			(struct oracle_egress_name){value, equals + 1};
+			(struct host_egress_name){value, equals + 1};
 	} else if (strcmp(name, "--connections") == 0) {
 		options->connections_max = (uint32_t)strtoul(value, NULL, 10);
 	} else if (strcmp(name, "--connect-ms") == 0) {
@@ -38,16 +38,16 @@ static void take_option(struct oracle_egress_options *options, const char *name,
 
 int main(int argc, char **argv)
 {
-	struct oracle_egress_options options = {.network_count = 0};
-	struct oracle_egress_counters c;
-	struct oracle_egress *egress;
+	struct host_egress_options options = {.network_count = 0};
+	struct host_egress_counters c;
+	struct host_egress *egress;
 	struct cs_why why = {""};
 	if (argc < 2)
 		return 2;
 	for (int i = 2; i + 1 < argc; i += 2)
 		take_option(&options, argv[i], argv[i + 1]);
 	struct host_loop *loop = host_loop_new();
-	if (oracle_egress_new(&egress, loop, (int)strtol(argv[1], NULL, 10), &options, &why) !=
+	if (host_egress_new(&egress, loop, (int)strtol(argv[1], NULL, 10), &options, &why) !=
 	    CS_OK) {
 		fprintf(stderr, "egress-proxy: %s\n", why.text);
 		return 1;
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	puts("{\"ready\":true}");
 	fflush(stdout);
 	host_loop_run(loop);
-	oracle_egress_read(&c, egress);
+	host_egress_read(&c, egress);
 	printf("{\"requests\":%llu,\"malformed\":%llu,\"connected\":%llu,\"unresolved\":%llu,"
 	       "\"forbidden\":%llu,\"refused\":%llu,\"full\":%llu,\"bytes_out\":%llu,"
 	       "\"bytes_in\":%llu,\"open\":%u}\n",
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	       (unsigned long long)c.forbidden, (unsigned long long)c.refused,
 	       (unsigned long long)c.full, (unsigned long long)c.bytes_out,
 	       (unsigned long long)c.bytes_in, c.open);
-	oracle_egress_free(egress);
+	host_egress_free(egress);
 	host_loop_free(loop);
 	return 0;
 }

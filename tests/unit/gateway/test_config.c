@@ -61,11 +61,11 @@ static void a_good_one_is_taken(void **state)
 	assert_int_equal(err, CS_OK);
 	assert_string_equal(config.name, "a");
 	assert_int_equal(config.chain_count, 1);
-	assert_int_equal(config.chains[0].manifest->chain_id, 31337);
+	assert_int_equal(config.chains[0].common.manifest->chain_id, 31337);
 	assert_true(config.chains[0].has_bridge && !config.chains[0].has_token);
 	assert_int_equal(config.batch_max, 64);
 	snprintf(want, sizeof(want), "%s/journal.db", folder);
-	assert_string_equal(config.journal, want);
+	assert_string_equal(config.service.journal, want);
 	snprintf(want, sizeof(want), "%s/b.key", folder);
 	assert_string_equal(config.peers[0].api_key_file, want);
 	const struct cs_hash *here = &config.manifest.chains[0].identity;
@@ -77,20 +77,20 @@ static void a_good_one_is_taken(void **state)
 
 static void the_manifest_is_hashed_as_it_was_signed(void **state)
 {
-	struct gateway_manifest manifest;
+	struct host_manifest manifest;
 	struct cs_why why;
 	char hex[65];
 	(void)state;
 	json_t *facts = read_json(CS_VECTORS "/manifest/facts.json");
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why),
+	assert_int_equal(host_manifest_load(&manifest, CS_VECTORS "/manifest/first.json", &why),
 			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "first_hash")));
 	cs_hex(hex, CS_BYTES_OF(manifest.chains[0].identity.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "identity")));
 	assert_true(manifest.insecure_host_time);
-	assert_true(gateway_manifest_lists(&manifest.chains[0], &manifest.chains[1].identity));
-	assert_int_equal(gateway_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why),
+	assert_true(host_manifest_lists(&manifest.chains[0], &manifest.chains[1].identity));
+	assert_int_equal(host_manifest_load(&manifest, CS_VECTORS "/manifest/second.json", &why),
 			 CS_OK);
 	cs_hex(hex, CS_BYTES_OF(manifest.hash.b));
 	assert_string_equal(hex, json_string_value(json_object_get(facts, "second_hash")));
@@ -105,11 +105,11 @@ static void a_broken_manifest_is_refused(void **state)
 					  "[]",
 					  "{\"manifest\":{}}",
 					  "{\"manifest\":{\"name\":\"x\",\"number\":1}} "};
-	struct gateway_manifest manifest = {.number = 77};
+	struct host_manifest manifest = {.number = 77};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		struct cs_why why = {{0}};
-		assert_int_not_equal(gateway_manifest_read(&manifest, cs_bytes_str(bad[i]), &why),
+		assert_int_not_equal(host_manifest_read(&manifest, cs_bytes_str(bad[i]), &why),
 				     CS_OK);
 		assert_int_equal(manifest.number, 77);
 	}
@@ -186,11 +186,11 @@ static void a_chain_with_providers_needs_a_proxy(void **state)
 	assert_int_equal(err, CS_OK);
 	assert_true(config.asks_providers);
 	snprintf(want, sizeof(want), "%s/store.pem", folder);
-	assert_string_equal(config.enclave_trust_store, want);
-	assert_null(config.enclave_logs);
-	assert_string_equal(config.egress.networks[0], "10.1.0.0/16");
-	assert_string_equal(config.egress.names[0].name, "one.example");
-	assert_string_equal(config.egress.names[0].address, "10.1.0.1");
+	assert_string_equal(config.service.trust_store, want);
+	assert_null(config.service.logs);
+	assert_string_equal(config.service.egress.networks[0], "10.1.0.0/16");
+	assert_string_equal(config.service.egress.names[0].name, "one.example");
+	assert_string_equal(config.service.egress.names[0].address, "10.1.0.1");
 	gateway_config_free(&config);
 	assert_int_equal(load(&config, good), CS_OK);
 	assert_false(config.asks_providers);

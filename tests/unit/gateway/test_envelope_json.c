@@ -1,6 +1,7 @@
 /* Envelopes as JSON: what is written is read back to the same bytes; the published vectors keep
  * their identifiers; what is not exactly of the form is refused by name. */
 #include "gateway/envelope_json.h"
+#include "host/json_values.h"
 #include "tests/unit/support.h"
 
 static uint8_t block[1 << 20];
@@ -150,7 +151,7 @@ static void statements_come_back(void **state)
 	part.path[2].b[5] = 77;
 	json_t *json = gateway_json_statement(&st, &part);
 	assert_int_equal(gateway_json_read_statement(json, &got, &why), CS_OK);
-	assert_int_equal(gateway_json_read_path(json, &path, &why), CS_OK);
+	assert_int_equal(host_json_read_path(json, &path, &why), CS_OK);
 	assert_true(cs_hash_eq(&got.signature.s, &st.signature.s) && got.statement.epoch == 4);
 	assert_true(path.path_count == 3 && path.path[2].b[5] == 77);
 	json_object_set_new(json, "kind", json_integer(4));
@@ -160,9 +161,9 @@ static void statements_come_back(void **state)
 	assert_int_equal(gateway_json_read_statement(json, &got, &why), CS_ERR_UNKNOWN_FIELD);
 	json_t *list = json_array();
 	for (unsigned i = 0; i <= CS_PATH_MAX; i++)
-		json_array_append_new(list, gateway_json_hash(&part.path[2]));
+		json_array_append_new(list, host_json_hash(&part.path[2]));
 	json_object_set_new(json, "path", list);
-	assert_int_equal(gateway_json_read_path(json, &path, &why), CS_ERR_TOO_LARGE);
+	assert_int_equal(host_json_read_path(json, &path, &why), CS_ERR_TOO_LARGE);
 	json_decref(json);
 	assert_int_equal(gateway_json_read_statement(NULL, &got, &why), CS_ERR_MALFORMED);
 }

@@ -341,7 +341,7 @@ static void sign(struct gateway_statement *st, enum flaw flaw)
 
 static struct wire_message message_of(uint64_t sequence, unsigned from, unsigned to)
 {
-	const struct gateway_manifest *manifest = &gateway.config.manifest;
+	const struct host_manifest *manifest = &gateway.config.manifest;
 	struct wire_message message = {.sender = cs_bytes_str("s"),
 				       .recipient = cs_bytes_str("r"),
 				       .payload = CS_BYTES_NONE};
@@ -376,7 +376,7 @@ static json_t *envelope_item(uint64_t n, uint64_t sequence, bool wrong_root)
 
 static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status, enum flaw flaw)
 {
-	const struct gateway_manifest *manifest = &gateway.config.manifest;
+	const struct host_manifest *manifest = &gateway.config.manifest;
 	struct gateway_statement st = {.count = 1,
 				       .ids = {*id},
 				       .statuses = {status},
@@ -385,7 +385,7 @@ static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status
 						     .receiver = manifest->chains[0].identity}};
 	sign(&st, flaw);
 	return json_pack("{s:I,s:s,s:o,s:[{s:o,s:i,s:[]}]}", "n", (json_int_t)n, "kind", "outcomes",
-			 "statement", statement_json(&st), "outcomes", "id", gateway_json_hash(id),
+			 "statement", statement_json(&st), "outcomes", "id", host_json_hash(id),
 			 "status", status, "steps");
 }
 

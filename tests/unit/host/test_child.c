@@ -300,6 +300,22 @@ static void test_enclave_spawn(void **state)
 	(void)unlink(socket_path);
 }
 
+static void test_program_find(void **state)
+{
+	char path[4096];
+	(void)state;
+	host_program_find(path, sizeof path, "test_host_child");
+	assert_int_equal(path[0], '/');
+	assert_int_equal(access(path, X_OK), 0);
+	host_program_find(path, sizeof path, "no-such-program");
+	assert_string_equal(path, "no-such-program");
+	host_program_find(path, sizeof path, "./test_host_child");
+	assert_string_equal(path, "./test_host_child");
+	/* What does not fit with its folder is left to PATH. */
+	host_program_find(path, sizeof "test_host_child", "test_host_child");
+	assert_string_equal(path, "test_host_child");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -311,6 +327,7 @@ int main(void)
 		T(test_stop_between_starts),
 		T(test_descriptors_and_environment),
 		T(test_no_such_program),
+		cmocka_unit_test(test_program_find),
 		T(test_listen),
 		T(test_enclave_spawn),
 	};

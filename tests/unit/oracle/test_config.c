@@ -43,14 +43,14 @@ static void defaults(void **state)
 	(void)state;
 	assert_int_equal(load(&config, ""), CS_OK);
 	assert_string_equal(config.name, "test");
-	assert_string_equal(config.trust_store, "/tmp/store.pem");
-	assert_null(config.logs);
-	assert_string_equal(config.enclave_program, "caisson-oracle-enclave");
-	assert_string_equal(config.journal, "/tmp/journal.db");
-	assert_int_equal(config.port, 8090);
+	assert_string_equal(config.service.trust_store, "/tmp/store.pem");
+	assert_null(config.service.logs);
+	assert_string_equal(config.service.enclave_program, "caisson-oracle-enclave");
+	assert_string_equal(config.service.journal, "/tmp/journal.db");
+	assert_int_equal(config.service.port, 8090);
 	assert_int_equal(config.chain_count, 0);
-	assert_int_equal(config.manifest_count, 1);
-	assert_int_equal(config.egress.network_count, 0);
+	assert_int_equal(config.service.manifest_count, 1);
+	assert_int_equal(config.service.egress.network_count, 0);
 	oracle_config_free(&config);
 }
 
@@ -66,14 +66,14 @@ static void everything(void **state)
 		     "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\nmax_fee_gwei = 3\n"
 		     "operator_key_file = \"op.key\"\nrefund = true\n"),
 		CS_OK);
-	assert_string_equal(config.logs, "/etc/logs.json");
-	assert_int_equal(config.egress.network_count, 2);
-	assert_int_equal(config.egress.name_count, 2);
-	assert_string_equal(config.egress.names[0].name, "a.test");
-	assert_string_equal(config.egress.names[1].address, "::1");
+	assert_string_equal(config.service.logs, "/etc/logs.json");
+	assert_int_equal(config.service.egress.network_count, 2);
+	assert_int_equal(config.service.egress.name_count, 2);
+	assert_string_equal(config.service.egress.names[0].name, "a.test");
+	assert_string_equal(config.service.egress.names[1].address, "::1");
 	assert_int_equal(config.chain_count, 1);
-	assert_true(config.chains[0].max_fee_wei == 3000000000u);
-	assert_string_equal(config.chains[0].operator_key_file, "/tmp/op.key");
+	assert_true(config.chains[0].common.max_fee_wei == 3000000000u);
+	assert_string_equal(config.chains[0].common.operator_key_file, "/tmp/op.key");
 	assert_true(config.chains[0].refund);
 	oracle_config_free(&config);
 }

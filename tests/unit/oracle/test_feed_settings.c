@@ -2,7 +2,7 @@
 #include "oracle/feeds.h"
 #include "tests/unit/support.h"
 
-static const struct oracle_chain_config chain = {.block_time_ms = 2000};
+static const struct host_chain_config chain = {.block_time_ms = 2000};
 static const struct oracle_feed contract_says = {
 	.heartbeat_s = 3600, .stale_after_s = 3900, .deviation_ppm = 5000, .settings = "{}"};
 static const struct wire_spec three = {

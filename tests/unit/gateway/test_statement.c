@@ -1,5 +1,5 @@
-/* Aligned parts of a batch: whatever is wanted is covered exactly once, each part folds to the root
- * by its path, and nothing costs more than it may. */
+/* Rows of statements: their leaves make the root that was signed, and a part with its path folds to
+ * it. */
 #include "gateway/gateway.h"
 #include "tests/unit/support.h"
 
@@ -18,7 +18,7 @@ static struct gateway_statement statement_of(uint32_t count, enum wire_kind kind
 	return st;
 }
 
-static void check_part(const struct gateway_statement *st, const struct gateway_part *part)
+static void check_part(const struct gateway_statement *st, const struct adapter_part *part)
 {
 	struct cs_hash leaves[CS_BATCH_MAX];
 	struct wire_signed signed_;
@@ -37,68 +37,8 @@ static void every_leaf_and_the_whole_fold_to_the_root(void **unused)
 			statement_of(count, count % 2 ? WIRE_KIND_MESSAGE : WIRE_KIND_OUTCOME);
 		assert_int_equal(gateway_statement_check(&st), CS_OK);
 		for (uint32_t i = 0; i < count; i++)
-			check_part(&st, &(struct gateway_part){i, 1});
-		check_part(&st, &(struct gateway_part){0, count});
-	}
-}
-
-/* A small generator of its own: the same cases on every machine. */
-static uint32_t next(uint32_t *state)
-{
-	*state = *state * 1664525u + 1013904223u;
-	return *state >> 8;
-}
-
-static void random_wishes_are_covered_exactly(void **unused)
-{
-	(void)unused;
-	uint32_t seed = 7;
-	for (unsigned round = 0; round < 3000; round++) {
-		struct gateway_part parts[CS_BATCH_MAX];
-		bool wanted[CS_BATCH_MAX];
-		bool alone[CS_BATCH_MAX];
-		bool covered[CS_BATCH_MAX] = {false};
-		uint64_t cost[CS_BATCH_MAX];
-		uint32_t count = 1 + next(&seed) % CS_BATCH_MAX;
-		struct gateway_statement st = statement_of(count, WIRE_KIND_MESSAGE);
-		uint64_t max = 100 + next(&seed) % 2000;
-		for (uint32_t i = 0; i < count; i++) {
-			wanted[i] = next(&seed) % 4 != 0;
-			alone[i] = next(&seed) % 8 == 0;
-			cost[i] = 10 + next(&seed) % 150;
-		}
-		size_t made = gateway_parts(parts, count, wanted, alone, cost, 50, max);
-		for (size_t k = 0; k < made; k++) {
-			uint64_t sum = 50;
-			check_part(&st, &parts[k]);
-			for (uint32_t i = parts[k].first; i < parts[k].first + parts[k].count;
-			     i++) {
-				assert_true(wanted[i] && !covered[i]);
-				assert_true(!alone[i] || parts[k].count == 1);
-				covered[i] = true;
-				sum += cost[i];
-			}
-			assert_true(sum <= max);
-		}
-		for (uint32_t i = 0; i < count; i++)
-			assert_true(covered[i] == (wanted[i] && cost[i] <= max - 50));
-	}
-}
-
-static void a_whole_batch_is_one_part(void **unused)
-{
-	(void)unused;
-	struct gateway_part parts[CS_BATCH_MAX];
-	bool wanted[CS_BATCH_MAX];
-	bool alone[CS_BATCH_MAX] = {false};
-	uint64_t cost[CS_BATCH_MAX];
-	for (size_t i = 0; i < CS_BATCH_MAX; i++) {
-		wanted[i] = true;
-		cost[i] = 1;
-	}
-	for (size_t count = 1; count <= CS_BATCH_MAX; count++) {
-		assert_int_equal(gateway_parts(parts, count, wanted, alone, cost, 0, 1000), 1);
-		assert_int_equal(parts[0].count, count);
+			check_part(&st, &(struct adapter_part){i, 1});
+		check_part(&st, &(struct adapter_part){0, count});
 	}
 }
 
@@ -144,8 +84,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_leaf_and_the_whole_fold_to_the_root),
-		cmocka_unit_test(random_wishes_are_covered_exactly),
-		cmocka_unit_test(a_whole_batch_is_one_part),
 		cmocka_unit_test(a_wrong_root_is_refused),
 		cmocka_unit_test(a_rotation_names_the_key_of_the_epoch_after),
 		cmocka_unit_test(gas_grows_with_what_is_carried),

@@ -1,18 +1,19 @@
 /* What a contract reverted with, in words. */
-#include "gateway/contract_error.h"
+#include "adapters/evm/contract_error.h"
 
 #include "core/abi.h"
+#include "host/log.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct {
 	const char *signature;
-	enum gateway_lasts lasts;
+	enum adapter_lasts lasts;
 	const char *sentence;
 } errors[] = {
-#define CONTRACT_ERROR(signature, lasts, sentence) {signature, GATEWAY_LASTS_##lasts, sentence},
-#include "gateway/contract_errors.def"
+#define CONTRACT_ERROR(signature, lasts, sentence) {signature, ADAPTER_LASTS_##lasts, sentence},
+#include "adapters/evm/contract_errors.def"
 #undef CONTRACT_ERROR
 };
 
@@ -50,7 +51,7 @@ static size_t find_error(struct cs_bytes data)
 	return i;
 }
 
-bool gateway_contract_error(char *text, size_t size, struct cs_bytes data)
+bool adapter_contract_error(char *text, size_t size, struct cs_bytes data)
 {
 	const char *name = NULL;
 	size_t i = find_error(data);
@@ -63,16 +64,6 @@ bool gateway_contract_error(char *text, size_t size, struct cs_bytes data)
 	return true;
 }
 
-void gateway_plain_text(char *text, size_t size, const char *from, size_t from_size)
-{
-	size_t n = 0;
-	while (n < from_size && n + 1 < size && from[n] != 0) {
-		text[n] = from[n] >= ' ' && from[n] <= '~' ? from[n] : '?';
-		n++;
-	}
-	text[n] = 0;
-}
-
 /* Error(string) of a require: one argument, whose text is bounded by what is shown. */
 static bool read_message(char *text, size_t size, struct cs_bytes data)
 {
@@ -82,26 +73,26 @@ static bool read_message(char *text, size_t size, struct cs_bytes data)
 	    cs_abi_read(&reader, cs_bytes(data.p + 4, data.n - 4), 1) != CS_OK ||
 	    cs_abi_get_bytes(&reader, data.n, &message) != CS_OK)
 		return false;
-	gateway_plain_text(text, size, (const char *)message.p, message.n);
+	host_plain_text(text, size, (const char *)message.p, message.n);
 	return true;
 }
 
-enum gateway_lasts gateway_contract_refusal(char text[GATEWAY_CONTRACT_ERROR_MAX],
+enum adapter_lasts adapter_contract_refusal(char text[ADAPTER_CONTRACT_ERROR_MAX],
 					    struct cs_bytes data)
 {
 	char selector[9];
 	size_t i = find_error(data);
 	if (i < CS_LEN(errors)) {
-		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "%.*s: %s",
+		snprintf(text, ADAPTER_CONTRACT_ERROR_MAX, "%.*s: %s",
 			 (int)strcspn(errors[i].signature, "("), errors[i].signature,
 			 errors[i].sentence);
 		return errors[i].lasts;
 	}
 	if (data.n < 4) {
-		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "the call gives no reason");
-	} else if (!read_message(text, GATEWAY_CONTRACT_ERROR_MAX, data)) {
+		snprintf(text, ADAPTER_CONTRACT_ERROR_MAX, "the call gives no reason");
+	} else if (!read_message(text, ADAPTER_CONTRACT_ERROR_MAX, data)) {
 		cs_hex(selector, cs_bytes(data.p, 4));
-		snprintf(text, GATEWAY_CONTRACT_ERROR_MAX, "error 0x%s", selector);
+		snprintf(text, ADAPTER_CONTRACT_ERROR_MAX, "error 0x%s", selector);
 	}
-	return GATEWAY_LASTS_PASSING;
+	return ADAPTER_LASTS_PASSING;
 }

@@ -1,9 +1,9 @@
-#include "gateway/parts.h"
+#include "adapters/parts.h"
 
 #include "core/bytes.h"
 
 struct cut {
-	struct gateway_part *parts;
+	struct adapter_part *parts;
 	size_t made;
 	size_t count;
 	const bool *wanted;
@@ -27,7 +27,7 @@ static bool whole_block(const struct cut *cut, size_t first, size_t end)
 	return true;
 }
 
-size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, const bool *wanted,
+size_t adapter_parts(struct adapter_part parts[CS_BATCH_MAX], size_t count, const bool *wanted,
 		     const bool *alone, const uint64_t *cost, uint64_t cost_base, uint64_t cost_max)
 {
 	struct cut cut = {parts, 0, count, wanted, alone, cost, cost_base, cost_max};
@@ -45,14 +45,14 @@ size_t gateway_parts(struct gateway_part parts[CS_BATCH_MAX], size_t count, cons
 		size_t end = first + size < count ? first + size : count;
 		if (size > 1 || whole_block(&cut, first, end))
 			parts[cut.made++] =
-				(struct gateway_part){(uint32_t)first, (uint32_t)(end - first)};
+				(struct adapter_part){(uint32_t)first, (uint32_t)(end - first)};
 		first = end;
 	}
 	return cut.made;
 }
 
-size_t gateway_part_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves,
-			 uint32_t total, const struct gateway_part *part)
+size_t adapter_part_path(struct cs_hash path[CS_PATH_MAX], const struct cs_hash *leaves,
+			 uint32_t total, const struct adapter_part *part)
 {
 	struct cs_hash blocks[CS_BATCH_MAX];
 	uint32_t size = 1;

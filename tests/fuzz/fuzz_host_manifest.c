@@ -1,21 +1,21 @@
-/* Any bytes as the manifest that a gateway reads: in bounds or refused, nothing written when
+/* Any bytes as the manifest that a host process reads: in bounds or refused, nothing written when
  * refused, and never another manifest than the one that an enclave reads in the same bytes. */
 #include "enclave/manifest.h"
-#include "gateway/manifest.h"
+#include "host/manifest.h"
 #include "tests/fuzz/fuzz.h"
 
-static void check_bounds(const struct gateway_manifest *m)
+static void check_bounds(const struct host_manifest *m)
 {
 	cs_assert(m->chain_count > 0 && m->chain_count <= CS_MANIFEST_CHAINS_MAX);
 	cs_assert(m->batch_max <= CS_BATCH_MAX && strlen(m->name) < sizeof m->name);
 	for (size_t i = 0; i < m->chain_count; i++) {
 		cs_assert(m->chains[i].remote_count <= CS_MANIFEST_REMOTES_MAX);
 		cs_assert(strlen(m->chains[i].caip2) < sizeof m->chains[i].caip2);
-		cs_assert(gateway_manifest_chain(m, &m->chains[i].identity) != NULL);
+		cs_assert(host_manifest_chain(m, &m->chains[i].identity) != NULL);
 	}
 }
 
-static void check_same(const struct gateway_manifest *ours, const struct manifest *theirs)
+static void check_same(const struct host_manifest *ours, const struct manifest *theirs)
 {
 	cs_assert(cs_hash_eq(&ours->hash, &theirs->hash) && ours->number == theirs->number);
 	cs_assert(ours->batch_max == theirs->batch_max);
@@ -28,13 +28,13 @@ static void check_same(const struct gateway_manifest *ours, const struct manifes
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct gateway_manifest ours;
+	static struct host_manifest ours;
 	static struct manifest theirs;
 	/* Nobody need sign what follows it. */
 	static const struct manifest before = {.number = 1, .hash = {{0x11}}};
 	struct cs_why why = {""};
 	fuzz_fill(&ours, sizeof ours);
-	if (gateway_manifest_read(&ours, cs_bytes(data, size), &why) != CS_OK) {
+	if (host_manifest_read(&ours, cs_bytes(data, size), &why) != CS_OK) {
 		fuzz_untouched(&ours, sizeof ours);
 		return 0;
 	}

@@ -1,4 +1,4 @@
-#include "oracle/egress/egress.h"
+#include "host/egress.h"
 
 #include "core/ip.h"
 #include "host/alloc.h"
@@ -22,7 +22,7 @@
 #define DESCRIPTORS_MAX 4
 
 struct link {
-	struct oracle_egress *egress;
+	struct host_egress *egress;
 	struct link *next;
 	struct link **from; /* what points here */
 	struct host_tunnel *tunnel;
@@ -35,7 +35,7 @@ struct name {
 	char *address;
 };
 
-struct oracle_egress {
+struct host_egress {
 	struct host_loop *loop;
 	int fd;
 	struct host_watch *watch;
@@ -43,11 +43,11 @@ struct oracle_egress {
 	uint64_t connect_ms;
 	uint64_t idle_ms;
 	size_t network_count;
-	struct cs_network networks[ORACLE_EGRESS_NETWORKS_MAX];
+	struct cs_network networks[HOST_EGRESS_NETWORKS_MAX];
 	size_t name_count;
-	struct name names[ORACLE_EGRESS_NAMES_MAX];
+	struct name names[HOST_EGRESS_NAMES_MAX];
 	struct link *links;
-	struct oracle_egress_counters counters;
+	struct host_egress_counters counters;
 };
 
 /* ---- addresses ---- */
@@ -74,7 +74,7 @@ static bool ip_of(struct cs_ip *ip, const struct sockaddr *address)
 static bool is_allowed(void *context, const struct sockaddr *address)
 {
 	const struct link *link = context;
-	const struct oracle_egress *egress = link->egress;
+	const struct host_egress *egress = link->egress;
 	struct cs_ip ip;
 	if (!ip_of(&ip, address))
 		return false;
@@ -124,7 +124,7 @@ static enum cs_err parse_network(struct cs_network *network, const char *text)
 
 /* ---- links ---- */
 
-static void reply(struct oracle_egress *egress, uint32_t id, enum wire_egress_status status)
+static void reply(struct host_egress *egress, uint32_t id, enum wire_egress_status status)
 {
 	uint8_t message[WIRE_EGRESS_SIZE_MAX];
 	struct cs_buf buf;
@@ -153,8 +153,7 @@ static void on_connected(void *context)
 	reply(link->egress, link->id, WIRE_EGRESS_CONNECTED);
 }
 
-static enum wire_egress_status count_failure(struct oracle_egress_counters *counters,
-					     enum cs_err err)
+static enum wire_egress_status count_failure(struct host_egress_counters *counters, enum cs_err err)
 {
 	if (err == CS_ERR_NOT_FOUND) {
 		counters->unresolved++;
@@ -186,8 +185,7 @@ static void on_moved(void *context, bool out, size_t size)
 		link->egress->counters.bytes_in += size;
 }
 
-static void open_link(struct oracle_egress *egress, const struct wire_egress_request *request,
-		      int fd)
+static void open_link(struct host_egress *egress, const struct wire_egress_request *request, int fd)
 {
 	static const struct host_tunnel_events events = {is_allowed, on_connected, on_ended,
 							 on_moved};
@@ -222,8 +220,7 @@ static bool is_stream_pair(int fd)
 }
 
 /* Takes the descriptors over. */
-static void take(struct oracle_egress *egress, struct cs_bytes message, const int *fds,
-		 size_t count)
+static void take(struct host_egress *egress, struct cs_bytes message, const int *fds, size_t count)
 {
 	struct wire_egress_request request;
 	const bool understood = count == 1 &&
@@ -259,7 +256,7 @@ static size_t take_descriptors(int fds[DESCRIPTORS_MAX], struct msghdr *in)
 }
 
 /* False: nothing to read now, or never again. */
-static bool take_message(struct oracle_egress *egress)
+static bool take_message(struct host_egress *egress)
 {
 	union {
 		struct cmsghdr head;
@@ -295,11 +292,11 @@ static void on_readable(void *context)
 
 /* ---- the whole ---- */
 
-static enum cs_err configure(struct oracle_egress *egress,
-			     const struct oracle_egress_options *options, struct cs_why *why)
+static enum cs_err configure(struct host_egress *egress, const struct host_egress_options *options,
+			     struct cs_why *why)
 {
-	if (options->network_count > ORACLE_EGRESS_NETWORKS_MAX ||
-	    options->name_count > ORACLE_EGRESS_NAMES_MAX)
+	if (options->network_count > HOST_EGRESS_NETWORKS_MAX ||
+	    options->name_count > HOST_EGRESS_NAMES_MAX)
 		return cs_fail(why, CS_ERR_INVALID, "too many networks or names");
 	for (size_t i = 0; i < options->network_count; i++)
 		if (parse_network(&egress->networks[egress->network_count++],
@@ -308,7 +305,7 @@ static enum cs_err configure(struct oracle_egress *egress,
 				       options->networks[i]);
 	for (size_t i = 0; i < options->name_count; i++) {
 		struct cs_network network;
-		const struct oracle_egress_name *name = &options->names[i];
+		const struct host_egress_name *name = &options->names[i];
 		if (parse_network(&network, name->address) != CS_OK || strchr(name->address, '/'))
 			return cs_fail(why, CS_ERR_INVALID, "not an address: %s", name->address);
 		egress->names[egress->name_count++] =
@@ -317,10 +314,10 @@ static enum cs_err configure(struct oracle_egress *egress,
 	return CS_OK;
 }
 
-enum cs_err oracle_egress_new(struct oracle_egress **out, struct host_loop *loop, int fd,
-			      const struct oracle_egress_options *options, struct cs_why *why)
+enum cs_err host_egress_new(struct host_egress **out, struct host_loop *loop, int fd,
+			    const struct host_egress_options *options, struct cs_why *why)
 {
-	struct oracle_egress *egress = host_alloc(sizeof *egress);
+	struct host_egress *egress = host_alloc(sizeof *egress);
 	egress->loop = loop;
 	egress->connections_max =
 		options->connections_max ? options->connections_max : CONNECTIONS_MAX_DEFAULT;
@@ -329,7 +326,7 @@ enum cs_err oracle_egress_new(struct oracle_egress **out, struct host_loop *loop
 	egress->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	enum cs_err err = egress->fd < 0 ? CS_ERR_IO : configure(egress, options, why);
 	if (err != CS_OK) {
-		oracle_egress_free(egress);
+		host_egress_free(egress);
 		return err;
 	}
 	egress->watch = host_watch_new(loop, egress->fd, on_readable, egress);
@@ -337,7 +334,7 @@ enum cs_err oracle_egress_new(struct oracle_egress **out, struct host_loop *loop
 	return CS_OK;
 }
 
-void oracle_egress_free(struct oracle_egress *egress)
+void host_egress_free(struct host_egress *egress)
 {
 	if (egress == NULL)
 		return;
@@ -353,17 +350,17 @@ void oracle_egress_free(struct oracle_egress *egress)
 	free(egress);
 }
 
-enum cs_err oracle_egress_pair(int fds[2])
+enum cs_err host_egress_pair(int fds[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? CS_OK : CS_ERR_IO;
 }
 
-void oracle_egress_read(struct oracle_egress_counters *counters, const struct oracle_egress *egress)
+void host_egress_read(struct host_egress_counters *counters, const struct host_egress *egress)
 {
 	*counters = egress->counters;
 }
 
-void oracle_egress_drain(const int fds[2])
+void host_egress_drain(const int fds[2])
 {
 	uint8_t message[WIRE_EGRESS_SIZE_MAX];
 	for (size_t i = 0; i < 2; i++) {

@@ -1,4 +1,4 @@
-#include "gateway/manifest.h"
+#include "host/manifest.h"
 
 #include "core/json.h"
 #include "host/alloc.h"
@@ -22,7 +22,7 @@ static enum cs_err get_text(char *text, size_t size_max, const struct cs_json *o
 	return CS_OK;
 }
 
-static enum cs_err read_remotes(struct gateway_manifest_chain *chain, const struct cs_json *object,
+static enum cs_err read_remotes(struct host_manifest_chain *chain, const struct cs_json *object,
 				struct cs_why *why)
 {
 	const struct cs_json *remotes = NULL;
@@ -47,7 +47,7 @@ static enum cs_err within(enum cs_err err, const char *where, struct cs_why *why
 
 /* The amounts are the enclave's to keep to; here they are read so that one that it would refuse is
  * named before it starts. */
-static enum cs_err read_policy(struct gateway_manifest_chain *chain, const struct cs_json *object,
+static enum cs_err read_policy(struct host_manifest_chain *chain, const struct cs_json *object,
 			       struct cs_why *why)
 {
 	const struct cs_json *policy = NULL;
@@ -62,7 +62,7 @@ static enum cs_err read_policy(struct gateway_manifest_chain *chain, const struc
 		      why);
 }
 
-static enum cs_err read_chain(struct gateway_manifest_chain *chain, const struct cs_json *object,
+static enum cs_err read_chain(struct host_manifest_chain *chain, const struct cs_json *object,
 			      struct cs_why *why)
 {
 	const struct cs_json *finality = NULL;
@@ -105,7 +105,7 @@ static enum cs_err hash_inner(struct cs_hash *hash, const struct cs_json *inner,
 	return CS_OK;
 }
 
-static void read_time(struct gateway_manifest *manifest, const struct cs_json *inner)
+static void read_time(struct host_manifest *manifest, const struct cs_json *inner)
 {
 	const struct cs_json *time = cs_json_find(inner, "time");
 	for (const struct cs_json *at = time ? time->child : NULL; at; at = at->next) {
@@ -115,7 +115,7 @@ static void read_time(struct gateway_manifest *manifest, const struct cs_json *i
 	}
 }
 
-static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_json *root,
+static enum cs_err read_root(struct host_manifest *manifest, const struct cs_json *root,
 			     struct cs_arena *arena, struct cs_why *why)
 {
 	const struct cs_json *inner = NULL;
@@ -138,10 +138,10 @@ static enum cs_err read_root(struct gateway_manifest *manifest, const struct cs_
 	return hash_inner(&manifest->hash, inner, arena);
 }
 
-enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_bytes file,
-				  struct cs_why *why)
+enum cs_err host_manifest_read(struct host_manifest *manifest, struct cs_bytes file,
+			       struct cs_why *why)
 {
-	struct gateway_manifest out = {0};
+	struct host_manifest out = {0};
 	const struct cs_json *root = NULL;
 	struct cs_arena arena;
 	if (file.n > CS_MANIFEST_SIZE_MAX)
@@ -157,19 +157,18 @@ enum cs_err gateway_manifest_read(struct gateway_manifest *manifest, struct cs_b
 	return err;
 }
 
-enum cs_err gateway_manifest_load(struct gateway_manifest *manifest, const char *path,
-				  struct cs_why *why)
+enum cs_err host_manifest_load(struct host_manifest *manifest, const char *path, struct cs_why *why)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	CS_TRY(host_file_load(&bytes, &size, path, CS_MANIFEST_SIZE_MAX, why));
-	enum cs_err err = gateway_manifest_read(manifest, cs_bytes(bytes, size), why);
+	enum cs_err err = host_manifest_read(manifest, cs_bytes(bytes, size), why);
 	free(bytes);
 	return err;
 }
 
-const struct gateway_manifest_chain *gateway_manifest_chain(const struct gateway_manifest *manifest,
-							    const struct cs_hash *identity)
+const struct host_manifest_chain *host_manifest_chain(const struct host_manifest *manifest,
+						      const struct cs_hash *identity)
 {
 	for (size_t i = 0; i < manifest->chain_count; i++) {
 		if (cs_hash_eq(&manifest->chains[i].identity, identity))
@@ -178,8 +177,8 @@ const struct gateway_manifest_chain *gateway_manifest_chain(const struct gateway
 	return NULL;
 }
 
-const struct gateway_manifest_chain *gateway_manifest_named(const struct gateway_manifest *manifest,
-							    const char *caip2)
+const struct host_manifest_chain *host_manifest_named(const struct host_manifest *manifest,
+						      const char *caip2)
 {
 	for (size_t i = 0; i < manifest->chain_count; i++) {
 		if (strcmp(manifest->chains[i].caip2, caip2) == 0)
@@ -188,8 +187,7 @@ const struct gateway_manifest_chain *gateway_manifest_named(const struct gateway
 	return NULL;
 }
 
-bool gateway_manifest_lists(const struct gateway_manifest_chain *chain,
-			    const struct cs_hash *remote)
+bool host_manifest_lists(const struct host_manifest_chain *chain, const struct cs_hash *remote)
 {
 	for (size_t i = 0; i < chain->remote_count; i++) {
 		if (cs_hash_eq(&chain->remotes[i], remote))

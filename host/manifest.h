@@ -1,0 +1,56 @@
+/* What a gateway and an oracle's host need of the manifest (docs/protocol/manifest.md): the chains'
+ * names, identities and contracts, and the hash by which the enclave calls it. The enclave checks signatures and
+ * form; here only what is used is read. */
+#ifndef HOST_MANIFEST_H
+#define HOST_MANIFEST_H
+
+#include "core/caip.h"
+#include "core/hash.h"
+#include "core/limits.h"
+
+/* The mode whose final blocks are named by providers that the enclave asks. */
+#define HOST_RPC_QUORUM "rpc_quorum"
+
+struct host_manifest_chain {
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
+	uint64_t chain_id;
+	struct cs_hash genesis;
+	struct cs_address gateway;
+	struct cs_hash identity;
+	char mode[24];
+	uint64_t anchor_height;
+	struct cs_hash anchor_hash;
+	uint64_t confirmations;
+	uint64_t reorg_margin_s;
+	uint64_t gas_limit_max;
+	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
+	size_t remote_count;
+	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
+};
+
+struct host_manifest {
+	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
+	struct cs_hash hash;
+	uint64_t number;
+	uint64_t batch_max;
+	bool insecure_host_time;
+	size_t chain_count;
+	struct host_manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
+};
+
+/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM
+ * chain; why names the field. */
+CS_NODISCARD enum cs_err host_manifest_read(struct host_manifest *manifest, struct cs_bytes file,
+					    struct cs_why *why);
+/* The errors of host_file_load too. */
+CS_NODISCARD enum cs_err host_manifest_load(struct host_manifest *manifest, const char *path,
+					    struct cs_why *why);
+
+/* NULL when there is none. */
+const struct host_manifest_chain *host_manifest_chain(const struct host_manifest *manifest,
+						      const struct cs_hash *identity);
+const struct host_manifest_chain *host_manifest_named(const struct host_manifest *manifest,
+						      const char *caip2);
+bool host_manifest_lists(const struct host_manifest_chain *chain, const struct cs_hash *remote);
+
+#endif

@@ -1,0 +1,182 @@
+#include "host/service_config.h"
+
+#include "host/alloc.h"
+#include "host/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a row may say ---- */
+
+enum cs_err host_check_log_level(const char *text, struct cs_why *why)
+{
+	enum host_log_level level;
+	if (host_log_level_parse(&level, text) != CS_OK)
+		return cs_fail(why, CS_ERR_INVALID, "is none of debug, info, warn, error");
+	return CS_OK;
+}
+
+enum cs_err host_check_caip2(const char *text, struct cs_why *why)
+{
+	uint64_t id;
+	enum cs_err err = cs_caip2_eip155(&id, cs_bytes_str(text));
+	if (err != CS_OK)
+		return cs_fail(why, err, "is no EVM chain's CAIP-2 id such as eip155:1");
+	return CS_OK;
+}
+
+enum cs_err host_check_http(const char *text, struct cs_why *why)
+{
+	if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with http:// or https://");
+	return CS_OK;
+}
+
+enum cs_err host_check_ws(const char *text, struct cs_why *why)
+{
+	if (strncmp(text, "ws://", 5) != 0 && strncmp(text, "wss://", 6) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "does not begin with ws:// or wss://");
+	return CS_OK;
+}
+
+/* ---- values ---- */
+
+const char *host_resolve(const char *path, const char *text)
+{
+	const char *slash = strrchr(path, '/');
+	if (!text || text[0] == '/' || !slash)
+		return text ? host_text(text) : NULL;
+	size_t folder = (size_t)(slash - path) + 1;
+	size_t size = folder + strlen(text) + 1;
+	char *resolved = host_alloc(size);
+	memcpy(resolved, path, folder);
+	memcpy(resolved + folder, text, strlen(text) + 1);
+	return resolved;
+}
+
+static void read_enclave(struct host_service *service, const struct host_config *file,
+			 const char *path)
+{
+	const char *program = host_config_text(file, "enclave.program");
+	service->enclave_program =
+		strchr(program, '/') ? host_resolve(path, program) : host_text(program);
+	service->enclave_socket = host_resolve(path, host_config_text(file, "enclave.socket"));
+	service->enclave_seal_root =
+		host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	service->trust_store = host_resolve(path, host_config_text(file, "enclave.trust_store"));
+	service->logs = host_resolve(path, host_config_text(file, "enclave.logs"));
+	service->enclave_arg_count = host_config_count(file, "enclave.args");
+	for (uint32_t i = 0; i < service->enclave_arg_count; i++)
+		service->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
+	service->manifest_count = host_config_count(file, "enclave.manifests");
+	for (uint32_t i = 0; i < service->manifest_count; i++)
+		service->manifests[i] =
+			host_resolve(path, host_config_text(file, "enclave.manifests[%u]", i));
+}
+
+static void read_egress(struct host_egress_options *egress, const struct host_config *file)
+{
+	egress->network_count = host_config_count(file, "egress.networks");
+	for (uint32_t i = 0; i < egress->network_count; i++)
+		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
+	egress->name_count = host_config_count(file, "egress.names");
+	for (uint32_t i = 0; i < egress->name_count; i++) {
+		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
+		char *equals = strchr(name, '=');
+		*equals = 0;
+		egress->names[i] = (struct host_egress_name){name, equals + 1};
+	}
+}
+
+void host_service_read(struct host_service *service, const struct host_config *file,
+		       const char *path)
+{
+	/* Checked by the table. */
+	if (host_log_level_parse(&service->log_level, host_config_text(file, "log.level")) != CS_OK)
+		service->log_level = HOST_LOG_INFO;
+	service->log_json = host_config_bool(file, "log.json");
+	service->address = host_config_text(file, "api.address");
+	service->port = (uint16_t)host_config_number(file, "api.port");
+	service->keys_file = host_resolve(path, host_config_text(file, "api.keys_file"));
+	service->journal = host_resolve(path, host_config_text(file, "journal.path"));
+	service->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
+	service->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
+	read_enclave(service, file, path);
+	read_egress(&service->egress, file);
+}
+
+void host_service_free(struct host_service *service)
+{
+	const char *copies[] = {service->keys_file,
+				service->journal,
+				service->enclave_program,
+				service->enclave_socket,
+				service->enclave_seal_root,
+				service->trust_store,
+				service->logs};
+	for (size_t i = 0; i < CS_LEN(copies); i++)
+		free((void *)(uintptr_t)copies[i]);
+	for (size_t i = 0; i < service->manifest_count; i++)
+		free((void *)(uintptr_t)service->manifests[i]);
+	for (size_t i = 0; i < service->egress.name_count; i++)
+		free((void *)(uintptr_t)service->egress.names[i].name);
+}
+
+void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,
+			    const char *path, uint32_t i)
+{
+	chain->id = host_config_text(file, "chains[%u].id", i);
+	chain->http_count = host_config_count(file, "chains[%u].rpc", i);
+	for (uint32_t k = 0; k < chain->http_count; k++)
+		chain->http[k] = host_config_text(file, "chains[%u].rpc[%u]", i, k);
+	chain->ws_count = host_config_count(file, "chains[%u].ws", i);
+	for (uint32_t k = 0; k < chain->ws_count; k++)
+		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
+	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
+	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
+	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
+	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
+	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
+	chain->max_fee_wei =
+		(uint64_t)host_config_number(file, "chains[%u].max_fee_gwei", i) * 1000000000u;
+	chain->min_priority_fee_wei =
+		(uint64_t)host_config_number(file, "chains[%u].min_priority_fee_gwei", i) *
+		1000000000u;
+	chain->operator_key_file =
+		host_resolve(path, host_config_text(file, "chains[%u].operator_key_file", i));
+}
+
+void host_chain_config_free(struct host_chain_config *chain)
+{
+	free((void *)(uintptr_t)chain->operator_key_file);
+}
+
+void host_service_check(const struct host_service *service, struct host_config *file)
+{
+	bool twice[HOST_CONFIG_TABLES_MAX] = {false};
+	uint32_t count = host_config_count(file, "chains");
+	for (uint32_t i = 0; i < count; i++) {
+		const char *id = host_config_text(file, "chains[%u].id", i);
+		for (uint32_t k = 0; k < i; k++)
+			twice[i] = twice[i] ||
+				   strcmp(host_config_text(file, "chains[%u].id", k), id) == 0;
+	}
+	/* Complaints after all reading: a file that has one has no values. */
+	if (service->retry_max_ms < service->retry_min_ms)
+		host_config_complain(file, "relay.retry_max_ms", "is below relay.retry_min_ms");
+	for (uint32_t i = 0; i < count; i++) {
+		char path[HOST_CONFIG_PATH_MAX];
+		snprintf(path, sizeof(path), "chains[%u].id", i);
+		if (twice[i])
+			host_config_complain(file, path, "is there twice");
+	}
+}
+
+uint64_t host_service_next_try_ms(const struct host_service *service, uint32_t tries)
+{
+	uint64_t pause = service->retry_min_ms;
+	for (uint32_t i = 1; i < tries && pause < service->retry_max_ms; i++)
+		pause *= 2;
+	return host_wall_ms() + (pause < service->retry_max_ms ? pause : service->retry_max_ms);
+}

@@ -1,0 +1,83 @@
+/* The part of a configuration that every service has: its log, REST, journal, enclave, egress,
+ * pauses and the chains that it follows. The rows (service_config.def) are for the service's own table
+ * (host/config.h), which adds what it alone knows. Starts nothing. */
+#ifndef HOST_SERVICE_CONFIG_H
+#define HOST_SERVICE_CONFIG_H
+
+#include "core/caip.h"
+#include "host/config.h"
+#include "host/egress.h"
+#include "host/log.h"
+#include "host/manifest.h"
+
+#define HOST_RPC_MAX 8u
+#define HOST_MANIFESTS_MAX 64u
+#define HOST_ENCLAVE_ARGS_MAX 16u
+
+/* ---- what a row may say ---- */
+CS_NODISCARD enum cs_err host_check_log_level(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_caip2(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_http(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_ws(const char *text, struct cs_why *why);
+
+/* ---- values: texts are the file's or copies; host_service_free frees the copies ---- */
+
+struct host_service {
+	enum host_log_level log_level;
+	bool log_json;
+	const char *address;
+	uint16_t port;
+	const char *keys_file;
+	const char *journal;
+	const char *enclave_program;
+	const char *enclave_socket;
+	const char *enclave_seal_root;
+	const char *enclave_args[HOST_ENCLAVE_ARGS_MAX];
+	size_t enclave_arg_count;
+	const char *manifests[HOST_MANIFESTS_MAX]; /* the lineage, first to newest */
+	size_t manifest_count;
+	const char *trust_store; /* NULL: there is none */
+	const char *logs;        /* of certificates; NULL: there are none */
+	struct host_egress_options egress;
+	unsigned retry_min_ms;
+	unsigned retry_max_ms;
+};
+
+struct host_chain_config {
+	const char *id; /* CAIP-2 */
+	const struct host_manifest_chain *manifest;
+	const char *http[HOST_RPC_MAX];
+	size_t http_count;
+	const char *ws[HOST_RPC_MAX];
+	size_t ws_count;
+	uint64_t start_height;
+	unsigned block_time_ms;
+	unsigned settle_blocks;
+	unsigned replace_blocks;
+	unsigned in_flight_max;
+	uint64_t max_fee_wei;
+	uint64_t min_priority_fee_wei;
+	const char *operator_key_file; /* NULL: there is no such account */
+};
+
+/* Only of a file without errors, whose table has the rows of service_config.def and those of [api],
+ * [journal], [enclave] and [egress] that the members name. path: of the file; relative ones are
+ * relative to its folder. */
+void host_service_read(struct host_service *service, const struct host_config *file,
+		       const char *path);
+void host_service_free(struct host_service *service);
+/* Of entry i of [[chains]]; manifest is the caller's to find. */
+void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,
+			    const char *path, uint32_t i);
+void host_chain_config_free(struct host_chain_config *chain);
+/* What spans several keys: the pauses, and a chain that is there twice. Before any other complaint:
+ * it reads the file. */
+void host_service_check(const struct host_service *service, struct host_config *file);
+
+/* Wall clock of the next try after this many failures: the pauses double. */
+uint64_t host_service_next_try_ms(const struct host_service *service, uint32_t tries);
+
+/* A copy of text, relative to the folder of the file at path; NULL of NULL. */
+const char *host_resolve(const char *path, const char *text);
+
+#endif
