@@ -59,17 +59,6 @@ static void end_egress(struct oracle_enclave *enclave)
 	enclave->egress = NULL;
 }
 
-/* What the proxy said to the enclave that is gone must not reach the next one, which counts its
- * connections from one again; nor what the old one asked for reach the next proxy. */
-static void drain_pair(const struct oracle_enclave *enclave)
-{
-	uint8_t message[1024];
-	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
-		while (recv(enclave->pair[i], message, sizeof(message), MSG_DONTWAIT) >= 0) {
-		}
-	}
-}
-
 /* ---- the process ---- */
 
 static void find_program(char *path, size_t size, const char *name)
@@ -101,7 +90,7 @@ static void child_ended(void *context, int status, int signal, uint64_t restart_
 	log_error("enclave.ended", LOG_I64("status", status), LOG_I64("signal", signal),
 		  LOG_U64("restart_ms", restart_ms));
 	end_egress(enclave);
-	drain_pair(enclave);
+	oracle_egress_drain(enclave->pair);
 	enum cs_err err = start_egress(enclave, &why);
 	if (err != CS_OK)
 		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
