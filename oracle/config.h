@@ -39,6 +39,11 @@ struct oracle_chain_config {
 	uint64_t min_priority_fee_wei;
 	const char *operator_key_file; /* NULL: answers are made and served, nobody submits them */
 	bool refund;                   /* what passed its deadline is refunded by us too */
+	unsigned fee_min_percent; /* of what bringing an answer costs; below it waits. 0: any fee */
+	/* Calls that bring no fee: gas in an hour, and the largest callback. */
+	uint64_t unpaid_gas_max;
+	uint64_t unpaid_asker_gas_max;
+	uint64_t unpaid_callback_gas_max;
 };
 
 struct oracle_config {
@@ -50,11 +55,12 @@ struct oracle_config {
 	const char *address;
 	uint16_t port;
 	const char *keys_file;
-	unsigned waiting_max; /* requests of apps that are open at a time */
-	unsigned rate_max;    /* new requests of one key per second */
-	unsigned wait_ms;     /* so long POST /v1/oracle/requests waits for the answer */
+	unsigned waiting_max;    /* requests of apps that are open at a time */
+	unsigned rate_max;       /* new requests of one key per second */
+	uint64_t specs_size_max; /* bytes of the specs that one key published */
+	unsigned wait_ms;        /* so long POST /v1/oracle/requests waits for the answer */
 	const char *journal;
-	unsigned kept_days; /* answered requests of apps and rounds of feeds */
+	unsigned kept_days; /* ended requests, rounds of feeds, settled calls */
 	const char *enclave_program;
 	const char *enclave_socket;
 	const char *enclave_seal_root;
