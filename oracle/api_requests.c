@@ -13,6 +13,8 @@
 #define LIST_DEFAULT 50u
 #define LIST_MAX 200u
 #define DRY_RUN_TIMEOUT_MS 20000u
+/* A row and its index take some hundred bytes beside the spec. */
+#define SPEC_COUNTED_MIN 1024u
 
 /* ---- what is known of a request ---- */
 
@@ -478,13 +480,15 @@ struct spec_write {
 	struct oracle *oracle;
 	struct host_http_exchange *exchange;
 	struct cs_bytes spec;
+	const char *key_name;
 	struct cs_hash hash;
 };
 
 static enum cs_err write_spec(void *context)
 {
 	struct spec_write *write = context;
-	CS_TRY(oracle_journal_put_spec(write->oracle->journal, write->spec, &write->hash));
+	CS_TRY(oracle_journal_put_spec(write->oracle->journal, write->spec, write->key_name,
+				       &write->hash));
 	return oracle_journal_spec_due(write->oracle->journal, &write->hash);
 }
 
@@ -498,6 +502,29 @@ static void spec_committed(void *context, enum cs_err err)
 				     json_pack("{s:o}", "spec_hash", host_json_hash(&write->hash)));
 	oracle_wake(write->oracle);
 	free(write);
+}
+
+/* What is published again takes no more room. */
+static enum cs_err find_room(struct spec_write *write, struct cs_why *why)
+{
+	struct oracle *oracle = write->oracle;
+	const struct host_api_key *caller = host_http_key(write->exchange);
+	struct cs_hash hash = wire_spec_hash(write->spec);
+	struct cs_bytes known;
+	uint64_t size = 0;
+	write->key_name = caller ? caller->name : "";
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	enum cs_err err = oracle_journal_spec(oracle->journal, &hash, &oracle->scratch, &known);
+	cs_arena_rewind(&oracle->scratch, mark);
+	if (err != CS_ERR_NOT_FOUND)
+		return err;
+	CS_TRY(oracle_journal_spec_size(oracle->journal, write->key_name, SPEC_COUNTED_MIN, &size));
+	uint64_t more = write->spec.n > SPEC_COUNTED_MIN ? write->spec.n : SPEC_COUNTED_MIN;
+	if (size + more > oracle->config.specs_size_max)
+		return cs_fail(why, CS_ERR_FULL,
+			       "as many specs of this key are kept as may be; one that nothing "
+			       "refers to leaves after a day");
+	return CS_OK;
 }
 
 static void put_spec(void *context, struct host_http_exchange *exchange)
@@ -517,8 +544,10 @@ static void put_spec(void *context, struct host_http_exchange *exchange)
 	json_decref(json);
 	if (err == CS_OK) {
 		write->spec = body.query.spec;
-		err = oracle_write_then(oracle, write_spec, write, spec_committed, write);
+		err = find_room(write, &why);
 	}
+	if (err == CS_OK)
+		err = oracle_write_then(oracle, write_spec, write, spec_committed, write);
 	if (err != CS_OK) {
 		oracle_problem(exchange, err, &why);
 		free(write);

@@ -235,6 +235,16 @@ static void retry_later(struct app *app, enum cs_err err, const char *why)
 		oracle_fail(app->oracle, written, "a retry");
 }
 
+static void finish(struct app *app, struct answer_write *write)
+{
+	struct oracle *oracle = app->oracle;
+	app->ended = true;
+	oracle->apps->answered++;
+	enum cs_err err = oracle_write_then(oracle, write_answer, write, end_committed, app);
+	if (err != CS_OK)
+		oracle_fail(oracle, err, "an answer");
+}
+
 static void answer_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
 {
 	struct app *app = context;
@@ -260,12 +270,12 @@ static void answer_done(void *context, enum cs_err err, const char *why, struct 
 	if (err == CS_OK)
 		err = take_reply(&write, (const Caisson__Wire__OracleReply *)message, arena,
 				 &refusal);
-	if (err == CS_OK) {
-		app->ended = true;
-		oracle->apps->answered++;
-		err = oracle_write_then(oracle, write_answer, &write, end_committed, app);
-		if (err != CS_OK)
-			oracle_fail(oracle, err, "an answer");
+	/* Where others wait for a place, the failure that is signed is kept. */
+	if (err == CS_OK && oracle->apps->count <= FLIGHTS_MAX &&
+	    oracle_asks_again(oracle, write.request.code, app->tries, app->deadline_ms)) {
+		retry_later(app, CS_ERR_UNAVAILABLE, wire_oracle_code_name(write.request.code));
+	} else if (err == CS_OK) {
+		finish(app, &write);
 	} else {
 		log_error("request.reply_refused", LOG_HASH("id", &app->id), LOG_ERR(err),
 			  LOG_TEXT("why", refusal.text));

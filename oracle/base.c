@@ -69,6 +69,13 @@ uint64_t oracle_backoff(const struct oracle *oracle, uint32_t tries)
 	return host_service_next_try_ms(&oracle->config.service, tries);
 }
 
+bool oracle_asks_again(const struct oracle *oracle, uint32_t code, uint32_t tries,
+		       uint64_t until_ms)
+{
+	return wire_oracle_code_is_refunded(code) && tries + 1 < ORACLE_SOURCE_TRIES &&
+	       oracle_backoff(oracle, tries + 1) + ORACLE_SOURCE_MS <= until_ms;
+}
+
 void oracle_why(char why[ORACLE_WHY_MAX + 1], enum cs_err err, const char *text)
 {
 	snprintf(why, ORACLE_WHY_MAX + 1, "%s: %s", cs_err_name(err),

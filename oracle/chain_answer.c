@@ -72,7 +72,7 @@ static void flight_end(struct oracle_flight *flight)
 		at = &(*at)->next;
 	*at = flight->next;
 	for (size_t i = 0; i < flight->count; i++)
-		oracle_end_under_way(listening, flight->requests[i].n);
+		oracle_end_under_way(&listening->asked, flight->requests[i].n);
 	oracle_wake(oracle_of(flight));
 	flight_free(flight);
 }
@@ -129,17 +129,50 @@ static void flight_fail(struct oracle_flight *flight, enum cs_err err, const cha
 	flight_end(flight);
 }
 
+/* Blocks until an answer that is signed now is in one. */
+#define BLOCKS_TO_BRING 4u
+
+static bool is_asked_again(const struct oracle_flight *flight, const struct oracle_request *request,
+			   uint32_t code)
+{
+	uint64_t way_ms =
+		(uint64_t)BLOCKS_TO_BRING * flight->contract->chain->config->block_time_ms;
+	uint64_t deadline_ms = request->head.deadline * 1000;
+	return deadline_ms > way_ms &&
+	       oracle_asks_again(oracle_of(flight), code, request->tries, deadline_ms - way_ms);
+}
+
+static enum cs_err ask_source_again(struct oracle_flight *flight, struct oracle_request *request,
+				    uint32_t code)
+{
+	const char *known = wire_oracle_code_name(code);
+	const char *name = known ? known : "unknown code";
+	request->tries++;
+	request->next_ms = oracle_backoff(oracle_of(flight), request->tries);
+	request->code = request->statement == 0 ? code : request->code;
+	snprintf(request->why, sizeof(request->why), "a source failed, it is asked again: %s",
+		 name);
+	log_info("request.asked_again", LOG_HASH("id", &request->id),
+		 LOG_U64("tries", request->tries), LOG_TEXT("code", name));
+	return oracle_journal_save(oracle_of(flight)->journal, request);
+}
+
 static enum cs_err write_answers(void *context)
 {
 	struct oracle_flight *flight = context;
 	struct oracle_journal *journal = oracle_of(flight)->journal;
-	CS_TRY(oracle_journal_add_statement(journal, &flight->statement));
 	for (size_t i = 0; i < flight->count; i++) {
 		struct oracle_request request;
 		enum cs_err err = oracle_journal_row(journal, flight->requests[i].n, &request);
 		if (err == CS_ERR_NOT_FOUND || (err == CS_OK && request.state != ORACLE_OPEN))
 			continue; /* a block was faster */
 		CS_TRY(err);
+		if (is_asked_again(flight, &request, flight->codes[i])) {
+			CS_TRY(ask_source_again(flight, &request, flight->codes[i]));
+			continue;
+		}
+		/* An equal one is written once. */
+		CS_TRY(oracle_journal_add_statement(journal, &flight->statement));
 		request.code = flight->codes[i];
 		request.observed_at = flight->observed_at[i];
 		request.tries = 0;
@@ -340,7 +373,7 @@ static void keep_first(struct oracle_flight *flight)
 {
 	struct oracle_listening *listening = flight->contract->chain->listening;
 	while (flight->count > 1)
-		oracle_end_under_way(listening, flight->requests[--flight->count].n);
+		oracle_end_under_way(&listening->asked, flight->requests[--flight->count].n);
 	flight->receipts[0] = flight->receipts[flight->receipt_of[0]];
 	flight->receipt_of[0] = 0;
 	flight->receipt_count = 1;
@@ -515,7 +548,7 @@ static bool add(struct oracle_flight *flight, const struct oracle_request *reque
 			log_error("request.not_postponed");
 		return false;
 	}
-	if (!oracle_take_under_way(flight->contract->chain->listening, request->n))
+	if (!oracle_take_under_way(&flight->contract->chain->listening->asked, request))
 		return false;
 	add_request(flight, request, &query);
 	return true;
@@ -525,7 +558,7 @@ void oracle_answer_begin(struct oracle_contract *contract, const struct oracle_r
 			 size_t count)
 {
 	struct oracle_listening *listening = contract->chain->listening;
-	if (listening->under_way_count == ORACLE_UNDER_WAY_MAX)
+	if (listening->asked.count == ORACLE_UNDER_WAY_MAX)
 		return;
 	struct oracle_flight *flight = host_alloc(sizeof(*flight));
 	flight->contract = contract;

@@ -5,23 +5,19 @@
 #include "host/alloc.h"
 #include "oracle/calls.h"
 #include "oracle/chain_requests.h"
+#include "oracle/worth.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What a call needs beside its answers (the transaction, the signature), and an answer beside its
- * callback: contracts/evm/GAS.md and the contract's own reserves, rounded up. */
-#define GAS_BASE 80000u
-#define GAS_PER_ANSWER 75000u
-#define GAS_PER_REFUND 115000u
-/* Calldata at 16 gas a byte, hashing and the event's 8. */
-#define GAS_PER_BYTE 40u
+#define GAS_BASE ORACLE_WORTH_CALL_GAS
 /* One call; an answer whose callback alone wants more goes alone. */
 #define GAS_MAX 8000000u
 /* Nodes take no transaction above 128 KiB (geth: txMaxSize). */
 #define CALL_SIZE_MAX (126u * 1024)
-/* An answer in calldata without its value. */
-#define ANSWER_CALL_SIZE 544u
+#define ANSWER_CALL_SIZE ORACLE_WORTH_ANSWER_SIZE
+/* How often it is looked whether gas became cheap enough for a fee. */
+#define PRICE_PAUSE_MS 15000u
 
 struct oracle_check {
 	struct oracle_contract *contract;
@@ -29,6 +25,7 @@ struct oracle_check {
 	size_t count;
 	enum oracle_contract_state states[ORACLE_BATCH_MAX];
 	unsigned waiting;
+	uint64_t price_wei; /* of gas in the next block; 0: not asked for */
 	enum cs_err err;
 	char why[ORACLE_WHY_MAX + 1];
 	struct oracle_check *next;
@@ -52,9 +49,14 @@ static void check_end(struct oracle_check *check)
 		at = &(*at)->next;
 	*at = check->next;
 	for (size_t i = 0; i < check->count; i++)
-		oracle_end_under_way(listening, check->requests[i].n);
+		oracle_end_under_way(&listening->brought, check->requests[i].n);
 	oracle_wake(oracle_of(check));
 	free(check);
+}
+
+const struct oracle_check *oracle_check_next(const struct oracle_check *check)
+{
+	return check->next;
 }
 
 void oracle_checks_free(struct oracle_listening *listening)
@@ -81,15 +83,10 @@ struct plan {
 	size_t part_count;
 };
 
-/* What the contract demands before the item (CaissonOracle._gasFor), and what it takes. */
 static uint64_t gas_of(const struct oracle_request *request, size_t value_size)
 {
-	uint64_t callback = request->head.callback_gas;
-	uint64_t gas = GAS_PER_ANSWER + (ANSWER_CALL_SIZE + value_size) * GAS_PER_BYTE;
-	if (callback > UINT64_MAX / 4)
-		return UINT64_MAX / 2;
-	gas += callback + callback / 32;
-	return wire_oracle_code_is_refunded(request->code) ? gas + GAS_PER_REFUND : gas;
+	return oracle_worth_gas(request->head.callback_gas, value_size,
+				wire_oracle_code_is_refunded(request->code));
 }
 
 /* The answer as the journal holds it. Views into the arena. */
@@ -207,6 +204,69 @@ struct bring_write {
 	struct plan *plan;
 };
 
+/* Not looked at before until_ms, or its deadline where that is earlier. */
+static enum cs_err leave(struct oracle *oracle, struct oracle_request *request, uint64_t until_ms,
+			 const char *why)
+{
+	uint64_t deadline_ms = request->head.deadline * 1000;
+	request->next_ms = until_ms < deadline_ms ? until_ms : deadline_ms;
+	snprintf(request->why, sizeof(request->why), "%s", why);
+	log_info("request.left", LOG_HASH("id", &request->id), LOG_U64("code", request->code),
+		 LOG_TEXT("why", why));
+	return oracle_journal_save(oracle->journal, request);
+}
+
+/* By itself: what it shares a call with may be gone before. */
+static enum cs_err is_paid(const struct oracle_check *check, const struct oracle_request *request,
+			   bool *paid)
+{
+	unsigned percent = check->contract->chain->own->fee_min_percent;
+	struct oracle_fulfil_item item;
+	*paid = true;
+	if (percent == 0)
+		return CS_OK;
+	CS_TRY(read_item(oracle_of(check), request, &item));
+	*paid = oracle_worth_paid(&request->head.fee, GAS_BASE + gas_of(request, item.value.n),
+				  check->price_wei, percent);
+	return CS_OK;
+}
+
+/* True: it is brought now. What is not is postponed, left, or asked for again. */
+static enum cs_err judge(struct oracle_check *check, size_t i, bool *brought)
+{
+	struct oracle *oracle = oracle_of(check);
+	struct oracle_chain *chain = check->contract->chain;
+	struct oracle_request *request = &check->requests[i];
+	bool unpaid = wire_oracle_code_is_refunded(request->code);
+	const char *why = NULL;
+	bool paid = true;
+	*brought = false;
+	if (check->states[i] != ORACLE_AT_CONTRACT_OPEN)
+		return oracle_request_postpone(oracle, request->n, ORACLE_ANSWERED, false,
+					       CS_ERR_CONFLICT,
+					       check->states[i] == ORACLE_AT_CONTRACT_UNKNOWN
+						       ? "the contract does not know the request"
+						       : "the contract has ended the request");
+	if (is_too_late(chain, request))
+		return oracle_request_postpone(oracle, request->n, ORACLE_ANSWERED, false,
+					       CS_ERR_EXPIRED,
+					       "no block comes before its deadline");
+	if (!unpaid)
+		CS_TRY(is_paid(check, request, &paid));
+	if (!paid)
+		return leave(oracle, request, host_wall_ms() + PRICE_PAUSE_MS,
+			     "its fee does not pay for the gas of bringing it now");
+	if (is_stale(chain, request))
+		return ask_again(oracle, request);
+	if (unpaid)
+		CS_TRY(oracle_unpaid_take(chain, request, request->head.callback_gas,
+					  gas_of(request, 0), &why));
+	if (why)
+		return leave(oracle, request, UINT64_MAX, why);
+	*brought = true;
+	return CS_OK;
+}
+
 /* The rows as they are now: meanwhile a block may have told more. */
 static enum cs_err write_calls(void *context)
 {
@@ -220,26 +280,8 @@ static enum cs_err write_calls(void *context)
 		CS_TRY(oracle_journal_row(oracle->journal, request->n, request));
 		if (request->state != ORACLE_ANSWERED)
 			continue;
-		if (check->states[i] != ORACLE_AT_CONTRACT_OPEN) {
-			CS_TRY(oracle_request_postpone(
-				oracle, request->n, ORACLE_ANSWERED, false, CS_ERR_CONFLICT,
-				check->states[i] == ORACLE_AT_CONTRACT_UNKNOWN
-					? "the contract does not know the request"
-					: "the contract has ended the request"));
-			continue;
-		}
-		if (is_too_late(check->contract->chain, request)) {
-			CS_TRY(oracle_request_postpone(oracle, request->n, ORACLE_ANSWERED, false,
-						       CS_ERR_EXPIRED,
-						       "no block comes before its deadline"));
-			continue;
-		}
-		if (is_stale(check->contract->chain, request)) {
-			CS_TRY(ask_again(oracle, request));
-			continue;
-		}
-		wanted[i] = true;
-		count++;
+		CS_TRY(judge(check, i, &wanted[i]));
+		count += wanted[i];
 	}
 	if (count == 0)
 		return CS_OK;
@@ -338,12 +380,8 @@ static enum cs_err rehearse(struct oracle_check *check)
 	return err;
 }
 
-static void states_complete(struct oracle_check *check)
+static void bring_or_rehearse(struct oracle_check *check)
 {
-	if (oracle_of(check)->stopping || check->err != CS_OK) {
-		check_fail(check);
-		return;
-	}
 	if (!*oracle_careful(check->contract)) {
 		bring(check);
 		return;
@@ -355,6 +393,35 @@ static void states_complete(struct oracle_check *check)
 		check->err = err;
 		check_fail(check);
 	}
+}
+
+static void fees_done(void *ctx, enum cs_err err, const char *why, const struct adapter_fees *fees)
+{
+	struct oracle_check *check = ctx;
+	if (err == CS_OK && !oracle_of(check)->stopping) {
+		check->price_wei = fees->legacy ? fees->max_fee_wei
+						: fees->base_fee_wei + fees->max_priority_fee_wei;
+		bring_or_rehearse(check);
+		return;
+	}
+	check->err = err;
+	snprintf(check->why, sizeof(check->why), "the price of gas: %s", why ? why : "");
+	check_fail(check);
+}
+
+static void states_complete(struct oracle_check *check)
+{
+	const struct oracle_chain *chain = check->contract->chain;
+	if (check->err == CS_OK && !oracle_of(check)->stopping) {
+		if (chain->own->fee_min_percent == 0) {
+			bring_or_rehearse(check);
+			return;
+		}
+		check->err = adapter_fees(chain->adapter, fees_done, check);
+		if (check->err == CS_OK)
+			return;
+	}
+	check_fail(check);
 }
 
 static void state_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
@@ -417,7 +484,7 @@ void oracle_fulfil_begin(struct oracle_contract *contract, const struct oracle_r
 	struct oracle_check *check = host_alloc(sizeof(*check));
 	check->contract = contract;
 	for (size_t i = 0; i < count; i++) {
-		if (oracle_take_under_way(listening, requests[i].n))
+		if (oracle_take_under_way(&listening->brought, &requests[i]))
 			check->requests[check->count++] = requests[i];
 	}
 	if (check->count == 0) {
@@ -432,7 +499,26 @@ void oracle_fulfil_begin(struct oracle_contract *contract, const struct oracle_r
 		check_fail(check);
 }
 
-/* ---- refunds ---- */
+/* ---- what brings no fee ---- */
+
+enum cs_err oracle_unpaid_take(const struct oracle_chain *chain,
+			       const struct oracle_request *request, uint64_t callback_gas,
+			       uint64_t gas, const char **why)
+{
+	const struct oracle_chain_config *config = chain->own;
+	const struct oracle_worth_limits limits = {config->unpaid_callback_gas_max,
+						   config->unpaid_asker_gas_max,
+						   config->unpaid_gas_max};
+	struct oracle_journal *journal = chain->oracle->journal;
+	uint64_t since_ms = host_wall_ms() - ORACLE_UNPAID_MS;
+	struct oracle_unpaid used;
+	CS_TRY(oracle_journal_unpaid(journal, &chain->identity, &request->head.asker, since_ms,
+				     &used));
+	*why = oracle_worth_unpaid(&limits, callback_gas, gas, used.of_asker, used.of_all);
+	return *why ? CS_OK
+		    : oracle_journal_add_unpaid(journal, &chain->identity, &request->head.asker,
+						gas, since_ms);
+}
 
 /* Estimated: one that somebody else was faster with reverts there, and costs nothing. */
 enum cs_err oracle_refund_write(struct oracle_contract *contract, struct oracle_request *request)
@@ -440,7 +526,13 @@ enum cs_err oracle_refund_write(struct oracle_contract *contract, struct oracle_
 	struct oracle *oracle = contract->chain->oracle;
 	uint8_t bytes[ORACLE_CALL_REFUND_SIZE];
 	struct oracle_call_wish wish = {.contract = contract, .call = ORACLE_CALL_REFUND};
+	const char *why = NULL;
 	struct cs_buf buf;
+	CS_TRY(oracle_unpaid_take(contract->chain, request, 0, ORACLE_WORTH_REFUND_GAS, &why));
+	if (why) {
+		snprintf(request->why, sizeof(request->why), "%s", why);
+		return oracle_journal_save(oracle->journal, request);
+	}
 	cs_buf_init(&buf, bytes, sizeof(bytes));
 	CS_TRY(oracle_call_refund(&buf, &request->head));
 	wish.data = cs_buf_view(&buf);

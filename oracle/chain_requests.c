@@ -29,30 +29,39 @@ void oracle_listening_free(struct oracle_listening *listening)
 	free(listening);
 }
 
-bool oracle_is_under_way(const struct oracle_listening *listening, uint64_t n)
+static size_t find(const struct oracle_under_way *table, uint64_t n)
 {
-	for (size_t i = 0; i < listening->under_way_count; i++) {
-		if (listening->under_way[i] == n)
-			return true;
-	}
-	return false;
+	size_t i = 0;
+	while (i < table->count && table->rows[i] != n)
+		i++;
+	return i;
 }
 
-bool oracle_take_under_way(struct oracle_listening *listening, uint64_t n)
+bool oracle_is_under_way(const struct oracle_listening *listening, uint64_t n)
 {
-	if (listening->under_way_count == ORACLE_UNDER_WAY_MAX)
+	return find(&listening->asked, n) < listening->asked.count ||
+	       find(&listening->brought, n) < listening->brought.count;
+}
+
+bool oracle_take_under_way(struct oracle_under_way *table, const struct oracle_request *request)
+{
+	unsigned of_asker = 0;
+	for (size_t i = 0; i < table->count; i++)
+		of_asker += cs_hash_eq(&table->askers[i], &request->head.asker);
+	if (table->count == ORACLE_UNDER_WAY_MAX || of_asker >= ORACLE_UNDER_WAY_ASKER_MAX)
 		return false;
-	listening->under_way[listening->under_way_count++] = n;
+	table->rows[table->count] = request->n;
+	table->askers[table->count++] = request->head.asker;
 	return true;
 }
 
-void oracle_end_under_way(struct oracle_listening *listening, uint64_t n)
+void oracle_end_under_way(struct oracle_under_way *table, uint64_t n)
 {
-	size_t i = 0;
-	while (i < listening->under_way_count && listening->under_way[i] != n)
-		i++;
-	cs_assert(i < listening->under_way_count);
-	listening->under_way[i] = listening->under_way[--listening->under_way_count];
+	size_t i = find(table, n);
+	cs_assert(i < table->count);
+	table->count--;
+	table->rows[i] = table->rows[table->count];
+	table->askers[i] = table->askers[table->count];
 }
 
 bool *oracle_careful(const struct oracle_contract *contract)
@@ -87,6 +96,9 @@ enum cs_err oracle_request_postpone(struct oracle *oracle, uint64_t n, enum orac
 		return CS_OK;
 	if (alone && request.tries < UINT32_MAX)
 		request.tries++;
+	/* A failure of the way, no source's: asked_together. */
+	if (alone && request.statement == 0)
+		request.code = 0;
 	uint64_t deadline_ms = request.head.deadline * 1000;
 	uint64_t now_ms = host_wall_ms();
 	request.next_ms = oracle_backoff(oracle, request.tries);
@@ -153,7 +165,7 @@ static enum cs_err write_expired(void *context)
 			 LOG_TEXT("state", oracle_state_name(request->state)),
 			 LOG_TEXT("why", request->why));
 		CS_TRY(oracle_journal_move(chain->oracle->journal, request, ORACLE_EXPIRED));
-		if (contract && chain->own->refund && oracle_may_submit(chain))
+		if (contract && chain->own->refund && chain->has_operator)
 			CS_TRY(oracle_refund_write(contract, request));
 	}
 	return CS_OK;
@@ -166,9 +178,10 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
 	/* One that we are to refund waits until there is room for the call. */
-	bool room = !chain->own->refund || !chain->has_operator || oracle_may_submit(chain);
+	size_t room =
+		chain->own->refund && chain->has_operator ? oracle_submit_room(chain) : count;
 	for (size_t i = 0; i < count; i++) {
-		bool ends = room && is_late(chain, &requests[i]) &&
+		bool ends = write.count < room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);
 		if (ends)
 			late[write.count++] = requests[i];
@@ -208,13 +221,15 @@ static size_t pick_due(struct oracle_chain *chain, enum oracle_state state,
 	struct oracle_pick pick = {.kind = ORACLE_CHAIN,
 				   .chain = &chain->identity,
 				   .state = state,
-				   .due_ms = host_wall_ms()};
+				   .due_ms = host_wall_ms(),
+				   .asker_max = ORACLE_UNDER_WAY_ASKER_MAX};
 	if (oracle_journal_pick(chain->oracle->journal, &pick, rows, ORACLE_TURN_ROWS, &count) !=
 	    CS_OK)
 		return 0;
 	count = expire(chain, rows, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!oracle_is_under_way(chain->listening, rows[i].n) &&
+		    !is_late(chain, &rows[i]) &&
 		    oracle_contract_of(chain->oracle, &rows[i].contract))
 			rows[left++] = rows[i];
 	}
@@ -236,11 +251,19 @@ static size_t gather(struct oracle_request *rows, size_t first, size_t count,
 	return end - first;
 }
 
+/* Not one that failed on its way: where only its source failed, it is as good as a new one. */
+static bool goes_with_others(const struct oracle_request *request)
+{
+	return request->tries == 0 ||
+	       (request->statement == 0 && wire_oracle_code_is_refunded(request->code));
+}
+
 /* Those of one spec ask the same hosts, and none of them is slower than the others; what asks
  * elsewhere is asked apart, so that a slow source delays nobody else. */
 static bool asked_together(const struct oracle_request *a, const struct oracle_request *b)
 {
-	return a->tries == 0 && b->tries == 0 && cs_hash_eq(&a->contract, &b->contract) &&
+	return goes_with_others(a) && goes_with_others(b) &&
+	       cs_hash_eq(&a->contract, &b->contract) &&
 	       cs_hash_eq(&a->head.spec_hash, &b->head.spec_hash);
 }
 
@@ -265,9 +288,12 @@ static void submit_answered(struct oracle_chain *chain)
 {
 	static struct oracle_request rows[ORACLE_TURN_ROWS];
 	size_t count = pick_due(chain, ORACLE_ANSWERED, rows);
-	if (!oracle_may_submit(chain))
-		return;
-	for (size_t first = 0; first < count;) {
+	size_t room = oracle_submit_room(chain);
+	/* Each is at least one call, which is not written yet. */
+	for (const struct oracle_check *c = chain->listening->checks; c && room > 0;
+	     c = oracle_check_next(c))
+		room--;
+	for (size_t first = 0; first < count && room > 0; room--) {
 		size_t n = gather(rows, first, count, submitted_together);
 		oracle_fulfil_begin(oracle_contract_of(chain->oracle, &rows[first].contract),
 				    &rows[first], n);

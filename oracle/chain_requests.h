@@ -6,18 +6,27 @@
 
 #include "oracle/oracle.h"
 
-/* Requests of one chain that are with the adapter or the enclave at a time. The enclave holds 256 of
- * all chains and apps. */
+/* Requests of one chain that are with the adapter or the enclave at a time; as many again can be on
+ * their way to the contract. The enclave holds 256 of all chains and apps. */
 #define ORACLE_UNDER_WAY_MAX 128u
+/* Of these so many of one asker: slow sources of his leave room for the others. */
+#define ORACLE_UNDER_WAY_ASKER_MAX 32u
 /* Rows that one turn looks at: those under way are among them. */
 #define ORACLE_TURN_ROWS 384u
 
 struct oracle_flight; /* chain_answer.c: proofs, then one call of the enclave */
 struct oracle_check;  /* chain_fulfil.c: stateOf of the requests of one statement, then a call */
 
+struct oracle_under_way {
+	uint64_t rows[ORACLE_UNDER_WAY_MAX];
+	struct cs_hash askers[ORACLE_UNDER_WAY_MAX];
+	size_t count;
+};
+
 struct oracle_listening {
-	uint64_t under_way[ORACLE_UNDER_WAY_MAX]; /* rows */
-	size_t under_way_count;
+	/* Two tables: what waits for slow sources does not hold up what is answered. */
+	struct oracle_under_way asked;
+	struct oracle_under_way brought;
 	struct oracle_flight *flights;
 	struct oracle_check *checks;
 	uint64_t looked_ms; /* when deadlines of what is not final were looked at */
@@ -30,9 +39,9 @@ struct oracle_listening *oracle_listening_new(void);
 /* The adapter and the enclave call nobody back any more. NULL is allowed. */
 void oracle_listening_free(struct oracle_listening *listening);
 bool oracle_is_under_way(const struct oracle_listening *listening, uint64_t n);
-/* False: there is no room. */
-bool oracle_take_under_way(struct oracle_listening *listening, uint64_t n);
-void oracle_end_under_way(struct oracle_listening *listening, uint64_t n);
+/* False: there is no room, or none for this asker. */
+bool oracle_take_under_way(struct oracle_under_way *table, const struct oracle_request *request);
+void oracle_end_under_way(struct oracle_under_way *table, uint64_t n);
 bool *oracle_careful(const struct oracle_contract *contract);
 
 /* The least time that the next block can have. */
@@ -54,9 +63,16 @@ void oracle_flights_free(struct oracle_listening *listening);
 /* Brings these, all answered, of one statement, to their contract. */
 void oracle_fulfil_begin(struct oracle_contract *contract, const struct oracle_request *requests,
 			 size_t count);
-/* Inside a writer: a refund by our account. */
+/* Inside a writer: a refund by our account, or why it is left to others. */
 CS_NODISCARD enum cs_err oracle_refund_write(struct oracle_contract *contract,
 					     struct oracle_request *request);
+/* Inside a writer, before a call that brings no fee is written: NULL in *why, and its gas is noted; or
+ * why it is left to whoever refunds it. */
+CS_NODISCARD enum cs_err oracle_unpaid_take(const struct oracle_chain *chain,
+					    const struct oracle_request *request,
+					    uint64_t callback_gas, uint64_t gas, const char **why);
+/* Those that are being looked at. */
+const struct oracle_check *oracle_check_next(const struct oracle_check *check);
 void oracle_checks_free(struct oracle_listening *listening);
 
 #endif

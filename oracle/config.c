@@ -59,12 +59,15 @@ static const struct host_config_key keys[] = {
 	 "Requests of apps that are open at a time; more are refused."},
 	{"api.rate_max", NUMBER, 1, 100000, "1000", NULL,
 	 "New requests, dry runs and specs of one key per second."},
+	{"api.specs_kib_max", NUMBER, 16, 16777216, "16384", NULL,
+	 "KiB of the specs that one key published and that are kept; each counts for at least "
+	 "one."},
 	{"api.wait_ms", NUMBER, 0, 55000, "20000", NULL,
 	 "So long POST /v1/oracle/requests waits for the answer before it replies with the id."},
 	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
 	 "The SQLite journal. One process opens it."},
 	{"journal.kept_days", NUMBER, 1, 3650, "30", NULL,
-	 "Days that ended requests of apps and rounds of feeds are kept."},
+	 "Days that ended requests, rounds of feeds and settled calls are kept."},
 	{"enclave.program", TEXT, 1, 4096, "\"caisson-oracle-enclave\"", NULL,
 	 "The enclave's program; a name without / is looked for beside caisson-oracle."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
@@ -96,6 +99,16 @@ static const struct host_config_key keys[] = {
 	 "made and served, and nobody brings them to the chain."},
 	{"chains[].refund", BOOL, 0, 0, "false", NULL,
 	 "Refund requests that passed their deadline, at the operator's cost; anybody may."},
+	{"chains[].fee_min_percent", NUMBER, 0, 10000, "0", NULL,
+	 "An answer waits while its fee is less than so much of what bringing it costs at most "
+	 "now. 0: whatever the contract takes is enough."},
+	{"chains[].unpaid_gas_max", NUMBER, 0, 100000000000, "12000000", NULL,
+	 "Gas in an hour for calls that bring no fee: answers that give it back, refunds. What is "
+	 "above is left to refund, by anybody."},
+	{"chains[].unpaid_asker_gas_max", NUMBER, 0, 100000000000, "3000000", NULL,
+	 "The same, of one asker."},
+	{"chains[].unpaid_callback_gas_max", NUMBER, 0, 100000000, "300000", NULL,
+	 "No answer that gives its fee back is brought to a callback that may use more gas."},
 };
 
 static const struct host_config_table tables[] = {
@@ -124,6 +137,13 @@ static void read_chain(struct oracle_config *config, uint32_t i)
 	struct oracle_chain_config *chain = &config->chains[i];
 	host_chain_config_read(&chain->common, file, config->path, i);
 	chain->refund = host_config_bool(file, "chains[%u].refund", i);
+	chain->fee_min_percent =
+		(unsigned)host_config_number(file, "chains[%u].fee_min_percent", i);
+	chain->unpaid_gas_max = (uint64_t)host_config_number(file, "chains[%u].unpaid_gas_max", i);
+	chain->unpaid_asker_gas_max =
+		(uint64_t)host_config_number(file, "chains[%u].unpaid_asker_gas_max", i);
+	chain->unpaid_callback_gas_max =
+		(uint64_t)host_config_number(file, "chains[%u].unpaid_callback_gas_max", i);
 }
 
 static void read_values(struct oracle_config *config)
@@ -136,6 +156,7 @@ static void read_values(struct oracle_config *config)
 	config->export_ms = (unsigned)host_config_number(file, "enclave.export_ms");
 	config->waiting_max = (unsigned)host_config_number(file, "api.waiting_max");
 	config->rate_max = (unsigned)host_config_number(file, "api.rate_max");
+	config->specs_size_max = (uint64_t)host_config_number(file, "api.specs_kib_max") * 1024;
 	config->wait_ms = (unsigned)host_config_number(file, "api.wait_ms");
 	config->kept_days = (unsigned)host_config_number(file, "journal.kept_days");
 	config->chain_count = host_config_count(file, "chains");

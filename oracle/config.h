@@ -20,7 +20,12 @@ extern const char *const oracle_scope_names[]; /* by bit, then NULL */
 
 struct oracle_chain_config {
 	struct host_chain_config common;
-	bool refund; /* what passed its deadline is refunded by us too */
+	bool refund;              /* what passed its deadline is refunded by us too */
+	unsigned fee_min_percent; /* of what bringing an answer costs; below it waits. 0: any fee */
+	/* Calls that bring no fee: gas in an hour, and the largest callback. */
+	uint64_t unpaid_gas_max;
+	uint64_t unpaid_asker_gas_max;
+	uint64_t unpaid_callback_gas_max;
 };
 
 struct oracle_config {
@@ -28,10 +33,11 @@ struct oracle_config {
 	const char *path;
 	const char *name;
 	struct host_service service;
-	unsigned waiting_max; /* requests of apps that are open at a time */
-	unsigned rate_max;    /* new requests of one key per second */
-	unsigned wait_ms;     /* so long POST /v1/oracle/requests waits for the answer */
-	unsigned kept_days;   /* answered requests of apps and rounds of feeds */
+	unsigned waiting_max;    /* requests of apps that are open at a time */
+	unsigned rate_max;       /* new requests of one key per second */
+	uint64_t specs_size_max; /* bytes of the specs that one key published */
+	unsigned wait_ms;        /* so long POST /v1/oracle/requests waits for the answer */
+	unsigned kept_days;      /* ended requests, rounds of feeds, settled calls */
 	unsigned export_ms;
 	struct oracle_manifest manifest;
 	struct oracle_chain_config chains[ORACLE_CHAINS_MAX];

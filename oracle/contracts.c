@@ -262,7 +262,11 @@ static enum cs_err state_before(struct reorg_write *write, const struct oracle_r
 	*state = ORACLE_ANSWERED;
 	if (request->submission == 0)
 		return CS_OK;
-	CS_TRY(oracle_journal_submission(journal, request->submission, &submission, NULL, NULL));
+	enum cs_err err =
+		oracle_journal_submission(journal, request->submission, &submission, NULL, NULL);
+	if (err == CS_ERR_NOT_FOUND) /* settled long ago, and forgotten */
+		return CS_OK;
+	CS_TRY(err);
 	/* Its transaction is still watched, and sent again where it is gone. */
 	if (submission.state == ORACLE_SUBMISSION_OPEN ||
 	    submission.state == ORACLE_SUBMISSION_INCLUDED)

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define WORD 32u
+/* A round that took longer is slow: some six round trips around the world, TLS included. */
+#define SLOW_MS 1000u
 
 struct taking {
 	struct oracle_feed_flight *flight;
@@ -301,11 +303,21 @@ static void hold_up(struct oracle_feed_flight *flight, enum cs_err err, const ch
 		oracle_feed_hold_up(flight->members[i], err, why);
 }
 
+/* Whose source it was nobody knows while several are asked at once: each is then asked by itself,
+ * and goes with the others again once its own round was quick. */
+static void note_time(struct oracle_feed_flight *flight)
+{
+	bool slow = host_now_ms() - flight->asked_ms > SLOW_MS;
+	for (size_t i = 0; i < flight->count; i++)
+		flight->members[i]->slow = slow;
+}
+
 static void asked(void *context, enum cs_err err, const char *why, struct cs_bytes body)
 {
 	struct oracle_feed_flight *flight = context;
 	struct cs_arena *arena = &flight->feeds->oracle->scratch;
 	size_t mark = cs_arena_mark(arena);
+	note_time(flight);
 	/* Those that were removed meanwhile stay members, so that the leaves are all there; their
 	 * rows are gone. */
 	for (size_t i = 0; i < flight->count && err == CS_OK; i++) {
@@ -343,6 +355,7 @@ static enum cs_err send(struct oracle_feed_flight *flight)
 	request.epoch = flight->contract->rotation.epoch;
 	request.claims = list;
 	request.n_claims = flight->count;
+	flight->asked_ms = host_now_ms();
 	return oracle_enclave_call(oracle, WIRE_FEEDS, &request.base, ORACLE_ANSWER_TIMEOUT_MS,
 				   asked, flight);
 }

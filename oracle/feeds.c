@@ -177,7 +177,7 @@ enum cs_err oracle_feeds_add(struct oracle *oracle, struct oracle_feed *row,
 	struct oracle_feed_live *live = NULL;
 	struct cs_hash hash;
 	CS_TRY(make(&live, feeds, row, contract, spec, why));
-	enum cs_err err = oracle_journal_put_spec(oracle->journal, spec, &hash);
+	enum cs_err err = oracle_journal_put_spec(oracle->journal, spec, "", &hash);
 	if (err == CS_OK)
 		err = oracle_journal_add_feed(oracle->journal, &live->row);
 	if (err != CS_OK) {
@@ -244,13 +244,14 @@ static void begin_submit(struct oracle_feeds *feeds, struct oracle_feed_live *fi
 	oracle_feed_fly(first->contract, members, count, oracle_feed_submit);
 }
 
+/* A slow one is asked by itself, so that it delays no other. */
 static void begin_ask(struct oracle_feeds *feeds, struct oracle_feed_live *first, uint64_t now_ms)
 {
 	struct oracle_feed_live *members[ORACLE_BATCH_MAX] = {first};
 	size_t count = 1;
-	for (size_t i = 0; i < feeds->count && count < ORACLE_BATCH_MAX; i++) {
+	for (size_t i = 0; !first->slow && i < feeds->count && count < ORACLE_BATCH_MAX; i++) {
 		struct oracle_feed_live *live = feeds->live[i];
-		if (live != first && is_free(live, first->contract, now_ms) &&
+		if (live != first && !live->slow && is_free(live, first->contract, now_ms) &&
 		    oracle_round_asks_along(&live->settings, &live->state, now_ms))
 			members[count++] = live;
 	}

@@ -39,6 +39,7 @@ struct oracle_feed_live {
 	struct oracle_feed_flight *flight;
 	bool removed;           /* freed with its flight */
 	bool stopped;           /* the contract takes no rounds of it */
+	bool slow;              /* its last round took long, or that of one beside it */
 	uint64_t not_before_ms; /* after a look or a call that failed */
 	uint32_t tries;
 	char why[ORACLE_WHY_MAX + 1]; /* why nothing happens; "": it does */
@@ -127,7 +128,8 @@ struct oracle_feed_flight {
 	void (*go)(struct oracle_feed_flight *flight);
 	size_t count;
 	struct oracle_feed_live *members[ORACLE_BATCH_MAX];
-	size_t looks; /* still to come */
+	size_t looks;      /* still to come */
+	uint64_t asked_ms; /* monotonic: when the enclave was asked */
 };
 /* Looks at the contract for each member; then go, with those that could be looked at and are not
  * stopped. */

@@ -1,5 +1,6 @@
 #include "host/alloc.h"
 #include "oracle/journal_private.h"
+#include "oracle/journal_submit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@ static const char *const migrations[] = {
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(ORACLE_APP == 1 && ORACLE_CHAIN == 2, "kind");
 _Static_assert(ORACLE_SUBMITTED == 4 && ORACLE_DONE == 5, "state<5");
+_Static_assert(ORACLE_SUBMISSION_SETTLED == 2 && ORACLE_SUBMISSION_FAILED == 3, "states pruned");
+_Static_assert(ORACLE_CALL_ANNOUNCE == 4, "kind<>4 of submissions");
 _Static_assert(WIRE_KIND_ANSWER == 4, "kind=4 of statements");
 
 static const char *const texts[SQL_COUNT] = {
@@ -127,15 +130,30 @@ enum cs_err oracle_journal_get(struct oracle_journal *journal, const char *name,
 }
 
 enum cs_err oracle_journal_put_spec(struct oracle_journal *journal, struct cs_bytes spec,
-				    struct cs_hash *hash)
+				    const char *key_name, struct cs_hash *hash)
 {
 	struct host_stmt *s = sql(journal, SQL_SPEC_PUT);
 	struct cs_hash name = wire_spec_hash(spec);
 	host_bind_blob(s, 0, CS_BYTES_OF(name.b));
 	host_bind_blob(s, 1, spec);
 	host_bind_u64(s, 2, host_wall_ms());
+	host_bind_text(s, 3, key_name);
 	CS_TRY(host_stmt_run(s));
 	*hash = name;
+	return CS_OK;
+}
+
+enum cs_err oracle_journal_spec_size(struct oracle_journal *journal, const char *key_name,
+				     uint64_t spec_size_min, uint64_t *size)
+{
+	struct host_stmt *s = sql(journal, SQL_SPEC_SIZE);
+	bool row = false;
+	host_bind_text(s, 0, key_name);
+	host_bind_u64(s, 1, spec_size_min);
+	CS_TRY(host_stmt_next(s, &row));
+	cs_assert(row); /* a sum has one row always */
+	*size = host_column_u64(s, 0);
+	host_stmt_reset(s);
 	return CS_OK;
 }
 
@@ -280,11 +298,29 @@ enum cs_err oracle_journal_remember(struct oracle_journal *journal, const char *
 
 enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms)
 {
-	static const enum sql all[] = {SQL_PRUNE_KEYS, SQL_PRUNE_REQUESTS, SQL_PRUNE_ROUNDS,
-				       SQL_PRUNE_STATEMENTS};
+	static const enum sql all[] = {SQL_PRUNE_KEYS,        SQL_PRUNE_REQUESTS,
+				       SQL_PRUNE_ROUNDS,      SQL_PRUNE_ATTEMPTS,
+				       SQL_PRUNE_SUBMISSIONS, SQL_PRUNE_STATEMENTS};
 	for (size_t i = 0; i < CS_LEN(all); i++) {
 		host_bind_u64(sql(journal, all[i]), 0, before_ms);
 		CS_TRY(host_stmt_run(sql(journal, all[i])));
 	}
 	return CS_OK;
+}
+
+enum cs_err oracle_journal_prune_chain(struct oracle_journal *journal, const struct cs_hash *chain,
+				       uint64_t before_ms, uint64_t height)
+{
+	struct host_stmt *s = sql(journal, SQL_PRUNE_CHAIN);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, before_ms);
+	host_bind_u64(s, 2, height);
+	return host_stmt_run(s);
+}
+
+enum cs_err oracle_journal_prune_specs(struct oracle_journal *journal, uint64_t before_ms)
+{
+	struct host_stmt *s = sql(journal, SQL_PRUNE_SPECS);
+	host_bind_u64(s, 0, before_ms);
+	return host_stmt_run(s);
 }

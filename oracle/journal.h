@@ -101,9 +101,15 @@ CS_NODISCARD enum cs_err oracle_journal_get(struct oracle_journal *journal, cons
 					    struct cs_arena *arena, struct cs_bytes *value);
 
 /* ---- specs ---- */
-/* spec: canonical bytes; what is there already stays. */
+/* spec: canonical bytes; what is there already stays, as if it were new. key_name: whose key
+ * publishes it, "" for what comes with a request or a feed. */
 CS_NODISCARD enum cs_err oracle_journal_put_spec(struct oracle_journal *journal,
-						 struct cs_bytes spec, struct cs_hash *hash);
+						 struct cs_bytes spec, const char *key_name,
+						 struct cs_hash *hash);
+/* Bytes of the specs that this key published, each with at least spec_size_min. */
+CS_NODISCARD enum cs_err oracle_journal_spec_size(struct oracle_journal *journal,
+						  const char *key_name, uint64_t spec_size_min,
+						  uint64_t *size);
 /* Requests of contracts that wait for a spec's bytes are due now. */
 CS_NODISCARD enum cs_err oracle_journal_spec_due(struct oracle_journal *journal,
 						 const struct cs_hash *hash);
@@ -155,6 +161,9 @@ struct oracle_pick {
 	enum oracle_state state;
 	uint64_t due_ms;     /* next_ms up to it */
 	uint64_t height_max; /* 0: any */
+	/* At most so many of one asker, and the first of each before the second of any. 0: by
+	 * next_ms alone. */
+	uint32_t asker_max;
 };
 CS_NODISCARD enum cs_err oracle_journal_pick(struct oracle_journal *journal,
 					     const struct oracle_pick *pick,
@@ -184,9 +193,18 @@ typedef void oracle_count_fn(void *ctx, enum oracle_kind kind, enum oracle_state
 			     uint32_t code, uint64_t count);
 CS_NODISCARD enum cs_err oracle_journal_counts(struct oracle_journal *journal,
 					       oracle_count_fn *each, void *ctx);
-/* Ended requests of apps and rounds of feeds that are older, idempotency keys, and the statements
- * that nothing refers to any more. Looks at many rows: not for every turn. */
+/* Ended requests of apps, rounds of feeds and settled submissions with their attempts that are
+ * older, idempotency keys, and the statements that nothing refers to any more. Looks at many rows:
+ * not for every turn. */
 CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms);
+/* Ended requests of a chain that are older, and whose blocks are at or below this height: so deep
+ * that none of them is taken back or told again. */
+CS_NODISCARD enum cs_err oracle_journal_prune_chain(struct oracle_journal *journal,
+						    const struct cs_hash *chain, uint64_t before_ms,
+						    uint64_t height);
+/* Specs that are older and that no request and no feed refers to. */
+CS_NODISCARD enum cs_err oracle_journal_prune_specs(struct oracle_journal *journal,
+						    uint64_t before_ms);
 
 /* ---- statements ---- */
 /* Sets n. An equal one is not written twice: its n is given. */

@@ -137,7 +137,7 @@ static enum cs_err add_query(struct oracle_journal *journal, uint64_t request,
 	host_bind_blob(s, 2, query->secrets);
 	host_bind_blob(s, 3, query->audience);
 	CS_TRY(host_stmt_run(s));
-	return query->spec.n > 0 ? oracle_journal_put_spec(journal, query->spec, &hash) : CS_OK;
+	return query->spec.n > 0 ? oracle_journal_put_spec(journal, query->spec, "", &hash) : CS_OK;
 }
 
 enum cs_err oracle_journal_query(struct oracle_journal *journal,
@@ -321,13 +321,15 @@ enum cs_err oracle_journal_result(struct oracle_journal *journal,
 enum cs_err oracle_journal_pick(struct oracle_journal *journal, const struct oracle_pick *pick,
 				struct oracle_request *requests, size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, SQL_PICK);
+	struct host_stmt *s = sql(journal, pick->asker_max > 0 ? SQL_PICK_FAIR : SQL_PICK);
 	host_bind_u64(s, 0, pick->kind);
 	host_bind_blob(s, 1, pick->chain ? CS_BYTES_OF(pick->chain->b) : CS_BYTES_NONE);
 	host_bind_u64(s, 2, pick->state);
 	host_bind_u64(s, 3, pick->due_ms);
 	host_bind_u64(s, 4, pick->height_max);
 	host_bind_u64(s, 5, count_max);
+	if (pick->asker_max > 0)
+		host_bind_u64(s, 6, pick->asker_max);
 	return read_rows(s, requests, count_max, count);
 }
 

@@ -171,3 +171,35 @@ enum cs_err oracle_journal_open_submissions(struct oracle_journal *journal,
 	*count = n;
 	return CS_OK;
 }
+
+/* ---- calls that bring no fee ---- */
+
+enum cs_err oracle_journal_unpaid(struct oracle_journal *journal, const struct cs_hash *chain,
+				  const struct cs_hash *asker, uint64_t since_ms,
+				  struct oracle_unpaid *gas)
+{
+	struct host_stmt *s = sql(journal, SQL_UNPAID);
+	bool row = false;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	oracle_bind_hash(s, 1, asker);
+	host_bind_u64(s, 2, since_ms);
+	CS_TRY(host_stmt_next(s, &row));
+	cs_assert(row); /* sums have one row always */
+	*gas = (struct oracle_unpaid){host_column_u64(s, 0), host_column_u64(s, 1)};
+	host_stmt_reset(s);
+	return CS_OK;
+}
+
+enum cs_err oracle_journal_add_unpaid(struct oracle_journal *journal, const struct cs_hash *chain,
+				      const struct cs_hash *asker, uint64_t gas, uint64_t forget_ms)
+{
+	struct host_stmt *s = sql(journal, SQL_PRUNE_UNPAID);
+	host_bind_u64(s, 0, forget_ms);
+	CS_TRY(host_stmt_run(s));
+	s = sql(journal, SQL_UNPAID_ADD);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	oracle_bind_hash(s, 1, asker);
+	host_bind_u64(s, 2, gas);
+	host_bind_u64(s, 3, host_wall_ms());
+	return host_stmt_run(s);
+}

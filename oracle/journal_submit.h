@@ -72,6 +72,21 @@ CS_NODISCARD enum cs_err oracle_journal_attempts(struct oracle_journal *journal,
 						 uint64_t submission, struct cs_arena *arena,
 						 struct oracle_attempt *attempts, size_t count_max,
 						 size_t *count);
+/* What bringing answers that give their fee back, and refunds, was allowed to cost since then: of
+ * this asker, and of all on this chain. */
+struct oracle_unpaid {
+	uint64_t of_asker;
+	uint64_t of_all;
+};
+CS_NODISCARD enum cs_err oracle_journal_unpaid(struct oracle_journal *journal,
+					       const struct cs_hash *chain,
+					       const struct cs_hash *asker, uint64_t since_ms,
+					       struct oracle_unpaid *gas);
+/* Inside a writer; forgets what is older than forget_ms. */
+CS_NODISCARD enum cs_err oracle_journal_add_unpaid(struct oracle_journal *journal,
+						   const struct cs_hash *chain,
+						   const struct cs_hash *asker, uint64_t gas,
+						   uint64_t forget_ms);
 /* Rows n of those that are open, included or unknown, ascending, above `after`. */
 CS_NODISCARD enum cs_err oracle_journal_open_submissions(struct oracle_journal *journal,
 							 const struct cs_hash *chain,

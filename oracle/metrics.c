@@ -154,6 +154,19 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 			(double)rows[i].value);
 }
 
+static void collect_unpaid(struct oracle *oracle, const struct oracle_chain *chain)
+{
+	const struct host_metric_label label = {"chain", chain->config->id};
+	const struct cs_hash nobody = {{0}};
+	struct oracle_unpaid gas;
+	if (oracle_journal_unpaid(oracle->journal, &chain->identity, &nobody,
+				  host_wall_ms() - ORACLE_UNPAID_MS, &gas) != CS_OK)
+		return;
+	host_metric_set(series(oracle, HOST_METRIC_GAUGE, "caisson_oracle_chain_unpaid_gas",
+			       "Gas of the last hour for calls that bring no fee.", &label, 1),
+			(double)gas.of_all);
+}
+
 /* What the adapter counts, since the start. */
 static void collect_adapter(struct oracle *oracle, const struct oracle_chain *chain)
 {
@@ -193,6 +206,7 @@ static void collect(void *context)
 	collect_enclave(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		collect_chain(oracle, &oracle->chains[i]);
+		collect_unpaid(oracle, &oracle->chains[i]);
 		collect_adapter(oracle, &oracle->chains[i]);
 	}
 }

@@ -14,6 +14,9 @@
 #define KEYS_CHECK_MS 1000u
 #define TIDY_MS (3600u * 1000u)
 #define DAY_MS (24u * 3600u * 1000u)
+/* Blocks below the newest final one whose requests may be forgotten: neither the reconciler nor a
+ * manifest's decision reads so far back. */
+#define FORGOTTEN_BLOCKS 10000u
 #define BODY_SIZE_MAX (256u * 1024)
 
 /* ---- the pump ---- */
@@ -84,8 +87,17 @@ static void check_keys(struct oracle *oracle)
 static enum cs_err write_tidy(void *context)
 {
 	struct oracle *oracle = context;
-	return oracle_journal_prune(oracle->journal,
-				    host_wall_ms() - (uint64_t)oracle->config.kept_days * DAY_MS);
+	uint64_t now_ms = host_wall_ms();
+	uint64_t before_ms = now_ms - (uint64_t)oracle->config.kept_days * DAY_MS;
+	for (size_t i = 0; i < oracle->chain_count; i++) {
+		const struct oracle_chain *chain = &oracle->chains[i];
+		if (chain->follow.final_height > FORGOTTEN_BLOCKS)
+			CS_TRY(oracle_journal_prune_chain(oracle->journal, &chain->identity,
+							  before_ms,
+							  chain->follow.final_height - FORGOTTEN_BLOCKS));
+	}
+	CS_TRY(oracle_journal_prune(oracle->journal, before_ms));
+	return oracle_journal_prune_specs(oracle->journal, now_ms - DAY_MS);
 }
 
 static void tick(void *context)

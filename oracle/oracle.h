@@ -26,10 +26,17 @@
 /* A request with a full batch of claims and their headers, decoded or encoded: twice the frame's
  * bound and the pointers. */
 #define ORACLE_ARENA_SIZE (6u * 1024 * 1024)
-/* What it answers at once. Sources may take 10 s, and more where many ask:
- * ORACLE_ANSWER_TIMEOUT_MS. */
+/* What it answers at once. */
 #define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
-#define ORACLE_ANSWER_TIMEOUT_MS 30000u
+/* Longer than a job of the enclave can take, so that nothing is asked a second time while it is still
+ * worked on: 256 jobs of 16 sources, 256 transfers at a time, 10 s each. */
+#define ORACLE_ANSWER_TIMEOUT_MS 180000u
+/* A source that fails is asked so often in all while there is time for it. */
+#define ORACLE_SOURCE_TRIES 3u
+/* Gas for calls that bring no fee is counted over so long: an hour. */
+#define ORACLE_UNPAID_MS 3600000u
+/* What one more try may take: 10 s of a source, and its way. */
+#define ORACLE_SOURCE_MS 12000u
 #define ORACLE_SEALED_NAME "sealed" /* of the enclave's state in the journal */
 
 struct oracle;
@@ -150,6 +157,10 @@ struct oracle_contract *oracle_contract_at(struct oracle_chain *chain,
 					   const struct cs_address *address);
 /* Wall clock of the next try after this many failures. */
 uint64_t oracle_backoff(const struct oracle *oracle, uint32_t tries);
+/* An answer of this code, got after so many tries that failed, is better asked for once more: the
+ * code is a source's failure, and before until_ms (wall clock) there is time. */
+bool oracle_asks_again(const struct oracle *oracle, uint32_t code, uint32_t tries,
+		       uint64_t until_ms);
 /* Fresh arena with malloc'd block; oracle_arena_free. */
 struct cs_arena *oracle_arena_new(void);
 void oracle_arena_free(struct cs_arena *arena);
@@ -216,7 +227,9 @@ struct oracle_call_wish {
 	uint64_t gas_limit; /* 0: estimated */
 	struct cs_bytes data;
 };
-/* Whether another call may be begun: there is an operator account, and it has room. */
+/* How many further calls may be begun: none without an operator's account. What was written and is not
+ * taken up yet counts. */
+unsigned oracle_submit_room(const struct oracle_chain *chain);
 bool oracle_may_submit(const struct oracle_chain *chain);
 /* Inside a writer: the submission is written and taken up by the pump after the commit. */
 CS_NODISCARD enum cs_err oracle_submit(struct oracle *oracle, const struct oracle_call_wish *wish,

@@ -291,9 +291,22 @@ static void on_report(void *ctx, struct adapter_tx *adapter_tx,
 
 /* ---- handing over ---- */
 
+unsigned oracle_submit_room(const struct oracle_chain *chain)
+{
+	uint64_t rows[OPEN_ROWS];
+	size_t written = 0;
+	if (!chain->has_operator || chain->open_txs >= chain->config->in_flight_max ||
+	    oracle_journal_open_submissions(chain->oracle->journal, &chain->identity,
+					    chain->resumed_to, rows, OPEN_ROWS, &written) != CS_OK)
+		return 0;
+	size_t taken = chain->open_txs + written;
+	return taken < chain->config->in_flight_max ? chain->config->in_flight_max - (unsigned)taken
+						    : 0;
+}
+
 bool oracle_may_submit(const struct oracle_chain *chain)
 {
-	return chain->has_operator && chain->open_txs < chain->config->in_flight_max;
+	return oracle_submit_room(chain) > 0;
 }
 
 enum cs_err oracle_submit(struct oracle *oracle, const struct oracle_call_wish *wish,

@@ -22,6 +22,7 @@ ONE, TWO, SLOW = "one.example.test", "two.example.test", "slow.example.test"
 WAIT_S = 60
 NOT_FOUND, UNREACHABLE = 32, 16
 GAS = 3_000_000
+PLENTY = 10**9  # gas for nothing, of an hour
 
 
 class ChainWorld(OracleWorld):
@@ -34,7 +35,8 @@ class ChainWorld(OracleWorld):
         leaf = self.sources.authority.leaf(SLOW)
         self.slow = fetch.Server(folder / "slow", leaf, self._slowly)
         super().__init__(folder / "world", chain, self.sources.store, self.sources.authority.hash, [ONE, TWO, SLOW],
-                         more={"relay": {"retry_min_ms": 200, "retry_max_ms": 2000}})
+                         more={"relay": {"retry_min_ms": 200, "retry_max_ms": 2000},
+                               "chains": {"unpaid_gas_max": PLENTY, "unpaid_asker_gas_max": PLENTY}})
 
     def _slowly(self, tls) -> None:
         while fetch.read_head(tls):
@@ -81,6 +83,17 @@ class ChainWorld(OracleWorld):
         fee = c.requests.read("quote", 0, 0)
         return c.asked(c.requests.write(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
                                         self.chain.rpc.time() + lifetime, value=fee, gas=GAS))
+
+    def with_chain(self, **keys) -> None:
+        """Goes on with these keys of [[chains]]."""
+        self.oracle.stop()
+        self.oracle.more["chains"] |= keys
+        self.oracle.write_files()
+        self.oracle.restart()
+
+    def wait_why(self, request: dict, words: str) -> dict:
+        return wait_for(lambda: (s := self.state(request)) and words in (s["why"] or "") and s, WAIT_S,
+                        f"{words!r} of {abi.to_hex(request['id'])} ({self.oracle.log})", 0.05)
 
     def publish(self, text: bytes) -> None:
         import json
@@ -228,6 +241,120 @@ def test_spam_without_a_fee(world):
         c.requests.write(c.owner, "setTerms", ORACLE_TERMS)
 
 
+def test_one_asker_s_slow_sources_leave_room(world):
+    """As many of them as may be under way on a chain, all at once: another asker's request waits for none of them."""
+    c, pause_s = world.contracts, world.pause_s
+    world.pause_s = 9.0
+    text, slow = world.price("23"), []
+    world.publish(text)
+    try:
+        asked = world.asked
+        world.stop_mining()
+        sent = [c.consumer.send(c.user, "ask", world.slow_price(), [], 0, 600, 600, value=10**17, gas=400_000) for _ in range(132)]
+        world.chain.mine(2)
+        world.go_on_mining()
+        slow = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+        wait_for(lambda: world.asked - asked >= 16, WAIT_S, "the slow source is asked", 0.02)
+        request = world.by_hash(text)
+        world.wait_state(request, "answered", "submitted", "done")
+        states = [world.state(r) for r in slow]
+        assert all(s["state"] == "open" and s["tries"] == 0 for s in states)  # each holds its place, or waits for one
+        world.once(request)
+        world.pause_s = 0.0
+        assert all(c.ends(r) == (ANSWERED, 0) for r in slow)
+    finally:
+        world.go_on_mining()
+        world.pause_s = pause_s
+
+
+def test_a_source_that_fails_at_first(world):
+    """What a second try makes good is no error."""
+    answers = iter([b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"] * 2)
+
+    def handle(tls):
+        while fetch.read_head(tls):
+            tls.sendall(next(answers, fetch.ok(b'{"price":"24"}')))
+
+    server = fetch.Server(world.folder / "flaky", world.sources.authority.leaf(SLOW), handle)
+    try:
+        request = world.contracts.ask(spec(source(f"https://{SLOW}:{server.port}/flaky")))
+        world.once(request)
+        assert world.contracts.consumer.read("price") == 24 * 10**8
+    finally:
+        server.close()
+
+
+def test_no_more_tries_where_there_is_no_time(world):
+    """The error is brought before the deadline, not found again after it."""
+    request = world.contracts.ask(world.unreachable(), lifetime=14)
+    world.once(request, UNREACHABLE)
+    assert world.contracts.ends(request)[0] == ANSWERED
+
+
+def test_a_large_callback_is_not_called_for_nothing(world):
+    """An answer that gives its fee back: the callback's gas would be the operator's."""
+    c = world.contracts
+    world.with_chain(unpaid_callback_gas_max=100_000)
+    try:
+        before = world.calls()
+        large = c.ask(world.unreachable(), callback_gas=200_000, lifetime=30)
+        world.wait_why(large, "its callback may use more gas")
+        assert c.state_of(large)[0] == OPEN and world.calls() == before
+        small, paid = c.ask(world.unreachable(), callback_gas=100_000), c.ask(world.price("25"), callback_gas=200_000)
+        world.once(small, UNREACHABLE)
+        world.once(paid)
+        world.wait_state(large, "expired")
+        c.requests.write(c.guardian, "refund", {k: large[k] for k in deploy.REQUEST_PARTS}, gas=500_000)
+        assert c.ends(large) == (REFUNDED, 0)
+        world.wait_state(large, "refunded")
+    finally:
+        world.with_chain(unpaid_callback_gas_max=300_000)
+
+
+def test_an_asker_s_share_of_gas_for_nothing(world):
+    """Used up it is his alone: another one's error is brought, and his own good answers are."""
+    c = world.contracts
+    world.with_chain(unpaid_asker_gas_max=300_000)  # the consumer's was used by the tests before, in this hour
+    try:
+        left = c.ask(world.unreachable(), callback_gas=0)
+        world.wait_why(left, "this asker's share")
+        good, text = c.ask(world.price("26")), world.unreachable()
+        world.publish(text)
+        other = world.by_hash(text)  # asked by an account
+        world.once(good)
+        world.once(other, UNREACHABLE)
+        assert c.state_of(left)[0] == OPEN
+    finally:
+        world.with_chain(unpaid_asker_gas_max=PLENTY)
+
+
+def test_all_gas_for_nothing_is_bounded(world):
+    c = world.contracts
+    world.with_chain(unpaid_gas_max=0, refund=True)
+    try:
+        before = world.calls()
+        left, late = c.ask(world.unreachable(), callback_gas=0), world.by_hash(world.price("27"), lifetime=12)
+        world.wait_why(left, "of this hour")
+        world.wait_state(late, "expired")
+        assert "of this hour" in world.state(late)["why"]
+        assert world.calls() == before and c.state_of(late)[0] == OPEN
+    finally:
+        world.with_chain(unpaid_gas_max=PLENTY, refund=False)
+
+
+def test_a_fee_below_what_gas_costs_waits(world):
+    c = world.contracts
+    world.with_chain(fee_min_percent=10_000)
+    try:
+        before = world.calls()
+        request = c.ask(world.price("28"))
+        world.wait_why(request, "its fee does not pay")
+        assert world.calls() == before and c.state_of(request)[0] == OPEN
+    finally:
+        world.with_chain(fee_min_percent=0)
+    world.once(request)
+
+
 def held_at(world, when: str) -> dict:
     """A request that stays in this state as long as no block comes."""
     c = world.contracts
@@ -329,7 +456,7 @@ def test_a_refund_by_us(world):
     """`refund = true`: what nobody could answer is given back by the operator's own call."""
     c = world.contracts
     world.oracle.stop()
-    world.oracle.more["chains"] = {"refund": True}
+    world.oracle.more["chains"] |= {"refund": True}
     world.oracle.write_files()
     world.oracle.restart()
     request = world.by_hash(world.price("61"), lifetime=12)

@@ -6,16 +6,18 @@ import os
 import shutil
 import signal
 import sqlite3
+import threading
+import time
 
 import pytest
 
 import oracle_vectors as ov
 from adapters.proxies import RpcProxy
-from lib import abi, crypto
-from lib.oracle import GAS_MONEY_WEI, Oracle, median, source, spec
+from lib import abi, crypto, fetch
+from lib.oracle import FEED_SETTINGS, GAS_MONEY_WEI, Oracle, median, source, spec
 from lib.rpc import wait_for
 from lib.service import START_TIMEOUT_S, ApiError
-from oracle.feed_world import E8, NAMES, WAIT_S, FeedWorld, body_of, quick
+from oracle.feed_world import E8, NAMES, WAIT_S, Feed, FeedWorld, body_of, quick
 
 DEPOSED = "0x" + "de" * 20
 
@@ -146,6 +148,44 @@ def test_a_fourth_is_taken_along_where_that_is_cheaper(world, feed):
 
 
 # --- what is not published
+
+def test_a_slow_feed_delays_no_other(world, feed):
+    """Asked together once; from then on the one whose source is slow is asked by itself."""
+    gate, asked, held = threading.Event(), threading.Semaphore(0), threading.Event()
+    gate.set()
+
+    def handle(tls):
+        while fetch.read_head(tls):
+            if held.is_set():
+                asked.release()
+                gate.wait(30)
+            else:
+                time.sleep(1.5)
+            tls.sendall(fetch.ok(b'{"price":"5"}'))
+
+    server = fetch.Server(world.folder / "slow", world.sources.authority.leaf(NAMES[2]), handle)
+    try:
+        world.count += 1
+        text = spec(source(f"https://{NAMES[2]}:{server.port}/slow"))
+        added = world.contracts.add_feed(FEED_SETTINGS | {"specHash": ov.spec_hash(text), "deviation": 10_000})
+        slow, quick_ = Feed(world, f"feed{world.count}", text, added), feed(1)
+        slow.list()
+        quick_.list()
+        slow.wait_rounds(2)  # it is known to be slow
+        quick_.wait_rounds(2)
+        gate.clear()
+        held.set()
+        assert asked.acquire(timeout=WAIT_S)
+        before = len(slow.rounds())
+        quick_.wait_rounds(2)
+        assert len(slow.rounds()) == before
+    finally:
+        gate.set()
+        held.clear()
+        for each in (slow, quick_):
+            each.remove()
+        server.close()
+
 
 def test_all_disagree_and_it_is_told(world, feed):
     one = feed(100, 50, 5, listed={"trip_after": 2})

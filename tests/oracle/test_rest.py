@@ -164,6 +164,40 @@ def test_specs_by_hash(rest, rest_world):
     assert rest.request("PUT", SPECS, {"spec": {"version": 1}})[0] == 400
 
 
+def test_specs_of_one_key_are_bounded(rest_world, tmp_path):
+    port = rest_world.server().port
+    with Oracle(tmp_path, rest_world, specs_kib_max=16) as oracle:
+        texts = [json.loads(spec(source(port, path=f"/{i}"))) for i in range(17)]
+        assert all(oracle.request("PUT", SPECS, {"spec": text})[0] == 200 for text in texts[:16])
+        status, problem = oracle.request("PUT", SPECS, {"spec": texts[16]})
+        assert status == 503 and problem["code"] == "full" and "leaves after a day" in problem["detail"], problem
+        assert oracle.request("PUT", SPECS, {"spec": texts[0]})[0] == 200  # what is there takes no more room
+        assert oracle.request("PUT", SPECS, {"spec": texts[16]}, key=OPERATE)[0] == 403
+        assert oracle.ask(json.dumps(texts[16]).encode())[0] == 200  # of a request: not published
+
+
+def test_a_source_that_fails_at_first(rest, rest_world):
+    heads, bad = [], iter([b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"])
+
+    def handle(tls):
+        while head := fetch.read_head(tls):
+            heads.append(head)
+            tls.sendall(next(bad, fetch.ok()))
+
+    text = spec(source(rest_world.server(handle).port))
+    status, document = rest.ask(text)
+    assert status == 200 and check(document, rest_world.identity(), text) == PRICE and len(heads) == 2
+
+
+def test_an_error_comes_at_once_where_no_time_is_left(rest, rest_world):
+    heads = []
+    text = spec(source(rest_world.server(fetch.answering(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", requests=heads)).port))
+    status, document = rest.ask(text, timeout_s=10)
+    assert status == 200 and document["code_name"] == "http_status" and len(heads) == 1
+    status, document = rest.ask(text)
+    assert status == 200 and document["code_name"] == "http_status" and len(heads) == 4  # three of the second
+
+
 def test_lists_and_figures(rest, rest_world):
     text = spec(source(rest_world.server().port))
     for _ in range(3):

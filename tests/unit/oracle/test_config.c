@@ -64,7 +64,9 @@ static void everything(void **state)
 		     "[egress]\nnetworks = [\"10.1.0.0/16\", \"::1/128\"]\n"
 		     "names = [\"a.test=127.0.0.1\", \"b.test=::1\"]\n"
 		     "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\nmax_fee_gwei = 3\n"
-		     "operator_key_file = \"op.key\"\nrefund = true\n"),
+		     "operator_key_file = \"op.key\"\nrefund = true\n"
+		     "fee_min_percent = 80\nunpaid_gas_max = 5\nunpaid_asker_gas_max = 4\n"
+		     "unpaid_callback_gas_max = 0\n"),
 		CS_OK);
 	assert_string_equal(config.service.logs, "/etc/logs.json");
 	assert_int_equal(config.service.egress.network_count, 2);
@@ -75,6 +77,10 @@ static void everything(void **state)
 	assert_true(config.chains[0].common.max_fee_wei == 3000000000u);
 	assert_string_equal(config.chains[0].common.operator_key_file, "/tmp/op.key");
 	assert_true(config.chains[0].refund);
+	assert_int_equal(config.chains[0].fee_min_percent, 80);
+	assert_int_equal(config.chains[0].unpaid_gas_max, 5);
+	assert_int_equal(config.chains[0].unpaid_asker_gas_max, 4);
+	assert_int_equal(config.chains[0].unpaid_callback_gas_max, 0);
 	oracle_config_free(&config);
 }
 
