@@ -95,10 +95,15 @@ enum cli_exit cli_read_spec(struct cli *cli, struct cli_spec *spec, const char *
 void cli_free_spec(struct cli_spec *spec);
 
 /* ---- seal.c ---- */
-/* The secrets of --secret NAME=@FILE, sealed to a key for one spec and asker: malloc'd; n is 0 where
- * none was given. */
+/* What a box is good for, beside the key that opens it. */
+struct cli_bound {
+	const struct cs_hash *spec;
+	const struct cs_hash *asker;     /* a word */
+	const struct cs_hash *arguments; /* their hash; NULL: any */
+};
+/* The secrets of --secret NAME=@FILE, sealed to a key: malloc'd; n is 0 where none was given. */
 enum cli_exit cli_seal(struct cli *cli, uint8_t **sealed, size_t *n, const struct cs_hash *key,
-		       const struct cs_hash *spec_hash, const struct cs_hash *asker);
+		       const struct cli_bound *bound);
 
 /* ---- verify_answer.c ---- */
 /* What an answer must be besides signed; NULL: any. */

@@ -70,7 +70,7 @@ static const struct cli_command commands[] = {
 	{"oracle publish", "SPEC", GATEWAY,
 	 "give the oracle a spec that a contract asks for by its hash", cli_oracle_publish},
 	{"oracle seal", "SPEC (--audience TEXT | --asker ADDRESS)",
-	 "audience= asker=" SECRETS GATEWAY,
+	 "audience= asker= arg=+" SECRETS GATEWAY,
 	 "print secrets sealed for one spec and asker, as a contract's request carries them",
 	 cli_oracle_seal},
 	{"oracle status", "", GATEWAY, "is its enclave ready, its chains and contracts",

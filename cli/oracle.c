@@ -127,9 +127,12 @@ static enum cli_exit sealing_key(struct cli *cli, struct cs_hash *key)
 	return code;
 }
 
-/* Into the body, where there are secrets. asker: the word of the request. */
-static enum cli_exit put_secrets(struct cli *cli, struct question *q, const struct cs_hash *asker)
+/* Into the body, where there are secrets. asker: the word of the request; fixed: only for the
+ * arguments that were given. */
+static enum cli_exit put_secrets(struct cli *cli, struct question *q, const struct cs_hash *asker,
+				 bool fixed)
 {
+	struct cli_bound bound = {&q->spec.hash, asker, fixed ? &q->arguments_hash : NULL};
 	struct cs_hash key = {{0}};
 	uint8_t *sealed = NULL;
 	size_t n = 0;
@@ -137,7 +140,7 @@ static enum cli_exit put_secrets(struct cli *cli, struct question *q, const stru
 		return CLI_OK;
 	enum cli_exit code = sealing_key(cli, &key);
 	if (code == CLI_OK)
-		code = cli_seal(cli, &sealed, &n, &key, &q->spec.hash, asker);
+		code = cli_seal(cli, &sealed, &n, &key, &bound);
 	if (code != CLI_OK)
 		return code;
 	q->secrets_hash = wire_secrets_hash(cs_bytes(sealed, n));
@@ -253,7 +256,7 @@ enum cli_exit cli_oracle_ask(struct cli *cli)
 		code = put_terms(cli, &q);
 	if (code == CLI_OK) {
 		struct cs_hash asker = wire_app_asker(cs_bytes_str(q.audience));
-		code = put_secrets(cli, &q, &asker);
+		code = put_secrets(cli, &q, &asker, true);
 	}
 	if (code == CLI_OK)
 		code = cli_call(cli, "POST", "/v1/oracle/requests", json_incref(q.body), &reply);
@@ -554,7 +557,7 @@ enum cli_exit cli_oracle_seal(struct cli *cli)
 	if (code == CLI_OK && !cli_flag(cli, "secret"))
 		code = cli_fail(cli, CLI_USAGE, "which secrets? --secret NAME=@FILE");
 	if (code == CLI_OK)
-		code = put_secrets(cli, &q, &asker);
+		code = put_secrets(cli, &q, &asker, q.argument_count > 0);
 	if (code == CLI_OK && cli->json)
 		cli_print_json(cli,
 			       json_pack("{s:o,s:O,s:o}", "spec_hash", host_json_hash(&q.spec.hash),

@@ -1,6 +1,6 @@
 /* Secrets for an oracle's sources: read from files, sealed to the enclave's key for one spec and one
- * asker (docs/protocol/oracle.md section 7), wiped. They are never an argument, and nothing but the
- * sealed box leaves this file. */
+ * asker, and one row of arguments where it is known (docs/protocol/oracle.md section 7), wiped. They
+ * are never on the command line, and nothing but the sealed box leaves this file. */
 #include "cli/cli.h"
 #include "core/buf.h"
 #include "core/json.h"
@@ -102,13 +102,19 @@ static void put_hash(struct cs_buf *buf, const struct cs_hash *hash)
 
 /* The canonical form: members sorted, at both levels. */
 static bool write_plaintext(struct cs_buf *buf, struct secret *secrets, size_t count,
-			    const struct cs_hash *spec_hash, const struct cs_hash *asker)
+			    const struct cli_bound *bound)
 {
 	qsort(secrets, count, sizeof(*secrets), by_name);
-	cs_put_text(buf, "{\"asker\":");
-	put_hash(buf, asker);
+	cs_put_u8(buf, '{');
+	if (bound->arguments) {
+		cs_put_text(buf, "\"arguments\":");
+		put_hash(buf, bound->arguments);
+		cs_put_u8(buf, ',');
+	}
+	cs_put_text(buf, "\"asker\":");
+	put_hash(buf, bound->asker);
 	cs_put_text(buf, ",\"spec\":");
-	put_hash(buf, spec_hash);
+	put_hash(buf, bound->spec);
 	cs_put_text(buf, ",\"values\":{");
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
@@ -122,8 +128,7 @@ static bool write_plaintext(struct cs_buf *buf, struct secret *secrets, size_t c
 }
 
 static enum cli_exit seal(struct cli *cli, uint8_t **sealed, size_t *n, struct secret *secrets,
-			  size_t count, const struct cs_hash *key, const struct cs_hash *spec_hash,
-			  const struct cs_hash *asker)
+			  size_t count, const struct cs_hash *key, const struct cli_bound *bound)
 {
 	struct cs_buf buf;
 	uint8_t plaintext[PLAINTEXT_SIZE_MAX];
@@ -136,7 +141,7 @@ static enum cli_exit seal(struct cli *cli, uint8_t **sealed, size_t *n, struct s
 						(int)secrets[i].name_size, secrets[i].name);
 		}
 	}
-	if (!write_plaintext(&buf, secrets, count, spec_hash, asker))
+	if (!write_plaintext(&buf, secrets, count, bound))
 		code = cli_fail(cli, CLI_USAGE, "--secret: more than %u bytes together",
 				PLAINTEXT_SIZE_MAX);
 	uint8_t *box = host_alloc(buf.n + crypto_box_SEALBYTES);
@@ -154,7 +159,7 @@ static enum cli_exit seal(struct cli *cli, uint8_t **sealed, size_t *n, struct s
 }
 
 enum cli_exit cli_seal(struct cli *cli, uint8_t **sealed, size_t *n, const struct cs_hash *key,
-		       const struct cs_hash *spec_hash, const struct cs_hash *asker)
+		       const struct cli_bound *bound)
 {
 	struct secret secrets[SECRETS_MAX];
 	size_t count = 0;
@@ -171,7 +176,7 @@ enum cli_exit cli_seal(struct cli *cli, uint8_t **sealed, size_t *n, const struc
 		code = read_secret(cli, &secrets[count++], text);
 	}
 	if (code == CLI_OK && count > 0)
-		code = seal(cli, sealed, n, secrets, count, key, spec_hash, asker);
+		code = seal(cli, sealed, n, secrets, count, key, bound);
 	wipe(secrets, count);
 	return code;
 }

@@ -126,10 +126,11 @@ static void print_sources(const struct oracle_answer *answer)
 		put_plain(row->host_port);
 		printf("  %s", wire_oracle_code_name(row->code));
 		if (row->version != 0)
-			printf("  TLS 1.%d%s%s%s  cipher 0x%04x  %u timestamps",
+			printf("  TLS 1.%d%s%s%s%s  cipher 0x%04x  %u timestamps",
 			       row->version == 0x0304 ? 3 : 2, row->http2 ? "  h2" : "",
 			       row->reused ? "  reused" : "", row->stapled_good ? "  stapled" : "",
-			       row->cipher, row->sct_count);
+			       row->redirected ? "  REDIRECTED to another host" : "", row->cipher,
+			       row->sct_count);
 		putchar('\n');
 		if (row->version == 0)
 			continue;

@@ -24,6 +24,7 @@ enum cs_err oracle_evidence_protocol(struct wire_evidence_source *source, uint32
 	row.http2 = (protocol >> 16 & 1) != 0;
 	row.reused = (protocol >> 17 & 1) != 0;
 	row.stapled_good = (protocol >> 18 & 1) != 0;
+	row.redirected = (protocol >> 19 & 1) != 0;
 	row.sct_count = (uint8_t)(protocol >> 24);
 	if (wire_evidence_protocol(&row) != protocol)
 		return CS_ERR_INVALID;
@@ -274,6 +275,7 @@ static json_t *source_json(const struct wire_evidence_source *row)
 	json_object_set_new(json, "http2", json_boolean(row->http2));
 	json_object_set_new(json, "reused", json_boolean(row->reused));
 	json_object_set_new(json, "stapled", json_boolean(row->stapled_good));
+	json_object_set_new(json, "redirected", json_boolean(row->redirected));
 	json_object_set_new(json, "timestamps", oracle_json_u64(row->sct_count));
 	json_object_set_new(json, "response", host_json_hash(&row->response));
 	json_object_set_new(json, "completed", oracle_json_u64(row->completed));
@@ -501,10 +503,10 @@ static enum cs_err read_version(const json_t *object, uint16_t *out, struct cs_w
 static enum cs_err read_source(struct wire_evidence_source *row, const json_t *object,
 			       struct cs_arena *arena, struct cs_why *why)
 {
-	static const char *const names[] = {"index",     "code",        "code_name", "host",
-					    "leaf_spki", "issuer_spki", "tls",       "cipher",
-					    "http2",     "reused",      "stapled",   "timestamps",
-					    "response",  "completed",   NULL};
+	static const char *const names[] = {"index",      "code",        "code_name", "host",
+					    "leaf_spki",  "issuer_spki", "tls",       "cipher",
+					    "http2",      "reused",      "stapled",   "redirected",
+					    "timestamps", "response",    "completed", NULL};
 	struct cs_bytes cipher;
 	uint64_t index = 0;
 	uint64_t timestamps = 0;
@@ -521,6 +523,7 @@ static enum cs_err read_source(struct wire_evidence_source *row, const json_t *o
 	CS_TRY(read_flag(object, "http2", &row->http2, why));
 	CS_TRY(read_flag(object, "reused", &row->reused, why));
 	CS_TRY(read_flag(object, "stapled", &row->stapled_good, why));
+	CS_TRY(read_flag(object, "redirected", &row->redirected, why));
 	CS_TRY(read_number(object, "timestamps", UINT8_MAX, &timestamps, why));
 	CS_TRY(host_json_read_hash(object, "response", &row->response, why));
 	CS_TRY(read_number(object, "completed", UINT64_MAX, &row->completed, why));

@@ -62,14 +62,13 @@ def leaf_answer(rid: bytes, spec: bytes, code: int, observed_at: int, evidence: 
     return v.keccak(tag("caisson/leaf/answer/v1") + rid + spec + u(code) + u(observed_at) + evidence + v.keccak(value))
 
 
-def protocol(version: int, h2: bool, reused: bool, stapled: bool, timestamps: int) -> int:
-    return version | h2 << 16 | reused << 17 | stapled << 18 | timestamps << 24
+def protocol(s: dict) -> int:
+    return (s["version"] | s["h2"] << 16 | s["reused"] << 17 | s["stapled"] << 18 | s["redirected"] << 19 | s["timestamps"] << 24)
 
 
 def evidence_source(s: dict) -> bytes:
     return v.keccak(tag("caisson/evidence/source/v1") + u(s["index"]) + u(s["code"]) + v.keccak(s["host"]) + s["leaf"] + s["issuer"]
-                    + u(protocol(s["version"], s["h2"], s["reused"], s["stapled"], s["timestamps"])) + u(s["cipher"]) + s["response"]
-                    + u(s["completed"]))
+                    + u(protocol(s)) + u(s["cipher"]) + s["response"] + u(s["completed"]))
 
 
 def evidence(time_flags: int, sources) -> bytes:
@@ -163,10 +162,10 @@ REQUESTS = {
 
 
 def source(index=0, code=0, host=b"api.example.org:443", h2=True, reused=False, stapled=False, version=0x0304, timestamps=2,
-           cipher=0x1301, response=b'{"p":1}', completed=1_900_000_010, connected=True) -> dict:
+           cipher=0x1301, response=b'{"p":1}', completed=1_900_000_010, connected=True, redirected=False) -> dict:
     return {"index": index, "code": code, "host": host, "leaf": v.keccak(b"leaf" + host) if connected else ZERO,
             "issuer": v.keccak(b"issuer") if connected else ZERO, "version": version, "h2": h2, "reused": reused,
-            "stapled": stapled, "timestamps": timestamps, "cipher": cipher,
+            "stapled": stapled, "redirected": redirected, "timestamps": timestamps, "cipher": cipher,
             "response": v.keccak(response) if response is not None else ZERO, "completed": completed}
 
 
@@ -175,12 +174,13 @@ EVIDENCE = {
     "one source": (0, [source()]),
     "insecure time": (1, [source()]),
     "http/1.1, TLS 1.2, reused, stapled": (0, [source(h2=False, version=0x0303, cipher=0xc02f, reused=True, stapled=True, timestamps=3)]),
+    "from the host of a redirect": (0, [source(redirected=True)]),
     "empty response": (0, [source(response=b"")]),
     "three, one down": (0, [source(0, host=b"a.example.org:443"), source(1, 16, b"b.example.org:443", **NOTHING),
                             source(2, host=b"c.example.org:8443", completed=1_900_000_012)]),
     "none": (1, []),
     "largest fields": (1, [source(15, 48, b"x" * 253 + b":65535", timestamps=255, cipher=0xffff, version=0xffff, reused=True,
-                                  stapled=True, completed=2**64 - 1)]),
+                                  stapled=True, redirected=True, completed=2**64 - 1)]),
 }
 VALUES = {"price": int256(6_712_345_000_000), "minus one": int256(-1), "nothing": b"", "text": v.encode_row([("bytes", b"hello")]),
           "true": u(1), "two numbers": v.encode_row([("array", [W(1), W(2)])])}
@@ -336,7 +336,7 @@ def files() -> dict:
         "evidence.json": {"evidence": [
             {"name": n, "time_flags": flags, "hash": hx(evidence(flags, rows)), "sources": [
                 {**row({**s, "completed": str(s["completed"]), "host": s["host"].decode()}),
-                 "protocol": str(protocol(s["version"], s["h2"], s["reused"], s["stapled"], s["timestamps"])),
+                 "protocol": str(protocol(s)),
                  "hash": hx(evidence_source(s))} for s in rows]} for n, (flags, rows) in EVIDENCE.items()]},
         "answers.json": {"answers": [answer_case(n) for n in ANSWERS]},
         "feeds.json": {"feeds": [feed_case(n) for n in FEED_VALUES]},

@@ -135,6 +135,7 @@ struct cs_hash wire_leaf_answer(const struct wire_answer *answer)
 #define PROTOCOL_HTTP2 (UINT32_C(1) << 16)
 #define PROTOCOL_REUSED (UINT32_C(1) << 17)
 #define PROTOCOL_STAPLED (UINT32_C(1) << 18)
+#define PROTOCOL_REDIRECTED (UINT32_C(1) << 19)
 #define PROTOCOL_SCT_SHIFT 24
 
 uint32_t wire_evidence_protocol(const struct wire_evidence_source *source)
@@ -142,6 +143,7 @@ uint32_t wire_evidence_protocol(const struct wire_evidence_source *source)
 	return source->version | (source->http2 ? PROTOCOL_HTTP2 : 0) |
 	       (source->reused ? PROTOCOL_REUSED : 0) |
 	       (source->stapled_good ? PROTOCOL_STAPLED : 0) |
+	       (source->redirected ? PROTOCOL_REDIRECTED : 0) |
 	       (uint32_t)source->sct_count << PROTOCOL_SCT_SHIFT;
 }
 

@@ -79,6 +79,8 @@ struct wire_evidence_source {
 	bool http2;
 	bool reused;
 	bool stapled_good;
+	/* The connection is another host's than host_port: one that the spec allows, to which it led. */
+	bool redirected;
 	uint8_t sct_count;
 	uint16_t cipher;
 	struct cs_hash response; /* zero where there was none */

@@ -24,6 +24,8 @@ const input = {
 	sources: Object.fromEntries(own.map((name) => [name, { content: fs.readFileSync(path.join(here, name), 'utf8') }])),
 	settings: {
 		evmVersion: 'london',
+		// As in the tree of somebody who copies an example.
+		remappings: ['caisson/=src/'],
 		viaIR: true,
 		optimizer: { enabled: true, runs: 1000 },
 		metadata: { appendCBOR: false, bytecodeHash: 'none' },

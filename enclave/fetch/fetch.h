@@ -17,7 +17,7 @@
 #define FETCH_TRANSFERS_MAX 256u
 /* Open ones, idle ones included; and towards one host and port over HTTP/1.1. */
 #define FETCH_CONNECTIONS_MAX 256u
-#define FETCH_CONNECTIONS_HOST_MAX 32u
+#define FETCH_CONNECTIONS_HOST_MAX 64u
 #define FETCH_POLL_MAX (FETCH_CONNECTIONS_MAX + 32u)
 #define FETCH_REDIRECTS_MAX 3u
 #define FETCH_HEADERS_MAX 16u

@@ -121,6 +121,7 @@ static int on_ready(void *context, char *ip, char *local_ip, int port, int local
 	memset(&t->reply.evidence, 0, sizeof t->reply.evidence);
 	tls_evidence(&t->reply.evidence, ssl, facts);
 	t->reply.evidence.reused = !fresh;
+	t->reply.evidence.redirected = t->moved;
 	if (why == NULL)
 		return CURL_PREREQFUNC_OK;
 	/* Another handshake may bring another certificate. */

@@ -12,12 +12,14 @@ static bool is_answer(const struct aggregate_input *input)
 	return input->code == WIRE_ORACLE_OK;
 }
 
+/* The smallest of those that are refunded, or of the others; DISAGREEMENT where there is none. */
 static enum wire_oracle_code smallest_error(const struct wire_spec *spec,
-					    const struct aggregate_input *inputs)
+					    const struct aggregate_input *inputs, bool refunded)
 {
 	enum wire_oracle_code code = WIRE_ORACLE_DISAGREEMENT;
 	for (size_t i = 0; i < spec->source_count; i++) {
-		if (!is_answer(&inputs[i]) && inputs[i].code < code)
+		if (!is_answer(&inputs[i]) && inputs[i].code < code &&
+		    wire_oracle_code_is_refunded(inputs[i].code) == refunded)
 			code = inputs[i].code;
 	}
 	return code;
@@ -125,15 +127,10 @@ static enum wire_oracle_code median(struct cs_bytes *value, uint32_t *used,
 	return WIRE_ORACLE_OK;
 }
 
-enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
-				      const struct wire_spec *spec,
-				      const struct aggregate_input *inputs)
+static enum wire_oracle_code combine(struct cs_bytes *value, uint32_t *used,
+				     const struct wire_spec *spec,
+				     const struct aggregate_input *inputs)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < spec->source_count; i++)
-		count += is_answer(&inputs[i]);
-	if (count < spec->k)
-		return smallest_error(spec, inputs);
 	switch (spec->aggregate) {
 	case WIRE_AGGREGATE_EQUAL:
 		return equal(value, used, spec, inputs);
@@ -141,4 +138,20 @@ enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
 		return median(value, used, spec, inputs);
 	}
 	cs_bug("not an aggregate", __FILE__, __LINE__);
+}
+
+enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
+				      const struct wire_spec *spec,
+				      const struct aggregate_input *inputs)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < spec->source_count; i++)
+		count += is_answer(&inputs[i]);
+	const bool enough = count >= spec->k;
+	if (enough && combine(value, used, spec, inputs) == WIRE_ORACLE_OK)
+		return WIRE_ORACLE_OK;
+	const enum wire_oracle_code refunded = smallest_error(spec, inputs, true);
+	if (refunded != WIRE_ORACLE_DISAGREEMENT || enough)
+		return refunded;
+	return smallest_error(spec, inputs, false);
 }

@@ -10,9 +10,12 @@ struct aggregate_input {
 	struct cs_bytes value; /* of code OK: the ABI encoding */
 };
 
-/* inputs: one for each source of the spec, in its order. The code of the answer; where it is OK
- * *value is one of the inputs' and *used has a bit for every source that is part of it
- * (observedAt is the earliest of theirs): the group that agrees, or all whose median was taken. */
+/* inputs: one for each source of the spec, in its order. Where there is no value and one of the
+ * sources failed as a host could make it fail, the code is the smallest of those that are refunded:
+ * with that source there might have been one. Else it is the smallest of all, or DISAGREEMENT where
+ * enough answered. Where it is OK *value is one of the inputs' and *used has a bit for every source
+ * that is part of it (observedAt is the earliest of theirs): the group that agrees, or all whose
+ * median was taken. */
 enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
 				      const struct wire_spec *spec,
 				      const struct aggregate_input *inputs);

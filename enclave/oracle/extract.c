@@ -147,7 +147,8 @@ static enum cs_err by_script(struct extraction *x, bool *good)
 	if (err == CS_ERR_NO_MEMORY)
 		return err;
 	if (err != CS_OK) {
-		x->code = WIRE_ORACLE_SCRIPT;
+		/* A clock is the machine's: whoever stops or loads it ends any script. */
+		x->code = err == CS_ERR_TIMEOUT ? WIRE_ORACLE_TIMEOUT : WIRE_ORACLE_SCRIPT;
 		return CS_OK;
 	}
 	if (result.array != x->spec->type.array || result.count < 1) {

@@ -20,7 +20,7 @@ struct extract_input {
 };
 
 /* OK: *value is the encoding, in the arena. TOO_LARGE and
- * MALFORMED_RESPONSE (of JSON), NOT_FOUND, TYPE, SCRIPT; why is for
+ * MALFORMED_RESPONSE (of JSON), NOT_FOUND, TYPE, SCRIPT, TIMEOUT (a script, by the clock); why is for
  * the asker, never for a log. NO_MEMORY of the machine is cs_err, not a code: then nothing is to be
  * signed. */
 CS_NODISCARD enum cs_err extract_value(enum wire_oracle_code *code, struct cs_bytes *value,

@@ -32,6 +32,53 @@ static void heap_free(struct cs_bytes bytes)
 	free((void *)(uintptr_t)bytes.p);
 }
 
+/* ---- places ---- */
+
+static enum share_kind kind_of(const struct lookup *lookup)
+{
+	return lookup->feed ? SHARE_FEEDS : SHARE_ASKED;
+}
+
+/* Where it stands, it stands no longer: what it held there is given back. */
+static void leave(struct lookup_world *world, struct lookup_source *source)
+{
+	struct lookup *lookup = source->lookup;
+	switch (source->state) {
+	case LOOKUP_WAITING:
+		lookup->waiting_count--;
+		world->waiting_count--;
+		break;
+	case LOOKUP_CHOSEN:
+	case LOOKUP_RUNNING:
+		lookup->running_count--;
+		share_give(&world->share, kind_of(lookup), &source->host);
+		world->changed = true;
+		break;
+	case LOOKUP_DONE:
+		break;
+	}
+	source->state = LOOKUP_DONE;
+}
+
+bool lookup_choose(struct lookup_world *world, struct lookup *lookup)
+{
+	if (lookup->waiting_count == 0)
+		return false;
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		struct lookup_source *source = &lookup->sources[i];
+		if (source->state != LOOKUP_WAITING ||
+		    !share_take(&world->share, kind_of(lookup), &source->host,
+				lookup->running_count))
+			continue;
+		source->state = LOOKUP_CHOSEN;
+		lookup->waiting_count--;
+		world->waiting_count--;
+		lookup->running_count++;
+		return true;
+	}
+	return false;
+}
+
 /* ---- the end ---- */
 
 static void finish(const struct lookup_world *world, struct lookup *lookup,
@@ -61,7 +108,7 @@ static void source_done(struct lookup_world *world, struct lookup_source *source
 			enum wire_oracle_code code, const struct wire_spec *spec)
 {
 	struct lookup *lookup = source->lookup;
-	source->state = LOOKUP_DONE;
+	leave(world, source);
 	source->evidence.code = code;
 	if (source->evidence.completed == 0)
 		source->evidence.completed = world->now.low_s;
@@ -165,10 +212,21 @@ static bool hosts_are_allowed(const struct manifest_oracle *oracle,
 	return good;
 }
 
+/* No place is wanted any more from the deadline on. */
+static uint64_t wait_ms(const struct lookup_world *world, const struct lookup *lookup)
+{
+	const uint64_t now = world->now.low_s;
+	const uint64_t left = lookup->deadline_s > now ? lookup->deadline_s - now : 0;
+	return left < LOOKUP_WAIT_MS_MAX / 1000 ? left * 1000 : LOOKUP_WAIT_MS_MAX;
+}
+
 static void sources_open(struct lookup_world *world, struct lookup *lookup,
 			 const struct wire_spec *spec)
 {
-	lookup->source_count = lookup->open_count = spec->source_count;
+	lookup->source_count = lookup->open_count = lookup->waiting_count = spec->source_count;
+	lookup->wait_by_ms = fetch_now_ms() + wait_ms(world, lookup);
+	world->waiting_count += spec->source_count;
+	world->changed = true;
 	for (size_t i = 0; i < spec->source_count; i++) {
 		struct lookup_source *source = &lookup->sources[i];
 		const struct cs_bytes name =
@@ -179,6 +237,7 @@ static void sources_open(struct lookup_world *world, struct lookup *lookup,
 		source->lookup = lookup;
 		source->evidence.index = (uint8_t)i;
 		source->evidence.host_port = cs_bytes(source->host_port, name.n);
+		source->host = cs_keccak256(name);
 	}
 	for (size_t i = 0; i < spec->source_count; i++) {
 		if (hosts_are_allowed(&world->e->manifest.oracle, &spec->sources[i]))
@@ -286,16 +345,24 @@ static enum cs_err start_source(struct lookup_world *world, struct lookup_source
 	return err == CS_OK && source->pointer.p == NULL ? CS_ERR_NO_MEMORY : err;
 }
 
+static void wait_ended(struct lookup_world *world, struct lookup_source *source,
+		       const struct wire_spec *spec)
+{
+	cs_why_write(&source->why, "too many sources are asked at this time");
+	source_done(world, source, WIRE_ORACLE_TIMEOUT, spec);
+}
+
 enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 {
 	struct substitute_values values;
 	struct cs_arena secret;
 	struct wire_spec *spec = NULL;
 	struct cs_why why;
-	bool waiting = false;
+	const bool late = lookup->waiting_count != 0 && fetch_now_ms() >= lookup->wait_by_ms;
+	bool chosen = false;
 	for (size_t i = 0; i < lookup->source_count; i++)
-		waiting = waiting || lookup->sources[i].state == LOOKUP_WAITING;
-	if (!waiting)
+		chosen = chosen || lookup->sources[i].state == LOOKUP_CHOSEN;
+	if (!chosen && !late)
 		return CS_OK;
 	CS_TRY(parse_again(world, &spec, lookup));
 	/* The key may have gone since the secrets were judged: then each source says so. */
@@ -303,7 +370,9 @@ enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 	enum cs_err err = CS_OK;
 	for (size_t i = 0; i < lookup->source_count && err == CS_OK; i++) {
 		struct lookup_source *source = &lookup->sources[i];
-		if (source->state != LOOKUP_WAITING)
+		if (source->state == LOOKUP_WAITING && late)
+			wait_ended(world, source, spec);
+		if (source->state != LOOKUP_CHOSEN)
 			continue;
 		if (code != WIRE_ORACLE_OK)
 			source_done(world, source, code, spec);
@@ -311,7 +380,7 @@ enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 			err = start_source(world, source, spec, &values, &secret);
 	}
 	values_close(world, lookup);
-	return err == CS_ERR_FULL ? CS_OK : err;
+	return err;
 }
 
 /* ---- answers of sources ---- */
@@ -353,7 +422,7 @@ enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *re
 	source->evidence.index = before.index;
 	source->evidence.host_port = before.host_port;
 	/* Whatever comes now, fetch knows the transfer no longer. */
-	source->state = LOOKUP_DONE;
+	leave(world, source);
 	CS_TRY(parse_again(world, &spec, source->lookup));
 	if (code == WIRE_ORACLE_OK) {
 		source->evidence.response = cs_keccak256(reply->body);
@@ -371,6 +440,7 @@ void lookup_close(struct lookup_world *world, struct lookup *lookup)
 		struct lookup_source *source = &lookup->sources[i];
 		if (source->state == LOOKUP_RUNNING)
 			(void)fetch_cancel(world->fetch, source->fetch_id);
+		leave(world, source);
 		heap_free(source->pointer);
 		heap_free(source->value);
 	}

@@ -3,7 +3,7 @@
 #ifndef ENCLAVE_ORACLE_LOOKUP_H
 #define ENCLAVE_ORACLE_LOOKUP_H
 
-#include "enclave/fetch/fetch.h"
+#include "enclave/oracle/share.h"
 #include "enclave/state.h"
 #include "wire/spec.h"
 
@@ -14,13 +14,21 @@ struct lookup_world {
 	struct enclave *e;
 	struct fetch *fetch;
 	struct verify_time now; /* of this turn of the loop */
+	struct share share;
+	size_t waiting_count; /* sources without a place, of all lookups */
+	bool changed; /* since places were given out: one came back, or somebody new waits */
 	/* Scratch of one call: the spec's tree, and a response's. */
 	struct cs_arena arena;
 };
 #define LOOKUP_ARENA_SIZE (9u * 1024 * 1024)
 
+/* For a place; then the answer is `timeout`. With what a source has by itself it is less than a host
+ * waits before it asks again. */
+#define LOOKUP_WAIT_MS_MAX 15000u
+
 enum lookup_state {
-	LOOKUP_WAITING, /* for room in fetch */
+	LOOKUP_WAITING, /* for a place among the transfers */
+	LOOKUP_CHOSEN,  /* has one, and is started in this turn */
 	LOOKUP_RUNNING,
 	LOOKUP_DONE,
 };
@@ -34,6 +42,7 @@ struct lookup_source {
 	struct cs_bytes pointer; /* heap */
 	struct cs_bytes value;   /* heap: the ABI encoding */
 	struct wire_evidence_source evidence;
+	struct cs_hash host; /* of host_port */
 	char host_port[LOOKUP_HOST_PORT_SIZE_MAX + 1];
 	struct cs_why why;
 };
@@ -51,7 +60,10 @@ struct lookup {
 	struct cs_bytes arguments[WIRE_ARGUMENTS_MAX];
 	struct cs_bytes secrets;
 	size_t source_count;
-	size_t open_count; /* sources that are not done */
+	size_t open_count;    /* sources that are not done */
+	size_t waiting_count; /* of them: those without a place */
+	size_t running_count; /* and those with one */
+	uint64_t wait_by_ms;  /* by fetch_now_ms */
 	struct lookup_source sources[WIRE_SOURCES_MAX];
 	/* Once open_count is 0: */
 	enum wire_oracle_code code;
@@ -67,8 +79,10 @@ struct lookup {
 CS_NODISCARD enum cs_err lookup_open(struct lookup_world *world, struct lookup *lookup,
 				     struct cs_bytes spec, const ProtobufCBinaryData *arguments,
 				     size_t argument_count, struct cs_bytes secrets);
-/* Starts as many waiting sources as there is room for in fetch; the others with a later call. An error
- * is the machine's: nothing may be signed, and the lookup is closed. */
+/* A place for one more of its sources, the first for whose host there is one; false: none. */
+bool lookup_choose(struct lookup_world *world, struct lookup *lookup);
+/* Starts those that got one, and ends those that have waited too long for it. An error is the
+ * machine's: nothing may be signed, and the lookup is closed. */
 CS_NODISCARD enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup);
 /* A reply whose context is one of the sources of the lookup; the caller releases it. */
 CS_NODISCARD enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *reply);

@@ -357,6 +357,34 @@ bool service_request(struct service *service, enum wire_type *type, struct cs_bu
 
 /* ---- turns ---- */
 
+/* A place for one source of each query that waits, then for a second of each: the oldest first. */
+static void choose(struct service *service)
+{
+	struct lookup_world *world = &service->world;
+	for (bool found = true; found && world->waiting_count != 0;) {
+		found = false;
+		for (struct service_job *job = service->first; job != NULL; job = job->next)
+			for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
+				found = lookup_choose(world, &job->items[i].lookup) || found;
+	}
+}
+
+/* Again where some that were chosen ended at once: nothing else would wake those that wait. */
+static void start(struct service *service)
+{
+	struct lookup_world *world = &service->world;
+	bool again = world->waiting_count != 0;
+	while (again) {
+		if (world->changed)
+			choose(service);
+		world->changed = false;
+		for (struct service_job *job = service->first; job != NULL; job = job->next)
+			for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
+				job->err = lookup_start(world, &job->items[i].lookup);
+		again = world->changed && world->waiting_count != 0;
+	}
+}
+
 void service_turn(struct service *service, const struct verify_time *now)
 {
 	const struct fetch_reply *reply;
@@ -371,9 +399,7 @@ void service_turn(struct service *service, const struct verify_time *now)
 			job->err = err;
 		fetch_release(service->world.fetch, reply);
 	}
-	for (struct service_job *job = service->first; job != NULL; job = job->next)
-		for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
-			job->err = lookup_start(&service->world, &job->items[i].lookup);
+	start(service);
 }
 
 bool service_is_ready(const struct service *service)

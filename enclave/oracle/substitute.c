@@ -282,11 +282,23 @@ static bool is_name(struct cs_bytes name)
 	       piece.kind == WIRE_PIECE_SECRET && rest.n == 0;
 }
 
+/* Whoever has the box may ask with other arguments, unless it names them. */
+static enum cs_err check_arguments(const struct cs_json *json,
+				   const struct substitute_values *values)
+{
+	struct cs_hash bound;
+	if (cs_json_find(json, "arguments") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member_hex(bound.b, sizeof bound.b, json, "arguments", NULL));
+	const struct cs_hash given = wire_arguments_hash(values->arguments, values->argument_count);
+	return cs_hash_eq(&bound, &given) ? CS_OK : CS_ERR_FORBIDDEN;
+}
+
 static enum cs_err read_secrets(struct substitute_values *values, struct cs_bytes plaintext,
 				const struct cs_hash *asker, const struct cs_hash *spec_hash,
 				struct cs_arena *arena)
 {
-	static const char *const keys[] = {"asker", "spec", "values"};
+	static const char *const keys[] = {"arguments", "asker", "spec", "values"};
 	const struct cs_json *json, *list;
 	struct cs_hash bound;
 	/* The details of JSON tell of what is secret. */
@@ -300,6 +312,7 @@ static enum cs_err read_secrets(struct substitute_values *values, struct cs_byte
 	CS_TRY(cs_json_member_hex(bound.b, sizeof bound.b, json, "spec", NULL));
 	if (!cs_hash_eq(&bound, spec_hash))
 		return CS_ERR_FORBIDDEN;
+	CS_TRY(check_arguments(json, values));
 	CS_TRY(cs_json_member(&list, json, "values", CS_JSON_OBJECT, NULL));
 	if (list->count > SUBSTITUTE_SECRETS_MAX)
 		return CS_ERR_TOO_LARGE;
@@ -323,6 +336,6 @@ enum wire_oracle_code substitute_open(struct substitute_values *values, struct c
 	values->secret_count = 0;
 	return refuse(why, WIRE_ORACLE_SECRETS_INVALID,
 		      err == CS_ERR_FORBIDDEN
-			      ? "the secrets are of another asker or another spec"
+			      ? "the secrets are of another asker, another spec or other arguments"
 			      : "the secrets have not the form that they must have");
 }

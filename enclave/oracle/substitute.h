@@ -44,9 +44,9 @@ struct substitute_request {
 	struct cs_bytes pointer; /* where the source extracts by one */
 };
 
-/* The plaintext of sealed secrets (section 7), for a request of asker (a word) with that spec.
- * Adds to values->secrets; views into the arena. OK or SECRETS_INVALID. The arena holds secrets:
- * the caller wipes it. why never tells a value. */
+/* The plaintext of sealed secrets (section 7), for a request of asker (a word) with that spec and the
+ * arguments in values. Adds to values->secrets; views into the arena. OK or SECRETS_INVALID. The
+ * arena holds secrets: the caller wipes it. why never tells a value. */
 enum wire_oracle_code substitute_open(struct substitute_values *values, struct cs_bytes plaintext,
 				      const struct cs_hash *asker, const struct cs_hash *spec_hash,
 				      struct cs_arena *arena, struct cs_why *why);

@@ -56,7 +56,8 @@ extern const struct vm_engine vm_lua;
 
 /* Runs the script twice, in two fresh states; the result's texts are in the arena. MALFORMED:
  * not a program. INVALID: it failed, or its result is none. TOO_LARGE: steps, memory or result.
- * TIMEOUT: it expired. CONFLICT: the two runs differ. All these are the code `script`.
+ * TIMEOUT: it expired. CONFLICT: the two runs differ. All these are the code
+ * `script`, and TIMEOUT is `timeout`: a host can have caused it.
  * NO_MEMORY: the machine's memory or the arena, which is nobody's fault. why quotes the script's
  * own message, printable ASCII: it may tell of the response, so it is for the asker and never
  * for a log. */

@@ -117,10 +117,22 @@ def test_it_asks_and_hears(w, coin):
     assert coin.read("observedAt") == answer["observedAt"]
 
 
-def test_another_fee_is_refused(w, coin):
-    for value in (coin.paid - 1, coin.paid + 1):
-        receipt = coin.write(w.user, "ask", "bitcoin", value=value, gas=GAS, accept_revert=True)
-        assert receipt["status"] == "0x0" and not receipt["logs"]
+def test_less_than_the_fee_is_refused_and_more_is_kept_for_the_next(w, coin):
+    receipt = coin.write(w.user, "ask", "bitcoin", value=coin.paid - 1, gas=GAS, accept_revert=True)
+    assert receipt["status"] == "0x0" and not receipt["logs"]
+    assert w.asked(coin.write(w.user, "ask", "bitcoin", value=coin.paid + 1, gas=GAS))["fee"] == coin.paid
+    assert w.balance(coin) == 1
+    w.asked(coin.write(w.user, "ask", "bitcoin", value=coin.paid - 1, gas=GAS))
+    assert w.balance(coin) == 0
+
+
+def test_a_fee_that_came_back_pays_for_the_next(w, coin):
+    w.fulfil(w.answer(coin.asked, code=UNREACHABLE))
+    assert w.balance(coin) == coin.paid
+    again = w.asked(coin.write(w.user, "ask", "bitcoin", gas=GAS))
+    assert again["fee"] == coin.paid and w.balance(coin) == 0
+    receipt = coin.write(w.user, "ask", "bitcoin", gas=GAS, accept_revert=True)
+    assert receipt["status"] == "0x0" and not receipt["logs"]
 
 
 def test_an_error_is_told_and_refunded_where_the_host_could_cause_it(w, coin):

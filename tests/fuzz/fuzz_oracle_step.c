@@ -126,7 +126,7 @@ static void seeds_of_apps(void)
 	query.spec = pb(cs_bytes_str(SECRETIVE));
 	query.arguments = arguments;
 	query.n_arguments = 1;
-	query.secrets = pb(oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), SECRET));
+	query.secrets = pb(oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), SECRET, NULL));
 	row_request(row, WIRE_ANSWER_APP, &in.base);
 	row_answer(row, 0, 0, "text");
 	row_request(row, WIRE_ANSWER_APP, &in.base);

@@ -11,6 +11,7 @@ from lib import fetch
 from oracle_enclave.world import HOST, OTHER, THIRD, seal, source, spec
 
 PRICE = (125_000_000).to_bytes(32, "big")
+TIMEOUT = 17
 
 
 def test_an_app_gets_a_signed_answer(world, caller):
@@ -35,6 +36,18 @@ def test_arguments_and_secrets_reach_the_source_alone(world, caller):
     result = world.check_app(world.key(hello), reply, text, [b"eth"], sealed)
     assert result["code"] == 0 and int.from_bytes(result["value"], "big") == 2 * 10**8
     assert heads[0].startswith(b"GET /q?id=eth&key=s3cret%26 HTTP/1.1\r\n")
+
+
+def test_a_box_that_names_its_arguments(world, caller):
+    heads = []
+    server = world.server(fetch.answering(fetch.ok(), requests=heads))
+    text = spec(source(server.port, path="/q?id={0}&key={secret:key}"))
+    hello = caller.hello()
+    sealed = seal(world.box(hello), ov.app_asker(b"app"), text, {"key": "x"}, arguments=[b"eth"])
+    for argument, code in ((b"btc", 3), (b"eth", 0)):
+        result = world.check_app(world.key(hello), caller.app(text, [argument], sealed), text, [argument], sealed)
+        assert result["code"] == code
+    assert [head.split()[1] for head in heads] == [b"/q?id=eth&key=x"]
 
 
 def test_a_median_of_three_of_which_one_lies(world, caller):
@@ -72,6 +85,49 @@ def test_a_slow_source_delays_nobody(world, caller):
     assert first not in caller.kept
     release.set()
     assert world.check_app(key, caller.wait(first), late)["value"] == PRICE
+
+
+REQUESTS = SOURCES = 16
+
+
+def test_many_slow_sources_delay_neither_a_feed_nor_a_fast_request(world, caller):
+    """Sixteen requests of sixteen sources each, more than there are transfers: each source has begun its answer and does not end it."""
+    release, hung = threading.Event(), threading.Semaphore(0)
+
+    def hang(tls):
+        while fetch.read_head(tls):
+            tls.sendall(fetch.ok()[:-1])
+            hung.release()
+            release.wait(30)
+            tls.sendall(fetch.ok()[-1:])
+
+    def ended(reply: dict) -> list[int]:
+        return [result["code"] for result in reply["results"]]
+
+    # Each host and port has its bound: these are 24.
+    ports = [world.server(hang).port for _ in range(8)]
+    places = [(port, host) for port in ports for host in (HOST, OTHER, THIRD)]
+    k = {"kind": "equal", "k": 9}
+    slow = [spec(*(source(*places[(i * SOURCES + j) % len(places)], path=f"/{i}/{j}") for j in range(SOURCES)), aggregate=k)
+            for i in range(REQUESTS)]
+    query = lambda text: {"audience": b"app", "query": {"spec": text}, "max_age": 600, "timeout_s": 60}  # noqa: E731
+    late = [caller.start("AnswerApp", **query(text)) for text in slow]
+    try:
+        for _ in range(100):
+            assert hung.acquire(timeout=10), "fewer than a hundred sources were asked"
+        port = world.server().port
+        fast = spec(*(source(port, host) for host in (HOST, OTHER, THIRD)))
+        feed = caller.start("Feeds", receiver=world.feeds, claims=[{"index": 0, "spec": fast}])
+        quick = caller.start("AnswerApp", **query(fast))
+        assert ended(caller.wait(feed)) == [0]
+        key = world.key(caller.hello())
+        assert world.check_app(key, caller.wait(quick), fast)["value"] == PRICE
+        assert not set(late) & set(caller.kept)
+    finally:
+        release.set()
+    for ident, text in zip(late, slow):
+        result = world.check_app(key, caller.wait(ident), text)
+        assert result["code"] in (0, TIMEOUT) and len(result["sources"]) == SOURCES
 
 
 def test_feeds_share_a_statement_and_failures_have_one_of_their_own(world, caller):

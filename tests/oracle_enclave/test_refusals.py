@@ -84,7 +84,9 @@ def test_scripts_that_fail(world, caller):
     port = world.server().port
     for script in ("while true do end", "error('no')", "return nil", "local t = {} while true do t[#t + 1] = ('x'):rep(9999) end",
                    "return os.time()", "x x"):
-        assert coded(world, caller, spec(source(port, extract={"script": script}))) == 34
+        code = coded(world, caller, spec(source(port, extract={"script": script})))
+        # On a machine that is too slow for all its instructions the clock ends a loop.
+        assert code == 34 or code == 17 and "while true" in script
 
 
 def test_disagreement(world, caller):

@@ -172,8 +172,10 @@ def sodium():
     return ctypes.CDLL(name)
 
 
-def seal(box: bytes, asker: bytes, spec_bytes: bytes, values: dict) -> bytes:
-    plain = canonical({"asker": "0x" + asker.hex(), "spec": "0x" + ov.spec_hash(spec_bytes).hex(), "values": values})
+def seal(box: bytes, asker: bytes, spec_bytes: bytes, values: dict, arguments=None) -> bytes:
+    """arguments: those that the box is good for; None: any."""
+    bound = {} if arguments is None else {"arguments": "0x" + ov.arguments_hash(list(arguments)).hex()}
+    plain = canonical({"asker": "0x" + asker.hex(), "spec": "0x" + ov.spec_hash(spec_bytes).hex(), "values": values} | bound)
     out = ctypes.create_string_buffer(len(plain) + 48)
     assert sodium().crypto_box_seal(out, plain, ctypes.c_ulonglong(len(plain)), box) == 0
     return out.raw

@@ -136,6 +136,7 @@ static void put_reply(const struct fetch_reply *reply)
 		    issuer, e->version, e->cipher);
 	cs_put_text(&buf, "\"http2\":%d,\"reused\":%d,\"stapled\":%d,\"scts\":%u,", e->http2,
 		    e->reused, e->stapled_good, e->sct_count);
+	cs_put_text(&buf, "\"redirected\":%d,", e->redirected);
 	cs_put_text(&buf, "\"completed\":%llu,\"why\":", (unsigned long long)e->completed);
 	cs_json_write_string(&buf, cs_bytes_str(reply->why));
 	cs_put_text(&buf, ",\"body\":\"");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ICaissonOracle} from "../src/ICaissonOracle.sol";
-import {OracleConsumer} from "../src/OracleConsumer.sol";
+import {ICaissonOracle} from "caisson/ICaissonOracle.sol";
+import {OracleConsumer} from "caisson/OracleConsumer.sol";
 
 /// Asks what a coin costs and keeps the answer.
 contract CoinPrice is OracleConsumer {
@@ -20,16 +20,17 @@ contract CoinPrice is OracleConsumer {
 
     constructor(ICaissonOracle oracle_) OracleConsumer(oracle_) {}
 
-    /// Fees of requests that were not answered come back.
+    /// Fees of requests that were not answered come back, and pay for the next ones.
     receive() external payable {}
 
-    /// What `ask` has to be sent.
+    /// What `ask` costs.
     function fee(string calldata coin) public view returns (uint256) {
         return oracle.quote(SPEC.length + bytes(coin).length, CALLBACK_GAS);
     }
 
+    /// Send what `fee` tells, or nothing where the balance has it: what is sent beyond it stays here for the next one.
     function ask(string calldata coin) external payable returns (bytes32 requestId) {
-        require(msg.value == fee(coin), "fee");
+        require(address(this).balance >= fee(coin), "fee");
         string[] memory arguments = new string[](1);
         arguments[0] = coin; // {0} of the spec
         // No secrets; data of the last 5 minutes; refunded when nobody answers within 10.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AggregatorV3Interface} from "../src/ICaissonFeed.sol";
+import {AggregatorV3Interface} from "caisson/ICaissonFeed.sol";
 
 /// Reads a feed, and refuses what is old or paused. `feed` and `uptime` are the addresses that `FeedAdded` named.
 contract FeedReader {

@@ -698,6 +698,24 @@ static void secrets_are_sealed_for_one_spec_and_asker(void **state)
 	assert_int_equal(box.n - crypto_box_SEALBYTES, n);
 	assert_memory_equal(opened, expected, (size_t)n);
 	json_decref(told);
+	/* With arguments it is good for these alone. */
+	snprintf(args, sizeof(args),
+		 "oracle seal %s --asker 0x101112131415161718191a1b1c1d1e1f20212223 --arg bitcoin "
+		 "--secret k=@%s --secrets-key %s --json",
+		 in_folder("spec.json"), in_folder("secret"), key);
+	assert_int_equal(caisson(args), 0);
+	told = json_loads(out, 0, NULL);
+	box = bytes_of(told, "secrets");
+	assert_int_equal(crypto_box_seal_open(opened, box.p, box.n, public, secret), 0);
+	/* specs.json of the vectors: the arguments "one". */
+	json_t *specs = read_json(CS_VECTORS "/oracle/specs.json");
+	n = snprintf(
+		expected, sizeof(expected), "{\"arguments\":\"%s\",\"asker\":",
+		text_of(vector_by(json_object_get(specs, "arguments"), "name", "one"), "hash"));
+	assert_true(box.n > (size_t)n + crypto_box_SEALBYTES);
+	assert_memory_equal(opened, expected, (size_t)n);
+	json_decref(specs);
+	json_decref(told);
 	/* Without the option that says so no host's key is taken, and no file of others is read. */
 	snprintf(args, sizeof(args), "oracle seal %s --audience a --secret k=@%s",
 		 in_folder("spec.json"), in_folder("secret"));

@@ -36,7 +36,10 @@ enum cs_err fetch_start(struct fetch *fetch, uint64_t *id, const struct fetch_re
 	struct oracle_played *row = &o->played[o->played_count++];
 	const size_t n = request->target.n < ORACLE_TARGET_SIZE_MAX ? request->target.n
 								    : ORACLE_TARGET_SIZE_MAX;
-	*row = (struct oracle_played){.id = ++last, .context = request->context};
+	*row = (struct oracle_played){
+		.id = ++last,
+		.context = request->context,
+		.feed = ((const struct lookup_source *)request->context)->lookup->feed};
 	memcpy(row->target, request->target.p, n);
 	*id = row->id;
 	return CS_OK;
@@ -66,7 +69,8 @@ uint64_t fetch_now_ms(void)
 {
 	struct timespec now;
 	cs_assert(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u +
+	       (world_now != NULL ? world_now->later_ms : 0);
 }
 
 bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
@@ -167,16 +171,23 @@ const struct world_block *oracle_emit(struct oracle_world *o, const struct cs_ha
 }
 
 struct cs_bytes oracle_seal(const struct oracle_world *o, const struct cs_hash *asker,
-			    struct cs_bytes spec, const char *value)
+			    struct cs_bytes spec, const char *value,
+			    const struct cs_hash *arguments)
 {
 	char text[1024];
-	char hex[2][65] = {{0}};
+	char fixed[100] = "";
+	char hex[3][65] = {{0}};
 	const struct cs_hash hash = wire_spec_hash(spec);
 	cs_hex(hex[0], CS_BYTES_OF(asker->b));
 	cs_hex(hex[1], CS_BYTES_OF(hash.b));
-	const int n = snprintf(text, sizeof text,
-			       "{\"asker\":\"0x%s\",\"spec\":\"0x%s\",\"values\":{\"key\":\"%s\"}}",
-			       hex[0], hex[1], value);
+	if (arguments != NULL) {
+		cs_hex(hex[2], CS_BYTES_OF(arguments->b));
+		(void)snprintf(fixed, sizeof fixed, "\"arguments\":\"0x%s\",", hex[2]);
+	}
+	const int n =
+		snprintf(text, sizeof text,
+			 "{%s\"asker\":\"0x%s\",\"spec\":\"0x%s\",\"values\":{\"key\":\"%s\"}}",
+			 fixed, hex[0], hex[1], value);
 	assert_true(n > 0 && (size_t)n < sizeof text);
 	uint8_t *sealed = keep((size_t)n + BOX_OVERHEAD_SIZE);
 	assert_int_equal(

@@ -7,13 +7,14 @@
 #include "enclave/oracle/service.h"
 #include "world.h"
 
-/* What fetch takes at a time before it says FULL. */
-#define ORACLE_PLAYED_MAX 4u
+/* What fetch takes at a time. */
+#define ORACLE_PLAYED_MAX FETCH_TRANSFERS_MAX
 #define ORACLE_TARGET_SIZE_MAX 512u
 
 struct oracle_played {
 	uint64_t id;
 	void *context;
+	bool feed;
 	char target[ORACLE_TARGET_SIZE_MAX + 1]; /* the beginning of it */
 };
 
@@ -29,6 +30,7 @@ struct oracle_world {
 	struct oracle_played played[ORACLE_PLAYED_MAX];
 	struct fetch_reply reply; /* of the next fetch_take */
 	bool replied;
+	uint64_t later_ms; /* how far fetch_now_ms goes ahead */
 };
 
 /* Keys are made, the client of the chain is created. One at a time. */
@@ -41,9 +43,11 @@ void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle
 
 /* A block with one log OracleRequested of the id; final afterwards. */
 const struct world_block *oracle_emit(struct oracle_world *o, const struct cs_hash *request_id);
-/* The plaintext of section 7 of docs/protocol/oracle.md with one value named "key", sealed. */
+/* The plaintext of section 7 of docs/protocol/oracle.md with one value named "key", sealed.
+ * arguments: their hash; NULL: the box does not name them. */
 struct cs_bytes oracle_seal(const struct oracle_world *o, const struct cs_hash *asker,
-			    struct cs_bytes spec, const char *value);
+			    struct cs_bytes spec, const char *value,
+			    const struct cs_hash *arguments);
 
 /* Is what the service says of a request as it must be? Roots are those of the leaves that the rows
  * make, signatures are the oracle's, values and codes belong together. Aborts where it is not. */

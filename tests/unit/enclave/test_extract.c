@@ -237,11 +237,11 @@ static void test_machine(void **state)
 	value = CS_BYTES_NONE;
 	assert_err(extract_value(&code, &value, &spec, 0, &input, &arena, &why), CS_ERR_NO_MEMORY);
 	assert_int_equal(value.n, 0);
-	/* Time is the script's. */
+	/* Time is the machine's: whoever stops it shall not be paid. */
 	input.expired = always;
 	cs_arena_init(&arena, block, sizeof block);
 	assert_ok(extract_value(&code, &value, &spec, 0, &input, &arena, &why));
-	assert_int_equal(code, WIRE_ORACLE_SCRIPT);
+	assert_int_equal(code, WIRE_ORACLE_TIMEOUT);
 }
 
 int main(void)

@@ -201,18 +201,248 @@ static void test_a_source_that_is_slow_delays_nobody(void **state)
 	assert_int_equal(frame_id, 1);
 }
 
-static void test_what_fetch_has_no_room_for_waits(void **state)
+/* One host has so many transfers; what comes then is asked when one of them has ended. */
+static void test_what_a_host_has_no_room_for_waits(void **state)
 {
 	(void)state;
-	for (uint64_t i = 0; i < 2 * ORACLE_PLAYED_MAX; i++)
+	for (uint64_t i = 0; i < 2 * SHARE_HOST_ASKED_MAX; i++)
 		assert_ok(ask_app(PRICE, i));
-	assert_int_equal(o->played_count, ORACLE_PLAYED_MAX);
-	for (uint64_t i = 0; i < 2 * ORACLE_PLAYED_MAX; i++) {
+	assert_int_equal(o->played_count, SHARE_HOST_ASKED_MAX);
+	for (uint64_t i = 0; i < 2 * SHARE_HOST_ASKED_MAX; i++) {
 		assert_true(o->played_count >= 1);
 		answer(0, "{\"p\":1}");
 		assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
 	}
 	assert_int_equal(o->played_count, 0);
+}
+
+/* Sixteen sources of hosts that no other request has; the first of them answers alone. */
+static const char *spec_of_sixteen(unsigned number)
+{
+	static char spec[4096];
+	int n = snprintf(spec, sizeof spec,
+			 "{\"aggregate\":{\"k\":9,\"kind\":\"equal\"},\"result\":{\"type\":"
+			 "\"int256\"},\"sources\":[");
+	for (unsigned i = 0; i < WIRE_SOURCES_MAX; i++)
+		n += snprintf(
+			spec + n, sizeof spec - (size_t)n,
+			"%s{\"extract\":{\"pointer\":\"/p\"},\"url\":\"https://s%u.r%u.example/\"}",
+			i == 0 ? "" : ",", i, number);
+	n += snprintf(spec + n, sizeof spec - (size_t)n, "],\"version\":1}");
+	assert_true((size_t)n < sizeof spec);
+	return spec;
+}
+
+static enum cs_err ask_feed(const char *spec, uint64_t index, uint64_t frame_id)
+{
+	Caisson__Wire__FeedsRequest in = CAISSON__WIRE__FEEDS_REQUEST__INIT;
+	Caisson__Wire__FeedClaim claim = CAISSON__WIRE__FEED_CLAIM__INIT;
+	Caisson__Wire__FeedClaim *claims[1] = {&claim};
+	in.receiver = pb_hash(&o->feeds);
+	in.claims = claims;
+	in.n_claims = 1;
+	claim.index = index;
+	claim.spec = text(spec);
+	return ask(WIRE_FEEDS, &in.base, frame_id);
+}
+
+static size_t count_played(const struct lookup *lookup, bool feed)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < o->played_count; i++) {
+		const struct lookup_source *source = o->played[i].context;
+		count += (lookup == NULL || source->lookup == lookup) && o->played[i].feed == feed;
+	}
+	return count;
+}
+
+#define MANY 16u
+
+/* 16 requests of 16 slow sources: more than there are places, and some stay free. */
+static void ask_many(void)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		assert_ok(ask_app(spec_of_sixteen(i), i));
+	assert_int_equal(o->played_count, SHARE_ASKED_MAX - 28);
+}
+
+/* Of those that wait for more: what the one with the fewest has running. */
+static size_t fewest(void)
+{
+	size_t least = SIZE_MAX;
+	for (size_t i = 0; i < o->played_count; i++) {
+		const struct lookup_source *source = o->played[i].context;
+		const size_t count = count_played(source->lookup, false);
+		if (source->lookup->waiting_count != 0 && count < least)
+			least = count;
+	}
+	return least;
+}
+
+static void test_many_slow_sources_leave_room_for_others(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	ask_many();
+	const size_t before = o->played_count;
+	assert_ok(ask_feed(PRICE, 0, 100));
+	assert_ok(ask_app(TWO, 101));
+	assert_int_equal(o->played_count, before + 3);
+	assert_int_equal(count_played(NULL, true), 1);
+	for (unsigned i = 0; i < 3; i++)
+		answer(before, "{\"p\":1}");
+	assert_non_null(take(&frame_id));
+	assert_int_equal(frame_id, 100);
+	assert_non_null(take(&frame_id));
+	assert_int_equal(frame_id, 101);
+	assert_false(service_is_ready(&o->service));
+	/* What they wait for comes when the others end. */
+	for (size_t ended = 0; ended < (size_t)MANY * WIRE_SOURCES_MAX; ended++) {
+		assert_true(o->played_count >= 1);
+		answer(0, "{\"p\":1}");
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
+	assert_int_equal(o->played_count, 0);
+	assert_int_equal(o->service.world.share.host_count, 0);
+}
+
+/* Places that come back go to those that have the fewest, not to those that came first. */
+static void test_queries_take_turns(void **state)
+{
+	(void)state;
+	ask_many();
+	const size_t before = fewest();
+	for (unsigned i = 0; i < 64; i++)
+		answer(0, "{\"p\":1}");
+	assert_true(before >= 1 && fewest() > before + 1 && fewest() != SIZE_MAX);
+	service_forget(&o->service);
+	assert_int_equal(o->service.world.waiting_count, 0);
+	assert_int_equal(o->service.world.share.host_count, 0);
+}
+
+/* As many requests as there are places: the last ones get one each, and none of the feeds'. */
+static void test_feeds_have_places_of_their_own(void **state)
+{
+	char spec[256];
+	(void)state;
+	for (unsigned i = 0; i < SHARE_ASKED_MAX + 8; i++) {
+		(void)snprintf(spec, sizeof spec,
+			       "{\"result\":{\"type\":\"int256\"},\"sources\":[{\"extract\":{"
+			       "\"pointer\":\"/p\"},\"url\":\"https://h%u.example/\"}],"
+			       "\"version\":1}",
+			       i);
+		assert_ok(ask_app(spec, i));
+	}
+	assert_int_equal(o->played_count, SHARE_ASKED_MAX);
+	for (uint64_t i = 0; i < 8; i++)
+		assert_ok(ask_feed(PRICE, i, 1000 + i));
+	assert_int_equal(count_played(NULL, true), 8);
+	answer(SHARE_ASKED_MAX, "{\"p\":1}");
+	uint64_t frame_id = 0;
+	assert_non_null(take(&frame_id));
+	assert_int_equal(frame_id, 1000);
+	service_forget(&o->service);
+}
+
+/* More than there are places, and none of them ever leaves: its argument may not stand in a header. */
+static void test_what_ends_at_once_keeps_nobody_waiting(void **state)
+{
+	char spec[1024];
+	int n = snprintf(spec, sizeof spec,
+			 "{\"aggregate\":{\"k\":9,\"kind\":\"equal\"},\"result\":{\"type\":"
+			 "\"string\"},\"sources\":[");
+	Caisson__Wire__DryRunRequest in = CAISSON__WIRE__DRY_RUN_REQUEST__INIT;
+	ProtobufCBinaryData arguments[1] = {text("\n")};
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		n += snprintf(spec + n, sizeof spec - (size_t)n,
+			      "%s{\"extract\":{\"whole\":true},\"headers\":[[\"x\",\"{0}\"]],"
+			      "\"url\":\"https://a.example/\"}",
+			      i == 0 ? "" : ",");
+	n += snprintf(spec + n, sizeof spec - (size_t)n, "],\"version\":1}");
+	assert_true((size_t)n < sizeof spec);
+	for (uint64_t i = 0; i < SHARE_HOST_ASKED_MAX; i++)
+		assert_ok(ask_app(PRICE, i));
+	in.spec = text(spec);
+	in.arguments = arguments;
+	in.n_arguments = 1;
+	assert_ok(ask(WIRE_DRY_RUN, &in.base, 100));
+	assert_false(service_is_ready(&o->service));
+	answer(0, "{\"p\":1}");
+	assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
+	assert_int_equal(code_of_one(), WIRE_ORACLE_ARGUMENTS_INVALID);
+	service_forget(&o->service);
+}
+
+/* What never got a place is answered before the host asks again; it was not asked. */
+static void test_waiting_for_a_place_ends(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < SHARE_HOST_ASKED_MAX; i++)
+		assert_ok(ask_app(PRICE, i));
+	assert_ok(ask_app(PRICE, 500));
+	o->later_ms += LOOKUP_WAIT_MS_MAX - 1000;
+	service_turn(&o->service, &o->w->now);
+	assert_false(service_is_ready(&o->service));
+	o->later_ms += 1000;
+	service_turn(&o->service, &o->w->now);
+	uint64_t frame_id = 0;
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(frame_id, 500);
+	assert_int_equal(reply->results[0]->code, WIRE_ORACLE_TIMEOUT);
+	assert_int_equal(reply->results[0]->sources[0]->protocol, 0);
+	assert_int_equal(o->played_count, SHARE_HOST_ASKED_MAX);
+	service_forget(&o->service);
+}
+
+/* One source was cut and one lies: without the first there might have been an answer. */
+static void test_a_host_that_cuts_a_source_earns_nothing(void **state)
+{
+	(void)state;
+	const char *const three =
+		"{\"aggregate\":{\"k\":2,\"kind\":\"equal\"},\"result\":{\"type\":\"int256\"},"
+		"\"sources\":[{\"extract\":{\"pointer\":\"/p\"},\"url\":\"https://a.example/\"},"
+		"{\"extract\":{\"pointer\":\"/p\"},\"url\":\"https://b.example/\"},{\"extract\":{"
+		"\"pointer\":\"/p\"},\"url\":\"https://c.example/\"}],\"version\":1}";
+	assert_ok(ask_app(three, 1));
+	answer(0, "{\"p\":1}");
+	answer(0, "{\"p\":2}");
+	oracle_played_answer(o, 0, WIRE_ORACLE_TLS, CS_BYTES_NONE);
+	assert_int_equal(code_of_one(), WIRE_ORACLE_TLS);
+	assert_ok(ask_app(three, 2));
+	answer(0, "{\"p\":1}");
+	answer(0, "{\"q\":1}");
+	oracle_played_answer(o, 0, WIRE_ORACLE_TIMEOUT, CS_BYTES_NONE);
+	assert_int_equal(code_of_one(), WIRE_ORACLE_TIMEOUT);
+	assert_ok(ask_app(three, 3));
+	answer(0, "{\"p\":1}");
+	answer(0, "{\"p\":2}");
+	answer(0, "{\"p\":3}");
+	assert_int_equal(code_of_one(), WIRE_ORACLE_DISAGREEMENT);
+}
+
+/* A box that names its arguments is good for no others. */
+static void test_secrets_of_other_arguments(void **state)
+{
+	const struct cs_hash asker = wire_app_asker(cs_bytes_str("app"));
+	const struct cs_bytes right = cs_bytes_str("x");
+	const struct cs_hash hash = wire_arguments_hash(&right, 1);
+	(void)state;
+	const struct cs_bytes bound = oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "k1", &hash);
+	assert_ok(ask_app_with(SECRETIVE, "y", bound, 1));
+	assert_int_equal(o->played_count, 0);
+	assert_int_equal(code_of_one(), WIRE_ORACLE_SECRETS_INVALID);
+	assert_ok(ask_app_with(SECRETIVE, "x", bound, 2));
+	assert_string_equal(o->played[0].target, "/x?k=k1");
+	answer(0, "text");
+	assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
+	const struct cs_bytes open = oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "k1", NULL);
+	assert_ok(ask_app_with(SECRETIVE, "y", open, 3));
+	assert_string_equal(o->played[0].target, "/y?k=k1");
+	answer(0, "text");
+	assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
 }
 
 static void test_more_requests_than_are_kept(void **state)
@@ -233,10 +463,11 @@ static void test_secrets_of_another_spec_or_asker(void **state)
 	const struct cs_hash asker = wire_app_asker(cs_bytes_str("app"));
 	const struct cs_hash other = wire_app_asker(cs_bytes_str("other"));
 	(void)state;
-	const struct cs_bytes good = oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "k1");
-	const struct cs_bytes bad[] = {oracle_seal(o, &asker, cs_bytes_str(SECRETIVE_TOO), "k1"),
-				       oracle_seal(o, &other, cs_bytes_str(SECRETIVE), "k1"),
-				       cs_bytes(good.p, good.n - 1), CS_BYTES_NONE};
+	const struct cs_bytes good = oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "k1", NULL);
+	const struct cs_bytes bad[] = {
+		oracle_seal(o, &asker, cs_bytes_str(SECRETIVE_TOO), "k1", NULL),
+		oracle_seal(o, &other, cs_bytes_str(SECRETIVE), "k1", NULL),
+		cs_bytes(good.p, good.n - 1), CS_BYTES_NONE};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		assert_ok(ask_app_with(SECRETIVE, "x", bad[i], i));
 		assert_int_equal(o->played_count, 0);
@@ -255,7 +486,7 @@ static void test_secrets_are_wiped(void **state)
 	const struct cs_hash asker = wire_app_asker(cs_bytes_str("app"));
 	(void)state;
 	const struct cs_bytes good =
-		oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "wiped-secret");
+		oracle_seal(o, &asker, cs_bytes_str(SECRETIVE), "wiped-secret", NULL);
 	assert_ok(ask_app_with(SECRETIVE, "x", good, 1));
 	for (size_t at = 0; at + sizeof zeros <= sizeof o->w->secrets->scratch; at += sizeof zeros)
 		assert_memory_equal(o->w->secrets->scratch + at, zeros, sizeof zeros);
@@ -305,7 +536,14 @@ int main(void)
 		cmocka_unit_test(test_answers_of_a_source_that_are_no_value),
 		cmocka_unit_test(test_sources_that_disagree),
 		cmocka_unit_test(test_a_source_that_is_slow_delays_nobody),
-		cmocka_unit_test(test_what_fetch_has_no_room_for_waits),
+		cmocka_unit_test(test_what_a_host_has_no_room_for_waits),
+		cmocka_unit_test(test_many_slow_sources_leave_room_for_others),
+		cmocka_unit_test(test_queries_take_turns),
+		cmocka_unit_test(test_feeds_have_places_of_their_own),
+		cmocka_unit_test(test_what_ends_at_once_keeps_nobody_waiting),
+		cmocka_unit_test(test_waiting_for_a_place_ends),
+		cmocka_unit_test(test_a_host_that_cuts_a_source_earns_nothing),
+		cmocka_unit_test(test_secrets_of_other_arguments),
 		cmocka_unit_test(test_more_requests_than_are_kept),
 		cmocka_unit_test(test_secrets_of_another_spec_or_asker),
 		cmocka_unit_test(test_secrets_are_wiped),

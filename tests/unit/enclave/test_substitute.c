@@ -281,6 +281,26 @@ static void test_open(void **state)
 	assert_bytes(values.secrets[1].value, cs_bytes_str("hunter2\n"));
 }
 
+static void test_open_for_arguments(void **state)
+{
+	(void)state;
+	char hex[65], text[512];
+	struct substitute_values values = values_of("a", "b", NULL);
+	const struct cs_hash hash = wire_arguments_hash(values.arguments, values.argument_count);
+	cs_hex(hex, CS_BYTES_OF(hash.b));
+	(void)snprintf(text, sizeof text,
+		       "{'arguments':'0x%s','asker':'" ASKER "','spec':'" SPEC
+		       "','values':{'key':'hunter2'}}",
+		       hex);
+	assert_int_equal(open_text(&values, json_of(text)), WIRE_ORACLE_OK);
+	assert_int_equal(values.secret_count, 1);
+	struct substitute_values other = values_of("a", NULL, NULL);
+	assert_int_equal(open_text(&other, json_of(text)), WIRE_ORACLE_SECRETS_INVALID);
+	assert_int_equal(other.secret_count, 0);
+	struct substitute_values turned = values_of("b", "a", NULL);
+	assert_int_equal(open_text(&turned, json_of(text)), WIRE_ORACLE_SECRETS_INVALID);
+}
+
 static void test_open_refused(void **state)
 {
 	(void)state;
@@ -306,6 +326,12 @@ static void test_open_refused(void **state)
 		"','values':{'abcdefghijklmnopqrstuvwxyz0123456':'x'}}",
 		"{'asker':'" ASKER "','spec':'" SPEC "','values':['hunter2']}",
 		"{'asker':'" ASKER "','more':1,'spec':'" SPEC "','values':{'key':'hunter2'}}",
+		/* of other arguments than none */
+		"{'arguments':'" ASKER "','asker':'" ASKER "','spec':'" SPEC
+		"','values':{'key':'hunter2'}}",
+		"{'arguments':[],'asker':'" ASKER "','spec':'" SPEC "','values':{'key':'hunter2'}}",
+		"{'arguments':null,'asker':'" ASKER "','spec':'" SPEC
+		"','values':{'key':'hunter2'}}",
 		"{'asker':'" ASKER "','spec':'" SPEC
 		"','values':{'a':'','b':'','c':'','d':'','e':'','f':'',"
 		"'g':'','h':'','i':'','j':'','k':'','l':'','m':'','n':'','o':'','p':'','q':''}}",
@@ -357,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_arguments_refused),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_open_for_arguments),
 		cmocka_unit_test(test_open_refused),
 		cmocka_unit_test(test_secret_is_missing),
 	};

@@ -52,7 +52,7 @@ static inline json_t *evidence_of(const json_t *vector)
 			 (unsigned long long)json_integer_value(json_object_get(one, "cipher")));
 		json_array_append_new(
 			rows,
-			json_pack("{s:O,s:O,s:s,s:O,s:O,s:O,s:s?,s:s,s:O,s:O,s:O,s:O,s:O,s:o}",
+			json_pack("{s:O,s:O,s:s,s:O,s:O,s:O,s:s?,s:s,s:O,s:O,s:O,s:O,s:O,s:O,s:o}",
 				  "index", json_object_get(one, "index"), "code",
 				  json_object_get(one, "code"), "code_name",
 				  code == 0    ? "ok"
@@ -66,7 +66,8 @@ static inline json_t *evidence_of(const json_t *vector)
 						   : NULL,
 				  "cipher", cipher, "http2", json_object_get(one, "h2"), "reused",
 				  json_object_get(one, "reused"), "stapled",
-				  json_object_get(one, "stapled"), "timestamps",
+				  json_object_get(one, "stapled"), "redirected",
+				  json_object_get(one, "redirected"), "timestamps",
 				  json_object_get(one, "timestamps"), "response",
 				  json_object_get(one, "response"), "completed",
 				  number_of_vector(one, "completed")));

@@ -233,10 +233,12 @@ static void bits_without_meaning_are_refused(void **state)
 	assert_int_equal(row.version, 0x0304);
 	assert_true(row.http2 && !row.reused && !row.stapled_good);
 	assert_int_equal(row.sct_count, 2);
-	assert_int_equal(oracle_evidence_protocol(&row, 0x00080303), CS_ERR_INVALID);
+	assert_int_equal(oracle_evidence_protocol(&row, 0x00100303), CS_ERR_INVALID);
 	assert_int_equal(row.version, 0x0304);
 	assert_int_equal(oracle_evidence_protocol(&row, 0x00060303), CS_OK);
-	assert_true(!row.http2 && row.reused && row.stapled_good);
+	assert_true(!row.http2 && row.reused && row.stapled_good && !row.redirected);
+	assert_int_equal(oracle_evidence_protocol(&row, 0x00080303), CS_OK);
+	assert_true(row.redirected && !row.stapled_good);
 }
 
 static int setup(void **state)

@@ -151,6 +151,7 @@ static struct wire_evidence_source source_of(const json_t *one)
 		.http2 = json_is_true(json_object_get(one, "h2")),
 		.reused = json_is_true(json_object_get(one, "reused")),
 		.stapled_good = json_is_true(json_object_get(one, "stapled")),
+		.redirected = json_is_true(json_object_get(one, "redirected")),
 		.sct_count = (uint8_t)u64_of(one, "timestamps"),
 		.cipher = (uint16_t)u64_of(one, "cipher"),
 		.response = hash_of(one, "response"),
