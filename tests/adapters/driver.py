@@ -1,8 +1,10 @@
 """The adapter-driver program: one EVM adapter behind a pipe, and a gateway contract for it to watch."""
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -152,6 +154,15 @@ class Driver:
             if not self._take(max(0.0, end - time.monotonic())) and time.monotonic() > end:
                 raise TimeoutError(f"no answer to {what}")
         return self.answers.pop(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """It sees what happens meanwhile all at once: anvil_reorg takes its blocks back one after the other."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def counters(self) -> dict:
         return self.ask("counters")["counters"]

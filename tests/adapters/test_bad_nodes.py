@@ -545,7 +545,8 @@ def test_a_fork_of_final_blocks(auto, proxy):
             height = top - 1 if final else top - 2
             block = "0x" + "13" * 32 if astray else auto.chain.rpc.block(height)["hash"]
             assert driver.ask("final", height=height, hash=block)["err"] == "ok"
-            auto.chain.rpc.call("anvil_reorg", 2, [])
+            with driver.stopped():
+                auto.chain.rpc.call("anvil_reorg", 2, [])
             reorg = driver.wait(lambda e: e["event"] == "reorg")
             assert (reorg["from"], reorg["beyond"], reorg["diverged"]) == (top - 1, False, diverged)
 

@@ -164,7 +164,8 @@ def test_reorganisation(auto, depth):
         top = auto.chain.rpc.block_number()
         driver.wait_height(top)
         old = auto.chain.rpc.block(top - depth + 1)["hash"]
-        auto.chain.rpc.call("anvil_reorg", depth, [])
+        with driver.stopped():
+            auto.chain.rpc.call("anvil_reorg", depth, [])
         reorg = driver.wait(lambda e: e["event"] == "reorg")
         new = auto.chain.rpc.block(top - depth + 1)["hash"]
         assert (reorg["from"], reorg["old_tip"], reorg["beyond"]) == (top - depth + 1, top, False)
