@@ -1,0 +1,261 @@
+/* sim --seed N [--trace] | --seeds A..B | --minutes M: runs seeds, each twice with the same hash. */
+#include "tests/sim/sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SCRATCH_SIZE (2u * 1024 * 1024)
+
+/* What kinds of trouble a seed has: by its number, so that ranges of seeds cover all. */
+enum scene {
+	SCENE_CALM,
+	SCENE_NETWORK,
+	SCENE_CRASHES,
+	SCENE_DISK,
+	SCENE_TWINS,
+	SCENE_LIARS,
+	SCENE_CHANGES,
+	SCENE_ALL,
+	SCENE_COUNT
+};
+
+static void set_faults(struct sim *sim, enum scene scene)
+{
+	struct sim_faults *f = &sim->faults;
+	*f = (struct sim_faults){.delay_ns = 1 * MS, .jitter_ns = 20 * MS};
+	if (scene == SCENE_CALM)
+		return;
+	f->jitter_ns = (int64_t)(10 + sim_below(&sim->rng, 300)) * MS;
+	f->loss = (unsigned)sim_below(&sim->rng, 2000);
+	f->duplicate = (unsigned)sim_below(&sim->rng, 1000);
+	f->partition = (unsigned)sim_below(&sim->rng, 6000);
+	f->skew = 3000;
+	f->slow = (unsigned)sim_below(&sim->rng, 500);
+	if (scene != SCENE_NETWORK)
+		f->crash = (unsigned)sim_below(&sim->rng, 60);
+	if (scene == SCENE_DISK || scene == SCENE_ALL) {
+		f->flip = 3000;
+		f->restore = 3000;
+	}
+}
+
+/* Which nodes are guilty: fewer than a third of the power. */
+static void set_roles(struct sim *sim, enum scene scene)
+{
+	unsigned guilty = (sim->keys - 1) / 3;
+	for (unsigned i = 0; i < sim->nodes; i++) {
+		sim->node[i].index = i;
+		sim->node[i].key = i < sim->keys ? i : i - sim->keys;
+	}
+	bool twins = scene == SCENE_TWINS || (scene == SCENE_ALL && sim_chance(&sim->rng, 5000));
+	for (unsigned i = 0; i < guilty; i++) {
+		if (twins && sim->keys + i < SIM_NODES_MAX) {
+			sim->nodes = sim->keys + i + 1;
+			sim->node[sim->keys + i] = sim->node[i];
+			sim->node[sim->keys + i].index = sim->keys + i;
+			sim->node[i].role = sim->node[sim->keys + i].role = SIM_TWIN;
+		} else if (scene == SCENE_LIARS || scene == SCENE_ALL) {
+			sim->node[i].role = SIM_LIAR;
+		}
+	}
+}
+
+static void make_keys(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->keys; i++) {
+		uint8_t text[16];
+		cs_put_be64(text, sim->seed);
+		cs_put_be64(text + 8, i);
+		struct cs_hash hash = cs_sha256(CS_BYTES_OF(text));
+		memcpy(sim->secret[i].b, hash.b, 32);
+		cs_assert(cs_ed25519_public(&sim->key[i], &sim->secret[i]) == CS_OK);
+		sim->address[i] = cmt_address(&sim->key[i]);
+	}
+}
+
+static void make_genesis(struct sim *sim)
+{
+	struct cmt_validator list[SIM_NODES_MAX];
+	struct bft_genesis genesis = {.chain_id = cs_bytes_str("sim"), .initial_height = 1};
+	for (unsigned i = 0; i < sim->keys; i++)
+		list[i] = cmt_validator_of(&sim->key[i], 10);
+	genesis.time = bft_time_pb(1700000000000 * MS);
+	genesis.params = cmt_params_default();
+	genesis.params.block_size_max = SIM_BLOCK_SIZE;
+	genesis.params.evidence_size_max = SIM_BLOCK_SIZE / 4;
+	genesis.params.extensions_from = sim->extensions ? 2 : 0;
+	genesis.validators = list;
+	genesis.count = sim->keys;
+	genesis.app_hash = CS_BYTES_OF(sim->node[0].disk.app.hash.b);
+	bft_state_init(&sim->genesis);
+	cs_assert(bft_state_genesis(&sim->genesis, &genesis, &sim->scratch, NULL) == CS_OK);
+}
+
+static void make_config(struct sim *sim)
+{
+	sim->config = (struct bft_config){
+		.block_size_max = SIM_BLOCK_SIZE,
+		.rounds_kept = BFT_ROUNDS_KEPT_MIN + (uint32_t)sim_below(&sim->rng, 9),
+		.stash_size = 64 * 1024,
+		.propose_ns = 300 * MS,
+		.propose_delta_ns = 100 * MS,
+		.prevote_ns = 100 * MS,
+		.prevote_delta_ns = 50 * MS,
+		.precommit_ns = 100 * MS,
+		.precommit_delta_ns = 50 * MS,
+		.commit_ns = sim_chance(&sim->rng, 5000) ? 0 : 20 * MS,
+		.status_ns = 200 * MS,
+	};
+}
+
+void sim_init(struct sim *sim, uint64_t seed, bool trace)
+{
+	memset(sim, 0, sizeof *sim);
+	sim->seed = seed;
+	sim->rng.state = seed * 0x2545f4914f6cdd1dull + 1;
+	sim->trace = trace;
+	sim->trace_hash = 0xcbf29ce484222325ull;
+	sim->scratch_memory = malloc(SCRATCH_SIZE);
+	cs_assert(sim->scratch_memory != NULL);
+	cs_arena_init(&sim->scratch, sim->scratch_memory, SCRATCH_SIZE);
+	enum scene scene = (enum scene)(seed % SCENE_COUNT);
+	sim->keys = sim->nodes =
+		4 + (unsigned)(sim_chance(&sim->rng, 3000) ? sim_below(&sim->rng, 7) : 0);
+	sim->extensions = sim_chance(&sim->rng, 3000);
+	sim->set_changes = scene == SCENE_CHANGES || scene == SCENE_ALL;
+	set_roles(sim, scene);
+	set_faults(sim, scene);
+	make_keys(sim);
+	make_genesis(sim);
+	make_config(sim);
+	for (unsigned i = 0; i < sim->nodes; i++)
+		sim->node[i].app_delay_ns = (int64_t)sim_below(&sim->rng, 20) * MS;
+}
+
+void sim_done(struct sim *sim)
+{
+	for (size_t i = 0; i < sim->heap_count; i++)
+		free(sim->heap[i].bytes);
+	for (unsigned i = 0; i < sim->nodes; i++)
+		sim_node_free(&sim->node[i]);
+	free(sim->heap);
+	free(sim->votes);
+	free(sim->scratch_memory);
+}
+
+static void begin(struct sim *sim)
+{
+	struct sim_happening change = {.type = SIM_CHANGE}, heal = {.type = SIM_HEAL};
+	sim->heal_at_ns = (int64_t)(3000 + sim_below(&sim->rng, 5000)) * MS;
+	for (unsigned i = 0; i < sim->nodes; i++) {
+		struct sim_happening start = {.type = SIM_RESTART, .node = i};
+		sim_schedule(sim, (int64_t)sim_below(&sim->rng, 200) * MS, &start);
+	}
+	sim_schedule(sim, 500 * MS, &change);
+	sim_schedule(sim, sim->heal_at_ns, &heal);
+}
+
+struct result {
+	bool good;
+	uint64_t hash;
+	uint64_t steps, crashes, restores, decisions, evidence, rounds_max, syncs;
+	char failure[256];
+};
+
+static struct result run(uint64_t seed, bool trace)
+{
+	struct sim *sim = malloc(sizeof *sim);
+	struct result r;
+	cs_assert(sim != NULL);
+	sim_init(sim, seed, trace);
+	begin(sim);
+	sim_run(sim);
+	r = (struct result){sim->failure[0] == 0,
+			    sim->trace_hash,
+			    sim->steps,
+			    sim->crashes,
+			    sim->restores,
+			    sim->decisions,
+			    sim->evidence_committed,
+			    sim->rounds_max,
+			    sim->syncs,
+			    {0}};
+	memcpy(r.failure, sim->failure, sizeof r.failure);
+	sim_done(sim);
+	free(sim);
+	return r;
+}
+
+struct totals {
+	uint64_t seeds, failures, steps, crashes, restores, decisions, evidence, rounds_max, syncs;
+};
+
+static void run_twice(struct totals *t, uint64_t seed)
+{
+	struct result a = run(seed, false), b = run(seed, false);
+	if (a.good && a.hash != b.hash) {
+		a.good = false;
+		(void)snprintf(a.failure, sizeof a.failure, "two runs of one seed differ");
+	}
+	if (!a.good) {
+		printf("seed %" PRIu64 ": %s\n", seed, a.failure);
+		(void)fflush(stdout);
+		t->failures++;
+	}
+	t->seeds++;
+	t->steps += a.steps;
+	t->crashes += a.crashes;
+	t->restores += a.restores;
+	t->decisions += a.decisions;
+	t->evidence += a.evidence;
+	t->syncs += a.syncs;
+	if (a.rounds_max > t->rounds_max)
+		t->rounds_max = a.rounds_max;
+}
+
+static int report(const struct totals *t)
+{
+	printf("%" PRIu64 " seeds, %" PRIu64 " failed: %" PRIu64 " steps, %" PRIu64
+	       " decisions, %" PRIu64 " crashes, %" PRIu64 " restored backups, %" PRIu64
+	       " pieces of evidence, highest round %" PRIu64 ", %" PRIu64 " blocks for others\n",
+	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,
+	       t->rounds_max, t->syncs);
+	return t->failures == 0 ? 0 : 1;
+}
+
+static int one_seed(uint64_t seed, bool trace)
+{
+	struct result r = run(seed, trace);
+	printf("seed %" PRIu64 ": %s, hash %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64
+	       " decisions, %" PRIu64 " crashes\n",
+	       seed, r.good ? "good" : r.failure, r.hash, r.steps, r.decisions, r.crashes);
+	return r.good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct totals totals = {0};
+	uint64_t first = 0, last = 0;
+	if (argc >= 3 && strcmp(argv[1], "--seed") == 0)
+		return one_seed(strtoull(argv[2], NULL, 10),
+				argc > 3 && strcmp(argv[3], "--trace") == 0);
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
+		char *end;
+		first = strtoull(argv[2], &end, 10);
+		last = strncmp(end, "..", 2) == 0 ? strtoull(end + 2, NULL, 10) : first;
+		for (uint64_t seed = first; seed <= last; seed++)
+			run_twice(&totals, seed);
+		return report(&totals);
+	}
+	if (argc >= 3 && strcmp(argv[1], "--minutes") == 0) {
+		time_t until = time(NULL) + 60 * (time_t)strtoul(argv[2], NULL, 10);
+		uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000000;
+		while (time(NULL) < until)
+			run_twice(&totals, seed++);
+		return report(&totals);
+	}
+	(void)fprintf(stderr, "sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST]\n");
+	return 2;
+}

@@ -1,0 +1,221 @@
+/* A deterministic simulator of the BFT engine: some nodes, a virtual clock, one seed for
+ * everything that happens. What a real node's shell does (log, store, signer, application, network)
+ * is done here over memory, with faults between any two effects. The same seed gives the same run,
+ * byte by byte. */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include "core/hash.h"
+#include "relay_state/bft/bft.h"
+#include "relay_state/bft/message.h"
+#include "relay_state/bft/record.h"
+#include "relay_state/bft/wal.h"
+
+#include <stdio.h>
+
+#define SIM_NODES_MAX 12u
+#define SIM_HEIGHTS_MAX 400
+#define SIM_BLOCK_SIZE (16u * 1024)
+#define SIM_LOG_SIZE_MAX (4u * 1024 * 1024)
+#define MS 1000000ll
+
+/* ---- random numbers ---- */
+
+struct sim_rng {
+	uint64_t state;
+};
+
+uint64_t sim_random(struct sim_rng *rng);
+/* 0 to n - 1. */
+uint64_t sim_below(struct sim_rng *rng, uint64_t n);
+/* True p times in 10,000. */
+bool sim_chance(struct sim_rng *rng, unsigned p);
+
+/* ---- what a node has on its disk ---- */
+
+struct sim_block {
+	uint8_t *bytes;
+	size_t size;
+	uint8_t *commit;
+	size_t commit_size;
+	struct cmt_block_id id;
+	struct cs_pb_time time;
+	struct bft_set *validators; /* of this height, once applied */
+	struct cs_hash *evidence;   /* hashes of what it carried */
+	size_t evidence_count;
+};
+
+struct sim_app {
+	int64_t height;
+	struct cs_hash hash;
+};
+
+struct sim_disk {
+	uint8_t *log;
+	size_t log_size, log_synced;
+	bool marked; /* the last fsync has its mark in the log */
+	uint8_t slots[2][BFT_SIGN_SLOT_SIZE];
+	uint8_t state[BFT_STATE_SIZE_MAX];
+	size_t state_size;
+	int64_t stored; /* highest block */
+	struct sim_block blocks[SIM_HEIGHTS_MAX];
+	struct sim_app app;
+};
+
+/* An old copy of the small files, for restores of a backup. */
+struct sim_backup {
+	bool taken;
+	uint8_t slots[2][BFT_SIGN_SLOT_SIZE];
+	uint8_t *log;
+	size_t log_size;
+};
+
+enum sim_role {
+	SIM_HONEST = 0,
+	SIM_TWIN, /* an honest engine whose key another one has too */
+	SIM_LIAR, /* an honest engine whose shell lies: liar.c */
+};
+
+struct sim_node {
+	unsigned index;
+	unsigned key; /* index of the key; twins share one */
+	enum sim_role role;
+	bool up;
+	bool halted;
+	uint32_t life; /* grows with every start: what was under way for an older one is void */
+	struct bft *bft;
+	struct bft_sign_state signed_last;
+	unsigned slot_next;
+	struct sim_disk disk;
+	struct sim_backup backup;
+	uint32_t timer_generation[BFT_TIMER_END];
+	int64_t clock_skew_ns;
+	int64_t app_delay_ns; /* the application's slowest answer */
+	uint64_t tx_counter;
+	unsigned restores;
+	int64_t last_stored; /* for the check of gaps */
+};
+
+/* ---- what happens ---- */
+
+enum sim_happening_type {
+	SIM_DELIVER = 1,
+	SIM_TIMER,
+	SIM_ANSWER,
+	SIM_RESTART,
+	SIM_CHANGE, /* of partitions, clocks; scheduled crashes */
+	SIM_HEAL,
+};
+
+struct sim_happening {
+	int64_t at_ns;
+	uint64_t sequence;
+	enum sim_happening_type type;
+	unsigned node;
+	uint32_t life;
+	unsigned from;
+	uint32_t generation;
+	struct bft_event event; /* TIMER, ANSWER */
+	uint8_t *bytes;         /* owned: the message, or what the event points to */
+	size_t size;
+};
+
+struct sim_vote {
+	int64_t height;
+	int32_t round;
+	enum cmt_signed_type type;
+	unsigned key;
+	struct cmt_block_id id;
+};
+
+struct sim_faults {
+	unsigned loss, duplicate; /* of 10,000 messages */
+	int64_t delay_ns, jitter_ns;
+	unsigned crash;     /* of 10,000 effects */
+	unsigned flip;      /* of 10,000 restarts: a bit of the log */
+	unsigned restore;   /* of 10,000 restarts: an old copy of something */
+	unsigned skew;      /* clocks are moved */
+	unsigned slow;      /* of 10,000 answers of the application */
+	unsigned partition; /* of 10,000 changes */
+};
+
+struct sim {
+	uint64_t seed;
+	struct sim_rng rng;
+	int64_t now_ns;
+	uint64_t sequence;
+	struct sim_happening *heap;
+	size_t heap_count, heap_max;
+	unsigned nodes, keys;
+	struct sim_node node[SIM_NODES_MAX];
+	struct cs_secret secret[SIM_NODES_MAX];
+	struct cs_ed25519_key key[SIM_NODES_MAX];
+	struct cs_address address[SIM_NODES_MAX];
+	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
+	struct sim_faults faults;
+	bool healed;
+	int64_t heal_at_ns;
+	bool extensions;
+	bool set_changes;
+	bool above_f; /* more guilty ones than the protocol bears: no agreement is demanded */
+	struct bft_config config;
+	struct bft_state genesis;
+	struct cs_arena scratch;
+	uint8_t *scratch_memory;
+	bool trace;
+	uint64_t trace_hash;
+	uint64_t steps, crashes, restores, decisions, evidence_committed, rounds_max, syncs;
+	/* for the checks */
+	bool is_decided[SIM_HEIGHTS_MAX];
+	struct cmt_block_id decided[SIM_HEIGHTS_MAX];
+	struct cs_hash app_hash[SIM_HEIGHTS_MAX];
+	bool has_app_hash[SIM_HEIGHTS_MAX];
+	struct sim_vote *votes; /* every vote that anybody sent, once */
+	size_t vote_count, vote_max;
+	bool forked;
+	char failure[256];
+};
+
+#define sim_trace(sim, ...)                  \
+	do {                                 \
+		if ((sim)->trace)            \
+			printf(__VA_ARGS__); \
+	} while (0)
+
+/* world.c */
+void sim_init(struct sim *sim, uint64_t seed, bool trace);
+void sim_done(struct sim *sim);
+void sim_schedule(struct sim *sim, int64_t delay_ns, struct sim_happening *happening);
+void sim_run(struct sim *sim);
+/* The first failure stays. */
+void sim_fail(struct sim *sim, const char *format, ...) CS_PRINTF(2, 3);
+void sim_mix(struct sim *sim, const void *p, size_t n);
+void sim_network(struct sim *sim, unsigned from, unsigned to, struct cs_bytes bytes);
+
+/* node.c */
+void sim_node_start(struct sim *sim, struct sim_node *node);
+void sim_node_crash(struct sim *sim, struct sim_node *node);
+void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *event);
+int64_t sim_node_clock(const struct sim *sim, const struct sim_node *node);
+void sim_node_free(struct sim_node *node);
+
+/* app.c */
+void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
+/* The application's state after the block on top of `app`. */
+void sim_app_apply(struct sim *sim, struct sim_app *app, struct cs_bytes block);
+size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
+
+/* check.c */
+void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
+void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
+void sim_check_app(struct sim *sim, struct sim_node *node, int64_t height,
+		   const struct cs_hash *hash);
+void sim_check_view(struct sim *sim, struct sim_node *node);
+void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes evidence);
+bool sim_is_guilty(const struct sim *sim, unsigned key);
+unsigned sim_key_of(const struct sim *sim, const struct cs_address *address);
+
+/* liar.c: what leaves a lying node; true when it was taken care of. */
+bool sim_lie(struct sim *sim, struct sim_node *node, uint32_t to, struct cs_bytes bytes);
+
+#endif
