@@ -10,14 +10,20 @@
 _Static_assert(sizeof(struct sha3_state) == sizeof(((struct cs_keccak *)0)->state),
 	       "nettle's state is 25 words");
 
-struct cs_hash cs_sha256(struct cs_bytes bytes)
+struct cs_hash cs_sha256_join(const struct cs_bytes *pieces, size_t count)
 {
 	struct sha256_ctx context;
 	struct cs_hash hash;
 	sha256_init(&context);
-	sha256_update(&context, bytes.n, bytes.p);
+	for (size_t i = 0; i < count; i++)
+		sha256_update(&context, pieces[i].n, pieces[i].p);
 	sha256_digest(&context, sizeof hash.b, hash.b);
 	return hash;
+}
+
+struct cs_hash cs_sha256(struct cs_bytes bytes)
+{
+	return cs_sha256_join(&bytes, 1);
 }
 
 void cs_keccak_init(struct cs_keccak *keccak)

@@ -7,6 +7,8 @@
 
 struct cs_hash cs_keccak256(struct cs_bytes bytes);
 struct cs_hash cs_sha256(struct cs_bytes bytes);
+/* Of the pieces in a row. */
+struct cs_hash cs_sha256_join(const struct cs_bytes *pieces, size_t count);
 
 /* Several pieces in a row, without joining them in memory first. */
 struct cs_keccak {
