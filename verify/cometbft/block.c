@@ -13,6 +13,7 @@ enum cs_err cmt_block_check(const struct cmt_block *block, struct cs_arena *aren
 	struct cs_hash commit = cmt_commit_hash(&block->last_commit);
 	struct cs_hash data = cmt_data_hash(block->txs, block->tx_count);
 	CS_TRY(cmt_header_check(&block->header, why));
+	CS_TRY(cmt_header_check_protocol(&block->header, CMT_BLOCK_PROTOCOL, why));
 	CS_TRY(cmt_commit_check(&block->last_commit, why));
 	if (!says(&block->header.last_commit_hash, &commit))
 		return cs_fail(why, CS_ERR_WRONG_BLOCK, "the hash of the last commit");

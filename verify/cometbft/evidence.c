@@ -37,6 +37,7 @@ static enum cs_err check_attack(const struct cmt_light_attack *e, struct cs_why 
 	if (e->power_total < 1 || e->common_height < 1 ||
 	    e->common_height > e->conflicting.header.height)
 		return cs_fail(why, CS_ERR_INVALID, "the power or the height of an attack");
+	CS_TRY(cmt_header_check_protocol(&e->conflicting.header, CMT_BLOCK_PROTOCOL, why));
 	return cmt_light_block_check(&e->conflicting, why);
 }
 

@@ -20,9 +20,6 @@ struct cs_bytes cmt_header_app_hash(const struct cmt_header *header)
 
 enum cs_err cmt_header_check(const struct cmt_header *header, struct cs_why *why)
 {
-	if (header->block_protocol != CMT_BLOCK_PROTOCOL)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "block protocol %llu",
-			       (unsigned long long)header->block_protocol);
 	if (header->height < 1)
 		return cs_fail(why, CS_ERR_INVALID, "height %lld", (long long)header->height);
 	if (header->chain_id.n == 0)
@@ -32,6 +29,15 @@ enum cs_err cmt_header_check(const struct cmt_header *header, struct cs_why *why
 	if (!header->validators_hash.some)
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "a header without a validators hash");
 	return CS_OK;
+}
+
+enum cs_err cmt_header_check_protocol(const struct cmt_header *header, uint64_t protocol,
+				      struct cs_why *why)
+{
+	if (header->block_protocol == protocol)
+		return CS_OK;
+	return cs_fail(why, CS_ERR_UNSUPPORTED, "block protocol %llu",
+		       (unsigned long long)header->block_protocol);
 }
 
 static void put_version(struct cs_buf *buf, const struct cmt_header *header)

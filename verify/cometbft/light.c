@@ -82,6 +82,7 @@ enum cs_err cmt_light_verify(const struct cmt_trusted *trusted,
 	const struct cmt_header *header = &untrusted->header;
 	CS_TRY(cmt_light_options_check(options, why));
 	CS_TRY(check_fresh(trusted->header, options, now, why));
+	CS_TRY(cmt_header_check_protocol(header, options->block_protocol, why));
 	CS_TRY(check_header(trusted->header, header, options, now, why));
 	CS_TRY(cmt_light_block_check(untrusted, why));
 	if (header->height != trusted->header->height + 1)

@@ -18,6 +18,7 @@
 struct cmt_light_options {
 	struct cmt_fraction trust_level; /* 1/3 to 1 */
 	uint64_t trusting_period_s;      /* not 0; shorter than the unbonding period */
+	uint64_t block_protocol;         /* CMT_BLOCK_PROTOCOL: what the fields of headers mean */
 	uint64_t drift_max_s; /* how far a header's time may lie after the high end of now */
 };
 
@@ -35,7 +36,7 @@ struct cmt_trusted {
 /* Whether the untrusted block follows from the trusted one, by one step: adjacent when it is the next
  * height, else by skipping. Of a block that was decoded or passed cmt_light_block_check.
  *
- * NO_TIME: nothing bounds now from above. ANCHOR_TOO_OLD: the trusting period has passed since the
+ * NO_TIME: nothing bounds now from above. UNSUPPORTED: another block protocol. ANCHOR_TOO_OLD: the trusting period has passed since the
  * trusted header. WRONG_CHAIN: of another chain. STALE_HEADER: not above the trusted height. BAD_TIME:
  * not later than the trusted header. FUTURE_HEADER: later than now and the drift. BAD_SIGNER_SET: the
  * next header's set is not the one that the trusted header announced. NOT_ENOUGH_TRUST: a skip too far
