@@ -275,7 +275,7 @@ static struct cmt_part_set three_parts(void)
 	size_t n = 2 * CMT_PART_SIZE + 100;
 	uint8_t *block = keep(n);
 	for (size_t i = 0; i < n; i++)
-		block[i] = (uint8_t)(i * 7);
+		block[i] = (uint8_t)(i * 7 + i / CMT_PART_SIZE);
 	assert_ok(cmt_part_set_make(&set, cs_bytes(block, n), test_arena()));
 	assert_int_equal(set.header.total, 3);
 	return set;

@@ -541,7 +541,7 @@ func main() {
 		name string
 		make func() []any
 	}{{"validator_sets", sets}, {"votes", votes}, {"proposals", proposals}, {"commits", commits}, {"trees", trees}, {"results", results},
-		{"params", params}, {"attacks", attacks}, {"duplicate_votes", duplicates}, {"blocks", blocks}}
+		{"params", params}, {"attacks", attacks}, {"duplicate_votes", duplicates}, {"blocks", blocks}, {"light", lightCases}}
 	fmt.Printf("{\"cometbft\": \"v0.38.26\", \"chain_id\": %q", chainID)
 	for _, list := range lists {
 		fmt.Printf(",\n%q: [", list.name)
