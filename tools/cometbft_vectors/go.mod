@@ -1,4 +1,4 @@
-module caisson/tests/vectors/cometbft/generate
+module caisson/tools/cometbft_vectors
 
 go 1.22.11
 

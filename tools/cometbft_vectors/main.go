@@ -1,7 +1,5 @@
-// Writes generated.json: what CometBFT v0.38.26 itself computes for cases that no recorded chain has. Keys, times and choices come
-// from fixed seeds, so that every run writes the same file.
-//
-//	go run . > ../generated.json
+// Prints tests/vectors/cometbft/generated.json: what CometBFT v0.38.26 itself computes for cases that no recorded chain has. Keys,
+// times and choices come from fixed seeds, so that every run prints the same. Run by tools/cometbft_vectors.py.
 package main
 
 import (
