@@ -1,7 +1,7 @@
-/* How close checking a commit of 100 validators comes to the least that it can cost: OpenSSL's check of
- * each of its signatures, with keys parsed and messages at hand. The light client's step (a skip, then
- * 2/3 of the new set: 101 checks of the same two thirds) and the full check of a block's commit are
- * measured in turns with it, in one process. Writes one JSON object. */
+/* How close checking a commit of 100 validators comes to the least that it can cost: OpenSSL's
+ * check of each of its signatures, with keys parsed and messages at hand. The light client's step
+ * (a skip, then 2/3 of the new set: 101 checks of the same two thirds) and the full check of a
+ * block's commit are measured in turns with it, in one process. Writes one JSON object. */
 #include "bench/bench.h"
 #include "verify/cometbft/light.h"
 
@@ -171,7 +171,8 @@ int main(void)
 		ratio[run] = a / b;
 		skips[run] = c / d;
 	}
-	printf("{\"validators\": %u, \"commit_us\": %.1f, \"signatures_us\": %.1f, \"ratio\": %.3f, "
+	printf("{\"validators\": %u, \"commit_us\": %.1f, \"signatures_us\": %.1f, \"ratio\": "
+	       "%.3f, "
 	       "\"skip_checks\": %u, \"skip_ratio\": %.3f}\n",
 	       VALIDATORS, bench_median(ours, BENCH_RUNS), bench_median(least, BENCH_RUNS),
 	       bench_median(ratio, BENCH_RUNS), SKIP_CHECKS, bench_median(skips, BENCH_RUNS));

@@ -1,12 +1,12 @@
 /* Protobuf's wire format, for foreign messages that are hashed or signed: a writer that gives the
- * bytes that gogoproto and other ordered encoders give, a reader that takes exactly those bytes, and
- * a walk over fields in any order for messages whose form is not ours to demand. Knows no schema and
- * never allocates.
+ * bytes that gogoproto and other ordered encoders give, a reader that takes exactly those bytes,
+ * and a walk over fields in any order for messages whose form is not ours to demand. Knows no
+ * schema and never allocates.
  *
- * Canonical form: fields in ascending order, each singular one at most once, nothing unknown, scalars
- * and byte strings that are empty or zero left out, varints minimal, submessages that are not
- * nullable always there (protobuf.dev/programming-guides/encoding; proto3). What the reader accepts
- * is written again to the same bytes. */
+ * Canonical form: fields in ascending order, each singular one at most once, nothing unknown,
+ * scalars and byte strings that are empty or zero left out, varints minimal, submessages that are
+ * not nullable always there (protobuf.dev/programming-guides/encoding; proto3). What the reader
+ * accepts is written again to the same bytes. */
 #ifndef CS_PB_H
 #define CS_PB_H
 
@@ -54,7 +54,8 @@ size_t cs_pb_begin(struct cs_buf *buf, uint32_t field);
 void cs_pb_end(struct cs_buf *buf, size_t begin);
 /* The same without a tag: a length-delimited message, as CometBFT signs and frames them. */
 size_t cs_pb_begin_delimited(const struct cs_buf *buf);
-/* google.protobuf.Timestamp and Duration, always there. A time that is not valid fails the buffer. */
+/* google.protobuf.Timestamp and Duration, always there. A time that is not valid fails the
+ * buffer. */
 void cs_pb_put_time(struct cs_buf *buf, uint32_t field, struct cs_pb_time time);
 void cs_pb_put_duration(struct cs_buf *buf, uint32_t field, int64_t ns);
 /* The bodies alone. */

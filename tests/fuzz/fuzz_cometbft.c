@@ -57,14 +57,6 @@ static enum cs_err decode(union message *m, unsigned kind, struct cs_bytes bytes
 	}
 }
 
-static size_t commit_size(const struct cmt_commit *c)
-{
-	size_t size = CMT_COMMIT_SIZE_MAX(c->count);
-	for (size_t i = 0; i < c->count; i++)
-		size += c->sigs[i].extension.n + CS_ED25519_SIGNATURE_SIZE + 16;
-	return size;
-}
-
 static size_t light_size(const struct cmt_light_block *b)
 {
 	return CMT_LIGHT_BLOCK_SIZE_MAX(
@@ -83,7 +75,7 @@ static size_t size_max(const union message *m, unsigned kind)
 	case 3:
 		return CMT_COMMIT_SIZE_MAX(m->commit.count);
 	case 4:
-		return commit_size(&m->commit);
+		return cmt_extended_commit_size_max(&m->commit);
 	case 5:
 		return CMT_VALIDATOR_SIZE_MAX;
 	case 6:

@@ -19,8 +19,8 @@ struct cmt_block {
 	struct cmt_commit last_commit;
 };
 
-/* What the header says of the rest: WRONG_BLOCK (a hash of the last commit, of the transactions, of the
- * evidence), and the errors of each part. The arena is given back. */
+/* What the header says of the rest: WRONG_BLOCK (a hash of the last commit, of the transactions, of
+ * the evidence), and the errors of each part. The arena is given back. */
 CS_NODISCARD enum cs_err cmt_block_check(const struct cmt_block *block, struct cs_arena *arena,
 					 struct cs_why *why);
 /* Fills the three hashes in the header from the rest. NO_MEMORY. */

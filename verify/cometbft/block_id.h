@@ -4,7 +4,8 @@
  * Every decoder of this folder takes exactly the bytes that its encoder gives (core/pb.h: what the
  * field order of CometBFT's .proto files and gogoproto make of a message), leaves its output alone
  * on failure, and has done what CometBFT calls ValidateBasic when it succeeds: cmt_…_check does that
- * alone for values made by hand. Names and rules: github.com/cometbft/cometbft v0.38.26. */
+ * alone for values made by hand. What a decoder that fails took of its arena is the caller's to give
+ * back (cs_arena_mark). Names and rules: github.com/cometbft/cometbft v0.38.26. */
 #ifndef CMT_BLOCK_ID_H
 #define CMT_BLOCK_ID_H
 

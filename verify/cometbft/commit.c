@@ -103,6 +103,15 @@ void cmt_commit_encode(struct cs_buf *buf, const struct cmt_commit *commit)
 	encode(buf, commit, false);
 }
 
+size_t cmt_extended_commit_size_max(const struct cmt_commit *commit)
+{
+	size_t size = CMT_COMMIT_SIZE_MAX(commit->count);
+	/* Two more fields, and longer lengths of the elements. */
+	for (size_t i = 0; i < commit->count; i++)
+		size += commit->sigs[i].extension.n + CS_ED25519_SIGNATURE_SIZE + 16;
+	return size;
+}
+
 void cmt_extended_commit_encode(struct cs_buf *buf, const struct cmt_commit *commit)
 {
 	encode(buf, commit, true);

@@ -64,8 +64,8 @@ struct cmt_commit_sig cmt_commit_sig_of(const struct cmt_vote *vote);
 
 /* ---- verification ----
  *
- * Of commits that passed cmt_commit_check. All refuse with BAD_SEAL (a signature), TOO_FEW_SEALS (not
- * enough power behind the block), OVERFLOW (a fraction too wide), CRYPTO. */
+ * Of commits that passed cmt_commit_check. All refuse with BAD_SEAL (a signature), TOO_FEW_SEALS
+ * (not enough power behind the block), OVERFLOW (a fraction too wide), CRYPTO. */
 
 /* That more than 2/3 of the set signed, and that whatever is there is right: nil votes too. For
  * blocks, where applications see who signed. FOREIGN_SEAL: another number of signatures than
@@ -98,6 +98,8 @@ CS_NODISCARD enum cs_err cmt_commit_verify_trusting(const struct cmt_commit *com
  * block has an extension signature, and no other. */
 CS_NODISCARD enum cs_err cmt_extended_commit_check(const struct cmt_commit *commit, bool demanded,
 						   struct cs_why *why);
+/* Room for cmt_extended_commit_encode. */
+size_t cmt_extended_commit_size_max(const struct cmt_commit *commit);
 void cmt_extended_commit_encode(struct cs_buf *buf, const struct cmt_commit *commit);
 /* Extensions are views into `bytes`. */
 CS_NODISCARD enum cs_err cmt_extended_commit_decode(struct cmt_commit *commit,
@@ -112,8 +114,8 @@ cmt_extended_commit_verify(const struct cmt_commit *commit, const struct cmt_val
 /* ---- BFT time ---- */
 
 /* The time of the block that carries the commit: the median of its votes' times, weighted by power
- * (state/state.go MedianTime; spec/consensus/bft-time.md). FOREIGN_SEAL: a vote of one who is not in
- * the set; MISSING_FIELD: no vote; OVERFLOW: of a commit that nothing verified. */
+ * (state/state.go MedianTime; spec/consensus/bft-time.md). FOREIGN_SEAL: a vote of one who is not
+ * in the set; MISSING_FIELD: no vote; OVERFLOW: of a commit that nothing verified. */
 CS_NODISCARD enum cs_err cmt_median_time(struct cs_pb_time *time, const struct cmt_commit *commit,
 					 const struct cmt_validator_set *set);
 

@@ -115,7 +115,8 @@ enum cs_err cmt_commit_verify_light(const struct cmt_commit *commit,
 	return suffices(&t);
 }
 
-/* As light_power. places: where in the set each voter is, SIZE_MAX for strangers and other votes. */
+/* As light_power. places: where in the set each voter is, SIZE_MAX for strangers and other
+ * votes. */
 static enum cs_err trusting_power(struct tally *t, size_t *places)
 {
 	bool seen[CMT_VALIDATORS_MAX] = {false};

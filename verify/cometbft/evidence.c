@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What of an encoded attack is neither light block nor validators: numbers, a time, tags, lengths. */
+/* What of an encoded attack is neither light block nor validators: numbers, a time, tags,
+ * lengths. */
 #define ATTACK_REST_SIZE 96u
 /* And of two votes. */
 #define VOTES_REST_SIZE 96u
@@ -206,8 +207,8 @@ static enum cs_err body(struct cs_buf *buf, const struct cmt_evidence *evidence,
 	return cs_buf_end(buf);
 }
 
-/* types/evidence.go LightClientAttackEvidence.Hash: the copy stops one byte short of the hash, which
- * leaves a zero; the height is a zigzag varint. */
+/* types/evidence.go LightClientAttackEvidence.Hash: the copy stops one byte short of the hash,
+ * which leaves a zero; the height is a zigzag varint. */
 static struct cs_hash attack_hash(const struct cmt_light_attack *e)
 {
 	uint8_t memory[sizeof(struct cs_hash) + CS_PB_VARINT_SIZE_MAX];

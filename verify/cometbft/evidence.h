@@ -52,8 +52,8 @@ CS_NODISCARD enum cs_err cmt_duplicate_vote_make(struct cmt_duplicate_vote *evid
 						 const struct cmt_vote *other,
 						 const struct cmt_validator_set *set,
 						 struct cs_pb_time time);
-/* Against a block that conflicts with a trusted one, both traced back to `common`. Keeps pointers into
- * `conflicting`; the list of the guilty is the arena's: NO_MEMORY. */
+/* Against a block that conflicts with a trusted one, both traced back to `common`. Keeps pointers
+ * into `conflicting`; the list of the guilty is the arena's: NO_MEMORY. */
 CS_NODISCARD enum cs_err cmt_light_attack_make(struct cmt_light_attack *evidence,
 					       const struct cmt_light_block *conflicting,
 					       const struct cmt_light_block *trusted,
@@ -64,8 +64,8 @@ CS_NODISCARD enum cs_err cmt_light_attack_make(struct cmt_light_attack *evidence
 
 int64_t cmt_evidence_height(const struct cmt_evidence *evidence);
 struct cs_pb_time cmt_evidence_time(const struct cmt_evidence *evidence);
-/* ValidateBasic: the votes, their order; the light block, powers and heights. INVALID, and the errors
- * of the parts. */
+/* ValidateBasic: the votes, their order; the light block, powers and heights. INVALID, and the
+ * errors of the parts. */
 CS_NODISCARD enum cs_err cmt_evidence_check(const struct cmt_evidence *evidence,
 					    struct cs_why *why);
 /* tendermint.types.Evidence, as blocks and peers carry it. */
@@ -73,8 +73,8 @@ void cmt_evidence_encode(struct cs_buf *buf, const struct cmt_evidence *evidence
 /* Views into `bytes`; the rest is the arena's. */
 CS_NODISCARD enum cs_err cmt_evidence_decode(struct cmt_evidence *evidence, struct cs_bytes bytes,
 					     struct cs_arena *arena, struct cs_why *why);
-/* By which a node knows evidence that it has. Of a light attack CometBFT hashes 31 of the header's 32
- * bytes, and the common height: the signatures may vary. The arena holds the votes meanwhile:
+/* By which a node knows evidence that it has. Of a light attack CometBFT hashes 31 of the header's
+ * 32 bytes, and the common height: the signatures may vary. The arena holds the votes meanwhile:
  * NO_MEMORY. */
 CS_NODISCARD enum cs_err cmt_evidence_hash(struct cs_hash *hash,
 					   const struct cmt_evidence *evidence,
@@ -97,11 +97,11 @@ CS_NODISCARD enum cs_err cmt_duplicate_vote_verify(const struct cmt_duplicate_vo
 						   const struct cmt_chain_id *chain_id,
 						   const struct cmt_validator_set *set,
 						   struct cs_pb_time time, struct cs_why *why);
-/* Against the node's own: `common`, the header of the common height, with its set; `trusted`, the one
- * of the conflicting height with its commit, or the newest where the chain is not that far (a forward
- * lunatic attack). The list of the guilty is computed and compared. Of evidence that passed
- * cmt_evidence_check. INVALID: the same header, one that the trusted header does not make wrong, times
- * or powers that are not recorded so, another list; and the refusals of commits. */
+/* Against the node's own: `common`, the header of the common height, with its set; `trusted`, the
+ * one of the conflicting height with its commit, or the newest where the chain is not that far (a
+ * forward lunatic attack). The list of the guilty is computed and compared. Of evidence that passed
+ * cmt_evidence_check. INVALID: the same header, one that the trusted header does not make wrong,
+ * times or powers that are not recorded so, another list; and the refusals of commits. */
 CS_NODISCARD enum cs_err cmt_light_attack_verify(const struct cmt_light_attack *evidence,
 						 const struct cmt_header *common,
 						 const struct cmt_validator_set *common_set,

@@ -39,8 +39,8 @@ struct cmt_header {
 CS_NODISCARD enum cs_err cmt_header_set_app_hash(struct cmt_header *header, struct cs_bytes hash);
 struct cs_bytes cmt_header_app_hash(const struct cmt_header *header);
 
-/* INVALID: a height below 1, no chain id, a time that cannot be encoded; MISSING_FIELD: no validators
- * hash, without which CometBFT has no hash of it. */
+/* INVALID: a height below 1, no chain id, a time that cannot be encoded; MISSING_FIELD: no
+ * validators hash, without which CometBFT has no hash of it. */
 CS_NODISCARD enum cs_err cmt_header_check(const struct cmt_header *header, struct cs_why *why);
 /* UNSUPPORTED: the header is of another block protocol than this. */
 CS_NODISCARD enum cs_err cmt_header_check_protocol(const struct cmt_header *header,

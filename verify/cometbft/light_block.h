@@ -26,8 +26,8 @@ struct cmt_light_block {
 CS_NODISCARD enum cs_err cmt_signed_header_check(const struct cmt_header *header,
 						 const struct cmt_commit *commit,
 						 struct cs_why *why);
-/* All of it but signatures: header, commit, that they are of one block, that the set is the header's
- * (BAD_SIGNER_SET). */
+/* All of it but signatures: header, commit, that they are of one block, that the set is the
+ * header's (BAD_SIGNER_SET). */
 CS_NODISCARD enum cs_err cmt_light_block_check(const struct cmt_light_block *block,
 					       struct cs_why *why);
 

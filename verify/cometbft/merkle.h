@@ -1,6 +1,6 @@
-/* CometBFT's Merkle trees: SHA-256 as in RFC 6962 section 2.1, leaves 0x00 ‖ item, nodes 0x01 ‖ left
- * ‖ right, split at the largest power of two below the count, the empty tree SHA-256 of nothing
- * (crypto/merkle/{hash,tree,proof}.go). Never keeps the items.
+/* CometBFT's Merkle trees: SHA-256 as in RFC 6962 section 2.1, leaves 0x00 ‖ item, nodes 0x01 ‖
+ * left ‖ right, split at the largest power of two below the count, the empty tree SHA-256 of
+ * nothing (crypto/merkle/{hash,tree,proof}.go). Never keeps the items.
  *
  * A root does not bind the number of leaves: whoever checks a proof says what it must be, or knows
  * that it is only the prover's word. */
@@ -43,23 +43,23 @@ struct cmt_tree {
 	size_t height; /* of the level that is the root; 0 for one leaf or none */
 };
 
-/* Over `count` hashes of leaves (cmt_leaf_hash), which the tree keeps and the caller leaves alone; the
- * rest is the arena's: less than 34 bytes a leaf and 16 a level. NO_MEMORY. */
+/* Over `count` hashes of leaves (cmt_leaf_hash), which the tree keeps and the caller leaves alone;
+ * the rest is the arena's: less than 34 bytes a leaf and 16 a level. NO_MEMORY. */
 CS_NODISCARD enum cs_err cmt_tree_build(struct cmt_tree *tree, struct cs_arena *arena,
 					struct cs_hash *leaves, size_t count);
 struct cs_hash cmt_tree_root(const struct cmt_tree *tree);
 /* index < the count of leaves. */
 void cmt_tree_prove(struct cmt_proof *proof, const struct cmt_tree *tree, size_t index);
 
-/* Whether the item is leaf `index` of `total` under the root. BAD_PROOF: another leaf, index or total
- * out of range, not exactly the aunts that they ask for, another root. */
+/* Whether the item is leaf `index` of `total` under the root. BAD_PROOF: another leaf, index or
+ * total out of range, not exactly the aunts that they ask for, another root. */
 CS_NODISCARD enum cs_err cmt_proof_check(const struct cmt_proof *proof, const struct cs_hash *root,
 					 struct cs_bytes item);
 
 /* tendermint.crypto.Proof. */
 void cmt_proof_encode(struct cs_buf *buf, const struct cmt_proof *proof);
-/* The errors of cs_pb; TOO_LARGE above CMT_AUNTS_MAX; INVALID: a hash that has not 32 bytes, a number
- * below 0. */
+/* The errors of cs_pb; TOO_LARGE above CMT_AUNTS_MAX; INVALID: a hash that has not 32 bytes, a
+ * number below 0. */
 CS_NODISCARD enum cs_err cmt_proof_decode(struct cmt_proof *proof, struct cs_bytes bytes);
 
 #endif

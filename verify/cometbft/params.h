@@ -1,5 +1,5 @@
-/* Consensus parameters (types/params.go; tendermint.types.ConsensusParams): their hash in the header
- * covers the size and the gas of blocks only. */
+/* Consensus parameters (types/params.go; tendermint.types.ConsensusParams): their hash in the
+ * header covers the size and the gas of blocks only. */
 #ifndef CMT_PARAMS_H
 #define CMT_PARAMS_H
 

@@ -29,8 +29,8 @@ CS_NODISCARD enum cs_err cmt_part_set_make(struct cmt_part_set *set, struct cs_b
 void cmt_part_get(struct cmt_part *part, const struct cmt_part_set *set, uint32_t index);
 
 /* Whether it is the part of its index under the header. BAD_PROOF: another index or total than the
- * proof's, not under the hash; TOO_LARGE: above CMT_PART_SIZE; INVALID: one that is not the last and
- * shorter, a header without parts. */
+ * proof's, not under the hash; TOO_LARGE: above CMT_PART_SIZE; INVALID: one that is not the last
+ * and shorter, a header without parts. */
 CS_NODISCARD enum cs_err cmt_part_check(const struct cmt_part *part,
 					const struct cmt_part_set_header *header);
 void cmt_part_encode(struct cs_buf *buf, const struct cmt_part *part);

@@ -22,8 +22,8 @@ void cmt_validator_rescale(struct cmt_validator_set *set, int64_t window)
 		high = priority > high ? priority : high;
 		low = priority < low ? priority : low;
 	}
-	/* Go's arithmetic wraps, and so the difference of a set whose priorities came from elsewhere
-	 * and are further apart than 2^63 must: ratio is then what Go computes too. */
+	/* Go's arithmetic wraps, and so the difference of a set whose priorities came from
+	 * elsewhere and are further apart than 2^63 must: ratio is then what Go computes too. */
 	uint64_t wrapped = (uint64_t)high - (uint64_t)low;
 	int64_t diff = (int64_t)(wrapped > INT64_MAX ? 0 - wrapped : wrapped);
 	if (diff <= window)

@@ -1,7 +1,7 @@
 /* Validator sets: order, hash, whose turn it is to propose, and how they change, to the last bit as
  * CometBFT computes them (types/validator.go, types/validator_set.go;
- * spec/consensus/proposer-selection.md). Every change is made on a set of the caller's memory; no set
- * is shared.
+ * spec/consensus/proposer-selection.md). Every change is made on a set of the caller's memory; no
+ * set is shared.
  *
  * Keys are Ed25519. A set with a key of another kind (secp256k1, ML-DSA) is UNSUPPORTED. */
 #ifndef CMT_VALIDATOR_SET_H
@@ -9,8 +9,8 @@
 
 #include "verify/cometbft/block_id.h"
 
-/* The largest public chains have some two hundred; one signature check for each is 0.1 s. CometBFT's
- * own bound is 10,000 (types/vote_set.go MaxVotesCount). */
+/* The largest public chains have some two hundred; one signature check for each is 0.1 s.
+ * CometBFT's own bound is 10,000 (types/vote_set.go MaxVotesCount). */
 #define CMT_VALIDATORS_MAX 1024u
 /* types/validator_set.go MaxTotalVotingPower, PriorityWindowSizeFactor. */
 #define CMT_POWER_MAX (INT64_MAX / 8)
@@ -47,9 +47,10 @@ CS_NODISCARD enum cs_err cmt_validator_set_copy(struct cmt_validator_set *set,
 /* A validator of a key, with priority 0. */
 struct cmt_validator cmt_validator_of(const struct cs_ed25519_key *key, int64_t power);
 /* Fills an initialized set with validators as they stand, priorities included, as one that was made
- * elsewhere; the proposer is the one of `proposer`'s address, and none when it is NULL. DUPLICATE (an
- * address), INVALID (a power below 1, an address that is not the key's, a proposer who is not in it),
- * OVERFLOW (the total power), TOO_LARGE, MISSING_FIELD (none). The set is empty on failure. */
+ * elsewhere; the proposer is the one of `proposer`'s address, and none when it is NULL. DUPLICATE
+ * (an address), INVALID (a power below 1, an address that is not the key's, a proposer who is not
+ * in it), OVERFLOW (the total power), TOO_LARGE, MISSING_FIELD (none). The set is empty on
+ * failure. */
 CS_NODISCARD enum cs_err cmt_validator_set_fill(struct cmt_validator_set *set,
 						const struct cmt_validator *list, size_t count,
 						const struct cmt_validator *proposer,

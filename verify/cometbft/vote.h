@@ -5,8 +5,8 @@
 
 #include "verify/cometbft/block_id.h"
 
-/* CanonicalVote and CanonicalProposal with their length: 2 of that, type, two fixed numbers, a block
- * id, a time, the chain id. */
+/* CanonicalVote and CanonicalProposal with their length: 2 of that, type, two fixed numbers, a
+ * block id, a time, the chain id. */
 #define CMT_SIGN_BYTES_MAX 256u
 /* types/vote.go MaxVoteExtensionSize. */
 #define CMT_EXTENSION_SIZE_MAX (1024u * 1024)
@@ -45,9 +45,9 @@ struct cmt_proposal {
 	struct cmt_signature signature;
 };
 
-/* INVALID: type, height below 1, round or index below 0, a block id that is neither nil nor complete,
- * a time that cannot be encoded, no signature, an extension where there may be none or without a
- * signature. TOO_LARGE: the extension. */
+/* INVALID: type, height below 1, round or index below 0, a block id that is neither nil nor
+ * complete, a time that cannot be encoded, no signature, an extension where there may be none or
+ * without a signature. TOO_LARGE: the extension. */
 CS_NODISCARD enum cs_err cmt_vote_check(const struct cmt_vote *vote, struct cs_why *why);
 void cmt_vote_encode(struct cs_buf *buf, const struct cmt_vote *vote);
 /* The extension is a view into `bytes`. The errors of cs_pb and of cmt_vote_check. */
@@ -60,20 +60,20 @@ void cmt_vote_sign_bytes(struct cs_buf *buf, const struct cmt_vote *vote,
 /* The same of a vote's extension: CMT_EXTENSION_SIGN_BYTES_MAX. */
 void cmt_extension_sign_bytes(struct cs_buf *buf, const struct cmt_vote *vote,
 			      const struct cmt_chain_id *chain_id);
-/* Whether the vote, without its extension, is the key's. FOREIGN_SEAL: the address is not the key's;
- * BAD_SEAL; CRYPTO. */
+/* Whether the vote, without its extension, is the key's. FOREIGN_SEAL: the address is not the
+ * key's; BAD_SEAL; CRYPTO. */
 CS_NODISCARD enum cs_err cmt_vote_verify(const struct cmt_vote *vote,
 					 const struct cmt_chain_id *chain_id,
 					 const struct cs_ed25519_key *key);
-/* Whether the extension of a precommit for a block is: OK for any other vote, MISSING_FIELD without a
- * signature, BAD_SEAL. The arena holds the bytes meanwhile: NO_MEMORY. */
+/* Whether the extension of a precommit for a block is: OK for any other vote, MISSING_FIELD without
+ * a signature, BAD_SEAL. The arena holds the bytes meanwhile: NO_MEMORY. */
 CS_NODISCARD enum cs_err cmt_extension_verify(const struct cmt_vote *vote,
 					      const struct cmt_chain_id *chain_id,
 					      const struct cs_ed25519_key *key,
 					      struct cs_arena *arena);
 
-/* INVALID: height or round below 0, pol_round below -1 (that it lies below the round is the engine's
- * check), a block id that is not complete, a time that cannot be encoded, no signature. */
+/* INVALID: height or round below 0, pol_round below -1 (that it lies below the round is the
+ * engine's check), a block id that is not complete, a time that cannot be encoded, no signature. */
 CS_NODISCARD enum cs_err cmt_proposal_check(const struct cmt_proposal *proposal,
 					    struct cs_why *why);
 void cmt_proposal_encode(struct cs_buf *buf, const struct cmt_proposal *proposal);
@@ -86,8 +86,8 @@ CS_NODISCARD enum cs_err cmt_proposal_verify(const struct cmt_proposal *proposal
 					     const struct cmt_chain_id *chain_id,
 					     const struct cs_ed25519_key *key);
 
-/* A signature over sign bytes as a verdict of this folder: BAD_SEAL, CRYPTO; INVALID when the buffer
- * failed. */
+/* A signature over sign bytes as a verdict of this folder: BAD_SEAL, CRYPTO; INVALID when the
+ * buffer failed. */
 CS_NODISCARD enum cs_err cmt_verify_seal(const struct cs_ed25519_key *key,
 					 const struct cs_buf *sign_bytes,
 					 const struct cmt_signature *signature);

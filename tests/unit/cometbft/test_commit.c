@@ -2,8 +2,8 @@
 
 /* ---- recorded and generated ---- */
 
-/* Commits of chains that ran, each with the set of its height: all signatures, and the hash that the
- * next header has. */
+/* Commits of chains that ran, each with the set of its height: all signatures, and the hash that
+ * the next header has. */
 static void test_recorded(void **state)
 {
 	(void)state;

@@ -135,8 +135,8 @@ struct skipping {
 	struct verify_time now;
 };
 
-/* What a host does with the light client: asks for the target, then for heights in between. The trace
- * of what was verified goes on from its last block. */
+/* What a host does with the light client: asks for the target, then for heights in between. The
+ * trace of what was verified goes on from its last block. */
 static enum cs_err skip_to(struct chain *trace, int64_t target, const struct chain *from,
 			   const struct skipping *s)
 {

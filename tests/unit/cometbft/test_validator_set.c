@@ -54,8 +54,8 @@ static void check_step(struct cmt_validator_set *set, const json_t *step)
 	check_state(set, step);
 }
 
-/* Sets that CometBFT made, changed (a third of the changes are refused) and let propose: every power,
- * priority, proposer and hash on the way. */
+/* Sets that CometBFT made, changed (a third of the changes are refused) and let propose: every
+ * power, priority, proposer and hash on the way. */
 static void test_generated(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 /* Reads CometBFT's JSON (RPC, the vectors of tendermint-rs) and hex of tests/vectors/cometbft into
- * what verify/cometbft works on. What is read lives until the test program ends; a vector that is not
- * of the form fails the test. */
+ * what verify/cometbft works on. What is read lives until the test program ends; a vector that is
+ * not of the form fails the test. */
 #ifndef TEST_COMETBFT_VALUES_H
 #define TEST_COMETBFT_VALUES_H
 

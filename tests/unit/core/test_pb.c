@@ -163,7 +163,8 @@ static void test_numbers(void **state)
 	assert_int_equal(cs_pb_varint_size(UINT64_MAX), CS_PB_VARINT_SIZE_MAX);
 }
 
-/* What a reader of {1: uint32 ≤ 100, 2: bytes ≤ 4, 3: repeated bytes, 5: message {1: uint}} says. */
+/* What a reader of {1: uint32 ≤ 100, 2: bytes ≤ 4, 3: repeated bytes, 5: message {1: uint}}
+ * says. */
 static enum cs_err read(const char *hex)
 {
 	struct cs_pb pb, inner;
