@@ -21,7 +21,7 @@ REPLIES = {name.lower() for name in re.findall(r"^\tX\((\w+), \d+,", (ROOT / "wi
 ORACLE = PAGE.split("\n### By the oracle\n")[1].split("\n### ")[0]
 # Tests that walk a file of rows, each with its error beside it, or that look at finality by numbers: nothing is in their text.
 BY_TABLE = {"test_bad_clique_headers_are_refused", "test_bad_qbft_headers_are_refused", "test_seals_needed", "test_generated_chains",
-            "test_hostile"}
+            "test_hostile", "test_generated_attacks"}
 
 
 def text_of(path: str, name: str) -> str:
@@ -39,7 +39,7 @@ def test_named_tests_are_there(row):
         body = text_of(path, name)
         assert path.endswith(".py") or f"cmocka_unit_test({name})" in (ROOT / "tests" / path).read_text()
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        if len(cells) < 3 or name in BY_TABLE or row in ORACLE or not path.startswith("unit/enclave/"):
+        if len(cells) < 3 or name in BY_TABLE or row in ORACLE or not path.startswith(("unit/enclave/", "unit/cometbft/")):
             continue
         error = cells[1].strip("`")
         assert error in ERRORS
@@ -91,8 +91,10 @@ def test_the_oracles_rows_name_what_their_tests_ask_for(row):
 def test_every_list_has_its_rows():
     """As many as the lists of the sections have items, at the least."""
     tables = {part.split("\n", 1)[0]: len(NAMED.findall(part)) for part in PAGE.split("\n### ")[1:]}
-    assert tables.keys() == {"By the enclave", "By a client whose final blocks are named by providers", "By the sandbox", "By the oracle",
+    assert tables.keys() == {"By the enclave", "By a light client of a CometBFT chain",
+                             "By a client whose final blocks are named by providers", "By the sandbox", "By the oracle",
                              "By the contracts"}
     assert tables["By the enclave"] >= 38 and tables["By the sandbox"] >= 8 and tables["By the contracts"] >= 24
     assert tables["By a client whose final blocks are named by providers"] >= 16
+    assert tables["By a light client of a CometBFT chain"] >= 18
     assert tables["By the oracle"] >= 70

@@ -34,17 +34,25 @@ void cmt_validator_rescale(struct cmt_validator_set *set, int64_t window)
 		set->list[i].priority /= ratio;
 }
 
+/* Rounded down, as big.Int's Div by a number above 0; part by part, since a division of 128 bits is a
+ * call into the compiler's library. */
+static int64_t mean(const struct cmt_validator_set *set)
+{
+	int64_t count = (int64_t)set->count, rests = 0;
+	wide whole = 0;
+	for (size_t i = 0; i < set->count; i++) {
+		int64_t part = set->list[i].priority / count, rest = set->list[i].priority % count;
+		whole += rest < 0 ? part - 1 : part;
+		rests += rest < 0 ? rest + count : rest;
+	}
+	return (int64_t)(whole + rests / count);
+}
+
 void cmt_validator_centre(struct cmt_validator_set *set)
 {
-	wide sum = 0, count = (wide)set->count;
+	wide middle = mean(set);
 	for (size_t i = 0; i < set->count; i++)
-		sum += set->list[i].priority;
-	/* Euclidean, as big.Int's Div: below the true mean, for negative sums too. */
-	wide mean = sum / count;
-	if (sum % count < 0)
-		mean--;
-	for (size_t i = 0; i < set->count; i++)
-		set->list[i].priority = clip((wide)set->list[i].priority - mean);
+		set->list[i].priority = clip((wide)set->list[i].priority - middle);
 }
 
 /* Higher priority; of two equal ones the lower address. */
