@@ -85,7 +85,6 @@ static void test_recorded(void **state)
 		if (!cs_hash_eq(&got, &want))
 			fail_msg("%s", all[i].file);
 		check_round_trip(&h);
-		json_decref(json);
 	}
 }
 
