@@ -92,13 +92,29 @@ static bool rule_prevote(struct bft *bft)
 	return true;
 }
 
+/* "Any 2f + 1" of lines 34 and 47: who has voted here, and who has left this round behind. The paper
+ * has no such second part, because nobody there leaves a round early; a node that lost its log does
+ * (bft_skip_signed), and to wait for it would be for ever. A liar gains nothing: it could as well
+ * vote. */
+static bool enough_to_wait(const struct bft *bft, const struct bft_votes *votes)
+{
+	const struct cmt_validator_set *set = &bft->state.now.set;
+	int64_t power = 0;
+	for (size_t i = 0; i < set->count; i++) {
+		bool voted = (votes->by[0][i].have && votes->by[0][i].counts) ||
+			     (votes->by[1][i].have && votes->by[1][i].counts);
+		if (voted || bft->round_seen[i] > votes->round)
+			power += set->list[i].power;
+	}
+	return bft_is_two_thirds(power, set->power);
+}
+
 /* Line 34. */
 static bool rule_prevote_wait(struct bft *bft)
 {
 	struct bft_round *r = bft_round_find(bft, bft->round);
 	if (bft->step != BFT_STEP_PREVOTE || r == NULL || r->prevote_wait ||
-	    !bft_is_two_thirds(bft_votes_power(&r->prevotes, &bft->state.now.set),
-			       bft->state.now.set.power))
+	    !enough_to_wait(bft, &r->prevotes))
 		return false;
 	r->prevote_wait = true;
 	bft_emit_timer(
@@ -156,8 +172,7 @@ static bool rule_precommit_wait(struct bft *bft)
 {
 	struct bft_round *r = bft_round_find(bft, bft->round);
 	if (bft->step == BFT_STEP_NEW_HEIGHT || r == NULL || r->precommit_wait ||
-	    !bft_is_two_thirds(bft_votes_power(&r->precommits, &bft->state.now.set),
-			       bft->state.now.set.power))
+	    !enough_to_wait(bft, &r->precommits))
 		return false;
 	r->precommit_wait = true;
 	bft_emit_timer(

@@ -62,6 +62,27 @@ static void set_roles(struct sim *sim, enum scene scene)
 	}
 }
 
+/* What a disk had promised and lost makes a node as good as guilty: a lock that nobody else can
+ * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as many
+ * as are left of a third. */
+static void set_disks(struct sim *sim, enum scene scene)
+{
+	unsigned bad = (sim->keys - 1) / 3;
+	if (scene != SCENE_DISK && scene != SCENE_ALL)
+		return;
+	for (unsigned i = 0; i < sim->nodes; i++) {
+		if (sim->node[i].role != SIM_HONEST && bad > 0 && i < sim->keys)
+			bad--;
+	}
+	sim->above_disks = sim_chance(&sim->rng, 5000);
+	for (unsigned i = 0; i < sim->keys; i++) {
+		if (sim->node[i].role == SIM_HONEST && (sim->above_disks || bad > 0)) {
+			sim->node[i].bad_disk = true;
+			bad = bad > 0 ? bad - 1 : 0;
+		}
+	}
+}
+
 static void make_keys(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->keys; i++) {
@@ -126,6 +147,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool trace)
 	sim->extensions = sim_chance(&sim->rng, 3000);
 	sim->set_changes = scene == SCENE_CHANGES || scene == SCENE_ALL;
 	set_roles(sim, scene);
+	set_disks(sim, scene);
 	set_faults(sim, scene);
 	make_keys(sim);
 	make_genesis(sim);

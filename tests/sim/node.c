@@ -304,8 +304,10 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 static void describe(struct sim *sim, const struct sim_node *node, const struct bft_event *event)
 {
 	struct bft_view view = bft_look(node->bft);
-	printf("%8.3f node %u %" PRId64 "/%d/%d event %d", (double)sim->now_ns / 1e9, node->index,
-	       view.height, view.round, (int)view.step, (int)event->type);
+	printf("%8.3f node %u %" PRId64 "/%d/%d L%d:%02x V%d:%02x event %d",
+	       (double)sim->now_ns / 1e9, node->index, view.height, view.round, (int)view.step,
+	       view.locked_round, view.locked_id.hash.hash.b[0], view.valid_round,
+	       view.valid_id.hash.hash.b[0], (int)event->type);
 	if (event->type == BFT_EVENT_MESSAGE) {
 		struct bft_message m;
 		if (bft_message_decode(&m, event->bytes) == CS_OK) {
@@ -315,6 +317,10 @@ static void describe(struct sim *sim, const struct sim_node *node, const struct 
 				       m.vote.height, m.vote.round, (int)m.vote.type, m.vote.index,
 				       m.vote.block_id.hash.hash.b[0],
 				       m.vote.block_id.hash.hash.b[1]);
+			if (m.type == BFT_MESSAGE_PROPOSAL)
+				printf(" proposal %" PRId64 "/%d pol %d %02x", m.proposal.height,
+				       m.proposal.round, m.proposal.pol_round,
+				       m.proposal.block_id.hash.hash.b[0]);
 			if (m.type == BFT_MESSAGE_STATUS)
 				printf(" status %" PRId64 "/%d/%u", m.status.height, m.status.round,
 				       m.status.step);
@@ -449,13 +455,14 @@ static void damage(struct sim *sim, struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
 	struct sim_backup *backup = &node->backup;
+	if (!node->bad_disk)
+		return;
 	if (disk->log_size > 0 && sim_chance(&sim->rng, sim->faults.flip)) {
 		size_t at = (size_t)sim_below(&sim->rng, disk->log_size);
 		disk->log[at] ^= (uint8_t)(1u << sim_below(&sim->rng, 8));
 	}
 	if (backup->taken && sim_chance(&sim->rng, sim->faults.restore)) {
 		sim->restores++;
-		node->restores++;
 		sim_trace(sim, "%8.3f node %u restores a backup\n", (double)sim->now_ns / 1e9,
 			  node->index);
 		unsigned what = (unsigned)sim_below(&sim->rng, 2);

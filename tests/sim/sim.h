@@ -92,7 +92,7 @@ struct sim_node {
 	int64_t clock_skew_ns;
 	int64_t app_delay_ns; /* the application's slowest answer */
 	uint64_t tx_counter;
-	unsigned restores;
+	bool bad_disk; /* loses what was synced, is restored from backups */
 	int64_t last_stored; /* for the check of gaps */
 };
 
@@ -157,7 +157,8 @@ struct sim {
 	int64_t heal_at_ns;
 	bool extensions;
 	bool set_changes;
-	bool above_f; /* more guilty ones than the protocol bears: no agreement is demanded */
+	bool above_f;     /* more guilty ones than the protocol bears: no agreement is demanded */
+	bool above_disks; /* more nodes than that may lose what they had synced: no progress is */
 	struct bft_config config;
 	struct bft_state genesis;
 	struct cs_arena scratch;

@@ -284,14 +284,17 @@ void sim_run(struct sim *sim)
 		free(h.bytes);
 		if (highest_height(sim) + 2 >= SIM_HEIGHTS_MAX)
 			return;
-		if (!sim->healed || sim->above_f)
+		if (!sim->healed)
 			continue;
 		if (goal < 0)
 			goal = highest_height(sim) + LIVENESS_HEIGHTS;
 		if (lowest_height(sim) >= goal)
 			return;
-		if (sim->now_ns > sim->heal_at_ns + LIVENESS_NS)
-			sim_fail(sim, "no progress: lowest %" PRId64 ", goal %" PRId64,
-				 lowest_height(sim), goal);
+		if (sim->now_ns <= sim->heal_at_ns + LIVENESS_NS)
+			continue;
+		if (sim->above_f || sim->above_disks)
+			return;
+		sim_fail(sim, "no progress: lowest %" PRId64 ", goal %" PRId64, lowest_height(sim),
+			 goal);
 	}
 }
