@@ -6,7 +6,7 @@
  * time. Each answer is a line of hex in the order of the questions. When the client fails, the
  * last line is "failed NAME: WHY" and the status 1. */
 #include "host/alloc.h"
-#include "relay_state/abci/client.h"
+#include "relay_state/abci_socket/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

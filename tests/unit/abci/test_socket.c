@@ -2,9 +2,9 @@
  * misbehaviour. */
 #include "frames.h"
 #include "host/alloc.h"
-#include "relay_state/abci/client.h"
+#include "relay_state/abci_socket/client.h"
 #include "relay_state/abci/kvstore.h"
-#include "relay_state/abci/server.h"
+#include "relay_state/abci_socket/server.h"
 
 #include <unistd.h>
 

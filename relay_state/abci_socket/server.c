@@ -1,7 +1,7 @@
-#include "relay_state/abci/server.h"
+#include "relay_state/abci_socket/server.h"
 
 #include "host/alloc.h"
-#include "relay_state/abci/inbox.h"
+#include "relay_state/abci_socket/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>

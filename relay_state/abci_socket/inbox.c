@@ -1,4 +1,4 @@
-#include "relay_state/abci/inbox.h"
+#include "relay_state/abci_socket/inbox.h"
 
 #include "host/alloc.h"
 

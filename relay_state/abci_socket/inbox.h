@@ -1,7 +1,7 @@
 /* The bytes of one connection until they are whole frames. Grows with what has come, never with
  * what a length promises, and gives its memory back after a large frame. */
-#ifndef ABCI_INBOX_H
-#define ABCI_INBOX_H
+#ifndef ABCI_SOCKET_INBOX_H
+#define ABCI_SOCKET_INBOX_H
 
 #include "relay_state/abci/codec.h"
 

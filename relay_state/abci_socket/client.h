@@ -6,8 +6,8 @@
  * that nobody asked for, bytes that are no frame, an exception, silence beyond the timeout and an
  * end of any connection all end the client as a whole, once, with the reason. Whoever made it makes
  * another one and asks info again: what the application had done is not known. */
-#ifndef ABCI_CLIENT_H
-#define ABCI_CLIENT_H
+#ifndef ABCI_SOCKET_CLIENT_H
+#define ABCI_SOCKET_CLIENT_H
 
 #include "host/stream.h"
 #include "relay_state/abci/codec.h"

@@ -7,8 +7,8 @@
  * the end of the connection; a method that is not known here is answered by an exception, and the
  * connection goes on. Nobody is authenticated: whoever connects may end the application's life as a
  * chain's state, so that addresses beyond this machine need insecure_remote. */
-#ifndef ABCI_SERVER_H
-#define ABCI_SERVER_H
+#ifndef ABCI_SOCKET_SERVER_H
+#define ABCI_SOCKET_SERVER_H
 
 #include "host/stream.h"
 #include "relay_state/abci/app.h"

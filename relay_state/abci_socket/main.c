@@ -7,7 +7,7 @@
 #include "host/alloc.h"
 #include "host/log.h"
 #include "relay_state/abci/kvstore.h"
-#include "relay_state/abci/server.h"
+#include "relay_state/abci_socket/server.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-#include "relay_state/abci/client.h"
+#include "relay_state/abci_socket/client.h"
 
 #include "host/alloc.h"
-#include "relay_state/abci/inbox.h"
+#include "relay_state/abci_socket/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
