@@ -294,6 +294,12 @@ static bool is_valid_tx(struct cs_bytes tx)
 	return is_validator_tx(tx) ? read_validator_tx(&validator, tx) : is_pair_tx(tx);
 }
 
+/* An upper bound of what its result and events take. */
+static uint64_t answer_size(struct cs_bytes tx)
+{
+	return ABCI_KVSTORE_ANSWER_EXTRA + (is_validator_tx(tx) ? 2 : 1) * (uint64_t)tx.n;
+}
+
 /* ---- the functions ---- */
 
 /* The size as Go's binary.PutVarint, in eight bytes. */
@@ -374,13 +380,17 @@ static enum cs_err prepare_proposal(void *state,
 {
 	struct cs_bytes *txs = cs_arena_calloc(call->arena, request->txs.count, sizeof *txs);
 	size_t count = 0;
+	uint64_t answer = 0;
 	(void)state;
 	if (txs == NULL)
 		return no_memory(call);
-	for (size_t i = 0; i < request->txs.count && count < ABCI_KVSTORE_TXS_MAX; i++) {
+	for (size_t i = 0; i < request->txs.count; i++) {
 		struct cs_bytes tx = request->txs.items[i];
 		if (!is_valid_tx(tx))
 			continue;
+		answer += answer_size(tx);
+		if (answer > ABCI_KVSTORE_ANSWER_SIZE_MAX)
+			break;
 		const uint8_t *colon = byte_in(tx, ':');
 		txs[count] = colon == NULL ? tx : cs_arena_copy(call->arena, tx);
 		if (txs[count].p == NULL)
@@ -399,11 +409,11 @@ static enum cs_err process_proposal(void *state,
 				    const struct abci_call *call)
 {
 	(void)state, (void)call;
+	uint64_t answer = 0;
 	response->status = ABCI_REJECT;
-	if (request->txs.count > ABCI_KVSTORE_TXS_MAX)
-		return CS_OK;
 	for (size_t i = 0; i < request->txs.count; i++) {
-		if (!is_valid_tx(request->txs.items[i]))
+		answer += answer_size(request->txs.items[i]);
+		if (!is_valid_tx(request->txs.items[i]) || answer > ABCI_KVSTORE_ANSWER_SIZE_MAX)
 			return CS_OK;
 	}
 	response->status = ABCI_ACCEPT;

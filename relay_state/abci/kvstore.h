@@ -7,16 +7,18 @@
  * (abci/example/kvstore/kvstore.go), so that both serve one chain. Different on purpose:
  * - keys of validators other than 32 bytes of Ed25519 are refused as a transaction (code 2): the
  *   real one passes them, and its process ends when the block is final;
- * - a block of more than ABCI_KVSTORE_TXS_MAX transactions is rejected;
+ * - a block whose answers would not fit a frame (ABCI_KVSTORE_ANSWER_SIZE_MAX) is neither proposed
+ *   nor accepted;
  * - info and query tell the last committed height, also between finalize_block and commit. */
 #ifndef ABCI_KVSTORE_H
 #define ABCI_KVSTORE_H
 
 #include "relay_state/abci/app.h"
 
-/* Of a block: an answer to finalize_block takes some 300 bytes for each on the wire, and stays
- * below ABCI_FRAME_SIZE_MAX. */
-#define ABCI_KVSTORE_TXS_MAX 100000u
+/* What the answers to one block may take on the wire, below ABCI_FRAME_SIZE_MAX: a transaction takes
+ * its key and value once, one of a validator twice its size, and at most this beside. */
+#define ABCI_KVSTORE_ANSWER_SIZE_MAX (60u * 1024 * 1024)
+#define ABCI_KVSTORE_ANSWER_EXTRA 300u
 /* More than any network here; a linear search each. */
 #define ABCI_KVSTORE_VALIDATORS_MAX 512u
 /* The least memory that holds anything. */

@@ -65,8 +65,8 @@ static void on_answer(void *context, enum cs_err err, const char *why,
 	void *memory = host_alloc(size);
 	cs_buf_init(&buf, memory, size);
 	cs_assert(abci_response_encode(&buf, response) == CS_OK);
-	cs_assert(abci_frame_open(&head_size, &body_size, cs_buf_view(&buf),
-				  ABCI_FRAME_SIZE_MAX) == CS_OK);
+	cs_assert(abci_frame_open(&head_size, &body_size, cs_buf_view(&buf), ABCI_FRAME_SIZE_MAX) ==
+		  CS_OK);
 	print_hex(cs_bytes(buf.p + head_size, body_size));
 	free(memory);
 }

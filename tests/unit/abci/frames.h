@@ -21,7 +21,7 @@ struct frames {
 static inline const char *text_or_empty(const json_t *line, const char *key)
 {
 	const char *text = json_string_value(json_object_get(line, key));
-	return text == NULL ? "" : strcpy(keep(strlen(text)), text);
+	return text == NULL ? "" : memcpy(keep(strlen(text)), text, strlen(text));
 }
 
 static inline struct frames *read_frames(const char *path)

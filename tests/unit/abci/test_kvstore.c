@@ -191,18 +191,59 @@ static void test_proposals_are_tidied(void **state)
 	assert_bytes(txs[0], cs_bytes_str("a:b"));
 }
 
+/* As many of the smallest transactions as the answers have room for, and one more. */
+#define SMALLEST_MAX (ABCI_KVSTORE_ANSWER_SIZE_MAX / (ABCI_KVSTORE_ANSWER_EXTRA + 3))
+
 static void test_too_many_transactions(void **state)
 {
 	(void)state;
-	static struct cs_bytes txs[ABCI_KVSTORE_TXS_MAX + 1];
-	struct abci_request request = {.method = ABCI_PROCESS_PROPOSAL};
+	static struct cs_bytes txs[SMALLEST_MAX + 1];
+	static _Alignas(16) uint8_t block[160 * 1024 * 1024];
+	struct cs_arena arena;
+	struct abci_response r;
 	make_store(MEMORY_SIZE, NULL);
 	for (size_t i = 0; i < CS_LEN(txs); i++)
 		txs[i] = cs_bytes_str("a=b");
-	request.process_proposal.txs = (struct abci_bytes_list){txs, ABCI_KVSTORE_TXS_MAX};
+	struct abci_request request = {.method = ABCI_PROCESS_PROPOSAL};
+	request.process_proposal.txs = (struct abci_bytes_list){txs, SMALLEST_MAX};
 	assert_int_equal(ask(&request).process_proposal.status, ABCI_ACCEPT);
 	request.process_proposal.txs.count++;
 	assert_int_equal(ask(&request).process_proposal.status, ABCI_REJECT);
+	cs_arena_init(&arena, block, sizeof block);
+	request = (struct abci_request){.method = ABCI_PREPARE_PROPOSAL};
+	request.prepare_proposal.txs = (struct abci_bytes_list){txs, SMALLEST_MAX + 1};
+	assert_ok(abci_app_call(&app, &request, &r, &arena, NULL));
+	assert_int_equal(r.prepare_proposal.txs.count, SMALLEST_MAX);
+}
+
+static size_t answer_size(const char *tx)
+{
+	struct abci_response r = finalize(1, (const char *const[]){tx, NULL});
+	size_t size;
+	assert_ok(abci_response_size(&r, &size));
+	return size;
+}
+
+/* What one transaction adds to the answer is never more than what it is counted with. */
+static void test_the_size_of_answers(void **state)
+{
+	(void)state;
+	static char tx[100001];
+	make_store(MEMORY_SIZE, NULL);
+	for (size_t n = 3; n <= sizeof tx - 1; n = n * 5 / 4 + 1) {
+		memset(tx, 'x', n);
+		tx[n] = 0;
+		tx[n / 2] = '=';
+		assert_true(answer_size(tx) <= ABCI_KVSTORE_ANSWER_EXTRA + n);
+		if (n < sizeof key_a)
+			continue;
+		/* Line ends in the key make it as long as one likes. */
+		memset(tx, '\n', n);
+		memcpy(tx, key_a, 20);
+		memcpy(tx + n - (sizeof key_a - 1 - 20), key_a + 20, sizeof key_a - 1 - 20);
+		assert_int_equal(check(tx), 0);
+		assert_true(answer_size(tx) <= ABCI_KVSTORE_ANSWER_EXTRA + 2 * n);
+	}
 }
 
 static void test_blocks(void **state)
@@ -567,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_a_transaction),
 		cmocka_unit_test(test_proposals_are_tidied),
 		cmocka_unit_test(test_too_many_transactions),
+		cmocka_unit_test(test_the_size_of_answers),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_app_hash),
 		cmocka_unit_test(test_validators),

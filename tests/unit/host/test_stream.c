@@ -152,12 +152,13 @@ static void open_pair(struct pair *pair, const char *scheme)
 {
 	char text[96];
 	memset(pair, 0, sizeof *pair);
-	strcpy(pair->folder, "/tmp/caisson-stream-XXXXXX");
+	snprintf(pair->folder, sizeof pair->folder, "/tmp/caisson-stream-XXXXXX");
 	assert_non_null(mkdtemp(pair->folder));
 	if (strcmp(scheme, "unix") == 0)
 		snprintf(text, sizeof text, "unix://%s/s", pair->folder);
 	else
-		strcpy(text, strcmp(scheme, "tcp6") == 0 ? "tcp://[::1]:0" : "tcp://127.0.0.1:0");
+		snprintf(text, sizeof text, "tcp://%s:0",
+			 strcmp(scheme, "tcp6") == 0 ? "[::1]" : "127.0.0.1");
 	assert_ok(host_address_parse(&pair->address, text, NULL));
 	pair->loop = host_loop_new();
 	assert_ok(host_listener_new(&pair->listener, pair->loop, &pair->address, on_accepted, pair,
