@@ -148,6 +148,17 @@ install_npm() {
 	link_tool "$anvil" anvil
 }
 
+# Quint, which runs the specification of the consensus.
+install_quint() {
+	local folder=$CAISSON_ROOT/docs/spec
+	install_node
+	stamped quint "$folder/package-lock.json" && [[ -x $folder/node_modules/.bin/quint ]] && return 0
+	say "npm packages of docs/spec"
+	(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --update-notifier=false)
+	[[ -x $folder/node_modules/.bin/quint ]] || die "npm ended well without the program quint"
+	stamp quint "$folder/package-lock.json"
+}
+
 # The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
 # signature is what is built, so that security updates of the distribution arrive by installing again.
 install_source() {
@@ -247,6 +258,7 @@ install_set() {
 			install_source lua5.4
 			install_curl
 			install_npm
+			install_quint
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			;;
 		lint)
