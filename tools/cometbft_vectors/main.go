@@ -358,6 +358,41 @@ func params() []any {
 	return out
 }
 
+// parts that are there or not, and heights of vote extensions around the block's
+func updates() []any {
+	var out []any
+	for i := range 40 {
+		p := types.DefaultConsensusParams()
+		p.ABCI.VoteExtensionsEnableHeight = []int64{0, 5, 10, 15}[i%4]
+		before := p.ToProto()
+		u := &cmtproto.ConsensusParams{}
+		if random.Intn(2) == 0 {
+			u.Block = &cmtproto.BlockParams{MaxBytes: random.Int63n(4000) - 1, MaxGas: random.Int63n(4) - 2}
+		}
+		if random.Intn(3) == 0 {
+			u.Evidence = &cmtproto.EvidenceParams{MaxAgeNumBlocks: random.Int63n(4), MaxAgeDuration: time.Duration(random.Int63n(3)), MaxBytes: 0}
+		}
+		if random.Intn(3) == 0 {
+			u.Validator = &cmtproto.ValidatorParams{PubKeyTypes: []string{"ed25519", "secp256k1"}[random.Intn(2):]}
+		}
+		if random.Intn(3) == 0 {
+			u.Version = &cmtproto.VersionParams{App: uint64(random.Intn(3))}
+		}
+		if random.Intn(4) > 0 {
+			u.Abci = &cmtproto.ABCIParams{VoteExtensionsEnableHeight: []int64{0, 5, 10, 11, 15, -1}[random.Intn(6)]}
+		}
+		after := p.Update(u)
+		ok := after.ValidateBasic() == nil && p.ValidateUpdate(u, 10) == nil
+		pb := after.ToProto()
+		one := object{"before": encoded(&before), "update": encoded(u), "height": 10, "ok": ok}
+		if ok {
+			one["after"] = encoded(&pb)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
 // ---- light blocks, evidence, blocks ----
 
 func headerOf(height int64, at time.Time, set, next *types.ValidatorSet, app []byte) *types.Header {
@@ -539,7 +574,7 @@ func main() {
 		name string
 		make func() []any
 	}{{"validator_sets", sets}, {"votes", votes}, {"proposals", proposals}, {"commits", commits}, {"trees", trees}, {"results", results},
-		{"params", params}, {"attacks", attacks}, {"duplicate_votes", duplicates}, {"blocks", blocks}, {"light", lightCases}}
+		{"params", params}, {"attacks", attacks}, {"duplicate_votes", duplicates}, {"blocks", blocks}, {"light", lightCases}, {"params_updates", updates}}
 	fmt.Printf("{\"cometbft\": \"v0.38.26\", \"chain_id\": %q", chainID)
 	for _, list := range lists {
 		fmt.Printf(",\n%q: [", list.name)

@@ -99,38 +99,81 @@ static void read_key_types(struct cs_pb *pb, struct cmt_params *params)
 	}
 }
 
-static enum cs_err read_params(struct cmt_params *p, struct cs_bytes bytes)
+/* Whether the part is there; when all must be, whether or not. */
+static bool enter_part(struct cs_pb *pb, uint32_t field, struct cs_pb *part, bool all)
+{
+	if (!all)
+		return cs_pb_enter(pb, field, part);
+	cs_pb_enter_required(pb, field, part);
+	return true;
+}
+
+/* Parts that are not there stay as they are in p. */
+static enum cs_err read_params(struct cmt_params *p, struct cs_bytes bytes, bool all)
 {
 	struct cs_pb pb, part;
 	cs_pb_open(&pb, bytes);
-	cs_pb_enter_required(&pb, 1, &part);
-	p->block_size_max = cs_pb_int64(&part, 1);
-	p->block_gas_max = cs_pb_int64(&part, 2);
-	cs_pb_leave(&pb, &part);
-	cs_pb_enter_required(&pb, 2, &part);
-	p->evidence_age_blocks = cs_pb_int64(&part, 1);
-	p->evidence_age_ns = cs_pb_duration(&part, 2);
-	p->evidence_size_max = cs_pb_int64(&part, 3);
-	cs_pb_leave(&pb, &part);
-	cs_pb_enter_required(&pb, 3, &part);
-	read_key_types(&part, p);
-	cs_pb_leave(&pb, &part);
-	cs_pb_enter_required(&pb, 4, &part);
-	p->app_version = cs_pb_uint(&part, 1, UINT64_MAX);
-	cs_pb_leave(&pb, &part);
-	cs_pb_enter_required(&pb, 5, &part);
-	p->extensions_from = cs_pb_int64(&part, 1);
-	cs_pb_leave(&pb, &part);
+	if (enter_part(&pb, 1, &part, all)) {
+		p->block_size_max = cs_pb_int64(&part, 1);
+		p->block_gas_max = cs_pb_int64(&part, 2);
+		cs_pb_leave(&pb, &part);
+	}
+	if (enter_part(&pb, 2, &part, all)) {
+		p->evidence_age_blocks = cs_pb_int64(&part, 1);
+		p->evidence_age_ns = cs_pb_duration(&part, 2);
+		p->evidence_size_max = cs_pb_int64(&part, 3);
+		cs_pb_leave(&pb, &part);
+	}
+	if (enter_part(&pb, 3, &part, all)) {
+		p->key_type_count = 0;
+		read_key_types(&part, p);
+		cs_pb_leave(&pb, &part);
+	}
+	if (enter_part(&pb, 4, &part, all)) {
+		p->app_version = cs_pb_uint(&part, 1, UINT64_MAX);
+		cs_pb_leave(&pb, &part);
+	}
+	if (enter_part(&pb, 5, &part, all)) {
+		p->extensions_from = cs_pb_int64(&part, 1);
+		cs_pb_leave(&pb, &part);
+	}
 	return cs_pb_close(&pb);
 }
 
 enum cs_err cmt_params_decode(struct cmt_params *params, struct cs_bytes bytes, struct cs_why *why)
 {
 	struct cmt_params p = {0};
-	enum cs_err err = read_params(&p, bytes);
+	enum cs_err err = read_params(&p, bytes, true);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the form of the consensus parameters");
 	CS_TRY(cmt_params_check(&p, why));
+	*params = p;
+	return CS_OK;
+}
+
+/* types/params.go ValidateUpdate: vote extensions begin at a height to come, and never end. */
+static enum cs_err check_extensions(int64_t before, int64_t after, int64_t height,
+				    struct cs_why *why)
+{
+	if (after == before)
+		return CS_OK;
+	if (before != 0 && before <= height)
+		return cs_fail(why, CS_ERR_CONFLICT, "vote extensions are in force since %lld",
+			       (long long)before);
+	if (after != 0 && after <= height)
+		return cs_fail(why, CS_ERR_INVALID, "vote extensions from a height that is past");
+	return CS_OK;
+}
+
+enum cs_err cmt_params_update(struct cmt_params *params, struct cs_bytes update, int64_t height,
+			      struct cs_why *why)
+{
+	struct cmt_params p = *params;
+	enum cs_err err = read_params(&p, update, false);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the form of an update of consensus parameters");
+	CS_TRY(cmt_params_check(&p, why));
+	CS_TRY(check_extensions(params->extensions_from, p.extensions_from, height, why));
 	*params = p;
 	return CS_OK;
 }

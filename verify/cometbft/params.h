@@ -37,6 +37,12 @@ void cmt_params_encode(struct cs_buf *buf, const struct cmt_params *params);
  * errors of cs_pb and of cmt_params_check. */
 CS_NODISCARD enum cs_err cmt_params_decode(struct cmt_params *params, struct cs_bytes bytes,
 					   struct cs_why *why);
+/* What an application's update (a ConsensusParams whose parts may be missing, which then stay)
+ * makes of them after a block of this height. CONFLICT: vote extensions that are in force end or
+ * move; INVALID: they begin at a height that is not to come; and the errors of
+ * cmt_params_decode. */
+CS_NODISCARD enum cs_err cmt_params_update(struct cmt_params *params, struct cs_bytes update,
+					   int64_t height, struct cs_why *why);
 /* Whether precommits of this height (>= 1) carry extensions. */
 bool cmt_params_extensions_at(const struct cmt_params *params, int64_t height);
 

@@ -78,6 +78,40 @@ static void test_params_refused(void **state)
 	assert_says("unsupported", cmt_params_decode(&p, cs_buf_view(&buf), NULL));
 }
 
+static void test_params_updates(void **state)
+{
+	(void)state;
+	json_t *one;
+	size_t i, taken = 0;
+	json_array_foreach(generated("params_updates"), i, one)
+	{
+		bool ok = json_is_true(json_object_get(one, "ok"));
+		struct cmt_params p;
+		assert_ok(cmt_params_decode(&p, hex_at(one, "before"), NULL));
+		const struct cmt_params before = p;
+		enum cs_err err =
+			cmt_params_update(&p, hex_at(one, "update"), i64_at(one, "height"), NULL);
+		if ((err == CS_OK) != ok)
+			fail_msg("update %zu: %s", i, cs_err_name(err));
+		struct cs_buf buf = test_buf(CMT_PARAMS_SIZE_MAX);
+		cmt_params_encode(&buf, &p);
+		assert_bytes(cs_buf_view(&buf), hex_at(one, ok ? "after" : "before"));
+		if (!ok)
+			assert_memory_equal(&p, &before, sizeof p);
+		taken += ok;
+	}
+	assert_in_range(taken, 5, i - 5);
+	/* In force since 5: neither ended nor moved after block 10; and never from the past. */
+	struct cmt_params p = cmt_params_default();
+	p.extensions_from = 5;
+	assert_says("conflict", cmt_params_update(&p, unhex("2a00"), 10, NULL));
+	assert_says("conflict", cmt_params_update(&p, unhex("2a02080f"), 10, NULL));
+	assert_ok(cmt_params_update(&p, unhex("2a00"), 4, NULL));
+	assert_says("invalid", cmt_params_update(&p, unhex("2a02080a"), 10, NULL));
+	assert_ok(cmt_params_update(&p, unhex("2a02080b"), 10, NULL));
+	assert_says("unknown-field", cmt_params_update(&p, unhex("3200"), 10, NULL));
+}
+
 /* ---- transactions and results ---- */
 
 static void check_tx_proof(const json_t *tx, const struct cs_hash *data_hash)
@@ -353,11 +387,11 @@ static void test_blocks_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_params),           cmocka_unit_test(test_params_refused),
-		cmocka_unit_test(test_tx_proofs),        cmocka_unit_test(test_own_tx_proofs),
-		cmocka_unit_test(test_results),          cmocka_unit_test(test_recorded_blocks),
-		cmocka_unit_test(test_generated_blocks), cmocka_unit_test(test_parts_refused),
-		cmocka_unit_test(test_blocks_refused),
+		cmocka_unit_test(test_params),          cmocka_unit_test(test_params_refused),
+		cmocka_unit_test(test_params_updates),  cmocka_unit_test(test_tx_proofs),
+		cmocka_unit_test(test_own_tx_proofs),   cmocka_unit_test(test_results),
+		cmocka_unit_test(test_recorded_blocks), cmocka_unit_test(test_generated_blocks),
+		cmocka_unit_test(test_parts_refused),   cmocka_unit_test(test_blocks_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
