@@ -100,6 +100,11 @@ static void test_made_votes(void **state)
 	assert_says("invalid", cmt_duplicate_vote_verify(&e, &id, &set, later, NULL));
 	assert_says("not-found", cmt_duplicate_vote_verify(&e, &id, &strangers, time, NULL));
 	assert_says("not-found", cmt_duplicate_vote_make(&e, &a, &b, &strangers, time));
+	for (size_t i = 0; i < 2; i++) {
+		struct cmt_duplicate_vote bad = e;
+		(i == 0 ? &bad.a : &bad.b)->signature.b[9] ^= 1;
+		assert_says("bad-seal", cmt_duplicate_vote_verify(&bad, &id, &set, time, NULL));
+	}
 	/* Of two validators nobody is guilty. */
 	struct cmt_vote c = vote_for("c", &set, 1);
 	assert_ok(cmt_duplicate_vote_make(&e, &a, &c, &set, time));

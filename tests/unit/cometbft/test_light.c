@@ -339,6 +339,26 @@ static void test_time(void **state)
 	assert_says("bad-time", verify(&s));
 }
 
+/* At the very nanosecond: a period is over, a header is too far ahead. */
+static void test_time_at_its_bounds(void **state)
+{
+	(void)state;
+	struct scene s;
+	begin(&s, 20);
+	s.from.header.time.ns = s.to.header.time.ns = 0;
+	made_seal(&s.from);
+	made_seal(&s.to);
+	s.now = until((uint64_t)MADE_TIME_S + 10 + 1000);
+	assert_says("anchor-too-old", verify(&s));
+	s.now.high_s--;
+	assert_ok(verify(&s));
+	s.now = until((uint64_t)MADE_TIME_S + 20 - CMT_DRIFT_DEFAULT_S);
+	assert_says("future-header", verify(&s));
+	s.to.header.time = (struct cs_pb_time){MADE_TIME_S + 19, CS_PB_TIME_NS_MAX};
+	made_seal(&s.to);
+	assert_ok(verify(&s));
+}
+
 static void test_options(void **state)
 {
 	(void)state;
@@ -497,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_an_older_encoding),
 		cmocka_unit_test(test_recorded),
 		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_time_at_its_bounds),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_adjacent),
