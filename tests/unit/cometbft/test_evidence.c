@@ -204,6 +204,28 @@ static void test_attacks_refused(void **state)
 						       &trusted.commit, test_arena(), NULL));
 }
 
+/* Two commits of one round, and one signature too many on the second that its signer never made:
+ * whoever is named must have signed. */
+static void test_every_named_one_signed(void **state)
+{
+	(void)state;
+	struct cmt_validator_set set = made_set(1, 4, 10);
+	struct cmt_light_block common = made_block(3, &set, &set);
+	struct cmt_light_block trusted = made_block(7, &set, &set), twin = trusted;
+	struct cs_hash other = cs_sha256(cs_bytes_str("other transactions"));
+	struct cmt_light_attack e;
+	twin.header.data_hash = cmt_hash_of(&other);
+	made_seal(&twin);
+	assert_ok(cmt_light_attack_make(&e, &twin, &trusted, &common, test_arena()));
+	assert_int_equal(e.common_height, 7);
+	assert_int_equal(e.byzantine_count, 4);
+	assert_ok(cmt_light_attack_verify(&e, &trusted.header, &set, &trusted.header,
+					  &trusted.commit, test_arena(), NULL));
+	twin.commit.sigs[3].signature.b[0] ^= 1;
+	assert_says("bad-seal", cmt_light_attack_verify(&e, &trusted.header, &set, &trusted.header,
+							&trusted.commit, test_arena(), NULL));
+}
+
 static void test_form(void **state)
 {
 	(void)state;
@@ -255,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_generated_attacks),
 		cmocka_unit_test(test_attacks_refused),
+		cmocka_unit_test(test_every_named_one_signed),
 		cmocka_unit_test(test_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

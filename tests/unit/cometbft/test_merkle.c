@@ -136,6 +136,25 @@ static void test_index_and_total_are_bound(void **state)
 	}
 }
 
+/* Of one leaf there is no path that an index could contradict. */
+static void test_one_leaf(void **state)
+{
+	(void)state;
+	struct cmt_tree tree;
+	struct cs_hash leaf = cmt_leaf_hash(cs_bytes_str("x"));
+	struct cmt_proof proof;
+	assert_ok(cmt_tree_build(&tree, test_arena(), &leaf, 1));
+	struct cs_hash root = cmt_tree_root(&tree);
+	cmt_tree_prove(&proof, &tree, 0);
+	assert_ok(cmt_proof_check(&proof, &root, cs_bytes_str("x")));
+	proof.index = 1;
+	assert_err(cmt_proof_check(&proof, &root, cs_bytes_str("x")), CS_ERR_BAD_PROOF);
+	proof.index = INT64_MIN;
+	assert_err(cmt_proof_check(&proof, &root, cs_bytes_str("x")), CS_ERR_BAD_PROOF);
+	proof.index = proof.total = 0;
+	assert_err(cmt_proof_check(&proof, &root, cs_bytes_str("x")), CS_ERR_BAD_PROOF);
+}
+
 static void test_form(void **state)
 {
 	(void)state;
@@ -174,7 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_published), cmocka_unit_test(test_generated),
 		cmocka_unit_test(test_refused),   cmocka_unit_test(test_index_and_total_are_bound),
-		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_one_leaf),  cmocka_unit_test(test_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
