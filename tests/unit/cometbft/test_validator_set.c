@@ -120,6 +120,8 @@ static void test_refused_fill(void **state)
 	assert_says("missing-field", cmt_validator_set_fill(&set, list, 0, NULL, NULL));
 	assert_says("invalid", cmt_validator_set_fill(&set, list, 4, &stranger, NULL));
 	assert_int_equal(set.count, 0);
+	stranger.address = list[1].address;
+	assert_says("invalid", cmt_validator_set_fill(&set, list, 4, &stranger, NULL));
 	list[2] = list[1];
 	assert_says("duplicate", cmt_validator_set_fill(&set, list, 4, NULL, NULL));
 	list[2] = good.list[2];

@@ -196,10 +196,12 @@ static void test_canonical(void **state)
 		{"08011201611a001a0162", CS_OK},
 		{"2a00", CS_OK},
 		{"2a020801", CS_OK},
-		{"0800", CS_ERR_NON_CANONICAL},     /* a zero that is there */
-		{"08808000", CS_ERR_NON_CANONICAL}, /* longer than it needs to be */
-		{"1200", CS_ERR_NON_CANONICAL},     /* empty bytes that are there */
-		{"0865", CS_ERR_OVERFLOW},          /* above its maximum */
+		{"0800", CS_ERR_NON_CANONICAL},       /* a zero that is there */
+		{"08818000", CS_ERR_NON_CANONICAL},   /* 1, longer than it needs to be */
+		{"88800001", CS_ERR_NON_CANONICAL},   /* the same of a tag */
+		{"1281800061", CS_ERR_NON_CANONICAL}, /* and of a length */
+		{"1200", CS_ERR_NON_CANONICAL},       /* empty bytes that are there */
+		{"0865", CS_ERR_OVERFLOW},            /* above its maximum */
 		{"12056162636465", CS_ERR_TOO_LARGE},
 		{"1a001a001a00", CS_ERR_TOO_LARGE}, /* one element too many */
 		{"08010802", CS_ERR_DUPLICATE},
