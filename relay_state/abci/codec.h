@@ -12,8 +12,8 @@
 
 #include "relay_state/abci/messages.h"
 
-/* The body of a frame. CometBFT reads up to 2 GiB; its blocks and chunks of snapshots stay below
- * 21 MiB by default. */
+/* The body of a frame. CometBFT reads up to 2 GiB; its default blocks are 21 MiB (v0.38) and 53 MiB
+ * (v0.40), chunks of snapshots 16 MiB. */
 #define ABCI_FRAME_SIZE_MAX (64u * 1024 * 1024)
 /* Bytes of the length of such a body. */
 #define ABCI_FRAME_HEAD_SIZE_MAX 4u

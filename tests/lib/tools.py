@@ -10,6 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "tools" / "bin"
 
 
+# What comes with another part, and is required with it.
+PARTS = {"abci-cli": "cometbft", "cometbft-0.40": "cometbft"}
+
+
 class Missing(Exception):
     """A part that the machine does not have; .part names it. Tests skip by it, unless it is required."""
 
@@ -24,7 +28,8 @@ def find_tool(name: str) -> str:
         return str(here.resolve())
     found = shutil.which(name)
     if found is None:
-        raise Missing(name, f"script/install {name if name in ('geth', 'cometbft') else 'demo'} brings it")
+        part = PARTS.get(name, name)
+        raise Missing(part, f"{name} is not installed; script/install {part if part in ('geth', 'cometbft') else 'demo'} brings it")
     return found
 
 
