@@ -29,7 +29,7 @@ def find_tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         part = PARTS.get(name, name)
-        raise Missing(part, f"{name} is not installed; script/install {part if part in ('geth', 'cometbft') else 'demo'} brings it")
+        raise Missing(part, f"script/install {part if part in ('geth', 'cometbft') else 'demo'} brings {name}")
     return found
 
 
