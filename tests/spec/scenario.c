@@ -60,10 +60,14 @@ static bool number(int *value, const char *word)
 static size_t split(char *words[WORDS_MAX], char *text)
 {
 	size_t count = 0;
-	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
+	for (char *word = text; word != NULL;) {
+		char *space = strchr(word, ' ');
 		if (count == WORDS_MAX)
 			return 0;
+		if (space != NULL)
+			*space++ = 0;
 		words[count++] = word;
+		word = space;
 	}
 	return count;
 }
