@@ -161,11 +161,9 @@ enum cs_err cmt_light_diverge(struct cmt_divergence *out, const struct cmt_light
 		CS_TRY(step(&first[i - 1], &first[i], options, now, why));
 		CS_TRY(climb(second, second_count, &at, height, options, now, why));
 		const struct cmt_light_block *there = &second[at];
-		bool ends = at + 1 == second_count;
 		if (there->header.height != height) {
-			/* A time that should come after a block that is there already. */
-			if (!ends || there == common ||
-			    cs_pb_time_cmp(first[i].header.time, there->header.time) > 0)
+			/* A block far ahead whose time the other chain has passed already. */
+			if (cs_pb_time_cmp(first[i].header.time, there->header.time) > 0)
 				return cs_fail(why, CS_ERR_NOT_FOUND,
 					       "no block of height %lld to compare",
 					       (long long)height);

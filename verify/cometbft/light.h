@@ -66,10 +66,10 @@ struct cmt_divergence {
 	const struct cmt_light_block *trusted;     /* of the second, held to be the chain's */
 };
 
-/* Two traces of blocks with ascending heights from one trusted block, as two providers gave them
- * and as they were verified step by step (which is done again here, as of `now`). The second trace
- * has a block at each height of the first up to where they part, or ends below it with a block that
- * is not earlier than the first trace's next one (a forward lunatic attack).
+/* Two traces of blocks with ascending heights from one trusted block, as two providers gave them and
+ * as they were verified step by step (which is done again here, as of `now`). The second trace has a
+ * block at each height of the first up to where they part, or one below it that is not earlier (a
+ * forward lunatic attack).
  *
  * OK: they part, *out says where; hold the second for the chain and cmt_light_attack_make names who
  * signed the first; ask again with the traces exchanged for the other side. NOT_FOUND: they do not

@@ -208,6 +208,25 @@ static void test_another_block_or_set(void **state)
 	assert_says("bad-seal", cmt_commit_verify(m.c, &m.set, &chain, &m.c->block_id, 5, NULL));
 }
 
+/* More validators than votes, though those who are there have the power and stand in their places. */
+static void test_a_vote_for_each(void **state)
+{
+	(void)state;
+	struct made m;
+	make(&m, 4);
+	struct cmt_validator_set more;
+	struct cs_ed25519_key key = key_of(90);
+	struct cmt_validator one = cmt_validator_of(&key, 1);
+	assert_ok(cmt_validator_set_init(&more, test_arena(), 5));
+	assert_ok(cmt_validator_set_copy(&more, &m.set));
+	assert_ok(cmt_validator_set_update(&more, &one, 1, test_arena(), NULL));
+	const struct cmt_chain_id *id = &m.block.header.chain_id;
+	assert_says("foreign-seal", cmt_commit_verify(m.c, &more, id, &m.c->block_id, 5, NULL));
+	assert_says("foreign-seal",
+		    cmt_commit_verify_light(m.c, &more, id, &m.c->block_id, 5, false, NULL));
+	assert_says("too-large", cmt_validator_set_copy(&m.set, &more));
+}
+
 /* One validator's signature in everybody's place: power is never counted twice. */
 static void test_one_for_all(void **state)
 {
@@ -310,6 +329,37 @@ static void test_form_of_signatures(void **state)
 	assert_says("invalid", cmt_extended_commit_check(m.c, true, NULL));
 }
 
+static enum cs_err read_sig(unsigned flag, bool address)
+{
+	static const struct cs_address zero;
+	struct cmt_commit c;
+	struct cs_buf buf = test_buf(256);
+	const struct cmt_signature sig = {.some = true};
+	cs_pb_put_int(&buf, 1, 0);
+	cmt_put_block_id(&buf, 3, &(struct cmt_block_id){.parts.total = 0});
+	size_t begin = cs_pb_begin(&buf, 4);
+	cs_pb_put_uint(&buf, 1, flag);
+	if (address)
+		cs_pb_put_bytes(&buf, 2, CS_BYTES_OF(zero.b));
+	cs_pb_put_time(&buf, 3, CS_PB_TIME_ZERO);
+	if (flag != CMT_ABSENT)
+		cs_pb_put_bytes(&buf, 4, cmt_signature_bytes(&sig));
+	cs_pb_end(&buf, begin);
+	return cmt_commit_decode(&c, cs_buf_view(&buf), test_arena(), NULL);
+}
+
+/* Twenty zeros are an address, and none is none. */
+static void test_addresses(void **state)
+{
+	(void)state;
+	assert_ok(read_sig(CMT_ABSENT, false));
+	assert_says("invalid", read_sig(CMT_ABSENT, true));
+	assert_ok(read_sig(CMT_COMMIT, true));
+	assert_says("invalid", read_sig(CMT_COMMIT, false));
+	assert_says("invalid", read_sig(CMT_NIL, false));
+	assert_says("overflow", read_sig(4, true));
+}
+
 static void test_votes_and_back(void **state)
 {
 	(void)state;
@@ -352,7 +402,9 @@ int main(void)
 		cmocka_unit_test(test_two_thirds_are_too_few),
 		cmocka_unit_test(test_a_wrong_signature),
 		cmocka_unit_test(test_another_block_or_set),
+		cmocka_unit_test(test_a_vote_for_each),
 		cmocka_unit_test(test_one_for_all),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_trust_levels),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_form_of_signatures),

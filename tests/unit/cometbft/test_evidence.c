@@ -105,6 +105,8 @@ static void test_made_votes(void **state)
 		(i == 0 ? &bad.a : &bad.b)->signature.b[9] ^= 1;
 		assert_says("bad-seal", cmt_duplicate_vote_verify(&bad, &id, &set, time, NULL));
 	}
+	whole.duplicate_vote.b = whole.duplicate_vote.a;
+	assert_says("invalid", cmt_evidence_check(&whole, NULL));
 	/* Of two validators nobody is guilty. */
 	struct cmt_vote c = vote_for("c", &set, 1);
 	assert_ok(cmt_duplicate_vote_make(&e, &a, &c, &set, time));

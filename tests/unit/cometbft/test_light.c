@@ -399,6 +399,10 @@ static void test_headers(void **state)
 	s.to.commit.height = 21;
 	assert_says("wrong-block", verify(&s));
 	begin(&s, 20);
+	s.to.commit.sigs[5].flag = (enum cmt_flag)9;
+	assert_says("invalid", verify(&s));
+	assert_says("invalid", cmt_light_block_check(&s.to, NULL));
+	begin(&s, 20);
 	s.to.validators = made_set(2, 6, 10);
 	assert_says("bad-signer-set", verify(&s));
 	begin(&s, 20);

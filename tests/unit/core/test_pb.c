@@ -295,6 +295,13 @@ static void test_delimited(void **state)
 	assert_ok(cs_pb_take_delimited(&rest, &message, 0));
 	assert_int_equal(message.n, 0);
 	assert_err(cs_pb_take_delimited(&rest, &message, 0), CS_ERR_TRUNCATED);
+	uint64_t value = 7;
+	rest = unhex("ffffffffffffffffff01");
+	assert_ok(cs_pb_take_varint(&rest, &value));
+	assert_true(value == UINT64_MAX && rest.n == 0);
+	rest = unhex("ffffffffffffffffff02");
+	assert_err(cs_pb_take_varint(&rest, &value), CS_ERR_OVERFLOW);
+	assert_true(value == UINT64_MAX && rest.n == 10);
 	rest = unhex("0361");
 	assert_err(cs_pb_take_delimited(&rest, &message, 9), CS_ERR_TRUNCATED);
 	assert_int_equal(rest.n, 2);
