@@ -63,30 +63,30 @@ static bool is_new_vote(struct sim *sim, const struct sim_vote *vote)
 	return true;
 }
 
-/* 4: a prevote against one's lock needs a quorum of a round since. Prevotes of the guilty count as
- * sent for anything. */
-static void check_lock(struct sim *sim, const struct sim_node *node, const struct sim_vote *vote)
+/* The newest precommit for a block of this key below the round, and its height: NULL for none. */
+static const struct sim_vote *lock_of(const struct sim *sim, const struct sim_vote *vote)
 {
-	const struct cmt_validator_set *set = set_at(node, vote->height);
-	int32_t locked = -1;
-	struct cmt_block_id id;
-	if (vote->type != CMT_PREVOTE || cmt_block_id_is_nil(&vote->id) || set == NULL)
-		return;
+	const struct sim_vote *lock = NULL;
 	for (size_t i = 0; i < sim->vote_count; i++) {
 		const struct sim_vote *v = &sim->votes[i];
 		if (v->key == vote->key && v->height == vote->height && v->type == CMT_PRECOMMIT &&
-		    !cmt_block_id_is_nil(&v->id) && v->round < vote->round && v->round > locked) {
-			locked = v->round;
-			id = v->id;
-		}
+		    !cmt_block_id_is_nil(&v->id) && v->round < vote->round &&
+		    (lock == NULL || v->round > lock->round))
+			lock = v;
 	}
-	if (locked < 0 || cmt_block_id_eq(&id, &vote->id))
-		return;
-	for (int32_t round = locked; round < vote->round; round++) {
+	return lock;
+}
+
+/* Whether prevotes for the block were sent by a quorum in one round since the lock; the guilty count
+ * as if they had voted for anything. */
+static bool is_unlocked(const struct sim *sim, const struct cmt_validator_set *set,
+			const struct sim_vote *vote, int32_t since, bool guilty_count)
+{
+	for (int32_t round = since; round < vote->round; round++) {
 		int64_t power = 0;
 		for (size_t k = 0; k < set->count; k++) {
 			unsigned key = sim_key_of(sim, &set->list[k].address);
-			bool voted = sim_is_guilty(sim, key);
+			bool voted = guilty_count && sim_is_guilty(sim, key);
 			for (size_t i = 0; i < sim->vote_count && !voted; i++) {
 				const struct sim_vote *v = &sim->votes[i];
 				voted = v->key == key && v->height == vote->height &&
@@ -96,10 +96,61 @@ static void check_lock(struct sim *sim, const struct sim_node *node, const struc
 			power += voted ? set->list[k].power : 0;
 		}
 		if (bft_is_two_thirds(power, set->power))
-			return;
+			return true;
 	}
+	return false;
+}
+
+/* 4: a prevote against one's lock needs a quorum of a round since. */
+static void check_lock(struct sim *sim, const struct sim_node *node, const struct sim_vote *vote)
+{
+	const struct cmt_validator_set *set = set_at(node, vote->height);
+	if (vote->type != CMT_PREVOTE || cmt_block_id_is_nil(&vote->id) || set == NULL)
+		return;
+	const struct sim_vote *lock = lock_of(sim, vote);
+	if (lock == NULL || cmt_block_id_eq(&lock->id, &vote->id) ||
+	    is_unlocked(sim, set, vote, lock->round, true))
+		return;
 	sim_fail(sim, "key %u locked in round %d prevotes another block in %" PRId64 "/%d",
-		 vote->key, locked, vote->height, vote->round);
+		 vote->key, lock->round, vote->height, vote->round);
+}
+
+/* Equivocation by two votes for one place, amnesia by a prevote against one's lock that nothing
+ * excuses (the theorems of accountable Tendermint). */
+static bool is_convicted(const struct sim *sim, unsigned key)
+{
+	for (size_t i = 0; i < sim->vote_count; i++) {
+		const struct sim_vote *a = &sim->votes[i];
+		if (a->key != key)
+			continue;
+		for (size_t j = i + 1; j < sim->vote_count; j++) {
+			const struct sim_vote *b = &sim->votes[j];
+			if (b->key == key && b->height == a->height && b->round == a->round &&
+			    b->type == a->type && !cmt_block_id_eq(&a->id, &b->id))
+				return true;
+		}
+		const struct sim_vote *lock = lock_of(sim, a);
+		if (a->type == CMT_PREVOTE && !cmt_block_id_is_nil(&a->id) && lock != NULL &&
+		    !cmt_block_id_eq(&lock->id, &a->id) &&
+		    !is_unlocked(sim, &sim->genesis.now.set, a, lock->round, false))
+			return true;
+	}
+	return false;
+}
+
+void sim_check_fork(struct sim *sim)
+{
+	unsigned convicted = 0;
+	for (unsigned key = 0; key < sim->keys; key++) {
+		if (!is_convicted(sim, key))
+			continue;
+		convicted++;
+		if (!sim_is_guilty(sim, key))
+			sim_fail(sim, "the fork convicts the honest key %u", key);
+	}
+	sim_trace(sim, "a fork, %u of %u keys convicted\n", convicted, sim->keys);
+	if (convicted < (sim->keys - 1) / 3 + 1)
+		sim_fail(sim, "a fork convicts %u of %u keys only", convicted, sim->keys);
 }
 
 /* Whether the signature is among what an fsync has promised to keep. */
@@ -137,8 +188,8 @@ void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes byte
 		sim->rounds_max = (uint64_t)vote.round;
 	if (!is_new_vote(sim, &vote))
 		return;
-	/* 7: what leaves for the first time is in the synced log. */
-	if (!is_in_log(node, &vote))
+	/* 7: what leaves for the first time is in the synced log, or its height is over and stored. */
+	if (vote.height > node->disk.stored && !is_in_log(node, &vote))
 		sim_fail(sim, "node %u sends a vote before its log is synced", node->index);
 	if (node->role == SIM_HONEST)
 		check_lock(sim, node, &vote);
@@ -206,6 +257,20 @@ void sim_check_view(struct sim *sim, struct sim_node *node)
 	if (view.locked_round > view.valid_round || view.locked_round > view.round)
 		sim_fail(sim, "node %u: locked %d, valid %d, round %d", node->index,
 			 view.locked_round, view.valid_round, view.round);
+}
+
+/* 5, 7: a vote that was sent was logged with all that led to it, so the lock is there again, without
+ * the signer's help. */
+void sim_check_replay(struct sim *sim, struct sim_node *node)
+{
+	struct bft_view view = bft_look(node->bft);
+	struct sim_vote end = {.height = view.height, .round = INT32_MAX, .key = node->key};
+	const struct sim_vote *lock = lock_of(sim, &end);
+	if (node->role != SIM_HONEST || lock == NULL || view.height <= node->disk.stored)
+		return;
+	if (view.locked_round < lock->round)
+		sim_fail(sim, "node %u replays to lock %d, not %d", node->index, view.locked_round,
+			 lock->round);
 }
 
 /* 8, 9: evidence names nobody honest. */

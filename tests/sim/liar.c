@@ -45,7 +45,7 @@ static void turn_proposal(struct sim *sim, const struct sim_node *node, struct c
 {
 	uint8_t bytes[CMT_SIGN_BYTES_MAX];
 	struct cs_buf buf;
-	if (p->round > 0 && sim_chance(&sim->rng, 5000))
+	if (p->round > 0 && sim_chance(&sim->rng, 7000))
 		p->pol_round = (int32_t)sim_below(&sim->rng, (uint64_t)p->round);
 	else
 		p->block_id.hash.hash.b[0] ^= 1;
@@ -75,7 +75,7 @@ bool sim_lie(struct sim *sim, struct sim_node *node, uint32_t to, struct cs_byte
 			if (sim_chance(&sim->rng, 5000))
 				continue;
 		}
-		if (m.type == BFT_MESSAGE_PROPOSAL && sim_chance(&sim->rng, 3000)) {
+		if (m.type == BFT_MESSAGE_PROPOSAL && sim_chance(&sim->rng, 5000)) {
 			turn_proposal(sim, node, &turned.proposal);
 			send_to(sim, node, i, &turned);
 			continue;

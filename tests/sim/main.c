@@ -1,4 +1,5 @@
-/* sim --seed N [--trace] | --seeds A..B | --minutes M: runs seeds, each twice with the same hash. */
+/* sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B: runs seeds, each twice
+ * with the same hash. --above: f + 1 keys run twice, on both sides of a wall. */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -18,14 +19,15 @@ enum scene {
 	SCENE_LIARS,
 	SCENE_CHANGES,
 	SCENE_ALL,
-	SCENE_COUNT
+	SCENE_COUNT,
+	SCENE_ABOVE = SCENE_COUNT, /* by its own option */
 };
 
 static void set_faults(struct sim *sim, enum scene scene)
 {
 	struct sim_faults *f = &sim->faults;
 	*f = (struct sim_faults){.delay_ns = 1 * MS, .jitter_ns = 20 * MS};
-	if (scene == SCENE_CALM)
+	if (scene == SCENE_CALM || scene == SCENE_ABOVE)
 		return;
 	f->jitter_ns = (int64_t)(10 + sim_below(&sim->rng, 300)) * MS;
 	f->loss = (unsigned)sim_below(&sim->rng, 2000);
@@ -33,11 +35,13 @@ static void set_faults(struct sim *sim, enum scene scene)
 	f->partition = (unsigned)sim_below(&sim->rng, 6000);
 	f->skew = 3000;
 	f->slow = (unsigned)sim_below(&sim->rng, 500);
+	f->precommit_loss = sim_chance(&sim->rng, 6000) ? (unsigned)sim_below(&sim->rng, 9000) : 0;
 	if (scene != SCENE_NETWORK)
 		f->crash = (unsigned)sim_below(&sim->rng, 60);
 	if (scene == SCENE_DISK || scene == SCENE_ALL) {
-		f->flip = 3000;
+		f->flip = 5000;
 		f->restore = 3000;
+		f->crash = 30 + (unsigned)sim_below(&sim->rng, 120);
 	}
 }
 
@@ -49,7 +53,10 @@ static void set_roles(struct sim *sim, enum scene scene)
 		sim->node[i].index = i;
 		sim->node[i].key = i < sim->keys ? i : i - sim->keys;
 	}
-	bool twins = scene == SCENE_TWINS || (scene == SCENE_ALL && sim_chance(&sim->rng, 5000));
+	if (scene == SCENE_ABOVE)
+		guilty++;
+	bool twins = scene == SCENE_TWINS || scene == SCENE_ABOVE ||
+		     (scene == SCENE_ALL && sim_chance(&sim->rng, 5000));
 	for (unsigned i = 0; i < guilty; i++) {
 		if (twins && sim->keys + i < SIM_NODES_MAX) {
 			sim->nodes = sim->keys + i + 1;
@@ -131,7 +138,22 @@ static void make_config(struct sim *sim)
 	};
 }
 
-void sim_init(struct sim *sim, uint64_t seed, bool trace)
+/* Twins on either side, the honest ones dealt out: each side may have a quorum. */
+static void build_wall(struct sim *sim)
+{
+	bool left[SIM_NODES_MAX];
+	for (unsigned i = 0; i < sim->nodes; i++) {
+		left[i] = i < sim->keys && (sim->node[i].role != SIM_HONEST || i % 2 == 0);
+		sim_trace(sim, "node %u key %u %s\n", i, sim->node[i].key,
+			  left[i] ? "left" : "right");
+	}
+	for (unsigned a = 0; a < sim->nodes; a++) {
+		for (unsigned b = 0; b < sim->nodes; b++)
+			sim->blocked[a][b] = left[a] != left[b];
+	}
+}
+
+void sim_init(struct sim *sim, uint64_t seed, bool above, bool trace)
 {
 	memset(sim, 0, sizeof *sim);
 	sim->seed = seed;
@@ -141,7 +163,8 @@ void sim_init(struct sim *sim, uint64_t seed, bool trace)
 	sim->scratch_memory = malloc(SCRATCH_SIZE);
 	cs_assert(sim->scratch_memory != NULL);
 	cs_arena_init(&sim->scratch, sim->scratch_memory, SCRATCH_SIZE);
-	enum scene scene = (enum scene)(seed % SCENE_COUNT);
+	enum scene scene = above ? SCENE_ABOVE : (enum scene)(seed % SCENE_COUNT);
+	sim->above_f = above;
 	sim->keys = sim->nodes =
 		4 + (unsigned)(sim_chance(&sim->rng, 3000) ? sim_below(&sim->rng, 7) : 0);
 	sim->extensions = sim_chance(&sim->rng, 3000);
@@ -154,6 +177,8 @@ void sim_init(struct sim *sim, uint64_t seed, bool trace)
 	make_config(sim);
 	for (unsigned i = 0; i < sim->nodes; i++)
 		sim->node[i].app_delay_ns = (int64_t)sim_below(&sim->rng, 20) * MS;
+	if (above)
+		build_wall(sim);
 }
 
 void sim_done(struct sim *sim)
@@ -175,7 +200,8 @@ static void begin(struct sim *sim)
 		struct sim_happening start = {.type = SIM_RESTART, .node = i};
 		sim_schedule(sim, (int64_t)sim_below(&sim->rng, 200) * MS, &start);
 	}
-	sim_schedule(sim, 500 * MS, &change);
+	if (!sim->above_f)
+		sim_schedule(sim, 500 * MS, &change);
 	sim_schedule(sim, sim->heal_at_ns, &heal);
 }
 
@@ -183,17 +209,20 @@ struct result {
 	bool good;
 	uint64_t hash;
 	uint64_t steps, crashes, restores, decisions, evidence, rounds_max, syncs;
+	bool forked;
 	char failure[256];
 };
 
-static struct result run(uint64_t seed, bool trace)
+static struct result run(uint64_t seed, bool above, bool trace)
 {
 	struct sim *sim = malloc(sizeof *sim);
 	struct result r;
 	cs_assert(sim != NULL);
-	sim_init(sim, seed, trace);
+	sim_init(sim, seed, above, trace);
 	begin(sim);
 	sim_run(sim);
+	if (sim->forked)
+		sim_check_fork(sim);
 	r = (struct result){sim->failure[0] == 0,
 			    sim->trace_hash,
 			    sim->steps,
@@ -203,6 +232,7 @@ static struct result run(uint64_t seed, bool trace)
 			    sim->evidence_committed,
 			    sim->rounds_max,
 			    sim->syncs,
+			    sim->forked,
 			    {0}};
 	memcpy(r.failure, sim->failure, sizeof r.failure);
 	sim_done(sim);
@@ -211,12 +241,13 @@ static struct result run(uint64_t seed, bool trace)
 }
 
 struct totals {
-	uint64_t seeds, failures, steps, crashes, restores, decisions, evidence, rounds_max, syncs;
+	uint64_t seeds, failures, steps, crashes, restores, decisions, evidence, rounds_max, syncs,
+		forks;
 };
 
-static void run_twice(struct totals *t, uint64_t seed)
+static void run_twice(struct totals *t, uint64_t seed, bool above)
 {
-	struct result a = run(seed, false), b = run(seed, false);
+	struct result a = run(seed, above, false), b = run(seed, above, false);
 	if (a.good && a.hash != b.hash) {
 		a.good = false;
 		(void)snprintf(a.failure, sizeof a.failure, "two runs of one seed differ");
@@ -233,6 +264,7 @@ static void run_twice(struct totals *t, uint64_t seed)
 	t->decisions += a.decisions;
 	t->evidence += a.evidence;
 	t->syncs += a.syncs;
+	t->forks += a.forked ? 1 : 0;
 	if (a.rounds_max > t->rounds_max)
 		t->rounds_max = a.rounds_max;
 }
@@ -241,15 +273,16 @@ static int report(const struct totals *t)
 {
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed: %" PRIu64 " steps, %" PRIu64
 	       " decisions, %" PRIu64 " crashes, %" PRIu64 " restored backups, %" PRIu64
-	       " pieces of evidence, highest round %" PRIu64 ", %" PRIu64 " blocks for others\n",
+	       " pieces of evidence, highest round %" PRIu64 ", %" PRIu64
+	       " blocks for others, %" PRIu64 " forks\n",
 	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,
-	       t->rounds_max, t->syncs);
+	       t->rounds_max, t->syncs, t->forks);
 	return t->failures == 0 ? 0 : 1;
 }
 
 static int one_seed(uint64_t seed, bool trace)
 {
-	struct result r = run(seed, trace);
+	struct result r = run(seed, false, trace);
 	printf("seed %" PRIu64 ": %s, hash %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64
 	       " decisions, %" PRIu64 " crashes\n",
 	       seed, r.good ? "good" : r.failure, r.hash, r.steps, r.decisions, r.crashes);
@@ -263,21 +296,24 @@ int main(int argc, char **argv)
 	if (argc >= 3 && strcmp(argv[1], "--seed") == 0)
 		return one_seed(strtoull(argv[2], NULL, 10),
 				argc > 3 && strcmp(argv[3], "--trace") == 0);
-	if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
+	bool above = argc == 3 && strcmp(argv[1], "--above") == 0;
+	if (above || (argc == 3 && strcmp(argv[1], "--seeds") == 0)) {
 		char *end;
 		first = strtoull(argv[2], &end, 10);
 		last = strncmp(end, "..", 2) == 0 ? strtoull(end + 2, NULL, 10) : first;
 		for (uint64_t seed = first; seed <= last; seed++)
-			run_twice(&totals, seed);
+			run_twice(&totals, seed, above);
 		return report(&totals);
 	}
 	if (argc >= 3 && strcmp(argv[1], "--minutes") == 0) {
 		time_t until = time(NULL) + 60 * (time_t)strtoul(argv[2], NULL, 10);
 		uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000000;
 		while (time(NULL) < until)
-			run_twice(&totals, seed++);
+			run_twice(&totals, seed++, false);
 		return report(&totals);
 	}
-	(void)fprintf(stderr, "sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST]\n");
+	(void)fprintf(
+		stderr,
+		"sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B\n");
 	return 2;
 }

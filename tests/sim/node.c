@@ -509,6 +509,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 	node->up = true;
 	load_signer(sim, node);
 	replay_log(sim, node);
+	if (!node->bad_disk)
+		sim_check_replay(sim, node);
 	bft_set_sign_state(node->bft, &node->signed_last);
 	struct bft_view view = bft_look(node->bft);
 	sim_trace(sim, "%8.3f node %u starts at %" PRId64 "/%d/%d locked %d\n",

@@ -92,7 +92,7 @@ struct sim_node {
 	int64_t clock_skew_ns;
 	int64_t app_delay_ns; /* the application's slowest answer */
 	uint64_t tx_counter;
-	bool bad_disk; /* loses what was synced, is restored from backups */
+	bool bad_disk;       /* loses what was synced, is restored from backups */
 	int64_t last_stored; /* for the check of gaps */
 };
 
@@ -130,6 +130,7 @@ struct sim_vote {
 
 struct sim_faults {
 	unsigned loss, duplicate; /* of 10,000 messages */
+	unsigned precommit_loss;  /* of 10,000 precommits: locks without decisions */
 	int64_t delay_ns, jitter_ns;
 	unsigned crash;     /* of 10,000 effects */
 	unsigned flip;      /* of 10,000 restarts: a bit of the log */
@@ -184,7 +185,7 @@ struct sim {
 	} while (0)
 
 /* world.c */
-void sim_init(struct sim *sim, uint64_t seed, bool trace);
+void sim_init(struct sim *sim, uint64_t seed, bool above, bool trace);
 void sim_done(struct sim *sim);
 void sim_schedule(struct sim *sim, int64_t delay_ns, struct sim_happening *happening);
 void sim_run(struct sim *sim);
@@ -212,7 +213,11 @@ void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_ef
 void sim_check_app(struct sim *sim, struct sim_node *node, int64_t height,
 		   const struct cs_hash *hash);
 void sim_check_view(struct sim *sim, struct sim_node *node);
+/* After the replay of a log that lost nothing it had promised. */
+void sim_check_replay(struct sim *sim, struct sim_node *node);
 void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes evidence);
+/* 8: after a fork the votes that were sent convict f + 1 keys at least, and none that is honest. */
+void sim_check_fork(struct sim *sim);
 bool sim_is_guilty(const struct sim *sim, unsigned key);
 unsigned sim_key_of(const struct sim *sim, const struct cs_address *address);
 

@@ -109,8 +109,18 @@ static void deliver_later(struct sim *sim, unsigned from, unsigned to, struct cs
 		     &h);
 }
 
+static bool is_precommit(struct cs_bytes bytes)
+{
+	struct bft_message m;
+	return bft_message_decode(&m, bytes) == CS_OK && m.type == BFT_MESSAGE_VOTE &&
+	       m.vote.type == CMT_PRECOMMIT;
+}
+
 void sim_network(struct sim *sim, unsigned from, unsigned to, struct cs_bytes bytes)
 {
+	if (sim->faults.precommit_loss > 0 && is_precommit(bytes) &&
+	    sim_chance(&sim->rng, sim->faults.precommit_loss))
+		return;
 	if (sim->blocked[from][to] || !sim->node[to].up || sim_chance(&sim->rng, sim->faults.loss))
 		return;
 	deliver_later(sim, from, to, bytes);
@@ -150,7 +160,8 @@ static void change(struct sim *sim)
 static void heal(struct sim *sim)
 {
 	sim->healed = true;
-	memset(sim->blocked, 0, sizeof sim->blocked);
+	if (!sim->above_f)
+		memset(sim->blocked, 0, sizeof sim->blocked);
 	sim->faults = (struct sim_faults){.delay_ns = 1 * MS, .jitter_ns = 10 * MS};
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		sim->node[i].app_delay_ns = 1 * MS;
@@ -286,13 +297,15 @@ void sim_run(struct sim *sim)
 			return;
 		if (!sim->healed)
 			continue;
+		if (sim->above_f)
+			return;
 		if (goal < 0)
 			goal = highest_height(sim) + LIVENESS_HEIGHTS;
 		if (lowest_height(sim) >= goal)
 			return;
 		if (sim->now_ns <= sim->heal_at_ns + LIVENESS_NS)
 			continue;
-		if (sim->above_f || sim->above_disks)
+		if (sim->above_disks)
 			return;
 		sim_fail(sim, "no progress: lowest %" PRId64 ", goal %" PRId64, lowest_height(sim),
 			 goal);

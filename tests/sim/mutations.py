@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Plants known bugs of Tendermint engines into ours, one at a time, and counts the seeds that the simulator needs to see each.
+
+  mutations.py BUILD [--seeds N] [NAME…]    BUILD: a build directory with bin/sim
+
+A bug is a text that is replaced in one file of relay_state/bft. Prints one line each; fails when a bug is not found, or when the
+text that it replaces is no longer there.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# name, file, what is there, what is planted, what it is
+BUGS = [
+    ("lock-ignored", "rules.c", "\tif (!free_to) {", "\tif (false) {", "line 22: the lock is not asked"),
+    ("nil-polka-unlocks", "rules.c", "\t\tr->polka_done = true;\n\t\tif (bft->step == BFT_STEP_PREVOTE)\n\t\t\tprecommit(bft, &nil_id);",
+     "\t\tr->polka_done = true;\n\t\tbft->locked_round = -1;\n\t\tif (bft->step == BFT_STEP_PREVOTE)\n\t\t\tprecommit(bft, &nil_id);",
+     "a nil polka unlocks (tendermint #6954)"),
+    ("pol-not-shown", "rules.c", "\t\tif (pol == NULL || !bft_votes_quorum(&pol->prevotes, &bft->state.now.set, &id) ||\n\t\t    !cmt_block_id_eq(&id, &p->block_id))\n\t\t\treturn false;",
+     "\t\t(void)pol;\n\t\t(void)id;", "line 28 believes the proposer's POL round"),
+    ("no-round-skip", "rules.c", "\tif (best == 0 || best <= bft->round)", "\tif (true)", "line 55 never fires"),
+    ("no-past-decision", "rules.c", "\t\tif (!r->used || !bft_votes_quorum(&r->precommits", "\t\tif (!r->used || r->round < bft->round || !bft_votes_quorum(&r->precommits",
+     "line 49 looks at the current round alone"),
+    ("half-is-a-quorum", "types.h", "return part > total * 2 / 3;", "return part > total / 2;", "a quorum of more than half"),
+    ("two-thirds-is-a-quorum", "types.h", "return part > total * 2 / 3;", "return part >= total * 2 / 3;", "a quorum of two thirds, not more"),
+    ("no-lock", "rules.c", "\t\tbft->locked_round = bft->round;\n\t\tbft->locked_id = id;", "", "line 38 does not lock"),
+    ("no-sync", "voting.c", "\t(void)bft_emit(bft, BFT_EFFECT_SYNC);\n", "", "votes leave before the log is synced"),
+    ("no-log-of-votes", "voting.c", "\tbft_log(bft);\n\tif (vote->round > bft->round_seen", "\tif (vote->round > bft->round_seen",
+     "votes of others are not logged"),
+    ("signer-forgets", "sign_state.c", "\tif (order < 0)\n\t\treturn BFT_SIGN_REFUSE;\n\tif (order == 0)", "\tif (order < 0)\n\t\treturn BFT_SIGN_NEW;\n\tif (false)",
+     "the signer signs anything"),
+    ("lock-not-remembered", "bft.c", "\tbft_adopt_lock(bft, s->lock_round, &s->lock_id);\n", "", "the signer's lock is not asked after a lost log"),
+    ("second-vote-dropped", "votes.c", "\tput(votes, 1, vote, counts);\n", "", "an equivocator's second vote does not count for its block"),
+    ("no-status-answer", "gossip.c", "\tif (status->height == bft->height)\n\t\tanswer_same_height", "\tif (false)\n\t\tanswer_same_height",
+     "what was lost is never sent again"),
+    ("no-catch-up", "gossip.c", "\tif (!bft->started || bft->step == BFT_STEP_COMMIT ||", "\tif (true || bft->step == BFT_STEP_COMMIT ||",
+     "nobody asks for blocks"),
+    ("waits-for-who-left", "rules.c", "if (voted || bft->round_seen[i] > votes->round)", "if (voted)",
+     "a node that jumped a round is waited for"),
+    ("clock-is-time", "voting.c", "\tif (step == BFT_SIGN_PROPOSAL)\n\t\treturn time;", "\tif (step != BFT_SIGN_NONE)\n\t\treturn time;",
+     "a vote's time is the clock's"),
+    ("updates-a-height-early", "state.c", "\tcopy_set(&out.now, &state->next);\n", "\tcopy_set(&out.now, &state->next);\n\tcopy_set(&out.now, &state->now);\n",
+     "validator changes are never in force"),
+    ("store-after-finalize", "finish.c", "\tif (!bft->decided_stored) {", "\tif (false) {", "a decision is not made durable"),
+    ("rejected-is-prevoted", "rules.c", "verdict == BFT_ACCEPTED ? &p->block_id : &nil_id", "&p->block_id", "ProcessProposal's no is ignored"),
+    ("blames-by-one-vote", "evidence.c", "\tif (pool->conflict_count == BFT_CONFLICTS_MAX)", "\tif (true)", "equivocation makes no evidence"),
+]
+
+
+def objects(build):
+    return sorted((build / "tests/sim/CMakeFiles/sim.dir").glob("*.o"))
+
+
+def build_one(build, folder, bug):
+    name, file, old, new, _ = bug
+    text = (ROOT / "relay_state/bft" / file).read_text()
+    if text.count(old) != 1:
+        raise SystemExit(f"{name}: {file} holds the text {text.count(old)} times, not once")
+    changed = folder / "relay_state/bft" / file
+    changed.parent.mkdir(parents=True)
+    changed.write_text(text.replace(old, new))
+    sources = [changed] if file.endswith(".c") else sorted((ROOT / "relay_state/bft").glob("*.c"))
+    made = []
+    for source in sources:
+        made.append(folder / (source.stem + ".o"))
+        if file.endswith(".h"):
+            # Quoted includes look beside the source first: it is compiled from the folder of the changed header.
+            copy = folder / "relay_state/bft" / source.name
+            copy.write_text(source.read_text())
+            source = copy
+        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-w", f"-I{folder}", f"-I{ROOT}", "-c", source, "-o", made[-1]], check=True)
+    libraries = [build / "relay_state/bft/libbft.a", build / "verify/libverify.a", build / "core/libcore.a"]
+    program = folder / "sim"
+    subprocess.run(["cc", "-o", program, *objects(build), *made, *libraries, "-lnettle", "-lcrypto", "-lsecp256k1"], check=True)
+    return program
+
+
+def run(program, seeds):
+    """The first seed that fails and what it said; a crash counts."""
+    for option, first, last in (("--seeds", 0, seeds - 1), ("--above", 0, 49)):
+        for begin in range(first, last + 1, 50):
+            end = min(begin + 49, last)
+            done = subprocess.run([program, option, f"{begin}..{end}"], capture_output=True, text=True, timeout=580)
+            found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.M)
+            if found:
+                return int(found[1]) - first + 1, found[2]
+            if done.returncode not in (0, 1):
+                return begin - first + 1, f"the process ends: {done.stderr.strip()[-80:]}"
+    return None, "NOT FOUND"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--seeds", type=int, default=800)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    missed = 0
+    for bug in BUGS:
+        if args.names and bug[0] not in args.names:
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            count, what = run(build_one(args.build.resolve(), pathlib.Path(name), bug), args.seeds)
+        missed += count is None
+        print(f"{bug[0]:24} {count if count else '-':>6}  {bug[4]}: {what}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
