@@ -260,9 +260,10 @@ static void on_retry(void *context)
 {
 	struct abci_client *client = context;
 	struct connection *c = &client->connections[client->connected];
-	if (c->stream == NULL) {
+	const uint64_t now_ms = host_now_ms();
+	if (c->stream == NULL && now_ms < client->connect_until_ms) {
 		connect_next(client);
-		host_timer_start(client->retry, CONNECT_MS_DEFAULT, 0);
+		host_timer_start(client->retry, client->connect_until_ms - now_ms, 0);
 	} else {
 		fail_connection(c, CS_ERR_TIMEOUT, "the application does not accept");
 	}

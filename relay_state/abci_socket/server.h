@@ -2,8 +2,8 @@
  * writes the answers in order. Any number of connections up to a bound; one call at a time, as the
  * application demands.
  *
- * What goes wrong on one connection ends that one alone (CometBFT's socket_server.go ends the
- * server): bytes that are no frame and failures of the application are answered by an exception and
+ * What goes wrong on one connection ends that one alone, as in CometBFT's socket_server.go: bytes
+ * that are no frame and failures of the application are answered by an exception and
  * the end of the connection; a method that is not known here is answered by an exception, and the
  * connection goes on. Nobody is authenticated: whoever connects may end the application's life as a
  * chain's state, so that addresses beyond this machine need insecure_remote. */

@@ -119,6 +119,8 @@ int main(int argc, char **argv)
 	ssize_t n;
 	if (driver.window == 0)
 		fail_usage("ADDRESS WINDOW");
+	/* Whoever reads the answers acts between them. */
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	const struct abci_client_options options = {
 		.address = argv[1], .connect_ms = CONNECT_MS, .timeout_ms = TIMEOUT_MS};
 	void *block = host_alloc(ARENA_SIZE);

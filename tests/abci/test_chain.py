@@ -143,7 +143,7 @@ def test_crashes_of_node_and_application(tmp_path, version):
 
 
 def test_old_blocks_are_let_go(tmp_path):
-    with Application(tmp_path, "caisson", "ours", ("--retain-blocks", "4")) as ours:
+    with Application(tmp_path, "caisson", "ours", ("--retain-blocks", "4"), tcp=True) as ours:
         genesis = {"evidence": {"max_age_num_blocks": "2", "max_age_duration": "1"}}
         with Network(tmp_path / "net", [ours.address], genesis=genesis) as net:
             node = net.nodes[0]
