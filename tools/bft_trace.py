@@ -24,7 +24,7 @@ OUT = ROOT / "tests" / "vectors" / "bft_scenarios"
 FIRST = "caisson bft scenario 1"
 NIL = -1
 LINES_MAX = 10_000
-# Chance's part of the scenarios: this many of so many runs, of at most so many events, from this seed on.
+# Chance's part of the scenarios: at most this many of so many runs, of at most so many events, from this seed on.
 CHANCE_COUNT = 16
 CHANCE_RUNS = 24
 CHANCE_STEPS = 120
@@ -403,8 +403,9 @@ def make_all(quint: list[str]) -> dict[str, str]:
         # Quint writes some twice, the longest first.
         runs = sorted({scenario_text(from_itf(json.loads(itf.read_text())), "by chance, docs/spec/four.qnt")
                        for itf in folder.glob("*.itf.json")}, key=lambda text: (len(text), text))
-        for seq in range(min(CHANCE_COUNT, len(runs))):
-            files[f"chance_{seq:02}.txt"] = runs[seq * len(runs) // CHANCE_COUNT]
+        count = min(CHANCE_COUNT, len(runs))
+        for seq in range(count):
+            files[f"chance_{seq:02}.txt"] = runs[seq * len(runs) // count]
     return files
 
 
