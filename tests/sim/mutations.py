@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants known bugs of Tendermint engines into ours, one at a time, and counts the seeds that the simulator needs to see each.
 
-  mutations.py BUILD [--seeds N] [NAME…]    BUILD: a build directory with bin/sim
+  mutations.py BUILD [NAME…] [--seeds N]    BUILD: a build directory with bin/sim
 
 A bug is a text that is replaced in one file of relay_state/bft. Prints one line each; fails when a bug is not found, or when the
 text that it replaces is no longer there.

@@ -1,0 +1,244 @@
+/* Starts after a crash: the log alone gives the state again, the signer's memory and the peers do
+ * where the log is gone, and nothing is signed before the peers have told. */
+#include "tests/unit/bft/lab.h"
+
+/* A new engine on the same disk: the log up to `size` bytes, then START, without peers. */
+static void restart(struct lab *lab, size_t size)
+{
+	struct bft_wal_record record;
+	struct bft_event start = {.type = BFT_EVENT_START};
+	size_t offset = 0;
+	bft_free(lab->bft);
+	lab_new_engine(lab);
+	lab->vote_count = lab->proposal_count = 0;
+	while (bft_wal_get(&record, &offset, cs_bytes(lab->log, size)) == CS_OK)
+		assert_int_equal(bft_replay(lab->bft, record.bytes), CS_OK);
+	bft_set_sign_state(lab->bft, &lab->signed_last);
+	lab_event(lab, &start);
+}
+
+/* `count` of the others say that they hold nothing of ours. */
+static void tell(struct lab *lab, unsigned count)
+{
+	for (unsigned i = 0; i < LAB_KEYS && count > 0; i++) {
+		struct bft_event up = {.type = BFT_EVENT_PEER_UP, .peer = i, .is_validator = true};
+		struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+		if (i == lab->own)
+			continue;
+		up.address = cmt_address(&lab->key[i]);
+		lab_event(lab, &up);
+		told.own_votes.height = 1;
+		lab_message(lab, i, &told);
+		count--;
+	}
+}
+
+/* Locked in round 0, then the process ends. */
+static struct lab *locked(struct lab_block *b)
+{
+	struct lab *lab = lab_start(false);
+	*b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	lab_propose(lab, b, 0, -1);
+	lab_parts(lab, b, 0);
+	lab_votes(lab, 2, CMT_PREVOTE, 0, b);
+	lab_voted(lab, CMT_PRECOMMIT, 0, b);
+	return lab;
+}
+
+static void the_log_gives_the_state_again(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = locked(&b);
+	struct bft_view before = bft_look(lab->bft);
+	restart(lab, lab->log_size);
+	struct bft_view after = bft_look(lab->bft);
+	assert_int_equal(after.round, before.round);
+	assert_int_equal(after.step, before.step);
+	assert_int_equal(after.locked_round, 0);
+	assert_true(cmt_block_id_eq(&after.locked_id, &b.id));
+	assert_int_equal(after.valid_round, 0);
+	lab_end(lab);
+}
+
+/* Each prefix of the log that ends at a record is a state that the engine may have been in: it starts,
+ * and with the peers' answers it comes to sign nothing else than it had signed. */
+static void every_prefix_of_the_log_starts(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = locked(&b);
+	struct bft_wal_record record;
+	size_t offset = 0, size = lab->log_size;
+	static uint8_t log[sizeof lab->log];
+	struct bft_sign_state signed_last = lab->signed_last;
+	memcpy(log, lab->log, size);
+	do {
+		lab->log_size = lab->log_synced = offset;
+		memcpy(lab->log, log, size);
+		lab->signed_last = signed_last;
+		restart(lab, offset);
+		tell(lab, 2);
+		/* Locked by the log or by the signer's memory, whatever was cut off. */
+		lab_is_locked(lab, 0, &b);
+		assert_int_equal(lab->signed_last.lock_round, 0);
+	} while (bft_wal_get(&record, &offset, cs_bytes(log, size)) == CS_OK);
+	lab_end(lab);
+}
+
+/* Without its log the node respects the signer's lock: another block is prevoted nil. */
+static void the_signers_lock_counts_without_a_log(void **unused)
+{
+	(void)unused;
+	struct lab_block b, c;
+	struct lab *lab = locked(&b);
+	lab->log_size = lab->log_synced = 0;
+	restart(lab, 0);
+	tell(lab, 3);
+	lab_is_locked(lab, 0, &b);
+	assert_int_equal(bft_look(lab->bft).round, 1);
+	c = lab_make_block(lab, lab_proposer(lab, 1), "two");
+	lab_propose(lab, &c, 1, -1);
+	lab_parts(lab, &c, 1);
+	lab_voted(lab, CMT_PREVOTE, 1, NULL);
+	lab_end(lab);
+}
+
+/* Nothing is signed before a quorum with us has told; then what was waiting is. */
+static void waits_for_the_peers(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(lab_proposer(lab_make(0, 0), 0), 0);
+	struct bft_event start = {.type = BFT_EVENT_START};
+	bft_set_sign_state(lab->bft, &lab->signed_last);
+	lab_event(lab, &start);
+	assert_false(bft_look(lab->bft).may_sign);
+	tell(lab, 1);
+	assert_false(bft_look(lab->bft).may_sign);
+	assert_int_equal(lab->proposal_count, 0);
+	tell(lab, 2);
+	assert_true(bft_look(lab->bft).may_sign);
+	assert_int_equal(lab->proposal_count, 1);
+	lab_voted(lab, CMT_PREVOTE, 0, &(struct lab_block){.id = lab->proposals[0].block_id});
+	lab_end(lab);
+}
+
+/* A peer that is no validator tells nothing that counts. */
+static void strangers_do_not_count(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	struct bft_event start = {.type = BFT_EVENT_START};
+	bft_set_sign_state(lab->bft, &lab->signed_last);
+	lab_event(lab, &start);
+	for (unsigned i = 1; i < LAB_KEYS; i++) {
+		struct bft_event up = {.type = BFT_EVENT_PEER_UP, .peer = i};
+		struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+		lab_event(lab, &up);
+		told.own_votes.height = 1;
+		lab_message(lab, i, &told);
+	}
+	assert_false(bft_look(lab->bft).may_sign);
+	lab_end(lab);
+}
+
+/* All is lost, the peers hold a precommit of ours: its lock and its place count. */
+static void the_peers_memory_counts(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	struct bft_event start = {.type = BFT_EVENT_START};
+	struct bft_event up = {.type = BFT_EVENT_PEER_UP, .peer = 1, .is_validator = true};
+	struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+	bft_set_sign_state(lab->bft, &lab->signed_last);
+	lab_event(lab, &start);
+	up.address = cmt_address(&lab->key[1]);
+	lab_event(lab, &up);
+	told.own_votes.height = 1;
+	told.own_votes.count = 1;
+	told.own_votes.votes[0] = lab_make_vote(lab, 0, CMT_PRECOMMIT, 2, &b);
+	lab_message(lab, 1, &told);
+	lab_is_locked(lab, 2, &b);
+	assert_int_equal(bft_look(lab->bft).round, 3);
+	/* One that we did not sign is the peer's lie. */
+	told.own_votes.votes[0] = lab_make_vote(lab, 0, CMT_PRECOMMIT, 5, &b);
+	told.own_votes.votes[0].signature.b[0] ^= 1;
+	lab_message(lab, 1, &told);
+	assert_int_equal(lab->faults, 1);
+	lab_is_locked(lab, 2, &b);
+	lab_end(lab);
+}
+
+/* What bft_recover says for each order of state, store and application. */
+static void the_order_of_recovery(void **unused)
+{
+	(void)unused;
+	assert_int_equal(bft_recover(5, 5, 5), BFT_RECOVER_NOTHING);
+	assert_int_equal(bft_recover(5, 6, 5), BFT_RECOVER_APPLY_BLOCK);
+	assert_int_equal(bft_recover(5, 5, 4), BFT_RECOVER_REPLAY_APP);
+	assert_int_equal(bft_recover(5, 6, 0), BFT_RECOVER_REPLAY_APP);
+	assert_int_equal(bft_recover(5, 4, 4), BFT_RECOVER_IMPOSSIBLE);
+	assert_int_equal(bft_recover(5, 7, 5), BFT_RECOVER_IMPOSSIBLE);
+	assert_int_equal(bft_recover(5, 6, 6), BFT_RECOVER_IMPOSSIBLE);
+	assert_int_equal(bft_recover(0, 0, 0), BFT_RECOVER_NOTHING);
+}
+
+/* Records of another height do nothing; bytes that are no record are refused. */
+static void replay_refuses_rubbish(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	struct bft_event event = {.type = BFT_EVENT_TIMEOUT, .timer = BFT_TIMER_COMMIT};
+	uint8_t bytes[64];
+	struct cs_buf buf;
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	bft_record_encode(&buf, &event, 9);
+	assert_int_equal(bft_replay(lab->bft, cs_buf_view(&buf)), CS_OK);
+	assert_int_equal(bft_look(lab->bft).step, BFT_STEP_NEW_HEIGHT);
+	assert_int_equal(bft_replay(lab->bft, cs_bytes_str("rubbish")), CS_ERR_MALFORMED);
+	assert_int_equal(bft_replay(lab->bft, cs_bytes(bytes, buf.n - 1)), CS_ERR_MALFORMED);
+	bytes[buf.n] = 0;
+	assert_int_equal(bft_replay(lab->bft, cs_bytes(bytes, buf.n + 1)), CS_ERR_TRAILING);
+	lab_end(lab);
+}
+
+/* The state of the chain there and back, and a state that no chain has. */
+static void the_state_reads_back(void **unused)
+{
+	(void)unused;
+	static uint8_t bytes[BFT_STATE_SIZE_MAX], again[BFT_STATE_SIZE_MAX];
+	struct lab_block b;
+	struct lab *lab = locked(&b);
+	struct bft_state state;
+	struct cs_buf buf, other;
+	lab_votes(lab, 3, CMT_PRECOMMIT, 0, &b);
+	assert_int_equal(bft_state_view(lab->bft)->last_height, 1);
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	bft_state_encode(&buf, bft_state_view(lab->bft));
+	assert_int_equal(cs_buf_end(&buf), CS_OK);
+	assert_int_equal(bft_state_decode(&state, cs_buf_view(&buf), &lab->scratch, NULL), CS_OK);
+	cs_buf_init(&other, again, sizeof again);
+	bft_state_encode(&other, &state);
+	assert_true(cs_bytes_eq(cs_buf_view(&buf), cs_buf_view(&other)));
+	for (size_t n = 0; n < buf.n; n += 13)
+		assert_int_not_equal(
+			bft_state_decode(&state, cs_bytes(bytes, n), &lab->scratch, NULL), CS_OK);
+	lab_end(lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_log_gives_the_state_again),
+		cmocka_unit_test(every_prefix_of_the_log_starts),
+		cmocka_unit_test(the_signers_lock_counts_without_a_log),
+		cmocka_unit_test(waits_for_the_peers),
+		cmocka_unit_test(strangers_do_not_count),
+		cmocka_unit_test(the_peers_memory_counts),
+		cmocka_unit_test(the_order_of_recovery),
+		cmocka_unit_test(replay_refuses_rubbish),
+		cmocka_unit_test(the_state_reads_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
