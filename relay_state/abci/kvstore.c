@@ -23,6 +23,7 @@ struct record {
 #define UNIT 8u
 #define SLOT_STAGED (UINT32_MAX - 1)
 #define SLOT_DEAD UINT32_MAX
+#define SLOT_COUNT_MIN 1024u
 
 static size_t record_size(size_t key_size, size_t value_size)
 {
@@ -77,6 +78,16 @@ static const struct record *find(const struct abci_kvstore *store, struct cs_byt
 	return record_at(store, (store->slots[slot] - 1) * (size_t)UNIT);
 }
 
+/* The slots at the end of the memory, all empty. */
+static void lay_out(struct abci_kvstore *store, size_t slot_count)
+{
+	const size_t size = slot_count * sizeof *store->slots;
+	store->heap_size = store->memory_size - size;
+	store->slots = (uint32_t *)(void *)(store->heap + store->heap_size);
+	store->slot_count = slot_count;
+	memset(store->slots, 0, size);
+}
+
 /* Closes the gaps of replaced records; nothing is staged. */
 static void compact(struct abci_kvstore *store)
 {
@@ -124,6 +135,43 @@ static void unstage(struct abci_kvstore *store)
 		record->slot = slot;
 		store->heap_used += record_size(record->key_size, record->value_size);
 	}
+}
+
+/* The index gets slots for so many pairs; false when there is no room for it. */
+static bool reach(struct abci_kvstore *store, size_t pair_count)
+{
+	size_t slot_count = store->slot_count;
+	while (slot_count / 2 < pair_count)
+		slot_count *= 2;
+	const size_t size = slot_count * sizeof *store->slots;
+	if (slot_count == store->slot_count)
+		return true;
+	if (size > store->memory_size || store->heap_used > store->memory_size - size)
+		return false;
+	lay_out(store, slot_count);
+	for (size_t place = 0; place < store->heap_used;) {
+		struct record *record = record_at(store, place);
+		if (record->slot != SLOT_DEAD) {
+			record->slot = find_slot(store, key_of(record));
+			store->slots[record->slot] = (uint32_t)(place / UNIT + 1);
+		}
+		place += record_size(record->key_size, record->value_size);
+	}
+	return true;
+}
+
+/* Room for so many new pairs of so many bytes together: NO_MEMORY leaves all as it was. */
+static enum cs_err make_room(struct abci_kvstore *store, size_t pair_count, size_t size)
+{
+	cs_assert(store->staged_used == store->heap_used);
+	if (!reach(store, store->pair_count + pair_count)) {
+		compact(store);
+		if (!reach(store, store->pair_count + pair_count))
+			return CS_ERR_NO_MEMORY;
+	}
+	if (size > store->heap_size - store->heap_used)
+		compact(store);
+	return size > store->heap_size - store->heap_used ? CS_ERR_NO_MEMORY : CS_OK;
 }
 
 /* ---- validators ---- */
@@ -507,22 +555,18 @@ static enum cs_err execute(struct abci_kvstore *store, struct cs_bytes tx,
 	return put_events(&result->events, tx, call);
 }
 
-/* Room for all records and slots, so that a block is taken as a whole or not at all. */
-static enum cs_err make_room(struct abci_kvstore *store, const struct abci_bytes_list *txs,
-			     const struct abci_call *call)
+/* So that a block is taken as a whole or not at all. */
+static enum cs_err make_room_for(struct abci_kvstore *store, const struct abci_bytes_list *txs,
+				 const struct abci_call *call)
 {
-	size_t need = 0;
+	size_t size = 0;
 	for (size_t i = 0; i < txs->count; i++) {
-		if (__builtin_add_overflow(need, record_size(txs->items[i].n, 0), &need))
+		if (__builtin_add_overflow(size, record_size(txs->items[i].n, 0), &size))
 			return cs_fail(call->why, CS_ERR_NO_MEMORY, "a block above all memory");
 	}
-	if (need > store->heap_size - store->heap_used)
-		compact(store);
-	/* One slot in eight stays empty. */
-	if (need > store->heap_size - store->heap_used ||
-	    txs->count > store->slot_count / 8 * 7 - store->pair_count)
-		return cs_fail(call->why, CS_ERR_NO_MEMORY, "the store is full: %zu pairs",
-			       store->pair_count);
+	enum cs_err err = make_room(store, txs->count, size);
+	if (err != CS_OK)
+		return cs_fail(call->why, err, "the store is full: %zu pairs", store->pair_count);
 	return CS_OK;
 }
 
@@ -552,7 +596,7 @@ static enum cs_err execute_block(struct abci_kvstore *store,
 	if (results == NULL)
 		return no_memory(call);
 	CS_TRY(punish(store, &request->misbehavior, call));
-	CS_TRY(make_room(store, &request->txs, call));
+	CS_TRY(make_room_for(store, &request->txs, call));
 	for (size_t i = 0; i < count; i++)
 		CS_TRY(execute(store, request->txs.items[i], &results[i], call));
 	response->tx_results.items = results;
@@ -666,19 +710,13 @@ enum cs_err abci_kvstore_init(struct abci_kvstore *store,
 			      const struct abci_kvstore_options *options)
 {
 	const size_t size = options->memory_size;
-	size_t slot_count = 1;
 	if (size < ABCI_KVSTORE_MEMORY_MIN || size > ABCI_KVSTORE_MEMORY_MAX ||
 	    (uintptr_t)options->memory % UNIT != 0)
 		return CS_ERR_INVALID;
-	/* An eighth to a quarter of the memory: a slot for each 16 to 32 bytes. */
-	while (slot_count * 2 <= size / 4 / sizeof *store->slots)
-		slot_count *= 2;
 	memset(store, 0, sizeof *store);
-	store->slots = options->memory;
-	store->slot_count = slot_count;
-	memset(store->slots, 0, slot_count * sizeof *store->slots);
-	store->heap = (uint8_t *)options->memory + slot_count * sizeof *store->slots;
-	store->heap_size = (size - slot_count * sizeof *store->slots) / UNIT * UNIT;
+	store->heap = options->memory;
+	store->memory_size = size / UNIT * UNIT;
+	lay_out(store, SLOT_COUNT_MIN);
 	memcpy(store->seed, options->seed, sizeof store->seed);
 	store->retain_blocks = options->retain_blocks;
 	store->hooks = options->hooks;
@@ -731,11 +769,8 @@ enum cs_err abci_kvstore_import_pair(struct abci_kvstore *store, struct cs_bytes
 {
 	if (key.n == 0)
 		return CS_ERR_INVALID;
-	if (store->pair_count >= store->slot_count / 8 * 7)
-		return CS_ERR_NO_MEMORY;
 	store->staged_used = store->heap_used;
-	if (record_size(key.n, value.n) > store->heap_size - store->heap_used)
-		compact(store);
+	CS_TRY(make_room(store, 1, record_size(key.n, value.n)));
 	CS_TRY(stage(store, key, value));
 	unstage(store);
 	return CS_OK;

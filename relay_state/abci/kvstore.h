@@ -46,12 +46,14 @@ struct abci_kvstore_validator {
 };
 
 struct abci_kvstore {
-	/* Slots of pairs by hash, then their records and those of the block under way. */
-	uint32_t *slots;
-	size_t slot_count;
-	size_t pair_count;
+	/* Records of pairs and of the block under way from the beginning of the memory, their slots
+	 * by hash at its end, growing towards each other. */
 	uint8_t *heap;
-	size_t heap_size;
+	size_t memory_size;
+	size_t heap_size; /* up to the slots */
+	uint32_t *slots;
+	size_t slot_count; /* a power of two, at least twice pair_count */
+	size_t pair_count;
 	size_t heap_used;   /* by pairs, and by what they replaced */
 	size_t staged_used; /* heap_used and the records of the block under way */
 	uint8_t seed[16];
