@@ -109,17 +109,22 @@ static void deliver_later(struct sim *sim, unsigned from, unsigned to, struct cs
 		     &h);
 }
 
-static bool is_precommit(struct cs_bytes bytes)
+/* Precommits get lost more often where the seed says so. Liars are blind to most prevotes: what they
+ * propose then is fresh, whatever POL they claim. */
+static bool is_lost(struct sim *sim, unsigned to, struct cs_bytes bytes)
 {
 	struct bft_message m;
-	return bft_message_decode(&m, bytes) == CS_OK && m.type == BFT_MESSAGE_VOTE &&
-	       m.vote.type == CMT_PRECOMMIT;
+	unsigned blind = sim->node[to].role == SIM_LIAR && !sim->healed ? 6000 : 0;
+	if ((sim->faults.precommit_loss == 0 && blind == 0) ||
+	    bft_message_decode(&m, bytes) != CS_OK || m.type != BFT_MESSAGE_VOTE)
+		return false;
+	return sim_chance(&sim->rng,
+			  m.vote.type == CMT_PRECOMMIT ? sim->faults.precommit_loss : blind);
 }
 
 void sim_network(struct sim *sim, unsigned from, unsigned to, struct cs_bytes bytes)
 {
-	if (sim->faults.precommit_loss > 0 && is_precommit(bytes) &&
-	    sim_chance(&sim->rng, sim->faults.precommit_loss))
+	if (is_lost(sim, to, bytes))
 		return;
 	if (sim->blocked[from][to] || !sim->node[to].up || sim_chance(&sim->rng, sim->faults.loss))
 		return;
