@@ -1,15 +1,16 @@
-/* Tendermint consensus (arXiv 1807.04938) as a pure machine: one event in, a bounded list of effects
- * out. It has no clock, file, socket or random number, and allocates only in bft_new; it makes and
- * believes the blocks, votes and commits of CometBFT 0.38.
+/* Tendermint consensus (arXiv 1807.04938) as a pure machine: one event in, a bounded list of
+ * effects out. It has no clock, file, socket or random number, and allocates only in bft_new; it
+ * makes and believes the blocks, votes and commits of CometBFT 0.38.
  *
  * The shell around it executes the effects strictly in order and may die between any two of them:
- * every input that changes the state of a height is in the log (LOG) before it acts, and the log is
- * synced (SYNC) before anything of our own leaves. After a start the shell feeds the log's records
- * of the unfinished height (bft_replay), then START.
+ * every input that changes the state of a height is in the log (LOG) before it acts, and the log
+ * is synced (SYNC) before anything of our own leaves. After a start the shell feeds the log's
+ * records of the unfinished height (bft_replay), then START.
  *
- * Application, disk, signer and network are behind effects and answers: whether they are in process,
- * slow, remote or dead is the shell's affair. An effect that asks (PREPARE, PROCESS, EXTEND,
- * VERIFY_EXTENSION, FINALIZE, COMMIT, SIGN, LOAD) is answered by one event, any time later. */
+ * Application, disk, signer and network are behind effects and answers: whether they are in
+ * process, slow, remote or dead is the shell's affair. An effect that asks (PREPARE, PROCESS,
+ * EXTEND, VERIFY_EXTENSION, FINALIZE, COMMIT, SIGN, LOAD) is answered by one event, any time
+ * later. */
 #ifndef BFT_BFT_H
 #define BFT_BFT_H
 
@@ -33,6 +34,10 @@
  * BFT_STATUS_ANSWERS_MAX messages, a proposal goes out with all of its parts. */
 #define BFT_EFFECTS_MAX 256u
 #define BFT_STATUS_ANSWERS_MAX 96u
+
+/* Ticks of the status timer for which a node waits after a start until more than two thirds of the
+ * others' power has told what it holds of us; then a quorum that counts us is enough. */
+#define BFT_TOLD_PATIENCE 10u
 
 #define BFT_PEER_ALL UINT32_MAX
 #define BFT_PEER_NONE (UINT32_MAX - 1)
@@ -157,8 +162,8 @@ struct bft_effects {
 
 /* ---- configuration ---- */
 
-/* The index of the proposer of (height, round) in the set. The same at every node: a function of its
- * arguments and of blocks alone. */
+/* The index of the proposer of (height, round) in the set. The same at every node: a function of
+ * its arguments and of blocks alone. */
 typedef size_t (*bft_proposer_fn)(void *context, const struct cmt_validator_set *set,
 				  int64_t height, int32_t round);
 
@@ -173,7 +178,9 @@ struct bft_config {
 	int64_t precommit_ns, precommit_delta_ns;
 	int64_t commit_ns; /* 0: the next height begins at once */
 	int64_t status_ns; /* not 0 */
-	bool wait_for_txs; /* no block without transactions until the application hash settled */
+	/* Round 0 begins when TXS_AVAILABLE (after START or COMMITTED) says so, or another one
+	 * proposes. */
+	bool wait_for_txs;
 	bool has_key;
 	struct cs_ed25519_key key;
 	bft_proposer_fn proposer; /* NULL: CometBFT's priorities */
@@ -185,8 +192,8 @@ struct bft_config {
 
 struct bft;
 
-/* One allocation, as large as the configuration says. state: the chain after its last block, copied.
- * last_commit: the extended commit of that block, empty at genesis. NO_MEMORY, INVALID. */
+/* One allocation, as large as the configuration says. state: the chain after its last block,
+ * copied. last_commit: the extended commit of that block, empty at genesis. NO_MEMORY, INVALID. */
 CS_NODISCARD enum cs_err bft_new(struct bft **bft, const struct bft_config *config,
 				 const struct bft_state *state, struct cs_bytes last_commit);
 void bft_free(struct bft *bft);

@@ -118,6 +118,7 @@ struct bft {
 	bool replaying;
 	bool halted;
 	bool may_sign;
+	uint32_t ticks; /* of the status timer, since START */
 
 	struct bft_peer peers[BFT_PEERS_MAX];
 	struct bft_sync sync;
@@ -154,7 +155,8 @@ bool bft_is_validator(const struct bft *bft);
 /* Of the height in work: once it is applied and not yet committed, the state is one ahead. */
 const struct cmt_validator_set *bft_validators(const struct bft *bft);
 bool bft_has_extensions(const struct bft *bft, int64_t height);
-/* Room for an encoding of at most size_max bytes; bft_out_end gives what was written. False: none. */
+/* Room for an encoding of at most size_max bytes; bft_out_end gives what was written. False:
+ * none. */
 bool bft_out_begin(struct bft *bft, struct cs_buf *buf, size_t size_max);
 struct cs_bytes bft_out_end(struct bft *bft, const struct cs_buf *buf);
 

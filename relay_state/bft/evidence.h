@@ -51,9 +51,10 @@ bool bft_evidence_conflict(struct bft_evidence_pool *pool, const struct cmt_vote
 size_t bft_evidence_ripen(struct bft_evidence_pool *pool, const struct bft_state *state,
 			  const struct bft_history *history, size_t fresh[BFT_CONFLICTS_MAX],
 			  struct cs_arena *scratch);
-/* Everything that a block's evidence must be: of a kept height, not too old, not committed, verified
- * against the set of its height. UNSUPPORTED: a light client attack, which this node cannot judge;
- * EXPIRED; DUPLICATE: committed before; NOT_FOUND; the errors of cmt_duplicate_vote_verify. */
+/* Everything that a block's evidence must be: of a kept height, not too old, not committed,
+ * verified against the set of its height. UNSUPPORTED: a light client attack, which this node
+ * cannot judge; EXPIRED; DUPLICATE: committed before; NOT_FOUND; the errors of
+ * cmt_duplicate_vote_verify. */
 CS_NODISCARD enum cs_err bft_evidence_check(const struct cmt_evidence *evidence,
 					    const struct bft_state *state,
 					    const struct bft_history *history,

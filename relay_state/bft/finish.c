@@ -50,8 +50,9 @@ static struct cs_bytes decided_commit(struct bft *bft, const struct bft_slot *sl
 	struct cmt_commit commit;
 	struct cmt_commit_sig sigs[BFT_VALIDATORS_MAX];
 	struct cs_buf buf;
-	if (!bft_out_begin(bft, &buf, BFT_COMMIT_SIZE_MAX))
-		return CS_BYTES_NONE;
+	/* BFT_OUT_SIZE leaves room beside anything that a step that decides sends. */
+	bool room = bft_out_begin(bft, &buf, BFT_COMMIT_SIZE_MAX);
+	cs_assert(room);
 	bft_commit_of(&commit, sigs, bft->decided, &bft->state.now.set, bft->height, &slot->id);
 	cmt_extended_commit_encode(&buf, &commit);
 	return bft_out_end(bft, &buf);

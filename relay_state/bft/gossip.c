@@ -82,7 +82,8 @@ static void send_missing(struct bft *bft, uint32_t peer, const struct bft_votes 
 	}
 }
 
-/* A peer in a lower round gets what brings it here: our own votes, and others of f + 1 send theirs. */
+/* A peer in a lower round gets what brings it here: our own votes, and others of f + 1 send
+ * theirs. */
 static void send_own_votes(struct bft *bft, uint32_t peer, int32_t above)
 {
 	if (!bft_is_validator(bft))
@@ -143,8 +144,10 @@ void bft_on_tick(struct bft *bft)
 	bft->moved_step = bft->step;
 	bft_emit_timer(bft, BFT_TIMER_STATUS, bft->config.status_ns);
 	bft_sync_tick(&bft->sync);
+	bft->ticks++;
 	if (!bft->may_sign)
 		bft_ask_own(bft, BFT_PEER_ALL);
+	bft_check_may_sign(bft);
 	if (!moved)
 		bft_send_status(bft, BFT_PEER_ALL);
 	bft_pump_sync(bft);
@@ -172,19 +175,25 @@ static bool has_told(const struct bft *bft, const struct cs_address *address)
 	return false;
 }
 
-/* Whether those who told make a quorum with us: then one of them was in every quorum that a vote of
- * ours was part of, and a third of the power may still be away. Whoever is alone asks nobody. */
+/* At once when more than two thirds of the others' power has told. When some are away, after a while:
+ * when those who told make a quorum with us, so that one of them was in every quorum that a vote of
+ * ours was part of. Whoever is alone asks nobody. */
 void bft_check_may_sign(struct bft *bft)
 {
 	const struct cmt_validator_set *set = bft_validators(bft);
-	int64_t told = 0;
+	int64_t told = 0, own = 0;
 	if (bft->may_sign || !bft->started || !bft_is_validator(bft))
 		return;
 	for (size_t i = 0; i < set->count; i++) {
-		if (i == bft->own || has_told(bft, &set->list[i].address))
+		if (i == bft->own)
+			own = set->list[i].power;
+		else if (has_told(bft, &set->list[i].address))
 			told += set->list[i].power;
 	}
-	if (!bft_is_two_thirds(told, set->power))
+	bool enough = own == set->power || bft_is_two_thirds(told, set->power - own);
+	if (bft->ticks >= BFT_TOLD_PATIENCE)
+		enough = enough || bft_is_two_thirds(told + own, set->power);
+	if (!enough)
 		return;
 	bft->may_sign = true;
 	bft_pump_signer(bft);

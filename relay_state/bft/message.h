@@ -1,7 +1,7 @@
 /* What engines say to each other. Proposal, block part and vote are CometBFT's consensus messages
- * (proto/tendermint/consensus/types.proto, fields 3, 5, 6 of Message); the rest is ours, in the same
- * oneof from field 32. One bounded decoder for all; nothing is allocated, views point into the
- * input. */
+ * (proto/tendermint/consensus/types.proto, fields 3, 5, 6 of Message); the rest is ours, in the
+ * same oneof from field 32. One bounded decoder for all; nothing is allocated, views point into
+ * the input. */
 #ifndef BFT_MESSAGE_H
 #define BFT_MESSAGE_H
 

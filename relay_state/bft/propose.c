@@ -8,7 +8,8 @@
 
 /* ---- own blocks ---- */
 
-/* What of a block is left to evidence: a quarter, so that misbehaviour does not stop transactions. */
+/* What of a block is left to evidence: a quarter, so that misbehaviour does not stop
+ * transactions. */
 static int64_t evidence_room(const struct bft *bft)
 {
 	int64_t quarter = (int64_t)(bft_block_size_max(bft) / 4);
@@ -32,8 +33,10 @@ static struct cs_bytes last_extended_commit(struct bft *bft)
 	struct cmt_commit commit;
 	struct cmt_commit_sig sigs[BFT_VALIDATORS_MAX];
 	struct cs_buf buf;
-	if (bft->last_commit->round < 0 || !bft_out_begin(bft, &buf, BFT_COMMIT_SIZE_MAX))
+	if (bft->last_commit->round < 0)
 		return CS_BYTES_NONE;
+	bool room = bft_out_begin(bft, &buf, BFT_COMMIT_SIZE_MAX);
+	cs_assert(room);
 	bft_commit_of(&commit, sigs, bft->last_commit, &bft->state.last.set, bft->state.last_height,
 		      &bft->state.last_block_id);
 	cmt_extended_commit_encode(&buf, &commit);

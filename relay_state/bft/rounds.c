@@ -53,8 +53,8 @@ struct bft_round *bft_round_open(struct bft *bft, int32_t round)
 
 /* ---- proposers ---- */
 
-/* CometBFT: the set of the height has the proposer of round 0; each round is one more turn. One turn
- * at a time, so that a node that skipped rounds comes to the same as one that did not. */
+/* CometBFT: the set of the height has the proposer of round 0; each round is one more turn. One
+ * turn at a time, so that a node that skipped rounds comes to the same as one that did not. */
 static size_t proposer_by_priority(struct bft *bft, int32_t round)
 {
 	if (bft->turn_round > round || bft->turn_round < 0) {

@@ -92,10 +92,10 @@ static bool rule_prevote(struct bft *bft)
 	return true;
 }
 
-/* "Any 2f + 1" of lines 34 and 47: who has voted here, and who has left this round behind. The paper
- * has no such second part, because nobody there leaves a round early; a node that lost its log does
- * (bft_skip_signed), and to wait for it would be for ever. A liar gains nothing: it could as well
- * vote. */
+/* "Any 2f + 1" of lines 34 and 47: who has voted here, and who has left this round behind. The
+ * paper has no such second part, because nobody there leaves a round early; a node that lost its
+ * log does (bft_skip_signed), and to wait for it would be for ever. A liar gains nothing: it
+ * could as well vote. */
 static bool enough_to_wait(const struct bft *bft, const struct bft_votes *votes)
 {
 	const struct cmt_validator_set *set = &bft->state.now.set;

@@ -11,8 +11,9 @@
 #define BFT_UPDATES_MAX BFT_VALIDATORS_MAX
 /* tendermint.state.State: three sets and a kilobyte. */
 #define BFT_STATE_SIZE_MAX (3u * CMT_VALIDATOR_SET_SIZE_MAX(BFT_VALIDATORS_MAX) + 2048u)
-/* Arena for reading a block of this size and for what the functions here use and give back: a table
- * of its transactions, a commit's signatures (foreign ones too, to be refused by count), evidence. */
+/* Arena for reading a block of this size and for what the functions here use and give back: a
+ * table of its transactions, a commit's signatures (foreign ones too, to be refused by count),
+ * evidence. */
 #define BFT_SCRATCH_SIZE(block_size)              \
 	(1024u * 1024 + sizeof(struct cs_bytes) * \
 				((block_size) / 2 < CMT_TXS_MAX ? (block_size) / 2 : CMT_TXS_MAX))

@@ -1,5 +1,5 @@
-/* The votes of one type in one round: each validator once, and one more where it votes twice. Counts
- * power; checks no signature and knows no rule. */
+/* The votes of one type in one round: each validator once, and one more where it votes twice.
+ * Counts power; checks no signature and knows no rule. */
 #ifndef BFT_VOTES_H
 #define BFT_VOTES_H
 
@@ -16,8 +16,8 @@ struct bft_vote {
 struct bft_votes {
 	int32_t round;
 	enum cmt_signed_type type;
-	/* [0] the first vote of each validator, [1] one for something else. Both count, each for its
-	 * block: a quorum that others saw with either of them must be seen here too. */
+	/* [0] the first vote of each validator, [1] one for something else. Both count, each for
+	 * its block: a quorum that others saw with either of them must be seen here too. */
 	struct bft_vote by[2][BFT_VALIDATORS_MAX];
 	uint8_t *extensions; /* of precommits: [2][BFT_VALIDATORS_MAX][BFT_EXTENSION_SIZE_MAX] */
 };

@@ -1,5 +1,5 @@
-/* Any bytes as a message of a peer, as a record of the log, as a state: what is read is written again
- * to the same bytes, what is refused leaves the output alone. */
+/* Any bytes as a message of a peer, as a record of the log, as a state: what is read is written
+ * again to the same bytes, what is refused leaves the output alone. */
 #include "relay_state/bft/message.h"
 #include "relay_state/bft/record.h"
 #include "relay_state/bft/wal.h"

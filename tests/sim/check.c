@@ -77,8 +77,8 @@ static const struct sim_vote *lock_of(const struct sim *sim, const struct sim_vo
 	return lock;
 }
 
-/* Whether prevotes for the block were sent by a quorum in one round since the lock; the guilty count
- * as if they had voted for anything. */
+/* Whether prevotes for the block were sent by a quorum in one round since the lock; the guilty
+ * count as if they had voted for anything. */
 static bool is_unlocked(const struct sim *sim, const struct cmt_validator_set *set,
 			const struct sim_vote *vote, int32_t since, bool guilty_count)
 {
@@ -188,7 +188,8 @@ void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes byte
 		sim->rounds_max = (uint64_t)vote.round;
 	if (!is_new_vote(sim, &vote))
 		return;
-	/* 7: what leaves for the first time is in the synced log, or its height is over and stored. */
+	/* 7: what leaves for the first time is in the synced log, or its height is over and
+	 * stored. */
 	if (vote.height > node->disk.stored && !is_in_log(node, &vote))
 		sim_fail(sim, "node %u sends a vote before its log is synced", node->index);
 	if (node->role == SIM_HONEST)
@@ -259,8 +260,8 @@ void sim_check_view(struct sim *sim, struct sim_node *node)
 			 view.locked_round, view.valid_round, view.round);
 }
 
-/* 5, 7: a vote that was sent was logged with all that led to it, so the lock is there again, without
- * the signer's help. */
+/* 5, 7: a vote that was sent was logged with all that led to it, so the lock is there again,
+ * without the signer's help. */
 void sim_check_replay(struct sim *sim, struct sim_node *node)
 {
 	struct bft_view view = bft_look(node->bft);
@@ -284,6 +285,6 @@ void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes 
 	else if (!sim_is_guilty(sim, sim_key_of(sim, &evidence.duplicate_vote.a.validator)))
 		sim_fail(sim, "node %u blames an honest key", node->index);
 	else
-		sim->evidence_committed++;
+		sim->evidence_found++;
 	cs_arena_rewind(&sim->scratch, mark);
 }

@@ -1,5 +1,5 @@
-/* sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B: runs seeds, each twice
- * with the same hash. --above: f + 1 keys run twice, on both sides of a wall. */
+/* sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B: runs seeds, each
+ * twice with the same hash. --above: f + 1 keys run twice, on both sides of a wall. */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -70,8 +70,8 @@ static void set_roles(struct sim *sim, enum scene scene)
 }
 
 /* What a disk had promised and lost makes a node as good as guilty: a lock that nobody else can
- * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as many
- * as are left of a third. */
+ * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as
+ * many as are left of a third. */
 static void set_disks(struct sim *sim, enum scene scene)
 {
 	unsigned bad = (sim->keys - 1) / 3;
@@ -85,6 +85,8 @@ static void set_disks(struct sim *sim, enum scene scene)
 	for (unsigned i = 0; i < sim->keys; i++) {
 		if (sim->node[i].role == SIM_HONEST && (sim->above_disks || bad > 0)) {
 			sim->node[i].bad_disk = true;
+			sim->node[i].disk_fault =
+				(enum sim_disk_fault)sim_below(&sim->rng, SIM_DISK_FAULTS);
 			bad = bad > 0 ? bad - 1 : 0;
 		}
 	}
@@ -135,6 +137,7 @@ static void make_config(struct sim *sim)
 		.precommit_delta_ns = 50 * MS,
 		.commit_ns = sim_chance(&sim->rng, 5000) ? 0 : 20 * MS,
 		.status_ns = 200 * MS,
+		.wait_for_txs = sim_chance(&sim->rng, 2000),
 	};
 }
 
@@ -229,7 +232,7 @@ static struct result run(uint64_t seed, bool above, bool trace)
 			    sim->crashes,
 			    sim->restores,
 			    sim->decisions,
-			    sim->evidence_committed,
+			    sim->evidence_found,
 			    sim->rounds_max,
 			    sim->syncs,
 			    sim->forked,

@@ -108,80 +108,6 @@ static void raise_signer(struct sim *sim, struct sim_node *node, const struct bf
 		sign_write(node);
 }
 
-/* ---- store ---- */
-
-static void store(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
-{
-	struct sim_block *block = &node->disk.blocks[effect->height];
-	struct cmt_block decoded;
-	size_t mark = cs_arena_mark(&sim->scratch);
-	sim_check_store(sim, node, effect);
-	free(block->bytes);
-	free(block->commit);
-	block->bytes = malloc(effect->bytes.n);
-	block->commit = malloc(effect->commit.n);
-	cs_assert(block->bytes != NULL && block->commit != NULL);
-	memcpy(block->bytes, effect->bytes.p, effect->bytes.n);
-	memcpy(block->commit, effect->commit.p, effect->commit.n);
-	block->size = effect->bytes.n;
-	block->commit_size = effect->commit.n;
-	block->id = effect->block_id;
-	cs_assert(cmt_block_decode(&decoded, effect->bytes, &sim->scratch, NULL) == CS_OK);
-	block->time = decoded.header.time;
-	free(block->evidence);
-	block->evidence = NULL;
-	block->evidence_count = decoded.evidence_count;
-	if (decoded.evidence_count > 0) {
-		block->evidence = calloc(decoded.evidence_count, sizeof *block->evidence);
-		cs_assert(block->evidence != NULL);
-		for (size_t i = 0; i < decoded.evidence_count; i++)
-			cs_assert(cmt_evidence_hash(&block->evidence[i], &decoded.evidence[i],
-						    &sim->scratch) == CS_OK);
-	}
-	cs_arena_rewind(&sim->scratch, mark);
-	if (effect->height > node->disk.stored)
-		node->disk.stored = effect->height;
-}
-
-static void save_state(struct sim_node *node)
-{
-	const struct bft_state *state = bft_state_view(node->bft);
-	struct cs_buf buf;
-	cs_buf_init(&buf, node->disk.state, sizeof node->disk.state);
-	bft_state_encode(&buf, state);
-	cs_assert(cs_buf_end(&buf) == CS_OK);
-	node->disk.state_size = buf.n;
-	struct sim_block *block = &node->disk.blocks[state->last_height];
-	if (block->validators == NULL) {
-		block->validators = malloc(sizeof *block->validators);
-		cs_assert(block->validators != NULL &&
-			  bft_set_copy(block->validators, &state->last.set) == CS_OK);
-	}
-}
-
-static void load(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
-{
-	const struct sim_block *block = &node->disk.blocks[effect->height];
-	const struct bft_effects *unused;
-	struct bft_event event = {.type = BFT_EVENT_BLOCK_LOADED,
-				  .height = effect->height,
-				  .peer = effect->peer,
-				  .accepted = block->bytes != NULL};
-	uint8_t *both = malloc(block->size + block->commit_size + 1);
-	(void)unused;
-	cs_assert(both != NULL);
-	if (block->bytes != NULL) {
-		memcpy(both, block->bytes, block->size);
-		memcpy(both + block->size, block->commit, block->commit_size);
-	}
-	/* Block and commit in one piece; happen() takes them apart by `round`, which LOAD has not. */
-	event.round = (int32_t)block->size;
-	answer(sim, node, (int64_t)sim_below(&sim->rng, 3) * MS, &event,
-	       cs_bytes(both, block->size + block->commit_size));
-	free(both);
-	sim->syncs++;
-}
-
 /* ---- history for evidence ---- */
 
 static enum cs_err validators_at(void *context, const struct cmt_validator_set **set,
@@ -219,6 +145,88 @@ static bool is_committed(void *context, const struct cs_hash *hash)
 	return false;
 }
 
+/* ---- store ---- */
+
+static void store(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
+{
+	struct sim_block *block = &node->disk.blocks[effect->height];
+	struct cmt_block decoded;
+	size_t mark = cs_arena_mark(&sim->scratch);
+	sim_check_store(sim, node, effect);
+	free(block->bytes);
+	free(block->commit);
+	block->bytes = malloc(effect->bytes.n);
+	block->commit = malloc(effect->commit.n);
+	cs_assert(block->bytes != NULL && block->commit != NULL);
+	memcpy(block->bytes, effect->bytes.p, effect->bytes.n);
+	memcpy(block->commit, effect->commit.p, effect->commit.n);
+	block->size = effect->bytes.n;
+	block->commit_size = effect->commit.n;
+	block->id = effect->block_id;
+	cs_assert(cmt_block_decode(&decoded, effect->bytes, &sim->scratch, NULL) == CS_OK);
+	block->time = decoded.header.time;
+	/* 9: no evidence is carried twice. */
+	for (size_t i = 0; i < decoded.evidence_count && node->role == SIM_HONEST; i++) {
+		struct cs_hash hash;
+		cs_assert(cmt_evidence_hash(&hash, &decoded.evidence[i], &sim->scratch) == CS_OK);
+		if (is_committed(node, &hash))
+			sim_fail(sim, "node %u: a second block carries one piece of evidence",
+				 node->index);
+	}
+	sim->carried += decoded.evidence_count;
+	free(block->evidence);
+	block->evidence = NULL;
+	block->evidence_count = decoded.evidence_count;
+	if (decoded.evidence_count > 0) {
+		block->evidence = calloc(decoded.evidence_count, sizeof *block->evidence);
+		cs_assert(block->evidence != NULL);
+		for (size_t i = 0; i < decoded.evidence_count; i++)
+			cs_assert(cmt_evidence_hash(&block->evidence[i], &decoded.evidence[i],
+						    &sim->scratch) == CS_OK);
+	}
+	cs_arena_rewind(&sim->scratch, mark);
+	if (effect->height > node->disk.stored)
+		node->disk.stored = effect->height;
+}
+
+static void save_state(struct sim_node *node)
+{
+	const struct bft_state *state = bft_state_view(node->bft);
+	struct cs_buf buf;
+	cs_buf_init(&buf, node->disk.state, sizeof node->disk.state);
+	bft_state_encode(&buf, state);
+	cs_assert(cs_buf_end(&buf) == CS_OK);
+	node->disk.state_size = buf.n;
+	struct sim_block *block = &node->disk.blocks[state->last_height];
+	if (block->validators == NULL) {
+		block->validators = malloc(sizeof *block->validators);
+		cs_assert(block->validators != NULL &&
+			  bft_set_copy(block->validators, &state->last.set) == CS_OK);
+	}
+}
+
+static void load(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
+{
+	const struct sim_block *block = &node->disk.blocks[effect->height];
+	struct bft_event event = {.type = BFT_EVENT_BLOCK_LOADED,
+				  .height = effect->height,
+				  .peer = effect->peer,
+				  .accepted = block->bytes != NULL};
+	uint8_t *both = malloc(block->size + block->commit_size + 1);
+	cs_assert(both != NULL);
+	if (block->bytes != NULL) {
+		memcpy(both, block->bytes, block->size);
+		memcpy(both + block->size, block->commit, block->commit_size);
+	}
+	/* Block and commit in one piece; happen() takes them apart by `round`, which LOAD has
+	 * not. */
+	event.round = (int32_t)block->size;
+	answer(sim, node, (int64_t)sim_below(&sim->rng, 3) * MS, &event,
+	       cs_bytes(both, block->size + block->commit_size));
+	free(both);
+	sim->syncs++;
+}
+
 /* ---- effects ---- */
 
 static void set_timer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
@@ -249,6 +257,15 @@ static void halt(struct sim *sim, struct sim_node *node, const char *why)
 	node->halted = true;
 	if (node->role == SIM_HONEST && !sim->above_f)
 		sim_fail(sim, "node %u halted: %s", node->index, why);
+}
+
+/* The mempool has something, sooner or later. */
+static void offer_txs(struct sim *sim, struct sim_node *node)
+{
+	struct bft_event event = {.type = BFT_EVENT_TXS_AVAILABLE};
+	if (sim->config.wait_for_txs)
+		answer(sim, node, (int64_t)(5 + sim_below(&sim->rng, 300)) * MS, &event,
+		       CS_BYTES_NONE);
 }
 
 static void execute(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
@@ -352,6 +369,8 @@ void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_eve
 		}
 		execute(sim, node, &effects->items[i]);
 	}
+	if (event.type == BFT_EVENT_COMMITTED && node->up)
+		offer_txs(sim, node);
 }
 
 /* ---- death and birth ---- */
@@ -457,16 +476,17 @@ static void damage(struct sim *sim, struct sim_node *node)
 	struct sim_backup *backup = &node->backup;
 	if (!node->bad_disk)
 		return;
-	if (disk->log_size > 0 && sim_chance(&sim->rng, sim->faults.flip)) {
+	if (node->disk_fault == SIM_DISK_FLIPS && disk->log_size > 0 &&
+	    sim_chance(&sim->rng, sim->faults.flip)) {
 		size_t at = (size_t)sim_below(&sim->rng, disk->log_size);
 		disk->log[at] ^= (uint8_t)(1u << sim_below(&sim->rng, 8));
 	}
-	if (backup->taken && sim_chance(&sim->rng, sim->faults.restore)) {
+	if (node->disk_fault != SIM_DISK_FLIPS && backup->taken &&
+	    sim_chance(&sim->rng, sim->faults.restore)) {
 		sim->restores++;
 		sim_trace(sim, "%8.3f node %u restores a backup\n", (double)sim->now_ns / 1e9,
 			  node->index);
-		unsigned what = (unsigned)sim_below(&sim->rng, 2);
-		if (what == 0)
+		if (node->disk_fault == SIM_DISK_OLD_SLOTS)
 			memcpy(disk->slots, backup->slots, sizeof disk->slots);
 		else if (disk->log != NULL) {
 			memcpy(disk->log, backup->log, backup->log_size);
@@ -519,6 +539,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 	struct bft_event event = {.type = BFT_EVENT_START};
 	tell_peers(sim, node, BFT_EVENT_PEER_UP);
 	sim_node_event(sim, node, &event);
+	offer_txs(sim, node);
 	if (node->up && disk->stored > state.last_height) {
 		struct bft_effect own = {.height = disk->stored, .peer = BFT_PEER_NONE};
 		load(sim, node, &own);

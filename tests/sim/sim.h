@@ -76,6 +76,14 @@ enum sim_role {
 	SIM_LIAR, /* an honest engine whose shell lies: liar.c */
 };
 
+/* One memory of each bad disk: log and signer's slots both gone is beyond what is promised. */
+enum sim_disk_fault {
+	SIM_DISK_FLIPS = 0, /* bits of the log */
+	SIM_DISK_OLD_SLOTS,
+	SIM_DISK_OLD_LOG,
+	SIM_DISK_FAULTS
+};
+
 struct sim_node {
 	unsigned index;
 	unsigned key; /* index of the key; twins share one */
@@ -92,7 +100,8 @@ struct sim_node {
 	int64_t clock_skew_ns;
 	int64_t app_delay_ns; /* the application's slowest answer */
 	uint64_t tx_counter;
-	bool bad_disk;       /* loses what was synced, is restored from backups */
+	bool bad_disk; /* loses what was synced, or is restored from backups */
+	enum sim_disk_fault disk_fault;
 	int64_t last_stored; /* for the check of gaps */
 };
 
@@ -166,7 +175,7 @@ struct sim {
 	uint8_t *scratch_memory;
 	bool trace;
 	uint64_t trace_hash;
-	uint64_t steps, crashes, restores, decisions, evidence_committed, rounds_max, syncs;
+	uint64_t steps, crashes, restores, decisions, evidence_found, carried, rounds_max, syncs;
 	/* for the checks */
 	bool is_decided[SIM_HEIGHTS_MAX];
 	struct cmt_block_id decided[SIM_HEIGHTS_MAX];

@@ -109,8 +109,8 @@ static void deliver_later(struct sim *sim, unsigned from, unsigned to, struct cs
 		     &h);
 }
 
-/* Precommits get lost more often where the seed says so. Liars are blind to most prevotes: what they
- * propose then is fresh, whatever POL they claim. */
+/* Precommits get lost more often where the seed says so. Liars are blind to most prevotes: what
+ * they propose then is fresh, whatever POL they claim. */
 static bool is_lost(struct sim *sim, unsigned to, struct cs_bytes bytes)
 {
 	struct bft_message m;
@@ -286,7 +286,8 @@ static int64_t highest_height(const struct sim *sim)
 	return highest;
 }
 
-/* Faults until heal_at, then every honest node must come three blocks beyond where the best one was. */
+/* Faults until heal_at, then every honest node must come three blocks beyond where the best one
+ * was. */
 #define LIVENESS_HEIGHTS 3
 #define LIVENESS_NS (60000 * MS)
 

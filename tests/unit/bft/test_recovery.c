@@ -61,8 +61,8 @@ static void the_log_gives_the_state_again(void **unused)
 	lab_end(lab);
 }
 
-/* Each prefix of the log that ends at a record is a state that the engine may have been in: it starts,
- * and with the peers' answers it comes to sign nothing else than it had signed. */
+/* Each prefix of the log that ends at a record is a state that the engine may have been in: it
+ * starts, and with the peers' answers it comes to sign nothing else than it had signed. */
 static void every_prefix_of_the_log_starts(void **unused)
 {
 	(void)unused;
@@ -78,7 +78,7 @@ static void every_prefix_of_the_log_starts(void **unused)
 		memcpy(lab->log, log, size);
 		lab->signed_last = signed_last;
 		restart(lab, offset);
-		tell(lab, 2);
+		tell(lab, 3);
 		/* Locked by the log or by the signer's memory, whatever was cut off. */
 		lab_is_locked(lab, 0, &b);
 		assert_int_equal(lab->signed_last.lock_round, 0);
@@ -104,23 +104,47 @@ static void the_signers_lock_counts_without_a_log(void **unused)
 	lab_end(lab);
 }
 
-/* Nothing is signed before a quorum with us has told; then what was waiting is. */
-static void waits_for_the_peers(void **unused)
+static struct lab *started(unsigned own)
 {
-	(void)unused;
-	struct lab *lab = lab_make(lab_proposer(lab_make(0, 0), 0), 0);
+	struct lab *lab = lab_make(own, 0);
 	struct bft_event start = {.type = BFT_EVENT_START};
 	bft_set_sign_state(lab->bft, &lab->signed_last);
 	lab_event(lab, &start);
-	assert_false(bft_look(lab->bft).may_sign);
-	tell(lab, 1);
+	return lab;
+}
+
+/* Nothing is signed before all three others have told; then what was waiting is. */
+static void waits_for_the_peers(void **unused)
+{
+	(void)unused;
+	struct lab *lab = started(0);
+	unsigned proposer = lab_proposer(lab, 0);
+	lab_end(lab);
+	lab = started(proposer);
+	tell(lab, 2);
 	assert_false(bft_look(lab->bft).may_sign);
 	assert_int_equal(lab->proposal_count, 0);
-	tell(lab, 2);
+	tell(lab, 3);
 	assert_true(bft_look(lab->bft).may_sign);
 	assert_int_equal(lab->proposal_count, 1);
 	lab_voted(lab, CMT_PREVOTE, 0, &(struct lab_block){.id = lab->proposals[0].block_id});
 	lab_end(lab);
+}
+
+/* One of them stays away: after a while two and we are enough, one and we never. */
+static void does_not_wait_for_ever(void **unused)
+{
+	(void)unused;
+	for (unsigned told = 1; told <= 2; told++) {
+		struct lab *lab = started(0);
+		tell(lab, told);
+		for (unsigned i = 0; i < BFT_TOLD_PATIENCE; i++) {
+			assert_false(bft_look(lab->bft).may_sign);
+			lab_timeout(lab, BFT_TIMER_STATUS, 0);
+		}
+		assert_int_equal(bft_look(lab->bft).may_sign, told == 2);
+		lab_end(lab);
+	}
 }
 
 /* A peer that is no validator tells nothing that counts. */
@@ -234,6 +258,7 @@ int main(void)
 		cmocka_unit_test(every_prefix_of_the_log_starts),
 		cmocka_unit_test(the_signers_lock_counts_without_a_log),
 		cmocka_unit_test(waits_for_the_peers),
+		cmocka_unit_test(does_not_wait_for_ever),
 		cmocka_unit_test(strangers_do_not_count),
 		cmocka_unit_test(the_peers_memory_counts),
 		cmocka_unit_test(the_order_of_recovery),

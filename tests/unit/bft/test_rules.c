@@ -106,8 +106,8 @@ static void does_not_wait_for_the_application(void **unused)
 	lab_end(lab);
 }
 
-/* TestStateBadProposal, "oversized proposal accepted", a proposer whose turn it is not, a POL of the
- * future: refused, the peer is named. */
+/* TestStateBadProposal, "oversized proposal accepted", a proposer whose turn it is not, a POL of
+ * the future: refused, the peer is named. */
 static void refuses_bad_proposals(void **unused)
 {
 	(void)unused;

@@ -1,4 +1,5 @@
-/* What a key may sign after what it has signed, and that the state survives writes that do not end. */
+/* What a key may sign after what it has signed, and that the state survives writes that do not
+ * end. */
 #include "relay_state/bft/sign_state.h"
 
 /* cmocka.h needs the first four before it. */

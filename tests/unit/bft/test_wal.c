@@ -83,8 +83,8 @@ static void every_cut_is_torn(void **unused)
 	}
 }
 
-/* Every bit of every byte: what an fsync had promised and a later mark tells of is damage; what comes
- * after the last mark's promise is as good as torn. Never clean. */
+/* Every bit of every byte: what an fsync had promised and a later mark tells of is damage; what
+ * comes after the last mark's promise is as good as torn. Never clean. */
 static void every_flipped_bit_is_seen(void **unused)
 {
 	(void)unused;
