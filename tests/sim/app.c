@@ -99,7 +99,7 @@ static void prepare(struct sim *sim, struct sim_node *node, const struct bft_eff
 	later(sim, node, event, cs_bytes(bytes, n));
 }
 
-static bool is_good(struct sim *sim, struct cs_bytes bytes)
+bool sim_app_accepts(struct sim *sim, struct cs_bytes bytes)
 {
 	struct cmt_block block;
 	size_t mark = cs_arena_mark(&sim->scratch);
@@ -121,7 +121,7 @@ void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_eff
 		return;
 	case BFT_EFFECT_PROCESS:
 		event.type = BFT_EVENT_PROCESSED;
-		event.accepted = is_good(sim, effect->bytes);
+		event.accepted = sim_app_accepts(sim, effect->bytes);
 		break;
 	case BFT_EFFECT_EXTEND:
 		event.type = BFT_EVENT_EXTENDED;

@@ -225,6 +225,9 @@ void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_ef
 		if (!sim->above_f)
 			sim_fail(sim, "two blocks at height %" PRId64, h);
 	}
+	/* 2: some honest application has accepted it, and they all judge alike. */
+	if (!sim->above_f && !sim_app_accepts(sim, effect->bytes))
+		sim_fail(sim, "a block that every application rejects is decided at %" PRId64, h);
 	sim->is_decided[h] = true;
 	sim->decided[h] = effect->block_id;
 	/* 10: the commit convinces a stranger who knows the set. */
@@ -236,6 +239,25 @@ void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_ef
 		sim_fail(sim, "node %u stores a commit that does not verify: %s", node->index,
 			 cs_err_name(err));
 	cs_arena_rewind(&sim->scratch, mark);
+}
+
+static void check_update(struct sim *sim, const struct sim_node *node, int64_t height,
+			 const struct cmt_validator_set *set)
+{
+	struct cmt_validator update;
+	if (height < 1 || sim_app_updates(sim, height, &update) == 0)
+		return;
+	size_t at = cmt_validator_set_find(set, &update.address);
+	int64_t power = at == SIZE_MAX ? 0 : set->list[at].power;
+	if (power != update.power)
+		sim_fail(sim, "node %u: a change of %" PRId64 " is not in force", node->index,
+			 height);
+}
+
+void sim_check_state(struct sim *sim, struct sim_node *node, const struct bft_state *state)
+{
+	check_update(sim, node, state->last_height - 1, &state->now.set);
+	check_update(sim, node, state->last_height, &state->next.set);
 }
 
 /* 11: one application hash at each height. */

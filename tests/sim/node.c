@@ -189,7 +189,7 @@ static void store(struct sim *sim, struct sim_node *node, const struct bft_effec
 		node->disk.stored = effect->height;
 }
 
-static void save_state(struct sim_node *node)
+static void save_state(struct sim *sim, struct sim_node *node)
 {
 	const struct bft_state *state = bft_state_view(node->bft);
 	struct cs_buf buf;
@@ -197,6 +197,7 @@ static void save_state(struct sim_node *node)
 	bft_state_encode(&buf, state);
 	cs_assert(cs_buf_end(&buf) == CS_OK);
 	node->disk.state_size = buf.n;
+	sim_check_state(sim, node, state);
 	struct sim_block *block = &node->disk.blocks[state->last_height];
 	if (block->validators == NULL) {
 		block->validators = malloc(sizeof *block->validators);
@@ -296,7 +297,7 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 	case BFT_EFFECT_STORE:
 		return store(sim, node, effect);
 	case BFT_EFFECT_SAVE_STATE:
-		return save_state(node);
+		return save_state(sim, node);
 	case BFT_EFFECT_LOAD:
 		return load(sim, node, effect);
 	case BFT_EFFECT_PEER_FAULT:

@@ -214,6 +214,8 @@ void sim_node_free(struct sim_node *node);
 void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
 /* The application's state after the block on top of `app`. */
 void sim_app_apply(struct sim *sim, struct sim_app *app, struct cs_bytes block);
+/* ProcessProposal. */
+bool sim_app_accepts(struct sim *sim, struct cs_bytes block);
 size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
 
 /* check.c */
@@ -221,6 +223,8 @@ void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes byte
 void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
 void sim_check_app(struct sim *sim, struct sim_node *node, int64_t height,
 		   const struct cs_hash *hash);
+/* Changes of validators are in force two heights later, in the state as the engine saves it. */
+void sim_check_state(struct sim *sim, struct sim_node *node, const struct bft_state *state);
 void sim_check_view(struct sim *sim, struct sim_node *node);
 /* After the replay of a log that lost nothing it had promised. */
 void sim_check_replay(struct sim *sim, struct sim_node *node);
