@@ -48,6 +48,15 @@ struct cs_bytes bft_out_end(struct bft *bft, const struct cs_buf *buf)
 	return cs_buf_view(buf);
 }
 
+struct cs_bytes bft_out_copy(struct bft *bft, struct cs_bytes bytes)
+{
+	struct cs_buf buf;
+	bool room = bft_out_begin(bft, &buf, bytes.n);
+	cs_assert(room);
+	cs_put(&buf, bytes);
+	return bft_out_end(bft, &buf);
+}
+
 static size_t message_size_max(const struct bft_message *message)
 {
 	if (message->type == BFT_MESSAGE_BLOCK_ANSWER)
@@ -267,7 +276,7 @@ static int64_t message_height(const struct bft_message *message)
 	return 0;
 }
 
-static void on_evidence(struct bft *bft, uint32_t peer, struct cs_bytes bytes)
+static void on_evidence(struct bft *bft, struct cs_bytes bytes)
 {
 	struct bft_message message = {.type = BFT_MESSAGE_EVIDENCE, .evidence = bytes};
 	bool known = true;
@@ -276,9 +285,8 @@ static void on_evidence(struct bft *bft, uint32_t peer, struct cs_bytes bytes)
 			     &bft->scratch, NULL) != CS_OK ||
 	    known)
 		return;
-	bft_emit(bft, BFT_EFFECT_EVIDENCE)->bytes = bytes;
+	bft_emit(bft, BFT_EFFECT_EVIDENCE)->bytes = bft_out_copy(bft, bytes);
 	bft_send(bft, BFT_PEER_ALL, &message);
-	(void)peer;
 }
 
 static void dispatch_message(struct bft *bft, uint32_t peer, const struct bft_message *message)
@@ -301,7 +309,7 @@ static void dispatch_message(struct bft *bft, uint32_t peer, const struct bft_me
 	case BFT_MESSAGE_BLOCK_ANSWER:
 		return bft_on_block_answer(bft, peer, message);
 	case BFT_MESSAGE_EVIDENCE:
-		return on_evidence(bft, peer, message->evidence);
+		return on_evidence(bft, message->evidence);
 	}
 }
 

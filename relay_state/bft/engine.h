@@ -159,6 +159,8 @@ bool bft_has_extensions(const struct bft *bft, int64_t height);
  * none. */
 bool bft_out_begin(struct bft *bft, struct cs_buf *buf, size_t size_max);
 struct cs_bytes bft_out_end(struct bft *bft, const struct cs_buf *buf);
+/* What an effect points to must live until the next step, not only as long as the event. */
+struct cs_bytes bft_out_copy(struct bft *bft, struct cs_bytes bytes);
 
 /* ---- rounds.c: rounds, slots, proposer ---- */
 

@@ -13,8 +13,9 @@
 /* Conflicts of one height that wait for its block: one for each validator. */
 #define BFT_CONFLICTS_MAX BFT_VALIDATORS_MAX
 
-/* Answers come from decided blocks alone, so that every node gives the same. NOT_FOUND for heights
- * that are not kept. */
+/* Answers come from the blocks up to the state's last height (SAVE_STATE has been executed for
+ * them) and from no other, so that every node gives the same. NOT_FOUND for heights that are not
+ * kept. */
 struct bft_history {
 	void *context;
 	enum cs_err (*validators_at)(void *context, const struct cmt_validator_set **set,

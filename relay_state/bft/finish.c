@@ -249,6 +249,8 @@ void bft_on_committed(struct bft *bft, const struct bft_event *event)
 	bft_enter_height(bft);
 	announce_evidence(bft);
 	bft_check_may_sign(bft);
+	if (!bft->may_sign)
+		bft_ask_own(bft, BFT_PEER_ALL);
 	if (bft->stash_end > bft->stash_begin)
 		(void)bft_emit(bft, BFT_EFFECT_CONTINUE);
 	bft_begin_height(bft);

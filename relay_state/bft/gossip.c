@@ -158,7 +158,7 @@ void bft_on_tick(struct bft *bft)
 void bft_ask_own(struct bft *bft, uint32_t peer)
 {
 	struct bft_message message = {.type = BFT_MESSAGE_OWN_ASK};
-	if (!bft->config.has_key)
+	if (!bft_is_validator(bft))
 		return;
 	message.own_ask.height = bft->height;
 	message.own_ask.validator = bft->address;
@@ -175,9 +175,9 @@ static bool has_told(const struct bft *bft, const struct cs_address *address)
 	return false;
 }
 
-/* At once when more than two thirds of the others' power has told. When some are away, after a while:
- * when those who told make a quorum with us, so that one of them was in every quorum that a vote of
- * ours was part of. Whoever is alone asks nobody. */
+/* At once when more than two thirds of the others' power has told. When some are away, after a
+ * while: when those who told make a quorum with us, so that one of them was in every quorum that
+ * a vote of ours was part of. Whoever is alone asks nobody. */
 void bft_check_may_sign(struct bft *bft)
 {
 	const struct cmt_validator_set *set = bft_validators(bft);
@@ -262,7 +262,7 @@ static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
 	effect->sign.block_id = vote->block_id;
 	effect->sign.time_ns = time_ns;
 	effect->sign.has_extension = vote->extension_signature.some;
-	effect->sign.extension = vote->extension;
+	effect->sign.extension = bft_out_copy(bft, vote->extension);
 	memcpy(effect->signature, vote->signature.b, BFT_SIGNATURE_SIZE);
 	memcpy(effect->extension_signature, vote->extension_signature.b, BFT_SIGNATURE_SIZE);
 }

@@ -100,8 +100,11 @@ static void add_vote(struct bft *bft, uint32_t peer, const struct cmt_vote *vote
 		enum bft_votes_added added = bft_votes_add(votes, set, vote, !ask, &other);
 		if (added == BFT_VOTES_CONFLICT || added == BFT_VOTES_CONFLICT_FULL)
 			note_conflict(bft, vote, other);
+		/* The kept copy: effects outlive the event. */
 		if (ask && added != BFT_VOTES_CONFLICT_FULL)
-			bft_ask_verify_extension(bft, vote);
+			bft_ask_verify_extension(
+				bft,
+				&bft_votes_find(votes, (size_t)vote->index, &vote->block_id)->vote);
 	}
 	bft_settle(bft);
 }
