@@ -1,0 +1,169 @@
+/* Evidence in the pool and in blocks: of which height, how old, once, and nobody by mistake. */
+#include "tests/unit/bft/lab.h"
+
+struct world {
+	struct lab *lab;
+	struct bft_history history;
+	bool is_committed;
+	enum cs_err missing;
+};
+
+static enum cs_err set_at(void *context, const struct cmt_validator_set **set, int64_t height)
+{
+	struct world *w = context;
+	(void)height;
+	*set = &w->lab->state.now.set;
+	return w->missing;
+}
+
+static enum cs_err time_at(void *context, struct cs_pb_time *time, int64_t height)
+{
+	(void)context, (void)height;
+	*time = bft_time_pb(LAB_NOW);
+	return CS_OK;
+}
+
+static bool is_committed(void *context, const struct cs_hash *hash)
+{
+	struct world *w = context;
+	(void)hash;
+	return w->is_committed;
+}
+
+/* A chain at height 1, and a validator who prevoted twice there. */
+static struct world begin(struct cmt_evidence *evidence)
+{
+	struct world w = {.lab = lab_make(0, 0)};
+	struct bft_state *state = &w.lab->state;
+	struct lab_block b = lab_make_block(w.lab, 1, "one");
+	struct cmt_vote one = lab_make_vote(w.lab, 2, CMT_PREVOTE, 0, &b);
+	struct cmt_vote other = lab_make_vote(w.lab, 2, CMT_PREVOTE, 0, NULL);
+	state->last_height = 1;
+	state->last_time = bft_time_pb(LAB_NOW);
+	assert_int_equal(bft_set_copy(&state->last, &state->now.set), CS_OK);
+	evidence->kind = CMT_DUPLICATE_VOTE;
+	assert_int_equal(cmt_duplicate_vote_make(&evidence->duplicate_vote, &one, &other,
+						 &state->now.set, state->last_time),
+			 CS_OK);
+	return w;
+}
+
+static struct bft_history history_of(struct world *w)
+{
+	return (struct bft_history){w, set_at, time_at, is_committed};
+}
+
+static enum cs_err check(struct world *w, const struct cmt_evidence *evidence)
+{
+	struct bft_history history = history_of(w);
+	return bft_evidence_check(evidence, &w->lab->state, &history, &w->lab->scratch, NULL);
+}
+
+static void good_evidence_passes_once(void **unused)
+{
+	(void)unused;
+	struct cmt_evidence e[2];
+	struct world w = begin(&e[0]);
+	struct bft_history history = history_of(&w);
+	assert_int_equal(check(&w, &e[0]), CS_OK);
+	e[1] = e[0];
+	assert_int_equal(
+		bft_evidence_check_list(e, 1, &w.lab->state, &history, &w.lab->scratch, NULL),
+		CS_OK);
+	assert_int_equal(
+		bft_evidence_check_list(e, 2, &w.lab->state, &history, &w.lab->scratch, NULL),
+		CS_ERR_DUPLICATE);
+	w.is_committed = true;
+	assert_int_equal(check(&w, &e[0]), CS_ERR_DUPLICATE);
+	lab_end(w.lab);
+}
+
+static void bad_evidence_is_refused(void **unused)
+{
+	(void)unused;
+	struct cmt_evidence good, e;
+	struct world w = begin(&good);
+	e = good;
+	e.duplicate_vote.b.signature.b[5] ^= 1;
+	assert_int_equal(check(&w, &e), CS_ERR_BAD_SEAL);
+	e = good;
+	e.duplicate_vote.power_total++;
+	assert_int_equal(check(&w, &e), CS_ERR_INVALID);
+	e = good;
+	e.duplicate_vote.time.s++;
+	assert_int_equal(check(&w, &e), CS_ERR_INVALID);
+	e = good;
+	e.duplicate_vote.b = e.duplicate_vote.a;
+	assert_int_equal(check(&w, &e), CS_ERR_INVALID);
+	e = good;
+	e.duplicate_vote.a.height = e.duplicate_vote.b.height = 2;
+	assert_int_equal(check(&w, &e), CS_ERR_NOT_FOUND);
+	w.missing = CS_ERR_NOT_FOUND;
+	assert_int_equal(check(&w, &good), CS_ERR_NOT_FOUND);
+	w.missing = CS_OK;
+	e = (struct cmt_evidence){.kind = CMT_LIGHT_ATTACK};
+	e.light_attack.common_height = 1;
+	assert_int_equal(check(&w, &e), CS_ERR_UNSUPPORTED);
+	/* Older than both bounds. */
+	w.lab->state.last_height = 2 + w.lab->state.params.evidence_age_blocks;
+	w.lab->state.last_time = bft_time_pb(LAB_NOW + w.lab->state.params.evidence_age_ns + 1);
+	assert_int_equal(check(&w, &good), CS_ERR_EXPIRED);
+	lab_end(w.lab);
+}
+
+static void the_pool_keeps_what_no_block_carried(void **unused)
+{
+	(void)unused;
+	static struct bft_evidence_pool pool;
+	struct cmt_evidence e, *list;
+	struct world w = begin(&e);
+	struct bft_history history = history_of(&w);
+	size_t fresh[BFT_CONFLICTS_MAX], count;
+	bool known;
+	bft_evidence_init(&pool);
+	assert_true(bft_evidence_conflict(&pool, &e.duplicate_vote.a, &e.duplicate_vote.b));
+	assert_false(bft_evidence_conflict(&pool, &e.duplicate_vote.b, &e.duplicate_vote.a));
+	assert_int_equal(bft_evidence_ripen(&pool, &w.lab->state, &history, fresh, &w.lab->scratch),
+			 1);
+	const struct bft_evidence_entry *entry = &pool.entries[fresh[0]];
+	assert_int_equal(bft_evidence_add(&pool, &known, cs_bytes(entry->bytes, entry->size),
+					  &w.lab->state, &history, &w.lab->scratch, NULL),
+			 CS_OK);
+	assert_true(known);
+	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 4096, &w.lab->scratch), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 10, &w.lab->scratch), CS_OK);
+	assert_int_equal(count, 0);
+	bft_evidence_update(&pool, &e, 1, &w.lab->state, &w.lab->scratch);
+	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 4096, &w.lab->scratch), CS_OK);
+	assert_int_equal(count, 0);
+	lab_end(w.lab);
+}
+
+/* Two votes of one validator for two rounds are no evidence: nobody is blamed for them. */
+static void votes_of_two_rounds_are_none(void **unused)
+{
+	(void)unused;
+	static struct bft_evidence_pool pool;
+	struct cmt_evidence e;
+	struct world w = begin(&e);
+	struct bft_history history = history_of(&w);
+	size_t fresh[BFT_CONFLICTS_MAX];
+	struct cmt_vote later = lab_make_vote(w.lab, 2, CMT_PREVOTE, 1, NULL);
+	bft_evidence_init(&pool);
+	assert_true(bft_evidence_conflict(&pool, &e.duplicate_vote.a, &later));
+	assert_int_equal(bft_evidence_ripen(&pool, &w.lab->state, &history, fresh, &w.lab->scratch),
+			 0);
+	lab_end(w.lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_evidence_passes_once),
+		cmocka_unit_test(bad_evidence_is_refused),
+		cmocka_unit_test(the_pool_keeps_what_no_block_carried),
+		cmocka_unit_test(votes_of_two_rounds_are_none),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
