@@ -1,0 +1,117 @@
+/* Vote extensions, from height 1 on: demanded, signed, judged by the application before they count. */
+#include "tests/unit/bft/lab.h"
+
+static struct lab *extended_lab(struct lab_block *b)
+{
+	struct lab *probe = lab_make(0, 1);
+	unsigned own = lab_proposer(probe, 3);
+	lab_end(probe);
+	struct lab *lab = lab_make(own, 1);
+	lab_begin(lab);
+	*b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	lab_propose(lab, b, 0, -1);
+	lab_parts(lab, b, 0);
+	lab_votes(lab, 2, CMT_PREVOTE, 0, b);
+	return lab;
+}
+
+static struct cmt_vote extended_vote(struct lab *lab, unsigned by, const struct lab_block *b,
+				     const char *extension)
+{
+	struct cmt_vote vote = lab_make_vote(lab, by, CMT_PRECOMMIT, 0, b);
+	uint8_t bytes[256];
+	struct cs_buf buf;
+	vote.extension = cs_bytes_str(extension);
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	cmt_extension_sign_bytes(&buf, &vote, &lab->state.chain_id);
+	vote.extension_signature.some = true;
+	assert_int_equal(
+		cs_ed25519_sign(vote.extension_signature.b, &lab->secret[by], cs_buf_view(&buf)),
+		CS_OK);
+	return vote;
+}
+
+static void send(struct lab *lab, const struct cmt_vote *vote)
+{
+	struct bft_message m = {.type = BFT_MESSAGE_VOTE, .vote = *vote};
+	lab_message(lab, (unsigned)vote->index, &m);
+}
+
+static unsigned other(const struct lab *lab, unsigned n)
+{
+	return (lab->own + n) % LAB_KEYS;
+}
+
+/* Our precommit has one; others' count with theirs; the stored commit holds them. */
+static void decides_with_extensions(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = extended_lab(&b);
+	struct cmt_commit commit;
+	lab_voted(lab, CMT_PRECOMMIT, 0, &b);
+	assert_true(lab->votes[lab->vote_count - 1].extension_signature.some);
+	for (unsigned n = 1; n <= 2; n++) {
+		struct cmt_vote vote = extended_vote(lab, other(lab, n), &b, "share");
+		send(lab, &vote);
+	}
+	assert_true(lab->is_stored);
+	assert_int_equal(cmt_extended_commit_decode(
+				 &commit, cs_bytes(lab->stored_commit, lab->stored_commit_size),
+				 &lab->scratch, NULL),
+			 CS_OK);
+	assert_int_equal(cmt_extended_commit_check(&commit, true, NULL), CS_OK);
+	assert_int_equal(cmt_extended_commit_verify(&commit, &lab->state.now.set,
+						    &lab->state.chain_id, &b.id, 1, &lab->scratch,
+						    NULL),
+			 CS_OK);
+	lab_end(lab);
+}
+
+/* ASA-2024-001's kind: a precommit without its extension, one signed by nobody, one on a nil vote. */
+static void refuses_votes_without_theirs(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = extended_lab(&b);
+	struct cmt_vote vote = lab_make_vote(lab, other(lab, 1), CMT_PRECOMMIT, 0, &b);
+	send(lab, &vote);
+	assert_int_equal(lab->faults, 1);
+	vote = extended_vote(lab, other(lab, 1), &b, "share");
+	vote.extension = cs_bytes_str("shark");
+	send(lab, &vote);
+	assert_int_equal(lab->faults, 2);
+	/* A nil precommit has none and needs none. */
+	vote = lab_make_vote(lab, other(lab, 1), CMT_PRECOMMIT, 0, NULL);
+	send(lab, &vote);
+	assert_int_equal(lab->faults, 2);
+	assert_false(lab->is_stored);
+	lab_end(lab);
+}
+
+/* What the application rejects does not count, and does not hinder the others. */
+static void rejected_extensions_do_not_count(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = extended_lab(&b);
+	struct cmt_vote vote = extended_vote(lab, other(lab, 1), &b, "X");
+	send(lab, &vote);
+	vote = extended_vote(lab, other(lab, 2), &b, "share");
+	send(lab, &vote);
+	assert_false(lab->is_stored);
+	vote = extended_vote(lab, other(lab, 3), &b, "share");
+	send(lab, &vote);
+	assert_true(lab->is_stored);
+	lab_end(lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decides_with_extensions),
+		cmocka_unit_test(refuses_votes_without_theirs),
+		cmocka_unit_test(rejected_extensions_do_not_count),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
