@@ -276,6 +276,7 @@ static void test_an_application_that_speaks_first(void **state)
 	start_client(&scene, (struct abci_client_options){0});
 	wait_for(&scene, has_client_failed, &scene);
 	assert_int_equal(scene.client_err, CS_ERR_INVALID);
+	assert_non_null(strstr(scene.client_why, "bytes before the first question"));
 	end_liar(&liar);
 	end_scene(&scene);
 }

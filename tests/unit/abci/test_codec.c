@@ -218,7 +218,15 @@ static void test_refused_questions(void **state)
 		{"2a0a0a0808ffffffffffff3f", CS_ERR_INVALID}, /* a year above 9999 */
 		{"2a060a04108094eb", CS_ERR_TRUNCATED},
 		{"2a080a06108094ebdc03", CS_ERR_INVALID}, /* 1,000,000,000 ns */
-		{"2a060a0408010802", CS_ERR_DUPLICATE},   /* seconds twice */
+		{"2a080a06108580808010", CS_ERR_INVALID}, /* 2^32 + 5 ns */
+		{"2a040a020a00", CS_ERR_MALFORMED},       /* seconds as bytes */
+		/* a duration of 1 s and -1 ns, of -1 s and 1 ns, of 1,000,000,000 ns */
+		{"2a131a11120f120d080110ffffffffffffffffff01", CS_ERR_INVALID},
+		{"2a131a11120f120d08ffffffffffffffffff011001", CS_ERR_INVALID},
+		{"2a0c1a0a12081206108094ebdc03", CS_ERR_INVALID},
+		/* … and of more seconds than nanoseconds have room for */
+		{"2a0f1a0d120b1209088080808080808040", CS_ERR_OVERFLOW},
+		{"2a060a0408010802", CS_ERR_DUPLICATE}, /* seconds twice */
 		{"2a06"
 		 "0a0012001200",
 		 CS_ERR_DUPLICATE}, /* chain_id twice */
@@ -310,6 +318,37 @@ static void test_an_arena_that_is_too_small(void **state)
 	assert_int_equal(response.prepare_proposal.txs.count, 1000);
 }
 
+/* Counted before anything is taken from the arena. */
+static void test_a_list_that_is_too_long(void **state)
+{
+	(void)state;
+	const size_t count = ABCI_LIST_MAX + 1;
+	struct cs_buf buf;
+	struct abci_response response;
+	struct cs_why why = {""};
+	size_t size;
+	cs_buf_init(&buf, keep(2 * count + 16), 2 * count + 16);
+	cs_put(&buf, unhex("8a01"));
+	cs_pb_put_varint(&buf, 2 * count);
+	for (size_t i = 0; i < count; i++)
+		cs_put(&buf, cs_bytes("\x0a", 2));
+	assert_err(abci_response_decode(&response, fresh_arena(), cs_buf_view(&buf), &why),
+		   CS_ERR_TOO_LARGE);
+	assert_non_null(strstr(why.text, "too many elements"));
+	/* Packed numbers are counted one by one. */
+	buf.n = 0;
+	cs_put(&buf, unhex("8201"));
+	cs_pb_put_varint(&buf, 1 + cs_pb_varint_size(count) + count);
+	cs_pb_put_varint(&buf, 2 << 3 | CS_PB_BYTES);
+	cs_pb_put_varint(&buf, count);
+	cs_put_zeros(&buf, count);
+	assert_err(abci_response_decode(&response, fresh_arena(), cs_buf_view(&buf), NULL),
+		   CS_ERR_TOO_LARGE);
+	response = (struct abci_response){.method = ABCI_PREPARE_PROPOSAL};
+	response.prepare_proposal.txs.count = count;
+	assert_err(abci_response_size(&response, &size), CS_ERR_TOO_LARGE);
+}
+
 static void test_refused_to_write(void **state)
 {
 	(void)state;
@@ -395,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_refused_questions),
 		cmocka_unit_test(test_refused_answers),
 		cmocka_unit_test(test_an_arena_that_is_too_small),
+		cmocka_unit_test(test_a_list_that_is_too_long),
 		cmocka_unit_test(test_refused_to_write),
 		cmocka_unit_test(test_frame_heads),
 		cmocka_unit_test(test_names),

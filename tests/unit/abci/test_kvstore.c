@@ -347,6 +347,11 @@ static void test_validators(void **state)
 	(void)commit();
 	assert_bytes(query("/val", key, false).query.value, CS_BYTES_NONE);
 	assert_int_equal(store.validator_count, 0);
+	/* One who is not there is taken out as well, and told to the engine. */
+	r = finalize(4, (const char *const[]){key_a_out, NULL});
+	assert_int_equal(r.finalize_block.validator_updates.count, 1);
+	(void)commit();
+	assert_int_equal(store.validator_count, 0);
 }
 
 static void test_init_chain(void **state)
@@ -364,6 +369,40 @@ static void test_init_chain(void **state)
 	assert_err(call(&request, &r), CS_ERR_INVALID);
 	update = (struct abci_validator_update){{ABCI_KEY_SECP256K1, cs_bytes(key, 33)}, 10};
 	assert_err(call(&request, &r), CS_ERR_UNSUPPORTED);
+}
+
+static void test_too_many_validators(void **state)
+{
+	(void)state;
+	static uint8_t keys[ABCI_KVSTORE_VALIDATORS_MAX + 1][32];
+	static struct abci_validator_update updates[CS_LEN(keys)];
+	static struct cs_bytes txs[CS_LEN(keys)];
+	struct abci_request request = {.method = ABCI_INIT_CHAIN};
+	struct abci_response r;
+	for (size_t i = 0; i < CS_LEN(keys); i++) {
+		cs_put_be16(keys[i], (uint16_t)i);
+		updates[i] =
+			(struct abci_validator_update){{ABCI_KEY_ED25519, CS_BYTES_OF(keys[i])}, 1};
+		txs[i] = cs_bytes_str(key_a);
+	}
+	make_store(MEMORY_SIZE, NULL);
+	request.init_chain.validators = (struct abci_validator_updates){updates, CS_LEN(keys) - 1};
+	(void)ask(&request);
+	assert_int_equal(store.validator_count, ABCI_KVSTORE_VALIDATORS_MAX);
+	request.init_chain.validators.count++;
+	assert_err(call(&request, &r), CS_ERR_FULL);
+	/* One block with more changes than there may be validators. */
+	make_store(MEMORY_SIZE, NULL);
+	request = (struct abci_request){.method = ABCI_FINALIZE_BLOCK};
+	request.finalize_block.height = 1;
+	request.finalize_block.txs = (struct abci_bytes_list){txs, CS_LEN(txs) - 1};
+	assert_int_equal(ask(&request).finalize_block.validator_updates.count,
+			 ABCI_KVSTORE_VALIDATORS_MAX);
+	request.finalize_block.txs.count++;
+	assert_err(call(&request, &r), CS_ERR_FULL);
+	(void)commit();
+	assert_int_equal(store.height, 0);
+	assert_int_equal(store.validator_count, 0);
 }
 
 /* ---- memory ---- */
@@ -422,6 +461,8 @@ static void test_small_pairs_until_it_is_full(void **state)
 		if (call(&request, &r) != CS_OK)
 			break;
 		(void)commit();
+		/* A search ends at an empty slot. */
+		assert_true(store.slot_count >= 2 * store.pair_count);
 	}
 	assert_int_equal(store.pair_count, (size_t)height - 1);
 	/* 24 bytes each, and 8 to 16 of the index. */
@@ -513,11 +554,13 @@ static void test_hooks_and_export(void **state)
 	(void)finalize(1, (const char *const[]){"a=1", "b=2", key_a, NULL});
 	assert_int_equal(told.pairs, 0);
 	(void)commit();
+	/* Nothing is told twice, whatever the engine does. */
+	(void)commit();
 	(void)finalize(2, (const char *const[]){"a=3", NULL});
 	(void)commit();
 	assert_int_equal(told.pairs, 3);
 	assert_int_equal(told.validators, 1);
-	assert_int_equal(told.ends, 2);
+	assert_int_equal(told.ends, 3);
 	assert_ok(abci_kvstore_init(&other, &options));
 	told = (struct told){.to = &other};
 	assert_ok(abci_kvstore_export(&store, &hooks));
@@ -544,6 +587,9 @@ static void test_refused_options(void **state)
 					       .memory_size = ABCI_KVSTORE_MEMORY_MIN - 1};
 	assert_err(abci_kvstore_init(&store, &options), CS_ERR_INVALID);
 	options = (struct abci_kvstore_options){.memory = memory + 1, .memory_size = MEMORY_SIZE};
+	assert_err(abci_kvstore_init(&store, &options), CS_ERR_INVALID);
+	options = (struct abci_kvstore_options){.memory = memory,
+						.memory_size = ABCI_KVSTORE_MEMORY_MAX + 1};
 	assert_err(abci_kvstore_init(&store, &options), CS_ERR_INVALID);
 	make_store(MEMORY_SIZE, NULL);
 	assert_err(abci_kvstore_import_pair(&store, CS_BYTES_NONE, CS_BYTES_NONE), CS_ERR_INVALID);
@@ -617,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_app_hash),
 		cmocka_unit_test(test_validators),
 		cmocka_unit_test(test_init_chain),
+		cmocka_unit_test(test_too_many_validators),
 		cmocka_unit_test(test_a_store_that_is_full),
 		cmocka_unit_test(test_small_pairs_until_it_is_full),
 		cmocka_unit_test(test_a_block_that_was_never_valid),

@@ -1,4 +1,5 @@
 /* The server of ABCI: applications that fail, bytes that are no question, peers that are slow or too many. */
+#include "relay_state/abci_socket/inbox.h"
 #include "scene.h"
 
 /* ---- an application that fails ---- */
@@ -8,6 +9,11 @@ static enum cs_err fail_check(void *state, const struct abci_check_tx_request *r
 {
 	(void)state, (void)request, (void)response;
 	return cs_fail(call->why, CS_ERR_IO, "the disk\nis gone");
+}
+
+static bool has_closed_four(void *context)
+{
+	return ((struct scene *)context)->closed == 4;
 }
 
 static void test_an_application_that_fails(void **state)
@@ -27,7 +33,8 @@ static void test_an_application_that_fails(void **state)
 	assert_string_equal(scene.client_why, "mempool connection: the disk?is gone");
 	assert_int_equal(scene.answers, 2);
 	assert_err(abci_client_call(scene.client, &info, on_counted, &scene), CS_ERR_CLOSED);
-	/* The server lives on. */
+	/* All four connections end, although nobody has freed the client. The server lives on. */
+	wait_for(&scene, has_closed_four, &scene);
 	abci_client_free(scene.client);
 	scene.ready = scene.client_failed = false;
 	start_client(&scene, (struct abci_client_options){0});
@@ -168,6 +175,29 @@ static void test_questions_that_are_none(void **state)
 	end_scene(&scene);
 }
 
+static void test_an_inbox_gives_its_memory_back(void **state)
+{
+	(void)state;
+	struct abci_inbox inbox = {.p = NULL};
+	struct cs_bytes body;
+	uint8_t piece[65536] = {0x80, 0x80, 0x80, 0x01}; /* 2 MiB follow */
+	abci_inbox_add(&inbox, cs_bytes(piece, 4));
+	assert_err(abci_inbox_next(&inbox, &body, ABCI_FRAME_SIZE_MAX), CS_ERR_TRUNCATED);
+	/* What the length promises takes no memory. */
+	assert_true(inbox.room < 65536);
+	memset(piece, 0, sizeof piece);
+	for (int i = 0; i < 32; i++)
+		abci_inbox_add(&inbox, CS_BYTES_OF(piece));
+	assert_ok(abci_inbox_next(&inbox, &body, ABCI_FRAME_SIZE_MAX));
+	assert_int_equal(body.n, 2 * 1024 * 1024);
+	assert_true(inbox.room >= body.n);
+	abci_inbox_add(&inbox, cs_bytes(piece, 1));
+	assert_true(inbox.room < ABCI_INBOX_KEPT_MAX);
+	assert_ok(abci_inbox_next(&inbox, &body, ABCI_FRAME_SIZE_MAX));
+	assert_int_equal(body.n, 0);
+	abci_inbox_done(&inbox);
+}
+
 static void test_questions_in_pieces(void **state)
 {
 	(void)state;
@@ -291,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_application_that_fails),
 		cmocka_unit_test(test_questions_that_are_none),
+		cmocka_unit_test(test_an_inbox_gives_its_memory_back),
 		cmocka_unit_test(test_questions_in_pieces),
 		cmocka_unit_test(test_too_many_connections),
 		cmocka_unit_test(test_a_peer_that_does_not_read),
