@@ -1,0 +1,85 @@
+/* The disk of a node: log, last-sign state, blocks and state in one folder, and the engine's effects
+ * on them, executed in order. Gives back at a start what it had promised, or refuses to start.
+ *
+ * A change that fails (full, EIO, a sync above all) is the last one: the caller ends the process.
+ * Nothing is tried again, because after a failed sync the kernel's pages say what the disk does not.
+ *
+ *   struct node_disk *disk;
+ *   node_disk_open(&disk, &options, &why);
+ *   const struct node_disk_found *found = node_disk_found(disk);
+ *   … InitChain, or give the application the blocks up to found->state.last_height …
+ *   bft_new(&bft, &config with node_disk_history(disk), state, found->last_commit);
+ *   node_disk_restore(disk, bft, &why);
+ *   step START; if found->stored is above the state's height: step node_disk_own_block's event
+ *   then for each effect: if node_disk_takes(effect->type): node_disk_execute(…) */
+#ifndef NODE_DISK_H
+#define NODE_DISK_H
+
+#include "relay_state/node/log.h"
+#include "relay_state/node/signer.h"
+#include "relay_state/node/store.h"
+
+struct node_disk;
+
+struct node_disk_options {
+	struct node_folder *folder; /* the caller's, open as long as the disk is */
+	const char *index_path;     /* SQLite's file; beside the folder's own names */
+	uint64_t segment_size;      /* 0: defaults */
+	size_t log_size;
+	bool check_all; /* read every block at the start */
+};
+
+struct node_disk_found {
+	bool has_state; /* else the chain has no block yet: the state comes from the genesis */
+	const struct bft_state *state;
+	int64_t base, stored;
+	struct cs_bytes last_commit; /* extended, of the state's last block; empty without a state */
+	uint64_t log_torn, store_torn;
+	bool is_sign_slot_lost; /* see signer.h: worth an alarm, not a refusal */
+};
+
+/* DAMAGED: less is there than was promised, and why names the file: a person has to look, and the
+ * node does not start. CONFLICT: another process. */
+CS_NODISCARD enum cs_err node_disk_open(struct node_disk **disk,
+					const struct node_disk_options *options,
+					struct cs_why *why);
+void node_disk_close(struct node_disk *disk);
+/* Views until the first effect. */
+const struct node_disk_found *node_disk_found(const struct node_disk *disk);
+/* Log and last-sign state into a new engine, before START. DAMAGED: a record of the log does not fit
+ * the state. */
+CS_NODISCARD enum cs_err node_disk_restore(struct node_disk *disk, struct bft *bft,
+					   struct cs_why *why);
+/* Validators, times and evidence of applied blocks; the context is the disk. A set is valid until
+ * the next question. */
+struct bft_history node_disk_history(struct node_disk *disk);
+
+/* LOG, SYNC, STORE, SAVE_STATE, COMMIT (the log only), RAISE. */
+bool node_disk_takes(enum bft_effect_type type);
+/* Any other type is a bug. The errors of log.h, signer.h and store.h; all end the process. */
+CS_NODISCARD enum cs_err node_disk_execute(struct node_disk *disk, const struct bft_effect *effect,
+					   const struct bft *bft, struct cs_why *why);
+/* SIGN, see signer.h. */
+CS_NODISCARD enum cs_err node_disk_sign(struct node_disk *disk, struct bft_event *answer,
+					const struct bft_effect *effect,
+					const struct cs_secret *key, struct cs_why *why);
+/* LOAD: BLOCK_LOADED for effect->peer; what is not there is an answer too. DAMAGED, IO. Bytes until
+ * the next call. */
+CS_NODISCARD enum cs_err node_disk_load(struct node_disk *disk, struct bft_event *answer,
+					int64_t height, uint32_t peer, struct cs_why *why);
+/* What the application answered to this height, kept with its state: called between FINALIZE and
+ * the step with FINALIZED. TOO_LARGE, INVALID as of abci_response_size. */
+CS_NODISCARD enum cs_err node_disk_results(struct node_disk *disk, int64_t height,
+					   const struct abci_finalize_block_response *results);
+/* Commit's retain_height; 0: nothing. */
+void node_disk_let_go(struct node_disk *disk, int64_t retain_height);
+
+/* Blocks, outcomes and searches for the RPC. */
+struct node_store *node_disk_store(struct node_disk *disk);
+/* Validators that sign the block of this height, one kept or the two after the state; valid until the
+ * next question. NOT_FOUND. */
+CS_NODISCARD enum cs_err node_disk_validators(struct node_disk *disk,
+					      const struct cmt_validator_set **set, int64_t height,
+					      struct cs_why *why);
+
+#endif
