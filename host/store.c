@@ -432,6 +432,11 @@ enum cs_err host_store_open(struct host_store **opened, struct host_loop *loop, 
 	return CS_OK;
 }
 
+enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why)
+{
+	return run_sql(store, "PRAGMA synchronous=NORMAL", why);
+}
+
 static void free_handle(uv_handle_t *handle)
 {
 	free(handle);

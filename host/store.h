@@ -24,6 +24,9 @@ struct host_store_schema {
 CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_loop *loop,
 					 const char *path, const struct host_store_schema *schema,
 					 struct cs_why *why);
+/* Everything in it can be made anew from elsewhere: from now on commits do not wait for the disk
+ * (synchronous NORMAL). After a power cut the last ones may be missing, never a part of one. */
+CS_NODISCARD enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why);
 /* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
  * of the store. NULL is allowed. */
 void host_store_close(struct host_store *store);

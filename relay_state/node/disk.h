@@ -10,7 +10,8 @@
  *   … InitChain, or give the application the blocks up to found->state.last_height …
  *   bft_new(&bft, &config with node_disk_history(disk), state, found->last_commit);
  *   node_disk_restore(disk, bft, &why);
- *   step START; if found->stored is above the state's height: step node_disk_own_block's event
+ *   step START; if found->stored is above the state's height: step node_disk_load's
+ *   event for found->stored and BFT_PEER_NONE
  *   then for each effect: if node_disk_takes(effect->type): node_disk_execute(…) */
 #ifndef NODE_DISK_H
 #define NODE_DISK_H
@@ -24,6 +25,7 @@ struct node_disk;
 struct node_disk_options {
 	struct node_folder *folder; /* the caller's, open as long as the disk is */
 	const char *index_path;     /* SQLite's file; beside the folder's own names */
+	int64_t initial_height;     /* of the genesis */
 	uint64_t segment_size;      /* 0: defaults */
 	size_t log_size;
 	bool check_all; /* read every block at the start */
@@ -33,7 +35,8 @@ struct node_disk_found {
 	bool has_state; /* else the chain has no block yet: the state comes from the genesis */
 	const struct bft_state *state;
 	int64_t base, stored;
-	struct cs_bytes last_commit; /* extended, of the state's last block; empty without a state */
+	struct cs_bytes
+		last_commit; /* extended, of the state's last block; empty without a state */
 	uint64_t log_torn, store_torn;
 	bool is_sign_slot_lost; /* see signer.h: worth an alarm, not a refusal */
 };
@@ -67,8 +70,8 @@ CS_NODISCARD enum cs_err node_disk_sign(struct node_disk *disk, struct bft_event
  * the next call. */
 CS_NODISCARD enum cs_err node_disk_load(struct node_disk *disk, struct bft_event *answer,
 					int64_t height, uint32_t peer, struct cs_why *why);
-/* What the application answered to this height, kept with its state: called between FINALIZE and
- * the step with FINALIZED. TOO_LARGE, INVALID as of abci_response_size. */
+/* What the application answered to this height, kept with its state: called before the step with
+ * FINALIZED, or SAVE_STATE is INVALID. TOO_LARGE, INVALID as of abci_response_size. */
 CS_NODISCARD enum cs_err node_disk_results(struct node_disk *disk, int64_t height,
 					   const struct abci_finalize_block_response *results);
 /* Commit's retain_height; 0: nothing. */

@@ -157,10 +157,10 @@ enum cs_err node_folder_open(struct node_folder *folder, const char *path, struc
 	}
 	int *context = host_alloc(sizeof *context);
 	*context = fd;
-	*folder = (struct node_folder){
-		.table = {context, real_open, real_close, real_size, real_read, real_write,
-			  real_sync, real_truncate, real_rename, real_remove, real_sync_folder,
-			  real_list, real_random}};
+	*folder = (struct node_folder){.table = {context, real_open, real_close, real_size,
+						 real_read, real_write, real_sync, real_truncate,
+						 real_rename, real_remove, real_sync_folder,
+						 real_list, real_random}};
 	return CS_OK;
 }
 

@@ -6,7 +6,7 @@
 #ifndef NODE_SIGNER_H
 #define NODE_SIGNER_H
 
-#include "core/secret.h"
+#include "core/ed25519.h"
 #include "relay_state/bft/bft.h"
 #include "relay_state/node/file.h"
 

@@ -1,0 +1,374 @@
+#include "relay_state/node/index.h"
+
+#include "core/hash.h"
+#include "host/alloc.h"
+#include "host/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEARCH_SQL_SIZE 2048u
+
+static const char *const migrations[] = {
+	"CREATE TABLE blocks(height INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+	" seconds INTEGER NOT NULL, nanos INTEGER NOT NULL, segment INTEGER NOT NULL,"
+	" block_at INTEGER NOT NULL, outcome_at INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE txs(hash BLOB PRIMARY KEY, height INTEGER NOT NULL, position INTEGER NOT "
+	"NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX txs_height ON txs(height);"
+	"CREATE TABLE attributes(key BLOB NOT NULL, value BLOB NOT NULL, height INTEGER NOT NULL,"
+	" position INTEGER NOT NULL, PRIMARY KEY(key, value, height, position))"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX attributes_height ON attributes(height);"
+	"CREATE TABLE evidence(hash BLOB PRIMARY KEY, height INTEGER NOT NULL)"
+	" STRICT, WITHOUT ROWID;",
+};
+
+enum statement {
+	PUT_BLOCK,
+	PUT_TX,
+	PUT_ATTRIBUTE,
+	PUT_EVIDENCE,
+	DROP_BLOCKS,
+	DROP_TXS,
+	DROP_ATTRIBUTES,
+	GET_LAST,
+	GET_PLACE,
+	GET_BLOCK,
+	GET_TX,
+	GET_EVIDENCE,
+	STATEMENTS
+};
+
+/* A transaction that is there twice is found where it was last (CometBFT's indexer). Evidence is
+ * never forgotten: it must not be carried twice. */
+static const char *const texts[STATEMENTS] = {
+	[PUT_BLOCK] = "INSERT INTO blocks VALUES(?, ?, ?, ?, ?, ?, ?)",
+	[PUT_TX] = "INSERT OR REPLACE INTO txs VALUES(?, ?, ?)",
+	[PUT_ATTRIBUTE] = "INSERT OR IGNORE INTO attributes VALUES(?, ?, ?, ?)",
+	[PUT_EVIDENCE] = "INSERT OR IGNORE INTO evidence VALUES(?, ?)",
+	[DROP_BLOCKS] = "DELETE FROM blocks WHERE height < ?",
+	[DROP_TXS] = "DELETE FROM txs WHERE height < ?",
+	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE height < ?",
+	[GET_LAST] =
+		"SELECT height, segment, block_at, outcome_at, hash, seconds, nanos FROM blocks"
+		" ORDER BY height DESC LIMIT 1",
+	[GET_PLACE] = "SELECT height, segment, block_at, outcome_at, hash, seconds, nanos"
+		      " FROM blocks WHERE height = ?",
+	[GET_BLOCK] = "SELECT height FROM blocks WHERE hash = ?",
+	[GET_TX] = "SELECT height, position FROM txs WHERE hash = ?",
+	[GET_EVIDENCE] = "SELECT height FROM evidence WHERE hash = ?",
+};
+
+struct node_index {
+	struct host_store *store;
+	struct host_stmt *stmts[STATEMENTS];
+};
+
+static enum cs_err prepare(struct node_index *index, struct cs_why *why)
+{
+	for (size_t i = 0; i < STATEMENTS; i++) {
+		enum cs_err err = host_stmt_new(&index->stmts[i], index->store, texts[i]);
+		if (err != CS_OK)
+			return cs_fail(why, err, "the index: %s", host_store_why(index->store));
+	}
+	return CS_OK;
+}
+
+enum cs_err node_index_open(struct node_index **opened, const char *path, struct cs_why *why)
+{
+	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c49};
+	struct node_index *index = host_alloc(sizeof *index);
+	enum cs_err err = host_store_open(&index->store, NULL, path, &schema, why);
+	if (err == CS_OK)
+		err = host_store_set_derived(index->store, why);
+	if (err == CS_OK)
+		err = prepare(index, why);
+	if (err != CS_OK) {
+		node_index_close(index);
+		return err;
+	}
+	*opened = index;
+	return CS_OK;
+}
+
+void node_index_close(struct node_index *index)
+{
+	if (index == NULL)
+		return;
+	for (size_t i = 0; i < STATEMENTS; i++)
+		host_stmt_free(index->stmts[i]);
+	host_store_close(index->store);
+	free(index);
+}
+
+/* ---- writing ---- */
+
+static enum cs_err put_attribute(struct node_index *index, struct cs_bytes type,
+				 const struct abci_event_attribute *attribute, int64_t height,
+				 int32_t position)
+{
+	uint8_t key[NODE_ATTRIBUTE_SIZE_MAX];
+	struct cs_buf buf;
+	struct host_stmt *put = index->stmts[PUT_ATTRIBUTE];
+	if (!attribute->index || attribute->value.n > NODE_ATTRIBUTE_SIZE_MAX || type.n == 0 ||
+	    attribute->key.n == 0)
+		return CS_OK;
+	cs_buf_init(&buf, key, sizeof key);
+	cs_put(&buf, type);
+	cs_put_u8(&buf, '.');
+	cs_put(&buf, attribute->key);
+	if (cs_buf_end(&buf) != CS_OK)
+		return CS_OK;
+	host_bind_blob(put, 0, cs_buf_view(&buf));
+	host_bind_blob(put, 1, attribute->value);
+	host_bind_i64(put, 2, height);
+	host_bind_i64(put, 3, position);
+	return host_stmt_run(put);
+}
+
+static enum cs_err put_events(struct node_index *index, const struct abci_events *events,
+			      int64_t height, int32_t position)
+{
+	for (size_t i = 0; i < events->count; i++) {
+		const struct abci_event *event = &events->items[i];
+		for (size_t k = 0; k < event->attributes.count; k++)
+			CS_TRY(put_attribute(index, event->type, &event->attributes.items[k],
+					     height, position));
+	}
+	return CS_OK;
+}
+
+static enum cs_err put_block(struct node_index *index, const struct node_indexed *indexed)
+{
+	const struct node_place *place = &indexed->place;
+	struct host_stmt *put = index->stmts[PUT_BLOCK];
+	host_bind_i64(put, 0, place->height);
+	host_bind_blob(put, 1, CS_BYTES_OF(place->hash.b));
+	host_bind_i64(put, 2, indexed->block->header.time.s);
+	host_bind_i64(put, 3, indexed->block->header.time.ns);
+	host_bind_u64(put, 4, place->segment);
+	host_bind_u64(put, 5, place->block_at);
+	host_bind_u64(put, 6, place->outcome_at);
+	return host_stmt_run(put);
+}
+
+static enum cs_err put_txs(struct node_index *index, const struct node_indexed *indexed)
+{
+	struct host_stmt *put = index->stmts[PUT_TX];
+	const struct abci_finalize_block_response *results = indexed->results;
+	int64_t height = indexed->place.height;
+	for (size_t i = 0; i < indexed->block->tx_count; i++) {
+		struct cs_hash hash = cs_sha256(indexed->block->txs[i]);
+		host_bind_blob(put, 0, CS_BYTES_OF(hash.b));
+		host_bind_i64(put, 1, height);
+		host_bind_i64(put, 2, (int64_t)i);
+		CS_TRY(host_stmt_run(put));
+		if (results != NULL && i < results->tx_results.count)
+			CS_TRY(put_events(index, &results->tx_results.items[i].events, height,
+					  (int32_t)i));
+	}
+	return CS_OK;
+}
+
+static enum cs_err drop_below(struct node_index *index, int64_t base)
+{
+	static const enum statement drops[] = {DROP_BLOCKS, DROP_TXS, DROP_ATTRIBUTES};
+	for (size_t i = 0; i < CS_LEN(drops); i++) {
+		host_bind_i64(index->stmts[drops[i]], 0, base);
+		CS_TRY(host_stmt_run(index->stmts[drops[i]]));
+	}
+	return CS_OK;
+}
+
+struct putting {
+	struct node_index *index;
+	const struct node_indexed *indexed;
+};
+
+static enum cs_err put(void *context)
+{
+	const struct putting *p = context;
+	const struct node_indexed *indexed = p->indexed;
+	struct host_stmt *evidence = p->index->stmts[PUT_EVIDENCE];
+	CS_TRY(put_block(p->index, indexed));
+	CS_TRY(put_txs(p->index, indexed));
+	if (indexed->results != NULL)
+		CS_TRY(put_events(p->index, &indexed->results->events, indexed->place.height, -1));
+	for (size_t i = 0; i < indexed->block->evidence_count; i++) {
+		host_bind_blob(evidence, 0, CS_BYTES_OF(indexed->evidence[i].b));
+		host_bind_i64(evidence, 1, indexed->place.height);
+		CS_TRY(host_stmt_run(evidence));
+	}
+	return drop_below(p->index, indexed->base);
+}
+
+enum cs_err node_index_put(struct node_index *index, const struct node_indexed *indexed,
+			   struct cs_why *why)
+{
+	struct putting p = {index, indexed};
+	enum cs_err err = host_store_write(index->store, put, &p, NULL, NULL);
+	if (err == CS_OK)
+		err = host_store_flush(index->store);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the index: %s", host_store_why(index->store));
+	return CS_OK;
+}
+
+/* ---- reading ---- */
+
+struct row {
+	struct node_place place;
+	struct cs_pb_time time;
+};
+
+static enum cs_err get_row(struct host_stmt *stmt, struct row *row)
+{
+	bool is_there = false;
+	struct row r = {0};
+	CS_TRY(host_stmt_next(stmt, &is_there));
+	if (!is_there)
+		return CS_ERR_NOT_FOUND;
+	r.place.height = host_column_i64(stmt, 0);
+	r.place.segment = (uint32_t)host_column_i64(stmt, 1);
+	r.place.block_at = (uint64_t)host_column_i64(stmt, 2);
+	r.place.outcome_at = (uint64_t)host_column_i64(stmt, 3);
+	enum cs_err err = host_column_copy(stmt, 4, r.place.hash.b, sizeof r.place.hash.b);
+	r.time.s = host_column_i64(stmt, 5);
+	r.time.ns = (int32_t)host_column_i64(stmt, 6);
+	host_stmt_reset(stmt);
+	CS_TRY(err);
+	*row = r;
+	return CS_OK;
+}
+
+enum cs_err node_index_last(struct node_index *index, struct node_place *place)
+{
+	struct row row;
+	CS_TRY(get_row(index->stmts[GET_LAST], &row));
+	*place = row.place;
+	return CS_OK;
+}
+
+static enum cs_err get_height(struct node_index *index, struct row *row, int64_t height)
+{
+	host_bind_i64(index->stmts[GET_PLACE], 0, height);
+	return get_row(index->stmts[GET_PLACE], row);
+}
+
+enum cs_err node_index_place(struct node_index *index, struct node_place *place, int64_t height)
+{
+	struct row row;
+	CS_TRY(get_height(index, &row, height));
+	*place = row.place;
+	return CS_OK;
+}
+
+enum cs_err node_index_time(struct node_index *index, struct cs_pb_time *time, int64_t height)
+{
+	struct row row;
+	CS_TRY(get_height(index, &row, height));
+	*time = row.time;
+	return CS_OK;
+}
+
+static enum cs_err get_hit(struct host_stmt *stmt, struct node_hit *hit, const struct cs_hash *hash,
+			   bool has_position)
+{
+	bool is_there = false;
+	host_bind_blob(stmt, 0, CS_BYTES_OF(hash->b));
+	CS_TRY(host_stmt_next(stmt, &is_there));
+	if (!is_there)
+		return CS_ERR_NOT_FOUND;
+	hit->height = host_column_i64(stmt, 0);
+	hit->position = has_position ? (int32_t)host_column_i64(stmt, 1) : -1;
+	host_stmt_reset(stmt);
+	return CS_OK;
+}
+
+enum cs_err node_index_block(struct node_index *index, int64_t *height, const struct cs_hash *hash)
+{
+	struct node_hit hit;
+	CS_TRY(get_hit(index->stmts[GET_BLOCK], &hit, hash, false));
+	*height = hit.height;
+	return CS_OK;
+}
+
+enum cs_err node_index_tx(struct node_index *index, struct node_hit *hit,
+			  const struct cs_hash *hash)
+{
+	return get_hit(index->stmts[GET_TX], hit, hash, true);
+}
+
+enum cs_err node_index_has_evidence(struct node_index *index, bool *has, const struct cs_hash *hash)
+{
+	struct node_hit hit;
+	enum cs_err err = get_hit(index->stmts[GET_EVIDENCE], &hit, hash, false);
+	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
+		return err;
+	*has = err == CS_OK;
+	return CS_OK;
+}
+
+/* ---- searching ---- */
+
+static enum cs_err search_sql(struct cs_buf *sql, const struct node_search *search)
+{
+	const char *all = search->blocks ? "SELECT height, -1 AS position FROM blocks"
+					 : "SELECT height, position FROM txs";
+	cs_put_text(sql, "SELECT height, position FROM (%s", search->count == 0 ? all : "");
+	for (size_t i = 0; i < search->count; i++)
+		cs_put_text(sql, "%sSELECT height, position FROM attributes WHERE key = ?%s%s",
+			    i > 0 ? " INTERSECT " : "",
+			    search->conditions[i].any ? "" : " AND value = ?",
+			    search->blocks ? " AND position < 0" : " AND position >= 0");
+	cs_put_text(sql,
+		    ") WHERE height BETWEEN ? AND ? GROUP BY height, position"
+		    " ORDER BY height %s, position %s",
+		    search->newest_first ? "DESC" : "ASC", search->newest_first ? "DESC" : "ASC");
+	cs_put_u8(sql, 0);
+	return cs_buf_end(sql);
+}
+
+static void bind_search(struct host_stmt *stmt, const struct node_search *search)
+{
+	uint32_t at = 0;
+	for (size_t i = 0; i < search->count; i++) {
+		host_bind_blob(stmt, at++, search->conditions[i].key);
+		if (!search->conditions[i].any)
+			host_bind_blob(stmt, at++, search->conditions[i].value);
+	}
+	host_bind_i64(stmt, at++, search->height_min);
+	host_bind_i64(stmt, at, search->height_max);
+}
+
+enum cs_err node_index_search(struct node_index *index, struct node_hit *hits, size_t *count,
+			      size_t count_max, uint64_t *total, const struct node_search *search)
+{
+	char text[SEARCH_SQL_SIZE];
+	struct cs_buf sql;
+	struct host_stmt *stmt;
+	uint64_t seen = 0;
+	size_t taken = 0;
+	bool row = false;
+	if (search->count > NODE_CONDITIONS_MAX || search->height_min < 0)
+		return CS_ERR_INVALID;
+	cs_buf_init(&sql, text, sizeof text);
+	CS_TRY(search_sql(&sql, search));
+	CS_TRY(host_stmt_new(&stmt, index->store, text));
+	bind_search(stmt, search);
+	enum cs_err err = host_stmt_next(stmt, &row);
+	while (err == CS_OK && row) {
+		if (seen++ >= search->skip && taken < count_max)
+			hits[taken++] = (struct node_hit){host_column_i64(stmt, 0),
+							  (int32_t)host_column_i64(stmt, 1)};
+		err = host_stmt_next(stmt, &row);
+	}
+	host_stmt_free(stmt);
+	CS_TRY(err);
+	*count = taken;
+	*total = seen;
+	return CS_OK;
+}

@@ -1,0 +1,228 @@
+#include "relay_state/node/log.h"
+
+#include "host/alloc.h"
+#include "relay_state/bft/record.h"
+#include "relay_state/bft/wal.h"
+
+#include <stdlib.h>
+
+#define PREFIX "log-"
+/* The mark of a sync, and a record's header. */
+#define FRAME_SIZE (2 * BFT_WAL_HEADER_SIZE + 8)
+
+struct node_log {
+	struct node_folder *folder;
+	struct node_file file; /* the one that grows */
+	uint32_t number;
+	size_t file_size; /* where a new one is begun */
+	uint64_t end;
+	uint64_t synced;
+	bool marked; /* the last sync has its mark in the file */
+	/* What the opening found, for the replay. */
+	uint8_t *old;
+	size_t old_size, old_room;
+	uint8_t *frame; /* one record on its way out */
+};
+
+/* ---- opening ---- */
+
+static enum cs_err read_file(struct node_file *file, uint8_t **bytes, size_t *n, struct cs_why *why)
+{
+	uint64_t size;
+	CS_TRY(node_file_size(file, &size, why));
+	if (size > NODE_LOG_SIZE_MAX)
+		return cs_fail(why, CS_ERR_DAMAGED, "%s is too large to be a log", file->name);
+	uint8_t *p = host_alloc((size_t)size + 1);
+	enum cs_err err = node_file_read(file, 0, p, (size_t)size, why);
+	if (err != CS_OK) {
+		free(p);
+		return err;
+	}
+	*bytes = p;
+	*n = (size_t)size;
+	return CS_OK;
+}
+
+static enum cs_err keep(struct node_log *log, struct node_log_found *found, const char *name,
+			struct cs_bytes good, struct cs_why *why)
+{
+	struct bft_wal_record record;
+	size_t offset = 0;
+	while (bft_wal_get(&record, &offset, good) == CS_OK) {
+		struct bft_event event;
+		int64_t height = 0;
+		if (record.type != BFT_WAL_EVENT)
+			continue;
+		if (bft_record_decode(&event, &height, record.bytes) != CS_OK)
+			return cs_fail(why, CS_ERR_DAMAGED,
+				       "%s: a record of another build, or none", name);
+		found->records++;
+		if (height > found->height_max)
+			found->height_max = height;
+	}
+	if (good.n > 0)
+		log->old = host_append(log->old, &log->old_size, &log->old_room, good.p, good.n);
+	return CS_OK;
+}
+
+static enum cs_err cut(struct node_file *file, size_t good, size_t size,
+		       struct node_log_found *found, struct cs_why *why)
+{
+	if (good < size) {
+		found->torn += size - good;
+		CS_TRY(node_file_truncate(file, good, why));
+	}
+	return node_file_sync(file, why);
+}
+
+/* The whole of one file; `last`: it will grow. Whatever is good is synced before it is believed: it
+ * may be what a process left in the kernel's pages when it died. */
+static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
+			     struct node_log_found *found, struct cs_why *why)
+{
+	char name[NODE_FILE_NAME_MAX];
+	struct node_file file;
+	uint8_t *bytes = NULL;
+	size_t size = 0, good = 0;
+	node_file_name(name, PREFIX, number);
+	CS_TRY(node_file_open(&file, log->folder, name, false, why));
+	enum cs_err err = read_file(&file, &bytes, &size, why);
+	if (err == CS_OK && bft_wal_check(&good, cs_bytes(bytes, size)) == BFT_WAL_DAMAGED)
+		err = cs_fail(why, CS_ERR_DAMAGED, "%s is broken at %zu, before what was synced",
+			      name, good);
+	if (err == CS_OK)
+		err = keep(log, found, name, cs_bytes(bytes, good), why);
+	if (err == CS_OK)
+		err = cut(&file, good, size, found, why);
+	free(bytes);
+	if (err != CS_OK || !last) {
+		node_file_close(&file);
+		return err;
+	}
+	log->file = file;
+	log->number = number;
+	log->end = log->synced = good;
+	log->marked = false;
+	return CS_OK;
+}
+
+static enum cs_err begin_file(struct node_log *log, uint32_t number, struct cs_why *why)
+{
+	char name[NODE_FILE_NAME_MAX];
+	struct node_file file;
+	node_file_name(name, PREFIX, number);
+	CS_TRY(node_file_open(&file, log->folder, name, true, why));
+	enum cs_err err = node_folder_sync(log->folder, why);
+	if (err != CS_OK) {
+		node_file_close(&file);
+		return err;
+	}
+	node_file_close(&log->file);
+	log->file = file;
+	log->number = number;
+	log->end = log->synced = 0;
+	log->marked = true;
+	return CS_OK;
+}
+
+static enum cs_err open_files(struct node_log *log, struct node_log_found *found,
+			      struct cs_why *why)
+{
+	struct node_numbers numbers;
+	enum cs_err err = CS_OK;
+	CS_TRY(node_folder_numbers(&numbers, log->folder, PREFIX, why));
+	for (size_t i = 0; i < numbers.count && err == CS_OK; i++)
+		err = take_file(log, numbers.list[i], i + 1 == numbers.count, found, why);
+	if (err == CS_OK && numbers.count == 0)
+		err = begin_file(log, 1, why);
+	free(numbers.list);
+	return err;
+}
+
+enum cs_err node_log_open(struct node_log **opened, struct node_folder *folder, size_t file_size,
+			  struct node_log_found *found, struct cs_why *why)
+{
+	struct node_log_found f = {0};
+	struct node_log *log = host_alloc(sizeof *log);
+	log->folder = folder;
+	log->file_size = file_size != 0 ? file_size : NODE_LOG_SIZE_DEFAULT;
+	log->frame = host_alloc(FRAME_SIZE + BFT_WAL_BYTES_SIZE_MAX);
+	enum cs_err err = open_files(log, &f, why);
+	if (err != CS_OK) {
+		node_log_close(log);
+		return err;
+	}
+	*found = f;
+	*opened = log;
+	return CS_OK;
+}
+
+void node_log_close(struct node_log *log)
+{
+	if (log == NULL)
+		return;
+	node_file_close(&log->file);
+	free(log->old);
+	free(log->frame);
+	free(log);
+}
+
+enum cs_err node_log_replay(struct node_log *log, struct bft *bft, struct cs_why *why)
+{
+	struct bft_wal_record record;
+	struct cs_bytes old = cs_bytes(log->old, log->old_size);
+	size_t offset = 0;
+	enum cs_err err = CS_OK;
+	while (err == CS_OK && bft_wal_get(&record, &offset, old) == CS_OK) {
+		if (record.type != BFT_WAL_EVENT)
+			continue;
+		err = bft_replay(bft, record.bytes);
+		if (err != CS_OK)
+			err = cs_fail(why, err,
+				      "the log before its byte %zu does not fit the state", offset);
+	}
+	free(log->old);
+	log->old = NULL;
+	log->old_size = log->old_room = 0;
+	return err;
+}
+
+/* ---- writing ---- */
+
+enum cs_err node_log_append(struct node_log *log, struct cs_bytes bytes, struct cs_why *why)
+{
+	struct cs_buf buf;
+	cs_buf_init(&buf, log->frame, FRAME_SIZE + BFT_WAL_BYTES_SIZE_MAX);
+	if (!log->marked)
+		bft_wal_put_synced(&buf, log->synced);
+	bft_wal_put(&buf, BFT_WAL_EVENT, bytes);
+	cs_assert(cs_buf_end(&buf) == CS_OK);
+	if (log->end + buf.n > NODE_LOG_SIZE_MAX)
+		return cs_fail(why, CS_ERR_FULL, "%s: one height fills the log", log->file.name);
+	CS_TRY(node_file_write(&log->file, log->end, cs_buf_view(&buf), why));
+	log->end += buf.n;
+	log->marked = true;
+	return CS_OK;
+}
+
+enum cs_err node_log_sync(struct node_log *log, struct cs_why *why)
+{
+	if (log->synced == log->end)
+		return CS_OK;
+	CS_TRY(node_file_sync(&log->file, why));
+	log->synced = log->end;
+	log->marked = false;
+	return CS_OK;
+}
+
+/* The old file goes without a sync of the folder: should it come back, it holds heights that are
+ * done. */
+enum cs_err node_log_committed(struct node_log *log, struct cs_why *why)
+{
+	char old[NODE_FILE_NAME_MAX];
+	if (log->end < log->file_size)
+		return CS_OK;
+	node_file_name(old, PREFIX, log->number);
+	CS_TRY(begin_file(log, log->number + 1, why));
+	return node_folder_remove(log->folder, old, why);
+}
