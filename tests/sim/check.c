@@ -56,6 +56,8 @@ static bool is_new_vote(struct sim *sim, const struct sim_vote *vote)
 			continue;
 		if (cmt_block_id_eq(&other->id, &vote->id))
 			return false;
+		if (sim->node[vote->key].role == SIM_RESTORED)
+			sim->restored_twice++;
 		if (!sim_is_guilty(sim, vote->key))
 			sim_fail(sim, "self-equivocation of key %u at %" PRId64 "/%d type %d",
 				 vote->key, vote->height, vote->round, (int)vote->type);

@@ -45,10 +45,17 @@ static void set_faults(struct sim *sim, enum scene scene)
 	}
 }
 
-/* Which nodes are guilty: fewer than a third of the power. */
+/* How many may be faulty: fewer than a third of the power, also when the last key has gone and the
+ * powers differ by a fifth. */
+static unsigned faulty_max(const struct sim *sim)
+{
+	unsigned gone = sim->set_changes && sim->keys > 4 ? 1 : 0;
+	return (sim->keys - 1 - gone) / 3;
+}
+
 static void set_roles(struct sim *sim, enum scene scene)
 {
-	unsigned guilty = (sim->keys - 1) / 3;
+	unsigned guilty = faulty_max(sim);
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		sim->node[i].index = i;
 		sim->node[i].key = i < sim->keys ? i : i - sim->keys;
@@ -70,25 +77,29 @@ static void set_roles(struct sim *sim, enum scene scene)
 }
 
 /* What a disk had promised and lost makes a node as good as guilty: a lock that nobody else can
- * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as
- * many as are left of a third. */
+ * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as many
+ * as are left of a third. Whoever is restored with log and signer's memory at once may sign twice,
+ * and is one of those that the protocol bears. */
 static void set_disks(struct sim *sim, enum scene scene)
 {
-	unsigned bad = (sim->keys - 1) / 3;
+	unsigned bad = faulty_max(sim);
 	if (scene != SCENE_DISK && scene != SCENE_ALL)
 		return;
-	for (unsigned i = 0; i < sim->nodes; i++) {
-		if (sim->node[i].role != SIM_HONEST && bad > 0 && i < sim->keys)
+	for (unsigned i = 0; i < sim->keys; i++) {
+		if (sim->node[i].role != SIM_HONEST && bad > 0)
 			bad--;
 	}
 	sim->above_disks = sim_chance(&sim->rng, 5000);
+	unsigned kinds = sim->above_disks ? SIM_DISK_OLD_BOTH : SIM_DISK_FAULTS;
 	for (unsigned i = 0; i < sim->keys; i++) {
-		if (sim->node[i].role == SIM_HONEST && (sim->above_disks || bad > 0)) {
-			sim->node[i].bad_disk = true;
-			sim->node[i].disk_fault =
-				(enum sim_disk_fault)sim_below(&sim->rng, SIM_DISK_FAULTS);
-			bad = bad > 0 ? bad - 1 : 0;
-		}
+		struct sim_node *node = &sim->node[i];
+		if (node->role != SIM_HONEST || (!sim->above_disks && bad == 0))
+			continue;
+		node->bad_disk = true;
+		node->disk_fault = (enum sim_disk_fault)sim_below(&sim->rng, kinds);
+		if (node->disk_fault == SIM_DISK_OLD_BOTH)
+			node->role = SIM_RESTORED;
+		bad = bad > 0 ? bad - 1 : 0;
 	}
 }
 
@@ -213,6 +224,7 @@ struct result {
 	uint64_t hash;
 	uint64_t steps, crashes, restores, decisions, evidence, rounds_max, syncs;
 	bool forked;
+	uint64_t restored_twice;
 	char failure[256];
 };
 
@@ -226,17 +238,10 @@ static struct result run(uint64_t seed, bool above, bool trace)
 	sim_run(sim);
 	if (sim->forked)
 		sim_check_fork(sim);
-	r = (struct result){sim->failure[0] == 0,
-			    sim->trace_hash,
-			    sim->steps,
-			    sim->crashes,
-			    sim->restores,
-			    sim->decisions,
-			    sim->evidence_found,
-			    sim->rounds_max,
-			    sim->syncs,
-			    sim->forked,
-			    {0}};
+	r = (struct result){sim->failure[0] == 0, sim->trace_hash,     sim->steps,
+			    sim->crashes,         sim->restores,       sim->decisions,
+			    sim->evidence_found,  sim->rounds_max,     sim->syncs,
+			    sim->forked,          sim->restored_twice, {0}};
 	memcpy(r.failure, sim->failure, sizeof r.failure);
 	sim_done(sim);
 	free(sim);
@@ -245,7 +250,7 @@ static struct result run(uint64_t seed, bool above, bool trace)
 
 struct totals {
 	uint64_t seeds, failures, steps, crashes, restores, decisions, evidence, rounds_max, syncs,
-		forks;
+		forks, restored_twice;
 };
 
 static void run_twice(struct totals *t, uint64_t seed, bool above)
@@ -268,6 +273,7 @@ static void run_twice(struct totals *t, uint64_t seed, bool above)
 	t->evidence += a.evidence;
 	t->syncs += a.syncs;
 	t->forks += a.forked ? 1 : 0;
+	t->restored_twice += a.restored_twice;
 	if (a.rounds_max > t->rounds_max)
 		t->rounds_max = a.rounds_max;
 }
@@ -277,9 +283,10 @@ static int report(const struct totals *t)
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed: %" PRIu64 " steps, %" PRIu64
 	       " decisions, %" PRIu64 " crashes, %" PRIu64 " restored backups, %" PRIu64
 	       " pieces of evidence, highest round %" PRIu64 ", %" PRIu64
-	       " blocks for others, %" PRIu64 " forks\n",
+	       " blocks for others, %" PRIu64 " forks, %" PRIu64
+	       " double signatures after a full restore\n",
 	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,
-	       t->rounds_max, t->syncs, t->forks);
+	       t->rounds_max, t->syncs, t->forks, t->restored_twice);
 	return t->failures == 0 ? 0 : 1;
 }
 

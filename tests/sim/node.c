@@ -487,9 +487,9 @@ static void damage(struct sim *sim, struct sim_node *node)
 		sim->restores++;
 		sim_trace(sim, "%8.3f node %u restores a backup\n", (double)sim->now_ns / 1e9,
 			  node->index);
-		if (node->disk_fault == SIM_DISK_OLD_SLOTS)
+		if (node->disk_fault != SIM_DISK_OLD_LOG)
 			memcpy(disk->slots, backup->slots, sizeof disk->slots);
-		else if (disk->log != NULL) {
+		if (node->disk_fault != SIM_DISK_OLD_SLOTS && disk->log != NULL) {
 			memcpy(disk->log, backup->log, backup->log_size);
 			log_cut(node, backup->log_size);
 		}

@@ -72,15 +72,16 @@ struct sim_backup {
 
 enum sim_role {
 	SIM_HONEST = 0,
-	SIM_TWIN, /* an honest engine whose key another one has too */
-	SIM_LIAR, /* an honest engine whose shell lies: liar.c */
+	SIM_TWIN,     /* an honest engine whose key another one has too */
+	SIM_LIAR,     /* an honest engine whose shell lies: liar.c */
+	SIM_RESTORED, /* an honest engine whose whole memory of its votes is an old copy */
 };
 
-/* One memory of each bad disk: log and signer's slots both gone is beyond what is promised. */
 enum sim_disk_fault {
 	SIM_DISK_FLIPS = 0, /* bits of the log */
 	SIM_DISK_OLD_SLOTS,
 	SIM_DISK_OLD_LOG,
+	SIM_DISK_OLD_BOTH, /* beyond what is promised: the peers' memory is all that is left */
 	SIM_DISK_FAULTS
 };
 
@@ -184,6 +185,7 @@ struct sim {
 	struct sim_vote *votes; /* every vote that anybody sent, once */
 	size_t vote_count, vote_max;
 	bool forked;
+	uint64_t restored_twice; /* votes against own ones by SIM_RESTORED */
 	char failure[256];
 };
 
