@@ -28,12 +28,10 @@
 #define BFT_ROUNDS_AHEAD 2
 /* Messages of the next height that came early; what does not fit is asked for by STATUS. */
 #define BFT_STASH_SIZE_DEFAULT (256u * 1024)
-/* Blocks asked for ahead of the one that is next, while far behind. */
-#define BFT_SYNC_WINDOW_MAX 8u
-/* Effects of one step: every rule fires at most once, an answer to a STATUS is cut at
- * BFT_STATUS_ANSWERS_MAX messages, a proposal goes out with all of its parts. */
+/* Effects of one step: every rule fires at most once; an answer to a STATUS is four sets of votes
+ * and the parts of a block at most. What is sent to others is left out when the room ends: they
+ * ask again. */
 #define BFT_EFFECTS_MAX 256u
-#define BFT_STATUS_ANSWERS_MAX 96u
 
 /* Ticks of the status timer for which a node waits after a start until more than two thirds of the
  * others' power has told what it holds of us; then a quorum that counts us is enough. */
@@ -171,7 +169,6 @@ struct bft_config {
 	size_t block_size_max; /* at most BFT_BLOCK_SIZE_MAX; 0: that */
 	uint32_t rounds_kept;  /* 0: the default */
 	size_t stash_size;
-	uint32_t sync_window; /* 0: 1 */
 	/* Of the round: base + round × delta. */
 	int64_t propose_ns, propose_delta_ns;
 	int64_t prevote_ns, prevote_delta_ns;

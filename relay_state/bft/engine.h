@@ -69,7 +69,6 @@ struct bft_to_sign {
 };
 
 struct bft_peer {
-	bool up;
 	bool is_validator;
 	struct cs_address address;
 	bool has_told;  /* since this start: what it holds of us */

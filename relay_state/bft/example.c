@@ -1,8 +1,8 @@
 /* The smallest use of the engine: four validators in one process that decide five blocks.
  *
- * Each has a shell of its own that executes effects in order. What is missing here for a real one is
- * said where it would stand: a log and a signer's file that are fsynced, a store, a network, a clock.
- * tests/sim/node.c is a shell with all of it over simulated disks. */
+ * Each has a shell of its own that executes effects in order. What is missing here for a real one
+ * is said where it would stand: a log and a signer's file that are fsynced, a store, a network, a
+ * clock. tests/sim/node.c is a shell with all of it over simulated disks. */
 #include "relay_state/bft/bft.h"
 
 #include <stdio.h>

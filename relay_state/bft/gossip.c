@@ -310,7 +310,6 @@ void bft_on_peer_up(struct bft *bft, const struct bft_event *event)
 {
 	struct bft_peer *peer = &bft->peers[event->peer];
 	bft_sync_drop(&bft->sync, event->peer);
-	peer->up = true;
 	peer->has_told = false;
 	peer->is_validator = event->is_validator;
 	peer->address = event->address;
@@ -321,7 +320,6 @@ void bft_on_peer_up(struct bft *bft, const struct bft_event *event)
 
 void bft_on_peer_down(struct bft *bft, const struct bft_event *event)
 {
-	bft->peers[event->peer].up = false;
 	bft_sync_drop(&bft->sync, event->peer);
 	bft_pump_sync(bft);
 }

@@ -77,9 +77,9 @@ static void set_roles(struct sim *sim, enum scene scene)
 }
 
 /* What a disk had promised and lost makes a node as good as guilty: a lock that nobody else can
- * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as many
- * as are left of a third. Whoever is restored with log and signer's memory at once may sign twice,
- * and is one of those that the protocol bears. */
+ * prove, votes that are gone. Safety is demanded with any number of such nodes, progress with as
+ * many as are left of a third. Whoever is restored with log and signer's memory at once may sign
+ * twice, and is one of those that the protocol bears. */
 static void set_disks(struct sim *sim, enum scene scene)
 {
 	unsigned bad = faulty_max(sim);
@@ -240,7 +240,7 @@ static struct result run(uint64_t seed, bool above, bool trace)
 		sim_check_fork(sim);
 	r = (struct result){sim->failure[0] == 0, sim->trace_hash,     sim->steps,
 			    sim->crashes,         sim->restores,       sim->decisions,
-			    sim->evidence_found,  sim->rounds_max,     sim->syncs,
+			    sim->carried,         sim->rounds_max,     sim->syncs,
 			    sim->forked,          sim->restored_twice, {0}};
 	memcpy(r.failure, sim->failure, sizeof r.failure);
 	sim_done(sim);
@@ -282,7 +282,7 @@ static int report(const struct totals *t)
 {
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed: %" PRIu64 " steps, %" PRIu64
 	       " decisions, %" PRIu64 " crashes, %" PRIu64 " restored backups, %" PRIu64
-	       " pieces of evidence, highest round %" PRIu64 ", %" PRIu64
+	       " pieces of evidence in blocks, highest round %" PRIu64 ", %" PRIu64
 	       " blocks for others, %" PRIu64 " forks, %" PRIu64
 	       " double signatures after a full restore\n",
 	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants known bugs of Tendermint engines into ours, one at a time, and counts the seeds that the simulator needs to see each. What
-costs neither safety nor progress in a network, because another part makes up for it, is left to the unit tests (unit/bft/rules,
-recovery), which are asked then.
+costs neither safety nor progress in a network, because another part makes up for it, is left to the unit tests (unit/bft),
+which are asked then.
 
   mutations.py BUILD [NAME…] [--seeds N]    BUILD: a build directory with bin/sim and the unit tests
 
@@ -88,7 +88,7 @@ def link(build, program, parts, more=()):
 
 def run_unit(build, folder, made):
     """The first unit test that fails."""
-    for name in ("rules", "recovery"):
+    for name in ("rules", "recovery", "sign_state", "state", "evidence"):
         parts = list((build / f"relay_state/bft/CMakeFiles/test_bft_{name}.dir").rglob("*.o"))
         program = link(build, folder / name, [*parts, *made], ["-lcmocka"])
         done = subprocess.run([program], capture_output=True, text=True, timeout=120)

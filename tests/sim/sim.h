@@ -103,7 +103,6 @@ struct sim_node {
 	uint64_t tx_counter;
 	bool bad_disk; /* loses what was synced, or is restored from backups */
 	enum sim_disk_fault disk_fault;
-	int64_t last_stored; /* for the check of gaps */
 };
 
 /* ---- what happens ---- */

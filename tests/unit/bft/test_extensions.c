@@ -1,4 +1,5 @@
-/* Vote extensions, from height 1 on: demanded, signed, judged by the application before they count. */
+/* Vote extensions, from height 1 on: demanded, signed, judged by the application before they
+ * count. */
 #include "tests/unit/bft/lab.h"
 
 static struct lab *extended_lab(struct lab_block *b)
@@ -68,7 +69,8 @@ static void decides_with_extensions(void **unused)
 	lab_end(lab);
 }
 
-/* ASA-2024-001's kind: a precommit without its extension, one signed by nobody, one on a nil vote. */
+/* ASA-2024-001's kind: a precommit without its extension, one signed by nobody, one on a nil
+ * vote. */
 static void refuses_votes_without_theirs(void **unused)
 {
 	(void)unused;

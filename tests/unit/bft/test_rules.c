@@ -375,6 +375,25 @@ static void skips_on_f_plus_1(void **unused)
 	lab_end(lab);
 }
 
+/* Lines 34 and 47: who is in a later round has left this one, and counts as if it had voted here. */
+static void who_left_is_not_waited_for(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	unsigned a = (lab->own + 1) % LAB_KEYS, b = (lab->own + 2) % LAB_KEYS;
+	lab_timeout(lab, BFT_TIMER_PROPOSE, 0);
+	lab_vote(lab, a, CMT_PREVOTE, 0, NULL);
+	assert_int_equal(lab->timers[BFT_TIMER_PREVOTE], 0);
+	lab_vote(lab, b, CMT_PREVOTE, 1, NULL);
+	assert_int_equal(lab->timers[BFT_TIMER_PREVOTE], 1);
+	lab_timeout(lab, BFT_TIMER_PREVOTE, 0);
+	lab_voted(lab, CMT_PRECOMMIT, 0, NULL);
+	assert_int_equal(lab->timers[BFT_TIMER_PRECOMMIT], 0);
+	lab_vote(lab, a, CMT_PRECOMMIT, 0, NULL);
+	assert_int_equal(lab->timers[BFT_TIMER_PRECOMMIT], 1);
+	lab_end(lab);
+}
+
 /* Line 49, TestCommitFromPreviousRound: a decision of a round that is past. */
 static void decides_for_a_past_round(void **unused)
 {
@@ -540,6 +559,7 @@ int main(void)
 		cmocka_unit_test(later_pol_unlocks),
 		cmocka_unit_test(late_polka_makes_the_value_valid),
 		cmocka_unit_test(skips_on_f_plus_1),
+		cmocka_unit_test(who_left_is_not_waited_for),
 		cmocka_unit_test(decides_for_a_past_round),
 		cmocka_unit_test(stale_timeouts_do_nothing),
 		cmocka_unit_test(refuses_bad_votes),
