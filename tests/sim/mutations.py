@@ -37,7 +37,7 @@ BUGS = [
     ("signer-forgets", "sign_state.c", "\tif (order < 0)\n\t\treturn BFT_SIGN_REFUSE;\n\tif (order == 0)", "\tif (order < 0)\n\t\treturn BFT_SIGN_NEW;\n\tif (false)",
      "the signer signs anything"),
     ("lock-not-remembered", "bft.c", "\tbft_adopt_lock(bft, s->lock_round, &s->lock_id);\n", "", "the signer's lock is not asked after a lost log"),
-    ("second-vote-dropped", "votes.c", "\tput(votes, 1, vote, counts);\n", "", "an equivocator's second vote does not count for its block"),
+    ("second-vote-dropped", "votes.c", "\tput(votes, 1, vote, counts);\n\treturn BFT_VOTES_CONFLICT;", "\treturn BFT_VOTES_CONFLICT_FULL;", "an equivocator's second vote does not count for its block"),
     ("no-status-answer", "gossip.c", "\tif (status->height == bft->height)\n\t\tanswer_same_height", "\tif (false)\n\t\tanswer_same_height",
      "what was lost is never sent again"),
     ("no-catch-up", "gossip.c", "\tif (!bft->started || bft->step == BFT_STEP_COMMIT ||", "\tif (true || bft->step == BFT_STEP_COMMIT ||",
