@@ -190,6 +190,11 @@ enum cs_err node_disk_sign(struct node_disk *disk, struct bft_event *answer,
 	return node_signer_sign(&disk->signer, answer, effect, key, why);
 }
 
+const struct bft_sign_state *node_disk_signed(const struct node_disk *disk)
+{
+	return &disk->signer.state;
+}
+
 enum cs_err node_disk_load(struct node_disk *disk, struct bft_event *answer, int64_t height,
 			   uint32_t peer, struct cs_why *why)
 {

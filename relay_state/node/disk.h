@@ -66,6 +66,8 @@ CS_NODISCARD enum cs_err node_disk_execute(struct node_disk *disk, const struct 
 CS_NODISCARD enum cs_err node_disk_sign(struct node_disk *disk, struct bft_event *answer,
 					const struct bft_effect *effect,
 					const struct cs_secret *key, struct cs_why *why);
+/* What the key has signed last, as far as it is on the disk. */
+const struct bft_sign_state *node_disk_signed(const struct node_disk *disk);
 /* LOAD: BLOCK_LOADED for effect->peer; what is not there is an answer too. DAMAGED, IO. Bytes until
  * the next call. */
 CS_NODISCARD enum cs_err node_disk_load(struct node_disk *disk, struct bft_event *answer,

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #define PREFIX "log-"
-/* The mark of a sync, and a record's header. */
-#define FRAME_SIZE (2 * BFT_WAL_HEADER_SIZE + 8)
+#define FRAME_SIZE BFT_WAL_HEADER_SIZE
+#define MARK_SIZE (BFT_WAL_HEADER_SIZE + 8)
 
 struct node_log {
 	struct node_folder *folder;
@@ -16,8 +16,7 @@ struct node_log {
 	uint32_t number;
 	size_t file_size; /* where a new one is begun */
 	uint64_t end;
-	uint64_t synced;
-	bool marked; /* the last sync has its mark in the file */
+	uint64_t synced; /* up to here there is nothing to sync but a mark */
 	/* What the opening found, for the replay. */
 	uint8_t *old;
 	size_t old_size, old_room;
@@ -25,6 +24,21 @@ struct node_log {
 };
 
 /* ---- opening ---- */
+
+/* At once and not with the next record: a bit that turns in what was synced last is damage, and not
+ * the tail of a crash, as long as the mark is there. It is not synced itself. */
+static enum cs_err mark(struct node_log *log, struct cs_why *why)
+{
+	uint8_t bytes[MARK_SIZE];
+	struct cs_buf buf;
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	bft_wal_put_synced(&buf, log->end);
+	cs_assert(cs_buf_end(&buf) == CS_OK);
+	CS_TRY(node_file_write(&log->file, log->end, CS_BYTES_OF(bytes), why));
+	log->end += sizeof bytes;
+	log->synced = log->end;
+	return CS_OK;
+}
 
 static enum cs_err read_file(struct node_file *file, uint8_t **bytes, size_t *n, struct cs_why *why)
 {
@@ -65,18 +79,20 @@ static enum cs_err keep(struct node_log *log, struct node_log_found *found, cons
 	return CS_OK;
 }
 
-static enum cs_err cut(struct node_file *file, size_t good, size_t size,
-		       struct node_log_found *found, struct cs_why *why)
+/* What is good is written again and synced before it is believed: a process that died before its sync,
+ * or because of it, leaves it in the kernel's pages alone, and those may count as clean. */
+static enum cs_err mend(struct node_file *file, struct cs_bytes good, size_t size,
+			struct node_log_found *found, struct cs_why *why)
 {
-	if (good < size) {
-		found->torn += size - good;
-		CS_TRY(node_file_truncate(file, good, why));
+	if (good.n < size) {
+		found->torn += size - good.n;
+		CS_TRY(node_file_truncate(file, good.n, why));
 	}
+	CS_TRY(node_file_write(file, 0, good, why));
 	return node_file_sync(file, why);
 }
 
-/* The whole of one file; `last`: it will grow. Whatever is good is synced before it is believed: it
- * may be what a process left in the kernel's pages when it died. */
+/* The whole of one file; `last`: it will grow. */
 static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 			     struct node_log_found *found, struct cs_why *why)
 {
@@ -93,7 +109,7 @@ static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 	if (err == CS_OK)
 		err = keep(log, found, name, cs_bytes(bytes, good), why);
 	if (err == CS_OK)
-		err = cut(&file, good, size, found, why);
+		err = mend(&file, cs_bytes(bytes, good), size, found, why);
 	free(bytes);
 	if (err != CS_OK || !last) {
 		node_file_close(&file);
@@ -102,8 +118,7 @@ static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 	log->file = file;
 	log->number = number;
 	log->end = log->synced = good;
-	log->marked = false;
-	return CS_OK;
+	return good > 0 ? mark(log, why) : CS_OK;
 }
 
 static enum cs_err begin_file(struct node_log *log, uint32_t number, struct cs_why *why)
@@ -121,7 +136,6 @@ static enum cs_err begin_file(struct node_log *log, uint32_t number, struct cs_w
 	log->file = file;
 	log->number = number;
 	log->end = log->synced = 0;
-	log->marked = true;
 	return CS_OK;
 }
 
@@ -130,6 +144,7 @@ static enum cs_err open_files(struct node_log *log, struct node_log_found *found
 {
 	struct node_numbers numbers;
 	enum cs_err err = CS_OK;
+	CS_TRY(node_folder_sync(log->folder, why));
 	CS_TRY(node_folder_numbers(&numbers, log->folder, PREFIX, why));
 	for (size_t i = 0; i < numbers.count && err == CS_OK; i++)
 		err = take_file(log, numbers.list[i], i + 1 == numbers.count, found, why);
@@ -193,15 +208,12 @@ enum cs_err node_log_append(struct node_log *log, struct cs_bytes bytes, struct 
 {
 	struct cs_buf buf;
 	cs_buf_init(&buf, log->frame, FRAME_SIZE + BFT_WAL_BYTES_SIZE_MAX);
-	if (!log->marked)
-		bft_wal_put_synced(&buf, log->synced);
 	bft_wal_put(&buf, BFT_WAL_EVENT, bytes);
 	cs_assert(cs_buf_end(&buf) == CS_OK);
 	if (log->end + buf.n > NODE_LOG_SIZE_MAX)
 		return cs_fail(why, CS_ERR_FULL, "%s: one height fills the log", log->file.name);
 	CS_TRY(node_file_write(&log->file, log->end, cs_buf_view(&buf), why));
 	log->end += buf.n;
-	log->marked = true;
 	return CS_OK;
 }
 
@@ -210,9 +222,7 @@ enum cs_err node_log_sync(struct node_log *log, struct cs_why *why)
 	if (log->synced == log->end)
 		return CS_OK;
 	CS_TRY(node_file_sync(&log->file, why));
-	log->synced = log->end;
-	log->marked = false;
-	return CS_OK;
+	return mark(log, why);
 }
 
 /* The old file goes without a sync of the folder: should it come back, it holds heights that are

@@ -54,6 +54,8 @@ static void put_body(struct cs_buf *buf, const struct node_record *record)
 		put_sized(buf, record->state);
 		cs_put(buf, record->results);
 		return;
+	case NODE_RECORD_MARK:
+		return;
 	}
 }
 
@@ -97,7 +99,7 @@ enum cs_err node_record_encode(struct cs_bytes *bytes, struct node_scratch *scra
 
 static bool is_header(const uint8_t *p, uint64_t offset, uint64_t salt)
 {
-	return cs_be32(p) == MAGIC && p[4] >= NODE_RECORD_HEAD && p[4] <= NODE_RECORD_OUTCOME &&
+	return cs_be32(p) == MAGIC && p[4] >= NODE_RECORD_HEAD && p[4] <= NODE_RECORD_MARK &&
 	       (p[4] == NODE_RECORD_HEAD) == (offset == 0) &&
 	       cs_be32(p + 16) <= NODE_RECORD_BODY_SIZE_MAX &&
 	       cs_be32(p + 24) == header_checksum(p, (enum node_record_type)p[4], offset, salt);
@@ -130,6 +132,8 @@ static enum cs_err get_body(struct node_record *record, struct cs_bytes body)
 		record->base = (int64_t)cs_get_u64(&reader);
 		record->state = get_sized(&reader);
 		record->results = cs_get(&reader, reader.left);
+		break;
+	case NODE_RECORD_MARK:
 		break;
 	}
 	return cs_reader_end(&reader);

@@ -11,6 +11,8 @@
  *   OUTCOME  base (8, the lowest height that is still promised), size of the state (4),
  *            tendermint.state.State after the block, the application's answer
  *            (tendermint.abci.Response with finalize_block)
+ *   MARK     nothing: stands behind the last record once that one is synced, is not synced itself,
+ *            and the next record is written over it
  * The salt is random, so that nobody can put into a transaction what reads as a record: a good head
  * behind a broken record shows that the broken one had been synced. */
 #ifndef NODE_SEGMENT_H
@@ -33,6 +35,7 @@ enum node_record_type {
 	NODE_RECORD_HEAD = 1,
 	NODE_RECORD_BLOCK = 2,
 	NODE_RECORD_OUTCOME = 3,
+	NODE_RECORD_MARK = 4,
 };
 
 struct node_record {

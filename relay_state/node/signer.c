@@ -7,10 +7,14 @@
 
 static enum cs_err make_file(struct node_folder *folder, struct cs_why *why)
 {
-	static const uint8_t empty[2 * BFT_SIGN_SLOT_SIZE];
+	uint8_t slots[2 * BFT_SIGN_SLOT_SIZE] = {0};
+	struct bft_sign_state none;
 	struct node_file file;
+	/* One slot reads from the beginning: the first write may be torn as any other. */
+	bft_sign_state_init(&none);
+	bft_sign_state_encode(slots + BFT_SIGN_SLOT_SIZE, &none);
 	CS_TRY(node_file_open(&file, folder, NAME_NEW, true, why));
-	enum cs_err err = node_file_write(&file, 0, CS_BYTES_OF(empty), why);
+	enum cs_err err = node_file_write(&file, 0, CS_BYTES_OF(slots), why);
 	if (err == CS_OK)
 		err = node_file_sync(&file, why);
 	node_file_close(&file);
@@ -44,13 +48,11 @@ static enum cs_err load(struct node_signer *signer, struct cs_why *why)
 		bft_sign_state_load(&signer->state, &signer->slot_next, &signer->is_slot_lost,
 				    cs_bytes(slots, BFT_SIGN_SLOT_SIZE),
 				    cs_bytes(slots + BFT_SIGN_SLOT_SIZE, BFT_SIGN_SLOT_SIZE));
-	if (err == CS_ERR_NOT_FOUND) {
-		bft_sign_state_init(&signer->state);
-		return CS_OK;
-	}
 	if (err != CS_OK)
 		return cs_fail(why, CS_ERR_DAMAGED, NAME ": none of its two slots reads");
-	/* What was read may not have been synced yet by the process that wrote it. */
+	/* It may be in the kernel's pages alone, left by a process that died before its sync or
+	 * because of it: written again, so that this sync means it. */
+	CS_TRY(node_file_write(&signer->file, 0, CS_BYTES_OF(slots), why));
 	return node_file_sync(&signer->file, why);
 }
 

@@ -12,13 +12,15 @@
 #define INDEX_ARENA_SIZE_MAX (1024u * 1024 * 1024)
 
 /*~ A segment that is there has its head: it is made under another name. The last record of the last
- * segment may be torn; everything else was synced before something was written behind it. */
+ * segment may be torn; everything else was synced before something was written behind it, and be it
+ * the mark. A power cut may take the mark; then a last record that does not read is a torn one, and
+ * what the index, the log and the application remember of it is compared. */
 
 struct segment {
 	uint32_t number;
 	int64_t first; /* height */
 	uint64_t salt;
-	uint64_t size; /* at the opening */
+	uint64_t size; /* at the opening, of its records */
 };
 
 struct node_store {
@@ -144,6 +146,20 @@ static enum cs_err damaged(struct cs_why *why, const char *what, int64_t number)
 	return cs_fail(why, CS_ERR_DAMAGED, "the blocks: %s %lld", what, (long long)number);
 }
 
+/* Behind the last record of a full segment stands its mark, or what a power cut left of it. */
+static enum cs_err check_before(struct node_store *store, const struct node_record *head,
+				struct cs_why *why)
+{
+	if (store->segment_count == 0)
+		return CS_OK;
+	struct segment *before = last_segment(store);
+	if (before->size < head->size_before ||
+	    before->size - head->size_before > NODE_RECORD_HEADER_SIZE)
+		return damaged(why, "bytes are missing before segment", head->number);
+	before->size = head->size_before;
+	return CS_OK;
+}
+
 static enum cs_err read_head(struct node_store *store, uint32_t number, struct cs_why *why)
 {
 	struct node_file file;
@@ -157,8 +173,7 @@ static enum cs_err read_head(struct node_store *store, uint32_t number, struct c
 	CS_TRY(err);
 	if (head.type != NODE_RECORD_HEAD || head.number != number)
 		return damaged(why, "another file stands in place of segment", number);
-	if (store->segment_count > 0 && head.size_before != last_segment(store)->size)
-		return damaged(why, "bytes are missing before segment", number);
+	CS_TRY(check_before(store, &head, why));
 	if (store->segment_count > 0 && head.height <= last_segment(store)->first)
 		return damaged(why, "heights do not rise in segment", number);
 	segment.first = head.height;
@@ -239,8 +254,10 @@ static enum cs_err take_record(struct node_store *store, struct scanning *s,
 	return CS_OK;
 }
 
+/* *last: where the last record begins; *end: where it ends. */
 static enum cs_err scan_records(struct node_store *store, struct scanning *s,
-				struct node_file *file, uint64_t *end, struct cs_why *why)
+				struct node_file *file, uint64_t *last, uint64_t *end,
+				struct cs_why *why)
 {
 	const struct segment *segment = &store->segments[s->at];
 	bool is_last = s->at + 1 == store->segment_count;
@@ -261,34 +278,61 @@ static enum cs_err scan_records(struct node_store *store, struct scanning *s,
 		}
 		if (err != CS_OK)
 			return cs_fail(why, err, "%s", detail.text);
+		if (record.type == NODE_RECORD_MARK)
+			break;
 		CS_TRY(take_record(store, s, &record, at, why));
+		*last = at;
 		at += record.size;
 	}
 	*end = at;
 	return CS_OK;
 }
 
+static enum cs_err append(struct node_store *store, struct cs_bytes bytes, struct cs_why *why)
+{
+	const struct node_record mark = {.type = NODE_RECORD_MARK, .height = store->now.stored};
+	CS_TRY(node_file_write(&store->tail, store->end, bytes, why));
+	CS_TRY(node_file_sync(&store->tail, why));
+	store->end += bytes.n;
+	CS_TRY(node_record_encode(&bytes, &store->scan, &mark, store->end,
+				  last_segment(store)->salt));
+	return node_file_write(&store->tail, store->end, bytes, why);
+}
+
+/* A process that died before its sync, or because of it, leaves a last record that reads from the
+ * kernel's pages and is not on the disk, and pages that count as clean: it is written again. */
+static enum cs_err mend_tail(struct node_store *store, uint64_t size, uint64_t last,
+			     struct cs_why *why)
+{
+	uint64_t end = store->end;
+	if (size > end && size - end != NODE_RECORD_HEADER_SIZE)
+		store->now.torn = size - end;
+	CS_TRY(node_file_truncate(&store->tail, end, why));
+	if (last == 0)
+		return node_file_sync(&store->tail, why);
+	size_t n = (size_t)(end - last);
+	uint8_t *p = node_scratch_take(&store->out, n);
+	CS_TRY(node_file_read(&store->tail, last, p, n, why));
+	store->end = last;
+	return append(store, cs_bytes(p, n), why);
+}
+
 static enum cs_err scan_segment(struct node_store *store, struct scanning *s, struct cs_why *why)
 {
 	const struct segment *segment = &store->segments[s->at];
 	struct node_file file;
-	uint64_t end = 0;
+	uint64_t last = 0, end = 0;
 	if (store->is_pending || segment->first != store->now.stored + 1)
 		return damaged(why, "heights are missing before", segment->first);
 	CS_TRY(open_segment(store, &file, segment->number, why));
-	enum cs_err err = scan_records(store, s, &file, &end, why);
+	enum cs_err err = scan_records(store, s, &file, &last, &end, why);
 	if (err != CS_OK || s->at + 1 < store->segment_count) {
 		node_file_close(&file);
 		return err;
 	}
 	store->tail = file;
 	store->end = end;
-	if (end < segment->size) {
-		store->now.torn = segment->size - end;
-		CS_TRY(node_file_truncate(&store->tail, end, why));
-	}
-	/* What reads may be in the kernel's pages only, left by a process that died before its sync. */
-	return node_file_sync(&store->tail, why);
+	return mend_tail(store, segment->size, last, why);
 }
 
 static enum cs_err find_begin(struct node_store *store, struct scanning *s, bool check_all,
@@ -376,6 +420,7 @@ static enum cs_err open_store(struct node_store *store, const struct node_store_
 {
 	struct node_numbers numbers;
 	CS_TRY(node_index_open(&store->index, options->index_path, why));
+	CS_TRY(node_folder_sync(store->folder, why));
 	CS_TRY(node_folder_numbers(&numbers, store->folder, NODE_SEGMENT_PREFIX, why));
 	enum cs_err err = read_heads(store, &numbers, why);
 	if (err == CS_OK)
@@ -467,14 +512,6 @@ static enum cs_err begin_segment(struct node_store *store, int64_t first, struct
 	return CS_OK;
 }
 
-static enum cs_err append(struct node_store *store, struct cs_bytes bytes, struct cs_why *why)
-{
-	CS_TRY(node_file_write(&store->tail, store->end, bytes, why));
-	CS_TRY(node_file_sync(&store->tail, why));
-	store->end += bytes.n;
-	return CS_OK;
-}
-
 enum cs_err node_store_put_block(struct node_store *store, const struct node_stored_block *block,
 				 struct cs_why *why)
 {
@@ -496,7 +533,8 @@ enum cs_err node_store_put_block(struct node_store *store, const struct node_sto
 			       (long long)block->height, (long long)store->now.stored);
 	if (block->block.n > BFT_BLOCK_SIZE_MAX || block->commit.n > NODE_COMMIT_SIZE_MAX)
 		return CS_ERR_TOO_LARGE;
-	if (store->segment_count == 0 || store->end >= store->segment_size)
+	if (store->segment_count == 0 ||
+	    (store->end >= store->segment_size && store->end > NODE_SEGMENT_HEAD_SIZE))
 		CS_TRY(begin_segment(store, block->height, why));
 	uint64_t at = store->end;
 	CS_TRY(node_record_encode(&bytes, &store->tip_scratch, &record, at,
