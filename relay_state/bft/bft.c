@@ -408,6 +408,7 @@ static void resume(struct bft *bft)
 static void on_start(struct bft *bft)
 {
 	bft->started = true;
+	bft_raise_from_log(bft);
 	remember_signed(bft);
 	resume(bft);
 	bft_emit_timer(bft, BFT_TIMER_STATUS, bft->config.status_ns);

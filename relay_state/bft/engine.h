@@ -236,6 +236,7 @@ void bft_on_tick(struct bft *bft);
 void bft_on_own_ask(struct bft *bft, uint32_t peer, const struct bft_message *message);
 void bft_on_own_votes(struct bft *bft, uint32_t peer, const struct bft_message *message);
 void bft_ask_own(struct bft *bft, uint32_t peer);
+void bft_raise_from_log(struct bft *bft);
 void bft_check_may_sign(struct bft *bft);
 void bft_on_peer_up(struct bft *bft, const struct bft_event *event);
 void bft_on_peer_down(struct bft *bft, const struct bft_event *event);

@@ -267,6 +267,17 @@ static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
 	memcpy(effect->extension_signature, vote->extension_signature.b, BFT_SIGNATURE_SIZE);
 }
 
+/* A signer whose memory is older than the log learns what the log knows. */
+void bft_raise_from_log(struct bft *bft)
+{
+	struct bft_message own = {.type = BFT_MESSAGE_OWN_VOTES};
+	if (!bft_is_validator(bft))
+		return;
+	find_own(bft, &own, &bft->address);
+	for (size_t i = 0; i < own.own_votes.count; i++)
+		raise_signer(bft, &own.own_votes.votes[i]);
+}
+
 /* A vote of ours that this node does not remember: the lock counts, and what was signed is past. */
 static void respect(struct bft *bft, uint32_t peer, const struct cmt_vote *vote)
 {

@@ -95,7 +95,7 @@ enum cs_err bft_sign_state_raise(struct bft_sign_state *state, bool *changed,
 {
 	int order = compare_place(state, seen);
 	if (order == 0) {
-		if (!same_but_time(state, seen) || seen->time_ns != state->time_ns)
+		if (!same_but_time(state, seen))
 			return CS_ERR_CONFLICT;
 		*changed = false;
 		return CS_OK;

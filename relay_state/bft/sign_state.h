@@ -68,8 +68,8 @@ void bft_sign_state_record(struct bft_sign_state *state, const struct bft_sign_r
 			   const uint8_t extension_signature[BFT_SIGNATURE_SIZE]);
 /* Something that the own key signed, found in the own log or at a peer, its signature checked:
  * the state becomes at least as new, the lock too. *changed: it must be written. CONFLICT when
- * the state holds another signature for the same place: the key has signed twice, here or
- * elsewhere. */
+ * the state holds a signature for something else in the same place: the key has signed twice,
+ * here or elsewhere. */
 CS_NODISCARD enum cs_err
 bft_sign_state_raise(struct bft_sign_state *state, bool *changed,
 		     const struct bft_sign_request *seen,

@@ -249,6 +249,7 @@ static inline void lab_ask(struct lab *lab, const struct bft_effect *e)
 
 static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 {
+	bool changed;
 	switch (e->type) {
 	case BFT_EFFECT_LOG:
 		return lab_log(lab, e->bytes);
@@ -287,6 +288,10 @@ static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 	case BFT_EFFECT_COMMIT:
 		return lab_ask(lab, e);
 	case BFT_EFFECT_RAISE:
+		assert_int_equal(bft_sign_state_raise(&lab->signed_last, &changed, &e->sign,
+						      e->signature, e->extension_signature),
+				 CS_OK);
+		return;
 	case BFT_EFFECT_SAVE_STATE:
 	case BFT_EFFECT_LOAD:
 	case BFT_EFFECT_CONTINUE:

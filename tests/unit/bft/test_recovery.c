@@ -86,6 +86,20 @@ static void every_prefix_of_the_log_starts(void **unused)
 	lab_end(lab);
 }
 
+/* A signer restored from an old copy is raised by what the log holds. */
+static void the_log_raises_the_signer(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = locked(&b);
+	bft_sign_state_init(&lab->signed_last);
+	restart(lab, lab->log_size);
+	assert_int_equal(lab->signed_last.step, BFT_SIGN_PRECOMMIT);
+	assert_int_equal(lab->signed_last.lock_round, 0);
+	assert_true(cmt_block_id_eq(&lab->signed_last.lock_id, &b.id));
+	lab_end(lab);
+}
+
 /* Without its log the node respects the signer's lock: another block is prevoted nil. */
 static void the_signers_lock_counts_without_a_log(void **unused)
 {
@@ -256,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_log_gives_the_state_again),
 		cmocka_unit_test(every_prefix_of_the_log_starts),
+		cmocka_unit_test(the_log_raises_the_signer),
 		cmocka_unit_test(the_signers_lock_counts_without_a_log),
 		cmocka_unit_test(waits_for_the_peers),
 		cmocka_unit_test(does_not_wait_for_ever),
