@@ -71,10 +71,13 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 					   .index_path = options->index_path,
 					   .segment_size = options->segment_size,
 					   .check_all = options->check_all};
+	const struct node_log_options log_options = {.folder = options->folder,
+						     .file_size = options->log_size,
+						     .size_max = options->log_size_max};
 	struct node_log_found log = {0};
 	CS_TRY(node_store_open(&disk->store, &store, why));
 	CS_TRY(find_state(disk, why));
-	CS_TRY(node_log_open(&disk->log, options->folder, options->log_size, &log, why));
+	CS_TRY(node_log_open(&disk->log, &log_options, &log, why));
 	int64_t next =
 		disk->found.has_state ? disk->state.last_height + 1 : options->initial_height;
 	if (log.height_max > next)

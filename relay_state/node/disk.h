@@ -27,7 +27,7 @@ struct node_disk_options {
 	const char *index_path;     /* SQLite's file; beside the folder's own names */
 	int64_t initial_height;     /* of the genesis */
 	uint64_t segment_size;      /* 0: defaults */
-	size_t log_size;
+	size_t log_size, log_size_max;
 	bool check_all; /* read every block at the start */
 };
 

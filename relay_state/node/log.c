@@ -15,6 +15,7 @@ struct node_log {
 	struct node_file file; /* the one that grows */
 	uint32_t number;
 	size_t file_size; /* where a new one is begun */
+	size_t size_max;
 	uint64_t end;
 	uint64_t synced; /* up to here there is nothing to sync but a mark */
 	/* What the opening found, for the replay. */
@@ -154,13 +155,15 @@ static enum cs_err open_files(struct node_log *log, struct node_log_found *found
 	return err;
 }
 
-enum cs_err node_log_open(struct node_log **opened, struct node_folder *folder, size_t file_size,
+enum cs_err node_log_open(struct node_log **opened, const struct node_log_options *options,
 			  struct node_log_found *found, struct cs_why *why)
 {
 	struct node_log_found f = {0};
 	struct node_log *log = host_alloc(sizeof *log);
-	log->folder = folder;
-	log->file_size = file_size != 0 ? file_size : NODE_LOG_SIZE_DEFAULT;
+	cs_assert(options->size_max <= NODE_LOG_SIZE_MAX);
+	log->folder = options->folder;
+	log->file_size = options->file_size != 0 ? options->file_size : NODE_LOG_SIZE_DEFAULT;
+	log->size_max = options->size_max != 0 ? options->size_max : NODE_LOG_SIZE_MAX;
 	log->frame = host_alloc(FRAME_SIZE + BFT_WAL_BYTES_SIZE_MAX);
 	enum cs_err err = open_files(log, &f, why);
 	if (err != CS_OK) {
@@ -210,7 +213,7 @@ enum cs_err node_log_append(struct node_log *log, struct cs_bytes bytes, struct 
 	cs_buf_init(&buf, log->frame, FRAME_SIZE + BFT_WAL_BYTES_SIZE_MAX);
 	bft_wal_put(&buf, BFT_WAL_EVENT, bytes);
 	cs_assert(cs_buf_end(&buf) == CS_OK);
-	if (log->end + buf.n > NODE_LOG_SIZE_MAX)
+	if (log->end + buf.n + MARK_SIZE > log->size_max)
 		return cs_fail(why, CS_ERR_FULL, "%s: one height fills the log", log->file.name);
 	CS_TRY(node_file_write(&log->file, log->end, cs_buf_view(&buf), why));
 	log->end += buf.n;

@@ -16,6 +16,12 @@
 
 struct node_log;
 
+struct node_log_options {
+	struct node_folder *folder;
+	size_t file_size; /* 0: NODE_LOG_SIZE_DEFAULT */
+	size_t size_max;  /* 0: NODE_LOG_SIZE_MAX, and not above it */
+};
+
 struct node_log_found {
 	uint64_t records;
 	int64_t height_max; /* of any record; 0: there is none */
@@ -24,16 +30,16 @@ struct node_log_found {
 
 /* Reads everything there is, cuts a torn end, syncs. DAMAGED: something is broken that a sync had
  * promised, or a record is none; NO_MEMORY; FULL, IO. */
-CS_NODISCARD enum cs_err node_log_open(struct node_log **log, struct node_folder *folder,
-				       size_t file_size, struct node_log_found *found,
-				       struct cs_why *why);
+CS_NODISCARD enum cs_err node_log_open(struct node_log **log,
+				       const struct node_log_options *options,
+				       struct node_log_found *found, struct cs_why *why);
 void node_log_close(struct node_log *log);
 
 /* What was there at the opening, into the engine, once; then that memory is given back. The errors
  * of bft_replay. */
 CS_NODISCARD enum cs_err node_log_replay(struct node_log *log, struct bft *bft, struct cs_why *why);
 
-/* FULL: NODE_LOG_SIZE_MAX, or no room; IO. After a failure nothing more is written. */
+/* FULL: size_max, or no room; IO. After a failure nothing more is written. */
 CS_NODISCARD enum cs_err node_log_append(struct node_log *log, struct cs_bytes record,
 					 struct cs_why *why);
 CS_NODISCARD enum cs_err node_log_sync(struct node_log *log, struct cs_why *why);

@@ -323,6 +323,16 @@ bool faulty_flip(struct faulty *f, const char *prefix)
 	return false;
 }
 
+bool faulty_lose(struct faulty *f, const char *name)
+{
+	int at = find(&f->names, name);
+	if (at < 0)
+		return false;
+	drop_name(&f->names, at);
+	names_durable(f);
+	return true;
+}
+
 struct cs_bytes faulty_look(struct faulty *f, const char *name)
 {
 	int at = find(&f->names, name);

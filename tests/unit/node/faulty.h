@@ -69,6 +69,8 @@ uint64_t faulty_below(struct faulty *f, uint64_t n);
 void faulty_restart(struct faulty *f, bool power);
 /* A bit somewhere in a file whose name begins so; false where there is none or it is empty. */
 bool faulty_flip(struct faulty *f, const char *prefix);
+/* A file is gone, for good; false where there was none. */
+bool faulty_lose(struct faulty *f, const char *name);
 /* The content of a file, a view; nothing when it is not there. */
 struct cs_bytes faulty_look(struct faulty *f, const char *name);
 

@@ -493,6 +493,7 @@ static enum cs_err start(struct one *one)
 						  .initial_height = 1,
 						  .segment_size = one->segment_size,
 						  .log_size = one->log_size,
+						  .log_size_max = one->log_size_max,
 						  .check_all = one->check_all};
 	CS_TRY(node_disk_open(&one->disk, &options, &one->why));
 	one->wrong = check(one);

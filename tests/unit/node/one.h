@@ -32,7 +32,7 @@ struct one {
 	char index_path[96];
 	/* options of the next start */
 	uint64_t segment_size;
-	size_t log_size;
+	size_t log_size, log_size_max;
 	int64_t retain_blocks; /* not 0: the application outlives the node */
 	bool check_all;
 	/* one life */
