@@ -24,6 +24,8 @@ cs_external(jansson HOST jansson)
 cs_external(sqlite HOST sqlite3)
 # The command line seals what the oracle's enclave opens.
 cs_external(sodium_host HOST libsodium)
+# Nodes of the ledger talk TLS to each other.
+cs_external(ssl_host HOST libssl)
 if(CAISSON_TESTS)
 	cs_external(cmocka TEST cmocka)
 endif()

@@ -1,0 +1,32 @@
+/* The application behind the node: a table of functions in this process, or anybody's behind an
+ * ABCI socket; whoever asks does not see which. Judges no answer beyond its form; a failure of the
+ * application is the node's end, because what it had done is not known. */
+#ifndef NODE_APPLICATION_H
+#define NODE_APPLICATION_H
+
+#include "relay_state/abci_socket/link.h"
+
+/* Of the built-in kvstore, as it is used. */
+#define NODE_KVSTORE_MEMORY_DEFAULT (512u * 1024 * 1024)
+
+struct node_application;
+
+struct node_application_options {
+	const char *address; /* "kvstore": the built-in one; else host_address_parse */
+	bool insecure_remote;
+	uint64_t timeout_ms; /* of one answer by socket; 0: abci_client's default */
+};
+
+/* The errors of abci_client_new. */
+CS_NODISCARD enum cs_err node_application_new(struct node_application **application,
+					      struct host_loop *loop,
+					      const struct node_application_options *options,
+					      const struct abci_client_events *events,
+					      void *context, struct cs_why *why);
+/* abci_link_call; what cannot be asked is told to done at once. */
+void node_application_call(struct node_application *application, const struct abci_request *request,
+			   abci_client_done *done, void *context);
+/* Open questions end without a word. NULL is allowed. */
+void node_application_free(struct node_application *application);
+
+#endif

@@ -1,0 +1,119 @@
+/* caisson-ledger: a node of the ledger, with CometBFT's commands where they exist.
+ *
+ *	caisson-ledger testnet --v 4 --o net
+ *	caisson-ledger start --home net/node0 */
+#include "host/log.h"
+#include "relay_state/node/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"caisson-ledger COMMAND [OPTIONS]\n"
+	"\n"
+	"  init                  keys, genesis and configuration of a chain of one validator\n"
+	"  testnet               the same for several on this machine\n"
+	"  start                 run the node\n"
+	"  status                what a running node's RPC says\n"
+	"  show-node-id          the id by which peers know the node\n"
+	"  show-validator        the validator's public key\n"
+	"\n"
+	"  --home DIR            of the node [$CMTHOME, else ~/.caisson-ledger]\n"
+	"  --v N, --o DIR        testnet: validators [4], where to [./mytestnet]\n"
+	"  --chain-id ID         init, testnet: [a random one]\n"
+	"  --starting-port N     testnet: P2P of the first node; each has three from there "
+	"[26656]\n"
+	"  --proxy_app APP       start: kvstore, unix://PATH, tcp://ADDRESS:PORT\n"
+	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
+	"  --log-json            start: the log as JSON\n"
+	"  --node URL            status: [tcp://127.0.0.1:26657]\n";
+
+static bool take_text(const char **to, const char *name, const char *option, const char *value)
+{
+	if (strcmp(name, option) != 0 || value == NULL)
+		return false;
+	*to = value;
+	return true;
+}
+
+/* How many arguments it takes; 0: none of ours. */
+static int take_option(struct node_command *c, const char *name, const char *value)
+{
+	int64_t number;
+	if (take_text(&c->home, name, "--home", value) || take_text(&c->out, name, "--o", value) ||
+	    take_text(&c->chain_id, name, "--chain-id", value) ||
+	    take_text(&c->proxy_app, name, "--proxy_app", value) ||
+	    take_text(&c->log_level, name, "--log_level", value) ||
+	    take_text(&c->node, name, "--node", value))
+		return 2;
+	if (strcmp(name, "--log-json") == 0) {
+		c->log_json = true;
+		return 1;
+	}
+	if (value == NULL || node_unnumber(&number, value) != CS_OK)
+		return 0;
+	if (strcmp(name, "--v") == 0 && number >= 1 && number <= BFT_VALIDATORS_MAX) {
+		c->validators = (uint32_t)number;
+		return 2;
+	}
+	if (strcmp(name, "--starting-port") == 0 && number >= 1 && number <= 65000) {
+		c->port = (uint16_t)number;
+		return 2;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	enum cs_err (*run)(const struct node_command *command, struct cs_why *why);
+} commands[] = {
+	{"init", node_command_init},
+	{"testnet", node_command_testnet},
+	{"start", node_command_start},
+	{"status", node_command_status},
+	{"show-node-id", node_command_show_node_id},
+	{"show-validator", node_command_show_validator},
+};
+
+static int fail_usage(bool asked)
+{
+	(void)fputs(usage, asked ? stdout : stderr);
+	return asked ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct node_command command = {.out = "./mytestnet",
+				       .validators = 4,
+				       .port = 26656,
+				       .log_level = "info",
+				       .node = "tcp://127.0.0.1:26657",
+				       .home = getenv("CMTHOME")};
+	char home[NODE_PATH_SIZE_MAX];
+	struct cs_why why = {{0}};
+	if (command.home == NULL) {
+		const char *user = getenv("HOME");
+		(void)snprintf(home, sizeof home, "%s/.caisson-ledger", user != NULL ? user : "");
+		command.home = home;
+	}
+	if (argc < 2)
+		return fail_usage(false);
+	for (int i = 2; i < argc;) {
+		int taken = take_option(&command, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+		if (taken == 0)
+			return fail_usage(strcmp(argv[i], "--help") == 0);
+		i += taken;
+	}
+	for (size_t i = 0; i < CS_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		enum cs_err err = commands[i].run(&command, &why);
+		if (err != CS_OK)
+			(void)fprintf(stderr, "caisson-ledger: %s: %s\n", cs_err_name(err),
+				      why.text);
+		return err == CS_OK ? 0 : 1;
+	}
+	return fail_usage(strcmp(argv[1], "--help") == 0);
+}

@@ -1,0 +1,480 @@
+#include "relay_state/node/mempool.h"
+
+#include "core/hash.h"
+#include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT_DEFAULT 5000u
+#define BYTES_DEFAULT (64u * 1024 * 1024)
+#define TX_SIZE_DEFAULT (1024u * 1024)
+
+struct entry {
+	uint8_t *tx; /* owned; NULL: gone, its place goes when it is the first */
+	size_t size;
+	struct cs_hash hash;
+	uint64_t sequence; /* of all, rising */
+	int64_t priority;
+	struct cs_hash sender; /* of its bytes; zero: none */
+	uint32_t from;
+};
+
+/* A ring of hashes and a table to find them by; a slot holds a ring position + 1. */
+struct cache {
+	struct cs_hash *ring;
+	uint32_t *slots;
+	uint32_t size, next, slot_count;
+};
+
+struct question {
+	struct node_mempool *mempool;
+	uint8_t *tx;
+	size_t size;
+	struct cs_hash hash;
+	uint32_t from;
+	uint64_t sequence; /* of a recheck; 0: a new one */
+	node_mempool_done *done;
+	void *context;
+};
+
+struct node_mempool {
+	struct node_mempool_options options;
+	struct node_application *application;
+	struct node_peers **peers;
+	host_call *available;
+	void *context;
+	struct entry *entries; /* by sequence */
+	size_t entry_count, entry_room;
+	uint32_t count;
+	uint64_t bytes;
+	uint64_t sequence_next;
+	bool told;
+	struct cache cache;
+	uint32_t checks;
+	bool is_up[BFT_PEERS_MAX];
+	uint64_t sent[BFT_PEERS_MAX]; /* the peer has had everything below */
+};
+
+size_t node_tx_size(struct cs_bytes tx)
+{
+	return 1 + cs_pb_varint_size(tx.n) + tx.n;
+}
+
+/* ---- hashes seen lately ---- */
+
+static void cache_init(struct cache *c, uint32_t size)
+{
+	c->size = size;
+	c->slot_count = 1;
+	while (c->slot_count < 4 * size)
+		c->slot_count *= 2;
+	c->ring = host_calloc(size, sizeof *c->ring);
+	c->slots = host_calloc(c->slot_count, sizeof *c->slots);
+}
+
+static uint32_t *cache_find(const struct cache *c, const struct cs_hash *hash)
+{
+	uint32_t at = cs_be32(hash->b) & (c->slot_count - 1);
+	while (c->slots[at] != 0 && !cs_hash_eq(&c->ring[c->slots[at] - 1], hash))
+		at = (at + 1) & (c->slot_count - 1);
+	return &c->slots[at];
+}
+
+/* Linear probing: what stands behind the hole moves up when its way leads over it. */
+static void cache_remove(struct cache *c, const struct cs_hash *hash)
+{
+	uint32_t *slot = cache_find(c, hash);
+	uint32_t mask = c->slot_count - 1, hole = (uint32_t)(slot - c->slots);
+	if (*slot == 0)
+		return;
+	memset(&c->ring[*slot - 1], 0, sizeof *c->ring);
+	c->slots[hole] = 0;
+	for (uint32_t at = (hole + 1) & mask; c->slots[at] != 0; at = (at + 1) & mask) {
+		uint32_t home = cs_be32(c->ring[c->slots[at] - 1].b) & mask;
+		if (((at - home) & mask) >= ((at - hole) & mask)) {
+			c->slots[hole] = c->slots[at];
+			c->slots[at] = 0;
+			hole = at;
+		}
+	}
+}
+
+/* False: it is there. */
+static bool cache_add(struct cache *c, const struct cs_hash *hash)
+{
+	if (*cache_find(c, hash) != 0)
+		return false;
+	if (!cs_hash_is_zero(&c->ring[c->next]))
+		cache_remove(c, &c->ring[c->next]);
+	uint32_t *slot = cache_find(c, hash);
+	c->ring[c->next] = *hash;
+	*slot = c->next + 1;
+	c->next = (c->next + 1) % c->size;
+	return true;
+}
+
+/* ---- entries ---- */
+
+struct node_mempool *node_mempool_new(const struct node_mempool_options *options,
+				      struct node_application *application,
+				      struct node_peers **peers, host_call *available,
+				      void *context)
+{
+	struct node_mempool *m = host_alloc(sizeof *m);
+	struct node_mempool_options *o = &m->options;
+	*o = *options;
+	o->count_max = o->count_max != 0 ? o->count_max : COUNT_DEFAULT;
+	o->bytes_max = o->bytes_max != 0 ? o->bytes_max : BYTES_DEFAULT;
+	o->tx_size_max = o->tx_size_max != 0 ? o->tx_size_max : TX_SIZE_DEFAULT;
+	o->per_sender_max = o->per_sender_max != 0 ? o->per_sender_max : o->count_max;
+	m->application = application;
+	m->peers = peers;
+	m->available = available;
+	m->context = context;
+	m->sequence_next = 1;
+	cache_init(&m->cache, o->count_max > NODE_MEMPOOL_CACHE_DEFAULT / 2
+				      ? 2 * o->count_max
+				      : NODE_MEMPOOL_CACHE_DEFAULT);
+	return m;
+}
+
+static void forget(struct node_mempool *m, struct entry *e)
+{
+	free(e->tx);
+	e->tx = NULL;
+	m->count--;
+	m->bytes -= e->size;
+}
+
+static void compact(struct node_mempool *m)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < m->entry_count; i++) {
+		if (m->entries[i].tx != NULL)
+			m->entries[n++] = m->entries[i];
+	}
+	m->entry_count = n;
+}
+
+/* The first entry of at least this sequence. */
+static size_t find_sequence(const struct node_mempool *m, uint64_t sequence)
+{
+	size_t low = 0, high = m->entry_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (m->entries[middle].sequence < sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool has_room(const struct node_mempool *m, size_t size)
+{
+	return m->count < m->options.count_max && m->bytes + size <= m->options.bytes_max;
+}
+
+/* ---- gossip ---- */
+
+void node_mempool_push(struct node_mempool *m, uint32_t peer)
+{
+	if (!m->options.broadcast || peer >= BFT_PEERS_MAX || !m->is_up[peer] || *m->peers == NULL)
+		return;
+	for (size_t i = find_sequence(m, m->sent[peer]); i < m->entry_count; i++) {
+		const struct entry *e = &m->entries[i];
+		if (e->tx != NULL && e->from != peer &&
+		    node_peers_send_tx(*m->peers, peer, cs_bytes(e->tx, e->size)) != CS_OK)
+			return;
+		m->sent[peer] = e->sequence + 1;
+	}
+}
+
+void node_mempool_peer_up(struct node_mempool *m, uint32_t peer)
+{
+	m->is_up[peer] = true;
+	m->sent[peer] = 0;
+	node_mempool_push(m, peer);
+}
+
+void node_mempool_peer_down(struct node_mempool *m, uint32_t peer)
+{
+	m->is_up[peer] = false;
+	/* Its place may be another's next: what came from it was not had by that one. */
+	for (size_t i = 0; i < m->entry_count; i++) {
+		if (m->entries[i].from == peer)
+			m->entries[i].from = BFT_PEER_NONE;
+	}
+}
+
+/* ---- admission ---- */
+
+static bool read_number(int64_t *number, struct cs_bytes text)
+{
+	char copy[24];
+	if (text.n == 0 || text.n >= sizeof copy)
+		return false;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = 0;
+	return node_unnumber(number, copy) == CS_OK;
+}
+
+static bool is_named(struct cs_bytes bytes, const char *name)
+{
+	return cs_bytes_eq(bytes, cs_bytes_str(name));
+}
+
+static void read_hints(struct entry *e, const struct abci_check_tx_response *response)
+{
+	for (size_t i = 0; i < response->events.count; i++) {
+		const struct abci_event *event = &response->events.items[i];
+		if (!is_named(event->type, "mempool"))
+			continue;
+		for (size_t k = 0; k < event->attributes.count; k++) {
+			const struct abci_event_attribute *a = &event->attributes.items[k];
+			if (is_named(a->key, "priority"))
+				(void)read_number(&e->priority, a->value);
+			if (is_named(a->key, "sender"))
+				e->sender = cs_sha256(a->value);
+		}
+	}
+}
+
+static bool sender_is_full(const struct node_mempool *m, const struct cs_hash *sender)
+{
+	uint32_t count = 0;
+	if (cs_hash_is_zero(sender))
+		return false;
+	for (size_t i = 0; i < m->entry_count; i++)
+		count += m->entries[i].tx != NULL && cs_hash_eq(&m->entries[i].sender, sender);
+	return count >= m->options.per_sender_max;
+}
+
+static void keep(struct node_mempool *m, const struct entry *e)
+{
+	if (m->entry_count == m->entry_room) {
+		m->entry_room = m->entry_room == 0 ? 64 : 2 * m->entry_room;
+		m->entries = host_grow(m->entries, m->entry_room * sizeof *m->entries);
+	}
+	m->entries[m->entry_count++] = *e;
+	m->count++;
+	m->bytes += e->size;
+	for (uint32_t i = 0; i < BFT_PEERS_MAX; i++)
+		node_mempool_push(m, i);
+	if (!m->told) {
+		m->told = true;
+		m->available(m->context);
+	}
+}
+
+static enum cs_err admit(struct node_mempool *m, struct question *q,
+			 const struct abci_check_tx_response *response, const char **why)
+{
+	struct entry e = {.size = q->size, .hash = q->hash, .from = q->from};
+	if (response->code != 0)
+		return CS_OK;
+	read_hints(&e, response);
+	if (!has_room(m, q->size) || sender_is_full(m, &e.sender)) {
+		*why = has_room(m, q->size) ? "the sender has too many transactions here"
+					    : "mempool is full";
+		return CS_ERR_FULL;
+	}
+	e.tx = q->tx;
+	q->tx = NULL;
+	e.sequence = m->sequence_next++;
+	keep(m, &e);
+	return CS_OK;
+}
+
+static void on_checked(void *context, enum cs_err err, const char *why,
+		       const struct abci_response *response)
+{
+	struct question *q = context;
+	struct node_mempool *m = q->mempool;
+	const struct abci_check_tx_response *checked = err == CS_OK ? &response->check_tx : NULL;
+	m->checks--;
+	if (err == CS_OK)
+		err = admit(m, q, checked, &why);
+	/* What was refused may be good later. */
+	if (err != CS_OK || checked->code != 0)
+		cache_remove(&m->cache, &q->hash);
+	if (q->done != NULL)
+		q->done(q->context, err, why, err == CS_OK ? checked : NULL);
+	free(q->tx);
+	free(q);
+}
+
+void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
+		      node_mempool_done *done, void *context)
+{
+	const char *why = NULL;
+	enum cs_err err = CS_OK;
+	struct cs_hash hash = cs_sha256(tx);
+	if (tx.n > m->options.tx_size_max) {
+		err = CS_ERR_TOO_LARGE;
+		why = "Tx too large";
+	} else if (!has_room(m, tx.n) || m->checks >= NODE_MEMPOOL_CHECKS_MAX) {
+		err = CS_ERR_FULL;
+		why = "mempool is full";
+	} else if (!cache_add(&m->cache, &hash)) {
+		err = CS_ERR_DUPLICATE;
+		why = "tx already exists in cache";
+	}
+	if (err != CS_OK) {
+		if (done != NULL)
+			done(context, err, why, NULL);
+		return;
+	}
+	struct question *q = host_alloc(sizeof *q);
+	*q = (struct question){m, host_copy(tx), tx.n, hash, peer, 0, done, context};
+	struct abci_request request = {.method = ABCI_CHECK_TX,
+				       .check_tx = {cs_bytes(q->tx, q->size), ABCI_CHECK_TX_NEW}};
+	m->checks++;
+	node_application_call(m->application, &request, on_checked, q);
+}
+
+/* ---- proposals ---- */
+
+static int by_priority(const void *a, const void *b)
+{
+	const struct entry *x = *(const struct entry *const *)a;
+	const struct entry *y = *(const struct entry *const *)b;
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_list *txs,
+			      size_t size_max, struct cs_arena *arena)
+{
+	size_t n = 0, used = 0, count = 0;
+	struct cs_bytes *list = cs_arena_calloc(arena, m->count + 1, sizeof *list);
+	const struct entry **order = cs_arena_calloc(arena, m->count + 1, sizeof *order);
+	if (list == NULL || order == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (size_t i = 0; i < m->entry_count; i++) {
+		if (m->entries[i].tx != NULL)
+			order[n++] = &m->entries[i];
+	}
+	qsort(order, n, sizeof(const struct entry *), by_priority);
+	for (size_t i = 0; i < n && count < CMT_TXS_MAX; i++) {
+		struct cs_bytes tx = cs_bytes(order[i]->tx, order[i]->size);
+		if (used + node_tx_size(tx) > size_max)
+			break;
+		used += node_tx_size(tx);
+		list[count++] = tx;
+	}
+	*txs = (struct abci_bytes_list){list, count};
+	return CS_OK;
+}
+
+/* ---- after a block ---- */
+
+static void on_rechecked(void *context, enum cs_err err, const char *why,
+			 const struct abci_response *response)
+{
+	struct question *q = context;
+	struct node_mempool *m = q->mempool;
+	(void)why;
+	if (err == CS_OK && response->check_tx.code != 0) {
+		size_t at = find_sequence(m, q->sequence);
+		if (at < m->entry_count && m->entries[at].sequence == q->sequence &&
+		    m->entries[at].tx != NULL) {
+			cache_remove(&m->cache, &m->entries[at].hash);
+			forget(m, &m->entries[at]);
+		}
+	}
+	free(q);
+}
+
+/* An answer may come at once and take its entry away; the array itself stays meanwhile. */
+static void recheck(struct node_mempool *m)
+{
+	for (size_t i = 0; i < m->entry_count; i++) {
+		struct entry *e = &m->entries[i];
+		if (e->tx == NULL)
+			continue;
+		struct question *q = host_alloc(sizeof *q);
+		q->mempool = m;
+		q->sequence = e->sequence;
+		struct abci_request request = {
+			.method = ABCI_CHECK_TX,
+			.check_tx = {cs_bytes(e->tx, e->size), ABCI_CHECK_TX_RECHECK}};
+		node_application_call(m->application, &request, on_rechecked, q);
+	}
+}
+
+static void remove_hash(struct node_mempool *m, const struct cs_hash *hash)
+{
+	for (size_t i = 0; i < m->entry_count; i++) {
+		if (m->entries[i].tx != NULL && cs_hash_eq(&m->entries[i].hash, hash)) {
+			forget(m, &m->entries[i]);
+			return;
+		}
+	}
+}
+
+void node_mempool_update(struct node_mempool *m, int64_t height, const struct cs_bytes *txs,
+			 size_t count, const struct abci_finalize_block_response *results)
+{
+	(void)height;
+	for (size_t i = 0; i < count; i++) {
+		struct cs_hash hash = cs_sha256(txs[i]);
+		remove_hash(m, &hash);
+		if (i < results->tx_results.count && results->tx_results.items[i].code == 0)
+			(void)cache_add(&m->cache, &hash);
+		else
+			cache_remove(&m->cache, &hash);
+	}
+	compact(m);
+	if (m->options.recheck)
+		recheck(m);
+	m->told = m->count > 0;
+	if (m->told)
+		m->available(m->context);
+}
+
+/* ---- looking ---- */
+
+uint32_t node_mempool_count(const struct node_mempool *m)
+{
+	return m->count;
+}
+
+uint64_t node_mempool_bytes(const struct node_mempool *m)
+{
+	return m->bytes;
+}
+
+size_t node_mempool_list(const struct node_mempool *m, struct cs_bytes *list, size_t count)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < m->entry_count && n < count; i++) {
+		if (m->entries[i].tx != NULL)
+			list[n++] = cs_bytes(m->entries[i].tx, m->entries[i].size);
+	}
+	return n;
+}
+
+void node_mempool_flush(struct node_mempool *m)
+{
+	for (size_t i = 0; i < m->entry_count; i++) {
+		if (m->entries[i].tx == NULL)
+			continue;
+		cache_remove(&m->cache, &m->entries[i].hash);
+		forget(m, &m->entries[i]);
+	}
+	compact(m);
+}
+
+void node_mempool_free(struct node_mempool *m)
+{
+	if (m == NULL)
+		return;
+	node_mempool_flush(m);
+	free(m->entries);
+	free(m->cache.ring);
+	free(m->cache.slots);
+	free(m);
+}

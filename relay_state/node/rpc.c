@@ -1,0 +1,488 @@
+#include "host/alloc.h"
+#include "relay_state/node/rpc_inner.h"
+#include "relay_state/node/rpc_port.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks with their JSON; a call at a time uses it. */
+#define ARENA_SIZE (NODE_FRAME_SIZE_MAX + 512u * 1024 * 1024)
+#define ERROR_SIZE 512u
+#define JSON_TYPE "application/json"
+#define WS_MESSAGE_SIZE_MAX NODE_RPC_BODY_SIZE_MAX
+#define WS_QUEUE_SIZE_MAX (16u * 1024 * 1024)
+
+/* ---- the end of a call ---- */
+
+static void finish(struct rpc_call *call, json_t *response, bool is_error)
+{
+	json_decref(call->params);
+	call->answered(call->context, response, is_error);
+	free(call);
+}
+
+static json_t *response_of(struct rpc_call *call)
+{
+	json_t *response = json_object();
+	(void)json_object_set_new(response, "jsonrpc", json_string("2.0"));
+	(void)json_object_set_new(response, "id", call->id);
+	call->id = NULL;
+	return response;
+}
+
+void rpc_result(struct rpc_call *call, json_t *result)
+{
+	json_t *response = response_of(call);
+	cs_assert(result != NULL);
+	(void)json_object_set_new(response, "result", result);
+	finish(call, response, false);
+}
+
+static json_t *error_of(int code, const char *data)
+{
+	const char *message = "Internal error";
+	if (code == RPC_PARSE_ERROR)
+		message = "Parse error. Invalid JSON";
+	else if (code == RPC_INVALID_REQUEST)
+		message = "Invalid Request";
+	else if (code == RPC_METHOD_NOT_FOUND)
+		message = "Method not found";
+	else if (code == RPC_INVALID_PARAMS)
+		message = "Invalid params";
+	json_t *error = json_pack("{siss}", "code", code, "message", message);
+	if (data[0] != 0)
+		(void)json_object_set_new(error, "data", node_json_text(cs_bytes_str(data)));
+	return error;
+}
+
+static void fail(struct rpc_call *call, int code, const char *format, va_list args)
+{
+	char data[ERROR_SIZE];
+	(void)vsnprintf(data, sizeof data, format, args);
+	json_t *response = response_of(call);
+	(void)json_object_set_new(response, "error", error_of(code, data));
+	finish(call, response, true);
+}
+
+void rpc_fail(struct rpc_call *call, int code, const char *data, ...)
+{
+	va_list args;
+	va_start(args, data);
+	fail(call, code, data, args);
+	va_end(args);
+}
+
+void rpc_refuse(struct rpc_call *call, const char *data, ...)
+{
+	va_list args;
+	va_start(args, data);
+	fail(call, RPC_INTERNAL_ERROR, data, args);
+	va_end(args);
+}
+
+/* ---- arguments ---- */
+
+static json_t *argument(const struct rpc_call *call, const char *name)
+{
+	json_t *value = NULL;
+	if (json_is_array(call->params)) {
+		for (size_t i = 0; call->names[i] != NULL; i++) {
+			if (strcmp(call->names[i], name) == 0)
+				value = json_array_get(call->params, i);
+		}
+	} else {
+		value = json_object_get(call->params, name);
+	}
+	return json_is_null(value) ? NULL : value;
+}
+
+static bool wrong(struct rpc_call *call, const char *name, const char *what)
+{
+	rpc_fail(call, RPC_INVALID_PARAMS, "error converting http params to arguments: %s is no %s",
+		 name, what);
+	return false;
+}
+
+/* A URI's quoted value without its quotes. */
+static struct cs_bytes unquote(const char *text)
+{
+	size_t n = strlen(text);
+	if (n >= 2 && text[0] == '"' && text[n - 1] == '"')
+		return cs_bytes(text + 1, n - 2);
+	return cs_bytes(text, n);
+}
+
+bool rpc_number(struct rpc_call *call, const char *name, int64_t *value, bool *given)
+{
+	const json_t *json = argument(call, name);
+	char copy[24];
+	*given = json != NULL;
+	if (json_is_integer(json)) {
+		*value = json_integer_value(json);
+		return true;
+	}
+	const char *text = json_string_value(json);
+	if (json == NULL || (text != NULL && text[0] == 0)) {
+		*given = false;
+		return true;
+	}
+	struct cs_bytes plain = text != NULL ? unquote(text) : CS_BYTES_NONE;
+	if (text == NULL || plain.n >= sizeof copy)
+		return wrong(call, name, "number");
+	memcpy(copy, plain.p, plain.n);
+	copy[plain.n] = 0;
+	return node_unnumber(value, copy) == CS_OK || wrong(call, name, "number");
+}
+
+bool rpc_bool(struct rpc_call *call, const char *name, bool *value)
+{
+	const json_t *json = argument(call, name);
+	const char *text = json_string_value(json);
+	*value = false;
+	if (json == NULL)
+		return true;
+	if (json_is_boolean(json) || (call->is_uri && text != NULL)) {
+		bool yes = json_is_true(json) || (text != NULL && strcmp(text, "true") == 0);
+		if (text != NULL && !yes && strcmp(text, "false") != 0 && text[0] != 0)
+			return wrong(call, name, "bool");
+		*value = yes;
+		return true;
+	}
+	return wrong(call, name, "bool");
+}
+
+static bool is_hex(const char *text)
+{
+	return text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+}
+
+bool rpc_text(struct rpc_call *call, const char *name, char **text)
+{
+	const json_t *json = argument(call, name);
+	*text = NULL;
+	if (json == NULL) {
+		*text = host_text("");
+		return true;
+	}
+	if (!json_is_string(json))
+		return wrong(call, name, "string");
+	const char *value = json_string_value(json);
+	if (call->is_uri && value[0] != 0 && value[0] != '"')
+		return wrong(call, name, "string in quotes");
+	struct cs_bytes plain = call->is_uri ? unquote(value) : cs_bytes_str(value);
+	*text = (char *)host_copy(plain);
+	return true;
+}
+
+bool rpc_bytes(struct rpc_call *call, const char *name, bool hex, uint8_t **bytes, size_t *size)
+{
+	const json_t *json = argument(call, name);
+	const char *value = json != NULL ? json_string_value(json) : "";
+	if (value == NULL)
+		return wrong(call, name, "string");
+	size_t n = strlen(value);
+	enum cs_err err = CS_OK;
+	*bytes = host_alloc(n + 4);
+	*size = 0;
+	if (call->is_uri && is_hex(value)) {
+		*size = (n - 2) / 2;
+		err = cs_unhex(*bytes, *size, cs_bytes(value, n));
+	} else if (call->is_uri) {
+		struct cs_bytes plain = unquote(value);
+		memcpy(*bytes, plain.p, plain.n);
+		*size = plain.n;
+		err = plain.n == n && n > 0 ? CS_ERR_MALFORMED : CS_OK;
+	} else if (hex) {
+		*size = n / 2;
+		err = cs_unhex(*bytes, *size, cs_bytes(value, n));
+	} else {
+		err = node_unbase64(*bytes, size, cs_bytes(value, n));
+	}
+	if (err == CS_OK)
+		return true;
+	free(*bytes);
+	*bytes = NULL;
+	return wrong(call, name, hex ? "bytes in hex" : "bytes");
+}
+
+/* ---- a request ---- */
+
+static struct rpc_call *new_call(struct node_rpc *rpc, json_t *id, rpc_answered *answered,
+				 void *context)
+{
+	struct rpc_call *call = host_alloc(sizeof *call);
+	call->rpc = rpc;
+	call->id = id;
+	call->answered = answered;
+	call->context = context;
+	return call;
+}
+
+static void run(struct rpc_call *call, const struct rpc_method *method)
+{
+	size_t mark = cs_arena_mark(&call->rpc->arena);
+	struct node_rpc *rpc = call->rpc;
+	call->names = method->names;
+	method->run(call);
+	cs_arena_rewind(&rpc->arena, mark);
+}
+
+static bool id_is_good(const json_t *id)
+{
+	return json_is_string(id) || json_is_integer(id);
+}
+
+/* One JSON-RPC object. A notification (no id) has no answer: answered gets NULL. */
+static void run_object(struct node_rpc *rpc, const json_t *object, struct host_ws_peer *peer,
+		       rpc_answered *answered, void *context)
+{
+	json_t *id = json_object_get(object, "id");
+	const char *name = json_string_value(json_object_get(object, "method"));
+	json_t *params = json_object_get(object, "params");
+	if (json_is_object(object) && (id == NULL || json_is_null(id))) {
+		answered(context, NULL, false);
+		return;
+	}
+	struct rpc_call *call = new_call(rpc, id_is_good(id) ? json_incref(id) : json_integer(-1),
+					 answered, context);
+	call->peer = peer;
+	if (name == NULL || !id_is_good(id))
+		return rpc_fail(call, RPC_INVALID_REQUEST, "no method, or no id");
+	const struct rpc_method *method = rpc_method_find(name);
+	if (method == NULL)
+		return rpc_fail(call, RPC_METHOD_NOT_FOUND, "%s", "");
+	if (params != NULL && !json_is_null(params) && !json_is_object(params) &&
+	    !json_is_array(params))
+		return rpc_fail(call, RPC_INVALID_PARAMS, "params are neither object nor array");
+	call->params = json_incref(params);
+	run(call, method);
+}
+
+/* ---- HTTP ---- */
+
+struct batch {
+	struct host_http_exchange *exchange;
+	json_t *responses; /* NULL: a single one */
+	json_t *single;
+	size_t open;
+	bool is_error; /* of a URI call */
+	bool is_uri;
+};
+
+static void reply_batch(struct batch *b)
+{
+	const json_t *root = b->responses != NULL ? b->responses : b->single;
+	bool empty = root == NULL || (b->responses != NULL && json_array_size(root) == 0);
+	char *text = empty ? host_text("") : node_json_dump(root, 0);
+	host_http_reply(b->exchange, b->is_uri && b->is_error ? 500 : 200, JSON_TYPE,
+			cs_bytes_str(text));
+	free(text);
+	json_decref(b->responses);
+	json_decref(b->single);
+	free(b);
+}
+
+static void on_answered(void *context, json_t *response, bool is_error)
+{
+	struct batch *b = context;
+	if (b->responses != NULL && response != NULL)
+		(void)json_array_append_new(b->responses, response);
+	else
+		b->single = response;
+	b->is_error = is_error;
+	if (--b->open == 0)
+		reply_batch(b);
+}
+
+static void on_post(void *context, struct host_http_exchange *exchange)
+{
+	struct node_rpc *rpc = context;
+	struct cs_bytes body = host_http_body(exchange);
+	struct batch *b = host_alloc(sizeof *b);
+	json_error_t error;
+	json_t *root = body.n > 0 ? json_loadb((const char *)body.p, body.n, 0, &error) : NULL;
+	b->exchange = exchange;
+	b->open = 1;
+	if (root == NULL || (!json_is_object(root) && !json_is_array(root))) {
+		rpc_fail(new_call(rpc, json_integer(-1), on_answered, b), RPC_PARSE_ERROR,
+			 "error unmarshaling request");
+	} else if (json_is_object(root)) {
+		run_object(rpc, root, NULL, on_answered, b);
+	} else if (json_array_size(root) > NODE_RPC_BATCH_MAX) {
+		rpc_fail(new_call(rpc, json_integer(-1), on_answered, b), RPC_INVALID_REQUEST,
+			 "batch request exceeds maximum (%zu > %u)", json_array_size(root),
+			 NODE_RPC_BATCH_MAX);
+	} else {
+		/* One more is held until all have begun. */
+		b->responses = json_array();
+		b->open += json_array_size(root);
+		for (size_t i = 0; i < json_array_size(root); i++)
+			run_object(rpc, json_array_get(root, i), NULL, on_answered, b);
+		on_answered(b, NULL, false);
+	}
+	json_decref(root);
+}
+
+static void on_get(void *context, struct host_http_exchange *exchange)
+{
+	const struct rpc_route *route = context;
+	struct batch *b = host_alloc(sizeof *b);
+	b->exchange = exchange;
+	b->open = 1;
+	b->is_uri = true;
+	struct rpc_call *call = new_call(route->rpc, json_integer(-1), on_answered, b);
+	call->is_uri = true;
+	call->params = json_object();
+	for (size_t i = 0; route->method->names[i] != NULL; i++) {
+		const char *value = host_http_query(exchange, route->method->names[i]);
+		if (value != NULL)
+			(void)json_object_set_new(call->params, route->method->names[i],
+						  json_string(value));
+	}
+	run(call, route->method);
+}
+
+/* ---- WebSocket ---- */
+
+static enum cs_err on_ws_accept(void *context, const struct host_ws_upgrade *upgrade,
+				struct host_ws_peer *peer)
+{
+	(void)context;
+	if (strcmp(host_ws_path(upgrade), "/websocket") == 0)
+		return CS_OK;
+	return host_ws_refuse(peer, CS_ERR_NOT_FOUND, "subscriptions are at /websocket");
+}
+
+static void on_ws_opened(void *context, struct host_ws_peer *peer)
+{
+	(void)context;
+	/* Alive until closed: what asks later looks here. */
+	host_ws_peer_set(peer, host_calloc(1, sizeof(struct host_ws_peer **)));
+}
+
+/* Whoever answers later must not write to a peer that is gone. */
+struct ws_answer {
+	struct node_rpc *rpc;
+	struct host_ws_peer *peer;
+	struct ws_answer *next;
+};
+
+static void on_ws_answered(void *context, json_t *response, bool is_error)
+{
+	struct ws_answer *a = context;
+	(void)is_error;
+	if (a->peer != NULL && response != NULL) {
+		char *text = node_json_dump(response, 0);
+		(void)!host_ws_peer_send(a->peer, cs_bytes_str(text));
+		free(text);
+	}
+	if (a->peer != NULL) {
+		struct ws_answer **at = host_ws_peer_get(a->peer);
+		while (*at != a)
+			at = &(*at)->next;
+		*at = a->next;
+	}
+	json_decref(response);
+	free(a);
+}
+
+static void on_ws_message(void *context, struct host_ws_peer *peer, struct cs_bytes text)
+{
+	struct node_rpc *rpc = context;
+	json_error_t error;
+	struct ws_answer **first = host_ws_peer_get(peer);
+	struct ws_answer *a = host_alloc(sizeof *a);
+	*a = (struct ws_answer){rpc, peer, *first};
+	*first = a;
+	json_t *root = json_loadb((const char *)text.p, text.n, 0, &error);
+	if (root == NULL || !json_is_object(root))
+		rpc_fail(new_call(rpc, json_integer(-1), on_ws_answered, a), RPC_PARSE_ERROR,
+			 "error unmarshaling request");
+	else
+		run_object(rpc, root, peer, on_ws_answered, a);
+	json_decref(root);
+}
+
+static void on_ws_closed(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why)
+{
+	struct node_rpc *rpc = context;
+	struct ws_answer **first = host_ws_peer_get(peer);
+	(void)err;
+	(void)why;
+	rpc_events_peer_gone(rpc->events, peer);
+	for (struct ws_answer *a = first != NULL ? *first : NULL; a != NULL; a = a->next)
+		a->peer = NULL;
+	free(first);
+}
+
+/* ---- beginning and end ---- */
+
+static void add_routes(struct node_rpc *rpc)
+{
+	host_http_server_route(rpc->http, "POST", "/", 0, on_post, rpc);
+	for (size_t i = 0; rpc_method_at(i) != NULL; i++) {
+		char pattern[64];
+		const struct rpc_method *method = rpc_method_at(i);
+		(void)snprintf(pattern, sizeof pattern, "/%s", method->name);
+		cs_assert(i < CS_LEN(rpc->routes));
+		rpc->routes[i] = (struct rpc_route){rpc, method};
+		host_http_server_route(rpc->http, "GET", pattern, 0, on_get, &rpc->routes[i]);
+	}
+}
+
+static enum cs_err listen_on(struct node_rpc *rpc, const struct host_address *address,
+			     struct cs_why *why)
+{
+	static const struct host_ws_server_events ws_events = {on_ws_accept, on_ws_opened,
+							       on_ws_message, on_ws_closed};
+	const struct host_http_server_options http = {.body_size_max = NODE_RPC_BODY_SIZE_MAX,
+						      .connections_max = 512,
+						      .reply_timeout_ms =
+							      2 * NODE_RPC_COMMIT_TIMEOUT_MS};
+	const struct host_ws_server_options ws = {.message_size_max = WS_MESSAGE_SIZE_MAX,
+						  .queue_size_max = WS_QUEUE_SIZE_MAX};
+	CS_TRY(host_http_server_new(&rpc->http, rpc->loop, &http, why));
+	add_routes(rpc);
+	CS_TRY(host_ws_server_new(&rpc->ws, rpc->loop, &ws, &ws_events, rpc, why));
+	return node_rpc_port_new(&rpc->port, rpc->loop, address, host_http_server_port(rpc->http),
+				 host_ws_server_port(rpc->ws), why);
+}
+
+enum cs_err node_rpc_new(struct node_rpc **out, struct host_loop *loop, struct node *node,
+			 const struct host_address *address, struct cs_why *why)
+{
+	struct node_rpc *rpc = host_alloc(sizeof *rpc);
+	rpc->loop = loop;
+	rpc->node = node;
+	rpc->arena_memory = host_alloc(ARENA_SIZE);
+	cs_arena_init(&rpc->arena, rpc->arena_memory, ARENA_SIZE);
+	enum cs_err err = listen_on(rpc, address, why);
+	if (err != CS_OK) {
+		node_rpc_free(rpc);
+		return err;
+	}
+	rpc->events = rpc_events_new(rpc, loop, node);
+	(void)snprintf(rpc->address, sizeof rpc->address, "tcp://%s:%u", address->name,
+		       node_rpc_port(rpc));
+	*out = rpc;
+	return CS_OK;
+}
+
+uint16_t node_rpc_port(const struct node_rpc *rpc)
+{
+	return node_rpc_port_number(rpc->port);
+}
+
+void node_rpc_free(struct node_rpc *rpc)
+{
+	if (rpc == NULL)
+		return;
+	node_rpc_port_free(rpc->port);
+	rpc_events_free(rpc->events);
+	host_ws_server_free(rpc->ws);
+	host_http_server_free(rpc->http);
+	free(rpc->arena_memory);
+	free(rpc);
+}

@@ -1,0 +1,352 @@
+#include "relay_state/node/rpc_methods.h"
+#include "relay_state/node/rpc_query.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*~ After each block its events are told, the block's first, then each transaction's: to whoever
+ * subscribed to something that matches, and to the callers of broadcast_tx_commit. An event's JSON is
+ * made once. */
+
+#define AWAITING_MAX 1024u
+#define TICK_MS 250u
+
+struct subscription {
+	struct host_ws_peer *peer; /* NULL: free */
+	json_t *id;
+	struct rpc_query *query;
+};
+
+struct awaiting {
+	struct rpc_call *call; /* NULL: free */
+	struct cs_hash hash;
+	json_t *check_tx;
+	uint64_t until_ms;
+};
+
+struct rpc_events {
+	struct node_rpc *rpc;
+	struct host_timer *tick;
+	struct subscription subscriptions[NODE_RPC_SUBSCRIPTIONS_MAX];
+	struct awaiting awaiting[AWAITING_MAX];
+};
+
+/* ---- telling ---- */
+
+static void drop_subscription(struct subscription *s)
+{
+	json_decref(s->id);
+	free(s->query);
+	memset(s, 0, sizeof *s);
+}
+
+/* data and events are taken. */
+static void publish(struct rpc_events *e, json_t *data, json_t *events)
+{
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		struct subscription *s = &e->subscriptions[i];
+		if (s->peer == NULL || !rpc_query_matches(s->query, events))
+			continue;
+		json_t *root = json_pack("{sssOs{sssOsO}}", "jsonrpc", "2.0", "id", s->id, "result",
+					 "query", s->query->text, "data", data, "events", events);
+		char *text = node_json_dump(root, 0);
+		/* Who is too slow is dropped by the server, and its closing tells us. */
+		(void)!host_ws_peer_send(s->peer, cs_bytes_str(text));
+		free(text);
+		json_decref(root);
+	}
+	json_decref(data);
+	json_decref(events);
+}
+
+static bool has_subscriptions(const struct rpc_events *e)
+{
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		if (e->subscriptions[i].peer != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void add_value(json_t *events, const char *key, json_t *value)
+{
+	json_t *list = json_object_get(events, key);
+	if (list == NULL) {
+		list = json_array();
+		(void)json_object_set_new(events, key, list);
+	}
+	(void)json_array_append_new(list, value);
+}
+
+static json_t *json_event_map(const struct abci_events *events)
+{
+	json_t *map = json_object();
+	for (size_t i = 0; i < events->count; i++) {
+		const struct abci_event *event = &events->items[i];
+		for (size_t k = 0; k < event->attributes.count; k++) {
+			const struct abci_event_attribute *a = &event->attributes.items[k];
+			char key[256];
+			if (event->type.n == 0 || a->key.n == 0)
+				continue;
+			int n = snprintf(key, sizeof key, "%.*s.%.*s", (int)event->type.n,
+					 (const char *)event->type.p, (int)a->key.n,
+					 (const char *)a->key.p);
+			if (n > 0 && (size_t)n < sizeof key)
+				add_value(map, key, node_json_text(a->value));
+		}
+	}
+	return map;
+}
+
+static json_t *json_finalized(const struct abci_finalize_block_response *r)
+{
+	json_t *result = json_object(), *txs = json_array();
+	if (r->events.count > 0)
+		(void)json_object_set_new(result, "events", rpc_json_events(&r->events));
+	for (size_t i = 0; i < r->tx_results.count; i++)
+		(void)json_array_append_new(txs, rpc_json_tx_result(&r->tx_results.items[i]));
+	if (json_array_size(txs) > 0)
+		(void)json_object_set(result, "tx_results", txs);
+	json_decref(txs);
+	(void)json_object_set_new(result, "validator_updates",
+				  rpc_json_updates(&r->validator_updates));
+	if (r->consensus_param_updates != NULL)
+		(void)json_object_set_new(result, "consensus_param_updates",
+					  rpc_json_consensus_params(r->consensus_param_updates));
+	if (r->app_hash.n > 0)
+		(void)json_object_set_new(result, "app_hash", node_json_base64(r->app_hash));
+	return result;
+}
+
+static void publish_block(struct rpc_events *e, const struct node_applied *a)
+{
+	json_t *map = json_event_map(&a->results->events);
+	add_value(map, "tm.event", json_string("NewBlock"));
+	publish(e,
+		json_pack("{sss{sososo}}", "type", "tendermint/event/NewBlock", "value", "block",
+			  rpc_json_block(a->block), "block_id", rpc_json_block_id(&a->id),
+			  "result_finalize_block", json_finalized(a->results)),
+		map);
+	map = json_event_map(&a->results->events);
+	add_value(map, "tm.event", json_string("NewBlockHeader"));
+	publish(e,
+		json_pack("{sss{so}}", "type", "tendermint/event/NewBlockHeader", "value", "header",
+			  rpc_json_header(&a->block->header)),
+		map);
+	map = json_event_map(&a->results->events);
+	add_value(map, "tm.event", json_string("NewBlockEvents"));
+	publish(e,
+		json_pack("{sss{sososo}}", "type", "tendermint/event/NewBlockEvents", "value",
+			  "height", node_json_number(a->block->header.height), "events",
+			  rpc_json_events(&a->results->events), "num_txs",
+			  node_json_number((int64_t)a->block->tx_count)),
+		map);
+}
+
+static void publish_tx(struct rpc_events *e, const struct node_applied *a, size_t i)
+{
+	const struct abci_tx_result *result = &a->results->tx_results.items[i];
+	struct cs_hash hash = cs_sha256(a->block->txs[i]);
+	json_t *map = json_event_map(&result->events);
+	add_value(map, "tm.event", json_string("Tx"));
+	add_value(map, "tx.hash", node_json_hex(CS_BYTES_OF(hash.b)));
+	add_value(map, "tx.height", node_json_number(a->block->header.height));
+	json_t *value = json_pack("{so}", "height", node_json_number(a->block->header.height));
+	if (i > 0)
+		(void)json_object_set_new(value, "index", json_integer((json_int_t)i));
+	(void)json_object_set_new(value, "tx", node_json_base64(a->block->txs[i]));
+	(void)json_object_set_new(value, "result", rpc_json_tx_result_short(result));
+	publish(e,
+		json_pack("{sss{so}}", "type", "tendermint/event/Tx", "value", "TxResult", value),
+		map);
+}
+
+/* ---- broadcast_tx_commit ---- */
+
+static void answer_awaiting(struct awaiting *w, const struct abci_tx_result *result, int64_t height)
+{
+	struct rpc_call *call = w->call;
+	json_t *check_tx = w->check_tx;
+	w->call = NULL;
+	if (result == NULL) {
+		json_decref(check_tx);
+		rpc_refuse(call, "timed out waiting for tx to be included in a block");
+		return;
+	}
+	rpc_result(call, json_pack("{sosososo}", "check_tx", check_tx, "tx_result",
+				   rpc_json_tx_result(result), "hash",
+				   node_json_hex(CS_BYTES_OF(w->hash.b)), "height",
+				   node_json_number(height)));
+}
+
+static void answer_callers(struct rpc_events *e, const struct node_applied *a, size_t i)
+{
+	struct cs_hash hash = cs_sha256(a->block->txs[i]);
+	for (size_t k = 0; k < AWAITING_MAX; k++) {
+		struct awaiting *w = &e->awaiting[k];
+		if (w->call != NULL && cs_hash_eq(&w->hash, &hash))
+			answer_awaiting(w, &a->results->tx_results.items[i],
+					a->block->header.height);
+	}
+}
+
+void rpc_await_tx(struct rpc_call *call, const struct cs_hash *hash, json_t *check_tx)
+{
+	struct rpc_events *e = call->rpc->events;
+	for (size_t i = 0; i < AWAITING_MAX; i++) {
+		struct awaiting *w = &e->awaiting[i];
+		if (w->call != NULL)
+			continue;
+		*w = (struct awaiting){call, *hash, check_tx,
+				       host_now_ms() + NODE_RPC_COMMIT_TIMEOUT_MS};
+		return;
+	}
+	json_decref(check_tx);
+	rpc_refuse(call, "too many callers wait for transactions");
+}
+
+static void on_tick(void *context)
+{
+	struct rpc_events *e = context;
+	for (size_t i = 0; i < AWAITING_MAX; i++) {
+		if (e->awaiting[i].call != NULL && e->awaiting[i].until_ms < host_now_ms())
+			answer_awaiting(&e->awaiting[i], NULL, 0);
+	}
+}
+
+static bool has_callers(const struct rpc_events *e)
+{
+	for (size_t i = 0; i < AWAITING_MAX; i++) {
+		if (e->awaiting[i].call != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void on_block(void *context, const struct node_applied *a)
+{
+	struct rpc_events *e = context;
+	bool callers = has_callers(e), listeners = has_subscriptions(e);
+	if (listeners)
+		publish_block(e, a);
+	for (size_t i = 0; i < a->block->tx_count && (callers || listeners); i++) {
+		if (callers)
+			answer_callers(e, a, i);
+		if (listeners)
+			publish_tx(e, a, i);
+	}
+}
+
+/* ---- subscriptions ---- */
+
+static bool read_query(struct rpc_call *call, struct rpc_query **query)
+{
+	char *text;
+	if (call->peer == NULL) {
+		rpc_refuse(call, "subscriptions need a WebSocket connection");
+		return false;
+	}
+	if (!rpc_text(call, "query", &text))
+		return false;
+	*query = host_alloc(sizeof **query);
+	enum cs_err err = rpc_query_parse(*query, text);
+	free(text);
+	if (err == CS_OK)
+		return true;
+	free(*query);
+	rpc_refuse(call, "failed to parse query: %s", cs_err_sentence(err));
+	return false;
+}
+
+void rpc_subscribe(struct rpc_call *call)
+{
+	struct rpc_events *e = call->rpc->events;
+	struct subscription *place = NULL;
+	struct rpc_query *query;
+	uint32_t own = 0;
+	const char *why = NULL;
+	if (!read_query(call, &query))
+		return;
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		struct subscription *s = &e->subscriptions[i];
+		if (s->peer == NULL)
+			place = s;
+		else if (s->peer == call->peer && strcmp(s->query->text, query->text) == 0)
+			why = "already subscribed";
+		own += s->peer == call->peer;
+	}
+	if (why == NULL && place == NULL)
+		why = "max_subscription_clients reached";
+	if (why == NULL && own >= NODE_RPC_SUBSCRIPTIONS_PER_CLIENT)
+		why = "max_subscriptions_per_client 5 reached";
+	if (why != NULL) {
+		free(query);
+		return rpc_refuse(call, "%s", why);
+	}
+	*place = (struct subscription){call->peer, json_incref(call->id), query};
+	rpc_result(call, json_object());
+}
+
+void rpc_unsubscribe(struct rpc_call *call)
+{
+	struct rpc_events *e = call->rpc->events;
+	struct rpc_query *query;
+	bool found = false;
+	if (!read_query(call, &query))
+		return;
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		struct subscription *s = &e->subscriptions[i];
+		if (s->peer != call->peer || strcmp(s->query->text, query->text) != 0)
+			continue;
+		drop_subscription(s);
+		found = true;
+	}
+	free(query);
+	if (found)
+		rpc_result(call, json_object());
+	else
+		rpc_refuse(call, "subscription not found");
+}
+
+void rpc_unsubscribe_all(struct rpc_call *call)
+{
+	if (call->peer == NULL)
+		return rpc_refuse(call, "subscriptions need a WebSocket connection");
+	rpc_events_peer_gone(call->rpc->events, call->peer);
+	rpc_result(call, json_object());
+}
+
+void rpc_events_peer_gone(struct rpc_events *e, struct host_ws_peer *peer)
+{
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		if (e->subscriptions[i].peer == peer)
+			drop_subscription(&e->subscriptions[i]);
+	}
+}
+
+struct rpc_events *rpc_events_new(struct node_rpc *rpc, struct host_loop *loop, struct node *node)
+{
+	struct rpc_events *e = host_alloc(sizeof *e);
+	e->rpc = rpc;
+	e->tick = host_timer_new(loop, on_tick, e);
+	host_timer_start(e->tick, TICK_MS, TICK_MS);
+	node_on_block(node, on_block, e);
+	return e;
+}
+
+void rpc_events_free(struct rpc_events *e)
+{
+	if (e == NULL)
+		return;
+	for (size_t i = 0; i < AWAITING_MAX; i++) {
+		if (e->awaiting[i].call != NULL)
+			answer_awaiting(&e->awaiting[i], NULL, 0);
+	}
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		if (e->subscriptions[i].peer != NULL)
+			drop_subscription(&e->subscriptions[i]);
+	}
+	host_timer_free(e->tick);
+	free(e);
+}

@@ -1,0 +1,400 @@
+#include "relay_state/node/rpc_methods.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what can be told without a block ---- */
+
+static void run_health(struct rpc_call *call)
+{
+	rpc_result(call, json_object());
+}
+
+static void run_genesis(struct rpc_call *call)
+{
+	rpc_result(call,
+		   json_pack("{so}", "genesis", node_genesis_json(node_genesis(call->rpc->node))));
+}
+
+json_t *rpc_json_node_info(const struct node_rpc *rpc)
+{
+	const struct node_genesis *genesis = node_genesis(rpc->node);
+	const struct bft_state *state = node_state(rpc->node);
+	char id[NODE_ID_SIZE], listen[64];
+	node_id_text(id, &node_node_key(rpc->node)->address);
+	(void)snprintf(listen, sizeof listen, "tcp://0.0.0.0:%u",
+		       node_peers_port(node_peers_of(rpc->node)));
+	return json_pack(
+		"{s{sssoso}sssssosssssss{ssss}}", "protocol_version", "p2p", "8", "block",
+		node_json_number(CMT_BLOCK_PROTOCOL), "app",
+		node_json_number((int64_t)state->params.app_version), "id", id, "listen_addr",
+		listen, "network", node_json_text(cmt_chain_id_bytes(&genesis->chain_id)),
+		"version", "0.38.26", "channels", "402021222330386061", "moniker",
+		node_moniker(rpc->node), "other", "tx_index", "on", "rpc_address", rpc->address);
+}
+
+static void add_edge(json_t *info, struct rpc_call *call, const char *const names[4],
+		     int64_t height)
+{
+	struct rpc_block b;
+	json_t *hash = NULL, *app_hash = NULL, *time = NULL;
+	if (height > 0 && rpc_load_block(call, &b, height) == CS_OK) {
+		hash = node_json_hex(cmt_hash_bytes(&b.stored.id.hash));
+		app_hash = node_json_hex(cmt_header_app_hash(&b.block.header));
+		time = node_json_time(b.block.header.time);
+	}
+	(void)json_object_set_new(info, names[0], hash != NULL ? hash : json_string(""));
+	(void)json_object_set_new(info, names[1], app_hash != NULL ? app_hash : json_string(""));
+	(void)json_object_set_new(info, names[2], node_json_number(height));
+	(void)json_object_set_new(info, names[3],
+				  time != NULL ? time : json_string("1970-01-01T00:00:00Z"));
+}
+
+static json_t *json_validator_info(const struct node_rpc *rpc)
+{
+	const struct node_key *key = node_validator_key(rpc->node);
+	const struct cmt_validator_set *set = &node_state(rpc->node)->now.set;
+	int64_t power = 0;
+	if (key == NULL)
+		return json_pack("{sssnss}", "address", "", "pub_key", "voting_power", "0");
+	size_t at = cmt_validator_set_find(set, &key->address);
+	if (at != SIZE_MAX)
+		power = set->list[at].power;
+	return json_pack("{sososo}", "address", node_json_hex(CS_BYTES_OF(key->address.b)),
+			 "pub_key", node_key_json(&key->key), "voting_power",
+			 node_json_number(power));
+}
+
+static void run_status(struct rpc_call *call)
+{
+	static const char *const latest[4] = {"latest_block_hash", "latest_app_hash",
+					      "latest_block_height", "latest_block_time"};
+	static const char *const earliest[4] = {"earliest_block_hash", "earliest_app_hash",
+						"earliest_block_height", "earliest_block_time"};
+	struct node_store_found found =
+		node_store_look(node_disk_store(node_disk_of(call->rpc->node)));
+	json_t *sync = json_object();
+	add_edge(sync, call, latest, found.height);
+	add_edge(sync, call, earliest, found.height > 0 ? found.base : 0);
+	(void)json_object_set_new(sync, "catching_up",
+				  json_boolean(node_is_catching_up(call->rpc->node)));
+	rpc_result(call,
+		   json_pack("{sososo}", "node_info", rpc_json_node_info(call->rpc), "sync_info",
+			     sync, "validator_info", json_validator_info(call->rpc)));
+}
+
+static void run_net_info(struct rpc_call *call)
+{
+	const struct node_peers *peers = node_peers_of(call->rpc->node);
+	const struct node_genesis *genesis = node_genesis(call->rpc->node);
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < BFT_PEERS_MAX; i++) {
+		const struct node_peer_info *p = node_peers_info(peers, i);
+		char id[NODE_ID_SIZE];
+		if (p == NULL)
+			continue;
+		node_id_text(id, &p->id);
+		json_t *info = json_pack("{sssossss}", "id", id, "network",
+					 node_json_text(cmt_chain_id_bytes(&genesis->chain_id)),
+					 "version", "", "moniker", p->moniker);
+		json_t *status = json_pack(
+			"{sososo}", "Duration",
+			node_json_number((int64_t)(host_now_ms() - p->since_ms) * 1000000),
+			"SendBytes", node_json_number((int64_t)p->sent), "RecvBytes",
+			node_json_number((int64_t)p->received));
+		(void)json_array_append_new(list, json_pack("{sosbsoss}", "node_info", info,
+							    "is_outbound", (int)p->is_outbound,
+							    "connection_status", status,
+							    "remote_ip", ""));
+	}
+	rpc_result(call,
+		   json_pack("{sbs[s]soso}", "listening", 1, "listeners", "Listener(@)", "n_peers",
+			     node_json_number(node_peers_count(peers)), "peers", list));
+}
+
+static void run_consensus_state(struct rpc_call *call)
+{
+	static const int steps[] = {[BFT_STEP_NEW_HEIGHT] = 1,
+				    [BFT_STEP_PROPOSE] = 3,
+				    [BFT_STEP_PREVOTE] = 4,
+				    [BFT_STEP_PRECOMMIT] = 6,
+				    [BFT_STEP_COMMIT] = 8};
+	struct bft_view v = node_view(call->rpc->node);
+	const struct cmt_validator_set *set = &node_state(call->rpc->node)->now.set;
+	const struct cmt_validator *proposer = cmt_validator_set_proposer(set);
+	size_t at = cmt_validator_set_find(set, &proposer->address);
+	char hrs[64];
+	(void)snprintf(hrs, sizeof hrs, "%" PRId64 "/%d/%d", v.height, v.round, steps[v.step]);
+	json_t *state =
+		json_pack("{sssosososos{sosi}}", "height/round/step", hrs, "start_time",
+			  node_json_time(node_state(call->rpc->node)->last_time),
+			  "proposal_block_hash", json_string(""), "locked_block_hash",
+			  node_json_hex(cmt_hash_bytes(&v.locked_id.hash)), "valid_block_hash",
+			  node_json_hex(cmt_hash_bytes(&v.valid_id.hash)), "proposer", "address",
+			  node_json_hex(CS_BYTES_OF(proposer->address.b)), "index", (int)at);
+	rpc_result(call, json_pack("{so}", "round_state", state));
+}
+
+/* ---- the application ---- */
+
+static void on_info(void *context, enum cs_err err, const char *why,
+		    const struct abci_response *response)
+{
+	struct rpc_call *call = context;
+	if (err != CS_OK)
+		return rpc_refuse(call, "%s", why);
+	const struct abci_info_response *r = &response->info;
+	json_t *info = json_object();
+	if (r->data.n > 0)
+		(void)json_object_set_new(info, "data", node_json_text(r->data));
+	if (r->version.n > 0)
+		(void)json_object_set_new(info, "version", node_json_text(r->version));
+	if (r->app_version != 0)
+		(void)json_object_set_new(info, "app_version",
+					  node_json_number((int64_t)r->app_version));
+	if (r->last_block_height != 0)
+		(void)json_object_set_new(info, "last_block_height",
+					  node_json_number(r->last_block_height));
+	if (r->last_block_app_hash.n > 0)
+		(void)json_object_set_new(info, "last_block_app_hash",
+					  node_json_base64(r->last_block_app_hash));
+	rpc_result(call, json_pack("{so}", "response", info));
+}
+
+static void run_abci_info(struct rpc_call *call)
+{
+	const struct abci_request info = {.method = ABCI_INFO,
+					  .info = {.version = cs_bytes_str("0.38.26"),
+						   .block_version = CMT_BLOCK_PROTOCOL,
+						   .p2p_version = 8,
+						   .abci_version = cs_bytes_str("2.0.0")}};
+	node_application_call(node_application_of(call->rpc->node), &info, on_info, call);
+}
+
+static json_t *json_proof_ops(const struct abci_proof_ops *proof)
+{
+	if (proof == NULL)
+		return json_null();
+	json_t *ops = json_array();
+	for (size_t i = 0; i < proof->ops.count; i++)
+		(void)json_array_append_new(
+			ops, json_pack("{sososo}", "type", node_json_text(proof->ops.items[i].type),
+				       "key", rpc_json_bytes(proof->ops.items[i].key), "data",
+				       rpc_json_bytes(proof->ops.items[i].data)));
+	return json_pack("{so}", "ops", ops);
+}
+
+static void on_query(void *context, enum cs_err err, const char *why,
+		     const struct abci_response *response)
+{
+	struct rpc_call *call = context;
+	if (err != CS_OK)
+		return rpc_refuse(call, "%s", why);
+	const struct abci_query_response *r = &response->query;
+	json_t *answer = json_pack(
+		"{sIsosososososososo}", "code", (json_int_t)r->code, "log", node_json_text(r->log),
+		"info", node_json_text(r->info), "index", node_json_number(r->index), "key",
+		rpc_json_bytes(r->key), "value", rpc_json_bytes(r->value), "proofOps",
+		json_proof_ops(r->proof_ops), "height", node_json_number(r->height), "codespace",
+		node_json_text(r->codespace));
+	rpc_result(call, json_pack("{so}", "response", answer));
+}
+
+static void run_abci_query(struct rpc_call *call)
+{
+	struct abci_request request = {.method = ABCI_QUERY};
+	bool given;
+	uint8_t *data;
+	size_t size;
+	char *path;
+	if (!rpc_number(call, "height", &request.query.height, &given) ||
+	    !rpc_bool(call, "prove", &request.query.prove) || !rpc_text(call, "path", &path))
+		return;
+	if (!rpc_bytes(call, "data", true, &data, &size)) {
+		free(path);
+		return;
+	}
+	request.query.path = cs_bytes_str(path);
+	request.query.data = cs_bytes(data, size);
+	node_application_call(node_application_of(call->rpc->node), &request, on_query, call);
+	free(path);
+	free(data);
+}
+
+/* ---- transactions ---- */
+
+struct broadcast {
+	struct rpc_call *call;
+	struct cs_hash hash;
+	bool wait; /* for the block */
+};
+
+static json_t *json_broadcast(const struct abci_check_tx_response *r, const struct cs_hash *hash)
+{
+	static const struct abci_check_tx_response nothing;
+	if (r == NULL)
+		r = &nothing;
+	return json_pack("{sIsosososo}", "code", (json_int_t)r->code, "data",
+			 node_json_hex(r->data), "log", node_json_text(r->log), "codespace",
+			 node_json_text(r->codespace), "hash", node_json_hex(CS_BYTES_OF(hash->b)));
+}
+
+static json_t *json_nothing_done(void)
+{
+	static const struct abci_tx_result nothing;
+	return rpc_json_tx_result(&nothing);
+}
+
+static void on_broadcast(void *context, enum cs_err err, const char *why,
+			 const struct abci_check_tx_response *response)
+{
+	struct broadcast *b = context;
+	if (err != CS_OK)
+		rpc_refuse(b->call, "%s", why);
+	else if (!b->wait)
+		rpc_result(b->call, json_broadcast(response, &b->hash));
+	else if (response->code != 0)
+		rpc_result(b->call, json_pack("{sosososo}", "check_tx", rpc_json_check_tx(response),
+					      "tx_result", json_nothing_done(), "hash",
+					      node_json_hex(CS_BYTES_OF(b->hash.b)), "height",
+					      node_json_number(0)));
+	else
+		rpc_await_tx(b->call, &b->hash, rpc_json_check_tx(response));
+	free(b);
+}
+
+static void broadcast(struct rpc_call *call, bool wait, bool at_once)
+{
+	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
+	uint8_t *tx;
+	size_t size;
+	if (!rpc_bytes(call, "tx", false, &tx, &size))
+		return;
+	struct cs_hash hash = cs_sha256(cs_bytes(tx, size));
+	if (at_once) {
+		node_mempool_add(mempool, cs_bytes(tx, size), BFT_PEER_NONE, NULL, NULL);
+		rpc_result(call, json_broadcast(NULL, &hash));
+	} else {
+		struct broadcast *b = host_alloc(sizeof *b);
+		*b = (struct broadcast){call, hash, wait};
+		node_mempool_add(mempool, cs_bytes(tx, size), BFT_PEER_NONE, on_broadcast, b);
+	}
+	free(tx);
+}
+
+static void run_broadcast_sync(struct rpc_call *call)
+{
+	broadcast(call, false, false);
+}
+
+static void run_broadcast_async(struct rpc_call *call)
+{
+	broadcast(call, false, true);
+}
+
+static void run_broadcast_commit(struct rpc_call *call)
+{
+	broadcast(call, true, false);
+}
+
+static void unconfirmed(struct rpc_call *call, size_t count)
+{
+	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
+	struct cs_bytes list[NODE_RPC_PER_PAGE_MAX];
+	size_t n = node_mempool_list(mempool, list, count);
+	rpc_result(call, json_pack("{sosososo}", "n_txs", node_json_number((int64_t)n), "total",
+				   node_json_number(node_mempool_count(mempool)), "total_bytes",
+				   node_json_number((int64_t)node_mempool_bytes(mempool)), "txs",
+				   count > 0 ? rpc_json_txs(list, n) : json_null()));
+}
+
+static void run_unconfirmed_txs(struct rpc_call *call)
+{
+	int64_t limit = NODE_RPC_PER_PAGE_DEFAULT;
+	bool given;
+	if (!rpc_number(call, "limit", &limit, &given))
+		return;
+	unconfirmed(call, limit < 1 || limit > NODE_RPC_PER_PAGE_MAX ? NODE_RPC_PER_PAGE_DEFAULT
+								     : (size_t)limit);
+}
+
+static void run_num_unconfirmed_txs(struct rpc_call *call)
+{
+	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
+	json_t *count = node_json_number(node_mempool_count(mempool));
+	rpc_result(call,
+		   json_pack("{sososo}", "n_txs", count, "total", json_incref(count), "total_bytes",
+			     node_json_number((int64_t)node_mempool_bytes(mempool))));
+}
+
+static void run_check_tx_done(void *context, enum cs_err err, const char *why,
+			      const struct abci_response *response)
+{
+	struct rpc_call *call = context;
+	if (err != CS_OK)
+		return rpc_refuse(call, "%s", why);
+	rpc_result(call, rpc_json_check_tx(&response->check_tx));
+}
+
+static void run_check_tx(struct rpc_call *call)
+{
+	uint8_t *tx;
+	size_t size;
+	if (!rpc_bytes(call, "tx", false, &tx, &size))
+		return;
+	const struct abci_request request = {.method = ABCI_CHECK_TX,
+					     .check_tx = {cs_bytes(tx, size), ABCI_CHECK_TX_NEW}};
+	node_application_call(node_application_of(call->rpc->node), &request, run_check_tx_done,
+			      call);
+	free(tx);
+}
+
+/* ---- the table ---- */
+
+#define NAMES(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static const struct rpc_method methods[] = {
+	{"health", run_health, NAMES()},
+	{"status", run_status, NAMES()},
+	{"net_info", run_net_info, NAMES()},
+	{"genesis", run_genesis, NAMES()},
+	{"consensus_state", run_consensus_state, NAMES()},
+	{"blockchain", rpc_run_blockchain, NAMES("minHeight", "maxHeight")},
+	{"block", rpc_run_block, NAMES("height")},
+	{"block_by_hash", rpc_run_block_by_hash, NAMES("hash")},
+	{"header", rpc_run_header, NAMES("height")},
+	{"header_by_hash", rpc_run_header_by_hash, NAMES("hash")},
+	{"block_results", rpc_run_block_results, NAMES("height")},
+	{"commit", rpc_run_commit, NAMES("height")},
+	{"validators", rpc_run_validators, NAMES("height", "page", "per_page")},
+	{"consensus_params", rpc_run_consensus_params, NAMES("height")},
+	{"tx", rpc_run_tx, NAMES("hash", "prove")},
+	{"tx_search", rpc_run_tx_search, NAMES("query", "prove", "page", "per_page", "order_by")},
+	{"block_search", rpc_run_block_search, NAMES("query", "page", "per_page", "order_by")},
+	{"abci_info", run_abci_info, NAMES()},
+	{"abci_query", run_abci_query, NAMES("path", "data", "height", "prove")},
+	{"check_tx", run_check_tx, NAMES("tx")},
+	{"broadcast_tx_sync", run_broadcast_sync, NAMES("tx")},
+	{"broadcast_tx_async", run_broadcast_async, NAMES("tx")},
+	{"broadcast_tx_commit", run_broadcast_commit, NAMES("tx")},
+	{"unconfirmed_txs", run_unconfirmed_txs, NAMES("limit")},
+	{"num_unconfirmed_txs", run_num_unconfirmed_txs, NAMES()},
+	{"subscribe", rpc_subscribe, NAMES("query")},
+	{"unsubscribe", rpc_unsubscribe, NAMES("query")},
+	{"unsubscribe_all", rpc_unsubscribe_all, NAMES()},
+};
+
+const struct rpc_method *rpc_method_at(size_t index)
+{
+	return index < CS_LEN(methods) ? &methods[index] : NULL;
+}
+
+const struct rpc_method *rpc_method_find(const char *name)
+{
+	for (size_t i = 0; i < CS_LEN(methods); i++) {
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	}
+	return NULL;
+}
