@@ -75,14 +75,18 @@ void node_signer_close(struct node_signer *signer)
 	node_file_close(&signer->file);
 }
 
-static enum cs_err write_state(struct node_signer *signer, struct cs_why *why)
+/* The state is the signer's once it is on the disk: what could not be written is not remembered
+ * either, or it would be given away as a repetition. */
+static enum cs_err write_state(struct node_signer *signer, struct bft_sign_state *state,
+			       struct cs_why *why)
 {
 	uint8_t slot[BFT_SIGN_SLOT_SIZE];
 	uint64_t offset = (uint64_t)signer->slot_next * BFT_SIGN_SLOT_SIZE;
-	signer->state.sequence++;
-	bft_sign_state_encode(slot, &signer->state);
+	state->sequence++;
+	bft_sign_state_encode(slot, state);
 	CS_TRY(node_file_write(&signer->file, offset, CS_BYTES_OF(slot), why));
 	CS_TRY(node_file_sync(&signer->file, why));
+	signer->state = *state;
 	signer->slot_next = 1 - signer->slot_next;
 	return CS_OK;
 }
@@ -95,8 +99,9 @@ static enum cs_err sign_new(struct node_signer *signer, const struct bft_effect 
 	CS_TRY(cs_ed25519_sign(signature, key, effect->sign_bytes));
 	if (effect->sign.has_extension)
 		CS_TRY(cs_ed25519_sign(extension_signature, key, effect->extension_sign_bytes));
-	bft_sign_state_record(&signer->state, &effect->sign, signature, extension_signature);
-	return write_state(signer, why);
+	struct bft_sign_state next = signer->state;
+	bft_sign_state_record(&next, &effect->sign, signature, extension_signature);
+	return write_state(signer, &next, why);
 }
 
 enum cs_err node_signer_sign(struct node_signer *signer, struct bft_event *answer,
@@ -131,10 +136,11 @@ enum cs_err node_signer_raise(struct node_signer *signer, const struct bft_effec
 			      struct cs_why *why)
 {
 	bool is_changed = false;
-	enum cs_err err = bft_sign_state_raise(&signer->state, &is_changed, &effect->sign,
-					       effect->signature, effect->extension_signature);
+	struct bft_sign_state next = signer->state;
+	enum cs_err err = bft_sign_state_raise(&next, &is_changed, &effect->sign, effect->signature,
+					       effect->extension_signature);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the own key has signed two things at height %lld",
 			       (long long)effect->sign.height);
-	return is_changed ? write_state(signer, why) : CS_OK;
+	return is_changed ? write_state(signer, &next, why) : CS_OK;
 }

@@ -61,6 +61,19 @@ static void forget(struct faulty_file *file)
 	file->change_count = 0;
 }
 
+/* What a sync writes: the pages that count as changed, and no others. */
+static void settle_all(struct faulty_file *file)
+{
+	for (size_t i = 0; i < file->change_count; i++) {
+		const struct faulty_change *c = &file->changes[i];
+		if (c->is_truncate)
+			resize(&file->durable, (size_t)c->offset);
+		else
+			put(&file->durable, c->offset, c->bytes, c->n);
+	}
+	forget(file);
+}
+
 /* Each change by itself: there, torn, or not. */
 static void settle_some(struct faulty *f, struct faulty_file *file)
 {
@@ -175,12 +188,10 @@ static int do_sync(void *context, int handle)
 	struct faulty_file *file = &f->files[handle];
 	size_t part;
 	int code = begin_change(f, 0, &part);
-	if (code == 0) {
-		copy(&file->durable, &file->now);
-		forget(file);
-	} else if (f->fault == FAULTY_EIO || f->fault == FAULTY_FULL) {
+	if (code == 0)
+		settle_all(file);
+	else if (f->fault == FAULTY_EIO || f->fault == FAULTY_FULL)
 		settle_some(f, file);
-	}
 	return code;
 }
 
