@@ -139,6 +139,8 @@ static void on_init_chain(void *context, enum cs_err err, const char *why_asked,
 		cs_arena_rewind(&n->arena, mark);
 		if (err != CS_OK)
 			return node_fail(n, err, "genesis", why.text);
+		/* What Info said is in the headers from the first one on. */
+		n->state.params.app_version = n->app_version;
 	}
 	recover(n);
 }
@@ -163,6 +165,7 @@ static void on_info(void *context, enum cs_err err, const char *why,
 	if (err != CS_OK)
 		return node_fail(n, err, "application", why);
 	n->app_height = response->info.last_block_height;
+	n->app_version = response->info.app_version;
 	if (n->app_height < 0)
 		return node_fail(n, CS_ERR_INVALID, "application", "its height is below 0");
 	if (!keep_app_hash(n, response->info.last_block_app_hash))

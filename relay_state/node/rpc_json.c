@@ -31,11 +31,22 @@ json_t *rpc_json_block_id(const struct cmt_block_id *id)
 			 (json_int_t)id->parts.total, "hash", json_hash(&id->parts.hash));
 }
 
+/* Zeros of the versions are left out, there alone. */
+static json_t *json_version(const struct cmt_header *h)
+{
+	json_t *version = json_object();
+	if (h->block_protocol != 0)
+		(void)json_object_set_new(version, "block",
+					  node_json_number((int64_t)h->block_protocol));
+	if (h->app_version != 0)
+		(void)json_object_set_new(version, "app",
+					  node_json_number((int64_t)h->app_version));
+	return version;
+}
+
 json_t *rpc_json_header(const struct cmt_header *h)
 {
-	json_t *header = json_pack("{s{soso}sososososo}", "version", "block",
-				   node_json_number((int64_t)h->block_protocol), "app",
-				   node_json_number((int64_t)h->app_version), "chain_id",
+	json_t *header = json_pack("{sosososososo}", "version", json_version(h), "chain_id",
 				   node_json_text(cmt_chain_id_bytes(&h->chain_id)), "height",
 				   node_json_number(h->height), "time", node_json_time(h->time),
 				   "last_block_id", rpc_json_block_id(&h->last_block_id),

@@ -1,0 +1,122 @@
+"""Networks of caisson-ledger on loopback, each node a process.
+
+    with Network(folder, 4) as net:
+        net.wait_height(3); net.nodes[0].commit(b"key=value"); net.nodes[2].kill()
+"""
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from lib.proc import Process
+from lib.rpc import wait_for
+from lib.tools import find_build, free_ports
+
+DEADLINE_S = 60
+CHAIN_ID = "ledger-test"
+
+
+class CallError(Exception):
+    """The node's answer is an error; its code and data."""
+
+    def __init__(self, error: dict):
+        super().__init__(f"{error['code']}: {error.get('data', error['message'])}")
+        self.code, self.data = error["code"], error.get("data", "")
+
+
+def program() -> str:
+    return str(find_build() / "bin" / "caisson-ledger")
+
+
+def run(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([program(), *args], capture_output=True, text=True, timeout=30, check=False)
+
+
+class Node:
+    def __init__(self, home: Path, rpc_port: int, p2p_port: int):
+        self.home, self.rpc_port, self.p2p_port = home, rpc_port, p2p_port
+        self.process: Process | None = None
+        self.args: list[str] = []
+
+    def start(self) -> None:
+        self.process = Process([program(), "start", "--home", self.home, *self.args], self.home.parent / f"{self.home.name}.log")
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def get(self, path: str) -> tuple[int, dict]:
+        """HTTP GET: status and the JSON-RPC response."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.rpc_port}{path}", timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def post(self, body) -> dict | list:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.rpc_port}/", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    def call(self, method: str, **params):
+        response = self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        if "error" in response:
+            raise CallError(response["error"])
+        return response["result"]
+
+    def commit(self, tx: bytes) -> dict:
+        return self.call("broadcast_tx_commit", tx=base64.b64encode(tx).decode())
+
+    def height(self) -> int:
+        return int(self.call("status")["sync_info"]["latest_block_height"])
+
+    def is_up(self) -> bool:
+        self.process.check()
+        try:
+            self.call("health")
+            return True
+        except OSError:
+            return False
+
+    def wait_height(self, height: int) -> None:
+        wait_for(lambda: self.is_up() and self.height() >= height, DEADLINE_S, f"height {height} at {self.home.name}")
+
+
+class Network:
+    def __init__(self, folder: Path, count: int, change=None):
+        made = run("testnet", "--v", str(count), "--o", str(folder / "net"), "--chain-id", CHAIN_ID)
+        assert made.returncode == 0, made.stderr
+        ports = free_ports(2 * count)
+        self.nodes = []
+        for i in range(count):
+            home = folder / "net" / f"node{i}"
+            path = home / "config" / "config.toml"
+            text = path.read_text()
+            for k in range(count):
+                for which in range(2):
+                    text = text.replace(f"127.0.0.1:{26656 + 3 * k + which}", f"127.0.0.1:@{2 * k + which}@")
+            for k, port in enumerate(ports):
+                text = text.replace(f"@{k}@", str(port))
+            # Blocks of a calm pace: the machine has other work.
+            text += '\n[consensus]\ntimeout_commit = "50ms"\n'
+            path.write_text(change(text) if change else text)
+            self.nodes.append(Node(home, ports[2 * i + 1], ports[2 * i]))
+
+    def wait_height(self, height: int) -> None:
+        for node in self.nodes:
+            node.wait_height(height)
+
+    def __enter__(self):
+        for node in self.nodes:
+            node.start()
+        return self
+
+    def __exit__(self, *_):
+        for node in self.nodes:
+            if node.process is not None:
+                node.process.stop()
