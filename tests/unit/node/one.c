@@ -214,7 +214,6 @@ static const char *check_signed(struct one *one)
 	if (!one->is_bit_flipped || !node_disk_found(one->disk)->is_sign_slot_lost)
 		return "the last-sign state is older than what was signed";
 	/* The log has what left; has_signed_twice goes on watching. */
-	one->signed_last.height = 0;
 	return NULL;
 }
 
@@ -248,6 +247,9 @@ static void learn(struct one *one)
 			  CS_OK);
 		one->state_hash[one->state_max] = cs_sha256(state);
 	}
+	const struct bft_sign_state *signed_last = node_disk_signed(one->disk);
+	one->signed_last = (struct one_signed){signed_last->step, signed_last->height,
+					       signed_last->round, signed_last->block_id};
 	one->stored_max = now.stored;
 	one->synced_count = 0;
 	one->log_height = now.height + 1;

@@ -98,6 +98,25 @@ static void nothing_is_given_away_that_is_not_written(void **unused)
 	}
 }
 
+/* The kernel's page says so, the disk does not, and the page counts as clean. */
+static void what_a_start_believes_is_durable(void **unused)
+{
+	(void)unused;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct scene *s = begin();
+		s->faulty.random = seed;
+		s->faulty.fault = FAULTY_EIO;
+		s->faulty.fault_at = s->faulty.changes + 1;
+		assert_err(sign(s), CS_ERR_IO);
+		reopen(s, false);
+		assert_int_equal(s->signer.state.height, 5);
+		reopen(s, true);
+		assert_int_equal(s->signer.state.height, 5);
+		assert_false(s->signer.is_slot_lost);
+		end(s);
+	}
+}
+
 static void a_raise_is_written(void **unused)
 {
 	(void)unused;
@@ -146,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_place_has_one_signature),
 		cmocka_unit_test(nothing_is_given_away_that_is_not_written),
+		cmocka_unit_test(what_a_start_believes_is_durable),
 		cmocka_unit_test(a_raise_is_written),
 		cmocka_unit_test(a_lost_slot_is_told),
 	};
