@@ -75,6 +75,8 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 						     .file_size = options->log_size,
 						     .size_max = options->log_size_max};
 	struct node_log_found log = {0};
+	/* Names that a dead process made may not be durable yet, and are believed from here on. */
+	CS_TRY(node_folder_sync(options->folder, why));
 	CS_TRY(node_store_open(&disk->store, &store, why));
 	CS_TRY(find_state(disk, why));
 	CS_TRY(node_log_open(&disk->log, &log_options, &log, why));

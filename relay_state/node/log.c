@@ -145,7 +145,6 @@ static enum cs_err open_files(struct node_log *log, struct node_log_found *found
 {
 	struct node_numbers numbers;
 	enum cs_err err = CS_OK;
-	CS_TRY(node_folder_sync(log->folder, why));
 	CS_TRY(node_folder_numbers(&numbers, log->folder, PREFIX, why));
 	for (size_t i = 0; i < numbers.count && err == CS_OK; i++)
 		err = take_file(log, numbers.list[i], i + 1 == numbers.count, found, why);

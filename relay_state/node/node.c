@@ -42,7 +42,9 @@ static enum cs_err open_disk(struct node *n, struct cs_why *why)
 	CS_TRY(node_path(index, n->options.data_folder, "index.db", why));
 	CS_TRY(node_folder_open(&n->folder, n->options.data_folder, why));
 	n->is_folder_open = true;
-	const struct node_disk_options disk = {.folder = &n->folder, .index_path = index};
+	const struct node_disk_options disk = {.folder = &n->folder,
+					       .index_path = index,
+					       .initial_height = n->genesis.initial_height};
 	CS_TRY(node_disk_open(&n->disk, &disk, why));
 	const struct node_disk_found *found = node_disk_found(n->disk);
 	if (found->is_sign_slot_lost)

@@ -420,7 +420,6 @@ static enum cs_err open_store(struct node_store *store, const struct node_store_
 {
 	struct node_numbers numbers;
 	CS_TRY(node_index_open(&store->index, options->index_path, why));
-	CS_TRY(node_folder_sync(store->folder, why));
 	CS_TRY(node_folder_numbers(&numbers, store->folder, NODE_SEGMENT_PREFIX, why));
 	enum cs_err err = read_heads(store, &numbers, why);
 	if (err == CS_OK)

@@ -103,7 +103,7 @@ static void each_fault_at_each_change(void **unused)
 	assert_true(changes > 30);
 	for (int kind = FAULTY_KILL; kind < FAULTY_KINDS; kind++) {
 		for (uint64_t at = 0; at < changes; at++) {
-			bool power = kind == FAULTY_POWER || (kind != FAULTY_KILL && at % 2 == 0);
+			bool power = kind == FAULTY_POWER || (kind != FAULTY_KILL && at % 3 == 0);
 			one = begin(at * 31 + (uint64_t)kind);
 			one->segment_size = 1; /* a segment for each height */
 			one->log_size = 1;
@@ -112,7 +112,7 @@ static void each_fault_at_each_change(void **unused)
 			if (at % 3 == 0)
 				one_forget_index(one);
 			must_start(one);
-			if (at % 2 == 1) {
+			if (at % 5 < 3) {
 				/* What a start has believed is durable before anything else. */
 				restart(one, true);
 				must_start(one);
