@@ -227,14 +227,28 @@ enum cs_err node_log_sync(struct node_log *log, struct cs_why *why)
 	return mark(log, why);
 }
 
-/* The old file goes without a sync of the folder: should it come back, it holds heights that are
- * done. */
+/* Old files go without a sync of the folder: should one come back, or its removal be cut short, it
+ * holds heights that are done, and goes with the next. */
+static enum cs_err remove_old(struct node_log *log, struct cs_why *why)
+{
+	struct node_numbers numbers;
+	char name[NODE_FILE_NAME_MAX];
+	enum cs_err err = CS_OK;
+	CS_TRY(node_folder_numbers(&numbers, log->folder, PREFIX, why));
+	for (size_t i = 0; i < numbers.count && err == CS_OK; i++) {
+		if (numbers.list[i] == log->number)
+			continue;
+		node_file_name(name, PREFIX, numbers.list[i]);
+		err = node_folder_remove(log->folder, name, why);
+	}
+	free(numbers.list);
+	return err;
+}
+
 enum cs_err node_log_committed(struct node_log *log, struct cs_why *why)
 {
-	char old[NODE_FILE_NAME_MAX];
 	if (log->end < log->file_size)
 		return CS_OK;
-	node_file_name(old, PREFIX, log->number);
 	CS_TRY(begin_file(log, log->number + 1, why));
-	return node_folder_remove(log->folder, old, why);
+	return remove_old(log, why);
 }

@@ -187,6 +187,7 @@ static int do_sync(void *context, int handle)
 	struct faulty *f = context;
 	struct faulty_file *file = &f->files[handle];
 	size_t part;
+	f->syncs++;
 	int code = begin_change(f, 0, &part);
 	if (code == 0)
 		settle_all(file);

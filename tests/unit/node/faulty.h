@@ -55,6 +55,7 @@ struct faulty {
 	size_t history_count;
 	int open_count;
 	uint64_t changes; /* asked for so far: writes, syncs, truncates, names */
+	uint64_t syncs;
 	/* The plan: this happens to the change of this number. */
 	uint64_t fault_at;
 	enum faulty_kind fault;

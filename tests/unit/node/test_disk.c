@@ -7,6 +7,7 @@
 
 #define HEIGHTS 3
 #define SEEDS 200
+#define SYNCS_MAX 9
 
 static struct one *begin(uint64_t seed)
 {
@@ -65,6 +66,30 @@ static void blocks_are_there_after_a_start(void **unused)
 	}
 	assert_int_equal(one->state_max, 13);
 	assert_false(one->has_signed_twice);
+	end(one);
+}
+
+/* Three signatures, the log before each of them leaves, the block, its outcome; and no log file for
+ * each crash is left. */
+static void a_height_takes_few_syncs(void **unused)
+{
+	(void)unused;
+	struct one *one = begin(1);
+	must_start(one);
+	must_run(one, 2);
+	uint64_t before = one->disk_of.syncs;
+	must_run(one, 12);
+	assert_in_range(one->disk_of.syncs - before, 1, 10 * SYNCS_MAX);
+	for (int i = 0; i < 5; i++) {
+		one->log_size = 1;
+		restart(one, false);
+		must_start(one);
+		must_run(one, one->state_max + 3);
+	}
+	struct node_numbers numbers;
+	assert_ok(node_folder_numbers(&numbers, &one->disk_of.folder, "log-", NULL));
+	assert_int_equal(numbers.count, 1);
+	free(numbers.list);
 	end(one);
 }
 
@@ -183,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_are_there_after_a_start),
+		cmocka_unit_test(a_height_takes_few_syncs),
 		cmocka_unit_test(each_fault_at_each_change),
 		cmocka_unit_test(all_seeds),
 	};
