@@ -7,7 +7,7 @@
 
 #define HEIGHTS 3
 #define SEEDS 200
-#define SYNCS_MAX 9
+#define SYNCS_MAX 8
 
 static struct one *begin(uint64_t seed)
 {
@@ -168,6 +168,8 @@ static void many_lives(uint64_t seed)
 	one->segment_size = 1 + faulty_below(f, 4000);
 	one->log_size = 1 + (size_t)faulty_below(f, 20000);
 	one->check_all = true;
+	if (faulty_below(f, 3) == 0)
+		one->retain_blocks = 1 + (int64_t)faulty_below(f, 5);
 	for (int life = 0; life < 6; life++) {
 		enum faulty_kind kind = (enum faulty_kind)faulty_below(f, FAULTY_KINDS);
 		bool power = faulty_below(f, 2) == 0;
@@ -186,6 +188,10 @@ static void many_lives(uint64_t seed)
 				      one->why.text);
 		assert_ok(err);
 		assert_null(one->wrong);
+		if (one->retain_blocks > 0 && one->state_max > 0)
+			assert_true(node_disk_found(one->disk)->base <=
+					    one->state_max - one->retain_blocks + 1 ||
+				    node_disk_found(one->disk)->base == 1);
 		restart(one, false);
 	}
 	assert_false(one->has_signed_twice);
