@@ -133,7 +133,9 @@ static void turn(void *context)
 		local->ready = true;
 		local->events.ready(local->context);
 	}
-	for (uint32_t i = 0; i < CALLS_PER_TURN; i++) {
+	/* What an answer leads to asks in the next turn: a chain of questions leaves room for others. */
+	const uint32_t waiting = local->count;
+	for (uint32_t i = 0; i < CALLS_PER_TURN && i < waiting; i++) {
 		if (link->freed || local->failed || local->count == 0)
 			break;
 		answer_first(link);

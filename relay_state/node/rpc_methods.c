@@ -321,11 +321,11 @@ static void run_unconfirmed_txs(struct rpc_call *call)
 
 static void run_num_unconfirmed_txs(struct rpc_call *call)
 {
-	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
-	json_t *count = node_json_number(node_mempool_count(mempool));
-	rpc_result(call,
-		   json_pack("{sososo}", "n_txs", count, "total", json_incref(count), "total_bytes",
-			     node_json_number((int64_t)node_mempool_bytes(mempool))));
+	const struct node_mempool *mempool = node_mempool_of(call->rpc->node);
+	int64_t count = node_mempool_count(mempool);
+	rpc_result(call, json_pack("{sosososn}", "n_txs", node_json_number(count), "total",
+				   node_json_number(count), "total_bytes",
+				   node_json_number((int64_t)node_mempool_bytes(mempool)), "txs"));
 }
 
 static void run_check_tx_done(void *context, enum cs_err err, const char *why,
