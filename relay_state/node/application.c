@@ -30,9 +30,9 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 				 struct cs_why *why)
 {
 	struct node_application *a = host_alloc(sizeof *a);
-	if (strcmp(options->address, "kvstore") == 0) {
+	if (options->app != NULL || strcmp(options->address, "kvstore") == 0) {
 		const struct abci_local_options local = {0};
-		const struct abci_app app = make_kvstore(a);
+		const struct abci_app app = options->app != NULL ? *options->app : make_kvstore(a);
 		a->link = abci_link_local(loop, &app, &local, events, context);
 	} else {
 		const struct abci_client_options client = {.address = options->address,

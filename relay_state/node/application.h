@@ -12,7 +12,8 @@
 struct node_application;
 
 struct node_application_options {
-	const char *address; /* "kvstore": the built-in one; else host_address_parse */
+	const struct abci_app *app; /* in this process, the caller's; NULL: by its address */
+	const char *address;        /* "kvstore": the built-in one; else host_address_parse */
 	bool insecure_remote;
 	uint64_t timeout_ms; /* of one answer by socket; 0: abci_client's default */
 };

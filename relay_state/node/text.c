@@ -223,7 +223,7 @@ char *node_json_dump(const json_t *root, size_t flags)
 	char *text = host_alloc(strlen(plain) + more + 1), *to = text;
 	for (const char *p = plain; *p != 0; p++) {
 		if (*p == '<' || *p == '>' || *p == '&')
-			to += sprintf(to, "\\u%04x", (unsigned)*p);
+			to += snprintf(to, 7, "\\u%04x", (unsigned)*p);
 		else
 			*to++ = *p;
 	}

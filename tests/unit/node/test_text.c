@@ -1,0 +1,191 @@
+/* CometBFT's ways to write values in JSON, its query language, times of the configuration. */
+#include "relay_state/node/config.h"
+#include "relay_state/node/rpc_query.h"
+#include "tests/unit/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void base64(void **state)
+{
+	static const struct {
+		const char *plain, *text;
+	} cases[] = {
+		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+	static const char *const wrong[] = {
+		"Zg", "Zg=", "Zg= ", "Z===", "====", "Zm9v\n", "Zm-v", " Zm9v", "Zm9vZ"};
+	char text[32];
+	uint8_t bytes[32];
+	size_t n;
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		node_base64(text, cs_bytes_str(cases[i].plain));
+		assert_string_equal(text, cases[i].text);
+		assert_ok(node_unbase64(bytes, &n, cs_bytes_str(cases[i].text)));
+		assert_true(cs_bytes_eq(cs_bytes(bytes, n), cs_bytes_str(cases[i].plain)));
+	}
+	for (size_t i = 0; i < CS_LEN(wrong); i++)
+		assert_err(node_unbase64(bytes, &n, cs_bytes_str(wrong[i])), CS_ERR_MALFORMED);
+}
+
+static void times(void **state)
+{
+	static const struct {
+		struct cs_pb_time time;
+		const char *text;
+	} cases[] = {{{0, 0}, "1970-01-01T00:00:00Z"},
+		     {{1795263608, 563888646}, "2026-11-21T12:20:08.563888646Z"},
+		     {{951782399, 100000000}, "2000-02-28T23:59:59.1Z"},
+		     {{951782400, 1}, "2000-02-29T00:00:00.000000001Z"},
+		     {{-1, 0}, "1969-12-31T23:59:59Z"},
+		     {{CS_PB_TIME_MIN_S, 0}, "0001-01-01T00:00:00Z"},
+		     {{CS_PB_TIME_MAX_S, 999999999}, "9999-12-31T23:59:59.999999999Z"}};
+	static const char *const wrong[] = {"",
+					    "2026-02-29T00:00:00Z",
+					    "2026-13-01T00:00:00Z",
+					    "2026-01-01T24:00:00Z",
+					    "2026-01-01T00:60:00Z",
+					    "2026-01-01T00:00:00",
+					    "2026-01-01T00:00:00+01:00",
+					    "2026-01-01T00:00:00.Z",
+					    "2026-01-01T00:00:00.0000000001Z",
+					    "2026-1-01T00:00:00Z",
+					    "0000-01-01T00:00:00Z"};
+	char text[NODE_TIME_SIZE];
+	struct cs_pb_time time;
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		node_time(text, cases[i].time);
+		assert_string_equal(text, cases[i].text);
+		assert_ok(node_untime(&time, text));
+		assert_int_equal(cs_pb_time_cmp(time, cases[i].time), 0);
+	}
+	for (size_t i = 0; i < CS_LEN(wrong); i++)
+		assert_err(node_untime(&time, wrong[i]), CS_ERR_MALFORMED);
+}
+
+static void numbers(void **state)
+{
+	int64_t value;
+	(void)state;
+	assert_ok(node_unnumber(&value, "-42"));
+	assert_int_equal(value, -42);
+	assert_ok(node_unnumber(&value, "9223372036854775807"));
+	assert_int_equal(value, INT64_MAX);
+	assert_err(node_unnumber(&value, "9223372036854775808"), CS_ERR_OVERFLOW);
+	assert_err(node_unnumber(&value, ""), CS_ERR_MALFORMED);
+	assert_err(node_unnumber(&value, "-"), CS_ERR_MALFORMED);
+	assert_err(node_unnumber(&value, "1 "), CS_ERR_MALFORMED);
+	assert_err(node_unnumber(&value, "+1"), CS_ERR_MALFORMED);
+}
+
+static void texts_as_go_writes_them(void **state)
+{
+	(void)state;
+	json_t *root = json_pack("[oo]", node_json_text(cs_bytes("a<b>&", 5)),
+				 node_json_text(cs_bytes("\xff"
+							 "a\xc3",
+							 3)));
+	char *text = node_json_dump(root, 0);
+	assert_string_equal(text, "[\"a\\u003cb\\u003e\\u0026\",\"\xef\xbf\xbd"
+				  "a\xef\xbf\xbd\"]");
+	free(text);
+	json_decref(root);
+}
+
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ns;
+	} cases[] = {{"0s", 0},
+		     {"300ms", 300000000},
+		     {"1.5s", 1500000000},
+		     {"2m", 120000000000},
+		     {"1h", 3600000000000},
+		     {"7ns", 7}};
+	static const char *const wrong[] = {"", "s", "5", "-1s", "1.s5", "1 s", "1d", ".5s", "1sx"};
+	int64_t ns;
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		assert_ok(node_duration(&ns, cases[i].text));
+		assert_int_equal(ns, cases[i].ns);
+	}
+	for (size_t i = 0; i < CS_LEN(wrong); i++)
+		assert_err(node_duration(&ns, wrong[i]), CS_ERR_MALFORMED);
+	assert_err(node_duration(&ns, "25h"), CS_ERR_OVERFLOW);
+	assert_err(node_duration(&ns, "99999999999s"), CS_ERR_OVERFLOW);
+}
+
+static bool matches(const char *text, const json_t *events)
+{
+	struct rpc_query query;
+	assert_ok(rpc_query_parse(&query, text));
+	return rpc_query_matches(&query, events);
+}
+
+static void queries(void **state)
+{
+	(void)state;
+	json_t *events = json_pack("{s[s]s[ss]s[s]}", "tm.event", "Tx", "app.key", "one", "two",
+				   "tx.height", "12");
+	assert_true(matches("tm.event='Tx'", events));
+	assert_true(matches("tm.event = 'Tx' AND app.key='two'", events));
+	assert_true(matches("tx.height > 5 AND tx.height<=12 AND app.key EXISTS", events));
+	assert_true(matches("app.key CONTAINS 'w'", events));
+	assert_true(matches("tx.height=12", events));
+	assert_false(matches("tm.event='NewBlock'", events));
+	assert_false(matches("app.key='three'", events));
+	assert_false(matches("tx.height>12", events));
+	assert_false(matches("tx.height<12", events));
+	assert_false(matches("app.key>1", events));
+	assert_false(matches("no.such EXISTS", events));
+	json_decref(events);
+}
+
+static void queries_that_are_none(void **state)
+{
+	static const char *const wrong[] = {"",
+					    "a.b",
+					    "a.b=",
+					    "a.b='c",
+					    "='c'",
+					    "a.b<'c'",
+					    "a.b=c",
+					    "a.b='c' OR a.b='d'",
+					    "a.b='c' AND",
+					    "AND",
+					    "a.b == 'c'",
+					    "a.b EXISTS 'c'"};
+	char text[RPC_QUERY_SIZE_MAX + 2];
+	struct rpc_query query;
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(wrong); i++)
+		assert_err(rpc_query_parse(&query, wrong[i]), CS_ERR_MALFORMED);
+	memset(text, 'a', sizeof text - 1);
+	text[sizeof text - 1] = 0;
+	assert_err(rpc_query_parse(&query, text), CS_ERR_TOO_LARGE);
+	assert_err(rpc_query_parse(&query,
+				   "a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND "
+				   "a=1 AND a=1"),
+		   CS_ERR_TOO_LARGE);
+	/* As much as there may be. */
+	memset(text, 'a', RPC_QUERY_SIZE_MAX);
+	text[RPC_QUERY_SIZE_MAX] = 0;
+	memcpy(text + RPC_QUERY_SIZE_MAX - 7, " EXISTS", 7);
+	assert_ok(rpc_query_parse(&query, text));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64),
+		cmocka_unit_test(times),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(texts_as_go_writes_them),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(queries),
+		cmocka_unit_test(queries_that_are_none),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
