@@ -23,6 +23,7 @@ struct entry {
 /* A ring of hashes and a table to find them by; a slot holds a ring position + 1. */
 struct cache {
 	struct cs_hash *ring;
+	uint64_t *sequences; /* beside the ring: of the entry of this hash; 0: none is here */
 	uint32_t *slots;
 	uint32_t size, next, slot_count;
 };
@@ -70,6 +71,7 @@ static void cache_init(struct cache *c, uint32_t size)
 	while (c->slot_count < 4 * size)
 		c->slot_count *= 2;
 	c->ring = host_calloc(size, sizeof *c->ring);
+	c->sequences = host_calloc(size, sizeof *c->sequences);
 	c->slots = host_calloc(c->slot_count, sizeof *c->slots);
 }
 
@@ -89,6 +91,7 @@ static void cache_remove(struct cache *c, const struct cs_hash *hash)
 	if (*slot == 0)
 		return;
 	memset(&c->ring[*slot - 1], 0, sizeof *c->ring);
+	c->sequences[*slot - 1] = 0;
 	c->slots[hole] = 0;
 	for (uint32_t at = (hole + 1) & mask; c->slots[at] != 0; at = (at + 1) & mask) {
 		uint32_t home = cs_be32(c->ring[c->slots[at] - 1].b) & mask;
@@ -258,6 +261,9 @@ static void keep(struct node_mempool *m, const struct entry *e)
 		m->entries = host_grow(m->entries, m->entry_room * sizeof *m->entries);
 	}
 	m->entries[m->entry_count++] = *e;
+	uint32_t slot = *cache_find(&m->cache, &e->hash);
+	if (slot != 0)
+		m->cache.sequences[slot - 1] = e->sequence;
 	m->count++;
 	m->bytes += e->size;
 	for (uint32_t i = 0; i < BFT_PEERS_MAX; i++)
@@ -405,11 +411,18 @@ static void recheck(struct node_mempool *m)
 	}
 }
 
+/* Most are found by the cache; one whose hash the cache has let go is looked for. */
 static void remove_hash(struct node_mempool *m, const struct cs_hash *hash)
 {
-	for (size_t i = 0; i < m->entry_count; i++) {
-		if (m->entries[i].tx != NULL && cs_hash_eq(&m->entries[i].hash, hash)) {
-			forget(m, &m->entries[i]);
+	uint32_t slot = *cache_find(&m->cache, hash);
+	size_t at = 0, end = m->entry_count;
+	if (slot != 0) {
+		at = find_sequence(m, m->cache.sequences[slot - 1]);
+		end = at < end ? at + 1 : end;
+	}
+	for (; at < end; at++) {
+		if (m->entries[at].tx != NULL && cs_hash_eq(&m->entries[at].hash, hash)) {
+			forget(m, &m->entries[at]);
 			return;
 		}
 	}
@@ -475,6 +488,7 @@ void node_mempool_free(struct node_mempool *m)
 	node_mempool_flush(m);
 	free(m->entries);
 	free(m->cache.ring);
+	free(m->cache.sequences);
 	free(m->cache.slots);
 	free(m);
 }

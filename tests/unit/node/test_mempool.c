@@ -1,0 +1,267 @@
+/* Admission, order and bounds of transactions that wait, with an application that says priorities. */
+#include "relay_state/node/mempool.h"
+#include "tests/unit/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MS 10000u
+
+/* A transaction is "sender:priority:anything"; "bad…" is refused, "old…" from the recheck on. */
+struct scene {
+	struct host_loop *loop;
+	struct node_application *application;
+	struct node_mempool *mempool;
+	struct node_peers *peers; /* none */
+	bool ready;
+	uint32_t available, checks, rechecks;
+	uint32_t answers;
+	enum cs_err err;
+	uint32_t code;
+};
+
+static enum cs_err check_tx(void *state, const struct abci_check_tx_request *request,
+			    struct abci_check_tx_response *response, const struct abci_call *call)
+{
+	struct scene *scene = state;
+	struct abci_event_attribute *a = cs_arena_calloc(call->arena, 2, sizeof *a);
+	struct abci_event *event = cs_arena_calloc(call->arena, 1, sizeof *event);
+	const uint8_t *first = memchr(request->tx.p, ':', request->tx.n);
+	const uint8_t *end = request->tx.p + request->tx.n;
+	bool again = request->type == ABCI_CHECK_TX_RECHECK;
+	assert_non_null(a);
+	assert_non_null(event);
+	scene->checks += !again;
+	scene->rechecks += again;
+	if (memcmp(request->tx.p, "bad", 3) == 0 || (again && memcmp(request->tx.p, "old", 3) == 0))
+		response->code = 7;
+	if (first == NULL)
+		return CS_OK;
+	const uint8_t *second = memchr(first + 1, ':', (size_t)(end - first - 1));
+	assert_non_null(second);
+	a[0].key = cs_bytes_str("sender");
+	a[0].value = cs_bytes(request->tx.p, (size_t)(first - request->tx.p));
+	a[1].key = cs_bytes_str("priority");
+	a[1].value = cs_bytes(first + 1, (size_t)(second - first - 1));
+	event->type = cs_bytes_str("mempool");
+	event->attributes.items = a;
+	event->attributes.count = 2;
+	response->events.items = event;
+	response->events.count = 1;
+	return CS_OK;
+}
+
+static void on_ready(void *context)
+{
+	((struct scene *)context)->ready = true;
+}
+
+static void on_failed(void *context, enum cs_err err, const char *why)
+{
+	(void)context;
+	(void)err;
+	fail_msg("%s", why);
+}
+
+static void on_available(void *context)
+{
+	((struct scene *)context)->available++;
+}
+
+static bool is_ready(void *context)
+{
+	return ((struct scene *)context)->ready;
+}
+
+static void open_scene(struct scene *scene, struct node_mempool_options options)
+{
+	static const struct abci_client_events events = {on_ready, on_failed};
+	memset(scene, 0, sizeof *scene);
+	scene->loop = host_loop_new();
+	const struct abci_app app = {.state = scene, .check_tx = check_tx};
+	const struct node_application_options application = {.app = &app};
+	assert_ok(node_application_new(&scene->application, scene->loop, &application, &events,
+				       scene, NULL));
+	assert_ok(host_loop_run_until(scene->loop, is_ready, scene, DEADLINE_MS));
+	scene->mempool =
+		node_mempool_new(&options, scene->application, &scene->peers, on_available, scene);
+}
+
+static void close_scene(struct scene *scene)
+{
+	node_application_free(scene->application);
+	node_mempool_free(scene->mempool);
+	host_loop_free(scene->loop);
+}
+
+static void on_added(void *context, enum cs_err err, const char *why,
+		     const struct abci_check_tx_response *response)
+{
+	struct scene *scene = context;
+	(void)why;
+	scene->answers++;
+	scene->err = err;
+	scene->code = err == CS_OK ? response->code : 0;
+	assert_int_equal(response != NULL, err == CS_OK);
+}
+
+static bool is_answered(void *context)
+{
+	return ((struct scene *)context)->answers > 0;
+}
+
+static enum cs_err add(struct scene *scene, const char *tx)
+{
+	scene->answers = 0;
+	node_mempool_add(scene->mempool, cs_bytes_str(tx), BFT_PEER_NONE, on_added, scene);
+	assert_ok(host_loop_run_until(scene->loop, is_answered, scene, DEADLINE_MS));
+	return scene->err;
+}
+
+/* What a proposal would have, with spaces between. */
+static void assert_picks(struct scene *scene, size_t size_max, const char *expected)
+{
+	static uint8_t memory[1 << 20];
+	struct cs_arena arena;
+	struct abci_bytes_list txs;
+	char text[512] = "";
+	cs_arena_init(&arena, memory, sizeof memory);
+	assert_ok(node_mempool_pick(scene->mempool, &txs, size_max, &arena));
+	for (size_t i = 0; i < txs.count; i++) {
+		size_t n = strlen(text);
+		(void)snprintf(text + n, sizeof text - n, "%s%.*s", i > 0 ? " " : "",
+			       (int)txs.items[i].n, (const char *)txs.items[i].p);
+	}
+	assert_string_equal(text, expected);
+}
+
+static bool is_rechecked(void *context)
+{
+	const struct scene *scene = context;
+	return scene->rechecks >= 2;
+}
+
+static void priorities_then_age(void **state)
+{
+	struct scene scene;
+	(void)state;
+	open_scene(&scene, (struct node_mempool_options){0});
+	assert_ok(add(&scene, "a:1:x"));
+	assert_ok(add(&scene, "plain"));
+	assert_ok(add(&scene, "b:9:x"));
+	assert_ok(add(&scene, "c:1:x"));
+	assert_ok(add(&scene, "d:-3:x"));
+	assert_picks(&scene, 1000, "b:9:x a:1:x c:1:x plain d:-3:x");
+	/* Tag and length of each count: 7 bytes the short ones. */
+	assert_picks(&scene, 21, "b:9:x a:1:x c:1:x");
+	assert_picks(&scene, 20, "b:9:x a:1:x");
+	assert_picks(&scene, 0, "");
+	assert_int_equal(node_mempool_count(scene.mempool), 5);
+	assert_int_equal(node_mempool_bytes(scene.mempool), 26);
+	assert_int_equal(scene.available, 1);
+	close_scene(&scene);
+}
+
+static void what_is_refused(void **state)
+{
+	struct scene scene;
+	(void)state;
+	open_scene(&scene, (struct node_mempool_options){
+				   .count_max = 3, .tx_size_max = 8, .per_sender_max = 2});
+	assert_ok(add(&scene, "a:1:1"));
+	assert_err(add(&scene, "a:1:1"), CS_ERR_DUPLICATE);
+	assert_ok(add(&scene, "bad"));
+	assert_int_equal(scene.code, 7);
+	/* Refused by the application: it may be good later, and is asked about again. */
+	assert_ok(add(&scene, "bad"));
+	assert_int_equal(scene.checks, 3);
+	assert_err(add(&scene, "123456789"), CS_ERR_TOO_LARGE);
+	assert_ok(add(&scene, "a:1:2"));
+	assert_err(add(&scene, "a:1:3"), CS_ERR_FULL);
+	assert_ok(add(&scene, "b:1:1"));
+	assert_err(add(&scene, "c:9:1"), CS_ERR_FULL);
+	assert_int_equal(node_mempool_count(scene.mempool), 3);
+	node_mempool_flush(scene.mempool);
+	assert_int_equal(node_mempool_bytes(scene.mempool), 0);
+	assert_ok(add(&scene, "a:1:1"));
+	close_scene(&scene);
+	open_scene(&scene, (struct node_mempool_options){.bytes_max = 10});
+	assert_ok(add(&scene, "123456"));
+	assert_err(add(&scene, "12345"), CS_ERR_FULL);
+	assert_ok(add(&scene, "1234"));
+	close_scene(&scene);
+}
+
+static void after_a_block(void **state)
+{
+	struct scene scene;
+	const struct abci_tx_result results[] = {{.code = 0}, {.code = 4}};
+	const struct cs_bytes txs[] = {cs_bytes_str("in"), cs_bytes_str("failed")};
+	struct abci_finalize_block_response response = {0};
+	(void)state;
+	response.tx_results.items = results;
+	response.tx_results.count = 2;
+	open_scene(&scene, (struct node_mempool_options){.recheck = true});
+	assert_ok(add(&scene, "in"));
+	assert_ok(add(&scene, "failed"));
+	assert_ok(add(&scene, "old one"));
+	assert_ok(add(&scene, "stays"));
+	node_mempool_update(scene.mempool, 1, txs, 2, &response);
+	assert_int_equal(scene.available, 2);
+	assert_ok(host_loop_run_until(scene.loop, is_rechecked, &scene, DEADLINE_MS));
+	assert_picks(&scene, 1000, "stays");
+	assert_err(add(&scene, "in"), CS_ERR_DUPLICATE);
+	assert_ok(add(&scene, "failed"));
+	assert_ok(add(&scene, "old one"));
+	/* Of others' proposals nothing need be here. */
+	node_mempool_update(scene.mempool, 2, txs, 1, &response);
+	assert_int_equal(node_mempool_count(scene.mempool), 3);
+	close_scene(&scene);
+}
+
+/* More hashes than are remembered: the oldest go, the rest is found. */
+static void many(void **state)
+{
+	struct scene scene;
+	static struct cs_bytes txs[4000];
+	static char texts[4000][16];
+	static struct abci_tx_result results[4000];
+	struct abci_finalize_block_response response = {0};
+	(void)state;
+	open_scene(&scene, (struct node_mempool_options){0});
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 4000; i++) {
+			(void)snprintf(texts[i], sizeof texts[i], "%d-%d", round, i);
+			txs[i] = cs_bytes_str(texts[i]);
+			node_mempool_add(scene.mempool, txs[i], BFT_PEER_NONE, NULL, NULL);
+		}
+		/* Answers come in order: with this one all are there. */
+		char last[16];
+		(void)snprintf(last, sizeof last, "last %d", round);
+		assert_ok(add(&scene, last));
+		assert_int_equal(node_mempool_count(scene.mempool), 4001);
+		response.tx_results.items = results;
+		response.tx_results.count = 4000;
+		node_mempool_update(scene.mempool, round + 1, txs, 4000, &response);
+		const struct cs_bytes last_tx = cs_bytes_str(last);
+		node_mempool_update(scene.mempool, round + 1, &last_tx, 1, &response);
+		assert_int_equal(node_mempool_count(scene.mempool), 0);
+		assert_err(add(&scene, texts[0]), CS_ERR_DUPLICATE);
+	}
+	/* Of the first round nothing is remembered any more. */
+	assert_ok(add(&scene, "0-0"));
+	assert_err(add(&scene, "3-3999"), CS_ERR_DUPLICATE);
+	close_scene(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(priorities_then_age),
+		cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(after_a_block),
+		cmocka_unit_test(many),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
