@@ -119,7 +119,7 @@ static json_t *json_evidence(const struct cmt_evidence *e)
 	const struct cmt_duplicate_vote *d = &e->duplicate_vote;
 	if (e->kind != CMT_DUPLICATE_VOTE)
 		return json_null();
-	return json_pack("{sss{sosososososo}}", "type", "tendermint/DuplicateVoteEvidence", "value",
+	return json_pack("{sss{sososososo}}", "type", "tendermint/DuplicateVoteEvidence", "value",
 			 "vote_a", json_vote(&d->a), "vote_b", json_vote(&d->b), "TotalVotingPower",
 			 node_json_number(d->power_total), "ValidatorPower",
 			 node_json_number(d->power), "Timestamp", node_json_time(d->time));

@@ -378,6 +378,7 @@ static const struct rpc_method methods[] = {
 	{"broadcast_tx_sync", run_broadcast_sync, NAMES("tx")},
 	{"broadcast_tx_async", run_broadcast_async, NAMES("tx")},
 	{"broadcast_tx_commit", run_broadcast_commit, NAMES("tx")},
+	{"broadcast_evidence", rpc_run_broadcast_evidence, NAMES("evidence")},
 	{"unconfirmed_txs", run_unconfirmed_txs, NAMES("limit")},
 	{"num_unconfirmed_txs", run_num_unconfirmed_txs, NAMES()},
 	{"subscribe", rpc_subscribe, NAMES("query")},
