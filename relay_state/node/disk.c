@@ -91,7 +91,8 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 	disk->has_signer = true;
 	disk->found.log_torn = log.torn;
 	disk->found.is_sign_slot_lost = disk->signer.is_slot_lost;
-	return CS_OK;
+	CS_TRY(node_store_mend(disk->store, why));
+	return node_log_mend(disk->log, why);
 }
 
 enum cs_err node_disk_open(struct node_disk **opened, const struct node_disk_options *options,

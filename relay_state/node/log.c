@@ -17,6 +17,7 @@ struct node_log {
 	size_t file_size; /* where a new one is begun */
 	size_t size_max;
 	uint64_t end;
+	uint64_t size;   /* at the opening */
 	uint64_t synced; /* up to here there is nothing to sync but a mark */
 	/* What the opening found, for the replay. */
 	uint8_t *old;
@@ -80,19 +81,6 @@ static enum cs_err keep(struct node_log *log, struct node_log_found *found, cons
 	return CS_OK;
 }
 
-/* What is good is written again and synced before it is believed: a process that died before its sync,
- * or because of it, leaves it in the kernel's pages alone, and those may count as clean. */
-static enum cs_err mend(struct node_file *file, struct cs_bytes good, size_t size,
-			struct node_log_found *found, struct cs_why *why)
-{
-	if (good.n < size) {
-		found->torn += size - good.n;
-		CS_TRY(node_file_truncate(file, good.n, why));
-	}
-	CS_TRY(node_file_write(file, 0, good, why));
-	return node_file_sync(file, why);
-}
-
 /* The whole of one file; `last`: it will grow. */
 static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 			     struct node_log_found *found, struct cs_why *why)
@@ -109,8 +97,7 @@ static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 			      name, good);
 	if (err == CS_OK)
 		err = keep(log, found, name, cs_bytes(bytes, good), why);
-	if (err == CS_OK)
-		err = mend(&file, cs_bytes(bytes, good), size, found, why);
+	found->torn += size - good;
 	free(bytes);
 	if (err != CS_OK || !last) {
 		node_file_close(&file);
@@ -119,7 +106,8 @@ static enum cs_err take_file(struct node_log *log, uint32_t number, bool last,
 	log->file = file;
 	log->number = number;
 	log->end = log->synced = good;
-	return good > 0 ? mark(log, why) : CS_OK;
+	log->size = size;
+	return CS_OK;
 }
 
 static enum cs_err begin_file(struct node_log *log, uint32_t number, struct cs_why *why)
@@ -148,8 +136,6 @@ static enum cs_err open_files(struct node_log *log, struct node_log_found *found
 	CS_TRY(node_folder_numbers(&numbers, log->folder, PREFIX, why));
 	for (size_t i = 0; i < numbers.count && err == CS_OK; i++)
 		err = take_file(log, numbers.list[i], i + 1 == numbers.count, found, why);
-	if (err == CS_OK && numbers.count == 0)
-		err = begin_file(log, 1, why);
 	free(numbers.list);
 	return err;
 }
@@ -172,6 +158,24 @@ enum cs_err node_log_open(struct node_log **opened, const struct node_log_option
 	*found = f;
 	*opened = log;
 	return CS_OK;
+}
+
+/* What is good is written again and synced before it is believed: a process that died before its sync,
+ * or because of it, leaves it in the kernel's pages alone, and those may count as clean. Older files
+ * hold heights that are done. */
+enum cs_err node_log_mend(struct node_log *log, struct cs_why *why)
+{
+	if (log->file.folder == NULL)
+		return begin_file(log, 1, why);
+	cs_assert(log->end <= log->old_size); /* before the replay */
+	struct cs_bytes good = cs_bytes(log->old + (log->old_size - log->end), (size_t)log->end);
+	if (log->end < log->size)
+		CS_TRY(node_file_truncate(&log->file, log->end, why));
+	if (good.n == 0)
+		return node_file_sync(&log->file, why);
+	CS_TRY(node_file_write(&log->file, 0, good, why));
+	CS_TRY(node_file_sync(&log->file, why));
+	return mark(log, why);
 }
 
 void node_log_close(struct node_log *log)

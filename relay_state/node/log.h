@@ -25,14 +25,16 @@ struct node_log_options {
 struct node_log_found {
 	uint64_t records;
 	int64_t height_max; /* of any record; 0: there is none */
-	uint64_t torn;      /* bytes that were cut: nothing had been promised about them */
+	uint64_t torn;      /* bytes to be cut: nothing had been promised about them */
 };
 
-/* Reads everything there is, cuts a torn end, syncs. DAMAGED: something is broken that a sync had
+/* Reads everything there is. DAMAGED: something is broken that a sync had
  * promised, or a record is none; NO_MEMORY; FULL, IO. */
 CS_NODISCARD enum cs_err node_log_open(struct node_log **log,
 				       const struct node_log_options *options,
 				       struct node_log_found *found, struct cs_why *why);
+/* Cuts a torn end, makes durable what was read; before the replay. */
+CS_NODISCARD enum cs_err node_log_mend(struct node_log *log, struct cs_why *why);
 void node_log_close(struct node_log *log);
 
 /* What was there at the opening, into the engine, once; then that memory is given back. The errors

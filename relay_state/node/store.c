@@ -31,6 +31,8 @@ struct node_store {
 	size_t segment_count, segment_room;
 	struct node_file tail; /* the last segment */
 	uint64_t end;
+	uint64_t tail_size,
+		last_at;          /* at the opening: its size, and where its last record begins */
 	struct node_file reading; /* any other */
 	uint32_t reading_number;
 	struct node_store_found now;
@@ -299,24 +301,6 @@ static enum cs_err append(struct node_store *store, struct cs_bytes bytes, struc
 	return node_file_write(&store->tail, store->end, bytes, why);
 }
 
-/* A process that died before its sync, or because of it, leaves a last record that reads from the
- * kernel's pages and is not on the disk, and pages that count as clean: it is written again. */
-static enum cs_err mend_tail(struct node_store *store, uint64_t size, uint64_t last,
-			     struct cs_why *why)
-{
-	uint64_t end = store->end;
-	if (size > end && size - end != NODE_RECORD_HEADER_SIZE)
-		store->now.torn = size - end;
-	CS_TRY(node_file_truncate(&store->tail, end, why));
-	if (last == 0)
-		return node_file_sync(&store->tail, why);
-	size_t n = (size_t)(end - last);
-	uint8_t *p = node_scratch_take(&store->out, n);
-	CS_TRY(node_file_read(&store->tail, last, p, n, why));
-	store->end = last;
-	return append(store, cs_bytes(p, n), why);
-}
-
 static enum cs_err scan_segment(struct node_store *store, struct scanning *s, struct cs_why *why)
 {
 	const struct segment *segment = &store->segments[s->at];
@@ -332,7 +316,11 @@ static enum cs_err scan_segment(struct node_store *store, struct scanning *s, st
 	}
 	store->tail = file;
 	store->end = end;
-	return mend_tail(store, segment->size, last, why);
+	store->tail_size = segment->size;
+	store->last_at = last;
+	if (end < segment->size && segment->size - end != NODE_RECORD_HEADER_SIZE)
+		store->now.torn = segment->size - end;
+	return CS_OK;
 }
 
 static enum cs_err find_begin(struct node_store *store, struct scanning *s, bool check_all,
@@ -448,6 +436,24 @@ enum cs_err node_store_open(struct node_store **opened, const struct node_store_
 	}
 	*opened = store;
 	return CS_OK;
+}
+
+/* A process that died before its sync, or because of it, leaves a last record that reads from the
+ * kernel's pages and is not on the disk, and pages that count as clean: it is written again. */
+enum cs_err node_store_mend(struct node_store *store, struct cs_why *why)
+{
+	if (store->segment_count == 0)
+		return CS_OK;
+	uint64_t end = store->end;
+	if (end < store->tail_size)
+		CS_TRY(node_file_truncate(&store->tail, end, why));
+	if (store->last_at == 0)
+		return node_file_sync(&store->tail, why);
+	size_t n = (size_t)(end - store->last_at);
+	uint8_t *p = node_scratch_take(&store->out, n);
+	CS_TRY(node_file_read(&store->tail, store->last_at, p, n, why));
+	store->end = store->last_at;
+	return append(store, cs_bytes(p, n), why);
 }
 
 void node_store_close(struct node_store *store)

@@ -29,7 +29,7 @@ struct node_store_found {
 	int64_t height; /* the last one with an outcome: the state's; 0: none */
 	int64_t stored; /* the last one with a block: height or height + 1 */
 	bool is_fresh;  /* the folder held no segment */
-	uint64_t torn;  /* bytes of a record that was cut: nothing had been promised about it */
+	uint64_t torn;  /* bytes of a record that is cut: nothing had been promised about it */
 };
 
 struct node_stored_block {
@@ -44,6 +44,9 @@ struct node_stored_block {
 CS_NODISCARD enum cs_err node_store_open(struct node_store **store,
 					 const struct node_store_options *options,
 					 struct cs_why *why);
+/* Cuts what is torn and makes durable what was read; before anything else is written. Apart from
+ * the opening, so that a start that is refused for another reason has changed nothing. */
+CS_NODISCARD enum cs_err node_store_mend(struct node_store *store, struct cs_why *why);
 void node_store_close(struct node_store *store);
 /* As it is now. */
 struct node_store_found node_store_look(const struct node_store *store);
