@@ -1,8 +1,10 @@
-/* The disk of a node: log, last-sign state, blocks and state in one folder, and the engine's effects
- * on them, executed in order. Gives back at a start what it had promised, or refuses to start.
+/* The disk of a node: log, last-sign state, blocks and state in one folder, and the engine's
+ * effects on them, executed in order. Gives back at a start what it had promised, or refuses to
+ * start.
  *
  * A change that fails (full, EIO, a sync above all) is the last one: the caller ends the process.
- * Nothing is tried again, because after a failed sync the kernel's pages say what the disk does not.
+ * Nothing is tried again, because after a failed sync the kernel's pages say what the disk does
+ * not.
  *
  *   struct node_disk *disk;
  *   node_disk_open(&disk, &options, &why);
@@ -49,8 +51,8 @@ CS_NODISCARD enum cs_err node_disk_open(struct node_disk **disk,
 void node_disk_close(struct node_disk *disk);
 /* Views until the first effect. */
 const struct node_disk_found *node_disk_found(const struct node_disk *disk);
-/* Log and last-sign state into a new engine, before START. DAMAGED: a record of the log does not fit
- * the state. */
+/* Log and last-sign state into a new engine, before START. DAMAGED: a record of the log does not
+ * fit the state. */
 CS_NODISCARD enum cs_err node_disk_restore(struct node_disk *disk, struct bft *bft,
 					   struct cs_why *why);
 /* Validators, times and evidence of applied blocks; the context is the disk. A set is valid until
@@ -81,8 +83,8 @@ void node_disk_let_go(struct node_disk *disk, int64_t retain_height);
 
 /* Blocks, outcomes and searches for the RPC. */
 struct node_store *node_disk_store(struct node_disk *disk);
-/* Validators that sign the block of this height, one kept or the two after the state; valid until the
- * next question. NOT_FOUND. */
+/* Validators that sign the block of this height, one kept or the two after the state; valid until
+ * the next question. NOT_FOUND. */
 CS_NODISCARD enum cs_err node_disk_validators(struct node_disk *disk,
 					      const struct cmt_validator_set **set, int64_t height,
 					      struct cs_why *why);

@@ -1,6 +1,6 @@
-/* Where to find what in the block store: heights, hashes, transactions, events, evidence, in SQLite.
- * Derived: everything in it comes from the segments, and it is made anew from them when it is gone.
- * Holds nothing of a block that the state has not applied. */
+/* Where to find what in the block store: heights, hashes, transactions, events, evidence, in
+ * SQLite. Derived: everything in it comes from the segments, and it is made anew from them when it
+ * is gone. Holds nothing of a block that the state has not applied. */
 #ifndef NODE_INDEX_H
 #define NODE_INDEX_H
 

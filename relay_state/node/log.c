@@ -160,9 +160,9 @@ enum cs_err node_log_open(struct node_log **opened, const struct node_log_option
 	return CS_OK;
 }
 
-/* What is good is written again and synced before it is believed: a process that died before its sync,
- * or because of it, leaves it in the kernel's pages alone, and those may count as clean. Older files
- * hold heights that are done. */
+/* What is good is written again and synced before it is believed: a process that died before its
+ * sync, or because of it, leaves it in the kernel's pages alone, and those may count as clean.
+ * Older files hold heights that are done. */
 enum cs_err node_log_mend(struct node_log *log, struct cs_why *why)
 {
 	if (log->file.folder == NULL)

@@ -1,5 +1,5 @@
-/* The engine's log as files: appended, synced, cut where a crash tore it, begun anew when a height is
- * committed. What the records say is the engine's matter (bft/wal.h, bft/record.h).
+/* The engine's log as files: appended, synced, cut where a crash tore it, begun anew when a height
+ * is committed. What the records say is the engine's matter (bft/wal.h, bft/record.h).
  *
  * A file is called log-NNNNNNNN. Records of heights that are done stay until their file is full:
  * the engine passes over them, and a cut at each height would cost a sync. */

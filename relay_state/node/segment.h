@@ -1,5 +1,5 @@
-/* Records of the block store's files: how a block and what came of it are written, and how one tells
- * a good record from a broken one. Knows one file at a time.
+/* Records of the block store's files: how a block and what came of it are written, and how one
+ * tells a good record from a broken one. Knows one file at a time.
  *
  * A segment is called blocks-NNNNNNNN and begins with a record HEAD. A record is
  *   magic (4), type (1), zeros (3), height (8), size (4, of the body), CRC-32C of the body (4),
@@ -66,8 +66,8 @@ void node_scratch_free(struct node_scratch *scratch);
 /* At least n bytes, what was there is lost. */
 uint8_t *node_scratch_take(struct node_scratch *scratch, size_t n);
 
-/* A record as it stands at `offset` of a segment with this salt, in the scratch's memory. TOO_LARGE:
- * NODE_RECORD_BODY_SIZE_MAX. */
+/* A record as it stands at `offset` of a segment with this salt, in the scratch's memory.
+ * TOO_LARGE: NODE_RECORD_BODY_SIZE_MAX. */
 CS_NODISCARD enum cs_err node_record_encode(struct cs_bytes *bytes, struct node_scratch *scratch,
 					    const struct node_record *record, uint64_t offset,
 					    uint64_t salt);

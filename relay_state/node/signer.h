@@ -14,8 +14,8 @@ struct node_signer {
 	struct node_file file;
 	struct bft_sign_state state;
 	unsigned slot_next;
-	/* One slot does not read. If it was the newer one, its signature has left only if the log has
-	 * it too: the log is synced before a send. */
+	/* One slot does not read. If it was the newer one, its signature has left only if the log
+	 * has it too: the log is synced before a send. */
 	bool is_slot_lost;
 };
 

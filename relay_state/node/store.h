@@ -39,8 +39,8 @@ struct node_stored_block {
 	struct cs_bytes commit; /* tendermint.types.ExtendedCommit */
 };
 
-/* DAMAGED: a segment is missing, too short or does not read, a height is missing, the index knows of
- * more than there is. FULL, IO; INVALID: another program's index. */
+/* DAMAGED: a segment is missing, too short or does not read, a height is missing, the index knows
+ * of more than there is. FULL, IO; INVALID: another program's index. */
 CS_NODISCARD enum cs_err node_store_open(struct node_store **store,
 					 const struct node_store_options *options,
 					 struct cs_why *why);

@@ -50,7 +50,8 @@ struct faulty {
 	uint64_t random;
 	struct faulty_file files[FAULTY_FILES];
 	size_t file_count;
-	/* Names as they are, and as they were after each change since the last sync of the folder. */
+	/* Names as they are, and as they were after each change since the last sync of the
+	 * folder. */
 	struct faulty_names names, history[FAULTY_NAMES];
 	size_t history_count;
 	int open_count;

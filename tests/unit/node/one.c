@@ -432,8 +432,8 @@ static enum cs_err step(struct one *one, const struct bft_event *given)
 	return CS_OK;
 }
 
-/* Nothing else is to come: the shortest timer but that of the status, which brings nothing to one who
- * is alone. */
+/* Nothing else is to come: the shortest timer but that of the status, which brings nothing to one
+ * who is alone. */
 static bool fire(struct one *one)
 {
 	struct bft_effect *first = NULL;

@@ -1,6 +1,6 @@
-/* A node that is its chain's only validator, on a faulty folder: engine, disk and CometBFT's kvstore
- * in one process, one event after the other. It writes down what the disk has given its word for,
- * and compares after each start. */
+/* A node that is its chain's only validator, on a faulty folder: engine, disk and CometBFT's
+ * kvstore in one process, one event after the other. It writes down what the disk has given its
+ * word for, and compares after each start. */
 #ifndef TESTS_UNIT_NODE_ONE_H
 #define TESTS_UNIT_NODE_ONE_H
 

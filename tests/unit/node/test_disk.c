@@ -153,7 +153,8 @@ static void each_fault_at_each_change(void **unused)
 	}
 }
 
-/* A segment whose name only the kernel knows: no log file is begun here, whose sync would save it. */
+/* A segment whose name only the kernel knows: no log file is begun here, whose sync would save
+ * it. */
 static void names_that_are_believed_are_durable(void **unused)
 {
 	(void)unused;
@@ -210,8 +211,8 @@ static void many_lives(uint64_t seed)
 					    one->state_max - one->retain_blocks + 1 ||
 				    node_disk_found(one->disk)->base == 1);
 		restart(one, false);
-		/* The lock may be on a block that was in the lost tail alone: one who is alone waits
-		 * for it for ever, which is right. */
+		/* The lock may be on a block that was in the lost tail alone: one who is alone
+		 * waits for it for ever, which is right. */
 		if (one->is_bit_flipped && power)
 			break;
 	}
