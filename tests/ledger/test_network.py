@@ -94,6 +94,17 @@ def test_application_behind_a_socket(tmp_path):
         assert "node.failed" in net.nodes[0].process.tail()
 
 
+def test_no_empty_blocks(tmp_path):
+    with Network(tmp_path, 4, lambda text: text + "create_empty_blocks = false\n") as net:
+        for node in net.nodes:
+            wait_for(node.is_up, DEADLINE_S, "its RPC")
+        first = int(net.nodes[1].commit(b"a=1")["height"])
+        second = int(net.nodes[2].commit(b"b=2")["height"])
+        assert second == first + 1
+        net.wait_height(second)
+        assert [node.height() for node in net.nodes] == [second] * 4
+
+
 def test_cometbft_light_client(net, tmp_path):
     cometbft = find_tool("cometbft")
     net.wait_height(6)
