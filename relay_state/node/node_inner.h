@@ -52,6 +52,7 @@ struct node {
 	bool is_over;
 	bool is_busy; /* inside a step */
 	struct node_queued *first, **last;
+	struct node_asked *asked; /* open questions to the application */
 	struct node_timer timers[BFT_TIMER_END];
 	struct cs_arena arena;
 	void *arena_memory;

@@ -55,18 +55,24 @@ static void enqueue(struct node *n, const struct bft_event *event, struct node_f
 
 /* ---- questions to the application ---- */
 
-struct asked {
+struct node_asked {
+	struct node_asked *next, **at; /* of the node's open ones */
 	struct node *node;
 	enum bft_effect_type type;
 	struct bft_event answer;
 	size_t size_max;
 };
 
-static struct asked *asked_of(struct node *n, const struct bft_effect *effect,
-			      enum bft_event_type answer)
+static struct node_asked *asked_of(struct node *n, const struct bft_effect *effect,
+				   enum bft_event_type answer)
 {
-	struct asked *asked = host_alloc(sizeof *asked);
+	struct node_asked *asked = host_alloc(sizeof *asked);
 	asked->node = n;
+	asked->next = n->asked;
+	asked->at = &n->asked;
+	if (asked->next != NULL)
+		asked->next->at = &asked->next;
+	n->asked = asked;
 	asked->type = effect->type;
 	asked->size_max = effect->size_max;
 	asked->answer = (struct bft_event){.type = answer,
@@ -77,7 +83,15 @@ static struct asked *asked_of(struct node *n, const struct bft_effect *effect,
 	return asked;
 }
 
-static void answer_prepared(struct node *n, struct asked *asked,
+static void drop_asked(struct node_asked *asked)
+{
+	*asked->at = asked->next;
+	if (asked->next != NULL)
+		asked->next->at = asked->at;
+	free(asked);
+}
+
+static void answer_prepared(struct node *n, struct node_asked *asked,
 			    const struct abci_prepare_proposal_response *response)
 {
 	size_t size = 0;
@@ -91,7 +105,7 @@ static void answer_prepared(struct node *n, struct asked *asked,
 	node_step(n, &asked->answer);
 }
 
-static void answer_finalized(struct node *n, struct asked *asked,
+static void answer_finalized(struct node *n, struct node_asked *asked,
 			     const struct abci_finalize_block_response *response)
 {
 	struct node_finalized *finalized = host_alloc(sizeof *finalized);
@@ -150,7 +164,7 @@ static enum cs_err tell_applied(struct node *n, struct cs_why *why)
 	return CS_OK;
 }
 
-static void answer_committed(struct node *n, struct asked *asked,
+static void answer_committed(struct node *n, struct node_asked *asked,
 			     const struct abci_commit_response *response)
 {
 	struct cs_why why = {{0}};
@@ -168,7 +182,7 @@ static void answer_committed(struct node *n, struct asked *asked,
 static void on_answer(void *context, enum cs_err err, const char *why,
 		      const struct abci_response *response)
 {
-	struct asked *asked = context;
+	struct node_asked *asked = context;
 	struct node *n = asked->node;
 	if (err != CS_OK) {
 		node_fail(n, err, "application", why);
@@ -188,7 +202,7 @@ static void on_answer(void *context, enum cs_err err, const char *why,
 				response->verify_vote_extension.status == ABCI_ACCEPT;
 		node_step(n, &asked->answer);
 	}
-	free(asked);
+	drop_asked(asked);
 }
 
 static enum cs_err ask_about_block(struct node *n, const struct bft_effect *effect,
@@ -525,6 +539,9 @@ void node_shell_free(struct node *n)
 		free(q->finalized);
 		free(q);
 	}
+	/* The application is gone: nobody answers these. */
+	while (n->asked != NULL)
+		drop_asked(n->asked);
 	for (size_t i = 1; i < BFT_TIMER_END; i++)
 		host_timer_free(n->timers[i].timer);
 	free(n->block);
