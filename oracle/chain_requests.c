@@ -164,6 +164,8 @@ static enum cs_err write_expired(void *context)
 			 LOG_HASH("id", &request->id),
 			 LOG_TEXT("state", oracle_state_name(request->state)),
 			 LOG_TEXT("why", request->why));
+		request->tries = 0; /* of its refund from here on */
+		request->next_ms = 0;
 		CS_TRY(oracle_journal_move(chain->oracle->journal, request, ORACLE_EXPIRED));
 		if (contract && chain->own->refund && chain->has_operator)
 			CS_TRY(oracle_refund_write(contract, request));
@@ -178,8 +180,7 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
 	/* One that we are to refund waits until there is room for the call. */
-	size_t room =
-		chain->own->refund && chain->has_operator ? oracle_submit_room(chain) : count;
+	size_t room = chain->own->refund && chain->has_operator ? oracle_submit_room(chain) : count;
 	for (size_t i = 0; i < count; i++) {
 		bool ends = write.count < room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);
@@ -310,6 +311,13 @@ void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 	expire_observed(chain);
 	ask_open(chain);
 	submit_answered(chain);
+	oracle_refunds_pump(chain);
+}
+
+void oracle_requests_cancel_late(struct oracle_chain *chain)
+{
+	if (chain->adapter && chain->follow.head_height != 0)
+		oracle_submit_cancel_late(chain, oracle_next_block_s(chain));
 }
 
 /* ---- reports ---- */
@@ -336,20 +344,23 @@ static enum cs_err write_back(struct oracle_chain *chain,
 }
 
 enum cs_err oracle_requests_reported(struct oracle_chain *chain,
-				     const struct oracle_submission *submission)
+				     const struct oracle_submission *submission, bool cancelled)
 {
 	struct oracle_contract *contract = oracle_contract_of(chain->oracle, &submission->contract);
-	if (submission->call != ORACLE_CALL_FULFIL || !contract)
-		return CS_OK; /* of a refund the event tells */
+	if (!contract)
+		return CS_OK;
 	switch (submission->state) {
 	case ORACLE_SUBMISSION_OPEN:
 	case ORACLE_SUBMISSION_UNKNOWN:
 		return CS_OK;
 	case ORACLE_SUBMISSION_INCLUDED: /* its events tell what it did; it may move until it is
 					    settled */
-		*oracle_careful(contract) = !submission->succeeded;
+		if (!cancelled)
+			*oracle_careful(contract) = !submission->succeeded;
 		return CS_OK;
 	case ORACLE_SUBMISSION_SETTLED:
+		if (cancelled)
+			return write_back(chain, submission, CS_ERR_EXPIRED);
 		return write_back(chain, submission,
 				  submission->succeeded ? CS_ERR_CONFLICT : CS_ERR_REVERTED);
 	case ORACLE_SUBMISSION_FAILED:

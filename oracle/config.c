@@ -98,7 +98,8 @@ static const struct host_config_key keys[] = {
 	 "are "
 	 "made and served, and nobody brings them to the chain."},
 	{"chains[].refund", BOOL, 0, 0, "false", NULL,
-	 "Refund requests that passed their deadline, at the operator's cost; anybody may."},
+	 "Refund requests that passed their deadline, at the operator's cost, and again where that "
+	 "failed; anybody may."},
 	{"chains[].fee_min_percent", NUMBER, 0, 10000, "0", NULL,
 	 "An answer waits while its fee is less than so much of what bringing it costs at most "
 	 "now. 0: whatever the contract takes is enough."},

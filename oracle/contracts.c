@@ -118,6 +118,8 @@ static enum cs_err write_refunded(struct oracle_chain *chain, const struct adapt
 	if (request.n == 0 || request.state == ORACLE_DONE ||
 	    (request.state == ORACLE_REFUNDED && request.end_height == event->at.block.height))
 		return CS_OK;
+	if (request.state == ORACLE_EXPIRED && request.next_ms > 0)
+		snprintf(request.why, sizeof(request.why), "somebody else refunded it");
 	return write_end(chain, &request, &event->at, ORACLE_REFUNDED);
 }
 
@@ -251,15 +253,12 @@ static enum cs_err undo_request(struct reorg_write *write, struct oracle_request
 
 /* To where it would be without its end. */
 static enum cs_err state_before(struct reorg_write *write, const struct oracle_request *request,
-				enum oracle_state *state)
+				enum oracle_state *state, uint64_t *next_ms)
 {
 	struct oracle_journal *journal = write->chain->oracle->journal;
 	struct oracle_submission submission;
-	if (request->statement == 0) {
-		*state = ORACLE_OBSERVED;
-		return CS_OK;
-	}
-	*state = ORACLE_ANSWERED;
+	*state = request->statement == 0 ? ORACLE_OBSERVED : ORACLE_ANSWERED;
+	*next_ms = host_wall_ms();
 	if (request->submission == 0)
 		return CS_OK;
 	enum cs_err err =
@@ -268,21 +267,27 @@ static enum cs_err state_before(struct reorg_write *write, const struct oracle_r
 		return CS_OK;
 	CS_TRY(err);
 	/* Its transaction is still watched, and sent again where it is gone. */
-	if (submission.state == ORACLE_SUBMISSION_OPEN ||
-	    submission.state == ORACLE_SUBMISSION_INCLUDED)
+	bool watched = submission.state == ORACLE_SUBMISSION_OPEN ||
+		       submission.state == ORACLE_SUBMISSION_INCLUDED;
+	if (submission.call == ORACLE_CALL_REFUND) {
+		*state = ORACLE_EXPIRED;
+		*next_ms = watched ? 0 : *next_ms;
+	} else if (watched) {
 		*state = ORACLE_SUBMITTED;
+	}
 	return CS_OK;
 }
 
 static enum cs_err undo_end(struct reorg_write *write, struct oracle_request *request)
 {
 	enum oracle_state before;
+	uint64_t next_ms;
 	if (request->state != ORACLE_DONE && request->state != ORACLE_REFUNDED)
 		return CS_OK;
-	CS_TRY(state_before(write, request, &before));
+	CS_TRY(state_before(write, request, &before, &next_ms));
 	request->end_height = 0;
 	memset(&request->end_tx, 0, sizeof(request->end_tx));
-	request->next_ms = host_wall_ms();
+	request->next_ms = next_ms;
 	request->why[0] = 0;
 	return oracle_journal_move(write->chain->oracle->journal, request, before);
 }

@@ -60,8 +60,9 @@ struct oracle_request {
 	uint64_t end_height;
 	struct cs_hash end_tx;
 	uint64_t submission; /* the open or the last one, 0: none */
-	uint64_t next_ms;    /* wall clock: not looked at before */
-	uint32_t tries;
+	/* Wall clock: not looked at before. Of an expired one 0: no refund is to be tried (again). */
+	uint64_t next_ms;
+	uint32_t tries; /* that failed; of an expired one: refunds */
 	char why[ORACLE_WHY_MAX + 1];
 	uint64_t created_ms;
 	uint64_t updated_ms;
@@ -169,6 +170,11 @@ CS_NODISCARD enum cs_err oracle_journal_pick(struct oracle_journal *journal,
 					     const struct oracle_pick *pick,
 					     struct oracle_request *requests, size_t count_max,
 					     size_t *count);
+/* Expired requests of a chain whose refund is to be tried again: next_ms is not 0, and up to due_ms. */
+CS_NODISCARD enum cs_err oracle_journal_pick_refunds(struct oracle_journal *journal,
+						     const struct cs_hash *chain, uint64_t due_ms,
+						     struct oracle_request *requests,
+						     size_t count_max, size_t *count);
 /* Requests of a chain whose event (ends: whose end) is at or above a height, rows above `after`. */
 CS_NODISCARD enum cs_err oracle_journal_above(struct oracle_journal *journal,
 					      const struct cs_hash *chain, bool ends,

@@ -91,6 +91,19 @@ enum cs_err oracle_journal_save_submission(struct oracle_journal *journal,
 	return host_stmt_run(s);
 }
 
+enum cs_err oracle_journal_submission_deadline(struct oracle_journal *journal, uint64_t submission,
+					       uint64_t *deadline_s)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION_DEADLINE);
+	bool row = false;
+	host_bind_u64(s, 0, submission);
+	CS_TRY(host_stmt_next(s, &row));
+	cs_assert(row); /* a maximum has one row always */
+	*deadline_s = host_column_u64(s, 0);
+	host_stmt_reset(s);
+	return CS_OK;
+}
+
 /* ---- attempts ---- */
 
 enum cs_err oracle_journal_add_attempt(struct oracle_journal *journal,

@@ -65,6 +65,10 @@ CS_NODISCARD enum cs_err oracle_journal_submission(struct oracle_journal *journa
 /* Everything but chain, contract, call, statement and data. */
 CS_NODISCARD enum cs_err oracle_journal_save_submission(struct oracle_journal *journal,
 							const struct oracle_submission *submission);
+/* Of the submitted requests that it brings, the last deadline: Unix seconds, 0 when there is none. */
+CS_NODISCARD enum cs_err oracle_journal_submission_deadline(struct oracle_journal *journal,
+							    uint64_t submission,
+							    uint64_t *deadline_s);
 CS_NODISCARD enum cs_err oracle_journal_add_attempt(struct oracle_journal *journal,
 						    const struct oracle_attempt *attempt);
 /* Oldest first; raw bytes in the arena. */

@@ -23,6 +23,7 @@
 
 static void pump_chain(struct oracle_chain *chain)
 {
+	oracle_requests_cancel_late(chain);
 	if (!chain->oracle->enclave_ready)
 		return;
 	adapter_follow_feed(&chain->follow);
@@ -92,9 +93,9 @@ static enum cs_err write_tidy(void *context)
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		const struct oracle_chain *chain = &oracle->chains[i];
 		if (chain->follow.final_height > FORGOTTEN_BLOCKS)
-			CS_TRY(oracle_journal_prune_chain(oracle->journal, &chain->identity,
-							  before_ms,
-							  chain->follow.final_height - FORGOTTEN_BLOCKS));
+			CS_TRY(oracle_journal_prune_chain(
+				oracle->journal, &chain->identity, before_ms,
+				chain->follow.final_height - FORGOTTEN_BLOCKS));
 	}
 	CS_TRY(oracle_journal_prune(oracle->journal, before_ms));
 	return oracle_journal_prune_specs(oracle->journal, now_ms - DAY_MS);

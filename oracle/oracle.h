@@ -215,9 +215,18 @@ void oracle_chain_stop(struct oracle_chain *chain);
 /* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created
  * and neither frozen nor diverged; agrees: adapter_follow_agrees. */
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees);
-/* Inside the writer that stores a report: the state of a fulfil or refund changed. */
+/* Calls that no block takes in time any more do not stay to revert. */
+void oracle_requests_cancel_late(struct oracle_chain *chain);
+/* Inside the writer that stores a report: the state of a fulfil changed. cancelled: what was included
+ * is its cancellation. */
 CS_NODISCARD enum cs_err oracle_requests_reported(struct oracle_chain *chain,
-						  const struct oracle_submission *submission);
+						  const struct oracle_submission *submission,
+						  bool cancelled);
+
+/* ---- chain_refund.c ---- */
+/* The same of a refund. */
+CS_NODISCARD enum cs_err oracle_refund_reported(struct oracle_chain *chain,
+						const struct oracle_submission *submission);
 
 /* ---- submit.c: calls of the operator's account ---- */
 struct oracle_call_wish {
@@ -236,6 +245,8 @@ CS_NODISCARD enum cs_err oracle_submit(struct oracle *oracle, const struct oracl
 				       uint64_t *submission);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void oracle_submit_resume(struct oracle_chain *chain);
+/* Cancels, once, what is not in a block and brings nothing that a block of this time takes. */
+void oracle_submit_cancel_late(struct oracle_chain *chain, uint64_t next_block_s);
 void oracle_submit_free(struct oracle_chain *chain);
 
 /* ---- feeds.c ---- */

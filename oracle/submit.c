@@ -22,9 +22,11 @@ struct oracle_tx {
 	struct cs_hash hash;
 	uint8_t *raw;
 	size_t raw_size;
-	unsigned commits; /* under way */
-	bool gone;        /* the adapter has forgotten it */
-	bool included;    /* does not count against in_flight_max */
+	uint64_t deadline_s; /* the last one of what it brings; 0: it is of use at any time */
+	bool late;           /* its cancellation was asked for */
+	unsigned commits;    /* under way */
+	bool gone;           /* the adapter has forgotten it */
+	bool included;       /* does not count against in_flight_max */
 };
 
 static const char *call_name(enum oracle_call call)
@@ -176,12 +178,13 @@ struct report_write {
 };
 
 /* Whoever wanted the call hears what became of it. */
-static enum cs_err tell(struct oracle_tx *tx)
+static enum cs_err tell(struct oracle_tx *tx, bool cancelled)
 {
 	switch (tx->row.call) {
 	case ORACLE_CALL_FULFIL:
+		return oracle_requests_reported(tx->chain, &tx->row, cancelled);
 	case ORACLE_CALL_REFUND:
-		return oracle_requests_reported(tx->chain, &tx->row);
+		return oracle_refund_reported(tx->chain, &tx->row);
 	case ORACLE_CALL_SUBMIT:
 		return oracle_feeds_reported(tx->chain, &tx->row);
 	case ORACLE_CALL_ANNOUNCE: /* the contract tells; the journal has the outcome */
@@ -239,7 +242,7 @@ static enum cs_err write_report(void *context)
 		break;
 	}
 	CS_TRY(oracle_journal_save_submission(write->tx->chain->oracle->journal, row));
-	return tell(write->tx);
+	return tell(write->tx, report->cancelled);
 }
 
 static void log_report(const struct oracle_tx *tx, const struct adapter_tx_report *report)
@@ -367,6 +370,7 @@ static enum cs_err hand_over(struct oracle_tx *tx, struct cs_arena *arena)
 	if (!cs_address_eq(&tx->row.account, &tx->chain->operator))
 		return CS_ERR_NO_KEY;
 	CS_TRY(take_resume(tx, arena, &resume, &has));
+	CS_TRY(oracle_journal_submission_deadline(tx->chain->oracle->journal, n, &tx->deadline_s));
 	struct adapter_submission submission = {.from = tx->row.account,
 						.may_repeat = true,
 						.gas_limit = tx->row.gas_limit,
@@ -384,7 +388,7 @@ static enum cs_err write_refused(void *context)
 	struct oracle_tx *tx = context;
 	tx->row.state = ORACLE_SUBMISSION_FAILED;
 	CS_TRY(oracle_journal_save_submission(tx->chain->oracle->journal, &tx->row));
-	return tell(tx);
+	return tell(tx, false);
 }
 
 /* False: tried again with the next turn, in order. */
@@ -427,5 +431,20 @@ void oracle_submit_resume(struct oracle_chain *chain)
 		if (!take_up(chain, rows[i]))
 			return;
 		chain->resumed_to = rows[i];
+	}
+}
+
+void oracle_submit_cancel_late(struct oracle_chain *chain, uint64_t next_block_s)
+{
+	for (struct oracle_tx *tx = chain->txs; tx; tx = tx->next) {
+		if (tx->deadline_s == 0 || next_block_s < tx->deadline_s || tx->late ||
+		    tx->included || tx->gone)
+			continue;
+		enum cs_err err = adapter_tx_cancel(chain->adapter, tx->tx);
+		if (err != CS_OK)
+			continue; /* a block has it: its report comes */
+		tx->late = true;
+		log_info("tx.late", LOG_TEXT("chain", chain->config->id),
+			 LOG_U64("submission", tx->row.n), LOG_U64("deadline", tx->deadline_s));
 	}
 }

@@ -97,6 +97,56 @@ static void what_is_due(void **state)
 	assert_int_equal(oracle_journal_row(f->journal, r[2].n, &picked[0]), CS_ERR_NOT_FOUND);
 }
 
+/* Expired, and not before its pause is over; one with next_ms 0 is left to others. */
+static void refunds_that_are_due(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r[4];
+	struct oracle_request picked[4];
+	size_t count = 0;
+	for (uint8_t i = 0; i < 4; i++) {
+		r[i] = request_of(ORACLE_CHAIN, i + 1);
+		r[i].state = i == 3 ? ORACLE_REFUNDED : ORACLE_EXPIRED;
+		r[i].next_ms = 10u * i;
+		assert_int_equal(write_(f, add, &r[i]), CS_OK);
+	}
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &r[0].chain, 19, picked, 4, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(picked[0].n, r[1].n);
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &r[0].chain, INT64_MAX, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[1].n, r[2].n);
+	struct cs_hash other = same_bytes(0xce);
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &other, INT64_MAX, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 0);
+}
+
+/* Of what is still to be brought; what has ended gives a call no more time. */
+static void the_last_deadline_of_a_call(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t deadline_s = 1;
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 7, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 0);
+	for (uint8_t i = 0; i < 4; i++) {
+		struct oracle_request r = request_of(ORACLE_CHAIN, i + 1);
+		r.state = i == 3 ? ORACLE_DONE : ORACLE_SUBMITTED;
+		r.head.deadline = 2000u + i;
+		assert_int_equal(write_(f, add, &r), CS_OK);
+		r.submission = i == 2 ? 8 : 7;
+		assert_int_equal(write_(f, save, &r), CS_OK);
+	}
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 7, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 2001);
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 0, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 0);
+}
+
 /* ---- answers ---- */
 
 static void answers(void **state)
@@ -388,6 +438,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_id_is_there_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(moves_by_the_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(refunds_that_are_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_deadline_of_a_call, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_and_specs, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_ends_are_forgotten, setup, teardown),
