@@ -32,23 +32,6 @@ static json_t *routes_json(const struct gateway_chain *chain)
 	return list;
 }
 
-static json_t *providers_json(const struct gateway_chain *chain)
-{
-	if (!gateway_chain_has_providers(chain))
-		return json_null();
-	json_t *list = json_array();
-	for (size_t i = 0; i < chain->provider_count; i++) {
-		const struct gateway_provider *provider = &chain->providers[i];
-		json_array_append_new(list,
-				      json_pack("{s:s,s:o}", "answer",
-						wire_oracle_code_name(provider->code), "height",
-						provider->code == WIRE_ORACLE_OK
-							? host_json_u64(provider->height)
-							: json_null()));
-	}
-	return list;
-}
-
 static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = adapter_follow_json(&chain->follow);
@@ -69,7 +52,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "providers", providers_json(chain));
+	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen",
 			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());
 	json_object_set_new(json, "conflict",

@@ -48,7 +48,7 @@ static void pump(void *context)
 		return;
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
-		gateway_providers_ask(chain);
+		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
 		gateway_submit_new(chain);
 		bool agrees = adapter_follow_agrees(&chain->follow);

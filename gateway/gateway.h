@@ -13,6 +13,7 @@
 #include "adapters/evm/evm.h"
 #include "adapters/follow.h"
 #include "adapters/parts.h"
+#include "adapters/providers.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
@@ -94,11 +95,6 @@ struct gateway_route {
 	bool announcing;
 };
 
-struct gateway_provider {
-	uint32_t code; /* of wire_oracle_code; 0: it named a block */
-	uint64_t height;
-};
-
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -108,11 +104,7 @@ struct gateway_chain {
 	char identity_hex[65];
 	struct adapter *adapter;
 	struct adapter_follow follow;
-	/* rpc_quorum: what its providers said last, in the order of the manifest */
-	bool asking;
-	uint64_t ask_after_ms;
-	size_t provider_count;
-	struct gateway_provider providers[VERIFY_EVM_PROVIDERS_MAX];
+	struct adapter_providers providers;
 	/* accounts */
 	bool has_gas_account;
 	struct cs_address gas_account;
@@ -221,11 +213,6 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 /* ---- light_client.c ---- */
 /* What following the chain asks of a gateway; the rest of chain is filled in already. */
 void gateway_follow_init(struct gateway_chain *chain);
-
-/* ---- providers.c ---- */
-bool gateway_chain_has_providers(const struct gateway_chain *chain);
-/* Lets the enclave ask them when it is time; nothing for a chain without. */
-void gateway_providers_ask(struct gateway_chain *chain);
 
 /* ---- chain_events.c ---- */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);

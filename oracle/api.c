@@ -70,6 +70,7 @@ static json_t *chain_json(const struct oracle_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
+	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen", json_boolean(chain->follow.frozen));
 	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));

@@ -154,6 +154,17 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 			(double)rows[i].value);
 }
 
+static void collect_providers(struct oracle *oracle, const struct oracle_chain *chain)
+{
+	const struct host_metric_label label = {"chain", chain->config->id};
+	if (!adapter_has_providers(chain->manifest))
+		return;
+	host_metric_set(series(oracle, HOST_METRIC_GAUGE, "caisson_chain_providers_voting",
+			       "Providers that named a block when they were asked last.", &label,
+			       1),
+			(double)adapter_providers_voting(&chain->providers));
+}
+
 static void collect_unpaid(struct oracle *oracle, const struct oracle_chain *chain)
 {
 	const struct host_metric_label label = {"chain", chain->config->id};
@@ -206,6 +217,7 @@ static void collect(void *context)
 	collect_enclave(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		collect_chain(oracle, &oracle->chains[i]);
+		collect_providers(oracle, &oracle->chains[i]);
 		collect_unpaid(oracle, &oracle->chains[i]);
 		collect_adapter(oracle, &oracle->chains[i]);
 	}

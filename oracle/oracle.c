@@ -26,6 +26,7 @@ static void pump_chain(struct oracle_chain *chain)
 	oracle_requests_cancel_late(chain);
 	if (!chain->oracle->enclave_ready)
 		return;
+	adapter_providers_ask(&chain->providers);
 	adapter_follow_feed(&chain->follow);
 	oracle_submit_resume(chain);
 	bool agrees = adapter_follow_agrees(&chain->follow);

@@ -12,6 +12,7 @@
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
 #include "adapters/follow.h"
+#include "adapters/providers.h"
 #include "host/api_key.h"
 #include "host/child.h"
 #include "host/egress.h"
@@ -84,6 +85,7 @@ struct oracle_chain {
 	char identity_hex[65];
 	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */
 	struct adapter_follow follow;
+	struct adapter_providers providers;
 	/* the account that pays for calls */
 	bool has_operator;
 	struct cs_address operator;
