@@ -126,7 +126,7 @@ static void only_of_a_chain_that_has_some(void **state)
 	(void)state;
 	assert_true(adapter_has_providers(&chain));
 	assert_int_equal(adapter_providers_feed_max(&chain), 0);
-	strcpy(chain.mode, "qbft");
+	chain = (struct host_manifest_chain){.mode = "qbft"};
 	assert_false(adapter_has_providers(&chain));
 	assert_true(adapter_providers_feed_max(&chain) == UINT64_MAX);
 	adapter_providers_ask(&w.providers);

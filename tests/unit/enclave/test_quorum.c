@@ -12,9 +12,21 @@ static struct oracle_world *o;
 static struct wire_request asked; /* of the contract */
 static const struct world_block *asked_in;
 
-static int setup(void **state)
+static int teardown(void **state)
 {
 	(void)state;
+	if (o == NULL)
+		return 0;
+	quorum_forget(&o->quorum);
+	oracle_world_free(o);
+	o = NULL;
+	return 0;
+}
+
+/* A world of its own for each test, with a request in a block that nobody has named. */
+static void begin(void **state)
+{
+	(void)teardown(state);
 	o = oracle_world_with_providers();
 	asked = (struct wire_request){.receiver = o->requests,
 				      .counter = 1,
@@ -25,15 +37,6 @@ static int setup(void **state)
 				      .deadline = WORLD_START + 1000};
 	const struct cs_hash id = wire_request_id(&asked);
 	asked_in = oracle_emit(o, &id);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	quorum_forget(&o->quorum);
-	oracle_world_free(o);
-	return 0;
 }
 
 /* ---- frames ---- */
@@ -197,7 +200,7 @@ static enum wire_type answered(struct cs_buf *reply)
 static void test_what_they_name_is_final_and_is_answered(void **state)
 {
 	struct cs_buf reply;
-	(void)state;
+	begin(state);
 	/* Whatever the host brings: nobody has named it. */
 	assert_int_equal(final_height(), 0);
 	assert_err(answer_chain(), CS_ERR_NOT_FINAL);
@@ -230,6 +233,7 @@ static void test_what_they_name_is_final_and_is_answered(void **state)
 static void test_who_has_no_vote(void **state)
 {
 	const struct cs_hash unknown = {{0xee}};
+	begin(state);
 	const struct world_block *block = asked_in;
 	const char *const bodies[] = {
 		naming(block->height, &unknown, block->time_s),
@@ -242,7 +246,6 @@ static void test_who_has_no_vote(void **state)
 		"<html>",
 		"",
 	};
-	(void)state;
 	for (size_t i = 0; i < CS_LEN(bodies); i++) {
 		assert_ok(ask());
 		names(0, block);
@@ -266,7 +269,7 @@ static void test_who_has_no_vote(void **state)
 
 static void test_nobody_who_answers_elsewhere_or_badly(void **state)
 {
-	(void)state;
+	begin(state);
 	assert_ok(ask());
 	names(0, asked_in);
 	fails(1, WIRE_ORACLE_TLS);
@@ -285,7 +288,7 @@ static void test_nobody_who_answers_elsewhere_or_badly(void **state)
 /* A vote is of its round: yesterday's beside today's is no quorum. */
 static void test_votes_of_two_rounds_do_not_add_up(void **state)
 {
-	(void)state;
+	begin(state);
 	for (size_t i = 0; i < ORACLE_PROVIDERS; i++) {
 		assert_ok(ask());
 		for (size_t k = 0; k < ORACLE_PROVIDERS; k++) {
@@ -300,7 +303,7 @@ static void test_votes_of_two_rounds_do_not_add_up(void **state)
 
 static void test_one_that_hangs_is_left(void **state)
 {
-	(void)state;
+	begin(state);
 	assert_ok(ask());
 	names(0, asked_in);
 	quorum_turn(&o->quorum, &o->w->now);
@@ -318,8 +321,8 @@ static void test_one_that_hangs_is_left(void **state)
 
 static void test_which_chain_may_be_asked(void **state)
 {
+	begin(state);
 	const struct cs_hash self = wire_oracle_identity(&o->w->manifest.lineage);
-	(void)state;
 	/* Nobody's; of the manifest without a contract; the oracle itself. */
 	assert_err(ask_quorum(cs_bytes_str("a name of a chain, and 32 bytes.")),
 		   CS_ERR_NOT_IN_MANIFEST);
@@ -342,7 +345,7 @@ static void test_which_chain_may_be_asked(void **state)
 
 static void test_a_chain_without_providers(void **state)
 {
-	(void)state;
+	begin(state);
 	oracle_world_free(o);
 	o = oracle_world_new();
 	quorum_init(&o->quorum, o->w->e, NULL);
@@ -353,7 +356,7 @@ static void test_a_contradiction_freezes_what_is_being_answered(void **state)
 {
 	struct cs_buf reply;
 	const struct cs_hash other = {{0xee}};
-	(void)state;
+	begin(state);
 	assert_ok(ask());
 	for (size_t i = 0; i < ORACLE_PROVIDERS; i++)
 		names(i, asked_in);
@@ -395,7 +398,7 @@ static void ask_app(const char *spec)
  * wait: the chain goes on becoming final, because its providers have transfers of their own. */
 static void test_slow_sources_do_not_hold_the_chain_up(void **state)
 {
-	(void)state;
+	begin(state);
 	for (unsigned i = 0; i < SHARE_ASKED_MAX + 8; i++) {
 		char spec[256];
 		(void)snprintf(
@@ -417,7 +420,7 @@ static void test_slow_sources_do_not_hold_the_chain_up(void **state)
 
 static void test_a_host_that_goes(void **state)
 {
-	(void)state;
+	begin(state);
 	assert_ok(ask());
 	names(0, asked_in);
 	quorum_forget(&o->quorum);
@@ -432,7 +435,7 @@ static void test_a_host_that_goes(void **state)
 /* Of a chain with consensus a final block raises the low end of time; here it is what somebody said. */
 static void test_what_they_name_pushes_no_clock(void **state)
 {
-	(void)state;
+	begin(state);
 	const uint64_t before = o->w->e->time_low_s;
 	const struct world_block *block = world_mine(o->w);
 	assert_true(block->time_s > before && block->time_s <= o->w->now.high_s);
@@ -448,18 +451,17 @@ static void test_what_they_name_pushes_no_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_what_they_name_is_final_and_is_answered),
-		TEST(test_who_has_no_vote),
-		TEST(test_nobody_who_answers_elsewhere_or_badly),
-		TEST(test_votes_of_two_rounds_do_not_add_up),
-		TEST(test_one_that_hangs_is_left),
-		TEST(test_which_chain_may_be_asked),
-		TEST(test_a_chain_without_providers),
-		TEST(test_a_contradiction_freezes_what_is_being_answered),
-		TEST(test_slow_sources_do_not_hold_the_chain_up),
-		TEST(test_a_host_that_goes),
-		TEST(test_what_they_name_pushes_no_clock),
+		cmocka_unit_test(test_what_they_name_is_final_and_is_answered),
+		cmocka_unit_test(test_who_has_no_vote),
+		cmocka_unit_test(test_nobody_who_answers_elsewhere_or_badly),
+		cmocka_unit_test(test_votes_of_two_rounds_do_not_add_up),
+		cmocka_unit_test(test_one_that_hangs_is_left),
+		cmocka_unit_test(test_which_chain_may_be_asked),
+		cmocka_unit_test(test_a_chain_without_providers),
+		cmocka_unit_test(test_a_contradiction_freezes_what_is_being_answered),
+		cmocka_unit_test(test_slow_sources_do_not_hold_the_chain_up),
+		cmocka_unit_test(test_a_host_that_goes),
+		cmocka_unit_test(test_what_they_name_pushes_no_clock),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, teardown);
 }
