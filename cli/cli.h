@@ -4,7 +4,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include "core/bytes.h"
+#include "core/hash.h"
 #include "host/keyfile.h"
 
 #include <jansson.h>
@@ -112,12 +112,19 @@ struct cli_expected {
 	const struct cs_hash *spec_hash;
 	const struct cs_hash *arguments_hash;
 	const struct cs_hash *secrets_hash;
+	const struct cs_hash *feed_id;          /* then it is a round */
+	const struct cs_address *feed_contract; /* the same, with feed_index */
+	uint64_t feed_index;
 };
+/* A signed answer, or a round of a feed. */
 bool cli_is_answer(const json_t *file);
 /* Checks the document with --key and --lineage, and shows what it says: as a report, with --json as
  * JSON where report_json, else nothing. OK, NO, CLAIMED, USAGE. */
 enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
 			       const struct cli_expected *expected, bool report_json);
+/* Checked, shown, written to --out; an error's answer is NO. */
+enum cli_exit cli_show_answer(struct cli *cli, const json_t *document,
+			      const struct cli_expected *expected);
 
 /* ---- up_oracle.c ---- */
 /* Runs the oracle of a configuration until a signal ends it. */
@@ -156,6 +163,7 @@ enum cli_exit cli_oracle_key(struct cli *cli);
 enum cli_exit cli_oracle_rotate(struct cli *cli);
 enum cli_exit cli_oracle_feeds(struct cli *cli);
 enum cli_exit cli_oracle_feeds_show(struct cli *cli);
+enum cli_exit cli_oracle_feeds_round(struct cli *cli);
 enum cli_exit cli_oracle_feeds_add(struct cli *cli);
 enum cli_exit cli_oracle_feeds_pause(struct cli *cli);
 enum cli_exit cli_oracle_feeds_resume(struct cli *cli);

@@ -36,16 +36,6 @@ static bool is_plain(const char *text)
 		       strlen(text);
 }
 
-static enum cli_exit write_document(struct cli *cli, const json_t *document)
-{
-	const char *path = cli_option(cli, "out");
-	if (!path)
-		return CLI_OK;
-	if (json_dump_file(document, path, JSON_INDENT(1) | JSON_PRESERVE_ORDER) != 0)
-		return cli_fail(cli, CLI_FAILED, "%s: %s", path, strerror(errno));
-	return CLI_OK;
-}
-
 /* ---- what is asked ---- */
 
 struct question {
@@ -213,22 +203,6 @@ static enum cli_exit wait_for_end(struct cli *cli, json_t **reply, uint64_t time
 	return CLI_OK;
 }
 
-/* Verified, shown, written; an error's answer is a no. */
-static enum cli_exit show_answer(struct cli *cli, const json_t *document,
-				 const struct cli_expected *expected)
-{
-	enum cli_exit code = cli_check_answer(cli, document, expected, false);
-	if (code != CLI_OK && code != CLI_CLAIMED)
-		return cli->json ? cli_fail(cli, code, "the answer does not verify, or is another")
-				 : code;
-	code = write_document(cli, document);
-	if (code != CLI_OK)
-		return code;
-	if (cli->json)
-		cli_print_json(cli, json_deep_copy(document));
-	return cli_number_of(document, "code") == WIRE_ORACLE_OK ? CLI_OK : CLI_NO;
-}
-
 static void print_request(const json_t *request)
 {
 	printf("request  %s\n         state      %s\n", cli_text_of(request, "id"),
@@ -241,7 +215,7 @@ static enum cli_exit show_end(struct cli *cli, const json_t *reply,
 			      const struct cli_expected *expected)
 {
 	if (cli_is_answer(reply))
-		return show_answer(cli, reply, expected);
+		return cli_show_answer(cli, reply, expected);
 	return cli_fail(cli, CLI_NO, "%s: %s%s%s", cli_text_of(reply, "id"),
 			cli_text_of(reply, "state"), cli_text_of(reply, "why")[0] ? ": " : "",
 			cli_text_of(reply, "why"));
@@ -334,7 +308,7 @@ enum cli_exit cli_oracle_get(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli_is_answer(reply))
-		code = show_answer(cli, reply, &(struct cli_expected){0});
+		code = cli_show_answer(cli, reply, &(struct cli_expected){0});
 	else if (cli->json)
 		cli_print_json(cli, json_incref(reply));
 	else

@@ -235,6 +235,22 @@ enum cs_err oracle_journal_rounds(struct oracle_journal *journal, uint64_t feed,
 	return read_rounds(s, arena, rounds, count);
 }
 
+enum cs_err oracle_journal_round(struct oracle_journal *journal, uint64_t feed, uint64_t n,
+				 struct cs_arena *arena, struct oracle_round_row *round)
+{
+	struct host_stmt *s = sql(journal, SQL_ROUND);
+	struct oracle_round_row found[1];
+	size_t count = 0;
+	host_bind_u64(s, 0, feed);
+	host_bind_u64(s, 1, n);
+	host_bind_u64(s, 2, CS_LEN(found));
+	CS_TRY(read_rounds(s, arena, found, &count));
+	if (count == 0)
+		return CS_ERR_NOT_FOUND;
+	*round = found[0];
+	return CS_OK;
+}
+
 enum cs_err oracle_journal_rounds_of(struct oracle_journal *journal, uint64_t submission,
 				     struct cs_arena *arena, struct oracle_round_row *rounds,
 				     size_t count_max, size_t *count)

@@ -401,6 +401,16 @@ static void feeds(void **state)
 	assert_int_equal(count, 1);
 	assert_int_equal(rounds[0].outcome, ORACLE_ROUND_INCLUDED);
 	assert_true(cs_bytes_eq(rounds[0].result, cs_bytes_str("rows")));
+	assert_int_equal(oracle_journal_round(f->journal, feed.n, round.n, &f->arena, &rounds[1]),
+			 CS_OK);
+	assert_int_equal(rounds[1].n, round.n);
+	/* Of another feed, and one that there is not. */
+	assert_int_equal(
+		oracle_journal_round(f->journal, feed.n + 1, round.n, &f->arena, &rounds[1]),
+		CS_ERR_NOT_FOUND);
+	assert_int_equal(
+		oracle_journal_round(f->journal, feed.n, round.n + 1, &f->arena, &rounds[1]),
+		CS_ERR_NOT_FOUND);
 	assert_int_equal(write_(f, remove_feed, &feed), CS_OK);
 	assert_int_equal(oracle_journal_feeds(f->journal, 0, found, 2, &count), CS_OK);
 	assert_int_equal(count, 0);
