@@ -505,5 +505,6 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 	adapter_follow_progress(&chain->follow, &cursor);
 	CS_TRY(adapter_evm_new(&chain->adapter, chain->gateway->loop, &config, &listener, why));
 	chain->follow.adapter = chain->adapter;
+	gateway_submit_start(chain);
 	return adapter_start(chain->adapter, &cursor);
 }

@@ -292,7 +292,7 @@ void gateway_stop(struct gateway *gateway)
 		struct gateway_chain *chain = &gateway->chains[i];
 		if (chain->adapter)
 			adapter_free(chain->adapter);
-		gateway_submit_free(chain);
+		adapter_sender_done(&chain->sender);
 		if (chain->operator_key)
 			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
 		free(chain->operator_key);

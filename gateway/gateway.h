@@ -14,6 +14,7 @@
 #include "adapters/follow.h"
 #include "adapters/parts.h"
 #include "adapters/providers.h"
+#include "adapters/sender.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
@@ -43,7 +44,6 @@
 
 struct gateway;
 struct gateway_chain;
-struct gateway_tx;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -113,8 +113,7 @@ struct gateway_chain {
 	struct cs_secret *operator_key;
 	unsigned open_gas;
 	unsigned open_operator;
-	struct gateway_tx *txs;
-	uint64_t resumed_to; /* submissions up to it were taken up after a start */
+	struct adapter_sender sender; /* of both accounts: one order of rows */
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
@@ -272,28 +271,15 @@ CS_NODISCARD enum cs_err gateway_batch_write(struct gateway_chain *chain, enum g
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 
 /* ---- submit.c ---- */
-struct gateway_tx {
-	struct gateway_tx *next;
-	struct gateway_chain *chain;
-	struct gateway_submission row;
-	struct adapter_tx *tx;
-	struct adapter_terms terms; /* being signed */
-	bool gone;                  /* the adapter forgot it; freed when the last reply came */
-	bool included;              /* in a block: it takes no room of the account any more */
-	unsigned replies;           /* of the enclave or the journal that are still to come */
-	uint32_t attempts;
-	uint8_t *raw; /* signed, on its way into the journal */
-	size_t raw_size;
-	struct cs_hash hash;
-};
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
 #define GATEWAY_GAS_BASE 300000u
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
+/* With the chain's adapter made. */
+void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void gateway_submit_new(struct gateway_chain *chain);
-void gateway_submit_free(struct gateway_chain *chain);
 
 /* ---- sign_host.c: transactions of the operator's account ---- */
 /* raw is malloc'd. */

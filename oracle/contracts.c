@@ -445,6 +445,7 @@ enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 	chain->listening = oracle_listening_new();
 	CS_TRY(adapter_evm_new(&chain->adapter, chain->oracle->loop, &config, &listener, why));
 	chain->follow.adapter = chain->adapter;
+	oracle_submit_start(chain);
 	return adapter_start(chain->adapter, &cursor);
 }
 
@@ -454,7 +455,7 @@ void oracle_chain_stop(struct oracle_chain *chain)
 		adapter_free(chain->adapter);
 	chain->adapter = NULL;
 	chain->follow.adapter = NULL;
-	oracle_submit_free(chain);
+	adapter_sender_done(&chain->sender);
 	oracle_listening_free(chain->listening);
 	chain->listening = NULL;
 }

@@ -13,6 +13,7 @@
 #include "adapters/evm/evm.h"
 #include "adapters/follow.h"
 #include "adapters/providers.h"
+#include "adapters/sender.h"
 #include "host/api_key.h"
 #include "host/child.h"
 #include "host/egress.h"
@@ -42,7 +43,6 @@
 
 struct oracle;
 struct oracle_chain;
-struct oracle_tx;
 struct oracle_enclave;
 struct oracle_apps;
 struct oracle_feeds;
@@ -90,10 +90,8 @@ struct oracle_chain {
 	bool has_operator;
 	struct cs_address operator;
 	struct cs_secret *operator_key;
-	/* submit.c's */
-	struct oracle_tx *txs;
-	unsigned open_txs;
-	uint64_t resumed_to; /* submissions up to it were taken up after a start */
+	struct adapter_sender sender; /* of its calls */
+	unsigned open_txs;            /* that no block has */
 	/* chain_requests.c's and contracts.c's own; NULL before they start */
 	struct oracle_listening *listening;
 	struct oracle_contract contracts[ORACLE_CONTRACTS_MAX];
@@ -238,6 +236,8 @@ struct oracle_call_wish {
 	uint64_t gas_limit; /* 0: estimated */
 	struct cs_bytes data;
 };
+/* With the chain's adapter made. */
+void oracle_submit_start(struct oracle_chain *chain);
 /* How many further calls may be begun: none without an operator's account. What was written and is not
  * taken up yet counts. */
 unsigned oracle_submit_room(const struct oracle_chain *chain);
@@ -249,7 +249,6 @@ CS_NODISCARD enum cs_err oracle_submit(struct oracle *oracle, const struct oracl
 void oracle_submit_resume(struct oracle_chain *chain);
 /* Cancels, once, what is not in a block and brings nothing that a block of this time takes. */
 void oracle_submit_cancel_late(struct oracle_chain *chain, uint64_t next_block_s);
-void oracle_submit_free(struct oracle_chain *chain);
 
 /* ---- feeds.c ---- */
 CS_NODISCARD enum cs_err oracle_feeds_start(struct oracle *oracle, struct cs_why *why);

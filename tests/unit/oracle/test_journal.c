@@ -254,12 +254,10 @@ static void submissions(void **state)
 	uint64_t rows[2];
 	size_t count = 0;
 	assert_int_equal(write_(f, add_submission, &row), CS_OK);
-	struct oracle_attempt attempt = {.submission = row.n,
-					 .nonce = 8,
-					 .gas_limit = 100,
-					 .max_fee_wei = 5,
-					 .hash = same_bytes(3),
-					 .raw = cs_bytes_str("raw")};
+	struct adapter_attempt attempt = {.submission = row.n,
+					  .terms = {.nonce = 8, .gas_limit = 100, .max_fee_wei = 5},
+					  .hash = same_bytes(3),
+					  .raw = cs_bytes_str("raw")};
 	assert_int_equal(write_(f, add_attempt, &attempt), CS_OK);
 	assert_int_equal(write_(f, add_attempt, &attempt), CS_ERR_DUPLICATE);
 	reopen(f);
@@ -271,11 +269,11 @@ static void submissions(void **state)
 	assert_int_equal(found.call, ORACLE_CALL_FULFIL);
 	assert_int_equal(found.statement, 4);
 	assert_true(cs_bytes_eq(data, cs_bytes_str("call")));
-	struct oracle_attempt attempts[2];
+	struct adapter_attempt attempts[2];
 	assert_int_equal(oracle_journal_attempts(f->journal, row.n, &f->arena, attempts, 2, &count),
 			 CS_OK);
 	assert_int_equal(count, 1);
-	assert_int_equal(attempts[0].nonce, 8);
+	assert_int_equal(attempts[0].terms.nonce, 8);
 	found.state = ORACLE_SUBMISSION_SETTLED;
 	assert_int_equal(write_(f, save_submission, &found), CS_OK);
 	assert_int_equal(

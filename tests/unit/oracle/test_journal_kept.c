@@ -248,7 +248,7 @@ static void settled_submissions_are_forgotten(void **state)
 	struct fixture *f = *state;
 	struct oracle_submission rows[4];
 	struct oracle_submission found;
-	struct oracle_attempt attempts[2];
+	struct adapter_attempt attempts[2];
 	size_t count = 0;
 	uint64_t later = host_wall_ms() + 60000;
 	uint64_t before = host_wall_ms() - 60000;
@@ -258,7 +258,7 @@ static void settled_submissions_are_forgotten(void **state)
 						     .call = i == 1 ? ORACLE_CALL_ANNOUNCE
 								    : ORACLE_CALL_FULFIL};
 		assert_int_equal(write_(f, add_submission, &rows[i]), CS_OK);
-		struct oracle_attempt attempt = {
+		struct adapter_attempt attempt = {
 			.submission = rows[i].n, .hash = same_bytes(3), .raw = cs_bytes_str("raw")};
 		assert_int_equal(write_(f, add_attempt, &attempt), CS_OK);
 		rows[i].state = i == 2 ? ORACLE_SUBMISSION_INCLUDED : ORACLE_SUBMISSION_SETTLED;
