@@ -73,6 +73,12 @@ long long cli_number_of(const json_t *json, const char *name);
  * is not 2xx. body may be NULL; is taken. */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
 		       json_t **out);
+/* Asks for path again and again until step says that a reply is the last: *last, never NULL. One that
+ * answered once is waited for when it does not answer. CLI_TIMEOUT: end_ms of host_now_ms passed, of
+ * which nothing is printed. */
+enum cli_exit cli_poll(struct cli *cli, const char *path, uint64_t end_ms,
+		       bool (*step)(void *context, const json_t *reply), void *context,
+		       json_t **last);
 /* Why a WebSocket of this address (ws, wss) does not open: asked as a plain request, whose refusal
  * is printed and returned. OK: the gateway would open it now. */
 enum cli_exit cli_ask_refusal(struct cli *cli, const char *url, const char *authorization);

@@ -11,9 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define WATCH_PAUSE_US 200000u
 #define TIMEOUT_MAX_S 3600u
 #define TIMEOUT_DEFAULT_S 60u
 /* Beyond the deadline: what was signed just before it has to arrive. */
@@ -168,8 +166,9 @@ static enum cli_exit put_terms(struct cli *cli, struct question *q)
 
 /* ---- asking ---- */
 
-static bool has_ended(const json_t *request)
+static bool has_ended(void *context, const json_t *request)
 {
+	(void)context;
 	const char *state = cli_text_of(request, "state");
 	return cli_is_answer(request) || strcmp(state, "expired") == 0 ||
 	       strcmp(state, "refused") == 0 || strcmp(state, "refunded") == 0;
@@ -180,26 +179,23 @@ static enum cli_exit wait_for_end(struct cli *cli, json_t **reply, uint64_t time
 {
 	char path[PATH_SIZE];
 	char id[ID_SIZE + 1];
+	json_t *last = NULL;
 	uint64_t end_ms = host_now_ms() + timeout_s * 1000 + GRACE_MS;
 	snprintf(id, sizeof(id), "%s", cli_text_of(*reply, "id"));
 	if (!is_id(id))
 		return cli_fail(cli, CLI_UNREACHABLE, "the oracle names no request");
 	snprintf(path, sizeof(path), "/v1/oracle/requests/%s", id);
+	if (has_ended(NULL, *reply))
+		return CLI_OK;
 	cli->patient = true; /* it was there: it took the request */
-	while (!has_ended(*reply)) {
-		json_t *next = NULL;
-		if (host_now_ms() > end_ms)
-			return cli_fail(cli, CLI_TIMEOUT, "%s is not answered after %llu s", id,
-					(unsigned long long)timeout_s);
-		usleep(WATCH_PAUSE_US);
-		enum cli_exit code = cli_call(cli, "GET", path, NULL, &next);
-		if (code == CLI_UNREACHABLE)
-			continue;
-		if (code != CLI_OK)
-			return code;
-		json_decref(*reply);
-		*reply = next;
-	}
+	enum cli_exit code = cli_poll(cli, path, end_ms, has_ended, NULL, &last);
+	if (code == CLI_TIMEOUT)
+		return cli_fail(cli, CLI_TIMEOUT, "%s is not answered after %llu s", id,
+				(unsigned long long)timeout_s);
+	if (code != CLI_OK)
+		return code;
+	json_decref(*reply);
+	*reply = last;
 	return CLI_OK;
 }
 
