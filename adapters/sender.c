@@ -72,14 +72,14 @@ static void attempt_committed(void *context, enum cs_err err)
 	struct adapter_sent *sent = context;
 	struct adapter_sender *sender = sent->sender;
 	if (err != CS_OK)
-		sender->ops->fail(sender->context, err, "commit of an attempt");
+		sender->owner->fail(sender->context, err, "commit of an attempt");
 	if (!sent_answered(sent))
 		return;
 	sent->attempts++;
 	if (err == CS_OK)
 		adapter_tx_signed(sender->adapter, sent->tx, cs_bytes(sent->raw, sent->raw_size),
 				  &sent->hash);
-	sender->ops->wake(sender->context);
+	sender->owner->wake(sender->context);
 }
 
 void adapter_sent_signed(struct adapter_sent *sent, uint8_t *raw, size_t raw_size,
@@ -96,7 +96,7 @@ void adapter_sent_signed(struct adapter_sent *sent, uint8_t *raw, size_t raw_siz
 	sent->hash = *hash;
 	sent->answers++;
 	enum cs_err err =
-		sender->ops->write(sender->context, write_attempt, sent, attempt_committed);
+		sender->owner->write(sender->context, write_attempt, sent, attempt_committed);
 	if (err != CS_OK)
 		adapter_sent_refused(sent, err, "the attempt could not be stored");
 }
@@ -167,9 +167,9 @@ static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_
 		return;
 	}
 	log_report(sent, report);
-	enum cs_err err = sender->ops->write(sender->context, write_report, &write, NULL);
+	enum cs_err err = sender->owner->write(sender->context, write_report, &write, NULL);
 	if (err != CS_OK)
-		sender->ops->fail(sender->context, err, "a report cannot be written");
+		sender->owner->fail(sender->context, err, "a report cannot be written");
 	if (report->state == ADAPTER_TX_INCLUDED || report->state == ADAPTER_TX_UNKNOWN)
 		note_included(sent, true);
 	if (report->state == ADAPTER_TX_UNINCLUDED)
@@ -240,7 +240,7 @@ static bool take_up(struct adapter_sender *sender, uint64_t n)
 		struct refused_write write = {sent, err};
 		log_error("tx.refused", LOG_TEXT("chain", sender->name), LOG_U64("submission", n),
 			  LOG_ERR(err));
-		err = sender->ops->write(sender->context, write_refused, &write, NULL);
+		err = sender->owner->write(sender->context, write_refused, &write, NULL);
 	}
 	free(sent);
 	return err == CS_OK;

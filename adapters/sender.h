@@ -7,6 +7,7 @@
 #define ADAPTERS_SENDER_H
 
 #include "adapters/attempts.h"
+#include "adapters/owner.h"
 
 struct adapter_sender;
 
@@ -53,19 +54,12 @@ struct adapter_sender_ops {
 				    const struct adapter_tx_report *report);
 	/* Inside a writer: the adapter will never take it. The sent is not in the list. */
 	enum cs_err (*store_refused)(struct adapter_sent *sent, enum cs_err err);
-	/* host_store_write. then: called with write_context after the commit; NULL: what the owner
-	 * does after any. */
-	enum cs_err (*write)(void *context, host_store_writer *write, void *write_context,
-			     host_store_committed *then);
-	/* The journal cannot be written: the process ends. */
-	void (*fail)(void *context, enum cs_err err, const char *what);
-	/* There may be work. */
-	void (*wake)(void *context);
 };
 
 /* The first part is the owner's to fill in, the rest zero. */
 struct adapter_sender {
 	const struct adapter_sender_ops *ops;
+	const struct adapter_owner *owner;
 	void *context;
 	size_t sent_size;
 	struct cs_arena *scratch;

@@ -11,7 +11,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
-#include "adapters/follow.h"
+#include "adapters/listen.h"
 #include "adapters/parts.h"
 #include "adapters/providers.h"
 #include "adapters/sender.h"
@@ -104,6 +104,7 @@ struct gateway_chain {
 	char identity_hex[65];
 	struct adapter *adapter;
 	struct adapter_follow follow;
+	struct adapter_listen listen;
 	struct adapter_providers providers;
 	/* accounts */
 	bool has_gas_account;
@@ -167,6 +168,8 @@ CS_NODISCARD enum cs_err gateway_write_then(struct gateway *gateway, host_store_
 					    void *context, host_store_committed *committed,
 					    void *committed_context);
 void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what);
+/* The same for what follows a chain; context: struct gateway_chain. */
+extern const struct adapter_owner gateway_owner;
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);

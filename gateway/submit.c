@@ -452,26 +452,6 @@ static enum cs_err store_refused(struct adapter_sent *sent, enum cs_err err)
 	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
 }
 
-static enum cs_err write_(void *context, host_store_writer *write, void *write_context,
-			  host_store_committed *then)
-{
-	const struct gateway_chain *chain = context;
-	return then ? gateway_write_then(chain->gateway, write, write_context, then, write_context)
-		    : gateway_write(chain->gateway, write, write_context);
-}
-
-static void fail(void *context, enum cs_err err, const char *what)
-{
-	const struct gateway_chain *chain = context;
-	gateway_fail(chain->gateway, err, what);
-}
-
-static void wake(void *context)
-{
-	const struct gateway_chain *chain = context;
-	gateway_wake(chain->gateway);
-}
-
 void gateway_submit_start(struct gateway_chain *chain)
 {
 	static const struct adapter_sender_ops ops = {.rows = open_rows,
@@ -480,11 +460,9 @@ void gateway_submit_start(struct gateway_chain *chain)
 						      .sign = sign,
 						      .store_attempt = store_attempt,
 						      .store_report = store_report,
-						      .store_refused = store_refused,
-						      .write = write_,
-						      .fail = fail,
-						      .wake = wake};
+						      .store_refused = store_refused};
 	chain->sender = (struct adapter_sender){.ops = &ops,
+						.owner = &gateway_owner,
 						.context = chain,
 						.sent_size = sizeof(struct gateway_tx),
 						.scratch = &chain->gateway->scratch,

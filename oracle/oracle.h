@@ -11,7 +11,7 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
-#include "adapters/follow.h"
+#include "adapters/listen.h"
 #include "adapters/providers.h"
 #include "adapters/sender.h"
 #include "host/api_key.h"
@@ -85,6 +85,7 @@ struct oracle_chain {
 	char identity_hex[65];
 	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */
 	struct adapter_follow follow;
+	struct adapter_listen listen;
 	struct adapter_providers providers;
 	/* the account that pays for calls */
 	bool has_operator;
@@ -148,6 +149,8 @@ CS_NODISCARD enum cs_err oracle_write_then(struct oracle *oracle, host_store_wri
 					   void *context, host_store_committed *committed,
 					   void *committed_context);
 void oracle_fail(struct oracle *oracle, enum cs_err err, const char *what);
+/* The same for what follows a chain; context: struct oracle_chain. */
+extern const struct adapter_owner oracle_owner;
 /* NULL when there is none. */
 struct oracle_chain *oracle_chain_of(struct oracle *oracle, const struct cs_hash *identity);
 struct oracle_chain *oracle_chain_named(struct oracle *oracle, const char *caip2);

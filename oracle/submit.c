@@ -188,26 +188,6 @@ static enum cs_err store_refused(struct adapter_sent *sent, enum cs_err err)
 	return tell(sent, false);
 }
 
-static enum cs_err write_(void *context, host_store_writer *write, void *write_context,
-			  host_store_committed *then)
-{
-	const struct oracle_chain *chain = context;
-	return then ? oracle_write_then(chain->oracle, write, write_context, then, write_context)
-		    : oracle_write(chain->oracle, write, write_context);
-}
-
-static void fail(void *context, enum cs_err err, const char *what)
-{
-	const struct oracle_chain *chain = context;
-	oracle_fail(chain->oracle, err, what);
-}
-
-static void wake(void *context)
-{
-	const struct oracle_chain *chain = context;
-	oracle_wake(chain->oracle);
-}
-
 void oracle_submit_start(struct oracle_chain *chain)
 {
 	static const struct adapter_sender_ops ops = {.rows = open_rows,
@@ -216,11 +196,9 @@ void oracle_submit_start(struct oracle_chain *chain)
 						      .sign = sign,
 						      .store_attempt = store_attempt,
 						      .store_report = store_report,
-						      .store_refused = store_refused,
-						      .write = write_,
-						      .fail = fail,
-						      .wake = wake};
+						      .store_refused = store_refused};
 	chain->sender = (struct adapter_sender){.ops = &ops,
+						.owner = &oracle_owner,
 						.context = chain,
 						.sent_size = sizeof(struct oracle_tx),
 						.scratch = &chain->oracle->scratch,

@@ -201,15 +201,15 @@ static int setup(void **state)
 						      .sign = sign,
 						      .store_attempt = store_attempt,
 						      .store_report = store_report,
-						      .store_refused = store_refused,
-						      .write = write_,
-						      .fail = journal_failed,
-						      .wake = wake};
+						      .store_refused = store_refused};
+	static const struct adapter_owner owner = {
+		.write = write_, .fail = journal_failed, .wake = wake};
 	(void)state;
 	memset(&w, 0, sizeof(w));
 	cs_arena_init(&scratch, block, sizeof(block));
 	w.adapter.ops = &adapter_ops;
 	w.sender = (struct adapter_sender){.ops = &ops,
+					   .owner = &owner,
 					   .context = &w,
 					   .sent_size = sizeof(struct tx),
 					   .scratch = &scratch,
