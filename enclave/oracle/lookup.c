@@ -171,8 +171,11 @@ static enum wire_oracle_code values_open(const struct lookup_world *world,
 	return substitute_open(values, plaintext, &lookup->asker, &lookup->spec_hash, arena, why);
 }
 
-static void values_close(const struct lookup_world *world, const struct lookup *lookup)
+/* The scratch is also what the state is sealed in. */
+static void values_close(const struct lookup_world *world, struct cs_arena *arena,
+			 const struct lookup *lookup)
 {
+	cs_arena_done(arena);
 	if (lookup->secrets.n != 0)
 		cs_wipe(world->e->secrets->scratch, sizeof world->e->secrets->scratch);
 }
@@ -266,7 +269,7 @@ static enum cs_err judge(struct lookup_world *world, struct lookup *lookup, stru
 	lookup->code = values_open(world, &values, &secret, lookup, &lookup->why);
 	if (lookup->code == WIRE_ORACLE_OK)
 		lookup->code = substitute_check(*spec, &values, &lookup->why);
-	values_close(world, lookup);
+	values_close(world, &secret, lookup);
 	return CS_OK;
 }
 
@@ -379,7 +382,7 @@ enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 		else
 			err = start_source(world, source, spec, &values, &secret);
 	}
-	values_close(world, lookup);
+	values_close(world, &secret, lookup);
 	return err;
 }
 

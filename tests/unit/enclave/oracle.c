@@ -81,7 +81,7 @@ static bool cancel_provider(uint64_t id)
 {
 	for (size_t i = 0; i < world_now->asked_count; i++) {
 		struct oracle_asked *asked = &world_now->asked[i];
-		if (asked->id != id || asked->cancelled)
+		if (asked->id != id || asked->cancelled || asked->done)
 			continue;
 		asked->cancelled = true;
 		asked->replied = false;
@@ -128,9 +128,12 @@ bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
 
 void fetch_release(struct fetch *fetch, const struct fetch_reply *reply)
 {
-	for (size_t i = 0; fetch == PROVIDERS && i < world_now->asked_count; i++)
-		if (reply == &world_now->asked[i].reply)
-			world_now->asked[i].replied = false;
+	for (size_t i = 0; fetch == PROVIDERS && i < world_now->asked_count; i++) {
+		if (reply != &world_now->asked[i].reply)
+			continue;
+		world_now->asked[i].replied = false;
+		world_now->asked[i].done = true;
+	}
 	if (fetch == PROVIDERS)
 		return;
 	cs_assert(reply == &world_now->reply && world_now->replied);
@@ -155,7 +158,7 @@ void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle
 void oracle_provider_replies(struct oracle_world *o, size_t index, const struct fetch_reply *reply)
 {
 	struct oracle_asked *asked = &o->asked[index];
-	cs_assert(index < o->asked_count && !asked->cancelled && !asked->replied);
+	cs_assert(index < o->asked_count && !asked->cancelled && !asked->replied && !asked->done);
 	asked->reply = *reply;
 	asked->reply.id = asked->id;
 	asked->reply.context = asked->context;

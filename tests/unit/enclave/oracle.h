@@ -25,7 +25,8 @@ struct oracle_asked {
 	void *context;
 	char host[MANIFEST_HOST_SIZE_MAX + 1];
 	bool cancelled;
-	bool replied;
+	bool replied; /* and its reply waits to be taken */
+	bool done;    /* it was */
 	struct fetch_reply reply;
 };
 #define ORACLE_PROVIDERS 3u
