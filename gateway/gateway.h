@@ -10,6 +10,7 @@
 #define GATEWAY_GATEWAY_H
 
 #include "adapters/adapter.h"
+#include "adapters/claims.h"
 #include "adapters/evm/evm.h"
 #include "adapters/listen.h"
 #include "adapters/parts.h"
@@ -38,9 +39,6 @@
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
-/* So far below its newest final block the client still holds blocks (VERIFY_EVM_WINDOW_MAX is twice
- * that), unless it began later. */
-#define GATEWAY_CLIENT_INSIDE 250u
 
 struct gateway;
 struct gateway_chain;
@@ -296,9 +294,6 @@ CS_NODISCARD enum cs_err gateway_sign_operator(struct gateway_chain *chain,
 bool gateway_key_is_learned(const struct gateway_route *route, uint64_t epoch);
 /* Proves the remote's key of this epoch to the enclave; the pump looks again afterwards. */
 void gateway_key_learn(struct gateway_route *route, uint64_t epoch);
-/* A proof as the schema has it; in the arena. */
-CS_NODISCARD enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
-					   const struct adapter_proof *proof);
 void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
 /* The remote's key of an epoch, as the enclave learned it once. NOT_FOUND. */
 CS_NODISCARD enum cs_err gateway_key_of(const struct gateway_route *route, uint64_t epoch,
