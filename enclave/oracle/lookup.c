@@ -81,18 +81,51 @@ bool lookup_choose(struct lookup_world *world, struct lookup *lookup)
 
 /* ---- the end ---- */
 
+/* One that has not ended has no code yet. */
+static void inputs_of(struct aggregate_input *inputs, const struct lookup *lookup)
+{
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		const struct lookup_source *source = &lookup->sources[i];
+		inputs[i] = (struct aggregate_input){
+			source->state == LOOKUP_DONE ? (enum wire_oracle_code)source->evidence.code
+						     : WIRE_ORACLE_TIMEOUT,
+			source->value};
+	}
+}
+
+static void late_by(struct lookup_world *world, struct lookup *lookup, uint64_t at_ms)
+{
+	lookup->late_by_ms = at_ms < lookup->all_by_ms ? at_ms : lookup->all_by_ms;
+	if (lookup->late_by_ms < world->end_next_ms)
+		world->end_next_ms = lookup->late_by_ms;
+}
+
+/* One more has answered: with it the others agree, or do not any more. */
+static void note_enough(struct lookup_world *world, struct lookup *lookup,
+			const struct wire_spec *spec)
+{
+	struct aggregate_input inputs[WIRE_SOURCES_MAX];
+	inputs_of(inputs, lookup);
+	const bool enough = aggregate_is_enough(spec, inputs);
+	const uint64_t now = fetch_now_ms();
+	const uint64_t took = now - lookup->opened_ms;
+	if (!enough)
+		late_by(world, lookup, lookup->all_by_ms);
+	else if (!lookup->enough)
+		late_by(world, lookup,
+			now + (took > LOOKUP_GRACE_MS_MIN ? took : LOOKUP_GRACE_MS_MIN));
+	lookup->enough = enough;
+}
+
 static void finish(const struct lookup_world *world, struct lookup *lookup,
 		   const struct wire_spec *spec)
 {
 	struct aggregate_input inputs[WIRE_SOURCES_MAX];
 	struct wire_evidence_source rows[WIRE_SOURCES_MAX];
 	uint32_t used = 0;
-	for (size_t i = 0; i < lookup->source_count; i++) {
-		const struct lookup_source *source = &lookup->sources[i];
-		rows[i] = source->evidence;
-		inputs[i] = (struct aggregate_input){(enum wire_oracle_code)source->evidence.code,
-						     source->value};
-	}
+	inputs_of(inputs, lookup);
+	for (size_t i = 0; i < lookup->source_count; i++)
+		rows[i] = lookup->sources[i].evidence;
 	if (lookup->source_count != 0)
 		lookup->code = aggregate_value(&lookup->value, &used, spec, inputs);
 	lookup->observed_at = world->now.low_s;
@@ -114,6 +147,8 @@ static void source_done(struct lookup_world *world, struct lookup_source *source
 		source->evidence.completed = world->now.low_s;
 	if (--lookup->open_count == 0)
 		finish(world, lookup, spec);
+	else if (code == WIRE_ORACLE_OK && !lookup->dry)
+		note_enough(world, lookup, spec);
 }
 
 /* ---- spec and values ---- */
@@ -227,7 +262,10 @@ static void sources_open(struct lookup_world *world, struct lookup *lookup,
 			 const struct wire_spec *spec)
 {
 	lookup->source_count = lookup->open_count = lookup->waiting_count = spec->source_count;
-	lookup->wait_by_ms = fetch_now_ms() + wait_ms(world, lookup);
+	lookup->opened_ms = fetch_now_ms();
+	lookup->wait_by_ms = lookup->opened_ms + wait_ms(world, lookup);
+	lookup->all_by_ms = lookup->opened_ms + LOOKUP_MS_MAX;
+	late_by(world, lookup, lookup->all_by_ms);
 	world->waiting_count += spec->source_count;
 	world->changed = true;
 	for (size_t i = 0; i < spec->source_count; i++) {
@@ -434,6 +472,29 @@ enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *re
 		cs_why_write(&source->why, "%s", reply->why);
 	}
 	source_done(world, source, code, spec);
+	return CS_OK;
+}
+
+enum cs_err lookup_end_late(struct lookup_world *world, struct lookup *lookup)
+{
+	struct wire_spec *spec = NULL;
+	if (lookup->open_count == 0)
+		return CS_OK;
+	if (fetch_now_ms() < lookup->late_by_ms) {
+		late_by(world, lookup, lookup->late_by_ms);
+		return CS_OK;
+	}
+	CS_TRY(parse_again(world, &spec, lookup));
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		struct lookup_source *source = &lookup->sources[i];
+		if (source->state == LOOKUP_DONE)
+			continue;
+		if (source->state == LOOKUP_RUNNING)
+			(void)fetch_cancel(world->fetch, source->fetch_id);
+		cs_why_write(&source->why,
+			     lookup->enough ? "late: enough others had answered" : "late");
+		source_done(world, source, WIRE_ORACLE_TIMEOUT, spec);
+	}
 	return CS_OK;
 }
 

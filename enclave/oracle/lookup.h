@@ -17,6 +17,8 @@ struct lookup_world {
 	struct share share;
 	size_t waiting_count; /* sources without a place, of all lookups */
 	bool changed; /* since places were given out: one came back, or somebody new waits */
+	/* No lookup has to be ended before it, by fetch_now_ms; UINT64_MAX: none at all. */
+	uint64_t end_next_ms;
 	/* Scratch of one call: the spec's tree, and a response's. */
 	struct cs_arena arena;
 };
@@ -25,6 +27,14 @@ struct lookup_world {
 /* For a place; then the answer is `timeout`. With what a source has by itself it is less than a host
  * waits before it asks again. */
 #define LOOKUP_WAIT_MS_MAX 15000u
+
+/* Once what was said is enough (aggregate.h), the other sources are late when they take as long again as
+ * that did, but at least so long: they are `timeout`, and the answer goes out without them. A dry run
+ * shows what each source says, and waits for all. */
+#define LOOKUP_GRACE_MS_MIN 1000u
+/* Whatever happens, all sources have ended then: 15 s for a place, 10 s of a source, and what the scripts of
+ * others take meanwhile. The host gives up later than that (ORACLE_ANSWER_TIMEOUT_MS). */
+#define LOOKUP_MS_MAX 30000u
 
 enum lookup_state {
 	LOOKUP_WAITING, /* for a place among the transfers */
@@ -63,7 +73,11 @@ struct lookup {
 	size_t open_count;    /* sources that are not done */
 	size_t waiting_count; /* of them: those without a place */
 	size_t running_count; /* and those with one */
-	uint64_t wait_by_ms;  /* by fetch_now_ms */
+	uint64_t wait_by_ms;  /* by fetch_now_ms, as the next three */
+	uint64_t opened_ms;
+	uint64_t all_by_ms;  /* opened_ms + LOOKUP_MS_MAX */
+	uint64_t late_by_ms; /* what is open then is late */
+	bool enough;
 	struct lookup_source sources[WIRE_SOURCES_MAX];
 	/* Once open_count is 0: */
 	enum wire_oracle_code code;
@@ -86,6 +100,8 @@ bool lookup_choose(struct lookup_world *world, struct lookup *lookup);
 CS_NODISCARD enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup);
 /* A reply whose context is one of the sources of the lookup; the caller releases it. */
 CS_NODISCARD enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *reply);
+/* Ends what is late, and lowers world->end_next_ms to when there is more to end. NO_MEMORY. */
+CS_NODISCARD enum cs_err lookup_end_late(struct lookup_world *world, struct lookup *lookup);
 /* Cancels what runs and frees all. */
 void lookup_close(struct lookup_world *world, struct lookup *lookup);
 

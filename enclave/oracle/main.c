@@ -61,7 +61,9 @@ static void turn(void *context, const struct verify_time *now)
 static int wait_ms(const void *context)
 {
 	const struct shell *shell = context;
-	return shell->has_providers ? quorum_wait_ms(&shell->quorum) : -1;
+	const int quorum = shell->has_providers ? quorum_wait_ms(&shell->quorum) : -1;
+	const int late = service_wait_ms(&shell->service);
+	return quorum < 0 || (late >= 0 && late < quorum) ? late : quorum;
 }
 
 static bool quorum_has_reply(const struct shell *shell)
