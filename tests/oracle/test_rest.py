@@ -143,6 +143,25 @@ def test_a_dry_run_tells_what_was_extracted(rest, rest_world):
     assert "statement" not in told and unhex(told["spec_hash"]) == ov.spec_hash(text)
 
 
+def test_a_dry_run_of_an_enclave_that_does_not_answer(rest_world, tmp_path):
+    """It ends, and says why; what the enclave says later is dropped, and nothing is broken."""
+    text = json.loads(spec(source(rest_world.server().port)))
+    with Oracle(tmp_path, rest_world) as oracle:
+        pid = oracle.pids()["caisson-oracle-enclave"]
+        os.kill(pid, signal.SIGSTOP)
+        before = time.monotonic()
+        try:
+            status, problem = oracle.request("POST", DRY_RUN, {"spec": text}, timeout_s=60)
+        finally:
+            took = time.monotonic() - before
+            os.kill(pid, signal.SIGCONT)
+        assert (status, problem["code"], problem["detail"]) == (504, "timeout", "the enclave did not answer within 15 s")
+        assert 14 < took < 40
+        status, told = oracle.request("POST", DRY_RUN, {"spec": text})
+        assert status == 200 and told["value"] == "1.25000000"
+        assert oracle.pids()["caisson-oracle-enclave"] == pid
+
+
 def test_a_dry_run_opens_no_secrets(rest, rest_world):
     heads = []
     server = rest_world.server(fetch.answering(fetch.ok(), requests=heads))
