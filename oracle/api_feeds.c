@@ -82,7 +82,7 @@ static void get_feeds(void *context, struct host_http_exchange *exchange)
 		struct oracle_feed_live *live = oracle->feeds->live[i];
 		char address[43] = "0x";
 		cs_hex(address + 2, CS_BYTES_OF(live->contract->address.b));
-		if ((state && strcmp(state, oracle_round_state_name(&live->state)) != 0) ||
+		if ((state && strcmp(state, oracle_feed_state_name(live)) != 0) ||
 		    (contract && strcasecmp(contract, address) != 0))
 			continue;
 		json_t *json = oracle_feed_json(live, 0, 1);

@@ -153,8 +153,12 @@ static enum cs_err write_event(struct oracle_chain *chain, const struct adapter_
 		return oracle_feeds_updated(
 			contract, event->feed_updated.index, &event->feed_updated.value,
 			event->feed_updated.observed_at, event->at.block.height);
-	case ADAPTER_EVENT_FEED_ADDED: /* an operator lists what it serves */
+	case ADAPTER_EVENT_FEED_ADDED:
+		oracle_feeds_announced(contract, &event->feed_added, late);
+		return CS_OK;
 	case ADAPTER_EVENT_FEED_PAUSED:
+		return oracle_feeds_paused(contract, event->feed_paused.index,
+					   event->feed_paused.paused, late);
 	case ADAPTER_EVENT_MESSAGE: /* of gateways */
 	case ADAPTER_EVENT_STATUS:
 	case ADAPTER_EVENT_FINALIZED:

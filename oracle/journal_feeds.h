@@ -49,6 +49,7 @@ struct oracle_feed {
 	uint64_t gas_total;
 	struct cs_u256 wei_total;
 	uint64_t created_ms;
+	bool stopped; /* paused by the contract's owner or guardian, as the chain told last */
 };
 
 /* Numbers are in the journal: only append. */

@@ -266,6 +266,13 @@ CS_NODISCARD enum cs_err oracle_feeds_updated(struct oracle_contract *contract, 
 					      const struct cs_hash *value, uint64_t observed_at,
 					      uint64_t height);
 
+/* Inside the writer of a block: FeedPaused. late: of a block that was passed long ago. */
+CS_NODISCARD enum cs_err oracle_feeds_paused(struct oracle_contract *contract, uint64_t index,
+					     bool paused, bool late);
+/* FeedAdded: for the log. Which feeds are served is the operator's to say. */
+void oracle_feeds_announced(const struct oracle_contract *contract,
+			    const struct adapter_feed_addition *feed, bool late);
+
 /* ---- the surface ---- */
 void oracle_api_routes(struct oracle *oracle);
 void oracle_api_request_routes(struct oracle *oracle);

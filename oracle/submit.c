@@ -1,8 +1,12 @@
 /* Calls of the operator's account: from a row in the journal to a settled transaction. The adapter owns
  * nonce, fees and the watch, adapters/sender what lies between it and the journal; the bytes are signed
  * here. Every call here does nothing the second time, so that it may be signed again. */
+#include "adapters/evm/contract_error.h"
 #include "adapters/evm/sign.h"
+#include "host/alloc.h"
 #include "oracle/oracle.h"
+
+#include <stdlib.h>
 
 /* Rows that count as written and not taken up: in_flight_max is at most as many. */
 #define OPEN_ROWS 64u
@@ -137,13 +141,84 @@ static void take_inclusion(struct oracle_submission *row, const struct adapter_t
 	row->succeeded = report->succeeded && !report->cancelled;
 	row->gas_used = report->gas_used;
 	row->gas_price_wei = report->gas_price_wei;
-	if (!report->succeeded)
+	/* Once it is settled, why it reverted may have a name already. */
+	if (!report->succeeded && (report->state == ADAPTER_TX_INCLUDED || row->why[0] == 0))
 		oracle_why(row->why, CS_ERR_REVERTED, "the transaction reverted");
+	else if (!report->succeeded)
+		return;
 	else if (report->cancelled)
 		oracle_why(row->why, CS_ERR_CLOSED, "the transaction was cancelled");
 	else
 		row->why[0] = 0;
 }
+
+/* ---- why it reverted ---- */
+
+struct naming {
+	struct oracle_chain *chain;
+	uint64_t submission;
+	const char *why;
+};
+
+static enum cs_err write_name(void *context)
+{
+	const struct naming *naming = context;
+	struct oracle_chain *chain = naming->chain;
+	struct oracle_submission row;
+	struct adapter_sent *sent = chain->sender.list;
+	CS_TRY(oracle_journal_submission(chain->oracle->journal, naming->submission, &row, NULL,
+					 NULL));
+	/* A reorganisation was faster. */
+	if (row.succeeded || row.height == 0)
+		return CS_OK;
+	oracle_why(row.why, CS_ERR_REVERTED, naming->why);
+	while (sent && sent->n != row.n)
+		sent = sent->next;
+	if (sent)
+		tx_of(sent)->row = row;
+	CS_TRY(oracle_journal_save_submission(chain->oracle->journal, &row));
+	return row.call == ORACLE_CALL_SUBMIT ? oracle_feeds_reported(chain, &row) : CS_OK;
+}
+
+static void named(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct naming *naming = ctx;
+	struct oracle_chain *chain = naming->chain;
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	(void)why;
+	if (err == CS_ERR_REVERTED && data.n >= 4 && !chain->oracle->stopping) {
+		(void)adapter_contract_refusal(text, data);
+		naming->why = text;
+		log_warn("tx.reverted", LOG_TEXT("chain", chain->config->id),
+			 LOG_U64("submission", naming->submission), LOG_TEXT("why", text));
+		if (oracle_write(chain->oracle, write_name, naming) != CS_OK)
+			log_warn("tx.reason_not_written",
+				 LOG_U64("submission", naming->submission));
+	}
+	free(naming);
+}
+
+/* A receipt has no reason. What the same call reverts with at the newest block is mostly it; where it
+ * would succeed now, nothing is known. */
+static void ask_why(const struct adapter_sent *sent)
+{
+	struct oracle_chain *chain = chain_of(sent);
+	struct cs_arena *arena = &chain->oracle->scratch;
+	size_t mark = cs_arena_mark(arena);
+	struct oracle_submission row;
+	struct cs_bytes data;
+	struct naming *naming = host_alloc(sizeof(*naming));
+	*naming = (struct naming){.chain = chain, .submission = sent->n};
+	enum cs_err err =
+		oracle_journal_submission(chain->oracle->journal, sent->n, &row, arena, &data);
+	if (err == CS_OK)
+		err = adapter_call(chain->adapter, &row.account, &row.to, data, named, naming);
+	cs_arena_rewind(arena, mark);
+	if (err != CS_OK)
+		free(naming);
+}
+
+/* ---- reports ---- */
 
 static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_tx_report *report)
 {
@@ -175,6 +250,8 @@ static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_
 		oracle_why(row->why, report->err, report->why);
 		break;
 	}
+	if (report->state == ADAPTER_TX_INCLUDED && !report->succeeded && !report->cancelled)
+		ask_why(sent);
 	CS_TRY(oracle_journal_save_submission(journal_of(sent), row));
 	return tell(sent, report->cancelled);
 }

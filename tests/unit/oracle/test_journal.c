@@ -350,7 +350,8 @@ static void feeds(void **state)
 				   .chain_round = 66,
 				   .failures = 67,
 				   .next_ms = 68,
-				   .gas_total = 69};
+				   .gas_total = 69,
+				   .stopped = true};
 	struct oracle_feed found[2];
 	struct oracle_round_row rounds[2];
 	size_t count = 0;
@@ -386,6 +387,7 @@ static void feeds(void **state)
 	assert_int_equal(found[0].failures, 67);
 	assert_int_equal(found[0].next_ms, 68);
 	assert_int_equal(found[0].gas_total, 69);
+	assert_true(found[0].stopped);
 	assert_int_equal(found[0].last_round, round.n);
 	assert_int_equal(oracle_journal_feed(f->journal, &feed.contract, 3, found),
 			 CS_ERR_NOT_FOUND);
