@@ -71,10 +71,15 @@ bool *oracle_careful(const struct oracle_contract *contract)
 
 /* ---- time ---- */
 
-uint64_t oracle_next_block_s(const struct oracle_chain *chain)
+static uint64_t step_s(const struct oracle_chain *chain)
 {
 	uint64_t step = chain->config->block_time_ms / 1000;
-	return chain->follow.head_time_s + (step > 0 ? step : 1);
+	return step > 0 ? step : 1;
+}
+
+uint64_t oracle_next_block_s(const struct oracle_chain *chain)
+{
+	return chain->follow.head_time_s + step_s(chain);
 }
 
 /* Everything that happened before the deadline has been read. */
@@ -316,8 +321,12 @@ void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 
 void oracle_requests_cancel_late(struct oracle_chain *chain)
 {
-	if (chain->adapter && chain->follow.head_height != 0)
-		oracle_submit_cancel_late(chain, oracle_next_block_s(chain));
+	uint64_t block_s = oracle_next_block_s(chain);
+	uint64_t clock_s = host_wall_ms() / 1000 + step_s(chain);
+	if (!chain->adapter || chain->follow.head_height == 0)
+		return;
+	/* A header of the future is a node's word: it takes back nothing before our clock agrees. */
+	oracle_submit_cancel_late(chain, block_s < clock_s ? block_s : clock_s);
 }
 
 /* ---- reports ---- */

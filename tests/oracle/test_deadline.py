@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -23,6 +24,11 @@ def world(tmp_path_factory, anvil):
 
 
 # ---- calls
+
+def blocks(world, count: int) -> None:
+    goal = world.chain.rpc.block_number() + count
+    wait_for(lambda: world.chain.rpc.block_number() >= goal, WAIT_S, "blocks")
+
 
 def block_gas(world, limit: int) -> None:
     world.chain.rpc.call("evm_setBlockGasLimit", hex(limit))
@@ -209,6 +215,19 @@ def test_refunds_that_fail_end(world):
         assert world.contracts.state_of(request)[0] != ANSWERED
 
 
-def blocks(world, count: int) -> None:
-    goal = world.chain.rpc.block_number() + count
-    wait_for(lambda: world.chain.rpc.block_number() >= goal, WAIT_S, "blocks")
+def test_our_clock_has_to_agree(world):
+    """A block of the future is a node's word alone: what is pending stays until the deadline is there."""
+    c, before = world.contracts, world.calls()
+    try:
+        request, = pending(world, 2 * SHORT)
+        world.chain.rpc.call("evm_setNextBlockTimestamp", request["deadline"] + 1)
+        blocks(world, 4)
+        assert world.chain.rpc.time() > request["deadline"] and time.time() < request["deadline"] - 3
+        assert world.calls() == before and world.state(request)["state"] == "submitted"
+        wait_for(lambda: world.calls() > before, WAIT_S, "the cancellation")
+        assert time.time() > request["deadline"] - 3
+    finally:
+        block_gas(world, BLOCK)
+    assert c.ends(request) == (REFUNDED, 0)
+    cancellation, refund = sent_since(world, before)
+    assert is_cancellation(world, cancellation) and int(refund["receipt"]["status"], 16) == 1
