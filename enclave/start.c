@@ -394,13 +394,13 @@ int start_main(int argc, char **argv, const struct start_program *program)
 	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
 	 * lazily it loads now. */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK) {
-		start_say("OpenSSL does not start", NULL);
+		start_say("OpenSSL does not start", "");
 		return EXIT_FAILED;
 	}
 	if (!args.measure)
 		return run(&args);
 	if (!measure(&measurement)) {
-		start_say("/proc/self/exe cannot be read", NULL);
+		start_say("/proc/self/exe cannot be read", "");
 		return EXIT_FAILED;
 	}
 	cs_hex(text, CS_BYTES_OF(measurement.b));
