@@ -1,5 +1,5 @@
-/* Offline: a signed envelope, or an oracle's answer or round (verify_answer.c), against a key, an epoch and,
- * if given, a manifest. Asks nobody. */
+/* Offline: a signed envelope, or an oracle's answer or round (verify_answer.c), against a key, an
+ * epoch and, if given, a manifest. Asks nobody. */
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
 #include "host/alloc.h"

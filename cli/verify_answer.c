@@ -1,5 +1,6 @@
-/* Offline: a signed answer of an oracle, or a round of a feed. Reading it recomputes every hash down to the signed root
- * (oracle/answer_json.h); here the signature is checked, and what the caller expects. */
+/* Offline: a signed answer of an oracle, or a round of a feed. Reading it recomputes every hash
+ * down to the signed root (oracle/answer_json.h); here the signature is checked, and what the
+ * caller expects. */
 #include "cli/cli.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
@@ -63,8 +64,8 @@ static void compare(struct checked *c, const struct cli_expected *expected)
 		c->differs = "lineage";
 }
 
-/* The manifests of a lineage, first to newest: this oracle's, and, for an answer to a contract or a round
- * of a feed, naming that contract for it. */
+/* The manifests of a lineage, first to newest: this oracle's, and, for an answer to a contract or a
+ * round of a feed, naming that contract for it. */
 static enum cli_exit compare_manifests(struct checked *c)
 {
 	static struct oracle_manifest manifest;

@@ -94,8 +94,9 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 /* Rows of the journal at a time. */
 #define SIGNED_ROWS 32u
 
-/* Answers that were signed to requests of blocks from the conflict's height on. Contracts of the branch
- * that is kept take none that is not to a request of theirs. Messages and outcomes an oracle signs none. */
+/* Answers that were signed to requests of blocks from the conflict's height on. Contracts of the
+ * branch that is kept take none that is not to a request of theirs. Messages and outcomes an oracle
+ * signs none. */
 static enum cs_err add_signed(void *context, json_t *json, uint64_t height)
 {
 	static struct oracle_request rows[SIGNED_ROWS];

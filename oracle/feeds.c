@@ -302,7 +302,8 @@ static void begin_ask(struct oracle_feeds *feeds, struct oracle_feed_live *first
 /* Starts what is due of this feed and those beside it. */
 static void start(struct oracle_feeds *feeds, struct oracle_feed_live *live, uint64_t now_ms)
 {
-	/* A log can be missed, or its block taken back: until the contract is seen to take rounds. */
+	/* A log can be missed, or its block taken back: until the contract is seen to take
+	 * rounds. */
 	if (live->stopped) {
 		oracle_feed_fly(live->contract, &live, 1, oracle_feed_ask);
 		return;

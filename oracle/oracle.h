@@ -30,8 +30,9 @@
 #define ORACLE_ARENA_SIZE (6u * 1024 * 1024)
 /* What it answers at once. */
 #define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
-/* Longer than a job of the enclave takes (LOOKUP_MS_MAX of enclave/oracle/lookup.h: 30 s), so that nothing
- * is asked a second time while it is worked on, and nothing is worked on that nobody waits for. */
+/* Longer than a job of the enclave takes (LOOKUP_MS_MAX of enclave/oracle/lookup.h: 30 s), so that
+ * nothing is asked a second time while it is worked on, and nothing is worked on that nobody waits
+ * for. */
 #define ORACLE_ANSWER_TIMEOUT_MS 45000u
 /* A source that fails is asked so often in all while there is time for it. */
 #define ORACLE_SOURCE_TRIES 3u

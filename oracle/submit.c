@@ -198,8 +198,8 @@ static void named(void *ctx, enum cs_err err, const char *why, struct cs_bytes d
 	free(naming);
 }
 
-/* A receipt has no reason. What the same call reverts with at the newest block is mostly it; where it
- * would succeed now, nothing is known. */
+/* A receipt has no reason. What the same call reverts with at the newest block is mostly it; where
+ * it would succeed now, nothing is known. */
 static void ask_why(const struct adapter_sent *sent)
 {
 	struct oracle_chain *chain = chain_of(sent);

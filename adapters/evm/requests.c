@@ -190,8 +190,8 @@ static void call_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 	free(request);
 }
 
-/* What the contract said, in words: of an error of its own, nodes tell a selector at best. False: nothing
- * is there to be named. */
+/* What the contract said, in words: of an error of its own, nodes tell a selector at best. False:
+ * nothing is there to be named. */
 static bool name_revert(char text[ADAPTER_CONTRACT_ERROR_MAX], const json_t *data)
 {
 	struct cs_buf buf;

@@ -28,12 +28,13 @@ struct lookup_world {
  * waits before it asks again. */
 #define LOOKUP_WAIT_MS_MAX 15000u
 
-/* Once what was said is enough (aggregate.h), the other sources are late when they take as long again as
- * that did, but at least so long: they are `timeout`, and the answer goes out without them. A dry run
- * shows what each source says, and waits for all. */
+/* Once what was said is enough (aggregate.h), the other sources are late when they take as long
+ * again as that did, but at least so long: they are `timeout`, and the answer goes out without
+ * them. A dry run shows what each source says, and waits for all. */
 #define LOOKUP_GRACE_MS_MIN 1000u
-/* Whatever happens, all sources have ended then: 15 s for a place, 10 s of a source, and what the scripts of
- * others take meanwhile. The host gives up later than that (ORACLE_ANSWER_TIMEOUT_MS). */
+/* Whatever happens, all sources have ended then: 15 s for a place, 10 s of a source, and what the
+ * scripts of others take meanwhile. The host gives up later than that
+ * (ORACLE_ANSWER_TIMEOUT_MS). */
 #define LOOKUP_MS_MAX 30000u
 
 enum lookup_state {

@@ -1,6 +1,7 @@
-/* A signed answer, or round of a feed, as a document. Input that begins with '{' is read as one: what is accepted is
- * written and read again to the same. Other input makes the parts of an answer whose hashes are then
- * right: if they pass the check, the document that is written of them is read to the same. */
+/* A signed answer, or round of a feed, as a document. Input that begins with '{' is read as one:
+ * what is accepted is written and read again to the same. Other input makes the parts of an answer
+ * whose hashes are then right: if they pass the check, the document that is written of them is read
+ * to the same. */
 #include "core/utf8.h"
 #include "oracle/answer_json.h"
 #include "tests/fuzz/fuzz.h"

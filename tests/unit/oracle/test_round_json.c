@@ -151,8 +151,8 @@ static void what_is_no_round_is_refused_by_name(void **state)
 	assert_int_equal(read_changed("insecure", json_true()), CS_ERR_BAD_SIGNATURE);
 }
 
-/* A round without a value leads to the root as an answer to the feed's id, as docs/protocol/oracle.md
- * has it; with a value such a leaf is none. */
+/* A round without a value leads to the root as an answer to the feed's id, as
+ * docs/protocol/oracle.md has it; with a value such a leaf is none. */
 static void a_round_that_failed_is_an_answer_to_its_feed(void **state)
 {
 	static struct oracle_answer a;
