@@ -319,6 +319,17 @@ static bool asked_before(struct ask *ask)
 	return true;
 }
 
+static void ask_without_room(struct ask *ask, enum cs_err err)
+{
+	if (err == CS_ERR_RATE_LIMITED) {
+		ask->oracle->refused_rate++;
+		host_http_reply_header(ask->exchange, "Retry-After", "1");
+	}
+	ask_fail(ask, err,
+		 err == CS_ERR_RATE_LIMITED ? "as many requests are open as this key may have"
+					    : "as many requests are open as may be");
+}
+
 static void post_request(void *context, struct host_http_exchange *exchange)
 {
 	struct oracle *oracle = context;
@@ -341,8 +352,9 @@ static void post_request(void *context, struct host_http_exchange *exchange)
 	}
 	if (asked_before(ask))
 		return;
-	if (!oracle_apps_have_room(oracle)) {
-		ask_fail(ask, CS_ERR_FULL, "as many requests are open as may be");
+	err = oracle_apps_room(oracle, ask->request.key_name);
+	if (err != CS_OK) {
+		ask_without_room(ask, err);
 		return;
 	}
 	err = make_request(ask);

@@ -56,7 +56,8 @@ static const struct host_config_key keys[] = {
 	 "The hashes of the API keys with their scopes (read, ask, operate), read again when it "
 	 "changes."},
 	{"api.waiting_max", NUMBER, 1, 10000, "1024", NULL,
-	 "Requests of apps that are open at a time; more are refused."},
+	 "Requests of apps that are open at a time, of one key a quarter of them; more are "
+	 "refused."},
 	{"api.rate_max", NUMBER, 1, 100000, "1000", NULL,
 	 "New requests, dry runs and specs of one key per second."},
 	{"api.specs_kib_max", NUMBER, 16, 16777216, "16384", NULL,

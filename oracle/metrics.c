@@ -85,7 +85,8 @@ static void collect_requests(struct oracle *oracle)
 	count_up_to(oracle, "caisson_oracle_app_retries_total",
 		    "Requests of apps that are asked again.", retried);
 	count_up_to(oracle, "caisson_oracle_rate_limited_total",
-		    "Requests over REST above the rate of their key.", oracle->refused_rate);
+		    "Requests over REST above what their key may make or have open.",
+		    oracle->refused_rate);
 }
 
 /* ---- enclave and egress ---- */

@@ -125,7 +125,7 @@ struct oracle {
 	struct oracle_feeds *feeds; /* feeds.c */
 	uint64_t app_epoch;         /* to sign with for apps; 0: the newest of the enclave in use */
 	unsigned dry_runs;          /* under way */
-	uint64_t refused_rate;      /* by api.rate_max */
+	uint64_t refused_rate;      /* above what their key may make or have open */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
