@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often the deadlines of what is not final are looked at. */
+/* How often the deadlines of what is not final, or refused, are looked at. */
 #define DEADLINES_MS 1000u
 #define MARK_ROWS 256u
 
@@ -199,8 +199,8 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	return left;
 }
 
-/* Of blocks that do not become final. */
-static void expire_observed(struct oracle_chain *chain)
+/* Of blocks that do not become final, and what the enclave refused. */
+static void expire_others(struct oracle_chain *chain)
 {
 	static struct oracle_request requests[MARK_ROWS];
 	size_t count = 0;
@@ -213,6 +213,10 @@ static void expire_observed(struct oracle_chain *chain)
 	chain->listening->looked_ms = host_now_ms();
 	if (oracle_journal_pick(chain->oracle->journal, &pick, requests, MARK_ROWS, &count) ==
 	    CS_OK)
+		(void)expire(chain, requests, count);
+	if (oracle_journal_pick_refused(chain->oracle->journal, &chain->identity,
+					chain->follow.head_time_s, requests, MARK_ROWS,
+					&count) == CS_OK)
 		(void)expire(chain, requests, count);
 }
 
@@ -313,7 +317,7 @@ void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 		return;
 	if (agrees)
 		mark_final(chain);
-	expire_observed(chain);
+	expire_others(chain);
 	ask_open(chain);
 	submit_answered(chain);
 	oracle_refunds_pump(chain);

@@ -17,7 +17,7 @@ static const char *const migrations[] = {
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(ORACLE_APP == 1 && ORACLE_CHAIN == 2, "kind");
 _Static_assert(ORACLE_SUBMITTED == 4 && ORACLE_DONE == 5, "state=4, state<5");
-_Static_assert(ORACLE_EXPIRED == 7, "state=7");
+_Static_assert(ORACLE_EXPIRED == 7 && ORACLE_REFUSED == 8, "state=7, state=8");
 _Static_assert(ORACLE_SUBMISSION_SETTLED == 2 && ORACLE_SUBMISSION_FAILED == 3, "states pruned");
 _Static_assert(ORACLE_SUBMISSION_OPEN == 0 && ORACLE_SUBMISSION_INCLUDED == 1 &&
 		       ORACLE_SUBMISSION_UNKNOWN == 4,

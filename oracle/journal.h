@@ -175,6 +175,11 @@ CS_NODISCARD enum cs_err oracle_journal_pick_refunds(struct oracle_journal *jour
 						     const struct cs_hash *chain, uint64_t due_ms,
 						     struct oracle_request *requests,
 						     size_t count_max, size_t *count);
+/* Requests of a chain that the enclave refused and whose deadline is at or before this time. */
+CS_NODISCARD enum cs_err oracle_journal_pick_refused(struct oracle_journal *journal,
+						     const struct cs_hash *chain, uint64_t time_s,
+						     struct oracle_request *requests,
+						     size_t count_max, size_t *count);
 /* Requests of a chain whose event (ends: whose end) is at or above a height, rows above `after`. */
 CS_NODISCARD enum cs_err oracle_journal_above(struct oracle_journal *journal,
 					      const struct cs_hash *chain, bool ends,

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -147,10 +149,45 @@ def unanswerable(world) -> dict:
     return world.by_hash(world.price("61"), lifetime=12)  # nobody publishes it
 
 
+def refused_before(world, request: dict) -> None:
+    """Goes on with a journal in which the enclave refused it for good. An enclave and a host of one manifest give no cause for that."""
+    world.wait_state(request, "open")
+    world.oracle.stop()
+    with closing(sqlite3.connect(world.oracle.folder / "journal.db")) as journal, journal:
+        changed = journal.execute("UPDATE requests SET state=8, next_ms=0, why='not-in-manifest: refused' WHERE id=? AND state=2",
+                                  (abi.to_bytes(request["id"]),)).rowcount
+    assert changed == 1
+    world.oracle.restart()
+
+
 def refund_by_another(world, request: dict) -> None:
     c = world.contracts
     c.requests.write(c.guardian, "refund", {k: request[k] for k in deploy.REQUEST_PARTS}, gas=500_000)
     assert c.ends(request) == (REFUNDED, 0)
+
+
+def test_what_the_enclave_refused_is_refunded(world):
+    request = world.by_hash(world.price("62"), lifetime=SHORT)
+    before = world.calls()
+    refused_before(world, request)
+    assert world.state(request)["state"] == "refused"  # until its deadline
+    assert world.contracts.state_of(request)[0] == OPEN
+    assert world.contracts.ends(request) == (REFUNDED, 0)
+    world.wait_state(request, "refunded")
+    assert world.calls() == before + 1
+
+
+def test_what_the_enclave_refused_expires(world):
+    world.with_chain(refund=False)
+    try:
+        request = world.by_hash(world.price("63"), lifetime=SHORT)
+        refused_before(world, request)
+        assert "not-in-manifest" in world.wait_state(request, "expired")["why"]
+        assert world.contracts.state_of(request)[0] == OPEN
+        refund_by_another(world, request)
+        world.wait_state(request, "refunded")
+    finally:
+        world.with_chain(refund=True)
 
 
 def test_a_refund_is_tried_again(world):

@@ -126,6 +126,44 @@ static void refunds_that_are_due(void **state)
 	assert_int_equal(count, 0);
 }
 
+static void refused_ones_past_their_deadline(void **state)
+{
+	struct fixture *f = *state;
+	static const enum oracle_state states[] = {ORACLE_REFUSED, ORACLE_REFUSED, ORACLE_REFUSED,
+						   ORACLE_EXPIRED};
+	struct oracle_request r[CS_LEN(states)];
+	struct oracle_request picked[CS_LEN(states)];
+	struct oracle_request app = request_of(ORACLE_APP, 9);
+	struct cs_hash other = same_bytes(0xce);
+	size_t count = 0;
+	for (uint8_t i = 0; i < CS_LEN(states); i++) {
+		r[i] = request_of(ORACLE_CHAIN, i + 1);
+		r[i].state = states[i];
+		r[i].head.deadline = 2002u - i;
+		assert_int_equal(write_(f, add, &r[i]), CS_OK);
+	}
+	app.state = ORACLE_REFUSED;
+	assert_int_equal(write_(f, add, &app), CS_OK);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &r[0].chain, 1999, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &r[0].chain, 2001, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[0].n, r[2].n);
+	assert_int_equal(picked[1].n, r[1].n);
+	assert_int_equal(
+		oracle_journal_pick_refused(f->journal, &r[0].chain, 2002, picked, 1, &count),
+		CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &other, INT64_MAX, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 0);
+}
+
 /* Of what is still to be brought; what has ended gives a call no more time. */
 static void the_last_deadline_of_a_call(void **state)
 {
@@ -449,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(moves_by_the_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(refunds_that_are_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused_ones_past_their_deadline, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_deadline_of_a_call, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_and_specs, setup, teardown),
