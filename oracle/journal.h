@@ -204,18 +204,27 @@ typedef void oracle_count_fn(void *ctx, enum oracle_kind kind, enum oracle_state
 			     uint32_t code, uint64_t count);
 CS_NODISCARD enum cs_err oracle_journal_counts(struct oracle_journal *journal,
 					       oracle_count_fn *each, void *ctx);
-/* Ended requests of apps, rounds of feeds and settled submissions with their attempts that are
- * older, idempotency keys, and the statements that nothing refers to any more. Looks at many rows:
- * not for every turn. */
-CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms);
-/* Ended requests of a chain that are older, and whose blocks are at or below this height: so deep
- * that none of them is taken back or told again. */
+/* Rows of one portion of the housekeeping: what is written beside it waits for no more. */
+#define ORACLE_PRUNE_ROWS 256u
+/* What is older leaves in this order, each when nothing refers to it any more. */
+enum oracle_prune {
+	ORACLE_PRUNE_KEYS,        /* idempotency keys */
+	ORACLE_PRUNE_REQUESTS,    /* of apps, ended */
+	ORACLE_PRUNE_ROUNDS,      /* of feeds */
+	ORACLE_PRUNE_SUBMISSIONS, /* settled, with their attempts */
+	ORACLE_PRUNE_STATEMENTS,
+	ORACLE_PRUNE_SPECS,
+	ORACLE_PRUNE_COUNT
+};
+/* One portion. *more: there may be a further one. */
+CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal,
+					      enum oracle_prune what, uint64_t before_ms,
+					      bool *more);
+/* The same of ended requests of a chain that are older, and whose blocks are at or below this
+ * height: so deep that none of them is taken back or told again. */
 CS_NODISCARD enum cs_err oracle_journal_prune_chain(struct oracle_journal *journal,
 						    const struct cs_hash *chain, uint64_t before_ms,
-						    uint64_t height);
-/* Specs that are older and that no request and no feed refers to. */
-CS_NODISCARD enum cs_err oracle_journal_prune_specs(struct oracle_journal *journal,
-						    uint64_t before_ms);
+						    uint64_t height, bool *more);
 
 /* ---- statements ---- */
 /* Sets n. An equal one is not written twice: its n is given. */

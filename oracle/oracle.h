@@ -130,6 +130,7 @@ struct oracle {
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
 	uint64_t tidied_ms;
+	size_t tidy_step; /* of the housekeeping: chains, then enum oracle_prune */
 };
 
 /* ---- oracle.c ---- */
