@@ -269,11 +269,13 @@ static bool goes_with_others(const struct oracle_request *request)
 }
 
 /* Those of one spec ask the same hosts, and none of them is slower than the others; what asks
- * elsewhere is asked apart, so that a slow source delays nobody else. */
+ * elsewhere is asked apart, so that a slow source delays nobody else. Those of several askers are
+ * asked apart too: what is wrong with one of them fails the whole flight. */
 static bool asked_together(const struct oracle_request *a, const struct oracle_request *b)
 {
 	return goes_with_others(a) && goes_with_others(b) &&
 	       cs_hash_eq(&a->contract, &b->contract) &&
+	       cs_hash_eq(&a->head.asker, &b->head.asker) &&
 	       cs_hash_eq(&a->head.spec_hash, &b->head.spec_hash);
 }
 

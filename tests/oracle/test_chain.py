@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import oracle_vectors as ov
 from adapters.proxies import RpcProxy
 from lib import abi, chains, deploy, fetch
 from lib.deploy import ANSWERED, OPEN, ORACLE_TERMS, REFUNDED
@@ -96,6 +97,25 @@ def test_what_came_together_is_one_call(world):
     finally:
         world.go_on_mining()
     assert len({world.once(r)["tx"] for r in requests}) == 1
+
+
+def test_what_is_wrong_with_one_asker_s_is_not_another_s(world):
+    """Of one spec, in one block, but of two askers: they share no flight, no statement and no transaction."""
+    c, text = world.contracts, world.price("9")
+    world.publish(text)
+    fee = c.requests.read("quote", 0, 0)
+    world.stop_mining()
+    try:
+        sent = [c.consumer.send(c.user, "ask", text, [], 200_000, 600, 600, value=10**17, gas=GAS) for _ in range(2)]
+        sent += [c.requests.send(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
+                                 world.chain.rpc.time() + 600, value=fee, gas=GAS) for _ in range(2)]
+        world.chain.mine()
+        requests = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+    finally:
+        world.go_on_mining()
+    assert len({r["asker"] for r in requests}) == 2
+    txs = [world.once(r)["tx"] for r in requests]
+    assert txs[0] == txs[1] and txs[2] == txs[3] and txs[0] != txs[2]
 
 
 def test_as_few_calls_as_gas_allows(world):
