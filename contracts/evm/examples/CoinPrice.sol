@@ -11,7 +11,7 @@ contract CoinPrice is OracleConsumer {
     /// Where to look and what to take: canonical JSON, as `caisson oracle spec-hash FILE --out` writes it.
     bytes private constant SPEC =
         '{"result":{"decimals":8,"type":"int256"},"sources":[{"extract":{"pointer":"/{0}/usd"},'
-        '"url":"https://api.example.org/price?coin={0}&in=usd"}],"version":1}';
+        '"url":"https://api.example.org/coins?id={0}&in=usd"}],"version":1}';
 
     string public constant COIN = "bitcoin"; // {0} of the spec
 
