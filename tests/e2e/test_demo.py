@@ -331,7 +331,10 @@ def test_oracle_lines_for_people_work(demo):
 
 
 def test_a_contract_of_ones_own_as_the_page_has_it(demo, asked, tmp_path):
-    """docs/oracle.md, from the file of variables to the price, line by line; only its two folders are elsewhere. After the others: it asks once more."""
+    """docs/oracle.md, from the file of variables to the price, line by line; only its two folders are elsewhere.
+
+    After the others: it asks once more.
+    """
     page = (tools.ROOT / "docs" / "oracle.md").read_text()
     lines, = (block for block in re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S) if "eth_sendTransaction" in block)
     assert "/tmp/caisson/" in lines and "/tmp/coin" in lines
