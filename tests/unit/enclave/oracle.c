@@ -122,8 +122,10 @@ bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
 	}
 	if (fetch == PROVIDERS)
 		return false;
-	*reply = &world_now->reply;
-	return world_now->replied;
+	if (world_now->taken_count == world_now->reply_count)
+		return false;
+	*reply = &world_now->replies[world_now->taken_count++];
+	return true;
 }
 
 void fetch_release(struct fetch *fetch, const struct fetch_reply *reply)
@@ -136,22 +138,41 @@ void fetch_release(struct fetch *fetch, const struct fetch_reply *reply)
 	}
 	if (fetch == PROVIDERS)
 		return;
-	cs_assert(reply == &world_now->reply && world_now->replied);
-	world_now->replied = false;
+	const size_t at = (size_t)(reply - world_now->replies);
+	cs_assert(at < world_now->taken_count && reply->id != 0);
+	world_now->replies[at].id = 0;
+}
+
+/* Replies stay where they are while anybody holds one. */
+static struct fetch_reply *reply_place(struct oracle_world *o)
+{
+	bool held = o->taken_count != o->reply_count;
+	for (size_t i = 0; i < o->reply_count && !held; i++)
+		held = o->replies[i].id != 0;
+	if (!held)
+		o->reply_count = o->taken_count = 0;
+	cs_assert(o->reply_count < ORACLE_PLAYED_MAX);
+	return &o->replies[o->reply_count++];
+}
+
+void oracle_played_reply(struct oracle_world *o, size_t index, enum wire_oracle_code code,
+			 struct cs_bytes body)
+{
+	cs_assert(index < o->played_count);
+	*reply_place(o) =
+		(struct fetch_reply){.id = o->played[index].id,
+				     .context = o->played[index].context,
+				     .code = code,
+				     .body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
+				     .evidence = {.code = code, .completed = o->w->now.low_s},
+				     .why = "as the test plays it"};
+	played_remove(o, index);
 }
 
 void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
 			  struct cs_bytes body)
 {
-	cs_assert(index < o->played_count);
-	o->reply = (struct fetch_reply){.id = o->played[index].id,
-					.context = o->played[index].context,
-					.code = code,
-					.body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
-					.evidence = {.code = code, .completed = o->w->now.low_s},
-					.why = "as the test plays it"};
-	o->replied = true;
-	played_remove(o, index);
+	oracle_played_reply(o, index, code, body);
 	service_turn(&o->service, &o->w->now);
 }
 

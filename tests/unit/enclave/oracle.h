@@ -45,8 +45,11 @@ struct oracle_world {
 	/* Asked of sources and not answered, in the order in which they were asked. */
 	size_t played_count;
 	struct oracle_played played[ORACLE_PLAYED_MAX];
-	struct fetch_reply reply; /* of the next fetch_take */
-	bool replied;
+	/* Of sources, in the order in which they came; the first of them were taken, and those that
+	 * were released have id 0. */
+	struct fetch_reply replies[ORACLE_PLAYED_MAX];
+	size_t reply_count;
+	size_t taken_count;
 	uint64_t later_ms; /* how far fetch_now_ms goes ahead */
 };
 
@@ -57,7 +60,10 @@ struct oracle_world *oracle_world_new(void);
 struct oracle_world *oracle_world_with_providers(void);
 void oracle_world_free(struct oracle_world *o);
 
-/* The answer of a source that was asked: its row is gone from `played`, and the service had its turn. */
+/* The answer of a source that was asked: its row is gone from `played`; taken in the next turn. */
+void oracle_played_reply(struct oracle_world *o, size_t index, enum wire_oracle_code code,
+			 struct cs_bytes body);
+/* And the service had its turn. */
 void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
 			  struct cs_bytes body);
 
