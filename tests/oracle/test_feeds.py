@@ -568,9 +568,12 @@ def test_a_reorganisation_takes_a_round(world, feed):
     snapshot = rpc.call("evm_snapshot")
     one.price(11)
     one.wait_value(11 * E8)
+    # No block more, so that what is taken back was not final yet.
+    rpc.call("evm_setIntervalMining", 0)
     one.wait(lambda f: f["submitted_value"] == "11.00000000", "the round")
     rpc.call("evm_revert", snapshot)
     assert [u["value"] for u in one.updates()] == [10 * E8]
+    rpc.call("evm_setIntervalMining", 1)
     one.wait_value(11 * E8)
     shown = one.wait(lambda f: f["submitted_round"] == 2 and not f["submitting"], "the round again")
     assert [u["value"] for u in one.updates()] == [10 * E8, 11 * E8]
