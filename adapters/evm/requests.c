@@ -234,7 +234,7 @@ static json_t *call_params(const struct cs_address *from, const struct cs_addres
 	if (from != NULL)
 		json_object_set_new(call, "from", evm_json_from_address(from));
 	json_object_set_new(call, "to", evm_json_from_address(to));
-	json_object_set_new(call, "data", evm_json_from_bytes(data));
+	json_object_set_new(call, "data", host_json_hex(data));
 	json_array_append_new(params, call);
 	json_array_append_new(params, json_string("latest"));
 	return params;
@@ -485,7 +485,7 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 		calls[i] = (struct evm_rpc_call){
 			"eth_getStorageAt",
 			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
-				  evm_json_from_hash(&slots[i]), "latest")};
+				  host_json_hash(&slots[i]), "latest")};
 	enum cs_err err =
 		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, slot_count, statuses_done, request);
 	if (err != CS_OK)
@@ -518,7 +518,7 @@ enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_d
 	*request = (struct raw){done, ctx};
 	enum cs_err err =
 		evm_rpc_call(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, "eth_sendRawTransaction",
-			     json_pack("[o]", evm_json_from_bytes(raw)), raw_done, request);
+			     json_pack("[o]", host_json_hex(raw)), raw_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
