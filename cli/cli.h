@@ -4,7 +4,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include "core/bytes.h"
+#include "core/hash.h"
 #include "host/keyfile.h"
 
 #include <jansson.h>
@@ -73,6 +73,12 @@ long long cli_number_of(const json_t *json, const char *name);
  * is not 2xx. body may be NULL; is taken. */
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
 		       json_t **out);
+/* Asks for path again and again until step says that a reply is the last: *last, never NULL. One that
+ * answered once is waited for when it does not answer. CLI_TIMEOUT: end_ms of host_now_ms passed, of
+ * which nothing is printed. */
+enum cli_exit cli_poll(struct cli *cli, const char *path, uint64_t end_ms,
+		       bool (*step)(void *context, const json_t *reply), void *context,
+		       json_t **last);
 /* Why a WebSocket of this address (ws, wss) does not open: asked as a plain request, whose refusal
  * is printed and returned. OK: the gateway would open it now. */
 enum cli_exit cli_ask_refusal(struct cli *cli, const char *url, const char *authorization);
@@ -112,12 +118,19 @@ struct cli_expected {
 	const struct cs_hash *spec_hash;
 	const struct cs_hash *arguments_hash;
 	const struct cs_hash *secrets_hash;
+	const struct cs_hash *feed_id;          /* then it is a round */
+	const struct cs_address *feed_contract; /* the same, with feed_index */
+	uint64_t feed_index;
 };
+/* A signed answer, or a round of a feed. */
 bool cli_is_answer(const json_t *file);
 /* Checks the document with --key and --lineage, and shows what it says: as a report, with --json as
  * JSON where report_json, else nothing. OK, NO, CLAIMED, USAGE. */
 enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
 			       const struct cli_expected *expected, bool report_json);
+/* Checked, shown, written to --out; an error's answer is NO. */
+enum cli_exit cli_show_answer(struct cli *cli, const json_t *document,
+			      const struct cli_expected *expected);
 
 /* ---- up_oracle.c ---- */
 /* Runs the oracle of a configuration until a signal ends it. */
@@ -156,6 +169,7 @@ enum cli_exit cli_oracle_key(struct cli *cli);
 enum cli_exit cli_oracle_rotate(struct cli *cli);
 enum cli_exit cli_oracle_feeds(struct cli *cli);
 enum cli_exit cli_oracle_feeds_show(struct cli *cli);
+enum cli_exit cli_oracle_feeds_round(struct cli *cli);
 enum cli_exit cli_oracle_feeds_add(struct cli *cli);
 enum cli_exit cli_oracle_feeds_pause(struct cli *cli);
 enum cli_exit cli_oracle_feeds_resume(struct cli *cli);

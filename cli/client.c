@@ -5,9 +5,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CALL_TIMEOUT_MS 60000u
 #define REFUSAL_TIMEOUT_MS 5000u
+/* Between two looks at something that takes seconds. */
+#define POLL_PAUSE_US 200000u
 #define RESPONSE_SIZE_MAX (16u * 1024 * 1024)
 
 const char *cli_text_of(const json_t *json, const char *name)
@@ -181,6 +184,28 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, js
 	if (host_loop_run_until(cli->loop, is_done, &call, CALL_TIMEOUT_MS + 1000) != CS_OK)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: no answer", url);
 	return judge(cli, url, &call, out);
+}
+
+enum cli_exit cli_poll(struct cli *cli, const char *path, uint64_t end_ms,
+		       bool (*step)(void *context, const json_t *reply), void *context,
+		       json_t **last)
+{
+	for (;;) {
+		json_t *reply = NULL;
+		enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
+		if (code != CLI_OK && (code != CLI_UNREACHABLE || !cli->patient))
+			return code;
+		/* It was there: it is being started again. */
+		cli->patient = true;
+		if (code == CLI_OK && step(context, reply)) {
+			*last = reply;
+			return CLI_OK;
+		}
+		json_decref(reply);
+		if (host_now_ms() > end_ms)
+			return CLI_TIMEOUT;
+		usleep(POLL_PAUSE_US);
+	}
 }
 
 enum cli_exit cli_ask_refusal(struct cli *cli, const char *url, const char *authorization)

@@ -52,9 +52,10 @@ static const struct cli_command commands[] = {
 	 cli_config_sample},
 	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= lineage= json",
-	 "offline: does this signed envelope, or this oracle's answer, verify, by which key, "
-	 "epoch and manifest, secure or not",
+	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= feed= lineage= json",
+	 "offline: does this signed envelope, or this oracle's answer or round of a feed, verify, "
+	 "by "
+	 "which key, epoch and manifest, secure or not",
 	 cli_verify},
 	{"oracle ask", "SPEC",
 	 "arg=+" SECRETS " audience= max-age= timeout= idempotency-key= out= key= lineage=" GATEWAY,
@@ -85,6 +86,9 @@ static const struct cli_command commands[] = {
 	 cli_oracle_feeds},
 	{"oracle feeds show", "CONTRACT INDEX", "chain=" GATEWAY, "one feed with its last rounds",
 	 cli_oracle_feeds_show},
+	{"oracle feeds round", "CONTRACT INDEX [ROUND]", "chain= out= key= lineage=" GATEWAY,
+	 "a round of a feed as it was signed, verified; without its number the newest",
+	 cli_oracle_feeds_round},
 	{"oracle feeds add", "CONTRACT INDEX SPEC", "chain= set=+" GATEWAY,
 	 "take a feed of the contract into the schedule", cli_oracle_feeds_add},
 	{"oracle feeds pause", "CONTRACT INDEX", "chain=" GATEWAY,

@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#define WATCH_PAUSE_US 200000u
 #define WATCH_TIMEOUT_S 600u
 #define TIMEOUT_MAX_S 86400u
 #define STEPS_MAX 32u
@@ -166,6 +164,18 @@ static void print_end(const json_t *message, const char *id)
 	       tx[0] ? ", transaction " : "", tx);
 }
 
+struct watching {
+	struct cli *cli;
+	struct seen *seen;
+};
+
+static bool watch_step(void *context, const json_t *message)
+{
+	struct watching *watching = context;
+	print_news(watching->cli, message, watching->seen);
+	return json_is_true(json_object_get(message, "ended"));
+}
+
 static enum cli_exit watch(struct cli *cli, const char *id)
 {
 	char path[PATH_MAX_SIZE];
@@ -176,31 +186,22 @@ static enum cli_exit watch(struct cli *cli, const char *id)
 	enum cli_exit found = path_of(cli, path, id, NULL);
 	if (found != CLI_OK)
 		return found;
-	uint64_t end = host_now_ms() + timeout_s * 1000;
-	for (;;) {
-		json_t *message = NULL;
-		enum cli_exit code = cli_call(cli, "GET", path, NULL, &message);
-		if (code != CLI_OK && (code != CLI_UNREACHABLE || !cli->patient))
-			return code;
-		/* It was there: it is being started again. */
-		cli->patient = true;
-		if (code == CLI_OK)
-			print_news(cli, message, &seen);
-		if (json_is_true(json_object_get(message, "ended"))) {
-			code = end_of(message);
-			if (cli->json)
-				cli_print_json(cli, json_incref(message));
-			else
-				print_end(message, id);
-			json_decref(message);
-			return code;
-		}
-		json_decref(message);
-		if (host_now_ms() > end)
-			return cli_fail(cli, CLI_TIMEOUT, "%s has not ended after %llu s", id,
-					(unsigned long long)timeout_s);
-		usleep(WATCH_PAUSE_US);
-	}
+	struct watching watching = {cli, &seen};
+	json_t *message = NULL;
+	enum cli_exit code = cli_poll(cli, path, host_now_ms() + timeout_s * 1000, watch_step,
+				      &watching, &message);
+	if (code == CLI_TIMEOUT)
+		return cli_fail(cli, CLI_TIMEOUT, "%s has not ended after %llu s", id,
+				(unsigned long long)timeout_s);
+	if (code != CLI_OK)
+		return code;
+	code = end_of(message);
+	if (cli->json)
+		cli_print_json(cli, json_incref(message));
+	else
+		print_end(message, id);
+	json_decref(message);
+	return code;
 }
 
 enum cli_exit cli_watch(struct cli *cli)

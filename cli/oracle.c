@@ -11,9 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define WATCH_PAUSE_US 200000u
 #define TIMEOUT_MAX_S 3600u
 #define TIMEOUT_DEFAULT_S 60u
 /* Beyond the deadline: what was signed just before it has to arrive. */
@@ -34,16 +32,6 @@ static bool is_plain(const char *text)
 	return text[0] != 0 &&
 	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
 		       strlen(text);
-}
-
-static enum cli_exit write_document(struct cli *cli, const json_t *document)
-{
-	const char *path = cli_option(cli, "out");
-	if (!path)
-		return CLI_OK;
-	if (json_dump_file(document, path, JSON_INDENT(1) | JSON_PRESERVE_ORDER) != 0)
-		return cli_fail(cli, CLI_FAILED, "%s: %s", path, strerror(errno));
-	return CLI_OK;
 }
 
 /* ---- what is asked ---- */
@@ -178,8 +166,9 @@ static enum cli_exit put_terms(struct cli *cli, struct question *q)
 
 /* ---- asking ---- */
 
-static bool has_ended(const json_t *request)
+static bool has_ended(void *context, const json_t *request)
 {
+	(void)context;
 	const char *state = cli_text_of(request, "state");
 	return cli_is_answer(request) || strcmp(state, "expired") == 0 ||
 	       strcmp(state, "refused") == 0 || strcmp(state, "refunded") == 0;
@@ -190,43 +179,24 @@ static enum cli_exit wait_for_end(struct cli *cli, json_t **reply, uint64_t time
 {
 	char path[PATH_SIZE];
 	char id[ID_SIZE + 1];
+	json_t *last = NULL;
 	uint64_t end_ms = host_now_ms() + timeout_s * 1000 + GRACE_MS;
 	snprintf(id, sizeof(id), "%s", cli_text_of(*reply, "id"));
 	if (!is_id(id))
 		return cli_fail(cli, CLI_UNREACHABLE, "the oracle names no request");
 	snprintf(path, sizeof(path), "/v1/oracle/requests/%s", id);
+	if (has_ended(NULL, *reply))
+		return CLI_OK;
 	cli->patient = true; /* it was there: it took the request */
-	while (!has_ended(*reply)) {
-		json_t *next = NULL;
-		if (host_now_ms() > end_ms)
-			return cli_fail(cli, CLI_TIMEOUT, "%s is not answered after %llu s", id,
-					(unsigned long long)timeout_s);
-		usleep(WATCH_PAUSE_US);
-		enum cli_exit code = cli_call(cli, "GET", path, NULL, &next);
-		if (code == CLI_UNREACHABLE)
-			continue;
-		if (code != CLI_OK)
-			return code;
-		json_decref(*reply);
-		*reply = next;
-	}
-	return CLI_OK;
-}
-
-/* Verified, shown, written; an error's answer is a no. */
-static enum cli_exit show_answer(struct cli *cli, const json_t *document,
-				 const struct cli_expected *expected)
-{
-	enum cli_exit code = cli_check_answer(cli, document, expected, false);
-	if (code != CLI_OK && code != CLI_CLAIMED)
-		return cli->json ? cli_fail(cli, code, "the answer does not verify, or is another")
-				 : code;
-	code = write_document(cli, document);
+	enum cli_exit code = cli_poll(cli, path, end_ms, has_ended, NULL, &last);
+	if (code == CLI_TIMEOUT)
+		return cli_fail(cli, CLI_TIMEOUT, "%s is not answered after %llu s", id,
+				(unsigned long long)timeout_s);
 	if (code != CLI_OK)
 		return code;
-	if (cli->json)
-		cli_print_json(cli, json_deep_copy(document));
-	return cli_number_of(document, "code") == WIRE_ORACLE_OK ? CLI_OK : CLI_NO;
+	json_decref(*reply);
+	*reply = last;
+	return CLI_OK;
 }
 
 static void print_request(const json_t *request)
@@ -241,7 +211,7 @@ static enum cli_exit show_end(struct cli *cli, const json_t *reply,
 			      const struct cli_expected *expected)
 {
 	if (cli_is_answer(reply))
-		return show_answer(cli, reply, expected);
+		return cli_show_answer(cli, reply, expected);
 	return cli_fail(cli, CLI_NO, "%s: %s%s%s", cli_text_of(reply, "id"),
 			cli_text_of(reply, "state"), cli_text_of(reply, "why")[0] ? ": " : "",
 			cli_text_of(reply, "why"));
@@ -334,7 +304,7 @@ enum cli_exit cli_oracle_get(struct cli *cli)
 	if (code != CLI_OK)
 		return code;
 	if (cli_is_answer(reply))
-		code = show_answer(cli, reply, &(struct cli_expected){0});
+		code = cli_show_answer(cli, reply, &(struct cli_expected){0});
 	else if (cli->json)
 		cli_print_json(cli, json_incref(reply));
 	else

@@ -85,8 +85,9 @@ static void print_round(const json_t *round)
 {
 	const json_t *sources = json_object_get(round, "sources");
 	bool failed = cli_number_of(round, "code") != 0;
-	printf("     %lld  %-9s %-9s  %s  %s\n", cli_number_of(round, "observed_at"),
-	       cli_text_of(round, "outcome"), cli_text_of(round, "reason"),
+	printf("     %lld  %lld  %-9s %-9s  %s  %s\n", cli_number_of(round, "n"),
+	       cli_number_of(round, "observed_at"), cli_text_of(round, "outcome"),
+	       cli_text_of(round, "reason"),
 	       failed ? cli_text_of(round, "code_name") : cli_text_of(round, "value"),
 	       cli_text_of(round, "why"));
 	for (size_t i = 0; i < json_array_size(sources); i++) {
@@ -142,6 +143,58 @@ enum cli_exit cli_oracle_feeds_show(struct cli *cli)
 		print_round(json_array_get(rounds, i));
 	json_decref(reply);
 	return CLI_OK;
+}
+
+/* The number of a feed's newest round. */
+static enum cli_exit newest_round(struct cli *cli, char digits[INDEX_DIGITS_MAX + 1])
+{
+	char path[PATH_SIZE];
+	json_t *reply = NULL;
+	enum cli_exit code = path_of(cli, path, 2, "");
+	if (code == CLI_OK)
+		code = cli_call(cli, "GET", path, NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	long long n = cli_number_of(json_object_get(reply, "last_round"), "n");
+	json_decref(reply);
+	if (n <= 0)
+		return cli_fail(cli, CLI_NO, "the feed has no round yet");
+	snprintf(digits, INDEX_DIGITS_MAX + 1, "%lld", n);
+	return CLI_OK;
+}
+
+enum cli_exit cli_oracle_feeds_round(struct cli *cli)
+{
+	struct cli_expected expected = {0};
+	struct cs_address contract;
+	char path[PATH_SIZE];
+	char verb[sizeof("/rounds/") + INDEX_DIGITS_MAX];
+	char digits[INDEX_DIGITS_MAX + 1];
+	json_t *reply = NULL;
+	enum cli_exit code = CLI_OK;
+	if (cli->positional_count == 3 && is_index(cli->positional[2]))
+		snprintf(digits, sizeof(digits), "%s", cli->positional[2]);
+	else if (cli->positional_count == 3)
+		code = cli_fail(cli, CLI_USAGE, "which round? its number");
+	else
+		code = newest_round(cli, digits);
+	if (code != CLI_OK)
+		return code;
+	snprintf(verb, sizeof(verb), "/rounds/%s", digits);
+	code = path_of(cli, path, cli->positional_count, verb);
+	if (code == CLI_OK)
+		code = cli_call(cli, "GET", path, NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	/* path_of has seen both. */
+	if (cs_unhex(contract.b, sizeof(contract.b), cs_bytes_str(cli->positional[0])) == CS_OK)
+		expected.feed_contract = &contract;
+	expected.feed_index = strtoull(cli->positional[1], NULL, 10);
+	code = cli_is_answer(reply)
+		       ? cli_show_answer(cli, reply, &expected)
+		       : cli_fail(cli, CLI_UNREACHABLE, "what came back is no signed round");
+	json_decref(reply);
+	return code;
 }
 
 /* --set NAME=VALUE: an override of what the contract fixes, a number. */

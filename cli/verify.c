@@ -1,5 +1,5 @@
-/* Offline: a signed envelope, or an oracle's answer (verify_answer.c), against a key, an epoch and,
- * if given, a manifest. Asks nobody. */
+/* Offline: a signed envelope, or an oracle's answer or round (verify_answer.c), against a key, an
+ * epoch and, if given, a manifest. Asks nobody. */
 #include "cli/cli.h"
 #include "gateway/envelope_json.h"
 #include "host/alloc.h"
@@ -230,10 +230,10 @@ static enum cli_exit verify_envelope(struct verification *v, const char *path)
 	if (code != CLI_OK)
 		return code;
 	if (cli_option(v->cli, "audience") || cli_option(v->cli, "spec") ||
-	    cli_option(v->cli, "lineage"))
+	    cli_option(v->cli, "lineage") || cli_option(v->cli, "feed"))
 		return cli_fail(v->cli, CLI_USAGE,
-				"--audience, --spec and --lineage are of answers; this is an "
-				"envelope");
+				"--audience, --spec, --lineage and --feed are of answers and "
+				"rounds; this is an envelope");
 	v->sig = cs_sig_new(NULL);
 	v->result = json_object();
 	cs_arena_init(&v->arena, host_alloc(ARENA_SIZE), ARENA_SIZE);
@@ -254,6 +254,11 @@ static enum cli_exit verify_answer(struct cli *cli, const json_t *file)
 	struct cli_expected expected = {.audience = cli_option(cli, "audience")};
 	const char *path = cli_option(cli, "spec");
 	struct cli_spec spec = {.memory = NULL};
+	const char *feed = cli_option(cli, "feed");
+	struct cs_hash feed_id;
+	/* cli_verify has seen that it is one. */
+	if (feed && cs_unhex(feed_id.b, sizeof(feed_id.b), cs_bytes_str(feed)) == CS_OK)
+		expected.feed_id = &feed_id;
 	if (cli_option(cli, "outcome-key"))
 		return cli_fail(cli, CLI_USAGE, "--outcome-key is of envelopes; this is an answer");
 	if (path) {
@@ -269,7 +274,7 @@ static enum cli_exit verify_answer(struct cli *cli, const json_t *file)
 
 enum cli_exit cli_verify(struct cli *cli)
 {
-	static const char *const keys[] = {"key", "outcome-key", "lineage"};
+	static const char *const keys[] = {"key", "outcome-key", "lineage", "feed"};
 	static struct verification v;
 	json_t *file = NULL;
 	v = (struct verification){.cli = cli, .good = true};

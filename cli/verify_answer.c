@@ -1,11 +1,13 @@
-/* Offline: a signed answer of an oracle. Reading it recomputes every hash down to the signed root
- * (oracle/answer_json.h); here the signature is checked, and what the caller expects. */
+/* Offline: a signed answer of an oracle, or a round of a feed. Reading it recomputes every hash
+ * down to the signed root (oracle/answer_json.h); here the signature is checked, and what the
+ * caller expects. */
 #include "cli/cli.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
 #include "oracle/answer_json.h"
 #include "oracle/manifest.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -31,15 +33,27 @@ static bool is_another(const struct cs_hash *expected, const struct cs_hash *fou
 	return expected && !cs_hash_eq(expected, found);
 }
 
+static bool is_another_feed(const struct oracle_answer *answer, const struct cli_expected *expected)
+{
+	if (is_another(expected->feed_id, &answer->answer.request_id))
+		return true;
+	return expected->feed_contract &&
+	       (answer->feed_index != expected->feed_index ||
+		!cs_address_eq(expected->feed_contract, &answer->contract.address));
+}
+
 static void compare(struct checked *c, const struct cli_expected *expected)
 {
 	const struct oracle_answer *answer = &c->answer;
 	const char *lineage = cli_option(c->cli, "lineage");
 	struct cs_hash hash;
-	if (expected->audience &&
-	    (!answer->app || !cs_bytes_eq(answer->audience, cs_bytes_str(expected->audience))))
+	if (answer->round ? is_another_feed(answer, expected)
+			  : expected->feed_id || expected->feed_contract)
+		c->differs = "feed";
+	else if (expected->audience &&
+		 (!answer->app || !cs_bytes_eq(answer->audience, cs_bytes_str(expected->audience))))
 		c->differs = "audience";
-	else if (is_another(expected->spec_hash, &answer->request.spec_hash))
+	else if (is_another(expected->spec_hash, &answer->answer.spec_hash))
 		c->differs = "spec";
 	else if (is_another(expected->arguments_hash, &answer->request.arguments_hash))
 		c->differs = "arguments";
@@ -50,8 +64,8 @@ static void compare(struct checked *c, const struct cli_expected *expected)
 		c->differs = "lineage";
 }
 
-/* The manifests of a lineage, first to newest: this oracle's, and, for an answer to a contract, naming
- * that. */
+/* The manifests of a lineage, first to newest: this oracle's, and, for an answer to a contract or a
+ * round of a feed, naming that contract for it. */
 static enum cli_exit compare_manifests(struct checked *c)
 {
 	static struct oracle_manifest manifest;
@@ -70,7 +84,7 @@ static enum cli_exit compare_manifests(struct checked *c)
 	bool named = answer->app;
 	for (size_t i = 0; i < manifest.contract_count; i++)
 		named = named ||
-			(!manifest.contracts[i].feeds &&
+			(manifest.contracts[i].feeds == answer->round &&
 			 cs_hash_eq(&manifest.contracts[i].identity, &answer->request.receiver));
 	c->has_manifest = true;
 	c->in_manifest = named && cs_hash_eq(&manifest.lineage, &answer->lineage) &&
@@ -114,7 +128,13 @@ static void print_asker(const struct oracle_answer *answer)
 		return;
 	}
 	cs_hex(hex, CS_BYTES_OF(answer->contract.address.b));
-	printf("         asked at   %s:0x%s\n", answer->contract.caip2, hex);
+	printf("         %-10s %s:0x%s", answer->round ? "of feed" : "asked at",
+	       answer->contract.caip2, hex);
+	if (answer->round) {
+		printf(", index %llu\n", (unsigned long long)answer->feed_index);
+		return;
+	}
+	putchar('\n');
 	put_hash("by", &answer->request.asker);
 }
 
@@ -172,16 +192,18 @@ static void print_answer(const struct checked *c, const json_t *value)
 	const struct wire_answer *answer = &c->answer.answer;
 	char hex[65];
 	cs_hex(hex, CS_BYTES_OF(answer->request_id.b));
-	printf("answer   0x%s\n         code       %u %s%s\n", hex, answer->code,
-	       wire_oracle_code_name(answer->code),
-	       wire_oracle_code_is_refunded(answer->code) ? " (refunded)" : "");
+	bool refunded = !c->answer.round && wire_oracle_code_is_refunded(answer->code);
+	printf("%-8s 0x%s\n         code       %u %s%s\n", c->answer.round ? "round" : "answer",
+	       hex, answer->code, wire_oracle_code_name(answer->code),
+	       refunded ? " (refunded)" : "");
 	if (!json_is_null(value)) {
 		fputs("         value      ", stdout);
 		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 		putchar('\n');
 	}
 	put_time("observed", answer->observed_at);
-	put_time("asked", c->answer.request.time);
+	if (!c->answer.round)
+		put_time("asked", c->answer.request.time);
 	print_asker(&c->answer);
 	put_hash("spec", &answer->spec_hash);
 	print_sources(&c->answer);
@@ -214,8 +236,9 @@ static json_t *result_json(const struct checked *c, json_t *value)
 		oracle_json_u64(statement->manifest_number), "insecure", answer->insecure,
 		"insecure_host_time", (answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0);
 	return json_pack(
-		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind", ORACLE_ANSWER_KIND,
-		"id", host_json_hash(&answer->answer.request_id), "code", (int)answer->answer.code,
+		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind",
+		answer->round ? ORACLE_ANSWER_KIND_ROUND : ORACLE_ANSWER_KIND, "id",
+		host_json_hash(&answer->answer.request_id), "code", (int)answer->answer.code,
 		"code_name", wire_oracle_code_name(answer->answer.code), "value", value,
 		"observed_at", oracle_json_u64(answer->answer.observed_at), "spec_hash",
 		host_json_hash(&answer->answer.spec_hash), "sources", hosts, "statement", signature,
@@ -267,8 +290,34 @@ enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
 	return code;
 }
 
+static enum cli_exit write_document(struct cli *cli, const json_t *document)
+{
+	const char *path = cli_option(cli, "out");
+	if (!path)
+		return CLI_OK;
+	if (json_dump_file(document, path, JSON_INDENT(1) | JSON_PRESERVE_ORDER) != 0)
+		return cli_fail(cli, CLI_FAILED, "%s: %s", path, strerror(errno));
+	return CLI_OK;
+}
+
+enum cli_exit cli_show_answer(struct cli *cli, const json_t *document,
+			      const struct cli_expected *expected)
+{
+	enum cli_exit code = cli_check_answer(cli, document, expected, false);
+	if (code != CLI_OK && code != CLI_CLAIMED)
+		return cli->json ? cli_fail(cli, code, "the answer does not verify, or is another")
+				 : code;
+	code = write_document(cli, document);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json)
+		cli_print_json(cli, json_deep_copy(document));
+	return cli_number_of(document, "code") == WIRE_ORACLE_OK ? CLI_OK : CLI_NO;
+}
+
 bool cli_is_answer(const json_t *file)
 {
 	const char *kind = json_string_value(json_object_get(file, "kind"));
-	return kind && strcmp(kind, ORACLE_ANSWER_KIND) == 0;
+	return kind && (strcmp(kind, ORACLE_ANSWER_KIND) == 0 ||
+			strcmp(kind, ORACLE_ANSWER_KIND_ROUND) == 0);
 }

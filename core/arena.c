@@ -73,3 +73,9 @@ void cs_arena_rewind(struct cs_arena *arena, size_t mark)
 	poison(arena->block + mark, arena->used - mark);
 	arena->used = mark;
 }
+
+void cs_arena_done(struct cs_arena *arena)
+{
+	unpoison(arena->block, arena->size);
+	*arena = (struct cs_arena){NULL, 0, 0};
+}

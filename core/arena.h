@@ -21,5 +21,8 @@ struct cs_bytes cs_arena_copy(struct cs_arena *arena, struct cs_bytes bytes);
 size_t cs_arena_mark(const struct cs_arena *arena);
 /* Gives back everything allocated since the mark. */
 void cs_arena_rewind(struct cs_arena *arena, size_t mark);
+/* The block is its owner's again, for something else: only for one that has another use (a sanitizer
+ * takes what was given back for memory that nobody may touch). */
+void cs_arena_done(struct cs_arena *arena);
 
 #endif

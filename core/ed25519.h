@@ -1,5 +1,5 @@
 /* Ed25519 (RFC 8032) by OpenSSL: 32-byte keys, 64-byte signatures over any message. In a file of
- * its own, so that only who links it imports OpenSSL's functions for it (ADR 18 says why OpenSSL's
+ * its own, so that only who links it imports OpenSSL's functions for it (ADR 19 says why OpenSSL's
  * rules of verification and not ZIP-215's). */
 #ifndef CS_ED25519_H
 #define CS_ED25519_H

@@ -96,11 +96,6 @@ static enum cs_err serve_oracle(struct enclave *e, const struct enclave_launch *
 		if (at == CS_MANIFEST_CHAINS_MAX)
 			return cs_fail(why, CS_ERR_TOO_LARGE, "contracts on more than %d chains",
 				       CS_MANIFEST_CHAINS_MAX - 1);
-		/* Its fetches trust what sources need, not what providers do. */
-		if (wanted->finality.mode == MANIFEST_RPC_QUORUM)
-			return cs_fail(why, CS_ERR_UNSUPPORTED,
-				       "%s: an oracle's contract on a chain of rpc_quorum",
-				       wanted->caip2);
 		CS_TRY(serve_add(e, wanted, why));
 	}
 	return CS_OK;

@@ -10,12 +10,20 @@
 #define FRAME_SIZE_MAX (WIRE_FRAME_HEAD_SIZE + CS_FRAME_BODY_SIZE_MAX)
 /* A client that does not read is not read either: no request is taken without room for a reply. */
 #define OUT_SIZE (3u * FRAME_SIZE_MAX)
+#define RPC_PREFIX "rpc-" /* of the second client's options */
 
-static struct shell {
-	int egress_fd;
+struct client {
 	const char *trust_store;
 	const char *logs;
 	struct fetch *fetch;
+	size_t polled; /* of this turn's descriptors */
+};
+
+static int egress_fds[FETCHING_CLIENT_COUNT] = {-1, -1};
+_Static_assert(FETCHING_CLIENT_COUNT == START_KEEP_MAX, "their proxies' descriptors are kept");
+
+static struct shell {
+	struct client clients[FETCHING_CLIENT_COUNT];
 	struct enclave *e;
 	const struct fetching_service *service;
 	int client_fd;
@@ -23,30 +31,43 @@ static struct shell {
 	size_t out_begin, out_end;
 	uint8_t *in;
 	uint8_t *out;
-} shell = {.egress_fd = -1, .client_fd = -1};
+} shell = {.client_fd = -1};
 
-const int *const fetching_egress_fd = &shell.egress_fd;
+const int *const fetching_egress_fds = egress_fds;
 
 /* ---- start ---- */
 
-bool fetching_option(const char *name, const char *value)
+static bool take_option(enum fetching_client which, const char *name, const char *value)
 {
 	if (strcmp(name, "egress-fd") == 0)
-		return start_take_number(&shell.egress_fd, value);
+		return start_take_number(&egress_fds[which], value);
 	if (strcmp(name, "trust-store") == 0) {
-		shell.trust_store = value;
+		shell.clients[which].trust_store = value;
 		return true;
 	}
 	if (strcmp(name, "logs") == 0) {
-		shell.logs = value;
+		shell.clients[which].logs = value;
 		return true;
 	}
 	return false;
 }
 
-bool fetching_is_wanted(void)
+bool fetching_option(const char *name, const char *value)
 {
-	return shell.egress_fd >= 0 || shell.trust_store != NULL || shell.logs != NULL;
+	return take_option(FETCHING_MAIN, name, value);
+}
+
+bool fetching_option_of_two(const char *name, const char *value)
+{
+	return strncmp(name, RPC_PREFIX, strlen(RPC_PREFIX)) == 0
+		       ? take_option(FETCHING_RPC, name + strlen(RPC_PREFIX), value)
+		       : take_option(FETCHING_MAIN, name, value);
+}
+
+bool fetching_is_wanted(enum fetching_client which)
+{
+	const struct client *client = &shell.clients[which];
+	return egress_fds[which] >= 0 || client->trust_store != NULL || client->logs != NULL;
 }
 
 static enum cs_err read_named(struct cs_bytes *file, const char *path, size_t size_max,
@@ -63,25 +84,42 @@ static enum cs_err read_named(struct cs_bytes *file, const char *path, size_t si
 	return CS_OK;
 }
 
-enum cs_err fetching_open(const struct manifest_trust *trust, struct cs_why *why)
+static enum cs_err open_client(enum fetching_client which, const struct manifest_trust *trust,
+			       struct cs_why *why)
 {
+	struct client *client = &shell.clients[which];
 	struct cs_bytes store;
 	struct cs_bytes logs;
 	int type = 0;
 	socklen_t n = sizeof type;
-	if (shell.trust_store == NULL)
+	if (client->trust_store == NULL)
 		return cs_fail(why, CS_ERR_INVALID, "--trust-store is needed");
-	if (getsockopt(shell.egress_fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
+	if (getsockopt(egress_fds[which], SOL_SOCKET, SO_TYPE, &type, &n) != 0 ||
 	    type != SOCK_SEQPACKET)
 		return cs_fail(why, CS_ERR_INVALID, "--egress-fd is no SOCK_SEQPACKET socket");
-	CS_TRY(read_named(&store, shell.trust_store, TRUST_STORE_SIZE_MAX, "--trust-store", why));
-	CS_TRY(read_named(&logs, shell.logs, TRUST_LOGS_SIZE_MAX, "--logs", why));
-	return trust_open(&shell.fetch, trust, store, logs, shell.egress_fd, why);
+	CS_TRY(read_named(&store, client->trust_store, TRUST_STORE_SIZE_MAX, "--trust-store", why));
+	CS_TRY(read_named(&logs, client->logs, TRUST_LOGS_SIZE_MAX, "--logs", why));
+	return trust_open(&client->fetch, trust, store, logs, egress_fds[which], why);
 }
 
-struct fetch *fetching_client(void)
+enum cs_err fetching_open(enum fetching_client which, const struct manifest_trust *trust,
+			  struct cs_why *why)
 {
-	return shell.fetch;
+	struct cs_why inner = {""};
+	/* Each reads what its own proxy says. */
+	if (which == FETCHING_RPC && egress_fds[FETCHING_RPC] >= 0 &&
+	    egress_fds[FETCHING_RPC] == egress_fds[FETCHING_MAIN])
+		return cs_fail(why, CS_ERR_INVALID, "--rpc-egress-fd is --egress-fd");
+	const enum cs_err err = open_client(which, trust, &inner);
+	if (err == CS_OK)
+		return CS_OK;
+	return cs_fail(why, err, "%s%.180s", which == FETCHING_RPC ? "of the providers: " : "",
+		       inner.text);
+}
+
+struct fetch *fetching_client(enum fetching_client which)
+{
+	return shell.clients[which].fetch;
 }
 
 /* ---- the client ---- */
@@ -203,23 +241,54 @@ static struct pollfd own_descriptor(int listen_fd)
 	return own;
 }
 
+/* Of two waits, of which -1 is for ever. */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* What is complete and waits for room is answered when the client has read. */
 static int wait_ms(void)
 {
-	const int fetch = fetch_wait_ms(shell.fetch);
+	int wait = -1;
+	for (size_t i = 0; i < FETCHING_CLIENT_COUNT; i++)
+		if (shell.clients[i].fetch != NULL)
+			wait = sooner(wait, fetch_wait_ms(shell.clients[i].fetch));
 	if (shell.client_fd < 0)
-		return fetch;
+		return wait;
 	if (has_room() && shell.service->is_ready(shell.service->context))
 		return 0;
-	const int service = shell.service->wait_ms == NULL
-				    ? -1
-				    : shell.service->wait_ms(shell.service->context);
-	return fetch < 0 || (service >= 0 && service < fetch) ? service : fetch;
+	return shell.service->wait_ms == NULL
+		       ? wait
+		       : sooner(wait, shell.service->wait_ms(shell.service->context));
+}
+
+static size_t poll_set(struct pollfd *set)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < FETCHING_CLIENT_COUNT; i++) {
+		struct client *client = &shell.clients[i];
+		client->polled = client->fetch == NULL ? 0
+						       : fetch_poll_set(client->fetch, &set[count],
+									FETCH_POLL_MAX);
+		count += client->polled;
+	}
+	return count;
+}
+
+static void step(const struct verify_time *now, const struct pollfd *set)
+{
+	for (size_t i = 0; i < FETCHING_CLIENT_COUNT; i++) {
+		const struct client *client = &shell.clients[i];
+		if (client->fetch != NULL)
+			fetch_step(client->fetch, now, set, client->polled);
+		set += client->polled;
+	}
 }
 
 int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_service *service)
 {
-	static struct pollfd set[FETCH_POLL_MAX + 1];
+	static struct pollfd set[FETCHING_CLIENT_COUNT * FETCH_POLL_MAX + 1];
 	shell.in = start_memory(FRAME_SIZE_MAX);
 	shell.out = start_memory(OUT_SIZE);
 	if (shell.in == NULL || shell.out == NULL)
@@ -227,7 +296,7 @@ int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_servi
 	shell.e = e;
 	shell.service = service;
 	for (;;) {
-		const size_t count = fetch_poll_set(shell.fetch, set, FETCH_POLL_MAX);
+		const size_t count = poll_set(set);
 		set[count] = own_descriptor(listen_fd);
 		if (poll(set, count + 1, wait_ms()) < 0) {
 			if (errno == EINTR)
@@ -237,7 +306,7 @@ int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_servi
 		}
 		const struct verify_time clock = start_clock();
 		const struct verify_time now = enclave_time_of(e, &clock);
-		fetch_step(shell.fetch, &now, set, count);
+		step(&now, set);
 		if (shell.client_fd >= 0)
 			serve_client(&set[count], &now);
 		else if (set[count].revents != 0)

@@ -85,9 +85,9 @@ static int serve(struct enclave *e, int listen_fd)
 							  .is_ready = quorum_is_ready,
 							  .reply = quorum_reply,
 							  .forget = quorum_forget};
-	if (fetching_client() == NULL)
+	if (fetching_client(FETCHING_MAIN) == NULL)
 		return serve_steps(e, listen_fd);
-	quorum_init(&quorum, e, fetching_client());
+	quorum_init(&quorum, e, fetching_client(FETCHING_MAIN));
 	return fetching_serve(e, listen_fd, &of_bridge);
 }
 
@@ -108,14 +108,14 @@ static enum cs_err prepare(const struct enclave_launch *launch, enum sandbox_cal
 	for (size_t i = 0; i < manifest->chain_count; i++)
 		needed = needed || (manifest->chains[i].finality.mode == MANIFEST_RPC_QUORUM &&
 				    is_served(launch, &manifest->chains[i]));
-	if (!needed && fetching_is_wanted())
+	if (!needed && fetching_is_wanted(FETCHING_MAIN))
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--egress-fd, --trust-store and --logs are for rpc_quorum, and no "
 			       "chain that is served is of that mode");
 	if (!needed)
 		return CS_OK;
 	*calls = SANDBOX_FETCH;
-	return fetching_open(&manifest->rpc, why);
+	return fetching_open(FETCHING_MAIN, &manifest->rpc, why);
 }
 
 int main(int argc, char **argv)
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 			 "--measure",
 		.role = ENCLAVE_BRIDGE,
 		.calls = SANDBOX_STEP,
-		.keep_fd = fetching_egress_fd,
+		.keep_fds = fetching_egress_fds,
 		.option = fetching_option,
 		.prepare = prepare,
 		.serve = serve,

@@ -1,4 +1,4 @@
-/* The requests by which a bridge asks the providers of a chain (finality mode rpc_quorum): one question
+/* The requests by which an enclave asks the providers of a chain (finality mode rpc_quorum): one question
  * to each over HTTPS that ends here, and their answers to the chain's light client. Asks nothing else of
  * anybody, and believes no provider more than its one answer. Knows frames, no descriptors. */
 #ifndef ENCLAVE_QUORUM_H
@@ -38,6 +38,7 @@ struct quorum {
 	struct quorum_job jobs[CS_MANIFEST_CHAINS_MAX];
 };
 
+/* fetch: of the trust that the manifest has for providers, and nobody else's. */
 void quorum_init(struct quorum *quorum, struct enclave *e, struct fetch *fetch);
 /* The functions of struct fetching_service; the context is a struct quorum. Requests other than
  * ClientQuorum go to enclave_step. UNSUPPORTED: the chain is of another mode; FULL: it is being asked;

@@ -270,22 +270,34 @@ static bool is_listening(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
 }
 
-/* Every other descriptor that was inherited goes, but the one that the program names: a connected
+/* The smallest of the descriptors that is at least `from`; ~0: none. */
+static unsigned next_kept(const int *fds, size_t count, unsigned from)
+{
+	unsigned next = ~0U;
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
+			next = (unsigned)fds[i];
+	return next;
+}
+
+/* Every other descriptor that was inherited goes, but those that the program names: a connected
  * socket would be a network. Whoever made the listening one may have set it not to wait; accepting
  * waits in a bridge, and an oracle polls. */
-static enum cs_err keep_alone(int listen_fd, const int *other_fd, struct cs_why *why)
+static enum cs_err keep_alone(int listen_fd, const int *keep_fds, struct cs_why *why)
 {
+	int kept[1 + START_KEEP_MAX] = {listen_fd, -1, -1};
 	const int flags = fcntl(listen_fd, F_GETFL);
 	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
 		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
-	const unsigned fd = (unsigned)listen_fd;
-	const unsigned other = other_fd != NULL && *other_fd >= 0 ? (unsigned)*other_fd : fd;
-	const unsigned low = other < fd ? other : fd;
-	const unsigned high = other < fd ? fd : other;
-	if ((low > 3 && close_range(3, low - 1, 0) != 0) ||
-	    (high > low + 1 && close_range(low + 1, high - 1, 0) != 0) ||
-	    close_range(high + 1, ~0U, 0) != 0)
-		return cs_fail(why, CS_ERR_SANDBOX, "inherited descriptors cannot be closed");
+	if (keep_fds != NULL)
+		memcpy(&kept[1], keep_fds, START_KEEP_MAX * sizeof kept[0]);
+	for (unsigned from = STDERR_FILENO + 1, next; from != 0; from = next + 1) {
+		next = next_kept(kept, CS_LEN(kept), from);
+		const unsigned last = next == ~0U ? next : next - 1;
+		if (next > from && close_range(from, last, 0) != 0)
+			return cs_fail(why, CS_ERR_SANDBOX,
+				       "inherited descriptors cannot be closed");
+	}
 	return CS_OK;
 }
 
@@ -305,7 +317,7 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 	if (read_all(args->seal_root_fd, seal_root, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
-	CS_TRY(keep_alone(args->listen_fd, args->program->keep_fd, why));
+	CS_TRY(keep_alone(args->listen_fd, args->program->keep_fds, why));
 	*calls = args->program->calls;
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
 }
@@ -381,12 +393,16 @@ int start_main(int argc, char **argv, const struct start_program *program)
 	}
 	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
 	 * lazily it loads now. */
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK)
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK) {
+		start_say("OpenSSL does not start", "");
 		return EXIT_FAILED;
+	}
 	if (!args.measure)
 		return run(&args);
-	if (!measure(&measurement))
+	if (!measure(&measurement)) {
+		start_say("/proc/self/exe cannot be read", "");
 		return EXIT_FAILED;
+	}
 	cs_hex(text, CS_BYTES_OF(measurement.b));
 	text[64] = '\n';
 	return start_write_all(STDOUT_FILENO, (const uint8_t *)text, sizeof text) ? 0 : EXIT_FAILED;

@@ -16,12 +16,17 @@ enum {
 	EXIT_FAILED = 70,
 };
 
+/* An oracle's: to its sources, and to the providers of its chains. */
+#define START_KEEP_MAX 2u
+
 struct start_program {
 	const char *name;
 	const char *usage; /* after the options that both have */
 	enum enclave_role role;
 	enum sandbox_calls calls; /* that stay allowed, unless prepare says otherwise */
-	const int *keep_fd; /* another inherited descriptor that stays open; NULL or -1: none */
+	/* Further inherited descriptors that stay open, START_KEEP_MAX of them; -1: none. NULL: no
+	 * further ones. */
+	const int *keep_fds;
 	/* An option of this program; false: it is none. NULL: there are none. */
 	bool (*option)(const char *name, const char *value);
 	/* Files are read here for the last time, after the manifest. NULL: nothing to do. */

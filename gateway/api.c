@@ -1,4 +1,5 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
+#include "adapters/conflict.h"
 #include "adapters/follow_json.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
@@ -32,23 +33,6 @@ static json_t *routes_json(const struct gateway_chain *chain)
 	return list;
 }
 
-static json_t *providers_json(const struct gateway_chain *chain)
-{
-	if (!gateway_chain_has_providers(chain))
-		return json_null();
-	json_t *list = json_array();
-	for (size_t i = 0; i < chain->provider_count; i++) {
-		const struct gateway_provider *provider = &chain->providers[i];
-		json_array_append_new(list,
-				      json_pack("{s:s,s:o}", "answer",
-						wire_oracle_code_name(provider->code), "height",
-						provider->code == WIRE_ORACLE_OK
-							? host_json_u64(provider->height)
-							: json_null()));
-	}
-	return list;
-}
-
 static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = adapter_follow_json(&chain->follow);
@@ -69,7 +53,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
-	json_object_set_new(json, "providers", providers_json(chain));
+	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen",
 			    chain->follow.frozen ? json_string(ADAPTER_WHY_FROZEN) : json_null());
 	json_object_set_new(json, "conflict",
@@ -97,20 +81,12 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 
 /* ---- what froze a chain ---- */
 
-/* More of each kind than a manifest can list. */
-#define CONFLICT_IDS_MAX 1024u
-
-struct conflict {
-	struct gateway *gateway;
-	struct gateway_chain *chain;
-	struct host_http_exchange *exchange;
-};
-
 /* What the journal knows to be signed from the conflict's height on. */
-static enum cs_err add_signed(json_t *json, const struct gateway_chain *chain, uint64_t height)
+static enum cs_err add_signed(void *context, json_t *json, uint64_t height)
 {
-	static struct cs_hash ids[CONFLICT_IDS_MAX + 1];
+	static struct cs_hash ids[ADAPTER_CONFLICT_IDS_MAX + 1];
 	static const char *const names[] = {"messages", "outcomes"};
+	const struct gateway_chain *chain = context;
 	bool complete = true;
 	for (size_t i = 0; i < CS_LEN(names); i++) {
 		size_t count = 0;
@@ -118,78 +94,21 @@ static enum cs_err add_signed(json_t *json, const struct gateway_chain *chain, u
 		json_object_set_new(json, names[i], list);
 		CS_TRY(gateway_journal_signed(chain->gateway->journal, &chain->identity, i == 1,
 					      height, ids, CS_LEN(ids), &count));
-		complete = complete && count <= CONFLICT_IDS_MAX;
-		for (size_t k = 0; k < count && k < CONFLICT_IDS_MAX; k++)
+		complete = complete && count <= ADAPTER_CONFLICT_IDS_MAX;
+		for (size_t k = 0; k < count && k < ADAPTER_CONFLICT_IDS_MAX; k++)
 			json_array_append_new(list, host_json_hash(&ids[k]));
 	}
 	json_object_set_new(json, "complete", json_boolean(complete));
 	return CS_OK;
 }
 
-static enum cs_err conflict_json(json_t *json, const struct gateway_chain *chain,
-				 const Caisson__Wire__ConflictReply *reply)
-{
-	struct cs_hash first = wire_pb_hash(reply->first_hash);
-	struct cs_hash second = wire_pb_hash(reply->second_hash);
-	json_object_set_new(json, "chain", json_string(chain->config->id));
-	json_object_set_new(json, "identity", host_json_hash(&chain->identity));
-	json_object_set_new(json, "height", host_json_u64(reply->height));
-	json_object_set_new(json, "first_hash", host_json_hash(&first));
-	json_object_set_new(json, "second_hash", host_json_hash(&second));
-	json_object_set_new(json, "held", reply->held[0] ? json_string(reply->held) : json_null());
-	json_object_set_new(json, "first",
-			    reply->n_first > 0 ? host_json_hex(wire_pb_view(reply->first[0]))
-					       : json_null());
-	json_object_set_new(json, "second",
-			    reply->n_second > 0 ? host_json_hex(wire_pb_view(reply->second[0]))
-						: json_null());
-	return add_signed(json, chain, reply->height);
-}
-
-static void conflict_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
-{
-	struct conflict *conflict = context;
-	struct cs_arena *arena = &conflict->gateway->scratch;
-	size_t mark = cs_arena_mark(arena);
-	ProtobufCMessage *message = NULL;
-	json_t *json = json_object();
-	if (err == CS_OK)
-		err = gateway_enclave_reply(arena, body, &caisson__wire__conflict_reply__descriptor,
-					    &message);
-	if (err == CS_OK)
-		err = conflict_json(json, conflict->chain,
-				    (const Caisson__Wire__ConflictReply *)message);
-	if (err == CS_OK)
-		host_http_reply_json(conflict->exchange, 200, json_incref(json));
-	else
-		host_http_reply_problem(conflict->exchange, err, why);
-	json_decref(json);
-	cs_arena_rewind(arena, mark);
-	free(conflict);
-}
-
 static void get_conflict(void *context, struct host_http_exchange *exchange)
 {
-	struct gateway *gateway = context;
-	struct gateway_chain *chain = gateway_chain_named(gateway, host_http_param(exchange, "id"));
-	if (!chain) {
+	struct gateway_chain *chain = gateway_chain_named(context, host_http_param(exchange, "id"));
+	if (chain)
+		adapter_conflict_reply(&chain->follow, exchange, add_signed, chain);
+	else
 		host_http_reply_problem(exchange, CS_ERR_NOT_FOUND, "no chain of this gateway");
-		return;
-	}
-	if (!gateway->enclave_ready) {
-		host_http_reply_problem(exchange, CS_ERR_UNAVAILABLE, "the enclave is not ready");
-		return;
-	}
-	Caisson__Wire__ConflictRequest request = CAISSON__WIRE__CONFLICT_REQUEST__INIT;
-	struct conflict *conflict = host_alloc(sizeof(*conflict));
-	*conflict = (struct conflict){gateway, chain, exchange};
-	size_t mark = cs_arena_mark(&gateway->scratch);
-	request.chain = wire_pb_bytes(&gateway->scratch, CS_BYTES_OF(chain->identity.b));
-	enum cs_err err = gateway_enclave_call(gateway, WIRE_CONFLICT, &request.base, conflict_done,
-					       conflict);
-	cs_arena_rewind(&gateway->scratch, mark);
-	if (err != CS_OK)
-		conflict_done(conflict, err, NULL, CS_BYTES_NONE);
 }
 
 /* ---- enclave ---- */

@@ -135,3 +135,28 @@ enum cs_err gateway_write(struct gateway *gateway, host_store_writer *write, voi
 {
 	return gateway_write_then(gateway, write, context, wake_after_commit, gateway);
 }
+
+/* ---- for adapters/sender and adapters/listen ---- */
+
+static enum cs_err owner_write(void *context, host_store_writer *write, void *write_context,
+			       host_store_committed *then)
+{
+	const struct gateway_chain *chain = context;
+	return then ? gateway_write_then(chain->gateway, write, write_context, then, write_context)
+		    : gateway_write(chain->gateway, write, write_context);
+}
+
+static void owner_fail(void *context, enum cs_err err, const char *what)
+{
+	const struct gateway_chain *chain = context;
+	gateway_fail(chain->gateway, err, what);
+}
+
+static void owner_wake(void *context)
+{
+	const struct gateway_chain *chain = context;
+	gateway_wake(chain->gateway);
+}
+
+const struct adapter_owner gateway_owner = {
+	.write = owner_write, .fail = owner_fail, .wake = owner_wake};

@@ -1,17 +1,11 @@
-/* What a chain tells: every callback writes the journal and nothing else. */
+/* What a chain tells about its gateway, in the journal (adapters/listen brings it there). */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CURSOR_NAME_SIZE 80u
 /* Rows that a reorganisation undoes at a time. */
 #define REORG_ROWS 256u
-
-static void cursor_name(char name[CURSOR_NAME_SIZE], const struct gateway_chain *chain)
-{
-	snprintf(name, CURSOR_NAME_SIZE, "cursor:%s", chain->identity_hex);
-}
 
 /* ---- MessageCommitted ---- */
 
@@ -224,25 +218,20 @@ static enum cs_err write_finalized(struct gateway_chain *chain, const struct ada
 
 /* ---- blocks ---- */
 
-struct block_write {
-	struct gateway_chain *chain;
-	const struct adapter_block *block;
-};
-
-static enum cs_err write_block(void *context)
+static enum cs_err write_block(void *context, const struct adapter_block *block)
 {
-	struct block_write *write = context;
-	for (size_t i = 0; i < write->block->event_count; i++) {
-		const struct adapter_event *event = &write->block->events[i];
+	struct gateway_chain *chain = context;
+	for (size_t i = 0; i < block->event_count; i++) {
+		const struct adapter_event *event = &block->events[i];
 		switch (event->kind) {
 		case ADAPTER_EVENT_MESSAGE:
-			CS_TRY(write_message(write->chain, event, write->block->late));
+			CS_TRY(write_message(chain, event, block->late));
 			break;
 		case ADAPTER_EVENT_STATUS:
-			CS_TRY(write_status(write->chain, event));
+			CS_TRY(write_status(chain, event));
 			break;
 		case ADAPTER_EVENT_FINALIZED:
-			CS_TRY(write_finalized(write->chain, event));
+			CS_TRY(write_finalized(chain, event));
 			break;
 		case ADAPTER_EVENT_ORACLE_REQUESTED: /* contracts that no gateway watches */
 		case ADAPTER_EVENT_ORACLE_ANSWERED:
@@ -257,83 +246,23 @@ static enum cs_err write_block(void *context)
 	return CS_OK;
 }
 
-static void on_block(void *ctx, const struct adapter_block *block)
-{
-	struct gateway_chain *chain = ctx;
-	struct block_write write = {chain, block};
-	enum cs_err err = gateway_write(chain->gateway, write_block, &write);
-	/* The cursor must not pass what is not in the journal. */
-	if (err != CS_OK)
-		gateway_fail(chain->gateway, err, "a block's events cannot be written");
-}
-
-struct cursor_write {
-	struct gateway_chain *chain;
-	const struct adapter_cursor *cursor;
-};
-
-static enum cs_err write_cursor(void *context)
-{
-	struct cursor_write *write = context;
-	uint8_t bytes[ADAPTER_CURSOR_SIZE_MAX];
-	char name[CURSOR_NAME_SIZE];
-	size_t size = 0;
-	CS_TRY(adapter_cursor_encode(bytes, sizeof(bytes), &size, write->cursor));
-	cursor_name(name, write->chain);
-	return gateway_journal_put(write->chain->gateway->journal, name, cs_bytes(bytes, size));
-}
-
-static void on_progress(void *ctx, const struct adapter_cursor *cursor)
-{
-	struct gateway_chain *chain = ctx;
-	struct cursor_write write = {chain, cursor};
-	if (cursor->count == 0)
-		return;
-	if (gateway_write(chain->gateway, write_cursor, &write) != CS_OK)
-		log_warn("chain.cursor_not_stored", LOG_TEXT("chain", chain->config->id));
-	adapter_follow_progress(&chain->follow, cursor);
-}
-
-static void on_head(void *ctx, const struct adapter_header *head)
-{
-	struct gateway_chain *chain = ctx;
-	adapter_follow_head(&chain->follow, head);
-}
-
-static void on_stalled(void *ctx, uint64_t stalled_ms)
-{
-	struct gateway_chain *chain = ctx;
-	adapter_follow_stalled(&chain->follow, stalled_ms);
-}
-
-static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
-{
-	const struct gateway_chain *chain = ctx;
-	adapter_follow_endpoint(&chain->follow, endpoint);
-}
-
 /* ---- reorganisations ---- */
 
-struct reorg_write {
-	struct gateway_chain *chain;
-	uint64_t from;
-};
-
-static enum cs_err undo_source(struct reorg_write *write, struct gateway_message *message)
+static enum cs_err undo_source(struct gateway_chain *chain, struct gateway_message *message)
 {
-	struct gateway_journal *journal = write->chain->gateway->journal;
+	struct gateway_journal *journal = chain->gateway->journal;
 	if (!relay_may_move(message->state, RELAY_ON_VANISH))
 		return CS_OK;
-	log_info("message.vanished", LOG_TEXT("chain", write->chain->config->id),
+	log_info("message.vanished", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &message->id));
 	CS_TRY(gateway_journal_steps_undo(journal, message->n, RELAY_STEP_COMMITTED,
 					  RELAY_STEP_FINAL));
 	return gateway_journal_move(journal, message, RELAY_ON_VANISH);
 }
 
-static enum cs_err undo_status(struct reorg_write *write, struct gateway_message *message)
+static enum cs_err undo_status(struct gateway_chain *chain, struct gateway_message *message)
 {
-	struct gateway_journal *journal = write->chain->gateway->journal;
+	struct gateway_journal *journal = chain->gateway->journal;
 	if (!relay_may_move(message->state, RELAY_ON_DROP))
 		return CS_OK;
 	message->status = WIRE_STATUS_NONE;
@@ -346,9 +275,9 @@ static enum cs_err undo_status(struct reorg_write *write, struct gateway_message
 	return gateway_journal_move(journal, message, RELAY_ON_DROP);
 }
 
-static enum cs_err undo_end(struct reorg_write *write, struct gateway_message *message)
+static enum cs_err undo_end(struct gateway_chain *chain, struct gateway_message *message)
 {
-	struct gateway_journal *journal = write->chain->gateway->journal;
+	struct gateway_journal *journal = chain->gateway->journal;
 	if (relay_ends(message->state))
 		return CS_OK;
 	message->end_height = 0;
@@ -360,150 +289,60 @@ static enum cs_err undo_end(struct reorg_write *write, struct gateway_message *m
 	return gateway_journal_save(journal, message);
 }
 
-static enum cs_err write_reorg(void *context)
+static enum cs_err undo(void *context, uint64_t from)
 {
-	static enum cs_err (*const undo[])(struct reorg_write *, struct gateway_message *) = {
+	static enum cs_err (*const undo_row[])(struct gateway_chain *, struct gateway_message *) = {
 		[GATEWAY_PLACE_SOURCE] = undo_source,
 		[GATEWAY_PLACE_STATUS] = undo_status,
 		[GATEWAY_PLACE_END] = undo_end};
 	static struct gateway_message page[REORG_ROWS];
-	struct reorg_write *write = context;
-	for (unsigned kind = 0; kind < CS_LEN(undo); kind++) {
+	struct gateway_chain *chain = context;
+	for (unsigned kind = 0; kind < CS_LEN(undo_row); kind++) {
 		uint64_t after = 0;
 		size_t count;
 		do {
-			CS_TRY(gateway_journal_above(write->chain->gateway->journal,
-						     &write->chain->identity,
-						     (enum gateway_place)kind, write->from, after,
-						     page, REORG_ROWS, &count));
+			CS_TRY(gateway_journal_above(chain->gateway->journal, &chain->identity,
+						     (enum gateway_place)kind, from, after, page,
+						     REORG_ROWS, &count));
 			for (size_t i = 0; i < count; i++)
-				CS_TRY(undo[kind](write, &page[i]));
+				CS_TRY(undo_row[kind](chain, &page[i]));
 			after = count > 0 ? page[count - 1].n : 0;
 		} while (count == REORG_ROWS);
 	}
 	char detail[160];
-	snprintf(detail, sizeof(detail), "%s: from %llu", write->chain->config->id,
-		 (unsigned long long)write->from);
-	return gateway_journal_event(write->chain->gateway->journal, "chain.reorg", NULL, detail);
-}
-
-static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
-{
-	struct gateway_chain *chain = ctx;
-	struct reorg_write write = {.chain = chain, .from = reorg->from};
-	log_warn("chain.reorg", LOG_TEXT("chain", chain->config->id), LOG_U64("from", reorg->from),
-		 LOG_U64("old_tip", reorg->old_tip),
-		 LOG_BOOL("beyond_window", reorg->beyond_window),
-		 LOG_BOOL("diverged", reorg->diverged));
-	if (gateway_write(chain->gateway, write_reorg, &write) != CS_OK) {
-		gateway_fail(chain->gateway, CS_ERR_IO, "a reorganisation cannot be written");
-		return;
-	}
-	adapter_follow_reorg(&chain->follow, reorg);
+	snprintf(detail, sizeof(detail), "%s: from %llu", chain->config->id,
+		 (unsigned long long)from);
+	return gateway_journal_event(chain->gateway->journal, "chain.reorg", NULL, detail);
 }
 
 /* ---- starting ---- */
 
-static enum cs_err load_cursor(struct gateway_chain *chain, struct adapter_cursor *cursor)
+static enum cs_err get(void *context, const char *name, struct cs_bytes *value)
 {
-	struct cs_arena *arena = &chain->gateway->scratch;
-	size_t mark = cs_arena_mark(arena);
-	struct cs_bytes bytes;
-	char name[CURSOR_NAME_SIZE];
-	memset(cursor, 0, sizeof(*cursor));
-	cursor_name(name, chain);
-	enum cs_err err = gateway_journal_get(chain->gateway->journal, name, arena, &bytes);
-	if (err == CS_OK)
-		err = adapter_cursor_decode(cursor, bytes);
-	else if (err == CS_ERR_NOT_FOUND)
-		err = CS_OK;
-	cs_arena_rewind(arena, mark);
-	return err;
+	struct gateway *gateway = ((struct gateway_chain *)context)->gateway;
+	return gateway_journal_get(gateway->journal, name, &gateway->scratch, value);
 }
 
-/* A manifest decided a conflict: what the journal has from its height on may be of the other branch.
- * It is undone as after any reorganisation, and those blocks are read again, once for each
- * decision. The node may have changed branches while nobody looked, and that is no reason to
- * freeze the chain anew. */
-struct decision_write {
-	struct reorg_write reorg;
-	struct adapter_cursor *cursor;
-	const char *name;
-	struct cs_bytes decision;
-};
-
-static enum cs_err write_decision(void *context)
+static enum cs_err put(void *context, const char *name, struct cs_bytes value)
 {
-	struct decision_write *write = context;
-	struct cursor_write cursor = {write->reorg.chain, write->cursor};
-	CS_TRY(write_reorg(&write->reorg));
-	CS_TRY(write_cursor(&cursor));
-	return gateway_journal_put(write->reorg.chain->gateway->journal, write->name,
-				   write->decision);
-}
-
-static enum cs_err take_decision(struct gateway_chain *chain, struct adapter_cursor *cursor)
-{
-	const struct host_manifest_chain *manifest = chain->manifest;
-	struct cs_arena *arena = &chain->gateway->scratch;
-	size_t mark = cs_arena_mark(arena);
-	uint8_t decision[8 + 32];
-	struct cs_bytes taken;
-	char name[CURSOR_NAME_SIZE];
-	snprintf(name, sizeof(name), "decided:%s", chain->identity_hex);
-	cs_put_be64(decision, manifest->abandoned_height);
-	memcpy(decision + 8, manifest->anchor_hash.b, 32);
-	enum cs_err err = gateway_journal_get(chain->gateway->journal, name, arena, &taken);
-	bool known = manifest->abandoned_height == 0 ||
-		     (err == CS_OK && cs_bytes_eq(taken, CS_BYTES_OF(decision)));
-	cs_arena_rewind(arena, mark);
-	if (known || (err != CS_OK && err != CS_ERR_NOT_FOUND))
-		return known ? CS_OK : err;
-	while (cursor->count > 0 &&
-	       cursor->recent[cursor->count - 1].height >= manifest->abandoned_height)
-		cursor->count--;
-	log_warn("chain.decided", LOG_TEXT("chain", chain->config->id),
-		 LOG_U64("from", manifest->abandoned_height));
-	struct decision_write write = {{.chain = chain, .from = manifest->abandoned_height},
-				       cursor,
-				       name,
-				       CS_BYTES_OF(decision)};
-	return gateway_write(chain->gateway, write_decision, &write);
+	const struct gateway_chain *chain = context;
+	return gateway_journal_put(chain->gateway->journal, name, value);
 }
 
 enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 {
-	const struct host_chain_config *from = chain->config;
-	struct adapter_evm_config config = {.http_count = from->http_count,
-					    .ws_count = from->ws_count,
-					    .chain_id = chain->manifest->chain_id,
-					    .genesis_hash = chain->manifest->genesis,
-					    .gateway = chain->manifest->gateway,
-					    .start_height = from->start_height,
-					    .block_time_ms = from->block_time_ms,
-					    .settle_blocks = from->settle_blocks,
-					    .replace_blocks = from->replace_blocks,
-					    .in_flight_max = from->in_flight_max,
-					    .max_fee_cap_wei = from->max_fee_wei,
-					    .min_priority_fee_wei = from->min_priority_fee_wei};
-	const struct adapter_listener listener = {.ctx = chain,
-						  .head = on_head,
-						  .block = on_block,
-						  .progress = on_progress,
-						  .reorg = on_reorg,
-						  .stalled = on_stalled,
-						  .endpoint = on_endpoint};
-	struct adapter_cursor cursor;
-	for (size_t i = 0; i < from->http_count; i++)
-		config.http[i] = from->http[i];
-	for (size_t i = 0; i < from->ws_count; i++)
-		config.ws[i] = from->ws[i];
-	enum cs_err err = load_cursor(chain, &cursor);
-	if (err != CS_OK)
-		return cs_fail(why, err, "the cursor of %s is broken", from->id);
-	CS_TRY(take_decision(chain, &cursor));
-	adapter_follow_progress(&chain->follow, &cursor);
-	CS_TRY(adapter_evm_new(&chain->adapter, chain->gateway->loop, &config, &listener, why));
-	chain->follow.adapter = chain->adapter;
-	return adapter_start(chain->adapter, &cursor);
+	static const struct adapter_listen_ops ops = {
+		.block = write_block, .undo = undo, .get = get, .put = put};
+	struct adapter_evm_config config = {.gateway = chain->manifest->gateway};
+	chain->listen = (struct adapter_listen){.ops = &ops,
+						.owner = &gateway_owner,
+						.context = chain,
+						.follow = &chain->follow,
+						.config = chain->config,
+						.manifest = chain->manifest,
+						.identity_hex = chain->identity_hex};
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->gateway->loop, &config,
+				    why));
+	gateway_submit_start(chain);
+	return CS_OK;
 }

@@ -48,7 +48,7 @@ static void pump(void *context)
 		return;
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
-		gateway_providers_ask(chain);
+		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
 		gateway_submit_new(chain);
 		bool agrees = adapter_follow_agrees(&chain->follow);
@@ -292,7 +292,7 @@ void gateway_stop(struct gateway *gateway)
 		struct gateway_chain *chain = &gateway->chains[i];
 		if (chain->adapter)
 			adapter_free(chain->adapter);
-		gateway_submit_free(chain);
+		adapter_sender_done(&chain->sender);
 		if (chain->operator_key)
 			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
 		free(chain->operator_key);

@@ -10,9 +10,12 @@
 #define GATEWAY_GATEWAY_H
 
 #include "adapters/adapter.h"
+#include "adapters/claims.h"
 #include "adapters/evm/evm.h"
-#include "adapters/follow.h"
+#include "adapters/listen.h"
 #include "adapters/parts.h"
+#include "adapters/providers.h"
+#include "adapters/sender.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
@@ -36,13 +39,9 @@
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
-/* So far below its newest final block the client still holds blocks (VERIFY_EVM_WINDOW_MAX is twice
- * that), unless it began later. */
-#define GATEWAY_CLIENT_INSIDE 250u
 
 struct gateway;
 struct gateway_chain;
-struct gateway_tx;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -94,11 +93,6 @@ struct gateway_route {
 	bool announcing;
 };
 
-struct gateway_provider {
-	uint32_t code; /* of wire_oracle_code; 0: it named a block */
-	uint64_t height;
-};
-
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -108,11 +102,8 @@ struct gateway_chain {
 	char identity_hex[65];
 	struct adapter *adapter;
 	struct adapter_follow follow;
-	/* rpc_quorum: what its providers said last, in the order of the manifest */
-	bool asking;
-	uint64_t ask_after_ms;
-	size_t provider_count;
-	struct gateway_provider providers[VERIFY_EVM_PROVIDERS_MAX];
+	struct adapter_listen listen;
+	struct adapter_providers providers;
 	/* accounts */
 	bool has_gas_account;
 	struct cs_address gas_account;
@@ -121,8 +112,7 @@ struct gateway_chain {
 	struct cs_secret *operator_key;
 	unsigned open_gas;
 	unsigned open_operator;
-	struct gateway_tx *txs;
-	uint64_t resumed_to; /* submissions up to it were taken up after a start */
+	struct adapter_sender sender; /* of both accounts: one order of rows */
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
@@ -176,6 +166,8 @@ CS_NODISCARD enum cs_err gateway_write_then(struct gateway *gateway, host_store_
 					    void *context, host_store_committed *committed,
 					    void *committed_context);
 void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what);
+/* The same for what follows a chain; context: struct gateway_chain. */
+extern const struct adapter_owner gateway_owner;
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);
@@ -221,11 +213,6 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 /* ---- light_client.c ---- */
 /* What following the chain asks of a gateway; the rest of chain is filled in already. */
 void gateway_follow_init(struct gateway_chain *chain);
-
-/* ---- providers.c ---- */
-bool gateway_chain_has_providers(const struct gateway_chain *chain);
-/* Lets the enclave ask them when it is time; nothing for a chain without. */
-void gateway_providers_ask(struct gateway_chain *chain);
 
 /* ---- chain_events.c ---- */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);
@@ -285,28 +272,15 @@ CS_NODISCARD enum cs_err gateway_batch_write(struct gateway_chain *chain, enum g
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 
 /* ---- submit.c ---- */
-struct gateway_tx {
-	struct gateway_tx *next;
-	struct gateway_chain *chain;
-	struct gateway_submission row;
-	struct adapter_tx *tx;
-	struct adapter_terms terms; /* being signed */
-	bool gone;                  /* the adapter forgot it; freed when the last reply came */
-	bool included;              /* in a block: it takes no room of the account any more */
-	unsigned replies;           /* of the enclave or the journal that are still to come */
-	uint32_t attempts;
-	uint8_t *raw; /* signed, on its way into the journal */
-	size_t raw_size;
-	struct cs_hash hash;
-};
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
 #define GATEWAY_GAS_BASE 300000u
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
+/* With the chain's adapter made. */
+void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void gateway_submit_new(struct gateway_chain *chain);
-void gateway_submit_free(struct gateway_chain *chain);
 
 /* ---- sign_host.c: transactions of the operator's account ---- */
 /* raw is malloc'd. */
@@ -320,9 +294,6 @@ CS_NODISCARD enum cs_err gateway_sign_operator(struct gateway_chain *chain,
 bool gateway_key_is_learned(const struct gateway_route *route, uint64_t epoch);
 /* Proves the remote's key of this epoch to the enclave; the pump looks again afterwards. */
 void gateway_key_learn(struct gateway_route *route, uint64_t epoch);
-/* A proof as the schema has it; in the arena. */
-CS_NODISCARD enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
-					   const struct adapter_proof *proof);
 void gateway_key_forget(struct gateway_route *route, uint64_t epoch);
 /* The remote's key of an epoch, as the enclave learned it once. NOT_FOUND. */
 CS_NODISCARD enum cs_err gateway_key_of(const struct gateway_route *route, uint64_t epoch,

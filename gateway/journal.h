@@ -9,8 +9,7 @@
 #ifndef GATEWAY_JOURNAL_H
 #define GATEWAY_JOURNAL_H
 
-#include "core/arena.h"
-#include "host/store.h"
+#include "adapters/attempts.h"
 #include "relay_state/relay/relay.h"
 #include "wire/envelope.h"
 
@@ -124,19 +123,6 @@ struct gateway_submission {
 	uint64_t gas_price_wei;
 	uint64_t request;
 	uint64_t created_ms;
-};
-
-struct gateway_attempt {
-	uint64_t submission;
-	uint32_t attempt;
-	uint64_t nonce;
-	uint64_t gas_limit;
-	uint64_t max_fee_wei;
-	uint64_t max_priority_fee_wei;
-	bool legacy;
-	bool cancel;
-	struct cs_hash hash;
-	struct cs_bytes raw;
 };
 
 struct gateway_step {
@@ -290,11 +276,11 @@ gateway_journal_save_submission(struct gateway_journal *journal,
 CS_NODISCARD enum cs_err gateway_journal_submission_why(struct gateway_journal *journal, uint64_t n,
 							char why[GATEWAY_WHY_MAX + 1]);
 CS_NODISCARD enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
-						     const struct gateway_attempt *attempt);
+						     const struct adapter_attempt *attempt);
 /* Oldest first; raw bytes in the arena. */
 CS_NODISCARD enum cs_err gateway_journal_attempts(struct gateway_journal *journal,
 						  uint64_t submission, struct cs_arena *arena,
-						  struct gateway_attempt *attempts,
+						  struct adapter_attempt *attempts,
 						  size_t count_max, size_t *count);
 /* Rows n of those that are open or included, ascending, above `after`. */
 CS_NODISCARD enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,

@@ -337,79 +337,23 @@ enum cs_err gateway_journal_submission_why(struct gateway_journal *journal, uint
 }
 
 enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
-					const struct gateway_attempt *a)
+					const struct adapter_attempt *attempt)
 {
-	struct host_stmt *s = sql(journal, SQL_ATTEMPT_ADD);
-	host_bind_u64(s, 0, a->submission);
-	host_bind_u64(s, 1, a->attempt);
-	host_bind_u64(s, 2, a->nonce);
-	host_bind_u64(s, 3, a->gas_limit);
-	host_bind_u64(s, 4, a->max_fee_wei);
-	host_bind_u64(s, 5, a->max_priority_fee_wei);
-	host_bind_u64(s, 6, a->legacy);
-	host_bind_u64(s, 7, a->cancel);
-	host_bind_blob(s, 8, CS_BYTES_OF(a->hash.b));
-	host_bind_blob(s, 9, a->raw);
-	host_bind_u64(s, 10, host_wall_ms());
-	return host_stmt_run(s);
-}
-
-static enum cs_err read_attempt(struct host_stmt *s, struct cs_arena *arena,
-				struct gateway_attempt *a)
-{
-	a->attempt = (uint32_t)host_column_u64(s, 0);
-	a->nonce = host_column_u64(s, 1);
-	a->gas_limit = host_column_u64(s, 2);
-	a->max_fee_wei = host_column_u64(s, 3);
-	a->max_priority_fee_wei = host_column_u64(s, 4);
-	a->legacy = host_column_u64(s, 5) != 0;
-	a->cancel = host_column_u64(s, 6) != 0;
-	CS_TRY(host_column_copy(s, 7, a->hash.b, 32));
-	a->raw = cs_arena_copy(arena, host_column_blob(s, 8));
-	return a->raw.p ? CS_OK : CS_ERR_NO_MEMORY;
+	return adapter_attempt_add(sql(journal, SQL_ATTEMPT_ADD), attempt);
 }
 
 enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t submission,
-				     struct cs_arena *arena, struct gateway_attempt *attempts,
+				     struct cs_arena *arena, struct adapter_attempt *attempts,
 				     size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, SQL_ATTEMPTS);
-	size_t n = 0;
-	host_bind_u64(s, 0, submission);
-	host_bind_u64(s, 1, count_max);
-	for (;;) {
-		bool row = false;
-		CS_TRY(host_stmt_next(s, &row));
-		if (!row)
-			break;
-		attempts[n].submission = submission;
-		enum cs_err err = read_attempt(s, arena, &attempts[n]);
-		if (err != CS_OK) {
-			host_stmt_reset(s);
-			return err;
-		}
-		n++;
-	}
-	*count = n;
-	return CS_OK;
+	return adapter_attempts_read(sql(journal, SQL_ATTEMPTS), submission, arena, attempts,
+				     count_max, count);
 }
 
 enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,
 					     const struct cs_hash *chain, uint64_t after,
 					     uint64_t *rows, size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, SQL_SUBMISSIONS_OPEN);
-	size_t n = 0;
-	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
-	host_bind_u64(s, 1, after);
-	host_bind_u64(s, 2, count_max);
-	for (;;) {
-		bool row = false;
-		CS_TRY(host_stmt_next(s, &row));
-		if (!row)
-			break;
-		rows[n++] = host_column_u64(s, 0);
-	}
-	*count = n;
-	return CS_OK;
+	return adapter_submissions_open(sql(journal, SQL_SUBMISSIONS_OPEN), chain, after, rows,
+					count_max, count);
 }

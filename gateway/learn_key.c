@@ -108,25 +108,6 @@ static void learned(void *context, enum cs_err err, const char *why, struct cs_b
 	end(learning, err, why);
 }
 
-enum cs_err gateway_put_nodes(Caisson__Wire__ProofNodes **out, struct cs_arena *arena,
-			      const struct adapter_proof *proof)
-{
-	Caisson__Wire__ProofNodes *pb = cs_arena_alloc(arena, sizeof(*pb));
-	if (!pb)
-		return CS_ERR_NO_MEMORY;
-	caisson__wire__proof_nodes__init(pb);
-	pb->n_nodes = proof->count;
-	pb->nodes = cs_arena_calloc(arena, proof->count, sizeof(*pb->nodes));
-	if (!pb->nodes && proof->count > 0)
-		return CS_ERR_NO_MEMORY;
-	for (size_t i = 0; i < proof->count; i++)
-		pb->nodes[i] = wire_pb_bytes(arena, proof->nodes[i]);
-	if (proof->leaf.n > 0)
-		pb->leaf = wire_pb_bytes(arena, proof->leaf);
-	*out = pb;
-	return CS_OK;
-}
-
 static enum cs_err send_learn(struct learning *learning, const struct adapter_account_proof *proof)
 {
 	struct gateway_chain *chain = learning->route->chain;
@@ -138,10 +119,10 @@ static enum cs_err send_learn(struct learning *learning, const struct adapter_ac
 	request.remote = wire_pb_bytes(arena, CS_BYTES_OF(learning->route->remote.b));
 	request.epoch = learning->epoch;
 	request.height = learning->height;
-	CS_TRY(gateway_put_nodes(&request.account, arena, &proof->account));
-	CS_TRY(gateway_put_nodes(&request.sentinel, arena, &proof->slots[0].proof));
-	CS_TRY(gateway_put_nodes(&request.key, arena, &proof->slots[1].proof));
-	CS_TRY(gateway_put_nodes(&request.window, arena, &proof->slots[2].proof));
+	CS_TRY(adapter_proof_to_pb(&request.account, arena, &proof->account));
+	CS_TRY(adapter_proof_to_pb(&request.sentinel, arena, &proof->slots[0].proof));
+	CS_TRY(adapter_proof_to_pb(&request.key, arena, &proof->slots[1].proof));
+	CS_TRY(adapter_proof_to_pb(&request.window, arena, &proof->slots[2].proof));
 	return gateway_enclave_call(chain->gateway, WIRE_LEARN_KEY, &request.base, learned,
 				    learning);
 }

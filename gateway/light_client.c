@@ -93,12 +93,16 @@ void gateway_follow_init(struct gateway_chain *chain)
 						      .wake = wake,
 						      .tell = tell,
 						      .hold = hold};
-	chain->follow = (struct adapter_follow){
-		.ops = &ops,
-		.context = chain,
-		.scratch = &chain->gateway->scratch,
-		.name = chain->config->id,
-		.identity = chain->identity,
-		.anchor_height = chain->manifest->anchor_height,
-		.feed_max = gateway_chain_has_providers(chain) ? 0 : UINT64_MAX};
+	chain->follow =
+		(struct adapter_follow){.ops = &ops,
+					.context = chain,
+					.scratch = &chain->gateway->scratch,
+					.name = chain->config->id,
+					.identity = chain->identity,
+					.anchor_height = chain->manifest->anchor_height,
+					.feed_max = adapter_providers_feed_max(chain->manifest)};
+	chain->providers =
+		(struct adapter_providers){.follow = &chain->follow,
+					   .manifest = chain->manifest,
+					   .block_time_ms = chain->config->block_time_ms};
 }

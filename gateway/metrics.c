@@ -103,15 +103,12 @@ static void collect_counters(struct gateway *gateway, const char *id,
 
 static void collect_providers(struct gateway_chain *chain)
 {
-	size_t voting = 0;
-	if (!gateway_chain_has_providers(chain))
+	if (!adapter_has_providers(chain->manifest))
 		return;
-	for (size_t i = 0; i < chain->provider_count; i++)
-		voting += chain->providers[i].code == WIRE_ORACLE_OK;
 	host_metric_set(gauge(chain->gateway, "caisson_chain_providers_voting",
 			      "Providers that named a block when they were asked last.",
 			      chain->config->id, NULL, NULL),
-			(double)voting);
+			(double)adapter_providers_voting(&chain->providers));
 }
 
 static void collect_chain(struct gateway_chain *chain)

@@ -208,7 +208,7 @@ static enum cs_err put_claim(struct flight *flight, size_t i,
 	CS_TRY(gateway_journal_content(gateway->journal, &flight->rows[i], arena, &content));
 	CS_TRY(wire_head_to_pb(head, &content.head, arena));
 	pb->head = head;
-	CS_TRY(gateway_put_nodes(&pb->proof, arena, &proof->slots[flight->slot_of[i]].proof));
+	CS_TRY(adapter_proof_to_pb(&pb->proof, arena, &proof->slots[flight->slot_of[i]].proof));
 	*out = pb;
 	return CS_OK;
 }
@@ -224,8 +224,8 @@ static enum cs_err send_outcomes(struct flight *flight, const struct adapter_acc
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->route->remote.b));
 	request.epoch = flight->route->epoch;
 	request.height = flight->height;
-	CS_TRY(gateway_put_nodes(&request.account, arena, &proof->account));
-	CS_TRY(gateway_put_nodes(&request.sentinel, arena, &proof->slots[0].proof));
+	CS_TRY(adapter_proof_to_pb(&request.account, arena, &proof->account));
+	CS_TRY(adapter_proof_to_pb(&request.sentinel, arena, &proof->slots[0].proof));
 	request.claims = cs_arena_calloc(arena, flight->count, sizeof(*request.claims));
 	if (!request.claims)
 		return CS_ERR_NO_MEMORY;

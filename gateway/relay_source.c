@@ -56,41 +56,16 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 
 /* ---- final to signed ---- */
 
-/* One receipt of the batch; its proof is copied into the flight's arena when it arrives. */
-struct receipt {
-	struct adapter_block_id block;
-	uint32_t tx_index;
-	size_t claims_from;
-	bool has_proof;
-	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX];
-	size_t node_count;
-	struct cs_bytes leaf;
-};
-
 struct flight {
 	struct gateway_route *route;
 	struct cs_arena *arena;
 	struct gateway_message messages[CS_BATCH_MAX];
-	uint32_t receipt_of[CS_BATCH_MAX];
-	bool placed[CS_BATCH_MAX]; /* its log index in the receipt is known */
 	size_t count;
-	struct receipt receipts[CS_BATCH_MAX];
-	size_t receipt_count;
-	unsigned waiting;
+	struct adapter_claims claims; /* of the messages, in their order */
 	enum cs_err err;
 	char why[GATEWAY_WHY_MAX + 1];
-	/* of blocks that left the client's window: a stretch at a time, downwards from `walk_top` */
-	struct cs_bytes headers[ADAPTER_HEADERS_MAX];
-	size_t header_count;
-	uint64_t walk_top; /* 0: not begun */
-	size_t walk_mark;  /* of the arena */
 	/* the reply */
 	struct gateway_statement statement;
-};
-
-struct wait {
-	struct flight *flight;
-	size_t receipt;
 };
 
 static void flight_end(struct flight *flight)
@@ -144,7 +119,7 @@ static enum cs_err write_signed(void *context)
 		message.leaf = leaf;
 		for (size_t i = 0; i < flight->count; i++) {
 			if (flight->messages[i].n == message.n)
-				message.log_index = flight->messages[i].log_index;
+				message.log_index = flight->claims.log_index[i];
 		}
 		/* Verified and signed are one reply: one row is written, both moves are told. */
 		CS_TRY(relay_move(&message.state, RELAY_ON_VERIFY));
@@ -201,21 +176,6 @@ static void sign_done(void *context, enum cs_err err, const char *why, struct cs
 
 /* ---- the request ---- */
 
-static enum cs_err put_proof(Caisson__Wire__ProofNodes *pb, struct cs_arena *arena,
-			     const struct receipt *receipt)
-{
-	caisson__wire__proof_nodes__init(pb);
-	pb->n_nodes = receipt->node_count;
-	pb->nodes = cs_arena_calloc(arena, receipt->node_count, sizeof(*pb->nodes));
-	if (!pb->nodes && receipt->node_count > 0)
-		return CS_ERR_NO_MEMORY;
-	for (size_t i = 0; i < receipt->node_count; i++)
-		pb->nodes[i] = wire_pb_bytes(arena, receipt->nodes[i]);
-	if (receipt->leaf.n > 0)
-		pb->leaf = wire_pb_bytes(arena, receipt->leaf);
-	return CS_OK;
-}
-
 static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__ReceiptClaim *pb)
 {
 	struct cs_arena *arena = flight->arena;
@@ -227,7 +187,7 @@ static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__Re
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < flight->count; i++) {
 		struct wire_message content;
-		if (flight->receipt_of[i] != r)
+		if (flight->claims.receipt_of[i] != r)
 			continue;
 		size_t mark = cs_arena_mark(&flight->route->chain->gateway->scratch);
 		enum cs_err err = gateway_journal_content(
@@ -240,7 +200,7 @@ static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__Re
 		cs_arena_rewind(&flight->route->chain->gateway->scratch, mark);
 		CS_TRY(err);
 		claims[k].head = &heads[k];
-		claims[k].log_index = flight->messages[i].log_index;
+		claims[k].log_index = flight->claims.log_index[i];
 		pb->messages[k] = &claims[k];
 	}
 	return CS_OK;
@@ -249,15 +209,12 @@ static enum cs_err put_claims(struct flight *flight, size_t r, Caisson__Wire__Re
 static enum cs_err put_receipt(struct flight *flight, size_t r, Caisson__Wire__ReceiptClaim *pb)
 {
 	struct cs_arena *arena = flight->arena;
-	const struct receipt *receipt = &flight->receipts[r];
+	const struct adapter_claimed_receipt *receipt = &flight->claims.receipts[r];
 	caisson__wire__receipt_claim__init(pb);
 	pb->height = receipt->block.height;
 	pb->block_hash = wire_pb_bytes(arena, CS_BYTES_OF(receipt->block.hash.b));
 	pb->tx_index = receipt->tx_index;
-	pb->proof = cs_arena_alloc(arena, sizeof(*pb->proof));
-	if (!pb->proof)
-		return CS_ERR_NO_MEMORY;
-	CS_TRY(put_proof(pb->proof, arena, receipt));
+	CS_TRY(adapter_proof_to_pb(&pb->proof, arena, &receipt->proof));
 	return put_claims(flight, r, pb);
 }
 
@@ -266,47 +223,32 @@ static enum cs_err send_sign(struct flight *flight)
 	struct gateway_chain *chain = flight->route->chain;
 	struct cs_arena *arena = flight->arena;
 	Caisson__Wire__SignMessagesRequest request = CAISSON__WIRE__SIGN_MESSAGES_REQUEST__INIT;
+	size_t receipt_count = flight->claims.receipt_count;
 	Caisson__Wire__ReceiptClaim *claims =
-		cs_arena_calloc(arena, flight->receipt_count, sizeof(*claims));
-	request.receipts = cs_arena_calloc(arena, flight->receipt_count, sizeof(*request.receipts));
-	request.headers =
-		cs_arena_calloc(arena, flight->header_count + 1, sizeof(*request.headers));
-	if (!claims || !request.receipts || !request.headers)
+		cs_arena_calloc(arena, receipt_count, sizeof(*claims));
+	request.receipts = cs_arena_calloc(arena, receipt_count, sizeof(*request.receipts));
+	if (!claims || !request.receipts)
 		return CS_ERR_NO_MEMORY;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->route->remote.b));
 	request.epoch = flight->route->epoch;
-	for (size_t i = 0; i < flight->receipt_count; i++) {
+	for (size_t i = 0; i < receipt_count; i++) {
 		CS_TRY(put_receipt(flight, i, &claims[i]));
 		request.receipts[i] = &claims[i];
 	}
-	request.n_receipts = flight->receipt_count;
-	for (size_t i = 0; i < flight->header_count; i++)
-		request.headers[i] = wire_pb_bytes(arena, flight->headers[i]);
-	request.n_headers = flight->header_count;
+	request.n_receipts = receipt_count;
+	CS_TRY(adapter_claims_headers(&flight->claims, &request.headers, &request.n_headers));
 	return gateway_enclave_call(chain->gateway, WIRE_SIGN_MESSAGES, &request.base, sign_done,
 				    flight);
 }
 
-/* ---- blocks that left the window of the light client ----
- * They are proven by the headers between: a stretch of them goes with the request, down from what the
- * client holds. A block that is further down is refused again, but the client has then reached the
- * end of that stretch, and the next one joins there. */
-
-static void ancestors_done(void *context, enum cs_err err, const char *why,
-			   const struct adapter_header *headers, size_t count)
+/* Proofs, or headers of old blocks, are there. */
+static void claims_done(void *context, enum cs_err err, const char *why)
 {
 	struct flight *flight = context;
-	if (flight->route->chain->gateway->stopping)
+	const struct gateway *gateway = flight->route->chain->gateway;
+	if (err == CS_OK && (gateway->stopping || !gateway->enclave_ready))
 		err = CS_ERR_CLOSED;
-	if (err == CS_OK && (count == 0 || headers[count - 1].id.height != flight->walk_top))
-		err = CS_ERR_REORGED;
-	for (size_t i = 0; i < count && err == CS_OK; i++) {
-		flight->headers[i] = cs_arena_copy(flight->arena, headers[i].rlp);
-		if (!flight->headers[i].p)
-			err = CS_ERR_NO_MEMORY;
-	}
-	flight->header_count = count;
 	if (err == CS_OK)
 		err = send_sign(flight);
 	if (err != CS_OK)
@@ -316,22 +258,15 @@ static void ancestors_done(void *context, enum cs_err err, const char *why,
 /* Keeps what the last stretch can prove: the others come with a flight of their own. */
 static void keep_near(struct flight *flight, uint64_t lowest)
 {
-	uint32_t place[CS_BATCH_MAX] = {0};
-	size_t receipts = 0;
-	size_t kept = 0;
-	for (size_t r = 0; r < flight->receipt_count; r++) {
-		place[r] = (uint32_t)receipts;
-		if (flight->receipts[r].block.height - lowest < ADAPTER_HEADERS_MAX)
-			flight->receipts[receipts++] = flight->receipts[r];
-	}
+	bool kept[CS_BATCH_MAX];
+	size_t count = 0;
 	for (size_t i = 0; i < flight->count; i++) {
-		if (flight->messages[i].height - lowest >= ADAPTER_HEADERS_MAX)
-			continue;
-		flight->receipt_of[kept] = place[flight->receipt_of[i]];
-		flight->messages[kept++] = flight->messages[i];
+		kept[i] = flight->messages[i].height - lowest < ADAPTER_HEADERS_MAX;
+		if (kept[i])
+			flight->messages[count++] = flight->messages[i];
 	}
-	flight->receipt_count = receipts;
-	flight->count = kept;
+	adapter_claims_keep(&flight->claims, kept);
+	flight->count = count;
 }
 
 static uint64_t lowest_of(const struct flight *flight)
@@ -345,143 +280,13 @@ static uint64_t lowest_of(const struct flight *flight)
 /* False: the whole way was shown, and it is refused nevertheless. */
 static bool walk_down(struct flight *flight)
 {
-	const struct gateway_chain *chain = flight->route->chain;
 	uint64_t lowest = lowest_of(flight);
-	if (flight->walk_top == 0) {
-		/* Inside of the client's window, and not below where it begins. */
-		uint64_t inside = chain->follow.final_height > GATEWAY_CLIENT_INSIDE
-					  ? chain->follow.final_height - GATEWAY_CLIENT_INSIDE
-					  : 0;
-		uint64_t anchor = chain->manifest->anchor_height;
-		flight->walk_top = inside > anchor ? inside : anchor;
-		flight->walk_mark = cs_arena_mark(flight->arena);
+	if (flight->claims.walk_top == 0)
 		keep_near(flight, lowest);
-	} else {
-		flight->walk_top -= flight->header_count;
-	}
-	if (flight->walk_top < lowest)
-		return false;
-	cs_arena_rewind(flight->arena, flight->walk_mark);
-	/* The last stretch is a full one: it begins at the lowest. */
-	uint64_t count = (flight->walk_top - lowest) % ADAPTER_HEADERS_MAX + 1;
-	if (adapter_headers(chain->adapter, flight->walk_top - count + 1, (size_t)count,
-			    ancestors_done, flight) != CS_OK)
-		flight_fail(flight, CS_ERR_UNAVAILABLE, "headers of old blocks");
-	return true;
+	return adapter_claims_walk(&flight->claims, &flight->route->chain->follow, lowest);
 }
 
-/* ---- proofs ---- */
-
-static enum cs_err copy_proof(struct flight *flight, struct receipt *receipt,
-			      const struct adapter_proof *proof)
-{
-	for (size_t i = 0; i < proof->count; i++) {
-		receipt->nodes[i] = cs_arena_copy(flight->arena, proof->nodes[i]);
-		if (!receipt->nodes[i].p)
-			return CS_ERR_NO_MEMORY;
-	}
-	receipt->node_count = proof->count;
-	if (proof->leaf.n > 0) {
-		receipt->leaf = cs_arena_copy(flight->arena, proof->leaf);
-		if (!receipt->leaf.p)
-			return CS_ERR_NO_MEMORY;
-	}
-	receipt->has_proof = true;
-	return CS_OK;
-}
-
-/* False: some message of this receipt is on a later page of claims. */
-static bool place_claims(struct flight *flight, size_t r, const struct adapter_receipt_proof *proof)
-{
-	bool all = true;
-	for (size_t i = 0; i < flight->count; i++) {
-		if (flight->receipt_of[i] != r || flight->placed[i])
-			continue;
-		for (size_t k = 0; k < proof->claim_count && !flight->placed[i]; k++) {
-			if (cs_hash_eq(&proof->claims[k].id, &flight->messages[i].id)) {
-				flight->messages[i].log_index = proof->claims[k].log_index;
-				flight->placed[i] = true;
-			}
-		}
-		all = all && flight->placed[i];
-	}
-	return all;
-}
-
-static void ask_proof(struct flight *flight, size_t r);
-
-static void proofs_complete(struct flight *flight)
-{
-	enum cs_err err = flight->err;
-	if (err == CS_OK && (flight->route->chain->gateway->stopping ||
-			     !flight->route->chain->gateway->enclave_ready))
-		err = CS_ERR_CLOSED;
-	if (err == CS_OK)
-		err = send_sign(flight);
-	if (err != CS_OK)
-		flight_fail(flight, err, flight->why);
-}
-
-static void proof_done(void *context, enum cs_err err, const char *why,
-		       const struct adapter_receipt_proof *proof)
-{
-	struct wait *wait = context;
-	struct flight *flight = wait->flight;
-	size_t r = wait->receipt;
-	struct receipt *receipt = &flight->receipts[r];
-	free(wait);
-	flight->waiting--;
-	if (err == CS_OK && !receipt->has_proof)
-		err = copy_proof(flight, receipt, &proof->proof);
-	if (err == CS_OK && !place_claims(flight, r, proof)) {
-		receipt->claims_from += proof->claim_count;
-		if (proof->claim_count == 0 || receipt->claims_from >= proof->claim_total) {
-			err = CS_ERR_WRONG_EVENT;
-			why = "the receipt does not hold the message";
-		} else {
-			ask_proof(flight, r);
-		}
-	}
-	if (err != CS_OK && flight->err == CS_OK) {
-		flight->err = err;
-		snprintf(flight->why, sizeof(flight->why), "%s", why ? why : "");
-	}
-	if (flight->waiting == 0)
-		proofs_complete(flight);
-}
-
-static void ask_proof(struct flight *flight, size_t r)
-{
-	struct wait *wait = host_alloc(sizeof(*wait));
-	struct receipt *receipt = &flight->receipts[r];
-	*wait = (struct wait){flight, r};
-	enum cs_err err =
-		adapter_receipt_proof(flight->route->chain->adapter, &receipt->block,
-				      receipt->tx_index, receipt->claims_from, proof_done, wait);
-	if (err == CS_OK) {
-		flight->waiting++;
-		return;
-	}
-	free(wait);
-	if (flight->err == CS_OK)
-		flight->err = err;
-}
-
-static void add_message(struct flight *flight, const struct gateway_message *message)
-{
-	size_t r = 0;
-	while (r < flight->receipt_count &&
-	       !(cs_hash_eq(&flight->receipts[r].block.hash, &message->block) &&
-		 flight->receipts[r].tx_index == message->tx_index))
-		r++;
-	if (r == flight->receipt_count) {
-		flight->receipts[r] = (struct receipt){.block = {message->height, message->block},
-						       .tx_index = message->tx_index};
-		flight->receipt_count++;
-	}
-	flight->receipt_of[flight->count] = (uint32_t)r;
-	flight->messages[flight->count++] = *message;
-}
+/* ---- the beginning ---- */
 
 void gateway_source_sign(struct gateway_route *route)
 {
@@ -506,11 +311,17 @@ void gateway_source_sign(struct gateway_route *route)
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
 	flight->arena = gateway_arena_new();
-	for (size_t i = 0; i < count; i++)
-		add_message(flight, &picked[i]);
+	flight->claims = (struct adapter_claims){.adapter = chain->adapter,
+						 .arena = flight->arena,
+						 .context = flight,
+						 .done = claims_done};
+	for (size_t i = 0; i < count; i++) {
+		const struct adapter_block_id block = {picked[i].height, picked[i].block};
+		adapter_claims_add(&flight->claims, &picked[i].id, &block, picked[i].tx_index);
+		flight->messages[flight->count++] = picked[i];
+	}
 	route->signing = true;
-	for (size_t r = 0; r < flight->receipt_count; r++)
-		ask_proof(flight, r);
-	if (flight->waiting == 0)
-		flight_fail(flight, flight->err, "no proof could be asked for");
+	enum cs_err err = adapter_claims_ask(&flight->claims);
+	if (err != CS_OK)
+		flight_fail(flight, err, "no proof could be asked for");
 }

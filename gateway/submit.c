@@ -1,6 +1,6 @@
 /* Submissions: from a row in the journal to a settled transaction. The adapter owns nonce, fees and
- * the watch; the bytes come from the enclave (or the operator's key), and are in the journal before
- * they are sent. */
+ * the watch, adapters/sender what lies between it and the journal; the bytes come from the enclave, or
+ * from the operator's key. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 
@@ -21,8 +21,12 @@
 /* Messages of one submission from which on the source is not told that it was sent: what it did is
  * told a block later, with everything before it. */
 #define SENT_NOTES_MAX 8u
-/* Submissions that one turn hands to the adapter. */
-#define OPEN_ROWS 64u
+
+struct gateway_tx {
+	struct adapter_sent sent;
+	struct gateway_chain *chain;
+	struct gateway_submission row;
+};
 
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size)
 {
@@ -57,56 +61,33 @@ bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kin
 	return chain->has_gas_account && chain->open_gas < chain->config->in_flight_max;
 }
 
-static unsigned *open_count(struct gateway_tx *tx)
+static struct gateway_tx *tx_of(struct adapter_sent *sent)
 {
-	return tx->row.kind == GATEWAY_SPONSORED ? &tx->chain->open_operator : &tx->chain->open_gas;
+	return (struct gateway_tx *)sent;
 }
 
-/* Only what waits for a block counts against in_flight_max. */
-static void note_included(struct gateway_tx *tx, bool included)
+static struct gateway_chain *chain_of(const struct adapter_sent *sent)
 {
-	if (tx->included == included)
-		return;
-	tx->included = included;
-	*open_count(tx) += included ? -1u : 1u;
+	return sent->sender->context;
 }
 
-static void tx_free(struct gateway_tx *tx)
+static const char *kind_name(enum gateway_kind kind)
 {
-	struct gateway_tx **at = &tx->chain->txs;
-	while (*at && *at != tx)
-		at = &(*at)->next;
-	if (*at)
-		*at = tx->next;
-	free(tx->raw);
-	free(tx);
-}
-
-/* The adapter has forgotten it; replies that are under way still hold it. */
-static void tx_gone(struct gateway_tx *tx)
-{
-	note_included(tx, true);
-	tx->gone = true;
-	tx->tx = NULL;
-	if (tx->replies == 0)
-		tx_free(tx);
-}
-
-/* True when the transaction still wants the answer. */
-static bool tx_answered(struct gateway_tx *tx)
-{
-	tx->replies--;
-	if (!tx->gone)
-		return true;
-	if (tx->replies == 0)
-		tx_free(tx);
-	return false;
-}
-
-void gateway_submit_free(struct gateway_chain *chain)
-{
-	while (chain->txs)
-		tx_free(chain->txs);
+	switch (kind) {
+	case GATEWAY_DELIVER:
+		return "deliver";
+	case GATEWAY_RETRY:
+		return "retry";
+	case GATEWAY_EXPIRE:
+		return "expire";
+	case GATEWAY_FINALIZE:
+		return "finalize";
+	case GATEWAY_ROTATION:
+		return "announceRotation";
+	case GATEWAY_SPONSORED:
+		return "sponsored";
+	}
+	return "";
 }
 
 /* ---- the request to the enclave ---- */
@@ -192,17 +173,63 @@ static enum cs_err ask_enclave(struct gateway_tx *tx)
 	Caisson__Wire__SignTransactionRequest request =
 		CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(tx->chain->identity.b));
-	request.nonce = tx->terms.nonce;
-	request.gas_limit = tx->terms.cancel ? GAS_CANCEL : tx->terms.gas_limit;
-	request.max_fee_wei = tx->terms.max_fee_wei;
-	request.max_priority_fee_wei = tx->terms.legacy ? 0 : tx->terms.max_priority_fee_wei;
-	request.legacy = tx->terms.legacy;
-	if (tx->terms.cancel)
+	request.nonce = tx->sent.terms.nonce;
+	request.gas_limit = tx->sent.terms.cancel ? GAS_CANCEL : tx->sent.terms.gas_limit;
+	request.max_fee_wei = tx->sent.terms.max_fee_wei;
+	request.max_priority_fee_wei =
+		tx->sent.terms.legacy ? 0 : tx->sent.terms.max_priority_fee_wei;
+	request.legacy = tx->sent.terms.legacy;
+	if (tx->sent.terms.cancel)
 		request.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
 	else
 		CS_TRY(put_call(tx, &request, arena));
 	return gateway_enclave_call(tx->chain->gateway, WIRE_SIGN_TRANSACTION, &request.base,
 				    enclave_signed, tx);
+}
+
+static void enclave_signed(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct gateway_tx *tx = context;
+	struct cs_arena *arena = &tx->chain->gateway->scratch;
+	size_t mark = cs_arena_mark(arena);
+	ProtobufCMessage *message = NULL;
+	if (err == CS_OK)
+		err = gateway_enclave_reply(
+			arena, body, &caisson__wire__sign_transaction_reply__descriptor, &message);
+	if (err == CS_OK) {
+		const Caisson__Wire__SignTransactionReply *reply =
+			(const Caisson__Wire__SignTransactionReply *)message;
+		struct cs_hash hash = wire_pb_hash(reply->hash);
+		adapter_sent_signed(&tx->sent, host_copy(wire_pb_view(reply->raw)), reply->raw.len,
+				    &hash);
+	} else {
+		adapter_sent_refused(&tx->sent, err, why);
+	}
+	cs_arena_rewind(arena, mark);
+}
+
+static enum cs_err sign_operator(struct gateway_tx *tx)
+{
+	struct gateway *gateway = tx->chain->gateway;
+	struct gateway_submission row;
+	struct cs_bytes data;
+	uint8_t *raw = NULL;
+	size_t raw_size = 0;
+	struct cs_hash hash;
+	CS_TRY(gateway_journal_submission(gateway->journal, tx->row.n, &row, &gateway->scratch,
+					  &data));
+	CS_TRY(gateway_sign_operator(tx->chain, &tx->row, data, &tx->sent.terms, &raw, &raw_size,
+				     &hash));
+	adapter_sent_signed(&tx->sent, raw, raw_size, &hash);
+	return CS_OK;
+}
+
+static enum cs_err sign(struct adapter_sent *sent)
+{
+	struct gateway_tx *tx = tx_of(sent);
+	if (tx->row.kind == GATEWAY_SPONSORED)
+		return sign_operator(tx);
+	return tx->chain->gateway->enclave_ready ? ask_enclave(tx) : CS_ERR_UNAVAILABLE;
 }
 
 /* ---- the attempt goes into the journal, then to the chain ---- */
@@ -219,7 +246,7 @@ static enum cs_err write_attempt_steps(struct gateway_tx *tx)
 					    .step = finalize ? RELAY_STEP_FINALIZATION_CHECKED
 							     : RELAY_STEP_CHECKED,
 					    .chain = tx->chain->config->id,
-					    .tx = &tx->hash};
+					    .tx = &tx->row.hash};
 		CS_TRY(gateway_journal_step_again(journal, &step));
 		step.step = finalize ? RELAY_STEP_FINALIZATION_RECEIVED : RELAY_STEP_RECEIVED;
 		CS_TRY(gateway_journal_step_again(journal, &step));
@@ -227,117 +254,18 @@ static enum cs_err write_attempt_steps(struct gateway_tx *tx)
 	return CS_OK;
 }
 
-static enum cs_err write_attempt(void *context)
+static enum cs_err store_attempt(struct adapter_sent *sent, const struct adapter_attempt *attempt)
 {
-	struct gateway_tx *tx = context;
-	struct gateway_attempt attempt = {.submission = tx->row.n,
-					  .attempt = tx->attempts,
-					  .nonce = tx->terms.nonce,
-					  .gas_limit = tx->terms.gas_limit,
-					  .max_fee_wei = tx->terms.max_fee_wei,
-					  .max_priority_fee_wei = tx->terms.max_priority_fee_wei,
-					  .legacy = tx->terms.legacy,
-					  .cancel = tx->terms.cancel,
-					  .hash = tx->hash,
-					  .raw = cs_bytes(tx->raw, tx->raw_size)};
-	CS_TRY(gateway_journal_add_attempt(tx->chain->gateway->journal, &attempt));
-	tx->row.nonce = tx->terms.nonce;
-	tx->row.hash = tx->hash;
-	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row, NULL));
+	struct gateway_tx *tx = tx_of(sent);
+	struct gateway_journal *journal = tx->chain->gateway->journal;
+	CS_TRY(gateway_journal_add_attempt(journal, attempt));
+	tx->row.nonce = attempt->terms.nonce;
+	tx->row.hash = attempt->hash;
+	CS_TRY(gateway_journal_save_submission(journal, &tx->row, NULL));
 	return write_attempt_steps(tx);
 }
 
-static void attempt_committed(void *context, enum cs_err err)
-{
-	struct gateway_tx *tx = context;
-	struct gateway *gateway = tx->chain->gateway;
-	if (err != CS_OK)
-		gateway_fail(gateway, err, "commit of an attempt");
-	if (!tx_answered(tx))
-		return;
-	tx->attempts++;
-	if (err == CS_OK)
-		adapter_tx_signed(tx->chain->adapter, tx->tx, cs_bytes(tx->raw, tx->raw_size),
-				  &tx->hash);
-	gateway_wake(gateway);
-}
-
-/* Takes raw. */
-static void store_attempt(struct gateway_tx *tx, uint8_t *raw, size_t raw_size,
-			  const struct cs_hash *hash)
-{
-	free(tx->raw);
-	tx->raw = raw;
-	tx->raw_size = raw_size;
-	tx->hash = *hash;
-	tx->replies++;
-	enum cs_err err =
-		gateway_write_then(tx->chain->gateway, write_attempt, tx, attempt_committed, tx);
-	if (err != CS_OK && tx_answered(tx))
-		adapter_tx_refused(tx->chain->adapter, tx->tx, err,
-				   "the attempt could not be stored");
-}
-
-static void enclave_signed(void *context, enum cs_err err, const char *why, struct cs_bytes body)
-{
-	struct gateway_tx *tx = context;
-	struct gateway *gateway = tx->chain->gateway;
-	struct cs_arena *arena = &gateway->scratch;
-	if (!tx_answered(tx))
-		return;
-	size_t mark = cs_arena_mark(arena);
-	ProtobufCMessage *message = NULL;
-	if (err == CS_OK)
-		err = gateway_enclave_reply(
-			arena, body, &caisson__wire__sign_transaction_reply__descriptor, &message);
-	if (err == CS_OK) {
-		const Caisson__Wire__SignTransactionReply *reply =
-			(const Caisson__Wire__SignTransactionReply *)message;
-		struct cs_hash hash = wire_pb_hash(reply->hash);
-		store_attempt(tx, host_copy(wire_pb_view(reply->raw)), reply->raw.len, &hash);
-	} else {
-		adapter_tx_refused(tx->chain->adapter, tx->tx, err, why);
-	}
-	cs_arena_rewind(arena, mark);
-}
-
-static void on_sign(void *ctx, struct adapter_tx *adapter_tx, const struct adapter_terms *terms)
-{
-	struct gateway_tx *tx = ctx;
-	struct gateway *gateway = tx->chain->gateway;
-	size_t mark = cs_arena_mark(&gateway->scratch);
-	enum cs_err err = CS_OK;
-	tx->tx = adapter_tx;
-	tx->terms = *terms;
-	if (tx->row.kind == GATEWAY_SPONSORED) {
-		struct gateway_submission row;
-		struct cs_bytes data;
-		uint8_t *raw = NULL;
-		size_t raw_size = 0;
-		struct cs_hash hash;
-		err = gateway_journal_submission(gateway->journal, tx->row.n, &row,
-						 &gateway->scratch, &data);
-		if (err == CS_OK)
-			err = gateway_sign_operator(tx->chain, &tx->row, data, terms, &raw,
-						    &raw_size, &hash);
-		if (err == CS_OK)
-			store_attempt(tx, raw, raw_size, &hash);
-	} else {
-		err = gateway->enclave_ready ? ask_enclave(tx) : CS_ERR_UNAVAILABLE;
-		if (err == CS_OK)
-			tx->replies++;
-	}
-	cs_arena_rewind(&gateway->scratch, mark);
-	if (err != CS_OK)
-		adapter_tx_refused(tx->chain->adapter, adapter_tx, err, "");
-}
-
 /* ---- reports ---- */
-
-struct report_write {
-	struct gateway_tx *tx;
-	const struct adapter_tx_report *report;
-};
 
 static enum cs_err write_sent_steps(struct gateway_tx *tx)
 {
@@ -411,15 +339,28 @@ static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
 	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
 }
 
-static enum cs_err write_report(void *context)
+/* A refusal of the key may mean that it changed: it is learned again before the next try. */
+static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
 {
-	struct report_write *write = context;
-	struct gateway_tx *tx = write->tx;
-	const struct adapter_tx_report *report = write->report;
+	struct gateway_statement statement;
+	if (err != CS_ERR_WRONG_EPOCH && err != CS_ERR_WRONG_KEY && err != CS_ERR_NO_KEY)
+		return;
+	if (gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement) !=
+	    CS_OK)
+		return;
+	struct gateway_route *route = gateway_route_of(tx->chain, &statement.statement.signer);
+	if (route)
+		gateway_key_forget(route, statement.statement.epoch);
+}
+
+static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_tx_report *report)
+{
+	struct gateway_tx *tx = tx_of(sent);
 	struct gateway_journal *journal = tx->chain->gateway->journal;
 	tx->row.nonce = report->nonce;
 	if (!cs_hash_is_zero(&report->hash))
 		tx->row.hash = report->hash;
+	look_at_refusal(tx, report->err);
 	switch (report->state) {
 	case ADAPTER_TX_QUEUED:
 	case ADAPTER_TX_STUCK:
@@ -462,116 +403,48 @@ static enum cs_err write_report(void *context)
 	return CS_OK;
 }
 
-/* A refusal of the key may mean that it changed: it is learned again before the next try. */
-static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
-{
-	struct gateway_statement statement;
-	if (err != CS_ERR_WRONG_EPOCH && err != CS_ERR_WRONG_KEY && err != CS_ERR_NO_KEY)
-		return;
-	if (gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement, &statement) !=
-	    CS_OK)
-		return;
-	struct gateway_route *route = gateway_route_of(tx->chain, &statement.statement.signer);
-	if (route)
-		gateway_key_forget(route, statement.statement.epoch);
-}
-
-static void on_report(void *ctx, struct adapter_tx *adapter_tx,
-		      const struct adapter_tx_report *report)
-{
-	struct gateway_tx *tx = ctx;
-	struct gateway *gateway = tx->chain->gateway;
-	struct report_write write = {tx, report};
-	bool ends = report->state == ADAPTER_TX_SETTLED || report->state == ADAPTER_TX_FAILED;
-	(void)adapter_tx;
-	/* What the adapter ends while we stop is open in the journal, and is taken up again. */
-	if (gateway->stopping) {
-		if (ends)
-			tx_gone(tx);
-		return;
-	}
-	if (report->state == ADAPTER_TX_FAILED || report->state == ADAPTER_TX_STUCK ||
-	    report->state == ADAPTER_TX_UNKNOWN) {
-		log_warn("tx.failed", LOG_TEXT("chain", tx->chain->config->id),
-			 LOG_U64("submission", tx->row.n),
-			 LOG_TEXT("state", adapter_tx_state_name(report->state)),
-			 LOG_ERR(report->err), LOG_TEXT("why", report->why));
-		look_at_refusal(tx, report->err);
-	} else {
-		log_info("tx.report", LOG_TEXT("chain", tx->chain->config->id),
-			 LOG_U64("submission", tx->row.n),
-			 LOG_TEXT("state", adapter_tx_state_name(report->state)),
-			 LOG_HASH("hash", &report->hash), LOG_U64("height", report->block.height),
-			 LOG_BOOL("succeeded", report->succeeded),
-			 LOG_U64("gas", report->gas_used));
-	}
-	enum cs_err err = gateway_write(gateway, write_report, &write);
-	if (err != CS_OK)
-		gateway_fail(gateway, err, "a report cannot be written");
-	if (report->state == ADAPTER_TX_INCLUDED || report->state == ADAPTER_TX_UNKNOWN)
-		note_included(tx, true);
-	if (report->state == ADAPTER_TX_UNINCLUDED)
-		note_included(tx, false);
-	if (ends)
-		tx_gone(tx);
-}
-
 /* ---- handing over ---- */
 
-static enum cs_err take_resume(struct gateway_tx *tx, struct cs_arena *arena,
-			       struct adapter_tx_resume *resume, bool *has)
+static enum cs_err open_rows(void *context, uint64_t after, uint64_t *rows, size_t count_max,
+			     size_t *count)
 {
-	struct gateway_attempt attempts[ADAPTER_TX_ATTEMPTS_MAX];
-	size_t count = 0;
-	CS_TRY(gateway_journal_attempts(tx->chain->gateway->journal, tx->row.n, arena, attempts,
-					ADAPTER_TX_ATTEMPTS_MAX, &count));
-	*has = count > 0;
-	tx->attempts = (uint32_t)count;
-	if (count == 0)
-		return CS_OK;
-	memset(resume, 0, sizeof(*resume));
-	for (size_t i = 0; i < count; i++) {
-		resume->hashes[i] = attempts[i].hash;
-		resume->cancels[i] = attempts[i].cancel;
-	}
-	const struct gateway_attempt *newest = &attempts[count - 1];
-	resume->count = count;
-	resume->raw = newest->raw;
-	resume->terms = (struct adapter_terms){.nonce = newest->nonce,
-					       .gas_limit = newest->gas_limit,
-					       .max_fee_wei = newest->max_fee_wei,
-					       .max_priority_fee_wei = newest->max_priority_fee_wei,
-					       .legacy = newest->legacy,
-					       .cancel = newest->cancel,
-					       .attempt = newest->attempt};
+	const struct gateway_chain *chain = context;
+	return gateway_journal_open_submissions(chain->gateway->journal, &chain->identity, after,
+						rows, count_max, count);
+}
+
+static enum cs_err attempts(void *context, uint64_t n, struct adapter_attempt *out,
+			    size_t count_max, size_t *count)
+{
+	const struct gateway_chain *chain = context;
+	return gateway_journal_attempts(chain->gateway->journal, n, &chain->gateway->scratch, out,
+					count_max, count);
+}
+
+static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *submission)
+{
+	struct gateway_tx *tx = tx_of(sent);
+	struct gateway_chain *chain = chain_of(sent);
+	tx->chain = chain;
+	tx->row.n = sent->n;
+	CS_TRY(gateway_journal_submission(chain->gateway->journal, sent->n, &tx->row,
+					  &chain->gateway->scratch, &submission->data));
+	bool sponsored = tx->row.kind == GATEWAY_SPONSORED;
+	sent->call = kind_name(tx->row.kind);
+	sent->open = sponsored ? &chain->open_operator : &chain->open_gas;
+	submission->from = tx->row.account;
+	/* The contract does what the gas account calls once at most; what the operator pays for is
+	 * any call. */
+	submission->may_repeat = !sponsored;
+	submission->gas_limit = tx->row.gas_limit;
+	submission->to = tx->row.to;
 	return CS_OK;
 }
 
-static enum cs_err hand_over(struct gateway_tx *tx, struct cs_arena *arena)
+static enum cs_err store_refused(struct adapter_sent *sent, enum cs_err err)
 {
-	struct adapter_tx_resume resume;
-	struct cs_bytes data = CS_BYTES_NONE;
-	bool has = false;
-	uint64_t n = tx->row.n;
-	CS_TRY(gateway_journal_submission(tx->chain->gateway->journal, n, &tx->row, arena, &data));
-	CS_TRY(take_resume(tx, arena, &resume, &has));
-	/* The contract does what the gas account calls once at most; what the operator pays for is
-	 * any call. */
-	struct adapter_submission submission = {.from = tx->row.account,
-						.may_repeat = tx->row.kind != GATEWAY_SPONSORED,
-						.gas_limit = tx->row.gas_limit,
-						.to = tx->row.to,
-						.data = data,
-						.resume = has ? &resume : NULL,
-						.ctx = tx,
-						.sign = on_sign,
-						.report = on_report};
-	return adapter_submit(tx->chain->adapter, &tx->tx, &submission);
-}
-
-static enum cs_err write_refused(void *context)
-{
-	struct gateway_tx *tx = context;
+	struct gateway_tx *tx = tx_of(sent);
+	(void)err;
 	tx->row.state = GATEWAY_SUBMISSION_FAILED;
 	CS_TRY(gateway_journal_save_submission(tx->chain->gateway->journal, &tx->row,
 					       "refused by the adapter"));
@@ -579,40 +452,27 @@ static enum cs_err write_refused(void *context)
 	return write_released(tx, CS_ERR_INVALID, "the transaction was refused");
 }
 
+void gateway_submit_start(struct gateway_chain *chain)
+{
+	static const struct adapter_sender_ops ops = {.rows = open_rows,
+						      .load = load,
+						      .attempts = attempts,
+						      .sign = sign,
+						      .store_attempt = store_attempt,
+						      .store_report = store_report,
+						      .store_refused = store_refused};
+	chain->sender = (struct adapter_sender){.ops = &ops,
+						.owner = &gateway_owner,
+						.context = chain,
+						.sent_size = sizeof(struct gateway_tx),
+						.scratch = &chain->gateway->scratch,
+						.name = chain->config->id,
+						.adapter = chain->adapter,
+						.stopping = &chain->gateway->stopping};
+}
+
 void gateway_submit_new(struct gateway_chain *chain)
 {
-	struct gateway *gateway = chain->gateway;
-	uint64_t rows[OPEN_ROWS];
-	size_t count = 0;
-	if (!chain->has_gas_account || chain->follow.head_height == 0)
-		return;
-	if (gateway_journal_open_submissions(gateway->journal, &chain->identity, chain->resumed_to,
-					     rows, OPEN_ROWS, &count) != CS_OK)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		size_t mark = cs_arena_mark(&gateway->scratch);
-		struct gateway_tx *tx = host_alloc(sizeof(*tx));
-		tx->chain = chain;
-		tx->row.n = rows[i];
-		enum cs_err err = hand_over(tx, &gateway->scratch);
-		cs_arena_rewind(&gateway->scratch, mark);
-		if (err != CS_OK && !cs_err_may_retry(err)) {
-			/* One that can never be sent must not hold up the others. */
-			log_error("tx.refused", LOG_TEXT("chain", chain->config->id),
-				  LOG_U64("submission", rows[i]), LOG_ERR(err));
-			err = gateway_write(gateway, write_refused, tx);
-			if (err == CS_OK)
-				chain->resumed_to = rows[i];
-			free(tx);
-			continue;
-		}
-		if (err != CS_OK) {
-			free(tx);
-			return; /* tried again with the next turn, in order */
-		}
-		tx->next = chain->txs;
-		chain->txs = tx;
-		(*open_count(tx))++;
-		chain->resumed_to = rows[i];
-	}
+	if (chain->has_gas_account && chain->follow.head_height != 0)
+		adapter_sender_take_up(&chain->sender);
 }

@@ -41,7 +41,8 @@ enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop
 		spawn->fds[0] = socket_fd;
 		spawn->fds[1] = root_fd;
 		spawn->fds[2] = options->egress_fd;
-		spawn->fd_count = options->egress_fd ? 3 : 2;
+		spawn->fds[3] = options->rpc_egress_fd;
+		spawn->fd_count = options->rpc_egress_fd ? 4 : options->egress_fd ? 3 : 2;
 		spawn->args[0] = "--listen-fd";
 		spawn->args[1] = "3";
 		spawn->args[2] = "--seal-root-fd";

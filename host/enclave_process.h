@@ -1,7 +1,7 @@
 /* The enclave as a supervised child: it inherits its listening socket as 3 and the 32 bytes of the
  * seal root as 4, so that neither is in its arguments. These are --listen-fd 3 --seal-root-fd 4 and
- * then args (--lineage, --manifest …). With an egress_fd that one is 5, and --egress-fd 5 is the
- * caller's to add. */
+ * then args (--lineage, --manifest …). With an egress_fd that one is 5 and --egress-fd 5, with an
+ * rpc_egress_fd beside it that one is 6 and --rpc-egress-fd 6: the caller's to add. */
 #ifndef HOST_ENCLAVE_PROCESS_H
 #define HOST_ENCLAVE_PROCESS_H
 
@@ -12,6 +12,7 @@ struct host_enclave_spawn_options {
 	const char *socket_path;
 	const char *seal_root_path; /* a file for host_keyfile_load */
 	int egress_fd;              /* the caller's; 0: none */
+	int rpc_egress_fd;          /* only with an egress_fd; the caller's; 0: none */
 	const char *args[HOST_CHILD_ARGS_MAX - 4];
 };
 /* As host_child_new, host_listen_unix and host_keyfile_load. */

@@ -75,18 +75,26 @@ static void read_enclave(struct host_service *service, const struct host_config 
 			host_resolve(path, host_config_text(file, "enclave.manifests[%u]", i));
 }
 
-static void read_egress(struct host_egress_options *egress, const struct host_config *file)
+void host_egress_config_read(struct host_egress_options *egress, const struct host_config *file,
+			     const char *table)
 {
-	egress->network_count = host_config_count(file, "egress.networks");
+	egress->network_count = host_config_count(file, "%s.networks", table);
 	for (uint32_t i = 0; i < egress->network_count; i++)
-		egress->networks[i] = host_config_text(file, "egress.networks[%u]", i);
-	egress->name_count = host_config_count(file, "egress.names");
+		egress->networks[i] = host_config_text(file, "%s.networks[%u]", table, i);
+	egress->name_count = host_config_count(file, "%s.names", table);
 	for (uint32_t i = 0; i < egress->name_count; i++) {
-		char *name = host_text(host_config_text(file, "egress.names[%u]", i));
+		char *name = host_text(host_config_text(file, "%s.names[%u]", table, i));
 		char *equals = strchr(name, '=');
 		*equals = 0;
 		egress->names[i] = (struct host_egress_name){name, equals + 1};
 	}
+}
+
+void host_egress_config_free(struct host_egress_options *egress)
+{
+	for (size_t i = 0; i < egress->name_count; i++)
+		free((void *)(uintptr_t)egress->names[i].name);
+	egress->name_count = 0;
 }
 
 void host_service_read(struct host_service *service, const struct host_config *file,
@@ -103,7 +111,7 @@ void host_service_read(struct host_service *service, const struct host_config *f
 	service->retry_min_ms = (unsigned)host_config_number(file, "relay.retry_min_ms");
 	service->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
 	read_enclave(service, file, path);
-	read_egress(&service->egress, file);
+	host_egress_config_read(&service->egress, file, "egress");
 }
 
 void host_service_free(struct host_service *service)
@@ -119,8 +127,7 @@ void host_service_free(struct host_service *service)
 		free((void *)(uintptr_t)copies[i]);
 	for (size_t i = 0; i < service->manifest_count; i++)
 		free((void *)(uintptr_t)service->manifests[i]);
-	for (size_t i = 0; i < service->egress.name_count; i++)
-		free((void *)(uintptr_t)service->egress.names[i].name);
+	host_egress_config_free(&service->egress);
 }
 
 void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,

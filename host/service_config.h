@@ -66,6 +66,11 @@ struct host_chain_config {
 void host_service_read(struct host_service *service, const struct host_config *file,
 		       const char *path);
 void host_service_free(struct host_service *service);
+/* `networks` and `names` of a table whose rows were checked; the copies are freed by
+ * host_egress_config_free. */
+void host_egress_config_read(struct host_egress_options *egress, const struct host_config *file,
+			     const char *table);
+void host_egress_config_free(struct host_egress_options *egress);
 /* Of entry i of [[chains]]; manifest is the caller's to find. */
 void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,
 			    const char *path, uint32_t i);

@@ -79,6 +79,42 @@ static void fill_key(struct oracle_answer *out, struct oracle *oracle)
 	}
 }
 
+static void fill_result(struct oracle_answer *out, const Caisson__Wire__OracleResult *result)
+{
+	out->time_flags = result->time_flags;
+	out->answer = (struct wire_answer){.request_id = wire_pb_hash(result->request_id),
+					   .spec_hash = wire_pb_hash(result->spec_hash),
+					   .code = result->code,
+					   .observed_at = result->observed_at,
+					   .evidence_hash = wire_pb_hash(result->evidence_hash),
+					   .value = wire_pb_view(result->value)};
+}
+
+static void fill_contract(struct oracle_answer *out, const struct oracle_contract *contract)
+{
+	out->request.receiver = contract->identity;
+	snprintf(out->contract.caip2, sizeof(out->contract.caip2), "%s",
+		 contract->chain->manifest->caip2);
+	out->contract.genesis = contract->chain->manifest->genesis;
+	out->contract.address = contract->address;
+}
+
+/* What was signed, and by whom. */
+static enum cs_err fill_signed(struct oracle_answer *out, struct oracle *oracle,
+			       const Caisson__Wire__OracleResult *result,
+			       const struct oracle_statement *statement, uint32_t leaf)
+{
+	if (leaf >= statement->count)
+		return CS_ERR_INVALID;
+	CS_TRY(fill_sources(out, result));
+	out->lineage = oracle->config.manifest.lineage;
+	out->statement = statement->st;
+	out->statement.path_count =
+		wire_path(out->statement.path, statement->leaves, statement->count, leaf);
+	fill_key(out, oracle);
+	return CS_OK;
+}
+
 enum cs_err oracle_answer_fill(struct oracle_answer *out, struct oracle *oracle,
 			       const struct oracle_request *request,
 			       const struct oracle_query *query,
@@ -89,18 +125,9 @@ enum cs_err oracle_answer_fill(struct oracle_answer *out, struct oracle *oracle,
 				       .audience = query->audience,
 				       .request = request->head,
 				       .spec = query->spec,
-				       .argument_count = query->argument_count,
-				       .time_flags = result->time_flags,
-				       .lineage = oracle->config.manifest.lineage,
-				       .statement = statement->st};
-	struct cs_hash id = wire_pb_hash(result->request_id);
+				       .argument_count = query->argument_count};
 	memcpy(answer.arguments, query->arguments, sizeof(answer.arguments));
-	answer.answer = (struct wire_answer){.request_id = id,
-					     .spec_hash = wire_pb_hash(result->spec_hash),
-					     .code = result->code,
-					     .observed_at = result->observed_at,
-					     .evidence_hash = wire_pb_hash(result->evidence_hash),
-					     .value = wire_pb_view(result->value)};
+	fill_result(&answer, result);
 	if (answer.app) {
 		if (!result->head)
 			return CS_ERR_INVALID;
@@ -109,18 +136,25 @@ enum cs_err oracle_answer_fill(struct oracle_answer *out, struct oracle *oracle,
 	} else {
 		const struct oracle_contract *contract =
 			oracle_contract_of(oracle, &request->contract);
-		if (!contract || !cs_hash_eq(&id, &request->id))
+		if (!contract || !cs_hash_eq(&answer.answer.request_id, &request->id))
 			return CS_ERR_INVALID;
-		answer.request.receiver = contract->identity;
-		snprintf(answer.contract.caip2, sizeof(answer.contract.caip2), "%s",
-			 contract->chain->manifest->caip2);
-		answer.contract.genesis = contract->chain->manifest->genesis;
-		answer.contract.address = contract->address;
+		fill_contract(&answer, contract);
 	}
-	CS_TRY(fill_sources(&answer, result));
-	answer.statement.path_count =
-		wire_path(answer.statement.path, statement->leaves, statement->count, leaf);
-	fill_key(&answer, oracle);
+	CS_TRY(fill_signed(&answer, oracle, result, statement, leaf));
+	*out = answer;
+	return CS_OK;
+}
+
+enum cs_err oracle_answer_fill_round(struct oracle_answer *out, struct oracle *oracle,
+				     const struct oracle_contract *contract, uint64_t index,
+				     struct cs_bytes spec,
+				     const Caisson__Wire__OracleResult *result,
+				     const struct oracle_statement *statement, uint32_t leaf)
+{
+	struct oracle_answer answer = {.round = true, .feed_index = index, .spec = spec};
+	fill_result(&answer, result);
+	fill_contract(&answer, contract);
+	CS_TRY(fill_signed(&answer, oracle, result, statement, leaf));
 	*out = answer;
 	return CS_OK;
 }

@@ -18,6 +18,13 @@ CS_NODISCARD enum cs_err oracle_answer_fill(struct oracle_answer *out, struct or
 CS_NODISCARD enum cs_err oracle_answer_load(struct oracle_answer *out, struct oracle *oracle,
 					    const struct oracle_request *request,
 					    struct cs_arena *arena);
+/* The same of a round of a feed, which has no request: id and spec are the feed's. */
+CS_NODISCARD enum cs_err oracle_answer_fill_round(struct oracle_answer *out, struct oracle *oracle,
+						  const struct oracle_contract *contract,
+						  uint64_t index, struct cs_bytes spec,
+						  const Caisson__Wire__OracleResult *result,
+						  const struct oracle_statement *statement,
+						  uint32_t leaf);
 /* The leaf of a result of an answer (not of a feed's value). */
 struct cs_hash oracle_result_leaf(const Caisson__Wire__OracleResult *result);
 /* The head as the schema has it, into a request's. */

@@ -88,19 +88,43 @@ static enum cs_err check_contract(const struct oracle_answer *answer, struct cs_
 	return CS_OK;
 }
 
-static enum cs_err check_hashes(const struct oracle_answer *answer, struct cs_why *why)
+static enum cs_err check_request(const struct oracle_answer *answer, struct cs_why *why)
 {
 	const struct wire_request *request = &answer->request;
-	struct cs_hash hash = wire_spec_hash(answer->spec);
-	if (!cs_hash_eq(&hash, &request->spec_hash) ||
-	    !cs_hash_eq(&hash, &answer->answer.spec_hash))
-		return cs_fail(why, CS_ERR_INVALID, "spec_hash: not the hash of the spec");
-	hash = wire_arguments_hash(answer->arguments, answer->argument_count);
+	if (!cs_hash_eq(&request->spec_hash, &answer->answer.spec_hash))
+		return cs_fail(why, CS_ERR_INVALID, "spec_hash: not that of the request");
+	struct cs_hash hash = wire_arguments_hash(answer->arguments, answer->argument_count);
 	if (!cs_hash_eq(&hash, &request->arguments_hash))
 		return cs_fail(why, CS_ERR_INVALID, "arguments: not those of the request");
 	hash = wire_request_id(request);
 	if (!cs_hash_eq(&hash, &answer->answer.request_id))
 		return cs_fail(why, CS_ERR_INVALID, "id: not the requestId of the request");
+	return answer->app ? check_app(answer, why) : check_contract(answer, why);
+}
+
+/* A round's value is a word of the contract's: what its spec calls it is checked as well. */
+static enum cs_err check_round(const struct oracle_answer *answer, struct cs_arena *arena,
+			       struct cs_why *why)
+{
+	struct cs_hash id = wire_feed_id(&answer->request.receiver, answer->feed_index);
+	if (answer->app || answer->argument_count != 0)
+		return cs_fail(why, CS_ERR_INVALID, "a round has no audience and no arguments");
+	if (!cs_hash_eq(&id, &answer->answer.request_id))
+		return cs_fail(why, CS_ERR_INVALID, "id: not the feedId of this index");
+	size_t mark = cs_arena_mark(arena);
+	const struct wire_spec *spec = parse_spec(answer->spec, arena);
+	bool fits = spec && spec->type.kind == WIRE_TYPE_INT256 && !spec->type.array;
+	cs_arena_rewind(arena, mark);
+	if (!fits)
+		return cs_fail(why, CS_ERR_INVALID, "spec: a feed's result is one int256");
+	return check_contract(answer, why);
+}
+
+static enum cs_err check_hashes(const struct oracle_answer *answer, struct cs_why *why)
+{
+	struct cs_hash hash = wire_spec_hash(answer->spec);
+	if (!cs_hash_eq(&hash, &answer->answer.spec_hash))
+		return cs_fail(why, CS_ERR_INVALID, "spec_hash: not the hash of the spec");
 	hash = wire_evidence_hash(answer->time_flags, answer->sources, answer->source_count);
 	if (!cs_hash_eq(&hash, &answer->answer.evidence_hash))
 		return cs_fail(why, CS_ERR_INVALID, "evidence_hash: not the hash of the rows");
@@ -134,6 +158,20 @@ static enum cs_err check_value(const struct oracle_answer *answer, struct cs_are
 	return CS_OK;
 }
 
+/* check_value has seen that the value of a round is a word. */
+static struct cs_hash leaf_of(const struct oracle_answer *answer)
+{
+	const struct wire_answer *part = &answer->answer;
+	struct wire_feed_value feed = {.feed_id = part->request_id,
+				       .spec_hash = part->spec_hash,
+				       .observed_at = part->observed_at,
+				       .evidence_hash = part->evidence_hash};
+	if (!answer->round || part->value.n != sizeof(feed.value.b))
+		return wire_leaf_answer(part);
+	memcpy(feed.value.b, part->value.p, sizeof(feed.value.b));
+	return wire_leaf_feed(&feed);
+}
+
 static enum cs_err check_statement(const struct oracle_answer *answer, struct cs_why *why)
 {
 	const struct wire_statement *statement = &answer->statement.statement;
@@ -146,7 +184,7 @@ static enum cs_err check_statement(const struct oracle_answer *answer, struct cs
 	if (!cs_hash_eq(&statement->receiver, &answer->request.receiver))
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
 			       "statement: the receiver is not the request's");
-	struct cs_hash leaf = wire_leaf_answer(&answer->answer);
+	struct cs_hash leaf = leaf_of(answer);
 	struct cs_hash root =
 		wire_fold(&leaf, answer->statement.path, answer->statement.path_count);
 	if (!cs_hash_eq(&root, &statement->root))
@@ -159,7 +197,7 @@ enum cs_err oracle_answer_check(const struct oracle_answer *answer, struct cs_ar
 				struct cs_why *why)
 {
 	CS_TRY(check_hashes(answer, why));
-	CS_TRY(answer->app ? check_app(answer, why) : check_contract(answer, why));
+	CS_TRY(answer->round ? check_round(answer, arena, why) : check_request(answer, why));
 	CS_TRY(check_rows(answer, why));
 	CS_TRY(check_value(answer, arena, why));
 	return check_statement(answer, why);
@@ -168,7 +206,7 @@ enum cs_err oracle_answer_check(const struct oracle_answer *answer, struct cs_ar
 enum cs_err oracle_answer_verify(const struct oracle_answer *answer, const struct cs_sig *sig,
 				 const struct cs_hash *key)
 {
-	struct cs_hash leaf = wire_leaf_answer(&answer->answer);
+	struct cs_hash leaf = leaf_of(answer);
 	return wire_signed_verify(sig, &answer->statement, &leaf, key,
 				  answer->insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
 }
@@ -305,13 +343,16 @@ static json_t *statement_json(const struct wire_signed *signed_)
 static void set_asker(json_t *json, const struct oracle_answer *answer)
 {
 	const struct oracle_answer_contract *contract = &answer->contract;
-	if (answer->app)
+	if (answer->app) {
 		json_object_set_new(json, "audience", text(answer->audience));
-	else
-		json_object_set_new(json, "contract",
-				    json_pack("{s:s,s:o,s:o}", "chain", contract->caip2, "genesis",
-					      host_json_hash(&contract->genesis), "address",
-					      host_json_hex(CS_BYTES_OF(contract->address.b))));
+		return;
+	}
+	json_t *object = json_pack("{s:s,s:o,s:o}", "chain", contract->caip2, "genesis",
+				   host_json_hash(&contract->genesis), "address",
+				   host_json_hex(CS_BYTES_OF(contract->address.b)));
+	if (answer->round)
+		json_object_set_new(object, "index", oracle_json_u64(answer->feed_index));
+	json_object_set_new(json, "contract", object);
 }
 
 json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *arena)
@@ -321,7 +362,9 @@ json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *
 	json_t *rows = json_array();
 	for (size_t i = 0; i < answer->source_count; i++)
 		json_array_append_new(rows, source_json(&answer->sources[i]));
-	json_object_set_new(json, "kind", json_string(ORACLE_ANSWER_KIND));
+	json_object_set_new(
+		json, "kind",
+		json_string(answer->round ? ORACLE_ANSWER_KIND_ROUND : ORACLE_ANSWER_KIND));
 	json_object_set_new(json, "id", host_json_hash(&part->request_id));
 	json_object_set_new(json, "code", oracle_json_u64(part->code));
 	json_object_set_new(json, "code_name", json_string(wire_oracle_code_name(part->code)));
@@ -330,8 +373,10 @@ json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *
 	set_asker(json, answer);
 	json_object_set_new(json, "spec", spec_json(answer->spec, arena));
 	json_object_set_new(json, "spec_hash", host_json_hash(&part->spec_hash));
-	json_object_set_new(json, "arguments", arguments_json(answer));
-	json_object_set_new(json, "request", request_json(&answer->request));
+	if (!answer->round) {
+		json_object_set_new(json, "arguments", arguments_json(answer));
+		json_object_set_new(json, "request", request_json(&answer->request));
+	}
 	json_object_set_new(json, "value_abi", host_json_hex(part->value));
 	json_object_set_new(json, "time_flags", oracle_json_u64(answer->time_flags));
 	json_object_set_new(json, "evidence", rows);
@@ -576,17 +621,20 @@ static enum cs_err read_asker(struct oracle_answer *out, const json_t *document,
 			      struct cs_arena *arena, struct cs_why *why)
 {
 	static const char *const names[] = {"chain", "genesis", "address", NULL};
+	static const char *const names_of_feed[] = {"chain", "genesis", "address", "index", NULL};
 	const json_t *object = json_object_get(document, "contract");
 	struct oracle_answer_contract *contract = &out->contract;
 	struct cs_bytes chain;
 	struct cs_bytes address;
 	struct cs_caip2 caip2;
-	out->app = json_object_get(document, "audience") != NULL;
+	out->app = !out->round && json_object_get(document, "audience") != NULL;
 	if (out->app == (object != NULL))
 		return cs_fail(why, CS_ERR_INVALID, "one of audience and contract is there");
 	if (out->app)
 		return read_text(document, "audience", WIRE_AUDIENCE_SIZE_MAX, &out->audience, why);
-	CS_TRY(host_json_known(object, names, "contract", why));
+	CS_TRY(host_json_known(object, out->round ? names_of_feed : names, "contract", why));
+	if (out->round)
+		CS_TRY(read_number(object, "index", UINT64_MAX, &out->feed_index, why));
 	CS_TRY(read_text(object, "chain", CS_CAIP2_SIZE_MAX, &chain, why));
 	if (cs_caip2_parse(&caip2, chain) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "chain: not the CAIP-2 name of a chain");
@@ -613,28 +661,53 @@ static enum cs_err check_told(const struct oracle_answer *answer, const json_t *
 	return CS_OK;
 }
 
-static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
-			      struct cs_arena *arena, struct cs_why *why)
+/* Which document it is, and that it has no member that such a one has not. */
+static enum cs_err read_kind(bool *round, const json_t *document, struct cs_why *why)
 {
 	static const char *const names[] = {
 		"kind",      "id",         "code",     "code_name",     "value",     "observed_at",
 		"audience",  "contract",   "spec",     "spec_hash",     "arguments", "request",
 		"value_abi", "time_flags", "evidence", "evidence_hash", "lineage",   "statement",
 		"key",       "insecure",   NULL};
-	struct wire_answer *part = &out->answer;
+	static const char *const names_of_round[] = {
+		"kind",          "id",      "code",      "code_name", "value",      "observed_at",
+		"contract",      "spec",    "spec_hash", "value_abi", "time_flags", "evidence",
+		"evidence_hash", "lineage", "statement", "key",       "insecure",   NULL};
 	struct cs_bytes kind;
-	CS_TRY(host_json_known(document, names, "answer", why));
+	if (!json_is_object(document))
+		return cs_fail(why, CS_ERR_MALFORMED, "answer: not an object");
 	CS_TRY(read_text(document, "kind", 64, &kind, why));
-	if (!cs_bytes_eq(kind, cs_bytes_str(ORACLE_ANSWER_KIND)))
-		return cs_fail(why, CS_ERR_INVALID, "kind: not " ORACLE_ANSWER_KIND);
+	*round = cs_bytes_eq(kind, cs_bytes_str(ORACLE_ANSWER_KIND_ROUND));
+	if (!*round && !cs_bytes_eq(kind, cs_bytes_str(ORACLE_ANSWER_KIND)))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "kind: neither " ORACLE_ANSWER_KIND
+			       " nor " ORACLE_ANSWER_KIND_ROUND);
+	return host_json_known(document, *round ? names_of_round : names, "answer", why);
+}
+
+static enum cs_err read_question(struct oracle_answer *out, const json_t *document,
+				 struct cs_arena *arena, struct cs_why *why)
+{
+	CS_TRY(read_arguments(out, document, arena, why));
+	CS_TRY(read_request(&out->request, json_object_get(document, "request"), why));
+	out->request.spec_hash = out->answer.spec_hash;
+	out->request.arguments_hash = wire_arguments_hash(out->arguments, out->argument_count);
+	return CS_OK;
+}
+
+static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
+			      struct cs_arena *arena, struct cs_why *why)
+{
+	struct wire_answer *part = &out->answer;
+	CS_TRY(read_kind(&out->round, document, why));
 	CS_TRY(host_json_read_hash(document, "id", &part->request_id, why));
 	CS_TRY(read_code(document, &part->code, why));
 	CS_TRY(read_number(document, "observed_at", UINT64_MAX, &part->observed_at, why));
 	CS_TRY(read_asker(out, document, arena, why));
 	CS_TRY(read_spec(out, document, arena, why));
 	CS_TRY(host_json_read_hash(document, "spec_hash", &part->spec_hash, why));
-	CS_TRY(read_arguments(out, document, arena, why));
-	CS_TRY(read_request(&out->request, json_object_get(document, "request"), why));
+	if (!out->round)
+		CS_TRY(read_question(out, document, arena, why));
 	CS_TRY(host_json_read_hex(document, "value_abi", WIRE_VALUE_SIZE_MAX, arena, &part->value,
 				  why));
 	CS_TRY(read_evidence(out, document, arena, why));
@@ -643,8 +716,6 @@ static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
 	CS_TRY(host_json_read_hash(document, "key", &out->key, why));
 	CS_TRY(read_flag(document, "insecure", &out->insecure, why));
 	out->request.receiver = out->statement.statement.receiver;
-	out->request.spec_hash = part->spec_hash;
-	out->request.arguments_hash = wire_arguments_hash(out->arguments, out->argument_count);
 	return CS_OK;
 }
 

@@ -1,6 +1,7 @@
-/* A signed answer as one JSON document ("kind": "oracle-answer"): what REST returns and `caisson
- * verify` reads without a network. It never signs, and takes no member on faith: what follows from
- * others is computed again. docs/rest.md describes the document. */
+/* A signed answer, or a signed round of a feed, as one JSON document ("kind": "oracle-answer",
+ * "oracle-round"): what REST returns and `caisson verify` reads without a network. It never signs,
+ * and takes no member on faith: what follows from others is computed again. docs/rest.md describes
+ * the documents. */
 #ifndef ORACLE_ANSWER_JSON_H
 #define ORACLE_ANSWER_JSON_H
 
@@ -12,6 +13,7 @@
 #include <jansson.h>
 
 #define ORACLE_ANSWER_KIND "oracle-answer"
+#define ORACLE_ANSWER_KIND_ROUND "oracle-round"
 /* Scratch of the functions below: spec and value with their trees, arguments, rows. */
 #define ORACLE_ANSWER_ARENA_SIZE (4u * 1024 * 1024)
 /* The document as text: spec and value in hex, arguments and names with every character escaped. */
@@ -29,6 +31,10 @@ struct oracle_answer_contract {
 struct oracle_answer {
 	bool app;                 /* asked by REST for `audience`; else by an event of a chain */
 	struct cs_bytes audience; /* UTF-8, at most WIRE_AUDIENCE_SIZE_MAX */
+	/* Of a feed: nobody asked, and of request there is the receiver alone. The answer's id is
+	 * the feed's; one with a value leads to the root as a feed's value (wire_leaf_feed). */
+	bool round;
+	uint64_t feed_index;                    /* of the contract, of a round */
 	struct oracle_answer_contract contract; /* unless app */
 	struct wire_request request;
 	struct cs_bytes spec;
@@ -49,10 +55,10 @@ struct oracle_answer {
 CS_NODISCARD enum cs_err oracle_evidence_protocol(struct wire_evidence_source *source,
 						  uint32_t protocol);
 
-/* Everything but the signature: requestId, hashes of spec, arguments and evidence, audience and
- * contract against the receiver, lineage against the signer, the value against the spec's type, the
- * leaf against the root. INVALID and why says what differs; WRONG_DESTINATION (receiver, signer or
- * kind); NO_MEMORY. */
+/* Everything but the signature: requestId or feedId, hashes of spec, arguments and evidence,
+ * audience and contract against the receiver, lineage against the signer, the value against the
+ * spec's type, the leaf against the root. INVALID and why says what differs; WRONG_DESTINATION
+ * (receiver, signer or kind); NO_MEMORY. */
 CS_NODISCARD enum cs_err oracle_answer_check(const struct oracle_answer *answer,
 					     struct cs_arena *arena, struct cs_why *why);
 /* BAD_SIGNATURE unless the key signed the statement under the domain that `insecure` names. */

@@ -1,4 +1,5 @@
 /* What an oracle says of itself: chains, enclave, keys, health, metrics. */
+#include "adapters/conflict.h"
 #include "adapters/follow_json.h"
 #include "host/enclave_json.h"
 #include "host/json_values.h"
@@ -70,7 +71,12 @@ static json_t *chain_json(const struct oracle_chain *chain)
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
+	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen", json_boolean(chain->follow.frozen));
+	json_object_set_new(json, "conflict",
+			    chain->follow.frozen
+				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
+				    : json_null());
 	json_object_set_new(json, "open_transactions", host_json_u64(chain->open_txs));
 	json_object_set_new(json, "contracts", contracts_json(chain));
 	return json;
@@ -83,6 +89,48 @@ static void get_chains(void *context, struct host_http_exchange *exchange)
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		json_array_append_new(list, chain_json(&oracle->chains[i]));
 	host_http_reply_json(exchange, 200, json_pack("{s:o}", "chains", list));
+}
+
+/* Rows of the journal at a time. */
+#define SIGNED_ROWS 32u
+
+/* Answers that were signed to requests of blocks from the conflict's height on. Contracts of the
+ * branch that is kept take none that is not to a request of theirs. Messages and outcomes an oracle
+ * signs none. */
+static enum cs_err add_signed(void *context, json_t *json, uint64_t height)
+{
+	static struct oracle_request rows[SIGNED_ROWS];
+	const struct oracle_chain *chain = context;
+	json_t *answers = json_array();
+	uint64_t after = 0;
+	size_t count = 0;
+	bool complete = true;
+	json_object_set_new(json, "messages", json_array());
+	json_object_set_new(json, "outcomes", json_array());
+	json_object_set_new(json, "answers", answers);
+	do {
+		CS_TRY(oracle_journal_above(chain->oracle->journal, &chain->identity, false, height,
+					    after, rows, CS_LEN(rows), &count));
+		for (size_t i = 0; i < count && complete; i++) {
+			after = rows[i].n;
+			if (rows[i].statement == 0)
+				continue;
+			complete = json_array_size(answers) < ADAPTER_CONFLICT_IDS_MAX;
+			if (complete)
+				json_array_append_new(answers, host_json_hash(&rows[i].request_id));
+		}
+	} while (count == CS_LEN(rows) && complete);
+	json_object_set_new(json, "complete", json_boolean(complete));
+	return CS_OK;
+}
+
+static void get_conflict(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle_chain *chain = oracle_chain_named(context, host_http_param(exchange, "id"));
+	if (chain)
+		adapter_conflict_reply(&chain->follow, exchange, add_signed, chain);
+	else
+		host_http_reply_problem(exchange, CS_ERR_NOT_FOUND, "no chain of this oracle");
 }
 
 /* ---- enclave and keys ---- */
@@ -229,6 +277,8 @@ void oracle_api_routes(struct oracle *oracle)
 	host_http_server_route(server, "GET", "/healthz", 0, get_health, oracle);
 	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, oracle);
 	host_http_server_route(server, "GET", "/v1/chains?", ORACLE_SCOPE_READ, get_chains, oracle);
+	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict?", ORACLE_SCOPE_READ,
+			       get_conflict, oracle);
 	host_http_server_route(server, "GET", "/v1/enclave?", ORACLE_SCOPE_READ, get_enclave,
 			       oracle);
 	host_http_server_route(server, "GET", "/v1/oracle/key?", ORACLE_SCOPE_READ, get_key,

@@ -1,6 +1,7 @@
 /* Feeds as an operator sees them: the list with values, ages and costs, one with its last rounds,
  * and what may be done: list, pause, resume, remove. */
 #include "host/alloc.h"
+#include "oracle/answer.h"
 #include "oracle/feeds.h"
 
 #include <inttypes.h>
@@ -81,7 +82,7 @@ static void get_feeds(void *context, struct host_http_exchange *exchange)
 		struct oracle_feed_live *live = oracle->feeds->live[i];
 		char address[43] = "0x";
 		cs_hex(address + 2, CS_BYTES_OF(live->contract->address.b));
-		if ((state && strcmp(state, oracle_round_state_name(&live->state)) != 0) ||
+		if ((state && strcmp(state, oracle_feed_state_name(live)) != 0) ||
 		    (contract && strcasecmp(contract, address) != 0))
 			continue;
 		json_t *json = oracle_feed_json(live, 0, 1);
@@ -121,6 +122,52 @@ static void get_feed(void *context, struct host_http_exchange *exchange)
 	if (parse_number(&limit, exchange, "limit", ROUNDS_DEFAULT, ORACLE_FEED_ROUNDS_SHOWN_MAX) &&
 	    parse_number(&before, exchange, "before", 0, INT64_MAX))
 		host_http_reply_json(exchange, 200, oracle_feed_json(live, before, limit));
+}
+
+/* ---- one round, signed ---- */
+
+static enum cs_err round_fill(struct oracle_answer *out, const struct oracle_feed_live *live,
+			      uint64_t n, struct cs_arena *arena)
+{
+	struct oracle *oracle = live->feeds->oracle;
+	struct oracle_round_row round;
+	struct oracle_statement statement;
+	ProtobufCMessage *message = NULL;
+	CS_TRY(oracle_journal_round(oracle->journal, live->row.n, n, arena, &round));
+	CS_TRY(oracle_journal_statement(oracle->journal, round.statement, &statement));
+	CS_TRY(oracle_enclave_reply(arena, round.result, &caisson__wire__oracle_result__descriptor,
+				    &message));
+	return oracle_answer_fill_round(out, oracle, live->contract, live->row.index, live->spec,
+					(const Caisson__Wire__OracleResult *)message, &statement,
+					round.leaf);
+}
+
+static void get_round(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	const char *text = host_http_param(exchange, "n");
+	struct oracle_answer answer;
+	struct cs_why why = {{0}};
+	const char *rest;
+	uint64_t n = 0;
+	const struct oracle_feed_live *live = find(oracle, exchange, &rest);
+	if (!live)
+		return;
+	if (*rest || parse_index(&n, text, strlen(text)) != CS_OK || n > INT64_MAX) {
+		host_http_reply_problem(exchange, CS_ERR_MALFORMED, "round: not a number");
+		return;
+	}
+	struct cs_arena *arena = oracle_arena_new();
+	enum cs_err err = round_fill(&answer, live, n, arena);
+	if (err == CS_ERR_NOT_FOUND)
+		cs_why_write(&why, "no such round of this feed, or forgotten by now");
+	if (err == CS_OK)
+		err = oracle_answer_check(&answer, arena, &why);
+	if (err == CS_OK)
+		host_http_reply_json(exchange, 200, oracle_answer_json(&answer, arena));
+	else
+		oracle_problem(exchange, err, &why);
+	oracle_arena_free(arena);
 }
 
 /* ---- listing one ---- */
@@ -387,6 +434,9 @@ void oracle_api_feeds_routes(struct oracle *oracle)
 	host_http_server_route(server, "GET",
 			       "/v1/oracle/feeds/{contract}/{index}?chain&limit&before",
 			       ORACLE_SCOPE_READ, get_feed, oracle);
+	host_http_server_route(server, "GET",
+			       "/v1/oracle/feeds/{contract}/{index}/rounds/{n}?chain",
+			       ORACLE_SCOPE_READ, get_round, oracle);
 	host_http_server_route(server, "POST", "/v1/oracle/feeds/{contract}/{index}?chain",
 			       ORACLE_SCOPE_OPERATE, post_feed, oracle);
 	host_http_server_route(server, "DELETE", "/v1/oracle/feeds/{contract}/{index}?chain",

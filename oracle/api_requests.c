@@ -12,7 +12,8 @@
 #define IDEMPOTENCY_KEY_MAX 128u
 #define LIST_DEFAULT 50u
 #define LIST_MAX 200u
-#define DRY_RUN_TIMEOUT_MS 20000u
+/* Its sources have ended before (SERVICE_DRY_RUN_S of enclave/oracle/service.h: 12 s). */
+#define DRY_RUN_TIMEOUT_MS 15000u
 /* A row and its index take some hundred bytes beside the spec. */
 #define SPEC_COUNTED_MIN 1024u
 
@@ -318,6 +319,17 @@ static bool asked_before(struct ask *ask)
 	return true;
 }
 
+static void ask_without_room(struct ask *ask, enum cs_err err)
+{
+	if (err == CS_ERR_RATE_LIMITED) {
+		ask->oracle->refused_rate++;
+		host_http_reply_header(ask->exchange, "Retry-After", "1");
+	}
+	ask_fail(ask, err,
+		 err == CS_ERR_RATE_LIMITED ? "as many requests are open as this key may have"
+					    : "as many requests are open as may be");
+}
+
 static void post_request(void *context, struct host_http_exchange *exchange)
 {
 	struct oracle *oracle = context;
@@ -340,8 +352,9 @@ static void post_request(void *context, struct host_http_exchange *exchange)
 	}
 	if (asked_before(ask))
 		return;
-	if (!oracle_apps_have_room(oracle)) {
-		ask_fail(ask, CS_ERR_FULL, "as many requests are open as may be");
+	err = oracle_apps_room(oracle, ask->request.key_name);
+	if (err != CS_OK) {
+		ask_without_room(ask, err);
 		return;
 	}
 	err = make_request(ask);
@@ -418,6 +431,8 @@ static void dry_run_done(void *context, enum cs_err err, const char *why, struct
 {
 	struct dry_run *run = context;
 	ProtobufCMessage *message = NULL;
+	if (err == CS_ERR_TIMEOUT)
+		why = "the enclave did not answer within 15 s";
 	if (err == CS_OK)
 		err = oracle_enclave_reply(run->arena, body,
 					   &caisson__wire__oracle_reply__descriptor, &message);

@@ -1,16 +1,24 @@
-/* Requests of apps: written down, asked, each by an enclave call of its own so that a slow source
- * delays nobody, repeated inside the deadline, answered once. Whoever waits on a connection is
- * told. */
+/* Requests of apps: written down, asked in the order in which they came, each by an enclave call of
+ * its own so that a slow source delays nobody, repeated inside the deadline, answered once. An API
+ * key has a share of the places. Whoever waits on a connection is told. */
 #include "oracle/app_requests.h"
 
 #include "host/alloc.h"
 #include "oracle/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What the enclave holds at a time is for requests of contracts and rounds of feeds too. */
 #define FLIGHTS_MAX 192u
+/* One API key's share of these. */
+#define FLIGHTS_SHARE 48u
+/* So many shares has a key where nobody else waits: whoever comes next finds one free. */
+#define FLIGHTS_SHARES_ALONE (FLIGHTS_MAX / FLIGHTS_SHARE - 1)
+#define FLIGHTS_ALONE_MAX (FLIGHTS_SHARES_ALONE * FLIGHTS_SHARE)
+/* One key's share of api.waiting_max is one of so many, rounded up. */
+#define WAITING_SHARES 4u
 #define LOAD_ROWS 64u
 /* A reply on its way when the deadline comes. */
 #define GRACE_MS 2000u
@@ -21,10 +29,19 @@ struct waiter {
 	uint64_t until_ms; /* monotonic */
 };
 
+/* What one API key has of the places; kept while it has one. */
+struct share {
+	struct share *next;
+	char key_name[HOST_API_KEY_NAME_MAX + 1];
+	size_t count;
+	size_t flights;
+};
+
 /* One open request. It leaves the list when it ended. */
 struct app {
 	struct app *next;
 	struct oracle *oracle;
+	struct share *share;
 	struct cs_hash id;
 	uint64_t n;
 	uint64_t next_ms;     /* wall clock */
@@ -38,35 +55,77 @@ struct app {
 };
 
 struct oracle_apps {
-	struct app *first;
+	struct app *first; /* the oldest */
+	struct app **end;  /* where the next one is put */
+	struct share *shares;
 	size_t count;
 	size_t flights;
 	uint64_t answered;
 	uint64_t retried;
 };
 
-static struct app *app_add(struct oracle *oracle, const struct oracle_request *request)
+static struct share *share_find(const struct oracle_apps *apps, const char *key_name)
 {
+	struct share *share = apps->shares;
+	while (share && strcmp(share->key_name, key_name) != 0)
+		share = share->next;
+	return share;
+}
+
+static struct share *share_take(struct oracle_apps *apps, const char *key_name)
+{
+	struct share *share = share_find(apps, key_name);
+	if (!share) {
+		share = host_alloc(sizeof(*share));
+		snprintf(share->key_name, sizeof(share->key_name), "%s", key_name);
+		share->next = apps->shares;
+		apps->shares = share;
+	}
+	share->count++;
+	return share;
+}
+
+static void share_give(struct oracle_apps *apps, struct share *share)
+{
+	struct share **at = &apps->shares;
+	if (--share->count > 0)
+		return;
+	while (*at != share)
+		at = &(*at)->next;
+	*at = share->next;
+	free(share);
+}
+
+/* at: whose place it takes; that one comes behind it. */
+static void app_add(struct oracle *oracle, struct app **at, const struct oracle_request *request)
+{
+	struct oracle_apps *apps = oracle->apps;
 	struct app *app = host_alloc(sizeof(*app));
 	app->oracle = oracle;
+	app->share = share_take(apps, request->key_name);
 	app->id = request->id;
 	app->n = request->n;
 	app->next_ms = request->next_ms;
 	app->tries = request->tries;
 	app->deadline_ms = request->head.deadline * 1000;
-	app->next = oracle->apps->first;
-	oracle->apps->first = app;
-	oracle->apps->count++;
-	return app;
+	app->next = *at;
+	if (apps->end == at)
+		apps->end = &app->next;
+	*at = app;
+	apps->count++;
 }
 
 static void app_remove(struct app *app)
 {
-	struct app **at = &app->oracle->apps->first;
+	struct oracle_apps *apps = app->oracle->apps;
+	struct app **at = &apps->first;
 	while (*at != app)
 		at = &(*at)->next;
 	*at = app->next;
-	app->oracle->apps->count--;
+	if (apps->end == &app->next)
+		apps->end = at;
+	apps->count--;
+	share_give(apps, app->share);
 	free(app);
 }
 
@@ -252,6 +311,7 @@ static void answer_done(void *context, enum cs_err err, const char *why, struct 
 	struct cs_why refusal = {{0}};
 	app->asking = false;
 	oracle->apps->flights--;
+	app->share->flights--;
 	if (oracle->stopping)
 		return;
 	if (err != CS_OK) {
@@ -270,8 +330,8 @@ static void answer_done(void *context, enum cs_err err, const char *why, struct 
 	if (err == CS_OK)
 		err = take_reply(&write, (const Caisson__Wire__OracleReply *)message, arena,
 				 &refusal);
-	/* Where others wait for a place, the failure that is signed is kept. */
-	if (err == CS_OK && oracle->apps->count <= FLIGHTS_MAX &&
+	/* Of a key whose own requests wait for places, the failure that is signed is kept. */
+	if (err == CS_OK && app->share->count <= FLIGHTS_ALONE_MAX &&
 	    oracle_asks_again(oracle, write.request.code, app->tries, app->deadline_ms)) {
 		retry_later(app, CS_ERR_UNAVAILABLE, wire_oracle_code_name(write.request.code));
 	} else if (err == CS_OK) {
@@ -313,16 +373,12 @@ static enum cs_err ask(struct app *app, uint64_t left_ms)
 				   app);
 }
 
-static void look_at(struct app *app, uint64_t now)
+/* Where its key has fewer than key_max under way. */
+static void ask_due(struct app *app, uint64_t now, size_t key_max)
 {
 	struct oracle *oracle = app->oracle;
-	if (app->asking || app->ended)
-		return;
-	if (now >= app->deadline_ms) {
-		end_without(app, ORACLE_EXPIRED, CS_ERR_TIMEOUT, "nobody answered in time");
-		return;
-	}
-	if (!oracle->enclave_ready || now < app->next_ms || oracle->apps->flights >= FLIGHTS_MAX)
+	if (app->asking || app->ended || now < app->next_ms || !oracle->enclave_ready ||
+	    oracle->apps->flights >= FLIGHTS_MAX || app->share->flights >= key_max)
 		return;
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = ask(app, app->deadline_ms - now);
@@ -330,6 +386,7 @@ static void look_at(struct app *app, uint64_t now)
 	if (err == CS_OK) {
 		app->asking = true;
 		oracle->apps->flights++;
+		app->share->flights++;
 	} else if (cs_err_may_retry(err)) {
 		retry_later(app, err, NULL);
 	} else {
@@ -344,22 +401,34 @@ void oracle_apps_pump(struct oracle *oracle)
 	struct app *next;
 	for (struct app *app = oracle->apps->first; app; app = next) {
 		next = app->next;
-		look_at(app, wall);
+		if (!app->asking && !app->ended && wall >= app->deadline_ms)
+			end_without(app, ORACLE_EXPIRED, CS_ERR_TIMEOUT, "nobody answered in time");
+		else
+			ask_due(app, wall, FLIGHTS_SHARE);
 		if (!app->ended)
 			tell_waiters(app, now);
+	}
+	/* What the first shares left. */
+	for (unsigned shares = 2; shares <= FLIGHTS_SHARES_ALONE; shares++) {
+		for (struct app *app = oracle->apps->first; app; app = app->next)
+			ask_due(app, wall, (size_t)shares * FLIGHTS_SHARE);
 	}
 }
 
 /* ---- taking requests ---- */
 
-bool oracle_apps_have_room(const struct oracle *oracle)
+enum cs_err oracle_apps_room(const struct oracle *oracle, const char *key_name)
 {
-	return oracle->apps->count < oracle->config.waiting_max;
+	const struct share *share = share_find(oracle->apps, key_name);
+	size_t max = oracle->config.waiting_max;
+	if (share && share->count >= (max + WAITING_SHARES - 1) / WAITING_SHARES)
+		return CS_ERR_RATE_LIMITED;
+	return oracle->apps->count < max ? CS_OK : CS_ERR_FULL;
 }
 
 void oracle_apps_add(struct oracle *oracle, const struct oracle_request *request)
 {
-	(void)app_add(oracle, request);
+	app_add(oracle, oracle->apps->end, request);
 	oracle_wake(oracle);
 }
 
@@ -379,13 +448,14 @@ enum cs_err oracle_apps_start(struct oracle *oracle)
 	size_t count = 0;
 	enum cs_err err = CS_OK;
 	oracle->apps = host_alloc(sizeof(*oracle->apps));
+	oracle->apps->end = &oracle->apps->first;
 	do {
 		err = oracle_journal_list(oracle->journal, ORACLE_OPEN, ORACLE_APP, before, rows,
 					  LOAD_ROWS, &count);
 		for (size_t i = 0; err == CS_OK && i < count; i++) {
 			/* What was in flight when we ended is asked at once. */
 			rows[i].next_ms = 0;
-			(void)app_add(oracle, &rows[i]);
+			app_add(oracle, &oracle->apps->first, &rows[i]); /* the newest came first */
 			before = rows[i].n;
 		}
 	} while (err == CS_OK && count == LOAD_ROWS);

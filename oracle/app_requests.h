@@ -5,8 +5,9 @@
 
 #include "oracle/oracle.h"
 
-/* Below the bound on requests that are open at a time. */
-bool oracle_apps_have_room(const struct oracle *oracle);
+/* Whether this API key may have one more open. RATE_LIMITED: it has its share of api.waiting_max;
+ * FULL: as many are open as may be, of all keys. */
+CS_NODISCARD enum cs_err oracle_apps_room(const struct oracle *oracle, const char *key_name);
 /* A request that is in the journal, committed, and open. */
 void oracle_apps_add(struct oracle *oracle, const struct oracle_request *request);
 /* The exchange is replied to when the request ends, or with what is known after wait_ms. False: it

@@ -134,3 +134,28 @@ enum cs_err oracle_write(struct oracle *oracle, host_store_writer *write, void *
 {
 	return oracle_write_then(oracle, write, context, wake_after_commit, oracle);
 }
+
+/* ---- for adapters/sender and adapters/listen ---- */
+
+static enum cs_err owner_write(void *context, host_store_writer *write, void *write_context,
+			       host_store_committed *then)
+{
+	const struct oracle_chain *chain = context;
+	return then ? oracle_write_then(chain->oracle, write, write_context, then, write_context)
+		    : oracle_write(chain->oracle, write, write_context);
+}
+
+static void owner_fail(void *context, enum cs_err err, const char *what)
+{
+	const struct oracle_chain *chain = context;
+	oracle_fail(chain->oracle, err, what);
+}
+
+static void owner_wake(void *context)
+{
+	const struct oracle_chain *chain = context;
+	oracle_wake(chain->oracle);
+}
+
+const struct adapter_owner oracle_owner = {
+	.write = owner_write, .fail = owner_fail, .wake = owner_wake};

@@ -1,5 +1,6 @@
 /* From a final event to a signed answer: the proofs of the receipts that hold the events, then one call
  * of the enclave, which looks the answers up. */
+#include "adapters/claims.h"
 #include "host/alloc.h"
 #include "oracle/chain_requests.h"
 
@@ -7,50 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So far below its newest final block the light client still holds blocks, unless it began later. */
-#define CLIENT_INSIDE 250u
-
-/* One receipt; its proof is copied into the flight's arena when it arrives. */
-struct receipt {
-	struct adapter_block_id block;
-	uint32_t tx_index;
-	size_t claims_from;
-	bool has_proof;
-	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX];
-	size_t node_count;
-	struct cs_bytes leaf;
-};
+_Static_assert(ORACLE_BATCH_MAX <= CS_BATCH_MAX, "one flight is one call's claims");
 
 struct oracle_flight {
 	struct oracle_contract *contract;
 	struct cs_arena *arena;
 	struct oracle_request requests[ORACLE_BATCH_MAX];
 	struct oracle_query queries[ORACLE_BATCH_MAX]; /* in the arena */
-	uint32_t receipt_of[ORACLE_BATCH_MAX];
-	uint32_t log_index[ORACLE_BATCH_MAX]; /* in the receipt */
-	bool placed[ORACLE_BATCH_MAX];        /* it is known */
 	size_t count;
-	struct receipt receipts[ORACLE_BATCH_MAX];
-	size_t receipt_count;
-	unsigned waiting; /* proofs */
+	struct adapter_claims claims; /* of the requests, in their order */
 	enum cs_err err;
 	char why[ORACLE_WHY_MAX + 1];
-	/* of blocks that left the client's window: a stretch at a time, downwards from `walk_top` */
-	struct cs_bytes headers[ADAPTER_HEADERS_MAX];
-	size_t header_count;
-	uint64_t walk_top; /* 0: not begun */
-	size_t walk_mark;  /* of the arena */
 	/* the reply */
 	struct oracle_statement statement;
 	struct cs_bytes results[ORACLE_BATCH_MAX]; /* protobuf, in the arena */
 	uint32_t codes[ORACLE_BATCH_MAX];
 	uint64_t observed_at[ORACLE_BATCH_MAX];
 	struct oracle_flight *next;
-};
-
-struct wait {
-	struct oracle_flight *flight;
-	size_t receipt;
 };
 
 static struct oracle *oracle_of(const struct oracle_flight *flight)
@@ -255,21 +229,6 @@ static void answer_done(void *context, enum cs_err err, const char *why, struct 
 
 /* ---- the request ---- */
 
-static enum cs_err put_proof(Caisson__Wire__ProofNodes *pb, struct cs_arena *arena,
-			     const struct receipt *receipt)
-{
-	caisson__wire__proof_nodes__init(pb);
-	pb->n_nodes = receipt->node_count;
-	pb->nodes = cs_arena_calloc(arena, receipt->node_count + 1, sizeof(*pb->nodes));
-	if (!pb->nodes)
-		return CS_ERR_NO_MEMORY;
-	for (size_t i = 0; i < receipt->node_count; i++)
-		pb->nodes[i] = wire_pb_bytes(arena, receipt->nodes[i]);
-	if (receipt->leaf.n > 0)
-		pb->leaf = wire_pb_bytes(arena, receipt->leaf);
-	return CS_OK;
-}
-
 static void put_head(Caisson__Wire__OracleHead *pb, struct cs_arena *arena,
 		     const struct wire_request *head)
 {
@@ -303,20 +262,20 @@ static enum cs_err put_query(Caisson__Wire__OracleQuery *pb, struct cs_arena *ar
 static enum cs_err put_claim(struct oracle_flight *flight, size_t i, Caisson__Wire__OracleClaim *pb)
 {
 	struct cs_arena *arena = flight->arena;
-	const struct receipt *receipt = &flight->receipts[flight->receipt_of[i]];
+	const struct adapter_claimed_receipt *receipt =
+		&flight->claims.receipts[flight->claims.receipt_of[i]];
 	caisson__wire__oracle_claim__init(pb);
-	pb->proof = cs_arena_alloc(arena, sizeof(*pb->proof));
 	pb->head = cs_arena_alloc(arena, sizeof(*pb->head));
 	pb->query = cs_arena_alloc(arena, sizeof(*pb->query));
-	if (!pb->proof || !pb->head || !pb->query)
+	if (!pb->head || !pb->query)
 		return CS_ERR_NO_MEMORY;
 	pb->height = receipt->block.height;
 	pb->block_hash = wire_pb_bytes(arena, CS_BYTES_OF(receipt->block.hash.b));
 	pb->tx_index = receipt->tx_index;
-	pb->log_index = flight->log_index[i];
+	pb->log_index = flight->claims.log_index[i];
 	put_head(pb->head, arena, &flight->requests[i].head);
 	CS_TRY(put_query(pb->query, arena, &flight->queries[i]));
-	return put_proof(pb->proof, arena, receipt);
+	return adapter_proof_to_pb(&pb->proof, arena, &receipt->proof);
 }
 
 static enum cs_err send_answer(struct oracle_flight *flight)
@@ -325,9 +284,7 @@ static enum cs_err send_answer(struct oracle_flight *flight)
 	Caisson__Wire__AnswerChainRequest request = CAISSON__WIRE__ANSWER_CHAIN_REQUEST__INIT;
 	Caisson__Wire__OracleClaim *claims = cs_arena_calloc(arena, flight->count, sizeof(*claims));
 	request.claims = cs_arena_calloc(arena, flight->count, sizeof(*request.claims));
-	request.headers =
-		cs_arena_calloc(arena, flight->header_count + 1, sizeof(*request.headers));
-	if (!claims || !request.claims || !request.headers)
+	if (!claims || !request.claims)
 		return CS_ERR_NO_MEMORY;
 	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->contract->identity.b));
 	request.epoch = flight->contract->rotation.epoch;
@@ -336,32 +293,17 @@ static enum cs_err send_answer(struct oracle_flight *flight)
 		request.claims[i] = &claims[i];
 	}
 	request.n_claims = flight->count;
-	for (size_t i = 0; i < flight->header_count; i++)
-		request.headers[i] = wire_pb_bytes(arena, flight->headers[i]);
-	request.n_headers = flight->header_count;
+	CS_TRY(adapter_claims_headers(&flight->claims, &request.headers, &request.n_headers));
 	return oracle_enclave_call(oracle_of(flight), WIRE_ANSWER_CHAIN, &request.base,
 				   ORACLE_ANSWER_TIMEOUT_MS, answer_done, flight);
 }
 
-/* ---- blocks that left the window of the light client ----
- * They are proven by the headers between: a stretch of them goes with the request, down from what the
- * client holds. A block that is further down is refused again, but the client has then reached the
- * end of that stretch, and the next one joins there. */
-
-static void ancestors_done(void *context, enum cs_err err, const char *why,
-			   const struct adapter_header *headers, size_t count)
+/* Proofs, or headers of old blocks, are there. */
+static void claims_done(void *context, enum cs_err err, const char *why)
 {
 	struct oracle_flight *flight = context;
-	if (oracle_of(flight)->stopping)
+	if (err == CS_OK && oracle_of(flight)->stopping)
 		err = CS_ERR_CLOSED;
-	if (err == CS_OK && (count == 0 || headers[count - 1].id.height != flight->walk_top))
-		err = CS_ERR_REORGED;
-	for (size_t i = 0; i < count && err == CS_OK; i++) {
-		flight->headers[i] = cs_arena_copy(flight->arena, headers[i].rlp);
-		if (!flight->headers[i].p)
-			err = CS_ERR_NO_MEMORY;
-	}
-	flight->header_count = count;
 	if (err == CS_OK)
 		err = send_answer(flight);
 	if (err != CS_OK)
@@ -371,157 +313,23 @@ static void ancestors_done(void *context, enum cs_err err, const char *why,
 /* The first of them goes on alone: what is near it in the chain may be far from the others. */
 static void keep_first(struct oracle_flight *flight)
 {
+	static const bool kept[CS_BATCH_MAX] = {true};
 	struct oracle_listening *listening = flight->contract->chain->listening;
 	while (flight->count > 1)
 		oracle_end_under_way(&listening->asked, flight->requests[--flight->count].n);
-	flight->receipts[0] = flight->receipts[flight->receipt_of[0]];
-	flight->receipt_of[0] = 0;
-	flight->receipt_count = 1;
+	adapter_claims_keep(&flight->claims, kept);
 }
 
 /* False: the whole way was shown, and it is refused nevertheless. */
 static bool walk_down(struct oracle_flight *flight)
 {
-	const struct oracle_chain *chain = flight->contract->chain;
-	if (flight->walk_top == 0) {
-		uint64_t inside = chain->follow.final_height > CLIENT_INSIDE
-					  ? chain->follow.final_height - CLIENT_INSIDE
-					  : 0;
-		uint64_t anchor = chain->manifest->anchor_height;
+	if (flight->claims.walk_top == 0)
 		keep_first(flight);
-		flight->walk_top = inside > anchor ? inside : anchor;
-		flight->walk_mark = cs_arena_mark(flight->arena);
-	} else {
-		flight->walk_top -= flight->header_count;
-	}
-	uint64_t lowest = flight->requests[0].height;
-	if (flight->walk_top < lowest)
-		return false;
-	cs_arena_rewind(flight->arena, flight->walk_mark);
-	/* The last stretch is a full one: it begins at the lowest. */
-	uint64_t count = (flight->walk_top - lowest) % ADAPTER_HEADERS_MAX + 1;
-	if (adapter_headers(chain->adapter, flight->walk_top - count + 1, (size_t)count,
-			    ancestors_done, flight) != CS_OK)
-		flight_fail(flight, CS_ERR_UNAVAILABLE, "headers of old blocks");
-	return true;
-}
-
-/* ---- proofs ---- */
-
-static enum cs_err copy_proof(struct oracle_flight *flight, struct receipt *receipt,
-			      const struct adapter_proof *proof)
-{
-	for (size_t i = 0; i < proof->count; i++) {
-		receipt->nodes[i] = cs_arena_copy(flight->arena, proof->nodes[i]);
-		if (!receipt->nodes[i].p)
-			return CS_ERR_NO_MEMORY;
-	}
-	receipt->node_count = proof->count;
-	if (proof->leaf.n > 0) {
-		receipt->leaf = cs_arena_copy(flight->arena, proof->leaf);
-		if (!receipt->leaf.p)
-			return CS_ERR_NO_MEMORY;
-	}
-	receipt->has_proof = true;
-	return CS_OK;
-}
-
-/* False: some request of this receipt is on a later page of claims. */
-static bool place_claims(struct oracle_flight *flight, size_t r,
-			 const struct adapter_receipt_proof *proof)
-{
-	bool all = true;
-	for (size_t i = 0; i < flight->count; i++) {
-		if (flight->receipt_of[i] != r || flight->placed[i])
-			continue;
-		for (size_t k = 0; k < proof->claim_count && !flight->placed[i]; k++) {
-			if (cs_hash_eq(&proof->claims[k].id, &flight->requests[i].request_id)) {
-				flight->log_index[i] = proof->claims[k].log_index;
-				flight->placed[i] = true;
-			}
-		}
-		all = all && flight->placed[i];
-	}
-	return all;
-}
-
-static void ask_proof(struct oracle_flight *flight, size_t r);
-
-static void proofs_complete(struct oracle_flight *flight)
-{
-	enum cs_err err = flight->err;
-	if (err == CS_OK && oracle_of(flight)->stopping)
-		err = CS_ERR_CLOSED;
-	if (err == CS_OK)
-		err = send_answer(flight);
-	if (err != CS_OK)
-		flight_fail(flight, err, flight->why);
-}
-
-static void proof_done(void *context, enum cs_err err, const char *why,
-		       const struct adapter_receipt_proof *proof)
-{
-	struct wait *wait = context;
-	struct oracle_flight *flight = wait->flight;
-	size_t r = wait->receipt;
-	struct receipt *receipt = &flight->receipts[r];
-	free(wait);
-	flight->waiting--;
-	if (err == CS_OK && !receipt->has_proof)
-		err = copy_proof(flight, receipt, &proof->proof);
-	if (err == CS_OK && !place_claims(flight, r, proof)) {
-		receipt->claims_from += proof->claim_count;
-		if (proof->claim_count == 0 || receipt->claims_from >= proof->claim_total) {
-			err = CS_ERR_WRONG_EVENT;
-			why = "the receipt does not hold the request";
-		} else {
-			ask_proof(flight, r);
-		}
-	}
-	if (err != CS_OK && flight->err == CS_OK) {
-		flight->err = err;
-		snprintf(flight->why, sizeof(flight->why), "%s", why ? why : "");
-	}
-	if (flight->waiting == 0)
-		proofs_complete(flight);
-}
-
-static void ask_proof(struct oracle_flight *flight, size_t r)
-{
-	struct wait *wait = host_alloc(sizeof(*wait));
-	struct receipt *receipt = &flight->receipts[r];
-	*wait = (struct wait){flight, r};
-	enum cs_err err =
-		adapter_receipt_proof(flight->contract->chain->adapter, &receipt->block,
-				      receipt->tx_index, receipt->claims_from, proof_done, wait);
-	if (err == CS_OK) {
-		flight->waiting++;
-		return;
-	}
-	free(wait);
-	if (flight->err == CS_OK)
-		flight->err = err;
+	return adapter_claims_walk(&flight->claims, &flight->contract->chain->follow,
+				   flight->requests[0].height);
 }
 
 /* ---- the beginning ---- */
-
-static void add_request(struct oracle_flight *flight, const struct oracle_request *request,
-			const struct oracle_query *query)
-{
-	size_t r = 0;
-	while (r < flight->receipt_count &&
-	       !(cs_hash_eq(&flight->receipts[r].block.hash, &request->block) &&
-		 flight->receipts[r].tx_index == request->tx_index))
-		r++;
-	if (r == flight->receipt_count) {
-		flight->receipts[r] = (struct receipt){.block = {request->height, request->block},
-						       .tx_index = request->tx_index};
-		flight->receipt_count++;
-	}
-	flight->receipt_of[flight->count] = (uint32_t)r;
-	flight->queries[flight->count] = *query;
-	flight->requests[flight->count++] = *request;
-}
 
 struct unknown_write {
 	struct oracle *oracle;
@@ -550,7 +358,10 @@ static bool add(struct oracle_flight *flight, const struct oracle_request *reque
 	}
 	if (!oracle_take_under_way(&flight->contract->chain->listening->asked, request))
 		return false;
-	add_request(flight, request, &query);
+	const struct adapter_block_id block = {request->height, request->block};
+	adapter_claims_add(&flight->claims, &request->request_id, &block, request->tx_index);
+	flight->queries[flight->count] = query;
+	flight->requests[flight->count++] = *request;
 	return true;
 }
 
@@ -563,6 +374,10 @@ void oracle_answer_begin(struct oracle_contract *contract, const struct oracle_r
 	struct oracle_flight *flight = host_alloc(sizeof(*flight));
 	flight->contract = contract;
 	flight->arena = oracle_arena_new();
+	flight->claims = (struct adapter_claims){.adapter = contract->chain->adapter,
+						 .arena = flight->arena,
+						 .context = flight,
+						 .done = claims_done};
 	for (size_t i = 0; i < count; i++)
 		(void)add(flight, &requests[i]);
 	if (flight->count == 0) {
@@ -571,8 +386,7 @@ void oracle_answer_begin(struct oracle_contract *contract, const struct oracle_r
 	}
 	flight->next = listening->flights;
 	listening->flights = flight;
-	for (size_t r = 0; r < flight->receipt_count; r++)
-		ask_proof(flight, r);
-	if (flight->waiting == 0)
-		flight_fail(flight, flight->err, "no proof could be asked for");
+	enum cs_err err = adapter_claims_ask(&flight->claims);
+	if (err != CS_OK)
+		flight_fail(flight, err, "no proof could be asked for");
 }

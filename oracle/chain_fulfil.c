@@ -519,23 +519,3 @@ enum cs_err oracle_unpaid_take(const struct oracle_chain *chain,
 		    : oracle_journal_add_unpaid(journal, &chain->identity, &request->head.asker,
 						gas, since_ms);
 }
-
-/* Estimated: one that somebody else was faster with reverts there, and costs nothing. */
-enum cs_err oracle_refund_write(struct oracle_contract *contract, struct oracle_request *request)
-{
-	struct oracle *oracle = contract->chain->oracle;
-	uint8_t bytes[ORACLE_CALL_REFUND_SIZE];
-	struct oracle_call_wish wish = {.contract = contract, .call = ORACLE_CALL_REFUND};
-	const char *why = NULL;
-	struct cs_buf buf;
-	CS_TRY(oracle_unpaid_take(contract->chain, request, 0, ORACLE_WORTH_REFUND_GAS, &why));
-	if (why) {
-		snprintf(request->why, sizeof(request->why), "%s", why);
-		return oracle_journal_save(oracle->journal, request);
-	}
-	cs_buf_init(&buf, bytes, sizeof(bytes));
-	CS_TRY(oracle_call_refund(&buf, &request->head));
-	wish.data = cs_buf_view(&buf);
-	CS_TRY(oracle_submit(oracle, &wish, &request->submission));
-	return oracle_journal_save(oracle->journal, request);
-}

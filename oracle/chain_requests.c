@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often the deadlines of what is not final are looked at. */
+/* How often the deadlines of what is not final, or refused, are looked at. */
 #define DEADLINES_MS 1000u
 #define MARK_ROWS 256u
 
@@ -71,10 +71,15 @@ bool *oracle_careful(const struct oracle_contract *contract)
 
 /* ---- time ---- */
 
-uint64_t oracle_next_block_s(const struct oracle_chain *chain)
+static uint64_t step_s(const struct oracle_chain *chain)
 {
 	uint64_t step = chain->config->block_time_ms / 1000;
-	return chain->follow.head_time_s + (step > 0 ? step : 1);
+	return step > 0 ? step : 1;
+}
+
+uint64_t oracle_next_block_s(const struct oracle_chain *chain)
+{
+	return chain->follow.head_time_s + step_s(chain);
 }
 
 /* Everything that happened before the deadline has been read. */
@@ -164,6 +169,8 @@ static enum cs_err write_expired(void *context)
 			 LOG_HASH("id", &request->id),
 			 LOG_TEXT("state", oracle_state_name(request->state)),
 			 LOG_TEXT("why", request->why));
+		request->tries = 0; /* of its refund from here on */
+		request->next_ms = 0;
 		CS_TRY(oracle_journal_move(chain->oracle->journal, request, ORACLE_EXPIRED));
 		if (contract && chain->own->refund && chain->has_operator)
 			CS_TRY(oracle_refund_write(contract, request));
@@ -178,8 +185,7 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	struct rows_write write = {chain, late, 0};
 	size_t left = 0;
 	/* One that we are to refund waits until there is room for the call. */
-	size_t room =
-		chain->own->refund && chain->has_operator ? oracle_submit_room(chain) : count;
+	size_t room = chain->own->refund && chain->has_operator ? oracle_submit_room(chain) : count;
 	for (size_t i = 0; i < count; i++) {
 		bool ends = write.count < room && is_late(chain, &requests[i]) &&
 			    !oracle_is_under_way(chain->listening, requests[i].n);
@@ -193,8 +199,8 @@ static size_t expire(struct oracle_chain *chain, struct oracle_request *requests
 	return left;
 }
 
-/* Of blocks that do not become final. */
-static void expire_observed(struct oracle_chain *chain)
+/* Of blocks that do not become final, and what the enclave refused. */
+static void expire_others(struct oracle_chain *chain)
 {
 	static struct oracle_request requests[MARK_ROWS];
 	size_t count = 0;
@@ -207,6 +213,10 @@ static void expire_observed(struct oracle_chain *chain)
 	chain->listening->looked_ms = host_now_ms();
 	if (oracle_journal_pick(chain->oracle->journal, &pick, requests, MARK_ROWS, &count) ==
 	    CS_OK)
+		(void)expire(chain, requests, count);
+	if (oracle_journal_pick_refused(chain->oracle->journal, &chain->identity,
+					chain->follow.head_time_s, requests, MARK_ROWS,
+					&count) == CS_OK)
 		(void)expire(chain, requests, count);
 }
 
@@ -259,11 +269,13 @@ static bool goes_with_others(const struct oracle_request *request)
 }
 
 /* Those of one spec ask the same hosts, and none of them is slower than the others; what asks
- * elsewhere is asked apart, so that a slow source delays nobody else. */
+ * elsewhere is asked apart, so that a slow source delays nobody else. Those of several askers are
+ * asked apart too: what is wrong with one of them fails the whole flight. */
 static bool asked_together(const struct oracle_request *a, const struct oracle_request *b)
 {
 	return goes_with_others(a) && goes_with_others(b) &&
 	       cs_hash_eq(&a->contract, &b->contract) &&
+	       cs_hash_eq(&a->head.asker, &b->head.asker) &&
 	       cs_hash_eq(&a->head.spec_hash, &b->head.spec_hash);
 }
 
@@ -307,9 +319,20 @@ void oracle_requests_pump(struct oracle_chain *chain, bool agrees)
 		return;
 	if (agrees)
 		mark_final(chain);
-	expire_observed(chain);
+	expire_others(chain);
 	ask_open(chain);
 	submit_answered(chain);
+	oracle_refunds_pump(chain);
+}
+
+void oracle_requests_cancel_late(struct oracle_chain *chain)
+{
+	uint64_t block_s = oracle_next_block_s(chain);
+	uint64_t clock_s = host_wall_ms() / 1000 + step_s(chain);
+	if (!chain->adapter || chain->follow.head_height == 0)
+		return;
+	/* A header of the future is a node's word: it takes back nothing before our clock agrees. */
+	oracle_submit_cancel_late(chain, block_s < clock_s ? block_s : clock_s);
 }
 
 /* ---- reports ---- */
@@ -336,20 +359,23 @@ static enum cs_err write_back(struct oracle_chain *chain,
 }
 
 enum cs_err oracle_requests_reported(struct oracle_chain *chain,
-				     const struct oracle_submission *submission)
+				     const struct oracle_submission *submission, bool cancelled)
 {
 	struct oracle_contract *contract = oracle_contract_of(chain->oracle, &submission->contract);
-	if (submission->call != ORACLE_CALL_FULFIL || !contract)
-		return CS_OK; /* of a refund the event tells */
+	if (!contract)
+		return CS_OK;
 	switch (submission->state) {
 	case ORACLE_SUBMISSION_OPEN:
 	case ORACLE_SUBMISSION_UNKNOWN:
 		return CS_OK;
 	case ORACLE_SUBMISSION_INCLUDED: /* its events tell what it did; it may move until it is
 					    settled */
-		*oracle_careful(contract) = !submission->succeeded;
+		if (!cancelled)
+			*oracle_careful(contract) = !submission->succeeded;
 		return CS_OK;
 	case ORACLE_SUBMISSION_SETTLED:
+		if (cancelled)
+			return write_back(chain, submission, CS_ERR_EXPIRED);
 		return write_back(chain, submission,
 				  submission->succeeded ? CS_ERR_CONFLICT : CS_ERR_REVERTED);
 	case ORACLE_SUBMISSION_FAILED:

@@ -1,6 +1,6 @@
 /* Requests of contracts on their way: what is asked of the enclave and what is looked at before it is
- * submitted. Private to contracts.c, chain_requests.c, chain_answer.c and chain_fulfil.c; holds nothing
- * that a crash may not lose. */
+ * submitted. Private to contracts.c, chain_requests.c, chain_answer.c, chain_fulfil.c and chain_refund.c;
+ * holds nothing that a crash may not lose. */
 #ifndef ORACLE_CHAIN_REQUESTS_H
 #define ORACLE_CHAIN_REQUESTS_H
 
@@ -13,6 +13,10 @@
 #define ORACLE_UNDER_WAY_ASKER_MAX 32u
 /* Rows that one turn looks at: those under way are among them. */
 #define ORACLE_TURN_ROWS 384u
+
+/* Refunds of one request that may fail before it is left to others: at the pauses of relay.retry_* a
+ * few minutes. */
+#define ORACLE_REFUND_TRIES 8u
 
 struct oracle_flight; /* chain_answer.c: proofs, then one call of the enclave */
 struct oracle_check;  /* chain_fulfil.c: stateOf of the requests of one statement, then a call */
@@ -29,7 +33,8 @@ struct oracle_listening {
 	struct oracle_under_way brought;
 	struct oracle_flight *flights;
 	struct oracle_check *checks;
-	uint64_t looked_ms; /* when deadlines of what is not final were looked at */
+	unsigned refund_looks; /* under way */
+	uint64_t looked_ms;    /* when deadlines of what is not final were looked at */
 	/* Contracts that refused a call: the next ones are rehearsed before they are paid for, until one
 	 * succeeds. By the chain's index of contracts. */
 	bool careful[ORACLE_CONTRACTS_MAX];
@@ -63,9 +68,6 @@ void oracle_flights_free(struct oracle_listening *listening);
 /* Brings these, all answered, of one statement, to their contract. */
 void oracle_fulfil_begin(struct oracle_contract *contract, const struct oracle_request *requests,
 			 size_t count);
-/* Inside a writer: a refund by our account, or why it is left to others. */
-CS_NODISCARD enum cs_err oracle_refund_write(struct oracle_contract *contract,
-					     struct oracle_request *request);
 /* Inside a writer, before a call that brings no fee is written: NULL in *why, and its gas is noted; or
  * why it is left to whoever refunds it. */
 CS_NODISCARD enum cs_err oracle_unpaid_take(const struct oracle_chain *chain,
@@ -74,5 +76,13 @@ CS_NODISCARD enum cs_err oracle_unpaid_take(const struct oracle_chain *chain,
 /* Those that are being looked at. */
 const struct oracle_check *oracle_check_next(const struct oracle_check *check);
 void oracle_checks_free(struct oracle_listening *listening);
+
+/* ---- chain_refund.c ---- */
+/* Inside a writer: the first refund by our account of what has just expired, or why it is left to
+ * others. */
+CS_NODISCARD enum cs_err oracle_refund_write(struct oracle_contract *contract,
+					     struct oracle_request *request);
+/* Those that failed and whose pause is over. */
+void oracle_refunds_pump(struct oracle_chain *chain);
 
 #endif

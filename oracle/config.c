@@ -56,7 +56,8 @@ static const struct host_config_key keys[] = {
 	 "The hashes of the API keys with their scopes (read, ask, operate), read again when it "
 	 "changes."},
 	{"api.waiting_max", NUMBER, 1, 10000, "1024", NULL,
-	 "Requests of apps that are open at a time; more are refused."},
+	 "Requests of apps that are open at a time, of one key a quarter of them; more are "
+	 "refused."},
 	{"api.rate_max", NUMBER, 1, 100000, "1000", NULL,
 	 "New requests, dry runs and specs of one key per second."},
 	{"api.specs_kib_max", NUMBER, 16, 16777216, "16384", NULL,
@@ -89,6 +90,16 @@ static const struct host_config_key keys[] = {
 	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address: what a resolver is not asked for."},
 	{"egress.connections_max", NUMBER, 1, 4096, "512", NULL, "Connections to sources."},
+	{"providers.trust_store", TEXT, 1, 4096, "", NULL,
+	 "CA certificates in PEM, with the hash that `rpc` of the manifest names; only where a "
+	 "contract is on a chain of the mode rpc_quorum."},
+	{"providers.logs", TEXT, 1, 4096, "", NULL,
+	 "Transparency logs, with the hash that `rpc` of the manifest names; none where it names "
+	 "none."},
+	{"providers.networks", TEXTS, 0, HOST_EGRESS_NETWORKS_MAX, "[]", check_network,
+	 "Private networks that providers may be in; public addresses need none."},
+	{"providers.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
+	 "name=address: what a resolver is not asked for."},
 #define SERVICE_RELAY
 #include "host/service_config.def"
 #define SERVICE_CHAIN
@@ -98,7 +109,8 @@ static const struct host_config_key keys[] = {
 	 "are "
 	 "made and served, and nobody brings them to the chain."},
 	{"chains[].refund", BOOL, 0, 0, "false", NULL,
-	 "Refund requests that passed their deadline, at the operator's cost; anybody may."},
+	 "Refund requests that passed their deadline, at the operator's cost, and again where that "
+	 "failed; anybody may."},
 	{"chains[].fee_min_percent", NUMBER, 0, 10000, "0", NULL,
 	 "An answer waits while its fee is less than so much of what bringing it costs at most "
 	 "now. 0: whatever the contract takes is enough."},
@@ -117,6 +129,9 @@ static const struct host_config_table tables[] = {
 	{"journal", 0, 0, "Where everything is written before it happens."},
 	{"enclave", 0, 0, "The sealed process, which caisson-oracle starts itself."},
 	{"egress", 0, 0, "The proxy through which the enclave reaches its sources."},
+	{"providers", 0, 0,
+	 "The way to the providers of chains of the mode rpc_quorum, and whom the enclave trusts "
+	 "there: a proxy and a trust of their own."},
 	{"relay", 0, 0, "How failures are repeated."},
 	{"chains[]", 0, ORACLE_CHAINS_MAX,
 	 "The chains whose contracts are served; none for apps alone."},
@@ -153,6 +168,11 @@ static void read_values(struct oracle_config *config)
 	host_service_read(&config->service, file, config->path);
 	config->service.egress.connections_max =
 		(uint32_t)host_config_number(file, "egress.connections_max");
+	config->providers_trust_store =
+		host_resolve(config->path, host_config_text(file, "providers.trust_store"));
+	config->providers_logs =
+		host_resolve(config->path, host_config_text(file, "providers.logs"));
+	host_egress_config_read(&config->providers_egress, file, "providers");
 	config->export_ms = (unsigned)host_config_number(file, "enclave.export_ms");
 	config->waiting_max = (unsigned)host_config_number(file, "api.waiting_max");
 	config->rate_max = (unsigned)host_config_number(file, "api.rate_max");
@@ -192,6 +212,17 @@ static void check_chains(struct oracle_config *config)
 	}
 }
 
+/* The enclave follows the chains of all contracts, also of those that this file does not name. */
+static void check_providers(struct oracle_config *config)
+{
+	for (size_t i = 0; i < config->manifest.contract_count; i++)
+		if (strcmp(config->manifest.contracts[i].chain->mode, HOST_RPC_QUORUM) == 0)
+			config->asks_providers = true;
+	if (config->asks_providers && !config->providers_trust_store)
+		host_config_complain(config->file, "providers.trust_store",
+				     "a contract on a chain of the mode rpc_quorum needs it");
+}
+
 enum cs_err oracle_config_load(struct oracle_config *config, const char *path, bool with_manifest)
 {
 	memset(config, 0, sizeof(*config));
@@ -204,10 +235,12 @@ enum cs_err oracle_config_load(struct oracle_config *config, const char *path, b
 	if (host_config_error_count(config->file) == 0 && with_manifest) {
 		struct cs_why why = {{0}};
 		if (oracle_manifest_load(&config->manifest, config->service.manifests,
-					 config->service.manifest_count, &why) != CS_OK)
+					 config->service.manifest_count, &why) != CS_OK) {
 			host_config_complain(config->file, "enclave.manifests", "%s", why.text);
-		else
+		} else {
 			check_chains(config);
+			check_providers(config);
+		}
 	}
 	return host_config_error_count(config->file) == 0 ? CS_OK : CS_ERR_INVALID;
 }
@@ -217,6 +250,9 @@ void oracle_config_free(struct oracle_config *config)
 	for (size_t i = 0; i < config->chain_count; i++)
 		host_chain_config_free(&config->chains[i].common);
 	host_service_free(&config->service);
+	host_egress_config_free(&config->providers_egress);
+	free((void *)(uintptr_t)config->providers_trust_store);
+	free((void *)(uintptr_t)config->providers_logs);
 	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));

@@ -40,6 +40,11 @@ struct oracle_config {
 	unsigned kept_days;      /* ended requests, rounds of feeds, settled calls */
 	unsigned export_ms;
 	struct oracle_manifest manifest;
+	/* of chains whose final blocks are named by providers */
+	bool asks_providers;               /* the manifest has a contract on one */
+	const char *providers_trust_store; /* NULL: there is none */
+	const char *providers_logs;
+	struct host_egress_options providers_egress;
 	struct oracle_chain_config chains[ORACLE_CHAINS_MAX];
 	size_t chain_count;
 };

@@ -1,11 +1,10 @@
-/* What a chain tells about its contracts: every callback writes the journal and nothing else. */
+/* What a chain tells about its contracts, in the journal (adapters/listen brings it there). */
 #include "host/log.h"
 #include "oracle/chain_requests.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_SIZE 80u
 /* Rows that a reorganisation looks at, at a time. */
 #define REORG_ROWS 64u
 
@@ -118,6 +117,8 @@ static enum cs_err write_refunded(struct oracle_chain *chain, const struct adapt
 	if (request.n == 0 || request.state == ORACLE_DONE ||
 	    (request.state == ORACLE_REFUNDED && request.end_height == event->at.block.height))
 		return CS_OK;
+	if (request.state == ORACLE_EXPIRED && request.next_ms > 0)
+		snprintf(request.why, sizeof(request.why), "somebody else refunded it");
 	return write_end(chain, &request, &event->at, ORACLE_REFUNDED);
 }
 
@@ -133,11 +134,6 @@ static enum cs_err write_callback_failed(struct oracle_chain *chain,
 }
 
 /* ---- blocks ---- */
-
-struct block_write {
-	struct oracle_chain *chain;
-	const struct adapter_block *block;
-};
 
 static enum cs_err write_event(struct oracle_chain *chain, const struct adapter_event *event,
 			       bool late)
@@ -157,8 +153,12 @@ static enum cs_err write_event(struct oracle_chain *chain, const struct adapter_
 		return oracle_feeds_updated(
 			contract, event->feed_updated.index, &event->feed_updated.value,
 			event->feed_updated.observed_at, event->at.block.height);
-	case ADAPTER_EVENT_FEED_ADDED: /* an operator lists what it serves */
+	case ADAPTER_EVENT_FEED_ADDED:
+		oracle_feeds_announced(contract, &event->feed_added, late);
+		return CS_OK;
 	case ADAPTER_EVENT_FEED_PAUSED:
+		return oracle_feeds_paused(contract, event->feed_paused.index,
+					   event->feed_paused.paused, late);
 	case ADAPTER_EVENT_MESSAGE: /* of gateways */
 	case ADAPTER_EVENT_STATUS:
 	case ADAPTER_EVENT_FINALIZED:
@@ -167,99 +167,35 @@ static enum cs_err write_event(struct oracle_chain *chain, const struct adapter_
 	return CS_OK;
 }
 
-static enum cs_err write_block(void *context)
+static enum cs_err write_block(void *context, const struct adapter_block *block)
 {
-	struct block_write *write = context;
-	for (size_t i = 0; i < write->block->event_count; i++)
-		CS_TRY(write_event(write->chain, &write->block->events[i], write->block->late));
+	struct oracle_chain *chain = context;
+	for (size_t i = 0; i < block->event_count; i++)
+		CS_TRY(write_event(chain, &block->events[i], block->late));
 	return CS_OK;
-}
-
-static void on_block(void *ctx, const struct adapter_block *block)
-{
-	struct oracle_chain *chain = ctx;
-	struct block_write write = {chain, block};
-	enum cs_err err = oracle_write(chain->oracle, write_block, &write);
-	/* The cursor must not pass what is not in the journal. */
-	if (err != CS_OK)
-		oracle_fail(chain->oracle, err, "a block's events cannot be written");
-}
-
-struct cursor_write {
-	struct oracle_chain *chain;
-	const struct adapter_cursor *cursor;
-};
-
-static enum cs_err write_cursor(void *context)
-{
-	struct cursor_write *write = context;
-	uint8_t bytes[ADAPTER_CURSOR_SIZE_MAX];
-	char name[NAME_SIZE];
-	size_t size = 0;
-	CS_TRY(adapter_cursor_encode(bytes, sizeof(bytes), &size, write->cursor));
-	snprintf(name, sizeof(name), "cursor:%s", write->chain->identity_hex);
-	return oracle_journal_put(write->chain->oracle->journal, name, cs_bytes(bytes, size));
-}
-
-/* Writers of one turn are one transaction: the blocks before it and their cursor. */
-static void on_progress(void *ctx, const struct adapter_cursor *cursor)
-{
-	struct oracle_chain *chain = ctx;
-	struct cursor_write write = {chain, cursor};
-	if (cursor->count == 0)
-		return;
-	if (oracle_write(chain->oracle, write_cursor, &write) != CS_OK)
-		log_warn("chain.cursor_not_stored", LOG_TEXT("chain", chain->config->id));
-	adapter_follow_progress(&chain->follow, cursor);
-}
-
-static void on_head(void *ctx, const struct adapter_header *head)
-{
-	struct oracle_chain *chain = ctx;
-	adapter_follow_head(&chain->follow, head);
-}
-
-static void on_stalled(void *ctx, uint64_t stalled_ms)
-{
-	struct oracle_chain *chain = ctx;
-	adapter_follow_stalled(&chain->follow, stalled_ms);
-}
-
-static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
-{
-	const struct oracle_chain *chain = ctx;
-	adapter_follow_endpoint(&chain->follow, endpoint);
 }
 
 /* ---- reorganisations ---- */
 
-struct reorg_write {
-	struct oracle_chain *chain;
-	uint64_t from;
-};
-
 /* What was final stays: that it is there no more is a node's word against the enclave's, and what
  * really is gone ends at its deadline. */
-static enum cs_err undo_request(struct reorg_write *write, struct oracle_request *request)
+static enum cs_err undo_request(struct oracle_chain *chain, struct oracle_request *request)
 {
 	if (request->state != ORACLE_OBSERVED)
 		return CS_OK;
-	log_info("request.vanished", LOG_TEXT("chain", write->chain->config->id),
+	log_info("request.vanished", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &request->id));
-	return oracle_journal_forget(write->chain->oracle->journal, request);
+	return oracle_journal_forget(chain->oracle->journal, request);
 }
 
 /* To where it would be without its end. */
-static enum cs_err state_before(struct reorg_write *write, const struct oracle_request *request,
-				enum oracle_state *state)
+static enum cs_err state_before(struct oracle_chain *chain, const struct oracle_request *request,
+				enum oracle_state *state, uint64_t *next_ms)
 {
-	struct oracle_journal *journal = write->chain->oracle->journal;
+	struct oracle_journal *journal = chain->oracle->journal;
 	struct oracle_submission submission;
-	if (request->statement == 0) {
-		*state = ORACLE_OBSERVED;
-		return CS_OK;
-	}
-	*state = ORACLE_ANSWERED;
+	*state = request->statement == 0 ? ORACLE_OBSERVED : ORACLE_ANSWERED;
+	*next_ms = host_wall_ms();
 	if (request->submission == 0)
 		return CS_OK;
 	enum cs_err err =
@@ -268,179 +204,92 @@ static enum cs_err state_before(struct reorg_write *write, const struct oracle_r
 		return CS_OK;
 	CS_TRY(err);
 	/* Its transaction is still watched, and sent again where it is gone. */
-	if (submission.state == ORACLE_SUBMISSION_OPEN ||
-	    submission.state == ORACLE_SUBMISSION_INCLUDED)
+	bool watched = submission.state == ORACLE_SUBMISSION_OPEN ||
+		       submission.state == ORACLE_SUBMISSION_INCLUDED;
+	if (submission.call == ORACLE_CALL_REFUND) {
+		*state = ORACLE_EXPIRED;
+		*next_ms = watched ? 0 : *next_ms;
+	} else if (watched) {
 		*state = ORACLE_SUBMITTED;
+	}
 	return CS_OK;
 }
 
-static enum cs_err undo_end(struct reorg_write *write, struct oracle_request *request)
+static enum cs_err undo_end(struct oracle_chain *chain, struct oracle_request *request)
 {
 	enum oracle_state before;
+	uint64_t next_ms;
 	if (request->state != ORACLE_DONE && request->state != ORACLE_REFUNDED)
 		return CS_OK;
-	CS_TRY(state_before(write, request, &before));
+	CS_TRY(state_before(chain, request, &before, &next_ms));
 	request->end_height = 0;
 	memset(&request->end_tx, 0, sizeof(request->end_tx));
-	request->next_ms = host_wall_ms();
+	request->next_ms = next_ms;
 	request->why[0] = 0;
-	return oracle_journal_move(write->chain->oracle->journal, request, before);
+	return oracle_journal_move(chain->oracle->journal, request, before);
 }
 
-static enum cs_err write_reorg(void *context)
+static enum cs_err undo(void *context, uint64_t from)
 {
 	static struct oracle_request page[REORG_ROWS];
-	struct reorg_write *write = context;
+	struct oracle_chain *chain = context;
 	/* Ends first: a request that is back to observed may be of a block that is gone too. */
 	for (int ends = 1; ends >= 0; ends--) {
 		uint64_t after = 0;
 		size_t count;
 		do {
-			CS_TRY(oracle_journal_above(write->chain->oracle->journal,
-						    &write->chain->identity, ends != 0, write->from,
-						    after, page, REORG_ROWS, &count));
+			CS_TRY(oracle_journal_above(chain->oracle->journal, &chain->identity,
+						    ends != 0, from, after, page, REORG_ROWS,
+						    &count));
 			for (size_t i = 0; i < count; i++)
-				CS_TRY(ends ? undo_end(write, &page[i])
-					    : undo_request(write, &page[i]));
+				CS_TRY(ends ? undo_end(chain, &page[i])
+					    : undo_request(chain, &page[i]));
 			after = count > 0 ? page[count - 1].n : 0;
 		} while (count == REORG_ROWS);
 	}
 	return CS_OK;
 }
 
-static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
-{
-	struct oracle_chain *chain = ctx;
-	struct reorg_write write = {.chain = chain, .from = reorg->from};
-	log_warn("chain.reorg", LOG_TEXT("chain", chain->config->id), LOG_U64("from", reorg->from),
-		 LOG_U64("old_tip", reorg->old_tip),
-		 LOG_BOOL("beyond_window", reorg->beyond_window),
-		 LOG_BOOL("diverged", reorg->diverged));
-	if (oracle_write(chain->oracle, write_reorg, &write) != CS_OK) {
-		oracle_fail(chain->oracle, CS_ERR_IO, "a reorganisation cannot be written");
-		return;
-	}
-	adapter_follow_reorg(&chain->follow, reorg);
-}
-
 /* ---- starting ---- */
 
-static enum cs_err load_cursor(struct oracle_chain *chain, struct adapter_cursor *cursor)
+static enum cs_err get(void *context, const char *name, struct cs_bytes *value)
 {
-	struct cs_arena *arena = &chain->oracle->scratch;
-	size_t mark = cs_arena_mark(arena);
-	struct cs_bytes bytes;
-	char name[NAME_SIZE];
-	memset(cursor, 0, sizeof(*cursor));
-	snprintf(name, sizeof(name), "cursor:%s", chain->identity_hex);
-	enum cs_err err = oracle_journal_get(chain->oracle->journal, name, arena, &bytes);
-	if (err == CS_OK)
-		err = adapter_cursor_decode(cursor, bytes);
-	else if (err == CS_ERR_NOT_FOUND)
-		err = CS_OK;
-	cs_arena_rewind(arena, mark);
-	return err;
+	struct oracle *oracle = ((struct oracle_chain *)context)->oracle;
+	return oracle_journal_get(oracle->journal, name, &oracle->scratch, value);
 }
 
-/* A manifest decided a conflict: what is not final from its height on may be of the other branch, and
- * those blocks are read again, once for each decision. */
-struct decision_write {
-	struct reorg_write reorg;
-	struct adapter_cursor *cursor;
-	const char *name;
-	struct cs_bytes decision;
-};
-
-static enum cs_err write_decision(void *context)
+static enum cs_err put(void *context, const char *name, struct cs_bytes value)
 {
-	struct decision_write *write = context;
-	struct cursor_write cursor = {write->reorg.chain, write->cursor};
-	CS_TRY(write_reorg(&write->reorg));
-	CS_TRY(write_cursor(&cursor));
-	return oracle_journal_put(write->reorg.chain->oracle->journal, write->name,
-				  write->decision);
-}
-
-static enum cs_err take_decision(struct oracle_chain *chain, struct adapter_cursor *cursor)
-{
-	const struct host_manifest_chain *manifest = chain->manifest;
-	struct cs_arena *arena = &chain->oracle->scratch;
-	size_t mark = cs_arena_mark(arena);
-	uint8_t decision[8 + 32];
-	struct cs_bytes taken;
-	char name[NAME_SIZE];
-	if (manifest->abandoned_height == 0)
-		return CS_OK;
-	snprintf(name, sizeof(name), "decided:%s", chain->identity_hex);
-	cs_put_be64(decision, manifest->abandoned_height);
-	memcpy(decision + 8, manifest->anchor_hash.b, 32);
-	enum cs_err err = oracle_journal_get(chain->oracle->journal, name, arena, &taken);
-	bool known = err == CS_OK && cs_bytes_eq(taken, CS_BYTES_OF(decision));
-	cs_arena_rewind(arena, mark);
-	if (known || (err != CS_OK && err != CS_ERR_NOT_FOUND))
-		return known ? CS_OK : err;
-	while (cursor->count > 0 &&
-	       cursor->recent[cursor->count - 1].height >= manifest->abandoned_height)
-		cursor->count--;
-	log_warn("chain.decided", LOG_TEXT("chain", chain->config->id),
-		 LOG_U64("from", manifest->abandoned_height));
-	struct decision_write write = {{.chain = chain, .from = manifest->abandoned_height},
-				       cursor,
-				       name,
-				       CS_BYTES_OF(decision)};
-	return oracle_write(chain->oracle, write_decision, &write);
-}
-
-static void fill_config(struct adapter_evm_config *config, const struct oracle_chain *chain)
-{
-	const struct host_chain_config *from = chain->config;
-	*config = (struct adapter_evm_config){.http_count = from->http_count,
-					      .ws_count = from->ws_count,
-					      .chain_id = chain->manifest->chain_id,
-					      .genesis_hash = chain->manifest->genesis,
-					      .start_height = from->start_height,
-					      .block_time_ms = from->block_time_ms,
-					      .settle_blocks = from->settle_blocks,
-					      .replace_blocks = from->replace_blocks,
-					      .in_flight_max = from->in_flight_max,
-					      .max_fee_cap_wei = from->max_fee_wei,
-					      .min_priority_fee_wei = from->min_priority_fee_wei};
-	for (size_t i = 0; i < from->http_count; i++)
-		config->http[i] = from->http[i];
-	for (size_t i = 0; i < from->ws_count; i++)
-		config->ws[i] = from->ws[i];
-	for (size_t i = 0; i < chain->contract_count; i++) {
-		const struct oracle_contract *contract = &chain->contracts[i];
-		if (contract->feeds)
-			config->feeds[config->feed_count++] = contract->address;
-		else
-			config->oracles[config->oracle_count++] = contract->address;
-	}
+	const struct oracle_chain *chain = context;
+	return oracle_journal_put(chain->oracle->journal, name, value);
 }
 
 enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 {
-	const struct adapter_listener listener = {.ctx = chain,
-						  .head = on_head,
-						  .block = on_block,
-						  .progress = on_progress,
-						  .reorg = on_reorg,
-						  .stalled = on_stalled,
-						  .endpoint = on_endpoint};
-	struct adapter_evm_config config;
-	struct adapter_cursor cursor;
+	static const struct adapter_listen_ops ops = {
+		.block = write_block, .undo = undo, .get = get, .put = put};
+	struct adapter_evm_config config = {0};
 	if (chain->contract_count == 0)
 		return CS_OK;
-	fill_config(&config, chain);
-	enum cs_err err = load_cursor(chain, &cursor);
-	if (err != CS_OK)
-		return cs_fail(why, err, "the cursor of %s is broken", chain->config->id);
-	CS_TRY(take_decision(chain, &cursor));
-	adapter_follow_progress(&chain->follow, &cursor);
+	for (size_t i = 0; i < chain->contract_count; i++) {
+		const struct oracle_contract *contract = &chain->contracts[i];
+		if (contract->feeds)
+			config.feeds[config.feed_count++] = contract->address;
+		else
+			config.oracles[config.oracle_count++] = contract->address;
+	}
+	chain->listen = (struct adapter_listen){.ops = &ops,
+						.owner = &oracle_owner,
+						.context = chain,
+						.follow = &chain->follow,
+						.config = chain->config,
+						.manifest = chain->manifest,
+						.identity_hex = chain->identity_hex};
 	chain->listening = oracle_listening_new();
-	CS_TRY(adapter_evm_new(&chain->adapter, chain->oracle->loop, &config, &listener, why));
-	chain->follow.adapter = chain->adapter;
-	return adapter_start(chain->adapter, &cursor);
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->oracle->loop, &config,
+				    why));
+	oracle_submit_start(chain);
+	return CS_OK;
 }
 
 void oracle_chain_stop(struct oracle_chain *chain)
@@ -449,7 +298,7 @@ void oracle_chain_stop(struct oracle_chain *chain)
 		adapter_free(chain->adapter);
 	chain->adapter = NULL;
 	chain->follow.adapter = NULL;
-	oracle_submit_free(chain);
+	adapter_sender_done(&chain->sender);
 	oracle_listening_free(chain->listening);
 	chain->listening = NULL;
 }

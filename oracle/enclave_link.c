@@ -1,5 +1,5 @@
-/* The enclave beside us: its process, the proxy through which it reaches its sources, and the
- * session with it. All three begin anew when it ends. */
+/* The enclave beside us: its process, the proxies through which it reaches its sources and the
+ * providers of its chains, and the session with it. All of them begin anew when it ends. */
 #include "host/alloc.h"
 #include "host/enclave_process.h"
 #include "oracle/oracle.h"
@@ -8,13 +8,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EGRESS_FD "5" /* in the child: host_enclave_spawn */
+/* In the child: host_enclave_spawn. */
+#define EGRESS_FD "5"
+#define RPC_EGRESS_FD "6"
+
+/* One proxy of the enclave. */
+struct way {
+	const struct host_egress_options *options;
+	struct host_egress *egress;
+	int pair[2]; /* the proxy's end and the enclave's; -1: there is none */
+	struct host_egress_counters before; /* of proxies that ended with their enclave */
+};
+
+enum {
+	TO_SOURCES,
+	TO_PROVIDERS, /* only where a contract's chain has some */
+	WAYS,
+};
 
 struct oracle_enclave {
 	struct oracle *oracle;
-	struct host_egress *egress;
-	int pair[2];                        /* the proxy's end and the enclave's */
-	struct host_egress_counters before; /* of proxies that ended with their enclave */
+	struct way ways[WAYS];
 	struct host_child *child;
 	struct host_enclave_session *session;
 	struct host_timer *timer;
@@ -23,12 +37,15 @@ struct oracle_enclave {
 	char lineage[67];
 };
 
-/* ---- the proxy ---- */
+/* ---- the proxies ---- */
 
-static enum cs_err start_egress(struct oracle_enclave *enclave, struct cs_why *why)
+static enum cs_err way_open(struct oracle_enclave *enclave, struct way *way,
+			    const struct host_egress_options *options, struct cs_why *why)
 {
-	return host_egress_new(&enclave->egress, enclave->oracle->loop, enclave->pair[0],
-			       &enclave->oracle->config.service.egress, why);
+	way->options = options;
+	if (host_egress_pair(way->pair) != CS_OK)
+		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
+	return host_egress_new(&way->egress, enclave->oracle->loop, way->pair[0], options, why);
 }
 
 static void add_counters(struct host_egress_counters *to, const struct host_egress_counters *more)
@@ -44,15 +61,39 @@ static void add_counters(struct host_egress_counters *to, const struct host_egre
 	to->bytes_in += more->bytes_in;
 }
 
-static void end_egress(struct oracle_enclave *enclave)
+static void count_way(struct host_egress_counters *to, const struct way *way)
 {
 	struct host_egress_counters counters = {0};
-	if (!enclave->egress)
+	if (way->egress)
+		host_egress_read(&counters, way->egress);
+	add_counters(to, &counters);
+	to->open += counters.open;
+}
+
+/* Its enclave is gone: whatever it asked for ends, and another begins. */
+static void way_renew(struct oracle_enclave *enclave, struct way *way)
+{
+	struct cs_why why = {{0}};
+	if (way->pair[0] < 0)
 		return;
-	host_egress_read(&counters, enclave->egress);
-	add_counters(&enclave->before, &counters);
-	host_egress_free(enclave->egress);
-	enclave->egress = NULL;
+	count_way(&way->before, way);
+	way->before.open = 0;
+	host_egress_free(way->egress);
+	way->egress = NULL;
+	host_egress_drain(way->pair);
+	enum cs_err err = host_egress_new(&way->egress, enclave->oracle->loop, way->pair[0],
+					  way->options, &why);
+	if (err != CS_OK)
+		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
+}
+
+static void way_close(struct way *way)
+{
+	host_egress_free(way->egress);
+	for (size_t i = 0; i < CS_LEN(way->pair); i++) {
+		if (way->pair[i] >= 0)
+			(void)close(way->pair[i]);
+	}
 }
 
 /* ---- the process ---- */
@@ -66,17 +107,39 @@ static void child_started(void *context, int pid)
 static void child_ended(void *context, int status, int signal, uint64_t restart_ms)
 {
 	struct oracle_enclave *enclave = context;
-	struct cs_why why = {{0}};
 	if (enclave->oracle->stopping)
 		return;
 	enclave->restarts++;
 	log_error("enclave.ended", LOG_I64("status", status), LOG_I64("signal", signal),
 		  LOG_U64("restart_ms", restart_ms));
-	end_egress(enclave);
-	host_egress_drain(enclave->pair);
-	enum cs_err err = start_egress(enclave, &why);
-	if (err != CS_OK)
-		log_error("egress.not_started", LOG_ERR(err), LOG_TEXT("why", why.text));
+	for (size_t i = 0; i < WAYS; i++)
+		way_renew(enclave, &enclave->ways[i]);
+}
+
+/* Its proxies, and whom it trusts there. */
+static size_t add_ways(const struct oracle_enclave *enclave, const char **args)
+{
+	const struct oracle_config *config = &enclave->oracle->config;
+	size_t n = 0;
+	args[n++] = "--egress-fd";
+	args[n++] = EGRESS_FD;
+	args[n++] = "--trust-store";
+	args[n++] = config->service.trust_store;
+	if (config->service.logs) {
+		args[n++] = "--logs";
+		args[n++] = config->service.logs;
+	}
+	if (!config->asks_providers)
+		return n;
+	args[n++] = "--rpc-egress-fd";
+	args[n++] = RPC_EGRESS_FD;
+	args[n++] = "--rpc-trust-store";
+	args[n++] = config->providers_trust_store;
+	if (config->providers_logs) {
+		args[n++] = "--rpc-logs";
+		args[n++] = config->providers_logs;
+	}
+	return n;
 }
 
 static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *why)
@@ -84,12 +147,14 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 	static const struct host_child_events events = {.started = child_started,
 							.ended = child_ended};
 	const struct oracle_config *config = &enclave->oracle->config;
-	struct host_enclave_spawn_options options = {.program = enclave->program,
-						     .socket_path = config->service.enclave_socket,
-						     .seal_root_path =
-							     config->service.enclave_seal_root,
-						     .egress_fd = enclave->pair[1]};
+	struct host_enclave_spawn_options options = {
+		.program = enclave->program,
+		.socket_path = config->service.enclave_socket,
+		.seal_root_path = config->service.enclave_seal_root,
+		.egress_fd = enclave->ways[TO_SOURCES].pair[1]};
 	size_t n = 0;
+	if (config->asks_providers)
+		options.rpc_egress_fd = enclave->ways[TO_PROVIDERS].pair[1];
 	host_program_find(enclave->program, sizeof(enclave->program),
 			  config->service.enclave_program);
 	memcpy(enclave->lineage, "0x", 2);
@@ -100,14 +165,7 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 		options.args[n++] = "--manifest";
 		options.args[n++] = config->service.manifests[i];
 	}
-	options.args[n++] = "--egress-fd";
-	options.args[n++] = EGRESS_FD;
-	options.args[n++] = "--trust-store";
-	options.args[n++] = config->service.trust_store;
-	if (config->service.logs) {
-		options.args[n++] = "--logs";
-		options.args[n++] = config->service.logs;
-	}
+	n += add_ways(enclave, &options.args[n]);
 	for (size_t i = 0; i < config->service.enclave_arg_count; i++)
 		options.args[n++] = config->service.enclave_args[i];
 	return host_enclave_spawn(&enclave->child, enclave->oracle->loop, &options, &events,
@@ -238,10 +296,12 @@ enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
 		.timeout_ms = ORACLE_ENCLAVE_TIMEOUT_MS};
 	oracle->enclave = enclave;
 	enclave->oracle = oracle;
-	enclave->pair[0] = enclave->pair[1] = -1;
-	if (host_egress_pair(enclave->pair) != CS_OK)
-		return cs_fail(why, CS_ERR_IO, "no socket pair for the egress proxy");
-	CS_TRY(start_egress(enclave, why));
+	for (size_t i = 0; i < WAYS; i++)
+		enclave->ways[i].pair[0] = enclave->ways[i].pair[1] = -1;
+	CS_TRY(way_open(enclave, &enclave->ways[TO_SOURCES], &oracle->config.service.egress, why));
+	if (oracle->config.asks_providers)
+		CS_TRY(way_open(enclave, &enclave->ways[TO_PROVIDERS],
+				&oracle->config.providers_egress, why));
 	CS_TRY(start_child(enclave, why));
 	enclave->session = host_enclave_session_new(oracle->loop, &options, &events, enclave);
 	enclave->timer = host_timer_new(oracle->loop, export_tick, enclave);
@@ -257,11 +317,8 @@ void oracle_enclave_stop(struct oracle *oracle)
 	host_timer_free(enclave->timer);
 	host_enclave_session_free(enclave->session);
 	host_child_free(enclave->child);
-	host_egress_free(enclave->egress);
-	for (size_t i = 0; i < CS_LEN(enclave->pair); i++) {
-		if (enclave->pair[i] >= 0)
-			(void)close(enclave->pair[i]);
-	}
+	for (size_t i = 0; i < WAYS; i++)
+		way_close(&enclave->ways[i]);
 	free(enclave);
 	oracle->enclave = NULL;
 }
@@ -309,9 +366,10 @@ void oracle_enclave_figures(const struct oracle *oracle, struct host_egress_coun
 {
 	const struct oracle_enclave *enclave = oracle->enclave;
 	struct host_egress_counters now = {0};
-	if (enclave->egress)
-		host_egress_read(&now, enclave->egress);
-	add_counters(&now, &enclave->before);
+	for (size_t i = 0; i < WAYS; i++) {
+		count_way(&now, &enclave->ways[i]);
+		add_counters(&now, &enclave->ways[i].before);
+	}
 	*counters = now;
 	*restarts = enclave->restarts;
 	*running = host_child_pid(enclave->child) != 0;

@@ -100,7 +100,7 @@ static json_t *feed_json(const struct oracle_feed_live *live)
 			    host_json_hex(CS_BYTES_OF(live->contract->address.b)));
 	json_object_set_new(json, "index", host_json_u64(row->index));
 	json_object_set_new(json, "description", json_string(row->description));
-	json_object_set_new(json, "state", json_string(oracle_round_state_name(s)));
+	json_object_set_new(json, "state", json_string(oracle_feed_state_name(live)));
 	json_object_set_new(json, "stopped_by_contract", json_boolean(live->stopped));
 	json_object_set_new(json, "why", json_string(live->why));
 	put_point(json, "", &s->good, row->decimals);

@@ -203,19 +203,30 @@ static enum cs_err take_back(struct oracle_feed_live *live, struct oracle_round_
 	return CS_OK;
 }
 
+/* Told once more when its reason has a name. */
+static void tell_lost(struct oracle_feed_live *live, struct oracle_round_row *round,
+		      const struct oracle_submission *submission)
+{
+	bool ours = round->outcome != ORACLE_ROUND_LOST || strcmp(live->why, round->why) == 0;
+	round->outcome = ORACLE_ROUND_LOST;
+	snprintf(round->why, sizeof(round->why), "%s", submission->why);
+	if (ours)
+		snprintf(live->why, sizeof(live->why), "%s", submission->why);
+}
+
 static enum cs_err take_included(struct oracle_feed_live *live, struct oracle_round_row *round,
 				 const struct oracle_submission *submission, uint64_t gas)
 {
 	release(live, submission->n);
+	if (round->outcome == ORACLE_ROUND_LOST && !submission->succeeded)
+		tell_lost(live, round, submission);
 	if (round->outcome != ORACLE_ROUND_SUBMITTED)
 		return CS_OK;
 	round->gas_used = gas;
 	round->gas_price_wei = submission->gas_price_wei;
 	CS_TRY(count_cost(&live->row, round, false));
 	if (!submission->succeeded) {
-		round->outcome = ORACLE_ROUND_LOST;
-		snprintf(round->why, sizeof(round->why), "the call reverted");
-		snprintf(live->why, sizeof(live->why), "%s", round->why);
+		tell_lost(live, round, submission);
 		return CS_OK;
 	}
 	round->outcome = ORACLE_ROUND_INCLUDED;
@@ -234,9 +245,7 @@ static void take_failed(struct oracle_feed_live *live, struct oracle_round_row *
 	release(live, submission->n);
 	if (round->outcome != ORACLE_ROUND_SUBMITTED)
 		return;
-	round->outcome = ORACLE_ROUND_LOST;
-	snprintf(round->why, sizeof(round->why), "%s", submission->why);
-	snprintf(live->why, sizeof(live->why), "%s", submission->why);
+	tell_lost(live, round, submission);
 }
 
 static enum cs_err take_report(struct oracle_feed_live *live, struct oracle_round_row *round,

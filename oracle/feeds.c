@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #define SEED_NAME "feeds.seed" /* in the journal */
-/* A feed that the contract's owner or guardian stopped is looked at so seldom. */
+/* A feed that is paused at its contract is looked at so seldom, besides by the logs. */
 #define STOPPED_MS 15000u
 /* Rows that are read at a time. */
 #define ROWS 16u
@@ -72,8 +72,25 @@ enum cs_err oracle_feed_save(struct oracle_feed_live *live)
 	row->submitted_at = s->chain.observed_at_s;
 	row->chain_round = s->chain_round;
 	row->next_ms = live->not_before_ms;
+	row->stopped = live->stopped;
 	snprintf(row->why, sizeof(row->why), "%s", live->why);
 	return oracle_journal_save_feed(live->feeds->oracle->journal, row);
+}
+
+const char *oracle_feed_state_name(const struct oracle_feed_live *live)
+{
+	return live->stopped ? "paused" : oracle_round_state_name(&live->state);
+}
+
+static void note_paused(struct oracle_feed_live *live, bool paused)
+{
+	live->tries = 0;
+	live->why[0] = 0;
+	live->stopped = paused;
+	if (!paused)
+		return;
+	live->not_before_ms = host_wall_ms() + STOPPED_MS;
+	snprintf(live->why, sizeof(live->why), "the contract's feed is paused");
 }
 
 void oracle_feed_seen(struct oracle_feed_live *live, const struct oracle_feed_info *info,
@@ -83,13 +100,7 @@ void oracle_feed_seen(struct oracle_feed_live *live, const struct oracle_feed_in
 		oracle_feed_hold_up(live, CS_ERR_RPC_LIE, "the contract's spec became another");
 		return;
 	}
-	live->tries = 0;
-	live->why[0] = 0;
-	live->stopped = info->paused;
-	if (info->paused) {
-		live->not_before_ms = host_wall_ms() + STOPPED_MS;
-		snprintf(live->why, sizeof(live->why), "the contract's feed is paused");
-	}
+	note_paused(live, info->paused);
 	oracle_round_seen(&live->state, round->round, &round->value, round->observed_at_s);
 }
 
@@ -115,6 +126,35 @@ enum cs_err oracle_feeds_updated(struct oracle_contract *contract, uint64_t inde
 	struct cs_int256 number = number_of(value);
 	oracle_round_seen(&live->state, live->state.chain_round + 1, &number, observed_at);
 	return oracle_feed_save(live);
+}
+
+enum cs_err oracle_feeds_paused(struct oracle_contract *contract, uint64_t index, bool paused,
+				bool late)
+{
+	struct oracle_feed_live *live = oracle_feeds_find(contract->chain->oracle, contract, index);
+	/* A log of long ago says nothing of now: the next look does. */
+	if (!live || late)
+		return CS_OK;
+	log_info(paused ? "feed.paused_at_contract" : "feed.resumed_at_contract",
+		 LOG_TEXT("chain", contract->chain->config->id), LOG_U64("index", index));
+	if (live->stopped == paused)
+		return CS_OK;
+	note_paused(live, paused);
+	if (!paused)
+		live->not_before_ms = 0;
+	return oracle_feed_save(live);
+}
+
+void oracle_feeds_announced(const struct oracle_contract *contract,
+			    const struct adapter_feed_addition *feed, bool late)
+{
+	if (late)
+		return;
+	log_info("feed.added_at_contract", LOG_TEXT("chain", contract->chain->config->id),
+		 LOG_U64("index", feed->index), LOG_HASH("feed", &feed->feed_id),
+		 LOG_HASH("spec", &feed->spec_hash),
+		 LOG_BOOL("listed", oracle_feeds_find(contract->chain->oracle, contract,
+						      feed->index) != NULL));
 }
 
 /* ---- the list ---- */
@@ -162,6 +202,7 @@ static enum cs_err make(struct oracle_feed_live **out, struct oracle_feeds *feed
 					  .spec = cs_bytes(copy, spec.n),
 					  .source_count = parsed.source_count,
 					  .settings = settings,
+					  .stopped = row->stopped,
 					  .not_before_ms = row->next_ms};
 	snprintf(live->why, sizeof(live->why), "%s", row->why);
 	state_from_row(live);
@@ -261,6 +302,12 @@ static void begin_ask(struct oracle_feeds *feeds, struct oracle_feed_live *first
 /* Starts what is due of this feed and those beside it. */
 static void start(struct oracle_feeds *feeds, struct oracle_feed_live *live, uint64_t now_ms)
 {
+	/* A log can be missed, or its block taken back: until the contract is seen to take
+	 * rounds. */
+	if (live->stopped) {
+		oracle_feed_fly(live->contract, &live, 1, oracle_feed_ask);
+		return;
+	}
 	struct oracle_round_decision next = oracle_round_decide(
 		&live->settings, &live->state, now_ms, live->contract->chain->follow.head_time_s);
 	switch (next.verb) {

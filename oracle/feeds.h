@@ -38,7 +38,7 @@ struct oracle_feed_live {
 	/* of now */
 	struct oracle_feed_flight *flight;
 	bool removed;           /* freed with its flight */
-	bool stopped;           /* the contract takes no rounds of it */
+	bool stopped;           /* paused at the contract: it takes no rounds of it */
 	bool slow;              /* its last round took long, or that of one beside it */
 	uint64_t not_before_ms; /* after a look or a call that failed */
 	uint32_t tries;
@@ -72,6 +72,8 @@ CS_NODISCARD enum cs_err oracle_feeds_add(struct oracle *oracle, struct oracle_f
 CS_NODISCARD enum cs_err oracle_feeds_remove(struct oracle_feed_live *live);
 /* Inside a writer: the row as the state is now. */
 CS_NODISCARD enum cs_err oracle_feed_save(struct oracle_feed_live *live);
+/* "active", "paused" (by the operator or at the contract), "tripped". */
+const char *oracle_feed_state_name(const struct oracle_feed_live *live);
 /* Takes what the contract was seen to hold. */
 void oracle_feed_seen(struct oracle_feed_live *live, const struct oracle_feed_info *info,
 		      const struct oracle_feed_round *round);

@@ -16,8 +16,12 @@ static const char *const migrations[] = {
 
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(ORACLE_APP == 1 && ORACLE_CHAIN == 2, "kind");
-_Static_assert(ORACLE_SUBMITTED == 4 && ORACLE_DONE == 5, "state<5");
+_Static_assert(ORACLE_SUBMITTED == 4 && ORACLE_DONE == 5, "state=4, state<5");
+_Static_assert(ORACLE_EXPIRED == 7 && ORACLE_REFUSED == 8, "state=7, state=8");
 _Static_assert(ORACLE_SUBMISSION_SETTLED == 2 && ORACLE_SUBMISSION_FAILED == 3, "states pruned");
+_Static_assert(ORACLE_SUBMISSION_OPEN == 0 && ORACLE_SUBMISSION_INCLUDED == 1 &&
+		       ORACLE_SUBMISSION_UNKNOWN == 4,
+	       "ADAPTER_SQL_SUBMISSIONS_OPEN");
 _Static_assert(ORACLE_CALL_ANNOUNCE == 4, "kind<>4 of submissions");
 _Static_assert(WIRE_KIND_ANSWER == 4, "kind=4 of statements");
 
@@ -296,31 +300,51 @@ enum cs_err oracle_journal_remember(struct oracle_journal *journal, const char *
 
 /* ---- housekeeping ---- */
 
-enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms)
+/* With its parameters bound but the last. *more: there may be a further portion. */
+static enum cs_err prune_run(struct oracle_journal *journal, enum sql which, uint32_t limit_index,
+			     bool *more)
 {
-	static const enum sql all[] = {SQL_PRUNE_KEYS,        SQL_PRUNE_REQUESTS,
-				       SQL_PRUNE_ROUNDS,      SQL_PRUNE_ATTEMPTS,
-				       SQL_PRUNE_SUBMISSIONS, SQL_PRUNE_STATEMENTS};
-	for (size_t i = 0; i < CS_LEN(all); i++) {
-		host_bind_u64(sql(journal, all[i]), 0, before_ms);
-		CS_TRY(host_stmt_run(sql(journal, all[i])));
-	}
+	struct host_stmt *s = sql(journal, which);
+	host_bind_u64(s, limit_index, ORACLE_PRUNE_ROWS);
+	CS_TRY(host_stmt_run(s));
+	*more = host_store_changes(journal->store) >= ORACLE_PRUNE_ROWS;
 	return CS_OK;
 }
 
+static enum cs_err prune_submissions(struct oracle_journal *journal, uint64_t before_ms, bool *more)
+{
+	bool attempts;
+	host_bind_u64(sql(journal, SQL_PRUNE_ATTEMPTS), 0, before_ms);
+	CS_TRY(prune_run(journal, SQL_PRUNE_ATTEMPTS, 1, &attempts));
+	host_bind_u64(sql(journal, SQL_PRUNE_SUBMISSIONS), 0, before_ms);
+	return prune_run(journal, SQL_PRUNE_SUBMISSIONS, 1, more);
+}
+
+enum cs_err oracle_journal_prune(struct oracle_journal *journal, enum oracle_prune what,
+				 uint64_t before_ms, bool *more)
+{
+	/* Statements go last: what referred to them is gone by then. */
+	static const enum sql all[ORACLE_PRUNE_COUNT] = {
+		[ORACLE_PRUNE_KEYS] = SQL_PRUNE_KEYS,
+		[ORACLE_PRUNE_REQUESTS] = SQL_PRUNE_REQUESTS,
+		[ORACLE_PRUNE_ROUNDS] = SQL_PRUNE_ROUNDS,
+		[ORACLE_PRUNE_SUBMISSIONS] = SQL_PRUNE_SUBMISSIONS,
+		[ORACLE_PRUNE_STATEMENTS] = SQL_PRUNE_STATEMENTS,
+		[ORACLE_PRUNE_SPECS] = SQL_PRUNE_SPECS,
+	};
+	cs_assert(what < ORACLE_PRUNE_COUNT);
+	if (what == ORACLE_PRUNE_SUBMISSIONS)
+		return prune_submissions(journal, before_ms, more);
+	host_bind_u64(sql(journal, all[what]), 0, before_ms);
+	return prune_run(journal, all[what], 1, more);
+}
+
 enum cs_err oracle_journal_prune_chain(struct oracle_journal *journal, const struct cs_hash *chain,
-				       uint64_t before_ms, uint64_t height)
+				       uint64_t before_ms, uint64_t height, bool *more)
 {
 	struct host_stmt *s = sql(journal, SQL_PRUNE_CHAIN);
 	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
 	host_bind_u64(s, 1, before_ms);
 	host_bind_u64(s, 2, height);
-	return host_stmt_run(s);
-}
-
-enum cs_err oracle_journal_prune_specs(struct oracle_journal *journal, uint64_t before_ms)
-{
-	struct host_stmt *s = sql(journal, SQL_PRUNE_SPECS);
-	host_bind_u64(s, 0, before_ms);
-	return host_stmt_run(s);
+	return prune_run(journal, SQL_PRUNE_CHAIN, 3, more);
 }

@@ -60,8 +60,9 @@ struct oracle_request {
 	uint64_t end_height;
 	struct cs_hash end_tx;
 	uint64_t submission; /* the open or the last one, 0: none */
-	uint64_t next_ms;    /* wall clock: not looked at before */
-	uint32_t tries;
+	/* Wall clock: not looked at before. Of an expired one 0: no refund is to be tried (again). */
+	uint64_t next_ms;
+	uint32_t tries; /* that failed; of an expired one: refunds */
 	char why[ORACLE_WHY_MAX + 1];
 	uint64_t created_ms;
 	uint64_t updated_ms;
@@ -169,6 +170,16 @@ CS_NODISCARD enum cs_err oracle_journal_pick(struct oracle_journal *journal,
 					     const struct oracle_pick *pick,
 					     struct oracle_request *requests, size_t count_max,
 					     size_t *count);
+/* Expired requests of a chain whose refund is to be tried again: next_ms is not 0, and up to due_ms. */
+CS_NODISCARD enum cs_err oracle_journal_pick_refunds(struct oracle_journal *journal,
+						     const struct cs_hash *chain, uint64_t due_ms,
+						     struct oracle_request *requests,
+						     size_t count_max, size_t *count);
+/* Requests of a chain that the enclave refused and whose deadline is at or before this time. */
+CS_NODISCARD enum cs_err oracle_journal_pick_refused(struct oracle_journal *journal,
+						     const struct cs_hash *chain, uint64_t time_s,
+						     struct oracle_request *requests,
+						     size_t count_max, size_t *count);
 /* Requests of a chain whose event (ends: whose end) is at or above a height, rows above `after`. */
 CS_NODISCARD enum cs_err oracle_journal_above(struct oracle_journal *journal,
 					      const struct cs_hash *chain, bool ends,
@@ -193,18 +204,27 @@ typedef void oracle_count_fn(void *ctx, enum oracle_kind kind, enum oracle_state
 			     uint32_t code, uint64_t count);
 CS_NODISCARD enum cs_err oracle_journal_counts(struct oracle_journal *journal,
 					       oracle_count_fn *each, void *ctx);
-/* Ended requests of apps, rounds of feeds and settled submissions with their attempts that are
- * older, idempotency keys, and the statements that nothing refers to any more. Looks at many rows:
- * not for every turn. */
-CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal, uint64_t before_ms);
-/* Ended requests of a chain that are older, and whose blocks are at or below this height: so deep
- * that none of them is taken back or told again. */
+/* Rows of one portion of the housekeeping: what is written beside it waits for no more. */
+#define ORACLE_PRUNE_ROWS 256u
+/* What is older leaves in this order, each when nothing refers to it any more. */
+enum oracle_prune {
+	ORACLE_PRUNE_KEYS,        /* idempotency keys */
+	ORACLE_PRUNE_REQUESTS,    /* of apps, ended */
+	ORACLE_PRUNE_ROUNDS,      /* of feeds */
+	ORACLE_PRUNE_SUBMISSIONS, /* settled, with their attempts */
+	ORACLE_PRUNE_STATEMENTS,
+	ORACLE_PRUNE_SPECS,
+	ORACLE_PRUNE_COUNT
+};
+/* One portion. *more: there may be a further one. */
+CS_NODISCARD enum cs_err oracle_journal_prune(struct oracle_journal *journal,
+					      enum oracle_prune what, uint64_t before_ms,
+					      bool *more);
+/* The same of ended requests of a chain that are older, and whose blocks are at or below this
+ * height: so deep that none of them is taken back or told again. */
 CS_NODISCARD enum cs_err oracle_journal_prune_chain(struct oracle_journal *journal,
 						    const struct cs_hash *chain, uint64_t before_ms,
-						    uint64_t height);
-/* Specs that are older and that no request and no feed refers to. */
-CS_NODISCARD enum cs_err oracle_journal_prune_specs(struct oracle_journal *journal,
-						    uint64_t before_ms);
+						    uint64_t height, bool *more);
 
 /* ---- statements ---- */
 /* Sets n. An equal one is not written twice: its n is given. */

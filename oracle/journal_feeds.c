@@ -31,6 +31,7 @@ static void bind_changing(struct host_stmt *s, uint32_t first, const struct orac
 	host_bind_text(s, first + 20, feed->why);
 	host_bind_u64(s, first + 21, feed->gas_total);
 	oracle_bind_hash(s, first + 22, wei);
+	host_bind_u64(s, first + 23, feed->stopped);
 }
 
 enum cs_err oracle_journal_add_feed(struct oracle_journal *journal, struct oracle_feed *feed)
@@ -43,7 +44,7 @@ enum cs_err oracle_journal_add_feed(struct oracle_journal *journal, struct oracl
 	host_bind_u64(s, 2, feed->index);
 	host_bind_blob(s, 3, CS_BYTES_OF(feed->spec_hash.b));
 	bind_changing(s, 4, feed, &wei);
-	host_bind_u64(s, 27, feed->created_ms);
+	host_bind_u64(s, 28, feed->created_ms);
 	CS_TRY(host_stmt_run(s));
 	feed->n = host_store_row(journal->store);
 	return CS_OK;
@@ -55,7 +56,7 @@ enum cs_err oracle_journal_save_feed(struct oracle_journal *journal, const struc
 	struct cs_hash wei = cs_u256_word(&feed->wei_total);
 	host_bind_u64(s, 0, feed->n);
 	bind_changing(s, 1, feed, &wei);
-	host_bind_u64(s, 24, host_wall_ms());
+	host_bind_u64(s, 25, host_wall_ms());
 	return host_stmt_run(s);
 }
 
@@ -100,6 +101,7 @@ static enum cs_err read_feed(struct host_stmt *s, struct oracle_feed *out)
 	CS_TRY(oracle_column_hash(s, 27, &wei));
 	feed.wei_total = cs_u256_from_word(&wei);
 	feed.created_ms = host_column_u64(s, 28);
+	feed.stopped = host_column_u64(s, 29) != 0;
 	*out = feed;
 	return CS_OK;
 }
@@ -233,6 +235,22 @@ enum cs_err oracle_journal_rounds(struct oracle_journal *journal, uint64_t feed,
 	host_bind_u64(s, 1, before);
 	host_bind_u64(s, 2, count_max);
 	return read_rounds(s, arena, rounds, count);
+}
+
+enum cs_err oracle_journal_round(struct oracle_journal *journal, uint64_t feed, uint64_t n,
+				 struct cs_arena *arena, struct oracle_round_row *round)
+{
+	struct host_stmt *s = sql(journal, SQL_ROUND);
+	struct oracle_round_row found[1];
+	size_t count = 0;
+	host_bind_u64(s, 0, feed);
+	host_bind_u64(s, 1, n);
+	host_bind_u64(s, 2, CS_LEN(found));
+	CS_TRY(read_rounds(s, arena, found, &count));
+	if (count == 0)
+		return CS_ERR_NOT_FOUND;
+	*round = found[0];
+	return CS_OK;
 }
 
 enum cs_err oracle_journal_rounds_of(struct oracle_journal *journal, uint64_t submission,

@@ -49,6 +49,7 @@ struct oracle_feed {
 	uint64_t gas_total;
 	struct cs_u256 wei_total;
 	uint64_t created_ms;
+	bool stopped; /* paused by the contract's owner or guardian, as the chain told last */
 };
 
 /* Numbers are in the journal: only append. */
@@ -124,6 +125,10 @@ CS_NODISCARD enum cs_err oracle_journal_rounds(struct oracle_journal *journal, u
 					       uint64_t before, struct cs_arena *arena,
 					       struct oracle_round_row *rounds, size_t count_max,
 					       size_t *count);
+/* One of this feed's. NOT_FOUND. */
+CS_NODISCARD enum cs_err oracle_journal_round(struct oracle_journal *journal, uint64_t feed,
+					      uint64_t n, struct cs_arena *arena,
+					      struct oracle_round_row *round);
 CS_NODISCARD enum cs_err oracle_journal_rounds_of(struct oracle_journal *journal,
 						  uint64_t submission, struct cs_arena *arena,
 						  struct oracle_round_row *rounds, size_t count_max,

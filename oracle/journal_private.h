@@ -17,7 +17,7 @@
 	"n,chain,contract,feed_index,spec_hash,state,description,decimals,heartbeat_s," \
 	"stale_after_s,deviation_ppm,settings,value,observed_at,good_ms,spent,"         \
 	"jump_allowed,asked_ms,submitted_value,submitted_at,chain_round,last_round,"    \
-	"submission,failures,next_ms,why,gas_total,wei_total,created_ms"
+	"submission,failures,next_ms,why,gas_total,wei_total,created_ms,stopped"
 #define ROUND_COLUMNS                                                                            \
 	"n,feed,time_ms,outcome,code,value,observed_at,agreed,reason,statement,leaf,submission," \
 	"gas_used,gas_price,result,why"

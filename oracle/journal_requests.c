@@ -333,6 +333,28 @@ enum cs_err oracle_journal_pick(struct oracle_journal *journal, const struct ora
 	return read_rows(s, requests, count_max, count);
 }
 
+enum cs_err oracle_journal_pick_refunds(struct oracle_journal *journal, const struct cs_hash *chain,
+					uint64_t due_ms, struct oracle_request *requests,
+					size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_PICK_REFUNDS);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, due_ms);
+	host_bind_u64(s, 2, count_max);
+	return read_rows(s, requests, count_max, count);
+}
+
+enum cs_err oracle_journal_pick_refused(struct oracle_journal *journal, const struct cs_hash *chain,
+					uint64_t time_s, struct oracle_request *requests,
+					size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_PICK_REFUSED);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_u64(s, 1, time_s);
+	host_bind_u64(s, 2, count_max);
+	return read_rows(s, requests, count_max, count);
+}
+
 enum cs_err oracle_journal_above(struct oracle_journal *journal, const struct cs_hash *chain,
 				 bool ends, uint64_t height, uint64_t after,
 				 struct oracle_request *requests, size_t count_max, size_t *count)

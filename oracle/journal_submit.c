@@ -91,85 +91,41 @@ enum cs_err oracle_journal_save_submission(struct oracle_journal *journal,
 	return host_stmt_run(s);
 }
 
+enum cs_err oracle_journal_submission_deadline(struct oracle_journal *journal, uint64_t submission,
+					       uint64_t *deadline_s)
+{
+	struct host_stmt *s = sql(journal, SQL_SUBMISSION_DEADLINE);
+	bool row = false;
+	host_bind_u64(s, 0, submission);
+	CS_TRY(host_stmt_next(s, &row));
+	cs_assert(row); /* a maximum has one row always */
+	*deadline_s = host_column_u64(s, 0);
+	host_stmt_reset(s);
+	return CS_OK;
+}
+
 /* ---- attempts ---- */
 
 enum cs_err oracle_journal_add_attempt(struct oracle_journal *journal,
-				       const struct oracle_attempt *attempt)
+				       const struct adapter_attempt *attempt)
 {
-	struct host_stmt *s = sql(journal, SQL_ATTEMPT_ADD);
-	host_bind_u64(s, 0, attempt->submission);
-	host_bind_u64(s, 1, attempt->attempt);
-	host_bind_u64(s, 2, attempt->nonce);
-	host_bind_u64(s, 3, attempt->gas_limit);
-	host_bind_u64(s, 4, attempt->max_fee_wei);
-	host_bind_u64(s, 5, attempt->max_priority_fee_wei);
-	host_bind_u64(s, 6, attempt->legacy);
-	host_bind_u64(s, 7, attempt->cancel);
-	host_bind_blob(s, 8, CS_BYTES_OF(attempt->hash.b));
-	host_bind_blob(s, 9, attempt->raw);
-	host_bind_u64(s, 10, host_wall_ms());
-	return host_stmt_run(s);
-}
-
-static enum cs_err read_attempt(struct host_stmt *s, uint64_t submission, struct cs_arena *arena,
-				struct oracle_attempt *out)
-{
-	struct oracle_attempt attempt = {.submission = submission,
-					 .attempt = (uint32_t)host_column_u64(s, 0),
-					 .nonce = host_column_u64(s, 1),
-					 .gas_limit = host_column_u64(s, 2),
-					 .max_fee_wei = host_column_u64(s, 3),
-					 .max_priority_fee_wei = host_column_u64(s, 4),
-					 .legacy = host_column_u64(s, 5) != 0,
-					 .cancel = host_column_u64(s, 6) != 0};
-	CS_TRY(host_column_copy(s, 7, attempt.hash.b, sizeof(attempt.hash.b)));
-	CS_TRY(oracle_column_copy(s, 8, arena, &attempt.raw));
-	*out = attempt;
-	return CS_OK;
+	return adapter_attempt_add(sql(journal, SQL_ATTEMPT_ADD), attempt);
 }
 
 enum cs_err oracle_journal_attempts(struct oracle_journal *journal, uint64_t submission,
-				    struct cs_arena *arena, struct oracle_attempt *attempts,
+				    struct cs_arena *arena, struct adapter_attempt *attempts,
 				    size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, SQL_ATTEMPTS);
-	size_t n = 0;
-	host_bind_u64(s, 0, submission);
-	host_bind_u64(s, 1, count_max);
-	for (;;) {
-		bool row = false;
-		CS_TRY(host_stmt_next(s, &row));
-		if (!row)
-			break;
-		enum cs_err err = read_attempt(s, submission, arena, &attempts[n]);
-		if (err != CS_OK) {
-			host_stmt_reset(s);
-			return err;
-		}
-		n++;
-	}
-	*count = n;
-	return CS_OK;
+	return adapter_attempts_read(sql(journal, SQL_ATTEMPTS), submission, arena, attempts,
+				     count_max, count);
 }
 
 enum cs_err oracle_journal_open_submissions(struct oracle_journal *journal,
 					    const struct cs_hash *chain, uint64_t after,
 					    uint64_t *rows, size_t count_max, size_t *count)
 {
-	struct host_stmt *s = sql(journal, SQL_SUBMISSIONS_OPEN);
-	size_t n = 0;
-	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
-	host_bind_u64(s, 1, after);
-	host_bind_u64(s, 2, count_max);
-	for (;;) {
-		bool row = false;
-		CS_TRY(host_stmt_next(s, &row));
-		if (!row)
-			break;
-		rows[n++] = host_column_u64(s, 0);
-	}
-	*count = n;
-	return CS_OK;
+	return adapter_submissions_open(sql(journal, SQL_SUBMISSIONS_OPEN), chain, after, rows,
+					count_max, count);
 }
 
 /* ---- calls that bring no fee ---- */

@@ -3,6 +3,7 @@
 #ifndef ORACLE_JOURNAL_SUBMIT_H
 #define ORACLE_JOURNAL_SUBMIT_H
 
+#include "adapters/attempts.h"
 #include "oracle/journal.h"
 
 /* Numbers are in the journal: only append. */
@@ -41,19 +42,6 @@ struct oracle_submission {
 	uint64_t created_ms;
 };
 
-struct oracle_attempt {
-	uint64_t submission;
-	uint32_t attempt;
-	uint64_t nonce;
-	uint64_t gas_limit;
-	uint64_t max_fee_wei;
-	uint64_t max_priority_fee_wei;
-	bool legacy;
-	bool cancel;
-	struct cs_hash hash;
-	struct cs_bytes raw;
-};
-
 /* Sets n. */
 CS_NODISCARD enum cs_err oracle_journal_add_submission(struct oracle_journal *journal,
 						       struct oracle_submission *submission,
@@ -65,12 +53,16 @@ CS_NODISCARD enum cs_err oracle_journal_submission(struct oracle_journal *journa
 /* Everything but chain, contract, call, statement and data. */
 CS_NODISCARD enum cs_err oracle_journal_save_submission(struct oracle_journal *journal,
 							const struct oracle_submission *submission);
+/* Of the submitted requests that it brings, the last deadline: Unix seconds, 0 when there is none. */
+CS_NODISCARD enum cs_err oracle_journal_submission_deadline(struct oracle_journal *journal,
+							    uint64_t submission,
+							    uint64_t *deadline_s);
 CS_NODISCARD enum cs_err oracle_journal_add_attempt(struct oracle_journal *journal,
-						    const struct oracle_attempt *attempt);
+						    const struct adapter_attempt *attempt);
 /* Oldest first; raw bytes in the arena. */
 CS_NODISCARD enum cs_err oracle_journal_attempts(struct oracle_journal *journal,
 						 uint64_t submission, struct cs_arena *arena,
-						 struct oracle_attempt *attempts, size_t count_max,
+						 struct adapter_attempt *attempts, size_t count_max,
 						 size_t *count);
 /* What bringing answers that give their fee back, and refunds, was allowed to cost since then: of
  * this asker, and of all on this chain. */

@@ -32,11 +32,16 @@ void oracle_follow_init(struct oracle_chain *chain)
 {
 	static const struct adapter_follow_ops ops = {
 		.ready = is_ready, .call = call, .changed = changed, .wake = wake};
-	chain->follow = (struct adapter_follow){.ops = &ops,
-						.context = chain,
-						.scratch = &chain->oracle->scratch,
-						.name = chain->config->id,
-						.identity = chain->identity,
-						.anchor_height = chain->manifest->anchor_height,
-						.feed_max = UINT64_MAX};
+	chain->follow =
+		(struct adapter_follow){.ops = &ops,
+					.context = chain,
+					.scratch = &chain->oracle->scratch,
+					.name = chain->config->id,
+					.identity = chain->identity,
+					.anchor_height = chain->manifest->anchor_height,
+					.feed_max = adapter_providers_feed_max(chain->manifest)};
+	chain->providers =
+		(struct adapter_providers){.follow = &chain->follow,
+					   .manifest = chain->manifest,
+					   .block_time_ms = chain->config->block_time_ms};
 }

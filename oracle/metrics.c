@@ -85,7 +85,8 @@ static void collect_requests(struct oracle *oracle)
 	count_up_to(oracle, "caisson_oracle_app_retries_total",
 		    "Requests of apps that are asked again.", retried);
 	count_up_to(oracle, "caisson_oracle_rate_limited_total",
-		    "Requests over REST above the rate of their key.", oracle->refused_rate);
+		    "Requests over REST above what their key may make or have open.",
+		    oracle->refused_rate);
 }
 
 /* ---- enclave and egress ---- */
@@ -154,6 +155,17 @@ static void collect_chain(struct oracle *oracle, const struct oracle_chain *chai
 			(double)rows[i].value);
 }
 
+static void collect_providers(struct oracle *oracle, const struct oracle_chain *chain)
+{
+	const struct host_metric_label label = {"chain", chain->config->id};
+	if (!adapter_has_providers(chain->manifest))
+		return;
+	host_metric_set(series(oracle, HOST_METRIC_GAUGE, "caisson_chain_providers_voting",
+			       "Providers that named a block when they were asked last.", &label,
+			       1),
+			(double)adapter_providers_voting(&chain->providers));
+}
+
 static void collect_unpaid(struct oracle *oracle, const struct oracle_chain *chain)
 {
 	const struct host_metric_label label = {"chain", chain->config->id};
@@ -206,6 +218,7 @@ static void collect(void *context)
 	collect_enclave(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		collect_chain(oracle, &oracle->chains[i]);
+		collect_providers(oracle, &oracle->chains[i]);
 		collect_unpaid(oracle, &oracle->chains[i]);
 		collect_adapter(oracle, &oracle->chains[i]);
 	}

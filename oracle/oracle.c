@@ -23,8 +23,10 @@
 
 static void pump_chain(struct oracle_chain *chain)
 {
+	oracle_requests_cancel_late(chain);
 	if (!chain->oracle->enclave_ready)
 		return;
+	adapter_providers_ask(&chain->providers);
 	adapter_follow_feed(&chain->follow);
 	oracle_submit_resume(chain);
 	bool agrees = adapter_follow_agrees(&chain->follow);
@@ -84,20 +86,38 @@ static void check_keys(struct oracle *oracle)
 	log_info("keys.loaded", LOG_U64("count", fresh.count));
 }
 
+/* One portion of the step that is due: of a chain's requests, then of the rest. */
 static enum cs_err write_tidy(void *context)
 {
 	struct oracle *oracle = context;
 	uint64_t now_ms = host_wall_ms();
 	uint64_t before_ms = now_ms - (uint64_t)oracle->config.kept_days * DAY_MS;
-	for (size_t i = 0; i < oracle->chain_count; i++) {
-		const struct oracle_chain *chain = &oracle->chains[i];
+	bool more = false;
+	if (oracle->tidy_step < oracle->chain_count) {
+		const struct oracle_chain *chain = &oracle->chains[oracle->tidy_step];
 		if (chain->follow.final_height > FORGOTTEN_BLOCKS)
-			CS_TRY(oracle_journal_prune_chain(oracle->journal, &chain->identity,
-							  before_ms,
-							  chain->follow.final_height - FORGOTTEN_BLOCKS));
+			CS_TRY(oracle_journal_prune_chain(
+				oracle->journal, &chain->identity, before_ms,
+				chain->follow.final_height - FORGOTTEN_BLOCKS, &more));
+	} else {
+		enum oracle_prune what =
+			(enum oracle_prune)(oracle->tidy_step - oracle->chain_count);
+		CS_TRY(oracle_journal_prune(
+			oracle->journal, what,
+			what == ORACLE_PRUNE_SPECS ? now_ms - DAY_MS : before_ms, &more));
 	}
-	CS_TRY(oracle_journal_prune(oracle->journal, before_ms));
-	return oracle_journal_prune_specs(oracle->journal, now_ms - DAY_MS);
+	oracle->tidy_step += more ? 0 : 1;
+	return CS_OK;
+}
+
+static void tidy(struct oracle *oracle)
+{
+	if (oracle->tidy_step >= oracle->chain_count + ORACLE_PRUNE_COUNT)
+		return;
+	if (oracle_write(oracle, write_tidy, oracle) != CS_OK) {
+		log_warn("journal.tidy_failed");
+		oracle->tidy_step = oracle->chain_count + ORACLE_PRUNE_COUNT; /* in an hour again */
+	}
 }
 
 static void tick(void *context)
@@ -110,9 +130,9 @@ static void tick(void *context)
 	}
 	if (now - oracle->tidied_ms >= TIDY_MS) {
 		oracle->tidied_ms = now;
-		if (oracle_write(oracle, write_tidy, oracle) != CS_OK)
-			log_warn("journal.tidy_failed");
+		oracle->tidy_step = 0;
 	}
+	tidy(oracle);
 	oracle_wake(oracle);
 }
 

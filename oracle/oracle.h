@@ -11,7 +11,9 @@
 
 #include "adapters/adapter.h"
 #include "adapters/evm/evm.h"
-#include "adapters/follow.h"
+#include "adapters/listen.h"
+#include "adapters/providers.h"
+#include "adapters/sender.h"
 #include "host/api_key.h"
 #include "host/child.h"
 #include "host/egress.h"
@@ -28,9 +30,10 @@
 #define ORACLE_ARENA_SIZE (6u * 1024 * 1024)
 /* What it answers at once. */
 #define ORACLE_ENCLAVE_TIMEOUT_MS 20000u
-/* Longer than a job of the enclave can take, so that nothing is asked a second time while it is still
- * worked on: 256 jobs of 16 sources, 256 transfers at a time, 10 s each. */
-#define ORACLE_ANSWER_TIMEOUT_MS 180000u
+/* Longer than a job of the enclave takes (LOOKUP_MS_MAX of enclave/oracle/lookup.h: 30 s), so that
+ * nothing is asked a second time while it is worked on, and nothing is worked on that nobody waits
+ * for. */
+#define ORACLE_ANSWER_TIMEOUT_MS 45000u
 /* A source that fails is asked so often in all while there is time for it. */
 #define ORACLE_SOURCE_TRIES 3u
 /* Gas for calls that bring no fee is counted over so long: an hour. */
@@ -41,7 +44,6 @@
 
 struct oracle;
 struct oracle_chain;
-struct oracle_tx;
 struct oracle_enclave;
 struct oracle_apps;
 struct oracle_feeds;
@@ -84,14 +86,14 @@ struct oracle_chain {
 	char identity_hex[65];
 	struct adapter *adapter; /* made by oracle_chain_start; NULL: the chain is not watched */
 	struct adapter_follow follow;
+	struct adapter_listen listen;
+	struct adapter_providers providers;
 	/* the account that pays for calls */
 	bool has_operator;
 	struct cs_address operator;
 	struct cs_secret *operator_key;
-	/* submit.c's */
-	struct oracle_tx *txs;
-	unsigned open_txs;
-	uint64_t resumed_to; /* submissions up to it were taken up after a start */
+	struct adapter_sender sender; /* of its calls */
+	unsigned open_txs;            /* that no block has */
 	/* chain_requests.c's and contracts.c's own; NULL before they start */
 	struct oracle_listening *listening;
 	struct oracle_contract contracts[ORACLE_CONTRACTS_MAX];
@@ -123,11 +125,12 @@ struct oracle {
 	struct oracle_feeds *feeds; /* feeds.c */
 	uint64_t app_epoch;         /* to sign with for apps; 0: the newest of the enclave in use */
 	unsigned dry_runs;          /* under way */
-	uint64_t refused_rate;      /* by api.rate_max */
+	uint64_t refused_rate;      /* above what their key may make or have open */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
 	uint64_t tidied_ms;
+	size_t tidy_step; /* of the housekeeping: chains, then enum oracle_prune */
 };
 
 /* ---- oracle.c ---- */
@@ -148,6 +151,8 @@ CS_NODISCARD enum cs_err oracle_write_then(struct oracle *oracle, host_store_wri
 					   void *context, host_store_committed *committed,
 					   void *committed_context);
 void oracle_fail(struct oracle *oracle, enum cs_err err, const char *what);
+/* The same for what follows a chain; context: struct oracle_chain. */
+extern const struct adapter_owner oracle_owner;
 /* NULL when there is none. */
 struct oracle_chain *oracle_chain_of(struct oracle *oracle, const struct cs_hash *identity);
 struct oracle_chain *oracle_chain_named(struct oracle *oracle, const char *caip2);
@@ -215,9 +220,18 @@ void oracle_chain_stop(struct oracle_chain *chain);
 /* Final → proof → AnswerChain → submission. Called with the enclave ready and the client created
  * and neither frozen nor diverged; agrees: adapter_follow_agrees. */
 void oracle_requests_pump(struct oracle_chain *chain, bool agrees);
-/* Inside the writer that stores a report: the state of a fulfil or refund changed. */
+/* Calls that no block takes in time any more do not stay to revert. */
+void oracle_requests_cancel_late(struct oracle_chain *chain);
+/* Inside the writer that stores a report: the state of a fulfil changed. cancelled: what was included
+ * is its cancellation. */
 CS_NODISCARD enum cs_err oracle_requests_reported(struct oracle_chain *chain,
-						  const struct oracle_submission *submission);
+						  const struct oracle_submission *submission,
+						  bool cancelled);
+
+/* ---- chain_refund.c ---- */
+/* The same of a refund. */
+CS_NODISCARD enum cs_err oracle_refund_reported(struct oracle_chain *chain,
+						const struct oracle_submission *submission);
 
 /* ---- submit.c: calls of the operator's account ---- */
 struct oracle_call_wish {
@@ -227,6 +241,8 @@ struct oracle_call_wish {
 	uint64_t gas_limit; /* 0: estimated */
 	struct cs_bytes data;
 };
+/* With the chain's adapter made. */
+void oracle_submit_start(struct oracle_chain *chain);
 /* How many further calls may be begun: none without an operator's account. What was written and is not
  * taken up yet counts. */
 unsigned oracle_submit_room(const struct oracle_chain *chain);
@@ -236,7 +252,8 @@ CS_NODISCARD enum cs_err oracle_submit(struct oracle *oracle, const struct oracl
 				       uint64_t *submission);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void oracle_submit_resume(struct oracle_chain *chain);
-void oracle_submit_free(struct oracle_chain *chain);
+/* Cancels, once, what is not in a block and brings nothing that a block of this time takes. */
+void oracle_submit_cancel_late(struct oracle_chain *chain, uint64_t next_block_s);
 
 /* ---- feeds.c ---- */
 CS_NODISCARD enum cs_err oracle_feeds_start(struct oracle *oracle, struct cs_why *why);
@@ -250,6 +267,13 @@ CS_NODISCARD enum cs_err oracle_feeds_reported(struct oracle_chain *chain,
 CS_NODISCARD enum cs_err oracle_feeds_updated(struct oracle_contract *contract, uint64_t index,
 					      const struct cs_hash *value, uint64_t observed_at,
 					      uint64_t height);
+
+/* Inside the writer of a block: FeedPaused. late: of a block that was passed long ago. */
+CS_NODISCARD enum cs_err oracle_feeds_paused(struct oracle_contract *contract, uint64_t index,
+					     bool paused, bool late);
+/* FeedAdded: for the log. Which feeds are served is the operator's to say. */
+void oracle_feeds_announced(const struct oracle_contract *contract,
+			    const struct adapter_feed_addition *feed, bool late);
 
 /* ---- the surface ---- */
 void oracle_api_routes(struct oracle *oracle);

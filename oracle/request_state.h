@@ -13,7 +13,8 @@ enum oracle_state {
 	ORACLE_DONE = 5,      /* of a chain's: the contract has it; of an app's: signed */
 	ORACLE_REFUNDED = 6,  /* the contract gave the fee back */
 	ORACLE_EXPIRED = 7,   /* its deadline passed without an answer */
-	ORACLE_REFUSED = 8,   /* never answered: the enclave refused it for good */
+	/* Never answered: the enclave refused it for good. A chain's expires after its deadline. */
+	ORACLE_REFUSED = 8,
 };
 #define ORACLE_STATE_MAX 8u
 

@@ -70,19 +70,19 @@ struct cs_hash wire_leaf_answer(const struct wire_answer *answer);
 #define WIRE_EVIDENCE_INSECURE_HOST_TIME 1u
 
 struct wire_evidence_source {
-	uint8_t index;
 	uint32_t code;
 	struct cs_bytes host_port; /* "api.example.org:443" */
 	struct cs_hash leaf_spki;
 	struct cs_hash issuer_spki;
 	uint16_t version; /* 0x0303, 0x0304; 0 when no handshake was completed */
+	uint16_t cipher;
+	uint8_t index;
 	bool http2;
 	bool reused;
 	bool stapled_good;
 	/* The connection is another host's than host_port: one that the spec allows, to which it led. */
 	bool redirected;
 	uint8_t sct_count;
-	uint16_t cipher;
 	struct cs_hash response; /* zero where there was none */
 	uint64_t completed;
 };

@@ -130,6 +130,6 @@ json_t *evm_contracts_filter(const struct evm_contracts *contracts)
 	}
 	for (size_t i = 0; i < EVM_TOPIC_COUNT; i++)
 		if (events[i].alone && of[events[i].of])
-			json_array_append_new(topics, evm_json_from_hash(&contracts->topics[i]));
+			json_array_append_new(topics, host_json_hash(&contracts->topics[i]));
 	return json_pack("{s:o, s:[o]}", "address", addresses, "topics", topics);
 }

@@ -152,7 +152,7 @@ void evm_tx_inquire(struct adapter_tx *tx)
 		for (size_t j = 0; j < tx->attempt_count; j++)
 			calls[j + 1] = (struct evm_rpc_call){
 				"eth_getTransactionReceipt",
-				json_pack("[o]", evm_json_from_hash(&tx->attempts[j].hash))};
+				json_pack("[o]", host_json_hash(&tx->attempts[j].hash))};
 		if (evm_rpc_batch(rpc, &options, calls, tx->attempt_count + 1, answered, inquiry) ==
 		    CS_OK)
 			inquiry->open++;

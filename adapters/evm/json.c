@@ -1,10 +1,6 @@
 #include "adapters/evm/json.h"
 
-#include "host/alloc.h"
-
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* jansson recurses; its own limit (2048) is a matter of its build. */
 static bool is_bounded(struct cs_bytes text)
@@ -172,24 +168,7 @@ json_t *evm_json_from_u64(uint64_t value)
 	return json_string(text);
 }
 
-json_t *evm_json_from_bytes(struct cs_bytes bytes)
-{
-	char *text = host_alloc(2 * bytes.n + 3);
-
-	text[0] = '0';
-	text[1] = 'x';
-	cs_hex(text + 2, bytes);
-	json_t *json = json_stringn_nocheck(text, 2 * bytes.n + 2);
-	free(text);
-	return json;
-}
-
-json_t *evm_json_from_hash(const struct cs_hash *hash)
-{
-	return evm_json_from_bytes(CS_BYTES_OF(hash->b));
-}
-
 json_t *evm_json_from_address(const struct cs_address *address)
 {
-	return evm_json_from_bytes(CS_BYTES_OF(address->b));
+	return host_json_hex(CS_BYTES_OF(address->b));
 }

@@ -5,6 +5,7 @@
 #define ADAPTERS_EVM_JSON_H
 
 #include "core/buf.h"
+#include "host/json_values.h"
 
 #include <jansson.h>
 
@@ -34,8 +35,6 @@ size_t evm_json_bytes_size(const json_t *json);
 
 /* New references. */
 json_t *evm_json_from_u64(uint64_t value);
-json_t *evm_json_from_bytes(struct cs_bytes bytes);
-json_t *evm_json_from_hash(const struct cs_hash *hash);
 json_t *evm_json_from_address(const struct cs_address *address);
 
 #endif

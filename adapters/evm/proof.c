@@ -191,10 +191,10 @@ static enum cs_err ask_account(struct account_proof *request)
 	json_t *slots = json_array();
 
 	for (size_t i = 0; i < request->count; i++)
-		json_array_append_new(slots, evm_json_from_hash(&request->slots[i]));
+		json_array_append_new(slots, host_json_hash(&request->slots[i]));
 	return evm_rpc_call(request->evm->rpc, &options, "eth_getProof",
 			    json_pack("[o,o,o]", evm_json_from_address(&request->address), slots,
-				      evm_json_from_hash(&request->block.hash)),
+				      host_json_hash(&request->block.hash)),
 			    proof_done, request);
 }
 

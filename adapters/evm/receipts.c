@@ -303,7 +303,7 @@ static enum cs_err ask(struct entry *entry)
 	if (entry->method == BLOCK && owner->quadratic &&
 	    entry->header->tx_count > EVM_RECEIPTS_QUADRATIC_MAX)
 		entry->method = SINGLE;
-	json_array_append_new(params, evm_json_from_hash(&id->hash));
+	json_array_append_new(params, host_json_hash(&id->hash));
 	switch (entry->method) {
 	case RAW:
 		return evm_rpc_call(owner->rpc, &options, "debug_getRawReceipts", params,

@@ -1,3 +1,4 @@
+#include "adapters/evm/contract_error.h"
 #include "adapters/evm/inner.h"
 #include "core/hash.h"
 #include "host/alloc.h"
@@ -189,16 +190,38 @@ static void call_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 	free(request);
 }
 
+/* What the contract said, in words: of an error of its own, nodes tell a selector at best. False:
+ * nothing is there to be named. */
+static bool name_revert(char text[ADAPTER_CONTRACT_ERROR_MAX], const json_t *data)
+{
+	struct cs_buf buf;
+
+	if (!json_is_string(data))
+		return false;
+	size_t size = evm_json_bytes_size(data);
+	uint8_t *memory = host_alloc(size + 1);
+	cs_buf_init(&buf, memory, size);
+	bool named = evm_json_bytes(&buf, data) == CS_OK && buf.n >= 4;
+	if (named)
+		(void)adapter_contract_refusal(text, cs_buf_view(&buf));
+	free(memory);
+	return named;
+}
+
 static void gas_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
 {
 	struct call *request = ctx;
 	enum cs_err err = replies[0].err;
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	const char *why = replies[0].why;
 	uint64_t gas = 0;
 
 	(void)count;
 	if (err == CS_OK && evm_json_u64(&gas, replies[0].result) != CS_OK)
 		err = CS_ERR_RPC_LIE;
-	request->gas_done(request->ctx, err, replies[0].why, gas);
+	if (err == CS_ERR_REVERTED && name_revert(text, replies[0].data))
+		why = text;
+	request->gas_done(request->ctx, err, why, gas);
 	free(request);
 }
 
@@ -211,7 +234,7 @@ static json_t *call_params(const struct cs_address *from, const struct cs_addres
 	if (from != NULL)
 		json_object_set_new(call, "from", evm_json_from_address(from));
 	json_object_set_new(call, "to", evm_json_from_address(to));
-	json_object_set_new(call, "data", evm_json_from_bytes(data));
+	json_object_set_new(call, "data", host_json_hex(data));
 	json_array_append_new(params, call);
 	json_array_append_new(params, json_string("latest"));
 	return params;
@@ -462,7 +485,7 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 		calls[i] = (struct evm_rpc_call){
 			"eth_getStorageAt",
 			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
-				  evm_json_from_hash(&slots[i]), "latest")};
+				  host_json_hash(&slots[i]), "latest")};
 	enum cs_err err =
 		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, slot_count, statuses_done, request);
 	if (err != CS_OK)
@@ -495,7 +518,7 @@ enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_d
 	*request = (struct raw){done, ctx};
 	enum cs_err err =
 		evm_rpc_call(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, "eth_sendRawTransaction",
-			     json_pack("[o]", evm_json_from_bytes(raw)), raw_done, request);
+			     json_pack("[o]", host_json_hex(raw)), raw_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

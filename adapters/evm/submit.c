@@ -226,7 +226,7 @@ static void send(struct adapter_tx *tx)
 
 	if (tx->accepted || tx->refusals > 0)
 		options.pin = evm_rpc_other(rpc, tx->endpoint);
-	json_array_append_new(params, evm_json_from_bytes(cs_bytes(tx->raw, tx->raw_size)));
+	json_array_append_new(params, host_json_hex(cs_bytes(tx->raw, tx->raw_size)));
 	tx->work = TX_SENDING;
 	tx->calls++;
 	if (evm_rpc_call(rpc, &options, "eth_sendRawTransaction", params, send_done, tx) == CS_OK)

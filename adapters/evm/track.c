@@ -306,8 +306,8 @@ void evm_sender_track(struct sender *sender)
 
 		calls[i + 1] = (struct evm_rpc_call){
 			question->pool ? "eth_getTransactionByHash" : "eth_getTransactionReceipt",
-			json_pack("[o]", evm_json_from_hash(
-						 &question->tx->attempts[question->attempt].hash))};
+			json_pack("[o]",
+				  host_json_hash(&question->tx->attempts[question->attempt].hash))};
 	}
 	struct evm_rpc_options options = {.pin = EVM_RPC_ANY, .height_min = evm_head_height(evm)};
 	sender->tracking = true;

@@ -67,7 +67,7 @@ struct fetch;
 
 /* Before the sandbox: reads OpenSSL's tables, needs memfd_create and /proc/self/fd once. Everything is
  * copied. INVALID: a certificate that is none or no CA, a log whose key is none; TOO_LARGE; CRYPTO.
- * One per process. */
+ * Each has connections, sessions and a proxy of its own. */
 CS_NODISCARD enum cs_err fetch_new(struct fetch **out, const struct fetch_options *options,
 				   struct cs_why *why);
 /* Transfers in flight end without a reply. NULL is allowed. */

@@ -140,18 +140,31 @@ static enum wire_oracle_code combine(struct cs_bytes *value, uint32_t *used,
 	cs_bug("not an aggregate", __FILE__, __LINE__);
 }
 
-enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
-				      const struct wire_spec *spec,
-				      const struct aggregate_input *inputs)
+static size_t answer_count(const struct wire_spec *spec, const struct aggregate_input *inputs)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < spec->source_count; i++)
 		count += is_answer(&inputs[i]);
-	const bool enough = count >= spec->k;
+	return count;
+}
+
+enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
+				      const struct wire_spec *spec,
+				      const struct aggregate_input *inputs)
+{
+	const bool enough = answer_count(spec, inputs) >= spec->k;
 	if (enough && combine(value, used, spec, inputs) == WIRE_ORACLE_OK)
 		return WIRE_ORACLE_OK;
 	const enum wire_oracle_code refunded = smallest_error(spec, inputs, true);
 	if (refunded != WIRE_ORACLE_DISAGREEMENT || enough)
 		return refunded;
 	return smallest_error(spec, inputs, false);
+}
+
+bool aggregate_is_enough(const struct wire_spec *spec, const struct aggregate_input *inputs)
+{
+	struct cs_bytes value;
+	uint32_t used;
+	return 2 * answer_count(spec, inputs) > spec->source_count &&
+	       aggregate_value(&value, &used, spec, inputs) == WIRE_ORACLE_OK;
 }

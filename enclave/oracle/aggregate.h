@@ -20,4 +20,9 @@ enum wire_oracle_code aggregate_value(struct cs_bytes *value, uint32_t *used,
 				      const struct wire_spec *spec,
 				      const struct aggregate_input *inputs);
 
+/* What the sources have said so far makes a value, and more is only better: k of them have
+ * answered, and more than half, so that few that are quick do not decide for those that a rule
+ * wants to hear. inputs of sources that have not ended: any code but OK. */
+bool aggregate_is_enough(const struct wire_spec *spec, const struct aggregate_input *inputs);
+
 #endif

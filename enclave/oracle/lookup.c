@@ -39,20 +39,67 @@ static enum share_kind kind_of(const struct lookup *lookup)
 	return lookup->feed ? SHARE_FEEDS : SHARE_ASKED;
 }
 
+static void line_join(struct lookup_queue *queue, struct lookup *lookup, enum lookup_line line)
+{
+	lookup->next[line] = NULL;
+	if (queue->first == NULL)
+		queue->first = lookup;
+	else
+		queue->last->next[line] = lookup;
+	queue->last = lookup;
+}
+
+static void line_leave(struct lookup_queue *queue, struct lookup *lookup, enum lookup_line line)
+{
+	struct lookup *before = NULL;
+	struct lookup *at = queue->first;
+	for (; at != NULL && at != lookup; at = at->next[line])
+		before = at;
+	cs_assert(at != NULL);
+	if (before == NULL)
+		queue->first = lookup->next[line];
+	else
+		before->next[line] = lookup->next[line];
+	if (queue->last == lookup)
+		queue->last = before;
+}
+
+static struct lookup_queue *for_extractions(struct lookup_world *world, const struct lookup *lookup)
+{
+	return &world->for_extractions[kind_of(lookup)];
+}
+
+static void give_back(struct lookup_world *world, const struct lookup_source *source)
+{
+	struct lookup *lookup = source->lookup;
+	lookup->running_count--;
+	share_give(&world->share, kind_of(lookup), &source->host);
+	world->changed = true;
+}
+
 /* Where it stands, it stands no longer: what it held there is given back. */
 static void leave(struct lookup_world *world, struct lookup_source *source)
 {
 	struct lookup *lookup = source->lookup;
 	switch (source->state) {
 	case LOOKUP_WAITING:
-		lookup->waiting_count--;
 		world->waiting_count--;
+		if (--lookup->waiting_count == 0)
+			line_leave(&world->for_places, lookup, LOOKUP_FOR_PLACES);
+		break;
+	case LOOKUP_RUNNING:
+		(void)fetch_cancel(world->fetch, source->fetch_id);
+		give_back(world, source);
+		break;
+	case LOOKUP_ANSWERED:
+		fetch_release(world->fetch, source->reply);
+		source->reply = NULL;
+		if (--lookup->answered_count == 0)
+			line_leave(for_extractions(world, lookup), lookup, LOOKUP_FOR_EXTRACTIONS);
+		give_back(world, source);
 		break;
 	case LOOKUP_CHOSEN:
-	case LOOKUP_RUNNING:
-		lookup->running_count--;
-		share_give(&world->share, kind_of(lookup), &source->host);
-		world->changed = true;
+		give_back(world, source);
 		break;
 	case LOOKUP_DONE:
 		break;
@@ -60,10 +107,8 @@ static void leave(struct lookup_world *world, struct lookup_source *source)
 	source->state = LOOKUP_DONE;
 }
 
-bool lookup_choose(struct lookup_world *world, struct lookup *lookup)
+static bool choose(struct lookup_world *world, struct lookup *lookup)
 {
-	if (lookup->waiting_count == 0)
-		return false;
 	for (size_t i = 0; i < lookup->source_count; i++) {
 		struct lookup_source *source = &lookup->sources[i];
 		if (source->state != LOOKUP_WAITING ||
@@ -79,7 +124,73 @@ bool lookup_choose(struct lookup_world *world, struct lookup *lookup)
 	return false;
 }
 
+void lookup_choose(struct lookup_world *world)
+{
+	struct lookup *next;
+	/* Who got none now gets none after the others got theirs. */
+	for (struct lookup *at = world->for_places.first; at != NULL; at = next) {
+		next = at->next[LOOKUP_FOR_PLACES];
+		if (!choose(world, at))
+			continue;
+		line_leave(&world->for_places, at, LOOKUP_FOR_PLACES);
+		if (at->waiting_count == 0)
+			continue;
+		line_join(&world->for_places, at, LOOKUP_FOR_PLACES);
+		if (next == NULL)
+			next = at;
+	}
+}
+
 /* ---- the end ---- */
+
+/* One that has not ended has no code yet. */
+static void inputs_of(struct aggregate_input *inputs, const struct lookup *lookup)
+{
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		const struct lookup_source *source = &lookup->sources[i];
+		inputs[i] = (struct aggregate_input){
+			source->state == LOOKUP_DONE ? (enum wire_oracle_code)source->evidence.code
+						     : WIRE_ORACLE_TIMEOUT,
+			source->value};
+	}
+}
+
+/* By when it has ended. Who waits for a place was not asked, and is not late. */
+static uint64_t ends_ms(const struct lookup_source *source)
+{
+	const struct lookup *lookup = source->lookup;
+	if (source->state == LOOKUP_WAITING)
+		return lookup->wait_by_ms;
+	if (source->state != LOOKUP_RUNNING || !lookup->enough || lookup->waiting_count != 0)
+		return lookup->all_by_ms;
+	const uint64_t late = source->asked_ms + lookup->source_ms;
+	return late < lookup->all_by_ms ? late : lookup->all_by_ms;
+}
+
+static void note_ends(struct lookup_world *world, const struct lookup *lookup)
+{
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		const struct lookup_source *source = &lookup->sources[i];
+		if (source->state != LOOKUP_DONE && ends_ms(source) < world->end_next_ms)
+			world->end_next_ms = ends_ms(source);
+	}
+}
+
+/* One more has answered: with it the others agree, or do not any more. */
+static void note_enough(struct lookup *lookup, const struct wire_spec *spec)
+{
+	struct aggregate_input inputs[WIRE_SOURCES_MAX];
+	uint64_t took = 0;
+	inputs_of(inputs, lookup);
+	for (size_t i = 0; i < lookup->source_count; i++)
+		if (inputs[i].code == WIRE_ORACLE_OK && lookup->sources[i].took_ms > took)
+			took = lookup->sources[i].took_ms;
+	const bool enough = aggregate_is_enough(spec, inputs);
+	if (enough && !lookup->enough)
+		lookup->source_ms =
+			took + (took > LOOKUP_GRACE_MS_MIN ? took : LOOKUP_GRACE_MS_MIN);
+	lookup->enough = enough;
+}
 
 static void finish(const struct lookup_world *world, struct lookup *lookup,
 		   const struct wire_spec *spec)
@@ -87,12 +198,9 @@ static void finish(const struct lookup_world *world, struct lookup *lookup,
 	struct aggregate_input inputs[WIRE_SOURCES_MAX];
 	struct wire_evidence_source rows[WIRE_SOURCES_MAX];
 	uint32_t used = 0;
-	for (size_t i = 0; i < lookup->source_count; i++) {
-		const struct lookup_source *source = &lookup->sources[i];
-		rows[i] = source->evidence;
-		inputs[i] = (struct aggregate_input){(enum wire_oracle_code)source->evidence.code,
-						     source->value};
-	}
+	inputs_of(inputs, lookup);
+	for (size_t i = 0; i < lookup->source_count; i++)
+		rows[i] = lookup->sources[i].evidence;
 	if (lookup->source_count != 0)
 		lookup->code = aggregate_value(&lookup->value, &used, spec, inputs);
 	lookup->observed_at = world->now.low_s;
@@ -114,6 +222,8 @@ static void source_done(struct lookup_world *world, struct lookup_source *source
 		source->evidence.completed = world->now.low_s;
 	if (--lookup->open_count == 0)
 		finish(world, lookup, spec);
+	else if (code == WIRE_ORACLE_OK && !lookup->dry)
+		note_enough(lookup, spec);
 }
 
 /* ---- spec and values ---- */
@@ -171,8 +281,11 @@ static enum wire_oracle_code values_open(const struct lookup_world *world,
 	return substitute_open(values, plaintext, &lookup->asker, &lookup->spec_hash, arena, why);
 }
 
-static void values_close(const struct lookup_world *world, const struct lookup *lookup)
+/* The scratch is also what the state is sealed in. */
+static void values_close(const struct lookup_world *world, struct cs_arena *arena,
+			 const struct lookup *lookup)
 {
+	cs_arena_done(arena);
 	if (lookup->secrets.n != 0)
 		cs_wipe(world->e->secrets->scratch, sizeof world->e->secrets->scratch);
 }
@@ -224,7 +337,10 @@ static void sources_open(struct lookup_world *world, struct lookup *lookup,
 			 const struct wire_spec *spec)
 {
 	lookup->source_count = lookup->open_count = lookup->waiting_count = spec->source_count;
-	lookup->wait_by_ms = fetch_now_ms() + wait_ms(world, lookup);
+	const uint64_t now = fetch_now_ms();
+	lookup->wait_by_ms = now + wait_ms(world, lookup);
+	lookup->all_by_ms = now + LOOKUP_MS_MAX;
+	line_join(&world->for_places, lookup, LOOKUP_FOR_PLACES);
 	world->waiting_count += spec->source_count;
 	world->changed = true;
 	for (size_t i = 0; i < spec->source_count; i++) {
@@ -245,6 +361,7 @@ static void sources_open(struct lookup_world *world, struct lookup *lookup,
 		cs_why_write(&lookup->sources[i].why, "the manifest does not allow the host");
 		source_done(world, &lookup->sources[i], WIRE_ORACLE_NOT_ALLOWED, spec);
 	}
+	note_ends(world, lookup);
 }
 
 /* What is wrong with the query before any source is asked. */
@@ -266,7 +383,7 @@ static enum cs_err judge(struct lookup_world *world, struct lookup *lookup, stru
 	lookup->code = values_open(world, &values, &secret, lookup, &lookup->why);
 	if (lookup->code == WIRE_ORACLE_OK)
 		lookup->code = substitute_check(*spec, &values, &lookup->why);
-	values_close(world, lookup);
+	values_close(world, &secret, lookup);
 	return CS_OK;
 }
 
@@ -340,6 +457,7 @@ static enum cs_err start_source(struct lookup_world *world, struct lookup_source
 	if (err == CS_OK) {
 		source->pointer = heap_copy(filled.pointer);
 		source->state = LOOKUP_RUNNING;
+		source->asked_ms = fetch_now_ms();
 	}
 	cs_arena_rewind(secret, mark);
 	return err == CS_OK && source->pointer.p == NULL ? CS_ERR_NO_MEMORY : err;
@@ -379,7 +497,8 @@ enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup)
 		else
 			err = start_source(world, source, spec, &values, &secret);
 	}
-	values_close(world, lookup);
+	note_ends(world, lookup);
+	values_close(world, &secret, lookup);
 	return err;
 }
 
@@ -412,25 +531,83 @@ static enum cs_err extract(struct lookup_world *world, struct lookup_source *sou
 	return source->value.p == NULL ? CS_ERR_NO_MEMORY : CS_OK;
 }
 
-enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *reply)
+void lookup_hear(struct lookup_world *world, const struct fetch_reply *reply)
 {
 	struct lookup_source *source = reply->context;
+	struct lookup *lookup = source->lookup;
+	cs_assert(source->state == LOOKUP_RUNNING);
+	source->state = LOOKUP_ANSWERED;
+	source->reply = reply;
+	source->took_ms = fetch_now_ms() - source->asked_ms;
+	if (lookup->answered_count++ == 0)
+		line_join(for_extractions(world, lookup), lookup, LOOKUP_FOR_EXTRACTIONS);
+}
+
+struct lookup *lookup_next(const struct lookup_world *world)
+{
+	struct lookup *feed = world->for_extractions[SHARE_FEEDS].first;
+	return feed != NULL ? feed : world->for_extractions[SHARE_ASKED].first;
+}
+
+static enum cs_err judge_reply(struct lookup_world *world, struct lookup_source *source,
+			       enum wire_oracle_code *code, const struct wire_spec *spec)
+{
+	const struct fetch_reply *reply = source->reply;
 	const struct wire_evidence_source before = source->evidence;
-	enum wire_oracle_code code = reply->code;
-	struct wire_spec *spec = NULL;
 	source->evidence = reply->evidence;
 	source->evidence.index = before.index;
 	source->evidence.host_port = before.host_port;
-	/* Whatever comes now, fetch knows the transfer no longer. */
-	leave(world, source);
-	CS_TRY(parse_again(world, &spec, source->lookup));
-	if (code == WIRE_ORACLE_OK) {
-		source->evidence.response = cs_keccak256(reply->body);
-		CS_TRY(extract(world, source, &code, spec, reply->body));
-	} else {
+	*code = reply->code;
+	if (reply->code != WIRE_ORACLE_OK) {
 		cs_why_write(&source->why, "%s", reply->why);
+		return CS_OK;
 	}
+	source->evidence.response = cs_keccak256(reply->body);
+	return extract(world, source, code, spec, reply->body);
+}
+
+enum cs_err lookup_take(struct lookup_world *world, struct lookup *lookup)
+{
+	struct lookup_queue *queue = for_extractions(world, lookup);
+	struct lookup_source *source = lookup->sources;
+	enum wire_oracle_code code = WIRE_ORACLE_OK;
+	struct wire_spec *spec = NULL;
+	while (source->state != LOOKUP_ANSWERED)
+		source++;
+	line_leave(queue, lookup, LOOKUP_FOR_EXTRACTIONS);
+	line_join(queue, lookup, LOOKUP_FOR_EXTRACTIONS);
+	enum cs_err err = parse_again(world, &spec, lookup);
+	if (err == CS_OK)
+		err = judge_reply(world, source, &code, spec);
+	leave(world, source);
+	CS_TRY(err);
 	source_done(world, source, code, spec);
+	note_ends(world, lookup);
+	return CS_OK;
+}
+
+/* A place is waited for by lookup_start. */
+static bool is_late(const struct lookup_source *source, uint64_t now)
+{
+	return source->state != LOOKUP_DONE && source->state != LOOKUP_WAITING &&
+	       now >= ends_ms(source);
+}
+
+enum cs_err lookup_end_late(struct lookup_world *world, struct lookup *lookup)
+{
+	const uint64_t now = fetch_now_ms();
+	struct wire_spec *spec = NULL;
+	for (size_t i = 0; i < lookup->source_count; i++) {
+		struct lookup_source *source = &lookup->sources[i];
+		if (!is_late(source, now))
+			continue;
+		if (spec == NULL)
+			CS_TRY(parse_again(world, &spec, lookup));
+		cs_why_write(&source->why,
+			     lookup->enough ? "late: enough others had answered" : "late");
+		source_done(world, source, WIRE_ORACLE_TIMEOUT, spec);
+	}
+	note_ends(world, lookup);
 	return CS_OK;
 }
 
@@ -438,8 +615,6 @@ void lookup_close(struct lookup_world *world, struct lookup *lookup)
 {
 	for (size_t i = 0; i < lookup->source_count; i++) {
 		struct lookup_source *source = &lookup->sources[i];
-		if (source->state == LOOKUP_RUNNING)
-			(void)fetch_cancel(world->fetch, source->fetch_id);
 		leave(world, source);
 		heap_free(source->pointer);
 		heap_free(source->value);

@@ -9,6 +9,19 @@
 
 #define LOOKUP_HOST_PORT_SIZE_MAX 264u
 
+struct lookup;
+
+/* What a lookup stands in a line for: whoever was served goes to its end. */
+enum lookup_line {
+	LOOKUP_FOR_PLACES,      /* a source waits */
+	LOOKUP_FOR_EXTRACTIONS, /* a source has answered */
+	LOOKUP_LINE_COUNT,
+};
+struct lookup_queue {
+	struct lookup *first;
+	struct lookup *last;
+};
+
 /* What all lookups share; the service owns it. */
 struct lookup_world {
 	struct enclave *e;
@@ -16,7 +29,11 @@ struct lookup_world {
 	struct verify_time now; /* of this turn of the loop */
 	struct share share;
 	size_t waiting_count; /* sources without a place, of all lookups */
+	struct lookup_queue for_places;
+	struct lookup_queue for_extractions[SHARE_KIND_COUNT];
 	bool changed; /* since places were given out: one came back, or somebody new waits */
+	/* No lookup has to be ended before it, by fetch_now_ms; UINT64_MAX: none at all. */
+	uint64_t end_next_ms;
 	/* Scratch of one call: the spec's tree, and a response's. */
 	struct cs_arena arena;
 };
@@ -26,21 +43,33 @@ struct lookup_world {
  * waits before it asks again. */
 #define LOOKUP_WAIT_MS_MAX 15000u
 
+/* Once what was said is enough (aggregate.h) and no source waits for its place, each of the others
+ * is late when it takes, from when it was asked, twice as long as the slowest that had answered,
+ * but at least so much longer: it is `timeout`, and the answer goes out without it. A dry run shows
+ * what each source says, and waits for all. */
+#define LOOKUP_GRACE_MS_MIN 1000u
+/* Whatever happens, all sources have ended then: 15 s for a place, 10 s of a source, and what the
+ * scripts of others take meanwhile. The host gives up later than that
+ * (ORACLE_ANSWER_TIMEOUT_MS). */
+#define LOOKUP_MS_MAX 30000u
+
 enum lookup_state {
 	LOOKUP_WAITING, /* for a place among the transfers */
 	LOOKUP_CHOSEN,  /* has one, and is started in this turn */
 	LOOKUP_RUNNING,
+	LOOKUP_ANSWERED, /* and what it said waits to be extracted: it is not late any more */
 	LOOKUP_DONE,
 };
-
-struct lookup;
 
 struct lookup_source {
 	struct lookup *lookup;
 	enum lookup_state state;
 	uint64_t fetch_id;
-	struct cs_bytes pointer; /* heap */
-	struct cs_bytes value;   /* heap: the ABI encoding */
+	uint64_t asked_ms;               /* by fetch_now_ms */
+	uint64_t took_ms;                /* from then on, once it has answered */
+	const struct fetch_reply *reply; /* ANSWERED: ours to release */
+	struct cs_bytes pointer;         /* heap */
+	struct cs_bytes value;           /* heap: the ABI encoding */
 	struct wire_evidence_source evidence;
 	struct cs_hash host; /* of host_port */
 	char host_port[LOOKUP_HOST_PORT_SIZE_MAX + 1];
@@ -49,6 +78,7 @@ struct lookup_source {
 
 struct lookup {
 	void *owner;
+	struct lookup *next[LOOKUP_LINE_COUNT];
 	bool dry;             /* opens no secrets, keeps reasons */
 	bool feed;            /* the value must be one int256 */
 	struct cs_hash asker; /* a word: whose secrets these are */
@@ -60,10 +90,14 @@ struct lookup {
 	struct cs_bytes arguments[WIRE_ARGUMENTS_MAX];
 	struct cs_bytes secrets;
 	size_t source_count;
-	size_t open_count;    /* sources that are not done */
-	size_t waiting_count; /* of them: those without a place */
-	size_t running_count; /* and those with one */
-	uint64_t wait_by_ms;  /* by fetch_now_ms */
+	size_t open_count;     /* sources that are not done */
+	size_t waiting_count;  /* of them: those without a place */
+	size_t running_count;  /* and those with one */
+	size_t answered_count; /* of these: those that have answered */
+	uint64_t wait_by_ms;   /* by fetch_now_ms, as the next */
+	uint64_t all_by_ms;    /* LOOKUP_MS_MAX after it was opened */
+	bool enough;
+	uint64_t source_ms; /* where it is enough: what each of the others may take */
 	struct lookup_source sources[WIRE_SOURCES_MAX];
 	/* Once open_count is 0: */
 	enum wire_oracle_code code;
@@ -79,14 +113,24 @@ struct lookup {
 CS_NODISCARD enum cs_err lookup_open(struct lookup_world *world, struct lookup *lookup,
 				     struct cs_bytes spec, const ProtobufCBinaryData *arguments,
 				     size_t argument_count, struct cs_bytes secrets);
-/* A place for one more of its sources, the first for whose host there is one; false: none. */
-bool lookup_choose(struct lookup_world *world, struct lookup *lookup);
+/* Gives out the places that are free: one to a lookup in turn, for the first of its sources for
+ * whose host there is one. */
+void lookup_choose(struct lookup_world *world);
 /* Starts those that got one, and ends those that have waited too long for it. An error is the
  * machine's: nothing may be signed, and the lookup is closed. */
 CS_NODISCARD enum cs_err lookup_start(struct lookup_world *world, struct lookup *lookup);
-/* A reply whose context is one of the sources of the lookup; the caller releases it. */
-CS_NODISCARD enum cs_err lookup_take(struct lookup_world *world, const struct fetch_reply *reply);
-/* Cancels what runs and frees all. */
+/* A reply whose context is a source of a lookup; it is released when that has been extracted from,
+ * or is closed. */
+void lookup_hear(struct lookup_world *world, const struct fetch_reply *reply);
+/* Whose turn it is that one of its sources be extracted from: feeds before all others, one after
+ * the other. NULL: nobody has heard anything. */
+struct lookup *lookup_next(const struct lookup_world *world);
+/* One extraction, of a lookup that lookup_next named; its next one comes after the others'. An
+ * error is the machine's. */
+CS_NODISCARD enum cs_err lookup_take(struct lookup_world *world, struct lookup *lookup);
+/* Ends what is late, and lowers world->end_next_ms to when there is more to end. NO_MEMORY. */
+CS_NODISCARD enum cs_err lookup_end_late(struct lookup_world *world, struct lookup *lookup);
+/* Cancels what runs, releases what has answered, and frees all. */
 void lookup_close(struct lookup_world *world, struct lookup *lookup);
 
 #endif

@@ -29,7 +29,7 @@ struct service_job {
 
 void service_init(struct service *service, struct enclave *e, struct fetch *fetch, void *block)
 {
-	*service = (struct service){.world = {.e = e, .fetch = fetch}};
+	*service = (struct service){.world = {.e = e, .fetch = fetch, .end_next_ms = UINT64_MAX}};
 	service->last = &service->first;
 	cs_arena_init(&service->world.arena, block, LOOKUP_ARENA_SIZE);
 }
@@ -115,7 +115,7 @@ static enum cs_err take_dry_run(struct service *service, struct enclave_call *ca
 		(const Caisson__Wire__DryRunRequest *)call->request;
 	struct lookup *lookup = &job->items[0].lookup;
 	lookup->dry = true;
-	lookup->deadline_s = call->now.low_s + SERVICE_TIMEOUT_MAX_S;
+	lookup->deadline_s = call->now.low_s + SERVICE_DRY_RUN_S;
 	return lookup_open(&service->world, lookup, wire_pb_view(in->spec), in->arguments,
 			   in->n_arguments, CS_BYTES_NONE);
 }
@@ -357,18 +357,6 @@ bool service_request(struct service *service, enum wire_type *type, struct cs_bu
 
 /* ---- turns ---- */
 
-/* A place for one source of each query that waits, then for a second of each: the oldest first. */
-static void choose(struct service *service)
-{
-	struct lookup_world *world = &service->world;
-	for (bool found = true; found && world->waiting_count != 0;) {
-		found = false;
-		for (struct service_job *job = service->first; job != NULL; job = job->next)
-			for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
-				found = lookup_choose(world, &job->items[i].lookup) || found;
-	}
-}
-
 /* Again where some that were chosen ended at once: nothing else would wake those that wait. */
 static void start(struct service *service)
 {
@@ -376,7 +364,7 @@ static void start(struct service *service)
 	bool again = world->waiting_count != 0;
 	while (again) {
 		if (world->changed)
-			choose(service);
+			lookup_choose(world);
 		world->changed = false;
 		for (struct service_job *job = service->first; job != NULL; job = job->next)
 			for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
@@ -385,20 +373,47 @@ static void start(struct service *service)
 	}
 }
 
+static void end_late(struct service *service)
+{
+	struct lookup_world *world = &service->world;
+	if (fetch_now_ms() < world->end_next_ms)
+		return;
+	world->end_next_ms = UINT64_MAX;
+	for (struct service_job *job = service->first; job != NULL; job = job->next)
+		for (size_t i = 0; i < job->item_count && job->err == CS_OK; i++)
+			job->err = lookup_end_late(world, &job->items[i].lookup);
+}
+
+int service_wait_ms(const struct service *service)
+{
+	const uint64_t at = service->world.end_next_ms;
+	const uint64_t now = fetch_now_ms();
+	if (service->first == NULL)
+		return -1;
+	if (lookup_next(&service->world) != NULL)
+		return 0;
+	/* No lookup ends later than LOOKUP_MS_MAX from now. */
+	return at <= now ? 0 : at == UINT64_MAX ? -1 : (int)(at - now);
+}
+
 void service_turn(struct service *service, const struct verify_time *now)
 {
-	const struct fetch_reply *reply;
+	struct lookup_world *world = &service->world;
 	const uint64_t until = fetch_now_ms() + SERVICE_TURN_MS;
-	service->world.now = enclave_time_of(service->world.e, now);
+	const struct fetch_reply *reply;
+	struct lookup *lookup;
+	world->now = enclave_time_of(world->e, now);
+	while (fetch_take(world->fetch, &reply))
+		lookup_hear(world, reply);
 	/* What is left is taken in the next turn, before which connections move on. */
-	while (fetch_now_ms() < until && fetch_take(service->world.fetch, &reply)) {
-		const struct lookup_source *source = reply->context;
-		struct service_job *job = source->lookup->owner;
-		const enum cs_err err = lookup_take(&service->world, reply);
+	while (fetch_now_ms() < until && (lookup = lookup_next(world)) != NULL) {
+		struct service_job *job = lookup->owner;
+		const enum cs_err err = lookup_take(world, lookup);
 		if (job->err == CS_OK)
 			job->err = err;
-		fetch_release(service->world.fetch, reply);
 	}
+	/* What is late leaves its places to others. */
+	end_late(service);
 	start(service);
 }
 

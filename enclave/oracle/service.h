@@ -10,6 +10,8 @@
 #define SERVICE_ITEMS_MAX 16u
 /* By REST: how long an app may wait. */
 #define SERVICE_TIMEOUT_MAX_S 3600u
+/* Somebody looks at the screen: time for a source, and little for a place. */
+#define SERVICE_DRY_RUN_S 12u
 
 struct service_job;
 
@@ -29,6 +31,8 @@ bool service_request(struct service *service, enum wire_type *type, struct cs_bu
 		     const struct verify_time *now);
 /* One turn, after fetch_step: takes replies, extracts, starts what waits. */
 void service_turn(struct service *service, const struct verify_time *now);
+/* When service_turn has something to end, though no transfer moves; -1: nothing. */
+int service_wait_ms(const struct service *service);
 /* Is a request complete, so that service_reply has something to say? */
 bool service_is_ready(const struct service *service);
 /* The oldest that is complete: signs and encodes. reply is empty and has room for a frame's body. */

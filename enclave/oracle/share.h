@@ -5,7 +5,8 @@
 
 #include "enclave/fetch/fetch.h"
 
-/* Feeds have transfers of their own: nobody who asks can delay a round. */
+/* Feeds have transfers of their own, which nobody who asks can take. That their extractions come
+ * first is lookup_next's; what a round waits for is a script of others that has begun. */
 enum share_kind {
 	SHARE_ASKED, /* of apps, contracts, dry runs */
 	SHARE_FEEDS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from lib import abi, crypto, deploy, oracle
+from lib import abi, crypto, deploy, oracle, tools
 from lib.sources import Sources
 from lib.world import World, now_ms
 
@@ -34,6 +34,8 @@ def open_sources(folder: Path) -> Sources:
     sources = Sources(folder, [ONE, TWO, THREE, RESULTS, NOBODY])
     for name, price in (HONEST | {THREE: LIE}).items():
         sources.set(name, "ether", {"ether": {"usd": price}})
+    # What step 1 of docs/oracle.md says that its server answers.
+    sources.set(ONE, "coins", {"bitcoin": {"usd": 67123.45}})
     sources.set(RESULTS, "42", {"match": 42, "winner": "the second team", "score": [1, 2]})
     return sources
 
@@ -243,14 +245,16 @@ class OracleDemo:
         return [{"name": i.name, "outcome": i.outcome, "value": i.value, "t_ms": i.t_ms} for i in self.items]
 
     def write_env(self) -> Path:
-        """What a shell needs to ask the oracle."""
+        """What a shell needs to ask the oracle, and to let a contract of its own ask it."""
         spec, body, file = (self.world.folder / name for name in ("spec.json", "ask.json", "oracle.env"))
         text = oracle.spec(oracle.source(self.sources.url(ONE, "ether"), "/ether/usd"))
         spec.write_bytes(text)
         body.write_text(json.dumps({"spec": json.loads(text), "audience": "me"}))
-        values = {"CAISSON_URL": self.oracle.url, "CAISSON_API_KEY_FILE": self.oracle.key_file, "SPEC": spec, "ASK": body, "KEY": self.key_of(1)}
+        values = {"CAISSON_URL": self.oracle.url, "CAISSON_API_KEY_FILE": self.oracle.key_file, "SPEC": spec, "ASK": body, "KEY": self.key_of(1),
+                  "RPC": self.chain.url, "ACCOUNT": self.contracts.user, "ORACLE": self.contracts.requests.address,
+                  "SOURCE": f"{ONE}:{self.sources.port}"}
         lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
-        file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(self.world.build / 'bin'))}:$PATH"]) + "\n")
+        file.write_text("\n".join([*lines, f"export PATH={shlex.quote(f'{self.world.build}/bin:{tools.TOOLS}')}:$PATH"]) + "\n")
         return file
 
     def keep(self) -> str:
@@ -266,4 +270,6 @@ A signed price by curl, or on the command line, which verifies it by the key tha
   curl -s -H "Authorization: Bearer $(cat $CAISSON_API_KEY_FILE)" -d @$ASK $CAISSON_URL/v1/oracle/requests
   caisson oracle ask $SPEC --key $KEY
   caisson oracle feeds
+
+A contract of your own: docs/oracle.md, "A contract that asks, on the demo".
 """

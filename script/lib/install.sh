@@ -163,16 +163,19 @@ install_quint() {
 # The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
 # signature is what is built, so that security updates of the distribution arrive by installing again.
 install_source() {
-	local name=$1 apt=$CAISSON_TOOLS/apt options version
+	local name=$1 apt=$CAISSON_TOOLS/apt options version list
 	[[ -d $CAISSON_TOOLS/$name && -z ${CAISSON_UPDATE_SOURCES:-} ]] && return 0
 	say "source package of Debian: $name"
 	mkdir -p "$apt/lists/partial" "$apt/sources.d" "$CAISSON_TOOLS/stamps"
 	options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/sources.d"
 		-o "Dir::State::lists=$apt/lists" -o APT::Sandbox::User=root)
-	: >"$apt/sources.list"
-	[[ ! -s /etc/apt/sources.list ]] || sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$apt/sources.list"
-	[[ ! -s /etc/apt/sources.list.d/debian.sources ]] ||
-		sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$apt/sources.d/debian.sources"
+	rm -f "$apt/sources.list" "$apt"/sources.d/*
+	# Debian's archive under whatever name the machine has it; other archives may have no sources.
+	for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources}; do
+		grep -qsE '^(URIs:|deb ).*/debian(-security)?/?( |$)' "$list" || continue
+		sed -E 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$list" >"$apt/sources.d/${list##*/}"
+	done
+	[[ -n $(ls "$apt/sources.d") ]] || die "no archive of Debian in /etc/apt/sources.list and /etc/apt/sources.list.d"
 	apt-get "${options[@]}" update
 	rm -rf "${apt:?}/$name" "${CAISSON_TOOLS:?}/$name"
 	mkdir -p "$apt/$name"

@@ -49,7 +49,7 @@ static void print(json_t *json)
 static json_t *json_id(const struct adapter_block_id *id)
 {
 	return json_pack("{s:I, s:o}", "height", (json_int_t)id->height, "hash",
-			 evm_json_from_hash(&id->hash));
+			 host_json_hash(&id->hash));
 }
 
 static json_t *answer_of(const struct request *request, enum cs_err err, const char *why)
@@ -60,8 +60,8 @@ static json_t *answer_of(const struct request *request, enum cs_err err, const c
 static json_t *json_header(const struct adapter_header *header)
 {
 	return json_pack("{s:o, s:o, s:I, s:o}", "id", json_id(&header->id), "parent",
-			 evm_json_from_hash(&header->parent), "time", (json_int_t)header->time_s,
-			 "rlp", evm_json_from_bytes(header->rlp));
+			 host_json_hash(&header->parent), "time", (json_int_t)header->time_s, "rlp",
+			 host_json_hex(header->rlp));
 }
 
 /* ---- events ---- */
@@ -91,7 +91,7 @@ static void on_progress(void *ctx, const struct adapter_cursor *cursor)
 
 	(void)ctx;
 	cs_assert(adapter_cursor_encode(bytes, sizeof(bytes), &size, cursor) == CS_OK);
-	json_object_set_new(json, "cursor", evm_json_from_bytes(cs_bytes(bytes, size)));
+	json_object_set_new(json, "cursor", host_json_hex(cs_bytes(bytes, size)));
 	if (cursor->count > 0)
 		json_object_set_new(json, "block", json_id(&cursor->recent[cursor->count - 1]));
 	print(json);
@@ -102,8 +102,8 @@ static void on_reorg(void *ctx, const struct adapter_reorg *reorg)
 	(void)ctx;
 	print(json_pack("{s:s, s:I, s:I, s:o, s:o, s:b, s:b}", "event", "reorg", "from",
 			(json_int_t)reorg->from, "old_tip", (json_int_t)reorg->old_tip, "old_hash",
-			evm_json_from_hash(&reorg->old_hash), "new_hash",
-			evm_json_from_hash(&reorg->new_hash), "beyond", reorg->beyond_window,
+			host_json_hash(&reorg->old_hash), "new_hash",
+			host_json_hash(&reorg->new_hash), "beyond", reorg->beyond_window,
 			"diverged", reorg->diverged));
 }
 
@@ -162,10 +162,9 @@ static void check_claims(json_t *answer, const struct request *request,
 		    (!cs_address_eq(&log.address, &request->address) || log.topic_count != 3 ||
 		     !cs_hash_eq(&log.topics[1], &proof->claims[i].id)))
 			err = CS_ERR_WRONG_LOG;
-		json_array_append_new(claims, json_pack("{s:o, s:I}", "id",
-							evm_json_from_hash(&proof->claims[i].id),
-							"log_index",
-							(json_int_t)proof->claims[i].log_index));
+		json_array_append_new(
+			claims, json_pack("{s:o, s:I}", "id", host_json_hash(&proof->claims[i].id),
+					  "log_index", (json_int_t)proof->claims[i].log_index));
 	}
 	json_object_set_new(answer, "verified", json_string(cs_err_name(err)));
 	json_object_set_new(answer, "claims", claims);
@@ -206,11 +205,11 @@ static void account_proof_done(void *ctx, enum cs_err err, const char *why,
 			if (verified == CS_OK && account.exists)
 				verified = verify_storage(&word, &account.storage_root, &slot->slot,
 							  &own);
-			json_array_append_new(slots, evm_json_from_hash(&word));
+			json_array_append_new(slots, host_json_hash(&word));
 		}
 		json_object_set_new(answer, "verified", json_string(cs_err_name(verified)));
 		json_object_set_new(answer, "exists", json_boolean(proof->exists));
-		json_object_set_new(answer, "code_hash", evm_json_from_hash(&proof->code_hash));
+		json_object_set_new(answer, "code_hash", host_json_hash(&proof->code_hash));
 		json_object_set_new(answer, "slots", slots);
 	}
 	print(answer);
@@ -222,7 +221,7 @@ static void call_done(void *ctx, enum cs_err err, const char *why, struct cs_byt
 	struct request *request = ctx;
 	json_t *answer = answer_of(request, err, why);
 
-	json_object_set_new(answer, "data", evm_json_from_bytes(data));
+	json_object_set_new(answer, "data", host_json_hex(data));
 	print(answer);
 	free(request);
 }
@@ -260,8 +259,8 @@ static void account_done(void *ctx, enum cs_err err, const char *why,
 	json_t *answer = answer_of(request, err, why);
 
 	if (account != NULL) {
-		json_object_set_new(answer, "balance", evm_json_from_hash(&account->balance));
-		json_object_set_new(answer, "code_hash", evm_json_from_hash(&account->code_hash));
+		json_object_set_new(answer, "balance", host_json_hash(&account->balance));
+		json_object_set_new(answer, "code_hash", host_json_hash(&account->code_hash));
 		json_object_set_new(answer, "has_code", json_boolean(account->has_code));
 		json_object_set_new(answer, "nonce", json_integer((json_int_t)account->nonce));
 	}
@@ -320,7 +319,7 @@ static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_
 	print(json_pack("{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:b, s:b, s:o, s:I, s:I}", "event",
 			"tx", "tx", index, "state", adapter_tx_state_name(report->state), "err",
 			cs_err_name(report->err), "why", report->why, "nonce",
-			(json_int_t)report->nonce, "hash", evm_json_from_hash(&report->hash),
+			(json_int_t)report->nonce, "hash", host_json_hash(&report->hash),
 			"cancelled", report->cancelled, "succeeded", report->succeeded, "block",
 			json_id(&report->block), "gas_used", (json_int_t)report->gas_used,
 			"attempts", (json_int_t)report->attempts));

@@ -97,8 +97,8 @@ def test_the_contract_asks_for_what_the_page_writes(coin, w):
 def coin(w):
     """CoinPrice, after it asked for bitcoin."""
     contract = w.deploy("CoinPrice", w.oracle.address)
-    fee = contract.read("fee", "bitcoin")
-    receipt = contract.write(w.user, "ask", "bitcoin", value=fee, gas=GAS)
+    fee = contract.read("fee")
+    receipt = contract.write(w.user, "ask", value=fee, gas=GAS)
     contract.asked = w.asked(receipt)
     contract.paid = fee
     return contract
@@ -117,21 +117,33 @@ def test_it_asks_and_hears(w, coin):
     assert coin.read("observedAt") == answer["observedAt"]
 
 
+def test_nobody_chooses_what_the_price_is_of(w, coin):
+    """What a stranger asks is what everybody asks: a coin of their own is no call."""
+    w.fulfil(w.answer(coin.asked))
+    data = abi.selector("ask(string)") + abi.encode(["string"], ["dogecoin"])
+    with pytest.raises(RpcError):
+        w.rpc.call("eth_call", {"from": w.anyone, "to": coin.address, "data": abi.to_hex(data), "value": hex(coin.paid)}, "latest")
+    theirs = w.asked(coin.write(w.anyone, "ask", value=coin.paid, gas=GAS))
+    assert all(theirs[part] == coin.asked[part] for part in ("specHash", "argumentsHash", "secretsHash"))
+    assert theirs["argumentsHash"] == o.arguments_hash([coin.read("COIN").encode()])
+    assert coin.read("price") == int.from_bytes(VALUE, "big")
+
+
 def test_less_than_the_fee_is_refused_and_more_is_kept_for_the_next(w, coin):
-    receipt = coin.write(w.user, "ask", "bitcoin", value=coin.paid - 1, gas=GAS, accept_revert=True)
+    receipt = coin.write(w.user, "ask", value=coin.paid - 1, gas=GAS, accept_revert=True)
     assert receipt["status"] == "0x0" and not receipt["logs"]
-    assert w.asked(coin.write(w.user, "ask", "bitcoin", value=coin.paid + 1, gas=GAS))["fee"] == coin.paid
+    assert w.asked(coin.write(w.user, "ask", value=coin.paid + 1, gas=GAS))["fee"] == coin.paid
     assert w.balance(coin) == 1
-    w.asked(coin.write(w.user, "ask", "bitcoin", value=coin.paid - 1, gas=GAS))
+    w.asked(coin.write(w.user, "ask", value=coin.paid - 1, gas=GAS))
     assert w.balance(coin) == 0
 
 
 def test_a_fee_that_came_back_pays_for_the_next(w, coin):
     w.fulfil(w.answer(coin.asked, code=UNREACHABLE))
     assert w.balance(coin) == coin.paid
-    again = w.asked(coin.write(w.user, "ask", "bitcoin", gas=GAS))
+    again = w.asked(coin.write(w.user, "ask", gas=GAS))
     assert again["fee"] == coin.paid and w.balance(coin) == 0
-    receipt = coin.write(w.user, "ask", "bitcoin", gas=GAS, accept_revert=True)
+    receipt = coin.write(w.user, "ask", gas=GAS, accept_revert=True)
     assert receipt["status"] == "0x0" and not receipt["logs"]
 
 
@@ -164,7 +176,7 @@ def test_others_cannot_answer_it(w, coin):
 
 def test_an_older_observation_changes_nothing(w, coin):
     contract, first = coin, coin.asked
-    second = w.asked(contract.write(w.user, "ask", "bitcoin", value=contract.read("fee", "bitcoin"), gas=GAS))
+    second = w.asked(contract.write(w.user, "ask", value=contract.read("fee"), gas=GAS))
     w.advance(20)
     w.fulfil(w.answer(second, value=o.int256(7)))
     w.fulfil(w.answer(first, value=o.int256(5), observed_at=first["time"] + 1))

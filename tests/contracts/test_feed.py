@@ -134,6 +134,21 @@ def test_length_of_history(w, bits, kept):
     assert [r for r in range(1, 12) if error_of(feed["feed"], w.anyone, "getRoundData", r) is None] == list(range(11 - kept, 12))
 
 
+@pytest.mark.parametrize("how", ["cancel", "schedule"])
+def test_rounds_are_where_no_operation_is(w, feed, how):
+    """A feed's key is the hash of 64 bytes, and so the id of the operation that is those bytes; `readyAt` is in slot 2, as round 2 is."""
+    for price in (1, 2, 3):
+        w.update(w.value(feed, price))
+        w.advance(10)
+    operation = feed["feedId"] + o.spec_hash(SPEC)
+    assert w.feed.read("readyAt", v.keccak(operation)) == 0
+    if how == "cancel":
+        assert error_of(w.feed, w.guardian, "cancel", operation) == "OperationUnknown"
+    else:
+        w.feed.write(w.owner, "schedule", operation)
+    assert [feed["feed"].read("getRoundData", n)[1] for n in (1, 2, 3)] == [1, 2, 3]
+
+
 def test_older_equal_and_future_observations(w, feed):
     w.advance(100)
     first = w.now()

@@ -482,6 +482,25 @@ def test_refund_that_cannot_be_pushed_is_claimed(w, how, by):
         w.hostile.write(w.user, "run", w.oracle.address, w.oracle.data("claim", heir), gas=GAS)
 
 
+@pytest.mark.parametrize("how", ["an error", "too late"])
+def test_a_consumer_that_takes_no_money_claims(w, how):
+    """Through the base's helper, by whom the contract lets."""
+    proud = w.deploy("ProudConsumer", w.oracle.address)
+    fee = w.oracle.read("quote", len(SPEC), 50_000)
+    asked = w.asked(proud.write(w.user, "ask", SPEC, 50_000, value=fee, gas=GAS))
+    if how == "an error":
+        w.fulfil(w.answer(asked, code=UNREACHABLE))
+    else:
+        w.at(asked["deadline"])
+        w.oracle.write(w.anyone, "refund", w.parts(asked), gas=GAS)
+    assert w.oracle.read("owed", proud.address) == fee == w.balance(w.oracle)
+    heir = abi.to_hex(v.keccak(how.encode())[:20])
+    assert proud.write(w.anyone, "claimRefunds", heir, gas=GAS, accept_revert=True)["status"] == "0x0"
+    proud.write(w.owner, "claimRefunds", heir, gas=GAS)
+    assert w.balance(heir) == fee and w.balance(w.oracle) == 0 == w.oracle.read("owed", proud.address)
+    refused(w, "NothingOwed", proud, "claimRefunds", heir, sender=w.owner)
+
+
 @pytest.mark.parametrize("by", ["refund", "fulfil"])
 def test_asker_that_uses_its_gas_gets_its_refund(w, by):
     """The push has its gas whatever the submitter brings: nobody can turn a refund into a claim."""

@@ -330,6 +330,26 @@ def test_oracle_lines_for_people_work(demo):
     assert "3000.1" in said[1].stdout and "ETH / USD" in said[2].stdout
 
 
+def test_a_contract_of_ones_own_as_the_page_has_it(demo, asked, tmp_path):
+    """docs/oracle.md, from the file of variables to the price, line by line; only its two folders are elsewhere.
+
+    After the others: it asks once more.
+    """
+    page = (tools.ROOT / "docs" / "oracle.md").read_text()
+    lines, = (block for block in re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S) if "eth_sendTransaction" in block)
+    assert "/tmp/caisson/" in lines and "/tmp/coin" in lines
+    lines = lines.replace("/tmp/caisson", str(demo.folder)).replace("/tmp/coin", str(tmp_path / "coin"))
+    run = subprocess.run(["bash", "-euc", lines], cwd=tools.ROOT, capture_output=True, text=True, timeout=480)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "6712345000000"
+    # The account pays without a key: the file holds none, and the one that it names is of the interface.
+    environment = dict(line.split()[1].split("=", 1) for line in (demo.folder / "oracle.env").read_text().splitlines())
+    account = environment["ACCOUNT"].lower()
+    assert account in [a.lower() for a in asked["rpc"].call("eth_accounts")]
+    assert environment["ORACLE"].lower() == asked["requests"].address.lower()
+    assert Path(environment["CAISSON_API_KEY_FILE"]).stat().st_mode & 0o077 == 0
+
+
 def test_a_quick_end_leaves_nothing(tmp_path):
     """A Ctrl-C in the middle of the start."""
     env = {**os.environ, "CAISSON_BUILD": str(tools.find_build())}

@@ -1,11 +1,13 @@
 """Finality by a quorum of RPC providers: caisson-enclave asks three TLS servers in front of a real anvil, each with a certificate of
-a CA that the manifest trusts, through the egress proxy."""
+a CA that the manifest trusts, through the egress proxy; and caisson-oracle-enclave, which asks sources too."""
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -15,7 +17,9 @@ from enclave import manifests
 from enclave.boundary import Enclave, Refused, TYPES, encode, measurement, program
 from enclave.relay import header_rlp
 from enclave.test_process import BITS, PROBES, ROOT, ended
-from lib import abi, chains, crypto, fetch, pki, provider
+from lib import abi, chains, crypto, fetch, oracle, pki, provider
+from lib.oracle import spec
+from lib.rpc import wait_for
 from oracle_enclave.world import Caller
 
 HOSTS = ["one.example.test", "two.example.org", "three.example.net"]
@@ -464,16 +468,6 @@ def test_a_chain_that_is_not_served_opens_no_door(world):
     refused_at_start(world.start(lineage, serve=["eip155:5"]), "no chain that is served is of that mode")
 
 
-def test_an_oracle_has_no_providers(world):
-    lineage = world.manifest(oracle={
-        "address_literals": False, "contracts": [], "hosts_allowed": [], "hosts_forbidden": [], "logs": "0x" + "00" * 32, "private_cas": [],
-        "private_networks": True, "trust_store": "0x" + hashlib.sha256(world.store.read_bytes()).hexdigest()})
-    inner = json.loads(world.path.read_bytes())["manifest"]
-    world.start(lineage, "caisson-oracle-enclave")
-    inner["oracle"]["contracts"] = [{"address": "0x" + "ac" * 20, "chain": "0x" + world.chain.hex(), "kind": "requests"}]
-    refused_at_start(world.start(manifests.write(world.path, inner), "caisson-oracle-enclave"), "rpc_quorum")
-
-
 def probing(caller: Caller) -> None:
     flags = caller.hello()["insecure_flags"]
     if not flags & BITS["test_probes"]:
@@ -522,3 +516,239 @@ def test_what_is_signed_says_what_it_always_said(world):
     assert abs(caller.hello()["now_low_s"] - before) < 60
     status = caller.call("Status", nonce=b"\x05" * 32)
     assert crypto.schnorr_verify(status["public_key"], status["digest"], status["signature"])
+
+
+# --- the oracle's enclave
+
+
+SOURCE = "source.example.test"
+CONTRACT = "0x" + "ac" * 20
+ORACLE = "caisson-oracle-enclave"
+PLACES = 192  # that those who ask share: enclave/oracle/share.h
+
+
+class OracleWorld(World):
+    """A contract of an oracle on the chain of the three providers. Sources have a CA of their own, and each kind a proxy."""
+
+    def __init__(self, folder, branches: Branches):
+        super().__init__(folder, branches)
+        self.sources_ca = pki.authority("a root of sources")
+        self.sources_store = folder / "sources.pem"
+        self.sources_store.write_text(self.sources_ca.pem + "\n")
+        self.servers = []
+
+    def oracle(self, row: dict | None = None, contracts: bool = True) -> str:
+        identity = self._identity(row or self.row())
+        contract = {"address": CONTRACT, "chain": "0x" + identity.hex(), "kind": "requests"}
+        section = oracle.manifest_section([contract] if contracts else [], self.sources_store,
+                                          hashlib.sha256(self.sources_ca.der).digest())
+        return self.manifest(row, oracle=section)
+
+    @staticmethod
+    def _identity(row: dict) -> bytes:
+        return ev.identity(row["caip2"], abi.to_bytes(row["genesis"]), abi.to_bytes(row["gateway"]))
+
+    def start(self, lineage: str, name: str = ORACLE, providers: list | None = None, **more) -> Enclave:
+        """providers: the options of that way, where they are not the right ones."""
+        ways = [fetch.Proxy(names={SOURCE: "127.0.0.1"}), fetch.Proxy(names={host: "127.0.0.1" for host in HOSTS})]
+        self.proxies += ways
+        sources, rpc = (way.end.fileno() for way in ways)
+        if providers is None:
+            providers = ["--rpc-egress-fd", str(rpc), "--rpc-trust-store", str(self.store)]
+        options = ["--egress-fd", str(sources), "--trust-store", str(self.sources_store), *providers]
+        enclave = Enclave(self.folder, [self.path], lineage, ROOT, binary=program(name), options=options, fds=[sources, rpc], **more)
+        self.enclaves.append(enclave)
+        return enclave
+
+    def begin(self, headers: int = BLOCKS, **row) -> Caller:
+        self.enclave = self.start(self.oracle(self.row(**row)))
+        caller = Caller(self.enclave.path)
+        caller.hello()
+        caller.call("Init")
+        caller.call("ClientCreate", chain=self.chain, header=header_rlp(self.branches.main[0]))
+        self.feed(caller, self.branches.main, 1, headers)
+        return caller
+
+    def source(self, handler=None, issuer=None) -> fetch.Server:
+        leaf = pki.issue("leaf", issuer or self.sources_ca, names=[SOURCE])
+        made = fetch.Server(self.folder / "sources", leaf, handler or fetch.answering(fetch.ok(b'{"price":"7"}')))
+        self.servers.append(made)
+        return made
+
+    @staticmethod
+    def spec(server: fetch.Server, path: str = "price") -> bytes:
+        return spec(oracle.source(f"https://{SOURCE}:{server.port}/{path}"))
+
+    def close(self) -> None:
+        super().close()
+        for one in self.servers:
+            one.close()
+
+
+@pytest.fixture
+def oracles(tmp_path, branches):
+    made = OracleWorld(tmp_path, branches)
+    yield made
+    made.close()
+
+
+def test_an_oracle_asks_them_too(oracles, branches):
+    caller = oracles.begin()
+    served = oracles.source()
+    reply = oracles.ask(caller)
+    assert codes(reply) == [0, 0, 0] and reply["named_height"] == branches.final
+    assert reply["status"]["final_hash"] == abi.to_bytes(branches.main[branches.final]["hash"])
+    [result] = caller.app(oracles.spec(served))["results"]
+    assert result["code"] == 0 and int.from_bytes(result["value"], "big") == 7 * 10**8
+    # Each through its own proxy, which knows the names of its own.
+    sources, rpc = (proxy.counters() for proxy in oracles.proxies)
+    assert (sources["connected"], rpc["connected"]) == (1, 3) and sources["unresolved"] == rpc["unresolved"] == 0
+
+
+def test_an_oracle_believes_as_few_as_a_bridge(oracles, branches):
+    """One lies: the others are enough. One lies and one is down: nothing is final. Two are down: neither."""
+    lie = lambda answer: answer | {"result": answer["result"] | {"hash": "0x" + "ab" * 32}}  # noqa: E731
+    caller = oracles.begin()
+    oracles.providers[1].spoil = lie
+    oracles.providers[2].spoil = SPOILED["status 500"][0]
+    reply = oracles.ask(caller)
+    assert codes(reply) == [0, 0, HTTP_STATUS] and reply["status"]["final_height"] == 0
+    oracles.providers[1].spoil = oracles.providers[2].spoil
+    assert oracles.ask(caller)["status"]["final_height"] == 0
+    oracles.providers[1].spoil, oracles.providers[2].spoil = lie, None
+    assert oracles.ask(caller)["status"]["final_height"] == branches.final
+
+
+def test_an_oracle_and_another_chains_block(oracles, tmp_path):
+    caller = oracles.begin()
+    with chains.Anvil(tmp_path / "another", 31337, mining="none", extra=["--slots-in-an-epoch", "1"]) as other:
+        other.mine(BLOCKS)
+        for one in oracles.providers[:2]:
+            one.url = other.url
+        reply = oracles.ask(caller)
+    assert codes(reply) == [0, 0, 0] and reply["status"]["final_height"] == 0
+    with pytest.raises(Refused, match="NOT_IN_MANIFEST"):
+        caller.call("ClientQuorum", chain=b"\x01" * 32)
+
+
+def test_an_oracles_providers_and_sources_have_a_trust_of_their_own(oracles, branches):
+    """Who may issue certificates of sources says nothing about finality, and who may those of providers nothing about prices."""
+    for i in range(2):
+        oracles.providers[i].close()
+        oracles.providers[i] = oracles.provider(i, issuer=oracles.sources_ca)
+    caller = oracles.begin()
+    reply = oracles.ask(caller)
+    assert codes(reply) == [TLS, TLS, 0] and reply["status"]["final_height"] == 0
+    [result] = caller.app(oracles.spec(oracles.source(issuer=oracles.ca)))["results"]
+    assert result["code"] == TLS
+    [result] = caller.app(oracles.spec(oracles.source()))["results"]
+    assert result["code"] == 0
+
+
+def test_an_oracles_slow_sources_do_not_hold_its_chain_up(oracles, branches):
+    """All that those who ask may have under way at a time hangs; the providers are asked meanwhile, and so are feeds."""
+    caller = oracles.begin()
+    hanging = threading.Event()
+    held = []
+
+    def hang(tls) -> None:
+        if fetch.read_head(tls):
+            held.append(1)
+            hanging.wait(30)
+
+    servers = [oracles.source(hang) for _ in range(PLACES // 32)]
+    try:
+        asked = [caller.start("AnswerApp", audience=b"app", max_age=600, timeout_s=60, query={
+            "spec": oracles.spec(servers[i % len(servers)], f"p{i}"), "arguments": [], "secrets": b""}) for i in range(PLACES + 8)]
+        wait_for(lambda: caller.call("Status", nonce=bytes(32)) and len(held) == PLACES, 9, "that many connections", 0.1)
+        begun = time.monotonic()
+        reply = oracles.ask(caller)
+        assert codes(reply) == [0, 0, 0] and reply["status"]["final_height"] == branches.final
+        assert time.monotonic() - begun < 3 and not caller.kept
+    finally:
+        hanging.set()
+    assert len(asked) == PLACES + 8
+
+
+def test_an_oracles_contradiction_freezes(oracles, branches):
+    caller = oracles.begin()
+    oracles.ask(caller)
+    for one in oracles.providers[:2]:
+        one.block = branches.other[20]
+    with pytest.raises(Refused, match="FROZEN"):
+        oracles.ask(caller)
+    assert caller.call("Conflict", chain=oracles.chain)["second_hash"] == abi.to_bytes(branches.other[20]["hash"])
+    with pytest.raises(Refused, match="FROZEN"):
+        oracles.ask(caller)
+
+
+def test_a_host_that_leaves_an_oracle_while_providers_are_asked(oracles, branches):
+    caller = oracles.begin()
+    oracles.providers[0].pause_s = 1
+    caller.start("ClientQuorum", chain=oracles.chain)
+    caller.close()
+    again = Caller(oracles.enclave.path)
+    with pytest.raises(Refused, match="UNAUTHORIZED"):
+        oracles.ask(again)
+    again.hello()
+    assert oracles.ask(again)["status"]["final_height"] == branches.final
+
+
+def test_an_oracles_options_are_for_such_contracts_alone(oracles):
+    lineage = oracles.oracle()
+    refused_at_start(oracles.start(lineage, providers=[]), "of the providers: --trust-store is needed")
+    refused_at_start(oracles.start(lineage, providers=["--rpc-trust-store", str(oracles.store)]), "of the providers: --egress-fd")
+    refused_at_start(oracles.start(lineage, providers=["--rpc-trust-store", str(oracles.sources_store)]), "of the providers: ")
+    sources = oracles.proxies[-1].end.fileno()
+    refused_at_start(oracles.start(lineage, providers=["--rpc-egress-fd", str(sources + 100), "--rpc-trust-store", str(oracles.store)]),
+                     "SOCK_SEQPACKET")
+    # A trust store that the manifest names for sources is none for providers.
+    other = oracles.store
+    oracles.store = oracles.sources_store
+    refused_at_start(oracles.start(lineage), "of the providers: --trust-store is not the one that the manifest names")
+    oracles.store = other
+    without = oracles.oracle(contracts=False)
+    refused_at_start(oracles.start(without), "no contract is on a chain of that mode")
+    caller = Caller(oracles.start(without, providers=[]).path)
+    caller.hello()
+    with pytest.raises(Refused, match="UNSUPPORTED"):
+        caller.call("ClientQuorum", chain=oracles.chain)
+    # One way for both would have each read what the other is told.
+    lineage = oracles.oracle()
+    proxy = fetch.Proxy(names={})
+    oracles.proxies.append(proxy)
+    one = str(proxy.end.fileno())
+    enclave = Enclave(oracles.folder, [oracles.path], lineage, ROOT, binary=program(ORACLE), fds=[int(one)], options=[
+        "--egress-fd", one, "--trust-store", str(oracles.sources_store), "--rpc-egress-fd", one, "--rpc-trust-store", str(oracles.store)])
+    oracles.enclaves.append(enclave)
+    refused_at_start(enclave, "--rpc-egress-fd is --egress-fd")
+    # A bridge has one.
+    enclave = oracles.start(lineage, "caisson-enclave")
+    assert ended(enclave) == 64
+
+
+def test_an_oracle_closes_what_else_it_inherits(oracles):
+    """Two ways stay open beside the listening socket, and nothing between them."""
+    lineage = oracles.oracle()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as leak:
+        ways = [fetch.Proxy(names={}) for _ in range(2)]
+        oracles.proxies += ways
+        fds = [way.end.fileno() for way in ways]
+        enclave = Enclave(oracles.folder, [oracles.path], lineage, ROOT, binary=program(ORACLE), fds=[*fds, leak.fileno()], options=[
+            "--egress-fd", str(fds[0]), "--trust-store", str(oracles.sources_store),
+            "--rpc-egress-fd", str(fds[1]), "--rpc-trust-store", str(oracles.store)])
+        oracles.enclaves.append(enclave)
+        Caller(enclave.path).hello()
+        assert not probed_descriptor(enclave, leak.fileno())
+        for fd in fds:
+            assert probed_descriptor(enclave, fd)
+
+
+def probed_descriptor(enclave: Enclave, fd: int) -> bool:
+    """Is it a socket of the process? What /proc says to its parent; a process that cannot be dumped says it to nobody else."""
+    try:
+        return os.readlink(f"/proc/{enclave.popen.pid}/fd/{fd}").startswith("socket:")
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        pytest.skip("descriptors of a process that cannot be dumped are root's to see")

@@ -1,6 +1,7 @@
-/* A signed answer as a document. Input that begins with '{' is read as one: what is accepted is
- * written and read again to the same. Other input makes the parts of an answer whose hashes are then
- * right: if they pass the check, the document that is written of them is read to the same. */
+/* A signed answer, or round of a feed, as a document. Input that begins with '{' is read as one:
+ * what is accepted is written and read again to the same. Other input makes the parts of an answer
+ * whose hashes are then right: if they pass the check, the document that is written of them is read
+ * to the same. */
 #include "core/utf8.h"
 #include "oracle/answer_json.h"
 #include "tests/fuzz/fuzz.h"
@@ -107,7 +108,7 @@ static void take_row(struct wire_evidence_source *row, uint8_t index, struct cs_
 static void take_asker(struct cs_bytes *rest)
 {
 	struct wire_request *request = &answer.request;
-	answer.app = take_byte(rest) % 2 == 0;
+	answer.app = take_byte(rest) % 2 == 0 && !answer.round;
 	if (answer.app) {
 		answer.audience = take_view(WIRE_AUDIENCE_SIZE_MAX, rest);
 		if (!cs_utf8_is_valid(answer.audience))
@@ -134,15 +135,29 @@ static void take_answer(struct cs_bytes *rest)
 	part->observed_at = take_number(rest);
 	part->value = part->code == 0 ? take_view(WIRE_VALUE_SIZE_MAX, rest) : CS_BYTES_NONE;
 	part->spec_hash = answer.request.spec_hash = wire_spec_hash(answer.spec);
-	part->request_id = wire_request_id(&answer.request);
+	part->request_id = answer.round ? wire_feed_id(&answer.request.receiver, answer.feed_index)
+					: wire_request_id(&answer.request);
 	part->evidence_hash =
 		wire_evidence_hash(answer.time_flags, answer.sources, answer.source_count);
+}
+
+static struct cs_hash leaf_of_parts(void)
+{
+	const struct wire_answer *part = &answer.answer;
+	struct wire_feed_value feed = {.feed_id = part->request_id,
+				       .spec_hash = part->spec_hash,
+				       .observed_at = part->observed_at,
+				       .evidence_hash = part->evidence_hash};
+	if (!answer.round || part->value.n != sizeof feed.value.b)
+		return wire_leaf_answer(part);
+	memcpy(feed.value.b, part->value.p, sizeof feed.value.b);
+	return wire_leaf_feed(&feed);
 }
 
 static void take_statement(struct cs_bytes *rest)
 {
 	struct wire_statement *statement = &answer.statement.statement;
-	const struct cs_hash leaf = wire_leaf_answer(&answer.answer);
+	const struct cs_hash leaf = leaf_of_parts();
 	statement->kind = WIRE_KIND_ANSWER;
 	statement->signer = wire_oracle_identity(&answer.lineage);
 	statement->receiver = answer.request.receiver;
@@ -158,9 +173,14 @@ static void of_parts(struct cs_bytes rest, struct cs_arena *arena)
 {
 	struct cs_why why = {{0}};
 	memset(&answer, 0, sizeof answer);
-	answer.spec = cs_bytes_str(specs[take_byte(&rest) % CS_LEN(specs)]);
+	const uint8_t first = take_byte(&rest);
+	answer.spec = cs_bytes_str(specs[first % CS_LEN(specs)]);
+	answer.round = first >= 0x80;
 	take_asker(&rest);
-	answer.argument_count = take_byte(&rest) % (WIRE_ARGUMENTS_MAX + 1);
+	if (answer.round)
+		answer.feed_index = take_number(&rest);
+	else
+		answer.argument_count = take_byte(&rest) % (WIRE_ARGUMENTS_MAX + 1);
 	for (size_t i = 0; i < answer.argument_count; i++)
 		answer.arguments[i] = take_view(WIRE_ARGUMENT_SIZE_MAX, &rest);
 	answer.request.arguments_hash =

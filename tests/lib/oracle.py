@@ -83,7 +83,7 @@ class Oracle(Service):
             *self.section("enclave", program=str(self.build / "bin" / "caisson-oracle-enclave"), manifests=[str(self.manifest)],
                           trust_store=str(self.store)),
             *self.section("egress", networks=["127.0.0.0/8"], names=[f"{name}=127.0.0.1" for name in self.names]),
-            *(self.section("relay") if "relay" in self.more else []),
+            *(part for name in ("providers", "relay") if name in self.more for part in self.section(name)),
             "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = {toml([chain.url])}", f"ws = {toml([chain.ws_url])}",
             f"start_height = {self.start_height}", f"block_time_ms = {self.block_time_ms}", "operator_key_file = \"operator.key\"",
             *(f"{key} = {toml(value)}" for key, value in self.more.get("chains", {}).items())]
@@ -171,21 +171,23 @@ def register(oracle: Oracle, manifest_hash: str, measured: str) -> bytes:
 class OracleWorld:
     """with OracleWorld(folder, chain, store, authority_hash, names) as world: an oracle alone on a chain that runs already.
 
-    `store` holds the CAs, `authority_hash` is SHA-256 of the private one's DER, `names` are hosts on this machine."""
+    `store` holds the CAs, `authority_hash` is SHA-256 of the private one's DER, `names` are hosts on this machine; `finality` differs from
+    that of the chain's kind, `rpc` is the manifest's part of it."""
 
     def __init__(self, folder: Path, chain: chains.Chain, store: Path, authority_hash: bytes, names: list[str], *,
                  confirmations: int = manifests.CONFIRMATIONS, more: dict | None = None, manifest: dict | None = None,
-                 gas_limit: int = chains.GAS_LIMIT_DEFAULT):
+                 gas_limit: int = chains.GAS_LIMIT_DEFAULT, finality: dict | None = None, rpc: dict | None = None):
         self.folder, self.chain, self.build, self.confirmations = folder, chain, find_build(), confirmations
         folder.mkdir(parents=True, exist_ok=True)
         start_height = chain.rpc.block_number()
         self.contracts = deploy.deploy_oracle(chain)
-        row = manifests.row(chain, manifests.finality(chain, confirmations), NO_GATEWAY, NO_CODE, [NO_REMOTE], self.contracts.owner,
+        row = manifests.row(chain, manifests.finality(chain, confirmations) | (finality or {}), NO_GATEWAY, NO_CODE, [NO_REMOTE], self.contracts.owner,
                             gas_limit)
         identity = deploy.identity(chain.caip2, chain.genesis_hash, NO_GATEWAY)
         self.manifest = folder / "manifest.json"
         section = manifest_section(self.contracts.manifest_rows(identity), store, authority_hash, **(manifest or {}))
-        self.manifest_hash = manifests.write(self.manifest, [row], [measurement(self.build)], "an oracle on one machine", oracle=section)
+        self.manifest_hash = manifests.write(self.manifest, [row], [measurement(self.build)], "an oracle on one machine", oracle=section,
+                                             **({"rpc": rpc} if rpc else {}))
         self.oracle = Oracle(folder / "oracle", self.build, self.manifest, self.contracts, store, names, start_height, more=more)
         self.identity = b""
 

@@ -14,7 +14,7 @@ from lib.rpc import wait_for
 from lib.service import Service, toml, write_secret
 from oracle_enclave.world import HOST, NAME, OTHER, THIRD, World
 
-ASK, READ, OPERATE = "a" * 40, "r" * 40, "o" * 40
+ASK, SHOP, READ, OPERATE = "a" * 40, "s" * 40, "r" * 40, "o" * 40
 
 
 class Oracle(Service):
@@ -27,7 +27,7 @@ class Oracle(Service):
         self.write()
 
     def write(self, manifests=None, relay: dict | None = None) -> None:
-        self.write_keys(("desk", "read,ask", ASK), ("eyes", "read", READ), ("crew", "read,operate", OPERATE))
+        self.write_keys(("desk", "read,ask", ASK), ("shop", "read,ask", SHOP), ("eyes", "read", READ), ("crew", "read,operate", OPERATE))
         names = [f"{n}=127.0.0.1" for n in (HOST, OTHER, THIRD)]
         sections = {"api": self.api, "log": {"level": "debug"},
                     "enclave": {"program": str(program(NAME)), "manifests": [str(m) for m in manifests or [self.world.path]],

@@ -1,9 +1,6 @@
 """Requests of contracts: found on a chain, answered by the enclave, brought back by the operator's account."""
 from __future__ import annotations
 
-import itertools
-import os
-import signal
 import time
 
 import pytest
@@ -12,119 +9,11 @@ import oracle_vectors as ov
 from adapters.proxies import RpcProxy
 from lib import abi, chains, deploy, fetch
 from lib.deploy import ANSWERED, OPEN, ORACLE_TERMS, REFUNDED
-from lib.oracle import OracleWorld, source, spec
-from lib.rpc import create, wait_for
-from lib.service import ApiError
-from lib.sources import Sources
-from lib.tools import closed_port
+from lib.oracle import source, spec
+from lib.rpc import wait_for
+from oracle.chain_world import GAS, ONE, PLENTY, SLOW, WAIT_S, ChainWorld
 
-ONE, TWO, SLOW = "one.example.test", "two.example.test", "slow.example.test"
-WAIT_S = 60
 NOT_FOUND, UNREACHABLE = 32, 16
-GAS = 3_000_000
-PLENTY = 10**9  # gas for nothing, of an hour
-
-
-class ChainWorld(OracleWorld):
-    def __init__(self, folder, chain):
-        self.sources = Sources(folder / "sources", [ONE, TWO, SLOW])
-        self.nobody = closed_port()
-        self.closed = self.nobody.getsockname()[1]
-        self.numbers = itertools.count(1)
-        self.pause_s, self.asked = 4.0, 0  # of the slow source
-        leaf = self.sources.authority.leaf(SLOW)
-        self.slow = fetch.Server(folder / "slow", leaf, self._slowly)
-        super().__init__(folder / "world", chain, self.sources.store, self.sources.authority.hash, [ONE, TWO, SLOW],
-                         more={"relay": {"retry_min_ms": 200, "retry_max_ms": 2000},
-                               "chains": {"unpaid_gas_max": PLENTY, "unpaid_asker_gas_max": PLENTY}})
-
-    def _slowly(self, tls) -> None:
-        while fetch.read_head(tls):
-            self.asked += 1
-            time.sleep(self.pause_s)
-            tls.sendall(fetch.ok(b'{"price":"7"}'))
-
-    def __exit__(self, *what):
-        try:
-            super().__exit__(*what)
-        finally:
-            self.slow.close()
-            self.sources.close()
-
-    # ---- specs, each of its own
-
-    def price(self, value) -> bytes:
-        path = f"price{next(self.numbers)}"
-        self.sources.set(ONE, path, {"price": str(value)})
-        return spec(source(self.sources.url(ONE, path)))
-
-    def slow_price(self) -> bytes:
-        return spec(source(f"https://{SLOW}:{self.slow.port}/p{next(self.numbers)}"))
-
-    def unreachable(self) -> bytes:
-        return spec(source(f"https://{TWO}:{self.closed}/p{next(self.numbers)}"))
-
-    # ---- the process's view
-
-    def state(self, request: dict) -> dict | None:
-        try:
-            return self.oracle.get(f"/v1/oracle/requests/{abi.to_hex(request['id'])}/state")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def wait_state(self, request: dict, *states: str, timeout_s: float = WAIT_S) -> dict:
-        return wait_for(lambda: (s := self.state(request)) and s["state"] in states and s, timeout_s,
-                        f"{'/'.join(states)} of {abi.to_hex(request['id'])} ({self.oracle.log})", 0.02)
-
-    def by_hash(self, text: bytes, lifetime: int = 600) -> dict:
-        c = self.contracts
-        fee = c.requests.read("quote", 0, 0)
-        return c.asked(c.requests.write(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
-                                        self.chain.rpc.time() + lifetime, value=fee, gas=GAS))
-
-    def with_chain(self, **keys) -> None:
-        """Goes on with these keys of [[chains]]."""
-        self.oracle.stop()
-        self.oracle.more["chains"] |= keys
-        self.oracle.write_files()
-        self.oracle.restart()
-
-    def wait_why(self, request: dict, words: str) -> dict:
-        return wait_for(lambda: (s := self.state(request)) and words in (s["why"] or "") and s, WAIT_S,
-                        f"{words!r} of {abi.to_hex(request['id'])} ({self.oracle.log})", 0.05)
-
-    def publish(self, text: bytes) -> None:
-        import json
-        status, body = self.oracle.request("PUT", "/v1/oracle/specs", {"spec": json.loads(text)})
-        assert status == 200 and abi.to_bytes(body["spec_hash"]) == ov.spec_hash(text), body
-
-    def once(self, request: dict, code: int = 0) -> dict:
-        """Answered, by one event; that event."""
-        assert self.contracts.ends(request) == (ANSWERED, code)
-        answer, = self.contracts.answers_of(request)
-        assert answer["code"] == code
-        self.wait_state(request, "done")
-        return answer
-
-    def crash(self, who: str) -> None:
-        """One of them, or both at once as a power cut would."""
-        for name, pid in self.oracle.pids().items():
-            if who in ("both", name):
-                os.kill(pid, signal.SIGKILL)
-        if who != "caisson-oracle-enclave":
-            self.oracle.process.popen.wait()
-
-    def stop_mining(self) -> None:
-        self.chain.rpc.call("evm_setIntervalMining", 0)
-
-    def go_on_mining(self) -> None:
-        self.chain.rpc.call("evm_setIntervalMining", 1)
-
-    def calls(self) -> int:
-        """Transactions of the operator that are in blocks."""
-        return int(self.chain.rpc.call("eth_getTransactionCount", self.oracle.operator, "latest"), 16)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +97,25 @@ def test_what_came_together_is_one_call(world):
     finally:
         world.go_on_mining()
     assert len({world.once(r)["tx"] for r in requests}) == 1
+
+
+def test_what_is_wrong_with_one_asker_s_is_not_another_s(world):
+    """Of one spec, in one block, but of two askers: they share no flight, no statement and no transaction."""
+    c, text = world.contracts, world.price("9")
+    world.publish(text)
+    fee = c.requests.read("quote", 0, 0)
+    world.stop_mining()
+    try:
+        sent = [c.consumer.send(c.user, "ask", text, [], 200_000, 600, 600, value=10**17, gas=GAS) for _ in range(2)]
+        sent += [c.requests.send(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
+                                 world.chain.rpc.time() + 600, value=fee, gas=GAS) for _ in range(2)]
+        world.chain.mine()
+        requests = [c.asked(world.chain.rpc.wait_receipt(tx)) for tx in sent]
+    finally:
+        world.go_on_mining()
+    assert len({r["asker"] for r in requests}) == 2
+    txs = [world.once(r)["tx"] for r in requests]
+    assert txs[0] == txs[1] and txs[2] == txs[3] and txs[0] != txs[2]
 
 
 def test_as_few_calls_as_gas_allows(world):
@@ -432,24 +340,14 @@ def test_a_node_that_lies(world):
         return reply
 
     with RpcProxy(world.chain.url) as proxy:
-        config, honest = world.oracle.config, world.oracle.config.read_text()
-        world.oracle.stop()
-        lines = [f'rpc = ["{proxy.url}"]' if line.startswith("rpc =") else "ws = []" if line.startswith("ws =") else line
-                 for line in honest.splitlines()]
-        config.write_text("\n".join(lines) + "\n")
-        try:
-            proxy.after = lie
-            world.oracle.restart()
+        proxy.after = lie
+        with world.through(proxy):
             request = c.ask(world.price("51"))
             goal = world.chain.rpc.block_number() + world.confirmations + 3
             wait_for(lambda: world.chain.rpc.block_number() >= goal, WAIT_S, "blocks over a node that lies")
             assert world.state(request) is None and c.state_of(request)[0] == OPEN
             proxy.after = lambda call, reply: reply
             world.once(request)
-        finally:
-            world.oracle.stop()
-            config.write_text(honest)
-            world.oracle.restart()
 
 
 def test_a_refund_by_us(world):

@@ -146,6 +146,98 @@ def test_feeds(world, cli, tmp_path):
     assert cli("oracle", "feeds", "show", contract, str(feed.index)).returncode == REFUSED
 
 
+def changed(path, out, **members) -> str:
+    """A copy of the document with other members; of `contract` and `statement` only what is named."""
+    document = json.loads(path.read_text())
+    for name, value in members.items():
+        document[name] = {**document[name], **value} if isinstance(value, dict) else value
+    out.write_text(json.dumps(document))
+    return str(out)
+
+
+def test_a_round_of_a_feed_is_verified_offline(world, cli, tmp_path):
+    """As it was signed, of a batch of two; a key, spec, feed or value of another is refused."""
+    feeds = [world.feed(300 + i) for i in range(2)]
+    feed, contract, out = feeds[0], world.contract.address.lower(), tmp_path / "round.json"
+    path, other, fake = tmp_path / "feed.json", tmp_path / "other.json", tmp_path / "fake.json"
+    path.write_bytes(feed.spec)
+    other.write_bytes(feeds[1].spec)
+    assert cli("oracle", "feeds", "round", contract, str(feed.index)).returncode == REFUSED  # not listed
+    for one in feeds:
+        one.list()
+    try:
+        feed.wait_value(300 * E8)
+        shown = feed.wait(lambda f: any(r["outcome"] == "included" for r in f["rounds"]), "an included round")
+        n = next(r["n"] for r in shown["rounds"] if r["outcome"] == "included")
+        foreign = next(r["n"] for r in feeds[1].show()["rounds"])
+        # The contract's own word for the key, as anybody reads it.
+        key = abi.to_hex(world.contract.read("keyOf", world.identity, 1)[0]["x"])
+        got = cli("oracle", "feeds", "round", contract, str(feed.index), str(n), "--key", key, "--out", str(out))
+        assert got.returncode == OK, got.stderr
+        assert "300.00000000" in got.stdout and f"index {feed.index}" in got.stdout
+        document = json.loads(out.read_text())
+        assert (document["kind"], document["id"]) == ("oracle-round", shown["id"])
+        assert document["value"] == "300.00000000" and len(document["evidence"]) == 3
+        known = ["--key", key, "--spec", str(path), "--feed", shown["id"], "--lineage", world.manifest_hash,
+                 "--manifest", str(world.manifest)]
+        told = cli("verify", str(out), *known, "--json")
+        assert told.returncode == OK, told.stdout
+        assert json.loads(told.stdout)["in_manifest"] is True and json.loads(told.stdout)["kind"] == "oracle-round"
+        assert cli("verify", str(out)).returncode == CLAIMED
+        newest = cli("oracle", "feeds", "round", contract, str(feed.index), "--json")
+        assert json.loads(newest.stdout)["id"] == shown["id"]
+        refused = {
+            "another key": ["--key", "0x" + "11" * 32],
+            "the secrets' key": ["--key", json.loads(cli("oracle", "key", "--json").stdout)["secrets"]["public_key"]],
+            "another spec": ["--key", key, "--spec", str(other)],
+            "another feed": ["--key", key, "--feed", feeds[1].show()["id"]],
+            "an app's answer": ["--key", key, "--audience", ""],
+            "another lineage": ["--key", key, "--lineage", "0x" + "22" * 32],
+        }
+        for what, options in refused.items():
+            assert cli("verify", str(out), *options).returncode == NO, what
+        changes = {
+            "a value": {"value": "301.00000000"},
+            "a value, in both": {"value": "301.00000000", "value_abi": f"0x{301 * E8:064x}"},
+            "a time": {"observed_at": document["observed_at"] + 1},
+            "an index": {"contract": {"index": feeds[1].index}},
+            "a source that answered": {"evidence": [{**row, "code": 17, "code_name": "timeout"} for row in document["evidence"]]},
+            "a bridge's statement": {"statement": {"kind": 1}},
+            "a bridge's identity": {"statement": {"signer": "0x" + "33" * 32}},
+            "an answer": {"kind": "oracle-answer"},
+        }
+        for what, members in changes.items():
+            assert cli("verify", changed(out, fake, **members), *known[:2]).returncode == NO, what
+        # The service's own refusals.
+        for wrong in (str(foreign), str(n + 10**6)):
+            assert cli("oracle", "feeds", "round", contract, str(feed.index), wrong).returncode == REFUSED, wrong
+        assert cli("oracle", "feeds", "round", contract, str(feed.index), "x").returncode == USAGE
+        assert world.oracle.request("GET", f"{feed.path}/rounds/1x")[0] == 400
+        assert world.oracle.request("GET", f"{feed.path}x/rounds/{n}")[0] == 400
+    finally:
+        for one in feeds:
+            one.remove()
+    # The document outlives the feed.
+    assert cli("verify", str(out), *known).returncode == OK
+
+
+def test_a_round_that_failed_is_signed_as_well(world, cli, tmp_path):
+    feed, out = world.feed(1, 2, 900, spread_ppm=10), tmp_path / "failed.json"
+    feed.list()
+    try:
+        failed = feed.wait(lambda f: f["rounds"] and f["rounds"][0]["outcome"] == "failed", "a round without a value")["rounds"][0]
+        key = abi.to_hex(world.contract.read("keyOf", world.identity, 1)[0]["x"])
+        got = cli("oracle", "feeds", "round", world.contract.address.lower(), str(feed.index), str(failed["n"]),
+                  "--key", key, "--out", str(out))
+        assert got.returncode == NO and "disagreement" in got.stdout, got.stderr
+    finally:
+        feed.remove()
+    document = json.loads(out.read_text())
+    assert (document["code_name"], document["value"], document["value_abi"]) == ("disagreement", None, "0x")
+    assert cli("verify", str(out), "--key", key).returncode == OK
+    assert cli("verify", changed(out, tmp_path / "x.json", code=0, code_name="ok"), "--key", key).returncode == NO
+
+
 def test_rotate_the_key_of_answers(world, cli, text, path):
     """Announced to both contracts; what is asked meanwhile is answered. The last test: others know the first key."""
     done = cli("oracle", "rotate", "answers", "--json")

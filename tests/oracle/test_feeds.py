@@ -13,7 +13,7 @@ import pytest
 
 import oracle_vectors as ov
 from adapters.proxies import RpcProxy
-from lib import abi, crypto, fetch
+from lib import abi, crypto, deploy, fetch
 from lib.oracle import FEED_SETTINGS, GAS_MONEY_WEI, Oracle, median, source, spec
 from lib.rpc import wait_for
 from lib.service import START_TIMEOUT_S, ApiError
@@ -253,6 +253,87 @@ def test_the_guardian_stops_a_feed(world, feed):
     assert shown["why"] == "the contract's feed is paused" and one.value() == 3 * E8
 
 
+def test_a_pause_at_the_contract_is_known_from_its_log(world, feed):
+    """Nothing is due for an hour: what the chain tells is shown, and kept, before anybody looks at the contract."""
+    one = feed(3, listed={"poll_ms": 3_600_000, "pause_max_ms": 3_600_000})
+    one.wait_value(3 * E8)
+    rounds = len(one.rounds())
+    world.contract.write(world.contracts.guardian, "pauseFeed", one.index)
+    shown = one.wait(lambda f: f["stopped_by_contract"], "the log")
+    assert (shown["state"], shown["why"]) == ("paused", "the contract's feed is paused")
+    assert one.index in [f["index"] for f in world.oracle.get("/v1/oracle/feeds", state="paused")["feeds"]]
+    assert one.index not in [f["index"] for f in world.oracle.get("/v1/oracle/feeds", state="active")["feeds"]]
+    assert world.metrics("caisson_oracle_feed_active", feed=one.index) == 0
+    world.oracle.stop()
+    world.oracle.restart()
+    assert one.show()["stopped_by_contract"] and one.show()["state"] == "paused"
+    # The operator may resume what is his: that the contract takes no rounds is not.
+    assert one.change("resume")["state"] == "paused"
+    one.price(30)
+    deploy.after_delay(world.contracts, world.contract, "resumeFeed", one.index)
+    shown = one.wait(lambda f: not f["stopped_by_contract"], "the other log")
+    assert (shown["state"], shown["why"]) == ("active", "")
+    assert [u["value"] for u in one.updates()] == [3 * E8] and len(one.rounds("included")) == 1 and len(one.rounds()) >= rounds
+    assert world.log_events("feed.paused_at_contract") and world.log_events("feed.resumed_at_contract")
+
+
+def test_a_feed_of_nobody_is_told(world, feed):
+    """FeedAdded is in the log; which feeds are served stays the operator's to say."""
+    one = feed(3)
+    wait_for(lambda: any(f"index={one.index} " in line for line in world.log_events("feed.added_at_contract")), WAIT_S,
+             "the log's line", 0.1)
+    assert one.index not in [f["index"] for f in world.oracle.get("/v1/oracle/feeds")["feeds"]]
+    assert world.oracle.request("GET", one.path)[0] == 404
+
+
+# --- what a contract refuses is told by its name
+
+def test_a_call_that_would_revert_is_told_by_name(world, feed):
+    """Estimated before it is sent: no transaction is made."""
+    one = feed(3, listed={})
+    one.wait_value(3 * E8)
+    wait_for(lambda: not one.show()["submitting"], WAIT_S, "the first round to be over")
+    contract, c = world.contract, world.contracts
+    contract.write(c.guardian, "suspendKey", world.identity, 1)
+    try:
+        one.price(4)
+        lost = one.wait(lambda f: any(r["outcome"] == "lost" for r in f["rounds"]), "a lost round")
+        [why] = {r["why"] for r in lost["rounds"] if r["outcome"] == "lost"}
+        assert why == "reverted: KeyNotActive: the key that signed it is not known, suspended or revoked"
+        assert any("KeyNotActive" in line for line in world.log_events("tx.failed"))
+        assert [u["value"] for u in one.updates()] == [3 * E8]
+    finally:
+        deploy.after_delay(c, contract, "enableKey", world.identity, 1)
+    one.wait_value(4 * E8)
+
+
+def test_a_transaction_that_reverted_is_told_by_name(world, feed):
+    """The guardian's transaction is in the block before the oracle's."""
+    rpc, contract, c = world.chain.rpc, world.contract, world.contracts
+    one = feed(3, listed={})
+    one.wait_value(3 * E8)
+    wait_for(lambda: not one.show()["submitting"], WAIT_S, "the first round to be over")
+    rpc.call("evm_setIntervalMining", 0)
+    try:
+        one.price(4)
+        one.wait(lambda f: f["value"] == "4.00000000", "a round")
+        world.chain.mine()  # it waits for a block that is no older than itself
+        one.wait(lambda f: f["submitting"], "a call")
+        pool = wait_for(lambda: rpc.call("txpool_content")["pending"], WAIT_S, "the call in the pool", 0.1)
+        [[tx]] = [list(account.values()) for account in pool.values()]
+        raw = rpc.call("eth_getRawTransactionByHash", tx["hash"])
+        rpc.call("anvil_dropTransaction", tx["hash"])
+        contract.send(c.guardian, "pauseFeed", one.index)
+        rpc.call("eth_sendRawTransaction", raw)
+        world.chain.mine()
+    finally:
+        rpc.call("evm_setIntervalMining", 1)
+    why = "reverted: FeedStopped: the feed is paused at its contract"
+    one.wait(lambda f: any((r["outcome"], r["why"]) == ("lost", why) for r in f["rounds"]), "its reason")
+    assert any("FeedStopped" in line for line in world.log_events("tx.reverted"))
+    assert one.show()["state"] == "paused" and [u["value"] for u in one.updates()] == [3 * E8]
+
+
 # --- listing
 
 def refused(world, status: int, code: str, detail: str, method: str, path: str, body=None, key=None) -> None:
@@ -487,9 +568,12 @@ def test_a_reorganisation_takes_a_round(world, feed):
     snapshot = rpc.call("evm_snapshot")
     one.price(11)
     one.wait_value(11 * E8)
+    # No block more, so that what is taken back was not final yet.
+    rpc.call("evm_setIntervalMining", 0)
     one.wait(lambda f: f["submitted_value"] == "11.00000000", "the round")
     rpc.call("evm_revert", snapshot)
     assert [u["value"] for u in one.updates()] == [10 * E8]
+    rpc.call("evm_setIntervalMining", 1)
     one.wait_value(11 * E8)
     shown = one.wait(lambda f: f["submitted_round"] == 2 and not f["submitting"], "the round again")
     assert [u["value"] for u in one.updates()] == [10 * E8, 11 * E8]

@@ -12,7 +12,7 @@ import pytest
 import oracle_vectors as ov
 from lib import fetch
 from lib.rpc import wait_for
-from oracle.rest import ASK, OPERATE, READ, Oracle, check, unhex
+from oracle.rest import ASK, OPERATE, READ, SHOP, Oracle, check, unhex
 from oracle_enclave.world import HOST, OTHER, THIRD, World, canonical, seal, source, spec
 
 PRICE = (125_000_000).to_bytes(32, "big")
@@ -119,7 +119,7 @@ def test_many_at_once_wait_their_turn(rest_world, tmp_path):
     gate = Gate(rest_world)
     text = gate.spec
     with Oracle(tmp_path, rest_world) as oracle:
-        told = [oracle.ask(text, headers=ASYNC)[1]["id"] for _ in range(260)]
+        told = [oracle.ask(text, key=key, headers=ASYNC)[1]["id"] for key in (ASK, SHOP) for _ in range(130)]
         wait_for(lambda: oracle.metric("caisson_oracle_app_requests_asking") == 192, 60, "as many as the enclave may hold of them", 0.1)
         assert oracle.metric("caisson_oracle_app_requests_open") == 260
         # What is no app's finds room, and another source is not held up by this one.
@@ -141,6 +141,25 @@ def test_a_dry_run_tells_what_was_extracted(rest, rest_world):
     assert told["value"] == "1.25000000" and [s["code"] == 0 for s in told["sources"]] == [True, False]
     assert told["sources"][0]["value"] == "1.25000000" and told["sources"][1]["why"]
     assert "statement" not in told and unhex(told["spec_hash"]) == ov.spec_hash(text)
+
+
+def test_a_dry_run_of_an_enclave_that_does_not_answer(rest_world, tmp_path):
+    """It ends, and says why; what the enclave says later is dropped, and nothing is broken."""
+    text = json.loads(spec(source(rest_world.server().port)))
+    with Oracle(tmp_path, rest_world) as oracle:
+        pid = oracle.pids()["caisson-oracle-enclave"]
+        os.kill(pid, signal.SIGSTOP)
+        before = time.monotonic()
+        try:
+            status, problem = oracle.request("POST", DRY_RUN, {"spec": text}, timeout_s=60)
+        finally:
+            took = time.monotonic() - before
+            os.kill(pid, signal.SIGCONT)
+        assert (status, problem["code"], problem["detail"]) == (504, "timeout", "the enclave did not answer within 15 s")
+        assert 14 < took < 40
+        status, told = oracle.request("POST", DRY_RUN, {"spec": text})
+        assert status == 200 and told["value"] == "1.25000000"
+        assert oracle.pids()["caisson-oracle-enclave"] == pid
 
 
 def test_a_dry_run_opens_no_secrets(rest, rest_world):
@@ -294,16 +313,7 @@ def test_a_request_that_nobody_can_answer_in_time_expires(rest_world, tmp_path):
     gate.open.set()
 
 
-def test_more_than_may_be_open_or_asked(rest_world, tmp_path):
-    gate = Gate(rest_world)
-    with Oracle(tmp_path, rest_world, waiting_max=3) as oracle:
-        told = [oracle.ask(gate.spec, headers=ASYNC) for _ in range(3)]
-        assert [s for s, _ in told] == [202] * 3
-        status, problem = oracle.ask(gate.spec, headers=ASYNC)
-        assert status == 503 and problem["code"] == "full" and problem["retry"] is True
-        gate.open.set()
-        for _, row in told:
-            oracle.answer(row["id"])
+def test_more_than_may_be_asked(rest_world, tmp_path):
     with Oracle(tmp_path, rest_world, rate_max=2) as oracle:
         statuses = [oracle.request("POST", DRY_RUN, {"spec": {}})[0] for _ in range(8)]
         assert 429 in statuses and 400 in statuses

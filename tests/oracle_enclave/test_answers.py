@@ -87,6 +87,32 @@ def test_a_slow_source_delays_nobody(world, caller):
     assert world.check_app(key, caller.wait(first), late)["value"] == PRICE
 
 
+def test_a_source_that_never_answers_is_late(world, caller):
+    """Two of three agree: the third holds the answer for a second and no longer, and the evidence names it."""
+    release = threading.Event()
+
+    def hang(tls):
+        fetch.read_head(tls)
+        tls.sendall(fetch.ok()[:-1])
+        release.wait(30)
+
+    ports = [world.server().port, world.server(hang).port, world.server().port]
+    text = spec(*(source(port) for port in ports), aggregate={"k": 2, "kind": "median"})
+    before = time.monotonic()
+    try:
+        result = world.check_app(world.key(caller.hello()), caller.app(text), text)
+        # Its own ten seconds have not passed.
+        assert time.monotonic() - before < 9
+        assert result["code"] == 0 and [s["code"] for s in result["sources"]] == [0, TIMEOUT, 0]
+        assert result["sources"][1]["protocol"] == 0 and result["sources"][1]["host_port"] == f"{HOST}:{ports[1]}"
+        # A dry run shows what each one says: it is waited for.
+        before = time.monotonic()
+        [shown] = caller.call("DryRun", spec=text)["results"]
+        assert time.monotonic() - before >= 9 and [s["code"] for s in shown["sources"]] == [0, TIMEOUT, 0]
+    finally:
+        release.set()
+
+
 REQUESTS = SOURCES = 16
 
 

@@ -4,14 +4,16 @@ pragma solidity 0.8.37;
 import {ICaissonOracle} from "caisson/ICaissonOracle.sol";
 import {OracleConsumer} from "caisson/OracleConsumer.sol";
 
-/// Asks what a coin costs and keeps the answer.
+/// Asks what one coin costs and keeps the answer. Anybody may ask, so what is asked stands here and not in the call.
 contract CoinPrice is OracleConsumer {
     uint64 private constant CALLBACK_GAS = 100_000;
 
     /// Where to look and what to take: canonical JSON, as `caisson oracle spec-hash FILE --out` writes it.
     bytes private constant SPEC =
         '{"result":{"decimals":8,"type":"int256"},"sources":[{"extract":{"pointer":"/{0}/usd"},'
-        '"url":"https://api.example.org/price?coin={0}&in=usd"}],"version":1}';
+        '"url":"https://api.example.org/coins?id={0}&in=usd"}],"version":1}';
+
+    string public constant COIN = "bitcoin"; // {0} of the spec
 
     int256 public price; // in USD, 8 decimals
     uint64 public observedAt; // Unix seconds, by the enclave's clock
@@ -24,15 +26,15 @@ contract CoinPrice is OracleConsumer {
     receive() external payable {}
 
     /// What `ask` costs.
-    function fee(string calldata coin) public view returns (uint256) {
-        return oracle.quote(SPEC.length + bytes(coin).length, CALLBACK_GAS);
+    function fee() public view returns (uint256) {
+        return oracle.quote(SPEC.length + bytes(COIN).length, CALLBACK_GAS);
     }
 
     /// Send what `fee` tells, or nothing where the balance has it: what is sent beyond it stays here for the next one.
-    function ask(string calldata coin) external payable returns (bytes32 requestId) {
-        require(address(this).balance >= fee(coin), "fee");
+    function ask() external payable returns (bytes32 requestId) {
+        require(address(this).balance >= fee(), "fee");
         string[] memory arguments = new string[](1);
-        arguments[0] = coin; // {0} of the spec
+        arguments[0] = COIN;
         // No secrets; data of the last 5 minutes; refunded when nobody answers within 10.
         return _ask(SPEC, arguments, "", CALLBACK_GAS, 5 minutes, 10 minutes);
     }

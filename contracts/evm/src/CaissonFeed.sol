@@ -33,6 +33,9 @@ contract CaissonFeed is Timelocked, KeyRegistry, OracleRegistry, IFeedStore, ICa
     uint256 private constant HISTORY_BITS = 0x0f;
     uint256 private constant FIELD = type(uint32).max;
 
+    /// Sets the slots of rounds apart from those of mappings, which are hashes of 64 bytes too.
+    bytes32 private constant ROUNDS = keccak256("caisson/feed/rounds/v1");
+
     uint256 public constant DECIMALS_MAX = 36;
     uint256 public constant DESCRIPTION_MAX = 64;
 
@@ -212,16 +215,18 @@ contract CaissonFeed is Timelocked, KeyRegistry, OracleRegistry, IFeedStore, ICa
         return word >> shift & FIELD;
     }
 
-    /// Keys are hashes already: they are the slots.
+    /// Keys are hashes already: with `ROUNDS` they are the slots.
     function _load(bytes32 key) private view returns (uint256 word) {
+        bytes32 slot = key ^ ROUNDS;
         assembly ("memory-safe") {
-            word := sload(key)
+            word := sload(slot)
         }
     }
 
     function _store(bytes32 key, uint256 word) private {
+        bytes32 slot = key ^ ROUNDS;
         assembly ("memory-safe") {
-            sstore(key, word)
+            sstore(slot, word)
         }
     }
 }

@@ -40,4 +40,10 @@ abstract contract OracleConsumer is ICaissonCallback {
             spec, arguments, secrets, address(this), callbackGas, maxAge, uint64(block.timestamp) + lifetime
         );
     }
+
+    /// Sends `to` the refunds that this contract did not take when they came: the oracle keeps them for it alone. Who may
+    /// call what calls this, and with which `to`, decides who gets them.
+    function _claimRefunds(address payable to) internal {
+        oracle.claim(to);
+    }
 }

@@ -65,6 +65,26 @@ contract SampleConsumer is OracleConsumer {
     }
 }
 
+/// Takes no money, so that its refunds wait for it.
+contract ProudConsumer is OracleConsumer {
+    address public immutable owner;
+
+    constructor(ICaissonOracle oracle_) OracleConsumer(oracle_) {
+        owner = msg.sender;
+    }
+
+    function ask(bytes calldata spec, uint64 callbackGas) external payable returns (bytes32) {
+        return _ask(spec, new string[](0), "", callbackGas, 5 minutes, 10 minutes);
+    }
+
+    function claimRefunds(address payable to) external {
+        require(msg.sender == owner, "owner");
+        _claimRefunds(to);
+    }
+
+    function _onAnswer(bytes32, uint8, uint64, bytes calldata) internal override {}
+}
+
 /// Hears answers and does nothing: for measuring what the oracle itself costs.
 contract NullCallback is ICaissonCallback {
     function onAnswer(bytes32, address, uint8, uint64, bytes calldata) external {}

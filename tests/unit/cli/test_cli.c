@@ -147,6 +147,7 @@ static void help_comes_from_one_table(void **state)
 					       "oracle rotate",
 					       "oracle feeds",
 					       "oracle feeds show",
+					       "oracle feeds round",
 					       "oracle feeds add",
 					       "oracle feeds pause",
 					       "oracle feeds resume",
@@ -229,6 +230,9 @@ static void wrong_usage_is_2(void **state)
 		"oracle feeds nonsense",
 		"oracle feeds show",
 		"oracle feeds show 0x12 1",
+		"oracle feeds round",
+		"oracle feeds round 0x5fbdb2315678afecb367f032d93f642f64180aa3 1 x",
+		"verify a --feed 0x12",
 		"oracle feeds pause 1 "
 		"0x5fbdb2315678afecb367f032d93f642f64180aa3",
 		"oracle feeds add "

@@ -134,6 +134,11 @@ static void test_arena(void **state)
 		assert_true(i < 16);
 	struct cs_buf buf;
 	assert_err(cs_buf_init_arena(&buf, &arena, 200), CS_ERR_NO_MEMORY);
+	/* A sanitizer would say so where it were not the caller's again. */
+	cs_arena_rewind(&arena, mark);
+	cs_arena_done(&arena);
+	memset(block, 1, sizeof block);
+	assert_null(cs_arena_alloc(&arena, 1));
 }
 
 /* ---- errors ---- */

@@ -9,6 +9,10 @@
 #include <time.h>
 
 static struct oracle_world *world_now;
+/* The two clients: nobody looks into them. */
+static uint8_t clients[2];
+#define SOURCES ((struct fetch *)(void *)&clients[0])
+#define PROVIDERS ((struct fetch *)(void *)&clients[1])
 
 /* ---- what fetch.h promises ---- */
 
@@ -25,12 +29,33 @@ static void check_request(const struct fetch_request *request)
 		  request->limits.total_ms <= FETCH_TOTAL_MS_DEFAULT);
 }
 
+/* One place for each provider: asked again, it has forgotten what it was asked before. */
+static enum cs_err ask_provider(uint64_t id, const struct fetch_request *request)
+{
+	struct oracle_world *o = world_now;
+	if (o->shut)
+		return CS_ERR_NO_MEMORY;
+	if (o->asked_count == ORACLE_PROVIDERS)
+		o->asked_count = 0;
+	struct oracle_asked *asked = &o->asked[o->asked_count++];
+	*asked = (struct oracle_asked){.id = id, .context = request->context};
+	cs_assert(request->host.name.n <= MANIFEST_HOST_SIZE_MAX);
+	memcpy(asked->host, request->host.name.p, request->host.name.n);
+	cs_assert(request->post && request->host_count == 0);
+	cs_assert(cs_bytes_eq(request->body, verify_evm_quorum_question(VERIFY_EVM_FINALIZED)));
+	return CS_OK;
+}
+
 enum cs_err fetch_start(struct fetch *fetch, uint64_t *id, const struct fetch_request *request)
 {
 	static uint64_t last;
 	struct oracle_world *o = world_now;
-	(void)fetch;
 	check_request(request);
+	if (fetch == PROVIDERS) {
+		CS_TRY(ask_provider(++last, request));
+		*id = last;
+		return CS_OK;
+	}
 	if (o->played_count == ORACLE_PLAYED_MAX)
 		return CS_ERR_FULL;
 	struct oracle_played *row = &o->played[o->played_count++];
@@ -52,10 +77,24 @@ static void played_remove(struct oracle_world *o, size_t index)
 		(o->played_count - index) * sizeof o->played[0]);
 }
 
+static bool cancel_provider(uint64_t id)
+{
+	for (size_t i = 0; i < world_now->asked_count; i++) {
+		struct oracle_asked *asked = &world_now->asked[i];
+		if (asked->id != id || asked->cancelled || asked->done)
+			continue;
+		asked->cancelled = true;
+		asked->replied = false;
+		return true;
+	}
+	return false;
+}
+
 bool fetch_cancel(struct fetch *fetch, uint64_t id)
 {
 	struct oracle_world *o = world_now;
-	(void)fetch;
+	if (fetch == PROVIDERS)
+		return cancel_provider(id);
 	for (size_t i = 0; i < o->played_count; i++) {
 		if (o->played[i].id == id) {
 			played_remove(o, i);
@@ -75,31 +114,76 @@ uint64_t fetch_now_ms(void)
 
 bool fetch_take(struct fetch *fetch, const struct fetch_reply **reply)
 {
-	(void)fetch;
-	*reply = &world_now->reply;
-	return world_now->replied;
+	for (size_t i = 0; fetch == PROVIDERS && i < world_now->asked_count; i++) {
+		if (!world_now->asked[i].replied)
+			continue;
+		*reply = &world_now->asked[i].reply;
+		return true;
+	}
+	if (fetch == PROVIDERS)
+		return false;
+	if (world_now->taken_count == world_now->reply_count)
+		return false;
+	*reply = &world_now->replies[world_now->taken_count++];
+	return true;
 }
 
 void fetch_release(struct fetch *fetch, const struct fetch_reply *reply)
 {
-	(void)fetch;
-	cs_assert(reply == &world_now->reply && world_now->replied);
-	world_now->replied = false;
+	for (size_t i = 0; fetch == PROVIDERS && i < world_now->asked_count; i++) {
+		if (reply != &world_now->asked[i].reply)
+			continue;
+		world_now->asked[i].replied = false;
+		world_now->asked[i].done = true;
+	}
+	if (fetch == PROVIDERS)
+		return;
+	const size_t at = (size_t)(reply - world_now->replies);
+	cs_assert(at < world_now->taken_count && reply->id != 0);
+	world_now->replies[at].id = 0;
+}
+
+/* Replies stay where they are while anybody holds one. */
+static struct fetch_reply *reply_place(struct oracle_world *o)
+{
+	bool held = o->taken_count != o->reply_count;
+	for (size_t i = 0; i < o->reply_count && !held; i++)
+		held = o->replies[i].id != 0;
+	if (!held)
+		o->reply_count = o->taken_count = 0;
+	cs_assert(o->reply_count < ORACLE_PLAYED_MAX);
+	return &o->replies[o->reply_count++];
+}
+
+void oracle_played_reply(struct oracle_world *o, size_t index, enum wire_oracle_code code,
+			 struct cs_bytes body)
+{
+	cs_assert(index < o->played_count);
+	*reply_place(o) =
+		(struct fetch_reply){.id = o->played[index].id,
+				     .context = o->played[index].context,
+				     .code = code,
+				     .body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
+				     .evidence = {.code = code, .completed = o->w->now.low_s},
+				     .why = "as the test plays it"};
+	played_remove(o, index);
 }
 
 void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
 			  struct cs_bytes body)
 {
-	cs_assert(index < o->played_count);
-	o->reply = (struct fetch_reply){.id = o->played[index].id,
-					.context = o->played[index].context,
-					.code = code,
-					.body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
-					.evidence = {.code = code, .completed = o->w->now.low_s},
-					.why = "as the test plays it"};
-	o->replied = true;
-	played_remove(o, index);
+	oracle_played_reply(o, index, code, body);
 	service_turn(&o->service, &o->w->now);
+}
+
+void oracle_provider_replies(struct oracle_world *o, size_t index, const struct fetch_reply *reply)
+{
+	struct oracle_asked *asked = &o->asked[index];
+	cs_assert(index < o->asked_count && !asked->cancelled && !asked->replied && !asked->done);
+	asked->reply = *reply;
+	asked->reply.id = asked->id;
+	asked->reply.context = asked->context;
+	asked->replied = true;
 }
 
 /* ---- the world ---- */
@@ -121,7 +205,25 @@ static void contract_add(struct oracle_world *o, struct cs_hash *identity, uint8
 		.chain = 0, .address = {{0xc0, number}}, .feeds = feeds, .identity = *identity};
 }
 
-struct oracle_world *oracle_world_new(void)
+static void providers_add(struct oracle_world *o)
+{
+	struct manifest *m = &o->w->manifest;
+	struct manifest_finality *finality = &m->chains[0].finality;
+	finality->mode = MANIFEST_RPC_QUORUM;
+	finality->confirmations = 0;
+	finality->rpc = (struct manifest_rpc){.tag = VERIFY_EVM_FINALIZED,
+					      .quorum = 2,
+					      .age_max_s = 600,
+					      .count = ORACLE_PROVIDERS};
+	m->has_rpc = true;
+	m->provider_count = ORACLE_PROVIDERS;
+	for (unsigned i = 0; i < ORACLE_PROVIDERS; i++) {
+		m->providers[i] = (struct manifest_provider){.port = 443, .target = "/v1"};
+		(void)snprintf(m->providers[i].host, MANIFEST_HOST_SIZE_MAX, "p%u.example", i);
+	}
+}
+
+static struct oracle_world *make(bool providers)
 {
 	struct oracle_world *o = keep(sizeof *o);
 	Caisson__Wire__InitRequest init = CAISSON__WIRE__INIT_REQUEST__INIT;
@@ -139,14 +241,28 @@ struct oracle_world *oracle_world_new(void)
 	o->w->launch.role = ENCLAVE_ORACLE;
 	o->w->launch.serve_count = 0;
 	o->w->launch.box_make = box_make_again;
+	if (providers)
+		providers_add(o);
 	world_restart(o->w);
 	(void)world_ok(o->w, WIRE_INIT, &init.base);
 	create.chain = pb_hash(&o->w->own);
 	create.header = pb(o->w->blocks[0].raw);
 	(void)world_ok(o->w, WIRE_CLIENT_CREATE, &create.base);
 	o->box = o->w->e->boxes[0].x;
-	service_init(&o->service, o->w->e, NULL, keep(LOOKUP_ARENA_SIZE));
+	service_init(&o->service, o->w->e, SOURCES, keep(LOOKUP_ARENA_SIZE));
+	if (providers)
+		quorum_init(&o->quorum, o->w->e, PROVIDERS);
 	return o;
+}
+
+struct oracle_world *oracle_world_new(void)
+{
+	return make(false);
+}
+
+struct oracle_world *oracle_world_with_providers(void)
+{
+	return make(true);
 }
 
 void oracle_world_free(struct oracle_world *o)

@@ -268,12 +268,53 @@ static void test_order_never_matters(void **state)
 	}
 }
 
+static void test_enough(void **state)
+{
+	(void)state;
+	static const struct {
+		enum wire_aggregate kind;
+		uint8_t k;
+		const char *texts[SOURCES]; /* up to NULL; "!17": has not ended, or failed */
+		bool enough;
+	} examples[] = {
+		{WIRE_AGGREGATE_EQUAL, 2, {"5", "5", "!17"}, true},
+		{WIRE_AGGREGATE_EQUAL, 2, {"5", "!17", "!17"}, false},
+		{WIRE_AGGREGATE_EQUAL, 2, {"5", "6", "!17"}, false},
+		{WIRE_AGGREGATE_EQUAL, 3, {"5", "5", "6", "!17", "!17"}, false},
+		{WIRE_AGGREGATE_EQUAL, 3, {"5", "5", "6", "5", "!17"}, true},
+		{WIRE_AGGREGATE_MEDIAN, 2, {"5", "!17", "6"}, true},
+		{WIRE_AGGREGATE_MEDIAN, 3, {"5", "!17", "6"}, false},
+		/* Too wide: a third could make it right. */
+		{WIRE_AGGREGATE_MEDIAN, 2, {"5", "!17", "60"}, false},
+		/* k alone are not enough, they are to be more than half. */
+		{WIRE_AGGREGATE_MEDIAN, 1, {"5", "!17", "!17"}, false},
+		{WIRE_AGGREGATE_MEDIAN, 1, {"5", "5", "!17", "!17"}, false},
+		{WIRE_AGGREGATE_MEDIAN, 1, {"5", "5", "6", "!17"}, true},
+		{WIRE_AGGREGATE_MEDIAN, 1, {"5", "!17"}, false},
+		{WIRE_AGGREGATE_MEDIAN, 1, {"!17", "!17"}, false},
+	};
+	for (size_t n = 0; n < CS_LEN(examples); n++) {
+		struct aggregate_input inputs[SOURCES];
+		struct wire_spec spec = spec_of(examples[n].kind, 0, examples[n].k);
+		spec.spread_bounded = true;
+		spec.spread_ppm = 500000;
+		while (spec.source_count < SOURCES &&
+		       examples[n].texts[spec.source_count] != NULL) {
+			inputs[spec.source_count] = input_of(examples[n].texts[spec.source_count]);
+			spec.source_count++;
+		}
+		if (aggregate_is_enough(&spec, inputs) != examples[n].enough)
+			fail_msg("example %zu", n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal),  cmocka_unit_test(test_equal_bytes),
 		cmocka_unit_test(test_median), cmocka_unit_test(test_unsigned_median),
 		cmocka_unit_test(test_spread), cmocka_unit_test(test_order_never_matters),
+		cmocka_unit_test(test_enough),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

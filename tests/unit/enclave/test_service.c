@@ -91,6 +91,13 @@ static enum cs_err ask_app(const char *spec, uint64_t frame_id)
 	return ask_app_with(spec, NULL, CS_BYTES_NONE, frame_id);
 }
 
+static enum cs_err ask_dry(const char *spec, uint64_t frame_id)
+{
+	Caisson__Wire__DryRunRequest in = CAISSON__WIRE__DRY_RUN_REQUEST__INIT;
+	in.spec = text(spec);
+	return ask(WIRE_DRY_RUN, &in.base, frame_id);
+}
+
 /* The reply that is complete, checked; NULL for a refusal, whose error is in w->err. */
 static const Caisson__Wire__OracleReply *take(uint64_t *frame_id)
 {
@@ -397,6 +404,199 @@ static void test_waiting_for_a_place_ends(void **state)
 	service_forget(&o->service);
 }
 
+/* ---- late sources ---- */
+
+#define THREE_SOURCES                                                                      \
+	"\"sources\":[{\"extract\":{\"pointer\":\"/p\"},\"url\":\"https://a.example/\"},"  \
+	"{\"extract\":{\"pointer\":\"/p\"},\"url\":\"https://b.example/\"},{\"extract\":{" \
+	"\"pointer\":\"/p\"},\"url\":\"https://c.example/\"}],\"version\":1}"
+static const char median_of_three[] =
+	"{\"aggregate\":{\"k\":2,\"kind\":\"median\",\"spread_ppm\":500000},\"result\":{\"type\":"
+	"\"int256\"}," THREE_SOURCES;
+static const char any_of_three[] = "{\"aggregate\":{\"k\":1,\"kind\":\"median\"},\"result\":{"
+				   "\"type\":\"int256\"}," THREE_SOURCES;
+
+static void pass(uint64_t ms)
+{
+	o->later_ms += ms;
+	service_turn(&o->service, &o->w->now);
+}
+
+/* Its codes, and that the late one was cancelled and has no connection. */
+static void expect_late(const Caisson__Wire__OracleResult *result, size_t late)
+{
+	assert_int_equal(result->code, WIRE_ORACLE_OK);
+	assert_int_equal(result->n_sources, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(result->sources[i]->code,
+				 i == late ? WIRE_ORACLE_TIMEOUT : WIRE_ORACLE_OK);
+	assert_int_equal(result->sources[late]->protocol, 0);
+	assert_true(result->sources[late]->host_port[0] != 0);
+	assert_int_equal(o->played_count, 0);
+}
+
+static void test_a_late_source_is_left_out(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	assert_ok(ask_app(median_of_three, 1));
+	answer(0, "{\"p\":5}");
+	pass(5);
+	answer(1, "{\"p\":6}"); /* the third: the second is slow */
+	assert_false(service_is_ready(&o->service));
+	assert_in_range(service_wait_ms(&o->service), 1, LOOKUP_GRACE_MS_MIN);
+	pass(LOOKUP_GRACE_MS_MIN - 100);
+	assert_false(service_is_ready(&o->service));
+	pass(100);
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	expect_late(reply->results[0], 1);
+	assert_int_equal(reply->results[0]->value.data[31], 5);
+	assert_int_equal(service_wait_ms(&o->service), -1);
+	/* Within the grace it is part of the answer. */
+	assert_ok(ask_app(median_of_three, 2));
+	answer(0, "{\"p\":5}");
+	answer(0, "{\"p\":7}");
+	pass(LOOKUP_GRACE_MS_MIN - 100);
+	answer(0, "{\"p\":6}");
+	reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(reply->results[0]->value.data[31], 6);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(reply->results[0]->sources[i]->code, WIRE_ORACLE_OK);
+}
+
+static void test_grace_is_as_long_as_the_others_took(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	assert_ok(ask_app(median_of_three, 1));
+	answer(0, "{\"p\":5}");
+	pass(4000);
+	answer(0, "{\"p\":6}");
+	pass(3900);
+	assert_false(service_is_ready(&o->service));
+	pass(200);
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	expect_late(reply->results[0], 2);
+}
+
+static void test_who_disagrees_waits_for_all(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	/* Two that lie too far apart; with the third they would not. */
+	assert_ok(ask_app(median_of_three, 1));
+	answer(0, "{\"p\":10}");
+	answer(0, "{\"p\":16}");
+	pass(3 * LOOKUP_GRACE_MS_MIN);
+	assert_false(service_is_ready(&o->service));
+	answer(0, "{\"p\":12}");
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(reply->results[0]->code, WIRE_ORACLE_OK);
+	assert_int_equal(reply->results[0]->value.data[31], 12);
+	/* Four agree until the fourth speaks: then the fifth is waited for again. */
+	static const char five[] =
+		"{\"aggregate\":{\"k\":2,\"kind\":\"median\",\"spread_ppm\":500000},\"result\":{"
+		"\"type\":\"int256\"},\"sources\":[{\"extract\":{\"pointer\":\"/p\"},\"url\":"
+		"\"https://d.example/\"},{\"extract\":{\"pointer\":\"/p\"},\"url\":"
+		"\"https://e.example/\"},{\"extract\":{\"pointer\":\"/p\"},\"url\":"
+		"\"https://a.example/\"},{\"extract\":{\"pointer\":\"/p\"},\"url\":"
+		"\"https://b.example/\"},{\"extract\":{\"pointer\":\"/p\"},\"url\":"
+		"\"https://c.example/\"}],\"version\":1}";
+	assert_ok(ask_app(five, 2));
+	answer(0, "{\"p\":10}");
+	answer(0, "{\"p\":10}");
+	answer(0, "{\"p\":10}");
+	pass(LOOKUP_GRACE_MS_MIN - 100);
+	answer(0, "{\"p\":90}");
+	pass(3 * LOOKUP_GRACE_MS_MIN);
+	assert_false(service_is_ready(&o->service));
+	answer(0, "{\"p\":10}");
+	assert_int_equal(code_of_one(), WIRE_ORACLE_DISAGREEMENT);
+}
+
+static void test_few_that_are_quick_do_not_decide(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	assert_ok(ask_app(any_of_three, 1));
+	answer(2, "{\"p\":9}");
+	pass(5 * LOOKUP_GRACE_MS_MIN);
+	assert_false(service_is_ready(&o->service));
+	answer(0, "{\"p\":5}");
+	pass(4 * LOOKUP_GRACE_MS_MIN);
+	assert_false(service_is_ready(&o->service));
+	pass(LOOKUP_GRACE_MS_MIN + 100);
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	expect_late(reply->results[0], 1);
+}
+
+static void test_a_feed_leaves_a_late_source_out(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	assert_ok(ask_feed(median_of_three, 0, 1));
+	answer(1, "{\"p\":5}");
+	answer(1, "{\"p\":6}");
+	pass(LOOKUP_GRACE_MS_MIN);
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(reply->n_results, 1);
+	expect_late(reply->results[0], 0);
+}
+
+static void test_a_dry_run_waits_for_all(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	assert_ok(ask_dry(median_of_three, 1));
+	answer(0, "{\"p\":5}");
+	answer(0, "{\"p\":5}");
+	pass(5 * LOOKUP_GRACE_MS_MIN);
+	assert_false(service_is_ready(&o->service));
+	answer(0, "{\"p\":6}");
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(reply->results[0]->sources[2]->code, WIRE_ORACLE_OK);
+}
+
+/* Whatever fetch does or does not do. */
+static void test_everything_ends(void **state)
+{
+	(void)state;
+	assert_ok(ask_app(median_of_three, 1));
+	answer(0, "{\"p\":5}");
+	pass(LOOKUP_MS_MAX - 100);
+	assert_false(service_is_ready(&o->service));
+	assert_in_range(service_wait_ms(&o->service), 0, 100);
+	pass(100);
+	assert_int_equal(code_of_one(), WIRE_ORACLE_TIMEOUT);
+	assert_int_equal(o->played_count, 0);
+	assert_int_equal(o->service.world.share.running[SHARE_ASKED], 0);
+}
+
+/* One that waits for a place until its own deadline. */
+static void test_a_dry_run_ends_sooner(void **state)
+{
+	uint64_t frame_id = 0;
+	(void)state;
+	for (uint64_t i = 0; i < SHARE_HOST_ASKED_MAX; i++)
+		assert_ok(ask_app(PRICE, i));
+	assert_ok(ask_dry(PRICE, 500));
+	pass(SERVICE_DRY_RUN_S * 1000 - 100);
+	assert_false(service_is_ready(&o->service));
+	pass(100);
+	const Caisson__Wire__OracleReply *reply = take(&frame_id);
+	assert_non_null(reply);
+	assert_int_equal(frame_id, 500);
+	assert_int_equal(reply->results[0]->code, WIRE_ORACLE_TIMEOUT);
+	service_forget(&o->service);
+}
+
 /* One source was cut and one lies: without the first there might have been an answer. */
 static void test_a_host_that_cuts_a_source_earns_nothing(void **state)
 {
@@ -542,6 +742,14 @@ int main(void)
 		cmocka_unit_test(test_feeds_have_places_of_their_own),
 		cmocka_unit_test(test_what_ends_at_once_keeps_nobody_waiting),
 		cmocka_unit_test(test_waiting_for_a_place_ends),
+		cmocka_unit_test(test_a_late_source_is_left_out),
+		cmocka_unit_test(test_grace_is_as_long_as_the_others_took),
+		cmocka_unit_test(test_who_disagrees_waits_for_all),
+		cmocka_unit_test(test_few_that_are_quick_do_not_decide),
+		cmocka_unit_test(test_a_feed_leaves_a_late_source_out),
+		cmocka_unit_test(test_a_dry_run_waits_for_all),
+		cmocka_unit_test(test_everything_ends),
+		cmocka_unit_test(test_a_dry_run_ends_sooner),
 		cmocka_unit_test(test_a_host_that_cuts_a_source_earns_nothing),
 		cmocka_unit_test(test_secrets_of_other_arguments),
 		cmocka_unit_test(test_more_requests_than_are_kept),

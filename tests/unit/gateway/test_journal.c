@@ -313,12 +313,13 @@ static enum cs_err submission_body(struct fixture *f, void *context)
 	static const uint8_t raw[] = {1, 2, 3};
 	struct gateway_submission *sub = context;
 	CS_TRY(gateway_journal_add_submission(f->journal, sub, cs_bytes_str("data")));
-	struct gateway_attempt attempt = {
-		.submission = sub->n, .nonce = 5, .max_fee_wei = 9, .raw = CS_BYTES_OF(raw)};
+	struct adapter_attempt attempt = {.submission = sub->n,
+					  .terms = {.nonce = 5, .max_fee_wei = 9},
+					  .raw = CS_BYTES_OF(raw)};
 	CS_TRY(gateway_journal_add_attempt(f->journal, &attempt));
-	attempt.attempt = 1;
-	attempt.max_fee_wei = 12;
-	attempt.cancel = true;
+	attempt.terms.attempt = 1;
+	attempt.terms.max_fee_wei = 12;
+	attempt.terms.cancel = true;
 	return gateway_journal_add_attempt(f->journal, &attempt);
 }
 
@@ -333,7 +334,7 @@ static void submissions_stay_open_until_they_are_settled(void **state)
 	struct gateway_submission sub = {
 		.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER, .count = 2, .gas_limit = 500000};
 	struct gateway_submission got;
-	struct gateway_attempt attempts[4];
+	struct adapter_attempt attempts[4];
 	struct cs_bytes data;
 	uint64_t rows[4];
 	size_t count = 0;
@@ -350,7 +351,8 @@ static void submissions_stay_open_until_they_are_settled(void **state)
 	assert_int_equal(
 		gateway_journal_attempts(f->journal, got.n, &f->arena, attempts, 4, &count), CS_OK);
 	assert_int_equal(count, 2);
-	assert_true(attempts[1].cancel && attempts[1].max_fee_wei == 12 && attempts[0].raw.n == 3);
+	assert_true(attempts[1].terms.cancel && attempts[1].terms.max_fee_wei == 12 &&
+		    attempts[0].raw.n == 3);
 	got.state = GATEWAY_SUBMISSION_SETTLED;
 	assert_int_equal(write_(f, settle_body, &got), CS_OK);
 	assert_int_equal(

@@ -125,6 +125,13 @@ static void history(struct faulty *f)
 	f->history[f->history_count++] = f->names;
 }
 
+static void set_name(struct faulty_name *entry, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	cs_assert(size <= sizeof entry->name);
+	memcpy(entry->name, name, size);
+}
+
 static int do_open(void *context, int *handle, const char *name, bool create)
 {
 	struct faulty *f = context;
@@ -138,7 +145,7 @@ static int do_open(void *context, int *handle, const char *name, bool create)
 			return code;
 		cs_assert(f->names.count < FAULTY_NAMES && f->file_count < FAULTY_FILES);
 		at = (int)f->names.count++;
-		strcpy(f->names.list[at].name, name);
+		set_name(&f->names.list[at], name);
 		f->names.list[at].file = (int)f->file_count++;
 		history(f);
 	}
@@ -226,7 +233,7 @@ static int do_rename(void *context, const char *from, const char *to)
 	int at = find(&f->names, from);
 	if (at < 0)
 		return ENOENT;
-	strcpy(f->names.list[at].name, to);
+	set_name(&f->names.list[at], to);
 	history(f);
 	return 0;
 }

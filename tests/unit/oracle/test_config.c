@@ -51,6 +51,10 @@ static void defaults(void **state)
 	assert_int_equal(config.chain_count, 0);
 	assert_int_equal(config.service.manifest_count, 1);
 	assert_int_equal(config.service.egress.network_count, 0);
+	assert_null(config.providers_trust_store);
+	assert_null(config.providers_logs);
+	assert_int_equal(config.providers_egress.network_count, 0);
+	assert_false(config.asks_providers);
 	oracle_config_free(&config);
 }
 
@@ -63,6 +67,8 @@ static void everything(void **state)
 		     "logs = \"/etc/logs.json\"\nargs = [\"--insecure-plain-memory\"]\n"
 		     "[egress]\nnetworks = [\"10.1.0.0/16\", \"::1/128\"]\n"
 		     "names = [\"a.test=127.0.0.1\", \"b.test=::1\"]\n"
+		     "[providers]\ntrust_store = \"rpc.pem\"\nlogs = \"/etc/rpc-logs.json\"\n"
+		     "networks = [\"10.2.0.0/16\"]\nnames = [\"p.test=127.0.0.2\"]\n"
 		     "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\nmax_fee_gwei = 3\n"
 		     "operator_key_file = \"op.key\"\nrefund = true\n"
 		     "fee_min_percent = 80\nunpaid_gas_max = 5\nunpaid_asker_gas_max = 4\n"
@@ -73,6 +79,13 @@ static void everything(void **state)
 	assert_int_equal(config.service.egress.name_count, 2);
 	assert_string_equal(config.service.egress.names[0].name, "a.test");
 	assert_string_equal(config.service.egress.names[1].address, "::1");
+	assert_string_equal(config.providers_trust_store, "/tmp/rpc.pem");
+	assert_string_equal(config.providers_logs, "/etc/rpc-logs.json");
+	assert_int_equal(config.providers_egress.network_count, 1);
+	assert_string_equal(config.providers_egress.networks[0], "10.2.0.0/16");
+	assert_int_equal(config.providers_egress.name_count, 1);
+	assert_string_equal(config.providers_egress.names[0].name, "p.test");
+	assert_string_equal(config.providers_egress.names[0].address, "127.0.0.2");
 	assert_int_equal(config.chain_count, 1);
 	assert_true(config.chains[0].common.max_fee_wei == 3000000000u);
 	assert_string_equal(config.chains[0].common.operator_key_file, "/tmp/op.key");
@@ -99,6 +112,9 @@ static void refused(void **state)
 		{"[egress]\nnames = [\"a.test\"]\n", "egress.names"},
 		{"[egress]\nnames = [\"=127.0.0.1\"]\n", "egress.names"},
 		{"[egress]\nnames = [\"a.test=b.test\"]\n", "egress.names"},
+		{"[providers]\nnetworks = [\"10.1.0.0\"]\n", "providers.networks"},
+		{"[providers]\nnames = [\"a.test=b.test\"]\n", "providers.names"},
+		{"[providers]\nconnections_max = 5\n", "providers.connections_max"},
 		{"[relay]\nretry_min_ms = 600\nretry_max_ms = 500\n", "relay.retry_max_ms"},
 		{"[[chains]]\nid = \"eip155:7\"\n", "chains[0].rpc"},
 		{"[[chains]]\nid = \"cosmos:7\"\nrpc = [\"http://a\"]\n", "chains[0].id"},

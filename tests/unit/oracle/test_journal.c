@@ -97,6 +97,94 @@ static void what_is_due(void **state)
 	assert_int_equal(oracle_journal_row(f->journal, r[2].n, &picked[0]), CS_ERR_NOT_FOUND);
 }
 
+/* Expired, and not before its pause is over; one with next_ms 0 is left to others. */
+static void refunds_that_are_due(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_request r[4];
+	struct oracle_request picked[4];
+	size_t count = 0;
+	for (uint8_t i = 0; i < 4; i++) {
+		r[i] = request_of(ORACLE_CHAIN, i + 1);
+		r[i].state = i == 3 ? ORACLE_REFUNDED : ORACLE_EXPIRED;
+		r[i].next_ms = 10u * i;
+		assert_int_equal(write_(f, add, &r[i]), CS_OK);
+	}
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &r[0].chain, 19, picked, 4, &count), CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(picked[0].n, r[1].n);
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &r[0].chain, INT64_MAX, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[1].n, r[2].n);
+	struct cs_hash other = same_bytes(0xce);
+	assert_int_equal(
+		oracle_journal_pick_refunds(f->journal, &other, INT64_MAX, picked, 4, &count),
+		CS_OK);
+	assert_int_equal(count, 0);
+}
+
+static void refused_ones_past_their_deadline(void **state)
+{
+	struct fixture *f = *state;
+	static const enum oracle_state states[] = {ORACLE_REFUSED, ORACLE_REFUSED, ORACLE_REFUSED,
+						   ORACLE_EXPIRED};
+	struct oracle_request r[CS_LEN(states)];
+	struct oracle_request picked[CS_LEN(states)];
+	struct oracle_request app = request_of(ORACLE_APP, 9);
+	struct cs_hash other = same_bytes(0xce);
+	size_t count = 0;
+	for (uint8_t i = 0; i < CS_LEN(states); i++) {
+		r[i] = request_of(ORACLE_CHAIN, i + 1);
+		r[i].state = states[i];
+		r[i].head.deadline = 2002u - i;
+		assert_int_equal(write_(f, add, &r[i]), CS_OK);
+	}
+	app.state = ORACLE_REFUSED;
+	assert_int_equal(write_(f, add, &app), CS_OK);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &r[0].chain, 1999, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 0);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &r[0].chain, 2001, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(picked[0].n, r[2].n);
+	assert_int_equal(picked[1].n, r[1].n);
+	assert_int_equal(
+		oracle_journal_pick_refused(f->journal, &r[0].chain, 2002, picked, 1, &count),
+		CS_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(oracle_journal_pick_refused(f->journal, &other, INT64_MAX, picked,
+						     CS_LEN(picked), &count),
+			 CS_OK);
+	assert_int_equal(count, 0);
+}
+
+/* Of what is still to be brought; what has ended gives a call no more time. */
+static void the_last_deadline_of_a_call(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t deadline_s = 1;
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 7, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 0);
+	for (uint8_t i = 0; i < 4; i++) {
+		struct oracle_request r = request_of(ORACLE_CHAIN, i + 1);
+		r.state = i == 3 ? ORACLE_DONE : ORACLE_SUBMITTED;
+		r.head.deadline = 2000u + i;
+		assert_int_equal(write_(f, add, &r), CS_OK);
+		r.submission = i == 2 ? 8 : 7;
+		assert_int_equal(write_(f, save, &r), CS_OK);
+	}
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 7, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 2001);
+	assert_int_equal(oracle_journal_submission_deadline(f->journal, 0, &deadline_s), CS_OK);
+	assert_int_equal(deadline_s, 0);
+}
+
 /* ---- answers ---- */
 
 static void answers(void **state)
@@ -204,12 +292,10 @@ static void submissions(void **state)
 	uint64_t rows[2];
 	size_t count = 0;
 	assert_int_equal(write_(f, add_submission, &row), CS_OK);
-	struct oracle_attempt attempt = {.submission = row.n,
-					 .nonce = 8,
-					 .gas_limit = 100,
-					 .max_fee_wei = 5,
-					 .hash = same_bytes(3),
-					 .raw = cs_bytes_str("raw")};
+	struct adapter_attempt attempt = {.submission = row.n,
+					  .terms = {.nonce = 8, .gas_limit = 100, .max_fee_wei = 5},
+					  .hash = same_bytes(3),
+					  .raw = cs_bytes_str("raw")};
 	assert_int_equal(write_(f, add_attempt, &attempt), CS_OK);
 	assert_int_equal(write_(f, add_attempt, &attempt), CS_ERR_DUPLICATE);
 	reopen(f);
@@ -221,11 +307,11 @@ static void submissions(void **state)
 	assert_int_equal(found.call, ORACLE_CALL_FULFIL);
 	assert_int_equal(found.statement, 4);
 	assert_true(cs_bytes_eq(data, cs_bytes_str("call")));
-	struct oracle_attempt attempts[2];
+	struct adapter_attempt attempts[2];
 	assert_int_equal(oracle_journal_attempts(f->journal, row.n, &f->arena, attempts, 2, &count),
 			 CS_OK);
 	assert_int_equal(count, 1);
-	assert_int_equal(attempts[0].nonce, 8);
+	assert_int_equal(attempts[0].terms.nonce, 8);
 	found.state = ORACLE_SUBMISSION_SETTLED;
 	assert_int_equal(write_(f, save_submission, &found), CS_OK);
 	assert_int_equal(
@@ -302,7 +388,8 @@ static void feeds(void **state)
 				   .chain_round = 66,
 				   .failures = 67,
 				   .next_ms = 68,
-				   .gas_total = 69};
+				   .gas_total = 69,
+				   .stopped = true};
 	struct oracle_feed found[2];
 	struct oracle_round_row rounds[2];
 	size_t count = 0;
@@ -338,6 +425,7 @@ static void feeds(void **state)
 	assert_int_equal(found[0].failures, 67);
 	assert_int_equal(found[0].next_ms, 68);
 	assert_int_equal(found[0].gas_total, 69);
+	assert_true(found[0].stopped);
 	assert_int_equal(found[0].last_round, round.n);
 	assert_int_equal(oracle_journal_feed(f->journal, &feed.contract, 3, found),
 			 CS_ERR_NOT_FOUND);
@@ -351,6 +439,16 @@ static void feeds(void **state)
 	assert_int_equal(count, 1);
 	assert_int_equal(rounds[0].outcome, ORACLE_ROUND_INCLUDED);
 	assert_true(cs_bytes_eq(rounds[0].result, cs_bytes_str("rows")));
+	assert_int_equal(oracle_journal_round(f->journal, feed.n, round.n, &f->arena, &rounds[1]),
+			 CS_OK);
+	assert_int_equal(rounds[1].n, round.n);
+	/* Of another feed, and one that there is not. */
+	assert_int_equal(
+		oracle_journal_round(f->journal, feed.n + 1, round.n, &f->arena, &rounds[1]),
+		CS_ERR_NOT_FOUND);
+	assert_int_equal(
+		oracle_journal_round(f->journal, feed.n, round.n + 1, &f->arena, &rounds[1]),
+		CS_ERR_NOT_FOUND);
 	assert_int_equal(write_(f, remove_feed, &feed), CS_OK);
 	assert_int_equal(oracle_journal_feeds(f->journal, 0, found, 2, &count), CS_OK);
 	assert_int_equal(count, 0);
@@ -388,6 +486,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_id_is_there_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(moves_by_the_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(refunds_that_are_due, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused_ones_past_their_deadline, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_last_deadline_of_a_call, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_and_specs, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_ends_are_forgotten, setup, teardown),

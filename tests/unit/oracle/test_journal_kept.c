@@ -26,7 +26,9 @@ static void published_specs_are_counted_by_key(void **state)
 
 static enum cs_err prune_specs(struct fixture *f, void *context)
 {
-	return oracle_journal_prune_specs(f->journal, *(uint64_t *)context);
+	bool more = true;
+	CS_TRY(oracle_journal_prune(f->journal, ORACLE_PRUNE_SPECS, *(uint64_t *)context, &more));
+	return more ? CS_ERR_TOO_LARGE : CS_OK;
 }
 
 static void a_spec_that_nobody_names_is_forgotten(void **state)
@@ -66,8 +68,10 @@ struct chain_prune {
 static enum cs_err prune_chain(struct fixture *f, void *context)
 {
 	const struct chain_prune *prune_ = context;
-	return oracle_journal_prune_chain(f->journal, &prune_->chain, prune_->before_ms,
-					  prune_->height);
+	bool more = true;
+	CS_TRY(oracle_journal_prune_chain(f->journal, &prune_->chain, prune_->before_ms,
+					  prune_->height, &more));
+	return more ? CS_ERR_TOO_LARGE : CS_OK;
 }
 
 static enum cs_err to_expired(struct fixture *f, void *context)
@@ -248,7 +252,7 @@ static void settled_submissions_are_forgotten(void **state)
 	struct fixture *f = *state;
 	struct oracle_submission rows[4];
 	struct oracle_submission found;
-	struct oracle_attempt attempts[2];
+	struct adapter_attempt attempts[2];
 	size_t count = 0;
 	uint64_t later = host_wall_ms() + 60000;
 	uint64_t before = host_wall_ms() - 60000;
@@ -258,7 +262,7 @@ static void settled_submissions_are_forgotten(void **state)
 						     .call = i == 1 ? ORACLE_CALL_ANNOUNCE
 								    : ORACLE_CALL_FULFIL};
 		assert_int_equal(write_(f, add_submission, &rows[i]), CS_OK);
-		struct oracle_attempt attempt = {
+		struct adapter_attempt attempt = {
 			.submission = rows[i].n, .hash = same_bytes(3), .raw = cs_bytes_str("raw")};
 		assert_int_equal(write_(f, add_attempt, &attempt), CS_OK);
 		rows[i].state = i == 2 ? ORACLE_SUBMISSION_INCLUDED : ORACLE_SUBMISSION_SETTLED;
@@ -286,6 +290,71 @@ static void settled_submissions_are_forgotten(void **state)
 	}
 }
 
+/* ---- portions ---- */
+
+static enum cs_err add_statements(struct fixture *f, void *context)
+{
+	const unsigned *count = context;
+	for (unsigned i = 0; i < *count; i++) {
+		struct oracle_statement statement = statement_of(1);
+		memcpy(statement.st.signature.rx.b, &i, sizeof(i));
+		CS_TRY(oracle_journal_add_statement(f->journal, &statement));
+		assert_int_equal(statement.n, i + 1u);
+	}
+	return CS_OK;
+}
+
+struct portion {
+	uint64_t before_ms;
+	bool more;
+};
+
+static enum cs_err prune_statements(struct fixture *f, void *context)
+{
+	struct portion *portion = context;
+	return oracle_journal_prune(f->journal, ORACLE_PRUNE_STATEMENTS, portion->before_ms,
+				    &portion->more);
+}
+
+static unsigned statements_left(struct fixture *f, unsigned count)
+{
+	unsigned left = 0;
+	for (unsigned n = 1; n <= count; n++) {
+		struct oracle_statement statement;
+		left += oracle_journal_statement(f->journal, n, &statement) == CS_OK;
+	}
+	return left;
+}
+
+static void a_portion_is_bounded_and_the_rest_follows(void **state)
+{
+	struct fixture *f = *state;
+	unsigned count = 2 * ORACLE_PRUNE_ROWS + 3;
+	struct oracle_request kept = request_of(ORACLE_APP, 1);
+	struct oracle_submission call = {
+		.chain = same_bytes(0xcc), .contract = same_bytes(0xdd), .statement = 3};
+	struct portion portion = {host_wall_ms() - 60000, true};
+	assert_int_equal(write_(f, add_statements, &count), CS_OK);
+	assert_int_equal(write_(f, add, &kept), CS_OK);
+	kept.statement = 2;
+	assert_int_equal(write_(f, save, &kept), CS_OK);
+	assert_int_equal(write_(f, add_submission, &call), CS_OK);
+	assert_int_equal(write_(f, prune_statements, &portion), CS_OK); /* too young */
+	assert_false(portion.more);
+	assert_int_equal(statements_left(f, count), count);
+	portion.before_ms = host_wall_ms() + 60000;
+	for (unsigned left = count; left > ORACLE_PRUNE_ROWS;) {
+		assert_int_equal(write_(f, prune_statements, &portion), CS_OK);
+		assert_true(portion.more);
+		left -= ORACLE_PRUNE_ROWS;
+		assert_int_equal(statements_left(f, count), left);
+	}
+	assert_int_equal(write_(f, prune_statements, &portion), CS_OK);
+	assert_false(portion.more);
+	assert_int_equal(statements_left(f, count), 2); /* a request's and a call's */
+	assert_int_equal(statements_left(f, 3), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +367,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_asker_has_a_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(gas_without_a_fee_is_added_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(settled_submissions_are_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_portion_is_bounded_and_the_rest_follows, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

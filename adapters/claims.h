@@ -1,0 +1,69 @@
+/* What shows an enclave that events are in final blocks: the proofs of the receipts that hold them with
+ * each event's place there, and, of blocks that left the light client's window, the headers between.
+ * It gathers these for one call; nothing of it is believed before the enclave has seen it. */
+#ifndef ADAPTERS_CLAIMS_H
+#define ADAPTERS_CLAIMS_H
+
+#include "adapters/follow.h"
+#include "core/limits.h"
+
+/* So far below its newest final block the light client still holds blocks (VERIFY_EVM_WINDOW_MAX is
+ * twice that), unless it began later. */
+#define ADAPTER_CLAIMS_INSIDE 250u
+
+struct adapter_claimed_receipt {
+	struct adapter_block_id block;
+	uint32_t tx_index;
+	struct adapter_proof proof; /* in the arena */
+	bool has_proof;
+	size_t claims_from;
+};
+
+/* The first part is the owner's to fill in, the rest zero; the second is for him to read. */
+struct adapter_claims {
+	struct adapter *adapter;
+	struct cs_arena *arena; /* as long as the claims */
+	void *context;
+	/* Once after every adapter_claims_ask or _walk that began something. why: a sentence, or
+	 * ""; WRONG_EVENT: a receipt does not hold its event. */
+	void (*done)(void *context, enum cs_err err, const char *why);
+	/* events */
+	size_t count;
+	struct cs_hash ids[CS_BATCH_MAX];
+	uint32_t receipt_of[CS_BATCH_MAX];
+	uint32_t log_index[CS_BATCH_MAX]; /* in the receipt */
+	struct adapter_claimed_receipt receipts[CS_BATCH_MAX];
+	size_t receipt_count;
+	/* of blocks that left the window: a stretch at a time, downwards from walk_top */
+	struct cs_bytes headers[ADAPTER_HEADERS_MAX];
+	size_t header_count;
+	uint64_t walk_top; /* 0: not begun */
+	/* claims.c's */
+	size_t walk_mark;          /* of the arena */
+	bool placed[CS_BATCH_MAX]; /* its log index is known */
+	unsigned waiting;
+	enum cs_err err;
+	char why[200];
+};
+
+/* One more event, of the transaction at this place: at most CS_BATCH_MAX. */
+void adapter_claims_add(struct adapter_claims *claims, const struct cs_hash *id,
+			const struct adapter_block_id *block, uint32_t tx_index);
+/* Asks for the proofs. An error: none could be asked for, and done is not called. */
+CS_NODISCARD enum cs_err adapter_claims_ask(struct adapter_claims *claims);
+/* Leaves out the events that are not kept, and receipts without any. */
+void adapter_claims_keep(struct adapter_claims *claims, const bool *kept);
+/* The client refused a block as too old: asks for the next stretch of headers on the way from its
+ * window down to `lowest`. False: the whole way was shown. A block that is below a stretch is refused
+ * again, but the client has then reached the stretch's end, and the next one joins there. */
+bool adapter_claims_walk(struct adapter_claims *claims, const struct adapter_follow *follow,
+			 uint64_t lowest);
+
+/* Into a request, in the arena: NO_MEMORY. */
+CS_NODISCARD enum cs_err adapter_proof_to_pb(Caisson__Wire__ProofNodes **out,
+					     struct cs_arena *arena,
+					     const struct adapter_proof *proof);
+CS_NODISCARD enum cs_err adapter_claims_headers(const struct adapter_claims *claims,
+						ProtobufCBinaryData **headers, size_t *count);
+
+#endif

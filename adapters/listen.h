@@ -1,0 +1,45 @@
+/* What a chain tells, into the journal of a host process: every callback of the adapter is one writer
+ * and nothing else, and the cursor is written behind the blocks that it stands for. What a block's
+ * events and a reorganisation mean is the owner's. */
+#ifndef ADAPTERS_LISTEN_H
+#define ADAPTERS_LISTEN_H
+
+#include "adapters/evm/evm.h"
+#include "adapters/follow.h"
+#include "adapters/owner.h"
+#include "host/manifest.h"
+#include "host/service_config.h"
+
+/* context: the owner's chain. */
+struct adapter_listen_ops {
+	/* Inside a writer: the block's events. */
+	enum cs_err (*block)(void *context, const struct adapter_block *block);
+	/* Inside a writer: what was written of blocks at and above this height, as if they had not
+	 * been. */
+	enum cs_err (*undo)(void *context, uint64_t from);
+	/* Small things by name. NOT_FOUND; the bytes in the arena of `follow`. */
+	enum cs_err (*get)(void *context, const char *name, struct cs_bytes *value);
+	/* Inside a writer. */
+	enum cs_err (*put)(void *context, const char *name, struct cs_bytes value);
+};
+
+/* All the owner's to fill in. */
+struct adapter_listen {
+	const struct adapter_listen_ops *ops;
+	const struct adapter_owner *owner;
+	void *context;
+	struct adapter_follow *follow;
+	const struct host_chain_config *config;
+	const struct host_manifest_chain *manifest;
+	const char *identity_hex;
+};
+
+/* Makes and starts the chain's adapter where the journal's cursor is; blocks above a conflict that the
+ * manifest has decided are read again, once. config: its contracts are filled in, the rest follows
+ * from the chain's own. *adapter is set as soon as there is one, with the follow's. */
+CS_NODISCARD enum cs_err adapter_listen_start(struct adapter_listen *listen,
+					      struct adapter **adapter, struct host_loop *loop,
+					      struct adapter_evm_config *config,
+					      struct cs_why *why);
+
+#endif
