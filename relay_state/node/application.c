@@ -7,8 +7,21 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* An open question whose answer is timed. */
+struct timed {
+	struct timed *next, **at;
+	struct node_application *application;
+	abci_client_done *done;
+	void *context;
+	enum abci_method method;
+	uint64_t began_us;
+};
+
 struct node_application {
 	struct abci_link *link;
+	node_application_observer *observer;
+	void *observer_context;
+	struct timed *open;
 	struct abci_kvstore *kvstore; /* NULL: another one, behind a socket */
 	void *memory;
 };
@@ -49,12 +62,50 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 	return CS_OK;
 }
 
+static void drop_timed(struct timed *t)
+{
+	*t->at = t->next;
+	if (t->next != NULL)
+		t->next->at = t->at;
+	free(t);
+}
+
+static void on_timed(void *context, enum cs_err err, const char *why,
+		     const struct abci_response *response)
+{
+	const struct timed t = *(struct timed *)context;
+	drop_timed(context);
+	t.application->observer(t.application->observer_context, t.method,
+				host_now_us() - t.began_us);
+	t.done(t.context, err, why, response);
+}
+
+void node_application_observe(struct node_application *a, node_application_observer *observer,
+			      void *context)
+{
+	a->observer = observer;
+	a->observer_context = context;
+}
+
 void node_application_call(struct node_application *a, const struct abci_request *request,
 			   abci_client_done *done, void *context)
 {
-	enum cs_err err = abci_link_call(a->link, request, done, context);
-	if (err != CS_OK)
-		done(context, err, cs_err_sentence(err), NULL);
+	struct timed *t = NULL;
+	if (a->observer != NULL) {
+		t = host_alloc(sizeof *t);
+		*t = (struct timed){a->open,         &a->open,     a, done, context,
+				    request->method, host_now_us()};
+		if (t->next != NULL)
+			t->next->at = &t->next;
+		a->open = t;
+	}
+	enum cs_err err = abci_link_call(a->link, request, t != NULL ? on_timed : done,
+					 t != NULL ? t : context);
+	if (err == CS_OK)
+		return;
+	if (t != NULL)
+		drop_timed(t);
+	done(context, err, cs_err_sentence(err), NULL);
 }
 
 void node_application_free(struct node_application *a)
@@ -62,6 +113,8 @@ void node_application_free(struct node_application *a)
 	if (a == NULL)
 		return;
 	abci_link_free(a->link);
+	while (a->open != NULL)
+		drop_timed(a->open);
 	free(a->kvstore);
 	free(a->memory);
 	free(a);

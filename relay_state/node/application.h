@@ -27,6 +27,10 @@ CS_NODISCARD enum cs_err node_application_new(struct node_application **applicat
 /* abci_link_call; what cannot be asked is told to done at once. */
 void node_application_call(struct node_application *application, const struct abci_request *request,
 			   abci_client_done *done, void *context);
+/* Told of every answer, how long it took; before `done`. */
+typedef void node_application_observer(void *context, enum abci_method method, uint64_t took_us);
+void node_application_observe(struct node_application *application,
+			      node_application_observer *observer, void *context);
 /* Open questions end without a word. NULL is allowed. */
 void node_application_free(struct node_application *application);
 

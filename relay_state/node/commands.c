@@ -3,6 +3,7 @@
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/log.h"
+#include "relay_state/node/metrics.h"
 #include "relay_state/node/rpc.h"
 
 #include <errno.h>
@@ -102,8 +103,12 @@ static enum cs_err write_node(const struct new_node *node, const char *genesis,
 enum cs_err node_command_init(const struct node_command *command, struct cs_why *why)
 {
 	struct new_node *node = host_alloc(sizeof *node);
-	const struct node_config_new config = {"node", "kvstore", "tcp://127.0.0.1:26657",
-					       "tcp://127.0.0.1:26656", ""};
+	const struct node_config_new config = {"node",
+					       "kvstore",
+					       "tcp://127.0.0.1:26657",
+					       "tcp://127.0.0.1:26656",
+					       "127.0.0.1:26660",
+					       ""};
 	char *genesis = NULL;
 	(void)snprintf(node->home, sizeof node->home, "%s", command->home);
 	(void)snprintf(node->moniker, sizeof node->moniker, "node");
@@ -118,11 +123,12 @@ enum cs_err node_command_init(const struct node_command *command, struct cs_why 
 	return err;
 }
 
-/* P2P of node i at port + 3 i, its RPC one above: 26656 and 26657 + 3 i, as CometBFT's are. */
+/* P2P of node i at port + 3 i, its RPC one above: 26656 and 26657 + 3 i, as CometBFT's are; its
+ * figures above that. */
 static enum cs_err write_testnet(const struct node_command *command, const struct new_node *nodes,
 				 const char *genesis, struct cs_why *why)
 {
-	char peers[NODE_CONFIG_PEERS_SIZE_MAX], rpc[48], p2p[48], id[NODE_ID_SIZE];
+	char peers[NODE_CONFIG_PEERS_SIZE_MAX], rpc[48], p2p[48], metrics[48], id[NODE_ID_SIZE];
 	struct cs_buf buf;
 	cs_buf_init(&buf, peers, sizeof peers - 1);
 	for (uint32_t i = 0; i < command->validators; i++) {
@@ -134,8 +140,9 @@ static enum cs_err write_testnet(const struct node_command *command, const struc
 	for (uint32_t i = 0; i < command->validators; i++) {
 		(void)snprintf(p2p, sizeof p2p, "tcp://127.0.0.1:%u", command->port + 3 * i);
 		(void)snprintf(rpc, sizeof rpc, "tcp://127.0.0.1:%u", command->port + 3 * i + 1);
+		(void)snprintf(metrics, sizeof metrics, "127.0.0.1:%u", command->port + 3 * i + 2);
 		const struct node_config_new config = {nodes[i].moniker, "kvstore", rpc, p2p,
-						       peers};
+						       metrics,          peers};
 		CS_TRY(write_node(&nodes[i], genesis, &config, why));
 	}
 	return CS_OK;
@@ -204,6 +211,7 @@ struct running {
 	struct host_loop *loop;
 	struct node *node;
 	struct node_rpc *rpc;
+	struct node_metrics *metrics;
 	const struct node_config *config;
 	enum cs_err err;
 	struct cs_why why;
@@ -217,19 +225,30 @@ static void on_failed(void *context, enum cs_err err, const char *why)
 	host_loop_stop(r->loop);
 }
 
+static enum cs_err serve(struct running *r)
+{
+	const struct node_config *c = r->config;
+	if (c->has_metrics) {
+		CS_TRY(node_metrics_new(&r->metrics, r->loop, r->node, &c->metrics,
+					c->metrics_namespace, &r->why));
+		log_info("metrics.listening", LOG_U64("port", node_metrics_port(r->metrics)));
+	}
+	if (c->has_rpc) {
+		CS_TRY(node_rpc_new(&r->rpc, r->loop, r->node, &c->rpc, &r->why));
+		log_info("rpc.listening", LOG_U64("port", node_rpc_port(r->rpc)));
+	}
+	return CS_OK;
+}
+
 static void on_started(void *context)
 {
 	struct running *r = context;
 	const struct bft_state *state = node_state(r->node);
 	log_info("node.started", LOG_I64("height", state->last_height),
 		 LOG_U64("p2p_port", node_peers_port(node_peers_of(r->node))));
-	if (!r->config->has_rpc)
+	enum cs_err err = serve(r);
+	if (err == CS_OK)
 		return;
-	enum cs_err err = node_rpc_new(&r->rpc, r->loop, r->node, &r->config->rpc, &r->why);
-	if (err == CS_OK) {
-		log_info("rpc.listening", LOG_U64("port", node_rpc_port(r->rpc)));
-		return;
-	}
 	log_error("rpc.failed", LOG_ERR(err), LOG_TEXT("why", r->why.text));
 	r->err = err;
 	host_loop_stop(r->loop);
@@ -252,6 +271,7 @@ static enum cs_err run(const struct node_config *config, struct cs_why *why)
 		host_loop_on_drain(r.loop, on_drain, &r);
 		host_loop_run(r.loop);
 		node_rpc_free(r.rpc);
+		node_metrics_free(r.metrics);
 		node_free(r.node);
 		err = r.err != CS_OK ? cs_fail(why, r.err, "%s", r.why.text) : CS_OK;
 	} else {

@@ -1,5 +1,7 @@
 #include "relay_state/node/config.h"
 
+#include "relay_state/node/metrics.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,32 @@ static enum cs_err check_address(const char *text, struct cs_why *why)
 {
 	struct host_address address;
 	return host_address_parse(&address, text, why);
+}
+
+/* ":26660", as CometBFT writes it, is on every address. */
+static enum cs_err metrics_address(struct host_address *address, const char *text,
+				   struct cs_why *why)
+{
+	char full[HOST_ADDRESS_SIZE_MAX];
+	(void)snprintf(full, sizeof full, "%s%.100s", text[0] == ':' ? "0.0.0.0" : "", text);
+	return host_address_parse(address, full, why);
+}
+
+static enum cs_err check_metrics(const char *text, struct cs_why *why)
+{
+	struct host_address address;
+	CS_TRY(metrics_address(&address, text, why));
+	return address.is_unix ? cs_fail(why, CS_ERR_INVALID, "is no TCP address") : CS_OK;
+}
+
+static enum cs_err check_namespace(const char *text, struct cs_why *why)
+{
+	for (const char *p = text; *p != 0; p++) {
+		bool digit = *p >= '0' && *p <= '9' && p > text;
+		if (!digit && *p != '_' && (*p < 'a' || *p > 'z'))
+			return cs_fail(why, CS_ERR_INVALID, "is not of a to z, 0 to 9 and _");
+	}
+	return CS_OK;
 }
 
 static enum cs_err check_rpc(const char *text, struct cs_why *why)
@@ -112,6 +140,11 @@ static const struct host_config_key keys[] = {
 	 "Wait for late precommits before the next height; none when all are there."},
 	{"consensus.create_empty_blocks", BOOL, 0, 0, "true", NULL,
 	 "false: a height begins when there is a transaction."},
+	{"instrumentation.prometheus", BOOL, 0, 0, "false", NULL, "Serve figures at /metrics."},
+	{"instrumentation.prometheus_listen_addr", TEXT, 1, 100, "\"127.0.0.1:26660\"",
+	 check_metrics, "Where. It authenticates nobody."},
+	{"instrumentation.namespace", TEXT, 1, NODE_METRICS_NAMESPACE_SIZE_MAX, "\"cometbft\"",
+	 check_namespace, "What the names of CometBFT's figures begin with."},
 };
 
 static const struct host_config_table tables[] = {
@@ -119,6 +152,7 @@ static const struct host_config_table tables[] = {
 	{"p2p", 0, 0, "Other nodes."},
 	{"mempool", 0, 0, "Transactions that wait."},
 	{"consensus", 0, 0, "Times of a round."},
+	{"instrumentation", 0, 0, "Figures for Prometheus."},
 };
 
 const struct host_config_schema *node_config_schema(void)
@@ -191,6 +225,11 @@ static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 	o->node_key_file = c->node_key_file;
 	o->validator_key_file = host_config_bool(file, "validator") ? c->validator_key_file : NULL;
 	o->data_folder = c->data_folder;
+	c->has_metrics = host_config_bool(file, "instrumentation.prometheus");
+	c->metrics_namespace = host_config_text(file, "instrumentation.namespace");
+	CS_TRY(metrics_address(&c->metrics,
+			       host_config_text(file, "instrumentation.prometheus_listen_addr"),
+			       why));
 	c->has_rpc = rpc[0] != 0;
 	if (c->has_rpc)
 		CS_TRY(host_address_parse(&c->rpc, rpc, why));
@@ -235,6 +274,8 @@ enum cs_err node_config_write(struct cs_buf *to, const struct node_config_new *f
 		    "[rpc]\nladdr = \"%s\"\n\n"
 		    "[p2p]\nladdr = \"%s\"\n",
 		    from->proxy_app, from->moniker, from->rpc_laddr, from->p2p_laddr);
-	cs_put_text(to, "persistent_peers = \"%s\"\n", from->persistent_peers);
+	cs_put_text(to, "persistent_peers = \"%s\"\n\n", from->persistent_peers);
+	cs_put_text(to, "[instrumentation]\nprometheus = false\nprometheus_listen_addr = \"%s\"\n",
+		    from->metrics_laddr);
 	return cs_buf_end(to);
 }

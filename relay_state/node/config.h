@@ -19,6 +19,9 @@ struct node_config {
 	const char *peers[NODE_DIAL_MAX];
 	struct host_address rpc; /* port 0 with an empty name: no RPC */
 	bool has_rpc;
+	struct host_address metrics;
+	bool has_metrics;
+	const char *metrics_namespace;
 	struct node_options node;
 };
 
@@ -36,6 +39,7 @@ struct node_config_new {
 	const char *proxy_app;
 	const char *rpc_laddr;
 	const char *p2p_laddr;
+	const char *metrics_laddr;
 	const char *persistent_peers;
 };
 /* The file for `init` and `testnet`. TOO_LARGE. */

@@ -45,6 +45,9 @@ struct node_mempool {
 	struct node_peers **peers;
 	host_call *available;
 	void *context;
+	void (*added)(void *context, size_t size);
+	void *added_context;
+	struct node_mempool_counts counts;
 	struct entry *entries; /* by sequence */
 	size_t entry_count, entry_room;
 	uint32_t count;
@@ -266,6 +269,8 @@ static void keep(struct node_mempool *m, const struct entry *e)
 		m->cache.sequences[slot - 1] = e->sequence;
 	m->count++;
 	m->bytes += e->size;
+	if (m->added != NULL)
+		m->added(m->added_context, e->size);
 	for (uint32_t i = 0; i < BFT_PEERS_MAX; i++)
 		node_mempool_push(m, i);
 	if (!m->told) {
@@ -278,10 +283,13 @@ static enum cs_err admit(struct node_mempool *m, struct question *q,
 			 const struct abci_check_tx_response *response, const char **why)
 {
 	struct entry e = {.size = q->size, .hash = q->hash, .from = q->from};
-	if (response->code != 0)
+	if (response->code != 0) {
+		m->counts.failed++;
 		return CS_OK;
+	}
 	read_hints(&e, response);
 	if (!has_room(m, q->size) || sender_is_full(m, &e.sender)) {
+		m->counts.rejected++;
 		*why = has_room(m, q->size) ? "the sender has too many transactions here"
 					    : "mempool is full";
 		return CS_ERR_FULL;
@@ -328,6 +336,7 @@ void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
 		why = "tx already exists in cache";
 	}
 	if (err != CS_OK) {
+		m->counts.rejected += err == CS_ERR_FULL;
 		if (done != NULL)
 			done(context, err, why, NULL);
 		return;
@@ -389,6 +398,7 @@ static void on_rechecked(void *context, enum cs_err err, const char *why,
 		    m->entries[at].tx != NULL) {
 			cache_remove(&m->cache, &m->entries[at].hash);
 			forget(m, &m->entries[at]);
+			m->counts.evicted++;
 		}
 	}
 	free(q);
@@ -404,6 +414,7 @@ static void recheck(struct node_mempool *m)
 		struct question *q = host_alloc(sizeof *q);
 		q->mempool = m;
 		q->sequence = e->sequence;
+		m->counts.rechecked++;
 		struct abci_request request = {
 			.method = ABCI_CHECK_TX,
 			.check_tx = {cs_bytes(e->tx, e->size), ABCI_CHECK_TX_RECHECK}};
@@ -449,6 +460,18 @@ void node_mempool_update(struct node_mempool *m, int64_t height, const struct cs
 }
 
 /* ---- looking ---- */
+
+struct node_mempool_counts node_mempool_counts(const struct node_mempool *m)
+{
+	return m->counts;
+}
+
+void node_mempool_on_added(struct node_mempool *m, void (*added)(void *context, size_t size),
+			   void *context)
+{
+	m->added = added;
+	m->added_context = context;
+}
 
 uint32_t node_mempool_count(const struct node_mempool *m)
 {

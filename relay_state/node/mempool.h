@@ -56,6 +56,16 @@ void node_mempool_peer_up(struct node_mempool *mempool, uint32_t peer);
 void node_mempool_push(struct node_mempool *mempool, uint32_t peer);
 void node_mempool_peer_down(struct node_mempool *mempool, uint32_t peer);
 
+struct node_mempool_counts {
+	uint64_t failed;   /* refused by the application */
+	uint64_t rejected; /* no room */
+	uint64_t evicted;  /* refused when it was asked again */
+	uint64_t rechecked;
+};
+struct node_mempool_counts node_mempool_counts(const struct node_mempool *mempool);
+/* Told the size of every transaction that is admitted. */
+void node_mempool_on_added(struct node_mempool *mempool, void (*added)(void *context, size_t size),
+			   void *context);
 uint32_t node_mempool_count(const struct node_mempool *mempool);
 uint64_t node_mempool_bytes(const struct node_mempool *mempool);
 /* The first `count` by age into list; gives how many. Views. */

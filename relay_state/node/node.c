@@ -111,6 +111,12 @@ void node_on_block(struct node *n, node_listener *listener, void *context)
 	n->listeners[n->listener_count++] = (struct node_listening){listener, context};
 }
 
+void node_watch(struct node *n, const struct node_watcher *watcher, void *context)
+{
+	cs_assert(n->watcher_count < NODE_WATCHERS_MAX);
+	n->watchers[n->watcher_count++] = (struct node_watching){*watcher, context};
+}
+
 bool node_is_started(const struct node *n)
 {
 	return n->is_started;

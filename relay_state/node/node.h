@@ -10,8 +10,9 @@
 #include "relay_state/node/mempool.h"
 #include "relay_state/node/peers.h"
 
-/* Who wants to be told about blocks. */
+/* Who wants to be told about blocks; about steps. */
 #define NODE_LISTENERS_MAX 4u
+#define NODE_WATCHERS_MAX 2u
 /* After asking a peer for a block a node counts as catching up for so long. */
 #define NODE_CATCHING_UP_MS 2000u
 
@@ -60,6 +61,16 @@ void node_free(struct node *node);
 typedef void node_listener(void *context, const struct node_applied *applied);
 /* After the application has committed each block. */
 void node_on_block(struct node *node, node_listener *listener, void *context);
+
+/* Who looks on, inside the node's steps: may not call it. */
+struct node_watcher {
+	/* Before the effect is executed. */
+	void (*effect)(void *context, const struct bft_effect *effect);
+	/* After a step of the engine; what it came to is node_view. */
+	void (*stepped)(void *context, const struct bft_view *before);
+};
+void node_watch(struct node *node, const struct node_watcher *watcher, void *context);
+
 /* A message of consensus, as a peer sends it. */
 void node_event_message(struct node *node, uint32_t peer, struct cs_bytes message);
 

@@ -31,6 +31,11 @@ struct node_listening {
 	void *context;
 };
 
+struct node_watching {
+	struct node_watcher watcher;
+	void *context;
+};
+
 struct node {
 	struct host_loop *loop;
 	struct node_options options;
@@ -67,6 +72,8 @@ struct node {
 	uint64_t asked_block_ms; /* when a block was asked of a peer; 0: never */
 	struct node_listening listeners[NODE_LISTENERS_MAX];
 	size_t listener_count;
+	struct node_watching watchers[NODE_WATCHERS_MAX];
+	size_t watcher_count;
 
 	/* The handshake. */
 	struct bft_state state; /* with which the engine begins */

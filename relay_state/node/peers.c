@@ -57,7 +57,15 @@ struct node_peers {
 	struct ban bans[NODE_BANS_MAX];
 	size_t ban_next;
 	uint64_t dropped;
+	struct node_traffic traffic[NODE_TRAFFIC_KINDS];
 };
+
+static struct node_traffic *traffic_of(struct node_peers *p, struct cs_bytes message)
+{
+	struct cs_pb_field field;
+	bool known = cs_pb_next(&message, &field) == CS_OK && field.number < NODE_TRAFFIC_KINDS;
+	return &p->traffic[known ? field.number : NODE_TRAFFIC_KINDS - 1];
+}
 
 /* ---- bans ---- */
 
@@ -294,10 +302,14 @@ static void on_frame(void *context, uint8_t type, struct cs_bytes bytes)
 			return welcome(c);
 		return drop(c, cs_err_sentence(err));
 	}
-	if (type == NODE_FRAME_CONSENSUS)
+	if (type == NODE_FRAME_CONSENSUS) {
+		traffic_of(p, bytes)->received += bytes.n;
 		return p->events.consensus(p->context, c->peer, bytes);
-	if (type == NODE_FRAME_TX)
+	}
+	if (type == NODE_FRAME_TX) {
+		p->traffic[0].received += bytes.n;
 		return p->events.tx(p->context, c->peer, bytes);
+	}
 	node_peers_ban(p, c->peer, CS_ERR_MALFORMED);
 }
 
@@ -438,10 +450,12 @@ static void send_one(struct node_peers *p, struct connection *c, struct cs_bytes
 {
 	enum cs_err err =
 		node_link_send(c->link, NODE_FRAME_CONSENSUS, message, NODE_QUEUE_CONSENSUS_MAX);
-	if (err == CS_OK)
+	if (err == CS_OK) {
 		c->info.sent += message.n;
-	else
+		traffic_of(p, message)->sent += message.n;
+	} else {
 		p->dropped++;
+	}
 }
 
 void node_peers_send(struct node_peers *p, uint32_t peer, struct cs_bytes message)
@@ -458,6 +472,7 @@ enum cs_err node_peers_send_tx(struct node_peers *p, uint32_t peer, struct cs_by
 		return CS_ERR_CLOSED;
 	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_TX, tx, NODE_QUEUE_TXS_MAX));
 	p->peers[peer]->info.sent += tx.n;
+	p->traffic[0].sent += tx.n;
 	return CS_OK;
 }
 
@@ -485,6 +500,11 @@ uint32_t node_peers_count(const struct node_peers *p)
 const struct node_peer_info *node_peers_info(const struct node_peers *p, uint32_t peer)
 {
 	return peer < BFT_PEERS_MAX && p->peers[peer] != NULL ? &p->peers[peer]->info : NULL;
+}
+
+struct node_traffic node_peers_traffic(const struct node_peers *p, uint32_t kind)
+{
+	return kind < NODE_TRAFFIC_KINDS ? p->traffic[kind] : (struct node_traffic){0};
 }
 
 uint64_t node_peers_dropped(const struct node_peers *p)

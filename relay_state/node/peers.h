@@ -81,6 +81,13 @@ void node_peers_ban(struct node_peers *peers, uint32_t peer, enum cs_err err);
 uint32_t node_peers_count(const struct node_peers *peers);
 /* NULL: nobody is there. */
 const struct node_peer_info *node_peers_info(const struct node_peers *peers, uint32_t peer);
+/* Bytes of all peers so far. kind 0: transactions; else messages of consensus by the number of their
+ * first field. */
+#define NODE_TRAFFIC_KINDS 64u
+struct node_traffic {
+	uint64_t sent, received;
+};
+struct node_traffic node_peers_traffic(const struct node_peers *peers, uint32_t kind);
 /* Messages dropped because a queue was full. */
 uint64_t node_peers_dropped(const struct node_peers *peers);
 /* No event after it; not inside its events. NULL is allowed. */

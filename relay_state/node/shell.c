@@ -378,17 +378,22 @@ static void step(struct node *n, const struct bft_event *given)
 	const struct bft_effects *effects;
 	struct bft_event event = *given;
 	struct cs_why why = {{0}};
+	const struct bft_view before = bft_look(n->bft);
 	event.now_ns = now_ns();
 	enum cs_err err = bft_step(n->bft, &event, &effects);
 	if (err != CS_OK)
 		return node_fail(n, err, "consensus", "an event that the engine does not take");
 	for (size_t i = 0; i < effects->count && !n->is_over; i++) {
 		const struct bft_effect *effect = &effects->items[i];
+		for (size_t k = 0; k < n->watcher_count; k++)
+			n->watchers[k].watcher.effect(n->watchers[k].context, effect);
 		err = execute(n, effect, &why);
 		if (err != CS_OK)
 			node_fail(n, err, effect->type == BFT_EFFECT_HALT ? "halt" : "effect",
 				  why.text);
 	}
+	for (size_t k = 0; k < n->watcher_count; k++)
+		n->watchers[k].watcher.stepped(n->watchers[k].context, &before);
 }
 
 /* What listeners ask for inside a step waits too. */

@@ -182,6 +182,8 @@ static void what_is_refused(void **state)
 	assert_ok(add(&scene, "b:1:1"));
 	assert_err(add(&scene, "c:9:1"), CS_ERR_FULL);
 	assert_int_equal(node_mempool_count(scene.mempool), 3);
+	assert_int_equal(node_mempool_counts(scene.mempool).failed, 2);
+	assert_int_equal(node_mempool_counts(scene.mempool).rejected, 2);
 	node_mempool_flush(scene.mempool);
 	assert_int_equal(node_mempool_bytes(scene.mempool), 0);
 	assert_ok(add(&scene, "a:1:1"));
@@ -211,6 +213,8 @@ static void after_a_block(void **state)
 	assert_int_equal(scene.available, 2);
 	assert_ok(host_loop_run_until(scene.loop, is_rechecked, &scene, DEADLINE_MS));
 	assert_picks(&scene, 1000, "stays");
+	assert_int_equal(node_mempool_counts(scene.mempool).rechecked, 2);
+	assert_int_equal(node_mempool_counts(scene.mempool).evicted, 1);
 	assert_err(add(&scene, "in"), CS_ERR_DUPLICATE);
 	assert_ok(add(&scene, "failed"));
 	assert_ok(add(&scene, "old one"));

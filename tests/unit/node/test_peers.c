@@ -161,6 +161,7 @@ static void two_validators(void **state)
 	assert_ok(host_loop_run_until(scene->loop, second_has_messages, scene, DEADLINE_MS));
 	assert_int_equal(b->message_size, NODE_FRAME_SIZE_MAX - 1);
 	assert_ok(node_peers_send_tx(a->peers, a->peer, cs_bytes_str("tx")));
+	assert_int_equal(node_peers_traffic(a->peers, 0).sent, 2);
 	assert_ok(host_loop_run_until(scene->loop, second_has_tx, scene, DEADLINE_MS));
 	assert_err(node_peers_send_tx(a->peers, a->peer + 1, cs_bytes_str("tx")), CS_ERR_CLOSED);
 	/* Too large for a frame: dropped here, and counted. */
