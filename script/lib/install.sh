@@ -230,7 +230,9 @@ install_go_program() {
 	say "building $name $version (some minutes, once)"
 	mkdir -p "$CAISSON_TOOLS/bin" "$CAISSON_TOOLS/stamps"
 	work=$(mktemp -d "$CAISSON_TOOLS/go-bin.XXXXXX")
-	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$work go install -p 2 "$@" "$package@v$version"
+	# Callers that ask whether it can be built have errexit off.
+	GOTOOLCHAIN=local GOFLAGS=-modcacherw GOBIN=$work go install -p 2 "$@" "$package@v$version" ||
+		die "$name $version does not build"
 	mv "$work/${package##*/}" "$CAISSON_TOOLS/bin/$name"
 	rmdir "$work"
 	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
