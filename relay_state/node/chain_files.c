@@ -341,25 +341,31 @@ static enum cs_err parse_key(struct node_key *key, const json_t *root, struct cs
 	return CS_OK;
 }
 
-enum cs_err node_key_load(struct node_key *out, const char *path, struct cs_why *why)
+enum cs_err node_key_parse(struct node_key *out, struct cs_bytes text, struct cs_why *why)
 {
 	struct node_key key;
-	struct cs_why inner = {{0}};
 	json_error_t error;
-	uint8_t *bytes;
-	size_t size;
-	CS_TRY(host_file_load_own(&bytes, &size, path, NODE_KEY_FILE_SIZE_MAX, 077, why));
-	json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-	cs_wipe(bytes, size);
-	free(bytes);
+	json_t *root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	/* The parser's own words may show what it read. */
 	if (root == NULL)
-		return cs_fail(why, CS_ERR_MALFORMED, "%s: line %d is no JSON", path, error.line);
-	enum cs_err err = parse_key(&key, root, &inner);
+		return cs_fail(why, CS_ERR_MALFORMED, "line %d is no JSON", error.line);
+	enum cs_err err = parse_key(&key, root, why);
 	json_decref(root);
 	if (err == CS_OK)
 		*out = key;
 	cs_wipe(&key, sizeof key);
+	return err;
+}
+
+enum cs_err node_key_load(struct node_key *out, const char *path, struct cs_why *why)
+{
+	struct cs_why inner = {{0}};
+	uint8_t *bytes;
+	size_t size;
+	CS_TRY(host_file_load_own(&bytes, &size, path, NODE_KEY_FILE_SIZE_MAX, 077, why));
+	enum cs_err err = node_key_parse(out, cs_bytes(bytes, size), &inner);
+	cs_wipe(bytes, size);
+	free(bytes);
 	return err == CS_OK ? CS_OK : cs_fail(why, err, "%s: %s", path, inner.text);
 }
 

@@ -51,6 +51,9 @@ CS_NODISCARD enum cs_err node_key_make(struct node_key *key, struct cs_why *why)
 /* Both forms: node_key.json has the private key alone. FORBIDDEN: others may read the file; INVALID:
  * parts that do not belong together. */
 CS_NODISCARD enum cs_err node_key_load(struct node_key *key, const char *path, struct cs_why *why);
+/* From text in memory, whose owner wipes it. */
+CS_NODISCARD enum cs_err node_key_parse(struct node_key *key, struct cs_bytes text,
+					struct cs_why *why);
 /* Mode 0600; CONFLICT when the file is there. is_validator: CometBFT's file of a validator. */
 CS_NODISCARD enum cs_err node_key_save(const struct node_key *key, const char *path,
 				       bool is_validator, struct cs_why *why);

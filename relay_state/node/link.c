@@ -187,30 +187,41 @@ static void keep_rest(struct node_link *link, size_t used)
 	}
 }
 
+enum cs_err node_frame_take(struct node_frame *frame, struct cs_bytes *stream, uint32_t size_max)
+{
+	if (stream->n < HEAD_SIZE)
+		return CS_ERR_TRUNCATED;
+	uint32_t size = cs_be32(stream->p);
+	if (size < 1 || size > size_max)
+		return CS_ERR_TOO_LARGE;
+	if (stream->n - 4 < size)
+		return CS_ERR_TRUNCATED;
+	*frame = (struct node_frame){stream->p[4], cs_bytes(stream->p + HEAD_SIZE, size - 1)};
+	*stream = cs_bytes(stream->p + 4 + size, stream->n - 4 - size);
+	return CS_OK;
+}
+
 /* False: the link is gone or over. */
 static bool take_frames(struct node_link *link)
 {
-	size_t used = 0;
+	struct cs_bytes rest = cs_bytes(link->inbox, link->inbox_size);
+	struct node_frame frame;
 	bool freed = false;
-	while (link->inbox_size - used >= HEAD_SIZE) {
-		uint32_t size = cs_be32(link->inbox + used);
-		if (size < 1 || size > link->frame_size_max) {
-			end(link, CS_ERR_TOO_LARGE, "a frame of a size that none may have");
-			return false;
-		}
-		if (link->inbox_size - used - 4 < size)
-			break;
-		const uint8_t *frame = link->inbox + used + 4;
-		used += 4 + (size_t)size;
+	enum cs_err err;
+	while ((err = node_frame_take(&frame, &rest, link->frame_size_max)) == CS_OK) {
 		link->freed = &freed;
-		link->events.frame(link->context, frame[0], cs_bytes(frame + 1, size - 1));
+		link->events.frame(link->context, frame.type, frame.bytes);
 		if (freed)
 			return false;
 		link->freed = NULL;
 		if (link->is_over)
 			return false;
 	}
-	keep_rest(link, used);
+	if (err == CS_ERR_TOO_LARGE) {
+		end(link, CS_ERR_TOO_LARGE, "a frame of a size that none may have");
+		return false;
+	}
+	keep_rest(link, link->inbox_size - rest.n);
 	return true;
 }
 

@@ -20,6 +20,15 @@
 /* What both ends know of their session alone; RFC 8446 section 7.5. */
 #define NODE_LINK_EXPORTER_SIZE 32u
 
+struct node_frame {
+	uint8_t type;
+	struct cs_bytes bytes; /* a view */
+};
+/* The frame at the front of *stream, which moves behind it. TRUNCATED: more bytes have to come;
+ * TOO_LARGE: of a size that none may have. */
+CS_NODISCARD enum cs_err node_frame_take(struct node_frame *frame, struct cs_bytes *stream,
+					 uint32_t size_max);
+
 /* Keys and settings that all connections of a node share. */
 struct node_tls;
 /* CRYPTO. */

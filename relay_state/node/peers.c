@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/log.h"
+#include "relay_state/node/hello.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,8 @@
  * know of this session alone (the TLS exporter) and over who is who in it. So nobody can show one
  * peer's proof to another peer, nor give it back to its maker. */
 
-#define PROTOCOL_VERSION 1u
 #define PROOF_PREFIX "caisson/node/validator/v1"
 #define PROOF_SIZE (sizeof PROOF_PREFIX - 1 + 20 + 20 + 32 + NODE_LINK_EXPORTER_SIZE)
-#define HELLO_SIZE_MAX 512u
 #define TICK_MS 1000u
 
 struct dial {
@@ -144,36 +143,35 @@ static void proof_bytes(uint8_t out[PROOF_SIZE], const struct connection *c,
 static void say_hello(struct connection *c)
 {
 	const struct node_peers_options *o = &c->peers->options;
-	uint8_t bytes[HELLO_SIZE_MAX], proof[PROOF_SIZE], signature[64];
+	struct node_hello hello = {.version = NODE_HELLO_VERSION,
+				   .chain_id = cmt_chain_id_bytes(o->chain_id),
+				   .genesis = CS_BYTES_OF(o->genesis_hash->b),
+				   .moniker = cs_bytes_str(o->moniker)};
+	uint8_t bytes[NODE_HELLO_SIZE_MAX], proof[PROOF_SIZE], signature[64];
 	struct cs_buf buf;
-	cs_buf_init(&buf, bytes, sizeof bytes);
-	cs_pb_put_uint(&buf, 1, PROTOCOL_VERSION);
-	cs_pb_put_bytes(&buf, 2, cmt_chain_id_bytes(o->chain_id));
-	cs_pb_put_bytes(&buf, 3, CS_BYTES_OF(o->genesis_hash->b));
-	cs_pb_put_bytes(&buf, 4, cs_bytes_str(o->moniker));
 	if (o->validator_key != NULL) {
 		proof_bytes(proof, c, &o->node_key->address, &c->info.id);
 		if (cs_ed25519_sign(signature, &o->validator_key->secret, CS_BYTES_OF(proof)) ==
 		    CS_OK) {
-			cs_pb_put_bytes(&buf, 5, CS_BYTES_OF(o->validator_key->key.b));
-			cs_pb_put_bytes(&buf, 6, CS_BYTES_OF(signature));
+			hello.key = CS_BYTES_OF(o->validator_key->key.b);
+			hello.signature = CS_BYTES_OF(signature);
 		}
 	}
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	node_hello_encode(&buf, &hello);
 	cs_assert(cs_buf_end(&buf) == CS_OK);
 	(void)!node_link_send(c->link, NODE_FRAME_HELLO, cs_buf_view(&buf), SIZE_MAX);
 }
 
-static enum cs_err check_proof(struct connection *c, struct cs_bytes key, struct cs_bytes signature)
+static enum cs_err check_proof(struct connection *c, const struct node_hello *hello)
 {
 	struct cs_ed25519_key validator;
 	uint8_t proof[PROOF_SIZE];
-	if (key.n == 0 && signature.n == 0)
+	if (hello->key.n == 0)
 		return CS_OK;
-	if (key.n != sizeof validator.b)
-		return CS_ERR_INVALID;
-	memcpy(validator.b, key.p, sizeof validator.b);
+	memcpy(validator.b, hello->key.p, sizeof validator.b);
 	proof_bytes(proof, c, &c->info.id, &c->peers->options.node_key->address);
-	CS_TRY(cs_ed25519_verify(&validator, CS_BYTES_OF(proof), signature));
+	CS_TRY(cs_ed25519_verify(&validator, CS_BYTES_OF(proof), hello->signature));
 	c->info.is_validator = true;
 	c->info.validator = cmt_address(&validator);
 	return CS_OK;
@@ -182,23 +180,16 @@ static enum cs_err check_proof(struct connection *c, struct cs_bytes key, struct
 static enum cs_err read_hello(struct connection *c, struct cs_bytes bytes)
 {
 	const struct node_peers_options *o = &c->peers->options;
-	struct cs_pb pb;
-	cs_pb_open(&pb, bytes);
-	uint64_t version = cs_pb_uint(&pb, 1, UINT32_MAX);
-	struct cs_bytes chain_id = cs_pb_bytes(&pb, 2, CMT_CHAIN_ID_SIZE_MAX);
-	struct cs_bytes genesis = cs_pb_bytes(&pb, 3, 32);
-	struct cs_bytes moniker = cs_pb_bytes(&pb, 4, NODE_MONIKER_SIZE_MAX);
-	struct cs_bytes key = cs_pb_bytes(&pb, 5, 32);
-	struct cs_bytes signature = cs_pb_bytes(&pb, 6, 64);
-	CS_TRY(cs_pb_close(&pb));
-	if (version != PROTOCOL_VERSION)
+	struct node_hello hello;
+	CS_TRY(node_hello_decode(&hello, bytes));
+	if (hello.version != NODE_HELLO_VERSION)
 		return CS_ERR_WRONG_SCHEMA;
-	if (!cs_bytes_eq(chain_id, cmt_chain_id_bytes(o->chain_id)) ||
-	    !cs_bytes_eq(genesis, CS_BYTES_OF(o->genesis_hash->b)))
+	if (!cs_bytes_eq(hello.chain_id, cmt_chain_id_bytes(o->chain_id)) ||
+	    !cs_bytes_eq(hello.genesis, CS_BYTES_OF(o->genesis_hash->b)))
 		return CS_ERR_WRONG_CHAIN;
-	host_plain_text(c->info.moniker, sizeof c->info.moniker, (const char *)moniker.p,
-			moniker.n);
-	return check_proof(c, key, signature);
+	host_plain_text(c->info.moniker, sizeof c->info.moniker, (const char *)hello.moniker.p,
+			hello.moniker.n);
+	return check_proof(c, &hello);
 }
 
 /* ---- a stranger becomes a peer ---- */

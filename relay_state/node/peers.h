@@ -5,6 +5,7 @@
 #ifndef NODE_PEERS_H
 #define NODE_PEERS_H
 
+#include "relay_state/node/hello.h"
 #include "relay_state/node/link.h"
 
 /* Configured addresses: every other validator, and nodes that follow. */
@@ -22,10 +23,9 @@
 #define NODE_SILENCE_MS 15000u
 #define NODE_BAN_MS (60u * 60 * 1000)
 #define NODE_BANS_MAX 64u
-#define NODE_MONIKER_SIZE_MAX 70u
 
 enum node_frame_type {
-	NODE_FRAME_HELLO = 1, /* first, once: see peers.c */
+	NODE_FRAME_HELLO = 1, /* first, once: hello.h */
 	NODE_FRAME_CONSENSUS = 2,
 	NODE_FRAME_TX = 3,
 };

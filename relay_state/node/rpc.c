@@ -263,7 +263,8 @@ static void run_object(struct node_rpc *rpc, const json_t *object, struct host_w
 /* ---- HTTP ---- */
 
 struct batch {
-	struct host_http_exchange *exchange;
+	rpc_done *done;
+	void *context;
 	json_t *responses; /* NULL: a single one */
 	json_t *single;
 	size_t open;
@@ -276,8 +277,7 @@ static void reply_batch(struct batch *b)
 	const json_t *root = b->responses != NULL ? b->responses : b->single;
 	bool empty = root == NULL || (b->responses != NULL && json_array_size(root) == 0);
 	char *text = empty ? host_text("") : node_json_dump(root, 0);
-	host_http_reply(b->exchange, b->is_uri && b->is_error ? 500 : 200, JSON_TYPE,
-			cs_bytes_str(text));
+	b->done(b->context, text, b->is_uri && b->is_error);
 	free(text);
 	json_decref(b->responses);
 	json_decref(b->single);
@@ -296,14 +296,13 @@ static void on_answered(void *context, json_t *response, bool is_error)
 		reply_batch(b);
 }
 
-static void on_post(void *context, struct host_http_exchange *exchange)
+void rpc_take_post(struct node_rpc *rpc, struct cs_bytes body, rpc_done *done, void *context)
 {
-	struct node_rpc *rpc = context;
-	struct cs_bytes body = host_http_body(exchange);
 	struct batch *b = host_alloc(sizeof *b);
 	json_error_t error;
 	json_t *root = body.n > 0 ? json_loadb((const char *)body.p, body.n, 0, &error) : NULL;
-	b->exchange = exchange;
+	b->done = done;
+	b->context = context;
 	b->open = 1;
 	if (root == NULL || (!json_is_object(root) && !json_is_array(root))) {
 		rpc_fail(new_call(rpc, json_integer(-1), on_answered, b), RPC_PARSE_ERROR,
@@ -325,23 +324,41 @@ static void on_post(void *context, struct host_http_exchange *exchange)
 	json_decref(root);
 }
 
+void rpc_take_get(struct node_rpc *rpc, const struct rpc_method *method, json_t *params,
+		  rpc_done *done, void *context)
+{
+	struct batch *b = host_alloc(sizeof *b);
+	b->done = done;
+	b->context = context;
+	b->open = 1;
+	b->is_uri = true;
+	struct rpc_call *call = new_call(rpc, json_integer(-1), on_answered, b);
+	call->is_uri = true;
+	call->params = params;
+	run(call, method);
+}
+
+static void reply(void *context, const char *text, bool is_error)
+{
+	host_http_reply(context, is_error ? 500 : 200, JSON_TYPE, cs_bytes_str(text));
+}
+
+static void on_post(void *context, struct host_http_exchange *exchange)
+{
+	rpc_take_post(context, host_http_body(exchange), reply, exchange);
+}
+
 static void on_get(void *context, struct host_http_exchange *exchange)
 {
 	const struct rpc_route *route = context;
-	struct batch *b = host_alloc(sizeof *b);
-	b->exchange = exchange;
-	b->open = 1;
-	b->is_uri = true;
-	struct rpc_call *call = new_call(route->rpc, json_integer(-1), on_answered, b);
-	call->is_uri = true;
-	call->params = json_object();
+	json_t *params = json_object();
 	for (size_t i = 0; route->method->names[i] != NULL; i++) {
 		const char *value = host_http_query(exchange, route->method->names[i]);
 		if (value != NULL)
-			(void)json_object_set_new(call->params, route->method->names[i],
+			(void)json_object_set_new(params, route->method->names[i],
 						  json_string(value));
 	}
-	run(call, route->method);
+	rpc_take_get(route->rpc, route->method, params, reply, exchange);
 }
 
 /* ---- WebSocket ---- */

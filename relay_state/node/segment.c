@@ -100,7 +100,7 @@ enum cs_err node_record_encode(struct cs_bytes *bytes, struct node_scratch *scra
 static bool is_header(const uint8_t *p, uint64_t offset, uint64_t salt)
 {
 	return cs_be32(p) == MAGIC && p[4] >= NODE_RECORD_HEAD && p[4] <= NODE_RECORD_MARK &&
-	       (p[4] == NODE_RECORD_HEAD) == (offset == 0) &&
+	       (p[5] | p[6] | p[7]) == 0 && (p[4] == NODE_RECORD_HEAD) == (offset == 0) &&
 	       cs_be32(p + 16) <= NODE_RECORD_BODY_SIZE_MAX &&
 	       cs_be32(p + 24) == header_checksum(p, (enum node_record_type)p[4], offset, salt);
 }

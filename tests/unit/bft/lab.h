@@ -306,9 +306,14 @@ static inline void lab_event(struct lab *lab, const struct bft_event *given)
 	struct bft_event event = *given;
 	event.now_ns = lab->now_ns += 1000000;
 	assert_int_equal(bft_step(lab->bft, &event, &effects), CS_OK);
-	size_t count = effects->count;
+	size_t count = effects->count, size = 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct bft_effect *e = &effects->items[i];
+		size += e->bytes.n + e->commit.n + e->sign_bytes.n + e->extension_sign_bytes.n +
+			e->sign.extension.n;
+	}
 	struct bft_effect *copy = calloc(count + 1, sizeof *copy);
-	uint8_t *bytes = malloc(4 * 1024 * 1024), *p = bytes;
+	uint8_t *bytes = malloc(size), *p = bytes;
 	assert_true(copy != NULL && bytes != NULL);
 	for (size_t i = 0; i < count; i++) {
 		struct cs_bytes *views[] = {&copy[i].bytes, &copy[i].commit, &copy[i].sign_bytes,
