@@ -160,6 +160,17 @@ install_quint() {
 	stamp quint "$folder/package-lock.json"
 }
 
+# @cosmjs/tendermint-rpc, a client of the ledger's RPC that is not ours.
+install_cosmjs() {
+	local folder=$CAISSON_ROOT/tests/ledger/cosmjs
+	install_node
+	stamped cosmjs "$folder/package-lock.json" && [[ -d $folder/node_modules/@cosmjs/tendermint-rpc ]] && return 0
+	say "npm packages of tests/ledger/cosmjs"
+	(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --update-notifier=false)
+	[[ -d $folder/node_modules/@cosmjs/tendermint-rpc ]] || die "npm ended well without @cosmjs/tendermint-rpc"
+	stamp cosmjs "$folder/package-lock.json"
+}
+
 # The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
 # signature is what is built, so that security updates of the distribution arrive by installing again.
 install_source() {
@@ -279,6 +290,7 @@ install_set() {
 			install_curl
 			install_npm
 			install_quint
+		install_cosmjs
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			;;
 		lint)
