@@ -1,5 +1,7 @@
 #include "relay_state/abci/schema.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): types and members cannot stand in parentheses. */
+
 /* A member whose type is not the one that the kind stands for does not compile. */
 #define TYPED(type, member, is)                                                               \
 	(offsetof(struct type, member) +                                                      \
@@ -42,6 +44,8 @@
 		.kind = ABCI_KIND_MESSAGE_LIST, .number = (n),                                 \
 		.offset = TYPED(type, member.items, const struct is *), .schema = &schema_##is \
 	}
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define SCHEMA(type)                                      \
 	static const struct abci_schema schema_##type = { \

@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 		.server.address = "tcp://127.0.0.1:26658",
 		.memory_mib = MEMORY_MIB_DEFAULT,
 	};
-	for (int i = 1; i < argc;) {
+	for (int i = 1; i < argc && argv[i] != NULL;) {
 		const int taken = take_option(&options, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 		if (taken == 0) {
 			const bool asked = strcmp(argv[i], "--help") == 0;

@@ -244,8 +244,8 @@ void abci_server_free(struct abci_server *server)
 {
 	if (server == NULL)
 		return;
-	while (server->connection_count > 0)
-		connection_free(server->connections[0]);
+	for (uint32_t i = server->connection_count; i > 0; i--)
+		connection_free(server->connections[i - 1]);
 	host_listener_free(server->listener);
 	free(server->block);
 	free(server);

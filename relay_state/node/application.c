@@ -113,8 +113,10 @@ void node_application_free(struct node_application *a)
 	if (a == NULL)
 		return;
 	abci_link_free(a->link);
-	while (a->open != NULL)
-		drop_timed(a->open);
+	for (struct timed *t = a->open, *next; t != NULL; t = next) {
+		next = t->next;
+		free(t);
+	}
 	free(a->kvstore);
 	free(a->memory);
 	free(a);

@@ -53,8 +53,10 @@ static enum cs_err read_evidence(struct node_block *out, struct cs_arena *arena,
 		const struct cmt_evidence *e = &out->block.evidence[i];
 		total += e->kind == CMT_DUPLICATE_VOTE ? 1 : e->light_attack.byzantine_count;
 	}
+	if (total == 0)
+		return CS_OK;
 	struct abci_misbehavior *list = cs_arena_calloc(arena, total, sizeof *list);
-	if (list == NULL && total > 0)
+	if (list == NULL)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "%zu pieces of evidence", total);
 	for (size_t i = 0; i < out->block.evidence_count; i++) {
 		const struct cmt_evidence *e = &out->block.evidence[i];

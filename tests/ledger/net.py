@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import subprocess
 import urllib.error
@@ -70,7 +71,19 @@ class Node:
         return response["result"]
 
     def commit(self, tx: bytes) -> dict:
-        return self.call("broadcast_tx_commit", tx=base64.b64encode(tx).decode())
+        """Once it is in a block; where the call's own deadline is too early for the machine, it is looked for."""
+        try:
+            return self.call("broadcast_tx_commit", tx=base64.b64encode(tx).decode())
+        except CallError as error:
+            if "timed out" not in error.data:
+                raise
+        return wait_for(lambda: self.find(tx), DEADLINE_S, f"{tx!r} in a block")
+
+    def find(self, tx: bytes) -> dict | None:
+        try:
+            return self.call("tx", hash=base64.b64encode(hashlib.sha256(tx).digest()).decode())
+        except CallError:
+            return None
 
     def height(self) -> int:
         return int(self.call("status")["sync_info"]["latest_block_height"])

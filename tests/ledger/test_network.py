@@ -70,7 +70,7 @@ def test_no_blocks_without_a_quorum(net):
     # What was under way may still be decided.
     at = net.nodes[0].height()
     with pytest.raises(CallError, match="timed out"):
-        net.nodes[0].commit(b"too=few")
+        net.nodes[0].call("broadcast_tx_commit", tx=base64.b64encode(b"too=few").decode())
     assert net.nodes[0].height() <= at + 1
     net.nodes[3].start()
     net.nodes[0].wait_height(at + 3)
@@ -90,7 +90,7 @@ def test_application_behind_a_socket(tmp_path):
         assert base64.b64decode(net.nodes[0].call("abci_query", data=b"by".hex())["response"]["value"]) == b"socket"
         # An application that is gone ends its node.
         app.kill()
-        assert net.nodes[0].process.popen.wait(20) != 0
+        assert net.nodes[0].process.popen.wait(DEADLINE_S) != 0
         assert "node.failed" in net.nodes[0].process.tail()
 
 

@@ -23,10 +23,8 @@ struct cmt_commit_sig {
 	enum cmt_flag flag;
 	struct cs_address validator;
 	struct cs_pb_time time;
-	struct cmt_signature signature;
-	/* Of extended commits only. */
-	struct cs_bytes extension; /* a view */
-	struct cmt_signature extension_signature;
+	struct cs_bytes extension; /* a view; of extended commits only, as its signature */
+	struct cmt_signature signature, extension_signature;
 };
 
 #define CMT_SIG_ABSENT ((struct cmt_commit_sig){.flag = CMT_ABSENT, .time = CS_PB_TIME_ZERO})
