@@ -1,5 +1,6 @@
 #include "relay_state/node/config.h"
 
+#include "relay_state/bft/message.h"
 #include "relay_state/node/metrics.h"
 
 #include <stdio.h>
@@ -10,7 +11,10 @@
 #define DAY_NS (86400ll * 1000 * MS)
 /* Says where we are while nothing moves; BFT_TOLD_PATIENCE counts it. */
 #define STATUS_NS (500 * MS)
-#define STASH_SIZE (1024u * 1024)
+/* A peer has a quarter of it, and a whole block with its votes must fit there: who finishes a height
+ * first proposes at once, and what is dropped comes again no sooner than STATUS_NS. Taken from the
+ * system as it is used. */
+#define STASH_SIZE (4 * (BFT_PARTS_MAX + 1) * BFT_MESSAGE_SIZE_MAX)
 
 enum cs_err node_duration(int64_t *ns, const char *text)
 {

@@ -1,0 +1,191 @@
+"""Four validators on loopback: CometBFT as it comes, CometBFT tuned, ours, ours with its application behind a socket. Called by
+script/bench.
+
+Every column has the same loader (bench_ledger: CometBFT's RPC over WebSockets), the same application (CometBFT's kvstore), fsync on,
+default mempools, and, where the line is a long one, the same forwarder. Times are of the loader's clock: a transaction carries the time
+at which it was sent, and a block counts from when node 0 announced it, after its commit.
+"""
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+from end_to_end import summary
+from ledger.net import Network as Ledger
+from lib import cometbft, proc
+from lib.proc import Process
+from lib.rpc import wait_for
+from lib.tools import find_build, free_ports
+
+NODES, TX_SIZE = 4, 250
+IDLE_S, LOAD_S, WARM_S = 10, 12, 3
+# Transactions that are sent and in no block yet: the best of them is called saturation. A mempool holds 5,000.
+WINDOWS = (500, 2000, 4500)
+CONNECTIONS = 2  # of the loader, to each node
+LINE_MS = 50     # one way: what two nodes say to each other arrives so much later
+TUNED = (("consensus", "peer_gossip_sleep_duration", '"5ms"'), ("p2p", "flush_throttle_timeout", '"5ms"'))
+AT_ONCE = (("consensus", "timeout_commit", '"0s"'),)
+COLUMNS = {"cometbft": "CometBFT as it comes", "tuned": "CometBFT tuned", "ours": "ours", "socket": "ours, application by socket"}
+
+
+class Running:
+    """A network of one column, and what is asked of it."""
+
+    def __init__(self, nodes: list, extra: list[Process]):
+        self.nodes, self.extra = nodes, extra
+        self.ports = [node.rpc_port for node in nodes]
+
+    def pids(self) -> list[int]:
+        return [node.process.pid for node in self.nodes] + [process.pid for process in self.extra]
+
+    def cpu(self) -> float:
+        return sum(proc.cpu_seconds(pid) for pid in self.pids())
+
+    def rss_mb(self) -> float:
+        """Of a node with its application, the largest of the four."""
+        apps = [proc.rss_bytes(process.pid) for process in self.extra] or [0] * len(self.nodes)
+        return max(proc.rss_bytes(node.process.pid) + app for node, app in zip(self.nodes, apps)) / 2**20
+
+    def load(self, kind: str, n: int, seconds: float) -> dict:
+        argv = [find_build() / "bench" / "bench_ledger", str(seconds), str(TX_SIZE), str(CONNECTIONS), kind, str(n), *map(str, self.ports)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 120, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the loader: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def sent_at(self, height: int) -> list[float]:
+        """When each of a block's transactions was sent."""
+        txs = self.nodes[0].call("block", height=str(height))["block"]["data"]["txs"] or []
+        return [int(base64.b64decode(tx)[:16], 16) / 1e9 for tx in txs]
+
+
+def lengthen(homes: list[Path], forwards: dict[int, int]) -> None:
+    """Every peer's address becomes that of the line that leads to it."""
+    for home in homes:
+        path = home / "config" / "config.toml"
+        lines = path.read_text().splitlines()
+        for i, line in enumerate(lines):
+            if line.startswith("persistent_peers = "):
+                lines[i] = re.sub(r":(\d+)", lambda m: f":{forwards[int(m.group(1))]}", line)
+        path.write_text("\n".join(lines) + "\n")
+
+
+def p2p_port(home: Path) -> int:
+    return int(re.search(r'\[p2p\].*?\nladdr = "(?:tcp://)?[\d.]+:(\d+)"', (home / "config" / "config.toml").read_text(), re.S).group(1))
+
+
+@contextlib.contextmanager
+def started(folder: Path, column: str, line_ms: int):
+    folder.mkdir()
+    extra: list[Process] = []
+    if column in ("cometbft", "tuned"):
+        network = cometbft.Network(folder / "net", ["kvstore"] * NODES, options=AT_ONCE + (TUNED if column == "tuned" else ()))
+    else:
+        network = Ledger(folder, NODES, lambda text: text.replace('timeout_commit = "50ms"', 'timeout_commit = "0s"'))
+    if column == "socket":
+        for i, node in enumerate(network.nodes):
+            address = f"unix://{folder}/app{i}.sock"
+            node.args = ["--proxy_app", address]
+            extra.append(Process([find_build() / "bin" / "caisson-abci-kvstore", "--address", address], folder / f"app{i}.log"))
+    homes = [node.home for node in network.nodes]
+    with contextlib.ExitStack() as stack:
+        for process in extra:
+            stack.enter_context(process)
+        if line_ms:
+            forwards = dict(zip(map(p2p_port, homes), free_ports(NODES)))
+            lengthen(homes, forwards)
+            line = stack.enter_context(Process([find_build() / "bench" / "bench_forward", str(line_ms),
+                                                *(f"{outer}:{inner}" for inner, outer in forwards.items())], folder / "line.log"))
+            wait_for(lambda: "listening" in line.tail(), 10, "the line")
+        stack.enter_context(network)
+        running = Running(network.nodes, extra)
+        for node in network.nodes:
+            node.wait_height(3)
+        yield running
+
+
+def intervals_ms(blocks: list) -> list[float]:
+    return [1000 * (b[2] - a[2]) / (b[0] - a[0]) for a, b in zip(blocks, blocks[1:]) if b[0] > a[0]]
+
+
+def per_second(run: dict) -> float:
+    """Committed from the end of the warming up to the end of the sending."""
+    begin, end = run["begin"] + WARM_S, run["end"]
+    return sum(txs for _, txs, at in run["blocks"] if begin <= at < end) / (end - begin)
+
+
+def latencies_ms(running: Running, run: dict) -> list[float]:
+    begin = run["begin"] + WARM_S
+    return [1000 * (at - sent) for height, txs, at in run["blocks"] if txs for sent in running.sent_at(height) if sent >= begin]
+
+
+def measure(running: Running, say) -> dict:
+    idle = intervals_ms(running.load("rate", 0, IDLE_S)["blocks"])
+    result = {"idle_ms": {"mean": round(statistics.mean(idle), 1), **summary(idle, 1)}, "windows": {}}
+    best = None
+    for window in WINDOWS:
+        cpu = running.cpu()
+        run = running.load("window", window, LOAD_S)
+        rate = per_second(run)
+        row = {"tx_per_s": round(rate), "txs_per_block": round(run["committed"] / max(1, len(run["blocks"]))),
+               "cpu_us_per_tx": round(1e6 * (running.cpu() - cpu) / max(1, run["committed"])), "refused": run["refused"],
+               "loader_core": round(run["cpu_s"] / run["seconds"], 2)}
+        say(f"{window} under way: {row['tx_per_s']} tx/s, {row['cpu_us_per_tx']} µs CPU a transaction, loader {row['loader_core']} of a core")
+        result["windows"][window] = row
+        if best is None or rate > result["windows"][best]["tx_per_s"]:
+            best = window
+    result["best_window"], result["saturated"] = best, result["windows"][best]
+    half = max(1, result["saturated"]["tx_per_s"] // 2)
+    run = running.load("rate", half, LOAD_S)
+    late = latencies_ms(running, run)
+    result["half"] = {"rate": half, "committed_per_s": round(per_second(run)), "refused": run["refused"],
+                      "latency_ms": summary(late, 1) if late else None}
+    result["rss_mb"] = round(running.rss_mb(), 1)
+    return result
+
+
+def run(folder: Path, say, columns: tuple[str, ...] = tuple(COLUMNS), lines_ms: tuple[int, ...] = (0, LINE_MS)) -> dict:
+    """{"0": {column: figures}, "50": …}: without and with the line."""
+    result: dict = {}
+    for line_ms in lines_ms:
+        for column in columns:
+            say(f"{COLUMNS[column]}, " + (f"{line_ms} ms between nodes" if line_ms else "loopback"))
+            with started(folder / f"{column}-{line_ms}", column, line_ms) as running:
+                result.setdefault(str(line_ms), {})[column] = measure(running, say)
+    return result
+
+
+def better(figures: dict, value, best=min) -> float:
+    """Of the two columns of CometBFT."""
+    return best(value(figures[column]) for column in ("cometbft", "tuned") if column in figures)
+
+
+def rows(result: dict) -> list[tuple[str, str, str, bool | None]]:
+    """what, value, aim, met: of ours against the better column of CometBFT."""
+    made = []
+    for line, figures in result.items():
+        where = f", {line} ms between nodes" if line != "0" else ""
+
+        def add(what, show, aim="", met=None):
+            made.append((what + where, "; ".join(f"{COLUMNS[c]} {show(f)}" for c, f in figures.items()), aim, met))
+
+        both = "ours" in figures and ("cometbft" in figures or "tuned" in figures)
+        ours = figures.get("ours")
+        idle_aim = 15 if line == "0" else 1.05 * 3 * int(line)
+        add("an idle block, mean (p50 / p99)", lambda f: f"{f['idle_ms']['mean']} ms ({f['idle_ms']['p50']:g} / {f['idle_ms']['p99']:g})",
+            f"≤ {idle_aim:g} ms", ours["idle_ms"]["mean"] <= idle_aim if ours else None)
+        add("committed at saturation", lambda f: f"{f['saturated']['tx_per_s']:,}/s, {f['saturated']['txs_per_block']} a block",
+            "≥ 3 × CometBFT", ours["saturated"]["tx_per_s"] >= 3 * better(figures, lambda f: f["saturated"]["tx_per_s"], max) if both else None)
+        late = [f for f in figures.values() if f["half"]["latency_ms"] is None]
+        add("commit at half load, p50 / p99", lambda f: "none" if f in late else
+            f"{f['half']['latency_ms']['p50']:g} / {f['half']['latency_ms']['p99']:g} ms at {f['half']['rate']:,}/s", "p50 ≤ 0.5 × CometBFT",
+            ours["half"]["latency_ms"]["p50"] <= 0.5 * better(figures, lambda f: f["half"]["latency_ms"]["p50"]) if both and not late else None)
+        add("memory of a node", lambda f: f"{f['rss_mb']:g} MB", "≤ 0.3 × CometBFT",
+            ours["rss_mb"] <= 0.3 * better(figures, lambda f: f["rss_mb"]) if both else None)
+        add("CPU of all nodes for a transaction", lambda f: f"{f['saturated']['cpu_us_per_tx']} µs (loader {f['saturated']['loader_core']} of a core)")
+    return made
