@@ -54,7 +54,8 @@ static void on_signal(int number)
 
 static struct sockaddr_in loopback(const char *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)atoi(port))};
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }
@@ -94,8 +95,9 @@ static void take_connection(int listener, const char *port)
 		struct pair *p = &pairs[i];
 		if (p->is_used)
 			continue;
-		*p = (struct pair){.is_used = true, .ways = {{outer, inner, NULL, NULL, 0, false},
-							     {inner, outer, NULL, NULL, 0, false}}};
+		*p = (struct pair){.is_used = true,
+				   .ways = {{outer, inner, NULL, NULL, 0, false},
+					    {inner, outer, NULL, NULL, 0, false}}};
 		p->ways[0].last = &p->ways[0].first;
 		p->ways[1].last = &p->ways[1].first;
 		return;

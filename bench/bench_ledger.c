@@ -187,8 +187,8 @@ static void send_tx(struct connection *c, size_t size)
 	uint8_t tx[TX_SIZE_MAX];
 	char text[2 * TX_SIZE_MAX];
 	char key[64];
-	int n = snprintf(key, sizeof key, "%016llx-%010llu=", (unsigned long long)(bench_now() * 1e9),
-			 sent);
+	int n = snprintf(key, sizeof key,
+			 "%016llx-%010llu=", (unsigned long long)(bench_now() * 1e9), sent);
 	memset(tx, 'x', size);
 	memcpy(tx, key, (size_t)n);
 	int used = snprintf(text, sizeof text,
@@ -264,7 +264,8 @@ int main(int argc, char **argv)
 	open_connection(&connections[connection_count++], (uint16_t)atoi(argv[6]));
 	watch(&connections[0]);
 	for (size_t i = 0; i < nodes * per_node; i++)
-		open_connection(&connections[connection_count++], (uint16_t)atoi(argv[6 + i % nodes]));
+		open_connection(&connections[connection_count++],
+				(uint16_t)atoi(argv[6 + i % nodes]));
 	/* From a block on, so that the first of them is known. */
 	for (double end = bench_now() + 30; block_count == 0; turn(10)) {
 		if (bench_now() > end)
@@ -285,7 +286,8 @@ int main(int argc, char **argv)
 	while (committed < accepted && bench_now() - end < DRAIN_S)
 		turn(10);
 	printf("{\"seconds\": %.4f, \"sent\": %llu, \"accepted\": %llu, \"refused\": %llu, "
-	       "\"committed_in_time\": %llu, \"committed\": %llu, \"cpu_s\": %.3f, \"begin\": %.6f, "
+	       "\"committed_in_time\": %llu, \"committed\": %llu, \"cpu_s\": %.3f, \"begin\": "
+	       "%.6f, "
 	       "\"end\": %.6f, \"refusal\": \"",
 	       end - begin, sent, accepted, refused, at_end, committed, cpu, begin, end);
 	for (const char *p = first_refusal; *p != 0; p++)
