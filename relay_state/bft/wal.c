@@ -1,21 +1,48 @@
 #include "relay_state/bft/wal.h"
 
-/* Four bits at a time: sixteen words instead of a table of 256, and fast enough beside an fsync. */
+#include <string.h>
+
+/* Four bits at a time: sixteen words instead of a table of 256. Every block passes here several times,
+ * so where the processor has an instruction for it that is taken. */
 static const uint32_t crc_nibble[16] = {
 	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
 	0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
 	0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
 };
 
-uint32_t bft_crc32c(uint32_t crc, struct cs_bytes bytes)
+static uint32_t crc_by_table(uint32_t crc, struct cs_bytes bytes)
 {
-	crc = ~crc;
 	for (size_t i = 0; i < bytes.n; i++) {
 		crc ^= bytes.p[i];
 		crc = crc >> 4 ^ crc_nibble[crc & 15];
 		crc = crc >> 4 ^ crc_nibble[crc & 15];
 	}
-	return ~crc;
+	return crc;
+}
+
+#ifdef __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(uint32_t crc,
+								     struct cs_bytes bytes)
+{
+	size_t i = 0;
+	for (; bytes.n - i >= 8; i += 8) {
+		uint64_t word;
+		memcpy(&word, bytes.p + i, sizeof word);
+		crc = (uint32_t)__builtin_ia32_crc32di(crc, word);
+	}
+	for (; i < bytes.n; i++)
+		crc = __builtin_ia32_crc32qi(crc, bytes.p[i]);
+	return crc;
+}
+#endif
+
+uint32_t bft_crc32c(uint32_t crc, struct cs_bytes bytes)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("sse4.2"))
+		return ~crc_by_instruction(~crc, bytes);
+#endif
+	return ~crc_by_table(~crc, bytes);
 }
 
 static uint32_t checksum(const uint8_t length[4], uint8_t type, struct cs_bytes bytes)
