@@ -60,10 +60,12 @@ static void publish(struct rpc_events *e, json_t *data, json_t *events)
 	json_decref(events);
 }
 
-static bool has_subscriptions(const struct rpc_events *e)
+/* A block's JSON is many times the block: it is made for somebody. */
+static bool is_wanted(const struct rpc_events *e, const char *kind)
 {
 	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
-		if (e->subscriptions[i].peer != NULL)
+		const struct subscription *s = &e->subscriptions[i];
+		if (s->peer != NULL && rpc_query_admits(s->query, kind))
 			return true;
 	}
 	return false;
@@ -119,7 +121,7 @@ static json_t *json_finalized(const struct abci_finalize_block_response *r)
 	return result;
 }
 
-static void publish_block(struct rpc_events *e, const struct node_applied *a)
+static void publish_whole_block(struct rpc_events *e, const struct node_applied *a)
 {
 	json_t *map = json_event_map(&a->results->events);
 	add_value(map, "tm.event", json_string("NewBlock"));
@@ -128,13 +130,21 @@ static void publish_block(struct rpc_events *e, const struct node_applied *a)
 			  rpc_json_block(a->block), "block_id", rpc_json_block_id(&a->id),
 			  "result_finalize_block", json_finalized(a->results)),
 		map);
-	map = json_event_map(&a->results->events);
+}
+
+static void publish_header(struct rpc_events *e, const struct node_applied *a)
+{
+	json_t *map = json_event_map(&a->results->events);
 	add_value(map, "tm.event", json_string("NewBlockHeader"));
 	publish(e,
 		json_pack("{sss{so}}", "type", "tendermint/event/NewBlockHeader", "value", "header",
 			  rpc_json_header(&a->block->header)),
 		map);
-	map = json_event_map(&a->results->events);
+}
+
+static void publish_block_events(struct rpc_events *e, const struct node_applied *a)
+{
+	json_t *map = json_event_map(&a->results->events);
 	add_value(map, "tm.event", json_string("NewBlockEvents"));
 	publish(e,
 		json_pack("{sss{sososo}}", "type", "tendermint/event/NewBlockEvents", "value",
@@ -227,9 +237,13 @@ static bool has_callers(const struct rpc_events *e)
 static void on_block(void *context, const struct node_applied *a)
 {
 	struct rpc_events *e = context;
-	bool callers = has_callers(e), listeners = has_subscriptions(e);
-	if (listeners)
-		publish_block(e, a);
+	bool callers = has_callers(e), listeners = is_wanted(e, "Tx");
+	if (is_wanted(e, "NewBlock"))
+		publish_whole_block(e, a);
+	if (is_wanted(e, "NewBlockHeader"))
+		publish_header(e, a);
+	if (is_wanted(e, "NewBlockEvents"))
+		publish_block_events(e, a);
 	for (size_t i = 0; i < a->block->tx_count && (callers || listeners); i++) {
 		if (callers)
 			answer_callers(e, a, i);

@@ -169,3 +169,14 @@ bool rpc_query_matches(const struct rpc_query *q, const json_t *events)
 	}
 	return true;
 }
+
+bool rpc_query_admits(const struct rpc_query *q, const char *kind)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		const struct rpc_condition *c = &q->conditions[i];
+		if (c->op == RPC_EQUAL && strcmp(c->key, "tm.event") == 0 &&
+		    strcmp(c->value, kind) != 0)
+			return false;
+	}
+	return true;
+}

@@ -38,5 +38,7 @@ struct rpc_query {
 CS_NODISCARD enum cs_err rpc_query_parse(struct rpc_query *query, const char *text);
 /* events: an object of lists of texts by key. */
 bool rpc_query_matches(const struct rpc_query *query, const json_t *events);
+/* Whether an event of this kind ("NewBlock", "Tx") can match at all, whatever else it says. */
+bool rpc_query_admits(const struct rpc_query *query, const char *kind);
 
 #endif
