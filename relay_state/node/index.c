@@ -19,7 +19,7 @@ static const char *const migrations[] = {
 	" STRICT, WITHOUT ROWID;"
 	"CREATE INDEX txs_height ON txs(height);"
 	"CREATE TABLE attributes(key BLOB NOT NULL, value BLOB NOT NULL, height INTEGER NOT NULL,"
-	" position INTEGER NOT NULL, PRIMARY KEY(key, value, height, position))"
+	" positions TEXT NOT NULL, PRIMARY KEY(key, value, height))"
 	" STRICT, WITHOUT ROWID;"
 	"CREATE INDEX attributes_height ON attributes(height);"
 	"CREATE TABLE evidence(hash BLOB PRIMARY KEY, height INTEGER NOT NULL)"
@@ -47,7 +47,7 @@ enum statement {
 static const char *const texts[STATEMENTS] = {
 	[PUT_BLOCK] = "INSERT INTO blocks VALUES(?, ?, ?, ?, ?, ?, ?)",
 	[PUT_TX] = "INSERT OR REPLACE INTO txs VALUES(?, ?, ?)",
-	[PUT_ATTRIBUTE] = "INSERT OR IGNORE INTO attributes VALUES(?, ?, ?, ?)",
+	[PUT_ATTRIBUTE] = "INSERT OR REPLACE INTO attributes VALUES(?, ?, ?, ?)",
 	[PUT_EVIDENCE] = "INSERT OR IGNORE INTO evidence VALUES(?, ?)",
 	[DROP_BLOCKS] = "DELETE FROM blocks WHERE height < ?",
 	[DROP_TXS] = "DELETE FROM txs WHERE height < ?",
@@ -106,39 +106,145 @@ void node_index_close(struct node_index *index)
 
 /* ---- writing ---- */
 
-static enum cs_err put_attribute(struct node_index *index, struct cs_bytes type,
-				 const struct abci_event_attribute *attribute, int64_t height,
-				 int32_t position)
+/*~ What a block says of one key and value is one row, with the positions as a JSON array: an attribute
+ * that every transaction has costs no more than one that a single transaction has. Rows go in by
+ * their order, so that neighbours share pages. */
+
+struct mention {
+	size_t at; /* of key and value in the bytes */
+	const uint8_t *p;
+	uint32_t key_size, value_size;
+	int32_t position; /* -1: the block's */
+};
+
+struct mentions {
+	uint8_t *bytes;
+	size_t size, room;
+	struct mention *list;
+	size_t count, list_room;
+	uint8_t *positions; /* of one row */
+	size_t positions_size, positions_room;
+};
+
+static void mentions_done(struct mentions *m)
 {
-	uint8_t key[NODE_ATTRIBUTE_SIZE_MAX];
-	struct cs_buf buf;
-	struct host_stmt *put = index->stmts[PUT_ATTRIBUTE];
-	if (!attribute->index || attribute->value.n > NODE_ATTRIBUTE_SIZE_MAX || type.n == 0 ||
-	    attribute->key.n == 0)
-		return CS_OK;
-	cs_buf_init(&buf, key, sizeof key);
-	cs_put(&buf, type);
-	cs_put_u8(&buf, '.');
-	cs_put(&buf, attribute->key);
-	if (cs_buf_end(&buf) != CS_OK)
-		return CS_OK;
-	host_bind_blob(put, 0, cs_buf_view(&buf));
-	host_bind_blob(put, 1, attribute->value);
-	host_bind_i64(put, 2, height);
-	host_bind_i64(put, 3, position);
-	return host_stmt_run(put);
+	free(m->bytes);
+	free(m->list);
+	free(m->positions);
 }
 
-static enum cs_err put_events(struct node_index *index, const struct abci_events *events,
-			      int64_t height, int32_t position)
+static void append(struct mentions *m, struct cs_bytes bytes)
+{
+	if (bytes.n > 0)
+		m->bytes = host_append(m->bytes, &m->size, &m->room, bytes.p, bytes.n);
+}
+
+static void mention(struct mentions *m, struct cs_bytes type,
+		    const struct abci_event_attribute *attribute, int32_t position)
+{
+	size_t key_size = type.n + 1 + attribute->key.n;
+	if (!attribute->index || attribute->value.n > NODE_ATTRIBUTE_SIZE_MAX || type.n == 0 ||
+	    attribute->key.n == 0 || key_size > NODE_ATTRIBUTE_SIZE_MAX)
+		return;
+	if (m->count == m->list_room) {
+		m->list_room = m->list_room == 0 ? 256 : 2 * m->list_room;
+		m->list = host_grow(m->list, m->list_room * sizeof *m->list);
+	}
+	m->list[m->count++] = (struct mention){.at = m->size,
+					       .key_size = (uint32_t)key_size,
+					       .value_size = (uint32_t)attribute->value.n,
+					       .position = position};
+	append(m, type);
+	append(m, cs_bytes_str("."));
+	append(m, attribute->key);
+	append(m, attribute->value);
+}
+
+static void mention_all(struct mentions *m, const struct abci_events *events, int32_t position)
 {
 	for (size_t i = 0; i < events->count; i++) {
 		const struct abci_event *event = &events->items[i];
 		for (size_t k = 0; k < event->attributes.count; k++)
-			CS_TRY(put_attribute(index, event->type, &event->attributes.items[k],
-					     height, position));
+			mention(m, event->type, &event->attributes.items[k], position);
+	}
+}
+
+static int compare_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+static int by_row(const struct mention *a, const struct mention *b)
+{
+	int order = compare_bytes(a->p, a->key_size, b->p, b->key_size);
+	return order != 0 ? order
+			  : compare_bytes(a->p + a->key_size, a->value_size, b->p + b->key_size,
+					  b->value_size);
+}
+
+static int by_row_and_position(const void *x, const void *y)
+{
+	const struct mention *a = x, *b = y;
+	int order = by_row(a, b);
+	return order != 0 ? order : (a->position > b->position) - (a->position < b->position);
+}
+
+static void put_position(struct mentions *m, char before, int32_t position)
+{
+	char text[16];
+	int n = snprintf(text, sizeof text, "%c%d", before, position);
+	m->positions =
+		host_append(m->positions, &m->positions_size, &m->positions_room, text, (size_t)n);
+}
+
+/* One row, of the mentions [begin, end). */
+static enum cs_err put_row(struct node_index *index, struct mentions *m, size_t begin, size_t end,
+			   int64_t height)
+{
+	const struct mention *first = &m->list[begin];
+	struct host_stmt *put = index->stmts[PUT_ATTRIBUTE];
+	m->positions_size = 0;
+	for (size_t i = begin; i < end; i++) {
+		if (i == begin || m->list[i].position != m->list[i - 1].position)
+			put_position(m, i == begin ? '[' : ',', m->list[i].position);
+	}
+	m->positions =
+		host_append(m->positions, &m->positions_size, &m->positions_room, "]", sizeof "]");
+	host_bind_blob(put, 0, cs_bytes(first->p, first->key_size));
+	host_bind_blob(put, 1, cs_bytes(first->p + first->key_size, first->value_size));
+	host_bind_i64(put, 2, height);
+	host_bind_text(put, 3, (const char *)m->positions);
+	return host_stmt_run(put);
+}
+
+static enum cs_err put_mentions(struct node_index *index, struct mentions *m, int64_t height)
+{
+	for (size_t i = 0; i < m->count; i++)
+		m->list[i].p = m->bytes + m->list[i].at;
+	if (m->count > 0)
+		qsort(m->list, m->count, sizeof *m->list, by_row_and_position);
+	for (size_t begin = 0, end; begin < m->count; begin = end) {
+		for (end = begin + 1;
+		     end < m->count && by_row(&m->list[begin], &m->list[end]) == 0;)
+			end++;
+		CS_TRY(put_row(index, m, begin, end, height));
 	}
 	return CS_OK;
+}
+
+static enum cs_err put_events(struct node_index *index, const struct node_indexed *indexed)
+{
+	const struct abci_finalize_block_response *results = indexed->results;
+	struct mentions mentions = {0};
+	if (results == NULL)
+		return CS_OK;
+	mention_all(&mentions, &results->events, -1);
+	for (size_t i = 0; i < indexed->block->tx_count && i < results->tx_results.count; i++)
+		mention_all(&mentions, &results->tx_results.items[i].events, (int32_t)i);
+	enum cs_err err = put_mentions(index, &mentions, indexed->place.height);
+	mentions_done(&mentions);
+	return err;
 }
 
 static enum cs_err put_block(struct node_index *index, const struct node_indexed *indexed)
@@ -158,17 +264,12 @@ static enum cs_err put_block(struct node_index *index, const struct node_indexed
 static enum cs_err put_txs(struct node_index *index, const struct node_indexed *indexed)
 {
 	struct host_stmt *put = index->stmts[PUT_TX];
-	const struct abci_finalize_block_response *results = indexed->results;
-	int64_t height = indexed->place.height;
 	for (size_t i = 0; i < indexed->block->tx_count; i++) {
 		struct cs_hash hash = cs_sha256(indexed->block->txs[i]);
 		host_bind_blob(put, 0, CS_BYTES_OF(hash.b));
-		host_bind_i64(put, 1, height);
+		host_bind_i64(put, 1, indexed->place.height);
 		host_bind_i64(put, 2, (int64_t)i);
 		CS_TRY(host_stmt_run(put));
-		if (results != NULL && i < results->tx_results.count)
-			CS_TRY(put_events(index, &results->tx_results.items[i].events, height,
-					  (int32_t)i));
 	}
 	return CS_OK;
 }
@@ -195,8 +296,7 @@ static enum cs_err put(void *context)
 	struct host_stmt *evidence = p->index->stmts[PUT_EVIDENCE];
 	CS_TRY(put_block(p->index, indexed));
 	CS_TRY(put_txs(p->index, indexed));
-	if (indexed->results != NULL)
-		CS_TRY(put_events(p->index, &indexed->results->events, indexed->place.height, -1));
+	CS_TRY(put_events(p->index, indexed));
 	for (size_t i = 0; i < indexed->block->evidence_count; i++) {
 		host_bind_blob(evidence, 0, CS_BYTES_OF(indexed->evidence[i].b));
 		host_bind_i64(evidence, 1, indexed->place.height);
@@ -320,10 +420,12 @@ static enum cs_err search_sql(struct cs_buf *sql, const struct node_search *sear
 					 : "SELECT height, position FROM txs";
 	cs_put_text(sql, "SELECT height, position FROM (%s", search->count == 0 ? all : "");
 	for (size_t i = 0; i < search->count; i++)
-		cs_put_text(sql, "%sSELECT height, position FROM attributes WHERE key = ?%s%s",
+		cs_put_text(sql,
+			    "%sSELECT a.height, p.value AS position FROM attributes AS a,"
+			    " json_each(a.positions) AS p WHERE a.key = ?%s AND p.value %s 0",
 			    i > 0 ? " INTERSECT " : "",
-			    search->conditions[i].any ? "" : " AND value = ?",
-			    search->blocks ? " AND position < 0" : " AND position >= 0");
+			    search->conditions[i].any ? "" : " AND a.value = ?",
+			    search->blocks ? "<" : ">=");
 	cs_put_text(sql,
 		    ") WHERE height BETWEEN ? AND ? GROUP BY height, position"
 		    " ORDER BY height %s, position %s",
