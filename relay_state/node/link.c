@@ -10,8 +10,9 @@
 
 #define EXPORTER_LABEL "EXPORTER-caisson-node"
 #define HEAD_SIZE 5u
-/* Of a frame that goes into one record with its head: a vote is smaller. */
-#define SMALL_SIZE 2048u
+/* Frames that can wait are gathered until the loop's next turn, or until they fill a TLS record: a
+ * transaction alone would be a record and a system call. */
+#define GATHERED_MAX (16u * 1024)
 /* Plain bytes that are taken out of TLS at a time; a record has 16 KiB. */
 #define READ_SIZE (64u * 1024)
 /* More is given back when the inbox is empty. */
@@ -109,6 +110,9 @@ struct node_link {
 	uint32_t frame_size_max;
 	uint8_t *inbox;
 	size_t inbox_size, inbox_room;
+	uint8_t *gathered; /* frames that are not in TLS yet */
+	size_t gathered_size, gathered_room;
+	struct host_timer *gathering;
 	bool *freed; /* of whoever is in an event right now */
 };
 
@@ -282,6 +286,8 @@ static void on_timeout(void *context)
 	end(context, CS_ERR_TIMEOUT, "no handshake in time");
 }
 
+static void on_gathered(void *context);
+
 static struct node_link *make(struct node_tls *tls, struct host_loop *loop,
 			      const struct node_link_events *events, void *context)
 {
@@ -296,6 +302,7 @@ static struct node_link *make(struct node_tls *tls, struct host_loop *loop,
 	SSL_set_bio(link->ssl, link->in, link->out);
 	link->timer = host_timer_new(loop, on_timeout, link);
 	host_timer_start(link->timer, NODE_LINK_HANDSHAKE_MS, 0);
+	link->gathering = host_timer_new(loop, on_gathered, link);
 	return link;
 }
 
@@ -353,34 +360,56 @@ static bool write_plain(struct node_link *link, struct cs_bytes bytes)
 	return true;
 }
 
-enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes bytes,
-			   size_t queued_max)
+static bool write_gathered(struct node_link *link)
 {
-	uint8_t head[HEAD_SIZE + SMALL_SIZE];
+	struct cs_bytes bytes = cs_bytes(link->gathered, link->gathered_size);
+	link->gathered_size = 0;
+	host_timer_stop(link->gathering);
+	ERR_clear_error();
+	bool written = write_plain(link, bytes) && flush(link);
+	if (link->gathered_room > INBOX_KEPT_MAX) {
+		free(link->gathered);
+		link->gathered = NULL;
+		link->gathered_room = 0;
+	}
+	return written;
+}
+
+static void on_gathered(void *context)
+{
+	struct node_link *link = context;
+	if (node_link_is_ready(link) && !write_gathered(link))
+		end(link, CS_ERR_CLOSED, "the connection ended");
+}
+
+enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes bytes,
+			   size_t queued_max, bool may_wait)
+{
+	uint8_t head[HEAD_SIZE];
 	if (!node_link_is_ready(link))
 		return CS_ERR_CLOSED;
 	if (bytes.n >= NODE_FRAME_SIZE_MAX)
 		return CS_ERR_TOO_LARGE;
-	size_t queued = host_stream_queued(link->stream);
+	size_t queued = node_link_queued(link);
 	if (queued > 0 && queued + bytes.n > queued_max)
 		return CS_ERR_FULL;
 	cs_put_be32(head, (uint32_t)bytes.n + 1);
 	head[4] = type;
-	ERR_clear_error();
-	size_t small = bytes.n < SMALL_SIZE ? bytes.n : SMALL_SIZE;
-	if (small > 0)
-		memcpy(head + HEAD_SIZE, bytes.p, small);
-	bool written =
-		write_plain(link, cs_bytes(head, HEAD_SIZE + small)) &&
-		write_plain(link, small < bytes.n ? cs_bytes(bytes.p + small, bytes.n - small)
-						  : CS_BYTES_NONE) &&
-		flush(link);
-	return written ? CS_OK : CS_ERR_CLOSED;
+	link->gathered = host_append(link->gathered, &link->gathered_size, &link->gathered_room,
+				     head, sizeof head);
+	if (bytes.n > 0)
+		link->gathered = host_append(link->gathered, &link->gathered_size,
+					     &link->gathered_room, bytes.p, bytes.n);
+	if (!may_wait || link->gathered_size >= GATHERED_MAX)
+		return write_gathered(link) ? CS_OK : CS_ERR_CLOSED;
+	if (!host_timer_is_running(link->gathering))
+		host_timer_start(link->gathering, 0, 0);
+	return CS_OK;
 }
 
 size_t node_link_queued(const struct node_link *link)
 {
-	return host_stream_queued(link->stream);
+	return host_stream_queued(link->stream) + link->gathered_size;
 }
 
 void node_link_free(struct node_link *link)
@@ -395,7 +424,9 @@ void node_link_free(struct node_link *link)
 	}
 	host_stream_free(link->stream);
 	host_timer_free(link->timer);
+	host_timer_free(link->gathering);
 	SSL_free(link->ssl);
 	free(link->inbox);
+	free(link->gathered);
 	free(link);
 }

@@ -63,9 +63,10 @@ bool node_link_is_ready(const struct node_link *link);
 /* Of a link that is ready. */
 void node_link_exporter(const struct node_link *link, uint8_t out[NODE_LINK_EXPORTER_SIZE]);
 /* FULL: more than queued_max would wait, nothing was written; CLOSED: not ready or over; TOO_LARGE:
- * above NODE_FRAME_SIZE_MAX. */
+ * above NODE_FRAME_SIZE_MAX. may_wait: until the loop's next turn, together with others; the order of
+ * frames stays. */
 CS_NODISCARD enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes bytes,
-					size_t queued_max);
+					size_t queued_max, bool may_wait);
 /* Of encrypted bytes. */
 size_t node_link_queued(const struct node_link *link);
 /* No event after it. NULL is allowed. */

@@ -9,6 +9,9 @@
 #define COUNT_DEFAULT 5000u
 #define BYTES_DEFAULT (64u * 1024 * 1024)
 #define TX_SIZE_DEFAULT (1024u * 1024)
+/* Validators are a full mesh: what one of them has told, the others have from itself. What is still
+ * here after so long may be what they lack. */
+#define MESH_PATIENCE_MS 1000u
 
 struct entry {
 	uint8_t *tx; /* owned; NULL: gone, its place goes when it is the first */
@@ -18,6 +21,8 @@ struct entry {
 	int64_t priority;
 	struct cs_hash sender; /* of its bytes; zero: none */
 	uint32_t from;
+	bool is_meshed; /* a validator told it, and tells the others itself */
+	uint64_t since_ms;
 };
 
 /* A ring of hashes and a table to find them by; a slot holds a ring position + 1. */
@@ -184,16 +189,47 @@ static bool has_room(const struct node_mempool *m, size_t size)
 
 /* ---- gossip ---- */
 
+static bool is_validator(const struct node_mempool *m, uint32_t peer)
+{
+	const struct node_peer_info *info =
+		*m->peers != NULL ? node_peers_info(*m->peers, peer) : NULL;
+	return info != NULL && info->is_validator;
+}
+
+static bool tell(const struct node_mempool *m, uint32_t peer, const struct entry *e)
+{
+	return e->tx == NULL || e->from == peer ||
+	       node_peers_send_tx(*m->peers, peer, cs_bytes(e->tx, e->size)) == CS_OK;
+}
+
 void node_mempool_push(struct node_mempool *m, uint32_t peer)
 {
 	if (!m->options.broadcast || peer >= BFT_PEERS_MAX || !m->is_up[peer] || *m->peers == NULL)
 		return;
+	bool is_of_mesh = is_validator(m, peer);
 	for (size_t i = find_sequence(m, m->sent[peer]); i < m->entry_count; i++) {
 		const struct entry *e = &m->entries[i];
-		if (e->tx != NULL && e->from != peer &&
-		    node_peers_send_tx(*m->peers, peer, cs_bytes(e->tx, e->size)) != CS_OK)
+		if (!(e->is_meshed && is_of_mesh) && !tell(m, peer, e))
 			return;
 		m->sent[peer] = e->sequence + 1;
+	}
+}
+
+/* A validator that is connected to some of the others only must not keep a transaction from them. */
+static void mend_mesh(struct node_mempool *m)
+{
+	uint64_t now_ms = host_now_ms();
+	if (!m->options.broadcast || *m->peers == NULL)
+		return;
+	for (size_t i = 0; i < m->entry_count; i++) {
+		struct entry *e = &m->entries[i];
+		bool is_told = true;
+		if (!e->is_meshed || now_ms - e->since_ms < MESH_PATIENCE_MS)
+			continue;
+		for (uint32_t p = 0; p < BFT_PEERS_MAX && is_told; p++)
+			is_told = !m->is_up[p] || !is_validator(m, p) || tell(m, p, e);
+		/* Whoever's queue is full gets it, and the others again, after the next block. */
+		e->is_meshed = !is_told;
 	}
 }
 
@@ -282,7 +318,11 @@ static void keep(struct node_mempool *m, const struct entry *e)
 static enum cs_err admit(struct node_mempool *m, struct question *q,
 			 const struct abci_check_tx_response *response, const char **why)
 {
-	struct entry e = {.size = q->size, .hash = q->hash, .from = q->from};
+	struct entry e = {.size = q->size,
+			  .hash = q->hash,
+			  .from = q->from,
+			  .is_meshed = is_validator(m, q->from),
+			  .since_ms = host_now_ms()};
 	if (response->code != 0) {
 		m->counts.failed++;
 		return CS_OK;
@@ -452,6 +492,7 @@ void node_mempool_update(struct node_mempool *m, int64_t height, const struct cs
 			cache_remove(&m->cache, &hash);
 	}
 	compact(m);
+	mend_mesh(m);
 	if (m->options.recheck)
 		recheck(m);
 	m->told = m->count > 0;

@@ -160,7 +160,7 @@ static void say_hello(struct connection *c)
 	cs_buf_init(&buf, bytes, sizeof bytes);
 	node_hello_encode(&buf, &hello);
 	cs_assert(cs_buf_end(&buf) == CS_OK);
-	(void)!node_link_send(c->link, NODE_FRAME_HELLO, cs_buf_view(&buf), SIZE_MAX);
+	(void)!node_link_send(c->link, NODE_FRAME_HELLO, cs_buf_view(&buf), SIZE_MAX, false);
 }
 
 static enum cs_err check_proof(struct connection *c, const struct node_hello *hello)
@@ -439,8 +439,8 @@ uint16_t node_peers_port(const struct node_peers *p)
 
 static void send_one(struct node_peers *p, struct connection *c, struct cs_bytes message)
 {
-	enum cs_err err =
-		node_link_send(c->link, NODE_FRAME_CONSENSUS, message, NODE_QUEUE_CONSENSUS_MAX);
+	enum cs_err err = node_link_send(c->link, NODE_FRAME_CONSENSUS, message,
+					 NODE_QUEUE_CONSENSUS_MAX, false);
 	if (err == CS_OK) {
 		c->info.sent += message.n;
 		traffic_of(p, message)->sent += message.n;
@@ -461,7 +461,7 @@ enum cs_err node_peers_send_tx(struct node_peers *p, uint32_t peer, struct cs_by
 {
 	if (peer >= BFT_PEERS_MAX || p->peers[peer] == NULL)
 		return CS_ERR_CLOSED;
-	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_TX, tx, NODE_QUEUE_TXS_MAX));
+	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_TX, tx, NODE_QUEUE_TXS_MAX, true));
 	p->peers[peer]->info.sent += tx.n;
 	p->traffic[0].sent += tx.n;
 	return CS_OK;

@@ -264,7 +264,7 @@ static void on_stranger_ready(void *context, const struct cs_address *id)
 		memset(s->bytes, 0xff, s->size);
 	if (lie == LARGE)
 		s->size = sizeof s->bytes;
-	assert_ok(node_link_send(s->link, s->type, cs_bytes(s->bytes, s->size), SIZE_MAX));
+	assert_ok(node_link_send(s->link, s->type, cs_bytes(s->bytes, s->size), SIZE_MAX, false));
 }
 
 static void on_stranger_frame(void *context, uint8_t type, struct cs_bytes bytes)
