@@ -52,9 +52,8 @@ static const char *const texts[STATEMENTS] = {
 	[DROP_BLOCKS] = "DELETE FROM blocks WHERE height < ?",
 	[DROP_TXS] = "DELETE FROM txs WHERE height < ?",
 	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE height < ?",
-	[GET_LAST] =
-		"SELECT height, segment, block_at, outcome_at, hash, seconds, nanos FROM blocks"
-		" ORDER BY height DESC LIMIT 1",
+	[GET_LAST] = "SELECT height, segment, block_at, outcome_at, hash, seconds, nanos"
+		     " FROM blocks ORDER BY height DESC LIMIT 1",
 	[GET_PLACE] = "SELECT height, segment, block_at, outcome_at, hash, seconds, nanos"
 		      " FROM blocks WHERE height = ?",
 	[GET_BLOCK] = "SELECT height FROM blocks WHERE hash = ?",

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	}
 	if (argc < 2)
 		return fail_usage(false);
-	for (int i = 2; i < argc;) {
+	for (int i = 2; i < argc && argv[i] != NULL;) {
 		int taken = take_option(&command, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 		if (taken == 0)
 			return fail_usage(strcmp(argv[i], "--help") == 0);

@@ -412,7 +412,7 @@ enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_li
 		if (m->entries[i].tx != NULL)
 			order[n++] = &m->entries[i];
 	}
-	qsort(order, n, sizeof(const struct entry *), by_priority);
+	qsort(order, n, sizeof *order, by_priority);
 	for (size_t i = 0; i < n && count < CMT_TXS_MAX; i++) {
 		struct cs_bytes tx = cs_bytes(order[i]->tx, order[i]->size);
 		if (used + node_tx_size(tx) > size_max)

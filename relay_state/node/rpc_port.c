@@ -194,7 +194,9 @@ void node_rpc_port_free(struct node_rpc_port *port)
 	if (port == NULL)
 		return;
 	host_listener_free(port->listener);
-	while (port->pairs != NULL)
-		drop(port->pairs);
+	for (struct pair *pair = port->pairs, *next; pair != NULL; pair = next) {
+		next = pair->next;
+		drop(pair);
+	}
 	free(port);
 }

@@ -545,8 +545,10 @@ void node_shell_free(struct node *n)
 		free(q);
 	}
 	/* The application is gone: nobody answers these. */
-	while (n->asked != NULL)
-		drop_asked(n->asked);
+	for (struct node_asked *asked = n->asked, *next; asked != NULL; asked = next) {
+		next = asked->next;
+		free(asked);
+	}
 	for (size_t i = 1; i < BFT_TIMER_END; i++)
 		host_timer_free(n->timers[i].timer);
 	free(n->block);

@@ -256,9 +256,8 @@ go_program_is() {
 
 install_geth() {
 	local geth=$CAISSON_TOOLS/bin/geth
-	if [[ -x $geth ]] && "$geth" version 2>/dev/null | grep -q "^Version: $GETH_VERSION-"; then
-		return 0
-	fi
+	# Read to its end: a program whose reader leaves early fails, and would be built again.
+	[[ -x $geth && $("$geth" version 2>/dev/null) == *$'\n'"Version: $GETH_VERSION-"* ]] && return 0
 	install_go_program geth "$GETH_VERSION" github.com/ethereum/go-ethereum/cmd/geth -ldflags=-checklinkname=0
 }
 

@@ -229,7 +229,7 @@ static void many(void **state)
 {
 	struct scene scene;
 	static struct cs_bytes txs[4000];
-	static char texts[4000][16];
+	static char texts[4000][24];
 	static struct abci_tx_result results[4000];
 	struct abci_finalize_block_response response = {0};
 	(void)state;
@@ -241,7 +241,7 @@ static void many(void **state)
 			node_mempool_add(scene.mempool, txs[i], BFT_PEER_NONE, NULL, NULL);
 		}
 		/* Answers come in order: with this one all are there. */
-		char last[16];
+		char last[24];
 		(void)snprintf(last, sizeof last, "last %d", round);
 		assert_ok(add(&scene, last));
 		assert_int_equal(node_mempool_count(scene.mempool), 4001);
