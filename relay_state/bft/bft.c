@@ -61,6 +61,8 @@ static size_t message_size_max(const struct bft_message *message)
 {
 	if (message->type == BFT_MESSAGE_BLOCK_ANSWER)
 		return message->block_answer.block.n + message->block_answer.commit.n + 256;
+	if (message->type == BFT_MESSAGE_EVIDENCE)
+		return message->evidence.n + 16;
 	if (message->type == BFT_MESSAGE_PART)
 		return message->part.part.bytes.n + CMT_PROOF_SIZE_MAX + 256;
 	return 2 * (CMT_VOTE_SIZE_MAX(BFT_EXTENSION_SIZE_MAX)) + 512;
@@ -139,7 +141,8 @@ static bool config_fits(const struct bft_config *c)
 	       c->rounds_kept >= BFT_ROUNDS_KEPT_MIN && c->propose_ns > 0 && c->prevote_ns > 0 &&
 	       c->precommit_ns > 0 && c->propose_delta_ns >= 0 && c->prevote_delta_ns >= 0 &&
 	       c->precommit_delta_ns >= 0 && c->commit_ns >= 0 && c->status_ns > 0 &&
-	       h->validators_at != NULL && h->time_at != NULL && h->is_committed != NULL;
+	       h->validators_at != NULL && h->time_at != NULL && h->is_committed != NULL &&
+	       h->signed_header_at != NULL;
 }
 
 /* Takes pieces off one block of memory, or only counts them where there is none yet. */
@@ -237,6 +240,8 @@ enum cs_err bft_new(struct bft **out, const struct bft_config *config,
 	bft_set_init(&bft->turn);
 	bft_sync_init(&bft->sync);
 	bft_evidence_init(&bft->evidence);
+	for (size_t i = 0; i < BFT_PEERS_MAX; i++)
+		bft->peers[i].evidence_work = BFT_EVIDENCE_WORK_MAX;
 	if (c.has_key)
 		bft->address = cmt_address(&c.key);
 	bft_enter_height(bft);
@@ -276,17 +281,23 @@ static int64_t message_height(const struct bft_message *message)
 	return 0;
 }
 
-static void on_evidence(struct bft *bft, struct cs_bytes bytes)
+static void on_evidence(struct bft *bft, uint32_t peer, struct cs_bytes bytes)
 {
-	struct bft_message message = {.type = BFT_MESSAGE_EVIDENCE, .evidence = bytes};
-	bool known = true;
-	/* A peer may be a height ahead or behind: what does not verify here is no fault. */
-	if (bft_evidence_add(&bft->evidence, &known, bytes, &bft->state, &bft->config.history,
-			     &bft->scratch, NULL) != CS_OK ||
-	    known)
+	struct bft_evidence_added added;
+	struct bft_peer *from = peer < BFT_PEERS_MAX ? &bft->peers[peer] : NULL;
+	if (from != NULL && from->evidence_work <= 0)
+		return;
+	enum cs_err err = bft_evidence_add(&bft->evidence, &added, bytes, &bft->state,
+					   &bft->config.history, &bft->scratch, NULL);
+	if (from != NULL)
+		from->evidence_work -= added.work;
+	/* A peer may be a height ahead or behind: what does not verify at this one is no fault. */
+	if (err != CS_OK && added.is_false)
+		return bft_fault(bft, peer, err, true);
+	if (err != CS_OK || added.is_known)
 		return;
 	bft_emit(bft, BFT_EFFECT_EVIDENCE)->bytes = bft_out_copy(bft, bytes);
-	bft_send(bft, BFT_PEER_ALL, &message);
+	bft_tell_evidence(bft);
 }
 
 static void dispatch_message(struct bft *bft, uint32_t peer, const struct bft_message *message)
@@ -309,7 +320,7 @@ static void dispatch_message(struct bft *bft, uint32_t peer, const struct bft_me
 	case BFT_MESSAGE_BLOCK_ANSWER:
 		return bft_on_block_answer(bft, peer, message);
 	case BFT_MESSAGE_EVIDENCE:
-		return on_evidence(bft, message->evidence);
+		return on_evidence(bft, peer, message->evidence);
 	}
 }
 
@@ -470,6 +481,10 @@ void bft_handle(struct bft *bft, const struct bft_event *event)
 		return bft_on_block_loaded(bft, event);
 	case BFT_EVENT_CONTINUE:
 		return bft_unstash(bft);
+	case BFT_EVENT_EVIDENCE:
+		if (bft->started)
+			on_evidence(bft, BFT_PEER_NONE, event->bytes);
+		return;
 	case BFT_EVENT_END:
 		break;
 	}
@@ -531,4 +546,19 @@ struct bft_view bft_look(const struct bft *bft)
 const struct bft_state *bft_state_view(const struct bft *bft)
 {
 	return &bft->state;
+}
+
+size_t bft_evidence_waiting(const struct bft *bft)
+{
+	return bft->evidence.count;
+}
+
+struct cs_bytes bft_evidence_at(const struct bft *bft, size_t index)
+{
+	return bft_evidence_bytes(&bft->evidence, index);
+}
+
+bool bft_evidence_waits(const struct bft *bft, const struct cs_hash *hash)
+{
+	return bft_evidence_is_kept(&bft->evidence, hash);
 }

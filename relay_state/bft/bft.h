@@ -59,6 +59,7 @@ enum bft_event_type {
 	BFT_EVENT_SIGN_REFUSED,
 	BFT_EVENT_BLOCK_LOADED,
 	BFT_EVENT_CONTINUE, /* after an effect CONTINUE */
+	BFT_EVENT_EVIDENCE, /* that no peer brought: from an earlier life, of a person */
 	BFT_EVENT_END
 };
 
@@ -82,7 +83,8 @@ struct bft_event {
 	uint32_t peer;        /* MESSAGE, PEER_UP, PEER_DOWN, BLOCK_LOADED: below BFT_PEERS_MAX */
 	bool is_validator;    /* PEER_UP: it has proven to be the validator of `address` */
 	struct cs_address address;
-	struct cs_bytes bytes;      /* MESSAGE; EXTENDED: the extension; BLOCK_LOADED: the block */
+	struct cs_bytes bytes;      /* MESSAGE; EXTENDED: the extension; BLOCK_LOADED: the block;
+				       EVIDENCE: tendermint.types.Evidence */
 	const struct cs_bytes *txs; /* PREPARED */
 	size_t tx_count;
 	bool accepted;           /* PROCESSED, EXTENSION_VERIFIED; BLOCK_LOADED: it was there */
@@ -109,7 +111,8 @@ enum bft_effect_type {
 	BFT_EFFECT_RAISE,            /* bft_sign_state_raise with `sign` and the signatures, written
 					and fsynced; no answer */
 	BFT_EFFECT_PREPARE,          /* bytes: the extended commit of the block before, empty at the
-					first height; size_max: of all txs, each with its field's
+					first height; evidence: tendermint.types.EvidenceList of
+					what the block will carry; size_max: of all txs, each with its field's
 					tag and length */
 	BFT_EFFECT_PROCESS,          /* bytes: the block; hash */
 	BFT_EFFECT_EXTEND,           /* bytes: the block; hash */
@@ -122,7 +125,9 @@ enum bft_effect_type {
 					and below may go; answer COMMITTED */
 	BFT_EFFECT_LOAD,             /* the stored block of height, for peer */
 	BFT_EFFECT_PEER_FAULT, /* err; provable: signed by the peer's own doing, a ban is just */
-	BFT_EFFECT_EVIDENCE,   /* bytes: tendermint.types.Evidence that this node found or took */
+	BFT_EFFECT_EVIDENCE,   /* bytes: tendermint.types.Evidence that this node found or took,
+				  durable before the next effect: after START the shell brings
+				  it again, by EVIDENCE */
 	BFT_EFFECT_ALARM,      /* why: somebody must look; the engine goes on */
 	BFT_EFFECT_HALT,       /* why: nothing more is done until a person decided */
 	BFT_EFFECT_CONTINUE,   /* step again with CONTINUE, soon */
@@ -138,6 +143,7 @@ struct bft_effect {
 	int64_t delay_ns;
 	struct cs_bytes bytes;
 	struct cs_bytes commit;
+	struct cs_bytes evidence;
 	struct cs_hash hash;
 	struct cmt_block_id block_id;
 	uint32_t index;
@@ -230,5 +236,9 @@ struct bft_view {
 struct bft_view bft_look(const struct bft *bft);
 /* The chain after its last block: what SAVE_STATE saves. */
 const struct bft_state *bft_state_view(const struct bft *bft);
+/* Evidence that waits for a block; until the next step. */
+size_t bft_evidence_waiting(const struct bft *bft);
+struct cs_bytes bft_evidence_at(const struct bft *bft, size_t index);
+bool bft_evidence_waits(const struct bft *bft, const struct cs_hash *hash);
 
 #endif

@@ -16,8 +16,8 @@
 #define BFT_SLOT_TREE_SIZE 8192u
 /* A proposal and two votes of this round, as many of the next, and two that wait since before. */
 #define BFT_SIGN_QUEUE 8u
-/* Beside twice the block: an answer to a STATUS, an extended commit, a state. */
-#define BFT_OUT_SIZE (768u * 1024)
+/* Beside twice the block: an answer to a STATUS, an extended commit, a state; all evidence. */
+#define BFT_OUT_SIZE (768u * 1024 + 2 * BFT_EVIDENCE_POOL_SIZE)
 /* Effects that a step must always find room for. */
 #define BFT_EFFECTS_RESERVE 48u
 
@@ -71,8 +71,9 @@ struct bft_to_sign {
 struct bft_peer {
 	bool is_validator;
 	struct cs_address address;
-	bool has_told;  /* since this start: what it holds of us */
-	size_t stashed; /* bytes of the stash that are its own */
+	bool has_told;         /* since this start: what it holds of us */
+	int32_t evidence_work; /* signatures that it may still make us check; below 0: owed */
+	size_t stashed;        /* bytes of the stash that are its own */
 };
 
 struct bft {
@@ -94,7 +95,8 @@ struct bft {
 	struct bft_slot slots[BFT_SLOTS];
 	bool has_wanted; /* a block that a quorum voted for and that is not here */
 	struct cmt_block_id wanted_id;
-	bool prepare_asked; /* of this round */
+	bool prepare_asked;      /* of this round */
+	size_t prepare_evidence; /* entries of the pool that this block will carry */
 	bool txs_available;
 
 	bool is_decided;
@@ -218,6 +220,10 @@ void bft_on_committed(struct bft *bft, const struct bft_event *event);
 void bft_commit_of(struct cmt_commit *commit, struct cmt_commit_sig *sigs,
 		   const struct bft_votes *votes, const struct cmt_validator_set *set,
 		   int64_t height, const struct cmt_block_id *id);
+/* Conflicts of the last height become evidence: durable (EVIDENCE) before anything else. */
+void bft_ripen(struct bft *bft);
+/* Tells the peers what they have not been told. */
+void bft_tell_evidence(struct bft *bft);
 /* Precommits out of a commit that was verified. */
 void bft_votes_of_commit(struct bft_votes *votes, const struct cmt_commit *commit,
 			 const struct cmt_validator_set *set);

@@ -4,7 +4,7 @@
 
 void bft_evidence_init(struct bft_evidence_pool *pool)
 {
-	memset(pool, 0, sizeof *pool);
+	pool->count = pool->used = pool->conflict_count = 0;
 }
 
 /* Extensions are not what is judged, and they are large. */
@@ -31,75 +31,202 @@ bool bft_evidence_conflict(struct bft_evidence_pool *pool, const struct cmt_vote
 	return true;
 }
 
-static struct bft_evidence_entry *find(struct bft_evidence_pool *pool, const struct cs_hash *hash)
+/* ---- for the node's history ---- */
+
+static enum cs_err block_part(struct cs_bytes *part, struct cs_bytes block, uint32_t field)
 {
-	for (size_t i = 0; i < BFT_EVIDENCE_KEPT_MAX; i++) {
-		if (pool->entries[i].used && cs_hash_eq(&pool->entries[i].hash, hash))
-			return &pool->entries[i];
-	}
-	return NULL;
+	struct cs_bytes parts[4] = {CS_BYTES_NONE};
+	struct cs_pb pb;
+	cs_pb_open(&pb, block);
+	for (uint32_t i = 0; i < CS_LEN(parts); i++)
+		if (!cs_pb_element(&pb, i + 1, &parts[i], SIZE_MAX))
+			cs_pb_fail(&pb, CS_ERR_MISSING_FIELD);
+	CS_TRY(cs_pb_close(&pb));
+	*part = parts[field - 1];
+	return CS_OK;
 }
 
-static enum cs_err keep(struct bft_evidence_pool *pool, size_t *index, bool *known,
-			const struct cmt_evidence *evidence, struct cs_arena *scratch)
+enum cs_err bft_block_header(struct cmt_header *header, struct cs_bytes block)
 {
-	struct cs_hash hash;
-	CS_TRY(cmt_evidence_hash(&hash, evidence, scratch));
-	*known = find(pool, &hash) != NULL;
-	if (*known)
-		return CS_OK;
-	for (size_t i = 0; i < BFT_EVIDENCE_KEPT_MAX; i++) {
-		struct bft_evidence_entry *entry = &pool->entries[i];
-		struct cs_buf buf;
-		if (entry->used)
-			continue;
-		cs_buf_init(&buf, entry->bytes, sizeof entry->bytes);
-		cmt_evidence_encode(&buf, evidence);
-		CS_TRY(cs_buf_end(&buf));
-		entry->size = buf.n;
-		entry->hash = hash;
-		entry->height = cmt_evidence_height(evidence);
-		entry->used = true;
-		*index = i;
-		return CS_OK;
-	}
-	return CS_ERR_FULL;
+	struct cs_bytes part;
+	CS_TRY(block_part(&part, block, 1));
+	return cmt_header_decode(header, part, NULL);
 }
 
-size_t bft_evidence_ripen(struct bft_evidence_pool *pool, const struct bft_state *state,
-			  const struct bft_history *history, size_t fresh[BFT_CONFLICTS_MAX],
-			  struct cs_arena *scratch)
+enum cs_err bft_block_last_commit(struct cmt_commit *commit, struct cs_bytes block,
+				  struct cs_arena *arena)
+{
+	struct cs_bytes part;
+	CS_TRY(block_part(&part, block, 4));
+	return cmt_commit_decode(commit, part, arena, NULL);
+}
+
+/* ---- entries ---- */
+
+static size_t find(const struct bft_evidence_pool *pool, const struct cs_hash *hash)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		if (cs_hash_eq(&pool->entries[i].hash, hash))
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+bool bft_evidence_is_kept(const struct bft_evidence_pool *pool, const struct cs_hash *hash)
+{
+	return find(pool, hash) != SIZE_MAX;
+}
+
+struct cs_bytes bft_evidence_bytes(const struct bft_evidence_pool *pool, size_t index)
+{
+	const struct bft_evidence_entry *entry = &pool->entries[index];
+	cs_assert(index < pool->count);
+	return cs_bytes(pool->memory + entry->offset, entry->size);
+}
+
+static size_t count_of(const struct bft_evidence_pool *pool, const struct cs_address *validator)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < pool->conflict_count; i++) {
-		const struct bft_conflict *c = &pool->conflicts[i];
-		struct cmt_evidence evidence = {.kind = CMT_DUPLICATE_VOTE};
-		bool known;
-		size_t mark = cs_arena_mark(scratch);
-		/* Late precommits for the block before are of the last height too. */
-		if (c->a.height != state->last_height ||
-		    cmt_duplicate_vote_make(&evidence.duplicate_vote, &c->a, &c->b,
-					    &state->last.set, state->last_time) != CS_OK)
-			continue;
-		if (bft_evidence_check(&evidence, state, history, scratch, NULL) == CS_OK &&
-		    keep(pool, &fresh[count], &known, &evidence, scratch) == CS_OK && !known)
-			count++;
-		cs_arena_rewind(scratch, mark);
-	}
-	pool->conflict_count = 0;
+	for (size_t i = 0; i < pool->count; i++)
+		count += pool->entries[i].is_pair &&
+			 cs_address_eq(&pool->entries[i].validator, validator);
 	return count;
 }
 
-enum cs_err bft_evidence_check(const struct cmt_evidence *evidence, const struct bft_state *state,
-			       const struct bft_history *history, struct cs_arena *scratch,
+static enum cs_err keep(struct bft_evidence_pool *pool, const struct cs_hash *hash,
+			const struct cmt_evidence *evidence)
+{
+	struct bft_evidence_entry entry = {.hash = *hash, .offset = pool->used};
+	struct cs_buf buf;
+	if (evidence->kind == CMT_DUPLICATE_VOTE) {
+		entry.is_pair = true;
+		entry.validator = evidence->duplicate_vote.a.validator;
+		if (count_of(pool, &entry.validator) >= BFT_EVIDENCE_EACH_MAX)
+			return CS_ERR_FULL;
+	}
+	if (pool->count == BFT_EVIDENCE_KEPT_MAX)
+		return CS_ERR_FULL;
+	size_t room = sizeof pool->memory - pool->used;
+	cs_buf_init(&buf, pool->memory + pool->used, room);
+	cmt_evidence_encode(&buf, evidence);
+	if (cs_buf_end(&buf) != CS_OK)
+		return CS_ERR_FULL;
+	if (buf.n > BFT_EVIDENCE_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	entry.size = buf.n;
+	pool->used += buf.n;
+	pool->entries[pool->count++] = entry;
+	return CS_OK;
+}
+
+static void drop(struct bft_evidence_pool *pool, size_t index)
+{
+	size_t offset = pool->entries[index].offset, size = pool->entries[index].size;
+	memmove(pool->memory + offset, pool->memory + offset + size, pool->used - offset - size);
+	pool->used -= size;
+	pool->count--;
+	for (size_t i = index; i < pool->count; i++) {
+		pool->entries[i] = pool->entries[i + 1];
+		pool->entries[i].offset -= size;
+	}
+}
+
+/* ---- own findings ---- */
+
+static void ripen_one(struct bft_evidence_pool *pool, const struct bft_conflict *c,
+		      const struct bft_state *state, struct cs_arena *scratch)
+{
+	struct cmt_evidence evidence = {.kind = CMT_DUPLICATE_VOTE};
+	struct cs_hash hash;
+	if (cmt_duplicate_vote_make(&evidence.duplicate_vote, &c->a, &c->b, &state->last.set,
+				    state->last_time) != CS_OK ||
+	    cmt_evidence_check(&evidence, NULL) != CS_OK ||
+	    cmt_duplicate_vote_verify(&evidence.duplicate_vote, &state->chain_id, &state->last.set,
+				      state->last_time, NULL) != CS_OK ||
+	    cmt_evidence_hash(&hash, &evidence, scratch) != CS_OK)
+		return;
+	/* No room is all that can be wrong now. */
+	if (!bft_evidence_is_kept(pool, &hash))
+		(void)!keep(pool, &hash, &evidence);
+}
+
+/* No block can have carried evidence of this height before: none above it is decided. */
+void bft_evidence_ripen(struct bft_evidence_pool *pool, size_t *first,
+			const struct bft_state *state, struct cs_arena *scratch)
+{
+	size_t later = 0;
+	*first = pool->count;
+	for (size_t i = 0; i < pool->conflict_count; i++) {
+		size_t mark = cs_arena_mark(scratch);
+		int64_t height = pool->conflicts[i].a.height;
+		if (height > state->last_height)
+			pool->conflicts[later++] = pool->conflicts[i];
+		else if (height == state->last_height)
+			ripen_one(pool, &pool->conflicts[i], state, scratch);
+		cs_arena_rewind(scratch, mark);
+	}
+	pool->conflict_count = later;
+}
+
+/* ---- judging ---- */
+
+static enum cs_err check_votes(const struct cmt_duplicate_vote *votes, bool *is_false,
+			       const struct bft_state *state, const struct bft_history *history,
 			       struct cs_why *why)
 {
 	const struct cmt_validator_set *set;
 	struct cs_pb_time time;
+	CS_TRY(history->time_at(history->context, &time, votes->a.height));
+	CS_TRY(history->validators_at(history->context, &set, votes->a.height));
+	enum cs_err err = cmt_duplicate_vote_verify(votes, &state->chain_id, set, time, why);
+	*is_false = err != CS_OK && err != CS_ERR_CRYPTO;
+	return err;
+}
+
+/* evidence/verify.go. Which commit of a block counts must not differ from node to node: it is the
+ * one in the next block, and the last block has none yet. */
+static enum cs_err check_attack(const struct cmt_light_attack *attack, bool *is_false,
+				const struct bft_state *state, const struct bft_history *history,
+				struct cs_arena *scratch, struct cs_why *why)
+{
+	const struct cmt_validator_set *set;
+	struct cmt_header common, trusted;
+	struct cmt_commit common_commit, trusted_commit;
+	int64_t newest = state->last_height - 1, height = attack->conflicting.header.height;
+	if (attack->common_height > newest)
+		return cs_fail(why, CS_ERR_NOT_FOUND, "no block has a commit of height %lld yet",
+			       (long long)attack->common_height);
+	CS_TRY(history->signed_header_at(history->context, &common, &common_commit,
+					 attack->common_height, scratch));
+	CS_TRY(history->signed_header_at(history->context, &trusted, &trusted_commit,
+					 height < newest ? height : newest, scratch));
+	CS_TRY(history->validators_at(history->context, &set, attack->common_height));
+	enum cs_err err = cmt_light_attack_verify(attack, &common, set, &trusted, &trusted_commit,
+						  scratch, why);
+	/* Against which header a forward one is judged changes as the chain grows: only who signed
+	 * it does not. */
+	*is_false = err == CS_ERR_BAD_SEAL || err == CS_ERR_TOO_FEW_SEALS ||
+		    err == CS_ERR_FOREIGN_SEAL || err == CS_ERR_DUPLICATE_SEAL;
+	return err;
+}
+
+int32_t bft_evidence_work(const struct cmt_evidence *evidence)
+{
+	/* Of an attack by the common set and by its own. */
+	return evidence->kind == CMT_DUPLICATE_VOTE
+		       ? 2
+		       : 2 * (int32_t)evidence->light_attack.conflicting.commit.count;
+}
+
+enum cs_err bft_evidence_check(const struct cmt_evidence *evidence, bool *is_false,
+			       const struct bft_state *state, const struct bft_history *history,
+			       struct cs_arena *scratch, struct cs_why *why)
+{
 	struct cs_hash hash;
+	bool ignored;
 	int64_t height = cmt_evidence_height(evidence);
-	if (evidence->kind != CMT_DUPLICATE_VOTE)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "evidence of a light client attack");
+	is_false = is_false != NULL ? is_false : &ignored;
+	*is_false = false;
 	if (height > state->last_height)
 		return cs_fail(why, CS_ERR_NOT_FOUND, "evidence of a height that is not decided");
 	if (cmt_evidence_is_old(evidence, &state->params, state->last_height, state->last_time))
@@ -107,10 +234,13 @@ enum cs_err bft_evidence_check(const struct cmt_evidence *evidence, const struct
 	CS_TRY(cmt_evidence_hash(&hash, evidence, scratch));
 	if (history->is_committed(history->context, &hash))
 		return cs_fail(why, CS_ERR_DUPLICATE, "evidence that a block carried before");
-	CS_TRY(history->time_at(history->context, &time, height));
-	CS_TRY(history->validators_at(history->context, &set, height));
-	return cmt_duplicate_vote_verify(&evidence->duplicate_vote, &state->chain_id, set, time,
-					 why);
+	if (evidence->kind == CMT_DUPLICATE_VOTE)
+		return check_votes(&evidence->duplicate_vote, is_false, state, history, why);
+	size_t mark = cs_arena_mark(scratch);
+	enum cs_err err =
+		check_attack(&evidence->light_attack, is_false, state, history, scratch, why);
+	cs_arena_rewind(scratch, mark);
+	return err;
 }
 
 enum cs_err bft_evidence_check_list(const struct cmt_evidence *list, size_t count,
@@ -122,56 +252,97 @@ enum cs_err bft_evidence_check_list(const struct cmt_evidence *list, size_t coun
 	if (count > CMT_EVIDENCE_MAX)
 		return CS_ERR_TOO_LARGE;
 	for (size_t i = 0; i < count; i++) {
-		CS_TRY(bft_evidence_check(&list[i], state, history, scratch, why));
 		CS_TRY(cmt_evidence_hash(&hashes[i], &list[i], scratch));
 		for (size_t j = 0; j < i; j++) {
 			if (cs_hash_eq(&hashes[i], &hashes[j]))
 				return cs_fail(why, CS_ERR_DUPLICATE, "evidence twice in a block");
 		}
+		CS_TRY(bft_evidence_check(&list[i], NULL, state, history, scratch, why));
 	}
 	return CS_OK;
 }
 
-enum cs_err bft_evidence_add(struct bft_evidence_pool *pool, bool *known, struct cs_bytes bytes,
-			     const struct bft_state *state, const struct bft_history *history,
-			     struct cs_arena *scratch, struct cs_why *why)
+static enum cs_err add(struct bft_evidence_pool *pool, struct bft_evidence_added *added,
+		       struct cs_bytes bytes, const struct bft_state *state,
+		       const struct bft_history *history, struct cs_arena *scratch,
+		       struct cs_why *why)
 {
 	struct cmt_evidence evidence;
-	size_t index, mark = cs_arena_mark(scratch);
-	if (bytes.n > BFT_EVIDENCE_SIZE_MAX)
-		return CS_ERR_TOO_LARGE;
+	struct cs_hash hash;
 	enum cs_err err = cmt_evidence_decode(&evidence, bytes, scratch, why);
-	if (err == CS_OK)
-		err = bft_evidence_check(&evidence, state, history, scratch, why);
-	if (err == CS_OK)
-		err = keep(pool, &index, known, &evidence, scratch);
+	added->is_false = err != CS_OK && err != CS_ERR_NO_MEMORY;
+	CS_TRY(err);
+	CS_TRY(cmt_evidence_hash(&hash, &evidence, scratch));
+	added->is_known = bft_evidence_is_kept(pool, &hash);
+	if (added->is_known)
+		return CS_OK;
+	added->work = bft_evidence_work(&evidence);
+	CS_TRY(bft_evidence_check(&evidence, &added->is_false, state, history, scratch, why));
+	return keep(pool, &hash, &evidence);
+}
+
+enum cs_err bft_evidence_add(struct bft_evidence_pool *pool, struct bft_evidence_added *added,
+			     struct cs_bytes bytes, const struct bft_state *state,
+			     const struct bft_history *history, struct cs_arena *scratch,
+			     struct cs_why *why)
+{
+	*added = (struct bft_evidence_added){.work = 1};
+	added->is_false = bytes.n > BFT_EVIDENCE_SIZE_MAX;
+	if (added->is_false)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "evidence of %zu bytes", bytes.n);
+	size_t mark = cs_arena_mark(scratch);
+	enum cs_err err = add(pool, added, bytes, state, history, scratch, why);
 	cs_arena_rewind(scratch, mark);
 	return err;
 }
 
-enum cs_err bft_evidence_pick(struct cmt_evidence **list, size_t *count,
-			      const struct bft_evidence_pool *pool, int64_t size_max,
-			      struct cs_arena *scratch)
+/* ---- blocks ---- */
+
+size_t bft_evidence_fit(size_t *size, const struct bft_evidence_pool *pool, size_t size_max)
 {
-	int64_t size = 0;
-	size_t n = 0;
-	struct cmt_evidence *out = cs_arena_calloc(scratch, CMT_EVIDENCE_MAX, sizeof *out);
+	size_t i = 0;
+	*size = 0;
+	for (; i < pool->count && i < CMT_EVIDENCE_MAX; i++) {
+		size_t one = pool->entries[i].size;
+		one += 1 + cs_pb_varint_size(one);
+		if (one > size_max - *size)
+			break;
+		*size += one;
+	}
+	return i;
+}
+
+void bft_evidence_encode_list(struct cs_buf *buf, const struct bft_evidence_pool *pool,
+			      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		cs_pb_put_element(buf, 1, bft_evidence_bytes(pool, i));
+}
+
+enum cs_err bft_evidence_pick(struct cmt_evidence **list, const struct bft_evidence_pool *pool,
+			      size_t count, struct cs_arena *scratch)
+{
+	struct cmt_evidence *out = cs_arena_calloc(scratch, count, sizeof *out);
+	cs_assert(count <= pool->count);
 	if (out == NULL)
 		return CS_ERR_NO_MEMORY;
-	for (size_t i = 0; i < BFT_EVIDENCE_KEPT_MAX && n < CMT_EVIDENCE_MAX; i++) {
-		const struct bft_evidence_entry *entry = &pool->entries[i];
-		if (!entry->used)
-			continue;
-		size += 1 + (int64_t)cs_pb_varint_size(entry->size) + (int64_t)entry->size;
-		if (size > size_max)
-			break;
-		CS_TRY(cmt_evidence_decode(&out[n], cs_bytes(entry->bytes, entry->size), scratch,
-					   NULL));
-		n++;
-	}
+	for (size_t i = 0; i < count; i++)
+		CS_TRY(cmt_evidence_decode(&out[i], bft_evidence_bytes(pool, i), scratch, NULL));
 	*list = out;
-	*count = n;
 	return CS_OK;
+}
+
+static bool is_old(const struct bft_evidence_pool *pool, size_t index,
+		   const struct bft_state *state, struct cs_arena *scratch)
+{
+	struct cmt_evidence evidence;
+	size_t mark = cs_arena_mark(scratch);
+	bool old = cmt_evidence_decode(&evidence, bft_evidence_bytes(pool, index), scratch, NULL) !=
+			   CS_OK ||
+		   cmt_evidence_is_old(&evidence, &state->params, state->last_height,
+				       state->last_time);
+	cs_arena_rewind(scratch, mark);
+	return old;
 }
 
 void bft_evidence_update(struct bft_evidence_pool *pool, const struct cmt_evidence *carried,
@@ -181,21 +352,12 @@ void bft_evidence_update(struct bft_evidence_pool *pool, const struct cmt_eviden
 		struct cs_hash hash;
 		if (cmt_evidence_hash(&hash, &carried[i], scratch) != CS_OK)
 			continue;
-		struct bft_evidence_entry *entry = find(pool, &hash);
-		if (entry != NULL)
-			entry->used = false;
+		size_t at = find(pool, &hash);
+		if (at != SIZE_MAX)
+			drop(pool, at);
 	}
-	for (size_t i = 0; i < BFT_EVIDENCE_KEPT_MAX; i++) {
-		struct bft_evidence_entry *entry = &pool->entries[i];
-		struct cmt_evidence evidence;
-		size_t mark = cs_arena_mark(scratch);
-		if (!entry->used)
-			continue;
-		if (cmt_evidence_decode(&evidence, cs_bytes(entry->bytes, entry->size), scratch,
-					NULL) != CS_OK ||
-		    cmt_evidence_is_old(&evidence, &state->params, state->last_height,
-					state->last_time))
-			entry->used = false;
-		cs_arena_rewind(scratch, mark);
+	for (size_t i = pool->count; i-- > 0;) {
+		if (is_old(pool, i, state, scratch))
+			drop(pool, i);
 	}
 }

@@ -45,6 +45,13 @@ static enum cs_err no_time(void *context, struct cs_pb_time *time, int64_t heigh
 	return CS_ERR_NOT_FOUND;
 }
 
+static enum cs_err no_header(void *context, struct cmt_header *header, struct cmt_commit *commit,
+			     int64_t height, struct cs_arena *arena)
+{
+	(void)context, (void)header, (void)commit, (void)height, (void)arena;
+	return CS_ERR_NOT_FOUND;
+}
+
 static bool nothing_committed(void *context, const struct cs_hash *hash)
 {
 	(void)context, (void)hash;
@@ -143,14 +150,15 @@ static void make_validators(struct bft_state *genesis, struct cs_arena *scratch)
 static void start(unsigned self, const struct bft_state *genesis)
 {
 	struct node *node = &nodes[self];
-	struct bft_config config = {.block_size_max = 64 * 1024,
-				    .propose_ns = 1000000000,
-				    .prevote_ns = 1000000000,
-				    .precommit_ns = 1000000000,
-				    .status_ns = 1000000000,
-				    .has_key = true,
-				    .key = node->key,
-				    .history = {NULL, no_set, no_time, nothing_committed}};
+	struct bft_config config = {
+		.block_size_max = 64 * 1024,
+		.propose_ns = 1000000000,
+		.prevote_ns = 1000000000,
+		.precommit_ns = 1000000000,
+		.status_ns = 1000000000,
+		.has_key = true,
+		.key = node->key,
+		.history = {NULL, no_set, no_time, no_header, nothing_committed}};
 	cs_assert(bft_new(&node->bft, &config, genesis, CS_BYTES_NONE) == CS_OK);
 	bft_sign_state_init(&node->signed_last);
 	bft_set_sign_state(node->bft, &node->signed_last);

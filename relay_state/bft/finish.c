@@ -149,17 +149,24 @@ enum cs_err bft_take_block(struct bft *bft, struct cs_bytes block, struct cs_byt
 
 /* ---- the application's answers ---- */
 
-static void announce_evidence(struct bft *bft)
+void bft_ripen(struct bft *bft)
 {
-	size_t fresh[BFT_CONFLICTS_MAX];
+	size_t first;
+	bft_evidence_ripen(&bft->evidence, &first, &bft->state, &bft->scratch);
+	for (size_t i = first; i < bft->evidence.count; i++)
+		bft_emit(bft, BFT_EFFECT_EVIDENCE)->bytes =
+			bft_out_copy(bft, bft_evidence_bytes(&bft->evidence, i));
+}
+
+void bft_tell_evidence(struct bft *bft)
+{
 	struct bft_message message = {.type = BFT_MESSAGE_EVIDENCE};
-	size_t count = bft_evidence_ripen(&bft->evidence, &bft->state, &bft->config.history, fresh,
-					  &bft->scratch);
-	for (size_t i = 0; i < count; i++) {
-		const struct bft_evidence_entry *entry = &bft->evidence.entries[fresh[i]];
-		message.evidence = cs_bytes(entry->bytes, entry->size);
-		bft_emit(bft, BFT_EFFECT_EVIDENCE)->bytes = message.evidence;
-		bft_send(bft, BFT_PEER_ALL, &message);
+	for (size_t i = 0; i < bft->evidence.count; i++) {
+		struct bft_evidence_entry *entry = &bft->evidence.entries[i];
+		message.evidence = bft_evidence_bytes(&bft->evidence, i);
+		if (!entry->is_told)
+			bft_send(bft, BFT_PEER_ALL, &message);
+		entry->is_told = true;
 	}
 }
 
@@ -188,6 +195,9 @@ void bft_on_finalized(struct bft *bft, const struct bft_event *event)
 		bft_halt(bft, "the application's answer to FinalizeBlock makes no state");
 		return;
 	}
+	/* Here and not after the commit: what the log holds of the conflict, a crash behind this state
+	 * would pass over. */
+	bft_ripen(bft);
 	bft_emit(bft, BFT_EFFECT_SAVE_STATE)->height = bft->height;
 	bft_emit(bft, BFT_EFFECT_COMMIT)->height = bft->height;
 }
@@ -247,7 +257,7 @@ void bft_on_committed(struct bft *bft, const struct bft_event *event)
 	bft->last_commit = bft->decided;
 	bft->decided = spare;
 	bft_enter_height(bft);
-	announce_evidence(bft);
+	bft_tell_evidence(bft);
 	bft_check_may_sign(bft);
 	if (!bft->may_sign)
 		bft_ask_own(bft, BFT_PEER_ALL);

@@ -145,6 +145,10 @@ void bft_on_tick(struct bft *bft)
 	bft_emit_timer(bft, BFT_TIMER_STATUS, bft->config.status_ns);
 	bft_sync_tick(&bft->sync);
 	bft->ticks++;
+	for (size_t p = 0; p < BFT_PEERS_MAX; p++) {
+		int32_t *work = &bft->peers[p].evidence_work;
+		*work = *work < 0 ? *work + BFT_EVIDENCE_WORK_MAX : BFT_EVIDENCE_WORK_MAX;
+	}
 	if (!bft->may_sign)
 		bft_ask_own(bft, BFT_PEER_ALL);
 	bft_check_may_sign(bft);

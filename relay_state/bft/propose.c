@@ -10,22 +10,21 @@
 
 /* What of a block is left to evidence: a quarter, so that misbehaviour does not stop
  * transactions. */
-static int64_t evidence_room(const struct bft *bft)
+static size_t evidence_room(const struct bft *bft)
 {
 	int64_t quarter = (int64_t)(bft_block_size_max(bft) / 4);
 	int64_t params = bft->state.params.evidence_size_max;
-	return params < quarter ? params : quarter;
+	return (size_t)(params < quarter ? params : quarter);
 }
 
-static size_t evidence_size(const struct bft *bft)
+static struct cs_bytes evidence_list(struct bft *bft, size_t *size)
 {
-	size_t size = 0;
-	for (size_t i = 0; i < BFT_EVIDENCE_KEPT_MAX; i++) {
-		if (bft->evidence.entries[i].used)
-			size += bft->evidence.entries[i].size + 4;
-	}
-	size_t room = (size_t)evidence_room(bft);
-	return size < room ? size : room;
+	struct cs_buf buf;
+	bft->prepare_evidence = bft_evidence_fit(size, &bft->evidence, evidence_room(bft));
+	bool room = bft_out_begin(bft, &buf, *size);
+	cs_assert(room);
+	bft_evidence_encode_list(&buf, &bft->evidence, bft->prepare_evidence);
+	return bft_out_end(bft, &buf);
 }
 
 static struct cs_bytes last_extended_commit(struct bft *bft)
@@ -45,10 +44,13 @@ static struct cs_bytes last_extended_commit(struct bft *bft)
 
 void bft_ask_prepare(struct bft *bft)
 {
+	size_t evidence_size;
+	struct cs_bytes evidence = evidence_list(bft, &evidence_size);
 	size_t around = BLOCK_OVERHEAD + CMT_HEADER_SIZE_MAX +
-			CMT_COMMIT_SIZE_MAX(bft->state.last.set.count) + evidence_size(bft);
+			CMT_COMMIT_SIZE_MAX(bft->state.last.set.count) + evidence_size;
 	size_t room = bft_block_size_max(bft);
 	struct bft_effect *effect = bft_emit(bft, BFT_EFFECT_PREPARE);
+	effect->evidence = evidence;
 	effect->height = bft->height;
 	effect->round = bft->round;
 	effect->size_max = room > around ? room - around : 0;
@@ -74,8 +76,11 @@ static enum cs_err build_block(struct bft *bft, struct cs_buf *buf, const struct
 		bft_commit_of(&block.last_commit, sigs, bft->last_commit, &bft->state.last.set,
 			      bft->state.last_height, &bft->state.last_block_id);
 	CS_TRY(bft_state_header(&block.header, &bft->state, &block.last_commit, &bft->address));
-	CS_TRY(bft_evidence_pick(&block.evidence, &block.evidence_count, &bft->evidence,
-				 evidence_room(bft), &bft->scratch));
+	/* What the application was told, and the room that it was given, go by the question: evidence
+	 * that came since stands behind. */
+	block.evidence_count = bft->prepare_evidence;
+	CS_TRY(bft_evidence_pick(&block.evidence, &bft->evidence, block.evidence_count,
+				 &bft->scratch));
 	block.tx_count = event->tx_count;
 	block.txs = cs_arena_calloc(&bft->scratch, event->tx_count, sizeof *block.txs);
 	if (block.txs == NULL)

@@ -65,6 +65,7 @@ void bft_record_encode(struct cs_buf *buf, const struct bft_event *event, int64_
 	case BFT_EVENT_COMMITTED:
 	case BFT_EVENT_BLOCK_LOADED:
 	case BFT_EVENT_CONTINUE:
+	case BFT_EVENT_EVIDENCE:
 	case BFT_EVENT_END:
 		break;
 	}
@@ -132,6 +133,7 @@ static enum cs_err decode_body(struct bft_event *e, struct cs_reader *reader)
 	case BFT_EVENT_COMMITTED:
 	case BFT_EVENT_BLOCK_LOADED:
 	case BFT_EVENT_CONTINUE:
+	case BFT_EVENT_EVIDENCE:
 	case BFT_EVENT_END:
 		break;
 	}

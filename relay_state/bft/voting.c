@@ -57,8 +57,14 @@ static void add_late(struct bft *bft, uint32_t peer, const struct cmt_vote *vote
 		return;
 	}
 	enum bft_votes_added added = bft_votes_add(votes, set, vote, true, &other);
-	if (added == BFT_VOTES_CONFLICT || added == BFT_VOTES_CONFLICT_FULL)
-		(void)bft_evidence_conflict(&bft->evidence, other, vote);
+	if (added != BFT_VOTES_CONFLICT && added != BFT_VOTES_CONFLICT_FULL)
+		return;
+	(void)bft_evidence_conflict(&bft->evidence, other, vote);
+	/* Its height may be behind the one whose decision makes evidence of conflicts. */
+	if (vote->height == bft->state.last_height)
+		bft_ripen(bft);
+	if (vote->height < bft->height)
+		bft_tell_evidence(bft);
 }
 
 static void note_conflict(struct bft *bft, const struct cmt_vote *vote,

@@ -7,6 +7,7 @@
 struct node_disk {
 	struct node_store *store;
 	struct node_log *log;
+	struct node_evidence *evidence;
 	struct node_signer signer;
 	bool has_signer;
 	struct node_disk_found found;
@@ -86,12 +87,15 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 		return cs_fail(why, CS_ERR_DAMAGED,
 			       "the log is of height %lld, the newest state before %lld is missing",
 			       (long long)log.height_max, (long long)log.height_max);
+	CS_TRY(node_evidence_open(&disk->evidence, options->folder, &disk->found.evidence_torn,
+				  why));
 	bool is_fresh = node_store_look(disk->store).is_fresh && log.records == 0;
 	CS_TRY(node_signer_open(&disk->signer, options->folder, is_fresh, why));
 	disk->has_signer = true;
 	disk->found.log_torn = log.torn;
 	disk->found.is_sign_slot_lost = disk->signer.is_slot_lost;
 	CS_TRY(node_store_mend(disk->store, why));
+	CS_TRY(node_evidence_mend(disk->evidence, why));
 	return node_log_mend(disk->log, why);
 }
 
@@ -125,6 +129,7 @@ void node_disk_close(struct node_disk *disk)
 	if (disk->has_signer)
 		node_signer_close(&disk->signer);
 	node_log_close(disk->log);
+	node_evidence_close(disk->evidence);
 	node_store_close(disk->store);
 	forget_last_commit(disk);
 	free(disk->results_memory);
@@ -144,13 +149,18 @@ enum cs_err node_disk_restore(struct node_disk *disk, struct bft *bft, struct cs
 	return CS_OK;
 }
 
+bool node_disk_evidence(const struct node_disk *disk, size_t *offset, struct cs_bytes *bytes)
+{
+	return node_evidence_next(disk->evidence, offset, bytes);
+}
+
 /* ---- effects ---- */
 
 bool node_disk_takes(enum bft_effect_type type)
 {
 	return type == BFT_EFFECT_LOG || type == BFT_EFFECT_SYNC || type == BFT_EFFECT_STORE ||
 	       type == BFT_EFFECT_SAVE_STATE || type == BFT_EFFECT_COMMIT ||
-	       type == BFT_EFFECT_RAISE;
+	       type == BFT_EFFECT_RAISE || type == BFT_EFFECT_EVIDENCE;
 }
 
 static enum cs_err save_state(struct node_disk *disk, int64_t height, const struct bft *bft,
@@ -183,7 +193,10 @@ enum cs_err node_disk_execute(struct node_disk *disk, const struct bft_effect *e
 	case BFT_EFFECT_SAVE_STATE:
 		return save_state(disk, effect->height, bft, why);
 	case BFT_EFFECT_COMMIT:
+		CS_TRY(node_evidence_committed(disk->evidence, bft, why));
 		return node_log_committed(disk->log, why);
+	case BFT_EFFECT_EVIDENCE:
+		return node_evidence_put(disk->evidence, effect->bytes, why);
 	default:
 		return node_signer_raise(&disk->signer, effect, why);
 	}
@@ -287,6 +300,20 @@ static enum cs_err time_at(void *context, struct cs_pb_time *time, int64_t heigh
 	return node_index_time(node_store_index(disk->store), time, height);
 }
 
+static enum cs_err signed_header_at(void *context, struct cmt_header *header,
+				    struct cmt_commit *commit, int64_t height,
+				    struct cs_arena *arena)
+{
+	struct node_disk *disk = context;
+	struct node_stored_block block;
+	if (height >= node_store_look(disk->store).height)
+		return CS_ERR_NOT_FOUND;
+	CS_TRY(node_store_block(disk->store, &block, height, NULL));
+	CS_TRY(bft_block_header(header, block.block));
+	CS_TRY(node_store_block(disk->store, &block, height + 1, NULL));
+	return bft_block_last_commit(commit, block.block, arena);
+}
+
 /* Where the index does not read, nothing is known to be new. */
 static bool is_committed(void *context, const struct cs_hash *hash)
 {
@@ -297,5 +324,5 @@ static bool is_committed(void *context, const struct cs_hash *hash)
 
 struct bft_history node_disk_history(struct node_disk *disk)
 {
-	return (struct bft_history){disk, validators_at, time_at, is_committed};
+	return (struct bft_history){disk, validators_at, time_at, signed_header_at, is_committed};
 }

@@ -13,11 +13,12 @@
  *   bft_new(&bft, &config with node_disk_history(disk), state, found->last_commit);
  *   node_disk_restore(disk, bft, &why);
  *   step START; if found->stored is above the state's height: step node_disk_load's
- *   event for found->stored and BFT_PEER_NONE
+ *   event for found->stored and BFT_PEER_NONE; step EVIDENCE for what node_disk_evidence gives
  *   then for each effect: if node_disk_takes(effect->type): node_disk_execute(…) */
 #ifndef NODE_DISK_H
 #define NODE_DISK_H
 
+#include "relay_state/node/evidence_file.h"
 #include "relay_state/node/log.h"
 #include "relay_state/node/signer.h"
 #include "relay_state/node/store.h"
@@ -39,7 +40,7 @@ struct node_disk_found {
 	int64_t base, stored;
 	struct cs_bytes
 		last_commit; /* extended, of the state's last block; empty without a state */
-	uint64_t log_torn, store_torn;
+	uint64_t log_torn, store_torn, evidence_torn;
 	bool is_sign_slot_lost; /* see signer.h: worth an alarm, not a refusal */
 };
 
@@ -59,7 +60,11 @@ CS_NODISCARD enum cs_err node_disk_restore(struct node_disk *disk, struct bft *b
  * the next question. */
 struct bft_history node_disk_history(struct node_disk *disk);
 
-/* LOG, SYNC, STORE, SAVE_STATE, COMMIT (the log only), RAISE. */
+/* Evidence of earlier lives, one piece after the other from *offset 0 on, for the engine after START;
+ * false at the end. */
+bool node_disk_evidence(const struct node_disk *disk, size_t *offset, struct cs_bytes *bytes);
+
+/* LOG, SYNC, STORE, SAVE_STATE, COMMIT (log and evidence), RAISE, EVIDENCE. */
 bool node_disk_takes(enum bft_effect_type type);
 /* Any other type is a bug. The errors of log.h, signer.h and store.h; all end the process. */
 CS_NODISCARD enum cs_err node_disk_execute(struct node_disk *disk, const struct bft_effect *effect,

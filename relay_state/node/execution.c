@@ -46,11 +46,13 @@ static enum cs_err read_commit(struct node_block *out, const struct cmt_validato
 	return CS_OK;
 }
 
-static enum cs_err read_evidence(struct node_block *out, struct cs_arena *arena, struct cs_why *why)
+static enum cs_err misbehavior_of(struct abci_misbehaviors *out,
+				  const struct cmt_evidence *evidence, size_t count,
+				  struct cs_arena *arena, struct cs_why *why)
 {
 	size_t total = 0, n = 0;
-	for (size_t i = 0; i < out->block.evidence_count; i++) {
-		const struct cmt_evidence *e = &out->block.evidence[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct cmt_evidence *e = &evidence[i];
 		total += e->kind == CMT_DUPLICATE_VOTE ? 1 : e->light_attack.byzantine_count;
 	}
 	if (total == 0)
@@ -58,8 +60,8 @@ static enum cs_err read_evidence(struct node_block *out, struct cs_arena *arena,
 	struct abci_misbehavior *list = cs_arena_calloc(arena, total, sizeof *list);
 	if (list == NULL)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "%zu pieces of evidence", total);
-	for (size_t i = 0; i < out->block.evidence_count; i++) {
-		const struct cmt_evidence *e = &out->block.evidence[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct cmt_evidence *e = &evidence[i];
 		struct abci_misbehavior common = {.height = cmt_evidence_height(e),
 						  .time = cmt_evidence_time(e)};
 		if (e->kind == CMT_DUPLICATE_VOTE) {
@@ -77,8 +79,8 @@ static enum cs_err read_evidence(struct node_block *out, struct cs_arena *arena,
 			list[n++] = common;
 		}
 	}
-	out->misbehavior.items = list;
-	out->misbehavior.count = n;
+	out->items = list;
+	out->count = n;
 	return CS_OK;
 }
 
@@ -93,7 +95,8 @@ enum cs_err node_block_read(struct node_block *out, struct cs_bytes bytes,
 	out->next_validators_hash = cmt_hash_bytes(&out->block.header.next_validators_hash);
 	out->proposer = CS_BYTES_OF(out->block.header.proposer.b);
 	CS_TRY(read_commit(out, last, arena, why));
-	return read_evidence(out, arena, why);
+	return misbehavior_of(&out->misbehavior, out->block.evidence, out->block.evidence_count,
+			      arena, why);
 }
 
 /* ---- questions ---- */
@@ -167,10 +170,28 @@ static enum cs_err extended_info(struct abci_extended_commit_info *info,
 	return CS_OK;
 }
 
+static enum cs_err evidence_info(struct abci_misbehaviors *out, struct cs_bytes bytes,
+				 struct cs_arena *arena, struct cs_why *why)
+{
+	struct cmt_evidence *list;
+	struct cs_bytes one;
+	struct cs_pb pb;
+	size_t i = 0;
+	cs_pb_open(&pb, bytes);
+	size_t count = cs_pb_count(&pb, 1, CMT_EVIDENCE_MAX);
+	list = cs_arena_calloc(arena, count, sizeof *list);
+	if (list == NULL)
+		return cs_fail(why, CS_ERR_NO_MEMORY, "%zu pieces of evidence", count);
+	while (cs_pb_element(&pb, 1, &one, SIZE_MAX))
+		CS_TRY(cmt_evidence_decode(&list[i++], one, arena, why));
+	CS_TRY(cs_pb_close(&pb));
+	return misbehavior_of(out, list, count, arena, why);
+}
+
 enum cs_err node_ask_prepare(struct abci_request *out, const struct bft_state *state,
-			     struct cs_bytes extended_commit, const struct abci_bytes_list *txs,
-			     size_t size_max, const struct cs_address *proposer,
-			     struct cs_arena *arena, struct cs_why *why)
+			     const struct bft_effect *effect, const struct abci_bytes_list *txs,
+			     const struct cs_address *proposer, struct cs_arena *arena,
+			     struct cs_why *why)
 {
 	struct cmt_commit *commit = cs_arena_calloc(arena, 1, sizeof *commit);
 	struct cs_hash *next = cs_arena_calloc(arena, 1, sizeof *next);
@@ -178,12 +199,13 @@ enum cs_err node_ask_prepare(struct abci_request *out, const struct bft_state *s
 	struct abci_prepare_proposal_request *p = &request.prepare_proposal;
 	if (commit == NULL || next == NULL)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "a commit");
-	p->max_tx_bytes = (int64_t)size_max;
+	p->max_tx_bytes = (int64_t)effect->size_max;
 	p->txs = *txs;
 	p->height = bft_state_height(state);
 	p->time = state->last_time;
-	if (extended_commit.n > 0) {
-		CS_TRY(cmt_extended_commit_decode(commit, extended_commit, arena, why));
+	CS_TRY(evidence_info(&p->misbehavior, effect->evidence, arena, why));
+	if (effect->bytes.n > 0) {
+		CS_TRY(cmt_extended_commit_decode(commit, effect->bytes, arena, why));
 		CS_TRY(extended_info(&p->local_last_commit, commit, &state->last.set, arena, why));
 		CS_TRY(cmt_median_time(&p->time, commit, &state->last.set));
 	}

@@ -30,14 +30,11 @@ CS_NODISCARD enum cs_err node_block_read(struct node_block *out, struct cs_bytes
 struct abci_request node_ask_process(const struct node_block *block);
 struct abci_request node_ask_extend(const struct node_block *block);
 struct abci_request node_ask_finalize(const struct node_block *block);
-/* extended_commit: as of the effect PREPARE, empty at the initial height. MISSING_FIELD,
- * FOREIGN_SEAL, the errors of its decoder. */
-CS_NODISCARD enum cs_err node_ask_prepare(struct abci_request *request,
-					  const struct bft_state *state,
-					  struct cs_bytes extended_commit,
-					  const struct abci_bytes_list *txs, size_t size_max,
-					  const struct cs_address *proposer, struct cs_arena *arena,
-					  struct cs_why *why);
+/* Of the effect PREPARE. MISSING_FIELD, FOREIGN_SEAL, the errors of the decoders. */
+CS_NODISCARD enum cs_err
+node_ask_prepare(struct abci_request *request, const struct bft_state *state,
+		 const struct bft_effect *effect, const struct abci_bytes_list *txs,
+		 const struct cs_address *proposer, struct cs_arena *arena, struct cs_why *why);
 
 struct node_genesis;
 CS_NODISCARD enum cs_err node_ask_init_chain(struct abci_request *request,

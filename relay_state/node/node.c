@@ -49,9 +49,10 @@ static enum cs_err open_disk(struct node *n, struct cs_why *why)
 	const struct node_disk_found *found = node_disk_found(n->disk);
 	if (found->is_sign_slot_lost)
 		log_warn("node.sign_slot_lost");
-	if (found->log_torn > 0 || found->store_torn > 0)
+	if (found->log_torn > 0 || found->store_torn > 0 || found->evidence_torn > 0)
 		log_warn("node.torn_tail", LOG_U64("log", found->log_torn),
-			 LOG_U64("store", found->store_torn));
+			 LOG_U64("store", found->store_torn),
+			 LOG_U64("evidence", found->evidence_torn));
 	if (found->has_state && !cmt_chain_id_eq(&found->state->chain_id, &n->genesis.chain_id))
 		return cs_fail(why, CS_ERR_WRONG_CHAIN,
 			       "the data are of another chain than the genesis");
@@ -136,6 +137,11 @@ const struct bft_state *node_state(const struct node *n)
 struct bft_view node_view(const struct node *n)
 {
 	return bft_look(n->bft);
+}
+
+bool node_evidence_waits(const struct node *n, const struct cs_hash *hash)
+{
+	return bft_evidence_waits(n->bft, hash);
 }
 
 const struct node_genesis *node_genesis(const struct node *n)

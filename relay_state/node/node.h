@@ -74,11 +74,16 @@ void node_watch(struct node *node, const struct node_watcher *watcher, void *con
 /* A message of consensus, as a peer sends it. */
 void node_event_message(struct node *node, uint32_t peer, struct cs_bytes message);
 
+/* tendermint.types.Evidence of a person: judged by the engine, durable when it is kept. */
+void node_event_evidence(struct node *node, struct cs_bytes evidence);
+
 /* ---- looking inside; state and view are there once it has started ---- */
 bool node_is_started(const struct node *node);
 bool node_is_catching_up(const struct node *node);
 const struct bft_state *node_state(const struct node *node);
 struct bft_view node_view(const struct node *node);
+/* The engine keeps it until a block carries it. */
+bool node_evidence_waits(const struct node *node, const struct cs_hash *hash);
 const struct node_genesis *node_genesis(const struct node *node);
 const struct node_key *node_node_key(const struct node *node);
 /* NULL: it only follows. */

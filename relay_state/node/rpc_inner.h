@@ -80,6 +80,9 @@ struct rpc_route {
 	const struct rpc_method *method;
 };
 #define RPC_METHODS_MAX 40u
+/* Signatures that broadcast_evidence checks, of all callers together; the engine looks once more at
+ * what is good. What one piece costs beyond that is owed. */
+#define RPC_EVIDENCE_WORK_PER_S 128
 
 struct node_rpc {
 	struct rpc_route routes[RPC_METHODS_MAX];
@@ -90,6 +93,8 @@ struct node_rpc {
 	struct node_rpc_port *port;
 	struct rpc_events *events;
 	char address[HOST_ADDRESS_SIZE_MAX + 16];
+	uint64_t evidence_ms; /* until when evidence_work was earned */
+	int64_t evidence_work;
 	struct cs_arena arena; /* of the call that runs */
 	void *arena_memory;
 };

@@ -113,12 +113,35 @@ static json_t *json_vote(const struct cmt_vote *v)
 	return vote;
 }
 
-/* A light client attack is in no block of this engine. */
+static json_t *json_validators(const struct cmt_validator *list, size_t count)
+{
+	json_t *validators = json_array();
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append_new(validators, rpc_json_validator(&list[i]));
+	return or_null(validators);
+}
+
+static json_t *json_attack(const struct cmt_light_attack *a)
+{
+	const struct cmt_light_block *block = &a->conflicting;
+	const struct cmt_validator_set *set = &block->validators;
+	json_t *conflicting = json_pack("{s{soso}s{soso}}", "signed_header", "header",
+					rpc_json_header(&block->header), "commit",
+					rpc_json_commit(&block->commit), "validator_set",
+					"validators", json_validators(set->list, set->count),
+					"proposer", rpc_json_validator(&set->proposer));
+	return json_pack("{sss{sososososo}}", "type", "tendermint/LightClientAttackEvidence",
+			 "value", "ConflictingBlock", conflicting, "CommonHeight",
+			 node_json_number(a->common_height), "ByzantineValidators",
+			 json_validators(a->byzantine, a->byzantine_count), "TotalVotingPower",
+			 node_json_number(a->power_total), "Timestamp", node_json_time(a->time));
+}
+
 static json_t *json_evidence(const struct cmt_evidence *e)
 {
 	const struct cmt_duplicate_vote *d = &e->duplicate_vote;
 	if (e->kind != CMT_DUPLICATE_VOTE)
-		return json_null();
+		return json_attack(&e->light_attack);
 	return json_pack("{sss{sososososo}}", "type", "tendermint/DuplicateVoteEvidence", "value",
 			 "vote_a", json_vote(&d->a), "vote_b", json_vote(&d->b), "TotalVotingPower",
 			 node_json_number(d->power_total), "ValidatorPower",

@@ -235,8 +235,8 @@ static enum cs_err ask_prepare(struct node *n, const struct bft_effect *effect, 
 	struct abci_request request;
 	struct abci_bytes_list txs;
 	CS_TRY(node_mempool_pick(n->mempool, &txs, effect->size_max, &n->arena));
-	CS_TRY(node_ask_prepare(&request, bft_state_view(n->bft), effect->bytes, &txs,
-				effect->size_max, &n->validator_key.address, &n->arena, why));
+	CS_TRY(node_ask_prepare(&request, bft_state_view(n->bft), effect, &txs,
+				&n->validator_key.address, &n->arena, why));
 	node_application_call(n->application, &request, on_answer,
 			      asked_of(n, effect, BFT_EVENT_PREPARED));
 	return CS_OK;
@@ -456,6 +456,12 @@ void node_event_message(struct node *n, uint32_t peer, struct cs_bytes message)
 	node_step(n, &event);
 }
 
+void node_event_evidence(struct node *n, struct cs_bytes evidence)
+{
+	const struct bft_event event = {.type = BFT_EVENT_EVIDENCE, .bytes = evidence};
+	node_step(n, &event);
+}
+
 static void on_consensus(void *context, uint32_t peer, struct cs_bytes message)
 {
 	node_event_message(context, peer, message);
@@ -515,6 +521,15 @@ static enum cs_err open_engine(struct node *n, struct cs_why *why)
 	return node_peers_new(&n->peers, n->loop, &peers, &node_shell_peer_events, n, why);
 }
 
+/* What an earlier life had found or taken and no block carried. */
+static void bring_evidence(struct node *n)
+{
+	struct bft_event event = {.type = BFT_EVENT_EVIDENCE};
+	size_t offset = 0;
+	while (node_disk_evidence(n->disk, &offset, &event.bytes))
+		enqueue(n, &event, NULL);
+}
+
 void node_start(struct node *n)
 {
 	const struct bft_event start = {.type = BFT_EVENT_START};
@@ -531,6 +546,7 @@ void node_start(struct node *n)
 	enqueue(n, &start, NULL);
 	if (own.type != 0)
 		enqueue(n, &own, NULL);
+	bring_evidence(n);
 	drain(n);
 	if (!n->is_over)
 		n->events.started(n->context);

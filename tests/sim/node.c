@@ -129,6 +129,20 @@ static enum cs_err time_at(void *context, struct cs_pb_time *time, int64_t heigh
 	return CS_OK;
 }
 
+static enum cs_err signed_header_at(void *context, struct cmt_header *header,
+				    struct cmt_commit *commit, int64_t height,
+				    struct cs_arena *arena)
+{
+	const struct sim_node *node = context;
+	const struct sim_block *blocks = node->disk.blocks;
+	if (height < 1 || height + 1 >= SIM_HEIGHTS_MAX || blocks[height].validators == NULL ||
+	    blocks[height + 1].validators == NULL)
+		return CS_ERR_NOT_FOUND;
+	CS_TRY(bft_block_header(header, cs_bytes(blocks[height].bytes, blocks[height].size)));
+	return bft_block_last_commit(
+		commit, cs_bytes(blocks[height + 1].bytes, blocks[height + 1].size), arena);
+}
+
 /* Of blocks that the state has applied: a block in the store alone does not count yet. */
 static bool is_committed(void *context, const struct cs_hash *hash)
 {
@@ -520,7 +534,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 	recover_app(sim, node, state.last_height);
 	config.has_key = true;
 	config.key = sim->key[node->key];
-	config.history = (struct bft_history){node, validators_at, time_at, is_committed};
+	config.history =
+		(struct bft_history){node, validators_at, time_at, signed_header_at, is_committed};
 	enum cs_err err =
 		bft_new(&node->bft, &config, &state, cs_bytes(last->commit, last->commit_size));
 	if (err != CS_OK) {

@@ -530,6 +530,13 @@ static enum cs_err no_time(void *context, struct cs_pb_time *time, int64_t heigh
 	return CS_ERR_NOT_FOUND;
 }
 
+static enum cs_err no_header(void *context, struct cmt_header *header, struct cmt_commit *commit,
+			     int64_t height, struct cs_arena *arena)
+{
+	(void)context, (void)header, (void)commit, (void)height, (void)arena;
+	return CS_ERR_NOT_FOUND;
+}
+
 static bool is_committed(void *context, const struct cs_hash *hash)
 {
 	(void)context;
@@ -576,7 +583,8 @@ struct world *world_new(unsigned faulty)
 				    .status_ns = STEP_NS,
 				    .has_key = true,
 				    .proposer = proposer};
-	config.history = (struct bft_history){NULL, no_validators, no_time, is_committed};
+	config.history =
+		(struct bft_history){NULL, no_validators, no_time, no_header, is_committed};
 	for (int i = 0; i < WORLD_NODES; i++) {
 		struct world_node *node = &world->node[i];
 		bft_sign_state_init(&node->signed_last);

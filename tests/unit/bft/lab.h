@@ -82,6 +82,14 @@ static inline enum cs_err lab_time(void *context, struct cs_pb_time *time, int64
 	return CS_OK;
 }
 
+static inline enum cs_err lab_no_header(void *context, struct cmt_header *header,
+					struct cmt_commit *commit, int64_t height,
+					struct cs_arena *arena)
+{
+	(void)context, (void)header, (void)commit, (void)height, (void)arena;
+	return CS_ERR_NOT_FOUND;
+}
+
 static inline bool lab_not_committed(void *context, const struct cs_hash *hash)
 {
 	(void)context;
@@ -343,7 +351,7 @@ static inline void lab_new_engine(struct lab *lab)
 		.status_ns = 1000,
 		.has_key = true,
 		.key = lab->key[lab->own],
-		.history = {lab, lab_no_set, lab_time, lab_not_committed},
+		.history = {lab, lab_no_set, lab_time, lab_no_header, lab_not_committed},
 	};
 	assert_int_equal(bft_new(&lab->bft, &config, &lab->state, CS_BYTES_NONE), CS_OK);
 }

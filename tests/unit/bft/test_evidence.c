@@ -50,13 +50,13 @@ static struct world begin(struct cmt_evidence *evidence)
 
 static struct bft_history history_of(struct world *w)
 {
-	return (struct bft_history){w, set_at, time_at, is_committed};
+	return (struct bft_history){w, set_at, time_at, lab_no_header, is_committed};
 }
 
 static enum cs_err check(struct world *w, const struct cmt_evidence *evidence)
 {
 	struct bft_history history = history_of(w);
-	return bft_evidence_check(evidence, &w->lab->state, &history, &w->lab->scratch, NULL);
+	return bft_evidence_check(evidence, NULL, &w->lab->state, &history, &w->lab->scratch, NULL);
 }
 
 static void good_evidence_passes_once(void **unused)
@@ -101,9 +101,6 @@ static void bad_evidence_is_refused(void **unused)
 	w.missing = CS_ERR_NOT_FOUND;
 	assert_int_equal(check(&w, &good), CS_ERR_NOT_FOUND);
 	w.missing = CS_OK;
-	e = (struct cmt_evidence){.kind = CMT_LIGHT_ATTACK};
-	e.light_attack.common_height = 1;
-	assert_int_equal(check(&w, &e), CS_ERR_UNSUPPORTED);
 	/* Older than both bounds. */
 	w.lab->state.last_height = 2 + w.lab->state.params.evidence_age_blocks;
 	w.lab->state.last_time = bft_time_pb(LAB_NOW + w.lab->state.params.evidence_age_ns + 1);
@@ -115,45 +112,95 @@ static void the_pool_keeps_what_no_block_carried(void **unused)
 {
 	(void)unused;
 	static struct bft_evidence_pool pool;
+	struct bft_evidence_added added;
 	struct cmt_evidence e, *list;
 	struct world w = begin(&e);
 	struct bft_history history = history_of(&w);
-	size_t fresh[BFT_CONFLICTS_MAX], count;
-	bool known;
+	size_t first, size;
 	bft_evidence_init(&pool);
 	assert_true(bft_evidence_conflict(&pool, &e.duplicate_vote.a, &e.duplicate_vote.b));
 	assert_false(bft_evidence_conflict(&pool, &e.duplicate_vote.b, &e.duplicate_vote.a));
-	assert_int_equal(bft_evidence_ripen(&pool, &w.lab->state, &history, fresh, &w.lab->scratch),
-			 1);
-	const struct bft_evidence_entry *entry = &pool.entries[fresh[0]];
-	assert_int_equal(bft_evidence_add(&pool, &known, cs_bytes(entry->bytes, entry->size),
+	bft_evidence_ripen(&pool, &first, &w.lab->state, &w.lab->scratch);
+	assert_int_equal(first, 0);
+	assert_int_equal(pool.count, 1);
+	assert_int_equal(bft_evidence_add(&pool, &added, bft_evidence_bytes(&pool, 0),
 					  &w.lab->state, &history, &w.lab->scratch, NULL),
 			 CS_OK);
-	assert_true(known);
-	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 4096, &w.lab->scratch), CS_OK);
-	assert_int_equal(count, 1);
-	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 10, &w.lab->scratch), CS_OK);
-	assert_int_equal(count, 0);
+	assert_true(added.is_known);
+	assert_int_equal(bft_evidence_fit(&size, &pool, 4096), 1);
+	assert_int_equal(bft_evidence_fit(&size, &pool, 10), 0);
+	assert_int_equal(bft_evidence_pick(&list, &pool, 1, &w.lab->scratch), CS_OK);
+	assert_int_equal(list[0].kind, CMT_DUPLICATE_VOTE);
 	bft_evidence_update(&pool, &e, 1, &w.lab->state, &w.lab->scratch);
-	assert_int_equal(bft_evidence_pick(&list, &count, &pool, 4096, &w.lab->scratch), CS_OK);
-	assert_int_equal(count, 0);
+	assert_int_equal(pool.count, 0);
 	lab_end(w.lab);
 }
 
-/* Two votes of one validator for two rounds are no evidence: nobody is blamed for them. */
+/* Votes of the height in work wait for its block; older ones are too late for it. */
+static void conflicts_wait_for_their_height(void **unused)
+{
+	(void)unused;
+	static struct bft_evidence_pool pool;
+	struct cmt_evidence e;
+	struct world w = begin(&e);
+	size_t first;
+	w.lab->state.last_height = 0;
+	bft_evidence_init(&pool);
+	assert_true(bft_evidence_conflict(&pool, &e.duplicate_vote.a, &e.duplicate_vote.b));
+	bft_evidence_ripen(&pool, &first, &w.lab->state, &w.lab->scratch);
+	assert_int_equal(pool.count, 0);
+	assert_int_equal(pool.conflict_count, 1);
+	w.lab->state.last_height = 1;
+	bft_evidence_ripen(&pool, &first, &w.lab->state, &w.lab->scratch);
+	assert_int_equal(pool.count, 1);
+	assert_int_equal(pool.conflict_count, 0);
+	lab_end(w.lab);
+}
+
+/* Votes of one validator for two rounds are no evidence: nobody is blamed for them. */
 static void votes_of_two_rounds_are_none(void **unused)
 {
 	(void)unused;
 	static struct bft_evidence_pool pool;
 	struct cmt_evidence e;
 	struct world w = begin(&e);
-	struct bft_history history = history_of(&w);
-	size_t fresh[BFT_CONFLICTS_MAX];
+	size_t first;
 	struct cmt_vote later = lab_make_vote(w.lab, 2, CMT_PREVOTE, 1, NULL);
 	bft_evidence_init(&pool);
 	assert_true(bft_evidence_conflict(&pool, &e.duplicate_vote.a, &later));
-	assert_int_equal(bft_evidence_ripen(&pool, &w.lab->state, &history, fresh, &w.lab->scratch),
-			 0);
+	bft_evidence_ripen(&pool, &first, &w.lab->state, &w.lab->scratch);
+	assert_int_equal(pool.count, 0);
+	lab_end(w.lab);
+}
+
+/* Who signs everything twice takes a few places, and the others keep theirs. */
+static void one_validator_does_not_fill_the_pool(void **unused)
+{
+	(void)unused;
+	static struct bft_evidence_pool pool;
+	struct cmt_evidence e;
+	struct world w = begin(&e);
+	struct bft_history history = history_of(&w);
+	struct lab_block b = {.id = e.duplicate_vote.b.block_id};
+	bft_evidence_init(&pool);
+	for (int32_t round = 0; round < 20; round++) {
+		struct bft_evidence_added added;
+		uint8_t memory[1024];
+		struct cs_buf buf;
+		struct cmt_vote one = lab_make_vote(w.lab, 2, CMT_PREVOTE, round, &b);
+		struct cmt_vote other = lab_make_vote(w.lab, 2, CMT_PREVOTE, round, NULL);
+		assert_int_equal(cmt_duplicate_vote_make(&e.duplicate_vote, &one, &other,
+							 &w.lab->state.now.set,
+							 w.lab->state.last_time),
+				 CS_OK);
+		cs_buf_init(&buf, memory, sizeof memory);
+		cmt_evidence_encode(&buf, &e);
+		assert_int_equal(bft_evidence_add(&pool, &added, cs_buf_view(&buf), &w.lab->state,
+						  &history, &w.lab->scratch, NULL),
+				 round < (int32_t)BFT_EVIDENCE_EACH_MAX ? CS_OK : CS_ERR_FULL);
+		assert_false(added.is_false);
+	}
+	assert_int_equal(pool.count, BFT_EVIDENCE_EACH_MAX);
 	lab_end(w.lab);
 }
 
@@ -163,7 +210,9 @@ int main(void)
 		cmocka_unit_test(good_evidence_passes_once),
 		cmocka_unit_test(bad_evidence_is_refused),
 		cmocka_unit_test(the_pool_keeps_what_no_block_carried),
+		cmocka_unit_test(conflicts_wait_for_their_height),
 		cmocka_unit_test(votes_of_two_rounds_are_none),
+		cmocka_unit_test(one_validator_does_not_fill_the_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
