@@ -45,6 +45,8 @@ struct abci_kvstore_validator {
 	int64_t power;
 };
 
+struct abci_kvstore_snapshots;
+
 struct abci_kvstore {
 	/* Records of pairs and of the block under way from the beginning of the memory, their slots
 	 * by hash at its end, growing towards each other. */
@@ -63,6 +65,7 @@ struct abci_kvstore {
 	int64_t height_next;
 	int64_t retain_blocks;
 	struct abci_kvstore_hooks hooks;
+	struct abci_kvstore_snapshots *snapshots; /* of kvstore_snapshot.h; NULL: none */
 	uint32_t validator_count;
 	uint32_t update_count;
 	struct abci_kvstore_validator validators[ABCI_KVSTORE_VALIDATORS_MAX];
