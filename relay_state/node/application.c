@@ -1,7 +1,7 @@
 #include "relay_state/node/application.h"
 
 #include "host/alloc.h"
-#include "relay_state/abci/kvstore.h"
+#include "relay_state/node/kvstore_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +23,49 @@ struct node_application {
 	void *observer_context;
 	struct timed *open;
 	struct abci_kvstore *kvstore; /* NULL: another one, behind a socket */
-	void *memory;
+	struct abci_kvstore_snapshots snapshots;
+	struct node_kvstore_files files;
+	void *memory, *snapshot_memory;
 };
 
-static struct abci_app make_kvstore(struct node_application *a)
+static enum cs_err make_kvstore(struct node_application *a, struct abci_app *app,
+				const struct node_application_options *options, struct cs_why *why)
 {
-	struct abci_kvstore_options options = {.memory_size = NODE_KVSTORE_MEMORY_DEFAULT};
+	struct abci_kvstore_options kvstore = {.memory_size = NODE_KVSTORE_MEMORY_DEFAULT};
+	struct abci_kvstore_snapshots_options snapshots = {.memory_size =
+								   NODE_KVSTORE_SNAPSHOTS_MEMORY,
+							   .interval = options->snapshot_interval,
+							   .taken = node_kvstore_files_put,
+							   .context = &a->files};
 	a->kvstore = host_alloc(sizeof *a->kvstore);
-	a->memory = options.memory = host_alloc(options.memory_size);
-	cs_assert(getrandom(options.seed, sizeof options.seed, 0) == (ssize_t)sizeof options.seed);
-	enum cs_err err = abci_kvstore_init(a->kvstore, &options);
+	a->memory = kvstore.memory = host_alloc(kvstore.memory_size);
+	a->snapshot_memory = snapshots.memory = host_alloc(snapshots.memory_size);
+	cs_assert(getrandom(kvstore.seed, sizeof kvstore.seed, 0) == (ssize_t)sizeof kvstore.seed);
+	enum cs_err err = abci_kvstore_init(a->kvstore, &kvstore);
 	cs_assert(err == CS_OK);
-	return abci_kvstore_app(a->kvstore);
+	err = abci_kvstore_snapshots_init(&a->snapshots, app, a->kvstore, &snapshots);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the kvstore's snapshots");
+	a->files.folder = options->folder;
+	if (options->folder == NULL)
+		return CS_OK;
+	return node_kvstore_files_load(&a->files, &a->snapshots, options->height_max, why);
+}
+
+/* In this process. */
+static enum cs_err make_local(struct node_application *a, struct host_loop *loop,
+			      const struct node_application_options *options,
+			      const struct abci_client_events *events, void *context,
+			      struct cs_why *why)
+{
+	const struct abci_local_options local = {0};
+	struct abci_app app;
+	if (options->app != NULL)
+		app = *options->app;
+	else
+		CS_TRY(make_kvstore(a, &app, options, why));
+	a->link = abci_link_local(loop, &app, &local, events, context);
+	return CS_OK;
 }
 
 enum cs_err node_application_new(struct node_application **out, struct host_loop *loop,
@@ -43,20 +74,19 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 				 struct cs_why *why)
 {
 	struct node_application *a = host_alloc(sizeof *a);
+	enum cs_err err;
 	if (options->app != NULL || strcmp(options->address, "kvstore") == 0) {
-		const struct abci_local_options local = {0};
-		const struct abci_app app = options->app != NULL ? *options->app : make_kvstore(a);
-		a->link = abci_link_local(loop, &app, &local, events, context);
+		err = make_local(a, loop, options, events, context, why);
 	} else {
 		const struct abci_client_options client = {.address = options->address,
 							   .insecure_remote =
 								   options->insecure_remote,
 							   .timeout_ms = options->timeout_ms};
-		enum cs_err err = abci_link_socket(&a->link, loop, &client, events, context, why);
-		if (err != CS_OK) {
-			free(a);
-			return err;
-		}
+		err = abci_link_socket(&a->link, loop, &client, events, context, why);
+	}
+	if (err != CS_OK) {
+		node_application_free(a);
+		return err;
 	}
 	*out = a;
 	return CS_OK;
@@ -119,5 +149,6 @@ void node_application_free(struct node_application *a)
 	}
 	free(a->kvstore);
 	free(a->memory);
+	free(a->snapshot_memory);
 	free(a);
 }

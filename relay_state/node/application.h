@@ -5,9 +5,12 @@
 #define NODE_APPLICATION_H
 
 #include "relay_state/abci_socket/link.h"
+#include "relay_state/node/file.h"
 
 /* Of the built-in kvstore, as it is used. */
 #define NODE_KVSTORE_MEMORY_DEFAULT (512u * 1024 * 1024)
+/* A snapshot may take a quarter of it. */
+#define NODE_KVSTORE_SNAPSHOTS_MEMORY (1024u * 1024 * 1024)
 
 struct node_application;
 
@@ -16,9 +19,14 @@ struct node_application_options {
 	const char *address;        /* "kvstore": the built-in one; else host_address_parse */
 	bool insecure_remote;
 	uint64_t timeout_ms; /* of one answer by socket; 0: abci_client's default */
+	/* Of the built-in kvstore: a snapshot at every so many heights; 0: none. The two newest are
+	 * kept in the folder, and it begins with the newer one that is not above height_max. */
+	int64_t snapshot_interval;
+	struct node_folder *folder; /* NULL: nothing is kept */
+	int64_t height_max;
 };
 
-/* The errors of abci_client_new. */
+/* The errors of abci_client_new; INVALID, IO: the kvstore's snapshots. */
 CS_NODISCARD enum cs_err node_application_new(struct node_application **application,
 					      struct host_loop *loop,
 					      const struct node_application_options *options,

@@ -9,6 +9,8 @@
 
 #define MS 1000000ll
 #define DAY_NS (86400ll * 1000 * MS)
+/* Of a trusting period: ten years. */
+#define PERIOD_MAX_NS (3653 * DAY_NS)
 /* Says where we are while nothing moves; BFT_TOLD_PATIENCE counts it. */
 #define STATUS_NS (500 * MS)
 /* A peer has a quarter of it, and a whole block with its votes must fit there: who finishes a height
@@ -16,7 +18,8 @@
  * system as it is used. */
 #define STASH_SIZE (4 * (BFT_PARTS_MAX + 1) * BFT_MESSAGE_SIZE_MAX)
 
-enum cs_err node_duration(int64_t *ns, const char *text)
+/* Of a text without a sign: *ns at most ns_max. */
+static enum cs_err read_duration(int64_t *ns, const char *text, int64_t ns_max)
 {
 	static const struct {
 		const char *name;
@@ -39,7 +42,7 @@ enum cs_err node_duration(int64_t *ns, const char *text)
 	for (size_t u = 0; u < CS_LEN(units) && digits > 0; u++) {
 		if (strcmp(text + i, units[u].name) != 0)
 			continue;
-		if (whole > DAY_NS / units[u].ns)
+		if (whole > ns_max / units[u].ns)
 			return CS_ERR_OVERFLOW;
 		*ns = whole * units[u].ns + part * units[u].ns / scale;
 		return CS_OK;
@@ -47,11 +50,33 @@ enum cs_err node_duration(int64_t *ns, const char *text)
 	return CS_ERR_MALFORMED;
 }
 
+enum cs_err node_duration(int64_t *ns, const char *text)
+{
+	return read_duration(ns, text, DAY_NS);
+}
+
 static enum cs_err check_duration(const char *text, struct cs_why *why)
 {
 	int64_t ns;
 	enum cs_err err = node_duration(&ns, text);
 	return err == CS_OK ? CS_OK : cs_fail(why, err, "is no time such as 300ms");
+}
+
+static enum cs_err check_period(const char *text, struct cs_why *why)
+{
+	int64_t ns = 0;
+	enum cs_err err = read_duration(&ns, text, PERIOD_MAX_NS);
+	if (err == CS_OK && ns < 1000 * MS)
+		err = CS_ERR_INVALID;
+	return err == CS_OK ? CS_OK : cs_fail(why, err, "is no time such as 168h");
+}
+
+static enum cs_err check_hash(const char *text, struct cs_why *why)
+{
+	uint8_t hash[32];
+	if (text[0] == 0 || cs_unhex(hash, sizeof hash, cs_bytes_str(text)) == CS_OK)
+		return CS_OK;
+	return cs_fail(why, CS_ERR_MALFORMED, "is not the 64 digits of a block's hash");
 }
 
 static enum cs_err check_address(const char *text, struct cs_why *why)
@@ -144,6 +169,21 @@ static const struct host_config_key keys[] = {
 	 "Wait for late precommits before the next height; none when all are there."},
 	{"consensus.create_empty_blocks", BOOL, 0, 0, "true", NULL,
 	 "false: a height begins when there is a transaction."},
+	{"statesync.enable", BOOL, 0, 0, "false", NULL,
+	 "A node without a chain begins with a snapshot of its peers, not with the first block."},
+	{"statesync.trust_height", NUMBER, 0, INT64_MAX - 2, "0", NULL,
+	 "A height that is known from elsewhere; snapshots below it are not taken."},
+	{"statesync.trust_hash", TEXT, 0, 64, "\"\"", check_hash, "The hash of its block."},
+	{"statesync.trust_period", TEXT, 2, 16, "\"168h\"", check_period,
+	 "How old that block may be: less than the time for which validators can be punished."},
+	{"statesync.discovery_time", TEXT, 2, 16, "\"15s\"", check_duration,
+	 "For which peers tell their snapshots before the best is taken."},
+	{"statesync.chunk_request_timeout", TEXT, 2, 16, "\"10s\"", check_duration,
+	 "Then another peer is asked; also for light blocks, states and blocks."},
+	{"statesync.chunk_fetchers", NUMBER, 1, NODE_CHUNK_FETCHERS_MAX, "4", NULL,
+	 "Chunks asked for at once."},
+	{"kvstore.snapshot_interval", NUMBER, 0, INT64_MAX, "0", NULL,
+	 "Of the built-in kvstore: heights between two snapshots; 0: it takes none."},
 	{"instrumentation.prometheus", BOOL, 0, 0, "false", NULL, "Serve figures at /metrics."},
 	{"instrumentation.prometheus_listen_addr", TEXT, 1, 100, "\"127.0.0.1:26660\"",
 	 check_metrics, "Where. It authenticates nobody."},
@@ -156,6 +196,8 @@ static const struct host_config_table tables[] = {
 	{"p2p", 0, 0, "Other nodes."},
 	{"mempool", 0, 0, "Transactions that wait."},
 	{"consensus", 0, 0, "Times of a round."},
+	{"statesync", 0, 0, "Beginning with a snapshot."},
+	{"kvstore", 0, 0, "The built-in application."},
 	{"instrumentation", 0, 0, "Figures for Prometheus."},
 };
 
@@ -188,6 +230,27 @@ static void read_consensus(struct bft_config *c, const struct host_config *file)
 		.stash_size = STASH_SIZE,
 		.wait_for_txs = !host_config_bool(file, "consensus.create_empty_blocks"),
 	};
+}
+
+static enum cs_err read_statesync(struct node_statesync_options *o, const struct host_config *file,
+				  struct cs_why *why)
+{
+	struct cs_bytes hash = cs_bytes_str(host_config_text(file, "statesync.trust_hash"));
+	int64_t period = 0;
+	*o = (struct node_statesync_options){
+		.enable = host_config_bool(file, "statesync.enable"),
+		.trust_height = host_config_number(file, "statesync.trust_height"),
+		.discovery_ms = (uint64_t)(duration(file, "statesync.discovery_time") / MS),
+		.request_ms = (uint64_t)(duration(file, "statesync.chunk_request_timeout") / MS),
+		.chunk_fetchers = (uint32_t)host_config_number(file, "statesync.chunk_fetchers"),
+	};
+	CS_TRY(read_duration(&period, host_config_text(file, "statesync.trust_period"),
+			     PERIOD_MAX_NS));
+	o->trust_period_s = (uint64_t)(period / (1000 * MS));
+	if (o->enable && (hash.n == 0 || o->trust_height == 0))
+		return cs_fail(why, CS_ERR_MISSING_FIELD,
+			       "statesync.enable needs trust_height and trust_hash");
+	return hash.n == 0 ? CS_OK : cs_unhex(o->trust_hash.b, sizeof o->trust_hash.b, hash);
 }
 
 static enum cs_err read_peers(struct node_config *c, struct cs_why *why)
@@ -224,7 +287,9 @@ static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 		.recheck = host_config_bool(file, "mempool.recheck"),
 		.broadcast = host_config_bool(file, "mempool.broadcast"),
 	};
+	o->application.snapshot_interval = host_config_number(file, "kvstore.snapshot_interval");
 	read_consensus(&o->consensus, file);
+	CS_TRY(read_statesync(&o->statesync, file, why));
 	o->genesis_file = c->genesis_file;
 	o->node_key_file = c->node_key_file;
 	o->validator_key_file = host_config_bool(file, "validator") ? c->validator_key_file : NULL;

@@ -260,6 +260,25 @@ void node_disk_let_go(struct node_disk *disk, int64_t retain_height)
 	node_store_let_go(disk->store, retain_height);
 }
 
+enum cs_err node_disk_begin_at(struct node_disk *disk, const struct bft_state *state,
+			       const struct node_stored_block *block, struct cs_why *why)
+{
+	struct node_disk_found *found = &disk->found;
+	struct cs_buf buf;
+	if (found->has_state || found->stored > 0 || state->last_height != block->height)
+		return cs_fail(why, CS_ERR_CONFLICT, "there is a chain already");
+	cs_buf_init(&buf, disk->state_bytes, sizeof disk->state_bytes);
+	bft_state_encode(&buf, state);
+	cs_assert(cs_buf_end(&buf) == CS_OK);
+	CS_TRY(node_store_begin_at(disk->store, block, cs_buf_view(&buf), why));
+	bft_state_copy(&disk->state, state);
+	found->has_state = true;
+	found->state = &disk->state;
+	found->base = found->stored = block->height;
+	found->last_commit = cs_bytes(host_copy(block->commit), block->commit.n);
+	return CS_OK;
+}
+
 /* ---- history ---- */
 
 struct node_store *node_disk_store(struct node_disk *disk)

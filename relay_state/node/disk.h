@@ -86,6 +86,13 @@ CS_NODISCARD enum cs_err node_disk_results(struct node_disk *disk, int64_t heigh
 /* Commit's retain_height; 0: nothing. */
 void node_disk_let_go(struct node_disk *disk, int64_t retain_height);
 
+/* A chain that begins with a state from elsewhere, before the first effect of a fresh folder: all of
+ * it or nothing is durable when it ends. What was found is this from then on. CONFLICT: there are
+ * blocks. */
+CS_NODISCARD enum cs_err node_disk_begin_at(struct node_disk *disk, const struct bft_state *state,
+					    const struct node_stored_block *block,
+					    struct cs_why *why);
+
 /* Blocks, outcomes and searches for the RPC. */
 struct node_store *node_disk_store(struct node_disk *disk);
 /* Validators that sign the block of this height, one kept or the two after the state; valid until

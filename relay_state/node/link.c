@@ -330,9 +330,9 @@ struct node_link *node_link_accept(struct node_tls *tls, struct host_loop *loop,
 	return link;
 }
 
-void node_link_trust_size(struct node_link *link)
+void node_link_trust_size(struct node_link *link, uint32_t size_max)
 {
-	link->frame_size_max = NODE_FRAME_SIZE_MAX;
+	link->frame_size_max = size_max;
 }
 
 bool node_link_is_ready(const struct node_link *link)
@@ -388,7 +388,7 @@ enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes
 	uint8_t head[HEAD_SIZE];
 	if (!node_link_is_ready(link))
 		return CS_ERR_CLOSED;
-	if (bytes.n >= NODE_FRAME_SIZE_MAX)
+	if (bytes.n >= NODE_FRAME_SIZE_SYNC)
 		return CS_ERR_TOO_LARGE;
 	size_t queued = node_link_queued(link);
 	if (queued > 0 && queued + bytes.n > queued_max)

@@ -10,9 +10,12 @@
 #include "relay_state/bft/bft.h"
 #include "relay_state/bft/message.h"
 #include "relay_state/node/chain_files.h"
+#include "relay_state/node/statesync_message.h"
 
 /* The largest thing that one node sends another: a block with its commit. */
 #define NODE_FRAME_SIZE_MAX (BFT_MESSAGE_BLOCK_SIZE_MAX + 1u)
+/* A chunk of a snapshot, to and from a node that asks for snapshots (statesync.h). */
+#define NODE_FRAME_SIZE_SYNC (NODE_STATESYNC_MESSAGE_SIZE_MAX + 1u)
 /* Until the other end has introduced itself. */
 #define NODE_FRAME_SIZE_FIRST 1024u
 /* From the connection to ready. */
@@ -57,13 +60,13 @@ struct node_link *node_link_connect(struct node_tls *tls, struct host_loop *loop
 struct node_link *node_link_accept(struct node_tls *tls, struct host_loop *loop,
 				   struct host_stream *stream,
 				   const struct node_link_events *events, void *context);
-/* Until then NODE_FRAME_SIZE_FIRST. */
-void node_link_trust_size(struct node_link *link);
+/* NODE_FRAME_SIZE_MAX or _SYNC from now on; until then NODE_FRAME_SIZE_FIRST. */
+void node_link_trust_size(struct node_link *link, uint32_t size_max);
 bool node_link_is_ready(const struct node_link *link);
 /* Of a link that is ready. */
 void node_link_exporter(const struct node_link *link, uint8_t out[NODE_LINK_EXPORTER_SIZE]);
 /* FULL: more than queued_max would wait, nothing was written; CLOSED: not ready or over; TOO_LARGE:
- * above NODE_FRAME_SIZE_MAX. may_wait: until the loop's next turn, together with others; the order of
+ * above NODE_FRAME_SIZE_SYNC. may_wait: until the loop's next turn, together with others; the order of
  * frames stays. */
 CS_NODISCARD enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes bytes,
 					size_t queued_max, bool may_wait);

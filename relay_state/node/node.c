@@ -8,7 +8,11 @@
 
 static void on_ready(void *context)
 {
-	node_handshake(context);
+	struct node *n = context;
+	if (node_wants_statesync(n))
+		node_statesync_begin(n);
+	else
+		node_handshake(n);
 }
 
 static void on_application_failed(void *context, enum cs_err err, const char *why)
@@ -59,6 +63,17 @@ static enum cs_err open_disk(struct node *n, struct cs_why *why)
 	return CS_OK;
 }
 
+/* The built-in kvstore keeps its snapshots beside the blocks, and none above them counts. */
+static enum cs_err open_application(struct node *n, const struct abci_client_events *events,
+				    struct cs_why *why)
+{
+	const struct node_disk_found *found = node_disk_found(n->disk);
+	struct node_application_options options = n->options.application;
+	options.folder = &n->folder;
+	options.height_max = found->has_state ? found->state->last_height : 0;
+	return node_application_new(&n->application, n->loop, &options, events, n, why);
+}
+
 enum cs_err node_new(struct node **out, struct host_loop *loop, const struct node_options *options,
 		     const struct node_events *events, void *context, struct cs_why *why)
 {
@@ -78,8 +93,7 @@ enum cs_err node_new(struct node **out, struct host_loop *loop, const struct nod
 	if (err == CS_OK)
 		err = open_disk(n, why);
 	if (err == CS_OK)
-		err = node_application_new(&n->application, loop, &options->application,
-					   &application_events, n, why);
+		err = open_application(n, &application_events, why);
 	if (err != CS_OK) {
 		node_free(n);
 		return err;
@@ -94,6 +108,8 @@ void node_free(struct node *n)
 		return;
 	node_peers_free(n->peers);
 	node_application_free(n->application);
+	node_statesync_free(n->statesync);
+	node_statesync_server_free(n->server);
 	node_mempool_free(n->mempool);
 	node_shell_free(n);
 	node_disk_close(n->disk);

@@ -9,6 +9,7 @@
 #include "relay_state/node/disk.h"
 #include "relay_state/node/mempool.h"
 #include "relay_state/node/peers.h"
+#include "relay_state/node/statesync.h"
 
 /* Who wants to be told about blocks; about steps. */
 #define NODE_LISTENERS_MAX 4u
@@ -32,6 +33,7 @@ struct node_options {
 	uint32_t unknown_peers_max;
 	/* Times, proposal of the next height, of bft_config; key and history are the node's. */
 	struct bft_config consensus;
+	struct node_statesync_options statesync; /* of a node without a chain */
 };
 
 /* One block and what it did. Views until the call returns. */

@@ -6,6 +6,7 @@
 #include "host/log.h"
 #include "relay_state/node/execution.h"
 #include "relay_state/node/node.h"
+#include "relay_state/node/statesync_serve.h"
 
 /* Answers to a block, read again once it is committed: taken from the system as it is used. */
 #define NODE_RESULTS_ARENA_SIZE (256u * 1024 * 1024)
@@ -51,6 +52,8 @@ struct node {
 	struct node_application *application;
 	struct node_mempool *mempool;
 	struct node_peers *peers;
+	struct node_statesync *statesync; /* before the engine; NULL: none, or over */
+	struct node_statesync_server *server;
 
 	struct bft *bft;
 	bool is_started;
@@ -89,7 +92,15 @@ void node_fail(struct node *node, enum cs_err err, const char *what, const char 
 /* handshake.c: begins once the application is ready, ends in node_start or node_fail. */
 void node_handshake(struct node *node);
 
+/* statesync_node.c */
+/* Of a node without a chain, in place of the handshake, which follows it. */
+bool node_wants_statesync(const struct node *node);
+void node_statesync_begin(struct node *node);
+
 /* shell.c */
+/* As the engine and a sync before it need them. */
+struct node_peers_options node_peers_options_of(struct node *node);
+
 /* Engine, peers, mempool. */
 void node_start(struct node *node);
 /* Steps now, or after the step that is under way. Copies what it must. */

@@ -250,7 +250,8 @@ static void welcome(struct connection *c)
 	c->peer = place;
 	c->info.since_ms = host_now_ms();
 	p->peers[place] = c;
-	node_link_trust_size(c->link);
+	node_link_trust_size(c->link,
+			     p->options.takes_chunks ? NODE_FRAME_SIZE_SYNC : NODE_FRAME_SIZE_MAX);
 	for (size_t i = 0; i < p->dial_count; i++) {
 		if (cs_address_eq(&p->dials[i].id, &c->info.id)) {
 			p->dials[i].pause_ms = NODE_RECONNECT_MIN_MS;
@@ -301,6 +302,8 @@ static void on_frame(void *context, uint8_t type, struct cs_bytes bytes)
 		p->traffic[0].received += bytes.n;
 		return p->events.tx(p->context, c->peer, bytes);
 	}
+	if (type == NODE_FRAME_SYNC)
+		return p->events.sync(p->context, c->peer, bytes);
 	node_peers_ban(p, c->peer, CS_ERR_MALFORMED);
 }
 
@@ -439,8 +442,10 @@ uint16_t node_peers_port(const struct node_peers *p)
 
 static void send_one(struct node_peers *p, struct connection *c, struct cs_bytes message)
 {
-	enum cs_err err = node_link_send(c->link, NODE_FRAME_CONSENSUS, message,
-					 NODE_QUEUE_CONSENSUS_MAX, false);
+	enum cs_err err = CS_ERR_TOO_LARGE;
+	if (message.n < NODE_FRAME_SIZE_MAX)
+		err = node_link_send(c->link, NODE_FRAME_CONSENSUS, message,
+				     NODE_QUEUE_CONSENSUS_MAX, false);
 	if (err == CS_OK) {
 		c->info.sent += message.n;
 		traffic_of(p, message)->sent += message.n;
@@ -464,6 +469,15 @@ enum cs_err node_peers_send_tx(struct node_peers *p, uint32_t peer, struct cs_by
 	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_TX, tx, NODE_QUEUE_TXS_MAX, true));
 	p->peers[peer]->info.sent += tx.n;
 	p->traffic[0].sent += tx.n;
+	return CS_OK;
+}
+
+enum cs_err node_peers_send_sync(struct node_peers *p, uint32_t peer, struct cs_bytes message)
+{
+	if (peer >= BFT_PEERS_MAX || p->peers[peer] == NULL)
+		return CS_ERR_CLOSED;
+	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_SYNC, message, NODE_QUEUE_SYNC_MAX, false));
+	p->peers[peer]->info.sent += message.n;
 	return CS_OK;
 }
 

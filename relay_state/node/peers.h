@@ -16,6 +16,8 @@
  * where they are. */
 #define NODE_QUEUE_CONSENSUS_MAX (16u * 1024 * 1024)
 #define NODE_QUEUE_TXS_MAX (1024u * 1024)
+/* Two chunks; whoever asked asks again. */
+#define NODE_QUEUE_SYNC_MAX (2u * NODE_FRAME_SIZE_SYNC)
 #define NODE_RECONNECT_MIN_MS 100u
 #define NODE_RECONNECT_MAX_MS 5000u
 /* Every node tells its place at each tick of the status timer: a peer that is silent for so long is
@@ -28,6 +30,7 @@ enum node_frame_type {
 	NODE_FRAME_HELLO = 1, /* first, once: hello.h */
 	NODE_FRAME_CONSENSUS = 2,
 	NODE_FRAME_TX = 3,
+	NODE_FRAME_SYNC = 4, /* statesync_message.h */
 };
 
 struct node_peers;
@@ -40,6 +43,7 @@ struct node_peers_events {
 	void (*tx)(void *context, uint32_t peer, struct cs_bytes tx);
 	/* What was written to it is gone: there is room for transactions. */
 	void (*drained)(void *context, uint32_t peer);
+	void (*sync)(void *context, uint32_t peer, struct cs_bytes message);
 };
 
 struct node_peers_options {
@@ -52,6 +56,7 @@ struct node_peers_options {
 	const struct cmt_chain_id *chain_id;
 	const struct cs_hash *genesis_hash;
 	const char *moniker;
+	bool takes_chunks; /* this node asks for snapshots: frames up to NODE_FRAME_SIZE_SYNC */
 };
 
 struct node_peer_info {
@@ -76,6 +81,9 @@ void node_peers_send(struct node_peers *peers, uint32_t peer, struct cs_bytes me
 /* FULL: try again when it is drained. */
 CS_NODISCARD enum cs_err node_peers_send_tx(struct node_peers *peers, uint32_t peer,
 					    struct cs_bytes tx);
+/* To one. FULL, CLOSED, TOO_LARGE. */
+CS_NODISCARD enum cs_err node_peers_send_sync(struct node_peers *peers, uint32_t peer,
+					      struct cs_bytes message);
 /* Ends the connection and refuses the id for NODE_BAN_MS; the down event follows at once. */
 void node_peers_ban(struct node_peers *peers, uint32_t peer, enum cs_err err);
 uint32_t node_peers_count(const struct node_peers *peers);

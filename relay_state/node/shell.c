@@ -479,8 +479,16 @@ static void on_drained(void *context, uint32_t peer)
 	node_mempool_push(n->mempool, peer);
 }
 
+static void on_sync(void *context, uint32_t peer, struct cs_bytes message)
+{
+	struct node *n = context;
+	enum cs_err err = node_statesync_serve(n->server, peer, message);
+	if (err != CS_OK)
+		node_peers_ban(n->peers, peer, err);
+}
+
 const struct node_peers_events node_shell_peer_events = {on_peer_up, on_peer_down, on_consensus,
-							 on_tx, on_drained};
+							 on_tx,      on_drained,   on_sync};
 
 /* ---- beginning and end ---- */
 
@@ -488,6 +496,20 @@ static void on_txs_available(void *context)
 {
 	const struct bft_event event = {.type = BFT_EVENT_TXS_AVAILABLE};
 	node_step(context, &event);
+}
+
+struct node_peers_options node_peers_options_of(struct node *n)
+{
+	return (struct node_peers_options){.listen = n->options.p2p_listen,
+					   .dial = n->options.persistent_peers,
+					   .dial_count = n->options.persistent_peer_count,
+					   .unknown_max = n->options.unknown_peers_max,
+					   .node_key = &n->node_key,
+					   .validator_key =
+						   n->has_validator_key ? &n->validator_key : NULL,
+					   .chain_id = &n->genesis.chain_id,
+					   .genesis_hash = &n->genesis.hash,
+					   .moniker = n->options.moniker};
 }
 
 static enum cs_err open_engine(struct node *n, struct cs_why *why)
@@ -508,16 +530,8 @@ static enum cs_err open_engine(struct node *n, struct cs_why *why)
 	}
 	n->mempool = node_mempool_new(&n->options.mempool, n->application, &n->peers,
 				      on_txs_available, n);
-	const struct node_peers_options peers = {
-		.listen = n->options.p2p_listen,
-		.dial = n->options.persistent_peers,
-		.dial_count = n->options.persistent_peer_count,
-		.unknown_max = n->options.unknown_peers_max,
-		.node_key = &n->node_key,
-		.validator_key = n->has_validator_key ? &n->validator_key : NULL,
-		.chain_id = &n->genesis.chain_id,
-		.genesis_hash = &n->genesis.hash,
-		.moniker = n->options.moniker};
+	const struct node_peers_options peers = node_peers_options_of(n);
+	n->server = node_statesync_server_new(n->disk, n->application, &n->peers);
 	return node_peers_new(&n->peers, n->loop, &peers, &node_shell_peer_events, n, why);
 }
 

@@ -495,26 +495,41 @@ static enum cs_err write_head(struct node_store *store, struct node_file *file,
 	return node_file_sync(file, why);
 }
 
+static enum cs_err new_segment(struct node_store *store, struct segment *segment, int64_t first,
+			       struct cs_why *why)
+{
+	uint8_t salt[8];
+	*segment = (struct segment){.first = first, .size = NODE_SEGMENT_HEAD_SIZE};
+	segment->number = store->segment_count > 0 ? last_segment(store)->number + 1 : 1;
+	CS_TRY(node_folder_random(store->folder, salt, sizeof salt, why));
+	segment->salt = cs_be64(salt);
+	return CS_OK;
+}
+
+/* NAME_NEW, whose bytes are durable, becomes the tail. */
+static enum cs_err take_new(struct node_store *store, const struct segment *segment, uint64_t end,
+			    struct cs_why *why)
+{
+	char name[NODE_FILE_NAME_MAX];
+	node_file_name(name, NODE_SEGMENT_PREFIX, segment->number);
+	CS_TRY(node_folder_rename(store->folder, NAME_NEW, name, why));
+	node_file_close(&store->tail);
+	CS_TRY(open_segment(store, &store->tail, segment->number, why));
+	add_segment(store, segment);
+	store->end = end;
+	return CS_OK;
+}
+
 static enum cs_err begin_segment(struct node_store *store, int64_t first, struct cs_why *why)
 {
-	struct segment segment = {.first = first, .size = NODE_SEGMENT_HEAD_SIZE};
+	struct segment segment;
 	struct node_file file;
-	char name[NODE_FILE_NAME_MAX];
-	uint8_t salt[8];
-	segment.number = store->segment_count > 0 ? last_segment(store)->number + 1 : 1;
-	CS_TRY(node_folder_random(store->folder, salt, sizeof salt, why));
-	segment.salt = cs_be64(salt);
+	CS_TRY(new_segment(store, &segment, first, why));
 	CS_TRY(node_file_open(&file, store->folder, NAME_NEW, true, why));
 	enum cs_err err = write_head(store, &file, &segment, why);
 	node_file_close(&file);
 	CS_TRY(err);
-	node_file_name(name, NODE_SEGMENT_PREFIX, segment.number);
-	CS_TRY(node_folder_rename(store->folder, NAME_NEW, name, why));
-	node_file_close(&store->tail);
-	CS_TRY(open_segment(store, &store->tail, segment.number, why));
-	add_segment(store, &segment);
-	store->end = NODE_SEGMENT_HEAD_SIZE;
-	return CS_OK;
+	return take_new(store, &segment, NODE_SEGMENT_HEAD_SIZE, why);
 }
 
 enum cs_err node_store_put_block(struct node_store *store, const struct node_stored_block *block,
@@ -576,6 +591,58 @@ enum cs_err node_store_put_outcome(struct node_store *store, int64_t height, str
 	store->is_pending = false;
 	CS_TRY(index_tip(store, at, results, why));
 	return drop_segments(store, why);
+}
+
+/* Block and outcome behind the head of a file that nobody knows yet; *end: where they end. */
+static enum cs_err write_first(struct node_store *store, struct node_file *file,
+			       const struct segment *segment, struct node_record *block,
+			       struct cs_bytes state, uint64_t *end, struct cs_why *why)
+{
+	const struct node_record outcome = {.type = NODE_RECORD_OUTCOME,
+					    .height = block->height,
+					    .base = block->height,
+					    .state = state};
+	struct cs_bytes bytes;
+	uint64_t at = NODE_SEGMENT_HEAD_SIZE;
+	CS_TRY(node_record_encode(&bytes, &store->tip_scratch, block, at, segment->salt));
+	block->block.p = bytes.p + NODE_RECORD_HEADER_SIZE + BFT_BLOCK_ID_SIZE + 4;
+	block->commit.p = block->block.p + block->block.n;
+	block->size = bytes.n;
+	CS_TRY(write_head(store, file, segment, why));
+	CS_TRY(node_file_write(file, at, bytes, why));
+	at += bytes.n;
+	CS_TRY(node_record_encode(&bytes, &store->out, &outcome, at, segment->salt));
+	CS_TRY(node_file_write(file, at, bytes, why));
+	*end = at + bytes.n;
+	return node_file_sync(file, why);
+}
+
+enum cs_err node_store_begin_at(struct node_store *store, const struct node_stored_block *block,
+				struct cs_bytes state, struct cs_why *why)
+{
+	struct node_record record = {.type = NODE_RECORD_BLOCK,
+				     .height = block->height,
+				     .id = block->id,
+				     .block = block->block,
+				     .commit = block->commit};
+	struct segment segment;
+	struct node_file file;
+	uint64_t end = 0;
+	if (store->now.stored > 0 || store->segment_count > 0 || block->height < 1)
+		return cs_fail(why, CS_ERR_CONFLICT, "the blocks begin at height %lld already",
+			       (long long)store->now.base);
+	if (block->block.n > BFT_BLOCK_SIZE_MAX || block->commit.n > NODE_COMMIT_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	CS_TRY(new_segment(store, &segment, block->height, why));
+	CS_TRY(node_file_open(&file, store->folder, NAME_NEW, true, why));
+	enum cs_err err = write_first(store, &file, &segment, &record, state, &end, why);
+	node_file_close(&file);
+	CS_TRY(err);
+	CS_TRY(take_new(store, &segment, end, why));
+	remember_tip(store, &record, NODE_SEGMENT_HEAD_SIZE);
+	store->is_pending = false;
+	store->now.base = store->now.height = block->height;
+	return index_tip(store, NODE_SEGMENT_HEAD_SIZE + record.size, CS_BYTES_NONE, why);
 }
 
 void node_store_let_go(struct node_store *store, int64_t retain_height)

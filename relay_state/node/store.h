@@ -63,6 +63,11 @@ CS_NODISCARD enum cs_err node_store_put_block(struct node_store *store,
 CS_NODISCARD enum cs_err node_store_put_outcome(struct node_store *store, int64_t height,
 						struct cs_bytes state, struct cs_bytes results,
 						struct cs_why *why);
+/* The beginning of a store that holds nothing: one height from elsewhere with the state after it, all
+ * of it or nothing at a crash. CONFLICT: it holds something. */
+CS_NODISCARD enum cs_err node_store_begin_at(struct node_store *store,
+					     const struct node_stored_block *block,
+					     struct cs_bytes state, struct cs_why *why);
 /* Heights below may go; at least the last height stays. Takes effect with the next outcome. */
 void node_store_let_go(struct node_store *store, int64_t retain_height);
 

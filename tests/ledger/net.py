@@ -124,6 +124,22 @@ class Network:
         for node in self.nodes:
             node.wait_height(height)
 
+    def add_follower(self, name: str, settings: str = "") -> Node:
+        """A node that validates nothing, knows all validators and has not begun."""
+        home = self.nodes[0].home.parent / name
+        assert run("init", "--home", str(home)).returncode == 0
+        (home / "config" / "genesis.json").write_text((self.nodes[0].home / "config" / "genesis.json").read_text())
+        first = (self.nodes[0].home / "config" / "config.toml").read_text()
+        peers = next(line for line in first.splitlines() if line.startswith("persistent_peers"))
+        ports = free_ports(2)
+        path = home / "config" / "config.toml"
+        text = path.read_text().replace('persistent_peers = ""', peers)
+        text = text.replace("127.0.0.1:26656", f"127.0.0.1:{ports[0]}").replace("127.0.0.1:26657", f"127.0.0.1:{ports[1]}")
+        path.write_text(text.replace('moniker = "node"', f'moniker = "{name}"\nvalidator = false', 1) + settings)
+        node = Node(home, ports[1], ports[0])
+        self.nodes.append(node)
+        return node
+
     def __enter__(self):
         for node in self.nodes:
             node.start()

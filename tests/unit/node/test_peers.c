@@ -65,7 +65,15 @@ static void on_drained(void *context, uint32_t peer)
 	(void)peer;
 }
 
-static const struct node_peers_events events = {on_up, on_down, on_consensus, on_tx, on_drained};
+static void on_sync(void *context, uint32_t peer, struct cs_bytes message)
+{
+	(void)context;
+	(void)peer;
+	(void)message;
+}
+
+static const struct node_peers_events events = {on_up, on_down,    on_consensus,
+						on_tx, on_drained, on_sync};
 
 static void open_side(struct scene *scene, int i, const char *dial, const struct cs_hash *genesis,
 		      uint32_t unknown_max)
