@@ -20,9 +20,12 @@
 enum cs_err node_path(char path[NODE_PATH_SIZE_MAX], const char *folder, const char *name,
 		      struct cs_why *why)
 {
-	if (strlen(folder) + strlen(name) + 2 > NODE_PATH_SIZE_MAX)
+	const size_t folder_size = strlen(folder), name_size = strlen(name) + 1;
+	if (folder_size + 1 + name_size > NODE_PATH_SIZE_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the path of %s is too long", name);
-	(void)snprintf(path, NODE_PATH_SIZE_MAX, "%s/%s", folder, name);
+	memcpy(path, folder, folder_size);
+	path[folder_size] = '/';
+	memcpy(path + folder_size + 1, name, name_size);
 	return CS_OK;
 }
 

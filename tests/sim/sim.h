@@ -207,14 +207,14 @@ void sim_network(struct sim *sim, unsigned from, unsigned to, struct cs_bytes by
 /* node.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_crash(struct sim *sim, struct sim_node *node);
-void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *event);
+void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *given);
 int64_t sim_node_clock(const struct sim *sim, const struct sim_node *node);
 void sim_node_free(struct sim_node *node);
 
 /* app.c */
 void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
-/* The application's state after the block on top of `app`. */
-void sim_app_apply(struct sim *sim, struct sim_app *app, struct cs_bytes block);
+/* The application's state after the block of these bytes on top of `app`. */
+void sim_app_apply(struct sim *sim, struct sim_app *app, struct cs_bytes bytes);
 /* ProcessProposal. */
 bool sim_app_accepts(struct sim *sim, struct cs_bytes block);
 size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
@@ -229,7 +229,7 @@ void sim_check_state(struct sim *sim, struct sim_node *node, const struct bft_st
 void sim_check_view(struct sim *sim, struct sim_node *node);
 /* After the replay of a log that lost nothing it had promised. */
 void sim_check_replay(struct sim *sim, struct sim_node *node);
-void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes evidence);
+void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
 /* 8: after a fork the votes that were sent convict f + 1 keys at least, and none that is honest. */
 void sim_check_fork(struct sim *sim);
 bool sim_is_guilty(const struct sim *sim, unsigned key);

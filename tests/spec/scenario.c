@@ -47,11 +47,13 @@ static bool read_line(struct reader *reader)
 static bool number(int *value, const char *word)
 {
 	char *end;
+	if (strcmp(word, "nil") == 0) {
+		*value = WORLD_NIL;
+		return true;
+	}
 	errno = 0;
-	long x = strcmp(word, "nil") == 0 ? WORLD_NIL : strtol(word, &end, 10);
-	if (strcmp(word, "nil") != 0 && (*word == 0 || *end != 0 || errno != 0))
-		return false;
-	if (x < -1 || x >= 1000)
+	long x = strtol(word, &end, 10);
+	if (*word == 0 || *end != 0 || errno != 0 || x < -1 || x >= 1000)
 		return false;
 	*value = (int)x;
 	return true;
