@@ -29,6 +29,12 @@ struct waiter {
 	void *context;
 };
 
+/* SQLite's, which frees it with the database. */
+struct definition {
+	host_store_test *test;
+	void *context;
+};
+
 struct told {
 	struct told *next;
 	uint32_t count;
@@ -49,6 +55,7 @@ struct host_store {
 	uint32_t waiter_count;
 	uint32_t waiter_room;
 	struct waiter *waiters;
+	uint32_t steps_left_k;
 	struct told *told; /* committed by flush, to be told in the next turn */
 	struct host_store_figures figures;
 };
@@ -76,6 +83,8 @@ static enum cs_err err_of(int code)
 		return CS_ERR_NO_MEMORY;
 	case SQLITE_TOOBIG:
 		return CS_ERR_TOO_LARGE;
+	case SQLITE_INTERRUPT:
+		return CS_ERR_TIMEOUT;
 	default:
 		return (code & 0xff) == SQLITE_CONSTRAINT ? CS_ERR_INVALID : CS_ERR_IO;
 	}
@@ -529,6 +538,39 @@ void host_bind_text(struct host_stmt *stmt, uint32_t index, const char *value)
 void host_bind_null(struct host_stmt *stmt, uint32_t index)
 {
 	bound(stmt, sqlite3_bind_null(stmt->sqlite, (int)index + 1));
+}
+
+static void call_test(sqlite3_context *sqlite, int count, sqlite3_value **values)
+{
+	const struct definition *d = sqlite3_user_data(sqlite);
+	(void)count;
+	const void *p = sqlite3_value_blob(values[1]);
+	size_t n = (size_t)sqlite3_value_bytes(values[1]);
+	sqlite3_result_int(sqlite, d->test(d->context, sqlite3_value_int64(values[0]),
+					   n > 0 ? cs_bytes(p, n) : CS_BYTES_NONE));
+}
+
+enum cs_err host_store_define(struct host_store *store, const char *name, host_store_test *test,
+			      void *context)
+{
+	struct definition *d = host_alloc(sizeof *d);
+	*d = (struct definition){test, context};
+	int code = sqlite3_create_function_v2(
+		store->db, name, 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, d,
+		call_test, NULL, NULL, free);
+	return code == SQLITE_OK ? CS_OK : CS_ERR_MALFORMED;
+}
+
+static int on_progress(void *context)
+{
+	struct host_store *store = context;
+	return store->steps_left_k == 0 || --store->steps_left_k == 0;
+}
+
+void host_store_bound(struct host_store *store, uint32_t steps_k)
+{
+	store->steps_left_k = steps_k;
+	sqlite3_progress_handler(store->db, 1000, steps_k > 0 ? on_progress : NULL, store);
 }
 
 void host_stmt_reset(struct host_stmt *stmt)

@@ -79,6 +79,14 @@ CS_NODISCARD enum cs_err host_stmt_run(struct host_stmt *stmt);
 uint64_t host_store_changes(const struct host_store *store);
 /* The rowid of the last row that was inserted. */
 uint64_t host_store_row(const struct host_store *store);
+/* NAME(which, value) in the store's queries: whether test(context, which, value) is true of a blob.
+ * Before the statements that have it; MALFORMED: SQLite does not take the name. */
+typedef bool host_store_test(void *context, int64_t which, struct cs_bytes value);
+CS_NODISCARD enum cs_err host_store_define(struct host_store *store, const char *name,
+					   host_store_test *test, void *context);
+/* What is asked from now on ends with TIMEOUT after so many thousand steps of SQLite's machine
+ * together; 0: never. */
+void host_store_bound(struct host_store *store, uint32_t steps_k);
 /* A query: *row tells whether there is a (further) row. After the last one, and on failure, it is
  * reset and its bindings are cleared. */
 CS_NODISCARD enum cs_err host_stmt_next(struct host_stmt *stmt, bool *row);

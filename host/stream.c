@@ -210,6 +210,17 @@ enum cs_err host_stream_write(struct host_stream *s, struct cs_bytes bytes, size
 	return CS_OK;
 }
 
+void host_stream_remote(const struct host_stream *s, char text[HOST_ADDRESS_SIZE_MAX])
+{
+	struct sockaddr_storage storage;
+	int size = sizeof storage;
+	text[0] = 0;
+	if (s->uv.handle.type == UV_TCP &&
+	    uv_tcp_getpeername(&s->uv.tcp, (struct sockaddr *)&storage, &size) == 0 &&
+	    uv_ip_name((const struct sockaddr *)&storage, text, HOST_ADDRESS_SIZE_MAX) != 0)
+		text[0] = 0;
+}
+
 size_t host_stream_queued(const struct host_stream *s)
 {
 	return uv_stream_get_write_queue_size(&s->uv.stream);

@@ -40,6 +40,8 @@ struct host_stream *host_stream_connect(struct host_loop *loop, const struct hos
  * nothing was written; CLOSED: not connected, ended or finished. */
 CS_NODISCARD enum cs_err host_stream_write(struct host_stream *stream, struct cs_bytes bytes,
 					   size_t queued_max);
+/* Digits of the other end's address; "" of a Unix socket and when it is not connected. */
+void host_stream_remote(const struct host_stream *stream, char text[HOST_ADDRESS_SIZE_MAX]);
 /* Bytes that wait. */
 size_t host_stream_queued(const struct host_stream *stream);
 /* No bytes event until resume; what is not read fills the kernel's buffers and slows the other
