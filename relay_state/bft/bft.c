@@ -543,6 +543,43 @@ struct bft_view bft_look(const struct bft *bft)
 				 bft->valid_id,     bft->may_sign,  bft->halted};
 }
 
+static const struct bft_round *look_round(const struct bft *bft, int32_t round)
+{
+	for (uint32_t i = 0; i < bft->config.rounds_kept; i++) {
+		if (bft->rounds[i].used && bft->rounds[i].round == round)
+			return &bft->rounds[i];
+	}
+	return NULL;
+}
+
+const struct bft_votes *bft_look_votes(const struct bft *bft, int32_t round,
+				       enum cmt_signed_type type)
+{
+	const struct bft_round *r = look_round(bft, round);
+	if (r == NULL)
+		return NULL;
+	return type == CMT_PREVOTE ? &r->prevotes : &r->precommits;
+}
+
+bool bft_look_proposal(const struct bft *bft, struct cmt_block_id *id)
+{
+	const struct bft_round *r = look_round(bft, bft->round);
+	if (r == NULL || !r->has_proposal)
+		return false;
+	*id = r->proposal.block_id;
+	return true;
+}
+
+size_t bft_look_proposer(struct bft *bft)
+{
+	return bft_proposer(bft, bft->round);
+}
+
+const struct cmt_validator_set *bft_look_set(const struct bft *bft)
+{
+	return bft_validators(bft);
+}
+
 const struct bft_state *bft_state_view(const struct bft *bft)
 {
 	return &bft->state;

@@ -234,6 +234,17 @@ struct bft_view {
 };
 
 struct bft_view bft_look(const struct bft *bft);
+struct bft_votes;
+/* The votes of a round of the height in work (votes.h), NULL when none are kept; until the next
+ * step. */
+const struct bft_votes *bft_look_votes(const struct bft *bft, int32_t round,
+				       enum cmt_signed_type type);
+/* The block that the proposal of this round is for. False: there is no proposal. */
+bool bft_look_proposal(const struct bft *bft, struct cmt_block_id *id);
+/* Whose turn it is: an index in bft_look_set. */
+size_t bft_look_proposer(struct bft *bft);
+/* Who validates at the height in work. */
+const struct cmt_validator_set *bft_look_set(const struct bft *bft);
 /* The chain after its last block: what SAVE_STATE saves. */
 const struct bft_state *bft_state_view(const struct bft *bft);
 /* Evidence that waits for a block; until the next step. */

@@ -4,6 +4,7 @@
 #include "host/alloc.h"
 #include "host/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static const char *const migrations[] = {
 	" STRICT, WITHOUT ROWID;"
 	"CREATE INDEX txs_height ON txs(height);"
 	"CREATE TABLE attributes(key BLOB NOT NULL, value BLOB NOT NULL, height INTEGER NOT NULL,"
-	" positions TEXT NOT NULL, PRIMARY KEY(key, value, height))"
+	" places TEXT NOT NULL, PRIMARY KEY(key, value, height))"
 	" STRICT, WITHOUT ROWID;"
 	"CREATE INDEX attributes_height ON attributes(height);"
 	"CREATE TABLE evidence(hash BLOB PRIMARY KEY, height INTEGER NOT NULL)"
@@ -63,6 +64,7 @@ static const char *const texts[STATEMENTS] = {
 
 struct node_index {
 	struct host_store *store;
+	const struct node_search *search; /* the one that runs */
 	struct host_stmt *stmts[STATEMENTS];
 };
 
@@ -76,6 +78,13 @@ static enum cs_err prepare(struct node_index *index, struct cs_why *why)
 	return CS_OK;
 }
 
+static bool test_condition(void *context, int64_t which, struct cs_bytes value)
+{
+	const struct node_index *index = context;
+	const struct node_condition *c = &index->search->conditions[which];
+	return c->holds(c->context, value);
+}
+
 enum cs_err node_index_open(struct node_index **opened, const char *path, struct cs_why *why)
 {
 	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c49};
@@ -83,6 +92,8 @@ enum cs_err node_index_open(struct node_index **opened, const char *path, struct
 	enum cs_err err = host_store_open(&index->store, NULL, path, &schema, why);
 	if (err == CS_OK)
 		err = host_store_set_derived(index->store, why);
+	if (err == CS_OK)
+		err = host_store_define(index->store, "holds", test_condition, index);
 	if (err == CS_OK)
 		err = prepare(index, why);
 	if (err != CS_OK) {
@@ -105,15 +116,18 @@ void node_index_close(struct node_index *index)
 
 /* ---- writing ---- */
 
-/*~ What a block says of one key and value is one row, with the positions as a JSON array: an attribute
+/*~ What a block says of one key and value is one row, with the places as a JSON array: an attribute
  * that every transaction has costs no more than one that a single transaction has. Rows go in by
- * their order, so that neighbours share pages. */
+ * their order, so that neighbours share pages. A place is an event: of the block, or of the
+ * transaction at a position. */
+
+#define PLACES_PER_POSITION 1048576
 
 struct mention {
 	size_t at; /* of key and value in the bytes */
 	const uint8_t *p;
 	uint32_t key_size, value_size;
-	int32_t position; /* -1: the block's */
+	int64_t place;
 };
 
 struct mentions {
@@ -121,15 +135,15 @@ struct mentions {
 	size_t size, room;
 	struct mention *list;
 	size_t count, list_room;
-	uint8_t *positions; /* of one row */
-	size_t positions_size, positions_room;
+	uint8_t *places; /* of one row */
+	size_t places_size, places_room;
 };
 
 static void mentions_done(struct mentions *m)
 {
 	free(m->bytes);
 	free(m->list);
-	free(m->positions);
+	free(m->places);
 }
 
 static void append(struct mentions *m, struct cs_bytes bytes)
@@ -139,7 +153,7 @@ static void append(struct mentions *m, struct cs_bytes bytes)
 }
 
 static void mention(struct mentions *m, struct cs_bytes type,
-		    const struct abci_event_attribute *attribute, int32_t position)
+		    const struct abci_event_attribute *attribute, int64_t place)
 {
 	size_t key_size = type.n + 1 + attribute->key.n;
 	if (!attribute->index || attribute->value.n > NODE_ATTRIBUTE_SIZE_MAX || type.n == 0 ||
@@ -152,19 +166,21 @@ static void mention(struct mentions *m, struct cs_bytes type,
 	m->list[m->count++] = (struct mention){.at = m->size,
 					       .key_size = (uint32_t)key_size,
 					       .value_size = (uint32_t)attribute->value.n,
-					       .position = position};
+					       .place = place};
 	append(m, type);
 	append(m, cs_bytes_str("."));
 	append(m, attribute->key);
 	append(m, attribute->value);
 }
 
+/* position -1: the block's. */
 static void mention_all(struct mentions *m, const struct abci_events *events, int32_t position)
 {
-	for (size_t i = 0; i < events->count; i++) {
+	for (size_t i = 0; i < events->count && i < PLACES_PER_POSITION; i++) {
 		const struct abci_event *event = &events->items[i];
+		int64_t place = ((int64_t)position + 1) * PLACES_PER_POSITION + (int64_t)i;
 		for (size_t k = 0; k < event->attributes.count; k++)
-			mention(m, event->type, &event->attributes.items[k], position);
+			mention(m, event->type, &event->attributes.items[k], place);
 	}
 }
 
@@ -182,19 +198,18 @@ static int by_row(const struct mention *a, const struct mention *b)
 					  b->value_size);
 }
 
-static int by_row_and_position(const void *x, const void *y)
+static int by_row_and_place(const void *x, const void *y)
 {
 	const struct mention *a = x, *b = y;
 	int order = by_row(a, b);
-	return order != 0 ? order : (a->position > b->position) - (a->position < b->position);
+	return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
 }
 
-static void put_position(struct mentions *m, char before, int32_t position)
+static void put_place(struct mentions *m, char before, int64_t place)
 {
-	char text[16];
-	int n = snprintf(text, sizeof text, "%c%d", before, position);
-	m->positions =
-		host_append(m->positions, &m->positions_size, &m->positions_room, text, (size_t)n);
+	char text[32];
+	int n = snprintf(text, sizeof text, "%c%" PRId64, before, place);
+	m->places = host_append(m->places, &m->places_size, &m->places_room, text, (size_t)n);
 }
 
 /* One row, of the mentions [begin, end). */
@@ -203,17 +218,16 @@ static enum cs_err put_row(struct node_index *index, struct mentions *m, size_t 
 {
 	const struct mention *first = &m->list[begin];
 	struct host_stmt *put = index->stmts[PUT_ATTRIBUTE];
-	m->positions_size = 0;
+	m->places_size = 0;
 	for (size_t i = begin; i < end; i++) {
-		if (i == begin || m->list[i].position != m->list[i - 1].position)
-			put_position(m, i == begin ? '[' : ',', m->list[i].position);
+		if (i == begin || m->list[i].place != m->list[i - 1].place)
+			put_place(m, i == begin ? '[' : ',', m->list[i].place);
 	}
-	m->positions =
-		host_append(m->positions, &m->positions_size, &m->positions_room, "]", sizeof "]");
+	m->places = host_append(m->places, &m->places_size, &m->places_room, "]", sizeof "]");
 	host_bind_blob(put, 0, cs_bytes(first->p, first->key_size));
 	host_bind_blob(put, 1, cs_bytes(first->p + first->key_size, first->value_size));
 	host_bind_i64(put, 2, height);
-	host_bind_text(put, 3, (const char *)m->positions);
+	host_bind_text(put, 3, (const char *)m->places);
 	return host_stmt_run(put);
 }
 
@@ -222,7 +236,7 @@ static enum cs_err put_mentions(struct node_index *index, struct mentions *m, in
 	for (size_t i = 0; i < m->count; i++)
 		m->list[i].p = m->bytes + m->list[i].at;
 	if (m->count > 0)
-		qsort(m->list, m->count, sizeof *m->list, by_row_and_position);
+		qsort(m->list, m->count, sizeof *m->list, by_row_and_place);
 	for (size_t begin = 0, end; begin < m->count; begin = end) {
 		for (end = begin + 1;
 		     end < m->count && by_row(&m->list[begin], &m->list[end]) == 0;)
@@ -417,14 +431,23 @@ static enum cs_err search_sql(struct cs_buf *sql, const struct node_search *sear
 {
 	const char *all = search->blocks ? "SELECT height, -1 AS position FROM blocks"
 					 : "SELECT height, position FROM txs";
-	cs_put_text(sql, "SELECT height, position FROM (%s", search->count == 0 ? all : "");
-	for (size_t i = 0; i < search->count; i++)
+	if (search->count == 0)
+		cs_put_text(sql, "SELECT height, position FROM (%s", all);
+	else
+		cs_put_text(sql, "SELECT height, place / %d - 1 AS position FROM (",
+			    PLACES_PER_POSITION);
+	for (size_t i = 0; i < search->count; i++) {
+		const struct node_condition *c = &search->conditions[i];
 		cs_put_text(sql,
-			    "%sSELECT a.height, p.value AS position FROM attributes AS a,"
-			    " json_each(a.positions) AS p WHERE a.key = ?%s AND p.value %s 0",
+			    "%sSELECT a.height, p.value AS place FROM attributes AS a,"
+			    " json_each(a.places) AS p WHERE a.key = ?%s",
 			    i > 0 ? " INTERSECT " : "",
-			    search->conditions[i].any ? "" : " AND a.value = ?",
-			    search->blocks ? "<" : ">=");
+			    c->any || c->holds != NULL ? "" : " AND a.value = ?");
+		if (c->holds != NULL)
+			cs_put_text(sql, " AND holds(%zu, a.value)", i);
+		cs_put_text(sql, " AND p.value %s %d",
+			    search->blocks ? "<" : ">=", PLACES_PER_POSITION);
+	}
 	cs_put_text(sql,
 		    ") WHERE height BETWEEN ? AND ? GROUP BY height, position"
 		    " ORDER BY height %s, position %s",
@@ -438,7 +461,7 @@ static void bind_search(struct host_stmt *stmt, const struct node_search *search
 	uint32_t at = 0;
 	for (size_t i = 0; i < search->count; i++) {
 		host_bind_blob(stmt, at++, search->conditions[i].key);
-		if (!search->conditions[i].any)
+		if (!search->conditions[i].any && search->conditions[i].holds == NULL)
 			host_bind_blob(stmt, at++, search->conditions[i].value);
 	}
 	host_bind_i64(stmt, at++, search->height_min);
@@ -460,6 +483,8 @@ enum cs_err node_index_search(struct node_index *index, struct node_hit *hits, s
 	CS_TRY(search_sql(&sql, search));
 	CS_TRY(host_stmt_new(&stmt, index->store, text));
 	bind_search(stmt, search);
+	index->search = search;
+	host_store_bound(index->store, NODE_SEARCH_STEPS_K_MAX);
 	enum cs_err err = host_stmt_next(stmt, &row);
 	while (err == CS_OK && row) {
 		if (seen++ >= search->skip && taken < count_max)
@@ -467,6 +492,8 @@ enum cs_err node_index_search(struct node_index *index, struct node_hit *hits, s
 							  (int32_t)host_column_i64(stmt, 1)};
 		err = host_stmt_next(stmt, &row);
 	}
+	host_store_bound(index->store, 0);
+	index->search = NULL;
 	host_stmt_free(stmt);
 	CS_TRY(err);
 	*count = taken;

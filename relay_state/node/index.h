@@ -30,11 +30,18 @@ struct node_hit {
 	int32_t position;
 };
 
-/* One condition on events: an attribute "type.key" that has this value, or any. */
+/* A search that takes longer is given up: thousands of steps of SQLite's machine, about a quarter of a
+ * second. Consensus waits meanwhile. */
+#define NODE_SEARCH_STEPS_K_MAX 4000u
+
+/* One condition on events: an attribute "type.key" that has this value, or any, or one for which
+ * `holds` says so. All of a search's conditions are about attributes of one event. */
 struct node_condition {
 	struct cs_bytes key;
 	bool any;
 	struct cs_bytes value;
+	bool (*holds)(const void *context, struct cs_bytes value); /* NULL: this value */
+	const void *context;
 };
 
 /* Everything of one height that goes in. */
@@ -76,7 +83,7 @@ struct node_search {
 	uint64_t skip;
 };
 /* *total: of all that match; the first count_max of them after `skip` go to hits. INVALID: too many
- * conditions, a height below 0. */
+ * conditions, a height below 0; TIMEOUT: above NODE_SEARCH_STEPS_K_MAX. */
 CS_NODISCARD enum cs_err node_index_search(struct node_index *index, struct node_hit *hits,
 					   size_t *count, size_t count_max, uint64_t *total,
 					   const struct node_search *search);

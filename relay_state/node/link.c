@@ -407,6 +407,11 @@ enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes
 	return CS_OK;
 }
 
+void node_link_remote(const struct node_link *link, char text[HOST_ADDRESS_SIZE_MAX])
+{
+	host_stream_remote(link->stream, text);
+}
+
 size_t node_link_queued(const struct node_link *link)
 {
 	return host_stream_queued(link->stream) + link->gathered_size;

@@ -70,6 +70,8 @@ void node_link_exporter(const struct node_link *link, uint8_t out[NODE_LINK_EXPO
  * frames stays. */
 CS_NODISCARD enum cs_err node_link_send(struct node_link *link, uint8_t type, struct cs_bytes bytes,
 					size_t queued_max, bool may_wait);
+/* host_stream_remote. */
+void node_link_remote(const struct node_link *link, char text[HOST_ADDRESS_SIZE_MAX]);
 /* Of encrypted bytes. */
 size_t node_link_queued(const struct node_link *link);
 /* No event after it. NULL is allowed. */

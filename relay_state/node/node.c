@@ -160,6 +160,11 @@ bool node_evidence_waits(const struct node *n, const struct cs_hash *hash)
 	return bft_evidence_waits(n->bft, hash);
 }
 
+struct bft *node_engine(const struct node *n)
+{
+	return n->bft;
+}
+
 const struct node_genesis *node_genesis(const struct node *n)
 {
 	return &n->genesis;

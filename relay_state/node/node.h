@@ -86,6 +86,8 @@ const struct bft_state *node_state(const struct node *node);
 struct bft_view node_view(const struct node *node);
 /* The engine keeps it until a block carries it. */
 bool node_evidence_waits(const struct node *node, const struct cs_hash *hash);
+/* For the engine's looks (bft.h); nobody else steps it. */
+struct bft *node_engine(const struct node *node);
 const struct node_genesis *node_genesis(const struct node *node);
 const struct node_key *node_node_key(const struct node *node);
 /* NULL: it only follows. */

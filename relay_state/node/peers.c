@@ -18,7 +18,12 @@
 
 struct dial {
 	struct cs_address id;
-	struct host_address address;
+	const char *text; /* the caller's, behind the @ */
+	bool is_name;
+	struct host_name name;
+	struct host_address address; /* of a name: the one that was found last */
+	struct host_resolving *resolving;
+	uint32_t attempts;
 	struct host_timer *timer;
 	struct node_peers *peers;
 	uint64_t pause_ms;
@@ -115,7 +120,7 @@ static void drop(struct connection *c, const char *why)
 	for (size_t i = 0; i < p->dial_count; i++) {
 		struct dial *dial = &p->dials[i];
 		if ((c->dial == dial || cs_address_eq(&dial->id, &c->info.id)) &&
-		    !host_timer_is_running(dial->timer))
+		    !host_timer_is_running(dial->timer) && dial->resolving == NULL)
 			dial_later(dial);
 	}
 	if (c->stage == STAGE_PEER)
@@ -256,8 +261,10 @@ static void welcome(struct connection *c)
 		if (cs_address_eq(&p->dials[i].id, &c->info.id)) {
 			p->dials[i].pause_ms = NODE_RECONNECT_MIN_MS;
 			host_timer_stop(p->dials[i].timer);
+			c->info.dialed = p->dials[i].text;
 		}
 	}
+	node_link_remote(c->link, c->info.remote);
 	char id[NODE_ID_SIZE];
 	node_id_text(id, &c->info.id);
 	log_info("peer.up", LOG_TEXT("id", id), LOG_TEXT("moniker", c->info.moniker),
@@ -353,18 +360,43 @@ static void on_accepted(void *context, struct host_stream *stream)
 	c->link = node_link_accept(p->tls, p->loop, stream, &link_events, c);
 }
 
-static void on_dial(void *context)
+static void connect_to(struct dial *dial)
 {
-	struct dial *dial = context;
 	struct node_peers *p = dial->peers;
-	if (is_connected(p, &dial->id))
-		return;
 	struct connection *c = is_banned(p, &dial->id) ? NULL : new_connection(p);
 	if (c == NULL)
 		return dial_later(dial);
 	c->dial = dial;
 	c->info.is_outbound = true;
 	c->link = node_link_connect(p->tls, p->loop, &dial->address, &link_events, c);
+}
+
+/* Of several addresses each attempt takes the next. */
+static void on_resolved(void *context, enum cs_err err, const struct host_address *addresses,
+			size_t count)
+{
+	struct dial *dial = context;
+	dial->resolving = NULL;
+	if (is_connected(dial->peers, &dial->id))
+		return;
+	if (err != CS_OK) {
+		log_debug("peer.no_address", LOG_TEXT("name", dial->name.name), LOG_ERR(err));
+		return dial_later(dial);
+	}
+	dial->address = addresses[dial->attempts++ % count];
+	connect_to(dial);
+}
+
+static void on_dial(void *context)
+{
+	struct dial *dial = context;
+	struct node_peers *p = dial->peers;
+	if (is_connected(p, &dial->id) || dial->resolving != NULL)
+		return;
+	if (dial->is_name)
+		dial->resolving = host_resolve(p->loop, &dial->name, on_resolved, dial);
+	else
+		connect_to(dial);
 }
 
 /* A stranger that shook hands and says nothing, a peer that has fallen silent. */
@@ -391,8 +423,11 @@ static enum cs_err add_dial(struct node_peers *p, const char *text, struct cs_wh
 		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u peers", NODE_DIAL_MAX);
 	if (at == NULL || at - text != 40 ||
 	    cs_unhex(dial->id.b, sizeof dial->id.b, cs_bytes(text, 40)) != CS_OK)
-		return cs_fail(why, CS_ERR_INVALID, "\"%s\" is not id@address:port", text);
-	CS_TRY(host_address_parse(&dial->address, at + 1, why));
+		return cs_fail(why, CS_ERR_INVALID, "\"%s\" is not id@host:port", text);
+	dial->text = at + 1;
+	dial->is_name = host_address_parse(&dial->address, at + 1, NULL) != CS_OK;
+	if (dial->is_name)
+		CS_TRY(host_name_parse(&dial->name, at + 1, why));
 	if (cs_address_eq(&dial->id, &p->options.node_key->address))
 		return CS_OK;
 	dial->peers = p;
@@ -476,7 +511,8 @@ enum cs_err node_peers_send_sync(struct node_peers *p, uint32_t peer, struct cs_
 {
 	if (peer >= BFT_PEERS_MAX || p->peers[peer] == NULL)
 		return CS_ERR_CLOSED;
-	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_SYNC, message, NODE_QUEUE_SYNC_MAX, false));
+	CS_TRY(node_link_send(p->peers[peer]->link, NODE_FRAME_SYNC, message, NODE_QUEUE_SYNC_MAX,
+			      false));
 	p->peers[peer]->info.sent += message.n;
 	return CS_OK;
 }
@@ -526,8 +562,10 @@ void node_peers_free(struct node_peers *p)
 			node_link_free(p->connections[i]->link);
 		free(p->connections[i]);
 	}
-	for (size_t i = 0; i < p->dial_count; i++)
+	for (size_t i = 0; i < p->dial_count; i++) {
 		host_timer_free(p->dials[i].timer);
+		host_resolve_cancel(p->dials[i].resolving);
+	}
 	host_timer_free(p->tick);
 	host_listener_free(p->listener);
 	node_tls_free(p->tls);

@@ -5,6 +5,7 @@
 #ifndef NODE_PEERS_H
 #define NODE_PEERS_H
 
+#include "host/resolve.h"
 #include "relay_state/node/hello.h"
 #include "relay_state/node/link.h"
 
@@ -48,7 +49,8 @@ struct node_peers_events {
 
 struct node_peers_options {
 	const char *listen;      /* host_address_parse */
-	const char *const *dial; /* "id@address:port", a node's persistent_peers */
+	const char *const *dial; /* "id@address:port" or "id@name:port", a node's persistent_peers;
+				    a name is looked up anew for every attempt */
 	size_t dial_count;
 	uint32_t unknown_max; /* peers that are not in `dial`; 0: none */
 	const struct node_key *node_key;
@@ -65,6 +67,8 @@ struct node_peer_info {
 	bool is_validator;
 	struct cs_address validator;
 	char moniker[NODE_MONIKER_SIZE_MAX + 1];
+	char remote[HOST_ADDRESS_SIZE_MAX]; /* digits of the other end's address */
+	const char *dialed;      /* "address:port" by configuration; NULL: it is a stranger */
 	uint64_t since_ms;       /* host_now_ms */
 	uint64_t sent, received; /* bytes of frames */
 };

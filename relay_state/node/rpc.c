@@ -12,6 +12,8 @@
 #define ERROR_SIZE 512u
 #define JSON_TYPE "application/json"
 #define WS_MESSAGE_SIZE_MAX NODE_RPC_BODY_SIZE_MAX
+/* Above what is read: so that it can be refused in words. */
+#define HTTP_BODY_SIZE_MAX (4u * NODE_RPC_BODY_SIZE_MAX)
 #define WS_QUEUE_SIZE_MAX (16u * 1024 * 1024)
 
 /* ---- the end of a call ---- */
@@ -27,7 +29,8 @@ static json_t *response_of(struct rpc_call *call)
 {
 	json_t *response = json_object();
 	(void)json_object_set_new(response, "jsonrpc", json_string("2.0"));
-	(void)json_object_set_new(response, "id", call->id);
+	if (call->id != NULL)
+		(void)json_object_set_new(response, "id", call->id);
 	call->id = NULL;
 	return response;
 }
@@ -61,6 +64,9 @@ static void fail(struct rpc_call *call, int code, const char *format, va_list ar
 {
 	char data[ERROR_SIZE];
 	(void)vsnprintf(data, sizeof data, format, args);
+	/* Over WebSocket CometBFT's handler says so. */
+	if (code == RPC_INVALID_PARAMS && call->peer != NULL)
+		code = RPC_INTERNAL_ERROR;
 	json_t *response = response_of(call);
 	(void)json_object_set_new(response, "error", error_of(code, data));
 	finish(call, response, true);
@@ -100,8 +106,8 @@ static json_t *argument(const struct rpc_call *call, const char *name)
 
 static bool wrong(struct rpc_call *call, const char *name, const char *what)
 {
-	rpc_fail(call, RPC_INVALID_PARAMS, "error converting http params to arguments: %s is no %s",
-		 name, what);
+	rpc_fail(call, RPC_INVALID_PARAMS, "error converting %s params to arguments: %s is no %s",
+		 call->is_uri ? "http" : "json", name, what);
 	return false;
 }
 
@@ -124,7 +130,7 @@ bool rpc_number(struct rpc_call *call, const char *name, int64_t *value, bool *g
 		return true;
 	}
 	const char *text = json_string_value(json);
-	if (json == NULL || (text != NULL && text[0] == 0)) {
+	if (json == NULL || (call->is_uri && text != NULL && text[0] == 0)) {
 		*given = false;
 		return true;
 	}
@@ -209,6 +215,7 @@ bool rpc_bytes(struct rpc_call *call, const char *name, bool hex, uint8_t **byte
 
 /* ---- a request ---- */
 
+/* id is taken. */
 static struct rpc_call *new_call(struct node_rpc *rpc, json_t *id, rpc_answered *answered,
 				 void *context)
 {
@@ -229,136 +236,214 @@ static void run(struct rpc_call *call, const struct rpc_method *method)
 	cs_arena_rewind(&rpc->arena, mark);
 }
 
-static bool id_is_good(const json_t *id)
+static bool is_text_or_none(const json_t *value)
 {
-	return json_is_string(id) || json_is_integer(id);
+	return value == NULL || json_is_null(value) || json_is_string(value);
 }
 
-/* One JSON-RPC object. A notification (no id) has no answer: answered gets NULL. */
+/* What Go reads into its struct of a request; anything else spoils the whole body. */
+static bool is_request(const json_t *object)
+{
+	const json_t *id = json_object_get(object, "id");
+	return json_is_object(object) && is_text_or_none(json_object_get(object, "method")) &&
+	       is_text_or_none(json_object_get(object, "jsonrpc")) &&
+	       (is_text_or_none(id) || json_is_number(id));
+}
+
+/* A fraction is cut off, as CometBFT does. */
+static json_t *id_of(const json_t *object)
+{
+	json_t *id = json_object_get(object, "id");
+	if (!json_is_real(id))
+		return json_incref(id);
+	double value = json_real_value(id);
+	return json_integer(value > -1e15 && value < 1e15 ? (json_int_t)value : -1);
+}
+
+static bool count_is_wrong(const struct rpc_method *method, const json_t *params, size_t *count)
+{
+	*count = 0;
+	while (method->names[*count] != NULL)
+		(*count)++;
+	return json_is_array(params) && json_array_size(params) != *count;
+}
+
+/* One that is_request. */
 static void run_object(struct node_rpc *rpc, const json_t *object, struct host_ws_peer *peer,
 		       rpc_answered *answered, void *context)
 {
-	json_t *id = json_object_get(object, "id");
 	const char *name = json_string_value(json_object_get(object, "method"));
 	json_t *params = json_object_get(object, "params");
-	if (json_is_object(object) && (id == NULL || json_is_null(id))) {
+	size_t count;
+	json_t *id = id_of(object);
+	if (id == NULL || json_is_null(id)) {
+		json_decref(id);
 		answered(context, NULL, false);
 		return;
 	}
-	struct rpc_call *call = new_call(rpc, id_is_good(id) ? json_incref(id) : json_integer(-1),
-					 answered, context);
+	struct rpc_call *call = new_call(rpc, id, answered, context);
 	call->peer = peer;
-	if (name == NULL || !id_is_good(id))
-		return rpc_fail(call, RPC_INVALID_REQUEST, "no method, or no id");
-	const struct rpc_method *method = rpc_method_find(name);
-	if (method == NULL)
+	const struct rpc_method *method = name != NULL ? rpc_method_find(name) : NULL;
+	if (method == NULL || (method->is_ws && peer == NULL))
 		return rpc_fail(call, RPC_METHOD_NOT_FOUND, "%s", "");
 	if (params != NULL && !json_is_null(params) && !json_is_object(params) &&
 	    !json_is_array(params))
-		return rpc_fail(call, RPC_INVALID_PARAMS, "params are neither object nor array");
+		return rpc_fail(call, RPC_INVALID_PARAMS,
+				"error converting json params to arguments: expected map or array");
+	if (count_is_wrong(method, params, &count))
+		return rpc_fail(call, RPC_INVALID_PARAMS,
+				"error converting json params to arguments: expected %zu "
+				"parameters, got %zu",
+				count, json_array_size(params));
 	call->params = json_incref(params);
 	run(call, method);
 }
 
 /* ---- HTTP ---- */
 
+/* The requests of one body, one after the other: what the second asks is after what the first did. */
 struct batch {
-	rpc_done *done;
-	void *context;
-	json_t *responses; /* NULL: a single one */
-	json_t *single;
-	size_t open;
-	bool is_error; /* of a URI call */
+	struct node_rpc *rpc;
+	struct host_http_exchange *exchange;
+	json_t *requests; /* a list */
+	size_t next;
+	json_t *responses;
 	bool is_uri;
+	int status;
 };
 
 static void reply_batch(struct batch *b)
 {
-	const json_t *root = b->responses != NULL ? b->responses : b->single;
-	bool empty = root == NULL || (b->responses != NULL && json_array_size(root) == 0);
-	char *text = empty ? host_text("") : node_json_dump(root, 0);
-	b->done(b->context, text, b->is_uri && b->is_error);
+	size_t count = json_array_size(b->responses);
+	char *text = host_text("");
+	if (count > 0) {
+		free(text);
+		text = node_json_dump(count == 1 ? json_array_get(b->responses, 0) : b->responses,
+				      0);
+	}
+	host_http_reply(b->exchange, b->status, JSON_TYPE, cs_bytes_str(text));
 	free(text);
 	json_decref(b->responses);
-	json_decref(b->single);
+	json_decref(b->requests);
 	free(b);
 }
 
 static void on_answered(void *context, json_t *response, bool is_error)
 {
 	struct batch *b = context;
-	if (b->responses != NULL && response != NULL)
+	if (response != NULL)
 		(void)json_array_append_new(b->responses, response);
-	else
-		b->single = response;
-	b->is_error = is_error;
-	if (--b->open == 0)
-		reply_batch(b);
+	if (b->is_uri && is_error && b->status == 200)
+		b->status = 500;
+	if (b->next == json_array_size(b->requests))
+		return reply_batch(b);
+	run_object(b->rpc, json_array_get(b->requests, b->next++), NULL, on_answered, b);
 }
 
-void rpc_take_post(struct node_rpc *rpc, struct cs_bytes body, rpc_done *done, void *context)
+static struct batch *new_batch(struct node_rpc *rpc, struct host_http_exchange *exchange)
 {
 	struct batch *b = host_alloc(sizeof *b);
+	*b = (struct batch){.rpc = rpc, .exchange = exchange, .status = 200};
+	b->responses = json_array();
+	return b;
+}
+
+/* An answer to what could not be read. */
+static void refuse_body(struct batch *b, int status, int code, const char *data)
+{
+	b->status = status;
+	rpc_fail(new_call(b->rpc, NULL, on_answered, b), code, "%s", data);
+}
+
+/* NULL: no body of requests. `null` is none of them. */
+static json_t *read_requests(struct cs_bytes body)
+{
 	json_error_t error;
-	json_t *root = body.n > 0 ? json_loadb((const char *)body.p, body.n, 0, &error) : NULL;
-	b->done = done;
-	b->context = context;
-	b->open = 1;
-	if (root == NULL || (!json_is_object(root) && !json_is_array(root))) {
-		rpc_fail(new_call(rpc, json_integer(-1), on_answered, b), RPC_PARSE_ERROR,
-			 "error unmarshaling request");
-	} else if (json_is_object(root)) {
-		run_object(rpc, root, NULL, on_answered, b);
-	} else if (json_array_size(root) > NODE_RPC_BATCH_MAX) {
-		rpc_fail(new_call(rpc, json_integer(-1), on_answered, b), RPC_INVALID_REQUEST,
-			 "batch request exceeds maximum (%zu > %u)", json_array_size(root),
-			 NODE_RPC_BATCH_MAX);
-	} else {
-		/* One more is held until all have begun. */
-		b->responses = json_array();
-		b->open += json_array_size(root);
-		for (size_t i = 0; i < json_array_size(root); i++)
-			run_object(rpc, json_array_get(root, i), NULL, on_answered, b);
-		on_answered(b, NULL, false);
+	json_t *root = json_loadb((const char *)body.p, body.n, JSON_DECODE_ANY, &error);
+	if (root == NULL || json_is_array(root))
+		return root;
+	json_t *list = json_array();
+	if (json_is_null(root))
+		json_decref(root);
+	else
+		(void)json_array_append_new(list, root);
+	return list;
+}
+
+static bool are_requests(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *request = json_array_get(list, i);
+		if (!json_is_null(request) && !is_request(request))
+			return false;
 	}
-	json_decref(root);
+	return true;
 }
 
-void rpc_take_get(struct node_rpc *rpc, const struct rpc_method *method, json_t *params,
-		  rpc_done *done, void *context)
+static void list_endpoints(struct host_http_exchange *exchange)
 {
-	struct batch *b = host_alloc(sizeof *b);
-	b->done = done;
-	b->context = context;
-	b->open = 1;
-	b->is_uri = true;
-	struct rpc_call *call = new_call(rpc, json_integer(-1), on_answered, b);
-	call->is_uri = true;
-	call->params = params;
-	run(call, method);
-}
-
-static void reply(void *context, const char *text, bool is_error)
-{
-	host_http_reply(context, is_error ? 500 : 200, JSON_TYPE, cs_bytes_str(text));
+	const struct rpc_method *method;
+	struct cs_buf buf;
+	uint8_t text[8192];
+	cs_buf_init(&buf, text, sizeof text);
+	cs_put_text(&buf, "<html><body>Available endpoints:<br>");
+	for (size_t i = 0; (method = rpc_method_at(i)) != NULL; i++) {
+		cs_put_text(&buf, "<a href=\"/%s", method->name);
+		for (size_t k = 0; method->names[k] != NULL; k++)
+			cs_put_text(&buf, "%c%s=_", k == 0 ? '?' : '&', method->names[k]);
+		cs_put_text(&buf, "\">%s</a><br>", method->name);
+	}
+	cs_put_text(&buf, "</body></html>");
+	cs_assert(cs_buf_end(&buf) == CS_OK);
+	host_http_reply(exchange, 200, "text/html", cs_buf_view(&buf));
 }
 
 static void on_post(void *context, struct host_http_exchange *exchange)
 {
-	rpc_take_post(context, host_http_body(exchange), reply, exchange);
+	struct node_rpc *rpc = context;
+	struct cs_bytes body = host_http_body(exchange);
+	if (body.n == 0)
+		return list_endpoints(exchange);
+	struct batch *b = new_batch(rpc, exchange);
+	if (body.n > NODE_RPC_BODY_SIZE_MAX)
+		return refuse_body(b, 400, RPC_INVALID_REQUEST,
+				   "error reading request body: http: request body too large");
+	b->requests = read_requests(body);
+	b->next = json_array_size(b->requests);
+	if (b->requests == NULL || !are_requests(b->requests))
+		return refuse_body(b, 500, RPC_PARSE_ERROR, "error unmarshaling request");
+	if (b->next > NODE_RPC_BATCH_MAX)
+		return refuse_body(b, 200, RPC_INVALID_REQUEST,
+				   "batch request exceeds maximum (10) allowed number of requests");
+	b->next = 0;
+	on_answered(b, NULL, false);
+}
+
+static void on_list(void *context, struct host_http_exchange *exchange)
+{
+	(void)context;
+	list_endpoints(exchange);
 }
 
 static void on_get(void *context, struct host_http_exchange *exchange)
 {
 	const struct rpc_route *route = context;
-	json_t *params = json_object();
+	struct batch *b = new_batch(route->rpc, exchange);
+	struct rpc_call *call = new_call(route->rpc, json_integer(-1), on_answered, b);
+	b->is_uri = true;
+	call->is_uri = true;
+	if (route->method->is_ws) {
+		b->status = 404;
+		return rpc_fail(call, RPC_METHOD_NOT_FOUND, "%s", "");
+	}
+	call->params = json_object();
 	for (size_t i = 0; route->method->names[i] != NULL; i++) {
 		const char *value = host_http_query(exchange, route->method->names[i]);
 		if (value != NULL)
-			(void)json_object_set_new(params, route->method->names[i],
+			(void)json_object_set_new(call->params, route->method->names[i],
 						  json_string(value));
 	}
-	rpc_take_get(route->rpc, route->method, params, reply, exchange);
+	run(call, route->method);
 }
 
 /* ---- WebSocket ---- */
@@ -413,9 +498,9 @@ static void on_ws_message(void *context, struct host_ws_peer *peer, struct cs_by
 	struct ws_answer *a = host_alloc(sizeof *a);
 	*a = (struct ws_answer){rpc, peer, *first};
 	*first = a;
-	json_t *root = json_loadb((const char *)text.p, text.n, 0, &error);
-	if (root == NULL || !json_is_object(root))
-		rpc_fail(new_call(rpc, json_integer(-1), on_ws_answered, a), RPC_PARSE_ERROR,
+	json_t *root = json_loadb((const char *)text.p, text.n, JSON_DECODE_ANY, &error);
+	if (root == NULL || !(json_is_null(root) || is_request(root)))
+		rpc_fail(new_call(rpc, NULL, on_ws_answered, a), RPC_PARSE_ERROR,
 			 "error unmarshaling request");
 	else
 		run_object(rpc, root, peer, on_ws_answered, a);
@@ -439,6 +524,7 @@ static void on_ws_closed(void *context, struct host_ws_peer *peer, enum cs_err e
 static void add_routes(struct node_rpc *rpc)
 {
 	host_http_server_route(rpc->http, "POST", "/", 0, on_post, rpc);
+	host_http_server_route(rpc->http, "GET", "/", 0, on_list, rpc);
 	for (size_t i = 0; rpc_method_at(i) != NULL; i++) {
 		char pattern[64];
 		const struct rpc_method *method = rpc_method_at(i);
@@ -454,7 +540,7 @@ static enum cs_err listen_on(struct node_rpc *rpc, const struct host_address *ad
 {
 	static const struct host_ws_server_events ws_events = {on_ws_accept, on_ws_opened,
 							       on_ws_message, on_ws_closed};
-	const struct host_http_server_options http = {.body_size_max = NODE_RPC_BODY_SIZE_MAX,
+	const struct host_http_server_options http = {.body_size_max = HTTP_BODY_SIZE_MAX,
 						      .connections_max = 512,
 						      .reply_timeout_ms =
 							      2 * NODE_RPC_COMMIT_TIMEOUT_MS};

@@ -9,10 +9,12 @@
 
 /* rpc/jsonrpc: max_request_batch_size, max_body_bytes. */
 #define NODE_RPC_BATCH_MAX 10u
-#define NODE_RPC_BODY_SIZE_MAX (2u * 1024 * 1024)
-/* max_subscriptions_per_client; all of them together. */
+#define NODE_RPC_BODY_SIZE_MAX 1000000u
+/* max_subscriptions_per_client, max_subscription_clients; all of them together. */
 #define NODE_RPC_SUBSCRIPTIONS_PER_CLIENT 5u
-#define NODE_RPC_SUBSCRIPTIONS_MAX 256u
+#define NODE_RPC_SUBSCRIPTION_CLIENTS_MAX 100u
+#define NODE_RPC_SUBSCRIPTIONS_MAX \
+	(NODE_RPC_SUBSCRIPTIONS_PER_CLIENT * NODE_RPC_SUBSCRIPTION_CLIENTS_MAX)
 /* timeout_broadcast_tx_commit. */
 #define NODE_RPC_COMMIT_TIMEOUT_MS 10000u
 #define NODE_RPC_PER_PAGE_DEFAULT 30

@@ -398,61 +398,83 @@ struct search {
 	struct cs_hash hash;
 };
 
-static void bound(struct node_search *s, const struct rpc_condition *c)
+static void bound(struct node_search *s, const struct rpc_condition *c, int64_t number)
 {
 	int64_t low = 0, high = INT64_MAX;
 	if (c->op == RPC_EQUAL)
-		low = high = c->number;
+		low = high = number;
 	else if (c->op == RPC_LESS)
-		high = c->number - 1;
+		high = number - 1;
 	else if (c->op == RPC_LESS_EQUAL)
-		high = c->number;
+		high = number;
 	else if (c->op == RPC_GREATER)
-		low = c->number < INT64_MAX ? c->number + 1 : c->number;
+		low = number < INT64_MAX ? number + 1 : number;
 	else
-		low = c->number;
+		low = number;
 	s->height_min = low > s->height_min ? low : s->height_min;
 	s->height_max = high < s->height_max ? high : s->height_max;
 }
 
-static bool add_condition(struct search *s, const struct rpc_condition *c, const char *height_key)
+static bool holds(const void *context, struct cs_bytes value)
 {
-	if (strcmp(c->key, height_key) == 0 && c->is_number) {
-		bound(&s->search, c);
-		return true;
+	return rpc_condition_holds(context, value);
+}
+
+/* NULL, or what is wrong with it. */
+static const char *add_condition(struct search *s, const struct rpc_condition *c, bool blocks)
+{
+	int64_t number;
+	if (strcmp(c->key, blocks ? "block.height" : "tx.height") == 0) {
+		if (c->op == RPC_EXISTS)
+			return NULL;
+		if (rpc_condition_number(c, &number) != CS_OK)
+			return "a height is compared with whole numbers";
+		bound(&s->search, c, number);
+		return NULL;
 	}
-	if (strcmp(c->key, "tx.hash") == 0 && c->op == RPC_EQUAL) {
+	if (!blocks && strcmp(c->key, "tx.hash") == 0 && c->op == RPC_EQUAL) {
+		size_t n = strlen(c->value);
+		uint8_t bytes[RPC_QUERY_SIZE_MAX];
 		s->has_hash = true;
-		return cs_unhex(s->hash.b, sizeof s->hash.b, cs_bytes_str(c->value)) == CS_OK;
+		if (cs_unhex(bytes, n / 2, cs_bytes_str(c->value)) != CS_OK)
+			return "error during searching for a hash in the query: no hex";
+		/* Of another size there is none, and nobody has this one. */
+		memset(&s->hash, 0, sizeof s->hash);
+		if (n == 2 * sizeof s->hash.b)
+			memcpy(s->hash.b, bytes, sizeof s->hash.b);
+		return NULL;
 	}
-	if (c->op != RPC_EQUAL && c->op != RPC_EXISTS)
-		return false;
-	s->conditions[s->search.count++] = (struct node_condition){
-		cs_bytes_str(c->key), c->op == RPC_EXISTS,
-		c->op == RPC_EQUAL ? cs_bytes_str(c->value) : CS_BYTES_NONE};
-	return true;
+	bool plain = c->op == RPC_EQUAL && c->operand == RPC_TEXT;
+	s->conditions[s->search.count++] =
+		(struct node_condition){.key = cs_bytes_str(c->key),
+					.any = c->op == RPC_EXISTS,
+					.value = cs_bytes_str(c->value),
+					.holds = plain || c->op == RPC_EXISTS ? NULL : holds,
+					.context = c};
+	return NULL;
 }
 
 /* False: the call was ended. */
 static bool read_search(struct rpc_call *call, struct search *s, bool blocks)
 {
 	char *text, *order;
+	struct cs_why why = {{0}};
 	memset(s, 0, sizeof *s);
 	s->search = (struct node_search){
 		.blocks = blocks, .conditions = s->conditions, .height_max = INT64_MAX};
 	if (!rpc_text(call, "query", &text))
 		return false;
-	enum cs_err err = rpc_query_parse(&s->query, text);
+	enum cs_err err = rpc_query_parse(&s->query, text, &why);
 	free(text);
 	if (err != CS_OK) {
-		rpc_refuse(call, "failed to parse query: %s", cs_err_sentence(err));
+		rpc_refuse(call, "%s", why.text);
 		return false;
 	}
 	for (size_t i = 0; i < s->query.count; i++) {
-		if (add_condition(s, &s->query.conditions[i],
-				  blocks ? "block.height" : "tx.height"))
+		const char *wrong = add_condition(s, &s->query.conditions[i], blocks);
+		if (wrong == NULL)
 			continue;
-		rpc_refuse(call, "a search has = and EXISTS on events, and the height's bounds");
+		rpc_refuse(call, "%s", wrong);
 		return false;
 	}
 	if (!rpc_text(call, "order_by", &order))

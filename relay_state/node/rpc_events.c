@@ -1,3 +1,4 @@
+#include "relay_state/bft/record.h"
 #include "relay_state/node/rpc_methods.h"
 #include "relay_state/node/rpc_query.h"
 
@@ -41,6 +42,17 @@ static void drop_subscription(struct subscription *s)
 	memset(s, 0, sizeof *s);
 }
 
+/* A block's JSON is many times the block: it is made for somebody. */
+static bool is_wanted(const struct rpc_events *e, const char *kind)
+{
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		const struct subscription *s = &e->subscriptions[i];
+		if (s->peer != NULL && rpc_query_admits(s->query, kind))
+			return true;
+	}
+	return false;
+}
+
 /* data and events are taken. */
 static void publish(struct rpc_events *e, json_t *data, json_t *events)
 {
@@ -58,17 +70,6 @@ static void publish(struct rpc_events *e, json_t *data, json_t *events)
 	}
 	json_decref(data);
 	json_decref(events);
-}
-
-/* A block's JSON is many times the block: it is made for somebody. */
-static bool is_wanted(const struct rpc_events *e, const char *kind)
-{
-	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
-		const struct subscription *s = &e->subscriptions[i];
-		if (s->peer != NULL && rpc_query_admits(s->query, kind))
-			return true;
-	}
-	return false;
 }
 
 static void add_value(json_t *events, const char *key, json_t *value)
@@ -121,37 +122,59 @@ static json_t *json_finalized(const struct abci_finalize_block_response *r)
 	return result;
 }
 
-static void publish_whole_block(struct rpc_events *e, const struct node_applied *a)
+/* An event of this kind: its value is taken; events of the application, or NULL. */
+static void publish_as(struct rpc_events *e, const char *kind, const char *type, json_t *value,
+		       const struct abci_events *events)
 {
-	json_t *map = json_event_map(&a->results->events);
-	add_value(map, "tm.event", json_string("NewBlock"));
-	publish(e,
-		json_pack("{sss{sososo}}", "type", "tendermint/event/NewBlock", "value", "block",
-			  rpc_json_block(a->block), "block_id", rpc_json_block_id(&a->id),
-			  "result_finalize_block", json_finalized(a->results)),
-		map);
+	static const struct abci_events none;
+	json_t *map = json_event_map(events != NULL ? events : &none);
+	char full[64];
+	add_value(map, "tm.event", json_string(kind));
+	(void)snprintf(full, sizeof full, "tendermint/event/%s", type);
+	publish(e, json_pack("{ssso}", "type", full, "value", value), map);
 }
 
-static void publish_header(struct rpc_events *e, const struct node_applied *a)
+/* In the order of CometBFT's fireEvents, of which those of transactions are a part. */
+static void publish_block(struct rpc_events *e, const struct node_applied *a)
 {
-	json_t *map = json_event_map(&a->results->events);
-	add_value(map, "tm.event", json_string("NewBlockHeader"));
-	publish(e,
-		json_pack("{sss{so}}", "type", "tendermint/event/NewBlockHeader", "value", "header",
-			  rpc_json_header(&a->block->header)),
-		map);
+	const struct abci_events *events = &a->results->events;
+	if (is_wanted(e, "NewBlock"))
+		publish_as(e, "NewBlock", "NewBlock",
+			   json_pack("{sososo}", "block", rpc_json_block(a->block), "block_id",
+				     rpc_json_block_id(&a->id), "result_finalize_block",
+				     json_finalized(a->results)),
+			   events);
+	if (is_wanted(e, "NewBlockHeader"))
+		publish_as(e, "NewBlockHeader", "NewBlockHeader",
+			   json_pack("{so}", "header", rpc_json_header(&a->block->header)), NULL);
+	if (is_wanted(e, "NewBlockEvents"))
+		publish_as(e, "NewBlockEvents", "NewBlockEvents",
+			   json_pack("{sososo}", "height",
+				     node_json_number(a->block->header.height), "events",
+				     rpc_json_events(events), "num_txs",
+				     node_json_number((int64_t)a->block->tx_count)),
+			   events);
+	for (size_t i = 0; i < a->block->evidence_count && is_wanted(e, "NewEvidence"); i++)
+		publish_as(e, "NewEvidence", "NewEvidence",
+			   json_pack("{soso}", "height", node_json_number(a->block->header.height),
+				     "evidence", rpc_json_evidence(&a->block->evidence[i])),
+			   NULL);
 }
 
-static void publish_block_events(struct rpc_events *e, const struct node_applied *a)
+static void publish_updates(struct rpc_events *e, const struct node_applied *a)
 {
-	json_t *map = json_event_map(&a->results->events);
-	add_value(map, "tm.event", json_string("NewBlockEvents"));
-	publish(e,
-		json_pack("{sss{sososo}}", "type", "tendermint/event/NewBlockEvents", "value",
-			  "height", node_json_number(a->block->header.height), "events",
-			  rpc_json_events(&a->results->events), "num_txs",
-			  node_json_number((int64_t)a->block->tx_count)),
-		map);
+	const struct abci_validator_updates *updates = &a->results->validator_updates;
+	json_t *list = json_array();
+	for (size_t i = 0; i < updates->count; i++) {
+		struct cs_ed25519_key key;
+		if (updates->items[i].pub_key.bytes.n != sizeof key.b)
+			continue;
+		memcpy(key.b, updates->items[i].pub_key.bytes.p, sizeof key.b);
+		struct cmt_validator validator = cmt_validator_of(&key, updates->items[i].power);
+		(void)json_array_append_new(list, rpc_json_validator(&validator));
+	}
+	publish_as(e, "ValidatorSetUpdates", "ValidatorSetUpdates",
+		   json_pack("{so}", "validator_updates", list), NULL);
 }
 
 static void publish_tx(struct rpc_events *e, const struct node_applied *a, size_t i)
@@ -238,18 +261,80 @@ static void on_block(void *context, const struct node_applied *a)
 {
 	struct rpc_events *e = context;
 	bool callers = has_callers(e), listeners = is_wanted(e, "Tx");
-	if (is_wanted(e, "NewBlock"))
-		publish_whole_block(e, a);
-	if (is_wanted(e, "NewBlockHeader"))
-		publish_header(e, a);
-	if (is_wanted(e, "NewBlockEvents"))
-		publish_block_events(e, a);
+	publish_block(e, a);
 	for (size_t i = 0; i < a->block->tx_count && (callers || listeners); i++) {
 		if (callers)
 			answer_callers(e, a, i);
 		if (listeners)
 			publish_tx(e, a, i);
 	}
+	if (a->results->validator_updates.count > 0 && is_wanted(e, "ValidatorSetUpdates"))
+		publish_updates(e, a);
+}
+
+/* ---- consensus ---- */
+
+static void publish_step(struct rpc_events *e, const char *kind, const struct bft_view *v)
+{
+	if (is_wanted(e, kind))
+		publish_as(e, kind, "RoundState",
+			   json_pack("{sosiss}", "height", node_json_number(v->height), "round",
+				     (int)v->round, "step", rpc_step_name(v->step)),
+			   NULL);
+}
+
+static void publish_round(struct rpc_events *e, const struct bft_view *v)
+{
+	struct bft *engine = node_engine(e->rpc->node);
+	if (!is_wanted(e, "NewRound"))
+		return;
+	size_t at = bft_look_proposer(engine);
+	const struct cs_address *proposer = &bft_look_set(engine)->list[at].address;
+	publish_as(e, "NewRound", "NewRound",
+		   json_pack("{sosisss{sosi}}", "height", node_json_number(v->height), "round",
+			     (int)v->round, "step", "RoundStepNewRound", "proposer", "address",
+			     node_json_hex(CS_BYTES_OF(proposer->b)), "index", (int)at),
+		   NULL);
+}
+
+/* What a step of the engine passed through is not told, only what it came to. */
+static void on_stepped(void *context, const struct bft_view *before)
+{
+	struct rpc_events *e = context;
+	const struct bft_view now = node_view(e->rpc->node);
+	bool same_height = now.height == before->height;
+	bool same_round = same_height && now.round == before->round;
+	if (now.step >= BFT_STEP_PROPOSE && (!same_round || before->step == BFT_STEP_NEW_HEIGHT))
+		publish_round(e, &now);
+	if (!same_round || now.step != before->step)
+		publish_step(e, "NewRoundStep", &now);
+	if (now.valid_round >= 0 && (!same_height || now.valid_round != before->valid_round)) {
+		publish_step(e, "Polka", &now);
+		publish_step(e, "ValidBlock", &now);
+	}
+	if (now.locked_round >= 0 && (!same_height || now.locked_round != before->locked_round)) {
+		bool again = same_height && before->locked_round >= 0 &&
+			     cmt_block_id_eq(&now.locked_id, &before->locked_id);
+		publish_step(e, again ? "Relock" : "Lock", &now);
+	}
+}
+
+/* A vote of another that counts is in the log, an own one goes to everybody. */
+static void on_effect(void *context, const struct bft_effect *effect)
+{
+	struct rpc_events *e = context;
+	struct bft_event event = {.bytes = effect->bytes};
+	struct bft_message message;
+	int64_t height;
+	bool own = effect->type == BFT_EFFECT_SEND && effect->peer == BFT_PEER_ALL;
+	if (!(own || effect->type == BFT_EFFECT_LOG) || !is_wanted(e, "Vote"))
+		return;
+	if (!own && (bft_record_decode(&event, &height, effect->bytes) != CS_OK ||
+		     event.type != BFT_EVENT_MESSAGE))
+		return;
+	if (bft_message_decode(&message, event.bytes) == CS_OK && message.type == BFT_MESSAGE_VOTE)
+		publish_as(e, "Vote", "Vote",
+			   json_pack("{so}", "Vote", rpc_json_vote(&message.vote)), NULL);
 }
 
 /* ---- subscriptions ---- */
@@ -257,76 +342,92 @@ static void on_block(void *context, const struct node_applied *a)
 static bool read_query(struct rpc_call *call, struct rpc_query **query)
 {
 	char *text;
-	if (call->peer == NULL) {
-		rpc_refuse(call, "subscriptions need a WebSocket connection");
-		return false;
-	}
+	struct cs_why why = {{0}};
+	cs_assert(call->peer != NULL);
 	if (!rpc_text(call, "query", &text))
 		return false;
 	*query = host_alloc(sizeof **query);
-	enum cs_err err = rpc_query_parse(*query, text);
+	enum cs_err err = rpc_query_parse(*query, text, &why);
 	free(text);
 	if (err == CS_OK)
 		return true;
 	free(*query);
-	rpc_refuse(call, "failed to parse query: %s", cs_err_sentence(err));
+	rpc_refuse(call, "%s%s",
+		   err == CS_ERR_TOO_LARGE ? "" : "failed to parse query: ", why.text);
 	return false;
+}
+
+static uint32_t own_count(const struct rpc_events *e, const struct host_ws_peer *peer)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++)
+		count += e->subscriptions[i].peer == peer;
+	return count;
+}
+
+static uint32_t client_count(const struct rpc_events *e)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		bool first = e->subscriptions[i].peer != NULL;
+		for (size_t k = 0; first && k < i; k++)
+			first = e->subscriptions[k].peer != e->subscriptions[i].peer;
+		count += first;
+	}
+	return count;
+}
+
+static struct subscription *find_subscription(struct rpc_events *e, const struct host_ws_peer *peer,
+					      const struct rpc_query *query)
+{
+	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
+		struct subscription *s = &e->subscriptions[i];
+		if (s->peer == peer &&
+		    (peer == NULL || strcmp(s->query->normal, query->normal) == 0))
+			return s;
+	}
+	return NULL;
 }
 
 void rpc_subscribe(struct rpc_call *call)
 {
 	struct rpc_events *e = call->rpc->events;
-	struct subscription *place = NULL;
 	struct rpc_query *query;
-	uint32_t own = 0;
-	const char *why = NULL;
+	if (client_count(e) >= NODE_RPC_SUBSCRIPTION_CLIENTS_MAX)
+		return rpc_refuse(call, "max_subscription_clients %u reached",
+				  NODE_RPC_SUBSCRIPTION_CLIENTS_MAX);
+	if (own_count(e, call->peer) >= NODE_RPC_SUBSCRIPTIONS_PER_CLIENT)
+		return rpc_refuse(call, "max_subscriptions_per_client %u reached",
+				  NODE_RPC_SUBSCRIPTIONS_PER_CLIENT);
 	if (!read_query(call, &query))
 		return;
-	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
-		struct subscription *s = &e->subscriptions[i];
-		if (s->peer == NULL)
-			place = s;
-		else if (s->peer == call->peer && strcmp(s->query->text, query->text) == 0)
-			why = "already subscribed";
-		own += s->peer == call->peer;
-	}
-	if (why == NULL && place == NULL)
-		why = "max_subscription_clients reached";
-	if (why == NULL && own >= NODE_RPC_SUBSCRIPTIONS_PER_CLIENT)
-		why = "max_subscriptions_per_client 5 reached";
-	if (why != NULL) {
+	if (find_subscription(e, call->peer, query) != NULL) {
 		free(query);
-		return rpc_refuse(call, "%s", why);
+		return rpc_refuse(call, "already subscribed");
 	}
+	struct subscription *place = find_subscription(e, NULL, NULL);
+	cs_assert(place != NULL);
 	*place = (struct subscription){call->peer, json_incref(call->id), query};
 	rpc_result(call, json_object());
 }
 
 void rpc_unsubscribe(struct rpc_call *call)
 {
-	struct rpc_events *e = call->rpc->events;
 	struct rpc_query *query;
-	bool found = false;
 	if (!read_query(call, &query))
 		return;
-	for (size_t i = 0; i < NODE_RPC_SUBSCRIPTIONS_MAX; i++) {
-		struct subscription *s = &e->subscriptions[i];
-		if (s->peer != call->peer || strcmp(s->query->text, query->text) != 0)
-			continue;
-		drop_subscription(s);
-		found = true;
-	}
+	struct subscription *found = find_subscription(call->rpc->events, call->peer, query);
 	free(query);
-	if (found)
-		rpc_result(call, json_object());
-	else
-		rpc_refuse(call, "subscription not found");
+	if (found == NULL)
+		return rpc_refuse(call, "subscription not found");
+	drop_subscription(found);
+	rpc_result(call, json_object());
 }
 
 void rpc_unsubscribe_all(struct rpc_call *call)
 {
-	if (call->peer == NULL)
-		return rpc_refuse(call, "subscriptions need a WebSocket connection");
+	if (own_count(call->rpc->events, call->peer) == 0)
+		return rpc_refuse(call, "subscription not found");
 	rpc_events_peer_gone(call->rpc->events, call->peer);
 	rpc_result(call, json_object());
 }
@@ -341,11 +442,13 @@ void rpc_events_peer_gone(struct rpc_events *e, struct host_ws_peer *peer)
 
 struct rpc_events *rpc_events_new(struct node_rpc *rpc, struct host_loop *loop, struct node *node)
 {
+	static const struct node_watcher watcher = {on_effect, on_stepped};
 	struct rpc_events *e = host_alloc(sizeof *e);
 	e->rpc = rpc;
 	e->tick = host_timer_new(loop, on_tick, e);
 	host_timer_start(e->tick, TICK_MS, TICK_MS);
 	node_on_block(node, on_block, e);
+	node_watch(node, &watcher, e);
 	return e;
 }
 

@@ -16,12 +16,13 @@
 #define RPC_INTERNAL_ERROR (-32603)
 
 struct rpc_call;
-/* response: the whole JSON-RPC object, the callee's. is_error: HTTP says 500. */
+/* response: the whole JSON-RPC object, the callee's; NULL: a notification has none. is_error: by URI
+ * HTTP says 500. */
 typedef void rpc_answered(void *context, json_t *response, bool is_error);
 
 struct rpc_call {
 	struct node_rpc *rpc;
-	json_t *id;               /* owned */
+	json_t *id;               /* owned; NULL: of what could not be read */
 	json_t *params;           /* owned: an object, or a list by position */
 	bool is_uri;              /* values are texts in CometBFT's URI forms */
 	const char *const *names; /* of the parameters by position */
@@ -48,6 +49,7 @@ struct rpc_method {
 	const char *name;
 	void (*run)(struct rpc_call *call);
 	const char *const *names; /* ends with NULL */
+	bool is_ws;               /* over WebSocket alone */
 };
 /* NULL: there is none. */
 const struct rpc_method *rpc_method_find(const char *name);
@@ -106,6 +108,8 @@ json_t *rpc_json_commit(const struct cmt_commit *commit);
 json_t *rpc_json_block(const struct cmt_block *block);
 json_t *rpc_json_txs(const struct cs_bytes *txs, size_t count);
 json_t *rpc_json_validator(const struct cmt_validator *validator);
+json_t *rpc_json_vote(const struct cmt_vote *vote);
+json_t *rpc_json_evidence(const struct cmt_evidence *evidence);
 json_t *rpc_json_events(const struct abci_events *events);
 /* With every field, as jsonpb writes it; without what is empty, as struct tags have it. */
 json_t *rpc_json_tx_result(const struct abci_tx_result *result);
@@ -114,6 +118,9 @@ json_t *rpc_json_check_tx(const struct abci_check_tx_response *response);
 json_t *rpc_json_updates(const struct abci_validator_updates *updates);
 json_t *rpc_json_consensus_params(const struct abci_consensus_params *params);
 json_t *rpc_json_proof(const struct cmt_proof *proof);
+/* "RoundStepPropose" and CometBFT's number of it. */
+const char *rpc_step_name(enum bft_step_name step);
+int rpc_step_number(enum bft_step_name step);
 /* NULL for what Go would hold as nil. */
 json_t *rpc_json_bytes(struct cs_bytes bytes);
 

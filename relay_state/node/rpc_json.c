@@ -97,7 +97,7 @@ json_t *rpc_json_txs(const struct cs_bytes *txs, size_t count)
 	return list;
 }
 
-static json_t *json_vote(const struct cmt_vote *v)
+json_t *rpc_json_vote(const struct cmt_vote *v)
 {
 	json_t *vote =
 		json_pack("{sisosisososo}", "type", (int)v->type, "height",
@@ -137,14 +137,14 @@ static json_t *json_attack(const struct cmt_light_attack *a)
 			 node_json_number(a->power_total), "Timestamp", node_json_time(a->time));
 }
 
-static json_t *json_evidence(const struct cmt_evidence *e)
+json_t *rpc_json_evidence(const struct cmt_evidence *e)
 {
 	const struct cmt_duplicate_vote *d = &e->duplicate_vote;
 	if (e->kind != CMT_DUPLICATE_VOTE)
 		return json_attack(&e->light_attack);
 	return json_pack("{sss{sososososo}}", "type", "tendermint/DuplicateVoteEvidence", "value",
-			 "vote_a", json_vote(&d->a), "vote_b", json_vote(&d->b), "TotalVotingPower",
-			 node_json_number(d->power_total), "ValidatorPower",
+			 "vote_a", rpc_json_vote(&d->a), "vote_b", rpc_json_vote(&d->b),
+			 "TotalVotingPower", node_json_number(d->power_total), "ValidatorPower",
 			 node_json_number(d->power), "Timestamp", node_json_time(d->time));
 }
 
@@ -152,7 +152,7 @@ json_t *rpc_json_block(const struct cmt_block *block)
 {
 	json_t *evidence = json_array();
 	for (size_t i = 0; i < block->evidence_count; i++)
-		(void)json_array_append_new(evidence, json_evidence(&block->evidence[i]));
+		(void)json_array_append_new(evidence, rpc_json_evidence(&block->evidence[i]));
 	return json_pack("{sos{so}s{so}so}", "header", rpc_json_header(&block->header), "data",
 			 "txs", rpc_json_txs(block->txs, block->tx_count), "evidence", "evidence",
 			 evidence, "last_commit", rpc_json_commit(&block->last_commit));
@@ -175,6 +175,26 @@ json_t *rpc_json_proof(const struct cmt_proof *proof)
 	return json_pack("{sosososo}", "total", node_json_number(proof->total), "index",
 			 node_json_number(proof->index), "leaf_hash",
 			 node_json_base64(CS_BYTES_OF(proof->leaf.b)), "aunts", aunts);
+}
+
+/* consensus/types/round_state.go. */
+static const struct {
+	const char *name;
+	int number;
+} steps[] = {[BFT_STEP_NEW_HEIGHT] = {"RoundStepNewHeight", 1},
+	     [BFT_STEP_PROPOSE] = {"RoundStepPropose", 3},
+	     [BFT_STEP_PREVOTE] = {"RoundStepPrevote", 4},
+	     [BFT_STEP_PRECOMMIT] = {"RoundStepPrecommit", 6},
+	     [BFT_STEP_COMMIT] = {"RoundStepCommit", 8}};
+
+const char *rpc_step_name(enum bft_step_name step)
+{
+	return steps[step].name;
+}
+
+int rpc_step_number(enum bft_step_name step)
+{
+	return steps[step].number;
 }
 
 /* ---- application ---- */

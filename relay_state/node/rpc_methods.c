@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASYNC_WHY_SIZE 160u
+
 /* ---- what can be told without a block ---- */
 
 static void run_health(struct rpc_call *call)
@@ -17,21 +19,46 @@ static void run_genesis(struct rpc_call *call)
 		   json_pack("{so}", "genesis", node_genesis_json(node_genesis(call->rpc->node))));
 }
 
+/* 16 MiB each, and a genesis is not larger. */
+static void run_genesis_chunked(struct rpc_call *call)
+{
+	int64_t chunk = 0;
+	bool given;
+	if (!rpc_number(call, "chunk", &chunk, &given))
+		return;
+	if (chunk < 0)
+		return rpc_fail(call, RPC_INVALID_PARAMS, "a chunk's number is not below 0");
+	if (chunk > 0)
+		return rpc_refuse(call, "there are 0 chunks, %" PRId64 " is invalid", chunk);
+	json_t *genesis = node_genesis_json(node_genesis(call->rpc->node));
+	char *text = node_json_dump(genesis, 0);
+	rpc_result(call,
+		   json_pack("{sososo}", "chunk", node_json_number(0), "total", node_json_number(1),
+			     "data", node_json_base64(cs_bytes_str(text))));
+	free(text);
+	json_decref(genesis);
+}
+
+json_t *rpc_json_protocols(const struct node_rpc *rpc)
+{
+	return json_pack("{sssoso}", "p2p", "8", "block", node_json_number(CMT_BLOCK_PROTOCOL),
+			 "app",
+			 node_json_number((int64_t)node_state(rpc->node)->params.app_version));
+}
+
 json_t *rpc_json_node_info(const struct node_rpc *rpc)
 {
 	const struct node_genesis *genesis = node_genesis(rpc->node);
-	const struct bft_state *state = node_state(rpc->node);
 	char id[NODE_ID_SIZE], listen[64];
 	node_id_text(id, &node_node_key(rpc->node)->address);
 	(void)snprintf(listen, sizeof listen, "tcp://0.0.0.0:%u",
 		       node_peers_port(node_peers_of(rpc->node)));
-	return json_pack(
-		"{s{sssoso}sssssosssssss{ssss}}", "protocol_version", "p2p", "8", "block",
-		node_json_number(CMT_BLOCK_PROTOCOL), "app",
-		node_json_number((int64_t)state->params.app_version), "id", id, "listen_addr",
-		listen, "network", node_json_text(cmt_chain_id_bytes(&genesis->chain_id)),
-		"version", "0.38.26", "channels", "402021222330386061", "moniker",
-		node_moniker(rpc->node), "other", "tx_index", "on", "rpc_address", rpc->address);
+	return json_pack("{sosssssosssssss{ssss}}", "protocol_version", rpc_json_protocols(rpc),
+			 "id", id, "listen_addr", listen, "network",
+			 node_json_text(cmt_chain_id_bytes(&genesis->chain_id)), "version",
+			 "0.38.26", "channels", "402021222330386061", "moniker",
+			 node_moniker(rpc->node), "other", "tx_index", "on", "rpc_address",
+			 rpc->address);
 }
 
 static void add_edge(json_t *info, struct rpc_call *call, const char *const names[4],
@@ -82,58 +109,6 @@ static void run_status(struct rpc_call *call)
 	rpc_result(call,
 		   json_pack("{sososo}", "node_info", rpc_json_node_info(call->rpc), "sync_info",
 			     sync, "validator_info", json_validator_info(call->rpc)));
-}
-
-static void run_net_info(struct rpc_call *call)
-{
-	const struct node_peers *peers = node_peers_of(call->rpc->node);
-	const struct node_genesis *genesis = node_genesis(call->rpc->node);
-	json_t *list = json_array();
-	for (uint32_t i = 0; i < BFT_PEERS_MAX; i++) {
-		const struct node_peer_info *p = node_peers_info(peers, i);
-		char id[NODE_ID_SIZE];
-		if (p == NULL)
-			continue;
-		node_id_text(id, &p->id);
-		json_t *info = json_pack("{sssossss}", "id", id, "network",
-					 node_json_text(cmt_chain_id_bytes(&genesis->chain_id)),
-					 "version", "", "moniker", p->moniker);
-		json_t *status = json_pack(
-			"{sososo}", "Duration",
-			node_json_number((int64_t)(host_now_ms() - p->since_ms) * 1000000),
-			"SendBytes", node_json_number((int64_t)p->sent), "RecvBytes",
-			node_json_number((int64_t)p->received));
-		(void)json_array_append_new(list, json_pack("{sosbsoss}", "node_info", info,
-							    "is_outbound", (int)p->is_outbound,
-							    "connection_status", status,
-							    "remote_ip", ""));
-	}
-	rpc_result(call,
-		   json_pack("{sbs[s]soso}", "listening", 1, "listeners", "Listener(@)", "n_peers",
-			     node_json_number(node_peers_count(peers)), "peers", list));
-}
-
-static void run_consensus_state(struct rpc_call *call)
-{
-	static const int steps[] = {[BFT_STEP_NEW_HEIGHT] = 1,
-				    [BFT_STEP_PROPOSE] = 3,
-				    [BFT_STEP_PREVOTE] = 4,
-				    [BFT_STEP_PRECOMMIT] = 6,
-				    [BFT_STEP_COMMIT] = 8};
-	struct bft_view v = node_view(call->rpc->node);
-	const struct cmt_validator_set *set = &node_state(call->rpc->node)->now.set;
-	const struct cmt_validator *proposer = cmt_validator_set_proposer(set);
-	size_t at = cmt_validator_set_find(set, &proposer->address);
-	char hrs[64];
-	(void)snprintf(hrs, sizeof hrs, "%" PRId64 "/%d/%d", v.height, v.round, steps[v.step]);
-	json_t *state =
-		json_pack("{sssosososos{sosi}}", "height/round/step", hrs, "start_time",
-			  node_json_time(node_state(call->rpc->node)->last_time),
-			  "proposal_block_hash", json_string(""), "locked_block_hash",
-			  node_json_hex(cmt_hash_bytes(&v.locked_id.hash)), "valid_block_hash",
-			  node_json_hex(cmt_hash_bytes(&v.valid_id.hash)), "proposer", "address",
-			  node_json_hex(CS_BYTES_OF(proposer->address.b)), "index", (int)at);
-	rpc_result(call, json_pack("{so}", "round_state", state));
 }
 
 /* ---- the application ---- */
@@ -251,7 +226,7 @@ static void on_broadcast(void *context, enum cs_err err, const char *why,
 {
 	struct broadcast *b = context;
 	if (err != CS_OK)
-		rpc_refuse(b->call, "%s", why);
+		rpc_refuse(b->call, "%s%s", b->wait ? "error on broadcastTxCommit: " : "", why);
 	else if (!b->wait)
 		rpc_result(b->call, json_broadcast(response, &b->hash));
 	else if (response->code != 0)
@@ -264,7 +239,7 @@ static void on_broadcast(void *context, enum cs_err err, const char *why,
 	free(b);
 }
 
-static void broadcast(struct rpc_call *call, bool wait, bool at_once)
+static void broadcast(struct rpc_call *call, bool wait)
 {
 	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
 	uint8_t *tx;
@@ -272,30 +247,62 @@ static void broadcast(struct rpc_call *call, bool wait, bool at_once)
 	if (!rpc_bytes(call, "tx", false, &tx, &size))
 		return;
 	struct cs_hash hash = cs_sha256(cs_bytes(tx, size));
-	if (at_once) {
-		node_mempool_add(mempool, cs_bytes(tx, size), BFT_PEER_NONE, NULL, NULL);
-		rpc_result(call, json_broadcast(NULL, &hash));
-	} else {
-		struct broadcast *b = host_alloc(sizeof *b);
-		*b = (struct broadcast){call, hash, wait};
-		node_mempool_add(mempool, cs_bytes(tx, size), BFT_PEER_NONE, on_broadcast, b);
-	}
+	struct broadcast *b = host_alloc(sizeof *b);
+	*b = (struct broadcast){call, hash, wait};
+	node_mempool_add(mempool, cs_bytes(tx, size), BFT_PEER_NONE, on_broadcast, b);
 	free(tx);
 }
 
-static void run_broadcast_sync(struct rpc_call *call)
+/* What is known at once is said; the application's word is not waited for. */
+struct asynchronous {
+	bool has_returned;
+	enum cs_err err;
+	char why[ASYNC_WHY_SIZE];
+};
+
+static void on_async(void *context, enum cs_err err, const char *why,
+		     const struct abci_check_tx_response *response)
 {
-	broadcast(call, false, false);
+	struct asynchronous *a = context;
+	(void)response;
+	if (a->has_returned) {
+		free(a);
+		return;
+	}
+	a->has_returned = true;
+	a->err = err;
+	(void)snprintf(a->why, sizeof a->why, "%s", why != NULL ? why : "");
 }
 
 static void run_broadcast_async(struct rpc_call *call)
 {
-	broadcast(call, false, true);
+	uint8_t *tx;
+	size_t size;
+	if (!rpc_bytes(call, "tx", false, &tx, &size))
+		return;
+	struct cs_hash hash = cs_sha256(cs_bytes(tx, size));
+	struct asynchronous *a = host_alloc(sizeof *a);
+	node_mempool_add(node_mempool_of(call->rpc->node), cs_bytes(tx, size), BFT_PEER_NONE,
+			 on_async, a);
+	free(tx);
+	if (a->has_returned && a->err != CS_OK)
+		rpc_refuse(call, "%s", a->why);
+	else
+		rpc_result(call, json_broadcast(NULL, &hash));
+	if (a->has_returned)
+		free(a);
+	else
+		a->has_returned = true;
+}
+
+static void run_broadcast_sync(struct rpc_call *call)
+{
+	broadcast(call, false);
 }
 
 static void run_broadcast_commit(struct rpc_call *call)
 {
-	broadcast(call, true, false);
+	broadcast(call, true);
 }
 
 static void unconfirmed(struct rpc_call *call, size_t count)
@@ -355,35 +362,38 @@ static void run_check_tx(struct rpc_call *call)
 #define NAMES(...) ((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 static const struct rpc_method methods[] = {
-	{"health", run_health, NAMES()},
-	{"status", run_status, NAMES()},
-	{"net_info", run_net_info, NAMES()},
-	{"genesis", run_genesis, NAMES()},
-	{"consensus_state", run_consensus_state, NAMES()},
-	{"blockchain", rpc_run_blockchain, NAMES("minHeight", "maxHeight")},
-	{"block", rpc_run_block, NAMES("height")},
-	{"block_by_hash", rpc_run_block_by_hash, NAMES("hash")},
-	{"header", rpc_run_header, NAMES("height")},
-	{"header_by_hash", rpc_run_header_by_hash, NAMES("hash")},
-	{"block_results", rpc_run_block_results, NAMES("height")},
-	{"commit", rpc_run_commit, NAMES("height")},
-	{"validators", rpc_run_validators, NAMES("height", "page", "per_page")},
-	{"consensus_params", rpc_run_consensus_params, NAMES("height")},
-	{"tx", rpc_run_tx, NAMES("hash", "prove")},
-	{"tx_search", rpc_run_tx_search, NAMES("query", "prove", "page", "per_page", "order_by")},
-	{"block_search", rpc_run_block_search, NAMES("query", "page", "per_page", "order_by")},
-	{"abci_info", run_abci_info, NAMES()},
-	{"abci_query", run_abci_query, NAMES("path", "data", "height", "prove")},
-	{"check_tx", run_check_tx, NAMES("tx")},
-	{"broadcast_tx_sync", run_broadcast_sync, NAMES("tx")},
-	{"broadcast_tx_async", run_broadcast_async, NAMES("tx")},
-	{"broadcast_tx_commit", run_broadcast_commit, NAMES("tx")},
-	{"broadcast_evidence", rpc_run_broadcast_evidence, NAMES("evidence")},
-	{"unconfirmed_txs", run_unconfirmed_txs, NAMES("limit")},
-	{"num_unconfirmed_txs", run_num_unconfirmed_txs, NAMES()},
-	{"subscribe", rpc_subscribe, NAMES("query")},
-	{"unsubscribe", rpc_unsubscribe, NAMES("query")},
-	{"unsubscribe_all", rpc_unsubscribe_all, NAMES()},
+	{"health", run_health, NAMES(), false},
+	{"status", run_status, NAMES(), false},
+	{"net_info", rpc_run_net_info, NAMES(), false},
+	{"genesis", run_genesis, NAMES(), false},
+	{"genesis_chunked", run_genesis_chunked, NAMES("chunk"), false},
+	{"consensus_state", rpc_run_consensus_state, NAMES(), false},
+	{"blockchain", rpc_run_blockchain, NAMES("minHeight", "maxHeight"), false},
+	{"block", rpc_run_block, NAMES("height"), false},
+	{"block_by_hash", rpc_run_block_by_hash, NAMES("hash"), false},
+	{"header", rpc_run_header, NAMES("height"), false},
+	{"header_by_hash", rpc_run_header_by_hash, NAMES("hash"), false},
+	{"block_results", rpc_run_block_results, NAMES("height"), false},
+	{"commit", rpc_run_commit, NAMES("height"), false},
+	{"validators", rpc_run_validators, NAMES("height", "page", "per_page"), false},
+	{"consensus_params", rpc_run_consensus_params, NAMES("height"), false},
+	{"tx", rpc_run_tx, NAMES("hash", "prove"), false},
+	{"tx_search", rpc_run_tx_search, NAMES("query", "prove", "page", "per_page", "order_by"),
+	 false},
+	{"block_search", rpc_run_block_search, NAMES("query", "page", "per_page", "order_by"),
+	 false},
+	{"abci_info", run_abci_info, NAMES(), false},
+	{"abci_query", run_abci_query, NAMES("path", "data", "height", "prove"), false},
+	{"check_tx", run_check_tx, NAMES("tx"), false},
+	{"broadcast_tx_sync", run_broadcast_sync, NAMES("tx"), false},
+	{"broadcast_tx_async", run_broadcast_async, NAMES("tx"), false},
+	{"broadcast_tx_commit", run_broadcast_commit, NAMES("tx"), false},
+	{"broadcast_evidence", rpc_run_broadcast_evidence, NAMES("evidence"), false},
+	{"unconfirmed_txs", run_unconfirmed_txs, NAMES("limit"), false},
+	{"num_unconfirmed_txs", run_num_unconfirmed_txs, NAMES(), false},
+	{"subscribe", rpc_subscribe, NAMES("query"), true},
+	{"unsubscribe", rpc_unsubscribe, NAMES("query"), true},
+	{"unsubscribe_all", rpc_unsubscribe_all, NAMES(), true},
 };
 
 const struct rpc_method *rpc_method_at(size_t index)

@@ -23,6 +23,10 @@ CS_NODISCARD enum cs_err rpc_load_results(struct rpc_call *call,
 /* Of the argument "height", the last one without it. False: the call was ended. */
 bool rpc_height(struct rpc_call *call, int64_t *height);
 json_t *rpc_json_node_info(const struct node_rpc *rpc);
+json_t *rpc_json_protocols(const struct node_rpc *rpc);
+
+void rpc_run_net_info(struct rpc_call *call);
+void rpc_run_consensus_state(struct rpc_call *call);
 
 void rpc_run_blockchain(struct rpc_call *call);
 void rpc_run_block(struct rpc_call *call);

@@ -413,6 +413,54 @@ static void test_crash(void **state)
 	assert_int_equal(count % 20, 0);
 }
 
+/* which: the first byte of the value, or -1: it is empty. */
+static bool begins_with(void *context, int64_t which, struct cs_bytes value)
+{
+	uint32_t *calls = context;
+	(*calls)++;
+	return value.n == 0 ? which == -1 : which == value.p[0];
+}
+
+static void test_of_values(void **state)
+{
+	struct fixture *f = *state;
+	struct host_stmt *find;
+	uint32_t calls = 0;
+	bool row = false;
+	assert_ok(host_store_define(f->store, "begins", begins_with, &calls));
+	assert_ok(host_stmt_new(&find, f->store,
+				"WITH v(x) AS (VALUES (x'41ff'), (x''), (x'42'))"
+				" SELECT x FROM v WHERE begins(?, x)"));
+	host_bind_i64(find, 0, 'B');
+	assert_ok(host_stmt_next(find, &row));
+	assert_true(row && host_column_blob(find, 0).p[0] == 'B');
+	assert_ok(host_stmt_next(find, &row));
+	assert_false(row);
+	assert_int_equal(calls, 3);
+	host_bind_i64(find, 0, -1);
+	assert_ok(host_stmt_next(find, &row));
+	assert_true(row && host_column_blob(find, 0).n == 0);
+	host_stmt_free(find);
+}
+
+static void test_bound_of_a_query(void **state)
+{
+	static const char endless[] =
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+		" SELECT i FROM n WHERE i < 0";
+	struct fixture *f = *state;
+	struct host_stmt *stmt;
+	bool row = true;
+	assert_ok(host_stmt_new(&stmt, f->store, endless));
+	host_store_bound(f->store, 10);
+	assert_err(host_stmt_next(stmt, &row), CS_ERR_TIMEOUT);
+	/* Used up is used up, until there is a new one. */
+	assert_err(host_stmt_next(stmt, &row), CS_ERR_TIMEOUT);
+	host_stmt_free(stmt);
+	host_store_bound(f->store, 0);
+	assert_int_equal(count_things(f), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -422,6 +470,8 @@ int main(void)
 		T(test_flush),
 		T(test_failed_writer_is_undone),
 		T(test_columns),
+		T(test_of_values),
+		T(test_bound_of_a_query),
 		T(test_survives_reopening),
 		T(test_one_process),
 		T(test_others_files),

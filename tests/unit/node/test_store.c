@@ -312,6 +312,37 @@ static size_t search(struct one *one, struct node_hit *hits, size_t count_max, u
 	return count;
 }
 
+static bool is_longer(const void *context, struct cs_bytes value)
+{
+	return value.n > *(const size_t *)context;
+}
+
+/* Transactions are kH=v1 of each height; the kvstore names key and value in an event each. */
+static void search_by_values(struct one *one)
+{
+	static const size_t none = 0, all = 100;
+	const struct node_condition creator = {.key = cs_bytes_str("app.creator"),
+					       .value = cs_bytes_str("Cosmoshi")};
+	const struct node_condition same[] = {
+		creator, {.key = cs_bytes_str("app.key"), .value = cs_bytes_str("v1")}};
+	const struct node_condition other[] = {
+		creator, {.key = cs_bytes_str("app.key"), .value = cs_bytes_str("k3")}};
+	struct node_condition longer[] = {
+		creator, {.key = cs_bytes_str("app.key"), .holds = is_longer, .context = &none}};
+	struct node_hit hits[8];
+	uint64_t total = 0;
+	struct node_search s = {.conditions = same, .count = 2, .height_max = INT64_MAX};
+	assert_int_equal(search(one, hits, 8, &total, &s), 5);
+	assert_int_equal(hits[2].height, 3);
+	/* Both are of the transaction, but not of one event. */
+	s.conditions = other;
+	assert_int_equal(search(one, hits, 8, &total, &s), 0);
+	s.conditions = longer;
+	assert_int_equal(search(one, hits, 8, &total, &s), 5);
+	longer[1].context = &all;
+	assert_int_equal(search(one, hits, 8, &total, &s), 0);
+}
+
 static void search_finds(struct one *one)
 {
 	const struct node_condition k3 = {.key = cs_bytes_str("app.key"),
@@ -374,6 +405,7 @@ static void the_index_finds_and_is_made_anew(void **unused)
 		assert_ok(node_index_has_evidence(index, &has, &hash));
 		assert_false(has);
 		search_finds(one);
+		search_by_values(one);
 		stop(one);
 		one_forget_index(one);
 		assert_ok(one_start(one));

@@ -117,10 +117,10 @@ static void durations(void **state)
 	assert_err(node_duration(&ns, "99999999999s"), CS_ERR_OVERFLOW);
 }
 
-static bool matches(const char *text, const json_t *events)
+static bool matches(const char *text, json_t *events)
 {
 	struct rpc_query query;
-	assert_ok(rpc_query_parse(&query, text));
+	assert_ok(rpc_query_parse(&query, text, NULL));
 	return rpc_query_matches(&query, events);
 }
 
@@ -143,6 +143,63 @@ static void queries(void **state)
 	json_decref(events);
 }
 
+static bool holds(const char *text, const char *value)
+{
+	json_t *events = json_pack("{s[s]}", "some.key", value);
+	bool yes = matches(text, events);
+	json_decref(events);
+	return yes;
+}
+
+/* libs/pubsub/query/query_test.go has most of these. */
+static void operands(void **state)
+{
+	(void)state;
+	assert_true(holds("some.key = 8", "8atom"));
+	assert_true(holds("some.key >= 6.5", "6.50stake"));
+	assert_false(holds("some.key > 6.5", "6.50stake"));
+	assert_true(holds("some.key < 10.25", "10.2"));
+	assert_true(holds("some.key = 7", "007"));
+	assert_false(holds("some.key = 7", "-7"));
+	assert_false(holds("some.key = 0", "none"));
+	assert_false(holds("some.key >= 0", ""));
+	/* Above 64 bits. */
+	assert_true(holds("some.key > 99999999999999999999999999999998",
+			  "99999999999999999999999999999999"));
+	assert_false(holds("some.key = 99999999999999999999999999999998",
+			   "99999999999999999999999999999999"));
+	assert_true(holds("some.key = DATE 2017-01-01", "2017-01-01"));
+	assert_true(holds("some.key > DATE 2017-01-01", "2017-01-02"));
+	assert_false(holds("some.key > DATE 2017-01-01", "2017-01-01"));
+	assert_false(holds("some.key > DATE 2017-01-01", "2018-01-01T00:00:00Z"));
+	assert_true(holds("some.key >= TIME 2013-05-03T14:45:00Z", "2013-05-03T14:45:00Z"));
+	assert_true(holds("some.key = TIME 2013-05-03T14:45:00+02:30", "2013-05-03T12:15:00Z"));
+	assert_true(holds("some.key < TIME 2013-05-03T14:45:00-01:00", "2013-05-03T15:44:59.9Z"));
+	assert_false(holds("some.key < TIME 2013-05-03T14:45:00Z", "yesterday"));
+	assert_true(holds("some.key CONTAINS ''", "x"));
+	assert_true(holds("some.key = ''", ""));
+	assert_true(holds("some.key CONTAINS 'c d'", "abc def"));
+	assert_false(holds("some.key CONTAINS 'abcd'", "abc"));
+	/* A type alone. */
+	assert_true(holds("some EXISTS", "x"));
+	assert_true(holds("some = ''", "x"));
+	assert_false(holds("some = 'x'", "x"));
+	assert_false(holds("som EXISTS", "x"));
+}
+
+static void one_query_in_two_texts(void **state)
+{
+	struct rpc_query a, b;
+	(void)state;
+	assert_ok(rpc_query_parse(&a, "tm.event='Tx'AND x.y<=5 AND z.w = DATE 2020-01-01", NULL));
+	assert_ok(rpc_query_parse(&b, " tm.event = 'Tx' AND\tx.y <= 5 AND z.w=DATE 2020-01-01 ",
+				  NULL));
+	assert_string_equal(a.normal, b.normal);
+	assert_string_equal(a.normal, "tm.event = 'Tx' AND x.y <= 5 AND z.w = DATE 2020-01-01");
+	assert_ok(rpc_query_parse(&b, "tm.event = 'T x'", NULL));
+	assert_string_not_equal(a.normal, b.normal);
+}
+
 static void queries_that_are_none(void **state)
 {
 	static const char *const wrong[] = {"",
@@ -156,24 +213,44 @@ static void queries_that_are_none(void **state)
 					    "a.b='c' AND",
 					    "AND",
 					    "a.b == 'c'",
-					    "a.b EXISTS 'c'"};
+					    "a.b EXISTS 'c'",
+					    "a.b CONTAINS 5",
+					    "a.b CONTAINS",
+					    "AND = 1",
+					    "EXISTS = 1",
+					    "1a = 1",
+					    ".a = 1",
+					    "a.b = -5",
+					    "a.b = 1e5",
+					    "a.b/c = 1",
+					    "a.b = DATE 2020-13-01",
+					    "a.b = DATE 1899-12-31",
+					    "a.b = DATE",
+					    "a.b < TIME 2020-01-01",
+					    "a.b < TIME 2020-01-01T00:00:00",
+					    "a.b < TIME 2020-01-01T25:00:00Z",
+					    "a.b < TIME 2020-01-01T00:00:00+24:00",
+					    "a.b < TIME 3000-01-01T00:00:00Z"};
 	char text[RPC_QUERY_SIZE_MAX + 2];
 	struct rpc_query query;
+	struct cs_why why;
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(wrong); i++)
-		assert_err(rpc_query_parse(&query, wrong[i]), CS_ERR_MALFORMED);
+		assert_err(rpc_query_parse(&query, wrong[i], &why), CS_ERR_MALFORMED);
 	memset(text, 'a', sizeof text - 1);
 	text[sizeof text - 1] = 0;
-	assert_err(rpc_query_parse(&query, text), CS_ERR_TOO_LARGE);
+	assert_err(rpc_query_parse(&query, text, &why), CS_ERR_TOO_LARGE);
 	assert_err(rpc_query_parse(&query,
 				   "a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND a=1 AND "
-				   "a=1 AND a=1"),
+				   "a=1 AND a=1",
+				   &why),
 		   CS_ERR_TOO_LARGE);
 	/* As much as there may be. */
 	memset(text, 'a', RPC_QUERY_SIZE_MAX);
 	text[RPC_QUERY_SIZE_MAX] = 0;
 	memcpy(text + RPC_QUERY_SIZE_MAX - 7, " EXISTS", 7);
-	assert_ok(rpc_query_parse(&query, text));
+	assert_ok(rpc_query_parse(&query, text, &why));
+	assert_string_equal(query.normal, text);
 }
 
 int main(void)
@@ -185,6 +262,8 @@ int main(void)
 		cmocka_unit_test(texts_as_go_writes_them),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(queries),
+		cmocka_unit_test(operands),
+		cmocka_unit_test(one_query_in_two_texts),
 		cmocka_unit_test(queries_that_are_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
