@@ -29,9 +29,11 @@ struct abci_call {
 struct abci_app {
 	void *state;
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member's name. */
 #define ABCI_FUNCTION(name)                                                           \
 	enum cs_err (*name)(void *state, const struct abci_##name##_request *request, \
 			    struct abci_##name##_response *response, const struct abci_call *call)
+	/* NOLINTEND(bugprone-macro-parentheses) */
 	ABCI_FUNCTION(info);
 	ABCI_FUNCTION(query);
 	ABCI_FUNCTION(check_tx);

@@ -177,7 +177,7 @@ static void test_one_store_becomes_another(void **state)
 	assert_int_equal(sides[1]->taken, 1);
 	struct cs_bytes value, other;
 	for (int i = 0; i < 4; i++) {
-		char key[8];
+		char key[16];
 		(void)snprintf(key, sizeof key, "key%d", i);
 		assert_ok(abci_kvstore_get(sides[0]->store, cs_bytes_str(key), &value));
 		assert_ok(abci_kvstore_get(sides[1]->store, cs_bytes_str(key), &other));

@@ -562,7 +562,7 @@ static void run_to(struct scene *s, int64_t height)
 	assert_int_equal(s->target.store->height, height);
 	assert_int_equal(s->target.store->pair_count, height);
 	for (int64_t i = 1; i <= height; i++) {
-		char key[8];
+		char key[16];
 		(void)snprintf(key, sizeof key, "key%d", (int)i);
 		assert_ok(abci_kvstore_get(s->target.store, cs_bytes_str(key), &value));
 		assert_ok(abci_kvstore_get(s->source.store, cs_bytes_str(key), &expected));
