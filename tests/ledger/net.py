@@ -38,6 +38,7 @@ def run(*args: str) -> subprocess.CompletedProcess:
 
 
 class Node:
+    host = "127.0.0.1"
     def __init__(self, home: Path, rpc_port: int, p2p_port: int):
         self.home, self.rpc_port, self.p2p_port = home, rpc_port, p2p_port
         self.process: Process | None = None
@@ -52,14 +53,14 @@ class Node:
     def get(self, path: str) -> tuple[int, dict]:
         """HTTP GET: status and the JSON-RPC response."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.rpc_port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.rpc_port}{path}", timeout=20) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
     def post(self, body) -> dict | list:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.rpc_port}/", data, {"Content-Type": "application/json"})
+        request = urllib.request.Request(f"http://{self.host}:{self.rpc_port}/", data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=20) as answer:
             text = answer.read()
             return json.loads(text) if text else None
