@@ -158,7 +158,7 @@ static enum cs_err judge(struct bft *bft, struct bft_slot *slot, struct cs_why *
 		return cs_fail(why, CS_ERR_WRONG_BLOCK, "another header than was proposed");
 	slot->header = block.header;
 	slot->time = block.header.time;
-	CS_TRY(bft_state_validate(&bft->state, &block, &bft->scratch, why));
+	CS_TRY(bft_state_validate(&bft->state, &block, bft->last_commit, &bft->scratch, why));
 	return bft_evidence_check_list(block.evidence, block.evidence_count, &bft->state,
 				       &bft->config.history, &bft->scratch, why);
 }

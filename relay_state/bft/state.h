@@ -4,7 +4,7 @@
 #ifndef BFT_STATE_H
 #define BFT_STATE_H
 
-#include "relay_state/bft/types.h"
+#include "relay_state/bft/votes.h"
 #include "verify/cometbft/block.h"
 
 /* Changes of validators that one block may bring. */
@@ -83,9 +83,11 @@ CS_NODISCARD enum cs_err bft_state_header(struct cmt_header *header, const struc
 /* Everything that CometBFT asks of the next block, the signatures of its last commit included, but
  * not its evidence (evidence.h). INVALID: version, height, sizes; ANCHOR_MISMATCH: another chain;
  * UNLINKED: the block before; BAD_PROOF: a hash that is not the state's; BAD_TIME; WRONG_KEY: the
- * proposer is no validator; the errors of cmt_commit_verify. */
+ * proposer is no validator; the errors of cmt_commit_verify. known: precommits of the block before
+ * whose signatures were verified, NULL where there are none; they are not verified again. */
 CS_NODISCARD enum cs_err bft_state_validate(const struct bft_state *state,
-					    const struct cmt_block *block, struct cs_arena *scratch,
+					    const struct cmt_block *block,
+					    const struct bft_votes *known, struct cs_arena *scratch,
 					    struct cs_why *why);
 /* The state after this block, which was validated. The state is as before on failure: what
  * cmt_validator_set_update and cmt_params_check refuse. */
