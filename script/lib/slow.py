@@ -1,9 +1,10 @@
-"""Fuzz campaigns and fault tests, with a report that is committed: docs/reports/<date>-<commit>.md."""
+"""Fuzz campaigns, fault tests and the ledger's thirty minutes, with a report that is committed: docs/reports/<date>-<commit>.md."""
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
 import datetime
+import json
 import os
 import platform
 import re
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "fuzz"
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 # What a campaign may add to the committed corpus: few and small inputs, since every one is replayed by every test run.
+FUZZ_MINUTES, LEDGER_MINUTES, LEDGER = 10, 30, "ledger"
 KEPT_MAX = 16
 KEPT_SIZE_MAX = 4096
 CORPUS_MAX = 256
@@ -77,19 +79,51 @@ def faults() -> tuple[int, str]:
     return run.returncode, run.stdout
 
 
+def ledger(minutes: float, seed: int) -> dict:
+    """Four real processes, faults, and the comparison afterwards (tests/ledger/thirty_minutes.py)."""
+    with tempfile.TemporaryDirectory(prefix="caisson-slow-") as work:
+        out = Path(work) / "result.json"
+        load = os.getloadavg()[0]
+        run = subprocess.run([sys.executable, ROOT / "tests" / "ledger" / "thirty_minutes.py", "--minutes", str(minutes), "--seed", str(seed),
+                              "--json", out, "--keep", ROOT / "build" / "findings"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             env={**os.environ, "CAISSON_BUILD": os.environ.get("CAISSON_BUILD", str(ROOT / "build" / "dev")),
+                                  "PYTHONDONTWRITEBYTECODE": "1"})
+        result = json.loads(out.read_text()) if out.exists() else {}
+        return {**result, "code": run.returncode, "tail": run.stdout.splitlines()[-60:], "load": [round(load, 1), round(os.getloadavg()[0], 1)]}
+
+
+def ledger_lines(r: dict) -> list[str]:
+    if "heights" not in r:
+        return ["## The ledger under faults", "", f"It did not come to its end (exit {r['code']}):", "", "```", *r["tail"], "```", ""]
+    faults = ", ".join(f"{kind} {count}" for kind, count in r["faults"].items())
+    refused = f"{len(r['refused_starts'])} starts refused as damaged" if r["refused_starts"] else "no start refused"
+    lines = ["## The ledger under faults", "",
+             f"Four processes of `caisson-ledger` in network namespaces of their own, {r['minutes']:g} minutes, seed {r['seed']}; load of the machine "
+             f"{r['load'][0]} before, {r['load'][1]} after. Two of the four have their data on a small tmpfs, which is what fills up; nothing "
+             "here is a power cut (`unit/node/disk` has those).", "",
+             "| | |", "|---|---|",
+             f"| faults | {faults} |",
+             f"| lives of the four processes | {r['lives']}, {refused} |",
+             f"| heights, at all four the same | {r['heights']:,}; rounds in which they were decided: "
+             + ", ".join(f"{k}: {v:,}" for k, v in r["rounds"].items()) + " |",
+             f"| transactions in blocks | {r['transactions']:,} |",
+             f"| receipts of `broadcast_tx_commit`, all found where they say | {r['receipts']:,} ({r['failed_calls']:,} calls failed) |",
+             f"| blocks that a node showed meanwhile, all still there | {r['shown']:,} |",
+             f"| signatures of votes and proposals in {r['log_records']:,} log records and in commits, one for each place | {r['signatures']:,} |",
+             f"| found | {'nothing' if not r['problems'] else str(len(r['problems'])) + ' problems'} |", ""]
+    if r["problems"]:
+        lines += ["```", *r["problems"][:50], "```", ""]
+    return lines
+
+
 def machine() -> str:
     text = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", text)
     return f"{os.cpu_count()} cores of {model.group(1) if model else platform.machine()}, Linux {platform.release().split('-')[0]}"
 
 
-def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float) -> Path:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    commit = git("rev-parse", "--short", "HEAD")
-    dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-    lines = [f"# Fuzzing and faults, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}; libFuzzer with AddressSanitizer and "
-             f"UndefinedBehaviorSanitizer; {minutes:g} minutes a target, one process each.", "",
-             "| target | seconds | executions | edges | features | seeds | new inputs | kept | peak RSS, MB | findings |",
+def fuzz_lines(rows: list[dict]) -> list[str]:
+    lines = ["| target | seconds | executions | edges | features | seeds | new inputs | kept | peak RSS, MB | findings |",
              "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|"]
     for r in rows:
         found = "none" if r["code"] == 0 else f"exit {r['code']}"
@@ -97,6 +131,17 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
                      f"{r['found']} | {r['kept']} | {r['rss']} | {found} |")
     total = sum(r["executions"] for r in rows)
     lines += ["", f"{len(rows)} targets, {total:,} executions, {sum(r['code'] != 0 for r in rows)} with findings.", ""]
+    return lines
+
+
+def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, chain: dict | None) -> Path:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    commit = git("rev-parse", "--short", "HEAD")
+    dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    lines = [f"# {'Fuzzing and faults' if rows else 'Faults'}, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}"
+             + (f"; libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer; {minutes:g} minutes a target, one process each." if rows else "."), ""]
+    if rows:
+        lines += fuzz_lines(rows)
     for r in rows:
         if r["code"]:
             lines += [f"## {r['name']}", "", "```", r["tail"], "```", ""]
@@ -105,6 +150,8 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
         lines += ["## Faults", "", f"`pytest -m slow`: {closing[0].strip('= ')} (exit {fault_code})", ""]
         if fault_code not in (0, 5, 77):
             lines += ["```", *fault_log.splitlines()[-60:], "```", ""]
+    if chain is not None:
+        lines += ledger_lines(chain)
     folder = ROOT / "docs" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now:%Y-%m-%d}-{commit}.md"
@@ -114,34 +161,44 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--target", action="append", default=[])
+    parser.add_argument("--minutes", type=float, help=f"of a fuzz target [{FUZZ_MINUTES}], of the ledger [{LEDGER_MINUTES}]")
+    parser.add_argument("--target", action="append", default=[], help=f"a fuzz target, or {LEDGER}")
+    parser.add_argument("--seed", type=int, help="of the ledger [the time]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-faults", action="store_true")
     options = parser.parse_args()
+    minutes = options.minutes or FUZZ_MINUTES
     programs = sorted(p for p in BIN.rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
     if options.target:
         programs = [p for p in programs if p.name.removeprefix("fuzz_") in options.target]
-    if not programs:
-        print("no fuzz target of that name", file=sys.stderr)
+    with_ledger = not options.target or LEDGER in options.target
+    if not programs and not (with_ledger and options.target):
+        print("no target of that name", file=sys.stderr)
         return 2
     findings = ROOT / "build" / "findings"
     findings.mkdir(parents=True, exist_ok=True)
 
     def run(program: Path) -> dict:
-        row = campaign(program, options.minutes, findings)
+        row = campaign(program, minutes, findings)
         print(f"-- {program.name}: {row['executions']:,} executions, {row['edges']} edges, exit {row['code']}", flush=True)
         return row
 
-    print(f"-- {len(programs)} targets, {options.minutes:g} minutes each, {options.jobs} at a time", flush=True)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(run, programs))
-    fault_code, fault_log = (None, "") if options.no_faults else faults()
-    path = report(rows, fault_code, fault_log, options.minutes)
+    rows: list[dict] = []
+    if programs:
+        print(f"-- {len(programs)} targets, {minutes:g} minutes each, {options.jobs} at a time", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            rows = list(pool.map(run, programs))
+    fault_code, fault_log = (None, "") if options.no_faults or options.target == [LEDGER] else faults()
+    chain = None
+    if with_ledger:
+        seed = int(time.time()) if options.seed is None else options.seed
+        print(f"-- the ledger, {options.minutes or LEDGER_MINUTES:g} minutes, seed {seed}", flush=True)
+        chain = ledger(options.minutes or LEDGER_MINUTES, seed)
+    path = report(rows, fault_code, fault_log, minutes, chain)
     print(f"-- report: {path.relative_to(ROOT)}")
-    failed = any(r["code"] for r in rows) or fault_code not in (None, 0, 5, 77)
-    print(f"{sum(r['code'] == 0 for r in rows)} passed, {sum(r['code'] != 0 for r in rows)} failed")
-    return 1 if failed else 0
+    codes = [r["code"] for r in rows] + ([chain["code"]] if chain is not None else [])
+    print(f"{codes.count(0)} passed, {len(codes) - codes.count(0)} failed")
+    return 1 if any(codes) or fault_code not in (None, 0, 5, 77) else 0
 
 
 if __name__ == "__main__":
