@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tools")]
 import answers  # noqa: E402
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
+import validators  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
 from lib.tools import ROOT, find_build  # noqa: E402
 
@@ -168,13 +169,15 @@ def table(result: dict) -> str:
         ]
         for refund in e["refunds"]:
             lines.append(row(f"deadline → proven refund, {refund['how']}, p50 / p99", both(refund["deadline_to_refund_ms"])))
+    if "ledger" in result:
+        lines += [row(*figures) for figures in validators.rows(result["ledger"])]
     return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end"))
+    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end", "ledger"))
     parser.add_argument("--burst", type=int, default=end_to_end.BURST_DEFAULT)
     parser.add_argument("--singles", type=int, default=end_to_end.SINGLES)
     parser.add_argument("--runs", type=int, default=3)
@@ -188,6 +191,9 @@ def main() -> int:
     if options.only in (None, "end-to-end"):
         with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
             result["end_to_end"] = end_to_end.run(Path(folder), say, options.burst, options.singles, options.runs)
+    if options.only in (None, "ledger"):
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["ledger"] = validators.run(Path(folder), say)
     result["machine"]["load"].append(round(os.getloadavg()[0], 2))
     print(f"\n{result['machine']['cores']} cores of {result['machine']['cpu']}, preset {result['preset']}, commit {result['commit']}, load "
           + " before, ".join(f"{load:g}" for load in result["machine"]["load"]) + " after\n")
