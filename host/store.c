@@ -443,7 +443,7 @@ enum cs_err host_store_open(struct host_store **opened, struct host_loop *loop, 
 
 enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why)
 {
-	return run_sql(store, "PRAGMA synchronous=NORMAL", why);
+	return run_sql(store, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096", why);
 }
 
 static void free_handle(uv_handle_t *handle)

@@ -25,7 +25,8 @@ CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_
 					 const char *path, const struct host_store_schema *schema,
 					 struct cs_why *why);
 /* Everything in it can be made anew from elsewhere: from now on commits do not wait for the disk
- * (synchronous NORMAL). After a power cut the last ones may be missing, never a part of one. */
+ * (synchronous NORMAL), and fewer pages are kept in memory. After a power cut the last ones may be
+ * missing, never a part of one. */
 CS_NODISCARD enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why);
 /* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
  * of the store. NULL is allowed. */

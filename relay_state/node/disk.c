@@ -255,6 +255,11 @@ enum cs_err node_disk_results(struct node_disk *disk, int64_t height,
 	return CS_OK;
 }
 
+struct cs_bytes node_disk_results_view(const struct node_disk *disk)
+{
+	return disk->results;
+}
+
 void node_disk_let_go(struct node_disk *disk, int64_t retain_height)
 {
 	node_store_let_go(disk->store, retain_height);

@@ -83,6 +83,8 @@ CS_NODISCARD enum cs_err node_disk_load(struct node_disk *disk, struct bft_event
  * FINALIZED, or SAVE_STATE is INVALID. TOO_LARGE, INVALID as of abci_response_size. */
 CS_NODISCARD enum cs_err node_disk_results(struct node_disk *disk, int64_t height,
 					   const struct abci_finalize_block_response *results);
+/* What was given last: the body of the answer's frame, until the next is given. */
+struct cs_bytes node_disk_results_view(const struct node_disk *disk);
 /* Commit's retain_height; 0: nothing. */
 void node_disk_let_go(struct node_disk *disk, int64_t retain_height);
 

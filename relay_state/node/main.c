@@ -5,10 +5,13 @@
 #include "host/log.h"
 #include "relay_state/node/commands.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LARGE_SIZE (256 * 1024)
 
 static const char usage[] =
 	"caisson-ledger COMMAND [OPTIONS]\n"
@@ -93,6 +96,10 @@ int main(int argc, char **argv)
 				       .home = getenv("CMTHOME")};
 	char home[NODE_PATH_SIZE_MAX];
 	struct cs_why why = {{0}};
+	/* A block passes through a dozen buffers of its size: a fixed bound gives them back, where glibc
+	 * would learn from the first that went to keep the next in its heap. */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_SIZE);
+	(void)mallopt(M_TRIM_THRESHOLD, 2 * LARGE_SIZE);
 	if (command.home == NULL) {
 		const char *user = getenv("HOME");
 		(void)snprintf(home, sizeof home, "%s/.caisson-ledger", user != NULL ? user : "");

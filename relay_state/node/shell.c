@@ -126,22 +126,10 @@ static void answer_finalized(struct node *n, struct node_asked *asked,
 		return node_fail(n, err, "application", why.text);
 	}
 	/* Whoever listens is told after the commit, when this answer is gone. */
-	const struct abci_response whole = {.method = ABCI_FINALIZE_BLOCK,
-					    .finalize_block = *response};
-	struct cs_buf buf;
-	size_t size = 0, head = 0, body = 0;
-	err = abci_response_size(&whole, &size);
-	cs_assert(err == CS_OK);
-	uint8_t *frame = host_alloc(size);
-	cs_buf_init(&buf, frame, size);
-	err = abci_response_encode(&buf, &whole);
-	cs_assert(err == CS_OK);
-	err = abci_frame_open(&head, &body, cs_buf_view(&buf), size);
-	cs_assert(err == CS_OK);
-	memmove(frame, frame + head, body);
+	struct cs_bytes kept = node_disk_results_view(n->disk);
 	free(n->results);
-	n->results = frame;
-	n->results_size = body;
+	n->results = host_copy(kept);
+	n->results_size = kept.n;
 	enqueue(n, &asked->answer, finalized);
 	drain(n);
 }
