@@ -134,10 +134,9 @@ def fuzz_lines(rows: list[dict]) -> list[str]:
     return lines
 
 
-def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, chain: dict | None) -> Path:
+def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, chain: dict | None, commit: str,
+           dirty: str) -> Path:
     now = datetime.datetime.now(datetime.timezone.utc)
-    commit = git("rev-parse", "--short", "HEAD")
-    dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     lines = [f"# {'Fuzzing and faults' if rows else 'Faults'}, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}"
              + (f"; libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer; {minutes:g} minutes a target, one process each." if rows else "."), ""]
     if rows:
@@ -167,6 +166,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-faults", action="store_true")
     options = parser.parse_args()
+    # Of what runs, not of what is here when it ends.
+    commit = git("rev-parse", "--short", "HEAD")
+    dirty = " and uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     minutes = options.minutes or FUZZ_MINUTES
     programs = sorted(p for p in BIN.rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
     if options.target:
@@ -194,7 +196,7 @@ def main() -> int:
         seed = int(time.time()) if options.seed is None else options.seed
         print(f"-- the ledger, {options.minutes or LEDGER_MINUTES:g} minutes, seed {seed}", flush=True)
         chain = ledger(options.minutes or LEDGER_MINUTES, seed)
-    path = report(rows, fault_code, fault_log, minutes, chain)
+    path = report(rows, fault_code, fault_log, minutes, chain, commit, dirty)
     print(f"-- report: {path.relative_to(ROOT)}")
     codes = [r["code"] for r in rows] + ([chain["code"]] if chain is not None else [])
     print(f"{codes.count(0)} passed, {len(codes) - codes.count(0)} failed")
