@@ -259,13 +259,153 @@ static void many(void **state)
 	close_scene(&scene);
 }
 
+/* ---- the mesh ---- */
+
+/* [0] has the mempool, [1] and [2] are connected to it and not to each other. */
+struct mesh_node {
+	struct mesh *mesh;
+	struct node_key node_key, validator_key;
+	struct node_peers *peers;
+	uint32_t txs;
+	char last[24];
+};
+
+struct mesh {
+	struct scene scene;
+	struct cmt_chain_id chain_id;
+	struct cs_hash genesis;
+	struct mesh_node nodes[3];
+};
+
+static void on_mesh_up(void *context, uint32_t peer, const struct cs_address *validator)
+{
+	const struct mesh_node *n = context;
+	assert_non_null(validator);
+	if (n == &n->mesh->nodes[0])
+		node_mempool_peer_up(n->mesh->scene.mempool, peer);
+}
+
+static void on_mesh_down(void *context, uint32_t peer)
+{
+	const struct mesh_node *n = context;
+	if (n == &n->mesh->nodes[0])
+		node_mempool_peer_down(n->mesh->scene.mempool, peer);
+}
+
+static void on_mesh_message(void *context, uint32_t peer, struct cs_bytes message)
+{
+	(void)context, (void)peer, (void)message;
+}
+
+static void on_mesh_tx(void *context, uint32_t peer, struct cs_bytes tx)
+{
+	struct mesh_node *n = context;
+	(void)peer;
+	n->txs++;
+	assert_true(tx.n < sizeof n->last);
+	memcpy(n->last, tx.p, tx.n);
+	n->last[tx.n] = 0;
+}
+
+static void on_mesh_drained(void *context, uint32_t peer)
+{
+	(void)context, (void)peer;
+}
+
+static const struct node_peers_events mesh_events = {on_mesh_up, on_mesh_down,    on_mesh_message,
+						     on_mesh_tx, on_mesh_drained, on_mesh_message};
+
+static void open_mesh_node(struct mesh *mesh, int i, const char *dial)
+{
+	struct mesh_node *n = &mesh->nodes[i];
+	const char *dials[] = {dial};
+	n->mesh = mesh;
+	assert_ok(node_key_make(&n->node_key, NULL));
+	assert_ok(node_key_make(&n->validator_key, NULL));
+	const struct node_peers_options options = {.listen = "tcp://127.0.0.1:0",
+						   .dial = dials,
+						   .dial_count = dial != NULL,
+						   .unknown_max = 4,
+						   .node_key = &n->node_key,
+						   .validator_key = &n->validator_key,
+						   .chain_id = &mesh->chain_id,
+						   .genesis_hash = &mesh->genesis,
+						   .moniker = "mesh"};
+	assert_ok(node_peers_new(&n->peers, mesh->scene.loop, &options, &mesh_events, n, NULL));
+}
+
+static bool is_meshed(void *context)
+{
+	return node_peers_count(((const struct mesh *)context)->nodes[0].peers) == 2;
+}
+
+static bool all_have_the_second(void *context)
+{
+	const struct mesh *mesh = context;
+	return strcmp(mesh->nodes[1].last, "second") == 0 &&
+	       strcmp(mesh->nodes[2].last, "second") == 0;
+}
+
+/* Blocks that carry nothing go by. */
+static bool is_mended(void *context)
+{
+	struct mesh *mesh = context;
+	const struct abci_finalize_block_response response = {0};
+	node_mempool_update(mesh->scene.mempool, 1, NULL, 0, &response);
+	return strcmp(mesh->nodes[2].last, "first") == 0;
+}
+
+static uint32_t peer_of(const struct mesh *mesh, int i)
+{
+	for (uint32_t p = 0; p < BFT_PEERS_MAX; p++) {
+		const struct node_peer_info *info = node_peers_info(mesh->nodes[0].peers, p);
+		if (info != NULL && cs_address_eq(&info->id, &mesh->nodes[i].node_key.address))
+			return p;
+	}
+	fail_msg("node %d is no peer", i);
+	return BFT_PEER_NONE;
+}
+
+/* What a validator told is not told to other validators, until it has stayed too long; to itself
+ * never. What came from elsewhere is told at once. */
+static void the_mesh_tells_itself(void **state)
+{
+	struct mesh *mesh = calloc(1, sizeof *mesh);
+	char address[128], id[NODE_ID_SIZE];
+	(void)state;
+	assert_non_null(mesh);
+	open_scene(&mesh->scene, (struct node_mempool_options){.broadcast = true});
+	assert_ok(cmt_chain_id_set(&mesh->chain_id, cs_bytes_str("mesh")));
+	open_mesh_node(mesh, 0, NULL);
+	mesh->scene.peers = mesh->nodes[0].peers;
+	node_id_text(id, &mesh->nodes[0].node_key.address);
+	(void)snprintf(address, sizeof address, "%s@127.0.0.1:%u", id,
+		       node_peers_port(mesh->nodes[0].peers));
+	open_mesh_node(mesh, 1, address);
+	open_mesh_node(mesh, 2, address);
+	assert_ok(host_loop_run_until(mesh->scene.loop, is_meshed, mesh, DEADLINE_MS));
+	node_mempool_add(mesh->scene.mempool, cs_bytes_str("first"), peer_of(mesh, 1), NULL, NULL);
+	assert_ok(add(&mesh->scene, "second"));
+	assert_ok(host_loop_run_until(mesh->scene.loop, all_have_the_second, mesh, DEADLINE_MS));
+	/* In order: the first would have come before. */
+	assert_int_equal(mesh->nodes[1].txs, 1);
+	assert_int_equal(mesh->nodes[2].txs, 1);
+	assert_ok(host_loop_run_until(mesh->scene.loop, is_mended, mesh, DEADLINE_MS));
+	assert_int_equal(mesh->nodes[1].txs, 1);
+	assert_int_equal(mesh->nodes[2].txs, 2);
+	for (int i = 0; i < 3; i++)
+		node_peers_free(mesh->nodes[i].peers);
+	mesh->scene.peers = NULL;
+	close_scene(&mesh->scene);
+	free(mesh);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(priorities_then_age),
-		cmocka_unit_test(what_is_refused),
-		cmocka_unit_test(after_a_block),
-		cmocka_unit_test(many),
+		cmocka_unit_test(priorities_then_age),   cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(after_a_block),         cmocka_unit_test(many),
+		cmocka_unit_test(the_mesh_tells_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
