@@ -304,7 +304,8 @@ static void run_object(struct node_rpc *rpc, const json_t *object, struct host_w
 /* The requests of one body, one after the other: what the second asks is after what the first did. */
 struct batch {
 	struct node_rpc *rpc;
-	struct host_http_exchange *exchange;
+	rpc_done *done;
+	void *context;
 	json_t *requests; /* a list */
 	size_t next;
 	json_t *responses;
@@ -321,7 +322,7 @@ static void reply_batch(struct batch *b)
 		text = node_json_dump(count == 1 ? json_array_get(b->responses, 0) : b->responses,
 				      0);
 	}
-	host_http_reply(b->exchange, b->status, JSON_TYPE, cs_bytes_str(text));
+	b->done(b->context, text, b->status);
 	free(text);
 	json_decref(b->responses);
 	json_decref(b->requests);
@@ -340,10 +341,10 @@ static void on_answered(void *context, json_t *response, bool is_error)
 	run_object(b->rpc, json_array_get(b->requests, b->next++), NULL, on_answered, b);
 }
 
-static struct batch *new_batch(struct node_rpc *rpc, struct host_http_exchange *exchange)
+static struct batch *new_batch(struct node_rpc *rpc, rpc_done *done, void *context)
 {
 	struct batch *b = host_alloc(sizeof *b);
-	*b = (struct batch){.rpc = rpc, .exchange = exchange, .status = 200};
+	*b = (struct batch){.rpc = rpc, .done = done, .context = context, .status = 200};
 	b->responses = json_array();
 	return b;
 }
@@ -380,6 +381,43 @@ static bool are_requests(const json_t *list)
 	return true;
 }
 
+void rpc_take_post(struct node_rpc *rpc, struct cs_bytes body, rpc_done *done, void *context)
+{
+	struct batch *b = new_batch(rpc, done, context);
+	if (body.n > NODE_RPC_BODY_SIZE_MAX)
+		return refuse_body(b, 400, RPC_INVALID_REQUEST,
+				   "error reading request body: http: request body too large");
+	b->requests = read_requests(body);
+	b->next = json_array_size(b->requests);
+	if (b->requests == NULL || !are_requests(b->requests))
+		return refuse_body(b, 500, RPC_PARSE_ERROR, "error unmarshaling request");
+	if (b->next > NODE_RPC_BATCH_MAX)
+		return refuse_body(b, 200, RPC_INVALID_REQUEST,
+				   "batch request exceeds maximum (10) allowed number of requests");
+	b->next = 0;
+	on_answered(b, NULL, false);
+}
+
+void rpc_take_get(struct node_rpc *rpc, const struct rpc_method *method, json_t *params,
+		  rpc_done *done, void *context)
+{
+	struct batch *b = new_batch(rpc, done, context);
+	struct rpc_call *call = new_call(rpc, json_integer(-1), on_answered, b);
+	b->is_uri = true;
+	call->is_uri = true;
+	call->params = params;
+	if (method->is_ws) {
+		b->status = 404;
+		return rpc_fail(call, RPC_METHOD_NOT_FOUND, "%s", "");
+	}
+	run(call, method);
+}
+
+static void reply(void *context, const char *text, int status)
+{
+	host_http_reply(context, status, JSON_TYPE, cs_bytes_str(text));
+}
+
 static void list_endpoints(struct host_http_exchange *exchange)
 {
 	const struct rpc_method *method;
@@ -400,23 +438,10 @@ static void list_endpoints(struct host_http_exchange *exchange)
 
 static void on_post(void *context, struct host_http_exchange *exchange)
 {
-	struct node_rpc *rpc = context;
 	struct cs_bytes body = host_http_body(exchange);
 	if (body.n == 0)
 		return list_endpoints(exchange);
-	struct batch *b = new_batch(rpc, exchange);
-	if (body.n > NODE_RPC_BODY_SIZE_MAX)
-		return refuse_body(b, 400, RPC_INVALID_REQUEST,
-				   "error reading request body: http: request body too large");
-	b->requests = read_requests(body);
-	b->next = json_array_size(b->requests);
-	if (b->requests == NULL || !are_requests(b->requests))
-		return refuse_body(b, 500, RPC_PARSE_ERROR, "error unmarshaling request");
-	if (b->next > NODE_RPC_BATCH_MAX)
-		return refuse_body(b, 200, RPC_INVALID_REQUEST,
-				   "batch request exceeds maximum (10) allowed number of requests");
-	b->next = 0;
-	on_answered(b, NULL, false);
+	rpc_take_post(context, body, reply, exchange);
 }
 
 static void on_list(void *context, struct host_http_exchange *exchange)
@@ -428,22 +453,14 @@ static void on_list(void *context, struct host_http_exchange *exchange)
 static void on_get(void *context, struct host_http_exchange *exchange)
 {
 	const struct rpc_route *route = context;
-	struct batch *b = new_batch(route->rpc, exchange);
-	struct rpc_call *call = new_call(route->rpc, json_integer(-1), on_answered, b);
-	b->is_uri = true;
-	call->is_uri = true;
-	if (route->method->is_ws) {
-		b->status = 404;
-		return rpc_fail(call, RPC_METHOD_NOT_FOUND, "%s", "");
-	}
-	call->params = json_object();
+	json_t *params = json_object();
 	for (size_t i = 0; route->method->names[i] != NULL; i++) {
 		const char *value = host_http_query(exchange, route->method->names[i]);
 		if (value != NULL)
-			(void)json_object_set_new(call->params, route->method->names[i],
+			(void)json_object_set_new(params, route->method->names[i],
 						  json_string(value));
 	}
-	run(call, route->method);
+	rpc_take_get(route->rpc, route->method, params, reply, exchange);
 }
 
 /* ---- WebSocket ---- */

@@ -56,10 +56,9 @@ const struct rpc_method *rpc_method_find(const char *name);
 const struct rpc_method *rpc_method_at(size_t index);
 
 /* ---- what HTTP brings ---- */
-/* text: the answer's JSON, empty when nothing is answered, until this returns; is_error: HTTP says
- * 500. */
-typedef void rpc_done(void *context, const char *text, bool is_error);
-/* The body of a POST: an object or a batch. Answered once, now or later. */
+/* text: the answer's JSON, empty when nothing is answered, until this returns; status: HTTP's. */
+typedef void rpc_done(void *context, const char *text, int status);
+/* The body of a POST, not empty: an object or a batch. Answered once, now or later. */
 void rpc_take_post(struct node_rpc *rpc, struct cs_bytes body, rpc_done *done, void *context);
 /* A URI: params is the callee's, an object of texts by the method's names. */
 void rpc_take_get(struct node_rpc *rpc, const struct rpc_method *method, json_t *params,

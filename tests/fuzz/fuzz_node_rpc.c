@@ -135,11 +135,11 @@ struct asked {
 	bool is_left; /* nobody waits for it any more */
 };
 
-static void on_done(void *context, const char *text, bool is_error)
+static void on_done(void *context, const char *text, int status)
 {
 	struct asked *asked = context;
 	cs_assert(!asked->is_answered && !world.is_failed);
-	(void)is_error;
+	cs_assert(status >= 200 && status <= 500);
 	if (text[0] != 0) {
 		json_t *root = json_loads(text, 0, NULL);
 		cs_assert(json_is_object(root) || json_is_array(root));
