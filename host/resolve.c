@@ -98,8 +98,8 @@ static void give_up(void *context)
 	on_addresses(&r->request, UV_EAI_FAIL, NULL);
 }
 
-struct host_resolving *host_resolve(struct host_loop *loop, const struct host_name *name,
-				    host_resolved *resolved, void *context)
+struct host_resolving *host_name_resolve(struct host_loop *loop, const struct host_name *name,
+					 host_resolved *resolved, void *context)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct host_resolving *r = host_alloc(sizeof *r);

@@ -25,8 +25,8 @@ struct host_resolving;
 typedef void host_resolved(void *context, enum cs_err err, const struct host_address *addresses,
 			   size_t count);
 /* The answer comes in a later turn; the object is gone after it. */
-struct host_resolving *host_resolve(struct host_loop *loop, const struct host_name *name,
-				    host_resolved *resolved, void *context);
+struct host_resolving *host_name_resolve(struct host_loop *loop, const struct host_name *name,
+					 host_resolved *resolved, void *context);
 /* No answer after it. NULL is allowed. */
 void host_resolve_cancel(struct host_resolving *resolving);
 

@@ -394,7 +394,7 @@ static void on_dial(void *context)
 	if (is_connected(p, &dial->id) || dial->resolving != NULL)
 		return;
 	if (dial->is_name)
-		dial->resolving = host_resolve(p->loop, &dial->name, on_resolved, dial);
+		dial->resolving = host_name_resolve(p->loop, &dial->name, on_resolved, dial);
 	else
 		connect_to(dial);
 }

@@ -90,7 +90,7 @@ static void this_machine(void **state)
 	struct host_name name;
 	(void)state;
 	assert_ok(host_name_parse(&name, "LOCALHOST:26656", NULL));
-	(void)host_resolve(loop, &name, on_resolved, &answer);
+	(void)host_name_resolve(loop, &name, on_resolved, &answer);
 	assert_false(answer.is_there);
 	assert_ok(host_loop_run_until(loop, is_there, &answer, WAIT_MS));
 	assert_ok(answer.err);
@@ -110,7 +110,7 @@ static void nobody(void **state)
 	struct host_name name;
 	(void)state;
 	assert_ok(host_name_parse(&name, "nobody.invalid:1", NULL));
-	(void)host_resolve(loop, &name, on_resolved, &answer);
+	(void)host_name_resolve(loop, &name, on_resolved, &answer);
 	assert_ok(host_loop_run_until(loop, is_there, &answer, WAIT_MS));
 	assert_err(answer.err, CS_ERR_UNAVAILABLE);
 	assert_int_equal(answer.count, 0);
@@ -124,9 +124,9 @@ static void a_cancelled_one_is_silent(void **state)
 	struct host_name name;
 	(void)state;
 	assert_ok(host_name_parse(&name, "LOCALHOST:1", NULL));
-	host_resolve_cancel(host_resolve(loop, &name, on_resolved, &answer));
+	host_resolve_cancel(host_name_resolve(loop, &name, on_resolved, &answer));
 	host_resolve_cancel(NULL);
-	(void)host_resolve(loop, &name, on_resolved, &other);
+	(void)host_name_resolve(loop, &name, on_resolved, &other);
 	assert_ok(host_loop_run_until(loop, is_there, &other, WAIT_MS));
 	host_loop_free(loop);
 	assert_false(answer.is_there);
