@@ -1,11 +1,15 @@
 #include "relay_state/node/application.h"
 
 #include "host/alloc.h"
+#include "relay_state/node/kvstore_db.h"
 #include "relay_state/node/kvstore_files.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+/* CometBFT's name of its example with the data on disk. */
+#define PERSISTENT "persistent_kvstore"
 
 /* An open question whose answer is timed. */
 struct timed {
@@ -25,25 +29,47 @@ struct node_application {
 	struct abci_kvstore *kvstore; /* NULL: another one, behind a socket */
 	struct abci_kvstore_snapshots snapshots;
 	struct node_kvstore_files files;
+	struct node_kvstore_db *db; /* of persistent_kvstore */
 	void *memory, *snapshot_memory;
 };
+
+static void make_store(struct node_application *a, const struct abci_kvstore_hooks *hooks)
+{
+	struct abci_kvstore_options kvstore = {.memory_size = NODE_KVSTORE_MEMORY_DEFAULT};
+	if (hooks != NULL)
+		kvstore.hooks = *hooks;
+	a->kvstore = host_alloc(sizeof *a->kvstore);
+	a->memory = kvstore.memory = host_alloc(kvstore.memory_size);
+	cs_assert(getrandom(kvstore.seed, sizeof kvstore.seed, 0) == (ssize_t)sizeof kvstore.seed);
+	enum cs_err err = abci_kvstore_init(a->kvstore, &kvstore);
+	cs_assert(err == CS_OK);
+}
+
+/* Every commit is in the database: no snapshots, which would not tell it what they restore. */
+static enum cs_err make_persistent(struct node_application *a, struct abci_app *app,
+				   const struct node_application_options *options,
+				   struct cs_why *why)
+{
+	if (options->database == NULL)
+		return cs_fail(why, CS_ERR_INVALID, "persistent_kvstore needs a folder");
+	CS_TRY(node_kvstore_db_open(&a->db, options->database, why));
+	const struct abci_kvstore_hooks hooks = node_kvstore_db_hooks(a->db);
+	make_store(a, &hooks);
+	*app = abci_kvstore_app(a->kvstore);
+	return node_kvstore_db_load(a->db, a->kvstore, why);
+}
 
 static enum cs_err make_kvstore(struct node_application *a, struct abci_app *app,
 				const struct node_application_options *options, struct cs_why *why)
 {
-	struct abci_kvstore_options kvstore = {.memory_size = NODE_KVSTORE_MEMORY_DEFAULT};
 	struct abci_kvstore_snapshots_options snapshots = {.memory_size =
 								   NODE_KVSTORE_SNAPSHOTS_MEMORY,
 							   .interval = options->snapshot_interval,
 							   .taken = node_kvstore_files_put,
 							   .context = &a->files};
-	a->kvstore = host_alloc(sizeof *a->kvstore);
-	a->memory = kvstore.memory = host_alloc(kvstore.memory_size);
+	make_store(a, NULL);
 	a->snapshot_memory = snapshots.memory = host_alloc(snapshots.memory_size);
-	cs_assert(getrandom(kvstore.seed, sizeof kvstore.seed, 0) == (ssize_t)sizeof kvstore.seed);
-	enum cs_err err = abci_kvstore_init(a->kvstore, &kvstore);
-	cs_assert(err == CS_OK);
-	err = abci_kvstore_snapshots_init(&a->snapshots, app, a->kvstore, &snapshots);
+	enum cs_err err = abci_kvstore_snapshots_init(&a->snapshots, app, a->kvstore, &snapshots);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the kvstore's snapshots");
 	a->files.folder = options->folder;
@@ -62,6 +88,8 @@ static enum cs_err make_local(struct node_application *a, struct host_loop *loop
 	struct abci_app app;
 	if (options->app != NULL)
 		app = *options->app;
+	else if (strcmp(options->address, PERSISTENT) == 0)
+		CS_TRY(make_persistent(a, &app, options, why));
 	else
 		CS_TRY(make_kvstore(a, &app, options, why));
 	a->link = abci_link_local(loop, &app, &local, events, context);
@@ -75,7 +103,8 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 {
 	struct node_application *a = host_alloc(sizeof *a);
 	enum cs_err err;
-	if (options->app != NULL || strcmp(options->address, "kvstore") == 0) {
+	if (options->app != NULL || strcmp(options->address, "kvstore") == 0 ||
+	    strcmp(options->address, PERSISTENT) == 0) {
 		err = make_local(a, loop, options, events, context, why);
 	} else {
 		const struct abci_client_options client = {.address = options->address,
@@ -147,6 +176,7 @@ void node_application_free(struct node_application *a)
 		next = t->next;
 		free(t);
 	}
+	node_kvstore_db_close(a->db);
 	free(a->kvstore);
 	free(a->memory);
 	free(a->snapshot_memory);

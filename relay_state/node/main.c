@@ -28,7 +28,8 @@ static const char usage[] =
 	"  --chain-id ID         init, testnet: [a random one]\n"
 	"  --starting-port N     testnet: P2P of the first node; each has three from there "
 	"[26656]\n"
-	"  --proxy_app APP       start: kvstore, unix://PATH, tcp://ADDRESS:PORT\n"
+	"  --proxy_app APP       start: kvstore, persistent_kvstore, unix://PATH, "
+	"tcp://ADDRESS:PORT\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
 	"  --node URL            status: [tcp://127.0.0.1:26657]\n";

@@ -69,6 +69,9 @@ static enum cs_err open_application(struct node *n, const struct abci_client_eve
 {
 	const struct node_disk_found *found = node_disk_found(n->disk);
 	struct node_application_options options = n->options.application;
+	char database[NODE_PATH_SIZE_MAX];
+	CS_TRY(node_path(database, n->options.data_folder, "application.db", why));
+	options.database = database;
 	options.folder = &n->folder;
 	options.height_max = found->has_state ? found->state->last_height : 0;
 	return node_application_new(&n->application, n->loop, &options, events, n, why);

@@ -44,8 +44,9 @@ class Node:
         self.process: Process | None = None
         self.args: list[str] = []
 
-    def start(self) -> None:
-        self.process = Process([program(), "start", "--home", self.home, *self.args], self.home.parent / f"{self.home.name}.log")
+    def start(self, env: dict | None = None) -> None:
+        argv = [program(), "start", "--home", self.home, *self.args]
+        self.process = Process(argv, self.home.parent / f"{self.home.name}.log", env)
 
     def kill(self) -> None:
         self.process.kill()
