@@ -71,7 +71,10 @@ class Proving:
                 with self.lock:
                     answer = self.answer(NAMES[field], list(messages.fields_of(body)))
                 response = data(field + 1, answer)
-                connection.sendall(varint(len(response)) + response)
+                try:
+                    connection.sendall(varint(len(response)) + response)
+                except ConnectionError:
+                    return
 
     def accept(self) -> None:
         while True:
