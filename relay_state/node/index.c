@@ -43,6 +43,8 @@ enum statement {
 	STATEMENTS
 };
 
+#define PLACE "height, segment, block_at, outcome_at, hash, seconds, nanos"
+
 /* A transaction that is there twice is found where it was last (CometBFT's indexer). Evidence is
  * never forgotten: it must not be carried twice. */
 static const char *const texts[STATEMENTS] = {
@@ -53,10 +55,9 @@ static const char *const texts[STATEMENTS] = {
 	[DROP_BLOCKS] = "DELETE FROM blocks WHERE height < ?",
 	[DROP_TXS] = "DELETE FROM txs WHERE height < ?",
 	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE height < ?",
-	[GET_LAST] = "SELECT height, segment, block_at, outcome_at, hash, seconds, nanos"
-		     " FROM blocks ORDER BY height DESC LIMIT 1",
-	[GET_PLACE] = "SELECT height, segment, block_at, outcome_at, hash, seconds, nanos"
-		      " FROM blocks WHERE height = ?",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): parts of one text */
+	[GET_LAST] = "SELECT " PLACE " FROM blocks ORDER BY height DESC LIMIT 1",
+	[GET_PLACE] = "SELECT " PLACE " FROM blocks WHERE height = ?",
 	[GET_BLOCK] = "SELECT height FROM blocks WHERE hash = ?",
 	[GET_TX] = "SELECT height, position FROM txs WHERE hash = ?",
 	[GET_EVIDENCE] = "SELECT height FROM evidence WHERE hash = ?",

@@ -405,6 +405,7 @@ enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_li
 {
 	size_t n = 0, used = 0, count = 0;
 	struct cs_bytes *list = cs_arena_calloc(arena, m->count + 1, sizeof *list);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): of a pointer it is */
 	const struct entry **order = cs_arena_calloc(arena, m->count + 1, sizeof *order);
 	if (list == NULL || order == NULL)
 		return CS_ERR_NO_MEMORY;
@@ -412,6 +413,7 @@ enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_li
 		if (m->entries[i].tx != NULL)
 			order[n++] = &m->entries[i];
 	}
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): as above */
 	qsort(order, n, sizeof *order, by_priority);
 	for (size_t i = 0; i < n && count < CMT_TXS_MAX; i++) {
 		struct cs_bytes tx = cs_bytes(order[i]->tx, order[i]->size);
