@@ -97,7 +97,9 @@ def started(folder: Path, column: str, line_ms: int):
         for process in extra:
             stack.enter_context(process)
         if line_ms:
-            forwards = dict(zip(map(p2p_port, homes), free_ports(NODES)))
+            # Nobody listens on the nodes' own ports yet: they may be given out once more.
+            taken = {p2p_port(home) for home in homes} | {node.rpc_port for node in network.nodes}
+            forwards = dict(zip(map(p2p_port, homes), [port for port in free_ports(4 * NODES) if port not in taken]))
             lengthen(homes, forwards)
             line = stack.enter_context(Process([find_build() / "bench" / "bench_forward", str(line_ms),
                                                 *(f"{outer}:{inner}" for inner, outer in forwards.items())], folder / "line.log"))

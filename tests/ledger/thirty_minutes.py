@@ -198,7 +198,7 @@ class Faults:
             self.start(node)
 
     def back_up(self, node) -> None:
-        to = self.net.folder / "backups" / f"node{node.index}-{len(self.backups[node.index])}"
+        to = self.net.folder / "backups" / f"node{node.index}-{node.lives}"
         shutil.copytree(node.data, to, ignore=shutil.ignore_patterns("filler"))
         self.backups[node.index].append(to)
         if len(self.backups[node.index]) > 3:
