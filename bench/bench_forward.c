@@ -55,7 +55,7 @@ static void on_signal(int number)
 static struct sockaddr_in loopback(const char *port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons((uint16_t)atoi(port))};
+				      .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }
@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	size_t count = 0;
 	if (argc < 3 || argc - 2 > (int)LINES_MAX)
 		bench_die("MILLISECONDS FROM:TO…");
-	delay_s = atof(argv[1]) / 1000;
+	delay_s = strtod(argv[1], NULL) / 1000;
 	(void)signal(SIGTERM, on_signal);
 	(void)signal(SIGPIPE, SIG_IGN);
 	for (int i = 2; i < argc; i++) {

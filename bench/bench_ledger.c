@@ -253,19 +253,19 @@ int main(int argc, char **argv)
 	size_t per_node = 0, at = 1;
 	if (argc < 7)
 		bench_die("SECONDS SIZE CONNECTIONS rate|window N PORT…");
-	double seconds = atof(argv[1]);
-	size_t size = (size_t)atoi(argv[2]);
-	per_node = (size_t)atoi(argv[3]);
+	double seconds = strtod(argv[1], NULL);
+	size_t size = strtoul(argv[2], NULL, 10);
+	per_node = strtoul(argv[3], NULL, 10);
 	bool is_rate = strcmp(argv[4], "rate") == 0;
 	unsigned long long n = strtoull(argv[5], NULL, 10);
 	size_t nodes = (size_t)argc - 6;
 	if (size < 64 || size > TX_SIZE_MAX || nodes * per_node + 1 > CONNECTIONS_MAX)
 		bench_die("too much");
-	open_connection(&connections[connection_count++], (uint16_t)atoi(argv[6]));
+	open_connection(&connections[connection_count++], (uint16_t)strtoul(argv[6], NULL, 10));
 	watch(&connections[0]);
 	for (size_t i = 0; i < nodes * per_node; i++)
 		open_connection(&connections[connection_count++],
-				(uint16_t)atoi(argv[6 + i % nodes]));
+				(uint16_t)strtoul(argv[6 + i % nodes], NULL, 10));
 	/* From a block on, so that the first of them is known. */
 	for (double end = bench_now() + 30; block_count == 0; turn(10)) {
 		if (bench_now() > end)
