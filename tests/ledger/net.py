@@ -34,7 +34,7 @@ def program() -> str:
 
 
 def run(*args: str) -> subprocess.CompletedProcess:
-    return subprocess.run([program(), *args], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([program(), *args], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
 class Node:
