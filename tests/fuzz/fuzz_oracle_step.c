@@ -304,9 +304,36 @@ static void happen(uint8_t step, struct cs_bytes body, struct cs_bytes input, st
 	}
 }
 
+/* A copy of exactly this size, so that a sanitizer sees every step outside. It lives as long as the
+ * one before it does. */
+struct body {
+	struct body *before;
+	uint8_t bytes[];
+};
+
+static struct cs_bytes body_copy(struct body **bodies, const uint8_t *bytes, size_t n)
+{
+	struct body *body = malloc(sizeof *body + n);
+	cs_assert(body != NULL);
+	body->before = *bodies;
+	memcpy(body->bytes, bytes, n);
+	*bodies = body;
+	return cs_bytes(body->bytes, n);
+}
+
+static void bodies_free(struct body *body)
+{
+	while (body != NULL) {
+		struct body *before = body->before;
+		free(body);
+		body = before;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t memory[CS_FRAME_BODY_SIZE_MAX];
+	struct body *bodies = NULL;
 	const struct cs_bytes input = cs_bytes(data, size);
 	if (o == NULL)
 		setup();
@@ -319,13 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t n = cs_be16(data + 1);
 		if (n > size - 3)
 			n = size - 3;
-		/* A copy of exactly this size, so that a sanitizer sees every step outside. */
-		uint8_t *body = malloc(n + (n == 0));
-		cs_assert(body != NULL);
-		memcpy(body, data + 3, n);
 		cs_buf_init(&reply, memory, sizeof memory);
-		happen(data[0] % STEP_COUNT, cs_bytes(body, n), input, &reply);
-		free(body);
+		/* What a source said is extracted from in a turn that has time, which may be a later one. */
+		happen(data[0] % STEP_COUNT, body_copy(&bodies, data + 3, n), input, &reply);
 		service_turn(&o->service, &o->w->now);
 		while (service_is_ready(&o->service)) {
 			cs_buf_init(&reply, memory, sizeof memory);
@@ -337,5 +360,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	service_forget(&o->service);
 	cs_assert(o->service.job_count == 0 && o->played_count == 0);
+	bodies_free(bodies);
 	return 0;
 }

@@ -77,11 +77,14 @@ class ChainWorld(OracleWorld):
         return wait_for(lambda: (s := self.state(request)) and s["state"] in states and s, timeout_s,
                         f"{'/'.join(states)} of {abi.to_hex(request['id'])} ({self.oracle.log})", 0.02)
 
-    def by_hash(self, text: bytes, lifetime: int = 600) -> dict:
+    def send_by_hash(self, text: bytes, lifetime: int = 600) -> str:
         c = self.contracts
         fee = c.requests.read("quote", 0, 0)
-        return c.asked(c.requests.write(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
-                                        self.chain.rpc.time() + lifetime, value=fee, gas=GAS))
+        return c.requests.send(c.user, "requestByHash", ov.spec_hash(text), [], b"", "0x" + "00" * 20, 0, 60,
+                               self.chain.rpc.time() + lifetime, value=fee, gas=GAS)
+
+    def by_hash(self, text: bytes, lifetime: int = 600) -> dict:
+        return self.contracts.asked(self.chain.rpc.wait_receipt(self.send_by_hash(text, lifetime)))
 
     def with_chain(self, **keys) -> None:
         """Goes on with these keys of [[chains]]."""

@@ -560,22 +560,29 @@ def test_two_operators_on_one_feed(world, feed):
 
 
 def test_a_reorganisation_takes_a_round(world, feed):
-    """Last, for it may go deeper than what was final."""
-    rpc = world.chain.rpc
-    one = feed(10, listed={})
+    """Blocks come by hand until it is over, and no more than the two that are not final yet: what was final, no reorganisation takes."""
+    rpc, chain = world.chain.rpc, world.chain
+    one = feed(10, listed={"poll_ms": 8000})
     one.wait_value(10 * E8)
     one.wait(lambda f: not f["submitting"], "the end of the call")
-    snapshot = rpc.call("evm_snapshot")
-    one.price(11)
-    one.wait_value(11 * E8)
-    # No block more, so that what is taken back was not final yet.
     rpc.call("evm_setIntervalMining", 0)
-    one.wait(lambda f: f["submitted_value"] == "11.00000000", "the round")
-    rpc.call("evm_revert", snapshot)
-    assert [u["value"] for u in one.updates()] == [10 * E8]
-    rpc.call("evm_setIntervalMining", 1)
+    try:
+        snapshot = rpc.call("evm_snapshot")
+        one.price(11)
+        one.wait(lambda f: f["value"] == "11.00000000", "the value")
+        chain.mine()  # as young as the value: now it may be submitted
+        one.wait(lambda f: f["submitting"], "the call")
+        wait_for(lambda: rpc.call("txpool_status")["pending"] != "0x0", WAIT_S, "the call at the node", 0.05)
+        chain.mine()
+        one.wait_value(11 * E8)
+        one.wait(lambda f: f["submitted_value"] == "11.00000000", "the round")
+        assert rpc.call("evm_revert", snapshot)
+        assert [u["value"] for u in one.updates()] == [10 * E8]
+    finally:
+        rpc.call("evm_setIntervalMining", 1)
     one.wait_value(11 * E8)
     shown = one.wait(lambda f: f["submitted_round"] == 2 and not f["submitting"], "the round again")
+    assert not world.log_events("chain.diverged")
     assert [u["value"] for u in one.updates()] == [10 * E8, 11 * E8]
     assert shown["gas_total"] == sum(r["gas_used"] for r in one.rounds())
     assert int(shown["cost_wei_total"]) == sum(int(r["cost_wei"]) for r in one.rounds())
