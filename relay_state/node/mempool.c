@@ -34,6 +34,7 @@ struct cache {
 };
 
 struct question {
+	struct question *next, **at; /* of the mempool's open ones */
 	struct node_mempool *mempool;
 	uint8_t *tx;
 	size_t size;
@@ -61,6 +62,7 @@ struct node_mempool {
 	bool told;
 	struct cache cache;
 	uint32_t checks;
+	struct question *asked;
 	bool is_up[BFT_PEERS_MAX];
 	uint64_t sent[BFT_PEERS_MAX]; /* the peer has had everything below */
 };
@@ -250,6 +252,29 @@ void node_mempool_peer_down(struct node_mempool *m, uint32_t peer)
 	}
 }
 
+/* ---- questions ---- */
+
+static struct question *question_new(struct node_mempool *m)
+{
+	struct question *q = host_alloc(sizeof *q);
+	q->mempool = m;
+	q->next = m->asked;
+	q->at = &m->asked;
+	if (q->next != NULL)
+		q->next->at = &q->next;
+	m->asked = q;
+	return q;
+}
+
+static void question_free(struct question *q)
+{
+	*q->at = q->next;
+	if (q->next != NULL)
+		q->next->at = q->at;
+	free(q->tx);
+	free(q);
+}
+
 /* ---- admission ---- */
 
 static bool read_number(int64_t *number, struct cs_bytes text)
@@ -355,8 +380,7 @@ static void on_checked(void *context, enum cs_err err, const char *why,
 		cache_remove(&m->cache, &q->hash);
 	if (q->done != NULL)
 		q->done(q->context, err, why, err == CS_OK ? checked : NULL);
-	free(q->tx);
-	free(q);
+	question_free(q);
 }
 
 void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
@@ -381,8 +405,13 @@ void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
 			done(context, err, why, NULL);
 		return;
 	}
-	struct question *q = host_alloc(sizeof *q);
-	*q = (struct question){m, host_copy(tx), tx.n, hash, peer, 0, done, context};
+	struct question *q = question_new(m);
+	q->tx = host_copy(tx);
+	q->size = tx.n;
+	q->hash = hash;
+	q->from = peer;
+	q->done = done;
+	q->context = context;
 	struct abci_request request = {.method = ABCI_CHECK_TX,
 				       .check_tx = {cs_bytes(q->tx, q->size), ABCI_CHECK_TX_NEW}};
 	m->checks++;
@@ -443,7 +472,7 @@ static void on_rechecked(void *context, enum cs_err err, const char *why,
 			m->counts.evicted++;
 		}
 	}
-	free(q);
+	question_free(q);
 }
 
 /* An answer may come at once and take its entry away; the array itself stays meanwhile. */
@@ -453,8 +482,7 @@ static void recheck(struct node_mempool *m)
 		struct entry *e = &m->entries[i];
 		if (e->tx == NULL)
 			continue;
-		struct question *q = host_alloc(sizeof *q);
-		q->mempool = m;
+		struct question *q = question_new(m);
 		q->sequence = e->sequence;
 		m->counts.rechecked++;
 		struct abci_request request = {
@@ -552,6 +580,9 @@ void node_mempool_free(struct node_mempool *m)
 	if (m == NULL)
 		return;
 	node_mempool_flush(m);
+	/* The application is gone: nobody answers these. */
+	while (m->asked != NULL)
+		question_free(m->asked);
 	free(m->entries);
 	free(m->cache.ring);
 	free(m->cache.sequences);
