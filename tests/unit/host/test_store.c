@@ -471,7 +471,7 @@ int main(void)
 		T(test_failed_writer_is_undone),
 		T(test_columns),
 		T(test_of_values),
-		T(test_bound_of_a_query),
+		cmocka_unit_test_setup_teardown(test_bound_of_a_query, set_up, tear_down),
 		T(test_survives_reopening),
 		T(test_one_process),
 		T(test_others_files),

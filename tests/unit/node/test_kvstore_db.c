@@ -173,12 +173,12 @@ static void what_does_not_fit(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(what_was_committed_is_there_again),
-		T(one_process),
-		T(what_is_no_database),
-		T(what_does_not_fit),
+		cmocka_unit_test_setup_teardown(what_was_committed_is_there_again, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_process, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_no_database, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_does_not_fit, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
