@@ -17,10 +17,15 @@ struct cmt_validator_set made_set(uint32_t first, size_t count, int64_t power)
 
 struct cs_secret made_secret(const struct cs_address *address)
 {
+	/* Each is made once: sets of hundreds ask for hundreds. */
+	static struct cs_address known[KEYS_MAX];
+	static uint32_t count;
 	for (uint32_t i = 0; i < KEYS_MAX; i++) {
-		struct cs_ed25519_key key = key_of(i);
-		struct cs_address of = cmt_address(&key);
-		if (cs_address_eq(&of, address))
+		if (i == count) {
+			struct cs_ed25519_key key = key_of(i);
+			known[count++] = cmt_address(&key);
+		}
+		if (cs_address_eq(&known[i], address))
 			return secret_of(i);
 	}
 	fail_msg("nobody's address");
