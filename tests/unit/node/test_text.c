@@ -143,6 +143,29 @@ static void queries(void **state)
 	json_decref(events);
 }
 
+static bool admits(const char *text, const char *kind)
+{
+	struct rpc_query query;
+	assert_ok(rpc_query_parse(&query, text, NULL));
+	return rpc_query_admits(&query, kind);
+}
+
+/* Whoever wants another kind is not asked about the rest. */
+static void kinds_of_events(void **state)
+{
+	(void)state;
+	assert_true(admits("tm.event='Tx'", "Tx"));
+	assert_true(admits("app.key='x' AND tm.event='Tx'", "Tx"));
+	assert_true(admits("app.key='x'", "Tx"));
+	assert_true(admits("tm.event EXISTS", "NewBlock"));
+	assert_true(admits("tm EXISTS", "NewBlock"));
+	assert_true(admits("tm.event CONTAINS 'Block'", "NewBlock"));
+	assert_false(admits("tm.event='Tx'", "NewBlock"));
+	assert_false(admits("app.key='x' AND tm.event='Tx'", "NewBlockEvents"));
+	assert_false(admits("tm.event CONTAINS 'Block'", "Tx"));
+	assert_false(admits("tm.event = 5", "Tx"));
+}
+
 static bool holds(const char *text, const char *value)
 {
 	json_t *events = json_pack("{s[s]}", "some.key", value);
@@ -262,6 +285,7 @@ int main(void)
 		cmocka_unit_test(texts_as_go_writes_them),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(queries),
+		cmocka_unit_test(kinds_of_events),
 		cmocka_unit_test(operands),
 		cmocka_unit_test(one_query_in_two_texts),
 		cmocka_unit_test(queries_that_are_none),
