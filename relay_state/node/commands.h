@@ -4,8 +4,13 @@
 
 #include "relay_state/node/config.h"
 
+/* Homes that forensics reads together. */
+#define NODE_HOMES_MAX 32u
+
 struct node_command {
-	const char *home;
+	const char *home; /* the last of: */
+	const char *homes[NODE_HOMES_MAX];
+	size_t home_count;
 	const char *out;
 	const char *chain_id;  /* NULL: a random one */
 	const char *proxy_app; /* NULL: the configuration's */
@@ -14,6 +19,11 @@ struct node_command {
 	bool log_json;
 	uint32_t validators;
 	uint16_t port;
+	int64_t height;        /* 0: the last */
+	const char *app_state; /* a file; NULL: none */
+	bool hard;
+	int64_t from, to; /* heights; 0: from the first, to the last */
+	bool json;
 };
 
 /* CONFLICT: a file is there already; nothing that exists is changed. */
@@ -28,5 +38,16 @@ CS_NODISCARD enum cs_err node_command_show_node_id(const struct node_command *co
 						   struct cs_why *why);
 CS_NODISCARD enum cs_err node_command_show_validator(const struct node_command *command,
 						     struct cs_why *why);
+/* The state after a height as the genesis of another chain, to standard output. NOT_FOUND: it is not
+ * kept. Changes nothing. */
+CS_NODISCARD enum cs_err node_command_export(const struct node_command *command,
+					     struct cs_why *why);
+/* One height back, with `hard` the block too. CONFLICT: the node runs, or the height before is not
+ * kept. */
+CS_NODISCARD enum cs_err node_command_rollback(const struct node_command *command,
+					       struct cs_why *why);
+/* Who signed what, who is guilty: forensics.h. Changes nothing. */
+CS_NODISCARD enum cs_err node_command_forensics(const struct node_command *command,
+						struct cs_why *why);
 
 #endif

@@ -284,6 +284,21 @@ enum cs_err node_disk_begin_at(struct node_disk *disk, const struct bft_state *s
 	return CS_OK;
 }
 
+enum cs_err node_disk_roll_back(struct node_disk *disk, bool hard, int64_t *height,
+				struct cs_bytes *app_hash, struct cs_why *why)
+{
+	struct node_store_found now = node_store_look(disk->store);
+	int64_t left = now.stored > now.height ? now.height : now.height - 1;
+	if (left < now.base || left < 1)
+		return cs_fail(why, CS_ERR_CONFLICT, "height %lld is not kept", (long long)left);
+	CS_TRY(read_state(disk, &disk->asked, left, why));
+	/* A log without its state stops a start, a state without its log does not. */
+	CS_TRY(node_log_forget(disk->log, why));
+	CS_TRY(node_store_roll_back(disk->store, hard, height, why));
+	*app_hash = cs_bytes(disk->asked.app_hash, disk->asked.app_hash_size);
+	return CS_OK;
+}
+
 /* ---- history ---- */
 
 struct node_store *node_disk_store(struct node_disk *disk)

@@ -95,6 +95,12 @@ CS_NODISCARD enum cs_err node_disk_begin_at(struct node_disk *disk, const struct
 					    const struct node_stored_block *block,
 					    struct cs_why *why);
 
+/* The last height's outcome is taken back, with `hard` its block too (node_store_roll_back), and the
+ * log. What the key has signed stays known. *height, *app_hash: of the state that is left. The disk is
+ * closed after it. */
+CS_NODISCARD enum cs_err node_disk_roll_back(struct node_disk *disk, bool hard, int64_t *height,
+					     struct cs_bytes *app_hash, struct cs_why *why);
+
 /* Blocks, outcomes and searches for the RPC. */
 struct node_store *node_disk_store(struct node_disk *disk);
 /* Validators that sign the block of this height, one kept or the two after the state; valid until

@@ -50,6 +50,10 @@ struct node_file {
  * process has it open; IO. */
 CS_NODISCARD enum cs_err node_folder_open(struct node_folder *folder, const char *path,
 					  struct cs_why *why);
+/* Of whoever owns it, perhaps while he writes: nothing is made, locked or changed; every change fails
+ * with IO. NOT_FOUND, IO. */
+CS_NODISCARD enum cs_err node_folder_open_reading(struct node_folder *folder, const char *path,
+						  struct cs_why *why);
 void node_folder_close(struct node_folder *folder);
 
 /* NOT_FOUND without `create`. All of these: FULL: no room; IO: the rest, and every change of a

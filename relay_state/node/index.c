@@ -35,6 +35,10 @@ enum statement {
 	DROP_BLOCKS,
 	DROP_TXS,
 	DROP_ATTRIBUTES,
+	BACK_BLOCKS,
+	BACK_TXS,
+	BACK_ATTRIBUTES,
+	BACK_EVIDENCE,
 	GET_LAST,
 	GET_PLACE,
 	GET_BLOCK,
@@ -55,6 +59,10 @@ static const char *const texts[STATEMENTS] = {
 	[DROP_BLOCKS] = "DELETE FROM blocks WHERE height < ?",
 	[DROP_TXS] = "DELETE FROM txs WHERE height < ?",
 	[DROP_ATTRIBUTES] = "DELETE FROM attributes WHERE height < ?",
+	[BACK_BLOCKS] = "DELETE FROM blocks WHERE height >= ?",
+	[BACK_TXS] = "DELETE FROM txs WHERE height >= ?",
+	[BACK_ATTRIBUTES] = "DELETE FROM attributes WHERE height >= ?",
+	[BACK_EVIDENCE] = "DELETE FROM evidence WHERE height >= ?",
 	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): parts of one text */
 	[GET_LAST] = "SELECT " PLACE " FROM blocks ORDER BY height DESC LIMIT 1",
 	[GET_PLACE] = "SELECT " PLACE " FROM blocks WHERE height = ?",
@@ -324,6 +332,34 @@ enum cs_err node_index_put(struct node_index *index, const struct node_indexed *
 {
 	struct putting p = {index, indexed};
 	enum cs_err err = host_store_write(index->store, put, &p, NULL, NULL);
+	if (err == CS_OK)
+		err = host_store_flush(index->store);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the index: %s", host_store_why(index->store));
+	return CS_OK;
+}
+
+struct rolling {
+	struct node_index *index;
+	int64_t height;
+};
+
+static enum cs_err roll_back(void *context)
+{
+	static const enum statement drops[] = {BACK_BLOCKS, BACK_TXS, BACK_ATTRIBUTES,
+					       BACK_EVIDENCE};
+	const struct rolling *r = context;
+	for (size_t i = 0; i < CS_LEN(drops); i++) {
+		host_bind_i64(r->index->stmts[drops[i]], 0, r->height);
+		CS_TRY(host_stmt_run(r->index->stmts[drops[i]]));
+	}
+	return CS_OK;
+}
+
+enum cs_err node_index_roll_back(struct node_index *index, int64_t height, struct cs_why *why)
+{
+	struct rolling r = {index, height};
+	enum cs_err err = host_store_write(index->store, roll_back, &r, NULL, NULL);
 	if (err == CS_OK)
 		err = host_store_flush(index->store);
 	if (err != CS_OK)

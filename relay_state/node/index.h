@@ -60,6 +60,9 @@ void node_index_close(struct node_index *index);
 
 CS_NODISCARD enum cs_err node_index_put(struct node_index *index,
 					const struct node_indexed *indexed, struct cs_why *why);
+/* This height and higher ones are not known any more. IO. */
+CS_NODISCARD enum cs_err node_index_roll_back(struct node_index *index, int64_t height,
+					      struct cs_why *why);
 /* The highest; NOT_FOUND: it is empty. */
 CS_NODISCARD enum cs_err node_index_last(struct node_index *index, struct node_place *place);
 CS_NODISCARD enum cs_err node_index_place(struct node_index *index, struct node_place *place,

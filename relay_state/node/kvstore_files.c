@@ -105,3 +105,18 @@ enum cs_err node_kvstore_files_load(struct node_kvstore_files *files,
 	}
 	return CS_OK;
 }
+
+enum cs_err node_kvstore_files_drop(struct node_folder *folder, int64_t height_max,
+				    struct cs_why *why)
+{
+	struct node_kvstore_files files = {.folder = folder};
+	char name[NODE_FILE_NAME_MAX];
+	for (uint32_t i = 0; i < NODE_KVSTORE_FILES; i++) {
+		CS_TRY(read_height(&files, i, why));
+		if (files.heights[i] <= height_max)
+			continue;
+		node_file_name(name, NODE_KVSTORE_PREFIX, i);
+		CS_TRY(node_folder_remove(folder, name, why));
+	}
+	return node_folder_sync(folder, why);
+}

@@ -25,5 +25,8 @@ CS_NODISCARD enum cs_err node_kvstore_files_put(void *context, int64_t height,
 CS_NODISCARD enum cs_err node_kvstore_files_load(struct node_kvstore_files *files,
 						 struct abci_kvstore_snapshots *snapshots,
 						 int64_t height_max, struct cs_why *why);
+/* Snapshots above this height are removed: the chain went back below them. */
+CS_NODISCARD enum cs_err node_kvstore_files_drop(struct node_folder *folder, int64_t height_max,
+						 struct cs_why *why);
 
 #endif

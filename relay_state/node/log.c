@@ -249,10 +249,13 @@ static enum cs_err remove_old(struct node_log *log, struct cs_why *why)
 	return err;
 }
 
-enum cs_err node_log_committed(struct node_log *log, struct cs_why *why)
+enum cs_err node_log_forget(struct node_log *log, struct cs_why *why)
 {
-	if (log->end < log->file_size)
-		return CS_OK;
 	CS_TRY(begin_file(log, log->number + 1, why));
 	return remove_old(log, why);
+}
+
+enum cs_err node_log_committed(struct node_log *log, struct cs_why *why)
+{
+	return log->end < log->file_size ? CS_OK : node_log_forget(log, why);
 }

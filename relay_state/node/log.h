@@ -45,7 +45,8 @@ CS_NODISCARD enum cs_err node_log_replay(struct node_log *log, struct bft *bft, 
 CS_NODISCARD enum cs_err node_log_append(struct node_log *log, struct cs_bytes record,
 					 struct cs_why *why);
 CS_NODISCARD enum cs_err node_log_sync(struct node_log *log, struct cs_why *why);
-/* No record so far is needed any more. */
+/* No record so far is needed any more; forget: and none may stay. */
+CS_NODISCARD enum cs_err node_log_forget(struct node_log *log, struct cs_why *why);
 CS_NODISCARD enum cs_err node_log_committed(struct node_log *log, struct cs_why *why);
 
 #endif

@@ -22,6 +22,9 @@ static const char usage[] =
 	"  status                what a running node's RPC says\n"
 	"  show-node-id          the id by which peers know the node\n"
 	"  show-validator        the validator's public key\n"
+	"  export                the state as the genesis of another chain\n"
+	"  rollback              one height back, when the node is down\n"
+	"  forensics             who signed what, and who signed twice\n"
 	"\n"
 	"  --home DIR            of the node [$CMTHOME, else ~/.caisson-ledger]\n"
 	"  --v N, --o DIR        testnet: validators [4], where to [./mytestnet]\n"
@@ -32,6 +35,12 @@ static const char usage[] =
 	"tcp://ADDRESS:PORT\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
+	"  --height N            export: after this height [the last]\n"
+	"  --app-state FILE      export: JSON for app_state, as the application exported it\n"
+	"  --hard                rollback: the block too\n"
+	"  --home A --home B     forensics: of several nodes together\n"
+	"  --from N, --to N      forensics: heights [all]\n"
+	"  --json                forensics: as JSON\n"
 	"  --node URL            status: [tcp://127.0.0.1:26657]\n";
 
 static bool take_text(const char **to, const char *name, const char *option, const char *value)
@@ -46,14 +55,21 @@ static bool take_text(const char **to, const char *name, const char *option, con
 static int take_option(struct node_command *c, const char *name, const char *value)
 {
 	int64_t number;
+	if (strcmp(name, "--home") == 0 && value != NULL && c->home_count < NODE_HOMES_MAX)
+		c->homes[c->home_count++] = value;
 	if (take_text(&c->home, name, "--home", value) || take_text(&c->out, name, "--o", value) ||
 	    take_text(&c->chain_id, name, "--chain-id", value) ||
 	    take_text(&c->proxy_app, name, "--proxy_app", value) ||
 	    take_text(&c->log_level, name, "--log_level", value) ||
+	    take_text(&c->app_state, name, "--app-state", value) ||
 	    take_text(&c->node, name, "--node", value))
 		return 2;
 	if (strcmp(name, "--log-json") == 0) {
 		c->log_json = true;
+		return 1;
+	}
+	if (strcmp(name, "--hard") == 0 || strcmp(name, "--json") == 0) {
+		*(name[2] == 'h' ? &c->hard : &c->json) = true;
 		return 1;
 	}
 	if (value == NULL || node_unnumber(&number, value) != CS_OK)
@@ -64,6 +80,11 @@ static int take_option(struct node_command *c, const char *name, const char *val
 	}
 	if (strcmp(name, "--starting-port") == 0 && number >= 1 && number <= 65000) {
 		c->port = (uint16_t)number;
+		return 2;
+	}
+	if (number >= 1 && (strcmp(name, "--height") == 0 || strcmp(name, "--from") == 0 ||
+			    strcmp(name, "--to") == 0)) {
+		*(name[2] == 'h' ? &c->height : name[2] == 'f' ? &c->from : &c->to) = number;
 		return 2;
 	}
 	return 0;
@@ -79,6 +100,9 @@ static const struct {
 	{"status", node_command_status},
 	{"show-node-id", node_command_show_node_id},
 	{"show-validator", node_command_show_validator},
+	{"export", node_command_export},
+	{"rollback", node_command_rollback},
+	{"forensics", node_command_forensics},
 };
 
 static int fail_usage(bool asked)

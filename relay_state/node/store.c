@@ -645,6 +645,41 @@ enum cs_err node_store_begin_at(struct node_store *store, const struct node_stor
 	return index_tip(store, NODE_SEGMENT_HEAD_SIZE + record.size, CS_BYTES_NONE, why);
 }
 
+static enum cs_err cut_tail(struct node_store *store, const struct node_place *place, uint64_t size,
+			    struct cs_why *why)
+{
+	if (place->segment != last_segment(store)->number)
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "a segment was begun and not used: start and stop the node first");
+	CS_TRY(node_file_truncate(&store->tail, size, why));
+	return node_file_sync(&store->tail, why);
+}
+
+enum cs_err node_store_roll_back(struct node_store *store, bool hard, int64_t *height,
+				 struct cs_why *why)
+{
+	int64_t last = store->now.height;
+	struct node_place place = {.height = last + 1, .block_at = store->tip_at};
+	if (last == 0)
+		return cs_fail(why, CS_ERR_CONFLICT, "there is no state");
+	place.segment = last_segment(store)->number;
+	if (store->is_pending) {
+		if (hard)
+			CS_TRY(cut_tail(store, &place, place.block_at, why));
+		*height = last;
+		return CS_OK;
+	}
+	if (last - 1 < store->now.base)
+		return cs_fail(why, CS_ERR_CONFLICT, "height %lld is not kept",
+			       (long long)(last - 1));
+	CS_TRY(node_index_place(store->index, &place, last));
+	/* An index that knows less is mended by a start, one that knows more refuses it. */
+	CS_TRY(node_index_roll_back(store->index, last, why));
+	CS_TRY(cut_tail(store, &place, hard ? place.block_at : place.outcome_at, why));
+	*height = last - 1;
+	return CS_OK;
+}
+
 void node_store_let_go(struct node_store *store, int64_t retain_height)
 {
 	if (retain_height > store->retain)

@@ -68,6 +68,11 @@ CS_NODISCARD enum cs_err node_store_put_outcome(struct node_store *store, int64_
 CS_NODISCARD enum cs_err node_store_begin_at(struct node_store *store,
 					     const struct node_stored_block *block,
 					     struct cs_bytes state, struct cs_why *why);
+/* Takes back the last outcome, so that its block waits to be executed again; with it the block
+ * (`hard`). A block that waits already: that one alone, or nothing. *height: of the state that is left.
+ * The store is closed after it. CONFLICT: the height before is not kept. */
+CS_NODISCARD enum cs_err node_store_roll_back(struct node_store *store, bool hard, int64_t *height,
+					      struct cs_why *why);
 /* Heights below may go; at least the last height stays. Takes effect with the next outcome. */
 void node_store_let_go(struct node_store *store, int64_t retain_height);
 

@@ -1,0 +1,192 @@
+#include "host/alloc.h"
+#include "host/keyfile.h"
+#include "relay_state/node/commands.h"
+#include "relay_state/node/kvstore_files.h"
+#include "relay_state/node/reading.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Commands on the folder of a node that is down (rollback), or that may run (export). */
+
+#define APP_STATE_SIZE_MAX NODE_GENESIS_SIZE_MAX
+
+/* ---- export ---- */
+
+struct exporting {
+	int64_t wanted; /* 0: the last */
+	int64_t first, last;
+	uint8_t *state;
+	size_t size;
+};
+
+static enum cs_err on_outcome(void *context, const struct node_record *outcome)
+{
+	struct exporting *e = context;
+	if (e->first == 0)
+		e->first = outcome->height;
+	e->last = outcome->height;
+	if (e->wanted != 0 && outcome->height != e->wanted)
+		return CS_OK;
+	free(e->state);
+	e->state = host_copy(outcome->state);
+	e->size = outcome->state.n;
+	return CS_OK;
+}
+
+static enum cs_err find_state(struct bft_state *state, const struct node_command *command,
+			      struct cs_why *why)
+{
+	struct exporting e = {.wanted = command->height};
+	const struct node_reading reading = {.context = &e, .outcome = on_outcome};
+	uint8_t *memory = host_alloc(1024u * 1024);
+	struct cs_arena scratch;
+	cs_arena_init(&scratch, memory, 1024u * 1024);
+	enum cs_err err = node_reading_walk(command->home, &reading, why);
+	if (err == CS_OK && e.state == NULL)
+		err = cs_fail(why, CS_ERR_NOT_FOUND,
+			      "no state of that height: there are %lld to %lld", (long long)e.first,
+			      (long long)e.last);
+	if (err == CS_OK)
+		err = bft_state_decode(state, cs_bytes(e.state, e.size), &scratch, why);
+	free(e.state);
+	free(memory);
+	return err;
+}
+
+static const char *name_of(const struct node_genesis *genesis, const struct cs_address *address)
+{
+	for (size_t i = 0; i < genesis->count; i++) {
+		if (cs_address_eq(&genesis->validators[i].address, address))
+			return genesis->names[i];
+	}
+	return "";
+}
+
+static enum cs_err read_app_state(struct node_genesis *out, const char *path, struct cs_why *why)
+{
+	uint8_t *bytes;
+	size_t size;
+	json_error_t error;
+	if (path == NULL)
+		return CS_OK;
+	CS_TRY(host_file_load(&bytes, &size, path, APP_STATE_SIZE_MAX, why));
+	json_t *root = json_loadb((const char *)bytes, size,
+				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	free(bytes);
+	if (root == NULL)
+		return cs_fail(why, CS_ERR_MALFORMED, "%s: line %d: %s", path, error.line,
+			       error.text);
+	out->app_state = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(root);
+	return CS_OK;
+}
+
+/* The chain after the state's height, as the first moment of another. */
+static enum cs_err make_genesis(struct node_genesis *out, const struct bft_state *state,
+				const struct node_genesis *old, struct cs_why *why)
+{
+	*out = (struct node_genesis){.chain_id = state->chain_id,
+				     .time = state->last_time,
+				     .initial_height = state->last_height + 1,
+				     .params = state->params,
+				     .count = state->now.set.count,
+				     .app_hash_size = state->app_hash_size};
+	memcpy(out->app_hash, state->app_hash, state->app_hash_size);
+	if (!cmt_chain_id_eq(&state->chain_id, &old->chain_id))
+		return cs_fail(why, CS_ERR_WRONG_CHAIN,
+			       "the data are of another chain than the genesis");
+	for (size_t i = 0; i < out->count; i++) {
+		out->validators[i] = state->now.set.list[i];
+		(void)snprintf(out->names[i], sizeof out->names[i], "%s",
+			       name_of(old, &out->validators[i].address));
+	}
+	return CS_OK;
+}
+
+static void print_genesis(const struct node_genesis *genesis)
+{
+	json_t *root = node_genesis_json(genesis);
+	char *text = node_json_dump(root, JSON_INDENT(2));
+	(void)puts(text);
+	free(text);
+	json_decref(root);
+}
+
+enum cs_err node_command_export(const struct node_command *command, struct cs_why *why)
+{
+	struct node_genesis *old = host_alloc(sizeof *old), *out = host_alloc(sizeof *out);
+	struct bft_state *state = host_alloc(sizeof *state);
+	char path[NODE_PATH_SIZE_MAX];
+	bft_state_init(state);
+	enum cs_err err = node_path(path, command->home, "config/genesis.json", why);
+	if (err == CS_OK)
+		err = node_genesis_load(old, path, why);
+	if (err == CS_OK)
+		err = find_state(state, command, why);
+	if (err == CS_OK)
+		err = make_genesis(out, state, old, why);
+	if (err == CS_OK)
+		err = read_app_state(out, command->app_state, why);
+	if (err == CS_OK)
+		print_genesis(out);
+	node_genesis_done(old);
+	node_genesis_done(out);
+	free(old);
+	free(out);
+	free(state);
+	return err;
+}
+
+/* ---- rollback ---- */
+
+static enum cs_err roll_back(struct node_folder *folder, const struct node_command *command,
+			     int64_t initial_height, struct cs_why *why)
+{
+	struct node_disk *disk;
+	char index[NODE_PATH_SIZE_MAX], hash[2 * CMT_APP_HASH_SIZE_MAX + 1];
+	struct cs_bytes app_hash;
+	int64_t height = 0;
+	CS_TRY(node_path(index, command->home, "data/index.db", why));
+	const struct node_disk_options options = {
+		.folder = folder, .index_path = index, .initial_height = initial_height};
+	CS_TRY(node_disk_open(&disk, &options, why));
+	enum cs_err err = node_disk_roll_back(disk, command->hard, &height, &app_hash, why);
+	if (err == CS_OK)
+		node_hex(hash, app_hash);
+	node_disk_close(disk);
+	CS_TRY(err);
+	CS_TRY(node_kvstore_files_drop(folder, height, why));
+	/* As CometBFT says it. */
+	(void)printf("Rolled back %s to height %lld and hash %s\n",
+		     command->hard ? "both state and block" : "state", (long long)height, hash);
+	return CS_OK;
+}
+
+static enum cs_err read_initial_height(int64_t *height, const char *home, struct cs_why *why)
+{
+	struct node_genesis *genesis = host_alloc(sizeof *genesis);
+	char path[NODE_PATH_SIZE_MAX];
+	enum cs_err err = node_path(path, home, "config/genesis.json", why);
+	if (err == CS_OK)
+		err = node_genesis_load(genesis, path, why);
+	*height = genesis->initial_height;
+	node_genesis_done(genesis);
+	free(genesis);
+	return err;
+}
+
+enum cs_err node_command_rollback(const struct node_command *command, struct cs_why *why)
+{
+	char path[NODE_PATH_SIZE_MAX];
+	struct node_folder folder;
+	int64_t initial_height = 0;
+	/* Before a folder is made in a home that is none. */
+	CS_TRY(read_initial_height(&initial_height, command->home, why));
+	CS_TRY(node_path(path, command->home, "data", why));
+	CS_TRY(node_folder_open(&folder, path, why));
+	enum cs_err err = roll_back(&folder, command, initial_height, why);
+	node_folder_close(&folder);
+	return err;
+}
