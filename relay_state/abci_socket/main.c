@@ -6,7 +6,7 @@
  * The state is in memory: after a restart CometBFT replays its blocks. */
 #include "host/alloc.h"
 #include "host/log.h"
-#include "relay_state/abci/kvstore.h"
+#include "relay_state/abci/kvstore_snapshot.h"
 #include "relay_state/abci_socket/server.h"
 
 #include <stdio.h>
@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define MEMORY_MIB_DEFAULT 512u
+/* A snapshot may take a quarter of it; taken from the system as it is used. */
+#define SNAPSHOTS_MEMORY (1024u * 1024 * 1024)
 #define DRAIN_MS 1000u
 
 static const char usage[] =
@@ -23,6 +25,7 @@ static const char usage[] =
 	"\n"
 	"  --address ADDRESS     unix://PATH or tcp://ADDRESS:PORT [tcp://127.0.0.1:26658]\n"
 	"  --memory-mib N        for keys and values, 1 to 16384 [512]\n"
+	"  --snapshot-interval N heights between two snapshots [0: none; others' are restored]\n"
 	"  --retain-blocks N     lets CometBFT forget older blocks [0: none]\n"
 	"  --insecure-remote     also listen on an address beyond this machine: whoever reaches "
 	"it\n"
@@ -33,6 +36,7 @@ struct options {
 	struct abci_server_options server;
 	uint64_t memory_mib;
 	uint64_t retain_blocks;
+	uint64_t snapshot_interval;
 	bool log_json;
 };
 
@@ -61,6 +65,8 @@ static int take_option(struct options *options, const char *name, const char *va
 			       : 0;
 	if (strcmp(name, "--retain-blocks") == 0)
 		return read_number(&options->retain_blocks, value, INT64_MAX) ? 2 : 0;
+	if (strcmp(name, "--snapshot-interval") == 0)
+		return read_number(&options->snapshot_interval, value, INT64_MAX) ? 2 : 0;
 	if (strcmp(name, "--insecure-remote") == 0) {
 		options->server.insecure_remote = true;
 		return 1;
@@ -113,7 +119,14 @@ static int run(const struct options *options)
 	kv.memory = host_alloc(kv.memory_size);
 	cs_assert(getrandom(kv.seed, sizeof kv.seed, 0) == (ssize_t)sizeof kv.seed);
 	cs_assert(abci_kvstore_init(store, &kv) == CS_OK);
-	const struct abci_app app = abci_kvstore_app(store);
+	struct abci_kvstore_snapshots *snapshots = host_alloc(sizeof *snapshots);
+	struct abci_kvstore_snapshots_options kept = {
+		.memory_size = SNAPSHOTS_MEMORY,
+		.interval = (int64_t)options->snapshot_interval,
+	};
+	struct abci_app app;
+	kept.memory = host_alloc(kept.memory_size);
+	cs_assert(abci_kvstore_snapshots_init(snapshots, &app, store, &kept) == CS_OK);
 	struct host_loop *loop = host_loop_new();
 	enum cs_err err =
 		abci_server_new(&server, loop, &options->server, &app, &events, NULL, &why);
@@ -131,6 +144,8 @@ static int run(const struct options *options)
 		abci_server_free(server);
 	}
 	host_loop_free(loop);
+	free(kept.memory);
+	free(snapshots);
 	free(kv.memory);
 	free(store);
 	return err == CS_OK ? 0 : 1;

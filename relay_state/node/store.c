@@ -645,12 +645,27 @@ enum cs_err node_store_begin_at(struct node_store *store, const struct node_stor
 	return index_tip(store, NODE_SEGMENT_HEAD_SIZE + record.size, CS_BYTES_NONE, why);
 }
 
+/* A segment that was begun and holds no block: a crash, or an earlier step back. */
+static enum cs_err drop_empty_tail(struct node_store *store, struct cs_why *why)
+{
+	char name[NODE_FILE_NAME_MAX];
+	if (store->segment_count < 2 || store->end != NODE_SEGMENT_HEAD_SIZE)
+		return CS_OK;
+	node_file_close(&store->tail);
+	node_file_name(name, NODE_SEGMENT_PREFIX, last_segment(store)->number);
+	CS_TRY(node_folder_remove(store->folder, name, why));
+	CS_TRY(node_folder_sync(store->folder, why));
+	store->segment_count--;
+	return open_segment(store, &store->tail, last_segment(store)->number, why);
+}
+
 static enum cs_err cut_tail(struct node_store *store, const struct node_place *place, uint64_t size,
 			    struct cs_why *why)
 {
 	if (place->segment != last_segment(store)->number)
-		return cs_fail(why, CS_ERR_CONFLICT,
-			       "a segment was begun and not used: start and stop the node first");
+		CS_TRY(drop_empty_tail(store, why));
+	if (place->segment != last_segment(store)->number)
+		return damaged(why, "the last height is in segment", place->segment);
 	CS_TRY(node_file_truncate(&store->tail, size, why));
 	return node_file_sync(&store->tail, why);
 }
