@@ -55,6 +55,13 @@ struct lab {
 	size_t stored_commit_size;
 	uint8_t evidence[1024];
 	size_t evidence_size;
+	size_t executed;                         /* effects so far */
+	size_t last_at[BFT_EFFECT_CONTINUE + 1]; /* when one of this type came last */
+	size_t told_at;                          /* when evidence was sent last */
+	int64_t prepare_height;
+	size_t prepare_evidence;     /* bytes of the list */
+	uint8_t part[LAB_BLOCK_MAX]; /* the last one sent */
+	size_t part_size;
 	uint8_t log[256 * 1024];
 	size_t log_size, log_synced;
 	bool hold_process; /* PROCESS stays unanswered */
@@ -188,6 +195,12 @@ static inline void lab_send(struct lab *lab, const struct bft_effect *e)
 	}
 	if (m.type == BFT_MESSAGE_PROPOSAL)
 		lab->proposals[lab->proposal_count++] = m.proposal;
+	if (m.type == BFT_MESSAGE_PART && m.part.part.bytes.n <= sizeof lab->part) {
+		lab->part_size = m.part.part.bytes.n;
+		memcpy(lab->part, m.part.part.bytes.p, lab->part_size);
+	}
+	if (m.type == BFT_MESSAGE_EVIDENCE)
+		lab->told_at = lab->executed;
 	lab->parts_sent += m.type == BFT_MESSAGE_PART;
 	lab->statuses_sent += m.type == BFT_MESSAGE_STATUS;
 }
@@ -220,6 +233,8 @@ static inline void lab_ask(struct lab *lab, const struct bft_effect *e)
 	lab->asked_hash = e->hash;
 	switch ((int)e->type) {
 	case BFT_EFFECT_PREPARE:
+		lab->prepare_height = e->height;
+		lab->prepare_evidence = e->evidence.n;
 		event.type = BFT_EVENT_PREPARED;
 		event.txs = &tx;
 		event.tx_count = 1;
@@ -258,6 +273,7 @@ static inline void lab_ask(struct lab *lab, const struct bft_effect *e)
 static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 {
 	bool changed;
+	lab->last_at[e->type] = ++lab->executed;
 	switch (e->type) {
 	case BFT_EFFECT_LOG:
 		return lab_log(lab, e->bytes);
