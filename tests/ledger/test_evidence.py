@@ -1,58 +1,56 @@
-"""A validator that signs two votes for one place is convicted: broadcast_evidence, then a block that carries it."""
+"""Who misbehaves is convicted: broadcast_evidence, then a block that carries it; what proves nothing is refused with its reason."""
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 
 import pytest
-from Crypto.PublicKey import ECC
-from Crypto.Signature import eddsa
 
-from abci.messages import varint
+from ledger import forge
 from ledger.net import CHAIN_ID, DEADLINE_S, CallError, Network
 from lib.rpc import wait_for
 
 
-def field(number: int, body: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(body)) + body
+def change_genesis(network: Network, change) -> None:
+    """One for all: its hash is part of what nodes say to each other."""
+    texts = {}
+    for node in network.nodes:
+        path = node.home / "config" / "genesis.json"
+        genesis = json.loads(path.read_text())
+        change(genesis)
+        texts[path] = json.dumps(genesis)
+    assert len(set(texts.values())) == 1
+    for path, text in texts.items():
+        path.write_text(text)
 
 
-def time_of(text: str) -> bytes:
-    """google.protobuf.Timestamp of a time in this epoch."""
-    import calendar
-    import time
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
-    nanos = int(fraction.ljust(9, "0") or 0)
-    return b"\x08" + varint(seconds) + (b"\x10" + varint(nanos) if nanos else b"")
+def powers_of_ten(genesis: dict) -> None:
+    """The kvstore takes one of the power of whoever is convicted: of a chain's only validator not the last."""
+    for validator in genesis["validators"]:
+        validator["power"] = "10"
 
 
-def signed_vote(key: bytes, height: int, block_hash: bytes, time: str, address: str) -> dict:
-    """A prevote of round 0, CanonicalVote as spec/core/encoding.md has it."""
-    parts = field(2, b"\x08\x01" + field(2, block_hash))
-    canonical = b"\x08\x01" + b"\x11" + height.to_bytes(8, "little")
-    canonical += field(4, field(1, block_hash) + parts) + field(5, time_of(time)) + field(6, CHAIN_ID.encode())
-    signer = eddsa.new(ECC.construct(curve="Ed25519", seed=key[:32]), "rfc8032")
-    signature = signer.sign(varint(len(canonical)) + canonical)
-    return {"type": 1, "height": str(height), "round": 0, "timestamp": time, "validator_address": address, "validator_index": 0,
-            "block_id": {"hash": block_hash.hex().upper(), "parts": {"total": 1, "hash": block_hash.hex().upper()}},
-            "signature": base64.b64encode(signature).decode(), "extension": None, "extension_signature": None}
+def header_at(node, height: int) -> dict:
+    return node.call("block", height=str(height))["block"]["header"]
+
+
+def evidence_since(node, height: int) -> list[tuple[int, dict]]:
+    return [(h, one) for h in range(height, node.height() + 1)
+            for one in node.call("block", height=str(h))["block"]["evidence"]["evidence"]]
 
 
 def test_two_votes(tmp_path):
     network = Network(tmp_path, 1)
-    genesis = network.nodes[0].home / "config" / "genesis.json"
-    # The kvstore takes one of the power of whoever is convicted: of a chain's only validator not the last.
-    genesis.write_text(genesis.read_text().replace('"power": "1"', '"power": "10"'))
+    change_genesis(network, powers_of_ten)
     with network as net:
         node = net.nodes[0]
         node.wait_height(3)
-        keys = json.loads((node.home / "config" / "priv_validator_key.json").read_text())
-        private = base64.b64decode(keys["priv_key"]["value"])
-        time = node.call("block", height="2")["block"]["header"]["time"]
+        key = forge.Key(node.home)
+        time = header_at(node, 2)["time"]
         hashes = sorted(hashlib.sha256(text).digest() for text in (b"one", b"other"))
-        votes = [signed_vote(private, 2, h, time, keys["address"]) for h in hashes]
+        votes = [forge.vote(key, 0, 2, h, time, CHAIN_ID) for h in hashes]
         value = {"vote_a": votes[0], "vote_b": votes[1], "TotalVotingPower": "10", "ValidatorPower": "10", "Timestamp": time}
 
         def tell(**changes) -> dict:
@@ -65,24 +63,163 @@ def test_two_votes(tmp_path):
         for changes in wrong:
             with pytest.raises(CallError):
                 tell(**changes)
-        with pytest.raises(CallError):
+        with pytest.raises(CallError, match="no evidence"):
             node.call("broadcast_evidence", evidence={"type": "tendermint/LightClientAttackEvidence", "value": value})
         at = node.height()
         told = tell()["hash"]
         assert len(told) == 64
 
-        def carried():
-            for height in range(at, node.height() + 1):
-                evidence = node.call("block", height=str(height))["block"]["evidence"]["evidence"]
-                if evidence:
-                    return height, evidence
-
-        height, evidence = wait_for(carried, DEADLINE_S, "a block with the evidence")
-        assert evidence == [{"type": "tendermint/DuplicateVoteEvidence", "value": value}]
+        height, evidence = wait_for(lambda: evidence_since(node, at), DEADLINE_S, "a block with the evidence")[0]
+        assert evidence == {"type": "tendermint/DuplicateVoteEvidence", "value": value}
         updates = node.call("block_results", height=str(height))["validator_updates"]
         assert updates == [{"pub_key": {"Sum": {"type": "tendermint.crypto.PublicKey_Ed25519",
-                                                "value": {"ed25519": keys["pub_key"]["value"]}}}, "power": "9"}]
+                                                "value": {"ed25519": key.public["value"]}}}, "power": "9"}]
         wait_for(lambda: node.call("status")["validator_info"]["voting_power"] == "9", DEADLINE_S, "its punishment")
         # It is convicted once.
         with pytest.raises(CallError):
             tell()
+
+
+class Liars:
+    """Two of four validators, with what they can make at heights of a running chain."""
+
+    def __init__(self, net: Network):
+        self.node = net.nodes[0]
+        self.keys = [forge.Key(node.home) for node in net.nodes[:2]]
+        self.names = {key.address for key in self.keys}
+        self.validators = self.node.call("validators", height="2")["validators"]
+        self.guilty = [v for v in self.validators if v["address"] in self.names]
+
+    def lunatic(self, salt: str, height: int = 4, common: int = 2) -> dict:
+        block = forge.lunatic(header_at(self.node, height), self.validators, self.keys, salt)
+        return forge.attack(block, header_at(self.node, common), self.validators, self.guilty)
+
+    def tell(self, evidence: dict) -> str:
+        return self.node.call("broadcast_evidence", evidence=evidence)["hash"]
+
+
+def changed(evidence: dict, path: list, value) -> dict:
+    made = copy.deepcopy(evidence)
+    at = made["value"]
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+    return made
+
+
+SIGNED = ["ConflictingBlock", "signed_header"]
+
+
+def test_a_light_client_attack(tmp_path):
+    """Every node carries, shows and counts it once; the peers have heard of it."""
+    network = Network(tmp_path, 4)
+    change_genesis(network, powers_of_ten)
+    with network as net:
+        net.wait_height(6)
+        liars = Liars(net)
+        good = liars.lunatic("another state")
+        at = liars.node.height()
+        told = liars.tell(good)
+        assert len(told) == 64
+        for node in net.nodes:
+            found = wait_for(lambda n=node: evidence_since(n, at), DEADLINE_S, "a block with the evidence")
+            assert len(found) == 1
+            height, carried = found[0]
+            assert carried == good
+        # For the kvstore an attack costs nothing: nobody's power changed.
+        assert liars.node.call("block_results", height=str(height))["validator_updates"] is None
+        with pytest.raises(CallError, match="carried before"):
+            liars.tell(good)
+        assert len(evidence_since(net.nodes[1], at)) == 1
+
+
+def test_what_is_no_attack(tmp_path):
+    network = Network(tmp_path, 4)
+    change_genesis(network, powers_of_ten)
+    with network as net:
+        net.wait_height(6)
+        liars = Liars(net)
+        good = liars.lunatic("another state")
+        value = good["value"]
+        signatures = value["ConflictingBlock"]["signed_header"]["commit"]["signatures"]
+        broken = copy.deepcopy(signatures)
+        broken[0]["signature"] = signatures[1]["signature"]
+        honest = [v for v in liars.validators if v["address"] not in liars.names]
+        own_block = {"signed_header": {"header": header_at(liars.node, 4), "commit": liars.node.call("commit", height="4")["signed_header"]["commit"]},
+                     "validator_set": {"validators": liars.validators, "proposer": liars.validators[0]}}
+        one = forge.lunatic(header_at(liars.node, 4), liars.validators, liars.keys[:1], "alone")
+        future = copy.deepcopy(header_at(liars.node, 4)) | {"height": "400"}
+        forward = forge.lunatic(future | {"time": "2100-01-01T00:00:00Z"}, liars.validators, liars.keys, "later")
+        wrong = [
+            (changed(good, ["TotalVotingPower"], "39"), "power"),
+            (changed(good, ["Timestamp"], header_at(liars.node, 3)["time"]), "time"),
+            (changed(good, ["CommonHeight"], "3"), "time"),
+            (changed(good, ["CommonHeight"], "1000"), "height"),
+            (changed(good, ["ByzantineValidators"], None), "guilty"),
+            (changed(good, ["ByzantineValidators"], value["ByzantineValidators"] + honest[:1]), "guilty"),
+            (changed(good, ["ByzantineValidators"], value["ByzantineValidators"][::-1]), "guilty"),
+            (changed(good, [*SIGNED, "commit", "signatures"], broken), "signature"),
+            (changed(good, [*SIGNED, "commit", "signatures"], signatures[:1]), ""),
+            (changed(good, [*SIGNED, "header", "app_hash"], "00"), "commit of another header"),
+            (changed(good, [*SIGNED, "header", "height"], "5"), ""),
+            (changed(good, [*SIGNED, "header", "chain_id"], "other"), "commit of another header"),
+            (changed(good, ["ConflictingBlock", "validator_set", "validators"], liars.validators), "not the header's"),
+            (forge.attack(own_block, header_at(liars.node, 4), liars.validators, liars.validators), "own block"),
+            (forge.attack(one, header_at(liars.node, 2), liars.validators, liars.guilty[:1]), ""),
+            (forge.attack(forward, header_at(liars.node, 2), liars.validators, liars.guilty), "may still come"),
+        ]
+        for evidence, reason in wrong:
+            with pytest.raises(CallError, match=reason or None):
+                liars.tell(evidence)
+        forms = [(["CommonHeight"], "x"), (["CommonHeight"], 2), (["ConflictingBlock"], None), (SIGNED, []), ([*SIGNED, "header", "version"], {"block": "-1"}),
+                 ([*SIGNED, "header", "proposer_address"], "00"), ([*SIGNED, "commit", "round"], 1 << 40), ([*SIGNED, "commit", "block_id"], {}),
+                 ([*SIGNED, "commit", "signatures"], [{}]), ([*SIGNED, "commit", "signatures"], [signatures[0]] * 2000),
+                 (["ByzantineValidators"], [{}]), (["ConflictingBlock", "validator_set"], {"validators": []}),
+                 (["TotalVotingPower"], "9223372036854775808")]
+        for path, value in forms:
+            with pytest.raises(CallError):
+                liars.tell(changed(good, path, value))
+        assert evidence_since(liars.node, 1) == []
+        # And it still knows what is one.
+        liars.tell(good)
+
+
+def test_evidence_survives_a_restart(tmp_path):
+    """Told to one validator of two while the other is away: no block can carry it. It is killed, comes back, and does."""
+    network = Network(tmp_path, 2)
+    change_genesis(network, powers_of_ten)
+    with network as net:
+        net.wait_height(6)
+        first, second = net.nodes
+        key = forge.Key(second.home)
+        validators = first.call("validators", height="2")["validators"]
+        block = forge.lunatic(header_at(first, 4), validators, [key], "another state")
+        good = forge.attack(block, header_at(first, 2), validators, [v for v in validators if v["address"] == key.address])
+        second.kill()
+        at = first.height()
+        first.call("broadcast_evidence", evidence=good)
+        assert evidence_since(first, at) == []
+        first.kill()
+        assert list((first.home / "data").glob("evidence-*"))
+        first.start()
+        wait_for(first.is_up, DEADLINE_S, "the first node")
+        assert evidence_since(first, 1) == []
+        second.start()
+        for node in net.nodes:
+            found = wait_for(lambda n=node: n.is_up() and evidence_since(n, at), DEADLINE_S, "a block with the evidence")
+            assert [one for _, one in found] == [good]
+
+
+def test_old_evidence(tmp_path):
+    def age(genesis):
+        powers_of_ten(genesis)
+        genesis["consensus_params"]["evidence"] |= {"max_age_num_blocks": "4", "max_age_duration": "1000000"}
+    network = Network(tmp_path, 4)
+    change_genesis(network, age)
+    with network as net:
+        net.wait_height(5)
+        liars = Liars(net)
+        evidence = liars.lunatic("another state", 3, 2)
+        net.nodes[0].wait_height(8)
+        with pytest.raises(CallError, match="evidence of height 2"):
+            liars.tell(evidence)
