@@ -152,6 +152,19 @@ static enum cs_err only_field(struct cs_bytes *inner, struct cs_bytes body)
 	return cs_pb_close(&pb);
 }
 
+/* What is wrong under every header: types/part_set.go ValidateBasic. */
+static enum cs_err part_check(const struct cmt_part *part)
+{
+	if (part->proof.index != (int64_t)part->index)
+		return CS_ERR_BAD_PROOF;
+	if (part->proof.total > (int64_t)BFT_PARTS_MAX)
+		return CS_ERR_TOO_LARGE;
+	if (part->proof.index >= part->proof.total || part->bytes.n == 0)
+		return CS_ERR_INVALID;
+	bool is_last = part->proof.index == part->proof.total - 1;
+	return is_last || part->bytes.n == CMT_PART_SIZE ? CS_OK : CS_ERR_INVALID;
+}
+
 static enum cs_err part_decode(struct bft_message *m, struct cs_bytes body)
 {
 	struct cs_pb pb;
@@ -164,7 +177,8 @@ static enum cs_err part_decode(struct bft_message *m, struct cs_bytes body)
 	CS_TRY(cs_pb_close(&pb));
 	if (m->part.height < 1 || m->part.round < 0)
 		return CS_ERR_INVALID;
-	return cmt_part_decode(&m->part.part, part);
+	CS_TRY(cmt_part_decode(&m->part.part, part));
+	return part_check(&m->part.part);
 }
 
 static enum cs_err own_ask_decode(struct bft_message *m, struct cs_bytes body)

@@ -88,7 +88,8 @@ _Static_assert(BFT_PARTS_MAX <= 64 && BFT_VALIDATORS_MAX <= 32, "bitmaps");
 
 void bft_message_encode(struct cs_buf *buf, const struct bft_message *message);
 /* The errors of cs_pb and of the checks of what is inside: MALFORMED, NON_CANONICAL, INVALID,
- * TOO_LARGE, MISSING_FIELD, UNSUPPORTED (a type that is not known). */
+ * TOO_LARGE, MISSING_FIELD, BAD_PROOF (a part whose proof is another's), UNSUPPORTED (a type that is
+ * not known). */
 CS_NODISCARD enum cs_err bft_message_decode(struct bft_message *message, struct cs_bytes bytes);
 
 #endif

@@ -18,6 +18,10 @@ enum cs_err bft_block_id_decode(struct cmt_block_id *id, const uint8_t in[BFT_BL
 {
 	if (in[0] > BFT_BLOCK_ID_SIZE - 1)
 		return CS_ERR_MALFORMED;
+	for (size_t i = 1u + in[0]; i < BFT_BLOCK_ID_SIZE; i++) {
+		if (in[i] != 0)
+			return CS_ERR_NON_CANONICAL;
+	}
 	return cmt_block_id_decode(id, cs_bytes(in + 1, in[0]));
 }
 

@@ -19,6 +19,7 @@
 
 /* Fixed size, for our own files. */
 void bft_block_id_encode(uint8_t out[BFT_BLOCK_ID_SIZE], const struct cmt_block_id *id);
+/* NON_CANONICAL: anything but zeros behind it. */
 CS_NODISCARD enum cs_err bft_block_id_decode(struct cmt_block_id *id,
 					     const uint8_t in[BFT_BLOCK_ID_SIZE]);
 

@@ -12,6 +12,51 @@ static struct cs_bytes encode(const struct bft_message *m)
 	return cs_buf_view(&buf);
 }
 
+/* The same body with something more, twice, in another order, behind a longer length. */
+static void no_other_form(const struct bft_message *m)
+{
+	static uint8_t other[256 * 1024];
+	struct bft_message read;
+	struct cs_bytes bytes = encode(m), rest, first;
+	struct cs_pb_field field;
+	struct cs_buf buf;
+	assert_int_equal(cs_pb_next(&bytes, &field), CS_OK);
+	struct cs_bytes body = first = rest = field.bytes;
+	assert_int_equal(cs_pb_next(&rest, &field), CS_OK);
+	first.n -= rest.n;
+	for (int form = 0; form < 4; form++) {
+		cs_buf_init(&buf, other, sizeof other);
+		if (form == 3) {
+			/* A length in one byte more than it takes. */
+			cs_pb_put_varint(&buf, (uint64_t)m->type << 3 | CS_PB_BYTES);
+			size_t from = buf.n;
+			cs_pb_put_varint(&buf, body.n);
+			other[buf.n - 1] |= 0x80;
+			cs_put_u8(&buf, 0);
+			assert_true(buf.n > from);
+			cs_put(&buf, body);
+		} else {
+			size_t begin = cs_pb_begin(&buf, (uint32_t)m->type);
+			cs_put(&buf, form == 2 ? rest : body);
+			if (form == 0)
+				cs_pb_put_uint(&buf, 15, 1);
+			else
+				cs_put(&buf, first);
+			cs_pb_end(&buf, begin);
+		}
+		assert_int_equal(cs_buf_end(&buf), CS_OK);
+		enum cs_err err = bft_message_decode(&read, cs_buf_view(&buf));
+		if (form == 0)
+			assert_int_equal(err, CS_ERR_UNKNOWN_FIELD);
+		else if (form == 1)
+			assert_true(err == CS_ERR_DUPLICATE || err == CS_ERR_NON_CANONICAL);
+		else if (form == 2 && rest.n > 0)
+			assert_true(err != CS_OK);
+		else if (form == 3)
+			assert_int_equal(err, CS_ERR_NON_CANONICAL);
+	}
+}
+
 static void there_and_back(const struct bft_message *m)
 {
 	static uint8_t again[256 * 1024];
@@ -28,6 +73,7 @@ static void there_and_back(const struct bft_message *m)
 		assert_int_not_equal(bft_message_decode(&read, cs_bytes(bytes.p, n)), CS_OK);
 	memory[bytes.n] = 0;
 	assert_int_not_equal(bft_message_decode(&read, cs_bytes(bytes.p, bytes.n + 1)), CS_OK);
+	no_other_form(m);
 }
 
 static void all_kinds(void **unused)
@@ -130,11 +176,81 @@ static void refusals(void **unused)
 	lab_end(lab);
 }
 
+/* Wrong under every header, before there is one. */
+static void parts_that_are_none(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	static uint8_t block[3 * CMT_PART_SIZE - 5];
+	struct cmt_part_set parts;
+	struct bft_message good = {.type = BFT_MESSAGE_PART}, m;
+	assert_int_equal(cmt_part_set_make(&parts, CS_BYTES_OF(block), &lab->scratch), CS_OK);
+	good.part.height = 1;
+	cmt_part_get(&good.part.part, &parts, 1);
+	assert_int_equal(bft_message_decode(&m, encode(&good)), CS_OK);
+	m = good;
+	m.part.part.index = 0;
+	refuse(&m, CS_ERR_BAD_PROOF);
+	m.part.part.index = 1;
+	m.part.part.proof.index = 2;
+	refuse(&m, CS_ERR_BAD_PROOF);
+	m = good;
+	m.part.part.index = 3;
+	m.part.part.proof.index = 3;
+	refuse(&m, CS_ERR_INVALID);
+	m = good;
+	m.part.part.proof.total = BFT_PARTS_MAX + 1;
+	refuse(&m, CS_ERR_TOO_LARGE);
+	/* One that is not the last and shorter; an empty one; one that is longer. */
+	m = good;
+	m.part.part.bytes.n--;
+	refuse(&m, CS_ERR_INVALID);
+	cmt_part_get(&m.part.part, &parts, 2);
+	m.part.part.bytes.n = 0;
+	refuse(&m, CS_ERR_INVALID);
+	m = good;
+	m.part.part.bytes = cs_bytes(block, CMT_PART_SIZE + 1);
+	refuse(&m, CS_ERR_TOO_LARGE);
+	m = good;
+	m.part.height = 0;
+	refuse(&m, CS_ERR_INVALID);
+	lab_end(lab);
+}
+
+static void too_many(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	struct cmt_vote vote = lab_make_vote(lab, 2, CMT_PRECOMMIT, 0, NULL);
+	struct bft_message out;
+	struct cs_buf buf;
+	cs_buf_init(&buf, memory, sizeof memory);
+	size_t begin = cs_pb_begin(&buf, BFT_MESSAGE_OWN_VOTES);
+	cs_pb_put_int(&buf, 1, 4);
+	for (size_t i = 0; i <= BFT_OWN_VOTES_MAX; i++) {
+		size_t inner = cs_pb_begin(&buf, 2);
+		cmt_vote_encode(&buf, &vote);
+		cs_pb_end(&buf, inner);
+	}
+	cs_pb_end(&buf, begin);
+	assert_int_equal(bft_message_decode(&out, cs_buf_view(&buf)), CS_ERR_TOO_LARGE);
+	/* Evidence above what is ever kept. */
+	cs_buf_init(&buf, memory, sizeof memory);
+	begin = cs_pb_begin(&buf, BFT_MESSAGE_EVIDENCE);
+	static uint8_t large[BFT_MESSAGE_SIZE_MAX];
+	cs_pb_put_bytes(&buf, 1, CS_BYTES_OF(large));
+	cs_pb_end(&buf, begin);
+	assert_int_equal(bft_message_decode(&out, cs_buf_view(&buf)), CS_ERR_TOO_LARGE);
+	lab_end(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_kinds),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(parts_that_are_none),
+		cmocka_unit_test(too_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
