@@ -28,23 +28,71 @@ static void with_lie(enum lie lie, unsigned count)
 	assert_true(lies > 0);
 }
 
-#define LIE_TEST(name, lie, count)      \
-	static void name(void **state)  \
-	{                               \
-		(void)state;            \
-		with_lie((lie), count); \
-	}
-LIE_TEST(test_lying_chunks, LIE_CHUNK, 2)
-LIE_TEST(test_missing_chunks, LIE_NO_CHUNK, 2)
-LIE_TEST(test_silence, LIE_SILENT, 1)
-LIE_TEST(test_a_peer_that_goes_away_half_way, LIE_AWAY, 1)
-LIE_TEST(test_a_lying_light_block, LIE_LIGHT, 1)
-LIE_TEST(test_another_anchor_at_some, LIE_ANCHOR, 2)
-LIE_TEST(test_no_light_blocks_at_some, LIE_NO_LIGHT, 2)
-LIE_TEST(test_other_priorities, LIE_STATE, 1)
-LIE_TEST(test_a_lying_block, LIE_BLOCK, 1)
-LIE_TEST(test_a_format_that_nobody_reads, LIE_FORMAT, 1)
-LIE_TEST(test_rubbish, LIE_RUBBISH, 1)
+static void test_lying_chunks(void **state)
+{
+	(void)state;
+	with_lie(LIE_CHUNK, 2);
+}
+
+static void test_missing_chunks(void **state)
+{
+	(void)state;
+	with_lie(LIE_NO_CHUNK, 2);
+}
+
+static void test_silence(void **state)
+{
+	(void)state;
+	with_lie(LIE_SILENT, 1);
+}
+
+static void test_a_peer_that_goes_away_half_way(void **state)
+{
+	(void)state;
+	with_lie(LIE_AWAY, 1);
+}
+
+static void test_a_lying_light_block(void **state)
+{
+	(void)state;
+	with_lie(LIE_LIGHT, 1);
+}
+
+static void test_another_anchor_at_some(void **state)
+{
+	(void)state;
+	with_lie(LIE_ANCHOR, 2);
+}
+
+static void test_no_light_blocks_at_some(void **state)
+{
+	(void)state;
+	with_lie(LIE_NO_LIGHT, 2);
+}
+
+static void test_other_priorities(void **state)
+{
+	(void)state;
+	with_lie(LIE_STATE, 1);
+}
+
+static void test_a_lying_block(void **state)
+{
+	(void)state;
+	with_lie(LIE_BLOCK, 1);
+}
+
+static void test_a_format_that_nobody_reads(void **state)
+{
+	(void)state;
+	with_lie(LIE_FORMAT, 1);
+}
+
+static void test_rubbish(void **state)
+{
+	(void)state;
+	with_lie(LIE_RUBBISH, 1);
+}
 
 /* A snapshot of height 10 whose content has another application hash than the chain. */
 static void test_a_lying_app_hash(void **state)
@@ -210,12 +258,11 @@ static void test_info_tells_another_height(void **state)
 	run_fails(s, CS_ERR_APPLICATION, "tells 7");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_the_newest_that_the_chain_proves),
+		cmocka_unit_test_setup_teardown(test_the_newest_that_the_chain_proves, set_up,
+						tear_down),
 		cmocka_unit_test(test_lying_chunks),
 		cmocka_unit_test(test_missing_chunks),
 		cmocka_unit_test(test_silence),
@@ -227,25 +274,30 @@ int main(void)
 		cmocka_unit_test(test_a_lying_block),
 		cmocka_unit_test(test_a_format_that_nobody_reads),
 		cmocka_unit_test(test_rubbish),
-		TEST(test_a_lying_app_hash),
-		TEST(test_no_light_block_at_all),
-		TEST(test_states_that_are_not_the_headers),
-		TEST(test_one_validator_is_not_enough),
-		TEST(test_a_wrong_trust_hash),
-		TEST(test_a_trusted_block_that_is_too_old),
-		TEST(test_another_chain),
-		TEST(test_the_trusted_height_is_the_header_itself),
-		TEST(test_snapshots_below_the_trusted_height_are_not_taken),
-		TEST(test_offer_abort),
-		TEST(test_offer_reject),
-		TEST(test_offer_reject_format),
-		TEST(test_offer_reject_sender),
-		TEST(test_apply_abort),
-		TEST(test_apply_retry),
-		TEST(test_apply_retry_snapshot),
-		TEST(test_apply_reject_snapshot),
-		TEST(test_answers_that_there_are_not),
-		TEST(test_info_tells_another_height),
+		cmocka_unit_test_setup_teardown(test_a_lying_app_hash, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_light_block_at_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_states_that_are_not_the_headers, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_one_validator_is_not_enough, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_wrong_trust_hash, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_trusted_block_that_is_too_old, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_another_chain, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_trusted_height_is_the_header_itself,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_snapshots_below_the_trusted_height_are_not_taken, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_offer_abort, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_offer_reject, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_offer_reject_format, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_offer_reject_sender, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_apply_abort, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_apply_retry, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_apply_retry_snapshot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_apply_reject_snapshot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_answers_that_there_are_not, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_info_tells_another_height, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
