@@ -77,9 +77,7 @@ static void opened(void *context)
 		host_ws_client_free(hint->client);
 		hint->client = NULL;
 		reconnect(hint, "the subscription could not be sent");
-		return;
 	}
-	evm_watch_kick(evm->watch); /* what happened while it was away */
 }
 
 enum evm_hint_says evm_hint_read(struct cs_bytes text)
@@ -118,6 +116,8 @@ static void message(void *context, struct cs_bytes text)
 		hint->subscribed = true;
 		hint->pause_ms = RECONNECT_MIN_MS;
 		set_state(hint, ADAPTER_ENDPOINT_OK, "");
+		/* What happened while it was away, up to here: what comes now is told. */
+		evm_watch_kick(evm->watch);
 		break;
 	case EVM_HINT_NEWS:
 		hint->heads_since = 0;
