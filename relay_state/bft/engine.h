@@ -72,6 +72,7 @@ struct bft_peer {
 	bool is_validator;
 	struct cs_address address;
 	bool has_told;         /* since this start: what it holds of us */
+	int64_t told_height;   /* at which it was then */
 	int32_t evidence_work; /* signatures that it may still make us check; below 0: owed */
 	size_t stashed;        /* bytes of the stash that are its own */
 };
@@ -119,7 +120,8 @@ struct bft {
 	bool replaying;
 	bool halted;
 	bool may_sign;
-	uint32_t ticks; /* of the status timer, since START */
+	int64_t sign_from; /* below nothing is signed: the peers that told were further */
+	uint32_t ticks;    /* of the status timer, since START */
 
 	struct bft_peer peers[BFT_PEERS_MAX];
 	struct bft_sync sync;

@@ -179,6 +179,34 @@ static bool has_told(const struct bft *bft, const struct cs_address *address)
 	return false;
 }
 
+static int64_t told_height(const struct bft *bft, const struct cs_address *address)
+{
+	int64_t height = 0;
+	for (size_t p = 0; p < BFT_PEERS_MAX; p++) {
+		const struct bft_peer *peer = &bft->peers[p];
+		if (peer->has_told && peer->is_validator && peer->told_height > height &&
+		    cs_address_eq(&peer->address, address))
+			height = peer->told_height;
+	}
+	return height;
+}
+
+/* Peers tell what they hold of their own height. Of heights that f + 1 have left nobody tells, and a
+ * whole old backup that comes back may have signed there: it follows until it is where they were. */
+static void raise_sign_from(struct bft *bft)
+{
+	const struct cmt_validator_set *set = bft_validators(bft);
+	for (size_t i = 0; i < set->count; i++) {
+		int64_t power = 0, height = told_height(bft, &set->list[i].address);
+		for (size_t k = 0; k < set->count && height > bft->sign_from; k++) {
+			if (told_height(bft, &set->list[k].address) >= height)
+				power += set->list[k].power;
+		}
+		if (bft_is_one_third(power, set->power))
+			bft->sign_from = height;
+	}
+}
+
 /* At once when more than two thirds of the others' power has told. When some are away, after a
  * while: when those who told make a quorum with us, so that one of them was in every quorum that
  * a vote of ours was part of. Whoever is alone asks nobody. */
@@ -316,6 +344,8 @@ void bft_on_own_votes(struct bft *bft, uint32_t peer, const struct bft_message *
 	if (bft->replaying)
 		return;
 	bft->peers[peer].has_told = true;
+	bft->peers[peer].told_height = message->own_votes.height;
+	raise_sign_from(bft);
 	bft_check_may_sign(bft);
 }
 

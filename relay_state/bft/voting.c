@@ -283,7 +283,8 @@ static void ask_signer(struct bft *bft, struct bft_to_sign *entry)
 /* In order, one at a time: the signer refuses what comes before what it has signed. */
 void bft_pump_signer(struct bft *bft)
 {
-	if (!bft->may_sign || !bft->started || bft->queue_count == 0)
+	if (!bft->may_sign || bft->height < bft->sign_from || !bft->started ||
+	    bft->queue_count == 0)
 		return;
 	struct bft_to_sign *head = &bft->queue[0];
 	if (head->asked || head->needs_extension)

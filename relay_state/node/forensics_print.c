@@ -89,7 +89,7 @@ static json_t *heights_json(const struct node_forensics *f)
 {
 	json_t *heights = json_array(), *rounds = NULL, *round = NULL;
 	for (size_t i = 0; i < f->count; i++) {
-		const struct node_statement *s = &f->statements[i], *before = s - 1;
+		const struct node_statement *s = &f->statements[i], *before = i > 0 ? s - 1 : s;
 		bool is_new = i == 0 || before->height != s->height;
 		char list[16];
 		if (is_new) {
