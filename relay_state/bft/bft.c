@@ -238,6 +238,7 @@ enum cs_err bft_new(struct bft **out, const struct bft_config *config,
 	bft->last_commit = &bft->commits[0];
 	bft->decided = &bft->commits[1];
 	bft_set_init(&bft->turn);
+	bft_sign_state_init(&bft->signed_last);
 	bft_sync_init(&bft->sync);
 	bft_evidence_init(&bft->evidence);
 	for (size_t i = 0; i < BFT_PEERS_MAX; i++)
@@ -344,12 +345,11 @@ static void on_message(struct bft *bft, const struct bft_event *event)
 	dispatch_message(bft, event->peer, &message);
 }
 
-/* What signer remembers and the log does not: the lock and the place. */
-static void remember_signed(struct bft *bft)
+void bft_remember_signed(struct bft *bft)
 {
 	const struct bft_sign_state *s = &bft->signed_last;
 	uint8_t bytes[4 + BFT_BLOCK_ID_SIZE + 5];
-	if (!bft->has_signed_last || s->height != bft->height || bft->step == BFT_STEP_COMMIT)
+	if (s->height != bft->height || bft->step == BFT_STEP_COMMIT)
 		return;
 	cs_put_be32(bytes, (uint32_t)s->lock_round);
 	bft_block_id_encode(bytes + 4, &s->lock_id);
@@ -420,7 +420,7 @@ static void on_start(struct bft *bft)
 {
 	bft->started = true;
 	bft_raise_from_log(bft);
-	remember_signed(bft);
+	bft_remember_signed(bft);
 	resume(bft);
 	bft_emit_timer(bft, BFT_TIMER_STATUS, bft->config.status_ns);
 	bft_check_may_sign(bft);
@@ -533,7 +533,6 @@ void bft_set_sign_state(struct bft *bft, const struct bft_sign_state *signed_las
 {
 	cs_assert(!bft->started);
 	bft->signed_last = *signed_last;
-	bft->has_signed_last = true;
 }
 
 struct bft_view bft_look(const struct bft *bft)

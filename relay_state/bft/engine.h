@@ -109,8 +109,7 @@ struct bft {
 
 	struct bft_to_sign queue[BFT_SIGN_QUEUE];
 	size_t queue_count;
-	struct bft_sign_state signed_last;
-	bool has_signed_last;
+	struct bft_sign_state signed_last; /* as START found it, raised by the peers since */
 
 	/* Priorities of the proposer's choice, at this round. */
 	struct bft_set turn;
@@ -154,6 +153,9 @@ void bft_halt(struct bft *bft, const char *why);
 void bft_log(struct bft *bft);
 void bft_log_as(struct bft *bft, const struct bft_event *event);
 void bft_handle(struct bft *bft, const struct bft_event *event);
+/* What the signer remembers of the height in work and the log does not: lock and place. Asked
+ * whenever a height begins: a node may be behind what its key has signed. */
+void bft_remember_signed(struct bft *bft);
 bool bft_is_validator(const struct bft *bft);
 /* Of the height in work: once it is applied and not yet committed, the state is one ahead. */
 const struct cmt_validator_set *bft_validators(const struct bft *bft);

@@ -257,12 +257,14 @@ void bft_on_committed(struct bft *bft, const struct bft_event *event)
 	bft->last_commit = bft->decided;
 	bft->decided = spare;
 	bft_enter_height(bft);
+	bft_remember_signed(bft);
 	bft_tell_evidence(bft);
 	bft_check_may_sign(bft);
 	if (!bft->may_sign)
 		bft_ask_own(bft, BFT_PEER_ALL);
 	if (bft->stash_end > bft->stash_begin)
 		(void)bft_emit(bft, BFT_EFFECT_CONTINUE);
-	bft_begin_height(bft);
+	if (bft->step == BFT_STEP_NEW_HEIGHT)
+		bft_begin_height(bft);
 	bft_pump_sync(bft);
 }

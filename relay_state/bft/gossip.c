@@ -282,9 +282,11 @@ static enum cs_err check_own(struct bft *bft, const struct cmt_vote *vote)
 	return err;
 }
 
+/* RAISE, and the engine's own copy with it: the vote may be of a height that is yet to come. */
 static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
 {
 	int64_t time_ns;
+	bool changed;
 	if (bft_time_ns(&time_ns, vote->time) != CS_OK)
 		return;
 	struct bft_effect *effect = bft_emit(bft, BFT_EFFECT_RAISE);
@@ -297,6 +299,11 @@ static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
 	effect->sign.extension = bft_out_copy(bft, vote->extension);
 	memcpy(effect->signature, vote->signature.b, BFT_SIGNATURE_SIZE);
 	memcpy(effect->extension_signature, vote->extension_signature.b, BFT_SIGNATURE_SIZE);
+	if (!bft->replaying &&
+	    bft_sign_state_raise(&bft->signed_last, &changed, &effect->sign, effect->signature,
+				 effect->extension_signature) != CS_OK)
+		bft_emit(bft, BFT_EFFECT_ALARM)->why = "a peer holds a vote of our key that its "
+						       "signer's memory contradicts";
 }
 
 /* A signer whose memory is older than the log learns what the log knows. */

@@ -41,7 +41,16 @@ static void set_faults(struct sim *sim, enum scene scene)
 	if (scene == SCENE_DISK || scene == SCENE_ALL) {
 		f->flip = 5000;
 		f->restore = 3000;
+		f->roll_back = 7000;
 		f->crash = 30 + (unsigned)sim_below(&sim->rng, 120);
+	}
+	/* Milder, so that there are heights to go back; with locks that do not decide. */
+	if (sim->roll_backs) {
+		f->jitter_ns = (int64_t)(5 + sim_below(&sim->rng, 30)) * MS;
+		f->loss = (unsigned)sim_below(&sim->rng, 500);
+		f->precommit_loss = 1000 + (unsigned)sim_below(&sim->rng, 4000);
+		f->crash = 10 + (unsigned)sim_below(&sim->rng, 20);
+		f->partition = (unsigned)sim_below(&sim->rng, 1500);
 	}
 }
 
@@ -89,6 +98,7 @@ static void set_disks(struct sim *sim, enum scene scene)
 		if (sim->node[i].role != SIM_HONEST && bad > 0)
 			bad--;
 	}
+	sim->roll_backs = scene == SCENE_DISK && sim_chance(&sim->rng, 5000);
 	sim->above_disks = sim_chance(&sim->rng, 5000);
 	unsigned kinds = sim->above_disks ? SIM_DISK_OLD_BOTH : SIM_DISK_FAULTS;
 	for (unsigned i = 0; i < sim->keys; i++) {
@@ -97,6 +107,8 @@ static void set_disks(struct sim *sim, enum scene scene)
 			continue;
 		node->bad_disk = true;
 		node->disk_fault = (enum sim_disk_fault)sim_below(&sim->rng, kinds);
+		if (sim->roll_backs)
+			node->disk_fault = SIM_DISK_OLD_DATA;
 		if (node->disk_fault == SIM_DISK_OLD_BOTH)
 			node->role = SIM_RESTORED;
 		bad = bad > 0 ? bad - 1 : 0;

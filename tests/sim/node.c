@@ -213,6 +213,11 @@ static void save_state(struct sim *sim, struct sim_node *node)
 	node->disk.state_size = buf.n;
 	sim_check_state(sim, node, state);
 	struct sim_block *block = &node->disk.blocks[state->last_height];
+	free(block->state);
+	block->state = malloc(buf.n);
+	cs_assert(block->state != NULL);
+	memcpy(block->state, buf.p, buf.n);
+	block->state_size = buf.n;
 	if (block->validators == NULL) {
 		block->validators = malloc(sizeof *block->validators);
 		cs_assert(block->validators != NULL &&
@@ -485,12 +490,49 @@ static void replay_log(struct sim *sim, struct sim_node *node)
 	}
 }
 
+static void forget_block(struct sim_block *block)
+{
+	free(block->bytes);
+	free(block->commit);
+	free(block->validators);
+	free(block->state);
+	free(block->evidence);
+	*block = (struct sim_block){0};
+}
+
+/* One to three heights back, without a log; what the key has signed stays known. */
+static void roll_back(struct sim *sim, struct sim_node *node)
+{
+	struct sim_disk *disk = &node->disk;
+	int64_t to = disk->stored - 1 - (int64_t)sim_below(&sim->rng, 3);
+	if (to < 0)
+		return;
+	const struct sim_block *last = &disk->blocks[to];
+	cs_assert(to == 0 || (last->state != NULL && sim->has_app_hash[to]));
+	sim_trace(sim, "%8.3f node %u goes back to %" PRId64 "\n", (double)sim->now_ns / 1e9,
+		  node->index, to);
+	sim->restores++;
+	for (int64_t height = to + 1; height <= disk->stored; height++)
+		forget_block(&disk->blocks[height]);
+	if (to > 0)
+		memcpy(disk->state, last->state, last->state_size);
+	disk->state_size = last->state_size;
+	disk->stored = to;
+	disk->app = (struct sim_app){to, sim->app_hash[to]};
+	log_cut(node, 0);
+}
+
 static void damage(struct sim *sim, struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
 	struct sim_backup *backup = &node->backup;
 	if (!node->bad_disk)
 		return;
+	if (node->disk_fault == SIM_DISK_OLD_DATA) {
+		if (sim_chance(&sim->rng, sim->faults.roll_back))
+			roll_back(sim, node);
+		return;
+	}
 	if (node->disk_fault == SIM_DISK_FLIPS && disk->log_size > 0 &&
 	    sim_chance(&sim->rng, sim->faults.flip)) {
 		size_t at = (size_t)sim_below(&sim->rng, disk->log_size);
@@ -567,10 +609,6 @@ void sim_node_free(struct sim_node *node)
 	bft_free(node->bft);
 	free(node->disk.log);
 	free(node->backup.log);
-	for (size_t i = 0; i < SIM_HEIGHTS_MAX; i++) {
-		free(node->disk.blocks[i].bytes);
-		free(node->disk.blocks[i].commit);
-		free(node->disk.blocks[i].validators);
-		free(node->disk.blocks[i].evidence);
-	}
+	for (size_t i = 0; i < SIM_HEIGHTS_MAX; i++)
+		forget_block(&node->disk.blocks[i]);
 }

@@ -41,7 +41,9 @@ struct sim_block {
 	struct cmt_block_id id;
 	struct cs_pb_time time;
 	struct bft_set *validators; /* of this height, once applied */
-	struct cs_hash *evidence;   /* hashes of what it carried */
+	uint8_t *state;             /* after it */
+	size_t state_size;
+	struct cs_hash *evidence; /* hashes of what it carried */
 	size_t evidence_count;
 };
 
@@ -81,6 +83,7 @@ enum sim_disk_fault {
 	SIM_DISK_FLIPS = 0, /* bits of the log */
 	SIM_DISK_OLD_SLOTS,
 	SIM_DISK_OLD_LOG,
+	SIM_DISK_OLD_DATA, /* all but the signer's memory: a rollback, or lost and partly restored */
 	SIM_DISK_OLD_BOTH, /* beyond what is promised: the peers' memory is all that is left */
 	SIM_DISK_FAULTS
 };
@@ -144,6 +147,7 @@ struct sim_faults {
 	unsigned crash;     /* of 10,000 effects */
 	unsigned flip;      /* of 10,000 restarts: a bit of the log */
 	unsigned restore;   /* of 10,000 restarts: an old copy of something */
+	unsigned roll_back; /* of 10,000 restarts: heights back, but for the signer's memory */
 	unsigned skew;      /* clocks are moved */
 	unsigned slow;      /* of 10,000 answers of the application */
 	unsigned partition; /* of 10,000 changes */
@@ -168,6 +172,7 @@ struct sim {
 	bool extensions;
 	bool set_changes;
 	bool above_f;     /* more guilty ones than the protocol bears: no agreement is demanded */
+	bool roll_backs;  /* every bad disk goes some heights back */
 	bool above_disks; /* more nodes than that may lose what they had synced: no progress is */
 	struct bft_config config;
 	struct bft_state genesis;

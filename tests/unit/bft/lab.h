@@ -1,6 +1,6 @@
 /* One engine under test and three keys that the test speaks for: everything that the engine asks is
- * answered at once (unless told otherwise), what it sends is kept. Height 1 of a chain of four
- * validators with power 1, real Ed25519. */
+ * answered at once (unless told otherwise), what it sends is kept. Height 1 (or lab->height)
+ * of a chain of four validators with power 1, real Ed25519. */
 #ifndef TESTS_UNIT_BFT_LAB_H
 #define TESTS_UNIT_BFT_LAB_H
 
@@ -36,6 +36,7 @@ struct lab {
 	struct bft_state state;
 	struct bft *bft;
 	unsigned own;
+	int64_t height; /* of what the others say */
 	struct bft_sign_state signed_last;
 	uint8_t scratch_memory[1024 * 1024];
 	struct cs_arena scratch;
@@ -369,7 +370,10 @@ static inline void lab_new_engine(struct lab *lab)
 		.key = lab->key[lab->own],
 		.history = {lab, lab_no_set, lab_time, lab_no_header, lab_not_committed},
 	};
-	assert_int_equal(bft_new(&lab->bft, &config, &lab->state, CS_BYTES_NONE), CS_OK);
+	size_t size = lab->state.last_height > 0 ? lab->stored_commit_size : 0;
+	assert_int_equal(
+		bft_new(&lab->bft, &config, &lab->state, cs_bytes(lab->stored_commit, size)),
+		CS_OK);
 }
 
 /* START, and the three others tell that they hold nothing of ours. */
@@ -406,6 +410,7 @@ static inline struct lab *lab_make(unsigned own, int64_t extensions_from)
 	lab->now_ns = LAB_NOW + 5000000000ll;
 	bft_sign_state_init(&lab->signed_last);
 	lab->own = own;
+	lab->height = 1;
 	lab_new_engine(lab);
 	return lab;
 }
@@ -442,7 +447,7 @@ static inline void lab_message(struct lab *lab, unsigned from, const struct bft_
 	lab_event(lab, &event);
 }
 
-/* A valid first block of this proposer, other than those with another tx. */
+/* A valid next block of this proposer, other than those with another tx. */
 static inline struct lab_block lab_make_block(struct lab *lab, unsigned proposer, const char *text)
 {
 	struct lab_block out = {0};
@@ -452,6 +457,12 @@ static inline struct lab_block lab_make_block(struct lab *lab, unsigned proposer
 	struct cmt_part_set parts;
 	struct cs_buf buf;
 	size_t mark = cs_arena_mark(&lab->scratch);
+	if (lab->state.last_height > 0)
+		assert_int_equal(cmt_extended_commit_decode(
+					 &block.last_commit,
+					 cs_bytes(lab->stored_commit, lab->stored_commit_size),
+					 &lab->scratch, NULL),
+				 CS_OK);
 	assert_int_equal(bft_state_header(&block.header, &lab->state, &block.last_commit, &address),
 			 CS_OK);
 	block.txs = &tx;
@@ -478,7 +489,7 @@ static inline void lab_parts(struct lab *lab, const struct lab_block *block, int
 		cmt_part_set_make(&parts, cs_bytes(block->bytes, block->size), &lab->scratch),
 		CS_OK);
 	for (uint32_t i = 0; i < parts.header.total; i++) {
-		m.part.height = 1;
+		m.part.height = lab->height;
 		m.part.round = round;
 		cmt_part_get(&m.part.part, &parts, i);
 		lab_message(lab, (lab->own + 1) % LAB_KEYS, &m);
@@ -494,7 +505,7 @@ static inline void lab_propose_by(struct lab *lab, unsigned by, const struct lab
 	struct cmt_proposal *p = &m.proposal;
 	uint8_t bytes[CMT_SIGN_BYTES_MAX];
 	struct cs_buf buf;
-	p->height = 1;
+	p->height = lab->height;
 	p->round = round;
 	p->pol_round = pol_round;
 	p->block_id = block->id;
@@ -516,7 +527,7 @@ static inline void lab_propose(struct lab *lab, const struct lab_block *block, i
 static inline struct cmt_vote lab_make_vote(struct lab *lab, unsigned by, enum cmt_signed_type type,
 					    int32_t round, const struct lab_block *block)
 {
-	struct cmt_vote vote = {.type = type, .height = 1, .round = round};
+	struct cmt_vote vote = {.type = type, .height = lab->height, .round = round};
 	uint8_t bytes[CMT_SIGN_BYTES_MAX];
 	struct cs_buf buf;
 	if (block != NULL)
@@ -555,7 +566,7 @@ static inline void lab_votes(struct lab *lab, unsigned count, enum cmt_signed_ty
 static inline void lab_timeout(struct lab *lab, enum bft_timer timer, int32_t round)
 {
 	struct bft_event event = {
-		.type = BFT_EVENT_TIMEOUT, .height = 1, .round = round, .timer = timer};
+		.type = BFT_EVENT_TIMEOUT, .height = lab->height, .round = round, .timer = timer};
 	lab_event(lab, &event);
 }
 

@@ -208,6 +208,116 @@ static void the_peers_memory_counts(void **unused)
 	lab_end(lab);
 }
 
+/* Height 1 is decided by the others; what the test says from here on is of height 2. */
+static void decide(struct lab *lab)
+{
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "first");
+	lab_votes(lab, 3, CMT_PRECOMMIT, 0, &b);
+	lab_parts(lab, &b, 0);
+	assert_int_equal(bft_look(lab->bft).height, 2);
+	bft_state_copy(&lab->state, bft_state_view(lab->bft));
+	lab->height = 2;
+	lab->vote_count = 0;
+}
+
+/* Not begun; proposes at height 1 in round 3 only, at height 2 in round 2. */
+static struct lab *follower(void)
+{
+	struct lab *lab = lab_make(0, 0);
+	unsigned own = lab_proposer(lab, 3);
+	lab_end(lab);
+	return lab_make(own, 0);
+}
+
+/* A block of height 2 that nobody holds any more. */
+static struct lab_block gone(void)
+{
+	struct lab_block b = {.id = {.hash = {.some = true}, .parts = {.total = 1}}};
+	memset(b.id.hash.hash.b, 7, 32);
+	b.id.parts.hash.some = true;
+	memset(b.id.parts.hash.hash.b, 8, 32);
+	return b;
+}
+
+/* Another block than the locked one, in the round after: nil. */
+static void respects(struct lab *lab, const struct lab_block *lock)
+{
+	lab_is_locked(lab, 0, lock);
+	assert_int_equal(bft_look(lab->bft).round, 1);
+	struct lab_block c = lab_make_block(lab, lab_proposer(lab, 1), "two");
+	lab_propose(lab, &c, 1, -1);
+	lab_parts(lab, &c, 1);
+	lab_voted(lab, CMT_PREVOTE, 1, NULL);
+	assert_int_equal(lab->vote_count, 1);
+}
+
+/* The key has precommitted at height 2, the data is of height 0: nothing is signed on the way, and
+ * the lock is there when height 2 begins, and in its log. */
+static void the_lock_counts_when_its_height_begins(void **unused)
+{
+	(void)unused;
+	struct lab *lab = follower();
+	struct lab_block b = gone();
+	lab->signed_last = (struct bft_sign_state){.step = BFT_SIGN_PRECOMMIT,
+						   .height = 2,
+						   .block_id = b.id,
+						   .lock_round = 0,
+						   .lock_id = b.id};
+	lab_begin(lab);
+	lab_is_locked(lab, -1, NULL);
+	decide(lab);
+	assert_int_equal(lab->signed_last.height, 2);
+	respects(lab, &b);
+	bft_sign_state_init(&lab->signed_last);
+	restart(lab, lab->log_size);
+	lab_is_locked(lab, 0, &b);
+	lab_end(lab);
+}
+
+/* The same where signer and data are lost, and a peer that is at height 2 tells of our precommit
+ * while we are below. */
+static void a_vote_of_a_height_ahead_counts_there(void **unused)
+{
+	(void)unused;
+	struct lab *lab = follower();
+	struct lab_block b = gone();
+	struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+	lab_begin(lab);
+	lab->height = 2;
+	told.own_votes.votes[0] = lab_make_vote(lab, lab->own, CMT_PRECOMMIT, 0, &b);
+	lab->height = 1;
+	told.own_votes.height = 2;
+	told.own_votes.count = 1;
+	lab_message(lab, (lab->own + 1) % LAB_KEYS, &told);
+	assert_int_equal(lab->faults, 0);
+	assert_int_equal(lab->signed_last.height, 2);
+	lab_is_locked(lab, -1, NULL);
+	decide(lab);
+	respects(lab, &b);
+	lab_end(lab);
+}
+
+/* A lock of the height before, or of one above, is none here. */
+static void the_lock_of_another_height_is_none(void **unused)
+{
+	(void)unused;
+	for (int64_t height = 1; height <= 3; height += 2) {
+		struct lab *lab = follower();
+		struct lab_block b = gone();
+		lab->signed_last = (struct bft_sign_state){.step = BFT_SIGN_PRECOMMIT,
+							   .height = height,
+							   .block_id = b.id,
+							   .lock_round = 0,
+							   .lock_id = b.id};
+		lab_begin(lab);
+		lab_is_locked(lab, height == 1 ? 0 : -1, NULL);
+		decide(lab);
+		lab_is_locked(lab, -1, NULL);
+		lab_is_at(lab, 0, BFT_STEP_PROPOSE);
+		lab_end(lab);
+	}
+}
+
 /* What bft_recover says for each order of state, store and application. */
 static void the_order_of_recovery(void **unused)
 {
@@ -276,6 +386,9 @@ int main(void)
 		cmocka_unit_test(does_not_wait_for_ever),
 		cmocka_unit_test(strangers_do_not_count),
 		cmocka_unit_test(the_peers_memory_counts),
+		cmocka_unit_test(the_lock_counts_when_its_height_begins),
+		cmocka_unit_test(a_vote_of_a_height_ahead_counts_there),
+		cmocka_unit_test(the_lock_of_another_height_is_none),
 		cmocka_unit_test(the_order_of_recovery),
 		cmocka_unit_test(replay_refuses_rubbish),
 		cmocka_unit_test(the_state_reads_back),
