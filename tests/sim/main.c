@@ -44,13 +44,14 @@ static void set_faults(struct sim *sim, enum scene scene)
 		f->roll_back = 7000;
 		f->crash = 30 + (unsigned)sim_below(&sim->rng, 120);
 	}
-	/* Milder, so that there are heights to go back; with locks that do not decide. */
+	/* Fewer crashes and a longer life, so that there are heights to go back; prevotes that are
+	 * lost, so that some lock and others propose another block. */
 	if (sim->roll_backs) {
 		f->jitter_ns = (int64_t)(5 + sim_below(&sim->rng, 30)) * MS;
-		f->loss = (unsigned)sim_below(&sim->rng, 500);
-		f->precommit_loss = 1000 + (unsigned)sim_below(&sim->rng, 4000);
-		f->crash = 10 + (unsigned)sim_below(&sim->rng, 20);
-		f->partition = (unsigned)sim_below(&sim->rng, 1500);
+		f->loss = 1500 + (unsigned)sim_below(&sim->rng, 1500);
+		f->precommit_loss = 1000 + (unsigned)sim_below(&sim->rng, 3000);
+		f->crash = 20 + (unsigned)sim_below(&sim->rng, 20);
+		f->partition = 500;
 	}
 }
 
@@ -221,7 +222,8 @@ void sim_done(struct sim *sim)
 static void begin(struct sim *sim)
 {
 	struct sim_happening change = {.type = SIM_CHANGE}, heal = {.type = SIM_HEAL};
-	sim->heal_at_ns = (int64_t)(3000 + sim_below(&sim->rng, 5000)) * MS;
+	sim->heal_at_ns =
+		(int64_t)((sim->roll_backs ? 20000 : 3000) + sim_below(&sim->rng, 5000)) * MS;
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		struct sim_happening start = {.type = SIM_RESTART, .node = i};
 		sim_schedule(sim, (int64_t)sim_below(&sim->rng, 200) * MS, &start);
