@@ -63,6 +63,8 @@ static size_t message_size_max(const struct bft_message *message)
 		return message->block_answer.block.n + message->block_answer.commit.n + 256;
 	if (message->type == BFT_MESSAGE_EVIDENCE)
 		return message->evidence.n + 16;
+	if (message->type == BFT_MESSAGE_BLOCK_REQUEST)
+		return 16;
 	if (message->type == BFT_MESSAGE_PART)
 		return message->part.part.bytes.n + CMT_PROOF_SIZE_MAX + 256;
 	return 2 * (CMT_VOTE_SIZE_MAX(BFT_EXTENSION_SIZE_MAX)) + 512;
@@ -173,12 +175,14 @@ static size_t lay_out(struct bft *bft, const struct bft_config *c)
 	struct carving carving = {(uint8_t *)bft, 0};
 	size_t out_size = 2 * c->block_size_max + BFT_OUT_SIZE;
 	size_t scratch_size = BFT_SCRATCH_SIZE(c->block_size_max);
+	size_t held_size = BFT_SYNC_HELD_BLOCKS * (c->block_size_max + BFT_COMMIT_SIZE_MAX);
 	(void)carve(&carving, sizeof *bft);
 	void *rounds = carve(&carving, c->rounds_kept * sizeof(struct bft_round));
 	void *effects = carve(&carving, BFT_EFFECTS_MAX * sizeof(struct bft_effect));
 	void *stash = carve(&carving, c->stash_size);
 	void *extensions =
 		carve(&carving, (c->rounds_kept + 2) * (size_t)BFT_VOTES_EXTENSIONS_SIZE);
+	void *held = carve(&carving, held_size);
 	void *out = carve(&carving, out_size);
 	void *scratch = carve(&carving, scratch_size);
 	for (size_t i = 0; i < BFT_SLOTS; i++) {
@@ -195,6 +199,7 @@ static size_t lay_out(struct bft *bft, const struct bft_config *c)
 	memset(rounds, 0, c->rounds_kept * sizeof(struct bft_round));
 	bft->effects.items = effects;
 	bft->stash = stash;
+	bft_sync_init(&bft->sync, held, held_size);
 	give_extensions(bft, c, extensions);
 	cs_buf_init(&bft->out, out, out_size);
 	cs_arena_init(&bft->scratch, scratch, scratch_size);
@@ -239,7 +244,6 @@ enum cs_err bft_new(struct bft **out, const struct bft_config *config,
 	bft->decided = &bft->commits[1];
 	bft_set_init(&bft->turn);
 	bft_sign_state_init(&bft->signed_last);
-	bft_sync_init(&bft->sync);
 	bft_evidence_init(&bft->evidence);
 	for (size_t i = 0; i < BFT_PEERS_MAX; i++)
 		bft->peers[i].evidence_work = BFT_EVIDENCE_WORK_MAX;
@@ -480,6 +484,7 @@ void bft_handle(struct bft *bft, const struct bft_event *event)
 	case BFT_EVENT_BLOCK_LOADED:
 		return bft_on_block_loaded(bft, event);
 	case BFT_EVENT_CONTINUE:
+		bft_take_held(bft);
 		return bft_unstash(bft);
 	case BFT_EVENT_EVIDENCE:
 		if (bft->started)

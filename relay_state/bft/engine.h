@@ -255,6 +255,9 @@ void bft_unstash(struct bft *bft);
 void bft_on_block_request(struct bft *bft, uint32_t peer, int64_t height);
 void bft_on_block_loaded(struct bft *bft, const struct bft_event *event);
 void bft_on_block_answer(struct bft *bft, uint32_t peer, const struct bft_message *message);
+/* Asks for blocks, as many as may be under way. */
 void bft_pump_sync(struct bft *bft);
+/* Decides with the block of this height that came before its turn, where there is one. */
+void bft_take_held(struct bft *bft);
 
 #endif

@@ -262,9 +262,10 @@ void bft_on_committed(struct bft *bft, const struct bft_event *event)
 	bft_check_may_sign(bft);
 	if (!bft->may_sign)
 		bft_ask_own(bft, BFT_PEER_ALL);
-	if (bft->stash_end > bft->stash_begin)
-		(void)bft_emit(bft, BFT_EFFECT_CONTINUE);
 	if (bft->step == BFT_STEP_NEW_HEIGHT)
 		bft_begin_height(bft);
 	bft_pump_sync(bft);
+	/* A block that is here already, or early messages, in a step of their own. */
+	if (bft->sync.held_count > 0 || bft->stash_end > bft->stash_begin)
+		(void)bft_emit(bft, BFT_EFFECT_CONTINUE);
 }

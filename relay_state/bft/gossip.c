@@ -455,32 +455,52 @@ void bft_on_block_loaded(struct bft *bft, const struct bft_event *event)
 	bft_send(bft, event->peer, &answer);
 }
 
+/* No honest engine sends a block that its commit does not prove. */
+static void take(struct bft *bft, uint32_t peer, struct cs_bytes block, struct cs_bytes commit)
+{
+	enum cs_err err = bft_take_block(bft, block, commit);
+	if (err == CS_OK)
+		return;
+	bft_fault(bft, peer, err, true);
+	bft_sync_drop(&bft->sync, peer);
+}
+
 void bft_on_block_answer(struct bft *bft, uint32_t peer, const struct bft_message *message)
 {
 	int64_t height = message->block_answer.height;
-	/* Unasked is no fault: the answer may have crossed our patience. */
-	if (!bft_sync_answered(&bft->sync, peer, height) || height != bft->height ||
-	    bft->step == BFT_STEP_COMMIT)
+	struct cs_bytes block = message->block_answer.block, commit = message->block_answer.commit;
+	/* Unasked, or once more, is no fault: it does nothing. */
+	if (!bft_sync_answered(&bft->sync, peer, height, block.n + commit.n))
 		return;
-	enum cs_err err = CS_ERR_NOT_FOUND;
-	if (message->block_answer.block.n > 0)
-		err = bft_take_block(bft, message->block_answer.block,
-				     message->block_answer.commit);
-	if (err == CS_OK)
-		return;
-	if (err != CS_ERR_NOT_FOUND)
-		bft_fault(bft, peer, err, true);
-	bft_sync_drop(&bft->sync, peer);
+	if (block.n == 0)
+		bft_sync_lacks(&bft->sync, peer);
+	else if (height > bft->height)
+		bft_sync_hold(&bft->sync, peer, height, block, commit);
+	else if (height == bft->height && bft->step != BFT_STEP_COMMIT)
+		take(bft, peer, block, commit);
 	bft_pump_sync(bft);
 }
 
+void bft_take_held(struct bft *bft)
+{
+	struct cs_bytes block, commit;
+	uint32_t peer;
+	if (!bft->started || bft->step == BFT_STEP_COMMIT ||
+	    !bft_sync_find(&bft->sync, &peer, &block, &commit, bft->height))
+		return;
+	take(bft, peer, block, commit);
+	bft_pump_sync(bft);
+}
+
+/* While a block is executed those above it are on their way. */
 void bft_pump_sync(struct bft *bft)
 {
 	struct bft_message message = {.type = BFT_MESSAGE_BLOCK_REQUEST};
+	int64_t from = bft->step == BFT_STEP_COMMIT ? bft->height + 1 : bft->height;
 	uint32_t peer;
-	if (!bft->started || bft->step == BFT_STEP_COMMIT ||
-	    !bft_sync_ask(&bft->sync, &peer, bft->height))
+	if (!bft->started || bft->halted)
 		return;
-	message.block_request = bft->height;
-	bft_send(bft, peer, &message);
+	bft_sync_pass(&bft->sync, from);
+	while (bft_sync_ask(&bft->sync, &peer, &message.block_request, from))
+		bft_send(bft, peer, &message);
 }

@@ -43,7 +43,7 @@ BUGS = [
     ("second-vote-dropped", "votes.c", "\tput(votes, 1, vote, counts);\n\treturn BFT_VOTES_CONFLICT;", "\treturn BFT_VOTES_CONFLICT_FULL;", "an equivocator's second vote does not count for its block"),
     ("no-status-answer", "gossip.c", "\tif (status->height == bft->height)\n\t\tanswer_same_height", "\tif (false)\n\t\tanswer_same_height",
      "what was lost is never sent again"),
-    ("no-catch-up", "gossip.c", "\tif (!bft->started || bft->step == BFT_STEP_COMMIT ||", "\tif (true || bft->step == BFT_STEP_COMMIT ||",
+    ("no-catch-up", "gossip.c", "\tif (!bft->started || bft->halted)", "\tif (true)",
      "nobody asks for blocks"),
     ("waits-for-who-left", "rules.c", "if (voted || bft->round_seen[i] > votes->round)", "if (voted)",
      "a node that jumped a round is waited for"),

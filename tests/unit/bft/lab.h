@@ -46,6 +46,13 @@ struct lab {
 	struct cmt_proposal proposals[16];
 	size_t proposal_count;
 	size_t parts_sent, statuses_sent, faults, alarms;
+	uint32_t faulty; /* the last peer at fault, and whether that is provable */
+	bool fault_proven;
+	struct {
+		uint32_t peer;
+		int64_t height;
+	} asked[128]; /* for blocks */
+	size_t asked_count;
 	int timers[BFT_TIMER_END]; /* how often each was set */
 	int32_t timer_round[BFT_TIMER_END];
 	bool halted, is_stored;
@@ -202,6 +209,11 @@ static inline void lab_send(struct lab *lab, const struct bft_effect *e)
 	}
 	if (m.type == BFT_MESSAGE_EVIDENCE)
 		lab->told_at = lab->executed;
+	if (m.type == BFT_MESSAGE_BLOCK_REQUEST) {
+		assert_true(lab->asked_count < CS_LEN(lab->asked));
+		lab->asked[lab->asked_count].peer = e->peer;
+		lab->asked[lab->asked_count++].height = m.block_request;
+	}
 	lab->parts_sent += m.type == BFT_MESSAGE_PART;
 	lab->statuses_sent += m.type == BFT_MESSAGE_STATUS;
 }
@@ -293,6 +305,8 @@ static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 		return lab_store(lab, e);
 	case BFT_EFFECT_PEER_FAULT:
 		lab->faults++;
+		lab->faulty = e->peer;
+		lab->fault_proven = e->provable;
 		return;
 	case BFT_EFFECT_ALARM:
 		lab->alarms++;
@@ -319,7 +333,9 @@ static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 		return;
 	case BFT_EFFECT_SAVE_STATE:
 	case BFT_EFFECT_LOAD:
+		return;
 	case BFT_EFFECT_CONTINUE:
+		lab_event(lab, &(struct bft_event){.type = BFT_EVENT_CONTINUE});
 		return;
 	}
 }

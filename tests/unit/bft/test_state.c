@@ -160,7 +160,8 @@ static void what_is_known_is_not_verified_again(void **unused)
 		(void)bft_votes_add(&known, &c.state.last.set, &vote, true, &other);
 		enum cs_err err =
 			bft_state_validate(&c.state, &block, &known, &c.lab->scratch, NULL);
-		assert_int_equal(err, i < 3 ? CS_ERR_BAD_SEAL : CS_OK);
+		/* The forged one is the second; those that are not known are verified. */
+		assert_int_equal(err, i < 1 ? CS_ERR_BAD_SEAL : CS_OK);
 	}
 	const struct cmt_commit_sig good = c.sigs[2];
 	c.sigs[2].signature.b[5] ^= 1;
