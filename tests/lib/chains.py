@@ -125,7 +125,7 @@ class Clique(Chain):
             try:
                 self._start_all(users, period, epoch, gas_limit)
                 return
-            except TimeoutError:
+            except (TimeoutError, RuntimeError):  # one that ended: another took its port
                 self.stop()
                 if attempt == START_TRIES:
                     raise

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "tools" / "bin"
+PORT_FIRST, PORTS_MIN = 10240, 8192
 
 
 # What comes with another part, and is required with it.
@@ -45,12 +47,23 @@ def find_build() -> Path:
     return max(builds, key=lambda b: (b / "bin" / "caisson").stat().st_mtime)
 
 
+def _ports() -> range:
+    """Below those that the kernel gives to outgoing connections, which would take one between the look and its use."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    return range(PORT_FIRST, first) if first >= PORT_FIRST + PORTS_MIN else range(PORT_FIRST, 65536)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+    sockets = []
     try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
+        while len(sockets) < count:
+            s = socket.socket()
+            try:
+                s.bind(("127.0.0.1", random.SystemRandom().choice(_ports())))
+                sockets.append(s)
+            except OSError:
+                s.close()
         return [s.getsockname()[1] for s in sockets]
     finally:
         for s in sockets:
