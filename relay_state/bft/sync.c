@@ -52,8 +52,11 @@ void bft_sync_hold(struct bft_sync *sync, uint32_t peer, int64_t height, struct 
 		return;
 	sync->held[sync->held_count++] =
 		(struct bft_sync_held){height, peer, sync->size, block.n, commit.n};
-	memcpy(sync->bytes + sync->size, block.p, block.n);
-	memcpy(sync->bytes + sync->size + block.n, commit.p, commit.n);
+	/* Empty ones have no address, which memcpy does not take. */
+	if (block.n > 0)
+		memcpy(sync->bytes + sync->size, block.p, block.n);
+	if (commit.n > 0)
+		memcpy(sync->bytes + sync->size + block.n, commit.p, commit.n);
 	sync->size += size;
 }
 
