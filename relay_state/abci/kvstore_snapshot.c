@@ -306,8 +306,10 @@ static enum cs_err apply_snapshot_chunk(void *state,
 					const struct abci_call *call)
 {
 	struct abci_kvstore_snapshots *s = of(state);
-	if (s->coming == NULL)
-		return cs_fail(call->why, CS_ERR_CONFLICT, "a chunk of no snapshot");
+	if (s->coming == NULL) {
+		response->result = ABCI_APPLY_ABORT;
+		return CS_OK;
+	}
 	if (request->index != s->next) {
 		response->result = ABCI_APPLY_RETRY_SNAPSHOT;
 		return CS_OK;

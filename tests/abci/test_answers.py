@@ -69,10 +69,7 @@ def session() -> list[bytes]:
     questions += [messages.query(b"key%d" % i, path) for i in range(45) for path in (b"", b"/store", b"/key")]
     questions += [messages.query(b""), messages.query(b"", b"/val"), messages.query(b"short", b"/val")]
     questions += [messages.request("list_snapshots"),
-                  messages.request("offer_snapshot", messages.data(1, messages.number(1, 5) + messages.text(4, b"h"))),
-                  messages.request("offer_snapshot"),
                   messages.request("load_snapshot_chunk", messages.number(1, 5), messages.number(3, 1)),
-                  messages.request("apply_snapshot_chunk", messages.number(1, 1), messages.text(2, b"c")),
                   messages.request("extend_vote", messages.data(3, b""), messages.data(5, b"")),
                   messages.request("verify_vote_extension", messages.text(4, b"e"))]
     return questions
@@ -88,6 +85,20 @@ def test_the_same_answers_as_cometbfts_own(tmp_path):
         assert failed == "", ours.tail()
     for question, a, b in zip(questions, got, want, strict=True):
         assert a == b, question
+
+
+def test_snapshots_that_are_none(tmp_path):
+    """CometBFT's kvstore has no snapshots and leaves these answers empty; ours refuses, and goes on."""
+    rejected, rejected_format, aborted = (messages.number(1, n) for n in (3, 4, 2))
+    asked = [(messages.request("offer_snapshot"), rejected),
+             (messages.request("offer_snapshot", messages.data(1, messages.number(1, 5) + messages.number(2, 1) + messages.text(4, b"h"))),
+              rejected),
+             (messages.request("offer_snapshot", messages.data(1, messages.number(1, 5) + messages.number(2, 9))), rejected_format),
+             (messages.request("apply_snapshot_chunk", messages.number(1, 1), messages.text(2, b"c")), aborted)]
+    with Application(tmp_path, "caisson") as app:
+        answers, failed = drive(app.address, [question for question, _ in asked] + [messages.info()])
+    assert failed == "" and len(answers) == len(asked) + 1
+    assert [list(messages.fields_of(answer))[0][1] for answer in answers[:-1]] == [result for _, result in asked]
 
 
 @pytest.mark.parametrize("kind,tcp", [("cometbft", False), ("caisson", False), ("cometbft", True), ("caisson", True)])

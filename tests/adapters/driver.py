@@ -48,9 +48,11 @@ class Gateway:
         return self.contract.data("sendMessage", deploy.erc7930(REMOTE_CHAIN_ID, "0x" + "99" * 20), payload, [])
 
     def send(self, count: int = 1, payload: bytes = b"hello", gas: int = 300_000) -> list[str]:
-        """Transactions that each send a message; not waited for."""
-        data = self.message_data(payload)
-        return [self.chain.rpc.send(self.sender, self.contract.address, data, gas=gas) for _ in range(count)]
+        """Transactions that each send a message; not waited for. geth's own choice of a nonce forgets what is pending while a block
+        comes in, and gives it out again ("already known")."""
+        data, rpc = self.message_data(payload), self.chain.rpc
+        first = int(rpc.call("eth_getTransactionCount", self.sender, "pending"), 16)
+        return [rpc.send(self.sender, self.contract.address, data, gas=gas, nonce=first + i) for i in range(count)]
 
     def sent(self, txs: list[str]) -> list[str]:
         """The messageIds of these transactions."""

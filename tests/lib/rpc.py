@@ -90,10 +90,13 @@ class Rpc:
     def receipt(self, tx: str) -> dict | None:
         return self.call("eth_getTransactionReceipt", tx)
 
-    def send(self, sender: str, to: str | None, data: bytes = b"", value: int = 0, gas: int = GAS_DEFAULT) -> str:
+    def send(self, sender: str, to: str | None, data: bytes = b"", value: int = 0, gas: int = GAS_DEFAULT,
+             nonce: int | None = None) -> str:
         tx = {"from": sender, "data": abi.to_hex(data), "value": hex(value), "gas": hex(gas)}
         if to:
             tx["to"] = to
+        if nonce is not None:
+            tx["nonce"] = hex(nonce)
         return self.call("eth_sendTransaction", tx)
 
     def wait_receipt(self, tx: str, timeout_s: float = 30, accept_revert: bool = False) -> dict:
