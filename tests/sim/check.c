@@ -297,18 +297,3 @@ void sim_check_replay(struct sim *sim, struct sim_node *node)
 		sim_fail(sim, "node %u replays to lock %d, not %d", node->index, view.locked_round,
 			 lock->round);
 }
-
-/* 8, 9: evidence names nobody honest. */
-void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes bytes)
-{
-	struct cmt_evidence evidence;
-	size_t mark = cs_arena_mark(&sim->scratch);
-	if (cmt_evidence_decode(&evidence, bytes, &sim->scratch, NULL) != CS_OK ||
-	    evidence.kind != CMT_DUPLICATE_VOTE)
-		sim_fail(sim, "node %u makes evidence that nobody can read", node->index);
-	else if (!sim_is_guilty(sim, sim_key_of(sim, &evidence.duplicate_vote.a.validator)))
-		sim_fail(sim, "node %u blames an honest key", node->index);
-	else
-		sim->evidence_found++;
-	cs_arena_rewind(&sim->scratch, mark);
-}

@@ -1,5 +1,7 @@
-/* sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B: runs seeds, each
- * twice with the same hash. --above: f + 1 keys run twice, on both sides of a wall. */
+/* sim [--above] --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B: runs seeds,
+ * each twice with the same hash. --above: more guilty ones than the protocol bears. Of even seeds
+ * f + 1 keys run twice, on both sides of a wall; of odd ones more than a third of the power, or two
+ * thirds, forges headers for light clients. */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -20,7 +22,8 @@ enum scene {
 	SCENE_CHANGES,
 	SCENE_ALL,
 	SCENE_COUNT,
-	SCENE_ABOVE = SCENE_COUNT, /* by its own option */
+	SCENE_ABOVE = SCENE_COUNT, /* by its own option, and: */
+	SCENE_FORGERS,
 };
 
 static void set_faults(struct sim *sim, enum scene scene)
@@ -44,8 +47,14 @@ static void set_faults(struct sim *sim, enum scene scene)
 		f->roll_back = 7000;
 		f->crash = 30 + (unsigned)sim_below(&sim->rng, 120);
 	}
-	/* Fewer crashes and a longer life, so that there are heights to go back; prevotes that are
+	/* Fewer crashes and a longer life, so that there are heights to go back (to forge); prevotes that are
 	 * lost, so that some lock and others propose another block. */
+	if (sim->forgers) {
+		f->jitter_ns = (int64_t)(5 + sim_below(&sim->rng, 50)) * MS;
+		f->loss = (unsigned)sim_below(&sim->rng, 1000);
+		f->partition = (unsigned)sim_below(&sim->rng, 1500);
+		f->precommit_loss = 0;
+	}
 	if (sim->roll_backs) {
 		f->jitter_ns = (int64_t)(5 + sim_below(&sim->rng, 30)) * MS;
 		f->loss = 1500 + (unsigned)sim_below(&sim->rng, 1500);
@@ -66,6 +75,8 @@ static unsigned faulty_max(const struct sim *sim)
 static void set_roles(struct sim *sim, enum scene scene)
 {
 	unsigned guilty = faulty_max(sim);
+	if (scene == SCENE_FORGERS)
+		guilty = sim->keys * (1 + (unsigned)sim_below(&sim->rng, 2)) / 3 + 1;
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		sim->node[i].index = i;
 		sim->node[i].key = i < sim->keys ? i : i - sim->keys;
@@ -82,6 +93,8 @@ static void set_roles(struct sim *sim, enum scene scene)
 			sim->node[i].role = sim->node[sim->keys + i].role = SIM_TWIN;
 		} else if (scene == SCENE_LIARS || scene == SCENE_ALL) {
 			sim->node[i].role = SIM_LIAR;
+		} else if (scene == SCENE_FORGERS) {
+			sim->node[i].role = SIM_FORGER;
 		}
 	}
 }
@@ -191,11 +204,15 @@ void sim_init(struct sim *sim, uint64_t seed, bool above, bool trace)
 	cs_assert(sim->scratch_memory != NULL);
 	cs_arena_init(&sim->scratch, sim->scratch_memory, SCRATCH_SIZE);
 	enum scene scene = above ? SCENE_ABOVE : (enum scene)(seed % SCENE_COUNT);
-	sim->above_f = above;
+	if (above && seed % 2 != 0)
+		scene = SCENE_FORGERS;
+	sim->forgers = scene == SCENE_FORGERS;
+	sim->above_f = scene == SCENE_ABOVE;
 	sim->keys = sim->nodes =
 		4 + (unsigned)(sim_chance(&sim->rng, 3000) ? sim_below(&sim->rng, 7) : 0);
 	sim->extensions = sim_chance(&sim->rng, 3000);
-	sim->set_changes = scene == SCENE_CHANGES || scene == SCENE_ALL;
+	sim->set_changes = scene == SCENE_CHANGES || scene == SCENE_ALL ||
+			   (sim->forgers && sim_chance(&sim->rng, 3000));
 	set_roles(sim, scene);
 	set_disks(sim, scene);
 	set_faults(sim, scene);
@@ -204,7 +221,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool above, bool trace)
 	make_config(sim);
 	for (unsigned i = 0; i < sim->nodes; i++)
 		sim->node[i].app_delay_ns = (int64_t)sim_below(&sim->rng, 20) * MS;
-	if (above)
+	if (sim->above_f)
 		build_wall(sim);
 }
 
@@ -215,6 +232,8 @@ void sim_done(struct sim *sim)
 	for (unsigned i = 0; i < sim->nodes; i++)
 		sim_node_free(&sim->node[i]);
 	free(sim->heap);
+	for (size_t i = 0; i < sim->attack_count; i++)
+		free(sim->attacks[i].bytes);
 	free(sim->votes);
 	free(sim->scratch_memory);
 }
@@ -222,14 +241,20 @@ void sim_done(struct sim *sim)
 static void begin(struct sim *sim)
 {
 	struct sim_happening change = {.type = SIM_CHANGE}, heal = {.type = SIM_HEAL};
-	sim->heal_at_ns =
-		(int64_t)((sim->roll_backs ? 20000 : 3000) + sim_below(&sim->rng, 5000)) * MS;
+	struct sim_happening observe = {.type = SIM_OBSERVE};
+	sim->heal_at_ns = (int64_t)((sim->roll_backs ? 20000
+				     : sim->forgers  ? 8000
+						     : 3000) +
+				    sim_below(&sim->rng, 5000)) *
+			  MS;
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		struct sim_happening start = {.type = SIM_RESTART, .node = i};
 		sim_schedule(sim, (int64_t)sim_below(&sim->rng, 200) * MS, &start);
 	}
 	if (!sim->above_f)
 		sim_schedule(sim, 500 * MS, &change);
+	if (sim->forgers)
+		sim_schedule(sim, 500 * MS, &observe);
 	sim_schedule(sim, sim->heal_at_ns, &heal);
 }
 
@@ -238,7 +263,7 @@ struct result {
 	uint64_t hash;
 	uint64_t steps, crashes, restores, decisions, evidence, rounds_max, syncs;
 	bool forked;
-	uint64_t restored_twice;
+	uint64_t restored_twice, attacks, lies;
 	char failure[256];
 };
 
@@ -252,10 +277,24 @@ static struct result run(uint64_t seed, bool above, bool trace)
 	sim_run(sim);
 	if (sim->forked)
 		sim_check_fork(sim);
-	r = (struct result){sim->failure[0] == 0, sim->trace_hash,     sim->steps,
-			    sim->crashes,         sim->restores,       sim->decisions,
-			    sim->carried,         sim->rounds_max,     sim->syncs,
-			    sim->forked,          sim->restored_twice, {0}};
+	for (unsigned i = 0; i < sim->nodes && sim->failure[0] == 0; i++)
+		sim_check_waiting(sim, &sim->node[i]);
+	if (sim->failure[0] == 0)
+		sim_check_attacks(sim);
+	r = (struct result){sim->failure[0] == 0,
+			    sim->trace_hash,
+			    sim->steps,
+			    sim->crashes,
+			    sim->restores,
+			    sim->decisions,
+			    sim->carried,
+			    sim->rounds_max,
+			    sim->syncs,
+			    sim->forked,
+			    sim->restored_twice,
+			    sim->attacks_taken,
+			    sim->lies,
+			    {0}};
 	memcpy(r.failure, sim->failure, sizeof r.failure);
 	sim_done(sim);
 	free(sim);
@@ -264,7 +303,7 @@ static struct result run(uint64_t seed, bool above, bool trace)
 
 struct totals {
 	uint64_t seeds, failures, steps, crashes, restores, decisions, evidence, rounds_max, syncs,
-		forks, restored_twice;
+		forks, restored_twice, attacks, lies;
 };
 
 static void run_twice(struct totals *t, uint64_t seed, bool above)
@@ -288,6 +327,8 @@ static void run_twice(struct totals *t, uint64_t seed, bool above)
 	t->syncs += a.syncs;
 	t->forks += a.forked ? 1 : 0;
 	t->restored_twice += a.restored_twice;
+	t->attacks += a.attacks;
+	t->lies += a.lies;
 	if (a.rounds_max > t->rounds_max)
 		t->rounds_max = a.rounds_max;
 }
@@ -298,30 +339,42 @@ static int report(const struct totals *t)
 	       " decisions, %" PRIu64 " crashes, %" PRIu64 " restored backups, %" PRIu64
 	       " pieces of evidence in blocks, highest round %" PRIu64 ", %" PRIu64
 	       " blocks for others, %" PRIu64 " forks, %" PRIu64
-	       " double signatures after a full restore\n",
+	       " double signatures after a full restore, %" PRIu64
+	       " attacks on light clients in blocks, %" PRIu64 " lies refused\n",
 	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,
-	       t->rounds_max, t->syncs, t->forks, t->restored_twice);
+	       t->rounds_max, t->syncs, t->forks, t->restored_twice, t->attacks, t->lies);
 	return t->failures == 0 ? 0 : 1;
 }
 
-static int one_seed(uint64_t seed, bool trace)
+static int one_seed(uint64_t seed, bool above, bool trace)
 {
-	struct result r = run(seed, false, trace);
+	struct result r = run(seed, above, trace);
 	printf("seed %" PRIu64 ": %s, hash %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64
 	       " decisions, %" PRIu64 " crashes\n",
 	       seed, r.good ? "good" : r.failure, r.hash, r.steps, r.decisions, r.crashes);
 	return r.good ? 0 : 1;
 }
 
+static int usage(void)
+{
+	(void)fprintf(stderr, "sim --seeds A..B | --minutes M [FIRST] | --above A..B | "
+			      "--seed N [--trace] | --above --seed N [--trace]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct totals totals = {0};
 	uint64_t first = 0, last = 0;
+	bool above = argc > 1 && strcmp(argv[1], "--above") == 0;
+	if (above && argc > 3) {
+		argc--;
+		argv++;
+	}
 	if (argc >= 3 && strcmp(argv[1], "--seed") == 0)
-		return one_seed(strtoull(argv[2], NULL, 10),
+		return one_seed(strtoull(argv[2], NULL, 10), above,
 				argc > 3 && strcmp(argv[3], "--trace") == 0);
-	bool above = argc == 3 && strcmp(argv[1], "--above") == 0;
-	if (above || (argc == 3 && strcmp(argv[1], "--seeds") == 0)) {
+	if (argc == 3 && (above || strcmp(argv[1], "--seeds") == 0)) {
 		char *end;
 		first = strtoull(argv[2], &end, 10);
 		last = strncmp(end, "..", 2) == 0 ? strtoull(end + 2, NULL, 10) : first;
@@ -329,15 +382,12 @@ int main(int argc, char **argv)
 			run_twice(&totals, seed, above);
 		return report(&totals);
 	}
-	if (argc >= 3 && strcmp(argv[1], "--minutes") == 0) {
+	if (!above && argc >= 3 && strcmp(argv[1], "--minutes") == 0) {
 		time_t until = time(NULL) + 60 * (time_t)strtoul(argv[2], NULL, 10);
 		uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000000;
 		while (time(NULL) < until)
 			run_twice(&totals, seed++, false);
 		return report(&totals);
 	}
-	(void)fprintf(
-		stderr,
-		"sim --seed N [--trace] | --seeds A..B | --minutes M [FIRST] | --above A..B\n");
-	return 2;
+	return usage();
 }

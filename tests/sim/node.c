@@ -144,9 +144,8 @@ static enum cs_err signed_header_at(void *context, struct cmt_header *header,
 }
 
 /* Of blocks that the state has applied: a block in the store alone does not count yet. */
-static bool is_committed(void *context, const struct cs_hash *hash)
+bool sim_is_carried(const struct sim_node *node, const struct cs_hash *hash)
 {
-	const struct sim_node *node = context;
 	for (int64_t h = 1; h <= node->disk.stored; h++) {
 		const struct sim_block *block = &node->disk.blocks[h];
 		if (block->validators == NULL)
@@ -157,6 +156,16 @@ static bool is_committed(void *context, const struct cs_hash *hash)
 		}
 	}
 	return false;
+}
+
+static bool is_committed(void *context, const struct cs_hash *hash)
+{
+	return sim_is_carried(context, hash);
+}
+
+struct bft_history sim_history(struct sim_node *node)
+{
+	return (struct bft_history){node, validators_at, time_at, signed_header_at, is_committed};
 }
 
 /* ---- store ---- */
@@ -183,10 +192,12 @@ static void store(struct sim *sim, struct sim_node *node, const struct bft_effec
 	for (size_t i = 0; i < decoded.evidence_count && node->role == SIM_HONEST; i++) {
 		struct cs_hash hash;
 		cs_assert(cmt_evidence_hash(&hash, &decoded.evidence[i], &sim->scratch) == CS_OK);
-		if (is_committed(node, &hash))
+		if (sim_is_carried(node, &hash))
 			sim_fail(sim, "node %u: a second block carries one piece of evidence",
 				 node->index);
 	}
+	if (node->role == SIM_HONEST)
+		sim_check_carried(sim, node, &decoded);
 	sim->carried += decoded.evidence_count;
 	free(block->evidence);
 	block->evidence = NULL;
@@ -212,6 +223,7 @@ static void save_state(struct sim *sim, struct sim_node *node)
 	cs_assert(cs_buf_end(&buf) == CS_OK);
 	node->disk.state_size = buf.n;
 	sim_check_state(sim, node, state);
+	sim_check_logged(sim, node, state->last_height);
 	struct sim_block *block = &node->disk.blocks[state->last_height];
 	free(block->state);
 	block->state = malloc(buf.n);
@@ -311,6 +323,7 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 	case BFT_EFFECT_FINALIZE:
 		return sim_app_answer(sim, node, effect);
 	case BFT_EFFECT_COMMIT:
+		sim_evidence_committed(node);
 		log_cut(node, 0);
 		return sim_app_answer(sim, node, effect);
 	case BFT_EFFECT_STORE:
@@ -326,7 +339,7 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 				 effect->peer, cs_err_name(effect->err));
 		return;
 	case BFT_EFFECT_EVIDENCE:
-		return sim_check_evidence(sim, node, effect->bytes);
+		return sim_evidence_found(sim, node, effect->bytes);
 	case BFT_EFFECT_ALARM:
 		sim_trace(sim, "%8.3f node %u ALARM %s\n", (double)sim->now_ns / 1e9, node->index,
 			  effect->why);
@@ -576,8 +589,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 	recover_app(sim, node, state.last_height);
 	config.has_key = true;
 	config.key = sim->key[node->key];
-	config.history =
-		(struct bft_history){node, validators_at, time_at, signed_header_at, is_committed};
+	config.history = sim_history(node);
 	enum cs_err err =
 		bft_new(&node->bft, &config, &state, cs_bytes(last->commit, last->commit_size));
 	if (err != CS_OK) {
@@ -602,6 +614,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 		struct bft_effect own = {.height = disk->stored, .peer = BFT_PEER_NONE};
 		load(sim, node, &own);
 	}
+	if (node->up)
+		sim_evidence_bring(sim, node);
 }
 
 void sim_node_free(struct sim_node *node)
@@ -609,6 +623,7 @@ void sim_node_free(struct sim_node *node)
 	bft_free(node->bft);
 	free(node->disk.log);
 	free(node->backup.log);
+	sim_evidence_free(&node->disk);
 	for (size_t i = 0; i < SIM_HEIGHTS_MAX; i++)
 		forget_block(&node->disk.blocks[i]);
 }

@@ -47,6 +47,13 @@ struct sim_block {
 	size_t evidence_count;
 };
 
+/* A tendermint.types.Evidence that waits, or did. */
+struct sim_evidence {
+	struct cs_hash hash; /* of the bytes */
+	uint8_t *bytes;
+	size_t size;
+};
+
 struct sim_app {
 	int64_t height;
 	struct cs_hash hash;
@@ -61,6 +68,8 @@ struct sim_disk {
 	size_t state_size;
 	int64_t stored; /* highest block */
 	struct sim_block blocks[SIM_HEIGHTS_MAX];
+	struct sim_evidence *evidence;
+	size_t evidence_count;
 	struct sim_app app;
 };
 
@@ -76,6 +85,8 @@ enum sim_role {
 	SIM_HONEST = 0,
 	SIM_TWIN,     /* an honest engine whose key another one has too */
 	SIM_LIAR,     /* an honest engine whose shell lies: liar.c */
+	SIM_FORGER,   /* an honest engine whose key signs for light clients what is not the chain's:
+			 attack.c */
 	SIM_RESTORED, /* an honest engine whose whole memory of its votes is an old copy */
 };
 
@@ -117,6 +128,7 @@ enum sim_happening_type {
 	SIM_RESTART,
 	SIM_CHANGE, /* of partitions, clocks; scheduled crashes */
 	SIM_HEAL,
+	SIM_OBSERVE, /* somebody who saw an attack on light clients tells nodes */
 };
 
 struct sim_happening {
@@ -131,6 +143,27 @@ struct sim_happening {
 	uint8_t *bytes;         /* owned: the message, or what the event points to */
 	size_t size;
 };
+
+/* Attacks on light clients, and what only looks like one. */
+enum sim_attack_kind {
+	SIM_LUNATIC = 0,
+	SIM_FORWARD, /* lunatic, above the chain */
+	SIM_EQUIVOCATION,
+	SIM_AMNESIA,
+	SIM_ATTACK_KINDS
+};
+
+struct sim_attack {
+	enum sim_attack_kind kind;
+	bool is_attack; /* enough power has signed it */
+	bool taken;     /* by an honest node, durably */
+	struct cs_hash hash;
+	int64_t judged_from; /* last height of a state that can judge it */
+	uint8_t *bytes;
+	size_t size;
+};
+
+#define SIM_ATTACKS_MAX 12u
 
 struct sim_vote {
 	int64_t height;
@@ -171,6 +204,7 @@ struct sim {
 	int64_t heal_at_ns;
 	bool extensions;
 	bool set_changes;
+	bool forgers;     /* more guilty ones than that, who attack light clients alone */
 	bool above_f;     /* more guilty ones than the protocol bears: no agreement is demanded */
 	bool roll_backs;  /* every bad disk goes some heights back */
 	bool above_disks; /* more nodes than that may lose what they had synced: no progress is */
@@ -180,7 +214,7 @@ struct sim {
 	uint8_t *scratch_memory;
 	bool trace;
 	uint64_t trace_hash;
-	uint64_t steps, crashes, restores, decisions, evidence_found, carried, rounds_max, syncs;
+	uint64_t steps, crashes, restores, decisions, carried, rounds_max, syncs;
 	/* for the checks */
 	bool is_decided[SIM_HEIGHTS_MAX];
 	struct cmt_block_id decided[SIM_HEIGHTS_MAX];
@@ -189,7 +223,10 @@ struct sim {
 	struct sim_vote *votes; /* every vote that anybody sent, once */
 	size_t vote_count, vote_max;
 	bool forked;
-	uint64_t restored_twice; /* votes against own ones by SIM_RESTORED */
+	struct sim_attack attacks[SIM_ATTACKS_MAX];
+	size_t attack_count;
+	uint64_t attacks_taken, lies; /* by honest nodes; told to them and refused */
+	uint64_t restored_twice;      /* votes against own ones by SIM_RESTORED */
 	char failure[256];
 };
 
@@ -215,6 +252,28 @@ void sim_node_crash(struct sim *sim, struct sim_node *node);
 void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *given);
 int64_t sim_node_clock(const struct sim *sim, const struct sim_node *node);
 void sim_node_free(struct sim_node *node);
+/* Whether a block that this node's state has applied carried the evidence of this hash. */
+bool sim_is_carried(const struct sim_node *node, const struct cs_hash *hash);
+/* The answers of bft_history; the context is the node. */
+struct bft_history sim_history(struct sim_node *node);
+
+/* evidence.c */
+void sim_evidence_found(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
+void sim_evidence_committed(struct sim_node *node);
+void sim_evidence_bring(struct sim *sim, struct sim_node *node);
+void sim_evidence_free(struct sim_disk *disk);
+void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
+void sim_check_carried(struct sim *sim, const struct sim_node *node, const struct cmt_block *block);
+void sim_check_logged(struct sim *sim, const struct sim_node *node, int64_t height);
+void sim_check_waiting(struct sim *sim, const struct sim_node *node);
+
+/* attack.c */
+/* Somebody tells some honest nodes of an attack, or lies to them. */
+void sim_observe(struct sim *sim);
+/* NULL: nobody has made this. */
+struct sim_attack *sim_attack_of(struct sim *sim, const struct cmt_evidence *evidence);
+/* Every attack that was taken is in a block of every honest node. */
+void sim_check_attacks(struct sim *sim);
 
 /* app.c */
 void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
@@ -234,7 +293,6 @@ void sim_check_state(struct sim *sim, struct sim_node *node, const struct bft_st
 void sim_check_view(struct sim *sim, struct sim_node *node);
 /* After the replay of a log that lost nothing it had promised. */
 void sim_check_replay(struct sim *sim, struct sim_node *node);
-void sim_check_evidence(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
 /* 8: after a fork the votes that were sent convict f + 1 keys at least, and none that is honest. */
 void sim_check_fork(struct sim *sim);
 bool sim_is_guilty(const struct sim *sim, unsigned key);

@@ -177,6 +177,13 @@ static void heal(struct sim *sim)
 	sim_trace(sim, "%8.3f healed\n", (double)sim->now_ns / 1e9);
 }
 
+static void observe(struct sim *sim)
+{
+	struct sim_happening next = {.type = SIM_OBSERVE};
+	sim_observe(sim);
+	sim_schedule(sim, (int64_t)(50 + sim_below(&sim->rng, 500)) * MS, &next);
+}
+
 /* What an answer points to, from the bytes that travelled with it. */
 struct attached {
 	struct cs_bytes txs[8];
@@ -255,6 +262,10 @@ static void happen(struct sim *sim, const struct sim_happening *h)
 	case SIM_HEAL:
 		heal(sim);
 		return;
+	case SIM_OBSERVE:
+		if (!sim->healed)
+			observe(sim);
+		return;
 	}
 	sim->steps++;
 	sim_mix(sim, &h->at_ns, sizeof h->at_ns);
@@ -287,7 +298,7 @@ static int64_t highest_height(const struct sim *sim)
 }
 
 /* Faults until heal_at, then every honest node must come three blocks beyond where the best one
- * was. */
+ * was; where evidence waits that perhaps one node has, everybody has his turn. */
 #define LIVENESS_HEIGHTS 3
 #define LIVENESS_NS (60000 * MS)
 
@@ -306,7 +317,8 @@ void sim_run(struct sim *sim)
 		if (sim->above_f)
 			return;
 		if (goal < 0)
-			goal = highest_height(sim) + LIVENESS_HEIGHTS;
+			goal = highest_height(sim) + LIVENESS_HEIGHTS +
+			       (sim->forgers ? 2 * (int64_t)sim->keys : 0);
 		if (lowest_height(sim) >= goal)
 			return;
 		if (sim->now_ns <= sim->heal_at_ns + LIVENESS_NS)
