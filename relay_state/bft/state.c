@@ -88,6 +88,28 @@ enum cs_err bft_state_genesis(struct bft_state *state, const struct bft_genesis 
 
 /* ---- the next block ---- */
 
+/* spec/consensus/bft-time.md. Of three equal votes CometBFT's median is the earliest: one that lies
+ * about its time must not give the chain a last commit that no block can follow. */
+enum cs_err bft_state_time(struct cs_pb_time *time, const struct bft_state *state,
+			   const struct cmt_commit *last_commit)
+{
+	struct cs_pb_time median;
+	int64_t last_ns;
+	if (bft_state_height(state) == state->initial_height) {
+		*time = state->last_time;
+		return CS_OK;
+	}
+	CS_TRY(cmt_median_time(&median, last_commit, &state->last.set));
+	if (cs_pb_time_cmp(median, state->last_time) <= 0) {
+		CS_TRY(bft_time_ns(&last_ns, state->last_time));
+		if (last_ns > INT64_MAX - BFT_TIME_IOTA_NS)
+			return CS_ERR_OVERFLOW;
+		median = bft_time_pb(last_ns + BFT_TIME_IOTA_NS);
+	}
+	*time = median;
+	return CS_OK;
+}
+
 enum cs_err bft_state_header(struct cmt_header *header, const struct bft_state *state,
 			     const struct cmt_commit *last_commit,
 			     const struct cs_address *proposer)
@@ -99,9 +121,7 @@ enum cs_err bft_state_header(struct cmt_header *header, const struct bft_state *
 	h.app_version = state->params.app_version;
 	h.chain_id = state->chain_id;
 	h.height = bft_state_height(state);
-	h.time = state->last_time;
-	if (h.height > state->initial_height)
-		CS_TRY(cmt_median_time(&h.time, last_commit, &state->last.set));
+	CS_TRY(bft_state_time(&h.time, state, last_commit));
 	h.last_block_id = state->last_block_id;
 	hash = cmt_validator_set_hash(&state->now.set);
 	h.validators_hash = cmt_hash_of(&hash);
@@ -137,21 +157,13 @@ static enum cs_err validate_hashes(const struct bft_state *state, const struct c
 	return CS_OK;
 }
 
-/* BFT time (spec/consensus/bft-time.md): the genesis time, then the median of the last commit. */
 static enum cs_err validate_time(const struct bft_state *state, const struct cmt_block *block,
 				 struct cs_why *why)
 {
-	struct cs_pb_time median;
-	if (block->header.height == state->initial_height) {
-		if (cs_pb_time_cmp(block->header.time, state->last_time) != 0)
-			return cs_fail(why, CS_ERR_BAD_TIME, "not the genesis time");
-		return CS_OK;
-	}
-	if (cs_pb_time_cmp(block->header.time, state->last_time) <= 0)
-		return cs_fail(why, CS_ERR_BAD_TIME, "not after the block before");
-	CS_TRY(cmt_median_time(&median, &block->last_commit, &state->last.set));
-	if (cs_pb_time_cmp(block->header.time, median) != 0)
-		return cs_fail(why, CS_ERR_BAD_TIME, "not the median of the last commit");
+	struct cs_pb_time time;
+	CS_TRY(bft_state_time(&time, state, &block->last_commit));
+	if (cs_pb_time_cmp(block->header.time, time) != 0)
+		return cs_fail(why, CS_ERR_BAD_TIME, "not the time of the last commit");
 	return CS_OK;
 }
 

@@ -7,6 +7,10 @@
 #include "relay_state/bft/votes.h"
 #include "verify/cometbft/block.h"
 
+/* A block, and every vote for one, is at least so much later than the block before
+ * (consensus/state.go voteTime, timeIota). */
+#define BFT_TIME_IOTA_NS 1000000
+
 /* Changes of validators that one block may bring. */
 #define BFT_UPDATES_MAX BFT_VALIDATORS_MAX
 /* tendermint.state.State: three sets and a kilobyte. */
@@ -75,6 +79,11 @@ void bft_state_copy(struct bft_state *state, const struct bft_state *from);
 /* The height of the next block. */
 int64_t bft_state_height(const struct bft_state *state);
 
+/* The time of the next block: the genesis time, then the median of the last commit, or
+ * BFT_TIME_IOTA_NS after the block before where that is not later (ADR 32). The errors of
+ * cmt_median_time. */
+CS_NODISCARD enum cs_err bft_state_time(struct cs_pb_time *time, const struct bft_state *state,
+					const struct cmt_commit *last_commit);
 /* The header that the next block must have, but for the hashes of what it carries: time from the
  * commit, proposer's address as given. The errors of cmt_median_time. */
 CS_NODISCARD enum cs_err bft_state_header(struct cmt_header *header, const struct bft_state *state,

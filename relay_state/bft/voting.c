@@ -151,16 +151,16 @@ void bft_on_extension_verified(struct bft *bft, const struct bft_event *event)
  * that the median of honest votes always moves on (state/consensus voteTime). */
 static int64_t vote_time(struct bft *bft, enum bft_sign_step step, const struct cmt_block_id *id)
 {
-	const int64_t iota_ns = 1000000;
 	int64_t time = bft->now_ns, block_time;
 	if (step == BFT_SIGN_PROPOSAL)
 		return time;
-	if (bft_time_ns(&block_time, bft->state.last_time) == CS_OK && time < block_time + iota_ns)
-		time = block_time + iota_ns;
+	if (bft_time_ns(&block_time, bft->state.last_time) == CS_OK &&
+	    time < block_time + BFT_TIME_IOTA_NS)
+		time = block_time + BFT_TIME_IOTA_NS;
 	const struct bft_slot *slot = bft_slot_find(bft, id);
 	if (slot != NULL && slot->complete && bft_time_ns(&block_time, slot->time) == CS_OK &&
-	    time < block_time + iota_ns)
-		time = block_time + iota_ns;
+	    time < block_time + BFT_TIME_IOTA_NS)
+		time = block_time + BFT_TIME_IOTA_NS;
 	return time;
 }
 

@@ -207,7 +207,7 @@ enum cs_err node_ask_prepare(struct abci_request *out, const struct bft_state *s
 	if (effect->bytes.n > 0) {
 		CS_TRY(cmt_extended_commit_decode(commit, effect->bytes, arena, why));
 		CS_TRY(extended_info(&p->local_last_commit, commit, &state->last.set, arena, why));
-		CS_TRY(cmt_median_time(&p->time, commit, &state->last.set));
+		CS_TRY(bft_state_time(&p->time, state, commit));
 	}
 	*next = cmt_validator_set_hash(&state->next.set);
 	p->next_validators_hash = CS_BYTES_OF(next->b);

@@ -95,6 +95,13 @@ bool sim_lie(struct sim *sim, struct sim_node *node, uint32_t to, struct cs_byte
 			sim_network(sim, node->index, i, cs_bytes(broken, bytes.n));
 			continue;
 		}
+		/* A time that is long past: of three equal votes the earliest is the median. */
+		if (own && m.vote.type == CMT_PRECOMMIT && m.vote.height % 2 == 0) {
+			turned.vote.time = CS_PB_TIME_ZERO;
+			sign_vote(sim, node, &turned.vote);
+			send_to(sim, node, i, &turned);
+			continue;
+		}
 		sim_network(sim, node->index, i, bytes);
 	}
 	return true;

@@ -141,6 +141,31 @@ static void the_last_commit_is_verified(void **unused)
 	lab_end(c.lab);
 }
 
+/* Three votes of equal power are a commit, and their median is the earliest: whoever signs a time
+ * that is long past must not end the chain. */
+static void a_vote_from_the_past_does_not_stop_time(void **unused)
+{
+	(void)unused;
+	struct chain c;
+	struct cmt_vote late;
+	begin(&c);
+	c.commit1 = commit_of(&c, 3);
+	c.lab->now_ns = 1;
+	struct lab_block b = {.id = c.id1};
+	late = lab_make_vote(c.lab, 2, CMT_PRECOMMIT, 0, &b);
+	c.sigs[2] = cmt_commit_sig_of(&late);
+	struct cmt_block block = block2(&c);
+	assert_int_equal(validate(&c, &block), CS_OK);
+	assert_true(cs_pb_time_cmp(block.header.time, bft_time_pb(LAB_NOW + BFT_TIME_IOTA_NS)) ==
+		    0);
+	/* Neither its own time nor another that is later. */
+	block.header.time = late.time;
+	assert_int_equal(validate(&c, &block), CS_ERR_BAD_TIME);
+	block.header.time = bft_time_pb(LAB_NOW + BFT_TIME_IOTA_NS + 1);
+	assert_int_equal(validate(&c, &block), CS_ERR_BAD_TIME);
+	lab_end(c.lab);
+}
+
 /* What came before as votes is not verified again: a forged signature that is known passes, which an
  * engine never has; one that is not the known one does not. */
 static void what_is_known_is_not_verified_again(void **unused)
@@ -263,6 +288,7 @@ int main(void)
 		cmocka_unit_test(the_right_block_passes),
 		cmocka_unit_test(every_wrong_field_is_refused),
 		cmocka_unit_test(the_last_commit_is_verified),
+		cmocka_unit_test(a_vote_from_the_past_does_not_stop_time),
 		cmocka_unit_test(what_is_known_is_not_verified_again),
 		cmocka_unit_test(the_first_block_is_special),
 		cmocka_unit_test(changes_are_in_force_two_heights_later),
