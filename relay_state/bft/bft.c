@@ -86,7 +86,8 @@ void bft_send(struct bft *bft, uint32_t peer, const struct bft_message *message)
 
 void bft_fault(struct bft *bft, uint32_t peer, enum cs_err err, bool provable)
 {
-	if (peer >= BFT_PEERS_MAX)
+	/* Memory that we lack and a library that fails are nobody's fault but ours. */
+	if (peer >= BFT_PEERS_MAX || err == CS_ERR_CRYPTO || err == CS_ERR_NO_MEMORY)
 		return;
 	struct bft_effect *effect = bft_emit(bft, BFT_EFFECT_PEER_FAULT);
 	effect->peer = peer;

@@ -58,6 +58,7 @@ struct bft_round {
 	struct bft_votes precommits;
 	/* "for the first time" of lines 34, 36, 47. */
 	bool prevote_wait, precommit_wait, polka_done;
+	uint32_t refused; /* bit i: the application refused an extension of validator i */
 };
 
 struct bft_to_sign {
@@ -170,6 +171,7 @@ struct cs_bytes bft_out_copy(struct bft *bft, struct cs_bytes bytes);
 /* ---- rounds.c: rounds, slots, proposer ---- */
 
 struct bft_round *bft_round_find(struct bft *bft, int32_t round);
+/* Finds it or makes room; NULL for an old one that no rule asks for when there is none. */
 struct bft_round *bft_round_open(struct bft *bft, int32_t round);
 size_t bft_proposer(struct bft *bft, int32_t round);
 struct bft_slot *bft_slot_find(struct bft *bft, const struct cmt_block_id *id);

@@ -191,6 +191,12 @@ static enum cs_err own_ask_decode(struct bft_message *m, struct cs_bytes body)
 	return m->own_ask.height < 1 ? CS_ERR_INVALID : CS_OK;
 }
 
+static enum cs_err vote_decode(struct cmt_vote *vote, struct cs_bytes bytes)
+{
+	CS_TRY(cmt_vote_decode(vote, bytes, NULL));
+	return vote->extension.n <= BFT_EXTENSION_SIZE_MAX ? CS_OK : CS_ERR_TOO_LARGE;
+}
+
 static enum cs_err own_votes_decode(struct bft_message *m, struct cs_bytes body)
 {
 	struct cs_pb pb;
@@ -201,7 +207,7 @@ static enum cs_err own_votes_decode(struct bft_message *m, struct cs_bytes body)
 	while (cs_pb_element(&pb, 2, &vote, BFT_MESSAGE_SIZE_MAX)) {
 		if (m->own_votes.count == BFT_OWN_VOTES_MAX)
 			return CS_ERR_TOO_LARGE;
-		CS_TRY(cmt_vote_decode(&m->own_votes.votes[m->own_votes.count++], vote, NULL));
+		CS_TRY(vote_decode(&m->own_votes.votes[m->own_votes.count++], vote));
 	}
 	CS_TRY(cs_pb_close(&pb));
 	return m->own_votes.height < 1 ? CS_ERR_INVALID : CS_OK;
@@ -242,8 +248,7 @@ static enum cs_err decode_body(struct bft_message *m, struct cs_bytes body)
 		return part_decode(m, body);
 	case BFT_MESSAGE_VOTE:
 		CS_TRY(only_field(&inner, body));
-		CS_TRY(cmt_vote_decode(&m->vote, inner, NULL));
-		return m->vote.extension.n <= BFT_EXTENSION_SIZE_MAX ? CS_OK : CS_ERR_TOO_LARGE;
+		return vote_decode(&m->vote, inner);
 	case BFT_MESSAGE_STATUS:
 		return status_decode(&m->status, body);
 	case BFT_MESSAGE_OWN_ASK:

@@ -21,7 +21,9 @@ static bool is_needed(struct bft *bft, int32_t round)
 	       (now != NULL && now->has_proposal && round == now->proposal.pol_round);
 }
 
-static struct bft_round *free_round(struct bft *bft)
+/* Nothing goes for a round that no rule asks for: old votes, sent again and again, would take each
+ * other's place without end. */
+static struct bft_round *free_round(struct bft *bft, int32_t round)
 {
 	struct bft_round *oldest = NULL;
 	for (uint32_t i = 0; i < bft->config.rounds_kept; i++) {
@@ -31,7 +33,7 @@ static struct bft_round *free_round(struct bft *bft)
 		if (!is_needed(bft, r->round) && (oldest == NULL || r->round < oldest->round))
 			oldest = r;
 	}
-	return oldest;
+	return is_needed(bft, round) ? oldest : NULL;
 }
 
 struct bft_round *bft_round_open(struct bft *bft, int32_t round)
@@ -39,13 +41,14 @@ struct bft_round *bft_round_open(struct bft *bft, int32_t round)
 	struct bft_round *r = bft_round_find(bft, round);
 	if (r != NULL)
 		return r;
-	r = free_round(bft);
+	r = free_round(bft, round);
 	if (r == NULL)
 		return NULL;
 	r->used = true;
 	r->round = round;
 	r->has_proposal = false;
 	r->prevote_wait = r->precommit_wait = r->polka_done = false;
+	r->refused = 0;
 	bft_votes_reset(&r->prevotes, round, CMT_PREVOTE);
 	bft_votes_reset(&r->precommits, round, CMT_PRECOMMIT);
 	return r;

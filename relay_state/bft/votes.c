@@ -39,6 +39,16 @@ void bft_votes_copy(struct bft_votes *to, const struct bft_votes *from)
 	}
 }
 
+bool bft_votes_has_room(const struct bft_votes *votes, const struct cmt_validator_set *set,
+			const struct cmt_vote *vote)
+{
+	size_t i = (size_t)vote->index;
+	return !votes->by[1][i].have ||
+	       bft_votes_power_for(votes, set, &vote->block_id) >
+		       bft_votes_power_for(votes, set, &votes->by[1][i].vote.block_id) -
+			       set->list[i].power;
+}
+
 enum bft_votes_added bft_votes_add(struct bft_votes *votes, const struct cmt_validator_set *set,
 				   const struct cmt_vote *vote, bool counts,
 				   const struct cmt_vote **other)
@@ -52,10 +62,7 @@ enum bft_votes_added bft_votes_add(struct bft_votes *votes, const struct cmt_val
 		return BFT_VOTES_NEW;
 	}
 	*other = &votes->by[0][i].vote;
-	if (votes->by[1][i].have &&
-	    bft_votes_power_for(votes, set, &vote->block_id) <=
-		    bft_votes_power_for(votes, set, &votes->by[1][i].vote.block_id) -
-			    set->list[i].power)
+	if (!bft_votes_has_room(votes, set, vote))
 		return BFT_VOTES_CONFLICT_FULL;
 	put(votes, 1, vote, counts);
 	return BFT_VOTES_CONFLICT;

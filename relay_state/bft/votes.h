@@ -40,6 +40,9 @@ void bft_votes_copy(struct bft_votes *to, const struct bft_votes *from);
 enum bft_votes_added bft_votes_add(struct bft_votes *votes, const struct cmt_validator_set *set,
 				   const struct cmt_vote *vote, bool counts,
 				   const struct cmt_vote **other);
+/* Whether a vote that is not known yet would be kept. */
+bool bft_votes_has_room(const struct bft_votes *votes, const struct cmt_validator_set *set,
+			const struct cmt_vote *vote);
 /* The vote of this validator for this block (nil included), NULL when there is none. */
 const struct bft_vote *bft_votes_find(const struct bft_votes *votes, size_t index,
 				      const struct cmt_block_id *id);

@@ -77,6 +77,21 @@ static void note_conflict(struct bft *bft, const struct cmt_vote *vote,
 		(void)bft_evidence_conflict(&bft->evidence, other, vote);
 }
 
+/* A vote that changes nothing is neither verified nor logged: whoever signs without end would fill
+ * the log of a height that does not end. Of rounds further up than are kept one of each validator
+ * is enough until we come near it (line 55 takes the lowest of f + 1). */
+static bool changes_nothing(const struct bft *bft, const struct bft_round *round,
+			    const struct bft_votes *votes, const struct cmt_vote *vote)
+{
+	int32_t seen = bft->round_seen[vote->index];
+	if (votes == NULL)
+		return vote->round <= seen || seen > bft->round + BFT_ROUNDS_AHEAD;
+	if (vote->extension_signature.some && (round->refused >> vote->index & 1) != 0)
+		return true;
+	return bft_votes_find(votes, (size_t)vote->index, &vote->block_id) != NULL ||
+	       !bft_votes_has_room(votes, &bft->state.now.set, vote);
+}
+
 static void add_vote(struct bft *bft, uint32_t peer, const struct cmt_vote *vote)
 {
 	const struct cmt_validator_set *set = &bft->state.now.set;
@@ -90,10 +105,7 @@ static void add_vote(struct bft *bft, uint32_t peer, const struct cmt_vote *vote
 	struct bft_votes *votes = r == NULL                   ? NULL
 				  : vote->type == CMT_PREVOTE ? &r->prevotes
 							      : &r->precommits;
-	bool known = votes != NULL
-			     ? bft_votes_find(votes, (size_t)vote->index, &vote->block_id) != NULL
-			     : vote->round <= bft->round_seen[vote->index];
-	if (known)
+	if (changes_nothing(bft, r, votes, vote))
 		return;
 	/* Our own signer's is not verified: it has left already. */
 	enum cs_err err = peer == BFT_PEER_NONE ? CS_OK : check_vote(bft, vote, set);
@@ -139,6 +151,8 @@ void bft_on_extension_verified(struct bft *bft, const struct bft_event *event)
 			continue;
 		struct cmt_block_id id = slot->vote.block_id;
 		bft_log(bft);
+		if (!event->accepted)
+			r->refused |= 1u << event->index;
 		(void)bft_votes_judge(&r->precommits, event->index, &id, event->accepted);
 		bft_settle(bft);
 		return;

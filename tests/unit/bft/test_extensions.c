@@ -108,12 +108,33 @@ static void rejected_extensions_do_not_count(void **unused)
 	lab_end(lab);
 }
 
+/* Sent once more it is neither asked about nor logged; a vote for nil still counts as that. */
+static void what_was_refused_is_not_asked_again(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = extended_lab(&b);
+	struct cmt_vote vote = extended_vote(lab, other(lab, 1), &b, "X");
+	send(lab, &vote);
+	size_t logged = lab->log_size, asked = lab->last_at[BFT_EFFECT_VERIFY_EXTENSION];
+	vote = extended_vote(lab, other(lab, 1), &b, "X once more");
+	send(lab, &vote);
+	assert_int_equal(lab->log_size, logged);
+	assert_int_equal(lab->last_at[BFT_EFFECT_VERIFY_EXTENSION], asked);
+	assert_int_equal(lab->faults, 0);
+	vote = lab_make_vote(lab, other(lab, 1), CMT_PRECOMMIT, 0, NULL);
+	send(lab, &vote);
+	assert_true(lab->log_size > logged);
+	lab_end(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_with_extensions),
 		cmocka_unit_test(refuses_votes_without_theirs),
 		cmocka_unit_test(rejected_extensions_do_not_count),
+		cmocka_unit_test(what_was_refused_is_not_asked_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

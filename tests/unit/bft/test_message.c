@@ -171,6 +171,12 @@ static void refusals(void **unused)
 	m.vote.extension = CS_BYTES_OF(large);
 	m.vote.extension_signature = m.vote.signature;
 	refuse(&m, CS_ERR_TOO_LARGE);
+	const struct cmt_vote long_vote = m.vote;
+	m = (struct bft_message){.type = BFT_MESSAGE_OWN_VOTES};
+	m.own_votes.height = 1;
+	m.own_votes.count = 1;
+	m.own_votes.votes[0] = long_vote;
+	refuse(&m, CS_ERR_TOO_LARGE);
 	struct bft_message out;
 	assert_int_equal(bft_message_decode(&out, CS_BYTES_NONE), CS_ERR_TRUNCATED);
 	lab_end(lab);

@@ -2,6 +2,8 @@
  * comments), Malachite's by line of the paper, and what must not happen. */
 #include "tests/unit/bft/lab.h"
 
+#include <openssl/crypto.h>
+
 /* Line 22: a fresh proposal is prevoted; a polka locks and precommits; precommits decide. */
 static void decides_in_round_0(void **unused)
 {
@@ -536,8 +538,105 @@ static void old_rounds_go_and_the_lock_stays(void **unused)
 	lab_end(lab);
 }
 
+static size_t logged_by(struct lab *lab, unsigned by, int32_t round, const struct lab_block *block)
+{
+	size_t before = lab->log_size;
+	lab_vote(lab, by, CMT_PREVOTE, round, block);
+	return lab->log_size - before;
+}
+
+/* Whoever signs without end fills no log: a third vote, a higher and higher round, rounds that have
+ * gone, in turn. */
+static void endless_votes_are_not_logged(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	unsigned by = (lab->own + 1) % LAB_KEYS;
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	assert_true(logged_by(lab, by, 0, NULL) > 0);
+	assert_true(logged_by(lab, by, 0, &b) > 0);
+	for (uint8_t i = 0; i < 3; i++) {
+		b.id.hash.hash.b[0] ^= (uint8_t)(i + 1);
+		assert_int_equal(logged_by(lab, by, 0, &b), 0);
+	}
+	assert_true(logged_by(lab, by, BFT_ROUNDS_AHEAD + 1, NULL) > 0);
+	for (int32_t round = BFT_ROUNDS_AHEAD + 2; round < 20; round++)
+		assert_int_equal(logged_by(lab, by, round, NULL), 0);
+	/* Line 55 goes by the one that was taken. */
+	lab_vote(lab, (by + 1) % LAB_KEYS, CMT_PREVOTE, 9, NULL);
+	lab_vote(lab, (by + 2) % LAB_KEYS, CMT_PREVOTE, 9, NULL);
+	assert_in_range(bft_look(lab->bft).round, BFT_ROUNDS_AHEAD + 1, 9);
+	assert_int_equal(lab->faults, 0);
+	lab_end(lab);
+}
+
+/* Votes of a round that is gone bring it back at no other's cost. */
+static void old_votes_take_no_rounds_place(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = locked_lab(&b);
+	unsigned by = (lab->own + 1) % LAB_KEYS;
+	for (int32_t round = 1; round < 40; round++) {
+		lab->vote_count = lab->proposal_count = 0;
+		lab_timeout(lab, BFT_TIMER_PROPOSE, round);
+		lab_votes(lab, 3, CMT_PREVOTE, round, NULL);
+		lab_votes(lab, 3, CMT_PRECOMMIT, round, NULL);
+		lab_timeout(lab, BFT_TIMER_PRECOMMIT, round);
+	}
+	for (int32_t round = 1; round < 20; round++) {
+		assert_null(bft_look_votes(lab->bft, round, CMT_PREVOTE));
+		assert_int_equal(logged_by(lab, by, round, &b), 0);
+		assert_null(bft_look_votes(lab->bft, round, CMT_PREVOTE));
+	}
+	for (int32_t round = 30; round < 40; round++)
+		assert_non_null(bft_look_votes(lab->bft, round, CMT_PREVOTE));
+	lab_end(lab);
+}
+
+static bool no_memory;
+
+static void *library_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return no_memory ? NULL : malloc(size);
+}
+
+static void *library_realloc(void *p, size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return no_memory ? NULL : realloc(p, size);
+}
+
+static void library_free(void *p, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(p);
+}
+
+/* A signature that could not be looked at for want of memory is no fault of who sent it. */
+static void our_own_failures_are_nobodys_fault(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	struct bft_message m = {.type = BFT_MESSAGE_VOTE};
+	unsigned by = (lab->own + 1) % LAB_KEYS;
+	m.vote = lab_make_vote(lab, by, CMT_PREVOTE, 0, NULL);
+	size_t logged = lab->log_size;
+	no_memory = true;
+	lab_message(lab, by, &m);
+	no_memory = false;
+	assert_int_equal(lab->faults, 0);
+	assert_int_equal(lab->log_size, logged);
+	lab_message(lab, by, &m);
+	assert_true(lab->log_size > logged);
+	lab_end(lab);
+}
+
 int main(void)
 {
+	/* Before its first use. */
+	cs_assert(CRYPTO_set_mem_functions(library_malloc, library_realloc, library_free) == 1);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_in_round_0),
 		cmocka_unit_test(goes_to_the_next_height),
@@ -567,6 +666,9 @@ int main(void)
 		cmocka_unit_test(two_votes_become_evidence),
 		cmocka_unit_test(both_votes_of_an_equivocator_count),
 		cmocka_unit_test(old_rounds_go_and_the_lock_stays),
+		cmocka_unit_test(endless_votes_are_not_logged),
+		cmocka_unit_test(old_votes_take_no_rounds_place),
+		cmocka_unit_test(our_own_failures_are_nobodys_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
