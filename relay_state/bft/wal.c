@@ -97,7 +97,9 @@ enum cs_err bft_wal_get(struct bft_wal_record *record, size_t *offset, struct cs
 	return CS_OK;
 }
 
-/* Whether a good record behind the break says that the break had been synced. */
+/* Whether a good record behind the break says that the break had been synced. What others sent is
+ * in there too: only a mark that stands where it says is one, so that nobody makes a torn tail look
+ * like damage by a transaction full of marks. */
 static bool was_promised(size_t broken, struct cs_bytes log)
 {
 	struct bft_wal_record record;
@@ -105,7 +107,7 @@ static bool was_promised(size_t broken, struct cs_bytes log)
 		size_t next = at;
 		if (bft_wal_get(&record, &next, log) != CS_OK)
 			continue;
-		if (record.type == BFT_WAL_SYNCED && cs_be64(record.bytes.p) > broken)
+		if (record.type == BFT_WAL_SYNCED && cs_be64(record.bytes.p) == at)
 			return true;
 		at = next - 1;
 	}

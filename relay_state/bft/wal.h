@@ -3,8 +3,9 @@
  *
  * A record is length (4, of the bytes), CRC-32C (4, Castagnoli, RFC 3720 appendix B.4: of length,
  * type and bytes), type (1), bytes. Numbers are big-endian. A record of type BFT_WAL_SYNCED says up
- * to which offset an fsync has returned; the node writes it before the first record after every
- * fsync. It tells a torn tail (nothing was promised about it) from damage to what was promised. */
+ * to which offset an fsync has returned, which is its own; the node writes it before the first record
+ * after every fsync. It tells a torn tail (nothing was promised about it) from damage to what was
+ * promised. */
 #ifndef BFT_WAL_H
 #define BFT_WAL_H
 

@@ -118,6 +118,31 @@ static void refuses_zeros_and_long_records(void **unused)
 	assert_int_equal(offset, 0);
 }
 
+/* A peer's bytes that hold marks: where the record that they are in is torn, they promise nothing. */
+static void marks_in_a_record_promise_nothing(void **unused)
+{
+	(void)unused;
+	uint8_t lies[256];
+	size_t good;
+	struct cs_buf lie, buf;
+	cs_buf_init(&lie, lies, sizeof lies);
+	bft_wal_put_synced(&lie, UINT64_MAX);
+	bft_wal_put_synced(&lie, 20);
+	bft_wal_put_synced(&lie, 1);
+	cs_buf_init(&buf, memory, sizeof memory);
+	bft_wal_put(&buf, BFT_WAL_EVENT, cs_bytes_str("first"));
+	size_t first = buf.n;
+	bft_wal_put(&buf, BFT_WAL_EVENT, cs_buf_view(&lie));
+	for (size_t n = first + 1; n < buf.n; n++) {
+		assert_int_equal(bft_wal_check(&good, cs_bytes(memory, n)), BFT_WAL_TORN);
+		assert_int_equal(good, first);
+	}
+	/* Flipped in what a real mark behind it covers, it is damage still. */
+	bft_wal_put_synced(&buf, buf.n);
+	memory[first + 4] ^= 1;
+	assert_int_equal(bft_wal_check(&good, cs_buf_view(&buf)), BFT_WAL_DAMAGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +151,7 @@ int main(void)
 		cmocka_unit_test(every_cut_is_torn),
 		cmocka_unit_test(every_flipped_bit_is_seen),
 		cmocka_unit_test(refuses_zeros_and_long_records),
+		cmocka_unit_test(marks_in_a_record_promise_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
