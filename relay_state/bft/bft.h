@@ -245,6 +245,8 @@ bool bft_look_proposal(const struct bft *bft, struct cmt_block_id *id);
 size_t bft_look_proposer(struct bft *bft);
 /* Who validates at the height in work. */
 const struct cmt_validator_set *bft_look_set(const struct bft *bft);
+/* Bytes of transactions that the next block has room for when it carries no evidence. */
+size_t bft_look_data_room(const struct bft *bft);
 /* The chain after its last block: what SAVE_STATE saves. */
 const struct bft_state *bft_state_view(const struct bft *bft);
 /* Evidence that waits for a block; until the next step. */

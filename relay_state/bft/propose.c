@@ -42,18 +42,28 @@ static struct cs_bytes last_extended_commit(struct bft *bft)
 	return bft_out_end(bft, &buf);
 }
 
+static size_t data_room(const struct bft *bft, size_t evidence_size)
+{
+	size_t around = BLOCK_OVERHEAD + CMT_HEADER_SIZE_MAX +
+			CMT_COMMIT_SIZE_MAX(bft->state.last.set.count) + evidence_size;
+	size_t room = bft_block_size_max(bft);
+	return room > around ? room - around : 0;
+}
+
+size_t bft_look_data_room(const struct bft *bft)
+{
+	return data_room(bft, 0);
+}
+
 void bft_ask_prepare(struct bft *bft)
 {
 	size_t evidence_size;
 	struct cs_bytes evidence = evidence_list(bft, &evidence_size);
-	size_t around = BLOCK_OVERHEAD + CMT_HEADER_SIZE_MAX +
-			CMT_COMMIT_SIZE_MAX(bft->state.last.set.count) + evidence_size;
-	size_t room = bft_block_size_max(bft);
 	struct bft_effect *effect = bft_emit(bft, BFT_EFFECT_PREPARE);
 	effect->evidence = evidence;
 	effect->height = bft->height;
 	effect->round = bft->round;
-	effect->size_max = room > around ? room - around : 0;
+	effect->size_max = data_room(bft, evidence_size);
 	effect->bytes = last_extended_commit(bft);
 }
 

@@ -19,6 +19,7 @@ struct entry {
 	struct cs_hash hash;
 	uint64_t sequence; /* of all, rising */
 	int64_t priority;
+	int64_t gas;           /* that it wants */
 	struct cs_hash sender; /* of its bytes; zero: none */
 	uint32_t from;
 	bool is_meshed; /* a validator told it, and tells the others itself */
@@ -54,6 +55,8 @@ struct node_mempool {
 	void (*added)(void *context, size_t size);
 	void *added_context;
 	struct node_mempool_counts counts;
+	size_t data_size_max;  /* of a block */
+	int64_t gas_max;       /* of a block; -1: any */
 	struct entry *entries; /* by sequence */
 	size_t entry_count, entry_room;
 	uint32_t count;
@@ -145,6 +148,8 @@ struct node_mempool *node_mempool_new(const struct node_mempool_options *options
 	m->peers = peers;
 	m->available = available;
 	m->context = context;
+	m->data_size_max = SIZE_MAX;
+	m->gas_max = -1;
 	m->sequence_next = 1;
 	cache_init(&m->cache, o->count_max > NODE_MEMPOOL_CACHE_DEFAULT / 2
 				      ? 2 * o->count_max
@@ -182,6 +187,31 @@ static size_t find_sequence(const struct node_mempool *m, uint64_t sequence)
 			high = middle;
 	}
 	return low;
+}
+
+static bool fits_block(const struct node_mempool *m, struct cs_bytes tx)
+{
+	return node_tx_size(tx) <= m->data_size_max;
+}
+
+static bool fits_gas(const struct node_mempool *m, int64_t gas)
+{
+	return m->gas_max < 0 || (gas >= 0 && gas <= m->gas_max);
+}
+
+void node_mempool_bound(struct node_mempool *m, size_t data_size_max, int64_t gas_max)
+{
+	m->data_size_max = data_size_max;
+	m->gas_max = gas_max;
+	for (size_t i = 0; i < m->entry_count; i++) {
+		struct entry *e = &m->entries[i];
+		if (e->tx == NULL ||
+		    (fits_block(m, cs_bytes(e->tx, e->size)) && fits_gas(m, e->gas)))
+			continue;
+		cache_remove(&m->cache, &e->hash);
+		forget(m, e);
+		m->counts.evicted++;
+	}
 }
 
 static bool has_room(const struct node_mempool *m, size_t size)
@@ -344,6 +374,7 @@ static enum cs_err admit(struct node_mempool *m, struct question *q,
 			 const struct abci_check_tx_response *response, const char **why)
 {
 	struct entry e = {.size = q->size,
+			  .gas = response->gas_wanted,
 			  .hash = q->hash,
 			  .from = q->from,
 			  .is_meshed = is_validator(m, q->from),
@@ -351,6 +382,12 @@ static enum cs_err admit(struct node_mempool *m, struct question *q,
 	if (response->code != 0) {
 		m->counts.failed++;
 		return CS_OK;
+	}
+	/* The size once more: a block may have come since it was asked about. */
+	if (!fits_gas(m, e.gas) || !fits_block(m, cs_bytes(q->tx, q->size))) {
+		m->counts.failed++;
+		*why = "it wants more gas or bytes than a block has";
+		return CS_ERR_TOO_LARGE;
 	}
 	read_hints(&e, response);
 	if (!has_room(m, q->size) || sender_is_full(m, &e.sender)) {
@@ -392,6 +429,9 @@ void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
 	if (tx.n > m->options.tx_size_max) {
 		err = CS_ERR_TOO_LARGE;
 		why = "Tx too large";
+	} else if (!fits_block(m, tx)) {
+		err = CS_ERR_TOO_LARGE;
+		why = "Tx larger than a block's data";
 	} else if (!has_room(m, tx.n) || m->checks >= NODE_MEMPOOL_CHECKS_MAX) {
 		err = CS_ERR_FULL;
 		why = "mempool is full";
@@ -433,6 +473,7 @@ enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_li
 			      size_t size_max, struct cs_arena *arena)
 {
 	size_t n = 0, used = 0, count = 0;
+	int64_t gas = 0;
 	struct cs_bytes *list = cs_arena_calloc(arena, m->count + 1, sizeof *list);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): of a pointer it is */
 	const struct entry **order = cs_arena_calloc(arena, m->count + 1, sizeof *order);
@@ -446,9 +487,11 @@ enum cs_err node_mempool_pick(const struct node_mempool *m, struct abci_bytes_li
 	qsort(order, n, sizeof *order, by_priority);
 	for (size_t i = 0; i < n && count < CMT_TXS_MAX; i++) {
 		struct cs_bytes tx = cs_bytes(order[i]->tx, order[i]->size);
-		if (used + node_tx_size(tx) > size_max)
+		if (used + node_tx_size(tx) > size_max ||
+		    (m->gas_max >= 0 && order[i]->gas > m->gas_max - gas))
 			break;
 		used += node_tx_size(tx);
+		gas += m->gas_max >= 0 ? order[i]->gas : 0;
 		list[count++] = tx;
 	}
 	*txs = (struct abci_bytes_list){list, count};

@@ -28,8 +28,8 @@ struct node_mempool_options {
 	bool broadcast;
 };
 
-/* response is NULL where the application was not asked: DUPLICATE (it is here or was lately), FULL
- * (no room), TOO_LARGE. OK with a code that is not 0: the application refuses it. */
+/* response is NULL where the transaction was not taken: DUPLICATE (it is here or was lately), FULL
+ * (no room), TOO_LARGE (no block would hold it, in bytes or in gas). OK with a code that is not 0: the application refuses it. */
 typedef void node_mempool_done(void *context, enum cs_err err, const char *why,
 			       const struct abci_check_tx_response *response);
 
@@ -38,12 +38,16 @@ struct node_mempool *node_mempool_new(const struct node_mempool_options *options
 				      struct node_application *application,
 				      struct node_peers **peers, host_call *available,
 				      void *context);
+/* What a block of this chain holds: bytes of transactions, each with its field's tag and length, and
+ * gas (-1: any), as CometBFT's checks before and after CheckTx. What waits and fits no more goes:
+ * before the others, nothing behind it would ever be proposed. Until this is said, any. */
+void node_mempool_bound(struct node_mempool *mempool, size_t data_size_max, int64_t gas_max);
 /* peer: where it came from, BFT_PEER_NONE from the RPC. done may be NULL, and may be called before
  * this returns. */
 void node_mempool_add(struct node_mempool *mempool, struct cs_bytes tx, uint32_t peer,
 		      node_mempool_done *done, void *context);
 /* By priority, then by age: as many as fit into size_max bytes of a block's data, each with its
- * field's tag and length. The list is the arena's, the bytes are views until the next change. */
+ * field's tag and length, and into its gas. The list is the arena's, the bytes are views until the next change. */
 CS_NODISCARD enum cs_err node_mempool_pick(const struct node_mempool *mempool,
 					   struct abci_bytes_list *txs, size_t size_max,
 					   struct cs_arena *arena);
@@ -57,9 +61,9 @@ void node_mempool_push(struct node_mempool *mempool, uint32_t peer);
 void node_mempool_peer_down(struct node_mempool *mempool, uint32_t peer);
 
 struct node_mempool_counts {
-	uint64_t failed;   /* refused by the application */
+	uint64_t failed;   /* refused by the application, or by its gas */
 	uint64_t rejected; /* no room */
-	uint64_t evicted;  /* refused when it was asked again */
+	uint64_t evicted;  /* refused when it was asked again, or too large for a block by now */
 	uint64_t rechecked;
 };
 struct node_mempool_counts node_mempool_counts(const struct node_mempool *mempool);

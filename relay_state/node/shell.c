@@ -134,6 +134,12 @@ static void answer_finalized(struct node *n, struct node_asked *asked,
 	drain(n);
 }
 
+static void bound_mempool(struct node *n)
+{
+	node_mempool_bound(n->mempool, bft_look_data_room(n->bft),
+			   bft_state_view(n->bft)->params.block_gas_max);
+}
+
 static enum cs_err tell_applied(struct node *n, struct cs_why *why)
 {
 	struct abci_response response;
@@ -142,6 +148,7 @@ static enum cs_err tell_applied(struct node *n, struct cs_why *why)
 	CS_TRY(cmt_block_decode(&block, cs_bytes(n->block, n->block_size), &n->arena, why));
 	CS_TRY(abci_response_decode(&response, &n->arena, cs_bytes(n->results, n->results_size),
 				    why));
+	bound_mempool(n);
 	node_mempool_update(n->mempool, block.header.height, block.txs, block.tx_count,
 			    &response.finalize_block);
 	const struct node_applied applied = {cs_bytes(n->block, n->block_size), &block, n->block_id,
@@ -518,6 +525,7 @@ static enum cs_err open_engine(struct node *n, struct cs_why *why)
 	}
 	n->mempool = node_mempool_new(&n->options.mempool, n->application, &n->peers,
 				      on_txs_available, n);
+	bound_mempool(n);
 	const struct node_peers_options peers = node_peers_options_of(n);
 	n->server = node_statesync_server_new(n->disk, n->application, &n->peers);
 	return node_peers_new(&n->peers, n->loop, &peers, &node_shell_peer_events, n, why);

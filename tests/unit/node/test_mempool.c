@@ -8,7 +8,8 @@
 
 #define DEADLINE_MS 10000u
 
-/* A transaction is "sender:priority:anything"; "bad…" is refused, "old…" from the recheck on. */
+/* A transaction is "sender:priority:anything"; "bad…" is refused, "old…" from the recheck on. "gas N"
+ * wants N of gas. */
 struct scene {
 	struct host_loop *loop;
 	struct node_application *application;
@@ -36,6 +37,8 @@ static enum cs_err check_tx(void *state, const struct abci_check_tx_request *req
 	scene->rechecks += again;
 	if (memcmp(request->tx.p, "bad", 3) == 0 || (again && memcmp(request->tx.p, "old", 3) == 0))
 		response->code = 7;
+	if (memcmp(request->tx.p, "gas ", 4) == 0)
+		response->gas_wanted = request->tx.p[4] == '-' ? -1 : request->tx.p[4] - '0';
 	if (first == NULL)
 		return CS_OK;
 	const uint8_t *second = memchr(first + 1, ':', (size_t)(end - first - 1));
@@ -192,6 +195,41 @@ static void what_is_refused(void **state)
 	assert_ok(add(&scene, "123456"));
 	assert_err(add(&scene, "12345"), CS_ERR_FULL);
 	assert_ok(add(&scene, "1234"));
+	close_scene(&scene);
+}
+
+/* What no block holds is refused, and goes when blocks become smaller: before the others it would let
+ * nothing be proposed any more. */
+static void what_a_block_holds(void **state)
+{
+	struct scene scene;
+	(void)state;
+	open_scene(&scene, (struct node_mempool_options){0});
+	assert_ok(add(&scene, "a:9:123456"));
+	assert_ok(add(&scene, "b:1:1"));
+	assert_ok(add(&scene, "gas 5"));
+	assert_ok(add(&scene, "gas 3"));
+	assert_picks(&scene, 1000, "a:9:123456 b:1:1 gas 5 gas 3");
+	node_mempool_bound(scene.mempool, 10, 7);
+	assert_picks(&scene, 1000, "b:1:1 gas 5");
+	assert_int_equal(node_mempool_count(scene.mempool), 3);
+	assert_int_equal(node_mempool_counts(scene.mempool).evicted, 1);
+	assert_err(add(&scene, "123456789"), CS_ERR_TOO_LARGE);
+	assert_ok(add(&scene, "12345678"));
+	assert_int_equal(scene.checks, 5);
+	assert_err(add(&scene, "gas 8"), CS_ERR_TOO_LARGE);
+	assert_err(add(&scene, "gas -"), CS_ERR_TOO_LARGE);
+	assert_int_equal(node_mempool_counts(scene.mempool).failed, 2);
+	assert_picks(&scene, 1000, "b:1:1 gas 5");
+	node_mempool_bound(scene.mempool, 10, 4);
+	assert_picks(&scene, 1000, "b:1:1 gas 3 12345678");
+	/* Larger ones again: what was refused and what went may come back. */
+	node_mempool_bound(scene.mempool, 1000, -1);
+	assert_ok(add(&scene, "123456789"));
+	assert_ok(add(&scene, "gas 8"));
+	assert_ok(add(&scene, "gas 5"));
+	assert_ok(add(&scene, "a:9:123456"));
+	assert_picks(&scene, 1000, "a:9:123456 b:1:1 gas 3 12345678 123456789 gas 8 gas 5");
 	close_scene(&scene);
 }
 
@@ -403,8 +441,11 @@ static void the_mesh_tells_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(priorities_then_age),   cmocka_unit_test(what_is_refused),
-		cmocka_unit_test(after_a_block),         cmocka_unit_test(many),
+		cmocka_unit_test(priorities_then_age),
+		cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(what_a_block_holds),
+		cmocka_unit_test(after_a_block),
+		cmocka_unit_test(many),
 		cmocka_unit_test(the_mesh_tells_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
