@@ -38,6 +38,7 @@ struct connection {
 	struct dial *dial; /* NULL: the other end came to us */
 	struct node_peer_info info;
 	uint64_t heard_ms;
+	uint64_t number; /* of all, rising */
 	uint32_t peer;
 };
 
@@ -56,7 +57,8 @@ struct node_peers {
 	struct host_timer *tick;
 	struct dial dials[NODE_DIAL_MAX];
 	size_t dial_count;
-	struct connection *connections[BFT_PEERS_MAX + NODE_STRANGERS_MAX];
+	uint64_t connection_number;
+	struct connection *connections[BFT_PEERS_MAX + NODE_DIAL_MAX + NODE_STRANGERS_MAX];
 	struct connection *peers[BFT_PEERS_MAX];
 	struct ban bans[NODE_BANS_MAX];
 	size_t ban_next;
@@ -329,19 +331,34 @@ static void on_ended(void *context, enum cs_err err, const char *why)
 
 static const struct node_link_events link_events = {on_ready, on_frame, on_drained, on_ended};
 
-/* NULL: too many strangers. */
+/* Whoever holds all places with connections that say nothing must not keep others out: the one that
+ * has been silent for longest goes. */
+static void make_room(struct node_peers *p)
+{
+	struct connection *oldest = NULL;
+	size_t strangers = 0;
+	for (size_t i = 0; i < CS_LEN(p->connections); i++) {
+		struct connection *c = p->connections[i];
+		if (c == NULL || c->stage != STAGE_STRANGER || c->dial != NULL)
+			continue;
+		strangers++;
+		if (oldest == NULL || c->number < oldest->number)
+			oldest = c;
+	}
+	if (strangers >= NODE_STRANGERS_MAX)
+		drop(oldest, "no room for so many strangers");
+}
+
+/* NULL: no place. Strangers do not take those of peers and dials. */
 static struct connection *new_connection(struct node_peers *p)
 {
-	size_t strangers = 0, at = CS_LEN(p->connections);
-	for (size_t i = 0; i < CS_LEN(p->connections); i++) {
-		if (p->connections[i] == NULL)
-			at = i;
-		else if (p->connections[i]->stage == STAGE_STRANGER)
-			strangers++;
-	}
-	if (at == CS_LEN(p->connections) || strangers >= NODE_STRANGERS_MAX)
+	size_t at = 0;
+	while (at < CS_LEN(p->connections) && p->connections[at] != NULL)
+		at++;
+	if (at == CS_LEN(p->connections))
 		return NULL;
 	struct connection *c = host_alloc(sizeof *c);
+	c->number = p->connection_number++;
 	c->peers = p;
 	c->stage = STAGE_STRANGER;
 	c->heard_ms = host_now_ms();
@@ -352,6 +369,7 @@ static struct connection *new_connection(struct node_peers *p)
 static void on_accepted(void *context, struct host_stream *stream)
 {
 	struct node_peers *p = context;
+	make_room(p);
 	struct connection *c = new_connection(p);
 	if (c == NULL) {
 		host_stream_free(stream);

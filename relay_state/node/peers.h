@@ -11,7 +11,7 @@
 
 /* Configured addresses: every other validator, and nodes that follow. */
 #define NODE_DIAL_MAX BFT_PEERS_MAX
-/* Connections that have not introduced themselves yet. */
+/* Connections from outside that have not introduced themselves yet; of more the oldest goes. */
 #define NODE_STRANGERS_MAX 32u
 /* What waits for one peer. Consensus is asked for again when it was dropped; transactions wait
  * where they are. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define WS_LINE "GET /websocket"
+#define TICK_MS 1000u
 
 struct pair;
 
@@ -20,6 +21,7 @@ struct pair {
 	struct node_rpc_port *port;
 	struct pair *next, **at;
 	struct side outer, inner;
+	uint64_t since_ms;
 	uint8_t first[NODE_RPC_LINE_SIZE_MAX]; /* what came before the choice */
 	size_t first_size;
 	struct cs_bytes rest; /* of the piece that decided, until the inner side is there */
@@ -29,6 +31,7 @@ struct pair {
 struct node_rpc_port {
 	struct host_loop *loop;
 	struct host_listener *listener;
+	struct host_timer *tick;
 	struct host_address http, ws;
 	struct pair *pairs;
 	uint32_t count;
@@ -136,6 +139,18 @@ static void on_outer_bytes(void *context, struct cs_bytes bytes)
 		&inner_events, &pair->inner);
 }
 
+/* The two servers have their own patience; before the choice this is it. */
+static void on_tick(void *context)
+{
+	struct node_rpc_port *port = context;
+	for (struct pair *pair = port->pairs, *next; pair != NULL; pair = next) {
+		next = pair->next;
+		if (pair->inner.stream == NULL &&
+		    host_now_ms() - pair->since_ms >= NODE_RPC_LINE_MS)
+			drop(pair);
+	}
+}
+
 static const struct host_stream_events outer_events = {NULL, on_outer_bytes, on_drained, on_ended};
 
 static void on_accepted(void *context, struct host_stream *stream)
@@ -147,6 +162,7 @@ static void on_accepted(void *context, struct host_stream *stream)
 	}
 	struct pair *pair = host_alloc(sizeof *pair);
 	pair->port = port;
+	pair->since_ms = host_now_ms();
 	pair->next = port->pairs;
 	pair->at = &port->pairs;
 	if (pair->next != NULL)
@@ -180,6 +196,8 @@ enum cs_err node_rpc_port_new(struct node_rpc_port **out, struct host_loop *loop
 		free(port);
 		return err;
 	}
+	port->tick = host_timer_new(loop, on_tick, port);
+	host_timer_start(port->tick, TICK_MS, TICK_MS);
 	*out = port;
 	return CS_OK;
 }
@@ -193,6 +211,7 @@ void node_rpc_port_free(struct node_rpc_port *port)
 {
 	if (port == NULL)
 		return;
+	host_timer_free(port->tick);
 	host_listener_free(port->listener);
 	for (struct pair *pair = port->pairs, *next; pair != NULL; pair = next) {
 		next = pair->next;

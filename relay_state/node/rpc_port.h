@@ -8,6 +8,9 @@
 /* A first line without an end by then goes to the HTTP server, which refuses it. */
 #define NODE_RPC_LINE_SIZE_MAX 256u
 #define NODE_RPC_CONNECTIONS_MAX 512u
+/* For the bytes that tell which of the two it is; then the connection ends. As long as CometBFT
+ * waits for a request's head. */
+#define NODE_RPC_LINE_MS 10000u
 /* What waits for a side that does not read before the other is not read any more. */
 #define NODE_RPC_QUEUE_MAX (256u * 1024)
 

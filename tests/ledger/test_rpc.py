@@ -4,6 +4,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import urllib.error
 
 import pytest
@@ -18,6 +19,29 @@ def node(tmp_path_factory):
     with Network(tmp_path_factory.mktemp("ledger"), 1) as network:
         network.wait_height(2)
         yield network.nodes[0]
+
+
+# ---- connections ----
+
+def test_connections_that_say_nothing(node):
+    """As many as there may be, and more: they end, and the node answers again."""
+    silent = [socket.create_connection(("127.0.0.1", node.rpc_port), DEADLINE_S) for _ in range(520)]
+    try:
+        for one in silent[:256]:
+            one.sendall(b"GET /")
+
+        def answers():
+            try:
+                return node.call("health") == {}
+            except OSError:
+                return False
+
+        wait_for(answers, DEADLINE_S, "an answer")
+        silent[0].settimeout(DEADLINE_S)
+        assert silent[0].recv(1) == b""
+    finally:
+        for one in silent:
+            one.close()
 
 
 # ---- JSON-RPC ----

@@ -3,12 +3,13 @@ and the network goes on."""
 from __future__ import annotations
 
 import base64
+import socket
 
 import pytest
 
 from ledger import forge
 from ledger.forge import field, some, uint
-from ledger.net import CHAIN_ID, Network
+from ledger.net import CHAIN_ID, DEADLINE_S, Network
 from ledger.stranger import (BLOCK_ANSWER, BLOCK_REQUEST, CONSENSUS, EVIDENCE, HELLO, OWN_ASK, OWN_VOTES, PART, PROPOSAL, STATUS, TX, VOTE,
                              Stranger)
 
@@ -80,6 +81,20 @@ def test_first_frames(net, meet):
     wrong = meet().greet(chain_id=b"another")
     assert wrong.is_ended() and meet(wrong).greet().is_heard()
     goes_on(net)
+
+
+def test_connections_that_say_nothing(net, meet):
+    """More than there are places for: the oldest go, and who has something to say is heard."""
+    port = net.nodes[0].p2p_port
+    silent = [socket.create_connection(("127.0.0.1", port), DEADLINE_S) for _ in range(40)]
+    try:
+        assert meet().greet().is_heard()
+        silent[0].settimeout(DEADLINE_S)
+        assert silent[0].recv(1) == b""
+        goes_on(net)
+    finally:
+        for one in silent:
+            one.close()
 
 
 def far(net) -> int:
