@@ -67,6 +67,8 @@ enum cs_err bft_state_genesis(struct bft_state *state, const struct bft_genesis 
 	CS_TRY(cmt_chain_id_set(&out.chain_id, genesis->chain_id));
 	if (genesis->initial_height < 1 || !cs_pb_time_valid(genesis->time))
 		return cs_fail(why, CS_ERR_INVALID, "the initial height or the genesis time");
+	if (genesis->count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "a chain without validators");
 	CS_TRY(cmt_params_check(&genesis->params, why));
 	CS_TRY(set_app_hash(&out, genesis->app_hash));
 	CS_TRY(cmt_validator_set_make(&out.now.set, genesis->validators, genesis->count, scratch,

@@ -204,6 +204,25 @@ static void what_is_known_is_not_verified_again(void **unused)
 	lab_end(c.lab);
 }
 
+static void a_genesis_without_validators_is_refused(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	const struct cmt_validator one = lab->state.now.set.list[0];
+	struct bft_genesis g = {.chain_id = cs_bytes_str("none"),
+				.initial_height = 1,
+				.time = lab->state.last_time,
+				.params = lab->state.params,
+				.validators = &one,
+				.count = 1};
+	struct bft_state state;
+	bft_state_init(&state);
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_OK);
+	g.count = 0;
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_ERR_INVALID);
+	assert_int_equal(state.now.set.count, 1);
+}
+
 /* The first block has the genesis time and an empty commit. */
 static void the_first_block_is_special(void **unused)
 {
@@ -291,6 +310,7 @@ int main(void)
 		cmocka_unit_test(a_vote_from_the_past_does_not_stop_time),
 		cmocka_unit_test(what_is_known_is_not_verified_again),
 		cmocka_unit_test(the_first_block_is_special),
+		cmocka_unit_test(a_genesis_without_validators_is_refused),
 		cmocka_unit_test(changes_are_in_force_two_heights_later),
 		cmocka_unit_test(bad_answers_are_refused),
 	};
