@@ -207,3 +207,8 @@ const char *node_moniker(const struct node *n)
 {
 	return n->options.moniker;
 }
+
+const char *node_p2p_listen(const struct node *n)
+{
+	return n->options.p2p_listen;
+}

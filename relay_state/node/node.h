@@ -96,6 +96,8 @@ struct node_disk *node_disk_of(struct node *node);
 struct node_application *node_application_of(struct node *node);
 struct node_mempool *node_mempool_of(struct node *node);
 struct node_peers *node_peers_of(struct node *node);
+/* p2p.laddr as it is configured. */
+const char *node_p2p_listen(const struct node *node);
 const char *node_moniker(const struct node *node);
 
 #endif

@@ -49,9 +49,13 @@ json_t *rpc_json_protocols(const struct node_rpc *rpc)
 json_t *rpc_json_node_info(const struct node_rpc *rpc)
 {
 	const struct node_genesis *genesis = node_genesis(rpc->node);
-	char id[NODE_ID_SIZE], listen[64];
+	struct host_address p2p;
+	char id[NODE_ID_SIZE], listen[HOST_ADDRESS_SIZE_MAX + 16];
+	enum cs_err err = host_address_parse(&p2p, node_p2p_listen(rpc->node), NULL);
+	cs_assert(err == CS_OK);
 	node_id_text(id, &node_node_key(rpc->node)->address);
-	(void)snprintf(listen, sizeof listen, "tcp://0.0.0.0:%u",
+	/* As configured, but for a port that was left to the system. */
+	(void)snprintf(listen, sizeof listen, "tcp://%s:%u", p2p.name,
 		       node_peers_port(node_peers_of(rpc->node)));
 	return json_pack("{sosssssosssssss{ssss}}", "protocol_version", rpc_json_protocols(rpc),
 			 "id", id, "listen_addr", listen, "network",

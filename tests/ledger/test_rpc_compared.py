@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -216,6 +217,15 @@ def test_what_is_above_all_bounds(both):
         except (urllib.error.URLError, ConnectionError):
             pass
         assert node.call("health") == {}
+
+
+def test_addresses_are_as_configured(both):
+    for _, _, node in both:
+        config = (node.home / "config" / "config.toml").read_text()
+        of = {name: re.search(rf'\n\[{name}\]\n[^\[]*?\nladdr = "([^"]*)"', config.replace(f"[{name}]\nladdr", f"[{name}]\n\nladdr")).group(1)
+              for name in ("rpc", "p2p")}
+        info = node.call("status")["node_info"]
+        assert (info["listen_addr"], info["other"]["rpc_address"]) == (of["p2p"], of["rpc"])
 
 
 def test_a_height_that_was_pruned(tmp_path):
