@@ -93,7 +93,8 @@ static enum cs_err write_node(const struct new_node *node, const char *genesis,
 	char path[NODE_PATH_SIZE_MAX], text[CONFIG_SIZE_MAX];
 	struct cs_buf buf;
 	cs_buf_init(&buf, text, sizeof text);
-	CS_TRY(node_config_write(&buf, config));
+	if (node_config_write(&buf, config) != CS_OK)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "the configuration is too long");
 	CS_TRY(node_path(path, node->home, "config/config.toml", why));
 	CS_TRY(node_file_make(path, cs_buf_view(&buf), 0644, why));
 	CS_TRY(node_path(path, node->home, "config/genesis.json", why));
@@ -341,7 +342,12 @@ enum cs_err node_command_status(const struct node_command *command, struct cs_wh
 	struct asking asking = {.why = why};
 	char url[256];
 	const char *rest = strstr(command->node, "://");
-	(void)snprintf(url, sizeof url, "http%s/status", rest != NULL ? rest : "");
+	const char *host = rest != NULL ? rest + 3 : command->node;
+	size_t n = strlen(host);
+	n -= n > 0 && host[n - 1] == '/';
+	(void)snprintf(url, sizeof url, "%s://%.*s/status",
+		       strncmp(command->node, "https://", 8) == 0 ? "https" : "http",
+		       (int)(n < 200 ? n : 200), host);
 	struct host_loop *loop = host_loop_new();
 	struct host_http_client *client = host_http_client_new(loop, &options);
 	const struct host_http_request request = {.url = url};

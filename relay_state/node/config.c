@@ -344,7 +344,9 @@ enum cs_err node_config_write(struct cs_buf *to, const struct node_config_new *f
 		    "[rpc]\nladdr = \"%s\"\n\n"
 		    "[p2p]\nladdr = \"%s\"\n",
 		    from->proxy_app, from->moniker, from->rpc_laddr, from->p2p_laddr);
-	cs_put_text(to, "persistent_peers = \"%s\"\n\n", from->persistent_peers);
+	cs_put_text(to, "persistent_peers = \"");
+	cs_put(to, cs_bytes_str(from->persistent_peers));
+	cs_put_text(to, "\"\n\n");
 	cs_put_text(to, "[instrumentation]\nprometheus = false\nprometheus_listen_addr = \"%s\"\n",
 		    from->metrics_laddr);
 	return cs_buf_end(to);

@@ -90,6 +90,19 @@ static int take_option(struct node_command *c, const char *name, const char *val
 	return 0;
 }
 
+/* "--name value" or "--name=value". */
+static int take_argument(struct node_command *c, const char *argument, const char *next)
+{
+	char name[32];
+	const char *equals = strchr(argument, '=');
+	if (equals == NULL)
+		return take_option(c, argument, next);
+	if ((size_t)(equals - argument) >= sizeof name)
+		return 0;
+	(void)snprintf(name, sizeof name, "%.*s", (int)(equals - argument), argument);
+	return take_option(c, name, equals + 1) == 2 ? 1 : 0;
+}
+
 static const struct {
 	const char *name;
 	enum cs_err (*run)(const struct node_command *command, struct cs_why *why);
@@ -105,10 +118,21 @@ static const struct {
 	{"forensics", node_command_forensics},
 };
 
-static int fail_usage(bool asked)
+static bool is_help(const char *argument)
 {
-	(void)fputs(usage, asked ? stdout : stderr);
-	return asked ? 0 : 2;
+	return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0 ||
+	       strcmp(argument, "help") == 0;
+}
+
+static int fail_usage(const char *argument, const char *what)
+{
+	if (is_help(argument)) {
+		(void)fputs(usage, stdout);
+		return 0;
+	}
+	(void)fprintf(stderr, "caisson-ledger: %s: %s; caisson-ledger --help shows all\n", argument,
+		      what);
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -130,12 +154,14 @@ int main(int argc, char **argv)
 		(void)snprintf(home, sizeof home, "%s/.caisson-ledger", user != NULL ? user : "");
 		command.home = home;
 	}
-	if (argc < 2)
-		return fail_usage(false);
+	if (argc < 2) {
+		(void)fputs(usage, stderr);
+		return 2;
+	}
 	for (int i = 2; i < argc && argv[i] != NULL;) {
-		int taken = take_option(&command, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+		int taken = take_argument(&command, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 		if (taken == 0)
-			return fail_usage(strcmp(argv[i], "--help") == 0);
+			return fail_usage(argv[i], "no option, or its value is missing or wrong");
 		i += taken;
 	}
 	for (size_t i = 0; i < CS_LEN(commands); i++) {
@@ -147,5 +173,5 @@ int main(int argc, char **argv)
 				      why.text);
 		return err == CS_OK ? 0 : 1;
 	}
-	return fail_usage(strcmp(argv[1], "--help") == 0);
+	return fail_usage(argv[1], "no command");
 }

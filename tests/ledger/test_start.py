@@ -1,12 +1,16 @@
-"""What a node is started with: peers by name, looked up again after each failure; the built-in application with its data on disk."""
+"""What a node is started with: arguments, genesis; peers by name, looked up again after each failure; the built-in application with its
+data on disk."""
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 
-from ledger.net import DEADLINE_S, Network, run
+import pytest
+
+from ledger.net import DEADLINE_S, CallError, Network, run
 from lib.rpc import wait_for
 from lib.tools import find_build
 
@@ -106,3 +110,78 @@ def test_persistent_kvstore(tmp_path):
         network.wait_height(height + 5)
         query = network.nodes[0].call("abci_query", data=b"after".hex(), path="/key")["response"]
         assert base64.b64decode(query["value"]) == b"restart"
+
+
+def test_many_validators(tmp_path):
+    """As many as a chain may have: all files are there, and what names all the others reads."""
+    network = Network(tmp_path, 32)
+    for node in network.nodes:
+        assert len(json.loads((node.home / "config" / "genesis.json").read_text())["validators"]) == 32
+        assert node.home.joinpath("config", "config.toml").read_text().count("@127.0.0.1:") == 32
+    last = network.nodes[-1]
+    last.start()
+    try:
+        wait_for(last.is_up, DEADLINE_S, "its RPC")
+        assert len(last.call("validators", per_page="100")["validators"]) == 32
+    finally:
+        last.process.stop()
+    refused = run("testnet", "--v", "33", "--o", str(tmp_path / "more"))
+    assert refused.returncode == 2 and "--v" in refused.stderr and not (tmp_path / "more").exists()
+
+
+def test_arguments(tmp_path):
+    assert run("init", f"--home={tmp_path / 'a'}", "--chain-id=of=signs").returncode == 0
+    assert '"of=signs"' in (tmp_path / "a" / "config" / "genesis.json").read_text()
+    for wrong in (["start", "--hom", "x"], ["start", "--home"], ["testnet", "--v", "0"], ["testnet", "--v=x"], ["rollback", "--hard=1"],
+                  ["start", "x"], ["run"], ["start", "--" + "x" * 5000 + "=1"]):
+        refused = run(*wrong)
+        assert refused.returncode == 2 and not refused.stdout, wrong
+        assert wrong[min(1, len(wrong) - 1)] in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+    for asked in (["--help"], ["help"], ["start", "--help"], ["start", "-h"]):
+        shown = run(*asked)
+        assert shown.returncode == 0 and "--proxy_app" in shown.stdout and not shown.stderr
+
+
+def test_status_addresses(tmp_path):
+    with Network(tmp_path, 1) as network:
+        node = network.nodes[0]
+        node.wait_height(1)
+        for address in ("tcp://{}", "http://{}", "http://{}/", "{}"):
+            shown = run("status", "--node", address.format(f"127.0.0.1:{node.rpc_port}"))
+            assert shown.returncode == 0, shown.stderr
+            info = json.loads(shown.stdout)["node_info"]
+            assert info["listen_addr"] == f"tcp://127.0.0.1:{node.p2p_port}"
+        for address in (f"https://127.0.0.1:{node.rpc_port}", "", "/", "x" * 5000):
+            assert run("status", "--node", address).returncode == 1
+
+
+def change_genesis(node, change) -> None:
+    path = node.home / "config" / "genesis.json"
+    genesis = json.loads(path.read_text())
+    change(genesis)
+    path.write_text(json.dumps(genesis))
+
+
+def test_a_genesis_without_validators(tmp_path):
+    (node,) = Network(tmp_path, 1).nodes
+    change_genesis(node, lambda genesis: genesis["validators"].clear())
+    refused = run("start", "--home", str(node.home))
+    assert refused.returncode == 1 and "a chain without validators" in refused.stderr
+
+
+def test_a_transaction_above_a_block(tmp_path):
+    """Refused, and what comes behind it is decided; a block of the chain is smaller than what the mempool would take."""
+    network = Network(tmp_path, 1)
+
+    def small(genesis):
+        genesis["consensus_params"]["block"]["max_bytes"] = "3000"
+        genesis["consensus_params"]["evidence"]["max_bytes"] = "1000"
+
+    change_genesis(network.nodes[0], small)
+    with network:
+        node = network.nodes[0]
+        node.wait_height(1)
+        with pytest.raises(CallError, match="larger than a block"):
+            node.commit(b"a=" + bytes([98]) * 3000)
+        assert node.commit(b"small=1")["tx_result"]["code"] == 0
+        assert node.call("num_unconfirmed_txs")["total"] == "0"
