@@ -78,11 +78,30 @@ static inline void on_client_failed(void *context, enum cs_err err, const char *
 static const struct abci_server_events server_events = {on_opened, on_closed, on_exception};
 static const struct abci_client_events client_events = {on_ready, on_client_failed};
 
+/* Of a test that has failed before its end. */
+static char folder_left[sizeof((struct scene *)NULL)->folder];
+
+/* The group's teardown. */
+static inline int remove_folder_left(void **state)
+{
+	char socket[sizeof folder_left + 2];
+	(void)state;
+	if (folder_left[0] == 0)
+		return 0;
+	snprintf(socket, sizeof socket, "%s/s", folder_left);
+	unlink(socket);
+	rmdir(folder_left);
+	folder_left[0] = 0;
+	return 0;
+}
+
 static inline void make_scene(struct scene *scene)
 {
+	remove_folder_left(NULL);
 	memset(scene, 0, sizeof *scene);
 	snprintf(scene->folder, sizeof scene->folder, "/tmp/caisson-abci-XXXXXX");
 	assert_non_null(mkdtemp(scene->folder));
+	memcpy(folder_left, scene->folder, sizeof folder_left);
 	snprintf(scene->address, sizeof scene->address, "unix://%s/s", scene->folder);
 	scene->loop = host_loop_new();
 }
@@ -115,6 +134,7 @@ static inline void end_scene(struct scene *scene)
 	free(scene->memory);
 	free(scene->store);
 	assert_int_equal(rmdir(scene->folder), 0);
+	folder_left[0] = 0;
 }
 
 static inline bool is_ready(void *context)

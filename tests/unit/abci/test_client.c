@@ -332,5 +332,5 @@ int main(void)
 		cmocka_unit_test(test_an_application_that_is_not_there),
 		cmocka_unit_test(test_an_application_that_comes_late),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, remove_folder_left);
 }

@@ -214,5 +214,5 @@ int main(void)
 		cmocka_unit_test(test_links_that_are_freed),
 		cmocka_unit_test(test_an_address_that_is_none),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, remove_folder_left);
 }

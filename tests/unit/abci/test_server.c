@@ -327,5 +327,5 @@ int main(void)
 		cmocka_unit_test(test_a_peer_that_does_not_read),
 		cmocka_unit_test(test_addresses_beyond_this_machine),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, remove_folder_left);
 }
