@@ -481,6 +481,17 @@ static enum cs_err add_update(struct abci_kvstore *store,
 	return CS_OK;
 }
 
+static struct abci_kvstore_validator *update_of(struct abci_kvstore *store, const uint8_t *key,
+						uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (memcmp(store->updates[i].key, key, KEY_SIZE) == 0)
+			return &store->updates[i];
+	}
+	return NULL;
+}
+
+/* Once, however much evidence a block carries: an engine ends at two changes of one validator. */
 static enum cs_err punish(struct abci_kvstore *store, const struct abci_misbehaviors *misbehavior,
 			  const struct abci_call *call)
 {
@@ -490,9 +501,10 @@ static enum cs_err punish(struct abci_kvstore *store, const struct abci_misbehav
 			continue;
 		const struct abci_kvstore_validator *validator =
 			validator_at(store, item->validator.address);
-		if (validator == NULL)
-			return cs_fail(call->why, CS_ERR_NOT_FOUND,
-				       "a validator that is to be punished is not known");
+		/* Evidence may be of a height at which one validated who has gone. */
+		if (validator == NULL ||
+		    update_of(store, validator->key, store->update_count) != NULL)
+			continue;
 		struct abci_kvstore_validator update = *validator;
 		if (__builtin_sub_overflow(item->validator.power, 1, &update.power))
 			return cs_fail(call->why, CS_ERR_INVALID, "the power is no power");
@@ -535,16 +547,21 @@ static enum cs_err put_events(struct abci_events *events, struct cs_bytes tx,
 	return CS_OK;
 }
 
-static enum cs_err execute(struct abci_kvstore *store, struct cs_bytes tx,
+/* punished: how many updates are no transaction's. */
+static enum cs_err execute(struct abci_kvstore *store, struct cs_bytes tx, uint32_t punished,
 			   struct abci_tx_result *result, const struct abci_call *call)
 {
-	struct abci_kvstore_validator update;
+	struct abci_kvstore_validator update, *before;
 	struct cs_bytes key, value;
 	if (is_validator_tx(tx)) {
 		if (!read_validator_tx(&update, tx))
 			return cs_fail(call->why, CS_ERR_INVALID,
 				       "a block with a transaction that was never valid");
-		CS_TRY(add_update(store, &update, call));
+		before = update_of(store, update.key, punished);
+		if (before != NULL)
+			*before = update;
+		else
+			CS_TRY(add_update(store, &update, call));
 	} else if (count_of(tx, '=') == 1 && split(tx, '=', &key, &value)) {
 		/* x:y, which no honest proposer leaves in a block, stores nothing. */
 		enum cs_err err = stage(store, key, value);
@@ -596,9 +613,10 @@ static enum cs_err execute_block(struct abci_kvstore *store,
 	if (results == NULL)
 		return no_memory(call);
 	CS_TRY(punish(store, &request->misbehavior, call));
+	const uint32_t punished = store->update_count;
 	CS_TRY(make_room_for(store, &request->txs, call));
 	for (size_t i = 0; i < count; i++)
-		CS_TRY(execute(store, request->txs.items[i], &results[i], call));
+		CS_TRY(execute(store, request->txs.items[i], punished, &results[i], call));
 	response->tx_results.items = results;
 	response->tx_results.count = count;
 	CS_TRY(put_updates(store, &response->validator_updates, call));

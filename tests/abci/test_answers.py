@@ -132,12 +132,12 @@ def test_an_application_that_panics(tmp_path):
 
 def test_an_application_that_refuses(tmp_path):
     """Ours says why, and serves the next client."""
-    bad = messages.finalize_block(1, [], (messages.misbehavior(1, b"\x01" * 20, 10),))
+    bad = messages.finalize_block(1, [b"val=x"])
     with Application(tmp_path, "caisson") as ours:
         answers, failed = drive(ours.address, [messages.info(), bad, messages.info()])
         assert len(answers) == 1
         assert failed == ("failed application: consensus connection: "
-                          "a validator that is to be punished is not known")
+                          "a block with a transaction that was never valid")
         answers, failed = drive(ours.address, [messages.info()])
         assert failed == "" and len(answers) == 1
         assert "abci.exception method=finalize_block" in ours.log_path.read_text()
