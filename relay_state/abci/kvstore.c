@@ -176,18 +176,20 @@ static enum cs_err make_room(struct abci_kvstore *store, size_t pair_count, size
 
 /* ---- validators ---- */
 
-static struct abci_kvstore_validator *validator_of(struct abci_kvstore *store, const uint8_t *key)
+static struct abci_kvstore_validator *find_key(struct abci_kvstore_validator *list, uint32_t count,
+					       const uint8_t *key)
 {
-	for (uint32_t i = 0; i < store->validator_count; i++) {
-		if (memcmp(store->validators[i].key, key, KEY_SIZE) == 0)
-			return &store->validators[i];
+	for (uint32_t i = 0; i < count; i++) {
+		if (memcmp(list[i].key, key, KEY_SIZE) == 0)
+			return &list[i];
 	}
 	return NULL;
 }
 
 static enum cs_err set_validator(struct abci_kvstore *store, const uint8_t *key, int64_t power)
 {
-	struct abci_kvstore_validator *validator = validator_of(store, key);
+	struct abci_kvstore_validator *validator =
+		find_key(store->validators, store->validator_count, key);
 	if (validator == NULL && power == 0)
 		return CS_OK;
 	if (validator != NULL && power == 0) {
@@ -210,6 +212,15 @@ static enum cs_err tell_validator(const struct abci_kvstore_hooks *hooks, const 
 	if (hooks->validator == NULL)
 		return CS_OK;
 	return hooks->validator(hooks->context, cs_bytes(key, KEY_SIZE), power);
+}
+
+static enum cs_err take_validator(struct abci_kvstore *store, const uint8_t *key, int64_t power,
+				  const struct abci_call *call)
+{
+	if (set_validator(store, key, power) != CS_OK)
+		return cs_fail(call->why, CS_ERR_FULL, "more than %u validators",
+			       ABCI_KVSTORE_VALIDATORS_MAX);
+	return tell_validator(&store->hooks, key, power);
 }
 
 /* The first 20 bytes of the key's SHA-256 (CometBFT crypto/tmhash). */
@@ -398,11 +409,7 @@ static enum cs_err init_chain(void *state, const struct abci_init_chain_request 
 		if (update->power < 0)
 			return cs_fail(call->why, CS_ERR_INVALID, "validator %zu has power %lld", i,
 				       (long long)update->power);
-		enum cs_err err = set_validator(store, update->pub_key.bytes.p, update->power);
-		if (err != CS_OK)
-			return cs_fail(call->why, err, "more than %u validators",
-				       ABCI_KVSTORE_VALIDATORS_MAX);
-		CS_TRY(tell_validator(&store->hooks, update->pub_key.bytes.p, update->power));
+		CS_TRY(take_validator(store, update->pub_key.bytes.p, update->power, call));
 	}
 	if (put_app_hash(&response->app_hash, store->size, call) != CS_OK)
 		return no_memory(call);
@@ -481,17 +488,6 @@ static enum cs_err add_update(struct abci_kvstore *store,
 	return CS_OK;
 }
 
-static struct abci_kvstore_validator *update_of(struct abci_kvstore *store, const uint8_t *key,
-						uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (memcmp(store->updates[i].key, key, KEY_SIZE) == 0)
-			return &store->updates[i];
-	}
-	return NULL;
-}
-
-/* Once, however much evidence a block carries: an engine ends at two changes of one validator. */
 static enum cs_err punish(struct abci_kvstore *store, const struct abci_misbehaviors *misbehavior,
 			  const struct abci_call *call)
 {
@@ -501,9 +497,10 @@ static enum cs_err punish(struct abci_kvstore *store, const struct abci_misbehav
 			continue;
 		const struct abci_kvstore_validator *validator =
 			validator_at(store, item->validator.address);
-		/* Evidence may be of a height at which one validated who has gone. */
+		/* One who has gone since, or evidence of two offences: an engine ends at two
+		 * changes of one validator. */
 		if (validator == NULL ||
-		    update_of(store, validator->key, store->update_count) != NULL)
+		    find_key(store->updates, store->update_count, validator->key) != NULL)
 			continue;
 		struct abci_kvstore_validator update = *validator;
 		if (__builtin_sub_overflow(item->validator.power, 1, &update.power))
@@ -547,21 +544,16 @@ static enum cs_err put_events(struct abci_events *events, struct cs_bytes tx,
 	return CS_OK;
 }
 
-/* punished: how many updates are no transaction's. */
-static enum cs_err execute(struct abci_kvstore *store, struct cs_bytes tx, uint32_t punished,
+static enum cs_err execute(struct abci_kvstore *store, struct cs_bytes tx,
 			   struct abci_tx_result *result, const struct abci_call *call)
 {
-	struct abci_kvstore_validator update, *before;
+	struct abci_kvstore_validator update;
 	struct cs_bytes key, value;
 	if (is_validator_tx(tx)) {
 		if (!read_validator_tx(&update, tx))
 			return cs_fail(call->why, CS_ERR_INVALID,
 				       "a block with a transaction that was never valid");
-		before = update_of(store, update.key, punished);
-		if (before != NULL)
-			*before = update;
-		else
-			CS_TRY(add_update(store, &update, call));
+		CS_TRY(add_update(store, &update, call));
 	} else if (count_of(tx, '=') == 1 && split(tx, '=', &key, &value)) {
 		/* x:y, which no honest proposer leaves in a block, stores nothing. */
 		enum cs_err err = stage(store, key, value);
@@ -613,10 +605,9 @@ static enum cs_err execute_block(struct abci_kvstore *store,
 	if (results == NULL)
 		return no_memory(call);
 	CS_TRY(punish(store, &request->misbehavior, call));
-	const uint32_t punished = store->update_count;
 	CS_TRY(make_room_for(store, &request->txs, call));
 	for (size_t i = 0; i < count; i++)
-		CS_TRY(execute(store, request->txs.items[i], punished, &results[i], call));
+		CS_TRY(execute(store, request->txs.items[i], &results[i], call));
 	response->tx_results.items = results;
 	response->tx_results.count = count;
 	CS_TRY(put_updates(store, &response->validator_updates, call));
@@ -664,11 +655,7 @@ static enum cs_err commit(void *state, struct abci_commit_response *response,
 	CS_TRY(tell_staged(store));
 	for (uint32_t i = 0; i < store->update_count; i++) {
 		const struct abci_kvstore_validator *update = &store->updates[i];
-		enum cs_err err = set_validator(store, update->key, update->power);
-		if (err != CS_OK)
-			return cs_fail(call->why, err, "more than %u validators",
-				       ABCI_KVSTORE_VALIDATORS_MAX);
-		CS_TRY(tell_validator(&store->hooks, update->key, update->power));
+		CS_TRY(take_validator(store, update->key, update->power, call));
 	}
 	store->update_count = 0;
 	unstage(store);
@@ -688,7 +675,8 @@ static enum cs_err query_validator(struct abci_kvstore *store, struct cs_bytes k
 				   struct cs_bytes *value, const struct abci_call *call)
 {
 	const struct abci_kvstore_validator *validator =
-		key.n == KEY_SIZE ? validator_of(store, key.p) : NULL;
+		key.n == KEY_SIZE ? find_key(store->validators, store->validator_count, key.p)
+				  : NULL;
 	struct cs_buf buf;
 	if (validator == NULL)
 		return CS_OK;

@@ -8,8 +8,7 @@
  * - keys of validators other than 32 bytes of Ed25519 are refused as a transaction (code 2): the
  *   real one passes them, and its process ends when the block is final;
  * - a culprit who is no validator any more is passed over (the real one ends), and one is punished
- *   once in a block, by a transaction about him instead where there is one (the real one gives two
- *   changes, over which its node ends);
+ *   once in a block (the real one gives two changes, over which its node ends);
  * - a block whose answers would not fit a frame (ABCI_KVSTORE_ANSWER_SIZE_MAX) is neither proposed
  *   nor accepted;
  * - info and query tell the last committed height, also between finalize_block and commit. */

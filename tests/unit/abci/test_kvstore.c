@@ -337,17 +337,12 @@ static void test_validators(void **state)
 	assert_int_equal(r.finalize_block.validator_updates.count, 1);
 	assert_int_equal(r.finalize_block.validator_updates.items[0].power, 6);
 	(void)commit();
-	/* For two offences in a block once; a transaction about the same validator counts instead. */
+	/* For two offences in a block once. */
 	const struct abci_misbehavior twice[] = {item, item};
 	request.finalize_block.misbehavior = (struct abci_misbehaviors){twice, 2};
 	r = ask(&request);
 	assert_int_equal(r.finalize_block.validator_updates.count, 1);
 	assert_int_equal(r.finalize_block.validator_updates.items[0].power, 6);
-	struct abci_request both = block_of(2, (const char *const[]){key_a_out, NULL});
-	both.finalize_block.misbehavior = request.finalize_block.misbehavior;
-	r = ask(&both);
-	assert_int_equal(r.finalize_block.validator_updates.count, 1);
-	assert_int_equal(r.finalize_block.validator_updates.items[0].power, 0);
 	request.finalize_block.misbehavior = (struct abci_misbehaviors){&item, 1};
 	/* A light-client attack costs nothing here, nor a culprit who has gone. */
 	item.type = ABCI_LIGHT_CLIENT_ATTACK;
