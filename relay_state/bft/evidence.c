@@ -61,6 +61,11 @@ enum cs_err bft_block_last_commit(struct cmt_commit *commit, struct cs_bytes blo
 	return cmt_commit_decode(commit, part, arena, NULL);
 }
 
+enum cs_err bft_block_evidence(struct cs_bytes *list, struct cs_bytes block)
+{
+	return block_part(list, block, 3);
+}
+
 /* ---- entries ---- */
 
 static size_t find(const struct bft_evidence_pool *pool, const struct cs_hash *hash)

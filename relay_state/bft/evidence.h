@@ -44,6 +44,8 @@ struct bft_history {
 CS_NODISCARD enum cs_err bft_block_header(struct cmt_header *header, struct cs_bytes block);
 CS_NODISCARD enum cs_err bft_block_last_commit(struct cmt_commit *commit, struct cs_bytes block,
 					       struct cs_arena *arena);
+/* What it carries: tendermint.types.EvidenceList, a view. */
+CS_NODISCARD enum cs_err bft_block_evidence(struct cs_bytes *list, struct cs_bytes block);
 
 struct bft_evidence_entry {
 	struct cs_hash hash;

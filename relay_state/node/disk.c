@@ -4,8 +4,12 @@
 
 #include <stdlib.h>
 
+/* What is too old below the base goes every so many heights. */
+#define TRIM_HEIGHTS 1000
+
 struct node_disk {
 	struct node_store *store;
+	struct node_backfill_store *backfill;
 	struct node_log *log;
 	struct node_evidence *evidence;
 	struct node_signer signer;
@@ -64,6 +68,20 @@ static enum cs_err find_state(struct node_disk *disk, struct cs_why *why)
 	return CS_OK;
 }
 
+/* Of a chain that is not there any more nothing counts. */
+static enum cs_err open_backfill(struct node_disk *disk, const struct node_disk_options *options,
+				 struct cs_why *why)
+{
+	const struct bft_state *state = &disk->state;
+	if (options->backfill_path == NULL)
+		return CS_OK;
+	CS_TRY(node_backfill_store_open(&disk->backfill, options->backfill_path, why));
+	if (!disk->found.has_state && disk->found.stored == 0)
+		return node_backfill_store_begin(disk->backfill, 0, why);
+	return node_backfill_store_trim(disk->backfill, &state->params, state->last_height,
+					state->last_time, why);
+}
+
 /* What one of them remembers, another one must not have forgotten. */
 static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_options *options,
 			      struct cs_why *why)
@@ -96,7 +114,8 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 	disk->found.is_sign_slot_lost = disk->signer.is_slot_lost;
 	CS_TRY(node_store_mend(disk->store, why));
 	CS_TRY(node_evidence_mend(disk->evidence, why));
-	return node_log_mend(disk->log, why);
+	CS_TRY(node_log_mend(disk->log, why));
+	return open_backfill(disk, options, why);
 }
 
 enum cs_err node_disk_open(struct node_disk **opened, const struct node_disk_options *options,
@@ -130,6 +149,7 @@ void node_disk_close(struct node_disk *disk)
 		node_signer_close(&disk->signer);
 	node_log_close(disk->log);
 	node_evidence_close(disk->evidence);
+	node_backfill_store_close(disk->backfill);
 	node_store_close(disk->store);
 	forget_last_commit(disk);
 	free(disk->results_memory);
@@ -177,6 +197,17 @@ static enum cs_err save_state(struct node_disk *disk, int64_t height, const stru
 	return node_store_put_outcome(disk->store, height, cs_buf_view(&buf), disk->results, why);
 }
 
+static enum cs_err committed(struct node_disk *disk, int64_t height, const struct bft *bft,
+			     struct cs_why *why)
+{
+	const struct bft_state *state = bft_state_view(bft);
+	CS_TRY(node_evidence_committed(disk->evidence, bft, why));
+	if (disk->backfill != NULL && height % TRIM_HEIGHTS == 0)
+		CS_TRY(node_backfill_store_trim(disk->backfill, &state->params, state->last_height,
+						state->last_time, why));
+	return node_log_committed(disk->log, why);
+}
+
 enum cs_err node_disk_execute(struct node_disk *disk, const struct bft_effect *effect,
 			      const struct bft *bft, struct cs_why *why)
 {
@@ -193,8 +224,7 @@ enum cs_err node_disk_execute(struct node_disk *disk, const struct bft_effect *e
 	case BFT_EFFECT_SAVE_STATE:
 		return save_state(disk, effect->height, bft, why);
 	case BFT_EFFECT_COMMIT:
-		CS_TRY(node_evidence_committed(disk->evidence, bft, why));
-		return node_log_committed(disk->log, why);
+		return committed(disk, effect->height, bft, why);
 	case BFT_EFFECT_EVIDENCE:
 		return node_evidence_put(disk->evidence, effect->bytes, why);
 	default:
@@ -324,19 +354,95 @@ enum cs_err node_disk_validators(struct node_disk *disk, const struct cmt_valida
 	return CS_OK;
 }
 
+/* ---- below the base ---- */
+
+struct node_backfill_store *node_disk_backfill(struct node_disk *disk)
+{
+	return disk->backfill;
+}
+
+enum cs_err node_disk_lacks_history(struct node_disk *disk, bool *lacks, bool *is_begun,
+				    struct cmt_header *base, struct cs_why *why)
+{
+	struct node_backfill_found now = {.status = NODE_BACKFILL_WHOLE};
+	struct node_store_found store = node_store_look(disk->store);
+	struct node_stored_block block;
+	struct cmt_header header;
+	*lacks = *is_begun = false;
+	if (disk->backfill == NULL || store.height == 0 || store.base <= disk->state.initial_height)
+		return CS_OK;
+	CS_TRY(node_backfill_store_look(disk->backfill, &now));
+	if (now.status == NODE_BACKFILL_WHOLE || now.status == NODE_BACKFILL_SHORT)
+		return CS_OK;
+	CS_TRY(node_store_block(disk->store, &block, store.base, why));
+	CS_TRY(bft_block_header(&header, block.block));
+	*base = header;
+	*lacks = true;
+	*is_begun = now.status == NODE_BACKFILL_BEGUN;
+	return CS_OK;
+}
+
+enum cs_err node_disk_backfilled(struct node_disk *disk, struct cs_bytes *light,
+				 struct cs_bytes *evidence, int64_t height)
+{
+	struct node_backfilled found;
+	if (disk->backfill == NULL)
+		return CS_ERR_NOT_FOUND;
+	CS_TRY(node_backfill_store_get(disk->backfill, &found, height));
+	*light = found.light;
+	*evidence = found.evidence;
+	return CS_OK;
+}
+
+static bool is_below(struct node_disk *disk, int64_t height)
+{
+	return height < node_store_look(disk->store).base;
+}
+
+static enum cs_err light_block_at(struct node_disk *disk, struct cmt_light_block *block,
+				  int64_t height, struct cs_arena *arena)
+{
+	struct cs_bytes light, evidence;
+	struct cmt_light_block made;
+	CS_TRY(node_disk_backfilled(disk, &light, &evidence, height));
+	CS_TRY(cmt_light_block_decode(&made, light, arena, NULL));
+	if (made.header.height != height)
+		return CS_ERR_DAMAGED;
+	*block = made;
+	return CS_OK;
+}
+
+/* ---- the engine's questions ---- */
+
 static enum cs_err validators_at(void *context, const struct cmt_validator_set **set,
 				 int64_t height)
 {
 	struct node_disk *disk = context;
+	struct cmt_light_block light;
 	if (height > node_store_look(disk->store).height)
 		return CS_ERR_NOT_FOUND;
-	return node_disk_validators(disk, set, height, NULL);
+	if (!is_below(disk, height))
+		return node_disk_validators(disk, set, height, NULL);
+	if (height != disk->set_height) {
+		disk->scratch.used = 0;
+		CS_TRY(light_block_at(disk, &light, height, &disk->scratch));
+		CS_TRY(bft_set_copy(&disk->set, &light.validators));
+		disk->set_height = height;
+	}
+	*set = &disk->set.set;
+	return CS_OK;
 }
 
 static enum cs_err time_at(void *context, struct cs_pb_time *time, int64_t height)
 {
 	struct node_disk *disk = context;
-	return node_index_time(node_store_index(disk->store), time, height);
+	struct cmt_light_block light;
+	if (!is_below(disk, height))
+		return node_index_time(node_store_index(disk->store), time, height);
+	disk->scratch.used = 0;
+	CS_TRY(light_block_at(disk, &light, height, &disk->scratch));
+	*time = light.header.time;
+	return CS_OK;
 }
 
 static enum cs_err signed_header_at(void *context, struct cmt_header *header,
@@ -345,20 +451,31 @@ static enum cs_err signed_header_at(void *context, struct cmt_header *header,
 {
 	struct node_disk *disk = context;
 	struct node_stored_block block;
+	struct cmt_light_block light;
 	if (height >= node_store_look(disk->store).height)
 		return CS_ERR_NOT_FOUND;
+	if (is_below(disk, height)) {
+		CS_TRY(light_block_at(disk, &light, height, arena));
+		*header = light.header;
+		*commit = light.commit;
+		return CS_OK;
+	}
 	CS_TRY(node_store_block(disk->store, &block, height, NULL));
 	CS_TRY(bft_block_header(header, block.block));
 	CS_TRY(node_store_block(disk->store, &block, height + 1, NULL));
 	return bft_block_last_commit(commit, block.block, arena);
 }
 
-/* Where the index does not read, nothing is known to be new. */
+/* Where one of them does not read, nothing is known to be new. */
 static bool is_committed(void *context, const struct cs_hash *hash)
 {
 	struct node_disk *disk = context;
 	bool has = true;
-	return node_index_has_evidence(node_store_index(disk->store), &has, hash) != CS_OK || has;
+	if (node_index_has_evidence(node_store_index(disk->store), &has, hash) != CS_OK || has)
+		return true;
+	has = true;
+	return disk->backfill != NULL &&
+	       (node_backfill_store_has_evidence(disk->backfill, &has, hash) != CS_OK || has);
 }
 
 struct bft_history node_disk_history(struct node_disk *disk)

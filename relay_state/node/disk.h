@@ -18,6 +18,7 @@
 #ifndef NODE_DISK_H
 #define NODE_DISK_H
 
+#include "relay_state/node/backfill_store.h"
 #include "relay_state/node/evidence_file.h"
 #include "relay_state/node/log.h"
 #include "relay_state/node/signer.h"
@@ -28,6 +29,7 @@ struct node_disk;
 struct node_disk_options {
 	struct node_folder *folder; /* the caller's, open as long as the disk is */
 	const char *index_path;     /* SQLite's file; beside the folder's own names */
+	const char *backfill_path;  /* another one; NULL: nothing is known below the base */
 	int64_t initial_height;     /* of the genesis */
 	uint64_t segment_size;      /* 0: defaults */
 	size_t log_size, log_size_max;
@@ -56,8 +58,8 @@ const struct node_disk_found *node_disk_found(const struct node_disk *disk);
  * fit the state. */
 CS_NODISCARD enum cs_err node_disk_restore(struct node_disk *disk, struct bft *bft,
 					   struct cs_why *why);
-/* Validators, times and evidence of applied blocks; the context is the disk. A set is valid until
- * the next question. */
+/* Validators, times and evidence of applied blocks, and of those below the base as far as they were
+ * backfilled; the context is the disk. A set is valid until the next question. */
 struct bft_history node_disk_history(struct node_disk *disk);
 
 /* Evidence of earlier lives, one piece after the other from *offset 0 on, for the engine after START;
@@ -94,6 +96,19 @@ void node_disk_let_go(struct node_disk *disk, int64_t retain_height);
 CS_NODISCARD enum cs_err node_disk_begin_at(struct node_disk *disk, const struct bft_state *state,
 					    const struct node_stored_block *block,
 					    struct cs_why *why);
+
+/* Light blocks below the base. NULL: without backfill_path. */
+struct node_backfill_store *node_disk_backfill(struct node_disk *disk);
+/* The lowest block's header, and whether what is below it was neither fetched as far as evidence
+ * goes nor given up (`is_begun`: but was begun). The errors of node_store_block and
+ * node_backfill_store_look. */
+CS_NODISCARD enum cs_err node_disk_lacks_history(struct node_disk *disk, bool *lacks,
+						 bool *is_begun, struct cmt_header *base,
+						 struct cs_why *why);
+/* For others: light block and evidence of a height below the base, until the next question.
+ * NOT_FOUND, DAMAGED, IO. */
+CS_NODISCARD enum cs_err node_disk_backfilled(struct node_disk *disk, struct cs_bytes *light,
+					      struct cs_bytes *evidence, int64_t height);
 
 /* The last height's outcome is taken back, with `hard` its block too (node_store_roll_back), and the
  * log. What the key has signed stays known. *height, *app_hash: of the state that is left. The disk is

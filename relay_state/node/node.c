@@ -12,7 +12,7 @@ static void on_ready(void *context)
 	if (node_wants_statesync(n))
 		node_statesync_begin(n);
 	else
-		node_handshake(n);
+		node_backfill_then_handshake(n);
 }
 
 static void on_application_failed(void *context, enum cs_err err, const char *why)
@@ -42,12 +42,14 @@ static enum cs_err read_files(struct node *n, struct cs_why *why)
 
 static enum cs_err open_disk(struct node *n, struct cs_why *why)
 {
-	char index[NODE_PATH_SIZE_MAX];
+	char index[NODE_PATH_SIZE_MAX], backfill[NODE_PATH_SIZE_MAX];
 	CS_TRY(node_path(index, n->options.data_folder, "index.db", why));
+	CS_TRY(node_path(backfill, n->options.data_folder, "backfill.db", why));
 	CS_TRY(node_folder_open(&n->folder, n->options.data_folder, why));
 	n->is_folder_open = true;
 	const struct node_disk_options disk = {.folder = &n->folder,
 					       .index_path = index,
+					       .backfill_path = backfill,
 					       .initial_height = n->genesis.initial_height};
 	CS_TRY(node_disk_open(&n->disk, &disk, why));
 	const struct node_disk_found *found = node_disk_found(n->disk);
@@ -112,6 +114,7 @@ void node_free(struct node *n)
 	node_peers_free(n->peers);
 	node_application_free(n->application);
 	node_statesync_free(n->statesync);
+	node_backfill_free(n->backfill);
 	node_statesync_server_free(n->server);
 	node_mempool_free(n->mempool);
 	node_shell_free(n);

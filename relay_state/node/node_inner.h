@@ -4,6 +4,7 @@
 #define NODE_NODE_INNER_H
 
 #include "host/log.h"
+#include "relay_state/node/backfill.h"
 #include "relay_state/node/execution.h"
 #include "relay_state/node/node.h"
 #include "relay_state/node/statesync_serve.h"
@@ -53,6 +54,7 @@ struct node {
 	struct node_mempool *mempool;
 	struct node_peers *peers;
 	struct node_statesync *statesync; /* before the engine; NULL: none, or over */
+	struct node_backfill *backfill;   /* after it; the same */
 	struct node_statesync_server *server;
 
 	struct bft *bft;
@@ -96,6 +98,10 @@ void node_handshake(struct node *node);
 /* Of a node without a chain, in place of the handshake, which follows it. */
 bool node_wants_statesync(const struct node *node);
 void node_statesync_begin(struct node *node);
+
+/* backfill_node.c: light blocks below the base, where they are missing after a state sync; then the
+ * handshake. */
+void node_backfill_then_handshake(struct node *node);
 
 /* shell.c */
 /* As the engine and a sync before it need them. */

@@ -465,12 +465,9 @@ static void on_down(void *context, uint32_t peer)
 static void answer_nothing(struct node_statesync *s, uint32_t peer,
 			   const struct node_statesync_message *m)
 {
-	struct node_statesync_message answer = {
-		.height = m->height, .format = m->format, .index = m->index};
-	/* Each answer's number is its question's and one. */
-	answer.type = (enum node_statesync_type)(m->type + 1);
-	answer.is_missing = answer.type == NODE_CHUNK_ANSWER;
-	node_sync_send(s, peer, &answer);
+	struct node_statesync_message answer;
+	if (node_statesync_nothing(&answer, m))
+		node_sync_send(s, peer, &answer);
 }
 
 static void on_sync(void *context, uint32_t peer, struct cs_bytes bytes)

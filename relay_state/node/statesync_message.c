@@ -8,7 +8,7 @@
 
 size_t node_statesync_size_max(const struct node_statesync_message *m)
 {
-	size_t size = m->bytes.n + 64;
+	size_t size = m->bytes.n + m->evidence.n + 64;
 	for (size_t i = 0; i < m->snapshot_count; i++)
 		size += m->snapshots[i].hash.n + m->snapshots[i].metadata.n + 64;
 	return size;
@@ -45,6 +45,8 @@ void node_statesync_encode(struct cs_buf *buf, const struct node_statesync_messa
 		if (m->type == NODE_CHUNK_ANSWER)
 			cs_pb_put_uint(buf, 4, m->is_missing);
 		cs_pb_put_bytes(buf, 5, m->bytes);
+		if (m->type == NODE_LIGHT_ANSWER)
+			cs_pb_put_bytes(buf, 6, m->evidence);
 	}
 	cs_pb_end(buf, begin);
 }
@@ -96,6 +98,10 @@ static void get_body(struct node_statesync_message *m, struct cs_pb *pb)
 		m->is_missing = cs_pb_bool(pb, 4);
 	if (bytes_max(m->type) > 0)
 		m->bytes = cs_pb_bytes(pb, 5, bytes_max(m->type));
+	if (m->type == NODE_LIGHT_ANSWER)
+		m->evidence = cs_pb_bytes(pb, 6, NODE_EVIDENCE_LIST_SIZE_MAX);
+	if (m->evidence.n > 0 && m->bytes.n == 0)
+		cs_pb_fail(pb, CS_ERR_INVALID);
 	if (m->is_missing && m->bytes.n > 0)
 		cs_pb_fail(pb, CS_ERR_INVALID);
 }
@@ -120,4 +126,19 @@ enum cs_err node_statesync_decode(struct node_statesync_message *out, struct cs_
 	CS_TRY(cs_pb_close(&pb));
 	*out = m;
 	return CS_OK;
+}
+
+bool node_statesync_nothing(struct node_statesync_message *answer,
+			    const struct node_statesync_message *m)
+{
+	struct node_statesync_message a = {
+		.height = m->height, .format = m->format, .index = m->index};
+	if (m->type != NODE_SNAPSHOTS_REQUEST && m->type != NODE_CHUNK_REQUEST &&
+	    m->type != NODE_LIGHT_REQUEST && m->type != NODE_STATE_REQUEST)
+		return false;
+	/* Each answer's number is its question's and one. */
+	a.type = (enum node_statesync_type)(m->type + 1);
+	a.is_missing = a.type == NODE_CHUNK_ANSWER;
+	*answer = a;
+	return true;
 }

@@ -17,6 +17,8 @@
 #define NODE_SNAPSHOT_METADATA_SIZE_MAX (64u * 1024)
 #define NODE_SNAPSHOT_CHUNKS_MAX 65536u
 #define NODE_LIGHT_BLOCK_SIZE_MAX CMT_LIGHT_BLOCK_SIZE_MAX(BFT_VALIDATORS_MAX)
+/* tendermint.types.EvidenceList of one block. */
+#define NODE_EVIDENCE_LIST_SIZE_MAX BFT_BLOCK_SIZE_MAX
 #define NODE_STATESYNC_MESSAGE_SIZE_MAX (NODE_CHUNK_SIZE_MAX + 256u)
 
 _Static_assert(NODE_SNAPSHOTS_PER_PEER *(NODE_SNAPSHOT_METADATA_SIZE_MAX +
@@ -44,6 +46,9 @@ struct node_statesync_message {
 	bool is_missing;
 	/* The chunk; tendermint.types.LightBlock; tendermint.state.State. */
 	struct cs_bytes bytes;
+	/* LIGHT_ANSWER: what the block carried, for whoever fetches light blocks in place of blocks;
+	 * tendermint.types.EvidenceList, empty: nothing. */
+	struct cs_bytes evidence;
 	/* SNAPSHOTS_ANSWER */
 	struct abci_snapshot snapshots[NODE_SNAPSHOTS_PER_PEER];
 	size_t snapshot_count;
@@ -53,8 +58,12 @@ struct node_statesync_message {
 size_t node_statesync_size_max(const struct node_statesync_message *message);
 void node_statesync_encode(struct cs_buf *buf, const struct node_statesync_message *message);
 /* UNSUPPORTED: another type; INVALID: height 0, a snapshot without chunks, a chunk that is missing
- * and there; TOO_LARGE above the bounds here; the errors of cs_pb. */
+ * and there, evidence without a light block; TOO_LARGE above the bounds here; the errors of
+ * cs_pb. */
 CS_NODISCARD enum cs_err node_statesync_decode(struct node_statesync_message *message,
 					       struct cs_bytes bytes);
+/* What a node that syncs itself answers to a request: nothing is here. False: it is none. */
+bool node_statesync_nothing(struct node_statesync_message *answer,
+			    const struct node_statesync_message *request);
 
 #endif

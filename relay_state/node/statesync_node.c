@@ -20,7 +20,7 @@ static void on_done(void *context, const struct node_statesync_result *result)
 	n->statesync = NULL;
 	if (err != CS_OK)
 		return node_fail(n, err, "statesync", why.text);
-	node_handshake(n);
+	node_backfill_then_handshake(n);
 }
 
 static void on_failed(void *context, enum cs_err err, const char *why)

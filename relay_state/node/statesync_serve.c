@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_SIZE (BFT_SCRATCH_SIZE(BFT_BLOCK_SIZE_MAX) + NODE_LIGHT_BLOCK_SIZE_MAX)
+#define SCRATCH_SIZE (1024u * 1024 + NODE_LIGHT_BLOCK_SIZE_MAX + NODE_EVIDENCE_LIST_SIZE_MAX)
 
 struct served {
 	struct node_statesync_server *server;
@@ -143,29 +143,58 @@ static void ask_application(struct node_statesync_server *server, uint32_t peer,
 
 /* ---- from the disk ---- */
 
-static enum cs_err light_block(struct node_statesync_server *server, struct cs_bytes *out,
-			       int64_t height, struct cs_why *why)
+/* The one that the next block carries, for whoever has that block knows its hash; of the last block
+ * the one that was seen. */
+static enum cs_err commit_of(struct node_statesync_server *server, struct cmt_commit *commit,
+			     const struct node_stored_block *stored, struct cs_why *why)
 {
+	struct node_store *store = node_disk_store(server->disk);
+	struct node_stored_block next;
+	if (stored->height == node_store_look(store).stored)
+		return cmt_extended_commit_decode(commit, stored->commit, &server->scratch, why);
+	CS_TRY(node_store_block(store, &next, stored->height + 1, why));
+	return bft_block_last_commit(commit, next.block, &server->scratch);
+}
+
+/* Out of memory that the next block is read into. */
+static enum cs_err copy_evidence(struct cs_bytes *copy, struct cs_bytes block,
+				 struct cs_arena *arena)
+{
+	struct cs_bytes list;
+	CS_TRY(bft_block_evidence(&list, block));
+	if (list.n == 0)
+		return CS_OK;
+	*copy = cs_arena_copy(arena, list);
+	return copy->p != NULL ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+static enum cs_err light_block(struct node_statesync_server *server,
+			       struct node_statesync_message *answer, int64_t height,
+			       struct cs_why *why)
+{
+	struct node_store *store = node_disk_store(server->disk);
 	struct node_stored_block stored;
-	struct cmt_block block;
 	struct cmt_light_block light;
 	const struct cmt_validator_set *set;
 	struct cs_arena *scratch = &server->scratch;
 	struct cs_buf buf;
 	scratch->used = 0;
+	if (height < node_store_look(store).base)
+		return node_disk_backfilled(server->disk, &answer->bytes, &answer->evidence,
+					    height);
 	CS_TRY(cs_buf_init_arena(&buf, scratch, NODE_LIGHT_BLOCK_SIZE_MAX));
 	/* Not a block whose outcome is still to come: its set is not in the store. */
-	if (height > node_store_look(node_disk_store(server->disk)).height)
+	if (height > node_store_look(store).height)
 		return CS_ERR_NOT_FOUND;
-	CS_TRY(node_store_block(node_disk_store(server->disk), &stored, height, why));
-	CS_TRY(cmt_block_decode(&block, stored.block, scratch, why));
-	CS_TRY(cmt_extended_commit_decode(&light.commit, stored.commit, scratch, why));
+	CS_TRY(node_store_block(store, &stored, height, why));
+	CS_TRY(bft_block_header(&light.header, stored.block));
+	CS_TRY(copy_evidence(&answer->evidence, stored.block, scratch));
+	CS_TRY(commit_of(server, &light.commit, &stored, why));
 	CS_TRY(node_disk_validators(server->disk, &set, height, why));
-	light.header = block.header;
 	light.validators = *set;
 	cmt_light_block_encode(&buf, &light);
 	CS_TRY(cs_buf_end(&buf));
-	*out = cs_buf_view(&buf);
+	answer->bytes = cs_buf_view(&buf);
 	return CS_OK;
 }
 
@@ -178,7 +207,7 @@ static enum cs_err read_disk(struct node_statesync_server *server,
 	answer->height = m->height;
 	if (m->type == NODE_LIGHT_REQUEST) {
 		answer->type = NODE_LIGHT_ANSWER;
-		return light_block(server, &answer->bytes, height, why);
+		return light_block(server, answer, height, why);
 	}
 	answer->type = NODE_STATE_ANSWER;
 	return node_store_outcome(node_disk_store(server->disk), &answer->bytes, &results, height,
@@ -201,7 +230,7 @@ enum cs_err node_statesync_serve(struct node_statesync_server *server, uint32_t 
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		log_error("statesync.disk", LOG_ERR(err), LOG_TEXT("why", why.text));
 	if (err != CS_OK)
-		answer.bytes = CS_BYTES_NONE;
+		answer.bytes = answer.evidence = CS_BYTES_NONE;
 	send(server, peer, &answer);
 	return CS_OK;
 }

@@ -41,6 +41,7 @@ enum lie {
 struct height {
 	uint8_t *block, *commit, *state, *light;
 	size_t block_size, commit_size, state_size, light_size;
+	struct cs_pb_time time;
 	struct cs_hash hash;
 };
 
@@ -65,6 +66,7 @@ struct server {
 struct scene {
 	struct lab *lab;
 	struct height heights[HEIGHTS + 1];
+	int64_t evidence_at; /* this block carries two votes about the one two below; 0: none does */
 	struct kv source, evil, target;
 	struct host_loop *loop;
 	struct server servers[SERVERS];
@@ -168,6 +170,33 @@ static inline uint8_t *kept(const struct cs_buf *buf, size_t *size)
 	return host_copy(cs_buf_view(buf));
 }
 
+/* Two precommits of one validator for a height that is made, neither for its block. */
+static inline void make_pair(struct scene *s, struct cmt_evidence *evidence, unsigned validator,
+			     int64_t height)
+{
+	struct lab *lab = s->lab;
+	struct cmt_vote votes[2];
+	for (uint8_t i = 0; i < 2; i++) {
+		struct cmt_vote *vote = &votes[i];
+		uint8_t bytes[CMT_SIGN_BYTES_MAX];
+		const struct cs_hash hash = cs_sha256(cs_bytes(&i, 1));
+		struct cs_buf buf;
+		*vote = (struct cmt_vote){.type = CMT_PRECOMMIT, .height = height};
+		vote->block_id = (struct cmt_block_id){cmt_hash_of(&hash), {1, cmt_hash_of(&hash)}};
+		vote->time = s->heights[height].time;
+		vote->validator = cmt_address(&lab->key[validator]);
+		vote->index = (int32_t)validator;
+		cs_buf_init(&buf, bytes, sizeof bytes);
+		cmt_vote_sign_bytes(&buf, vote, &lab->state.chain_id);
+		vote->signature.some = true;
+		assert_ok(cs_ed25519_sign(vote->signature.b, &lab->secret[validator],
+					  cs_buf_view(&buf)));
+	}
+	evidence->kind = CMT_DUPLICATE_VOTE;
+	assert_ok(cmt_duplicate_vote_make(&evidence->duplicate_vote, &votes[0], &votes[1],
+					  &lab->state.now.set, s->heights[height].time));
+}
+
 static inline void make_height(struct scene *s, int64_t height, struct cmt_commit *last)
 {
 	static uint8_t bytes[1024 * 1024];
@@ -176,17 +205,24 @@ static inline void make_height(struct scene *s, int64_t height, struct cmt_commi
 	struct cmt_block block = {.last_commit = *last};
 	struct cs_bytes tx = tx_of(height);
 	struct cmt_part_set parts;
+	struct cmt_evidence evidence;
 	struct cs_address proposer = cmt_address(&lab->key[0]);
 	struct cs_buf buf;
 	assert_ok(bft_state_header(&block.header, &lab->state, last, &proposer));
 	block.txs = &tx;
 	block.tx_count = 1;
+	if (height == s->evidence_at) {
+		make_pair(s, &evidence, 1, height - 2);
+		block.evidence = &evidence;
+		block.evidence_count = 1;
+	}
 	assert_ok(cmt_block_fill_hashes(&block, &s->arena));
 	cs_buf_init(&buf, bytes, sizeof bytes);
 	cmt_block_encode(&buf, &block);
 	h->block = kept(&buf, &h->block_size);
 	assert_ok(cmt_part_set_make(&parts, cs_bytes(h->block, h->block_size), &s->arena));
 	h->hash = cmt_header_hash(&block.header);
+	h->time = block.header.time;
 	const struct cmt_block_id id = {cmt_hash_of(&h->hash), parts.header};
 	sign_commit(lab, last, last->sigs, height, &id);
 	cs_buf_init(&buf, bytes, sizeof bytes);
