@@ -108,6 +108,83 @@ static void rejected_extensions_do_not_count(void **unused)
 	lab_end(lab);
 }
 
+/* A peer that is a height ahead sends the block with this commit of the others. */
+static void send_block(struct lab *lab, const struct lab_block *b, struct cmt_commit_sig *sigs)
+{
+	static uint8_t bytes[4096];
+	struct bft_message m = {.type = BFT_MESSAGE_STATUS};
+	struct cmt_commit commit = {1, 0, b->id, sigs, LAB_KEYS};
+	struct cs_buf buf;
+	m.status.height = 2;
+	m.status.step = BFT_STEP_PROPOSE;
+	lab_message(lab, other(lab, 1), &m);
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	cmt_extended_commit_encode(&buf, &commit);
+	m = (struct bft_message){.type = BFT_MESSAGE_BLOCK_ANSWER};
+	m.block_answer.height = 1;
+	m.block_answer.block = cs_bytes(b->bytes, b->size);
+	m.block_answer.commit = cs_buf_view(&buf);
+	lab_message(lab, other(lab, 1), &m);
+}
+
+/* To catch up is no way around: each vote for the block has its extension, signed. */
+static void a_commit_without_its_extensions_is_refused(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct cmt_commit_sig sigs[LAB_KEYS];
+	struct lab *lab = extended_lab(&b);
+	for (unsigned i = 0; i < LAB_KEYS; i++) {
+		struct cmt_vote vote = extended_vote(lab, i, &b, "share");
+		sigs[i] = cmt_commit_sig_of(i == lab->own ? NULL : &vote);
+	}
+	struct cmt_commit_sig *sig = &sigs[other(lab, 1)];
+	const struct cmt_commit_sig good = *sig;
+	sig->extension_signature.b[0] ^= 1;
+	send_block(lab, &b, sigs);
+	assert_int_equal(lab->faults, 1);
+	assert_true(lab->fault_proven);
+	*sig = good;
+	sig->extension = CS_BYTES_NONE;
+	sig->extension_signature.some = false;
+	send_block(lab, &b, sigs);
+	assert_int_equal(lab->faults, 2);
+	assert_false(lab->is_stored);
+	*sig = good;
+	send_block(lab, &b, sigs);
+	assert_int_equal(lab->faults, 2);
+	assert_true(lab->is_stored);
+	lab_end(lab);
+}
+
+/* Whatever a peer adds to a commit where there are no extensions: the votes stay in ours. */
+static void what_nobody_signed_is_refused(void **unused)
+{
+	(void)unused;
+	static const uint8_t large[BFT_EXTENSION_SIZE_MAX + 1];
+	struct cmt_commit_sig sigs[LAB_KEYS];
+	struct lab *lab = lab_start(false);
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	const size_t sizes[] = {sizeof large, 1, 0};
+	for (unsigned i = 0; i < LAB_KEYS; i++) {
+		struct cmt_vote vote = lab_make_vote(lab, i, CMT_PRECOMMIT, 0, &b);
+		sigs[i] = cmt_commit_sig_of(i == lab->own ? NULL : &vote);
+	}
+	for (size_t n = 0; n < CS_LEN(sizes); n++) {
+		struct cmt_commit_sig *sig = &sigs[other(lab, 1)];
+		const struct cmt_commit_sig good = *sig;
+		sig->extension = cs_bytes(large, sizes[n]);
+		sig->extension_signature = sig->signature;
+		send_block(lab, &b, sigs);
+		assert_int_equal(lab->faults, n + 1);
+		assert_false(lab->is_stored);
+		*sig = good;
+	}
+	send_block(lab, &b, sigs);
+	assert_true(lab->is_stored);
+	lab_end(lab);
+}
+
 /* Sent once more it is neither asked about nor logged; a vote for nil still counts as that. */
 static void what_was_refused_is_not_asked_again(void **unused)
 {
@@ -134,6 +211,8 @@ int main(void)
 		cmocka_unit_test(decides_with_extensions),
 		cmocka_unit_test(refuses_votes_without_theirs),
 		cmocka_unit_test(rejected_extensions_do_not_count),
+		cmocka_unit_test(a_commit_without_its_extensions_is_refused),
+		cmocka_unit_test(what_nobody_signed_is_refused),
 		cmocka_unit_test(what_was_refused_is_not_asked_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
