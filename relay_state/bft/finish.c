@@ -107,20 +107,6 @@ static struct bft_slot *slot_for(struct bft *bft, const struct cmt_block_id *id,
 	return slot;
 }
 
-/* What nobody signed at a height without extensions, and one that no vote here can have: kept, it
- * would cost the vote its place in our commit, or come to the application. */
-static enum cs_err check_extensions(const struct cmt_commit *commit, bool extensions)
-{
-	for (size_t i = 0; i < commit->count; i++) {
-		const struct cmt_commit_sig *sig = &commit->sigs[i];
-		if (sig->extension.n > BFT_EXTENSION_SIZE_MAX)
-			return CS_ERR_TOO_LARGE;
-		if (!extensions && (sig->extension.n > 0 || sig->extension_signature.some))
-			return CS_ERR_INVALID;
-	}
-	return CS_OK;
-}
-
 static enum cs_err verify_block(struct bft *bft, struct cmt_block_id *id, struct cmt_commit *commit,
 				struct cs_bytes bytes, struct cs_bytes commit_bytes)
 {
@@ -135,7 +121,7 @@ static enum cs_err verify_block(struct bft *bft, struct cmt_block_id *id, struct
 	*id = (struct cmt_block_id){cmt_hash_of(&hash), parts.header};
 	CS_TRY(cmt_extended_commit_decode(commit, commit_bytes, &bft->scratch, NULL));
 	CS_TRY(cmt_extended_commit_check(commit, extensions, NULL));
-	CS_TRY(check_extensions(commit, extensions));
+	CS_TRY(bft_check_extensions(commit, extensions));
 	if (extensions)
 		return cmt_extended_commit_verify(commit, &bft->state.now.set, &bft->state.chain_id,
 						  id, bft->height, &bft->scratch, NULL);

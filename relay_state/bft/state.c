@@ -265,6 +265,18 @@ enum cs_err bft_state_validate(const struct bft_state *state, const struct cmt_b
 	return validate_time(state, block, why);
 }
 
+enum cs_err bft_check_extensions(const struct cmt_commit *commit, bool extensions)
+{
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct cmt_commit_sig *sig = &commit->sigs[i];
+		if (sig->extension.n > BFT_EXTENSION_SIZE_MAX)
+			return CS_ERR_TOO_LARGE;
+		if (!extensions && (sig->extension.n > 0 || sig->extension_signature.some))
+			return CS_ERR_INVALID;
+	}
+	return CS_OK;
+}
+
 enum cs_err bft_state_apply(struct bft_state *state, const struct cmt_block_id *block_id,
 			    const struct cmt_header *header, const struct bft_finalized *finalized,
 			    struct cs_arena *scratch, struct cs_why *why)

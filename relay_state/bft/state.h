@@ -98,6 +98,10 @@ CS_NODISCARD enum cs_err bft_state_validate(const struct bft_state *state,
 					    const struct cmt_block *block,
 					    const struct bft_votes *known, struct cs_arena *scratch,
 					    struct cs_why *why);
+/* Of a commit that a peer sent, whose extensions are in force or not: what nobody signed at a height
+ * without (INVALID), and what no vote here can have (TOO_LARGE, above BFT_EXTENSION_SIZE_MAX). Kept,
+ * they would cost votes their place in our commit, or come to the application. */
+CS_NODISCARD enum cs_err bft_check_extensions(const struct cmt_commit *commit, bool extensions);
 /* The state after this block, which was validated. The state is as before on failure: what
  * cmt_validator_set_update and cmt_params_check refuse. */
 CS_NODISCARD enum cs_err bft_state_apply(struct bft_state *state,

@@ -321,6 +321,7 @@ static enum cs_err check_commit(struct node_statesync *s, struct cs_bytes bytes)
 	bool extensions = cmt_params_extensions_at(&state->params, state->last_height);
 	CS_TRY(cmt_extended_commit_decode(&commit, bytes, &s->scratch, NULL));
 	CS_TRY(cmt_extended_commit_check(&commit, extensions, NULL));
+	CS_TRY(bft_check_extensions(&commit, extensions));
 	if (extensions)
 		return cmt_extended_commit_verify(&commit, &state->last.set, &state->chain_id,
 						  &state->last_block_id, state->last_height,
