@@ -339,7 +339,7 @@ void node_config_done(struct node_config *c)
 enum cs_err node_config_write(struct cs_buf *to, const struct node_config_new *from)
 {
 	cs_put_text(to,
-		    "# A node of caisson-ledger. docs/ledger-node.md has every key.\n"
+		    "# A node of caisson-ledger. docs/ledger-config.md has every key.\n"
 		    "proxy_app = \"%s\"\nmoniker = \"%s\"\n\n"
 		    "[rpc]\nladdr = \"%s\"\n\n"
 		    "[p2p]\nladdr = \"%s\"\n",
