@@ -13,7 +13,7 @@ if(CCACHE)
 endif()
 
 add_library(cs_flags INTERFACE)
-target_include_directories(cs_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_include_directories(cs_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(cs_flags INTERFACE _GNU_SOURCE)
 target_compile_options(cs_flags INTERFACE
 	-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes

@@ -5,7 +5,7 @@ function(cs_pytest)
 	if(NOT ARG_TIMEOUT)
 		set(ARG_TIMEOUT 300)
 	endif()
-	add_test(NAME ${ARG_NAME} COMMAND ${CMAKE_SOURCE_DIR}/tests/run-pytest -q -m "not slow" ${ARG_PATHS})
+	add_test(NAME ${ARG_NAME} COMMAND ${PROJECT_SOURCE_DIR}/tests/run-pytest -q -m "not slow" ${ARG_PATHS})
 	set_tests_properties(${ARG_NAME} PROPERTIES
 		SKIP_RETURN_CODE 77
 		TIMEOUT ${ARG_TIMEOUT}
