@@ -39,10 +39,10 @@ struct node_backfill {
 	int64_t issued;          /* the lowest height that has had a slot */
 	struct slot slots[NODE_BACKFILL_SLOTS];
 	struct peer peer[BFT_PEERS_MAX];
-	uint32_t last;        /* asked last */
-	uint64_t progress_ms; /* when a height was verified, or a peer came to be asked */
-	uint64_t retry_ms;    /* 0: somebody may still have it */
-	bool is_waiting;      /* nobody is there, and the log says so */
+	uint32_t last;     /* asked last */
+	uint64_t retry_ms; /* 0: somebody may still have the next height */
+	uint32_t rounds;   /* in which nobody had it */
+	bool is_waiting;   /* nobody is there, and the log says so */
 	bool is_over;
 	enum cs_err err;
 	struct cs_why why;
@@ -283,7 +283,7 @@ static void settle(struct node_backfill *b)
 			return refuse(b, slot->peer, err, why.text);
 		if (take(b, slot, &light, hashes, count))
 			return;
-		b->progress_ms = host_now_ms();
+		b->rounds = 0;
 		drop_bytes(slot);
 		slot->height = 0;
 		if (b->above.height % NODE_BACKFILL_TELL_HEIGHTS == 0)
@@ -396,10 +396,10 @@ static void ask_all_again(struct node_backfill *b)
 }
 
 /* Without a peer it waits: there is nothing else that this node could do. */
-static void wait_for_peers(struct node_backfill *b, uint64_t now_ms)
+static void wait_for_peers(struct node_backfill *b)
 {
-	b->progress_ms = now_ms;
 	b->retry_ms = 0;
+	b->rounds = 0;
 	if (!b->is_waiting)
 		log_info("statesync.backfill_waits", LOG_I64("height", next_height(b)));
 	b->is_waiting = true;
@@ -408,12 +408,12 @@ static void wait_for_peers(struct node_backfill *b, uint64_t now_ms)
 static void stuck(struct node_backfill *b, uint64_t now_ms)
 {
 	if (node_peers_count(b->peers) == 0)
-		return wait_for_peers(b, now_ms);
+		return wait_for_peers(b);
 	if (b->retry_ms == 0)
 		b->retry_ms = now_ms + b->options.retry_ms;
 	if (now_ms < b->retry_ms)
 		return;
-	if (now_ms - b->progress_ms < b->options.patience_ms)
+	if (++b->rounds < b->options.rounds)
 		return ask_all_again(b);
 	log_warn("statesync.backfill_short", LOG_I64("height", next_height(b)),
 		 LOG_TEXT("why", "no peer has it: evidence about it and what is below ends this "
@@ -464,8 +464,7 @@ static enum cs_err go_on(struct node_backfill *b, const struct cmt_header *base,
 enum cs_err node_backfill_new(struct node_backfill **out, struct host_loop *loop,
 			      const struct node_backfill_options *options,
 			      const struct node_peers_options *peers,
-			      struct node_backfill_store *store, const struct cmt_header *base,
-			      const struct bft_state *state,
+			      struct node_backfill_store *store,
 			      const struct node_backfill_events *events, void *context,
 			      struct cs_why *why)
 {
@@ -475,15 +474,15 @@ enum cs_err node_backfill_new(struct node_backfill **out, struct host_loop *loop
 	b->loop = loop;
 	b->options = *options;
 	b->store = store;
-	b->state = state;
+	b->state = options->state;
 	b->events = *events;
 	b->context = context;
 	b->memory = host_alloc(SCRATCH_SIZE);
 	cs_arena_init(&b->scratch, b->memory, SCRATCH_SIZE);
 	b->tick = host_timer_new(loop, on_tick, b);
-	enum cs_err err = go_on(b, base, why);
+	enum cs_err err = go_on(b, options->base, why);
 	b->issued = b->above.height;
-	b->progress_ms = host_now_ms();
+	b->options.base = NULL;
 	if (err == CS_OK)
 		err = node_peers_new(&b->peers, loop, peers, &peer_events, b, why);
 	if (err != CS_OK) {
@@ -491,7 +490,7 @@ enum cs_err node_backfill_new(struct node_backfill **out, struct host_loop *loop
 		return err;
 	}
 	host_timer_start(b->tick, TICK_MS, TICK_MS);
-	if (b->above.height == state->initial_height)
+	if (b->above.height == b->state->initial_height)
 		end(b, NODE_BACKFILL_WHOLE);
 	*out = b;
 	return CS_OK;

@@ -21,10 +21,10 @@
 /* Heights that are asked for or wait for those above them, and of one peer. */
 #define NODE_BACKFILL_SLOTS 16u
 #define NODE_BACKFILL_PER_PEER 4u
-/* When nobody has the next height everybody is asked for it again. */
+/* When everybody who is there was asked for the next height in vain, all are asked again. */
 #define NODE_BACKFILL_RETRY_MS 1000u
-/* For so long; then the rest is given up. */
-#define NODE_BACKFILL_PATIENCE_MS 30000u
+/* So often (and not for so long: a machine may have slept); then the rest is given up. */
+#define NODE_BACKFILL_ROUNDS 30u
 /* The log tells how far it is. */
 #define NODE_BACKFILL_TELL_HEIGHTS 10000
 
@@ -32,7 +32,10 @@ struct node_backfill;
 
 struct node_backfill_options {
 	uint64_t request_ms; /* of one answer; then another peer is asked */
-	uint64_t retry_ms, patience_ms;
+	uint64_t retry_ms;
+	uint32_t rounds;
+	const struct cmt_header *base; /* of the node's lowest block; copied */
+	const struct bft_state *state; /* says what is too old */
 };
 
 struct node_backfill_events {
@@ -53,15 +56,15 @@ CS_NODISCARD enum cs_err node_backfill_check(struct cmt_light_block *light, stru
 					     const struct cmt_header *above, struct cs_arena *arena,
 					     struct cs_why *why);
 
-/* Goes on with what the store has begun, or begins below `base`, the header of the node's lowest
- * block. `state` says what is too old. Listens and dials with these options; all of it is the
- * caller's as long as the backfill lives. IO, DAMAGED: the store; the errors of node_peers_new. */
-CS_NODISCARD enum cs_err
-node_backfill_new(struct node_backfill **backfill, struct host_loop *loop,
-		  const struct node_backfill_options *options,
-		  const struct node_peers_options *peers, struct node_backfill_store *store,
-		  const struct cmt_header *base, const struct bft_state *state,
-		  const struct node_backfill_events *events, void *context, struct cs_why *why);
+/* Goes on with what the store has begun, or begins below the base. Listens and dials with these
+ * options; all of it is the caller's as long as the backfill lives. IO, DAMAGED: the store; the
+ * errors of node_peers_new. */
+CS_NODISCARD enum cs_err node_backfill_new(struct node_backfill **backfill, struct host_loop *loop,
+					   const struct node_backfill_options *options,
+					   const struct node_peers_options *peers,
+					   struct node_backfill_store *store,
+					   const struct node_backfill_events *events, void *context,
+					   struct cs_why *why);
 uint16_t node_backfill_port(const struct node_backfill *backfill);
 /* Also in its events. NULL is allowed. */
 void node_backfill_free(struct node_backfill *backfill);

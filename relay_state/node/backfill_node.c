@@ -23,11 +23,12 @@ static enum cs_err begin(struct node *n, const struct cmt_header *base, struct c
 	const struct node_backfill_options options = {
 		.request_ms = n->options.statesync.request_ms,
 		.retry_ms = NODE_BACKFILL_RETRY_MS,
-		.patience_ms = NODE_BACKFILL_PATIENCE_MS,
+		.rounds = NODE_BACKFILL_ROUNDS,
+		.base = base,
+		.state = node_disk_found(n->disk)->state,
 	};
 	return node_backfill_new(&n->backfill, n->loop, &options, &peers,
-				 node_disk_backfill(n->disk), base, node_disk_found(n->disk)->state,
-				 &events, n, why);
+				 node_disk_backfill(n->disk), &events, n, why);
 }
 
 void node_backfill_then_handshake(struct node *n)

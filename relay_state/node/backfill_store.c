@@ -66,7 +66,7 @@ static enum cs_err fail(struct node_backfill_store *b, enum cs_err err, struct c
 	return cs_fail(why, err, "the light blocks below the base: %s", host_store_why(b->store));
 }
 
-enum cs_err node_backfill_store_open(struct node_backfill_store **out, const char *path,
+enum cs_err node_backfill_store_open(struct node_backfill_store **backfill, const char *path,
 				     struct cs_why *why)
 {
 	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534246};
@@ -81,7 +81,7 @@ enum cs_err node_backfill_store_open(struct node_backfill_store **out, const cha
 		node_backfill_store_close(b);
 		return err;
 	}
-	*out = b;
+	*backfill = b;
 	return CS_OK;
 }
 

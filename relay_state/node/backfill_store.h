@@ -35,37 +35,36 @@ struct node_backfilled {
 };
 
 /* Makes the file. INVALID: another program's; CONFLICT: another process has it; IO. */
-CS_NODISCARD enum cs_err node_backfill_store_open(struct node_backfill_store **store,
+CS_NODISCARD enum cs_err node_backfill_store_open(struct node_backfill_store **backfill,
 						  const char *path, struct cs_why *why);
 /* NULL is allowed. */
-void node_backfill_store_close(struct node_backfill_store *store);
-CS_NODISCARD enum cs_err node_backfill_store_look(struct node_backfill_store *store,
+void node_backfill_store_close(struct node_backfill_store *backfill);
+CS_NODISCARD enum cs_err node_backfill_store_look(struct node_backfill_store *backfill,
 						  struct node_backfill_found *found);
 
 /* ---- writing: FULL, IO. A power cut may take the last ones, never one from between ---- */
 
 /* Everything goes; with a top the next height is the one below it. */
-CS_NODISCARD enum cs_err node_backfill_store_begin(struct node_backfill_store *store, int64_t top,
-						   struct cs_why *why);
+CS_NODISCARD enum cs_err node_backfill_store_begin(struct node_backfill_store *backfill,
+						   int64_t top, struct cs_why *why);
 /* The height below the lowest. INVALID: any other. */
-CS_NODISCARD enum cs_err node_backfill_store_put(struct node_backfill_store *store,
+CS_NODISCARD enum cs_err node_backfill_store_put(struct node_backfill_store *backfill,
 						 const struct node_backfilled *backfilled,
 						 struct cs_why *why);
-CS_NODISCARD enum cs_err node_backfill_store_end(struct node_backfill_store *store,
+CS_NODISCARD enum cs_err node_backfill_store_end(struct node_backfill_store *backfill,
 						 enum node_backfill_status status,
 						 struct cs_why *why);
 /* Those whose evidence is too old at this height and time go; what evidence they had carried stays
  * known. */
-CS_NODISCARD enum cs_err node_backfill_store_trim(struct node_backfill_store *store,
+CS_NODISCARD enum cs_err node_backfill_store_trim(struct node_backfill_store *backfill,
 						  const struct cmt_params *params, int64_t height,
 						  struct cs_pb_time now, struct cs_why *why);
 
 /* ---- reading: views until the next call. NOT_FOUND; DAMAGED: not what was written; IO ---- */
 
-CS_NODISCARD enum cs_err node_backfill_store_get(struct node_backfill_store *store,
-						 struct node_backfilled *backfilled,
-						 int64_t height);
-CS_NODISCARD enum cs_err node_backfill_store_has_evidence(struct node_backfill_store *store,
+CS_NODISCARD enum cs_err node_backfill_store_get(struct node_backfill_store *backfill,
+						 struct node_backfilled *out, int64_t height);
+CS_NODISCARD enum cs_err node_backfill_store_has_evidence(struct node_backfill_store *backfill,
 							  bool *has, const struct cs_hash *hash);
 
 /* Whether evidence about a block of this height and time is too old for a block after these. */

@@ -4,6 +4,7 @@
 #define TESTS_UNIT_NODE_BACKFILLING_H
 
 #include "relay_state/node/backfill.h"
+#include "relay_state/node/statesync_serve.h"
 #include "tests/unit/node/syncing.h"
 
 #include <unistd.h>
@@ -44,6 +45,7 @@ struct helper {
 	int64_t at; /* from this height down; 0: all */
 	unsigned asked[HEIGHTS + 1], untruths;
 	bool is_gone, was_dropped;
+	struct node_statesync_server *server; /* answers in its place */
 };
 
 struct filling {
@@ -171,6 +173,11 @@ static inline void help(void *context, uint32_t peer, struct cs_bytes bytes)
 	assert_int_equal(m.type, NODE_LIGHT_REQUEST);
 	int64_t height = (int64_t)m.height;
 	assert_in_range(height, 1, BASE - 1);
+	if (helper->server != NULL) {
+		helper->asked[height]++;
+		assert_ok(node_statesync_serve(helper->server, peer, bytes));
+		return;
+	}
 	bool lies = helper->untruth != TRUE_ALL && (helper->at == 0 || height <= helper->at);
 	/* A false list where there is a right one, and the other way. */
 	if (helper->untruth == FALSE_EVIDENCE || helper->untruth == FALSE_NO_EVIDENCE)
@@ -246,7 +253,12 @@ static inline int fill_set_up(void **state)
 		       folder != NULL ? folder : "/tmp", (int)getpid());
 	assert_ok(node_backfill_store_open(&f->store, f->path, NULL));
 	f->options = (struct node_backfill_options){
-		.request_ms = 10000, .retry_ms = 20, .patience_ms = DEADLINE_MS};
+
+		.request_ms = 10000,
+		.retry_ms = 20,
+		.rounds = UINT32_MAX,
+		.base = &f->base,
+		.state = &f->state};
 	*state = f;
 	return 0;
 }
@@ -282,7 +294,7 @@ static inline void fill_begin(struct filling *f)
 	options.dial_count = SERVERS;
 	f->is_done = false;
 	assert_ok(node_backfill_new(&f->backfill, f->s->loop, &f->options, &options, f->store,
-				    &f->base, &f->state, &events, f, NULL));
+				    &events, f, NULL));
 }
 
 static inline void end_gone(struct filling *f)
@@ -318,18 +330,24 @@ static inline void fill_run(struct filling *f)
 	fill_end(f);
 }
 
-static inline int fill_tear_down(void **state)
+/* A database's files. */
+static inline void forget(const char *name)
 {
-	static const char *const ends[] = {"", "-wal", "-shm"};
-	struct filling *f = *state;
-	struct scene *s = f->s;
+	static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
 	char path[128];
-	node_backfill_free(f->backfill);
-	node_backfill_store_close(f->store);
 	for (size_t i = 0; i < CS_LEN(ends); i++) {
-		(void)snprintf(path, sizeof path, "%s%s", f->path, ends[i]);
+		(void)snprintf(path, sizeof path, "%s%s", name, ends[i]);
 		(void)unlink(path);
 	}
+}
+
+static inline int fill_tear_down(void **state)
+{
+	struct filling *f = *state;
+	struct scene *s = f->s;
+	node_backfill_free(f->backfill);
+	node_backfill_store_close(f->store);
+	forget(f->path);
 	for (unsigned i = 0; i < SERVERS; i++)
 		node_peers_free(f->helpers[i].peers);
 	void *scene = s;
