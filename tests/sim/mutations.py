@@ -5,8 +5,9 @@ which are asked then.
 
   mutations.py BUILD [NAME…] [--seeds N]    BUILD: a build directory with bin/sim and the unit tests
 
-A bug is a text that is replaced in one file of relay_state/bft. Prints one line each; fails when a bug is not found, or when the
-text that it replaces is no longer there.
+A bug is a text that is replaced in one file of relay_state/bft, or of verify/cometbft. Prints one line each; fails when a bug is
+not found, or when the text that it replaces is no longer there. "above" are seeds of sim --above: of odd ones, those with attacks
+on light clients, for what judges these.
 """
 import argparse
 import pathlib
@@ -56,6 +57,18 @@ BUGS = [
      "validator changes are never in force"),
     ("store-after-finalize", "finish.c", "\tif (!bft->decided_stored) {", "\tif (false) {", "a decision is not made durable"),
     ("rejected-is-prevoted", "rules.c", "verdict == BFT_ACCEPTED ? &p->block_id : &nil_id", "&p->block_id", "ProcessProposal's no is ignored"),
+    ("evidence-after-state", "finish.c",
+     "\tbft_ripen(bft);\n\tbft_emit(bft, BFT_EFFECT_SAVE_STATE)->height = bft->height;\n\tbft_emit(bft, BFT_EFFECT_COMMIT)->height = bft->height;\n",
+     "\tbft_emit(bft, BFT_EFFECT_SAVE_STATE)->height = bft->height;\n\tbft_emit(bft, BFT_EFFECT_COMMIT)->height = bft->height;\n\tbft_ripen(bft);\n",
+     "evidence is durable behind the state that ends its height"),
+    ("evidence-dropped", "evidence.c", "\t\tif (is_old(pool, i, state, scratch))", "\t\tif (i > 0)", "evidence that no block has yet is forgotten at the next one"),
+    ("carried-twice", "evidence.c", "\tif (history->is_committed(history->context, &hash))", "\tif (false)", "evidence that a block carried before is taken"),
+    ("guilty-not-compared", "verify/cometbft/evidence_verify.c", "\treturn same ? CS_OK :", "\treturn true ? CS_OK :", "the list of the guilty is believed"),
+    ("third-not-asked", "verify/cometbft/evidence_verify.c", "static const struct cmt_fraction third = {1, 3};", "static const struct cmt_fraction third = {1, 1000};",
+     "an attack by any power is taken"),
+    ("own-block-is-an-attack", "verify/cometbft/evidence_verify.c", "\tif (cs_hash_eq(&ours, &theirs))", "\tif (false)", "the chain's own block is an attack"),
+    ("amnesia-names", "verify/cometbft/evidence_verify.c", "\telse if (trusted_commit->round == conflicting->commit.round)", "\telse",
+     "two commits of different rounds name who signed both"),
     ("blames-by-one-vote", "evidence.c", "\tif (pool->conflict_count == BFT_CONFLICTS_MAX)", "\tif (true)", "equivocation makes no evidence"),
 ]
 
@@ -66,10 +79,11 @@ def objects(build):
 
 def build_one(build, folder, bug):
     name, file, old, new, _ = bug
-    text = (ROOT / "relay_state/bft" / file).read_text()
+    path = pathlib.Path(file if "/" in file else f"relay_state/bft/{file}")
+    text = (ROOT / path).read_text()
     if text.count(old) != 1:
         raise SystemExit(f"{name}: {file} holds the text {text.count(old)} times, not once")
-    changed = folder / "relay_state/bft" / file
+    changed = folder / path
     changed.parent.mkdir(parents=True)
     changed.write_text(text.replace(old, new))
     sources = [changed] if file.endswith(".c") else sorted((ROOT / "relay_state/bft").glob("*.c"))
@@ -94,7 +108,7 @@ def link(build, program, parts, more=()):
 
 def run_unit(build, folder, made):
     """The first unit test that fails."""
-    for name in ("rules", "recovery", "sign_state", "state", "evidence"):
+    for name in ("rules", "recovery", "sign_state", "state", "evidence", "attacks"):
         parts = list((build / f"relay_state/bft/CMakeFiles/test_bft_{name}.dir").rglob("*.o"))
         program = link(build, folder / name, [*parts, *made], ["-lcmocka"])
         done = subprocess.run([program], capture_output=True, text=True, timeout=120)
@@ -104,18 +118,33 @@ def run_unit(build, folder, made):
     return None
 
 
-def run(program, seeds):
-    """The first seed that fails and what it said; a crash counts."""
-    for option, first, last in (("--seeds", 0, seeds - 1), ("--above", 0, 49)):
-        for begin in range(first, last + 1, 50):
-            end = min(begin + 49, last)
-            done = subprocess.run([program, option, f"{begin}..{end}"], capture_output=True, text=True, timeout=580)
-            found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.M)
-            if found:
-                return int(found[1]) - first + 1, found[2]
-            if done.returncode not in (0, 1):
-                return begin - first + 1, f"the process ends: {done.stderr.strip()[-80:]}"
+ABOVE_SEEDS = 200
+
+
+def run(program, seeds, option):
+    """After how many seeds one fails, and what it said; a crash counts. Of --above every second seed is of one kind, and these are
+    counted."""
+    step = 2 if option == "--above" else 1
+    for begin in range(0, seeds, 50):
+        end = min(begin + 49, seeds - 1)
+        done = subprocess.run([program, option, f"{begin}..{end}"], capture_output=True, text=True, timeout=580)
+        found = re.search(r"^seed (\d+): (.*)$", done.stdout, re.M)
+        if found:
+            return int(found[1]) // step + 1, found[2]
+        if done.returncode not in (0, 1):
+            return begin // step + 1, f"the process ends: {done.stderr.strip()[-80:]}"
     return None, None
+
+
+def find(build, folder, bug, seeds):
+    """The simulator is asked first, then the unit tests. What judges attacks on light clients has work above f alone."""
+    made = build_one(build, folder, bug)
+    program = link(build, folder / "sim", [*objects(build), *made])
+    count, what = (None, None) if bug[1].startswith("verify/") else run(program, seeds, "--seeds")
+    if count:
+        return str(count), what
+    count, what = run(program, ABOVE_SEEDS, "--above")
+    return (f"{count} above", what) if count else ("-", run_unit(build, folder, made))
 
 
 def main():
@@ -129,13 +158,9 @@ def main():
         if args.names and bug[0] not in args.names:
             continue
         with tempfile.TemporaryDirectory() as name:
-            build, folder = args.build.resolve(), pathlib.Path(name)
-            made = build_one(build, folder, bug)
-            count, what = run(link(build, folder / "sim", [*objects(build), *made]), args.seeds)
-            if count is None:
-                what = run_unit(build, folder, made)
+            count, what = find(args.build.resolve(), pathlib.Path(name), bug, args.seeds)
         missed += what is None
-        print(f"{bug[0]:24} {count if count else '-':>6}  {bug[4]}: {what or 'NOT FOUND'}", flush=True)
+        print(f"{bug[0]:24} {count:>9}  {bug[4]}: {what or 'NOT FOUND'}", flush=True)
     return 1 if missed else 0
 
 
