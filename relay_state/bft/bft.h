@@ -127,7 +127,8 @@ enum bft_effect_type {
 	BFT_EFFECT_PEER_FAULT, /* err; provable: signed by the peer's own doing, a ban is just */
 	BFT_EFFECT_EVIDENCE,   /* bytes: tendermint.types.Evidence that this node found or took,
 				  durable before the next effect: after START the shell brings
-				  it again, by EVIDENCE */
+				  it again, by EVIDENCE, and once more after the COMMIT of a block
+				  that was stored at the start, and not applied */
 	BFT_EFFECT_ALARM,      /* why: somebody must look; the engine goes on */
 	BFT_EFFECT_HALT,       /* why: nothing more is done until a person decided */
 	BFT_EFFECT_CONTINUE,   /* step again with CONTINUE, soon */

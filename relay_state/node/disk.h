@@ -13,7 +13,8 @@
  *   bft_new(&bft, &config with node_disk_history(disk), state, found->last_commit);
  *   node_disk_restore(disk, bft, &why);
  *   step START; if found->stored is above the state's height: step node_disk_load's
- *   event for found->stored and BFT_PEER_NONE; step EVIDENCE for what node_disk_evidence gives
+ *   event for found->stored and BFT_PEER_NONE; step EVIDENCE for what node_disk_evidence gives,
+ *   and again after the COMMIT of found->stored, whose evidence was too early before
  *   then for each effect: if node_disk_takes(effect->type): node_disk_execute(…) */
 #ifndef NODE_DISK_H
 #define NODE_DISK_H

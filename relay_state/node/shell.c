@@ -320,6 +320,24 @@ static void fault(struct node *n, const struct bft_effect *effect)
 		log_debug("peer.fault", LOG_U64("peer", effect->peer), LOG_ERR(effect->err));
 }
 
+/* What an earlier life had found or taken and no block carried. */
+static void bring_evidence(struct node *n)
+{
+	struct bft_event event = {.type = BFT_EVENT_EVIDENCE};
+	size_t offset = 0;
+	while (node_disk_evidence(n->disk, &offset, &event.bytes))
+		enqueue(n, &event, NULL);
+}
+
+/* Evidence of a block that a crash kept from being applied was too early at the start. */
+static enum cs_err commit(struct node *n, const struct bft_effect *effect, struct cs_why *why)
+{
+	CS_TRY(ask(n, effect, why));
+	if (effect->height == node_disk_found(n->disk)->stored)
+		bring_evidence(n);
+	return CS_OK;
+}
+
 /* What is durable comes first where an effect is both the disk's and the application's. */
 static enum cs_err execute(struct node *n, const struct bft_effect *effect, struct cs_why *why)
 {
@@ -346,8 +364,9 @@ static enum cs_err execute(struct node *n, const struct bft_effect *effect, stru
 	case BFT_EFFECT_EXTEND:
 	case BFT_EFFECT_VERIFY_EXTENSION:
 	case BFT_EFFECT_FINALIZE:
-	case BFT_EFFECT_COMMIT:
 		return ask(n, effect, why);
+	case BFT_EFFECT_COMMIT:
+		return commit(n, effect, why);
 	case BFT_EFFECT_LOAD:
 		return load(n, effect, why);
 	case BFT_EFFECT_PEER_FAULT:
@@ -529,15 +548,6 @@ static enum cs_err open_engine(struct node *n, struct cs_why *why)
 	const struct node_peers_options peers = node_peers_options_of(n);
 	n->server = node_statesync_server_new(n->disk, n->application, &n->peers);
 	return node_peers_new(&n->peers, n->loop, &peers, &node_shell_peer_events, n, why);
-}
-
-/* What an earlier life had found or taken and no block carried. */
-static void bring_evidence(struct node *n)
-{
-	struct bft_event event = {.type = BFT_EVENT_EVIDENCE};
-	size_t offset = 0;
-	while (node_disk_evidence(n->disk, &offset, &event.bytes))
-		enqueue(n, &event, NULL);
 }
 
 void node_start(struct node *n)

@@ -5,11 +5,12 @@ import base64
 import copy
 import hashlib
 import json
+import re
 
 import pytest
 
 from ledger import forge
-from ledger.net import CHAIN_ID, DEADLINE_S, CallError, Network
+from ledger.net import CHAIN_ID, DEADLINE_S, CallError, Network, run
 from lib.rpc import wait_for
 
 
@@ -208,6 +209,41 @@ def test_evidence_survives_a_restart(tmp_path):
         for node in net.nodes:
             found = wait_for(lambda n=node: n.is_up() and evidence_since(n, at), DEADLINE_S, "a block with the evidence")
             assert [one for _, one in found] == [good]
+
+
+def stands_alone(node) -> bool:
+    votes = node.call("consensus_state")["round_state"]["height_vote_set"][0]["prevotes_bit_array"]
+    return node.call("net_info")["n_peers"] == "0" and sorted(re.match(r"BA\{2:(..)\}", votes)[1]) == ["_", "x"]
+
+
+def test_evidence_of_a_block_that_is_executed_again(tmp_path):
+    """What one node alone was told names the block that its next start has still to execute."""
+    network = Network(tmp_path, 2)
+    change_genesis(network, powers_of_ten)
+    with network as net:
+        net.wait_height(4)
+        first, second = net.nodes
+        key = forge.Key(second.home)
+        second.kill()
+        # Its prevote without the other one's, who is gone: there is no further block.
+        wait_for(lambda: stands_alone(first), DEADLINE_S, "a prevote that is alone")
+        last = first.height()
+        time = header_at(first, last)["time"]
+        index = [v["address"] for v in first.call("validators", height=str(last))["validators"]].index(key.address)
+        votes = [forge.vote(key, index, last, h, time, CHAIN_ID)
+                 for h in sorted(hashlib.sha256(text).digest() for text in (b"one", b"other"))]
+        value = {"vote_a": votes[0], "vote_b": votes[1], "TotalVotingPower": "20", "ValidatorPower": "10", "Timestamp": time}
+        evidence = {"type": "tendermint/DuplicateVoteEvidence", "value": value}
+        first.call("broadcast_evidence", evidence=evidence)
+        first.kill()
+        done = run("rollback", "--home", str(first.home))
+        assert done.stdout.startswith(f"Rolled back state to height {last - 1} "), done.stdout + done.stderr
+        first.start()
+        first.wait_height(last)
+        second.start()
+        for node in net.nodes:
+            found = wait_for(lambda n=node: n.is_up() and evidence_since(n, last), DEADLINE_S, "a block with the evidence")
+            assert [one for _, one in found] == [evidence]
 
 
 def test_old_evidence(tmp_path):
