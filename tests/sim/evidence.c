@@ -56,15 +56,12 @@ void sim_evidence_committed(struct sim_node *node)
 		put(&node->disk, bft_evidence_at(node->bft, i));
 }
 
-/* Each step may be this life's last. */
 void sim_evidence_bring(struct sim *sim, struct sim_node *node)
 {
-	uint32_t life = node->life;
-	size_t count = node->disk.evidence_count;
-	for (size_t i = 0; i < count && node->up && node->life == life && !node->halted; i++) {
-		struct bft_event event = {.type = BFT_EVENT_EVIDENCE};
-		event.bytes = cs_bytes(node->disk.evidence[i].bytes, node->disk.evidence[i].size);
-		sim_node_event(sim, node, &event);
+	struct bft_event event = {.type = BFT_EVENT_EVIDENCE};
+	for (size_t i = 0; i < node->disk.evidence_count; i++) {
+		const struct sim_evidence *piece = &node->disk.evidence[i];
+		sim_answer(sim, node, 0, &event, cs_bytes(piece->bytes, piece->size));
 	}
 }
 

@@ -55,6 +55,13 @@ static void turn_proposal(struct sim *sim, const struct sim_node *node, struct c
 		  CS_OK);
 }
 
+/* To many, or to one alone, who then is the only one that can convict. */
+static bool is_told_twice(struct sim *sim, unsigned to)
+{
+	return sim->whispers ? to + 1 == sim->keys && sim_chance(&sim->rng, 6000)
+			     : sim_chance(&sim->rng, 3000);
+}
+
 bool sim_lie(struct sim *sim, struct sim_node *node, uint32_t to, struct cs_bytes bytes)
 {
 	struct bft_message m, turned;
@@ -69,10 +76,10 @@ bool sim_lie(struct sim *sim, struct sim_node *node, uint32_t to, struct cs_byte
 		bool own = m.type == BFT_MESSAGE_VOTE &&
 			   cs_address_eq(&m.vote.validator, &sim->address[node->key]);
 		turned = m;
-		if (own && sim_chance(&sim->rng, 3000)) {
+		if (own && is_told_twice(sim, i)) {
 			turn_vote(sim, node, &turned.vote);
 			send_to(sim, node, i, &turned);
-			if (sim_chance(&sim->rng, 5000))
+			if (!sim->whispers && sim_chance(&sim->rng, 5000))
 				continue;
 		}
 		if (m.type == BFT_MESSAGE_PROPOSAL && sim_chance(&sim->rng, 5000)) {

@@ -77,6 +77,9 @@ static void set_roles(struct sim *sim, enum scene scene)
 	unsigned guilty = faulty_max(sim);
 	if (scene == SCENE_FORGERS)
 		guilty = sim->keys * (1 + (unsigned)sim_below(&sim->rng, 2)) / 3 + 1;
+	/* The last key comes and goes, and must not be the only honest one. */
+	if (scene == SCENE_FORGERS && guilty + 1 == sim->keys)
+		sim->set_changes = false;
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		sim->node[i].index = i;
 		sim->node[i].key = i < sim->keys ? i : i - sim->keys;
@@ -216,6 +219,7 @@ void sim_init(struct sim *sim, uint64_t seed, bool above, bool trace)
 	sim->set_changes = scene == SCENE_CHANGES || scene == SCENE_ALL ||
 			   (sim->forgers && sim_chance(&sim->rng, 3000));
 	set_roles(sim, scene);
+	sim->whispers = seed / SCENE_COUNT % 3 == 0;
 	set_disks(sim, scene);
 	set_faults(sim, scene);
 	make_keys(sim);
@@ -281,8 +285,8 @@ static struct result run(uint64_t seed, bool above, bool trace)
 		sim_check_fork(sim);
 	for (unsigned i = 0; i < sim->nodes && sim->failure[0] == 0; i++)
 		sim_check_waiting(sim, &sim->node[i]);
-	if (sim->failure[0] == 0)
-		sim_check_attacks(sim);
+	if (sim->failure[0] == 0 && !sim_attacks_are_carried(sim))
+		sim_fail(sim, "an attack was taken, and no block carries it");
 	r = (struct result){sim->failure[0] == 0,
 			    sim->trace_hash,
 			    sim->steps,
@@ -294,7 +298,7 @@ static struct result run(uint64_t seed, bool above, bool trace)
 			    sim->syncs,
 			    sim->forked,
 			    sim->restored_twice,
-			    sim->attacks_taken,
+			    sim_attacks_taken(sim),
 			    sim->lies,
 			    {0}};
 	memcpy(r.failure, sim->failure, sizeof r.failure);

@@ -52,8 +52,8 @@ static void sign_write(struct sim_node *node)
 	node->slot_next = 1 - node->slot_next;
 }
 
-static void answer(struct sim *sim, struct sim_node *node, int64_t delay_ns,
-		   const struct bft_event *event, struct cs_bytes bytes)
+void sim_answer(struct sim *sim, struct sim_node *node, int64_t delay_ns,
+		const struct bft_event *event, struct cs_bytes bytes)
 {
 	struct sim_happening h = {.type = SIM_ANSWER, .node = node->index, .life = node->life};
 	h.event = *event;
@@ -77,7 +77,7 @@ static void sign(struct sim *sim, struct sim_node *node, const struct bft_effect
 	switch (bft_sign_state_may(s, &effect->sign)) {
 	case BFT_SIGN_REFUSE:
 		event.type = BFT_EVENT_SIGN_REFUSED;
-		answer(sim, node, 0, &event, CS_BYTES_NONE);
+		sim_answer(sim, node, 0, &event, CS_BYTES_NONE);
 		return;
 	case BFT_SIGN_NEW:
 		cs_assert(cs_ed25519_sign(signature, &sim->secret[node->key], effect->sign_bytes) ==
@@ -94,7 +94,7 @@ static void sign(struct sim *sim, struct sim_node *node, const struct bft_effect
 	event.time_ns = s->time_ns;
 	memcpy(event.signature, s->signature, sizeof event.signature);
 	memcpy(event.extension_signature, s->extension_signature, sizeof event.signature);
-	answer(sim, node, 0, &event, cs_bytes(s->extension, s->extension_size));
+	sim_answer(sim, node, 0, &event, cs_bytes(s->extension, s->extension_size));
 }
 
 static void raise_signer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
@@ -253,8 +253,8 @@ static void load(struct sim *sim, struct sim_node *node, const struct bft_effect
 	/* Block and commit in one piece; happen() takes them apart by `round`, which LOAD has
 	 * not. */
 	event.round = (int32_t)block->size;
-	answer(sim, node, (int64_t)sim_below(&sim->rng, 3) * MS, &event,
-	       cs_bytes(both, block->size + block->commit_size));
+	sim_answer(sim, node, (int64_t)sim_below(&sim->rng, 3) * MS, &event,
+		   cs_bytes(both, block->size + block->commit_size));
 	free(both);
 	sim->syncs++;
 }
@@ -296,8 +296,8 @@ static void offer_txs(struct sim *sim, struct sim_node *node)
 {
 	struct bft_event event = {.type = BFT_EVENT_TXS_AVAILABLE};
 	if (sim->config.wait_for_txs)
-		answer(sim, node, (int64_t)(5 + sim_below(&sim->rng, 300)) * MS, &event,
-		       CS_BYTES_NONE);
+		sim_answer(sim, node, (int64_t)(5 + sim_below(&sim->rng, 300)) * MS, &event,
+			   CS_BYTES_NONE);
 }
 
 static void execute(struct sim *sim, struct sim_node *node, const struct bft_effect *effect)
@@ -324,6 +324,9 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 		return sim_app_answer(sim, node, effect);
 	case BFT_EFFECT_COMMIT:
 		sim_evidence_committed(node);
+		/* Evidence of a block that a crash kept from being applied was too early. */
+		if (effect->height == node->stored_at_start)
+			sim_evidence_bring(sim, node);
 		log_cut(node, 0);
 		return sim_app_answer(sim, node, effect);
 	case BFT_EFFECT_STORE:
@@ -347,7 +350,7 @@ static void execute(struct sim *sim, struct sim_node *node, const struct bft_eff
 	case BFT_EFFECT_HALT:
 		return halt(sim, node, effect->why);
 	case BFT_EFFECT_CONTINUE:
-		return answer(sim, node, 0, &again, CS_BYTES_NONE);
+		return sim_answer(sim, node, 0, &again, CS_BYTES_NONE);
 	}
 }
 
@@ -381,6 +384,15 @@ static void describe(struct sim *sim, const struct sim_node *node, const struct 
 	printf("\n");
 }
 
+/* Between evidence and the state behind it a crash is too seldom by chance alone. */
+#define CRASH_BEHIND_EVIDENCE 3000u
+
+static unsigned crash_chance(const struct sim *sim, const struct bft_effects *effects, size_t index)
+{
+	bool behind = index > 0 && effects->items[index - 1].type == BFT_EFFECT_EVIDENCE;
+	return behind && sim->faults.crash > 0 ? CRASH_BEHIND_EVIDENCE : sim->faults.crash;
+}
+
 void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *given)
 {
 	const struct bft_effects *effects;
@@ -396,7 +408,7 @@ void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_eve
 	}
 	sim_check_view(sim, node);
 	for (size_t i = 0; i < effects->count && node->up && node->life == life; i++) {
-		if (sim_chance(&sim->rng, sim->faults.crash)) {
+		if (sim_chance(&sim->rng, crash_chance(sim, effects, i))) {
 			sim_node_crash(sim, node);
 			return;
 		}
@@ -418,12 +430,12 @@ static void tell_peers(struct sim *sim, struct sim_node *node, enum bft_event_ty
 					  .peer = node->index,
 					  .is_validator = true,
 					  .address = sim->address[node->key]};
-		answer(sim, other, 0, &event, CS_BYTES_NONE);
+		sim_answer(sim, other, 0, &event, CS_BYTES_NONE);
 		if (type != BFT_EVENT_PEER_UP)
 			continue;
 		event.peer = i;
 		event.address = sim->address[other->key];
-		answer(sim, node, 0, &event, CS_BYTES_NONE);
+		sim_answer(sim, node, 0, &event, CS_BYTES_NONE);
 	}
 }
 
@@ -614,6 +626,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 		struct bft_effect own = {.height = disk->stored, .peer = BFT_PEER_NONE};
 		load(sim, node, &own);
 	}
+	node->stored_at_start = disk->stored;
 	if (node->up)
 		sim_evidence_bring(sim, node);
 }

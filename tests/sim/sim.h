@@ -112,6 +112,7 @@ struct sim_node {
 	struct sim_disk disk;
 	struct sim_backup backup;
 	uint32_t timer_generation[BFT_TIMER_END];
+	int64_t stored_at_start;
 	int64_t clock_skew_ns;
 	int64_t app_delay_ns; /* the application's slowest answer */
 	uint64_t tx_counter;
@@ -204,6 +205,7 @@ struct sim {
 	int64_t heal_at_ns;
 	bool extensions;
 	bool set_changes;
+	bool whispers;    /* liars tell one node alone their second votes */
 	bool forgers;     /* more guilty ones than that, who attack light clients alone */
 	bool above_f;     /* more guilty ones than the protocol bears: no agreement is demanded */
 	bool roll_backs;  /* every bad disk goes some heights back */
@@ -225,8 +227,8 @@ struct sim {
 	bool forked;
 	struct sim_attack attacks[SIM_ATTACKS_MAX];
 	size_t attack_count;
-	uint64_t attacks_taken, lies; /* by honest nodes; told to them and refused */
-	uint64_t restored_twice;      /* votes against own ones by SIM_RESTORED */
+	uint64_t lies;           /* told to honest nodes, and refused */
+	uint64_t restored_twice; /* votes against own ones by SIM_RESTORED */
 	char failure[256];
 };
 
@@ -250,6 +252,9 @@ void sim_network(struct sim *sim, unsigned from, unsigned to, struct cs_bytes by
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_crash(struct sim *sim, struct sim_node *node);
 void sim_node_event(struct sim *sim, struct sim_node *node, const struct bft_event *given);
+/* What the node itself hears later in this life, with bytes of its own. */
+void sim_answer(struct sim *sim, struct sim_node *node, int64_t delay_ns,
+		const struct bft_event *event, struct cs_bytes bytes);
 int64_t sim_node_clock(const struct sim *sim, const struct sim_node *node);
 void sim_node_free(struct sim_node *node);
 /* Whether a block that this node's state has applied carried the evidence of this hash. */
@@ -273,7 +278,8 @@ void sim_observe(struct sim *sim);
 /* NULL: nobody has made this. */
 struct sim_attack *sim_attack_of(struct sim *sim, const struct cmt_evidence *evidence);
 /* Every attack that was taken is in a block of every honest node. */
-void sim_check_attacks(struct sim *sim);
+bool sim_attacks_are_carried(const struct sim *sim);
+uint64_t sim_attacks_taken(const struct sim *sim);
 
 /* app.c */
 void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);

@@ -198,6 +198,7 @@ static void attach(struct sim *sim, struct sim_node *node, const struct sim_happ
 	struct cs_bytes bytes = cs_bytes(h->bytes, h->size);
 	switch ((int)event->type) {
 	case BFT_EVENT_EXTENDED:
+	case BFT_EVENT_EVIDENCE:
 		event->bytes = bytes;
 		return;
 	case BFT_EVENT_SIGNED:
@@ -298,7 +299,7 @@ static int64_t highest_height(const struct sim *sim)
 }
 
 /* Faults until heal_at, then every honest node must come three blocks beyond where the best one
- * was; where evidence waits that perhaps one node has, everybody has his turn. */
+ * was, and to the blocks with the evidence that was taken. */
 #define LIVENESS_HEIGHTS 3
 #define LIVENESS_NS (60000 * MS)
 
@@ -317,9 +318,8 @@ void sim_run(struct sim *sim)
 		if (sim->above_f)
 			return;
 		if (goal < 0)
-			goal = highest_height(sim) + LIVENESS_HEIGHTS +
-			       (sim->forgers ? 2 * (int64_t)sim->keys : 0);
-		if (lowest_height(sim) >= goal)
+			goal = highest_height(sim) + LIVENESS_HEIGHTS;
+		if (lowest_height(sim) >= goal && sim_attacks_are_carried(sim))
 			return;
 		if (sim->now_ns <= sim->heal_at_ns + LIVENESS_NS)
 			continue;
