@@ -272,7 +272,7 @@ enum cs_err cs_pb_close(struct cs_pb *pb)
 bool cs_pb_is_next(const struct cs_pb *pb, uint32_t field)
 {
 	struct cs_bytes rest = pb->rest;
-	uint32_t number;
+	uint32_t number = 0;
 	unsigned type;
 	return pb->err == CS_OK && rest.n > 0 && take_tag(&rest, &number, &type) == CS_OK &&
 	       number == field;

@@ -306,37 +306,52 @@ static enum cs_err drop_below(struct node_index *index, int64_t base)
 	return CS_OK;
 }
 
-struct putting {
-	struct node_index *index;
-	const struct node_indexed *indexed;
-};
-
-static enum cs_err put(void *context)
+static enum cs_err put_height(struct node_index *index, const struct node_indexed *indexed)
 {
-	const struct putting *p = context;
-	const struct node_indexed *indexed = p->indexed;
-	struct host_stmt *evidence = p->index->stmts[PUT_EVIDENCE];
-	CS_TRY(put_block(p->index, indexed));
-	CS_TRY(put_txs(p->index, indexed));
-	CS_TRY(put_events(p->index, indexed));
+	struct host_stmt *evidence = index->stmts[PUT_EVIDENCE];
+	CS_TRY(put_block(index, indexed));
+	CS_TRY(put_txs(index, indexed));
+	CS_TRY(put_events(index, indexed));
 	for (size_t i = 0; i < indexed->block->evidence_count; i++) {
 		host_bind_blob(evidence, 0, CS_BYTES_OF(indexed->evidence[i].b));
 		host_bind_i64(evidence, 1, indexed->place.height);
 		CS_TRY(host_stmt_run(evidence));
 	}
-	return drop_below(p->index, indexed->base);
+	return drop_below(index, indexed->base);
 }
 
-enum cs_err node_index_put(struct node_index *index, const struct node_indexed *indexed,
+struct putting {
+	struct node_index *index;
+	node_index_next *next;
+	void *context;
+	struct cs_why *why;
+	bool is_told; /* why has it */
+};
+
+static enum cs_err put(void *context)
+{
+	struct putting *p = context;
+	for (;;) {
+		struct node_indexed indexed = {.base = 0};
+		enum cs_err err = p->next(p->context, &indexed, p->why);
+		if (err == CS_ERR_NOT_FOUND)
+			return CS_OK;
+		p->is_told = err != CS_OK;
+		CS_TRY(err);
+		CS_TRY(put_height(p->index, &indexed));
+	}
+}
+
+enum cs_err node_index_put(struct node_index *index, node_index_next *next, void *context,
 			   struct cs_why *why)
 {
-	struct putting p = {index, indexed};
+	struct putting p = {index, next, context, why, false};
 	enum cs_err err = host_store_write(index->store, put, &p, NULL, NULL);
 	if (err == CS_OK)
 		err = host_store_flush(index->store);
-	if (err != CS_OK)
+	if (err != CS_OK && !p.is_told)
 		return cs_fail(why, err, "the index: %s", host_store_why(index->store));
-	return CS_OK;
+	return err;
 }
 
 struct rolling {

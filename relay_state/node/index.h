@@ -58,8 +58,12 @@ CS_NODISCARD enum cs_err node_index_open(struct node_index **index, const char *
 					 struct cs_why *why);
 void node_index_close(struct node_index *index);
 
-CS_NODISCARD enum cs_err node_index_put(struct node_index *index,
-					const struct node_indexed *indexed, struct cs_why *why);
+/* The next height that goes in, a view until the next call; NOT_FOUND: there is none. */
+typedef enum cs_err node_index_next(void *context, struct node_indexed *indexed,
+				    struct cs_why *why);
+/* In one commit: all of them or, after an error, none. */
+CS_NODISCARD enum cs_err node_index_put(struct node_index *index, node_index_next *next,
+					void *context, struct cs_why *why);
 /* This height and higher ones are not known any more. IO. */
 CS_NODISCARD enum cs_err node_index_roll_back(struct node_index *index, int64_t height,
 					      struct cs_why *why);

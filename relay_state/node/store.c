@@ -1,15 +1,12 @@
 #include "relay_state/node/store.h"
 
 #include "host/alloc.h"
+#include "relay_state/node/indexer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME_NEW "blocks.new"
-/* Reading one block and its answer for the index; an answer that needs more is kept but its events
- * are not searched. */
-#define INDEX_ARENA_SIZE BFT_SCRATCH_SIZE(BFT_BLOCK_SIZE_MAX)
-#define INDEX_ARENA_SIZE_MAX (1024u * 1024 * 1024)
 
 /*~ A segment that is there has its head: it is made under another name. The last record of the last
  * segment may be torn; everything else was synced before something was written behind it, and be it
@@ -25,7 +22,8 @@ struct segment {
 
 struct node_store {
 	struct node_folder *folder;
-	struct node_index *index;
+	struct node_index *index; /* settled before it is read */
+	struct node_indexer *indexer;
 	uint64_t segment_size;
 	struct segment *segments; /* contiguous, rising */
 	size_t segment_count, segment_room;
@@ -41,8 +39,6 @@ struct node_store {
 	struct node_record tip;
 	uint64_t tip_at;
 	struct node_scratch tip_scratch, out, in_block, in_outcome, scan;
-	struct cs_arena arena;
-	uint8_t *arena_memory;
 };
 
 static struct segment *last_segment(struct node_store *store)
@@ -78,67 +74,19 @@ static void remember_tip(struct node_store *store, const struct node_record *blo
 
 /* ---- the index ---- */
 
-static void arena_grow(struct node_store *store, size_t size)
-{
-	free(store->arena_memory);
-	store->arena_memory = host_alloc(size);
-	cs_arena_init(&store->arena, store->arena_memory, size);
-}
-
-static enum cs_err read_for_index(struct node_store *store, struct node_indexed *indexed,
-				  struct cmt_block *block, struct abci_response *answer,
-				  struct cs_bytes results, struct cs_why *why)
-{
-	struct cs_arena *arena = &store->arena;
-	arena->used = 0;
-	CS_TRY(cmt_block_decode(block, store->tip.block, arena, why));
-	indexed->block = block;
-	if (block->evidence_count > 0) {
-		struct cs_hash *hashes =
-			cs_arena_calloc(arena, block->evidence_count, sizeof *hashes);
-		if (hashes == NULL)
-			return CS_ERR_NO_MEMORY;
-		for (size_t i = 0; i < block->evidence_count; i++)
-			CS_TRY(cmt_evidence_hash(&hashes[i], &block->evidence[i], arena));
-		indexed->evidence = hashes;
-	}
-	if (results.n == 0)
-		return CS_OK;
-	CS_TRY(abci_response_decode(answer, arena, results, why));
-	if (answer->method != ABCI_FINALIZE_BLOCK)
-		return cs_fail(why, CS_ERR_INVALID, "an answer to another question");
-	indexed->results = &answer->finalize_block;
-	return CS_OK;
-}
-
 /* The tip and what came of it. */
 static enum cs_err index_tip(struct node_store *store, uint64_t outcome_at, struct cs_bytes results,
 			     struct cs_why *why)
 {
-	struct cmt_block block;
-	struct abci_response answer;
-	struct node_indexed indexed = {.base = store->now.base};
-	enum cs_err err;
-	if (store->arena_memory == NULL)
-		arena_grow(store, INDEX_ARENA_SIZE);
-	for (;;) {
-		err = read_for_index(store, &indexed, &block, &answer, results, why);
-		if (err != CS_ERR_NO_MEMORY)
-			break;
-		if (2 * store->arena.size > INDEX_ARENA_SIZE_MAX) {
-			indexed.results = NULL;
-			err = CS_OK;
-			break;
-		}
-		arena_grow(store, 2 * store->arena.size);
-	}
-	CS_TRY(err);
-	indexed.place = (struct node_place){.height = store->tip.height,
-					    .segment = last_segment(store)->number,
-					    .block_at = store->tip_at,
-					    .outcome_at = outcome_at,
-					    .hash = store->tip.id.hash.hash};
-	return node_index_put(store->index, &indexed, why);
+	const struct node_indexer_job job = {.place = {.height = store->tip.height,
+						       .segment = last_segment(store)->number,
+						       .block_at = store->tip_at,
+						       .outcome_at = outcome_at,
+						       .hash = store->tip.id.hash.hash},
+					     .base = store->now.base,
+					     .block = store->tip.block,
+					     .results = results};
+	return node_indexer_put(store->indexer, &job, why);
 }
 
 /* ---- opening ---- */
@@ -350,6 +298,8 @@ static enum cs_err drop_segments(struct node_store *store, struct cs_why *why)
 	char name[NODE_FILE_NAME_MAX];
 	while (drop + 1 < store->segment_count &&
 	       store->segments[drop + 1].first <= store->now.base) {
+		/* The index lets go first. */
+		CS_TRY(node_indexer_settle(store->indexer, why));
 		if (store->reading.folder != NULL &&
 		    store->reading_number == store->segments[drop].number)
 			node_file_close(&store->reading);
@@ -392,6 +342,7 @@ static enum cs_err scan_all(struct node_store *store, const struct node_store_op
 	store->now.stored = store->segments[s.at].first - 1;
 	for (; s.at < store->segment_count; s.at++)
 		CS_TRY(scan_segment(store, &s, why));
+	CS_TRY(node_indexer_settle(store->indexer, why));
 	if (s.has_place && !s.is_place_seen)
 		return damaged(why, "the index has more than there is, height", s.place.height);
 	if (!s.has_outcome && !is_from_begin)
@@ -408,6 +359,7 @@ static enum cs_err open_store(struct node_store *store, const struct node_store_
 {
 	struct node_numbers numbers;
 	CS_TRY(node_index_open(&store->index, options->index_path, why));
+	store->indexer = node_indexer_new(store->index);
 	CS_TRY(node_folder_numbers(&numbers, store->folder, NODE_SEGMENT_PREFIX, why));
 	enum cs_err err = read_heads(store, &numbers, why);
 	if (err == CS_OK)
@@ -462,13 +414,13 @@ void node_store_close(struct node_store *store)
 		return;
 	node_file_close(&store->tail);
 	node_file_close(&store->reading);
+	node_indexer_free(store->indexer);
 	node_index_close(store->index);
 	node_scratch_free(&store->tip_scratch);
 	node_scratch_free(&store->out);
 	node_scratch_free(&store->in_block);
 	node_scratch_free(&store->in_outcome);
 	node_scratch_free(&store->scan);
-	free(store->arena_memory);
 	free(store->segments);
 	free(store);
 }
@@ -687,6 +639,7 @@ enum cs_err node_store_roll_back(struct node_store *store, bool hard, int64_t *h
 	if (last - 1 < store->now.base)
 		return cs_fail(why, CS_ERR_CONFLICT, "height %lld is not kept",
 			       (long long)(last - 1));
+	CS_TRY(node_indexer_settle(store->indexer, why));
 	CS_TRY(node_index_place(store->index, &place, last));
 	/* An index that knows less is mended by a start, one that knows more refuses it. */
 	CS_TRY(node_index_roll_back(store->index, last, why));
@@ -731,6 +684,7 @@ static enum cs_err read_height(struct node_store *store, struct node_record *rec
 	bool is_block = type == NODE_RECORD_BLOCK;
 	if (height < store->now.base || height > store->now.height || height < 1)
 		return CS_ERR_NOT_FOUND;
+	CS_TRY(node_indexer_settle(store->indexer, why));
 	enum cs_err err = node_index_place(store->index, &place, height);
 	if (err == CS_ERR_NOT_FOUND)
 		return damaged(why, "the index lacks height", height);
@@ -765,7 +719,9 @@ enum cs_err node_store_outcome(struct node_store *store, struct cs_bytes *state,
 	return CS_OK;
 }
 
+/* What could not be written is told by the next outcome. */
 struct node_index *node_store_index(struct node_store *store)
 {
+	(void)!node_indexer_settle(store->indexer, NULL);
 	return store->index;
 }

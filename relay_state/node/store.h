@@ -51,7 +51,8 @@ void node_store_close(struct node_store *store);
 /* As it is now. */
 struct node_store_found node_store_look(const struct node_store *store);
 
-/* ---- writing: synced when it returns; after FULL or IO nothing more is written ---- */
+/* ---- writing: synced when it returns; after FULL or IO nothing more is written. The index follows
+ * in a thread (indexer.h), its errors are told by a later call ---- */
 
 /* The next height, or the one that is stored and has no outcome: then it must be the same block
  * (CONFLICT). */
@@ -85,7 +86,7 @@ CS_NODISCARD enum cs_err node_store_block(struct node_store *store, struct node_
 CS_NODISCARD enum cs_err node_store_outcome(struct node_store *store, struct cs_bytes *state,
 					    struct cs_bytes *results, int64_t height,
 					    struct cs_why *why);
-/* For searches. */
+/* For searches: knows every height that was put, until the next one. Waits for the thread. */
 struct node_index *node_store_index(struct node_store *store);
 
 #endif
