@@ -110,7 +110,7 @@ def run_unit(build, folder, made):
     """The first unit test that fails."""
     for name in ("rules", "recovery", "sign_state", "state", "evidence", "attacks"):
         parts = list((build / f"relay_state/bft/CMakeFiles/test_bft_{name}.dir").rglob("*.o"))
-        program = link(build, folder / name, [*parts, *made], ["-lcmocka"])
+        program = link(build, folder / name, [*parts, *made], ["-lcmocka", "-ljansson"])
         done = subprocess.run([program], capture_output=True, text=True, timeout=120)
         found = re.search(r"^\[  FAILED  \] (\w+)$", done.stdout + done.stderr, re.M)
         if done.returncode != 0:
