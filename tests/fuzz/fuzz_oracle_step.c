@@ -304,19 +304,22 @@ static void happen(uint8_t step, struct cs_bytes body, struct cs_bytes input, st
 	}
 }
 
-/* A copy of exactly this size, so that a sanitizer sees every step outside. It lives as long as the
- * one before it does. */
+/* A copy of exactly this size, so that a sanitizer sees every step outside. All live until the input
+ * has been played. */
 struct body {
 	struct body *before;
-	uint8_t bytes[];
+	uint8_t *bytes;
 };
 
 static struct cs_bytes body_copy(struct body **bodies, const uint8_t *bytes, size_t n)
 {
-	struct body *body = malloc(sizeof *body + n);
+	struct body *body = malloc(sizeof *body);
 	cs_assert(body != NULL);
 	body->before = *bodies;
-	memcpy(body->bytes, bytes, n);
+	body->bytes = malloc(n);
+	cs_assert(body->bytes != NULL || n == 0);
+	if (n > 0)
+		memcpy(body->bytes, bytes, n);
 	*bodies = body;
 	return cs_bytes(body->bytes, n);
 }
@@ -325,6 +328,7 @@ static void bodies_free(struct body *body)
 {
 	while (body != NULL) {
 		struct body *before = body->before;
+		free(body->bytes);
 		free(body);
 		body = before;
 	}

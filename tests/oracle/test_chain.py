@@ -151,7 +151,7 @@ def test_spam_without_a_fee(world):
 
 def test_one_asker_s_slow_sources_leave_room(world):
     """As many of them as may be under way on a chain, all at once: another asker's request of the same block waits for none of them."""
-    c, pause_s = world.contracts, world.pause_s
+    c, pause_s, asked = world.contracts, world.pause_s, world.asked
     world.pause_s = 9.0
     text = world.price("23")
     world.publish(text)
@@ -166,6 +166,7 @@ def test_one_asker_s_slow_sources_leave_room(world):
         world.wait_state(request, "answered", "submitted", "done")
         states = [world.state(r) for r in slow]
         assert all(s["state"] == "open" and s["tries"] == 0 for s in states)  # each holds its place, or waits for one
+        assert world.asked > asked
         world.once(request)
         world.pause_s = 0.0
         assert all(c.ends(r) == (ANSWERED, 0) for r in slow)
