@@ -117,6 +117,16 @@ static void check_lock(struct sim *sim, const struct sim_node *node, const struc
 		 vote->key, lock->round, vote->height, vote->round);
 }
 
+/* Whatever the clock says: honest votes lie behind the last block, or their median would stand still. */
+static void check_time(struct sim *sim, const struct sim_node *node, const struct cmt_vote *vote)
+{
+	const struct bft_state *state = bft_state_view(node->bft);
+	if (vote->height == bft_state_height(state) &&
+	    cs_pb_time_cmp(vote->time, state->last_time) <= 0)
+		sim_fail(sim, "node %u votes at %" PRId64 "/%d with a time that has passed",
+			 node->index, vote->height, vote->round);
+}
+
 /* Equivocation by two votes for one place, amnesia by a prevote against one's lock that nothing
  * excuses (the theorems of accountable Tendermint). */
 static bool is_convicted(const struct sim *sim, unsigned key)
@@ -194,8 +204,10 @@ void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes byte
 	 * stored. */
 	if (vote.height > node->disk.stored && !is_in_log(node, &vote))
 		sim_fail(sim, "node %u sends a vote before its log is synced", node->index);
-	if (node->role == SIM_HONEST)
+	if (node->role == SIM_HONEST) {
 		check_lock(sim, node, &vote);
+		check_time(sim, node, &m.vote);
+	}
 	remember(sim, &vote);
 }
 
