@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-/* Tags and lengths around header, data, evidence and commit (types/block.go MaxOverheadForBlock has
- * 11), and a spare. */
-#define BLOCK_OVERHEAD 64u
-
 /* ---- own blocks ---- */
 
 /* What of a block is left to evidence: a quarter, so that misbehaviour does not stop
@@ -44,8 +40,7 @@ static struct cs_bytes last_extended_commit(struct bft *bft)
 
 static size_t data_room(const struct bft *bft, size_t evidence_size)
 {
-	size_t around = BLOCK_OVERHEAD + CMT_HEADER_SIZE_MAX +
-			CMT_COMMIT_SIZE_MAX(bft->state.last.set.count) + evidence_size;
+	size_t around = bft_block_size_min(bft->state.last.set.count) + evidence_size;
 	size_t room = bft_block_size_max(bft);
 	return room > around ? room - around : 0;
 }

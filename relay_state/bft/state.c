@@ -2,6 +2,15 @@
 
 #include <string.h>
 
+/* Tags and lengths around header, data, evidence and commit (types/block.go MaxOverheadForBlock has
+ * 11), and a spare. */
+#define BLOCK_OVERHEAD 64u
+
+size_t bft_block_size_min(size_t validators)
+{
+	return BLOCK_OVERHEAD + CMT_HEADER_SIZE_MAX + CMT_COMMIT_SIZE_MAX(validators);
+}
+
 void bft_set_init(struct bft_set *set)
 {
 	memset(set, 0, sizeof *set);
@@ -58,6 +67,18 @@ static enum cs_err set_app_hash(struct bft_state *state, struct cs_bytes hash)
 	return CS_OK;
 }
 
+/* CometBFT takes it and panics at the first proposal (types/block.go MaxDataBytes). */
+static enum cs_err check_block_size(const struct bft_genesis *genesis, struct cs_why *why)
+{
+	const int64_t size = genesis->params.block_size_max;
+	const size_t least = bft_block_size_min(genesis->count);
+	if (size < 0 || (uint64_t)size >= least)
+		return CS_OK;
+	return cs_fail(why, CS_ERR_INVALID,
+		       "block.max_bytes %lld: a header and a commit of %zu validators take %zu",
+		       (long long)size, genesis->count, least);
+}
+
 enum cs_err bft_state_genesis(struct bft_state *state, const struct bft_genesis *genesis,
 			      struct cs_arena *scratch, struct cs_why *why)
 {
@@ -70,6 +91,7 @@ enum cs_err bft_state_genesis(struct bft_state *state, const struct bft_genesis 
 	if (genesis->count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "a chain without validators");
 	CS_TRY(cmt_params_check(&genesis->params, why));
+	CS_TRY(check_block_size(genesis, why));
 	CS_TRY(set_app_hash(&out, genesis->app_hash));
 	CS_TRY(cmt_validator_set_make(&out.now.set, genesis->validators, genesis->count, scratch,
 				      why));

@@ -70,8 +70,13 @@ struct bft_finalized {
 	const struct cmt_params *params; /* NULL: as before */
 };
 
+/* Header, the commit of so many validators, and the tags and lengths around them, at their largest:
+ * what is above it in a block is left to evidence and transactions. */
+size_t bft_block_size_min(size_t validators);
+
 void bft_state_init(struct bft_state *state);
-/* INVALID, TOO_LARGE, DUPLICATE, OVERFLOW as of cmt_validator_set_make. */
+/* INVALID, TOO_LARGE, DUPLICATE, OVERFLOW as of cmt_validator_set_make. INVALID: block_size_max below
+ * bft_block_size_min. */
 CS_NODISCARD enum cs_err bft_state_genesis(struct bft_state *state,
 					   const struct bft_genesis *genesis,
 					   struct cs_arena *scratch, struct cs_why *why);

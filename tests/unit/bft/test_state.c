@@ -223,6 +223,35 @@ static void a_genesis_without_validators_is_refused(void **unused)
 	assert_int_equal(state.now.set.count, 1);
 }
 
+/* A chain whose blocks would not even hold what each must: no first proposal is ever made. */
+static void blocks_that_hold_nothing_are_refused(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_make(0, 0);
+	struct cs_why why = {{0}};
+	struct bft_genesis g = {.chain_id = cs_bytes_str("none"),
+				.initial_height = 1,
+				.time = lab->state.last_time,
+				.params = lab->state.params,
+				.validators = lab->state.now.set.list,
+				.count = LAB_KEYS};
+	struct bft_state state;
+	bft_state_init(&state);
+	g.params.evidence_size_max = 0;
+	g.params.block_size_max = (int64_t)bft_block_size_min(LAB_KEYS) - 1;
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, &why), CS_ERR_INVALID);
+	assert_non_null(strstr(why.text, "block.max_bytes"));
+	assert_int_equal(state.now.set.count, 0);
+	g.count = 1;
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_OK);
+	g.count = LAB_KEYS;
+	g.params.block_size_max++;
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_OK);
+	g.params.block_size_max = -1;
+	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_OK);
+	lab_end(lab);
+}
+
 /* The first block has the genesis time and an empty commit. */
 static void the_first_block_is_special(void **unused)
 {
@@ -311,6 +340,7 @@ int main(void)
 		cmocka_unit_test(what_is_known_is_not_verified_again),
 		cmocka_unit_test(the_first_block_is_special),
 		cmocka_unit_test(a_genesis_without_validators_is_refused),
+		cmocka_unit_test(blocks_that_hold_nothing_are_refused),
 		cmocka_unit_test(changes_are_in_force_two_heights_later),
 		cmocka_unit_test(bad_answers_are_refused),
 	};
