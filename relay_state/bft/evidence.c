@@ -33,6 +33,36 @@ bool bft_evidence_conflict(struct bft_evidence_pool *pool, const struct cmt_vote
 
 /* ---- for the node's history ---- */
 
+static enum cs_err no_set(void *context, const struct cmt_validator_set **set, int64_t height)
+{
+	(void)context, (void)set, (void)height;
+	return CS_ERR_NOT_FOUND;
+}
+
+static enum cs_err no_time(void *context, struct cs_pb_time *time, int64_t height)
+{
+	(void)context, (void)time, (void)height;
+	return CS_ERR_NOT_FOUND;
+}
+
+static enum cs_err no_header(void *context, struct cmt_header *header, struct cmt_commit *commit,
+			     int64_t height, struct cs_arena *arena)
+{
+	(void)context, (void)header, (void)commit, (void)height, (void)arena;
+	return CS_ERR_NOT_FOUND;
+}
+
+static bool nothing_committed(void *context, const struct cs_hash *hash)
+{
+	(void)context, (void)hash;
+	return false;
+}
+
+struct bft_history bft_history_none(void)
+{
+	return (struct bft_history){NULL, no_set, no_time, no_header, nothing_committed};
+}
+
 static enum cs_err block_part(struct cs_bytes *part, struct cs_bytes block, uint32_t field)
 {
 	struct cs_bytes parts[4] = {CS_BYTES_NONE};

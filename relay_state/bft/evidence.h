@@ -39,6 +39,9 @@ struct bft_history {
 	bool (*is_committed)(void *context, const struct cs_hash *hash);
 };
 
+/* Of a chain whose past nobody keeps: evidence is judged by no engine with it, and a block that
+ * carries some is not valid. For examples and models. */
+struct bft_history bft_history_none(void);
 /* For signed_header_at, out of blocks that were verified: the header alone, the commit of the block
  * before alone. What cs_pb and the parts' decoders refuse. */
 CS_NODISCARD enum cs_err bft_block_header(struct cmt_header *header, struct cs_bytes block);

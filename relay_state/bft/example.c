@@ -33,31 +33,6 @@ static struct item queue[QUEUE];
 static size_t queue_first, queue_last;
 static int64_t now_ns = 1700000000000000000;
 
-static enum cs_err no_set(void *context, const struct cmt_validator_set **set, int64_t height)
-{
-	(void)context, (void)set, (void)height;
-	return CS_ERR_NOT_FOUND;
-}
-
-static enum cs_err no_time(void *context, struct cs_pb_time *time, int64_t height)
-{
-	(void)context, (void)time, (void)height;
-	return CS_ERR_NOT_FOUND;
-}
-
-static enum cs_err no_header(void *context, struct cmt_header *header, struct cmt_commit *commit,
-			     int64_t height, struct cs_arena *arena)
-{
-	(void)context, (void)header, (void)commit, (void)height, (void)arena;
-	return CS_ERR_NOT_FOUND;
-}
-
-static bool nothing_committed(void *context, const struct cs_hash *hash)
-{
-	(void)context, (void)hash;
-	return false;
-}
-
 static void later(unsigned to, struct bft_event event, struct cs_bytes bytes)
 {
 	struct item *item = &queue[queue_last++ % QUEUE];
@@ -86,49 +61,37 @@ static void sign(unsigned self, const struct bft_effect *e)
 	later(self, event, CS_BYTES_NONE);
 }
 
+/* What is not here (LOG, SYNC, TIMER, SAVE_STATE, LOAD, reports: see bft.h) needs no answer in this
+ * little world, whose application takes every block and puts one transaction into its own. */
 static void execute(unsigned self, const struct bft_effect *e)
 {
 	static const struct cs_hash hash;
 	static const struct bft_finalized finalized = {.app_hash = {hash.b, sizeof hash.b}};
 	static const struct cs_bytes tx = {(const uint8_t *)"hello", 5};
-	struct bft_event answer = {.height = e->height, .round = e->round, .hash = e->hash};
-	switch ((int)e->type) { /* what is not here needs no answer in this little world */
-	case BFT_EFFECT_SEND:
-		answer = (struct bft_event){.type = BFT_EVENT_MESSAGE, .peer = self};
-		for (unsigned to = 0; to < NODES; to++) {
+	static const enum bft_event_type answers[] = {[BFT_EFFECT_PREPARE] = BFT_EVENT_PREPARED,
+						      [BFT_EFFECT_PROCESS] = BFT_EVENT_PROCESSED,
+						      [BFT_EFFECT_FINALIZE] = BFT_EVENT_FINALIZED,
+						      [BFT_EFFECT_COMMIT] = BFT_EVENT_COMMITTED,
+						      [BFT_EFFECT_CONTINUE] = BFT_EVENT_CONTINUE};
+	struct bft_event event = {answers[e->type], .height = e->height, .round = e->round};
+	event.hash = e->hash;
+	event.txs = &tx;
+	event.tx_count = 1;
+	event.accepted = true;
+	event.finalized = &finalized;
+	if (e->type == BFT_EFFECT_SEND) {
+		event = (struct bft_event){.type = BFT_EVENT_MESSAGE, .peer = self};
+		for (unsigned to = 0; to < NODES; to++)
 			if (to != self && (e->peer == BFT_PEER_ALL || e->peer == to))
-				later(to, answer, e->bytes);
-		}
-		return;
-	case BFT_EFFECT_SIGN:
+				later(to, event, e->bytes);
+	} else if (e->type == BFT_EFFECT_SIGN) {
 		sign(self, e);
-		return;
-	case BFT_EFFECT_PREPARE:
-		answer.type = BFT_EVENT_PREPARED;
-		answer.txs = &tx;
-		answer.tx_count = 1;
-		break;
-	case BFT_EFFECT_PROCESS:
-		answer.type = BFT_EVENT_PROCESSED;
-		answer.accepted = true;
-		break;
-	case BFT_EFFECT_STORE:
+	} else if (e->type == BFT_EFFECT_STORE) {
 		nodes[self].stored = e->height;
-		printf("validator %u: block %lld %02x%02x%02x%02x, round %d\n", self,
-		       (long long)e->height, e->block_id.hash.hash.b[0], e->block_id.hash.hash.b[1],
-		       e->block_id.hash.hash.b[2], e->block_id.hash.hash.b[3], e->round);
-		return;
-	case BFT_EFFECT_FINALIZE:
-		answer.type = BFT_EVENT_FINALIZED;
-		answer.finalized = &finalized;
-		break;
-	case BFT_EFFECT_COMMIT:
-		answer.type = BFT_EVENT_COMMITTED;
-		break;
-	default: /* LOG, SYNC, TIMER, SAVE_STATE, LOAD, reports: see bft.h */
-		return;
+		printf("validator %u: block %d, round %d\n", self, (int)e->height, e->round);
+	} else if (event.type != 0) {
+		later(self, event, CS_BYTES_NONE);
 	}
-	later(self, answer, CS_BYTES_NONE);
 }
 
 static void make_validators(struct bft_state *genesis, struct cs_arena *scratch)
@@ -150,15 +113,14 @@ static void make_validators(struct bft_state *genesis, struct cs_arena *scratch)
 static void start(unsigned self, const struct bft_state *genesis)
 {
 	struct node *node = &nodes[self];
-	struct bft_config config = {
-		.block_size_max = 64 * 1024,
-		.propose_ns = 1000000000,
-		.prevote_ns = 1000000000,
-		.precommit_ns = 1000000000,
-		.status_ns = 1000000000,
-		.has_key = true,
-		.key = node->key,
-		.history = {NULL, no_set, no_time, no_header, nothing_committed}};
+	struct bft_config config = {.block_size_max = 64 * 1024,
+				    .propose_ns = 1000000000,
+				    .prevote_ns = 1000000000,
+				    .precommit_ns = 1000000000,
+				    .status_ns = 1000000000,
+				    .has_key = true,
+				    .key = node->key,
+				    .history = bft_history_none()};
 	cs_assert(bft_new(&node->bft, &config, genesis, CS_BYTES_NONE) == CS_OK);
 	bft_sign_state_init(&node->signed_last);
 	bft_set_sign_state(node->bft, &node->signed_last);
@@ -176,24 +138,20 @@ int main(void)
 	static uint8_t memory[1 << 20];
 	static struct bft_state genesis;
 	struct cs_arena scratch;
-	int done = 0;
 	cs_arena_init(&scratch, memory, sizeof memory);
 	make_validators(&genesis, &scratch);
 	for (unsigned i = 0; i < NODES; i++)
 		start(i, &genesis);
-	while (queue_first < queue_last && nodes[0].stored < HEIGHTS) {
+	while (queue_first < queue_last) {
 		struct item item = queue[queue_first++ % QUEUE];
 		const struct bft_effects *effects;
 		item.event.now_ns = now_ns += 1000000;
 		cs_assert(bft_step(nodes[item.to].bft, &item.event, &effects) == CS_OK);
-		for (size_t i = 0; i < effects->count; i++)
+		for (size_t i = 0; i < effects->count && nodes[0].stored < HEIGHTS; i++)
 			execute(item.to, &effects->items[i]);
 		free(item.bytes);
 	}
-	done = nodes[0].stored == HEIGHTS ? 0 : 1;
-	for (; queue_first < queue_last; queue_first++)
-		free(queue[queue_first % QUEUE].bytes);
 	for (unsigned i = 0; i < NODES; i++)
 		bft_free(nodes[i].bft);
-	return done;
+	return nodes[0].stored == HEIGHTS ? 0 : 1;
 }

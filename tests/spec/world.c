@@ -513,37 +513,6 @@ static size_t proposer(void *context, const struct cmt_validator_set *set, int64
 	return (size_t)round % set->count;
 }
 
-static enum cs_err no_validators(void *context, const struct cmt_validator_set **set,
-				 int64_t height)
-{
-	(void)context;
-	(void)set;
-	(void)height;
-	return CS_ERR_NOT_FOUND;
-}
-
-static enum cs_err no_time(void *context, struct cs_pb_time *time, int64_t height)
-{
-	(void)context;
-	(void)time;
-	(void)height;
-	return CS_ERR_NOT_FOUND;
-}
-
-static enum cs_err no_header(void *context, struct cmt_header *header, struct cmt_commit *commit,
-			     int64_t height, struct cs_arena *arena)
-{
-	(void)context, (void)header, (void)commit, (void)height, (void)arena;
-	return CS_ERR_NOT_FOUND;
-}
-
-static bool is_committed(void *context, const struct cs_hash *hash)
-{
-	(void)context;
-	(void)hash;
-	return false;
-}
-
 /* The set has an order of its own: secrets go where their keys are. */
 static void make_state(struct world *world)
 {
@@ -583,8 +552,7 @@ struct world *world_new(unsigned faulty)
 				    .status_ns = STEP_NS,
 				    .has_key = true,
 				    .proposer = proposer};
-	config.history =
-		(struct bft_history){NULL, no_validators, no_time, no_header, is_committed};
+	config.history = bft_history_none();
 	for (int i = 0; i < WORLD_NODES; i++) {
 		struct world_node *node = &world->node[i];
 		bft_sign_state_init(&node->signed_last);
