@@ -281,13 +281,16 @@ static void test_not_http(void **state)
 	struct fixture *f = *state;
 	serve(f, (struct host_http_server_options){0});
 	static const char *const bad[] = {
-		"\x16\x03\x01\x02garbage\r\n\r\n",
-		"GET\r\n\r\n",
-		"GET /echo\r\n\r\n",
+		"\x16\x03\x01\x02garbage\r\n\r\n", "GET\r\n\r\n", "GET /echo\r\n\r\n",
 		"GET /echo HTTP/1.1\r\nno colon\r\n\r\n",
 		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
 		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n",
-		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
+		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		/* libmicrohttpd 0.9.75 sends the head of these answers twice: no handler has seen the
+		 * request, the one behind it is not read, and the connection ends. */
+		"GET /echo HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"
+		"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"};
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		f->ended = false;
 		f->heard_size = 0;
@@ -296,6 +299,7 @@ static void test_not_http(void **state)
 		(void)shutdown(f->fd, SHUT_WR);
 		wait_for(f, has_ended);
 		assert_true(f->heard_size == 0 || strncmp(f->heard, "HTTP/1.1 4", 10) == 0);
+		assert_true(f->heard_size == 0 || strstr(f->heard, "handled") == NULL);
 		host_timer_free(f->timer);
 		f->timer = NULL;
 		close(f->fd);
