@@ -23,8 +23,9 @@ struct node_genesis {
 	char names[BFT_VALIDATORS_MAX][NODE_NAME_SIZE_MAX + 1];
 	size_t app_hash_size;
 	uint8_t app_hash[CMT_APP_HASH_SIZE_MAX];
-	char *app_state;     /* JSON on one line, owned; NULL: none */
-	struct cs_hash hash; /* SHA-256 of the JSON below on one line: of one chain at every node */
+	char *app_state; /* JSON on one line, owned; NULL: none */
+	/* SHA-256 of the JSON below on one line: of one chain at every node, and kept with its data. */
+	struct cs_hash hash;
 };
 
 /* The first sentence that is wrong is in `why`, with the file's name: IO, TOO_LARGE, MALFORMED,

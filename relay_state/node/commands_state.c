@@ -142,15 +142,18 @@ enum cs_err node_command_export(const struct node_command *command, struct cs_wh
 /* ---- rollback ---- */
 
 static enum cs_err roll_back(struct node_folder *folder, const struct node_command *command,
-			     int64_t initial_height, struct cs_why *why)
+			     const struct node_genesis *genesis, struct cs_why *why)
 {
 	struct node_disk *disk;
 	char index[NODE_PATH_SIZE_MAX], hash[2 * CMT_APP_HASH_SIZE_MAX + 1];
 	struct cs_bytes app_hash;
 	int64_t height = 0;
 	CS_TRY(node_path(index, command->home, "data/index.db", why));
-	const struct node_disk_options options = {
-		.folder = folder, .index_path = index, .initial_height = initial_height};
+	const struct node_disk_options options = {.folder = folder,
+						  .index_path = index,
+						  .initial_height = genesis->initial_height,
+						  .chain_id = &genesis->chain_id,
+						  .genesis_hash = &genesis->hash};
 	CS_TRY(node_disk_open(&disk, &options, why));
 	enum cs_err err = node_disk_roll_back(disk, command->hard, &height, &app_hash, why);
 	if (err == CS_OK)
@@ -164,29 +167,29 @@ static enum cs_err roll_back(struct node_folder *folder, const struct node_comma
 	return CS_OK;
 }
 
-static enum cs_err read_initial_height(int64_t *height, const char *home, struct cs_why *why)
+static enum cs_err open_and_roll_back(const struct node_command *command,
+				      const struct node_genesis *genesis, struct cs_why *why)
 {
-	struct node_genesis *genesis = host_alloc(sizeof *genesis);
 	char path[NODE_PATH_SIZE_MAX];
-	enum cs_err err = node_path(path, home, "config/genesis.json", why);
-	if (err == CS_OK)
-		err = node_genesis_load(genesis, path, why);
-	*height = genesis->initial_height;
-	node_genesis_done(genesis);
-	free(genesis);
+	struct node_folder folder;
+	CS_TRY(node_path(path, command->home, "data", why));
+	CS_TRY(node_folder_open(&folder, path, why));
+	enum cs_err err = roll_back(&folder, command, genesis, why);
+	node_folder_close(&folder);
 	return err;
 }
 
 enum cs_err node_command_rollback(const struct node_command *command, struct cs_why *why)
 {
+	struct node_genesis *genesis = host_alloc(sizeof *genesis);
 	char path[NODE_PATH_SIZE_MAX];
-	struct node_folder folder;
-	int64_t initial_height = 0;
+	enum cs_err err = node_path(path, command->home, "config/genesis.json", why);
 	/* Before a folder is made in a home that is none. */
-	CS_TRY(read_initial_height(&initial_height, command->home, why));
-	CS_TRY(node_path(path, command->home, "data", why));
-	CS_TRY(node_folder_open(&folder, path, why));
-	enum cs_err err = roll_back(&folder, command, initial_height, why);
-	node_folder_close(&folder);
+	if (err == CS_OK)
+		err = node_genesis_load(genesis, path, why);
+	if (err == CS_OK)
+		err = open_and_roll_back(command, genesis, why);
+	node_genesis_done(genesis);
+	free(genesis);
 	return err;
 }

@@ -1,6 +1,7 @@
 #include "relay_state/node/disk.h"
 
 #include "host/alloc.h"
+#include "relay_state/node/genesis_file.h"
 
 #include <stdlib.h>
 
@@ -98,6 +99,9 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 	CS_TRY(node_folder_sync(options->folder, why));
 	CS_TRY(node_store_open(&disk->store, &store, why));
 	CS_TRY(find_state(disk, why));
+	if (disk->found.has_state && !cmt_chain_id_eq(&disk->state.chain_id, options->chain_id))
+		return cs_fail(why, CS_ERR_WRONG_CHAIN,
+			       "the data are of another chain than the genesis");
 	CS_TRY(node_log_open(&disk->log, &log_options, &log, why));
 	int64_t next =
 		disk->found.has_state ? disk->state.last_height + 1 : options->initial_height;
@@ -112,6 +116,7 @@ static enum cs_err open_parts(struct node_disk *disk, const struct node_disk_opt
 	disk->has_signer = true;
 	disk->found.log_torn = log.torn;
 	disk->found.is_sign_slot_lost = disk->signer.is_slot_lost;
+	CS_TRY(node_genesis_keep(options->folder, options->genesis_hash, is_fresh, why));
 	CS_TRY(node_store_mend(disk->store, why));
 	CS_TRY(node_evidence_mend(disk->evidence, why));
 	CS_TRY(node_log_mend(disk->log, why));

@@ -32,7 +32,9 @@ struct node_disk_options {
 	const char *index_path;     /* SQLite's file; beside the folder's own names */
 	const char *backfill_path;  /* another one; NULL: nothing is known below the base */
 	int64_t initial_height;     /* of the genesis */
-	uint64_t segment_size;      /* 0: defaults */
+	const struct cmt_chain_id *chain_id;
+	const struct cs_hash *genesis_hash;
+	uint64_t segment_size; /* 0: defaults */
 	size_t log_size, log_size_max;
 	bool check_all; /* read every block at the start */
 };
@@ -48,7 +50,8 @@ struct node_disk_found {
 };
 
 /* DAMAGED: less is there than was promised, and why names the file: a person has to look, and the
- * node does not start. CONFLICT: another process. */
+ * node does not start. WRONG_CHAIN, CONFLICT: the data are of another chain, of another genesis of
+ * this one. */
 CS_NODISCARD enum cs_err node_disk_open(struct node_disk **disk,
 					const struct node_disk_options *options,
 					struct cs_why *why);

@@ -50,7 +50,9 @@ static enum cs_err open_disk(struct node *n, struct cs_why *why)
 	const struct node_disk_options disk = {.folder = &n->folder,
 					       .index_path = index,
 					       .backfill_path = backfill,
-					       .initial_height = n->genesis.initial_height};
+					       .initial_height = n->genesis.initial_height,
+					       .chain_id = &n->genesis.chain_id,
+					       .genesis_hash = &n->genesis.hash};
 	CS_TRY(node_disk_open(&n->disk, &disk, why));
 	const struct node_disk_found *found = node_disk_found(n->disk);
 	if (found->is_sign_slot_lost)
@@ -59,9 +61,6 @@ static enum cs_err open_disk(struct node *n, struct cs_why *why)
 		log_warn("node.torn_tail", LOG_U64("log", found->log_torn),
 			 LOG_U64("store", found->store_torn),
 			 LOG_U64("evidence", found->evidence_torn));
-	if (found->has_state && !cmt_chain_id_eq(&found->state->chain_id, &n->genesis.chain_id))
-		return cs_fail(why, CS_ERR_WRONG_CHAIN,
-			       "the data are of another chain than the genesis");
 	return CS_OK;
 }
 

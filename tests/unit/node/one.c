@@ -493,6 +493,8 @@ static enum cs_err start(struct one *one)
 	const struct node_disk_options options = {.folder = &one->disk_of.folder,
 						  .index_path = one->index_path,
 						  .initial_height = 1,
+						  .chain_id = &one->genesis.chain_id,
+						  .genesis_hash = &one->genesis_hash,
 						  .segment_size = one->segment_size,
 						  .log_size = one->log_size,
 						  .log_size_max = one->log_size_max,

@@ -47,6 +47,7 @@ struct one {
 	struct cs_secret key;
 	struct cs_ed25519_key public_key;
 	struct bft_state genesis;
+	struct cs_hash genesis_hash;
 	int64_t now_ns;
 	unsigned life;
 	char tx[64];

@@ -446,10 +446,13 @@ static void judge_begin(struct judging *j, struct filling *f)
 	j->f = f;
 	faulty_init(&j->folder, 1);
 	(void)snprintf(j->index, sizeof j->index, "%s-index", f->path);
+	const struct cs_hash genesis_hash = {{1}};
 	const struct node_disk_options options = {.folder = &j->folder.folder,
 						  .index_path = j->index,
 						  .backfill_path = f->path,
-						  .initial_height = 1};
+						  .initial_height = 1,
+						  .chain_id = &f->state.chain_id,
+						  .genesis_hash = &genesis_hash};
 	assert_ok(node_disk_open(&j->disk, &options, NULL));
 	assert_ok(node_disk_begin_at(j->disk, &f->state, &block, NULL));
 	j->history = node_disk_history(j->disk);
@@ -567,10 +570,13 @@ static void test_what_others_are_given(void **state)
 	judge_end(j);
 	struct faulty empty;
 	faulty_init(&empty, 2);
+	const struct cs_hash genesis_hash = {{1}};
 	const struct node_disk_options options = {.folder = &empty.folder,
 						  .index_path = j->index,
 						  .backfill_path = f->path,
-						  .initial_height = 1};
+						  .initial_height = 1,
+						  .chain_id = &f->state.chain_id,
+						  .genesis_hash = &genesis_hash};
 	assert_ok(node_disk_open(&j->disk, &options, NULL));
 	assert_err(node_disk_backfilled(j->disk, &light, &evidence, 6), CS_ERR_NOT_FOUND);
 	node_disk_close(j->disk);

@@ -170,9 +170,49 @@ static void names_that_are_believed_are_durable(void **unused)
 	}
 }
 
+/* A chain's data do not go on under another genesis, and what is refused changes nothing. */
+static void another_genesis_is_refused(void **unused)
+{
+	(void)unused;
+	struct one *one = begin(1);
+	must_start(one);
+	must_run(one, 2);
+	restart(one, true);
+	one->genesis_hash.b[31] ^= 1;
+	for (int i = 0; i < 2; i++) {
+		assert_err(one_start(one), CS_ERR_CONFLICT);
+		assert_non_null(strstr(one->why.text, "another genesis"));
+		restart(one, false);
+	}
+	one->genesis_hash.b[31] ^= 1;
+	must_start(one);
+	must_run(one, 3);
+	restart(one, true);
+	one->genesis.chain_id.text[0] ^= 1;
+	assert_err(one_start(one), CS_ERR_WRONG_CHAIN);
+	end(one);
+}
+
+/* A home of an earlier build: what it has now is written down, and counts from then on. */
+static void a_home_without_its_genesis_takes_one(void **unused)
+{
+	(void)unused;
+	struct one *one = begin(1);
+	must_start(one);
+	must_run(one, 2);
+	restart(one, true);
+	assert_true(faulty_lose(&one->disk_of, "genesis"));
+	one->genesis_hash.b[0] ^= 1;
+	must_start(one);
+	restart(one, true);
+	one->genesis_hash.b[0] ^= 1;
+	assert_err(one_start(one), CS_ERR_CONFLICT);
+	end(one);
+}
+
 static void flip(struct one *one)
 {
-	static const char *const prefixes[] = {"log-", "blocks-", "sign_state"};
+	static const char *const prefixes[] = {"log-", "blocks-", "sign_state", "genesis"};
 	struct faulty *f = &one->disk_of;
 	if (faulty_flip(f, prefixes[faulty_below(f, CS_LEN(prefixes))]))
 		one->is_bit_flipped = true;
@@ -239,6 +279,8 @@ int main(void)
 		cmocka_unit_test(a_height_takes_few_syncs),
 		cmocka_unit_test(each_fault_at_each_change),
 		cmocka_unit_test(names_that_are_believed_are_durable),
+		cmocka_unit_test(another_genesis_is_refused),
+		cmocka_unit_test(a_home_without_its_genesis_takes_one),
 		cmocka_unit_test(all_seeds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

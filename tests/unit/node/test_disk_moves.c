@@ -86,6 +86,8 @@ static void open_disk(struct scene *s, struct node_folder *folder, const char *i
 	const struct node_disk_options options = {.folder = folder,
 						  .index_path = index,
 						  .initial_height = 1,
+						  .chain_id = &s->one->genesis.chain_id,
+						  .genesis_hash = &s->one->genesis_hash,
 						  .segment_size = segment_size};
 	enum cs_err err = node_disk_open(&s->open, &options, &why);
 	if (err != CS_OK)
