@@ -214,6 +214,19 @@ static void on_drained(void *context)
 
 static void connect_next(struct abci_client *client);
 
+static void fail_connecting(struct connection *c, enum cs_err err, const char *what)
+{
+	const struct host_address *a = &c->client->address;
+	const bool is_ipv6 = strchr(a->name, ':') != NULL;
+	struct cs_why why = {""};
+	if (a->is_unix)
+		cs_why_write(&why, "the application at unix://%s %s", a->name, what);
+	else
+		cs_why_write(&why, "the application at tcp://%s%s%s:%u %s", is_ipv6 ? "[" : "",
+			     a->name, is_ipv6 ? "]" : "", a->port, what);
+	fail_connection(c, err, why.text);
+}
+
 static void on_connected(void *context)
 {
 	struct connection *c = context;
@@ -242,7 +255,7 @@ static void on_ended(void *context, enum cs_err err)
 	host_stream_free(c->stream);
 	c->stream = NULL;
 	if (host_now_ms() + RETRY_MS > client->connect_until_ms)
-		fail_connection(c, err, "the application cannot be reached");
+		fail_connecting(c, err, "cannot be reached");
 	else
 		host_timer_start(client->retry, RETRY_MS, 0);
 }
@@ -265,7 +278,7 @@ static void on_retry(void *context)
 		connect_next(client);
 		host_timer_start(client->retry, client->connect_until_ms - now_ms, 0);
 	} else {
-		fail_connection(c, CS_ERR_TIMEOUT, "the application does not accept");
+		fail_connecting(c, CS_ERR_TIMEOUT, "does not accept");
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "relay_state/node/application.h"
 
 #include "host/alloc.h"
+#include "host/log.h"
 #include "relay_state/node/kvstore_db.h"
 #include "relay_state/node/kvstore_files.h"
 
@@ -96,6 +97,28 @@ static enum cs_err make_local(struct node_application *a, struct host_loop *loop
 	return CS_OK;
 }
 
+/* Connects in the background: whoever started the node first sees what it waits for. */
+static enum cs_err make_remote(struct node_application *a, struct host_loop *loop,
+			       const struct node_application_options *options,
+			       const struct abci_client_events *events, void *context,
+			       struct cs_why *why)
+{
+	struct cs_why inner = {{0}};
+	const struct abci_client_options client = {.address = options->address,
+						   .insecure_remote = options->insecure_remote,
+						   .timeout_ms = options->timeout_ms};
+	enum cs_err err = abci_link_socket(&a->link, loop, &client, events, context, &inner);
+	if (err == CS_ERR_INVALID)
+		return cs_fail(why, err,
+			       "proxy_app is kvstore, " PERSISTENT
+			       ", unix://PATH or tcp://ADDRESS:PORT: %s",
+			       inner.text);
+	if (err != CS_OK)
+		return cs_fail(why, err, "%s", inner.text);
+	log_info("node.waits_for_application", LOG_TEXT("address", options->address));
+	return CS_OK;
+}
+
 enum cs_err node_application_new(struct node_application **out, struct host_loop *loop,
 				 const struct node_application_options *options,
 				 const struct abci_client_events *events, void *context,
@@ -104,15 +127,10 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 	struct node_application *a = host_alloc(sizeof *a);
 	enum cs_err err;
 	if (options->app != NULL || strcmp(options->address, "kvstore") == 0 ||
-	    strcmp(options->address, PERSISTENT) == 0) {
+	    strcmp(options->address, PERSISTENT) == 0)
 		err = make_local(a, loop, options, events, context, why);
-	} else {
-		const struct abci_client_options client = {.address = options->address,
-							   .insecure_remote =
-								   options->insecure_remote,
-							   .timeout_ms = options->timeout_ms};
-		err = abci_link_socket(&a->link, loop, &client, events, context, why);
-	}
+	else
+		err = make_remote(a, loop, options, events, context, why);
 	if (err != CS_OK) {
 		node_application_free(a);
 		return err;

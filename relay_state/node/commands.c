@@ -261,6 +261,15 @@ static void on_drain(void *context)
 	host_loop_stop(r->loop);
 }
 
+/* Of the chain, as far as it is known. */
+static int64_t height_of(struct node *node)
+{
+	const struct node_disk_found *found = node_disk_found(node_disk_of(node));
+	if (node_is_started(node))
+		return node_state(node)->last_height;
+	return found->has_state ? found->state->last_height : 0;
+}
+
 static enum cs_err run(const struct node_config *config, struct cs_why *why)
 {
 	static const struct node_events events = {on_started, on_failed};
@@ -271,9 +280,12 @@ static enum cs_err run(const struct node_config *config, struct cs_why *why)
 		host_loop_catch_signals(r.loop, DRAIN_MS);
 		host_loop_on_drain(r.loop, on_drain, &r);
 		host_loop_run(r.loop);
+		const int64_t height = height_of(r.node);
 		node_rpc_free(r.rpc);
 		node_metrics_free(r.metrics);
 		node_free(r.node);
+		if (r.err == CS_OK)
+			log_info("node.stopped", LOG_I64("height", height));
 		err = r.err != CS_OK ? cs_fail(why, r.err, "%s", r.why.text) : CS_OK;
 	} else {
 		log_error("node.start_failed", LOG_ERR(err), LOG_TEXT("why", why->text));

@@ -3,9 +3,11 @@
 #include "relay_state/bft/message.h"
 #include "relay_state/node/metrics.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MS 1000000ll
 #define DAY_NS (86400ll * 1000 * MS)
@@ -315,6 +317,10 @@ enum cs_err node_config_load(struct node_config *c, const char *home, struct cs_
 	CS_TRY(node_path(c->validator_key_file, home, "config/priv_validator_key.json", why));
 	CS_TRY(node_path(c->node_key_file, home, "config/node_key.json", why));
 	CS_TRY(node_path(c->data_folder, home, "data", why));
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		return cs_fail(why, CS_ERR_NOT_FOUND,
+			       "%s is not there: caisson-ledger init --home DIR makes a node",
+			       path);
 	(void)snprintf(c->home, sizeof c->home, "%s", home);
 	c->file = host_config_load(node_config_schema(), path);
 	uint32_t errors = host_config_error_count(c->file);

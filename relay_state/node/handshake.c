@@ -8,6 +8,9 @@
  * InitChain; then every block up to the state's height that it lacks, FinalizeBlock and Commit each.
  * What the application answers must be what the chain says it answered. */
 
+/* How far the replay is, so often. */
+#define REPLAYING_MS 2000u
+
 static void replay_next(struct node *n);
 
 static bool check_app_hash(struct node *n, struct cs_bytes expected, int64_t height)
@@ -35,6 +38,18 @@ static bool keep_app_hash(struct node *n, struct cs_bytes hash)
 
 /* ---- blocks that the application lacks ---- */
 
+static void tell_replay(struct node *n)
+{
+	const uint64_t now_ms = host_now_ms();
+	if (n->app_height == n->state.last_height) {
+		log_info("node.replayed", LOG_I64("height", n->app_height));
+	} else if (now_ms - n->replay_told_ms >= REPLAYING_MS) {
+		n->replay_told_ms = now_ms;
+		log_info("node.replaying", LOG_I64("height", n->app_height),
+			 LOG_I64("to", n->state.last_height));
+	}
+}
+
 static void on_replay_committed(void *context, enum cs_err err, const char *why,
 				const struct abci_response *response)
 {
@@ -43,6 +58,7 @@ static void on_replay_committed(void *context, enum cs_err err, const char *why,
 	if (err != CS_OK)
 		return node_fail(n, err, "application", why);
 	n->app_height = n->replay_height;
+	tell_replay(n);
 	replay_next(n);
 }
 
@@ -117,9 +133,11 @@ static void recover(struct node *n)
 			       n->state.last_height, found->base, found->stored, n->app_height);
 		return node_fail(n, CS_ERR_CONFLICT, "start", why);
 	}
-	if (n->app_height < n->state.last_height)
-		log_info("node.replay", LOG_I64("from", n->app_height),
+	if (n->app_height < n->state.last_height) {
+		n->replay_told_ms = host_now_ms();
+		log_info("node.replay", LOG_I64("from", first),
 			 LOG_I64("to", n->state.last_height));
+	}
 	replay_next(n);
 }
 

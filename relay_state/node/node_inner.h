@@ -83,6 +83,7 @@ struct node {
 	/* The handshake. */
 	struct bft_state state; /* with which the engine begins */
 	int64_t app_height, replay_height;
+	uint64_t replay_told_ms;
 	uint64_t app_version;
 	uint8_t app_hash[CMT_APP_HASH_SIZE_MAX];
 	size_t app_hash_size;

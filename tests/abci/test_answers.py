@@ -157,8 +157,9 @@ def test_an_application_that_is_killed_or_stopped(tmp_path, kind):
 
 
 def test_nobody_there(tmp_path):
-    answers, failed = drive(f"unix://{tmp_path}/none.sock", [messages.info()])
-    assert answers == [] and failed == "failed unavailable: query connection: the application cannot be reached"
+    address = f"unix://{tmp_path}/none.sock"
+    answers, failed = drive(address, [messages.info()])
+    assert answers == [] and failed == f"failed unavailable: query connection: the application at {address} cannot be reached"
 
 
 # ---- the program ----

@@ -7,10 +7,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
 
 import pytest
 
 from ledger.net import DEADLINE_S, CallError, Network, run
+from ledger.proving import Proving
 from lib.rpc import wait_for
 from lib.tools import find_build
 
@@ -185,3 +188,142 @@ def test_a_transaction_above_a_block(tmp_path):
             node.commit(b"a=" + bytes([98]) * 3000)
         assert node.commit(b"small=1")["tx_result"]["code"] == 0
         assert node.call("num_unconfirmed_txs")["total"] == "0"
+
+
+def test_blocks_that_hold_nothing(tmp_path):
+    (node,) = Network(tmp_path, 1).nodes
+
+    def small(genesis):
+        genesis["consensus_params"]["block"]["max_bytes"] = "500"
+        genesis["consensus_params"]["evidence"]["max_bytes"] = "0"
+
+    change_genesis(node, small)
+    refused = run("start", "--home", str(node.home))
+    assert refused.returncode == 1 and "block.max_bytes 500" in refused.stderr
+    # It may be mended: nothing was done under it.
+    change_genesis(node, lambda genesis: genesis["consensus_params"]["block"].update(max_bytes="5000"))
+    node.start()
+    try:
+        node.wait_height(1)
+    finally:
+        assert node.process.stop() == 0
+
+
+def test_another_genesis_under_a_home(tmp_path):
+    """The same chain id, other validators or another time: the data are of the genesis that they began with."""
+    (node,) = Network(tmp_path, 1).nodes
+    path = node.home / "config" / "genesis.json"
+    node.start()
+    node.wait_height(2)
+    assert node.process.stop() == 0
+    good = path.read_text()
+    kept = (node.home / "data" / "genesis").read_bytes()
+    for change in (lambda genesis: genesis.update(genesis_time="2024-01-02T03:04:05Z"),
+                   lambda genesis: genesis["validators"][0].update(power="7"),
+                   lambda genesis: genesis.update(app_state={"a": 1})):
+        change_genesis(node, change)
+        for command in (["start"], ["rollback"]):
+            refused = run(*command, "--home", str(node.home))
+            assert refused.returncode == 1 and "conflict: the data began with another genesis" in refused.stderr, refused.stderr
+        path.write_text(good)
+    # Written otherwise it is the same one.
+    path.write_text(json.dumps(json.loads(good), indent=7))
+    node.start()
+    node.wait_height(3)
+    assert node.process.stop() == 0
+    # A home that was made before hashes were kept: it takes what it has.
+    (node.home / "data" / "genesis").unlink()
+    node.start()
+    node.wait_height(4)
+    assert node.process.stop() == 0
+    assert (node.home / "data" / "genesis").read_bytes() == kept
+    (node.home / "data" / "genesis").write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    refused = run("start", "--home", str(node.home))
+    assert refused.returncode == 1 and "damaged: genesis does not read" in refused.stderr
+    # A chain of its own, with an empty folder.
+    shutil.rmtree(node.home / "data")
+    change_genesis(node, lambda genesis: genesis.update(genesis_time="2024-01-02T03:04:05Z"))
+    node.start()
+    node.wait_height(1)
+    assert node.process.stop() == 0
+
+
+def test_a_home_that_is_none(tmp_path):
+    refused = run("start", "--home", str(tmp_path / "nowhere"))
+    assert refused.returncode == 1 and "caisson-ledger init" in refused.stderr
+    assert refused.stderr.count("nowhere") == 1 and refused.stderr.count("\n") == 1, refused.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_applications_that_are_none(tmp_path):
+    (node,) = Network(tmp_path, 1).nodes
+    for address in ("nonsense", "http://127.0.0.1:1", "tcp://127.0.0.1", "kvstore2", ""):
+        refused = run("start", "--home", str(node.home), "--proxy_app", address)
+        assert refused.returncode == 1
+        for form in ("kvstore", "persistent_kvstore", "unix://PATH", "tcp://ADDRESS:PORT"):
+            assert form in refused.stderr, refused.stderr
+    refused = run("start", "--home", str(node.home), "--proxy_app", "tcp://192.0.2.1:26658")
+    assert refused.returncode == 1 and "insecure-refused" in refused.stderr and "unix://PATH" not in refused.stderr
+
+
+def test_an_application_that_is_not_there(tmp_path):
+    (node,) = Network(tmp_path, 1).nodes
+    address = f"unix://{tmp_path}/none.sock"
+    node.args = ["--proxy_app", address]
+    node.start()
+    try:
+        wait_for(lambda: f"node.waits_for_application address={address}" in node.process.tail(), DEADLINE_S, "what it waits for")
+        assert node.process.popen.wait(DEADLINE_S) == 1
+        assert f"the application at {address} cannot be reached" in node.process.tail()
+    finally:
+        node.process.stop()
+
+
+class Slow(Proving):
+    """One that takes its time for a block."""
+    delay_s = 0.0
+
+    def answer(self, name, fields):
+        if name == "finalize_block":
+            time.sleep(self.delay_s)
+        return super().answer(name, fields)
+
+
+def test_the_log_of_a_replay(tmp_path):
+    """From where to where, how far after some seconds, and its end; and what SIGTERM ends with."""
+    (node,) = Network(tmp_path, 1).nodes
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+    with Slow(tmp_path / "first") as app:
+        node.args = ["--proxy_app", app.address]
+        node.start()
+        node.wait_height(6)
+        assert node.process.stop() == 0
+        last = node.process.tail(1)
+    ended = int(re.search(r"node\.stopped height=(\d+)", last).group(1))
+    assert ended >= 6
+    (tmp_path / "net" / "node0.log").unlink()
+    with Slow(tmp_path / "second") as app:
+        app.delay_s = 3 / ended + 0.1
+        node.args = ["--proxy_app", app.address]
+        node.start()
+        try:
+            node.wait_height(ended + 1)
+        finally:
+            assert node.process.stop() == 0
+    lines = re.findall(r"node\.(replay|replaying|replayed|started|stopped) (.*)", node.process.log_path.read_text())
+    names = [name for name, _ in lines]
+    assert names[0] == "replay" and set(names[1:-3]) == {"replaying"} and names[-3:] == ["replayed", "started", "stopped"], lines
+    assert lines[0][1] == f"from=1 to={ended}"
+    heights = [int(re.fullmatch(rf"height=(\d+) to={ended}", text).group(1)) for name, text in lines if name == "replaying"]
+    assert heights == sorted(set(heights)) and 1 <= heights[0] and heights[-1] < ended
+    assert lines[-3][1] == f"height={ended}"
+
+
+def test_a_node_that_is_stopped_before_it_has_started(tmp_path):
+    (node,) = Network(tmp_path, 1).nodes
+    node.args = ["--proxy_app", f"unix://{tmp_path}/none.sock"]
+    node.start()
+    wait_for(lambda: "node.waits_for_application" in node.process.tail(), DEADLINE_S, "what it waits for")
+    assert node.process.stop() == 0
+    assert "node.stopped height=0" in node.process.tail(1)

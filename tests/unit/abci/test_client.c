@@ -289,8 +289,10 @@ static void test_an_application_that_is_not_there(void **state)
 	start_client(&scene, (struct abci_client_options){.connect_ms = 150});
 	wait_for(&scene, has_client_failed, &scene);
 	assert_int_equal(scene.client_err, CS_ERR_UNAVAILABLE);
-	assert_string_equal(scene.client_why,
-			    "query connection: the application cannot be reached");
+	char expected[160];
+	snprintf(expected, sizeof expected,
+		 "query connection: the application at %s cannot be reached", scene.address);
+	assert_string_equal(scene.client_why, expected);
 	end_scene(&scene);
 }
 
