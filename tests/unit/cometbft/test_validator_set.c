@@ -217,6 +217,57 @@ static void test_extreme_priorities(void **state)
 	assert_int_equal(set.list[0].priority + set.list[1].priority, 0);
 }
 
+/* Differences that do not fit wrap around, as Go's do: what ValidatorSet of CometBFT 0.38.26 makes of
+ * these priorities in two turns, and who proposes in each. */
+static void test_differences_wrap(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t count;
+		int64_t power[3], priority[3], after[2][3];
+		size_t proposer[2];
+	} cases[] = {
+		{2,
+		 {1, 1},
+		 {INT64_MAX, INT64_MIN},
+		 {{9223372036854775805, -9223372036854775806},
+		  {4611686018427387902, -4611686018427387901}},
+		 {0, 0}},
+		{2, {1, 1}, {INT64_MAX - 3, 0}, {{1, -1}, {0, 0}}, {0, 0}},
+		{2,
+		 {1, 1},
+		 {1ll << 62, -(1ll << 62)},
+		 {{4611686018427387903, -4611686018427387903}, {-1, 1}},
+		 {0, 1}},
+		{2, {1, 1}, {(1ll << 62) + 5, -(1ll << 62) - 4}, {{1, -1}, {0, 0}}, {0, 0}},
+		{3,
+		 {3, 2, 1},
+		 {INT64_MAX - 7, 12, INT64_MIN + 100},
+		 {{1024819115206086193, -1, -1024819115206086192}, {2, 2, -4}},
+		 {0, 0}},
+		{3, {3, 2, 1}, {INT64_MAX - 20, 12, 0}, {{5, -1, -2}, {2, 1, -1}}, {0, 0}},
+	};
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		struct cmt_validator list[3];
+		struct cmt_validator_set set;
+		for (size_t k = 0; k < cases[i].count; k++) {
+			struct cs_ed25519_key key = key_of((uint32_t)k + 1);
+			list[k] = cmt_validator_of(&key, cases[i].power[k]);
+		}
+		assert_ok(cmt_validator_set_init(&set, test_arena(), 3));
+		assert_ok(cmt_validator_set_make(&set, list, cases[i].count, test_arena(), NULL));
+		for (size_t k = 0; k < cases[i].count; k++)
+			set.list[k].priority = cases[i].priority[k];
+		for (size_t turn = 0; turn < 2; turn++) {
+			cmt_validator_set_increment(&set, 1);
+			for (size_t k = 0; k < cases[i].count; k++)
+				assert_int_equal(set.list[k].priority, cases[i].after[turn][k]);
+			assert_int_equal(cmt_validator_set_find(&set, &set.proposer.address),
+					 cases[i].proposer[turn]);
+		}
+	}
+}
+
 static void test_form(void **state)
 {
 	(void)state;
@@ -276,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_refused_changes),
 		cmocka_unit_test(test_turns_follow_power),
 		cmocka_unit_test(test_extreme_priorities),
+		cmocka_unit_test(test_differences_wrap),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_too_many),
 	};
