@@ -135,6 +135,12 @@ bool bft_has_extensions(const struct bft *bft, int64_t height)
 	return cmt_params_extensions_at(&bft->state.params, height);
 }
 
+bool bft_demands_extension(const struct bft *bft, const struct cmt_vote *vote)
+{
+	return vote->type == CMT_PRECOMMIT && !cmt_block_id_is_nil(&vote->block_id) &&
+	       bft_has_extensions(bft, vote->height);
+}
+
 /* ---- a new engine ---- */
 
 static bool config_fits(const struct bft_config *c)
@@ -146,6 +152,15 @@ static bool config_fits(const struct bft_config *c)
 	       c->precommit_delta_ns >= 0 && c->commit_ns >= 0 && c->status_ns > 0 &&
 	       h->validators_at != NULL && h->time_at != NULL && h->is_committed != NULL &&
 	       h->signed_header_at != NULL;
+}
+
+/* A node that refused what the others may decide would halt in the middle of the chain. */
+static bool takes_blocks_of(const struct bft_config *c, const struct cmt_params *params)
+{
+	int64_t demanded = params->block_size_max;
+	if (demanded < 0 || demanded > (int64_t)BFT_BLOCK_SIZE_MAX)
+		demanded = BFT_BLOCK_SIZE_MAX;
+	return (int64_t)c->block_size_max >= demanded;
 }
 
 /* Takes pieces off one block of memory, or only counts them where there is none yet. */
@@ -231,7 +246,7 @@ enum cs_err bft_new(struct bft **out, const struct bft_config *config,
 	c.block_size_max = c.block_size_max != 0 ? c.block_size_max : BFT_BLOCK_SIZE_MAX;
 	c.rounds_kept = c.rounds_kept != 0 ? c.rounds_kept : BFT_ROUNDS_KEPT_DEFAULT;
 	c.stash_size = c.stash_size != 0 ? c.stash_size : BFT_STASH_SIZE_DEFAULT;
-	if (!config_fits(&c))
+	if (!config_fits(&c) || !takes_blocks_of(&c, &state->params))
 		return CS_ERR_INVALID;
 	size_t size = lay_out(NULL, &c);
 	struct bft *bft = aligned_alloc(64, size);

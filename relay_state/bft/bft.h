@@ -173,8 +173,11 @@ typedef size_t (*bft_proposer_fn)(void *context, const struct cmt_validator_set 
 				  int64_t height, int32_t round);
 
 struct bft_config {
-	size_t block_size_max; /* at most BFT_BLOCK_SIZE_MAX; 0: that */
-	uint32_t rounds_kept;  /* 0: the default */
+	/* At most BFT_BLOCK_SIZE_MAX; 0: that. Larger blocks are invalid here, so that it is one value
+	 * for all nodes of a chain, and not below the chain's parameter (where that says more, or -1,
+	 * BFT_BLOCK_SIZE_MAX). */
+	size_t block_size_max;
+	uint32_t rounds_kept; /* 0: the default */
 	size_t stash_size;
 	/* Of the round: base + round × delta. */
 	int64_t propose_ns, propose_delta_ns;
@@ -197,7 +200,9 @@ struct bft_config {
 struct bft;
 
 /* One allocation, as large as the configuration says. state: the chain after its last block,
- * copied. last_commit: the extended commit of that block, empty at genesis. NO_MEMORY, INVALID. */
+ * copied. last_commit: the extended commit of that block, empty at genesis. NO_MEMORY; INVALID: the
+ * configuration, one that is too small for the state's blocks included; the errors of
+ * cmt_commit_verify. */
 CS_NODISCARD enum cs_err bft_new(struct bft **bft, const struct bft_config *config,
 				 const struct bft_state *state, struct cs_bytes last_commit);
 void bft_free(struct bft *bft);

@@ -72,8 +72,9 @@ struct bft_to_sign {
 struct bft_peer {
 	bool is_validator;
 	struct cs_address address;
-	bool has_told;         /* since this start: what it holds of us */
-	int64_t told_height;   /* at which it was then */
+	bool has_told;        /* since this start: what it holds of us */
+	int64_t told_height;  /* at which it was then */
+	int64_t alarm_height; /* of its last vote of our key that its signer's memory contradicts */
 	int32_t evidence_work; /* signatures that it may still make us check; below 0: owed */
 	size_t stashed;        /* bytes of the stash that are its own */
 };
@@ -161,6 +162,7 @@ bool bft_is_validator(const struct bft *bft);
 /* Of the height in work: once it is applied and not yet committed, the state is one ahead. */
 const struct cmt_validator_set *bft_validators(const struct bft *bft);
 bool bft_has_extensions(const struct bft *bft, int64_t height);
+bool bft_demands_extension(const struct bft *bft, const struct cmt_vote *vote);
 /* Room for an encoding of at most size_max bytes; bft_out_end gives what was written. False:
  * none. */
 bool bft_out_begin(struct bft *bft, struct cs_buf *buf, size_t size_max);
@@ -205,6 +207,9 @@ void bft_send_parts(struct bft *bft, uint32_t peer, const struct bft_slot *slot,
 
 /* ---- voting.c: votes of others, own signatures ---- */
 
+/* Index, address, signature, and the extension where the height has them. */
+CS_NODISCARD enum cs_err bft_check_vote(struct bft *bft, const struct cmt_vote *vote,
+					const struct cmt_validator_set *set);
 void bft_on_vote(struct bft *bft, uint32_t peer, const struct cmt_vote *vote);
 void bft_on_extension_verified(struct bft *bft, const struct bft_event *event);
 void bft_want(struct bft *bft, enum bft_sign_step step, const struct cmt_block_id *id,

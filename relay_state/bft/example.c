@@ -12,6 +12,7 @@
 #define NODES 4u
 #define HEIGHTS 5
 #define QUEUE 4096u
+#define BLOCK_SIZE 65536
 
 struct node {
 	struct bft *bft;
@@ -105,6 +106,8 @@ static void make_validators(struct bft_state *genesis, struct cs_arena *scratch)
 	}
 	g.time = bft_time_pb(now_ns);
 	g.params = cmt_params_default();
+	g.params.block_size_max = BLOCK_SIZE;
+	g.params.evidence_size_max = BLOCK_SIZE / 4;
 	g.validators = list;
 	g.count = NODES;
 	cs_assert(bft_state_genesis(genesis, &g, scratch, NULL) == CS_OK);
@@ -113,7 +116,7 @@ static void make_validators(struct bft_state *genesis, struct cs_arena *scratch)
 static void start(unsigned self, const struct bft_state *genesis)
 {
 	struct node *node = &nodes[self];
-	struct bft_config config = {.block_size_max = 64 * 1024,
+	struct bft_config config = {.block_size_max = BLOCK_SIZE,
 				    .propose_ns = 1000000000,
 				    .prevote_ns = 1000000000,
 				    .precommit_ns = 1000000000,

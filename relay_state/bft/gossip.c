@@ -159,6 +159,10 @@ void bft_on_tick(struct bft *bft)
 
 /* ---- what others hold of us ---- */
 
+/* In front of a message of the stash: its peer (4), its size (4), and whose votes that peer may send
+ * first (20): places in the table of peers are given anew. */
+#define STASH_HEAD (8u + sizeof(struct cs_address))
+
 void bft_ask_own(struct bft *bft, uint32_t peer)
 {
 	struct bft_message message = {.type = BFT_MESSAGE_OWN_ASK};
@@ -231,46 +235,115 @@ void bft_check_may_sign(struct bft *bft)
 	bft_pump_signer(bft);
 }
 
-static void find_own(struct bft *bft, struct bft_message *answer, const struct cs_address *who)
+/* Of one validator: its last vote by place, and its last precommit for a block. */
+struct own_found {
+	bool has_newest, has_block;
+	struct cmt_vote newest, block;
+};
+
+static bool is_later(const struct cmt_vote *a, const struct cmt_vote *b)
 {
-	const struct cmt_vote *newest = NULL, *block = NULL;
+	if (a->height != b->height)
+		return a->height > b->height;
+	return a->round != b->round ? a->round > b->round : a->type > b->type;
+}
+
+static void consider(struct own_found *found, const struct cmt_vote *vote)
+{
+	if (!found->has_newest || is_later(vote, &found->newest)) {
+		found->has_newest = true;
+		found->newest = *vote;
+	}
+	if (vote->type == CMT_PRECOMMIT && !cmt_block_id_is_nil(&vote->block_id) &&
+	    (!found->has_block || is_later(vote, &found->block))) {
+		found->has_block = true;
+		found->block = *vote;
+	}
+}
+
+static void find_in_rounds(struct bft *bft, struct own_found *found, const struct cs_address *who)
+{
 	size_t index = cmt_validator_set_find(bft_validators(bft), who);
 	if (index == SIZE_MAX)
 		return;
 	for (uint32_t i = 0; i < bft->config.rounds_kept; i++) {
 		const struct bft_round *r = &bft->rounds[i];
-		if (!r->used)
-			continue;
-		for (unsigned k = 0; k < 2; k++) {
-			const struct bft_vote *v =
-				k == 0 ? &r->prevotes.by[0][index] : &r->precommits.by[0][index];
-			if (!v->have)
-				continue;
-			if (newest == NULL || v->vote.round > newest->round ||
-			    (v->vote.round == newest->round && v->vote.type > newest->type))
-				newest = &v->vote;
-			if (k == 1 && !cmt_block_id_is_nil(&v->vote.block_id) &&
-			    (block == NULL || v->vote.round > block->round))
-				block = &v->vote;
-		}
+		if (r->used && r->prevotes.by[0][index].have)
+			consider(found, &r->prevotes.by[0][index].vote);
+		if (r->used && r->precommits.by[0][index].have)
+			consider(found, &r->precommits.by[0][index].vote);
 	}
-	if (newest != NULL)
-		answer->own_votes.votes[answer->own_votes.count++] = *newest;
-	if (block != NULL && block != newest)
-		answer->own_votes.votes[answer->own_votes.count++] = *block;
+}
+
+static void put_own(struct bft_message *answer, const struct own_found *found)
+{
+	if (found->has_newest)
+		answer->own_votes.votes[answer->own_votes.count++] = found->newest;
+	if (found->has_block && is_later(&found->newest, &found->block))
+		answer->own_votes.votes[answer->own_votes.count++] = found->block;
+}
+
+/* Who may validate there: of the height in work, and of the next one. */
+static const struct cmt_validator_set *set_of(const struct bft *bft, int64_t height)
+{
+	if (height == bft->height)
+		return bft_validators(bft);
+	bool applied = bft->state.last_height == bft->height;
+	return applied ? &bft->state.now.set : &bft->state.next.set;
+}
+
+/* What a validator sent itself and waits for its height is told to it too: it was not verified. */
+static void consider_stashed(struct bft *bft, struct own_found *found, struct cs_bytes bytes,
+			     const struct cs_address *who)
+{
+	struct bft_message message;
+	const struct cmt_vote *vote = &message.vote;
+	if (bft_message_decode(&message, bytes) != CS_OK || message.type != BFT_MESSAGE_VOTE ||
+	    vote->height < bft->height || !cs_address_eq(&vote->validator, who))
+		return;
+	const struct cmt_validator_set *set = set_of(bft, vote->height);
+	if (bft_check_vote(bft, vote, set) == CS_OK)
+		consider(found, vote);
+}
+
+/* Each costs what a signature of evidence does: who fills the stash and asks again and again is left
+ * without. */
+static void find_in_stash(struct bft *bft, struct own_found *found, uint32_t peer)
+{
+	struct bft_peer *from = &bft->peers[peer];
+	size_t at = bft->stash_begin;
+	from->evidence_work -= from->evidence_work > 0;
+	while (at < bft->stash_end && from->evidence_work > 0) {
+		const uint8_t *head = bft->stash + at;
+		size_t size = cs_be32(head + 4);
+		at += STASH_HEAD + size;
+		if (memcmp(head + 8, from->address.b, sizeof(struct cs_address)) != 0)
+			continue;
+		from->evidence_work--;
+		consider_stashed(bft, found, cs_bytes(head + STASH_HEAD, size), &from->address);
+	}
 }
 
 void bft_on_own_ask(struct bft *bft, uint32_t peer, const struct bft_message *message)
 {
 	struct bft_message answer = {.type = BFT_MESSAGE_OWN_VOTES};
+	struct own_found found = {0};
+	const struct cs_address *who = &message->own_ask.validator;
+	const struct bft_peer *from = &bft->peers[peer];
 	answer.own_votes.height = bft->height;
-	find_own(bft, &answer, &message->own_ask.validator);
+	find_in_rounds(bft, &found, who);
+	if (from->is_validator && cs_address_eq(&from->address, who))
+		find_in_stash(bft, &found, peer);
+	put_own(&answer, &found);
 	bft_send(bft, peer, &answer);
 }
 
+/* Whether votes have extensions is certain of the height in work alone. The address is the key's, or
+ * cmt_vote_verify refuses it. */
 static enum cs_err check_own(struct bft *bft, const struct cmt_vote *vote)
 {
-	if (!cs_address_eq(&vote->validator, &bft->address))
+	if (vote->height == bft->height &&
+	    vote->extension_signature.some != bft_demands_extension(bft, vote))
 		return CS_ERR_INVALID;
 	CS_TRY(cmt_vote_verify(vote, &bft->state.chain_id, &bft->config.key));
 	size_t mark = cs_arena_mark(&bft->scratch);
@@ -282,8 +355,20 @@ static enum cs_err check_own(struct bft *bft, const struct cmt_vote *vote)
 	return err;
 }
 
+/* Once for a peer and a height: the same vote may be told without end. */
+static void alarm_contradiction(struct bft *bft, uint32_t peer, int64_t height)
+{
+	if (peer < BFT_PEERS_MAX) {
+		if (height <= bft->peers[peer].alarm_height)
+			return;
+		bft->peers[peer].alarm_height = height;
+	}
+	bft_emit(bft, BFT_EFFECT_ALARM)->why =
+		"a peer holds a vote of our key that its signer's memory contradicts";
+}
+
 /* RAISE, and the engine's own copy with it: the vote may be of a height that is yet to come. */
-static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
+static void raise_signer(struct bft *bft, uint32_t peer, const struct cmt_vote *vote)
 {
 	int64_t time_ns;
 	bool changed;
@@ -302,22 +387,24 @@ static void raise_signer(struct bft *bft, const struct cmt_vote *vote)
 	if (!bft->replaying &&
 	    bft_sign_state_raise(&bft->signed_last, &changed, &effect->sign, effect->signature,
 				 effect->extension_signature) != CS_OK)
-		bft_emit(bft, BFT_EFFECT_ALARM)->why = "a peer holds a vote of our key that its "
-						       "signer's memory contradicts";
+		alarm_contradiction(bft, peer, vote->height);
 }
 
 /* A signer whose memory is older than the log learns what the log knows. */
 void bft_raise_from_log(struct bft *bft)
 {
 	struct bft_message own = {.type = BFT_MESSAGE_OWN_VOTES};
+	struct own_found found = {0};
 	if (!bft_is_validator(bft))
 		return;
-	find_own(bft, &own, &bft->address);
+	find_in_rounds(bft, &found, &bft->address);
+	put_own(&own, &found);
 	for (size_t i = 0; i < own.own_votes.count; i++)
-		raise_signer(bft, &own.own_votes.votes[i]);
+		raise_signer(bft, BFT_PEER_NONE, &own.own_votes.votes[i]);
 }
 
-/* A vote of ours that this node does not remember: the lock counts, and what was signed is past. */
+/* A vote of ours that this node does not remember: the lock counts, and what was signed is past.
+ * Each part logs what it changes: one that is told again and again must not fill the log. */
 static void respect(struct bft *bft, uint32_t peer, const struct cmt_vote *vote)
 {
 	struct bft_round *r = bft_round_find(bft, vote->round);
@@ -327,7 +414,6 @@ static void respect(struct bft *bft, uint32_t peer, const struct cmt_vote *vote)
 	if (r != NULL && bft_votes_find(vote->type == CMT_PREVOTE ? &r->prevotes : &r->precommits,
 					bft->own, &vote->block_id) != NULL)
 		return;
-	bft_log(bft);
 	if (vote->type == CMT_PRECOMMIT && !cmt_block_id_is_nil(&vote->block_id))
 		bft_adopt_lock(bft, vote->round, &vote->block_id);
 	bft_skip_signed(bft, vote->round,
@@ -345,7 +431,7 @@ void bft_on_own_votes(struct bft *bft, uint32_t peer, const struct bft_message *
 			return bft_fault(bft, peer, err, true);
 	}
 	for (size_t i = 0; i < message->own_votes.count; i++)
-		raise_signer(bft, &message->own_votes.votes[i]);
+		raise_signer(bft, peer, &message->own_votes.votes[i]);
 	for (size_t i = message->own_votes.count; i-- > 0;)
 		respect(bft, peer, &message->own_votes.votes[i]);
 	if (bft->replaying)
@@ -378,8 +464,6 @@ void bft_on_peer_down(struct bft *bft, const struct bft_event *event)
 
 /* ---- messages that came a height too early ---- */
 
-#define STASH_HEAD 8u
-
 void bft_stash(struct bft *bft, uint32_t peer, struct cs_bytes bytes)
 {
 	size_t size = STASH_HEAD + bytes.n;
@@ -398,6 +482,7 @@ void bft_stash(struct bft *bft, uint32_t peer, struct cs_bytes bytes)
 	uint8_t *p = bft->stash + bft->stash_end;
 	cs_put_be32(p, peer);
 	cs_put_be32(p + 4, (uint32_t)bytes.n);
+	memcpy(p + 8, from->address.b, sizeof(struct cs_address));
 	memcpy(p + STASH_HEAD, bytes.p, bytes.n);
 	bft->stash_end += size;
 	from->stashed += size;

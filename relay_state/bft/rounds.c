@@ -180,4 +180,9 @@ void bft_slot_complete(struct bft *bft, struct bft_slot *slot)
 	err = judge(bft, slot, &why);
 	cs_arena_rewind(&bft->scratch, mark);
 	slot->validity = err == CS_OK ? BFT_VALID : BFT_INVALID;
+	/* Safe, and if the others decide it, a halt: the log must say that the block was not the cause. */
+	if (err == CS_ERR_CRYPTO || err == CS_ERR_NO_MEMORY)
+		bft_emit(bft, BFT_EFFECT_ALARM)->why =
+			"a block could not be judged, for want of memory or by a failure of the "
+			"cryptographic library: here it counts as invalid";
 }

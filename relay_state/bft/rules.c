@@ -255,6 +255,7 @@ void bft_adopt_lock(struct bft *bft, int32_t round, const struct cmt_block_id *i
 {
 	if (round <= bft->locked_round)
 		return;
+	bft_log(bft);
 	bft->locked_round = round;
 	bft->locked_id = *id;
 	if (round > bft->valid_round) {
@@ -272,6 +273,7 @@ void bft_skip_signed(struct bft *bft, int32_t round, enum bft_sign_step step)
 	if (bft->step == BFT_STEP_COMMIT || round < bft->round ||
 	    (round == bft->round && bft->step != BFT_STEP_NEW_HEIGHT && bft->step >= reached))
 		return;
+	bft_log(bft);
 	bft_start_round(bft, round + 1);
 }
 

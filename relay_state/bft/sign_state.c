@@ -23,12 +23,16 @@ static int compare_place(const struct bft_sign_state *state, const struct bft_si
 	return 0;
 }
 
+static bool same_vote(const struct bft_sign_state *state, const struct bft_sign_request *request)
+{
+	return request->pol_round == state->pol_round &&
+	       cmt_block_id_eq(&request->block_id, &state->block_id);
+}
+
 static bool same_but_time(const struct bft_sign_state *state,
 			  const struct bft_sign_request *request)
 {
-	return request->pol_round == state->pol_round &&
-	       cmt_block_id_eq(&request->block_id, &state->block_id) &&
-	       request->has_extension == state->has_extension;
+	return same_vote(state, request) && request->has_extension == state->has_extension;
 }
 
 enum bft_sign_verdict bft_sign_state_may(const struct bft_sign_state *state,
@@ -95,7 +99,9 @@ enum cs_err bft_sign_state_raise(struct bft_sign_state *state, bool *changed,
 {
 	int order = compare_place(state, seen);
 	if (order == 0) {
-		if (!same_but_time(state, seen))
+		/* The extension is no part of what a vote's signature covers: who passes the vote on may
+		 * leave it out, and then nothing was signed twice. */
+		if (!same_vote(state, seen))
 			return CS_ERR_CONFLICT;
 		*changed = false;
 		return CS_OK;

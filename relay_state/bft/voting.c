@@ -4,16 +4,14 @@
 
 /* ---- votes of others, and our own when they come back ---- */
 
-/* Index, address, signature, and the extension where the height has them. */
-static enum cs_err check_vote(struct bft *bft, const struct cmt_vote *vote,
-			      const struct cmt_validator_set *set)
+enum cs_err bft_check_vote(struct bft *bft, const struct cmt_vote *vote,
+			   const struct cmt_validator_set *set)
 {
 	if ((size_t)vote->index >= set->count ||
 	    !cs_address_eq(&vote->validator, &set->list[vote->index].address))
 		return CS_ERR_FOREIGN_SEAL;
 	const struct cs_ed25519_key *key = &set->list[vote->index].key;
-	bool demanded = vote->type == CMT_PRECOMMIT && !cmt_block_id_is_nil(&vote->block_id) &&
-			bft_has_extensions(bft, vote->height);
+	bool demanded = bft_demands_extension(bft, vote);
 	if (vote->extension_signature.some != demanded)
 		return CS_ERR_INVALID;
 	CS_TRY(cmt_vote_verify(vote, &bft->state.chain_id, key));
@@ -51,7 +49,7 @@ static void add_late(struct bft *bft, uint32_t peer, const struct cmt_vote *vote
 	    (size_t)vote->index >= set->count || vote->extension_signature.some ||
 	    bft_votes_find(votes, (size_t)vote->index, &vote->block_id) != NULL)
 		return;
-	enum cs_err err = check_vote(bft, vote, set);
+	enum cs_err err = bft_check_vote(bft, vote, set);
 	if (err != CS_OK) {
 		bft_fault(bft, peer, err, true);
 		return;
@@ -108,7 +106,7 @@ static void add_vote(struct bft *bft, uint32_t peer, const struct cmt_vote *vote
 	if (changes_nothing(bft, r, votes, vote))
 		return;
 	/* Our own signer's is not verified: it has left already. */
-	enum cs_err err = peer == BFT_PEER_NONE ? CS_OK : check_vote(bft, vote, set);
+	enum cs_err err = peer == BFT_PEER_NONE ? CS_OK : bft_check_vote(bft, vote, set);
 	if (err != CS_OK)
 		return bft_fault(bft, peer, err, true);
 	bft_log(bft);

@@ -527,6 +527,8 @@ static void make_state(struct world *world)
 	}
 	genesis.time = bft_time_pb(START_NS);
 	genesis.params = cmt_params_default();
+	genesis.params.block_size_max = WORLD_BLOCK_SIZE;
+	genesis.params.evidence_size_max = WORLD_BLOCK_SIZE / 4;
 	genesis.validators = list;
 	genesis.count = WORLD_NODES;
 	bft_state_init(&world->state);

@@ -72,6 +72,10 @@ struct lab {
 	size_t part_size;
 	uint8_t log[256 * 1024];
 	size_t log_size, log_synced;
+	size_t block_size_max;       /* of the configuration */
+	struct cmt_vote own_told[2]; /* what the last OWN_VOTES said, without extensions */
+	size_t own_told_count;
+	size_t conflicts;  /* RAISE against what the signer remembers */
 	bool hold_process; /* PROCESS stays unanswered */
 	bool reject;       /* PROCESS is answered with no */
 	bool hold_sign;    /* SIGN stays unanswered */
@@ -214,6 +218,13 @@ static inline void lab_send(struct lab *lab, const struct bft_effect *e)
 		lab->asked[lab->asked_count].peer = e->peer;
 		lab->asked[lab->asked_count++].height = m.block_request;
 	}
+	if (m.type == BFT_MESSAGE_OWN_VOTES) {
+		lab->own_told_count = m.own_votes.count;
+		for (size_t i = 0; i < m.own_votes.count; i++) {
+			lab->own_told[i] = m.own_votes.votes[i];
+			lab->own_told[i].extension = CS_BYTES_NONE;
+		}
+	}
 	lab->parts_sent += m.type == BFT_MESSAGE_PART;
 	lab->statuses_sent += m.type == BFT_MESSAGE_STATUS;
 }
@@ -327,9 +338,9 @@ static inline void lab_execute(struct lab *lab, const struct bft_effect *e)
 	case BFT_EFFECT_COMMIT:
 		return lab_ask(lab, e);
 	case BFT_EFFECT_RAISE:
-		assert_int_equal(bft_sign_state_raise(&lab->signed_last, &changed, &e->sign,
-						      e->signature, e->extension_signature),
-				 CS_OK);
+		lab->conflicts +=
+			bft_sign_state_raise(&lab->signed_last, &changed, &e->sign, e->signature,
+					     e->extension_signature) != CS_OK;
 		return;
 	case BFT_EFFECT_SAVE_STATE:
 	case BFT_EFFECT_LOAD:
@@ -377,7 +388,7 @@ static inline void lab_event(struct lab *lab, const struct bft_event *given)
 static inline void lab_new_engine(struct lab *lab)
 {
 	struct bft_config config = {
-		.block_size_max = 64 * 1024,
+		.block_size_max = lab->block_size_max,
 		.propose_ns = 1000,
 		.prevote_ns = 1000,
 		.precommit_ns = 1000,
@@ -427,6 +438,7 @@ static inline struct lab *lab_make(unsigned own, int64_t extensions_from)
 	bft_sign_state_init(&lab->signed_last);
 	lab->own = own;
 	lab->height = 1;
+	lab->block_size_max = 64 * 1024;
 	lab_new_engine(lab);
 	return lab;
 }
@@ -443,8 +455,10 @@ static inline struct lab *lab_start(bool proposes)
 	return lab;
 }
 
+/* Whoever makes a conflict counts it and sets it back. */
 static inline void lab_end(struct lab *lab)
 {
+	assert_int_equal(lab->conflicts, 0);
 	bft_free(lab->bft);
 	free(lab);
 }

@@ -205,6 +205,29 @@ static void what_was_refused_is_not_asked_again(void **unused)
 	lab_end(lab);
 }
 
+/* Our precommit told to us without its extension: it is a peer's doing, and our signer, which has one
+ * in that place, must not take it for a second thing that our key has signed. */
+static void our_own_vote_without_its_extension(void **unused)
+{
+	(void)unused;
+	struct lab_block b;
+	struct lab *lab = extended_lab(&b);
+	struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+	lab_voted(lab, CMT_PRECOMMIT, 0, &b);
+	told.own_votes.height = 1;
+	told.own_votes.count = 1;
+	told.own_votes.votes[0] = lab->votes[lab->vote_count - 1];
+	told.own_votes.votes[0].extension = CS_BYTES_NONE;
+	memset(&told.own_votes.votes[0].extension_signature, 0,
+	       sizeof told.own_votes.votes[0].extension_signature);
+	lab_message(lab, other(lab, 1), &told);
+	assert_int_equal(lab->faults, 1);
+	assert_true(lab->fault_proven);
+	assert_int_equal(lab->alarms, 0);
+	assert_true(lab->signed_last.has_extension);
+	lab_end(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +237,7 @@ int main(void)
 		cmocka_unit_test(a_commit_without_its_extensions_is_refused),
 		cmocka_unit_test(what_nobody_signed_is_refused),
 		cmocka_unit_test(what_was_refused_is_not_asked_again),
+		cmocka_unit_test(our_own_vote_without_its_extension),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,6 +318,205 @@ static void the_lock_of_another_height_is_none(void **unused)
 	}
 }
 
+/* The peer's OWN_VOTES with this vote alone. */
+static void tell_vote(struct lab *lab, unsigned peer, const struct cmt_vote *vote)
+{
+	struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+	told.own_votes.height = lab->height;
+	told.own_votes.count = 1;
+	told.own_votes.votes[0] = *vote;
+	lab_message(lab, peer, &told);
+}
+
+/* Address and index are not signed: our vote under another's name is no vote of ours. */
+static void a_vote_under_another_name_is_refused(void **unused)
+{
+	(void)unused;
+	struct lab *lab = follower();
+	lab_begin(lab);
+	struct cmt_vote vote = lab_make_vote(lab, lab->own, CMT_PREVOTE, 2, NULL);
+	unsigned other = (lab->own + 1) % LAB_KEYS;
+	vote.validator = cmt_address(&lab->key[other]);
+	vote.index = (int32_t)other;
+	tell_vote(lab, other, &vote);
+	assert_int_equal(lab->faults, 1);
+	assert_true(lab->fault_proven);
+	assert_int_equal(lab->signed_last.step, BFT_SIGN_NONE);
+	lab_end(lab);
+}
+
+/* Votes of our key that its signer's memory contradicts: one alarm for a peer and a height, however
+ * often they are told. */
+static void a_contradiction_is_told_once(void **unused)
+{
+	(void)unused;
+	struct lab *lab = follower();
+	struct lab_block b = gone();
+	lab->signed_last = (struct bft_sign_state){.step = BFT_SIGN_PRECOMMIT,
+						   .height = 3,
+						   .block_id = b.id,
+						   .lock_round = 0,
+						   .lock_id = b.id};
+	lab_begin(lab);
+	lab->height = 3;
+	struct cmt_vote nil = lab_make_vote(lab, lab->own, CMT_PRECOMMIT, 0, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		tell_vote(lab, (lab->own + 1) % LAB_KEYS, &nil);
+	assert_int_equal(lab->alarms, 1);
+	tell_vote(lab, (lab->own + 2) % LAB_KEYS, &nil);
+	assert_int_equal(lab->alarms, 2);
+	assert_int_equal(lab->conflicts, 4);
+	assert_int_equal(lab->faults, 0);
+	lab->conflicts = 0;
+	lab_end(lab);
+}
+
+/* An old vote of ours that no round has a place for, told again and again: nothing is logged. */
+static void an_old_vote_told_again_is_not_logged(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	unsigned peer = (lab->own + 1) % LAB_KEYS;
+	struct cmt_vote old = lab_make_vote(lab, lab->own, CMT_PREVOTE, 0, NULL);
+	for (int32_t round = 1; round <= 40; round++)
+		lab_votes(lab, 2, CMT_PREVOTE, round, NULL);
+	assert_int_equal(bft_look(lab->bft).round, 40);
+	assert_null(bft_look_votes(lab->bft, 0, CMT_PREVOTE));
+	tell_vote(lab, peer, &old);
+	size_t logged = lab->log_size;
+	for (unsigned i = 0; i < 3; i++)
+		tell_vote(lab, peer, &old);
+	assert_int_equal(lab->log_size, logged);
+	assert_int_equal(lab->faults, 0);
+	lab_end(lab);
+}
+
+/* A lock alone is taken from such a vote, and it is in the log. */
+static void an_old_lock_is_logged(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	struct lab_block b = gone();
+	struct cmt_vote old = lab_make_vote(lab, lab->own, CMT_PRECOMMIT, 0, &b);
+	for (int32_t round = 1; round <= 40; round++)
+		lab_votes(lab, 2, CMT_PREVOTE, round, NULL);
+	lab_is_locked(lab, -1, NULL);
+	tell_vote(lab, (lab->own + 1) % LAB_KEYS, &old);
+	lab_is_locked(lab, 0, &b);
+	bft_sign_state_init(&lab->signed_last);
+	restart(lab, lab->log_size);
+	lab_is_locked(lab, 0, &b);
+	lab_end(lab);
+}
+
+/* The round that a forgotten vote ends is left only once that is in the log. */
+static void a_round_is_left_after_the_log_says_so(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	struct cmt_vote vote = lab_make_vote(lab, lab->own, CMT_PREVOTE, 1, NULL);
+	lab->hold_sign = true;
+	tell_vote(lab, (lab->own + 1) % LAB_KEYS, &vote);
+	lab_is_at(lab, 2, BFT_STEP_PROPOSE);
+	assert_true(lab->last_at[BFT_EFFECT_LOG] > lab->last_at[BFT_EFFECT_RAISE]);
+	assert_true(lab->last_at[BFT_EFFECT_LOG] < lab->last_at[BFT_EFFECT_TIMER]);
+	lab_end(lab);
+}
+
+/* f + 1 peers are at height 2: a node at 1 may have signed there before, and signs nothing until it
+ * is where they are. One that claims more is not believed. */
+static void signs_nothing_below_its_peers(void **unused)
+{
+	(void)unused;
+	struct lab *lab = follower();
+	struct bft_event start = {.type = BFT_EVENT_START};
+	struct bft_message told = {.type = BFT_MESSAGE_OWN_VOTES};
+	const int64_t heights[] = {1, 2, 9};
+	lab_event(lab, &start);
+	for (unsigned n = 1; n < LAB_KEYS; n++) {
+		unsigned peer = (lab->own + n) % LAB_KEYS;
+		struct bft_event up = {
+			.type = BFT_EVENT_PEER_UP, .peer = peer, .is_validator = true};
+		up.address = cmt_address(&lab->key[peer]);
+		lab_event(lab, &up);
+		told.own_votes.height = heights[n - 1];
+		lab_message(lab, peer, &told);
+	}
+	assert_true(bft_look(lab->bft).may_sign);
+	lab_timeout(lab, BFT_TIMER_PROPOSE, 0);
+	lab_is_at(lab, 0, BFT_STEP_PREVOTE);
+	assert_int_equal(lab->vote_count, 0);
+	decide(lab);
+	lab_timeout(lab, BFT_TIMER_PROPOSE, 0);
+	lab_voted(lab, CMT_PREVOTE, 0, NULL);
+	assert_int_equal(lab->votes[0].height, 2);
+	lab_end(lab);
+}
+
+static void ask_own(struct lab *lab, unsigned peer, unsigned who)
+{
+	struct bft_message ask = {.type = BFT_MESSAGE_OWN_ASK};
+	ask.own_ask.height = 1;
+	ask.own_ask.validator = cmt_address(&lab->key[who]);
+	lab->own_told_count = SIZE_MAX;
+	lab_message(lab, peer, &ask);
+	assert_int_not_equal(lab->own_told_count, SIZE_MAX);
+}
+
+/* What a validator signed at the next height waits in our stash: it is told of it, and nobody else is;
+ * of what another sent in its name, or what it did not sign, nothing. */
+static void what_waits_for_its_height_is_told(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	unsigned who = (lab->own + 1) % LAB_KEYS, liar = (lab->own + 2) % LAB_KEYS;
+	struct lab_block b = gone();
+	struct bft_message m = {.type = BFT_MESSAGE_VOTE};
+	lab_vote(lab, who, CMT_PREVOTE, 0, NULL);
+	ask_own(lab, who, who);
+	assert_int_equal(lab->own_told_count, 1);
+	assert_int_equal(lab->own_told[0].height, 1);
+	lab->height = 2;
+	m.vote = lab_make_vote(lab, who, CMT_PREVOTE, 7, NULL);
+	lab_message(lab, liar, &m);
+	m.vote.signature.b[0] ^= 1;
+	lab_message(lab, who, &m);
+	ask_own(lab, who, who);
+	assert_int_equal(lab->own_told_count, 1);
+	assert_int_equal(lab->own_told[0].height, 1);
+	lab_vote(lab, who, CMT_PRECOMMIT, 0, &b);
+	lab_vote(lab, who, CMT_PREVOTE, 1, NULL);
+	ask_own(lab, who, who);
+	assert_int_equal(lab->own_told_count, 2);
+	assert_int_equal(lab->own_told[0].height, 2);
+	assert_int_equal(lab->own_told[0].round, 1);
+	assert_int_equal(lab->own_told[1].height, 2);
+	assert_true(cmt_block_id_eq(&lab->own_told[1].block_id, &b.id));
+	lab_vote(lab, liar, CMT_PREVOTE, 0, NULL);
+	ask_own(lab, liar, who);
+	assert_int_equal(lab->own_told_count, 1);
+	assert_int_equal(lab->own_told[0].height, 1);
+	lab_end(lab);
+}
+
+/* Signatures of the stash that are checked for one peer are bounded between two ticks. */
+static void who_fills_the_stash_with_rubbish_is_left_without(void **unused)
+{
+	(void)unused;
+	struct lab *lab = lab_start(false);
+	unsigned who = (lab->own + 1) % LAB_KEYS;
+	struct bft_message m = {.type = BFT_MESSAGE_VOTE};
+	lab->height = 2;
+	m.vote = lab_make_vote(lab, who, CMT_PREVOTE, 0, NULL);
+	m.vote.signature.b[0] ^= 1;
+	for (unsigned i = 0; i < BFT_EVIDENCE_WORK_MAX; i++)
+		lab_message(lab, who, &m);
+	lab_vote(lab, who, CMT_PREVOTE, 1, NULL);
+	ask_own(lab, who, who);
+	assert_int_equal(lab->own_told_count, 0);
+	lab_end(lab);
+}
+
 /* What bft_recover says for each order of state, store and application. */
 static void the_order_of_recovery(void **unused)
 {
@@ -389,6 +588,14 @@ int main(void)
 		cmocka_unit_test(the_lock_counts_when_its_height_begins),
 		cmocka_unit_test(a_vote_of_a_height_ahead_counts_there),
 		cmocka_unit_test(the_lock_of_another_height_is_none),
+		cmocka_unit_test(a_vote_under_another_name_is_refused),
+		cmocka_unit_test(a_contradiction_is_told_once),
+		cmocka_unit_test(an_old_vote_told_again_is_not_logged),
+		cmocka_unit_test(an_old_lock_is_logged),
+		cmocka_unit_test(a_round_is_left_after_the_log_says_so),
+		cmocka_unit_test(signs_nothing_below_its_peers),
+		cmocka_unit_test(what_waits_for_its_height_is_told),
+		cmocka_unit_test(who_fills_the_stash_with_rubbish_is_left_without),
 		cmocka_unit_test(the_order_of_recovery),
 		cmocka_unit_test(replay_refuses_rubbish),
 		cmocka_unit_test(the_state_reads_back),

@@ -132,6 +132,27 @@ static void is_raised_by_what_peers_hold(void **unused)
 				    &(struct cmt_block_id){block(1).hash, block(1).parts}));
 }
 
+/* Whoever passes our precommit on may leave its extension out: nothing was signed twice. */
+static void an_extension_that_is_left_out_is_no_conflict(void **unused)
+{
+	(void)unused;
+	struct bft_sign_state s;
+	bool changed = true;
+	bft_sign_state_init(&s);
+	struct bft_sign_request r = request(BFT_SIGN_PRECOMMIT, 3, 4, 1);
+	r.has_extension = true;
+	r.extension = cs_bytes_str("an extension");
+	bft_sign_state_record(&s, &r, signature, extension_signature);
+	r = request(BFT_SIGN_PRECOMMIT, 3, 4, 1);
+	assert_int_equal(bft_sign_state_raise(&s, &changed, &r, signature, NULL), CS_OK);
+	assert_false(changed);
+	assert_true(s.has_extension);
+	/* To sign it without is another thing. */
+	assert_int_equal(bft_sign_state_may(&s, &r), BFT_SIGN_REFUSE);
+	r.block_id = block(2);
+	assert_int_equal(bft_sign_state_raise(&s, &changed, &r, signature, NULL), CS_ERR_CONFLICT);
+}
+
 static struct bft_sign_state full_state(uint64_t sequence)
 {
 	struct bft_sign_state s;
@@ -209,6 +230,7 @@ int main(void)
 		cmocka_unit_test(another_time_is_a_repeat),
 		cmocka_unit_test(remembers_the_lock_of_its_height),
 		cmocka_unit_test(is_raised_by_what_peers_hold),
+		cmocka_unit_test(an_extension_that_is_left_out_is_no_conflict),
 		cmocka_unit_test(encodes_and_loads),
 		cmocka_unit_test(a_broken_slot_is_told),
 	};

@@ -204,6 +204,64 @@ static void what_is_known_is_not_verified_again(void **unused)
 	lab_end(c.lab);
 }
 
+/* A commit has a place for everybody of its set, however well its signatures are known. */
+static void a_known_commit_has_as_many_places_as_the_set(void **unused)
+{
+	(void)unused;
+	struct chain c;
+	struct bft_votes known;
+	struct cmt_commit_sig sigs[LAB_KEYS + 1];
+	const struct cmt_vote *other;
+	static uint8_t extensions[BFT_VOTES_EXTENSIONS_SIZE];
+	begin(&c);
+	known.extensions = extensions;
+	bft_votes_reset(&known, c.commit1.round, CMT_PRECOMMIT);
+	for (size_t i = 0; i < LAB_KEYS; i++) {
+		struct cmt_vote vote = cmt_commit_vote(&c.commit1, i);
+		(void)bft_votes_add(&known, &c.state.last.set, &vote, true, &other);
+	}
+	memcpy(sigs, c.sigs, sizeof c.sigs);
+	sigs[LAB_KEYS] = CMT_SIG_ABSENT;
+	for (size_t count = LAB_KEYS - 1; count <= LAB_KEYS + 1; count++) {
+		struct cmt_block block = block2(&c);
+		block.last_commit.sigs = sigs;
+		block.last_commit.count = count;
+		enum cs_err err =
+			bft_state_validate(&c.state, &block, &known, &c.lab->scratch, NULL);
+		assert_int_equal(err == CS_OK, count == LAB_KEYS);
+	}
+	lab_end(c.lab);
+}
+
+/* Evidence in a block takes no more than the parameters leave it. */
+static void too_much_evidence_is_refused(void **unused)
+{
+	(void)unused;
+	struct chain c;
+	struct cmt_evidence evidence = {.kind = CMT_DUPLICATE_VOTE};
+	begin(&c);
+	struct cmt_block block = block2(&c);
+	struct lab_block b = {.id = c.id1};
+	struct cmt_vote one = lab_make_vote(c.lab, 2, CMT_PREVOTE, 0, &b);
+	struct cmt_vote two = lab_make_vote(c.lab, 2, CMT_PREVOTE, 0, NULL);
+	assert_int_equal(cmt_duplicate_vote_make(&evidence.duplicate_vote, &one, &two,
+						 &c.state.last.set, c.state.last_time),
+			 CS_OK);
+	block.evidence = &evidence;
+	block.evidence_count = 1;
+	struct cs_buf buf;
+	uint8_t bytes[1024];
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	cmt_evidence_encode(&buf, &evidence);
+	assert_int_equal(cs_buf_end(&buf), CS_OK);
+	/* With its tag and a length of two bytes. */
+	c.state.params.evidence_size_max = (int64_t)buf.n + 3;
+	assert_int_equal(validate(&c, &block), CS_OK);
+	c.state.params.evidence_size_max--;
+	assert_int_equal(validate(&c, &block), CS_ERR_TOO_LARGE);
+	lab_end(c.lab);
+}
+
 static void a_genesis_without_validators_is_refused(void **unused)
 {
 	(void)unused;
@@ -338,6 +396,8 @@ int main(void)
 		cmocka_unit_test(the_last_commit_is_verified),
 		cmocka_unit_test(a_vote_from_the_past_does_not_stop_time),
 		cmocka_unit_test(what_is_known_is_not_verified_again),
+		cmocka_unit_test(a_known_commit_has_as_many_places_as_the_set),
+		cmocka_unit_test(too_much_evidence_is_refused),
 		cmocka_unit_test(the_first_block_is_special),
 		cmocka_unit_test(a_genesis_without_validators_is_refused),
 		cmocka_unit_test(blocks_that_hold_nothing_are_refused),
