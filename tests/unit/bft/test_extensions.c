@@ -225,6 +225,11 @@ static void our_own_vote_without_its_extension(void **unused)
 	assert_true(lab->fault_proven);
 	assert_int_equal(lab->alarms, 0);
 	assert_true(lab->signed_last.has_extension);
+	/* Nor one that is another's. */
+	told.own_votes.votes[0] = lab->votes[lab->vote_count - 1];
+	told.own_votes.votes[0].extension = cs_bytes_str("another");
+	lab_message(lab, other(lab, 1), &told);
+	assert_int_equal(lab->faults, 2);
 	lab_end(lab);
 }
 
