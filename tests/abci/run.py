@@ -35,12 +35,15 @@ class Application(Process):
 
         def listens():
             self.check()
-            if not tcp:
-                return self.socket.exists()
             try:
-                socket.create_connection(("127.0.0.1", port), 5).close()
+                if tcp:
+                    socket.create_connection(("127.0.0.1", port), 5).close()
+                else:
+                    # The file is there before anybody listens behind it.
+                    with socket.socket(socket.AF_UNIX) as probe:
+                        probe.connect(str(self.socket))
                 return True
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 return False
 
         try:
