@@ -279,6 +279,7 @@ static void a_genesis_without_validators_is_refused(void **unused)
 	g.count = 0;
 	assert_int_equal(bft_state_genesis(&state, &g, &lab->scratch, NULL), CS_ERR_INVALID);
 	assert_int_equal(state.now.set.count, 1);
+	lab_end(lab);
 }
 
 /* A chain whose blocks would not even hold what each must: no first proposal is ever made. */
