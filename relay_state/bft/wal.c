@@ -97,14 +97,24 @@ enum cs_err bft_wal_get(struct bft_wal_record *record, size_t *offset, struct cs
 	return CS_OK;
 }
 
+#define MARK_BYTES 8u /* of BFT_WAL_SYNCED */
+
 /* Whether a good record behind the break says that the break had been synced. What others sent is
  * in there too: only a mark that stands where it says is one, so that nobody makes a torn tail look
  * like damage by a transaction full of marks. */
 static bool was_promised(size_t broken, struct cs_bytes log)
 {
 	struct bft_wal_record record;
-	for (size_t at = broken + 1; at < log.n; at++) {
-		size_t next = at;
+	size_t work = BFT_WAL_SEARCH_FACTOR * log.n;
+	for (size_t at = broken + 1; at + BFT_WAL_HEADER_SIZE <= log.n; at++) {
+		size_t next = at, n = cs_be32(log.p + at);
+		/* A mark is always looked at; of the rest, a transaction can hold the head of a long
+		 * record at every ninth byte. */
+		if (n > MARK_BYTES && n <= log.n - at - BFT_WAL_HEADER_SIZE) {
+			if (n > work)
+				continue;
+			work -= n;
+		}
 		if (bft_wal_get(&record, &next, log) != CS_OK)
 			continue;
 		if (record.type == BFT_WAL_SYNCED && cs_be64(record.bytes.p) == at)

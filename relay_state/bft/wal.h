@@ -15,6 +15,10 @@
 /* An own proposal is logged as its whole block; everything else is smaller. */
 #define BFT_WAL_BYTES_SIZE_MAX (4u * 1024 * 1024 + 4096)
 
+/* Behind a break, checksums are looked at over as many times the bytes of the log. Good records take
+ * one; what others sent may look like records within records. */
+#define BFT_WAL_SEARCH_FACTOR 16u
+
 enum bft_wal_type {
 	BFT_WAL_SYNCED = 1, /* offset (8) */
 	BFT_WAL_EVENT = 2,  /* an input of the engine, see record.h */
