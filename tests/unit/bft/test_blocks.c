@@ -129,6 +129,60 @@ static void quorums_for_too_many_parts_take_no_slot(void **unused)
 	lab_end(lab);
 }
 
+/* A peer that is ahead is asked for block 1, and sends this one with three precommits. */
+static void send_decided(struct lab *lab, const struct lab_block *b)
+{
+	unsigned peer = (lab->own + 1) % LAB_KEYS;
+	struct bft_message ahead = {.type = BFT_MESSAGE_STATUS};
+	struct bft_message m = {.type = BFT_MESSAGE_BLOCK_ANSWER};
+	struct cmt_commit_sig sigs[LAB_KEYS];
+	struct cmt_commit commit = {
+		.height = 1, .block_id = b->id, .sigs = sigs, .count = LAB_KEYS};
+	uint8_t bytes[4096];
+	struct cs_buf buf;
+	for (unsigned i = 0; i < LAB_KEYS; i++) {
+		struct cmt_vote vote = lab_make_vote(lab, i, CMT_PRECOMMIT, 0, b);
+		sigs[i] = cmt_commit_sig_of(i == lab->own ? NULL : &vote);
+	}
+	cs_buf_init(&buf, bytes, sizeof bytes);
+	cmt_extended_commit_encode(&buf, &commit);
+	assert_int_equal(cs_buf_end(&buf), CS_OK);
+	ahead.status.height = 3;
+	ahead.status.step = BFT_STEP_PROPOSE;
+	lab_message(lab, peer, &ahead);
+	m.block_answer.height = 1;
+	m.block_answer.block = cs_bytes(b->bytes, b->size);
+	m.block_answer.commit = cs_buf_view(&buf);
+	lab_message(lab, peer, &m);
+}
+
+/* No honest node has decided a block that is too large: its sender's fault. One that is invalid, and
+ * that a commit proves, is for a person to look at. */
+static void decided_blocks_are_judged_too(void **unused)
+{
+	(void)unused;
+	size_t size = size_of_a_block();
+	for (size_t less = 0; less < 2; less++) {
+		struct lab *lab = lab_of_sizes(size - less, 1024);
+		lab_begin(lab);
+		struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+		send_decided(lab, &b);
+		assert_int_equal(lab->is_stored, less == 0);
+		assert_int_equal(lab->faults, less);
+		assert_false(lab->halted);
+		lab_end(lab);
+	}
+	struct lab *lab = lab_of_sizes(1024, 1024);
+	lab_begin(lab);
+	lab->state.params.app_version++;
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), "one");
+	send_decided(lab, &b);
+	assert_true(lab->halted);
+	assert_false(lab->is_stored);
+	assert_int_equal(lab->faults, 0);
+	lab_end(lab);
+}
+
 /* Block 2 brings a signature of the last commit that is not known yet, and there is no memory to check
  * it: invalid here, and somebody is told why. */
 static void a_block_that_could_not_be_judged_is_told(void **unused)
@@ -221,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_part_above_the_configuration_is_left_out),
 		cmocka_unit_test(another_header_than_was_proposed),
 		cmocka_unit_test(quorums_for_too_many_parts_take_no_slot),
+		cmocka_unit_test(decided_blocks_are_judged_too),
 		cmocka_unit_test(a_block_that_could_not_be_judged_is_told),
 		cmocka_unit_test(a_configuration_below_the_parameters_is_refused),
 	};
