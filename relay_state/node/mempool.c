@@ -624,8 +624,11 @@ void node_mempool_free(struct node_mempool *m)
 		return;
 	node_mempool_flush(m);
 	/* The application is gone: nobody answers these. */
-	while (m->asked != NULL)
-		question_free(m->asked);
+	for (struct question *q = m->asked, *next; q != NULL; q = next) {
+		next = q->next;
+		free(q->tx);
+		free(q);
+	}
 	free(m->entries);
 	free(m->cache.ring);
 	free(m->cache.sequences);

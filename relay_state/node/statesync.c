@@ -544,23 +544,20 @@ static void on_tick(void *context)
 /* ---- the sync itself ---- */
 
 enum cs_err node_statesync_new(struct node_statesync **out, struct host_loop *loop,
-			       const struct node_statesync_options *options,
-			       const struct node_peers_options *peers,
-			       const struct node_genesis *genesis,
-			       struct node_application *application,
+			       const struct node_statesync_needs *needs,
 			       const struct node_statesync_events *events, void *context,
 			       struct cs_why *why)
 {
 	static const struct node_peers_events peer_events = {on_up, on_down,    on_consensus,
 							     on_tx, on_drained, on_sync};
 	struct node_statesync *s = host_alloc(sizeof *s);
-	struct node_peers_options own = *peers;
+	struct node_peers_options own = *needs->peers;
 	size_t size = BFT_SCRATCH_SIZE(BFT_BLOCK_SIZE_MAX);
 	own.takes_chunks = true;
 	s->loop = loop;
-	s->options = *options;
-	s->genesis = genesis;
-	s->application = application;
+	s->options = *needs->options;
+	s->genesis = needs->genesis;
+	s->application = needs->application;
 	s->events = *events;
 	s->context = context;
 	s->memory = host_alloc(size);

@@ -57,13 +57,17 @@ struct node_statesync_events {
 	void (*failed)(void *context, enum cs_err err, const char *why);
 };
 
-/* Listens and dials with these options; all of it is the caller's as long as the sync lives. The
- * errors of node_peers_new. */
+/* The caller's, as long as the sync lives. */
+struct node_statesync_needs {
+	const struct node_statesync_options *options;
+	const struct node_peers_options *peers;
+	const struct node_genesis *genesis;
+	struct node_application *application;
+};
+
+/* Listens and dials as `peers` says. The errors of node_peers_new. */
 CS_NODISCARD enum cs_err node_statesync_new(struct node_statesync **sync, struct host_loop *loop,
-					    const struct node_statesync_options *options,
-					    const struct node_peers_options *peers,
-					    const struct node_genesis *genesis,
-					    struct node_application *application,
+					    const struct node_statesync_needs *needs,
 					    const struct node_statesync_events *events,
 					    void *context, struct cs_why *why);
 uint16_t node_statesync_port(const struct node_statesync *sync);

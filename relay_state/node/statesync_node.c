@@ -32,9 +32,10 @@ void node_statesync_begin(struct node *n)
 {
 	static const struct node_statesync_events events = {on_done, on_failed};
 	const struct node_peers_options peers = node_peers_options_of(n);
+	const struct node_statesync_needs needs = {&n->options.statesync, &peers, &n->genesis,
+						   n->application};
 	struct cs_why why = {{0}};
-	enum cs_err err = node_statesync_new(&n->statesync, n->loop, &n->options.statesync, &peers,
-					     &n->genesis, n->application, &events, n, &why);
+	enum cs_err err = node_statesync_new(&n->statesync, n->loop, &needs, &events, n, &why);
 	if (err != CS_OK)
 		return node_fail(n, err, "statesync", why.text);
 	log_info("statesync.begun", LOG_I64("trust_height", n->options.statesync.trust_height),

@@ -585,8 +585,9 @@ static inline void begin(struct scene *s)
 	options.dial_count = SERVERS;
 	assert_ok(
 		node_application_new(&s->application, s->loop, &application, &app_events, s, NULL));
-	assert_ok(node_statesync_new(&s->sync, s->loop, &s->options, &options, &s->genesis,
-				     s->application, &events, s, NULL));
+	const struct node_statesync_needs needs = {&s->options, &options, &s->genesis,
+						   s->application};
+	assert_ok(node_statesync_new(&s->sync, s->loop, &needs, &events, s, NULL));
 }
 
 static inline void run(struct scene *s)
