@@ -22,6 +22,12 @@ struct scene {
 	uint32_t code;
 };
 
+static bool begins(struct cs_bytes tx, const char *text)
+{
+	size_t n = strlen(text);
+	return tx.n >= n && memcmp(tx.p, text, n) == 0;
+}
+
 static enum cs_err check_tx(void *state, const struct abci_check_tx_request *request,
 			    struct abci_check_tx_response *response, const struct abci_call *call)
 {
@@ -35,9 +41,9 @@ static enum cs_err check_tx(void *state, const struct abci_check_tx_request *req
 	assert_non_null(event);
 	scene->checks += !again;
 	scene->rechecks += again;
-	if (memcmp(request->tx.p, "bad", 3) == 0 || (again && memcmp(request->tx.p, "old", 3) == 0))
+	if (begins(request->tx, "bad") || (again && begins(request->tx, "old")))
 		response->code = 7;
-	if (memcmp(request->tx.p, "gas ", 4) == 0)
+	if (begins(request->tx, "gas ") && request->tx.n > 4)
 		response->gas_wanted = request->tx.p[4] == '-' ? -1 : request->tx.p[4] - '0';
 	if (first == NULL)
 		return CS_OK;
