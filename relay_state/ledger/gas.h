@@ -1,0 +1,31 @@
+/* What things cost on the ledger, in gas. A unit is about ten nanoseconds of one core on the machine
+ * of docs/performance.md, so that a block of LEDGER_BLOCK_GAS takes about a second when it is full
+ * of the worst; bench/ measures both. Whoever changes a number here changes the chain: the numbers
+ * are part of the application's version. */
+#ifndef LEDGER_GAS_H
+#define LEDGER_GAS_H
+
+/* The default of the consensus parameter max_gas. */
+#define LEDGER_BLOCK_GAS 100000000u
+
+/* A transaction, each of its bytes, each signature. */
+#define LEDGER_GAS_TX 1000u
+#define LEDGER_GAS_TX_BYTE 5u
+#define LEDGER_GAS_SIGNATURE 10000u
+/* Calling a contract. */
+#define LEDGER_GAS_CALL 500u
+/* A value that is read, each of its bytes; written; removed. A write has the pages of the tree on
+ * its way: six hashed pages in a state of ten million. */
+#define LEDGER_GAS_READ 1000u
+#define LEDGER_GAS_READ_BYTE 1u
+#define LEDGER_GAS_WRITE 5000u
+#define LEDGER_GAS_WRITE_BYTE 10u
+#define LEDGER_GAS_REMOVE 5000u
+/* An event, each byte of its data. */
+#define LEDGER_GAS_LOG 500u
+#define LEDGER_GAS_LOG_BYTE 2u
+/* A Schnorr signature of a statement, a hash of a leaf or node. */
+#define LEDGER_GAS_SCHNORR 6000u
+#define LEDGER_GAS_HASH 100u
+
+#endif
