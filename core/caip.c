@@ -1,5 +1,6 @@
 #include "core/caip.h"
 
+#include "core/hash.h"
 #include "core/u256.h"
 
 #include <stdio.h>
@@ -11,6 +12,8 @@
 /* Chain ids are at most 64 bits in every EVM implementation that we speak to (EIP-2294 proposes
  * 2^53). */
 #define EIP155_REFERENCE_MAX 8u
+/* Of the SHA-256 of a chain id that CAIP-2 cannot carry. */
+#define COSMOS_HASHED_SIZE 8u
 
 static bool is_namespace_char(uint8_t c)
 {
@@ -25,6 +28,22 @@ static bool is_reference_char(uint8_t c)
 static bool is_eip155(struct cs_bytes namespace)
 {
 	return cs_bytes_eq(namespace, cs_bytes_str("eip155"));
+}
+
+static bool is_cosmos(struct cs_bytes namespace)
+{
+	return cs_bytes_eq(namespace, cs_bytes_str("cosmos"));
+}
+
+static bool is_cosmos_reference(struct cs_bytes reference)
+{
+	if (reference.n == 0 || reference.n > REFERENCE_MAX)
+		return false;
+	for (size_t i = 0; i < reference.n; i++) {
+		if (!is_reference_char(reference.p[i]) || reference.p[i] == '_')
+			return false;
+	}
+	return true;
 }
 
 static enum cs_err eip155_id(uint64_t *chain_id, struct cs_bytes reference)
@@ -56,6 +75,8 @@ enum cs_err cs_caip2_parse(struct cs_caip2 *out, struct cs_bytes text)
 	}
 	if (is_eip155(caip2.namespace))
 		CS_TRY(eip155_id(&ignored, caip2.reference));
+	if (is_cosmos(caip2.namespace) && !is_cosmos_reference(caip2.reference))
+		return CS_ERR_MALFORMED;
 	*out = caip2;
 	return CS_OK;
 }
@@ -74,6 +95,21 @@ void cs_caip2_write_eip155(char text[CS_CAIP2_SIZE_MAX + 1], uint64_t chain_id)
 	(void)snprintf(text, CS_CAIP2_SIZE_MAX + 1, "eip155:%llu", (unsigned long long)chain_id);
 }
 
+void cs_caip2_write_cosmos(char text[CS_CAIP2_SIZE_MAX + 1], struct cs_bytes chain_id)
+{
+	static const char hashed[] = "hashed-";
+	char hex[2 * COSMOS_HASHED_SIZE + 1];
+	if (is_cosmos_reference(chain_id) &&
+	    (chain_id.n < strlen(hashed) || memcmp(chain_id.p, hashed, strlen(hashed)) != 0)) {
+		(void)snprintf(text, CS_CAIP2_SIZE_MAX + 1, "cosmos:%.*s", (int)chain_id.n,
+			       (const char *)chain_id.p);
+		return;
+	}
+	struct cs_hash hash = cs_sha256(chain_id);
+	cs_hex(hex, cs_bytes(hash.b, COSMOS_HASHED_SIZE));
+	(void)snprintf(text, CS_CAIP2_SIZE_MAX + 1, "cosmos:%s%s", hashed, hex);
+}
+
 static enum cs_err check_eip155(const struct cs_interop *interop)
 {
 	if (interop->reference.n > 0 && interop->reference.p[0] == 0)
@@ -83,6 +119,12 @@ static enum cs_err check_eip155(const struct cs_interop *interop)
 	if (interop->address.n != 0 && interop->address.n != sizeof(struct cs_address))
 		return CS_ERR_MALFORMED;
 	return CS_OK;
+}
+
+static enum cs_err check_cosmos(const struct cs_interop *interop)
+{
+	bool sized = interop->address.n == 0 || interop->address.n == sizeof(struct cs_address);
+	return sized && is_cosmos_reference(interop->reference) ? CS_OK : CS_ERR_MALFORMED;
 }
 
 /* A length byte and as many bytes. */
@@ -114,6 +156,8 @@ enum cs_err cs_interop_decode(struct cs_interop *out, struct cs_bytes bytes)
 		return CS_ERR_MALFORMED;
 	if (interop.chain_type == CS_CHAIN_TYPE_EIP155)
 		CS_TRY(check_eip155(&interop));
+	if (interop.chain_type == CS_CHAIN_TYPE_COSMOS)
+		CS_TRY(check_cosmos(&interop));
 	*out = interop;
 	return CS_OK;
 }
@@ -144,16 +188,98 @@ enum cs_err cs_interop_eip155(uint64_t *chain_id, struct cs_address *address, st
 	return CS_OK;
 }
 
-void cs_interop_encode_eip155(struct cs_buf *buf, uint64_t chain_id,
-			      const struct cs_address *address)
+/* The number without leading zeros. */
+static struct cs_bytes eip155_reference(uint8_t be[EIP155_REFERENCE_MAX], uint64_t chain_id)
 {
-	uint8_t be[8];
 	size_t skip = 0;
 	cs_assert(chain_id != 0);
 	cs_put_be64(be, chain_id);
 	while (be[skip] == 0)
 		skip++;
-	struct cs_interop interop = {CS_CHAIN_TYPE_EIP155, cs_bytes(be + skip, sizeof be - skip),
+	return cs_bytes(be + skip, EIP155_REFERENCE_MAX - skip);
+}
+
+void cs_interop_encode_eip155(struct cs_buf *buf, uint64_t chain_id,
+			      const struct cs_address *address)
+{
+	uint8_t be[EIP155_REFERENCE_MAX];
+	struct cs_interop interop = {CS_CHAIN_TYPE_EIP155, eip155_reference(be, chain_id),
 				     CS_BYTES_OF(address->b)};
 	cs_interop_encode(buf, &interop);
+}
+
+enum cs_err cs_interop_account(struct cs_account *out, struct cs_bytes bytes)
+{
+	struct cs_interop interop;
+	struct cs_account account;
+	uint64_t id;
+	CS_TRY(cs_interop_decode(&interop, bytes));
+	if (interop.reference.n == 0 || interop.address.n == 0)
+		return CS_ERR_INVALID;
+	switch (interop.chain_type) {
+	case CS_CHAIN_TYPE_EIP155:
+		CS_TRY(cs_interop_eip155(&id, &account.address, bytes));
+		cs_caip2_write_eip155(account.caip2, id);
+		break;
+	case CS_CHAIN_TYPE_COSMOS:
+		(void)snprintf(account.caip2, sizeof account.caip2, "cosmos:%.*s",
+			       (int)interop.reference.n, (const char *)interop.reference.p);
+		memcpy(account.address.b, interop.address.p, sizeof account.address.b);
+		break;
+	default:
+		return CS_ERR_UNSUPPORTED;
+	}
+	*out = account;
+	return CS_OK;
+}
+
+enum cs_err cs_interop_encode_account(struct cs_buf *buf, const char *caip2,
+				      const struct cs_address *address)
+{
+	struct cs_caip2 chain;
+	struct cs_interop interop = {.address = address == NULL ? CS_BYTES_NONE
+								: CS_BYTES_OF(address->b)};
+	uint8_t be[EIP155_REFERENCE_MAX];
+	CS_TRY(cs_caip2_parse(&chain, cs_bytes_str(caip2)));
+	if (is_eip155(chain.namespace)) {
+		uint64_t id = 0;
+		CS_TRY(eip155_id(&id, chain.reference));
+		interop.chain_type = CS_CHAIN_TYPE_EIP155;
+		interop.reference = eip155_reference(be, id);
+	} else if (is_cosmos(chain.namespace)) {
+		interop.chain_type = CS_CHAIN_TYPE_COSMOS;
+		interop.reference = chain.reference;
+	} else {
+		return CS_ERR_UNSUPPORTED;
+	}
+	cs_interop_encode(buf, &interop);
+	return CS_OK;
+}
+
+enum cs_err cs_caip10_parse(struct cs_account *out, struct cs_bytes text)
+{
+	static const size_t tail = 1 + 2 + 2 * sizeof(struct cs_address);
+	struct cs_account account;
+	struct cs_caip2 caip2;
+	if (text.n <= tail || text.n > CS_CAIP10_SIZE_MAX)
+		return CS_ERR_MALFORMED;
+	size_t size = text.n - tail;
+	const uint8_t *rest = text.p + size;
+	if (rest[0] != ':' || rest[1] != '0' || rest[2] != 'x')
+		return CS_ERR_MALFORMED;
+	CS_TRY(cs_unhex(account.address.b, sizeof account.address.b, cs_bytes(rest + 1, tail - 1)));
+	CS_TRY(cs_caip2_parse(&caip2, cs_bytes(text.p, size)));
+	if (!is_eip155(caip2.namespace) && !is_cosmos(caip2.namespace))
+		return CS_ERR_UNSUPPORTED;
+	memcpy(account.caip2, text.p, size);
+	account.caip2[size] = '\0';
+	*out = account;
+	return CS_OK;
+}
+
+void cs_caip10_write(char text[CS_CAIP10_SIZE_MAX + 1], const struct cs_account *account)
+{
+	char hex[2 * sizeof account->address.b + 1];
+	cs_hex(hex, CS_BYTES_OF(account->address.b));
+	(void)snprintf(text, CS_CAIP10_SIZE_MAX + 1, "%s:0x%s", account->caip2, hex);
 }

@@ -190,10 +190,9 @@ static enum cs_err check_senders(struct enclave_call *call, const struct wire_si
 		return cs_fail(&call->why, CS_ERR_NOT_IN_MANIFEST,
 			       "the manifest does not say on which chain the remote is");
 	for (size_t i = 0; i < items->count; i++) {
-		uint64_t chain_id = 0;
-		struct cs_address sender;
-		if (cs_interop_eip155(&chain_id, &sender, items->messages[i].sender) != CS_OK ||
-		    chain_id != source->chain_id)
+		struct cs_account sender;
+		if (cs_interop_account(&sender, items->messages[i].sender) != CS_OK ||
+		    strcmp(sender.caip2, source->caip2) != 0)
 			return cs_fail(&call->why, CS_ERR_WRONG_CONTRACT,
 				       "message %zu: the sender is not on %s", i, source->caip2);
 	}

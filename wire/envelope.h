@@ -168,7 +168,7 @@ enum wire_call {
 #define WIRE_CALL_COUNT 6u
 
 /* deliver, expire: 1 to CS_BATCH_MAX messages; retry, close: exactly one. The recipient of each
- * must be an eip155 account: the error of cs_interop_eip155 otherwise; INVALID for a wrong count.
+ * must be an account of 20 bytes: the error of cs_interop_account otherwise; INVALID for a wrong count.
  * TOO_LARGE when buf is too small. */
 CS_NODISCARD enum cs_err wire_evm_call_messages(struct cs_buf *buf, enum wire_call call,
 						const struct wire_signed *statement,

@@ -163,10 +163,12 @@ static void put_message(struct cs_abi *abi, size_t slot, const struct wire_messa
 static enum cs_err recipient_of(struct cs_address *out, const struct wire_message *message,
 				const struct wire_signed *statement)
 {
-	uint64_t chain_id;
+	struct cs_account recipient;
 	if (!cs_hash_eq(&message->head.source, &statement->statement.signer))
 		return CS_ERR_INVALID;
-	return cs_interop_eip155(&chain_id, out, message->recipient);
+	CS_TRY(cs_interop_account(&recipient, message->recipient));
+	*out = recipient.address;
+	return CS_OK;
 }
 
 enum cs_err wire_evm_call_messages(struct cs_buf *buf, enum wire_call call,

@@ -21,6 +21,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cs_interop_encode_eip155(&buf, chain_id, &address);
 		fuzz_same(&buf, bytes);
 	}
+	struct cs_account account;
+	if (cs_interop_account(&account, bytes) == CS_OK) {
+		cs_buf_init(&buf, memory, sizeof memory);
+		cs_assert(cs_interop_encode_account(&buf, account.caip2, &account.address) ==
+			  CS_OK);
+		fuzz_same(&buf, bytes);
+	}
+	if (cs_caip10_parse(&account, bytes) == CS_OK) {
+		struct cs_account again;
+		char written[CS_CAIP10_SIZE_MAX + 1];
+		cs_caip10_write(written, &account);
+		cs_assert(cs_caip10_parse(&again, cs_bytes_str(written)) == CS_OK &&
+			  cs_address_eq(&again.address, &account.address));
+	}
 	if (cs_caip2_parse(&caip2, bytes) == CS_OK)
 		cs_assert(caip2.namespace.n + 1 + caip2.reference.n == size &&
 			  size <= CS_CAIP2_SIZE_MAX);

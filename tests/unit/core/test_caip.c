@@ -26,6 +26,7 @@ static void test_caip2(void **state)
 		{"eip155:1 ", CS_ERR_MALFORMED},
 		{" eip155:1", CS_ERR_MALFORMED},
 		{"cosmos:a.b", CS_ERR_MALFORMED},
+		{"cosmos:a_b", CS_ERR_MALFORMED},
 		{"cosmos:012345678901234567890123456789012", CS_ERR_MALFORMED},
 		{"eip155:0", CS_ERR_MALFORMED},
 		{"eip155:0x1", CS_ERR_MALFORMED},
@@ -152,6 +153,13 @@ static void test_erc7930_refusals(void **state)
 		{"0001000001001400000000000000000000000000000000000000ff", CS_ERR_NON_CANONICAL},
 		{"00010000090100000000000000001400000000000000000000000000000000000000ff",
 		 CS_ERR_OVERFLOW},
+		/* cosmos: no reference, a reference with '_', with a zero byte, of 33 bytes, 19 bytes */
+		{"0001ff01001400000000000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"0001ff0103615f621400000000000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"0001ff01036100621400000000000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"0001ff012161616161616161616161616161616161616161616161616161616161616161616100",
+		 CS_ERR_MALFORMED},
+		{"0001ff01016113000000000000000000000000000000000000ff", CS_ERR_MALFORMED},
 	};
 	for (size_t i = 0; i < CS_LEN(cases); i++) {
 		struct cs_interop interop;
@@ -194,6 +202,125 @@ static void test_encode_eip155(void **state)
 	}
 }
 
+static struct cs_bytes encode_account(const char *caip2, const struct cs_address *address)
+{
+	uint8_t *memory = keep(CS_INTEROP_SIZE_MAX);
+	struct cs_buf buf;
+	cs_buf_init(&buf, memory, CS_INTEROP_SIZE_MAX);
+	assert_ok(cs_interop_encode_account(&buf, caip2, address));
+	assert_ok(cs_buf_end(&buf));
+	return cs_buf_view(&buf);
+}
+
+static void test_accounts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *caip2;
+		const char *hex;
+	} cases[] = {
+		{"eip155:1", "000100000101" ADDRESS},
+		{"eip155:18446744073709551615", "0001000008ffffffffffffffff" ADDRESS},
+		{"cosmos:a", "0001ff010161" ADDRESS},
+		{"cosmos:ledger-1", "0001ff01086c65646765722d31" ADDRESS},
+		{"cosmos:zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+		 "0001ff01207a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7"
+		 "a" ADDRESS},
+	};
+	struct cs_address address = {{1, 2, 3, [19] = 0xff}};
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		struct cs_account account, again;
+		struct cs_interop interop;
+		char text[CS_CAIP10_SIZE_MAX + 1];
+		struct cs_bytes bytes = encode_account(cases[i].caip2, &address);
+		assert_bytes(bytes, unhex(cases[i].hex));
+		assert_ok(cs_interop_account(&account, bytes));
+		assert_string_equal(account.caip2, cases[i].caip2);
+		assert_true(cs_address_eq(&account.address, &address));
+		cs_caip10_write(text, &account);
+		assert_string_equal(text + strlen(cases[i].caip2),
+				    ":0x01020300000000000000000000000000000000ff");
+		assert_ok(cs_caip10_parse(&again, cs_bytes_str(text)));
+		assert_string_equal(again.caip2, cases[i].caip2);
+		assert_true(cs_address_eq(&again.address, &address));
+		/* the chain alone, which is no account */
+		bytes = encode_account(cases[i].caip2, NULL);
+		assert_ok(cs_interop_decode(&interop, bytes));
+		assert_int_equal(interop.address.n, 0);
+		assert_err(cs_interop_account(&account, bytes), CS_ERR_INVALID);
+	}
+}
+
+static void test_accounts_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		enum cs_err err;
+	} texts[] = {
+		{"", CS_ERR_MALFORMED},
+		{"eip155:1", CS_ERR_MALFORMED},
+		{":0x01020300000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"0x01020300000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"eip155:1:0X01020300000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"eip155:1:01020300000000000000000000000000000000ffff", CS_ERR_MALFORMED},
+		{"eip155:1:0x01020300000000000000000000000000000000fg", CS_ERR_MALFORMED},
+		{"eip155:1:0x01020300000000000000000000000000000000", CS_ERR_MALFORMED},
+		{"eip155:1::0x01020300000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"eip155:01:0x01020300000000000000000000000000000000ff", CS_ERR_NON_CANONICAL},
+		{"cosmos:a_b:0x01020300000000000000000000000000000000ff", CS_ERR_MALFORMED},
+		{"cosmos:a:cosmos1qqqsyqcyq5rqwzqfpg9scrgwpugpzysn5e8fw", CS_ERR_MALFORMED},
+		{"solana:abc:0x01020300000000000000000000000000000000ff", CS_ERR_UNSUPPORTED},
+	};
+	struct cs_account account;
+	for (size_t i = 0; i < CS_LEN(texts); i++) {
+		enum cs_err err = cs_caip10_parse(&account, cs_bytes_str(texts[i].text));
+		if (err != texts[i].err)
+			fail_msg("%s: %s", texts[i].text, cs_err_name(err));
+	}
+	assert_err(cs_interop_account(&account, unhex("00010002010114" ADDRESS)), CS_ERR_TRAILING);
+	assert_err(cs_interop_account(&account, unhex("000100020101" ADDRESS)), CS_ERR_UNSUPPORTED);
+	assert_err(cs_interop_account(&account, unhex("0001fff00101" ADDRESS)), CS_ERR_UNSUPPORTED);
+	assert_err(cs_interop_account(&account, unhex("0001000000" ADDRESS)), CS_ERR_INVALID);
+	uint8_t memory[CS_INTEROP_SIZE_MAX];
+	struct cs_buf buf;
+	cs_buf_init(&buf, memory, sizeof memory);
+	assert_err(cs_interop_encode_account(&buf, "solana:abc", &account.address),
+		   CS_ERR_UNSUPPORTED);
+	assert_err(cs_interop_encode_account(&buf, "eip155:", &account.address), CS_ERR_MALFORMED);
+	assert_int_equal(buf.n, 0);
+}
+
+/* The chain ids of the namespace's profile of CAIP-2, whose hashed forms are given there. */
+static void test_caip2_cosmos(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *id;
+		const char *text;
+	} cases[] = {
+		{"cosmoshub-3", "cosmos:cosmoshub-3"},
+		{"Binance-Chain-Tigris", "cosmos:Binance-Chain-Tigris"},
+		{"x", "cosmos:x"},
+		{"hash-", "cosmos:hash-"},
+		{"hashed", "cosmos:hashed"},
+		{"hashed-", "cosmos:hashed-c904589232422def"},
+		{"hashed-123", "cosmos:hashed-99df5cd68192b33e"},
+		{"123456789012345678901234567890123456789012345678",
+		 "cosmos:hashed-0204c92a0388779d"},
+		{" ", "cosmos:hashed-36a9e7f1c95b82ff"},
+		{"wonderland\xf0\x9f\xa7\x9d\xe2\x80\x8d\xe2\x99\x82\xef\xb8\x8f",
+		 "cosmos:hashed-843d2fc87f40eeb9"},
+	};
+	char text[CS_CAIP2_SIZE_MAX + 1];
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		struct cs_caip2 caip2;
+		cs_caip2_write_cosmos(text, cs_bytes_str(cases[i].id));
+		assert_string_equal(text, cases[i].text);
+		assert_ok(cs_caip2_parse(&caip2, cs_bytes_str(text)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +330,9 @@ int main(void)
 		cmocka_unit_test(test_erc7930_vectors),
 		cmocka_unit_test(test_erc7930_refusals),
 		cmocka_unit_test(test_encode_eip155),
+		cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_accounts_refused),
+		cmocka_unit_test(test_caip2_cosmos),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -485,7 +485,7 @@ static void test_call_refusals(void **state)
 	messages[1].head.source.b[0] ^= 1;
 	assert_err(wire_evm_call_messages(&buf, WIRE_CALL_DELIVER, &statement, messages, 2),
 		   CS_ERR_INVALID);
-	/* A recipient that is no account of an EVM chain. */
+	/* A recipient that is no account of 20 bytes of a chain in the table. */
 	messages[1] = messages[0];
 	messages[1].recipient = unhex("000100000203090000");
 	assert_err(wire_evm_call_messages(&buf, WIRE_CALL_DELIVER, &statement, messages, 2),
@@ -494,11 +494,43 @@ static void test_call_refusals(void **state)
 				      "00");
 	assert_err(wire_evm_call_messages(&buf, WIRE_CALL_DELIVER, &statement, messages, 2),
 		   CS_ERR_INVALID);
+	messages[1].recipient = unhex("0001fff000020309"
+				      "140102030405060708090a0b0c0d0e0f1011121314");
+	assert_err(wire_evm_call_messages(&buf, WIRE_CALL_DELIVER, &statement, messages, 2),
+		   CS_ERR_TRAILING);
+	messages[1].recipient = unhex("0001fff0020309"
+				      "140102030405060708090a0b0c0d0e0f1011121314");
+	assert_err(wire_evm_call_messages(&buf, WIRE_CALL_DELIVER, &statement, messages, 2),
+		   CS_ERR_UNSUPPORTED);
 	assert_int_equal(buf.n, 0);
 	struct wire_outcome outcome = {messages[0].head.source, WIRE_STATUS_DEAD};
 	assert_err(wire_evm_call_finalize(&buf, &statement, &outcome, 0), CS_ERR_INVALID);
 	assert_err(wire_evm_call_finalize(&buf, &statement, &outcome, CS_BATCH_MAX + 1),
 		   CS_ERR_INVALID);
+	json_decref(file);
+}
+
+/* The calldata for a ledger's account is that for an EVM account of the same address. */
+static void test_call_to_a_ledger(void **state)
+{
+	(void)state;
+	static uint8_t second[sizeof memory];
+	struct cs_bytes recipients[] = {
+		unhex("000100000101140102030405060708090a0b0c0d0e0f1011121314"),
+		unhex("0001ff01016c140102030405060708090a0b0c0d0e0f1011121314")};
+	json_t *file = read_json(FILE_OF("messages"));
+	struct wire_message message =
+		message_of(json_array_get(json_object_get(file, "messages"), 0));
+	struct wire_signed statement = {.statement.signer = message.head.source};
+	struct cs_buf bufs[2];
+	cs_buf_init(&bufs[0], memory, sizeof memory);
+	cs_buf_init(&bufs[1], second, sizeof second);
+	for (size_t i = 0; i < CS_LEN(bufs); i++) {
+		message.recipient = recipients[i];
+		assert_ok(
+			wire_evm_call_messages(&bufs[i], WIRE_CALL_RETRY, &statement, &message, 1));
+	}
+	assert_bytes(cs_buf_view(&bufs[0]), cs_buf_view(&bufs[1]));
 	json_decref(file);
 }
 
@@ -573,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_the_second_word_of_a_key),
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_call_refusals),
+		cmocka_unit_test(test_call_to_a_ledger),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_signed),
 	};
