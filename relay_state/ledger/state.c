@@ -1,5 +1,7 @@
 #include "relay_state/ledger/state.h"
 
+#include "core/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct undo {
 struct ledger_state {
 	struct ledger_db db;
 	struct cs_arena arena; /* of keys and values */
+	uint8_t seed[16];
 	struct entry *entries;
 	struct undo *undo;
 	uint32_t *buckets;
@@ -59,28 +62,31 @@ static size_t fixed_size(size_t keys_max)
 	       padded(buckets_of(keys_max) * sizeof(uint32_t));
 }
 
-size_t ledger_state_size(size_t keys_max, size_t bytes_max)
+size_t ledger_state_size(const struct ledger_state_options *options)
 {
-	return fixed_size(keys_max) + padded(bytes_max);
+	return fixed_size(options->keys_max) + padded(options->bytes_max);
 }
 
-struct ledger_state *ledger_state_init(void *memory, const struct ledger_db *db, size_t keys_max,
-				       size_t bytes_max)
+struct ledger_state *ledger_state_init(void *memory, const struct ledger_db *db,
+				       const struct ledger_state_options *options)
 {
 	struct ledger_state *state = memory;
 	uint8_t *p = memory;
+	const size_t keys_max = options->keys_max;
 	cs_assert(keys_max > 0 && keys_max < NONE / CHANGES_PER_KEY);
 	*state = (struct ledger_state){.db = *db,
 				       .keys_max = keys_max,
 				       .undo_max = keys_max * CHANGES_PER_KEY,
 				       .bucket_count = buckets_of(keys_max)};
+	memcpy(state->seed, options->seed, sizeof state->seed);
 	p += padded(sizeof *state);
 	state->entries = (struct entry *)(void *)p;
 	p += padded(keys_max * sizeof(struct entry));
 	state->undo = (struct undo *)(void *)p;
 	p += padded(state->undo_max * sizeof(struct undo));
 	state->buckets = (uint32_t *)(void *)p;
-	cs_arena_init(&state->arena, (uint8_t *)memory + fixed_size(keys_max), padded(bytes_max));
+	cs_arena_init(&state->arena, (uint8_t *)memory + fixed_size(keys_max),
+		      padded(options->bytes_max));
 	ledger_state_reset(state);
 	return state;
 }
@@ -93,13 +99,11 @@ void ledger_state_reset(struct ledger_state *state)
 	state->undo_count = 0;
 }
 
-/* FNV-1a: a key that many transactions chose alike costs them its chain, which their gas bounds. */
-static uint32_t hash_of(struct cs_bytes key)
+static uint64_t hash_of(const struct ledger_state *state, struct cs_bytes key)
 {
-	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < key.n; i++)
-		hash = (hash ^ key.p[i]) * 16777619u;
-	return hash ^ hash >> 15;
+	const struct cs_bytes pieces[] = {CS_BYTES_OF(state->seed), key};
+	struct cs_hash hash = cs_sha256_join(pieces, CS_LEN(pieces));
+	return cs_be64(hash.b);
 }
 
 static enum cs_err copy(struct ledger_state *state, struct cs_bytes *out, struct cs_bytes bytes)
@@ -112,7 +116,7 @@ static enum cs_err copy(struct ledger_state *state, struct cs_bytes *out, struct
 static enum cs_err find(struct ledger_state *state, struct entry **out, struct cs_bytes key)
 {
 	cs_assert(key.n > 0 && key.n <= LEDGER_KEY_SIZE_MAX);
-	uint32_t *bucket = &state->buckets[hash_of(key) & (state->bucket_count - 1)];
+	uint32_t *bucket = &state->buckets[hash_of(state, key) & (state->bucket_count - 1)];
 	for (uint32_t i = *bucket; i != NONE; i = state->entries[i].next) {
 		if (cs_bytes_eq(state->entries[i].key, key)) {
 			*out = &state->entries[i];

@@ -51,21 +51,32 @@ struct ledger_db {
 			    struct cs_bytes after, ledger_pair_fn *take, void *take_context);
 	/* All changes of one block, or none of them; versions rise by any step. What is older than
 	 * keep_from may be forgotten. Need not be on the disk when it returns: after a crash the
-	 * newest version that is whole is there, and the chain gives the blocks above it again. */
+	 * newest version that is whole is there, and the chain gives the blocks above it again.
+	 * Version 0, only before there is any other: a part of the state at genesis or of a
+	 * snapshot, of which a start finds nothing until a version above 0 is committed over it. */
 	enum cs_err (*commit)(void *context, uint64_t version,
 			      const struct ledger_changes changes[LEDGER_SPACE_COUNT],
 			      uint64_t keep_from);
+	/* Forgets everything, all versions too. */
+	enum cs_err (*clear)(void *context);
 };
 
 struct ledger_state;
 
-/* Bytes of memory that a state with room for so many different keys and so many bytes of keys and
- * values (written ones, and those that were read) takes. */
-size_t ledger_state_size(size_t keys_max, size_t bytes_max);
+struct ledger_state_options {
+	size_t keys_max;  /* different keys that a block reads or writes */
+	size_t bytes_max; /* of keys and values, written ones and those that were read */
+	/* Random, and different at every node, so that nobody can choose keys that are slow to
+	 * find. What a state answers does not depend on it. */
+	uint8_t seed[16];
+};
+
+/* Bytes of memory that such a state takes. */
+size_t ledger_state_size(const struct ledger_state_options *options);
 /* Over committed values of the newest version; `memory` is of the size above, 16-byte aligned, the
  * caller's and as long as the state. The table is copied. */
-struct ledger_state *ledger_state_init(void *memory, const struct ledger_db *db, size_t keys_max,
-				       size_t bytes_max);
+struct ledger_state *ledger_state_init(void *memory, const struct ledger_db *db,
+				       const struct ledger_state_options *options);
 /* Forgets what was read and changed: after a commit, and to begin again. */
 void ledger_state_reset(struct ledger_state *state);
 
