@@ -108,8 +108,8 @@ static uint64_t hash_of(const struct ledger_state *state, struct cs_bytes key)
 
 static enum cs_err copy(struct ledger_state *state, struct cs_bytes *out, struct cs_bytes bytes)
 {
-	*out = bytes.n == 0 ? CS_BYTES_NONE : cs_arena_copy(&state->arena, bytes);
-	return bytes.n != 0 && out->p == NULL ? CS_ERR_FULL : CS_OK;
+	*out = cs_arena_copy(&state->arena, bytes);
+	return out->p == NULL ? CS_ERR_FULL : CS_OK;
 }
 
 /* The entry of the key, read from below where it is new. */
@@ -168,7 +168,7 @@ enum cs_err ledger_state_put(struct ledger_state *state, struct cs_bytes key, st
 {
 	struct entry *entry = NULL;
 	struct cs_bytes kept;
-	cs_assert(value.n <= LEDGER_VALUE_SIZE_MAX);
+	cs_assert(value.n > 0 && value.n <= LEDGER_VALUE_SIZE_MAX);
 	CS_TRY(find(state, &entry, key));
 	if (entry->is_there && cs_bytes_eq(entry->value, value))
 		return CS_OK;

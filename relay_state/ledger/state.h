@@ -84,8 +84,9 @@ void ledger_state_reset(struct ledger_state *state);
  * ledger_db.get: those end the application, because another node may have had the room. */
 CS_NODISCARD enum cs_err ledger_state_get(struct ledger_state *state, struct cs_bytes *value,
 					  struct cs_bytes key);
-/* Copies both. A key of 1 to LEDGER_KEY_SIZE_MAX bytes and a value of at most LEDGER_VALUE_SIZE_MAX,
- * else a bug. An empty value is a value. FULL, and the failures of ledger_db.get. */
+/* Copies both. A key of 1 to LEDGER_KEY_SIZE_MAX bytes and a value of 1 to LEDGER_VALUE_SIZE_MAX,
+ * else a bug: verifiers of ICS-23 refuse a proof with an empty value, and with it one of absence
+ * beside it. FULL, and the failures of ledger_db.get. */
 CS_NODISCARD enum cs_err ledger_state_put(struct ledger_state *state, struct cs_bytes key,
 					  struct cs_bytes value);
 CS_NODISCARD enum cs_err ledger_state_remove(struct ledger_state *state, struct cs_bytes key);
