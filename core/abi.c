@@ -157,9 +157,29 @@ enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value)
 	return CS_OK;
 }
 
-/* The tail that the next head word points to: its first word is a size or a count. */
-static enum cs_err tail(const struct cs_abi_reader *reader, uint64_t max, uint64_t *number,
-			struct cs_bytes *rest)
+enum cs_err cs_abi_get_u256(struct cs_abi_reader *reader, struct cs_u256 *value)
+{
+	struct cs_hash word;
+	CS_TRY(cs_abi_get_word(reader, &word));
+	*value = cs_u256_from_word(&word);
+	return CS_OK;
+}
+
+enum cs_err cs_abi_get_address(struct cs_abi_reader *reader, struct cs_address *address)
+{
+	struct cs_hash word;
+	CS_TRY(head_word(reader, &word));
+	for (size_t i = 0; i < WORD - sizeof address->b; i++) {
+		if (word.b[i] != 0)
+			return CS_ERR_OVERFLOW;
+	}
+	memcpy(address->b, word.b + WORD - sizeof address->b, sizeof address->b);
+	reader->head_next += WORD;
+	return CS_OK;
+}
+
+/* The next head word points to where the last tail ended. */
+static enum cs_err tail_begin(const struct cs_abi_reader *reader, struct cs_bytes *rest)
 {
 	struct cs_hash word;
 	uint64_t offset;
@@ -167,14 +187,23 @@ static enum cs_err tail(const struct cs_abi_reader *reader, uint64_t max, uint64
 	CS_TRY(word_u64(&word, UINT64_MAX, &offset));
 	if (offset != reader->tail_next)
 		return CS_ERR_NON_CANONICAL;
-	size_t left = reader->data.n - reader->tail_next;
-	if (left < WORD)
+	*rest = cs_bytes(reader->data.p + reader->tail_next, reader->data.n - reader->tail_next);
+	return CS_OK;
+}
+
+/* The same where the tail's first word is a size or a count. */
+static enum cs_err tail(const struct cs_abi_reader *reader, uint64_t max, uint64_t *number,
+			struct cs_bytes *rest)
+{
+	struct cs_hash word;
+	struct cs_bytes all;
+	CS_TRY(tail_begin(reader, &all));
+	if (all.n < WORD)
 		return CS_ERR_TRUNCATED;
-	const uint8_t *p = reader->data.p + reader->tail_next;
-	memcpy(word.b, p, WORD);
+	memcpy(word.b, all.p, WORD);
 	if (word_u64(&word, max, number) != CS_OK)
 		return CS_ERR_TOO_LARGE;
-	*rest = cs_bytes(p + WORD, left - WORD);
+	*rest = cs_bytes(all.p + WORD, all.n - WORD);
 	return CS_OK;
 }
 
@@ -198,19 +227,48 @@ enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t size_max, stru
 	return CS_OK;
 }
 
+enum cs_err cs_abi_open(struct cs_abi_reader *reader, struct cs_abi_reader *inner,
+			size_t head_count)
+{
+	struct cs_bytes rest;
+	CS_TRY(tail_begin(reader, &rest));
+	return cs_abi_read(inner, rest, head_count);
+}
+
+enum cs_err cs_abi_open_array(struct cs_abi_reader *reader, struct cs_abi_reader *inner,
+			      size_t words, size_t count_max, size_t *count)
+{
+	uint64_t n;
+	size_t head_count;
+	struct cs_bytes rest;
+	CS_TRY(tail(reader, count_max, &n, &rest));
+	if (__builtin_mul_overflow(n, words, &head_count))
+		return CS_ERR_TRUNCATED;
+	CS_TRY(cs_abi_read(inner, rest, head_count));
+	*count = n;
+	return CS_OK;
+}
+
+enum cs_err cs_abi_close(struct cs_abi_reader *reader, const struct cs_abi_reader *inner)
+{
+	if (inner->head_next != inner->head_end)
+		return CS_ERR_TRAILING;
+	cs_assert(inner->data.p >= reader->data.p + reader->tail_next);
+	reader->head_next += WORD;
+	reader->tail_next = (size_t)(inner->data.p - reader->data.p) + inner->tail_next;
+	return CS_OK;
+}
+
 enum cs_err cs_abi_get_bytes_array(struct cs_abi_reader *reader, size_t count_max, size_t size_max,
 				   struct cs_bytes *items, size_t *count)
 {
-	uint64_t n;
-	struct cs_bytes rest;
+	size_t n;
 	struct cs_abi_reader inner;
-	CS_TRY(tail(reader, count_max, &n, &rest));
-	CS_TRY(cs_abi_read(&inner, rest, n));
+	CS_TRY(cs_abi_open_array(reader, &inner, 1, count_max, &n));
 	for (size_t i = 0; i < n; i++)
 		CS_TRY(cs_abi_get_bytes(&inner, size_max, &items[i]));
+	CS_TRY(cs_abi_close(reader, &inner));
 	*count = n;
-	reader->head_next += WORD;
-	reader->tail_next += WORD + inner.tail_next;
 	return CS_OK;
 }
 

@@ -56,6 +56,9 @@ CS_NODISCARD enum cs_err cs_abi_get_word(struct cs_abi_reader *reader, struct cs
 CS_NODISCARD enum cs_err cs_abi_get_u64(struct cs_abi_reader *reader, uint64_t *value);
 CS_NODISCARD enum cs_err cs_abi_get_u8(struct cs_abi_reader *reader, uint8_t *value);
 CS_NODISCARD enum cs_err cs_abi_get_bool(struct cs_abi_reader *reader, bool *value);
+CS_NODISCARD enum cs_err cs_abi_get_u256(struct cs_abi_reader *reader, struct cs_u256 *value);
+CS_NODISCARD enum cs_err cs_abi_get_address(struct cs_abi_reader *reader,
+					    struct cs_address *address);
 /* A view into the input; NON_CANONICAL for an offset other than the next tail or padding other than
  * zero, TOO_LARGE above size_max. */
 CS_NODISCARD enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t size_max,
@@ -64,6 +67,19 @@ CS_NODISCARD enum cs_err cs_abi_get_bytes(struct cs_abi_reader *reader, size_t s
 CS_NODISCARD enum cs_err cs_abi_get_bytes_array(struct cs_abi_reader *reader, size_t count_max,
 						size_t size_max, struct cs_bytes *items,
 						size_t *count);
+/* The next word of the head leads to a tuple of its own (one that is dynamic; the words of a static
+ * one stand in the head itself): `inner` reads it. What it leads to is read before anything else of
+ * the outer one, and then closed. NON_CANONICAL, TRUNCATED. */
+CS_NODISCARD enum cs_err cs_abi_open(struct cs_abi_reader *reader, struct cs_abi_reader *inner,
+				     size_t head_count);
+/* The same for an array: `words` of each element in the head, 1 for dynamic ones, of which each is
+ * opened in its turn. TOO_LARGE above count_max elements, NON_CANONICAL, TRUNCATED. */
+CS_NODISCARD enum cs_err cs_abi_open_array(struct cs_abi_reader *reader,
+					   struct cs_abi_reader *inner, size_t words,
+					   size_t count_max, size_t *count);
+/* The outer one goes on behind what the inner one read; TRAILING when it left a word of its head. */
+CS_NODISCARD enum cs_err cs_abi_close(struct cs_abi_reader *reader,
+				      const struct cs_abi_reader *inner);
 /* Everything was read: TRAILING otherwise. */
 CS_NODISCARD enum cs_err cs_abi_end(const struct cs_abi_reader *reader);
 

@@ -5,7 +5,9 @@
  *
  * A call ends in one of three ways: CS_OK; CS_ERR_REVERTED, the answer "no", with what it reverts
  * with in call->output and everything that it changed taken back by the caller; or any other error,
- * which ends the application (a state that cannot be read). */
+ * which ends the application (a state that cannot be read). Errors of the group "input" of
+ * core/err.def, as cs_abi_get_… has them for arguments and cs_u256_add for sums, are a revert without
+ * data; NOT_FOUND of the own state is the contract's to handle. */
 #ifndef LEDGER_CONTRACT_H
 #define LEDGER_CONTRACT_H
 
@@ -72,7 +74,7 @@ struct ledger_call {
 /* ---- a contract is a table of functions ---- */
 
 /* Reads its arguments from `in`, which stands behind the selector with a head of `words`, and writes
- * what it returns. */
+ * what it returns. What it leaves unread reverts. */
 typedef enum cs_err ledger_function_fn(struct ledger_call *call, struct cs_abi_reader *in,
 				       struct cs_abi *out);
 
@@ -129,6 +131,8 @@ CS_NODISCARD enum cs_err ledger_revert(struct ledger_call *call, const char *err
 				       const struct cs_hash *words, size_t count);
 /* The same without arguments: "OnlyOwner()". */
 CS_NODISCARD enum cs_err ledger_revert_plain(struct ledger_call *call, const char *error);
+/* Is CS_ERR_REVERTED with these bytes, a view that stays: what an inner call reverted with, or none. */
+CS_NODISCARD enum cs_err ledger_revert_with(struct ledger_call *call, struct cs_bytes output);
 
 /* Calls another contract as this one, with a value of this one's balance. `output` is what it
  * returned or reverted with, a view in the arena. CS_OK with *success false: it reverted, and what

@@ -21,9 +21,13 @@
 #define LEDGER_GAS_WRITE 5000u
 #define LEDGER_GAS_WRITE_BYTE 10u
 #define LEDGER_GAS_REMOVE 5000u
-/* An event, each byte of its data. */
+/* Moving the native asset: two accounts are read and written. */
+#define LEDGER_GAS_MOVE 12000u
+/* An event, each byte of its topics and data; each byte that a transaction's result tells. They go
+ * into the answer to the block, in hex, which must fit a frame of ABCI with a full block. */
 #define LEDGER_GAS_LOG 500u
-#define LEDGER_GAS_LOG_BYTE 2u
+#define LEDGER_GAS_LOG_BYTE 8u
+#define LEDGER_GAS_OUTPUT_BYTE 4u
 /* A Schnorr signature of a statement, a hash of a leaf or node. */
 #define LEDGER_GAS_SCHNORR 6000u
 #define LEDGER_GAS_HASH 100u
