@@ -21,8 +21,9 @@
 #define LEDGER_PAGE_KEY_SIZE_MAX 33u
 /* A mask of kinds for sixteen places, and for each leaf two hashes, for each page one. */
 #define LEDGER_PAGE_SIZE_MAX (4u + 16u * 64u)
-/* An existence proof of depth 256 with every inner step; an absence proof has two of them. */
-#define LEDGER_PROOF_SIZE_MAX 32768u
+/* An absence proof: two neighbours with their values, of at most 20 KiB, and at most 256 steps of 41
+ * bytes. The bound of who reads it: CMT_ICS23_PROOF_SIZE_MAX. */
+#define LEDGER_PROOF_SIZE_MAX 65536u
 
 /* The root of the version (0: the newest). Failures of all: those of ledger_db.get; DAMAGED: a page
  * that does not read or does not have the hash that its parent says. */
