@@ -61,17 +61,22 @@ struct ledger_tx {
 struct cs_hash ledger_chain_tag(struct cs_bytes chain_id, uint64_t genesis_time_s,
 				uint64_t initial_height, const struct cs_hash *root);
 
-/* TRUNCATED, TRAILING, TOO_LARGE (bytes, calls), INVALID (no call), UNSUPPORTED (version). Views
- * into the bytes; signatures are not looked at. */
+/* Of 1 to LEDGER_MULTISIG_MAX members in ascending order, of whom the threshold signs. */
+struct cs_address ledger_multisig_address(uint8_t threshold, const struct cs_address *members,
+					  size_t count);
+
+/* TRUNCATED, TOO_LARGE (bytes, calls), INVALID (no call), UNSUPPORTED (version). Views into the
+ * bytes; what stands behind the calls are the signatures, which are not looked at. */
 CS_NODISCARD enum cs_err ledger_tx_decode(struct ledger_tx *tx, struct cs_bytes bytes);
 /* The body; signatures are the caller's to add. */
 void ledger_tx_encode_body(struct cs_buf *buf, const struct ledger_tx *tx);
 /* What is signed. */
 struct cs_hash ledger_tx_digest(struct cs_bytes body);
 
-/* Are these signatures over the digest those of the sender? BAD_SIGNATURE, WRONG_KEY (good ones of
- * another account), UNSUPPORTED (kind), NON_CANONICAL (members not ascending, a threshold of 0 or
- * above them, more signatures than the threshold), TRUNCATED, TRAILING. */
+/* Are these signatures over the digest those of the sender? BAD_SIGNATURE (fewer than the threshold
+ * too), WRONG_KEY (good ones of another account), UNSUPPORTED (kind), NON_CANONICAL (s in the upper
+ * half, members not ascending, a threshold of 0 or above them, more signatures than the threshold),
+ * TOO_LARGE (members), TRUNCATED, TRAILING. CRYPTO is no answer but a failure of the library. */
 CS_NODISCARD enum cs_err ledger_tx_verify(const struct ledger_tx *tx, const struct cs_sig *sig);
 /* How many signatures that takes, for their gas. The errors of the form. */
 CS_NODISCARD enum cs_err ledger_tx_signature_count(const struct ledger_tx *tx, size_t *count);
