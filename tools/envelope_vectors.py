@@ -443,6 +443,9 @@ def storage_cases():
                                           (5, 2**256 - 1), (0, 1), (64, 0x2 << 128))],
             "key": [{"remote": hx(r), "epoch": str(e), "slot_x": hx(u(key_base(r, e))), "slot_meta": hx(u((key_base(r, e) + 1) % 2**256))}
                     for r in (ID1, ID2) for e in (1, 2, 128, 2**64 - 1)],
+            "sent": [{"message_id": hx(i), "slot": hx(keccak(i + u(3))), "sender": hx(a), "remote": str(r), "status": s,
+                      "value": hx(u(int.from_bytes(a, "big") | r << 160 | s << 192))}
+                     for i, a, r, s in ((ID1, bytes(range(1, 21)), 1, 0), (ID2, b"\xff" * 20, 2**32 - 1, 3), (bytes(32), bytes(20), 7, 2))],
             "key_meta": [{"state": s, "not_before": str(b), "not_after": str(a), "value": hx(u(s | b << 8 | a << 72))}
                          for s, b, a in ((0, 0, 0), (1, 1700000000, 0), (1, 1700000000, 1800000000), (2, 1, 2), (3, 2**64 - 1, 2**64 - 1))]}
 

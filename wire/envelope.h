@@ -128,6 +128,8 @@ struct cs_hash wire_evm_sentinel_value(const struct cs_hash *own);
 struct cs_hash wire_evm_status_slot(const struct cs_hash *source, uint64_t sequence);
 /* The two bits of the sequence in the word of that slot. */
 enum wire_status wire_evm_status(const struct cs_hash *word, uint64_t sequence);
+/* The word that is not zero once a message was sent: of a ledger's gateway alone. */
+struct cs_hash wire_evm_sent_slot(const struct cs_hash *message_id);
 /* Word 0 or 1 of the Key of a remote's epoch. */
 struct cs_hash wire_evm_key_slot(const struct cs_hash *remote, uint64_t epoch, unsigned word);
 #define WIRE_EVM_KEY_WORDS 2u

@@ -8,6 +8,7 @@
 #define SLOT_SENTINEL 0u
 #define SLOT_STATUSES 1u
 #define SLOT_KEYS 2u
+#define SLOT_SENT 3u
 /* Statuses of two bits in a word of 256. */
 #define STATUSES_LOG2 7u
 
@@ -75,6 +76,12 @@ struct cs_hash wire_evm_key_slot(const struct cs_hash *remote, uint64_t epoch, u
 		word = (word >> 8) + (sum >> 8);
 	}
 	return base;
+}
+
+struct cs_hash wire_evm_sent_slot(const struct cs_hash *message_id)
+{
+	struct cs_hash slot = word_u64(SLOT_SENT);
+	return mapping(message_id, &slot);
 }
 
 enum cs_err wire_evm_key(struct wire_key *out, const struct cs_hash words[WIRE_EVM_KEY_WORDS])

@@ -292,6 +292,12 @@ static void test_storage(void **state)
 		assert_hash(wire_evm_key_slot(&remote, u64_of(one, "epoch"), 1),
 			    hash_of(one, "slot_meta"));
 	}
+	json_array_foreach(json_object_get(file, "sent"), i, one)
+	{
+		struct cs_hash id = hash_of(one, "message_id");
+		assert_hash(wire_evm_sent_slot(&id), hash_of(one, "slot"));
+	}
+	assert_true(i >= 3);
 	json_array_foreach(json_object_get(file, "key_meta"), i, one)
 	{
 		struct cs_hash words[WIRE_EVM_KEY_WORDS] = {{{1, 2, 3}}, hash_of(one, "value")};
