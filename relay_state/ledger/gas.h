@@ -23,11 +23,15 @@
 #define LEDGER_GAS_REMOVE 5000u
 /* Moving the native asset: two accounts are read and written. */
 #define LEDGER_GAS_MOVE 12000u
-/* An event, each byte of its topics and data; each byte that a transaction's result tells. They go
- * into the answer to the block, in hex, which must fit a frame of ABCI with a full block. */
+/* An event, each byte of its topics and data; each byte that a transaction's last call returns. They
+ * go into the answer to the block, in hex, which must fit a frame of ABCI with a full block. */
 #define LEDGER_GAS_LOG 500u
 #define LEDGER_GAS_LOG_BYTE 8u
-#define LEDGER_GAS_OUTPUT_BYTE 4u
+#define LEDGER_GAS_RESULT_BYTE 4u
+/* Each byte that a call returns beyond two words, which a call's own gas pays for: they stay in
+ * memory until the transaction ends. */
+#define LEDGER_GAS_OUTPUT_BYTE 1u
+#define LEDGER_OUTPUT_FREE_SIZE 64u
 /* A Schnorr signature of a statement, a hash of a leaf or node. */
 #define LEDGER_GAS_SCHNORR 6000u
 #define LEDGER_GAS_HASH 100u

@@ -259,6 +259,9 @@ static enum cs_err run_function(struct ledger_call *call, const struct ledger_fu
 	CS_TRY(function->run(call, &in, &out));
 	CS_TRY(cs_abi_end(&in));
 	CS_TRY(cs_buf_end(&buf));
+	if (buf.n > LEDGER_OUTPUT_FREE_SIZE)
+		CS_TRY(ledger_use_gas(call,
+				      (buf.n - LEDGER_OUTPUT_FREE_SIZE) * LEDGER_GAS_OUTPUT_BYTE));
 	if (buf.n == 0)
 		return CS_OK;
 	call->output = cs_arena_copy(call->arena, cs_buf_view(&buf));
@@ -342,11 +345,9 @@ enum cs_err ledger_call_contract(struct ledger_call *call, bool *success, struct
 	return CS_OK;
 }
 
-enum cs_err ledger_machine_call(struct ledger_machine *machine, struct ledger_run *run,
-				bool *success, struct cs_bytes *output, const struct cs_address *to,
-				const struct cs_u256 *value, struct cs_bytes input)
+static struct ledger_call outer_call(struct ledger_machine *machine, struct ledger_run *run)
 {
-	struct ledger_call call = {
+	return (struct ledger_call){
 		.machine = machine,
 		.state = machine->state,
 		.block = run->block,
@@ -356,12 +357,28 @@ enum cs_err ledger_machine_call(struct ledger_machine *machine, struct ledger_ru
 		.logs = &run->logs,
 		.why = run->why,
 		.origin = run->origin,
-		.sender = run->origin,
-		.address = *to,
-		.value = *value,
-		.input = input,
 		.is_view = run->is_view,
 	};
+}
+
+struct ledger_call ledger_machine_as(struct ledger_machine *machine, struct ledger_run *run,
+				     const struct ledger_contract *contract)
+{
+	struct ledger_call call = outer_call(machine, run);
+	call.number = contract->number;
+	call.address = ledger_contract_address(contract->number);
+	return call;
+}
+
+enum cs_err ledger_machine_call(struct ledger_machine *machine, struct ledger_run *run,
+				bool *success, struct cs_bytes *output, const struct cs_address *to,
+				const struct cs_u256 *value, struct cs_bytes input)
+{
+	struct ledger_call call = outer_call(machine, run);
+	call.sender = run->origin;
+	call.address = *to;
+	call.value = *value;
+	call.input = input;
 	if (ledger_use_gas(&call, LEDGER_GAS_CALL) != CS_OK ||
 	    (input.n > 0 && ledger_machine_find(machine, to) == NULL)) {
 		*success = false;

@@ -47,6 +47,11 @@ CS_NODISCARD enum cs_err ledger_machine_call(struct ledger_machine *machine, str
 					     const struct cs_address *to,
 					     const struct cs_u256 *value, struct cs_bytes input);
 
+/* A call of the contract by nobody, at depth 0: for what a contract does in blocks without being
+ * called. `run` is its own, and outlives it. */
+struct ledger_call ledger_machine_as(struct ledger_machine *machine, struct ledger_run *run,
+				     const struct ledger_contract *contract);
+
 /* The contract at the address, or NULL. */
 const struct ledger_contract *ledger_machine_find(const struct ledger_machine *machine,
 						  const struct cs_address *address);

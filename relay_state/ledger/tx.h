@@ -35,6 +35,9 @@ enum ledger_signature_kind {
 			         address (20) ‖ 0, or 1 or 2 and that kind's signature */
 };
 
+/* The longest of one key, with its kind. */
+#define LEDGER_SIGNATURE_SIZE_MAX 97u
+
 struct ledger_tx_call {
 	struct cs_address to;
 	struct cs_u256 value;

@@ -1,0 +1,62 @@
+/* What the files of the application share: its memory, what it knows of the last block, and the
+ * answers' parts. For app*.c alone. */
+#ifndef LEDGER_APP_PARTS_H
+#define LEDGER_APP_PARTS_H
+
+#include "relay_state/ledger/app.h"
+
+#define LEDGER_CODESPACE "ledger"
+
+/* The block that is finalized and not committed. */
+struct ledger_staged {
+	bool is_there;
+	uint64_t version;
+	uint64_t time_s;
+	uint64_t keep_from;
+	struct cs_hash root;
+	struct ledger_changes changes[LEDGER_SPACE_COUNT]; /* in the block's arena and state */
+};
+
+struct ledger_app {
+	struct ledger_db db;
+	struct ledger_modules modules;
+	const struct cs_sig *sig;
+	uint64_t version; /* the last committed block, 0: none */
+	uint64_t time_s;  /* its time, 0: not known */
+	struct ledger_staged staged;
+	struct ledger_state *block_state;
+	struct ledger_state *check_state; /* accounts as the mempool leaves them */
+	struct ledger_state *proposal_state;
+	struct cs_arena block_arena; /* of the staged block */
+	struct cs_arena tx_arena;
+	void *view_memory; /* of a state for each question */
+	struct ledger_machine machine;
+	struct ledger_machine view_machine;
+	struct ledger_verified verified;
+	struct ledger_contracts contracts;
+	const struct ledger_contract *contract_list[UINT8_MAX];
+	uint8_t seed[16];
+};
+
+/* The time of a block, outside of the tree: among the pages, under a key that no page has. NOT_FOUND
+ * where it is not known (a version that came by a snapshot). */
+CS_NODISCARD enum cs_err ledger_time_get(const struct ledger_app *app, uint64_t *time_s,
+					 uint64_t version, struct cs_arena *arena);
+
+/* The logs as events of the type "log" appended to the list, which has room. NO_MEMORY. */
+CS_NODISCARD enum cs_err ledger_events(struct abci_event *events, size_t *count,
+				       const struct ledger_logs *logs, struct cs_arena *arena);
+CS_NODISCARD enum cs_err ledger_event_fee(struct abci_event *event, const struct cs_address *payer,
+					  const struct cs_u256 *fee, struct cs_arena *arena);
+/* For the mempool (ADR 27). */
+CS_NODISCARD enum cs_err ledger_event_mempool(struct abci_event *event, const struct ledger_tx *tx,
+					      struct cs_arena *arena);
+/* "0x…" in the arena; p is NULL when there is no room. */
+struct cs_bytes ledger_hex(struct cs_bytes bytes, struct cs_arena *arena);
+
+/* The memory of a state for questions. */
+size_t ledger_view_size(void);
+enum cs_err ledger_app_query(void *state, const struct abci_query_request *request,
+			     struct abci_query_response *response, const struct abci_call *call);
+
+#endif
