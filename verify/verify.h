@@ -2,11 +2,18 @@
  * caller, and the rule by which a status proves an outcome. Never reads a clock: time is an
  * interval that the caller vouches for.
  *
- * The kinds of client (verify_evm: Clique, QBFT, insecure_dev_head) each have a typed opener that
- * checks a configuration and fills struct verify_client; everything after that goes through this
- * table. A client whose updates are not headers in a row (sync committee, RPC quorum, CometBFT's
- * skipping) fits it: an update is an array of opaque evidence, and blocks that were skipped are
- * reached by verify_client_ancestors. */
+ * The kinds of client (verify_evm: Clique, QBFT, insecure_dev_head, rpc_quorum; cometbft) each have a
+ * typed opener that checks a configuration and fills struct verify_client; everything after that goes
+ * through this table. A client whose updates are not headers in a row (sync committee, RPC quorum,
+ * CometBFT's skipping) fits it: an update is an array of opaque evidence, and blocks that were skipped
+ * are reached by verify_client_ancestors, or by another update where the client has none.
+ *
+ * A block's state root is that of the state which its hash binds. On EVM chains that is the state after
+ * the block itself. On CometBFT chains it is the header's application hash, the state after the block
+ * below; the block itself executes on top of it with the header's own time. What holds of both: a
+ * transaction that is not in the state root executes at the time of this block or later. So a status
+ * that is not there, in a block whose time is at or after a deadline, can never be delivered, and
+ * verify_outcome is one rule for all. */
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H
 
@@ -42,7 +49,7 @@ struct verify_block {
 	uint64_t height;
 	struct cs_hash hash;
 	struct cs_hash parent;
-	struct cs_hash state_root;  /* zero where the chain has none */
+	struct cs_hash state_root;  /* see above; zero where the chain has none */
 	struct cs_hash events_root; /* EVM: the receipts root */
 	uint64_t time_s;
 	uint64_t final_height; /* newest final block: final_height - height blocks are final on top
