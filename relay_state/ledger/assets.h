@@ -1,6 +1,5 @@
 /* Contract 3: assets besides the native one. Each has a number of 20 bytes that follows from who made
- * it and its name, and functions that are ERC-20's with the asset as first argument. Knows no bridge
- * and no fee.
+ * it and its name, and functions that are ERC-20's with the asset as first argument. Knows no fee.
  *
  *     asset = the last 20 bytes of H( TAG("caisson/ledger/asset/v1") ‖ creator (32) ‖ H(name) )
  *
@@ -34,7 +33,8 @@
  *
  * Who burns: the holder, the minter if it is a contract (one with rules, as a bridge; nobody has its
  * key), anybody else within the allowance that the holder gave. An allowance of 2^256 - 1 does not
- * shrink (OpenZeppelin ERC20.sol, v5). A minter of zero: nobody, for ever. */
+ * shrink (OpenZeppelin ERC20.sol, v5). Who moves with transferFrom: who has an allowance, and the bridge
+ * (contract 2) without one: it takes of its own caller alone, and what that one told it to. A minter of zero: nobody, for ever. */
 #ifndef LEDGER_ASSETS_H
 #define LEDGER_ASSETS_H
 

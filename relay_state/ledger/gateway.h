@@ -13,6 +13,11 @@
 /* Gas of a sender's `onOutcome`. */
 #define LEDGER_OUTCOME_GAS 150000u
 
+/* Attributes of a message: there are five; one that is there twice, or is none, is told by its name
+ * within these. A closer of 64 bytes takes 132. */
+#define LEDGER_ATTRIBUTES_MAX 16u
+#define LEDGER_ATTRIBUTE_SIZE_MAX 256u
+
 extern const struct ledger_contract ledger_gateway;
 
 /* What a gateway is founded with; Solidity's constructor arguments. */

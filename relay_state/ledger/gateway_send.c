@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-/* Five attributes; one that is there twice, or is none, is told by its name within these. */
-#define ATTRIBUTES_MAX 16u
-/* A closer of 64 bytes takes 132. */
-#define ATTRIBUTE_SIZE_MAX 256u
 #define CLOSER_SIZE_MAX 64u
 
 #define SELECTOR_DEADLINE 0x7661663eu
@@ -26,7 +22,7 @@ struct terms {
 struct asked {
 	struct cs_bytes recipient;
 	size_t attribute_count;
-	struct cs_bytes attributes[ATTRIBUTES_MAX];
+	struct cs_bytes attributes[LEDGER_ATTRIBUTES_MAX];
 };
 
 /* ---- attributes ---- */
@@ -216,8 +212,8 @@ enum cs_err gateway_quote(struct ledger_call *call, struct cs_abi_reader *in, st
 	struct cs_u256 payload_size;
 	CS_TRY(cs_abi_get_bytes(in, call->input.n, &asked.recipient));
 	CS_TRY(cs_abi_get_u256(in, &payload_size));
-	CS_TRY(cs_abi_get_bytes_array(in, ATTRIBUTES_MAX, ATTRIBUTE_SIZE_MAX, asked.attributes,
-				      &asked.attribute_count));
+	CS_TRY(cs_abi_get_bytes_array(in, LEDGER_ATTRIBUTES_MAX, LEDGER_ATTRIBUTE_SIZE_MAX,
+				      asked.attributes, &asked.attribute_count));
 	CS_TRY(make_offer(call, &offer, &asked, &payload_size));
 	cs_abi_put_u256(out, &offer.fee);
 	return CS_OK;
@@ -233,7 +229,7 @@ static enum cs_err emit_sent(struct ledger_call *call, const struct cs_hash *id,
 	struct cs_abi abi;
 	struct cs_hash topics[] = {
 		cs_abi_topic("MessageSent(bytes32,bytes,bytes,bytes,uint256,bytes[])"), *id};
-	size_t slots[ATTRIBUTES_MAX];
+	size_t slots[LEDGER_ATTRIBUTES_MAX];
 	/* Five words of the head and four lengths; of each attribute its offset and length; and
 	 * padding of each. */
 	size_t size = 32 * (5 + 4) + sender.n + asked->recipient.n + payload.n + 3 * 31;
@@ -322,8 +318,8 @@ enum cs_err gateway_send(struct ledger_call *call, struct cs_abi_reader *in, str
 	/* Bounded by the calldata alone: a longer one is told by its error. */
 	CS_TRY(cs_abi_get_bytes(in, call->input.n, &asked.recipient));
 	CS_TRY(cs_abi_get_bytes(in, call->input.n, &payload));
-	CS_TRY(cs_abi_get_bytes_array(in, ATTRIBUTES_MAX, ATTRIBUTE_SIZE_MAX, asked.attributes,
-				      &asked.attribute_count));
+	CS_TRY(cs_abi_get_bytes_array(in, LEDGER_ATTRIBUTES_MAX, LEDGER_ATTRIBUTE_SIZE_MAX,
+				      asked.attributes, &asked.attribute_count));
 	CS_TRY(ledger_not_paused(call));
 	const struct cs_u256 payload_size = cs_u256_u64(payload.n);
 	CS_TRY(make_offer(call, &offer, &asked, &payload_size));
