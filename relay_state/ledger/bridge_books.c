@@ -72,8 +72,8 @@ enum cs_err bridge_window_now(struct ledger_call *call, uint64_t *window)
 {
 	uint64_t window_s;
 	CS_TRY(window_size(call, &window_s));
-	if (window_s == 0)
-		return cs_fail(call->why, CS_ERR_DAMAGED, "the bridge has no window");
+	if (window_s == 0) /* where genesis founded no bridge */
+		return ledger_revert_plain(call, "WindowInvalid()");
 	*window = call->block->time_s / window_s + 1;
 	return CS_OK;
 }

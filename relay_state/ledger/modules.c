@@ -1,6 +1,7 @@
 #include "core/caip.h"
 #include "relay_state/ledger/assets.h"
 #include "relay_state/ledger/block.h"
+#include "relay_state/ledger/bridge.h"
 #include "relay_state/ledger/gateway.h"
 #include "relay_state/ledger/remotes.h"
 
@@ -56,8 +57,29 @@ static enum cs_err gateway_named(struct ledger_call *call, const struct cs_hash 
 	return founded ? ledger_gateway_name(call, chain_tag) : CS_OK;
 }
 
+/* ---- the bridge ---- */
+
+static enum cs_err bridge_genesis(struct ledger_call *call, const struct ledger_genesis *genesis,
+				  const struct cs_json *section)
+{
+	static const char *const keys[] = {"owner", "guardian", "delay_s", "window_s"};
+	struct ledger_bridge_terms terms;
+	(void)genesis;
+	if (section == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_only(section, keys, CS_LEN(keys), call->why));
+	CS_TRY(cs_json_member_hex(terms.owner.b, sizeof terms.owner.b, section, "owner",
+				  call->why));
+	CS_TRY(cs_json_member_hex(terms.guardian.b, sizeof terms.guardian.b, section, "guardian",
+				  call->why));
+	CS_TRY(cs_json_member_u64(&terms.delay_s, section, "delay_s", UINT32_MAX, call->why));
+	CS_TRY(cs_json_member_u64(&terms.window_s, section, "window_s", UINT32_MAX, call->why));
+	return ledger_bridge_construct(call, &terms);
+}
+
 static const struct ledger_module modules[] = {
 	{.contract = &ledger_gateway, .genesis = gateway_genesis, .named = gateway_named},
+	{.contract = &ledger_bridge, .genesis = bridge_genesis},
 	{.contract = &ledger_assets},
 };
 

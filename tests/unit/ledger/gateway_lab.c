@@ -294,7 +294,7 @@ static struct cs_bytes kept(const struct cs_buf *buf)
 
 static uint8_t scratch[3u * 1024 * 1024];
 
-static struct cs_bytes register_call(const struct remote *remote)
+struct cs_bytes register_call(const struct remote *remote)
 {
 	struct cs_buf buf;
 	struct cs_abi abi;

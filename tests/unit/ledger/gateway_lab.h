@@ -78,6 +78,7 @@ struct world *world_new_with(const char *chain_id, bool insecure,
 
 /* eip155 of the number; the label makes its keys. */
 struct remote remote_make(const struct world *world, const char *caip2, const char *label);
+struct cs_bytes register_call(const struct remote *remote);
 /* Registers it with a route and its first key, epoch 1. */
 void world_register(struct world *world, const struct remote *remote);
 
