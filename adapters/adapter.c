@@ -126,6 +126,24 @@ size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpo
 	return adapter->ops->endpoints(adapter, endpoints, count_max);
 }
 
+uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height)
+{
+	return height > adapter->ops->state_lag ? height - adapter->ops->state_lag : 0;
+}
+
+enum cs_err adapter_sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
+			 struct cs_hash *hash, const struct cs_sig *sig,
+			 const struct cs_secret *key, const struct adapter_signing *call,
+			 const struct adapter_terms *terms)
+{
+	return adapter->ops->sign(adapter, raw, raw_size, hash, sig, key, call, terms);
+}
+
+void adapter_counters(struct adapter *adapter, struct adapter_counters *counters)
+{
+	adapter->ops->counters(adapter, counters);
+}
+
 enum cs_err adapter_cursor_encode(uint8_t *bytes, size_t size_max, size_t *size,
 				  const struct adapter_cursor *cursor)
 {

@@ -11,6 +11,7 @@
 #define ADAPTERS_ADAPTER_H
 
 #include "core/bytes.h"
+#include "core/sig.h"
 #include "wire/oracle.h"
 
 struct adapter;
@@ -260,6 +261,8 @@ struct adapter_proof {
 	struct cs_bytes nodes[ADAPTER_PROOF_NODES_MAX];
 	size_t count;
 	struct cs_bytes leaf;
+	/* Of a ledger in place of all of them: ICS-23's CommitmentProof, of presence or absence. */
+	struct cs_bytes state;
 };
 
 struct adapter_claim {
@@ -341,8 +344,9 @@ struct adapter_terms {
 	uint64_t max_fee_wei;
 	uint64_t max_priority_fee_wei;
 	bool legacy;
-	bool cancel;      /* sign "value 0 to itself" in place of the call */
-	unsigned attempt; /* counts from 0 within one transaction */
+	bool cancel;            /* sign "value 0 to itself" in place of the call */
+	uint64_t valid_until_s; /* of a ledger: no block of a later time takes it; else 0 */
+	unsigned attempt;       /* counts from 0 within one transaction */
 };
 
 enum adapter_tx_state {
@@ -409,10 +413,43 @@ struct adapter_submission {
 	void (*report)(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report);
 };
 
+/* What an account whose key the host holds signs. */
+struct adapter_signing {
+	struct cs_address from; /* of the key: where a cancellation goes */
+	struct cs_address to;
+	struct cs_hash value; /* a word */
+	struct cs_bytes data;
+};
+
+/* For metrics; what a kind of chain does not have stays 0. */
+struct adapter_counters {
+	uint64_t blocks;
+	uint64_t events;
+	uint64_t foreign;    /* logs of the contracts that do not decode or whose id is another */
+	uint64_t unstorable; /* events left out: a number of 2^63 and more */
+	uint64_t late;       /* events that only the reconciler found */
+	uint64_t reorgs;
+	uint64_t reorg_depth_max;
+	uint64_t ws_connects;
+	uint64_t ws_hints;
+	uint64_t ws_silent;   /* closed because blocks came and it said nothing */
+	uint64_t logs_splits; /* eth_getLogs ranges that a node refused */
+	uint64_t logs_denied; /* blocks that eth_getLogs named and whose receipts hold nothing */
+	uint64_t tries_built;
+	uint64_t trie_hits;
+	uint64_t txs_sent;
+	uint64_t txs_replaced; /* by a better fee; of a ledger, by one that has not expired */
+	uint64_t txs_resent;
+	uint64_t nonces_resynced;
+	uint64_t txs_unknown; /* reported as ADAPTER_TX_UNKNOWN */
+};
+
 /* ---- the table ---- */
 
 struct adapter_ops {
 	const char *name;
+	/* What a block did is in the state that the header so many blocks above it proves. */
+	unsigned state_lag;
 	enum cs_err (*start)(struct adapter *adapter, const struct adapter_cursor *cursor);
 	void (*free)(struct adapter *adapter);
 	enum cs_err (*headers)(struct adapter *adapter, uint64_t from, size_t count,
@@ -451,6 +488,11 @@ struct adapter_ops {
 	bool (*hash_at)(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
 	size_t (*endpoints)(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			    size_t count_max);
+	enum cs_err (*sign)(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
+			    struct cs_hash *hash, const struct cs_sig *sig,
+			    const struct cs_secret *key, const struct adapter_signing *call,
+			    const struct adapter_terms *terms);
+	void (*counters)(struct adapter *adapter, struct adapter_counters *counters);
 };
 
 /* First member of every chain's own struct. */
@@ -534,6 +576,19 @@ bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *h
 /* Writes at most count_max, returns how many there are. */
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max);
+
+/* The newest block whose effects a proof at `height` shows, 0 for none: the block itself where a header
+ * commits to the state after it, else one below. */
+uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height);
+/* Under these terms: the call, or its cancellation, by an account whose key the host holds. *raw: the
+ * caller's, freed by free(); hash: the transaction's. Sends nothing. The errors of cs_ecdsa_sign;
+ * TOO_LARGE. */
+CS_NODISCARD enum cs_err adapter_sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
+				      struct cs_hash *hash, const struct cs_sig *sig,
+				      const struct cs_secret *key,
+				      const struct adapter_signing *call,
+				      const struct adapter_terms *terms);
+void adapter_counters(struct adapter *adapter, struct adapter_counters *counters);
 
 /* A cursor as bytes for a journal: count, then (height, hash) pairs, big-endian. */
 CS_NODISCARD enum cs_err adapter_cursor_encode(uint8_t *bytes, size_t size_max, size_t *size,

@@ -70,7 +70,7 @@ static void clear_counts(struct gateway *gateway)
 }
 
 static void collect_counters(struct gateway *gateway, const char *id,
-			     const struct adapter_evm_counters *c)
+			     const struct adapter_counters *c)
 {
 	const struct {
 		const char *name;
@@ -114,9 +114,9 @@ static void collect_providers(struct gateway_chain *chain)
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
-	struct adapter_evm_counters c;
+	struct adapter_counters c;
 	const char *id = chain->config->id;
-	adapter_evm_counters(chain->adapter, &c);
+	adapter_counters(chain->adapter, &c);
 	const struct {
 		const char *name;
 		const char *help;

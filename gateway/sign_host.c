@@ -1,4 +1,3 @@
-#include "adapters/evm/sign.h"
 #include "gateway/gateway.h"
 
 enum cs_err gateway_sign_operator(struct gateway_chain *chain,
@@ -6,14 +5,13 @@ enum cs_err gateway_sign_operator(struct gateway_chain *chain,
 				  const struct adapter_terms *terms, uint8_t **raw,
 				  size_t *raw_size, struct cs_hash *hash)
 {
-	struct adapter_evm_call call = {.chain_id = chain->manifest->chain_id,
-					.from = chain->operator,
-					.to = submission->to,
-					.value = submission->value,
-					.data = data};
+	struct adapter_signing call = {.from = chain->operator,
+				       .to = submission->to,
+				       .value = submission->value,
+				       .data = data};
 
 	if (!chain->has_operator)
 		return CS_ERR_NO_KEY;
-	return adapter_evm_sign(raw, raw_size, hash, chain->gateway->sig, chain->operator_key,
-				&call, terms);
+	return adapter_sign(chain->adapter, raw, raw_size, hash, chain->gateway->sig,
+			    chain->operator_key, &call, terms);
 }

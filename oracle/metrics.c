@@ -183,10 +183,10 @@ static void collect_unpaid(struct oracle *oracle, const struct oracle_chain *cha
 static void collect_adapter(struct oracle *oracle, const struct oracle_chain *chain)
 {
 	const struct host_metric_label label = {"chain", chain->config->id};
-	struct adapter_evm_counters c;
+	struct adapter_counters c;
 	if (!chain->adapter)
 		return;
-	adapter_evm_counters(chain->adapter, &c);
+	adapter_counters(chain->adapter, &c);
 	const struct {
 		const char *name;
 		const char *help;

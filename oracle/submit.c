@@ -2,7 +2,6 @@
  * nonce, fees and the watch, adapters/sender what lies between it and the journal; the bytes are signed
  * here. Every call here does nothing the second time, so that it may be signed again. */
 #include "adapters/evm/contract_error.h"
-#include "adapters/evm/sign.h"
 #include "host/alloc.h"
 #include "oracle/oracle.h"
 
@@ -97,12 +96,9 @@ static enum cs_err sign(struct adapter_sent *sent)
 	size_t raw_size = 0;
 	struct cs_hash hash;
 	CS_TRY(oracle_journal_submission(oracle->journal, sent->n, &row, &oracle->scratch, &data));
-	struct adapter_evm_call call = {.chain_id = chain->manifest->chain_id,
-					.from = chain->operator,
-					.to = row.to,
-					.data = data};
-	CS_TRY(adapter_evm_sign(&raw, &raw_size, &hash, oracle->sig, chain->operator_key, &call,
-				&sent->terms));
+	struct adapter_signing call = {.from = chain->operator, .to = row.to, .data = data};
+	CS_TRY(adapter_sign(chain->adapter, &raw, &raw_size, &hash, oracle->sig,
+			    chain->operator_key, &call, &sent->terms));
 	adapter_sent_signed(sent, raw, raw_size, &hash);
 	return CS_OK;
 }

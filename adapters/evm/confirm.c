@@ -39,8 +39,8 @@ bool evm_ask_others(struct evm *evm, size_t except, const struct adapter_block_i
 	struct question *question = host_alloc(sizeof(*question));
 
 	*question = (struct question){.id = *id, .done = done, .ctx = ctx};
-	for (size_t i = 0; i < evm_rpc_endpoint_count(evm->rpc); i++) {
-		struct evm_rpc_options options = {.pin = i, .only_pin = true};
+	for (size_t i = 0; i < adapter_rpc_endpoint_count(evm->rpc); i++) {
+		struct adapter_rpc_options options = {.pin = i, .only_pin = true};
 
 		if (i != except &&
 		    evm_fetch_headers(evm->rpc, &options, id->height, 1, asked, question) == CS_OK)

@@ -1,6 +1,7 @@
 #include "adapters/evm/evm.h"
 
 #include "adapters/evm/inner.h"
+#include "adapters/evm/sign.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -92,7 +93,7 @@ static void on_ready(void *ctx)
 
 	evm_receipts_start(evm->receipts);
 	evm_watch_start(evm->watch);
-	evm_hint_start(evm->hint);
+	adapter_hint_start(evm->hint);
 	evm_rescan_start(evm->rescan);
 }
 
@@ -100,8 +101,15 @@ static void on_changed(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	struct evm *evm = ctx;
 
-	if (evm->listener.endpoint != NULL)
+	if (evm->listener.endpoint != NULL && !evm->ending)
 		evm->listener.endpoint(evm->listener.ctx, endpoint);
+}
+
+static void on_news(void *ctx)
+{
+	struct evm *evm = ctx;
+
+	evm_watch_kick(evm->watch);
 }
 
 static enum cs_err start(struct adapter *adapter, const struct adapter_cursor *cursor)
@@ -109,7 +117,7 @@ static enum cs_err start(struct adapter *adapter, const struct adapter_cursor *c
 	struct evm *evm = evm_of(adapter);
 
 	CS_TRY(evm_watch_load(evm->watch, cursor));
-	evm_rpc_start(evm->rpc);
+	adapter_rpc_start(evm->rpc);
 	return CS_OK;
 }
 
@@ -120,14 +128,15 @@ static void evm_free(struct adapter *adapter)
 	struct evm *evm = evm_of(adapter);
 
 	evm->ending = true;
-	evm_rpc_close(evm->rpc);
-	evm_later_end(evm);
+	adapter_rpc_close(evm->rpc);
+	adapter_later_end(evm->later);
 	evm_rescan_free(evm->rescan);
 	evm_receipts_free(evm->receipts);
 	evm_submit_free(evm->submit);
-	evm_hint_free(evm->hint);
+	adapter_hint_free(evm->hint);
 	evm_watch_free(evm->watch);
-	evm_rpc_free(evm->rpc);
+	adapter_rpc_free(evm->rpc);
+	adapter_later_free(evm->later);
 	free_texts(&evm->config);
 	free(evm);
 }
@@ -151,13 +160,34 @@ static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *ha
 static size_t endpoints(struct adapter *adapter, struct adapter_endpoint *list, size_t count_max)
 {
 	struct evm *evm = evm_of(adapter);
-	size_t http = evm_rpc_endpoint_count(evm->rpc);
-	size_t count = http + evm_hint_endpoint_count(evm->hint);
+	size_t http = adapter_rpc_endpoint_count(evm->rpc);
+	size_t count = http + adapter_hint_endpoint_count(evm->hint);
 
 	for (size_t i = 0; i < count && i < count_max; i++)
-		list[i] = i < http ? *evm_rpc_endpoint(evm->rpc, i)
-				   : *evm_hint_endpoint(evm->hint, i - http);
+		list[i] = i < http ? *adapter_rpc_endpoint(evm->rpc, i)
+				   : *adapter_hint_endpoint(evm->hint, i - http);
 	return count;
+}
+
+static void get_counters(struct adapter *adapter, struct adapter_counters *counters)
+{
+	struct evm *evm = evm_of(adapter);
+
+	struct adapter_hint_counters hint = adapter_hint_counters(evm->hint);
+
+	*counters = evm->counters;
+	counters->ws_connects = hint.connects;
+	counters->ws_hints = hint.hints;
+	counters->ws_silent = hint.silent;
+	evm_receipts_counters(evm->receipts, &counters->tries_built, &counters->trie_hits);
+}
+
+static enum cs_err sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
+			struct cs_hash *hash, const struct cs_sig *sig, const struct cs_secret *key,
+			const struct adapter_signing *call, const struct adapter_terms *terms)
+{
+	return adapter_evm_sign(raw, raw_size, hash, sig, key, evm_of(adapter)->config.chain_id,
+				call, terms);
 }
 
 static const struct adapter_ops ops = {
@@ -182,6 +212,8 @@ static const struct adapter_ops ops = {
 	.send_raw = evm_send_raw,
 	.hash_at = hash_at,
 	.endpoints = endpoints,
+	.sign = sign,
+	.counters = get_counters,
 };
 
 enum cs_err adapter_evm_new(struct adapter **adapter, struct host_loop *loop,
@@ -198,36 +230,38 @@ enum cs_err adapter_evm_new(struct adapter **adapter, struct host_loop *loop,
 	set_defaults(&evm->config);
 	evm->contracts = contracts;
 	evm->logs_range = evm->config.logs_range;
-	struct evm_rpc_config rpc = {
+	struct adapter_rpc_config rpc = {
 		.http = evm->config.http,
 		.http_count = evm->config.http_count,
-		.chain_id = config->chain_id,
-		.genesis_hash = config->genesis_hash,
+		.dialect = &evm_dialect,
+		.dialect_context = &evm->config,
 		.timeout_ms = evm->config.request_timeout_ms,
 		.probe_ms = 5 * evm->config.block_time_ms,
 		.ctx = evm,
 		.changed = on_changed,
 		.ready = on_ready,
 	};
-	enum cs_err err = evm_rpc_new(&evm->rpc, loop, &rpc, why);
+	struct adapter_hint_config hint = {
+		.ws = evm->config.ws,
+		.ws_count = evm->config.ws_count,
+		.request = evm_hint_request,
+		.read = evm_hint_read,
+		.ctx = evm,
+		.news = on_news,
+		.changed = on_changed,
+	};
+	enum cs_err err = adapter_rpc_new(&evm->rpc, loop, &rpc, why);
 	if (err != CS_OK) {
 		free_texts(&evm->config);
 		free(evm);
 		return err;
 	}
+	evm->later = adapter_later_new(loop);
 	evm->receipts = evm_receipts_new(loop, evm->rpc);
 	evm->submit = evm_submit_new(evm);
-	evm->hint = evm_hint_new(evm);
+	evm->hint = adapter_hint_new(loop, &hint);
 	evm->watch = evm_watch_new(evm);
 	evm->rescan = evm_rescan_new(evm);
 	*adapter = &evm->base;
 	return CS_OK;
-}
-
-void adapter_evm_counters(struct adapter *adapter, struct adapter_evm_counters *counters)
-{
-	struct evm *evm = evm_of(adapter);
-
-	*counters = evm->counters;
-	evm_receipts_counters(evm->receipts, &counters->tries_built, &counters->trie_hits);
 }

@@ -52,28 +52,4 @@ CS_NODISCARD enum cs_err adapter_evm_new(struct adapter **adapter, struct host_l
 					 const struct adapter_listener *listener,
 					 struct cs_why *why);
 
-/* Counters for the gateway's metrics. */
-struct adapter_evm_counters {
-	uint64_t blocks;
-	uint64_t events;
-	uint64_t foreign;    /* logs of the contracts that do not decode or whose id is another */
-	uint64_t unstorable; /* events left out: a number of 2^63 and more */
-	uint64_t late;       /* events that only the reconciler found */
-	uint64_t reorgs;
-	uint64_t reorg_depth_max;
-	uint64_t ws_connects;
-	uint64_t ws_hints;
-	uint64_t ws_silent;   /* closed because blocks came and it said nothing */
-	uint64_t logs_splits; /* eth_getLogs ranges that a node refused */
-	uint64_t logs_denied; /* blocks that eth_getLogs named and whose receipts hold nothing */
-	uint64_t tries_built;
-	uint64_t trie_hits;
-	uint64_t txs_sent;
-	uint64_t txs_replaced;
-	uint64_t txs_resent;
-	uint64_t nonces_resynced;
-	uint64_t txs_unknown; /* reported as ADAPTER_TX_UNKNOWN */
-};
-void adapter_evm_counters(struct adapter *adapter, struct adapter_evm_counters *counters);
-
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct fetch {
-	struct evm_rpc *rpc;
+	struct adapter_rpc *rpc;
 	evm_headers_done *done;
 	void *ctx;
 	uint64_t from;
@@ -42,7 +42,7 @@ static void end(struct fetch *fetch, enum cs_err err, const char *why, size_t co
 
 static void end_lie(struct fetch *fetch, const char *why)
 {
-	evm_rpc_lied(fetch->rpc, fetch->endpoint, why);
+	adapter_rpc_lied(fetch->rpc, fetch->endpoint, why);
 	end(fetch, CS_ERR_RPC_LIE, why, 0);
 }
 
@@ -65,8 +65,8 @@ static void finish(struct fetch *fetch)
 		}
 	}
 	if (count > 0)
-		evm_rpc_saw_height(fetch->rpc, fetch->endpoint,
-				   fetch->headers[count - 1]->public.id.height);
+		adapter_rpc_saw_height(fetch->rpc, fetch->endpoint,
+				       fetch->headers[count - 1]->public.id.height);
 	end(fetch, CS_OK, "", count);
 }
 
@@ -82,18 +82,19 @@ static enum cs_err from_raw(struct evm_header **header, const json_t *json,
 	return evm_header_from_raw(header, cs_buf_view(&buf), hash, transactions);
 }
 
-static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void raw_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct fetch *fetch = ctx;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t at = fetch->wanted[i];
 
-		if (replies[i].class != EVM_RPC_FINE && replies[i].class != EVM_RPC_METHOD) {
+		if (replies[i].class != ADAPTER_RPC_FINE &&
+		    replies[i].class != ADAPTER_RPC_METHOD) {
 			end(fetch, replies[i].err, replies[i].why, 0);
 			return;
 		}
-		if (replies[i].class == EVM_RPC_METHOD ||
+		if (replies[i].class == ADAPTER_RPC_METHOD ||
 		    from_raw(&fetch->headers[at], replies[i].result, &fetch->hashes[at],
 			     fetch->transactions[at]) != CS_OK) {
 			end_lie(fetch, "a header that does not hash to its block hash");
@@ -105,28 +106,28 @@ static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t coun
 
 static void ask_raw(struct fetch *fetch, const uint64_t *heights)
 {
-	struct evm_rpc_options options = {.pin = fetch->endpoint, .only_pin = true};
-	struct evm_rpc_call calls[ADAPTER_HEADERS_MAX];
+	struct adapter_rpc_options options = {.pin = fetch->endpoint, .only_pin = true};
+	struct adapter_rpc_call calls[ADAPTER_HEADERS_MAX];
 
 	for (size_t i = 0; i < fetch->wanted_count; i++) {
 		json_t *params = json_array();
 
 		json_array_append_new(params, evm_json_from_u64(heights[i]));
-		calls[i] = (struct evm_rpc_call){"debug_getRawHeader", params};
+		calls[i] = (struct adapter_rpc_call){"debug_getRawHeader", params};
 	}
-	enum cs_err err =
-		evm_rpc_batch(fetch->rpc, &options, calls, fetch->wanted_count, raw_done, fetch);
+	enum cs_err err = adapter_rpc_batch(fetch->rpc, &options, calls, fetch->wanted_count,
+					    raw_done, fetch);
 	if (err != CS_OK)
 		end(fetch, err, cs_err_sentence(err), 0);
 }
 
 /* False: the answer was impossible or an error, and fetch has ended. */
-static bool take_block(struct fetch *fetch, size_t at, const struct evm_rpc_reply *reply,
+static bool take_block(struct fetch *fetch, size_t at, const struct adapter_rpc_reply *reply,
 		       uint64_t *height)
 {
 	struct cs_hash hash;
 
-	if (reply->class != EVM_RPC_FINE) {
+	if (reply->class != ADAPTER_RPC_FINE) {
 		end(fetch, reply->err, reply->why, 0);
 		return false;
 	}
@@ -146,7 +147,7 @@ static bool take_block(struct fetch *fetch, size_t at, const struct evm_rpc_repl
 	return true;
 }
 
-static void blocks_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void blocks_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct fetch *fetch = ctx;
 	uint64_t heights[ADAPTER_HEADERS_MAX];
@@ -167,10 +168,11 @@ static void blocks_done(void *ctx, const struct evm_rpc_reply *replies, size_t c
 		finish(fetch);
 }
 
-static enum cs_err begin(struct evm_rpc *rpc, const struct evm_rpc_options *options, uint64_t from,
-			 size_t count, bool is_head, evm_headers_done *done, void *ctx)
+static enum cs_err begin(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
+			 uint64_t from, size_t count, bool is_head, evm_headers_done *done,
+			 void *ctx)
 {
-	struct evm_rpc_call calls[ADAPTER_HEADERS_MAX];
+	struct adapter_rpc_call calls[ADAPTER_HEADERS_MAX];
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
 	cs_assert(count > 0 && count <= ADAPTER_HEADERS_MAX);
@@ -190,21 +192,21 @@ static enum cs_err begin(struct evm_rpc *rpc, const struct evm_rpc_options *opti
 		json_array_append_new(params, is_head ? json_string("latest")
 						      : evm_json_from_u64(from + i));
 		json_array_append_new(params, json_false());
-		calls[i] = (struct evm_rpc_call){"eth_getBlockByNumber", params};
+		calls[i] = (struct adapter_rpc_call){"eth_getBlockByNumber", params};
 	}
-	enum cs_err err = evm_rpc_batch(rpc, options, calls, count, blocks_done, fetch);
+	enum cs_err err = adapter_rpc_batch(rpc, options, calls, count, blocks_done, fetch);
 	if (err != CS_OK)
 		release(fetch);
 	return err;
 }
 
-enum cs_err evm_fetch_headers(struct evm_rpc *rpc, const struct evm_rpc_options *options,
+enum cs_err evm_fetch_headers(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
 			      uint64_t from, size_t count, evm_headers_done *done, void *ctx)
 {
 	return begin(rpc, options, from, count, false, done, ctx);
 }
 
-enum cs_err evm_fetch_head(struct evm_rpc *rpc, const struct evm_rpc_options *options,
+enum cs_err evm_fetch_head(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
 			   evm_headers_done *done, void *ctx)
 {
 	return begin(rpc, options, 0, 1, true, done, ctx);

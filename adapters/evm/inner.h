@@ -8,12 +8,12 @@
 #include "adapters/evm/evm.h"
 #include "adapters/evm/fetch.h"
 #include "adapters/evm/receipts.h"
+#include "adapters/hint.h"
+#include "adapters/later.h"
 
 struct evm_watch;
-struct evm_hint;
 struct evm_rescan;
 struct evm_submit;
-struct evm_later;
 
 struct evm {
 	struct adapter base;
@@ -21,23 +21,20 @@ struct evm {
 	struct adapter_evm_config config;
 	struct adapter_listener listener;
 	struct evm_contracts contracts;
-	struct evm_rpc *rpc;
+	struct adapter_rpc *rpc;
 	struct evm_receipts *receipts;
 	struct evm_watch *watch;
-	struct evm_hint *hint;
+	struct adapter_hint *hint;
 	struct evm_rescan *rescan;
 	struct evm_submit *submit;
-	struct evm_later *later; /* answers that need nobody: told in a later turn */
-	struct host_timer *later_timer;
-	unsigned logs_range; /* what eth_getLogs takes at the moment */
-	struct adapter_evm_counters counters;
+	struct adapter_later *later; /* answers that need nobody */
+	unsigned logs_range;         /* what eth_getLogs takes at the moment */
+	struct adapter_counters counters;
 	bool ending;
 };
 
-/* ---- later.c: answers in a later turn ---- */
-/* run(context, closing) is called once: in a later turn, or with closing when the adapter ends. */
-void evm_later(struct evm *evm, void (*run)(void *context, bool closing), void *context);
-void evm_later_end(struct evm *evm);
+/* ---- dialect.c ---- */
+extern const struct adapter_rpc_dialect evm_dialect; /* context: struct adapter_evm_config */
 
 /* ---- logs.c: eth_getLogs over any range, in ranges that the node takes ---- */
 /* Blocks in which the node says that there are events of the contracts, ascending: where to look. What
@@ -46,8 +43,9 @@ typedef void evm_candidates_done(void *ctx, enum cs_err err, const char *why,
 				 const struct adapter_block_id *blocks, size_t count,
 				 size_t endpoint);
 CS_NODISCARD enum cs_err evm_candidates_fetch(struct evm *evm,
-					      const struct evm_rpc_options *options, uint64_t from,
-					      uint64_t to, evm_candidates_done *done, void *ctx);
+					      const struct adapter_rpc_options *options,
+					      uint64_t from, uint64_t to, evm_candidates_done *done,
+					      void *ctx);
 
 /* ---- proven.c: the contracts' logs in a block, out of its receipts ---- */
 /* All of them, in order; the receiver may take the list's contents away by clearing the struct.
@@ -104,24 +102,9 @@ void evm_watch_settle(struct evm_watch *watch, const struct adapter_block_id *id
 size_t evm_report_block(struct evm *evm, const struct evm_header *header,
 			const struct evm_logs *logs, bool late);
 
-/* ---- hint.c: the websocket ---- */
-/* What a message says. Beyond that it is not read: the watcher looks itself. */
-enum evm_hint_says {
-	EVM_HINT_LIE,      /* no JSON object */
-	EVM_HINT_REFUSED,  /* an error */
-	EVM_HINT_ACCEPTED, /* an answer: the subscription is there */
-	EVM_HINT_NEWS,     /* of the subscription */
-	EVM_HINT_OTHER,    /* something else that nobody asked for */
-};
-enum evm_hint_says evm_hint_read(struct cs_bytes text);
-struct evm_hint *evm_hint_new(struct evm *evm);
-void evm_hint_free(struct evm_hint *hint);
-void evm_hint_start(struct evm_hint *hint);
-/* A new head was found: a websocket that says nothing while heads come is closed. */
-void evm_hint_saw_head(struct evm_hint *hint);
-bool evm_hint_is_alive(const struct evm_hint *hint);
-size_t evm_hint_endpoint_count(const struct evm_hint *hint);
-const struct adapter_endpoint *evm_hint_endpoint(const struct evm_hint *hint, size_t index);
+/* ---- hint.c: the subscription ---- */
+extern const char evm_hint_request[];
+enum adapter_hint_says evm_hint_read(struct cs_bytes text);
 
 /* ---- rescan.c: the reconciler, and rescans that somebody asks for ---- */
 struct evm_rescan *evm_rescan_new(struct evm *evm);

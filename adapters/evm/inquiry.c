@@ -23,15 +23,16 @@ struct inquiry {
 	struct adapter_tx_report report; /* what was found */
 };
 
-static void take_receipt(struct inquiry *inquiry, size_t attempt, const struct evm_rpc_reply *reply)
+static void take_receipt(struct inquiry *inquiry, size_t attempt,
+			 const struct adapter_rpc_reply *reply)
 {
 	struct adapter_tx_report report;
 
-	if (reply->class != EVM_RPC_FINE || json_is_null(reply->result))
+	if (reply->class != ADAPTER_RPC_FINE || json_is_null(reply->result))
 		return;
 	if (!evm_tx_read_receipt(&report, inquiry->tx, attempt, reply->result)) {
-		evm_rpc_lied(inquiry->tx->evm->rpc, reply->endpoint,
-			     "a receipt of another transaction");
+		adapter_rpc_lied(inquiry->tx->evm->rpc, reply->endpoint,
+				 "a receipt of another transaction");
 		return;
 	}
 	const struct adapter_tx_report *other = &inquiry->report;
@@ -115,18 +116,18 @@ static void end(struct inquiry *inquiry)
 	evm_sender_work(sender);
 }
 
-static void answered(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void answered(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct inquiry *inquiry = ctx;
 	const struct adapter_tx *tx = inquiry->tx;
 	const struct adapter_endpoint *endpoint =
-		evm_rpc_endpoint(tx->evm->rpc, replies[0].endpoint);
+		adapter_rpc_endpoint(tx->evm->rpc, replies[0].endpoint);
 	uint64_t nonce;
 
 	for (size_t i = 1; i < count; i++)
 		take_receipt(inquiry, i - 1, &replies[i]);
 	/* one that is behind does not know the nonce yet */
-	if (replies[0].class == EVM_RPC_FINE && endpoint->state != ADAPTER_ENDPOINT_LAGGING &&
+	if (replies[0].class == ADAPTER_RPC_FINE && endpoint->state != ADAPTER_ENDPOINT_LAGGING &&
 	    evm_json_u64(&nonce, replies[0].result) == CS_OK) {
 		inquiry->answered++;
 		inquiry->used += nonce > tx->terms.nonce;
@@ -138,23 +139,23 @@ static void answered(void *ctx, const struct evm_rpc_reply *replies, size_t coun
 
 void evm_tx_inquire(struct adapter_tx *tx)
 {
-	struct evm_rpc *rpc = tx->evm->rpc;
-	struct evm_rpc_call calls[ADAPTER_TX_ATTEMPTS_MAX + 1];
+	struct adapter_rpc *rpc = tx->evm->rpc;
+	struct adapter_rpc_call calls[ADAPTER_TX_ATTEMPTS_MAX + 1];
 	struct inquiry *inquiry = host_alloc(sizeof(*inquiry));
 
 	*inquiry = (struct inquiry){.tx = tx};
-	for (size_t i = 0; i < evm_rpc_endpoint_count(rpc); i++) {
-		struct evm_rpc_options options = {.pin = i, .only_pin = true};
+	for (size_t i = 0; i < adapter_rpc_endpoint_count(rpc); i++) {
+		struct adapter_rpc_options options = {.pin = i, .only_pin = true};
 
-		calls[0] = (struct evm_rpc_call){
+		calls[0] = (struct adapter_rpc_call){
 			"eth_getTransactionCount",
 			json_pack("[o,s]", evm_json_from_address(&tx->sender->address), "latest")};
 		for (size_t j = 0; j < tx->attempt_count; j++)
-			calls[j + 1] = (struct evm_rpc_call){
+			calls[j + 1] = (struct adapter_rpc_call){
 				"eth_getTransactionReceipt",
 				json_pack("[o]", host_json_hash(&tx->attempts[j].hash))};
-		if (evm_rpc_batch(rpc, &options, calls, tx->attempt_count + 1, answered, inquiry) ==
-		    CS_OK)
+		if (adapter_rpc_batch(rpc, &options, calls, tx->attempt_count + 1, answered,
+				      inquiry) == CS_OK)
 			inquiry->open++;
 	}
 	if (inquiry->open == 0) {

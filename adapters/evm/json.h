@@ -4,20 +4,11 @@
 #ifndef ADAPTERS_EVM_JSON_H
 #define ADAPTERS_EVM_JSON_H
 
+#include "adapters/rpc_json.h"
 #include "core/buf.h"
 #include "host/json_values.h"
 
 #include <jansson.h>
-
-/* Nesting that an answer of a node can need is about 6. */
-#define EVM_JSON_DEPTH_MAX 32
-/* Values in an answer: 10,000 logs have 150,000. jansson takes about 100 bytes for each, so that an
- * answer of nothing but brackets cannot take all memory. */
-#define EVM_JSON_VALUES_MAX (1u << 20)
-
-/* Whole text, one value, no duplicate keys, bounded depth and count (checked before jansson sees
- * it). NULL: not JSON. */
-json_t *evm_json_parse(struct cs_bytes text);
 
 /* A quantity: "0x" and 1..16 significant digits. MISSING_FIELD, MALFORMED, OVERFLOW. */
 CS_NODISCARD enum cs_err evm_json_u64(uint64_t *value, const json_t *json);

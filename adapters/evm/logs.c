@@ -8,7 +8,7 @@
 
 struct query {
 	struct evm *evm;
-	struct evm_rpc_options options;
+	struct adapter_rpc_options options;
 	evm_candidates_done *done;
 	void *ctx;
 	uint64_t next;
@@ -36,12 +36,12 @@ static void ask_or_end(struct query *query)
 }
 
 /* Half as much, as long as there is a half. What a node cannot answer in time is too much as well. */
-static void refused(struct query *query, const struct evm_rpc_reply *reply)
+static void refused(struct query *query, const struct adapter_rpc_reply *reply)
 {
 	struct evm *evm = query->evm;
 	uint64_t asked = query->asked_to - query->next + 1;
-	bool too_much = reply->class == EVM_RPC_RANGE || reply->err == CS_ERR_TIMEOUT ||
-			reply->class == EVM_RPC_LIMIT || reply->class == EVM_RPC_INVALID;
+	bool too_much = reply->class == ADAPTER_RPC_RANGE || reply->err == CS_ERR_TIMEOUT ||
+			reply->class == ADAPTER_RPC_LIMIT || reply->class == ADAPTER_RPC_INVALID;
 
 	if (!too_much) {
 		end(query, reply->err, reply->why);
@@ -56,21 +56,21 @@ static void refused(struct query *query, const struct evm_rpc_reply *reply)
 	ask_or_end(query);
 }
 
-static void logs_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void logs_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct query *query = ctx;
 	struct evm *evm = query->evm;
 
 	(void)count;
 	query->endpoint = replies[0].endpoint;
-	if (replies[0].class != EVM_RPC_FINE) {
+	if (replies[0].class != ADAPTER_RPC_FINE) {
 		refused(query, &replies[0]);
 		return;
 	}
 	enum cs_err err = evm_candidates_append_json(&query->blocks, replies[0].result,
 						     &evm->contracts, query->next, query->asked_to);
 	if (err != CS_OK) {
-		evm_rpc_lied(evm->rpc, query->endpoint, "logs that were not asked for");
+		adapter_rpc_lied(evm->rpc, query->endpoint, "logs that were not asked for");
 		end(query, CS_ERR_RPC_LIE, "logs that were not asked for");
 		return;
 	}
@@ -100,10 +100,10 @@ static enum cs_err ask(struct query *query)
 	json_object_set_new(filter, "fromBlock", evm_json_from_u64(query->next));
 	json_object_set_new(filter, "toBlock", evm_json_from_u64(query->asked_to));
 	json_array_append_new(params, filter);
-	return evm_rpc_call(evm->rpc, &query->options, "eth_getLogs", params, logs_done, query);
+	return adapter_rpc_call(evm->rpc, &query->options, "eth_getLogs", params, logs_done, query);
 }
 
-enum cs_err evm_candidates_fetch(struct evm *evm, const struct evm_rpc_options *options,
+enum cs_err evm_candidates_fetch(struct evm *evm, const struct adapter_rpc_options *options,
 				 uint64_t from, uint64_t to, evm_candidates_done *done, void *ctx)
 {
 	struct query *query = host_alloc(sizeof(*query));

@@ -140,13 +140,13 @@ static size_t memory_size(const json_t *json)
 
 static enum cs_err ask_account(struct account_proof *request);
 
-static void proof_wrong(struct account_proof *request, const struct evm_rpc_reply *reply)
+static void proof_wrong(struct account_proof *request, const struct adapter_rpc_reply *reply)
 {
 	static const char why[] = "a proof that does not lead to the state root";
 
-	evm_rpc_lied(request->evm->rpc, reply->endpoint, why);
+	adapter_rpc_lied(request->evm->rpc, reply->endpoint, why);
 	if (!request->again &&
-	    evm_rpc_other(request->evm->rpc, reply->endpoint) != reply->endpoint) {
+	    adapter_rpc_other(request->evm->rpc, reply->endpoint) != reply->endpoint) {
 		request->again = true;
 		if (ask_account(request) == CS_OK)
 			return;
@@ -154,19 +154,19 @@ static void proof_wrong(struct account_proof *request, const struct evm_rpc_repl
 	account_end(request, CS_ERR_RPC_LIE, why, NULL);
 }
 
-static void proof_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void proof_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct account_proof *request = ctx;
 	struct adapter_account_proof proof = {.block = request->block};
-	const struct evm_rpc_reply *reply = &replies[0];
+	const struct adapter_rpc_reply *reply = &replies[0];
 	struct cs_buf memory;
 
 	(void)count;
-	if (reply->class == EVM_RPC_STATE) {
+	if (reply->class == ADAPTER_RPC_STATE) {
 		account_end(request, CS_ERR_UNAVAILABLE, reply->why, NULL);
 		return;
 	}
-	if (reply->class != EVM_RPC_FINE) {
+	if (reply->class != ADAPTER_RPC_FINE) {
 		account_end(request, reply->err, reply->why, NULL);
 		return;
 	}
@@ -187,15 +187,16 @@ static void proof_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 
 static enum cs_err ask_account(struct account_proof *request)
 {
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY, .height_min = request->block.height};
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY,
+					      .height_min = request->block.height};
 	json_t *slots = json_array();
 
 	for (size_t i = 0; i < request->count; i++)
 		json_array_append_new(slots, host_json_hash(&request->slots[i]));
-	return evm_rpc_call(request->evm->rpc, &options, "eth_getProof",
-			    json_pack("[o,o,o]", evm_json_from_address(&request->address), slots,
-				      host_json_hash(&request->block.hash)),
-			    proof_done, request);
+	return adapter_rpc_call(request->evm->rpc, &options, "eth_getProof",
+				json_pack("[o,o,o]", evm_json_from_address(&request->address),
+					  slots, host_json_hash(&request->block.hash)),
+				proof_done, request);
 }
 
 static void account_header(void *ctx, enum cs_err err, const char *why, struct evm_header *header)

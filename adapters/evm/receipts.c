@@ -32,7 +32,7 @@ struct entry {
 
 struct evm_receipts {
 	struct host_loop *loop;
-	struct evm_rpc *rpc;
+	struct adapter_rpc *rpc;
 	struct host_timer *timer; /* for answers from the cache */
 	struct entry entries[EVM_RECEIPTS_BLOCKS_MAX];
 	enum method first; /* what the node lacks is not asked for again */
@@ -181,14 +181,14 @@ static void next_method(struct entry *entry, const char *why)
 			fail(entry, err, cs_err_sentence(err));
 		return;
 	}
-	evm_rpc_lied(entry->owner->rpc, entry->endpoint, why);
+	adapter_rpc_lied(entry->owner->rpc, entry->endpoint, why);
 	fail(entry, CS_ERR_RPC_LIE, why);
 }
 
 /* One that lacks the block is behind, or keeps it back. */
 static void ask_elsewhere(struct entry *entry)
 {
-	size_t other = evm_rpc_other(entry->owner->rpc, entry->endpoint);
+	size_t other = adapter_rpc_other(entry->owner->rpc, entry->endpoint);
 	enum cs_err err = CS_ERR_REORGED;
 
 	if (!entry->elsewhere && other != entry->endpoint) {
@@ -202,36 +202,36 @@ static void ask_elsewhere(struct entry *entry)
 }
 
 /* True: the reply holds something to look at. */
-static bool reply_is_usable(struct entry *entry, const struct evm_rpc_reply *reply)
+static bool reply_is_usable(struct entry *entry, const struct adapter_rpc_reply *reply)
 {
 	struct evm_receipts *owner = entry->owner;
 
 	entry->endpoint = reply->endpoint;
-	if (reply->class == EVM_RPC_METHOD && entry->method != SINGLE) {
+	if (reply->class == ADAPTER_RPC_METHOD && entry->method != SINGLE) {
 		if (owner->first <= entry->method)
 			owner->first = entry->method + 1;
 		next_method(entry, reply->why);
 		return false;
 	}
-	if (reply->class == EVM_RPC_STATE ||
-	    (reply->class == EVM_RPC_FINE && json_is_null(reply->result))) {
+	if (reply->class == ADAPTER_RPC_STATE ||
+	    (reply->class == ADAPTER_RPC_FINE && json_is_null(reply->result))) {
 		ask_elsewhere(entry);
 		return false;
 	}
 	/* what it refuses one way it may give another way */
-	if ((reply->class == EVM_RPC_INVALID || reply->class == EVM_RPC_RANGE) &&
+	if ((reply->class == ADAPTER_RPC_INVALID || reply->class == ADAPTER_RPC_RANGE) &&
 	    entry->method != SINGLE) {
 		next_method(entry, reply->why);
 		return false;
 	}
-	if (reply->class != EVM_RPC_FINE) {
+	if (reply->class != ADAPTER_RPC_FINE) {
 		fail(entry, reply->err, reply->why);
 		return false;
 	}
 	return true;
 }
 
-static void array_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void array_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct entry *entry = ctx;
 
@@ -244,7 +244,7 @@ static void array_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 		next_method(entry, "receipts that are not under the receipts root");
 }
 
-static void singles_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void singles_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct entry *entry = ctx;
 	struct values values;
@@ -265,17 +265,17 @@ static void singles_done(void *ctx, const struct evm_rpc_reply *replies, size_t 
 		next_method(entry, "receipts that are not under the receipts root");
 }
 
-static void block_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void block_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct entry *entry = ctx;
-	struct evm_rpc_options options = {.pin = replies[0].endpoint, .only_pin = true};
+	struct adapter_rpc_options options = {.pin = replies[0].endpoint, .only_pin = true};
 
 	(void)count;
 	if (!reply_is_usable(entry, &replies[0]))
 		return;
 	const json_t *hashes = json_object_get(replies[0].result, "transactions");
 	size_t n = json_array_size(hashes);
-	if (n > EVM_RPC_CALLS_MAX) {
+	if (n > ADAPTER_RPC_CALLS_MAX) {
 		fail(entry, CS_ERR_TOO_LARGE, "more transactions than are asked for one by one");
 		return;
 	}
@@ -283,11 +283,12 @@ static void block_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 		next_method(entry, "a block without its transactions");
 		return;
 	}
-	struct evm_rpc_call *calls = host_calloc(n, sizeof(*calls));
+	struct adapter_rpc_call *calls = host_calloc(n, sizeof(*calls));
 	for (size_t i = 0; i < n; i++)
-		calls[i] = (struct evm_rpc_call){"eth_getTransactionReceipt",
-						 json_pack("[O]", json_array_get(hashes, i))};
-	enum cs_err err = evm_rpc_batch(entry->owner->rpc, &options, calls, n, singles_done, entry);
+		calls[i] = (struct adapter_rpc_call){"eth_getTransactionReceipt",
+						     json_pack("[O]", json_array_get(hashes, i))};
+	enum cs_err err =
+		adapter_rpc_batch(entry->owner->rpc, &options, calls, n, singles_done, entry);
 	free(calls);
 	if (err != CS_OK)
 		fail(entry, err, cs_err_sentence(err));
@@ -297,7 +298,7 @@ static enum cs_err ask(struct entry *entry)
 {
 	struct evm_receipts *owner = entry->owner;
 	const struct adapter_block_id *id = &entry->header->public.id;
-	struct evm_rpc_options options = {.pin = entry->pin, .height_min = id->height};
+	struct adapter_rpc_options options = {.pin = entry->pin, .height_min = id->height};
 	json_t *params = json_array();
 
 	if (entry->method == BLOCK && owner->quadratic &&
@@ -306,15 +307,15 @@ static enum cs_err ask(struct entry *entry)
 	json_array_append_new(params, host_json_hash(&id->hash));
 	switch (entry->method) {
 	case RAW:
-		return evm_rpc_call(owner->rpc, &options, "debug_getRawReceipts", params,
-				    array_done, entry);
+		return adapter_rpc_call(owner->rpc, &options, "debug_getRawReceipts", params,
+					array_done, entry);
 	case BLOCK:
-		return evm_rpc_call(owner->rpc, &options, "eth_getBlockReceipts", params,
-				    array_done, entry);
+		return adapter_rpc_call(owner->rpc, &options, "eth_getBlockReceipts", params,
+					array_done, entry);
 	case SINGLE:
 		json_array_append_new(params, json_false());
-		return evm_rpc_call(owner->rpc, &options, "eth_getBlockByHash", params, block_done,
-				    entry);
+		return adapter_rpc_call(owner->rpc, &options, "eth_getBlockByHash", params,
+					block_done, entry);
 	case METHOD_COUNT:
 		break;
 	}
@@ -383,7 +384,7 @@ static struct entry *make(struct evm_receipts *receipts, struct evm_header *head
 		.owner = receipts,
 		.header = evm_header_ref(header),
 		.method = receipts->first,
-		.pin = EVM_RPC_ANY,
+		.pin = ADAPTER_RPC_ANY,
 	};
 	entry->waiters_end = &entry->waiters;
 	return entry;
@@ -439,7 +440,7 @@ enum cs_err evm_receipts_get(struct evm_receipts *receipts, struct evm_header *h
 
 	if (receipts->ending)
 		return CS_ERR_CLOSED;
-	if (!evm_rpc_is_ready(receipts->rpc))
+	if (!adapter_rpc_is_ready(receipts->rpc))
 		return CS_ERR_UNAVAILABLE;
 	if (receipts->waiter_count >= EVM_RECEIPTS_WAITERS_MAX)
 		return CS_ERR_FULL;
@@ -455,25 +456,25 @@ enum cs_err evm_receipts_get(struct evm_receipts *receipts, struct evm_header *h
 	return CS_OK;
 }
 
-static void version_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void version_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct evm_receipts *receipts = ctx;
 
 	(void)count;
-	if (replies[0].class == EVM_RPC_FINE && json_is_string(replies[0].result))
+	if (replies[0].class == ADAPTER_RPC_FINE && json_is_string(replies[0].result))
 		receipts->quadratic =
 			strncasecmp(json_string_value(replies[0].result), "anvil", 5) == 0;
 }
 
 void evm_receipts_start(struct evm_receipts *receipts)
 {
-	enum cs_err err = evm_rpc_call(receipts->rpc, EVM_RPC_DEFAULT, "web3_clientVersion", NULL,
-				       version_done, receipts);
+	enum cs_err err = adapter_rpc_call(receipts->rpc, ADAPTER_RPC_DEFAULT, "web3_clientVersion",
+					   NULL, version_done, receipts);
 
 	(void)err; /* without an answer the careful way stays */
 }
 
-struct evm_receipts *evm_receipts_new(struct host_loop *loop, struct evm_rpc *rpc)
+struct evm_receipts *evm_receipts_new(struct host_loop *loop, struct adapter_rpc *rpc)
 {
 	struct evm_receipts *receipts = host_alloc(sizeof(*receipts));
 

@@ -5,8 +5,8 @@
 #define ADAPTERS_EVM_RECEIPTS_H
 
 #include "adapters/evm/header.h"
-#include "adapters/evm/rpc.h"
 #include "adapters/evm/trie_build.h"
+#include "adapters/rpc.h"
 
 #define EVM_RECEIPTS_BLOCKS_MAX 64
 #define EVM_RECEIPTS_MEMORY_MAX (256u << 20)
@@ -22,8 +22,8 @@ struct evm_receipts;
 typedef void evm_receipts_done(void *ctx, enum cs_err err, const char *why,
 			       const struct evm_trie *trie);
 
-struct evm_receipts *evm_receipts_new(struct host_loop *loop, struct evm_rpc *rpc);
-/* After evm_rpc_close: nothing is being asked for any more. */
+struct evm_receipts *evm_receipts_new(struct host_loop *loop, struct adapter_rpc *rpc);
+/* After adapter_rpc_close: nothing is being asked for any more. */
 void evm_receipts_free(struct evm_receipts *receipts);
 /* Asks what kind of node it is. */
 void evm_receipts_start(struct evm_receipts *receipts);

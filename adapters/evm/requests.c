@@ -93,13 +93,13 @@ enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
 		request->own[request->count++] = evm_header_ref(header);
 	}
 	if (request->count == count) {
-		evm_later(evm, headers_ready, request);
+		adapter_later_add(evm->later, headers_ready, request);
 		return CS_OK;
 	}
 	while (request->count > 0)
 		evm_header_unref(request->own[--request->count]);
-	enum cs_err err =
-		evm_fetch_headers(evm->rpc, EVM_RPC_DEFAULT, from, count, headers_done, request);
+	enum cs_err err = evm_fetch_headers(evm->rpc, ADAPTER_RPC_DEFAULT, from, count,
+					    headers_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -148,10 +148,10 @@ enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
 	*request = (struct header_of){.block = *block, .done = done, .ctx = ctx};
 	if (known != NULL && cs_hash_eq(&known->public.id.hash, &block->hash)) {
 		request->header = evm_header_ref(known);
-		evm_later(evm, header_ready, request);
+		adapter_later_add(evm->later, header_ready, request);
 		return CS_OK;
 	}
-	enum cs_err err = evm_fetch_headers(evm->rpc, EVM_RPC_DEFAULT, block->height, 1,
+	enum cs_err err = evm_fetch_headers(evm->rpc, ADAPTER_RPC_DEFAULT, block->height, 1,
 					    header_fetched, request);
 	if (err != CS_OK)
 		free(request);
@@ -166,11 +166,11 @@ struct call {
 	void *ctx;
 };
 
-static void call_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void call_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct call *request = ctx;
-	const struct evm_rpc_reply *reply = &replies[0];
-	const json_t *json = reply->class == EVM_RPC_FINE ? reply->result : reply->data;
+	const struct adapter_rpc_reply *reply = &replies[0];
+	const json_t *json = reply->class == ADAPTER_RPC_FINE ? reply->result : reply->data;
 	size_t size = evm_json_bytes_size(json);
 	uint8_t *memory = host_alloc(size + 1);
 	enum cs_err err = reply->err;
@@ -208,7 +208,7 @@ static bool name_revert(char text[ADAPTER_CONTRACT_ERROR_MAX], const json_t *dat
 	return named;
 }
 
-static void gas_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void gas_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct call *request = ctx;
 	enum cs_err err = replies[0].err;
@@ -241,12 +241,13 @@ static json_t *call_params(const struct cs_address *from, const struct cs_addres
 }
 
 static enum cs_err call(struct evm *evm, const char *method, json_t *params,
-			const struct call *init, evm_rpc_done *done)
+			const struct call *init, adapter_rpc_done *done)
 {
 	struct call *request = host_alloc(sizeof(*request));
 
 	*request = *init;
-	enum cs_err err = evm_rpc_call(evm->rpc, EVM_RPC_DEFAULT, method, params, done, request);
+	enum cs_err err =
+		adapter_rpc_call(evm->rpc, ADAPTER_RPC_DEFAULT, method, params, done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -311,7 +312,7 @@ static uint64_t add_capped(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-static void fees_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void fees_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct fees *request = ctx;
 	const struct adapter_evm_config *config = &request->evm->config;
@@ -352,9 +353,9 @@ enum cs_err evm_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx)
 		.evm = evm, .done = done, .ctx = ctx, .base_fee_wei = head->base_fee_wei};
 	request->legacy = !head->has_base_fee || evm->config.force_legacy;
 	enum cs_err err =
-		evm_rpc_call(evm->rpc, EVM_RPC_DEFAULT,
-			     request->legacy ? "eth_gasPrice" : "eth_maxPriorityFeePerGas", NULL,
-			     fees_done, request);
+		adapter_rpc_call(evm->rpc, ADAPTER_RPC_DEFAULT,
+				 request->legacy ? "eth_gasPrice" : "eth_maxPriorityFeePerGas",
+				 NULL, fees_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -368,10 +369,10 @@ struct account {
 };
 
 static enum cs_err read_account(struct adapter_account *account,
-				const struct evm_rpc_reply *replies)
+				const struct adapter_rpc_reply *replies)
 {
 	for (size_t i = 0; i < 3; i++)
-		if (replies[i].class != EVM_RPC_FINE)
+		if (replies[i].class != ADAPTER_RPC_FINE)
 			return replies[i].err;
 	size_t size = evm_json_bytes_size(replies[1].result);
 	uint8_t *memory = host_alloc(size + 1);
@@ -387,7 +388,7 @@ static enum cs_err read_account(struct adapter_account *account,
 	return CS_OK;
 }
 
-static void account_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void account_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct account *request = ctx;
 	struct adapter_account account;
@@ -404,14 +405,14 @@ enum cs_err evm_account(struct adapter *adapter, const struct cs_address *addres
 	static const char *const methods[] = {"eth_getBalance", "eth_getCode",
 					      "eth_getTransactionCount"};
 	struct account *request = host_alloc(sizeof(*request));
-	struct evm_rpc_call calls[CS_LEN(methods)];
+	struct adapter_rpc_call calls[CS_LEN(methods)];
 
 	*request = (struct account){done, ctx};
 	for (size_t i = 0; i < CS_LEN(methods); i++)
-		calls[i] = (struct evm_rpc_call){
+		calls[i] = (struct adapter_rpc_call){
 			methods[i], json_pack("[o,s]", evm_json_from_address(address), "latest")};
-	enum cs_err err = evm_rpc_batch(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, calls, CS_LEN(calls),
-					account_done, request);
+	enum cs_err err = adapter_rpc_batch(evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, calls,
+					    CS_LEN(calls), account_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -429,7 +430,7 @@ struct statuses {
 	} of[];
 };
 
-static void statuses_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void statuses_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct statuses *request = ctx;
 	uint8_t statuses[ADAPTER_STATUSES_MAX];
@@ -467,7 +468,7 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 			 void *ctx)
 {
 	struct evm *evm = evm_of(adapter);
-	struct evm_rpc_call calls[ADAPTER_STATUSES_MAX];
+	struct adapter_rpc_call calls[ADAPTER_STATUSES_MAX];
 	struct cs_hash slots[ADAPTER_STATUSES_MAX];
 	size_t slot_count = 0;
 
@@ -482,12 +483,12 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 		request->of[i].call = word_of(slots, &slot_count, source, sequences[i]);
 	}
 	for (size_t i = 0; i < slot_count; i++)
-		calls[i] = (struct evm_rpc_call){
+		calls[i] = (struct adapter_rpc_call){
 			"eth_getStorageAt",
 			json_pack("[o,o,s]", evm_json_from_address(&evm->config.gateway),
 				  host_json_hash(&slots[i]), "latest")};
-	enum cs_err err =
-		evm_rpc_batch(evm->rpc, EVM_RPC_DEFAULT, calls, slot_count, statuses_done, request);
+	enum cs_err err = adapter_rpc_batch(evm->rpc, ADAPTER_RPC_DEFAULT, calls, slot_count,
+					    statuses_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -500,10 +501,10 @@ struct raw {
 	void *ctx;
 };
 
-static void raw_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void raw_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct raw *request = ctx;
-	enum cs_err err = replies[0].class == EVM_RPC_KNOWN ? CS_OK : replies[0].err;
+	enum cs_err err = replies[0].class == ADAPTER_RPC_KNOWN ? CS_OK : replies[0].err;
 
 	(void)count;
 	request->done(request->ctx, err, err == CS_OK ? "" : replies[0].why);
@@ -516,9 +517,9 @@ enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_d
 	struct raw *request = host_alloc(sizeof(*request));
 
 	*request = (struct raw){done, ctx};
-	enum cs_err err =
-		evm_rpc_call(evm_of(adapter)->rpc, EVM_RPC_DEFAULT, "eth_sendRawTransaction",
-			     json_pack("[o]", host_json_hex(raw)), raw_done, request);
+	enum cs_err err = adapter_rpc_call(evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT,
+					   "eth_sendRawTransaction",
+					   json_pack("[o]", host_json_hex(raw)), raw_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

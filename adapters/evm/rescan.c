@@ -86,7 +86,7 @@ static void logs_done(void *ctx, enum cs_err err, const char *why, struct evm_lo
 	}
 	if (logs->count == 0) {
 		evm->counters.logs_denied++;
-		evm_rpc_lied(evm->rpc, rescan->endpoint, "logs that are not in their block");
+		adapter_rpc_lied(evm->rpc, rescan->endpoint, "logs that are not in their block");
 	}
 	size_t found = evm_report_block(evm, rescan->header, logs, true);
 	if (rescan->queue[0].done == NULL && rescan->is_new)
@@ -110,8 +110,8 @@ static void votes_done(void *ctx, const struct evm_votes *votes)
 	if (rescan->evm->ending) {
 		pop(rescan, CS_ERR_CLOSED, "the adapter ends");
 	} else if (votes->dissent > votes->agree) {
-		evm_rpc_diverged(rescan->evm->rpc, rescan->endpoint,
-				 "an old block that the others do not have");
+		adapter_rpc_diverged(rescan->evm->rpc, rescan->endpoint,
+				     "an old block that the others do not have");
 		pop(rescan, CS_ERR_RPC_LIE, "an old block that the other endpoints do not have");
 	} else {
 		read_receipts(rescan);
@@ -226,7 +226,7 @@ static void on_pause(void *ctx)
 {
 	struct evm_rescan *rescan = ctx;
 	struct rescan *first = &rescan->queue[0];
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY};
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY};
 
 	if (rescan->busy || rescan->count == 0)
 		return;
@@ -234,8 +234,8 @@ static void on_pause(void *ctx)
 		pop(rescan, CS_OK, "");
 		return;
 	}
-	if (first->done == NULL && evm_rpc_endpoint_count(rescan->evm->rpc) > 1)
-		options.pin = evm_rpc_other(rescan->evm->rpc, rescan->endpoint);
+	if (first->done == NULL && adapter_rpc_endpoint_count(rescan->evm->rpc) > 1)
+		options.pin = adapter_rpc_other(rescan->evm->rpc, rescan->endpoint);
 	rescan->busy = true;
 	enum cs_err err = evm_candidates_fetch(rescan->evm, &options, first->from, rescan->asked_to,
 					       named, rescan);
@@ -282,7 +282,7 @@ struct evm_rescan *evm_rescan_new(struct evm *evm)
 	struct evm_rescan *rescan = host_alloc(sizeof(*rescan));
 
 	rescan->evm = evm;
-	rescan->endpoint = EVM_RPC_ANY;
+	rescan->endpoint = ADAPTER_RPC_ANY;
 	rescan->timer = host_timer_new(evm->loop, on_round, rescan);
 	rescan->pause = host_timer_new(evm->loop, on_pause, rescan);
 	return rescan;

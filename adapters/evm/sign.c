@@ -15,7 +15,7 @@ static void put_word(struct cs_buf *buf, const struct cs_hash *word)
 	cs_rlp_put_u256(buf, &number);
 }
 
-static void put_call(struct cs_buf *buf, const struct adapter_evm_call *call, bool cancel)
+static void put_call(struct cs_buf *buf, const struct adapter_signing *call, bool cancel)
 {
 	cs_rlp_put_bytes(buf, cancel ? CS_BYTES_OF(call->from.b) : CS_BYTES_OF(call->to.b));
 	if (cancel)
@@ -26,14 +26,15 @@ static void put_call(struct cs_buf *buf, const struct adapter_evm_call *call, bo
 }
 
 /* signature NULL: what is signed. */
-static void put_transaction(struct cs_buf *buf, const struct adapter_evm_call *call,
-			    const struct adapter_terms *terms, const struct cs_ecdsa *signature)
+static void put_transaction(struct cs_buf *buf, uint64_t chain_id,
+			    const struct adapter_signing *call, const struct adapter_terms *terms,
+			    const struct cs_ecdsa *signature)
 {
 	if (!terms->legacy)
 		cs_put_u8(buf, 2);
 	size_t list = cs_rlp_list_begin(buf);
 	if (!terms->legacy)
-		cs_rlp_put_u64(buf, call->chain_id);
+		cs_rlp_put_u64(buf, chain_id);
 	cs_rlp_put_u64(buf, terms->nonce);
 	if (!terms->legacy)
 		cs_rlp_put_u64(buf, terms->max_priority_fee_wei);
@@ -43,12 +44,12 @@ static void put_transaction(struct cs_buf *buf, const struct adapter_evm_call *c
 	if (!terms->legacy)
 		cs_rlp_put_list(buf, 0);
 	if (signature != NULL) {
-		cs_rlp_put_u64(buf, terms->legacy ? call->chain_id * 2 + 35 + signature->parity
+		cs_rlp_put_u64(buf, terms->legacy ? chain_id * 2 + 35 + signature->parity
 						  : signature->parity);
 		put_word(buf, &signature->r);
 		put_word(buf, &signature->s);
 	} else if (terms->legacy) {
-		cs_rlp_put_u64(buf, call->chain_id);
+		cs_rlp_put_u64(buf, chain_id);
 		cs_rlp_put_u64(buf, 0);
 		cs_rlp_put_u64(buf, 0);
 	}
@@ -57,7 +58,8 @@ static void put_transaction(struct cs_buf *buf, const struct adapter_evm_call *c
 
 enum cs_err adapter_evm_sign(uint8_t **raw, size_t *raw_size, struct cs_hash *hash,
 			     const struct cs_sig *sig, const struct cs_secret *key,
-			     const struct adapter_evm_call *call, const struct adapter_terms *terms)
+			     uint64_t chain_id, const struct adapter_signing *call,
+			     const struct adapter_terms *terms)
 {
 	size_t size = call->data.n + FRAME_SIZE_MAX;
 	uint8_t *memory = host_alloc(size);
@@ -65,7 +67,7 @@ enum cs_err adapter_evm_sign(uint8_t **raw, size_t *raw_size, struct cs_hash *ha
 	struct cs_buf buf;
 
 	cs_buf_init(&buf, memory, size);
-	put_transaction(&buf, call, terms, NULL);
+	put_transaction(&buf, chain_id, call, terms, NULL);
 	enum cs_err err = cs_buf_end(&buf);
 	if (err == CS_OK) {
 		struct cs_hash digest = cs_keccak256(cs_buf_view(&buf));
@@ -73,7 +75,7 @@ enum cs_err adapter_evm_sign(uint8_t **raw, size_t *raw_size, struct cs_hash *ha
 	}
 	if (err == CS_OK) {
 		cs_buf_init(&buf, memory, size);
-		put_transaction(&buf, call, terms, &signature);
+		put_transaction(&buf, chain_id, call, terms, &signature);
 		err = cs_buf_end(&buf);
 	}
 	if (err != CS_OK) {

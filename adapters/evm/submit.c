@@ -146,36 +146,36 @@ static void underpriced(struct adapter_tx *tx)
 }
 
 /* Of the first bytes of all. */
-static void refused_for_good(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
+static void refused_for_good(struct adapter_tx *tx, const struct adapter_rpc_reply *reply)
 {
 	if (tx->submission.may_repeat)
 		evm_tx_fail(tx, reply->err, reply->why);
-	else if (++tx->refusals < evm_rpc_endpoint_count(tx->evm->rpc))
+	else if (++tx->refusals < adapter_rpc_endpoint_count(tx->evm->rpc))
 		uncertain(tx); /* another endpoint may take it */
 	else
 		evm_tx_unknown(tx, reply->err, reply->why);
 }
 
-static void refused(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
+static void refused(struct adapter_tx *tx, const struct adapter_rpc_reply *reply)
 {
 	switch (reply->class) {
-	case EVM_RPC_FINE:
-	case EVM_RPC_KNOWN:
+	case ADAPTER_RPC_FINE:
+	case ADAPTER_RPC_KNOWN:
 		taken(tx);
 		return;
-	case EVM_RPC_FEE:
+	case ADAPTER_RPC_FEE:
 		underpriced(tx);
 		return;
-	case EVM_RPC_NONCE:
+	case ADAPTER_RPC_NONCE:
 		/* mined already, or somebody else's: the receipts tell (track.c) */
 		tx->sender->synced = false;
 		uncertain(tx);
 		return;
-	case EVM_RPC_FUNDS:
+	case ADAPTER_RPC_FUNDS:
 		stuck(tx, CS_ERR_NO_FUNDS, reply->why);
 		return;
-	case EVM_RPC_REVERT:
-	case EVM_RPC_INVALID:
+	case ADAPTER_RPC_REVERT:
+	case ADAPTER_RPC_INVALID:
 		/* an older attempt may still be included */
 		if (tx->accepted || tx->attempt_count > 1) {
 			stuck(tx, reply->err, reply->why);
@@ -184,13 +184,13 @@ static void refused(struct adapter_tx *tx, const struct evm_rpc_reply *reply)
 			refused_for_good(tx, reply);
 		}
 		return;
-	case EVM_RPC_GAP:
-	case EVM_RPC_NODE:
-	case EVM_RPC_LIMIT:
-	case EVM_RPC_RANGE:
-	case EVM_RPC_METHOD:
-	case EVM_RPC_STATE:
-	case EVM_RPC_LIE:
+	case ADAPTER_RPC_GAP:
+	case ADAPTER_RPC_NODE:
+	case ADAPTER_RPC_LIMIT:
+	case ADAPTER_RPC_RANGE:
+	case ADAPTER_RPC_METHOD:
+	case ADAPTER_RPC_STATE:
+	case ADAPTER_RPC_LIE:
 		uncertain(tx);
 		return;
 	}
@@ -201,7 +201,7 @@ static bool is_over(const struct adapter_tx *tx)
 	return tx->phase == TX_INCLUDED || tx->phase == TX_UNKNOWN || tx->phase == TX_ENDED;
 }
 
-static void send_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void send_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct adapter_tx *tx = ctx;
 
@@ -220,16 +220,17 @@ static void send_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 /* What one node has had for a while without effect goes to another one. */
 static void send(struct adapter_tx *tx)
 {
-	struct evm_rpc *rpc = tx->evm->rpc;
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY};
+	struct adapter_rpc *rpc = tx->evm->rpc;
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY};
 	json_t *params = json_array();
 
 	if (tx->accepted || tx->refusals > 0)
-		options.pin = evm_rpc_other(rpc, tx->endpoint);
+		options.pin = adapter_rpc_other(rpc, tx->endpoint);
 	json_array_append_new(params, host_json_hex(cs_bytes(tx->raw, tx->raw_size)));
 	tx->work = TX_SENDING;
 	tx->calls++;
-	if (evm_rpc_call(rpc, &options, "eth_sendRawTransaction", params, send_done, tx) == CS_OK)
+	if (adapter_rpc_call(rpc, &options, "eth_sendRawTransaction", params, send_done, tx) ==
+	    CS_OK)
 		return;
 	tx->calls--;
 	uncertain(tx);
@@ -308,7 +309,7 @@ static void tell_later(struct adapter_tx *tx, void (*run)(void *, bool), enum cs
 	tx->ending_err = err;
 	snprintf(tx->ending_why, sizeof(tx->ending_why), "%.119s", why);
 	tx->calls++;
-	evm_later(tx->evm, run, tx);
+	adapter_later_add(tx->evm->later, run, tx);
 }
 
 void evm_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash)
@@ -471,7 +472,7 @@ void evm_tx_renonce(struct adapter_tx *tx)
 
 /* ---- the account ---- */
 
-static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void sync_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct sender *sender = ctx;
 	uint64_t nonce;
@@ -479,7 +480,7 @@ static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 	(void)count;
 	sender->calls--;
 	sender->syncing = false;
-	if (sender->evm->ending || replies[0].class != EVM_RPC_FINE ||
+	if (sender->evm->ending || replies[0].class != ADAPTER_RPC_FINE ||
 	    evm_json_u64(&nonce, replies[0].result) != CS_OK || nonce > INT64_MAX)
 		return;
 	sender->nonce_latest = nonce;
@@ -490,8 +491,8 @@ static void sync_done(void *ctx, const struct evm_rpc_reply *replies, size_t cou
 
 static void sync(struct sender *sender)
 {
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY,
-					  .height_min = evm_head_height(sender->evm)};
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY,
+					      .height_min = evm_head_height(sender->evm)};
 	json_t *params = json_pack("[o,s]", evm_json_from_address(&sender->address), "latest");
 
 	if (sender->syncing) {
@@ -500,8 +501,8 @@ static void sync(struct sender *sender)
 	}
 	sender->syncing = true;
 	sender->calls++;
-	if (evm_rpc_call(sender->evm->rpc, &options, "eth_getTransactionCount", params, sync_done,
-			 sender) == CS_OK)
+	if (adapter_rpc_call(sender->evm->rpc, &options, "eth_getTransactionCount", params,
+			     sync_done, sender) == CS_OK)
 		return;
 	sender->calls--;
 	sender->syncing = false;

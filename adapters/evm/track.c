@@ -101,7 +101,7 @@ static void settle(struct adapter_tx *tx)
 	if (tx->work == TX_SIGNING ||
 	    evm_watch_next(evm->watch) <= block->height + evm->config.settle_blocks)
 		return;
-	if (!tx->submission.may_repeat && !tx->agreed && evm_rpc_endpoint_count(evm->rpc) > 1) {
+	if (!tx->submission.may_repeat && !tx->agreed && adapter_rpc_endpoint_count(evm->rpc) > 1) {
 		if (tx->work == TX_IDLE)
 			evm_tx_inquire(tx); /* the next head settles it */
 		return;
@@ -193,7 +193,7 @@ static void pending(struct adapter_tx *tx, bool in_pool)
 /* ---- a round ---- */
 
 static void take(struct adapter_tx *tx, const struct round *round,
-		 const struct evm_rpc_reply *replies, bool *asked)
+		 const struct adapter_rpc_reply *replies, bool *asked)
 {
 	bool in_pool = true;
 
@@ -202,7 +202,7 @@ static void take(struct adapter_tx *tx, const struct round *round,
 
 		if (question->tx != tx)
 			continue;
-		if (replies[i].class != EVM_RPC_FINE)
+		if (replies[i].class != ADAPTER_RPC_FINE)
 			return; /* no news is no news */
 		*asked = true;
 		if (question->pool) {
@@ -212,8 +212,8 @@ static void take(struct adapter_tx *tx, const struct round *round,
 						replies[i].result))
 				evm_tx_include(tx);
 			else
-				evm_rpc_lied(tx->evm->rpc, replies[i].endpoint,
-					     "a receipt of another transaction");
+				adapter_rpc_lied(tx->evm->rpc, replies[i].endpoint,
+						 "a receipt of another transaction");
 			return;
 		}
 	}
@@ -221,7 +221,7 @@ static void take(struct adapter_tx *tx, const struct round *round,
 		pending(tx, in_pool);
 }
 
-static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void round_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct round *round = ctx;
 	struct sender *sender = round->sender;
@@ -232,7 +232,7 @@ static void round_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 	sender->tracking = false;
 	bool again = sender->track_again;
 	sender->track_again = false;
-	if (!sender->evm->ending && replies[0].class == EVM_RPC_FINE &&
+	if (!sender->evm->ending && replies[0].class == ADAPTER_RPC_FINE &&
 	    evm_json_u64(&nonce, replies[0].result) == CS_OK && nonce <= INT64_MAX) {
 		sender->nonce_latest = nonce;
 		sender->synced = true;
@@ -297,23 +297,24 @@ void evm_sender_track(struct sender *sender)
 		return;
 	}
 	struct round *round = collect(sender);
-	struct evm_rpc_call *calls = host_calloc(round->count + 1, sizeof(*calls));
-	calls[0] = (struct evm_rpc_call){
+	struct adapter_rpc_call *calls = host_calloc(round->count + 1, sizeof(*calls));
+	calls[0] = (struct adapter_rpc_call){
 		"eth_getTransactionCount",
 		json_pack("[o,s]", evm_json_from_address(&sender->address), "latest")};
 	for (size_t i = 0; i < round->count; i++) {
 		const struct question *question = &round->questions[i];
 
-		calls[i + 1] = (struct evm_rpc_call){
+		calls[i + 1] = (struct adapter_rpc_call){
 			question->pool ? "eth_getTransactionByHash" : "eth_getTransactionReceipt",
 			json_pack("[o]",
 				  host_json_hash(&question->tx->attempts[question->attempt].hash))};
 	}
-	struct evm_rpc_options options = {.pin = EVM_RPC_ANY, .height_min = evm_head_height(evm)};
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY,
+					      .height_min = evm_head_height(evm)};
 	sender->tracking = true;
 	sender->calls++;
 	enum cs_err err =
-		evm_rpc_batch(evm->rpc, &options, calls, round->count + 1, round_done, round);
+		adapter_rpc_batch(evm->rpc, &options, calls, round->count + 1, round_done, round);
 	free(calls);
 	if (err == CS_OK)
 		return;

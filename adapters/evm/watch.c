@@ -314,7 +314,7 @@ static void candidates_done(void *ctx, enum cs_err err, const char *why,
 /* The stretch is in watch->chunk and links to what was reported. */
 static void want_logs(struct evm_watch *watch)
 {
-	struct evm_rpc_options options = {.pin = watch->endpoint};
+	struct adapter_rpc_options options = {.pin = watch->endpoint};
 	size_t first = watch->chunk_count;
 	size_t last = 0;
 
@@ -373,8 +373,8 @@ static void set_aside(struct evm_watch *watch)
 {
 	struct evm_header *tip = evm_watch_header(watch, watch->next - 1);
 
-	evm_rpc_diverged(watch->evm->rpc, watch->endpoint,
-			 "a history that the other endpoints do not have");
+	adapter_rpc_diverged(watch->evm->rpc, watch->endpoint,
+			     "a history that the other endpoints do not have");
 	evm_header_unref(watch->head);
 	watch->head = tip == NULL ? NULL : evm_header_ref(tip);
 	watch->again = true;
@@ -454,7 +454,7 @@ static void fork_done(void *ctx, enum cs_err err, const char *why,
 /* The fork is at `to` or below. new_hash: of the block that is at to + 1 now. */
 static void find_fork(struct evm_watch *watch, uint64_t to, const struct cs_hash *new_hash)
 {
-	struct evm_rpc_options options = {.pin = watch->endpoint, .only_pin = true};
+	struct adapter_rpc_options options = {.pin = watch->endpoint, .only_pin = true};
 	uint64_t from = to - watch->low < FORK_STEP ? watch->low : to - FORK_STEP + 1;
 
 	watch->fork_to = to;
@@ -495,8 +495,8 @@ static void chunk_done(void *ctx, enum cs_err err, const char *why,
 /* The next heights up to the head. */
 static void next_chunk(struct evm_watch *watch)
 {
-	struct evm_rpc_options options = {.pin = watch->endpoint,
-					  .height_min = watch->head->public.id.height};
+	struct adapter_rpc_options options = {.pin = watch->endpoint,
+					      .height_min = watch->head->public.id.height};
 	uint64_t left = watch->head->public.id.height - watch->next + 1;
 
 	if (left == 1) {
@@ -526,7 +526,7 @@ static void saw_head(struct evm_watch *watch, struct evm_header *header)
 	evm_header_unref(watch->head);
 	watch->head = evm_header_ref(header);
 	watch->head_changed_ms = host_now_ms();
-	evm_hint_saw_head(evm->hint);
+	adapter_hint_saw_head(evm->hint);
 	if (watch->stalled) {
 		watch->stalled = false;
 		if (evm->listener.stalled != NULL)
@@ -572,7 +572,7 @@ static void head_done(void *ctx, enum cs_err err, const char *why,
 static void step(struct evm_watch *watch)
 {
 	watch->busy = true;
-	enum cs_err err = evm_fetch_head(watch->evm->rpc, EVM_RPC_DEFAULT, head_done, watch);
+	enum cs_err err = evm_fetch_head(watch->evm->rpc, ADAPTER_RPC_DEFAULT, head_done, watch);
 	if (err != CS_OK)
 		finish(watch, CS_OK);
 }
@@ -581,7 +581,7 @@ void evm_watch_kick(struct evm_watch *watch)
 {
 	if (watch->busy)
 		watch->again = true;
-	else if (evm_rpc_is_ready(watch->evm->rpc) && !watch->evm->ending)
+	else if (adapter_rpc_is_ready(watch->evm->rpc) && !watch->evm->ending)
 		step(watch);
 }
 
@@ -594,7 +594,7 @@ static void on_poll(void *ctx)
 	uint64_t silent_ms = host_now_ms() - watch->head_changed_ms;
 
 	/* while the websocket talks, polling is only the safety net */
-	if (watch->poll_count++ % 2 == 0 || !evm_hint_is_alive(evm->hint))
+	if (watch->poll_count++ % 2 == 0 || !adapter_hint_is_alive(evm->hint))
 		evm_watch_kick(watch);
 	if (silent_ms >= evm->config.stalled_ms && !watch->stalled) {
 		watch->stalled = true;

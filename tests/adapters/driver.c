@@ -467,10 +467,10 @@ static enum cs_err do_endpoints(const struct request *request)
 
 static enum cs_err do_counters(const struct request *request)
 {
-	struct adapter_evm_counters c;
+	struct adapter_counters c;
 	json_t *answer = answer_of(request, CS_OK, "");
 
-	adapter_evm_counters(adapter, &c);
+	adapter_counters(adapter, &c);
 	json_object_set_new(
 		answer, "counters",
 		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:"

@@ -3,7 +3,8 @@
 #include "adapters/evm/events.h"
 #include "adapters/evm/header.h"
 #include "adapters/evm/proof.h"
-#include "adapters/evm/rpc.h"
+#include "adapters/evm/rpc_error.h"
+#include "adapters/rpc.h"
 #include "core/hash.h"
 #include "tests/fuzz/fuzz.h"
 #include "verify/evm/header.h"
@@ -100,20 +101,26 @@ static void read_proof(const json_t *json)
 				      count < 2 ? count : 2);
 }
 
+static enum adapter_rpc_class classify(int64_t code, const char *message, const json_t *data)
+{
+	(void)data;
+	return evm_rpc_classify(code, message);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct evm_rpc_reply replies[CALLS];
+	struct adapter_rpc_reply replies[CALLS];
 	struct cs_why why;
 	json_t *document;
 
 	if (size < 1)
 		return 0;
 	size_t count = 1 + data[0] % CALLS;
-	if (evm_rpc_decode(&document, replies, count, count == 1, 1, cs_bytes(data + 1, size - 1),
-			   &why) != CS_OK)
+	if (adapter_rpc_decode(&document, replies, count, count == 1, 1,
+			       cs_bytes(data + 1, size - 1), classify, &why) != CS_OK)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
-		cs_assert((replies[i].class == EVM_RPC_FINE) == (replies[i].result != NULL));
+		cs_assert((replies[i].class == ADAPTER_RPC_FINE) == (replies[i].result != NULL));
 		read_header(replies[i].result);
 		read_receipt(replies[i].result);
 		read_candidates(replies[i].result);

@@ -96,23 +96,23 @@ static void test_text(void **state)
 	(void)state;
 	memset(deep, '[', 100);
 	memset(deep + 100, ']', 100);
-	assert_null(evm_json_parse(cs_bytes(deep, sizeof(deep))));
-	assert_null(evm_json_parse(cs_bytes_str("")));
-	assert_null(evm_json_parse(cs_bytes_str("{\"a\":1,\"a\":2}")));
-	assert_null(evm_json_parse(cs_bytes_str("{} x")));
-	assert_null(evm_json_parse(cs_bytes_str("<html>")));
-	assert_null(evm_json_parse(cs_bytes("\"\\", 2)));
+	assert_null(adapter_json_parse(cs_bytes(deep, sizeof(deep))));
+	assert_null(adapter_json_parse(cs_bytes_str("")));
+	assert_null(adapter_json_parse(cs_bytes_str("{\"a\":1,\"a\":2}")));
+	assert_null(adapter_json_parse(cs_bytes_str("{} x")));
+	assert_null(adapter_json_parse(cs_bytes_str("<html>")));
+	assert_null(adapter_json_parse(cs_bytes("\"\\", 2)));
 	/* brackets without end, side by side */
-	size_t size = 2 + 3 * (EVM_JSON_VALUES_MAX + 8);
+	size_t size = 2 + 3 * (ADAPTER_JSON_VALUES_MAX + 8);
 	char *wide = malloc(size);
 	wide[0] = '[';
 	for (size_t i = 1; i + 4 < size; i += 3)
 		memcpy(wide + i, "[],", 3);
 	memcpy(wide + size - 4, "[]]", 3);
-	assert_null(evm_json_parse(cs_bytes(wide, size - 1)));
+	assert_null(adapter_json_parse(cs_bytes(wide, size - 1)));
 	free(wide);
 	/* brackets in a text do not nest */
-	json_t *json = evm_json_parse(
+	json_t *json = adapter_json_parse(
 		cs_bytes_str("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[\"]"));
 	assert_non_null(json);
 	json_decref(json);

@@ -1,4 +1,4 @@
-#include "adapters/evm/rpc.h"
+#include "adapters/rpc.h"
 
 #include "host/alloc.h"
 #include "host/http_client.h"
@@ -14,7 +14,7 @@
 
 struct endpoint {
 	struct adapter_endpoint public;
-	struct evm_rpc *rpc;
+	struct adapter_rpc *rpc;
 	size_t index;
 	char *url;    /* may hold a provider's key: never shown */
 	char *origin; /* what people and metrics see */
@@ -46,22 +46,22 @@ struct part {
 };
 
 struct job {
-	struct evm_rpc *rpc;
-	struct evm_rpc_options options;
-	evm_rpc_done *done;
+	struct adapter_rpc *rpc;
+	struct adapter_rpc_options options;
+	adapter_rpc_done *done;
 	void *ctx;
-	struct evm_rpc_reply *replies;
+	struct adapter_rpc_reply *replies;
 	size_t count;
 	size_t open; /* parts without an end */
 	struct part *parts;
 	size_t part_count;
 };
 
-struct evm_rpc {
+struct adapter_rpc {
 	struct host_loop *loop;
 	struct host_http_client *http;
 	struct host_timer *timer;
-	struct evm_rpc_config config;
+	struct adapter_rpc_config config;
 	struct endpoint endpoints[8];
 	size_t endpoint_count;
 	uint64_t height_best;
@@ -78,7 +78,7 @@ static void part_done(void *context, const struct host_http_response *response);
 
 static void set_state(struct endpoint *endpoint, enum adapter_endpoint_state state)
 {
-	struct evm_rpc *rpc = endpoint->rpc;
+	struct adapter_rpc *rpc = endpoint->rpc;
 
 	if (endpoint->public.state == state)
 		return;
@@ -92,20 +92,20 @@ static bool is_diverged(const struct endpoint *endpoint)
 	return host_now_ms() < endpoint->diverged_until_ms;
 }
 
-static void failed(struct endpoint *endpoint, enum evm_rpc_class class, const char *why)
+static void failed(struct endpoint *endpoint, enum adapter_rpc_class class, const char *why)
 {
 	endpoint->public.errors++;
 	snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%.119s", why);
-	if (class == EVM_RPC_LIMIT) {
+	if (class == ADAPTER_RPC_LIMIT) {
 		endpoint->public.limited++;
 		endpoint->last_until_ms = host_now_ms() + LIMITED_MS;
 		return;
 	}
-	if (class == EVM_RPC_LIE) {
+	if (class == ADAPTER_RPC_LIE) {
 		endpoint->public.lies++;
 		endpoint->last_until_ms = host_now_ms() + LIED_MS;
 	}
-	if (++endpoint->failures >= EVM_RPC_FAILURES_MAX && !is_diverged(endpoint) &&
+	if (++endpoint->failures >= ADAPTER_RPC_FAILURES_MAX && !is_diverged(endpoint) &&
 	    endpoint->public.state != ADAPTER_ENDPOINT_WRONG_CHAIN)
 		set_state(endpoint, ADAPTER_ENDPOINT_FAILING);
 }
@@ -116,17 +116,17 @@ static void answered(struct endpoint *endpoint)
 	endpoint->failures = 0;
 	if (!endpoint->identified || is_diverged(endpoint))
 		return;
-	bool lags = endpoint->public.height + EVM_RPC_LAG_MAX < endpoint->rpc->height_best;
+	bool lags = endpoint->public.height + ADAPTER_RPC_LAG_MAX < endpoint->rpc->height_best;
 	set_state(endpoint, lags ? ADAPTER_ENDPOINT_LAGGING : ADAPTER_ENDPOINT_OK);
 }
 
-void evm_rpc_lied(struct evm_rpc *rpc, size_t endpoint, const char *why)
+void adapter_rpc_lied(struct adapter_rpc *rpc, size_t endpoint, const char *why)
 {
 	if (endpoint < rpc->endpoint_count)
-		failed(&rpc->endpoints[endpoint], EVM_RPC_LIE, why);
+		failed(&rpc->endpoints[endpoint], ADAPTER_RPC_LIE, why);
 }
 
-void evm_rpc_saw_height(struct evm_rpc *rpc, size_t endpoint, uint64_t height)
+void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t height)
 {
 	if (endpoint >= rpc->endpoint_count)
 		return;
@@ -136,7 +136,7 @@ void evm_rpc_saw_height(struct evm_rpc *rpc, size_t endpoint, uint64_t height)
 	answered(&rpc->endpoints[endpoint]);
 }
 
-void evm_rpc_diverged(struct evm_rpc *rpc, size_t index, const char *why)
+void adapter_rpc_diverged(struct adapter_rpc *rpc, size_t index, const char *why)
 {
 	if (index >= rpc->endpoint_count)
 		return;
@@ -169,7 +169,7 @@ static unsigned rank(const struct endpoint *endpoint, uint64_t height_min, uint6
 	return value;
 }
 
-static struct endpoint *pick(struct evm_rpc *rpc, unsigned tried, uint64_t height_min)
+static struct endpoint *pick(struct adapter_rpc *rpc, unsigned tried, uint64_t height_min)
 {
 	struct endpoint *best = NULL;
 	unsigned best_rank = 0;
@@ -189,7 +189,7 @@ static struct endpoint *pick(struct evm_rpc *rpc, unsigned tried, uint64_t heigh
 	return best;
 }
 
-size_t evm_rpc_other(struct evm_rpc *rpc, size_t except)
+size_t adapter_rpc_other(struct adapter_rpc *rpc, size_t except)
 {
 	unsigned tried = except < rpc->endpoint_count ? 1u << except : 0;
 	struct endpoint *other = pick(rpc, tried, 0);
@@ -231,12 +231,13 @@ static void part_end(struct part *part)
 	job_free(job);
 }
 
-static void part_fail(struct part *part, enum evm_rpc_class class, enum cs_err err, const char *why)
+static void part_fail(struct part *part, enum adapter_rpc_class class, enum cs_err err,
+		      const char *why)
 {
 	for (size_t i = 0; i < part->count; i++) {
-		struct evm_rpc_reply *reply = &part->job->replies[part->from + i];
+		struct adapter_rpc_reply *reply = &part->job->replies[part->from + i];
 
-		*reply = (struct evm_rpc_reply){
+		*reply = (struct adapter_rpc_reply){
 			.class = class, .err = err, .endpoint = part->endpoint};
 		snprintf(reply->why, sizeof(reply->why), "%.119s", why);
 	}
@@ -260,14 +261,14 @@ static bool part_fail_over(struct part *part)
 
 static enum cs_err part_send(struct part *part)
 {
-	struct evm_rpc *rpc = part->job->rpc;
+	struct adapter_rpc *rpc = part->job->rpc;
 	struct endpoint *endpoint = &rpc->endpoints[part->endpoint];
 	struct host_http_request request = {
 		.url = endpoint->url,
 		.headers = {{"Content-Type", "application/json"}},
 		.body = cs_bytes(part->body, part->body_size),
 		.timeout_ms = rpc->config.timeout_ms,
-		.response_size_max = EVM_RPC_REPLY_SIZE_MAX,
+		.response_size_max = ADAPTER_RPC_REPLY_SIZE_MAX,
 	};
 
 	part->tried |= 1u << part->endpoint;
@@ -275,19 +276,19 @@ static enum cs_err part_send(struct part *part)
 	return host_http_send(rpc->http, &part->http_id, &request, part_done, part);
 }
 
-static enum evm_rpc_class http_class(int status)
+static enum adapter_rpc_class http_class(int status)
 {
 	if (status == 429)
-		return EVM_RPC_LIMIT;
+		return ADAPTER_RPC_LIMIT;
 	/* many providers answer "too large" for a getLogs this way */
-	return status == 413 ? EVM_RPC_RANGE : EVM_RPC_NODE;
+	return status == 413 ? ADAPTER_RPC_RANGE : ADAPTER_RPC_NODE;
 }
 
 /* Any answer that another endpoint could give better. */
-static const struct evm_rpc_reply *worst(const struct evm_rpc_reply *replies, size_t count)
+static const struct adapter_rpc_reply *worst(const struct adapter_rpc_reply *replies, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (evm_rpc_class_fails_over(replies[i].class))
+		if (adapter_rpc_class_fails_over(replies[i].class))
 			return &replies[i];
 	return NULL;
 }
@@ -297,33 +298,35 @@ static void part_done(void *context, const struct host_http_response *response)
 	struct part *part = context;
 	struct job *job = part->job;
 	struct endpoint *endpoint = &job->rpc->endpoints[part->endpoint];
-	struct evm_rpc_reply *replies = job->replies + part->from;
+	struct adapter_rpc_reply *replies = job->replies + part->from;
 	struct cs_why why = {""};
-	enum evm_rpc_class class;
+	enum adapter_rpc_class class;
 
 	part->http_id = 0;
 	if (response->err != CS_OK) {
-		failed(endpoint, EVM_RPC_NODE, response->why);
+		failed(endpoint, ADAPTER_RPC_NODE, response->why);
 		if (!part_fail_over(part))
 			part_fail(part,
-				  response->err == CS_ERR_TOO_LARGE ? EVM_RPC_RANGE : EVM_RPC_NODE,
+				  response->err == CS_ERR_TOO_LARGE ? ADAPTER_RPC_RANGE
+								    : ADAPTER_RPC_NODE,
 				  response->err, response->why);
 		return;
 	}
-	enum cs_err err = evm_rpc_decode(&part->document, replies, part->count, part->count == 1,
-					 part->first_id, response->body, &why);
+	enum cs_err err = adapter_rpc_decode(&part->document, replies, part->count,
+					     part->count == 1, part->first_id, response->body,
+					     job->rpc->config.dialect->classify, &why);
 	if (err != CS_OK) {
-		class = response->status != 200 ? http_class(response->status) : EVM_RPC_LIE;
+		class = response->status != 200 ? http_class(response->status) : ADAPTER_RPC_LIE;
 		if (response->status != 200)
 			snprintf(why.text, sizeof(why.text), "HTTP status %d", response->status);
 		failed(endpoint, class, why.text);
 		if (!part_fail_over(part))
-			part_fail(part, class, evm_rpc_class_err(class), why.text);
+			part_fail(part, class, adapter_rpc_class_err(class), why.text);
 		return;
 	}
 	for (size_t i = 0; i < part->count; i++)
 		replies[i].endpoint = part->endpoint;
-	const struct evm_rpc_reply *bad = worst(replies, part->count);
+	const struct adapter_rpc_reply *bad = worst(replies, part->count);
 	if (bad != NULL) {
 		failed(endpoint, bad->class, bad->why);
 		json_t *document = part->document;
@@ -339,7 +342,7 @@ static void part_done(void *context, const struct host_http_response *response)
 	part_end(part);
 }
 
-static void make_body(struct part *part, const struct evm_rpc_call *calls)
+static void make_body(struct part *part, const struct adapter_rpc_call *calls)
 {
 	json_t *array = json_array();
 
@@ -358,25 +361,25 @@ static void make_body(struct part *part, const struct evm_rpc_call *calls)
 	part->body_size = strlen(part->body);
 }
 
-static struct job *job_new(struct evm_rpc *rpc, const struct evm_rpc_options *options,
-			   const struct evm_rpc_call *calls, size_t count, evm_rpc_done *done,
-			   void *ctx)
+static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
+			   const struct adapter_rpc_call *calls, size_t count,
+			   adapter_rpc_done *done, void *ctx)
 {
 	struct job *job = host_alloc(sizeof(*job));
+	size_t batch_max = rpc->config.dialect->batch_max;
 
 	*job = (struct job){
 		.rpc = rpc, .options = *options, .done = done, .ctx = ctx, .count = count};
 	job->replies = host_calloc(count, sizeof(*job->replies));
-	job->part_count = (count + EVM_RPC_BATCH_MAX - 1) / EVM_RPC_BATCH_MAX;
+	job->part_count = (count + batch_max - 1) / batch_max;
 	job->parts = host_calloc(job->part_count, sizeof(*job->parts));
 	job->open = job->part_count;
 	for (size_t i = 0; i < job->part_count; i++) {
 		struct part *part = &job->parts[i];
 
 		part->job = job;
-		part->from = i * EVM_RPC_BATCH_MAX;
-		part->count = count - part->from < EVM_RPC_BATCH_MAX ? count - part->from
-								     : EVM_RPC_BATCH_MAX;
+		part->from = i * batch_max;
+		part->count = count - part->from < batch_max ? count - part->from : batch_max;
 		part->first_id = rpc->id_next;
 		rpc->id_next += part->count;
 		make_body(part, calls);
@@ -403,8 +406,8 @@ static enum cs_err job_start(struct job *job, const struct endpoint *first)
 		struct part *part = &job->parts[sent];
 
 		part->endpoint = first->index;
-		err = part->body_size > EVM_RPC_REQUEST_SIZE_MAX ? CS_ERR_TOO_LARGE
-								 : part_send(part);
+		err = part->body_size > ADAPTER_RPC_REQUEST_SIZE_MAX ? CS_ERR_TOO_LARGE
+								     : part_send(part);
 		if (err == CS_OK)
 			part_link(part, &job->rpc->open);
 	}
@@ -418,20 +421,20 @@ static enum cs_err job_start(struct job *job, const struct endpoint *first)
 	return err;
 }
 
-static void drop_params(const struct evm_rpc_call *calls, size_t count)
+static void drop_params(const struct adapter_rpc_call *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		json_decref(calls[i].params);
 }
 
-enum cs_err evm_rpc_batch(struct evm_rpc *rpc, const struct evm_rpc_options *options,
-			  const struct evm_rpc_call *calls, size_t count, evm_rpc_done *done,
-			  void *ctx)
+enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
+			      const struct adapter_rpc_call *calls, size_t count,
+			      adapter_rpc_done *done, void *ctx)
 {
 	struct endpoint *first = NULL;
 	enum cs_err err = CS_ERR_UNAVAILABLE;
 
-	cs_assert(count > 0 && count <= EVM_RPC_CALLS_MAX);
+	cs_assert(count > 0 && count <= ADAPTER_RPC_CALLS_MAX);
 	if (options->pin < rpc->endpoint_count)
 		first = &rpc->endpoints[options->pin];
 	else
@@ -442,12 +445,12 @@ enum cs_err evm_rpc_batch(struct evm_rpc *rpc, const struct evm_rpc_options *opt
 	return err;
 }
 
-enum cs_err evm_rpc_call(struct evm_rpc *rpc, const struct evm_rpc_options *options,
-			 const char *method, json_t *params, evm_rpc_done *done, void *ctx)
+enum cs_err adapter_rpc_call(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
+			     const char *method, json_t *params, adapter_rpc_done *done, void *ctx)
 {
-	struct evm_rpc_call call = {method, params};
+	struct adapter_rpc_call call = {method, params};
 
-	return evm_rpc_batch(rpc, options, &call, 1, done, ctx);
+	return adapter_rpc_batch(rpc, options, &call, 1, done, ctx);
 }
 
 /* ---- probes ---- */
@@ -459,45 +462,25 @@ static void probe_failed(struct endpoint *endpoint)
 	endpoint->probe_pause_ms = pause < PROBE_PAUSE_MAX_MS ? pause : PROBE_PAUSE_MAX_MS;
 }
 
-/* Is it the chain of the configuration? A node that was exchanged behind its address is noticed
- * here too. */
-static bool is_our_chain(struct endpoint *endpoint, const struct evm_rpc_reply *replies)
-{
-	struct evm_rpc_config *config = &endpoint->rpc->config;
-	struct cs_hash genesis;
-	uint64_t chain_id;
-	char why[120] = "";
-
-	if (evm_json_u64(&chain_id, replies[0].result) != CS_OK ||
-	    evm_json_hash(&genesis, json_object_get(replies[1].result, "hash")) != CS_OK)
-		snprintf(why, sizeof(why), "chain id or genesis block cannot be read");
-	else if (chain_id != config->chain_id)
-		snprintf(why, sizeof(why), "chain id %llu in place of %llu",
-			 (unsigned long long)chain_id, (unsigned long long)config->chain_id);
-	else if (!cs_hash_eq(&genesis, &config->genesis_hash))
-		snprintf(why, sizeof(why), "another genesis block");
-	if (why[0] == '\0')
-		return true;
-	snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%s", why);
-	return false;
-}
-
-static void probe_done(void *ctx, const struct evm_rpc_reply *replies, size_t count)
+static void probe_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct endpoint *endpoint = ctx;
-	struct evm_rpc *rpc = endpoint->rpc;
-	uint64_t height;
+	struct adapter_rpc *rpc = endpoint->rpc;
+	const struct adapter_rpc_dialect *dialect = rpc->config.dialect;
+	char why[sizeof(endpoint->public.why)] = "";
+	uint64_t height = 0;
 
-	(void)count;
 	endpoint->probing = false;
 	endpoint->probe_next_ms = host_now_ms() + endpoint->probe_pause_ms;
 	if (rpc->ending)
 		return;
-	if (replies[0].class != EVM_RPC_FINE || replies[1].class != EVM_RPC_FINE) {
-		probe_failed(endpoint);
-		return;
-	}
-	if (!is_our_chain(endpoint, replies)) {
+	for (size_t i = 0; i < count; i++)
+		if (replies[i].class != ADAPTER_RPC_FINE) {
+			probe_failed(endpoint);
+			return;
+		}
+	if (!dialect->is_our_chain(rpc->config.dialect_context, why, &height, replies)) {
+		snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%s", why);
 		endpoint->identified = false;
 		endpoint->public.errors++;
 		endpoint->public.lies++;
@@ -507,8 +490,8 @@ static void probe_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 	}
 	endpoint->identified = true;
 	endpoint->probe_pause_ms = rpc->config.probe_ms;
-	if (replies[2].class == EVM_RPC_FINE && evm_json_u64(&height, replies[2].result) == CS_OK)
-		evm_rpc_saw_height(rpc, endpoint->index, height);
+	if (height > 0)
+		adapter_rpc_saw_height(rpc, endpoint->index, height);
 	answered(endpoint);
 	if (!rpc->ready) {
 		rpc->ready = true;
@@ -518,29 +501,26 @@ static void probe_done(void *ctx, const struct evm_rpc_reply *replies, size_t co
 
 static void probe(struct endpoint *endpoint)
 {
-	struct evm_rpc_options options = {.pin = endpoint->index, .only_pin = true};
-	struct evm_rpc_call calls[] = {
-		{"eth_chainId", NULL},
-		{"eth_getBlockByNumber", json_pack("[s,b]", "0x0", 0)},
-		{"eth_blockNumber", NULL},
-	};
+	struct adapter_rpc_options options = {.pin = endpoint->index, .only_pin = true};
+	struct adapter_rpc_call calls[ADAPTER_RPC_PROBE_MAX] = {{NULL, NULL}};
+	const struct adapter_rpc_config *config = &endpoint->rpc->config;
+	size_t count = config->dialect->probe(config->dialect_context, calls);
 
 	endpoint->probing = true;
 	enum cs_err err = job_start(
-		job_new(endpoint->rpc, &options, calls, CS_LEN(calls), probe_done, endpoint),
-		endpoint);
-	drop_params(calls, CS_LEN(calls));
+		job_new(endpoint->rpc, &options, calls, count, probe_done, endpoint), endpoint);
+	drop_params(calls, count);
 	if (err == CS_OK)
 		return;
 	endpoint->probing = false;
-	failed(endpoint, EVM_RPC_NODE, cs_err_sentence(err));
+	failed(endpoint, ADAPTER_RPC_NODE, cs_err_sentence(err));
 	probe_failed(endpoint);
 	endpoint->probe_next_ms = host_now_ms() + endpoint->probe_pause_ms;
 }
 
 static void tick(void *ctx)
 {
-	struct evm_rpc *rpc = ctx;
+	struct adapter_rpc *rpc = ctx;
 	uint64_t now_ms = host_now_ms();
 
 	for (size_t i = 0; i < rpc->endpoint_count; i++) {
@@ -553,7 +533,7 @@ static void tick(void *ctx)
 
 /* ---- life ---- */
 
-char *evm_rpc_origin(const char *url)
+char *adapter_rpc_origin(const char *url)
 {
 	char *text = host_text(url);
 	char *host = strstr(text, "://");
@@ -570,11 +550,11 @@ static void free_endpoint(struct endpoint *endpoint)
 	free(endpoint->origin);
 }
 
-enum cs_err evm_rpc_new(struct evm_rpc **out, struct host_loop *loop,
-			const struct evm_rpc_config *config, struct cs_why *why)
+enum cs_err adapter_rpc_new(struct adapter_rpc **out, struct host_loop *loop,
+			    const struct adapter_rpc_config *config, struct cs_why *why)
 {
 	struct host_http_client_options options = {.calls_max = 2048};
-	struct evm_rpc *rpc = host_alloc(sizeof(*rpc));
+	struct adapter_rpc *rpc = host_alloc(sizeof(*rpc));
 
 	cs_assert(config->http_count <= CS_LEN(rpc->endpoints));
 	rpc->loop = loop;
@@ -588,12 +568,12 @@ enum cs_err evm_rpc_new(struct evm_rpc **out, struct host_loop *loop,
 		endpoint->rpc = rpc;
 		endpoint->index = i;
 		endpoint->url = host_text(config->http[i]);
-		endpoint->origin = evm_rpc_origin(endpoint->url);
+		endpoint->origin = adapter_rpc_origin(endpoint->url);
 		endpoint->public.url = endpoint->origin;
 		endpoint->probe_pause_ms = 250;
 		enum cs_err err = host_http_client_allow(rpc->http, endpoint->url, why);
 		if (err != CS_OK) {
-			evm_rpc_free(rpc);
+			adapter_rpc_free(rpc);
 			return err;
 		}
 	}
@@ -601,12 +581,12 @@ enum cs_err evm_rpc_new(struct evm_rpc **out, struct host_loop *loop,
 	return CS_OK;
 }
 
-void evm_rpc_start(struct evm_rpc *rpc)
+void adapter_rpc_start(struct adapter_rpc *rpc)
 {
 	host_timer_start(rpc->timer, 0, 250);
 }
 
-void evm_rpc_close(struct evm_rpc *rpc)
+void adapter_rpc_close(struct adapter_rpc *rpc)
 {
 	rpc->ending = true;
 	while (rpc->open != NULL) {
@@ -614,16 +594,16 @@ void evm_rpc_close(struct evm_rpc *rpc)
 
 		if (part->http_id != 0)
 			host_http_cancel(rpc->http, part->http_id);
-		part_fail(part, EVM_RPC_NODE, CS_ERR_CLOSED, "the adapter ends");
+		part_fail(part, ADAPTER_RPC_NODE, CS_ERR_CLOSED, "the adapter ends");
 	}
 	host_timer_stop(rpc->timer);
 }
 
-void evm_rpc_free(struct evm_rpc *rpc)
+void adapter_rpc_free(struct adapter_rpc *rpc)
 {
 	if (rpc == NULL)
 		return;
-	evm_rpc_close(rpc);
+	adapter_rpc_close(rpc);
 	host_timer_free(rpc->timer);
 	host_http_client_free(rpc->http);
 	for (size_t i = 0; i < rpc->endpoint_count; i++)
@@ -631,17 +611,17 @@ void evm_rpc_free(struct evm_rpc *rpc)
 	free(rpc);
 }
 
-bool evm_rpc_is_ready(const struct evm_rpc *rpc)
+bool adapter_rpc_is_ready(const struct adapter_rpc *rpc)
 {
 	return rpc->ready;
 }
 
-size_t evm_rpc_endpoint_count(const struct evm_rpc *rpc)
+size_t adapter_rpc_endpoint_count(const struct adapter_rpc *rpc)
 {
 	return rpc->endpoint_count;
 }
 
-const struct adapter_endpoint *evm_rpc_endpoint(const struct evm_rpc *rpc, size_t index)
+const struct adapter_endpoint *adapter_rpc_endpoint(const struct adapter_rpc *rpc, size_t index)
 {
 	return &rpc->endpoints[index].public;
 }
