@@ -29,7 +29,7 @@ struct place {
 	uint8_t namers;
 };
 
-static enum cs_err get_key(struct ledger_call *call, struct wire_key *key,
+enum cs_err ledger_key_get(struct ledger_call *call, struct wire_key *key,
 			   const struct cs_hash *remote, uint64_t epoch)
 {
 	struct cs_hash words[WIRE_EVM_KEY_WORDS];
@@ -54,7 +54,7 @@ static enum cs_err get_place(struct ledger_call *call, struct place *place,
 {
 	const struct ledger_key key = namers_key(remote, epoch);
 	*place = (struct place){.remote = *remote, .epoch = epoch};
-	CS_TRY(get_key(call, &place->key, remote, epoch));
+	CS_TRY(ledger_key_get(call, &place->key, remote, epoch));
 	return ledger_get_fixed(call, &place->namers, sizeof place->namers, &key);
 }
 
@@ -98,7 +98,7 @@ static enum cs_err known_remote(struct ledger_call *call, struct ledger_remote *
 }
 
 /* 0 < x < n, which EVM gateways need, and a point has this x. */
-static enum cs_err check_is_key(struct ledger_call *call, const struct cs_hash *x)
+enum cs_err ledger_key_check(struct ledger_call *call, const struct cs_hash *x)
 {
 	struct cs_hash y;
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_SCHNORR));
@@ -143,10 +143,20 @@ enum cs_err ledger_statement_check(struct ledger_call *call, enum wire_kind kind
 				   const struct ledger_statement *statement,
 				   const struct cs_hash *subtree)
 {
+	struct ledger_self self;
+	CS_TRY(ledger_self_get(call, &self));
+	return ledger_statement_check_for(call, kind, signer, &self.identity, statement, subtree);
+}
+
+enum cs_err ledger_statement_check_for(struct ledger_call *call, enum wire_kind kind,
+				       const struct cs_hash *signer, const struct cs_hash *receiver,
+				       const struct ledger_statement *statement,
+				       const struct cs_hash *subtree)
+{
 	struct wire_key key;
 	struct ledger_self self;
 	struct ledger_remote remote;
-	CS_TRY(get_key(call, &key, signer, statement->epoch));
+	CS_TRY(ledger_key_get(call, &key, signer, statement->epoch));
 	CS_TRY(check_window(call, &key));
 	CS_TRY(ledger_remote_get(call, &remote, signer));
 	if (statement->manifest < remote.manifest_min)
@@ -157,7 +167,7 @@ enum cs_err ledger_statement_check(struct ledger_call *call, enum wire_kind kind
 	const struct wire_statement signed_statement = {
 		.kind = kind,
 		.signer = *signer,
-		.receiver = self.identity,
+		.receiver = *receiver,
 		.epoch = statement->epoch,
 		.manifest_number = statement->manifest,
 		.root = wire_fold(subtree, statement->path, statement->path_count),
@@ -194,15 +204,37 @@ enum cs_err ledger_keys_raise_manifest(struct ledger_call *call, struct cs_abi_r
 /* Puts the key in its place, or confirms it: one that was announced for this epoch and has the same
  * x no longer falls with its predecessor. */
 static enum cs_err name_by_owner(struct ledger_call *call, struct place *place,
-				 const struct cs_hash *x)
+				 const struct cs_hash *x, uint64_t not_before_s)
 {
 	if (place->key.state == WIRE_KEY_ABSENT)
-		place->key = (struct wire_key){*x, WIRE_KEY_ACTIVE, call->block->time_s, 0};
+		place->key = (struct wire_key){*x, WIRE_KEY_ACTIVE, not_before_s, 0};
 	else if (place->key.state == WIRE_KEY_REVOKED || !cs_hash_eq(&place->key.x, x) ||
 		 place->namers != NAMED_BY_KEY)
 		return ledger_revert_plain(call, "KeyKnown()");
 	place->namers |= NAMED_BY_OWNER;
 	return CS_OK;
+}
+
+enum cs_err ledger_key_name(struct ledger_call *call, const struct cs_hash *remote, uint64_t epoch,
+			    const struct cs_hash *x, uint64_t not_before_s)
+{
+	struct place place;
+	CS_TRY(get_place(call, &place, remote, epoch));
+	CS_TRY(name_by_owner(call, &place, x, not_before_s));
+	return change(call, &place);
+}
+
+enum cs_err ledger_key_confirm(struct ledger_call *call, const struct cs_hash *remote,
+			       uint64_t epoch)
+{
+	struct place place;
+	CS_TRY(get_place(call, &place, remote, epoch));
+	if (place.key.state == WIRE_KEY_ABSENT)
+		return ledger_revert_plain(call, "KeyUnknown()");
+	if ((place.namers & NAMED_BY_OWNER) != 0)
+		return CS_OK;
+	place.namers |= NAMED_BY_OWNER;
+	return change(call, &place);
 }
 
 /* Names a key: the first of a remote at once, any other after the delay. The digest of evidence and
@@ -227,9 +259,9 @@ enum cs_err ledger_keys_register(struct ledger_call *call, struct cs_abi_reader 
 		CS_TRY(ledger_after_delay(call));
 	if (epoch == 0)
 		return ledger_revert_plain(call, "KeyInvalid()");
-	CS_TRY(check_is_key(call, &x));
+	CS_TRY(ledger_key_check(call, &x));
 	CS_TRY(get_place(call, &place, &identity, epoch));
-	CS_TRY(name_by_owner(call, &place, &x));
+	CS_TRY(name_by_owner(call, &place, &x, call->block->time_s));
 	if (remote.epoch_first == 0) {
 		remote.epoch_first = epoch;
 		CS_TRY(ledger_remote_put(call, &identity, &remote));
@@ -405,7 +437,7 @@ enum cs_err ledger_keys_announce(struct ledger_call *call, struct cs_abi_reader 
 	CS_TRY(ledger_statement_check(call, WIRE_KIND_ROTATION, &identity, &statement, &leaf));
 	if (epoch == 0 || epoch - 1 != statement.epoch)
 		return ledger_revert_plain(call, "EpochNotNext()");
-	CS_TRY(check_is_key(call, &x));
+	CS_TRY(ledger_key_check(call, &x));
 	CS_TRY(get_place(call, &current, &identity, statement.epoch));
 	CS_TRY(get_place(call, &next, &identity, epoch));
 	return next.namers == 0 ? announce_next(call, &current, &next, &x)

@@ -34,6 +34,28 @@ CS_NODISCARD enum cs_err ledger_statement_check(struct ledger_call *call, enum w
 						const struct cs_hash *signer,
 						const struct ledger_statement *statement,
 						const struct cs_hash *subtree);
+/* The same for a statement that was made for somebody else: who keeps what others were told. */
+CS_NODISCARD enum cs_err ledger_statement_check_for(struct ledger_call *call, enum wire_kind kind,
+						    const struct cs_hash *signer,
+						    const struct cs_hash *receiver,
+						    const struct ledger_statement *statement,
+						    const struct cs_hash *subtree);
+
+/* ---- for contracts that name keys by rules of their own ---- */
+
+/* Absent where none was named. */
+CS_NODISCARD enum cs_err ledger_key_get(struct ledger_call *call, struct wire_key *key,
+					const struct cs_hash *remote, uint64_t epoch);
+/* KeyInvalid() unless 0 < x < n and a point has this x. */
+CS_NODISCARD enum cs_err ledger_key_check(struct ledger_call *call, const struct cs_hash *x);
+/* As the owner names a key: it is active from not_before_s on; one that was announced with this x is
+ * confirmed. KeyKnown(). */
+CS_NODISCARD enum cs_err ledger_key_name(struct ledger_call *call, const struct cs_hash *remote,
+					 uint64_t epoch, const struct cs_hash *x,
+					 uint64_t not_before_s);
+/* The same for a key that is there: it no longer falls with its predecessor. KeyUnknown(). */
+CS_NODISCARD enum cs_err ledger_key_confirm(struct ledger_call *call, const struct cs_hash *remote,
+					    uint64_t epoch);
 
 ledger_function_fn ledger_keys_identity, ledger_keys_domain, ledger_keys_insecure,
 	ledger_keys_rotation_delay, ledger_keys_overlap, ledger_keys_raise_manifest,

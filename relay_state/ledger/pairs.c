@@ -1,6 +1,7 @@
 #include "relay_state/ledger/pairs.h"
 
 #include "core/caip.h"
+#include "core/hash.h"
 
 #include <string.h>
 
@@ -108,6 +109,16 @@ struct cs_address ledger_address_of(const struct cs_hash *word)
 	struct cs_address address;
 	memcpy(address.b, word->b + sizeof word->b - sizeof address.b, sizeof address.b);
 	return address;
+}
+
+struct cs_hash ledger_digest(const char *tag, const struct cs_hash *words, size_t count)
+{
+	const struct cs_hash tag_hash = cs_keccak256(cs_bytes_str(tag));
+	struct cs_keccak keccak;
+	cs_keccak_init(&keccak);
+	cs_keccak_add(&keccak, CS_BYTES_OF(tag_hash.b));
+	cs_keccak_add(&keccak, cs_bytes(words, count * sizeof *words));
+	return cs_keccak_end(&keccak);
 }
 
 enum cs_err ledger_read_u32(struct cs_abi_reader *in, uint32_t *value)

@@ -38,6 +38,9 @@ struct cs_hash ledger_word_bytes4(uint32_t value);
 /* The account of a word: its last 20 bytes. */
 struct cs_address ledger_address_of(const struct cs_hash *word);
 
+/* H( TAG(tag) ‖ words ): what is signed or hashed in docs/protocol/. Takes no gas. */
+struct cs_hash ledger_digest(const char *tag, const struct cs_hash *words, size_t count);
+
 /* An argument that Solidity holds in fewer bits: OVERFLOW above them. */
 CS_NODISCARD enum cs_err ledger_read_u32(struct cs_abi_reader *in, uint32_t *value);
 

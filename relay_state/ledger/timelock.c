@@ -62,6 +62,14 @@ enum cs_err ledger_timelock_construct(struct ledger_call *call, const struct cs_
 	return put_powers(call, &powers);
 }
 
+enum cs_err ledger_timelock_delay_get(struct ledger_call *call, uint64_t *delay_s)
+{
+	struct powers powers;
+	CS_TRY(get_powers(call, &powers));
+	*delay_s = powers.delay_s;
+	return CS_OK;
+}
+
 /* ---- who may ---- */
 
 static enum cs_err check_owner(struct ledger_call *call, const struct powers *powers)

@@ -21,6 +21,8 @@ CS_NODISCARD enum cs_err ledger_timelock_construct(struct ledger_call *call,
 						   const struct cs_address *guardian,
 						   uint64_t delay_s);
 
+CS_NODISCARD enum cs_err ledger_timelock_delay_get(struct ledger_call *call, uint64_t *delay_s);
+
 /* Revert with NotOwner(), NotOwnerOrGuardian(), InPause(). */
 CS_NODISCARD enum cs_err ledger_only_owner(struct ledger_call *call);
 CS_NODISCARD enum cs_err ledger_only_owner_or_guardian(struct ledger_call *call);
@@ -35,7 +37,8 @@ ledger_function_fn ledger_timelock_owner, ledger_timelock_guardian, ledger_timel
 	ledger_timelock_paused, ledger_timelock_pause, ledger_timelock_unpause;
 
 /* clang-format off */
-#define LEDGER_TIMELOCK_FUNCTIONS                                                               \
+/* The owner's rows alone, for contracts without a pause. */
+#define LEDGER_OWNER_FUNCTIONS                                                                  \
 	{"owner()", 0x8da5cb5b, 0, false, 0, ledger_timelock_owner},                            \
 	{"guardian()", 0x452a9320, 0, false, 0, ledger_timelock_guardian},                      \
 	{"delay()", 0x6a42b8f8, 0, false, 0, ledger_timelock_delay},                            \
@@ -44,7 +47,9 @@ ledger_function_fn ledger_timelock_owner, ledger_timelock_guardian, ledger_timel
 	{"schedule(bytes)", 0xdb26e34d, 1, false, 0, ledger_timelock_schedule},                 \
 	{"cancel(bytes)", 0x3c5beeb4, 1, false, 0, ledger_timelock_cancel},                     \
 	{"setOwner(address)", 0x13af4035, 1, false, 0, ledger_timelock_set_owner},              \
-	{"setGuardian(address)", 0x8a0dac4a, 1, false, 0, ledger_timelock_set_guardian},        \
+	{"setGuardian(address)", 0x8a0dac4a, 1, false, 0, ledger_timelock_set_guardian}
+#define LEDGER_TIMELOCK_FUNCTIONS                                                               \
+	LEDGER_OWNER_FUNCTIONS,                                                                 \
 	{"paused()", 0x5c975abb, 0, false, 0, ledger_timelock_paused},                          \
 	{"pause()", 0x8456cb59, 0, false, 0, ledger_timelock_pause},                            \
 	{"unpause()", 0x3f4ba83a, 0, false, 0, ledger_timelock_unpause}
