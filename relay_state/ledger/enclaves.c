@@ -343,6 +343,19 @@ static enum cs_err holder_of(struct ledger_call *call, struct cs_abi_reader *in,
 	return CS_OK;
 }
 
+/* Is it a key in this role that counts now? */
+static enum cs_err is_active(struct ledger_call *call, struct cs_abi_reader *in, struct cs_abi *out)
+{
+	struct cs_hash x;
+	struct ledger_key_holder holder;
+	uint8_t role;
+	CS_TRY(cs_abi_get_word(in, &x));
+	CS_TRY(cs_abi_get_u8(in, &role));
+	CS_TRY(enclaves_find(call, &holder, &x));
+	cs_abi_put_u64(out, holder.active && holder.role == role);
+	return CS_OK;
+}
+
 static enum cs_err epoch_of(struct ledger_call *call, struct cs_abi_reader *in, struct cs_abi *out)
 {
 	struct cs_hash identity;
@@ -444,6 +457,7 @@ static const struct ledger_function functions[] = {
 	{"timeKeyOf(address)", 0xc8fd52c1, 1, false, 0, enclaves_time_key_of},
 	{"enclaveOf(bytes32)", 0xe4547129, 1, false, 0, enclave_of},
 	{"holderOf(bytes32)", 0xfe6a9a8c, 1, false, 0, holder_of},
+	{"isActive(bytes32,uint8)", 0x224c6632, 2, false, 0, is_active},
 	{"epochOf(bytes32)", 0xd3b8fe9b, 1, false, 0, epoch_of},
 	{"manifestOf(bytes32,uint64)", 0x27d0c43c, 2, false, 0, manifest_of},
 	{"conflictOf(bytes32)", 0xe6ef5237, 1, false, 0, conflict_of},

@@ -179,7 +179,13 @@ static bool is_active(struct lab *lab, uint64_t secret)
 	const struct cs_hash x = register_lab_x(lab, secret);
 	const struct cs_bytes output = lab_call(lab, ENCLAVES, "holderOf(bytes32)", LAB_WORDS(x));
 	assert_int_equal(output.n, 6 * 32);
-	return output.p[output.n - 1] == 1;
+	const bool active = output.p[output.n - 1] == 1;
+	for (uint64_t role = 0; role < 5; role++) {
+		const struct cs_hash says = lab_ask(lab, ENCLAVES, "isActive(bytes32,uint8)",
+						    LAB_WORDS(x, lab_word(role)));
+		assert_hash(says, lab_word(active && role == LEDGER_ROLE_BRIDGE));
+	}
+	return active;
 }
 
 static struct cs_hash begin(struct lab *lab)
