@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,12 @@ static enum cs_err query_number(struct host_store *store, int64_t *value, const 
 const char *host_store_why(const struct host_store *store)
 {
 	return sqlite3_errmsg(store->db);
+}
+
+bool host_store_is_damaged(const struct host_store *store)
+{
+	int code = sqlite3_errcode(store->db) & 0xff;
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -428,6 +435,8 @@ enum cs_err host_store_open(struct host_store **opened, struct host_loop *loop, 
 	enum cs_err err = take_lock(&store->lock_fd, path, why);
 	if (err == CS_OK)
 		err = open_db(store, path, schema, why);
+	if (err == CS_ERR_IO && store->db != NULL && host_store_is_damaged(store))
+		err = CS_ERR_DAMAGED;
 	if (err != CS_OK) {
 		(void)close_db(store);
 		if (store->lock_fd >= 0)
@@ -444,6 +453,13 @@ enum cs_err host_store_open(struct host_store **opened, struct host_loop *loop, 
 enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why)
 {
 	return run_sql(store, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096", why);
+}
+
+enum cs_err host_store_set_cache(struct host_store *store, uint32_t size_kib, struct cs_why *why)
+{
+	char text[64];
+	(void)snprintf(text, sizeof text, "PRAGMA cache_size=-%" PRIu32, size_kib);
+	return run_sql(store, text, why);
 }
 
 static void free_handle(uv_handle_t *handle)

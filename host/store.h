@@ -18,9 +18,9 @@ struct host_store_schema {
 };
 
 /* Creates the file with mode 0600. CONFLICT: another process has it open; INVALID: another
- * application's file, or one of a newer version; IO: the rest, why says what SQLite says. loop may
- * be NULL: then every write commits at once, and its callback is called before host_store_write
- * returns. */
+ * application's file, or one of a newer version; DAMAGED: no database, or one of which something is
+ * missing; IO: the rest, why says what SQLite says. loop may be NULL: then every write commits at
+ * once, and its callback is called before host_store_write returns. */
 CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_loop *loop,
 					 const char *path, const struct host_store_schema *schema,
 					 struct cs_why *why);
@@ -28,6 +28,9 @@ CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_
  * (synchronous NORMAL), and fewer pages are kept in memory. After a power cut the last ones may be
  * missing, never a part of one. */
 CS_NODISCARD enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why);
+/* Of the database's pages so much stays in memory. */
+CS_NODISCARD enum cs_err host_store_set_cache(struct host_store *store, uint32_t size_kib,
+					      struct cs_why *why);
 /* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
  * of the store. NULL is allowed. */
 void host_store_close(struct host_store *store);
@@ -49,6 +52,8 @@ CS_NODISCARD enum cs_err host_store_write(struct host_store *store, host_store_w
 CS_NODISCARD enum cs_err host_store_flush(struct host_store *store);
 /* What SQLite said last; never NULL. */
 const char *host_store_why(const struct host_store *store);
+/* Was it that the file is not what SQLite wrote? To be asked right after an IO. */
+bool host_store_is_damaged(const struct host_store *store);
 
 struct host_store_figures {
 	uint64_t writes;  /* writers that succeeded */

@@ -279,7 +279,7 @@ static void test_others_files(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_true(fputs("garbage ", file) >= 0);
 	assert_int_equal(fclose(file), 0);
-	assert_err(host_store_open(&store, f->loop, f->path, &schema, &why), CS_ERR_IO);
+	assert_err(host_store_open(&store, f->loop, f->path, &schema, &why), CS_ERR_DAMAGED);
 	assert_null(store);
 	assert_int_equal(unlink(f->path), 0);
 	char path[200];
