@@ -1,24 +1,15 @@
 #include "relay_state/ledger/signers.h"
 
+#include "relay_state/ledger/chain.h"
 #include "relay_state/ledger/gas.h"
 #include "relay_state/ledger/pairs.h"
-
-#include <string.h>
 
 #define REGISTER_NUMBER 4u
 
 enum cs_err ledger_signers_chain(struct ledger_call *call, struct cs_hash *tag)
 {
-	static const uint8_t key[] = {0, 'c', 'h', 'a', 'i', 'n'};
-	struct cs_bytes value;
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_READ));
-	enum cs_err err = ledger_state_get(call->state, &value, CS_BYTES_OF(key));
-	if (err == CS_ERR_NOT_FOUND || (err == CS_OK && value.n != sizeof tag->b))
-		return cs_fail(call->why, CS_ERR_DAMAGED, "the state has no tag of the chain");
-	if (err != CS_OK)
-		return err;
-	memcpy(tag->b, value.p, sizeof tag->b);
-	return CS_OK;
+	return ledger_chain_get(call->state, tag);
 }
 
 enum cs_err ledger_signers_require(struct ledger_call *call, const struct cs_hash *key,

@@ -9,8 +9,7 @@
 /* Computes on data of others, in the register's numbers: what signs usage and tasks. */
 #define LEDGER_SIGNER_ROLE_COMPUTE 3u
 
-/* The chain's tag (tx.h), which the application has at 0x00 ‖ "chain" from genesis on. DAMAGED: it is
- * not there. */
+/* The chain's tag, with gas for it. DAMAGED: before it has one. */
 CS_NODISCARD enum cs_err ledger_signers_chain(struct ledger_call *call, struct cs_hash *tag);
 
 /* Reverts unless the register says so of the key, by `isActive(bytes32 key, uint8 role) returns (bool)`
