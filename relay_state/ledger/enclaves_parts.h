@@ -50,6 +50,7 @@ struct enclaves_administrators {
 	size_t count;
 	struct cs_hash x[LEDGER_ADMINISTRATORS_MAX];
 };
+/* None, and a threshold of 0, where genesis did not found the register. */
 CS_NODISCARD enum cs_err enclaves_administrators_get(struct ledger_call *call,
 						     struct enclaves_administrators *admins);
 /* INVALID: a threshold of 0 or above the count, a key twice or no key, too many. */

@@ -159,6 +159,8 @@ static enum cs_err check_approvals(struct ledger_call *call, const struct approv
 {
 	struct enclaves_administrators admins;
 	CS_TRY(enclaves_administrators_get(call, &admins));
+	if (admins.threshold == 0)
+		return ledger_revert_plain(call, "ApprovalsTooFew()");
 	for (size_t i = 0; i < approvals->count; i++) {
 		const uint8_t at = approvals->administrator[i];
 		const struct cs_hash word = ledger_word_u64(at);

@@ -147,7 +147,10 @@ enum cs_err enclaves_administrators_get(struct ledger_call *call,
 	const struct ledger_key key = ledger_key(KIND_ADMINISTRATORS);
 	struct cs_reader in;
 	struct cs_bytes value = CS_BYTES_NONE;
-	CS_TRY(ledger_get(call, &value, cs_bytes(key.b, key.n)));
+	*admins = (struct enclaves_administrators){.threshold = 0};
+	enum cs_err err = ledger_get(call, &value, cs_bytes(key.b, key.n));
+	if (err != CS_OK)
+		return err == CS_ERR_NOT_FOUND ? CS_OK : err;
 	cs_reader_init(&in, value);
 	*admins = (struct enclaves_administrators){.threshold = cs_get_u8(&in)};
 	admins->count = cs_get_u8(&in);

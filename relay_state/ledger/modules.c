@@ -1,8 +1,12 @@
 #include "core/caip.h"
+#include "relay_state/ledger/answers.h"
 #include "relay_state/ledger/assets.h"
 #include "relay_state/ledger/block.h"
 #include "relay_state/ledger/bridge.h"
+#include "relay_state/ledger/enclaves.h"
+#include "relay_state/ledger/enclaves_genesis.h"
 #include "relay_state/ledger/gateway.h"
+#include "relay_state/ledger/records.h"
 #include "relay_state/ledger/remotes.h"
 
 /* ---- the gateway ---- */
@@ -81,6 +85,11 @@ static const struct ledger_module modules[] = {
 	{.contract = &ledger_gateway, .genesis = gateway_genesis, .named = gateway_named},
 	{.contract = &ledger_bridge, .genesis = bridge_genesis},
 	{.contract = &ledger_assets},
+	{.contract = &ledger_enclaves,
+	 .genesis = ledger_enclaves_genesis,
+	 .named = ledger_enclaves_named},
+	{.contract = &ledger_records, .genesis = ledger_records_genesis},
+	{.contract = &ledger_answers},
 };
 
 struct ledger_modules ledger_modules(void)

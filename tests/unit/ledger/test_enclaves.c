@@ -152,6 +152,32 @@ static void test_founding(void **state)
 	assert_founding_refused(lab, &terms);
 }
 
+/* A ledger whose genesis founded none of the contracts: every function answers or reverts. */
+static void test_unfounded(void **state)
+{
+	static const struct ledger_contract *const contracts[] = {&ledger_enclaves, &ledger_records,
+								  &ledger_answers};
+	struct lab *lab = lab_new(contracts, CS_LEN(contracts));
+	const struct cs_hash identity = chain_1();
+	const struct ledger_registration r =
+		register_lab_registration(lab, LEDGER_ROLE_BRIDGE, &identity, 201);
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(contracts); i++) {
+		for (size_t j = 0; j < contracts[i]->function_count; j++) {
+			const struct ledger_function *f = &contracts[i]->functions[j];
+			uint8_t *input = keep(4 + f->words * 32u);
+			struct cs_bytes output;
+			cs_put_be32(input, f->selector);
+			(void)lab_try(lab, &output, contracts[i]->number,
+				      cs_bytes(input, 4 + f->words * 32u));
+		}
+	}
+	lab->from = lab_address(REGISTER_BONDER);
+	lab_refuse_input(lab, ENCLAVES, register_lab_calldata(lab, &r), "ExpiryInvalid()",
+			 LAB_NONE);
+	lab_free(lab);
+}
+
 /* ---- evidence ---- */
 
 static void test_evidence(void **state)
@@ -447,6 +473,7 @@ int main(void)
 		TEST(story),
 		cmocka_unit_test(test_tables),
 		TEST(founding),
+		cmocka_unit_test(test_unfounded),
 		cmocka_unit_test(test_evidence),
 		TEST(suspension),
 		TEST(key_suspension),
