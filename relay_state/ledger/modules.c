@@ -8,6 +8,9 @@
 #include "relay_state/ledger/gateway.h"
 #include "relay_state/ledger/records.h"
 #include "relay_state/ledger/remotes.h"
+#include "relay_state/ledger/tasks.h"
+#include "relay_state/ledger/usage.h"
+#include "relay_state/ledger/usage_genesis.h"
 
 /* ---- the gateway ---- */
 
@@ -89,6 +92,8 @@ static const struct ledger_module modules[] = {
 	 .genesis = ledger_enclaves_genesis,
 	 .named = ledger_enclaves_named},
 	{.contract = &ledger_records, .genesis = ledger_records_genesis},
+	{.contract = &ledger_usage, .genesis = ledger_usage_genesis},
+	{.contract = &ledger_tasks, .genesis = ledger_tasks_genesis},
 	{.contract = &ledger_answers},
 };
 
