@@ -4,6 +4,7 @@
 #include "host/log.h"
 #include "relay_state/node/kvstore_db.h"
 #include "relay_state/node/kvstore_files.h"
+#include "relay_state/node/ledger_app.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 /* CometBFT's name of its example with the data on disk. */
 #define PERSISTENT "persistent_kvstore"
+#define LEDGER "ledger"
 
 /* An open question whose answer is timed. */
 struct timed {
@@ -31,6 +33,7 @@ struct node_application {
 	struct abci_kvstore_snapshots snapshots;
 	struct node_kvstore_files files;
 	struct node_kvstore_db *db; /* of persistent_kvstore */
+	struct node_ledger *ledger;
 	void *memory, *snapshot_memory;
 };
 
@@ -79,6 +82,16 @@ static enum cs_err make_kvstore(struct node_application *a, struct abci_app *app
 	return node_kvstore_files_load(&a->files, &a->snapshots, options->height_max, why);
 }
 
+static enum cs_err make_ledger(struct node_application *a, struct abci_app *app,
+			       const struct node_application_options *options, struct cs_why *why)
+{
+	if (options->ledger == NULL)
+		return cs_fail(why, CS_ERR_INVALID, LEDGER " needs a folder");
+	CS_TRY(node_ledger_open(&a->ledger, options->ledger, (uint64_t)options->height_max, why));
+	*app = node_ledger_table(a->ledger);
+	return CS_OK;
+}
+
 /* In this process. */
 static enum cs_err make_local(struct node_application *a, struct host_loop *loop,
 			      const struct node_application_options *options,
@@ -91,6 +104,8 @@ static enum cs_err make_local(struct node_application *a, struct host_loop *loop
 		app = *options->app;
 	else if (strcmp(options->address, PERSISTENT) == 0)
 		CS_TRY(make_persistent(a, &app, options, why));
+	else if (strcmp(options->address, LEDGER) == 0)
+		CS_TRY(make_ledger(a, &app, options, why));
 	else
 		CS_TRY(make_kvstore(a, &app, options, why));
 	a->link = abci_link_local(loop, &app, &local, events, context);
@@ -110,13 +125,19 @@ static enum cs_err make_remote(struct node_application *a, struct host_loop *loo
 	enum cs_err err = abci_link_socket(&a->link, loop, &client, events, context, &inner);
 	if (err == CS_ERR_INVALID)
 		return cs_fail(why, err,
-			       "proxy_app is kvstore, " PERSISTENT
+			       "proxy_app is " LEDGER ", kvstore, " PERSISTENT
 			       ", unix://PATH or tcp://ADDRESS:PORT: %s",
 			       inner.text);
 	if (err != CS_OK)
 		return cs_fail(why, err, "%s", inner.text);
 	log_info("node.waits_for_application", LOG_TEXT("address", options->address));
 	return CS_OK;
+}
+
+static bool is_built_in(const char *address)
+{
+	return strcmp(address, "kvstore") == 0 || strcmp(address, PERSISTENT) == 0 ||
+	       strcmp(address, LEDGER) == 0;
 }
 
 enum cs_err node_application_new(struct node_application **out, struct host_loop *loop,
@@ -126,8 +147,7 @@ enum cs_err node_application_new(struct node_application **out, struct host_loop
 {
 	struct node_application *a = host_alloc(sizeof *a);
 	enum cs_err err;
-	if (options->app != NULL || strcmp(options->address, "kvstore") == 0 ||
-	    strcmp(options->address, PERSISTENT) == 0)
+	if (options->app != NULL || is_built_in(options->address))
 		err = make_local(a, loop, options, events, context, why);
 	else
 		err = make_remote(a, loop, options, events, context, why);
@@ -195,6 +215,7 @@ void node_application_free(struct node_application *a)
 		free(t);
 	}
 	node_kvstore_db_close(a->db);
+	node_ledger_close(a->ledger);
 	free(a->kvstore);
 	free(a->memory);
 	free(a->snapshot_memory);

@@ -16,8 +16,8 @@ struct node_application;
 
 struct node_application_options {
 	const struct abci_app *app; /* in this process, the caller's; NULL: by its address */
-	const char *address;        /* "kvstore", "persistent_kvstore": the built-in one; else
-				       host_address_parse */
+	const char *address;        /* "kvstore", "persistent_kvstore": the built-in example;
+				       "ledger": the ledger; else host_address_parse */
 	bool insecure_remote;
 	uint64_t timeout_ms; /* of one answer by socket; 0: abci_client's default */
 	/* Of the built-in kvstore: a snapshot at every so many heights; 0: none. The two newest are
@@ -26,9 +26,11 @@ struct node_application_options {
 	struct node_folder *folder; /* NULL: nothing is kept */
 	int64_t height_max;
 	const char *database; /* of persistent_kvstore: its file */
+	const char *ledger;   /* of the ledger: its file */
 };
 
-/* The errors of abci_client_new; INVALID, IO: the kvstore's snapshots; node_kvstore_db_load's. */
+/* The errors of abci_client_new; INVALID, IO: the kvstore's snapshots; node_kvstore_db_load's;
+ * node_ledger_open's. */
 CS_NODISCARD enum cs_err node_application_new(struct node_application **application,
 					      struct host_loop *loop,
 					      const struct node_application_options *options,

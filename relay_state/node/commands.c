@@ -3,6 +3,7 @@
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/log.h"
+#include "relay_state/ledger/gas.h"
 #include "relay_state/node/metrics.h"
 #include "relay_state/node/rpc.h"
 
@@ -60,6 +61,16 @@ static void random_chain_id(char id[32])
 	id[n] = 0;
 }
 
+static const char *proxy_app(const struct node_command *command)
+{
+	return command->proxy_app != NULL ? command->proxy_app : "kvstore";
+}
+
+static bool is_ledger(const struct node_command *command)
+{
+	return strcmp(proxy_app(command), "ledger") == 0;
+}
+
 static char *genesis_text(const struct node_command *command, const struct new_node *nodes,
 			  uint32_t count, struct cs_why *why)
 {
@@ -81,9 +92,14 @@ static char *genesis_text(const struct node_command *command, const struct new_n
 		g.validators[i] = cmt_validator_of(&nodes[i].validator_key.key, 1);
 		(void)snprintf(g.names[i], sizeof g.names[i], "%s", nodes[i].moniker);
 	}
+	if (is_ledger(command))
+		g.params.block_gas_max = LEDGER_BLOCK_GAS;
+	if (node_command_app_state(&g.app_state, command, why) != CS_OK)
+		return NULL;
 	json_t *root = node_genesis_json(&g);
 	char *text = node_json_dump(root, JSON_INDENT(2));
 	json_decref(root);
+	free(g.app_state);
 	return text;
 }
 
@@ -105,7 +121,7 @@ enum cs_err node_command_init(const struct node_command *command, struct cs_why 
 {
 	struct new_node *node = host_alloc(sizeof *node);
 	const struct node_config_new config = {"node",
-					       "kvstore",
+					       proxy_app(command),
 					       "tcp://127.0.0.1:26657",
 					       "tcp://127.0.0.1:26656",
 					       "127.0.0.1:26660",
@@ -142,8 +158,8 @@ static enum cs_err write_testnet(const struct node_command *command, const struc
 		(void)snprintf(p2p, sizeof p2p, "tcp://127.0.0.1:%u", command->port + 3 * i);
 		(void)snprintf(rpc, sizeof rpc, "tcp://127.0.0.1:%u", command->port + 3 * i + 1);
 		(void)snprintf(metrics, sizeof metrics, "127.0.0.1:%u", command->port + 3 * i + 2);
-		const struct node_config_new config = {nodes[i].moniker, "kvstore", rpc, p2p,
-						       metrics,          peers};
+		const struct node_config_new config = {
+			nodes[i].moniker, proxy_app(command), rpc, p2p, metrics, peers};
 		CS_TRY(write_node(&nodes[i], genesis, &config, why));
 	}
 	return CS_OK;

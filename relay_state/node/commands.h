@@ -2,10 +2,14 @@
 #ifndef NODE_COMMANDS_H
 #define NODE_COMMANDS_H
 
+#include "core/u256.h"
 #include "relay_state/node/config.h"
 
 /* Homes that forensics reads together. */
 #define NODE_HOMES_MAX 32u
+
+/* Accounts that a new ledger is given by arguments; more in a file. */
+#define NODE_FUNDS_MAX 64u
 
 struct node_command {
 	const char *home; /* the last of: */
@@ -21,10 +25,20 @@ struct node_command {
 	uint16_t port;
 	int64_t height;        /* 0: the last */
 	const char *app_state; /* a file; NULL: none */
+	struct node_fund {
+		struct cs_address address;
+		struct cs_u256 amount;
+	} funds[NODE_FUNDS_MAX]; /* accounts of a new ledger */
+	size_t fund_count;
 	bool hard;
 	int64_t from, to; /* heights; 0: from the first, to the last */
 	bool json;
 };
+
+/* What the options say of a new genesis' app_state, owned by the caller: the file's JSON with the funds
+ * among its accounts; NULL where they say nothing. MALFORMED, IO. */
+CS_NODISCARD enum cs_err
+node_command_app_state(char **app_state, const struct node_command *command, struct cs_why *why);
 
 /* CONFLICT: a file is there already; nothing that exists is changed. */
 CS_NODISCARD enum cs_err node_command_init(const struct node_command *command, struct cs_why *why);

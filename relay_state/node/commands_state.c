@@ -2,11 +2,13 @@
 #include "host/keyfile.h"
 #include "relay_state/node/commands.h"
 #include "relay_state/node/kvstore_files.h"
+#include "relay_state/node/ledger_app.h"
 #include "relay_state/node/reading.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Commands on the folder of a node that is down (rollback), or that may run (export). */
 
@@ -64,23 +66,71 @@ static const char *name_of(const struct node_genesis *genesis, const struct cs_a
 	return "";
 }
 
-static enum cs_err read_app_state(struct node_genesis *out, const char *path, struct cs_why *why)
+/* NULL where there is no file. */
+static enum cs_err read_app_state(json_t **out, const char *path, struct cs_why *why)
 {
 	uint8_t *bytes;
 	size_t size;
 	json_error_t error;
+	*out = NULL;
 	if (path == NULL)
 		return CS_OK;
 	CS_TRY(host_file_load(&bytes, &size, path, APP_STATE_SIZE_MAX, why));
-	json_t *root = json_loadb((const char *)bytes, size,
-				  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	*out = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+			  &error);
 	free(bytes);
-	if (root == NULL)
+	if (*out == NULL)
 		return cs_fail(why, CS_ERR_MALFORMED, "%s: line %d: %s", path, error.line,
 			       error.text);
-	out->app_state = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
-	json_decref(root);
 	return CS_OK;
+}
+
+static enum cs_err add_funds(json_t *root, const struct node_command *command, struct cs_why *why)
+{
+	json_t *accounts = json_object_get(root, "accounts");
+	if (accounts == NULL && json_is_object(root)) {
+		accounts = json_array();
+		(void)json_object_set_new(root, "accounts", accounts);
+	}
+	if (!json_is_array(accounts))
+		return cs_fail(why, CS_ERR_INVALID, "app_state has no list of accounts");
+	for (size_t i = 0; i < command->fund_count; i++) {
+		const struct node_fund *fund = &command->funds[i];
+		char address[2 + 2 * sizeof fund->address.b + 1] = "0x";
+		char amount[CS_U256_DECIMAL_SIZE];
+		cs_hex(address + 2, CS_BYTES_OF(fund->address.b));
+		cs_u256_decimal(amount, &fund->amount);
+		(void)json_array_append_new(
+			accounts, json_pack("{s:s, s:s}", "address", address, "balance", amount));
+	}
+	return CS_OK;
+}
+
+enum cs_err node_command_app_state(char **app_state, const struct node_command *command,
+				   struct cs_why *why)
+{
+	json_t *root;
+	*app_state = NULL;
+	CS_TRY(read_app_state(&root, command->app_state, why));
+	if (root == NULL && command->fund_count > 0)
+		root = json_object();
+	enum cs_err err = command->fund_count > 0 ? add_funds(root, command, why) : CS_OK;
+	if (err == CS_OK && root != NULL)
+		*app_state = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(root);
+	return err;
+}
+
+/* What was given, else what the ledger beside the blocks holds. */
+static enum cs_err export_app_state(struct node_genesis *out, const struct node_command *command,
+				    struct cs_why *why)
+{
+	char path[NODE_PATH_SIZE_MAX];
+	CS_TRY(node_path(path, command->home, "data/" NODE_LEDGER_FILE, why));
+	if (command->app_state != NULL || access(path, F_OK) != 0)
+		return node_command_app_state(&out->app_state, command, why);
+	return node_ledger_export(&out->app_state, path, (uint64_t)(out->initial_height - 1),
+				  NODE_GENESIS_SIZE_MAX / 2, why);
 }
 
 /* The chain after the state's height, as the first moment of another. */
@@ -128,7 +178,7 @@ enum cs_err node_command_export(const struct node_command *command, struct cs_wh
 	if (err == CS_OK)
 		err = make_genesis(out, state, old, why);
 	if (err == CS_OK)
-		err = read_app_state(out, command->app_state, why);
+		err = export_app_state(out, command, why);
 	if (err == CS_OK)
 		print_genesis(out);
 	node_genesis_done(old);
@@ -140,6 +190,23 @@ enum cs_err node_command_export(const struct node_command *command, struct cs_wh
 }
 
 /* ---- rollback ---- */
+
+/* The ledger beside the blocks goes along. */
+static enum cs_err roll_back_ledger(const struct node_command *command, int64_t height,
+				    struct cs_why *why)
+{
+	char path[NODE_PATH_SIZE_MAX];
+	struct node_ledger_db *db;
+	CS_TRY(node_path(path, command->home, "data/" NODE_LEDGER_FILE, why));
+	if (access(path, F_OK) != 0)
+		return CS_OK;
+	CS_TRY(node_ledger_db_open(&db, path, why));
+	enum cs_err err = CS_OK;
+	if (node_ledger_db_version(db) > (uint64_t)height)
+		err = node_ledger_db_rollback(db, (uint64_t)height, why);
+	node_ledger_db_close(db);
+	return err;
+}
 
 static enum cs_err roll_back(struct node_folder *folder, const struct node_command *command,
 			     const struct node_genesis *genesis, struct cs_why *why)
@@ -161,6 +228,7 @@ static enum cs_err roll_back(struct node_folder *folder, const struct node_comma
 	node_disk_close(disk);
 	CS_TRY(err);
 	CS_TRY(node_kvstore_files_drop(folder, height, why));
+	CS_TRY(roll_back_ledger(command, height, why));
 	/* As CometBFT says it. */
 	(void)printf("Rolled back %s to height %lld and hash %s\n",
 		     command->hard ? "both state and block" : "state", (long long)height, hash);

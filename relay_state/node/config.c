@@ -133,7 +133,8 @@ static enum cs_err check_moniker(const char *text, struct cs_why *why)
 
 static const struct host_config_key keys[] = {
 	{"proxy_app", TEXT, 1, 255, "\"kvstore\"", NULL,
-	 "The application: kvstore, persistent_kvstore, or the address of one (unix://PATH, "
+	 "The application: ledger, kvstore, persistent_kvstore, or the address of one "
+	 "(unix://PATH, "
 	 "tcp://ADDRESS:PORT)."},
 	{"insecure_remote_app", BOOL, 0, 0, "false", NULL,
 	 "Also an application that is not of this machine: ABCI authenticates nobody."},

@@ -31,12 +31,13 @@ static const char usage[] =
 	"  --chain-id ID         init, testnet: [a random one]\n"
 	"  --starting-port N     testnet: P2P of the first node; each has three from there "
 	"[26656]\n"
-	"  --proxy_app APP       start: kvstore, persistent_kvstore, unix://PATH, "
-	"tcp://ADDRESS:PORT\n"
+	"  --proxy_app APP       init, testnet, start: ledger, kvstore, persistent_kvstore,\n"
+	"                        unix://PATH, tcp://ADDRESS:PORT\n"
+	"  --fund ADDRESS=AMOUNT init, testnet: an account of the new ledger; many times\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
 	"  --height N            export: after this height [the last]\n"
-	"  --app-state FILE      export: JSON for app_state, as the application exported it\n"
+	"  --app-state FILE      init, testnet, export: JSON for app_state\n"
 	"  --hard                rollback: the block too\n"
 	"  --home A --home B     forensics: of several nodes together\n"
 	"  --from N, --to N      forensics: heights [all]\n"
@@ -48,6 +49,20 @@ static bool take_text(const char **to, const char *name, const char *option, con
 	if (strcmp(name, option) != 0 || value == NULL)
 		return false;
 	*to = value;
+	return true;
+}
+
+/* 0x and 40 digits, and a decimal number. */
+static bool take_fund(struct node_command *c, const char *value)
+{
+	const char *equals = value == NULL ? NULL : strchr(value, '=');
+	struct node_fund *fund = &c->funds[c->fund_count];
+	if (equals == NULL || c->fund_count == NODE_FUNDS_MAX || strncmp(value, "0x", 2) != 0 ||
+	    cs_unhex(fund->address.b, sizeof fund->address.b,
+		     cs_bytes(value, (size_t)(equals - value))) != CS_OK ||
+	    cs_u256_from_decimal(&fund->amount, cs_bytes_str(equals + 1)) != CS_OK)
+		return false;
+	c->fund_count++;
 	return true;
 }
 
@@ -64,6 +79,8 @@ static int take_option(struct node_command *c, const char *name, const char *val
 	    take_text(&c->app_state, name, "--app-state", value) ||
 	    take_text(&c->node, name, "--node", value))
 		return 2;
+	if (strcmp(name, "--fund") == 0)
+		return take_fund(c, value) ? 2 : 0;
 	if (strcmp(name, "--log-json") == 0) {
 		c->log_json = true;
 		return 1;

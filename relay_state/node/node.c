@@ -1,4 +1,5 @@
 #include "host/alloc.h"
+#include "relay_state/node/ledger_app.h"
 #include "relay_state/node/node_inner.h"
 
 #include <stdio.h>
@@ -70,9 +71,11 @@ static enum cs_err open_application(struct node *n, const struct abci_client_eve
 {
 	const struct node_disk_found *found = node_disk_found(n->disk);
 	struct node_application_options options = n->options.application;
-	char database[NODE_PATH_SIZE_MAX];
+	char database[NODE_PATH_SIZE_MAX], ledger[NODE_PATH_SIZE_MAX];
 	CS_TRY(node_path(database, n->options.data_folder, "application.db", why));
+	CS_TRY(node_path(ledger, n->options.data_folder, NODE_LEDGER_FILE, why));
 	options.database = database;
+	options.ledger = ledger;
 	options.folder = &n->folder;
 	options.height_max = found->has_state ? found->state->last_height : 0;
 	return node_application_new(&n->application, n->loop, &options, events, n, why);

@@ -103,8 +103,8 @@ class Node:
 
 
 class Network:
-    def __init__(self, folder: Path, count: int, change=None):
-        made = run("testnet", "--v", str(count), "--o", str(folder / "net"), "--chain-id", CHAIN_ID)
+    def __init__(self, folder: Path, count: int, change=None, arguments: tuple[str, ...] = ()):
+        made = run("testnet", "--v", str(count), "--o", str(folder / "net"), "--chain-id", CHAIN_ID, *arguments)
         assert made.returncode == 0, made.stderr
         ports = free_ports(2 * count)
         self.nodes = []
