@@ -45,7 +45,10 @@ enum cs_err node_ledger_open(struct node_ledger **out, const char *path, uint64_
 			     struct cs_why *why)
 {
 	struct node_ledger *ledger = host_alloc(sizeof *ledger);
-	enum cs_err err = node_ledger_db_open(&ledger->db, path, why);
+	struct cs_why inner = {""};
+	enum cs_err err = node_ledger_db_open(&ledger->db, path, &inner);
+	if (err != CS_OK)
+		cs_why_write(why, "the ledger's state %s: %s", path, inner.text);
 	if (err == CS_OK)
 		err = take_back(ledger->db, height_max, why);
 	if (err == CS_OK)

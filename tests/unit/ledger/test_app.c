@@ -657,6 +657,99 @@ static void test_gateway_is_founded(void **state)
 	assert_int_equal(response.value.p[31], 0x11);
 }
 
+/* Every contract founded at once. */
+static void test_all_are_founded(void **state)
+{
+	struct app_lab *lab = *state;
+	struct cs_bytes hash;
+#define OWNERS                                                      \
+	"\"owner\":\"0x1111111111111111111111111111111111111111\"," \
+	"\"guardian\":\"0x2222222222222222222222222222222222222222\",\"delay_s\":60"
+	static const char text[] =
+		"{\"contracts\":{"
+		"\"gateway\":{" OWNERS ",\"rotation_delay_s\":120,\"overlap_s\":60},"
+		"\"bridge\":{" OWNERS ",\"window_s\":3600},"
+		"\"enclaves\":{" OWNERS ",\"rotation_delay_s\":120,\"overlap_s\":60,"
+		"\"threshold\":1,\"administrators\":["
+		"\"0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\"],"
+		"\"bond_min\":\"1\",\"bond_delay_s\":60,\"lifetime_max_s\":86400},"
+		"\"records\":{" OWNERS "},"
+		"\"usage\":{" OWNERS ",\"arbiter\":\"0x3333333333333333333333333333333333333333\","
+		"\"asset\":\"0x0000000000000000000000000000000000000000\",\"age_max_s\":3600,"
+		"\"window_s\":3600,\"retention_s\":864000,"
+		"\"metrics\":[{\"name\":\"cpu.seconds\",\"decimals\":3,\"unit\":\"s\"}]},"
+		"\"tasks\":{\"insecure\":true}}}";
+	if (app_lab_genesis(lab, text, &hash) != CS_OK)
+		fail_msg("genesis: %s", lab->why.text);
+	/* Twice the same metric, an administrator who is none. */
+	char changed[sizeof text];
+	memcpy(changed, text, sizeof text);
+	*strstr(changed, "79be") = 'f';
+	memcpy(strstr(changed, "f9be"), "ffffffff", 8);
+	assert_true(app_lab_genesis(lab, changed, &hash) != CS_OK);
+}
+
+/* Words that are often something: zeros, small numbers, offsets, all ones. */
+static struct cs_bytes any_input(uint32_t selector, size_t words, uint32_t seed)
+{
+	const size_t size = 4 + 32 * (words + 6);
+	uint8_t *p = keep(size);
+	cs_put_be32(p, selector);
+	for (size_t i = 0; i < words + 6; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		uint8_t *word = p + 4 + 32 * i;
+		switch (seed >> 29) {
+		case 0:
+		case 1:
+			break;
+		case 2:
+		case 3:
+			word[31] = (uint8_t)(32 * words);
+			break;
+		case 4:
+			word[31] = (uint8_t)(seed >> 20);
+			break;
+		case 5:
+			memset(word + 12, 0x11, 20);
+			break;
+		case 6:
+			word[31] = 1;
+			break;
+		default:
+			memset(word, 0xff, 32);
+			break;
+		}
+	}
+	return cs_bytes(p, size - 32 * (seed % 7));
+}
+
+/* Nobody ends the chain by calling what genesis did not found: every function, with much that is
+ * nothing and some that is something. */
+static void test_no_call_ends_the_application(void **state)
+{
+	struct app_lab *lab = *state;
+	const struct ledger_modules modules = ledger_modules();
+	const struct cs_address alice = user(lab, 1);
+	size_t calls = 0;
+	for (size_t i = 0; i < modules.count; i++) {
+		const struct ledger_contract *contract = modules.items[i].contract;
+		const struct cs_address to = ledger_contract_address(contract->number);
+		for (size_t j = 0; j < contract->function_count; j++) {
+			const struct ledger_function *function = &contract->functions[j];
+			for (uint32_t seed = 0; seed < 60; seed++, calls++) {
+				struct cs_bytes input =
+					any_input(function->selector, function->words, seed);
+				struct abci_query_response response = app_query(
+					lab, "/call", call_data(&alice, &to, input), 0, false);
+				if (response.code != 0 && response.code != LEDGER_CODE_REVERTED &&
+				    response.code != LEDGER_CODE_OUT_OF_GAS)
+					fail_msg("%s: code %u", function->signature, response.code);
+			}
+		}
+	}
+	assert_true(calls > 3000);
+}
+
 /* ---- failures ---- */
 
 static void test_failures(void **state)
@@ -717,6 +810,8 @@ int main(void)
 		TEST(genesis_is_one_state),
 		TEST(refused_genesis),
 		TEST(gateway_is_founded),
+		TEST(all_are_founded),
+		TEST(no_call_ends_the_application),
 		TEST(failures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
