@@ -33,6 +33,7 @@ struct ledger_genesis {
 	uint64_t initial_height;
 	struct abci_validator_updates validators;
 	const struct abci_consensus_params *params; /* NULL: none given */
+	struct cs_u256 supply;                      /* what all accounts hold */
 	bool is_import;                             /* pairs of an export were put before */
 };
 
@@ -62,7 +63,7 @@ struct ledger_module {
 };
 
 struct ledger_modules {
-	const struct ledger_module *items; /* ascending numbers */
+	const struct ledger_module *items; /* in the order in which they act */
 	size_t count;
 };
 /* All of the ledger's contracts, in one table (modules.c). */

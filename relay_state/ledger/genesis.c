@@ -283,6 +283,7 @@ enum cs_err ledger_found(const struct ledger_founding *f, struct cs_hash *root,
 	CS_TRY(put_pairs(f, &pairs, json));
 	CS_TRY(put_rules(f, &genesis, json));
 	CS_TRY(put_accounts(f, &pairs, json));
+	genesis.supply = pairs.supply;
 	CS_TRY(found_contracts(f, &genesis, json));
 	CS_TRY(flush(f, root));
 	CS_TRY(name_chain(f, &genesis, root));

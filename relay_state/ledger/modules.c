@@ -5,8 +5,10 @@
 #include "relay_state/ledger/bridge.h"
 #include "relay_state/ledger/enclaves.h"
 #include "relay_state/ledger/gateway.h"
+#include "relay_state/ledger/parameters.h"
 #include "relay_state/ledger/records.h"
 #include "relay_state/ledger/remotes.h"
+#include "relay_state/ledger/staking.h"
 #include "relay_state/ledger/tasks.h"
 #include "relay_state/ledger/usage.h"
 
@@ -272,6 +274,14 @@ static const struct ledger_module modules[] = {
 	{.contract = &ledger_usage, .genesis = usage_genesis},
 	{.contract = &ledger_tasks, .genesis = tasks_genesis},
 	{.contract = &ledger_answers},
+	/* Before those whose beginning goes by them. */
+	{.contract = &ledger_parameters_contract,
+	 .genesis = ledger_parameters_genesis,
+	 .end = ledger_parameters_end},
+	{.contract = &ledger_staking,
+	 .genesis = ledger_staking_genesis,
+	 .begin = ledger_staking_begin,
+	 .end = ledger_staking_end},
 };
 
 struct ledger_modules ledger_modules(void)
