@@ -119,11 +119,16 @@ static void found(struct bridge_world *bridge)
 
 struct bridge_world *bridge_new(void)
 {
+	return bridge_new_at("ledger-1");
+}
+
+struct bridge_world *bridge_new_at(const char *chain_id)
+{
 	static const struct ledger_contract *const contracts[] = {&ledger_bridge, &freezing_assets};
 	struct bridge_world *bridge = calloc(1, sizeof *bridge);
 	assert_non_null(bridge);
 	make_freezing_assets();
-	bridge->world = world_new_with("ledger-1", false, contracts, CS_LEN(contracts));
+	bridge->world = world_new_with(chain_id, false, contracts, CS_LEN(contracts));
 	bridge->address = ledger_contract_address(BRIDGE);
 	bridge->maker = lab_address(0x21);
 	bridge->peer = lab_address(0xbb);

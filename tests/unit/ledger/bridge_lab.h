@@ -28,7 +28,8 @@ struct bridge_world {
  * ledger do not refuse a good account. Zero: none. */
 extern struct cs_address bridge_frozen;
 
-struct bridge_world *bridge_new(void);
+struct bridge_world *bridge_new(void); /* of ledger-1 */
+struct bridge_world *bridge_new_at(const char *chain_id);
 void bridge_free(struct bridge_world *bridge);
 
 struct cs_address asset_make(struct bridge_world *bridge, const char *name,
