@@ -11,6 +11,7 @@
 #include "relay_state/ledger/assets.h"
 #include "relay_state/ledger/bridge.h"
 #include "relay_state/ledger/gateway.h"
+#include "relay_state/ledger/machine.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/ledger/memory_db.h"
 
