@@ -3,6 +3,7 @@
 #include "host/alloc.h"
 #include "host/http_client.h"
 #include "host/log.h"
+#include "relay_state/ledger/enclaves.h"
 #include "relay_state/ledger/gas.h"
 #include "relay_state/node/metrics.h"
 #include "relay_state/node/rpc.h"
@@ -45,6 +46,8 @@ static enum cs_err make_keys(struct new_node *node, struct cs_why *why)
 	CS_TRY(make_folder(path, why));
 	CS_TRY(node_path(path, node->home, "config/priv_validator_key.json", why));
 	CS_TRY(node_key_save(&node->validator_key, path, true, why));
+	CS_TRY(node_path(path, node->home, NODE_TIME_KEY_NAME, why));
+	CS_TRY(node_time_key_make(path, why));
 	CS_TRY(node_path(path, node->home, "config/node_key.json", why));
 	return node_key_save(&node->node_key, path, false, why);
 }
@@ -220,6 +223,46 @@ enum cs_err node_command_show_validator(const struct node_command *command, stru
 	json_decref(root);
 	cs_wipe(&key, sizeof key);
 	return CS_OK;
+}
+
+static enum cs_err print_registration(const struct node_time_key *key,
+				      const struct node_command *command, struct cs_why *why)
+{
+	struct cs_hash identity;
+	struct cs_address account;
+	uint8_t calldata[4 + 3 * 32], signature[64];
+	char text[2 * sizeof calldata + 1];
+	if (cs_unhex(identity.b, sizeof identity.b, cs_bytes_str(command->identity)) != CS_OK ||
+	    cs_unhex(account.b, sizeof account.b, cs_bytes_str(command->account)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "--register is 32 bytes in hex, --account 20");
+	const struct cs_hash digest = ledger_time_key_digest(&identity, &account);
+	const struct cs_hash topic = cs_abi_topic("registerTimeKey(bytes32,bytes32,bytes32)");
+	CS_TRY(node_time_key_sign(key, signature, &digest));
+	memcpy(calldata, topic.b, 4);
+	memcpy(calldata + 4, node_time_key_x(key)->b, 32);
+	memcpy(calldata + 36, signature, sizeof signature);
+	cs_hex(text, CS_BYTES_OF(calldata));
+	(void)printf("0x%s\n", text);
+	return CS_OK;
+}
+
+enum cs_err node_command_show_time_key(const struct node_command *command, struct cs_why *why)
+{
+	struct node_time_key *key;
+	char path[NODE_PATH_SIZE_MAX], text[2 * 32 + 1];
+	if ((command->identity == NULL) != (command->account == NULL))
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "--register and --account go together");
+	CS_TRY(node_path(path, command->home, NODE_TIME_KEY_NAME, why));
+	CS_TRY(node_time_key_load(&key, path, why));
+	if (key == NULL)
+		return cs_fail(why, CS_ERR_NOT_FOUND, "%s is not there", path);
+	cs_hex(text, CS_BYTES_OF(node_time_key_x(key)->b));
+	(void)printf("0x%s\n", text);
+	const enum cs_err err =
+		command->identity == NULL ? CS_OK : print_registration(key, command, why);
+	node_time_key_free(key);
+	return err;
 }
 
 /* ---- start ---- */

@@ -33,6 +33,7 @@ struct node_command {
 	bool hard;
 	int64_t from, to; /* heights; 0: from the first, to the last */
 	bool json;
+	const char *account, *identity; /* show-time-key: in hex; NULL: none */
 };
 
 /* What the options say of a new genesis' app_state, owned by the caller: the file's JSON with the funds
@@ -52,6 +53,10 @@ CS_NODISCARD enum cs_err node_command_show_node_id(const struct node_command *co
 						   struct cs_why *why);
 CS_NODISCARD enum cs_err node_command_show_validator(const struct node_command *command,
 						     struct cs_why *why);
+/* The time key; with an identity of a register and an account also the calldata that registers it for
+ * that account. NOT_FOUND: the node has none; MALFORMED: they are not hex of their sizes. */
+CS_NODISCARD enum cs_err node_command_show_time_key(const struct node_command *command,
+						    struct cs_why *why);
 /* The state after a height as the genesis of another chain, to standard output. NOT_FOUND: it is not
  * kept. Changes nothing. */
 CS_NODISCARD enum cs_err node_command_export(const struct node_command *command,

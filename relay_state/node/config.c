@@ -296,6 +296,7 @@ static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 	CS_TRY(read_statesync(&o->statesync, file, why));
 	o->genesis_file = c->genesis_file;
 	o->node_key_file = c->node_key_file;
+	o->time_key_file = c->time_key_file;
 	o->validator_key_file = host_config_bool(file, "validator") ? c->validator_key_file : NULL;
 	o->data_folder = c->data_folder;
 	c->has_metrics = host_config_bool(file, "instrumentation.prometheus");
@@ -317,6 +318,7 @@ enum cs_err node_config_load(struct node_config *c, const char *home, struct cs_
 	CS_TRY(node_path(c->genesis_file, home, "config/genesis.json", why));
 	CS_TRY(node_path(c->validator_key_file, home, "config/priv_validator_key.json", why));
 	CS_TRY(node_path(c->node_key_file, home, "config/node_key.json", why));
+	CS_TRY(node_path(c->time_key_file, home, NODE_TIME_KEY_NAME, why));
 	CS_TRY(node_path(c->data_folder, home, "data", why));
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return cs_fail(why, CS_ERR_NOT_FOUND,

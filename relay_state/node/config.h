@@ -8,12 +8,16 @@
 
 #define NODE_CONFIG_PEERS_SIZE_MAX 8192u
 
+/* In a home. */
+#define NODE_TIME_KEY_NAME "config/time_key"
+
 struct node_config {
 	struct host_config *file; /* texts are views into it */
 	char home[NODE_PATH_SIZE_MAX];
 	char genesis_file[NODE_PATH_SIZE_MAX];
 	char validator_key_file[NODE_PATH_SIZE_MAX];
 	char node_key_file[NODE_PATH_SIZE_MAX];
+	char time_key_file[NODE_PATH_SIZE_MAX];
 	char data_folder[NODE_PATH_SIZE_MAX];
 	char peers_text[NODE_CONFIG_PEERS_SIZE_MAX];
 	const char *peers[NODE_DIAL_MAX];

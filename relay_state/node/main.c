@@ -22,6 +22,7 @@ static const char usage[] =
 	"  status                what a running node's RPC says\n"
 	"  show-node-id          the id by which peers know the node\n"
 	"  show-validator        the validator's public key\n"
+	"  show-time-key         the key with which the node signs the time\n"
 	"  export                the state as the genesis of another chain\n"
 	"  rollback              one height back, when the node is down\n"
 	"  forensics             who signed what, and who signed twice\n"
@@ -36,6 +37,8 @@ static const char usage[] =
 	"  --fund ADDRESS=AMOUNT init, testnet: an account of the new ledger; many times\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
+	"  --account ADDRESS, --register IDENTITY\n"
+	"                        show-time-key: the calldata that registers it\n"
 	"  --height N            export: after this height [the last]\n"
 	"  --app-state FILE      init, testnet, export: JSON for app_state\n"
 	"  --hard                rollback: the block too\n"
@@ -77,7 +80,9 @@ static int take_option(struct node_command *c, const char *name, const char *val
 	    take_text(&c->proxy_app, name, "--proxy_app", value) ||
 	    take_text(&c->log_level, name, "--log_level", value) ||
 	    take_text(&c->app_state, name, "--app-state", value) ||
-	    take_text(&c->node, name, "--node", value))
+	    take_text(&c->node, name, "--node", value) ||
+	    take_text(&c->account, name, "--account", value) ||
+	    take_text(&c->identity, name, "--register", value))
 		return 2;
 	if (strcmp(name, "--fund") == 0)
 		return take_fund(c, value) ? 2 : 0;
@@ -130,6 +135,7 @@ static const struct {
 	{"status", node_command_status},
 	{"show-node-id", node_command_show_node_id},
 	{"show-validator", node_command_show_validator},
+	{"show-time-key", node_command_show_time_key},
 	{"export", node_command_export},
 	{"rollback", node_command_rollback},
 	{"forensics", node_command_forensics},

@@ -34,6 +34,8 @@ static enum cs_err read_files(struct node *n, struct cs_why *why)
 {
 	CS_TRY(node_genesis_load(&n->genesis, n->options.genesis_file, why));
 	CS_TRY(node_key_load(&n->node_key, n->options.node_key_file, why));
+	if (n->options.time_key_file != NULL)
+		CS_TRY(node_time_key_load(&n->time_key, n->options.time_key_file, why));
 	if (n->options.validator_key_file != NULL) {
 		CS_TRY(node_key_load(&n->validator_key, n->options.validator_key_file, why));
 		n->has_validator_key = true;
@@ -126,6 +128,7 @@ void node_free(struct node *n)
 	node_genesis_done(&n->genesis);
 	cs_wipe(&n->validator_key, sizeof n->validator_key);
 	cs_wipe(&n->node_key, sizeof n->node_key);
+	node_time_key_free(n->time_key);
 	free(n->arena_memory);
 	free(n);
 }
@@ -186,6 +189,11 @@ const struct node_key *node_node_key(const struct node *n)
 const struct node_key *node_validator_key(const struct node *n)
 {
 	return n->has_validator_key ? &n->validator_key : NULL;
+}
+
+const struct node_time_key *node_time_key_of(const struct node *n)
+{
+	return n->time_key;
 }
 
 struct node_disk *node_disk_of(struct node *n)

@@ -10,6 +10,7 @@
 #include "relay_state/node/mempool.h"
 #include "relay_state/node/peers.h"
 #include "relay_state/node/statesync.h"
+#include "relay_state/node/time_key.h"
 
 /* Who wants to be told about blocks; about steps. */
 #define NODE_LISTENERS_MAX 4u
@@ -23,6 +24,7 @@ struct node_options {
 	const char *genesis_file;
 	const char *validator_key_file; /* NULL: follows only */
 	const char *node_key_file;
+	const char *time_key_file; /* NULL, or no such file: it has none */
 	const char *data_folder;
 	const char *moniker;
 	struct node_application_options application;
@@ -92,6 +94,8 @@ const struct node_genesis *node_genesis(const struct node *node);
 const struct node_key *node_node_key(const struct node *node);
 /* NULL: it only follows. */
 const struct node_key *node_validator_key(const struct node *node);
+/* NULL: it has none. */
+const struct node_time_key *node_time_key_of(const struct node *node);
 struct node_disk *node_disk_of(struct node *node);
 struct node_application *node_application_of(struct node *node);
 struct node_mempool *node_mempool_of(struct node *node);

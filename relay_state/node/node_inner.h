@@ -46,6 +46,7 @@ struct node {
 
 	struct node_genesis genesis;
 	struct node_key node_key, validator_key;
+	struct node_time_key *time_key; /* NULL: none */
 	bool has_validator_key;
 	struct node_folder folder;
 	bool is_folder_open;

@@ -42,4 +42,6 @@ void rpc_run_tx_search(struct rpc_call *call);
 void rpc_run_block_search(struct rpc_call *call);
 void rpc_run_broadcast_evidence(struct rpc_call *call);
 
+void rpc_run_caisson_time(struct rpc_call *call);
+
 #endif
