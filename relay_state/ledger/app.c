@@ -218,6 +218,7 @@ static enum cs_err check_tx(void *state, const struct abci_check_tx_request *req
 	response->code = code;
 	response->codespace = cs_bytes_str(LEDGER_CODESPACE);
 	response->log = cs_bytes_str(ledger_code_sentence(code));
+	response->info = cs_bytes_str(ledger_code_name(code));
 	if (code != LEDGER_CODE_OK)
 		return CS_OK;
 	struct abci_event *event = cs_arena_calloc(call->arena, 1, sizeof *event);
@@ -366,6 +367,7 @@ static enum cs_err put_result(const struct executing *x, struct abci_tx_result *
 	out->code = result->code;
 	out->codespace = cs_bytes_str(LEDGER_CODESPACE);
 	out->log = cs_bytes_str(ledger_code_sentence(result->code));
+	out->info = cs_bytes_str(ledger_code_name(result->code));
 	out->gas_wanted = (int64_t)result->gas_wanted;
 	out->gas_used = (int64_t)result->gas_used;
 	if (result->data.n > 0) {

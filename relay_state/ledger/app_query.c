@@ -50,6 +50,7 @@ static enum cs_err answer(const struct view *view, enum ledger_code code)
 {
 	view->response->code = code;
 	view->response->log = cs_bytes_str(ledger_code_sentence(code));
+	view->response->info = cs_bytes_str(ledger_code_name(code));
 	return CS_OK;
 }
 

@@ -91,12 +91,14 @@ def test_the_oracles_rows_name_what_their_tests_ask_for(row):
 def test_every_list_has_its_rows():
     """As many as the lists of the sections have items, at the least."""
     tables = {part.split("\n", 1)[0]: len(NAMED.findall(part)) for part in PAGE.split("\n### ")[1:]}
-    assert tables.keys() == {"By the enclave", "By a light client of a CometBFT chain", "By the ledger's engine", "By the ledger's node",
+    assert tables.keys() == {"By the enclave", "By a light client of a CometBFT chain", "By the ledger's engine", "By the ledger's application",
+                             "By the ledger's node",
                              "By a client whose final blocks are named by providers", "By the ABCI server and client",
                              "By the sandbox", "By the oracle", "By the contracts"}
     assert tables["By the enclave"] >= 38 and tables["By the sandbox"] >= 8 and tables["By the contracts"] >= 24
     assert tables["By a client whose final blocks are named by providers"] >= 16
     assert tables["By a light client of a CometBFT chain"] >= 18
+    assert tables["By the ledger's application"] >= 18
     assert tables["By the ledger's engine"] >= 14 and tables["By the ledger's node"] >= 30
     assert tables["By the ABCI server and client"] >= 20
     assert tables["By the oracle"] >= 70

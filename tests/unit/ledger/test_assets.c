@@ -354,19 +354,12 @@ static void test_bridge(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		TEST(create),
-		TEST(number),
-		TEST(create_refusals),
-		TEST(unknown),
-		TEST(mint_and_transfer),
-		TEST(minters),
-		TEST(overflow),
-		TEST(burn),
-		TEST(allowances),
-		TEST(bridge),
+		cmocka_unit_test(test_table), TEST(test_create),   TEST(test_number),
+		TEST(test_create_refusals),   TEST(test_unknown),  TEST(test_mint_and_transfer),
+		TEST(test_minters),           TEST(test_overflow), TEST(test_burn),
+		TEST(test_allowances),        TEST(test_bridge),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -475,21 +475,21 @@ static void test_views(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
-		TEST(call),
-		TEST(revert),
-		TEST(refused_input),
-		TEST(output),
-		TEST(out_of_gas),
-		TEST(logs),
-		TEST(inner_calls),
-		TEST(depth),
-		TEST(moves),
-		TEST(plain_transfer),
-		TEST(failures),
-		TEST(views),
+		TEST(test_call),
+		TEST(test_revert),
+		TEST(test_refused_input),
+		TEST(test_output),
+		TEST(test_out_of_gas),
+		TEST(test_logs),
+		TEST(test_inner_calls),
+		TEST(test_depth),
+		TEST(test_moves),
+		TEST(test_plain_transfer),
+		TEST(test_failures),
+		TEST(test_views),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
