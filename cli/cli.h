@@ -22,7 +22,8 @@ enum cli_exit {
 	CLI_CLAIMED = 7, /* it verifies, by a key that only the file itself names */
 };
 
-#define CLI_POSITIONAL_MAX 4u
+/* A call of the ledger with its arguments. */
+#define CLI_POSITIONAL_MAX 8u
 #define CLI_OPTIONS_MAX 48u
 
 #define CLI_WORDS_MAX 3u
@@ -155,6 +156,10 @@ enum cli_exit cli_keys_rotate(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_sample(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
+enum cli_exit cli_ledger_query(struct cli *cli);
+enum cli_exit cli_ledger_proof(struct cli *cli);
+enum cli_exit cli_ledger_statement(struct cli *cli);
+enum cli_exit cli_ledger_verify(struct cli *cli);
 enum cli_exit cli_verify(struct cli *cli);
 enum cli_exit cli_keygen(struct cli *cli);
 enum cli_exit cli_oracle_ask(struct cli *cli);

@@ -66,6 +66,8 @@ extern const struct ledger_contract ledger_usage;
 #define LEDGER_USAGE_RECORDS_MAX 64u
 /* Lines that one call prunes: their gas is about a tenth of a block's. */
 #define LEDGER_USAGE_PRUNE_MAX 512u
+/* Lines that one answer of `lines` always has room for. */
+#define LEDGER_USAGE_PAGE 80u
 /* Of terms; the sums with a block's time stay far below 2^64. */
 #define LEDGER_USAGE_TERM_MAX_S (3650u * 86400)
 
