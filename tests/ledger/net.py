@@ -126,10 +126,10 @@ class Network:
         for node in self.nodes:
             node.wait_height(height)
 
-    def add_follower(self, name: str, settings: str = "") -> Node:
-        """A node that validates nothing, knows all validators and has not begun."""
+    def add_follower(self, name: str, settings: str = "", arguments: tuple[str, ...] = (), validates: bool = False) -> Node:
+        """A node that knows all validators and has not begun; it is none of them, unless it validates once it may."""
         home = self.nodes[0].home.parent / name
-        assert run("init", "--home", str(home)).returncode == 0
+        assert run("init", "--home", str(home), *arguments).returncode == 0
         (home / "config" / "genesis.json").write_text((self.nodes[0].home / "config" / "genesis.json").read_text())
         first = (self.nodes[0].home / "config" / "config.toml").read_text()
         peers = next(line for line in first.splitlines() if line.startswith("persistent_peers"))
@@ -137,7 +137,8 @@ class Network:
         path = home / "config" / "config.toml"
         text = path.read_text().replace('persistent_peers = ""', peers)
         text = text.replace("127.0.0.1:26656", f"127.0.0.1:{ports[0]}").replace("127.0.0.1:26657", f"127.0.0.1:{ports[1]}")
-        path.write_text(text.replace('moniker = "node"', f'moniker = "{name}"\nvalidator = false', 1) + settings)
+        role = "" if validates else "\nvalidator = false"
+        path.write_text(text.replace('moniker = "node"', f'moniker = "{name}"{role}', 1) + settings)
         node = Node(home, ports[1], ports[0])
         self.nodes.append(node)
         return node
@@ -151,3 +152,16 @@ class Network:
         for node in self.nodes:
             if node.process is not None:
                 node.process.stop()
+
+
+def change_genesis(network: Network, change) -> None:
+    """One for all: its hash is part of what nodes say to each other."""
+    texts = {}
+    for node in network.nodes:
+        path = node.home / "config" / "genesis.json"
+        genesis = json.loads(path.read_text())
+        change(genesis)
+        texts[path] = json.dumps(genesis)
+    assert len(set(texts.values())) == 1
+    for path, text in texts.items():
+        path.write_text(text)

@@ -9,21 +9,8 @@ import json
 import pytest
 
 from ledger import forge
-from ledger.net import CHAIN_ID, DEADLINE_S, CallError, Network, run
+from ledger.net import CHAIN_ID, DEADLINE_S, CallError, Network, change_genesis, run
 from lib.rpc import wait_for
-
-
-def change_genesis(network: Network, change) -> None:
-    """One for all: its hash is part of what nodes say to each other."""
-    texts = {}
-    for node in network.nodes:
-        path = node.home / "config" / "genesis.json"
-        genesis = json.loads(path.read_text())
-        change(genesis)
-        texts[path] = json.dumps(genesis)
-    assert len(set(texts.values())) == 1
-    for path, text in texts.items():
-        path.write_text(text)
 
 
 def powers_of_ten(genesis: dict) -> None:
