@@ -1,6 +1,6 @@
-/* Ed25519 (RFC 8032) by OpenSSL: 32-byte keys, 64-byte signatures over any message. In a file of
- * its own, so that only who links it imports OpenSSL's functions for it (ADR 19 says why OpenSSL's
- * rules of verification and not ZIP-215's). */
+/* Ed25519 (RFC 8032) by OpenSSL: 32-byte keys, 64-byte signatures over any message. Verifying and
+ * signing are files of their own, so that enclaves, which only verify, import no more of OpenSSL (ADR
+ * 19, which says why OpenSSL's rules of verification and not ZIP-215's, too). */
 #ifndef CS_ED25519_H
 #define CS_ED25519_H
 
@@ -21,5 +21,8 @@ CS_NODISCARD enum cs_err cs_ed25519_sign(uint8_t signature[CS_ED25519_SIGNATURE_
  * point. */
 CS_NODISCARD enum cs_err cs_ed25519_verify(const struct cs_ed25519_key *key,
 					   struct cs_bytes message, struct cs_bytes signature);
+/* Loads what the library loads lazily, for a process that will lose its right to open files (as
+ * cs_aead_warm does): a published signature is verified. BAD_SIGNATURE, CRYPTO. */
+CS_NODISCARD enum cs_err cs_ed25519_warm(void);
 
 #endif

@@ -180,27 +180,6 @@ enum cs_err enclave_blocks_find(struct enclave_call *call, struct verify_block *
 	return verify_client_block(blocks->client, height, &call->now, block, &call->why);
 }
 
-enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs_hash *storage_root,
-			       const struct enclave_chain *chain, const struct verify_block *block,
-			       const Caisson__Wire__ProofNodes *account,
-			       const Caisson__Wire__ProofNodes *sentinel)
-{
-	const struct verify_evm_gateway gateway = {.address = chain->manifest->gateway,
-						   .code_hash = chain->manifest->code_hash,
-						   .identity = chain->manifest->identity};
-	struct verify_nodes account_nodes;
-	struct verify_nodes sentinel_nodes;
-	CS_TRY(enclave_nodes(call, &account_nodes, account));
-	CS_TRY(enclave_nodes(call, &sentinel_nodes, sentinel));
-	const enum cs_err err =
-		verify_evm_gateway(storage_root, block, &gateway, &account_nodes, &sentinel_nodes);
-	if (err != CS_OK)
-		return cs_fail(&call->why, err, "gateway of %s at block %llu: %s",
-			       chain->manifest->caip2, (unsigned long long)block->height,
-			       cs_err_sentence(err));
-	return CS_OK;
-}
-
 /* ---- keys of remotes ---- */
 
 /* The place for an epoch, kept ascending; when all are taken the oldest goes for a newer one. */
@@ -251,19 +230,16 @@ enum cs_err enclave_learn_key(struct enclave_call *call)
 	struct enclave_remote_key learned = {.epoch = in->epoch, .height = in->height};
 	struct enclave_blocks blocks;
 	struct verify_block block;
-	struct verify_nodes x;
-	struct verify_nodes window;
-	struct cs_hash root;
+	struct enclave_gateway gateway;
 	size_t remote = 0;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	CS_TRY(enclave_remote_find(call, &remote, chain, in->remote));
 	CS_TRY(enclave_blocks_open(call, &blocks, chain, NULL, 0));
 	CS_TRY(enclave_blocks_find(call, &block, &blocks, in->height));
-	CS_TRY(enclave_gateway_at(call, &root, chain, &block, in->account, in->sentinel));
-	CS_TRY(enclave_nodes(call, &x, in->key));
-	CS_TRY(enclave_nodes(call, &window, in->window));
-	const enum cs_err err = verify_evm_gateway_key(
-		&learned.key, &root, &chain->manifest->remotes[remote], in->epoch, &x, &window);
+	CS_TRY(enclave_gateway_at(call, &gateway, chain, &block, in->account, in->sentinel));
+	const enum cs_err err =
+		enclave_gateway_key(call, &learned.key, &gateway, &chain->manifest->remotes[remote],
+				    in->epoch, in->key, in->window);
 	if (err != CS_OK)
 		return cs_fail(&call->why, err, "key of epoch %llu: %s",
 			       (unsigned long long)in->epoch, cs_err_sentence(err));

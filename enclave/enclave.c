@@ -4,11 +4,17 @@
 
 #include <string.h>
 
+/* Room for a client of any kind. */
+static size_t client_size(void)
+{
+	const size_t evm = verify_evm_client_size(), cometbft = cmt_client_size();
+	return ((evm > cometbft ? evm : cometbft) + 15) & ~(size_t)15;
+}
+
 size_t enclave_size(void)
 {
-	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
-	return ((sizeof(struct enclave) + 15) & ~(size_t)15) + CS_MANIFEST_CHAINS_MAX * client +
-	       ENCLAVE_ARENA_SIZE;
+	return ((sizeof(struct enclave) + 15) & ~(size_t)15) +
+	       CS_MANIFEST_CHAINS_MAX * client_size() + ENCLAVE_ARENA_SIZE;
 }
 
 size_t enclave_secrets_size(void)
@@ -19,15 +25,33 @@ size_t enclave_secrets_size(void)
 /* Behind the struct: one client's state for each chain, then the arena of requests. */
 static uint8_t *memory_at(struct enclave *e, size_t client_index)
 {
-	const size_t client = (verify_evm_client_size() + 15) & ~(size_t)15;
-	return (uint8_t *)e + ((sizeof *e + 15) & ~(size_t)15) + client_index * client;
+	return (uint8_t *)e + ((sizeof *e + 15) & ~(size_t)15) + client_index * client_size();
+}
+
+static enum cs_err open_cometbft(struct enclave_chain *chain, void *memory, struct cs_why *why)
+{
+	const struct manifest_finality *f = &chain->manifest->finality;
+	const struct cmt_client_config config = {
+		.chain = chain->manifest->identity,
+		.chain_id = chain->manifest->cometbft_id,
+		.anchor_height = f->anchor_height,
+		.anchor_hash = f->anchor_hash,
+		.anchor_age_max_s = f->anchor_age_max_s,
+		.trusting_period_s = f->trusting_period_s,
+		.drift_max_s = f->drift_max_s,
+		.trust_level = f->trust_level,
+	};
+	return cmt_client_open(&chain->client, memory, &config, why);
 }
 
 enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, struct cs_why *why)
 {
 	const struct manifest_finality *f = &chain->manifest->finality;
+	void *memory = memory_at(e, (size_t)(chain - e->chains));
 	if (!enclave_chain_is_real(chain))
 		return CS_OK;
+	if (f->mode == MANIFEST_COMETBFT)
+		return open_cometbft(chain, memory, why);
 	static const enum verify_evm_mode modes[] = {
 		[MANIFEST_CLIQUE] = VERIFY_EVM_CLIQUE,
 		[MANIFEST_QBFT] = VERIFY_EVM_QBFT,
@@ -51,8 +75,7 @@ enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain, 
 		.answer_age_max_s = f->rpc.age_max_s,
 		.reorg_margin_s = f->reorg_margin_s,
 	};
-	return verify_evm_open(&chain->client, memory_at(e, (size_t)(chain - e->chains)), &config,
-			       e->sig, why);
+	return verify_evm_open(&chain->client, memory, &config, e->sig, why);
 }
 
 static enum cs_err serve_add(struct enclave *e, const struct manifest_chain *manifest,
@@ -240,6 +263,9 @@ enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
 enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,
 			  const Caisson__Wire__ProofNodes *pb)
 {
+	if (pb->state.len != 0)
+		return cs_fail(&call->why, CS_ERR_INVALID,
+			       "an ICS-23 proof, where the chain proves by a trie");
 	struct cs_bytes *list = cs_arena_calloc(&call->e->arena, pb->n_nodes + 1, sizeof *list);
 	if (list == NULL)
 		return CS_ERR_NO_MEMORY;

@@ -72,6 +72,7 @@ static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *jso
 		{"qbft", MANIFEST_QBFT},
 		{"insecure_dev_head", MANIFEST_INSECURE_DEV_HEAD},
 		{"rpc_quorum", MANIFEST_RPC_QUORUM},
+		{"cometbft", MANIFEST_COMETBFT},
 	};
 	struct cs_bytes text;
 	CS_TRY(cs_json_member_string(&text, json, "mode", 32, why));
@@ -82,7 +83,8 @@ static enum cs_err read_mode(enum manifest_mode *mode, const struct cs_json *jso
 		}
 	}
 	return cs_fail(why, CS_ERR_UNSUPPORTED,
-		       "finality.mode is none of clique, qbft, insecure_dev_head, rpc_quorum");
+		       "finality.mode is none of clique, qbft, insecure_dev_head, rpc_quorum, "
+		       "cometbft");
 }
 
 /* Of what is only the newest block others must follow, and both it and "safe" can be taken back. */
@@ -102,6 +104,21 @@ static enum cs_err check_rpc_quorum(const struct manifest_finality *f, struct cs
 		return cs_fail(why, CS_ERR_INVALID,
 			       "rpc_quorum needs reorg_margin_s but for the tag finalized");
 	return CS_OK;
+}
+
+/* Every header of the chain is final, and says itself when the next may come. */
+static enum cs_err check_cometbft(const struct manifest_finality *f, struct cs_why *why)
+{
+	if (f->seals_min != 0 || f->epoch != 0 || f->period_s != 0 || f->confirmations != 0 ||
+	    f->reorg_margin_s != 0)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "cometbft has no seals, epoch, period, confirmations and margin");
+	if (f->anchor_height == 0)
+		return cs_fail(why, CS_ERR_INVALID, "a CometBFT chain has no block 0");
+	return cmt_light_options_check(
+		&(struct cmt_light_options){f->trust_level, f->trusting_period_s,
+					    CMT_BLOCK_PROTOCOL, f->drift_max_s},
+		why);
 }
 
 /* What a mode needs above 0, and what it does not use and must leave 0, so that nobody believes in
@@ -137,6 +154,8 @@ static enum cs_err check_mode(const struct manifest_finality *f, struct cs_why *
 		return CS_OK;
 	case MANIFEST_RPC_QUORUM:
 		return check_rpc_quorum(f, why);
+	case MANIFEST_COMETBFT:
+		return check_cometbft(f, why);
 	}
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "finality.mode");
 }
@@ -230,6 +249,22 @@ static enum cs_err read_rpc(struct manifest *m, struct manifest_finality *f,
 	return CS_OK;
 }
 
+static enum cs_err read_trust_level(struct manifest_finality *f, const struct cs_json *finality,
+				    struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	if (f->mode != MANIFEST_COMETBFT)
+		return cs_json_find(finality, "trust_level") == NULL
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "finality.trust_level is of cometbft alone");
+	CS_TRY(cs_json_member(&json, finality, "trust_level", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "denominator", "numerator"));
+	CS_TRY(cs_json_member_u64(&f->trust_level.denominator, json, "denominator", NUMBER_MAX,
+				  why));
+	return cs_json_member_u64(&f->trust_level.numerator, json, "numerator", NUMBER_MAX, why);
+}
+
 static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f,
 				 const struct cs_json *chain, struct cs_why *why)
 {
@@ -237,7 +272,7 @@ static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f
 	CS_TRY(cs_json_member(&json, chain, "finality", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
 		    "trusting_period_s", "seals_min", "epoch", "period_s", "drift_max_s",
-		    "confirmations", "reorg_margin_s", "rpc"));
+		    "confirmations", "reorg_margin_s", "rpc", "trust_level"));
 	CS_TRY(read_mode(&f->mode, json, why));
 	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash",
 				  why));
@@ -253,6 +288,7 @@ static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f
 				  VERIFY_EVM_CONFIRMATIONS_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", NUMBER_MAX, why));
 	CS_TRY(read_rpc(m, f, json, why));
+	CS_TRY(read_trust_level(f, json, why));
 	if (f->anchor_age_max_s == 0 || f->trusting_period_s == 0)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "anchor_age_max_s and trusting_period_s are above 0");
@@ -298,6 +334,30 @@ static enum cs_err read_abandoned(struct manifest *m, struct manifest_chain *cha
 	return CS_OK;
 }
 
+/* A ledger's gateway is part of it: there is no code to name. Headers say the chain id itself, which
+ * a hashed one is not. */
+static enum cs_err read_caip2(struct manifest_chain *chain, struct cs_bytes caip2,
+			      struct cs_why *why)
+{
+	const struct cs_bytes hashed = cs_bytes_str("hashed-");
+	struct cs_caip2 parts;
+	enum cs_err err = cs_caip2_parse(&parts, caip2);
+	if (chain->finality.mode != MANIFEST_COMETBFT) {
+		err = cs_caip2_eip155(&chain->chain_id, caip2);
+		return err == CS_OK ? CS_OK : cs_fail(why, err, "caip2 is not eip155:<chain id>");
+	}
+	if (err != CS_OK)
+		return cs_fail(why, err, "caip2 is not cosmos:<chain id>");
+	if (!cs_bytes_eq(parts.namespace, cs_bytes_str("cosmos")))
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2 is not cosmos:<chain id>");
+	if (parts.reference.n >= hashed.n &&
+	    cs_bytes_eq(cs_bytes(parts.reference.p, hashed.n), hashed))
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2 is a hashed chain id");
+	if (!cs_hash_is_zero(&chain->code_hash))
+		return cs_fail(why, CS_ERR_INVALID, "code_hash is zero for the mode cometbft");
+	return cmt_chain_id_set(&chain->cometbft_id, parts.reference);
+}
+
 static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 			      const struct cs_json *json, struct cs_why *why)
 {
@@ -305,9 +365,6 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 	CS_TRY(ONLY(json, why, "abandoned", "caip2", "code_hash", "finality", "gateway", "genesis",
 		    "policy", "remotes"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
-	const enum cs_err err = cs_caip2_eip155(&chain->chain_id, caip2);
-	if (err != CS_OK)
-		return cs_fail(why, err, "caip2 is not eip155:<chain id>");
 	memcpy(chain->caip2, caip2.p, caip2.n);
 	chain->caip2[caip2.n] = '\0';
 	CS_TRY(cs_json_member_hex(chain->code_hash.b, sizeof chain->code_hash.b, json, "code_hash",
@@ -315,6 +372,7 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 	CS_TRY(cs_json_member_hex(chain->gateway.b, sizeof chain->gateway.b, json, "gateway", why));
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
 	CS_TRY(read_finality(m, &chain->finality, json, why));
+	CS_TRY(read_caip2(chain, caip2, why));
 	CS_TRY(read_abandoned(m, chain, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
 	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, CS_MANIFEST_REMOTES_MAX, json,
@@ -399,6 +457,10 @@ static enum cs_err read_contract(struct manifest *m, const struct cs_json *json,
 	if (on == NULL)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
 			       "oracle.contracts[%zu]: chain is not the identity of one of chains",
+			       oracle->contract_count);
+	if (on->finality.mode == MANIFEST_COMETBFT)
+		return cs_fail(why, CS_ERR_UNSUPPORTED,
+			       "oracle.contracts[%zu]: events of a ledger are not proven",
 			       oracle->contract_count);
 	contract.chain = (size_t)(on - m->chains);
 	contract.identity = wire_identity(cs_bytes_str(on->caip2), &on->genesis,

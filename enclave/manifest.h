@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/limits.h"
+#include "verify/cometbft/client.h"
 #include "verify/evm/quorum.h"
 #include "wire/spec.h"
 
@@ -29,6 +30,7 @@ enum manifest_mode {
 	MANIFEST_QBFT = 2,
 	MANIFEST_INSECURE_DEV_HEAD = 3,
 	MANIFEST_RPC_QUORUM = 4,
+	MANIFEST_COMETBFT = 5, /* a Caisson ledger */
 };
 
 /* Somebody who runs nodes of a chain and answers JSON-RPC over HTTPS. */
@@ -58,12 +60,13 @@ struct manifest_finality {
 	uint64_t seals_min;         /* clique: distinct sealers; 0: ceil(2N/3) */
 	uint64_t epoch;             /* clique, qbft: blocks after which open votes are dropped */
 	uint64_t period_s;          /* a header is at least so much later than its parent */
-	uint64_t drift_max_s;       /* how far ahead of now a header's time may be; 0: 15 */
+	uint64_t drift_max_s; /* how far ahead of now a header's time may be; 0: 15, cometbft: 10 */
 	uint64_t confirmations;  /* insecure_dev_head: headers on top; rpc_quorum of the tag latest:
 				   blocks below the one that is named */
 	uint64_t reorg_margin_s; /* added to a deadline before absence proves anything; 0 only for
-				    qbft and for rpc_quorum of the tag finalized */
+				    qbft, cometbft and rpc_quorum of the tag finalized */
 	struct manifest_rpc rpc; /* rpc_quorum */
+	struct cmt_fraction trust_level; /* cometbft */
 };
 
 struct manifest_policy {
@@ -84,11 +87,12 @@ struct manifest_abandoned {
 
 struct manifest_chain {
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
-	uint64_t chain_id; /* the reference of eip155 */
-	struct cs_hash genesis;
+	uint64_t chain_id;               /* the reference of eip155, else 0 */
+	struct cmt_chain_id cometbft_id; /* the reference of cosmos, else empty */
+	struct cs_hash genesis;          /* hash of block 0; of a ledger the chain's tag */
 	struct cs_address gateway;
-	struct cs_hash code_hash;
-	struct cs_hash identity; /* computed: docs/protocol/envelope.md section 1 */
+	struct cs_hash code_hash; /* zero of a ledger, whose gateway is built in */
+	struct cs_hash identity;  /* computed: docs/protocol/envelope.md section 1 */
 	struct manifest_finality finality;
 	struct manifest_policy policy;
 	struct manifest_abandoned abandoned;

@@ -63,6 +63,18 @@ static enum cs_err check_route(struct enclave_call *call, const struct wire_mess
 	return CS_OK;
 }
 
+/* The attribute may only raise the manifest's rule. */
+static enum cs_err check_finality(struct enclave_call *call, const struct verify_block *block,
+				  const struct wire_message_head *head, size_t item)
+{
+	const uint64_t on_top = block->final_height - block->height;
+	if (on_top < head->finality)
+		return cs_fail(&call->why, CS_ERR_NOT_FINAL,
+			       "item %zu: asks for %u final blocks more, has %llu", item,
+			       (unsigned)head->finality, (unsigned long long)on_top);
+	return CS_OK;
+}
+
 static enum cs_err add_message(struct enclave_call *call, struct batch *batch,
 			       const struct verify_block *block,
 			       const struct verify_receipt *receipt,
@@ -80,12 +92,7 @@ static enum cs_err add_message(struct enclave_call *call, struct batch *batch,
 		return cs_fail(&call->why, err, "item %zu: log %u of the receipt: %s", batch->count,
 			       (unsigned)claim->log_index, cs_err_sentence(err));
 	CS_TRY(check_log(call, batch, receipt, &log, &id));
-	/* The attribute may only raise the manifest's rule. */
-	if (block->final_height - block->height < head.finality)
-		return cs_fail(&call->why, CS_ERR_NOT_FINAL,
-			       "item %zu: asks for %u final blocks more, has %llu", batch->count,
-			       (unsigned)head.finality,
-			       (unsigned long long)(block->final_height - block->height));
+	CS_TRY(check_finality(call, block, &head, batch->count));
 	return batch_add(call, batch, &id, &leaf);
 }
 
@@ -116,6 +123,64 @@ static enum cs_err add_receipt(struct enclave_call *call, struct batch *batch,
 	return CS_OK;
 }
 
+static enum cs_err add_receipts(struct enclave_call *call, struct batch *batch,
+				const Caisson__Wire__SignMessagesRequest *in)
+{
+	struct enclave_blocks blocks;
+	if (in->n_sent != 0 || in->height != 0 || in->sentinel != NULL)
+		return cs_fail(&call->why, CS_ERR_INVALID, "%s proves what it sent by receipts",
+			       batch->chain->manifest->caip2);
+	if (in->n_receipts == 0)
+		return cs_fail(&call->why, CS_ERR_INVALID, "no receipts");
+	CS_TRY(enclave_blocks_open(call, &blocks, batch->chain, in->headers, in->n_headers));
+	for (size_t i = 0; i < in->n_receipts; i++)
+		CS_TRY(add_receipt(call, batch, &blocks, in->receipts[i]));
+	return CS_OK;
+}
+
+/* ---- messages of a ledger ---- */
+
+static enum cs_err add_sent(struct enclave_call *call, struct batch *batch,
+			    const struct verify_block *block, const struct enclave_gateway *gateway,
+			    const Caisson__Wire__SentClaim *claim)
+{
+	struct wire_message_head head;
+	CS_TRY(wire_head_from_pb(&head, claim->head));
+	CS_TRY(check_route(call, &head, &batch->chain->manifest->identity, batch->receiver,
+			   batch->count));
+	const struct cs_hash id = wire_message_id(&head);
+	const struct cs_hash leaf = wire_leaf_message(&id);
+	const enum cs_err err = enclave_gateway_sent(call, gateway, &id, claim->proof);
+	if (err != CS_OK)
+		return cs_fail(&call->why, err, "item %zu: sent, at block %llu: %s", batch->count,
+			       (unsigned long long)block->height, cs_err_sentence(err));
+	CS_TRY(check_finality(call, block, &head, batch->count));
+	return batch_add(call, batch, &id, &leaf);
+}
+
+/* A word of the gateway says that a message was sent, from then on for ever: no ancestors are needed,
+ * and one block serves all. */
+static enum cs_err add_all_sent(struct enclave_call *call, struct batch *batch,
+				const Caisson__Wire__SignMessagesRequest *in)
+{
+	struct enclave_blocks blocks;
+	struct enclave_gateway gateway;
+	struct verify_block block;
+	if (in->n_receipts != 0)
+		return cs_fail(&call->why, CS_ERR_INVALID, "%s proves no receipts",
+			       batch->chain->manifest->caip2);
+	if (in->n_sent == 0)
+		return cs_fail(&call->why, CS_ERR_INVALID, "no messages that were sent");
+	if (in->sentinel == NULL)
+		return cs_fail(&call->why, CS_ERR_MISSING_FIELD, "sentinel");
+	CS_TRY(enclave_blocks_open(call, &blocks, batch->chain, in->headers, in->n_headers));
+	CS_TRY(enclave_blocks_find(call, &block, &blocks, in->height));
+	CS_TRY(enclave_gateway_at(call, &gateway, batch->chain, &block, NULL, in->sentinel));
+	for (size_t i = 0; i < in->n_sent; i++)
+		CS_TRY(add_sent(call, batch, &block, &gateway, in->sent[i]));
+	return CS_OK;
+}
+
 static enum cs_err reply_messages(struct enclave_call *call, const struct wire_signed *result,
 				  const struct batch *batch)
 {
@@ -136,7 +201,6 @@ enum cs_err enclave_sign_messages(struct enclave_call *call)
 	const Caisson__Wire__SignMessagesRequest *in =
 		(const Caisson__Wire__SignMessagesRequest *)call->request;
 	struct enclave_chain *chain = NULL;
-	struct enclave_blocks blocks;
 	struct wire_signed result;
 	size_t remote = 0;
 	struct batch *batch = cs_arena_calloc(&call->e->arena, 1, sizeof *batch);
@@ -144,13 +208,10 @@ enum cs_err enclave_sign_messages(struct enclave_call *call)
 		return CS_ERR_NO_MEMORY;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	CS_TRY(enclave_remote_find(call, &remote, chain, in->receiver));
-	if (in->n_receipts == 0)
-		return cs_fail(&call->why, CS_ERR_INVALID, "no receipts");
 	batch->chain = chain;
 	batch->receiver = &chain->manifest->remotes[remote];
-	CS_TRY(enclave_blocks_open(call, &blocks, chain, in->headers, in->n_headers));
-	for (size_t i = 0; i < in->n_receipts; i++)
-		CS_TRY(add_receipt(call, batch, &blocks, in->receipts[i]));
+	CS_TRY(enclave_chain_is_ledger(chain) ? add_all_sent(call, batch, in)
+					      : add_receipts(call, batch, in));
 	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_MESSAGE, batch->receiver,
 				      in->epoch, batch->leaves, batch->count));
 	return reply_messages(call, &result, batch);
@@ -159,11 +220,11 @@ enum cs_err enclave_sign_messages(struct enclave_call *call)
 /* ---- outcomes ---- */
 
 static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
-			      const struct verify_block *block, const struct cs_hash *storage_root,
+			      const struct verify_block *block,
+			      const struct enclave_gateway *gateway,
 			      const Caisson__Wire__StatusClaim *claim)
 {
 	struct wire_message_head head;
-	struct verify_nodes nodes;
 	enum wire_status status;
 	enum wire_status outcome;
 	CS_TRY(wire_head_from_pb(&head, claim->head));
@@ -173,9 +234,8 @@ static enum cs_err add_status(struct enclave_call *call, struct batch *batch,
 			       batch->count);
 	CS_TRY(check_route(call, &head, batch->receiver, &batch->chain->manifest->identity,
 			   batch->count));
-	CS_TRY(enclave_nodes(call, &nodes, claim->proof));
-	enum cs_err err = verify_evm_gateway_status(&status, storage_root, &head.source,
-						    head.sequence, &nodes);
+	enum cs_err err = enclave_gateway_status(call, &status, gateway, &head.source,
+						 head.sequence, claim->proof);
 	if (err == CS_OK)
 		err = verify_outcome(&outcome, status, head.deadline, block);
 	if (err != CS_OK)
@@ -216,7 +276,7 @@ enum cs_err enclave_sign_outcomes(struct enclave_call *call)
 	struct enclave_chain *chain = NULL;
 	struct enclave_blocks blocks;
 	struct verify_block block;
-	struct cs_hash storage_root;
+	struct enclave_gateway gateway;
 	struct wire_signed result;
 	size_t remote = 0;
 	struct batch *batch = cs_arena_calloc(&call->e->arena, 1, sizeof *batch);
@@ -230,9 +290,9 @@ enum cs_err enclave_sign_outcomes(struct enclave_call *call)
 	batch->receiver = &chain->manifest->remotes[remote];
 	CS_TRY(enclave_blocks_open(call, &blocks, chain, in->headers, in->n_headers));
 	CS_TRY(enclave_blocks_find(call, &block, &blocks, in->height));
-	CS_TRY(enclave_gateway_at(call, &storage_root, chain, &block, in->account, in->sentinel));
+	CS_TRY(enclave_gateway_at(call, &gateway, chain, &block, in->account, in->sentinel));
 	for (size_t i = 0; i < in->n_claims; i++)
-		CS_TRY(add_status(call, batch, &block, &storage_root, in->claims[i]));
+		CS_TRY(add_status(call, batch, &block, &gateway, in->claims[i]));
 	CS_TRY(enclave_sign_statement(call, &result, chain, WIRE_KIND_OUTCOME, batch->receiver,
 				      in->epoch, batch->leaves, batch->count));
 	return reply_outcomes(call, &result, batch);

@@ -393,7 +393,8 @@ int start_main(int argc, char **argv, const struct start_program *program)
 	}
 	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
 	 * lazily it loads now. */
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK) {
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+	    cs_aead_warm() != CS_OK || cs_ed25519_warm() != CS_OK) {
 		start_say("OpenSSL does not start", "");
 		return EXIT_FAILED;
 	}

@@ -128,6 +128,11 @@ static inline bool enclave_chain_signs(const struct enclave *e, const struct enc
 {
 	return e->role == ENCLAVE_BRIDGE || !enclave_chain_is_real(chain);
 }
+/* Does it prove its state by ICS-23, and no events? */
+static inline bool enclave_chain_is_ledger(const struct enclave_chain *chain)
+{
+	return chain->manifest->finality.mode == MANIFEST_COMETBFT;
+}
 /* Index among the chain's remotes; NOT_IN_MANIFEST. */
 CS_NODISCARD enum cs_err enclave_remote_find(struct enclave_call *call, size_t *index,
 					     const struct enclave_chain *chain,
@@ -138,7 +143,7 @@ struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
 CS_NODISCARD enum cs_err enclave_time_check(struct enclave_call *call);
 /* CRYPTO when there is no randomness. */
 CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t n);
-/* Views of the nodes and the large last one, in the arena. */
+/* Views of the nodes and the large last one, in the arena. INVALID for an ICS-23 proof. */
 CS_NODISCARD enum cs_err enclave_nodes(struct enclave_call *call, struct verify_nodes *nodes,
 				       const Caisson__Wire__ProofNodes *pb);
 /* What the chain's light client says, in the arena. */
@@ -166,12 +171,37 @@ CS_NODISCARD enum cs_err enclave_blocks_open(struct enclave_call *call,
 					     const ProtobufCBinaryData *headers, size_t count);
 CS_NODISCARD enum cs_err enclave_blocks_find(struct enclave_call *call, struct verify_block *block,
 					     const struct enclave_blocks *blocks, uint64_t height);
-/* The storage root of the chain's gateway in that block. */
-CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call, struct cs_hash *storage_root,
+
+/* ---- the gateway in a block ---- */
+
+struct enclave_gateway {
+	bool is_ledger;
+	struct cs_hash root; /* of its storage; of a ledger the application hash */
+};
+/* The chain's gateway, with its code (account: of EVM chains alone, else empty or NULL) and its
+ * sentinel. */
+CS_NODISCARD enum cs_err enclave_gateway_at(struct enclave_call *call,
+					    struct enclave_gateway *gateway,
 					    const struct enclave_chain *chain,
 					    const struct verify_block *block,
 					    const Caisson__Wire__ProofNodes *account,
 					    const Caisson__Wire__ProofNodes *sentinel);
+/* As verify_evm_gateway_status and verify_evm_gateway_key, or their twins of a ledger; INVALID and
+ * MISSING_FIELD for the other kind's proof. */
+CS_NODISCARD enum cs_err enclave_gateway_status(struct enclave_call *call, enum wire_status *status,
+						const struct enclave_gateway *gateway,
+						const struct cs_hash *source, uint64_t sequence,
+						const Caisson__Wire__ProofNodes *pb);
+CS_NODISCARD enum cs_err enclave_gateway_key(struct enclave_call *call, struct wire_key *key,
+					     const struct enclave_gateway *gateway,
+					     const struct cs_hash *remote, uint64_t epoch,
+					     const Caisson__Wire__ProofNodes *x_pb,
+					     const Caisson__Wire__ProofNodes *window_pb);
+/* Of a ledger: the message was sent. NOT_FOUND: it is proven that it was not. */
+CS_NODISCARD enum cs_err enclave_gateway_sent(struct enclave_call *call,
+					      const struct enclave_gateway *gateway,
+					      const struct cs_hash *message_id,
+					      const Caisson__Wire__ProofNodes *pb);
 
 /* ---- keys ---- */
 

@@ -38,7 +38,8 @@ def finality(mode, **over):
             "reorg_margin_s": 0}
     base |= {"clique": {"epoch": 30000, "reorg_margin_s": 30},
              "insecure_dev_head": {"confirmations": 2, "reorg_margin_s": 5}, "qbft": {"epoch": 30000},
-             "rpc_quorum": {"rpc": {"age_max_s": 3600, "quorum": 2, "tag": "finalized", "providers": PROVIDERS}}}[mode]
+             "rpc_quorum": {"rpc": {"age_max_s": 3600, "quorum": 2, "tag": "finalized", "providers": PROVIDERS}},
+             "cometbft": {"anchor_height": 1, "trust_level": {"denominator": 3, "numerator": 1}}}[mode]
     return base | over
 
 
@@ -107,6 +108,19 @@ def quorum(rpc=(), trust=(), **over):
     inner = changed(["chains", 0, "finality"], finality("rpc_quorum", **over))
     inner["chains"][0]["finality"]["rpc"] = {k: v for k, v in (inner["chains"][0]["finality"]["rpc"] | dict(rpc)).items() if v is not None}
     return inner | {"rpc": {k: v for k, v in (TRUST | dict(trust)).items() if v is not None}}
+
+
+def ledger(chain=(), trust_level=(), drop=(), **over):
+    """A manifest whose first chain is a ledger."""
+    inner = body()
+    first = inner["chains"][0]
+    first |= {"caip2": "cosmos:caisson-1", "gateway": "0x" + "00" * 17 + "ca1501", "code_hash": ZERO, "finality": finality("cometbft", **over)}
+    if trust_level:
+        first["finality"]["trust_level"] |= dict(trust_level)
+    first |= dict(chain)
+    for field in drop:
+        del first["finality"][field]
+    return inner
 
 
 def without(path):
@@ -243,6 +257,33 @@ def bad_quorums():
     yield "safe without a margin", quorum({"tag": "safe"}), "invalid"
 
 
+def bad_ledgers():
+    """(name, inner, error)"""
+    asked = ledger() | {"oracle": {"address_literals": False, "contracts": [
+        {"address": hexed(5, 20), "chain": identity(ledger()["chains"][0]), "kind": "requests"}], "hosts_allowed": [],
+        "hosts_forbidden": [], "logs": ZERO, "private_cas": [], "private_networks": False, "trust_store": hexed(1, 32)}}
+    yield "a ledger without a trust level", ledger(drop=["trust_level"]), "missing-field"
+    for field in ("denominator", "numerator"):
+        inner = ledger()
+        del inner["chains"][0]["finality"]["trust_level"][field]
+        yield f"a trust level without {field}", inner, "missing-field"
+    yield "a trust level with a field that nobody knows", ledger(trust_level={"zzz": 1}), "unknown-field"
+    yield "a trust level below a third", ledger(trust_level={"denominator": 4}), "invalid"
+    yield "a trust level above one", ledger(trust_level={"numerator": 4}), "invalid"
+    yield "a trust level of nothing", ledger(trust_level={"denominator": 0, "numerator": 0}), "invalid"
+    yield "a trust level of an EVM chain", changed(["chains", 0, "finality", "trust_level"], {"denominator": 3, "numerator": 1}), "invalid"
+    for field in ("seals_min", "epoch", "period_s", "confirmations", "reorg_margin_s"):
+        yield f"a ledger with {field}", ledger(**{field: 1}), "invalid"
+    yield "a ledger with providers", ledger(rpc=finality("rpc_quorum")["rpc"]) | {"rpc": TRUST}, "invalid"
+    yield "an anchor at height 0", ledger(anchor_height=0), "invalid"
+    yield "a ledger without a trusting period", ledger(trusting_period_s=0), "invalid"
+    yield "a ledger with a code hash", ledger({"code_hash": hexed(1, 32)}), "invalid"
+    yield "a ledger that is an EVM chain", ledger({"caip2": "eip155:7"}), "unsupported"
+    yield "a hashed chain id", ledger({"caip2": "cosmos:hashed-0123456789abcdef"}), "unsupported"
+    yield "a chain id with an underscore", ledger({"caip2": "cosmos:a_b"}), "malformed"
+    yield "an oracle's contract on a ledger", asked, "unsupported"
+
+
 def bad_abandoned(second):
     """(name, inner, error) of manifests that follow the first."""
     def entry(value, anchor=9):
@@ -313,11 +354,13 @@ def files():
     bad = [{"name": n, "file": f, "error": e} for n, f, e in bad_forms(good)]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_quorums()]
+    bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_ledgers()]
     bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
              "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "latest": signed(quorum({"tag": "latest", "quorum": 3}, confirmations=20, reorg_margin_s=60)), "bad": bad}
-    return {"first.json": good, "second.json": signed(second), "quorum.json": signed(quorum()), "facts.json": json.dumps(facts, indent=1) + "\n"}
+    return {"first.json": good, "second.json": signed(second), "quorum.json": signed(quorum()),
+            "ledger.json": signed(ledger()), "facts.json": json.dumps(facts, indent=1) + "\n"}
 
 
 def main():

@@ -46,6 +46,7 @@ static const struct wire_bound statement[] = {
 static const struct wire_bound proof_nodes[] = {
 	{1, 32, 0, 1024, false}, /* nodes */
 	{2, 1, 0, 1048576, false}, /* leaf */
+	{3, 1, 0, 65536, false}, /* state */
 };
 
 static const struct wire_bound client_status[] = {
@@ -110,12 +111,12 @@ static const struct wire_bound import_reply[] = {
 
 static const struct wire_bound client_create_request[] = {
 	{1, 1, 32, 32, false}, /* chain */
-	{2, 1, 0, 8192, false}, /* header */
+	{2, 1, 0, 65536, false}, /* header */
 };
 
 static const struct wire_bound client_update_request[] = {
 	{1, 1, 32, 32, false}, /* chain */
-	{2, 256, 0, 8192, false}, /* headers */
+	{2, 256, 0, 65536, false}, /* headers */
 };
 
 static const struct wire_bound client_reply[] = {
@@ -146,8 +147,8 @@ static const struct wire_bound conflict_request[] = {
 };
 
 static const struct wire_bound conflict_reply[] = {
-	{1, 1, 0, 8192, false}, /* first */
-	{2, 1, 0, 8192, false}, /* second */
+	{1, 1, 0, 65536, false}, /* first */
+	{2, 1, 0, 65536, false}, /* second */
 	{3, 1, 0, 0, false}, /* height */
 	{4, 1, 32, 32, false}, /* first_hash */
 	{5, 1, 32, 32, false}, /* second_hash */
@@ -167,12 +168,20 @@ static const struct wire_bound receipt_claim[] = {
 	{5, 64, 0, 0, false}, /* messages */
 };
 
+static const struct wire_bound sent_claim[] = {
+	{1, 1, 0, 0, true}, /* head */
+	{2, 1, 0, 0, true}, /* proof */
+};
+
 static const struct wire_bound sign_messages_request[] = {
 	{1, 1, 32, 32, false}, /* chain */
 	{2, 1, 32, 32, false}, /* receiver */
 	{3, 1, 0, 0, false}, /* epoch */
 	{4, 64, 0, 0, false}, /* receipts */
 	{5, 256, 0, 8192, false}, /* headers */
+	{6, 1, 0, 0, false}, /* height */
+	{7, 1, 0, 0, false}, /* sentinel */
+	{8, 64, 0, 0, false}, /* sent */
 };
 
 static const struct wire_bound signed_reply[] = {
@@ -382,7 +391,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__message_full__descriptor, message_full, 4},
 	{&caisson__wire__outcome__descriptor, outcome, 2},
 	{&caisson__wire__statement__descriptor, statement, 10},
-	{&caisson__wire__proof_nodes__descriptor, proof_nodes, 2},
+	{&caisson__wire__proof_nodes__descriptor, proof_nodes, 3},
 	{&caisson__wire__client_status__descriptor, client_status, 7},
 	{&caisson__wire__key_info__descriptor, key_info, 4},
 	{&caisson__wire__hello_request__descriptor, hello_request, 1},
@@ -403,7 +412,8 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__conflict_reply__descriptor, conflict_reply, 6},
 	{&caisson__wire__message_claim__descriptor, message_claim, 2},
 	{&caisson__wire__receipt_claim__descriptor, receipt_claim, 5},
-	{&caisson__wire__sign_messages_request__descriptor, sign_messages_request, 5},
+	{&caisson__wire__sent_claim__descriptor, sent_claim, 2},
+	{&caisson__wire__sign_messages_request__descriptor, sign_messages_request, 8},
 	{&caisson__wire__signed_reply__descriptor, signed_reply, 2},
 	{&caisson__wire__status_claim__descriptor, status_claim, 2},
 	{&caisson__wire__sign_outcomes_request__descriptor, sign_outcomes_request, 8},
@@ -433,17 +443,17 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
 };
-const size_t wire_bounds_count = 54;
+const size_t wire_bounds_count = 55;
 
 const struct cs_hash wire_schema_digest = {{
-	0x14, 0x42, 0x29, 0x89, 0xdf, 0x72, 0x3d, 0xbd,
-	0x19, 0x5c, 0x45, 0xa4, 0x8a, 0xbb, 0xca, 0xac,
-	0xec, 0xb0, 0x6d, 0xf4, 0xc8, 0x19, 0xde, 0xfd,
-	0x2a, 0x09, 0x27, 0x0b, 0xd1, 0x62, 0x9f, 0x6a,
+	0xef, 0x25, 0x12, 0x7e, 0xb5, 0x74, 0xe6, 0x58,
+	0x59, 0x23, 0x5e, 0x96, 0x79, 0x40, 0xab, 0x04,
+	0x35, 0xa4, 0x6f, 0x26, 0x2b, 0xe7, 0x08, 0x49,
+	0x4b, 0x1e, 0xed, 0x44, 0xea, 0x24, 0xfe, 0xa1,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0x6b, 0x41, 0x1e, 0x61, 0xbb, 0x8b, 0xb1, 0xaa,
-	0x87, 0x97, 0xc0, 0x78, 0x1d, 0xed, 0x9b, 0x68,
-	0xdb, 0xcb, 0x3e, 0xbb, 0x08, 0xbd, 0x02, 0x34,
-	0xb1, 0x5b, 0xa0, 0x98, 0xed, 0xcd, 0x1d, 0xd5,
+	0x68, 0x3e, 0x82, 0xaa, 0x7f, 0x15, 0xd5, 0xe6,
+	0x4e, 0x4f, 0xc9, 0x72, 0xb3, 0x1e, 0x89, 0xf4,
+	0x6b, 0x7a, 0x5e, 0x20, 0x7d, 0xce, 0x31, 0xfc,
+	0x13, 0x3e, 0x8e, 0xd6, 0xcb, 0x0f, 0x9e, 0x9b,
 }};

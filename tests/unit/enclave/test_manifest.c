@@ -136,6 +136,27 @@ static void test_providers_are_read(void **state)
 	assert_int_equal(m.chains[0].finality.confirmations, 20);
 }
 
+static void test_a_ledger_is_read(void **state)
+{
+	(void)state;
+	struct manifest m;
+	struct cs_why why = {""};
+	assert_ok(manifest_read(&m, arena(), file_of("ledger.json"), NULL, &why));
+	const struct manifest_chain *chain = &m.chains[0];
+	assert_string_equal(chain->caip2, "cosmos:caisson-1");
+	assert_int_equal(chain->chain_id, 0);
+	assert_bytes(cmt_chain_id_bytes(&chain->cometbft_id), cs_bytes_str("caisson-1"));
+	assert_int_equal(chain->finality.mode, MANIFEST_COMETBFT);
+	assert_int_equal(chain->finality.anchor_height, 1);
+	assert_int_equal(chain->finality.trust_level.numerator, 1);
+	assert_int_equal(chain->finality.trust_level.denominator, 3);
+	assert_int_equal(chain->gateway.b[19], 1);
+	assert_hash(chain->identity, wire_identity(cs_bytes_str(chain->caip2), &chain->genesis,
+						   CS_BYTES_OF(chain->gateway.b)));
+	assert_int_equal(m.chains[1].cometbft_id.n, 0);
+	assert_int_equal(m.chains[1].finality.trust_level.denominator, 0);
+}
+
 /* Each file that must be refused, with its error. */
 static void test_refusals(void **state)
 {
@@ -204,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_what_python_made_is_read),
 		cmocka_unit_test(test_the_second_follows),
 		cmocka_unit_test(test_providers_are_read),
+		cmocka_unit_test(test_a_ledger_is_read),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_bit_may_change),
 		cmocka_unit_test(test_a_file_above_the_bound),
