@@ -26,7 +26,7 @@ enum cs_err ledger_run_init(struct ledger_run *run, const struct ledger_block *b
 			    struct cs_arena *arena, struct cs_why *why,
 			    const struct cs_address *origin, uint64_t gas_limit)
 {
-	struct ledger_log *logs = cs_arena_calloc(arena, LEDGER_LOGS_MAX, sizeof *logs);
+	struct ledger_log *logs = cs_arena_alloc(arena, LEDGER_LOGS_MAX * sizeof *logs);
 	if (logs == NULL)
 		return CS_ERR_NO_MEMORY;
 	*run = (struct ledger_run){
