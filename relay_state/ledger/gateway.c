@@ -248,6 +248,12 @@ enum cs_err gateway_status_is(struct ledger_call *call, enum wire_status status)
 	return ledger_revert(call, "StatusIs(uint8)", &word, 1);
 }
 
+bool gateway_has_room(const struct ledger_call *call)
+{
+	return call->depth + GATEWAY_DEPTH_BELOW < LEDGER_DEPTH_MAX &&
+	       call->logs->count + GATEWAY_LOGS_BELOW < LEDGER_LOGS_MAX;
+}
+
 enum cs_err gateway_account(struct cs_buf *buf, const struct ledger_self *self,
 			    const struct cs_address *account)
 {

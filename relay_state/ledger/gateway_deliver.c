@@ -35,8 +35,8 @@ struct arrivals {
 	struct cs_buf scratch; /* calldata for the longest of them */
 };
 
-/* What became of an attempt: GAS says nothing about the recipient: whoever submits must bring
- * more. */
+/* What became of an attempt: GAS says nothing about the recipient: whoever submits must bring more,
+ * or call from less deep, or with less before it in the transaction. */
 enum verdict {
 	VERDICT_DELIVERED,
 	VERDICT_REFUSED,
@@ -192,8 +192,7 @@ static enum cs_err attempt(struct ledger_call *call, enum verdict *verdict,
 	const bool is_contract = ledger_is_contract(call, &item->recipient);
 	bool good = false;
 	*verdict = VERDICT_GAS;
-	if (call->depth + GATEWAY_DEPTH_BELOW >= LEDGER_DEPTH_MAX ||
-	    !covers(call, is_contract ? item->min_gas_limit : 0))
+	if (!gateway_has_room(call) || !covers(call, is_contract ? item->min_gas_limit : 0))
 		return CS_OK;
 	*verdict = VERDICT_REFUSED;
 	/* No contract answers without gas; the machine takes 0 for all that there is. */

@@ -115,8 +115,7 @@ enum cs_err gateway_finalize(struct ledger_call *call, struct cs_abi_reader *in,
 		CS_TRY(is_open(call, &open, &sent, &outcomes, &outcomes.items[i]));
 		if (!open)
 			continue;
-		if (call->gas->limit - call->gas->used < ITEM_GAS_ALL ||
-		    call->depth + GATEWAY_DEPTH_BELOW >= LEDGER_DEPTH_MAX) {
+		if (call->gas->limit - call->gas->used < ITEM_GAS_ALL || !gateway_has_room(call)) {
 			if (done == 0)
 				return ledger_revert_plain(call, "GasTooLow()");
 			break;

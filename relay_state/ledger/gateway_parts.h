@@ -23,9 +23,11 @@
 #define GATEWAY_EVENT_GAS (LEDGER_GAS_LOG + 192u * LEDGER_GAS_LOG_BYTE)
 #define GATEWAY_RESERVE (GATEWAY_STATUS_GAS + GATEWAY_EVENT_GAS + 1000u)
 
-/* A recipient may call so deep, and a sender that hears an outcome: what is called below that would
- * fail for reasons that are not its own. */
+/* A recipient, and a sender that hears an outcome, may call so deep and log so much: less would make it
+ * fail for reasons that are not its own, by whoever submits. The bridge calls once and logs twice. */
 #define GATEWAY_DEPTH_BELOW 4u
+#define GATEWAY_LOGS_BELOW 16u
+bool gateway_has_room(const struct ledger_call *call);
 
 /* ---- routes ---- */
 

@@ -62,6 +62,7 @@ struct app {
 	uint64_t gas;
 	struct cs_address target;
 	struct cs_bytes data;
+	size_t logs; /* that `run` emits before it calls */
 	/* What was seen, beside the chain's state: nothing takes it back. */
 	uint64_t gas_seen;
 	bool call_succeeded;

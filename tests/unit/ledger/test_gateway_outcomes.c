@@ -289,6 +289,24 @@ static void test_outcome_that_reenters(void **state)
 	assert_int_equal(app_outcome(world, &id), WIRE_STATUS_DELIVERED);
 }
 
+/* Nor is a sender's outcome lost by who submits it from too deep, or behind too many logs. */
+static void test_outcome_needs_room(void **state)
+{
+	(void)state;
+	const struct cs_hash id = sent_by(WORLD_APP);
+	const struct cs_address gateway = ledger_contract_address(WORLD_GATEWAY);
+	struct cs_bytes nested = app_run(&gateway, 0, one(&id, WIRE_STATUS_DELIVERED));
+	app.logs = LEDGER_LOGS_MAX - 10;
+	world_refuse_input(world, &world->anyone, WORLD_APP, nested, "GasTooLow()", LAB_NONE);
+	app.logs = 0;
+	for (unsigned i = 0; i < 3; i++)
+		nested = app_run(&world->app, 0, nested);
+	world_refuse_input(world, &world->anyone, WORLD_APP, nested, "GasTooLow()", LAB_NONE);
+	assert_int_equal(outcome_of(world, &id), WIRE_STATUS_NONE);
+	act(one(&id, WIRE_STATUS_DELIVERED));
+	assert_int_equal(app_outcome(world, &id), WIRE_STATUS_DELIVERED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +322,7 @@ int main(void)
 		EACH(test_finalize_gas_griefing),
 		EACH(test_the_gas_that_submitters_are_told_to_bring),
 		EACH(test_outcome_that_reenters),
+		EACH(test_outcome_needs_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,6 +237,28 @@ static void test_depth_fails_nobody(void **state)
 	}
 }
 
+/* A transaction that has logged almost all that it may: what is delivered behind it stays open, and
+ * nobody makes a recipient fail for want of a log. */
+static void test_full_logs_fail_nobody(void **state)
+{
+	(void)state;
+	const struct cs_address gateway = ledger_contract_address(WORLD_GATEWAY);
+	size_t delivered = 0;
+	for (size_t logs = LEDGER_LOGS_MAX - 20; logs < LEDGER_LOGS_MAX; logs++) {
+		struct cs_bytes output;
+		struct wire_message message = to(&world->app, 100000);
+		app = (struct app){.mode = APP_GOOD, .logs = logs};
+		world->lab->from = world->anyone;
+		bool success = lab_try(world->lab, &output, WORLD_APP,
+				       app_run(&gateway, 0, one(WIRE_CALL_DELIVER, &message)));
+		assert_int_equal(status_of(world, &message),
+				 success ? WIRE_STATUS_DELIVERED : WIRE_STATUS_NONE);
+		delivered += success;
+	}
+	assert_int_equal(delivered, 4);
+	app = (struct app){.mode = APP_GOOD};
+}
+
 /* ---- gas ---- */
 
 static void test_item_that_wants_too_much_gas_ends_the_batch(void **state)
@@ -428,6 +450,7 @@ int main(void)
 		EACH(test_reentry_with_the_rest_of_the_batch),
 		EACH(test_reentry_with_the_rest_that_fails),
 		EACH(test_depth_fails_nobody),
+		EACH(test_full_logs_fail_nobody),
 		EACH(test_item_that_wants_too_much_gas_ends_the_batch),
 		EACH(test_recipient_gets_its_gas_and_no_more),
 		EACH(test_poisoned_items_cost_their_own_gas),

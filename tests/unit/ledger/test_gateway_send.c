@@ -233,6 +233,23 @@ static void test_sequences_per_destination(void **state)
 	}
 }
 
+/* The last sequence there is, and no more. */
+static void test_sequences_end(void **state)
+{
+	(void)state;
+	uint8_t key[2 + 32] = {WORLD_GATEWAY, 'r'}, record[60];
+	struct cs_bytes value;
+	memcpy(key + 2, world->remote.identity.b, 32);
+	assert_ok(ledger_state_get(world->lab->state, &value, CS_BYTES_OF(key)));
+	assert_int_equal(value.n, sizeof record);
+	memcpy(record, value.p, sizeof record);
+	cs_put_be64(record, UINT64_MAX - 1);
+	assert_ok(ledger_state_put(world->lab->state, CS_BYTES_OF(key), CS_BYTES_OF(record)));
+	(void)send_one(world, &world->remote);
+	assert_word(committed(0), UINT64_MAX);
+	refuse_send(send_with(CS_BYTES_NONE, NULL, 0), NULL);
+}
+
 static void test_supports_attribute(void **state)
 {
 	(void)state;
@@ -625,6 +642,7 @@ int main(void)
 		EACH(test_closer_of_any_length),
 		EACH(test_route_defaults),
 		EACH(test_sequences_per_destination),
+		EACH(test_sequences_end),
 		EACH(test_supports_attribute),
 		EACH(test_attribute_refused),
 		EACH(test_closer_refused),
