@@ -213,10 +213,36 @@ struct remote remote_make(const struct world *world, const char *caip2, const ch
 	return remote;
 }
 
-/* As an application founds the gateway at genesis. */
+/* A call of the gateway by nobody, as genesis makes it. */
+static struct ledger_call founder(struct lab *lab, struct cs_why *why)
+{
+	const struct cs_address nobody = {{0}};
+	assert_ok(ledger_run_init(&lab->run, &lab->block, &lab->arena, why, &nobody, LAB_GAS));
+	return (struct ledger_call){
+		.machine = &lab->machine,
+		.state = lab->state,
+		.block = &lab->block,
+		.sig = lab->sig,
+		.arena = &lab->arena,
+		.gas = &lab->run.gas,
+		.logs = &lab->run.logs,
+		.why = why,
+		.address = ledger_contract_address(WORLD_GATEWAY),
+		.number = WORLD_GATEWAY,
+	};
+}
+
+void world_name(struct world *world, const struct cs_hash *chain_tag)
+{
+	struct cs_why why;
+	struct ledger_call call = founder(world->lab, &why);
+	assert_ok(ledger_gateway_name(&call, chain_tag));
+	world->identity =
+		wire_identity(cs_bytes_str(world->caip2), chain_tag, CS_BYTES_OF(call.address.b));
+}
+
 static void found(struct world *world, const char *chain_id, bool insecure)
 {
-	struct lab *lab = world->lab;
 	const struct ledger_gateway_terms terms = {
 		.owner = world->owner,
 		.guardian = world->guardian,
@@ -225,27 +251,12 @@ static void found(struct world *world, const char *chain_id, bool insecure)
 		.overlap_s = WORLD_OVERLAP,
 		.insecure = insecure,
 	};
-	const struct cs_address nobody = {{0}};
 	const struct cs_hash tag = cs_keccak256(cs_bytes_str(chain_id));
 	struct cs_why why;
-	assert_ok(ledger_run_init(&lab->run, &lab->block, &lab->arena, &why, &nobody, LAB_GAS));
-	struct ledger_call call = {
-		.machine = &lab->machine,
-		.state = lab->state,
-		.block = &lab->block,
-		.sig = lab->sig,
-		.arena = &lab->arena,
-		.gas = &lab->run.gas,
-		.logs = &lab->run.logs,
-		.why = &why,
-		.address = ledger_contract_address(WORLD_GATEWAY),
-		.number = WORLD_GATEWAY,
-	};
+	struct ledger_call call = founder(world->lab, &why);
 	assert_ok(ledger_gateway_construct(&call, cs_bytes_str(chain_id), &terms));
-	assert_ok(ledger_gateway_name(&call, &tag));
 	(void)snprintf(world->caip2, sizeof world->caip2, "cosmos:%s", chain_id);
-	world->identity =
-		wire_identity(cs_bytes_str(world->caip2), &tag, CS_BYTES_OF(call.address.b));
+	world_name(world, &tag);
 }
 
 struct world *world_new_with(const char *chain_id, bool insecure,

@@ -73,6 +73,8 @@ extern struct app app;
 /* The chain id, and whether its gateway takes insecure statements. */
 struct world *world_new(const char *chain_id, bool insecure);
 void world_free(struct world *world);
+/* The gateway has the identity of a chain with this tag from now on. */
+void world_name(struct world *world, const struct cs_hash *chain_tag);
 /* With more contracts. */
 struct world *world_new_with(const char *chain_id, bool insecure,
 			     const struct ledger_contract *const *more, size_t count);

@@ -325,17 +325,17 @@ static void test_not_founded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-		EACH(test_caps_of_a_window),
-		EACH(test_sending_and_taking_back_moves_no_bound),
-		EACH(test_what_is_pending_cannot_come_back),
-		EACH(test_delivery_counts_in_the_window_that_knows_it),
-		EACH(test_delivery_to_one_chain_makes_no_room_for_another),
-		EACH(test_refunds_pass_the_cap),
-		EACH(test_a_cap_of_zero_stops_at_once),
-		EACH(test_bounds_of_the_books),
-		EACH(test_powers_over_caps),
-		EACH(test_not_founded),
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		TEST(test_caps_of_a_window),
+		TEST(test_sending_and_taking_back_moves_no_bound),
+		TEST(test_what_is_pending_cannot_come_back),
+		TEST(test_delivery_counts_in_the_window_that_knows_it),
+		TEST(test_delivery_to_one_chain_makes_no_room_for_another),
+		TEST(test_refunds_pass_the_cap),
+		TEST(test_a_cap_of_zero_stops_at_once),
+		TEST(test_bounds_of_the_books),
+		TEST(test_powers_over_caps),
+		TEST(test_not_founded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -310,19 +310,19 @@ static void test_outcome_needs_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-		EACH(test_finalized),
-		EACH(test_finalize_for_an_account),
-		EACH(test_hostile_sender_is_finalized_all_the_same),
-		EACH(test_outcome_of_another_status),
-		EACH(test_outcome_statement_refused),
-		EACH(test_outcome_by_the_key_of_another_chain),
-		EACH(test_outcomes_in_a_batch),
-		EACH(test_part_of_a_batch_of_outcomes),
-		EACH(test_finalize_gas_griefing),
-		EACH(test_the_gas_that_submitters_are_told_to_bring),
-		EACH(test_outcome_that_reenters),
-		EACH(test_outcome_needs_room),
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		TEST(test_finalized),
+		TEST(test_finalize_for_an_account),
+		TEST(test_hostile_sender_is_finalized_all_the_same),
+		TEST(test_outcome_of_another_status),
+		TEST(test_outcome_statement_refused),
+		TEST(test_outcome_by_the_key_of_another_chain),
+		TEST(test_outcomes_in_a_batch),
+		TEST(test_part_of_a_batch_of_outcomes),
+		TEST(test_finalize_gas_griefing),
+		TEST(test_the_gas_that_submitters_are_told_to_bring),
+		TEST(test_outcome_that_reenters),
+		TEST(test_outcome_needs_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

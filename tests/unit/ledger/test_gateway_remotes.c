@@ -465,21 +465,21 @@ static void test_not_founded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-		EACH(test_views),
-		EACH(test_remote_of),
-		EACH(test_bad_arguments),
-		EACH(test_twin_identity_under_one_reference),
-		EACH(test_never_its_own),
-		EACH(test_remote_refused),
-		EACH(test_remote_of_another_kind_of_chain),
-		EACH(test_manifest_minimum),
-		EACH(test_scheduled_call_is_spent_once_and_grows_old),
-		EACH(test_cancel),
-		EACH(test_owner_is_changed_after_the_delay),
-		EACH(test_nobody_else_may),
-		EACH(test_delay_is_for_the_exact_call),
-		EACH(test_not_founded),
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		TEST(test_views),
+		TEST(test_remote_of),
+		TEST(test_bad_arguments),
+		TEST(test_twin_identity_under_one_reference),
+		TEST(test_never_its_own),
+		TEST(test_remote_refused),
+		TEST(test_remote_of_another_kind_of_chain),
+		TEST(test_manifest_minimum),
+		TEST(test_scheduled_call_is_spent_once_and_grows_old),
+		TEST(test_cancel),
+		TEST(test_owner_is_changed_after_the_delay),
+		TEST(test_nobody_else_may),
+		TEST(test_delay_is_for_the_exact_call),
+		TEST(test_not_founded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,8 @@ static void refuse_send(struct cs_bytes input, const char *error)
 static void refuse_attribute(struct cs_bytes attribute, const char *error)
 {
 	struct cs_hash selector = {{0}};
-	memcpy(selector.b, attribute.p, attribute.n < 4 ? 0 : 4);
+	if (attribute.n >= 4)
+		memcpy(selector.b, attribute.p, 4);
 	world_refuse_input(world, &world->user, WORLD_GATEWAY,
 			   send_with(cs_bytes_str("hello"), &attribute, 1), error, &selector, 1);
 }
@@ -635,29 +636,29 @@ static void test_pause_stops_only_what_begins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-		EACH(test_sent),
-		EACH(test_the_word_of_what_was_sent),
-		EACH(test_attributes),
-		EACH(test_closer_of_any_length),
-		EACH(test_route_defaults),
-		EACH(test_sequences_per_destination),
-		EACH(test_sequences_end),
-		EACH(test_supports_attribute),
-		EACH(test_attribute_refused),
-		EACH(test_closer_refused),
-		EACH(test_attribute_twice),
-		EACH(test_deadline_bounds_to_the_second),
-		EACH(test_what_a_route_does_not_allow),
-		EACH(test_closed_route),
-		EACH(test_route_refused),
-		EACH(test_route_at_its_bounds),
-		EACH(test_recipient_refused),
-		EACH(test_fee_is_exact),
-		EACH(test_fee_of_the_largest_numbers),
-		EACH(test_withdraw),
-		EACH(test_funds_have_no_other_way_in),
-		EACH(test_pause_stops_only_what_begins),
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+		TEST(test_sent),
+		TEST(test_the_word_of_what_was_sent),
+		TEST(test_attributes),
+		TEST(test_closer_of_any_length),
+		TEST(test_route_defaults),
+		TEST(test_sequences_per_destination),
+		TEST(test_sequences_end),
+		TEST(test_supports_attribute),
+		TEST(test_attribute_refused),
+		TEST(test_closer_refused),
+		TEST(test_attribute_twice),
+		TEST(test_deadline_bounds_to_the_second),
+		TEST(test_what_a_route_does_not_allow),
+		TEST(test_closed_route),
+		TEST(test_route_refused),
+		TEST(test_route_at_its_bounds),
+		TEST(test_recipient_refused),
+		TEST(test_fee_is_exact),
+		TEST(test_fee_of_the_largest_numbers),
+		TEST(test_withdraw),
+		TEST(test_funds_have_no_other_way_in),
+		TEST(test_pause_stops_only_what_begins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
