@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import os
 import select
@@ -98,19 +99,16 @@ class HostileProxy:
             inner.close()
             return
         ends = {inner: outer, outer: inner}
-        while True:
-            for source in select.select(list(ends), [], [])[0]:
-                try:
+        # Whichever end goes first, in whatever way, the other one hears of it.
+        with inner, outer, contextlib.suppress(OSError):
+            while True:
+                for source in select.select(list(ends), [], [])[0]:
                     got = source.recv(65536)
-                except OSError:
-                    got = b""
-                if not got:
-                    inner.close()
-                    outer.close()
-                    return
-                if self.record is not None:
-                    self.record.append(got)
-                ends[source].sendall(got)
+                    if not got:
+                        return
+                    if self.record is not None:
+                        self.record.append(got)
+                    ends[source].sendall(got)
 
     def close(self):
         self.end.close()

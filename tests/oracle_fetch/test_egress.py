@@ -1,6 +1,7 @@
 """The proxy: what it learns, whom it connects to, what it makes of nonsense; and what the sandbox leaves to the client."""
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -69,17 +70,16 @@ def test_a_proxy_that_cuts_changes_and_lies(world):
 
                 def pump():
                     left = limit
-                    while left > 0:
-                        for source in select.select([outer, inner[1]], [], [], 5)[0]:
-                            got = source.recv(65536)
-                            if source is outer:
-                                got = got[:left]
-                                left -= len(got)
-                            (inner[1] if source is outer else outer).sendall(got)
-                            if not got:
-                                left = 0
-                    inner[1].close()
-                    outer.close()
+                    with outer, inner[1], contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        while left > 0:
+                            for source in select.select([outer, inner[1]], [], [], 5)[0]:
+                                got = source.recv(65536)
+                                if source is outer:
+                                    got = got[:left]
+                                    left -= len(got)
+                                (inner[1] if source is outer else outer).sendall(got)
+                                if not got:
+                                    left = 0
                 threading.Thread(target=pump, daemon=True).start()
                 return inner[0]
             return connect
@@ -93,17 +93,17 @@ def test_a_proxy_that_cuts_changes_and_lies(world):
 
             def pump():
                 seen = 0
-                while True:
-                    for source in select.select([outer, inner[1]], [], [])[0]:
-                        got = bytearray(source.recv(65536))
-                        if not got:
-                            inner[1].close()
-                            return
-                        if source is outer:
-                            if seen <= 3000 < seen + len(got):
-                                got[3000 - seen] ^= 1
-                            seen += len(got)
-                        (inner[1] if source is outer else outer).sendall(got)
+                with outer, inner[1], contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    while True:
+                        for source in select.select([outer, inner[1]], [], [])[0]:
+                            got = bytearray(source.recv(65536))
+                            if not got:
+                                return
+                            if source is outer:
+                                if seen <= 3000 < seen + len(got):
+                                    got[3000 - seen] ^= 1
+                                seen += len(got)
+                            (inner[1] if source is outer else outer).sendall(got)
             threading.Thread(target=pump, daemon=True).start()
             return inner[0]
         client = world.start("flipped", proxy=HostileProxy(flip))
