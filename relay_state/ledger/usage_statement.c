@@ -10,7 +10,7 @@
 
 /* Of one answer: what a call may return, less what the encoding takes. */
 #define LINES_SIZE_MAX (LEDGER_OUTPUT_SIZE_MAX - 128u)
-_Static_assert(LEDGER_USAGE_PAGE * (2u + LEDGER_USAGE_LINE_SIZE_MAX) <= LINES_SIZE_MAX,
+_Static_assert(LEDGER_USAGE_PAGE *(2u + LEDGER_USAGE_LINE_SIZE_MAX) <= LINES_SIZE_MAX,
 	       "a page of the longest lines fits");
 
 /* ---- lines ---- */
