@@ -263,7 +263,7 @@ static enum cs_err too_much(struct ledger_call *call)
 enum cs_err bridge_go_out(struct ledger_call *call, const struct cs_address *asset,
 			  struct bridge_token *token, bridge_amount amount)
 {
-	uint64_t window;
+	uint64_t window = 0;
 	CS_TRY(bridge_window_now(call, &window));
 	bridge_turn(token, window);
 	/* What went out is above -2^111, so that no more than twice a flow's most can pass. */
@@ -279,7 +279,7 @@ enum cs_err bridge_go_out(struct ledger_call *call, const struct cs_address *ass
 enum cs_err bridge_arrive(struct ledger_call *call, const struct bridge_pending *pending)
 {
 	struct bridge_lane lane;
-	uint64_t window;
+	uint64_t window = 0;
 	CS_TRY(bridge_lane_get(call, &lane, pending->token, pending->chain));
 	CS_TRY(bridge_window_now(call, &window));
 	/* An amount that went out has 112 bits. */
@@ -325,7 +325,7 @@ static enum cs_err match(struct ledger_call *call, bridge_amount *matched,
 enum cs_err bridge_come_in(struct ledger_call *call, const struct cs_address *asset,
 			   struct bridge_token *token, uint32_t chain, bridge_amount amount)
 {
-	uint64_t window;
+	uint64_t window = 0;
 	bridge_amount matched;
 	if (token->cap_in == 0)
 		return too_much(call);
@@ -346,7 +346,7 @@ enum cs_err bridge_room(struct ledger_call *call, struct cs_u256 *in, struct cs_
 {
 	struct bridge_token token;
 	struct bridge_lane lane;
-	uint64_t window;
+	uint64_t window = 0;
 	CS_TRY(bridge_token_get(call, &token, asset));
 	CS_TRY(bridge_window_now(call, &window));
 	CS_TRY(bridge_lane_get(call, &lane, token.index, chain));

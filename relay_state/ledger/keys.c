@@ -237,40 +237,55 @@ enum cs_err ledger_key_confirm(struct ledger_call *call, const struct cs_hash *r
 	return change(call, &place);
 }
 
-/* Names a key: the first of a remote at once, any other after the delay. The digest of evidence and
- * the manifest's hash say in public what the owner verified before. */
-enum cs_err ledger_keys_register(struct ledger_call *call, struct cs_abi_reader *in,
-				 struct cs_abi *out)
-{
-	struct cs_hash identity, x, evidence, manifest;
-	struct ledger_remote remote;
-	struct place place;
+struct naming {
+	struct cs_hash remote;
 	uint64_t epoch;
-	(void)out;
-	CS_TRY(cs_abi_get_word(in, &identity));
-	CS_TRY(cs_abi_get_u64(in, &epoch));
-	CS_TRY(cs_abi_get_word(in, &x));
-	CS_TRY(cs_abi_get_word(in, &evidence));
-	CS_TRY(cs_abi_get_word(in, &manifest));
-	CS_TRY(known_remote(call, &remote, &identity));
-	if (remote.epoch_first == 0)
-		CS_TRY(ledger_only_owner(call));
-	else
-		CS_TRY(ledger_after_delay(call));
-	if (epoch == 0)
-		return ledger_revert_plain(call, "KeyInvalid()");
-	CS_TRY(ledger_key_check(call, &x));
-	CS_TRY(get_place(call, &place, &identity, epoch));
-	CS_TRY(name_by_owner(call, &place, &x, call->block->time_s));
-	if (remote.epoch_first == 0) {
-		remote.epoch_first = epoch;
-		CS_TRY(ledger_remote_put(call, &identity, &remote));
+	struct cs_hash x;
+	struct cs_hash evidence; /* with the manifest's hash: what the owner verified before */
+	struct cs_hash manifest;
+};
+
+static enum cs_err read_naming(struct cs_abi_reader *in, struct naming *naming)
+{
+	CS_TRY(cs_abi_get_word(in, &naming->remote));
+	CS_TRY(cs_abi_get_u64(in, &naming->epoch));
+	CS_TRY(cs_abi_get_word(in, &naming->x));
+	CS_TRY(cs_abi_get_word(in, &naming->evidence));
+	return cs_abi_get_word(in, &naming->manifest);
+}
+
+static enum cs_err put_named(struct ledger_call *call, const struct naming *naming,
+			     struct ledger_remote *remote)
+{
+	struct place place;
+	CS_TRY(get_place(call, &place, &naming->remote, naming->epoch));
+	CS_TRY(name_by_owner(call, &place, &naming->x, call->block->time_s));
+	if (remote->epoch_first == 0) {
+		remote->epoch_first = naming->epoch;
+		CS_TRY(ledger_remote_put(call, &naming->remote, remote));
 	}
 	CS_TRY(put_place(call, &place));
 	CS_TRY(ledger_emit_words(call, "KeyRegistered(bytes32,uint64,bytes32,bytes32,bytes32)",
-				 &identity, 1,
-				 LEDGER_WORDS(ledger_word_u64(epoch), x, evidence, manifest)));
+				 &naming->remote, 1,
+				 LEDGER_WORDS(ledger_word_u64(naming->epoch), naming->x,
+					      naming->evidence, naming->manifest)));
 	return emit_key(call, &place);
+}
+
+/* Names a key: the first of a remote at once, any other after the delay. */
+enum cs_err ledger_keys_register(struct ledger_call *call, struct cs_abi_reader *in,
+				 struct cs_abi *out)
+{
+	struct naming naming;
+	struct ledger_remote remote;
+	(void)out;
+	CS_TRY(read_naming(in, &naming));
+	CS_TRY(known_remote(call, &remote, &naming.remote));
+	CS_TRY(remote.epoch_first == 0 ? ledger_only_owner(call) : ledger_after_delay(call));
+	if (naming.epoch == 0)
+		return ledger_revert_plain(call, "KeyInvalid()");
+	CS_TRY(ledger_key_check(call, &naming.x));
+	return put_named(call, &naming, &remote);
 }
 
 enum cs_err ledger_keys_enable(struct ledger_call *call, struct cs_abi_reader *in,

@@ -5,6 +5,7 @@
 #include "host/log.h"
 #include "relay_state/ledger/enclaves.h"
 #include "relay_state/ledger/gas.h"
+#include "relay_state/ledger/staking.h"
 #include "relay_state/node/metrics.h"
 #include "relay_state/node/rpc.h"
 
@@ -212,17 +213,60 @@ enum cs_err node_command_show_node_id(const struct node_command *command, struct
 	return CS_OK;
 }
 
+static enum cs_err read_registration(struct cs_hash *of, struct cs_address *account,
+				     const struct node_command *command, struct cs_why *why)
+{
+	if (cs_unhex(of->b, sizeof of->b, cs_bytes_str(command->identity)) != CS_OK ||
+	    cs_unhex(account->b, sizeof account->b, cs_bytes_str(command->account)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "--register is 32 bytes in hex, --account 20");
+	return CS_OK;
+}
+
+/* Calldata of a key and its holder's signature: both registrations have this form. */
+static void print_calldata(const char *function, const uint8_t key[32], const uint8_t signature[64])
+{
+	uint8_t calldata[4 + 3 * 32];
+	char text[2 * sizeof calldata + 1];
+	const struct cs_hash topic = cs_abi_topic(function);
+	memcpy(calldata, topic.b, 4);
+	memcpy(calldata + 4, key, 32);
+	memcpy(calldata + 36, signature, 64);
+	cs_hex(text, CS_BYTES_OF(calldata));
+	(void)printf("0x%s\n", text);
+}
+
+static enum cs_err print_validator_registration(const struct node_key *key,
+						const struct node_command *command,
+						struct cs_why *why)
+{
+	struct cs_hash tag;
+	struct cs_address operator;
+	uint8_t signature[CS_ED25519_SIGNATURE_SIZE];
+	CS_TRY(read_registration(&tag, &operator, command, why));
+	const struct cs_hash digest = ledger_validator_digest(&tag, &operator);
+	CS_TRY(cs_ed25519_sign(signature, &key->secret, CS_BYTES_OF(digest.b)));
+	print_calldata("register(bytes32,bytes32,bytes32)", key->key.b, signature);
+	return CS_OK;
+}
+
 enum cs_err node_command_show_validator(const struct node_command *command, struct cs_why *why)
 {
 	struct node_key key;
+	enum cs_err err = CS_OK;
+	if ((command->identity == NULL) != (command->account == NULL))
+		return cs_fail(why, CS_ERR_MISSING_FIELD, "--register and --account go together");
 	CS_TRY(load_key(&key, command->home, "config/priv_validator_key.json", why));
 	json_t *root = node_key_json(&key.key);
 	char *text = node_json_dump(root, 0);
-	(void)puts(text);
+	if (command->identity == NULL)
+		(void)puts(text);
+	else
+		err = print_validator_registration(&key, command, why);
 	free(text);
 	json_decref(root);
 	cs_wipe(&key, sizeof key);
-	return CS_OK;
+	return err;
 }
 
 static enum cs_err print_registration(const struct node_time_key *key,
@@ -230,20 +274,12 @@ static enum cs_err print_registration(const struct node_time_key *key,
 {
 	struct cs_hash identity;
 	struct cs_address account;
-	uint8_t calldata[4 + 3 * 32], signature[64];
-	char text[2 * sizeof calldata + 1];
-	if (cs_unhex(identity.b, sizeof identity.b, cs_bytes_str(command->identity)) != CS_OK ||
-	    cs_unhex(account.b, sizeof account.b, cs_bytes_str(command->account)) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED,
-			       "--register is 32 bytes in hex, --account 20");
+	uint8_t signature[64];
+	CS_TRY(read_registration(&identity, &account, command, why));
 	const struct cs_hash digest = ledger_time_key_digest(&identity, &account);
-	const struct cs_hash topic = cs_abi_topic("registerTimeKey(bytes32,bytes32,bytes32)");
 	CS_TRY(node_time_key_sign(key, signature, &digest));
-	memcpy(calldata, topic.b, 4);
-	memcpy(calldata + 4, node_time_key_x(key)->b, 32);
-	memcpy(calldata + 36, signature, sizeof signature);
-	cs_hex(text, CS_BYTES_OF(calldata));
-	(void)printf("0x%s\n", text);
+	print_calldata("registerTimeKey(bytes32,bytes32,bytes32)", node_time_key_x(key)->b,
+		       signature);
 	return CS_OK;
 }
 

@@ -33,7 +33,7 @@ struct node_command {
 	bool hard;
 	int64_t from, to; /* heights; 0: from the first, to the last */
 	bool json;
-	const char *account, *identity; /* show-time-key: in hex; NULL: none */
+	const char *account, *identity; /* show-time-key, show-validator: in hex; NULL: none */
 };
 
 /* What the options say of a new genesis' app_state, owned by the caller: the file's JSON with the funds
@@ -51,6 +51,8 @@ CS_NODISCARD enum cs_err node_command_status(const struct node_command *command,
 					     struct cs_why *why);
 CS_NODISCARD enum cs_err node_command_show_node_id(const struct node_command *command,
 						   struct cs_why *why);
+/* The validator's public key; with a chain's tag and an operator's account the calldata that registers
+ * it with the staking contract instead. MALFORMED: they are not hex of their sizes. */
 CS_NODISCARD enum cs_err node_command_show_validator(const struct node_command *command,
 						     struct cs_why *why);
 /* The time key; with an identity of a register and an account also the calldata that registers it for

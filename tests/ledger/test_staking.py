@@ -247,7 +247,12 @@ def test_under_cometbft(tmp_path, version):
             assert made.returncode == 0, made.stderr
             fifth_key = forge.Key(tmp_path / "fifth")
             fifth = bytes.fromhex(fifth_key.address)
-            assert staking.register(ALICE, fifth_key, 2 * POWER_UNIT)["code"] == 0
+            shown = run("show-validator", "--home", str(tmp_path / "fifth"), "--account", ALICE.address.hex(), "--register", staking.chain.hex())
+            assert shown.returncode == 0, shown.stderr
+            calldata = bytes.fromhex(shown.stdout.strip()[2:])
+            assert staking.send(ALICE, [lt.Call(STAKING, 2 * POWER_UNIT, calldata)])["code"] == 0
+            alone = run("show-validator", "--home", str(tmp_path / "fifth"), "--account", ALICE.address.hex())
+            assert alone.returncode != 0 and "--register" in alone.stderr
             wait_powers(staking, dict.fromkeys(names, POWER) | {fifth: 2})
 
             misbehave(staking, keys[names[1].hex().upper()], genesis["chain_id"])

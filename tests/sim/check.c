@@ -240,7 +240,7 @@ void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_ef
 			sim_fail(sim, "two blocks at height %" PRId64, h);
 	}
 	/* 2: some honest application has accepted it, and they all judge alike. */
-	if (!sim->above_f && !sim_app_accepts(sim, effect->bytes))
+	if (!sim->above_f && !sim_app_accepts(sim, node, effect->bytes))
 		sim_fail(sim, "a block that every application rejects is decided at %" PRId64, h);
 	sim->is_decided[h] = true;
 	sim->decided[h] = effect->block_id;

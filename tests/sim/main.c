@@ -149,6 +149,7 @@ static void make_genesis(struct sim *sim)
 {
 	struct cmt_validator list[SIM_NODES_MAX];
 	struct bft_genesis genesis = {.chain_id = cs_bytes_str("sim"), .initial_height = 1};
+	const struct cs_hash app_hash = sim_app_genesis(sim);
 	/* Of 1, where halves and thirds are rounded; changes are by a tenth (app.c). */
 	int64_t power = sim->set_changes ? 10 : 1;
 	for (unsigned i = 0; i < sim->keys; i++)
@@ -160,7 +161,7 @@ static void make_genesis(struct sim *sim)
 	genesis.params.extensions_from = sim->extensions ? 2 : 0;
 	genesis.validators = list;
 	genesis.count = sim->keys;
-	genesis.app_hash = CS_BYTES_OF(sim->node[0].disk.app.hash.b);
+	genesis.app_hash = CS_BYTES_OF(app_hash.b);
 	bft_state_init(&sim->genesis);
 	cs_assert(bft_state_genesis(&sim->genesis, &genesis, &sim->scratch, NULL) == CS_OK);
 }
@@ -285,6 +286,8 @@ static struct result run(uint64_t seed, bool above, bool trace)
 		sim_check_fork(sim);
 	for (unsigned i = 0; i < sim->nodes && sim->failure[0] == 0; i++)
 		sim_check_waiting(sim, &sim->node[i]);
+	for (unsigned i = 0; i < sim->nodes && sim->failure[0] == 0; i++)
+		sim_app_check_end(sim, &sim->node[i]);
 	if (sim->failure[0] == 0 && !sim_attacks_are_carried(sim))
 		sim_fail(sim, "an attack was taken, and no block carries it");
 	r = (struct result){sim->failure[0] == 0,

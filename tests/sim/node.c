@@ -471,7 +471,7 @@ static void recover_app(struct sim *sim, struct sim_node *node, int64_t state_he
 			 node->index, state_height, disk->stored, disk->app.height);
 	while (sim->failure[0] == 0 && disk->app.height < state_height) {
 		const struct sim_block *block = &disk->blocks[disk->app.height + 1];
-		sim_app_apply(sim, &disk->app, cs_bytes(block->bytes, block->size));
+		sim_app_commit(sim, node, cs_bytes(block->bytes, block->size));
 		sim_check_app(sim, node, disk->app.height, &disk->app.hash);
 	}
 }
@@ -543,7 +543,7 @@ static void roll_back(struct sim *sim, struct sim_node *node)
 		memcpy(disk->state, last->state, last->state_size);
 	disk->state_size = last->state_size;
 	disk->stored = to;
-	disk->app = (struct sim_app){to, sim->app_hash[to]};
+	sim_app_take_back(sim, node, to);
 	log_cut(node, 0);
 }
 
@@ -598,6 +598,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 		cs_assert(bft_state_decode(&state, cs_bytes(disk->state, disk->state_size),
 					   &sim->scratch, NULL) == CS_OK);
 	const struct sim_block *last = &disk->blocks[state.last_height];
+	sim_app_start(sim, node);
 	recover_app(sim, node, state.last_height);
 	config.has_key = true;
 	config.key = sim->key[node->key];
@@ -634,6 +635,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 void sim_node_free(struct sim_node *node)
 {
 	bft_free(node->bft);
+	sim_app_free(node);
 	free(node->disk.log);
 	free(node->backup.log);
 	sim_evidence_free(&node->disk);

@@ -110,6 +110,7 @@ struct sim_node {
 	struct bft_sign_state signed_last;
 	unsigned slot_next;
 	struct sim_disk disk;
+	struct sim_ledger *ledger; /* of ledger.c: its application and what that has on disk */
 	struct sim_backup backup;
 	uint32_t timer_generation[BFT_TIMER_END];
 	int64_t stored_at_start;
@@ -281,13 +282,30 @@ struct sim_attack *sim_attack_of(struct sim *sim, const struct cmt_evidence *evi
 bool sim_attacks_are_carried(const struct sim *sim);
 uint64_t sim_attacks_taken(const struct sim *sim);
 
-/* app.c */
-void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
-/* The application's state after the block of these bytes on top of `app`. */
-void sim_app_apply(struct sim *sim, struct sim_app *app, struct cs_bytes bytes);
+/* app.c, or ledger.c, which is the ledger's application: one of them is linked */
+struct cs_hash sim_app_genesis(struct sim *sim);
+/* A process begins, over what its disk has. */
+void sim_app_start(struct sim *sim, struct sim_node *node);
+/* Transactions of a proposal by sim_put_tx, and how many. */
+uint32_t sim_app_prepare(struct sim *sim, struct sim_node *node, struct cs_buf *txs);
+/* The application's state after the block of these bytes on top of the node's, which stays. */
+void sim_app_finalize(struct sim *sim, struct sim_node *node, struct sim_app *after,
+		      struct cs_bytes bytes);
+/* The same, and it is the node's from now on. */
+void sim_app_commit(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);
+/* Back to an earlier height. */
+void sim_app_take_back(struct sim *sim, struct sim_node *node, int64_t height);
 /* ProcessProposal. */
-bool sim_app_accepts(struct sim *sim, struct cs_bytes block);
+bool sim_app_accepts(struct sim *sim, struct sim_node *node, struct cs_bytes block);
+/* What must hold when all is over. */
+void sim_app_check_end(struct sim *sim, struct sim_node *node);
+void sim_app_free(struct sim_node *node);
+
+/* answer.c */
+void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
 size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
+/* A transaction of a proposal as it travels to the engine: size (2), bytes. */
+void sim_put_tx(struct cs_buf *buf, struct cs_bytes tx);
 
 /* check.c */
 void sim_check_send(struct sim *sim, struct sim_node *node, struct cs_bytes bytes);

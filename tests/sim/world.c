@@ -206,8 +206,9 @@ static void attach(struct sim *sim, struct sim_node *node, const struct sim_happ
 		return;
 	case BFT_EVENT_PREPARED:
 		for (size_t at = 0; at < bytes.n && event->tx_count < CS_LEN(a->txs);) {
-			a->txs[event->tx_count++] = cs_bytes(bytes.p + at + 1, bytes.p[at]);
-			at += 1u + bytes.p[at];
+			const size_t size = cs_be16(bytes.p + at);
+			a->txs[event->tx_count++] = cs_bytes(bytes.p + at + 2, size);
+			at += 2u + size;
 		}
 		event->txs = a->txs;
 		return;
@@ -216,8 +217,7 @@ static void attach(struct sim *sim, struct sim_node *node, const struct sim_happ
 		event->commit = cs_bytes(bytes.p + event->round, bytes.n - (size_t)event->round);
 		return;
 	case BFT_EVENT_FINALIZED:
-		a->app = node->disk.app;
-		sim_app_apply(sim, &a->app, bytes);
+		sim_app_finalize(sim, node, &a->app, bytes);
 		a->finalized.app_hash = CS_BYTES_OF(a->app.hash.b);
 		a->finalized.results_hash = a->app.hash;
 		a->finalized.updates = a->updates;

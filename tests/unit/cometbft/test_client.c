@@ -67,8 +67,10 @@ static json_t *initial_validators(const json_t *json)
 static void begin_case(struct scene *s, const json_t *json, struct cmt_header *header)
 {
 	const json_t *initial = at_path(json, "initial");
+	json_t *validators = initial_validators(json);
 	struct cmt_light_block anchor =
-		light_block_of(at_path(initial, "signed_header"), initial_validators(json));
+		light_block_of(at_path(initial, "signed_header"), validators);
+	json_decref(validators);
 	assert_ok(cmt_light_block_check(&anchor, NULL));
 	struct cmt_client_config config = scene_config(&anchor);
 	config.trusting_period_s = (uint64_t)i64_at(initial, "trusting_period") / 1000000000;

@@ -138,4 +138,24 @@ static inline size_t log_count(const struct world *world, const char *event)
 	return count;
 }
 
+/* By the owner, in two steps and after the delay. */
+static inline void set_parameter(struct world *world, const char *name, uint64_t value)
+{
+	uint8_t call[68], scheduled[256];
+	const struct cs_hash topic = cs_abi_topic("set(bytes32,uint64)"), amount = word(value);
+	struct cs_buf buf;
+	struct cs_abi abi;
+	struct cs_bytes output;
+	memset(call, 0, sizeof call);
+	memcpy(call, topic.b, 4);
+	memcpy(call + 4, name, strlen(name));
+	memcpy(call + 36, amount.b, sizeof amount.b);
+	cs_buf_init(&buf, scheduled, sizeof scheduled);
+	cs_abi_call(&abi, &buf, "schedule(bytes)");
+	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), CS_BYTES_OF(call));
+	assert_true(world_call(world, &output, &world->owner, 0, PARAMETERS, cs_buf_view(&buf)));
+	world->block.time_s += 100;
+	assert_true(world_call(world, &output, &world->owner, 0, PARAMETERS, CS_BYTES_OF(call)));
+}
+
 #endif

@@ -467,26 +467,26 @@ static void test_out_of_gas(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(preimages),
-		TEST(story),
+		TEST(test_preimages),
+		TEST(test_story),
 		cmocka_unit_test(test_tables),
-		TEST(founding),
+		TEST(test_founding),
 		cmocka_unit_test(test_unfounded),
 		cmocka_unit_test(test_evidence),
-		TEST(suspension),
-		TEST(key_suspension),
-		TEST(revocation),
-		TEST(expiry),
-		TEST(bond_after_expiry),
-		TEST(bond_after_revocation),
-		TEST(bond_revoked_early),
-		TEST(bond_overflow),
-		TEST(later_key),
-		TEST(many_keys),
-		TEST(administrators),
-		TEST(out_of_gas),
+		TEST(test_suspension),
+		TEST(test_key_suspension),
+		TEST(test_revocation),
+		TEST(test_expiry),
+		TEST(test_bond_after_expiry),
+		TEST(test_bond_after_revocation),
+		TEST(test_bond_revoked_early),
+		TEST(test_bond_overflow),
+		TEST(test_later_key),
+		TEST(test_many_keys),
+		TEST(test_administrators),
+		TEST(test_out_of_gas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

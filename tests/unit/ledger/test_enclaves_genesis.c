@@ -91,10 +91,10 @@ static void test_refused(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(founded),
-		TEST(refused),
+		TEST(test_founded),
+		TEST(test_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -679,24 +679,24 @@ static void test_full_batch(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(moves),
-		TEST(first_moves),
-		TEST(repeats),
-		TEST(twice_in_a_batch),
-		TEST(conflicts),
-		TEST(conflict_of_each_part),
-		TEST(conflicts_are_bounded),
-		TEST(refusals),
-		TEST(reporters),
-		TEST(history_is_bounded),
-		TEST(backlog),
-		TEST(overflow),
-		TEST(leases),
-		TEST(refused_leases),
-		TEST(proven_lease),
-		TEST(full_batch),
+		TEST(test_moves),
+		TEST(test_first_moves),
+		TEST(test_repeats),
+		TEST(test_twice_in_a_batch),
+		TEST(test_conflicts),
+		TEST(test_conflict_of_each_part),
+		TEST(test_conflicts_are_bounded),
+		TEST(test_refusals),
+		TEST(test_reporters),
+		TEST(test_history_is_bounded),
+		TEST(test_backlog),
+		TEST(test_overflow),
+		TEST(test_leases),
+		TEST(test_refused_leases),
+		TEST(test_proven_lease),
+		TEST(test_full_batch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,6 +205,48 @@ static void test_window(void **state)
 		assert_int_equal(voters.items[i].missed, 0);
 }
 
+/* Of another length it begins anew: heights mean other bits. */
+static void test_window_changes(void **state)
+{
+	struct world *world = *state;
+	for (size_t i = 0; i < 4; i++)
+		block_without(world, 3);
+	set_parameter(world, "downtime_window_blocks", 7);
+	for (size_t i = 0; i < 4; i++)
+		block_without(world, 3);
+	assert_int_equal(world_validator(world, 3).jailed_until_s, 0);
+	/* And what was missed is forgotten when it is heard of again. */
+	set_parameter(world, "downtime_window_blocks", 9);
+	world_blocks(world, 1);
+	for (size_t i = 0; i < 4; i++)
+		block_without(world, 3);
+	assert_int_equal(world_validator(world, 3).jailed_until_s, 0);
+	block_without(world, 3);
+	assert_true(world_validator(world, 3).jailed_until_s != 0);
+}
+
+/* A shorter delay does not overtake: what was unbonded first is paid first. */
+static void test_delay_changes(void **state)
+{
+	struct world *world = *state;
+	unbond(world, 0, 100);
+	set_parameter(world, "evidence_age_s", 1);
+	set_parameter(world, "unbonding_s", 2000);
+	unbond(world, 1, 100);
+	set_parameter(world, "unbonding_s", 2);
+	unbond(world, 2, 100);
+	const struct world_tells tells = {.seconds = 1800};
+	world_begin(world, &tells);
+	world_end(world);
+	assert_int_equal(world_funds(world, &world->keys[0].operator), WORLD_FUNDS + 100);
+	assert_int_equal(world_funds(world, &world->keys[1].operator), WORLD_FUNDS);
+	assert_int_equal(world_funds(world, &world->keys[2].operator), WORLD_FUNDS);
+	world_begin(world, &tells);
+	world_end(world);
+	assert_int_equal(world_funds(world, &world->keys[1].operator), WORLD_FUNDS + 100);
+	assert_int_equal(world_funds(world, &world->keys[2].operator), WORLD_FUNDS + 100);
+}
+
 /* A vote for nothing is no downtime, but earns nothing. */
 static void test_votes_for_nothing(void **state)
 {
@@ -346,6 +388,8 @@ int main(void)
 		cmocka_unit_test(test_community),
 		TEST(jail),
 		TEST(window),
+		TEST(window_changes),
+		TEST(delay_changes),
 		TEST(votes_for_nothing),
 		TEST(rewards),
 		TEST(rewards_follow_votes),

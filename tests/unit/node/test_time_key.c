@@ -100,11 +100,11 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(a_key),
-		TEST(known_key),
-		TEST(refusals),
+		TEST(test_a_key),
+		TEST(test_known_key),
+		TEST(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
