@@ -292,10 +292,10 @@ def test_proofs_of_keys(world):
 
 
 def test_a_replay_and_a_record_of_another_ledger_revert(world):
-    again = world.send(uw.ALICE, USAGE, uw.records_calldata([world.records[0]]))
+    again = world.send(uw.ALICE, USAGE, usage.calldata([world.records[0]]))
     other = world.make()
     other.sign(uw.ENCLAVE, bytes(32))
-    foreign = world.send(uw.ALICE, USAGE, uw.records_calldata([other]))
+    foreign = world.send(uw.ALICE, USAGE, usage.calldata([other]))
     assert again["code"] == foreign["code"] == 32
 
 

@@ -52,22 +52,6 @@ def calldata(signature: str, *values) -> bytes:
     return crypto.keccak(signature.encode())[:4] + abi.encode([{"name": "", "type": t} for t in types], list(values))
 
 
-def records_calldata(records: list[usage.Record]) -> bytes:
-    """As eth-abi would, and by hand: an array of dynamic tuples."""
-    tails, heads, at = [], [], 32 * len(records)
-    for record in records:
-        values = record.values()
-        padded = -len(record.purpose) % 32
-        words = [v.rjust(32, b"\0") if isinstance(v, bytes) else crypto.word(v) for v in values]
-        words[3] = crypto.word(32 * len(values))
-        tail = b"".join(words) + crypto.word(len(record.purpose)) + record.purpose + bytes(padded)
-        heads.append(crypto.word(at))
-        tails.append(tail)
-        at += len(tail)
-    selector = crypto.keccak(f"record({usage.RECORD}[])".encode())[:4]
-    return selector + crypto.word(32) + crypto.word(len(records)) + b"".join(heads + tails)
-
-
 def caisson(*args, **more) -> subprocess.CompletedProcess:
     return subprocess.run([str(find_build() / "bin" / "caisson"), "ledger", *map(str, args)], capture_output=True, text=True,
                           timeout=DEADLINE_S, check=False, **more)
@@ -109,7 +93,7 @@ class World:
 
     def record(self, records: list[usage.Record]) -> None:
         for i in range(0, len(records), 64):
-            self.good(ALICE, USAGE, records_calldata(records[i:i + 64]))
+            self.good(ALICE, USAGE, usage.calldata(records[i:i + 64]))
 
     # ---- the command line ----
 

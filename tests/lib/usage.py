@@ -70,6 +70,21 @@ def credit(record: Record, amount: int, height: int, time_s: int, decided_by: by
     return _head(CREDIT, height, time_s, amount, record) + decided_by + reason
 
 
+def calldata(records: list[Record]) -> bytes:
+    """record(Record[]), by hand: an array of dynamic tuples."""
+    tails, heads, at = [], [], 32 * len(records)
+    for record in records:
+        values = record.values()
+        words = [v.rjust(32, b"\0") if isinstance(v, bytes) else crypto.word(v) for v in values]
+        words[3] = crypto.word(32 * len(values))
+        tail = b"".join(words) + crypto.word(len(record.purpose)) + record.purpose + bytes(-len(record.purpose) % 32)
+        heads.append(crypto.word(at))
+        tails.append(tail)
+        at += len(tail)
+    selector = crypto.keccak(f"record({RECORD}[])".encode())[:4]
+    return selector + crypto.word(32) + crypto.word(len(records)) + b"".join(heads + tails)
+
+
 def _root(leaves: list[bytes]) -> bytes:
     """RFC 6962 section 2.1, as it is written there."""
     if not leaves:
