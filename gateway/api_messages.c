@@ -11,17 +11,14 @@
 /* What keyOf returns. */
 #define KEY_WORDS 5u
 
-/* CAIP-10 of an EVM account, hex of anything else. */
+/* CAIP-10 of an account of a namespace that we know, hex of anything else. */
 static json_t *account_json(struct cs_bytes account)
 {
-	uint64_t chain_id = 0;
-	struct cs_address address;
-	char text[CS_CAIP2_SIZE_MAX + 48];
-	char hex[41];
-	if (cs_interop_eip155(&chain_id, &address, account) != CS_OK)
+	struct cs_account known;
+	char text[CS_CAIP10_SIZE_MAX + 1];
+	if (cs_interop_account(&known, account) != CS_OK)
 		return host_json_hex(account);
-	cs_hex(hex, CS_BYTES_OF(address.b));
-	snprintf(text, sizeof(text), "eip155:%llu:0x%s", (unsigned long long)chain_id, hex);
+	cs_caip10_write(text, &known);
 	return json_string(text);
 }
 

@@ -26,35 +26,31 @@ static enum cs_err read_address(const json_t *object, const char *name, struct c
 	return CS_OK;
 }
 
-static bool has_route(const struct reading *reading, uint64_t chain_id)
+static bool has_route(const struct reading *reading, const char *caip2)
 {
 	const struct host_manifest_chain *from = reading->out.chain->common.manifest;
 	for (size_t i = 0; i < from->remote_count; i++) {
 		const struct host_manifest_chain *remote =
 			host_manifest_chain(&reading->terms->config->manifest, &from->remotes[i]);
-		if (remote && remote->chain_id == chain_id)
+		if (remote && strcmp(remote->caip2, caip2) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* CAIP-10: "eip155:31337:0x…". */
+/* CAIP-10: "eip155:31337:0x…", "cosmos:ledger-1:0x…". */
 static enum cs_err read_account(struct reading *reading, const char *text, struct cs_why *why)
 {
-	const char *last = text ? strrchr(text, ':') : NULL;
-	struct cs_address address;
+	struct cs_account account;
 	struct cs_buf buf;
-	uint64_t chain_id = 0;
-	if (!last || cs_caip2_eip155(&chain_id, cs_bytes(text, (size_t)(last - text))) != CS_OK ||
-	    strncmp(last + 1, "0x", 2) != 0 ||
-	    cs_unhex(address.b, sizeof(address.b), cs_bytes_str(last + 1)) != CS_OK)
+	if (!text || cs_caip10_parse(&account, cs_bytes_str(text)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED,
 			       "to: not a CAIP-10 account such as eip155:1:0x…");
 	CS_TRY(cs_buf_init_arena(&buf, reading->arena, CS_INTEROP_SIZE_MAX));
-	cs_interop_encode_eip155(&buf, chain_id, &address);
+	CS_TRY(cs_interop_encode_account(&buf, account.caip2, &account.address));
 	CS_TRY(cs_buf_end(&buf));
 	reading->out.recipient = cs_buf_view(&buf);
-	if (has_route(reading, chain_id))
+	if (has_route(reading, account.caip2))
 		return CS_OK;
 	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "to: no route from %s to that chain",
 		       reading->out.chain->common.id);

@@ -23,10 +23,11 @@ static const struct gateway_config *configuration(size_t chain_count)
 	config.manifest.chain_count = 3;
 	name_chain(&chains[0], "eip155:1", 1);
 	name_chain(&chains[1], "eip155:2", 2);
-	name_chain(&chains[2], "eip155:3", 3);
-	chains[0].remote_count = 2;
+	name_chain(&chains[2], "cosmos:ledger-1", 3);
+	chains[0].remote_count = 3;
 	chains[0].remotes[0] = chains[1].identity;
 	memset(chains[0].remotes[1].b, 99, 32); /* of another manifest */
+	chains[0].remotes[2] = chains[2].identity;
 	chains[1].remote_count = 1;
 	chains[1].remotes[0] = chains[0].identity;
 	config.chain_count = chain_count;
@@ -54,10 +55,11 @@ static void check_transfer(const struct gateway_send_body *body)
 
 static void check(const struct gateway_send_body *body, const struct gateway_send_terms *terms)
 {
-	struct cs_interop account;
+	struct cs_account account;
 	cs_assert(body->chain == &terms->config->chains[0] ||
 		  (body->chain == &terms->config->chains[1] && terms->config->chain_count == 2));
-	cs_assert(cs_interop_decode(&account, body->recipient) == CS_OK && account.address.n == 20);
+	cs_assert(cs_interop_account(&account, body->recipient) == CS_OK);
+	cs_assert(host_manifest_named(&terms->config->manifest, account.caip2) != NULL);
 	cs_assert(!body->sponsored ||
 		  (terms->may_sponsor && body->chain->common.operator_key_file && !body->has_from));
 	cs_assert(body->attribute_count <= GATEWAY_SEND_ATTRIBUTES_MAX);
