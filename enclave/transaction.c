@@ -8,6 +8,13 @@
 #include <string.h>
 
 #define GAS_PLAIN_TRANSFER 21000u
+/* A ledger's takes 24,580 by the schedule of its version 1 (relay_state/ledger/gas.h). */
+#define GAS_LEDGER_TRANSFER_MAX 50000u
+
+/* docs/ledger.md, Transactions: the version, the kind of signature, and all beside the input. */
+#define LEDGER_VERSION 1u
+#define LEDGER_SECP256K1 1u
+#define LEDGER_REST_SIZE (1 + 32 + 20 + 3 * 8 + 16 + 1 + 20 + 32 + 4 + 66)
 
 struct transaction {
 	struct cs_address to;
@@ -318,7 +325,11 @@ static enum cs_err build_plain(struct enclave_call *call, struct transaction *tx
 	if (in->statement != NULL || in->n_messages != 0 || in->n_outcomes != 0)
 		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
 			       "a plain transfer carries no call");
-	if (in->gas_limit != GAS_PLAIN_TRANSFER)
+	if (enclave_chain_is_ledger(chain) && in->gas_limit > GAS_LEDGER_TRANSFER_MAX)
+		return cs_fail(&call->why, CS_ERR_POLICY_FEE,
+			       "gas_limit of a plain transfer is at most %u",
+			       GAS_LEDGER_TRANSFER_MAX);
+	if (!enclave_chain_is_ledger(chain) && in->gas_limit != GAS_PLAIN_TRANSFER)
 		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "gas_limit of a plain transfer is %u",
 			       GAS_PLAIN_TRANSFER);
 	*tx = (struct transaction){.data = CS_BYTES_NONE};
@@ -443,15 +454,23 @@ static enum cs_err encode(struct enclave_call *call, struct cs_bytes *raw,
 	return CS_OK;
 }
 
-static enum cs_err sign_and_reply(struct enclave_call *call, const struct enclave_chain *chain,
-				  const struct transaction *tx)
+static enum cs_err reply_raw(struct enclave_call *call, const struct enclave_chain *chain,
+			     struct cs_bytes raw, const struct cs_hash *hash)
+{
+	Caisson__Wire__SignTransactionReply out = CAISSON__WIRE__SIGN_TRANSACTION_REPLY__INIT;
+	out.raw = wire_pb_bytes(&call->e->arena, raw);
+	out.hash = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(hash->b));
+	out.from = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(chain->gas_address.b));
+	return enclave_reply(call, &out.base);
+}
+
+static enum cs_err sign_evm(struct enclave_call *call, const struct enclave_chain *chain,
+			    const struct transaction *tx)
 {
 	const uint64_t chain_id = chain->manifest->chain_id;
 	struct cs_bytes unsigned_bytes;
 	struct cs_bytes raw;
 	struct cs_ecdsa signature;
-	Caisson__Wire__SignTransactionReply out = CAISSON__WIRE__SIGN_TRANSACTION_REPLY__INIT;
-	CS_TRY(enclave_time_check(call));
 	if (chain_id > (UINT64_MAX - 36) / 2)
 		return cs_fail(&call->why, CS_ERR_OVERFLOW,
 			       "the chain id is too large for EIP-155");
@@ -461,10 +480,66 @@ static enum cs_err sign_and_reply(struct enclave_call *call, const struct enclav
 			     &digest));
 	CS_TRY(encode(call, &raw, tx, chain_id, &signature));
 	const struct cs_hash hash = cs_keccak256(raw);
-	out.raw = wire_pb_bytes(&call->e->arena, raw);
-	out.hash = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(hash.b));
-	out.from = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(chain->gas_address.b));
-	return enclave_reply(call, &out.base);
+	return reply_raw(call, chain, raw, &hash);
+}
+
+/* ---- a ledger's transaction (docs/ledger.md): one call, one key ---- */
+
+static void put_ledger_body(struct cs_buf *buf, const struct enclave_call *call,
+			    const struct enclave_chain *chain, const struct transaction *tx)
+{
+	const Caisson__Wire__SignTransactionRequest *in =
+		(const Caisson__Wire__SignTransactionRequest *)call->request;
+	const struct cs_hash value = cs_u256_word(&tx->value);
+	cs_put_u8(buf, LEDGER_VERSION);
+	cs_put_word(buf, &chain->manifest->genesis);
+	cs_put(buf, CS_BYTES_OF(chain->gas_address.b));
+	cs_put_u64(buf, in->nonce);
+	cs_put_u64(buf, 0); /* without an end, as an EVM chain's */
+	cs_put_u64(buf, in->gas_limit);
+	cs_put_u64(buf, 0); /* the price has 128 bits, the policy's caps 64 */
+	cs_put_u64(buf, in->max_fee_wei);
+	cs_put_u8(buf, 1);
+	cs_put(buf, CS_BYTES_OF(tx->to.b));
+	cs_put_word(buf, &value);
+	cs_put_u32(buf, (uint32_t)tx->data.n);
+	cs_put(buf, tx->data);
+}
+
+static struct cs_hash ledger_digest(struct cs_bytes body)
+{
+	const struct cs_hash tag = cs_keccak256(cs_bytes_str("caisson/ledger/transaction/v1"));
+	const struct cs_hash inner = cs_keccak256(body);
+	struct cs_keccak keccak;
+	cs_keccak_init(&keccak);
+	cs_keccak_add(&keccak, CS_BYTES_OF(tag.b));
+	cs_keccak_add(&keccak, CS_BYTES_OF(inner.b));
+	return cs_keccak_end(&keccak);
+}
+
+static enum cs_err sign_ledger(struct enclave_call *call, const struct enclave_chain *chain,
+			       const struct transaction *tx)
+{
+	const Caisson__Wire__SignTransactionRequest *in =
+		(const Caisson__Wire__SignTransactionRequest *)call->request;
+	struct cs_ecdsa signature;
+	struct cs_buf buf;
+	if (in->legacy || in->max_priority_fee_wei != 0)
+		return cs_fail(&call->why, CS_ERR_INVALID,
+			       "a ledger has one gas price: no legacy, no priority fee");
+	CS_TRY(cs_buf_init_arena(&buf, &call->e->arena, tx->data.n + LEDGER_REST_SIZE));
+	put_ledger_body(&buf, call, chain, tx);
+	CS_TRY(cs_buf_end(&buf));
+	const struct cs_hash digest = ledger_digest(cs_buf_view(&buf));
+	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, &enclave_secrets_of(call->e, chain)->gas,
+			     &digest));
+	cs_put_u8(&buf, LEDGER_SECP256K1);
+	cs_put_word(&buf, &signature.r);
+	cs_put_word(&buf, &signature.s);
+	cs_put_u8(&buf, signature.parity);
+	CS_TRY(cs_buf_end(&buf));
+	const struct cs_hash hash = cs_sha256(cs_buf_view(&buf));
+	return reply_raw(call, chain, cs_buf_view(&buf), &hash);
 }
 
 enum cs_err enclave_sign_transaction(struct enclave_call *call)
@@ -502,5 +577,7 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
 			       "no action that the policy knows");
 	}
-	return sign_and_reply(call, chain, &tx);
+	CS_TRY(enclave_time_check(call));
+	return enclave_chain_is_ledger(chain) ? sign_ledger(call, chain, &tx)
+					      : sign_evm(call, chain, &tx);
 }

@@ -1,6 +1,7 @@
 /* A chain of the mode cometbft: what is signed when its ICS-23 proofs are right, and each way in which
  * they can be wrong. */
 #include "ledger.h"
+#include "relay_state/ledger/tx.h"
 
 /* A ledger on which one message was sent, final since. */
 struct scene {
@@ -447,6 +448,128 @@ static void test_a_key_is_learned(void **state)
 	ledger_free(l);
 }
 
+/* ---- transactions ---- */
+
+static void learn(struct ledger *l)
+{
+	ledger_register_key(l, 1, WIRE_KEY_ACTIVE);
+	ledger_advance(l, 1);
+	Caisson__Wire__LearnKeyRequest in = learning(l, 1);
+	(void)world_ok(l->w, WIRE_LEARN_KEY, &in.base);
+}
+
+static Caisson__Wire__SignTransactionRequest transaction_of(struct ledger *l,
+							    Caisson__Wire__Action action)
+{
+	Caisson__Wire__SignTransactionRequest in = CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
+	in.chain = pb_hash(&l->w->own);
+	in.action = action;
+	in.nonce = 7;
+	in.gas_limit = 30000;
+	in.max_fee_wei = 3;
+	return in;
+}
+
+/* As the ledger reads it: signed by the account that the reply names. */
+static struct ledger_tx read_transaction(struct ledger *l,
+					 const Caisson__Wire__SignTransactionRequest *in)
+{
+	const Caisson__Wire__SignTransactionReply *out =
+		(const Caisson__Wire__SignTransactionReply *)(const void *)world_ok(
+			l->w, WIRE_SIGN_TRANSACTION, &in->base);
+	const ProtobufCBinaryData raw = pb(wire_pb_view(out->raw));
+	struct ledger_tx tx;
+	assert_ok(ledger_tx_decode(&tx, wire_pb_view(raw)));
+	assert_ok(ledger_tx_verify(&tx, l->w->sig));
+	assert_bytes(CS_BYTES_OF(tx.sender.b), wire_pb_view(out->from));
+	assert_hash(wire_pb_hash(out->hash), cs_sha256(wire_pb_view(raw)));
+	assert_hash(tx.chain, l->w->manifest.chains[0].genesis);
+	assert_int_equal(tx.sequence, in->nonce);
+	assert_int_equal(tx.valid_until, 0);
+	assert_int_equal(tx.gas_limit, in->gas_limit);
+	assert_int_equal(tx.gas_price_high, 0);
+	assert_int_equal(tx.gas_price_low, in->max_fee_wei);
+	assert_int_equal(tx.call_count, 1);
+	return tx;
+}
+
+static void test_a_delivery(void **state)
+{
+	(void)state;
+	struct ledger *l = ledger_new(4);
+	ledger_begin(l);
+	learn(l);
+	const struct wire_message message = world_message(l->w, 5);
+	const struct cs_hash id = wire_message_id(&message.head);
+	const struct cs_hash leaf = wire_leaf_message(&id);
+	const struct wire_signed st =
+		world_sign(l->w, WIRE_KIND_MESSAGE, &leaf, 1, &l->w->remote_key);
+	Caisson__Wire__MessageFull *messages[1] = {world_pb_message(&message)};
+	Caisson__Wire__SignTransactionRequest in =
+		transaction_of(l, CAISSON__WIRE__ACTION__ACTION_DELIVER);
+	in.gas_limit = 500000;
+	in.statement = world_statement(&st);
+	in.messages = messages;
+	in.n_messages = 1;
+	const struct ledger_tx tx = read_transaction(l, &in);
+	struct cs_buf data = test_buf(wire_evm_call_messages_size(&st, &message, 1));
+	assert_ok(wire_evm_call_messages(&data, WIRE_CALL_DELIVER, &st, &message, 1));
+	assert_true(cs_address_eq(&tx.calls[0].to, &l->w->manifest.chains[0].gateway));
+	assert_true(cs_u256_is_zero(&tx.calls[0].value));
+	assert_bytes(tx.calls[0].input, cs_buf_view(&data));
+	/* What is of EVM chains alone; the policy as there. */
+	in.legacy = true;
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_INVALID);
+	in.legacy = false;
+	in.max_priority_fee_wei = 1;
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_INVALID);
+	in.max_priority_fee_wei = 0;
+	in.max_fee_wei = 1001;
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_POLICY_FEE);
+	in.max_fee_wei = 3;
+	in.sweep_value = pb(cs_bytes_str("1"));
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_POLICY_VALUE);
+	in.sweep_value = pb(CS_BYTES_NONE);
+	/* At the deadline, in the ledger's own time. */
+	l->height = LEDGER_BLOCKS_MAX - 2;
+	struct cmt_light_block late = made_block(l->height, &l->set, &l->set);
+	late.header.time.s = (int64_t)message.head.deadline;
+	made_seal(&late);
+	l->w->now = (struct verify_time){message.head.deadline, message.head.deadline};
+	ledger_update(l, &late, CS_OK);
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_AFTER_DEADLINE);
+	ledger_free(l);
+}
+
+static void test_plain_transfers(void **state)
+{
+	(void)state;
+	static const uint8_t value[32] = {[30] = 1};
+	struct ledger *l = ledger_new(4);
+	ledger_begin(l);
+	const struct cs_address to = l->w->manifest.chains[0].policy.sweep_to;
+	Caisson__Wire__SignTransactionRequest in =
+		transaction_of(l, CAISSON__WIRE__ACTION__ACTION_SWEEP);
+	in.sweep_to = pb(CS_BYTES_OF(to.b));
+	in.sweep_value = pb(CS_BYTES_OF(value));
+	struct ledger_tx tx = read_transaction(l, &in);
+	assert_true(cs_address_eq(&tx.calls[0].to, &to));
+	const struct cs_hash moved = cs_u256_word(&tx.calls[0].value);
+	assert_bytes(CS_BYTES_OF(moved.b), CS_BYTES_OF(value));
+	assert_int_equal(tx.calls[0].input.n, 0);
+	in.gas_limit = 50001;
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_POLICY_FEE);
+	in.gas_limit = 30000;
+	in.sweep_to.data[3] ^= 1;
+	world_refused(l->w, WIRE_SIGN_TRANSACTION, &in.base, CS_ERR_POLICY_ADDRESS);
+	/* To itself, to free a sequence. */
+	in = transaction_of(l, CAISSON__WIRE__ACTION__ACTION_CANCEL);
+	tx = read_transaction(l, &in);
+	assert_true(cs_address_eq(&tx.calls[0].to, &tx.sender));
+	assert_true(cs_u256_is_zero(&tx.calls[0].value));
+	ledger_free(l);
+}
+
 /* ---- the light client in the enclave ---- */
 
 static struct cmt_light_block another(struct ledger *l, int64_t height)
@@ -543,6 +666,8 @@ int main(void)
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_outcomes_refused),
 		cmocka_unit_test(test_a_key_is_learned),
+		cmocka_unit_test(test_a_delivery),
+		cmocka_unit_test(test_plain_transfers),
 		cmocka_unit_test(test_a_conflict_freezes_for_ever),
 		cmocka_unit_test(test_state_is_sealed),
 		cmocka_unit_test(test_bad_light_blocks),
