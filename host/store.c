@@ -455,10 +455,11 @@ enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why)
 	return run_sql(store, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096", why);
 }
 
-enum cs_err host_store_set_cache(struct host_store *store, uint32_t size_kib, struct cs_why *why)
+enum cs_err host_store_set_alone(struct host_store *store, uint32_t cache_kib, struct cs_why *why)
 {
-	char text[64];
-	(void)snprintf(text, sizeof text, "PRAGMA cache_size=-%" PRIu32, size_kib);
+	char text[96];
+	(void)snprintf(text, sizeof text,
+		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-%" PRIu32, cache_kib);
 	return run_sql(store, text, why);
 }
 

@@ -28,8 +28,9 @@ CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_
  * (synchronous NORMAL), and fewer pages are kept in memory. After a power cut the last ones may be
  * missing, never a part of one. */
 CS_NODISCARD enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why);
-/* Of the database's pages so much stays in memory. */
-CS_NODISCARD enum cs_err host_store_set_cache(struct host_store *store, uint32_t size_kib,
+/* Nobody else reads the file while it is open here, not even another connection: then no statement
+ * takes locks. Of the database's pages so much stays in memory. */
+CS_NODISCARD enum cs_err host_store_set_alone(struct host_store *store, uint32_t cache_kib,
 					      struct cs_why *why);
 /* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
  * of the store. NULL is allowed. */

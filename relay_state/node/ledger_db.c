@@ -552,7 +552,7 @@ enum cs_err node_ledger_db_open(struct node_ledger_db **out, const char *path, s
 	if (err == CS_OK)
 		err = host_store_set_derived(db->store, why);
 	if (err == CS_OK)
-		err = host_store_set_cache(db->store, NODE_LEDGER_CACHE_KIB, why);
+		err = host_store_set_alone(db->store, NODE_LEDGER_CACHE_KIB, why);
 	if (err == CS_OK) {
 		err = prepare(db);
 		if (err == CS_OK)
