@@ -95,7 +95,7 @@ enum cs_err records_take_lease(struct ledger_call *call, struct cs_abi_reader *i
 {
 	struct route route;
 	struct lease lease;
-	uint64_t until_s;
+	uint64_t until_s = 0;
 	CS_TRY(read_route(call, in, &route));
 	CS_TRY(read_until(call, in, &until_s));
 	CS_TRY(check_gateway(call, &route));
