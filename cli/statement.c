@@ -128,11 +128,11 @@ static void fill(struct cells *cells, uint64_t index, const struct ledger_usage_
 	put_hex(cells->text[LINE], bytes);
 	switch (line->kind) {
 	case LEDGER_USAGE_CHARGE:
-		strcpy(cells->text[KIND], "charge");
+		snprintf(cells->text[KIND], sizeof("charge"), "charge");
 		fill_charge(cells, line);
 		return;
 	case LEDGER_USAGE_CREDIT:
-		strcpy(cells->text[KIND], "credit");
+		snprintf(cells->text[KIND], sizeof("credit"), "credit");
 		put_hex(cells->text[DECIDED_BY], CS_BYTES_OF(line->decided_by.b));
 		put_hex(cells->text[REASON], CS_BYTES_OF(line->reason.b));
 		return;

@@ -431,7 +431,13 @@ def conflicts(s: Story):
     s.add("the other one is refused from now on", ENCLAVES, BONDER, register(wrong), 1000, error="ManifestSettled()")
 
 
-def announce_conflict(s: Story):
+def announce_conflict(s: Story, enclave: bytes):
+    s.add("suspend the enclave", ENCLAVES, GUARDIAN, plain("suspendEnclave(bytes32)", enclave))
+    s.add("announced by a suspended enclave", ENCLAVES, OTHER, announce(CHAIN_1, 2, KEY_2, 3, KEY_3), error="EnclaveNotActive()")
+    enable = plain("enableEnclave(bytes32)", enclave)
+    s.add("schedule the end of it", ENCLAVES, OWNER, v.call("schedule(bytes)", [("bytes", enable)]))
+    s.later(3600)
+    s.add("enable the enclave", ENCLAVES, OWNER, enable)
     s.add("announce the third", ENCLAVES, OTHER, announce(CHAIN_1, 2, KEY_2, 3, KEY_3))
     s.add("and another third", ENCLAVES, OTHER, announce(CHAIN_1, 2, KEY_2, 3, 299))
     s.add("suspends the key", ENCLAVES, OTHER, plain("keyOf(bytes32,uint64)", CHAIN_1, 2))
@@ -448,7 +454,7 @@ def story():
     oracle(s)
     time_keys(s)
     conflicts(s)
-    announce_conflict(s)
+    announce_conflict(s, enclave)
     return s.steps
 
 

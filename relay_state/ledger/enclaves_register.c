@@ -388,13 +388,15 @@ static enum cs_err read_announcement(struct cs_abi_reader in, struct announcemen
 	return cs_abi_get_word(&in, &a->x);
 }
 
-/* KeyRegistry's announcement, and the new key belongs to the enclave of the one that announced it. */
+/* KeyRegistry's announcement, and the new key belongs to the enclave of the one that announced it. That
+ * of an enclave that is suspended, revoked or expired names nobody; a conflict is heard in any case. */
 enum cs_err enclaves_announce(struct ledger_call *call, struct cs_abi_reader *in,
 			      struct cs_abi *out)
 {
 	struct announcement a;
 	struct wire_key current, named;
-	struct enclaves_key holder, taken;
+	struct enclaves_key taken;
+	struct ledger_key_holder holder;
 	uint64_t newest;
 	CS_TRY(read_announcement(*in, &a));
 	CS_TRY(enclaves_key_get(call, &taken, &a.x));
@@ -406,9 +408,11 @@ enum cs_err enclaves_announce(struct ledger_call *call, struct cs_abi_reader *in
 	if (!cs_hash_eq(&named.x, &a.x))
 		return CS_OK; /* a conflict: nothing was named */
 	CS_TRY(ledger_key_get(call, &current, &a.identity, a.statement.epoch));
-	CS_TRY(enclaves_key_get(call, &holder, &current.x));
-	holder.epoch = a.epoch;
-	CS_TRY(enclaves_key_put(call, &a.x, &holder));
+	CS_TRY(enclaves_find(call, &holder, &current.x));
+	if (!holder.active)
+		return ledger_revert_plain(call, "EnclaveNotActive()");
+	const struct enclaves_key row = {holder.enclave, a.identity, a.epoch, holder.gas};
+	CS_TRY(enclaves_key_put(call, &a.x, &row));
 	CS_TRY(enclaves_epoch_get(call, &newest, &a.identity));
 	return a.epoch > newest ? enclaves_epoch_put(call, &a.identity, a.epoch) : CS_OK;
 }

@@ -98,7 +98,7 @@ static char *genesis_text(const struct node_command *command, const struct new_n
 	}
 	if (is_ledger(command))
 		g.params.block_gas_max = LEDGER_BLOCK_GAS;
-	if (node_command_app_state(&g.app_state, command, why) != CS_OK)
+	if (node_command_app_state(&g.app_state, command, &g, why) != CS_OK)
 		return NULL;
 	json_t *root = node_genesis_json(&g);
 	char *text = node_json_dump(root, JSON_INDENT(2));

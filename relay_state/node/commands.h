@@ -3,6 +3,7 @@
 #define NODE_COMMANDS_H
 
 #include "core/u256.h"
+#include "relay_state/node/chain_files.h"
 #include "relay_state/node/config.h"
 
 /* Homes that forensics reads together. */
@@ -30,6 +31,8 @@ struct node_command {
 		struct cs_u256 amount;
 	} funds[NODE_FUNDS_MAX]; /* accounts of a new ledger */
 	size_t fund_count;
+	bool has_bond;
+	struct node_fund bond; /* of each validator of a new ledger, and its operator */
 	bool hard;
 	int64_t from, to; /* heights; 0: from the first, to the last */
 	bool json;
@@ -37,9 +40,11 @@ struct node_command {
 };
 
 /* What the options say of a new genesis' app_state, owned by the caller: the file's JSON with the funds
- * among its accounts; NULL where they say nothing. MALFORMED, IO. */
-CS_NODISCARD enum cs_err
-node_command_app_state(char **app_state, const struct node_command *command, struct cs_why *why);
+ * among its accounts and, with a bond, the deposits of the genesis' validators, whose powers follow;
+ * NULL where they say nothing. MALFORMED, IO; INVALID: a bond that is no power, or beside the file's. */
+CS_NODISCARD enum cs_err node_command_app_state(char **app_state,
+						const struct node_command *command,
+						struct node_genesis *genesis, struct cs_why *why);
 
 /* CONFLICT: a file is there already; nothing that exists is changed. */
 CS_NODISCARD enum cs_err node_command_init(const struct node_command *command, struct cs_why *why);

@@ -1,5 +1,7 @@
 #include "host/alloc.h"
 #include "host/keyfile.h"
+#include "relay_state/ledger/parameters.h"
+#include "relay_state/ledger/staking.h"
 #include "relay_state/node/commands.h"
 #include "relay_state/node/kvstore_files.h"
 #include "relay_state/node/ledger_app.h"
@@ -12,6 +14,8 @@
 
 /* Commands on the folder of a node that is down (rollback), or that may run (export). */
 
+/* In which everybody sees what the owner of a new ledger is about to change. */
+#define OWNER_DELAY_S 86400
 #define APP_STATE_SIZE_MAX NODE_GENESIS_SIZE_MAX
 
 /* ---- export ---- */
@@ -37,10 +41,28 @@ static enum cs_err on_outcome(void *context, const struct node_record *outcome)
 	return CS_OK;
 }
 
+/* The height that was asked for, else the newest that the ledger beside the blocks has too: after a
+ * stop in the middle of a block it is one behind. 0: the newest. */
+static enum cs_err wanted_height(int64_t *height, const struct node_command *command,
+				 struct cs_why *why)
+{
+	char path[NODE_PATH_SIZE_MAX];
+	struct node_ledger_db *db;
+	*height = command->height;
+	CS_TRY(node_path(path, command->home, "data/" NODE_LEDGER_FILE, why));
+	if (command->height != 0 || command->app_state != NULL || access(path, F_OK) != 0)
+		return CS_OK;
+	CS_TRY(node_ledger_db_open(&db, path, why));
+	*height = (int64_t)node_ledger_db_version(db);
+	node_ledger_db_close(db);
+	return CS_OK;
+}
+
 static enum cs_err find_state(struct bft_state *state, const struct node_command *command,
 			      struct cs_why *why)
 {
-	struct exporting e = {.wanted = command->height};
+	struct exporting e = {.wanted = 0};
+	CS_TRY(wanted_height(&e.wanted, command, why));
 	const struct node_reading reading = {.context = &e, .outcome = on_outcome};
 	uint8_t *memory = host_alloc(1024u * 1024);
 	struct cs_arena scratch;
@@ -106,15 +128,78 @@ static enum cs_err add_funds(json_t *root, const struct node_command *command, s
 	return CS_OK;
 }
 
+/* ---- deposits ---- */
+
+/* An object's member that is an object, made where there is none; NULL: it is something else. */
+static json_t *object_in(json_t *object, const char *key)
+{
+	json_t *member = json_object_get(object, key);
+	if (member == NULL) {
+		member = json_object();
+		(void)json_object_set_new(object, key, member);
+	}
+	return json_is_object(member) ? member : NULL;
+}
+
+/* Of the parameters that the file has, or that the ledger will have. */
+static uint64_t power_unit(const json_t *parameters)
+{
+	const json_t *unit = json_object_get(json_object_get(parameters, "values"), "power_unit");
+	const json_int_t value = json_integer_value(unit);
+	return value > 0 ? (uint64_t)value
+			 : ledger_parameters_default().values[LEDGER_PARAM_POWER_UNIT];
+}
+
+static void add_bond(json_t *list, const struct cmt_validator *validator, const char *operator,
+		     const char * amount)
+{
+	char key[2 + 2 * sizeof validator->key.b + 1] = "0x";
+	cs_hex(key + 2, CS_BYTES_OF(validator->key.b));
+	(void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "key", key,
+						    "operator", operator, "bond", amount));
+}
+
+/* Where nobody owns the parameters yet, the operator does, with a day's delay. */
+static enum cs_err add_bonds(json_t *root, const struct node_fund *bond,
+			     struct node_genesis *genesis, struct cs_why *why)
+{
+	json_t *contracts = object_in(root, "contracts");
+	json_t *list = json_array();
+	uint64_t rest, power;
+	char operator[2 + 2 * sizeof bond->address.b + 1] = "0x", amount[CS_U256_DECIMAL_SIZE];
+	if (contracts == NULL || json_object_get(contracts, "staking") != NULL) {
+		json_decref(list);
+		return cs_fail(why, CS_ERR_INVALID, "app_state has validators of its own");
+	}
+	cs_hex(operator+ 2, CS_BYTES_OF(bond->address.b));
+	cs_u256_decimal(amount, &bond->amount);
+	if (json_object_get(contracts, "parameters") == NULL)
+		(void)json_object_set_new(
+			contracts, "parameters",
+			json_pack("{s:s, s:i}", "owner", operator, "delay_s", OWNER_DELAY_S));
+	const struct cs_u256 units = cs_u256_div_u64(
+		&rest, &bond->amount, power_unit(json_object_get(contracts, "parameters")));
+	for (size_t i = 0; i < genesis->count; i++)
+		add_bond(list, &genesis->validators[i], operator, amount);
+	(void)json_object_set_new(contracts, "staking", json_pack("{s:o}", "validators", list));
+	if (cs_u256_to_u64(&power, &units) != CS_OK || power == 0 || power > LEDGER_POWER_MAX)
+		return cs_fail(why, CS_ERR_INVALID, "--bond: the deposit is no power");
+	for (size_t i = 0; i < genesis->count; i++)
+		genesis->validators[i].power = (int64_t)power;
+	return CS_OK;
+}
+
 enum cs_err node_command_app_state(char **app_state, const struct node_command *command,
-				   struct cs_why *why)
+				   struct node_genesis *genesis, struct cs_why *why)
 {
 	json_t *root;
 	*app_state = NULL;
 	CS_TRY(read_app_state(&root, command->app_state, why));
-	if (root == NULL && command->fund_count > 0)
+	if (root == NULL && (command->fund_count > 0 || command->has_bond))
 		root = json_object();
 	enum cs_err err = command->fund_count > 0 ? add_funds(root, command, why) : CS_OK;
+	if (err == CS_OK && command->has_bond)
+		err = add_bonds(root, &command->bond, genesis, why);
 	if (err == CS_OK && root != NULL)
 		*app_state = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
 	json_decref(root);
@@ -128,7 +213,7 @@ static enum cs_err export_app_state(struct node_genesis *out, const struct node_
 	char path[NODE_PATH_SIZE_MAX];
 	CS_TRY(node_path(path, command->home, "data/" NODE_LEDGER_FILE, why));
 	if (command->app_state != NULL || access(path, F_OK) != 0)
-		return node_command_app_state(&out->app_state, command, why);
+		return node_command_app_state(&out->app_state, command, out, why);
 	return node_ledger_export(&out->app_state, path, (uint64_t)(out->initial_height - 1),
 				  NODE_GENESIS_SIZE_MAX / 2, why);
 }
@@ -141,14 +226,15 @@ static enum cs_err make_genesis(struct node_genesis *out, const struct bft_state
 				     .time = state->last_time,
 				     .initial_height = state->last_height + 1,
 				     .params = state->params,
-				     .count = state->now.set.count,
+				     .count = state->next.set.count,
 				     .app_hash_size = state->app_hash_size};
 	memcpy(out->app_hash, state->app_hash, state->app_hash_size);
 	if (!cmt_chain_id_eq(&state->chain_id, &old->chain_id))
 		return cs_fail(why, CS_ERR_WRONG_CHAIN,
 			       "the data are of another chain than the genesis");
 	for (size_t i = 0; i < out->count; i++) {
-		out->validators[i] = state->now.set.list[i];
+		/* Of the height after the next: the application's state has the last change. */
+		out->validators[i] = state->next.set.list[i];
 		(void)snprintf(out->names[i], sizeof out->names[i], "%s",
 			       name_of(old, &out->validators[i].address));
 	}

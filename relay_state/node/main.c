@@ -35,6 +35,8 @@ static const char usage[] =
 	"  --proxy_app APP       init, testnet, start: ledger, kvstore, persistent_kvstore,\n"
 	"                        unix://PATH, tcp://ADDRESS:PORT\n"
 	"  --fund ADDRESS=AMOUNT init, testnet: an account of the new ledger; many times\n"
+	"  --bond ADDRESS=AMOUNT init, testnet: the deposit of each validator of the new ledger,\n"
+	"                        and who operates them\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
 	"  --account ADDRESS, --register IDENTITY\n"
@@ -57,14 +59,18 @@ static bool take_text(const char **to, const char *name, const char *option, con
 }
 
 /* 0x and 40 digits, and a decimal number. */
-static bool take_fund(struct node_command *c, const char *value)
+static bool take_amount(struct node_fund *fund, const char *value)
 {
 	const char *equals = value == NULL ? NULL : strchr(value, '=');
-	struct node_fund *fund = &c->funds[c->fund_count];
-	if (equals == NULL || c->fund_count == NODE_FUNDS_MAX || strncmp(value, "0x", 2) != 0 ||
-	    cs_unhex(fund->address.b, sizeof fund->address.b,
-		     cs_bytes(value, (size_t)(equals - value))) != CS_OK ||
-	    cs_u256_from_decimal(&fund->amount, cs_bytes_str(equals + 1)) != CS_OK)
+	return equals != NULL && strncmp(value, "0x", 2) == 0 &&
+	       cs_unhex(fund->address.b, sizeof fund->address.b,
+			cs_bytes(value, (size_t)(equals - value))) == CS_OK &&
+	       cs_u256_from_decimal(&fund->amount, cs_bytes_str(equals + 1)) == CS_OK;
+}
+
+static bool take_fund(struct node_command *c, const char *value)
+{
+	if (c->fund_count == NODE_FUNDS_MAX || !take_amount(&c->funds[c->fund_count], value))
 		return false;
 	c->fund_count++;
 	return true;
@@ -87,6 +93,10 @@ static int take_option(struct node_command *c, const char *name, const char *val
 		return 2;
 	if (strcmp(name, "--fund") == 0)
 		return take_fund(c, value) ? 2 : 0;
+	if (strcmp(name, "--bond") == 0) {
+		c->has_bond = take_amount(&c->bond, value);
+		return c->has_bond ? 2 : 0;
+	}
 	if (strcmp(name, "--log-json") == 0) {
 		c->log_json = true;
 		return 1;

@@ -158,6 +158,23 @@ def test_a_life_of_validators(tmp_path):
         assert len({node.call("block", height=str(height + 1))["block"]["header"]["app_hash"] for node in net.nodes}) == 1
 
 
+def test_a_network_with_deposits(tmp_path):
+    """What testnet writes with --bond begins, and its operator is who was named."""
+    deposit = 7_000_000
+    network = Network(tmp_path, 2, arguments=(*accounts.arguments(), "--bond", f"0x{BOB.address.hex()}={deposit}"))
+    with network as net:
+        net.wait_height(2)
+        staking = Staking(net.nodes[0])
+        both = [bytes.fromhex(forge.Key(node.home).address) for node in net.nodes]
+        assert staking.powers() == dict.fromkeys(both, 7) == staking.engine_powers()
+        assert staking.call(ALICE, "bond(address)", both[0], value=10**6)["code"] != 0
+        assert staking.call(BOB, "bond(address)", both[0], value=10**6)["code"] == 0
+        wait_powers(staking, {both[0]: 8, both[1]: 7})
+    for i, bad in enumerate((f"0x{BOB.address.hex()}=999999", f"0x{BOB.address.hex()}", f"{BOB.address.hex()}=7000000", f"0x{BOB.address.hex()}=-1")):
+        refused = run("init", "--home", str(tmp_path / f"bad{i}"), *accounts.arguments(), "--bond", bad)
+        assert refused.returncode != 0 and "--bond" in refused.stderr
+
+
 def test_genesis_is_compared(tmp_path):
     """A deposit that is not the engine's power ends the start, and says so."""
     network = Network(tmp_path, 1, arguments=accounts.arguments())

@@ -236,6 +236,54 @@ def test_another_app_hash(world):
     assert verify(world, path, "--app-hash", world.app_hash(height), "--validators", "00" * 32).returncode == BAD_USE
 
 
+# ---- pruned lines ----
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+    """A ledger that keeps lines for four seconds: three of five are pruned, by somebody."""
+    folder = tmp_path_factory.mktemp("pruned")
+    with uw.begin(folder, age_max_s=4, window_s=1, retention_s=4) as net:
+        net.wait_height(2)
+        made = World(folder, net.nodes[0])
+        made.register_enclave()
+        made.record([made.make(quantity=q) for q in (10, 20, 30)])
+        begun = made.block_time()
+        wait_for(lambda: made.block_time() >= begun + 5, uw.DEADLINE_S, "lines that are old")
+        made.record([made.make(quantity=40)])
+        made.good(uw.ALICE, USAGE, calldata("prune(address,uint8,uint32,uint64)", PROVIDER.address, 1, int(made.month.replace("-", "")), 3))
+        height = made.bank.info()[0]
+        wait_for(lambda: made.node.height() > height + 1, uw.DEADLINE_S, PREDICATE)
+        yield made
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_a_statement_says_what_is_pruned(pruned, fmt):
+    path = pruned.statement(f"pruned.{fmt}", fmt=fmt)
+    head, rows = rows_of(path, fmt)
+    done = verify(pruned, path)
+    assert done.returncode == 0, done.stderr
+    assert "1 here, 3 pruned: complete" in done.stdout and "200 in total" in done.stdout
+    assert [int(row["index"]) for row in rows] == [3] and (head["count"], head["pruned"]) == (4, 3)
+    # The consumer's has all lines.
+    other = pruned.statement(f"whole.{fmt}", "consumer", fmt=fmt)
+    assert "4 here, 0 pruned" in verify(pruned, other).stdout
+
+
+@pytest.mark.parametrize("change", [
+    edit_head(lambda h: h.pop("pruned_state")),
+    edit_head(lambda h: h.update(pruned=2)),
+    edit_head(lambda h: h["pruned_state"].update(value="0x")),
+    edit_head(lambda h: h["pruned_state"].update(key=h["state"]["key"])),
+    without(1),
+], ids=["not said", "fewer", "nothing", "another key", "the line that is left"])
+def test_a_file_that_lies_about_what_is_pruned(pruned, change):
+    path = pruned.statement(f"less-{abs(id(change))}.jsonl", fmt="jsonl")
+    height = rows_of(path, "jsonl")[0]["height"]
+    lies(path, change)
+    assert verify(pruned, path, height=height).returncode == NO
+
+
 # ---- arguments, questions, proofs ----
 
 

@@ -30,7 +30,7 @@ def hx(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def genesis() -> dict:
+def genesis(**terms) -> dict:
     powers = {"owner": hx(ALICE.address), "guardian": hx(ALICE.address), "delay_s": 0}
     people = [*accounts.FUNDED, PROVIDER, CONSUMER, ARBITER]
     return {
@@ -41,7 +41,7 @@ def genesis() -> dict:
                                   "administrators": [hx(rv.v.public_x(secret)) for secret in rv.ADMINISTRATORS]},
             "usage": powers | {"arbiter": hx(ARBITER.address), "age_max_s": 30 * DAY, "window_s": 10 * DAY, "retention_s": 60 * DAY,
                                "metrics": [{"name": "rows", "decimals": 0, "unit": "row"},
-                                           {"name": "cpu-hours", "decimals": 3, "unit": "h"}]},
+                                           {"name": "cpu-hours", "decimals": 3, "unit": "h"}]} | terms,
             "tasks": {"insecure": False},
         },
     }
@@ -132,7 +132,7 @@ class World:
         return field(1, field(1, head) + field(2, body)) + field(2, validators), header["validators_hash"]
 
 
-def begin(folder: Path):
+def begin(folder: Path, **terms) -> Network:
     state = folder / "app_state.json"
-    state.write_text(json.dumps(genesis()))
+    state.write_text(json.dumps(genesis(**terms)))
     return Network(folder, 1, arguments=("--proxy_app", "ledger", "--app-state", str(state)))
