@@ -132,11 +132,14 @@ static enum cs_err put_dispute(struct ledger_call *call, const struct dispute *d
 	return ledger_put(call, cs_bytes(key.b, key.n), cs_buf_view(&buf));
 }
 
-enum cs_err usage_dispute_waits(struct ledger_call *call, bool *waits, const struct usage_id *id)
+enum cs_err usage_dispute_waits(struct ledger_call *call, bool *waits, const struct usage_id *id,
+				uint64_t window_s)
 {
 	struct dispute dispute;
 	CS_TRY(get_dispute(call, &dispute, id));
-	*waits = dispute.state == DISPUTE_OPEN || dispute.state == DISPUTE_APPEALED;
+	*waits = dispute.state == DISPUTE_OPEN || dispute.state == DISPUTE_APPEALED ||
+		 (dispute.state == DISPUTE_REJECTED &&
+		  call->block->time_s < dispute.steps[dispute.step_count - 1].time_s + window_s);
 	return CS_OK;
 }
 

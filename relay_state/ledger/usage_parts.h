@@ -102,9 +102,10 @@ CS_NODISCARD enum cs_err usage_balance_put(struct ledger_call *call,
 
 /* ---- disputes ---- */
 
-/* Does somebody's answer to a dispute of this record have to come? */
+/* Does somebody's answer to a dispute of this record have to come, or may an appeal? A provider who
+ * rejects late must not take the consumer's appeal with the line. */
 CS_NODISCARD enum cs_err usage_dispute_waits(struct ledger_call *call, bool *waits,
-					     const struct usage_id *id);
+					     const struct usage_id *id, uint64_t window_s);
 CS_NODISCARD enum cs_err usage_dispute_forget(struct ledger_call *call, const struct usage_id *id);
 
 ledger_function_fn usage_record, usage_record_of;

@@ -308,7 +308,7 @@ static enum cs_err may_prune(struct ledger_call *call, bool *may, const struct u
 	if (call->block->time_s < body->line.time_s + terms->retention_s)
 		return CS_OK;
 	if (entry->kind == LEDGER_USAGE_CHARGE)
-		CS_TRY(usage_dispute_waits(call, &waits, &entry->id));
+		CS_TRY(usage_dispute_waits(call, &waits, &entry->id, terms->window_s));
 	*may = !waits;
 	return CS_OK;
 }

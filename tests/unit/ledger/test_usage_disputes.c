@@ -320,6 +320,11 @@ static void test_what_is_disputed_is_not_pruned(void **state)
 	lab_refuse(usage->lab, USAGE, "prune(address,uint8,uint32,uint64)", words, 4,
 		   "NothingToPrune()", LAB_NONE);
 	make(MOVE_REJECT, 0);
+	/* The consumer may still appeal. */
+	lab_next_block(usage->lab, USAGE_WINDOW - 1);
+	lab_refuse(usage->lab, USAGE, "prune(address,uint8,uint32,uint64)", words, 4,
+		   "NothingToPrune()", LAB_NONE);
+	lab_next_block(usage->lab, 1);
 	lab_call(usage->lab, USAGE, "prune(address,uint8,uint32,uint64)", words, 4);
 	const struct cs_hash others[] = {lab_address_word(&usage->consumer),
 					 lab_word(LEDGER_USAGE_CONSUMER), lab_word(JANUARY),
