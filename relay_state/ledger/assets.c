@@ -64,15 +64,17 @@ struct key {
 	size_t n;
 };
 
-static struct key make_key(uint8_t kind, const struct cs_address *asset, const struct cs_address *a,
-			   const struct cs_address *b)
+static struct key make_key(uint8_t kind, const struct cs_address *asset)
 {
-	struct key key = {.b = {kind}, .n = 1};
-	const struct cs_address *const parts[] = {asset, a, b};
-	for (size_t i = 0; i < CS_LEN(parts) && parts[i] != NULL; i++) {
-		memcpy(key.b + key.n, parts[i]->b, sizeof parts[i]->b);
-		key.n += sizeof parts[i]->b;
-	}
+	struct key key = {.b = {kind}, .n = 1 + sizeof asset->b};
+	memcpy(key.b + 1, asset->b, sizeof asset->b);
+	return key;
+}
+
+static struct key with(struct key key, const struct cs_address *address)
+{
+	memcpy(key.b + key.n, address->b, sizeof address->b);
+	key.n += sizeof address->b;
 	return key;
 }
 
@@ -105,12 +107,12 @@ static enum cs_err put_number(struct ledger_call *call, const struct key *key,
 	return ledger_put(call, cs_bytes(key->b, key->n), CS_BYTES_OF(word.b));
 }
 
-void ledger_asset_balance_key(uint8_t out[LEDGER_ASSET_BALANCE_KEY_SIZE],
+void ledger_asset_balance_key(uint8_t key[LEDGER_ASSET_BALANCE_KEY_SIZE],
 			      const struct cs_address *asset, const struct cs_address *account)
 {
-	struct key key = make_key(KIND_BALANCE, asset, account, NULL);
-	cs_assert(key.n == LEDGER_ASSET_BALANCE_KEY_SIZE);
-	memcpy(out, key.b, key.n);
+	const struct key made = with(make_key(KIND_BALANCE, asset), account);
+	cs_assert(made.n == LEDGER_ASSET_BALANCE_KEY_SIZE);
+	memcpy(key, made.b, made.n);
 }
 
 /* ---- records: minter (20) ‖ decimals (1) ‖ size of the name (1) ‖ name ‖ symbol ---- */
@@ -138,7 +140,7 @@ struct cs_address ledger_asset_of(const struct cs_address *creator, struct cs_by
 static enum cs_err get_record(struct ledger_call *call, struct record *record,
 			      const struct cs_address *asset)
 {
-	const struct key key = make_key(KIND_RECORD, asset, NULL, NULL);
+	const struct key key = make_key(KIND_RECORD, asset);
 	struct cs_bytes value;
 	enum cs_err err = ledger_get(call, &value, cs_bytes(key.b, key.n));
 	if (err == CS_ERR_NOT_FOUND)
@@ -158,7 +160,7 @@ static enum cs_err get_record(struct ledger_call *call, struct record *record,
 static enum cs_err put_record(struct ledger_call *call, const struct cs_address *asset,
 			      const struct record *record)
 {
-	const struct key key = make_key(KIND_RECORD, asset, NULL, NULL);
+	const struct key key = make_key(KIND_RECORD, asset);
 	uint8_t bytes[RECORD_SIZE_MAX];
 	struct cs_buf buf;
 	cs_buf_init(&buf, bytes, sizeof bytes);
@@ -176,7 +178,7 @@ static enum cs_err put_record(struct ledger_call *call, const struct cs_address 
 static enum cs_err take(struct ledger_call *call, const struct cs_address *asset,
 			const struct cs_address *from, const struct cs_u256 *amount)
 {
-	const struct key key = make_key(KIND_BALANCE, asset, from, NULL);
+	const struct key key = with(make_key(KIND_BALANCE, asset), from);
 	struct cs_u256 has, left;
 	CS_TRY(get_number(call, &has, &key));
 	if (cs_u256_sub(&left, &has, amount) != CS_OK)
@@ -189,7 +191,7 @@ static enum cs_err take(struct ledger_call *call, const struct cs_address *asset
 static enum cs_err give(struct ledger_call *call, const struct cs_address *asset,
 			const struct cs_address *to, const struct cs_u256 *amount)
 {
-	const struct key key = make_key(KIND_BALANCE, asset, to, NULL);
+	const struct key key = with(make_key(KIND_BALANCE, asset), to);
 	struct cs_u256 has;
 	if (is_zero(to))
 		return revert_address(call, "ERC20InvalidReceiver(address)", to);
@@ -212,7 +214,7 @@ static enum cs_err use_allowance(struct ledger_call *call, const struct cs_addre
 				 const struct cs_address *owner, const struct cs_u256 *amount)
 {
 	static const struct cs_u256 endless = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
-	const struct key key = make_key(KIND_ALLOWANCE, asset, owner, &call->sender);
+	const struct key key = with(with(make_key(KIND_ALLOWANCE, asset), owner), &call->sender);
 	struct cs_u256 allowed, left;
 	CS_TRY(get_number(call, &allowed, &key));
 	if (cs_u256_cmp(&allowed, &endless) == 0)
@@ -263,7 +265,7 @@ static enum cs_err run_create(struct ledger_call *call, struct cs_abi_reader *in
 	    record.symbol.n > LEDGER_ASSET_SYMBOL_SIZE_MAX || !is_text(record.symbol))
 		return ledger_revert_plain(call, "AssetInvalid()");
 	const struct cs_address asset = ledger_asset_of(&call->sender, record.name);
-	const struct key key = make_key(KIND_RECORD, &asset, NULL, NULL);
+	const struct key key = make_key(KIND_RECORD, &asset);
 	enum cs_err err = ledger_get(call, &before, cs_bytes(key.b, key.n));
 	if (err == CS_OK)
 		return revert_address(call, "AssetKnown(address)", &asset);
@@ -287,7 +289,7 @@ static enum cs_err run_mint(struct ledger_call *call, struct cs_abi_reader *in, 
 	CS_TRY(get_record(call, &record, &asset));
 	if (is_zero(&call->sender) || !cs_address_eq(&record.minter, &call->sender))
 		return ledger_revert_plain(call, "OnlyMinter()");
-	const struct key key = make_key(KIND_SUPPLY, &asset, NULL, NULL);
+	const struct key key = make_key(KIND_SUPPLY, &asset);
 	CS_TRY(get_number(call, &supply, &key));
 	if (cs_u256_add(&supply, &supply, &amount) != CS_OK)
 		return ledger_revert_plain(call, "SupplyOverflow()");
@@ -313,7 +315,7 @@ static enum cs_err run_burn(struct ledger_call *call, struct cs_abi_reader *in, 
 	if (!is_bridge && !cs_address_eq(&from, &call->sender))
 		CS_TRY(use_allowance(call, &asset, &from, &amount));
 	CS_TRY(take(call, &asset, &from, &amount));
-	const struct key key = make_key(KIND_SUPPLY, &asset, NULL, NULL);
+	const struct key key = make_key(KIND_SUPPLY, &asset);
 	CS_TRY(get_number(call, &supply, &key));
 	if (cs_u256_sub(&supply, &supply, &amount) != CS_OK)
 		return cs_fail(call->why, CS_ERR_DAMAGED, "a balance is above the supply");
@@ -380,7 +382,8 @@ static enum cs_err run_approve(struct ledger_call *call, struct cs_abi_reader *i
 	CS_TRY(cs_abi_get_address(in, &spender));
 	CS_TRY(cs_abi_get_u256(in, &amount));
 	CS_TRY(get_record(call, &record, &asset));
-	const struct key key = make_key(KIND_ALLOWANCE, &asset, &call->sender, &spender);
+	const struct key key =
+		with(with(make_key(KIND_ALLOWANCE, &asset), &call->sender), &spender);
 	CS_TRY(put_number(call, &key, &amount));
 	cs_abi_put_u64(out, 1);
 	return emit(call, "Approval(address,address,address,uint256)", &asset, &call->sender,
@@ -413,8 +416,9 @@ static enum cs_err answer_number(struct ledger_call *call, struct cs_abi_reader 
 	for (size_t i = 0; i < address_count; i++)
 		CS_TRY(cs_abi_get_address(in, &parts[i]));
 	CS_TRY(get_record(call, &record, &asset));
-	const struct key key = make_key(kind, &asset, address_count > 0 ? &parts[0] : NULL,
-					address_count > 1 ? &parts[1] : NULL);
+	struct key key = make_key(kind, &asset);
+	for (size_t i = 0; i < address_count; i++)
+		key = with(key, &parts[i]);
 	CS_TRY(get_number(call, &number, &key));
 	cs_abi_put_u256(out, &number);
 	return CS_OK;
@@ -441,7 +445,7 @@ static enum cs_err run_total_supply(struct ledger_call *call, struct cs_abi_read
 static enum cs_err run_info(struct ledger_call *call, struct cs_abi_reader *in, struct cs_abi *out)
 {
 	struct cs_address asset;
-	struct record record;
+	struct record record = {.decimals = 0};
 	CS_TRY(cs_abi_get_address(in, &asset));
 	CS_TRY(get_record(call, &record, &asset));
 	const size_t name = cs_abi_slot(out), symbol = cs_abi_slot(out);
