@@ -103,6 +103,7 @@ enum cs_err ledger_app_init(struct ledger_app **out, void *memory,
 	app->modules = options->modules;
 	app->sig = options->sig;
 	app->version = options->version;
+	app->snapshots.interval = options->snapshot_interval;
 	memcpy(app->seed, options->seed, sizeof app->seed);
 	app->block_state = take_state(&rest, app, BLOCK_KEYS, BLOCK_BYTES);
 	app->check_state = take_state(&rest, app, PENDING_KEYS, PENDING_BYTES);
@@ -186,6 +187,7 @@ static enum cs_err init_chain(void *state, const struct abci_init_chain_request 
 						 .why = call->why};
 	struct cs_hash root;
 	app->staged.is_there = false;
+	ledger_snapshots_forget(app);
 	app->version = 0;
 	app->time_s = block.time_s;
 	forget_pending(app);
@@ -553,7 +555,8 @@ static enum cs_err commit(void *state, struct abci_commit_response *response,
 	app->time_s = staged->time_s;
 	drop_staged(app);
 	forget_pending(app);
-	return CS_OK;
+	err = ledger_snapshots_committed(app);
+	return err == CS_OK ? CS_OK : fail(call, err);
 }
 
 struct abci_app ledger_app_table(struct ledger_app *app)
@@ -568,5 +571,9 @@ struct abci_app ledger_app_table(struct ledger_app *app)
 		.process_proposal = process_proposal,
 		.finalize_block = finalize_block,
 		.commit = commit,
+		.list_snapshots = ledger_app_list_snapshots,
+		.offer_snapshot = ledger_app_offer,
+		.load_snapshot_chunk = ledger_app_load_chunk,
+		.apply_snapshot_chunk = ledger_app_apply_chunk,
 	};
 }

@@ -15,7 +15,10 @@
  *     /simulate: a transaction, its signatures there or not → gas used (8) ‖ output
  *     /chain: nothing → tag (32) ‖ app version (8) ‖ gas of a block (8) ‖ least price (16)
  *             ‖ time of the block (8)
- * each at a height within the window, 0 being the last committed one. */
+ * each at a height within the window, 0 being the last committed one.
+ *
+ * Snapshots (snapshot.h) are of a version that the store keeps: the two newest are served while it
+ * does, and forgotten by a restart. */
 #ifndef LEDGER_APP_H
 #define LEDGER_APP_H
 
@@ -35,7 +38,8 @@ struct ledger_app_options {
 	uint64_t version;         /* the db's newest; 0: nothing is there yet */
 	const struct cs_sig *sig; /* the caller's, as long as the application */
 	struct ledger_modules modules;
-	uint8_t seed[16]; /* random (state.h) */
+	uint8_t seed[16];           /* random (state.h) */
+	uint64_t snapshot_interval; /* heights between two snapshots; 0: others' are restored */
 };
 
 /* Bytes of memory that the application takes; used as blocks need it. */

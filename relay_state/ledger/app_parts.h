@@ -4,6 +4,7 @@
 #define LEDGER_APP_PARTS_H
 
 #include "relay_state/ledger/app.h"
+#include "relay_state/ledger/snapshot.h"
 
 #define LEDGER_CODESPACE "ledger"
 
@@ -15,6 +16,22 @@ struct ledger_staged {
 	uint64_t keep_from;
 	struct cs_hash root;
 	struct ledger_changes changes[LEDGER_SPACE_COUNT]; /* in the block's arena and state */
+};
+
+/* A snapshot, and where each of its chunks begins: chunks are made again when they are asked for. */
+struct ledger_taken {
+	struct ledger_snapshot snapshot;
+	struct cs_hash starts[LEDGER_CHUNKS_MAX];
+};
+
+struct ledger_snapshots {
+	uint64_t interval; /* 0: none is taken */
+	bool is_taking;
+	struct ledger_taken taking;
+	struct ledger_taken kept[2]; /* version 0: none */
+	struct ledger_taken loading; /* scratch of one answer */
+	bool is_restoring;
+	struct ledger_restore restore;
 };
 
 struct ledger_app {
@@ -35,8 +52,26 @@ struct ledger_app {
 	struct ledger_verified verified;
 	struct ledger_contracts contracts;
 	const struct ledger_contract *contract_list[UINT8_MAX];
+	struct ledger_snapshots snapshots;
 	uint8_t seed[16];
 };
+
+/* app_snapshot.c: after each commit; where the chain begins anew; and ABCI's four. */
+CS_NODISCARD enum cs_err ledger_snapshots_committed(struct ledger_app *app);
+void ledger_snapshots_forget(struct ledger_app *app);
+enum cs_err ledger_app_list_snapshots(void *state, struct abci_list_snapshots_response *response,
+				      const struct abci_call *call);
+enum cs_err ledger_app_offer(void *state, const struct abci_offer_snapshot_request *request,
+			     struct abci_offer_snapshot_response *response,
+			     const struct abci_call *call);
+enum cs_err ledger_app_load_chunk(void *state,
+				  const struct abci_load_snapshot_chunk_request *request,
+				  struct abci_load_snapshot_chunk_response *response,
+				  const struct abci_call *call);
+enum cs_err ledger_app_apply_chunk(void *state,
+				   const struct abci_apply_snapshot_chunk_request *request,
+				   struct abci_apply_snapshot_chunk_response *response,
+				   const struct abci_call *call);
 
 /* The time of a block, outside of the tree: among the pages, under a key that no page has. NOT_FOUND
  * where it is not known (a version that came by a snapshot). */

@@ -7,6 +7,7 @@
 #include "host/log.h"
 #include "relay_state/abci_socket/server.h"
 #include "relay_state/node/ledger_app.h"
+#include "relay_state/node/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@ static const char usage[] =
 	"\n"
 	"  --address ADDRESS     unix://PATH or tcp://ADDRESS:PORT [tcp://127.0.0.1:26658]\n"
 	"  --database FILE       the state [" NODE_LEDGER_FILE "]\n"
+	"  --snapshot-interval N heights between two snapshots [0: none; others' are restored]\n"
 	"  --insecure-remote     also listen on an address beyond this machine: whoever reaches "
 	"it\n"
 	"                        drives the application\n"
@@ -27,8 +29,18 @@ static const char usage[] =
 struct options {
 	struct abci_server_options server;
 	const char *database;
+	uint64_t snapshot_interval;
 	bool log_json;
 };
+
+static bool read_number(uint64_t *number, const char *text)
+{
+	int64_t value;
+	if (text == NULL || node_unnumber(&value, text) != CS_OK || value < 0)
+		return false;
+	*number = (uint64_t)value;
+	return true;
+}
 
 /* How many arguments the option takes; 0: it is none, or its value is missing. */
 static int take_option(struct options *options, const char *name, const char *value)
@@ -41,6 +53,8 @@ static int take_option(struct options *options, const char *name, const char *va
 		options->database = value;
 		return 2;
 	}
+	if (strcmp(name, "--snapshot-interval") == 0)
+		return read_number(&options->snapshot_interval, value) ? 2 : 0;
 	if (strcmp(name, "--insecure-remote") == 0) {
 		options->server.insecure_remote = true;
 		return 1;
@@ -109,7 +123,8 @@ static int run(const struct options *options)
 {
 	struct node_ledger *ledger = NULL;
 	struct cs_why why = {""};
-	enum cs_err err = node_ledger_open(&ledger, options->database, 0, &why);
+	enum cs_err err =
+		node_ledger_open(&ledger, options->database, 0, options->snapshot_interval, &why);
 	if (err == CS_OK)
 		err = serve(options, ledger, &why);
 	if (err != CS_OK)

@@ -87,7 +87,8 @@ static enum cs_err make_ledger(struct node_application *a, struct abci_app *app,
 {
 	if (options->ledger == NULL)
 		return cs_fail(why, CS_ERR_INVALID, LEDGER " needs a folder");
-	CS_TRY(node_ledger_open(&a->ledger, options->ledger, (uint64_t)options->height_max, why));
+	CS_TRY(node_ledger_open(&a->ledger, options->ledger, (uint64_t)options->height_max,
+				(uint64_t)options->ledger_interval, why));
 	*app = node_ledger_table(a->ledger);
 	return CS_OK;
 }

@@ -25,8 +25,9 @@ struct node_application_options {
 	int64_t snapshot_interval;
 	struct node_folder *folder; /* NULL: nothing is kept */
 	int64_t height_max;
-	const char *database; /* of persistent_kvstore: its file */
-	const char *ledger;   /* of the ledger: its file */
+	const char *database;    /* of persistent_kvstore: its file */
+	const char *ledger;      /* of the ledger: its file */
+	int64_t ledger_interval; /* and heights between two of its snapshots; 0: none */
 };
 
 /* The errors of abci_client_new; INVALID, IO: the kvstore's snapshots; node_kvstore_db_load's;

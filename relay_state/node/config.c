@@ -188,6 +188,8 @@ static const struct host_config_key keys[] = {
 	 "Chunks asked for at once."},
 	{"kvstore.snapshot_interval", NUMBER, 0, INT64_MAX, "0", NULL,
 	 "Of the built-in kvstore: heights between two snapshots; 0: it takes none."},
+	{"ledger.snapshot_interval", NUMBER, 0, INT64_MAX, "0", NULL,
+	 "Of the ledger: heights between two snapshots; 0: it takes none."},
 	{"instrumentation.prometheus", BOOL, 0, 0, "false", NULL, "Serve figures at /metrics."},
 	{"instrumentation.prometheus_listen_addr", TEXT, 1, 100, "\"127.0.0.1:26660\"",
 	 check_metrics, "Where. It authenticates nobody."},
@@ -202,6 +204,7 @@ static const struct host_config_table tables[] = {
 	{"consensus", 0, 0, "Times of a round."},
 	{"statesync", 0, 0, "Beginning with a snapshot."},
 	{"kvstore", 0, 0, "The built-in application."},
+	{"ledger", 0, 0, "The ledger's application."},
 	{"instrumentation", 0, 0, "Figures for Prometheus."},
 };
 
@@ -292,6 +295,7 @@ static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 		.broadcast = host_config_bool(file, "mempool.broadcast"),
 	};
 	o->application.snapshot_interval = host_config_number(file, "kvstore.snapshot_interval");
+	o->application.ledger_interval = host_config_number(file, "ledger.snapshot_interval");
 	read_consensus(&o->consensus, file);
 	CS_TRY(read_statesync(&o->statesync, file, why));
 	o->genesis_file = c->genesis_file;

@@ -27,11 +27,13 @@ static enum cs_err take_back(struct node_ledger_db *db, uint64_t height_max, str
 	return node_ledger_db_rollback(db, height_max, why);
 }
 
-static enum cs_err make_app(struct node_ledger *ledger, struct cs_why *why)
+static enum cs_err make_app(struct node_ledger *ledger, uint64_t snapshot_interval,
+			    struct cs_why *why)
 {
 	struct ledger_app_options options = {.db = node_ledger_db_table(ledger->db),
 					     .version = node_ledger_db_version(ledger->db),
-					     .modules = ledger_modules()};
+					     .modules = ledger_modules(),
+					     .snapshot_interval = snapshot_interval};
 	cs_assert(getrandom(options.seed, sizeof options.seed, 0) == (ssize_t)sizeof options.seed);
 	/* Verifies alone: nothing to blind. */
 	ledger->sig = cs_sig_new(NULL);
@@ -42,7 +44,7 @@ static enum cs_err make_app(struct node_ledger *ledger, struct cs_why *why)
 }
 
 enum cs_err node_ledger_open(struct node_ledger **out, const char *path, uint64_t height_max,
-			     struct cs_why *why)
+			     uint64_t snapshot_interval, struct cs_why *why)
 {
 	struct node_ledger *ledger = host_alloc(sizeof *ledger);
 	struct cs_why inner = {""};
@@ -52,7 +54,7 @@ enum cs_err node_ledger_open(struct node_ledger **out, const char *path, uint64_
 	if (err == CS_OK)
 		err = take_back(ledger->db, height_max, why);
 	if (err == CS_OK)
-		err = make_app(ledger, why);
+		err = make_app(ledger, snapshot_interval, why);
 	if (err != CS_OK) {
 		node_ledger_close(ledger);
 		return err;

@@ -15,7 +15,8 @@ struct node_ledger;
  * that lost its newest blocks; 0: nothing is. The errors of node_ledger_db_open and _rollback, and of
  * ledger_app_init. */
 CS_NODISCARD enum cs_err node_ledger_open(struct node_ledger **ledger, const char *path,
-					  uint64_t height_max, struct cs_why *why);
+					  uint64_t height_max, uint64_t snapshot_interval,
+					  struct cs_why *why);
 /* The table whose state is the ledger's, as long as it is open. */
 struct abci_app node_ledger_table(struct node_ledger *ledger);
 uint64_t node_ledger_height(const struct node_ledger *ledger);

@@ -206,6 +206,28 @@ def test_rollback(net):
     assert Bank(node).balance(DAVE.address) == 1
 
 
+def test_a_node_begins_with_a_snapshot(tmp_path):
+    """Its state is proven by the chain's application hash; blocks before it are not needed."""
+    with Network(tmp_path, 4, change=lambda text: text + "\n[ledger]\nsnapshot_interval = 10\n",
+                 arguments=accounts.arguments()) as net:
+        net.wait_height(2)
+        transfers(Bank(net.nodes[0]))
+        first = net.nodes[0].height() // 10 * 10 + 10
+        net.wait_height(first + 2)
+        trusted = net.nodes[0].call("block", height="2")["block_id"]["hash"]
+        node = net.add_follower("joins", f'\n[statesync]\nenable = true\ntrust_height = 2\ntrust_hash = "{trusted}"\n'
+                                         'discovery_time = "300ms"\n')
+        node.args = ["--proxy_app", "ledger"]
+        node.start()
+        node.wait_height(net.nodes[0].height())
+        assert int(node.call("status")["sync_info"]["earliest_block_height"]) >= 10
+        bank = Bank(node)
+        assert bank.balance(DAVE.address) == 4006 and bank.sequence(ALICE.address) == 3
+        assert Bank(net.nodes[1]).send(BOB, [Call(DAVE.address, 1)])["code"] == 0
+        wait_for(lambda: bank.balance(DAVE.address) == 4007, DEADLINE_S, "the transfer at the new node")
+        settle(net.nodes)
+
+
 def test_damage_is_told(net):
     node = net.nodes[2]
     node.kill()

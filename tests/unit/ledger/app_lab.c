@@ -30,7 +30,8 @@ static void start(struct app_lab *lab)
 						   .version = memory_db_version(lab->db),
 						   .sig = lab->sig,
 						   .modules = ledger_modules(),
-						   .seed = {7}};
+						   .seed = {7},
+						   .snapshot_interval = lab->snapshot_interval};
 	lab->memory = malloc(ledger_app_size());
 	assert_non_null(lab->memory);
 	assert_ok(ledger_app_init(&lab->app, lab->memory, &options, &lab->why));

@@ -22,6 +22,7 @@ struct app_lab {
 	struct cs_why why;
 	int64_t height; /* the last committed */
 	struct cs_hash chain;
+	uint64_t snapshot_interval; /* of the next restart */
 };
 
 /* Keys of the tests, by a number from 1 on. */
