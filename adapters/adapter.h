@@ -237,7 +237,9 @@ struct adapter_endpoint {
 
 /* Called from the loop. head: the newest header changed (before its events are known). block: see
  * above. progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
- * new head for longer than it should take; 0 when it moves again. Any of them may be NULL. */
+ * new head for longer than it should take; 0 when it moves again. conflict: of a chain whose blocks are
+ * never withdrawn, another block at a height that was reported, signed by its validators: for the
+ * enclave to judge. Any of them may be NULL. */
 struct adapter_listener {
 	void *ctx;
 	void (*head)(void *ctx, const struct adapter_header *head);
@@ -245,6 +247,7 @@ struct adapter_listener {
 	void (*progress)(void *ctx, const struct adapter_cursor *cursor);
 	void (*reorg)(void *ctx, const struct adapter_reorg *reorg);
 	void (*stalled)(void *ctx, uint64_t stalled_ms);
+	void (*conflict)(void *ctx, const struct adapter_block_id *other);
 	void (*endpoint)(void *ctx, const struct adapter_endpoint *endpoint);
 };
 

@@ -44,22 +44,25 @@ static void fill_topics(struct cs_hash topics[EVM_TOPIC_COUNT])
 			topics[i] = cs_abi_topic(events[i].signature);
 }
 
-static enum cs_err add(struct evm_contracts *contracts, const struct adapter_evm_config *config,
+struct place {
+	const char *caip2;
+	const struct cs_hash *genesis;
+};
+
+static enum cs_err add(struct evm_contracts *contracts, const struct place *place,
 		       enum evm_contract_kind kind, const struct cs_address *address,
 		       struct cs_why *why)
 {
 	static const struct cs_address zero = {{0}};
-	char caip2[CS_CAIP2_SIZE_MAX + 1];
 
 	if (cs_address_eq(address, &zero))
 		return cs_fail(why, CS_ERR_INVALID, "a contract of address zero");
 	if (evm_contracts_find(contracts, address) != NULL)
 		return cs_fail(why, CS_ERR_INVALID, "a contract is named twice");
-	cs_caip2_write_eip155(caip2, config->chain_id);
 	contracts->list[contracts->count++] = (struct evm_contract){
 		.kind = kind,
 		.address = *address,
-		.identity = wire_identity(cs_bytes_str(caip2), &config->genesis_hash,
+		.identity = wire_identity(cs_bytes_str(place->caip2), place->genesis,
 					  CS_BYTES_OF(address->b)),
 	};
 	return CS_OK;
@@ -70,20 +73,36 @@ enum cs_err evm_contracts_init(struct evm_contracts *contracts,
 {
 	static const struct cs_address zero = {{0}};
 	struct evm_contracts out = {.count = 0};
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
+	const struct place place = {caip2, &config->genesis_hash};
 
 	if (config->oracle_count > ADAPTER_EVM_ORACLES_MAX ||
 	    config->feed_count > ADAPTER_EVM_ORACLES_MAX)
 		return cs_fail(why, CS_ERR_INVALID, "contracts: more than %d of one kind",
 			       ADAPTER_EVM_ORACLES_MAX);
+	cs_caip2_write_eip155(caip2, config->chain_id);
 	fill_topics(out.topics);
 	if (!cs_address_eq(&config->gateway, &zero))
-		CS_TRY(add(&out, config, EVM_CONTRACT_GATEWAY, &config->gateway, why));
+		CS_TRY(add(&out, &place, EVM_CONTRACT_GATEWAY, &config->gateway, why));
 	for (size_t i = 0; i < config->oracle_count; i++)
-		CS_TRY(add(&out, config, EVM_CONTRACT_ORACLE, &config->oracles[i], why));
+		CS_TRY(add(&out, &place, EVM_CONTRACT_ORACLE, &config->oracles[i], why));
 	for (size_t i = 0; i < config->feed_count; i++)
-		CS_TRY(add(&out, config, EVM_CONTRACT_FEED, &config->feeds[i], why));
+		CS_TRY(add(&out, &place, EVM_CONTRACT_FEED, &config->feeds[i], why));
 	if (out.count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "contracts: none to watch");
+	*contracts = out;
+	return CS_OK;
+}
+
+enum cs_err evm_contracts_of_gateway(struct evm_contracts *contracts, const char *caip2,
+				     const struct cs_hash *genesis,
+				     const struct cs_address *gateway, struct cs_why *why)
+{
+	const struct place place = {caip2, genesis};
+	struct evm_contracts out = {.count = 0};
+
+	fill_topics(out.topics);
+	CS_TRY(add(&out, &place, EVM_CONTRACT_GATEWAY, gateway, why));
 	*contracts = out;
 	return CS_OK;
 }

@@ -43,6 +43,11 @@ struct evm_contracts {
 CS_NODISCARD enum cs_err evm_contracts_init(struct evm_contracts *contracts,
 					    const struct adapter_evm_config *config,
 					    struct cs_why *why);
+/* A gateway alone, on a chain of any namespace. genesis: as the identity has it. */
+CS_NODISCARD enum cs_err evm_contracts_of_gateway(struct evm_contracts *contracts,
+						  const char *caip2, const struct cs_hash *genesis,
+						  const struct cs_address *gateway,
+						  struct cs_why *why);
 /* NULL: not one of them. */
 const struct evm_contract *evm_contracts_find(const struct evm_contracts *contracts,
 					      const struct cs_address *address);

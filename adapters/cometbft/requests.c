@@ -1,0 +1,455 @@
+#include "adapters/cometbft/inner.h"
+#include "adapters/evm/contract_error.h"
+#include "host/alloc.h"
+#include "relay_state/ledger/account.h"
+#include "relay_state/ledger/contract.h"
+#include "relay_state/ledger/tx.h"
+#include "wire/envelope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Light blocks of one answer of comet_headers, together: what fits a frame of the enclave beside all
+ * else. */
+#define HEADERS_SIZE_MAX (2u * 1024 * 1024)
+
+/* ---- light blocks ---- */
+
+struct headers {
+	struct comet *comet;
+	adapter_headers_fn *done;
+	void *ctx;
+	struct comet_header *signed_[ADAPTER_HEADERS_MAX];
+	size_t count;
+	struct adapter_header public[ADAPTER_HEADERS_MAX];
+	uint8_t *bytes[ADAPTER_HEADERS_MAX];
+	size_t made;
+	size_t size;
+};
+
+static void headers_end(struct headers *request, enum cs_err err, const char *why)
+{
+	request->done(request->ctx, err, why, err == CS_OK ? request->public : NULL,
+		      err == CS_OK ? request->made : 0);
+	for (size_t i = 0; i < request->count; i++)
+		comet_header_unref(request->signed_[i]);
+	for (size_t i = 0; i < request->made; i++)
+		free(request->bytes[i]);
+	free(request);
+}
+
+static enum cs_err make_one(struct headers *request, const struct cmt_validator_set *set)
+{
+	struct comet_header *header = request->signed_[request->made];
+	struct cmt_light_block block = {header->header, header->commit, *set};
+	size_t size = CMT_LIGHT_BLOCK_SIZE_MAX(set->count);
+	uint8_t *memory = host_alloc(size);
+	struct cs_buf buf;
+
+	cs_buf_init(&buf, memory, size);
+	cmt_light_block_encode(&buf, &block);
+	enum cs_err err = cs_buf_end(&buf);
+	if (err != CS_OK) {
+		free(memory);
+		return err;
+	}
+	request->size += buf.n;
+	request->public[request->made] = header->public;
+	request->public[request->made].rlp = cs_buf_view(&buf);
+	request->bytes[request->made++] = memory;
+	return CS_OK;
+}
+
+static void set_done(void *ctx, enum cs_err err, const char *why);
+
+/* Goes on until a set is missing. */
+static void make_all(struct headers *request)
+{
+	struct comet *comet = request->comet;
+	enum cs_err err = CS_OK;
+
+	while (request->made < request->count && request->size < HEADERS_SIZE_MAX) {
+		const struct comet_header *header = request->signed_[request->made];
+		const struct cs_hash *hash = &header->header.validators_hash.hash;
+		const struct cmt_validator_set *set = comet_set_find(comet, hash);
+
+		if (set == NULL) {
+			err = comet_set_fetch(comet, header->public.id.height, hash, set_done,
+					      request);
+			if (err == CS_OK)
+				return;
+		} else {
+			err = make_one(request, set);
+		}
+		if (err != CS_OK)
+			break;
+	}
+	headers_end(request, err, err == CS_OK ? "" : cs_err_sentence(err));
+}
+
+static void set_done(void *ctx, enum cs_err err, const char *why)
+{
+	struct headers *request = ctx;
+
+	if (err != CS_OK)
+		headers_end(request, err, why);
+	else
+		make_all(request);
+}
+
+static void fetched(void *ctx, enum cs_err err, const char *why,
+		    struct comet_header *const *headers, size_t count, size_t endpoint)
+{
+	struct headers *request = ctx;
+
+	(void)endpoint;
+	if (err != CS_OK) {
+		headers_end(request, err, why);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		request->signed_[request->count++] = comet_header_ref(headers[i]);
+	make_all(request);
+}
+
+enum cs_err comet_headers(struct adapter *adapter, uint64_t from, size_t count,
+			  adapter_headers_fn *done, void *ctx)
+{
+	struct comet *comet = comet_of(adapter);
+	const struct comet_header *head = comet_watch_head(comet->watch);
+
+	if (count == 0 || count > ADAPTER_HEADERS_MAX)
+		return CS_ERR_INVALID;
+	if (head == NULL || from > head->public.id.height)
+		return CS_ERR_NOT_FOUND;
+	if (from == 0)
+		return CS_ERR_INVALID;
+	uint64_t left = head->public.id.height - from + 1;
+	struct headers *request = host_alloc(sizeof(*request));
+	*request = (struct headers){.comet = comet, .done = done, .ctx = ctx};
+	enum cs_err err =
+		comet_headers_fetch(comet, ADAPTER_RPC_DEFAULT, from,
+				    left < count ? (size_t)left : count, fetched, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- calls ---- */
+
+struct call {
+	adapter_call_fn *call_done;
+	adapter_gas_fn *gas_done;
+	void *ctx;
+};
+
+/* err of an answer, with the application's code. */
+static enum cs_err err_of(const struct comet_answer *answer)
+{
+	return answer->err != CS_OK || answer->code == 0 ? answer->err
+							 : comet_code_err(answer->code);
+}
+
+static void call_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct call *request = ctx;
+
+	(void)count;
+	request->call_done(request->ctx, err_of(&answers[0]), answers[0].why, answers[0].value);
+	free(request);
+}
+
+enum cs_err comet_call(struct adapter *adapter, const struct cs_address *from,
+		       const struct cs_address *to, struct cs_bytes data, adapter_call_fn *done,
+		       void *ctx)
+{
+	static const struct cs_address nobody;
+	size_t size = 2 * sizeof(to->b) + data.n;
+	uint8_t *memory = host_alloc(size);
+	struct call *request = host_alloc(sizeof(*request));
+	struct cs_buf buf;
+
+	cs_buf_init(&buf, memory, size);
+	cs_put(&buf, CS_BYTES_OF(from != NULL ? from->b : nobody.b));
+	cs_put(&buf, CS_BYTES_OF(to->b));
+	cs_put(&buf, data);
+	*request = (struct call){.call_done = done, .ctx = ctx};
+	enum cs_err err =
+		comet_query(comet_of(adapter), ADAPTER_RPC_DEFAULT,
+			    &(struct comet_query){.path = "/call", .data = cs_buf_view(&buf)}, 1,
+			    call_done, request);
+	free(memory);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* gas (8) and what the call returned or reverted with. */
+static void rehearse_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct call *request = ctx;
+	struct cs_bytes value = answers[0].value;
+	enum cs_err err = err_of(&answers[0]);
+
+	(void)count;
+	if (err == CS_OK && value.n < 8)
+		err = CS_ERR_RPC_LIE;
+	request->call_done(request->ctx, err, answers[0].why,
+			   value.n >= 8 ? cs_bytes(value.p + 8, value.n - 8) : CS_BYTES_NONE);
+	free(request);
+}
+
+static void gas_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct call *request = ctx;
+	struct cs_bytes value = answers[0].value;
+	enum cs_err err = err_of(&answers[0]);
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	const char *why = answers[0].why;
+
+	(void)count;
+	if (err == CS_OK && value.n < 8)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_ERR_REVERTED && value.n >= 8 + 4) {
+		(void)adapter_contract_refusal(text, cs_bytes(value.p + 8, value.n - 8));
+		why = text;
+	}
+	request->gas_done(request->ctx, err, why, err == CS_OK ? cs_be64(value.p) : 0);
+	free(request);
+}
+
+static enum cs_err simulate(struct comet *comet, const struct cs_address *from,
+			    const struct ledger_tx_call *one, const struct call *init,
+			    comet_query_done *done)
+{
+	struct ledger_tx *tx = host_alloc(sizeof(*tx));
+	size_t size = one->input.n + 256;
+	uint8_t *memory = host_alloc(size);
+	struct call *request = host_alloc(sizeof(*request));
+	struct cs_buf buf;
+
+	*tx = (struct ledger_tx){.chain = comet->config.chain_tag, .gas_limit = 1, .call_count = 1};
+	if (from != NULL)
+		tx->sender = *from;
+	tx->calls[0] = *one;
+	cs_buf_init(&buf, memory, size);
+	ledger_tx_encode_body(&buf, tx);
+	*request = *init;
+	enum cs_err err = cs_buf_end(&buf);
+	if (err == CS_OK)
+		err = comet_query(
+			comet, ADAPTER_RPC_DEFAULT,
+			&(struct comet_query){.path = "/simulate", .data = cs_buf_view(&buf)}, 1,
+			done, request);
+	free(memory);
+	free(tx);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+enum cs_err comet_rehearse(struct adapter *adapter, const struct cs_address *from,
+			   const struct cs_address *to, const struct cs_hash *value,
+			   struct cs_bytes data, adapter_call_fn *done, void *ctx)
+{
+	const struct ledger_tx_call one = {*to, cs_u256_from_word(value), data};
+
+	return simulate(comet_of(adapter), from, &one,
+			&(struct call){.call_done = done, .ctx = ctx}, rehearse_done);
+}
+
+enum cs_err comet_estimate(struct adapter *adapter, const struct cs_address *from,
+			   const struct cs_address *to, struct cs_bytes data, adapter_gas_fn *done,
+			   void *ctx)
+{
+	const struct ledger_tx_call one = {.to = *to, .input = data};
+
+	return simulate(comet_of(adapter), from, &one, &(struct call){.gas_done = done, .ctx = ctx},
+			gas_done);
+}
+
+/* ---- fees ---- */
+
+/* Where the least price stands in the answer of /chain, and how long that is. */
+#define CHAIN_PRICE_AT 48u
+#define CHAIN_SIZE 72u
+
+struct fees {
+	adapter_fees_fn *done;
+	void *ctx;
+};
+
+static void fees_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct fees *request = ctx;
+	struct cs_bytes value = answers[0].value;
+	enum cs_err err = err_of(&answers[0]);
+	struct adapter_fees fees = {.legacy = true};
+
+	(void)count;
+	if (err == CS_OK && value.n != CHAIN_SIZE)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK && cs_be64(value.p + CHAIN_PRICE_AT) != 0)
+		err = CS_ERR_OVERFLOW; /* more than anybody may offer here */
+	if (err == CS_OK)
+		fees.base_fee_wei = fees.max_fee_wei = cs_be64(value.p + CHAIN_PRICE_AT + 8);
+	request->done(request->ctx, err, answers[0].why, err == CS_OK ? &fees : NULL);
+	free(request);
+}
+
+enum cs_err comet_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx)
+{
+	struct fees *request = host_alloc(sizeof(*request));
+
+	*request = (struct fees){done, ctx};
+	enum cs_err err =
+		comet_query(comet_of(adapter), ADAPTER_RPC_DEFAULT,
+			    &(struct comet_query){.path = "/chain"}, 1, fees_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- accounts ---- */
+
+struct account {
+	adapter_account_fn *done;
+	void *ctx;
+	bool is_contract;
+};
+
+static void account_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct account *request = ctx;
+	enum cs_err err = err_of(&answers[0]);
+	struct adapter_account out = {.code_hash = cs_keccak256(CS_BYTES_NONE),
+				      .has_code = request->is_contract};
+
+	(void)count;
+	if (err == CS_OK && answers[0].value.n != LEDGER_ACCOUNT_SIZE)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK) {
+		out.nonce = cs_be64(answers[0].value.p);
+		memcpy(out.balance.b, answers[0].value.p + 8, sizeof(out.balance.b));
+	}
+	request->done(request->ctx, err, answers[0].why, err == CS_OK ? &out : NULL);
+	free(request);
+}
+
+enum cs_err comet_account(struct adapter *adapter, const struct cs_address *address,
+			  adapter_account_fn *done, void *ctx)
+{
+	struct account *request = host_alloc(sizeof(*request));
+	struct cs_address built_in = ledger_contract_address(address->b[sizeof(address->b) - 1]);
+
+	*request = (struct account){done, ctx, cs_address_eq(&built_in, address)};
+	enum cs_err err = comet_query(
+		comet_of(adapter), ADAPTER_RPC_DEFAULT,
+		&(struct comet_query){.path = "/account", .data = CS_BYTES_OF(address->b)}, 1,
+		account_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- statuses ---- */
+
+struct statuses {
+	adapter_statuses_fn *done;
+	void *ctx;
+	size_t count;
+	uint64_t sequences[];
+};
+
+static void statuses_done(void *ctx, const struct comet_answer *answers, size_t count)
+{
+	struct statuses *request = ctx;
+	uint8_t statuses[ADAPTER_STATUSES_MAX];
+	enum cs_err err = CS_OK;
+	const char *why = "";
+
+	for (size_t i = 0; i < count && err == CS_OK; i++) {
+		struct cs_hash word = {{0}};
+
+		err = err_of(&answers[i]);
+		why = answers[i].why;
+		if (err == CS_OK && answers[i].value.n != 0 && answers[i].value.n != sizeof(word.b))
+			err = CS_ERR_RPC_LIE;
+		if (err != CS_OK)
+			break;
+		if (answers[i].value.n != 0)
+			memcpy(word.b, answers[i].value.p, sizeof(word.b));
+		statuses[i] = (uint8_t)wire_evm_status(&word, request->sequences[i]);
+	}
+	request->done(request->ctx, err, why, err == CS_OK ? statuses : NULL,
+		      err == CS_OK ? count : 0);
+	free(request);
+}
+
+enum cs_err comet_statuses(struct adapter *adapter, const struct cs_hash *source,
+			   const uint64_t *sequences, size_t count, adapter_statuses_fn *done,
+			   void *ctx)
+{
+	struct comet *comet = comet_of(adapter);
+	struct comet_query queries[ADAPTER_STATUSES_MAX];
+	uint8_t keys[ADAPTER_STATUSES_MAX][COMET_WORD_KEY_SIZE];
+
+	if (count == 0 || count > ADAPTER_STATUSES_MAX)
+		return CS_ERR_INVALID;
+	struct statuses *request =
+		host_alloc(sizeof(*request) + count * sizeof(request->sequences[0]));
+	*request = (struct statuses){.done = done, .ctx = ctx, .count = count};
+	for (size_t i = 0; i < count; i++) {
+		struct cs_hash slot = wire_evm_status_slot(source, sequences[i]);
+
+		request->sequences[i] = sequences[i];
+		comet_word_key(keys[i], comet, &slot);
+		queries[i] = (struct comet_query){.path = "/store", .data = CS_BYTES_OF(keys[i])};
+	}
+	enum cs_err err =
+		comet_query(comet, ADAPTER_RPC_DEFAULT, queries, count, statuses_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
+
+/* ---- somebody else's transaction ---- */
+
+struct raw {
+	adapter_done_fn *done;
+	void *ctx;
+};
+
+static void raw_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	struct raw *request = ctx;
+	const json_t *code = json_object_get(replies[0].result, "code");
+	enum cs_err err = replies[0].class == ADAPTER_RPC_KNOWN ? CS_OK : replies[0].err;
+	const char *why = err == CS_OK ? "" : replies[0].why;
+
+	(void)count;
+	if (replies[0].class == ADAPTER_RPC_FINE && !json_is_integer(code)) {
+		err = CS_ERR_RPC_LIE;
+		why = "an answer without a code";
+	} else if (replies[0].class == ADAPTER_RPC_FINE && json_integer_value(code) != 0) {
+		err = comet_code_err((uint32_t)json_integer_value(code));
+		why = comet_code_sentence((uint32_t)json_integer_value(code));
+	}
+	request->done(request->ctx, err, why);
+	free(request);
+}
+
+enum cs_err comet_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
+			   void *ctx)
+{
+	struct raw *request = host_alloc(sizeof(*request));
+
+	*request = (struct raw){done, ctx};
+	enum cs_err err = adapter_rpc_call(
+		comet_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, "broadcast_tx_sync",
+		json_pack("{s:o}", "tx", comet_json_from_base64(raw)), raw_done, request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}
