@@ -128,7 +128,12 @@ size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpo
 
 uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height)
 {
-	return height > adapter->ops->state_lag ? height - adapter->ops->state_lag : 0;
+	return adapter != NULL && height > adapter->ops->state_lag ? height - adapter->ops->state_lag : 0;
+}
+
+bool adapter_proves_events(const struct adapter *adapter)
+{
+	return adapter->ops->proves_events;
 }
 
 enum cs_err adapter_sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,

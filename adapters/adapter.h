@@ -171,7 +171,8 @@ struct adapter_header {
 	struct adapter_block_id id;
 	struct cs_hash parent;
 	uint64_t time_s;
-	struct cs_bytes rlp; /* of EVM chains; what the light client of the chain reads elsewhere */
+	struct cs_bytes rlp; /* of EVM chains; a LightBlock of CometBFT of ledgers, and
+			       there only from adapter_headers */
 };
 
 /* A block with at least one event of the contracts, ascending by height, events in order, all out of
@@ -221,6 +222,9 @@ enum adapter_endpoint_state {
 	ADAPTER_ENDPOINT_DIVERGED,    /* tells another history than the others: asked last for a
 					 while */
 };
+
+/* Of both kinds, HTTP and websockets. */
+#define ADAPTER_ENDPOINTS_MAX 16
 
 struct adapter_endpoint {
 	const char *url;
@@ -453,6 +457,8 @@ struct adapter_ops {
 	const char *name;
 	/* What a block did is in the state that the header so many blocks above it proves. */
 	unsigned state_lag;
+	/* There are receipt proofs; else a message is proven by a word of the gateway's state. */
+	bool proves_events;
 	enum cs_err (*start)(struct adapter *adapter, const struct adapter_cursor *cursor);
 	void (*free)(struct adapter *adapter);
 	enum cs_err (*headers)(struct adapter *adapter, uint64_t from, size_t count,
@@ -516,14 +522,16 @@ void adapter_free(struct adapter *adapter);
  * the head. */
 CS_NODISCARD enum cs_err adapter_headers(struct adapter *adapter, uint64_t from, size_t count,
 					 adapter_headers_fn *done, void *ctx);
-/* One trie per block is kept, whoever asks first builds it. REORGED: no such block any more.
+/* UNSUPPORTED where events are under no root. One trie per block is kept, whoever asks first builds
+ * it. REORGED: no such block any more.
  * NOT_FOUND: no such index. */
 CS_NODISCARD enum cs_err adapter_receipt_proof(struct adapter *adapter,
 					       const struct adapter_block_id *block,
 					       uint32_t tx_index, size_t claims_from,
 					       adapter_receipt_proof_fn *done, void *ctx);
-/* Of the account and its slots at this block; checked against its state root. count <=
- * ADAPTER_SLOTS_MAX. UNAVAILABLE: the node no longer has that state. REORGED: another block is
+/* Of the account and its slots under what this block's header commits to: on an EVM chain the state
+ * after it, on a ledger the one after the block below (adapter_proven_height), where the account is
+ * the gateway and is not proven itself: its code is the ledger's. Checked. count <= ADAPTER_SLOTS_MAX. UNAVAILABLE: the node no longer has that state. REORGED: another block is
  * there. */
 CS_NODISCARD enum cs_err adapter_account_proof(struct adapter *adapter,
 					       const struct adapter_block_id *block,
@@ -580,7 +588,10 @@ bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *h
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max);
 
-/* The newest block whose effects a proof at `height` shows, 0 for none: the block itself where a header
+/* Whether adapter_receipt_proof proves that a message was sent. Where it is UNSUPPORTED,
+ * adapter_account_proof of the gateway's slot 3 does (docs/protocol/envelope.md section 5). */
+bool adapter_proves_events(const struct adapter *adapter);
+/* The newest block whose effects a proof at `height` shows, 0 for none (and without an adapter): the block itself where a header
  * commits to the state after it, else one below. */
 uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height);
 /* Under these terms: the call, or its cancellation, by an account whose key the host holds. *raw: the

@@ -209,6 +209,8 @@ enum cs_err adapter_proof_to_pb(Caisson__Wire__ProofNodes **out, struct cs_arena
 		pb->nodes[i] = wire_pb_bytes(arena, proof->nodes[i]);
 	if (proof->leaf.n > 0)
 		pb->leaf = wire_pb_bytes(arena, proof->leaf);
+	if (proof->state.n > 0)
+		pb->state = wire_pb_bytes(arena, proof->state);
 	*out = pb;
 	return CS_OK;
 }

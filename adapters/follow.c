@@ -255,6 +255,15 @@ void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_re
 		follow->feed_from = reorg->from;
 }
 
+void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter_block_id *other)
+{
+	log_error("chain.conflict", LOG_TEXT("chain", follow->name),
+		  LOG_U64("height", other->height), LOG_HASH("other", &other->hash));
+	if (follow->feed_from == 0 || other->height < follow->feed_from)
+		follow->feed_from = other->height;
+	adapter_follow_feed(follow);
+}
+
 void adapter_follow_stalled(struct adapter_follow *follow, uint64_t stalled_ms)
 {
 	follow->stalled_ms = stalled_ms;

@@ -70,6 +70,8 @@ void adapter_follow_head(struct adapter_follow *follow, const struct adapter_hea
 /* Everything up to the cursor was reported; feeds too. An empty cursor changes nothing. */
 void adapter_follow_progress(struct adapter_follow *follow, const struct adapter_cursor *cursor);
 void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_reorg *reorg);
+/* Two signed blocks of one height: the enclave is shown what the nodes have from there on. */
+void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter_block_id *other);
 void adapter_follow_stalled(struct adapter_follow *follow, uint64_t stalled_ms);
 void adapter_follow_endpoint(const struct adapter_follow *follow,
 			     const struct adapter_endpoint *endpoint);

@@ -1,11 +1,10 @@
 #include "adapters/follow_json.h"
 
-#include "adapters/evm/evm.h"
 #include "host/json_values.h"
 
 static json_t *endpoints_json(struct adapter *adapter)
 {
-	struct adapter_endpoint endpoints[2 * ADAPTER_EVM_ENDPOINTS_MAX];
+	struct adapter_endpoint endpoints[ADAPTER_ENDPOINTS_MAX];
 	size_t count = adapter ? adapter_endpoints(adapter, endpoints, CS_LEN(endpoints)) : 0;
 	json_t *list = json_array();
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {

@@ -1,5 +1,7 @@
 #include "adapters/listen.h"
 
+#include "adapters/cometbft/cometbft.h"
+#include "adapters/evm/evm.h"
 #include "host/log.h"
 
 #include <stdio.h>
@@ -69,6 +71,12 @@ static void on_stalled(void *ctx, uint64_t stalled_ms)
 {
 	struct adapter_listen *listen = ctx;
 	adapter_follow_stalled(listen->follow, stalled_ms);
+}
+
+static void on_conflict(void *ctx, const struct adapter_block_id *other)
+{
+	struct adapter_listen *listen = ctx;
+	adapter_follow_conflict(listen->follow, other);
 }
 
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
@@ -175,28 +183,82 @@ static enum cs_err take_decision(struct adapter_listen *listen, struct adapter_c
 	return listen->owner->write(listen->context, write_decision, &write, NULL);
 }
 
-static void fill_config(struct adapter_evm_config *config, const struct adapter_listen *listen)
+static void copy_list(const char **to, const char *const *from, size_t count)
 {
-	const struct host_chain_config *from = listen->config;
-	config->http_count = from->http_count;
-	config->ws_count = from->ws_count;
-	config->chain_id = listen->manifest->chain_id;
-	config->genesis_hash = listen->manifest->genesis;
-	config->start_height = from->start_height;
-	config->block_time_ms = from->block_time_ms;
-	config->settle_blocks = from->settle_blocks;
-	config->replace_blocks = from->replace_blocks;
-	config->in_flight_max = from->in_flight_max;
-	config->max_fee_cap_wei = from->max_fee_wei;
-	config->min_priority_fee_wei = from->min_priority_fee_wei;
-	for (size_t i = 0; i < from->http_count; i++)
-		config->http[i] = from->http[i];
-	for (size_t i = 0; i < from->ws_count; i++)
-		config->ws[i] = from->ws[i];
+	for (size_t i = 0; i < count; i++)
+		to[i] = from[i];
 }
 
+static enum cs_err new_evm(struct adapter **adapter, struct host_loop *loop,
+			   const struct adapter_listen *listen,
+			   const struct adapter_contracts *contracts,
+			   const struct adapter_listener *listener, struct cs_why *why)
+{
+	const struct host_chain_config *from = listen->config;
+	struct adapter_evm_config config = {
+		.http_count = from->http_count,
+		.ws_count = from->ws_count,
+		.chain_id = listen->manifest->chain_id,
+		.genesis_hash = listen->manifest->genesis,
+		.gateway = contracts->gateway,
+		.oracle_count = contracts->oracle_count,
+		.feed_count = contracts->feed_count,
+		.start_height = from->start_height,
+		.block_time_ms = from->block_time_ms,
+		.settle_blocks = from->settle_blocks,
+		.replace_blocks = from->replace_blocks,
+		.in_flight_max = from->in_flight_max,
+		.max_fee_cap_wei = from->max_fee_wei,
+		.min_priority_fee_wei = from->min_priority_fee_wei,
+	};
+	copy_list(config.http, from->http, from->http_count);
+	copy_list(config.ws, from->ws, from->ws_count);
+	memcpy(config.oracles, contracts->oracles, sizeof(config.oracles));
+	memcpy(config.feeds, contracts->feeds, sizeof(config.feeds));
+	return adapter_evm_new(adapter, loop, &config, listener, why);
+}
+
+/* It begins at the anchor: what it reports follows from a header that the manifest names. */
+static enum cs_err new_cometbft(struct adapter **adapter, struct host_loop *loop,
+				const struct adapter_listen *listen,
+				const struct adapter_contracts *contracts,
+				const struct adapter_listener *listener, struct cs_why *why)
+{
+	const struct host_chain_config *from = listen->config;
+	const struct host_manifest_chain *manifest = listen->manifest;
+	struct adapter_cometbft_config config = {
+		.http_count = from->http_count,
+		.ws_count = from->ws_count,
+		.caip2 = manifest->caip2,
+		.chain_tag = manifest->genesis,
+		.gateway = contracts->gateway,
+		.anchor = {manifest->anchor_height, manifest->anchor_hash},
+		.block_time_ms = from->block_time_ms,
+		.settle_blocks = from->settle_blocks,
+		.resend_blocks = from->replace_blocks,
+		.in_flight_max = from->in_flight_max,
+		.max_fee_cap_wei = from->max_fee_wei,
+	};
+	if (contracts->oracle_count + contracts->feed_count > 0)
+		return cs_fail(why, CS_ERR_UNSUPPORTED,
+			       "%s: events of a ledger are not proven, oracles need them",
+			       manifest->caip2);
+	copy_list(config.http, from->http, from->http_count);
+	copy_list(config.ws, from->ws, from->ws_count);
+	return adapter_cometbft_new(adapter, loop, &config, listener, why);
+}
+
+/* By the namespace of the chain's CAIP-2 id. */
+static const struct {
+	const char *namespace;
+	enum cs_err (*make)(struct adapter **adapter, struct host_loop *loop,
+			    const struct adapter_listen *listen,
+			    const struct adapter_contracts *contracts,
+			    const struct adapter_listener *listener, struct cs_why *why);
+} kinds[] = {{"eip155:", new_evm}, {"cosmos:", new_cometbft}};
+
 enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter **adapter,
-				 struct host_loop *loop, struct adapter_evm_config *config,
+				 struct host_loop *loop, const struct adapter_contracts *contracts,
 				 struct cs_why *why)
 {
 	const struct adapter_listener listener = {.ctx = listen,
@@ -205,15 +267,22 @@ enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter *
 						  .progress = on_progress,
 						  .reorg = on_reorg,
 						  .stalled = on_stalled,
+						  .conflict = on_conflict,
 						  .endpoint = on_endpoint};
 	struct adapter_cursor cursor;
+	size_t kind = 0;
 	enum cs_err err = load_cursor(listen, &cursor);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the cursor of %s is broken", listen->config->id);
+	while (kind < CS_LEN(kinds) && strncmp(listen->config->id, kinds[kind].namespace,
+					       strlen(kinds[kind].namespace)) != 0)
+		kind++;
+	if (kind == CS_LEN(kinds))
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "%s: no adapter for its namespace",
+			       listen->config->id);
 	CS_TRY(take_decision(listen, &cursor));
 	adapter_follow_progress(listen->follow, &cursor);
-	fill_config(config, listen);
-	CS_TRY(adapter_evm_new(adapter, loop, config, &listener, why));
+	CS_TRY(kinds[kind].make(adapter, loop, listen, contracts, &listener, why));
 	listen->follow->adapter = *adapter;
 	return adapter_start(*adapter, &cursor);
 }

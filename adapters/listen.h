@@ -4,7 +4,6 @@
 #ifndef ADAPTERS_LISTEN_H
 #define ADAPTERS_LISTEN_H
 
-#include "adapters/evm/evm.h"
 #include "adapters/follow.h"
 #include "adapters/owner.h"
 #include "host/manifest.h"
@@ -34,12 +33,24 @@ struct adapter_listen {
 	const char *identity_hex;
 };
 
-/* Makes and starts the chain's adapter where the journal's cursor is; blocks above a conflict that the
- * manifest has decided are read again, once. config: its contracts are filled in, the rest follows
- * from the chain's own. *adapter is set as soon as there is one, with the follow's. */
+/* Of one kind: what a manifest may name. */
+#define ADAPTER_CONTRACTS_MAX 16
+
+/* Whose events are wanted. */
+struct adapter_contracts {
+	struct cs_address gateway; /* zero: none */
+	struct cs_address oracles[ADAPTER_CONTRACTS_MAX];
+	size_t oracle_count;
+	struct cs_address feeds[ADAPTER_CONTRACTS_MAX];
+	size_t feed_count;
+};
+
+/* Makes and starts the adapter of the chain's kind where the journal's cursor is; blocks above a
+ * conflict that the manifest has decided are read again, once. *adapter is set as soon as there is one,
+ * with the follow's. UNSUPPORTED: oracles and feeds on a chain without. */
 CS_NODISCARD enum cs_err adapter_listen_start(struct adapter_listen *listen,
 					      struct adapter **adapter, struct host_loop *loop,
-					      struct adapter_evm_config *config,
+					      const struct adapter_contracts *contracts,
 					      struct cs_why *why);
 
 #endif

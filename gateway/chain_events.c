@@ -333,7 +333,7 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 {
 	static const struct adapter_listen_ops ops = {
 		.block = write_block, .undo = undo, .get = get, .put = put};
-	struct adapter_evm_config config = {.gateway = chain->manifest->gateway};
+	const struct adapter_contracts contracts = {.gateway = chain->manifest->gateway};
 	chain->listen = (struct adapter_listen){.ops = &ops,
 						.owner = &gateway_owner,
 						.context = chain,
@@ -341,7 +341,7 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 						.config = chain->config,
 						.manifest = chain->manifest,
 						.identity_hex = chain->identity_hex};
-	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->gateway->loop, &config,
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->gateway->loop, &contracts,
 				    why));
 	gateway_submit_start(chain);
 	return CS_OK;

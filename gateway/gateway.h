@@ -11,7 +11,6 @@
 
 #include "adapters/adapter.h"
 #include "adapters/claims.h"
-#include "adapters/evm/evm.h"
 #include "adapters/listen.h"
 #include "adapters/parts.h"
 #include "adapters/providers.h"

@@ -66,7 +66,8 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 	if (chain->follow.final_height == 0)
 		return;
 	struct gateway_pick included = {.state = RELAY_INCLUDED,
-					.height_max = chain->follow.final_height};
+					.height_max = adapter_proven_height(
+						chain->adapter, chain->follow.final_height)};
 	(void)mark(route, &included, false);
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 		    GATEWAY_EXPIRE_ABSENCE ||

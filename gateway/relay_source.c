@@ -43,8 +43,9 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 				    .side = RELAY_SOURCE,
 				    .state = RELAY_OBSERVED,
 				    .due_ms = INT64_MAX,
-				    .height_max = chain->follow.final_height};
-	if (chain->follow.final_height == 0)
+				    .height_max = adapter_proven_height(
+					    chain->adapter, chain->follow.final_height)};
+	if (pick.height_max == 0)
 		return;
 	enum cs_err err = gateway_journal_pick(chain->gateway->journal, &pick, messages, MARK_ROWS,
 					       &write.count);
@@ -62,6 +63,8 @@ struct flight {
 	struct gateway_message messages[CS_BATCH_MAX];
 	size_t count;
 	struct adapter_claims claims; /* of the messages, in their order */
+	bool by_state;                /* proven by words of the gateway in place of receipts */
+	uint64_t height;              /* of the block under which they are */
 	enum cs_err err;
 	char why[GATEWAY_WHY_MAX + 1];
 	/* the reply */
@@ -72,6 +75,14 @@ static void flight_end(struct flight *flight)
 {
 	flight->route->signing = false;
 	gateway_wake(flight->route->chain->gateway);
+	gateway_arena_free(flight->arena);
+	free(flight);
+}
+
+/* Nothing can be shown yet: the next final block wakes the pump. */
+static void flight_drop(struct flight *flight)
+{
+	flight->route->signing = false;
 	gateway_arena_free(flight->arena);
 	free(flight);
 }
@@ -157,7 +168,7 @@ static void sign_done(void *context, enum cs_err err, const char *why, struct cs
 {
 	struct flight *flight = context;
 	struct gateway *gateway = flight->route->chain->gateway;
-	if (err == CS_ERR_STALE_HEADER && walk_down(flight))
+	if (err == CS_ERR_STALE_HEADER && !flight->by_state && walk_down(flight))
 		return;
 	if (err == CS_OK)
 		err = take_reply(flight, body);
@@ -242,6 +253,109 @@ static enum cs_err send_sign(struct flight *flight)
 				    flight);
 }
 
+/* ---- the request of a chain that proves no events ---- */
+
+static enum cs_err put_sent(struct flight *flight, size_t i,
+			    const struct adapter_account_proof *proof,
+			    Caisson__Wire__SentClaim **out)
+{
+	struct gateway *gateway = flight->route->chain->gateway;
+	struct cs_arena *arena = flight->arena;
+	struct wire_message content;
+	Caisson__Wire__SentClaim *pb = cs_arena_alloc(arena, sizeof(*pb));
+	Caisson__Wire__MessageHead *head = cs_arena_alloc(arena, sizeof(*head));
+	if (!pb || !head)
+		return CS_ERR_NO_MEMORY;
+	caisson__wire__sent_claim__init(pb);
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = gateway_journal_content(gateway->journal, &flight->messages[i],
+						  &gateway->scratch, &content);
+	if (err == CS_OK)
+		err = wire_head_to_pb(head, &content.head, arena);
+	cs_arena_rewind(&gateway->scratch, mark);
+	CS_TRY(err);
+	pb->head = head;
+	CS_TRY(adapter_proof_to_pb(&pb->proof, arena, &proof->slots[1 + i].proof));
+	*out = pb;
+	return CS_OK;
+}
+
+static enum cs_err send_sent(struct flight *flight, const struct adapter_account_proof *proof)
+{
+	struct gateway_chain *chain = flight->route->chain;
+	struct cs_arena *arena = flight->arena;
+	Caisson__Wire__SignMessagesRequest request = CAISSON__WIRE__SIGN_MESSAGES_REQUEST__INIT;
+	if (proof->slot_count != 1 + flight->count)
+		return CS_ERR_RPC_LIE;
+	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->identity.b));
+	request.receiver = wire_pb_bytes(arena, CS_BYTES_OF(flight->route->remote.b));
+	request.epoch = flight->route->epoch;
+	request.height = flight->height;
+	CS_TRY(adapter_proof_to_pb(&request.sentinel, arena, &proof->slots[0].proof));
+	request.sent = cs_arena_calloc(arena, flight->count, sizeof(*request.sent));
+	if (!request.sent)
+		return CS_ERR_NO_MEMORY;
+	for (size_t i = 0; i < flight->count; i++)
+		CS_TRY(put_sent(flight, i, proof, &request.sent[i]));
+	request.n_sent = flight->count;
+	return gateway_enclave_call(chain->gateway, WIRE_SIGN_MESSAGES, &request.base, sign_done,
+				    flight);
+}
+
+static void words_done(void *context, enum cs_err err, const char *why,
+		       const struct adapter_account_proof *proof)
+{
+	struct flight *flight = context;
+	const struct gateway *gateway = flight->route->chain->gateway;
+	if (err == CS_OK && (gateway->stopping || !gateway->enclave_ready))
+		err = CS_ERR_CLOSED;
+	if (err == CS_OK)
+		err = send_sent(flight, proof);
+	if (err != CS_OK)
+		flight_fail(flight, err, why);
+}
+
+/* Is it shown by the block so many below the final one? */
+static bool is_shown(const struct gateway_chain *chain, const struct gateway_message *message,
+		     uint64_t below)
+{
+	return chain->follow.final_height > below &&
+	       message->height <= adapter_proven_height(chain->adapter,
+							chain->follow.final_height - below);
+}
+
+/* A message may ask for more final blocks on top of the one that shows it: those that one block serves
+ * go together. */
+static enum cs_err ask_words(struct flight *flight)
+{
+	struct gateway_chain *chain = flight->route->chain;
+	struct cs_hash slots[1 + CS_BATCH_MAX] = {wire_evm_sentinel_slot()};
+	struct adapter_block_id block = {0, chain->follow.final_hash};
+	uint64_t below = 0;
+	size_t count = 0;
+	for (size_t i = 0; i < flight->count; i++) {
+		struct gateway_message *message = &flight->messages[i];
+		uint64_t wants = count == 0 ? message->finality : below;
+		if (message->finality > wants || !is_shown(chain, message, wants))
+			continue;
+		below = wants;
+		flight->messages[count] = *message;
+		flight->claims.log_index[count] = message->log_index;
+		slots[1 + count] = wire_evm_sent_slot(&message->id);
+		count++;
+	}
+	if (count == 0)
+		return CS_ERR_NOT_FINAL;
+	flight->count = count;
+	flight->height = block.height = chain->follow.final_height - below;
+	if (below > 0 && !adapter_hash_at(chain->adapter, block.height, &block.hash))
+		return CS_ERR_NOT_FINAL;
+	return adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway, slots,
+				     1 + count, words_done, flight);
+}
+
+/* ---- receipts, and headers of old blocks ---- */
+
 /* Proofs, or headers of old blocks, are there. */
 static void claims_done(void *context, enum cs_err err, const char *why)
 {
@@ -321,7 +435,11 @@ void gateway_source_sign(struct gateway_route *route)
 		flight->messages[flight->count++] = picked[i];
 	}
 	route->signing = true;
-	enum cs_err err = adapter_claims_ask(&flight->claims);
-	if (err != CS_OK)
+	flight->by_state = !adapter_proves_events(chain->adapter);
+	enum cs_err err =
+		flight->by_state ? ask_words(flight) : adapter_claims_ask(&flight->claims);
+	if (err == CS_ERR_NOT_FINAL)
+		flight_drop(flight);
+	else if (err != CS_OK)
 		flight_fail(flight, err, "no proof could be asked for");
 }

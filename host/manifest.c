@@ -62,15 +62,29 @@ static enum cs_err read_policy(struct host_manifest_chain *chain, const struct c
 		      why);
 }
 
+static enum cs_err read_namespace(struct host_manifest_chain *chain, struct cs_why *why)
+{
+	struct cs_caip2 name;
+	enum cs_err err = cs_caip2_eip155(&chain->chain_id, cs_bytes_str(chain->caip2));
+	if (err == CS_ERR_UNSUPPORTED) {
+		chain->chain_id = 0;
+		err = cs_caip2_parse(&name, cs_bytes_str(chain->caip2));
+		if (err == CS_OK && !cs_bytes_eq(name.namespace, cs_bytes_str("cosmos")))
+			err = CS_ERR_UNSUPPORTED;
+	}
+	return err == CS_OK ? CS_OK
+			    : cs_fail(why, CS_ERR_UNSUPPORTED,
+				      "caip2: %s is neither an EVM chain nor a ledger",
+				      chain->caip2);
+}
+
 static enum cs_err read_chain(struct host_manifest_chain *chain, const struct cs_json *object,
 			      struct cs_why *why)
 {
 	const struct cs_json *finality = NULL;
 	const struct cs_json *abandoned = cs_json_find(object, "abandoned");
 	CS_TRY(get_text(chain->caip2, sizeof(chain->caip2), object, "caip2", why));
-	if (cs_caip2_eip155(&chain->chain_id, cs_bytes_str(chain->caip2)) != CS_OK)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "caip2: %s is not an EVM chain",
-			       chain->caip2);
+	CS_TRY(read_namespace(chain, why));
 	CS_TRY(cs_json_member_hex(chain->genesis.b, 32, object, "genesis", why));
 	CS_TRY(cs_json_member_hex(chain->gateway.b, 20, object, "gateway", why));
 	CS_TRY(cs_json_member(&finality, object, "finality", CS_JSON_OBJECT, why));

@@ -13,8 +13,8 @@
 
 struct host_manifest_chain {
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
-	uint64_t chain_id;
-	struct cs_hash genesis;
+	uint64_t chain_id; /* of eip155, else 0 */
+	struct cs_hash genesis; /* hash of block 0; of a ledger its tag */
 	struct cs_address gateway;
 	struct cs_hash identity;
 	char mode[24];
@@ -38,8 +38,8 @@ struct host_manifest {
 	struct host_manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
 };
 
-/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is no EVM
- * chain; why names the field. */
+/* The errors of cs_json_parse_canonical and its members, UNSUPPORTED for a chain that is neither
+ * of eip155 nor of cosmos; why names the field. */
 CS_NODISCARD enum cs_err host_manifest_read(struct host_manifest *manifest, struct cs_bytes file,
 					    struct cs_why *why);
 /* The errors of host_file_load too. */

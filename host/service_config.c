@@ -19,10 +19,14 @@ enum cs_err host_check_log_level(const char *text, struct cs_why *why)
 
 enum cs_err host_check_caip2(const char *text, struct cs_why *why)
 {
-	uint64_t id;
-	enum cs_err err = cs_caip2_eip155(&id, cs_bytes_str(text));
+	struct cs_caip2 name;
+	enum cs_err err = cs_caip2_parse(&name, cs_bytes_str(text));
+	if (err == CS_OK && !cs_bytes_eq(name.namespace, cs_bytes_str("eip155")) &&
+	    !cs_bytes_eq(name.namespace, cs_bytes_str("cosmos")))
+		err = CS_ERR_UNSUPPORTED;
 	if (err != CS_OK)
-		return cs_fail(why, err, "is no EVM chain's CAIP-2 id such as eip155:1");
+		return cs_fail(why, err,
+			       "is no CAIP-2 id of eip155 or cosmos such as eip155:1");
 	return CS_OK;
 }
 

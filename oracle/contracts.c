@@ -268,15 +268,15 @@ enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 {
 	static const struct adapter_listen_ops ops = {
 		.block = write_block, .undo = undo, .get = get, .put = put};
-	struct adapter_evm_config config = {0};
+	struct adapter_contracts contracts = {0};
 	if (chain->contract_count == 0)
 		return CS_OK;
 	for (size_t i = 0; i < chain->contract_count; i++) {
 		const struct oracle_contract *contract = &chain->contracts[i];
 		if (contract->feeds)
-			config.feeds[config.feed_count++] = contract->address;
+			contracts.feeds[contracts.feed_count++] = contract->address;
 		else
-			config.oracles[config.oracle_count++] = contract->address;
+			contracts.oracles[contracts.oracle_count++] = contract->address;
 	}
 	chain->listen = (struct adapter_listen){.ops = &ops,
 						.owner = &oracle_owner,
@@ -286,7 +286,7 @@ enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 						.manifest = chain->manifest,
 						.identity_hex = chain->identity_hex};
 	chain->listening = oracle_listening_new();
-	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->oracle->loop, &config,
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->oracle->loop, &contracts,
 				    why));
 	oracle_submit_start(chain);
 	return CS_OK;
