@@ -1,7 +1,9 @@
 #include "adapters/adapter.h"
 
-#include "core/buf.h"
+#include "core/abi.h"
 #include "core/reader.h"
+#include "relay_state/ledger/assets.h"
+#include "relay_state/ledger/contract.h"
 
 #include <string.h>
 
@@ -128,7 +130,31 @@ size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpo
 
 uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height)
 {
-	return adapter != NULL && height > adapter->ops->state_lag ? height - adapter->ops->state_lag : 0;
+	return adapter != NULL && height > adapter->ops->state_lag
+		       ? height - adapter->ops->state_lag
+		       : 0;
+}
+
+bool adapter_has_allowances(const struct adapter *adapter)
+{
+	return adapter->ops->has_allowances;
+}
+
+void adapter_put_balance_of(const struct adapter *adapter, struct cs_buf *data,
+			    struct cs_address *to, const struct cs_address *token,
+			    const struct cs_address *account)
+{
+	struct cs_abi abi;
+
+	if (adapter->ops->has_allowances) {
+		*to = *token;
+		cs_abi_call(&abi, data, "balanceOf(address)");
+	} else {
+		*to = ledger_contract_address(LEDGER_ASSETS_NUMBER);
+		cs_abi_call(&abi, data, "balanceOf(address,address)");
+		cs_abi_put_address(&abi, token);
+	}
+	cs_abi_put_address(&abi, account);
 }
 
 bool adapter_proves_events(const struct adapter *adapter)

@@ -10,7 +10,7 @@
 #ifndef ADAPTERS_ADAPTER_H
 #define ADAPTERS_ADAPTER_H
 
-#include "core/bytes.h"
+#include "core/buf.h"
 #include "core/sig.h"
 #include "wire/oracle.h"
 
@@ -457,6 +457,9 @@ struct adapter_ops {
 	const char *name;
 	/* What a block did is in the state that the header so many blocks above it proves. */
 	unsigned state_lag;
+	/* Tokens are contracts that a bridge takes from by allowance; else assets of one contract, of
+	 * which it takes what its caller has. */
+	bool has_allowances;
 	/* There are receipt proofs; else a message is proven by a word of the gateway's state. */
 	bool proves_events;
 	enum cs_err (*start)(struct adapter *adapter, const struct adapter_cursor *cursor);
@@ -591,6 +594,13 @@ size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpo
 /* Whether adapter_receipt_proof proves that a message was sent. Where it is UNSUPPORTED,
  * adapter_account_proof of the gateway's slot 3 does (docs/protocol/envelope.md section 5). */
 bool adapter_proves_events(const struct adapter *adapter);
+/* Whether a bridge needs an approval for what it locks. */
+bool adapter_has_allowances(const struct adapter *adapter);
+/* The question how much of a token an account has, of which the answer is one word: calldata behind
+ * what is in the buffer, and where it goes. */
+void adapter_put_balance_of(const struct adapter *adapter, struct cs_buf *data,
+			    struct cs_address *to, const struct cs_address *token,
+			    const struct cs_address *account);
 /* The newest block whose effects a proof at `height` shows, 0 for none (and without an adapter): the block itself where a header
  * commits to the state after it, else one below. */
 uint64_t adapter_proven_height(const struct adapter *adapter, uint64_t height);

@@ -375,6 +375,9 @@ static enum cs_err check_fee(struct enclave_call *call, const struct enclave_cha
 	if (in->max_priority_fee_wei > in->max_fee_wei ||
 	    (in->legacy && in->max_priority_fee_wei != 0))
 		return cs_fail(&call->why, CS_ERR_INVALID, "max_priority_fee_wei");
+	if (!enclave_chain_is_ledger(chain) && in->valid_until_s != 0)
+		return cs_fail(&call->why, CS_ERR_INVALID,
+			       "valid_until_s: a transaction of an EVM chain has no end");
 	return CS_OK;
 }
 
@@ -495,7 +498,7 @@ static void put_ledger_body(struct cs_buf *buf, const struct enclave_call *call,
 	cs_put_word(buf, &chain->manifest->genesis);
 	cs_put(buf, CS_BYTES_OF(chain->gas_address.b));
 	cs_put_u64(buf, in->nonce);
-	cs_put_u64(buf, 0); /* without an end, as an EVM chain's */
+	cs_put_u64(buf, in->valid_until_s);
 	cs_put_u64(buf, in->gas_limit);
 	cs_put_u64(buf, 0); /* the price has 128 bits, the policy's caps 64 */
 	cs_put_u64(buf, in->max_fee_wei);

@@ -352,7 +352,7 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 {
 	struct send *send = ctx;
 	struct cs_buf buf;
-	struct cs_abi abi;
+	struct cs_address assets;
 	struct cs_interop account;
 	struct cs_hash remote;
 	if (err == CS_OK && data.n != 32)
@@ -375,9 +375,8 @@ static void remote_token_done(void *ctx, enum cs_err err, const char *why, struc
 		send_finish(send);
 		return;
 	}
-	cs_abi_call(&abi, &buf, "balanceOf(address)");
-	cs_abi_put_address(&abi, &send->from);
-	ask(send, &send->body.token, &buf, balance_done);
+	adapter_put_balance_of(send->chain->adapter, &buf, &assets, &send->body.token, &send->from);
+	ask(send, &assets, &buf, balance_done);
 }
 
 /* ERC-7930 of the chain alone: what remoteTokenOf wants. */
@@ -419,7 +418,7 @@ static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 		send_fail(send, CS_ERR_NOT_FOUND, "token: the bridge does not know it");
 		return;
 	}
-	send->needs_approval = data.p[31] == 1;
+	send->needs_approval = data.p[31] == 1 && adapter_has_allowances(send->chain->adapter);
 	ask_remote_token(send);
 }
 

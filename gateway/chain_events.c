@@ -341,8 +341,8 @@ enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why)
 						.config = chain->config,
 						.manifest = chain->manifest,
 						.identity_hex = chain->identity_hex};
-	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->gateway->loop, &contracts,
-				    why));
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->gateway->loop,
+				    &contracts, why));
 	gateway_submit_start(chain);
 	return CS_OK;
 }

@@ -65,9 +65,9 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 	struct gateway_chain *chain = route->chain;
 	if (chain->follow.final_height == 0)
 		return;
-	struct gateway_pick included = {.state = RELAY_INCLUDED,
-					.height_max = adapter_proven_height(
-						chain->adapter, chain->follow.final_height)};
+	struct gateway_pick included = {
+		.state = RELAY_INCLUDED,
+		.height_max = adapter_proven_height(chain->adapter, chain->follow.final_height)};
 	(void)mark(route, &included, false);
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 		    GATEWAY_EXPIRE_ABSENCE ||

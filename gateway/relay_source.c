@@ -39,12 +39,12 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 {
 	static struct gateway_message messages[MARK_ROWS];
 	struct mark_write write = {chain, messages, 0};
-	struct gateway_pick pick = {.chain = &chain->identity,
-				    .side = RELAY_SOURCE,
-				    .state = RELAY_OBSERVED,
-				    .due_ms = INT64_MAX,
-				    .height_max = adapter_proven_height(
-					    chain->adapter, chain->follow.final_height)};
+	struct gateway_pick pick = {
+		.chain = &chain->identity,
+		.side = RELAY_SOURCE,
+		.state = RELAY_OBSERVED,
+		.due_ms = INT64_MAX,
+		.height_max = adapter_proven_height(chain->adapter, chain->follow.final_height)};
 	if (pick.height_max == 0)
 		return;
 	enum cs_err err = gateway_journal_pick(chain->gateway->journal, &pick, messages, MARK_ROWS,
@@ -320,8 +320,8 @@ static bool is_shown(const struct gateway_chain *chain, const struct gateway_mes
 		     uint64_t below)
 {
 	return chain->follow.final_height > below &&
-	       message->height <= adapter_proven_height(chain->adapter,
-							chain->follow.final_height - below);
+	       message->height <=
+		       adapter_proven_height(chain->adapter, chain->follow.final_height - below);
 }
 
 /* A message may ask for more final blocks on top of the one that shows it: those that one block serves

@@ -179,6 +179,7 @@ static enum cs_err ask_enclave(struct gateway_tx *tx)
 	request.max_priority_fee_wei =
 		tx->sent.terms.legacy ? 0 : tx->sent.terms.max_priority_fee_wei;
 	request.legacy = tx->sent.terms.legacy;
+	request.valid_until_s = tx->sent.terms.valid_until_s;
 	if (tx->sent.terms.cancel)
 		request.action = CAISSON__WIRE__ACTION__ACTION_CANCEL;
 	else

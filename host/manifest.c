@@ -72,10 +72,10 @@ static enum cs_err read_namespace(struct host_manifest_chain *chain, struct cs_w
 		if (err == CS_OK && !cs_bytes_eq(name.namespace, cs_bytes_str("cosmos")))
 			err = CS_ERR_UNSUPPORTED;
 	}
-	return err == CS_OK ? CS_OK
-			    : cs_fail(why, CS_ERR_UNSUPPORTED,
-				      "caip2: %s is neither an EVM chain nor a ledger",
-				      chain->caip2);
+	return err == CS_OK
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_UNSUPPORTED,
+				 "caip2: %s is neither an EVM chain nor a ledger", chain->caip2);
 }
 
 static enum cs_err read_chain(struct host_manifest_chain *chain, const struct cs_json *object,

@@ -13,7 +13,7 @@
 
 struct host_manifest_chain {
 	char caip2[CS_CAIP2_SIZE_MAX + 1];
-	uint64_t chain_id; /* of eip155, else 0 */
+	uint64_t chain_id;      /* of eip155, else 0 */
 	struct cs_hash genesis; /* hash of block 0; of a ledger its tag */
 	struct cs_address gateway;
 	struct cs_hash identity;

@@ -25,8 +25,7 @@ enum cs_err host_check_caip2(const char *text, struct cs_why *why)
 	    !cs_bytes_eq(name.namespace, cs_bytes_str("cosmos")))
 		err = CS_ERR_UNSUPPORTED;
 	if (err != CS_OK)
-		return cs_fail(why, err,
-			       "is no CAIP-2 id of eip155 or cosmos such as eip155:1");
+		return cs_fail(why, err, "is no CAIP-2 id of eip155 or cosmos such as eip155:1");
 	return CS_OK;
 }
 

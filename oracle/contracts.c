@@ -286,8 +286,8 @@ enum cs_err oracle_chain_start(struct oracle_chain *chain, struct cs_why *why)
 						.manifest = chain->manifest,
 						.identity_hex = chain->identity_hex};
 	chain->listening = oracle_listening_new();
-	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->oracle->loop, &contracts,
-				    why));
+	CS_TRY(adapter_listen_start(&chain->listen, &chain->adapter, chain->oracle->loop,
+				    &contracts, why));
 	oracle_submit_start(chain);
 	return CS_OK;
 }

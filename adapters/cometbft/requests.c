@@ -164,14 +164,14 @@ enum cs_err comet_call(struct adapter *adapter, const struct cs_address *from,
 		       const struct cs_address *to, struct cs_bytes data, adapter_call_fn *done,
 		       void *ctx)
 {
-	static const struct cs_address nobody;
+	const struct cs_address sender = from != NULL ? *from : (struct cs_address){{0}};
 	size_t size = 2 * sizeof(to->b) + data.n;
 	uint8_t *memory = host_alloc(size);
 	struct call *request = host_alloc(sizeof(*request));
 	struct cs_buf buf;
 
 	cs_buf_init(&buf, memory, size);
-	cs_put(&buf, CS_BYTES_OF(from != NULL ? from->b : nobody.b));
+	cs_put(&buf, CS_BYTES_OF(sender.b));
 	cs_put(&buf, CS_BYTES_OF(to->b));
 	cs_put(&buf, data);
 	*request = (struct call){.call_done = done, .ctx = ctx};
@@ -285,7 +285,7 @@ static void fees_done(void *ctx, const struct comet_answer *answers, size_t coun
 	struct fees *request = ctx;
 	struct cs_bytes value = answers[0].value;
 	enum cs_err err = err_of(&answers[0]);
-	struct adapter_fees fees = {.legacy = true};
+	struct adapter_fees fees = {.legacy = false};
 
 	(void)count;
 	if (err == CS_OK && value.n != CHAIN_SIZE)

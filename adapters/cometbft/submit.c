@@ -406,7 +406,6 @@ static void apply_fees(struct adapter_tx *tx, const struct adapter_fees *fees)
 		return;
 	}
 	tx->terms.max_fee_wei = fees->max_fee_wei;
-	tx->terms.legacy = true;
 	sign(tx);
 }
 

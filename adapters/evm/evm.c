@@ -192,6 +192,7 @@ static enum cs_err sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size
 
 static const struct adapter_ops ops = {
 	.name = "evm",
+	.has_allowances = true,
 	.proves_events = true,
 	.start = start,
 	.free = evm_free,

@@ -44,6 +44,12 @@ class Chain:
     def genesis_hash(self) -> str:
         return self.rpc.block(0)["hash"]
 
+    def erc7930(self, address: str | bytes = b"") -> bytes:
+        """An account of this chain, or the chain alone."""
+        reference = self.chain_id.to_bytes((self.chain_id.bit_length() + 7) // 8, "big")
+        raw = bytes.fromhex(address[2:]) if isinstance(address, str) else address
+        return b"\0\1\0\0" + bytes([len(reference)]) + reference + bytes([len(raw)]) + raw
+
     def alive(self) -> bool:
         return all(p.alive() for p in self.processes)
 

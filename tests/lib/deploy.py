@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import abi, crypto
 from .chains import Chain
+from .ledger import ASSETS, BRIDGE, GATEWAY, INBOX, Asset, Ledger
 from .rpc import GAS_DEFAULT, Contract, begin_create, end_create, wait_for
 from .tools import ROOT
 
@@ -78,7 +79,14 @@ class Side:
         return identity(self.chain.caip2, self.chain.genesis_hash, self.gateway.address)
 
     @property
+    def is_ledger(self) -> bool:
+        return isinstance(self.chain, Ledger)
+
+    @property
     def code_hash(self) -> bytes:
+        """Of a ledger zero: its gateway is built in."""
+        if self.is_ledger:
+            return bytes(32)
         return crypto.keccak(abi.to_bytes(self.chain.rpc.call("eth_getCode", self.gateway.address, "latest")))
 
 
@@ -98,13 +106,17 @@ class Queue:
 
 
 def deploy_gateways(chains: list[Chain], insecure: bool = True) -> list[Side]:
-    """On every chain, without remotes and keys."""
+    """On every chain, without remotes and keys; a ledger has its own since genesis."""
     code, sent = artifact("CaissonGateway"), []
     for chain in chains:
+        if isinstance(chain, Ledger):
+            sent.append(None)
+            continue
         owner, guardian = chain.accounts[0], chain.accounts[1]
         sent.append(begin_create(chain.rpc, owner, code, chain.caip2, chain.genesis_hash, owner, guardian, OWNER_DELAY_S,
                                  ROTATION_DELAY_S, OVERLAP_S, insecure))
-    return [Side(chain, *chain.accounts[:5], end_create(chain.rpc, code, tx)) for chain, tx in zip(chains, sent)]
+    return [Side(chain, *chain.accounts[:5], end_create(chain.rpc, code, tx) if tx else Contract(chain.rpc, chain.contract(GATEWAY), code["abi"]))
+            for chain, tx in zip(chains, sent)]
 
 
 def register_remotes(sides: list[Side], route: dict | None = None) -> None:
@@ -115,7 +127,7 @@ def register_remotes(sides: list[Side], route: dict | None = None) -> None:
         for other in sides:
             if other is not side:
                 queue.call(side.gateway, "registerRemote", other.chain.caip2, other.chain.genesis_hash,
-                           other.gateway.address, erc7930(other.chain.chain_id), 0)
+                           other.gateway.address, other.chain.erc7930(), 0)
                 queue.call(side.gateway, "setRoute", other.identity, {**ROUTE, **(route or {})})
         queues.append(queue)
     for queue in queues:
@@ -133,34 +145,45 @@ def deploy_apps(home: Side, abroad: Side) -> None:
     sides, sent = (home, abroad), []
     for side in sides:
         rpc, owner = side.chain.rpc, side.owner
-        sent.append((begin_create(rpc, owner, artifact("CaissonTokenBridge"), side.gateway.address, owner, side.guardian,
-                                  OWNER_DELAY_S, CAP_WINDOW_S),
-                     begin_create(rpc, owner, artifact("test/SampleApp"), side.gateway.address)))
-    for side, (bridge, app) in zip(sides, sent):
-        side.bridge = end_create(side.chain.rpc, artifact("CaissonTokenBridge"), bridge)
-        side.app = end_create(side.chain.rpc, artifact("test/SampleApp"), app)
-    home_code, abroad_code = artifact("test/TestToken"), artifact("CaissonWrappedToken")
-    home_token = begin_create(home.chain.rpc, home.owner, home_code, "Caisson Test", "CTT")
-    abroad_token = begin_create(abroad.chain.rpc, abroad.owner, abroad_code, abroad.bridge.address, "Caisson Test, bridged",
-                                "cCTT", 18)
-    home.token = end_create(home.chain.rpc, home_code, home_token)
-    abroad.token = end_create(abroad.chain.rpc, abroad_code, abroad_token)
+        sent.append(None if side.is_ledger else (
+            begin_create(rpc, owner, artifact("CaissonTokenBridge"), side.gateway.address, owner, side.guardian, OWNER_DELAY_S, CAP_WINDOW_S),
+            begin_create(rpc, owner, artifact("test/SampleApp"), side.gateway.address)))
+    for side, made in zip(sides, sent):
+        rpc, codes = side.chain.rpc, (artifact("CaissonTokenBridge"), artifact("test/SampleApp"))
+        side.bridge, side.app = ((end_create(rpc, code, tx) for code, tx in zip(codes, made)) if made else
+                                 (Contract(rpc, side.chain.contract(n), code["abi"]) for code, n in zip(codes, (BRIDGE, INBOX))))
+    home.token, abroad.token = make_token(home, home.owner, "test/TestToken", "Caisson Test", "CTT"), wrap_token(abroad)
     queues = []
     for side, other, mode in ((home, abroad, MODE_LOCK), (abroad, home, MODE_MINT)):
-        chain_id = other.chain.chain_id
         queue = Queue(side.chain, side.owner)
-        queue.call(side.bridge, "addPeer", erc7930(chain_id, other.bridge.address))
-        queue.call(side.bridge, "addToken", side.token.address, erc7930(chain_id),
-                   word(abi.to_bytes(other.token.address)), mode)
+        queue.call(side.bridge, "addPeer", other.chain.erc7930(other.bridge.address))
+        queue.call(side.bridge, "addToken", side.token.address, other.chain.erc7930(), word(abi.to_bytes(other.token.address)), mode)
         queue.call(side.bridge, "setCap", side.token.address, CAP, CAP)
         queues.append(queue)
     for queue in queues:
         queue.end()
 
 
+def make_token(side: Side, minter: str, code_name: str, *values) -> Contract | Asset:
+    """A token that the minter makes; of a ledger an asset, which names and symbol are the last arguments but decimals."""
+    rpc = side.chain.rpc
+    if side.is_ledger:
+        return Asset.create(rpc, side.owner, values[0], values[1], 18, minter)
+    code = artifact(code_name)
+    return end_create(rpc, code, begin_create(rpc, side.owner, code, *values))
+
+
+def wrap_token(side: Side) -> Contract | Asset:
+    """What the bridge mints for a token of another chain."""
+    name, symbol = "Caisson Test, bridged", "cCTT"
+    if side.is_ledger:
+        return make_token(side, side.bridge.address, "", name, symbol)
+    return make_token(side, side.owner, "CaissonWrappedToken", side.bridge.address, name, symbol, 18)
+
+
 def give_tokens(home: Side, account: str, amount: int = SUPPLY) -> None:
     home.token.write(home.owner, "mint", account, amount)
-    if account in home.chain.accounts:
+    if account in home.chain.accounts and not home.is_ledger:
         home.token.write(account, "approve", home.bridge.address, 2**256 - 1)
 
 

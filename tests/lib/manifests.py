@@ -28,7 +28,12 @@ def tool(*arguments) -> str:
 
 
 def finality(chain: Chain, confirmations: int = CONFIRMATIONS, seals_min: int = 0) -> dict:
-    """Of one row of `chains`; the anchor is anvil's latest block, Clique's genesis."""
+    """Of one row of `chains`; the anchor is the latest block of anvil and of a ledger, Clique's genesis."""
+    if chain.kind == "ledger":
+        anchor_hash, header = chain.rpc.header()
+        return {"anchor_hash": anchor_hash, "anchor_height": int(header["height"]), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
+                "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0, "reorg_margin_s": 0, "period_s": 0,
+                "drift_max_s": 10, "mode": "cometbft", "trust_level": {"numerator": 1, "denominator": 3}}
     anchor = chain.rpc.block("latest" if chain.kind == "anvil" else 0)
     fields = {"anchor_hash": anchor["hash"], "anchor_height": int(anchor["number"], 16), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
               "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0,

@@ -8,7 +8,7 @@ import secrets
 import time
 from pathlib import Path
 
-from . import abi, chains, crypto, deploy, manifests, oracle
+from . import abi, chains, crypto, deploy, ledger, manifests, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
@@ -19,6 +19,9 @@ from .tools import find_build, free_ports
 GAS_MONEY_WEI = 10**20
 END_TIMEOUT_S = 90
 SEND_GAS = 400_000
+# A plain transfer: 21,000 on an EVM chain, some more on a ledger.
+TRANSFER_GAS = 60_000
+KINDS = {"ledger": ("ledger", "ledger"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("ledger", "anvil")}
 SCOPES = "read,send,sponsor,operate"
 
 
@@ -165,13 +168,15 @@ class World:
     # ---- the order of birth ----
 
     def start_chains(self) -> None:
-        ids = (31337, 31338) if self.kind == "anvil" else (41337, 41338)
-        for number, chain_id in enumerate(ids, 1):
-            self.say(f"chain {number}: {self.kind}, eip155:{chain_id}")
-            if self.kind == "anvil":
-                chain = chains.Anvil(self.folder / f"chain{number}", chain_id, self.block_time, gas_limit=self.gas_limit)
+        for number, kind in enumerate(KINDS[self.kind], 1):
+            folder, extra = self.folder / f"chain{number}", {"gas_limit": self.gas_limit}
+            if kind == "ledger":
+                chain = ledger.Ledger(folder, f"caisson-demo-{number}")
+            elif kind == "anvil":
+                chain = chains.Anvil(folder, 31336 + number, self.block_time, **extra)
             else:
-                chain = chains.Clique(self.folder / f"chain{number}", chain_id, gas_limit=self.gas_limit)
+                chain = chains.Clique(folder, 41336 + number, **extra)
+            self.say(f"chain {number}: {kind}, {chain.caip2}")
             self.chains.append(chain)
 
     def deploy(self) -> None:
@@ -236,8 +241,8 @@ class World:
             rpc = side.chain.rpc
             sent.append((rpc, side.gateway.send(side.owner, "registerKey", self.sides[1 - i].identity, remote["epoch"],
                                                 remote["public_key"], other["evidence_digest"], self.manifest_hash)))
-            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI, gas=21000)))
-            sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI, gas=21000)))
+            sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI, gas=TRANSFER_GAS)))
+            sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI, gas=TRANSFER_GAS)))
         if self.apps:
             home = self.sides[0]
             sent.append((home.chain.rpc, home.token.send(home.owner, "mint", self.gateways[0].operator, deploy.SUPPLY)))
@@ -260,7 +265,7 @@ class World:
     def commit(self, payload: bytes, attributes=(), source: int = 0, recipient: str | None = None) -> tuple[str, dict]:
         """The same; its id and the transaction's receipt."""
         side, other = self.sides[source], self.sides[1 - source]
-        to = deploy.erc7930(other.chain.chain_id, recipient or other.app.address)
+        to = other.chain.erc7930(recipient or other.app.address)
         receipt = side.gateway.write(side.user, "sendMessage", to, payload, list(attributes), gas=SEND_GAS)
         return abi.to_hex(side.gateway.events("MessageCommitted", receipt)[0]["messageId"]), receipt
 
