@@ -6,6 +6,7 @@
 #include "relay_state/ledger/enclaves.h"
 #include "relay_state/ledger/enclaves_genesis.h"
 #include "relay_state/ledger/gateway.h"
+#include "relay_state/ledger/inbox.h"
 #include "relay_state/ledger/parameters.h"
 #include "relay_state/ledger/records.h"
 #include "relay_state/ledger/remotes.h"
@@ -97,6 +98,7 @@ static const struct ledger_module modules[] = {
 	{.contract = &ledger_usage, .genesis = ledger_usage_genesis},
 	{.contract = &ledger_tasks, .genesis = ledger_tasks_genesis},
 	{.contract = &ledger_answers},
+	{.contract = &ledger_inbox},
 	/* Before those whose beginning goes by them. */
 	{.contract = &ledger_parameters_contract,
 	 .genesis = ledger_parameters_genesis,
