@@ -1,4 +1,5 @@
-"""The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens; then the oracle.
+"""The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens; then, where the first
+chain is an EVM chain, the oracle.
 
 Started by script/demo. What it prints and writes comes from the gateways' journals (steps, times) and from the chains
 (receipts, gas, statuses, balances).
@@ -23,15 +24,16 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 from lib import abi, deploy  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402
-from lib.world import World, now_ms  # noqa: E402
+from lib.world import KINDS, World, now_ms  # noqa: E402
 import demo_oracle  # noqa: E402
 
 CASE_TIMEOUT_S = 120
 POLL_S = 0.04
 UNIT = 10**18
 STATUS_NAMES = {0: "none", 1: "failed", 2: "delivered", 3: "dead"}
-TOMBSTONE_DEADLINE_S = {"anvil": 14, "geth-clique": 18}
+TOMBSTONE_DEADLINE_S = {"ledger": 10, "anvil": 14, "geth-clique": 18, "mixed": 14}
 ABSENCE_DEADLINE_S = 8
+TITLES = {"ledger": "two ledgers", "anvil": "two anvil chains", "geth-clique": "two geth-clique chains", "mixed": "an anvil chain and a ledger"}
 ENDS = {"finalized", "refunded"}
 
 
@@ -168,7 +170,7 @@ class Demo:
             print(paint("2", f"  {step['n']:>2}  {text:<26} skipped: {step['skipped']}"), flush=True)
             return
         number = paint("1", f"{step['n']:>2}")
-        print(f"  {number}  {text:<26}{max(elapsed, 0):>7} ms  {paint('36', f'{where:<13}')} {block:<11}{paint('2', tx)}", flush=True)
+        print(f"  {number}  {text:<26}{max(elapsed, 0):>7} ms  {paint('36', f'{where:<22}')} {block:<11}{paint('2', tx)}", flush=True)
 
     def wait_state(self, case: Case, states: set[str], what: str) -> dict:
         def reached():
@@ -313,8 +315,9 @@ class Demo:
         return "\n".join(lines)
 
     def as_json(self) -> dict:
-        chains = [{"id": s.chain.caip2, "rpc": s.chain.url, "gateway": s.gateway.address, "bridge": s.bridge.address,
-                   "token": s.token.address} for s in self.sides]
+        # A ledger's bridge and assets are built in: they have no addresses of a deployment.
+        chains = [{"id": s.chain.caip2, "rpc": s.chain.url, "gateway": s.gateway.address,
+                   **({} if s.is_ledger else {"bridge": s.bridge.address, "token": s.token.address})} for s in self.sides]
         cases = []
         for case in self.cases:
             steps = []
@@ -363,8 +366,8 @@ def keep(demo: Demo) -> None:
     key = first.folder / "demo.key"
     print("\nEverything stays up until Ctrl-C.\n")
     for gateway, side in zip(demo.gateways, demo.sides):
-        print(f"  {side.chain.caip2:<13} chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}")
-        print(f"  {'':<13} {gateway.config}")
+        print(f"  {side.chain.caip2:<22} chain {side.chain.url}  gateway {gateway.url}  events {gateway.events_url}")
+        print(f"  {'':<22} {gateway.config}")
     to = demo.account(1, abroad.friend.lower())
     body = json.dumps({"to": to, "amount": str(UNIT), "mode": "sponsored"})
     print(f"""
@@ -387,15 +390,15 @@ def interrupted(*_):
 
 def demo_sources(options, folder: Path):
     """The server that the oracle asks; nothing where only messages are wanted."""
-    if options.case and "oracle" not in options.case:
-        return contextlib.nullcontext()
+    if options.chains == "ledger" or (options.case and "oracle" not in options.case):
+        return contextlib.nullcontext()  # a ledger proves no events, which requests of an oracle are
     say("a web server over TLS, under a certificate authority of its own")
     return demo_oracle.open_sources(folder / "sources")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo")
-    parser.add_argument("--chains", choices=("anvil", "geth-clique"), default="anvil")
+    parser.add_argument("--chains", choices=tuple(KINDS), default="ledger")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C")
     parser.add_argument("--case", action="append", default=[], help="only this one (several allowed); oracle is one")
@@ -406,11 +409,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="caisson-demo-"))).resolve()
     begin, code = time.monotonic(), 1
-    print(paint("1", f"Caisson between two {options.chains} chains"), flush=True)
+    print(paint("1", f"Caisson between {TITLES[options.chains]}"), flush=True)
     try:
         with demo_sources(options, folder) as sources, World(folder, options.chains, say, sources=sources) as world:
             demo = Demo(world)
-            if options.chains == "anvil":
+            if "anvil" in KINDS[options.chains]:
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))
             try:
                 demo.run(options.case)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts need on the machine: installed where it is missing, quick where nothing is. To be sourced.
 #
-#   install_set demo|test|lint|geth|cometbft ...
+#   install_set demo|anvil|test|lint|geth|cometbft ...
 #
 # System packages come from Debian by apt (root only; others are told what to install). Everything else lands in build/tools:
 # one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, cometbft, node and npm. Stamps are the hashes of
@@ -281,6 +281,9 @@ install_set() {
 			install_packages "${packages_demo[@]}"
 			install_source lua5.4
 			install_curl
+			;;
+		anvil)
+			install_packages "${packages_demo[@]}"
 			install_npm
 			;;
 		test)

@@ -19,6 +19,7 @@ CAP_WINDOW_S = 3600
 CAP = 10**24
 SUPPLY = 10**21
 MODE_LOCK, MODE_MINT = 1, 2
+HOME_TOKEN, ABROAD_TOKEN = "Caisson Test", "Caisson Test, bridged"
 
 # A development bridge: short lifetimes are allowed, so that a deadline can be waited for; nothing is charged.
 ROUTE = {
@@ -152,7 +153,7 @@ def deploy_apps(home: Side, abroad: Side) -> None:
         rpc, codes = side.chain.rpc, (artifact("CaissonTokenBridge"), artifact("test/SampleApp"))
         side.bridge, side.app = ((end_create(rpc, code, tx) for code, tx in zip(codes, made)) if made else
                                  (Contract(rpc, side.chain.contract(n), code["abi"]) for code, n in zip(codes, (BRIDGE, INBOX))))
-    home.token, abroad.token = make_token(home, home.owner, "test/TestToken", "Caisson Test", "CTT"), wrap_token(abroad)
+    home.token, abroad.token = make_token(home, home.owner, "test/TestToken", HOME_TOKEN, "CTT"), wrap_token(abroad)
     queues = []
     for side, other, mode in ((home, abroad, MODE_LOCK), (abroad, home, MODE_MINT)):
         queue = Queue(side.chain, side.owner)
@@ -165,7 +166,7 @@ def deploy_apps(home: Side, abroad: Side) -> None:
 
 
 def make_token(side: Side, minter: str, code_name: str, *values) -> Contract | Asset:
-    """A token that the minter makes; of a ledger an asset, which names and symbol are the last arguments but decimals."""
+    """A token of an artifact and its constructor's values; of a ledger an asset, of the first two of them, that the minter mints."""
     rpc = side.chain.rpc
     if side.is_ledger:
         return Asset.create(rpc, side.owner, values[0], values[1], 18, minter)
@@ -175,10 +176,9 @@ def make_token(side: Side, minter: str, code_name: str, *values) -> Contract | A
 
 def wrap_token(side: Side) -> Contract | Asset:
     """What the bridge mints for a token of another chain."""
-    name, symbol = "Caisson Test, bridged", "cCTT"
     if side.is_ledger:
-        return make_token(side, side.bridge.address, "", name, symbol)
-    return make_token(side, side.owner, "CaissonWrappedToken", side.bridge.address, name, symbol, 18)
+        return make_token(side, side.bridge.address, "", ABROAD_TOKEN, "cCTT")
+    return make_token(side, side.owner, "CaissonWrappedToken", side.bridge.address, ABROAD_TOKEN, "cCTT", 18)
 
 
 def give_tokens(home: Side, account: str, amount: int = SUPPLY) -> None:

@@ -21,7 +21,7 @@ END_TIMEOUT_S = 90
 SEND_GAS = 400_000
 # A plain transfer: 21,000 on an EVM chain, some more on a ledger.
 TRANSFER_GAS = 60_000
-KINDS = {"ledger": ("ledger", "ledger"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("ledger", "anvil")}
+KINDS = {"ledger": ("ledger", "ledger"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("anvil", "ledger")}
 SCOPES = "read,send,sponsor,operate"
 
 

@@ -135,7 +135,7 @@ static void every_error_is_named_by_its_path(void **state)
 		{"name = \"a\"\n",
 		 "name = \"a\"\n[relay]\nretry_min_ms = 5000\nretry_max_ms = 100\n",
 		 "relay.retry_max_ms"},
-		{"id = \"eip155:31337\"", "id = \"cosmos:hub\"", "chains[0].id"},
+		{"id = \"eip155:31337\"", "id = \"solana:hub\"", "chains[0].id"},
 		{"id = \"eip155:31337\"", "id = \"eip155:4\"", "chains[0].id"},
 		{"http://127.0.0.1:8545", "ftp://x", "chains[0].rpc"},
 		{"bridge = \"0x11", "bridge = \"0xzz", "chains[0].bridge"},

@@ -117,7 +117,7 @@ static void refused(void **state)
 		{"[providers]\nconnections_max = 5\n", "providers.connections_max"},
 		{"[relay]\nretry_min_ms = 600\nretry_max_ms = 500\n", "relay.retry_max_ms"},
 		{"[[chains]]\nid = \"eip155:7\"\n", "chains[0].rpc"},
-		{"[[chains]]\nid = \"cosmos:7\"\nrpc = [\"http://a\"]\n", "chains[0].id"},
+		{"[[chains]]\nid = \"solana:7\"\nrpc = [\"http://a\"]\n", "chains[0].id"},
 		{"[[chains]]\nid = \"eip155:7\"\nrpc = [\"ftp://a\"]\n", "chains[0].rpc"},
 		{"[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\n"
 		 "[[chains]]\nid = \"eip155:7\"\nrpc = [\"http://a\"]\n",
