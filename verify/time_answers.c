@@ -81,7 +81,7 @@ enum cs_err verify_time_answers(struct verify_time_proof *proof, const struct cs
 				uint64_t error_ms, const struct verify_time_answer *answers,
 				size_t count, struct cs_why *why)
 {
-	uint64_t times[VERIFY_TIME_KEYS_MAX];
+	uint64_t times[VERIFY_TIME_KEYS_MAX] = {0};
 	size_t counted;
 	CS_TRY(check_keys(keys, why));
 	if (count > VERIFY_TIME_KEYS_MAX)
