@@ -28,7 +28,8 @@ static struct cs_hash chain_1(void)
 static void test_preimages(void **state)
 {
 	const struct lab *lab = *state;
-	const json_t *root = read_json(VECTORS), *want = json_object_get(root, "preimages");
+	json_t *root = read_json(VECTORS);
+	const json_t *want = json_object_get(root, "preimages");
 	const struct cs_hash own = register_lab_identity(), identity = chain_1();
 	struct ledger_registration r =
 		register_lab_registration(lab, LEDGER_ROLE_BRIDGE, &identity, 201);
@@ -56,6 +57,7 @@ static void test_preimages(void **state)
 	assert_hash(ledger_time_key_digest(&own, &other), hash_of(want, "time_key"));
 	assert_hash(ledger_records_digest(&own, records, 2), hash_of(want, "records"));
 	assert_hash(ledger_anchor_digest(&own, &anchor), hash_of(want, "anchor"));
+	json_decref(root);
 }
 
 static void check_step(struct lab *lab, const json_t *step)
@@ -86,7 +88,8 @@ static void check_step(struct lab *lab, const json_t *step)
 static void test_story(void **state)
 {
 	struct lab *lab = *state;
-	const json_t *steps = json_object_get(read_json(VECTORS), "story"), *step;
+	json_t *file = read_json(VECTORS);
+	const json_t *steps = json_object_get(file, "story"), *step;
 	size_t i;
 	assert_true(json_array_size(steps) > 100);
 	json_array_foreach(steps, i, step)
@@ -97,6 +100,7 @@ static void test_story(void **state)
 		else
 			check_step(lab, step);
 	}
+	json_decref(file);
 }
 
 static void test_tables(void **state)

@@ -459,7 +459,8 @@ static enum cs_err decode(struct cs_bytes bytes, const struct cs_hash *path, uns
 	/* Of exactly its size, so that a sanitizer sees every step outside. */
 	uint8_t *copy = malloc(bytes.n > 0 ? bytes.n : 1);
 	assert_non_null(copy);
-	memcpy(copy, bytes.p, bytes.n);
+	if (bytes.n > 0)
+		memcpy(copy, bytes.p, bytes.n);
 	memset(&page, 0x5a, sizeof page);
 	enum cs_err err = ledger_page_decode(&page, cs_bytes(copy, bytes.n), path, depth);
 	if (err != CS_OK)

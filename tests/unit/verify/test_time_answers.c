@@ -56,8 +56,8 @@ static int tear_down(void **state)
 
 static void test_vectors(void **state)
 {
-	const json_t *cases =
-		json_object_get(read_json(CS_VECTORS "/ledger/register.json"), "time");
+	json_t *file = read_json(CS_VECTORS "/ledger/register.json");
+	const json_t *cases = json_object_get(file, "time");
 	const json_t *one;
 	size_t i;
 	(void)state;
@@ -82,6 +82,7 @@ static void test_vectors(void **state)
 		assert_err(verify_time_answers(&proof, sig, &keys, &asked, 0, &answer, 1, NULL),
 			   CS_ERR_UNAUTHORIZED);
 	}
+	json_decref(file);
 }
 
 struct expected {
