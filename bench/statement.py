@@ -28,9 +28,9 @@ from lib import usage  # noqa: E402
 from lib.ledger_tx import Call  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 
-RECORDS_OF_A_CALL, GAS, RUNS = 64, 4_000_000, 3
+RECORDS_OF_A_CALL, GAS, RUNS = 64, 12_000_000, 3
 # Transactions that wait: what a few blocks take.
-WINDOW = 60
+WINDOW = 40
 
 
 class Signer:
