@@ -22,7 +22,9 @@ OPERATORS = [ALICE, BOB, BOTH, CAROL]
 POWER = 10
 BOND = POWER * POWER_UNIT
 EVIDENCE_AGE_S, UNBONDING_S, JAIL_S = 10, 12, 2
-VALUES = {"unbonding_s": UNBONDING_S, "jail_s": JAIL_S, "downtime_window_blocks": 60, "downtime_missed_blocks": 30, "epoch_blocks": 25,
+# Thirty blocks, of a chain that waits for whoever is down in some of its rounds.
+JAILED_S = 4 * DEADLINE_S
+VALUES = {"unbonding_s": UNBONDING_S, "jail_s": JAIL_S, "downtime_window_blocks": 40, "downtime_missed_blocks": 30, "epoch_blocks": 25,
           "slash_downtime_ppm": 10_000}
 
 
@@ -49,9 +51,9 @@ def evidence(node, key, chain_id: str) -> dict:
     return {"type": "tendermint/DuplicateVoteEvidence", "value": value}
 
 
-def wait_powers(staking: Staking, powers: dict[bytes, int]) -> None:
+def wait_powers(staking: Staking, powers: dict[bytes, int], deadline_s: float = DEADLINE_S) -> None:
     """At the contract, and in force at the engine."""
-    wait_for(lambda: staking.powers() == powers, DEADLINE_S, f"the contract's set {powers}")
+    wait_for(lambda: staking.powers() == powers, deadline_s, f"the contract's set {powers}")
     wait_for(lambda: staking.engine_powers() == powers, DEADLINE_S, f"the engine's set {powers}")
 
 
@@ -123,7 +125,7 @@ def test_a_life_of_validators(tmp_path):
 
         # One is away: it is jailed, comes back, and votes when its operator says so.
         net.nodes[3].kill()
-        wait_powers(staking, dict.fromkeys((first, third, fifth), POWER))
+        wait_powers(staking, dict.fromkeys((first, third, fifth), POWER), JAILED_S)
         jailed = staking.validator(fourth)
         assert jailed["jailed_until"] > 0 and jailed["bonded"] == BOND - BOND // 100
         net.nodes[3].start()
@@ -275,7 +277,7 @@ def test_under_cometbft(tmp_path, version):
             misbehave(staking, keys[names[1].hex().upper()], genesis["chain_id"])
             left = dict.fromkeys((names[0], names[2], names[3]), POWER)
             # The fifth, which nobody heard of, is jailed meanwhile.
-            wait_powers(staking, left)
+            wait_powers(staking, left, JAILED_S)
             assert staking.validator(fifth)["jailed_until"] > 0
             check_supply(staking)
 
@@ -284,7 +286,7 @@ def test_under_cometbft(tmp_path, version):
             wait_powers(staking, left | {names[0]: POWER + 2})
             away = homes[names[3].hex().upper()]
             net.nodes[away].process.kill()
-            wait_powers(staking, {names[0]: POWER + 2, names[2]: POWER})
+            wait_powers(staking, {names[0]: POWER + 2, names[2]: POWER}, JAILED_S)
             apps[away].kill()
             apps[away] = Socket(tmp_path / "apps", f"app{away}")
             net.nodes[away].start()
