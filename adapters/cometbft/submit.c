@@ -18,6 +18,10 @@
 #define SENDER_TXS_MAX 512
 /* Heads between two tries of what an empty account or a fee cap stops. */
 #define STUCK_PAUSE_BLOCKS 5
+/* A simulation says what is used. The gateway asks besides that what a message promises its recipient
+ * is at hand before it calls it (`minGasLimit`; routes rarely allow more than 2,000,000), and 1/64 of it
+ * stays behind. What is not used is given back. */
+#define RECIPIENT_GAS 2500000u
 /* Heads that see the sequence used by something else before the transaction counts as overtaken: a
  * node may be a block ahead of what was reported. */
 #define SURE_HEADS 2
@@ -461,7 +465,8 @@ static void gas_done(void *ctx, enum cs_err err, const char *why, uint64_t gas)
 	} else if (err != CS_OK || gas == 0 || gas > UINT32_MAX) {
 		tx->phase = TX_WAITING;
 	} else {
-		tx->gas_limit = gas + gas * tx->comet->config.gas_margin_percent / 100;
+		tx->gas_limit =
+			gas + gas * tx->comet->config.gas_margin_percent / 100 + RECIPIENT_GAS;
 		price(tx);
 	}
 }
