@@ -119,7 +119,8 @@ class ChainWorld(OracleWorld):
     def once(self, request: dict, code: int = 0) -> dict:
         """Answered, by one event; that event."""
         assert self.contracts.ends(request) == (ANSWERED, code)
-        answer, = self.contracts.answers_of(request)
+        # State and logs are two questions to the node: the second is asked until it has the answer of the first.
+        answer, = wait_for(lambda: self.contracts.answers_of(request), WAIT_S, "the event", 0.05)
         assert answer["code"] == code
         self.wait_state(request, "done")
         return answer
