@@ -307,6 +307,27 @@ enum cs_err node_folder_rename(struct node_folder *folder, const char *from, con
 	return node_folder_sync(folder, why);
 }
 
+static enum cs_err write_whole(struct node_file *file, struct cs_bytes bytes, struct cs_why *why)
+{
+	CS_TRY(node_file_truncate(file, 0, why));
+	CS_TRY(node_file_write(file, 0, bytes, why));
+	return node_file_sync(file, why);
+}
+
+enum cs_err node_folder_put(struct node_folder *folder, const char *name, struct cs_bytes bytes,
+			    struct cs_why *why)
+{
+	char new_name[NODE_FILE_NAME_MAX];
+	struct node_file file;
+	int n = snprintf(new_name, sizeof new_name, "%s.new", name);
+	cs_assert(n > 0 && (size_t)n < sizeof new_name);
+	CS_TRY(node_file_open(&file, folder, new_name, true, why));
+	enum cs_err err = write_whole(&file, bytes, why);
+	node_file_close(&file);
+	CS_TRY(err);
+	return node_folder_rename(folder, new_name, name, why);
+}
+
 enum cs_err node_folder_remove(struct node_folder *folder, const char *name, struct cs_why *why)
 {
 	const struct node_file_table *t = &folder->table;

@@ -74,6 +74,10 @@ CS_NODISCARD enum cs_err node_file_truncate(struct node_file *file, uint64_t siz
 /* The folder's names are durable after it. */
 CS_NODISCARD enum cs_err node_folder_rename(struct node_folder *folder, const char *from,
 					    const char *to, struct cs_why *why);
+/* The whole file, durable when it returns: made as NAME.new, so that whoever reads finds all of it or
+ * what was there before. */
+CS_NODISCARD enum cs_err node_folder_put(struct node_folder *folder, const char *name,
+					 struct cs_bytes bytes, struct cs_why *why);
 /* Durable after the next sync of the folder, and harmless when it is not. */
 CS_NODISCARD enum cs_err node_folder_remove(struct node_folder *folder, const char *name,
 					    struct cs_why *why);

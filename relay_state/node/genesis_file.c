@@ -3,7 +3,6 @@
 #include <string.h>
 
 #define NAME "genesis"
-#define NAME_NEW "genesis.new"
 #define SIZE (2 * sizeof(struct cs_hash))
 
 static void encode(uint8_t bytes[SIZE], const struct cs_hash *hash)
@@ -11,21 +10,6 @@ static void encode(uint8_t bytes[SIZE], const struct cs_hash *hash)
 	const struct cs_hash check = cs_sha256(CS_BYTES_OF(hash->b));
 	memcpy(bytes, hash->b, sizeof hash->b);
 	memcpy(bytes + sizeof hash->b, check.b, sizeof check.b);
-}
-
-static enum cs_err make_file(struct node_folder *folder, const struct cs_hash *hash,
-			     struct cs_why *why)
-{
-	uint8_t bytes[SIZE];
-	struct node_file file;
-	encode(bytes, hash);
-	CS_TRY(node_file_open(&file, folder, NAME_NEW, true, why));
-	enum cs_err err = node_file_write(&file, 0, CS_BYTES_OF(bytes), why);
-	if (err == CS_OK)
-		err = node_file_sync(&file, why);
-	node_file_close(&file);
-	CS_TRY(err);
-	return node_folder_rename(folder, NAME_NEW, NAME, why);
 }
 
 /* NOT_FOUND: there is none. */
@@ -57,6 +41,7 @@ enum cs_err node_genesis_keep(struct node_folder *folder, const struct cs_hash *
 			      struct cs_why *why)
 {
 	struct cs_hash kept;
+	uint8_t bytes[SIZE];
 	enum cs_err err = load(&kept, folder, why);
 	if (err == CS_OK && cs_hash_eq(&kept, hash))
 		return CS_OK;
@@ -66,5 +51,6 @@ enum cs_err node_genesis_keep(struct node_folder *folder, const struct cs_hash *
 			       "one back, or begin with an empty data folder");
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		return err;
-	return make_file(folder, hash, why);
+	encode(bytes, hash);
+	return node_folder_put(folder, NAME, CS_BYTES_OF(bytes), why);
 }

@@ -3,23 +3,15 @@
 #include <string.h>
 
 #define NAME "sign_state"
-#define NAME_NEW "sign_state.new"
 
 static enum cs_err make_file(struct node_folder *folder, struct cs_why *why)
 {
 	uint8_t slots[2 * BFT_SIGN_SLOT_SIZE] = {0};
 	struct bft_sign_state none;
-	struct node_file file;
 	/* One slot reads from the beginning: the first write may be torn as any other. */
 	bft_sign_state_init(&none);
 	bft_sign_state_encode(slots + BFT_SIGN_SLOT_SIZE, &none);
-	CS_TRY(node_file_open(&file, folder, NAME_NEW, true, why));
-	enum cs_err err = node_file_write(&file, 0, CS_BYTES_OF(slots), why);
-	if (err == CS_OK)
-		err = node_file_sync(&file, why);
-	node_file_close(&file);
-	CS_TRY(err);
-	return node_folder_rename(folder, NAME_NEW, NAME, why);
+	return node_folder_put(folder, NAME, CS_BYTES_OF(slots), why);
 }
 
 static enum cs_err open_file(struct node_file *file, struct node_folder *folder, bool fresh,

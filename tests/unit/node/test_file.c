@@ -57,6 +57,29 @@ static void what_is_written_is_there(void **state)
 	node_folder_close(&folder);
 }
 
+/* What a crash left of an earlier one, longer than this one, is no part of it. */
+static void a_whole_file_takes_the_place_of_another(void **state)
+{
+	struct node_folder folder;
+	struct node_file file = {0};
+	uint64_t size = 0;
+	char text[8] = {0};
+	assert_ok(node_folder_open(&folder, *state, NULL));
+	assert_ok(node_folder_put(&folder, "a", cs_bytes_str("before"), NULL));
+	assert_ok(node_file_open(&file, &folder, "a.new", true, NULL));
+	assert_ok(node_file_write(&file, 0, cs_bytes_str("what was left"), NULL));
+	node_file_close(&file);
+	assert_ok(node_folder_put(&folder, "a", cs_bytes_str("now"), NULL));
+	assert_err(node_file_open(&file, &folder, "a.new", false, NULL), CS_ERR_NOT_FOUND);
+	assert_ok(node_file_open(&file, &folder, "a", false, NULL));
+	assert_ok(node_file_size(&file, &size, NULL));
+	assert_int_equal(size, 3);
+	assert_ok(node_file_read(&file, 0, text, 3, NULL));
+	assert_string_equal(text, "now");
+	node_file_close(&file);
+	node_folder_close(&folder);
+}
+
 static void numbers_rise_and_others_are_passed_over(void **state)
 {
 	static const char *const names[] = {"n-00000010", "n-00000003", "n-3", "a"};
@@ -118,6 +141,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_written_is_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_whole_file_takes_the_place_of_another, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(numbers_rise_and_others_are_passed_over, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_process_has_it, set_up, tear_down),
