@@ -202,16 +202,18 @@ enum cs_err comet_sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
 /* ---- submit.c ---- */
 struct comet_submit *comet_submit_new(struct comet *comet);
 void comet_submit_free(struct comet_submit *submit);
-/* A block was reported, with these transactions; in order. */
-void comet_submit_saw_block(struct comet_submit *submit, const struct comet_header *header,
-			    const struct comet_content *content);
-/* All blocks up to the newest were. */
-void comet_submit_saw_head(struct comet_submit *submit);
 enum cs_err comet_submit_add(struct adapter *adapter, struct adapter_tx **tx,
 			     const struct adapter_submission *submission);
 void comet_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
 void comet_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why);
 enum cs_err comet_tx_cancel(struct adapter_tx *tx);
+
+/* ---- track.c ---- */
+/* A block was reported, with these transactions; in order. */
+void comet_submit_saw_block(struct comet_submit *submit, const struct comet_header *header,
+			    const struct comet_content *content);
+/* All blocks up to the newest were. */
+void comet_submit_saw_head(struct comet_submit *submit);
 
 static inline struct comet *comet_of(struct adapter *adapter)
 {

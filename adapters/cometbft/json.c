@@ -1,7 +1,7 @@
 #include "adapters/cometbft/json.h"
 
 #include "host/alloc.h"
-#include "relay_state/node/text.h"
+#include "host/cometbft_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static enum cs_err read_i64(int64_t *value, const json_t *json)
 	const char *text;
 
 	CS_TRY(text_of(&text, json));
-	return node_unnumber(value, text);
+	return cometbft_unnumber(value, text);
 }
 
 enum cs_err comet_json_u64(uint64_t *value, const json_t *json)
@@ -62,7 +62,7 @@ enum cs_err comet_json_base64(uint8_t **out, size_t *size, const json_t *json)
 	}
 	CS_TRY(text_of(&text, json));
 	uint8_t *bytes = host_alloc(json_string_length(json) / 4 * 3 + 1);
-	enum cs_err err = node_unbase64(bytes, size, cs_bytes_str(text));
+	enum cs_err err = cometbft_unbase64(bytes, size, cs_bytes_str(text));
 	if (err != CS_OK) {
 		free(bytes);
 		return err;
@@ -111,7 +111,7 @@ static enum cs_err read_time(struct cs_pb_time *time, const json_t *json)
 	const char *text;
 
 	CS_TRY(text_of(&text, json));
-	return node_untime(time, text);
+	return cometbft_untime(time, text);
 }
 
 static enum cs_err read_block_id(struct cmt_block_id *id, const json_t *json)
@@ -307,15 +307,5 @@ enum cs_err comet_json_validator(struct cmt_validator *validator, const json_t *
 json_t *comet_json_from_u64(uint64_t value)
 {
 	cs_assert(value <= INT64_MAX);
-	return node_json_number((int64_t)value);
-}
-
-json_t *comet_json_from_base64(struct cs_bytes bytes)
-{
-	return node_json_base64(bytes);
-}
-
-json_t *comet_json_from_hex(struct cs_bytes bytes)
-{
-	return node_json_hex(bytes);
+	return cometbft_json_number((int64_t)value);
 }

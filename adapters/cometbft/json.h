@@ -31,7 +31,5 @@ CS_NODISCARD enum cs_err comet_json_validator(struct cmt_validator *validator, c
 
 /* New references. */
 json_t *comet_json_from_u64(uint64_t value);
-json_t *comet_json_from_base64(struct cs_bytes bytes);
-json_t *comet_json_from_hex(struct cs_bytes bytes);
 
 #endif

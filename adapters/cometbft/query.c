@@ -1,5 +1,6 @@
 #include "adapters/cometbft/inner.h"
 #include "host/alloc.h"
+#include "host/cometbft_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ enum cs_err comet_query(struct comet *comet, const struct adapter_rpc_options *o
 	for (size_t i = 0; i < count; i++)
 		calls[i] = (struct adapter_rpc_call){
 			"abci_query", json_pack("{s:s, s:o, s:o, s:b}", "path", queries[i].path,
-						"data", comet_json_from_hex(queries[i].data),
+						"data", cometbft_json_hex(queries[i].data),
 						"height", comet_json_from_u64(queries[i].height),
 						"prove", (int)queries[i].prove)};
 	enum cs_err err = adapter_rpc_batch(comet->rpc, options, calls, count, answered, request);

@@ -1,6 +1,7 @@
 #include "adapters/cometbft/inner.h"
 #include "adapters/evm/contract_error.h"
 #include "host/alloc.h"
+#include "host/cometbft_text.h"
 #include "relay_state/ledger/account.h"
 #include "relay_state/ledger/contract.h"
 #include "relay_state/ledger/tx.h"
@@ -448,7 +449,7 @@ enum cs_err comet_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter
 	*request = (struct raw){done, ctx};
 	enum cs_err err = adapter_rpc_call(
 		comet_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, "broadcast_tx_sync",
-		json_pack("{s:o}", "tx", comet_json_from_base64(raw)), raw_done, request);
+		json_pack("{s:o}", "tx", cometbft_json_base64(raw)), raw_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

@@ -4,96 +4,25 @@
  * end (valid until): once a block of a later time is reported without it, it can never happen, and
  * another attempt may be signed, whatever nodes did with the first one. So nothing ends as unknown,
  * and what may not repeat never does. */
-#include "adapters/cometbft/inner.h"
-#include "adapters/evm/contract_error.h"
+#include "adapters/cometbft/submit_inner.h"
 #include "host/alloc.h"
+#include "host/cometbft_text.h"
 #include "relay_state/ledger/tx.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SENDERS_MAX 8
-/* Open transactions of one account, waiting ones included. */
-#define SENDER_TXS_MAX 512
 /* Heads between two tries of what an empty account or a fee cap stops. */
 #define STUCK_PAUSE_BLOCKS 5
 /* A simulation says what is used. The gateway asks besides that what a message promises its recipient
  * is at hand before it calls it (`minGasLimit`; routes rarely allow more than 2,000,000), and 1/64 of it
  * stays behind. What is not used is given back. */
 #define RECIPIENT_GAS 2500000u
-/* Heads that see the sequence used by something else before the transaction counts as overtaken: a
- * node may be a block ahead of what was reported. */
-#define SURE_HEADS 2
-
-enum code {
-#define LEDGER_CODE(code, number, name, sentence) CODE_##code = (number),
-#include "relay_state/ledger/codes.def"
-#undef LEDGER_CODE
-	CODE_TAKEN = 32 /* from here on the sequence and the fee counted */
-};
-
-enum phase { TX_WAITING, TX_FRONT, TX_SENT, TX_INCLUDED, TX_ENDED };
-enum work { TX_IDLE, TX_SIMULATING, TX_PRICING, TX_SIGNING, TX_SENDING };
-
-struct sender;
-
-struct adapter_tx {
-	struct comet *comet;
-	struct sender *sender;
-	struct adapter_tx *next;
-	struct adapter_submission submission;
-	uint8_t *data;
-	enum phase phase;
-	enum work work;
-	bool has_nonce;
-	bool cancel_wanted;
-	bool accepted; /* a node took the newest attempt */
-	bool stuck_told;
-	unsigned overtaken; /* heads that saw its sequence used */
-	uint64_t gas_limit;
-	struct adapter_terms terms;
-	struct cs_hash hashes[ADAPTER_TX_ATTEMPTS_MAX];
-	size_t attempt_count;
-	uint8_t *raw;
-	size_t raw_size;
-	uint64_t sent_height;
-	size_t endpoint;
-	uint64_t wait_height;
-	struct adapter_tx_report included;
-	enum cs_err refused; /* for good, by a node: what it ends with when it has expired */
-	char why[120];
-	unsigned calls;
-};
-
-struct sender {
-	struct comet *comet;
-	struct cs_address address;
-	bool used;
-	bool synced;
-	bool syncing;
-	uint64_t sequence;       /* the account's next, as a node says */
-	uint64_t sequence_floor; /* above what of ours was included */
-	uint64_t synced_ms;
-	struct adapter_tx *txs; /* in the order of submission */
-	size_t tx_count;
-	unsigned calls;
-};
-
-struct comet_submit {
-	struct comet *comet;
-	struct host_timer *timer;
-	struct sender senders[SENDERS_MAX];
-	bool have_fees;
-	uint64_t fees_ms;
-	struct adapter_fees fees;
-};
-
 static void sender_work(struct sender *sender);
-static void sync(struct sender *sender);
 static void price(struct adapter_tx *tx);
 
-static uint64_t head_height(const struct comet *comet)
+uint64_t comet_head_height(const struct comet *comet)
 {
 	const struct comet_header *head = comet_watch_head(comet->watch);
 
@@ -110,8 +39,8 @@ static uint64_t cap_of(const struct adapter_tx *tx)
 
 /* ---- reports ---- */
 
-static void report(struct adapter_tx *tx, enum adapter_tx_state state, enum cs_err err,
-		   const char *why)
+void comet_tx_report(struct adapter_tx *tx, enum adapter_tx_state state, enum cs_err err,
+		     const char *why)
 {
 	struct adapter_tx_report out = {.nonce = tx->terms.nonce};
 
@@ -126,11 +55,11 @@ static void report(struct adapter_tx *tx, enum adapter_tx_state state, enum cs_e
 	tx->submission.report(tx->submission.ctx, tx, &out);
 }
 
-static void fail(struct adapter_tx *tx, enum cs_err err, const char *why)
+void comet_tx_fail(struct adapter_tx *tx, enum cs_err err, const char *why)
 {
 	tx->phase = TX_ENDED;
 	tx->work = TX_IDLE;
-	report(tx, ADAPTER_TX_FAILED, err, why);
+	comet_tx_report(tx, ADAPTER_TX_FAILED, err, why);
 }
 
 /* Not its turn any more; what has bytes stays watched. */
@@ -144,12 +73,12 @@ static void step_back(struct adapter_tx *tx)
 static void stuck(struct adapter_tx *tx, enum cs_err err, const char *why)
 {
 	tx->work = TX_IDLE;
-	tx->wait_height = head_height(tx->comet) + STUCK_PAUSE_BLOCKS;
+	tx->wait_height = comet_head_height(tx->comet) + STUCK_PAUSE_BLOCKS;
 	step_back(tx);
 	if (tx->stuck_told)
 		return;
 	tx->stuck_told = true;
-	report(tx, ADAPTER_TX_STUCK, err, why);
+	comet_tx_report(tx, ADAPTER_TX_STUCK, err, why);
 }
 
 static void sweep(struct sender *sender)
@@ -172,13 +101,13 @@ static void sweep(struct sender *sender)
 }
 
 /* The sender's next moves come in a later turn. */
-static void wake(struct comet *comet)
+void comet_submit_wake(struct comet *comet)
 {
 	if (!comet->ending)
 		host_timer_start(comet->submit->timer, 0, comet->config.block_time_ms);
 }
 
-static bool is_over(const struct adapter_tx *tx)
+bool comet_tx_is_over(const struct adapter_tx *tx)
 {
 	return tx->phase == TX_INCLUDED || tx->phase == TX_ENDED;
 }
@@ -189,7 +118,7 @@ static void sent(struct adapter_tx *tx)
 {
 	tx->work = TX_IDLE;
 	tx->phase = TX_SENT;
-	tx->sent_height = head_height(tx->comet);
+	tx->sent_height = comet_head_height(tx->comet);
 }
 
 static void taken(struct adapter_tx *tx)
@@ -203,7 +132,7 @@ static void taken(struct adapter_tx *tx)
 	if (!first)
 		return;
 	tx->comet->counters.txs_sent++;
-	report(tx, ADAPTER_TX_SENT, CS_OK, "");
+	comet_tx_report(tx, ADAPTER_TX_SENT, CS_OK, "");
 }
 
 /* No honest node takes these bytes. Whoever refused them may have sent them on: they end when they have
@@ -211,7 +140,7 @@ static void taken(struct adapter_tx *tx)
 static void refused_for_good(struct adapter_tx *tx, enum cs_err err, const char *why)
 {
 	if (tx->submission.may_repeat && tx->attempt_count == 1) {
-		fail(tx, err, why);
+		comet_tx_fail(tx, err, why);
 		return;
 	}
 	tx->refused = err;
@@ -262,7 +191,7 @@ static void send_done(void *ctx, const struct adapter_rpc_reply *replies, size_t
 	tx->endpoint = replies[0].endpoint;
 	if (tx->comet->ending || tx->work != TX_SENDING)
 		return;
-	if (is_over(tx))
+	if (comet_tx_is_over(tx))
 		tx->work = TX_IDLE; /* it was included while this was on its way */
 	else if (replies[0].class == ADAPTER_RPC_KNOWN)
 		taken(tx);
@@ -270,16 +199,16 @@ static void send_done(void *ctx, const struct adapter_rpc_reply *replies, size_t
 		answered(tx, (uint32_t)json_integer_value(code));
 	else
 		sent(tx); /* nobody knows whether it arrived: followed, and sent again */
-	wake(tx->comet);
+	comet_submit_wake(tx->comet);
 }
 
 /* What one node has had for a while without effect goes to another one. */
-static void send(struct adapter_tx *tx)
+void comet_tx_send(struct adapter_tx *tx)
 {
 	struct adapter_rpc *rpc = tx->comet->rpc;
 	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY};
 	json_t *params =
-		json_pack("{s:o}", "tx", comet_json_from_base64(cs_bytes(tx->raw, tx->raw_size)));
+		json_pack("{s:o}", "tx", cometbft_json_base64(cs_bytes(tx->raw, tx->raw_size)));
 
 	if (tx->accepted)
 		options.pin = adapter_rpc_other(rpc, tx->endpoint);
@@ -339,8 +268,8 @@ static void fail_now(void *context, bool closing)
 	tx->calls--;
 	if (closing)
 		return;
-	fail(tx, tx->refused, tx->why);
-	wake(tx->comet);
+	comet_tx_fail(tx, tx->refused, tx->why);
+	comet_submit_wake(tx->comet);
 }
 
 static void stick_now(void *context, bool closing)
@@ -350,7 +279,7 @@ static void stick_now(void *context, bool closing)
 
 	tx->calls--;
 	tx->refused = CS_ERR_OK;
-	if (!closing && tx->work == TX_IDLE && !is_over(tx))
+	if (!closing && tx->work == TX_IDLE && !comet_tx_is_over(tx))
 		stuck(tx, err, tx->why);
 }
 
@@ -380,8 +309,8 @@ void comet_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs
 	free(tx->raw);
 	tx->raw = host_copy(raw);
 	tx->raw_size = raw.n;
-	if (!is_over(tx))
-		send(tx);
+	if (!comet_tx_is_over(tx))
+		comet_tx_send(tx);
 }
 
 void comet_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why)
@@ -389,11 +318,11 @@ void comet_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why)
 	cs_assert(tx->work == TX_SIGNING);
 	tx->work = TX_IDLE;
 	tx->has_nonce = false;
-	if (is_over(tx))
+	if (comet_tx_is_over(tx))
 		return;
 	tx->phase = TX_WAITING;
 	if (tx->attempt_count > 0 || err == CS_ERR_POLICY_FEE) {
-		tx->wait_height = head_height(tx->comet) + STUCK_PAUSE_BLOCKS;
+		tx->wait_height = comet_head_height(tx->comet) + STUCK_PAUSE_BLOCKS;
 		tell_later(tx, stick_now, err, why);
 	} else {
 		tx->phase = TX_ENDED;
@@ -422,7 +351,7 @@ static void fees_done(void *ctx, enum cs_err err, const char *why, const struct 
 	tx->calls--;
 	if (tx->comet->ending || tx->work != TX_PRICING)
 		return;
-	if (err != CS_OK || is_over(tx)) {
+	if (err != CS_OK || comet_tx_is_over(tx)) {
 		tx->work = TX_IDLE; /* the next turn tries again */
 		step_back(tx);
 		return;
@@ -460,8 +389,8 @@ static void gas_done(void *ctx, enum cs_err err, const char *why, uint64_t gas)
 		return;
 	tx->work = TX_IDLE;
 	if (err == CS_ERR_REVERTED || err == CS_ERR_INVALID) {
-		fail(tx, err, why);
-		wake(tx->comet);
+		comet_tx_fail(tx, err, why);
+		comet_submit_wake(tx->comet);
 	} else if (err != CS_OK || gas == 0 || gas > UINT32_MAX) {
 		tx->phase = TX_WAITING;
 	} else {
@@ -508,7 +437,7 @@ static void sync_done(void *ctx, enum cs_err err, const char *why,
 	sender_work(sender);
 }
 
-static void sync(struct sender *sender)
+void comet_sender_sync(struct sender *sender)
 {
 	if (sender->syncing)
 		return;
@@ -523,7 +452,7 @@ static void sync(struct sender *sender)
 /* The next one whose turn it is, when nobody has the turn and there is room. */
 static struct adapter_tx *next_front(struct sender *sender)
 {
-	uint64_t height = head_height(sender->comet);
+	uint64_t height = comet_head_height(sender->comet);
 	struct adapter_tx *next = NULL;
 	unsigned in_flight = 0;
 
@@ -550,7 +479,7 @@ static void sender_work(struct sender *sender)
 	    host_now_ms() - sender->synced_ms <= sender->comet->config.block_time_ms)
 		begin(tx);
 	else
-		sync(sender);
+		comet_sender_sync(sender);
 }
 
 static void on_timer(void *ctx)
@@ -559,132 +488,6 @@ static void on_timer(void *ctx)
 
 	for (size_t i = 0; i < SENDERS_MAX; i++)
 		sender_work(&submit->senders[i]);
-}
-
-/* ---- what blocks tell ---- */
-
-static void include(struct adapter_tx *tx, size_t attempt, const struct comet_header *header,
-		    const struct comet_tx *found)
-{
-	char text[ADAPTER_CONTRACT_ERROR_MAX] = "";
-
-	tx->included = (struct adapter_tx_report){
-		.nonce = tx->terms.nonce,
-		.hash = tx->hashes[attempt],
-		.succeeded = found->code == CODE_OK,
-		.block = header->public.id,
-		.time_s = header->public.time_s,
-		.gas_used = found->gas_used,
-		.gas_price_wei = tx->terms.max_fee_wei,
-	};
-	if (tx->terms.nonce + 1 > tx->sender->sequence_floor)
-		tx->sender->sequence_floor = tx->terms.nonce + 1;
-	tx->phase = TX_INCLUDED;
-	if (found->code == CODE_REVERTED && found->data_size >= 4)
-		(void)adapter_contract_refusal(text, cs_bytes(found->data, found->data_size));
-	else if (found->code != CODE_OK)
-		snprintf(text, sizeof(text), "%s", comet_code_sentence(found->code));
-	report(tx, ADAPTER_TX_INCLUDED, CS_OK, text);
-}
-
-static void look_for(struct adapter_tx *tx, const struct comet_header *header,
-		     const struct comet_content *content)
-{
-	for (size_t i = 0; i < content->tx_count; i++) {
-		const struct comet_tx *found = &content->txs[i];
-
-		/* One that was not taken changed nothing, and may be in a later block. */
-		if (found->code != CODE_OK && found->code < CODE_TAKEN)
-			continue;
-		for (size_t k = 0; k < tx->attempt_count; k++)
-			if (cs_hash_eq(&tx->hashes[k], &found->hash)) {
-				include(tx, k, header, found);
-				return;
-			}
-	}
-}
-
-void comet_submit_saw_block(struct comet_submit *submit, const struct comet_header *header,
-			    const struct comet_content *content)
-{
-	for (size_t i = 0; i < SENDERS_MAX; i++)
-		for (struct adapter_tx *tx = submit->senders[i].txs; tx != NULL; tx = tx->next)
-			if (tx->attempt_count > 0 && !is_over(tx))
-				look_for(tx, header, content);
-}
-
-/* No block takes any of its attempts any more: it begins anew. */
-static void renew(struct adapter_tx *tx)
-{
-	tx->has_nonce = false;
-	tx->accepted = false;
-	tx->overtaken = 0;
-	tx->phase = TX_WAITING;
-	if (tx->cancel_wanted)
-		fail(tx, CS_ERR_CLOSED, "cancelled, and expired without effect");
-	else if (tx->refused != CS_ERR_OK)
-		fail(tx, tx->refused, tx->why);
-	else if (tx->attempt_count == ADAPTER_TX_ATTEMPTS_MAX)
-		fail(tx, CS_ERR_TIMEOUT, "its last attempt expired");
-}
-
-static void settle(struct adapter_tx *tx)
-{
-	/* who was asked for a signature will answer: it must find the transaction */
-	if (tx->work == TX_SIGNING ||
-	    head_height(tx->comet) < tx->included.block.height + tx->comet->config.settle_blocks)
-		return;
-	tx->phase = TX_ENDED;
-	report(tx, ADAPTER_TX_SETTLED, CS_OK, "");
-}
-
-static void follow(struct adapter_tx *tx, const struct comet_header *head)
-{
-	uint64_t height = head->public.id.height;
-
-	if (tx->phase == TX_INCLUDED)
-		settle(tx);
-	if (tx->phase != TX_SENT || tx->work != TX_IDLE)
-		return;
-	if (tx->sent_height == 0)
-		tx->sent_height = height; /* resumed: its patience begins now */
-	if (head->public.time_s > tx->terms.valid_until_s && tx->terms.valid_until_s != 0) {
-		renew(tx);
-		return;
-	}
-	bool used = tx->sender->synced && tx->terms.nonce < tx->sender->sequence;
-	tx->overtaken = used ? tx->overtaken + 1 : 0;
-	if (tx->overtaken > SURE_HEADS && tx->submission.may_repeat) {
-		tx->comet->counters.nonces_resynced++;
-		renew(tx);
-		return;
-	}
-	unsigned patience = tx->accepted ? tx->comet->config.resend_blocks : 1;
-	if (height >= tx->sent_height + patience && tx->wait_height <= height &&
-	    tx->refused == CS_ERR_OK) {
-		tx->comet->counters.txs_resent++;
-		send(tx);
-	}
-}
-
-void comet_submit_saw_head(struct comet_submit *submit)
-{
-	const struct comet_header *head = comet_watch_head(submit->comet->watch);
-
-	submit->have_fees = false;
-	for (size_t i = 0; i < SENDERS_MAX; i++) {
-		struct sender *sender = &submit->senders[i];
-		bool waits = false;
-
-		for (struct adapter_tx *tx = sender->txs; tx != NULL; tx = tx->next) {
-			follow(tx, head);
-			waits = waits || (tx->phase == TX_SENT &&
-					  head->public.id.height > tx->sent_height + SURE_HEADS);
-		}
-		if (waits)
-			sync(sender);
-	}
-	wake(submit->comet);
 }
 
 /* ---- the seam ---- */
@@ -760,13 +563,13 @@ enum cs_err comet_submit_add(struct adapter *adapter, struct adapter_tx **out,
 	*end = tx;
 	sender->tx_count++;
 	*out = tx;
-	wake(comet);
+	comet_submit_wake(comet);
 	return CS_OK;
 }
 
 enum cs_err comet_tx_cancel(struct adapter_tx *tx)
 {
-	if (is_over(tx))
+	if (comet_tx_is_over(tx))
 		return CS_ERR_CONFLICT;
 	tx->cancel_wanted = true;
 	if (tx->attempt_count == 0 && tx->work != TX_SIGNING) {

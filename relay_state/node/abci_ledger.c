@@ -4,10 +4,10 @@
  *	cometbft start --proxy_app unix:///run/ledger.sock
  *
  * Beside our own engine it runs in the node's process: caisson-ledger start --proxy_app ledger. */
+#include "host/cometbft_text.h"
 #include "host/log.h"
 #include "relay_state/abci_socket/server.h"
 #include "relay_state/node/ledger_app.h"
-#include "relay_state/node/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ struct options {
 static bool read_number(uint64_t *number, const char *text)
 {
 	int64_t value;
-	if (text == NULL || node_unnumber(&value, text) != CS_OK || value < 0)
+	if (text == NULL || cometbft_unnumber(&value, text) != CS_OK || value < 0)
 		return false;
 	*number = (uint64_t)value;
 	return true;

@@ -76,7 +76,7 @@ static enum cs_err number_of(int64_t *number, const json_t *object, const char *
 {
 	const char *text;
 	CS_TRY(text_of(&text, object, name, why));
-	enum cs_err err = node_unnumber(number, text);
+	enum cs_err err = cometbft_unnumber(number, text);
 	return err == CS_OK ? CS_OK : cs_fail(why, err, "%s is no number", name);
 }
 
@@ -90,7 +90,8 @@ static enum cs_err key_bytes(uint8_t *p, size_t size, const json_t *object, cons
 	CS_TRY(text_of(&text, object, "value", why));
 	if (strcmp(kind, type) != 0)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "a key is not of the type %s", type);
-	if (strlen(text) > 92 || node_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK || n != size)
+	if (strlen(text) > 92 || cometbft_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK ||
+	    n != size)
 		return cs_fail(why, CS_ERR_MALFORMED, "a key is not %zu bytes of base64", size);
 	memcpy(p, bytes, size);
 	cs_wipe(bytes, sizeof bytes);
@@ -109,15 +110,15 @@ json_t *node_params_json(const struct cmt_params *params)
 	for (size_t i = 0; i < params->key_type_count; i++)
 		(void)json_array_append_new(types,
 					    json_string(key_type_names[params->key_types[i]]));
-	return json_pack("{s{soso} s{sososo} s{so} s{so} s{so}}", "block", "max_bytes",
-			 node_json_number(params->block_size_max), "max_gas",
-			 node_json_number(params->block_gas_max), "evidence", "max_age_num_blocks",
-			 node_json_number(params->evidence_age_blocks), "max_age_duration",
-			 node_json_number(params->evidence_age_ns), "max_bytes",
-			 node_json_number(params->evidence_size_max), "validator", "pub_key_types",
-			 types, "version", "app", node_json_number((int64_t)params->app_version),
-			 "abci", "vote_extensions_enable_height",
-			 node_json_number(params->extensions_from));
+	return json_pack(
+		"{s{soso} s{sososo} s{so} s{so} s{so}}", "block", "max_bytes",
+		cometbft_json_number(params->block_size_max), "max_gas",
+		cometbft_json_number(params->block_gas_max), "evidence", "max_age_num_blocks",
+		cometbft_json_number(params->evidence_age_blocks), "max_age_duration",
+		cometbft_json_number(params->evidence_age_ns), "max_bytes",
+		cometbft_json_number(params->evidence_size_max), "validator", "pub_key_types",
+		types, "version", "app", cometbft_json_number((int64_t)params->app_version), "abci",
+		"vote_extensions_enable_height", cometbft_json_number(params->extensions_from));
 }
 
 static enum cs_err key_types(struct cmt_params *params, const json_t *validator, struct cs_why *why)
@@ -168,7 +169,7 @@ static enum cs_err parse_params(struct cmt_params *params, const json_t *root, s
 json_t *node_key_json(const struct cs_ed25519_key *key)
 {
 	return json_pack("{ssso}", "type", KEY_TYPE, "value",
-			 node_json_base64(CS_BYTES_OF(key->b)));
+			 cometbft_json_base64(CS_BYTES_OF(key->b)));
 }
 
 static enum cs_err parse_validator(struct node_genesis *genesis, size_t i, const json_t *root,
@@ -205,7 +206,7 @@ static enum cs_err parse_head(struct node_genesis *genesis, const json_t *root, 
 	if (cmt_chain_id_set(&genesis->chain_id, cs_bytes_str(text)) != CS_OK)
 		return cs_fail(why, CS_ERR_INVALID, "chain_id is empty or too long");
 	CS_TRY(text_of(&text, root, "genesis_time", why));
-	if (node_untime(&genesis->time, text) != CS_OK)
+	if (cometbft_untime(&genesis->time, text) != CS_OK)
 		return cs_fail(why, CS_ERR_INVALID, "genesis_time is no time in UTC");
 	if (json_object_get(root, "initial_height") != NULL)
 		CS_TRY(number_of(&genesis->initial_height, root, "initial_height", why));
@@ -256,7 +257,7 @@ enum cs_err node_genesis_parse(struct node_genesis *out, struct cs_bytes text, s
 		return err;
 	}
 	root = node_genesis_json(&genesis);
-	char *line = node_json_dump(root, 0);
+	char *line = cometbft_json_dump(root, 0);
 	genesis.hash = cs_sha256(cs_bytes_str(line));
 	free(line);
 	json_decref(root);
@@ -289,14 +290,15 @@ json_t *node_genesis_json(const struct node_genesis *g)
 		(void)json_array_append_new(
 			validators,
 			json_pack("{sosososs}", "address",
-				  node_json_hex(CS_BYTES_OF(g->validators[i].address.b)), "pub_key",
-				  node_key_json(&g->validators[i].key), "power",
-				  node_json_number(g->validators[i].power), "name", g->names[i]));
-	json_t *root = json_pack("{sosososososo}", "genesis_time", node_json_time(g->time),
-				 "chain_id", node_json_text(id), "initial_height",
-				 node_json_number(g->initial_height), "consensus_params",
+				  cometbft_json_hex(CS_BYTES_OF(g->validators[i].address.b)),
+				  "pub_key", node_key_json(&g->validators[i].key), "power",
+				  cometbft_json_number(g->validators[i].power), "name",
+				  g->names[i]));
+	json_t *root = json_pack("{sosososososo}", "genesis_time", cometbft_json_time(g->time),
+				 "chain_id", cometbft_json_text(id), "initial_height",
+				 cometbft_json_number(g->initial_height), "consensus_params",
 				 node_params_json(&g->params), "validators", validators, "app_hash",
-				 node_json_hex(cs_bytes(g->app_hash, g->app_hash_size)));
+				 cometbft_json_hex(cs_bytes(g->app_hash, g->app_hash_size)));
 	if (g->app_state != NULL)
 		(void)json_object_set_new(root, "app_state",
 					  json_loads(g->app_state, JSON_DECODE_ANY, NULL));
@@ -376,12 +378,13 @@ enum cs_err node_key_save(const struct node_key *key, const char *path, bool is_
 			  struct cs_why *why)
 {
 	uint8_t both[64];
-	char private[NODE_BASE64_SIZE(64)], public[NODE_BASE64_SIZE(32)], address[41], text[640];
+	char private[COMETBFT_BASE64_SIZE(64)], public[COMETBFT_BASE64_SIZE(32)], address[41],
+		text[640];
 	memcpy(both, key->secret.b, 32);
 	memcpy(both + 32, key->key.b, 32);
-	node_base64(private, CS_BYTES_OF(both));
-	node_base64(public, CS_BYTES_OF(key->key.b));
-	node_hex(address, CS_BYTES_OF(key->address.b));
+	cometbft_base64(private, CS_BYTES_OF(both));
+	cometbft_base64(public, CS_BYTES_OF(key->key.b));
+	cometbft_hex(address, CS_BYTES_OF(key->address.b));
 	int n;
 	if (is_validator)
 		n = snprintf(

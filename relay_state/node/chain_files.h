@@ -4,8 +4,8 @@
 #ifndef NODE_CHAIN_FILES_H
 #define NODE_CHAIN_FILES_H
 
+#include "host/cometbft_text.h"
 #include "relay_state/bft/state.h"
-#include "relay_state/node/text.h"
 
 /* A genesis with an application's state of some size. */
 #define NODE_GENESIS_SIZE_MAX (16u * 1024 * 1024)

@@ -101,7 +101,7 @@ static char *genesis_text(const struct node_command *command, const struct new_n
 	if (node_command_app_state(&g.app_state, command, &g, why) != CS_OK)
 		return NULL;
 	json_t *root = node_genesis_json(&g);
-	char *text = node_json_dump(root, JSON_INDENT(2));
+	char *text = cometbft_json_dump(root, JSON_INDENT(2));
 	json_decref(root);
 	free(g.app_state);
 	return text;
@@ -258,7 +258,7 @@ enum cs_err node_command_show_validator(const struct node_command *command, stru
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "--register and --account go together");
 	CS_TRY(load_key(&key, command->home, "config/priv_validator_key.json", why));
 	json_t *root = node_key_json(&key.key);
-	char *text = node_json_dump(root, 0);
+	char *text = cometbft_json_dump(root, 0);
 	if (command->identity == NULL)
 		(void)puts(text);
 	else
@@ -436,7 +436,7 @@ static void on_status(void *context, const struct host_http_response *response)
 	if (result == NULL) {
 		a->err = cs_fail(a->why, CS_ERR_RPC, "the node's answer has no result");
 	} else {
-		char *text = node_json_dump(result, 0);
+		char *text = cometbft_json_dump(result, 0);
 		(void)puts(text);
 		free(text);
 	}

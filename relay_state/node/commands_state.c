@@ -244,7 +244,7 @@ static enum cs_err make_genesis(struct node_genesis *out, const struct bft_state
 static void print_genesis(const struct node_genesis *genesis)
 {
 	json_t *root = node_genesis_json(genesis);
-	char *text = node_json_dump(root, JSON_INDENT(2));
+	char *text = cometbft_json_dump(root, JSON_INDENT(2));
 	(void)puts(text);
 	free(text);
 	json_decref(root);
@@ -310,7 +310,7 @@ static enum cs_err roll_back(struct node_folder *folder, const struct node_comma
 	CS_TRY(node_disk_open(&disk, &options, why));
 	enum cs_err err = node_disk_roll_back(disk, command->hard, &height, &app_hash, why);
 	if (err == CS_OK)
-		node_hex(hash, app_hash);
+		cometbft_hex(hash, app_hash);
 	node_disk_close(disk);
 	CS_TRY(err);
 	CS_TRY(node_kvstore_files_drop(folder, height, why));

@@ -63,17 +63,17 @@ static json_t *statement_json(const struct node_statement *s, bool whole)
 {
 	uint8_t bytes[CMT_VOTE_SIZE_MAX(0)];
 	json_t *root =
-		json_pack("{sosososo}", "validator", node_json_hex(CS_BYTES_OF(s->validator.b)),
-			  "block", node_json_hex(cmt_hash_bytes(&s->block_id.hash)), "time",
-			  node_json_time(s->time), "homes", homes_json(s->homes));
+		json_pack("{sosososo}", "validator", cometbft_json_hex(CS_BYTES_OF(s->validator.b)),
+			  "block", cometbft_json_hex(cmt_hash_bytes(&s->block_id.hash)), "time",
+			  cometbft_json_time(s->time), "homes", homes_json(s->homes));
 	if (s->type == CMT_PROPOSAL)
 		(void)json_object_set_new(root, "pol_round", json_integer(s->pol_round));
 	if (!whole)
 		return root;
-	(void)json_object_set_new(root, "height", node_json_number(s->height));
+	(void)json_object_set_new(root, "height", cometbft_json_number(s->height));
 	(void)json_object_set_new(root, "round", json_integer(s->round));
 	(void)json_object_set_new(root, "type", json_string(type_name(s->type)));
-	(void)json_object_set_new(root, "bytes", node_json_base64(encode(s, bytes)));
+	(void)json_object_set_new(root, "bytes", cometbft_json_base64(encode(s, bytes)));
 	return root;
 }
 
@@ -94,9 +94,10 @@ static json_t *heights_json(const struct node_forensics *f)
 		char list[16];
 		if (is_new) {
 			rounds = json_array();
-			(void)json_array_append_new(heights, json_pack("{soso}", "height",
-								       node_json_number(s->height),
-								       "rounds", rounds));
+			(void)json_array_append_new(heights,
+						    json_pack("{soso}", "height",
+							      cometbft_json_number(s->height),
+							      "rounds", rounds));
 		}
 		if (is_new || before->round != s->round)
 			round = new_round(rounds, s->round);
@@ -116,9 +117,9 @@ static json_t *findings_json(const struct node_forensics *f, enum node_finding_k
 		if (finding->kind == kind)
 			(void)json_array_append_new(
 				list, json_pack("{sosssos[oo]}", "validator",
-						node_json_hex(CS_BYTES_OF(a->validator.b)), "kind",
-						kind_name(kind), "height",
-						node_json_number(a->height), "statements",
+						cometbft_json_hex(CS_BYTES_OF(a->validator.b)),
+						"kind", kind_name(kind), "height",
+						cometbft_json_number(a->height), "statements",
 						statement_json(a, true), statement_json(b, true)));
 	}
 	return list;
@@ -136,8 +137,8 @@ json_t *node_forensics_json(const struct node_forensics *f)
 						      "file", u->file, "why", u->why));
 	}
 	return json_pack("{sosososIsososo}", "chain_id",
-			 node_json_text(cmt_chain_id_bytes(&f->chain_id)), "homes", homes, "unread",
-			 unread, "unverified", (json_int_t)f->unverified, "guilty",
+			 cometbft_json_text(cmt_chain_id_bytes(&f->chain_id)), "homes", homes,
+			 "unread", unread, "unverified", (json_int_t)f->unverified, "guilty",
 			 findings_json(f, NODE_EQUIVOCATION), "suspects",
 			 findings_json(f, NODE_AMNESIA), "heights", heights_json(f));
 }
@@ -146,11 +147,11 @@ json_t *node_forensics_json(const struct node_forensics *f)
 
 static void print_statement(const struct node_statement *s)
 {
-	char validator[41], block[65] = "nil", time[NODE_TIME_SIZE];
-	node_hex(validator, CS_BYTES_OF(s->validator.b));
+	char validator[41], block[65] = "nil", time[COMETBFT_TIME_SIZE];
+	cometbft_hex(validator, CS_BYTES_OF(s->validator.b));
 	if (!cmt_block_id_is_nil(&s->block_id))
-		node_hex(block, cmt_hash_bytes(&s->block_id.hash));
-	node_time(time, s->time);
+		cometbft_hex(block, cmt_hash_bytes(&s->block_id.hash));
+	cometbft_time(time, s->time);
 	(void)printf("  %-9s %s block %.12s at %s, homes", type_name(s->type), validator, block,
 		     time);
 	for (unsigned i = 0; i < NODE_HOMES_MAX; i++) {
@@ -165,14 +166,14 @@ static void print_finding(const struct node_forensics *f, const struct node_find
 	const size_t pair[] = {finding->first, finding->second};
 	const struct node_statement *a = &f->statements[finding->first];
 	uint8_t bytes[CMT_VOTE_SIZE_MAX(0)];
-	char validator[41], text[NODE_BASE64_SIZE(CMT_VOTE_SIZE_MAX(0))];
-	node_hex(validator, CS_BYTES_OF(a->validator.b));
+	char validator[41], text[COMETBFT_BASE64_SIZE(CMT_VOTE_SIZE_MAX(0))];
+	cometbft_hex(validator, CS_BYTES_OF(a->validator.b));
 	(void)printf("%s %s: %s at height %" PRId64 "\n",
 		     finding->kind == NODE_EQUIVOCATION ? "guilty" : "suspect", validator,
 		     kind_name(finding->kind), a->height);
 	for (size_t i = 0; i < 2; i++) {
 		const struct node_statement *s = &f->statements[pair[i]];
-		node_base64(text, encode(s, bytes));
+		cometbft_base64(text, encode(s, bytes));
 		(void)printf("  round %" PRId32 " %s %s\n", s->round, type_name(s->type), text);
 	}
 }
@@ -208,7 +209,7 @@ enum cs_err node_command_forensics(const struct node_command *command, struct cs
 				   command->to, why));
 	if (command->json) {
 		json_t *root = node_forensics_json(f);
-		char *text = node_json_dump(root, 0);
+		char *text = cometbft_json_dump(root, 0);
 		(void)puts(text);
 		free(text);
 		json_decref(root);

@@ -105,7 +105,7 @@ static int take_option(struct node_command *c, const char *name, const char *val
 		*(name[2] == 'h' ? &c->hard : &c->json) = true;
 		return 1;
 	}
-	if (value == NULL || node_unnumber(&number, value) != CS_OK)
+	if (value == NULL || cometbft_unnumber(&number, value) != CS_OK)
 		return 0;
 	if (strcmp(name, "--v") == 0 && number >= 1 && number <= BFT_VALIDATORS_MAX) {
 		c->validators = (uint32_t)number;

@@ -314,7 +314,7 @@ static bool read_number(int64_t *number, struct cs_bytes text)
 		return false;
 	memcpy(copy, text.p, text.n);
 	copy[text.n] = 0;
-	return node_unnumber(number, copy) == CS_OK;
+	return cometbft_unnumber(number, copy) == CS_OK;
 }
 
 static bool is_named(struct cs_bytes bytes, const char *name)

@@ -244,7 +244,7 @@ static void make_own(struct node_metrics *m)
 	char address[2 * sizeof key->address.b + 1];
 	if (key == NULL)
 		return;
-	node_hex(address, CS_BYTES_OF(key->address.b));
+	cometbft_hex(address, CS_BYTES_OF(key->address.b));
 	m->own_power = series(m, "consensus_validator_power", "Power of this node's validator.",
 			      GAUGE, "validator_address", address);
 	m->own_last =

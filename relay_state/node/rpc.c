@@ -56,7 +56,7 @@ static json_t *error_of(int code, const char *data)
 		message = "Invalid params";
 	json_t *error = json_pack("{siss}", "code", code, "message", message);
 	if (data[0] != 0)
-		(void)json_object_set_new(error, "data", node_json_text(cs_bytes_str(data)));
+		(void)json_object_set_new(error, "data", cometbft_json_text(cs_bytes_str(data)));
 	return error;
 }
 
@@ -139,7 +139,7 @@ bool rpc_number(struct rpc_call *call, const char *name, int64_t *value, bool *g
 		return wrong(call, name, "number");
 	memcpy(copy, plain.p, plain.n);
 	copy[plain.n] = 0;
-	return node_unnumber(value, copy) == CS_OK || wrong(call, name, "number");
+	return cometbft_unnumber(value, copy) == CS_OK || wrong(call, name, "number");
 }
 
 bool rpc_bool(struct rpc_call *call, const char *name, bool *value)
@@ -204,7 +204,7 @@ bool rpc_bytes(struct rpc_call *call, const char *name, bool hex, uint8_t **byte
 		*size = n / 2;
 		err = cs_unhex(*bytes, *size, cs_bytes(value, n));
 	} else {
-		err = node_unbase64(*bytes, size, cs_bytes(value, n));
+		err = cometbft_unbase64(*bytes, size, cs_bytes(value, n));
 	}
 	if (err == CS_OK)
 		return true;
@@ -319,8 +319,8 @@ static void reply_batch(struct batch *b)
 	char *text = host_text("");
 	if (count > 0) {
 		free(text);
-		text = node_json_dump(count == 1 ? json_array_get(b->responses, 0) : b->responses,
-				      0);
+		text = cometbft_json_dump(
+			count == 1 ? json_array_get(b->responses, 0) : b->responses, 0);
 	}
 	b->done(b->context, text, b->status);
 	free(text);
@@ -493,7 +493,7 @@ static void on_ws_answered(void *context, json_t *response, bool is_error)
 	struct ws_answer *a = context;
 	(void)is_error;
 	if (a->peer != NULL && response != NULL) {
-		char *text = node_json_dump(response, 0);
+		char *text = cometbft_json_dump(response, 0);
 		(void)!host_ws_peer_send(a->peer, cs_bytes_str(text));
 		free(text);
 	}

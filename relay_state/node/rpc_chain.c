@@ -146,9 +146,9 @@ void rpc_run_header_by_hash(struct rpc_call *call)
 static json_t *json_meta(const struct rpc_block *b)
 {
 	return json_pack("{sosososo}", "block_id", rpc_json_block_id(&b->stored.id), "block_size",
-			 node_json_number((int64_t)b->stored.block.n), "header",
+			 cometbft_json_number((int64_t)b->stored.block.n), "header",
 			 rpc_json_header(&b->block.header), "num_txs",
-			 node_json_number((int64_t)b->block.tx_count));
+			 cometbft_json_number((int64_t)b->block.tx_count));
 }
 
 void rpc_run_blockchain(struct rpc_call *call)
@@ -180,7 +180,7 @@ void rpc_run_blockchain(struct rpc_call *call)
 			(void)json_array_append_new(metas, json_meta(&b));
 		cs_arena_rewind(&call->rpc->arena, mark);
 	}
-	rpc_result(call, json_pack("{soso}", "last_height", node_json_number(found.height),
+	rpc_result(call, json_pack("{soso}", "last_height", cometbft_json_number(found.height),
 				   "block_metas", metas));
 }
 
@@ -265,10 +265,10 @@ void rpc_run_validators(struct rpc_call *call)
 	json_t *list = json_array();
 	for (int64_t i = page.skip; i < page.skip + page.per_page && i < (int64_t)set->count; i++)
 		(void)json_array_append_new(list, rpc_json_validator(&set->list[i]));
-	rpc_result(call,
-		   json_pack("{sosososo}", "block_height", node_json_number(height), "validators",
-			     list, "count", node_json_number((int64_t)json_array_size(list)),
-			     "total", node_json_number((int64_t)set->count)));
+	rpc_result(call, json_pack("{sosososo}", "block_height", cometbft_json_number(height),
+				   "validators", list, "count",
+				   cometbft_json_number((int64_t)json_array_size(list)), "total",
+				   cometbft_json_number((int64_t)set->count)));
 }
 
 /* In force at a height is what the state after the one before says. */
@@ -292,7 +292,7 @@ void rpc_run_consensus_params(struct rpc_call *call)
 	    bft_state_decode(state, bytes, &call->rpc->arena, &why) == CS_OK)
 		params = state->params;
 	free(state);
-	rpc_result(call, json_pack("{soso}", "block_height", node_json_number(height),
+	rpc_result(call, json_pack("{soso}", "block_height", cometbft_json_number(height),
 				   "consensus_params", node_params_json(&params)));
 }
 
@@ -319,8 +319,8 @@ void rpc_run_block_results(struct rpc_call *call)
 	for (size_t i = 0; i < r.tx_results.count; i++)
 		(void)json_array_append_new(txs, rpc_json_tx_result(&r.tx_results.items[i]));
 	rpc_result(call,
-		   json_pack("{sosososososo}", "height", node_json_number(height), "txs_results",
-			     or_null(txs), "finalize_block_events",
+		   json_pack("{sosososososo}", "height", cometbft_json_number(height),
+			     "txs_results", or_null(txs), "finalize_block_events",
 			     or_null(rpc_json_events(&r.events)), "validator_updates",
 			     rpc_json_updates(&r.validator_updates), "consensus_param_updates",
 			     rpc_json_consensus_params(r.consensus_param_updates), "app_hash",
@@ -337,8 +337,8 @@ static json_t *json_proof(const struct rpc_call *call, const struct cmt_block *b
 		return json_null();
 	struct cs_hash root = cmt_tree_root(&tree);
 	cmt_tree_prove(&proof, &tree, index);
-	return json_pack("{sososo}", "root_hash", node_json_hex(CS_BYTES_OF(root.b)), "data",
-			 node_json_base64(block->txs[index]), "proof", rpc_json_proof(&proof));
+	return json_pack("{sososo}", "root_hash", cometbft_json_hex(CS_BYTES_OF(root.b)), "data",
+			 cometbft_json_base64(block->txs[index]), "proof", rpc_json_proof(&proof));
 }
 
 /* NULL: the place does not read. */
@@ -352,10 +352,11 @@ static json_t *json_tx(struct rpc_call *call, const struct node_hit *hit, bool p
 	    rpc_load_results(call, &results, hit->height) == CS_OK && at < b.block.tx_count &&
 	    at < results.tx_results.count) {
 		struct cs_hash hash = cs_sha256(b.block.txs[at]);
-		tx = json_pack("{sososisoso}", "hash", node_json_hex(CS_BYTES_OF(hash.b)), "height",
-			       node_json_number(hit->height), "index", (int)hit->position,
-			       "tx_result", rpc_json_tx_result(&results.tx_results.items[at]), "tx",
-			       node_json_base64(b.block.txs[at]));
+		tx = json_pack("{sososisoso}", "hash", cometbft_json_hex(CS_BYTES_OF(hash.b)),
+			       "height", cometbft_json_number(hit->height), "index",
+			       (int)hit->position, "tx_result",
+			       rpc_json_tx_result(&results.tx_results.items[at]), "tx",
+			       cometbft_json_base64(b.block.txs[at]));
 		if (prove)
 			(void)json_object_set_new(tx, "proof", json_proof(call, &b.block, at));
 	}
@@ -378,7 +379,7 @@ void rpc_run_tx(struct rpc_call *call)
 		memcpy(hash.b, bytes, sizeof hash.b);
 	char text[2 * sizeof hash.b + 1] = "";
 	if (whole)
-		node_hex(text, CS_BYTES_OF(hash.b));
+		cometbft_hex(text, CS_BYTES_OF(hash.b));
 	free(bytes);
 	json_t *tx = NULL;
 	if (whole && node_index_tx(node_store_index(store_of(call)), &hit, &hash) == CS_OK)
@@ -528,7 +529,7 @@ void rpc_run_tx_search(struct rpc_call *call)
 			(void)json_array_append_new(txs, tx);
 	}
 	rpc_result(call, json_pack("{soso}", "txs", txs, "total_count",
-				   node_json_number((int64_t)total)));
+				   cometbft_json_number((int64_t)total)));
 }
 
 void rpc_run_block_search(struct rpc_call *call)
@@ -551,5 +552,5 @@ void rpc_run_block_search(struct rpc_call *call)
 		cs_arena_rewind(&call->rpc->arena, mark);
 	}
 	rpc_result(call, json_pack("{soso}", "blocks", blocks, "total_count",
-				   node_json_number((int64_t)total)));
+				   cometbft_json_number((int64_t)total)));
 }

@@ -62,7 +62,7 @@ static void publish(struct rpc_events *e, json_t *data, json_t *events)
 			continue;
 		json_t *root = json_pack("{sssOs{sssOsO}}", "jsonrpc", "2.0", "id", s->id, "result",
 					 "query", s->query->text, "data", data, "events", events);
-		char *text = node_json_dump(root, 0);
+		char *text = cometbft_json_dump(root, 0);
 		/* Who is too slow is dropped by the server, and its closing tells us. */
 		(void)!host_ws_peer_send(s->peer, cs_bytes_str(text));
 		free(text);
@@ -96,7 +96,7 @@ static json_t *json_event_map(const struct abci_events *events)
 					 (const char *)event->type.p, (int)a->key.n,
 					 (const char *)a->key.p);
 			if (n > 0 && (size_t)n < sizeof key)
-				add_value(map, key, node_json_text(a->value));
+				add_value(map, key, cometbft_json_text(a->value));
 		}
 	}
 	return map;
@@ -118,7 +118,7 @@ static json_t *json_finalized(const struct abci_finalize_block_response *r)
 		(void)json_object_set_new(result, "consensus_param_updates",
 					  rpc_json_consensus_params(r->consensus_param_updates));
 	if (r->app_hash.n > 0)
-		(void)json_object_set_new(result, "app_hash", node_json_base64(r->app_hash));
+		(void)json_object_set_new(result, "app_hash", cometbft_json_base64(r->app_hash));
 	return result;
 }
 
@@ -150,14 +150,15 @@ static void publish_block(struct rpc_events *e, const struct node_applied *a)
 	if (is_wanted(e, "NewBlockEvents"))
 		publish_as(e, "NewBlockEvents", "NewBlockEvents",
 			   json_pack("{sososo}", "height",
-				     node_json_number(a->block->header.height), "events",
+				     cometbft_json_number(a->block->header.height), "events",
 				     rpc_json_events(events), "num_txs",
-				     node_json_number((int64_t)a->block->tx_count)),
+				     cometbft_json_number((int64_t)a->block->tx_count)),
 			   events);
 	for (size_t i = 0; i < a->block->evidence_count && is_wanted(e, "NewEvidence"); i++)
 		publish_as(e, "NewEvidence", "NewEvidence",
-			   json_pack("{soso}", "height", node_json_number(a->block->header.height),
-				     "evidence", rpc_json_evidence(&a->block->evidence[i])),
+			   json_pack("{soso}", "height",
+				     cometbft_json_number(a->block->header.height), "evidence",
+				     rpc_json_evidence(&a->block->evidence[i])),
 			   NULL);
 }
 
@@ -183,12 +184,12 @@ static void publish_tx(struct rpc_events *e, const struct node_applied *a, size_
 	struct cs_hash hash = cs_sha256(a->block->txs[i]);
 	json_t *map = json_event_map(&result->events);
 	add_value(map, "tm.event", json_string("Tx"));
-	add_value(map, "tx.hash", node_json_hex(CS_BYTES_OF(hash.b)));
-	add_value(map, "tx.height", node_json_number(a->block->header.height));
-	json_t *value = json_pack("{so}", "height", node_json_number(a->block->header.height));
+	add_value(map, "tx.hash", cometbft_json_hex(CS_BYTES_OF(hash.b)));
+	add_value(map, "tx.height", cometbft_json_number(a->block->header.height));
+	json_t *value = json_pack("{so}", "height", cometbft_json_number(a->block->header.height));
 	if (i > 0)
 		(void)json_object_set_new(value, "index", json_integer((json_int_t)i));
-	(void)json_object_set_new(value, "tx", node_json_base64(a->block->txs[i]));
+	(void)json_object_set_new(value, "tx", cometbft_json_base64(a->block->txs[i]));
 	(void)json_object_set_new(value, "result", rpc_json_tx_result_short(result));
 	publish(e,
 		json_pack("{sss{so}}", "type", "tendermint/event/Tx", "value", "TxResult", value),
@@ -209,8 +210,8 @@ static void answer_awaiting(struct awaiting *w, const struct abci_tx_result *res
 	}
 	rpc_result(call, json_pack("{sosososo}", "check_tx", check_tx, "tx_result",
 				   rpc_json_tx_result(result), "hash",
-				   node_json_hex(CS_BYTES_OF(w->hash.b)), "height",
-				   node_json_number(height)));
+				   cometbft_json_hex(CS_BYTES_OF(w->hash.b)), "height",
+				   cometbft_json_number(height)));
 }
 
 static void answer_callers(struct rpc_events *e, const struct node_applied *a, size_t i)
@@ -278,7 +279,7 @@ static void publish_step(struct rpc_events *e, const char *kind, const struct bf
 {
 	if (is_wanted(e, kind))
 		publish_as(e, kind, "RoundState",
-			   json_pack("{sosiss}", "height", node_json_number(v->height), "round",
+			   json_pack("{sosiss}", "height", cometbft_json_number(v->height), "round",
 				     (int)v->round, "step", rpc_step_name(v->step)),
 			   NULL);
 }
@@ -291,9 +292,9 @@ static void publish_round(struct rpc_events *e, const struct bft_view *v)
 	size_t at = bft_look_proposer(engine);
 	const struct cs_address *proposer = &bft_look_set(engine)->list[at].address;
 	publish_as(e, "NewRound", "NewRound",
-		   json_pack("{sosisss{sosi}}", "height", node_json_number(v->height), "round",
+		   json_pack("{sosisss{sosi}}", "height", cometbft_json_number(v->height), "round",
 			     (int)v->round, "step", "RoundStepNewRound", "proposer", "address",
-			     node_json_hex(CS_BYTES_OF(proposer->b)), "index", (int)at),
+			     cometbft_json_hex(CS_BYTES_OF(proposer->b)), "index", (int)at),
 		   NULL);
 }
 

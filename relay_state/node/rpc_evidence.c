@@ -45,7 +45,7 @@ static bool read_signature(struct cmt_signature *signature, const char *text)
 {
 	uint8_t bytes[72];
 	size_t n;
-	if (strlen(text) > 88 || node_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK ||
+	if (strlen(text) > 88 || cometbft_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK ||
 	    n != sizeof signature->b)
 		return false;
 	signature->some = true;
@@ -61,8 +61,8 @@ static bool read_vote(struct cmt_vote *vote, const json_t *object)
 	bool good = read_int32(&type, object, "type") &&
 		    read_int32(&vote->round, object, "round") &&
 		    read_int32(&vote->index, object, "validator_index") &&
-		    node_unnumber(&vote->height, text_of(object, "height")) == CS_OK &&
-		    node_untime(&vote->time, text_of(object, "timestamp")) == CS_OK &&
+		    cometbft_unnumber(&vote->height, text_of(object, "height")) == CS_OK &&
+		    cometbft_untime(&vote->time, text_of(object, "timestamp")) == CS_OK &&
 		    read_block_id(&vote->block_id, json_object_get(object, "block_id")) &&
 		    cs_unhex(vote->validator.b, sizeof vote->validator.b,
 			     cs_bytes_str(text_of(object, "validator_address"))) == CS_OK &&
@@ -78,9 +78,9 @@ static bool read_pair(struct cmt_evidence *evidence, const json_t *value)
 	evidence->kind = CMT_DUPLICATE_VOTE;
 	return read_vote(&d->a, json_object_get(value, "vote_a")) &&
 	       read_vote(&d->b, json_object_get(value, "vote_b")) &&
-	       node_unnumber(&d->power_total, text_of(value, "TotalVotingPower")) == CS_OK &&
-	       node_unnumber(&d->power, text_of(value, "ValidatorPower")) == CS_OK &&
-	       node_untime(&d->time, text_of(value, "Timestamp")) == CS_OK;
+	       cometbft_unnumber(&d->power_total, text_of(value, "TotalVotingPower")) == CS_OK &&
+	       cometbft_unnumber(&d->power, text_of(value, "ValidatorPower")) == CS_OK &&
+	       cometbft_untime(&d->time, text_of(value, "Timestamp")) == CS_OK;
 }
 
 /* ---- light blocks ---- */
@@ -89,7 +89,7 @@ static bool read_protocol(uint64_t *number, const json_t *version, const char *n
 {
 	int64_t value = 0;
 	const char *text = text_of(version, name);
-	if (text[0] != 0 && (node_unnumber(&value, text) != CS_OK || value < 0))
+	if (text[0] != 0 && (cometbft_unnumber(&value, text) != CS_OK || value < 0))
 		return false;
 	*number = (uint64_t)value;
 	return true;
@@ -111,8 +111,8 @@ static bool read_header(struct cmt_header *h, const json_t *object)
 	       read_protocol(&h->block_protocol, version, "block") &&
 	       read_protocol(&h->app_version, version, "app") &&
 	       cmt_chain_id_set(&h->chain_id, cs_bytes_str(text_of(object, "chain_id"))) == CS_OK &&
-	       node_unnumber(&h->height, text_of(object, "height")) == CS_OK &&
-	       node_untime(&h->time, text_of(object, "time")) == CS_OK &&
+	       cometbft_unnumber(&h->height, text_of(object, "height")) == CS_OK &&
+	       cometbft_untime(&h->time, text_of(object, "time")) == CS_OK &&
 	       read_block_id(&h->last_block_id, json_object_get(object, "last_block_id")) &&
 	       read_hash(&h->last_commit_hash, text_of(object, "last_commit_hash")) &&
 	       read_hash(&h->data_hash, text_of(object, "data_hash")) &&
@@ -136,7 +136,7 @@ static bool read_commit_sig(struct cmt_commit_sig *sig, const json_t *object)
 	sig->flag = (enum cmt_flag)flag;
 	return (flag == CMT_COMMIT || flag == CMT_NIL) &&
 	       read_address(&sig->validator, object, "validator_address") &&
-	       node_untime(&sig->time, text_of(object, "timestamp")) == CS_OK &&
+	       cometbft_untime(&sig->time, text_of(object, "timestamp")) == CS_OK &&
 	       read_signature(&sig->signature, text_of(object, "signature"));
 }
 
@@ -148,7 +148,7 @@ static bool read_commit(struct cmt_commit *commit, const json_t *object, struct 
 		return false;
 	commit->sigs = cs_arena_calloc(arena, commit->count, sizeof *commit->sigs);
 	bool good = commit->sigs != NULL && read_int32(&commit->round, object, "round") &&
-		    node_unnumber(&commit->height, text_of(object, "height")) == CS_OK &&
+		    cometbft_unnumber(&commit->height, text_of(object, "height")) == CS_OK &&
 		    read_block_id(&commit->block_id, json_object_get(object, "block_id"));
 	for (size_t i = 0; good && i < commit->count; i++)
 		good = read_commit_sig(&commit->sigs[i], json_array_get(list, i));
@@ -164,14 +164,14 @@ static bool read_validator(struct cmt_validator *v, const json_t *object)
 	size_t n;
 	int64_t power;
 	if (strcmp(text_of(key, "type"), "tendermint/PubKeyEd25519") != 0 || strlen(text) > 48 ||
-	    node_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK || n != sizeof public.b ||
-	    node_unnumber(&power, text_of(object, "voting_power")) != CS_OK)
+	    cometbft_unbase64(bytes, &n, cs_bytes_str(text)) != CS_OK || n != sizeof public.b ||
+	    cometbft_unnumber(&power, text_of(object, "voting_power")) != CS_OK)
 		return false;
 	memcpy(public.b, bytes, sizeof public.b);
 	*v = cmt_validator_of(&public, power);
 	struct cs_address said;
 	text = text_of(object, "proposer_priority");
-	return (text[0] == 0 || node_unnumber(&v->priority, text) == CS_OK) &&
+	return (text[0] == 0 || cometbft_unnumber(&v->priority, text) == CS_OK) &&
 	       read_address(&said, object, "address") && cs_address_eq(&said, &v->address);
 }
 
@@ -215,11 +215,11 @@ static bool read_attack(struct cmt_evidence *evidence, const json_t *value, stru
 	       read_commit(&a->conflicting.commit, json_object_get(header, "commit"), arena) &&
 	       read_set(&a->conflicting.validators, json_object_get(block, "validator_set"),
 			arena) &&
-	       node_unnumber(&a->common_height, text_of(value, "CommonHeight")) == CS_OK &&
+	       cometbft_unnumber(&a->common_height, text_of(value, "CommonHeight")) == CS_OK &&
 	       read_validators(&a->byzantine, &a->byzantine_count,
 			       json_object_get(value, "ByzantineValidators"), arena) &&
-	       node_unnumber(&a->power_total, text_of(value, "TotalVotingPower")) == CS_OK &&
-	       node_untime(&a->time, text_of(value, "Timestamp")) == CS_OK;
+	       cometbft_unnumber(&a->power_total, text_of(value, "TotalVotingPower")) == CS_OK &&
+	       cometbft_untime(&a->time, text_of(value, "Timestamp")) == CS_OK;
 }
 
 static bool read_evidence(struct cmt_evidence *evidence, const json_t *object,
@@ -297,5 +297,5 @@ void rpc_run_broadcast_evidence(struct rpc_call *call)
 	if (err != CS_OK)
 		return rpc_refuse(call, "failed to add evidence: %s",
 				  why.text[0] != 0 ? why.text : cs_err_sentence(err));
-	rpc_result(call, json_pack("{so}", "hash", node_json_hex(CS_BYTES_OF(hash.b))));
+	rpc_result(call, json_pack("{so}", "hash", cometbft_json_hex(CS_BYTES_OF(hash.b))));
 }

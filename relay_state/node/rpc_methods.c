@@ -31,19 +31,19 @@ static void run_genesis_chunked(struct rpc_call *call)
 	if (chunk > 0)
 		return rpc_refuse(call, "there are 0 chunks, %" PRId64 " is invalid", chunk);
 	json_t *genesis = node_genesis_json(node_genesis(call->rpc->node));
-	char *text = node_json_dump(genesis, 0);
-	rpc_result(call,
-		   json_pack("{sososo}", "chunk", node_json_number(0), "total", node_json_number(1),
-			     "data", node_json_base64(cs_bytes_str(text))));
+	char *text = cometbft_json_dump(genesis, 0);
+	rpc_result(call, json_pack("{sososo}", "chunk", cometbft_json_number(0), "total",
+				   cometbft_json_number(1), "data",
+				   cometbft_json_base64(cs_bytes_str(text))));
 	free(text);
 	json_decref(genesis);
 }
 
 json_t *rpc_json_protocols(const struct node_rpc *rpc)
 {
-	return json_pack("{sssoso}", "p2p", "8", "block", node_json_number(CMT_BLOCK_PROTOCOL),
+	return json_pack("{sssoso}", "p2p", "8", "block", cometbft_json_number(CMT_BLOCK_PROTOCOL),
 			 "app",
-			 node_json_number((int64_t)node_state(rpc->node)->params.app_version));
+			 cometbft_json_number((int64_t)node_state(rpc->node)->params.app_version));
 }
 
 json_t *rpc_json_node_info(const struct node_rpc *rpc)
@@ -59,7 +59,7 @@ json_t *rpc_json_node_info(const struct node_rpc *rpc)
 		       node_peers_port(node_peers_of(rpc->node)));
 	return json_pack("{sosssssosssssss{ssss}}", "protocol_version", rpc_json_protocols(rpc),
 			 "id", id, "listen_addr", listen, "network",
-			 node_json_text(cmt_chain_id_bytes(&genesis->chain_id)), "version",
+			 cometbft_json_text(cmt_chain_id_bytes(&genesis->chain_id)), "version",
 			 "0.38.26", "channels", "402021222330386061", "moniker",
 			 node_moniker(rpc->node), "other", "tx_index", "on", "rpc_address",
 			 rpc->address);
@@ -71,13 +71,13 @@ static void add_edge(json_t *info, struct rpc_call *call, const char *const name
 	struct rpc_block b;
 	json_t *hash = NULL, *app_hash = NULL, *time = NULL;
 	if (height > 0 && rpc_load_block(call, &b, height) == CS_OK) {
-		hash = node_json_hex(cmt_hash_bytes(&b.stored.id.hash));
-		app_hash = node_json_hex(cmt_header_app_hash(&b.block.header));
-		time = node_json_time(b.block.header.time);
+		hash = cometbft_json_hex(cmt_hash_bytes(&b.stored.id.hash));
+		app_hash = cometbft_json_hex(cmt_header_app_hash(&b.block.header));
+		time = cometbft_json_time(b.block.header.time);
 	}
 	(void)json_object_set_new(info, names[0], hash != NULL ? hash : json_string(""));
 	(void)json_object_set_new(info, names[1], app_hash != NULL ? app_hash : json_string(""));
-	(void)json_object_set_new(info, names[2], node_json_number(height));
+	(void)json_object_set_new(info, names[2], cometbft_json_number(height));
 	(void)json_object_set_new(info, names[3],
 				  time != NULL ? time : json_string("1970-01-01T00:00:00Z"));
 }
@@ -92,9 +92,9 @@ static json_t *json_validator_info(const struct node_rpc *rpc)
 	size_t at = cmt_validator_set_find(set, &key->address);
 	if (at != SIZE_MAX)
 		power = set->list[at].power;
-	return json_pack("{sososo}", "address", node_json_hex(CS_BYTES_OF(key->address.b)),
+	return json_pack("{sososo}", "address", cometbft_json_hex(CS_BYTES_OF(key->address.b)),
 			 "pub_key", node_key_json(&key->key), "voting_power",
-			 node_json_number(power));
+			 cometbft_json_number(power));
 }
 
 static void run_status(struct rpc_call *call)
@@ -126,18 +126,18 @@ static void on_info(void *context, enum cs_err err, const char *why,
 	const struct abci_info_response *r = &response->info;
 	json_t *info = json_object();
 	if (r->data.n > 0)
-		(void)json_object_set_new(info, "data", node_json_text(r->data));
+		(void)json_object_set_new(info, "data", cometbft_json_text(r->data));
 	if (r->version.n > 0)
-		(void)json_object_set_new(info, "version", node_json_text(r->version));
+		(void)json_object_set_new(info, "version", cometbft_json_text(r->version));
 	if (r->app_version != 0)
 		(void)json_object_set_new(info, "app_version",
-					  node_json_number((int64_t)r->app_version));
+					  cometbft_json_number((int64_t)r->app_version));
 	if (r->last_block_height != 0)
 		(void)json_object_set_new(info, "last_block_height",
-					  node_json_number(r->last_block_height));
+					  cometbft_json_number(r->last_block_height));
 	if (r->last_block_app_hash.n > 0)
 		(void)json_object_set_new(info, "last_block_app_hash",
-					  node_json_base64(r->last_block_app_hash));
+					  cometbft_json_base64(r->last_block_app_hash));
 	rpc_result(call, json_pack("{so}", "response", info));
 }
 
@@ -158,9 +158,10 @@ static json_t *json_proof_ops(const struct abci_proof_ops *proof)
 	json_t *ops = json_array();
 	for (size_t i = 0; i < proof->ops.count; i++)
 		(void)json_array_append_new(
-			ops, json_pack("{sososo}", "type", node_json_text(proof->ops.items[i].type),
-				       "key", rpc_json_bytes(proof->ops.items[i].key), "data",
-				       rpc_json_bytes(proof->ops.items[i].data)));
+			ops,
+			json_pack("{sososo}", "type", cometbft_json_text(proof->ops.items[i].type),
+				  "key", rpc_json_bytes(proof->ops.items[i].key), "data",
+				  rpc_json_bytes(proof->ops.items[i].data)));
 	return json_pack("{so}", "ops", ops);
 }
 
@@ -172,11 +173,11 @@ static void on_query(void *context, enum cs_err err, const char *why,
 		return rpc_refuse(call, "%s", why);
 	const struct abci_query_response *r = &response->query;
 	json_t *answer = json_pack(
-		"{sIsosososososososo}", "code", (json_int_t)r->code, "log", node_json_text(r->log),
-		"info", node_json_text(r->info), "index", node_json_number(r->index), "key",
-		rpc_json_bytes(r->key), "value", rpc_json_bytes(r->value), "proofOps",
-		json_proof_ops(r->proof_ops), "height", node_json_number(r->height), "codespace",
-		node_json_text(r->codespace));
+		"{sIsosososososososo}", "code", (json_int_t)r->code, "log",
+		cometbft_json_text(r->log), "info", cometbft_json_text(r->info), "index",
+		cometbft_json_number(r->index), "key", rpc_json_bytes(r->key), "value",
+		rpc_json_bytes(r->value), "proofOps", json_proof_ops(r->proof_ops), "height",
+		cometbft_json_number(r->height), "codespace", cometbft_json_text(r->codespace));
 	rpc_result(call, json_pack("{so}", "response", answer));
 }
 
@@ -215,8 +216,9 @@ static json_t *json_broadcast(const struct abci_check_tx_response *r, const stru
 	if (r == NULL)
 		r = &nothing;
 	return json_pack("{sIsosososo}", "code", (json_int_t)r->code, "data",
-			 node_json_hex(r->data), "log", node_json_text(r->log), "codespace",
-			 node_json_text(r->codespace), "hash", node_json_hex(CS_BYTES_OF(hash->b)));
+			 cometbft_json_hex(r->data), "log", cometbft_json_text(r->log), "codespace",
+			 cometbft_json_text(r->codespace), "hash",
+			 cometbft_json_hex(CS_BYTES_OF(hash->b)));
 }
 
 static json_t *json_nothing_done(void)
@@ -236,8 +238,8 @@ static void on_broadcast(void *context, enum cs_err err, const char *why,
 	else if (response->code != 0)
 		rpc_result(b->call, json_pack("{sosososo}", "check_tx", rpc_json_check_tx(response),
 					      "tx_result", json_nothing_done(), "hash",
-					      node_json_hex(CS_BYTES_OF(b->hash.b)), "height",
-					      node_json_number(0)));
+					      cometbft_json_hex(CS_BYTES_OF(b->hash.b)), "height",
+					      cometbft_json_number(0)));
 	else
 		rpc_await_tx(b->call, &b->hash, rpc_json_check_tx(response));
 	free(b);
@@ -314,10 +316,10 @@ static void unconfirmed(struct rpc_call *call, size_t count)
 	struct node_mempool *mempool = node_mempool_of(call->rpc->node);
 	struct cs_bytes list[NODE_RPC_PER_PAGE_MAX];
 	size_t n = node_mempool_list(mempool, list, count);
-	rpc_result(call, json_pack("{sosososo}", "n_txs", node_json_number((int64_t)n), "total",
-				   node_json_number(node_mempool_count(mempool)), "total_bytes",
-				   node_json_number((int64_t)node_mempool_bytes(mempool)), "txs",
-				   count > 0 ? rpc_json_txs(list, n) : json_null()));
+	rpc_result(call, json_pack("{sosososo}", "n_txs", cometbft_json_number((int64_t)n), "total",
+				   cometbft_json_number(node_mempool_count(mempool)), "total_bytes",
+				   cometbft_json_number((int64_t)node_mempool_bytes(mempool)),
+				   "txs", count > 0 ? rpc_json_txs(list, n) : json_null()));
 }
 
 static void run_unconfirmed_txs(struct rpc_call *call)
@@ -334,9 +336,10 @@ static void run_num_unconfirmed_txs(struct rpc_call *call)
 {
 	const struct node_mempool *mempool = node_mempool_of(call->rpc->node);
 	int64_t count = node_mempool_count(mempool);
-	rpc_result(call, json_pack("{sosososn}", "n_txs", node_json_number(count), "total",
-				   node_json_number(count), "total_bytes",
-				   node_json_number((int64_t)node_mempool_bytes(mempool)), "txs"));
+	rpc_result(call,
+		   json_pack("{sosososn}", "n_txs", cometbft_json_number(count), "total",
+			     cometbft_json_number(count), "total_bytes",
+			     cometbft_json_number((int64_t)node_mempool_bytes(mempool)), "txs"));
 }
 
 static void run_check_tx_done(void *context, enum cs_err err, const char *why,

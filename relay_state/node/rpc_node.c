@@ -14,8 +14,9 @@ static json_t *json_monitor(const struct node_peer_info *p, uint64_t bytes)
 	uint64_t began_ms = host_wall_ms() - ms;
 	const struct cs_pb_time began = {(int64_t)(began_ms / 1000),
 					 (int32_t)(began_ms % 1000) * 1000000};
-	json_t *m = json_pack("{sososo}", "Start", node_json_time(began), "Bytes",
-			      node_json_number((int64_t)bytes), "Samples", node_json_number(0));
+	json_t *m =
+		json_pack("{sososo}", "Start", cometbft_json_time(began), "Bytes",
+			  cometbft_json_number((int64_t)bytes), "Samples", cometbft_json_number(0));
 	const struct {
 		const char *name;
 		int64_t value;
@@ -28,7 +29,7 @@ static json_t *json_monitor(const struct node_peer_info *p, uint64_t bytes)
 		    {"Idle", 0},
 		    {"TimeRem", 0}};
 	for (size_t i = 0; i < CS_LEN(rest); i++)
-		(void)json_object_set_new(m, rest[i].name, node_json_number(rest[i].value));
+		(void)json_object_set_new(m, rest[i].name, cometbft_json_number(rest[i].value));
 	(void)json_object_set_new(m, "Progress", json_integer(0));
 	(void)json_object_set_new(m, "Active", json_true());
 	return m;
@@ -44,10 +45,11 @@ static json_t *json_channels(void)
 	json_t *list = json_array();
 	for (size_t i = 0; i < CS_LEN(channels); i++)
 		(void)json_array_append_new(
-			list, json_pack("{sisosososo}", "ID", channels[i].id, "SendQueueCapacity",
-					node_json_number(channels[i].capacity), "SendQueueSize",
-					node_json_number(0), "Priority", node_json_number(1),
-					"RecentlySent", node_json_number(0)));
+			list,
+			json_pack("{sisosososo}", "ID", channels[i].id, "SendQueueCapacity",
+				  cometbft_json_number(channels[i].capacity), "SendQueueSize",
+				  cometbft_json_number(0), "Priority", cometbft_json_number(1),
+				  "RecentlySent", cometbft_json_number(0)));
 	return list;
 }
 
@@ -61,14 +63,14 @@ static json_t *json_peer(const struct node_rpc *rpc, const struct node_peer_info
 	if (p->dialed != NULL)
 		(void)snprintf(listen, sizeof listen, "%s%s",
 			       strncmp(p->dialed, "tcp://", 6) == 0 ? "" : "tcp://", p->dialed);
-	json_t *info = json_pack("{sosssssosssssss{ssss}}", "protocol_version",
-				 rpc_json_protocols(rpc), "id", id, "listen_addr", listen,
-				 "network", node_json_text(cmt_chain_id_bytes(&genesis->chain_id)),
-				 "version", "", "channels", "", "moniker", p->moniker, "other",
-				 "tx_index", "", "rpc_address", "");
+	json_t *info = json_pack(
+		"{sosssssosssssss{ssss}}", "protocol_version", rpc_json_protocols(rpc), "id", id,
+		"listen_addr", listen, "network",
+		cometbft_json_text(cmt_chain_id_bytes(&genesis->chain_id)), "version", "",
+		"channels", "", "moniker", p->moniker, "other", "tx_index", "", "rpc_address", "");
 	json_t *status =
 		json_pack("{sosososo}", "Duration",
-			  node_json_number((int64_t)(host_now_ms() - p->since_ms) * 1000000),
+			  cometbft_json_number((int64_t)(host_now_ms() - p->since_ms) * 1000000),
 			  "SendMonitor", json_monitor(p, p->sent), "RecvMonitor",
 			  json_monitor(p, p->received), "Channels", json_channels());
 	return json_pack("{sosbsoss}", "node_info", info, "is_outbound", (int)p->is_outbound,
@@ -86,7 +88,7 @@ void rpc_run_net_info(struct rpc_call *call)
 	}
 	rpc_result(call,
 		   json_pack("{sbs[s]soso}", "listening", 1, "listeners", "Listener(@)", "n_peers",
-			     node_json_number(node_peers_count(peers)), "peers", list));
+			     cometbft_json_number(node_peers_count(peers)), "peers", list));
 }
 
 /* ---- consensus ---- */
@@ -100,14 +102,14 @@ static void fingerprint(char text[2 * FINGERPRINT_SIZE + 1], struct cs_bytes byt
 	uint8_t head[FINGERPRINT_SIZE] = {0};
 	if (bytes.n > 0)
 		memcpy(head, bytes.p, bytes.n < sizeof head ? bytes.n : sizeof head);
-	node_hex(text, CS_BYTES_OF(head));
+	cometbft_hex(text, CS_BYTES_OF(head));
 }
 
 /* types.Vote.String. */
 static json_t *json_vote_text(const struct bft_vote *v)
 {
 	char text[VOTE_TEXT_SIZE], address[13], hash[13], signature[13], extension[13];
-	char time[NODE_TIME_SIZE];
+	char time[COMETBFT_TIME_SIZE];
 	bool prevote = v->vote.type == CMT_PREVOTE;
 	if (!v->have)
 		return json_string("nil-Vote");
@@ -115,7 +117,7 @@ static json_t *json_vote_text(const struct bft_vote *v)
 	fingerprint(hash, cmt_hash_bytes(&v->vote.block_id.hash));
 	fingerprint(signature, cmt_signature_bytes(&v->vote.signature));
 	fingerprint(extension, v->vote.extension);
-	node_time(time, v->vote.time);
+	cometbft_time(time, v->vote.time);
 	(void)snprintf(text, sizeof text,
 		       "Vote{%" PRId32 ":%s %" PRId64 "/%02" PRId32
 		       "/SIGNED_MSG_TYPE_%s(%s) %s %s %s @ %s}",
@@ -187,12 +189,12 @@ void rpc_run_consensus_state(struct rpc_call *call)
 		       rpc_step_number(v.step));
 	json_t *state = json_pack(
 		"{sssosososososo}", "height/round/step", hrs, "start_time",
-		node_json_time(node_state(node)->last_time), "proposal_block_hash",
-		node_json_hex(cmt_hash_bytes(&proposal.hash)), "locked_block_hash",
-		node_json_hex(cmt_hash_bytes(&v.locked_id.hash)), "valid_block_hash",
-		node_json_hex(cmt_hash_bytes(&v.valid_id.hash)), "height_vote_set",
+		cometbft_json_time(node_state(node)->last_time), "proposal_block_hash",
+		cometbft_json_hex(cmt_hash_bytes(&proposal.hash)), "locked_block_hash",
+		cometbft_json_hex(cmt_hash_bytes(&v.locked_id.hash)), "valid_block_hash",
+		cometbft_json_hex(cmt_hash_bytes(&v.valid_id.hash)), "height_vote_set",
 		json_rounds(engine, &v), "proposer",
-		json_pack("{sosi}", "address", node_json_hex(CS_BYTES_OF(proposer->address.b)),
+		json_pack("{sosi}", "address", cometbft_json_hex(CS_BYTES_OF(proposer->address.b)),
 			  "index", (int)at));
 	rpc_result(call, json_pack("{so}", "round_state", state));
 }

@@ -58,23 +58,23 @@ static bool take_word(struct parser *parser, const char *word)
 
 static bool read_date(struct cs_pb_time *time, const char *text)
 {
-	char whole[NODE_TIME_SIZE];
+	char whole[COMETBFT_TIME_SIZE];
 	if (strlen(text) != 10)
 		return false;
 	(void)snprintf(whole, sizeof whole, "%sT00:00:00Z", text);
-	return node_untime(time, whole) == CS_OK;
+	return cometbft_untime(time, whole) == CS_OK;
 }
 
 /* RFC 3339 with Z or an offset of hours and minutes. */
 static bool read_time(struct cs_pb_time *time, const char *text)
 {
-	char whole[NODE_TIME_SIZE + 8];
+	char whole[COMETBFT_TIME_SIZE + 8];
 	size_t n = strlen(text);
 	if (n < 6 || n >= sizeof whole)
 		return false;
 	memcpy(whole, text, n + 1);
 	if (whole[n - 1] == 'Z')
-		return node_untime(time, whole) == CS_OK;
+		return cometbft_untime(time, whole) == CS_OK;
 	const char *at = text + n - 6;
 	bool minus = at[0] == '-';
 	if ((!minus && at[0] != '+') || !is_digit(at[1]) || !is_digit(at[2]) || at[3] != ':' ||
@@ -84,7 +84,7 @@ static bool read_time(struct cs_pb_time *time, const char *text)
 		((at[1] - '0') * 10 + (at[2] - '0')) * 60 + (at[4] - '0') * 10 + (at[5] - '0');
 	whole[n - 6] = 'Z';
 	whole[n - 5] = 0;
-	if (minutes >= 24 * 60 || node_untime(time, whole) != CS_OK)
+	if (minutes >= 24 * 60 || cometbft_untime(time, whole) != CS_OK)
 		return false;
 	time->s += (minus ? minutes : -minutes) * MINUTE_S;
 	return true;
@@ -241,7 +241,7 @@ enum cs_err rpc_condition_number(const struct rpc_condition *c, int64_t *number)
 {
 	if (c->operand != RPC_NUMBER || strchr(c->value, '.') != NULL)
 		return CS_ERR_INVALID;
-	return node_unnumber(number, c->value) == CS_OK ? CS_OK : CS_ERR_OVERFLOW;
+	return cometbft_unnumber(number, c->value) == CS_OK ? CS_OK : CS_ERR_OVERFLOW;
 }
 
 /* ---- matching ---- */
@@ -294,7 +294,7 @@ static int compare_times(struct cs_pb_time a, struct cs_pb_time b)
 /* False: the value is nothing of the operand's kind. */
 static bool compare(int *order, const struct rpc_condition *c, struct cs_bytes value)
 {
-	char text[NODE_TIME_SIZE + 8];
+	char text[COMETBFT_TIME_SIZE + 8];
 	struct cs_pb_time time;
 	if (c->operand == RPC_NUMBER) {
 		const struct decimal number = read_decimal(value);

@@ -3,7 +3,7 @@
 #ifndef NODE_RPC_QUERY_H
 #define NODE_RPC_QUERY_H
 
-#include "relay_state/node/text.h"
+#include "host/cometbft_text.h"
 
 #define RPC_QUERY_SIZE_MAX 512u
 #define RPC_CONDITIONS_MAX 8u

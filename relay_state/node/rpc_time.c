@@ -38,6 +38,6 @@ void rpc_run_caisson_time(struct rpc_call *call)
 	if (node_time_key_sign(key, signature, &digest) != CS_OK)
 		return rpc_refuse(call, "the time cannot be signed");
 	rpc_result(call, json_pack("{sososo}", "key", json_0x(CS_BYTES_OF(node_time_key_x(key)->b)),
-				   "time_ms", node_json_number((int64_t)time_ms), "signature",
+				   "time_ms", cometbft_json_number((int64_t)time_ms), "signature",
 				   json_0x(CS_BYTES_OF(signature))));
 }

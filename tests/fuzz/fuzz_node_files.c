@@ -16,7 +16,7 @@ static void as_genesis(struct cs_bytes text)
 		return;
 	}
 	json_t *root = node_genesis_json(&genesis);
-	char *line = node_json_dump(root, 0);
+	char *line = cometbft_json_dump(root, 0);
 	cs_assert(node_genesis_parse(&again, cs_bytes_str(line), &why) == CS_OK);
 	cs_assert(cs_hash_eq(&genesis.hash, &again.hash));
 	cs_assert(genesis.count <= BFT_VALIDATORS_MAX && genesis.initial_height >= 1);

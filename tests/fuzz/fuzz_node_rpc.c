@@ -68,7 +68,7 @@ static void write_files(void)
 	cs_assert(node_key_make(&key, NULL) == CS_OK);
 	cs_assert(node_key_save(&key, world.node_key, false, NULL) == CS_OK);
 	json_t *root = node_genesis_json(&genesis);
-	char *line = node_json_dump(root, 0);
+	char *line = cometbft_json_dump(root, 0);
 	cs_assert(node_file_make(world.genesis, cs_bytes_str(line), 0600, NULL) == CS_OK);
 	free(line);
 	json_decref(root);

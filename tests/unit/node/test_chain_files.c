@@ -38,7 +38,7 @@ static void a_genesis(void **state)
 	assert_int_equal(g.params.block_size_max, cmt_params_default().block_size_max);
 	/* What is written is the same genesis, by its hash too. */
 	json_t *root = node_genesis_json(&g);
-	char *text = node_json_dump(root, JSON_INDENT(2));
+	char *text = cometbft_json_dump(root, JSON_INDENT(2));
 	assert_ok(parse(&again, text));
 	assert_true(cs_hash_eq(&g.hash, &again.hash));
 	free(text);

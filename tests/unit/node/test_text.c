@@ -19,13 +19,13 @@ static void base64(void **state)
 	size_t n;
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(cases); i++) {
-		node_base64(text, cs_bytes_str(cases[i].plain));
+		cometbft_base64(text, cs_bytes_str(cases[i].plain));
 		assert_string_equal(text, cases[i].text);
-		assert_ok(node_unbase64(bytes, &n, cs_bytes_str(cases[i].text)));
+		assert_ok(cometbft_unbase64(bytes, &n, cs_bytes_str(cases[i].text)));
 		assert_true(cs_bytes_eq(cs_bytes(bytes, n), cs_bytes_str(cases[i].plain)));
 	}
 	for (size_t i = 0; i < CS_LEN(wrong); i++)
-		assert_err(node_unbase64(bytes, &n, cs_bytes_str(wrong[i])), CS_ERR_MALFORMED);
+		assert_err(cometbft_unbase64(bytes, &n, cs_bytes_str(wrong[i])), CS_ERR_MALFORMED);
 }
 
 static void times(void **state)
@@ -51,42 +51,42 @@ static void times(void **state)
 					    "2026-01-01T00:00:00.0000000001Z",
 					    "2026-1-01T00:00:00Z",
 					    "0000-01-01T00:00:00Z"};
-	char text[NODE_TIME_SIZE];
+	char text[COMETBFT_TIME_SIZE];
 	struct cs_pb_time time;
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(cases); i++) {
-		node_time(text, cases[i].time);
+		cometbft_time(text, cases[i].time);
 		assert_string_equal(text, cases[i].text);
-		assert_ok(node_untime(&time, text));
+		assert_ok(cometbft_untime(&time, text));
 		assert_int_equal(cs_pb_time_cmp(time, cases[i].time), 0);
 	}
 	for (size_t i = 0; i < CS_LEN(wrong); i++)
-		assert_err(node_untime(&time, wrong[i]), CS_ERR_MALFORMED);
+		assert_err(cometbft_untime(&time, wrong[i]), CS_ERR_MALFORMED);
 }
 
 static void numbers(void **state)
 {
 	int64_t value;
 	(void)state;
-	assert_ok(node_unnumber(&value, "-42"));
+	assert_ok(cometbft_unnumber(&value, "-42"));
 	assert_int_equal(value, -42);
-	assert_ok(node_unnumber(&value, "9223372036854775807"));
+	assert_ok(cometbft_unnumber(&value, "9223372036854775807"));
 	assert_int_equal(value, INT64_MAX);
-	assert_err(node_unnumber(&value, "9223372036854775808"), CS_ERR_OVERFLOW);
-	assert_err(node_unnumber(&value, ""), CS_ERR_MALFORMED);
-	assert_err(node_unnumber(&value, "-"), CS_ERR_MALFORMED);
-	assert_err(node_unnumber(&value, "1 "), CS_ERR_MALFORMED);
-	assert_err(node_unnumber(&value, "+1"), CS_ERR_MALFORMED);
+	assert_err(cometbft_unnumber(&value, "9223372036854775808"), CS_ERR_OVERFLOW);
+	assert_err(cometbft_unnumber(&value, ""), CS_ERR_MALFORMED);
+	assert_err(cometbft_unnumber(&value, "-"), CS_ERR_MALFORMED);
+	assert_err(cometbft_unnumber(&value, "1 "), CS_ERR_MALFORMED);
+	assert_err(cometbft_unnumber(&value, "+1"), CS_ERR_MALFORMED);
 }
 
 static void texts_as_go_writes_them(void **state)
 {
 	(void)state;
-	json_t *root = json_pack("[oo]", node_json_text(cs_bytes("a<b>&", 5)),
-				 node_json_text(cs_bytes("\xff"
-							 "a\xc3",
-							 3)));
-	char *text = node_json_dump(root, 0);
+	json_t *root = json_pack("[oo]", cometbft_json_text(cs_bytes("a<b>&", 5)),
+				 cometbft_json_text(cs_bytes("\xff"
+							     "a\xc3",
+							     3)));
+	char *text = cometbft_json_dump(root, 0);
 	assert_string_equal(text, "[\"a\\u003cb\\u003e\\u0026\",\"\xef\xbf\xbd"
 				  "a\xef\xbf\xbd\"]");
 	free(text);

@@ -1,4 +1,4 @@
-#include "relay_state/node/text.h"
+#include "host/cometbft_text.h"
 
 #include "core/utf8.h"
 #include "host/alloc.h"
@@ -11,7 +11,7 @@
 
 #define S_PER_DAY 86400
 
-void node_base64(char *text, struct cs_bytes bytes)
+void cometbft_base64(char *text, struct cs_bytes bytes)
 {
 	text[0] = 0;
 	cs_assert(bytes.n < INT32_MAX / 2);
@@ -19,7 +19,7 @@ void node_base64(char *text, struct cs_bytes bytes)
 		(void)EVP_EncodeBlock((unsigned char *)text, bytes.p, (int)bytes.n);
 }
 
-enum cs_err node_unbase64(uint8_t *p, size_t *n, struct cs_bytes text)
+enum cs_err cometbft_unbase64(uint8_t *p, size_t *n, struct cs_bytes text)
 {
 	size_t padding = 0;
 	if (text.n % 4 != 0 || text.n > INT32_MAX / 2)
@@ -39,7 +39,7 @@ enum cs_err node_unbase64(uint8_t *p, size_t *n, struct cs_bytes text)
 	return CS_OK;
 }
 
-void node_hex(char *text, struct cs_bytes bytes)
+void cometbft_hex(char *text, struct cs_bytes bytes)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	for (size_t i = 0; i < bytes.n; i++) {
@@ -74,7 +74,7 @@ static void date_of(int64_t days, int64_t *y, int64_t *m, int64_t *d)
 	*y = yoe + era * 400 + (*m <= 2);
 }
 
-void node_time(char text[NODE_TIME_SIZE], struct cs_pb_time time)
+void cometbft_time(char text[COMETBFT_TIME_SIZE], struct cs_pb_time time)
 {
 	int64_t days = time.s / S_PER_DAY, rest = time.s % S_PER_DAY, y, m, d;
 	char fraction[16] = "";
@@ -90,7 +90,7 @@ void node_time(char text[NODE_TIME_SIZE], struct cs_pb_time time)
 	}
 	unsigned year = (unsigned)y % 10000, month = (unsigned)m % 13, day = (unsigned)d % 32;
 	unsigned second = (unsigned)rest;
-	(void)snprintf(text, NODE_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u%.10sZ", year, month,
+	(void)snprintf(text, COMETBFT_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u%.10sZ", year, month,
 		       day, second / 3600 % 24, second / 60 % 60, second % 60, fraction);
 }
 
@@ -110,10 +110,10 @@ static bool literal(const char **text, char c)
 	return *(*text)++ == c;
 }
 
-enum cs_err node_untime(struct cs_pb_time *time, const char *text)
+enum cs_err cometbft_untime(struct cs_pb_time *time, const char *text)
 {
 	int64_t y, m, d, hour, minute, second, ns = 0, y2, m2, d2;
-	if (strlen(text) >= NODE_TIME_SIZE)
+	if (strlen(text) >= COMETBFT_TIME_SIZE)
 		return CS_ERR_MALFORMED;
 	if (!digits(&y, &text, 4) || !literal(&text, '-') || !digits(&m, &text, 2) ||
 	    !literal(&text, '-') || !digits(&d, &text, 2) || !literal(&text, 'T') ||
@@ -139,7 +139,7 @@ enum cs_err node_untime(struct cs_pb_time *time, const char *text)
 	return CS_OK;
 }
 
-enum cs_err node_unnumber(int64_t *value, const char *text)
+enum cs_err cometbft_unnumber(int64_t *value, const char *text)
 {
 	bool minus = text[0] == '-';
 	uint64_t v = 0;
@@ -159,39 +159,39 @@ enum cs_err node_unnumber(int64_t *value, const char *text)
 
 /* ---- JSON ---- */
 
-json_t *node_json_base64(struct cs_bytes bytes)
+json_t *cometbft_json_base64(struct cs_bytes bytes)
 {
-	char *text = host_alloc(NODE_BASE64_SIZE(bytes.n));
-	node_base64(text, bytes);
+	char *text = host_alloc(COMETBFT_BASE64_SIZE(bytes.n));
+	cometbft_base64(text, bytes);
 	json_t *value = json_string(text);
 	free(text);
 	return value;
 }
 
-json_t *node_json_hex(struct cs_bytes bytes)
+json_t *cometbft_json_hex(struct cs_bytes bytes)
 {
 	char *text = host_alloc(2 * bytes.n + 1);
-	node_hex(text, bytes);
+	cometbft_hex(text, bytes);
 	json_t *value = json_string(text);
 	free(text);
 	return value;
 }
 
-json_t *node_json_time(struct cs_pb_time time)
+json_t *cometbft_json_time(struct cs_pb_time time)
 {
-	char text[NODE_TIME_SIZE];
-	node_time(text, time);
+	char text[COMETBFT_TIME_SIZE];
+	cometbft_time(text, time);
 	return json_string(text);
 }
 
-json_t *node_json_number(int64_t value)
+json_t *cometbft_json_number(int64_t value)
 {
 	char text[24];
 	(void)snprintf(text, sizeof text, "%" PRId64, value);
 	return json_string(text);
 }
 
-json_t *node_json_text(struct cs_bytes bytes)
+json_t *cometbft_json_text(struct cs_bytes bytes)
 {
 	json_t *value =
 		bytes.n == 0 ? json_string("") : json_stringn((const char *)bytes.p, bytes.n);
@@ -211,7 +211,7 @@ json_t *node_json_text(struct cs_bytes bytes)
 	return value;
 }
 
-char *node_json_dump(const json_t *root, size_t flags)
+char *cometbft_json_dump(const json_t *root, size_t flags)
 {
 	char *plain = json_dumps(root, flags != 0 ? flags : JSON_COMPACT);
 	cs_assert(plain != NULL);
