@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from lib.bridge_ledger import spread_ports
 from lib.proc import Process
 from lib.rpc import wait_for
 from lib.tools import find_build, free_ports
@@ -108,19 +109,12 @@ class Network:
         assert made.returncode == 0, made.stderr
         ports = free_ports(2 * count)
         self.nodes = []
-        for i in range(count):
-            home = folder / "net" / f"node{i}"
-            path = home / "config" / "config.toml"
-            text = path.read_text()
-            for k in range(count):
-                for which in range(2):
-                    text = text.replace(f"127.0.0.1:{26656 + 3 * k + which}", f"127.0.0.1:@{2 * k + which}@")
-            for k, port in enumerate(ports):
-                text = text.replace(f"@{k}@", str(port))
+        paths = [folder / "net" / f"node{i}" / "config" / "config.toml" for i in range(count)]
+        for i, (path, text) in enumerate(zip(paths, spread_ports([path.read_text() for path in paths], ports))):
             # Blocks of a calm pace: the machine has other work.
             text += '\n[consensus]\ntimeout_commit = "50ms"\n'
             path.write_text(change(text) if change else text)
-            self.nodes.append(Node(home, ports[2 * i + 1], ports[2 * i]))
+            self.nodes.append(Node(path.parents[1], ports[2 * i + 1], ports[2 * i]))
 
     def wait_height(self, height: int) -> None:
         for node in self.nodes:

@@ -33,11 +33,12 @@ GAS_PRICE = 1
 class LedgerRpc:
     """CometBFT's RPC of one node, in the words of an EVM node as far as tests use them; signs for the keys that it is given."""
 
-    def __init__(self, port: int, secrets: list[int]):
+    def __init__(self, port: int, secrets: list[int], beside: LedgerRpc | None = None):
+        """beside: another node's of the same ledger, which signs for the same accounts; sequences are counted together."""
         self.port, self.chain_tag = port, b""
         self.keys = {self._text(key.address): key for key in map(lt.Secp256k1, secrets)}
-        self._next: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._next: dict[str, int] = beside._next if beside else {}
+        self._lock = beside._lock if beside else threading.Lock()
 
     @staticmethod
     def _text(address: bytes) -> str:

@@ -1,0 +1,65 @@
+"""The ledger of a bridge as tests and the demo start it: accounts, administrators, time keys, and a node that dies."""
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from lib import abi, crypto
+from lib.bridge_ledger import BRIDGE, ENCLAVES, RECORDS, BridgeLedger
+from lib.rpc import Reverted
+
+IDENTITY, OTHER = b"\x41" * 32, b"\x42" * 32
+KEY = 0x5EC
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    with BridgeLedger(tmp_path_factory.mktemp("bridge")) as ledger:
+        yield ledger
+
+
+def test_what_it_is_founded_with(ledger):
+    assert ledger.view(ENCLAVES, "identity()") == ledger.register_identity
+    assert len(set(ledger.time_keys)) == len(ledger.nodes) == 4
+    nonce = os.urandom(32)
+    for node, key in zip(ledger.nodes, ledger.time_keys):
+        assert node.rpc.ask("caisson_time", nonce=abi.to_hex(nonce))["key"] == key
+    for name in ("gateway1", "gateway2", "oracle"):
+        account = ledger.accounts[name]
+        assert ledger.rpc.account(account.address)[1] > 0
+        assert int(account.key_file.read_text(), 16) == account.secret and account.key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_gateways_are_the_owners_to_name(ledger):
+    def is_gateway(identity):
+        return int.from_bytes(ledger.view(RECORDS, "isGateway(address,bytes32)", ledger.accounts["gateway1"].address, identity), "big")
+
+    ledger.allow_gateway("gateway1", IDENTITY)
+    assert is_gateway(IDENTITY) and not is_gateway(OTHER)
+    data = abi.selector("setGateway(address,bytes32,bool)")
+    data += abi.encode(["address", "bytes32", "bool"], [ledger.accounts["gateway1"].address, OTHER, True])
+    assert ledger.call("gateway1", RECORDS, data, accept_revert=True)["status"] == "0x0"
+
+
+def test_enclaves_are_the_administrators_to_register(ledger):
+    x = crypto.public_key(KEY)[:32]
+    what = ([(IDENTITY, 1, x, bytes(20))], b"\x22" * 32, b"\x21" * 32, 1, b"\x31" * 32, b"\x23" * 32)
+    with pytest.raises(Reverted):
+        ledger.register_enclave(BRIDGE, *what, approving=(1,))
+    ledger.register_enclave(BRIDGE, *what)
+    assert int.from_bytes(ledger.view(ENCLAVES, "isActive(bytes32,uint8)", x, BRIDGE), "big") == 1
+
+
+def test_a_node_that_dies_comes_back(ledger):
+    """Three go on without it; it comes to the same state; a transaction by any node follows one by another."""
+    ledger.kill(0)
+    assert len(ledger.running) == 3
+    ledger.wait_blocks(2)
+    ledger.allow_gateway("gateway2", OTHER)
+    height = ledger.heal(0)
+    ledger.allow_gateway("gateway2", OTHER, False)
+    ledger.wait_height(height + 1)
+    hashes = {json.dumps(node.rpc.ask("commit", height=str(height + 1))["signed_header"]["header"]["app_hash"]) for node in ledger.nodes}
+    assert len(ledger.running) == 4 and len(hashes) == 1
