@@ -123,7 +123,7 @@ static enum cs_err start(struct adapter *adapter, const struct adapter_cursor *c
 	struct comet *comet = comet_of(adapter);
 
 	CS_TRY(comet_watch_load(comet->watch, cursor));
-	adapter_rpc_start(comet->rpc);
+	adapter_rpc_start(comet->nodes.rpc);
 	return CS_OK;
 }
 
@@ -133,15 +133,15 @@ static void comet_free(struct adapter *adapter)
 	struct comet *comet = comet_of(adapter);
 
 	comet->ending = true;
-	adapter_rpc_close(comet->rpc);
+	adapter_rpc_close(comet->nodes.rpc);
 	adapter_later_end(comet->later);
 	comet_rescan_free(comet->rescan);
 	comet_submit_free(comet->submit);
 	adapter_hint_free(comet->hint);
 	comet_watch_free(comet->watch);
-	adapter_rpc_free(comet->rpc);
+	adapter_rpc_free(comet->nodes.rpc);
 	adapter_later_free(comet->later);
-	comet_sets_free(comet);
+	comet_sets_free(&comet->nodes);
 	free_texts(&comet->config);
 	free(comet);
 }
@@ -161,11 +161,11 @@ static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *ha
 static size_t endpoints(struct adapter *adapter, struct adapter_endpoint *list, size_t count_max)
 {
 	struct comet *comet = comet_of(adapter);
-	size_t http = adapter_rpc_endpoint_count(comet->rpc);
+	size_t http = adapter_rpc_endpoint_count(comet->nodes.rpc);
 	size_t count = http + adapter_hint_endpoint_count(comet->hint);
 
 	for (size_t i = 0; i < count && i < count_max; i++)
-		list[i] = i < http ? *adapter_rpc_endpoint(comet->rpc, i)
+		list[i] = i < http ? *adapter_rpc_endpoint(comet->nodes.rpc, i)
 				   : *adapter_hint_endpoint(comet->hint, i - http);
 	return count;
 }
@@ -212,7 +212,7 @@ static enum cs_err make_rpc(struct comet *comet, struct cs_why *why)
 {
 	const struct adapter_rpc_config rpc = {
 		.dialect = &comet_dialect,
-		.dialect_context = comet,
+		.dialect_context = &comet->nodes,
 		.http = comet->config.http,
 		.http_count = comet->config.http_count,
 		.timeout_ms = comet->config.request_timeout_ms,
@@ -222,7 +222,7 @@ static enum cs_err make_rpc(struct comet *comet, struct cs_why *why)
 		.ready = on_ready,
 	};
 
-	return adapter_rpc_new(&comet->rpc, comet->loop, &rpc, why);
+	return adapter_rpc_new(&comet->nodes.rpc, comet->loop, &rpc, why);
 }
 
 static void make_parts(struct comet *comet)
@@ -258,7 +258,7 @@ enum cs_err adapter_cometbft_new(struct adapter **adapter, struct host_loop *loo
 	*comet = (struct comet){.base = {&ops},
 				.loop = loop,
 				.config = *config,
-				.chain_id = chain_id,
+				.nodes = {.chain_id = chain_id, .chain_tag = config->chain_tag},
 				.listener = *listener,
 				.contracts = contracts};
 	copy_texts(&comet->config);

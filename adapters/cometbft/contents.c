@@ -203,7 +203,7 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 		if (err == CS_OK)
 			continue;
 		why = "transactions or results that are not the block's";
-		adapter_rpc_lied(fetch->comet->rpc, endpoint, why);
+		adapter_rpc_lied(fetch->comet->nodes.rpc, endpoint, why);
 		err = CS_ERR_RPC_LIE;
 	}
 	fetch->done(fetch->ctx, err, why, err == CS_OK ? fetch->contents : NULL, endpoint);
@@ -230,7 +230,8 @@ enum cs_err comet_contents_fetch(struct comet *comet, const struct adapter_rpc_o
 		calls[2 * i + 1] = (struct adapter_rpc_call){
 			"block_results", json_pack("{s:o}", "height", comet_json_from_u64(height))};
 	}
-	enum cs_err err = adapter_rpc_batch(comet->rpc, options, calls, 2 * count, fetched, fetch);
+	enum cs_err err =
+		adapter_rpc_batch(comet->nodes.rpc, options, calls, 2 * count, fetched, fetch);
 	if (err != CS_OK)
 		fetch_free(fetch);
 	return err;

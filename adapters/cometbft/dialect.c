@@ -70,7 +70,7 @@ static bool read_tag(struct cs_hash *tag, const json_t *result)
 static bool is_our_chain(const void *context, char why[120], uint64_t *height,
 			 const struct adapter_rpc_reply *replies)
 {
-	const struct comet *comet = context;
+	const struct comet_nodes *nodes = context;
 	const char *name = json_string_value(
 		json_object_get(json_object_get(replies[0].result, "node_info"), "network"));
 	const json_t *sync = json_object_get(replies[0].result, "sync_info");
@@ -78,11 +78,11 @@ static bool is_our_chain(const void *context, char why[120], uint64_t *height,
 
 	if (name == NULL)
 		snprintf(why, 120, "a status without a network");
-	else if (!cs_bytes_eq(cs_bytes_str(name), cmt_chain_id_bytes(&comet->chain_id)))
+	else if (!cs_bytes_eq(cs_bytes_str(name), cmt_chain_id_bytes(&nodes->chain_id)))
 		snprintf(why, 120, "the network is %.60s", name);
 	else if (!read_tag(&tag, replies[1].result))
 		snprintf(why, 120, "the application has no chain tag");
-	else if (!cs_hash_eq(&tag, &comet->config.chain_tag))
+	else if (!cs_hash_eq(&tag, &nodes->chain_tag))
 		snprintf(why, 120, "another genesis: its chain tag is not the configured one");
 	else if (comet_json_u64(height, json_object_get(sync, "latest_block_height")) != CS_OK)
 		*height = 0;

@@ -83,7 +83,8 @@ static enum cs_err ask(struct request *request, const struct comet_header *heade
 						  .height = request->block.height - 1,
 						  .prove = true};
 	}
-	return comet_query(request->comet, &options, queries, request->count, words_done, request);
+	return comet_query(&request->comet->nodes, &options, queries, request->count, words_done,
+			   request);
 }
 
 static void header_done(void *ctx, enum cs_err err, const char *why,
@@ -122,7 +123,7 @@ enum cs_err comet_account_proof(struct adapter *adapter, const struct adapter_bl
 	const struct comet_header *known = comet_watch_header(comet->watch, block->height);
 	enum cs_err err = known != NULL && cs_hash_eq(&known->public.id.hash, &block->hash)
 				  ? ask(request, known)
-				  : comet_headers_fetch(comet, &options, block->height, 1,
+				  : comet_headers_fetch(&comet->nodes, &options, block->height, 1,
 							header_done, request);
 	if (err != CS_OK)
 		free(request);

@@ -1,4 +1,4 @@
-#include "adapters/cometbft/inner.h"
+#include "adapters/cometbft/nodes.h"
 #include "host/alloc.h"
 #include "host/cometbft_text.h"
 
@@ -101,6 +101,9 @@ static enum cs_err read_answer(struct comet_answer *answer, struct held *held,
 	if (value != NULL && comet_json_base64(&held->value, &size, value) != CS_OK)
 		return CS_ERR_RPC_LIE;
 	answer->value = cs_bytes(held->value, size);
+	const json_t *height = json_object_get(response, "height"); /* a zero is left out */
+	if (height != NULL && comet_json_u64(&answer->height, height) != CS_OK)
+		return CS_ERR_RPC_LIE;
 	if (read_proof(answer, held, response) != CS_OK)
 		return CS_ERR_RPC_LIE;
 	answer->why = answer->code == 0 ? "" : comet_code_sentence(answer->code);
@@ -128,7 +131,7 @@ static void answered(void *ctx, const struct adapter_rpc_reply *replies, size_t 
 	free(request);
 }
 
-enum cs_err comet_query(struct comet *comet, const struct adapter_rpc_options *options,
+enum cs_err comet_query(struct comet_nodes *nodes, const struct adapter_rpc_options *options,
 			const struct comet_query *queries, size_t count, comet_query_done *done,
 			void *ctx)
 {
@@ -136,24 +139,15 @@ enum cs_err comet_query(struct comet *comet, const struct adapter_rpc_options *o
 	struct request *request = host_alloc(sizeof(*request));
 
 	cs_assert(count > 0 && count <= COMET_QUERIES_MAX);
-	*request = (struct request){done, ctx, comet->rpc};
+	*request = (struct request){done, ctx, nodes->rpc};
 	for (size_t i = 0; i < count; i++)
 		calls[i] = (struct adapter_rpc_call){
 			"abci_query", json_pack("{s:s, s:o, s:o, s:b}", "path", queries[i].path,
 						"data", cometbft_json_hex(queries[i].data),
 						"height", comet_json_from_u64(queries[i].height),
 						"prove", (int)queries[i].prove)};
-	enum cs_err err = adapter_rpc_batch(comet->rpc, options, calls, count, answered, request);
+	enum cs_err err = adapter_rpc_batch(nodes->rpc, options, calls, count, answered, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
-}
-
-void comet_word_key(uint8_t key[COMET_WORD_KEY_SIZE], const struct comet *comet,
-		    const struct cs_hash *slot)
-{
-	/* The contract's number is the last byte of its address; 's' begins the words. */
-	key[0] = comet->config.gateway.b[sizeof(comet->config.gateway.b) - 1];
-	key[1] = 's';
-	memcpy(key + 2, slot->b, sizeof(slot->b));
 }

@@ -11,108 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Light blocks of one answer of comet_headers, together: what fits a frame of the enclave beside all
- * else. */
-#define HEADERS_SIZE_MAX (2u * 1024 * 1024)
-
 /* ---- light blocks ---- */
-
-struct headers {
-	struct comet *comet;
-	adapter_headers_fn *done;
-	void *ctx;
-	struct comet_header *signed_[ADAPTER_HEADERS_MAX];
-	size_t count;
-	struct adapter_header public[ADAPTER_HEADERS_MAX];
-	uint8_t *bytes[ADAPTER_HEADERS_MAX];
-	size_t made;
-	size_t size;
-};
-
-static void headers_end(struct headers *request, enum cs_err err, const char *why)
-{
-	request->done(request->ctx, err, why, err == CS_OK ? request->public : NULL,
-		      err == CS_OK ? request->made : 0);
-	for (size_t i = 0; i < request->count; i++)
-		comet_header_unref(request->signed_[i]);
-	for (size_t i = 0; i < request->made; i++)
-		free(request->bytes[i]);
-	free(request);
-}
-
-static enum cs_err make_one(struct headers *request, const struct cmt_validator_set *set)
-{
-	struct comet_header *header = request->signed_[request->made];
-	struct cmt_light_block block = {header->header, header->commit, *set};
-	size_t size = CMT_LIGHT_BLOCK_SIZE_MAX(set->count);
-	uint8_t *memory = host_alloc(size);
-	struct cs_buf buf;
-
-	cs_buf_init(&buf, memory, size);
-	cmt_light_block_encode(&buf, &block);
-	enum cs_err err = cs_buf_end(&buf);
-	if (err != CS_OK) {
-		free(memory);
-		return err;
-	}
-	request->size += buf.n;
-	request->public[request->made] = header->public;
-	request->public[request->made].rlp = cs_buf_view(&buf);
-	request->bytes[request->made++] = memory;
-	return CS_OK;
-}
-
-static void set_done(void *ctx, enum cs_err err, const char *why);
-
-/* Goes on until a set is missing. */
-static void make_all(struct headers *request)
-{
-	struct comet *comet = request->comet;
-	enum cs_err err = CS_OK;
-
-	while (request->made < request->count && request->size < HEADERS_SIZE_MAX) {
-		const struct comet_header *header = request->signed_[request->made];
-		const struct cs_hash *hash = &header->header.validators_hash.hash;
-		const struct cmt_validator_set *set = comet_set_find(comet, hash);
-
-		if (set == NULL) {
-			err = comet_set_fetch(comet, header->public.id.height, hash, set_done,
-					      request);
-			if (err == CS_OK)
-				return;
-		} else {
-			err = make_one(request, set);
-		}
-		if (err != CS_OK)
-			break;
-	}
-	headers_end(request, err, err == CS_OK ? "" : cs_err_sentence(err));
-}
-
-static void set_done(void *ctx, enum cs_err err, const char *why)
-{
-	struct headers *request = ctx;
-
-	if (err != CS_OK)
-		headers_end(request, err, why);
-	else
-		make_all(request);
-}
-
-static void fetched(void *ctx, enum cs_err err, const char *why,
-		    struct comet_header *const *headers, size_t count, size_t endpoint)
-{
-	struct headers *request = ctx;
-
-	(void)endpoint;
-	if (err != CS_OK) {
-		headers_end(request, err, why);
-		return;
-	}
-	for (size_t i = 0; i < count; i++)
-		request->signed_[request->count++] = comet_header_ref(headers[i]);
-	make_all(request);
-}
 
 enum cs_err comet_headers(struct adapter *adapter, uint64_t from, size_t count,
 			  adapter_headers_fn *done, void *ctx)
@@ -127,14 +26,8 @@ enum cs_err comet_headers(struct adapter *adapter, uint64_t from, size_t count,
 	if (from == 0)
 		return CS_ERR_INVALID;
 	uint64_t left = head->public.id.height - from + 1;
-	struct headers *request = host_alloc(sizeof(*request));
-	*request = (struct headers){.comet = comet, .done = done, .ctx = ctx};
-	enum cs_err err =
-		comet_headers_fetch(comet, ADAPTER_RPC_DEFAULT, from,
-				    left < count ? (size_t)left : count, fetched, request);
-	if (err != CS_OK)
-		free(request);
-	return err;
+	return comet_light_blocks(&comet->nodes, from, left < count ? (size_t)left : count, done,
+				  ctx);
 }
 
 /* ---- calls ---- */
@@ -177,7 +70,7 @@ enum cs_err comet_call(struct adapter *adapter, const struct cs_address *from,
 	cs_put(&buf, data);
 	*request = (struct call){.call_done = done, .ctx = ctx};
 	enum cs_err err =
-		comet_query(comet_of(adapter), ADAPTER_RPC_DEFAULT,
+		comet_query(&comet_of(adapter)->nodes, ADAPTER_RPC_DEFAULT,
 			    &(struct comet_query){.path = "/call", .data = cs_buf_view(&buf)}, 1,
 			    call_done, request);
 	free(memory);
@@ -240,7 +133,7 @@ static enum cs_err simulate(struct comet *comet, const struct cs_address *from,
 	enum cs_err err = cs_buf_end(&buf);
 	if (err == CS_OK)
 		err = comet_query(
-			comet, ADAPTER_RPC_DEFAULT,
+			&comet->nodes, ADAPTER_RPC_DEFAULT,
 			&(struct comet_query){.path = "/simulate", .data = cs_buf_view(&buf)}, 1,
 			done, request);
 	free(memory);
@@ -305,7 +198,7 @@ enum cs_err comet_fees(struct adapter *adapter, adapter_fees_fn *done, void *ctx
 
 	*request = (struct fees){done, ctx};
 	enum cs_err err =
-		comet_query(comet_of(adapter), ADAPTER_RPC_DEFAULT,
+		comet_query(&comet_of(adapter)->nodes, ADAPTER_RPC_DEFAULT,
 			    &(struct comet_query){.path = "/chain"}, 1, fees_done, request);
 	if (err != CS_OK)
 		free(request);
@@ -346,7 +239,7 @@ enum cs_err comet_account(struct adapter *adapter, const struct cs_address *addr
 
 	*request = (struct account){done, ctx, cs_address_eq(&built_in, address)};
 	enum cs_err err = comet_query(
-		comet_of(adapter), ADAPTER_RPC_DEFAULT,
+		&comet_of(adapter)->nodes, ADAPTER_RPC_DEFAULT,
 		&(struct comet_query){.path = "/account", .data = CS_BYTES_OF(address->b)}, 1,
 		account_done, request);
 	if (err != CS_OK)
@@ -408,49 +301,26 @@ enum cs_err comet_statuses(struct adapter *adapter, const struct cs_hash *source
 		comet_word_key(keys[i], comet, &slot);
 		queries[i] = (struct comet_query){.path = "/store", .data = CS_BYTES_OF(keys[i])};
 	}
-	enum cs_err err =
-		comet_query(comet, ADAPTER_RPC_DEFAULT, queries, count, statuses_done, request);
+	enum cs_err err = comet_query(&comet->nodes, ADAPTER_RPC_DEFAULT, queries, count,
+				      statuses_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
+}
+
+void comet_word_key(uint8_t key[COMET_WORD_KEY_SIZE], const struct comet *comet,
+		    const struct cs_hash *slot)
+{
+	/* The contract's number is the last byte of its address; 's' begins the words. */
+	key[0] = comet->config.gateway.b[sizeof(comet->config.gateway.b) - 1];
+	key[1] = 's';
+	memcpy(key + 2, slot->b, sizeof(slot->b));
 }
 
 /* ---- somebody else's transaction ---- */
 
-struct raw {
-	adapter_done_fn *done;
-	void *ctx;
-};
-
-static void raw_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
-{
-	struct raw *request = ctx;
-	const json_t *code = json_object_get(replies[0].result, "code");
-	enum cs_err err = replies[0].class == ADAPTER_RPC_KNOWN ? CS_OK : replies[0].err;
-	const char *why = err == CS_OK ? "" : replies[0].why;
-
-	(void)count;
-	if (replies[0].class == ADAPTER_RPC_FINE && !json_is_integer(code)) {
-		err = CS_ERR_RPC_LIE;
-		why = "an answer without a code";
-	} else if (replies[0].class == ADAPTER_RPC_FINE && json_integer_value(code) != 0) {
-		err = comet_code_err((uint32_t)json_integer_value(code));
-		why = comet_code_sentence((uint32_t)json_integer_value(code));
-	}
-	request->done(request->ctx, err, why);
-	free(request);
-}
-
 enum cs_err comet_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 			   void *ctx)
 {
-	struct raw *request = host_alloc(sizeof(*request));
-
-	*request = (struct raw){done, ctx};
-	enum cs_err err = adapter_rpc_call(
-		comet_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, "broadcast_tx_sync",
-		json_pack("{s:o}", "tx", cometbft_json_base64(raw)), raw_done, request);
-	if (err != CS_OK)
-		free(request);
-	return err;
+	return comet_broadcast(&comet_of(adapter)->nodes, raw, done, ctx);
 }

@@ -106,8 +106,8 @@ static void read_full(struct comet_rescan *rescan)
 		next(rescan);
 		return;
 	}
-	if (!is_asked_for(rescan) && adapter_rpc_endpoint_count(rescan->comet->rpc) > 1)
-		options.pin = adapter_rpc_other(rescan->comet->rpc, rescan->endpoint);
+	if (!is_asked_for(rescan) && adapter_rpc_endpoint_count(rescan->comet->nodes.rpc) > 1)
+		options.pin = adapter_rpc_other(rescan->comet->nodes.rpc, rescan->endpoint);
 	enum cs_err err = comet_contents_fetch(rescan->comet, &options, rescan->full,
 					       rescan->full_count, contents_done, rescan);
 	if (err != CS_OK)
@@ -149,8 +149,8 @@ static void on_pause(void *ctx)
 	size_t count = left < STEP ? (size_t)left : STEP;
 	rescan->busy = true;
 	rescan->asked_to = first->from + count - 1;
-	enum cs_err err = comet_headers_fetch(rescan->comet, ADAPTER_RPC_DEFAULT, first->from,
-					      count, headers_done, rescan);
+	enum cs_err err = comet_headers_fetch(&rescan->comet->nodes, ADAPTER_RPC_DEFAULT,
+					      first->from, count, headers_done, rescan);
 	if (err != CS_OK)
 		pop(rescan, err, cs_err_sentence(err));
 }

@@ -1,4 +1,4 @@
-#include "adapters/cometbft/inner.h"
+#include "adapters/cometbft/nodes.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #define SET_MEMORY(count) ((count) * (sizeof(struct cmt_validator) + sizeof(uint16_t)) + 128u)
 
 struct fetch {
-	struct comet *comet;
+	struct comet_nodes *nodes;
 	uint64_t height;
 	struct cs_hash hash;
 	comet_set_done *done;
@@ -19,12 +19,12 @@ struct fetch {
 
 static enum cs_err ask(struct fetch *fetch);
 
-const struct cmt_validator_set *comet_set_find(const struct comet *comet,
+const struct cmt_validator_set *comet_set_find(const struct comet_nodes *nodes,
 					       const struct cs_hash *hash)
 {
 	for (size_t i = 0; i < COMET_SETS_MAX; i++)
-		if (comet->sets[i].memory != NULL && cs_hash_eq(&comet->sets[i].hash, hash))
-			return &comet->sets[i].set;
+		if (nodes->sets[i].memory != NULL && cs_hash_eq(&nodes->sets[i].hash, hash))
+			return &nodes->sets[i].set;
 	return NULL;
 }
 
@@ -51,16 +51,16 @@ static enum cs_err make_set(struct cmt_validator_set *set, void *memory, const s
 /* The oldest one makes room. */
 static enum cs_err keep(struct fetch *fetch)
 {
-	struct comet *comet = fetch->comet;
+	struct comet_nodes *nodes = fetch->nodes;
 	struct comet_set made = {.hash = fetch->hash,
 				 .memory = host_alloc(SET_MEMORY(fetch->count))};
 	enum cs_err err = make_set(&made.set, made.memory, fetch);
 
-	if (err != CS_OK || comet_set_find(comet, &fetch->hash) != NULL) {
+	if (err != CS_OK || comet_set_find(nodes, &fetch->hash) != NULL) {
 		free(made.memory);
 		return err;
 	}
-	struct comet_set *place = &comet->sets[comet->set_next++ % COMET_SETS_MAX];
+	struct comet_set *place = &nodes->sets[nodes->set_next++ % COMET_SETS_MAX];
 	free(place->memory);
 	*place = made;
 	return CS_OK;
@@ -88,7 +88,7 @@ static enum cs_err take_page(struct fetch *fetch, const json_t *result)
 static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	struct fetch *fetch = ctx;
-	struct comet *comet = fetch->comet;
+	struct comet_nodes *nodes = fetch->nodes;
 	size_t endpoint = replies[0].endpoint;
 
 	(void)count;
@@ -106,7 +106,7 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 	if (err == CS_OK)
 		err = keep(fetch);
 	if (err != CS_OK && err != CS_ERR_UNSUPPORTED) {
-		adapter_rpc_lied(comet->rpc, endpoint, "validators that are not the header's");
+		adapter_rpc_lied(nodes->rpc, endpoint, "validators that are not the header's");
 		err = CS_ERR_RPC_LIE;
 	}
 	end(fetch, err, err == CS_OK ? "" : "validators that are not the header's");
@@ -118,25 +118,25 @@ static enum cs_err ask(struct fetch *fetch)
 				   "page", comet_json_from_u64(fetch->count / COMET_PAGE_SIZE + 1),
 				   "per_page", comet_json_from_u64(COMET_PAGE_SIZE));
 
-	return adapter_rpc_call(fetch->comet->rpc, ADAPTER_RPC_DEFAULT, "validators", params,
+	return adapter_rpc_call(fetch->nodes->rpc, ADAPTER_RPC_DEFAULT, "validators", params,
 				fetched, fetch);
 }
 
-enum cs_err comet_set_fetch(struct comet *comet, uint64_t height, const struct cs_hash *hash,
+enum cs_err comet_set_fetch(struct comet_nodes *nodes, uint64_t height, const struct cs_hash *hash,
 			    comet_set_done *done, void *ctx)
 {
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
 	*fetch = (struct fetch){
-		.comet = comet, .height = height, .hash = *hash, .done = done, .ctx = ctx};
+		.nodes = nodes, .height = height, .hash = *hash, .done = done, .ctx = ctx};
 	enum cs_err err = ask(fetch);
 	if (err != CS_OK)
 		free(fetch);
 	return err;
 }
 
-void comet_sets_free(struct comet *comet)
+void comet_sets_free(struct comet_nodes *nodes)
 {
 	for (size_t i = 0; i < COMET_SETS_MAX; i++)
-		free(comet->sets[i].memory);
+		free(nodes->sets[i].memory);
 }

@@ -1,11 +1,11 @@
-#include "adapters/cometbft/inner.h"
+#include "adapters/cometbft/nodes.h"
 #include "host/alloc.h"
 #include "verify/cometbft/tx.h"
 
 #include <stdlib.h>
 
 struct fetch {
-	struct comet *comet;
+	struct comet_nodes *nodes;
 	comet_headers_done *done;
 	void *ctx;
 	uint64_t from; /* 0: the newest */
@@ -48,7 +48,7 @@ static void set_public(struct comet_header *header)
 }
 
 /* A reference is the caller's. */
-static enum cs_err read_signed(struct comet_header **out, const struct comet *comet,
+static enum cs_err read_signed(struct comet_header **out, const struct comet_nodes *nodes,
 			       const json_t *json, struct cs_why *why)
 {
 	struct comet_header *header = host_alloc(sizeof(*header));
@@ -60,7 +60,7 @@ static enum cs_err read_signed(struct comet_header **out, const struct comet *co
 		err = comet_json_commit(&header->commit, json_object_get(json, "commit"), why);
 	if (err == CS_OK)
 		err = cmt_signed_header_check(&header->header, &header->commit, why);
-	if (err == CS_OK && !cmt_chain_id_eq(&header->header.chain_id, &comet->chain_id))
+	if (err == CS_OK && !cmt_chain_id_eq(&header->header.chain_id, &nodes->chain_id))
 		err = cs_fail(why, CS_ERR_WRONG_CHAIN, "a header of another chain");
 	if (err != CS_OK) {
 		comet_header_unref(header);
@@ -88,7 +88,7 @@ static enum cs_err take(struct comet_header **headers, size_t *taken, const stru
 		return CS_ERR_NOT_FOUND; /* the chain ends here */
 	if (reply->class != ADAPTER_RPC_FINE)
 		return cs_fail(why, reply->err, "%s", reply->why);
-	if (read_signed(&headers[at], fetch->comet, json_object_get(reply->result, "signed_header"),
+	if (read_signed(&headers[at], fetch->nodes, json_object_get(reply->result, "signed_header"),
 			why) != CS_OK)
 		return CS_ERR_RPC_LIE;
 	(*taken)++;
@@ -113,7 +113,7 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 		err = take(headers, &taken, fetch, &replies[i], &why);
 	}
 	if (err == CS_ERR_RPC_LIE)
-		adapter_rpc_lied(fetch->comet->rpc, endpoint, why.text);
+		adapter_rpc_lied(fetch->nodes->rpc, endpoint, why.text);
 	if (err == CS_ERR_NOT_FOUND && taken > 0)
 		err = CS_OK;
 	fetch->done(fetch->ctx, err, why.text, err == CS_OK ? headers : NULL,
@@ -124,20 +124,21 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 	free(fetch);
 }
 
-enum cs_err comet_headers_fetch(struct comet *comet, const struct adapter_rpc_options *options,
-				uint64_t from, size_t count, comet_headers_done *done, void *ctx)
+enum cs_err comet_headers_fetch(struct comet_nodes *nodes,
+				const struct adapter_rpc_options *options, uint64_t from,
+				size_t count, comet_headers_done *done, void *ctx)
 {
 	struct adapter_rpc_call calls[ADAPTER_HEADERS_MAX];
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
 	cs_assert(count > 0 && count <= CS_LEN(calls) && (from > 0 || count == 1));
-	*fetch = (struct fetch){comet, done, ctx, from, count};
+	*fetch = (struct fetch){nodes, done, ctx, from, count};
 	for (size_t i = 0; i < count; i++)
 		calls[i] = (struct adapter_rpc_call){
 			"commit",
 			from == 0 ? json_object()
 				  : json_pack("{s:o}", "height", comet_json_from_u64(from + i))};
-	enum cs_err err = adapter_rpc_batch(comet->rpc, options, calls, count, fetched, fetch);
+	enum cs_err err = adapter_rpc_batch(nodes->rpc, options, calls, count, fetched, fetch);
 	if (err != CS_OK)
 		free(fetch);
 	return err;

@@ -205,7 +205,7 @@ static void send_done(void *ctx, const struct adapter_rpc_reply *replies, size_t
 /* What one node has had for a while without effect goes to another one. */
 void comet_tx_send(struct adapter_tx *tx)
 {
-	struct adapter_rpc *rpc = tx->comet->rpc;
+	struct adapter_rpc *rpc = tx->comet->nodes.rpc;
 	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY};
 	json_t *params =
 		json_pack("{s:o}", "tx", cometbft_json_base64(cs_bytes(tx->raw, tx->raw_size)));

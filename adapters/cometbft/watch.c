@@ -246,10 +246,10 @@ static void read_contents(struct comet_watch *watch)
 static bool is_signed(const struct comet *comet, const struct comet_header *header)
 {
 	const struct cmt_validator_set *set =
-		comet_set_find(comet, &header->header.validators_hash.hash);
+		comet_set_find(&comet->nodes, &header->header.validators_hash.hash);
 	struct cs_why why;
 
-	return set != NULL && cmt_commit_verify_light(&header->commit, set, &comet->chain_id,
+	return set != NULL && cmt_commit_verify_light(&header->commit, set, &comet->nodes.chain_id,
 						      &header->commit.block_id,
 						      header->header.height, false, &why) == CS_OK;
 }
@@ -265,10 +265,12 @@ static void look_at_other(struct comet_watch *watch, const struct comet_header *
 			cmt_hash_eq(&ours->header.validators_hash, &other->header.validators_hash);
 
 	if (!same_set || !is_signed(comet, other)) {
-		adapter_rpc_lied(comet->rpc, endpoint, "a header that its validators did not sign");
+		adapter_rpc_lied(comet->nodes.rpc, endpoint,
+				 "a header that its validators did not sign");
 		return;
 	}
-	adapter_rpc_diverged(comet->rpc, endpoint, "another block at a height that was reported");
+	adapter_rpc_diverged(comet->nodes.rpc, endpoint,
+			     "another block at a height that was reported");
 	log_error("chain.conflict", LOG_TEXT("chain", comet->config.caip2),
 		  LOG_U64("height", other->public.id.height),
 		  LOG_HASH("other", &other->public.id.hash));
@@ -294,7 +296,7 @@ static void parent_fetched(void *ctx, enum cs_err err, const char *why,
 static void ask_for_parent(struct comet_watch *watch)
 {
 	struct adapter_rpc_options options = {.pin = watch->endpoint, .only_pin = true};
-	enum cs_err err = comet_headers_fetch(watch->comet, &options, watch->next - 1, 1,
+	enum cs_err err = comet_headers_fetch(&watch->comet->nodes, &options, watch->next - 1, 1,
 					      parent_fetched, watch);
 
 	if (err != CS_OK)
@@ -354,7 +356,7 @@ static void refuse(struct comet_watch *watch, enum cs_err err, const char *why)
 		ask_for_parent(watch);
 		return;
 	}
-	adapter_rpc_lied(watch->comet->rpc, watch->endpoint, why);
+	adapter_rpc_lied(watch->comet->nodes.rpc, watch->endpoint, why);
 	finish(watch, CS_ERR_RPC_LIE);
 }
 
@@ -368,9 +370,9 @@ static void verify(struct comet_watch *watch)
 		const struct cs_hash *hash = &header->header.validators_hash.hash;
 		const char *why = "";
 
-		if (comet_set_find(comet, hash) == NULL) {
-			enum cs_err err = comet_set_fetch(comet, header->public.id.height, hash,
-							  set_done, watch);
+		if (comet_set_find(&comet->nodes, hash) == NULL) {
+			enum cs_err err = comet_set_fetch(&comet->nodes, header->public.id.height,
+							  hash, set_done, watch);
 			if (err != CS_OK)
 				finish(watch, err);
 			return;
@@ -425,7 +427,7 @@ static void next_chunk(struct comet_watch *watch)
 		return;
 	}
 	enum cs_err err = comet_headers_fetch(
-		watch->comet, &options, watch->next,
+		&watch->comet->nodes, &options, watch->next,
 		left < COMET_WATCH_CHUNK ? (size_t)left : COMET_WATCH_CHUNK, chunk_done, watch);
 	if (err != CS_OK)
 		finish(watch, err);
@@ -446,7 +448,7 @@ static void newest_done(void *ctx, enum cs_err err, const char *why,
 		return;
 	}
 	const struct adapter_block_id *id = &headers[0]->public.id;
-	adapter_rpc_saw_height(watch->comet->rpc, endpoint, id->height);
+	adapter_rpc_saw_height(watch->comet->nodes.rpc, endpoint, id->height);
 	watch->endpoint = endpoint;
 	if (id->height < watch->next) {
 		if (comet_watch_hash(watch, id->height, &known) && !cs_hash_eq(&known, &id->hash))
@@ -467,7 +469,7 @@ static void top_done(void *ctx, enum cs_err err, const char *why,
 	(void)why;
 	(void)count;
 	if (err == CS_OK && !cs_hash_eq(&headers[0]->public.id.hash, &slot->hash)) {
-		adapter_rpc_lied(watch->comet->rpc, endpoint,
+		adapter_rpc_lied(watch->comet->nodes.rpc, endpoint,
 				 "another block than the cursor has at its height");
 		err = CS_ERR_RPC_LIE;
 	}
@@ -495,8 +497,9 @@ static void step(struct comet_watch *watch)
 		return;
 	}
 	watch->busy = true;
-	enum cs_err err = comet_headers_fetch(watch->comet, &options, known ? 0 : watch->next - 1,
-					      1, known ? newest_done : top_done, watch);
+	enum cs_err err =
+		comet_headers_fetch(&watch->comet->nodes, &options, known ? 0 : watch->next - 1, 1,
+				    known ? newest_done : top_done, watch);
 	if (err != CS_OK)
 		finish(watch, err);
 }

@@ -257,16 +257,16 @@ static void test_hints(void **state)
 
 static bool is_ours(const char *network, const char *tag, uint64_t *height)
 {
-	static struct comet comet;
+	static struct comet_nodes nodes;
 	char text[120] = "";
 	json_t *status = json_pack("{s:{s:s},s:{s:s}}", "node_info", "network", network,
 				   "sync_info", "latest_block_height", "12");
 	json_t *answer = json_pack("{s:{s:i,s:s}}", "response", "code", 0, "value", tag);
 	struct adapter_rpc_reply replies[2] = {{.result = status}, {.result = answer}};
 
-	assert_ok(cmt_chain_id_set(&comet.chain_id, cs_bytes_str("ledger-1")));
-	memset(comet.config.chain_tag.b, 0x11, 32);
-	bool ours = comet_dialect.is_our_chain(&comet, text, height, replies);
+	assert_ok(cmt_chain_id_set(&nodes.chain_id, cs_bytes_str("ledger-1")));
+	memset(nodes.chain_tag.b, 0x11, 32);
+	bool ours = comet_dialect.is_our_chain(&nodes, text, height, replies);
 	assert_int_equal(ours, text[0] == '\0');
 	json_decref(status);
 	json_decref(answer);
