@@ -30,9 +30,9 @@ TERMS = {"delay": 3600, "rotation_delay": 7200, "overlap": 600, "bond_min": 1000
 OWN = v.identity(CHAIN, TAG, b"\0" * 17 + b"\xca\x15" + bytes([ENCLAVES]))
 LINEAGE, MEASUREMENT, EVIDENCE = b"\x21" * 32, b"\x22" * 32, b"\x23" * 32
 MANIFESTS = {1: b"\x31" * 32, 2: b"\x32" * 32}
-CHAIN_1, CHAIN_2 = b"\x41" * 32, b"\x42" * 32
+CHAIN_1, CHAIN_2, CHAIN_3, CHAIN_4 = (bytes([b]) * 32 for b in (0x41, 0x42, 0x43, 0x44))
 BRIDGE, ORACLE, COMPUTE = 1, 2, 3
-KEY_1, KEY_2, KEY_3, KEY_ORACLE = 201, 202, 203, 204
+KEY_1, KEY_2, KEY_3, KEY_ORACLE, KEY_BAD, KEY_TWICE = 201, 202, 203, 204, 205, 206
 GAS_1 = b"\x51" * 20
 ORACLE_ID = o.identity(LINEAGE)
 RECEIVER = b"\x61" * 32
@@ -171,6 +171,38 @@ def submit(items, secret: int = KEY_ORACLE):
     st, _ = v.signed(o.ANSWER, ORACLE_ID, RECEIVER, secret, v.levels(leaves)[-1][0])
     rows = [("tuple", [W(f["feed"]), W(f["observed"]), W(f["spec"]), W(f["evidence"]), W(o.int256(f["value"]))]) for f in items]
     return v.call(f"submit(bytes32,bytes32,{v.STATEMENT},{FEED_VALUE}[])", [W(ORACLE_ID), W(RECEIVER), v.statement(st), ("array", rows)])
+
+
+def outcomes(secret: int, delivered=None, dead=None, message: bytes = b"\x91" * 32, receiver: bytes = RECEIVER, x: int | None = None):
+    """Both statements as they should be, but for what a test says otherwise of one: (message, status, receiver, identity, epoch, domain, secret)."""
+    sts = []
+    for status, over in ((2, delivered), (3, dead)):
+        how = {"message": message, "status": status, "receiver": receiver, "identity": CHAIN_3, "epoch": 1, "domain": v.SECURE,
+               "secret": secret} | (over or {})
+        st, _ = v.signed(v.OUTCOME, how["identity"], how["receiver"], how["secret"], v.leaf_outcome(how["message"], how["status"]),
+                         domain=how["domain"], epoch=how["epoch"])
+        sts.append(v.statement(st))
+    return v.call(f"reportOutcomes(bytes32,bytes32,bytes32,{v.STATEMENT},{v.STATEMENT})",
+                  [W(v.public_x(x or secret)), W(receiver), W(message), *sts])
+
+
+def two_anchors(secret: int, identity: bytes, epoch: int, counter: int, digests, lineage: bytes = LINEAGE, signed_counter=None):
+    rows = []
+    for digest in digests:
+        rx, s = sign(secret, anchor_digest(lineage, identity, epoch, counter if signed_counter is None else signed_counter, digest))
+        rows += [W(digest), W(rx), W(s)]
+    return v.call("reportAnchors(bytes32,uint64,uint64,(bytes32,bytes32,bytes32),(bytes32,bytes32,bytes32))",
+                  [W(v.public_x(secret)), W(epoch), W(counter), *rows])
+
+
+def two_answers(items, secret: int = KEY_ORACLE, oracle: bytes = ORACLE_ID, receiver: bytes = RECEIVER, x: int | None = None):
+    rows = []
+    for a in items:
+        st, _ = v.signed(o.ANSWER, oracle, receiver, secret, answer_leaf(a))
+        rows += [v.statement(st), ("tuple", [W(a["request"]), W(a["spec"]), W(a["code"]), W(a["observed"]), W(a["evidence"]),
+                                             ("bytes", a["value"])])]
+    return v.call(f"reportAnswers(bytes32,bytes32,{v.STATEMENT},{ANSWER},{v.STATEMENT},{ANSWER})",
+                  [W(v.public_x(x or secret)), W(RECEIVER), *rows])
 
 
 def plain(signature: str, *values):
@@ -445,6 +477,101 @@ def announce_conflict(s: Story, enclave: bytes):
     s.add("the other one was never named", ENCLAVES, OTHER, plain("holderOf(bytes32)", v.public_x(299)), output=[bytes(192)])
 
 
+def digest_of(kind: int, identity: bytes, leaf: bytes) -> bytes:
+    return v.digest(v.SECURE, kind, identity, RECEIVER, 1, 1, leaf)
+
+
+def slashed(s: Story, name: str, enclave: bytes, kind: int, secret: int, bond: int, digests):
+    """Half of the bond, rounded down, is burnt: the parameters are the defaults here."""
+    s.add(f"{name}: its tombstone", ENCLAVES, OTHER, plain("tombstoneOf(bytes32)", enclave),
+          output=[u(kind), v.public_x(secret), u(s.now), u(bond * 500_000 // 10**6), u(0), v.word(OTHER),
+                  hashed("caisson/ledger/contradiction/v1", digests)])
+
+
+def report_outcomes(s: Story):
+    r = registration(number=2, manifest=MANIFESTS[2], keys=[key(CHAIN_3, 1, KEY_BAD)], expires=s.now + 10 * DAY, bond=1001)
+    enclave = keys_hash(r["keys"])
+    good = outcomes(KEY_BAD)
+
+    def bad(name, data, error):
+        s.add(f"outcomes {name}", ENCLAVES, OTHER, data, error=error)
+
+    bad("of a key that nobody has", good, "KeyUnknown()")
+    s.add("register one that will lie", ENCLAVES, BONDER, register(r), 1001, output=[enclave])
+    bad("that are one", outcomes(KEY_BAD, dead={"status": 2}), "SignatureInvalid()")
+    bad("in the other order", outcomes(KEY_BAD, {"status": 3}, {"status": 2}), "SignatureInvalid()")
+    bad("of two messages", outcomes(KEY_BAD, dead={"message": b"\x92" * 32}), "SignatureInvalid()")
+    bad("for two receivers", outcomes(KEY_BAD, dead={"receiver": OWN}), "SignatureInvalid()")
+    bad("of the insecure domain", outcomes(KEY_BAD, dead={"domain": v.INSECURE}), "SignatureInvalid()")
+    bad("as another identity", outcomes(KEY_BAD, {"identity": CHAIN_1}), "SignatureInvalid()")
+    bad("by two keys", outcomes(KEY_BAD, dead={"secret": KEY_3}), "SignatureInvalid()")
+    bad("by another key", outcomes(KEY_3, x=KEY_BAD), "SignatureInvalid()")
+    bad("of another epoch", outcomes(KEY_BAD, dead={"epoch": 2}), "EvidenceInvalid()")
+    bad("by an oracle's key", outcomes(KEY_ORACLE), "WrongRole()")
+    s.add("no tombstone yet", ENCLAVES, OTHER, plain("tombstoneOf(bytes32)", enclave), output=[bytes(7 * 32)])
+    s.add("two outcomes of one message", ENCLAVES, OTHER, good, output=[])
+    slashed(s, "outcomes", enclave, 1, KEY_BAD, 1001,
+            [digest_of(v.OUTCOME, CHAIN_3, v.leaf_outcome(b"\x91" * 32, status)) for status in (2, 3)])
+    s.add("its key is revoked", ENCLAVES, OTHER, plain("keyOf(bytes32,uint64)", CHAIN_3, 1),
+          output=[v.public_x(KEY_BAD), u(3), u(s.now), u(0), u(1)])
+    s.add("and so is it", ENCLAVES, OTHER, plain("enclaveOf(bytes32)", enclave),
+          output=[u(3), u(BRIDGE), MEASUREMENT, LINEAGE, u(2), MANIFESTS[2], u(0), EVIDENCE, u(s.now), u(s.now + 10 * DAY), u(s.now),
+                  u(501), v.word(BONDER)])
+    bad("again", good, "EnclaveTombstoned()")
+    bad("of another message", outcomes(KEY_BAD, message=b"\x93" * 32), "EnclaveTombstoned()")
+    s.add("it is not renewed", ENCLAVES, BONDER, register(r | {"enclave": enclave, "expires": s.now + 11 * DAY}), 0,
+          error="EnclaveNotActive()")
+    s.add("nor revoked", ENCLAVES, GUARDIAN, plain("revokeEnclave(bytes32)", enclave), error="EnclaveRevoked()")
+    s.add("what is left of the bond waits", ENCLAVES, BONDER, plain("withdrawBond(bytes32)", enclave), error="BondLocked(uint64)",
+          words=[u(s.now + DAY)])
+
+
+def report_anchors(s: Story):
+    # Revoked before it is reported: the bond is there still.
+    r = registration(number=2, manifest=MANIFESTS[2], role=COMPUTE, keys=[key(CHAIN_4, 1, KEY_TWICE)], expires=s.now + 10 * DAY)
+    enclave, one, two = keys_hash(r["keys"]), b"\x76" * 32, b"\x77" * 32
+
+    def bad(name, data, error):
+        s.add(f"anchors {name}", ENCLAVES, OTHER, data, error=error)
+
+    s.add("register one that runs twice", ENCLAVES, BONDER, register(r), 1000, output=[enclave])
+    bad("that are one", two_anchors(KEY_TWICE, CHAIN_4, 1, 5, (one, one)), "EvidenceInvalid()")
+    bad("of another place", two_anchors(KEY_TWICE, CHAIN_4, 1, 5, (one, two), signed_counter=6), "SignatureInvalid()")
+    bad("of another identity", two_anchors(KEY_TWICE, CHAIN_1, 1, 5, (one, two)), "SignatureInvalid()")
+    bad("of another lineage", two_anchors(KEY_TWICE, CHAIN_4, 1, 5, (one, two), lineage=b"\x29" * 32), "SignatureInvalid()")
+    s.add("revoke it", ENCLAVES, GUARDIAN, plain("revokeEnclave(bytes32)", enclave))
+    revoked = s.now
+    s.later(60)
+    s.add("two anchors of one place", ENCLAVES, OTHER, two_anchors(KEY_TWICE, CHAIN_4, 1, 5, (one, two)), output=[])
+    slashed(s, "anchors", enclave, 2, KEY_TWICE, 1000, [anchor_digest(LINEAGE, CHAIN_4, 1, 5, d) for d in (one, two)])
+    bad("again", two_anchors(KEY_TWICE, CHAIN_4, 1, 5, (two, one)), "EnclaveTombstoned()")
+    s.add("the delay goes on from the revocation", ENCLAVES, BONDER, plain("withdrawBond(bytes32)", enclave),
+          error="BondLocked(uint64)", words=[u(revoked + DAY)])
+
+
+def report_answers(s: Story):
+    enclave = keys_hash([key(ORACLE_ID, 1, KEY_ORACLE)])
+    one = answer(7, observed=s.now)
+    two = one | {"observed": s.now + 5, "value": b"\x02" * 32}
+    failed = answer(1, code=16, observed=s.now, value=b"")
+
+    def bad(name, data, error):
+        s.add(f"answers {name}", ENCLAVES, OTHER, data, error=error)
+
+    bad("that are one", two_answers([one, one]), "EvidenceInvalid()")
+    bad("to two requests", two_answers([one, two | {"request": b"\x08" * 32}]), "EvidenceInvalid()")
+    bad("that are rounds of a feed that failed", two_answers([failed, failed | {"observed": s.now + 5, "code": 17}]), "EvidenceInvalid()")
+    bad("for another receiver", two_answers([one, two], receiver=OWN), "SignatureInvalid()")
+    bad("by another key", two_answers([one, two], KEY_2, x=KEY_ORACLE), "SignatureInvalid()")
+    bad("by a bridge's key", two_answers([one, two], KEY_2, CHAIN_1), "WrongRole()")
+    s.add("two answers to one request", ENCLAVES, OTHER, two_answers([one, two]), output=[])
+    slashed(s, "answers", enclave, 3, KEY_ORACLE, 1000, [digest_of(o.ANSWER, ORACLE_ID, answer_leaf(a)) for a in (one, two)])
+    s.add("no answer any more", ANSWERS, OTHER, answers("record", [answer(10, observed=s.now)]), error="KeyNotActive()")
+    bad("again", two_answers([two, one]), "EnclaveTombstoned()")
+    s.later(DAY)
+    s.add("what is left is paid", ENCLAVES, BONDER, plain("withdrawBond(bytes32)", enclave))
+
+
 def story():
     s = Story()
     enclave = registrations(s)
@@ -455,6 +582,9 @@ def story():
     time_keys(s)
     conflicts(s)
     announce_conflict(s, enclave)
+    report_outcomes(s)
+    report_anchors(s)
+    report_answers(s)
     return s.steps
 
 

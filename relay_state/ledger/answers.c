@@ -52,7 +52,7 @@ static enum cs_err read_session(struct cs_abi_reader *in, struct session *sessio
 	return ledger_statement_read(in, &session->statement);
 }
 
-static enum cs_err read_answer(struct cs_abi_reader *list, struct wire_answer *answer)
+enum cs_err ledger_answer_read(struct cs_abi_reader *list, struct wire_answer *answer)
 {
 	struct cs_abi_reader in;
 	uint8_t code;
@@ -73,7 +73,7 @@ static enum cs_err read_answers(struct ledger_call *call, struct cs_abi_reader *
 	struct cs_abi_reader list;
 	CS_TRY(cs_abi_open_array(in, &list, 1, CS_BATCH_MAX, &answers->count));
 	for (size_t i = 0; i < answers->count; i++)
-		CS_TRY(read_answer(&list, &answers->items[i]));
+		CS_TRY(ledger_answer_read(&list, &answers->items[i]));
 	CS_TRY(cs_abi_close(in, &list));
 	return answers->count == 0 ? ledger_revert_plain(call, "BatchEmpty()") : CS_OK;
 }

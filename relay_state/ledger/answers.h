@@ -19,11 +19,16 @@
 #define LEDGER_ANSWERS_H
 
 #include "relay_state/ledger/contract.h"
+#include "wire/oracle.h"
 
 #define LEDGER_ANSWERS_NUMBER 9u
 /* The ABI encoding of a value (docs/protocol/oracle.md section 2). */
 #define LEDGER_ANSWER_VALUE_SIZE_MAX 16384u
 
 extern const struct ledger_contract ledger_answers;
+
+/* An answer of calldata: (bytes32,bytes32,uint8,uint64,bytes32,bytes); its value is a view. The errors
+ * of cs_abi_get_…. */
+CS_NODISCARD enum cs_err ledger_answer_read(struct cs_abi_reader *in, struct wire_answer *answer);
 
 #endif

@@ -426,6 +426,7 @@ static enum cs_err terms(struct ledger_call *call, struct cs_abi_reader *in, str
 	"(bytes32,uint8,bytes32,bytes32,uint64,bytes32,uint8,bytes32,uint64,uint256,address," \
 	"(bytes32,uint64,bytes32,address)[],bytes)"
 #define STATEMENT "(uint64,uint64,uint256,uint256,uint256,bytes32[])"
+#define ANSWER "(bytes32,bytes32,uint8,uint64,bytes32,bytes)"
 
 static const struct ledger_function functions[] = {
 	LEDGER_OWNER_FUNCTIONS,
@@ -461,6 +462,13 @@ static const struct ledger_function functions[] = {
 	{"epochOf(bytes32)", 0xd3b8fe9b, 1, false, 0, epoch_of},
 	{"manifestOf(bytes32,uint64)", 0x27d0c43c, 2, false, 0, manifest_of},
 	{"conflictOf(bytes32)", 0xe6ef5237, 1, false, 0, conflict_of},
+	{"reportOutcomes(bytes32,bytes32,bytes32," STATEMENT "," STATEMENT ")", 0x6c638c0f, 5,
+	 false, 0, enclaves_report_outcomes},
+	{"reportAnchors(bytes32,uint64,uint64,(bytes32,bytes32,bytes32),(bytes32,bytes32,bytes32))",
+	 0x7cf1e9e8, 9, false, 0, enclaves_report_anchors},
+	{"reportAnswers(bytes32,bytes32," STATEMENT "," ANSWER "," STATEMENT "," ANSWER ")",
+	 0x717c8b20, 6, false, 0, enclaves_report_answers},
+	{"tombstoneOf(bytes32)", 0xa6da4ac5, 1, false, 0, enclaves_tombstone_of},
 	{"administrators()", 0xe0b35266, 0, false, 0, administrators},
 	{"terms()", 0xd5025625, 0, false, 0, terms},
 };

@@ -17,6 +17,8 @@
  *     'o' ‖ lineage             number (8) ‖ known hash (32) ‖ other hash (32) ‖ since (8): two hashes
  *                               were approved for one number; the lineage is suspended
  *     'w' ‖ account             time key (32) ‖ since (8)
+ *     'z' ‖ enclave             its tombstone: kind (1) ‖ x (32) ‖ since (8) ‖ slashed (32) ‖ of that the
+ *                               reporter's (32) ‖ reporter (20) ‖ hash of what was signed (32)
  */
 #ifndef LEDGER_ENCLAVES_H
 #define LEDGER_ENCLAVES_H
@@ -42,6 +44,13 @@ enum ledger_enclave_state {
 	LEDGER_ENCLAVE_ACTIVE = 1,
 	LEDGER_ENCLAVE_SUSPENDED = 2,
 	LEDGER_ENCLAVE_REVOKED = 3,
+};
+
+/* What a key signed twice, and differently: why an enclave was slashed. */
+enum ledger_contradiction {
+	LEDGER_CONTRADICTION_OUTCOME = 1, /* two outcomes of one message */
+	LEDGER_CONTRADICTION_ANCHOR = 2,  /* two digests of sealed state at one epoch and counter */
+	LEDGER_CONTRADICTION_ANSWER = 3,  /* two answers to one request */
 };
 
 /* ---- founding ---- */

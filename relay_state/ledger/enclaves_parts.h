@@ -93,6 +93,23 @@ CS_NODISCARD enum cs_err enclaves_manifest_put(struct ledger_call *call,
 					       const struct cs_hash *lineage, uint64_t number,
 					       const struct enclaves_manifest *manifest);
 
+/* since_s 0: none. */
+struct enclaves_tombstone {
+	uint8_t kind; /* enum ledger_contradiction */
+	struct cs_hash x;
+	uint64_t since_s;
+	struct cs_u256 slashed;
+	struct cs_u256 reward;
+	struct cs_address reporter;
+	struct cs_hash evidence;
+};
+CS_NODISCARD enum cs_err enclaves_tombstone_get(struct ledger_call *call,
+						struct enclaves_tombstone *tombstone,
+						const struct cs_hash *enclave);
+CS_NODISCARD enum cs_err enclaves_tombstone_put(struct ledger_call *call,
+						const struct cs_hash *enclave,
+						const struct enclaves_tombstone *tombstone);
+
 /* Within a call of the register. */
 CS_NODISCARD enum cs_err enclaves_find(struct ledger_call *call, struct ledger_key_holder *holder,
 				       const struct cs_hash *x);
@@ -101,6 +118,8 @@ CS_NODISCARD enum cs_err enclaves_emit_state(struct ledger_call *call,
 					     const struct enclaves_row *row);
 
 ledger_function_fn enclaves_register, enclaves_announce;
+ledger_function_fn enclaves_report_outcomes, enclaves_report_anchors, enclaves_report_answers,
+	enclaves_tombstone_of;
 ledger_function_fn enclaves_register_time_key, enclaves_remove_time_key, enclaves_time_key_of;
 
 #endif

@@ -10,6 +10,7 @@
 #define KIND_EPOCH 'y'
 #define KIND_MANIFEST 'm'
 #define KIND_CONFLICT 'o'
+#define KIND_TOMBSTONE 'z'
 
 #define ENCLAVE_SIZE (3u + 4u * 32u + 4u * 8u + 32u + 20u)
 #define KEY_SIZE (32u + 32u + 8u + 20u)
@@ -17,6 +18,7 @@
 #define MANIFEST_SIZE 33u
 #define MANIFEST_SETTLED_AT 32u
 #define CONFLICT_SIZE (8u + 32u + 32u + 8u)
+#define TOMBSTONE_SIZE (1u + 32u + 8u + 32u + 32u + 20u + 32u)
 #define ADMINISTRATORS_SIZE_MAX (2u + LEDGER_ADMINISTRATORS_MAX * 32u)
 
 static struct cs_u256 get_u256(struct cs_reader *reader)
@@ -283,4 +285,41 @@ enum cs_err enclaves_conflict_end(struct ledger_call *call, const struct cs_hash
 {
 	const struct ledger_key key = ledger_key_of(KIND_CONFLICT, CS_BYTES_OF(lineage->b));
 	return ledger_remove(call, cs_bytes(key.b, key.n));
+}
+
+/* ---- tombstones ---- */
+
+enum cs_err enclaves_tombstone_get(struct ledger_call *call, struct enclaves_tombstone *tombstone,
+				   const struct cs_hash *enclave)
+{
+	uint8_t value[TOMBSTONE_SIZE];
+	struct cs_reader in;
+	const struct ledger_key key = ledger_key_of(KIND_TOMBSTONE, CS_BYTES_OF(enclave->b));
+	CS_TRY(ledger_get_fixed(call, value, sizeof value, &key));
+	cs_reader_init(&in, CS_BYTES_OF(value));
+	tombstone->kind = cs_get_u8(&in);
+	cs_get_copy(&in, tombstone->x.b, sizeof tombstone->x.b);
+	tombstone->since_s = cs_get_u64(&in);
+	tombstone->slashed = get_u256(&in);
+	tombstone->reward = get_u256(&in);
+	cs_get_copy(&in, tombstone->reporter.b, sizeof tombstone->reporter.b);
+	cs_get_copy(&in, tombstone->evidence.b, sizeof tombstone->evidence.b);
+	return cs_reader_end(&in);
+}
+
+enum cs_err enclaves_tombstone_put(struct ledger_call *call, const struct cs_hash *enclave,
+				   const struct enclaves_tombstone *tombstone)
+{
+	uint8_t value[TOMBSTONE_SIZE];
+	struct cs_buf buf;
+	const struct ledger_key key = ledger_key_of(KIND_TOMBSTONE, CS_BYTES_OF(enclave->b));
+	cs_buf_init(&buf, value, sizeof value);
+	cs_put_u8(&buf, tombstone->kind);
+	cs_put_word(&buf, &tombstone->x);
+	cs_put_u64(&buf, tombstone->since_s);
+	put_u256(&buf, &tombstone->slashed);
+	put_u256(&buf, &tombstone->reward);
+	cs_put(&buf, CS_BYTES_OF(tombstone->reporter.b));
+	cs_put_word(&buf, &tombstone->evidence);
+	return put_row(call, &key, &buf);
 }

@@ -154,13 +154,24 @@ enum cs_err ledger_statement_check_for(struct ledger_call *call, enum wire_kind 
 				       const struct cs_hash *subtree)
 {
 	struct wire_key key;
-	struct ledger_self self;
 	struct ledger_remote remote;
+	struct cs_hash digest;
 	CS_TRY(ledger_key_get(call, &key, signer, statement->epoch));
 	CS_TRY(check_window(call, &key));
 	CS_TRY(ledger_remote_get(call, &remote, signer));
 	if (statement->manifest < remote.manifest_min)
 		return ledger_revert_plain(call, "ManifestTooOld()");
+	return ledger_statement_verify(call, &digest, &key.x, kind, signer, receiver, statement,
+				       subtree);
+}
+
+enum cs_err ledger_statement_verify(struct ledger_call *call, struct cs_hash *digest,
+				    const struct cs_hash *x, enum wire_kind kind,
+				    const struct cs_hash *signer, const struct cs_hash *receiver,
+				    const struct ledger_statement *statement,
+				    const struct cs_hash *subtree)
+{
+	struct ledger_self self;
 	CS_TRY(ledger_self_get(call, &self));
 	CS_TRY(ledger_use_gas(call,
 			      LEDGER_GAS_SCHNORR + (statement->path_count + 1) * LEDGER_GAS_HASH));
@@ -172,10 +183,9 @@ enum cs_err ledger_statement_check_for(struct ledger_call *call, enum wire_kind 
 		.manifest_number = statement->manifest,
 		.root = wire_fold(subtree, statement->path, statement->path_count),
 	};
-	const struct cs_hash digest = wire_digest(
-		&signed_statement, self.insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
-	const enum cs_err err =
-		cs_schnorr_verify(call->sig, &statement->signature, &key.x, &digest);
+	*digest = wire_digest(&signed_statement,
+			      self.insecure ? WIRE_DOMAIN_INSECURE : WIRE_DOMAIN_SECURE);
+	const enum cs_err err = cs_schnorr_verify(call->sig, &statement->signature, x, digest);
 	return err == CS_ERR_BAD_SIGNATURE ? ledger_revert_plain(call, "SignatureInvalid()") : err;
 }
 
@@ -369,6 +379,17 @@ enum cs_err ledger_keys_suspend(struct ledger_call *call, struct cs_abi_reader *
 
 /* Ends a key for ever, with all successors that lead back to it alone. The gas of each step bounds
  * the walk. */
+static enum cs_err revoke(struct ledger_call *call, struct place *place)
+{
+	do {
+		place->key.state = WIRE_KEY_REVOKED;
+		CS_TRY(change(call, place));
+		const struct cs_hash remote = place->remote;
+		CS_TRY(get_place(call, place, &remote, place->epoch + 1));
+	} while (is_heir(place) && place->key.state != WIRE_KEY_REVOKED);
+	return CS_OK;
+}
+
 enum cs_err ledger_keys_revoke(struct ledger_call *call, struct cs_abi_reader *in,
 			       struct cs_abi *out)
 {
@@ -384,12 +405,17 @@ enum cs_err ledger_keys_revoke(struct ledger_call *call, struct cs_abi_reader *i
 		return ledger_revert_plain(call, "KeyUnknown()");
 	if (place.key.state == WIRE_KEY_REVOKED)
 		return ledger_revert_plain(call, "KeyRevoked()");
-	do {
-		place.key.state = WIRE_KEY_REVOKED;
-		CS_TRY(change(call, &place));
-		CS_TRY(get_place(call, &place, &identity, place.epoch + 1));
-	} while (is_heir(&place) && place.key.state != WIRE_KEY_REVOKED);
-	return CS_OK;
+	return revoke(call, &place);
+}
+
+enum cs_err ledger_key_revoke(struct ledger_call *call, const struct cs_hash *remote,
+			      uint64_t epoch)
+{
+	struct place place;
+	CS_TRY(get_place(call, &place, remote, epoch));
+	if (place.key.state == WIRE_KEY_ABSENT || place.key.state == WIRE_KEY_REVOKED)
+		return CS_OK;
+	return revoke(call, &place);
 }
 
 /* ---- by the key itself ---- */

@@ -40,6 +40,14 @@ CS_NODISCARD enum cs_err ledger_statement_check_for(struct ledger_call *call, en
 						    const struct cs_hash *receiver,
 						    const struct ledger_statement *statement,
 						    const struct cs_hash *subtree);
+/* Whether x signed it, whatever its key's state is and the times are: SignatureInvalid(). Takes the
+ * gas of it; *digest is what was signed, in this contract's domain. */
+CS_NODISCARD enum cs_err ledger_statement_verify(struct ledger_call *call, struct cs_hash *digest,
+						 const struct cs_hash *x, enum wire_kind kind,
+						 const struct cs_hash *signer,
+						 const struct cs_hash *receiver,
+						 const struct ledger_statement *statement,
+						 const struct cs_hash *subtree);
 
 /* ---- for contracts that name keys by rules of their own ---- */
 
@@ -56,6 +64,10 @@ CS_NODISCARD enum cs_err ledger_key_name(struct ledger_call *call, const struct 
 /* The same for a key that is there: it no longer falls with its predecessor. KeyUnknown(). */
 CS_NODISCARD enum cs_err ledger_key_confirm(struct ledger_call *call, const struct cs_hash *remote,
 					    uint64_t epoch);
+/* Ends a key for ever with the successors that it alone named; one that has ended, or is not there,
+ * stays as it is. */
+CS_NODISCARD enum cs_err ledger_key_revoke(struct ledger_call *call, const struct cs_hash *remote,
+					   uint64_t epoch);
 
 ledger_function_fn ledger_keys_identity, ledger_keys_domain, ledger_keys_insecure,
 	ledger_keys_rotation_delay, ledger_keys_overlap, ledger_keys_raise_manifest,

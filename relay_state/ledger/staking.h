@@ -57,4 +57,11 @@ CS_NODISCARD enum cs_err ledger_staking_begin(struct ledger_call *call,
 /* The changes of the set, in force at height + 2. */
 CS_NODISCARD enum cs_err ledger_staking_end(struct ledger_call *call, struct ledger_end *end);
 
+/* ---- for other contracts, each from a call of its own: gas is taken from it ---- */
+
+/* Burns this much of the native asset in the calling contract's own account: out of the supply, where
+ * the chain keeps one. DAMAGED: it does not hold as much. */
+CS_NODISCARD enum cs_err ledger_staking_burn(struct ledger_call *call,
+					     const struct cs_u256 *amount);
+
 #endif

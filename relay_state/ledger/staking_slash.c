@@ -35,6 +35,31 @@ static enum cs_err burn(struct ledger_call *call, struct staking_totals *totals,
 	return staking_add(call, &totals->burnt, amount);
 }
 
+enum cs_err ledger_staking_burn(struct ledger_call *call, const struct cs_u256 *amount)
+{
+	struct ledger_call inner = *call;
+	struct ledger_account account;
+	struct staking_totals totals;
+	inner.number = LEDGER_STAKING_NUMBER;
+	inner.address = ledger_contract_address(LEDGER_STAKING_NUMBER);
+	CS_TRY(ledger_use_gas(call, LEDGER_GAS_MOVE));
+	CS_TRY(ledger_account_get(call->state, &account, &call->address));
+	CS_TRY(staking_sub(call, &account.balance, amount));
+	CS_TRY(ledger_account_put(call->state, &call->address, &account));
+	enum cs_err err = staking_totals_get(&inner, &totals);
+	if (err == CS_ERR_NOT_FOUND)
+		return CS_OK;
+	if (err == CS_OK)
+		err = staking_sub(&inner, &totals.supply, amount);
+	if (err == CS_OK)
+		err = staking_add(&inner, &totals.burnt, amount);
+	if (err == CS_OK)
+		err = staking_totals_put(&inner, &totals);
+	if (err == CS_ERR_REVERTED)
+		call->output = inner.output;
+	return err;
+}
+
 static enum cs_err slash_bonded(struct ledger_call *call, struct cs_u256 *taken,
 				struct staking_validator *validator, struct staking_totals *totals,
 				uint64_t ppm)
