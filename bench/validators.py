@@ -30,7 +30,7 @@ CONNECTIONS = 2  # of the loader, to each node
 COMMON_RATE = 1000  # that every column carries: their latencies beside each other
 LINE_MS = 50     # one way: what two nodes say to each other arrives so much later
 TUNED = (("consensus", "peer_gossip_sleep_duration", '"5ms"'), ("p2p", "flush_throttle_timeout", '"5ms"'))
-AT_ONCE = (("consensus", "timeout_commit", '"0s"'),)
+AT_ONCE = (("consensus", "timeout_commit", '"0s"'), ("consensus", "create_empty_blocks_interval", '"0s"'))
 COLUMNS = {"cometbft": "CometBFT as it comes", "tuned": "CometBFT tuned", "ours": "ours", "socket": "ours, application by socket"}
 
 

@@ -185,9 +185,11 @@ struct bft_config {
 	int64_t precommit_ns, precommit_delta_ns;
 	int64_t commit_ns; /* 0: the next height begins at once */
 	int64_t status_ns; /* not 0 */
-	/* Round 0 begins when TXS_AVAILABLE (after START or COMMITTED) says so, or another one
-	 * proposes. */
+	/* Round 0 begins when TXS_AVAILABLE (after START or COMMITTED) says so, when another one
+	 * proposes, when the last block changed the application's hash, which only the next header
+	 * proves (that of a block before START is not remembered), or after empty_ns; 0: never. */
 	bool wait_for_txs;
+	int64_t empty_ns;
 	bool has_key;
 	struct cs_ed25519_key key;
 	bft_proposer_fn proposer; /* NULL: CometBFT's priorities */

@@ -101,6 +101,7 @@ struct bft {
 	bool prepare_asked;      /* of this round */
 	size_t prepare_evidence; /* entries of the pool that this block will carry */
 	bool txs_available;
+	bool proof_due; /* the next header proves what the last block did */
 
 	bool is_decided;
 	size_t decided_slot;

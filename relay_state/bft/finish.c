@@ -177,6 +177,8 @@ static enum cs_err apply(struct bft *bft, const struct bft_slot *slot,
 	struct cmt_block block;
 	CS_TRY(bft_state_apply(&bft->state, &slot->id, &slot->header, finalized, &bft->scratch,
 			       why));
+	bft->proof_due = !cs_bytes_eq(cmt_header_app_hash(&slot->header),
+				      cs_bytes(bft->state.app_hash, bft->state.app_hash_size));
 	CS_TRY(cmt_block_decode(&block, cs_bytes(slot->bytes, slot->size), &bft->scratch, why));
 	bft_evidence_update(&bft->evidence, block.evidence, block.evidence_count, &bft->state,
 			    &bft->scratch);
@@ -236,8 +238,12 @@ static bool all_precommitted(const struct bft *bft)
 /* Everybody's precommit is here: there is nothing to wait for (CometBFT's skip_timeout_commit). */
 void bft_begin_height(struct bft *bft)
 {
-	if (bft->config.wait_for_txs && !bft->txs_available)
+	if (bft->config.wait_for_txs && !bft->txs_available && !bft->proof_due &&
+	    bft->state.last_height > 0) {
+		if (bft->config.empty_ns > 0)
+			bft_emit_timer(bft, BFT_TIMER_COMMIT, bft->config.empty_ns);
 		return;
+	}
 	if (bft->config.commit_ns > 0 && !all_precommitted(bft)) {
 		bft_emit_timer(bft, BFT_TIMER_COMMIT, bft->config.commit_ns);
 		return;

@@ -172,7 +172,9 @@ static const struct host_config_key keys[] = {
 	{"consensus.timeout_commit", TEXT, 2, 16, "\"0s\"", check_duration,
 	 "Wait for late precommits before the next height; none when all are there."},
 	{"consensus.create_empty_blocks", BOOL, 0, 0, "true", NULL,
-	 "false: a height begins when there is a transaction."},
+	 "false: a height begins when there is a transaction, or a state to prove."},
+	{"consensus.create_empty_blocks_interval", TEXT, 2, 16, "\"1s\"", check_duration,
+	 "And while blocks may be empty, after so long; 0s: at once."},
 	{"statesync.enable", BOOL, 0, 0, "false", NULL,
 	 "A node without a chain begins with a snapshot of its peers, not with the first block."},
 	{"statesync.trust_height", NUMBER, 0, INT64_MAX - 2, "0", NULL,
@@ -235,8 +237,11 @@ static void read_consensus(struct bft_config *c, const struct host_config *file)
 		.commit_ns = duration(file, "consensus.timeout_commit"),
 		.status_ns = STATUS_NS,
 		.stash_size = STASH_SIZE,
-		.wait_for_txs = !host_config_bool(file, "consensus.create_empty_blocks"),
 	};
+	if (host_config_bool(file, "consensus.create_empty_blocks"))
+		c->empty_ns = duration(file, "consensus.create_empty_blocks_interval");
+	c->wait_for_txs =
+		!host_config_bool(file, "consensus.create_empty_blocks") || c->empty_ns > 0;
 }
 
 static enum cs_err read_statesync(struct node_statesync_options *o, const struct host_config *file,

@@ -111,8 +111,8 @@ class Network:
         self.nodes = []
         paths = [folder / "net" / f"node{i}" / "config" / "config.toml" for i in range(count)]
         for i, (path, text) in enumerate(zip(paths, spread_ports([path.read_text() for path in paths], ports))):
-            # Blocks of a calm pace: the machine has other work.
-            text += '\n[consensus]\ntimeout_commit = "50ms"\n'
+            # Blocks without end, that heights are soon reached, at a calm pace: the machine has other work.
+            text += '\n[consensus]\ntimeout_commit = "50ms"\ncreate_empty_blocks_interval = "0s"\n'
             path.write_text(change(text) if change else text)
             self.nodes.append(Node(path.parents[1], ports[2 * i + 1], ports[2 * i]))
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -99,10 +100,27 @@ def test_no_empty_blocks(tmp_path):
         for node in net.nodes:
             wait_for(node.is_up, DEADLINE_S, "its RPC")
         first = int(net.nodes[1].commit(b"a=1")["height"])
+        # One more, whose header proves what the first did, and then none.
+        net.wait_height(first + 1)
         second = int(net.nodes[2].commit(b"b=2")["height"])
-        assert second == first + 1
-        net.wait_height(second)
-        assert [node.height() for node in net.nodes] == [second] * 4
+        assert second == first + 2
+        net.wait_height(second + 1)
+        assert [node.height() for node in net.nodes] == [second + 1] * 4
+
+
+def test_empty_blocks_at_an_interval(tmp_path):
+    with Network(tmp_path, 4, lambda text: text.replace('interval = "0s"', 'interval = "500ms"')) as net:
+        net.wait_height(1)
+        first = int(net.nodes[1].commit(b"a=1")["height"])
+        net.wait_height(first + 3)
+
+        def time_ms(height: int) -> int:
+            text = net.nodes[0].call("block", height=str(height))["block"]["header"]["time"]
+            whole, _, part = text.rstrip("Z").partition(".")
+            return int(datetime.fromisoformat(whole + "+00:00").timestamp()) * 1000 + int(part.ljust(9, "0")[:3] or 0)
+
+        # What proves the state comes at once; then one, and another. A block's time is that of its precommits, near the one before it.
+        assert time_ms(first + 3) - time_ms(first + 2) >= 400
 
 
 def test_cometbft_light_client(net, tmp_path):

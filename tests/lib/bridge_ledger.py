@@ -27,7 +27,6 @@ CHAIN_ID = "caisson-bridge"
 NODE_COUNT = 4
 # CometBFT's P2P port of the first of several nodes on one machine, and how far apart they are.
 PORT_P2P, PORT_RPC, PORT_STEP = 26656, 26657, 3
-COMMIT_PAUSE = "400ms"
 CATCH_UP_TIMEOUT_S = 120
 ADMINISTRATOR_COUNT, THRESHOLD = 3, 2
 ENCLAVES, RECORDS, USAGE, ANSWERS = 4, 5, 6, 9
@@ -146,7 +145,7 @@ class BridgeLedger:
         ports = free_ports(2 * NODE_COUNT)
         files = [home / "config" / "config.toml" for home in homes]
         for file, text in zip(files, spread_ports([f.read_text() for f in files], ports)):
-            file.write_text(f'{text}\n[consensus]\ntimeout_commit = "{COMMIT_PAUSE}"\n')
+            file.write_text(text)
         secrets = [account.secret for account in self.accounts.values()]
         for i, home in enumerate(homes):
             self.nodes.append(Node(home, ports[2 * i + 1], secrets, self.nodes[0] if self.nodes else None))

@@ -26,7 +26,6 @@ GATEWAY, BRIDGE, ASSETS, INBOX = 1, 2, 3, 11
 ACCOUNT_COUNT = 6
 FUNDS = 10**24
 OWNER_DELAY_S, ROTATION_DELAY_S, OVERLAP_S, CAP_WINDOW_S = 2, 3, 60, 3600
-COMMIT_PAUSE = "400ms"
 GAS_PRICE = 1
 
 
@@ -216,7 +215,7 @@ class Ledger(Chain):
         path = self.home / "config" / "config.toml"
         text = path.read_text().replace("127.0.0.1:26657", f"127.0.0.1:{self.port}").replace("127.0.0.1:26656", f"127.0.0.1:{p2p}")
         text = re.sub(r"127\.0\.0\.1:26660", f"127.0.0.1:{free_ports(1)[0]}", text)
-        path.write_text(text + f'\n[consensus]\ntimeout_commit = "{COMMIT_PAUSE}"\n')
+        path.write_text(text)
 
     def start(self) -> None:
         self.processes = [Process([self.program, "start", "--home", self.home], self.folder / "node.log")]

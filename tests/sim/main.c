@@ -181,6 +181,7 @@ static void make_config(struct sim *sim)
 		.commit_ns = sim_chance(&sim->rng, 5000) ? 0 : 20 * MS,
 		.status_ns = 200 * MS,
 		.wait_for_txs = sim_chance(&sim->rng, 2000),
+		.empty_ns = sim_chance(&sim->rng, 5000) ? 200 * MS : 0,
 	};
 }
 

@@ -73,6 +73,8 @@ struct lab {
 	uint8_t log[256 * 1024];
 	size_t log_size, log_synced;
 	size_t block_size_max;       /* of the configuration */
+	bool wait_for_txs;           /* likewise */
+	int64_t empty_ns;            /* likewise */
 	struct cmt_vote own_told[2]; /* what the last OWN_VOTES said, without extensions */
 	size_t own_told_count;
 	size_t conflicts;  /* RAISE against what the signer remembers */
@@ -393,6 +395,8 @@ static inline void lab_new_engine(struct lab *lab)
 		.prevote_ns = 1000,
 		.precommit_ns = 1000,
 		.status_ns = 1000,
+		.wait_for_txs = lab->wait_for_txs,
+		.empty_ns = lab->empty_ns,
 		.has_key = true,
 		.key = lab->key[lab->own],
 		.history = {lab, lab_no_set, lab_time, lab_no_header, lab_not_committed},

@@ -42,6 +42,51 @@ static void goes_to_the_next_height(void **unused)
 	lab_end(lab);
 }
 
+/* Height 1, or the next one, is decided by everybody. */
+static void pass_height(struct lab *lab, const char *text)
+{
+	struct lab_block b = lab_make_block(lab, lab_proposer(lab, 0), text);
+	lab_propose(lab, &b, 0, -1);
+	lab_parts(lab, &b, 0);
+	lab_votes(lab, 3, CMT_PREVOTE, 0, &b);
+	lab_votes(lab, 3, CMT_PRECOMMIT, 0, &b);
+	bft_state_copy(&lab->state, bft_state_view(lab->bft));
+	lab->height++;
+	assert_int_equal(bft_look(lab->bft).height, lab->height);
+}
+
+/* CometBFT's create_empty_blocks and its interval: the first height begins at once, so does one that
+ * proves a state that changed; else a transaction, another's proposal or the interval begins it. */
+static void waits_for_txs(void **unused)
+{
+	enum { BY_TXS, BY_INTERVAL, BY_ANOTHER, WAYS };
+	(void)unused;
+	for (int way = 0; way < WAYS; way++) {
+		struct lab *lab = lab_start(false);
+		bft_free(lab->bft);
+		lab->wait_for_txs = true;
+		lab->empty_ns = way == BY_INTERVAL ? 7000 : 0;
+		lab_new_engine(lab);
+		lab_begin(lab);
+		assert_int_not_equal(bft_look(lab->bft).step, BFT_STEP_NEW_HEIGHT);
+		pass_height(lab, "changes the state");
+		assert_int_not_equal(bft_look(lab->bft).step, BFT_STEP_NEW_HEIGHT);
+		assert_int_equal(lab->timers[BFT_TIMER_COMMIT], 0);
+		pass_height(lab, "changes nothing");
+		lab_is_at(lab, 0, BFT_STEP_NEW_HEIGHT);
+		assert_int_equal(lab->timers[BFT_TIMER_COMMIT], way == BY_INTERVAL ? 1 : 0);
+		struct bft_event available = {.type = BFT_EVENT_TXS_AVAILABLE};
+		if (way == BY_TXS)
+			lab_event(lab, &available);
+		else if (way == BY_INTERVAL)
+			lab_timeout(lab, BFT_TIMER_COMMIT, 0);
+		assert_int_equal(bft_look(lab->bft).step == BFT_STEP_NEW_HEIGHT, way == BY_ANOTHER);
+		pass_height(lab, "nothing again");
+		lab_is_at(lab, 0, BFT_STEP_NEW_HEIGHT);
+		lab_end(lab);
+	}
+}
+
 /* The order of arrival does not matter: votes first, the proposal, then the block. */
 static void decides_when_the_block_comes_last(void **unused)
 {
@@ -640,6 +685,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decides_in_round_0),
 		cmocka_unit_test(goes_to_the_next_height),
+		cmocka_unit_test(waits_for_txs),
 		cmocka_unit_test(decides_when_the_block_comes_last),
 		cmocka_unit_test(proposes_on_its_turn),
 		cmocka_unit_test(prevotes_nil_on_timeout_and_rejection),
