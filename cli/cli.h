@@ -159,6 +159,8 @@ enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_ledger_query(struct cli *cli);
 enum cli_exit cli_ledger_proof(struct cli *cli);
 enum cli_exit cli_ledger_statement(struct cli *cli);
+enum cli_exit cli_ledger_line(struct cli *cli);
+enum cli_exit cli_ledger_light_block(struct cli *cli);
 enum cli_exit cli_ledger_verify(struct cli *cli);
 enum cli_exit cli_verify(struct cli *cli);
 enum cli_exit cli_keygen(struct cli *cli);

@@ -1,22 +1,21 @@
-/* `caisson ledger verify`: offline, what `caisson ledger statement` and `proof` print, against an app hash,
- * or a light block whose validators are known. Asks nobody. */
-#include "cli/cli.h"
-#include "cli/statement.h"
+/* `caisson ledger verify`: offline, what `caisson ledger statement`, `line` and `proof` print, against an app
+ * hash, or a light block that is trusted, follows from one that is, or whose validators are known. Asks nobody. */
+#include "cli/light.h"
+#include "cli/statement_file.h"
+#include "cli/statement_path.h"
 #include "core/sig.h"
 #include "host/keyfile.h"
-#include "verify/cometbft/light_block.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VALIDATORS_MAX 1000u
 #define PROOF_FILE_SIZE_MAX (1u * 1024 * 1024)
 
 /* Where an app hash comes from. */
 enum anchor {
 	ANCHOR_GIVEN,   /* --app-hash */
-	ANCHOR_TRUSTED, /* a light block of validators that were given */
+	ANCHOR_SIGNED,  /* a light block of validators that were given */
+	ANCHOR_TRUSTED, /* a light block that is trusted, or follows from one that is */
 	ANCHOR_CLAIMED, /* a light block that names its own validators */
 };
 
@@ -28,7 +27,6 @@ struct checking {
 	uint64_t next_height; /* of the light block; 0: none */
 	uint64_t time_s;      /* of the light block */
 	char chain_id[64];
-	enum statement_format format;
 	struct statement_head head;
 	struct statement_sum sum;
 	struct cs_hash chain;
@@ -37,28 +35,15 @@ struct checking {
 
 /* ---- what is trusted ---- */
 
-static enum cli_exit check_block(struct checking *checking, const struct cmt_light_block *block)
+static enum cli_exit take_block(struct checking *checking, const struct cmt_light_block *block)
 {
 	const struct cmt_header *header = &block->header;
 	const struct cs_bytes app_hash = cmt_header_app_hash(header);
 	const struct cs_bytes chain_id = cmt_chain_id_bytes(&header->chain_id);
-	const char *given = cli_option(checking->cli, "validators");
-	struct cs_why why = {{0}};
-	struct cs_hash validators;
-	if (cmt_commit_verify_light(&block->commit, &block->validators, &header->chain_id,
-				    &block->commit.block_id, header->height, true, &why) != CS_OK)
-		return cli_fail(checking->cli, CLI_NO, "the light block: %s", why.text);
-	if (given != NULL &&
-	    cs_unhex(validators.b, sizeof(validators.b), cs_bytes_str(given)) != CS_OK)
-		return cli_fail(checking->cli, CLI_USAGE, "--validators: 32 bytes of hex");
-	if (given != NULL && !cs_hash_eq(&header->validators_hash.hash, &validators))
-		return cli_fail(checking->cli, CLI_NO,
-				"the light block is signed by other validators than --validators");
 	if (app_hash.n != sizeof(checking->app_hash.b))
 		return cli_fail(checking->cli, CLI_NO, "the light block's app hash has %zu bytes",
 				app_hash.n);
 	memcpy(checking->app_hash.b, app_hash.p, app_hash.n);
-	checking->anchor = given == NULL ? ANCHOR_CLAIMED : ANCHOR_TRUSTED;
 	checking->next_height = (uint64_t)header->height;
 	checking->time_s = header->time.s < 0 ? 0 : (uint64_t)header->time.s;
 	snprintf(checking->chain_id, sizeof(checking->chain_id), "%.*s", (int)chain_id.n,
@@ -66,49 +51,66 @@ static enum cli_exit check_block(struct checking *checking, const struct cmt_lig
 	return CLI_OK;
 }
 
-static enum cli_exit load_block(struct checking *checking, const char *path)
+static enum cli_exit check_trusted(const struct checking *checking, const struct light *light,
+				   const char *path)
 {
-	const size_t arena_size = CMT_LIGHT_BLOCK_ARENA_SIZE(VALIDATORS_MAX);
-	struct cs_why why = {{0}};
-	struct cmt_light_block block;
-	struct cs_arena arena;
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	if (host_file_load(&bytes, &size, path, CMT_LIGHT_BLOCK_SIZE_MAX(VALIDATORS_MAX), &why) !=
-	    CS_OK)
-		return cli_fail(checking->cli, CLI_USAGE, "%s", why.text);
-	void *memory = malloc(arena_size);
-	enum cli_exit code = CLI_OK;
-	if (memory == NULL) {
-		code = cli_fail(checking->cli, CLI_FAILED, "no memory");
-	} else {
-		cs_arena_init(&arena, memory, arena_size);
-		code = cmt_light_block_decode(&block, cs_bytes(bytes, size), &arena, &why) == CS_OK
-			       ? check_block(checking, &block)
-			       : cli_fail(checking->cli, CLI_NO, "%s: %s", path, why.text);
-	}
-	free(memory);
-	free(bytes);
+	struct cmt_light_options options;
+	struct light trusted;
+	int64_t pivot = 0;
+	enum cli_exit code = light_options(checking->cli, &options);
+	if (code == CLI_OK)
+		code = light_load(checking->cli, &trusted, path);
+	if (code != CLI_OK)
+		return code;
+	code = light_follow(checking->cli, &trusted, light, &options, &pivot);
+	light_clear(&trusted);
+	return code == CLI_OK || pivot == 0
+		       ? code
+		       : cli_fail(checking->cli, CLI_NO,
+				  "too many validators changed since the trusted light block: "
+				  "caisson ledger light-block asks for those in between");
+}
+
+/* Without --light-block the trusted one is the one. */
+static enum cli_exit load_block(struct checking *checking, const char *block, const char *trusted)
+{
+	const struct cli *cli = checking->cli;
+	const bool has_set = cli_option(cli, "validators") != NULL;
+	struct light light;
+	enum cli_exit code = light_load(cli, &light, block != NULL ? block : trusted);
+	if (code != CLI_OK)
+		return code;
+	if (has_set)
+		code = light_expect(cli, "validators", &light.block.header.validators_hash.hash);
+	if (code == CLI_OK && block != NULL && trusted != NULL)
+		code = check_trusted(checking, &light, trusted);
+	if (code == CLI_OK)
+		code = take_block(checking, &light.block);
+	light_clear(&light);
+	checking->anchor = trusted != NULL ? ANCHOR_TRUSTED
+			   : has_set       ? ANCHOR_SIGNED
+					   : ANCHOR_CLAIMED;
 	return code;
 }
 
 static enum cli_exit find_anchor(struct checking *checking)
 {
-	const char *app_hash = cli_option(checking->cli, "app-hash");
-	const char *block = cli_option(checking->cli, "light-block");
-	if ((app_hash == NULL) == (block == NULL))
-		return cli_fail(
-			checking->cli, CLI_USAGE,
-			"give --app-hash or --light-block: a proof is worth what its end is");
-	if (block != NULL)
-		return load_block(checking, block);
-	if (cli_option(checking->cli, "validators") != NULL)
-		return cli_fail(checking->cli, CLI_USAGE, "--validators is of a light block");
+	const struct cli *cli = checking->cli;
+	const char *app_hash = cli_option(cli, "app-hash");
+	const char *block = cli_option(cli, "light-block"), *trusted = cli_option(cli, "trusted");
+	if ((app_hash == NULL) == (block == NULL && trusted == NULL))
+		return cli_fail(cli, CLI_USAGE,
+				"give --app-hash, or --light-block or --trusted: a proof is worth "
+				"what its end is");
+	if (app_hash == NULL)
+		return load_block(checking, block, trusted);
+	if (cli_option(cli, "validators") != NULL)
+		return cli_fail(cli, CLI_USAGE, "--validators is of a light block");
 	checking->anchor = ANCHOR_GIVEN;
 	return cs_unhex(checking->app_hash.b, sizeof(checking->app_hash.b),
 			cs_bytes_str(app_hash)) == CS_OK
 		       ? CLI_OK
-		       : cli_fail(checking->cli, CLI_USAGE, "--app-hash: 32 bytes of hex");
+		       : cli_fail(cli, CLI_USAGE, "--app-hash: 32 bytes of hex");
 }
 
 /* A light block is of the block after the state, on the file's chain. */
@@ -132,7 +134,7 @@ static enum cli_exit check_place(const struct checking *checking, const json_t *
 /* ---- lines ---- */
 
 static enum cli_exit check_signature(struct checking *checking,
-				     const struct ledger_usage_line *line)
+				     const struct ledger_usage_line *line, uint64_t index)
 {
 	const struct ledger_usage_record *record = &line->record;
 	for (int insecure = 0; insecure <= 1; insecure++) {
@@ -146,99 +148,33 @@ static enum cli_exit check_signature(struct checking *checking,
 		return CLI_OK;
 	}
 	return cli_fail(checking->cli, CLI_NO, "line %llu: the enclave's signature does not verify",
-			(unsigned long long)checking->sum.sum.log.count - 1);
+			(unsigned long long)index);
 }
 
-static enum cli_exit check_line(struct checking *checking, struct cs_bytes text)
+static enum cli_exit check_lines(struct checking *checking, struct statement_file *file)
 {
 	uint8_t bytes[LEDGER_USAGE_LINE_SIZE_MAX];
-	struct ledger_usage_line line;
 	struct cs_why why = {{0}};
-	size_t size;
-	const uint64_t index = checking->sum.sum.log.count;
-	if (statement_read_line(bytes, &size, checking->format, index, text) != CS_OK)
-		return cli_fail(checking->cli, CLI_NO,
-				"line %llu does not read, or says something else than its bytes",
-				(unsigned long long)index);
-	if (statement_add(&checking->sum, &line, cs_bytes(bytes, size), &why) != CS_OK)
-		return cli_fail(checking->cli, CLI_NO, "%s", why.text);
-	checking->lines++;
-	return checking->sig != NULL && line.kind == LEDGER_USAGE_CHARGE
-		       ? check_signature(checking, &line)
-		       : CLI_OK;
-}
-
-static bool is_text(struct cs_bytes line, const char *text)
-{
-	return cs_bytes_eq(line, cs_bytes_str(text));
-}
-
-/* What stands between head and lines, and after them. */
-static enum cli_exit check_rest(struct checking *checking, FILE *file)
-{
-	char *memory = NULL;
-	size_t room = 0;
-	ssize_t n = 0;
-	bool ended = checking->format != STATEMENT_JSON;
-	bool comma = false, more = true;
 	enum cli_exit code = CLI_OK;
-	if (checking->format == STATEMENT_CSV &&
-	    ((n = getline(&memory, &room, file)) < 1 ||
-	     !is_text(cs_bytes(memory, (size_t)n - 1), statement_columns())))
-		code = cli_fail(checking->cli, CLI_NO, "the columns are not those of a statement");
-	while (code == CLI_OK && more && (n = getline(&memory, &room, file)) > 0) {
-		struct cs_bytes line = cs_bytes(memory, (size_t)n);
-		if (line.p[line.n - 1] != '\n') {
-			code = cli_fail(checking->cli, CLI_NO, "the file is cut");
+	bool more = true;
+	while (code == CLI_OK && more) {
+		const uint64_t index = checking->sum.sum.log.count;
+		struct ledger_usage_line line;
+		size_t size = 0;
+		if (statement_file_next(file, &more, bytes, &size, index, &why) != CS_OK)
+			return cli_fail(checking->cli, CLI_NO, "%s", why.text);
+		if (!more)
 			break;
-		}
-		line.n--;
-		if (checking->format == STATEMENT_JSON && is_text(line, "]}")) {
-			ended = !comma;
-			more = false;
-			continue;
-		}
-		if (checking->format == STATEMENT_JSON) {
-			/* Each but the last is followed by a comma. */
-			if (checking->lines > 0 && !comma)
-				code = CLI_NO;
-			comma = line.n > 0 && line.p[line.n - 1] == ',';
-			line.n -= comma;
-		}
-		code = code == CLI_OK ? check_line(checking, line)
-				      : cli_fail(checking->cli, CLI_NO, "a comma is missing");
+		if (statement_add(&checking->sum, &line, cs_bytes(bytes, size), &why) != CS_OK)
+			return cli_fail(checking->cli, CLI_NO, "%s", why.text);
+		checking->lines++;
+		if (checking->sig != NULL && line.kind == LEDGER_USAGE_CHARGE)
+			code = check_signature(checking, &line, index);
 	}
-	if (code == CLI_OK && (!ended || fgetc(file) != EOF))
-		code = cli_fail(checking->cli, CLI_NO, "the file does not end as a statement does");
-	free(memory);
 	return code;
 }
 
 /* ---- heads ---- */
-
-/* The head in the first line, which says the format too; NULL: the file is no statement. */
-static json_t *read_head(struct checking *checking, struct cs_bytes line)
-{
-	static const char lines[] = ",\"lines\":[";
-	static const char mark[] = "# ";
-	const size_t end = sizeof(lines) - 1, begin = sizeof(mark) - 1;
-	checking->format = STATEMENT_JSONL;
-	if (line.n > begin && memcmp(line.p, mark, begin) == 0) {
-		checking->format = STATEMENT_CSV;
-		line = cs_bytes(line.p + begin, line.n - begin);
-	} else if (line.n > end && memcmp(line.p + line.n - end, lines, end) == 0) {
-		char *text = malloc(line.n);
-		checking->format = STATEMENT_JSON;
-		if (text == NULL)
-			return NULL;
-		memcpy(text, line.p, line.n - end);
-		text[line.n - end] = '}';
-		json_t *json = json_loadb(text, line.n - end + 1, JSON_REJECT_DUPLICATES, NULL);
-		free(text);
-		return json;
-	}
-	return json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
-}
 
 static enum cli_exit check_head(struct checking *checking, const json_t *json)
 {
@@ -262,8 +198,10 @@ static const char *anchor_text(const struct checking *checking)
 	switch (checking->anchor) {
 	case ANCHOR_GIVEN:
 		return "given";
-	case ANCHOR_TRUSTED:
+	case ANCHOR_SIGNED:
 		return "of the light block, signed by the validators given";
+	case ANCHOR_TRUSTED:
+		return "of the light block that is trusted, or follows from it";
 	case ANCHOR_CLAIMED:
 		break;
 	}
@@ -331,23 +269,78 @@ static enum cli_exit report(const struct checking *checking, const json_t *json)
 	return checking->anchor == ANCHOR_CLAIMED ? CLI_CLAIMED : CLI_OK;
 }
 
+/* ---- a line alone ---- */
+
+static enum cli_exit report_line(const struct checking *checking, const json_t *json,
+				 const struct cmt_proof *path)
+{
+	const json_t *head = json_object_get(json, "statement"),
+		     *line = json_object_get(json, "line");
+	if (checking->cli->json) {
+		cli_print_json(checking->cli,
+			       json_pack("{s:b, s:O, s:O, s:I, s:O, s:I, s:I}", "ok",
+					 checking->anchor != ANCHOR_CLAIMED, "party",
+					 json_object_get(head, "party"), "period",
+					 json_object_get(head, "period"), "of",
+					 (json_int_t)path->total, "line", line, "signatures",
+					 (json_int_t)checking->signatures, "insecure_signatures",
+					 (json_int_t)checking->insecure));
+	} else {
+		printf("%-10s %s of %lld: %s of %s, amount %s\n", "line",
+		       cli_text_of(line, "index"), (long long)path->total,
+		       cli_text_of(line, "kind"), cli_text_of(line, "time"),
+		       cli_text_of(line, "amount"));
+		printf("%-10s %s %s, %s\n", "statement", cli_text_of(head, "role"),
+		       cli_text_of(head, "party"), cli_text_of(head, "period"));
+		printf("%-10s %zu hashes, to the root\n", "audit path", path->count);
+		print_hash("app hash", &checking->app_hash);
+		printf("%-10s %s\n", "", anchor_text(checking));
+		if (checking->signatures > 0)
+			printf("%-10s of the enclave verifies%s\n", "signature",
+			       checking->insecure > 0 ? ", INSECURE: under the domain of simulated "
+							"or insecure enclaves"
+						      : "");
+	}
+	return checking->anchor == ANCHOR_CLAIMED ? CLI_CLAIMED : CLI_OK;
+}
+
+static enum cli_exit verify_line(struct checking *checking, const json_t *json)
+{
+	uint8_t bytes[LEDGER_USAGE_LINE_SIZE_MAX];
+	struct ledger_usage_statement sum;
+	struct ledger_usage_line line;
+	struct cmt_proof path = {.count = 0};
+	struct cs_why why = {{0}};
+	size_t size = 0;
+	enum cli_exit code = check_head(checking, json_object_get(json, "statement"));
+	if (code != CLI_OK)
+		return code;
+	if (statement_line_read(&path, bytes, &size, json, &why) != CS_OK)
+		return cli_fail(checking->cli, CLI_NO, "%s", why.text);
+	if (ledger_usage_statement_decode(&sum, checking->head.value.value) != CS_OK)
+		return cli_fail(checking->cli, CLI_NO, "a statement without lines");
+	const struct cs_hash root = cmt_merkle_root(&sum.log);
+	if (statement_take(&line, &checking->head.account, cs_bytes(bytes, size),
+			   (uint64_t)path.index, &why) != CS_OK)
+		return cli_fail(checking->cli, CLI_NO, "%s", why.text);
+	path.total = (int64_t)sum.log.count;
+	if (cmt_proof_check(&path, &root, cs_bytes(bytes, size)) != CS_OK)
+		return cli_fail(checking->cli, CLI_NO,
+				"the path does not lead from this line to the statement's root");
+	if (checking->sig != NULL && line.kind == LEDGER_USAGE_CHARGE)
+		code = check_signature(checking, &line, (uint64_t)path.index);
+	return code == CLI_OK ? report_line(checking, json, &path) : code;
+}
+
 /* ---- a proof alone ---- */
 
-static enum cli_exit verify_proof(struct checking *checking, const char *path)
+static enum cli_exit verify_proof(struct checking *checking, const json_t *json, const char *path)
 {
 	struct statement_proof proof = {.memory = NULL};
 	struct cs_why why = {{0}};
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	if (host_file_load(&bytes, &size, path, PROOF_FILE_SIZE_MAX, &why) != CS_OK)
-		return cli_fail(checking->cli, CLI_USAGE, "%s", why.text);
-	json_t *json = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
-	free(bytes);
+	const json_t *state = json_object_get(json, "state");
 	enum cli_exit code = CLI_OK;
-	if (json_object_get(json, "state") == NULL)
-		code = cli_fail(checking->cli, CLI_NO, "%s: neither a statement nor a proof", path);
-	if (code == CLI_OK &&
-	    statement_proof_read(&proof, json_object_get(json, "state"), &why) != CS_OK)
+	if (statement_proof_read(&proof, state, &why) != CS_OK)
 		code = cli_fail(checking->cli, CLI_NO, "%s: %s", path, why.text);
 	if (code == CLI_OK)
 		code = check_place(checking, json);
@@ -359,7 +352,6 @@ static enum cli_exit verify_proof(struct checking *checking, const char *path)
 					 checking->anchor != ANCHOR_CLAIMED, "exists",
 					 proof.value.n > 0, "state", statement_proof_json(&proof)));
 	if (code == CLI_OK && !checking->cli->json) {
-		const json_t *state = json_object_get(json, "state");
 		printf("%-10s %s\n", "key", cli_text_of(state, "key"));
 		printf("%-10s %s\n", "value",
 		       proof.value.n > 0 ? cli_text_of(state, "value") : "none: it is not there");
@@ -369,43 +361,57 @@ static enum cli_exit verify_proof(struct checking *checking, const char *path)
 	if (code == CLI_OK && checking->anchor == ANCHOR_CLAIMED)
 		code = CLI_CLAIMED;
 	statement_proof_clear(&proof);
-	json_decref(json);
 	return code;
 }
 
 /* ---- the command ---- */
 
-static enum cli_exit verify_statement(struct checking *checking, FILE *file, const json_t *head)
+static enum cli_exit verify_statement(struct checking *checking, struct statement_file *file)
 {
+	const json_t *head = statement_file_head(file);
 	struct cs_why why = {{0}};
 	enum cli_exit code = check_head(checking, head);
 	if (code == CLI_OK)
-		code = check_rest(checking, file);
+		code = check_lines(checking, file);
 	if (code == CLI_OK &&
 	    statement_end(&checking->sum, checking->head.value.value, &why) != CS_OK)
 		code = cli_fail(checking->cli, CLI_NO, "%s", why.text);
 	return code == CLI_OK ? report(checking, head) : code;
 }
 
+/* One JSON document: a line with its path, or a proof. */
+static enum cli_exit verify_document(struct checking *checking, const char *path)
+{
+	struct cs_why why = {{0}};
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	if (host_file_load(&bytes, &size, path, PROOF_FILE_SIZE_MAX, &why) != CS_OK)
+		return cli_fail(checking->cli, CLI_USAGE, "%s", why.text);
+	json_t *json = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, NULL);
+	enum cli_exit code;
+	free(bytes);
+	if (json_object_get(json, "path") != NULL)
+		code = verify_line(checking, json);
+	else if (json_object_get(json, "state") != NULL)
+		code = verify_proof(checking, json, path);
+	else
+		code = cli_fail(checking->cli, CLI_NO,
+				"%s: neither a statement nor a line of one nor a proof", path);
+	json_decref(json);
+	return code;
+}
+
 static enum cli_exit verify_file(struct checking *checking, const char *path)
 {
-	char *memory = NULL;
-	size_t room = 0;
-	FILE *file = fopen(path, "r");
-	if (file == NULL)
-		return cli_fail(checking->cli, CLI_USAGE, "%s: %s", path, strerror(errno));
-	ssize_t n = getline(&memory, &room, file);
-	while (n > 0 && (memory[n - 1] == '\n' || memory[n - 1] == '\r'))
-		n--;
-	json_t *json = n <= 0 || (size_t)n > STATEMENT_HEAD_SIZE_MAX
-			       ? NULL
-			       : read_head(checking, cs_bytes(memory, (size_t)n));
-	const json_t *head = json_object_get(json, "statement");
-	enum cli_exit code = head != NULL ? verify_statement(checking, file, head)
-					  : verify_proof(checking, path);
-	json_decref(json);
-	free(memory);
-	(void)fclose(file);
+	struct statement_file file;
+	struct cs_why why = {{0}};
+	if (statement_file_open(&file, path, &why) != CS_OK)
+		return cli_fail(checking->cli, CLI_USAGE, "%s", why.text);
+	const bool is_statement = statement_file_head(&file) != NULL &&
+				  json_object_get(file.document, "path") == NULL;
+	enum cli_exit code =
+		is_statement ? verify_statement(checking, &file) : verify_document(checking, path);
+	statement_file_close(&file);
 	return code;
 }
 

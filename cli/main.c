@@ -107,9 +107,19 @@ static const struct cli_command commands[] = {
 	{"ledger statement", "--party ACCOUNT --role ROLE --period MONTH",
 	 "party= role= period= format= out= height= url=",
 	 "all usage records of a party in a month, complete and with proofs", cli_ledger_statement},
-	{"ledger verify", "FILE", "app-hash= light-block= validators= signatures json",
-	 "offline: is this statement complete, or this proof right, under an app hash or a light "
-	 "block",
+	{"ledger line", "FILE INDEX", "json",
+	 "offline: one line of a statement with its audit path, for somebody who need not see the "
+	 "others",
+	 cli_ledger_line},
+	{"ledger light-block", "[HEIGHT] --out FILE",
+	 "url= out= trusted= trusted-height= trusted-hash= trusting-period= validators= json",
+	 "ask a node for a light block, newest if no height is given, and check it from what you "
+	 "trust",
+	 cli_ledger_light_block},
+	{"ledger verify", "FILE",
+	 "app-hash= light-block= trusted= trusting-period= validators= signatures json",
+	 "offline: is this statement complete, or this line or proof right, under an app hash or a "
+	 "light block",
 	 cli_ledger_verify},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},

@@ -218,23 +218,35 @@ enum cs_err statement_read_period(uint32_t *period, const char *text)
 
 /* ---- sums ---- */
 
-enum cs_err statement_add(struct statement_sum *statement, struct ledger_usage_line *line,
-			  struct cs_bytes bytes, struct cs_why *why)
+enum cs_err statement_take(struct ledger_usage_line *line,
+			   const struct ledger_usage_account *account, struct cs_bytes bytes,
+			   uint64_t index, struct cs_why *why)
 {
-	const unsigned long long index = (unsigned long long)statement->sum.log.count;
 	uint32_t period;
 	enum cs_err err = ledger_usage_line_decode(line, bytes);
 	if (err != CS_OK)
-		return cs_fail(why, err, "line %llu is none: %s", index, cs_err_sentence(err));
-	const struct cs_address *party = statement->account.role == LEDGER_USAGE_PROVIDER
+		return cs_fail(why, err, "line %llu is none: %s", (unsigned long long)index,
+			       cs_err_sentence(err));
+	const struct cs_address *party = account->role == LEDGER_USAGE_PROVIDER
 						 ? &line->record.provider
 						 : &line->record.consumer;
-	if (!cs_address_eq(party, &statement->account.party) ||
-	    ledger_usage_period(&period, line->time_s) != CS_OK ||
-	    period != statement->account.period)
-		return cs_fail(why, CS_ERR_BAD_PROOF, "line %llu is of another statement", index);
-	err = ledger_usage_statement_add(&statement->sum, line->kind, &line->amount, bytes);
-	return err == CS_OK ? CS_OK : cs_fail(why, err, "line %llu: the sum overflows", index);
+	if (cs_address_eq(party, &account->party) &&
+	    ledger_usage_period(&period, line->time_s) == CS_OK && period == account->period)
+		return CS_OK;
+	return cs_fail(why, CS_ERR_BAD_PROOF, "line %llu is of another statement",
+		       (unsigned long long)index);
+}
+
+enum cs_err statement_add(struct statement_sum *statement, struct ledger_usage_line *line,
+			  struct cs_bytes bytes, struct cs_why *why)
+{
+	const uint64_t index = statement->sum.log.count;
+	CS_TRY(statement_take(line, &statement->account, bytes, index, why));
+	enum cs_err err =
+		ledger_usage_statement_add(&statement->sum, line->kind, &line->amount, bytes);
+	return err == CS_OK ? CS_OK
+			    : cs_fail(why, err, "line %llu: the sum overflows",
+				      (unsigned long long)index);
 }
 
 enum cs_err statement_end(const struct statement_sum *statement, struct cs_bytes value,
@@ -467,6 +479,15 @@ enum cs_err statement_head_read(struct statement_head *head, const json_t *json,
 	return err;
 }
 
+enum cs_err statement_head_begin(const struct statement_head *head, struct statement_sum *statement,
+				 struct cs_why *why)
+{
+	statement->account = head->account;
+	return decode_value(&statement->sum, head->pruned.value) == CS_OK
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_MALFORMED, "pruned_state: no statement");
+}
+
 enum cs_err statement_head_check(const struct statement_head *head, struct statement_sum *statement,
 				 const struct cs_hash *app_hash, struct cs_why *why)
 {
@@ -474,8 +495,5 @@ enum cs_err statement_head_check(const struct statement_head *head, struct state
 	CS_TRY(statement_proof_check(&head->chain, app_hash, why));
 	if (head->pruned.key.n > 0)
 		CS_TRY(statement_proof_check(&head->pruned, app_hash, why));
-	statement->account = head->account;
-	if (decode_value(&statement->sum, head->pruned.value) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED, "pruned_state: no statement");
-	return CS_OK;
+	return statement_head_begin(head, statement, why);
 }

@@ -42,7 +42,12 @@ struct statement_sum {
 	struct ledger_usage_account account;
 	struct ledger_usage_statement sum;
 };
-/* BAD_PROOF and the errors of ledger_usage_line_decode: no line, or one of another party or period. */
+/* BAD_PROOF and the errors of ledger_usage_line_decode: no line, or one of another party or period. The
+ * index is for what is said of it. */
+CS_NODISCARD enum cs_err statement_take(struct ledger_usage_line *line,
+					const struct ledger_usage_account *account,
+					struct cs_bytes bytes, uint64_t index, struct cs_why *why);
+/* The same, and adds it; OVERFLOW. */
 CS_NODISCARD enum cs_err statement_add(struct statement_sum *statement,
 				       struct ledger_usage_line *line, struct cs_bytes bytes,
 				       struct cs_why *why);
@@ -87,7 +92,10 @@ json_t *statement_head_json(const struct statement_head *head, const char *chain
 /* MALFORMED, INVALID: also when what the head says of sums, root or counts is not its value's. */
 CS_NODISCARD enum cs_err statement_head_read(struct statement_head *head, const json_t *json,
 					     struct cs_why *why);
-/* Checks all of its proofs, and begins the sum: what was pruned. */
+/* Begins the sum: what was pruned. MALFORMED. */
+CS_NODISCARD enum cs_err statement_head_begin(const struct statement_head *head,
+					      struct statement_sum *statement, struct cs_why *why);
+/* Checks all of its proofs, and begins the sum. */
 CS_NODISCARD enum cs_err statement_head_check(const struct statement_head *head,
 					      struct statement_sum *statement,
 					      const struct cs_hash *app_hash, struct cs_why *why);
