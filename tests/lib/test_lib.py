@@ -1,11 +1,14 @@
 """The tools of the tests, against published vectors and real nodes."""
+import hashlib
+import json
 import socket
 import ssl
 
 import pytest
 
-from lib import abi, chains, crypto, rlp, sources
+from lib import abi, chains, crypto, ics23, rlp, sources
 from lib.rpc import RpcError
+from lib.tools import ROOT
 
 FIRST_ANVIL_KEY = 0xAC0974BEC39A17E36BA4A6B4D238FF944BACB478CBED5EFCAE784D7BF4F2FF80
 
@@ -114,3 +117,51 @@ def test_sources_are_refused_under_another_name_or_authority(web, tmp_path):
     for name, store in (("three.example.test", None), ("one.example.test", sources.Authority(tmp_path).file)):
         with pytest.raises(ssl.SSLCertVerificationError):
             get(web, name, "value", store)
+
+
+def ledger_trees():
+    """(root, key, value or None, proof) of tests/vectors/ledger_tree, which cosmos/ics23 judged."""
+    trees = json.loads((ROOT / "tests" / "vectors" / "ledger_tree" / "proofs.json").read_text())
+    for tree in trees.values():
+        for p in tree["proofs"]:
+            yield tuple(None if t is None else bytes.fromhex(t) for t in (tree["root"], p["key"], p["value"], p["proof"]))
+
+
+def test_ics23_of_the_ledgers_tree():
+    count = 0
+    for root, key, value, proof in ledger_trees():
+        assert ics23.value_of(root, key, proof) == value
+        count += 1
+        for wrong in ((bytes(32), key, proof), (root, key + b"x", proof), (root, key, proof[:-1]), (root, key, bytes([26]) + proof[1:])):
+            with pytest.raises(ics23.BadProof):
+                ics23.value_of(*wrong)
+    assert count > 50
+
+
+def test_ics23_refuses_neighbours_that_are_none():
+    """The proof of a key that is there, called one of absence of something between others."""
+    known = [v for v in ledger_trees()]
+    roots = {root for root, *_ in known}
+    for tree in roots:
+        there = [(k, p) for root, k, value, p in known if root == tree and value is not None]
+        order = sorted(there, key=lambda row: hashlib.sha256(row[0]).digest())
+        if len(order) < 3:
+            continue
+        (_, first), (middle, _), (_, last) = order[0], order[1], order[2]
+        body = b"".join(bytes([tag]) + varint(len(part)) + part
+                        for tag, part in ((10, middle), (18, ics23.fields(first)[0][1]), (26, ics23.fields(last)[0][1])))
+        with pytest.raises(ics23.BadProof):
+            ics23.value_of(tree, middle, b"\x12" + varint(len(body)) + body)
+
+
+def varint(n: int) -> bytes:
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+
+@pytest.mark.parametrize("name", ["exist_left", "exist_middle", "exist_right", "nonexist_left", "nonexist_middle", "nonexist_right"])
+def test_ics23_of_cosmos(name):
+    vector = json.loads((ROOT / "tests" / "vectors" / "ics23" / "smt" / f"{name}.json").read_text())
+    root, key, value, proof = (bytes.fromhex(vector[n]) for n in ("root", "key", "value", "proof"))
+    assert ics23.value_of(root, key, proof) == (value or None)
+    with pytest.raises(ics23.BadProof):
+        ics23.value_of(root[::-1], key, proof)
