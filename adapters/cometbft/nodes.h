@@ -8,6 +8,8 @@
 
 #include "adapters/cometbft/json.h"
 #include "adapters/rpc.h"
+#include "core/sig.h"
+#include "relay_state/ledger/tx.h"
 
 /* Validator sets that are remembered by their hash: the present one, and those of a way back. */
 #define COMET_SETS_MAX 4
@@ -93,6 +95,12 @@ const char *comet_code_sentence(uint32_t code);
  * enclave. count from 1 to ADAPTER_HEADERS_MAX. */
 CS_NODISCARD enum cs_err comet_light_blocks(struct comet_nodes *nodes, uint64_t from, size_t count,
 					    adapter_headers_fn *done, void *ctx);
+
+/* ---- sign.c ---- */
+/* raw is malloc'd; hash: the transaction's. The body of tx is not looked at, but made. */
+CS_NODISCARD enum cs_err comet_sign_tx(uint8_t **raw, size_t *raw_size, struct cs_hash *hash,
+				       const struct cs_sig *sig, const struct cs_secret *key,
+				       const struct ledger_tx *tx);
 
 /* ---- broadcast.c ---- */
 /* broadcast_tx_sync: OK when it is in the mempool, or was before. */
