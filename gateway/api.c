@@ -20,7 +20,10 @@ static json_t *routes_json(const struct gateway_chain *chain)
 		json_t *json = json_object();
 		json_object_set_new(json, "remote", json_string(route->remote_manifest->caip2));
 		json_object_set_new(json, "identity", host_json_hash(&route->remote));
-		json_object_set_new(json, "peer", json_string(route->peer->name));
+		json_t *peers = json_array();
+		for (size_t k = 0; k < route->peer_count; k++)
+			json_array_append_new(peers, json_string(route->peers[k]->name));
+		json_object_set_new(json, "peers", peers);
 		json_object_set_new(json, "epoch", host_json_u64(route->epoch));
 		json_object_set_new(json, "next_epoch", host_json_u64(route->next_epoch));
 		enum gateway_expire expire = gateway_config_expire(
@@ -211,6 +214,7 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));
+	json_object_set_new(json, "ledger", gateway_ledger_json(gateway));
 	json_object_set_new(json, "journal",
 			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes,
 				      "commits", (json_int_t)figures.commits, "commit_us_max",

@@ -85,6 +85,10 @@ static const struct host_config_key keys[] = {
 	 "How often peers are asked for what they could not push."},
 	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored."},
+#define SERVICE_LEDGER
+#include "host/service_config.def"
+	{"ledger.lease_s", NUMBER, 4, 600, "30", NULL,
+	 "How long another gateway of a route waits after this one has gone."},
 #define SERVICE_CHAIN
 #include "host/service_config.def"
 	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
@@ -113,6 +117,8 @@ static const struct host_config_table tables[] = {
 	{"enclave", 0, 0, "The sealed process beside this gateway."},
 	{"egress", 0, 0, "The proxy through which the enclave reaches providers of rpc_quorum."},
 	{"relay", 0, 0, "How the work is cut."},
+	{"ledger", 0, 1,
+	 "The bridge's ledger, where this gateway writes what it does. Without it: nowhere."},
 	{"chains[]", 1, GATEWAY_CHAINS_MAX, "The chains that this gateway serves: one by default."},
 	{"peers[]", 0, GATEWAY_PEERS_MAX, "The gateways of other chains."},
 	{"routes[]", 0, GATEWAY_ROUTES_MAX, "What differs from the default on one route."},
@@ -177,6 +183,9 @@ static void read_values(struct gateway_config *config)
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
+	host_ledger_config_read(&config->ledger, file, config->path);
+	if (config->ledger.id)
+		config->lease_s = (unsigned)host_config_number(file, "ledger.lease_s");
 	config->chain_count = host_config_count(file, "chains");
 	for (uint32_t i = 0; i < config->chain_count; i++)
 		read_chain(config, i);
@@ -323,6 +332,7 @@ void gateway_config_free(struct gateway_config *config)
 	for (size_t i = 0; i < config->peer_count; i++)
 		free((void *)(uintptr_t)config->peers[i].api_key_file);
 	host_service_free(&config->service);
+	host_ledger_config_free(&config->ledger);
 	free((void *)(uintptr_t)config->path);
 	host_config_free(config->file);
 	memset(config, 0, sizeof(*config));

@@ -59,6 +59,8 @@ struct gateway_config {
 	const char *path;
 	const char *name;
 	struct host_service service;
+	struct host_ledger_config ledger; /* id NULL: none */
+	unsigned lease_s;
 	uint16_t events_port;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;

@@ -23,10 +23,13 @@ static void pump_route(struct gateway_route *route, bool agrees)
 	if (agrees)
 		gateway_outcome_mark_final(route);
 	gateway_outcome_prove(route);
-	gateway_finalize(route);
-	gateway_destination_retry(route);
-	gateway_destination_deliver(route);
-	gateway_destination_expire(route);
+	if (!gateway_ledger_yields(route, RELAY_SOURCE))
+		gateway_finalize(route);
+	if (!gateway_ledger_yields(route, RELAY_DESTINATION)) {
+		gateway_destination_retry(route);
+		gateway_destination_deliver(route);
+		gateway_destination_expire(route);
+	}
 	gateway_rotation_announce(route);
 }
 
@@ -141,17 +144,23 @@ static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer
 	return host_http_client_allow(gateway->http, config->url, why);
 }
 
-static struct gateway_peer *peer_that_serves(struct gateway *gateway, const char *caip2)
+static bool serves(const struct gateway_peer_config *config, const char *caip2)
 {
+	for (size_t k = 0; k < config->chain_count; k++)
+		if (strcmp(config->chains[k], caip2) == 0)
+			return true;
+	return false;
+}
+
+/* Ourselves too, where the chain is ours. */
+static void add_peers(struct gateway_route *route, const char *caip2)
+{
+	struct gateway *gateway = route->chain->gateway;
+	for (size_t i = 0; i < gateway->config.peer_count; i++)
+		if (serves(&gateway->config.peers[i], caip2))
+			route->peers[route->peer_count++] = &gateway->peers[i];
 	if (gateway_chain_named(gateway, caip2))
-		return &gateway->peers[gateway->peer_count - 1];
-	for (size_t i = 0; i < gateway->config.peer_count; i++) {
-		for (size_t k = 0; k < gateway->config.peers[i].chain_count; k++) {
-			if (strcmp(gateway->config.peers[i].chains[k], caip2) == 0)
-				return &gateway->peers[i];
-		}
-	}
-	return NULL;
+		route->peers[route->peer_count++] = &gateway->peers[gateway->peer_count - 1];
 }
 
 static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct cs_why *why)
@@ -188,8 +197,8 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 		route->chain = chain;
 		route->remote = remote->identity;
 		route->remote_manifest = remote;
-		route->peer = peer_that_serves(gateway, remote->caip2);
-		if (!route->peer)
+		add_peers(route, remote->caip2);
+		if (route->peer_count == 0)
 			return cs_fail(why, CS_ERR_INVALID, "no gateway serves %s", remote->caip2);
 		if (gateway_rotation_load(route) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID,
@@ -241,6 +250,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	gateway_metrics_start(gateway);
 	check_keys(gateway);
 	CS_TRY(start_server(gateway, why));
+	CS_TRY(gateway_ledger_start(gateway, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
 	return gateway_enclave_start(gateway);
@@ -287,6 +297,7 @@ void gateway_stop(struct gateway *gateway)
 	gateway->stopping = true;
 	host_timer_free(gateway->timer);
 	host_timer_free(gateway->export_timer);
+	gateway_ledger_stop(gateway);
 	gateway_enclave_stop(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];

@@ -41,6 +41,8 @@
 
 struct gateway;
 struct gateway_chain;
+struct gateway_lease;
+struct gateway_ledger;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -61,7 +63,11 @@ struct gateway_route {
 	struct gateway_chain *chain;
 	struct cs_hash remote;
 	const struct host_manifest_chain *remote_manifest;
-	struct gateway_peer *peer;
+	/* of the gateways that serve the remote: each is told everything; several share a route, and
+	 * the ledger's lease says which of them submits */
+	struct gateway_peer *peers[GATEWAY_PEERS_MAX + 1];
+	size_t peer_count;
+	struct gateway_lease *leases[RELAY_DESTINATION + 1]; /* by side; NULL without a ledger */
 	bool signing;
 	bool delivering;
 	bool expiring;
@@ -127,7 +133,8 @@ struct gateway {
 	struct host_enclave_session *enclave;
 	struct host_api_keys keys;
 	struct cs_sig *sig;
-	struct host_timer *timer; /* due times, keys file, housekeeping */
+	struct gateway_ledger *ledger; /* NULL: it writes to none */
+	struct host_timer *timer;      /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
@@ -331,6 +338,18 @@ CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);
+
+/* ---- ledger.c: the bridge's ledger, where the configuration names one ---- */
+/* With chains and routes made. */
+CS_NODISCARD enum cs_err gateway_ledger_start(struct gateway *gateway, struct cs_why *why);
+void gateway_ledger_stop(struct gateway *gateway);
+/* The process ends: leases are released, for which the loop is held for a few seconds at most. */
+void gateway_ledger_drain(struct gateway *gateway);
+/* Another gateway that lives holds the lease of this side: the submitting is left to it. */
+bool gateway_ledger_yields(const struct gateway_route *route, enum relay_side side);
+/* ledger_status.c: for status; null without a ledger. And its figures. */
+json_t *gateway_ledger_json(struct gateway *gateway);
+void gateway_ledger_collect(struct gateway *gateway);
 
 /* ---- the surface ---- */
 void gateway_api_routes(struct gateway *gateway);

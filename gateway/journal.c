@@ -10,6 +10,8 @@
 static const char *const migrations[] = {
 #define SCHEMA(text) text
 #include "gateway/journal_schema.def"
+	,
+#include "gateway/journal_ledger_schema.def"
 #undef SCHEMA
 };
 
@@ -274,7 +276,8 @@ enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_
 	host_bind_blob(s, 2, content->recipient);
 	host_bind_blob(s, 3, content->payload);
 	CS_TRY(host_stmt_run(s));
-	return gateway_journal_event(journal, "message", m, NULL);
+	return gateway_journal_told(journal, m,
+				    m->side == RELAY_SOURCE ? RELAY_ON_OBSERVE : RELAY_ON_SIGN);
 }
 
 enum cs_err gateway_journal_find(struct gateway_journal *journal, const struct cs_hash *id,
@@ -427,10 +430,17 @@ enum cs_err gateway_journal_move(struct gateway_journal *journal, struct gateway
 	CS_TRY(relay_move(&m->state, event));
 	enum cs_err err = gateway_journal_save(journal, m);
 	if (err == CS_OK)
-		err = gateway_journal_event(journal, "message", m, NULL);
+		err = gateway_journal_told(journal, m, event);
 	if (err != CS_OK)
 		m->state = before;
 	return err;
+}
+
+enum cs_err gateway_journal_told(struct gateway_journal *journal, const struct gateway_message *m,
+				 enum relay_event event)
+{
+	CS_TRY(gateway_journal_event(journal, "message", m, NULL));
+	return gateway_journal_keep_move(journal, m, event);
 }
 
 /* ---- steps ---- */

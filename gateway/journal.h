@@ -177,6 +177,11 @@ CS_NODISCARD enum cs_err gateway_journal_save(struct gateway_journal *journal,
 CS_NODISCARD enum cs_err gateway_journal_move(struct gateway_journal *journal,
 					      struct gateway_message *message,
 					      enum relay_event event);
+/* For a move that is written together with the next one: what the two above tell of theirs, which is the
+ * event of streams and what goes to the bridge's ledger. The message is as it is after the move. */
+CS_NODISCARD enum cs_err gateway_journal_told(struct gateway_journal *journal,
+					      const struct gateway_message *message,
+					      enum relay_event event);
 /* The first fact of a step stays. */
 CS_NODISCARD enum cs_err gateway_journal_step(struct gateway_journal *journal,
 					      const struct gateway_step *step);

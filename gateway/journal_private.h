@@ -1,8 +1,9 @@
-/* What the three files of the journal share: the prepared statements. For them alone. */
+/* What the files of the journal share: the prepared statements. For them alone. */
 #ifndef GATEWAY_JOURNAL_PRIVATE_H
 #define GATEWAY_JOURNAL_PRIVATE_H
 
 #include "gateway/journal_feed.h"
+#include "gateway/journal_ledger.h"
 
 #define MESSAGE_COLUMNS                                                                     \
 	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to," \
@@ -47,6 +48,7 @@ struct gateway_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
 	struct host_stmt *save[INDEXED_ALL + 1]; /* made when it is needed first */
+	bool keeps_moves;                        /* for the bridge's ledger */
 	char instance[33];
 	uint64_t outbox_last; /* numbers are never given twice, though rows are removed */
 };
@@ -59,6 +61,10 @@ static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql wh
 /* The columns of MESSAGE_COLUMNS. */
 CS_NODISCARD enum cs_err gateway_journal_read_message(struct host_stmt *stmt,
 						      struct gateway_message *message);
+/* Keeps a move for the bridge's ledger, where there is one; inside a writer. */
+CS_NODISCARD enum cs_err gateway_journal_keep_move(struct gateway_journal *journal,
+						   const struct gateway_message *message,
+						   enum relay_event event);
 /* Runs a query of messages whose parameters are bound. */
 CS_NODISCARD enum cs_err gateway_journal_read_messages(struct host_stmt *stmt,
 						       struct gateway_message *messages,

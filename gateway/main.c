@@ -19,6 +19,7 @@ static void drain(void *context)
 	struct gateway *gateway = context;
 	log_info("gateway.draining");
 	gateway->stopping = true;
+	gateway_ledger_drain(gateway);
 	host_loop_hold(gateway->loop);
 	gateway_enclave_export(gateway, exported, gateway);
 }

@@ -163,6 +163,7 @@ static void collect(void *context)
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
+	gateway_ledger_collect(gateway);
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		uint64_t waiting = 0;
 		struct host_metric_spec spec = {.name = "caisson_peer_outbox",

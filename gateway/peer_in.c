@@ -416,9 +416,8 @@ static enum cs_err take_key(struct take *take, const json_t *item, bool theirs, 
 		return cs_fail(why, CS_ERR_BAD_PROOF, "the key does not lead to the root");
 	const struct cs_hash *ours = theirs ? &st.statement.receiver : &st.statement.signer;
 	const struct cs_hash *other = theirs ? &st.statement.signer : &st.statement.receiver;
-	struct gateway_chain *chain = gateway_chain_of(take->gateway, ours);
-	struct gateway_route *route = chain ? gateway_route_of(chain, other) : NULL;
-	if (!route || strcmp(route->peer->name, take->peer) != 0)
+	struct gateway_route *route = route_of(take, ours, other);
+	if (!route)
 		return cs_fail(why, CS_ERR_WRONG_DESTINATION, "statement: no route with this peer");
 	if (!theirs)
 		return gateway_rotation_in_force(route, &st);

@@ -21,7 +21,10 @@
 
 enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind, uint64_t ref)
 {
-	return gateway_journal_post(route->chain->gateway->journal, route->peer->name, kind, ref);
+	for (size_t i = 0; i < route->peer_count; i++)
+		CS_TRY(gateway_journal_post(route->chain->gateway->journal, route->peers[i]->name,
+					    kind, ref));
+	return CS_OK;
 }
 
 /* ---- items ---- */

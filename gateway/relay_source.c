@@ -134,7 +134,7 @@ static enum cs_err write_signed(void *context)
 		}
 		/* Verified and signed are one reply: one row is written, both moves are told. */
 		CS_TRY(relay_move(&message.state, RELAY_ON_VERIFY));
-		CS_TRY(gateway_journal_event(journal, "message", &message, NULL));
+		CS_TRY(gateway_journal_told(journal, &message, RELAY_ON_VERIFY));
 		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_SIGN));
 		struct gateway_step step = {.message = message.n,
 					    .step = RELAY_STEP_SIGNED,

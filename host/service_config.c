@@ -43,6 +43,27 @@ enum cs_err host_check_ws(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+/* What a ledger's CAIP-2 id begins with. */
+#define COSMOS "cosmos:"
+
+enum cs_err host_check_ledger_id(const char *text, struct cs_why *why)
+{
+	struct cs_caip2 name;
+	if (cs_caip2_parse(&name, cs_bytes_str(text)) != CS_OK ||
+	    strncmp(text, COSMOS, strlen(COSMOS)) != 0)
+		return cs_fail(why, CS_ERR_INVALID, "is no CAIP-2 id such as cosmos:ledger-1");
+	return CS_OK;
+}
+
+enum cs_err host_check_hash(const char *text, struct cs_why *why)
+{
+	struct cs_hash hash;
+	if (strncmp(text, "0x", 2) != 0 ||
+	    cs_unhex(hash.b, sizeof(hash.b), cs_bytes_str(text)) != CS_OK || cs_hash_is_zero(&hash))
+		return cs_fail(why, CS_ERR_MALFORMED, "is no hash: 0x and 64 hex digits, not 0");
+	return CS_OK;
+}
+
 /* ---- values ---- */
 
 const char *host_resolve(const char *path, const char *text)
@@ -160,6 +181,34 @@ void host_chain_config_read(struct host_chain_config *chain, const struct host_c
 void host_chain_config_free(struct host_chain_config *chain)
 {
 	free((void *)(uintptr_t)chain->operator_key_file);
+}
+
+/* ---- the bridge's ledger ---- */
+
+void host_ledger_config_read(struct host_ledger_config *ledger, const struct host_config *file,
+			     const char *path)
+{
+	struct host_ledger_config read = {.id = host_config_text(file, "ledger.id")};
+	*ledger = read;
+	if (!read.id)
+		return;
+	read.chain_id = read.id + strlen(COSMOS);
+	const char *tag = host_config_text(file, "ledger.tag");
+	/* Checked by the table. */
+	if (cs_unhex(read.tag.b, sizeof(read.tag.b), cs_bytes_str(tag)) != CS_OK)
+		return;
+	read.node_count = host_config_count(file, "ledger.nodes");
+	for (uint32_t i = 0; i < read.node_count; i++)
+		read.nodes[i] = host_config_text(file, "ledger.nodes[%u]", i);
+	read.key_file = host_resolve(path, host_config_text(file, "ledger.key_file"));
+	read.gas_price_max = (uint64_t)host_config_number(file, "ledger.gas_price_max");
+	read.block_time_ms = (unsigned)host_config_number(file, "ledger.block_time_ms");
+	*ledger = read;
+}
+
+void host_ledger_config_free(struct host_ledger_config *ledger)
+{
+	free((void *)(uintptr_t)ledger->key_file);
 }
 
 void host_service_check(const struct host_service *service, struct host_config *file)

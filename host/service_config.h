@@ -19,6 +19,8 @@ CS_NODISCARD enum cs_err host_check_log_level(const char *text, struct cs_why *w
 CS_NODISCARD enum cs_err host_check_caip2(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_http(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_ws(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_ledger_id(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_hash(const char *text, struct cs_why *why);
 
 /* ---- values: texts are the file's or copies; host_service_free frees the copies ---- */
 
@@ -60,6 +62,18 @@ struct host_chain_config {
 	const char *operator_key_file; /* NULL: there is no such account */
 };
 
+/* The table [ledger]: the bridge's ledger, to which the service writes. */
+struct host_ledger_config {
+	const char *id;       /* CAIP-2; NULL: there is no such table */
+	const char *chain_id; /* what follows "cosmos:" */
+	struct cs_hash tag;
+	const char *nodes[HOST_RPC_MAX];
+	size_t node_count;
+	const char *key_file;
+	uint64_t gas_price_max;
+	unsigned block_time_ms;
+};
+
 /* Only of a file without errors, whose table has the rows of service_config.def and those of [api],
  * [journal], [enclave] and [egress] that the members name. path: of the file; relative ones are
  * relative to its folder. */
@@ -75,6 +89,10 @@ void host_egress_config_free(struct host_egress_options *egress);
 void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,
 			    const char *path, uint32_t i);
 void host_chain_config_free(struct host_chain_config *chain);
+/* Of a file whose table has the rows of SERVICE_LEDGER. */
+void host_ledger_config_read(struct host_ledger_config *ledger, const struct host_config *file,
+			     const char *path);
+void host_ledger_config_free(struct host_ledger_config *ledger);
 /* What spans several keys: the pauses, and a chain that is there twice. Before any other complaint:
  * it reads the file. */
 void host_service_check(const struct host_service *service, struct host_config *file);

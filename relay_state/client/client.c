@@ -15,7 +15,6 @@ _Static_assert(LEDGER_CLIENT_LIGHT_BLOCKS_MAX <= ADAPTER_HEADERS_MAX, "light blo
 #define CHAIN_GAS_AT 40u
 #define CHAIN_PRICE_AT 48u
 #define CHAIN_TIME_AT 64u
-#define CHAIN_SIZE 72u
 /* Of the answer to /account: sequence, balance. */
 #define ACCOUNT_SIZE 40u
 
@@ -194,7 +193,7 @@ static enum cs_err read_account(struct ledger_client_account *account,
 			return comet_code_err(answers[i].code);
 	}
 	*why = "an account or a chain that does not read";
-	if (own.n != ACCOUNT_SIZE || chain.n != CHAIN_SIZE)
+	if (own.n != ACCOUNT_SIZE || chain.n != LEDGER_CHAIN_ANSWER_SIZE)
 		return CS_ERR_RPC_LIE;
 	*why = "the least gas price is above 2^64 - 1";
 	if (cs_be64(chain.p + CHAIN_PRICE_AT) != 0)

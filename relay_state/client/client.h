@@ -82,6 +82,9 @@ CS_NODISCARD enum cs_err ledger_client_query(struct ledger_client *client, uint6
 					     size_t count, ledger_client_answers_fn *done,
 					     void *ctx);
 
+/* Of the answer to /chain, whose last 8 bytes are the newest block's time. */
+#define LEDGER_CHAIN_ANSWER_SIZE 72u
+
 /* What one transaction needs to know. The price is the least that the chain takes; above 2^64 - 1 it
  * is OVERFLOW. */
 struct ledger_client_account {

@@ -11,18 +11,10 @@
 
 #include "core/sig.h"
 #include "relay_state/client/client.h"
+#include "relay_state/client/sent.h"
 #include "relay_state/ledger/tx.h"
 
 struct ledger_writer;
-
-/* As it is written down; raw is a view. */
-struct ledger_sent {
-	uint64_t kind; /* the owner's: what it is for */
-	uint64_t sequence;
-	uint64_t valid_until_s; /* no block of a later time takes it */
-	struct cs_hash hash;
-	struct cs_bytes raw;
-};
 
 enum ledger_end {
 	LEDGER_END_DONE,     /* in a block, and its calls happened */

@@ -89,7 +89,7 @@ static void add_route(struct gateway_chain *chain, struct host_manifest_chain *r
 	route->chain = chain;
 	route->remote = remote->identity;
 	route->remote_manifest = remote;
-	route->peer = peer;
+	route->peers[route->peer_count++] = peer;
 	route->epoch = EPOCH;
 	route->next_epoch = EPOCH + 1;
 	route->next_key = word_of(0x0e);
