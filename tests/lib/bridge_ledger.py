@@ -215,6 +215,12 @@ class BridgeLedger:
     def urls(self) -> list[str]:
         return [node.url for node in self.nodes]
 
+    def config_lines(self, name: str, nodes: list[str] | None = None) -> list[str]:
+        """The table [ledger] of a service's file, for this account."""
+        urls = ", ".join(f'"{url}"' for url in nodes or self.urls)
+        return ["", "[ledger]", f'id = "{self.caip2}"', f'tag = "{abi.to_hex(self.tag)}"', f"nodes = [{urls}]",
+                f'key_file = "{self.accounts[name].key_file}"', "block_time_ms = 500"]
+
     @property
     def rpc(self) -> LedgerRpc:
         """Of the first node that runs."""

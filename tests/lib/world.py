@@ -8,7 +8,7 @@ import secrets
 import time
 from pathlib import Path
 
-from . import abi, chains, crypto, deploy, ledger, manifests, oracle
+from . import abi, bridge_ledger, chains, crypto, deploy, ledger, manifests, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
@@ -57,12 +57,18 @@ class Gateway(Service):
         ]
         if self.side.bridge:
             lines += [f"bridge = {toml(self.side.bridge.address)}", f"token = {toml(self.side.token.address)}"]
+        lines += self.ledger_lines()
         lines += ["", "[[peers]]", f"name = {toml(other.name)}", f"url = {toml(other.url)}",
                   f"api_key_file = {toml(other.name + '.key')}", f"chains = [{toml(other.side.chain.caip2)}]"]
         for route, how in expire.items():
             source, destination = route.split(">")
             lines += ["", "[[routes]]", f"from = {toml(source)}", f"to = {toml(destination)}", f"expire = {toml(how)}"]
         self.config.write_text("\n".join(lines) + "\n")
+
+    def ledger_lines(self) -> list[str]:
+        """Where the world has a bridge's ledger: the account of our name writes to it."""
+        bridge = self.world.bridge_ledger
+        return bridge.config_lines(self.name) + [f"lease_s = {self.world.lease_s}"] if bridge else []
 
     @property
     def operator_secret(self) -> int:
@@ -106,7 +112,8 @@ class World:
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
                  enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
-                 confirmations: int = CONFIRMATIONS, sources: Sources | None = None):
+                 confirmations: int = CONFIRMATIONS, sources: Sources | None = None,
+                 bridge_ledger: bridge_ledger.BridgeLedger | None = None, lease_s: int = 12):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
@@ -120,6 +127,8 @@ class World:
         self.sides: list[deploy.Side] = []
         self.gateways: list[Gateway] = []
         self.start_heights: list[int] = []
+        # The ledger that gateways and oracle write to, where there is one; it runs already, and ends later than the world.
+        self.bridge_ledger, self.lease_s = bridge_ledger, lease_s
         # With sources: an oracle of the first chain, which asks them, beside the bridge and named by the same manifest.
         self.sources, self.oracle = sources, None
         self.oracle_contracts: deploy.OracleContracts | None = None
@@ -189,6 +198,9 @@ class World:
             deploy.give_tokens(self.sides[0], self.sides[0].user)
         if self.sources:
             self.oracle_contracts = deploy.deploy_oracle(self.chains[0])
+        if self.bridge_ledger:
+            for i, side in enumerate(self.sides, 1):
+                self.bridge_ledger.allow_gateway(f"gateway{i}", side.identity)
 
     def _manifest_row(self, side: deploy.Side) -> dict:
         remotes = [abi.to_hex(s.identity) for s in self.sides if s is not side]
