@@ -13,37 +13,50 @@ enum whose {
 	EITHER = BRIDGE | ORACLE,
 };
 
+/* Does a request bring what may have expired? It is then taken only where it was there before the
+ * nonce whose answer says how late it is. */
+enum judged {
+	AS_IT_STANDS,
+	BY_FRESH_TIME,
+};
+
 /* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
  * is who greeted: the socket has one owner. */
 static const struct {
 	enum wire_type type;
 	enum after after;
 	enum whose whose;
+	enum judged judged;
 } allowed[] = {
-	{WIRE_HELLO, AFTER_NOTHING, EITHER},
-	{WIRE_INIT, AFTER_HELLO, EITHER},
-	{WIRE_EXPORT, AFTER_HELLO, EITHER},
-	{WIRE_IMPORT, AFTER_HELLO, EITHER},
-	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER},
-	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER},
-	{WIRE_CONFLICT, AFTER_HELLO, EITHER},
-	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE},
-	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE},
-	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE},
-	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE},
-	{WIRE_ROTATE, AFTER_HELLO, EITHER},
-	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER},
-	{WIRE_STATUS, AFTER_HELLO, EITHER},
-	{WIRE_PROBE, AFTER_HELLO, EITHER},
+	{WIRE_HELLO, AFTER_NOTHING, EITHER, AS_IT_STANDS},
+	{WIRE_INIT, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_EXPORT, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_IMPORT, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER, BY_FRESH_TIME},
+	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER, BY_FRESH_TIME},
+	{WIRE_CONFLICT, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
+	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
+	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
+	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_CLOCK_ASK, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_CLOCK_ANSWERS, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_ANCHOR_PROVE, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_ANCHOR_SIGN, AFTER_HELLO, EITHER, AS_IT_STANDS},
+	{WIRE_PROBE, AFTER_HELLO, EITHER, AS_IT_STANDS},
 };
 
-static enum cs_err may_send(struct enclave_call *call, enum wire_type type)
+static enum cs_err may_send(struct enclave_call *call, enum judged *judged, enum wire_type type)
 {
 	for (size_t i = 0; i < CS_LEN(allowed); i++) {
 		if (allowed[i].type != type || (allowed[i].whose & 1 << call->e->role) == 0)
 			continue;
 		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
 			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
+		*judged = allowed[i].judged;
 		return CS_OK;
 	}
 	return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "not a request");
@@ -90,6 +103,14 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 		return enclave_public_keys(call);
 	case WIRE_STATUS:
 		return enclave_status(call);
+	case WIRE_CLOCK_ASK:
+		return enclave_clock_ask(call);
+	case WIRE_CLOCK_ANSWERS:
+		return enclave_clock_answers(call);
+	case WIRE_ANCHOR_PROVE:
+		return enclave_anchor_prove(call);
+	case WIRE_ANCHOR_SIGN:
+		return enclave_anchor_sign(call);
 	case WIRE_PROBE:
 		return probe(call);
 	case WIRE_ERROR:
@@ -107,6 +128,10 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 	case WIRE_ROTATE_REPLY:
 	case WIRE_PUBLIC_KEYS_REPLY:
 	case WIRE_STATUS_REPLY:
+	case WIRE_CLOCK_ASK_REPLY:
+	case WIRE_CLOCK_ANSWERS_REPLY:
+	case WIRE_ANCHOR_PROVE_REPLY:
+	case WIRE_ANCHOR_SIGN_REPLY:
 	case WIRE_PROBE_REPLY:
 	/* By enclave/quorum.c, in a process that fetches. */
 	case WIRE_CLIENT_QUORUM:
@@ -125,29 +150,16 @@ static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
 	return CS_ERR_UNSUPPORTED;
 }
 
-/* The host's clock cannot push the enclave back, nor below what was verified. What the clock alone
- * said ends with the process: a clock that was wrong once must not stop an enclave for ever. */
-struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *now)
-{
-	struct verify_time time = *now;
-	if (time.low_s < e->clock_low_s)
-		time.low_s = e->clock_low_s;
-	e->clock_low_s = time.low_s;
-	if (time.low_s < e->time_low_s)
-		time.low_s = e->time_low_s;
-	if (time.high_s != 0 && time.high_s < time.low_s)
-		time.high_s = time.low_s;
-	return time;
-}
-
 static enum cs_err step(struct enclave_call *call, const struct verify_time *now,
 			enum wire_type type, struct cs_bytes request)
 {
 	ProtobufCMessage *message = NULL;
-	CS_TRY(may_send(call, type));
+	enum judged judged;
+	CS_TRY(may_send(call, &judged, type));
 	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena,
 			   &call->why));
-	call->now = enclave_time_of(call->e, now);
+	call->now = judged == BY_FRESH_TIME ? enclave_time_of_input(call->e, now, request)
+					    : enclave_time_of(call->e, now);
 	call->request = message;
 	return dispatch(call, type);
 }

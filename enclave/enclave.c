@@ -124,6 +124,19 @@ static enum cs_err serve_oracle(struct enclave *e, const struct enclave_launch *
 	return CS_OK;
 }
 
+/* After all others. */
+static enum cs_err serve_ledger(struct enclave *e, struct cs_why *why)
+{
+	if (e->manifest.insecure_host_time)
+		return CS_OK;
+	if (e->chain_count == CS_MANIFEST_CHAINS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%d chains, and the ledger",
+			       CS_MANIFEST_CHAINS_MAX);
+	CS_TRY(serve_add(e, &e->manifest.ledger.chain, why));
+	e->ledger = &e->chains[e->chain_count - 1];
+	return CS_OK;
+}
+
 static enum cs_err serve_all(struct enclave *e, const struct enclave_launch *launch,
 			     struct cs_why *why)
 {
@@ -178,6 +191,8 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	if (e->sig == NULL)
 		return CS_ERR_NO_MEMORY;
 	enum cs_err err = serve_all(e, launch, why);
+	if (err == CS_OK)
+		err = serve_ledger(e, why);
 	if (err == CS_OK && enclave_sealed_size_max(e) > ENCLAVE_SEALED_SIZE_MAX)
 		err = cs_fail(why, CS_ERR_TOO_LARGE,
 			      "%zu chains can need %zu bytes of sealed state, %u are the bound: "

@@ -57,9 +57,9 @@ uint64_t enclave_insecure_flags(const struct enclave *e);
 void enclave_connected(struct enclave *e);
 
 /* Answers one request: the body of the reply goes to `reply`, its type is returned (request + 1, or
- * WIRE_ERROR). The reply buffer is empty and has room for CS_FRAME_BODY_SIZE_MAX. Nothing in the
+ * WIRE_ERROR). `now` is the host's clock, and counts where the manifest says so. The reply buffer is empty and has room for CS_FRAME_BODY_SIZE_MAX. Nothing in the
  * state changes when the answer is a refusal, except that a conflict that was proven freezes its
- * client. */
+ * client, and a rollback that was proven ends the enclave's signing. */
 enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, enum wire_type type,
 			    struct cs_bytes request, struct cs_buf *reply);
 

@@ -68,8 +68,9 @@ static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloRep
 	out->nonce = wire_pb_bytes(arena, CS_BYTES_OF(nonce->b));
 	out->report_data = wire_pb_bytes(arena, CS_BYTES_OF(report_data));
 	out->evidence = wire_pb_bytes(arena, cs_buf_view(&evidence));
-	/* No backend has a counter that outlives the process yet. */
-	out->rollback_detected_only_within_process = true;
+	/* No backend has a counter that outlives the process yet; a ledger may. */
+	out->rollback_detected_only_within_process = e->ledger == NULL;
+	CS_TRY(enclave_anchor_to_pb(call, &out->anchor));
 	out->now_low_s = call->now.low_s;
 	out->now_high_s = call->now.high_s;
 	return out->backend != NULL && out->build != NULL ? CS_OK : CS_ERR_NO_MEMORY;
@@ -188,14 +189,27 @@ static enum cs_err make_keys(struct enclave_call *call, bool *made)
 	return CS_OK;
 }
 
-static enum cs_err reply_init(struct enclave_call *call)
+/* Without `seal` only what keys there are. */
+static enum cs_err reply_init(struct enclave_call *call, bool seal)
 {
 	Caisson__Wire__InitReply out = CAISSON__WIRE__INIT_REPLY__INIT;
-	struct cs_bytes sealed;
-	CS_TRY(enclave_seal(call, &sealed));
+	struct cs_bytes sealed = CS_BYTES_NONE;
+	if (seal)
+		CS_TRY(enclave_seal(call, &sealed));
 	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
 	out.sealed = wire_pb_bytes(&call->e->arena, sealed);
 	return enclave_reply(call, &out.base);
+}
+
+/* The next sealed state is the first that holds the newest key. */
+static void keys_made(struct enclave *e)
+{
+	if (e->anchor.epoch == 0) {
+		e->anchor.identity = enclave_own_identity(e);
+		e->anchor.epoch = 1;
+		e->anchor.fresh = true;
+	}
+	e->anchor.keys_counter = e->counter + 1;
 }
 
 enum cs_err enclave_init_keys(struct enclave_call *call)
@@ -203,10 +217,19 @@ enum cs_err enclave_init_keys(struct enclave_call *call)
 	struct enclave *e = call->e;
 	bool made[CS_MANIFEST_CHAINS_MAX] = {false};
 	const bool boxes = e->box_count == 0;
-	enum cs_err err = make_keys(call, made);
+	const struct enclave_anchor before = e->anchor;
+	enum cs_err err = enclave_may_seal(call);
+	if (err == CS_ERR_NOT_ANCHORED)
+		return reply_init(call, false);
 	if (err == CS_OK)
-		err = reply_init(call);
+		err = make_keys(call, made);
+	for (size_t i = 0; i < e->chain_count; i++)
+		if (made[i])
+			keys_made(e);
+	if (err == CS_OK)
+		err = reply_init(call, true);
 	if (err != CS_OK) {
+		e->anchor = before;
 		for (size_t i = 0; i < e->chain_count; i++)
 			if (made[i])
 				enclave_keys_wipe(e, &e->chains[i]);
@@ -239,6 +262,8 @@ enum cs_err enclave_import(struct enclave_call *call)
 	Caisson__Wire__ImportReply out = CAISSON__WIRE__IMPORT_REPLY__INIT;
 	CS_TRY(enclave_unseal(call, wire_pb_view(in->sealed)));
 	call->e->started = true;
+	/* What was answered before says nothing of how late the state came. */
+	enclave_clock_reset(call->e);
 	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
 	out.counter = call->e->counter;
 	return enclave_reply(call, &out.base);
@@ -246,11 +271,19 @@ enum cs_err enclave_import(struct enclave_call *call)
 
 /* ---- rotation ---- */
 
-/* One statement for each remote, signed by the key in use. */
+/* The remotes, and the register of the ledger where there is one. */
+static const struct cs_hash *announced_to(const struct enclave *e,
+					  const struct enclave_chain *chain, size_t index)
+{
+	return index < chain->manifest->remote_count ? &chain->manifest->remotes[index]
+						     : &e->ledger->manifest->identity;
+}
+
+/* One statement for each of them, signed by the key in use. */
 static enum cs_err announce(struct enclave_call *call, struct enclave_chain *chain,
 			    const struct enclave_key *fresh, Caisson__Wire__RotateReply *out)
 {
-	const size_t count = chain->manifest->remote_count;
+	const size_t count = chain->manifest->remote_count + (call->e->ledger != NULL ? 1 : 0);
 	struct cs_arena *arena = &call->e->arena;
 	const struct cs_hash leaf = wire_leaf_rotation(fresh->epoch, &fresh->x);
 	out->statements = cs_arena_calloc(arena, count + 1, sizeof(Caisson__Wire__Statement *));
@@ -260,7 +293,7 @@ static enum cs_err announce(struct enclave_call *call, struct enclave_chain *cha
 	for (size_t i = 0; i < count; i++) {
 		struct wire_signed statement;
 		CS_TRY(enclave_sign_statement(call, &statement, chain, WIRE_KIND_ROTATION,
-					      &chain->manifest->remotes[i], 0, &leaf, 1));
+					      announced_to(call->e, chain, i), 0, &leaf, 1));
 		CS_TRY(wire_signed_to_pb(&all[i], &statement, arena));
 		out->statements[i] = &all[i];
 	}
@@ -268,12 +301,14 @@ static enum cs_err announce(struct enclave_call *call, struct enclave_chain *cha
 	return CS_OK;
 }
 
-static enum cs_err reply_rotate(struct enclave_call *call, struct enclave_chain *chain)
+static enum cs_err reply_rotate(struct enclave_call *call, struct enclave_chain *chain, bool made)
 {
 	Caisson__Wire__RotateReply out = CAISSON__WIRE__ROTATE_REPLY__INIT;
 	const struct enclave_key *fresh = &chain->keys[chain->key_count - 1];
 	struct cs_bytes sealed;
 	CS_TRY(announce(call, chain, fresh, &out));
+	if (made)
+		keys_made(call->e);
 	CS_TRY(enclave_seal(call, &sealed));
 	out.new_epoch = fresh->epoch;
 	out.new_key = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(fresh->x.b));
@@ -322,7 +357,7 @@ enum cs_err enclave_rotate(struct enclave_call *call)
 	if (call->e->box_count != 0 && cs_hash_eq(&identity, &boxes))
 		return rotate_box(call);
 	CS_TRY(signer_find(call, &chain, &identity));
-	CS_TRY(enclave_time_check(call));
+	CS_TRY(enclave_may_sign(call));
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
 			       chain->manifest->caip2);
@@ -335,11 +370,14 @@ enum cs_err enclave_rotate(struct enclave_call *call)
 	/* A successor that does not sign yet is announced again: two different keys of one epoch
 	 * suspend each other. */
 	const bool fresh = newest == chain->epoch_current;
+	const uint64_t keys_counter = call->e->anchor.keys_counter;
 	if (fresh)
 		CS_TRY(enclave_key_make(call->e, chain, newest + 1, &call->why));
-	const enum cs_err err = reply_rotate(call, chain);
-	if (err != CS_OK && fresh)
+	const enum cs_err err = reply_rotate(call, chain, fresh);
+	if (err != CS_OK && fresh) {
 		enclave_key_drop(call->e, chain);
+		call->e->anchor.keys_counter = keys_counter;
+	}
 	enclave_key_settle(call->e, chain);
 	return err;
 }

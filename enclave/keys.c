@@ -213,14 +213,13 @@ void enclave_boxes_wipe(struct enclave *e)
 
 /* ---- signing ---- */
 
-enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
-				const struct enclave_chain *chain, const struct enclave_key *key,
-				const struct cs_hash *digest)
+enum cs_err enclave_sign_raw(struct enclave_call *call, struct cs_schnorr *out,
+			     const struct enclave_chain *chain, const struct enclave_key *key,
+			     const struct cs_hash *digest)
 {
 	const size_t index = (size_t)(key - chain->keys);
 	struct cs_hash aux;
 	struct enclave_chain_secrets *secrets = enclave_secrets_of(call->e, chain);
-	CS_TRY(enclave_time_check(call));
 	if (!cs_hash_eq(&secrets->signer_x, &key->x)) {
 		CS_TRY(cs_signer_make(call->e->sig, &secrets->signer, &secrets->statement[index]));
 		secrets->signer_x = key->x;
@@ -232,7 +231,15 @@ enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *ou
 	return err;
 }
 
-static const struct enclave_key *key_of(const struct enclave_chain *chain, uint64_t epoch)
+enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
+				const struct enclave_chain *chain, const struct enclave_key *key,
+				const struct cs_hash *digest)
+{
+	CS_TRY(enclave_may_sign(call));
+	return enclave_sign_raw(call, out, chain, key, digest);
+}
+
+const struct enclave_key *enclave_key_of(const struct enclave_chain *chain, uint64_t epoch)
 {
 	for (size_t i = 0; i < chain->key_count; i++)
 		if (chain->keys[i].epoch == epoch)
@@ -248,7 +255,8 @@ enum cs_err enclave_sign_statement(struct enclave_call *call, struct wire_signed
 	if (chain->key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "%s: no keys yet, Init makes them",
 			       chain->manifest->caip2);
-	const struct enclave_key *key = key_of(chain, epoch != 0 ? epoch : chain->epoch_current);
+	const struct enclave_key *key =
+		enclave_key_of(chain, epoch != 0 ? epoch : chain->epoch_current);
 	if (key == NULL)
 		return cs_fail(&call->why, CS_ERR_WRONG_EPOCH, "%s: no key of epoch %llu",
 			       chain->manifest->caip2, (unsigned long long)epoch);

@@ -1,28 +1,14 @@
-#include "enclave/manifest.h"
-
 #include "core/caip.h"
-#include "core/json.h"
 #include "core/sig.h"
+#include "enclave/manifest_parts.h"
+#include "verify/cometbft/anchor.h"
 #include "verify/evm/light_client.h"
 #include "wire/envelope.h"
 
 #include <string.h>
 
-/* Heights and seconds that can still be added up without a thought of overflow. */
-#define NUMBER_MAX (UINT64_C(1) << 53)
-
-static enum cs_err only(const struct cs_json *json, const char *const *keys, size_t count,
-			struct cs_why *why)
-{
-	return cs_json_only(json, keys, count, why);
-}
-#define ONLY(json, why, ...)                           \
-	only(json, (const char *const[]){__VA_ARGS__}, \
-	     CS_LEN(((const char *const[]){__VA_ARGS__})), why)
-
-/* Elements of an array of hex strings of 32 bytes, all different. */
-static enum cs_err read_hashes(struct cs_hash *out, size_t *count, size_t count_max,
-			       const struct cs_json *object, const char *key, struct cs_why *why)
+enum cs_err manifest_read_hashes(struct cs_hash *out, size_t *count, size_t count_max,
+				 const struct cs_json *object, const char *key, struct cs_why *why)
 {
 	const struct cs_json *array = NULL;
 	CS_TRY(cs_json_member(&array, object, key, CS_JSON_ARRAY, why));
@@ -53,7 +39,7 @@ static enum cs_err read_ascending(struct cs_hash *out, size_t *count, size_t cou
 	CS_TRY(cs_json_member(&array, object, key, CS_JSON_ARRAY, why));
 	*count = 0;
 	if (array->count != 0)
-		CS_TRY(read_hashes(out, count, count_max, object, key, why));
+		CS_TRY(manifest_read_hashes(out, count, count_max, object, key, why));
 	for (size_t i = 1; i < *count; i++)
 		if (memcmp(out[i - 1].b, out[i].b, sizeof out[i].b) > 0)
 			return cs_fail(why, CS_ERR_NON_CANONICAL, "%s[%zu] is out of order", key,
@@ -233,9 +219,9 @@ static enum cs_err read_rpc(struct manifest *m, struct manifest_finality *f,
 	if (!m->has_rpc)
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "rpc: rpc_quorum needs a trust store");
 	CS_TRY(cs_json_member(&json, finality, "rpc", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "age_max_s", "providers", "quorum", "tag"));
+	CS_TRY(MANIFEST_ONLY(json, why, "age_max_s", "providers", "quorum", "tag"));
 	CS_TRY(read_tag(&rpc->tag, json, why));
-	CS_TRY(cs_json_member_u64(&rpc->age_max_s, json, "age_max_s", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&rpc->age_max_s, json, "age_max_s", MANIFEST_NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&rpc->quorum, json, "quorum", VERIFY_EVM_PROVIDERS_MAX, why));
 	CS_TRY(cs_json_member(&array, json, "providers", CS_JSON_ARRAY, why));
 	if (array->count > VERIFY_EVM_PROVIDERS_MAX)
@@ -259,10 +245,11 @@ static enum cs_err read_trust_level(struct manifest_finality *f, const struct cs
 			       : cs_fail(why, CS_ERR_INVALID,
 					 "finality.trust_level is of cometbft alone");
 	CS_TRY(cs_json_member(&json, finality, "trust_level", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "denominator", "numerator"));
-	CS_TRY(cs_json_member_u64(&f->trust_level.denominator, json, "denominator", NUMBER_MAX,
-				  why));
-	return cs_json_member_u64(&f->trust_level.numerator, json, "numerator", NUMBER_MAX, why);
+	CS_TRY(MANIFEST_ONLY(json, why, "denominator", "numerator"));
+	CS_TRY(cs_json_member_u64(&f->trust_level.denominator, json, "denominator",
+				  MANIFEST_NUMBER_MAX, why));
+	return cs_json_member_u64(&f->trust_level.numerator, json, "numerator", MANIFEST_NUMBER_MAX,
+				  why);
 }
 
 static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f,
@@ -270,23 +257,26 @@ static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f
 {
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, chain, "finality", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
-		    "trusting_period_s", "seals_min", "epoch", "period_s", "drift_max_s",
-		    "confirmations", "reorg_margin_s", "rpc", "trust_level"));
+	CS_TRY(MANIFEST_ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
+			     "trusting_period_s", "seals_min", "epoch", "period_s", "drift_max_s",
+			     "confirmations", "reorg_margin_s", "rpc", "trust_level"));
 	CS_TRY(read_mode(&f->mode, json, why));
 	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash",
 				  why));
-	CS_TRY(cs_json_member_u64(&f->anchor_height, json, "anchor_height", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->anchor_age_max_s, json, "anchor_age_max_s", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->trusting_period_s, json, "trusting_period_s", NUMBER_MAX,
+	CS_TRY(cs_json_member_u64(&f->anchor_height, json, "anchor_height", MANIFEST_NUMBER_MAX,
 				  why));
+	CS_TRY(cs_json_member_u64(&f->anchor_age_max_s, json, "anchor_age_max_s",
+				  MANIFEST_NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->trusting_period_s, json, "trusting_period_s",
+				  MANIFEST_NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->seals_min, json, "seals_min", VERIFY_EVM_SIGNERS_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->epoch, json, "epoch", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->period_s, json, "period_s", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->drift_max_s, json, "drift_max_s", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->epoch, json, "epoch", MANIFEST_NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->period_s, json, "period_s", MANIFEST_NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->drift_max_s, json, "drift_max_s", MANIFEST_NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&f->confirmations, json, "confirmations",
 				  VERIFY_EVM_CONFIRMATIONS_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", MANIFEST_NUMBER_MAX,
+				  why));
 	CS_TRY(read_rpc(m, f, json, why));
 	CS_TRY(read_trust_level(f, json, why));
 	if (f->anchor_age_max_s == 0 || f->trusting_period_s == 0)
@@ -300,7 +290,8 @@ static enum cs_err read_policy(struct manifest_policy *p, const struct cs_json *
 {
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, chain, "policy", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "fee_cap_wei", "gas_limit_max", "total_cap_wei", "sweep_to"));
+	CS_TRY(MANIFEST_ONLY(json, why, "fee_cap_wei", "gas_limit_max", "total_cap_wei",
+			     "sweep_to"));
 	CS_TRY(cs_json_member_u64(&p->fee_cap_wei, json, "fee_cap_wei", UINT64_MAX, why));
 	CS_TRY(cs_json_member_u64(&p->gas_limit_max, json, "gas_limit_max", UINT64_MAX, why));
 	CS_TRY(cs_json_member_u64(&p->total_cap_wei, json, "total_cap_wei", UINT64_MAX, why));
@@ -316,10 +307,10 @@ static enum cs_err read_abandoned(struct manifest *m, struct manifest_chain *cha
 	size_t headers = 0;
 	if (object == NULL)
 		return CS_OK;
-	CS_TRY(ONLY(object, why, "headers", "height", "messages", "since"));
+	CS_TRY(MANIFEST_ONLY(object, why, "headers", "height", "messages", "since"));
 	CS_TRY(read_ascending(a->headers, &headers, CS_LEN(a->headers), object, "headers", why));
-	CS_TRY(cs_json_member_u64(&a->height, object, "height", NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&a->since, object, "since", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&a->height, object, "height", MANIFEST_NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&a->since, object, "since", MANIFEST_NUMBER_MAX, why));
 	if (headers != CS_LEN(a->headers))
 		return cs_fail(why, CS_ERR_INVALID, "abandoned.headers are not two");
 	if (a->height == 0 || a->height > chain->finality.anchor_height)
@@ -362,8 +353,8 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 			      const struct cs_json *json, struct cs_why *why)
 {
 	struct cs_bytes caip2;
-	CS_TRY(ONLY(json, why, "abandoned", "caip2", "code_hash", "finality", "gateway", "genesis",
-		    "policy", "remotes"));
+	CS_TRY(MANIFEST_ONLY(json, why, "abandoned", "caip2", "code_hash", "finality", "gateway",
+			     "genesis", "policy", "remotes"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
 	memcpy(chain->caip2, caip2.p, caip2.n);
 	chain->caip2[caip2.n] = '\0';
@@ -375,8 +366,8 @@ static enum cs_err read_chain(struct manifest *m, struct manifest_chain *chain,
 	CS_TRY(read_caip2(chain, caip2, why));
 	CS_TRY(read_abandoned(m, chain, json, why));
 	CS_TRY(read_policy(&chain->policy, json, why));
-	CS_TRY(read_hashes(chain->remotes, &chain->remote_count, CS_MANIFEST_REMOTES_MAX, json,
-			   "remotes", why));
+	CS_TRY(manifest_read_hashes(chain->remotes, &chain->remote_count, CS_MANIFEST_REMOTES_MAX,
+				    json, "remotes", why));
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	if (manifest_lists_remote(chain, &chain->identity))
 		return cs_fail(why, CS_ERR_INVALID, "%s: a gateway is not a remote of itself",
@@ -406,9 +397,8 @@ static enum cs_err read_chains(struct manifest *m, const struct cs_json *json, s
 
 /* ---- what TLS connections trust ---- */
 
-/* Members of an object that may have others. */
-static enum cs_err read_trust(struct manifest_trust *trust, const struct cs_json *json,
-			      struct cs_why *why)
+enum cs_err manifest_read_trust(struct manifest_trust *trust, const struct cs_json *json,
+				struct cs_why *why)
 {
 	const struct cs_json *private_cas = NULL;
 	CS_TRY(cs_json_member_bool(&trust->address_literals, json, "address_literals", why));
@@ -419,8 +409,8 @@ static enum cs_err read_trust(struct manifest_trust *trust, const struct cs_json
 	CS_TRY(cs_json_member(&private_cas, json, "private_cas", CS_JSON_ARRAY, why));
 	if (private_cas->count == 0)
 		return CS_OK;
-	return read_hashes(trust->private_cas, &trust->private_ca_count, MANIFEST_PRIVATE_CAS_MAX,
-			   json, "private_cas", why);
+	return manifest_read_hashes(trust->private_cas, &trust->private_ca_count,
+				    MANIFEST_PRIVATE_CAS_MAX, json, "private_cas", why);
 }
 
 static enum cs_err read_rpc_trust(struct manifest *m, const struct cs_json *body,
@@ -430,123 +420,11 @@ static enum cs_err read_rpc_trust(struct manifest *m, const struct cs_json *body
 	if (cs_json_find(body, "rpc") == NULL)
 		return CS_OK;
 	CS_TRY(cs_json_member(&json, body, "rpc", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "address_literals", "logs", "private_cas", "private_networks",
-		    "trust_store"));
-	CS_TRY(read_trust(&m->rpc, json, why));
+	CS_TRY(MANIFEST_ONLY(json, why, "address_literals", "logs", "private_cas",
+			     "private_networks", "trust_store"));
+	CS_TRY(manifest_read_trust(&m->rpc, json, why));
 	m->has_rpc = true;
 	return CS_OK;
-}
-
-/* ---- the oracle ---- */
-
-static enum cs_err read_contract(struct manifest *m, const struct cs_json *json, struct cs_why *why)
-{
-	struct manifest_oracle *oracle = &m->oracle;
-	struct manifest_contract contract = {.chain = 0};
-	struct cs_hash chain;
-	struct cs_bytes kind;
-	CS_TRY(ONLY(json, why, "address", "chain", "kind"));
-	CS_TRY(cs_json_member_hex(contract.address.b, sizeof contract.address.b, json, "address",
-				  why));
-	CS_TRY(cs_json_member_hex(chain.b, sizeof chain.b, json, "chain", why));
-	CS_TRY(cs_json_member_string(&kind, json, "kind", 16, why));
-	contract.feeds = cs_bytes_eq(kind, cs_bytes_str("feeds"));
-	if (!contract.feeds && !cs_bytes_eq(kind, cs_bytes_str("requests")))
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "kind is neither feeds nor requests");
-	const struct manifest_chain *on = manifest_chain_of(m, &chain);
-	if (on == NULL)
-		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
-			       "oracle.contracts[%zu]: chain is not the identity of one of chains",
-			       oracle->contract_count);
-	if (on->finality.mode == MANIFEST_COMETBFT)
-		return cs_fail(why, CS_ERR_UNSUPPORTED,
-			       "oracle.contracts[%zu]: events of a ledger are not proven",
-			       oracle->contract_count);
-	contract.chain = (size_t)(on - m->chains);
-	contract.identity = wire_identity(cs_bytes_str(on->caip2), &on->genesis,
-					  CS_BYTES_OF(contract.address.b));
-	for (size_t i = 0; i < oracle->contract_count; i++)
-		if (cs_hash_eq(&oracle->contracts[i].identity, &contract.identity))
-			return cs_fail(why, CS_ERR_DUPLICATE,
-				       "oracle.contracts[%zu] is there twice",
-				       oracle->contract_count);
-	oracle->contracts[oracle->contract_count++] = contract;
-	return CS_OK;
-}
-
-static enum cs_err read_contracts(struct manifest *m, const struct cs_json *json,
-				  struct cs_why *why)
-{
-	const struct cs_json *array = NULL;
-	CS_TRY(cs_json_member(&array, json, "contracts", CS_JSON_ARRAY, why));
-	if (array->count > MANIFEST_CONTRACTS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "contracts has more than %d",
-			       MANIFEST_CONTRACTS_MAX);
-	for (const struct cs_json *at = array->child; at != NULL; at = at->next)
-		CS_TRY(read_contract(m, at, why));
-	return CS_OK;
-}
-
-static enum cs_err read_hosts(struct manifest_hosts *hosts, const struct cs_json *json,
-			      const char *key, struct cs_why *why)
-{
-	const struct cs_json *array = NULL;
-	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
-	if (array->count > MANIFEST_HOSTS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%s has more than %d", key,
-			       MANIFEST_HOSTS_MAX);
-	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
-		const struct cs_bytes name = at->text;
-		bool good = at->type == CS_JSON_STRING && name.n > 0 &&
-			    name.n <= MANIFEST_HOST_SIZE_MAX;
-		for (size_t i = 0; good && i < name.n; i++)
-			good = (name.p[i] >= 'a' && name.p[i] <= 'z') ||
-			       (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-' ||
-			       name.p[i] == '.';
-		if (!good)
-			return cs_fail(why, CS_ERR_INVALID,
-				       "%s[%zu] is neither a host in lower case nor .suffix", key,
-				       hosts->count);
-		memcpy(hosts->names[hosts->count], name.p, name.n);
-		hosts->names[hosts->count++][name.n] = '\0';
-	}
-	return CS_OK;
-}
-
-static enum cs_err read_oracle(struct manifest *m, const struct cs_json *body, struct cs_why *why)
-{
-	struct manifest_oracle *oracle = &m->oracle;
-	const struct cs_json *json = NULL;
-	if (cs_json_find(body, "oracle") == NULL)
-		return CS_OK;
-	CS_TRY(cs_json_member(&json, body, "oracle", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "address_literals", "contracts", "hosts_allowed", "hosts_forbidden",
-		    "logs", "private_cas", "private_networks", "trust_store"));
-	CS_TRY(read_trust(&oracle->trust, json, why));
-	CS_TRY(read_contracts(m, json, why));
-	CS_TRY(read_hosts(&oracle->allowed, json, "hosts_allowed", why));
-	CS_TRY(read_hosts(&oracle->forbidden, json, "hosts_forbidden", why));
-	oracle->present = true;
-	return CS_OK;
-}
-
-static bool names_host(const struct manifest_hosts *hosts, struct cs_bytes host)
-{
-	for (size_t i = 0; i < hosts->count; i++) {
-		const struct cs_bytes name = cs_bytes_str(hosts->names[i]);
-		if (cs_bytes_eq(name, host))
-			return true;
-		if (name.p[0] == '.' && host.n > name.n &&
-		    memcmp(host.p + host.n - name.n, name.p, name.n) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool manifest_allows_host(const struct manifest_oracle *oracle, struct cs_bytes host)
-{
-	return !names_host(&oracle->forbidden, host) &&
-	       (oracle->allowed.count == 0 || names_host(&oracle->allowed, host));
 }
 
 /* ---- the whole ---- */
@@ -571,9 +449,9 @@ static enum cs_err read_administrators(struct manifest *m, const struct cs_json 
 	const struct cs_json *object = NULL;
 	uint64_t threshold = 0;
 	CS_TRY(cs_json_member(&object, json, "administrators", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(object, why, "keys", "threshold"));
-	CS_TRY(read_hashes(m->administrators, &m->administrator_count, MANIFEST_ADMINISTRATORS_MAX,
-			   object, "keys", why));
+	CS_TRY(MANIFEST_ONLY(object, why, "keys", "threshold"));
+	CS_TRY(manifest_read_hashes(m->administrators, &m->administrator_count,
+				    MANIFEST_ADMINISTRATORS_MAX, object, "keys", why));
 	CS_TRY(cs_json_member_u64(&threshold, object, "threshold", MANIFEST_ADMINISTRATORS_MAX,
 				  why));
 	if (threshold == 0 || threshold > m->administrator_count)
@@ -587,41 +465,102 @@ static enum cs_err read_time(struct manifest *m, const struct cs_json *json, str
 {
 	const struct cs_json *array = NULL;
 	CS_TRY(cs_json_member(&array, json, "time", CS_JSON_ARRAY, why));
-	if (array->count != 1 || array->child->type != CS_JSON_STRING ||
-	    !cs_bytes_eq(array->child->text, cs_bytes_str("insecure_host_time")))
+	const struct cs_bytes source = array->count == 1 && array->child->type == CS_JSON_STRING
+					       ? array->child->text
+					       : CS_BYTES_NONE;
+	m->insecure_host_time = cs_bytes_eq(source, cs_bytes_str("insecure_host_time"));
+	if (!m->insecure_host_time && !cs_bytes_eq(source, cs_bytes_str("ledger")))
 		return cs_fail(why, CS_ERR_UNSUPPORTED,
-			       "time: only [\"insecure_host_time\"] is known");
-	m->insecure_host_time = true;
+			       "time is neither [\"insecure_host_time\"] nor [\"ledger\"]");
 	return CS_OK;
 }
+
+/* ---- the bridge's ledger ---- */
+
+/* Above half, so that two quorums share a key. */
+static enum cs_err read_time_keys(struct manifest_ledger *ledger, const struct cs_json *json,
+				  struct cs_why *why)
+{
+	uint64_t quorum = 0;
+	CS_TRY(manifest_read_hashes(ledger->keys.keys, &ledger->keys.count, MANIFEST_TIME_KEYS_MAX,
+				    json, "time_keys", why));
+	CS_TRY(cs_json_member_u64(&quorum, json, "quorum", MANIFEST_TIME_KEYS_MAX, why));
+	if (quorum > ledger->keys.count || 2 * quorum <= ledger->keys.count)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "quorum is not above half of the time keys, or above all");
+	ledger->keys.threshold = (size_t)quorum;
+	return CS_OK;
+}
+
+static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, struct cs_why *why)
+{
+	struct manifest_ledger *ledger = &m->ledger;
+	struct manifest_chain *chain = &ledger->chain;
+	const struct cs_json *json = NULL;
+	struct cs_bytes caip2;
+	/* Without the source it would be a setting without effect. */
+	if (m->insecure_host_time)
+		return cs_json_find(body, "ledger") == NULL
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "ledger is of time [\"ledger\"] alone");
+	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
+	CS_TRY(MANIFEST_ONLY(json, why, "anchor_lag_max", "caip2", "clock_error_s", "finality",
+			     "genesis", "proof_age_max_s", "quorum", "time_keys"));
+	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
+	memcpy(chain->caip2, caip2.p, caip2.n);
+	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
+	CS_TRY(read_finality(m, &chain->finality, json, why));
+	if (chain->finality.mode != MANIFEST_COMETBFT)
+		return cs_fail(why, CS_ERR_INVALID, "ledger.finality is of the mode cometbft");
+	CS_TRY(read_caip2(chain, caip2, why));
+	CS_TRY(read_time_keys(ledger, json, why));
+	CS_TRY(cs_json_member_u64(&ledger->clock_error_s, json, "clock_error_s",
+				  MANIFEST_CLOCK_ERROR_MAX_S, why));
+	CS_TRY(cs_json_member_u64(&ledger->proof_age_max_s, json, "proof_age_max_s",
+				  MANIFEST_NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&ledger->anchor_lag_max, json, "anchor_lag_max",
+				  MANIFEST_ANCHOR_LAG_MAX, why));
+	if (ledger->proof_age_max_s == 0 || ledger->anchor_lag_max == 0)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "proof_age_max_s and anchor_lag_max are above 0");
+	chain->gateway = cmt_register_address;
+	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
+	return CS_OK;
+}
+
+/* ---- the whole body ---- */
 
 static enum cs_err read_body(struct manifest *m, const struct cs_json *json, struct cs_why *why)
 {
 	uint64_t version = 0;
-	CS_TRY(ONLY(json, why, "administrators", "batch_max", "builds", "chains", "name", "number",
-		    "oracle", "previous", "rpc", "statement_manifest_min", "time", "version"));
+	CS_TRY(MANIFEST_ONLY(json, why, "administrators", "batch_max", "builds", "chains", "name",
+			     "number", "ledger", "oracle", "previous", "rpc",
+			     "statement_manifest_min", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, json, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
 	CS_TRY(read_name(m, json, why));
-	CS_TRY(cs_json_member_u64(&m->number, json, "number", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_u64(&m->number, json, "number", MANIFEST_NUMBER_MAX, why));
 	CS_TRY(cs_json_member_hex(m->previous.b, sizeof m->previous.b, json, "previous", why));
 	CS_TRY(cs_json_member_u64(&m->batch_max, json, "batch_max", CS_BATCH_MAX, why));
 	if (m->batch_max == 0)
 		return cs_fail(why, CS_ERR_INVALID, "batch_max is 0");
 	CS_TRY(cs_json_member_u64(&m->statement_manifest_min, json, "statement_manifest_min",
-				  NUMBER_MAX, why));
+				  MANIFEST_NUMBER_MAX, why));
 	if (m->statement_manifest_min == 0 || m->statement_manifest_min > m->number)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "statement_manifest_min is not between 1 and number");
 	CS_TRY(read_time(m, json, why));
 	CS_TRY(read_administrators(m, json, why));
-	CS_TRY(read_hashes(m->builds, &m->build_count, MANIFEST_BUILDS_MAX, json, "builds", why));
+	CS_TRY(manifest_read_hashes(m->builds, &m->build_count, MANIFEST_BUILDS_MAX, json, "builds",
+				    why));
 	CS_TRY(read_rpc_trust(m, json, why));
 	CS_TRY(read_chains(m, json, why));
+	CS_TRY(read_ledger(m, json, why));
 	if (m->has_rpc && m->provider_count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "rpc: no chain is of rpc_quorum");
-	return read_oracle(m, json, why);
+	return manifest_read_oracle(m, json, why);
 }
 
 /* Every signature that is there must be good and of another administrator: a signed file has no
@@ -639,7 +578,7 @@ static enum cs_err check_signatures(const struct manifest *m, const struct manif
 		struct cs_hash key;
 		uint8_t signature[64];
 		size_t who = 0;
-		if ((err = ONLY(at, why, "key", "signature")) != CS_OK ||
+		if ((err = MANIFEST_ONLY(at, why, "key", "signature")) != CS_OK ||
 		    (err = cs_json_member_hex(key.b, sizeof key.b, at, "key", why)) != CS_OK ||
 		    (err = cs_json_member_hex(signature, sizeof signature, at, "signature", why)) !=
 			    CS_OK)
@@ -711,7 +650,7 @@ enum cs_err manifest_read(struct manifest *manifest, struct cs_arena *arena, str
 	if (file.n > CS_MANIFEST_SIZE_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u bytes", CS_MANIFEST_SIZE_MAX);
 	CS_TRY(cs_json_parse_canonical(&json, file, arena, why));
-	CS_TRY(ONLY(json, why, "manifest", "signatures"));
+	CS_TRY(MANIFEST_ONLY(json, why, "manifest", "signatures"));
 	CS_TRY(cs_json_member(&body, json, "manifest", CS_JSON_OBJECT, why));
 	CS_TRY(cs_json_member(&signatures, json, "signatures", CS_JSON_ARRAY, why));
 	if (signatures->count > MANIFEST_ADMINISTRATORS_MAX)

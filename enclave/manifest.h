@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "verify/cometbft/client.h"
 #include "verify/evm/quorum.h"
+#include "verify/time_answers.h"
 #include "wire/spec.h"
 
 /* Manifests of one lineage that an enclave reads at start, first to newest. */
@@ -24,6 +25,11 @@
 #define MANIFEST_PROVIDERS_MAX 64
 /* Path and query of a provider. */
 #define MANIFEST_TARGET_SIZE_MAX 512
+#define MANIFEST_TIME_KEYS_MAX 16
+/* By which an honest node's clock may be wrong. */
+#define MANIFEST_CLOCK_ERROR_MAX_S 3600
+/* Sealed states whose digests an enclave remembers. */
+#define MANIFEST_ANCHOR_LAG_MAX 64
 
 enum manifest_mode {
 	MANIFEST_CLIQUE = 1,
@@ -135,13 +141,25 @@ struct manifest_oracle {
 	struct manifest_hosts forbidden;
 };
 
+/* The bridge's ledger: fresh time, and anchors of sealed state (docs/protocol/time.md). */
+struct manifest_ledger {
+	/* What the light client needs of a chain; its gateway and identity are those of the register
+	 * of enclaves. */
+	struct manifest_chain chain;
+	struct verify_time_keys keys;
+	uint64_t clock_error_s;
+	uint64_t proof_age_max_s; /* what the ledger said of the anchor longer ago does not count */
+	uint64_t anchor_lag_max;  /* states that are sealed beyond the anchor that is proven */
+};
+
 struct manifest {
 	struct cs_hash hash;     /* computed */
 	struct cs_hash lineage;  /* computed: hash of the first */
 	uint64_t number;         /* from 1 */
 	struct cs_hash previous; /* zero for the first */
 	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
-	bool insecure_host_time;
+	bool insecure_host_time; /* else the ledger's */
+	struct manifest_ledger ledger;
 	uint64_t batch_max;
 	uint64_t statement_manifest_min; /* statements of remotes under an older manifest are
 					    refused */

@@ -17,7 +17,8 @@ static const char *magic_of(const struct enclave *e)
 	return e->role == ENCLAVE_ORACLE ? "CSSEAL\0\2" : "CSSEAL\0\1";
 }
 #define HEAD_SIZE (8 + 32 + 32 + 8 + 8 + 32)
-#define STATE_VERSION 1u
+/* 1 had no anchor. */
+#define STATE_VERSION 2u
 
 struct head {
 	struct cs_hash lineage;
@@ -125,7 +126,7 @@ size_t enclave_sealed_size_max(const struct enclave *e)
 	const size_t key = 8 + 1 + sizeof(struct cs_secret);
 	const size_t remote_key = 8 + 8 + 32 + 1 + 8 + 8;
 	const size_t remote = 32 + 1 + ENCLAVE_REMOTE_EPOCHS_MAX * remote_key;
-	size_t size = HEAD_SIZE + 1 + 8 + 2 + CS_AEAD_TAG_SIZE;
+	size_t size = HEAD_SIZE + 1 + 8 + 32 + 8 + 8 + 2 + CS_AEAD_TAG_SIZE;
 	if (e->role == ENCLAVE_ORACLE)
 		size += 1 + ENCLAVE_BOXES_MAX * (8 + 32 + sizeof(struct cs_secret));
 	for (size_t i = 0; i < e->chain_count; i++)
@@ -150,6 +151,9 @@ static enum cs_err put_state(struct enclave_call *call, struct cs_buf *buf)
 	const struct enclave *e = call->e;
 	cs_put_u8(buf, STATE_VERSION);
 	cs_put_u64(buf, e->time_low_s);
+	cs_put_word(buf, &e->anchor.identity);
+	cs_put_u64(buf, e->anchor.epoch);
+	cs_put_u64(buf, e->anchor.keys_counter);
 	cs_put_u16(buf, (uint16_t)e->chain_count);
 	for (size_t i = 0; i < e->chain_count; i++)
 		CS_TRY(put_chain(call, buf, &e->chains[i]));
@@ -186,11 +190,13 @@ enum cs_err enclave_seal(struct enclave_call *call, struct cs_bytes *sealed)
 	struct enclave *e = call->e;
 	struct cs_buf state;
 	struct cs_buf out;
+	CS_TRY(enclave_may_seal(call));
 	cs_buf_init(&state, e->secrets->scratch, sizeof e->secrets->scratch);
 	const enum cs_err err = seal_into(call, &out, &state, e->counter + 1);
 	cs_wipe(e->secrets->scratch, state.n);
 	CS_TRY(err);
 	e->counter++;
+	enclave_anchor_keep(e, e->counter, cs_buf_view(&out));
 	*sealed = cs_buf_view(&out);
 	return CS_OK;
 }
@@ -311,6 +317,23 @@ static enum cs_err get_keys(struct enclave *e, struct enclave_chain *chain,
 		       : cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
 }
 
+/* Of the chain that comes; what is truncated is found when it is read. */
+static size_t key_count_next(const struct cs_reader *reader)
+{
+	struct cs_reader ahead = *reader;
+	return cs_get_u8(&ahead);
+}
+
+static enum cs_err skip_chain(struct cs_reader *reader)
+{
+	(void)cs_get(reader, 1 + 8 + sizeof(struct cs_secret));
+	const bool has_remotes = cs_get_u16(reader) != 0;
+	(void)cs_get(reader, cs_get_u32(reader));
+	if (reader->failed)
+		return CS_ERR_TRUNCATED;
+	return has_remotes ? CS_ERR_MALFORMED : CS_OK;
+}
+
 static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader,
 			     uint64_t sealed_under)
 {
@@ -321,7 +344,10 @@ static enum cs_err get_chain(struct enclave_call *call, struct cs_reader *reader
 	for (size_t i = 0; i < e->chain_count; i++)
 		if (cs_hash_eq(&e->chains[i].manifest->identity, &identity))
 			chain = &e->chains[i];
-	/* Reading over it would lose its keys with the next seal. */
+	/* Reading over it would lose its keys with the next seal, but a ledger that the manifest does
+	 * not name any more has none. */
+	if (chain == NULL && key_count_next(reader) == 0)
+		return skip_chain(reader);
 	if (chain == NULL)
 		return cs_fail(&call->why, CS_ERR_CONFLICT,
 			       "the blob holds keys of a chain that this enclave does not serve");
@@ -350,14 +376,27 @@ static enum cs_err get_boxes(struct enclave *e, struct cs_reader *reader)
 	return reader->failed ? CS_ERR_TRUNCATED : CS_OK;
 }
 
+static void get_anchor(struct enclave *e, struct cs_reader *reader, uint8_t version)
+{
+	struct enclave_anchor anchor = {.identity = enclave_own_identity(e), .epoch = 1};
+	if (version != 1) {
+		cs_get_copy(reader, anchor.identity.b, sizeof anchor.identity.b);
+		anchor.epoch = cs_get_u64(reader);
+		anchor.keys_counter = cs_get_u64(reader);
+	}
+	e->anchor = anchor;
+}
+
 static enum cs_err get_state(struct enclave_call *call, struct cs_bytes bytes,
 			     uint64_t sealed_under)
 {
 	struct cs_reader reader;
 	cs_reader_init(&reader, bytes);
-	if (cs_get_u8(&reader) != STATE_VERSION)
+	const uint8_t version = cs_get_u8(&reader);
+	if (version != 1 && version != STATE_VERSION)
 		return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "sealed state of another version");
 	const uint64_t low = cs_get_u64(&reader);
+	get_anchor(call->e, &reader, version);
 	const size_t count = cs_get_u16(&reader);
 	if (count > CS_MANIFEST_CHAINS_MAX)
 		return CS_ERR_MALFORMED;
@@ -376,6 +415,7 @@ static void state_clear(struct enclave_call *call)
 {
 	struct enclave *e = call->e;
 	enclave_boxes_wipe(e);
+	e->anchor = (struct enclave_anchor){.epoch = 0};
 	for (size_t i = 0; i < e->chain_count; i++) {
 		struct cs_why ignored;
 		enclave_keys_wipe(e, &e->chains[i]);
@@ -429,10 +469,12 @@ enum cs_err enclave_unseal(struct enclave_call *call, struct cs_bytes sealed)
 	err = judge(call, &head);
 	if (err == CS_OK) {
 		err = get_state(call, cs_bytes(e->secrets->scratch, size), head.manifest_number);
-		if (err == CS_OK)
+		if (err == CS_OK) {
 			e->counter = head.counter;
-		else
+			enclave_anchor_keep(e, e->counter, sealed);
+		} else {
 			state_clear(call);
+		}
 	}
 	cs_wipe(e->secrets->scratch, size);
 	return err;

@@ -20,6 +20,8 @@
  * copies. */
 #define ENCLAVE_ARENA_SIZE (16u * 1024 * 1024)
 #define ENCLAVE_BUILD_SIZE_MAX 64u
+/* Bodies of requests that one nonce covers: more than a gateway has under way. */
+#define ENCLAVE_CLOCK_INPUTS_MAX 64u
 /* Keys that secrets are sealed to: the newest, and the one before it for what was on its way. */
 #define ENCLAVE_BOXES_MAX 2u
 
@@ -78,6 +80,42 @@ struct enclave_secrets {
 						     opened */
 };
 
+/* Fresh time by nonce (docs/protocol/time.md), of this process alone. */
+struct enclave_inputs {
+	size_t count;
+	struct cs_hash hashes[ENCLAVE_CLOCK_INPUTS_MAX];
+};
+struct enclave_clock {
+	uint64_t made;     /* nonces */
+	uint64_t answered; /* which of them was answered last, counted from 1 */
+	bool is_open;      /* the newest one is not answered yet */
+	struct cs_hash nonce;
+	struct enclave_inputs inputs; /* that were there when it was made */
+	uint64_t asked_by_s;          /* of the one that was answered last; 0: none was */
+	struct enclave_inputs covered;
+};
+
+/* How far the sealed state is, and how far the ledger knows it to be. */
+struct enclave_anchor {
+	/* Sealed. */
+	struct cs_hash
+		identity; /* under which chain's identity it is anchored; zero: before Init */
+	uint64_t epoch;
+	uint64_t keys_counter; /* of the sealed state that first held the newest key */
+	/* Of this process. */
+	bool fresh;       /* keys and state were made by it */
+	bool checked;     /* a proof said that no newer anchor is there */
+	bool rolled_back; /* a proof said that one is: nothing is signed or sealed any more */
+	uint64_t proven_epoch;
+	uint64_t proven_counter;
+	uint64_t proof_height;
+	uint64_t proof_time_s;
+	struct {
+		uint64_t counter; /* 0: none */
+		struct cs_hash digest;
+	} sealed[MANIFEST_ANCHOR_LAG_MAX]; /* states, by counter */
+};
+
 struct enclave {
 	enum enclave_role role;
 	struct manifest manifest;
@@ -94,6 +132,11 @@ struct enclave {
 	/* What the first of an oracle's chains is: the oracle itself, which signs and has no light
 	 * client. The others are those of its contracts, which have no keys. */
 	struct manifest_chain self;
+	/* The last of them where the manifest takes its time from a ledger, else NULL. It has a light
+	 * client, no keys and no remotes. */
+	struct enclave_chain *ledger;
+	struct enclave_clock clock;
+	struct enclave_anchor anchor;
 	size_t box_count;
 	struct enclave_box boxes[ENCLAVE_BOXES_MAX]; /* ascending epochs */
 	bool greeted;                                /* hello was answered on this connection */
@@ -126,7 +169,7 @@ static inline bool enclave_chain_is_real(const struct enclave_chain *chain)
 /* Has it keys? Every chain of a bridge, of an oracle the oracle itself. */
 static inline bool enclave_chain_signs(const struct enclave *e, const struct enclave_chain *chain)
 {
-	return e->role == ENCLAVE_BRIDGE || !enclave_chain_is_real(chain);
+	return e->role == ENCLAVE_BRIDGE ? chain != e->ledger : !enclave_chain_is_real(chain);
 }
 /* Does it prove its state by ICS-23, and no events? */
 static inline bool enclave_chain_is_ledger(const struct enclave_chain *chain)
@@ -141,6 +184,21 @@ struct enclave_chain_secrets *enclave_secrets_of(struct enclave *e,
 						 const struct enclave_chain *chain);
 /* NO_TIME: nothing bounds the time from above, so nothing may be signed. */
 CS_NODISCARD enum cs_err enclave_time_check(struct enclave_call *call);
+/* NO_TIME, and where the time is a ledger's: ROLLED_BACK (the ledger knows a newer state),
+ * NOT_ANCHORED (it has not shown lately how far the state is, or keys are newer than that). */
+CS_NODISCARD enum cs_err enclave_may_sign(struct enclave_call *call);
+/* A state may be given out that is newer than all before. ROLLED_BACK, NOT_ANCHORED. */
+CS_NODISCARD enum cs_err enclave_may_seal(struct enclave_call *call);
+/* Under which identity the state of a new enclave is anchored. */
+static inline struct cs_hash enclave_own_identity(const struct enclave *e)
+{
+	return e->chains[0].manifest->identity;
+}
+/* That state was sealed, or opened. */
+void enclave_anchor_keep(struct enclave *e, uint64_t counter, struct cs_bytes sealed);
+/* NULL where there is no ledger; in the arena. */
+CS_NODISCARD enum cs_err enclave_anchor_to_pb(struct enclave_call *call,
+					      Caisson__Wire__AnchorStatus **pb);
 /* CRYPTO when there is no randomness. */
 CS_NODISCARD enum cs_err enclave_random(const struct enclave *e, void *p, size_t n);
 /* Views of the nodes and the large last one, in the arena. INVALID for an ICS-23 proof. */
@@ -225,11 +283,18 @@ CS_NODISCARD enum cs_err enclave_sign_statement(struct enclave_call *call, struc
 						struct enclave_chain *chain, enum wire_kind kind,
 						const struct cs_hash *receiver, uint64_t epoch,
 						const struct cs_hash *leaves, size_t count);
-/* With the newest key of the chain, over any digest of a tag of its own. */
+/* With a key of the chain, over any digest of a tag of its own: where it may sign. */
 CS_NODISCARD enum cs_err enclave_sign_digest(struct enclave_call *call, struct cs_schnorr *out,
 					     const struct enclave_chain *chain,
 					     const struct enclave_key *key,
 					     const struct cs_hash *digest);
+/* The same without asking whether it may. */
+CS_NODISCARD enum cs_err enclave_sign_raw(struct enclave_call *call, struct cs_schnorr *out,
+					  const struct enclave_chain *chain,
+					  const struct enclave_key *key,
+					  const struct cs_hash *digest);
+/* NULL: no such epoch. */
+const struct enclave_key *enclave_key_of(const struct enclave_chain *chain, uint64_t epoch);
 
 /* Under which name the keys for secrets are listed: H( TAG("caisson/identity/oracle/secrets/v1") ‖
  * lineage ). */
@@ -252,8 +317,15 @@ CS_NODISCARD enum cs_err enclave_unseal(struct enclave_call *call, struct cs_byt
 CS_NODISCARD enum cs_err enclave_client_open(struct enclave *e, struct enclave_chain *chain,
 					     struct cs_why *why);
 
-/* The time of a request: see dispatch.c. */
+/* The time of a request whose input does not expire: `now` is the host's clock, and counts where the
+ * manifest says so. */
 struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *now);
+/* The time of a request that brings what may have expired: bounded from above only where its body was
+ * there before the newest nonce that was answered. */
+struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_time *now,
+					 struct cs_bytes body);
+/* Nonces of before, and what was answered to them, do not count any more. */
+void enclave_clock_reset(struct enclave *e);
 /* What is not printable ASCII becomes '?', at most size - 1 bytes of it: a reason may quote what came
  * from outside. */
 void enclave_printable(char *out, size_t size, const char *text);
@@ -276,5 +348,9 @@ CS_NODISCARD enum cs_err enclave_sign_transaction(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_rotate(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_public_keys(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_status(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_clock_ask(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_clock_answers(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_anchor_prove(struct enclave_call *call);
+CS_NODISCARD enum cs_err enclave_anchor_sign(struct enclave_call *call);
 
 #endif

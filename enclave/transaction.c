@@ -580,7 +580,7 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
 			       "no action that the policy knows");
 	}
-	CS_TRY(enclave_time_check(call));
+	CS_TRY(enclave_may_sign(call));
 	return enclave_chain_is_ledger(chain) ? sign_ledger(call, chain, &tx)
 					      : sign_evm(call, chain, &tx);
 }

@@ -123,6 +123,13 @@ def ledger(chain=(), trust_level=(), drop=(), **over):
     return inner
 
 
+def clock(drop=(), **over):
+    """A manifest whose time is that of a ledger."""
+    row = {"anchor_lag_max": 16, "caip2": "cosmos:caisson-ledger-1", "clock_error_s": 2, "finality": finality("cometbft"),
+           "genesis": hexed(0x41, 32), "proof_age_max_s": 600, "quorum": 3, "time_keys": [hexed(i, 32) for i in range(1, 5)]}
+    return body() | {"time": ["ledger"], "ledger": {k: v for k, v in (row | over).items() if k not in drop}}
+
+
 def without(path):
     inner = copy.deepcopy(body())
     place, last = at(inner, path)
@@ -284,6 +291,34 @@ def bad_ledgers():
     yield "an oracle's contract on a ledger", asked, "unsupported"
 
 
+def bad_clocks():
+    """(name, inner, error)"""
+    bare = clock()
+    del bare["ledger"]
+    yield "the ledger's time without a ledger", bare, "missing-field"
+    yield "a ledger beside the host's time", clock() | {"time": ["insecure_host_time"]}, "invalid"
+    yield "two sources of time", clock() | {"time": ["insecure_host_time", "ledger"]}, "unsupported"
+    for field in clock()["ledger"]:
+        yield f"the ledger without {field}", clock([field]), "missing-field"
+    yield "the ledger with a field that nobody knows", clock(zzz=1), "unknown-field"
+    yield "the ledger that is no object", clock() | {"ledger": []}, "invalid"
+    yield "the ledger of another mode", clock(finality=finality("qbft")), "invalid"
+    yield "the ledger's anchor at height 0", clock(finality=finality("cometbft", anchor_height=0)), "invalid"
+    yield "the ledger that is an EVM chain", clock(caip2="eip155:7"), "unsupported"
+    yield "the ledger's hashed chain id", clock(caip2="cosmos:hashed-0123456789abcdef"), "unsupported"
+    yield "no time keys", clock(time_keys=[], quorum=0), "invalid"
+    yield "a time key twice", clock(time_keys=[hexed(1, 32)] * 2, quorum=2), "duplicate"
+    yield "17 time keys", clock(time_keys=[hexed(i, 32) for i in range(17)], quorum=16), "too-large"
+    yield "a short time key", clock(time_keys=[hexed(1, 31)], quorum=1), "malformed"
+    yield "time by half of the keys", clock(quorum=2), "invalid"
+    yield "time by more than all keys", clock(quorum=5), "invalid"
+    yield "time by nobody", clock(quorum=0), "invalid"
+    yield "clocks that are wrong by more than an hour", clock(clock_error_s=3601), "overflow"
+    yield "proofs of no age", clock(proof_age_max_s=0), "invalid"
+    yield "no state beyond the anchor", clock(anchor_lag_max=0), "invalid"
+    yield "65 states beyond the anchor", clock(anchor_lag_max=65), "overflow"
+
+
 def bad_abandoned(second):
     """(name, inner, error) of manifests that follow the first."""
     def entry(value, anchor=9):
@@ -355,12 +390,13 @@ def files():
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_fields()]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_quorums()]
     bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_ledgers()]
+    bad += [{"name": n, "file": signed(i), "error": e} for n, i, e in bad_clocks()]
     bad += [{"name": n, "file": signed(i), "error": e, "follows": True} for n, i, e in bad_abandoned(second)]
     bad += [{"name": n, "file": f, "error": e, "follows": follows} for n, f, e, follows in bad_signatures(second)]
     facts = {"first_hash": tool.manifest_hash(tool.canonical(inner)).hex(), "identity": identity(inner["chains"][0])[2:],
              "second_hash": tool.manifest_hash(tool.canonical(second)).hex(), "full": signed(full), "latest": signed(quorum({"tag": "latest", "quorum": 3}, confirmations=20, reorg_margin_s=60)), "bad": bad}
     return {"first.json": good, "second.json": signed(second), "quorum.json": signed(quorum()),
-            "ledger.json": signed(ledger()), "facts.json": json.dumps(facts, indent=1) + "\n"}
+            "ledger.json": signed(ledger()), "clock.json": signed(clock()), "facts.json": json.dumps(facts, indent=1) + "\n"}
 
 
 def main():

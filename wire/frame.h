@@ -7,7 +7,7 @@
 #include "core/limits.h"
 
 #define WIRE_FRAME_HEAD_SIZE 16u
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 enum wire_type {
 	WIRE_ERROR = 1,

@@ -1,5 +1,6 @@
 #include "core/reader.h"
 #include "relay_state/ledger/records_parts.h"
+#include "verify/cometbft/anchor.h"
 
 #include <string.h>
 
@@ -103,17 +104,6 @@ enum cs_err records_verify(struct ledger_call *call, const struct cs_hash *x,
 
 /* ---- anchors ---- */
 
-struct cs_hash ledger_anchor_digest(const struct cs_hash *own, const struct ledger_anchor *anchor)
-{
-	const struct cs_hash words[] = {*own,
-					anchor->lineage,
-					anchor->identity,
-					ledger_word_u64(anchor->epoch),
-					ledger_word_u64(anchor->counter),
-					anchor->digest};
-	return ledger_digest("caisson/ledger/anchor/v1", words, CS_LEN(words));
-}
-
 static struct ledger_key anchor_key(char kind, const struct cs_hash *lineage,
 				    const struct cs_hash *identity)
 {
@@ -123,8 +113,7 @@ static struct ledger_key anchor_key(char kind, const struct cs_hash *lineage,
 }
 
 /* Its time is 0 where there is none. */
-static enum cs_err get_anchor(struct ledger_call *call, struct ledger_anchor *anchor,
-			      uint64_t *time_s)
+static enum cs_err get_anchor(struct ledger_call *call, struct cmt_anchor *anchor, uint64_t *time_s)
 {
 	uint8_t value[ANCHOR_SIZE];
 	struct cs_reader in;
@@ -138,7 +127,7 @@ static enum cs_err get_anchor(struct ledger_call *call, struct ledger_anchor *an
 	return cs_reader_end(&in);
 }
 
-static enum cs_err put_anchor(struct ledger_call *call, const struct ledger_anchor *anchor)
+static enum cs_err put_anchor(struct ledger_call *call, const struct cmt_anchor *anchor)
 {
 	uint8_t value[ANCHOR_SIZE];
 	struct cs_buf buf;
@@ -158,8 +147,8 @@ static enum cs_err put_anchor(struct ledger_call *call, const struct ledger_anch
 
 /* Two digests that one key signed for one place: sealed state runs twice. The first such pair stays
  * visible; the anchor stays what it was. */
-static enum cs_err keep_anchor_conflict(struct ledger_call *call, const struct ledger_anchor *known,
-					const struct ledger_anchor *other)
+static enum cs_err keep_anchor_conflict(struct ledger_call *call, const struct cmt_anchor *known,
+					const struct cmt_anchor *other)
 {
 	uint8_t value[ANCHOR_CONFLICT_SIZE];
 	struct cs_buf buf;
@@ -184,7 +173,7 @@ static enum cs_err keep_anchor_conflict(struct ledger_call *call, const struct l
 }
 
 /* Below, at, above the anchor that there is: -1, 0, 1. */
-static int compare(const struct ledger_anchor *a, const struct ledger_anchor *b)
+static int compare(const struct cmt_anchor *a, const struct cmt_anchor *b)
 {
 	if (a->epoch != b->epoch)
 		return a->epoch < b->epoch ? -1 : 1;
@@ -194,7 +183,7 @@ static int compare(const struct ledger_anchor *a, const struct ledger_anchor *b)
 /* An enclave's word of how far its sealed state is; anybody may bring it. */
 enum cs_err records_anchor(struct ledger_call *call, struct cs_abi_reader *in, struct cs_abi *out)
 {
-	struct ledger_anchor anchor, known;
+	struct cmt_anchor anchor, known;
 	struct ledger_key_holder holder;
 	struct cs_hash x, rx, s, own;
 	uint64_t since_s;
@@ -210,7 +199,7 @@ enum cs_err records_anchor(struct ledger_call *call, struct cs_abi_reader *in, s
 	anchor.identity = known.identity = holder.identity;
 	CS_TRY(ledger_enclaves_identity(call, &own));
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_HASH));
-	const struct cs_hash digest = ledger_anchor_digest(&own, &anchor);
+	const struct cs_hash digest = cmt_anchor_digest(&own, &anchor);
 	CS_TRY(records_verify(call, &x, &rx, &s, &digest));
 	CS_TRY(get_anchor(call, &known, &since_s));
 	const int order = since_s == 0 ? 1 : compare(&anchor, &known);
@@ -228,7 +217,7 @@ enum cs_err records_anchor(struct ledger_call *call, struct cs_abi_reader *in, s
 enum cs_err records_anchor_of(struct ledger_call *call, struct cs_abi_reader *in,
 			      struct cs_abi *out)
 {
-	struct ledger_anchor anchor;
+	struct cmt_anchor anchor;
 	uint64_t time_s;
 	CS_TRY(cs_abi_get_word(in, &anchor.lineage));
 	CS_TRY(cs_abi_get_word(in, &anchor.identity));

@@ -58,17 +58,10 @@ struct ledger_record {
 };
 #define LEDGER_RECORD_WORDS 11u
 
-/* What an enclave signs of records and of an anchor; `own` is the register's identity. */
+/* What an enclave signs of records (of an anchor: verify/cometbft/anchor.h); `own` is the register's
+ * identity. */
 struct cs_hash ledger_records_digest(const struct cs_hash *own, const struct ledger_record *records,
 				     size_t count);
-struct ledger_anchor {
-	struct cs_hash lineage;
-	struct cs_hash identity;
-	uint64_t epoch;   /* rises when sealed state was lost or is begun again */
-	uint64_t counter; /* rises within an epoch */
-	struct cs_hash digest;
-};
-struct cs_hash ledger_anchor_digest(const struct cs_hash *own, const struct ledger_anchor *anchor);
 
 /* At genesis, `call` being a call of contract 5 by nobody. The errors of ledger_timelock_construct. */
 CS_NODISCARD enum cs_err ledger_records_construct(struct ledger_call *call,

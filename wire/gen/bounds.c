@@ -66,6 +66,19 @@ static const struct wire_bound key_info[] = {
 	{4, 1, 20, 20, false}, /* gas_address */
 };
 
+static const struct wire_bound anchor_status[] = {
+	{1, 1, 0, 0, false}, /* state */
+	{2, 1, 0, 0, false}, /* epoch */
+	{3, 1, 0, 0, false}, /* counter */
+	{4, 1, 0, 0, false}, /* proven_epoch */
+	{5, 1, 0, 0, false}, /* proven_counter */
+	{6, 1, 0, 0, false}, /* proof_height */
+	{7, 1, 0, 0, false}, /* proof_time_s */
+	{8, 1, 0, 0, false}, /* lag_max */
+	{9, 1, 0, 0, false}, /* proof_age_max_s */
+	{10, 1, 32, 32, false}, /* register_identity */
+};
+
 static const struct wire_bound hello_request[] = {
 	{1, 1, 32, 32, false}, /* nonce */
 };
@@ -88,6 +101,7 @@ static const struct wire_bound hello_reply[] = {
 	{15, 1, 0, 0, false}, /* rollback_detected_only_within_process */
 	{16, 1, 0, 0, false}, /* now_low_s */
 	{17, 1, 0, 0, false}, /* now_high_s */
+	{18, 1, 0, 0, false}, /* anchor */
 };
 
 static const struct wire_bound init_reply[] = {
@@ -259,7 +273,7 @@ static const struct wire_bound rotate_request[] = {
 static const struct wire_bound rotate_reply[] = {
 	{1, 1, 0, 0, false}, /* new_epoch */
 	{2, 1, 32, 32, false}, /* new_key */
-	{3, 16, 0, 0, false}, /* statements */
+	{3, 17, 0, 0, false}, /* statements */
 	{4, 1, 0, 1048576, false}, /* sealed */
 };
 
@@ -280,6 +294,57 @@ static const struct wire_bound status_reply[] = {
 	{6, 1, 32, 32, false}, /* digest */
 	{7, 1, 64, 64, false}, /* signature */
 	{8, 1, 32, 32, false}, /* public_key */
+};
+
+static const struct wire_bound clock_ask_request[] = {
+	{1, 64, 32, 32, false}, /* inputs */
+};
+
+static const struct wire_bound clock_ask_reply[] = {
+	{1, 1, 32, 32, false}, /* nonce */
+};
+
+static const struct wire_bound clock_answer[] = {
+	{1, 1, 32, 32, false}, /* key */
+	{2, 1, 0, 0, false}, /* time_ms */
+	{3, 1, 64, 64, false}, /* signature */
+};
+
+static const struct wire_bound clock_answers_request[] = {
+	{1, 1, 32, 32, false}, /* nonce */
+	{2, 32, 0, 0, false}, /* answers */
+};
+
+static const struct wire_bound clock_answers_reply[] = {
+	{1, 1, 0, 0, false}, /* asked_by_s */
+	{2, 1, 0, 0, false}, /* now_from_s */
+	{3, 1, 0, 0, false}, /* counted */
+};
+
+static const struct wire_bound anchor_prove_request[] = {
+	{1, 1, 0, 0, false}, /* height */
+	{2, 1, 0, 65536, false}, /* proof */
+};
+
+static const struct wire_bound anchor_prove_reply[] = {
+	{1, 1, 0, 0, true}, /* status */
+};
+
+static const struct wire_bound anchor_sign_request[] = {
+	{1, 1, 32, 32, false}, /* digest */
+	{2, 1, 0, 0, false}, /* key_epoch */
+};
+
+static const struct wire_bound anchor_sign_reply[] = {
+	{1, 1, 32, 32, false}, /* register_identity */
+	{2, 1, 32, 32, false}, /* lineage */
+	{3, 1, 32, 32, false}, /* identity */
+	{4, 1, 32, 32, false}, /* public_key */
+	{5, 1, 0, 0, false}, /* epoch */
+	{6, 1, 0, 0, false}, /* counter */
+	{7, 1, 32, 32, false}, /* digest */
+	{8, 1, 32, 32, false}, /* rx */
+	{9, 1, 32, 32, false}, /* s */
 };
 
 static const struct wire_bound error_reply[] = {
@@ -395,8 +460,9 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__proof_nodes__descriptor, proof_nodes, 3},
 	{&caisson__wire__client_status__descriptor, client_status, 7},
 	{&caisson__wire__key_info__descriptor, key_info, 4},
+	{&caisson__wire__anchor_status__descriptor, anchor_status, 10},
 	{&caisson__wire__hello_request__descriptor, hello_request, 1},
-	{&caisson__wire__hello_reply__descriptor, hello_reply, 17},
+	{&caisson__wire__hello_reply__descriptor, hello_reply, 18},
 	{&caisson__wire__init_request__descriptor, NULL, 0},
 	{&caisson__wire__init_reply__descriptor, init_reply, 2},
 	{&caisson__wire__export_request__descriptor, NULL, 0},
@@ -429,6 +495,15 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__public_keys_reply__descriptor, public_keys_reply, 1},
 	{&caisson__wire__status_request__descriptor, status_request, 1},
 	{&caisson__wire__status_reply__descriptor, status_reply, 8},
+	{&caisson__wire__clock_ask_request__descriptor, clock_ask_request, 1},
+	{&caisson__wire__clock_ask_reply__descriptor, clock_ask_reply, 1},
+	{&caisson__wire__clock_answer__descriptor, clock_answer, 3},
+	{&caisson__wire__clock_answers_request__descriptor, clock_answers_request, 2},
+	{&caisson__wire__clock_answers_reply__descriptor, clock_answers_reply, 3},
+	{&caisson__wire__anchor_prove_request__descriptor, anchor_prove_request, 2},
+	{&caisson__wire__anchor_prove_reply__descriptor, anchor_prove_reply, 1},
+	{&caisson__wire__anchor_sign_request__descriptor, anchor_sign_request, 2},
+	{&caisson__wire__anchor_sign_reply__descriptor, anchor_sign_reply, 9},
 	{&caisson__wire__error_reply__descriptor, error_reply, 2},
 	{&caisson__wire__probe_request__descriptor, probe_request, 1},
 	{&caisson__wire__probe_reply__descriptor, probe_reply, 1},
@@ -444,17 +519,17 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
 };
-const size_t wire_bounds_count = 55;
+const size_t wire_bounds_count = 65;
 
 const struct cs_hash wire_schema_digest = {{
-	0x2d, 0x66, 0xb2, 0x94, 0xa1, 0x1c, 0xe4, 0x13,
-	0x4a, 0xb9, 0x63, 0x0d, 0x8f, 0xf8, 0xdc, 0xbb,
-	0x60, 0xe6, 0x2d, 0x86, 0x53, 0x04, 0xda, 0x6c,
-	0x9a, 0x65, 0x83, 0xd5, 0x14, 0x74, 0x6b, 0xf7,
+	0x2c, 0xaa, 0x30, 0x4e, 0x08, 0xee, 0xf1, 0xae,
+	0x59, 0xf5, 0x31, 0x3e, 0x53, 0x6b, 0x69, 0x6b,
+	0xf9, 0x75, 0x4c, 0x40, 0xfc, 0x91, 0x80, 0x0c,
+	0x4f, 0x82, 0xe0, 0x6e, 0xbb, 0x94, 0x4a, 0x9e,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0x7d, 0x70, 0xd4, 0xb5, 0xde, 0x17, 0x6b, 0xa7,
-	0x8d, 0xb9, 0xd5, 0xc9, 0x2a, 0xaf, 0x47, 0x66,
-	0x26, 0x93, 0xa0, 0xb9, 0x92, 0xa0, 0xd4, 0x39,
-	0x11, 0x6d, 0xf5, 0xc9, 0xc6, 0x48, 0xa0, 0x9f,
+	0xcc, 0x24, 0x19, 0xc2, 0x68, 0xb4, 0x2e, 0x88,
+	0x52, 0xf3, 0x83, 0xfa, 0x99, 0x19, 0x44, 0xf5,
+	0x93, 0x55, 0x52, 0xc1, 0x23, 0x96, 0xda, 0xed,
+	0x4c, 0x2c, 0x83, 0xf8, 0xf6, 0xc0, 0x7a, 0xe1,
 }};

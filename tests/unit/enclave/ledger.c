@@ -15,17 +15,21 @@ static struct key key_of_slot(const struct cs_hash *slot)
 	return key;
 }
 
-void ledger_write(struct ledger *l, const struct cs_hash *slot, const struct cs_hash *word)
+void ledger_put(struct ledger *l, struct cs_bytes key, struct cs_bytes value, bool remove)
 {
-	const struct key key = key_of_slot(slot);
-	const struct ledger_change change = {CS_BYTES_OF(key.b), CS_BYTES_OF(word->b),
-					     cs_hash_is_zero(word)};
+	const struct ledger_change change = {key, value, remove};
 	const struct ledger_changes values = {&change, 1};
 	struct ledger_changes changes[LEDGER_SPACE_COUNT] = {values};
 	cs_arena_rewind(&l->arena, 0);
 	assert_ok(ledger_tree_update(&l->root, &changes[LEDGER_PAGES], &l->table, &values,
 				     &l->arena));
 	assert_ok(l->table.commit(l->table.context, memory_db_version(l->db) + 1, changes, 0));
+}
+
+void ledger_write(struct ledger *l, const struct cs_hash *slot, const struct cs_hash *word)
+{
+	const struct key key = key_of_slot(slot);
+	ledger_put(l, CS_BYTES_OF(key.b), CS_BYTES_OF(word->b), cs_hash_is_zero(word));
 }
 
 /* A version of the state for each word: which one a block's application hash is of stands in its
@@ -74,10 +78,15 @@ void ledger_update(struct ledger *l, const struct cmt_light_block *block, enum c
 		world_refused(l->w, WIRE_CLIENT_UPDATE, &in.base, err);
 }
 
-void ledger_advance(struct ledger *l, size_t count)
+void ledger_mine(struct ledger *l, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		mine(l);
+}
+
+void ledger_advance(struct ledger *l, size_t count)
+{
+	ledger_mine(l, count);
 	ledger_update(l, &l->blocks[l->height], CS_OK);
 }
 
@@ -139,19 +148,24 @@ void ledger_begin(struct ledger *l)
 	(void)world_ok(l->w, WIRE_CLIENT_CREATE, &create.base);
 }
 
+struct cs_bytes ledger_prove(struct ledger *l, uint64_t height, struct cs_bytes key)
+{
+	struct cs_buf buf = test_buf(LEDGER_PROOF_SIZE_MAX);
+	struct cs_bytes value;
+	bool exists;
+	cs_arena_rewind(&l->arena, 0);
+	assert_ok(ledger_tree_prove(&buf, &value, &exists, &l->table, version_at(l, height), key,
+				    &l->arena));
+	return cs_buf_view(&buf);
+}
+
 Caisson__Wire__ProofNodes *ledger_proof(struct ledger *l, uint64_t height,
 					const struct cs_hash *slot)
 {
 	Caisson__Wire__ProofNodes *proof = keep(sizeof *proof);
 	const struct key key = key_of_slot(slot);
-	struct cs_buf buf = test_buf(LEDGER_PROOF_SIZE_MAX);
-	struct cs_bytes value;
-	bool exists;
 	caisson__wire__proof_nodes__init(proof);
-	cs_arena_rewind(&l->arena, 0);
-	assert_ok(ledger_tree_prove(&buf, &value, &exists, &l->table, version_at(l, height),
-				    CS_BYTES_OF(key.b), &l->arena));
-	proof->state = pb(cs_buf_view(&buf));
+	proof->state = pb(ledger_prove(l, height, CS_BYTES_OF(key.b)));
 	return proof;
 }
 

@@ -31,6 +31,12 @@ void ledger_begin(struct ledger *l);
 
 /* What the next block's transactions write; zero removes. */
 void ledger_write(struct ledger *l, const struct cs_hash *slot, const struct cs_hash *word);
+/* The same of any key. */
+void ledger_put(struct ledger *l, struct cs_bytes key, struct cs_bytes value, bool remove);
+/* A proof of any key under the application hash of the block at the height; a copy. */
+struct cs_bytes ledger_prove(struct ledger *l, uint64_t height, struct cs_bytes key);
+/* So many more blocks, of which nobody is told. */
+void ledger_mine(struct ledger *l, size_t count);
 /* So many more blocks, the last of them told to the client. */
 void ledger_advance(struct ledger *l, size_t count);
 struct cs_bytes ledger_raw(const struct cmt_light_block *block);

@@ -157,6 +157,33 @@ static void test_a_ledger_is_read(void **state)
 	assert_int_equal(m.chains[1].finality.trust_level.denominator, 0);
 }
 
+static void test_the_time_of_a_ledger_is_read(void **state)
+{
+	(void)state;
+	struct manifest m;
+	struct cs_why why = {""};
+	assert_ok(manifest_read(&m, arena(), file_of("clock.json"), NULL, &why));
+	const struct manifest_ledger *ledger = &m.ledger;
+	assert_false(m.insecure_host_time);
+	assert_string_equal(ledger->chain.caip2, "cosmos:caisson-ledger-1");
+	assert_bytes(cmt_chain_id_bytes(&ledger->chain.cometbft_id),
+		     cs_bytes_str("caisson-ledger-1"));
+	assert_int_equal(ledger->chain.finality.mode, MANIFEST_COMETBFT);
+	assert_int_equal(ledger->chain.gateway.b[19], 4);
+	assert_hash(ledger->chain.identity,
+		    wire_identity(cs_bytes_str(ledger->chain.caip2), &ledger->chain.genesis,
+				  CS_BYTES_OF(ledger->chain.gateway.b)));
+	assert_int_equal(ledger->keys.threshold, 3);
+	assert_int_equal(ledger->keys.count, 4);
+	assert_int_equal(ledger->keys.keys[3].b[31], 4);
+	assert_int_equal(ledger->clock_error_s, 2);
+	assert_int_equal(ledger->proof_age_max_s, 600);
+	assert_int_equal(ledger->anchor_lag_max, 16);
+	assert_ok(manifest_read(&m, arena(), file_of("first.json"), NULL, &why));
+	assert_true(m.insecure_host_time);
+	assert_int_equal(m.ledger.keys.count, 0);
+}
+
 /* Each file that must be refused, with its error. */
 static void test_refusals(void **state)
 {
@@ -226,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_the_second_follows),
 		cmocka_unit_test(test_providers_are_read),
 		cmocka_unit_test(test_a_ledger_is_read),
+		cmocka_unit_test(test_the_time_of_a_ledger_is_read),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_bit_may_change),
 		cmocka_unit_test(test_a_file_above_the_bound),

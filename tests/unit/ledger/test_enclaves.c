@@ -2,6 +2,7 @@
 #include "relay_state/ledger/evidence.h"
 #include "relay_state/ledger/timelock.h"
 #include "tests/unit/ledger/register_lab.h"
+#include "verify/cometbft/anchor.h"
 
 #define ENCLAVES LEDGER_ENCLAVES_NUMBER
 #define VECTORS CS_VECTORS "/ledger/register.json"
@@ -43,8 +44,7 @@ static void test_preimages(void **state)
 		 .block = lab_byte_word(0x71),
 		 .tx = lab_byte_word(0x72)},
 	};
-	const struct ledger_anchor anchor = {lab_byte_word(0x21), identity, 1, 5,
-					     lab_byte_word(0x74)};
+	const struct cmt_anchor anchor = {lab_byte_word(0x21), identity, 1, 5, lab_byte_word(0x74)};
 	r.keys[0].gas = lab_address(0x51);
 	records[1] = records[0];
 	records[1].index = 1;
@@ -56,7 +56,7 @@ static void test_preimages(void **state)
 	assert_hash(ledger_registration_digest(&own, &r), hash_of(want, "registration"));
 	assert_hash(ledger_time_key_digest(&own, &other), hash_of(want, "time_key"));
 	assert_hash(ledger_records_digest(&own, records, 2), hash_of(want, "records"));
-	assert_hash(ledger_anchor_digest(&own, &anchor), hash_of(want, "anchor"));
+	assert_hash(cmt_anchor_digest(&own, &anchor), hash_of(want, "anchor"));
 	json_decref(root);
 }
 
