@@ -204,8 +204,8 @@ def test_evidence_of_a_block_that_is_executed_again(tmp_path):
     with network as net:
         node = net.nodes[0]
         wait_for(node.is_up, DEADLINE_S, "the node")
-        last = max(int(node.commit(tx)["height"]) for tx in (b"a=1", b"b=2", b"c=3"))
-        # There is no further block before the next transaction.
+        # The last one proves the state; there is no further block before the next transaction.
+        last = max(int(node.commit(tx)["height"]) for tx in (b"a=1", b"b=2", b"c=3")) + 1
         wait_for(lambda: node.call("consensus_state")["round_state"]["height/round/step"] == f"{last + 1}/0/1", DEADLINE_S, "the next height")
         key = forge.Key(node.home)
         time = header_at(node, last)["time"]

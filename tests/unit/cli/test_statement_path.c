@@ -2,12 +2,7 @@
  * outside), though the first lines are known by their roots alone. */
 #include "cli/statement_path.h"
 #include "core/arena.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/support.h"
 
 #define COUNT_MAX 70u
 

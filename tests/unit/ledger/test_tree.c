@@ -136,12 +136,30 @@ static void expect_pages_of_pairs(struct scene *s)
 	(void)tear_down(&state);
 }
 
+static json_t *walks, *trees;
+
+static int read_vectors(void **unused)
+{
+	(void)unused;
+	walks = read_json(CS_VECTORS "/ledger_tree/roots.json");
+	trees = read_json(CS_VECTORS "/ledger_tree/proofs.json");
+	return 0;
+}
+
+static int free_vectors(void **unused)
+{
+	(void)unused;
+	json_decref(walks);
+	json_decref(trees);
+	return 0;
+}
+
 static void test_roots(void **unused)
 {
-	const json_t *walks = read_json(CS_VECTORS "/ledger_tree/roots.json"), *walk;
+	const json_t *walk;
 	const char *name;
 	(void)unused;
-	json_object_foreach((json_t *)(uintptr_t)walks, name, walk)
+	json_object_foreach(walks, name, walk)
 	{
 		const json_t *steps = json_object_get(walk, "steps");
 		const json_t *roots = json_object_get(walk, "roots");
@@ -240,10 +258,10 @@ static void expect_proof(struct scene *s, const struct cs_hash *root, const json
 
 static void test_proofs(void **unused)
 {
-	const json_t *trees = read_json(CS_VECTORS "/ledger_tree/proofs.json"), *tree;
+	const json_t *tree;
 	const char *name;
 	(void)unused;
-	json_object_foreach((json_t *)(uintptr_t)trees, name, tree)
+	json_object_foreach(trees, name, tree)
 	{
 		const json_t *proofs = json_object_get(tree, "proofs");
 		void *state = NULL;
@@ -263,9 +281,6 @@ static void test_proofs(void **unused)
 
 static const json_t *tree_named(const char *name)
 {
-	static const json_t *trees;
-	if (trees == NULL)
-		trees = read_json(CS_VECTORS "/ledger_tree/proofs.json");
 	return json_object_get(trees, name);
 }
 
@@ -568,5 +583,5 @@ int main(void)
 		cmocka_unit_test(test_pages_that_cannot_be),
 		cmocka_unit_test(test_page_keys),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, read_vectors, free_vectors);
 }
