@@ -3,6 +3,7 @@
 #include "relay_state/ledger/parameters.h"
 #include "relay_state/ledger/records.h"
 #include "relay_state/ledger/staking.h"
+#include "verify/cometbft/anchor.h"
 
 #include <string.h>
 
@@ -183,12 +184,12 @@ enum cs_err enclaves_report_answers(struct ledger_call *call, struct cs_abi_read
 /* ---- anchors ---- */
 
 static enum cs_err check_anchor(struct ledger_call *call, struct report *report, size_t at,
-				const struct ledger_anchor *anchor, const uint8_t signature[64])
+				const struct cmt_anchor *anchor, const uint8_t signature[64])
 {
 	struct cs_hash own;
 	CS_TRY(ledger_enclaves_identity(call, &own));
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_HASH + LEDGER_GAS_SCHNORR));
-	report->digests[at] = ledger_anchor_digest(&own, anchor);
+	report->digests[at] = cmt_anchor_digest(&own, anchor);
 	const enum cs_err err = cs_schnorr_verify64(call->sig, signature, &report->x,
 						    CS_BYTES_OF(report->digests[at].b));
 	return err == CS_ERR_BAD_SIGNATURE ? ledger_revert_plain(call, "SignatureInvalid()") : err;
@@ -199,7 +200,7 @@ enum cs_err enclaves_report_anchors(struct ledger_call *call, struct cs_abi_read
 				    struct cs_abi *out)
 {
 	struct report report;
-	struct ledger_anchor anchors[2];
+	struct cmt_anchor anchors[2];
 	uint64_t epoch, counter;
 	uint8_t signatures[2][64];
 	const struct cs_hash zero = {{0}};
@@ -209,7 +210,7 @@ enum cs_err enclaves_report_anchors(struct ledger_call *call, struct cs_abi_read
 	CS_TRY(cs_abi_get_u64(in, &counter));
 	for (size_t i = 0; i < CS_LEN(anchors); i++) {
 		struct cs_hash rx, s;
-		anchors[i] = (struct ledger_anchor){zero, zero, epoch, counter, zero};
+		anchors[i] = (struct cmt_anchor){zero, zero, epoch, counter, zero};
 		CS_TRY(cs_abi_get_word(in, &anchors[i].digest));
 		CS_TRY(cs_abi_get_word(in, &rx));
 		CS_TRY(cs_abi_get_word(in, &s));

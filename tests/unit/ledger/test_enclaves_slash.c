@@ -4,6 +4,7 @@
 #include "relay_state/ledger/parameters.h"
 #include "relay_state/ledger/staking_parts.h"
 #include "tests/unit/ledger/register_lab.h"
+#include "verify/cometbft/anchor.h"
 
 #define ENCLAVES LEDGER_ENCLAVES_NUMBER
 #define SECRET 201u
@@ -22,9 +23,8 @@ struct test {
 static void sign_anchor(const struct test *test, struct cs_hash words[3], struct cs_hash digest)
 {
 	const struct cs_hash own = register_lab_identity();
-	const struct ledger_anchor anchor = {lab_byte_word(0x21), lab_byte_word(0x41), 1, 5,
-					     digest};
-	const struct cs_hash signed_digest = ledger_anchor_digest(&own, &anchor);
+	const struct cmt_anchor anchor = {lab_byte_word(0x21), lab_byte_word(0x41), 1, 5, digest};
+	const struct cs_hash signed_digest = cmt_anchor_digest(&own, &anchor);
 	words[0] = digest;
 	register_lab_sign(test->lab, words + 1, SECRET, &signed_digest);
 }
