@@ -1,52 +1,16 @@
-/* What is the same for every application: answers that are sometimes slow, fixed changes of
- * validators by height. */
+/* What is the same for every application: answers that are sometimes slow. */
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Bytes of a proposal's transactions. */
-#define PROPOSAL_SIZE_MAX 3500u
+#define PROPOSAL_SIZE_MAX 7000u
 
 void sim_put_tx(struct cs_buf *buf, struct cs_bytes tx)
 {
 	cs_put_u16(buf, (uint16_t)tx.n);
 	cs_put(buf, tx);
-}
-
-struct change {
-	bool some;
-	unsigned key;
-	int64_t power;
-};
-
-/* Every third height one power changes, or the last key goes or comes again. */
-static struct change change_at(const struct sim *sim, int64_t height, bool *last_is_in)
-{
-	struct sim_rng rng = {sim->seed * 7919 + (uint64_t)height};
-	struct change c = {false, 0, 0};
-	if (!sim->set_changes || height % 3 != 0)
-		return c;
-	c.some = true;
-	c.key = (unsigned)sim_below(&rng, sim->keys);
-	c.power = 10 + (int64_t)sim_below(&rng, 3);
-	if (sim->keys > 4 && c.key == sim->keys - 1) {
-		*last_is_in = !*last_is_in;
-		c.power = *last_is_in ? c.power : 0;
-	}
-	return c;
-}
-
-size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates)
-{
-	bool last_is_in = true;
-	struct change c = {false, 0, 0};
-	for (int64_t h = 1; h <= height; h++)
-		c = change_at(sim, h, &last_is_in);
-	if (!c.some)
-		return 0;
-	updates[0] = cmt_validator_of(&sim->key[c.key], c.power);
-	return 1;
 }
 
 static void later(struct sim *sim, struct sim_node *node, const struct bft_event *event,

@@ -1,5 +1,5 @@
 /* The application of every simulated node: a chain of hashes over the transactions, answers that are
- * sometimes slow. Pure until Commit. */
+ * sometimes slow, fixed changes of validators by height. Pure until Commit. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -18,9 +18,64 @@ static void apply(struct sim *sim, struct sim_app *app, struct cs_bytes bytes)
 		memcpy(both + 32, tx.b, 32);
 		app->hash = cs_sha256(CS_BYTES_OF(both));
 	}
+	app->results = app->hash;
 	app->height = block.header.height;
 	cs_arena_rewind(&sim->scratch, mark);
 }
+
+int64_t sim_app_life_ns(void)
+{
+	return 0;
+}
+
+void sim_app_report(void)
+{
+}
+
+/* ---- validators ---- */
+
+/* Of 1, where halves and thirds are rounded; changes are by a tenth. */
+int64_t sim_app_power(const struct sim *sim)
+{
+	return sim->set_changes ? 10 : 1;
+}
+
+struct change {
+	bool some;
+	unsigned key;
+	int64_t power;
+};
+
+/* Every third height one power changes, or the last key goes or comes again. */
+static struct change change_at(const struct sim *sim, int64_t height, bool *last_is_in)
+{
+	struct sim_rng rng = {sim->seed * 7919 + (uint64_t)height};
+	struct change c = {false, 0, 0};
+	if (!sim->set_changes || height % 3 != 0)
+		return c;
+	c.some = true;
+	c.key = (unsigned)sim_below(&rng, sim->keys);
+	c.power = 10 + (int64_t)sim_below(&rng, 3);
+	if (sim->keys > 4 && c.key == sim->keys - 1) {
+		*last_is_in = !*last_is_in;
+		c.power = *last_is_in ? c.power : 0;
+	}
+	return c;
+}
+
+size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates)
+{
+	bool last_is_in = true;
+	struct change c = {false, 0, 0};
+	for (int64_t h = 1; h <= height; h++)
+		c = change_at(sim, h, &last_is_in);
+	if (!c.some)
+		return 0;
+	updates[0] = cmt_validator_of(&sim->key[c.key], c.power);
+	return 1;
+}
+
+/* ---- blocks ---- */
 
 struct cs_hash sim_app_genesis(struct sim *sim)
 {
@@ -47,7 +102,7 @@ void sim_app_commit(struct sim *sim, struct sim_node *node, struct cs_bytes byte
 
 void sim_app_take_back(struct sim *sim, struct sim_node *node, int64_t height)
 {
-	node->disk.app = (struct sim_app){height, sim->app_hash[height]};
+	node->disk.app = (struct sim_app){height, sim->app_hash[height], sim->app_hash[height]};
 }
 
 void sim_app_check_end(struct sim *sim, struct sim_node *node)
@@ -90,4 +145,9 @@ bool sim_app_accepts(struct sim *sim, struct sim_node *node, struct cs_bytes byt
 		good = block.txs[i].n > 0 && block.txs[i].p[0] != BAD_TX;
 	cs_arena_rewind(&sim->scratch, mark);
 	return good;
+}
+
+void sim_app_done(struct sim *sim)
+{
+	(void)sim;
 }

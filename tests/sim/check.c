@@ -258,14 +258,15 @@ void sim_check_store(struct sim *sim, struct sim_node *node, const struct bft_ef
 static void check_update(struct sim *sim, const struct sim_node *node, int64_t height,
 			 const struct cmt_validator_set *set)
 {
-	struct cmt_validator update;
-	if (height < 1 || sim_app_updates(sim, height, &update) == 0)
-		return;
-	size_t at = cmt_validator_set_find(set, &update.address);
-	int64_t power = at == SIZE_MAX ? 0 : set->list[at].power;
-	if (power != update.power)
-		sim_fail(sim, "node %u: a change of %" PRId64 " is not in force", node->index,
-			 height);
+	struct cmt_validator updates[BFT_UPDATES_MAX];
+	const size_t count = height < 1 ? 0 : sim_app_updates(sim, height, updates);
+	for (size_t i = 0; i < count; i++) {
+		size_t at = cmt_validator_set_find(set, &updates[i].address);
+		int64_t power = at == SIZE_MAX ? 0 : set->list[at].power;
+		if (power != updates[i].power)
+			sim_fail(sim, "node %u: a change of %" PRId64 " is not in force",
+				 node->index, height);
+	}
 }
 
 void sim_check_state(struct sim *sim, struct sim_node *node, const struct bft_state *state)

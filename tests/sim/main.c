@@ -150,8 +150,7 @@ static void make_genesis(struct sim *sim)
 	struct cmt_validator list[SIM_NODES_MAX];
 	struct bft_genesis genesis = {.chain_id = cs_bytes_str("sim"), .initial_height = 1};
 	const struct cs_hash app_hash = sim_app_genesis(sim);
-	/* Of 1, where halves and thirds are rounded; changes are by a tenth (app.c). */
-	int64_t power = sim->set_changes ? 10 : 1;
+	const int64_t power = sim_app_power(sim);
 	for (unsigned i = 0; i < sim->keys; i++)
 		list[i] = cmt_validator_of(&sim->key[i], power);
 	genesis.time = bft_time_pb(1700000000000 * MS);
@@ -243,6 +242,7 @@ void sim_done(struct sim *sim)
 	for (size_t i = 0; i < sim->attack_count; i++)
 		free(sim->attacks[i].bytes);
 	free(sim->votes);
+	sim_app_done(sim);
 	free(sim->scratch_memory);
 }
 
@@ -254,7 +254,8 @@ static void begin(struct sim *sim)
 				     : sim->forgers  ? 8000
 						     : 3000) +
 				    sim_below(&sim->rng, 5000)) *
-			  MS;
+				  MS +
+			  sim_app_life_ns();
 	for (unsigned i = 0; i < sim->nodes; i++) {
 		struct sim_happening start = {.type = SIM_RESTART, .node = i};
 		sim_schedule(sim, (int64_t)sim_below(&sim->rng, 200) * MS, &start);
@@ -353,6 +354,7 @@ static int report(const struct totals *t)
 	       " attacks on light clients in blocks, %" PRIu64 " lies refused\n",
 	       t->seeds, t->failures, t->steps, t->decisions, t->crashes, t->restores, t->evidence,
 	       t->rounds_max, t->syncs, t->forks, t->restored_twice, t->attacks, t->lies);
+	sim_app_report();
 	return t->failures == 0 ? 0 : 1;
 }
 

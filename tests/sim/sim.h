@@ -57,6 +57,7 @@ struct sim_evidence {
 struct sim_app {
 	int64_t height;
 	struct cs_hash hash;
+	struct cs_hash results; /* of the last block's transactions */
 };
 
 struct sim_disk {
@@ -230,6 +231,8 @@ struct sim {
 	size_t attack_count;
 	uint64_t lies;           /* told to honest nodes, and refused */
 	uint64_t restored_twice; /* votes against own ones by SIM_RESTORED */
+	struct sim_pair
+		*pair; /* of ledger.c: the ledger on the other side, and what is known of both */
 	char failure[256];
 };
 
@@ -283,6 +286,12 @@ bool sim_attacks_are_carried(const struct sim *sim);
 uint64_t sim_attacks_taken(const struct sim *sim);
 
 /* app.c, or ledger.c, which is the ledger's application: one of them is linked */
+/* How much longer a network runs until it heals: what the application does takes time. */
+int64_t sim_app_life_ns(void);
+/* What all seeds together reached, in words, or nothing. */
+void sim_app_report(void);
+/* Each validator's power at genesis. */
+int64_t sim_app_power(const struct sim *sim);
 struct cs_hash sim_app_genesis(struct sim *sim);
 /* A process begins, over what its disk has. */
 void sim_app_start(struct sim *sim, struct sim_node *node);
@@ -300,10 +309,12 @@ bool sim_app_accepts(struct sim *sim, struct sim_node *node, struct cs_bytes blo
 /* What must hold when all is over. */
 void sim_app_check_end(struct sim *sim, struct sim_node *node);
 void sim_app_free(struct sim_node *node);
+void sim_app_done(struct sim *sim);
+/* The changes of validators that the block of a height made, at most BFT_UPDATES_MAX. */
+size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
 
 /* answer.c */
 void sim_app_answer(struct sim *sim, struct sim_node *node, const struct bft_effect *effect);
-size_t sim_app_updates(struct sim *sim, int64_t height, struct cmt_validator *updates);
 /* A transaction of a proposal as it travels to the engine: size (2), bytes. */
 void sim_put_tx(struct cs_buf *buf, struct cs_bytes tx);
 

@@ -188,7 +188,7 @@ static void observe(struct sim *sim)
 struct attached {
 	struct cs_bytes txs[8];
 	struct bft_finalized finalized;
-	struct cmt_validator updates[1];
+	struct cmt_validator updates[BFT_UPDATES_MAX];
 	struct sim_app app;
 };
 
@@ -219,7 +219,7 @@ static void attach(struct sim *sim, struct sim_node *node, const struct sim_happ
 	case BFT_EVENT_FINALIZED:
 		sim_app_finalize(sim, node, &a->app, bytes);
 		a->finalized.app_hash = CS_BYTES_OF(a->app.hash.b);
-		a->finalized.results_hash = a->app.hash;
+		a->finalized.results_hash = a->app.results;
 		a->finalized.updates = a->updates;
 		a->finalized.updates_count = sim_app_updates(sim, event->height, a->updates);
 		event->finalized = &a->finalized;
