@@ -106,10 +106,15 @@ class Rpc:
         return receipt
 
     def _lasting(self, receipt: dict | None) -> dict | None:
-        """None for one in the newest block where a Clique signer sealed it out of turn: another's may take its place."""
+        """None for one in the newest block where a Clique signer sealed it out of turn: another's may take its place.
+
+        And for one of a block that the node does not call the newest yet: what is read meanwhile is of the block before.
+        """
         if receipt is None:
             return None
         newest = self.block()
+        if int(newest["number"], 16) < int(receipt["blockNumber"], 16):
+            return None
         return None if newest["hash"] == receipt["blockHash"] and newest["difficulty"] == "0x1" else receipt
 
     def wait_blocks(self, count: int, timeout_s: float = 60) -> None:
