@@ -91,8 +91,10 @@ static void feed_failed(struct adapter_follow *follow, enum cs_err err, const ch
 	follow->feeding = false;
 	follow->feed_after_ms =
 		host_now_ms() + (err == CS_ERR_NOT_FOUND ? FEED_SOON_MS : FEED_PAUSE_MS);
-	if (err == CS_ERR_CLOSED || err == CS_ERR_NOT_FOUND || err == CS_ERR_UNAVAILABLE)
-		return; /* the enclave or the node is on its way back, or the head moved down */
+	if (err == CS_ERR_CLOSED || err == CS_ERR_NOT_FOUND || err == CS_ERR_UNAVAILABLE ||
+	    err == CS_ERR_NO_TIME)
+		return; /* the enclave, its clock or the node is on its way back, or the head moved
+			   down */
 	log_warn("chain.client_refused", LOG_TEXT("chain", follow->name), LOG_ERR(err),
 		 LOG_TEXT("why", why));
 	/* Another branch above the final block: from where all agree. */

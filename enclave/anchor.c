@@ -283,6 +283,9 @@ enum cs_err enclave_anchor_to_pb(struct enclave_call *call, Caisson__Wire__Ancho
 	*pb = NULL;
 	if (e->ledger == NULL)
 		return CS_OK;
+	const struct cmt_anchor where = {.lineage = e->manifest.lineage,
+					 .identity = e->anchor.identity};
+	uint8_t key[CMT_ANCHOR_KEY_SIZE];
 	Caisson__Wire__AnchorStatus *out = cs_arena_calloc(&call->e->arena, 1, sizeof *out);
 	if (out == NULL)
 		return CS_ERR_NO_MEMORY;
@@ -298,6 +301,8 @@ enum cs_err enclave_anchor_to_pb(struct enclave_call *call, Caisson__Wire__Ancho
 	out->proof_age_max_s = e->manifest.ledger.proof_age_max_s;
 	out->register_identity =
 		wire_pb_bytes(&call->e->arena, CS_BYTES_OF(e->ledger->manifest->identity.b));
+	cmt_anchor_key(key, &where);
+	out->key = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(key));
 	*pb = out;
 	return CS_OK;
 }

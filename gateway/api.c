@@ -4,6 +4,7 @@
 #include "gateway/gateway.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,8 @@ static const char *not_ready(struct gateway *gateway)
 {
 	if (!gateway->enclave_ready)
 		return "the enclave is not ready";
+	if (ledger_clock_trouble(gateway_clock(gateway)))
+		return ledger_clock_trouble(gateway_clock(gateway));
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		const char *trouble = adapter_follow_trouble(&gateway->chains[i].follow);
 		if (trouble)

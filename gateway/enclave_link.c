@@ -2,6 +2,7 @@
  * kept, and what hello must say. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,9 @@ struct cs_bytes gateway_enclave_hello(const struct gateway *gateway)
 static enum cs_err load_sealed(void *context, struct cs_arena *arena, struct cs_bytes *sealed)
 {
 	const struct gateway *gateway = context;
-	return gateway_journal_get(gateway->journal, GATEWAY_SEALED_NAME, arena, sealed);
+	CS_TRY(gateway_journal_get(gateway->journal, GATEWAY_SEALED_NAME, arena, sealed));
+	ledger_clock_stored(gateway_clock(gateway), *sealed);
+	return CS_OK;
 }
 
 struct sealed_write {
@@ -62,6 +65,16 @@ static enum cs_err write_sealed(void *context)
 	return gateway_journal_put(write->gateway->journal, GATEWAY_SEALED_NAME, write->sealed);
 }
 
+/* Read again: it is what would come back after a crash. */
+static void tell_clock(struct gateway *gateway)
+{
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	struct cs_bytes sealed;
+	if (gateway_clock(gateway) && load_sealed(gateway, &gateway->scratch, &sealed) != CS_OK)
+		log_error("enclave.state_not_read");
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
 struct stored_call {
 	struct gateway *gateway;
 	host_enclave_stored *stored;
@@ -73,6 +86,8 @@ static void sealed_committed(void *context, enum cs_err err)
 	struct stored_call *call = context;
 	if (err != CS_OK)
 		gateway_fail(call->gateway, err, "store sealed state");
+	else
+		tell_clock(call->gateway);
 	call->stored(call->context, err);
 	free(call);
 }
@@ -126,6 +141,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 		}
 	}
 	take_keys(gateway, hello->keys, hello->n_keys);
+	ledger_clock_hello(gateway_clock(gateway), hello);
 	if (served != gateway->chain_count)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
 			       "the enclave serves other chains than the gateway");
@@ -148,6 +164,7 @@ static void session_ready(void *context)
 			 LOG_U64("client_head", chain->follow.client_head),
 			 LOG_U64("final", chain->follow.final_height));
 	}
+	ledger_clock_up(gateway_clock(gateway));
 	gateway_wake(gateway);
 }
 
@@ -163,6 +180,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 {
 	struct gateway *gateway = context;
 	session_failed(gateway, err, why);
+	ledger_clock_down(gateway_clock(gateway));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].follow.created = false;
 }

@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include "host/alloc.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,8 @@ static void pump(void *context)
 		struct gateway_chain *chain = &gateway->chains[i];
 		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
+		if (!ledger_clock_signs(gateway_clock(gateway)))
+			continue;
 		gateway_submit_new(chain);
 		bool agrees = adapter_follow_agrees(&chain->follow);
 		if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
@@ -121,7 +124,8 @@ static void tick(void *context)
 
 static void export_tick(void *context)
 {
-	gateway_enclave_export(context, NULL, NULL);
+	if (gateway_clock_seals(context))
+		gateway_enclave_export(context, NULL, NULL);
 }
 
 /* ---- starting ---- */
@@ -251,6 +255,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	check_keys(gateway);
 	CS_TRY(start_server(gateway, why));
 	CS_TRY(gateway_ledger_start(gateway, why));
+	CS_TRY(gateway_clock_start(gateway, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
 	return gateway_enclave_start(gateway);
@@ -299,6 +304,7 @@ void gateway_stop(struct gateway *gateway)
 	host_timer_free(gateway->export_timer);
 	gateway_ledger_stop(gateway);
 	gateway_enclave_stop(gateway);
+	gateway_clock_stop(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		struct gateway_chain *chain = &gateway->chains[i];
 		if (chain->adapter)

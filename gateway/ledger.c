@@ -146,6 +146,8 @@ static void ended(void *ctx, const struct ledger_report *report)
 		ledger_records_ended(ledger, report);
 	else if (report->was_sent && !ledger_write(ledger, write_ended, ledger))
 		return;
+	if (report->kind == LEDGER_KIND_ANCHOR)
+		ledger_anchor_ended(ledger, report);
 	switch (report->end) {
 	case LEDGER_END_DONE:
 		ledger->figures.transactions++;
@@ -243,7 +245,8 @@ static bool work(struct gateway_ledger *ledger)
 			let_go(ledger);
 		return true;
 	}
-	return ledger_leases_send(ledger) || ledger_records_next(ledger);
+	return ledger_anchor_send(ledger) || ledger_leases_send(ledger) ||
+	       ledger_records_next(ledger);
 }
 
 static void step(void *context)

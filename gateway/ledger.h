@@ -12,6 +12,7 @@
 enum ledger_kind {
 	LEDGER_KIND_LEASES = 1,
 	LEDGER_KIND_RECORDS = 2,
+	LEDGER_KIND_ANCHOR = 3,
 };
 
 enum ledger_wish { LEDGER_WISH_NOTHING, LEDGER_WISH_TAKE, LEDGER_WISH_RENEW };
@@ -113,6 +114,11 @@ void ledger_leases_look_now(struct gateway_ledger *ledger);
 bool ledger_leases_send(struct gateway_ledger *ledger);
 bool ledger_leases_release(struct gateway_ledger *ledger);
 bool ledger_lease_is_held(const struct gateway_lease *lease);
+
+/* ---- clock.c ---- */
+/* Sends the enclave's anchor; false: there is none to send. */
+bool ledger_anchor_send(struct gateway_ledger *ledger);
+void ledger_anchor_ended(struct gateway_ledger *ledger, const struct ledger_report *report);
 
 /* ---- ledger_records.c ---- */
 /* Makes and sends the next batch, or forgets what others recorded; false: there is nothing to do. */

@@ -1,6 +1,7 @@
 /* What a gateway adds to following its chain (adapters/follow): messages that wait for their
  * signature hold the light client back, and whoever subscribed is told that a chain stopped. */
 #include "gateway/gateway.h"
+#include "relay_state/client/clock.h"
 
 static bool is_ready(void *context)
 {
@@ -12,6 +13,10 @@ static enum cs_err call(void *context, enum wire_type type, const ProtobufCMessa
 			host_enclave_done *done, void *done_context)
 {
 	const struct gateway_chain *chain = context;
+	struct ledger_clock *clock = gateway_clock(chain->gateway);
+	/* Of what may have expired the enclave wants to know how late it is. */
+	if (clock && (type == WIRE_CLIENT_CREATE || type == WIRE_CLIENT_UPDATE))
+		return ledger_clock_call(clock, type, message, done, done_context);
 	return gateway_enclave_call(chain->gateway, type, message, done, done_context);
 }
 

@@ -10,5 +10,7 @@
 /* A new reference: everything but the keys, whose meaning is the process's. evidence_digest is what
  * the owner of a contract writes into it beside the key. */
 json_t *host_enclave_json(const Caisson__Wire__HelloReply *hello);
+/* Of AnchorStatus.state; a literal. */
+const char *host_enclave_anchor_name(uint32_t state);
 
 #endif

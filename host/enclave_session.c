@@ -43,6 +43,13 @@ enum cs_err host_enclave_session_call(struct host_enclave_session *session, enum
 	return err;
 }
 
+enum cs_err host_enclave_session_send(struct host_enclave_session *session, enum wire_type type,
+				      struct cs_bytes body, uint64_t timeout_ms,
+				      host_enclave_done *done, void *context)
+{
+	return host_enclave_call(session->client, NULL, type, body, timeout_ms, done, context);
+}
+
 static enum cs_err own_call(struct host_enclave_session *session, enum wire_type type,
 			    const ProtobufCMessage *message, host_enclave_done *done, void *context)
 {
@@ -254,6 +261,14 @@ static void init_done(void *context, enum cs_err err, const char *why, struct cs
 					 &message);
 	if (err == CS_OK) {
 		const Caisson__Wire__InitReply *reply = (const Caisson__Wire__InitReply *)message;
+		/* Nothing new may be sealed yet: what is stored is the newest. */
+		if (reply->sealed.len == 0) {
+			cs_arena_rewind(arena, mark);
+			err = send_hello(session, hello_done);
+			if (err != CS_OK)
+				fail(session, err, "hello was not sent");
+			return;
+		}
 		struct init_call *call = host_alloc(sizeof(*call));
 		*call = (struct init_call){session, session->connection};
 		err = session->events.store(session->context, wire_pb_view(reply->sealed),
@@ -272,6 +287,12 @@ static void send_init(struct host_enclave_session *session)
 	enum cs_err err = own_call(session, WIRE_INIT, &request.base, init_done, session);
 	if (err != CS_OK)
 		fail(session, err, "init was not sent");
+}
+
+void host_enclave_session_init(struct host_enclave_session *session)
+{
+	if (session && session->ready)
+		send_init(session);
 }
 
 static void import_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)

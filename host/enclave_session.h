@@ -51,6 +51,14 @@ CS_NODISCARD enum cs_err host_enclave_session_call(struct host_enclave_session *
 						   const ProtobufCMessage *message,
 						   uint64_t timeout_ms, host_enclave_done *done,
 						   void *context);
+/* The same of a body that is encoded already. */
+CS_NODISCARD enum cs_err host_enclave_session_send(struct host_enclave_session *session,
+						   enum wire_type type, struct cs_bytes body,
+						   uint64_t timeout_ms, host_enclave_done *done,
+						   void *context);
+/* Makes the keys that are missing, once the enclave may: as after a connection, and ready is called
+ * again. Nothing while it is not ready. */
+void host_enclave_session_init(struct host_enclave_session *session);
 /* Decodes a reply into the arena; what cannot be decoded is logged. */
 CS_NODISCARD enum cs_err host_enclave_reply(struct cs_arena *arena, struct cs_bytes body,
 					    const ProtobufCMessageDescriptor *type,

@@ -129,6 +129,30 @@ static void read_time(struct host_manifest *manifest, const struct cs_json *inne
 	}
 }
 
+static enum cs_err read_ledger(struct host_manifest_ledger *ledger, const struct cs_json *inner,
+			       struct cs_why *why)
+{
+	static const struct cs_address register_address = {{[17] = 0xca, [18] = 0x15, [19] = 0x04}};
+	const struct cs_json *object = cs_json_find(inner, "ledger");
+	const struct cs_json *finality = NULL;
+	if (!object)
+		return CS_OK;
+	CS_TRY(get_text(ledger->caip2, sizeof(ledger->caip2), object, "caip2", why));
+	CS_TRY(cs_json_member_hex(ledger->genesis.b, 32, object, "genesis", why));
+	CS_TRY(cs_json_member(&finality, object, "finality", CS_JSON_OBJECT, why));
+	CS_TRY(cs_json_member_u64(&ledger->anchor_height, finality, "anchor_height", INT64_MAX,
+				  why));
+	CS_TRY(cs_json_member_u64(&ledger->quorum, object, "quorum", INT64_MAX, why));
+	CS_TRY(cs_json_member_u64(&ledger->proof_age_max_s, object, "proof_age_max_s", INT64_MAX,
+				  why));
+	CS_TRY(cs_json_member_u64(&ledger->anchor_lag_max, object, "anchor_lag_max", INT64_MAX,
+				  why));
+	ledger->identity = wire_identity(cs_bytes_str(ledger->caip2), &ledger->genesis,
+					 CS_BYTES_OF(register_address.b));
+	ledger->is_there = true;
+	return CS_OK;
+}
+
 static enum cs_err read_root(struct host_manifest *manifest, const struct cs_json *root,
 			     struct cs_arena *arena, struct cs_why *why)
 {
@@ -149,6 +173,7 @@ static enum cs_err read_root(struct host_manifest *manifest, const struct cs_jso
 			      where, why));
 	}
 	read_time(manifest, inner);
+	CS_TRY(within(read_ledger(&manifest->ledger, inner, why), "ledger", why));
 	return hash_inner(&manifest->hash, inner, arena);
 }
 

@@ -28,12 +28,25 @@ struct host_manifest_chain {
 	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
 };
 
+/* The bridge's ledger, where the enclave takes its time from it. */
+struct host_manifest_ledger {
+	bool is_there;
+	char caip2[CS_CAIP2_SIZE_MAX + 1];
+	struct cs_hash genesis;  /* its tag */
+	struct cs_hash identity; /* of its register of enclaves */
+	uint64_t anchor_height;
+	uint64_t quorum; /* time keys that must answer */
+	uint64_t proof_age_max_s;
+	uint64_t anchor_lag_max;
+};
+
 struct host_manifest {
 	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
 	struct cs_hash hash;
 	uint64_t number;
 	uint64_t batch_max;
 	bool insecure_host_time;
+	struct host_manifest_ledger ledger;
 	size_t chain_count;
 	struct host_manifest_chain chains[CS_MANIFEST_CHAINS_MAX];
 };

@@ -7,7 +7,6 @@
 
 /* Contract 5, its anchors. */
 static const uint8_t key_prefix[2] = {5, 'a'};
-#define KEY_SIZE (sizeof key_prefix + 32 + 32)
 /* Epoch, counter, digest, and the time of the block that took it. */
 #define VALUE_SIZE (8u + 8u + 32u + 8u)
 
@@ -28,6 +27,13 @@ struct cs_hash cmt_anchor_digest(const struct cs_hash *own, const struct cmt_anc
 	return cs_keccak256(cs_buf_view(&preimage));
 }
 
+void cmt_anchor_key(uint8_t key[CMT_ANCHOR_KEY_SIZE], const struct cmt_anchor *anchor)
+{
+	memcpy(key, key_prefix, sizeof key_prefix);
+	memcpy(key + sizeof key_prefix, anchor->lineage.b, 32);
+	memcpy(key + sizeof key_prefix + 32, anchor->identity.b, 32);
+}
+
 static enum cs_err read_value(struct cmt_anchor *anchor, struct cs_bytes value)
 {
 	struct cs_reader reader;
@@ -45,12 +51,10 @@ static enum cs_err read_value(struct cmt_anchor *anchor, struct cs_bytes value)
 enum cs_err cmt_anchor_lookup(bool *found, struct cmt_anchor *anchor,
 			      const struct cs_hash *app_hash, struct cs_bytes proof)
 {
-	uint8_t key[KEY_SIZE];
+	uint8_t key[CMT_ANCHOR_KEY_SIZE];
 	struct cs_bytes value;
 	bool exists;
-	memcpy(key, key_prefix, sizeof key_prefix);
-	memcpy(key + sizeof key_prefix, anchor->lineage.b, 32);
-	memcpy(key + sizeof key_prefix + 32, anchor->identity.b, 32);
+	cmt_anchor_key(key, anchor);
 	CS_TRY(cmt_ics23_lookup(&exists, &value, &cmt_ics23_smt, app_hash, proof,
 				CS_BYTES_OF(key)));
 	if (exists)

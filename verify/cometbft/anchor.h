@@ -20,6 +20,10 @@ struct cmt_anchor {
 /* What the enclave signs; `own` is the register's identity. */
 struct cs_hash cmt_anchor_digest(const struct cs_hash *own, const struct cmt_anchor *anchor);
 
+/* Under which key the state tree has it: contract, kind, lineage, identity. */
+#define CMT_ANCHOR_KEY_SIZE (2u + 32u + 32u)
+void cmt_anchor_key(uint8_t key[CMT_ANCHOR_KEY_SIZE], const struct cmt_anchor *anchor);
+
 /* The anchor of anchor->lineage and anchor->identity: *found, and the other fields, which are
  * untouched where it is proven that there is none. MALFORMED for a value that is no anchor, and the
  * errors of cmt_ics23_lookup. */

@@ -1,0 +1,77 @@
+/* The untrusted half of an enclave's fresh time and of its anchor (docs/protocol/time.md): it carries
+ * nonces to the nodes of the bridge's ledger and their answers back, follows the ledger with the
+ * enclave's light client, shows it what the ledger says of its anchor, and has new anchors written.
+ * Nothing that it does is believed: without it the enclave has no time, and signs nothing. */
+#ifndef RELAY_STATE_CLIENT_CLOCK_H
+#define RELAY_STATE_CLIENT_CLOCK_H
+
+#include "core/arena.h"
+#include "host/enclave_session.h"
+#include "host/manifest.h"
+#include "relay_state/client/client.h"
+
+struct ledger_clock;
+
+/* As AnchorStatus.state of wire/enclave.proto. */
+enum ledger_anchor_state {
+	LEDGER_ANCHOR_NOT_PROVEN = 0,
+	LEDGER_ANCHOR_PROVEN = 1,
+	LEDGER_ANCHOR_KEYS = 2, /* the state that holds the newest key is not anchored yet */
+	LEDGER_ANCHOR_ROLLED_BACK = 3,
+};
+
+/* Every function gets ctx. */
+struct ledger_clock_ops {
+	/* The enclave answers. */
+	bool (*ready)(void *ctx);
+	/* To the enclave, of a body that is encoded: as host_enclave_session_send. */
+	enum cs_err (*send)(void *ctx, enum wire_type type, struct cs_bytes body,
+			    host_enclave_done *done, void *done_ctx);
+	/* The enclave's state is to be sealed and stored: then ledger_clock_stored. */
+	void (*seal)(void *ctx);
+	/* Calldata of contract 5 that says how far the stored state is: to be sent by an account, in
+	 * its turn; then ledger_clock_written. A copy is made. */
+	void (*write)(void *ctx, struct cs_bytes calldata);
+	/* Whether the enclave signs, or why not, has changed. */
+	void (*changed)(void *ctx);
+	/* The first proof since the state came back: keys that are missing may be made. */
+	void (*proven)(void *ctx);
+};
+
+struct ledger_clock_config {
+	struct ledger_client *client;
+	const struct host_manifest_ledger *manifest; /* both live longer */
+	struct cs_arena *scratch; /* the caller's; rewound before each callback ends */
+	const struct ledger_clock_ops *ops;
+	void *ctx;
+};
+
+struct ledger_clock *ledger_clock_new(struct host_loop *loop,
+				      const struct ledger_clock_config *config);
+/* After the client is freed. What waits ends without its callback. NULL is allowed. */
+void ledger_clock_free(struct ledger_clock *clock);
+
+/* ---- what the session tells ---- */
+void ledger_clock_hello(struct ledger_clock *clock, const Caisson__Wire__HelloReply *hello);
+void ledger_clock_up(struct ledger_clock *clock);
+void ledger_clock_down(struct ledger_clock *clock);
+/* The sealed state that is on disk now: what came back at the start, and each that was stored. */
+void ledger_clock_stored(struct ledger_clock *clock, struct cs_bytes sealed);
+/* What was handed to `write` is in a block (CS_OK), or never will be. */
+void ledger_clock_written(struct ledger_clock *clock, enum cs_err err, const char *why);
+
+/* ---- what others ask ---- */
+/* A request that brings what may have expired: sent to the enclave once a nonce that covers it was
+ * answered. NO_TIME: no quorum of the nodes answered. On failure done is not called. */
+CS_NODISCARD enum cs_err ledger_clock_call(struct ledger_clock *clock, enum wire_type type,
+					   const ProtobufCMessage *message, host_enclave_done *done,
+					   void *ctx);
+/* The enclave signs, as far as it is known. NULL: true, the time is the host's. */
+bool ledger_clock_signs(const struct ledger_clock *clock);
+/* Why not, for people; NULL: it signs. */
+const char *ledger_clock_trouble(const struct ledger_clock *clock);
+enum ledger_anchor_state ledger_clock_state(const struct ledger_clock *clock);
+/* By the host's clock, when a nonce was answered last; 0: none was. */
+uint64_t ledger_clock_answered_ms(const struct ledger_clock *clock);
+
+#endif
