@@ -43,6 +43,18 @@ def finality(chain: Chain, confirmations: int = CONFIRMATIONS, seals_min: int = 
     return {**fields, "mode": "clique", "seals_min": seals_min, "epoch": 30000, "period_s": 1}
 
 
+def time_of(bridge, proof_age_s: int = 60, lag_max: int = 16, clock_error_s: int = 2) -> dict:
+    """What of a manifest says that the time is that of a bridge's ledger (bridge_ledger.py), whose newest block is the anchor."""
+    anchor_hash, header = bridge.rpc.header()
+    finality_ = {"anchor_hash": anchor_hash, "anchor_height": int(header["height"]), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
+                 "trusting_period_s": TRUSTING_PERIOD_S, "seals_min": 0, "epoch": 0, "confirmations": 0, "reorg_margin_s": 0, "period_s": 0,
+                 "drift_max_s": 10, "mode": "cometbft", "trust_level": {"numerator": 1, "denominator": 3}}
+    return {"time": ["ledger"], "ledger": {
+        "anchor_lag_max": lag_max, "caip2": bridge.caip2, "clock_error_s": clock_error_s, "finality": finality_,
+        "genesis": "0x" + bridge.tag.hex(), "proof_age_max_s": proof_age_s, "quorum": len(bridge.time_keys) // 2 + 1,
+        "time_keys": bridge.time_keys}}
+
+
 def row(chain: Chain, finality_: dict, gateway: str, code_hash: str, remotes: list[str], sweep_to: str, gas_limit: int) -> dict:
     policy = {"fee_cap_wei": 10**12, "gas_limit_max": gas_limit, "total_cap_wei": 5 * 10**18, "sweep_to": sweep_to.lower()}
     return {"caip2": chain.caip2, "genesis": chain.genesis_hash, "gateway": gateway.lower(), "code_hash": code_hash,

@@ -113,7 +113,7 @@ class World:
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
                  enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
                  confirmations: int = CONFIRMATIONS, sources: Sources | None = None,
-                 bridge_ledger: bridge_ledger.BridgeLedger | None = None, lease_s: int = 12):
+                 bridge_ledger: bridge_ledger.BridgeLedger | None = None, lease_s: int = 12, ledger_time: dict | None = None):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
@@ -129,6 +129,8 @@ class World:
         self.start_heights: list[int] = []
         # The ledger that gateways and oracle write to, where there is one; it runs already, and ends later than the world.
         self.bridge_ledger, self.lease_s = bridge_ledger, lease_s
+        # With it enclaves take their time from that ledger, and anchor their state there: arguments of manifests.time_of.
+        self.ledger_time = ledger_time
         # With sources: an oracle of the first chain, which asks them, beside the bridge and named by the same manifest.
         self.sources, self.oracle = sources, None
         self.oracle_contracts: deploy.OracleContracts | None = None
@@ -216,6 +218,8 @@ class World:
             contracts = self.oracle_contracts.manifest_rows(self.sides[0].identity)
             more["oracle"] = oracle.manifest_section(contracts, self.sources.store, self.sources.authority.hash)
             builds.append(oracle.measurement(self.build))
+        if self.ledger_time is not None:
+            more |= manifests.time_of(self.bridge_ledger, **self.ledger_time)
         self.manifest_hash = manifests.write(self.manifest, rows, builds, "two chains on one machine", **more)
         self.say(f"manifest {self.manifest_hash[:18]}…")
 
@@ -260,9 +264,19 @@ class World:
             sent.append((home.chain.rpc, home.token.send(home.owner, "mint", self.gateways[0].operator, deploy.SUPPLY)))
         for rpc, tx in sent:
             rpc.wait_receipt(tx)
+        if self.ledger_time is not None:
+            self.register_enclaves(told)
         if self.oracle:
             oracle.register(self.oracle, self.manifest_hash, oracle.measurement(self.build))
         self.say("keys registered, gas accounts filled")
+
+    def register_enclaves(self, told: list[dict]) -> None:
+        """The administrators of the bridge's ledger name them in its register: only their keys may anchor anything."""
+        for side, enclave in zip(self.sides, told):
+            keys = [(side.identity, k["epoch"], abi.to_bytes(k["public_key"]), k["gas_address"]) for k in enclave["keys"]]
+            self.bridge_ledger.register_enclave(
+                bridge_ledger.BRIDGE, keys, abi.to_bytes(enclave["measurement"]), abi.to_bytes(enclave["lineage"]),
+                enclave["manifest_number"], abi.to_bytes(enclave["manifest_hash"]), abi.to_bytes(enclave["evidence_digest"]))
 
     def wait_ready(self) -> None:
         for service in self.services:
