@@ -1,5 +1,5 @@
 """The demo: seven messages and transfers between two real chains, each of the eighteen steps as it happens; then, where the first
-chain is an EVM chain, the oracle.
+chain is an EVM chain, the oracle; and the ledger of the bridge, to which the gateways write, with what it proves.
 
 Started by script/demo. What it prints and writes comes from the gateways' journals (steps, times) and from the chains
 (receipts, gas, statuses, balances).
@@ -22,9 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 from lib import abi, deploy  # noqa: E402
+from lib.bridge_ledger import BridgeLedger  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402
 from lib.world import KINDS, World, now_ms  # noqa: E402
+import demo_ledger  # noqa: E402
 import demo_oracle  # noqa: E402
 
 CASE_TIMEOUT_S = 120
@@ -94,6 +96,7 @@ class Demo:
         self.sides, self.gateways = world.sides, world.gateways
         self.cases: list[Case] = []
         self.oracle = demo_oracle.OracleDemo(world, paint) if world.oracle else None
+        self.ledger = demo_ledger.LedgerDemo(world, paint) if world.bridge_ledger else None
 
     def account(self, index: int, address: str) -> str:
         return f"{self.sides[index].chain.caip2}:{address}"
@@ -334,21 +337,29 @@ class Demo:
                           "sender": self.account(case.source, case.sender), "recipient": self.account(case.destination, case.recipient),
                           "amount": str(case.amount), "steps": steps})
         gas = {case.name: case.gas for case in self.cases}
-        told = {"chains": chains, "cases": cases, "gas": gas, "oracle": self.oracle.as_json() if self.oracle else []}
+        told = {"chains": chains, "cases": cases, "gas": gas, "oracle": self.oracle.as_json() if self.oracle else [],
+                "ledger": self.ledger.as_json() if self.ledger else None}
         return {"ok": self.ok, **told}
 
     @property
     def ok(self) -> bool:
         return (all(c.outcome == c.expect for c in self.cases) and (self.oracle is None or self.oracle.ok)
-                and bool(self.cases or self.oracle))
+                and (self.ledger is None or self.ledger.ok) and bool(self.cases or self.oracle))
 
     def run(self, only: list[str]) -> None:
         cases = [c for c in self.build_cases() if not only or c.name in only]
         for number, case in enumerate(cases, 1):
+            # A node of the ledger is away for the second message and the third, or for the only one.
+            if self.ledger and number == min(2, len(cases)):
+                self.ledger.kill()
             self.run_case(case, number, len(cases))
             self.cases.append(case)
+            if self.ledger and number >= min(3, len(cases)):
+                self.ledger.heal()
         if self.oracle:
             self.oracle.run()
+        if self.ledger:
+            self.ledger.run(self.cases)
 
 
 def write_env(demo: Demo, to: str) -> Path:
@@ -380,6 +391,8 @@ One token from the operator's account on chain 1 to chain 2, by curl, or on the 
 """, flush=True)
     if demo.oracle:
         print(demo.oracle.keep(), flush=True)
+    if demo.ledger:
+        print(demo.ledger.keep(), flush=True)
     while True:
         signal.pause()
 
@@ -396,12 +409,21 @@ def demo_sources(options, folder: Path):
     return demo_oracle.open_sources(folder / "sources")
 
 
+def demo_bridge_ledger(options, folder: Path):
+    """The nodes that the gateways write to; nothing where nobody sends a message."""
+    if options.no_ledger or options.case == ["oracle"]:
+        return contextlib.nullcontext()
+    say("the ledger of the bridge: four nodes")
+    return BridgeLedger(folder / "ledger")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo")
     parser.add_argument("--chains", choices=tuple(KINDS), default="ledger")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C")
     parser.add_argument("--case", action="append", default=[], help="only this one (several allowed); oracle is one")
+    parser.add_argument("--no-ledger", action="store_true", help="without the ledger to which the gateways write")
     parser.add_argument("--folder", type=Path, help="where logs and journals go, new or empty, kept; a temporary folder otherwise")
     options = parser.parse_args()
     if options.folder and options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
@@ -411,7 +433,8 @@ def main() -> int:
     begin, code = time.monotonic(), 1
     print(paint("1", f"Caisson between {TITLES[options.chains]}"), flush=True)
     try:
-        with demo_sources(options, folder) as sources, World(folder, options.chains, say, sources=sources) as world:
+        with (demo_sources(options, folder) as sources, demo_bridge_ledger(options, folder) as bridge,
+              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge) as world):
             demo = Demo(world)
             if "anvil" in KINDS[options.chains]:
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))
