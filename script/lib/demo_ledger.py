@@ -151,7 +151,7 @@ class LedgerDemo:
         signers = [s["validator_address"] for s in signed if s["block_id_flag"] == 2]
         self.block = {"height": said["height"], "hash": "0x" + said["hash"], "time": said["time"], "app_hash": "0x" + said["app_hash"],
                       "validators_hash": "0x" + said["validators"], "signers": signers, "trusted_height": TRUSTED_HEIGHT,
-                      "trusted_hash": self.trusted_hash, "file": str(file)}
+                      "trusted_hash": self.trusted_hash}
         self.show("block", f"{said['height']} of {said['chain_id']}, {said['time'][:19]}Z, hash {self.block['hash'][:18]}…, "
                            f"application {self.block['app_hash'][:18]}…")
         self.show("signers", f"{', '.join(s[:8] + '…' for s in signers)}: {said['signers']} of {said['of']}; it follows from block "
@@ -168,7 +168,7 @@ class LedgerDemo:
         if not said["ok"] or not said["exists"] or STATES.get(value[2]) != first["state"]:
             raise RuntimeError(f"the record of {first['message_id']} is not proven: {said}")
         self.proof = {"message_id": first["message_id"], "side": "source", "index": first["count"] - 1, "key": abi.to_hex(key),
-                      "value": said["state"]["value"], "height": self.block["height"] - 1, "file": str(file)}
+                      "value": said["state"]["value"], "height": self.block["height"] - 1}
         size = len(abi.to_bytes(said["state"]["proof"]))
         self.show("proof", f"record {self.proof['index']} of {first['message_id'][:14]}…: {first['state']}; {size} bytes, verified offline")
 
@@ -183,7 +183,6 @@ class LedgerDemo:
         if not said["ok"] or not line["ok"]:
             raise RuntimeError(f"the statement of {month} does not verify: {said}")
         self.statement = {name: said[name] for name in ("party", "role", "period", "height", "lines", "charged", "credited", "total")}
-        self.statement |= {"file": str(file), "line_file": str(one)}
         self.show("bill", f"gateway 1, {month}: {said['lines']} messages, {said['charged']} charged; complete, verified offline")
         self.show("one line", f"{line['line']['purpose_text']}: {line['line']['amount']}, by its audit path, without the others")
 
@@ -213,8 +212,8 @@ class LedgerDemo:
     def write_env(self) -> Path:
         """What a shell needs to audit the ledger."""
         file = self.ledger.folder / "ledger.env"
-        values = {"CAISSON_LEDGER_URL": self.ledger.urls[-1], "HEIGHT": self.block["height"], "HASH": self.block["hash"],
-                  "PARTY": self.statement["party"], "MONTH": self.statement["period"]}
+        values = {"CAISSON_LEDGER_URL": self.ledger.urls[-1], "HEIGHT": self.block["height"], "TRUSTED_HEIGHT": TRUSTED_HEIGHT,
+                  "TRUSTED_HASH": self.trusted_hash, "PARTY": self.statement["party"], "MONTH": self.statement["period"]}
         lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
         file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(self.world.build / 'bin'))}:$PATH"]) + "\n")
         return file
@@ -224,9 +223,10 @@ class LedgerDemo:
         rows = "\n".join(f"  {self.ledger.caip2 if i == 0 else '':<22} node {i} {node.url}  {node.home}" for i, node in enumerate(self.ledger.nodes))
         return f"""{rows}
 
-An audit of the bridge's ledger, in a folder of your own (docs/ledger.md):
+An audit of the bridge's ledger, as docs/ledger.md explains it, in an empty folder; the last line asks nobody:
 
   . {self.write_env()}
-  caisson ledger light-block --trusted-height $HEIGHT --trusted-hash $HASH --out block.pb
-  caisson ledger statement --party $PARTY --role provider --period $MONTH --height $(($HEIGHT - 1)) --out statement.json
+  caisson ledger light-block $HEIGHT --trusted-height $TRUSTED_HEIGHT --trusted-hash $TRUSTED_HASH --out block.pb
+  caisson ledger statement --party $PARTY --role provider --period $MONTH --height $((HEIGHT - 1)) --out statement.json
+  caisson ledger verify statement.json --trusted block.pb --signatures
 """

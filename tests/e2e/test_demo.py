@@ -1,6 +1,8 @@
 """script/demo on real chains: its JSON recomputed by RPC from the chains it leaves up, and nothing left running."""
 from __future__ import annotations
 
+import base64
+import csv
 import json
 import os
 import re
@@ -12,8 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from Crypto.Signature import eddsa
 
-from lib import abi, deploy, ledger, proc, tools
+from abci.messages import varint
+from ledger import forge
+from lib import abi, crypto, deploy, ics23, ledger, proc, tools, usage
 from lib.chains import secret_of
 from lib.rpc import Contract, Rpc, wait_for
 
@@ -86,9 +91,9 @@ def demo(request, tmp_path_factory):
     code = run.stop()
     # Nothing may be left: no process, no listener.
     wait_for(lambda: all(gone(p) for p in run.pids), 20, "the end of every process of the demo", 0.1)
-    for chain in run.result["chains"]:
+    for url in [chain["rpc"] for chain in run.result["chains"]] + run.result["ledger"]["rpc"]:
         with socket.socket() as s:
-            assert s.connect_ex(("127.0.0.1", urlsplit(chain["rpc"]).port)) != 0
+            assert s.connect_ex(("127.0.0.1", urlsplit(url).port)) != 0
     assert code == 0, run.tail()
 
 
@@ -119,7 +124,7 @@ def named(events: list[dict], message_id: str) -> list[dict]:
 def test_form(demo):
     result = demo.result
     assert result["ok"] is True
-    assert set(result) == {"ok", "chains", "cases", "gas", "oracle"}
+    assert set(result) == {"ok", "chains", "cases", "gas", "oracle", "ledger"}
     assert [c["name"] for c in result["cases"]] == CASES
     for chain in result["chains"]:
         assert set(chain) == ({"id", "rpc", "gateway"} if is_ledger(chain) else {"id", "rpc", "gateway", "bridge", "token"})
@@ -242,6 +247,144 @@ def test_finality_was_waited_for(demo, view):
         rpc, _ = view[chain_of(case["sender"])]
         assert rpc.block_number() >= steps[3]["block"] + 2
         assert steps[7]["t_ms"] >= steps[6]["t_ms"]
+
+
+# ---- the ledger of the bridge: what its nodes say, proven here by Python ----
+
+RECORD_STATE, RECORD_HEIGHT, RECORD_TX = slice(2, 3), slice(3, 11), slice(43, 75)
+RECORDS, USAGE = 5, 6
+SIDES = {"source": 1, "destination": 2}
+
+
+class Bridge:
+    def __init__(self, demo):
+        self.told = demo.result["ledger"]
+        self.folder = demo.folder / "ledger"
+        self.nodes = [ledger.LedgerRpc(urlsplit(url).port, []) for url in self.told["rpc"]]
+        self.block = self.told["block"]
+        # Of another node than the one that the demo asked.
+        self.signed = self.nodes[1].ask("commit", height=str(self.block["height"]))["signed_header"]
+
+    @property
+    def app_hash(self) -> bytes:
+        """Of the header that test_ledger_block_is_signed holds to be the chain's."""
+        return bytes.fromhex(self.signed["header"]["app_hash"])
+
+    def proven(self, key: bytes, node: int = 2) -> bytes | None:
+        """A value under the block's application hash, or that there is none, by a node's proof."""
+        answer = self.nodes[node].question("/store", key, self.block["height"] - 1, prove=True)
+        op, = answer["proofOps"]["ops"]
+        return ics23.value_of(self.app_hash, key, base64.b64decode(op["data"]))
+
+    def record(self, message_id: str, side: str, index: int) -> bytes | None:
+        return self.proven(bytes([RECORDS]) + b"r" + abi.to_bytes(message_id) + bytes([SIDES[side], index]))
+
+
+@pytest.fixture(scope="module")
+def bridge(demo):
+    return Bridge(demo)
+
+
+def test_ledger_form(demo, bridge):
+    told = bridge.told
+    assert set(told) == {"id", "rpc", "node", "records", "block", "proof", "statement"} and len(told["rpc"]) == 4
+    assert [(r["message_id"], r["side"]) for r in told["records"]] == [(c["message_id"], s) for c in demo.result["cases"] for s in SIDES]
+    assert all(set(r) == {"message_id", "side", "state", "count", "conflicts"} for r in told["records"])
+    assert set(told["block"]) == {"height", "hash", "time", "app_hash", "validators_hash", "signers", "trusted_height", "trusted_hash"}
+    assert set(told["proof"]) == {"message_id", "side", "index", "key", "value", "height"}
+    assert set(told["statement"]) == {"party", "role", "period", "height", "lines", "charged", "credited", "total"}
+
+
+def test_ledger_block_is_signed(bridge):
+    """By more than two thirds of the validators of genesis; its hash is of what it says."""
+    header, commit = bridge.signed["header"], bridge.signed["commit"]
+    digest = forge.header_hash(header).hex()
+    assert digest == commit["block_id"]["hash"].lower() == bridge.block["hash"][2:]
+    assert header["chain_id"] == bridge.told["id"].partition(":")[2] and header["time"] == bridge.block["time"]
+    assert header["app_hash"].lower() == bridge.block["app_hash"][2:]
+    genesis = json.loads((bridge.folder / "net" / "node0" / "config" / "genesis.json").read_text())
+    rows = forge.in_order([{**v, "voting_power": v["power"]} for v in genesis["validators"]])
+    assert forge.set_hash(rows).hex() == header["validators_hash"].lower() == bridge.block["validators_hash"][2:]
+    keys = {v["address"]: base64.b64decode(v["pub_key"]["value"]) for v in rows}
+    signers = [sig for sig in commit["signatures"] if sig["block_id_flag"] == 2]
+    for sig in signers:
+        message = forge.vote_bytes(2, int(header["height"]), int(commit["round"]), commit["block_id"], sig["timestamp"], header["chain_id"])
+        key = eddsa.import_public_key(keys[sig["validator_address"]])
+        eddsa.new(key, "rfc8032").verify(varint(len(message)) + message, base64.b64decode(sig["signature"]))
+    assert {sig["validator_address"] for sig in signers} >= set(bridge.block["signers"]) and len(signers) >= 3
+    trusted = bridge.nodes[3].ask("commit", height=str(bridge.block["trusted_height"]))["signed_header"]
+    assert forge.header_hash(trusted["header"]).hex() == bridge.block["trusted_hash"][2:]
+
+
+def test_ledger_records_are_proven(demo, bridge):
+    """All of them, each by its own proof under that block; and that there are no more."""
+    states = dict(re.findall(r'^RELAY_STATE\(\w+, (\d+), "(\w+)"', (tools.ROOT / "relay_state" / "relay" / "states.def").read_text(), re.M))
+    cases = {case["message_id"]: case for case in demo.result["cases"]}
+    for told in bridge.told["records"]:
+        assert told["conflicts"] == 0 and told["count"] > 0
+        rows = [bridge.record(told["message_id"], told["side"], i) for i in range(told["count"])]
+        assert all(rows) and bridge.record(told["message_id"], told["side"], told["count"]) is None
+        assert states[str(rows[-1][2])] == told["state"]
+        case = cases[told["message_id"]]
+        assert told["state"] == case["outcome"] or told["side"] == "destination"
+        # The first of the source is the commitment, the last but what follows from it the finalization, by the journal's steps.
+        if told["side"] == "source":
+            step = steps_of(case)[3]
+            assert abi.to_hex(rows[0][RECORD_TX]) == step["tx"] and int.from_bytes(rows[0][RECORD_HEIGHT], "big") == step["block"]
+            assert steps_of(case)[16]["tx"] in {abi.to_hex(row[RECORD_TX]) for row in rows}
+
+
+def test_ledger_proof_is_what_was_shown(bridge):
+    told = bridge.told["proof"]
+    assert abi.to_bytes(told["value"]) == bridge.record(told["message_id"], told["side"], told["index"])
+    file = json.loads((bridge.folder / "audit" / "proof.json").read_text())
+    assert ics23.value_of(bridge.app_hash, abi.to_bytes(told["key"]), abi.to_bytes(file["state"]["proof"])) == abi.to_bytes(told["value"])
+    assert file["height"] == told["height"] == bridge.block["height"] - 1
+
+
+def test_ledger_bill_is_complete(demo, bridge):
+    """Its lines give the value that the state has; each is signed, and is about a message that was delivered; one by its path."""
+    told, audit = bridge.told["statement"], bridge.folder / "audit"
+    head, *rows = (audit / "statement.csv").read_text().splitlines()
+    head, rows = json.loads(head[2:])["statement"], list(csv.DictReader(rows))
+    lines = [bytes.fromhex(row["line"][2:]) for row in rows]
+    key = usage.statement_key(abi.to_bytes(told["party"]), usage.PROVIDER, int(told["period"].replace("-", "")))
+    value = bridge.proven(key)
+    assert usage.statement(lines) == value and len(lines) == told["lines"]
+    assert (int(told["charged"]), int(told["credited"])) == (int.from_bytes(value[:32], "big"), 0) and told["total"] == told["charged"]
+    delivered = [c["message_id"] for c in demo.result["cases"] if c["outcome"] == "finalized"]
+    assert [row["data"] for row in rows] == delivered
+    tag = bridge.proven(b"\0chain")
+    for row, line in zip(rows, lines):
+        assert int(row["amount"]) * len(lines) == int(told["charged"])
+        record = usage.record_of(line)
+        assert abi.to_hex(record.data_hash) == row["data"] and record.nonce == int(row["nonce"]) and record.quantity == 1
+        assert crypto.schnorr_verify(record.enclave, record.digest(tag, insecure=True), record.signature)
+    one = json.loads((audit / "line.json").read_text())
+    path = [abi.to_bytes(step) for step in one["path"]]
+    assert usage.root_by_path(lines[0], 0, len(lines), path) == usage.root(lines) == abi.to_bytes(head["root"])
+
+
+def test_ledger_node_came_back(bridge):
+    """It was killed, the others went on, and it has the same chain."""
+    node = bridge.told["node"]
+    assert node["killed_at"] < node["others_at"] <= node["back_at"] <= bridge.nodes[node["index"]].block_number()
+    for height in (node["killed_at"] + 1, node["others_at"], bridge.block["height"]):
+        wait_for(lambda: bridge.nodes[node["index"]].block_number() >= height, 60, f"block {height}")
+        assert len({rpc.header(height)[0] for rpc in bridge.nodes}) == 1
+    log = (bridge.folder / "net" / f"node{node['index']}.log").read_text()
+    assert log.count("node.started") == 2
+
+
+def test_ledger_lines_for_people_work(demo, bridge, tmp_path):
+    """As --keep prints them, in a shell that knows only the file of variables; the last one with the nodes' addresses gone."""
+    lines = [line.strip() for line in demo.log.read_text().splitlines() if line.startswith("  ")]
+    begin = lines.index(f". {bridge.folder / 'ledger.env'}")
+    source, *calls, verify = lines[begin:begin + 4]
+    for call in (*calls, f"CAISSON_LEDGER_URL=http://127.0.0.1:1 {verify}"):
+        run = subprocess.run(["bash", "-euc", f"{source}\n{call}"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stderr
+    assert f"{bridge.told['statement']['lines']} here, 0 pruned: complete" in run.stdout and "is trusted" in run.stdout
 
 
 # ---- the oracle: its contracts are those that the manifest names ----

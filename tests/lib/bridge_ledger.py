@@ -28,6 +28,8 @@ NODE_COUNT = 4
 # CometBFT's P2P port of the first of several nodes on one machine, and how far apart they are.
 PORT_P2P, PORT_RPC, PORT_STEP = 26656, 26657, 3
 CATCH_UP_TIMEOUT_S = 120
+# A day of an idle chain: what the demo leaves up is audited by hand.
+VERSIONS_KEPT = 86400
 ADMINISTRATOR_COUNT, THRESHOLD = 3, 2
 ENCLAVES, RECORDS, USAGE, ANSWERS = 4, 5, 6, 9
 BRIDGE, ORACLE, COMPUTE = 1, 2, 3
@@ -117,6 +119,7 @@ class BridgeLedger:
         powers = {"owner": owner, "guardian": guardian, "delay_s": 2}
         return {
             "accounts": [{"address": a.address, "balance": str(FUNDS)} for a in self.accounts.values()],
+            "rules": {"versions_kept": VERSIONS_KEPT},
             "contracts": {
                 "enclaves": powers | {"rotation_delay_s": 3, "overlap_s": 60, "threshold": THRESHOLD, "bond_min": "0", "bond_delay_s": 60,
                                       "administrators": [abi.to_hex(crypto.public_key(s)[:32]) for s in self.administrators],

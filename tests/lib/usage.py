@@ -70,6 +70,22 @@ def credit(record: Record, amount: int, height: int, time_s: int, decided_by: by
     return _head(CREDIT, height, time_s, amount, record) + decided_by + reason
 
 
+def record_of(line: bytes) -> Record:
+    """What a charge is of (docs/protocol/usage.md, section 2)."""
+    at = 1 + 8 + 8 + 32
+
+    def take(size: int) -> bytes:
+        nonlocal at
+        at += size
+        return line[at - size:at]
+
+    assert line[0] == CHARGE
+    enclave, nonce, provider, consumer, _ = take(32), take(8), take(20), take(20), take(1)
+    data_hash, metric, quantity, price, observed, signature = take(32), take(32), take(32), take(32), take(8), take(64)
+    numbers = [int.from_bytes(n, "big") for n in (quantity, price, observed, nonce)]
+    return Record(data_hash, provider, consumer, take(take(1)[0]), enclave, metric, *numbers, signature)
+
+
 def calldata(records: list[Record]) -> bytes:
     """record(Record[]), by hand: an array of dynamic tuples."""
     tails, heads, at = [], [], 32 * len(records)
@@ -97,6 +113,22 @@ def _root(leaves: list[bytes]) -> bytes:
 
 def root(lines: list[bytes]) -> bytes:
     return _root(lines)
+
+
+def root_by_path(line: bytes, index: int, count: int, path: list[bytes]) -> bytes:
+    """RFC 9162 section 2.1.3.2: where an audit path leads; it must have as many steps as index and count ask for."""
+    found, at, last = hashlib.sha256(b"\0" + line).digest(), index, count - 1
+    for node in path:
+        assert last > 0, "longer than a path"
+        if at % 2 or at == last:
+            found = hashlib.sha256(b"\1" + node + found).digest()
+            while at and not at % 2:
+                at, last = at >> 1, last >> 1
+        else:
+            found = hashlib.sha256(b"\1" + found + node).digest()
+        at, last = at >> 1, last >> 1
+    assert last == 0, "shorter than a path"
+    return found
 
 
 def statement(lines: list[bytes]) -> bytes:
