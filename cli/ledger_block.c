@@ -239,8 +239,9 @@ static void report(const struct asking *asking, const struct light *light)
 	else if (asking->trusted.memory == NULL)
 		snprintf(trust, sizeof(trust), "signed by the validators given");
 	else
-		snprintf(trust, sizeof(trust), "follows from block %lld, in %u steps",
-			 (long long)asking->trusted.block.header.height, asking->steps);
+		snprintf(trust, sizeof(trust), "follows from block %lld, in %u step%s",
+			 (long long)asking->trusted.block.header.height, asking->steps,
+			 asking->steps == 1 ? "" : "s");
 	if (asking->cli->json) {
 		cli_print_json(asking->cli,
 			       json_pack("{s:b, s:s%, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I}",
