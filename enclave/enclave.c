@@ -129,14 +129,6 @@ static enum cs_err serve_ledger(struct enclave *e, struct cs_why *why)
 {
 	if (e->manifest.insecure_host_time)
 		return CS_OK;
-	/* What is fetched comes in after the nonce that its time would be judged by. */
-	if (e->role == ENCLAVE_ORACLE)
-		return cs_fail(why, CS_ERR_UNSUPPORTED, "an oracle's time is not the ledger's yet");
-	for (size_t i = 0; i < e->chain_count; i++)
-		if (e->chains[i].manifest->finality.mode == MANIFEST_RPC_QUORUM)
-			return cs_fail(why, CS_ERR_UNSUPPORTED,
-				       "%s: the time of providers is not the ledger's yet",
-				       e->chains[i].manifest->caip2);
 	if (e->chain_count == CS_MANIFEST_CHAINS_MAX)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "%d chains, and the ledger",
 			       CS_MANIFEST_CHAINS_MAX);

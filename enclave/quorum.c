@@ -64,6 +64,7 @@ static enum cs_err job_begin(struct quorum *quorum, struct quorum_job *job)
 	const struct manifest_rpc *rpc = rpc_of(job);
 	job->open_count = rpc->count;
 	job->end_ms = 0;
+	job->nonce = 0;
 	memset(job->calls, 0, sizeof job->calls);
 	for (size_t i = 0; i < rpc->count; i++) {
 		job->calls[i].job = job;
@@ -178,6 +179,16 @@ static bool names_one_block(const struct quorum_job *job)
 	return false;
 }
 
+/* Whether a certificate had expired when its answer came is known when a nonce that was made after it
+ * is answered. */
+static void await_time(struct quorum *quorum, struct quorum_job *job)
+{
+	if (job->chain == NULL || job->open_count != 0 || job->nonce != 0)
+		return;
+	job->nonce = enclave_clock_next(quorum->e);
+	job->nonce_by_ms = fetch_now_ms() + ENCLAVE_CLOCK_WAIT_MS;
+}
+
 static void watch_grace(struct quorum *quorum, struct quorum_job *job)
 {
 	if (!names_one_block(job))
@@ -196,9 +207,10 @@ int quorum_wait_ms(const void *context)
 	int wait = -1;
 	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++) {
 		const struct quorum_job *job = &quorum->jobs[i];
-		if (job->chain == NULL || job->open_count == 0 || job->end_ms == 0)
+		const uint64_t end_ms = job->nonce != 0 ? job->nonce_by_ms : job->end_ms;
+		if (job->chain == NULL || end_ms == 0)
 			continue;
-		const int left = job->end_ms > now ? (int)(job->end_ms - now) : 0;
+		const int left = end_ms > now ? (int)(end_ms - now) : 0;
 		if (wait < 0 || left < wait)
 			wait = left;
 	}
@@ -212,24 +224,28 @@ void quorum_turn(void *context, const struct verify_time *now)
 	quorum->now = enclave_time_of(quorum->e, now);
 	while (fetch_take(quorum->fetch, &reply)) {
 		struct quorum_call *call = reply->context;
+		call->ends_s = reply->ends_s;
 		call_done(call, read_answer(quorum, call, reply));
 		fetch_release(quorum->fetch, reply);
 	}
 	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++)
 		if (quorum->jobs[i].chain != NULL && quorum->jobs[i].open_count != 0)
 			watch_grace(quorum, &quorum->jobs[i]);
+	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++)
+		await_time(quorum, &quorum->jobs[i]);
 }
 
-static bool job_is_ready(const struct quorum_job *job)
+static bool job_is_ready(const struct quorum *quorum, const struct quorum_job *job)
 {
-	return job->chain != NULL && job->open_count == 0;
+	return job->nonce != 0 &&
+	       (enclave_clock_covers(quorum->e, job->nonce) || fetch_now_ms() >= job->nonce_by_ms);
 }
 
 bool quorum_is_ready(const void *context)
 {
 	const struct quorum *quorum = context;
 	for (size_t i = 0; i < CS_MANIFEST_CHAINS_MAX; i++)
-		if (job_is_ready(&quorum->jobs[i]))
+		if (job_is_ready(quorum, &quorum->jobs[i]))
 			return true;
 	return false;
 }
@@ -278,7 +294,22 @@ static enum cs_err answer_to_pb(Caisson__Wire__ProviderAnswer *pb, const struct 
 	return CS_OK;
 }
 
-static enum cs_err reply_to(struct enclave_call *call, const struct quorum_job *job)
+/* No vote has who was authenticated by what had expired. */
+static void end_votes(struct enclave_call *call, struct quorum_job *job)
+{
+	for (size_t i = 0; i < rpc_of(job)->count; i++) {
+		struct quorum_call *provider = &job->calls[i];
+		if (!provider->answer.present || provider->ends_s == 0 ||
+		    verify_time_before(&call->now, provider->ends_s) == CS_OK)
+			continue;
+		provider->answer.present = false;
+		provider->code = WIRE_ORACLE_TLS;
+		cs_why_write(&provider->why, "the certificate ends at %llu",
+			     (unsigned long long)provider->ends_s);
+	}
+}
+
+static enum cs_err reply_to(struct enclave_call *call, struct quorum_job *job)
 {
 	Caisson__Wire__ClientQuorumReply out = CAISSON__WIRE__CLIENT_QUORUM_REPLY__INIT;
 	struct verify_evm_answer answers[VERIFY_EVM_PROVIDERS_MAX];
@@ -289,6 +320,10 @@ static enum cs_err reply_to(struct enclave_call *call, const struct quorum_job *
 		cs_arena_calloc(&call->e->arena, count, sizeof(Caisson__Wire__ProviderAnswer *));
 	if (rows == NULL || out.providers == NULL)
 		return CS_ERR_NO_MEMORY;
+	if (!enclave_clock_covers(call->e, job->nonce))
+		return cs_fail(&call->why, CS_ERR_NO_TIME,
+			       "no nonce was answered since the providers were");
+	end_votes(call, job);
 	for (size_t i = 0; i < count; i++) {
 		answers[i] = job->calls[i].answer;
 		out.providers[i] = &rows[i];
@@ -308,10 +343,12 @@ enum wire_type quorum_reply(void *context, struct cs_buf *reply, uint64_t *frame
 	struct enclave *e = quorum->e;
 	struct enclave_call call = {.e = e, .now = quorum->now, .reply = reply, .why = {""}};
 	struct quorum_job *job = quorum->jobs;
-	while (job < quorum->jobs + CS_MANIFEST_CHAINS_MAX && !job_is_ready(job))
+	while (job < quorum->jobs + CS_MANIFEST_CHAINS_MAX && !job_is_ready(quorum, job))
 		job++;
 	cs_assert(job < quorum->jobs + CS_MANIFEST_CHAINS_MAX);
 	cs_arena_rewind(&e->arena, 0);
+	if (e->ledger != NULL)
+		call.now = enclave_time_of(e, &quorum->now);
 	const enum cs_err err = reply_to(&call, job);
 	*frame_id = job->frame_id;
 	job_end(quorum, job);

@@ -18,6 +18,7 @@ struct quorum_call {
 	struct quorum_job *job;
 	uint64_t fetch_id; /* 0: it is over */
 	enum wire_oracle_code code;
+	uint64_t ends_s; /* fetch_reply.ends_s */
 	struct verify_evm_answer answer;
 	struct cs_why why;
 };
@@ -28,6 +29,8 @@ struct quorum_job {
 	uint64_t frame_id;
 	size_t open_count;
 	uint64_t end_ms; /* of the grace, by the monotonic clock; 0: no quorum has answered yet */
+	uint64_t nonce;  /* after all had answered: enclave_clock_next; 0: not yet */
+	uint64_t nonce_by_ms; /* then there is no time */
 	struct quorum_call calls[VERIFY_EVM_PROVIDERS_MAX];
 };
 

@@ -324,6 +324,19 @@ struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *
  * there before the newest nonce that was answered. */
 struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_time *now,
 					 struct cs_bytes body);
+/* Which nonce, counted from 1, is the first that is made after what is there now; and whether it, or
+ * a later one, was answered: then the newest answer says how late that came. Where the time is the
+ * host's nothing has to be waited for. */
+static inline uint64_t enclave_clock_next(const struct enclave *e)
+{
+	return e->clock.made + 1;
+}
+static inline bool enclave_clock_covers(const struct enclave *e, uint64_t nonce)
+{
+	return e->ledger == NULL || e->clock.answered >= nonce;
+}
+/* How long what was fetched waits for such an answer. */
+#define ENCLAVE_CLOCK_WAIT_MS 5000u
 /* Nonces of before, and what was answered to them, do not count any more. */
 void enclave_clock_reset(struct enclave *e);
 /* What is not printable ASCII becomes '?', at most size - 1 bytes of it: a reason may quote what came

@@ -130,6 +130,9 @@ struct fetch_reply {
 	 * host_port and response are the caller's to fill. `reused`: the handshake was an earlier
 	 * request's, also where its session was resumed. */
 	struct wire_evidence_source evidence;
+	/* From this time on something that its connections were judged by has expired: a certificate,
+	 * or what was stapled. 0: there was no handshake. */
+	uint64_t ends_s;
 	uint32_t redirects;
 	const char *why; /* for people; static or the reply's; holds nothing of the request */
 };

@@ -352,6 +352,14 @@ static bool is_pinned(const struct tls_facts *facts, const struct fetch_request 
 	return request->pin_count == 0;
 }
 
+uint64_t tls_ends_s(const struct tls_facts *facts)
+{
+	const uint64_t ends_s = facts->valid_until_s + 1;
+	return facts->stapled_good && facts->staple_until_s != 0 && facts->staple_until_s < ends_s
+		       ? facts->staple_until_s
+		       : ends_s;
+}
+
 const char *tls_judge(const struct tls *tls, const struct tls_facts *facts,
 		      const struct fetch_request *request, bool *renew)
 {

@@ -53,6 +53,8 @@ struct tls_peer *tls_peer_of(SSL *ssl);
 void tls_peer_release(struct tls_peer *peer);
 /* Did the peer itself end the connection (close_notify)? Else whoever carries it may have. */
 bool tls_peer_ended(const struct tls_peer *peer);
+/* When the first of what the facts stand on expires. */
+uint64_t tls_ends_s(const struct tls_facts *facts);
 /* Do the facts fit the request's rules, now? NULL: yes; else why not (static). *renew: another handshake
  * might help, because these facts are old. */
 const char *tls_judge(const struct tls *tls, const struct tls_facts *facts,

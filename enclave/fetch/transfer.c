@@ -120,6 +120,9 @@ static int on_ready(void *context, char *ip, char *local_ip, int port, int local
 	const char *why = tls_judge(t->world->tls, facts, &t->request, &old);
 	memset(&t->reply.evidence, 0, sizeof t->reply.evidence);
 	tls_evidence(&t->reply.evidence, ssl, facts);
+	const uint64_t ends_s = tls_ends_s(facts);
+	if (t->reply.ends_s == 0 || ends_s < t->reply.ends_s)
+		t->reply.ends_s = ends_s;
 	t->reply.evidence.reused = !fresh;
 	t->reply.evidence.redirected = t->moved;
 	if (why == NULL)

@@ -557,6 +557,7 @@ static enum cs_err judge_reply(struct lookup_world *world, struct lookup_source 
 	source->evidence = reply->evidence;
 	source->evidence.index = before.index;
 	source->evidence.host_port = before.host_port;
+	source->ends_s = reply->ends_s;
 	*code = reply->code;
 	if (reply->code != WIRE_ORACLE_OK) {
 		cs_why_write(&source->why, "%s", reply->why);

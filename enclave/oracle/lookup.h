@@ -68,6 +68,7 @@ struct lookup_source {
 	uint64_t asked_ms;               /* by fetch_now_ms */
 	uint64_t took_ms;                /* from then on, once it has answered */
 	const struct fetch_reply *reply; /* ANSWERED: ours to release */
+	uint64_t ends_s;                 /* fetch_reply.ends_s, of one that has answered */
 	struct cs_bytes pointer;         /* heap */
 	struct cs_bytes value;           /* heap: the ABI encoding */
 	struct wire_evidence_source evidence;

@@ -22,7 +22,9 @@ struct service_job {
 	struct cs_hash receiver;
 	const struct enclave_chain *chain; /* of the contract that asked; NULL: no chain asked */
 	uint64_t epoch;
-	enum cs_err err; /* of the machine: nothing is signed */
+	enum cs_err err;      /* of the machine: nothing is signed */
+	uint64_t nonce;       /* after all sources had answered: enclave_clock_next; 0: not yet */
+	uint64_t nonce_by_ms; /* by fetch_now_ms: then there is no time */
 	size_t item_count;
 	struct item items[];
 };
@@ -56,14 +58,18 @@ static void job_free(struct service *service, struct service_job *job)
 	free(job);
 }
 
-static bool job_is_ready(const struct service_job *job)
+static bool has_heard(const struct service_job *job)
 {
-	if (job->err != CS_OK)
-		return true;
 	for (size_t i = 0; i < job->item_count; i++)
 		if (job->items[i].lookup.open_count != 0)
 			return false;
 	return true;
+}
+
+static bool job_is_ready(const struct service *service, const struct service_job *job)
+{
+	return job->err != CS_OK || (has_heard(job) && job->nonce != 0 &&
+				     enclave_clock_covers(service->world.e, job->nonce));
 }
 
 static enum cs_err item_open(struct service *service, struct item *item,
@@ -311,7 +317,7 @@ static enum cs_err take(struct service *service, struct enclave_call *call, uint
 		return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
 	CS_TRY(wire_decode(&message, wire_type_message(type), body, &e->arena, &call->why));
 	call->request = message;
-	CS_TRY(enclave_time_check(call));
+	CS_TRY(type == WIRE_DRY_RUN ? enclave_time_check(call) : enclave_may_sign(call));
 	if (type != WIRE_DRY_RUN && e->chains[0].key_count == 0)
 		return cs_fail(&call->why, CS_ERR_NO_KEY, "no keys yet, Init makes them");
 	if (service->job_count == SERVICE_JOBS_MAX)
@@ -384,9 +390,40 @@ static void end_late(struct service *service)
 			job->err = lookup_end_late(world, &job->items[i].lookup);
 }
 
+/* Whether a certificate had expired when its answer came is known when a nonce that was made after it
+ * is answered. */
+static void await_time(struct service *service)
+{
+	const uint64_t now = fetch_now_ms();
+	for (struct service_job *job = service->first; job != NULL; job = job->next) {
+		if (!has_heard(job))
+			continue;
+		if (job->nonce == 0) {
+			job->nonce = enclave_clock_next(service->world.e);
+			job->nonce_by_ms = now + ENCLAVE_CLOCK_WAIT_MS;
+		} else if (!enclave_clock_covers(service->world.e, job->nonce) &&
+			   now >= job->nonce_by_ms && job->err == CS_OK) {
+			job->err = CS_ERR_NO_TIME;
+		}
+	}
+}
+
+/* UINT64_MAX: none waits for the time. */
+static uint64_t await_until_ms(const struct service *service)
+{
+	uint64_t until = UINT64_MAX;
+	for (const struct service_job *job = service->first; job != NULL; job = job->next)
+		if (job->nonce != 0 && job->nonce_by_ms < until &&
+		    !enclave_clock_covers(service->world.e, job->nonce))
+			until = job->nonce_by_ms;
+	return until;
+}
+
 int service_wait_ms(const struct service *service)
 {
-	const uint64_t at = service->world.end_next_ms;
+	const uint64_t time_ms = await_until_ms(service);
+	const uint64_t end_ms = service->world.end_next_ms;
+	const uint64_t at = time_ms < end_ms ? time_ms : end_ms;
 	const uint64_t now = fetch_now_ms();
 	if (service->first == NULL)
 		return -1;
@@ -415,12 +452,13 @@ void service_turn(struct service *service, const struct verify_time *now)
 	/* What is late leaves its places to others. */
 	end_late(service);
 	start(service);
+	await_time(service);
 }
 
 bool service_is_ready(const struct service *service)
 {
 	for (const struct service_job *job = service->first; job != NULL; job = job->next)
-		if (job_is_ready(job))
+		if (job_is_ready(service, job))
 			return true;
 	return false;
 }
@@ -428,7 +466,7 @@ bool service_is_ready(const struct service *service)
 static struct service_job *take_ready(struct service *service)
 {
 	struct service_job **at = &service->first;
-	while (*at != NULL && !job_is_ready(*at))
+	while (*at != NULL && !job_is_ready(service, *at))
 		at = &(*at)->next;
 	struct service_job *job = *at;
 	if (job == NULL)
@@ -592,10 +630,30 @@ static enum cs_err part_to_pb(struct enclave_call *call, const struct service_jo
 	return wire_signed_to_pb(*statement, &signature, arena);
 }
 
+/* By the newest answer: no source was authenticated by what had expired then. */
+static enum cs_err check_ends(struct enclave_call *call, const struct service_job *job)
+{
+	for (size_t i = 0; i < job->item_count; i++) {
+		const struct lookup *lookup = &job->items[i].lookup;
+		for (size_t k = 0; k < lookup->source_count; k++) {
+			const struct lookup_source *source = &lookup->sources[k];
+			if (source->evidence.code != WIRE_ORACLE_OK || source->ends_s == 0)
+				continue;
+			const enum cs_err err = verify_time_before(&call->now, source->ends_s);
+			if (err != CS_OK)
+				return cs_fail(&call->why, err, "%s: its certificate ends at %llu",
+					       source->host_port,
+					       (unsigned long long)source->ends_s);
+		}
+	}
+	return CS_OK;
+}
+
 static enum cs_err reply_to(struct enclave_call *call, const struct service_job *job)
 {
 	Caisson__Wire__OracleReply out = CAISSON__WIRE__ORACLE_REPLY__INIT;
 	CS_TRY(job->err);
+	CS_TRY(check_ends(call, job));
 	/* The event was final when it was taken. What made it final may have been contradicted since. */
 	if (job->chain != NULL) {
 		struct verify_status status;
@@ -615,6 +673,8 @@ enum wire_type service_reply(struct service *service, struct cs_buf *reply, uint
 	struct enclave *e = service->world.e;
 	struct enclave_call call = {.e = e, .now = service->world.now, .reply = reply, .why = {""}};
 	struct service_job *job = take_ready(service);
+	if (e->ledger != NULL)
+		call.now = enclave_time_of(e, &service->world.now);
 	cs_assert(job != NULL);
 	cs_arena_rewind(&e->arena, 0);
 	const enum cs_err err = reply_to(&call, job);

@@ -19,7 +19,7 @@
 /* After a round that failed. */
 #define PAUSE_MS 500u
 /* Fresh time is asked for though nothing waits: what is signed next says how late it is. */
-#define REFRESH_MS 3000u
+#define REFRESH_MS 1000u
 /* How often the anchor is looked at while it is written. */
 #define LOOK_MS 1000u
 /* A state is anchored after so long, however few followed the last one. */
