@@ -2,10 +2,15 @@
  * block is announced. It knows CometBFT's RPC alone, so that every column is asked the same.
  *
  *   bench_ledger SECONDS SIZE CONNECTIONS rate|window N PORT…
+ *   bench_ledger SECONDS records:BATCH:TAG CONNECTIONS rate|window N PORT…
  *
+ * Transactions are keys and values of SIZE bytes for the kvstore, or relay records for the ledger whose chain has
+ * this tag, BATCH each, one account a connection (ledger_records.h).
  * rate: N transactions a second, whatever comes back. window: N that are sent and not in a block. Each
- * transaction carries the time at which it was sent, so that who reads the blocks knows how long it took. */
+ * transaction for the kvstore carries the time at which it was sent, so that who reads the blocks knows how long
+ * it took. */
 #include "bench/bench.h"
+#include "bench/ledger_records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +23,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 64u
-#define TX_SIZE_MAX 4096u
+#define TX_SIZE_MAX BENCH_RECORDS_SIZE_MAX
 #define BLOCKS_MAX 65536u
 /* What one connection may have unsent before the next one is asked. */
 #define OUT_FULL (256u * 1024)
@@ -182,15 +187,24 @@ static size_t base64(char *to, const uint8_t *p, size_t n)
 	return at;
 }
 
-static void send_tx(struct connection *c, size_t size)
+static void make_pair(uint8_t *tx, size_t size)
 {
-	uint8_t tx[TX_SIZE_MAX];
-	char text[2 * TX_SIZE_MAX];
 	char key[64];
 	int n = snprintf(key, sizeof key,
 			 "%016llx-%010llu=", (unsigned long long)(bench_now() * 1e9), sent);
 	memset(tx, 'x', size);
 	memcpy(tx, key, (size_t)n);
+}
+
+/* size 0: records. */
+static void send_tx(struct connection *c, size_t size)
+{
+	static uint8_t tx[TX_SIZE_MAX];
+	static char text[2 * TX_SIZE_MAX];
+	if (size == 0)
+		size = bench_records_tx(tx, (size_t)(c - connections) - 1);
+	else
+		make_pair(tx, size);
 	int used = snprintf(text, sizeof text,
 			    "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"broadcast_tx_sync\","
 			    "\"params\":{\"tx\":\"",
@@ -248,18 +262,28 @@ static bool may_send(bool is_rate, unsigned long long n, double begin)
 	return sent - refused < n + committed;
 }
 
+static size_t read_kind(const char *text)
+{
+	char *end;
+	if (strncmp(text, "records:", 8) != 0)
+		return strtoul(text, NULL, 10);
+	const size_t batch = strtoul(text + 8, &end, 10);
+	bench_records_init(*end == ':' ? end + 1 : "", batch);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	size_t per_node = 0, at = 1;
 	if (argc < 7)
 		bench_die("SECONDS SIZE CONNECTIONS rate|window N PORT…");
 	double seconds = strtod(argv[1], NULL);
-	size_t size = strtoul(argv[2], NULL, 10);
+	size_t size = read_kind(argv[2]);
 	per_node = strtoul(argv[3], NULL, 10);
 	bool is_rate = strcmp(argv[4], "rate") == 0;
 	unsigned long long n = strtoull(argv[5], NULL, 10);
 	size_t nodes = (size_t)argc - 6;
-	if (size < 64 || size > TX_SIZE_MAX || nodes * per_node + 1 > CONNECTIONS_MAX)
+	if ((size > 0 && size < 64) || size > TX_SIZE_MAX || nodes * per_node + 1 > CONNECTIONS_MAX)
 		bench_die("too much");
 	open_connection(&connections[connection_count++], (uint16_t)strtoul(argv[6], NULL, 10));
 	watch(&connections[0]);

@@ -171,13 +171,15 @@ def table(result: dict) -> str:
             lines.append(row(f"deadline → proven refund, {refund['how']}, p50 / p99", both(refund["deadline_to_refund_ms"])))
     if "ledger" in result:
         lines += [row(*figures) for figures in validators.rows(result["ledger"])]
+    if "records" in result:
+        lines += [row(*figures) for figures in validators.record_rows(result["records"])]
     return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end", "ledger"))
+    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end", "ledger", "records"))
     parser.add_argument("--burst", type=int, default=end_to_end.BURST_DEFAULT)
     parser.add_argument("--singles", type=int, default=end_to_end.SINGLES)
     parser.add_argument("--runs", type=int, default=3)
@@ -194,6 +196,9 @@ def main() -> int:
     if options.only in (None, "ledger"):
         with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
             result["ledger"] = validators.run(Path(folder), say)
+    if options.only in (None, "records"):
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["records"] = validators.records(Path(folder), say)
     result["machine"]["load"].append(round(os.getloadavg()[0], 2))
     print(f"\n{result['machine']['cores']} cores of {result['machine']['cpu']}, preset {result['preset']}, commit {result['commit']}, load "
           + " before, ".join(f"{load:g}" for load in result["machine"]["load"]) + " after\n")

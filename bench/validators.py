@@ -16,8 +16,10 @@ import subprocess
 from pathlib import Path
 
 from end_to_end import summary
-from ledger.net import Network as Ledger
-from lib import cometbft, proc
+from ledger import accounts
+from ledger.net import Network as Ledger, change_genesis
+from lib import cometbft, crypto, proc
+from lib import ledger_tx as lt
 from lib.proc import Process
 from lib.rpc import wait_for
 from lib.tools import find_build, free_ports
@@ -31,6 +33,8 @@ COMMON_RATE = 1000  # that every column carries: their latencies beside each oth
 LINE_MS = 50     # one way: what two nodes say to each other arrives so much later
 TUNED = (("consensus", "peer_gossip_sleep_duration", '"5ms"'), ("p2p", "flush_throttle_timeout", '"5ms"'))
 AT_ONCE = (("consensus", "timeout_commit", '"0s"'), ("consensus", "create_empty_blocks_interval", '"0s"'))
+# Of relay records: of a transaction, and transactions under way. The secrets are those of ledger_records.h.
+RECORDS_OF_A_TX, RECORD_WINDOWS, RECORDS_SECRET = 64, (16, 64, 192), 1000
 COLUMNS = {"cometbft": "CometBFT as it comes", "tuned": "CometBFT tuned", "ours": "ours", "socket": "ours, application by socket"}
 
 
@@ -52,8 +56,8 @@ class Running:
         apps = [proc.rss_bytes(process.pid) for process in self.extra] or [0] * len(self.nodes)
         return max(proc.rss_bytes(node.process.pid) + app for node, app in zip(self.nodes, apps)) / 2**20
 
-    def load(self, kind: str, n: int, seconds: float) -> dict:
-        argv = [find_build() / "bench" / "bench_ledger", str(seconds), str(TX_SIZE), str(CONNECTIONS), kind, str(n), *map(str, self.ports)]
+    def load(self, kind: str, n: int, seconds: float, what: str = str(TX_SIZE)) -> dict:
+        argv = [find_build() / "bench" / "bench_ledger", str(seconds), what, str(CONNECTIONS), kind, str(n), *map(str, self.ports)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 120, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"the loader: {done.stderr}")
@@ -80,6 +84,29 @@ def p2p_port(home: Path) -> int:
     return int(re.search(r'\[p2p\].*?\nladdr = "(?:tcp://)?[\d.]+:(\d+)"', (home / "config" / "config.toml").read_text(), re.S).group(1))
 
 
+def gateways() -> list[lt.Secp256k1]:
+    """Accounts that report, one for each connection of the loader."""
+    return [lt.Secp256k1(RECORDS_SECRET + i) for i in range(NODES * CONNECTIONS)]
+
+
+def found_records(genesis: dict) -> None:
+    owner = "0x" + accounts.ALICE.address.hex()
+    state = accounts.app_state()
+    state["accounts"] += [{"address": "0x" + key.address.hex(), "balance": str(10**15)} for key in gateways()]
+    genesis["app_state"] = state | {"contracts": {"records": {"owner": owner, "guardian": owner, "delay_s": 1}}}
+
+
+def allow_gateways(running: Running) -> bytes:
+    """The chain's tag; from now on the loader's accounts may report."""
+    bank = accounts.Bank(running.nodes[0])
+    selector = crypto.keccak(b"setGateway(address,bytes32,bool)")[:4]
+    calls = [lt.Call(lt.contract(5), 0, selector + bytes(12) + key.address + b"\x41" * 32 + crypto.word(1)) for key in gateways()]
+    result = bank.send(accounts.ALICE, calls, gas_limit=5_000_000)
+    if int(result["code"]) != 0:
+        raise RuntimeError(f"gateways are not allowed: {result}")
+    return bank.chain
+
+
 @contextlib.contextmanager
 def started(folder: Path, column: str, line_ms: int):
     folder.mkdir()
@@ -87,7 +114,10 @@ def started(folder: Path, column: str, line_ms: int):
     if column in ("cometbft", "tuned"):
         network = cometbft.Network(folder / "net", ["kvstore"] * NODES, options=AT_ONCE + (TUNED if column == "tuned" else ()))
     else:
-        network = Ledger(folder, NODES, lambda text: text.replace('timeout_commit = "50ms"', 'timeout_commit = "0s"'))
+        arguments = accounts.arguments() if column == "records" else ()
+        network = Ledger(folder, NODES, lambda text: text.replace('timeout_commit = "50ms"', 'timeout_commit = "0s"'), arguments)
+        if column == "records":
+            change_genesis(network, found_records)
     if column == "socket":
         for i, node in enumerate(network.nodes):
             address = f"unix://{folder}/app{i}.sock"
@@ -157,6 +187,46 @@ def measure(running: Running, say) -> dict:
     result["half"], committed = at_rate(running, max(1, result["saturated"]["tx_per_s"] // 2))
     result["rss_mb"], result["kept"] = round(running.rss_mb(), 1), kept + committed
     return result
+
+
+def saturate(running: Running, what: str, windows: tuple[int, ...], say) -> dict:
+    """The best of the windows."""
+    rows = []
+    for window in windows:
+        cpu = running.cpu()
+        run = running.load("window", window, LOAD_S, what)
+        if run["refused"]:
+            raise RuntimeError(f"{run['refused']} transactions were refused, the first: {run['refusal']}")
+        rows.append({"window": window, "tx_per_s": round(per_second(run), 1), "txs_per_block": round(run["committed"] / max(1, len(run["blocks"])), 1),
+                     "cpu_us_per_tx": round(1e6 * (running.cpu() - cpu) / max(1, run["committed"])), "loader_core": round(run["cpu_s"] / run["seconds"], 2)})
+        say(f"{window} under way: {rows[-1]}")
+    return max(rows, key=lambda row: row["tx_per_s"])
+
+
+def records(folder: Path, say) -> dict:
+    """Committed relay records per second beside what the kvstore of the same engine commits, in turns in one run."""
+    result: dict = {"records_of_a_tx": RECORDS_OF_A_TX}
+    for column in ("ours", "records"):
+        say(f"relay records: {column}")
+        with started(folder / f"{column}-records", column, 0) as running:
+            if column == "ours":
+                result["kvstore"] = saturate(running, str(TX_SIZE), WINDOWS, say)
+                continue
+            tag = allow_gateways(running)
+            best = saturate(running, f"records:{RECORDS_OF_A_TX}:{tag.hex()}", RECORD_WINDOWS, say)
+            best["records_per_s"] = round(best["tx_per_s"] * RECORDS_OF_A_TX)
+            best["cpu_us_per_record"] = round(best["cpu_us_per_tx"] / RECORDS_OF_A_TX, 1)
+            best["rss_mb"] = round(running.rss_mb(), 1)
+            result["records"] = best
+    result["ratio"] = round(result["records"]["records_per_s"] / max(1, result["kvstore"]["tx_per_s"]), 2)
+    return result
+
+
+def record_rows(result: dict) -> list[tuple[str, str, str, bool | None]]:
+    r, k = result["records"], result["kvstore"]
+    return [(f"relay records committed, {result['records_of_a_tx']} a transaction, four nodes",
+             f"{r['records_per_s']:,}/s ({r['tx_per_s']:g} transactions/s, {r['txs_per_block']:g} a block), {r['cpu_us_per_record']:g} µs CPU of all nodes "
+             f"each; the kvstore {k['tx_per_s']:g}/s, {k['cpu_us_per_tx']} µs: {result['ratio']} ×", "≥ 0.5 × the kvstore", result["ratio"] >= 0.5)]
 
 
 def run(folder: Path, say, columns: tuple[str, ...] = tuple(COLUMNS), lines_ms: tuple[int, ...] = (0, LINE_MS)) -> dict:
