@@ -237,7 +237,7 @@ void quorum_turn(void *context, const struct verify_time *now)
 
 static bool job_is_ready(const struct quorum *quorum, const struct quorum_job *job)
 {
-	return job->nonce != 0 &&
+	return job->chain != NULL && job->nonce != 0 &&
 	       (enclave_clock_covers(quorum->e, job->nonce) || fetch_now_ms() >= job->nonce_by_ms);
 }
 
