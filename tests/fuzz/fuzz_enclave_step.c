@@ -1,11 +1,13 @@
 /* Requests in a row against an enclave that has keys, a client and a learned key. The input is a
- * row of (index of the type, size in two bytes, body). Each answer must be one that a strict reader
+ * row of (index of the type, size in two bytes, body); of the first index the highest bit says that
+ * the time is a ledger's. Each answer must be one that a strict reader
  * takes, and none may hold a secret.
  *
  * With CAISSON_SEEDS=<folder> it writes valid requests there, the beginning of
  * tests/fuzz/corpus/enclave_step. */
 #include "../unit/enclave/world.h"
 #include "enclave/state.h"
+#include "verify/time_answers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +29,10 @@ static const enum wire_type types[] = {
 	WIRE_PROBE,
 	WIRE_ERROR,
 	WIRE_CLIENT_QUORUM,
+	WIRE_CLOCK_ASK,
+	WIRE_CLOCK_ANSWERS,
+	WIRE_ANCHOR_PROVE,
+	WIRE_ANCHOR_SIGN,
 };
 
 static struct world *w;
@@ -49,6 +55,8 @@ static void seed(const char *name, enum wire_type type, const ProtobufCMessage *
 	(void)protobuf_c_message_pack(request, body);
 	while (types[head[0]] != type)
 		head[0]++;
+	if (type >= WIRE_CLOCK_ASK)
+		head[0] |= 0x80;
 	cs_put_be16(head + 1, (uint16_t)size);
 	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
 	FILE *file = fopen(path, "wb");
@@ -56,6 +64,61 @@ static void seed(const char *name, enum wire_type type, const ProtobufCMessage *
 	assert_int_equal(fwrite(head, 1, 3, file), 3);
 	assert_int_equal(fwrite(body, 1, size, file), size);
 	assert_int_equal(fclose(file), 0);
+}
+
+/* Who tells the time, and the nonce that is asked. */
+static const struct cs_secret clock_key = {{0x71, 2}};
+static const struct cs_hash clock_nonce = {{0x4e}};
+
+/* The one chain is the ledger too: its client gives blocks, though no proof fits to them. */
+static void by_ledger(void)
+{
+	struct enclave *e = w->e;
+	e->manifest.insecure_host_time = false;
+	e->manifest.ledger.keys.count = e->manifest.ledger.keys.threshold = 1;
+	assert_ok(cs_key_x(w->sig, &e->manifest.ledger.keys.keys[0], &clock_key));
+	e->manifest.ledger.proof_age_max_s = 1000;
+	e->manifest.ledger.anchor_lag_max = 4;
+	e->ledger = &e->chains[0];
+	e->clock.is_open = true;
+	e->clock.nonce = clock_nonce;
+	e->clock.made = 1;
+	e->anchor.checked = true;
+	e->anchor.proof_time_s = w->now.low_s;
+}
+
+static void seeds_of_clock(void)
+{
+	const struct cs_hash digest = verify_time_digest(&clock_nonce, w->now.low_s * 1000);
+	const struct cs_hash aux = {{1}};
+	struct cs_hash x;
+	struct cs_schnorr signature;
+	uint8_t both[64];
+	Caisson__Wire__ClockAskRequest ask = CAISSON__WIRE__CLOCK_ASK_REQUEST__INIT;
+	Caisson__Wire__ClockAnswersRequest answers = CAISSON__WIRE__CLOCK_ANSWERS_REQUEST__INIT;
+	Caisson__Wire__ClockAnswer one = CAISSON__WIRE__CLOCK_ANSWER__INIT, *list[1] = {&one};
+	Caisson__Wire__AnchorProveRequest prove = CAISSON__WIRE__ANCHOR_PROVE_REQUEST__INIT;
+	Caisson__Wire__AnchorSignRequest sign = CAISSON__WIRE__ANCHOR_SIGN_REQUEST__INIT;
+	ProtobufCBinaryData inputs[2] = {pb_hash(&aux), pb_hash(&digest)};
+	assert_ok(cs_key_x(w->sig, &x, &clock_key));
+	assert_ok(cs_schnorr_sign(w->sig, &signature, &clock_key, &digest, &aux));
+	memcpy(both, signature.rx.b, 32);
+	memcpy(both + 32, signature.s.b, 32);
+	ask.inputs = inputs;
+	ask.n_inputs = 2;
+	one.key = pb_hash(&x);
+	one.time_ms = w->now.low_s * 1000;
+	one.signature = pb(CS_BYTES_OF(both));
+	answers.nonce = pb_hash(&clock_nonce);
+	answers.answers = list;
+	answers.n_answers = 1;
+	prove.height = 1;
+	prove.proof = pb(CS_BYTES_OF(both));
+	sign.digest = pb_hash(&digest);
+	seed("clock_ask", WIRE_CLOCK_ASK, &ask.base);
+	seed("clock_answers", WIRE_CLOCK_ANSWERS, &answers.base);
+	seed("anchor_prove", WIRE_ANCHOR_PROVE, &prove.base);
+	seed("anchor_sign", WIRE_ANCHOR_SIGN, &sign.base);
 }
 
 static void seeds_of_state(void)
@@ -198,6 +261,7 @@ static void setup(void)
 	seed_outcomes(block);
 	seed_learn(block);
 	seed_transaction();
+	seeds_of_clock();
 	seeds_of_state();
 	saved_size = enclave_size() - ENCLAVE_ARENA_SIZE -
 		     (CS_MANIFEST_CHAINS_MAX - 1) * verify_evm_client_size();
@@ -235,8 +299,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		setup();
 	memcpy(w->e, saved, saved_size);
 	memcpy(w->secrets, saved_secrets, offsetof(struct enclave_secrets, scratch));
+	if (size > 0 && data[0] >= 0x80)
+		by_ledger();
 	while (size >= 3) {
-		const enum wire_type type = types[data[0] % CS_LEN(types)];
+		const enum wire_type type = types[(data[0] & 0x7f) % CS_LEN(types)];
 		size_t n = cs_be16(data + 1);
 		if (n > size - 3)
 			n = size - 3;

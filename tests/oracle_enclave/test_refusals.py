@@ -279,7 +279,7 @@ def test_a_manifest_without_an_oracle(world, tmp_path):
 
 @pytest.mark.parametrize("time", [[], ["roughtime"], ["insecure_host_time", "roughtime"]], ids=["none", "another", "more"])
 def test_a_manifest_that_demands_another_source_of_time(tmp_path, time):
-    """The host's clock is the only one that this build has: it does not start on it where the manifest wants a better one."""
+    """It does not start on the host's clock where the manifest wants another one that this build does not know."""
     made = World(tmp_path)
     made.lineage = manifests.write(made.path, manifests.body(["0x" + measurement(program(NAME))], oracle=made.oracle, time=time))
     try:

@@ -164,6 +164,7 @@ void oracle_played_reply(struct oracle_world *o, size_t index, enum wire_oracle_
 				     .code = code,
 				     .body = code == WIRE_ORACLE_OK ? body : CS_BYTES_NONE,
 				     .evidence = {.code = code, .completed = o->w->now.low_s},
+				     .ends_s = o->ends_s,
 				     .why = "as the test plays it"};
 	played_remove(o, index);
 }
@@ -173,6 +174,27 @@ void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle
 {
 	oracle_played_reply(o, index, code, body);
 	service_turn(&o->service, &o->w->now);
+}
+
+void oracle_by_ledger(struct oracle_world *o)
+{
+	struct enclave *e = o->w->e;
+	e->ledger = &e->chains[e->chain_count - 1];
+	e->manifest.insecure_host_time = false;
+	e->manifest.ledger.proof_age_max_s = 1000;
+	e->anchor.epoch = e->anchor.proven_epoch = 1;
+	e->anchor.proven_counter = e->counter;
+	e->anchor.proof_time_s = o->w->now.low_s;
+	e->anchor.checked = true;
+	e->time_low_s = o->w->now.low_s;
+	oracle_time_answered(o, o->w->now.low_s);
+}
+
+void oracle_time_answered(struct oracle_world *o, uint64_t asked_by_s)
+{
+	struct enclave_clock *clock = &o->w->e->clock;
+	clock->answered = ++clock->made;
+	clock->asked_by_s = asked_by_s;
 }
 
 void oracle_provider_replies(struct oracle_world *o, size_t index, const struct fetch_reply *reply)

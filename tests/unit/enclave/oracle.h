@@ -51,6 +51,7 @@ struct oracle_world {
 	size_t reply_count;
 	size_t taken_count;
 	uint64_t later_ms; /* how far fetch_now_ms goes ahead */
+	uint64_t ends_s;   /* of what sources answer from now on: fetch_reply.ends_s */
 };
 
 /* Keys are made, the client of the chain is created. One at a time. */
@@ -66,6 +67,11 @@ void oracle_played_reply(struct oracle_world *o, size_t index, enum wire_oracle_
 /* And the service had its turn. */
 void oracle_played_answer(struct oracle_world *o, size_t index, enum wire_oracle_code code,
 			  struct cs_bytes body);
+
+/* From now on the enclave's time is a ledger's, and all that its anchor needs was proven. */
+void oracle_by_ledger(struct oracle_world *o);
+/* A nonce that was made now is answered: it is up to this time. */
+void oracle_time_answered(struct oracle_world *o, uint64_t asked_by_s);
 
 /* What a provider of the newest round answers; taken in the next turn of the quorum. */
 void oracle_provider_replies(struct oracle_world *o, size_t index, const struct fetch_reply *reply);

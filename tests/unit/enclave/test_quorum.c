@@ -197,6 +197,50 @@ static enum wire_type answered(struct cs_buf *reply)
 
 /* ---- tests ---- */
 
+/* Under a ledger's time the votes wait for a nonce that is made after them, and a provider whose
+ * certificate had ended by its answer has none. */
+static void test_votes_wait_for_a_nonce(void **state)
+{
+	begin(state);
+	oracle_by_ledger(o);
+	for (size_t ended = 0; ended < 2; ended++) {
+		const uint64_t now = o->w->now.low_s;
+		const char *body = naming(asked_in->height, &asked_in->hash, asked_in->time_s);
+		assert_ok(ask());
+		for (size_t i = 0; i < ORACLE_PROVIDERS; i++)
+			oracle_provider_replies(
+				o, i,
+				&(struct fetch_reply){.body = cs_bytes_str(body),
+						      .ends_s = now + (i < 2 - ended ? 2 : 1)});
+		quorum_turn(&o->quorum, &o->w->now);
+		assert_false(quorum_is_ready(&o->quorum));
+		assert_int_equal(quorum_wait_ms(&o->quorum), ENCLAVE_CLOCK_WAIT_MS);
+		oracle_time_answered(o, now + 1);
+		const Caisson__Wire__ClientQuorumReply *out = ends();
+		assert_non_null(out);
+		assert_int_equal(out->named_height, ended == 0 ? asked_in->height : 0);
+		assert_int_equal(out->providers[1]->code,
+				 ended == 0 ? WIRE_ORACLE_OK : WIRE_ORACLE_TLS);
+		assert_int_equal(out->providers[2]->code, WIRE_ORACLE_TLS);
+		assert_int_equal(final_height(), asked_in->height);
+	}
+}
+
+static void test_votes_without_a_nonce(void **state)
+{
+	begin(state);
+	oracle_by_ledger(o);
+	assert_ok(ask());
+	for (size_t i = 0; i < ORACLE_PROVIDERS; i++)
+		names(i, asked_in);
+	quorum_turn(&o->quorum, &o->w->now);
+	assert_false(quorum_is_ready(&o->quorum));
+	o->later_ms += ENCLAVE_CLOCK_WAIT_MS;
+	assert_null(ends());
+	assert_err(o->w->err, CS_ERR_NO_TIME);
+	assert_int_equal(final_height(), 0);
+}
+
 static void test_what_they_name_is_final_and_is_answered(void **state)
 {
 	struct cs_buf reply;
@@ -452,6 +496,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_they_name_is_final_and_is_answered),
+		cmocka_unit_test(test_votes_wait_for_a_nonce),
+		cmocka_unit_test(test_votes_without_a_nonce),
 		cmocka_unit_test(test_who_has_no_vote),
 		cmocka_unit_test(test_nobody_who_answers_elsewhere_or_badly),
 		cmocka_unit_test(test_votes_of_two_rounds_do_not_add_up),
