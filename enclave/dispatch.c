@@ -1,4 +1,4 @@
-/* Who may send what, and the one switch over it. */
+/* Who may send what, and what answers it. */
 #include "enclave/state.h"
 
 /* What must have happened on this connection before a request is looked at. */
@@ -20,48 +20,6 @@ enum judged {
 	BY_FRESH_TIME,
 };
 
-/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
- * is who greeted: the socket has one owner. */
-static const struct {
-	enum wire_type type;
-	enum after after;
-	enum whose whose;
-	enum judged judged;
-} allowed[] = {
-	{WIRE_HELLO, AFTER_NOTHING, EITHER, AS_IT_STANDS},
-	{WIRE_INIT, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_EXPORT, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_IMPORT, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER, BY_FRESH_TIME},
-	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER, BY_FRESH_TIME},
-	{WIRE_CONFLICT, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
-	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
-	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
-	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS},
-	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_CLOCK_ASK, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_CLOCK_ANSWERS, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_ANCHOR_PROVE, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_ANCHOR_SIGN, AFTER_HELLO, EITHER, AS_IT_STANDS},
-	{WIRE_PROBE, AFTER_HELLO, EITHER, AS_IT_STANDS},
-};
-
-static enum cs_err may_send(struct enclave_call *call, enum judged *judged, enum wire_type type)
-{
-	for (size_t i = 0; i < CS_LEN(allowed); i++) {
-		if (allowed[i].type != type || (allowed[i].whose & 1 << call->e->role) == 0)
-			continue;
-		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
-			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
-		*judged = allowed[i].judged;
-		return CS_OK;
-	}
-	return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "not a request");
-}
-
 static enum cs_err probe(struct enclave_call *call)
 {
 	const Caisson__Wire__ProbeRequest *in = (const Caisson__Wire__ProbeRequest *)call->request;
@@ -72,96 +30,62 @@ static enum cs_err probe(struct enclave_call *call)
 	return enclave_reply(call, &out.base);
 }
 
-static enum cs_err dispatch(struct enclave_call *call, enum wire_type type)
+/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
+ * is who greeted: the socket has one owner. What is not here is a reply, or answered by
+ * enclave/quorum.c in a process that fetches, or the oracle's (enclave/oracle/service.c). */
+static const struct request {
+	enum wire_type type;
+	enum after after;
+	enum whose whose;
+	enum judged judged;
+	enum cs_err (*answer)(struct enclave_call *call);
+} allowed[] = {
+	{WIRE_HELLO, AFTER_NOTHING, EITHER, AS_IT_STANDS, enclave_hello},
+	{WIRE_INIT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_init_keys},
+	{WIRE_EXPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_export},
+	{WIRE_IMPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_import},
+	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, enclave_client_create},
+	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, enclave_client_update},
+	{WIRE_CONFLICT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_conflict},
+	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_messages},
+	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_outcomes},
+	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_learn_key},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_transaction},
+	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_rotate},
+	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_public_keys},
+	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_status},
+	{WIRE_CLOCK_ASK, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_clock_ask},
+	{WIRE_CLOCK_ANSWERS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_clock_answers},
+	{WIRE_ANCHOR_PROVE, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_anchor_prove},
+	{WIRE_ANCHOR_SIGN, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_anchor_sign},
+	{WIRE_PROBE, AFTER_HELLO, EITHER, AS_IT_STANDS, probe},
+};
+
+static enum cs_err find(const struct request **request, struct enclave_call *call,
+			enum wire_type type)
 {
-	switch (type) {
-	case WIRE_HELLO:
-		return enclave_hello(call);
-	case WIRE_INIT:
-		return enclave_init_keys(call);
-	case WIRE_EXPORT:
-		return enclave_export(call);
-	case WIRE_IMPORT:
-		return enclave_import(call);
-	case WIRE_CLIENT_CREATE:
-		return enclave_client_create(call);
-	case WIRE_CLIENT_UPDATE:
-		return enclave_client_update(call);
-	case WIRE_CONFLICT:
-		return enclave_conflict(call);
-	case WIRE_SIGN_MESSAGES:
-		return enclave_sign_messages(call);
-	case WIRE_SIGN_OUTCOMES:
-		return enclave_sign_outcomes(call);
-	case WIRE_LEARN_KEY:
-		return enclave_learn_key(call);
-	case WIRE_SIGN_TRANSACTION:
-		return enclave_sign_transaction(call);
-	case WIRE_ROTATE:
-		return enclave_rotate(call);
-	case WIRE_PUBLIC_KEYS:
-		return enclave_public_keys(call);
-	case WIRE_STATUS:
-		return enclave_status(call);
-	case WIRE_CLOCK_ASK:
-		return enclave_clock_ask(call);
-	case WIRE_CLOCK_ANSWERS:
-		return enclave_clock_answers(call);
-	case WIRE_ANCHOR_PROVE:
-		return enclave_anchor_prove(call);
-	case WIRE_ANCHOR_SIGN:
-		return enclave_anchor_sign(call);
-	case WIRE_PROBE:
-		return probe(call);
-	case WIRE_ERROR:
-	case WIRE_HELLO_REPLY:
-	case WIRE_INIT_REPLY:
-	case WIRE_EXPORT_REPLY:
-	case WIRE_IMPORT_REPLY:
-	case WIRE_CLIENT_CREATE_REPLY:
-	case WIRE_CLIENT_UPDATE_REPLY:
-	case WIRE_CONFLICT_REPLY:
-	case WIRE_SIGN_MESSAGES_REPLY:
-	case WIRE_SIGN_OUTCOMES_REPLY:
-	case WIRE_LEARN_KEY_REPLY:
-	case WIRE_SIGN_TRANSACTION_REPLY:
-	case WIRE_ROTATE_REPLY:
-	case WIRE_PUBLIC_KEYS_REPLY:
-	case WIRE_STATUS_REPLY:
-	case WIRE_CLOCK_ASK_REPLY:
-	case WIRE_CLOCK_ANSWERS_REPLY:
-	case WIRE_ANCHOR_PROVE_REPLY:
-	case WIRE_ANCHOR_SIGN_REPLY:
-	case WIRE_PROBE_REPLY:
-	/* By enclave/quorum.c, in a process that fetches. */
-	case WIRE_CLIENT_QUORUM:
-	case WIRE_CLIENT_QUORUM_REPLY:
-	/* The oracle's own are answered by its process (enclave/oracle/service.c). */
-	case WIRE_ANSWER_APP:
-	case WIRE_ANSWER_APP_REPLY:
-	case WIRE_ANSWER_CHAIN:
-	case WIRE_ANSWER_CHAIN_REPLY:
-	case WIRE_FEEDS:
-	case WIRE_FEEDS_REPLY:
-	case WIRE_DRY_RUN:
-	case WIRE_DRY_RUN_REPLY:
-		break;
+	for (size_t i = 0; i < CS_LEN(allowed); i++) {
+		if (allowed[i].type != type || (allowed[i].whose & 1 << call->e->role) == 0)
+			continue;
+		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
+			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
+		*request = &allowed[i];
+		return CS_OK;
 	}
-	return CS_ERR_UNSUPPORTED;
+	return cs_fail(&call->why, CS_ERR_UNSUPPORTED, "not a request");
 }
 
 static enum cs_err step(struct enclave_call *call, const struct verify_time *now,
-			enum wire_type type, struct cs_bytes request)
+			enum wire_type type, struct cs_bytes bytes)
 {
 	ProtobufCMessage *message = NULL;
-	enum judged judged;
-	CS_TRY(may_send(call, &judged, type));
-	CS_TRY(wire_decode(&message, wire_type_message(type), request, &call->e->arena,
-			   &call->why));
-	call->now = judged == BY_FRESH_TIME ? enclave_time_of_input(call->e, now, request)
-					    : enclave_time_of(call->e, now);
+	const struct request *request;
+	CS_TRY(find(&request, call, type));
+	CS_TRY(wire_decode(&message, wire_type_message(type), bytes, &call->e->arena, &call->why));
+	call->now = request->judged == BY_FRESH_TIME ? enclave_time_of_input(call->e, now, bytes)
+						     : enclave_time_of(call->e, now);
 	call->request = message;
-	return dispatch(call, type);
+	return request->answer(call);
 }
 
 enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, enum wire_type type,

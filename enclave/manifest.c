@@ -255,6 +255,21 @@ static enum cs_err read_trust_level(struct manifest_finality *f, const struct cs
 static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f,
 				 const struct cs_json *chain, struct cs_why *why)
 {
+	const struct {
+		const char *name;
+		uint64_t *value;
+		uint64_t max;
+	} numbers[] = {
+		{"anchor_height", &f->anchor_height, MANIFEST_NUMBER_MAX},
+		{"anchor_age_max_s", &f->anchor_age_max_s, MANIFEST_NUMBER_MAX},
+		{"trusting_period_s", &f->trusting_period_s, MANIFEST_NUMBER_MAX},
+		{"seals_min", &f->seals_min, VERIFY_EVM_SIGNERS_MAX},
+		{"epoch", &f->epoch, MANIFEST_NUMBER_MAX},
+		{"period_s", &f->period_s, MANIFEST_NUMBER_MAX},
+		{"drift_max_s", &f->drift_max_s, MANIFEST_NUMBER_MAX},
+		{"confirmations", &f->confirmations, VERIFY_EVM_CONFIRMATIONS_MAX},
+		{"reorg_margin_s", &f->reorg_margin_s, MANIFEST_NUMBER_MAX},
+	};
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, chain, "finality", CS_JSON_OBJECT, why));
 	CS_TRY(MANIFEST_ONLY(json, why, "mode", "anchor_hash", "anchor_height", "anchor_age_max_s",
@@ -263,20 +278,9 @@ static enum cs_err read_finality(struct manifest *m, struct manifest_finality *f
 	CS_TRY(read_mode(&f->mode, json, why));
 	CS_TRY(cs_json_member_hex(f->anchor_hash.b, sizeof f->anchor_hash.b, json, "anchor_hash",
 				  why));
-	CS_TRY(cs_json_member_u64(&f->anchor_height, json, "anchor_height", MANIFEST_NUMBER_MAX,
-				  why));
-	CS_TRY(cs_json_member_u64(&f->anchor_age_max_s, json, "anchor_age_max_s",
-				  MANIFEST_NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->trusting_period_s, json, "trusting_period_s",
-				  MANIFEST_NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->seals_min, json, "seals_min", VERIFY_EVM_SIGNERS_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->epoch, json, "epoch", MANIFEST_NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->period_s, json, "period_s", MANIFEST_NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->drift_max_s, json, "drift_max_s", MANIFEST_NUMBER_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->confirmations, json, "confirmations",
-				  VERIFY_EVM_CONFIRMATIONS_MAX, why));
-	CS_TRY(cs_json_member_u64(&f->reorg_margin_s, json, "reorg_margin_s", MANIFEST_NUMBER_MAX,
-				  why));
+	for (size_t i = 0; i < CS_LEN(numbers); i++)
+		CS_TRY(cs_json_member_u64(numbers[i].value, json, numbers[i].name, numbers[i].max,
+					  why));
 	CS_TRY(read_rpc(m, f, json, why));
 	CS_TRY(read_trust_level(f, json, why));
 	if (f->anchor_age_max_s == 0 || f->trusting_period_s == 0)

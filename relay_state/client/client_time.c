@@ -25,6 +25,12 @@ struct ledger_client_times {
 	struct asked requests[LEDGER_CLIENT_NODES_MAX];
 };
 
+static void release(struct ledger_client_times *times)
+{
+	host_timer_free(times->timer);
+	free(times);
+}
+
 static void free_if_over(struct ledger_client_times *times)
 {
 	struct ledger_client_times **at = &times->client->times;
@@ -34,8 +40,7 @@ static void free_if_over(struct ledger_client_times *times)
 	while (*at != times)
 		at = &(*at)->next;
 	*at = times->next;
-	host_timer_free(times->timer);
-	free(times);
+	release(times);
 }
 
 static void end(struct ledger_client_times *times, enum cs_err err)
@@ -130,11 +135,12 @@ enum cs_err ledger_client_time(struct ledger_client *client, const struct cs_has
 /* The requests have been answered with CLOSED before. */
 void ledger_client_end_times(struct ledger_client *client)
 {
-	while (client->times != NULL) {
-		struct ledger_client_times *times = client->times;
+	struct ledger_client_times *times;
 
+	while ((times = client->times) != NULL) {
+		client->times = times->next;
 		cs_assert(times->open == 0);
 		end(times, CS_ERR_CLOSED);
-		free_if_over(times);
+		release(times);
 	}
 }

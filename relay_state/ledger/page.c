@@ -178,25 +178,34 @@ void ledger_page_hash(struct ledger_page_node nodes[LEDGER_PAGE_NODES],
 
 /* ---- the store ---- */
 
+/* Below the root there is no page that was never written. */
+static enum cs_err read_page(struct ledger_page *page, struct cs_bytes *bytes,
+			     const struct ledger_db *db, uint64_t version,
+			     const struct cs_hash *path, unsigned depth, struct cs_arena *arena)
+{
+	uint8_t memory[LEDGER_PAGE_KEY_SIZE_MAX];
+	const struct cs_bytes key = ledger_page_key(memory, path, depth);
+	const enum cs_err err = db->get(db->context, bytes, LEDGER_PAGES, key, version, arena);
+	if (err == CS_ERR_NOT_FOUND && depth > 0)
+		return CS_ERR_DAMAGED;
+	if (err == CS_ERR_NOT_FOUND) {
+		memset(page, 0, sizeof *page);
+		return CS_OK;
+	}
+	CS_TRY(err);
+	return ledger_page_decode(page, *bytes, path, depth);
+}
+
 enum cs_err ledger_page_read(struct ledger_page *page,
 			     struct ledger_page_node nodes[LEDGER_PAGE_NODES],
 			     struct cs_bytes *bytes, const struct ledger_db *db, uint64_t version,
 			     const struct cs_hash *path, unsigned depth, const struct cs_hash *hash,
 			     struct cs_arena *arena)
 {
-	uint8_t memory[LEDGER_PAGE_KEY_SIZE_MAX];
-	struct cs_bytes key = ledger_page_key(memory, path, depth), read = CS_BYTES_NONE;
+	struct cs_bytes read = CS_BYTES_NONE;
 	struct ledger_page_node below[LEDGER_PAGE_NODES];
 	struct ledger_page decoded;
-	enum cs_err err = db->get(db->context, &read, LEDGER_PAGES, key, version, arena);
-	if (err == CS_ERR_NOT_FOUND && depth > 0)
-		return CS_ERR_DAMAGED;
-	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
-		return err;
-	if (err == CS_ERR_NOT_FOUND)
-		memset(&decoded, 0, sizeof decoded);
-	else
-		CS_TRY(ledger_page_decode(&decoded, read, path, depth));
+	CS_TRY(read_page(&decoded, &read, db, version, path, depth, arena));
 	ledger_page_hash(below, &decoded);
 	if (depth > 0 && !cs_hash_eq(&below[1].hash, hash))
 		return CS_ERR_DAMAGED;

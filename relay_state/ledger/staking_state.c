@@ -48,8 +48,8 @@ static enum cs_err end(struct ledger_call *call, const struct cs_reader *reader,
 		       call->number, kind);
 }
 
-static enum cs_err open(struct ledger_call *call, struct cs_reader *reader,
-			const struct ledger_key *key)
+static enum cs_err open_value(struct ledger_call *call, struct cs_reader *reader,
+			      const struct ledger_key *key)
 {
 	struct cs_bytes value;
 	CS_TRY(ledger_get(call, &value, cs_bytes(key->b, key->n)));
@@ -70,7 +70,7 @@ enum cs_err staking_validator_get(struct ledger_call *call, struct staking_valid
 	const struct ledger_key key = key_of(KIND_VALIDATOR, address);
 	struct cs_reader reader;
 	struct staking_validator found = {.address = *address};
-	CS_TRY(open(call, &reader, &key));
+	CS_TRY(open_value(call, &reader, &key));
 	cs_get_copy(&reader, found.key.b, sizeof found.key.b);
 	cs_get_copy(&reader, found.operator.b, sizeof found.operator.b);
 	found.bonded = get_amount(&reader);
@@ -104,7 +104,7 @@ enum cs_err staking_unbondings_get(struct ledger_call *call, struct staking_unbo
 	const struct ledger_key key = key_of(KIND_UNBONDINGS, address);
 	struct cs_reader reader;
 	struct staking_unbondings found = {0};
-	enum cs_err err = open(call, &reader, &key);
+	enum cs_err err = open_value(call, &reader, &key);
 	if (err == CS_ERR_NOT_FOUND) {
 		*unbondings = found;
 		return CS_OK;
@@ -147,7 +147,7 @@ static enum cs_err get_record(struct ledger_call *call, struct staking_record *r
 {
 	struct cs_reader reader;
 	struct staking_record found;
-	enum cs_err err = open(call, &reader, key);
+	enum cs_err err = open_value(call, &reader, key);
 	if (err == CS_ERR_NOT_FOUND) {
 		*record = (struct staking_record){0};
 		return CS_OK;
@@ -236,7 +236,7 @@ enum cs_err staking_totals_get(struct ledger_call *call, struct staking_totals *
 	const struct ledger_key key = ledger_key(KIND_TOTALS);
 	struct cs_reader reader;
 	struct staking_totals found;
-	CS_TRY(open(call, &reader, &key));
+	CS_TRY(open_value(call, &reader, &key));
 	found.supply = get_amount(&reader);
 	found.bonded = get_amount(&reader);
 	found.unbonding = get_amount(&reader);
@@ -270,7 +270,7 @@ enum cs_err staking_shares_get(struct ledger_call *call, struct staking_shares *
 	const struct ledger_key key = ledger_key(KIND_SHARES);
 	struct cs_reader reader;
 	struct staking_shares found;
-	CS_TRY(open(call, &reader, &key));
+	CS_TRY(open_value(call, &reader, &key));
 	found.reward = get_amount(&reader);
 	found.expected = get_amount(&reader);
 	found.reward_rest = cs_get_u64(&reader);
@@ -309,7 +309,7 @@ enum cs_err staking_powers_get(struct ledger_call *call, struct staking_powers *
 	const struct ledger_key key = ledger_key((char)list);
 	struct cs_reader reader;
 	powers->count = 0;
-	enum cs_err err = open(call, &reader, &key);
+	enum cs_err err = open_value(call, &reader, &key);
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK;
 	if (err != CS_OK)

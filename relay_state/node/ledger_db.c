@@ -61,13 +61,13 @@ static const char *const texts[STATEMENTS] = {
 	[GET_HISTORY] = "SELECT since, sum, value FROM history WHERE version = ? AND key = ?",
 	[ADD_HISTORY] =
 		"INSERT INTO history(since, sum, value, version, key) VALUES(?, ?, ?, ?, ?)",
-	[GET_NEWER] = "SELECT since, sum, value, version, key FROM history WHERE version > ?"
-		      " ORDER BY version DESC",
+	[GET_NEWER] = ("SELECT since, sum, value, version, key FROM history WHERE version > ?"
+		       " ORDER BY version DESC"),
 	[DROP_NEWER] = "DELETE FROM history WHERE version > ?",
-	[DROP_OLDER] = "DELETE FROM history WHERE id IN (SELECT id FROM history"
-		       " WHERE version <= ? ORDER BY version LIMIT ?)",
-	[DROP_REMOVED] = "DELETE FROM pairs WHERE id IN (SELECT id FROM pairs"
-			 " WHERE value IS NULL AND version <= ? ORDER BY version LIMIT ?)",
+	[DROP_OLDER] = ("DELETE FROM history WHERE id IN (SELECT id FROM history"
+			" WHERE version <= ? ORDER BY version LIMIT ?)"),
+	[DROP_REMOVED] = ("DELETE FROM pairs WHERE id IN (SELECT id FROM pairs"
+			  " WHERE value IS NULL AND version <= ? ORDER BY version LIMIT ?)"),
 	[GET_STATE] = "SELECT version, oldest, sum FROM state",
 	[SET_STATE] = "UPDATE state SET version = ?, oldest = ?, sum = ?",
 	[CLEAR_PAIRS] = "DELETE FROM pairs",
