@@ -180,34 +180,33 @@ void ledger_page_hash(struct ledger_page_node nodes[LEDGER_PAGE_NODES],
 
 /* Below the root there is no page that was never written. */
 static enum cs_err read_page(struct ledger_page *page, struct cs_bytes *bytes,
-			     const struct ledger_db *db, uint64_t version,
-			     const struct cs_hash *path, unsigned depth, struct cs_arena *arena)
+			     const struct ledger_db *db, const struct ledger_page_id *id,
+			     struct cs_arena *arena)
 {
 	uint8_t memory[LEDGER_PAGE_KEY_SIZE_MAX];
-	const struct cs_bytes key = ledger_page_key(memory, path, depth);
-	const enum cs_err err = db->get(db->context, bytes, LEDGER_PAGES, key, version, arena);
-	if (err == CS_ERR_NOT_FOUND && depth > 0)
+	const struct cs_bytes key = ledger_page_key(memory, &id->path, id->depth);
+	const enum cs_err err = db->get(db->context, bytes, LEDGER_PAGES, key, id->version, arena);
+	if (err == CS_ERR_NOT_FOUND && id->depth > 0)
 		return CS_ERR_DAMAGED;
 	if (err == CS_ERR_NOT_FOUND) {
 		memset(page, 0, sizeof *page);
 		return CS_OK;
 	}
 	CS_TRY(err);
-	return ledger_page_decode(page, *bytes, path, depth);
+	return ledger_page_decode(page, *bytes, &id->path, id->depth);
 }
 
 enum cs_err ledger_page_read(struct ledger_page *page,
 			     struct ledger_page_node nodes[LEDGER_PAGE_NODES],
-			     struct cs_bytes *bytes, const struct ledger_db *db, uint64_t version,
-			     const struct cs_hash *path, unsigned depth, const struct cs_hash *hash,
-			     struct cs_arena *arena)
+			     struct cs_bytes *bytes, const struct ledger_db *db,
+			     const struct ledger_page_id *id, struct cs_arena *arena)
 {
 	struct cs_bytes read = CS_BYTES_NONE;
 	struct ledger_page_node below[LEDGER_PAGE_NODES];
 	struct ledger_page decoded;
-	CS_TRY(read_page(&decoded, &read, db, version, path, depth, arena));
+	CS_TRY(read_page(&decoded, &read, db, id, arena));
 	ledger_page_hash(below, &decoded);
-	if (depth > 0 && !cs_hash_eq(&below[1].hash, hash))
+	if (id->depth > 0 && !cs_hash_eq(&below[1].hash, &id->hash))
 		return CS_ERR_DAMAGED;
 	*page = decoded;
 	*bytes = read;

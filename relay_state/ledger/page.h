@@ -59,13 +59,18 @@ size_t ledger_page_count(const struct ledger_page *page, size_t *last);
 void ledger_page_hash(struct ledger_page_node nodes[LEDGER_PAGE_NODES],
 		      const struct ledger_page *page);
 
-/* The newest or an older page of the store; at depth 0 whatever is there (nothing: a page without
- * places, *bytes empty), else the one with this hash. DAMAGED, and the failures of get. */
+/* Which page: all zero is the newest root's. */
+struct ledger_page_id {
+	uint64_t version; /* as of ledger_db.get */
+	struct cs_hash path;
+	unsigned depth;      /* nibbles of the path that lead to it */
+	struct cs_hash hash; /* that it must have; not looked at where depth is 0 */
+};
+/* At depth 0 whatever is there (nothing: a page without places, *bytes empty). DAMAGED, and the failures
+ * of get. */
 CS_NODISCARD enum cs_err ledger_page_read(struct ledger_page *page,
 					  struct ledger_page_node nodes[LEDGER_PAGE_NODES],
 					  struct cs_bytes *bytes, const struct ledger_db *db,
-					  uint64_t version, const struct cs_hash *path,
-					  unsigned depth, const struct cs_hash *hash,
-					  struct cs_arena *arena);
+					  const struct ledger_page_id *id, struct cs_arena *arena);
 
 #endif

@@ -33,9 +33,9 @@ enum cs_err ledger_tree_root(struct cs_hash *root, const struct ledger_db *db, u
 	struct ledger_page_node nodes[LEDGER_PAGE_NODES];
 	struct ledger_page page;
 	struct cs_bytes bytes;
+	const struct ledger_page_id id = {.version = version};
 	const size_t mark = cs_arena_mark(arena);
-	enum cs_err err =
-		ledger_page_read(&page, nodes, &bytes, db, version, &no_path, 0, NULL, arena);
+	enum cs_err err = ledger_page_read(&page, nodes, &bytes, db, &id, arena);
 	cs_arena_rewind(arena, mark);
 	CS_TRY(err);
 	*root = nodes[1].hash;
@@ -157,8 +157,8 @@ static enum cs_err change_place(struct update *u, struct ledger_place *place,
 	struct ledger_page page;
 	struct cs_bytes old = CS_BYTES_NONE;
 	if (place->kind == LEDGER_PAGE) {
-		CS_TRY(ledger_page_read(&page, nodes, &old, u->db, 0, &items[0].path, depth,
-					&place->hash, u->arena));
+		const struct ledger_page_id id = {0, items[0].path, depth, place->hash};
+		CS_TRY(ledger_page_read(&page, nodes, &old, u->db, &id, u->arena));
 	} else {
 		struct ledger_place after = *place;
 		if (count_leaves(&after, items, count) <= 1) {
@@ -235,8 +235,9 @@ enum cs_err ledger_tree_update(struct cs_hash *root, struct ledger_changes *page
 	struct ledger_changes changes;
 	struct cs_bytes old;
 	struct item *items = NULL;
+	const struct ledger_page_id root_id = {0};
 	CS_TRY(sort_items(&items, values, arena));
-	CS_TRY(ledger_page_read(&page, nodes, &old, db, 0, &no_path, 0, NULL, arena));
+	CS_TRY(ledger_page_read(&page, nodes, &old, db, &root_id, arena));
 	CS_TRY(change_places(&u, &page, items, values->count, 0));
 	CS_TRY(finish(&u, &place, &page, old, &no_path, 0));
 	CS_TRY(collect(&u, &changes));

@@ -34,9 +34,10 @@ static enum cs_err enter(struct ledger_walk *w)
 	step->mark = mark;
 	if (w->count > 0)
 		set_nibble(&w->path, w->count - 1, w->places[w->count - 1]);
-	CS_TRY(ledger_page_read(&step->page, step->nodes, &bytes, w->db, w->version, &w->path,
-				w->count, w->count > 0 ? &ledger_walk_place(w)->hash : NULL,
-				w->arena));
+	struct ledger_page_id id = {.version = w->version, .path = w->path, .depth = w->count};
+	if (w->count > 0)
+		id.hash = ledger_walk_place(w)->hash;
+	CS_TRY(ledger_page_read(&step->page, step->nodes, &bytes, w->db, &id, w->arena));
 	w->steps[w->count] = step;
 	w->places[w->count++] = 0;
 	return CS_OK;
