@@ -417,6 +417,11 @@ def demo_bridge_ledger(options, folder: Path):
     return BridgeLedger(folder / "ledger")
 
 
+def demo_time(sources, bridge) -> dict | None:
+    """Enclaves of a bridge take the time from its ledger; an oracle's does not yet, and it has the same manifest."""
+    return {} if bridge and not sources else None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo")
     parser.add_argument("--chains", choices=tuple(KINDS), default="ledger")
@@ -434,7 +439,7 @@ def main() -> int:
     print(paint("1", f"Caisson between {TITLES[options.chains]}"), flush=True)
     try:
         with (demo_sources(options, folder) as sources, demo_bridge_ledger(options, folder) as bridge,
-              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge) as world):
+              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge, ledger_time=demo_time(sources, bridge)) as world):
             demo = Demo(world)
             if "anvil" in KINDS[options.chains]:
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))

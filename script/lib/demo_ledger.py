@@ -3,6 +3,7 @@ comes back; then a block, a proof of one record, and a bill are taken from it by
 """
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
@@ -40,6 +41,11 @@ def record_key(message_id: str, side: int, index: int) -> bytes:
     return bytes([bl.RECORDS]) + b"r" + abi.to_bytes(message_id) + bytes([side, index])
 
 
+def anchor_key(lineage: str, identity: bytes) -> bytes:
+    """Of an enclave's anchor (the same section)."""
+    return bytes([bl.RECORDS]) + b"a" + abi.to_bytes(lineage) + identity
+
+
 class LedgerDemo:
     def __init__(self, world: World, paint):
         self.world, self.paint, self.ledger = world, paint, world.bridge_ledger
@@ -47,6 +53,7 @@ class LedgerDemo:
         self.folder.mkdir()
         self.node: dict = {}
         self.records: list[dict] = []
+        self.anchors: list[dict] = []
         self.block: dict = {}
         self.proof: dict = {}
         self.statement: dict = {}
@@ -117,6 +124,25 @@ class LedgerDemo:
                     raise RuntimeError(f"{case.name}: the ledger has {state or 'nothing'} at its {side}, with {conflicts} conflicts")
         total = sum(r["count"] for r in self.records)
         self.show("records", f"{total} of {len(cases)} messages, both sides, by the gateways; no contradictions")
+
+    # ---- what enclaves take from it ----
+
+    def take_anchors(self) -> None:
+        """How far the enclaves' sealed state was when the block was made: who starts with an older one signs nothing."""
+        if self.world.ledger_time is None:
+            return
+        rpc = self.ledger.nodes[-1].rpc
+        for gateway, side in zip(self.world.gateways, self.world.sides):
+            told = gateway.enclave()
+            answer = rpc.question("/store", anchor_key(told["lineage"], side.identity), self.block["height"] - 1)
+            value = base64.b64decode(answer.get("value") or "")
+            if told["time_source"] != "ledger" or len(value) < 16:
+                raise RuntimeError(f"the enclave of {gateway.name} has no anchor on {self.ledger.caip2}")
+            epoch, counter = int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")
+            self.anchors.append({"lineage": told["lineage"], "identity": abi.to_hex(side.identity), "epoch": epoch, "counter": counter})
+        counters = " and ".join(str(a["counter"]) for a in self.anchors)
+        self.show("enclaves", f"take the time of {len(self.ledger.nodes) // 2 + 1} of {len(self.ledger.nodes)} nodes by nonce; their sealed "
+                              f"state is anchored at {counters}")
 
     # ---- usage: a bill ----
 
@@ -198,6 +224,7 @@ class LedgerDemo:
         self.wait_records(cases)
         self.bill(cases)
         block = self.take_block()
+        self.take_anchors()
         self.take_proof(block)
         self.take_statement(block)
 
@@ -207,7 +234,7 @@ class LedgerDemo:
 
     def as_json(self) -> dict:
         return {"id": self.ledger.caip2, "rpc": self.ledger.urls, "node": self.node, "records": self.records, "block": self.block,
-                "proof": self.proof, "statement": self.statement}
+                "anchors": self.anchors, "proof": self.proof, "statement": self.statement}
 
     def write_env(self) -> Path:
         """What a shell needs to audit the ledger."""

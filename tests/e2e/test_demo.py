@@ -287,7 +287,7 @@ def bridge(demo):
 
 def test_ledger_form(demo, bridge):
     told = bridge.told
-    assert set(told) == {"id", "rpc", "node", "records", "block", "proof", "statement"} and len(told["rpc"]) == 4
+    assert set(told) == {"id", "rpc", "node", "records", "block", "anchors", "proof", "statement"} and len(told["rpc"]) == 4
     assert [(r["message_id"], r["side"]) for r in told["records"]] == [(c["message_id"], s) for c in demo.result["cases"] for s in SIDES]
     assert all(set(r) == {"message_id", "side", "state", "count", "conflicts"} for r in told["records"])
     assert set(told["block"]) == {"height", "hash", "time", "app_hash", "validators_hash", "signers", "trusted_height", "trusted_hash"}
@@ -332,6 +332,17 @@ def test_ledger_records_are_proven(demo, bridge):
             step = steps_of(case)[3]
             assert abi.to_hex(rows[0][RECORD_TX]) == step["tx"] and int.from_bytes(rows[0][RECORD_HEIGHT], "big") == step["block"]
             assert steps_of(case)[16]["tx"] in {abi.to_hex(row[RECORD_TX]) for row in rows}
+
+
+def test_ledger_anchors_are_proven(demo, bridge):
+    """Where no oracle shares the manifest, the enclaves take the time from this ledger, and anchor their state there."""
+    manifest = json.loads((demo.folder / "manifest.json").read_text())["manifest"]
+    assert manifest["time"] == (["insecure_host_time"] if "oracle" in manifest else ["ledger"])
+    assert len(bridge.told["anchors"]) == (0 if "oracle" in manifest else 2)
+    for told in bridge.told["anchors"]:
+        value = bridge.proven(bytes([RECORDS]) + b"a" + abi.to_bytes(told["lineage"]) + abi.to_bytes(told["identity"]))
+        assert (int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")) == (told["epoch"], told["counter"])
+        assert told["counter"] > 0
 
 
 def test_ledger_proof_is_what_was_shown(bridge):
