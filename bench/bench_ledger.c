@@ -2,10 +2,10 @@
  * block is announced. It knows CometBFT's RPC alone, so that every column is asked the same.
  *
  *   bench_ledger SECONDS SIZE CONNECTIONS rate|window N PORT…
- *   bench_ledger SECONDS records:BATCH:TAG CONNECTIONS rate|window N PORT…
+ *   bench_ledger SECONDS records:BATCH:FIRST:TAG CONNECTIONS rate|window N PORT…
  *
  * Transactions are keys and values of SIZE bytes for the kvstore, or relay records for the ledger whose chain has
- * this tag, BATCH each, one account a connection (ledger_records.h).
+ * this tag, BATCH each, one account a connection from the one of index FIRST on (ledger_records.h).
  * rate: N transactions a second, whatever comes back. window: N that are sent and not in a block. Each
  * transaction for the kvstore carries the time at which it was sent, so that who reads the blocks knows how long
  * it took. */
@@ -268,7 +268,8 @@ static size_t read_kind(const char *text)
 	if (strncmp(text, "records:", 8) != 0)
 		return strtoul(text, NULL, 10);
 	const size_t batch = strtoul(text + 8, &end, 10);
-	bench_records_init(*end == ':' ? end + 1 : "", batch);
+	const size_t first = *end == ':' ? strtoul(end + 1, &end, 10) : 0;
+	bench_records_init(*end == ':' ? end + 1 : "", batch, first);
 	return 0;
 }
 

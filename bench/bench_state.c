@@ -335,6 +335,8 @@ static void run_part(const struct bench *shared, enum part part, const char *fil
 	int ends[2];
 	if (pipe(ends) != 0)
 		bench_die("no pipe");
+	/* Else the child has what is not printed yet, and prints it too. */
+	(void)fflush(stdout);
 	const pid_t child = fork();
 	if (child < 0)
 		bench_die("no process");

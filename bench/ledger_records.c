@@ -17,17 +17,19 @@
 static struct {
 	struct cs_sig *sig;
 	struct cs_hash chain;
-	size_t batch;
+	size_t batch, first;
 	uint64_t message;
 	uint64_t sequences[ACCOUNTS_MAX];
 } bench;
 
-void bench_records_init(const char *tag, size_t batch)
+void bench_records_init(const char *tag, size_t batch, size_t first)
 {
 	bench.sig = cs_sig_new(NULL);
 	bench.batch = batch;
-	if (bench.sig == NULL || batch == 0 || batch > BENCH_RECORDS_MAX ||
-	    cs_unhex(bench.chain.b, sizeof bench.chain.b, cs_bytes_str(tag)) != CS_OK)
+	bench.first = first;
+	bench.message = (uint64_t)first << 32;
+	if (bench.sig == NULL || batch == 0 || batch > BENCH_RECORDS_MAX || strlen(tag) < 64 ||
+	    cs_unhex(bench.chain.b, sizeof bench.chain.b, cs_bytes(tag, 64)) != CS_OK)
 		bench_die("no such chain or batch");
 }
 
@@ -61,7 +63,7 @@ size_t bench_records_tx(uint8_t *out, size_t account)
 	struct cs_abi abi;
 	if (account >= ACCOUNTS_MAX)
 		bench_die("more accounts than there are");
-	cs_put_be64(secret.b + 24, BENCH_RECORDS_SECRET + account);
+	cs_put_be64(secret.b + 24, BENCH_RECORDS_SECRET + bench.first + account);
 	cs_buf_init(&buf, input, sizeof input);
 	cs_abi_call(&abi, &buf, "record(" RECORD "[])");
 	cs_abi_enter_array(&abi, cs_abi_slot(&abi), bench.batch);

@@ -9,12 +9,14 @@
 /* Of one call. */
 #define BENCH_RECORDS_MAX 64u
 #define BENCH_RECORDS_SIZE_MAX 24576u
-/* The account of index i has the secret FIRST + i; it may report for the chain whose identity is 32 bytes of 0x41. */
+/* The account of index i has the secret BENCH_RECORDS_SECRET + i; it may report for the chain whose identity is
+ * 32 bytes of 0x41. */
 #define BENCH_RECORDS_SECRET 1000u
 
-/* The chain's tag in hex; ends the program where it is none, or the batch is 0 or above BENCH_RECORDS_MAX. */
-void bench_records_init(const char *tag, size_t batch);
-/* The next transaction of an account, at most BENCH_RECORDS_SIZE_MAX bytes. */
+/* The chain's tag in hex; ends the program where it is none, or the batch is 0 or above BENCH_RECORDS_MAX. `first`:
+ * the index of the first account, none of which has sent anything before. */
+void bench_records_init(const char *tag, size_t batch, size_t first);
+/* The next transaction of an account, counted from the first, at most BENCH_RECORDS_SIZE_MAX bytes. */
 size_t bench_records_tx(uint8_t *tx, size_t account);
 
 #endif

@@ -85,8 +85,8 @@ def p2p_port(home: Path) -> int:
 
 
 def gateways() -> list[lt.Secp256k1]:
-    """Accounts that report, one for each connection of the loader."""
-    return [lt.Secp256k1(RECORDS_SECRET + i) for i in range(NODES * CONNECTIONS)]
+    """Accounts that report: one for each connection of each loader."""
+    return [lt.Secp256k1(RECORDS_SECRET + i) for i in range(NODES * CONNECTIONS * len(RECORD_WINDOWS))]
 
 
 def found_records(genesis: dict) -> None:
@@ -189,10 +189,10 @@ def measure(running: Running, say) -> dict:
     return result
 
 
-def saturate(running: Running, what: str, windows: tuple[int, ...], say) -> dict:
-    """The best of the windows."""
+def saturate(running: Running, kinds: list[tuple[int, str]], say) -> dict:
+    """The best of the windows, each with what is sent."""
     rows = []
-    for window in windows:
+    for window, what in kinds:
         cpu = running.cpu()
         run = running.load("window", window, LOAD_S, what)
         if run["refused"]:
@@ -210,10 +210,11 @@ def records(folder: Path, say) -> dict:
         say(f"relay records: {column}")
         with started(folder / f"{column}-records", column, 0) as running:
             if column == "ours":
-                result["kvstore"] = saturate(running, str(TX_SIZE), WINDOWS, say)
+                result["kvstore"] = saturate(running, [(window, str(TX_SIZE)) for window in WINDOWS], say)
                 continue
             tag = allow_gateways(running)
-            best = saturate(running, f"records:{RECORDS_OF_A_TX}:{tag.hex()}", RECORD_WINDOWS, say)
+            best = saturate(running, [(window, f"records:{RECORDS_OF_A_TX}:{i * NODES * CONNECTIONS}:{tag.hex()}")
+                                      for i, window in enumerate(RECORD_WINDOWS)], say)
             best["records_per_s"] = round(best["tx_per_s"] * RECORDS_OF_A_TX)
             best["cpu_us_per_record"] = round(best["cpu_us_per_tx"] / RECORDS_OF_A_TX, 1)
             best["rss_mb"] = round(running.rss_mb(), 1)

@@ -36,6 +36,7 @@ struct cache {
 
 struct question {
 	struct question *next, **at; /* of the mempool's open ones */
+	struct question *later;      /* of those that wait for the next update */
 	struct node_mempool *mempool;
 	uint8_t *tx;
 	size_t size;
@@ -66,6 +67,8 @@ struct node_mempool {
 	struct cache cache;
 	uint32_t checks;
 	struct question *asked;
+	bool is_held;
+	struct question *held, **held_end;
 	bool is_up[BFT_PEERS_MAX];
 	uint64_t sent[BFT_PEERS_MAX]; /* the peer has had everything below */
 };
@@ -288,6 +291,7 @@ static struct question *question_new(struct node_mempool *m)
 {
 	struct question *q = host_alloc(sizeof *q);
 	q->mempool = m;
+	q->later = NULL;
 	q->next = m->asked;
 	q->at = &m->asked;
 	if (q->next != NULL)
@@ -420,6 +424,13 @@ static void on_checked(void *context, enum cs_err err, const char *why,
 	question_free(q);
 }
 
+static void ask_new(struct question *q)
+{
+	const struct abci_request request = {
+		.method = ABCI_CHECK_TX, .check_tx = {cs_bytes(q->tx, q->size), ABCI_CHECK_TX_NEW}};
+	node_application_call(q->mempool->application, &request, on_checked, q);
+}
+
 void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
 		      node_mempool_done *done, void *context)
 {
@@ -452,10 +463,34 @@ void node_mempool_add(struct node_mempool *m, struct cs_bytes tx, uint32_t peer,
 	q->from = peer;
 	q->done = done;
 	q->context = context;
-	struct abci_request request = {.method = ABCI_CHECK_TX,
-				       .check_tx = {cs_bytes(q->tx, q->size), ABCI_CHECK_TX_NEW}};
 	m->checks++;
-	node_application_call(m->application, &request, on_checked, q);
+	if (!m->is_held) {
+		ask_new(q);
+		return;
+	}
+	*m->held_end = q;
+	m->held_end = &q->later;
+}
+
+void node_mempool_hold(struct node_mempool *m)
+{
+	if (m->is_held)
+		return;
+	m->is_held = true;
+	m->held = NULL;
+	m->held_end = &m->held;
+}
+
+static void let_go(struct node_mempool *m)
+{
+	struct question *q = m->is_held ? m->held : NULL;
+	m->is_held = false;
+	m->held = NULL;
+	while (q != NULL) {
+		struct question *later = q->later;
+		ask_new(q);
+		q = later;
+	}
 }
 
 /* ---- proposals ---- */
@@ -568,6 +603,7 @@ void node_mempool_update(struct node_mempool *m, int64_t height, const struct cs
 	mend_mesh(m);
 	if (m->options.recheck)
 		recheck(m);
+	let_go(m);
 	m->told = m->count > 0;
 	if (m->told)
 		m->available(m->context);

@@ -51,6 +51,9 @@ void node_mempool_add(struct node_mempool *mempool, struct cs_bytes tx, uint32_t
 CS_NODISCARD enum cs_err node_mempool_pick(const struct node_mempool *mempool,
 					   struct abci_bytes_list *txs, size_t size_max,
 					   struct cs_arena *arena);
+/* The application commits a block: what comes until the update is asked about after what waits. The
+ * application forgets then what it knew of transactions that wait, and would refuse one that follows them. */
+void node_mempool_hold(struct node_mempool *mempool);
 /* A block carried these; results: of each, what was refused may come again. Then what is left is
  * asked about again. */
 void node_mempool_update(struct node_mempool *mempool, int64_t height, const struct cs_bytes *txs,

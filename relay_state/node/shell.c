@@ -249,9 +249,16 @@ static void ask_verify_extension(struct node *n, const struct bft_effect *effect
 			      asked_of(n, effect, BFT_EVENT_EXTENSION_VERIFIED));
 }
 
-static enum cs_err ask(struct node *n, const struct bft_effect *effect, struct cs_why *why)
+static void ask_commit(struct node *n, const struct bft_effect *effect)
 {
 	const struct abci_request commit = {.method = ABCI_COMMIT};
+	node_mempool_hold(n->mempool);
+	node_application_call(n->application, &commit, on_answer,
+			      asked_of(n, effect, BFT_EVENT_COMMITTED));
+}
+
+static enum cs_err ask(struct node *n, const struct bft_effect *effect, struct cs_why *why)
+{
 	size_t mark = cs_arena_mark(&n->arena);
 	enum cs_err err = CS_OK;
 	if (effect->type == BFT_EFFECT_PREPARE)
@@ -259,8 +266,7 @@ static enum cs_err ask(struct node *n, const struct bft_effect *effect, struct c
 	else if (effect->type == BFT_EFFECT_VERIFY_EXTENSION)
 		ask_verify_extension(n, effect);
 	else if (effect->type == BFT_EFFECT_COMMIT)
-		node_application_call(n->application, &commit, on_answer,
-				      asked_of(n, effect, BFT_EVENT_COMMITTED));
+		ask_commit(n, effect);
 	else
 		err = ask_about_block(n, effect, why);
 	cs_arena_rewind(&n->arena, mark);

@@ -17,6 +17,7 @@ struct scene {
 	struct node_peers *peers; /* none */
 	bool ready;
 	uint32_t available, checks, rechecks;
+	uint32_t rechecks_before; /* the last new one */
 	uint32_t answers;
 	enum cs_err err;
 	uint32_t code;
@@ -41,6 +42,8 @@ static enum cs_err check_tx(void *state, const struct abci_check_tx_request *req
 	assert_non_null(event);
 	scene->checks += !again;
 	scene->rechecks += again;
+	if (!again)
+		scene->rechecks_before = scene->rechecks;
 	if (begins(request->tx, "bad") || (again && begins(request->tx, "old")))
 		response->code = 7;
 	if (begins(request->tx, "gas ") && request->tx.n > 4)
@@ -268,6 +271,32 @@ static void after_a_block(void **state)
 	close_scene(&scene);
 }
 
+/* While a block is committed the application forgets what waits: what comes then is asked about behind that, in
+ * its order. */
+static void while_a_block_is_committed(void **state)
+{
+	struct scene scene;
+	struct abci_finalize_block_response response = {0};
+	(void)state;
+	open_scene(&scene, (struct node_mempool_options){.recheck = true});
+	assert_ok(add(&scene, "one"));
+	assert_ok(add(&scene, "two"));
+	scene.answers = 0;
+	node_mempool_hold(scene.mempool);
+	node_mempool_add(scene.mempool, cs_bytes_str("three"), BFT_PEER_NONE, on_added, &scene);
+	node_mempool_hold(scene.mempool);
+	node_mempool_add(scene.mempool, cs_bytes_str("four"), BFT_PEER_NONE, NULL, NULL);
+	node_mempool_update(scene.mempool, 1, NULL, 0, &response);
+	assert_ok(host_loop_run_until(scene.loop, is_answered, &scene, DEADLINE_MS));
+	assert_int_equal(scene.rechecks_before, 2);
+	assert_ok(add(&scene, "five"));
+	assert_picks(&scene, 1000, "one two three four five");
+	/* What still waits when the node ends is given back. */
+	node_mempool_hold(scene.mempool);
+	node_mempool_add(scene.mempool, cs_bytes_str("six"), BFT_PEER_NONE, NULL, NULL);
+	close_scene(&scene);
+}
+
 /* More hashes than are remembered: the oldest go, the rest is found. */
 static void many(void **state)
 {
@@ -447,11 +476,9 @@ static void the_mesh_tells_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(priorities_then_age),
-		cmocka_unit_test(what_is_refused),
-		cmocka_unit_test(what_a_block_holds),
-		cmocka_unit_test(after_a_block),
-		cmocka_unit_test(many),
+		cmocka_unit_test(priorities_then_age),        cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(what_a_block_holds),         cmocka_unit_test(after_a_block),
+		cmocka_unit_test(while_a_block_is_committed), cmocka_unit_test(many),
 		cmocka_unit_test(the_mesh_tells_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
