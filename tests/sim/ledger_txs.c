@@ -255,7 +255,15 @@ struct cs_bytes sim_ledger_sign(struct sim_ledger *l, struct cs_buf *out, unsign
 	return sign(l, out, account, &tx);
 }
 
-/* One in ten has another sequence. */
+/* What cannot be done behind a call that can: all of the transaction is as if it had not been. */
+static void add_failing(struct ledger_tx *tx)
+{
+	tx->calls[tx->call_count++] = (struct ledger_tx_call){
+		.to = sim_ledger_address(0),
+		.value = cs_u256_u64(2 * SIM_ACCOUNTS * (uint64_t)SIM_FUNDS)};
+}
+
+/* One in ten has another sequence, one in ten a second call, which fails. */
 static struct cs_bytes make_tx(struct making *m, struct cs_buf *out)
 {
 	static struct ledger_tx tx;
@@ -266,6 +274,8 @@ static struct cs_bytes make_tx(struct making *m, struct cs_buf *out)
 	tx.calls[0] = (struct ledger_tx_call){.to = wish.to,
 					      .value = cs_u256_u64(wish.value),
 					      .input = cs_bytes(wish.input, wish.size)};
+	if (sim_chance(&m->sim->rng, 1000))
+		add_failing(&tx);
 	tx.gas_limit = wish.gas;
 	tx.gas_price_low = 1 + sim_below(&m->sim->rng, 3);
 	tx.sequence = sim_ledger_sequence(m->ledger, wish.account) + m->used[wish.account]++ +
