@@ -122,6 +122,11 @@ bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *h
 	return adapter->ops->hash_at(adapter, height, hash);
 }
 
+size_t adapter_others(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX])
+{
+	return adapter->ops->others != NULL ? adapter->ops->others(adapter, others) : 0;
+}
+
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max)
 {

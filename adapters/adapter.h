@@ -21,6 +21,8 @@ struct adapter;
 /* What wire's ClientUpdateRequest takes at once. */
 #define ADAPTER_HEADERS_MAX 256
 #define ADAPTER_SLOTS_MAX 80
+/* Blocks of another branch that are shown to an enclave: the lowest and the newest. */
+#define ADAPTER_OTHERS_MAX 2
 /* wire's ProofNodes. */
 #define ADAPTER_PROOF_NODES_MAX 32
 #define ADAPTER_PROOF_NODE_SIZE_MAX 1024
@@ -243,7 +245,7 @@ struct adapter_endpoint {
  * above. progress: after every stretch of blocks, events or none; the cursor is a view. stalled: no
  * new head for longer than it should take; 0 when it moves again. conflict: of a chain whose blocks are
  * never withdrawn, another block at a height that was reported, signed by its validators: for the
- * enclave to judge. Any of them may be NULL. */
+ * enclave to judge (adapter_others). Any of them may be NULL. */
 struct adapter_listener {
 	void *ctx;
 	void (*head)(void *ctx, const struct adapter_header *head);
@@ -498,6 +500,8 @@ struct adapter_ops {
 	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 				void *ctx);
 	bool (*hash_at)(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
+	/* NULL: its blocks are withdrawn, and a conflict is none. */
+	size_t (*others)(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
 	size_t (*endpoints)(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			    size_t count_max);
 	enum cs_err (*sign)(struct adapter *adapter, uint8_t **raw, size_t *raw_size,
@@ -587,6 +591,9 @@ CS_NODISCARD enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_byt
 /* Hash of a block whose events were reported and not withdrawn: every block below it that was
  * reported is its ancestor. False: not reported yet, or longer ago than the window. */
 bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
+/* What a conflict that was told is about: blocks of the other branch as light blocks, the lowest one
+ * first; views until the next conflict. 0: there was none. */
+size_t adapter_others(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
 /* Writes at most count_max, returns how many there are. */
 size_t adapter_endpoints(struct adapter *adapter, struct adapter_endpoint *endpoints,
 			 size_t count_max);

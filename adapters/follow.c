@@ -82,6 +82,7 @@ void adapter_follow_begin(struct adapter_follow *follow)
 {
 	follow->feeding = false;
 	follow->feed_from = 0;
+	follow->other_next = 0;
 }
 
 /* ---- feeding ---- */
@@ -147,7 +148,7 @@ static enum cs_err send_create(struct adapter_follow *follow, const struct adapt
 }
 
 static enum cs_err send_update(struct adapter_follow *follow, const struct adapter_header *headers,
-			       size_t count)
+			       size_t count, host_enclave_done *done)
 {
 	size_t mark = cs_arena_mark(follow->scratch);
 	Caisson__Wire__ClientUpdateRequest request = CAISSON__WIRE__CLIENT_UPDATE_REQUEST__INIT;
@@ -158,11 +159,77 @@ static enum cs_err send_update(struct adapter_follow *follow, const struct adapt
 	for (size_t i = 0; i < count && err == CS_OK; i++)
 		request.headers[i] = wire_pb_bytes(follow->scratch, headers[i].rlp);
 	if (err == CS_OK)
-		err = follow->ops->call(follow->context, WIRE_CLIENT_UPDATE, &request.base,
-					update_done, follow);
+		err = follow->ops->call(follow->context, WIRE_CLIENT_UPDATE, &request.base, done,
+					follow);
 	cs_arena_rewind(follow->scratch, mark);
 	return err;
 }
+
+/* ---- the other branch of a conflict ---- */
+
+/* Only a freeze is the end of it; one that was refused may be out of the client's reach, and then there
+ * is a higher one. */
+static void other_refused(struct adapter_follow *follow, enum cs_err err, const char *why)
+{
+	if (err == CS_ERR_CLOSED || err == CS_ERR_UNAVAILABLE)
+		return; /* the enclave is on its way back */
+	follow->other_next++;
+	log_warn("chain.conflict_refused", LOG_TEXT("chain", follow->name), LOG_ERR(err),
+		 LOG_TEXT("why", why));
+}
+
+/* Of a height that the client did not have: now ours goes against it. */
+static enum cs_err other_taken(struct adapter_follow *follow, struct cs_bytes body)
+{
+	ProtobufCMessage *message = NULL;
+
+	CS_TRY(host_enclave_reply(follow->scratch, body, &caisson__wire__client_reply__descriptor,
+				  &message));
+	adapter_follow_take_status(follow, ((const Caisson__Wire__ClientReply *)message)->status);
+	follow->ops->changed(follow->context);
+	follow->feed_from = follow->other_from;
+	follow->other_next++;
+	return CS_OK;
+}
+
+static void other_done(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct adapter_follow *follow = context;
+	size_t mark = cs_arena_mark(follow->scratch);
+
+	follow->feeding = false;
+	if (err == CS_OK)
+		err = other_taken(follow, body);
+	cs_arena_rewind(follow->scratch, mark);
+	if (err == CS_ERR_FROZEN) {
+		follow->others_open = false;
+		feed_failed(follow, err, why);
+	} else if (err != CS_OK) {
+		other_refused(follow, err, why);
+	}
+	adapter_follow_feed(follow);
+}
+
+/* True: it is on its way. */
+static bool send_other(struct adapter_follow *follow)
+{
+	struct adapter_header others[ADAPTER_OTHERS_MAX];
+
+	if (!follow->others_open || !follow->created)
+		return false;
+	if (follow->other_next >= adapter_others(follow->adapter, others)) {
+		follow->others_open = false;
+		return false;
+	}
+	const struct adapter_header *other = &others[follow->other_next];
+	if (other->id.height > follow->client_head)
+		return false;
+	follow->other_from = other->id.height;
+	follow->feeding = send_update(follow, other, 1, other_done) == CS_OK;
+	return follow->feeding;
+}
+
+/* ---- our branch ---- */
 
 static void headers_done(void *context, enum cs_err err, const char *why,
 			 const struct adapter_header *headers, size_t count)
@@ -173,7 +240,7 @@ static void headers_done(void *context, enum cs_err err, const char *why,
 	if (!follow->ops->ready(follow->context))
 		err = CS_ERR_CLOSED;
 	if (err == CS_OK)
-		err = follow->created ? send_update(follow, headers, count)
+		err = follow->created ? send_update(follow, headers, count, update_done)
 				      : send_create(follow, &headers[0]);
 	if (err != CS_OK)
 		feed_failed(follow, err, why);
@@ -199,6 +266,8 @@ void adapter_follow_feed(struct adapter_follow *follow)
 	if (!follow->adapter || follow->feeding || follow->frozen ||
 	    !follow->ops->ready(follow->context) || follow->head_height == 0 ||
 	    host_now_ms() < follow->feed_after_ms)
+		return;
+	if (send_other(follow))
 		return;
 	uint64_t from = follow->anchor_height;
 	size_t count = 1;
@@ -230,7 +299,7 @@ static bool feed_next(struct adapter_follow *follow, const struct adapter_header
 	    head->id.height > follow->feed_max)
 		return false;
 	follow->feeding = true;
-	follow->feeding = send_update(follow, head, 1) == CS_OK;
+	follow->feeding = send_update(follow, head, 1, update_done) == CS_OK;
 	return follow->feeding;
 }
 
@@ -261,8 +330,8 @@ void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter
 {
 	log_error("chain.conflict", LOG_TEXT("chain", follow->name),
 		  LOG_U64("height", other->height), LOG_HASH("other", &other->hash));
-	if (follow->feed_from == 0 || other->height < follow->feed_from)
-		follow->feed_from = other->height;
+	follow->others_open = true;
+	follow->other_next = 0;
 	adapter_follow_feed(follow);
 }
 

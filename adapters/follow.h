@@ -62,6 +62,10 @@ struct adapter_follow {
 	bool feeding;
 	uint64_t feed_from; /* 0: after client_head */
 	uint64_t feed_after_ms;
+	/* of a conflict: blocks of the other branch that the enclave has not judged */
+	bool others_open;
+	size_t other_next;
+	uint64_t other_from;
 };
 
 /* ---- what the adapter tells ---- */
@@ -70,7 +74,8 @@ void adapter_follow_head(struct adapter_follow *follow, const struct adapter_hea
 /* Everything up to the cursor was reported; feeds too. An empty cursor changes nothing. */
 void adapter_follow_progress(struct adapter_follow *follow, const struct adapter_cursor *cursor);
 void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_reorg *reorg);
-/* Two signed blocks of one height: the enclave is shown what the nodes have from there on. */
+/* Two signed blocks of one height: the enclave is shown the other one as soon as its client has ours
+ * (adapter_others). */
 void adapter_follow_conflict(struct adapter_follow *follow, const struct adapter_block_id *other);
 void adapter_follow_stalled(struct adapter_follow *follow, uint64_t stalled_ms);
 void adapter_follow_endpoint(const struct adapter_follow *follow,

@@ -126,6 +126,15 @@ void adapter_rpc_lied(struct adapter_rpc *rpc, size_t endpoint, const char *why)
 		failed(&rpc->endpoints[endpoint], ADAPTER_RPC_LIE, why);
 }
 
+void adapter_rpc_lacks(struct adapter_rpc *rpc, size_t index, const char *why)
+{
+	if (index >= rpc->endpoint_count)
+		return;
+	struct adapter_endpoint *public = &rpc->endpoints[index].public;
+	public->errors++;
+	snprintf(public->why, sizeof(public->why), "%.119s", why);
+}
+
 void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t height)
 {
 	if (endpoint >= rpc->endpoint_count)
@@ -381,6 +390,7 @@ static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_opt
 		part->from = i * batch_max;
 		part->count = count - part->from < batch_max ? count - part->from : batch_max;
 		part->first_id = rpc->id_next;
+		part->tried = options->avoid;
 		rpc->id_next += part->count;
 		make_body(part, calls);
 	}
@@ -438,7 +448,7 @@ enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc, const struct adapter_rpc_
 	if (options->pin < rpc->endpoint_count)
 		first = &rpc->endpoints[options->pin];
 	else
-		first = pick(rpc, 0, options->height_min);
+		first = pick(rpc, options->avoid, options->height_min);
 	if (first != NULL && first->identified && !rpc->ending)
 		err = job_start(job_new(rpc, options, calls, count, done, ctx), first);
 	drop_params(calls, count);

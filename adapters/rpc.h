@@ -97,6 +97,8 @@ const struct adapter_endpoint *adapter_rpc_endpoint(const struct adapter_rpc *rp
 void adapter_rpc_lied(struct adapter_rpc *rpc, size_t endpoint, const char *why);
 /* It tells another history than the others: counted, shown, and asked last for a minute. */
 void adapter_rpc_diverged(struct adapter_rpc *rpc, size_t endpoint, const char *why);
+/* It does not have what is asked for, and says so. */
+void adapter_rpc_lacks(struct adapter_rpc *rpc, size_t endpoint, const char *why);
 /* A block of this height was seen there. */
 void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t height);
 /* Another endpoint that is fit to answer; `except` itself when there is none. */
@@ -111,7 +113,8 @@ char *adapter_rpc_origin(const char *url);
 struct adapter_rpc_options {
 	size_t pin;
 	uint64_t height_min;
-	bool only_pin; /* no failover from the pinned one */
+	bool only_pin;  /* no failover from the pinned one */
+	unsigned avoid; /* a bit for each endpoint that is not asked */
 };
 #define ADAPTER_RPC_DEFAULT (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY})
 

@@ -143,6 +143,10 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 		return CS_OK; /* its envelope has not come yet: the status is looked at before
 				 anything is sent */
 	CS_TRY(err);
+	/* A ledger's state shows a status by source and sequence: of another message it says nothing. */
+	if (message.sequence != event->status.sequence ||
+	    !cs_hash_eq(&message.remote, &event->status.source))
+		return CS_OK;
 	if (message.status_height > event->at.block.height || relay_ends(message.state) ||
 	    message.state == RELAY_OUTCOME_VERIFIED || message.state == RELAY_REFUNDING)
 		return CS_OK; /* reported again */

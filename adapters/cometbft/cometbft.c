@@ -138,6 +138,7 @@ static void comet_free(struct adapter *adapter)
 	comet_rescan_free(comet->rescan);
 	comet_submit_free(comet->submit);
 	adapter_hint_free(comet->hint);
+	comet_witness_free(comet->witness);
 	comet_watch_free(comet->watch);
 	adapter_rpc_free(comet->nodes.rpc);
 	adapter_later_free(comet->later);
@@ -203,6 +204,7 @@ static const struct adapter_ops ops = {
 	.tx_cancel = comet_tx_cancel,
 	.send_raw = comet_send_raw,
 	.hash_at = hash_at,
+	.others = comet_others,
 	.endpoints = endpoints,
 	.sign = comet_sign,
 	.counters = get_counters,
@@ -242,6 +244,7 @@ static void make_parts(struct comet *comet)
 	comet->hint = adapter_hint_new(comet->loop, &hint);
 	comet->watch = comet_watch_new(comet);
 	comet->rescan = comet_rescan_new(comet);
+	comet->witness = comet_witness_new(comet);
 }
 
 enum cs_err adapter_cometbft_new(struct adapter **adapter, struct host_loop *loop,

@@ -1,6 +1,7 @@
-/*~ The transactions of a block are those under its header's data hash. What they emitted is in no
- * hash: a log is what the node says, and becomes an event when its message id is that of its parts.
- * What counts in the end is state, which is proven. */
+/*~ The transactions of a block are those under its header's data hash, their results (codes, what they
+ * returned, gas) those under the last results hash of the header above it. What they emitted is in no
+ * hash: a log is what the node says, becomes an event when its message id is that of its parts, and
+ * is proven by the state (proven.c). */
 #include "adapters/cometbft/inner.h"
 #include "host/alloc.h"
 #include "verify/cometbft/tx.h"
@@ -14,6 +15,7 @@ struct fetch {
 	void *ctx;
 	size_t count;
 	struct comet_header **headers;
+	struct comet_header **above;
 	struct comet_content *contents;
 };
 
@@ -127,27 +129,91 @@ static enum cs_err take_events(struct comet_content *content, const struct comet
 
 /* ---- results ---- */
 
-static enum cs_err take_result(struct comet_tx *tx, const json_t *result)
+/* data is malloc'd. */
+static enum cs_err read_result(struct cmt_tx_result *result, const json_t *json)
 {
-	const json_t *code = json_object_get(result, "code");
+	const json_t *code = json_object_get(json, "code");
+	uint64_t wanted;
+	uint64_t used;
 	uint8_t *data = NULL;
 	size_t size = 0;
 
 	if (!json_is_integer(code) || json_integer_value(code) < 0 ||
 	    json_integer_value(code) > UINT32_MAX)
 		return CS_ERR_MALFORMED;
-	tx->code = (uint32_t)json_integer_value(code);
-	CS_TRY(comet_json_u64(&tx->gas_used, json_object_get(result, "gas_used")));
-	CS_TRY(comet_json_base64(&data, &size, json_object_get(result, "data")));
-	tx->data_size = size < COMET_DATA_KEPT ? size : COMET_DATA_KEPT;
-	if (size > 0)
-		memcpy(tx->data, data, tx->data_size);
-	free(data);
+	CS_TRY(comet_json_u64(&wanted, json_object_get(json, "gas_wanted")));
+	CS_TRY(comet_json_u64(&used, json_object_get(json, "gas_used")));
+	CS_TRY(comet_json_base64(&data, &size, json_object_get(json, "data")));
+	*result = (struct cmt_tx_result){.code = (uint32_t)json_integer_value(code),
+					 .data = cs_bytes(data, size),
+					 .gas_wanted = (int64_t)wanted,
+					 .gas_used = (int64_t)used};
 	return CS_OK;
 }
 
+static void keep_result(struct comet_tx *tx, const struct cmt_tx_result *result)
+{
+	size_t size = result->data.n < COMET_DATA_KEPT ? result->data.n : COMET_DATA_KEPT;
+
+	tx->code = result->code;
+	tx->gas_used = (uint64_t)result->gas_used;
+	tx->data_size = size;
+	if (size > 0)
+		memcpy(tx->data, result->data.p, size);
+}
+
+static size_t leaf_size_max(const struct cmt_tx_result *results, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (CMT_RESULT_SIZE_MAX(results[i].data.n) > size)
+			size = CMT_RESULT_SIZE_MAX(results[i].data.n);
+	return size;
+}
+
+/* Those that the header above commits to. */
+static enum cs_err check_results(const struct cmt_tx_result *results, size_t count,
+				 const struct comet_header *above)
+{
+	/* One leaf, and what an arena needs to align. */
+	size_t size = leaf_size_max(results, count) + 64;
+	uint8_t *memory = host_alloc(size);
+	struct cs_arena arena;
+	struct cs_hash hash;
+
+	cs_arena_init(&arena, memory, size);
+	enum cs_err err = cmt_results_hash(&hash, results, count, &arena);
+	if (err == CS_OK && (!above->header.last_results_hash.some ||
+			     !cs_hash_eq(&hash, &above->header.last_results_hash.hash)))
+		err = CS_ERR_WRONG_BLOCK;
+	cs_arena_done(&arena);
+	free(memory);
+	return err;
+}
+
+static enum cs_err take_codes(struct comet_content *content, const struct comet_header *above,
+			      const json_t *list)
+{
+	struct cmt_tx_result *results = host_calloc(content->tx_count + 1, sizeof(*results));
+	enum cs_err err = CS_OK;
+
+	for (size_t i = 0; i < content->tx_count && err == CS_OK; i++) {
+		err = read_result(&results[i], json_array_get(list, i));
+		if (err == CS_OK)
+			keep_result(&content->txs[i], &results[i]);
+	}
+	if (err == CS_OK)
+		err = check_results(results, content->tx_count, above);
+	for (size_t i = 0; i < content->tx_count; i++)
+		free((void *)(uintptr_t)results[i].data.p);
+	free(results);
+	return err;
+}
+
 static enum cs_err take_results(struct comet_content *content, const struct comet *comet,
-				const struct comet_header *header, const json_t *results)
+				const struct comet_header *header, const struct comet_header *above,
+				const json_t *results)
 {
 	const json_t *list = json_object_get(results, "txs_results");
 	struct adapter_position at = {.block = header->public.id, .time_s = header->public.time_s};
@@ -155,15 +221,17 @@ static enum cs_err take_results(struct comet_content *content, const struct come
 
 	if (json_array_size(list) != content->tx_count)
 		return CS_ERR_MALFORMED;
+	CS_TRY(take_codes(content, above, list));
 	for (size_t i = 0; i < content->tx_count; i++) {
-		const json_t *result = json_array_get(list, i);
-
-		CS_TRY(take_result(&content->txs[i], result));
 		at.tx_index = (uint32_t)i;
 		at.tx_hash = content->txs[i].hash;
 		CS_TRY(take_events(content, comet, &at, &log_index,
-				   json_object_get(result, "events")));
+				   json_object_get(json_array_get(list, i), "events")));
 	}
+	content->events = host_calloc(content->logs.count + 1, sizeof(*content->events));
+	content->event_count =
+		evm_events_decode(content->events, &content->left_out, &comet->contracts,
+				  content->logs.logs, content->logs.count);
 	return CS_OK;
 }
 
@@ -173,58 +241,84 @@ static void fetch_free(struct fetch *fetch)
 {
 	for (size_t i = 0; i < fetch->count; i++) {
 		comet_header_unref(fetch->headers[i]);
+		comet_header_unref(fetch->above[i]);
 		evm_logs_clear(&fetch->contents[i].logs);
+		free(fetch->contents[i].events);
 		free(fetch->contents[i].txs);
 	}
 	free((void *)fetch->headers);
+	free((void *)fetch->above);
 	free(fetch->contents);
 	free(fetch);
 }
 
+static void end(struct fetch *fetch, enum cs_err err, const char *why)
+{
+	fetch->done(fetch->ctx, err, why, err == CS_OK ? fetch->contents : NULL,
+		    fetch->contents[0].endpoint);
+	fetch_free(fetch);
+}
+
+static void proven(void *ctx, enum cs_err err, const char *why)
+{
+	end(ctx, err, why);
+}
+
+static enum cs_err take(struct fetch *fetch, size_t i, const struct adapter_rpc_reply pair[2])
+{
+	struct comet_content *content = &fetch->contents[i];
+
+	content->endpoint = pair[0].endpoint;
+	CS_TRY(take_txs(content, fetch->headers[i], pair[0].result));
+	content->endpoint = pair[1].endpoint;
+	return take_results(content, fetch->comet, fetch->headers[i], fetch->above[i],
+			    pair[1].result);
+}
+
 static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
+	static const char lie[] = "transactions or results that are not the block's";
 	struct fetch *fetch = ctx;
 	enum cs_err err = CS_OK;
 	const char *why = "";
-	size_t endpoint = replies[0].endpoint;
 
+	fetch->contents[0].endpoint = replies[0].endpoint;
 	for (size_t i = 0; i < count && err == CS_OK; i++) {
 		err = replies[i].err;
 		why = replies[i].why;
 	}
 	for (size_t i = 0; i < fetch->count && err == CS_OK; i++) {
-		const struct adapter_rpc_reply *pair = &replies[2 * i];
-
-		endpoint = pair[0].endpoint;
-		err = take_txs(&fetch->contents[i], fetch->headers[i], pair[0].result);
-		if (err == CS_OK)
-			err = take_results(&fetch->contents[i], fetch->comet, fetch->headers[i],
-					   pair[1].result);
-		if (err == CS_OK)
+		if (take(fetch, i, &replies[2 * i]) == CS_OK)
 			continue;
-		why = "transactions or results that are not the block's";
-		adapter_rpc_lied(fetch->comet->nodes.rpc, endpoint, why);
+		adapter_rpc_lied(fetch->comet->nodes.rpc, fetch->contents[i].endpoint, lie);
 		err = CS_ERR_RPC_LIE;
+		why = lie;
 	}
-	fetch->done(fetch->ctx, err, why, err == CS_OK ? fetch->contents : NULL, endpoint);
-	fetch_free(fetch);
+	struct comet_header *head = comet_watch_head(fetch->comet->watch);
+	if (err == CS_OK)
+		comet_prove(fetch->comet, head, fetch->contents, fetch->count, proven, fetch);
+	else
+		end(fetch, err, why);
 }
 
 enum cs_err comet_contents_fetch(struct comet *comet, const struct adapter_rpc_options *options,
-				 struct comet_header *const *headers, size_t count,
+				 struct comet_header *const *headers,
+				 struct comet_header *const *above, size_t count,
 				 comet_contents_done *done, void *ctx)
 {
 	struct adapter_rpc_call calls[2 * COMET_WATCH_CHUNK];
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
-	cs_assert(count > 0 && count <= COMET_WATCH_CHUNK);
+	cs_assert(count > 0 && count <= COMET_WATCH_CHUNK && comet_watch_head(comet->watch));
 	*fetch = (struct fetch){.comet = comet, .done = done, .ctx = ctx, .count = count};
 	fetch->headers = host_calloc(count, sizeof(struct comet_header *));
+	fetch->above = host_calloc(count, sizeof(struct comet_header *));
 	fetch->contents = host_calloc(count, sizeof(*fetch->contents));
 	for (size_t i = 0; i < count; i++) {
 		uint64_t height = headers[i]->public.id.height;
 
 		fetch->headers[i] = comet_header_ref(headers[i]);
+		fetch->above[i] = comet_header_ref(above[i]);
 		calls[2 * i] = (struct adapter_rpc_call){
 			"block", json_pack("{s:o}", "height", comet_json_from_u64(height))};
 		calls[2 * i + 1] = (struct adapter_rpc_call){

@@ -13,6 +13,7 @@
 struct comet_watch;
 struct comet_rescan;
 struct comet_submit;
+struct comet_witness;
 
 struct comet {
 	struct adapter base;
@@ -26,6 +27,7 @@ struct comet {
 	struct comet_watch *watch;
 	struct comet_rescan *rescan;
 	struct comet_submit *submit;
+	struct comet_witness *witness;
 	struct adapter_counters counters;
 	bool ending;
 };
@@ -47,18 +49,31 @@ struct comet_tx {
 };
 
 struct comet_content {
-	struct evm_logs logs; /* of the contracts */
+	struct evm_logs logs;         /* of the contracts, as the node says */
+	struct adapter_event *events; /* in them; views */
+	size_t event_count;
+	struct evm_left_out left_out;
 	struct comet_tx *txs;
 	size_t tx_count;
+	size_t endpoint;
 };
 typedef void comet_contents_done(void *ctx, enum cs_err err, const char *why,
 				 struct comet_content *contents, size_t endpoint);
-/* Of blocks that have transactions, 1 to 64; contents[i] is that of headers[i], views for the call.
- * Their transactions are under the header's data hash. */
+/* Of blocks that have transactions, 1 to 64; contents[i] is that of headers[i], views for the call;
+ * above[i] is the header of the next height. Transactions are under the header's data hash, results
+ * under the last results hash of the one above it, events are proven. */
 CS_NODISCARD enum cs_err comet_contents_fetch(struct comet *comet,
 					      const struct adapter_rpc_options *options,
-					      struct comet_header *const *headers, size_t count,
+					      struct comet_header *const *headers,
+					      struct comet_header *const *above, size_t count,
 					      comet_contents_done *done, void *ctx);
+
+/* ---- proven.c: what shows that events happened ---- */
+typedef void comet_proven_done(void *ctx, enum cs_err err, const char *why);
+/* Every event of the contents, by words of the gateway in the state that this header commits to, which
+ * is one above all of them. May be done inside the call. */
+void comet_prove(struct comet *comet, struct comet_header *under, struct comet_content *contents,
+		 size_t count, comet_proven_done *done, void *ctx);
 
 /* ---- watch.c: the chain as it was reported ---- */
 #define COMET_WATCH_WINDOW 256
@@ -71,18 +86,35 @@ CS_NODISCARD enum cs_err comet_watch_load(struct comet_watch *watch,
 					  const struct adapter_cursor *cursor);
 void comet_watch_start(struct comet_watch *watch);
 void comet_watch_kick(struct comet_watch *watch);
-/* The newest header that is reported; NULL before the first. */
-const struct comet_header *comet_watch_head(const struct comet_watch *watch);
+/* The newest header that is known to be signed; NULL before the first. */
+struct comet_header *comet_watch_head(const struct comet_watch *watch);
+/* The newest one of which, and of all before it, everything was reported; NULL before the first. What
+ * transactions did the header above theirs shows: it is one below the head when that one has some. */
+const struct comet_header *comet_watch_done(const struct comet_watch *watch);
 uint64_t comet_watch_low(const struct comet_watch *watch);
+/* Above the newest one that was reported. */
 uint64_t comet_watch_next(const struct comet_watch *watch);
 bool comet_watch_hash(const struct comet_watch *watch, uint64_t height, struct cs_hash *hash);
 /* NULL: not within the window, or known by its hash alone. */
 struct comet_header *comet_watch_header(const struct comet_watch *watch, uint64_t height);
 /* Events of this block that were reported. */
 size_t comet_watch_events(const struct comet_watch *watch, uint64_t height);
-/* Decodes the logs of one block, tells the listener, counts. Returns how many events. */
+/* Tells the listener, counts. Returns how many events. */
 size_t comet_report_block(struct comet *comet, const struct comet_header *header,
-			  const struct evm_logs *logs, bool late);
+			  const struct comet_content *content, bool late);
+
+/* Who showed the newest header. */
+size_t comet_watch_endpoint(const struct comet_watch *watch);
+
+/* ---- witness.c: what the other nodes say of the heights that were reported ---- */
+struct comet_witness *comet_witness_new(struct comet *comet);
+void comet_witness_free(struct comet_witness *witness);
+/* A head was reported. */
+void comet_witness_look(struct comet_witness *witness);
+/* An endpoint shows another header of a height that was reported. */
+void comet_witness_examine(struct comet_witness *witness, size_t endpoint,
+			   struct comet_header *other);
+size_t comet_others(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
 
 /* ---- rescan.c: the reconciler, and rescans that somebody asks for ---- */
 struct comet_rescan *comet_rescan_new(struct comet *comet);

@@ -14,25 +14,13 @@ struct headers {
 	struct comet_header *signed_[ADAPTER_HEADERS_MAX];
 	size_t count;
 	struct adapter_header public[ADAPTER_HEADERS_MAX];
-	uint8_t *bytes[ADAPTER_HEADERS_MAX];
 	size_t made;
 	size_t size;
 };
 
-static void headers_end(struct headers *request, enum cs_err err, const char *why)
+enum cs_err comet_light_block(struct cs_bytes *bytes, const struct comet_header *header,
+			      const struct cmt_validator_set *set)
 {
-	request->done(request->ctx, err, why, err == CS_OK ? request->public : NULL,
-		      err == CS_OK ? request->made : 0);
-	for (size_t i = 0; i < request->count; i++)
-		comet_header_unref(request->signed_[i]);
-	for (size_t i = 0; i < request->made; i++)
-		free(request->bytes[i]);
-	free(request);
-}
-
-static enum cs_err make_one(struct headers *request, const struct cmt_validator_set *set)
-{
-	struct comet_header *header = request->signed_[request->made];
 	struct cmt_light_block block = {header->header, header->commit, *set};
 	size_t size = CMT_LIGHT_BLOCK_SIZE_MAX(set->count);
 	uint8_t *memory = host_alloc(size);
@@ -45,10 +33,30 @@ static enum cs_err make_one(struct headers *request, const struct cmt_validator_
 		free(memory);
 		return err;
 	}
-	request->size += buf.n;
-	request->public[request->made] = header->public;
-	request->public[request->made].rlp = cs_buf_view(&buf);
-	request->bytes[request->made++] = memory;
+	*bytes = cs_buf_view(&buf);
+	return CS_OK;
+}
+
+static void headers_end(struct headers *request, enum cs_err err, const char *why)
+{
+	request->done(request->ctx, err, why, err == CS_OK ? request->public : NULL,
+		      err == CS_OK ? request->made : 0);
+	for (size_t i = 0; i < request->count; i++)
+		comet_header_unref(request->signed_[i]);
+	for (size_t i = 0; i < request->made; i++)
+		free((void *)(uintptr_t)request->public[i].rlp.p);
+	free(request);
+}
+
+static enum cs_err make_one(struct headers *request, const struct cmt_validator_set *set)
+{
+	const struct comet_header *header = request->signed_[request->made];
+	struct adapter_header *public = &request->public[request->made];
+
+	*public = header->public;
+	CS_TRY(comet_light_block(&public->rlp, header, set));
+	request->size += public->rlp.n;
+	request->made++;
 	return CS_OK;
 }
 
@@ -66,8 +74,8 @@ static void make_all(struct headers *request)
 		const struct cmt_validator_set *set = comet_set_find(nodes, hash);
 
 		if (set == NULL) {
-			err = comet_set_fetch(nodes, header->public.id.height, hash, set_done,
-					      request);
+			err = comet_set_fetch(nodes, ADAPTER_RPC_DEFAULT, header->public.id.height,
+					      hash, set_done, request);
 			if (err == CS_OK)
 				return;
 		} else {

@@ -58,7 +58,8 @@ const struct cmt_validator_set *comet_set_find(const struct comet_nodes *nodes,
 					       const struct cs_hash *hash);
 typedef void comet_set_done(void *ctx, enum cs_err err, const char *why);
 /* The set of this hash, in force at the height; afterwards comet_set_find has it. */
-CS_NODISCARD enum cs_err comet_set_fetch(struct comet_nodes *nodes, uint64_t height,
+CS_NODISCARD enum cs_err comet_set_fetch(struct comet_nodes *nodes,
+					 const struct adapter_rpc_options *options, uint64_t height,
 					 const struct cs_hash *hash, comet_set_done *done,
 					 void *ctx);
 void comet_sets_free(struct comet_nodes *nodes);
@@ -71,6 +72,7 @@ struct comet_answer {
 	uint32_t code;   /* of the application: relay_state/ledger/codes.def */
 	struct cs_bytes value;
 	struct cs_bytes proof; /* of the one op "ics23:smt", or none */
+	size_t endpoint;
 };
 /* Views for the call. An answer of the application that says no has err OK and its code. */
 typedef void comet_query_done(void *ctx, const struct comet_answer *answers, size_t count);
@@ -90,6 +92,10 @@ CS_NODISCARD enum cs_err comet_query(struct comet_nodes *nodes,
 enum cs_err comet_code_err(uint32_t code);
 const char *comet_code_sentence(uint32_t code);
 /* ---- light_blocks.c ---- */
+/* A light block's bytes, malloc'd. The errors of its encoder. */
+CS_NODISCARD enum cs_err comet_light_block(struct cs_bytes *bytes,
+					   const struct comet_header *header,
+					   const struct cmt_validator_set *set);
 /* Light blocks in protobuf (adapter_header.rlp) of consecutive heights from `from` on, from 0 and count 1
  * the newest; fewer when the chain ends, or when together they grow beyond what fits a frame of the
  * enclave. count from 1 to ADAPTER_HEADERS_MAX. */

@@ -36,10 +36,13 @@ static enum cs_err take_word(struct adapter_slot_proof *slot, const struct reque
 	if (answer->code != 0)
 		return comet_code_err(answer->code);
 	comet_word_key(key, request->comet, name);
-	CS_TRY(cmt_ics23_lookup(&found, &value, &cmt_ics23_smt, &request->app_hash, answer->proof,
-				CS_BYTES_OF(key)));
-	if (found && value.n != sizeof(slot->value.b))
-		return CS_ERR_MALFORMED;
+	enum cs_err err = cmt_ics23_lookup(&found, &value, &cmt_ics23_smt, &request->app_hash,
+					   answer->proof, CS_BYTES_OF(key));
+	if (err != CS_OK || (found && value.n != sizeof(slot->value.b))) {
+		adapter_rpc_lied(request->comet->nodes.rpc, answer->endpoint,
+				 "a proof that does not prove");
+		return CS_ERR_RPC_LIE;
+	}
 	*slot = (struct adapter_slot_proof){.slot = *name, .proof = {.state = answer->proof}};
 	if (found)
 		memcpy(slot->value.b, value.p, value.n);

@@ -91,6 +91,7 @@ static enum cs_err read_answer(struct comet_answer *answer, struct held *held,
 	size_t size = 0;
 
 	answer->why = reply->why;
+	answer->endpoint = reply->endpoint;
 	if (reply->class != ADAPTER_RPC_FINE)
 		return reply->err;
 	answer->why = "an answer to a question that does not read";

@@ -1,4 +1,4 @@
-/*~ What a block emitted no header proves, so that a node may leave events out, for want or by ill will:
+/*~ That a block emitted nothing more no header proves, so that a node may leave events out, for want or by ill will:
  * the reconciler asks another endpoint for the blocks with transactions of the last while. Rescans do
  * the same for any range when somebody asks. Both are slow by intention. */
 #include "adapters/cometbft/inner.h"
@@ -30,14 +30,17 @@ struct comet_rescan {
 	size_t endpoint; /* that was asked last */
 	/* the stretch at hand */
 	struct comet_header *full[STEP];
+	struct comet_header *above[STEP]; /* of the next height */
 	size_t full_count;
 	uint64_t asked_to;
 };
 
 static void drop(struct comet_rescan *rescan)
 {
-	for (size_t i = 0; i < rescan->full_count; i++)
+	for (size_t i = 0; i < rescan->full_count; i++) {
 		comet_header_unref(rescan->full[i]);
+		comet_header_unref(rescan->above[i]);
+	}
 	rescan->full_count = 0;
 }
 
@@ -90,9 +93,9 @@ static void contents_done(void *ctx, enum cs_err err, const char *why,
 		const struct comet_header *header = rescan->full[i];
 		size_t known = comet_watch_events(comet->watch, header->public.id.height);
 
-		if (!is_asked_for(rescan) && contents[i].logs.count <= known)
+		if (!is_asked_for(rescan) && contents[i].event_count <= known)
 			continue;
-		size_t found = comet_report_block(comet, header, &contents[i].logs, true);
+		size_t found = comet_report_block(comet, header, &contents[i], true);
 		comet->counters.late += is_asked_for(rescan) || found <= known ? 0 : found - known;
 	}
 	next(rescan);
@@ -108,7 +111,7 @@ static void read_full(struct comet_rescan *rescan)
 	}
 	if (!is_asked_for(rescan) && adapter_rpc_endpoint_count(rescan->comet->nodes.rpc) > 1)
 		options.pin = adapter_rpc_other(rescan->comet->nodes.rpc, rescan->endpoint);
-	enum cs_err err = comet_contents_fetch(rescan->comet, &options, rescan->full,
+	enum cs_err err = comet_contents_fetch(rescan->comet, &options, rescan->full, rescan->above,
 					       rescan->full_count, contents_done, rescan);
 	if (err != CS_OK)
 		pop(rescan, err, cs_err_sentence(err));
@@ -124,7 +127,8 @@ static void headers_done(void *ctx, enum cs_err err, const char *why,
 		pop(rescan, err, why);
 		return;
 	}
-	for (size_t i = 0; i < count; i++) {
+	/* The last one of the stretch is there for the one below it. */
+	for (size_t i = 0; i + 1 < count; i++) {
 		struct cs_hash known;
 		const struct adapter_block_id *id = &headers[i]->public.id;
 
@@ -132,8 +136,10 @@ static void headers_done(void *ctx, enum cs_err err, const char *why,
 		if (comet_watch_hash(rescan->comet->watch, id->height, &known) &&
 		    !cs_hash_eq(&known, &id->hash))
 			continue;
-		if (comet_header_has_txs(headers[i]))
-			rescan->full[rescan->full_count++] = comet_header_ref(headers[i]);
+		if (!comet_header_has_txs(headers[i]))
+			continue;
+		rescan->full[rescan->full_count] = comet_header_ref(headers[i]);
+		rescan->above[rescan->full_count++] = comet_header_ref(headers[i + 1]);
 	}
 	read_full(rescan);
 }
@@ -150,7 +156,7 @@ static void on_pause(void *ctx)
 	rescan->busy = true;
 	rescan->asked_to = first->from + count - 1;
 	enum cs_err err = comet_headers_fetch(&rescan->comet->nodes, ADAPTER_RPC_DEFAULT,
-					      first->from, count, headers_done, rescan);
+					      first->from, count + 1, headers_done, rescan);
 	if (err != CS_OK)
 		pop(rescan, err, cs_err_sentence(err));
 }

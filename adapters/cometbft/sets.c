@@ -8,6 +8,7 @@
 
 struct fetch {
 	struct comet_nodes *nodes;
+	struct adapter_rpc_options options;
 	uint64_t height;
 	struct cs_hash hash;
 	comet_set_done *done;
@@ -118,17 +119,22 @@ static enum cs_err ask(struct fetch *fetch)
 				   "page", comet_json_from_u64(fetch->count / COMET_PAGE_SIZE + 1),
 				   "per_page", comet_json_from_u64(COMET_PAGE_SIZE));
 
-	return adapter_rpc_call(fetch->nodes->rpc, ADAPTER_RPC_DEFAULT, "validators", params,
-				fetched, fetch);
+	return adapter_rpc_call(fetch->nodes->rpc, &fetch->options, "validators", params, fetched,
+				fetch);
 }
 
-enum cs_err comet_set_fetch(struct comet_nodes *nodes, uint64_t height, const struct cs_hash *hash,
-			    comet_set_done *done, void *ctx)
+enum cs_err comet_set_fetch(struct comet_nodes *nodes, const struct adapter_rpc_options *options,
+			    uint64_t height, const struct cs_hash *hash, comet_set_done *done,
+			    void *ctx)
 {
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
-	*fetch = (struct fetch){
-		.nodes = nodes, .height = height, .hash = *hash, .done = done, .ctx = ctx};
+	*fetch = (struct fetch){.nodes = nodes,
+				.options = *options,
+				.height = height,
+				.hash = *hash,
+				.done = done,
+				.ctx = ctx};
 	enum cs_err err = ask(fetch);
 	if (err != CS_OK)
 		free(fetch);

@@ -24,7 +24,7 @@ static void price(struct adapter_tx *tx);
 
 uint64_t comet_head_height(const struct comet *comet)
 {
-	const struct comet_header *head = comet_watch_head(comet->watch);
+	const struct comet_header *head = comet_watch_done(comet->watch);
 
 	return head == NULL ? 0 : head->public.id.height;
 }
@@ -170,6 +170,7 @@ static void answered(struct adapter_tx *tx, uint32_t code)
 		return;
 	case CODE_WRONG_SEQUENCE: /* behind what it waits for, or overtaken: the heads tell */
 		tx->sender->synced = false;
+		comet_sender_sync(tx->sender);
 		sent(tx);
 		return;
 	case CODE_EXPIRED:
@@ -246,7 +247,7 @@ static uint64_t free_sequence(const struct adapter_tx *tx)
 
 static void sign(struct adapter_tx *tx)
 {
-	const struct comet_header *head = comet_watch_head(tx->comet->watch);
+	const struct comet_header *head = comet_watch_done(tx->comet->watch);
 
 	if (!tx->has_nonce) {
 		tx->terms.nonce = free_sequence(tx);
@@ -469,7 +470,7 @@ static struct adapter_tx *next_front(struct sender *sender)
 
 static void sender_work(struct sender *sender)
 {
-	if (!sender->used || comet_watch_head(sender->comet->watch) == NULL)
+	if (!sender->used || comet_watch_done(sender->comet->watch) == NULL)
 		return;
 	sweep(sender);
 	struct adapter_tx *tx = next_front(sender);

@@ -114,7 +114,7 @@ static void follow(struct adapter_tx *tx, const struct comet_header *head)
 
 void comet_submit_saw_head(struct comet_submit *submit)
 {
-	const struct comet_header *head = comet_watch_head(submit->comet->watch);
+	const struct comet_header *head = comet_watch_done(submit->comet->watch);
 
 	submit->have_fees = false;
 	for (size_t i = 0; i < SENDERS_MAX; i++) {

@@ -1,8 +1,7 @@
 /*~ The watcher walks the chain header by header. Each must name the one before it, must be of the
- * validators which that one announced, and must carry the signatures of more than 2/3 of them: what
- * is reported no node invented. So blocks are never withdrawn. Another header of a height that was
- * reported, signed as well as that one, is told as a conflict for the enclave to judge; one that is
- * not is a lie of the node. Polls, websocket messages and reconnections make it look. */
+ * validators which that one announced, and must carry the signatures of more than 2/3 of them. What
+ * a block did is reported when the header above it is there, which commits to it: no node invented it. So blocks are never withdrawn. Another header of a height that was
+ * reported is for witness.c. Polls, websocket messages and reconnections make it look. */
 #include "adapters/cometbft/inner.h"
 #include "host/alloc.h"
 #include "host/log.h"
@@ -22,8 +21,9 @@ struct comet_watch {
 	struct comet *comet;
 	struct slot slots[COMET_WATCH_WINDOW]; /* height modulo the window */
 	uint64_t low;
-	uint64_t next;               /* to be reported */
-	struct comet_header *head;   /* reported */
+	uint64_t next;               /* above the newest header that is known to be signed */
+	uint64_t told;               /* above the newest block that was reported */
+	struct comet_header *head;   /* below next */
 	struct comet_header *target; /* the newest that a node showed */
 	struct host_timer *poll;
 	struct host_timer *soon;
@@ -32,15 +32,19 @@ struct comet_watch {
 	bool stalled;
 	bool busy;
 	bool again;
+	unsigned lacking;    /* a bit for each endpoint that does not have what comes next */
+	uint64_t lacks_told; /* the height that none has */
 	/* the stretch at hand */
 	size_t endpoint;
 	struct comet_header *chunk[COMET_WATCH_CHUNK];
 	size_t count;
 	size_t verified;
+	uint64_t asked_to; /* above the blocks whose contents are asked for */
 };
 
 static void verify(struct comet_watch *watch);
 static void next_chunk(struct comet_watch *watch);
+static void read_contents(struct comet_watch *watch);
 
 /* ---- what is remembered ---- */
 
@@ -83,9 +87,19 @@ size_t comet_watch_events(const struct comet_watch *watch, uint64_t height)
 	return watch->slots[height % COMET_WATCH_WINDOW].events;
 }
 
-const struct comet_header *comet_watch_head(const struct comet_watch *watch)
+struct comet_header *comet_watch_head(const struct comet_watch *watch)
 {
 	return watch->head;
+}
+
+const struct comet_header *comet_watch_done(const struct comet_watch *watch)
+{
+	return watch->told == 0 ? NULL : comet_watch_header(watch, watch->told - 1);
+}
+
+size_t comet_watch_endpoint(const struct comet_watch *watch)
+{
+	return watch->endpoint;
 }
 
 uint64_t comet_watch_low(const struct comet_watch *watch)
@@ -95,18 +109,18 @@ uint64_t comet_watch_low(const struct comet_watch *watch)
 
 uint64_t comet_watch_next(const struct comet_watch *watch)
 {
-	return watch->next;
+	return watch->told;
 }
 
 static void tell_progress(struct comet_watch *watch)
 {
 	const struct adapter_listener *listener = &watch->comet->listener;
 	struct adapter_cursor cursor = {.count = 0};
-	uint64_t from = watch->next - watch->low > ADAPTER_CURSOR_BLOCKS
-				? watch->next - ADAPTER_CURSOR_BLOCKS
+	uint64_t from = watch->told - watch->low > ADAPTER_CURSOR_BLOCKS
+				? watch->told - ADAPTER_CURSOR_BLOCKS
 				: watch->low;
 
-	for (uint64_t height = from; height < watch->next; height++)
+	for (uint64_t height = from; height < watch->told; height++)
 		cursor.recent[cursor.count++] =
 			(struct adapter_block_id){height, slot_at(watch, height)->hash};
 	if (listener->progress != NULL)
@@ -123,10 +137,34 @@ static void drop_chunk(struct comet_watch *watch)
 	watch->verified = 0;
 }
 
+/* Told once for each height: somebody must name a node that has it. */
+static void tell_lack(struct comet_watch *watch, const char *why)
+{
+	watch->lacking = 0;
+	if (watch->lacks_told == watch->told)
+		return;
+	watch->lacks_told = watch->told;
+	log_error("adapter.not_kept", LOG_TEXT("chain", watch->comet->config.caip2),
+		  LOG_U64("height", watch->told), LOG_TEXT("why", why));
+}
+
+/* This one does not have the block or its results, by its own word: the others are asked. */
+static void lacks(struct comet_watch *watch, size_t endpoint, const char *why)
+{
+	unsigned all = (1u << adapter_rpc_endpoint_count(watch->comet->nodes.rpc)) - 1;
+
+	adapter_rpc_lacks(watch->comet->nodes.rpc, endpoint, why);
+	watch->lacking |= 1u << endpoint;
+	if (watch->lacking == all)
+		tell_lack(watch, why);
+}
+
 static void finish(struct comet_watch *watch, enum cs_err err)
 {
 	bool again = watch->again;
 
+	if (err == CS_ERR_UNAVAILABLE && watch->lacking != 0)
+		tell_lack(watch, "the nodes that answer do not have it");
 	drop_chunk(watch);
 	comet_header_unref(watch->target);
 	watch->target = NULL;
@@ -143,26 +181,22 @@ static void finish(struct comet_watch *watch, enum cs_err err)
 /* ---- reporting ---- */
 
 size_t comet_report_block(struct comet *comet, const struct comet_header *header,
-			  const struct evm_logs *logs, bool late)
+			  const struct comet_content *content, bool late)
 {
-	struct adapter_event *events = host_calloc(logs->count + 1, sizeof(*events));
-	struct evm_left_out left_out;
-	size_t found =
-		evm_events_decode(events, &left_out, &comet->contracts, logs->logs, logs->count);
-
-	comet->counters.events += late ? 0 : found;
-	comet->counters.foreign += late ? 0 : left_out.foreign;
-	comet->counters.unstorable += late ? 0 : left_out.unstorable;
-	if (left_out.unstorable > 0)
+	comet->counters.events += late ? 0 : content->event_count;
+	comet->counters.foreign += late ? 0 : content->left_out.foreign;
+	comet->counters.unstorable += late ? 0 : content->left_out.unstorable;
+	if (content->left_out.unstorable > 0)
 		log_error("adapter.unstorable_event", LOG_TEXT("chain", comet->config.caip2),
 			  LOG_U64("height", header->public.id.height),
-			  LOG_U64("events", left_out.unstorable));
-	struct adapter_block block = {
-		.header = header->public, .events = events, .event_count = found, .late = late};
-	if (found > 0 && comet->listener.block != NULL)
+			  LOG_U64("events", content->left_out.unstorable));
+	struct adapter_block block = {.header = header->public,
+				      .events = content->events,
+				      .event_count = content->event_count,
+				      .late = late};
+	if (content->event_count > 0 && comet->listener.block != NULL)
 		comet->listener.block(comet->listener.ctx, &block);
-	free(events);
-	return found;
+	return content->event_count;
 }
 
 static void tell_head(struct comet_watch *watch)
@@ -170,41 +204,65 @@ static void tell_head(struct comet_watch *watch)
 	struct comet *comet = watch->comet;
 	const struct adapter_listener *listener = &comet->listener;
 
-	watch->head_changed_ms = host_now_ms();
-	if (watch->stalled && listener->stalled != NULL)
-		listener->stalled(listener->ctx, 0);
-	watch->stalled = false;
 	adapter_hint_saw_head(comet->hint);
 	if (listener->head != NULL)
 		listener->head(listener->ctx, &watch->head->public);
 }
 
+static void tell_moves(struct comet_watch *watch)
+{
+	const struct adapter_listener *listener = &watch->comet->listener;
+
+	watch->head_changed_ms = host_now_ms();
+	if (watch->stalled && listener->stalled != NULL)
+		listener->stalled(listener->ctx, 0);
+	watch->stalled = false;
+}
+
+static void caught_up(struct comet_watch *watch)
+{
+	watch->lacking = 0;
+	finish(watch, CS_OK);
+}
+
+/* Above the blocks that can be reported now: what the newest one did only the next header shows. */
+static uint64_t reportable(const struct comet_watch *watch)
+{
+	uint64_t end = watch->next;
+
+	if (watch->head != NULL && watch->told < end && comet_header_has_txs(watch->head))
+		end--;
+	return end - watch->told < COMET_WATCH_CHUNK ? end : watch->told + COMET_WATCH_CHUNK;
+}
+
+static void go_on(struct comet_watch *watch)
+{
+	if (watch->told < reportable(watch))
+		read_contents(watch);
+	else if (watch->target != NULL && watch->next <= watch->target->public.id.height)
+		next_chunk(watch);
+	else
+		caught_up(watch);
+}
+
 /* contents: of those that have transactions, in order. */
-static void report(struct comet_watch *watch, struct comet_content *contents)
+static void report(struct comet_watch *watch, uint64_t end, struct comet_content *contents)
 {
 	struct comet *comet = watch->comet;
 
-	comet_header_unref(watch->head);
-	watch->head = comet_header_ref(watch->chunk[watch->count - 1]);
-	tell_head(watch);
-	for (size_t i = 0; i < watch->count; i++) {
-		struct comet_header *header = watch->chunk[i];
-		size_t events = 0;
+	tell_moves(watch);
+	for (; watch->told < end; watch->told++) {
+		struct slot *slot = slot_at(watch, watch->told);
 
 		comet->counters.blocks++;
-		if (comet_header_has_txs(header)) {
-			events = comet_report_block(comet, header, &contents->logs, false);
-			comet_submit_saw_block(comet->submit, header, contents++);
-		}
-		push(watch, &header->public.id.hash, comet_header_ref(header), events);
+		if (!comet_header_has_txs(slot->header))
+			continue;
+		slot->events = comet_report_block(comet, slot->header, contents, false);
+		comet_submit_saw_block(comet->submit, slot->header, contents++);
 	}
-	drop_chunk(watch);
 	tell_progress(watch);
 	comet_submit_saw_head(comet->submit);
-	if (watch->next <= watch->target->public.id.height)
-		next_chunk(watch);
-	else
-		finish(watch, CS_OK);
+	go_on(watch);
 }
 
 static void contents_done(void *ctx, enum cs_err err, const char *why,
@@ -212,31 +270,36 @@ static void contents_done(void *ctx, enum cs_err err, const char *why,
 {
 	struct comet_watch *watch = ctx;
 
-	(void)why;
-	(void)endpoint;
+	if (err == CS_ERR_NOT_FOUND)
+		lacks(watch, endpoint, why);
 	if (err != CS_OK || watch->comet->ending)
 		finish(watch, err);
 	else
-		report(watch, contents);
+		report(watch, watch->asked_to, contents);
 }
 
 static void read_contents(struct comet_watch *watch)
 {
-	struct adapter_rpc_options options = {
-		.pin = ADAPTER_RPC_ANY,
-		.height_min = watch->chunk[watch->count - 1]->public.id.height};
+	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY, .avoid = watch->lacking};
 	struct comet_header *full[COMET_WATCH_CHUNK];
+	struct comet_header *above[COMET_WATCH_CHUNK];
+	uint64_t end = reportable(watch);
 	size_t count = 0;
 
-	for (size_t i = 0; i < watch->count; i++)
-		if (comet_header_has_txs(watch->chunk[i]))
-			full[count++] = watch->chunk[i];
+	options.height_min = end - 1;
+	for (uint64_t height = watch->told; height < end; height++) {
+		if (!comet_header_has_txs(slot_at(watch, height)->header))
+			continue;
+		full[count] = slot_at(watch, height)->header;
+		above[count++] = slot_at(watch, height + 1)->header;
+	}
 	if (count == 0) {
-		report(watch, NULL);
+		report(watch, end, NULL);
 		return;
 	}
-	enum cs_err err =
-		comet_contents_fetch(watch->comet, &options, full, count, contents_done, watch);
+	watch->asked_to = end;
+	enum cs_err err = comet_contents_fetch(watch->comet, &options, full, above, count,
+					       contents_done, watch);
 	if (err != CS_OK)
 		finish(watch, err);
 }
@@ -254,41 +317,27 @@ static bool is_signed(const struct comet *comet, const struct comet_header *head
 						      header->header.height, false, &why) == CS_OK;
 }
 
-/* Another header of a height that was reported: signed by the validators of the one that is there, it
- * is for the enclave to see; else the node lies. */
-static void look_at_other(struct comet_watch *watch, const struct comet_header *other,
-			  size_t endpoint)
+/* What is there in place of a header that was reported the witnesses' part looks at. */
+static bool is_another(struct comet_watch *watch, struct comet_header *header, size_t endpoint)
 {
-	struct comet *comet = watch->comet;
-	const struct comet_header *ours = comet_watch_header(watch, other->public.id.height);
-	bool same_set = ours == NULL ||
-			cmt_hash_eq(&ours->header.validators_hash, &other->header.validators_hash);
+	struct cs_hash known;
 
-	if (!same_set || !is_signed(comet, other)) {
-		adapter_rpc_lied(comet->nodes.rpc, endpoint,
-				 "a header that its validators did not sign");
-		return;
-	}
-	adapter_rpc_diverged(comet->nodes.rpc, endpoint,
-			     "another block at a height that was reported");
-	log_error("chain.conflict", LOG_TEXT("chain", comet->config.caip2),
-		  LOG_U64("height", other->public.id.height),
-		  LOG_HASH("other", &other->public.id.hash));
-	if (comet->listener.conflict != NULL)
-		comet->listener.conflict(comet->listener.ctx, &other->public.id);
+	if (!comet_watch_hash(watch, header->public.id.height, &known) ||
+	    cs_hash_eq(&known, &header->public.id.hash))
+		return false;
+	comet_witness_examine(watch->comet->witness, endpoint, header);
+	return true;
 }
 
 static void parent_fetched(void *ctx, enum cs_err err, const char *why,
 			   struct comet_header *const *headers, size_t count, size_t endpoint)
 {
 	struct comet_watch *watch = ctx;
-	struct cs_hash hash;
 
 	(void)why;
-	if (err == CS_OK && count == 1 && !watch->comet->ending &&
-	    comet_watch_hash(watch, headers[0]->public.id.height, &hash) &&
-	    !cs_hash_eq(&hash, &headers[0]->public.id.hash))
-		look_at_other(watch, headers[0], endpoint);
+	(void)count;
+	if (err == CS_OK && !watch->comet->ending)
+		(void)is_another(watch, headers[0], endpoint);
 	finish(watch, err == CS_OK ? CS_ERR_UNLINKED : err);
 }
 
@@ -360,6 +409,19 @@ static void refuse(struct comet_watch *watch, enum cs_err err, const char *why)
 	finish(watch, CS_ERR_RPC_LIE);
 }
 
+/* The chunk is known to be signed. */
+static void take_verified(struct comet_watch *watch)
+{
+	comet_header_unref(watch->head);
+	watch->head = comet_header_ref(watch->chunk[watch->count - 1]);
+	for (size_t i = 0; i < watch->count; i++)
+		push(watch, &watch->chunk[i]->public.id.hash, comet_header_ref(watch->chunk[i]), 0);
+	drop_chunk(watch);
+	tell_head(watch);
+	comet_witness_look(watch->comet->witness);
+	go_on(watch);
+}
+
 /* Goes on with what is at hand until a set is missing. */
 static void verify(struct comet_watch *watch)
 {
@@ -371,8 +433,11 @@ static void verify(struct comet_watch *watch)
 		const char *why = "";
 
 		if (comet_set_find(&comet->nodes, hash) == NULL) {
-			enum cs_err err = comet_set_fetch(&comet->nodes, header->public.id.height,
-							  hash, set_done, watch);
+			struct adapter_rpc_options options = {.pin = watch->endpoint,
+							      .avoid = watch->lacking};
+			enum cs_err err =
+				comet_set_fetch(&comet->nodes, &options, header->public.id.height,
+						hash, set_done, watch);
 			if (err != CS_OK)
 				finish(watch, err);
 			return;
@@ -387,7 +452,7 @@ static void verify(struct comet_watch *watch)
 			return;
 		}
 	}
-	read_contents(watch);
+	take_verified(watch);
 }
 
 /* ---- a stretch ---- */
@@ -406,8 +471,9 @@ static void chunk_done(void *ctx, enum cs_err err, const char *why,
 {
 	struct comet_watch *watch = ctx;
 
-	(void)why;
 	watch->endpoint = endpoint;
+	if (err == CS_ERR_NOT_FOUND)
+		lacks(watch, endpoint, why);
 	if (err != CS_OK || count == 0 || watch->comet->ending)
 		finish(watch, err == CS_OK ? CS_ERR_NOT_FOUND : err);
 	else
@@ -417,7 +483,8 @@ static void chunk_done(void *ctx, enum cs_err err, const char *why,
 static void next_chunk(struct comet_watch *watch)
 {
 	uint64_t target = watch->target->public.id.height;
-	struct adapter_rpc_options options = {.pin = ADAPTER_RPC_ANY, .height_min = target};
+	struct adapter_rpc_options options = {
+		.pin = ADAPTER_RPC_ANY, .avoid = watch->lacking, .height_min = target};
 	uint64_t left = target - watch->next + 1;
 
 	if (left == 1) {
@@ -439,7 +506,6 @@ static void newest_done(void *ctx, enum cs_err err, const char *why,
 			struct comet_header *const *headers, size_t count, size_t endpoint)
 {
 	struct comet_watch *watch = ctx;
-	struct cs_hash known;
 
 	(void)why;
 	(void)count;
@@ -451,13 +517,12 @@ static void newest_done(void *ctx, enum cs_err err, const char *why,
 	adapter_rpc_saw_height(watch->comet->nodes.rpc, endpoint, id->height);
 	watch->endpoint = endpoint;
 	if (id->height < watch->next) {
-		if (comet_watch_hash(watch, id->height, &known) && !cs_hash_eq(&known, &id->hash))
-			look_at_other(watch, headers[0], endpoint);
-		finish(watch, CS_OK);
+		(void)is_another(watch, headers[0], endpoint);
+		go_on(watch);
 		return;
 	}
 	watch->target = comet_header_ref(headers[0]);
-	next_chunk(watch);
+	go_on(watch);
 }
 
 static void top_done(void *ctx, enum cs_err err, const char *why,
@@ -466,13 +531,11 @@ static void top_done(void *ctx, enum cs_err err, const char *why,
 	struct comet_watch *watch = ctx;
 	struct slot *slot = slot_at(watch, watch->next - 1);
 
-	(void)why;
 	(void)count;
-	if (err == CS_OK && !cs_hash_eq(&headers[0]->public.id.hash, &slot->hash)) {
-		adapter_rpc_lied(watch->comet->nodes.rpc, endpoint,
-				 "another block than the cursor has at its height");
-		err = CS_ERR_RPC_LIE;
-	}
+	if (err == CS_ERR_NOT_FOUND)
+		lacks(watch, endpoint, why);
+	if (err == CS_OK && is_another(watch, headers[0], endpoint))
+		err = CS_ERR_UNLINKED;
 	if (err == CS_OK && !watch->comet->ending) {
 		slot->header = comet_header_ref(headers[0]);
 		watch->again = true;
@@ -497,6 +560,8 @@ static void step(struct comet_watch *watch)
 		return;
 	}
 	watch->busy = true;
+	if (!known)
+		options.avoid = watch->lacking;
 	enum cs_err err =
 		comet_headers_fetch(&watch->comet->nodes, &options, known ? 0 : watch->next - 1, 1,
 				    known ? newest_done : top_done, watch);
@@ -543,7 +608,7 @@ struct comet_watch *comet_watch_new(struct comet *comet)
 	struct comet_watch *watch = host_alloc(sizeof(*watch));
 
 	watch->comet = comet;
-	watch->low = watch->next = comet->config.anchor.height;
+	watch->low = watch->next = watch->told = comet->config.anchor.height;
 	watch->poll = host_timer_new(comet->loop, on_poll, watch);
 	watch->soon = host_timer_new(comet->loop, on_soon, watch);
 	return watch;
@@ -561,6 +626,7 @@ enum cs_err comet_watch_load(struct comet_watch *watch, const struct adapter_cur
 	watch->low = watch->next = cursor->recent[0].height;
 	for (size_t i = 0; i < cursor->count; i++)
 		push(watch, &cursor->recent[i].hash, NULL, 0);
+	watch->told = watch->next;
 	return CS_OK;
 }
 

@@ -1,11 +1,13 @@
-/* The EVM adapter as a program for tests: commands in JSON on standard input, one a line, answers
- * and events on standard output. What the adapter hands out is checked here with the verifier that
- * the enclave uses. */
-#include "adapters/evm/evm.h"
+/* An adapter as a program for tests: commands in JSON on standard input, one a line, answers and events
+ * on standard output. What the adapter hands out is checked here with the verifier that the enclave
+ * uses. */
 #include "adapters/evm/json.h"
 #include "host/alloc.h"
 #include "host/loop.h"
 #include "tests/adapters/driver_events.h"
+#include "tests/adapters/driver_open.h"
+#include "verify/cometbft/ics23.h"
+#include "verify/cometbft/light_block.h"
 #include "verify/evm/account.h"
 #include "verify/evm/receipt.h"
 
@@ -113,6 +115,31 @@ static void on_stalled(void *ctx, uint64_t stalled_ms)
 	print(json_pack("{s:s, s:I}", "event", "stalled", "ms", (json_int_t)stalled_ms));
 }
 
+/* Each other block must be one that a light client reads. */
+static void on_conflict(void *ctx, const struct adapter_block_id *id)
+{
+	static uint8_t memory[1u << 16];
+	struct adapter_header others[ADAPTER_OTHERS_MAX];
+	size_t count = adapter_others(adapter, others);
+	json_t *list = json_array();
+
+	(void)ctx;
+	for (size_t i = 0; i < count; i++) {
+		struct cmt_light_block block;
+		struct cs_arena arena;
+		struct cs_why why;
+
+		cs_arena_init(&arena, memory, sizeof(memory));
+		cs_assert(cmt_light_block_decode(&block, others[i].rlp, &arena, &why) == CS_OK);
+		struct cs_hash hash = cmt_header_hash(&block.header);
+		cs_assert(cs_hash_eq(&hash, &others[i].id.hash));
+		cs_arena_done(&arena);
+		json_array_append_new(list, json_header(&others[i]));
+	}
+	print(json_pack("{s:s, s:o, s:o}", "event", "conflict", "block", json_id(id), "others",
+			list));
+}
+
 static void on_endpoint(void *ctx, const struct adapter_endpoint *endpoint)
 {
 	(void)ctx;
@@ -184,6 +211,22 @@ static void receipt_done(void *ctx, enum cs_err err, const char *why,
 	free(request);
 }
 
+/* Of a ledger: under the application's hash. */
+static enum cs_err check_state(struct cs_hash *word, const struct request *request,
+			       const struct adapter_slot_proof *slot)
+{
+	uint8_t key[2 + sizeof(slot->slot.b)] = {request->address.b[19], 's'};
+	struct cs_bytes value;
+	bool found;
+
+	memcpy(key + 2, slot->slot.b, sizeof(slot->slot.b));
+	CS_TRY(cmt_ics23_lookup(&found, &value, &cmt_ics23_smt, &request->state_root,
+				slot->proof.state, CS_BYTES_OF(key)));
+	if (found && value.n == sizeof(word->b))
+		memcpy(word->b, value.p, value.n);
+	return CS_OK;
+}
+
 static void account_proof_done(void *ctx, enum cs_err err, const char *why,
 			       const struct adapter_account_proof *proof)
 {
@@ -194,15 +237,19 @@ static void account_proof_done(void *ctx, enum cs_err err, const char *why,
 		struct verify_nodes nodes = {proof->account.nodes, proof->account.count};
 		struct verify_account account;
 		json_t *slots = json_array();
-		enum cs_err verified =
-			verify_account(&account, &request->state_root, &request->address, &nodes);
+		bool is_ledger = proof->slot_count > 0 && proof->slots[0].proof.state.n > 0;
+		enum cs_err verified = is_ledger ? CS_OK
+						 : verify_account(&account, &request->state_root,
+								  &request->address, &nodes);
 
 		for (size_t i = 0; i < proof->slot_count; i++) {
 			const struct adapter_slot_proof *slot = &proof->slots[i];
 			struct verify_nodes own = {slot->proof.nodes, slot->proof.count};
 			struct cs_hash word = {{0}};
 
-			if (verified == CS_OK && account.exists)
+			if (is_ledger && verified == CS_OK)
+				verified = check_state(&word, request, slot);
+			else if (verified == CS_OK && account.exists)
 				verified = verify_storage(&word, &account.storage_root, &slot->slot,
 							  &own);
 			json_array_append_new(slots, host_json_hash(&word));
@@ -304,11 +351,12 @@ static json_int_t tx_index(const struct adapter_tx *tx)
 static void on_sign(void *ctx, struct adapter_tx *tx, const struct adapter_terms *terms)
 {
 	(void)ctx;
-	print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I}", "event", "sign", "tx",
+	print(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:I}", "event", "sign", "tx",
 			tx_index(tx), "nonce", (json_int_t)terms->nonce, "gas",
 			(json_int_t)terms->gas_limit, "max", (json_int_t)terms->max_fee_wei, "tip",
 			(json_int_t)terms->max_priority_fee_wei, "legacy", terms->legacy, "cancel",
-			terms->cancel, "attempt", (json_int_t)terms->attempt));
+			terms->cancel, "attempt", (json_int_t)terms->attempt, "valid_until",
+			(json_int_t)terms->valid_until_s));
 }
 
 static void on_report(void *ctx, struct adapter_tx *tx, const struct adapter_tx_report *report)
@@ -608,56 +656,24 @@ static void *read_lines(void *context)
 
 /* ---- start ---- */
 
-static size_t urls(const char **to, const json_t *list)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		to[i] = json_string_value(json_array_get(list, i));
-	return json_array_size(list);
-}
-
-static size_t addresses(struct cs_address *to, const json_t *list)
-{
-	for (size_t i = 0; i < json_array_size(list) && i < ADAPTER_EVM_ORACLES_MAX; i++)
-		fill(to[i].b, 20, json_array_get(list, i));
-	return json_array_size(list);
-}
-
 static void open_adapter(const json_t *json)
 {
-	struct adapter_listener listener = {.head = on_head,
-					    .block = on_block,
-					    .progress = on_progress,
-					    .reorg = on_reorg,
-					    .stalled = on_stalled,
-					    .endpoint = on_endpoint};
-	struct adapter_evm_config config = {
-		.chain_id = number(json, "chain_id"),
-		.start_height = number(json, "start_height"),
-		.block_time_ms = (unsigned)number(json, "block_time_ms"),
-		.poll_ms = (unsigned)number(json, "poll_ms"),
-		.stalled_ms = (unsigned)number(json, "stalled_ms"),
-		.request_timeout_ms = (unsigned)number(json, "request_timeout_ms"),
-		.reconcile_ms = (unsigned)number(json, "reconcile_ms"),
-		.logs_range = (unsigned)number(json, "logs_range"),
-		.settle_blocks = (unsigned)number(json, "settle_blocks"),
-		.replace_blocks = (unsigned)number(json, "replace_blocks"),
-		.in_flight_max = (unsigned)number(json, "in_flight_max"),
-	};
+	const struct adapter_listener listener = {.head = on_head,
+						  .block = on_block,
+						  .progress = on_progress,
+						  .reorg = on_reorg,
+						  .stalled = on_stalled,
+						  .conflict = on_conflict,
+						  .endpoint = on_endpoint};
 	struct adapter_cursor cursor = {.count = 0};
 	struct cs_why why = {""};
 	uint8_t *memory;
-
-	config.http_count = urls(config.http, json_object_get(json, "http"));
-	config.ws_count = urls(config.ws, json_object_get(json, "ws"));
-	fill(config.genesis_hash.b, 32, json_object_get(json, "genesis"));
-	fill(config.gateway.b, 20, json_object_get(json, "gateway"));
-	config.oracle_count = addresses(config.oracles, json_object_get(json, "oracles"));
-	config.feed_count = addresses(config.feeds, json_object_get(json, "feeds"));
 	struct cs_bytes bytes = bytes_of(json_object_get(json, "cursor"), &memory);
+
 	if (bytes.n > 0)
 		cs_assert(adapter_cursor_decode(&cursor, bytes) == CS_OK);
 	free(memory);
-	enum cs_err err = adapter_evm_new(&adapter, loop, &config, &listener, &why);
+	enum cs_err err = driver_open(&adapter, loop, json, &listener, &why);
 	if (err == CS_OK)
 		err = adapter_start(adapter, &cursor);
 	print(json_pack("{s:s, s:s, s:s}", "event", "started", "err", cs_err_name(err), "why",

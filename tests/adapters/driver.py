@@ -1,4 +1,4 @@
-"""The adapter-driver program: one EVM adapter behind a pipe, and a gateway contract for it to watch."""
+"""The adapter-driver program: one adapter behind a pipe, and a gateway contract for it to watch."""
 from __future__ import annotations
 
 import contextlib
@@ -40,6 +40,10 @@ class Gateway:
         for tx in txs:
             chain.rpc.wait_receipt(tx)
 
+    def settings(self) -> dict:
+        """Of the driver."""
+        return {"chain_id": self.chain.chain_id, "start_height": self.height, "block_time_ms": 250}
+
     def _mine(self) -> None:
         if self.chain.kind == "anvil" and self.chain.mining == "none":
             self.chain.mine()
@@ -74,8 +78,7 @@ class Driver:
             raise Missing("adapter-driver", "build the preset dev first, or set CAISSON_BUILD")
         chain = gateway.chain
         settings = {"http": http if http is not None else [chain.url], "ws": ws if ws is not None else [chain.ws_url],
-                    "chain_id": chain.chain_id, "genesis": chain.genesis_hash, "gateway": gateway.contract.address,
-                    "start_height": gateway.height, "block_time_ms": 250, "reconcile_ms": 600000, **config}
+                    "genesis": chain.genesis_hash, "gateway": gateway.contract.address, "reconcile_ms": 600000, **gateway.settings(), **config}
         if cursor:
             settings["cursor"] = cursor
         self.gateway, self.chain, self.secret = gateway, chain, sign_by
@@ -118,6 +121,11 @@ class Driver:
             if line["event"] == "sign":
                 self._sign(line)
         return True
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self.process.kill()
+        self.process.wait(20)
 
     def pump(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -206,7 +214,12 @@ class Driver:
         self.signed.append(event)
         if self.sign_hook and self.sign_hook(event):
             return
-        to, data = self.to_sign[event["tx"]]
+        raw, digest = self.sign(event, *self.to_sign[event["tx"]])
+        event["raw"], event["hash"] = "0x" + raw.hex(), "0x" + digest.hex()
+        self.tell("signed", tx=event["tx"], raw=event["raw"], hash=event["hash"])
+
+    def sign(self, event: dict, to: str, data: bytes) -> tuple[bytes, bytes]:
+        """The bytes of a transaction under these terms, and their hash."""
         if event["cancel"]:
             to, data = "0x" + crypto.address(self.secret).hex(), b""
         if event["legacy"]:
@@ -215,8 +228,7 @@ class Driver:
         else:
             raw = rlp.sign_1559(self.secret, self.chain.chain_id, event["nonce"], abi.to_bytes(to), data, gas=event["gas"],
                                 max_fee=event["max"], tip=event["tip"])
-        event["raw"], event["hash"] = "0x" + raw.hex(), "0x" + crypto.keccak(raw).hex()
-        self.tell("signed", tx=event["tx"], raw=event["raw"], hash=event["hash"])
+        return raw, crypto.keccak(raw)
 
     def wait_tx(self, number: int, state: str, timeout_s: float = 30) -> dict:
         return self.wait(lambda e: e["event"] == "tx" and e["tx"] == number and e["state"] == state, timeout_s,

@@ -147,3 +147,36 @@ class Relay:
         self.flow.set()
         self.listener.close()
         self.cut()
+
+
+# ---- answers that are none ----
+
+BODIES = {
+    "html": b"<html><body>502 Bad Gateway</body></html>", "empty": b"", "half": b'[{"jsonrpc":"2.0","id":1,"resu', "null": b"null",
+    "deep": b"[" * 5000 + b"]" * 5000, "number": b"7", "text": b'"yes"', "no id": b'{"jsonrpc":"2.0","result":"0x1"}',
+    "huge": b'{"jsonrpc":"2.0","id":1,"result":"0x' + b"0" * (33 << 20) + b'"}',
+}
+
+
+def twist(method: str, change):
+    """A hook that changes the result of one method."""
+    def after(call, reply):
+        if call["method"] == method and reply.get("result") is not None:
+            reply = dict(reply, result=change(reply["result"]))
+        return reply
+    return after
+
+
+def wrong_id(body: bytes) -> bytes:
+    reply = json.loads(body)
+    for one in reply if isinstance(reply, list) else [reply]:
+        one["id"] += 1000
+    return json.dumps(reply).encode()
+
+
+def twice(body: bytes) -> bytes:
+    reply = json.loads(body)
+    return json.dumps([reply[0]] * len(reply) if isinstance(reply, list) else [reply, reply]).encode()
+
+
+WHOLE = {"wrong id": wrong_id, "one answer twice": twice}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from adapters.driver import Driver, fund
-from adapters.proxies import Raw, Relay, RpcProxy
+from adapters.proxies import BODIES, WHOLE, Raw, Relay, RpcProxy, twist
 from lib import chains, crypto
 
 
@@ -69,13 +69,6 @@ def test_garbage_on_the_websocket(auto):
     listener.close()
 
 
-BODIES = {
-    "html": b"<html><body>502 Bad Gateway</body></html>", "empty": b"", "half": b'[{"jsonrpc":"2.0","id":1,"resu', "null": b"null",
-    "deep": b"[" * 5000 + b"]" * 5000, "number": b"7", "text": b'"yes"', "no id": b'{"jsonrpc":"2.0","result":"0x1"}',
-    "huge": b'{"jsonrpc":"2.0","id":1,"result":"0x' + b"0" * (33 << 20) + b'"}',
-}
-
-
 @pytest.mark.parametrize("what", BODIES)
 def test_answers_that_are_none(auto, proxy, what):
     """The bad endpoint comes first in the list; the good one behind it serves, and the bad one is told."""
@@ -104,30 +97,6 @@ def test_http_errors(auto, proxy, status):
         proxy.before = bad
         driver.wait_messages(auto.sent(auto.send(1, b"status")))
         assert driver.ask("endpoints")["endpoints"][0]["errors"] > 0
-
-
-def twist(method: str, change):
-    """A hook that changes the result of one method."""
-    def after(call, reply):
-        if call["method"] == method and reply.get("result") is not None:
-            reply = dict(reply, result=change(reply["result"]))
-        return reply
-    return after
-
-
-def wrong_id(body: bytes) -> bytes:
-    reply = json.loads(body)
-    for one in reply if isinstance(reply, list) else [reply]:
-        one["id"] += 1000
-    return json.dumps(reply).encode()
-
-
-def twice(body: bytes) -> bytes:
-    reply = json.loads(body)
-    return json.dumps([reply[0]] * len(reply) if isinstance(reply, list) else [reply, reply]).encode()
-
-
-WHOLE = {"wrong id": wrong_id, "one answer twice": twice}
 
 
 @pytest.mark.parametrize("what", WHOLE)

@@ -7,15 +7,15 @@ import shutil
 
 import pytest
 
-from abci.run import program
 from ledger import accounts
 from ledger.accounts import ALICE, BOB, BOTH, CAROL, DAVE, FUNDS, Bank
 from ledger.net import DEADLINE_S, CallError, Network, run
 from lib import abi, cometbft, crypto
 from lib import ledger_tx as lt
+from lib.ledger_kinds import Application, take_genesis
 from lib.ledger_tx import Call
-from lib.proc import Process
 from lib.rpc import wait_for
+from lib.tools import find_tool
 
 ASSETS, STAKING = lt.contract(3), lt.contract(7)
 FILES = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
@@ -52,6 +52,35 @@ def net(tmp_path):
         yield network
 
 
+def under_cometbft(folder, apps, genesis: dict, version: str) -> cometbft.Network:
+    net = cometbft.Network(folder, [app.address for app in apps], version)
+    take_genesis(net, genesis)
+    return net
+
+
+@pytest.fixture(params=["caisson", "cometbft-0.38", "cometbft-0.40"])
+def any_net(request, tmp_path):
+    """Four nodes of our engine, or of a real CometBFT with the application behind a socket."""
+    if request.param == "caisson":
+        with Network(tmp_path, 4, arguments=accounts.arguments()) as network:
+            network.wait_height(2)
+            yield network
+        return
+    version = request.param.removeprefix("cometbft-")
+    find_tool(cometbft.PROGRAMS[version])
+    assert run("init", "--home", str(tmp_path / "made"), *accounts.arguments()).returncode == 0
+    genesis = json.loads((tmp_path / "made" / "config" / "genesis.json").read_text())
+    apps = []
+    try:
+        apps += [Application(tmp_path / "apps", f"app{i}") for i in range(4)]
+        with under_cometbft(tmp_path / "comet", apps, genesis, version) as network:
+            network.wait_height(2)
+            yield network
+    finally:
+        for app in apps:
+            app.stop()
+
+
 def transfers(bank: Bank) -> None:
     """One after the other, by every kind of account; the last state is known."""
     for i, key in enumerate([ALICE, CAROL, BOTH, ALICE]):
@@ -63,24 +92,24 @@ def transfers(bank: Bank) -> None:
     assert created["code"] == 0, created
 
 
-def test_four_nodes(net):
-    bank = Bank(net.nodes[0])
-    assert all(Bank(node).chain == bank.chain for node in net.nodes)
+def test_four_nodes(any_net):
+    bank = Bank(any_net.nodes[0])
+    assert all(Bank(node).chain == bank.chain for node in any_net.nodes)
     transfers(bank)
     assert bank.balance(DAVE.address) == 4006
     assert bank.balance(BOB.address) == FUNDS + 4
     assert bank.sequence(ALICE.address) == 3 and bank.sequence(BOTH.address) == 1
-    height, app_hash = settle(net.nodes)
-    net.wait_height(height + 1)
+    height, app_hash = settle(any_net.nodes)
+    any_net.wait_height(height + 1)
     # Nothing is made and nothing is lost: what was paid is with the contract of the validators.
     owners = [key.address for key in accounts.FUNDED] + [DAVE.address, STAKING]
-    for node in net.nodes:
+    for node in any_net.nodes:
         assert sum(Bank(node).balance(owner) for owner in owners) == len(accounts.FUNDED) * FUNDS
-    header = net.nodes[1].call("block", height=str(height + 1))["block"]["header"]
+    header = any_net.nodes[1].call("block", height=str(height + 1))["block"]["header"]
     assert header["app_hash"].lower() == app_hash
     # Logs are found by their topics.
     topic = "0x" + crypto.keccak(b"Transfer(address,address,address,uint256)").hex()
-    found = wait_for(lambda: net.nodes[2].call("tx_search", query=f"log.topic0='{topic}'")["txs"], DEADLINE_S, "the log in the index")
+    found = wait_for(lambda: any_net.nodes[2].call("tx_search", query=f"log.topic0='{topic}'")["txs"], DEADLINE_S, "the log in the index")
     assert len(found) == 1
     # A call that asks, and one that is asked before it is sent.
     asset = asset_of(ALICE.address, "Gold")
@@ -95,8 +124,8 @@ def test_four_nodes(net):
     assert [op["type"] for op in answer["proofOps"]["ops"]] == ["ics23:smt"]
 
 
-def test_refusals(net):
-    bank = Bank(net.nodes[0])
+def test_refusals(any_net):
+    bank = Bank(any_net.nodes[0])
     pay = [Call(DAVE.address, 5)]
     good = bank.sign(ALICE, pay)
     other = lt.Body(chain=bytes(32), sender=ALICE.address, sequence=0, calls=pay)
@@ -129,22 +158,22 @@ def test_refusals(net):
     assert bank.balance(ALICE.address) == FUNDS - paid and bank.balance(STAKING) == paid
     # A sequence that was used: another transaction with it, and the same one, which mempools know (and a block with it is refused).
     assert bank.send(BOB, pay, sequence=0)["code"] == 0
-    settle(net.nodes)
+    settle(any_net.nodes)
     replay = bank.sign(BOB, [Call(DAVE.address, 6)], sequence=0)
-    assert all(Bank(node).check(replay) == WRONG_SEQUENCE for node in net.nodes)
-    with pytest.raises(CallError, match="already exists"):
+    assert all(Bank(node).check(replay) == WRONG_SEQUENCE for node in any_net.nodes)
+    with pytest.raises((CallError, cometbft.CallError), match="already exists"):
         bank.check(bank.sign(BOB, pay, sequence=0))
 
 
-def test_many_senders_and_sequences(net):
+def test_many_senders_and_sequences(any_net):
     """Each node takes another sender's; a higher price does not overtake the own earlier ones."""
-    banks = [Bank(node) for node in net.nodes]
+    banks = [Bank(node) for node in any_net.nodes]
     for i in range(30):
         for bank, key in zip(banks, accounts.FUNDED):
             tx = bank.sign(key, [Call(DAVE.address, 1)], sequence=i, gas_price=1 + i % 7, gas_limit=100_000)
             assert bank.check(tx) == 0
     wait_for(lambda: banks[0].balance(DAVE.address) == 120, DEADLINE_S, "all transfers")
-    settle(net.nodes)
+    settle(any_net.nodes)
     assert [banks[3].sequence(key.address) for key in accounts.FUNDED] == [30] * 4
 
 
@@ -266,28 +295,6 @@ def test_another_chain_from_an_export(net, tmp_path):
 # ---- under a real CometBFT
 
 
-class Socket(Process):
-    """caisson-abci-ledger with its own database."""
-
-    def __init__(self, folder, name: str):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.socket = folder / f"{name}.sock"
-        self.address = f"unix://{self.socket}"
-        super().__init__([program("caisson-abci-ledger"), "--address", self.address, "--database", folder / f"{name}.db"],
-                         folder / f"{name}.log")
-        wait_for(lambda: self.check() or self.socket.exists(), DEADLINE_S, "the socket")
-
-
-def under_cometbft(folder, apps, genesis: dict, version: str) -> cometbft.Network:
-    net = cometbft.Network(folder, [app.address for app in apps], version)
-    for node in net.nodes:
-        path = node.home / "config" / "genesis.json"
-        text = json.loads(path.read_text())
-        text.update({key: genesis[key] for key in ("chain_id", "genesis_time", "initial_height", "app_state")})
-        path.write_text(json.dumps(text))
-    return net
-
-
 @pytest.mark.parametrize("version", ["0.38", "0.40"])
 def test_the_same_hashes_under_cometbft(tmp_path, version):
     """One genesis, the same transactions in the same order: the same state, whoever makes the blocks."""
@@ -298,7 +305,7 @@ def test_the_same_hashes_under_cometbft(tmp_path, version):
         transfers(bank)
         _, app_hash = bank.info()
         chain = bank.chain
-    apps = [Socket(tmp_path / "apps", f"app{i}") for i in range(2)]
+    apps = [Application(tmp_path / "apps", f"app{i}") for i in range(2)]
     try:
         with under_cometbft(tmp_path / "comet", apps, genesis, version) as comet:
             comet.wait_height(1)
@@ -313,7 +320,7 @@ def test_the_same_hashes_under_cometbft(tmp_path, version):
             comet.stop()
             for app in apps:
                 app.kill()
-            apps[:] = [Socket(tmp_path / "apps", f"app{i}") for i in range(2)]
+            apps[:] = [Application(tmp_path / "apps", f"app{i}") for i in range(2)]
             for node in comet.nodes:
                 node.start()
             comet.wait_height(height + 1)

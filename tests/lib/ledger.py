@@ -202,16 +202,25 @@ class Ledger(Chain):
     def program(self) -> Path:
         return find_build() / "bin" / "caisson-ledger"
 
-    def _init(self, p2p: int) -> None:
+    def _write_state(self) -> Path:
+        """What the application begins with."""
         owners = {"owner": self.accounts[0], "guardian": self.accounts[1], "delay_s": OWNER_DELAY_S}
         gateway = {**owners, "rotation_delay_s": ROTATION_DELAY_S, "overlap_s": OVERLAP_S, "insecure": True}
         state = {"accounts": [{"address": a, "balance": str(FUNDS)} for a in self.accounts],
                  "contracts": {"gateway": gateway, "bridge": {**owners, "window_s": CAP_WINDOW_S}}}
-        (self.folder / "app-state.json").write_text(json.dumps(state))
-        made = subprocess.run([self.program, "init", "--home", self.home, "--chain-id", self.chain_id, "--proxy_app", "ledger",
-                               "--app-state", self.folder / "app-state.json"], capture_output=True, text=True, timeout=START_TIMEOUT_S)
+        path = self.folder / "app-state.json"
+        path.write_text(json.dumps(state))
+        return path
+
+    def _make(self, *command) -> None:
+        """Keys, genesis and configuration, by caisson-ledger init or testnet."""
+        made = subprocess.run([self.program, *command, "--chain-id", self.chain_id, "--proxy_app", "ledger", "--app-state",
+                               self._write_state()], capture_output=True, text=True, timeout=START_TIMEOUT_S)
         if made.returncode:
-            raise RuntimeError(f"caisson-ledger init: {made.stderr}")
+            raise RuntimeError(f"caisson-ledger {command[0]}: {made.stderr}")
+
+    def _init(self, p2p: int) -> None:
+        self._make("init", "--home", self.home)
         path = self.home / "config" / "config.toml"
         text = path.read_text().replace("127.0.0.1:26657", f"127.0.0.1:{self.port}").replace("127.0.0.1:26656", f"127.0.0.1:{p2p}")
         text = re.sub(r"127\.0\.0\.1:26660", f"127.0.0.1:{free_ports(1)[0]}", text)

@@ -8,7 +8,7 @@ import secrets
 import time
 from pathlib import Path
 
-from . import abi, bridge_ledger, chains, crypto, deploy, ledger, manifests, oracle
+from . import abi, bridge_ledger, chains, crypto, deploy, ledger, ledger_kinds, manifests, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
@@ -21,7 +21,8 @@ END_TIMEOUT_S = 90
 SEND_GAS = 400_000
 # A plain transfer: 21,000 on an EVM chain, some more on a ledger.
 TRANSFER_GAS = 60_000
-KINDS = {"ledger": ("ledger", "ledger"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("anvil", "ledger")}
+# A ledger whose application runs under a real CometBFT is named by its version.
+KINDS = {"ledger": ("ledger", "ledger"), "cometbft": ("cometbft-0.38", "cometbft-0.40"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("anvil", "ledger")}
 SCOPES = "read,send,sponsor,operate"
 
 
@@ -183,6 +184,8 @@ class World:
             folder, extra = self.folder / f"chain{number}", {"gas_limit": self.gas_limit}
             if kind == "ledger":
                 chain = ledger.Ledger(folder, f"caisson-demo-{number}")
+            elif kind.startswith("cometbft-"):
+                chain = ledger_kinds.UnderCometbft(folder, f"caisson-demo-{number}", kind.removeprefix("cometbft-"))
             elif kind == "anvil":
                 chain = chains.Anvil(folder, 31336 + number, self.block_time, **extra)
             else:

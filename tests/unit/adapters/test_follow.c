@@ -35,6 +35,10 @@ struct world {
 	bool has_hash;
 	struct cs_hash hash;
 	uint64_t final_height;
+	/* the other branch */
+	struct adapter_header others[ADAPTER_OTHERS_MAX];
+	size_t other_count;
+	char sent[16]; /* the first header of the newest frame */
 };
 
 static struct world w;
@@ -70,6 +74,13 @@ static bool hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *ha
 	return w.has_hash;
 }
 
+static size_t others(struct adapter *adapter, struct adapter_header list[ADAPTER_OTHERS_MAX])
+{
+	(void)adapter;
+	memcpy(list, w.others, w.other_count * sizeof(list[0]));
+	return w.other_count;
+}
+
 static struct adapter_header header_at(uint64_t height)
 {
 	return (struct adapter_header){
@@ -103,6 +114,13 @@ static enum cs_err call(void *context, enum wire_type type, const ProtobufCMessa
 				 : 1;
 	w.reply_done = done;
 	w.reply_context = done_context;
+	if (type == WIRE_CLIENT_UPDATE) {
+		const Caisson__Wire__ClientUpdateRequest *update =
+			(const Caisson__Wire__ClientUpdateRequest *)message;
+		assert_true(update->headers[0].len < sizeof(w.sent));
+		memcpy(w.sent, update->headers[0].data, update->headers[0].len);
+		w.sent[update->headers[0].len] = '\0';
+	}
 	return CS_OK;
 }
 
@@ -136,7 +154,7 @@ static uint64_t hold(void *context, uint64_t to)
 static int set_up(void **unused)
 {
 	static const struct adapter_ops node = {
-		.headers = headers, .final = final, .hash_at = hash_at};
+		.headers = headers, .final = final, .hash_at = hash_at, .others = others};
 	static const struct adapter_follow_ops ops = {.ready = is_ready,
 						      .call = call,
 						      .changed = changed,
@@ -335,6 +353,98 @@ static void without_an_enclave_nothing_is_fed(void **unused)
 	assert_false(adapter_follow_agrees(&w.follow));
 }
 
+/* The lowest block of another branch and its newest. */
+static void see_conflict(uint64_t lowest, uint64_t newest)
+{
+	w.others[0] = (struct adapter_header){.id.height = lowest, .rlp = cs_bytes_str("lowest")};
+	w.others[1] = (struct adapter_header){.id.height = newest, .rlp = cs_bytes_str("newest")};
+	w.other_count = 2;
+	adapter_follow_conflict(&w.follow, &w.others[0].id);
+}
+
+static void the_other_branch_is_shown_and_freezes(void **unused)
+{
+	(void)unused;
+	begin_at(200, 200, 200);
+	w.follow.head_height = 200;
+	see_conflict(195, 199);
+	assert_int_equal(w.asked, 0);
+	assert_int_equal(w.type, WIRE_CLIENT_UPDATE);
+	assert_string_equal(w.sent, "lowest");
+	refuse(CS_ERR_FROZEN);
+	assert_true(w.follow.frozen && !w.follow.others_open);
+	assert_int_equal(w.told, 1);
+	assert_int_equal(w.changed, 1);
+	adapter_follow_feed(&w.follow);
+	assert_int_equal(w.called, 1);
+}
+
+static void the_other_branch_waits_for_ours(void **unused)
+{
+	(void)unused;
+	begin_at(190, 190, 200);
+	w.follow.head_height = 200;
+	see_conflict(195, 199);
+	assert_int_equal(w.from, 191); /* ours first */
+	give_headers();
+	assert_string_equal(w.sent, "header");
+	reply(200, 200);
+	adapter_follow_feed(&w.follow);
+	assert_string_equal(w.sent, "lowest");
+}
+
+static void an_enclave_that_comes_back_is_shown_it_again(void **unused)
+{
+	(void)unused;
+	begin_at(200, 200, 200);
+	w.follow.head_height = 200;
+	see_conflict(195, 199);
+	assert_int_equal(w.called, 1);
+	w.ready = false;
+	refuse(CS_ERR_CLOSED);
+	assert_int_equal(w.called, 1);
+	w.ready = true;
+	adapter_follow_begin(&w.follow);
+	adapter_follow_feed(&w.follow);
+	assert_int_equal(w.called, 2);
+	assert_string_equal(w.sent, "lowest");
+}
+
+/* Below the client's window, of other validators: the newest is tried, and then it ends. */
+static void what_the_enclave_refuses_is_not_shown_for_ever(void **unused)
+{
+	(void)unused;
+	begin_at(200, 200, 200);
+	w.follow.head_height = 200;
+	see_conflict(195, 199);
+	refuse(CS_ERR_STALE_HEADER);
+	assert_int_equal(w.called, 2);
+	assert_string_equal(w.sent, "newest");
+	refuse(CS_ERR_BAD_SIGNER_SET);
+	assert_int_equal(w.called, 2);
+	assert_false(w.follow.others_open || w.follow.frozen);
+	see_head(201); /* and the chain goes on */
+	assert_int_equal(w.called, 3);
+	assert_string_equal(w.sent, "header");
+}
+
+/* A height that the client did not hold: ours goes against it. */
+static void ours_goes_against_an_other_that_was_taken(void **unused)
+{
+	(void)unused;
+	begin_at(200, 200, 200);
+	w.follow.head_height = 200;
+	see_conflict(195, 199);
+	reply(200, 200);
+	assert_string_equal(w.sent, "newest");
+	refuse(CS_ERR_STALE_HEADER);
+	assert_int_equal(w.from, 195);
+	give_headers();
+	assert_string_equal(w.sent, "header");
+	refuse(CS_ERR_FROZEN);
+	assert_true(w.follow.frozen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +457,11 @@ int main(void)
 		cmocka_unit_test_setup(a_frozen_client_is_told_and_left_alone, set_up),
 		cmocka_unit_test_setup(a_branch_without_the_final_block_is_told_once, set_up),
 		cmocka_unit_test_setup(without_an_enclave_nothing_is_fed, set_up),
+		cmocka_unit_test_setup(the_other_branch_is_shown_and_freezes, set_up),
+		cmocka_unit_test_setup(the_other_branch_waits_for_ours, set_up),
+		cmocka_unit_test_setup(an_enclave_that_comes_back_is_shown_it_again, set_up),
+		cmocka_unit_test_setup(what_the_enclave_refuses_is_not_shown_for_ever, set_up),
+		cmocka_unit_test_setup(ours_goes_against_an_other_that_was_taken, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
