@@ -237,14 +237,27 @@ static enum cs_err take_results(struct comet_content *content, const struct come
 
 /* ---- rows of blocks ---- */
 
+enum cs_err comet_content_read(struct comet_content *content, const struct comet *comet,
+			       const struct comet_header *header, const struct comet_header *above,
+			       const json_t *block, const json_t *results)
+{
+	CS_TRY(take_txs(content, header, block));
+	return take_results(content, comet, header, above, results);
+}
+
+void comet_content_clear(struct comet_content *content)
+{
+	evm_logs_clear(&content->logs);
+	free(content->events);
+	free(content->txs);
+}
+
 static void fetch_free(struct fetch *fetch)
 {
 	for (size_t i = 0; i < fetch->count; i++) {
 		comet_header_unref(fetch->headers[i]);
 		comet_header_unref(fetch->above[i]);
-		evm_logs_clear(&fetch->contents[i].logs);
-		free(fetch->contents[i].events);
-		free(fetch->contents[i].txs);
+		comet_content_clear(&fetch->contents[i]);
 	}
 	free((void *)fetch->headers);
 	free((void *)fetch->above);
@@ -264,17 +277,6 @@ static void proven(void *ctx, enum cs_err err, const char *why)
 	end(ctx, err, why);
 }
 
-static enum cs_err take(struct fetch *fetch, size_t i, const struct adapter_rpc_reply pair[2])
-{
-	struct comet_content *content = &fetch->contents[i];
-
-	content->endpoint = pair[0].endpoint;
-	CS_TRY(take_txs(content, fetch->headers[i], pair[0].result));
-	content->endpoint = pair[1].endpoint;
-	return take_results(content, fetch->comet, fetch->headers[i], fetch->above[i],
-			    pair[1].result);
-}
-
 static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
 {
 	static const char lie[] = "transactions or results that are not the block's";
@@ -288,7 +290,11 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 		why = replies[i].why;
 	}
 	for (size_t i = 0; i < fetch->count && err == CS_OK; i++) {
-		if (take(fetch, i, &replies[2 * i]) == CS_OK)
+		const struct adapter_rpc_reply *pair = &replies[2 * i];
+
+		fetch->contents[i].endpoint = pair[1].endpoint;
+		if (comet_content_read(&fetch->contents[i], fetch->comet, fetch->headers[i],
+				       fetch->above[i], pair[0].result, pair[1].result) == CS_OK)
 			continue;
 		adapter_rpc_lied(fetch->comet->nodes.rpc, fetch->contents[i].endpoint, lie);
 		err = CS_ERR_RPC_LIE;

@@ -57,6 +57,14 @@ struct comet_content {
 	size_t tx_count;
 	size_t endpoint;
 };
+/* The answers to `block` and `block_results`, into a content that is all zeros; above: the header of the
+ * next height. MALFORMED, WRONG_BLOCK and the errors of json.h; it is cleared in any case. */
+CS_NODISCARD enum cs_err comet_content_read(struct comet_content *content,
+					    const struct comet *comet,
+					    const struct comet_header *header,
+					    const struct comet_header *above, const json_t *block,
+					    const json_t *results);
+void comet_content_clear(struct comet_content *content);
 typedef void comet_contents_done(void *ctx, enum cs_err err, const char *why,
 				 struct comet_content *contents, size_t endpoint);
 /* Of blocks that have transactions, 1 to 64; contents[i] is that of headers[i], views for the call;

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from . import cometbft
 from .bridge_ledger import spread_ports
-from .ledger import COMMIT_PAUSE, Ledger
+from .ledger import Ledger
 from .proc import Process
 from .rpc import wait_for
 from .tools import find_build, free_ports
 
 SOCKET_TIMEOUT_S = 20
+# A block of several validators, some of which are away, waits so long for the others.
+COMMIT_PAUSE = "400ms"
 
 
 class Validators(Ledger):

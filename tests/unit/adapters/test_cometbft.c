@@ -67,6 +67,111 @@ static void test_recorded_commits(void **state)
 	}
 }
 
+/* ---- recorded blocks ---- */
+
+/* Wherever the recording has it. */
+static struct comet_header header_of(const json_t *json)
+{
+	const json_t *block = json_object_get(result_of(json), "block");
+	const json_t *commit = json_object_get(json, "commit");
+	const json_t *both =
+		json_object_get(commit != NULL ? commit : result_of(json), "signed_header");
+	struct comet_header header = {.refs = 1};
+
+	assert_ok(comet_json_header(&header.header,
+				    json_object_get(block != NULL ? block : both, "header"), &why));
+	header.public.id.height = (uint64_t)header.header.height;
+	return header;
+}
+
+/* Real blocks and results, under the hashes of real headers; and with one thing changed. */
+static void read_recorded(const char *block, const char *results, const char *above, size_t count)
+{
+	json_t *json[3] = {load(block), load(results), load(above)};
+	json_t *list = json_object_get(json_object_get(json[1], "result"), "txs_results");
+	struct comet_header header = header_of(json[0]);
+	struct comet_header next = header_of(json[2]);
+	struct comet_content content = {.txs = NULL};
+	struct comet comet = {.ending = false};
+
+	assert_ok(comet_content_read(&content, &comet, &header, &next, result_of(json[0]),
+				     result_of(json[1])));
+	assert_int_equal(content.tx_count, count);
+	assert_int_equal(content.event_count, 0); /* of another application */
+	comet_content_clear(&content);
+	static const struct {
+		const char *name;
+		const char *value;
+	} changes[] = {
+		{"code", "7"},          {"code", "-1"},
+		{"gas_used", "\"99\""}, {"gas_wanted", "\"99\""},
+		{"data", "\"AAAA\""},
+	};
+	for (size_t i = 0; i < CS_LEN(changes); i++) {
+		json_t *copy = json_deep_copy(json[1]);
+		json_t *one = json_array_get(
+			json_object_get(json_object_get(copy, "result"), "txs_results"), 0);
+
+		json_object_set_new(one, changes[i].name,
+				    json_loads(changes[i].value, JSON_DECODE_ANY, NULL));
+		content = (struct comet_content){.txs = NULL};
+		assert_int_not_equal(comet_content_read(&content, &comet, &header, &next,
+							result_of(json[0]), result_of(copy)),
+				     CS_OK);
+		comet_content_clear(&content);
+		json_decref(copy);
+	}
+	json_array_remove(list, 0);
+	content = (struct comet_content){.txs = NULL};
+	assert_err(MALFORMED, comet_content_read(&content, &comet, &header, &next,
+						 result_of(json[0]), result_of(json[1])));
+	comet_content_clear(&content);
+	for (size_t i = 0; i < CS_LEN(json); i++)
+		json_decref(json[i]);
+}
+
+static void test_recorded_blocks(void **state)
+{
+	(void)state;
+	read_recorded("cometbft/live-0.38.26/out_block_5.json",
+		      "cometbft/live-0.38.26/out_block_results_5.json",
+		      "cometbft/live-0.38.26/out_commit_6.json", 1);
+	read_recorded("cometbft/testnet-0.38.19/block_1154.json",
+		      "cometbft/testnet-0.38.19/block_results_1154.json",
+		      "cometbft/testnet-0.38.19/light_block_1155.json", 1);
+	read_recorded("cometbft/testnet-0.38.19/block_1158.json",
+		      "cometbft/testnet-0.38.19/block_results_1158.json",
+		      "cometbft/testnet-0.38.19/light_block_1159.json", 1);
+}
+
+/* A real node's status, and what its websocket tells. */
+static void test_recorded_answers(void **state)
+{
+	json_t *status = load("cometbft/testnet-0.38.19/status.json");
+	json_t *query = load("cometbft/testnet-0.38.19/abci_query_prove.json");
+	json_t *event = load("cometbft/testnet-0.38.19/ws_event_tx.json");
+	char *text = json_dumps(event, JSON_COMPACT);
+	struct adapter_rpc_reply replies[2] = {{.result = result_of(status)},
+					       {.result = result_of(query)}};
+	struct comet_nodes nodes = {.set_next = 0};
+	uint64_t height = 0;
+	char told[120] = "";
+
+	(void)state;
+	assert_ok(cmt_chain_id_set(&nodes.chain_id, cs_bytes_str("chain-8dQI1i")));
+	assert_false(comet_dialect.is_our_chain(&nodes, told, &height, replies));
+	assert_string_equal(told, "the application has no chain tag");
+	assert_ok(cmt_chain_id_set(&nodes.chain_id, cs_bytes_str("chain-8dQI1j")));
+	told[0] = '\0';
+	assert_false(comet_dialect.is_our_chain(&nodes, told, &height, replies));
+	assert_string_equal(told, "the network is chain-8dQI1i");
+	assert_int_equal(comet_hint_read(cs_bytes_str(text)), ADAPTER_HINT_NEWS);
+	free(text);
+	json_decref(status);
+	json_decref(query);
+	json_decref(event);
+}
+
 /* ---- what must be refused ---- */
 
 /* The header with one member exchanged: refused, or another header. */
@@ -290,10 +395,11 @@ static void test_which_chain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_light_blocks), cmocka_unit_test(test_recorded_commits),
-		cmocka_unit_test(test_bad_headers),  cmocka_unit_test(test_bad_commits),
-		cmocka_unit_test(test_numbers),      cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_hints),        cmocka_unit_test(test_which_chain),
+		cmocka_unit_test(test_light_blocks),    cmocka_unit_test(test_recorded_commits),
+		cmocka_unit_test(test_bad_headers),     cmocka_unit_test(test_bad_commits),
+		cmocka_unit_test(test_numbers),         cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_hints),           cmocka_unit_test(test_which_chain),
+		cmocka_unit_test(test_recorded_blocks), cmocka_unit_test(test_recorded_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
