@@ -331,7 +331,7 @@ def test_a_crash_with_a_transaction_under_way(ledger, secret, proxy, sent):
     driver.kill()
     cursor, signed = driver.cursor(), driver.signed[0]
     if sent:
-        driver.wait_for(lambda: sequence(ledger, secret) == 1, what="its block")
+        wait_for(lambda: sequence(ledger, secret) == 1, TIMEOUT_S, "its block")
     proxy.before = lambda calls: None
     with open_driver(ledger, secret, http=[proxy.url], cursor=cursor) as driver:
         tx = submit(driver, b"crash", repeat=False, resume=resume_of(signed))

@@ -37,7 +37,7 @@ class Validators(Ledger):
         self.url, self.ws_url = self.url_of(0), f"ws://127.0.0.1:{self.port}/websocket"
         paths = [home / "config" / "config.toml" for home in self.homes]
         for path, text in zip(paths, spread_ports([path.read_text() for path in paths], self.ports)):
-            path.write_text(text + f'\n[consensus]\ntimeout_commit = "{COMMIT_PAUSE}"\n')
+            path.write_text(text + f'\n[consensus]\ntimeout_commit = "{COMMIT_PAUSE}"\ncreate_empty_blocks_interval = "{COMMIT_PAUSE}"\n')
 
     def start_node(self, index: int) -> Process:
         return Process([self.program, "start", "--home", self.homes[index]], self.folder / f"node{index}.log")
