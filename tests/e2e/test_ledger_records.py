@@ -125,3 +125,152 @@ def test_a_restart_writes_nothing_twice(world, bridge):
     check_records(bridge, world, first)
     check_records(bridge, world, relay(world, b"after the restart"))
     assert all(bridge.rpc.account(bridge.accounts[g.name].address)[0] > n for g, n in zip(world.gateways, before))
+
+
+# ---- between the journal and the ledger ----
+
+class Door:
+    """A node as a gateway sees it: everything goes through, but broadcasts while it is shut are held and never arrive."""
+
+    def __init__(self, url: str):
+        target = urlsplit(url)
+        door, self.shut, self.held, self.broadcasts = self, threading.Event(), threading.Event(), 0
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if b"broadcast_tx_sync" in body:
+                    door.broadcasts += 1
+                    if door.shut.is_set():
+                        door.held.set()
+                        self.close_connection = True
+                        return
+                connection = HTTPConnection(target.hostname, target.port, timeout=30)
+                connection.request("POST", "/", body, {"content-type": "application/json"})
+                response = connection.getresponse()
+                answer = response.read()
+                connection.close()
+                self.send_response(response.status)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def with_nodes(gateway, bridge: BridgeLedger, urls: list[str]) -> None:
+    """Its configuration names these nodes from the next start on."""
+    lines = gateway.config.read_text().splitlines()
+    nodes = "nodes = [" + ", ".join(json.dumps(url) for url in urls) + "]"
+    gateway.config.write_text("\n".join(nodes if line.startswith("nodes = [") else line for line in lines) + "\n")
+
+
+def kill(gateway) -> None:
+    """The gateway and whoever would start it again; its enclave ends with them."""
+    gateway.process.kill()
+    wait_for(lambda: not gateway_runs(gateway), TIMEOUT_S, f"the end of {gateway.name}", 0.05)
+
+
+def gateway_runs(gateway) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", gateway.port)) == 0
+
+
+def test_a_crash_between_journal_and_broadcast(world, bridge):
+    """The transaction is written down and no node has it: after SIGKILL the same bytes go out, and its records are there once."""
+    gateway = world.gateways[1]
+    account = bridge.accounts[gateway.name].address
+    with Door(bridge.urls[0]) as door:
+        gateway.stop()
+        with_nodes(gateway, bridge, [door.url])
+        gateway.restart()
+        wait_written(gateway)
+        wait_leases(gateway)
+        door.shut.set()
+        message_id = world.send(b"crash")
+        for g in world.gateways:
+            g.ends(message_id)
+        wait_for(lambda: door.held.is_set() and in_flight(gateway), TIMEOUT_S, "a transaction that is written down and held", 0.05)
+        kill(gateway)
+        kind, sequence, tx = in_flight(gateway)
+        assert bridge.rpc.account(account)[0] == sequence and bridge.rpc.receipt(abi.to_hex(tx)) is None
+        door.shut.clear()
+        gateway.restart()
+        receipt = bridge.rpc.wait_receipt(abi.to_hex(tx), TIMEOUT_S)
+        assert receipt["status"] == "0x1", (kind, receipt)
+        check_records(bridge, world, [message_id])
+        gateway.stop()
+    with_nodes(gateway, bridge, bridge.urls)
+    gateway.restart()
+    wait_written(gateway)
+
+
+def test_a_crash_after_the_broadcast(world, bridge):
+    """The block has it and the journal does not know: nothing is sent again."""
+    gateway = world.gateways[1]
+    for turn in range(3):
+        wait_leases(gateway)
+        message_id = world.send(b"crash after %d" % turn)
+        tx = wait_for(lambda: (row := in_flight(gateway)) and bridge.rpc.receipt(abi.to_hex(row[2])) and row[2], TIMEOUT_S,
+                      "a transaction in a block and in the journal", 0.01)
+        kill(gateway)
+        gateway.restart()
+        for g in world.gateways:
+            g.ends(message_id)
+        check_records(bridge, world, [message_id])
+        assert bridge.rpc.receipt(abi.to_hex(tx))["status"] == "0x1"
+
+
+# ---- without the ledger ----
+
+def test_it_goes_on_without_the_ledger(world, bridge):
+    """All nodes are away for the whole of some messages: they arrive; what happened to them is written when the nodes are back."""
+    wait_written(*world.gateways)
+    for i in range(len(bridge.nodes)):
+        bridge.kill(i)
+    for gateway in world.gateways:
+        told = wait_for(lambda g=gateway: (s := status(g))["state"] == "no_node" and s, TIMEOUT_S, f"{gateway.name} says so", 0.1)
+        assert told["why"] and told["reachable"] == 0 and figure(gateway, "caisson_ledger_writing") == 0
+        assert gateway.get("/v1/status")["ready"] is True
+    ids = relay(world, b"nobody writes 1", b"nobody writes 2")
+    backlog = [status(g)["backlog"] for g in world.gateways]
+    assert all(n >= 2 * 4 for n in backlog), backlog
+    for gateway in world.gateways:
+        gateway.stop()
+        gateway.restart()
+    assert [status(g)["backlog"] for g in world.gateways] == backlog
+    for node in bridge.nodes:
+        node.start()
+    bridge.wait_blocks(2)
+    check_records(bridge, world, ids)
+    for gateway in world.gateways:
+        logged = gateway.log.read_text()
+        assert logged.count("ledger.trouble") <= 6 and "then=" in logged  # once a change, not once a try
+
+
+def test_an_account_without_rights_or_money(world, bridge):
+    """The owner takes the account's right away: it says so, goes on relaying, and writes when it has it again."""
+    gateway = world.gateways[1]
+    wait_written(gateway)
+    bridge.allow_gateway(gateway.name, gateway.side.identity, False)
+    wait_for(lambda: status(gateway)["state"] == "not_registered", TIMEOUT_S, f"{gateway.name} says so", 0.1)
+    message_id, = relay(world, b"no right to write")
+    assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
+    bridge.allow_gateway(gateway.name, gateway.side.identity)
+    check_records(bridge, world, [message_id])
