@@ -26,11 +26,10 @@ static void pump_route(struct gateway_route *route, bool agrees)
 	gateway_outcome_prove(route);
 	if (!gateway_ledger_yields(route, RELAY_SOURCE))
 		gateway_finalize(route);
-	if (!gateway_ledger_yields(route, RELAY_DESTINATION)) {
+	if (!gateway_ledger_yields(route, RELAY_DESTINATION))
 		gateway_destination_retry(route);
-		gateway_destination_deliver(route);
-		gateway_destination_expire(route);
-	}
+	gateway_destination_deliver(route);
+	gateway_destination_expire(route);
 	gateway_rotation_announce(route);
 }
 

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Between two looks at what another gateway shall submit. */
+#define YIELD_MS 2000u
+
 struct flight {
 	struct gateway_route *route;
 	enum gateway_kind kind; /* deliver or expire */
@@ -80,6 +83,17 @@ static enum cs_err note_status(struct flight *flight, struct gateway_message *ro
 	return move(flight, row, status == WIRE_STATUS_FAILED ? RELAY_ON_FAIL : RELAY_ON_INCLUDE);
 }
 
+/* Another gateway holds the lease of this route: what is to be done is its work, and is looked at again.
+ * What it does shows as an event, or as a status where the event came before the envelope. */
+static enum cs_err leave(const struct flight *flight, struct gateway_message *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		rows[i].next_ms = host_wall_ms() + YIELD_MS;
+		CS_TRY(gateway_journal_save(flight->route->chain->gateway->journal, &rows[i]));
+	}
+	return CS_OK;
+}
+
 static enum cs_err write_wanted(void *context)
 {
 	struct flight *flight = context;
@@ -101,6 +115,8 @@ static enum cs_err write_wanted(void *context)
 	}
 	if (count == 0)
 		return CS_OK;
+	if (gateway_ledger_yields(flight->route, RELAY_DESTINATION))
+		return leave(flight, wanted, count);
 	return gateway_batch_write(flight->route->chain, flight->kind, flight->statement, wanted,
 				   count);
 }
@@ -163,7 +179,7 @@ static void statuses_done(void *ctx, enum cs_err err, const char *why, const uin
 	}
 	memcpy(flight->statuses, statuses, count);
 	/* What failed before would cost gas again for the same. */
-	if (flight->rows[0].tries == 0 ||
+	if (flight->rows[0].tries == 0 || gateway_ledger_yields(flight->route, RELAY_DESTINATION) ||
 	    !is_wanted(flight, &flight->rows[0], flight->statuses[0])) {
 		send_flight(flight);
 		return;

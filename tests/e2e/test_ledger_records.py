@@ -15,7 +15,8 @@ from lib import abi
 from lib.bridge_ledger import RECORDS, BridgeLedger
 from lib.observe import DESTINATION, SOURCE, Journal, relay_states
 from lib.rpc import wait_for
-from lib.world import World
+from lib.tools import free_ports
+from lib.world import GAS_MONEY_WEI, TRANSFER_GAS, Gateway, World
 
 TIMEOUT_S = 120
 STATES = relay_states()
@@ -264,7 +265,7 @@ def test_it_goes_on_without_the_ledger(world, bridge):
         assert logged.count("ledger.trouble") <= 6 and "then=" in logged  # once a change, not once a try
 
 
-def test_an_account_without_rights_or_money(world, bridge):
+def test_an_account_without_rights(world, bridge):
     """The owner takes the account's right away: it says so, goes on relaying, and writes when it has it again."""
     gateway = world.gateways[1]
     wait_written(gateway)
@@ -274,3 +275,66 @@ def test_an_account_without_rights_or_money(world, bridge):
     assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
     bridge.allow_gateway(gateway.name, gateway.side.identity)
     check_records(bridge, world, [message_id])
+
+
+# ---- two gateways of one chain ----
+
+@pytest.fixture
+def second(world, bridge):
+    """Another gateway of chain 2, with an enclave of its own: it may deliver, and its key is registered nowhere."""
+    source = world.gateways[0]
+    gateway = Gateway(world, 1, tuple(free_ports(2)), "gateway3")
+    gateway.write_files(source, {})
+    bridge.allow_gateway(gateway.name, gateway.side.identity)
+    source.stop()
+    source.add_peer(gateway)
+    source.restart()
+    gateway.restart()
+    rpc, owner = gateway.side.chain.rpc, gateway.side.owner
+    rpc.wait_receipt(rpc.send(owner, world.enclave_key(gateway)["gas_address"], value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
+    yield gateway
+    gateway.stop()
+
+
+def gas_sequence(world: World, gateway) -> int:
+    return gateway.side.chain.rpc.account(world.enclave_key(gateway)["gas_address"])[0]
+
+
+def leases(gateway) -> dict[str, dict]:
+    return {lease["side"]: lease for lease in status(gateway)["leases"]}
+
+
+def test_one_submits_and_the_other_takes_over(world, bridge, second):
+    source, first = world.gateways
+    wait_leases(first)
+    holder = bridge.accounts[first.name].address.lower()
+    wait_for(lambda: all(lease["holder"] == holder and not lease["ours"] for lease in leases(second).values()), TIMEOUT_S,
+             f"leases of {first.name} as {second.name} sees them ({second.log})", 0.1)
+    idle, ids = gas_sequence(world, second), relay(world, b"first submits 1", b"first submits 2")
+    for message_id in ids:
+        second.reaches(message_id, "outcome_verified", "finalized")  # it looks on
+    assert gas_sequence(world, second) == idle
+    check_records(bridge, world, ids)
+    # What the other one recorded to its end waits no longer where it was seen only.
+    wait_for(lambda: status(second)["backlog"] == 0, TIMEOUT_S, f"{second.name} forgets what is written ({second.log})", 0.2)
+
+    kill(first)
+    fencing = leases(second)["destination"]["fencing"]
+    message_id = world.send(b"second submits")
+    second.reaches(message_id, "included", "outcome_final", "outcome_verified")
+    assert gas_sequence(world, second) > idle and world.gateways[0].message(message_id)["state"] != "observed"
+    took = wait_for(lambda: (lease := leases(second)["destination"])["ours"] and lease, TIMEOUT_S, f"the lease of {second.name}", 0.1)
+    assert took["fencing"] > fencing
+    # The first one is back, leaves the submitting, and its statement ends the message.
+    first.restart()
+    source.ends(message_id)
+    first.ends(message_id)
+    assert not leases(first)["destination"]["ours"]
+    wait_written(second)
+    there = [NAMES[s] for s in history(bridge, message_id, DESTINATION)]
+    assert there[0] == "signed" and there[-1] == "finalized" and "submitted" in there, there
+    assert conflicts(bridge, message_id, DESTINATION) == 0
+    second.stop()
+    wait_leases(first)  # released, not waited for
+    wait_for(lambda: status(first)["backlog"] == 0, TIMEOUT_S, f"{first.name} has nothing left to write", 0.2)
+    assert [NAMES[s] for s in history(bridge, message_id, DESTINATION)] == there

@@ -4,6 +4,7 @@ contracts without keys → the manifest that names them → enclaves with the ma
 """
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from pathlib import Path
@@ -29,10 +30,10 @@ SCOPES = "read,send,sponsor,operate"
 class Gateway(Service):
     """One `caisson up`: a gateway and its enclave, of one chain."""
 
-    def __init__(self, world: "World", index: int, ports: tuple[int, int]):
+    def __init__(self, world: "World", index: int, ports: tuple[int, int], name: str = ""):
         self.world, self.index = world, index
         self.side: deploy.Side = world.sides[index]
-        name = f"gateway{index + 1}"
+        name = name or f"gateway{index + 1}"
         super().__init__(name, world.folder / name, world.build, ports[0])
         self.events_port = ports[1]
         self.events_url = f"ws://127.0.0.1:{self.events_port}/v1/events"
@@ -59,12 +60,25 @@ class Gateway(Service):
         if self.side.bridge:
             lines += [f"bridge = {toml(self.side.bridge.address)}", f"token = {toml(self.side.token.address)}"]
         lines += self.ledger_lines()
-        lines += ["", "[[peers]]", f"name = {toml(other.name)}", f"url = {toml(other.url)}",
-                  f"api_key_file = {toml(other.name + '.key')}", f"chains = [{toml(other.side.chain.caip2)}]"]
+        lines += self.peer_lines(other)
         for route, how in expire.items():
             source, destination = route.split(">")
             lines += ["", "[[routes]]", f"from = {toml(source)}", f"to = {toml(destination)}", f"expire = {toml(how)}"]
         self.config.write_text("\n".join(lines) + "\n")
+
+    def peer_lines(self, other: "Gateway") -> list[str]:
+        return ["", "[[peers]]", f"name = {toml(other.name)}", f"url = {toml(other.url)}",
+                f"api_key_file = {toml(other.name + '.key')}", f"chains = [{toml(other.side.chain.caip2)}]"]
+
+    def add_peer(self, other: "Gateway") -> None:
+        """One more gateway, whose files are there, from the next start on; its key to us is one of its own."""
+        key = secrets.token_hex(24)
+        with open(self.folder / "api.keys", "a", encoding="utf-8") as keys:
+            keys.write(f"{other.name} peer {hashlib.sha256(key.encode()).hexdigest()}\n")
+        write_secret(other.folder / f"{self.name}.key", key + "\n")
+        write_secret(self.folder / f"{other.name}.key", other.peer_key + "\n")
+        with open(self.config, "a", encoding="utf-8") as config:
+            config.write("\n".join(self.peer_lines(other)) + "\n")
 
     def ledger_lines(self) -> list[str]:
         """Where the world has a bridge's ledger: the account of our name writes to it."""
