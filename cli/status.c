@@ -17,6 +17,29 @@ static void print_chain(const json_t *chain)
 		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
 }
 
+void cli_print_ledger(const json_t *ledger)
+{
+	size_t held = 0;
+	const json_t *leases = json_object_get(ledger, "leases");
+	if (!json_is_object(ledger))
+		return;
+	for (size_t i = 0; i < json_array_size(leases); i++)
+		held += json_is_true(json_object_get(json_array_get(leases, i), "ours"));
+	printf("ledger    %s  height %lld  %lld of %lld nodes  %lld to write",
+	       cli_text_of(ledger, "id"), cli_number_of(ledger, "height"),
+	       cli_number_of(ledger, "reachable"), cli_number_of(ledger, "nodes"),
+	       cli_number_of(ledger, "backlog"));
+	if (json_is_array(leases))
+		printf("  %zu of %zu leases", held, json_array_size(leases));
+	putchar('\n');
+	if (!json_is_true(json_object_get(ledger, "writes")))
+		printf("          not writing (%s): %s; everything else goes on\n",
+		       cli_text_of(ledger, "state"), cli_text_of(ledger, "why"));
+	if (cli_number_of(ledger, "conflicts") != 0)
+		printf("          CONFLICTS: %lld records contradict each other\n",
+		       cli_number_of(ledger, "conflicts"));
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *chains = json_object_get(status, "chains");
@@ -29,6 +52,7 @@ static void print_status(const json_t *status)
 	       cli_number_of(status, "manifest_number"));
 	for (size_t i = 0; i < json_array_size(chains); i++)
 		print_chain(json_array_get(chains, i));
+	cli_print_ledger(json_object_get(status, "ledger"));
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
 		printf("peer      %s  %s  %lld waiting\n", cli_text_of(peer, "name"),
