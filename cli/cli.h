@@ -140,6 +140,8 @@ enum cli_exit cli_up_oracle(struct cli *cli, const char *path);
 /* ---- commands ---- */
 enum cli_exit cli_up(struct cli *cli);
 enum cli_exit cli_status(struct cli *cli);
+/* The line of the bridge's ledger, of a gateway or an oracle; nothing for null. */
+void cli_print_ledger(const json_t *ledger);
 enum cli_exit cli_send(struct cli *cli);
 enum cli_exit cli_transfer(struct cli *cli);
 enum cli_exit cli_messages(struct cli *cli);

@@ -423,7 +423,8 @@ enum cli_exit cli_oracle_status(struct cli *cli)
 	bool ready = json_is_true(json_object_get(enclave, "ready"));
 	const json_t *list = json_object_get(chains, "chains");
 	if (cli->json) {
-		cli_print_json(cli, json_pack("{s:O,s:O}", "enclave", enclave, "chains", list));
+		cli_print_json(cli, json_pack("{s:O,s:O,s:O}", "enclave", enclave, "chains", list,
+					      "ledger", json_object_get(chains, "ledger")));
 	} else {
 		printf("oracle    %s\nenclave   %s%s\n", cli_text_of(enclave, "oracle"),
 		       ready ? "ready" : "not ready: ", ready ? "" : cli_text_of(enclave, "why"));
@@ -431,6 +432,7 @@ enum cli_exit cli_oracle_status(struct cli *cli)
 		       cli_number_of(enclave, "manifest_number"));
 		for (size_t i = 0; i < json_array_size(list); i++)
 			print_chain(json_array_get(list, i));
+		cli_print_ledger(json_object_get(chains, "ledger"));
 	}
 	json_decref(enclave);
 	json_decref(chains);

@@ -46,7 +46,7 @@ static void write_anchor(void *ctx, struct cs_bytes calldata)
 	struct gateway_clock *own = ctx;
 	forget_calldata(own);
 	own->calldata = cs_bytes(host_copy(calldata), calldata.n);
-	ledger_kick(own->gateway->ledger);
+	ledger_service_kick(&own->gateway->ledger->service);
 }
 
 static void changed(void *ctx)
@@ -71,11 +71,12 @@ bool ledger_anchor_send(struct gateway_ledger *ledger)
 		return false;
 	struct ledger_tx_call call = {.to = {{[17] = 0xca, [18] = 0x15, [19] = 0x05}},
 				      .input = own->calldata};
-	enum cs_err err = ledger_writer_send(ledger->writer, LEDGER_KIND_ANCHOR, &call, 1, 0);
+	enum cs_err err =
+		ledger_writer_send(ledger->service.writer, LEDGER_KIND_ANCHOR, &call, 1, 0);
 	if (err == CS_OK)
 		forget_calldata(own);
 	else
-		ledger_no_answer(ledger, err, NULL);
+		ledger_service_no_answer(&ledger->service, err, NULL);
 	return true;
 }
 
@@ -125,7 +126,7 @@ enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "[ledger] is another one than %s of the manifest", manifest->caip2);
 	struct gateway_clock *own = host_calloc(1, sizeof(*own));
-	const struct ledger_clock_config config = {.client = gateway->ledger->client,
+	const struct ledger_clock_config config = {.client = gateway->ledger->service.client,
 						   .manifest = manifest,
 						   .scratch = &gateway->scratch,
 						   .ops = &ops,

@@ -6,7 +6,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/journal_ledger.h"
-#include "relay_state/client/writer.h"
+#include "relay_state/client/service.h"
 
 /* Values are in the journal: only append. */
 enum ledger_kind {
@@ -31,41 +31,9 @@ struct gateway_lease {
 	uint64_t sweep_ms;
 };
 
-/* Why nothing is written; names are in status, log and documentation. */
-enum ledger_trouble {
-	LEDGER_STARTING,
-	LEDGER_FINE,
-	LEDGER_NO_NODE,
-	LEDGER_NOT_REGISTERED,
-	LEDGER_NO_FUNDS,
-	LEDGER_TOO_DEAR,
-	LEDGER_REFUSED,
-};
-
-struct ledger_figures {
-	uint64_t transactions;
-	uint64_t records;
-	uint64_t passed;
-	uint64_t reverted;
-	uint64_t gas_used;
-};
-
 struct gateway_ledger {
 	struct gateway *gateway;
-	struct ledger_client *client;
-	struct ledger_writer *writer;
-	struct cs_secret *key;
-	struct host_timer *timer;
-	enum ledger_trouble trouble;
-	char why[GATEWAY_WHY_MAX + 1];
-	char waits[GATEWAY_WHY_MAX + 1]; /* of a transaction that is sent */
-	bool resumed;
-	bool asking;
-	bool releasing; /* the process ends */
-	bool holding;   /* the loop waits for that */
-	uint64_t drain_ms;
-	uint64_t pause_ms; /* nothing before it */
-	uint32_t tries;
+	struct ledger_service service;
 	struct gateway_lease *leases;
 	size_t lease_count;
 	size_t look_at;
@@ -85,25 +53,15 @@ struct gateway_ledger {
 	size_t first[LEDGER_PLAN_MOVES_MAX];
 	struct ledger_history histories[LEDGER_PLAN_MOVES_MAX];
 	struct ledger_record records[LEDGER_PLAN_MOVES_MAX];
-	struct ledger_figures figures;
+	uint64_t recorded; /* since the start */
+	uint64_t passed;
 };
 
 /* ---- ledger.c ---- */
-#define LEDGER_ADDRESS_TEXT 43u
-const char *ledger_address(char text[LEDGER_ADDRESS_TEXT], const struct cs_address *address);
 /* It reverted because our account is no gateway there. */
 bool ledger_is_stranger(const struct ledger_report *report);
-void ledger_set_trouble(struct gateway_ledger *ledger, enum ledger_trouble trouble,
-			const char *why);
-/* Nothing more for a while, longer each time. */
-void ledger_pause(struct gateway_ledger *ledger);
-/* An answer did not come, or was none: that, and what people see of it. */
-void ledger_no_answer(struct gateway_ledger *ledger, enum cs_err err, const char *why);
-const char *ledger_trouble_name(enum ledger_trouble trouble);
 /* False: the process ends. */
 bool ledger_write(struct gateway_ledger *ledger, host_store_writer *write, void *context);
-/* In a later turn. */
-void ledger_kick(struct gateway_ledger *ledger);
 
 /* ---- ledger_lease.c ---- */
 void ledger_leases_make(struct gateway_ledger *ledger);

@@ -71,7 +71,7 @@ static void tell_change(const struct gateway_lease *lease, bool ours)
 static void take_look(struct gateway_ledger *ledger, struct gateway_lease *lease,
 		      const struct ledger_lease *read)
 {
-	const struct cs_address *own = ledger_writer_account(ledger->writer);
+	const struct cs_address *own = ledger_writer_account(ledger->service.writer);
 	bool ended = read->until_s <= ledger->time_s;
 	uint64_t left_s = ended ? 0 : read->until_s - ledger->time_s;
 	bool ours = !ended && cs_address_eq(&read->holder, own);
@@ -105,12 +105,14 @@ static void end_round(struct gateway_ledger *ledger)
 	}
 	ledger->look_at = 0;
 	ledger->look_ms = now + (pause > LOOK_MIN_MS ? pause : LOOK_MIN_MS);
-	ledger->tries = 0;
+	if (ledger->service.trouble == LEDGER_NO_NODE)
+		ledger_service_unpause(&ledger->service);
 	if (missing)
-		ledger_set_trouble(ledger, LEDGER_NOT_REGISTERED, missing);
-	else if (ledger->trouble == LEDGER_STARTING || ledger->trouble == LEDGER_NO_NODE ||
-		 ledger->trouble == LEDGER_NOT_REGISTERED)
-		ledger_set_trouble(ledger, LEDGER_FINE, "");
+		ledger_service_set_trouble(&ledger->service, LEDGER_NOT_REGISTERED, missing);
+	else if (ledger->service.trouble == LEDGER_STARTING ||
+		 ledger->service.trouble == LEDGER_NO_NODE ||
+		 ledger->service.trouble == LEDGER_NOT_REGISTERED)
+		ledger_service_set_trouble(&ledger->service, LEDGER_FINE, "");
 }
 
 /* Two answers for each: the lease, whether we are its gateway; before them the chain's time. */
@@ -145,14 +147,14 @@ static void looked(void *ctx, const struct ledger_client_answer *answers, size_t
 {
 	struct gateway_ledger *ledger = ctx;
 	const char *why = "";
-	ledger->asking = false;
+	ledger->service.asking = false;
 	enum cs_err err = read_look(ledger, answers, count, &why);
 	if (err != CS_OK)
-		ledger_no_answer(ledger, err, why);
+		ledger_service_no_answer(&ledger->service, err, why);
 	else if (ledger->look_at >= ledger->lease_count)
 		end_round(ledger);
 	if (err != CS_ERR_CLOSED)
-		ledger_kick(ledger);
+		ledger_service_kick(&ledger->service);
 }
 
 bool ledger_leases_look(struct gateway_ledger *ledger)
@@ -172,16 +174,17 @@ bool ledger_leases_look(struct gateway_ledger *ledger)
 		queries[++n] =
 			(struct ledger_client_query){.path = "/call", .data = cs_buf_view(&buf)};
 		cs_buf_init(&buf, data[n], sizeof(data[n]));
-		ledger_view_gateway(&buf, ledger_writer_account(ledger->writer),
+		ledger_view_gateway(&buf, ledger_writer_account(ledger->service.writer),
 				    &lease->route->chain->identity);
 		queries[++n] =
 			(struct ledger_client_query){.path = "/call", .data = cs_buf_view(&buf)};
 	}
-	enum cs_err err = ledger_client_query(ledger->client, ledger_writer_height(ledger->writer),
-					      queries, n + 1, looked, ledger);
-	ledger->asking = err == CS_OK;
+	enum cs_err err = ledger_client_query(ledger->service.client,
+					      ledger_writer_height(ledger->service.writer), queries,
+					      n + 1, looked, ledger);
+	ledger->service.asking = err == CS_OK;
 	if (err != CS_OK)
-		ledger_no_answer(ledger, err, "");
+		ledger_service_no_answer(&ledger->service, err, "");
 	return true;
 }
 
@@ -213,10 +216,10 @@ static bool send_calls(struct gateway_ledger *ledger, const struct calls *calls)
 {
 	if (calls->count == 0)
 		return false;
-	enum cs_err err = ledger_writer_send(ledger->writer, LEDGER_KIND_LEASES, calls->list,
-					     calls->count, 0);
+	enum cs_err err = ledger_writer_send(ledger->service.writer, LEDGER_KIND_LEASES,
+					     calls->list, calls->count, 0);
 	if (err != CS_OK)
-		ledger_no_answer(ledger, err, "");
+		ledger_service_no_answer(&ledger->service, err, "");
 	return true;
 }
 

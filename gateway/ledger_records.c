@@ -65,9 +65,9 @@ static enum cs_err write_plan(void *context)
 		if (ledger->moves[i].verdict == LEDGER_MOVE_RECORD)
 			continue;
 		if (ledger->moves[i].verdict == LEDGER_MOVE_PASSED)
-			ledger->figures.passed++;
+			ledger->passed++;
 		else
-			ledger->figures.records++;
+			ledger->recorded++;
 		CS_TRY(gateway_journal_ledger_forget(ledger->gateway->journal,
 						     ledger->moves[i].row));
 	}
@@ -83,7 +83,7 @@ static enum cs_err write_swept(void *context)
 		const struct ledger_history *history = &ledger->histories[ledger->moves[i].history];
 		if (!relay_ends((enum relay_state)history->state))
 			continue;
-		ledger->figures.passed++;
+		ledger->passed++;
 		CS_TRY(gateway_journal_ledger_forget(ledger->gateway->journal,
 						     ledger->moves[i].row));
 	}
@@ -101,10 +101,10 @@ static void send_batch(struct gateway_ledger *ledger)
 	const struct ledger_tx_call call = {.to = ledger_contract_address(LEDGER_RECORDS_NUMBER),
 					    .input = cs_buf_view(&buf)};
 	/* Not later than the lease: the next holder's histories go on from what is there then. */
-	enum cs_err err = ledger_writer_send(ledger->writer, LEDGER_KIND_RECORDS, &call, 1,
+	enum cs_err err = ledger_writer_send(ledger->service.writer, LEDGER_KIND_RECORDS, &call, 1,
 					     ledger->lease->last.until_s);
 	if (err != CS_OK)
-		ledger_no_answer(ledger, err, "");
+		ledger_service_no_answer(&ledger->service, err, "");
 }
 
 static void plan(struct gateway_ledger *ledger)
@@ -127,14 +127,14 @@ static void answered(void *ctx, const struct ledger_client_answer *answers, size
 {
 	struct gateway_ledger *ledger = ctx;
 	const char *why = "";
-	ledger->asking = false;
+	ledger->service.asking = false;
 	enum cs_err err = read_answers(ledger, answers, count, &why);
 	if (err == CS_OK)
 		plan(ledger);
 	else
-		ledger_no_answer(ledger, err, why);
+		ledger_service_no_answer(&ledger->service, err, why);
 	if (err != CS_ERR_CLOSED)
-		ledger_kick(ledger);
+		ledger_service_kick(&ledger->service);
 }
 
 /* ---- asking ---- */
@@ -166,11 +166,12 @@ static void ask(struct gateway_ledger *ledger)
 		ledger_view_record(&buf, &record->message_id, record->side, record->index);
 		add_query(queries, &n, &buf);
 	}
-	enum cs_err err = ledger_client_query(ledger->client, ledger_writer_height(ledger->writer),
-					      queries, n, answered, ledger);
-	ledger->asking = err == CS_OK;
+	enum cs_err err = ledger_client_query(ledger->service.client,
+					      ledger_writer_height(ledger->service.writer), queries,
+					      n, answered, ledger);
+	ledger->service.asking = err == CS_OK;
 	if (err != CS_OK)
-		ledger_no_answer(ledger, err, "");
+		ledger_service_no_answer(&ledger->service, err, "");
 }
 
 /* True: a question is on its way. */
@@ -245,14 +246,16 @@ void ledger_records_ended(struct gateway_ledger *ledger, const struct ledger_rep
 	struct end end = {ledger, report, false};
 	if (report->end == LEDGER_END_REVERTED && !ledger_is_stranger(report))
 		end.give_up = narrow(ledger);
+	if (ledger->reverts > 1)
+		ledger_service_set_trouble(&ledger->service, LEDGER_REFUSED, report->why);
 	if (report->end == LEDGER_END_DONE) {
-		ledger->figures.records += ledger->record_count;
+		ledger->recorded += ledger->record_count;
 		ledger->reverts = 0;
 		if (ledger->batch_max < LEDGER_PLAN_MOVES_MAX)
 			ledger->batch_max *= 2;
 	}
 	if (end.give_up) {
-		ledger->figures.passed++;
+		ledger->passed++;
 		ledger->reverts = 0;
 		log_error("ledger.move_refused",
 			  LOG_HASH("id", &ledger->moves[0].record.message_id),

@@ -3,7 +3,7 @@
 #include "adapters/follow_json.h"
 #include "host/enclave_json.h"
 #include "host/json_values.h"
-#include "oracle/oracle.h"
+#include "oracle/ledger.h"
 
 #include <string.h>
 
@@ -84,11 +84,13 @@ static json_t *chain_json(const struct oracle_chain *chain)
 
 static void get_chains(void *context, struct host_http_exchange *exchange)
 {
-	const struct oracle *oracle = context;
+	struct oracle *oracle = context;
 	json_t *list = json_array();
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		json_array_append_new(list, chain_json(&oracle->chains[i]));
-	host_http_reply_json(exchange, 200, json_pack("{s:o}", "chains", list));
+	host_http_reply_json(
+		exchange, 200,
+		json_pack("{s:o,s:o}", "chains", list, "ledger", oracle_ledger_json(oracle)));
 }
 
 /* Rows of the journal at a time. */

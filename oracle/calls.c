@@ -109,6 +109,39 @@ enum cs_err oracle_call_submit(struct cs_buf *buf, const struct wire_signed *st,
 	return cs_buf_end(buf);
 }
 
+#define RECORDED "(bytes32,bytes32,uint8,uint64,bytes32,bytes)"
+
+enum cs_err oracle_call_record(struct cs_buf *buf, const struct wire_signed *st,
+			       const struct oracle_record_item *item)
+{
+	struct cs_abi abi;
+
+	cs_abi_call(&abi, buf, "record(bytes32,bytes32," STATEMENT "," RECORDED "[])");
+	cs_abi_put_word(&abi, &st->statement.signer);
+	cs_abi_put_word(&abi, &st->statement.receiver);
+	size_t slot_statement = cs_abi_slot(&abi);
+	size_t slot_answers = cs_abi_slot(&abi);
+	put_statement(&abi, slot_statement, st);
+	cs_abi_enter_array(&abi, slot_answers, 1);
+	cs_abi_enter(&abi, cs_abi_slot(&abi));
+	cs_abi_put_word(&abi, &item->request_id);
+	cs_abi_put_word(&abi, &item->spec_hash);
+	cs_abi_put_u64(&abi, item->code);
+	cs_abi_put_u64(&abi, item->observed_at);
+	cs_abi_put_word(&abi, &item->evidence_hash);
+	cs_abi_put_bytes(&abi, cs_abi_slot(&abi), item->value);
+	cs_abi_leave(&abi);
+	cs_abi_leave(&abi);
+	return cs_buf_end(buf);
+}
+
+size_t oracle_call_record_size(const struct wire_signed *st, const struct oracle_record_item *item)
+{
+	/* Selector; four arguments, the statement's six and its count, the count of answers and a
+	 * slot, six members and a length, the value padded. */
+	return 4 + 32 * (4 + 7 + st->path_count + 2 + 7) + (item->value.n + 31) / 32 * 32;
+}
+
 enum cs_err oracle_call_refund(struct cs_buf *buf, const struct wire_request *head)
 {
 	struct cs_abi abi;

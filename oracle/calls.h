@@ -42,6 +42,20 @@ CS_NODISCARD enum cs_err oracle_call_refund(struct cs_buf *buf, const struct wir
 CS_NODISCARD enum cs_err oracle_call_state_of(struct cs_buf *buf, const struct cs_hash *request_id);
 #define ORACLE_CALL_STATE_OF_SIZE (4u + 32u)
 
+/* Of contract 9 of a ledger (relay_state/ledger/answers.h): one answer as it was signed, for whomever;
+ * st: the statement with the path of its leaf. */
+struct oracle_record_item {
+	struct cs_hash request_id;
+	struct cs_hash spec_hash;
+	uint8_t code;
+	uint64_t observed_at;
+	struct cs_hash evidence_hash;
+	struct cs_bytes value; /* a view, empty unless code is 0 */
+};
+CS_NODISCARD enum cs_err oracle_call_record(struct cs_buf *buf, const struct wire_signed *st,
+					    const struct oracle_record_item *item);
+size_t oracle_call_record_size(const struct wire_signed *st, const struct oracle_record_item *item);
+
 /* What stateOf says. */
 enum oracle_contract_state {
 	ORACLE_AT_CONTRACT_UNKNOWN = 0,

@@ -102,6 +102,8 @@ static const struct host_config_key keys[] = {
 	 "name=address: what a resolver is not asked for."},
 #define SERVICE_RELAY
 #include "host/service_config.def"
+#define SERVICE_LEDGER
+#include "host/service_config.def"
 #define SERVICE_CHAIN
 #include "host/service_config.def"
 	{"chains[].operator_key_file", TEXT, 1, 4096, "", NULL,
@@ -133,6 +135,8 @@ static const struct host_config_table tables[] = {
 	 "The way to the providers of chains of the mode rpc_quorum, and whom the enclave trusts "
 	 "there: a proxy and a trust of their own."},
 	{"relay", 0, 0, "How failures are repeated."},
+	{"ledger", 0, 1,
+	 "The bridge's ledger, where this oracle records what it answered. Without it: nowhere."},
 	{"chains[]", 0, ORACLE_CHAINS_MAX,
 	 "The chains whose contracts are served; none for apps alone."},
 };
@@ -179,6 +183,7 @@ static void read_values(struct oracle_config *config)
 	config->specs_size_max = (uint64_t)host_config_number(file, "api.specs_kib_max") * 1024;
 	config->wait_ms = (unsigned)host_config_number(file, "api.wait_ms");
 	config->kept_days = (unsigned)host_config_number(file, "journal.kept_days");
+	host_ledger_config_read(&config->ledger, file, config->path);
 	config->chain_count = host_config_count(file, "chains");
 	for (uint32_t i = 0; i < config->chain_count; i++)
 		read_chain(config, i);
@@ -250,6 +255,7 @@ void oracle_config_free(struct oracle_config *config)
 	for (size_t i = 0; i < config->chain_count; i++)
 		host_chain_config_free(&config->chains[i].common);
 	host_service_free(&config->service);
+	host_ledger_config_free(&config->ledger);
 	host_egress_config_free(&config->providers_egress);
 	free((void *)(uintptr_t)config->providers_trust_store);
 	free((void *)(uintptr_t)config->providers_logs);

@@ -33,11 +33,12 @@ struct oracle_config {
 	const char *path;
 	const char *name;
 	struct host_service service;
-	unsigned waiting_max;    /* requests of apps that are open at a time */
-	unsigned rate_max;       /* new requests of one key per second */
-	uint64_t specs_size_max; /* bytes of the specs that one key published */
-	unsigned wait_ms;        /* so long POST /v1/oracle/requests waits for the answer */
-	unsigned kept_days;      /* ended requests, rounds of feeds, settled calls */
+	struct host_ledger_config ledger; /* id NULL: none */
+	unsigned waiting_max;             /* requests of apps that are open at a time */
+	unsigned rate_max;                /* new requests of one key per second */
+	uint64_t specs_size_max;          /* bytes of the specs that one key published */
+	unsigned wait_ms;   /* so long POST /v1/oracle/requests waits for the answer */
+	unsigned kept_days; /* ended requests, rounds of feeds, settled calls */
 	unsigned export_ms;
 	struct oracle_manifest manifest;
 	/* of chains whose final blocks are named by providers */

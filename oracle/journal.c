@@ -10,6 +10,8 @@
 static const char *const migrations[] = {
 #define SCHEMA(text) text
 #include "oracle/journal_schema.def"
+	,
+#include "oracle/journal_ledger_schema.def"
 #undef SCHEMA
 };
 #define APPLICATION_ID 0x43414f52

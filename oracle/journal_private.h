@@ -3,7 +3,7 @@
 #ifndef ORACLE_JOURNAL_PRIVATE_H
 #define ORACLE_JOURNAL_PRIVATE_H
 
-#include "oracle/journal.h"
+#include "oracle/journal_ledger.h"
 
 #define REQUEST_COLUMNS                                                                    \
 	"n,kind,state,id,request_id,chain,contract,key_name,counter,asker,spec_hash,"      \
@@ -32,12 +32,17 @@ enum sql {
 struct oracle_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
+	bool keeps_answers; /* for the bridge's ledger */
 };
 
 static inline struct host_stmt *sql(struct oracle_journal *journal, enum sql which)
 {
 	return journal->stmt[which];
 }
+
+/* Keeps a published answer for the bridge's ledger, where there is one; inside a writer. */
+CS_NODISCARD enum cs_err oracle_journal_keep_answer(struct oracle_journal *journal,
+						    const struct oracle_request *request);
 
 /* An absent hash is an empty blob in the row, zeros in the structure. */
 void oracle_bind_hash(struct host_stmt *stmt, uint32_t index, const struct cs_hash *hash);

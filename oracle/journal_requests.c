@@ -269,6 +269,8 @@ enum cs_err oracle_journal_move(struct oracle_journal *journal, struct oracle_re
 	enum oracle_state before = request->state;
 	CS_TRY(oracle_state_move(&request->state, to));
 	enum cs_err err = oracle_journal_save(journal, request);
+	if (err == CS_OK && to == ORACLE_DONE)
+		err = oracle_journal_keep_answer(journal, request);
 	if (err != CS_OK)
 		request->state = before;
 	return err;

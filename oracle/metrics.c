@@ -1,6 +1,7 @@
 /* Figures for Prometheus. What is counted of requests comes from the journal at the time of asking,
  * so that it is true after a restart too. */
 #include "oracle/app_requests.h"
+#include "oracle/ledger.h"
 
 #include <string.h>
 
@@ -216,6 +217,7 @@ static void collect(void *context)
 	struct oracle *oracle = context;
 	collect_requests(oracle);
 	collect_enclave(oracle);
+	oracle_ledger_collect(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		collect_chain(oracle, &oracle->chains[i]);
 		collect_providers(oracle, &oracle->chains[i]);

@@ -1,7 +1,6 @@
-#include "oracle/oracle.h"
-
 #include "host/alloc.h"
 #include "host/keyfile.h"
+#include "oracle/ledger.h"
 #include "oracle/rotation.h"
 
 #include <stdlib.h>
@@ -226,6 +225,7 @@ static enum cs_err start_parts(struct oracle *oracle, struct cs_why *why)
 	oracle->metrics = host_metrics_new();
 	oracle_metrics_start(oracle);
 	check_keys(oracle);
+	CS_TRY(oracle_ledger_start(oracle, why));
 	CS_TRY(start_server(oracle, why));
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		CS_TRY(oracle_chain_start(&oracle->chains[i], why));
@@ -269,6 +269,7 @@ void oracle_stop(struct oracle *oracle)
 {
 	oracle->stopping = true;
 	host_timer_free(oracle->timer);
+	oracle_ledger_stop(oracle);
 	oracle_enclave_stop(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		struct oracle_chain *chain = &oracle->chains[i];

@@ -47,6 +47,7 @@ struct oracle_chain;
 struct oracle_enclave;
 struct oracle_apps;
 struct oracle_feeds;
+struct oracle_ledger;
 struct oracle_listening;
 
 /* New requests of one API key in this second. */
@@ -122,10 +123,11 @@ struct oracle {
 	/* the parts' own */
 	struct oracle_apps *apps; /* app_requests.c */
 	struct oracle_rate rates[HOST_API_KEYS_MAX];
-	struct oracle_feeds *feeds; /* feeds.c */
-	uint64_t app_epoch;         /* to sign with for apps; 0: the newest of the enclave in use */
-	unsigned dry_runs;          /* under way */
-	uint64_t refused_rate;      /* above what their key may make or have open */
+	struct oracle_feeds *feeds;   /* feeds.c */
+	struct oracle_ledger *ledger; /* ledger.c; NULL: it writes to none */
+	uint64_t app_epoch;    /* to sign with for apps; 0: the newest of the enclave in use */
+	unsigned dry_runs;     /* under way */
+	uint64_t refused_rate; /* above what their key may make or have open */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
