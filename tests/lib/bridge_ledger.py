@@ -94,7 +94,7 @@ class Node:
 
 
 class BridgeLedger:
-    """gateways and oracles: names of funded accounts. With insecure, usage records of simulated enclaves count, and no others."""
+    """gateways and oracles: names of funded accounts. With insecure, what simulated enclaves sign counts, and nothing else."""
 
     def __init__(self, folder: Path, chain_id: str = CHAIN_ID, gateways: tuple = ("gateway1", "gateway2"), oracles: tuple = ("oracle",),
                  insecure: bool = True, usage: dict | None = None):
@@ -122,6 +122,7 @@ class BridgeLedger:
             "rules": {"versions_kept": VERSIONS_KEPT},
             "contracts": {
                 "enclaves": powers | {"rotation_delay_s": 3, "overlap_s": 60, "threshold": THRESHOLD, "bond_min": "0", "bond_delay_s": 60,
+                                      "insecure": self.insecure,
                                       "administrators": [abi.to_hex(crypto.public_key(s)[:32]) for s in self.administrators],
                                       "lifetime_max_s": 90 * DAY_S},
                 "records": powers,
