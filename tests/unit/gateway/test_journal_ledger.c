@@ -55,10 +55,10 @@ static void reopen(struct fixture *f)
 	gateway_journal_keep_moves(f->journal);
 }
 
-typedef enum cs_err body(struct fixture *f, const void *context);
+typedef enum cs_err body_fn(struct fixture *f, const void *context);
 struct run {
 	struct fixture *f;
-	body *body;
+	body_fn *body;
 	const void *context;
 };
 
@@ -68,7 +68,7 @@ static enum cs_err run_body(void *context)
 	return run->body(run->f, run->context);
 }
 
-static enum cs_err write_(struct fixture *f, body *body, const void *context)
+static enum cs_err write_(struct fixture *f, body_fn *body, const void *context)
 {
 	struct run run = {f, body, context};
 	return host_store_write(gateway_journal_store(f->journal), run_body, &run, NULL, NULL);
