@@ -60,6 +60,7 @@ struct sim_flight {
 	struct wire_message message; /* points into bytes */
 	uint8_t bytes[640];
 	bool is_closable;
+	bool is_finalized;
 	bool has_signed[4]; /* outcomes, by the destination's enclave */
 	enum wire_status status, outcome;
 };

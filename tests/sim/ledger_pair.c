@@ -348,6 +348,29 @@ static void read_flight(struct sim *sim, struct sim_flight *flight, const struct
 	flight->amount = parts[2].n == 128 ? cs_be64(parts[2].p + 88) : 0;
 }
 
+static struct sim_flight *flight_of(struct sim_pair *pair, struct cs_bytes id)
+{
+	for (size_t i = 0; i < pair->flight_count; i++) {
+		if (cs_bytes_eq(CS_BYTES_OF(pair->flights[i].id.b), id))
+			return &pair->flights[i];
+	}
+	return NULL;
+}
+
+/* Once, and of what was sent. */
+static void observe_end(struct sim *sim, enum sim_side side, const struct abci_tx_result *result)
+{
+	const struct abci_event *event =
+		find_log(sim, result, "MessageFinalized(bytes32,bytes32,uint8)");
+	if (event == NULL)
+		return;
+	struct sim_flight *flight = flight_of(sim->pair, attribute_of(sim, event, "topic1"));
+	if (flight == NULL || flight->from != side || flight->is_finalized)
+		sim_fail(sim, "a message is finalized that was before, or never sent");
+	else
+		flight->is_finalized = true;
+}
+
 static void observe_result(struct sim *sim, enum sim_side side, const struct abci_tx_result *result)
 {
 	struct sim_pair *pair = sim->pair;
@@ -356,6 +379,7 @@ static void observe_result(struct sim *sim, enum sim_side side, const struct abc
 	const struct abci_event *committed = find_log(
 		sim, result,
 		"MessageCommitted(bytes32,bytes32,uint64,uint64,uint64,bytes32,bytes32,uint8)");
+	observe_end(sim, side, result);
 	if (sent == NULL || committed == NULL)
 		return;
 	cs_assert(pair->flight_count < SIM_FLIGHTS);
@@ -419,7 +443,7 @@ static void bring_message(struct sim *sim, const struct sim_flight *flight)
 {
 	const enum sim_side to = other_of(flight->from);
 	const enum wire_call call = any_call(sim, flight);
-	const bool is_forged = sim_chance(&sim->rng, 500);
+	const bool is_forged = sim_chance(&sim->rng, 1500);
 	struct sim_relayed *place = next_place(sim, to);
 	struct wire_message message = flight->message;
 	uint8_t payload[128];

@@ -136,7 +136,8 @@ static uint64_t any_amount(struct making *m, unsigned key, bool is_out)
 	const bool may_go = m->sim->set_changes && m->sim->keys > 4 && key == m->sim->keys - 1;
 	if (is_out && (is_free(m->sim) || may_go) && sim_chance(&m->sim->rng, 3000))
 		return bonded;
-	if (is_free(m->sim))
+	/* Who lies may have less. */
+	if (is_free(m->sim) || (is_out && sim_is_guilty(m->sim, key)))
 		return sim_below(&m->sim->rng, 1500);
 	if (is_out)
 		return bonded > SIM_BOND ? sim_below(&m->sim->rng, bonded - SIM_BOND + 1) : 0;
