@@ -124,3 +124,40 @@ def attack(block: dict, common: dict, validators: list[dict], guilty: list[dict]
     return {"type": "tendermint/LightClientAttackEvidence",
             "value": {"ConflictingBlock": block, "CommonHeight": common["height"], "ByzantineValidators": in_order(guilty) or None,
                       "TotalVotingPower": str(sum(int(v["voting_power"]) for v in validators)), "Timestamp": common["time"]}}
+
+
+# ---- light blocks in protobuf (proto/tendermint/types/types.proto), as a light client reads them ----
+
+def header_bytes(header: dict) -> bytes:
+    version = header["version"]
+    out = field(1, uint(1, int(version.get("block", 0))) + uint(2, int(version.get("app", 0)))) + field(2, header["chain_id"].encode())
+    out += uint(3, int(header["height"])) + field(4, time_of(header["time"])) + field(5, block_id_of(header["last_block_id"]))
+    names = ["last_commit_hash", "data_hash", "validators_hash", "next_validators_hash", "consensus_hash", "app_hash",
+             "last_results_hash", "evidence_hash", "proposer_address"]
+    return out + b"".join(some(6 + i, bytes.fromhex(header[name])) for i, name in enumerate(names))
+
+
+# Go's zero time, as protobuf's seconds.
+NO_TIME = varint(1 << 3) + varint((-62135596800) % 2**64)
+
+
+def commit_bytes(commit: dict) -> bytes:
+    out = uint(1, int(commit["height"])) + uint(2, commit["round"]) + field(3, block_id_of(commit["block_id"]))
+    for one in commit["signatures"]:
+        at = NO_TIME if one["block_id_flag"] == 1 else time_of(one["timestamp"])
+        out += field(4, uint(1, one["block_id_flag"]) + some(2, bytes.fromhex(one["validator_address"])) + field(3, at)
+                     + some(4, base64.b64decode(one["signature"] or "")))
+    return out
+
+
+def validator_bytes(validator: dict) -> bytes:
+    key = field(2, field(1, base64.b64decode(validator["pub_key"]["value"])))
+    return field(1, bytes.fromhex(validator["address"])) + key + uint(3, int(validator["voting_power"]))
+
+
+def light_block_bytes(signed: dict, validators: list[dict]) -> bytes:
+    """Of an answer to `commit` and the set in the hashed order; priorities are left out."""
+    header = signed["signed_header"]
+    block = field(1, header_bytes(header["header"])) + field(2, commit_bytes(header["commit"]))
+    rows = [validator_bytes(v) for v in validators]
+    return field(1, block) + field(2, b"".join(field(1, row) for row in rows) + field(2, rows[0]))
