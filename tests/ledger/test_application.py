@@ -165,6 +165,7 @@ def test_refusals(any_net):
         bank.check(bank.sign(BOB, pay, sequence=0))
 
 
+@pytest.mark.parametrize("any_net", ["caisson", "cometbft-0.38"], indirect=True)
 def test_many_senders_and_sequences(any_net):
     """Each node takes another sender's; a higher price does not overtake the own earlier ones."""
     banks = [Bank(node) for node in any_net.nodes]

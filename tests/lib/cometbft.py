@@ -86,7 +86,8 @@ class Node:
         def there():
             self.process.check()
             try:
-                return self.height() >= height
+                sync = self.call("status")["sync_info"]
+                return int(sync["latest_block_height"]) >= height and not sync["catching_up"]
             except (OSError, CallError, http.client.HTTPException):
                 return False
 
