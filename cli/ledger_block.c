@@ -228,8 +228,9 @@ static size_t signers(const struct cmt_commit *commit)
 static void report(const struct asking *asking, const struct light *light)
 {
 	const struct cmt_header *header = &light->block.header;
-	const struct cs_bytes chain_id = cmt_chain_id_bytes(&header->chain_id);
-	char hash[65], app_hash[65], validators[65], time[COMETBFT_TIME_SIZE], trust[96];
+	char hash[65], app_hash[2 * CMT_APP_HASH_SIZE_MAX + 1], validators[65];
+	char chain_id[LIGHT_CHAIN_ID_SIZE], time[COMETBFT_TIME_SIZE], trust[96];
+	light_chain_id(chain_id, header);
 	cs_hex(hash, CS_BYTES_OF(light->hash.b));
 	cs_hex(app_hash, cmt_header_app_hash(header));
 	cs_hex(validators, CS_BYTES_OF(header->validators_hash.hash.b));
@@ -244,17 +245,16 @@ static void report(const struct asking *asking, const struct light *light)
 			 asking->steps == 1 ? "" : "s");
 	if (asking->cli->json) {
 		cli_print_json(asking->cli,
-			       json_pack("{s:b, s:s%, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I}",
-					 "ok", !asking->claimed, "chain_id", chain_id.p, chain_id.n,
-					 "height", (json_int_t)header->height, "hash", hash, "time",
-					 time, "app_hash", app_hash, "validators", validators,
-					 "signers", (json_int_t)signers(&light->block.commit), "of",
+			       json_pack("{s:b, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "ok",
+					 !asking->claimed, "chain_id", chain_id, "height",
+					 (json_int_t)header->height, "hash", hash, "time", time,
+					 "app_hash", app_hash, "validators", validators, "signers",
+					 (json_int_t)signers(&light->block.commit), "of",
 					 (json_int_t)light->block.commit.count, "steps",
 					 (json_int_t)asking->steps));
 		return;
 	}
-	printf("%-10s %lld of %.*s, %s\n", "block", (long long)header->height, (int)chain_id.n,
-	       (const char *)chain_id.p, time);
+	printf("%-10s %lld of %s, %s\n", "block", (long long)header->height, chain_id, time);
 	printf("%-10s 0x%s\n", "hash", hash);
 	printf("%-10s 0x%s, of the state after block %lld\n", "app hash", app_hash,
 	       (long long)header->height - 1);

@@ -103,6 +103,14 @@ enum cli_exit light_follow(const struct cli *cli, const struct light *trusted,
 			why.text);
 }
 
+void light_chain_id(char text[LIGHT_CHAIN_ID_SIZE], const struct cmt_header *header)
+{
+	const struct cs_bytes id = cmt_chain_id_bytes(&header->chain_id);
+	for (size_t i = 0; i < id.n; i++)
+		text[i] = id.p[i] < ' ' || id.p[i] > '~' ? '?' : (char)id.p[i];
+	text[id.n] = 0;
+}
+
 enum cli_exit light_expect(const struct cli *cli, const char *option, const struct cs_hash *found)
 {
 	const char *given = cli_option(cli, option);

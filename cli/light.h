@@ -36,6 +36,10 @@ enum cli_exit light_follow(const struct cli *cli, const struct light *trusted,
 			   const struct light *untrusted, const struct cmt_light_options *options,
 			   int64_t *pivot);
 
+/* The chain's id for a terminal: what is no printable ASCII is a question mark. */
+#define LIGHT_CHAIN_ID_SIZE (CMT_CHAIN_ID_SIZE_MAX + 1u)
+void light_chain_id(char text[LIGHT_CHAIN_ID_SIZE], const struct cmt_header *header);
+
 /* Whether a header's hash, or its validators', is this one in hex (`option` is for what it prints). */
 enum cli_exit light_expect(const struct cli *cli, const char *option, const struct cs_hash *found);
 

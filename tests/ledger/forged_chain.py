@@ -34,8 +34,8 @@ class Key(forge.Key):
 class Chain:
     """Of `count` blocks, a second each, the newest of now. At every second height one of four validators is replaced."""
 
-    def __init__(self, count: int, chain_id: str = CHAIN_ID, salt: str = ""):
-        self.count, self.salt = count, salt
+    def __init__(self, count: int, chain_id: str = CHAIN_ID, salt: str = "", app_hash_size: int = 32):
+        self.count, self.salt, self.app_hash_size = count, salt, app_hash_size
         self.blocks: dict[int, dict] = {}
         begin, last = int(time.time()) - count, {"hash": "", "parts": {"total": 0, "hash": ""}}
         for height in range(1, count + 1):
@@ -54,7 +54,7 @@ class Chain:
                   "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_s)), "last_block_id": last,
                   "last_commit_hash": empty, "data_hash": empty, "validators_hash": forge.set_hash(rows).hex().upper(),
                   "next_validators_hash": forge.set_hash(after).hex().upper(), "consensus_hash": empty,
-                  "app_hash": hashlib.sha256(f"{self.salt}{height}".encode()).hexdigest().upper(), "last_results_hash": empty,
+                  "app_hash": hashlib.shake_128(f"{self.salt}{height}".encode()).hexdigest(self.app_hash_size).upper(), "last_results_hash": empty,
                   "evidence_hash": empty, "proposer_address": rows[0]["address"]}
         return {"signed_header": {"header": header, "commit": forge.commit(header, rows, {k.address: k for k in keys})}, "validators": rows}
 

@@ -169,6 +169,21 @@ def test_another_chain_with_the_same_name(auditor):
         assert done.returncode == NO and "another chain" in done.stderr and not path.exists()
 
 
+def test_what_other_chains_put_into_headers(auditor, tmp_path):
+    """Application hashes of any size up to 64 bytes, of which only 32 end a proof; an id that a terminal would obey."""
+    proof = tmp_path / "proof.json"
+    proof.write_text(json.dumps({"chain_id": "forged-1", "height": 2, "state": {"key": "0x00", "value": "0x", "proof": "0x"}}))
+    for size in (0, 8, 64):
+        with Server(Chain(4, app_hash_size=size)) as node:
+            done, path = auditor.ask(3, "--json", node=node)
+        assert done.returncode == CLAIMED and len(json.loads(done.stdout)["app_hash"]) == 2 * size
+        assert f"app hash has {size} bytes" in caisson("verify", proof, "--trusted", path).stderr
+    with Server(Chain(4, chain_id="\x1b[2Jforged")) as node:
+        done = auditor.ask(3, node=node)[0]
+        assert done.returncode == CLAIMED and "3 of ?[2Jforged," in done.stdout
+        assert json.loads(auditor.ask(3, "--json", node=node)[0].stdout)["chain_id"] == "?[2Jforged"
+
+
 def test_arguments_that_are_refused(auditor, tmp_path, node):
     trusted = auditor.trust(10)
     for args in ([-1], ["x"], [1, 2], ["--trusted-height", 5], ["--trusted-hash", "00" * 32], ["--trusting-period", 0],
