@@ -15,6 +15,7 @@
 #define GENESIS_SIZE_MAX 8192u
 #define VERSIONS_KEPT 50u
 #define SNAPSHOT_INTERVAL 5u
+#define SPARE_MAX 16u
 
 /* ---- accounts ---- */
 
@@ -163,17 +164,43 @@ void sim_ledger_open(struct sim_ledger *l)
 	l->abci = ledger_app_table(l->app);
 }
 
+/* Memory of processes that have ended, for the next ones: to get pages of the system anew takes longer
+ * than what is done in them. */
+static struct memory {
+	void *app, *block;
+} spare[SPARE_MAX];
+static size_t spare_count;
+
+static struct memory take_memory(void)
+{
+	if (spare_count > 0)
+		return spare[--spare_count];
+	const struct memory made = {malloc(ledger_app_size()), malloc(ARENA_SIZE)};
+	cs_assert(made.app != NULL && made.block != NULL);
+	return made;
+}
+
+static void give_memory(void *app, void *block)
+{
+	if (spare_count < SPARE_MAX) {
+		spare[spare_count++] = (struct memory){app, block};
+		return;
+	}
+	free(app);
+	free(block);
+}
+
 struct sim_ledger *sim_ledger_empty(enum sim_side side)
 {
 	struct sim_ledger *l = calloc(1, sizeof *l);
 	cs_assert(l != NULL);
 	l->side = side;
-	l->memory = malloc(ledger_app_size());
-	void *block = malloc(ARENA_SIZE);
+	const struct memory memory = take_memory();
+	l->memory = memory.app;
 	l->sig = cs_sig_new(NULL);
 	l->db = memory_db_new();
-	cs_assert(l->memory != NULL && block != NULL && l->sig != NULL);
-	cs_arena_init(&l->arena, block, ARENA_SIZE);
+	cs_assert(l->sig != NULL);
+	cs_arena_init(&l->arena, memory.block, ARENA_SIZE);
 	sim_ledger_open(l);
 	return l;
 }
@@ -192,8 +219,7 @@ void sim_ledger_free(struct sim_ledger *l)
 		return;
 	memory_db_free(l->db);
 	cs_sig_free(l->sig);
-	free(l->arena.block);
-	free(l->memory);
+	give_memory(l->memory, l->arena.block);
 	free(l);
 }
 
