@@ -180,8 +180,8 @@ static const char *not_ready(struct gateway *gateway)
 {
 	if (!gateway->enclave_ready)
 		return "the enclave is not ready";
-	if (ledger_clock_trouble(gateway_clock(gateway)))
-		return ledger_clock_trouble(gateway_clock(gateway));
+	if (ledger_clock_trouble(gateway->clock))
+		return ledger_clock_trouble(gateway->clock);
 	for (size_t i = 0; i < gateway->chain_count; i++) {
 		const char *trouble = adapter_follow_trouble(&gateway->chains[i].follow);
 		if (trouble)

@@ -50,7 +50,7 @@ static enum cs_err load_sealed(void *context, struct cs_arena *arena, struct cs_
 {
 	const struct gateway *gateway = context;
 	CS_TRY(gateway_journal_get(gateway->journal, GATEWAY_SEALED_NAME, arena, sealed));
-	ledger_clock_stored(gateway_clock(gateway), *sealed);
+	ledger_clock_stored(gateway->clock, *sealed);
 	return CS_OK;
 }
 
@@ -70,7 +70,7 @@ static void tell_clock(struct gateway *gateway)
 {
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	struct cs_bytes sealed;
-	if (gateway_clock(gateway) && load_sealed(gateway, &gateway->scratch, &sealed) != CS_OK)
+	if (gateway->clock && load_sealed(gateway, &gateway->scratch, &sealed) != CS_OK)
 		log_error("enclave.state_not_read");
 	cs_arena_rewind(&gateway->scratch, mark);
 }
@@ -141,7 +141,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 		}
 	}
 	take_keys(gateway, hello->keys, hello->n_keys);
-	ledger_clock_hello(gateway_clock(gateway), hello);
+	ledger_clock_hello(gateway->clock, hello);
 	if (served != gateway->chain_count)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
 			       "the enclave serves other chains than the gateway");
@@ -164,7 +164,7 @@ static void session_ready(void *context)
 			 LOG_U64("client_head", chain->follow.client_head),
 			 LOG_U64("final", chain->follow.final_height));
 	}
-	ledger_clock_up(gateway_clock(gateway));
+	ledger_clock_up(gateway->clock);
 	gateway_wake(gateway);
 }
 
@@ -180,7 +180,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 {
 	struct gateway *gateway = context;
 	session_failed(gateway, err, why);
-	ledger_clock_down(gateway_clock(gateway));
+	ledger_clock_down(gateway->clock);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].follow.created = false;
 }

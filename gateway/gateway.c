@@ -53,7 +53,7 @@ static void pump(void *context)
 		struct gateway_chain *chain = &gateway->chains[i];
 		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
-		if (!ledger_clock_signs(gateway_clock(gateway)))
+		if (!ledger_clock_signs(gateway->clock))
 			continue;
 		gateway_submit_new(chain);
 		bool agrees = adapter_follow_agrees(&chain->follow);
@@ -123,8 +123,9 @@ static void tick(void *context)
 
 static void export_tick(void *context)
 {
-	if (gateway_clock_seals(context))
-		gateway_enclave_export(context, NULL, NULL);
+	struct gateway *gateway = context;
+	if (ledger_clock_seals(gateway->clock))
+		gateway_enclave_export(gateway, NULL, NULL);
 }
 
 /* ---- starting ---- */

@@ -134,7 +134,7 @@ struct gateway {
 	struct host_api_keys keys;
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
-	struct gateway_clock *clock;   /* NULL: the enclave's time is ours */
+	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
 	struct host_timer *timer;      /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
@@ -218,16 +218,10 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       ProtobufCMessage **message);
 
 /* ---- clock.c ---- */
-struct ledger_clock;
-/* After gateway_ledger_start. MISSING_FIELD, INVALID: the manifest takes its time from a ledger, and
- * the configuration has none or another one. */
+/* After gateway_ledger_start. The errors of ledger_clock_new. */
 CS_NODISCARD enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why);
 /* After the ledger's client and the enclave's session have ended. */
 void gateway_clock_stop(struct gateway *gateway);
-/* NULL: the time is ours (all of ledger_clock_… that say so take it). */
-struct ledger_clock *gateway_clock(const struct gateway *gateway);
-/* The enclave gives out its sealed state. */
-bool gateway_clock_seals(const struct gateway *gateway);
 
 /* ---- light_client.c ---- */
 /* What following the chain asks of a gateway; the rest of chain is filled in already. */

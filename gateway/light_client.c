@@ -13,9 +13,9 @@ static enum cs_err call(void *context, enum wire_type type, const ProtobufCMessa
 			host_enclave_done *done, void *done_context)
 {
 	const struct gateway_chain *chain = context;
-	struct ledger_clock *clock = gateway_clock(chain->gateway);
+	struct ledger_clock *clock = chain->gateway->clock;
 	/* Of what may have expired the enclave wants to know how late it is. */
-	if (clock && (type == WIRE_CLIENT_CREATE || type == WIRE_CLIENT_UPDATE))
+	if (ledger_clock_wants(clock, type))
 		return ledger_clock_call(clock, type, message, done, done_context);
 	return gateway_enclave_call(chain->gateway, type, message, done, done_context);
 }

@@ -5,6 +5,7 @@
 #include "host/alloc.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "relay_state/ledger/records.h"
 #include "wire/convert.h"
 
 #include <stdio.h>
@@ -25,6 +26,8 @@
 /* A state is anchored after so long, however few followed the last one. */
 #define ANCHOR_MS 600000u
 #define WHY_MAX 200u
+/* anchor(bytes32,uint64,uint64,bytes32,bytes32,bytes32) */
+#define CALLDATA_SIZE (4u + 6u * 32u)
 /* Where a sealed state has its counter, in the clear (docs/protocol/boundary.md). */
 #define SEALED_COUNTER_AT 80u
 
@@ -78,6 +81,8 @@ struct ledger_clock {
 	uint64_t stored_counter;
 	bool signing;
 	bool writing;
+	bool waiting; /* calldata is to be sent */
+	uint8_t calldata[CALLDATA_SIZE];
 	uint64_t anchor_ms;
 	char why[WHY_MAX + 1]; /* no time, or no anchor */
 	bool no_time;
@@ -534,9 +539,8 @@ static void write_anchor(struct ledger_clock *clock, const Caisson__Wire__Anchor
 	struct cs_hash x = wire_pb_hash(reply->public_key);
 	struct cs_hash rx = wire_pb_hash(reply->rx);
 	struct cs_hash s = wire_pb_hash(reply->s);
-	uint8_t memory[4 + 6 * 32];
 	struct cs_buf data;
-	cs_buf_init(&data, memory, sizeof(memory));
+	cs_buf_init(&data, clock->calldata, sizeof(clock->calldata));
 	cs_put(&data, cs_bytes(topic.b, 4));
 	cs_put_word(&data, &x);
 	cs_put_word_u64(&data, reply->epoch);
@@ -548,7 +552,8 @@ static void write_anchor(struct ledger_clock *clock, const Caisson__Wire__Anchor
 	clock->anchor_ms = host_now_ms();
 	log_info("clock.anchor", LOG_U64("epoch", reply->epoch),
 		 LOG_U64("counter", reply->counter));
-	ops(clock)->write(clock->config.ctx, cs_buf_view(&data));
+	clock->waiting = true;
+	ops(clock)->kick(clock->config.ctx);
 }
 
 static void sign_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes body)
@@ -592,10 +597,34 @@ static void sign_anchor(struct ledger_clock *clock)
 	sign_failed(clock, err, NULL);
 }
 
-void ledger_clock_written(struct ledger_clock *clock, enum cs_err err, const char *why)
+enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer,
+			      uint64_t kind)
+{
+	if (!clock || !clock->waiting)
+		return CS_ERR_NOT_FOUND;
+	const struct ledger_tx_call call = {.to = ledger_contract_address(LEDGER_RECORDS_NUMBER),
+					    .input = CS_BYTES_OF(clock->calldata)};
+	enum cs_err err = ledger_writer_send(writer, kind, &call, 1, 0);
+	if (err == CS_OK)
+		clock->waiting = false;
+	return err;
+}
+
+static enum cs_err err_of(const struct ledger_report *report)
+{
+	if (report->end == LEDGER_END_DONE)
+		return CS_OK;
+	if (report->end == LEDGER_END_REVERTED)
+		return CS_ERR_REVERTED;
+	return report->err != CS_OK ? report->err : CS_ERR_UNAVAILABLE;
+}
+
+void ledger_clock_ended(struct ledger_clock *clock, const struct ledger_report *report)
 {
 	if (!clock)
 		return;
+	enum cs_err err = err_of(report);
+	const char *why = report->why && report->why[0] ? report->why : cs_err_sentence(err);
 	clock->writing = false;
 	clock->proof_ms = 0;
 	clock->look_ms = host_now_ms() + (err == CS_OK ? 0 : LOOK_MS);
@@ -694,26 +723,45 @@ const char *ledger_clock_trouble(const struct ledger_clock *clock)
 						  : "the enclave's state is not proven yet";
 }
 
-enum ledger_anchor_state ledger_clock_state(const struct ledger_clock *clock)
+bool ledger_clock_seals(const struct ledger_clock *clock)
 {
-	return clock->state;
+	return !clock || clock->state == LEDGER_ANCHOR_PROVEN || clock->state == LEDGER_ANCHOR_KEYS;
 }
 
-uint64_t ledger_clock_answered_ms(const struct ledger_clock *clock)
+bool ledger_clock_wants(const struct ledger_clock *clock, enum wire_type type)
 {
-	return clock->answered_ms;
+	return clock && (type == WIRE_CLIENT_CREATE || type == WIRE_CLIENT_UPDATE);
 }
 
 /* ---- life ---- */
 
-struct ledger_clock *ledger_clock_new(struct host_loop *loop,
-				      const struct ledger_clock_config *config)
+static enum cs_err check(const struct ledger_clock_config *config, struct cs_why *why)
 {
+	if (!config->client)
+		return cs_fail(why, CS_ERR_MISSING_FIELD,
+			       "[ledger]: the manifest takes its time from %s",
+			       config->manifest->caip2);
+	if (strcmp(config->manifest->caip2, config->ledger->id) != 0 ||
+	    !cs_hash_eq(&config->manifest->genesis, &config->ledger->tag))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "[ledger] is another one than %s of the manifest",
+			       config->manifest->caip2);
+	return CS_OK;
+}
+
+enum cs_err ledger_clock_new(struct ledger_clock **out, struct host_loop *loop,
+			     const struct ledger_clock_config *config, struct cs_why *why)
+{
+	*out = NULL;
+	if (!config->manifest->is_there)
+		return CS_OK;
+	CS_TRY(check(config, why));
 	struct ledger_clock *clock = host_calloc(1, sizeof(*clock));
 	clock->config = *config;
 	clock->last = &clock->first;
 	clock->timer = host_timer_new(loop, tick, clock);
-	return clock;
+	*out = clock;
+	return CS_OK;
 }
 
 void ledger_clock_free(struct ledger_clock *clock)

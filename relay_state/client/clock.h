@@ -8,7 +8,8 @@
 #include "core/arena.h"
 #include "host/enclave_session.h"
 #include "host/manifest.h"
-#include "relay_state/client/client.h"
+#include "host/service_config.h"
+#include "relay_state/client/writer.h"
 
 struct ledger_clock;
 
@@ -29,9 +30,8 @@ struct ledger_clock_ops {
 			    host_enclave_done *done, void *done_ctx);
 	/* The enclave's state is to be sealed and stored: then ledger_clock_stored. */
 	void (*seal)(void *ctx);
-	/* Calldata of contract 5 that says how far the stored state is: to be sent by an account, in
-	 * its turn; then ledger_clock_written. A copy is made. */
-	void (*write)(void *ctx, struct cs_bytes calldata);
+	/* There is an anchor to be written: ledger_clock_send in the account's turn. */
+	void (*kick)(void *ctx);
 	/* Whether the enclave signs, or why not, has changed. */
 	void (*changed)(void *ctx);
 	/* The first proof since the state came back: keys that are missing may be made. */
@@ -39,26 +39,35 @@ struct ledger_clock_ops {
 };
 
 struct ledger_clock_config {
-	struct ledger_client *client;
-	const struct host_manifest_ledger *manifest; /* both live longer */
+	struct ledger_client *client; /* NULL: none is configured */
+	const struct host_manifest_ledger *manifest;
+	const struct host_ledger_config *ledger; /* they live longer */
 	struct cs_arena *scratch; /* the caller's; rewound before each callback ends */
 	const struct ledger_clock_ops *ops;
 	void *ctx;
 };
 
-struct ledger_clock *ledger_clock_new(struct host_loop *loop,
-				      const struct ledger_clock_config *config);
+/* *clock is NULL where the manifest's time is the host's: every function below that says so takes it.
+ * MISSING_FIELD, INVALID: it is a ledger's, and none or another one is configured. */
+CS_NODISCARD enum cs_err ledger_clock_new(struct ledger_clock **clock, struct host_loop *loop,
+					  const struct ledger_clock_config *config,
+					  struct cs_why *why);
 /* After the client is freed. What waits ends without its callback. NULL is allowed. */
 void ledger_clock_free(struct ledger_clock *clock);
 
-/* ---- what the session tells ---- */
+/* ---- what the session tells; NULL is allowed ---- */
 void ledger_clock_hello(struct ledger_clock *clock, const Caisson__Wire__HelloReply *hello);
 void ledger_clock_up(struct ledger_clock *clock);
 void ledger_clock_down(struct ledger_clock *clock);
 /* The sealed state that is on disk now: what came back at the start, and each that was stored. */
 void ledger_clock_stored(struct ledger_clock *clock, struct cs_bytes sealed);
-/* What was handed to `write` is in a block (CS_OK), or never will be. */
-void ledger_clock_written(struct ledger_clock *clock, enum cs_err err, const char *why);
+/* ---- the account that writes; NULL: nothing is to be written ---- */
+/* Sends the anchor as a transaction of this kind. NOT_FOUND: there is none to send; else as
+ * ledger_writer_send. */
+CS_NODISCARD enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer,
+					   uint64_t kind);
+/* What became of a transaction of that kind, of an earlier process too. */
+void ledger_clock_ended(struct ledger_clock *clock, const struct ledger_report *report);
 
 /* ---- what others ask ---- */
 /* A request that brings what may have expired: sent to the enclave once a nonce that covers it was
@@ -70,8 +79,9 @@ CS_NODISCARD enum cs_err ledger_clock_call(struct ledger_clock *clock, enum wire
 bool ledger_clock_signs(const struct ledger_clock *clock);
 /* Why not, for people; NULL: it signs. */
 const char *ledger_clock_trouble(const struct ledger_clock *clock);
-enum ledger_anchor_state ledger_clock_state(const struct ledger_clock *clock);
-/* By the host's clock, when a nonce was answered last; 0: none was. */
-uint64_t ledger_clock_answered_ms(const struct ledger_clock *clock);
+/* The enclave gives out its sealed state. NULL: true. */
+bool ledger_clock_seals(const struct ledger_clock *clock);
+/* Does the enclave want to know of such a request how late it came? NULL: false. */
+bool ledger_clock_wants(const struct ledger_clock *clock, enum wire_type type);
 
 #endif
