@@ -4,6 +4,8 @@
 #include "host/enclave_json.h"
 #include "host/json_values.h"
 #include "oracle/ledger.h"
+#include "oracle/oracle.h"
+#include "relay_state/client/clock.h"
 
 #include <string.h>
 
@@ -241,6 +243,8 @@ static const char *not_ready(const struct oracle *oracle)
 {
 	if (!oracle->enclave_ready)
 		return "the enclave is not ready";
+	if (ledger_clock_trouble(oracle->clock))
+		return ledger_clock_trouble(oracle->clock);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		const char *trouble = adapter_follow_trouble(&oracle->chains[i].follow);
 		if (trouble)

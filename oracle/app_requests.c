@@ -5,6 +5,7 @@
 
 #include "host/alloc.h"
 #include "oracle/answer.h"
+#include "relay_state/client/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,7 +379,7 @@ static void ask_due(struct app *app, uint64_t now, size_t key_max)
 {
 	struct oracle *oracle = app->oracle;
 	if (app->asking || app->ended || now < app->next_ms || !oracle->enclave_ready ||
-	    oracle->apps->flights >= FLIGHTS_MAX || app->share->flights >= key_max)
+	    !ledger_clock_signs(oracle->clock) || oracle->apps->flights >= FLIGHTS_MAX || app->share->flights >= key_max)
 		return;
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = ask(app, app->deadline_ms - now);

@@ -3,6 +3,7 @@
 #include "host/alloc.h"
 #include "host/enclave_process.h"
 #include "oracle/oracle.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +178,9 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 static enum cs_err load_sealed(void *context, struct cs_arena *arena, struct cs_bytes *sealed)
 {
 	const struct oracle_enclave *enclave = context;
-	return oracle_journal_get(enclave->oracle->journal, ORACLE_SEALED_NAME, arena, sealed);
+	CS_TRY(oracle_journal_get(enclave->oracle->journal, ORACLE_SEALED_NAME, arena, sealed));
+	ledger_clock_stored(enclave->oracle->clock, *sealed);
+	return CS_OK;
 }
 
 struct sealed_write {
@@ -191,6 +194,16 @@ static enum cs_err write_sealed(void *context)
 	return oracle_journal_put(write->oracle->journal, ORACLE_SEALED_NAME, write->sealed);
 }
 
+/* Read again: it is what would come back after a crash. */
+static void tell_clock(struct oracle *oracle)
+{
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	struct cs_bytes sealed;
+	if (oracle->clock && load_sealed(oracle->enclave, &oracle->scratch, &sealed) != CS_OK)
+		log_error("enclave.state_not_read");
+	cs_arena_rewind(&oracle->scratch, mark);
+}
+
 struct stored_call {
 	struct oracle *oracle;
 	host_enclave_stored *stored;
@@ -202,6 +215,8 @@ static void sealed_committed(void *context, enum cs_err err)
 	struct stored_call *call = context;
 	if (err != CS_OK)
 		oracle_fail(call->oracle, err, "store sealed state");
+	else
+		tell_clock(call->oracle);
 	call->stored(call->context, err);
 	free(call);
 }
@@ -231,6 +246,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
 			       "the enclave runs under another manifest than the oracle");
 	oracle->insecure_flags = hello->insecure_flags;
+	ledger_clock_hello(oracle->clock, hello);
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		oracle->chains[i].follow.created = false;
 	for (size_t i = 0; i < hello->n_clients; i++) {
@@ -256,6 +272,7 @@ static void session_ready(void *context)
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		adapter_follow_begin(&oracle->chains[i].follow);
 	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
+	ledger_clock_up(oracle->clock);
 	oracle_wake(oracle);
 }
 
@@ -270,6 +287,7 @@ static void session_down(void *context, enum cs_err err, const char *why)
 {
 	struct oracle_enclave *enclave = context;
 	session_failed(context, err, why);
+	ledger_clock_down(enclave->oracle->clock);
 	for (size_t i = 0; i < enclave->oracle->chain_count; i++)
 		enclave->oracle->chains[i].follow.created = false;
 }
@@ -277,7 +295,8 @@ static void session_down(void *context, enum cs_err err, const char *why)
 static void export_tick(void *context)
 {
 	struct oracle_enclave *enclave = context;
-	host_enclave_session_export(enclave->session, NULL, NULL);
+	if (ledger_clock_seals(enclave->oracle->clock))
+		host_enclave_session_export(enclave->session, NULL, NULL);
 }
 
 enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
@@ -331,6 +350,18 @@ enum cs_err oracle_enclave_call(struct oracle *oracle, enum wire_type type,
 		return CS_ERR_UNAVAILABLE;
 	return host_enclave_session_call(oracle->enclave->session, type, message, timeout_ms, done,
 					 context);
+}
+
+enum cs_err oracle_enclave_send(const struct oracle *oracle, enum wire_type type,
+				struct cs_bytes body, host_enclave_done *done, void *context)
+{
+	return host_enclave_session_send(oracle->enclave->session, type, body,
+					 ORACLE_ENCLAVE_TIMEOUT_MS, done, context);
+}
+
+void oracle_enclave_init(const struct oracle *oracle)
+{
+	host_enclave_session_init(oracle->enclave->session);
 }
 
 enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_bytes body,

@@ -1,6 +1,7 @@
 /* What an oracle's host adds to following its chains (adapters/follow): nothing holds the light
  * clients back, and the log is enough for what stops one. */
 #include "oracle/oracle.h"
+#include "relay_state/client/clock.h"
 
 static bool is_ready(void *context)
 {
@@ -12,6 +13,9 @@ static enum cs_err call(void *context, enum wire_type type, const ProtobufCMessa
 			host_enclave_done *done, void *done_context)
 {
 	const struct oracle_chain *chain = context;
+	/* Of what may have expired the enclave wants to know how late it is. */
+	if (ledger_clock_wants(chain->oracle->clock, type))
+		return ledger_clock_call(chain->oracle->clock, type, message, done, done_context);
 	return oracle_enclave_call(chain->oracle, type, message, ORACLE_ENCLAVE_TIMEOUT_MS, done,
 				   done_context);
 }

@@ -2,6 +2,7 @@
 #include "host/keyfile.h"
 #include "oracle/ledger.h"
 #include "oracle/rotation.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ static void pump_chain(struct oracle_chain *chain)
 		return;
 	adapter_providers_ask(&chain->providers);
 	adapter_follow_feed(&chain->follow);
+	if (!ledger_clock_signs(chain->oracle->clock))
+		return;
 	oracle_submit_resume(chain);
 	bool agrees = adapter_follow_agrees(&chain->follow);
 	if (!chain->follow.created || chain->follow.frozen || chain->follow.diverged)
@@ -50,7 +53,7 @@ static void pump(void *context)
 	oracle_apps_pump(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		pump_chain(&oracle->chains[i]);
-	if (oracle->enclave_ready)
+	if (oracle->enclave_ready && ledger_clock_signs(oracle->clock))
 		oracle_feeds_pump(oracle);
 }
 
@@ -271,6 +274,7 @@ void oracle_stop(struct oracle *oracle)
 	host_timer_free(oracle->timer);
 	oracle_ledger_stop(oracle);
 	oracle_enclave_stop(oracle);
+	oracle_clock_stop(oracle);
 	for (size_t i = 0; i < oracle->chain_count; i++) {
 		struct oracle_chain *chain = &oracle->chains[i];
 		oracle_chain_stop(chain);

@@ -117,6 +117,7 @@ struct oracle {
 	bool stopping;
 	bool failed; /* the journal cannot be written: the process ends with an error */
 	struct oracle_enclave *enclave; /* enclave_link.c's own */
+	struct ledger_clock *clock;     /* NULL: the enclave's time is ours */
 	bool enclave_ready;             /* keys are there and stored */
 	uint64_t insecure_flags;        /* of the enclave, as hello says; 0 too before it */
 	char enclave_why[ORACLE_WHY_MAX + 1];
@@ -179,6 +180,12 @@ CS_NODISCARD enum cs_err oracle_statement_take(struct oracle_statement *out,
 					       const Caisson__Wire__Statement *pb,
 					       const struct cs_hash *leaves, size_t count);
 
+/* ---- clock.c ---- */
+/* After oracle_ledger_start. The errors of ledger_clock_new. */
+CS_NODISCARD enum cs_err oracle_clock_start(struct oracle *oracle, struct cs_why *why);
+/* After the ledger's client and the enclave's session have ended. */
+void oracle_clock_stop(struct oracle *oracle);
+
 /* ---- enclave_link.c ---- */
 CS_NODISCARD enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why);
 void oracle_enclave_stop(struct oracle *oracle);
@@ -192,6 +199,12 @@ CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_
 					      const ProtobufCMessageDescriptor *type,
 					      ProtobufCMessage **message);
 /* Protobuf of the last HelloReply; none before the first. */
+/* Of a body that is encoded, to an enclave that is ready. */
+CS_NODISCARD enum cs_err oracle_enclave_send(const struct oracle *oracle, enum wire_type type,
+					     struct cs_bytes body, host_enclave_done *done,
+					     void *context);
+/* Keys that are missing are made, once the enclave may. */
+void oracle_enclave_init(const struct oracle *oracle);
 struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);
 void oracle_enclave_ask_hello(struct oracle *oracle);
 /* Since the start. running: the enclave's process. */
