@@ -379,7 +379,8 @@ static void ask_due(struct app *app, uint64_t now, size_t key_max)
 {
 	struct oracle *oracle = app->oracle;
 	if (app->asking || app->ended || now < app->next_ms || !oracle->enclave_ready ||
-	    !ledger_clock_signs(oracle->clock) || oracle->apps->flights >= FLIGHTS_MAX || app->share->flights >= key_max)
+	    !ledger_clock_signs(oracle->clock) || oracle->apps->flights >= FLIGHTS_MAX ||
+	    app->share->flights >= key_max)
 		return;
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = ask(app, app->deadline_ms - now);

@@ -4,6 +4,7 @@
 #include "host/alloc.h"
 #include "oracle/calls.h"
 #include "oracle/journal_ledger.h"
+#include "relay_state/client/clock.h"
 #include "relay_state/client/service.h"
 #include "relay_state/ledger/answers.h"
 
@@ -13,8 +14,9 @@
 #define CALLS_MAX 16u
 /* An answer that reverts so often alone is given up. */
 #define REVERTS_MAX 8u
-/* Of the one kind of transaction; it is in the journal. */
+/* Of transactions; they are in the journal. */
 #define KIND_ANSWERS 1u
+#define KIND_ANCHOR 2u
 
 struct oracle_ledger {
 	struct oracle *oracle;
@@ -84,6 +86,11 @@ static void ended(void *ctx, const struct ledger_report *report)
 {
 	struct oracle_ledger *ledger = ctx;
 	struct end end = {ledger, report, false};
+	if (report->kind == KIND_ANCHOR) {
+		(void)write(ledger, write_end, &end);
+		ledger_clock_ended(ledger->oracle->clock, report);
+		return;
+	}
 	if (report->end == LEDGER_END_REVERTED)
 		end.give_up = narrow(ledger, report);
 	if (report->end == LEDGER_END_DONE) {
@@ -209,6 +216,17 @@ static bool make_calls(struct oracle_ledger *ledger, struct ledger_tx_call *call
 	return err == CS_OK;
 }
 
+/* False: there is none to send. */
+static bool send_anchor(struct oracle_ledger *ledger)
+{
+	ledger->count = 0;
+	enum cs_err err =
+		ledger_clock_send(ledger->oracle->clock, ledger->service.writer, KIND_ANCHOR);
+	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
+		ledger_service_no_answer(&ledger->service, err, "");
+	return err != CS_ERR_NOT_FOUND;
+}
+
 static bool work(void *ctx)
 {
 	struct oracle_ledger *ledger = ctx;
@@ -216,6 +234,8 @@ static bool work(void *ctx)
 	struct ledger_tx_call calls[CALLS_MAX];
 	if (oracle->failed)
 		return false;
+	if (send_anchor(ledger))
+		return true;
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = CS_OK;
 	if (make_calls(ledger, calls) && ledger->count > 0)
@@ -268,6 +288,17 @@ void oracle_ledger_stop(struct oracle *oracle)
 	ledger_service_stop(&oracle->ledger->service);
 	free(oracle->ledger);
 	oracle->ledger = NULL;
+}
+
+struct ledger_client *oracle_ledger_client(const struct oracle *oracle)
+{
+	return oracle->ledger ? oracle->ledger->service.client : NULL;
+}
+
+void oracle_ledger_kick(struct oracle *oracle)
+{
+	if (oracle->ledger)
+		ledger_service_kick(&oracle->ledger->service);
 }
 
 /* ---- for people and Prometheus ---- */

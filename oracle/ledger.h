@@ -12,4 +12,9 @@ void oracle_ledger_stop(struct oracle *oracle);
 json_t *oracle_ledger_json(struct oracle *oracle);
 void oracle_ledger_collect(struct oracle *oracle);
 
+/* NULL without a ledger. */
+struct ledger_client *oracle_ledger_client(const struct oracle *oracle);
+/* There is an anchor of the enclave's state to be written. */
+void oracle_ledger_kick(struct oracle *oracle);
+
 #endif

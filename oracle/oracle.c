@@ -229,6 +229,7 @@ static enum cs_err start_parts(struct oracle *oracle, struct cs_why *why)
 	oracle_metrics_start(oracle);
 	check_keys(oracle);
 	CS_TRY(oracle_ledger_start(oracle, why));
+	CS_TRY(oracle_clock_start(oracle, why));
 	CS_TRY(start_server(oracle, why));
 	for (size_t i = 0; i < oracle->chain_count; i++)
 		CS_TRY(oracle_chain_start(&oracle->chains[i], why));

@@ -22,6 +22,8 @@ ov.v.keccak = crypto.keccak  # the same function, faster where the tests' librar
 
 SCOPES = "read,ask,operate"
 GAS_MONEY_WEI = 10**20
+# Of the ledger's register of enclaves.
+ORACLE_ROLE = 2
 CODES = {0: "ok", 1: "spec_invalid", 2: "arguments_invalid", 3: "secrets_invalid", 4: "not_allowed", 16: "unreachable", 17: "timeout",
          18: "tls", 19: "redirect", 20: "http_status", 21: "too_large", 22: "malformed_response", 32: "not_found", 33: "type",
          34: "script", 48: "disagreement"}
@@ -68,6 +70,7 @@ class Oracle(Service):
         self.manifest, self.contracts, self.store, self.names = manifest, contracts, store, names
         self.start_height, self.block_time_ms = start_height, block_time_ms
         self.more = more or {}  # by section: keys that differ
+        self.ledger_lines: list[str] = []  # of a bridge's ledger: BridgeLedger.config_lines
 
     def section(self, name: str, **values) -> list[str]:
         return [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in (values | self.more.get(name, {})).items()), ""]
@@ -86,7 +89,7 @@ class Oracle(Service):
             *(part for name in ("providers", "relay") if name in self.more for part in self.section(name)),
             "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = {toml([chain.url])}", f"ws = {toml([chain.ws_url])}",
             f"start_height = {self.start_height}", f"block_time_ms = {self.block_time_ms}", "operator_key_file = \"operator.key\"",
-            *(f"{key} = {toml(value)}" for key, value in self.more.get("chains", {}).items())]
+            *(f"{key} = {toml(value)}" for key, value in self.more.get("chains", {}).items()), *self.ledger_lines]
         self.config.write_text("\n".join(lines) + "\n")
 
     @property
@@ -99,6 +102,15 @@ class Oracle(Service):
 
     def start(self) -> None:
         self.process = Process([self.build / "bin" / "caisson-oracle", "--config", self.config], self.log, cwd=self.folder)
+
+    def register_enclave(self, bridge) -> bytes:
+        """In the register of a bridge's ledger, by its administrators: its keys for answers, in the role oracle."""
+        told = self.enclave()
+        keys = [(abi.to_bytes(k["identity"]), k["epoch"], abi.to_bytes(k["public_key"]), "0x" + "00" * 20)
+                for k in told["keys"] if k["use"] == "answers"]
+        return bridge.register_enclave(ORACLE_ROLE, keys, abi.to_bytes(told["measurement"]), abi.to_bytes(told["lineage"]),
+                                       told["manifest_number"], abi.to_bytes(told["manifest_hash"]),
+                                       abi.to_bytes(told["evidence_digest"]))
 
     # ---- requests of apps ----
 

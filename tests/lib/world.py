@@ -251,6 +251,8 @@ class World:
     def write_oracle(self) -> None:
         self.oracle = oracle.Oracle(self.folder / "oracle", self.build, self.manifest, self.oracle_contracts, self.sources.store,
                                     self.sources.names, self.start_heights[0], self.block_time_ms)
+        if self.bridge_ledger:
+            self.oracle.ledger_lines = self.bridge_ledger.config_lines("oracle")
         self.oracle.write_files()
 
     def start_services(self) -> None:
@@ -294,6 +296,8 @@ class World:
             self.bridge_ledger.register_enclave(
                 bridge_ledger.BRIDGE, keys, abi.to_bytes(enclave["measurement"]), abi.to_bytes(enclave["lineage"]),
                 enclave["manifest_number"], abi.to_bytes(enclave["manifest_hash"]), abi.to_bytes(enclave["evidence_digest"]))
+        if self.oracle:
+            self.oracle.register_enclave(self.bridge_ledger)
 
     def wait_ready(self) -> None:
         for service in self.services:
