@@ -156,59 +156,6 @@ static void test_codes_of_a_source_are_signed(void **state)
 	assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
 }
 
-/* Under a ledger's time an answer waits for a nonce that is made after it, and no certificate may have
- * ended by that one's answer. */
-static void test_answers_wait_for_a_nonce(void **state)
-{
-	uint64_t frame_id = 0;
-	const uint64_t now = o->w->now.low_s;
-	(void)state;
-	oracle_by_ledger(o);
-	o->ends_s = now + 10;
-	for (uint64_t late = 9; late <= 10; late++) {
-		assert_ok(ask_app(PRICE, late));
-		oracle_time_answered(o, now);
-		answer(0, "{\"p\":1}");
-		assert_false(service_is_ready(&o->service));
-		oracle_time_answered(o, now + late);
-		assert_true(service_is_ready(&o->service));
-		service_turn(&o->service, &o->w->now);
-		if (late == 9) {
-			assert_int_equal(code_of_one(), WIRE_ORACLE_OK);
-		} else {
-			assert_null(take(&frame_id));
-			assert_err(o->w->err, CS_ERR_EXPIRED);
-		}
-	}
-	(void)teardown(state);
-	(void)setup(state);
-}
-
-static void test_answers_without_a_nonce(void **state)
-{
-	uint64_t frame_id = 0;
-	(void)state;
-	oracle_by_ledger(o);
-	assert_ok(ask_app(PRICE, 1));
-	answer(0, "{\"p\":1}");
-	assert_int_equal(service_wait_ms(&o->service), ENCLAVE_CLOCK_WAIT_MS);
-	o->later_ms += ENCLAVE_CLOCK_WAIT_MS - 1;
-	service_turn(&o->service, &o->w->now);
-	assert_false(service_is_ready(&o->service));
-	o->later_ms++;
-	service_turn(&o->service, &o->w->now);
-	assert_null(take(&frame_id));
-	assert_err(o->w->err, CS_ERR_NO_TIME);
-	/* A state that is not proven any more signs no answer, and asks no source. */
-	o->w->e->anchor.proof_time_s -= 1001;
-	assert_err(ask_app(PRICE, 2), CS_ERR_NOT_ANCHORED);
-	o->w->e->clock.asked_by_s = 0;
-	assert_err(ask_app(PRICE, 2), CS_ERR_NO_TIME);
-	assert_err(ask_dry(PRICE, 2), CS_ERR_NO_TIME);
-	(void)teardown(state);
-	(void)setup(state);
-}
-
 static void test_answers_of_a_source_that_are_no_value(void **state)
 {
 	static const struct {
@@ -787,8 +734,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_codes_of_a_source_are_signed),
 		cmocka_unit_test(test_answers_of_a_source_that_are_no_value),
-		cmocka_unit_test(test_answers_wait_for_a_nonce),
-		cmocka_unit_test(test_answers_without_a_nonce),
 		cmocka_unit_test(test_sources_that_disagree),
 		cmocka_unit_test(test_a_source_that_is_slow_delays_nobody),
 		cmocka_unit_test(test_what_a_host_has_no_room_for_waits),
