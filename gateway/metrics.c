@@ -1,6 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
 #include "gateway/gateway.h"
+#include "relay_state/client/clock.h"
 
 #include <string.h>
 
@@ -159,6 +160,10 @@ static void collect(void *context)
 	host_metric_set(gauge(gateway, "caisson_enclave_ready",
 			      "1: the enclave has keys and answers.", NULL, NULL, NULL),
 			gateway->enclave_ready);
+	host_metric_set(gauge(gateway, "caisson_enclave_signs",
+			      "1: it has time, and its state is proven to be the newest.", NULL,
+			      NULL, NULL),
+			gateway->enclave_ready && ledger_clock_signs(gateway->clock));
 	count_up_to(gateway, "caisson_journal_writes_total", "Writers of the journal.", NULL,
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,

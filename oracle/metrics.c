@@ -2,6 +2,7 @@
  * so that it is true after a restart too. */
 #include "oracle/app_requests.h"
 #include "oracle/ledger.h"
+#include "relay_state/client/clock.h"
 
 #include <string.h>
 
@@ -125,6 +126,9 @@ static void collect_enclave(struct oracle *oracle)
 	      running);
 	gauge(oracle, "caisson_oracle_enclave_ready", "Whether the enclave answers.",
 	      oracle->enclave_ready);
+	gauge(oracle, "caisson_oracle_enclave_signs",
+	      "Whether it has time, and its state is proven to be the newest.",
+	      oracle->enclave_ready && ledger_clock_signs(oracle->clock));
 }
 
 /* ---- chains ---- */

@@ -572,15 +572,28 @@ static void sign_done(void *ctx, enum cs_err err, const char *why, struct cs_byt
 		sign_failed(clock, err, why);
 }
 
+/* Of this epoch. */
+static uint64_t counter_known(const struct ledger_clock *clock)
+{
+	return clock->proven_epoch == clock->epoch ? clock->proven_counter : 0;
+}
+
+/* The state that holds the newest key is not on disk: its seal was lost on the way. */
+static bool wants_seal(const struct ledger_clock *clock)
+{
+	return clock->state == LEDGER_ANCHOR_KEYS && clock->was_proven && !clock->writing &&
+	       !clock->signing &&
+	       (!clock->has_stored || clock->stored_counter <= counter_known(clock));
+}
+
 static bool wants_anchor(const struct ledger_clock *clock)
 {
-	uint64_t known = clock->proven_epoch == clock->epoch ? clock->proven_counter : 0;
-	if (clock->writing || clock->signing || !clock->has_stored || !clock->was_proven)
+	uint64_t known = counter_known(clock);
+	if (clock->writing || clock->signing || !clock->has_stored || !clock->was_proven ||
+	    clock->stored_counter <= known)
 		return false;
 	if (clock->state == LEDGER_ANCHOR_KEYS)
 		return true;
-	if (clock->stored_counter <= known)
-		return false;
 	return 2 * (clock->stored_counter - known) >= clock->config.manifest->anchor_lag_max ||
 	       host_now_ms() - clock->anchor_ms >= ANCHOR_MS;
 }
@@ -657,6 +670,9 @@ static void tick(void *ctx)
 		clock->looking = true;
 		clock->wanted_height = 0;
 		ask_block(clock);
+	} else if (wants_seal(clock)) {
+		clock->look_ms = now + LOOK_MS;
+		ops(clock)->seal(clock->config.ctx);
 	} else if (wants_anchor(clock)) {
 		sign_anchor(clock);
 	}

@@ -28,6 +28,7 @@ struct fixture {
 	size_t in_size;
 	bool has_keys;
 	bool makes_no_keys;
+	bool seals_nothing; /* with Init */
 	bool refuses_import;
 	bool refuses_export;
 	unsigned exports;
@@ -122,7 +123,8 @@ static void answer_hello(struct fixture *f, uint64_t id, struct cs_bytes body)
 static void answer_init(struct fixture *f, uint64_t id)
 {
 	Caisson__Wire__InitReply reply = CAISSON__WIRE__INIT_REPLY__INIT;
-	reply.sealed = (ProtobufCBinaryData){5, (uint8_t *)(uintptr_t) "fresh"};
+	if (!f->seals_nothing)
+		reply.sealed = (ProtobufCBinaryData){5, (uint8_t *)(uintptr_t) "fresh"};
 	f->has_keys = !f->makes_no_keys;
 	send_message(f, WIRE_INIT_REPLY, id, &reply.base);
 }
@@ -391,6 +393,24 @@ static void a_later_start_imports(void **state)
 	assert_string_equal(f->asked, "hello_request import_request init_request hello_request ");
 }
 
+/* A state that the ledger has not shown to be the newest is not sealed again: what is stored stays. */
+static void init_that_seals_nothing_leaves_what_is_stored(void **state)
+{
+	struct fixture *f = *state;
+	f->has_stored = true;
+	f->seals_nothing = true;
+	snprintf(f->stored, sizeof f->stored, "older");
+	begin(f);
+	wait_for(f, is_ready, 1);
+	assert_string_equal(f->asked, "hello_request import_request init_request hello_request ");
+	assert_string_equal(f->stored, "older");
+	/* Once it may be, the missing keys are made and stored. */
+	f->seals_nothing = false;
+	host_enclave_session_init(f->session);
+	wait_for(f, is_ready, 2);
+	assert_string_equal(f->stored, "fresh");
+}
+
 static void an_enclave_that_outlived_us_is_not_set_back(void **state)
 {
 	struct fixture *f = *state;
@@ -522,6 +542,7 @@ int main(void)
 		TEST(nothing_is_ready_before_the_keys_are_stored),
 		TEST(a_later_start_imports),
 		TEST(an_enclave_that_outlived_us_is_not_set_back),
+		TEST(init_that_seals_nothing_leaves_what_is_stored),
 		TEST(no_new_keys_where_the_stored_ones_are_refused),
 		TEST(an_enclave_that_is_not_ours_gets_no_state),
 		TEST(keys_that_cannot_be_stored_are_not_used),
