@@ -66,7 +66,7 @@ static enum cs_err write_sealed(void *context)
 }
 
 /* Read again: it is what would come back after a crash. */
-static void tell_clock(struct gateway *gateway)
+void gateway_enclave_stored(struct gateway *gateway)
 {
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	struct cs_bytes sealed;
@@ -87,7 +87,7 @@ static void sealed_committed(void *context, enum cs_err err)
 	if (err != CS_OK)
 		gateway_fail(call->gateway, err, "store sealed state");
 	else
-		tell_clock(call->gateway);
+		gateway_enclave_stored(call->gateway);
 	call->stored(call->context, err);
 	free(call);
 }

@@ -209,6 +209,8 @@ struct cs_bytes gateway_enclave_hello(const struct gateway *gateway);
 /* The enclave's state is not the stored one any more. */
 void gateway_enclave_changed(struct gateway *gateway);
 #define GATEWAY_SEALED_NAME "sealed" /* in the journal */
+/* What is there under that name is on disk. */
+void gateway_enclave_stored(struct gateway *gateway);
 /* Stores the sealed state when something changed. then may be NULL; is called once, at the latest
  * on failure. */
 void gateway_enclave_export(struct gateway *gateway, host_call *then, void *context);

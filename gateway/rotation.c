@@ -4,6 +4,7 @@
 #include "core/abi.h"
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,10 @@ static enum cs_err write_statement(struct gateway_chain *chain,
 	struct gateway_statement st = {
 		.statement = from.statement, .signature = from.signature, .count = 1};
 	st.ids[0] = wire_pb_hash(reply->new_key);
+	/* Of the ledger's register, where the enclave has its time from: see ledger_clock_announce. */
+	const struct host_manifest_ledger *ledger = &chain->gateway->config.manifest.ledger;
+	if (ledger->is_there && cs_hash_eq(&st.statement.receiver, &ledger->identity))
+		return CS_OK;
 	struct gateway_route *route = gateway_route_of(chain, &st.statement.receiver);
 	if (!route || st.statement.kind != WIRE_KIND_ROTATION ||
 	    reply->new_epoch != st.statement.epoch + 1 || gateway_statement_check(&st) != CS_OK)
@@ -141,6 +146,7 @@ static enum cs_err write_rotation(void *context)
 				   wire_pb_view(rotate->reply->sealed)));
 	for (size_t i = 0; i < rotate->reply->n_statements; i++)
 		CS_TRY(write_statement(rotate->chain, rotate->reply, rotate->reply->statements[i]));
+	ledger_clock_announce(gateway->clock, rotate->reply);
 	return CS_OK;
 }
 
@@ -153,6 +159,7 @@ static void rotate_committed(void *context, enum cs_err err)
 		host_http_reply_problem(rotate->exchange, err, NULL);
 	} else {
 		host_http_reply_json(rotate->exchange, 202, rotation_json(rotate->chain));
+		gateway_enclave_stored(gateway);
 		gateway_enclave_ask_hello(gateway);
 		gateway_wake(gateway);
 	}

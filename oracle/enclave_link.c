@@ -195,7 +195,7 @@ static enum cs_err write_sealed(void *context)
 }
 
 /* Read again: it is what would come back after a crash. */
-static void tell_clock(struct oracle *oracle)
+void oracle_enclave_stored(struct oracle *oracle)
 {
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	struct cs_bytes sealed;
@@ -216,7 +216,7 @@ static void sealed_committed(void *context, enum cs_err err)
 	if (err != CS_OK)
 		oracle_fail(call->oracle, err, "store sealed state");
 	else
-		tell_clock(call->oracle);
+		oracle_enclave_stored(call->oracle);
 	call->stored(call->context, err);
 	free(call);
 }

@@ -203,6 +203,8 @@ CS_NODISCARD enum cs_err oracle_enclave_reply(struct cs_arena *arena, struct cs_
 CS_NODISCARD enum cs_err oracle_enclave_send(const struct oracle *oracle, enum wire_type type,
 					     struct cs_bytes body, host_enclave_done *done,
 					     void *context);
+/* The sealed state that is in the journal is on disk. */
+void oracle_enclave_stored(struct oracle *oracle);
 /* Keys that are missing are made, once the enclave may. */
 void oracle_enclave_init(const struct oracle *oracle);
 struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);

@@ -3,6 +3,7 @@
 #include "core/abi.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +178,8 @@ static enum cs_err write_rotation(void *context)
 {
 	struct rotate *rotate = context;
 	const Caisson__Wire__RotateReply *reply = rotate->reply;
-	struct oracle_statement statements[ORACLE_CONTRACTS_MAX];
+	/* One more is for the register of the ledger where the enclave has its time from. */
+	struct oracle_statement statements[ORACLE_CONTRACTS_MAX + 1];
 	if (reply->n_statements > CS_LEN(statements))
 		return CS_ERR_TOO_LARGE;
 	for (size_t i = 0; i < reply->n_statements; i++)
@@ -186,6 +188,7 @@ static enum cs_err write_rotation(void *context)
 				  wire_pb_view(reply->sealed)));
 	for (size_t i = 0; i < reply->n_statements; i++)
 		CS_TRY(write_statement(rotate, &statements[i]));
+	ledger_clock_announce(rotate->oracle->clock, reply);
 	/* Nobody to wait for. */
 	return rotate->secrets || waiting(rotate->oracle)
 		       ? CS_OK
@@ -203,6 +206,7 @@ static void rotate_committed(void *context, enum cs_err err)
 		host_http_reply_json(
 			rotate->exchange, 202,
 			rotation_json(oracle, rotate->secrets, rotate->epoch, &rotate->key));
+		oracle_enclave_stored(oracle);
 		oracle_enclave_ask_hello(oracle);
 		oracle_wake(oracle);
 	}

@@ -61,8 +61,12 @@ void ledger_clock_up(struct ledger_clock *clock);
 void ledger_clock_down(struct ledger_clock *clock);
 /* The sealed state that is on disk now: what came back at the start, and each that was stored. */
 void ledger_clock_stored(struct ledger_clock *clock, struct cs_bytes sealed);
+/* The register of enclaves is told of the successor that this rotation announces. Forgotten with the
+ * process: what a rotation announced can be announced again. */
+void ledger_clock_announce(struct ledger_clock *clock, const Caisson__Wire__RotateReply *reply);
+
 /* ---- the account that writes; NULL: nothing is to be written ---- */
-/* Sends the anchor as a transaction of this kind. NOT_FOUND: there is none to send; else as
+/* Sends the anchor, or an announcement, as a transaction of this kind. NOT_FOUND: there is none to send; else as
  * ledger_writer_send. */
 CS_NODISCARD enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer,
 					   uint64_t kind);
