@@ -86,6 +86,16 @@ def test_a_restart_goes_on(world):
     relay_each_way(world, "after a restart")
 
 
+def test_a_rotation_is_anchored_and_announced(world, bridge):
+    gateway = world.gateways[1]
+    before = anchor(gateway)["proven_counter"]
+    gateway.post("/v1/keys/rotate", {})
+    wait_for(lambda: "clock.rotation_announced" in gateway.log.read_text(), TIMEOUT_S, f"the announcement ({gateway.log})", 0.1)
+    # Nothing is signed until the state with the new key is anchored.
+    wait_for(lambda: (a := anchor(gateway))["state"] == "proven" and a["proven_counter"] > before, TIMEOUT_S, f"the anchor ({gateway.log})", 0.1)
+    relay_each_way(world, "after a rotation")
+
+
 # ---- a state that was rolled back ----
 
 def test_an_old_state_signs_nothing(world, bridge):
