@@ -105,7 +105,7 @@ static enum cli_exit encode(const struct cli *cli, struct cs_buf *buf,
 	return CLI_OK;
 }
 
-static enum cli_exit build_call(const struct cli *cli, struct cs_buf *buf)
+enum cli_exit ledger_build_call(const struct cli *cli, struct cs_buf *buf)
 {
 	static const uint8_t nobody[sizeof(struct cs_address)];
 	const char *what = cli->positional[0], *dot = strchr(what, '.');
@@ -166,7 +166,7 @@ static enum cli_exit prepare(const struct cli *cli, struct ledger_question *ques
 					     ? cli_fail(cli, CLI_USAGE,
 							"a path such as /account, or "
 							"CONTRACT.FUNCTION")
-					     : build_call(cli, buf);
+					     : ledger_build_call(cli, buf);
 		question->data = cs_buf_view(buf);
 		return code;
 	}

@@ -16,6 +16,10 @@ enum cli_exit ledger_node_open(struct ledger_node *node, struct cli *cli);
 enum cli_exit ledger_node_call(struct ledger_node *node, const char *method, json_t *params,
 			       json_t **result);
 
+/* CONTRACT.FUNCTION and its arguments, as the command line has them, into data of /call: nobody's
+ * address, the contract's, the calldata. */
+enum cli_exit ledger_build_call(const struct cli *cli, struct cs_buf *buf);
+
 /* One abci_query. */
 struct ledger_question {
 	const char *path;

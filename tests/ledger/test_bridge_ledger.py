@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 
 import pytest
 
 from lib import abi, crypto
 from lib.bridge_ledger import BRIDGE, ENCLAVES, RECORDS, BridgeLedger
 from lib.rpc import Reverted
+from lib.tools import find_build
 
 IDENTITY, OTHER = b"\x41" * 32, b"\x42" * 32
 KEY = 0x5EC
@@ -30,6 +32,31 @@ def test_what_it_is_founded_with(ledger):
         account = ledger.accounts[name]
         assert ledger.rpc.account(account.address)[1] > 0
         assert int(account.key_file.read_text(), 16) == account.secret and account.key_file.stat().st_mode & 0o777 == 0o600
+
+
+def send(ledger, name: str, *arguments, **options) -> subprocess.CompletedProcess:
+    """`caisson ledger send`, by one of the accounts."""
+    given = {"key-file": ledger.accounts[name].key_file, "tag": abi.to_hex(ledger.tag), "url": ledger.urls[0]} | options
+    words = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
+    return subprocess.run([find_build() / "bin" / "caisson", "ledger", "send", *arguments, *words], capture_output=True, text=True, timeout=180)
+
+
+def test_an_owner_names_a_gateway_by_the_command_line(ledger):
+    account, identity = ledger.accounts["gateway2"].address, abi.to_hex(b"\x43" * 32)
+    is_gateway = lambda: int.from_bytes(ledger.view(RECORDS, "isGateway(address,bytes32)", account, b"\x43" * 32), "big")  # noqa: E731
+    sequence = ledger.rpc.account(ledger.accounts["owner"].address)[0]
+    done = send(ledger, "owner", "records.setGateway", account, identity, "true")
+    assert done.returncode == 0 and "in block" in done.stdout and is_gateway() == 1, done.stderr
+    assert ledger.rpc.account(ledger.accounts["owner"].address)[0] == sequence + 1
+    # What would revert is not sent; another chain's tag, a stranger's key and a price are looked at before.
+    for name, options, says in (("gateway1", {}, "reverted"), ("owner", {"tag": "0x" + "11" * 32}, "another chain"),
+                                ("owner", {"gas_price_max": 0}, "--gas-price-max"), ("owner", {"tag": "0x11"}, "--tag")):
+        refused = send(ledger, name, "records.setGateway", account, identity, "true", **options)
+        assert refused.returncode != 0 and says in refused.stderr, refused.stderr
+    assert ledger.rpc.account(ledger.accounts["owner"].address)[0] == sequence + 1
+    assert send(ledger, "guardian", "records.setGateway", account, identity, "false").returncode == 0 and is_gateway() == 0
+    secret = f"{ledger.accounts['owner'].secret:064x}"
+    assert secret not in done.stdout + done.stderr
 
 
 def test_gateways_are_the_owners_to_name(ledger):
