@@ -161,7 +161,8 @@ enum cs_err ledger_read_history(struct ledger_history *history, struct cs_bytes 
 	CS_TRY(cs_abi_get_word(&in, &route[0]));
 	CS_TRY(cs_abi_get_word(&in, &route[1]));
 	CS_TRY(cs_abi_end(&in));
-	if (read.state >= RELAY_STATE_END || (read.state == RELAY_STATE_NONE) != (read.count == 0))
+	if (read.count > LEDGER_RECORDS_PER_SIDE_MAX || read.state >= RELAY_STATE_END ||
+	    (read.state == RELAY_STATE_NONE) != (read.count == 0))
 		return CS_ERR_INVALID;
 	*history = read;
 	return CS_OK;

@@ -50,7 +50,7 @@ struct ledger_history {
 	uint8_t count;
 	uint8_t conflicts;
 };
-/* INVALID: no state of a message. */
+/* INVALID: no state of a message, more records than a history can have. */
 CS_NODISCARD enum cs_err ledger_read_history(struct ledger_history *history,
 					     struct cs_bytes answer);
 /* Does the record at a place say what this one says? The contract compares the same fields. */

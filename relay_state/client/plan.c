@@ -29,7 +29,7 @@ static bool leads(const struct ledger_history *history, const struct ledger_reco
 {
 	enum relay_state state = (enum relay_state)history->state;
 
-	if (history->count == LEDGER_RECORDS_PER_SIDE_MAX)
+	if (history->count >= LEDGER_RECORDS_PER_SIDE_MAX)
 		return false;
 	if (history->count == 0) {
 		/* A history begins with its first move, or is not begun at all. */
