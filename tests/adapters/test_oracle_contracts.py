@@ -26,6 +26,9 @@ class Asker:
         self.watched = {"oracles": [self.contracts.requests.address], "feeds": [self.contracts.feeds.address]}
         self.identity = self.contracts.receiver(self.contracts.requests)
 
+    def settings(self) -> dict:
+        return {"chain_id": self.chain.chain_id, "start_height": self.height, "block_time_ms": 250}
+
     def driver(self, **config) -> Driver:
         return Driver(self, **{**self.watched, **config})
 
