@@ -300,9 +300,9 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 		err = CS_ERR_RPC_LIE;
 		why = lie;
 	}
-	struct comet_header *head = comet_watch_head(fetch->comet->watch);
 	if (err == CS_OK)
-		comet_prove(fetch->comet, head, fetch->contents, fetch->count, proven, fetch);
+		comet_prove(fetch->comet, comet_watch_newest(fetch->comet->watch), fetch->contents,
+			    fetch->count, proven, fetch);
 	else
 		end(fetch, err, why);
 }

@@ -96,6 +96,9 @@ void comet_watch_start(struct comet_watch *watch);
 void comet_watch_kick(struct comet_watch *watch);
 /* The newest header that is known to be signed; NULL before the first. */
 struct comet_header *comet_watch_head(const struct comet_watch *watch);
+/* The newest one that proofs can be made under: the head, or while a way of many blocks is walked what
+ * more than 2/3 of the head's validators signed, because nodes keep the state of the last blocks alone. */
+struct comet_header *comet_watch_newest(const struct comet_watch *watch);
 /* The newest one of which, and of all before it, everything was reported; NULL before the first. What
  * transactions did the header above theirs shows: it is one below the head when that one has some. */
 const struct comet_header *comet_watch_done(const struct comet_watch *watch);

@@ -161,12 +161,23 @@ static void on_pause(void *ctx)
 		pop(rescan, err, cs_err_sentence(err));
 }
 
+/* Above the blocks that can be proven: those below the newest header, as far as they were reported. */
+static uint64_t end_of(const struct comet_watch *watch)
+{
+	const struct comet_header *head = comet_watch_head(watch);
+	uint64_t next = comet_watch_next(watch);
+
+	if (head == NULL)
+		return 0;
+	return next < head->public.id.height ? next : head->public.id.height;
+}
+
 static void on_round(void *ctx)
 {
 	struct comet_rescan *rescan = ctx;
 	const struct comet_watch *watch = rescan->comet->watch;
 	uint64_t low = comet_watch_low(watch);
-	uint64_t end = comet_watch_next(watch); /* not included */
+	uint64_t end = end_of(watch);
 	uint64_t back = rescan->comet->config.reconcile_blocks;
 
 	if (rescan->count > 0 || end < low + DISTANCE + 1)
@@ -181,7 +192,7 @@ enum cs_err comet_rescan_add(struct adapter *adapter, uint64_t from, uint64_t to
 			     adapter_done_fn *done, void *ctx)
 {
 	struct comet_rescan *rescan = comet_of(adapter)->rescan;
-	uint64_t end = comet_watch_next(rescan->comet->watch);
+	uint64_t end = end_of(rescan->comet->watch);
 
 	cs_assert(done != NULL);
 	if (from == 0)

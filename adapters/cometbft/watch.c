@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define RETRY_MS 200
+/* Of the power of the newest set that is known: so much must have signed what is far ahead. */
+#define SKIP_LEVEL ((struct cmt_fraction){2, 3})
 
 struct slot {
 	struct cs_hash hash;
@@ -317,6 +319,24 @@ static bool is_signed(const struct comet *comet, const struct comet_header *head
 						      header->header.height, false, &why) == CS_OK;
 }
 
+struct comet_header *comet_watch_newest(const struct comet_watch *watch)
+{
+	const struct comet *comet = watch->comet;
+	struct comet_header *head = watch->head;
+	struct comet_header *target = watch->target;
+	struct cs_why why;
+
+	if (head == NULL || target == NULL || target->public.id.height <= head->public.id.height)
+		return head;
+	const struct cmt_validator_set *set =
+		comet_set_find(&comet->nodes, &head->header.validators_hash.hash);
+	return set != NULL && cmt_commit_verify_trusting(&target->commit, set,
+							 &comet->nodes.chain_id, SKIP_LEVEL, false,
+							 &why) == CS_OK
+		       ? target
+		       : head;
+}
+
 /* What is there in place of a header that was reported the witnesses' part looks at. */
 static bool is_another(struct comet_watch *watch, struct comet_header *header, size_t endpoint)
 {
@@ -538,6 +558,7 @@ static void top_done(void *ctx, enum cs_err err, const char *why,
 		err = CS_ERR_UNLINKED;
 	if (err == CS_OK && !watch->comet->ending) {
 		slot->header = comet_header_ref(headers[0]);
+		watch->head = comet_header_ref(headers[0]);
 		watch->again = true;
 	}
 	finish(watch, err);

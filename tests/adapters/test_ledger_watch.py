@@ -164,6 +164,25 @@ def test_a_pruned_node_says_so_and_another_one_serves(ledger):
             assert driver.endpoints()[0]["state"] == "ok"
 
 
+def test_a_backfill_from_nodes_that_keep_little_state(ledger):
+    """What long ago was emitted is proven by the state of now."""
+    begin, ids = ledger.settings(), ledger.say(b"long before", 2)
+    rpc = ledger.chain.rpc
+    rpc.wait_blocks(max(1, 80 - (rpc.block_number() - begin["anchor_height"])), 120)
+    kept = rpc.block_number() - 8
+
+    def after(call, reply):
+        if call["method"] == "abci_query" and call["params"].get("prove") and int(call["params"]["height"]) < kept:
+            return {**reply, "result": {"response": {"code": 66, "log": "not kept", "value": None, "height": call["params"]["height"]}}}
+        return reply
+
+    with RpcProxy(ledger.chain.url) as node:
+        node.after = after
+        with LedgerDriver(ledger, http=[node.url], ws=[], **begin) as driver:
+            driver.wait_messages(ids)
+            assert driver.lies() == 0
+
+
 def test_a_stall_is_told_and_taken_back(ledger):
     import signal
     node = ledger.chain.processes[0].popen
