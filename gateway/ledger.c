@@ -16,10 +16,43 @@ bool ledger_write(struct gateway_ledger *ledger, host_store_writer *write, void 
 
 /* ---- what became of a transaction ---- */
 
+/* In the journal: the newest block with a transaction of ours. A node that is behind it would show
+ * histories without what we wrote. */
+#define HEIGHT_NAME "ledger_height"
+
+enum cs_err ledger_write_over(struct gateway_ledger *ledger, const struct ledger_report *report)
+{
+	struct gateway_journal *journal = ledger->gateway->journal;
+	bool recorded = report->kind == LEDGER_KIND_RECORDS && report->end == LEDGER_END_DONE;
+	uint8_t height[8];
+	if (!report->was_sent)
+		return CS_OK;
+	CS_TRY(gateway_journal_ledger_ended(journal, recorded));
+	if (report->height == 0)
+		return CS_OK;
+	cs_put_be64(height, report->height);
+	return gateway_journal_put(journal, HEIGHT_NAME, CS_BYTES_OF(height));
+}
+
+static enum cs_err read_height(struct gateway *gateway, struct ledger_writer *writer)
+{
+	struct cs_bytes height;
+	enum cs_err err =
+		gateway_journal_get(gateway->journal, HEIGHT_NAME, &gateway->scratch, &height);
+	if (err == CS_OK && height.n == 8)
+		ledger_writer_saw(writer, cs_be64(height.p));
+	return err == CS_ERR_NOT_FOUND ? CS_OK : err;
+}
+
+struct over {
+	struct gateway_ledger *ledger;
+	const struct ledger_report *report;
+};
+
 static enum cs_err write_ended(void *context)
 {
-	struct gateway_ledger *ledger = context;
-	return gateway_journal_ledger_ended(ledger->gateway->journal, false);
+	const struct over *over = context;
+	return ledger_write_over(over->ledger, over->report);
 }
 
 static bool is_stranger(const struct ledger_report *report)
@@ -39,8 +72,8 @@ static void ended(void *ctx, const struct ledger_report *report)
 	bool records = report->kind == LEDGER_KIND_RECORDS;
 	if (records)
 		ledger_records_ended(ledger, report);
-	else if (report->was_sent)
-		(void)ledger_write(ledger, write_ended, ledger);
+	else
+		(void)ledger_write(ledger, write_ended, &(struct over){ledger, report});
 	if (report->kind == LEDGER_KIND_ANCHOR)
 		ledger_anchor_ended(ledger, report);
 	/* What was taken is ours when the ledger says so; what failed has a reason there. */
@@ -77,7 +110,9 @@ static enum cs_err resume(void *ctx, struct ledger_writer *writer)
 	struct gateway *gateway = ((struct gateway_ledger *)ctx)->gateway;
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	struct ledger_sent sent;
-	enum cs_err err = gateway_journal_ledger_flight(gateway->journal, &gateway->scratch, &sent);
+	enum cs_err err = read_height(gateway, writer);
+	if (err == CS_OK)
+		err = gateway_journal_ledger_flight(gateway->journal, &gateway->scratch, &sent);
 	if (err == CS_OK)
 		ledger_writer_resume(writer, &sent);
 	cs_arena_rewind(&gateway->scratch, mark);

@@ -60,6 +60,9 @@ struct gateway_ledger {
 /* ---- ledger.c ---- */
 /* It reverted because our account is no gateway there. */
 bool ledger_is_stranger(const struct ledger_report *report);
+/* Inside a writer: the transaction is over, and where it is. */
+CS_NODISCARD enum cs_err ledger_write_over(struct gateway_ledger *ledger,
+					   const struct ledger_report *report);
 /* False: the process ends. */
 bool ledger_write(struct gateway_ledger *ledger, host_store_writer *write, void *context);
 

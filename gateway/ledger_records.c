@@ -224,8 +224,7 @@ static enum cs_err write_end(void *context)
 {
 	const struct end *end = context;
 	struct gateway_journal *journal = end->ledger->gateway->journal;
-	if (end->report->was_sent)
-		CS_TRY(gateway_journal_ledger_ended(journal, end->report->end == LEDGER_END_DONE));
+	CS_TRY(ledger_write_over(end->ledger, end->report));
 	return end->give_up ? gateway_journal_ledger_forget(journal, end->ledger->moves[0].row)
 			    : CS_OK;
 }

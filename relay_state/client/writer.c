@@ -455,3 +455,9 @@ uint64_t ledger_writer_height(const struct ledger_writer *writer)
 {
 	return writer->height;
 }
+
+void ledger_writer_saw(struct ledger_writer *writer, uint64_t height)
+{
+	if (height > writer->height)
+		writer->height = height;
+}

@@ -70,6 +70,9 @@ bool ledger_writer_is_busy(const struct ledger_writer *writer);
 /* The newest block that one of its transactions is in: no older state shows what was written. */
 uint64_t ledger_writer_height(const struct ledger_writer *writer);
 
+/* So much is known from before this start: as if one of its transactions were there. */
+void ledger_writer_saw(struct ledger_writer *writer, uint64_t height);
+
 /* Calls of one transaction, 1 to LEDGER_CALLS_MAX, with no value; inputs are copied. until_s: it is not
  * to be taken at a later time; 0: by valid_s alone. CONFLICT: one is in flight. UNAVAILABLE: no node
  * is known to be of the chain. On failure nothing is reported. */

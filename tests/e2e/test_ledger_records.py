@@ -246,8 +246,9 @@ def test_it_goes_on_without_the_ledger(world, bridge):
     for i in range(len(bridge.nodes)):
         bridge.kill(i)
     for gateway in world.gateways:
-        told = wait_for(lambda g=gateway: (s := status(g))["state"] == "no_node" and s, TIMEOUT_S, f"{gateway.name} says so", 0.1)
-        assert told["why"] and told["reachable"] == 0 and figure(gateway, "caisson_ledger_writing") == 0
+        told = wait_for(lambda g=gateway: (s := status(g))["state"] == "no_node" and s["reachable"] == 0 and s, TIMEOUT_S,
+                        f"{gateway.name} says so", 0.1)
+        assert told["why"] and figure(gateway, "caisson_ledger_writing") == 0
         assert gateway.get("/v1/status")["ready"] is True
     ids = relay(world, b"nobody writes 1", b"nobody writes 2")
     backlog = [status(g)["backlog"] for g in world.gateways]
