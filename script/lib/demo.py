@@ -358,8 +358,8 @@ class Demo:
                 self.ledger.heal()
         if self.oracle:
             self.oracle.run()
-        if self.ledger:
-            self.ledger.run(self.cases)
+        if self.ledger and self.cases:
+            self.ledger.run(self.cases, self.oracle.items if self.oracle else [])
 
 
 def write_env(demo: Demo, to: str) -> Path:

@@ -50,6 +50,7 @@ class Item:
     outcome: str = ""
     value: str = ""
     people: str = ""  # the value as people read it
+    request_id: str = ""  # of one request; a feed has none
     begin_ms: int = 0
     t_ms: int = 0
 
@@ -137,6 +138,7 @@ class OracleDemo:
         if receipt["status"] != "0x1":
             raise RuntimeError(f"{item.name}: the consumer could not ask ({tx})")
         request = self.contracts.asked(receipt)
+        item.request_id = abi.to_hex(request["id"])
         self.show(item, f"asked, {request['fee'] / 10**18:g} ether in escrow", receipt["blockNumber"], tx)
         return request
 
@@ -193,6 +195,7 @@ class OracleDemo:
         run = self.oracle.caisson("verify", str(file), "--key", self.key_of(document["statement"]["epoch"]), "--json")
         if run.returncode:
             raise RuntimeError(f"rest: caisson verify says {run.returncode}: {run.stdout}{run.stderr}")
+        item.request_id = document["id"]
         item.end("verified", document["value"], document["value"])
         self.show(item, f"verified offline against the contract's key: {document['value']}")
 

@@ -282,6 +282,9 @@ class Bridge:
         return self.proven(bytes([RECORDS]) + b"r" + abi.to_bytes(message_id) + bytes([SIDES[side], index]))
 
 
+ANSWERS = 9
+
+
 @pytest.fixture(scope="module")
 def bridge(demo):
     return Bridge(demo)
@@ -289,7 +292,7 @@ def bridge(demo):
 
 def test_ledger_form(demo, bridge):
     told = bridge.told
-    assert set(told) == {"id", "rpc", "node", "records", "block", "anchors", "proof", "statement"} and len(told["rpc"]) == 4
+    assert set(told) == {"id", "rpc", "node", "records", "block", "anchors", "answers", "proof", "statement"} and len(told["rpc"]) == 4
     assert [(r["message_id"], r["side"]) for r in told["records"]] == [(c["message_id"], s) for c in demo.result["cases"] for s in SIDES]
     assert all(set(r) == {"message_id", "side", "state", "count", "conflicts"} for r in told["records"])
     assert set(told["block"]) == {"height", "hash", "time", "app_hash", "validators_hash", "signers", "trusted_height", "trusted_hash"}
@@ -437,6 +440,22 @@ def test_oracle_form(demo):
     for row in rows:
         assert set(row) == {"name", "outcome", "value", "t_ms"}
         assert isinstance(row["value"], str) and row["value"] and 0 < row["t_ms"] < DEMO_TIMEOUT_S * 1000
+
+
+def test_ledger_answers_are_the_contracts(demo, asked, bridge):
+    """Codes and times that the ledger has are those that the contract was told; the app's are its document's."""
+    told = {a["name"]: a for a in bridge.told["answers"]}
+    assert list(told) == ["callback", "rest", "unanswerable"]
+    oracle = asked["requests"].read("oracle")
+    view = {a["requestId"]: (a["code"], a["observedAt"]) for a in logs_of(asked["requests"], "OracleAnswered")}
+    document = json.loads((demo.folder / "answer.json").read_text())
+    view[abi.to_bytes(document["id"])] = (document["code"], document["observed_at"])
+    for answer in told.values():
+        request = abi.to_bytes(answer["request_id"])
+        assert view[request] == (answer["code"], answer["observed_at"])
+        data = abi.selector("answerOf(bytes32,bytes32)") + oracle + request
+        said = bridge.nodes[1].query("/call", bytes(20) + ledger.lt.contract(ANSWERS) + data)
+        assert (int.from_bytes(said[:32], "big"), int.from_bytes(said[32:64], "big")) == view[request]
 
 
 def oracle_row(demo, name: str) -> dict:
