@@ -418,7 +418,7 @@ def demo_bridge_ledger(options, folder: Path):
 
 
 def demo_time(sources, bridge) -> dict | None:
-    """Enclaves of a bridge take the time from its ledger; an oracle's does not yet, and it has the same manifest."""
+    """Between two ledgers the enclaves take the time from the bridge's; with an oracle, whose manifest is the same, from the host's clock."""
     return {} if bridge and not sources else None
 
 

@@ -254,9 +254,6 @@ class World:
         if self.bridge_ledger:
             self.oracle.ledger_lines = self.bridge_ledger.config_lines("oracle")
         self.oracle.write_files()
-        if self.bridge_ledger:
-            with open(self.oracle.config, "a", encoding="utf-8") as config:
-                config.write("\n".join(self.bridge_ledger.config_lines(self.oracle.name)) + "\n")
 
     def start_services(self) -> None:
         for service in self.services:
@@ -290,8 +287,8 @@ class World:
             self.register_enclaves(told)
         if self.oracle:
             oracle.register(self.oracle, self.manifest_hash, oracle.measurement(self.build))
-        if self.oracle and self.bridge_ledger:
-            self.register_oracle()
+            if self.bridge_ledger and self.ledger_time is None:
+                self.oracle.register_enclave(self.bridge_ledger)
         self.say("keys registered, gas accounts filled")
 
     def register_enclaves(self, told: list[dict]) -> None:
@@ -303,14 +300,6 @@ class World:
                 enclave["manifest_number"], abi.to_bytes(enclave["manifest_hash"]), abi.to_bytes(enclave["evidence_digest"]))
         if self.oracle:
             self.oracle.register_enclave(self.bridge_ledger)
-
-    def register_oracle(self) -> None:
-        """The administrators of the bridge's ledger name the key that signs answers: others are not recorded."""
-        told, key = self.oracle.enclave(), self.oracle.get("/v1/oracle/key")
-        keys = [(abi.to_bytes(key["oracle"]), key["answers"]["epoch"], abi.to_bytes(key["answers"]["public_key"]), "0x" + "00" * 20)]
-        self.bridge_ledger.register_enclave(
-            bridge_ledger.ORACLE, keys, abi.to_bytes(told["measurement"]), abi.to_bytes(told["lineage"]), told["manifest_number"],
-            abi.to_bytes(told["manifest_hash"]), abi.to_bytes(told["evidence_digest"]))
 
     def wait_ready(self) -> None:
         for service in self.services:
