@@ -229,7 +229,7 @@ def test_lists_and_figures(rest, rest_world):
     assert rest.metric('caisson_oracle_requests{kind="app",state="done",code="ok"}') >= 3
     assert rest.metric("caisson_oracle_app_answers_total") >= 3 and rest.metric("caisson_egress_connected_total") >= 1
     assert rest.metric("caisson_oracle_enclave_ready") == 1
-    assert rest.get("/v1/chains") == {"chains": []} and rest.get("/v1/enclave")["ready"] is True
+    assert rest.get("/v1/chains") == {"chains": [], "ledger": None} and rest.get("/v1/enclave")["ready"] is True
 
 
 # ---- refusals ----
