@@ -87,6 +87,13 @@ void adapter_follow_begin(struct adapter_follow *follow)
 
 /* ---- feeding ---- */
 
+/* Before a block of its own is final, a client has the one that it began at. */
+static uint64_t agreed_height(const struct adapter_follow *follow)
+{
+	return follow->final_height > follow->anchor_height ? follow->final_height
+							    : follow->anchor_height;
+}
+
 static void feed_failed(struct adapter_follow *follow, enum cs_err err, const char *why)
 {
 	follow->feeding = false;
@@ -99,8 +106,8 @@ static void feed_failed(struct adapter_follow *follow, enum cs_err err, const ch
 	log_warn("chain.client_refused", LOG_TEXT("chain", follow->name), LOG_ERR(err),
 		 LOG_TEXT("why", why));
 	/* Another branch above the final block: from where all agree. */
-	if (err == CS_ERR_UNLINKED && follow->final_height > 0)
-		follow->feed_from = follow->final_height + 1;
+	if (err == CS_ERR_UNLINKED && follow->created)
+		follow->feed_from = agreed_height(follow) + 1;
 	if (err == CS_ERR_FROZEN)
 		adapter_follow_freeze(follow);
 }
@@ -322,7 +329,9 @@ void adapter_follow_progress(struct adapter_follow *follow, const struct adapter
 
 void adapter_follow_reorg(struct adapter_follow *follow, const struct adapter_reorg *reorg)
 {
-	if (follow->feed_from == 0 || reorg->from < follow->feed_from)
+	/* What the client was not fed yet it is fed as it is now. */
+	if (reorg->from <= follow->client_head &&
+	    (follow->feed_from == 0 || reorg->from < follow->feed_from))
 		follow->feed_from = reorg->from;
 }
 

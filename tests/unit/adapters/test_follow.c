@@ -297,6 +297,25 @@ static void another_branch_is_fed_from_where_all_agree(void **unused)
 	assert_int_equal(w.from, 195);
 }
 
+/* The nodes change their mind while the first headers are on their way. */
+static void a_reorganisation_before_anything_is_final_is_fed_from_the_anchor(void **unused)
+{
+	(void)unused;
+	begin_at(ANCHOR, 0, ANCHOR);
+	adapter_follow_reorg(&w.follow, &(struct adapter_reorg){.from = ANCHOR + 3});
+	see_head(ANCHOR + 4);
+	assert_int_equal(w.from, ANCHOR + 1);
+	refuse(CS_ERR_UNLINKED);
+	adapter_follow_feed(&w.follow);
+	assert_int_equal(w.from, ANCHOR + 1);
+	/* Fed to the fork and no further. */
+	begin_at(ANCHOR + 5, 0, ANCHOR + 5);
+	see_head(ANCHOR + 6);
+	refuse(CS_ERR_UNLINKED);
+	adapter_follow_feed(&w.follow);
+	assert_int_equal(w.from, ANCHOR + 1);
+}
+
 static void a_frozen_client_is_told_and_left_alone(void **unused)
 {
 	(void)unused;
@@ -454,6 +473,8 @@ int main(void)
 		cmocka_unit_test_setup(nothing_is_fed_beyond_its_bounds, set_up),
 		cmocka_unit_test_setup(a_hold_is_asked_for_only_far_above_the_final_block, set_up),
 		cmocka_unit_test_setup(another_branch_is_fed_from_where_all_agree, set_up),
+		cmocka_unit_test_setup(
+			a_reorganisation_before_anything_is_final_is_fed_from_the_anchor, set_up),
 		cmocka_unit_test_setup(a_frozen_client_is_told_and_left_alone, set_up),
 		cmocka_unit_test_setup(a_branch_without_the_final_block_is_told_once, set_up),
 		cmocka_unit_test_setup(without_an_enclave_nothing_is_fed, set_up),
