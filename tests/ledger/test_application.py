@@ -226,6 +226,7 @@ def test_rollback(net):
     node, bank = net.nodes[3], Bank(net.nodes[0])
     assert bank.send(ALICE, [Call(DAVE.address, 1)])["code"] == 0
     settle(net.nodes)
+    node.wait_height(5)
     node.kill()
     for _ in range(3):
         done = run("rollback", "--home", str(node.home), "--hard")
