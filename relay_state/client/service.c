@@ -23,11 +23,6 @@ static const char *const names[] = {
 	[LEDGER_NO_FUNDS] = "no_funds", [LEDGER_TOO_DEAR] = "too_dear",
 	[LEDGER_REFUSED] = "refused"};
 
-const char *ledger_trouble_name(enum ledger_trouble trouble)
-{
-	return names[trouble];
-}
-
 const char *ledger_address(char text[LEDGER_ADDRESS_TEXT], const struct cs_address *address)
 {
 	memcpy(text, "0x", 2);

@@ -88,7 +88,6 @@ void ledger_service_committed(void *context, enum cs_err err);
 
 void ledger_service_set_trouble(struct ledger_service *service, enum ledger_trouble trouble,
 				const char *why);
-const char *ledger_trouble_name(enum ledger_trouble trouble);
 /* Nothing more for a while, longer each time; and no longer. */
 void ledger_service_pause(struct ledger_service *service);
 void ledger_service_unpause(struct ledger_service *service);
