@@ -3,16 +3,17 @@
 #include "host/alloc.h"
 #include "host/store.h"
 #include "relay_state/bft/wal.h"
+#include "relay_state/node/ledger_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*~ A row of `pairs` is the newest value of a key, with the version that made it; without a value it
- * says that the key was removed then. A row of `history` is what a version found when it changed the
- * key: the value before it, and the version that had made that one (0 and no value: it was not
- * there). So an older value is found by going from one version to the one before it, and to take a
- * version back is to put its rows of `history` in the place of the pairs. */
+ * says that the key was removed then. A row of `history` is a run of what a version found at the keys
+ * that it changed, in their order, from `first` on: the value before, and the version that had made
+ * that one (0 and no value: it was not there). So an older value is found by going from one version
+ * to the one before it, and to take a version back is to put its runs in the place of the pairs. */
 
 /* The key of a row: its space and itself. */
 #define KEY_SIZE_MAX (1u + LEDGER_KEY_SIZE_MAX)
@@ -26,8 +27,8 @@ static const char *const migrations[] = {
 	" version INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB) STRICT;"
 	"CREATE INDEX removed ON pairs(version) WHERE value IS NULL;"
 	"CREATE TABLE history(id INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
-	" key BLOB NOT NULL, since INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB,"
-	" UNIQUE(version, key)) STRICT;"
+	" first BLOB NOT NULL, sum INTEGER NOT NULL, run BLOB NOT NULL,"
+	" UNIQUE(version, first)) STRICT;"
 	"CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), version INTEGER NOT NULL,"
 	" oldest INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;"
 	"INSERT INTO state VALUES(1, 0, 0, " SUM_OF_NOTHING ");",
@@ -58,10 +59,10 @@ static const char *const texts[STATEMENTS] = {
 	[SET_PAIR] = "UPDATE pairs SET version = ?, sum = ?, value = ? WHERE id = ?",
 	[DROP_PAIR] = "DELETE FROM pairs WHERE id = ?",
 	[GET_ANY] = "SELECT 1 FROM pairs LIMIT 1",
-	[GET_HISTORY] = "SELECT since, sum, value FROM history WHERE version = ? AND key = ?",
-	[ADD_HISTORY] =
-		"INSERT INTO history(since, sum, value, version, key) VALUES(?, ?, ?, ?, ?)",
-	[GET_NEWER] = ("SELECT since, sum, value, version, key FROM history WHERE version > ?"
+	[GET_HISTORY] = ("SELECT sum, run FROM history WHERE version = ? AND first <= ?"
+			 " ORDER BY first DESC LIMIT 1"),
+	[ADD_HISTORY] = "INSERT INTO history(version, first, sum, run) VALUES(?, ?, ?, ?)",
+	[GET_NEWER] = ("SELECT sum, run, version FROM history WHERE version > ?"
 		       " ORDER BY version DESC"),
 	[DROP_NEWER] = "DELETE FROM history WHERE version > ?",
 	[DROP_OLDER] = ("DELETE FROM history WHERE id IN (SELECT id FROM history"
@@ -82,7 +83,9 @@ struct node_ledger_db {
 	struct cs_why why;
 	/* The change that is written. */
 	const struct ledger_changes *changes;
-	uint64_t target, target_oldest;
+	uint64_t target, target_oldest, run_count;
+	struct cs_buf run; /* of its history, over run_bytes */
+	uint8_t run_bytes[LEDGER_RUN_SIZE_MAX];
 };
 
 /* A value and where it comes from. */
@@ -109,7 +112,7 @@ static enum cs_err checked(struct node_ledger_db *db, enum cs_err err)
 		       host_store_why(db->store));
 }
 
-static enum cs_err run(struct node_ledger_db *db, enum statement which)
+static enum cs_err run_stmt(struct node_ledger_db *db, enum statement which)
 {
 	return checked(db, host_stmt_run(db->stmts[which]));
 }
@@ -121,15 +124,20 @@ const char *node_ledger_db_why(const struct node_ledger_db *db)
 
 /* ---- rows ---- */
 
-/* Of a pair `at` is 0, of a row of the history its version. */
-static int64_t sum_of(struct cs_bytes key, uint64_t at, const struct row *row)
+static int64_t sum_of(struct cs_bytes key, const struct row *row)
 {
-	uint8_t numbers[17];
-	cs_put_be64(numbers, at);
-	cs_put_be64(numbers + 8, row->version);
-	numbers[16] = row->is_there;
+	uint8_t numbers[9];
+	cs_put_be64(numbers, row->version);
+	numbers[8] = row->is_there;
 	uint32_t crc = bft_crc32c(bft_crc32c(0, key), CS_BYTES_OF(numbers));
 	return (int32_t)(row->is_there ? bft_crc32c(crc, row->value) : crc);
+}
+
+static int64_t sum_of_run(uint64_t version, struct cs_bytes run)
+{
+	uint8_t number[8];
+	cs_put_be64(number, version);
+	return (int32_t)bft_crc32c(bft_crc32c(0, CS_BYTES_OF(number)), run);
 }
 
 static struct cs_bytes row_key(uint8_t memory[KEY_SIZE_MAX], enum ledger_space space,
@@ -153,14 +161,14 @@ static void bind_row(struct host_stmt *stmt, const struct row *row, int64_t sum)
 
 /* From the statement's first three columns. */
 static enum cs_err take_row(struct node_ledger_db *db, struct row *row, struct host_stmt *stmt,
-			    struct cs_bytes key, uint64_t at)
+			    struct cs_bytes key)
 {
 	int64_t version = host_column_i64(stmt, 0);
 	struct row read = {.version = (uint64_t)version,
 			   .value = host_column_blob(stmt, 2),
 			   .is_there = !host_column_is_null(stmt, 2)};
 	if (version < 0 || read.value.n > LEDGER_VALUE_SIZE_MAX ||
-	    host_column_i64(stmt, 1) != sum_of(key, at, &read))
+	    host_column_i64(stmt, 1) != sum_of(key, &read))
 		return damaged(db, "a row has another checksum");
 	*row = read;
 	return CS_OK;
@@ -175,9 +183,27 @@ static enum cs_err find_pair(struct node_ledger_db *db, struct row *row, struct 
 	CS_TRY(checked(db, host_stmt_next(stmt, &found)));
 	if (!found)
 		return CS_ERR_NOT_FOUND;
-	CS_TRY(take_row(db, row, stmt, key, 0));
+	CS_TRY(take_row(db, row, stmt, key));
 	row->id = host_column_i64(stmt, 3);
 	return CS_OK;
+}
+
+/* From the statement's first two columns; a view as above. */
+static enum cs_err take_run(struct node_ledger_db *db, struct cs_bytes *run, struct host_stmt *stmt,
+			    uint64_t version)
+{
+	*run = host_column_blob(stmt, 1);
+	return run->n <= LEDGER_RUN_SIZE_MAX && host_column_i64(stmt, 0) == sum_of_run(version, *run)
+		       ? CS_OK
+		       : damaged(db, "a run of the history has another checksum");
+}
+
+static enum cs_err take_entry(struct node_ledger_db *db, struct row *row,
+			      const struct ledger_run_entry *entry, uint64_t version)
+{
+	*row = (struct row){
+		.version = entry->since, .value = entry->value, .is_there = entry->is_there};
+	return row->version < version ? CS_OK : damaged(db, "a version comes after a later one");
 }
 
 /* What the version found there; stays open as above. */
@@ -185,15 +211,19 @@ static enum cs_err find_before(struct node_ledger_db *db, struct row *row, uint6
 			       struct cs_bytes key)
 {
 	struct host_stmt *stmt = db->stmts[GET_HISTORY];
+	struct ledger_run_entry entry;
+	struct cs_bytes run;
 	bool found = false;
 	host_stmt_reset(stmt);
 	host_bind_u64(stmt, 0, version);
 	host_bind_blob(stmt, 1, key);
 	CS_TRY(checked(db, host_stmt_next(stmt, &found)));
-	if (!found)
-		return damaged(db, "what a version has changed is gone");
-	CS_TRY(take_row(db, row, stmt, key, version));
-	return row->version < version ? CS_OK : damaged(db, "a version comes after a later one");
+	if (found) {
+		CS_TRY(take_run(db, &run, stmt, version));
+		found = ledger_run_find(run, &entry, key) == CS_OK;
+	}
+	return found ? take_entry(db, row, &entry, version)
+		     : damaged(db, "what a version has changed is gone");
 }
 
 /* ---- reading ---- */
@@ -235,7 +265,7 @@ static enum cs_err take_pair(struct node_ledger_db *db, struct host_stmt *stmt,
 {
 	struct cs_bytes key = host_column_blob(stmt, 3);
 	struct row row;
-	CS_TRY(take_row(db, &row, stmt, key, 0));
+	CS_TRY(take_row(db, &row, stmt, key));
 	return row.is_there ? take(take_context, cs_bytes(key.p + 1, key.n - 1), row.value) : CS_OK;
 }
 
@@ -293,28 +323,46 @@ static enum cs_err put_pair(struct node_ledger_db *db, const struct row *old, bo
 			    struct cs_bytes key, const struct row *row)
 {
 	struct host_stmt *stmt = db->stmts[is_old ? SET_PAIR : ADD_PAIR];
-	bind_row(stmt, row, sum_of(key, 0, row));
+	bind_row(stmt, row, sum_of(key, row));
 	if (is_old)
 		host_bind_i64(stmt, 3, old->id);
 	else
 		host_bind_blob(stmt, 3, key);
-	return run(db, is_old ? SET_PAIR : ADD_PAIR);
+	return run_stmt(db, is_old ? SET_PAIR : ADD_PAIR);
+}
+
+/* The run that was begun becomes a row. */
+static enum cs_err end_run(struct node_ledger_db *db)
+{
+	struct host_stmt *stmt = db->stmts[ADD_HISTORY];
+	const struct cs_bytes run = cs_buf_view(&db->run);
+	if (run.n == 0)
+		return CS_OK;
+	host_bind_u64(stmt, 0, db->target);
+	host_bind_blob(stmt, 1, cs_bytes(run.p + 1, run.p[0]));
+	host_bind_i64(stmt, 2, sum_of_run(db->target, run));
+	host_bind_blob(stmt, 3, run);
+	CS_TRY(run_stmt(db, ADD_HISTORY));
+	db->run_count++;
+	cs_buf_init(&db->run, db->run_bytes, sizeof db->run_bytes);
+	return CS_OK;
 }
 
 static enum cs_err put_history(struct node_ledger_db *db, struct cs_bytes key,
 			       const struct row *old)
 {
-	struct host_stmt *stmt = db->stmts[ADD_HISTORY];
-	bind_row(stmt, old, sum_of(key, db->target, old));
-	host_bind_u64(stmt, 3, db->target);
-	host_bind_blob(stmt, 4, key);
-	return run(db, ADD_HISTORY);
+	const struct ledger_run_entry entry = {key, old->version, old->is_there, old->value};
+	if (ledger_run_add(&db->run, &entry))
+		return CS_OK;
+	CS_TRY(end_run(db));
+	cs_assert(ledger_run_add(&db->run, &entry));
+	return CS_OK;
 }
 
 static enum cs_err drop_pair(struct node_ledger_db *db, const struct row *old)
 {
 	host_bind_i64(db->stmts[DROP_PAIR], 0, old->id);
-	return run(db, DROP_PAIR);
+	return run_stmt(db, DROP_PAIR);
 }
 
 /* The first version has none before it that could be asked for. */
@@ -358,7 +406,7 @@ static enum cs_err put_state(struct node_ledger_db *db, uint64_t version, uint64
 	host_bind_u64(stmt, 0, version);
 	host_bind_u64(stmt, 1, oldest);
 	host_bind_i64(stmt, 2, (int32_t)bft_crc32c(0, CS_BYTES_OF(numbers)));
-	CS_TRY(run(db, SET_STATE));
+	CS_TRY(run_stmt(db, SET_STATE));
 	return host_store_changes(db->store) == 1 ? CS_OK : damaged(db, "the state's row is gone");
 }
 
@@ -366,19 +414,22 @@ static enum cs_err drop_some(struct node_ledger_db *db, enum statement which, ui
 {
 	host_bind_u64(db->stmts[which], 0, db->target_oldest);
 	host_bind_u64(db->stmts[which], 1, count_max);
-	return run(db, which);
+	return run_stmt(db, which);
 }
 
 static enum cs_err write_changes(void *context)
 {
 	struct node_ledger_db *db = context;
 	uint64_t count = 0;
+	db->run_count = 0;
+	cs_buf_init(&db->run, db->run_bytes, sizeof db->run_bytes);
 	for (size_t s = 0; s < LEDGER_SPACE_COUNT; s++) {
 		count += db->changes[s].count;
 		for (size_t i = 0; i < db->changes[s].count; i++)
 			CS_TRY(put_change(db, (enum ledger_space)s, &db->changes[s].items[i]));
 	}
-	CS_TRY(drop_some(db, DROP_OLDER, 2 * count + NODE_LEDGER_PRUNED_MIN));
+	CS_TRY(end_run(db));
+	CS_TRY(drop_some(db, DROP_OLDER, 2 * db->run_count + NODE_LEDGER_PRUNED_RUNS_MIN));
 	CS_TRY(drop_some(db, DROP_REMOVED, 2 * count + NODE_LEDGER_PRUNED_MIN));
 	return put_state(db, db->target, db->target_oldest);
 }
@@ -419,8 +470,8 @@ static enum cs_err commit(void *context, uint64_t version,
 static enum cs_err write_nothing(void *context)
 {
 	struct node_ledger_db *db = context;
-	CS_TRY(run(db, CLEAR_PAIRS));
-	CS_TRY(run(db, CLEAR_HISTORY));
+	CS_TRY(run_stmt(db, CLEAR_PAIRS));
+	CS_TRY(run_stmt(db, CLEAR_HISTORY));
 	return put_state(db, 0, 0);
 }
 
@@ -448,21 +499,37 @@ uint64_t node_ledger_db_oldest(const struct node_ledger_db *db)
 
 /* ---- back ---- */
 
-/* A row of GET_NEWER is what its pair becomes. */
-static enum cs_err put_back(struct node_ledger_db *db, struct host_stmt *newer)
+static enum cs_err put_back(struct node_ledger_db *db, struct cs_bytes key, uint64_t version,
+			    const struct row *before)
 {
-	const struct cs_bytes key = host_column_blob(newer, 4);
-	const int64_t version = host_column_i64(newer, 3);
-	struct row before, now;
-	CS_TRY(take_row(db, &before, newer, key, (uint64_t)version));
+	struct row now;
 	enum cs_err err = find_pair(db, &now, key);
-	if (err == CS_ERR_NOT_FOUND || (err == CS_OK && now.version != (uint64_t)version))
+	if (err == CS_ERR_NOT_FOUND || (err == CS_OK && now.version != version))
 		err = damaged(db, "a pair is not what the newest version has made it");
 	if (err == CS_OK)
-		err = before.is_there || before.version > 0 ? put_pair(db, &now, true, key, &before)
-							    : drop_pair(db, &now);
+		err = before->is_there || before->version > 0
+			      ? put_pair(db, &now, true, key, before)
+			      : drop_pair(db, &now);
 	host_stmt_reset(db->stmts[GET_PAIR]);
 	return err;
+}
+
+/* Each entry of GET_NEWER's row is what its pair becomes. */
+static enum cs_err put_run_back(struct node_ledger_db *db, struct host_stmt *newer)
+{
+	const uint64_t version = (uint64_t)host_column_i64(newer, 2);
+	struct ledger_run_entry entry;
+	struct cs_reader reader;
+	struct cs_bytes run;
+	struct row before;
+	enum cs_err err;
+	CS_TRY(take_run(db, &run, newer, version));
+	cs_reader_init(&reader, run);
+	while ((err = ledger_run_next(&reader, &entry)) == CS_OK) {
+		CS_TRY(take_entry(db, &before, &entry, version));
+		CS_TRY(put_back(db, entry.key, version, &before));
+	}
+	return err == CS_ERR_NOT_FOUND ? CS_OK : damaged(db, "a run of the history is none");
 }
 
 static enum cs_err write_back(void *context)
@@ -473,14 +540,14 @@ static enum cs_err write_back(void *context)
 	host_bind_u64(newer, 0, db->target);
 	enum cs_err err = checked(db, host_stmt_next(newer, &found));
 	while (err == CS_OK && found) {
-		err = put_back(db, newer);
+		err = put_run_back(db, newer);
 		if (err == CS_OK)
 			err = checked(db, host_stmt_next(newer, &found));
 	}
 	host_stmt_reset(newer);
 	CS_TRY(err);
 	host_bind_u64(db->stmts[DROP_NEWER], 0, db->target);
-	CS_TRY(run(db, DROP_NEWER));
+	CS_TRY(run_stmt(db, DROP_NEWER));
 	return put_state(db, db->target, db->target_oldest);
 }
 
@@ -546,7 +613,7 @@ static enum cs_err prepare(struct node_ledger_db *db)
 
 enum cs_err node_ledger_db_open(struct node_ledger_db **out, const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c44};
+	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c45};
 	struct node_ledger_db *db = host_alloc(sizeof *db);
 	enum cs_err err = host_store_open(&db->store, NULL, path, &schema, why);
 	if (err == CS_OK)
