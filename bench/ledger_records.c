@@ -5,6 +5,7 @@
 #include "core/hash.h"
 #include "relay_state/ledger/records.h"
 #include "relay_state/ledger/tx.h"
+#include "relay_state/relay/relay.h"
 
 #include <string.h>
 
@@ -18,39 +19,66 @@ static struct {
 	struct cs_sig *sig;
 	struct cs_hash chain;
 	size_t batch, first;
-	uint64_t message;
-	uint64_t sequences[ACCOUNTS_MAX];
+	uint64_t sequences[ACCOUNTS_MAX]; /* transactions that the account has sent */
 } bench;
+
+/* What a delivered message goes through at its source. */
+static const uint8_t moves[] = {
+	RELAY_ON_OBSERVE, RELAY_ON_REACH_FINALITY, RELAY_ON_VERIFY,
+	RELAY_ON_SIGN,    RELAY_ON_SUBMIT,         RELAY_ON_INCLUDE,
+	RELAY_ON_REACH_OUTCOME, RELAY_ON_VERIFY_OUTCOME, RELAY_ON_FINALIZE,
+};
 
 void bench_records_init(const char *tag, size_t batch, size_t first)
 {
 	bench.sig = cs_sig_new(NULL);
 	bench.batch = batch;
 	bench.first = first;
-	bench.message = (uint64_t)first << 32;
-	if (bench.sig == NULL || batch == 0 || batch > BENCH_RECORDS_MAX || strlen(tag) < 64 ||
+	if (bench.sig == NULL || batch == 0 || batch % BENCH_RECORDS_TOGETHER != 0 || batch > BENCH_RECORDS_MAX || strlen(tag) < 64 ||
 	    cs_unhex(bench.chain.b, sizeof bench.chain.b, cs_bytes(tag, 64)) != CS_OK)
 		bench_die("no such chain or batch");
 }
 
-static void put_record(struct cs_abi *abi, uint64_t number)
+static void put_record(struct cs_abi *abi, uint64_t number, uint8_t index)
 {
 	struct cs_hash source, destination, zero = {{0}};
+	enum relay_state from = RELAY_STATE_NONE;
 	uint8_t bytes[8];
 	cs_put_be64(bytes, number);
 	const struct cs_hash message = cs_sha256(CS_BYTES_OF(bytes));
 	memset(source.b, 0x41, sizeof source.b);
 	memset(destination.b, 0x42, sizeof destination.b);
+	for (uint8_t i = 0; i < index; i++) {
+		if (i == 0)
+			from = relay_first(RELAY_SOURCE);
+		else if (relay_move(&from, (enum relay_event)moves[i]) != CS_OK)
+			bench_die("no such move");
+	}
 	cs_abi_put_word(abi, &message);
 	cs_abi_put_word(abi, &source);
 	cs_abi_put_word(abi, &destination);
 	cs_abi_put_u64(abi, RELAY_SOURCE);
-	for (unsigned i = 0; i < 3; i++)
-		cs_abi_put_u64(abi, 0); /* index, from, event: the first is observed */
+	cs_abi_put_u64(abi, index);
+	cs_abi_put_u64(abi, from);
+	cs_abi_put_u64(abi, moves[index]);
 	cs_abi_put_u64(abi, number);
 	cs_abi_put_word(abi, &message);
 	cs_abi_put_word(abi, &message);
 	cs_abi_put_word(abi, &zero);
+}
+
+/* The account's messages are in groups of as many as a batch has; three batches carry a group to its end. */
+static void put_batch(struct cs_abi *abi, size_t account)
+{
+	const uint64_t batches = sizeof moves / BENCH_RECORDS_TOGETHER;
+	const size_t group = bench.batch / BENCH_RECORDS_TOGETHER;
+	const uint64_t first = ((uint64_t)(bench.first + account) << 32) +
+			       bench.sequences[account] / batches * group;
+	const uint8_t index =
+		(uint8_t)(bench.sequences[account] % batches * BENCH_RECORDS_TOGETHER);
+	for (size_t i = 0; i < group; i++)
+		for (uint8_t j = 0; j < BENCH_RECORDS_TOGETHER; j++)
+			put_record(abi, first + i, (uint8_t)(index + j));
 }
 
 size_t bench_records_tx(uint8_t *out, size_t account)
@@ -67,8 +95,7 @@ size_t bench_records_tx(uint8_t *out, size_t account)
 	cs_buf_init(&buf, input, sizeof input);
 	cs_abi_call(&abi, &buf, "record(" RECORD "[])");
 	cs_abi_enter_array(&abi, cs_abi_slot(&abi), bench.batch);
-	for (size_t i = 0; i < bench.batch; i++)
-		put_record(&abi, ++bench.message);
+	put_batch(&abi, account);
 	cs_abi_leave(&abi);
 	memset(&tx, 0, sizeof tx);
 	tx.chain = bench.chain;
