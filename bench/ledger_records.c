@@ -24,8 +24,8 @@ static struct {
 
 /* What a delivered message goes through at its source. */
 static const uint8_t moves[] = {
-	RELAY_ON_OBSERVE, RELAY_ON_REACH_FINALITY, RELAY_ON_VERIFY,
-	RELAY_ON_SIGN,    RELAY_ON_SUBMIT,         RELAY_ON_INCLUDE,
+	RELAY_ON_OBSERVE,       RELAY_ON_REACH_FINALITY, RELAY_ON_VERIFY,
+	RELAY_ON_SIGN,          RELAY_ON_SUBMIT,         RELAY_ON_INCLUDE,
 	RELAY_ON_REACH_OUTCOME, RELAY_ON_VERIFY_OUTCOME, RELAY_ON_FINALIZE,
 };
 
@@ -34,7 +34,8 @@ void bench_records_init(const char *tag, size_t batch, size_t first)
 	bench.sig = cs_sig_new(NULL);
 	bench.batch = batch;
 	bench.first = first;
-	if (bench.sig == NULL || batch == 0 || batch % BENCH_RECORDS_TOGETHER != 0 || batch > BENCH_RECORDS_MAX || strlen(tag) < 64 ||
+	if (bench.sig == NULL || batch == 0 || batch % BENCH_RECORDS_TOGETHER != 0 ||
+	    batch > BENCH_RECORDS_MAX || strlen(tag) < 64 ||
 	    cs_unhex(bench.chain.b, sizeof bench.chain.b, cs_bytes(tag, 64)) != CS_OK)
 		bench_die("no such chain or batch");
 }

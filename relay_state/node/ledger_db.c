@@ -193,7 +193,8 @@ static enum cs_err take_run(struct node_ledger_db *db, struct cs_bytes *run, str
 			    uint64_t version)
 {
 	*run = host_column_blob(stmt, 1);
-	return run->n <= LEDGER_RUN_SIZE_MAX && host_column_i64(stmt, 0) == sum_of_run(version, *run)
+	return run->n <= LEDGER_RUN_SIZE_MAX &&
+			       host_column_i64(stmt, 0) == sum_of_run(version, *run)
 		       ? CS_OK
 		       : damaged(db, "a run of the history has another checksum");
 }

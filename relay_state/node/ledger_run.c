@@ -25,12 +25,14 @@ enum cs_err ledger_run_next(struct cs_reader *run, struct ledger_run_entry *entr
 	const uint8_t is_there = cs_get_u8(run);
 	entry->is_there = is_there == 1;
 	entry->value = cs_get(run, cs_get_u32(run));
-	if (run->failed || entry->key.n == 0 || is_there > 1 || (!entry->is_there && entry->value.n > 0))
+	if (run->failed || entry->key.n == 0 || is_there > 1 ||
+	    (!entry->is_there && entry->value.n > 0))
 		return CS_ERR_MALFORMED;
 	return CS_OK;
 }
 
-enum cs_err ledger_run_find(struct cs_bytes run, struct ledger_run_entry *entry, struct cs_bytes key)
+enum cs_err ledger_run_find(struct cs_bytes run, struct ledger_run_entry *entry,
+			    struct cs_bytes key)
 {
 	struct cs_reader reader;
 	cs_reader_init(&reader, run);

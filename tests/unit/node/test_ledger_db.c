@@ -299,14 +299,13 @@ static void test_forgets_in_bounded_steps(void **state)
 	for (uint64_t height = 1; height <= 200; height++)
 		commit_block(&s->table, height, 1000);
 	const int64_t before = ask_between(s, "SELECT count(*) FROM history");
-	assert_true(before > 3 * (int64_t)NODE_LEDGER_PRUNED_MIN);
+	assert_true(before > 3 * (int64_t)NODE_LEDGER_PRUNED_RUNS_MIN);
 	/* One commit leaves most of it, and older versions are not answered any more. */
 	make_block(&block, 201);
-	size_t count = block.changes[0].count + block.changes[1].count;
 	assert_ok(s->table.commit(s->table.context, 201, block.changes, 201));
 	assert_int_equal(node_ledger_db_oldest(s->db), 201);
 	assert_in_range(before - ask_between(s, "SELECT count(*) FROM history"),
-			NODE_LEDGER_PRUNED_MIN - count, NODE_LEDGER_PRUNED_MIN + 2 * count);
+			NODE_LEDGER_PRUNED_RUNS_MIN - 1, NODE_LEDGER_PRUNED_RUNS_MIN + 8);
 	struct cs_bytes value;
 	assert_err(s->table.get(s->table.context, &value, LEDGER_VALUES, cs_bytes("ab", 2), 200,
 				&s->arena),
@@ -637,7 +636,7 @@ static void test_rows_that_were_changed(void **state)
 		"UPDATE state SET version = 29",
 		"UPDATE state SET oldest = 25",
 		"DELETE FROM state",
-		"ALTER TABLE history RENAME COLUMN since TO before",
+		"ALTER TABLE history RENAME COLUMN first TO begin",
 	};
 	static const char *const later[] = {
 		"UPDATE pairs SET value = x'00' WHERE id = (SELECT max(id) FROM pairs WHERE value "
@@ -647,8 +646,12 @@ static void test_rows_that_were_changed(void **state)
 		"UPDATE pairs SET version = -1",
 		"UPDATE pairs SET key = x'00aa' WHERE id = 1",
 		"UPDATE pairs SET value = zeroblob(30000) WHERE id = 1",
-		"UPDATE history SET since = since + 1",
-		"UPDATE history SET value = x'01'",
+		"UPDATE history SET version = version + 1000",
+		"UPDATE history SET run = CAST(run || x'01' AS BLOB)",
+		"UPDATE history SET run = x'', sum = 0",
+		"UPDATE history SET run = zeroblob(30000)",
+		"UPDATE history SET sum = sum + 1",
+		"UPDATE history SET first = CAST(first || x'ff' AS BLOB)",
 		"DELETE FROM history",
 	};
 	struct scene *s = *state;
