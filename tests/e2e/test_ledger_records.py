@@ -175,11 +175,16 @@ class Door:
         self.server.server_close()
 
 
-def with_nodes(gateway, bridge: BridgeLedger, urls: list[str]) -> None:
-    """Its configuration names these nodes from the next start on."""
-    lines = gateway.config.read_text().splitlines()
-    nodes = "nodes = [" + ", ".join(json.dumps(url) for url in urls) + "]"
-    gateway.config.write_text("\n".join(nodes if line.startswith("nodes = [") else line for line in lines) + "\n")
+def configure(gateway, name: str, value: str) -> None:
+    """Another value of [ledger] from the next start on."""
+    above, below = gateway.config.read_text().split("[ledger]\n")
+    table, *tables = below.split("\n[")
+    lines = [line for line in table.splitlines() if line.split(" = ")[0] != name]
+    gateway.config.write_text(above + "[ledger]\n" + "\n[".join(["\n".join([f"{name} = {value}", *lines, ""]), *tables]))
+
+
+def with_nodes(gateway, urls: list[str]) -> None:
+    configure(gateway, "nodes", json.dumps(urls))
 
 
 def kill(gateway) -> None:
@@ -199,7 +204,7 @@ def test_a_crash_between_journal_and_broadcast(world, bridge):
     account = bridge.accounts[gateway.name].address
     with Door(bridge.urls[0]) as door:
         gateway.stop()
-        with_nodes(gateway, bridge, [door.url])
+        with_nodes(gateway, [door.url])
         gateway.restart()
         wait_written(gateway)
         wait_leases(gateway)
@@ -217,7 +222,7 @@ def test_a_crash_between_journal_and_broadcast(world, bridge):
         assert receipt["status"] == "0x1", (kind, receipt)
         check_records(bridge, world, [message_id])
         gateway.stop()
-    with_nodes(gateway, bridge, bridge.urls)
+    with_nodes(gateway, bridge.urls)
     gateway.restart()
     wait_written(gateway)
 
@@ -275,6 +280,42 @@ def test_an_account_without_rights(world, bridge):
     message_id, = relay(world, b"no right to write")
     assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
     bridge.allow_gateway(gateway.name, gateway.side.identity)
+    check_records(bridge, world, [message_id])
+
+
+def test_an_account_that_cannot_pay(world, bridge):
+    """It says so and goes on relaying; what happened meanwhile is written when the account has something."""
+    gateway = world.gateways[1]
+    poor = bridge.add_account("poor")
+    bridge.allow_gateway(poor.name, gateway.side.identity)
+    wait_written(gateway)
+    gateway.stop()
+    configure(gateway, "key_file", json.dumps(str(poor.key_file)))
+    gateway.restart()
+    message_id, = relay(world, b"no money to write")
+    wait_for(lambda: status(gateway)["state"] == "no_funds", TIMEOUT_S, f"{gateway.name} says so", 0.1)
+    assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
+    bridge.rpc.wait_receipt(bridge.rpc.send(bridge.accounts["owner"].address, poor.address, value=10**12))
+    check_records(bridge, world, [message_id])
+    gateway.stop()
+    configure(gateway, "key_file", json.dumps(str(bridge.accounts[gateway.name].key_file)))
+    gateway.restart()
+    wait_written(gateway)
+
+
+def test_a_chain_that_is_too_dear(world, bridge):
+    """Its least gas price is above the configured one: nothing is written until somebody allows it."""
+    gateway = world.gateways[1]
+    wait_written(gateway)
+    gateway.stop()
+    configure(gateway, "gas_price_max", "0")
+    gateway.restart()
+    message_id, = relay(world, b"too dear to write")
+    wait_for(lambda: status(gateway)["state"] == "too_dear", TIMEOUT_S, f"{gateway.name} says so", 0.1)
+    assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
+    gateway.stop()
+    configure(gateway, "gas_price_max", "1000")
+    gateway.restart()
     check_records(bridge, world, [message_id])
 
 

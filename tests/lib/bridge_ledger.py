@@ -112,6 +112,11 @@ class BridgeLedger:
         write_secret(account.key_file, f"{account.secret:064x}\n")
         return account
 
+    def add_account(self, name: str) -> Account:
+        """One that genesis does not know."""
+        self.accounts[name] = self._account(name)
+        return self.accounts[name]
+
     # ---- genesis ----
 
     def app_state(self) -> dict:
