@@ -417,11 +417,6 @@ def demo_bridge_ledger(options, folder: Path):
     return BridgeLedger(folder / "ledger")
 
 
-def demo_time(sources, bridge) -> dict | None:
-    """Between two ledgers the enclaves take the time from the bridge's; with an oracle, whose manifest is the same, from the host's clock."""
-    return {} if bridge and not sources else None
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/demo")
     parser.add_argument("--chains", choices=tuple(KINDS), default="ledger")
@@ -439,7 +434,7 @@ def main() -> int:
     print(paint("1", f"Caisson between {TITLES[options.chains]}"), flush=True)
     try:
         with (demo_sources(options, folder) as sources, demo_bridge_ledger(options, folder) as bridge,
-              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge, ledger_time=demo_time(sources, bridge)) as world):
+              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge, ledger_time={} if bridge else None) as world):
             demo = Demo(world)
             if "anvil" in KINDS[options.chains]:
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))

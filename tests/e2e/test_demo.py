@@ -341,10 +341,10 @@ def test_ledger_records_are_proven(demo, bridge):
 
 
 def test_ledger_anchors_are_proven(demo, bridge):
-    """Where no oracle shares the manifest, the enclaves take the time from this ledger, and anchor their state there."""
+    """The enclaves take the time from this ledger, and the gateways' anchor their state there."""
     manifest = json.loads((demo.folder / "manifest.json").read_text())["manifest"]
-    assert manifest["time"] == (["insecure_host_time"] if "oracle" in manifest else ["ledger"])
-    assert len(bridge.told["anchors"]) == (0 if "oracle" in manifest else 2)
+    assert manifest["time"] == ["ledger"]
+    assert len(bridge.told["anchors"]) == 2
     for told in bridge.told["anchors"]:
         value = bridge.proven(bytes([RECORDS]) + b"a" + abi.to_bytes(told["lineage"]) + abi.to_bytes(told["identity"]))
         assert (int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")) == (told["epoch"], told["counter"])
