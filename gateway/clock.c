@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define ANNOUNCEMENT_NAME "announcement of a key"
+
 static bool ready(void *ctx)
 {
 	const struct gateway *gateway = ctx;
@@ -49,10 +51,28 @@ static void proven(void *ctx)
 	host_enclave_session_init(gateway->enclave);
 }
 
+static enum cs_err keep(void *ctx, struct cs_bytes announcement)
+{
+	const struct gateway *gateway = ctx;
+	return gateway_journal_put(gateway->journal, ANNOUNCEMENT_NAME, announcement);
+}
+
+static enum cs_err write_told(void *ctx)
+{
+	return keep(ctx, CS_BYTES_NONE);
+}
+
+static void told(void *ctx)
+{
+	struct gateway *gateway = ctx;
+	enum cs_err err = gateway_write(gateway, write_told, gateway);
+	if (err != CS_OK)
+		gateway_fail(gateway, err, "what the register was told");
+}
+
 bool ledger_anchor_send(struct gateway_ledger *ledger)
 {
-	enum cs_err err = ledger_clock_send(ledger->gateway->clock, ledger->service.writer,
-					    LEDGER_KIND_ANCHOR);
+	enum cs_err err = ledger_clock_send(ledger->gateway->clock, ledger->service.writer);
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		ledger_service_no_answer(&ledger->service, err, NULL);
 	return err != CS_ERR_NOT_FOUND;
@@ -70,15 +90,25 @@ enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why)
 						    .seal = seal,
 						    .kick = kick,
 						    .changed = changed,
-						    .proven = proven};
-	const struct ledger_clock_config config = {
+						    .proven = proven,
+						    .keep = keep,
+						    .told = told};
+	struct ledger_clock_config config = {
+		.anchor_kind = LEDGER_KIND_ANCHOR,
+		.rotation_kind = LEDGER_KIND_ROTATION,
 		.client = gateway->ledger ? gateway->ledger->service.client : NULL,
 		.manifest = &gateway->config.manifest.ledger,
 		.ledger = &gateway->config.ledger,
 		.scratch = &gateway->scratch,
 		.ops = &ops,
 		.ctx = gateway};
-	return ledger_clock_new(&gateway->clock, gateway->loop, &config, why);
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	enum cs_err err = gateway_journal_get(gateway->journal, ANNOUNCEMENT_NAME,
+					      &gateway->scratch, &config.announcement);
+	if (err == CS_OK || err == CS_ERR_NOT_FOUND)
+		err = ledger_clock_new(&gateway->clock, gateway->loop, &config, why);
+	cs_arena_rewind(&gateway->scratch, mark);
+	return err;
 }
 
 void gateway_clock_stop(struct gateway *gateway)

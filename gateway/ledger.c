@@ -74,7 +74,7 @@ static void ended(void *ctx, const struct ledger_report *report)
 		ledger_records_ended(ledger, report);
 	else
 		(void)ledger_write(ledger, write_ended, &(struct over){ledger, report});
-	if (report->kind == LEDGER_KIND_ANCHOR)
+	if (report->kind == LEDGER_KIND_ANCHOR || report->kind == LEDGER_KIND_ROTATION)
 		ledger_anchor_ended(ledger, report);
 	/* What was taken is ours when the ledger says so; what failed has a reason there. */
 	if (!records || report->end != LEDGER_END_DONE)

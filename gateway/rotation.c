@@ -146,8 +146,7 @@ static enum cs_err write_rotation(void *context)
 				   wire_pb_view(rotate->reply->sealed)));
 	for (size_t i = 0; i < rotate->reply->n_statements; i++)
 		CS_TRY(write_statement(rotate->chain, rotate->reply, rotate->reply->statements[i]));
-	ledger_clock_announce(gateway->clock, rotate->reply);
-	return CS_OK;
+	return ledger_clock_announce(gateway->clock, rotate->reply);
 }
 
 static void rotate_committed(void *context, enum cs_err err)

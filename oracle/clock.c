@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define ANNOUNCEMENT_NAME "announcement of a key"
+
 static bool ready(void *ctx)
 {
 	const struct oracle *oracle = ctx;
@@ -45,6 +47,25 @@ static void proven(void *ctx)
 	oracle_enclave_init(ctx);
 }
 
+static enum cs_err keep(void *ctx, struct cs_bytes announcement)
+{
+	const struct oracle *oracle = ctx;
+	return oracle_journal_put(oracle->journal, ANNOUNCEMENT_NAME, announcement);
+}
+
+static enum cs_err write_told(void *ctx)
+{
+	return keep(ctx, CS_BYTES_NONE);
+}
+
+static void told(void *ctx)
+{
+	struct oracle *oracle = ctx;
+	enum cs_err err = oracle_write(oracle, write_told, oracle);
+	if (err != CS_OK)
+		oracle_fail(oracle, err, "what the register was told");
+}
+
 enum cs_err oracle_clock_start(struct oracle *oracle, struct cs_why *why)
 {
 	static const struct ledger_clock_ops ops = {.ready = ready,
@@ -52,14 +73,24 @@ enum cs_err oracle_clock_start(struct oracle *oracle, struct cs_why *why)
 						    .seal = seal,
 						    .kick = kick,
 						    .changed = changed,
-						    .proven = proven};
-	const struct ledger_clock_config config = {.client = oracle_ledger_client(oracle),
-						   .manifest = &oracle->config.manifest.base.ledger,
-						   .ledger = &oracle->config.ledger,
-						   .scratch = &oracle->scratch,
-						   .ops = &ops,
-						   .ctx = oracle};
-	return ledger_clock_new(&oracle->clock, oracle->loop, &config, why);
+						    .proven = proven,
+						    .keep = keep,
+						    .told = told};
+	struct ledger_clock_config config = {.client = oracle_ledger_client(oracle),
+					     .manifest = &oracle->config.manifest.base.ledger,
+					     .ledger = &oracle->config.ledger,
+					     .anchor_kind = ORACLE_LEDGER_ANCHOR,
+					     .rotation_kind = ORACLE_LEDGER_ROTATION,
+					     .scratch = &oracle->scratch,
+					     .ops = &ops,
+					     .ctx = oracle};
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	enum cs_err err = oracle_journal_get(oracle->journal, ANNOUNCEMENT_NAME, &oracle->scratch,
+					     &config.announcement);
+	if (err == CS_OK || err == CS_ERR_NOT_FOUND)
+		err = ledger_clock_new(&oracle->clock, oracle->loop, &config, why);
+	cs_arena_rewind(&oracle->scratch, mark);
+	return err;
 }
 
 void oracle_clock_stop(struct oracle *oracle)

@@ -14,9 +14,6 @@
 #define CALLS_MAX 16u
 /* An answer that reverts so often alone is given up. */
 #define REVERTS_MAX 8u
-/* Of transactions; they are in the journal. */
-#define KIND_ANSWERS 1u
-#define KIND_ANCHOR 2u
 
 struct oracle_ledger {
 	struct oracle *oracle;
@@ -86,7 +83,7 @@ static void ended(void *ctx, const struct ledger_report *report)
 {
 	struct oracle_ledger *ledger = ctx;
 	struct end end = {ledger, report, false};
-	if (report->kind == KIND_ANCHOR) {
+	if (report->kind != ORACLE_LEDGER_ANSWERS) {
 		(void)write(ledger, write_end, &end);
 		ledger_clock_ended(ledger->oracle->clock, report);
 		return;
@@ -220,8 +217,7 @@ static bool make_calls(struct oracle_ledger *ledger, struct ledger_tx_call *call
 static bool send_anchor(struct oracle_ledger *ledger)
 {
 	ledger->count = 0;
-	enum cs_err err =
-		ledger_clock_send(ledger->oracle->clock, ledger->service.writer, KIND_ANCHOR);
+	enum cs_err err = ledger_clock_send(ledger->oracle->clock, ledger->service.writer);
 	if (err != CS_OK && err != CS_ERR_NOT_FOUND)
 		ledger_service_no_answer(&ledger->service, err, "");
 	return err != CS_ERR_NOT_FOUND;
@@ -239,7 +235,7 @@ static bool work(void *ctx)
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = CS_OK;
 	if (make_calls(ledger, calls) && ledger->count > 0)
-		err = ledger_writer_send(ledger->service.writer, KIND_ANSWERS, calls, ledger->count,
+		err = ledger_writer_send(ledger->service.writer, ORACLE_LEDGER_ANSWERS, calls, ledger->count,
 					 0);
 	cs_arena_rewind(&oracle->scratch, mark);
 	if (err != CS_OK)

@@ -5,6 +5,13 @@
 
 #include "oracle/oracle.h"
 
+/* Of transactions; they are in the journal. */
+enum oracle_ledger_kind {
+	ORACLE_LEDGER_ANSWERS = 1,
+	ORACLE_LEDGER_ANCHOR = 2,
+	ORACLE_LEDGER_ROTATION = 3,
+};
+
 /* With the journal open; nothing where the configuration names no ledger. */
 CS_NODISCARD enum cs_err oracle_ledger_start(struct oracle *oracle, struct cs_why *why);
 void oracle_ledger_stop(struct oracle *oracle);

@@ -188,7 +188,7 @@ static enum cs_err write_rotation(void *context)
 				  wire_pb_view(reply->sealed)));
 	for (size_t i = 0; i < reply->n_statements; i++)
 		CS_TRY(write_statement(rotate, &statements[i]));
-	ledger_clock_announce(rotate->oracle->clock, reply);
+	CS_TRY(ledger_clock_announce(rotate->oracle->clock, reply));
 	/* Nobody to wait for. */
 	return rotate->secrets || waiting(rotate->oracle)
 		       ? CS_OK

@@ -383,8 +383,12 @@ enum cs_err ledger_clock_new(struct ledger_clock **out, struct host_loop *loop,
 	CS_TRY(check(config, why));
 	struct ledger_clock *clock = host_calloc(1, sizeof(*clock));
 	clock->config = *config;
+	clock->config.announcement = CS_BYTES_NONE;
 	clock->last = &clock->first;
 	clock->timer = host_timer_new(loop, tick, clock);
+	if (config->announcement.n > 0)
+		clock->announcement =
+			cs_bytes(host_copy(config->announcement), config->announcement.n);
 	*out = clock;
 	return CS_OK;
 }

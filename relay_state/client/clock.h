@@ -36,12 +36,18 @@ struct ledger_clock_ops {
 	void (*changed)(void *ctx);
 	/* The first proof since the state came back: keys that are missing may be made. */
 	void (*proven)(void *ctx);
+	/* In the writer that ledger_clock_announce was called in: the next start's config.announcement. */
+	enum cs_err (*keep)(void *ctx, struct cs_bytes announcement);
+	/* The register was told, or refused: what was kept goes. */
+	void (*told)(void *ctx);
 };
 
 struct ledger_clock_config {
 	struct ledger_client *client; /* NULL: none is configured */
 	const struct host_manifest_ledger *manifest;
 	const struct host_ledger_config *ledger; /* they live longer */
+	struct cs_bytes announcement; /* that was kept; copied. NONE: there is none */
+	uint64_t anchor_kind, rotation_kind; /* of transactions */
 	struct cs_arena *scratch; /* the caller's; rewound before each callback ends */
 	const struct ledger_clock_ops *ops;
 	void *ctx;
@@ -61,16 +67,16 @@ void ledger_clock_up(struct ledger_clock *clock);
 void ledger_clock_down(struct ledger_clock *clock);
 /* The sealed state that is on disk now: what came back at the start, and each that was stored. */
 void ledger_clock_stored(struct ledger_clock *clock, struct cs_bytes sealed);
-/* The register of enclaves is told of the successor that this rotation announces. Forgotten with the
- * process: what a rotation announced can be announced again. */
-void ledger_clock_announce(struct ledger_clock *clock, const Caisson__Wire__RotateReply *reply);
+/* The register of enclaves is told of the successor that this rotation announces, after a crash too: in the writer that
+ * writes the rotation down. Fails as `keep`. */
+CS_NODISCARD enum cs_err ledger_clock_announce(struct ledger_clock *clock,
+					       const Caisson__Wire__RotateReply *reply);
 
 /* ---- the account that writes; NULL: nothing is to be written ---- */
-/* Sends the anchor, or an announcement, as a transaction of this kind. NOT_FOUND: there is none to send; else as
- * ledger_writer_send. */
-CS_NODISCARD enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer,
-					   uint64_t kind);
-/* What became of a transaction of that kind, of an earlier process too. */
+/* Sends the anchor, or an announcement. NOT_FOUND: there is none to send; else as ledger_writer_send. */
+CS_NODISCARD enum cs_err ledger_clock_send(struct ledger_clock *clock,
+					   struct ledger_writer *writer);
+/* What became of a transaction of these kinds, of an earlier process too. */
 void ledger_clock_ended(struct ledger_clock *clock, const struct ledger_report *report);
 
 /* ---- what others ask ---- */

@@ -289,8 +289,7 @@ static void sign_anchor(struct ledger_clock *clock)
 	sign_failed(clock, err, NULL);
 }
 
-enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer,
-			      uint64_t kind)
+enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *writer)
 {
 	if (!clock || (!clock->waiting && clock->announcement.n == 0))
 		return CS_ERR_NOT_FOUND;
@@ -299,10 +298,8 @@ enum cs_err ledger_clock_send(struct ledger_clock *clock, struct ledger_writer *
 		.to = ledger_contract_address(anchor ? LEDGER_RECORDS_NUMBER
 						     : LEDGER_ENCLAVES_NUMBER),
 		.input = anchor ? CS_BYTES_OF(clock->calldata) : clock->announcement};
-	enum cs_err err = ledger_writer_send(writer, kind, &call, 1, 0);
-	if (err != CS_OK)
-		return err;
-	clock->announcing = !anchor;
+	const uint64_t kind = anchor ? clock->config.anchor_kind : clock->config.rotation_kind;
+	CS_TRY(ledger_writer_send(writer, kind, &call, 1, 0));
 	if (anchor)
 		clock->waiting = false;
 	return CS_OK;
@@ -314,7 +311,8 @@ void clock_forget_announcement(struct ledger_clock *clock)
 	clock->announcement = CS_BYTES_NONE;
 }
 
-void ledger_clock_announce(struct ledger_clock *clock, const Caisson__Wire__RotateReply *reply)
+enum cs_err ledger_clock_announce(struct ledger_clock *clock,
+				  const Caisson__Wire__RotateReply *reply)
 {
 	uint8_t memory[WIRE_EVM_CALL_ROTATION_SIZE_MAX];
 	const struct cs_hash key = wire_pb_hash(reply->new_key);
@@ -327,22 +325,25 @@ void ledger_clock_announce(struct ledger_clock *clock, const Caisson__Wire__Rota
 		    wire_evm_call_announce_rotation(&data, &statement, reply->new_epoch, &key) !=
 			    CS_OK)
 			continue;
+		CS_TRY(clock_ops(clock)->keep(clock->config.ctx, cs_buf_view(&data)));
 		clock_forget_announcement(clock);
 		clock->announcement = cs_bytes(host_copy(cs_buf_view(&data)), data.n);
 		clock_ops(clock)->kick(clock->config.ctx);
 	}
+	return CS_OK;
 }
 
 /* What the register refuses is the administrators' to settle. */
 static void announced(struct ledger_clock *clock, enum cs_err err, const char *why)
 {
-	clock->announcing = false;
 	if (err == CS_OK)
 		log_info("clock.rotation_announced");
 	else
 		log_warn("clock.rotation_not_announced", LOG_ERR(err), LOG_TEXT("why", why));
-	if (err == CS_OK || err == CS_ERR_REVERTED)
-		clock_forget_announcement(clock);
+	if (err != CS_OK && err != CS_ERR_REVERTED)
+		return;
+	clock_forget_announcement(clock);
+	clock_ops(clock)->told(clock->config.ctx);
 }
 
 static enum cs_err err_of(const struct ledger_report *report)
@@ -360,7 +361,7 @@ void ledger_clock_ended(struct ledger_clock *clock, const struct ledger_report *
 		return;
 	enum cs_err err = err_of(report);
 	const char *why = report->why && report->why[0] ? report->why : cs_err_sentence(err);
-	if (clock->announcing) {
+	if (report->kind == clock->config.rotation_kind) {
 		announced(clock, err, why);
 		return;
 	}

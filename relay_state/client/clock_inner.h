@@ -62,7 +62,6 @@ struct ledger_clock {
 	bool waiting; /* calldata is to be sent */
 	uint8_t calldata[CLOCK_CALLDATA_SIZE];
 	struct cs_bytes announcement; /* heap: calldata for the register; none */
-	bool announcing;              /* it is with the account */
 	uint64_t anchor_ms;
 	char why[CLOCK_WHY_MAX + 1]; /* no time, or no anchor */
 	bool no_time;

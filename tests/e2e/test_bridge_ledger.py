@@ -2,12 +2,15 @@
 that was rolled back signs nothing; without a quorum of the nodes nothing is signed, nothing is lost, and it goes on afterwards."""
 from __future__ import annotations
 
+import contextlib
+import json
 import sqlite3
 
 import pytest
 
 from lib import abi
 from lib.bridge_ledger import RECORDS, BridgeLedger
+from lib.door import Door
 from lib.rpc import wait_for
 from lib.world import World
 
@@ -94,6 +97,37 @@ def test_a_rotation_is_anchored_and_announced(world, bridge):
     # Nothing is signed until the state with the new key is anchored.
     wait_for(lambda: (a := anchor(gateway))["state"] == "proven" and a["proven_counter"] > before, TIMEOUT_S, f"the anchor ({gateway.log})", 0.1)
     relay_each_way(world, "after a rotation")
+
+
+def announced(gateway) -> int:
+    return gateway.log.read_text().count("clock.rotation_announced")
+
+
+def test_a_rotation_is_announced_after_a_crash(world, bridge):
+    """The process ends before any node has heard of the new key: the next one tells the register."""
+    gateway = world.gateways[1]
+    with contextlib.ExitStack() as stack:
+        doors = [stack.enter_context(Door(url)) for url in bridge.urls]
+        gateway.stop()
+        gateway.configure_ledger("nodes", json.dumps([door.url for door in doors]))
+        gateway.restart()
+        relay_each_way(world, "before the crash")
+        for door in doors:
+            door.shut.set()
+        before = announced(gateway)
+        gateway.post("/v1/keys/rotate", {})
+        wait_for(lambda: any(door.held.is_set() for door in doors), TIMEOUT_S, f"a transaction that is held ({gateway.log})")
+        gateway.kill()
+        assert announced(gateway) == before
+        for door in doors:
+            door.shut.clear()
+        gateway.restart()
+        wait_for(lambda: announced(gateway) > before, TIMEOUT_S, f"the announcement ({gateway.log})", 0.1)
+        assert "rotation_not_announced" not in gateway.log.read_text()
+        relay_each_way(world, "after the crash")
+        gateway.stop()
+    gateway.configure_ledger("nodes", json.dumps(bridge.urls))
+    gateway.restart()
 
 
 # ---- a state that was rolled back ----

@@ -3,16 +3,12 @@ between; a route has one that submits; and without the ledger everything is rela
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
 
 import pytest
 
 from lib import abi
 from lib.bridge_ledger import RECORDS, BridgeLedger
+from lib.door import Door
 from lib.observe import DESTINATION, SOURCE, Journal, relay_states
 from lib.rpc import wait_for
 from lib.tools import free_ports
@@ -130,81 +126,13 @@ def test_a_restart_writes_nothing_twice(world, bridge):
 
 # ---- between the journal and the ledger ----
 
-class Door:
-    """A node as a gateway sees it: everything goes through, but broadcasts while it is shut are held and never arrive."""
-
-    def __init__(self, url: str):
-        target = urlsplit(url)
-        door, self.shut, self.held, self.broadcasts = self, threading.Event(), threading.Event(), 0
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if b"broadcast_tx_sync" in body:
-                    door.broadcasts += 1
-                    if door.shut.is_set():
-                        door.held.set()
-                        self.close_connection = True
-                        return
-                connection = HTTPConnection(target.hostname, target.port, timeout=30)
-                connection.request("POST", "/", body, {"content-type": "application/json"})
-                response = connection.getresponse()
-                answer = response.read()
-                connection.close()
-                self.send_response(response.status)
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def configure(gateway, name: str, value: str) -> None:
-    """Another value of [ledger] from the next start on."""
-    above, below = gateway.config.read_text().split("[ledger]\n")
-    table, *tables = below.split("\n[")
-    lines = [line for line in table.splitlines() if line.split(" = ")[0] != name]
-    gateway.config.write_text(above + "[ledger]\n" + "\n[".join(["\n".join([f"{name} = {value}", *lines, ""]), *tables]))
-
-
-def with_nodes(gateway, urls: list[str]) -> None:
-    configure(gateway, "nodes", json.dumps(urls))
-
-
-def kill(gateway) -> None:
-    """The gateway and whoever would start it again; its enclave ends with them."""
-    gateway.process.kill()
-    wait_for(lambda: not gateway_runs(gateway), TIMEOUT_S, f"the end of {gateway.name}", 0.05)
-
-
-def gateway_runs(gateway) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", gateway.port)) == 0
-
-
 def test_a_crash_between_journal_and_broadcast(world, bridge):
     """The transaction is written down and no node has it: after SIGKILL the same bytes go out, and its records are there once."""
     gateway = world.gateways[1]
     account = bridge.accounts[gateway.name].address
     with Door(bridge.urls[0]) as door:
         gateway.stop()
-        with_nodes(gateway, [door.url])
+        gateway.configure_ledger("nodes", json.dumps([door.url]))
         gateway.restart()
         wait_written(gateway)
         wait_leases(gateway)
@@ -213,7 +141,7 @@ def test_a_crash_between_journal_and_broadcast(world, bridge):
         for g in world.gateways:
             g.ends(message_id)
         wait_for(lambda: door.held.is_set() and in_flight(gateway), TIMEOUT_S, "a transaction that is written down and held", 0.05)
-        kill(gateway)
+        gateway.kill()
         kind, sequence, tx = in_flight(gateway)
         assert bridge.rpc.account(account)[0] == sequence and bridge.rpc.receipt(abi.to_hex(tx)) is None
         door.shut.clear()
@@ -222,7 +150,7 @@ def test_a_crash_between_journal_and_broadcast(world, bridge):
         assert receipt["status"] == "0x1", (kind, receipt)
         check_records(bridge, world, [message_id])
         gateway.stop()
-    with_nodes(gateway, bridge.urls)
+    gateway.configure_ledger("nodes", json.dumps(bridge.urls))
     gateway.restart()
     wait_written(gateway)
 
@@ -235,7 +163,7 @@ def test_a_crash_after_the_broadcast(world, bridge):
         message_id = world.send(b"crash after %d" % turn)
         tx = wait_for(lambda: (row := in_flight(gateway)) and bridge.rpc.receipt(abi.to_hex(row[2])) and row[2], TIMEOUT_S,
                       "a transaction in a block and in the journal", 0.01)
-        kill(gateway)
+        gateway.kill()
         gateway.restart()
         for g in world.gateways:
             g.ends(message_id)
@@ -290,7 +218,7 @@ def test_an_account_that_cannot_pay(world, bridge):
     bridge.allow_gateway(poor.name, gateway.side.identity)
     wait_written(gateway)
     gateway.stop()
-    configure(gateway, "key_file", json.dumps(str(poor.key_file)))
+    gateway.configure_ledger("key_file", json.dumps(str(poor.key_file)))
     gateway.restart()
     message_id, = relay(world, b"no money to write")
     wait_for(lambda: status(gateway)["state"] == "no_funds", TIMEOUT_S, f"{gateway.name} says so", 0.1)
@@ -298,7 +226,7 @@ def test_an_account_that_cannot_pay(world, bridge):
     bridge.rpc.wait_receipt(bridge.rpc.send(bridge.accounts["owner"].address, poor.address, value=10**12))
     check_records(bridge, world, [message_id])
     gateway.stop()
-    configure(gateway, "key_file", json.dumps(str(bridge.accounts[gateway.name].key_file)))
+    gateway.configure_ledger("key_file", json.dumps(str(bridge.accounts[gateway.name].key_file)))
     gateway.restart()
     wait_written(gateway)
 
@@ -308,13 +236,13 @@ def test_a_chain_that_is_too_dear(world, bridge):
     gateway = world.gateways[1]
     wait_written(gateway)
     gateway.stop()
-    configure(gateway, "gas_price_max", "0")
+    gateway.configure_ledger("gas_price_max", "0")
     gateway.restart()
     message_id, = relay(world, b"too dear to write")
     wait_for(lambda: status(gateway)["state"] == "too_dear", TIMEOUT_S, f"{gateway.name} says so", 0.1)
     assert status(gateway)["backlog"] > 0 and history(bridge, message_id, DESTINATION) == []
     gateway.stop()
-    configure(gateway, "gas_price_max", "1000")
+    gateway.configure_ledger("gas_price_max", "1000")
     gateway.restart()
     check_records(bridge, world, [message_id])
 

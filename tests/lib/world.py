@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import socket
 import time
 from pathlib import Path
 
@@ -79,6 +80,22 @@ class Gateway(Service):
         write_secret(self.folder / f"{other.name}.key", other.peer_key + "\n")
         with open(self.config, "a", encoding="utf-8") as config:
             config.write("\n".join(self.peer_lines(other)) + "\n")
+
+    def configure_ledger(self, name: str, value: str) -> None:
+        """Another value of [ledger] from the next start on."""
+        above, below = self.config.read_text().split("[ledger]\n")
+        table, *tables = below.split("\n[")
+        lines = [line for line in table.splitlines() if line.split(" = ")[0] != name]
+        self.config.write_text(above + "[ledger]\n" + "\n[".join(["\n".join([f"{name} = {value}", *lines, ""]), *tables]))
+
+    def kill(self) -> None:
+        """It and whoever would start it again; its enclave ends with them."""
+        def runs() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+        self.process.kill()
+        wait_for(lambda: not runs(), START_TIMEOUT_S, f"the end of {self.name}")
 
     def ledger_lines(self) -> list[str]:
         """Where the world has a bridge's ledger: the account of our name writes to it."""
