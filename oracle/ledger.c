@@ -235,8 +235,8 @@ static bool work(void *ctx)
 	size_t mark = cs_arena_mark(&oracle->scratch);
 	enum cs_err err = CS_OK;
 	if (make_calls(ledger, calls) && ledger->count > 0)
-		err = ledger_writer_send(ledger->service.writer, ORACLE_LEDGER_ANSWERS, calls, ledger->count,
-					 0);
+		err = ledger_writer_send(ledger->service.writer, ORACLE_LEDGER_ANSWERS, calls,
+					 ledger->count, 0);
 	cs_arena_rewind(&oracle->scratch, mark);
 	if (err != CS_OK)
 		ledger_service_no_answer(&ledger->service, err, "");

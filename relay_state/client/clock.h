@@ -46,8 +46,8 @@ struct ledger_clock_config {
 	struct ledger_client *client; /* NULL: none is configured */
 	const struct host_manifest_ledger *manifest;
 	const struct host_ledger_config *ledger; /* they live longer */
-	struct cs_bytes announcement; /* that was kept; copied. NONE: there is none */
-	uint64_t anchor_kind, rotation_kind; /* of transactions */
+	struct cs_bytes announcement;            /* that was kept; copied. NONE: there is none */
+	uint64_t anchor_kind, rotation_kind;     /* of transactions */
 	struct cs_arena *scratch; /* the caller's; rewound before each callback ends */
 	const struct ledger_clock_ops *ops;
 	void *ctx;

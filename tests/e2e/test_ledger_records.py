@@ -288,7 +288,7 @@ def test_one_submits_and_the_other_takes_over(world, bridge, second):
     # What the other one recorded to its end waits no longer where it was seen only.
     wait_for(lambda: status(second)["backlog"] == 0, TIMEOUT_S, f"{second.name} forgets what is written ({second.log})", 0.2)
 
-    kill(first)
+    first.kill()
     fencing = leases(second)["destination"]["fencing"]
     message_id = world.send(b"second submits")
     second.reaches(message_id, "included", "outcome_final", "outcome_verified")
