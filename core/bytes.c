@@ -20,6 +20,13 @@ bool cs_bytes_eq(struct cs_bytes a, struct cs_bytes b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+int cs_bytes_compare(struct cs_bytes a, struct cs_bytes b)
+{
+	const size_t n = a.n < b.n ? a.n : b.n;
+	const int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
+	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 bool cs_hash_eq(const struct cs_hash *a, const struct cs_hash *b)
 {
 	return memcmp(a->b, b->b, sizeof a->b) == 0;

@@ -29,6 +29,8 @@ static inline struct cs_bytes cs_bytes(const void *p, size_t n)
 /* Of a terminated string, without its end. */
 struct cs_bytes cs_bytes_str(const char *text);
 bool cs_bytes_eq(struct cs_bytes a, struct cs_bytes b);
+/* Below, at or above 0 as a comes before, with or after b: by bytes, and a prefix first. */
+int cs_bytes_compare(struct cs_bytes a, struct cs_bytes b);
 bool cs_hash_eq(const struct cs_hash *a, const struct cs_hash *b);
 bool cs_hash_is_zero(const struct cs_hash *a);
 bool cs_address_eq(const struct cs_address *a, const struct cs_address *b);

@@ -470,18 +470,21 @@ static enum cs_err run_block(struct executing *x)
 	return put_block_events(x, &first.logs, &last.logs);
 }
 
-/* The pages with the block's time behind them. */
+/* The pages with the block's time among them, in the order of keys: behind it are those whose path
+ * begins as it does, which are as many bytes longer. */
 static enum cs_err add_time(struct ledger_changes *pages, uint64_t time_s, struct cs_arena *arena)
 {
 	struct ledger_change *items = cs_arena_calloc(arena, pages->count + 1, sizeof *items);
 	uint8_t *value = cs_arena_alloc(arena, 8);
 	if (items == NULL || value == NULL)
 		return CS_ERR_NO_MEMORY;
-	if (pages->count > 0)
-		memcpy(items, pages->items, pages->count * sizeof *items);
+	size_t at = pages->count;
+	while (at > 0 && pages->items[at - 1].key.p[0] == time_key[0])
+		at--;
+	for (size_t i = 0; i < pages->count; i++)
+		items[i < at ? i : i + 1] = pages->items[i];
 	cs_put_be64(value, time_s);
-	items[pages->count] =
-		(struct ledger_change){CS_BYTES_OF(time_key), cs_bytes(value, 8), false};
+	items[at] = (struct ledger_change){CS_BYTES_OF(time_key), cs_bytes(value, 8), false};
 	*pages = (struct ledger_changes){items, pages->count + 1};
 	return CS_OK;
 }

@@ -206,10 +206,8 @@ static bool differs(const struct entry *entry)
 
 static int by_key(const void *a, const void *b)
 {
-	const struct cs_bytes x = ((const struct ledger_change *)a)->key;
-	const struct cs_bytes y = ((const struct ledger_change *)b)->key;
-	int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-	return order != 0 ? order : (x.n > y.n) - (x.n < y.n);
+	const struct ledger_change *x = a, *y = b;
+	return cs_bytes_compare(x->key, y->key);
 }
 
 enum cs_err ledger_state_changes(const struct ledger_state *state, struct ledger_changes *changes,

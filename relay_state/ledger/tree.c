@@ -187,9 +187,7 @@ static int by_path(const void *a, const void *b)
 static int by_key(const void *a, const void *b)
 {
 	const struct ledger_change *x = a, *y = b;
-	const size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
-	int order = memcmp(x->key.p, y->key.p, n);
-	return order != 0 ? order : (x->key.n > y->key.n) - (x->key.n < y->key.n);
+	return cs_bytes_compare(x->key, y->key);
 }
 
 static enum cs_err sort_items(struct item **out, const struct ledger_changes *values,

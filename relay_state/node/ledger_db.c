@@ -426,8 +426,11 @@ static enum cs_err write_changes(void *context)
 	cs_buf_init(&db->run, db->run_bytes, sizeof db->run_bytes);
 	for (size_t s = 0; s < LEDGER_SPACE_COUNT; s++) {
 		count += db->changes[s].count;
-		for (size_t i = 0; i < db->changes[s].count; i++)
-			CS_TRY(put_change(db, (enum ledger_space)s, &db->changes[s].items[i]));
+		for (size_t i = 0; i < db->changes[s].count; i++) {
+			const struct ledger_change *items = db->changes[s].items;
+			cs_assert(i == 0 || cs_bytes_compare(items[i - 1].key, items[i].key) < 0);
+			CS_TRY(put_change(db, (enum ledger_space)s, &items[i]));
+		}
 	}
 	CS_TRY(end_run(db));
 	CS_TRY(drop_some(db, DROP_OLDER, 2 * db->run_count + NODE_LEDGER_PRUNED_RUNS_MIN));

@@ -44,13 +44,6 @@ static uint8_t *copy(struct cs_bytes bytes)
 	return p;
 }
 
-static int compare(struct cs_bytes a, struct cs_bytes b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int order = n == 0 ? 0 : memcmp(a.p, b.p, n);
-	return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* ---- pairs ---- */
 
 /* The first pair that is not below the key. */
@@ -60,7 +53,7 @@ static size_t place_of(const struct space *space, struct cs_bytes key)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const struct pair *pair = &space->pairs[middle];
-		if (compare(cs_bytes(pair->key, pair->key_size), key) < 0)
+		if (cs_bytes_compare(cs_bytes(pair->key, pair->key_size), key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -162,8 +155,8 @@ static enum cs_err scan(void *context, enum ledger_space space, struct cs_bytes 
 	const struct memory_db *db = context;
 	const struct space *in = &db->spaces[space];
 	CS_TRY(db->get_err);
-	for (size_t i = place_of(in, compare(prefix, after) > 0 ? prefix : after); i < in->count;
-	     i++) {
+	for (size_t i = place_of(in, cs_bytes_compare(prefix, after) > 0 ? prefix : after);
+	     i < in->count; i++) {
 		struct cs_bytes key = cs_bytes(in->pairs[i].key, in->pairs[i].key_size);
 		const struct edition *edition = edition_at(&in->pairs[i], UINT64_MAX);
 		if (key.n < prefix.n || (prefix.n > 0 && memcmp(key.p, prefix.p, prefix.n) != 0))
@@ -191,7 +184,8 @@ static void check(const struct ledger_changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++) {
 		cs_assert(changes->items[i].key.n > 0);
-		cs_assert(i == 0 || compare(changes->items[i - 1].key, changes->items[i].key) < 0);
+		cs_assert(i == 0 ||
+			  cs_bytes_compare(changes->items[i - 1].key, changes->items[i].key) < 0);
 	}
 }
 

@@ -101,6 +101,28 @@ static void test_empty_block_changes_nothing(void **state)
 	assert_memory_equal(app_finalize(lab, NULL, 0).app_hash.p, first, 32);
 }
 
+/* A page's key is the path to it: those of the last paths come behind the key of the block's time, and the
+ * store is given what it asks for, ascending keys. */
+static void test_pages_behind_the_time(void **state)
+{
+	struct app_lab *lab = *state;
+	uint8_t key[LEDGER_ACCOUNT_KEY_SIZE];
+	uint64_t sequence = 0;
+	for (uint32_t i = 1; sequence < 3; i++) {
+		struct app_tx tx = {.key = 1, .sequence = sequence, .value = 1};
+		cs_put_be32(tx.to.b, i);
+		ledger_account_key(key, &tx.to);
+		if (cs_sha256(CS_BYTES_OF(key)).b[0] != 0xff)
+			continue;
+		assert_int_equal(app_run(lab, app_sign(lab, &tx)).code, 0);
+		sequence++;
+	}
+	const int64_t height = lab->height;
+	app_lab_restart(lab);
+	assert_int_equal(app_run(lab, transfer(lab, 1, sequence, 4, 1)).code, 0);
+	assert_int_equal(lab->height, height + 1);
+}
+
 static void expect_refused(struct app_lab *lab, struct cs_bytes tx, enum ledger_code code)
 {
 	const struct cs_address alice = user(lab, 1);
@@ -553,6 +575,7 @@ int main(void)
 		TEST(test_transfer),
 		TEST(test_finalize_again),
 		TEST(test_empty_block_changes_nothing),
+		TEST(test_pages_behind_the_time),
 		TEST(test_refused_transactions),
 		TEST(test_expiry),
 		TEST(test_failing_calls),
