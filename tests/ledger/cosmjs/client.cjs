@@ -72,6 +72,17 @@ async function askChain(client, name) {
   said(`${name} refusals`);
 }
 
+// A node indexes a block's transactions beside its answers.
+async function indexed(ask) {
+  for (const end = Date.now() + 30_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!/not found/.test(error.message) || Date.now() > end) throw error;
+    }
+  }
+}
+
 async function sendTransactions(client, name) {
   const tx = bytes(`${name}=committed ${run}`);
   const sent = await client.broadcastTxCommit({ tx });
@@ -82,7 +93,7 @@ async function sendTransactions(client, name) {
   assert.notEqual((await client.broadcastTxSync({ tx: bytes("no pair") })).code, 0);
   assert.equal((await client.broadcastTxAsync({ tx: bytes(`${name}=asynchronous ${run}`) })).hash.length, 32);
 
-  const got = await client.tx({ hash: sent.hash, prove: true });
+  const got = await indexed(() => client.tx({ hash: sent.hash, prove: true }));
   assert.deepEqual([...got.tx], [...tx]);
   assert.equal(got.height, sent.height);
   assert.equal(hex(got.proof.data), hex(tx));
