@@ -305,7 +305,8 @@ static enum cs_err may_prune(struct ledger_call *call, bool *may, const struct u
 {
 	bool waits = false;
 	*may = false;
-	if (call->block->time_s < body->line.time_s + terms->retention_s)
+	/* At that very second a record that was observed with its line is still young enough to be taken. */
+	if (call->block->time_s <= body->line.time_s + terms->retention_s)
 		return CS_OK;
 	if (entry->kind == LEDGER_USAGE_CHARGE)
 		CS_TRY(usage_dispute_waits(call, &waits, &entry->id, terms->window_s));

@@ -441,7 +441,7 @@ static void test_old_lines_are_pruned_and_sums_stay(void **state)
 		usage_take(usage, 0, i);
 	const struct usage_seen before =
 		usage_statement_seen(usage, &usage->provider, LEDGER_USAGE_PROVIDER, JANUARY);
-	lab_next_block(usage->lab, USAGE_RETENTION - DAY - 1);
+	lab_next_block(usage->lab, USAGE_RETENTION - DAY);
 	refuse_to_prune(10);
 	lab_next_block(usage->lab, 1);
 	refuse_to_prune(0);
@@ -473,7 +473,7 @@ static void test_what_both_pruned_is_gone_and_never_taken_again(void **state)
 {
 	(void)state;
 	const struct ledger_usage_record record = usage_take(usage, 0, 1);
-	lab_next_block(usage->lab, USAGE_RETENTION);
+	lab_next_block(usage->lab, USAGE_RETENTION + 1);
 	prune(1);
 	lab_call(usage->lab, USAGE, PRUNE,
 		 LAB_WORDS(lab_address_word(&usage->consumer), lab_word(LEDGER_USAGE_CONSUMER),
@@ -482,6 +482,27 @@ static void test_what_both_pruned_is_gone_and_never_taken_again(void **state)
 		   LAB_WORDS(record.enclave, lab_word(1)), "RecordUnknown()", LAB_NONE);
 	assert_int_equal(
 		usage_check_complete(usage, &usage->provider, LEDGER_USAGE_PROVIDER, JANUARY), 0);
+	lab_refuse_input(usage->lab, USAGE, usage_calldata(&record, 1),
+			 "ObservedTooOld(uint64,uint64)",
+			 LAB_WORDS(lab_word(record.observed_s), lab_word(now())));
+}
+
+/* A longest age as long as the retention: a record that may still come is not forgotten, at no second. */
+static void test_what_may_still_come_is_not_pruned(void **state)
+{
+	(void)state;
+	usage_lab_free(usage);
+	usage = usage_lab_new(&(struct usage_lab_options){.age_max_s = USAGE_RETENTION});
+	const struct ledger_usage_record record = usage_take(usage, 0, 1);
+	lab_next_block(usage->lab, USAGE_RETENTION);
+	refuse_to_prune(1);
+	lab_refuse_input(usage->lab, USAGE, usage_calldata(&record, 1),
+			 "RecordKnown(bytes32,uint64)", LAB_WORDS(record.enclave, lab_word(1)));
+	lab_next_block(usage->lab, 1);
+	prune(1);
+	lab_call(usage->lab, USAGE, PRUNE,
+		 LAB_WORDS(lab_address_word(&usage->consumer), lab_word(LEDGER_USAGE_CONSUMER),
+			   lab_word(JANUARY), lab_word(1)));
 	lab_refuse_input(usage->lab, USAGE, usage_calldata(&record, 1),
 			 "ObservedTooOld(uint64,uint64)",
 			 LAB_WORDS(lab_word(record.observed_s), lab_word(now())));
@@ -500,7 +521,7 @@ static void test_a_call_prunes_so_many_lines(void **state)
 		assert_true(lab_try(usage->lab, &output, USAGE,
 				    usage_calldata(records, CS_LEN(records))));
 	}
-	lab_next_block(usage->lab, USAGE_RETENTION);
+	lab_next_block(usage->lab, USAGE_RETENTION + 1);
 	prune(UINT64_MAX);
 	assert_true(usage_statement_seen(usage, &usage->provider, LEDGER_USAGE_PROVIDER, JANUARY)
 			    .pruned == LEDGER_USAGE_PRUNE_MAX);
@@ -536,6 +557,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_what_both_pruned_is_gone_and_never_taken_again,
 						begin, end),
+		cmocka_unit_test_setup_teardown(test_what_may_still_come_is_not_pruned, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_call_prunes_so_many_lines, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

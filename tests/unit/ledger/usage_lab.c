@@ -75,7 +75,7 @@ static void found(struct usage_lab *usage, const struct usage_lab_options *optio
 		.delay_s = USAGE_DELAY,
 		.arbiter = usage->arbiter,
 		.asset = options->asset,
-		.age_max_s = USAGE_AGE_MAX,
+		.age_max_s = options->age_max_s == 0 ? USAGE_AGE_MAX : options->age_max_s,
 		.window_s = options->window_s == 0 ? USAGE_WINDOW : options->window_s,
 		.retention_s = USAGE_RETENTION,
 		.insecure = options->insecure,

@@ -38,6 +38,7 @@ struct usage_lab_options {
 	bool insecure;
 	struct cs_address asset; /* [native] */
 	uint64_t window_s;       /* [USAGE_WINDOW] */
+	uint64_t age_max_s;      /* [USAGE_AGE_MAX] */
 };
 struct usage_lab *usage_lab_new(const struct usage_lab_options *options);
 void usage_lab_free(struct usage_lab *usage);
