@@ -1,7 +1,7 @@
 #include "relay_state/client/writer.h"
 
 #include "adapters/cometbft/nodes.h"
-#include "adapters/evm/contract_error.h"
+#include "adapters/cometbft/revert.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -176,7 +176,7 @@ static void take_included(struct ledger_writer *writer,
 		report.err = comet_code_err(included->code);
 		report.why = comet_code_sentence(included->code);
 		if (included->data.n >= 4) {
-			(void)adapter_contract_refusal(text, included->data);
+			comet_revert_text(text, included->data);
 			report.why = text;
 		}
 	}
@@ -310,7 +310,7 @@ static void simulated(void *ctx, const struct ledger_client_answer *answers, siz
 		struct ledger_report report = {.end = LEDGER_END_REVERTED, .err = err, .why = text};
 		if (answer->value.n > 8)
 			report.data = cs_bytes(answer->value.p + 8, answer->value.n - 8);
-		(void)adapter_contract_refusal(text, report.data);
+		comet_revert_text(text, report.data);
 		end(writer, &report);
 		return;
 	}
