@@ -72,11 +72,20 @@ static bool put_argument(struct cs_abi *abi, const char *type, const char *text)
 {
 	if (strncmp(type, "uint", 4) == 0 && strchr(type, '[') == NULL)
 		return put_number(abi, text);
-	if (strcmp(type, "bool") == 0)
-		return put_number(abi, strcmp(text, "true") == 0 ? "1" : "0");
+	if (strcmp(type, "bool") == 0) {
+		const bool yes = strcmp(text, "true") == 0;
+		return (yes || strcmp(text, "false") == 0) && put_number(abi, yes ? "1" : "0");
+	}
 	if (strcmp(type, "address") == 0 || strcmp(type, "bytes32") == 0)
 		return put_word(abi, type, text);
 	return false;
+}
+
+static bool is_word(const char *type)
+{
+	return strcmp(type, "bool") == 0 || strcmp(type, "address") == 0 ||
+	       strcmp(type, "bytes32") == 0 ||
+	       (strncmp(type, "uint", 4) == 0 && strchr(type, '[') == NULL);
 }
 
 /* Arguments of one word each; what takes tuples, arrays or bytes is not asked from here. */
@@ -91,6 +100,11 @@ static enum cli_exit encode(const struct cli *cli, struct cs_buf *buf,
 		char type[TYPE_SIZE_MAX];
 		const size_t n = strcspn(at, ",)");
 		snprintf(type, sizeof(type), "%.*s", (int)n, at);
+		if (!is_word(type))
+			return cli_fail(cli, CLI_USAGE,
+					"%s takes more than words (text, bytes or lists): not by "
+					"this command",
+					function->signature);
 		if (next == cli->positional_count)
 			return cli_fail(cli, CLI_USAGE, "%s: argument %u is missing",
 					function->signature, next);

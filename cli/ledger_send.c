@@ -1,6 +1,7 @@
 /* `caisson ledger send`: one call to a contract of the ledger, signed here. What owners, guardians and
  * operators do by hand; services have accounts of their own. */
 #include "adapters/cometbft/nodes.h"
+#include "adapters/cometbft/revert.h"
 #include "cli/ledger.h"
 #include "host/cometbft_text.h"
 #include "host/loop.h"
@@ -60,8 +61,14 @@ static enum cli_exit ask(struct sending *sending, const char *path, struct cs_by
 {
 	const struct ledger_question question = {.path = path, .data = data};
 	enum cli_exit code = ledger_ask(&sending->node, reply, &question);
-	if (code == CLI_OK && reply->code != 0)
+	if (code == CLI_OK && reply->code == LEDGER_CODE_REVERTED && reply->value.n >= 8) {
+		/* Behind the gas: what it reverted with. */
+		char text[ADAPTER_CONTRACT_ERROR_MAX];
+		comet_revert_text(text, cs_bytes(reply->value.p + 8, reply->value.n - 8));
+		code = cli_fail(sending->node.cli, CLI_REFUSED, "%s: %s", reply->log, text);
+	} else if (code == CLI_OK && reply->code != 0) {
 		code = cli_fail(sending->node.cli, CLI_REFUSED, "%s: %s", path, reply->log);
+	}
 	return code;
 }
 
@@ -209,6 +216,9 @@ static enum cli_exit prepare(struct cli *cli, struct sending *sending)
 	memcpy(call->to.b, buf.p + sizeof(call->to.b), sizeof(call->to.b));
 	call->input = cs_bytes(buf.p + head, buf.n - head);
 	sending->tx.call_count = 1;
+	const char *value = cli_option(cli, "value");
+	if (value != NULL && cs_u256_from_decimal(&call->value, cs_bytes_str(value)) != CS_OK)
+		return cli_fail(cli, CLI_USAGE, "--value: an amount, in the smallest unit");
 	return CLI_OK;
 }
 

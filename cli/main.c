@@ -105,7 +105,7 @@ static const struct cli_command commands[] = {
 	 "a key of the ledger's state with its value, or none, and the proof of that",
 	 cli_ledger_proof},
 	{"ledger send", "CONTRACT.FUNCTION [ARGUMENT...] --key-file FILE --tag HEX",
-	 "key-file= tag= gas-price-max= url= json",
+	 "key-file= tag= value= gas-price-max= url= json",
 	 "sign a call to a contract of the ledger, send it, and wait for its block",
 	 cli_ledger_send},
 	{"ledger statement", "--party ACCOUNT --role ROLE --period MONTH",
@@ -144,7 +144,8 @@ static const char exit_help[] =
 	"or oracle refused;\n"
 	"  4 no gateway, or it failed; 5 what was waited for did not come in time; 6 the answer is "
 	"no: refunded,\n"
-	"  abandoned, the request failed, or it does not verify\n";
+	"  abandoned, the request failed, or it does not verify; 7 it verifies, by what only it "
+	"names itself\n";
 
 static void usage(FILE *to)
 {
@@ -160,16 +161,19 @@ static void usage(FILE *to)
 	fputs(exit_help, to);
 }
 
+/* The command's own, else what the option is everywhere. */
 static const struct option_help *option_help(const struct cli_command *command, const char *name)
 {
 	char own[64];
 	snprintf(own, sizeof(own), "%s/%s", command->name, name);
+	const struct option_help *found = NULL;
 	for (size_t i = 0; i < CS_LEN(option_helps); i++) {
-		if (strcmp(option_helps[i].name, own) == 0 ||
-		    strcmp(option_helps[i].name, name) == 0)
+		if (strcmp(option_helps[i].name, own) == 0)
 			return &option_helps[i];
+		if (found == NULL && strcmp(option_helps[i].name, name) == 0)
+			found = &option_helps[i];
 	}
-	return NULL;
+	return found;
 }
 
 static void usage_of(FILE *to, const struct cli_command *command)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from lib import abi, crypto
 from lib.bridge_ledger import BRIDGE, ENCLAVES, RECORDS, BridgeLedger
 from lib.rpc import Reverted
-from lib.tools import find_build
+from lib.tools import ROOT, find_build
 
 IDENTITY, OTHER = b"\x41" * 32, b"\x42" * 32
 KEY = 0x5EC
@@ -50,13 +51,46 @@ def test_an_owner_names_a_gateway_by_the_command_line(ledger):
     assert ledger.rpc.account(ledger.accounts["owner"].address)[0] == sequence + 1
     # What would revert is not sent; another chain's tag, a stranger's key and a price are looked at before.
     for name, options, says in (("gateway1", {}, "reverted"), ("owner", {"tag": "0x" + "11" * 32}, "another chain"),
-                                ("owner", {"gas_price_max": 0}, "--gas-price-max"), ("owner", {"tag": "0x11"}, "--tag")):
+                                ("owner", {"gas_price_max": 0}, "--gas-price-max"), ("owner", {"tag": "0x11"}, "--tag"),
+                                ("gateway1", {}, "NotOwner()"), ("owner", {"value": "-1"}, "--value"), ("owner", {"value": 1}, "no reason")):
         refused = send(ledger, name, "records.setGateway", account, identity, "true", **options)
         assert refused.returncode != 0 and says in refused.stderr, refused.stderr
+    # Only these two words are a bool: a slip must not take a gateway away.
+    for word in ("yes", "1", "True", ""):
+        refused = send(ledger, "owner", "records.setGateway", account, identity, word)
+        assert refused.returncode == 2 and "no bool" in refused.stderr, refused.stderr
+    assert is_gateway() == 1
+    refused = send(ledger, "owner", "assets.create", "a", "b", "6", account)
+    assert refused.returncode == 2 and "not by this command" in refused.stderr
     assert ledger.rpc.account(ledger.accounts["owner"].address)[0] == sequence + 1
     assert send(ledger, "guardian", "records.setGateway", account, identity, "false").returncode == 0 and is_gateway() == 0
     secret = f"{ledger.accounts['owner'].secret:064x}"
     assert secret not in done.stdout + done.stderr
+
+
+def test_a_value_goes_with_the_call(ledger):
+    before = ledger.rpc.account(ledger.accounts["owner"].address)[1]
+    refused = send(ledger, "owner", "staking.bond", "0x" + "11" * 20, value=5)
+    assert refused.returncode != 0 and "ValidatorUnknown()" in refused.stderr, refused.stderr
+    assert ledger.rpc.account(ledger.accounts["owner"].address)[1] == before
+
+
+def test_the_command_s_own_words_for_an_option():
+    """Not those of the option of the same name elsewhere: a ledger's node is no gateway."""
+    for command in ("query", "send", "proof", "statement", "light-block"):
+        done = subprocess.run([find_build() / "bin" / "caisson", "ledger", command, "--help"], capture_output=True, text=True, timeout=60)
+        assert "CAISSON_LEDGER_URL" in done.stdout and "CAISSON_URL" not in done.stdout, done.stdout
+
+
+def test_every_revert_of_the_ledger_has_its_name():
+    """reverts.def has what relay_state/ledger reverts with, and nothing else."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "relay_state" / "ledger").glob("*.c")))
+    source = re.sub(r'"\s*\n\s*"', "", re.sub(r"/\*.*?\*/", "", source, flags=re.S))
+    name = r'"([A-Z][A-Za-z]+\([a-z0-9,]*\))"'
+    others = set(re.findall(rf"(?:emit\w*|cs_abi_topic)\(\s*(?:call,\s*)?(?:[^;\"]*\?\s*)?{name}(?:\s*:\s*{name})?", source))
+    others = {one for pair in others for one in pair} | set(re.findall(rf"{{{name}, 0x", source))
+    table = (ROOT / "adapters" / "cometbft" / "reverts.def").read_text()
+    assert set(re.findall(rf"LEDGER_REVERT\({name}\)", table)) == set(re.findall(name, source)) - others
 
 
 def test_gateways_are_the_owners_to_name(ledger):
