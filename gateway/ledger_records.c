@@ -56,6 +56,16 @@ static enum cs_err write_conflicts(struct gateway_ledger *ledger)
 	return CS_OK;
 }
 
+/* Who reports of another chain began the history of our message: its owner should know of it. */
+static void tell_taken(const struct gateway_ledger *ledger, const struct ledger_move *move)
+{
+	const struct ledger_history *history = &ledger->histories[move->history];
+	if (ledger_is_taken(history, &move->record))
+		log_error("ledger.history_taken", LOG_HASH("id", &move->record.message_id),
+			  LOG_U64("side", move->record.side), LOG_HASH("source", &history->source),
+			  LOG_HASH("destination", &history->destination));
+}
+
 /* What is not in the batch is not in the journal's list any more either. */
 static enum cs_err write_plan(void *context)
 {
@@ -64,6 +74,7 @@ static enum cs_err write_plan(void *context)
 	for (size_t i = 0; i < ledger->count; i++) {
 		if (ledger->moves[i].verdict == LEDGER_MOVE_RECORD)
 			continue;
+		tell_taken(ledger, &ledger->moves[i]);
 		if (ledger->moves[i].verdict == LEDGER_MOVE_PASSED)
 			ledger->passed++;
 		else

@@ -152,14 +152,13 @@ enum cs_err ledger_read_history(struct ledger_history *history, struct cs_bytes 
 {
 	struct cs_abi_reader in;
 	struct ledger_history read;
-	struct cs_hash route[2];
 
 	CS_TRY(cs_abi_read(&in, answer, 5));
 	CS_TRY(cs_abi_get_u8(&in, &read.state));
 	CS_TRY(cs_abi_get_u8(&in, &read.count));
 	CS_TRY(cs_abi_get_u8(&in, &read.conflicts));
-	CS_TRY(cs_abi_get_word(&in, &route[0]));
-	CS_TRY(cs_abi_get_word(&in, &route[1]));
+	CS_TRY(cs_abi_get_word(&in, &read.source));
+	CS_TRY(cs_abi_get_word(&in, &read.destination));
 	CS_TRY(cs_abi_end(&in));
 	if (read.count > LEDGER_RECORDS_PER_SIDE_MAX || read.state >= RELAY_STATE_END ||
 	    (read.state == RELAY_STATE_NONE) != (read.count == 0))

@@ -49,6 +49,7 @@ struct ledger_history {
 	uint8_t state; /* enum relay_state */
 	uint8_t count;
 	uint8_t conflicts;
+	struct cs_hash source, destination; /* zeros where nothing is recorded */
 };
 /* INVALID: no state of a message, more records than a history can have. */
 CS_NODISCARD enum cs_err ledger_read_history(struct ledger_history *history,

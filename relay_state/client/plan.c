@@ -23,13 +23,19 @@ size_t ledger_plan_group(struct ledger_move *moves, size_t count,
 	return groups;
 }
 
+bool ledger_is_taken(const struct ledger_history *history, const struct ledger_record *record)
+{
+	return history->count > 0 && !(cs_hash_eq(&history->source, &record->source) &&
+				       cs_hash_eq(&history->destination, &record->destination));
+}
+
 /* The state after the event; false: the table has no such move from there. */
 static bool leads(const struct ledger_history *history, const struct ledger_record *record,
 		  uint8_t *to)
 {
 	enum relay_state state = (enum relay_state)history->state;
 
-	if (history->count >= LEDGER_RECORDS_PER_SIDE_MAX)
+	if (history->count >= LEDGER_RECORDS_PER_SIDE_MAX || ledger_is_taken(history, record))
 		return false;
 	if (history->count == 0) {
 		/* A history begins with its first move, or is not begun at all. */
@@ -68,6 +74,8 @@ size_t ledger_plan(struct ledger_move *moves, size_t count, struct ledger_histor
 		move->record.index = history->count++;
 		move->record.from = history->state;
 		history->state = to;
+		history->source = move->record.source;
+		history->destination = move->record.destination;
 		records[n++] = move->record;
 	}
 	return n;

@@ -14,7 +14,7 @@
 enum ledger_verdict {
 	LEDGER_MOVE_RECORD,  /* its record is in the batch */
 	LEDGER_MOVE_WRITTEN, /* the ledger has it: an attempt of before went through */
-	LEDGER_MOVE_PASSED,  /* the history went on without it, or is full */
+	LEDGER_MOVE_PASSED,  /* the history went on without it, is full, or another route's */
 };
 
 /* A move as the journal has it. record.index and record.from are those of its last attempt, where there
@@ -32,6 +32,8 @@ struct ledger_move {
  * returns how many there are; first[i]: the first move of history i. */
 size_t ledger_plan_group(struct ledger_move *moves, size_t count,
 			 size_t first[LEDGER_PLAN_MOVES_MAX]);
+/* Somebody of another route began the history of this message: the ledger takes no record of ours there. */
+bool ledger_is_taken(const struct ledger_history *history, const struct ledger_record *record);
 /* Moves in the order of the journal. Sets verdicts and places, and writes the records of the batch in
  * the same order; histories are brought to where they will be. Returns how many records. */
 size_t ledger_plan(struct ledger_move *moves, size_t count, struct ledger_history *histories,

@@ -45,6 +45,8 @@ static void plan(const uint8_t *data, size_t size, const struct ledger_history *
 		moves[count] = (struct ledger_move){
 			.row = count,
 			.record = {.message_id = {{data[0] >> 1 & 7}},
+				   .source = first_history->source,
+				   .destination = {{data[1] == 0xff}},
 				   .side = data[0] & 1 ? RELAY_SOURCE : RELAY_DESTINATION,
 				   .event = data[1] % RELAY_EVENT_END},
 			.attempted = data[2] & 1,
@@ -84,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cs_assert(read.count <= LEDGER_RECORDS_PER_SIDE_MAX);
 		cs_assert(read.state < RELAY_STATE_END && (read.state == 0) == (read.count == 0));
 		history = read;
+		history.destination = (struct cs_hash){{0}};
 		data += 160;
 		size -= 160;
 	}

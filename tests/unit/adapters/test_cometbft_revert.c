@@ -64,7 +64,8 @@ static void test_what_does_not_fit_its_signature(void **state)
 	cs_abi_put_word(&reverted.abi, &most);
 	cs_abi_put_word(&reverted.abi, &most);
 	comet_revert_text(text, cs_buf_view(&reverted.buf));
-	assert_true(strlen(text) < sizeof text && strstr(text, "ParameterBounds(1157920892") == text);
+	assert_true(strlen(text) < sizeof text &&
+		    strstr(text, "ParameterBounds(1157920892") == text);
 }
 
 /* What both kinds of chain have keeps its sentence; what nobody has keeps its selector. */

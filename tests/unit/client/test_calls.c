@@ -320,6 +320,32 @@ static void test_half_a_history_is_none(void **state)
 	assert_int_equal(writer.passed, 5);
 }
 
+/* The gateway of another chain, which says what it likes of its own, was first with our message's id. */
+static void test_a_history_of_another_route(void **state)
+{
+	struct lab *lab = *state;
+	struct writer writer = {.account = REGISTER_GATEWAY};
+	const struct ledger_record taken = {.message_id = lab_word(1),
+					    .source = lab_byte_word(0x43),
+					    .destination = lab_byte_word(0x41),
+					    .side = RELAY_DESTINATION,
+					    .event = RELAY_ON_SIGN};
+	struct cs_buf buf = room();
+
+	register_lab_from(lab, REGISTER_GATEWAY);
+	ledger_call_record(&buf, &taken, 1);
+	call(lab, &buf);
+	for (uint64_t message = 1; message <= 2; message++)
+		for (size_t i = 0; i < CS_LEN(delivered); i++)
+			add_move(&writer, message, RELAY_DESTINATION, delivered[i]);
+	const struct ledger_record mine = writer.moves[0].record;
+	const struct ledger_history history = history_of(lab, &mine);
+	assert_true(ledger_is_taken(&history, &mine) && !ledger_is_taken(&history, &taken));
+	/* It holds up nothing: the other message's records go in the same batch. */
+	assert_int_equal(turn(lab, &writer, true, true), 6);
+	assert_int_equal(writer.passed, 6);
+}
+
 static void test_a_history_that_is_full(void **state)
 {
 	struct lab *lab = *state;
@@ -431,6 +457,7 @@ int main(void)
 		WITH_LAB(test_what_never_arrived_is_written),
 		WITH_LAB(test_another_one_takes_over),
 		WITH_LAB(test_half_a_history_is_none),
+		WITH_LAB(test_a_history_of_another_route),
 		WITH_LAB(test_a_history_that_is_full),
 		WITH_LAB(test_by_turns),
 		cmocka_unit_test(test_answers_that_do_not_read),
