@@ -178,16 +178,10 @@ static json_t *peers_json(struct gateway *gateway)
 /* Everything that must be there for a message to move; the first that is not. */
 static const char *not_ready(struct gateway *gateway)
 {
-	if (!gateway->enclave_ready)
-		return "the enclave is not ready";
-	if (ledger_clock_trouble(gateway->clock))
-		return ledger_clock_trouble(gateway->clock);
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		const char *trouble = adapter_follow_trouble(&gateway->chains[i].follow);
-		if (trouble)
-			return trouble;
-	}
-	return NULL;
+	const char *trouble = NULL;
+	for (size_t i = 0; i < gateway->chain_count && !trouble; i++)
+		trouble = gateway_chain_trouble(&gateway->chains[i]);
+	return trouble;
 }
 
 static void get_status(void *context, struct host_http_exchange *exchange)

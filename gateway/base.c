@@ -1,6 +1,7 @@
 /* What every part of a gateway uses: memory, lookups, the next try, and the one way to write. */
 #include "gateway/gateway.h"
 #include "host/alloc.h"
+#include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,15 @@ void gateway_arena_free(struct cs_arena *arena)
 		return;
 	free(arena->block);
 	free(arena);
+}
+
+const char *gateway_chain_trouble(const struct gateway_chain *chain)
+{
+	const struct gateway *gateway = chain->gateway;
+	if (!gateway->enclave_ready)
+		return "the enclave is not ready";
+	const char *trouble = ledger_clock_trouble(gateway->clock);
+	return trouble ? trouble : adapter_follow_trouble(&chain->follow);
 }
 
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)

@@ -175,6 +175,8 @@ CS_NODISCARD enum cs_err gateway_write_then(struct gateway *gateway, host_store_
 void gateway_fail(struct gateway *gateway, enum cs_err err, const char *what);
 /* The same for what follows a chain; context: struct gateway_chain. */
 extern const struct adapter_owner gateway_owner;
+/* What keeps messages of the chain from moving here, for people; NULL: nothing. */
+const char *gateway_chain_trouble(const struct gateway_chain *chain);
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity);
 struct gateway_chain *gateway_chain_named(struct gateway *gateway, const char *caip2);
 struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct cs_hash *remote);

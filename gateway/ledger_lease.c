@@ -67,6 +67,19 @@ static void tell_change(const struct gateway_lease *lease, bool ours)
 		 LOG_TEXT("holder", ledger_address(holder, &lease->last.holder)));
 }
 
+/* Who cannot work leaves the lease to those who can: the others look on for as long as it is held. */
+static bool may_wish(const struct gateway_lease *lease, bool ours)
+{
+	const char *trouble = gateway_chain_trouble(lease->route->chain);
+	if (!lease->registered)
+		return false;
+	if (trouble && ours)
+		log_warn("lease.not_renewed", LOG_TEXT("chain", lease->route->chain->config->id),
+			 LOG_TEXT("remote", lease->route->remote_manifest->caip2),
+			 LOG_TEXT("why", trouble));
+	return trouble == NULL;
+}
+
 /* Ours is renewed at half; what has ended is anybody's. */
 static void take_look(struct gateway_ledger *ledger, struct gateway_lease *lease,
 		      const struct ledger_lease *read)
@@ -82,12 +95,9 @@ static void take_look(struct gateway_ledger *ledger, struct gateway_lease *lease
 	lease->ours = ours;
 	lease->until_ms = ended ? 0 : host_now_ms() + left_s * 1000 + (ours ? 0 : SLACK_MS);
 	lease->wish = LEDGER_WISH_NOTHING;
-	if (!lease->registered)
-		return;
-	if (ended)
-		lease->wish = LEDGER_WISH_TAKE;
-	else if (ours && 2 * left_s <= ledger->gateway->config.lease_s)
-		lease->wish = LEDGER_WISH_RENEW;
+	bool renews = ours && 2 * left_s <= ledger->gateway->config.lease_s;
+	if ((ended || renews) && may_wish(lease, ours))
+		lease->wish = ended ? LEDGER_WISH_TAKE : LEDGER_WISH_RENEW;
 }
 
 /* When the next round is due: a quarter of a lease, or as soon as another one's ends. */

@@ -249,7 +249,7 @@ def test_a_chain_that_is_too_dear(world, bridge):
 
 # ---- two gateways of one chain ----
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def second(world, bridge):
     """Another gateway of chain 2, with an enclave of its own: it may deliver, and its key is registered nowhere."""
     source = world.gateways[0]
@@ -272,6 +272,35 @@ def gas_sequence(world: World, gateway) -> int:
 
 def leases(gateway) -> dict[str, dict]:
     return {lease["side"]: lease for lease in status(gateway)["leases"]}
+
+
+def test_who_cannot_submit_leaves_the_lease(world, bridge, second):
+    """Its chain does not answer it any more, the bridge's ledger does: it holds up nobody who can."""
+    source, first = world.gateways
+    config = first.config.read_text()
+    with Door(first.side.chain.url) as door:
+        first.config.write_text(config.replace(f'rpc = ["{first.side.chain.url}"]', f'rpc = ["{door.url}"]'))
+        first.stop()
+        first.restart()
+        second.stop()
+        wait_leases(first)
+        second.restart()
+        holder = bridge.accounts[first.name].address.lower()
+        wait_for(lambda: all(lease["holder"] == holder for lease in leases(second).values()), TIMEOUT_S, "who holds the leases", 0.1)
+        door.cut.set()
+        message_id = world.send(b"second submits, first cannot")
+        second.reaches(message_id, "included", "outcome_final", "outcome_verified")
+        assert "lease.not_renewed" in first.log.read_text()
+        assert status(first)["state"] == "fine" and all(not lease["ours"] for lease in leases(first).values())
+    first.config.write_text(config)
+    first.stop()
+    first.restart()
+    source.ends(message_id)
+    first.ends(message_id)
+    second.stop()
+    wait_leases(first)
+    wait_written(first)
+    second.restart()
 
 
 def test_one_submits_and_the_other_takes_over(world, bridge, second):

@@ -8,17 +8,21 @@ from urllib.parse import urlsplit
 
 
 class Door:
-    """A node as a gateway sees it: everything goes through, but broadcasts while it is shut are held and never arrive."""
+    """A node as a gateway sees it: everything goes through, but broadcasts while it is shut are held and never arrive. Nothing goes through once it
+    is cut."""
 
     def __init__(self, url: str):
         target = urlsplit(url)
-        door, self.shut, self.held, self.broadcasts = self, threading.Event(), threading.Event(), 0
+        door, self.shut, self.cut, self.held, self.broadcasts = self, threading.Event(), threading.Event(), threading.Event(), 0
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if door.cut.is_set():
+                    self.close_connection = True
+                    return
                 if b"broadcast_tx_sync" in body:
                     door.broadcasts += 1
                     if door.shut.is_set():
