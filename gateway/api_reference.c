@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* api/reference.css */
+extern const unsigned char gateway_reference_css[];
+extern const size_t gateway_reference_css_size;
+
 #define REFERENCES_MAX 8u
 #define NAME_SIZE 160u
 
@@ -204,7 +208,8 @@ static void put_type(struct page *page, const json_t *schema)
 		put_value(page, json_object_get(schema, "const"));
 	} else if (json_object_get(schema, "enum")) {
 		put_choices(page, json_object_get(schema, "enum"), ", ", put_value);
-	} else if (json_object_get(schema, "items") && !json_is_false(json_object_get(schema, "items"))) {
+	} else if (json_object_get(schema, "items") &&
+		   !json_is_false(json_object_get(schema, "items"))) {
 		put(page, "list of ");
 		put_type(page, json_object_get(schema, "items"));
 	} else if (json_object_get(schema, "prefixItems")) {
@@ -250,7 +255,8 @@ static void put_members(struct page *page, const json_t *schema, const char *pre
 
 static void begin_table(struct page *page, const char *label, const char *const *heads)
 {
-	put_html(page, "<div class=table role=region tabindex=0 aria-label=\"%s\"><table><thead><tr>",
+	put_html(page,
+		 "<div class=table role=region tabindex=0 aria-label=\"%s\"><table><thead><tr>",
 		 label);
 	for (; *heads; heads++)
 		put_html(page, "<th scope=col>%s</th>", *heads);
@@ -334,7 +340,7 @@ static void put_response_types(struct page *page, const json_t *response)
 	json_t *media;
 	json_object_foreach(json_object_get(response, "content"), type, media)
 	{
-		put_html(page, "<code>%s</code> ", type);
+		put_html(page, "<code class=media>%s</code><br>", type);
 		put_type(page, json_object_get(media, "schema"));
 	}
 }
@@ -360,8 +366,8 @@ static void put_responses(struct page *page, const json_t *responses)
 	json_object_foreach((json_t *)(uintptr_t)responses, status, given)
 	{
 		const json_t *content = json_object_get(given, "content");
-		const json_t *media = json_object_iter_value(
-			json_object_iter((json_t *)(uintptr_t)content));
+		const json_t *media =
+			json_object_iter_value(json_object_iter((json_t *)(uintptr_t)content));
 		const json_t *schema = json_object_get(media, "schema");
 		if (!json_object_get(media, "example") && !json_object_get(schema, "properties"))
 			continue;
@@ -379,6 +385,17 @@ static void put_scope(struct page *page, const json_t *security)
 	}
 	put_html(page, "<p>API key with the scope <code>%s</code>.</p>\n",
 		 json_string_value(json_array_get(scopes, 0)));
+}
+
+/* Of a path that is not on the port of the others. */
+static void put_server(struct page *page, const json_t *item)
+{
+	const json_t *server = json_array_get(json_object_get(item, "servers"), 0);
+	if (!server)
+		return;
+	put_html(page, "<p>At <code>%s</code>: ", text_of(server, "url"));
+	put_words(page, text_of(server, "description"));
+	put(page, "</p>\n");
 }
 
 static void put_heading(struct page *page, const char *method, const char *path)
@@ -399,6 +416,7 @@ static void put_operation(struct page *page, const char *path, const char *metho
 	put_html(page, "</h3>\n<p class=summary>%s</p>\n", text_of(operation, "summary"));
 	put_paragraphs(page, text_of(operation, "description"));
 	put_scope(page, json_object_get(operation, "security"));
+	put_server(page, json_object_get(json_object_get(page->root, "paths"), path));
 	put_parameters(page, json_object_get(operation, "parameters"));
 	const json_t *body = json_object_get(operation, "requestBody");
 	if (body) {
@@ -432,36 +450,6 @@ static void each_operation(struct page *page, const char *tag, put_each *each)
 
 /* ---- the page ---- */
 
-static const char style[] =
-	":root{color-scheme:light dark;--text:#1b1f24;--back:#fff;--soft:#57606a;--line:#d0d7de;"
-	"--panel:#f6f8fa;--link:#0550ae;--get:#0550ae;--post:#116329}\n"
-	"@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--back:#0d1117;--soft:#9ea7b3;"
-	"--line:#3d444d;--panel:#161b22;--link:#79b8ff;--get:#79b8ff;--post:#7ee787}}\n"
-	"*{box-sizing:border-box}\n"
-	"body{margin:0;font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back)}\n"
-	"a{color:var(--link)}\n"
-	":focus-visible{outline:3px solid var(--link);outline-offset:2px}\n"
-	".skip{position:absolute;left:-99em}.skip:focus{left:1em;top:1em;background:var(--back);"
-	"padding:.5em}\n"
-	"header,main,nav{padding:0 1.5rem;max-width:75rem}\n"
-	"nav ul{list-style:none;padding:0;margin:0 0 1rem}nav li{padding:.15rem 0}\n"
-	"@media(min-width:70rem){body{display:grid;grid-template-columns:24rem 1fr;"
-	"grid-template-areas:'nav header' 'nav main'}\n"
-	"nav{grid-area:nav;position:sticky;top:0;height:100vh;overflow:auto;"
-	"border-right:1px solid var(--line)}main{min-width:0}}\n"
-	"h2{margin-top:3rem;border-bottom:1px solid var(--line)}\n"
-	"h3{margin-top:2.5rem;font-size:1.15rem;overflow-wrap:anywhere}h4{margin:1.2rem 0 .4rem}\n"
-	".summary{font-weight:600}\n"
-	"code,pre{font:.9em ui-monospace,monospace}code{overflow-wrap:anywhere}\n"
-	".pattern{color:var(--soft)}\n"
-	"pre,.table{overflow:auto;border:1px solid var(--line);border-radius:6px}\n"
-	"pre{background:var(--panel);padding:.8rem}\n"
-	"table{border-collapse:collapse;width:100%}\n"
-	"th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;"
-	"border-top:1px solid var(--line)}\n"
-	"th{font-weight:400}thead th{border:0;color:var(--soft)}th code{overflow-wrap:normal}\n"
-	".method{font:700 .85em ui-monospace,monospace;color:var(--get)}.post{color:var(--post)}\n";
-
 static void put_nav_row(struct page *page, const char *path, const char *method,
 			const json_t *operation)
 {
@@ -486,8 +474,9 @@ static void put_nav(struct page *page)
 static void put_schema(struct page *page, const char *name, const json_t *schema)
 {
 	const json_t *variants = json_object_get(schema, "oneOf");
-	put_html(page, "<section id=\"schema-%s\" aria-labelledby=\"schema-%s-title\">\n"
-		       "<h3 id=\"schema-%s-title\"><code>%s</code></h3>\n",
+	put_html(page,
+		 "<section id=\"schema-%s\" aria-labelledby=\"schema-%s-title\">\n"
+		 "<h3 id=\"schema-%s-title\"><code>%s</code></h3>\n",
 		 name, name, name, name);
 	put_paragraphs(page, text_of(schema, "description"));
 	for (size_t i = 0; i < json_array_size(variants); i++) {
@@ -518,9 +507,11 @@ static void put_main(struct page *page)
 		each_operation(page, text_of(tag, "name"), put_operation);
 	}
 	put(page, "<h2 id=schemas>Schemas</h2>\n");
-	json_object_foreach(
-		json_object_get(json_object_get(page->root, "components"), "schemas"), name, schema)
+	json_t *schemas = json_object_get(json_object_get(page->root, "components"), "schemas");
+	json_object_foreach(schemas, name, schema)
+	{
 		put_schema(page, name, schema);
+	}
 	put(page, "</main>\n");
 }
 
@@ -545,10 +536,12 @@ char *gateway_reference_html(const json_t *description)
 		 "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n"
 		 "<link rel=icon href=\"data:,\">\n<title>%s: reference</title>\n<style>\n",
 		 text_of(json_object_get(description, "info"), "title"));
-	put(&page, style);
-	put(&page, "</style>\n</head>\n<body>\n<a class=skip href=\"#main\">To the operations</a>\n");
-	put_nav(&page);
+	page.p = host_append(page.p, &page.size, &page.room, gateway_reference_css,
+			     gateway_reference_css_size);
+	put(&page,
+	    "</style>\n</head>\n<body>\n<a class=skip href=\"#main\">To the operations</a>\n");
 	put_header(&page);
+	put_nav(&page);
 	put_main(&page);
 	put(&page, "</body>\n</html>\n");
 	return page.p;
@@ -569,7 +562,8 @@ static void get_reference(void *context, struct host_http_exchange *exchange)
 	host_http_reply_header(exchange, "Content-Security-Policy",
 			       "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
 			       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-	host_http_reply(exchange, 200, "text/html; charset=utf-8", cs_bytes_str(gateway->reference));
+	host_http_reply(exchange, 200, "text/html; charset=utf-8",
+			cs_bytes_str(gateway->reference));
 }
 
 void gateway_api_reference_routes(struct gateway *gateway)
