@@ -292,8 +292,9 @@ install_set() {
 			install_curl
 			install_npm
 			install_quint
-		install_cosmjs
+			install_cosmjs
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
+			install_venv venv-openapi "$CAISSON_ROOT/script/requirements-openapi.txt"
 			;;
 		lint)
 			install_packages "${packages_demo[@]}" "${packages_lint[@]}"

@@ -27,7 +27,7 @@ def json_schema():
     """The module jsonschema_rs, which lives in the environment of the fuzzer."""
     found = list(VENV.glob("lib/python3*/site-packages"))
     if not found:
-        raise Missing("venv-openapi", "script/install test brings it")
+        raise Missing("schemathesis", "script/install test brings it, and with it jsonschema_rs")
     sys.path.append(str(found[0]))
     try:
         import jsonschema_rs
