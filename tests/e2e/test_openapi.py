@@ -14,6 +14,7 @@ from email.message import Message
 import pytest
 import websocket
 
+from adapters.proxies import RpcProxy
 from lib import abi, deploy, openapi
 from lib.rpc import wait_for
 from lib.tools import ROOT
@@ -24,10 +25,25 @@ NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
 
 
+class Between(World):
+    """Somebody stands before the node of the first chain."""
+
+    def write_gateways(self) -> None:
+        super().write_gateways()
+        self.proxy = RpcProxy(self.chains[0].url)
+        config = self.gateways[0].config
+        config.write_text(config.read_text().replace(f"rpc = [{json.dumps(self.chains[0].url)}]", f"rpc = [{json.dumps(self.proxy.url)}]"))
+
+    def stop(self) -> None:
+        super().stop()
+        if hasattr(self, "proxy"):
+            self.proxy.stop()
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     openapi.json_schema()
-    with World(tmp_path_factory.mktemp("openapi"), "anvil", block_time=0.5) as w:
+    with Between(tmp_path_factory.mktemp("openapi"), "anvil", block_time=0.5) as w:
         yield w
 
 
@@ -360,6 +376,25 @@ def test_a_rotation(world):
     assert ask(here, 202, "POST", "/v1/keys/rotate", {})["public_key"] == told["public_key"]
     ask(there, 200, "GET", "/v1/chains")
     assert len(ask(here, 200, "GET", "/v1/enclave")["keys"]) == 2
+
+
+@pytest.mark.parametrize("code, message", [(-32601, "method not found"), (-32005, "rate limit"), (-32000, "missing trie node"),
+                                           (-32000, "query returned more than 10 results"), (-32602, "invalid params"), (-32000, "nonce too low"),
+                                           (-32000, "already known"), (-32603, "internal")])
+def test_what_a_node_complains_of_is_not_the_callers_fault(world, code, message):
+    gateway, abroad = world.gateways[0], world.sides[1]
+
+    def refuse(call: dict, reply: dict) -> dict:
+        return {"jsonrpc": "2.0", "id": reply["id"], "error": {"code": code, "message": message}} if call["method"] == "eth_call" else reply
+
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x", "mode": "prepare"}
+    world.proxy.after = refuse
+    try:
+        status, problem = gateway.request("POST", "/v1/messages", body, timeout_s=90)
+    finally:
+        world.proxy.after = lambda call, reply: reply
+    assert status in (502, 503) and problem["retry"] is True and gateway.side.chain.caip2 in problem["detail"], problem
+    wait_for(lambda: gateway.request("POST", "/v1/messages", body)[0] == 200, END_TIMEOUT_S, "the node's answer")
 
 
 def test_a_node_that_is_away(world):

@@ -45,6 +45,7 @@ def fuzz(gateway: Gateway, key: str, description: str, *arguments: str, timeout_
 def check(world: World, run: subprocess.CompletedProcess) -> None:
     gateway = world.gateways[0]
     assert run.returncode == 0 and "No issues found" in run.stdout, run.stdout[-8000:] + run.stderr[-2000:]
+    assert gateway.key not in run.stdout and gateway.peer_key not in run.stdout
     assert gateway.healthy()
     log = gateway.log.read_text()
     assert gateway.key not in log and gateway.peer_key not in log
