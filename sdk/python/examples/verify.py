@@ -16,7 +16,7 @@ from caisson import CaissonError, contract_key, verify_envelope
 
 
 def key_of(rpc: str, gateway: str, statement: dict[str, str]) -> str:
-    key = contract_key(rpc, gateway, bytes.fromhex(statement["signer"][2:]), int(statement["epoch"]))
+    key = contract_key(rpc, gateway, statement["signer"], int(statement["epoch"]))
     if key.state == "revoked":
         sys.exit(f"{gateway} revoked the key {key.public_key}")
     return key.public_key

@@ -36,8 +36,8 @@ def verified(gateway: Gateway, message_id: str, **options: Any) -> Verified:
     """By the keys that the contracts have."""
     envelope = gateway.envelope(message_id)
     signed, told = envelope["statement"], envelope.get("outcome_statement")
-    key = contract_key(DESTINATION["rpc"], DESTINATION["gateway"], bytes.fromhex(signed["signer"][2:]), signed["epoch"])
-    back = contract_key(SOURCE["rpc"], SOURCE["gateway"], bytes.fromhex(told["signer"][2:]), told["epoch"]) if told else None
+    key = contract_key(DESTINATION["rpc"], DESTINATION["gateway"], signed["signer"], signed["epoch"])
+    back = contract_key(SOURCE["rpc"], SOURCE["gateway"], told["signer"], told["epoch"]) if told else None
     return verify_envelope(json.dumps(envelope), key=key.public_key, outcome_key=back.public_key if back else None, **options)
 
 
@@ -209,7 +209,7 @@ class Live(unittest.TestCase):
             verified(self.gateway, str(self.finalized["id"]))
 
     def test_the_keys_of_contracts(self) -> None:
-        signer = bytes.fromhex(self.gateway.envelope(str(self.finalized["id"]))["statement"]["signer"][2:])
+        signer = self.gateway.envelope(str(self.finalized["id"]))["statement"]["signer"]
         key = contract_key(DESTINATION["rpc"], DESTINATION["gateway"], signer, 1)
         self.assertEqual((key.public_key, key.state), (SOURCE["public_key"], "active"))
         with self.assertRaisesRegex(VerificationError, "no key of epoch 9"):

@@ -24,13 +24,17 @@ class ContractKey:
     not_after: int
 
 
-def contract_key(rpc_url: str, gateway: str, signer: bytes, epoch: int, *, timeout_s: float = 10,
+def contract_key(rpc_url: str, gateway: str, signer: bytes | str, epoch: int, *, timeout_s: float = 10,
                  ssl_context: ssl.SSLContext | None = None) -> ContractKey:
-    """`keyOf(signer, epoch)` of the gateway contract at this address. signer: the identity in a statement.
+    """`keyOf(signer, epoch)` of the gateway contract at this address. signer: the identity in a statement, bytes or `0x…`.
 
     It is as true as the RPC node is: ask one that you trust. VerificationError where the contract has no such key; Unreachable;
     BadReply where there is no such contract.
     """
+    if isinstance(signer, str):
+        signer = bytes.fromhex(signer.removeprefix("0x"))
+    if len(signer) != 32:
+        raise ValueError("signer: an identity has 32 bytes")
     data = keccak256(b"keyOf(bytes32,uint64)")[:4] + signer + number_word(epoch)
     call = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [{"to": gateway, "data": "0x" + data.hex()}, "latest"]}
     base = split_url(rpc_url)

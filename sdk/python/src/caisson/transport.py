@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import Unreachable
+from .errors import BadReply, Unreachable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def split_url(url: str) -> SplitResult:
 
 def exchange(base: SplitResult, method: str, target: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float,
              reply_max: int, ssl_context: ssl.SSLContext | None) -> Reply:
-    """Unreachable when there was no whole answer of at most reply_max bytes."""
+    """Unreachable when there was no whole answer, BadReply when it is above reply_max bytes."""
     host = base.hostname or ""
     where = f"{base.scheme}://{host}:{base.port}" if base.port else f"{base.scheme}://{host}"
     connection = (http.client.HTTPSConnection(host, base.port, timeout=timeout_s, context=ssl_context)
@@ -51,5 +51,5 @@ def exchange(base: SplitResult, method: str, target: str, body: bytes | None, he
     finally:
         connection.close()
     if len(raw) > reply_max:
-        raise Unreachable(f"{where}: the answer is above {reply_max} bytes")
+        raise BadReply(f"{where}: the answer is above {reply_max} bytes")
     return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)
