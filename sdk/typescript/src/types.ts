@@ -52,15 +52,22 @@ export interface SendTransfer extends Send {
   token?: Hex;
 }
 
-/** `what` is sendMessage, transfer or approve; amounts are decimal text. `toTransaction` makes viem's of it. */
+/** value: wei, as decimal text. `toTransaction` makes viem's of it. */
+export interface CloseTransaction {
+  chain: string;
+  to: Hex;
+  data: Hex;
+  value: string;
+}
+
 export interface Transaction {
-  what?: string;
+  what: 'approve' | 'transfer' | 'sendMessage';
   chain: string;
   from?: Hex;
   to: Hex;
   data: Hex;
   value: string;
-  gas?: number;
+  gas: number;
 }
 
 /** request_id stands for the message until its id is known. */
@@ -180,7 +187,7 @@ export interface Envelope {
 export interface Close {
   id: Hex;
   closer: Hex | null;
-  transactions: Transaction[];
+  transactions: CloseTransaction[];
 }
 
 /** While it does not answer only ready and why are there. */

@@ -5,7 +5,7 @@ import { readContract } from 'viem/actions';
 import type { Hex } from './bytes.js';
 import { VerificationError } from './errors.js';
 import type { Uint } from './json.js';
-import type { Transaction } from './types.js';
+import type { CloseTransaction, Transaction } from './types.js';
 
 /** `keyOf` of a gateway contract: the key of a remote's epoch, by which the contract judges what its enclave signed. */
 export const gatewayAbi = [
@@ -63,8 +63,8 @@ export interface ViemTransaction {
 }
 
 /** A TypeError for a chain that is none of eip155, and for one that is not chainId: it would be sent to the wrong chain. */
-export function toTransaction(transaction: Transaction, chainId: number): ViemTransaction {
+export function toTransaction(transaction: Transaction | CloseTransaction, chainId: number): ViemTransaction {
   if (transaction.chain !== `eip155:${chainId}`) throw new TypeError(`the transaction is for ${transaction.chain}, not eip155:${chainId}`);
-  const { to, data, value, gas } = transaction;
-  return { to, data, value: BigInt(value), ...(gas === undefined ? {} : { gas: BigInt(gas) }) };
+  const { to, data, value } = transaction;
+  return { to, data, value: BigInt(value), ...('gas' in transaction ? { gas: BigInt(transaction.gas) } : {}) };
 }

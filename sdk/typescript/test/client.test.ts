@@ -35,7 +35,9 @@ test('nobody there', async () => {
 });
 
 test("viem's transactions", () => {
-  const transaction = { chain: 'eip155:31337', to: '0x01', data: '0x02', value: '18446744073709551616', gas: 260000 } as const;
+  const close = { chain: 'eip155:31337', to: '0x01', data: '0x02', value: '18446744073709551616' } as const;
+  const transaction = { ...close, what: 'transfer', gas: 260000 } as const;
+  assert.deepEqual(toTransaction(close, 31337), { to: '0x01', data: '0x02', value: 2n ** 64n });
   assert.deepEqual(toTransaction(transaction, 31337), { to: '0x01', data: '0x02', value: 2n ** 64n, gas: 260000n });
   assert.throws(() => toTransaction(transaction, 1), TypeError);
   assert.throws(() => toTransaction({ ...transaction, chain: 'cosmos:ledger-1' }, 31337), TypeError);

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http, publicActions } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, type Hex, type Message, type Verified, type VerifyOptions } from '../src/index.js';
+import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
 import { contractKey, toTransaction } from '../src/viem.js';
 import { writeJson } from '../src/json.js';
 
@@ -116,7 +116,7 @@ test('what the application signs, by viem', async () => {
   assert.equal((await gateway.message(request.request_id)).state, 'requested');
   const wallet = createWalletClient({ account, transport: http(source.rpc) }).extend(publicActions);
   const chainId = await wallet.getChainId();
-  assert.throws(() => toTransaction(request.transactions[0]!, chainId + 1), TypeError);
+  assert.throws(() => toTransaction(request.transactions[0] as Transaction, chainId + 1), TypeError);
   for (const transaction of request.transactions) {
     const hash = await wallet.sendTransaction({ ...toTransaction(transaction, chainId), chain: null });
     assert.equal((await wallet.waitForTransactionReceipt({ hash, pollingInterval: 200 })).status, 'success');

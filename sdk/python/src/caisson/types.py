@@ -18,9 +18,18 @@ class Attributes(TypedDict, total=False):
     finality: int
 
 
+class CloseTransaction(TypedDict):
+    """value: wei, as decimal text."""
+
+    chain: str
+    to: str
+    data: str
+    value: str
+
+
 # `from` is a word of the language.
-Transaction = TypedDict("Transaction", {"what": NotRequired[str], "chain": str, "from": NotRequired[str], "to": str, "data": str,
-                                        "value": str, "gas": NotRequired[int]})
+Transaction = TypedDict("Transaction", {"what": Literal["approve", "transfer", "sendMessage"], "chain": str, "from": NotRequired[str],
+                                        "to": str, "data": str, "value": str, "gas": int})
 
 
 class Request(TypedDict):
@@ -151,7 +160,7 @@ class Envelope(TypedDict):
 class Close(TypedDict):
     id: str
     closer: str | None
-    transactions: list[Transaction]
+    transactions: list[CloseTransaction]
 
 
 class Enclave(TypedDict):
