@@ -210,6 +210,8 @@ def test_a_transfer_to_be_signed(world):
     told = ask(gateway, 200, "POST", "/v1/transfers", {**body, "from": gateway.operator, "from_chain": home.chain.caip2})
     assert all(t["from"] == gateway.operator.lower() for t in told["transactions"])
     assert ask(gateway, 200, "GET", f"/v1/messages/{told['request_id']}")["state"] == "requested"
+    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "close")):
+        assert ask(gateway, 409, method, f"/v1/messages/{told['request_id']}/{verb}")["code"] == "not-final"
     sponsored = ask(gateway, 202, "POST", "/v1/transfers", {**body, "mode": "sponsored"})
     gateway.ends(sponsored["request_id"])
 

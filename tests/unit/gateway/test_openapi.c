@@ -201,7 +201,7 @@ static enum cs_err err_named(const char *name)
 }
 
 /* Every code that a description of this status names has this status. Two belong to the protocol. */
-static unsigned check_codes(int status, const char *words)
+static unsigned check_codes(long status, const char *words)
 {
 	unsigned codes = 0;
 	for (const char *tick = strchr(words, '`'); tick; tick = strchr(tick, '`')) {
@@ -253,8 +253,8 @@ static void codes_have_their_status(void **state)
 			json_object_foreach(json_object_get(operation, "responses"), status,
 					    response)
 			{
-				if (atoi(status) >= 400 &&
-				    check_codes(atoi(status), words_of(response)) == 0)
+				long number = strtol(status, NULL, 10);
+				if (number >= 400 && check_codes(number, words_of(response)) == 0)
 					fail_msg("%s %s %s names no code", method, path, status);
 			}
 		}
