@@ -270,7 +270,6 @@ def test_what_waits_for_a_peer(world):
         abroad.app.write(abroad.owner, "setFailing", False)
         other.restart()
     here.ends(sent)
-    other.post(f"/v1/messages/{failed}/retry?side=destination")
     here.ends(failed)
 
 
