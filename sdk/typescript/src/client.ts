@@ -307,7 +307,7 @@ const isPassing = (error: ApiError): boolean => error.retry && (error.status ===
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   const { code, message } = cause as { code?: unknown; message?: unknown };
-  return String(code ?? message ?? cause);
+  return String(typeof code === 'string' ? code : (message ?? cause));
 }
 
 /** Steps that happened since, by their time: after a retry some happen again. What is skipped is certain only at the end. */
