@@ -394,7 +394,7 @@ def test_what_a_node_complains_of_is_not_the_callers_fault(world, code, message)
         status, problem = gateway.request("POST", "/v1/messages", body, timeout_s=90)
     finally:
         world.proxy.after = lambda call, reply: reply
-    assert status in (502, 503) and problem["retry"] is True and gateway.side.chain.caip2 in problem["detail"], problem
+    assert (status, problem["code"]) in ((502, "rpc"), (503, "unavailable")) and problem["retry"] is True and gateway.side.chain.caip2 in problem["detail"], problem
     wait_for(lambda: gateway.request("POST", "/v1/messages", body)[0] == 200, END_TIMEOUT_S, "the node's answer")
 
 
