@@ -160,7 +160,7 @@ static void set_unknown(struct gateway *gateway, json_t *json,
 	json_object_set_new(json, "why", json_string(plain));
 }
 
-static bool reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
+static void reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
 			  const struct gateway_request *request)
 {
 	json_t *json = json_object();
@@ -188,11 +188,13 @@ static bool reply_request(struct gateway *gateway, struct host_http_exchange *ex
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
 	host_http_reply_json(exchange, 200, json);
-	return false;
 }
 
-bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange,
-		      struct gateway_message *message)
+/* The message of {id}: 0x and 64 digits, or a request's id; by side when both are here the
+ * source's. Answers itself and returns false when there is none; a request that is no message yet
+ * is shown, or refused to who wants the message alone. */
+static bool find(struct gateway *gateway, struct host_http_exchange *exchange, bool shows_requests,
+		 struct gateway_message *message)
 {
 	const char *text = host_http_param(exchange, "id");
 	const char *side = host_http_query(exchange, "side");
@@ -205,8 +207,15 @@ bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchan
 		return false;
 	}
 	if (text[0] == 'r' && gateway_journal_request(gateway->journal, text, &request) == CS_OK) {
-		if (request.message == 0)
-			return reply_request(gateway, exchange, &request);
+		if (request.message == 0 && shows_requests) {
+			reply_request(gateway, exchange, &request);
+			return false;
+		}
+		if (request.message == 0) {
+			host_http_reply_problem(exchange, CS_ERR_NOT_FINAL,
+						"the request is no message yet");
+			return false;
+		}
 		err = gateway_journal_row(gateway->journal, request.message, message);
 	} else if (text[0] == '0' && strlen(text) == 66 &&
 		   cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) == CS_OK) {
@@ -230,7 +239,7 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (gateway_api_find(gateway, exchange, &message))
+	if (find(gateway, exchange, true, &message))
 		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
 }
 
@@ -393,7 +402,7 @@ static void get_envelope(void *context, struct host_http_exchange *exchange)
 	struct gateway_message message;
 	json_t *json = NULL;
 	uint64_t epoch = 0;
-	if (!gateway_api_find(gateway, exchange, &message))
+	if (!find(gateway, exchange, false, &message))
 		return;
 	enum cs_err err = envelope_json(gateway, &message, &json, &epoch);
 	if (err != CS_OK) {
@@ -470,7 +479,7 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!body_is_empty(exchange) || !gateway_api_find(gateway, exchange, &message))
+	if (!body_is_empty(exchange) || !find(gateway, exchange, false, &message))
 		return;
 	if (message.state != RELAY_FAILED &&
 	    !(message.state == RELAY_SIGNED && gateway_is_stopped(&message))) {
@@ -569,7 +578,7 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!body_is_empty(exchange) || !gateway_api_find(gateway, exchange, &message))
+	if (!body_is_empty(exchange) || !find(gateway, exchange, false, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,

@@ -275,6 +275,19 @@ static void send_finish(struct send *send)
 /* ---- what the chain is asked, in order: quote, then for transfers mode, remote token, balance,
  * allowance ---- */
 
+/* What the caller can mend or wait for. Anything else that a node complains of, a method or a limit
+ * of its own, is no fault of the request. */
+static enum cs_err callers_error(enum cs_err err)
+{
+	static const enum cs_err passed_on[] = {CS_ERR_REVERTED,    CS_ERR_NO_FUNDS, CS_ERR_RPC_LIE,
+						CS_ERR_UNAVAILABLE, CS_ERR_TIMEOUT,  CS_ERR_CLOSED,
+						CS_ERR_NO_MEMORY,   CS_ERR_FULL};
+	for (size_t i = 0; i < CS_LEN(passed_on); i++)
+		if (err == passed_on[i])
+			return err;
+	return CS_ERR_RPC;
+}
+
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data)
 {
 	char text[GATEWAY_WHY_MAX];
@@ -284,7 +297,7 @@ static void call_failed(struct send *send, enum cs_err err, const char *why, str
 	if (err != CS_ERR_REVERTED || !adapter_contract_error(text, sizeof(text), data))
 		snprintf(text, sizeof(text), "%s: %.80s%s%.80s", send->chain->config->id,
 			 why ? why : "", refusal[0] ? ": " : "", refusal);
-	send_fail(send, err, text);
+	send_fail(send, callers_error(err), text);
 }
 
 static void allowance_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)

@@ -220,10 +220,6 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
-	gateway_api_message_routes(gateway);
-	gateway_api_send_routes(gateway);
-	gateway_api_peer_routes(gateway);
-	gateway_api_rotation_routes(gateway);
 	return gateway_events_start(gateway, why);
 }
 
@@ -322,6 +318,7 @@ void gateway_stop(struct gateway *gateway)
 	cs_sig_free(gateway->sig);
 	gateway_config_free(&gateway->config);
 	free(gateway->scratch.block);
+	free(gateway->reference);
 	for (size_t i = 0; i < gateway->peer_count; i++)
 		cs_wipe(gateway->peers[i].authorization, sizeof(gateway->peers[i].authorization));
 }

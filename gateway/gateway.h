@@ -149,6 +149,7 @@ struct gateway {
 	bool enclave_ready; /* keys are there and stored */
 	char enclave_why[GATEWAY_WHY_MAX + 1];
 	uint64_t events_sent;
+	char *reference; /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
@@ -363,6 +364,7 @@ json_t *gateway_ledger_json(struct gateway *gateway);
 void gateway_ledger_collect(struct gateway *gateway);
 
 /* ---- the surface ---- */
+/* All of them; needs the server alone. */
 void gateway_api_routes(struct gateway *gateway);
 void gateway_api_peer_routes(struct gateway *gateway);
 void gateway_api_message_routes(struct gateway *gateway);
@@ -378,9 +380,12 @@ void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,
 json_t *gateway_json_keys(struct gateway *gateway);
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message,
 			 bool with_steps);
-/* The message of {id}: 0x and 64 digits, or a request's id; by side when both are here the
- * source's. Answers itself and returns false when there is none. */
-bool gateway_api_find(struct gateway *gateway, struct host_http_exchange *exchange,
-		      struct gateway_message *message);
+
+/* ---- api_reference.c: the description of all this, api/openapi.json, and the page made of it ---- */
+extern const unsigned char gateway_openapi[]; /* UTF-8, not terminated */
+extern const size_t gateway_openapi_size;
+/* HTML of an OpenAPI 3.1 description that keeps to the part of it which ours uses; malloc'd. */
+char *gateway_reference_html(const json_t *description);
+void gateway_api_reference_routes(struct gateway *gateway);
 
 #endif

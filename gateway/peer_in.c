@@ -10,6 +10,7 @@
 
 /* Lines in the log for the items of one body: a peer does not fill the disk with them. */
 #define REFUSALS_TOLD 16u
+#define INSTANCE_DIGITS 32u
 
 struct take {
 	struct gateway *gateway;
@@ -490,6 +491,13 @@ static enum cs_err write_items(void *context)
 				       take->consumed);
 }
 
+/* As gateway_journal_instance gives it. */
+static bool is_instance(const char *text)
+{
+	return text && strlen(text) == INSTANCE_DIGITS &&
+	       strspn(text, "0123456789abcdef") == INSTANCE_DIGITS;
+}
+
 enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const json_t *body,
 			      uint64_t *cursor, struct cs_why *why)
 {
@@ -500,9 +508,13 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	enum cs_err err = host_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));
 	take.items = json_object_get(body, "items");
-	if (err == CS_OK &&
-	    (!take.instance || strlen(take.instance) != 32 || !json_is_array(take.items)))
-		err = cs_fail(why, CS_ERR_MALFORMED, "instance or items are missing");
+	const json_t *more = json_object_get(body, "more");
+	if (err == CS_OK && !is_instance(take.instance))
+		err = cs_fail(why, CS_ERR_MALFORMED, "instance: not 32 digits of hex");
+	if (err == CS_OK && !json_is_array(take.items))
+		err = cs_fail(why, CS_ERR_MALFORMED, "items: not a list");
+	if (err == CS_OK && more && !json_is_boolean(more))
+		err = cs_fail(why, CS_ERR_MALFORMED, "more: neither true nor false");
 	if (err == CS_OK)
 		err = host_json_read_u64(body, "after", &after, why);
 	if (err == CS_OK)

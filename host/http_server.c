@@ -379,6 +379,21 @@ void host_http_server_route(struct host_http_server *server, const char *method,
 	route->context = context;
 }
 
+bool host_http_server_route_terms(const struct host_http_server *server, uint32_t index,
+				  struct host_http_route_terms *terms)
+{
+	if (index >= server->route_count)
+		return false;
+	const struct host_http_route *route = &server->routes[index];
+	*terms = (struct host_http_route_terms){
+		.method = route->method,
+		.pattern = route->pattern,
+		.query = route->query_is_bound ? route->query : NULL,
+		.scopes = route->scopes,
+	};
+	return true;
+}
+
 /* ---- the server ---- */
 
 /* We decode segments and query values ourselves, after they were taken apart. */

@@ -52,6 +52,17 @@ void host_http_server_route(struct host_http_server *server, const char *method,
 			    const char *pattern, uint32_t scopes, host_http_handler *handler,
 			    void *context);
 
+/* A route as it was made, for those who describe them all. */
+struct host_http_route_terms {
+	const char *method;
+	const char *pattern;
+	const char *query; /* names, by &; NULL: a query is the handler's */
+	uint32_t scopes;
+};
+/* In the order of their making; false: there is none of this index. Views, until the server is freed. */
+bool host_http_server_route_terms(const struct host_http_server *server, uint32_t index,
+				  struct host_http_route_terms *terms);
+
 /* Takes no new connection; answers what is under way, each with Connection: close; then calls
  * drained once. */
 void host_http_server_drain(struct host_http_server *server, host_call *drained, void *context);

@@ -171,6 +171,18 @@ install_cosmjs() {
 	stamp cosmjs "$folder/package-lock.json"
 }
 
+# The packages of sdk/typescript, and the Python of sdk/python.
+install_sdk() {
+	local folder=$CAISSON_ROOT/sdk/typescript
+	install_venv venv-sdk "$CAISSON_ROOT/script/requirements-sdk.txt"
+	install_node
+	stamped sdk "$folder/package-lock.json" && [[ -x $folder/node_modules/.bin/tsc ]] && return 0
+	say "npm packages of sdk/typescript"
+	(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --update-notifier=false)
+	[[ -x $folder/node_modules/.bin/tsc ]] || die "npm ended well without the program tsc"
+	stamp sdk "$folder/package-lock.json"
+}
+
 # The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
 # signature is what is built, so that security updates of the distribution arrive by installing again.
 install_source() {
@@ -292,8 +304,10 @@ install_set() {
 			install_curl
 			install_npm
 			install_quint
-		install_cosmjs
+			install_cosmjs
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
+			install_venv venv-openapi "$CAISSON_ROOT/script/requirements-openapi.txt"
+			install_sdk
 			;;
 		lint)
 			install_packages "${packages_demo[@]}" "${packages_lint[@]}"

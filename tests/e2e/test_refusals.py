@@ -326,6 +326,7 @@ def test_the_stream_refuses_in_words(world, path, headers, status, detail):
 @pytest.mark.parametrize("body, detail", [
     ({}, "instance"), ({"instance": "a" * 32, "after": -1, "items": []}, "after"), ({"instance": "a" * 32, "after": 0, "items": [None]}, "n: "),
     ({"instance": "a" * 32, "after": 0, "items": [{"n": "1"}]}, "n: "), ({"instance": "a" * 31, "after": 0, "items": []}, "instance"),
+    ({"instance": "A" * 32, "after": 0, "items": []}, "instance"), ({"instance": "a" * 32, "after": 0, "items": [], "more": 1}, "more"),
     ({"instance": "a" * 32, "after": 0, "items": [], "more": True, "z": 1}, "z")])
 def test_a_peers_body_is_read_as_strictly(world, body, detail):
     gateway = world.gateways[0]

@@ -109,10 +109,14 @@ class Service:
             raw = response.read()
         finally:
             connection.close()
+        self.check_reply(method, path, response.status, response.headers, raw)
         try:
             return response.status, json.loads(raw)
         except ValueError:
             return response.status, raw.decode(errors="replace")
+
+    def check_reply(self, method: str, path: str, status: int, headers: http.client.HTTPMessage, raw: bytes) -> None:
+        """Of services that describe their replies."""
 
     def get(self, path: str, **query):
         status, body = self.request("GET", path + ("?" + urlencode(query) if query else ""))

@@ -95,7 +95,7 @@ def test_every_list_has_its_rows():
     assert tables.keys() == {"By the enclave", "By a light client of a CometBFT chain", "By the ledger's engine", "By the ledger's application",
                              "By the ledger's gateway and bridge", "By the ledger's node",
                              "By a client whose final blocks are named by providers", "By the ABCI server and client",
-                             "By the sandbox", "By the oracle", "By the contracts"}
+                             "By the sandbox", "By the oracle", "By the gateway's API", "By the contracts"}
     assert tables["By the enclave"] >= 38 and tables["By the sandbox"] >= 8 and tables["By the contracts"] >= 24
     assert tables["By a client whose final blocks are named by providers"] >= 16
     assert tables["By a light client of a CometBFT chain"] >= 18

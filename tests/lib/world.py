@@ -10,7 +10,7 @@ import socket
 import time
 from pathlib import Path
 
-from . import abi, bridge_ledger, chains, crypto, deploy, ledger, ledger_kinds, manifests, oracle
+from . import abi, bridge_ledger, chains, crypto, deploy, ledger, ledger_kinds, manifests, openapi, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
@@ -114,6 +114,11 @@ class Gateway(Service):
 
     def start(self) -> None:
         self.process = Process([self.world.build / "bin" / "caisson", "up", self.config], self.log, cwd=self.folder)
+
+    def check_reply(self, method, path, status, headers, raw) -> None:
+        """Whatever a test asks a gateway: the answer is as api/openapi.json says."""
+        if openapi.is_installed():
+            openapi.description().check(method, path, status, headers, raw)
 
     # ---- messages ----
 

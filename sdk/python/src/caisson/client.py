@@ -1,0 +1,247 @@
+"""A gateway's REST API: create, look, watch."""
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from .errors import ApiError, BadReply, TimedOut, Unreachable
+from .transport import Reply, exchange, split_url
+from .types import Attributes, Chain, Close, Enclave, Envelope, Message, MessageList, Mode, Request, Side, Step
+
+# A list of 200 messages with the largest payloads is 7 MiB.
+REPLY_SIZE_MAX = 16 << 20
+PAUSE_MIN_S, PAUSE_MAX_S = 0.2, 5.0
+WATCH_PAUSE_S = 0.25
+# What a proxy says while there is no gateway behind it.
+AWAY = {502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Update:
+    """What changed: the message as it is now, and the steps that were not told before (after a retry some happen again)."""
+
+    message: Message
+    steps: list[Step]
+
+
+class Gateway:
+    """with the API key of a configuration: Gateway("https://gateway.example", key). Keeps no connection; may be used by threads.
+
+    timeout_s: for each answer. patience_s: for so long a request that may be repeated is repeated, while the gateway is away or
+    says that it is busy. Creating is repeated under one Idempotency-Key, so that nothing is sent twice.
+    """
+
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 30, patience_s: float = 10,
+                 ssl_context: ssl.SSLContext | None = None):
+        self._base = split_url(url)
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+            raise ValueError("the API key is empty, or has characters that no key has")
+        self._authorization = f"Bearer {api_key}"
+        self._timeout_s, self._patience_s, self._ssl_context = timeout_s, patience_s, ssl_context
+
+    @classmethod
+    def from_environment(cls, **options: Any) -> Gateway:
+        """By CAISSON_URL and the file that CAISSON_API_KEY_FILE names, as the command line does."""
+        try:
+            url, key_file = os.environ["CAISSON_URL"], os.environ["CAISSON_API_KEY_FILE"]
+        except KeyError as missing:
+            raise ValueError(f"{missing.args[0]} is not set") from None
+        return cls(url, Path(key_file).read_text(encoding="ascii").strip(), **options)
+
+    def __repr__(self) -> str:
+        return f"Gateway({self._base.geturl()!r})"
+
+    # ---- creating ----
+
+    def send_message(self, *, to: str, payload: bytes, mode: Mode, from_chain: str | None = None, sender: str | None = None,
+                     attributes: Attributes | None = None, idempotency_key: str | None = None) -> Request:
+        """`POST /v1/messages`. to: CAIP-10. mode prepare gives the transactions for the application to sign (sender, the address
+        that will, is looked at then); sponsored has the operator's account send them. from_chain: CAIP-2, needed where the gateway serves several.
+
+        idempotency_key: of your own, where a request must survive even the death of this process; made anew otherwise.
+        """
+        return self._create("/v1/messages", {"payload": "0x" + payload.hex()}, to, mode, from_chain, sender, attributes, idempotency_key)
+
+    def transfer(self, *, to: str, amount: int, mode: Mode, token: str | None = None, from_chain: str | None = None,
+                 sender: str | None = None, attributes: Attributes | None = None, idempotency_key: str | None = None) -> Request:
+        """`POST /v1/transfers`, as send_message. amount: in the token's smallest unit. token: default, the chain's of the configuration."""
+        members: dict[str, object] = {"amount": str(amount)}
+        if token is not None:
+            members["token"] = token
+        return self._create("/v1/transfers", members, to, mode, from_chain, sender, attributes, idempotency_key)
+
+    def _create(self, path: str, members: dict[str, object], to: str, mode: Mode, from_chain: str | None, sender: str | None,
+                attributes: Attributes | None, idempotency_key: str | None) -> Request:
+        optional = {"from_chain": from_chain, "from": sender, "attributes": attributes}
+        body = {**members, "to": to, "mode": mode, **{name: value for name, value in optional.items() if value is not None}}
+        key = idempotency_key if idempotency_key is not None else secrets.token_hex(16)
+        return cast(Request, self._call("POST", path, body, headers={"Idempotency-Key": key}, repeat=True))
+
+    # ---- looking ----
+
+    def message(self, message_id: str, *, side: Side | None = None) -> Message:
+        """`GET /v1/messages/{id}`: with its eighteen steps. message_id: the message's, or a request's."""
+        return cast(Message, self._get(f"/v1/messages/{quote(message_id, safe='')}", side=side))
+
+    def messages(self, *, state: str | None = None, limit: int | None = None, before: int | None = None) -> MessageList:
+        """`GET /v1/messages`: one page, newest first, without steps. limit: 1 to 200."""
+        return cast(MessageList, self._get("/v1/messages", state=state, limit=limit, before=before))
+
+    def all_messages(self, *, state: str | None = None) -> Iterator[Message]:
+        """All pages of it."""
+        before: int | None = None
+        while True:
+            page = self.messages(state=state, limit=200, before=before)
+            yield from page["messages"]
+            before = page["next"]
+            if before is None:
+                return
+
+    def envelope(self, message_id: str, *, side: Side | None = None) -> Envelope:
+        """`GET /v1/messages/{id}/envelope`, for verify_envelope. ApiError `not-final` before the message is signed."""
+        return cast(Envelope, self._get(f"/v1/messages/{quote(message_id, safe='')}/envelope", side=side))
+
+    def chains(self) -> list[Chain]:
+        """`GET /v1/chains`"""
+        return cast("list[Chain]", self._get("/v1/chains")["chains"])
+
+    def enclave(self) -> Enclave:
+        """`GET /v1/enclave`"""
+        return cast(Enclave, self._get("/v1/enclave"))
+
+    def status(self) -> dict[str, Any]:
+        """`GET /v1/status`"""
+        return self._get("/v1/status")
+
+    def ready(self) -> bool:
+        """`GET /healthz`: can a message move?"""
+        try:
+            return self._once("GET", "/healthz", None, {}).get("ready") is True
+        except ApiError as error:
+            if error.status == 503:
+                return False
+            raise
+
+    # ---- watching ----
+
+    def watch(self, message_id: str, *, side: Side | None = None, timeout_s: float = 600, pause_s: float = WATCH_PAUSE_S) -> Iterator[Update]:
+        """Yields whenever something changed, the state as it is at first; ends after the update whose message has ended.
+
+        Once the message was found, a gateway that goes away is waited for. TimedOut after timeout_s.
+        """
+        end = time.monotonic() + timeout_s
+        told: dict[int, int | None] = {}
+        last: tuple[object, ...] | None = None
+        while True:
+            message = self._again(message_id, side) if last else self.message(message_id, side=side)
+            if message is not None:
+                news, now = _news(message, told), (message["state"], message.get("why"), message["id"])
+                if news or now != last:
+                    yield Update(message, news)
+                last = now
+                if message["ended"]:
+                    return
+            if time.monotonic() >= end:
+                raise TimedOut(f"{message_id} has not ended after {timeout_s:g} s")
+            time.sleep(pause_s)
+
+    def wait(self, message_id: str, *, side: Side | None = None, timeout_s: float = 600) -> Message:
+        """The message once it has ended. Look at its state: finalized, refunded, abandoned, request_failed."""
+        *_, last = self.watch(message_id, side=side, timeout_s=timeout_s)
+        return last.message
+
+    def _again(self, message_id: str, side: Side | None) -> Message | None:
+        """None while there is no gateway that would say anything of the message: it was there, and will be again."""
+        try:
+            return self.message(message_id, side=side)
+        except Unreachable:
+            return None
+        except ApiError as error:
+            if _is_passing(error):
+                return None
+            raise
+
+    # ---- doing ----
+
+    def retry(self, message_id: str, *, side: Side | None = None) -> Message:
+        """`POST /v1/messages/{id}/retry` (scope operate): the recipient of a failed message is called again."""
+        return cast(Message, self._call("POST", _verb(message_id, "retry", side), {}))
+
+    def close(self, message_id: str, *, side: Side | None = None) -> Close:
+        """`POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign."""
+        return cast(Close, self._call("POST", _verb(message_id, "close", side), {}))
+
+    # ---- requests ----
+
+    def _get(self, path: str, **query: str | int | None) -> dict[str, Any]:
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", path + (f"?{urlencode(given)}" if given else ""), None, repeat=True)
+
+    def _call(self, method: str, target: str, body: Mapping[str, object] | None, *, headers: Mapping[str, str] | None = None,
+              repeat: bool = False) -> dict[str, Any]:
+        end, pause, first = time.monotonic() + self._patience_s, PAUSE_MIN_S, True
+        while True:
+            try:
+                return self._once(method, target, body, headers or {})
+            except Unreachable:
+                if not repeat or time.monotonic() + pause > end:
+                    raise
+            except ApiError as error:
+                # The first try may still be being answered: then its Idempotency-Key is taken.
+                busy = _is_passing(error) or (not first and method == "POST" and error.status == 409)
+                if not repeat or not busy or time.monotonic() + pause > end:
+                    raise
+            time.sleep(pause)
+            pause, first = min(2 * pause, PAUSE_MAX_S), False
+
+    def _once(self, method: str, target: str, body: Mapping[str, object] | None, headers: Mapping[str, str]) -> dict[str, Any]:
+        sent = {"Authorization": self._authorization, "Accept": "application/json, application/problem+json", **headers}
+        data = None
+        if body is not None:
+            data, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
+        reply = exchange(self._base, method, self._base.path.rstrip("/") + target, data, sent, timeout_s=self._timeout_s,
+                         reply_max=REPLY_SIZE_MAX, ssl_context=self._ssl_context)
+        answer = reply.json()
+        if reply.status in (200, 202) and isinstance(answer, dict):
+            return answer
+        raise _problem(reply, answer)
+
+
+def _verb(message_id: str, verb: str, side: Side | None) -> str:
+    return f"/v1/messages/{quote(message_id, safe='')}/{verb}" + (f"?{urlencode({'side': side})}" if side else "")
+
+
+def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
+    if reply.headers.get("content-type", "").startswith("application/problem+json") and isinstance(answer, dict):
+        code, title, detail = (answer.get(name) for name in ("code", "title", "detail"))
+        if isinstance(code, str) and isinstance(title, str):
+            return ApiError(reply.status, code, title, detail if isinstance(detail, str) else None, answer.get("retry") is True)
+    if reply.status in AWAY:
+        return Unreachable(f"HTTP {reply.status} of something in front of the gateway")
+    return BadReply(f"HTTP {reply.status} without an answer that a gateway gives")
+
+
+def _is_passing(error: ApiError) -> bool:
+    """Another moment may change it, whatever is asked."""
+    return error.retry and (error.status == 429 or error.status >= 500)
+
+
+def _news(message: Message, told: dict[int, int | None]) -> list[Step]:
+    """Steps that happened since, by their time: after a retry some happen again. What is skipped is certain only at the end."""
+    news = []
+    for step in message.get("steps", []):
+        happened = step.get("t_ms")
+        if happened is None and not (message["ended"] and "skipped" in step):
+            continue
+        if step["n"] not in told or told[step["n"]] != happened:
+            told[step["n"]] = happened
+            news.append(step)
+    return news

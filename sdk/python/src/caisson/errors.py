@@ -1,0 +1,30 @@
+"""What can go wrong, one class for each thing that a caller would do about it."""
+from __future__ import annotations
+
+
+class CaissonError(Exception):
+    """All of the below."""
+
+
+class ApiError(CaissonError):
+    """The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str | None, retry: bool):
+        super().__init__(f"{code} ({status}): {detail or title}")
+        self.status, self.code, self.title, self.detail, self.retry = status, code, title, detail, retry
+
+
+class Unreachable(CaissonError):
+    """No answer: the gateway is not there, or the connection ended. Whether it took the request is not known."""
+
+
+class BadReply(CaissonError):
+    """Something answered that is no gateway, or not one of this version."""
+
+
+class TimedOut(CaissonError):
+    """What was waited for did not come in time. It may still come."""
+
+
+class VerificationError(CaissonError):
+    """The envelope does not prove what it says."""

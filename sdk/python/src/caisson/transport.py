@@ -1,0 +1,55 @@
+"""One HTTP request, by the standard library. Follows no redirect: the API key would go along."""
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from .errors import BadReply, Unreachable
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+    def json(self) -> object:
+        """None where the body is no JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+def split_url(url: str) -> SplitResult:
+    """ValueError for what is no http:// or https:// address, and for one with a name and password in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the address does not begin with http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address has a name or password in it, which would show in logs")
+    return parts
+
+
+def exchange(base: SplitResult, method: str, target: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float,
+             reply_max: int, ssl_context: ssl.SSLContext | None) -> Reply:
+    """Unreachable when there was no whole answer, BadReply when it is above reply_max bytes."""
+    host = base.hostname or ""
+    where = f"{base.scheme}://{host}:{base.port}" if base.port else f"{base.scheme}://{host}"
+    connection = (http.client.HTTPSConnection(host, base.port, timeout=timeout_s, context=ssl_context)
+                  if base.scheme == "https" else http.client.HTTPConnection(host, base.port, timeout=timeout_s))
+    try:
+        connection.request(method, target, body, dict(headers))
+        response = connection.getresponse()
+        raw = response.read(reply_max + 1)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{where}: {str(error) or type(error).__name__}") from None
+    finally:
+        connection.close()
+    if len(raw) > reply_max:
+        raise BadReply(f"{where}: the answer is above {reply_max} bytes")
+    return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)

@@ -1,0 +1,42 @@
+"""What needs no gateway: what is refused before anything is sent, and a gateway that is not there. All else is in live.py."""
+from __future__ import annotations
+
+import os
+import socket
+import time
+import unittest
+from unittest import mock
+
+from caisson import Gateway, Unreachable
+
+KEY = "0123456789abcdef" * 3
+
+
+class Client(unittest.TestCase):
+    def test_addresses(self) -> None:
+        for url in ("", "gateway", "ftp://gateway", "ws://gateway", "http://", "http://name:password@gateway"):
+            with self.assertRaises(ValueError) as refused:
+                Gateway(url, KEY)
+            self.assertNotIn("password@", str(refused.exception))
+
+    def test_keys(self) -> None:
+        for key in ("", "two words", "line\r\nX-More: 1", "clé"):
+            self.assertRaises(ValueError, Gateway, "http://127.0.0.1", key)
+
+    def test_the_key_does_not_show(self) -> None:
+        self.assertNotIn(KEY, repr(Gateway("http://127.0.0.1:1", KEY)))
+
+    def test_environment(self) -> None:
+        with mock.patch.dict(os.environ, {}, clear=True):
+            self.assertRaisesRegex(ValueError, "CAISSON_URL is not set", Gateway.from_environment)
+
+    def test_nobody_there(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # and does not listen
+            gateway = Gateway(f"http://127.0.0.1:{taken.getsockname()[1]}", KEY, patience_s=0.5)
+            begin = time.monotonic()
+            with self.assertRaises(Unreachable) as told:
+                gateway.chains()
+            self.assertGreater(time.monotonic() - begin, 0.15)  # it was tried again
+            self.assertNotIn(KEY, str(told.exception))
+            self.assertRaises(Unreachable, gateway.ready)

@@ -1,0 +1,325 @@
+/** A gateway's REST API: create, look, watch. */
+import { toHex } from './bytes.js';
+import { ApiError, BadReply, CaissonError, TimedOut, Unreachable } from './errors.js';
+import { parseJson, writeJson } from './json.js';
+import type {
+  Chain,
+  Close,
+  Enclave,
+  Envelope,
+  Message,
+  MessageList,
+  MessageState,
+  Request,
+  SendMessage,
+  SendTransfer,
+  Side,
+  Step,
+} from './types.js';
+
+/** A list of 200 messages with the largest payloads is 7 MiB. */
+const REPLY_SIZE_MAX = 16 << 20;
+const PAUSE_MIN_MS = 200;
+const PAUSE_MAX_MS = 5000;
+const WATCH_PAUSE_MS = 250;
+const WATCH_TIMEOUT_MS = 600_000;
+/** What a proxy says while there is no gateway behind it. */
+const AWAY = [502, 503, 504];
+
+export interface GatewayOptions {
+  /** For each answer; 30,000. */
+  timeoutMs?: number;
+  /** For so long a request that may be repeated is repeated, while the gateway is away or says that it is busy; 10,000. */
+  patienceMs?: number;
+}
+
+export interface WatchOptions {
+  side?: Side;
+  /** 600,000. */
+  timeoutMs?: number;
+  pauseMs?: number;
+}
+
+/** What changed: the message as it is now, and the steps that were not told before (after a retry some happen again). */
+export interface Update {
+  readonly message: Message;
+  readonly steps: readonly Step[];
+}
+
+export interface CreateOptions {
+  /** Of your own, where a request must survive even the death of this process; made anew otherwise. */
+  idempotencyKey?: string;
+}
+
+type Json = Record<string, unknown>;
+
+interface Call {
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** May be repeated: it changes nothing, or has an Idempotency-Key. */
+  repeat?: boolean;
+}
+
+/** A gateway, with an API key of its configuration: `new Gateway('https://gateway.example', key)`. */
+export class Gateway {
+  readonly #base: URL;
+  readonly #authorization: string;
+  readonly #timeoutMs: number;
+  readonly #patienceMs: number;
+
+  constructor(url: string, apiKey: string, options: GatewayOptions = {}) {
+    this.#base = parseBase(url);
+    if (!/^[\x21-\x7e]+$/.test(apiKey)) throw new TypeError('the API key is empty, or has characters that no key has');
+    this.#authorization = `Bearer ${apiKey}`;
+    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#patienceMs = options.patienceMs ?? 10_000;
+  }
+
+  // ---- creating ----
+
+  /** `POST /v1/messages`. Repeated under one Idempotency-Key, so that nothing is sent twice. */
+  async sendMessage({ payload, ...body }: SendMessage, options: CreateOptions = {}): Promise<Request> {
+    return this.#create('/v1/messages', { ...body, payload: typeof payload === 'string' ? payload : toHex(payload) }, options);
+  }
+
+  /** `POST /v1/transfers`, the same with an amount of a token. */
+  async transfer({ amount, ...body }: SendTransfer, options: CreateOptions = {}): Promise<Request> {
+    return this.#create('/v1/transfers', { ...body, amount: String(amount) }, options);
+  }
+
+  async #create(path: string, body: Json, options: CreateOptions): Promise<Request> {
+    const headers = { 'Idempotency-Key': options.idempotencyKey ?? randomKey() };
+    return (await this.#call('POST', path, { body, headers, repeat: true })) as unknown as Request;
+  }
+
+  // ---- looking ----
+
+  /** `GET /v1/messages/{id}`: with its eighteen steps. id: the message's, or a request's. */
+  async message(id: string, query: { side?: Side | undefined } = {}): Promise<Message> {
+    return (await this.#get(`/v1/messages/${encodeURIComponent(id)}`, query)) as unknown as Message;
+  }
+
+  /** `GET /v1/messages`: one page, newest first, without steps. limit: 1 to 200. */
+  async messages(query: { state?: MessageState | undefined; limit?: number; before?: number | undefined } = {}): Promise<MessageList> {
+    return (await this.#get('/v1/messages', query)) as unknown as MessageList;
+  }
+
+  /** All pages of it. */
+  async *allMessages(query: { state?: MessageState } = {}): AsyncGenerator<Message> {
+    let before: number | undefined;
+    do {
+      const page = await this.messages({ ...query, limit: 200, before });
+      yield* page.messages;
+      before = page.next ?? undefined;
+    } while (before !== undefined);
+  }
+
+  /** `GET /v1/messages/{id}/envelope`, for verifyEnvelope. An ApiError `not-final` before the message is signed. */
+  async envelope(id: string, query: { side?: Side } = {}): Promise<Envelope> {
+    return (await this.#get(`/v1/messages/${encodeURIComponent(id)}/envelope`, query)) as unknown as Envelope;
+  }
+
+  /** `GET /v1/chains` */
+  async chains(): Promise<Chain[]> {
+    return (await this.#get('/v1/chains'))['chains'] as Chain[];
+  }
+
+  /** `GET /v1/enclave` */
+  async enclave(): Promise<Enclave> {
+    return (await this.#get('/v1/enclave')) as unknown as Enclave;
+  }
+
+  /** `GET /v1/status` */
+  async status(): Promise<Record<string, unknown>> {
+    return this.#get('/v1/status');
+  }
+
+  /** `GET /healthz`: can a message move? */
+  async ready(): Promise<boolean> {
+    try {
+      return (await this.#once('GET', '/healthz', {}))['ready'] === true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 503) return false;
+      throw error;
+    }
+  }
+
+  // ---- watching ----
+
+  /**
+   * Yields whenever something changed, the state as it is at first; ends after the update whose message has ended.
+   * Once the message was found, a gateway that goes away is waited for. TimedOut after timeoutMs.
+   */
+  async *watch(id: string, options: WatchOptions = {}): AsyncGenerator<Update> {
+    const timeoutMs = options.timeoutMs ?? WATCH_TIMEOUT_MS;
+    const end = performance.now() + timeoutMs;
+    const told = new Map<number, number | undefined>();
+    let last: string | undefined;
+    for (;;) {
+      const message = await (last === undefined ? this.message(id, { side: options.side }) : this.#again(id, options.side));
+      if (message !== null) {
+        const steps = newsOf(message, told);
+        const now = JSON.stringify([message.state, message.why, message.id]);
+        if (steps.length > 0 || now !== last) yield { message, steps };
+        last = now;
+        if (message.ended) return;
+      }
+      if (performance.now() >= end) throw new TimedOut(`${id} has not ended after ${timeoutMs} ms`);
+      await pause(options.pauseMs ?? WATCH_PAUSE_MS);
+    }
+  }
+
+  /** The message once it has ended. Look at its state: finalized, refunded, abandoned, request_failed. */
+  async wait(id: string, options: WatchOptions = {}): Promise<Message> {
+    let last: Message | undefined;
+    for await (const { message } of this.watch(id, options)) last = message;
+    return last as Message; // the first look yields
+  }
+
+  /** null while there is no gateway that would say anything of the message: it was there, and will be again. */
+  async #again(id: string, side: Side | undefined): Promise<Message | null> {
+    try {
+      return await this.message(id, { side });
+    } catch (error) {
+      if (error instanceof Unreachable || (error instanceof ApiError && isPassing(error))) return null;
+      throw error;
+    }
+  }
+
+  // ---- doing ----
+
+  /** `POST /v1/messages/{id}/retry` (scope operate): the recipient of a failed message is called again. */
+  async retry(id: string, query: { side?: Side } = {}): Promise<Message> {
+    return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/retry${search(query)}`, { body: {} })) as unknown as Message;
+  }
+
+  /** `POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign. */
+  async close(id: string, query: { side?: Side } = {}): Promise<Close> {
+    return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/close${search(query)}`, { body: {} })) as unknown as Close;
+  }
+
+  // ---- requests ----
+
+  async #get(path: string, query: Record<string, string | number | undefined> = {}): Promise<Json> {
+    return this.#call('GET', path + search(query), { repeat: true });
+  }
+
+  async #call(method: string, target: string, call: Call): Promise<Json> {
+    const end = performance.now() + this.#patienceMs;
+    for (let wait = PAUSE_MIN_MS, first = true; ; wait = Math.min(2 * wait, PAUSE_MAX_MS), first = false) {
+      try {
+        return await this.#once(method, target, call);
+      } catch (error) {
+        // The first try may still be being answered: then its Idempotency-Key is taken.
+        const busy = error instanceof ApiError && (isPassing(error) || (!first && method === 'POST' && error.status === 409));
+        if (!call.repeat || !(busy || error instanceof Unreachable) || performance.now() + wait > end) throw error;
+      }
+      await pause(wait);
+    }
+  }
+
+  async #once(method: string, target: string, { body, headers }: Call): Promise<Json> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(this.#base.href.replace(/\/$/, '') + target, {
+        method,
+        headers: {
+          Authorization: this.#authorization,
+          Accept: 'application/json, application/problem+json',
+          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: writeJson(body) }),
+        redirect: 'manual', // the API key would go along
+        credentials: 'omit',
+        signal: AbortSignal.timeout(this.#timeoutMs),
+      });
+      text = await readText(response);
+    } catch (error) {
+      throw error instanceof CaissonError ? error : new Unreachable(`${this.#base.origin}: ${reasonOf(error)}`);
+    }
+    const answer = parseReply(text);
+    if ((response.status === 200 || response.status === 202) && answer !== null) return answer;
+    throw problemOf(response, answer);
+  }
+}
+
+function parseBase(url: string): URL {
+  let base: URL | undefined;
+  try {
+    base = new URL(url);
+  } catch {
+    // said below
+  }
+  if (base === undefined || !['http:', 'https:'].includes(base.protocol))
+    throw new TypeError('the address does not begin with http:// or https:// and a host');
+  if (base.username !== '' || base.password !== '') throw new TypeError('the address has a name or password in it, which would show in logs');
+  return base;
+}
+
+function search(query: Record<string, string | number | undefined>): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
+}
+
+/** At most REPLY_SIZE_MAX bytes of it. */
+async function readText(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (let size = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.length;
+    if (size > REPLY_SIZE_MAX) {
+      await reader.cancel();
+      throw new BadReply(`the answer is above ${REPLY_SIZE_MAX} bytes`);
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/** null where it is no JSON object. */
+function parseReply(text: string): Json | null {
+  try {
+    const value = parseJson(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;
+  } catch {
+    return null;
+  }
+}
+
+function problemOf(response: Response, answer: Json | null): CaissonError {
+  const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
+  const { code, title, detail, retry } = answer ?? {};
+  if (isProblem && typeof code === 'string' && typeof title === 'string')
+    return new ApiError(response.status, code, title, typeof detail === 'string' ? detail : null, retry === true);
+  if (AWAY.includes(response.status)) return new Unreachable(`HTTP ${response.status} of something in front of the gateway`);
+  return new BadReply(`HTTP ${response.status} without an answer that a gateway gives`);
+}
+
+/** Another moment may change it, whatever is asked. */
+const isPassing = (error: ApiError): boolean => error.retry && (error.status === 429 || error.status >= 500);
+
+/** fetch says "fetch failed", and why one level below. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  return String(typeof code === 'string' ? code : (message ?? cause));
+}
+
+/** Steps that happened since, by their time: after a retry some happen again. What is skipped is certain only at the end. */
+function newsOf(message: Message, told: Map<number, number | undefined>): Step[] {
+  return (message.steps ?? []).filter((step) => {
+    const certain = step.t_ms !== undefined || (message.ended && step.skipped !== undefined);
+    if (!certain || (told.has(step.n) && told.get(step.n) === step.t_ms)) return false;
+    told.set(step.n, step.t_ms);
+    return true;
+  });
+}
+
+const randomKey = (): string => toHex(crypto.getRandomValues(new Uint8Array(16))).slice(2);
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

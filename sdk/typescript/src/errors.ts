@@ -1,0 +1,40 @@
+/** What can go wrong, one class for each thing that a caller would do about it. */
+
+/** All of the below. */
+export class CaissonError extends Error {
+  override name = 'CaissonError';
+}
+
+/** The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later. */
+export class ApiError extends CaissonError {
+  override name = 'ApiError';
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    readonly detail: string | null,
+    readonly retry: boolean,
+  ) {
+    super(`${code} (${status}): ${detail ?? title}`);
+  }
+}
+
+/** No answer: the gateway is not there, or the connection ended. Whether it took the request is not known. */
+export class Unreachable extends CaissonError {
+  override name = 'Unreachable';
+}
+
+/** Something answered that is no gateway, or not one of this version. */
+export class BadReply extends CaissonError {
+  override name = 'BadReply';
+}
+
+/** What was waited for did not come in time. It may still come. */
+export class TimedOut extends CaissonError {
+  override name = 'TimedOut';
+}
+
+/** The envelope does not prove what it says. */
+export class VerificationError extends CaissonError {
+  override name = 'VerificationError';
+}

@@ -1,0 +1,238 @@
+/** What the gateway's API takes and gives, by its own names (docs/rest.md, /openapi.json). */
+import type { Hex } from './bytes.js';
+import type { Uint } from './json.js';
+
+export type Mode = 'prepare' | 'sponsored';
+export type Side = 'source' | 'destination';
+export type MessageState =
+  | 'observed'
+  | 'final'
+  | 'verified'
+  | 'signed'
+  | 'submitted'
+  | 'included'
+  | 'outcome_final'
+  | 'outcome_verified'
+  | 'finalized'
+  | 'failed'
+  | 'refunding'
+  | 'refunded'
+  | 'abandoned';
+export type RequestState = 'requested' | 'request_failed' | 'request_unknown';
+
+/** ERC-7786 attributes; what is left out is the route's default. */
+export interface Attributes {
+  deadline?: Uint;
+  min_gas_limit?: Uint;
+  closer?: Hex;
+  refund_to?: Hex;
+  finality?: number;
+}
+
+interface Send {
+  /** CAIP-10. */
+  to: string;
+  /** prepare: the transactions for the application to sign. sponsored: the operator's account sends them. */
+  mode: Mode;
+  /** CAIP-2; needed where the gateway serves several chains. */
+  from_chain?: string;
+  /** Of what is prepared: who will sign it. Its balance and allowance are looked at then. */
+  from?: Hex;
+  attributes?: Attributes;
+}
+
+export interface SendMessage extends Send {
+  payload: Hex | Uint8Array;
+}
+
+export interface SendTransfer extends Send {
+  /** In the token's smallest unit. */
+  amount: bigint;
+  /** Default: the chain's of the configuration. */
+  token?: Hex;
+}
+
+/** value: wei, as decimal text. `toTransaction` makes viem's of it. */
+export interface CloseTransaction {
+  chain: string;
+  to: Hex;
+  data: Hex;
+  value: string;
+}
+
+export interface Transaction {
+  what: 'approve' | 'transfer' | 'sendMessage';
+  chain: string;
+  from?: Hex;
+  to: Hex;
+  data: Hex;
+  value: string;
+  gas: number;
+}
+
+/** request_id stands for the message until its id is known. */
+export interface Request {
+  request_id: string;
+  mode: Mode;
+  chain: string;
+  transactions: Transaction[];
+}
+
+export interface Place {
+  block: number | null;
+  tx: Hex | null;
+  time_s: number | null;
+}
+
+/** One that happened has t_ms, one that never will has skipped (why), one that may still happen has pending. */
+export interface Step {
+  n: number;
+  name: string;
+  t_ms?: number;
+  chain?: string | null;
+  tx?: Hex | null;
+  block?: number | null;
+  detail?: string | null;
+  skipped?: string;
+  pending?: boolean;
+}
+
+/** A message, or a request whose event is not on chain yet: id is null then, and only the first members are there. */
+export interface Message {
+  id: Hex | null;
+  state: MessageState | RequestState;
+  ended: boolean;
+  from_chain: string;
+  created_ms: number;
+  request_id?: string;
+  mode?: Mode;
+  tx?: Hex | null;
+  why?: string | null;
+  side?: Side;
+  to_chain?: string;
+  source?: Hex;
+  destination?: Hex;
+  sequence?: number;
+  deadline?: Uint;
+  min_gas_limit?: Uint;
+  finality?: number;
+  closer?: Hex | null;
+  refund_to?: Hex | null;
+  sender?: string;
+  recipient?: string;
+  payload?: Hex;
+  sent?: Place;
+  status?: 'none' | 'failed' | 'delivered' | 'dead';
+  executed?: Place;
+  outcome?: 'delivered' | 'dead' | null;
+  finalization?: Place;
+  tries?: number;
+  stopped?: boolean;
+  updated_ms?: number;
+  submission?: { tx: Hex | null; nonce: number; messages: number };
+  steps?: Step[];
+}
+
+/** Newest first; next is the cursor for `before`, null at the end. */
+export interface MessageList {
+  messages: Message[];
+  next: number | null;
+}
+
+export interface EnclaveKey {
+  chain: string;
+  identity: Hex;
+  epoch: Uint;
+  public_key: Hex;
+  gas_address?: Hex;
+}
+
+export interface SignedStatement {
+  kind: number;
+  signer: Hex;
+  receiver: Hex;
+  epoch: Uint;
+  manifest: Uint;
+  root: Hex;
+  rx: Hex;
+  ry: Hex;
+  s: Hex;
+  path: Hex[];
+}
+
+export interface EnvelopeMessage {
+  id?: Hex;
+  source: Hex;
+  destination: Hex;
+  sequence: Uint;
+  deadline: Uint;
+  min_gas_limit: Uint;
+  closer: Hex;
+  refund_to: Hex;
+  finality: number;
+  sender: Hex;
+  recipient: Hex;
+  payload: Hex;
+}
+
+/** For verifyEnvelope, or for anybody who delivers it. outcome: 2 delivered, 3 dead. */
+export interface Envelope {
+  statement: SignedStatement;
+  message: EnvelopeMessage;
+  outcome_statement?: SignedStatement;
+  outcome?: number;
+  keys?: EnclaveKey[];
+}
+
+export interface Close {
+  id: Hex;
+  closer: Hex | null;
+  transactions: CloseTransaction[];
+}
+
+/** While it does not answer only ready and why are there. */
+export interface Enclave {
+  ready: boolean;
+  why: string | null;
+  backend?: string;
+  build?: string;
+  version?: number;
+  schema_digest?: Hex;
+  measurement?: Hex;
+  manifest_hash?: Hex;
+  manifest_number?: number;
+  lineage?: Hex;
+  insecure_flags?: number;
+  insecure?: string[];
+  rollback_detected_only_within_process?: boolean;
+  time_source?: 'ledger' | 'insecure_host_time';
+  anchor?: Record<string, unknown> | null;
+  evidence?: Hex;
+  evidence_digest?: Hex;
+  keys?: EnclaveKey[];
+}
+
+export interface Route {
+  remote: string;
+  identity: Hex;
+  peers: string[];
+  epoch: number;
+  next_epoch: number;
+  expire_incoming: 'absence' | 'tombstone';
+}
+
+/** Heights are 0 until something is known; final is the enclave's light client's. Figures of operators are left to them. */
+export interface Chain {
+  id: string;
+  identity: Hex;
+  gateway: Hex;
+  bridge: Hex | null;
+  token: Hex | null;
+  finality: string;
+  insecure: boolean;
+  head: number;
+  final: number;
+  final_time_s: number;
+  frozen: string | null;
+  routes: Route[];
+}

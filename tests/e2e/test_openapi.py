@@ -1,0 +1,416 @@
+"""api/openapi.json beside a running gateway. Every reply that a test of a gateway gets is judged by the description
+(Gateway.check_reply); here all of its operations are asked, in good times and in bad ones, and the judge itself is judged."""
+from __future__ import annotations
+
+import copy
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+from email.message import Message
+
+import pytest
+import websocket
+
+from adapters.proxies import RpcProxy
+from lib import abi, deploy, openapi
+from lib.rpc import wait_for
+from lib.tools import ROOT
+from lib.world import END_TIMEOUT_S, World, account
+
+UNIT = 10**18
+NO_ID = "0x" + "00" * 32
+BODY_MAX = 6 * 1024 * 1024
+
+
+class Between(World):
+    """Somebody stands before the node of the first chain."""
+
+    def write_gateways(self) -> None:
+        super().write_gateways()
+        self.proxy = RpcProxy(self.chains[0].url)
+        config = self.gateways[0].config
+        config.write_text(config.read_text().replace(f"rpc = [{json.dumps(self.chains[0].url)}]", f"rpc = [{json.dumps(self.proxy.url)}]"))
+
+    def stop(self) -> None:
+        super().stop()
+        if hasattr(self, "proxy"):
+            self.proxy.stop()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    openapi.json_schema()
+    with Between(tmp_path_factory.mktemp("openapi"), "anvil", block_time=0.5) as w:
+        yield w
+
+
+@pytest.fixture(scope="module")
+def described() -> openapi.Description:
+    openapi.json_schema()
+    return openapi.description()
+
+
+# ---- the document ----
+
+def test_it_is_openapi(described):
+    schema = json.loads((ROOT / "tests/vectors/openapi/schema-3.1.json").read_text())
+    validator = openapi.json_schema().Draft202012Validator(schema)
+    assert [e.message for e in validator.iter_errors(described.root)] == []
+    broken = {**described.root, "paths": []}
+    assert not validator.is_valid(broken)
+
+
+def walk(thing, path=()):
+    yield path, thing
+    for key, value in thing.items() if isinstance(thing, dict) else enumerate(thing) if isinstance(thing, list) else ():
+        yield from walk(value, (*path, key))
+
+
+def test_references_lead_somewhere_and_everything_is_used(described):
+    used = set()
+    for _, thing in walk(described.root):
+        if isinstance(thing, dict) and isinstance(thing.get("$ref"), str):
+            described.follow(thing)
+            used.add(thing["$ref"])
+    used |= {"#/components/schemas/Event"}  # of the stream, which no media type can carry
+    for kind, things in described.root["components"].items():
+        if kind != "securitySchemes":
+            assert {f"#/components/{kind}/{name}" for name in things} - used == set()
+
+
+def test_schemas_and_examples_are_sound(described):
+    for name, schema in described.root["components"]["schemas"].items():
+        openapi.json_schema().Draft202012Validator({"$schema": openapi.DRAFT, "components": described.root["components"], **schema})
+        for example in schema.get("examples", []):
+            assert described.errors(schema, example) == [], name
+    examples = [(media["schema"], media["example"]) for _, media in walk(described.root) if isinstance(media, dict) and "example" in media]
+    assert len(examples) > 3
+    for schema, example in examples:
+        assert described.errors(schema, example) == []
+
+
+def test_operations_have_names_of_their_own(described):
+    operations = [operation for _, _, operation in described.operations()]
+    assert len({o["operationId"] for o in operations}) == len(operations)
+    assert {t for o in operations for t in o["tags"]} == {t["name"] for t in described.root["tags"]}
+
+
+def test_the_gateway_serves_the_file_and_its_version(world, described):
+    gateway = world.gateways[0]
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("GET", "/openapi.json")
+    assert connection.getresponse().read() == openapi.FILE.read_bytes()
+    assert gateway.get("/v1/enclave")["build"].split("-")[0] == described.root["info"]["version"]
+
+
+def test_the_page_needs_nothing_from_elsewhere(world):
+    status, page = world.gateways[0].request("GET", "/docs")
+    assert status == 200 and "<html lang=en>" in page
+    assert not re.search(r"<script|<iframe|<img|src=|@import|url\(", page)
+    assert set(re.findall(r"href=\"([^#\"][^\"]*)\"", page)) == {"openapi.json", "data:,"}
+    assert page.count("<h1") == 1 and 'class=skip href="#main"' in page and "<main id=main>" in page
+
+
+# ---- the judge ----
+
+def reply(**headers) -> Message:
+    out = Message()
+    for name, value in {"X_Content_Type_Options": "nosniff", "Content_Type": "application/json", **headers}.items():
+        out[name.replace("_", "-")] = value
+    return out
+
+
+PROBLEM = {"type": "urn:caisson:error:unauthorized", "title": "no", "status": 401, "code": "unauthorized", "retry": False}
+
+
+@pytest.mark.parametrize("method, path, status, headers, body", [
+    ("GET", "/healthz", 200, {}, {"ready": False}),
+    ("GET", "/healthz", 200, {}, {"ready": True, "more": 1}),
+    ("GET", "/healthz", 200, {}, {}),
+    ("GET", "/healthz", 202, {}, {"ready": True}),
+    ("GET", "/healthz", 200, {"Content_Type": "text/plain"}, {"ready": True}),
+    ("GET", "/healthz", 200, {"X_Content_Type_Options": "no"}, {"ready": True}),
+    ("DELETE", "/healthz", 200, {}, {"ready": True}),
+    ("GET", "/v1/nothing", 200, {}, {}),
+    ("GET", "/v1/chains", 200, {}, {"chains": [{}]}),
+    ("GET", "/v1/chains", 401, {"Content_Type": "application/problem+json"}, PROBLEM),
+    ("GET", "/v1/chains", 401, {"Content_Type": "application/problem+json", "WWW_Authenticate": "Basic"}, PROBLEM),
+    ("GET", "/v1/chains", 401, {"Content_Type": "application/problem+json", "WWW_Authenticate": "Bearer"}, {**PROBLEM, "code": "forbidden"}),
+    ("DELETE", "/v1/chains", 405, {"Content_Type": "application/problem+json"}, {**PROBLEM, "status": 405, "code": "unsupported"}),
+])
+def test_a_reply_that_is_not_as_described_is_refused(described, method, path, status, headers, body):
+    fresh = openapi.Description(described.root)
+    with pytest.raises(openapi.Mismatch):
+        fresh.check(method, path, status, reply(**headers), json.dumps(body).encode())
+    fresh.check("GET", "/healthz", 200, reply(), b'{"ready": true}')
+    fresh.check("GET", "/v1/chains", 401, reply(Content_Type="application/problem+json", WWW_Authenticate="Bearer"), json.dumps(PROBLEM).encode())
+
+
+def test_a_member_that_is_taken_away_is_missed(world, described):
+    """A real reply, and the same one without any one of its members that are always there."""
+    message = world.gateways[0].ends(world.send(b"whole"))
+    schema = described.root["paths"]["/v1/messages/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert described.errors(schema, message) == []
+    for name in message:
+        smaller = copy.deepcopy(message)
+        del smaller[name]
+        assert bool(described.errors(schema, smaller)) == (name not in ("request_id", "submission")), name
+
+
+# ---- every operation, in good times ----
+
+def ask(gateway, status: int, method: str, path: str, body=None, **more):
+    got, answer = gateway.request(method, path, body, **more)
+    assert got == status, (method, path, got, answer)
+    return answer
+
+
+def test_a_message_in_every_state(world):
+    """As both gateways tell of it from its request to its end."""
+    here, there = world.gateways
+    body = {"to": account(world.sides[1], world.sides[1].app.address), "payload": "0x" + b"described".hex(), "mode": "sponsored",
+            "attributes": {"min_gas_limit": 150_000, "finality": 0, "closer": world.sides[1].closer, "refund_to": here.operator}}
+    key = {"Idempotency-Key": "described"}
+    told = ask(here, 202, "POST", "/v1/messages", body, headers=key)
+    ask(here, 200, "GET", f"/v1/messages/{told['request_id']}")
+    assert ask(here, 202, "POST", "/v1/messages", body, headers=key) == told
+    ask(here, 409, "POST", "/v1/messages", {**body, "payload": "0x"}, headers=key)
+    request = told["request_id"]
+    states = []
+
+    def ended():
+        found = here.get(f"/v1/messages/{request}")
+        states.append(found["state"])
+        for verb in ("retry", "close"):
+            ask(here, 409, "POST", f"/v1/messages/{request}/{verb}")
+        status, _ = here.request("GET", f"/v1/messages/{request}/envelope")
+        assert status in (200, 409)
+        if found["id"]:
+            there.request("GET", f"/v1/messages/{found['id']}")
+            there.request("GET", f"/v1/messages/{found['id']}/envelope?side=destination")
+        return found["ended"] and found
+
+    message = wait_for(ended, END_TIMEOUT_S, "the end", 0.05)
+    assert message["state"] == "finalized" and len(set(states)) >= 3, states
+    for gateway in world.gateways:
+        assert ask(gateway, 200, "GET", f"/v1/messages/{message['id']}/envelope")["outcome"] == 2
+    listed = ask(here, 200, "GET", "/v1/messages?state=finalized&limit=1")
+    ask(here, 200, "GET", f"/v1/messages?before={listed['next']}&limit=200")
+    assert ask(here, 200, "GET", "/v1/messages?state=abandoned")["messages"] == []
+    assert here.request("HEAD", f"/v1/messages/{message['id']}")[0] == 200
+
+
+def test_a_transfer_to_be_signed(world):
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    body = {"to": account(abroad, abroad.friend), "amount": str(UNIT), "mode": "prepare"}
+    assert [t["what"] for t in ask(gateway, 200, "POST", "/v1/transfers", body)["transactions"]] == ["approve", "transfer"]
+    told = ask(gateway, 200, "POST", "/v1/transfers", {**body, "from": gateway.operator, "from_chain": home.chain.caip2})
+    assert all(t["from"] == gateway.operator.lower() for t in told["transactions"])
+    assert ask(gateway, 200, "GET", f"/v1/messages/{told['request_id']}")["state"] == "requested"
+    for method, verb in (("GET", "envelope"), ("POST", "retry"), ("POST", "close")):
+        assert ask(gateway, 409, method, f"/v1/messages/{told['request_id']}/{verb}")["code"] == "not-final"
+    sponsored = ask(gateway, 202, "POST", "/v1/transfers", {**body, "mode": "sponsored"})
+    gateway.ends(sponsored["request_id"])
+
+
+def test_a_failed_message(world):
+    (source, destination), (_, abroad) = world.gateways, world.sides
+    abroad.app.write(abroad.owner, "setFailing", True)
+    message_id = world.send(b"fails", [deploy.attribute("closer(bytes)", abi.to_bytes(abroad.closer))])
+    plain = world.send(b"fails without closer")
+    for gateway in world.gateways:
+        gateway.reaches(message_id, "failed")
+        gateway.reaches(plain, "failed")
+        assert ask(gateway, 200, "POST", f"/v1/messages/{message_id}/close", {})["transactions"]
+        ask(gateway, 409, "POST", f"/v1/messages/{plain}/close", {})
+    abroad.app.write(abroad.owner, "setFailing", False)
+    for one in (message_id, plain):
+        ask(destination, 202, "POST", f"/v1/messages/{one}/retry?side=destination")
+        source.ends(one)
+    ask(source, 409, "POST", f"/v1/messages/{plain}/retry", {})
+
+
+def test_what_a_gateway_says_of_itself(world):
+    for gateway in world.gateways:
+        for path in ("/healthz", "/metrics", "/v1/chains", "/v1/enclave", "/v1/status", "/openapi.json", "/docs"):
+            ask(gateway, 200, "GET", path)
+        assert gateway.request("HEAD", "/v1/status")[0] == 200
+        ask(gateway, 404, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
+
+
+def test_a_peer(world):
+    here = world.gateways[0]
+    batch = ask(here, 200, "GET", "/v1/peer/envelopes?after=0", key=here.peer_key)
+    assert ask(here, 200, "POST", "/v1/peer/envelopes", {"instance": "a" * 32, "after": 0, "items": [{"n": 1, "kind": "surprise"}], "more": False},
+               key=here.peer_key) == {"cursor": 1}
+    ask(here, 409, "GET", f"/v1/peer/envelopes?after={10**12}&instance={batch['instance']}", key=here.peer_key)
+    ask(here, 403, "GET", "/v1/peer/envelopes?after=0")
+
+
+def test_what_waits_for_a_peer(world):
+    """All kinds of items that a message makes: its peer is stopped, and asked for in its name."""
+    (here, other), (_, abroad) = world.gateways, world.sides
+    abroad.app.write(abroad.owner, "setFailing", True)
+    failed = world.send(b"is retried")
+    here.reaches(failed, "failed")
+    back = world.send(b"the other way", source=1)
+    other.ends(back)
+    other.stop()
+    try:
+        ask(here, 202, "POST", f"/v1/messages/{failed}/retry")
+        sent = world.send(b"waits")
+        here.reaches(sent, "signed")
+        kinds = lambda: {i["kind"] for i in ask(here, 200, "GET", "/v1/peer/envelopes?after=0", key=here.peer_key)["items"]}  # noqa: E731
+        wait_for(lambda: {"messages", "retry"} <= kinds(), END_TIMEOUT_S, "what waits")
+        assert not here.get("/v1/status")["peers"][0]["reachable"]
+    finally:
+        abroad.app.write(abroad.owner, "setFailing", False)
+        other.restart()
+    here.ends(sent)
+    here.ends(failed)
+
+
+# ---- and in bad ones ----
+
+@pytest.mark.parametrize("status, method, path, body", [
+    (404, "GET", "/v1/nothing", None), (404, "GET", "/v1/messages/", None), (405, "DELETE", "/v1/messages", None), (405, "POST", "/docs", {}),
+    (400, "GET", "/v1/messages?limit=0", None), (400, "GET", "/v1/messages?what=1", None), (400, "GET", "/v1/messages?state=%zz", None),
+    (400, "GET", "/openapi.json?x=1", None), (400, "GET", "/v1/messages/0x12", None), (400, "GET", f"/v1/messages/{NO_ID}?side=both", None),
+    (404, "GET", f"/v1/messages/{NO_ID}", None), (404, "GET", f"/v1/messages/{NO_ID}/envelope", None),
+    (404, "POST", f"/v1/messages/{NO_ID}/retry", None), (404, "POST", f"/v1/messages/{NO_ID}/close", {}),
+    (400, "POST", f"/v1/messages/{NO_ID}/close", {"now": True}), (400, "POST", "/v1/messages", []), (400, "POST", "/v1/transfers", {}),
+    (403, "POST", "/v1/messages", {"to": "eip155:5:0x" + "11" * 20, "payload": "0x", "mode": "prepare"}),
+    (413, "POST", "/v1/messages", {"to": "eip155:31338:0x" + "11" * 20, "payload": "0x" + "00" * 16385, "mode": "prepare"}),
+    (404, "POST", "/v1/messages", {"from_chain": "eip155:1", "to": "eip155:31338:0x" + "11" * 20, "payload": "0x", "mode": "prepare"}),
+    (404, "POST", "/v1/transfers", {"to": "eip155:31338:0x" + "11" * 20, "amount": "1", "token": "0x" + "22" * 20, "mode": "prepare"}),
+    (402, "POST", "/v1/transfers", {"to": "eip155:31338:0x" + "11" * 20, "amount": str(2**127), "mode": "sponsored"}),
+    (422, "POST", "/v1/messages", {"to": "eip155:31338:0x" + "11" * 20, "payload": "0x", "mode": "sponsored", "attributes": {"deadline": 1}}),
+    (400, "POST", "/v1/keys/rotate", {"chain": 1}), (404, "POST", "/v1/keys/rotate", {"chain": "eip155:1"}), (404, "GET", "/v1/chains/eip155:1/conflict", None),
+])
+def test_refusals(world, status, method, path, body):
+    ask(world.gateways[0], status, method, path, body)
+
+
+def test_keys_and_scopes(world, described):
+    """401 and 403 of every operation that has scopes."""
+    gateway = world.gateways[0]
+    for path, method, operation in described.operations():
+        if not operation["security"] or path == "/v1/events":
+            continue
+        at = path.replace("{id}", NO_ID)
+        ask(gateway, 401, method.upper(), at, key="not-a-key-of-this-gateway-at-all")
+        ask(gateway, 403, method.upper(), at, key=gateway.key if operation["security"] == [{"key": ["peer"]}] else gateway.peer_key)
+
+
+def test_a_body_that_is_too_large(world, described):
+    gateway = world.gateways[0]
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.putrequest("POST", "/v1/messages")
+    connection.putheader("Content-Length", str(BODY_MAX + 1))
+    connection.endheaders()
+    told = connection.getresponse()
+    described.check("POST", "/v1/messages", told.status, told.headers, told.read())
+    assert told.status == 413
+
+
+def test_events(world, described):
+    """Everything that the stream has said since the journal began, and its refusals."""
+    gateway = world.gateways[0]
+    last = gateway.get("/v1/status")["event_cursor"]
+    stream = websocket.create_connection(f"{gateway.events_url}?cursor=0", header=[f"Authorization: Bearer {gateway.key}"], timeout=30)
+    events = [json.loads(stream.recv()) for _ in range(last)]
+    stream.close()
+    schema = {"$ref": "#/components/schemas/Event"}
+    assert [(e, errors) for e in events if (errors := described.errors(schema, e))] == []
+    assert {"message", "message.refused"} & {e["kind"] for e in events} and described.errors(schema, {**events[0], "kind": "surprise"})
+
+
+@pytest.mark.parametrize("status, path, headers", [
+    (101, "", {}), (400, "?cursor=x", {}), (400, "?more=1", {}), (401, "", {"Authorization": "Bearer " + "x" * 40}), (403, "", {"Authorization": "peer"}),
+    (409, f"?cursor={10**12}", {}), (426, "", {"Upgrade": None}), (426, "", {"Sec-WebSocket-Version": "12"})])
+def test_the_streams_handshake(world, described, status, path, headers):
+    gateway = world.gateways[0]
+    if headers.get("Authorization") == "peer":
+        headers = {"Authorization": f"Bearer {gateway.peer_key}"}
+    sent = {"Host": f"127.0.0.1:{gateway.events_port}", "Authorization": f"Bearer {gateway.key}", "Connection": "Upgrade", "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", **headers}
+    if sent["Upgrade"] is None:
+        del sent["Upgrade"], sent["Connection"]
+    with socket.create_connection(("127.0.0.1", gateway.events_port), timeout=30) as s:
+        s.sendall(f"GET /v1/events{path} HTTP/1.1\r\n".encode() + b"".join(f"{k}: {v}\r\n".encode() for k, v in sent.items()) + b"\r\n")
+        told = http.client.HTTPResponse(s)
+        told.begin()
+        assert told.status == status
+        responses = described.root["paths"]["/v1/events"]["get"]["responses"]
+        response = described.follow(responses[str(status)])
+        for name, header in response.get("headers", {}).items():
+            assert told.headers[name] or not header.get("required"), name
+        if status != 101:
+            problem = json.loads(told.read())
+            assert described.errors({"$ref": "#/components/schemas/Problem"}, problem) == []
+            assert f"`{problem['code']}`" in response["description"]
+
+
+def test_without_an_enclave(world):
+    """Its supervisor is stopped, so that nobody starts another one meanwhile."""
+    gateway = world.gateways[1]
+    pids = gateway.pids()
+    os.kill(pids["caisson"], signal.SIGSTOP)
+    os.kill(pids["caisson-enclave"], signal.SIGKILL)
+    try:
+        wait_for(lambda: gateway.request("GET", "/healthz")[0] == 503, 30, "the gateway to miss its enclave")
+        assert ask(gateway, 200, "GET", "/v1/enclave")["ready"] is False
+        assert ask(gateway, 200, "GET", "/v1/status")["why"]
+        assert ask(gateway, 503, "POST", "/v1/keys/rotate", {})["retry"] is True
+        ask(gateway, 503, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
+    finally:
+        os.kill(pids["caisson"], signal.SIGCONT)
+    wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway's health")
+
+
+def test_a_rotation(world):
+    here, there = world.gateways
+    told = ask(here, 202, "POST", "/v1/keys/rotate", {"chain": here.side.chain.caip2})
+    assert ask(here, 202, "POST", "/v1/keys/rotate", {})["public_key"] == told["public_key"]
+    ask(there, 200, "GET", "/v1/chains")
+    assert len(ask(here, 200, "GET", "/v1/enclave")["keys"]) == 2
+
+
+@pytest.mark.parametrize("code, message", [(-32601, "method not found"), (-32005, "rate limit"), (-32000, "missing trie node"),
+                                           (-32000, "query returned more than 10 results"), (-32602, "invalid params"), (-32000, "nonce too low"),
+                                           (-32000, "already known"), (-32603, "internal")])
+def test_what_a_node_complains_of_is_not_the_callers_fault(world, code, message):
+    gateway, abroad = world.gateways[0], world.sides[1]
+
+    def refuse(call: dict, reply: dict) -> dict:
+        return {"jsonrpc": "2.0", "id": reply["id"], "error": {"code": code, "message": message}} if call["method"] == "eth_call" else reply
+
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x", "mode": "prepare"}
+    world.proxy.after = refuse
+    try:
+        status, problem = gateway.request("POST", "/v1/messages", body, timeout_s=90)
+    finally:
+        world.proxy.after = lambda call, reply: reply
+    assert (status, problem["code"]) in ((502, "rpc"), (503, "unavailable")) and problem["retry"] is True and gateway.side.chain.caip2 in problem["detail"], problem
+    wait_for(lambda: gateway.request("POST", "/v1/messages", body)[0] == 200, END_TIMEOUT_S, "the node's answer")
+
+
+def test_a_node_that_is_away(world):
+    """The chain is stopped for good: this is the last of the world's tests but one."""
+    gateway = world.gateways[0]
+    world.chains[0].stop()
+    body = {"to": account(world.sides[1], world.sides[1].app.address), "payload": "0x", "mode": "sponsored"}
+    status, problem = gateway.request("POST", "/v1/messages", body, timeout_s=90)
+    assert status in (502, 503, 504) and problem["retry"] is True, problem
+    ask(gateway, 200, "GET", "/v1/status")
+    wait_for(lambda: gateway.request("GET", "/healthz")[0] == 503, END_TIMEOUT_S, "the gateway to miss its node")
+
+
+def test_every_operation_was_asked(described):
+    """With success each, but for what needs a frozen chain (e2e/freeze), and the stream, whose port is another."""
+    asked = {(path, method) for path, method, status in described.seen if status < 300}
+    wanted = {(path, method) for path, method, _ in described.operations()}
+    assert wanted - asked == {("/v1/events", "get"), ("/v1/chains/{id}/conflict", "get")}
