@@ -36,7 +36,7 @@ def amd_name(common: str) -> bytes:
 class Family:
     """The roots of one product, and its endorsement keys."""
 
-    def __init__(self, product: str, label: str = "", kind: str = "rsa4096", end: int = END):
+    def __init__(self, product: str, label: str = "", kind: str = "rsa2048", end: int = END):
         self.product, self.label = product, f"snp {label}{product}"
         pss = {"algorithm": "pss-sha384", "start": START, "end": end}
         self.ark = certify(Key(self.label + " ark", kind), amd_name(f"ARK-{product}"), None, serial=0x10000, extensions=ca_extensions(), **pss)
