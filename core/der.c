@@ -205,8 +205,9 @@ enum cs_err cs_der_flags(struct cs_der *der, uint16_t *flags)
 	uint16_t value = 0;
 	for (size_t i = 1; i < bytes.n; i++)
 		value = (uint16_t)(value | (uint16_t)bytes.p[i] << (8 * (2 - i)));
-	/* The last bit that is there is set (11.2.2), those behind it are zero (11.2.1). */
-	if (bytes.n > 1 && (bytes.p[bytes.n - 1] & ((2u << bytes.p[0]) - 1)) != 1u << bytes.p[0])
+	/* Unused bits are zero (11.2.1). That zeros at the end are cut off (11.2.2) is not asked: AMD's
+	 * ASK have one too many. */
+	if (bytes.n > 1 && (bytes.p[bytes.n - 1] & ((1u << bytes.p[0]) - 1)) != 0)
 		return CS_ERR_NON_CANONICAL;
 	*flags = value;
 	*der = after;

@@ -66,7 +66,7 @@ CS_NODISCARD enum cs_err cs_der_enumerated(struct cs_der *der, uint8_t *value);
 CS_NODISCARD enum cs_err cs_der_oid(struct cs_der *der, struct cs_bytes *oid);
 /* Whole bytes. */
 CS_NODISCARD enum cs_err cs_der_bits(struct cs_der *der, struct cs_bytes *value);
-/* Named flags, at most 16 of them, the first one in the highest bit; zeros at the end are cut off. */
+/* Named flags, at most 16 of them, the first one in the highest bit. */
 CS_NODISCARD enum cs_err cs_der_flags(struct cs_der *der, uint16_t *flags);
 /* UTCTime (1970 to 2049) or GeneralizedTime as RFC 5280 (4.1.2.5) allows them, in Unix seconds. */
 CS_NODISCARD enum cs_err cs_der_time(struct cs_der *der, uint64_t *seconds);
