@@ -78,3 +78,22 @@ enum cs_err cs_rsa_verify(const struct cs_rsa_key *key, enum cs_rsa_padding padd
 		return CS_ERR_CRYPTO;
 	return good ? CS_OK : CS_ERR_BAD_SIGNATURE;
 }
+
+enum cs_err cs_rsa_public(uint8_t *out, const struct cs_rsa_key *key, struct cs_bytes in)
+{
+	size_t n = in.n;
+	if (!is_allowed(key))
+		return CS_ERR_WRONG_KEY;
+	if (n != key->modulus.n || memcmp(in.p, key->modulus.p, n) >= 0)
+		return CS_ERR_INVALID;
+	EVP_PKEY *pkey = key_new(key);
+	EVP_PKEY_CTX *context = pkey == NULL ? NULL : EVP_PKEY_CTX_new(pkey, NULL);
+	bool good = context != NULL && EVP_PKEY_encrypt_init(context) == 1 &&
+		    EVP_PKEY_CTX_set_rsa_padding(context, RSA_NO_PADDING) == 1 &&
+		    EVP_PKEY_encrypt(context, out, &n, in.p, in.n) == 1 && n == in.n;
+	EVP_PKEY_CTX_free(context);
+	EVP_PKEY_free(pkey);
+	if (!good)
+		ERR_clear_error();
+	return good ? CS_OK : CS_ERR_CRYPTO;
+}

@@ -1,5 +1,5 @@
-/* RSA signatures (RFC 8017) by OpenSSL: verification only, over a digest, with keys of 2048 to 4096
- * bits. */
+/* RSA (RFC 8017) by OpenSSL with public keys alone, of 2048 to 4096 bits: signatures are verified over a
+ * digest, and the bare public operation is there for paddings that a protocol defines itself. */
 #ifndef CS_RSA_H
 #define CS_RSA_H
 
@@ -24,5 +24,10 @@ struct cs_rsa_key {
 CS_NODISCARD enum cs_err cs_rsa_verify(const struct cs_rsa_key *key, enum cs_rsa_padding padding,
 				       enum cs_digest_kind kind, const struct cs_digest *digest,
 				       struct cs_bytes signature);
+
+/* RSAEP (RFC 8017, 5.1.1): out = in^e mod n, each as long as the modulus. in is padded by the caller, who
+ * knows why. WRONG_KEY as above; INVALID: another length, or not below the modulus. */
+CS_NODISCARD enum cs_err cs_rsa_public(uint8_t *out, const struct cs_rsa_key *key,
+				       struct cs_bytes in);
 
 #endif
