@@ -33,6 +33,7 @@ enum cs_err attest_verify(struct attest_result *result, const struct attest_inpu
 		return cs_fail(why, CS_ERR_TOO_LARGE, "%zu bytes of evidence", evidence->bytes.n);
 	switch (evidence->kind) {
 	case ATTEST_RATLS:
+		return ratls_verify(&work, evidence->bytes);
 	case ATTEST_TPM:
 	case ATTEST_SGX:
 	case ATTEST_TDX:

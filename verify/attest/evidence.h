@@ -57,6 +57,10 @@ struct attest_evidence {
 CS_NODISCARD enum cs_err attest_evidence_find(struct attest_evidence *out, struct cs_bytes bytes,
 					      struct cs_arena *arena, struct cs_why *why);
 
+/* The same of raw bytes alone: what stands inside other evidence. */
+CS_NODISCARD enum cs_err attest_evidence_find_raw(struct attest_evidence *out,
+						  struct cs_bytes bytes, struct cs_why *why);
+
 /* ---- what comes with it ---- */
 
 /* JSON of a vendor under a signature over exactly these bytes. */
@@ -205,7 +209,7 @@ CS_NODISCARD enum cs_err snp_verify(struct attest_work *work, struct cs_bytes re
 CS_NODISCARD enum cs_err tpm_verify(struct attest_work *work, struct cs_bytes evidence);
 CS_NODISCARD enum cs_err ratls_verify(struct attest_work *work, struct cs_bytes certificate);
 CS_NODISCARD enum cs_err simulated_verify(struct attest_work *work, struct cs_bytes evidence);
-/* By kind, for what is inside: not RA-TLS, not TPM (UNSUPPORTED), so that it ends. */
+/* By kind, for what is inside: not RA-TLS (UNSUPPORTED), so that it ends. */
 CS_NODISCARD enum cs_err attest_verify_inside(struct attest_work *work,
 					      const struct attest_evidence *evidence);
 
