@@ -8,9 +8,10 @@ enum cs_err attest_verify_inside(struct attest_work *work, const struct attest_e
 	switch (evidence->kind) {
 	case ATTEST_SIMULATED:
 		return simulated_verify(work, evidence->bytes);
+	case ATTEST_SNP:
+		return snp_verify(work, evidence->bytes);
 	case ATTEST_SGX:
 	case ATTEST_TDX:
-	case ATTEST_SNP:
 	case ATTEST_NONE:
 	case ATTEST_RATLS:
 	case ATTEST_TPM:
