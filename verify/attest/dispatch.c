@@ -36,6 +36,7 @@ enum cs_err attest_verify(struct attest_result *result, const struct attest_inpu
 	case ATTEST_RATLS:
 		return ratls_verify(&work, evidence->bytes);
 	case ATTEST_TPM:
+		return tpm_verify(&work, evidence->bytes);
 	case ATTEST_SGX:
 	case ATTEST_TDX:
 	case ATTEST_SNP:

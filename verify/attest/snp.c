@@ -77,9 +77,8 @@ static enum cs_err fill_pool(struct snp_work *snp, const struct snp_table *table
 	for (size_t i = 0; i < SNP_TABLE_KINDS; i++) {
 		enum cs_err err = CS_OK;
 		if (table->found[i].n > 0)
-			err = i == SNP_TABLE_CRL
-				      ? attest_bag_add_crl(bag, table->found[i])
-				      : attest_bag_add_certificate(bag, table->found[i]);
+			err = i == SNP_TABLE_CRL ? attest_bag_add_crl(bag, table->found[i])
+						 : attest_bag_add_certificate(bag, table->found[i]);
 		if (err != CS_OK)
 			return cs_fail(work->why, err, "too many certificates with the report");
 	}

@@ -68,16 +68,16 @@ struct snp_report {
 	uint8_t reported_tcb[8]; /* what the signing key is derived from */
 	uint8_t committed_tcb[8];
 	uint8_t launch_tcb[8];
-	uint8_t current_firmware[3];   /* major, minor, build */
-	uint8_t committed_firmware[3]; /* likewise */
-	uint64_t launch_mitigations;   /* since version 5; 0 before */
-	uint64_t current_mitigations;  /* likewise */
-	struct cs_bytes family_id;     /* 16 */
-	struct cs_bytes image_id;      /* 16 */
-	struct cs_bytes report_data;   /* 64 */
-	struct cs_bytes measurement;   /* 48 */
-	struct cs_bytes host_data;     /* 32 */
-	struct cs_bytes id_key_digest; /* 48 */
+	uint8_t current_firmware[3];       /* major, minor, build */
+	uint8_t committed_firmware[3];     /* likewise */
+	uint64_t launch_mitigations;       /* since version 5; 0 before */
+	uint64_t current_mitigations;      /* likewise */
+	struct cs_bytes family_id;         /* 16 */
+	struct cs_bytes image_id;          /* 16 */
+	struct cs_bytes report_data;       /* 64 */
+	struct cs_bytes measurement;       /* 48 */
+	struct cs_bytes host_data;         /* 32 */
+	struct cs_bytes id_key_digest;     /* 48 */
 	struct cs_bytes author_key_digest; /* 48 */
 	struct cs_bytes report_id;         /* 32 */
 	struct cs_bytes chip_id;           /* 64; zeros when masked; Turin's has 8 and zeros */

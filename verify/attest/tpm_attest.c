@@ -72,7 +72,7 @@ enum cs_err tpm_quote_decode(struct tpm_quote *out, struct cs_bytes bytes, struc
 	if (!reader.failed && type != ATTEST_QUOTE)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "TPMS_ATTEST of type %04x, not a quote",
 			       type);
-	quote.signer = get_sized(&reader, TPM_EXTRA_DATA_SIZE_MAX);
+	quote.signer = get_sized(&reader, TPM_NAME_SIZE_MAX);
 	quote.extra_data = get_sized(&reader, TPM_EXTRA_DATA_SIZE_MAX);
 	quote.clock_ms = cs_get_u64(&reader);
 	quote.reset_count = cs_get_u32(&reader);
@@ -80,7 +80,7 @@ enum cs_err tpm_quote_decode(struct tpm_quote *out, struct cs_bytes bytes, struc
 	uint8_t safe = cs_get_u8(&reader);
 	quote.firmware_version = cs_get_u64(&reader);
 	CS_TRY(read_selections(&quote, &reader, why));
-	quote.pcr_digest = get_sized(&reader, TPM_EXTRA_DATA_SIZE_MAX);
+	quote.pcr_digest = get_sized(&reader, TPM_NAME_SIZE_MAX);
 	enum cs_err err = cs_reader_end(&reader);
 	if (err != CS_OK)
 		return cs_fail(why, err, "TPMS_ATTEST of %zu bytes", bytes.n);
@@ -119,8 +119,7 @@ enum cs_err tpm_signature_decode(struct tpm_signature *out, struct cs_bytes byte
 
 /* The parameters of both types begin with a symmetric algorithm (of keys that keep others) and a
  * scheme, each of which may be TPM_ALG_NULL. */
-static enum cs_err read_scheme(struct tpm_public *key, struct cs_reader *reader,
-			       struct cs_why *why)
+static enum cs_err read_scheme(struct tpm_public *key, struct cs_reader *reader, struct cs_why *why)
 {
 	if (cs_get_u16(reader) != ALGORITHM_NULL)
 		(void)cs_get_u32(reader); /* key bits and mode */
@@ -177,7 +176,7 @@ enum cs_err tpm_public_decode(struct tpm_public *out, struct cs_bytes bytes, str
 	key.type = (enum tpm_key_type)type;
 	key.name_hash = cs_get_u16(&reader);
 	key.attributes = cs_get_u32(&reader);
-	(void)get_sized(&reader, TPM_EXTRA_DATA_SIZE_MAX); /* policy */
+	(void)get_sized(&reader, TPM_NAME_SIZE_MAX); /* policy */
 	CS_TRY(read_scheme(&key, &reader, why));
 	if (type == TPM_RSA)
 		read_rsa(&key, &reader);

@@ -20,8 +20,10 @@ size_t tpm_hash_size(uint16_t hash);
 #define TPM_PCR_COUNT 24u
 /* Banks of one selection: TPMs have two to four. */
 #define TPM_SELECTIONS_MAX 4u
-/* TPM2B_DATA, TPM2B_NAME and a digest: an algorithm and SHA-512. */
-#define TPM_EXTRA_DATA_SIZE_MAX 66u
+/* TPM2B_NAME and digests: an algorithm and SHA-512. */
+#define TPM_NAME_SIZE_MAX 66u
+/* What is asked to be signed: a hash, as report data of other kinds. A TPM would sign 66. */
+#define TPM_EXTRA_DATA_SIZE_MAX 64u
 /* RSA-4096; ECC coordinates are shorter. */
 #define TPM_NUMBER_SIZE_MAX 512u
 
@@ -45,7 +47,7 @@ struct tpm_quote {
 };
 
 /* MALFORMED: another magic (the bytes were not made by a TPM) or a selection of no bytes; UNSUPPORTED:
- * not a quote; TOO_LARGE, TRUNCATED, TRAILING. */
+ * not a quote; TOO_LARGE, TRUNCATED (sizes above their bounds too), TRAILING. */
 CS_NODISCARD enum cs_err tpm_quote_decode(struct tpm_quote *quote, struct cs_bytes bytes,
 					  struct cs_why *why);
 
@@ -63,7 +65,7 @@ struct tpm_signature {
 	struct cs_bytes s;
 };
 
-/* A TPMT_SIGNATURE. UNSUPPORTED: another scheme; TOO_LARGE, TRUNCATED, TRAILING. */
+/* A TPMT_SIGNATURE. UNSUPPORTED: another scheme; TRUNCATED, TRAILING. */
 CS_NODISCARD enum cs_err tpm_signature_decode(struct tpm_signature *signature,
 					      struct cs_bytes bytes, struct cs_why *why);
 
@@ -87,16 +89,16 @@ struct tpm_public {
 	uint32_t attributes; /* TPM_… */
 	uint16_t scheme;     /* a tpm_scheme, or 0x0010: any */
 	uint16_t scheme_hash;
-	uint32_t exponent;  /* RSA: 65537 where the TPM writes 0 */
-	struct cs_bytes n;  /* RSA: the modulus */
-	uint16_t curve;     /* ECC: 3 is P-256, 4 is P-384 */
-	struct cs_bytes x;  /* ECC */
+	uint32_t exponent; /* RSA: 65537 where the TPM writes 0 */
+	struct cs_bytes n; /* RSA: the modulus */
+	uint16_t curve;    /* ECC: 3 is P-256, 4 is P-384 */
+	struct cs_bytes x; /* ECC */
 	struct cs_bytes y;
 	struct cs_bytes area; /* all of it: its hash is the key's name */
 };
 
 /* A TPMT_PUBLIC, or a TPM2B_PUBLIC (its size before it). UNSUPPORTED: no key of RSA or ECC, or an
- * algorithm whose parameters are not known; TOO_LARGE, TRUNCATED, TRAILING. */
+ * algorithm whose parameters are not known; TRUNCATED, TRAILING. */
 CS_NODISCARD enum cs_err tpm_public_decode(struct tpm_public *public_area, struct cs_bytes bytes,
 					   struct cs_why *why);
 

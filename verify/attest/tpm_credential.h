@@ -24,11 +24,9 @@ void tpm_name(uint8_t name[TPM_NAME_SIZE], struct cs_bytes public_area);
 
 /* secret: 16 to TPM_SECRET_SIZE_MAX bytes (less could be guessed); seed and padding: drawn anew for
  * every challenge. INVALID: another size; WRONG_KEY: no allowed RSA key; CRYPTO. */
-CS_NODISCARD enum cs_err tpm_credential_make(struct tpm_credential *out,
-					     const struct cs_rsa_key *ek,
-					     const uint8_t name[TPM_NAME_SIZE],
-					     struct cs_bytes secret,
-					     const uint8_t seed[TPM_SEED_SIZE],
-					     const uint8_t padding[TPM_SEED_SIZE]);
+CS_NODISCARD enum cs_err
+tpm_credential_make(struct tpm_credential *out, const struct cs_rsa_key *ek,
+		    const uint8_t name[TPM_NAME_SIZE], struct cs_bytes secret,
+		    const uint8_t seed[TPM_SEED_SIZE], const uint8_t padding[TPM_SEED_SIZE]);
 
 #endif

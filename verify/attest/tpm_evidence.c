@@ -32,12 +32,25 @@ static enum cs_err from_numbers(struct cs_bytes *out, const struct cs_json *json
 	return CS_OK;
 }
 
+/* Azure's tools pad, JSON Web Keys do not. */
+static struct cs_bytes without_padding(struct cs_bytes text)
+{
+	size_t n = text.n;
+	if (n == 0 || n % 4 != 0)
+		return text;
+	for (size_t i = 0; i < 2 && text.p[n - 1] == '='; i++)
+		n--;
+	return cs_bytes(text.p, n);
+}
+
 static enum cs_err from_text(struct cs_bytes *out, struct cs_bytes text, enum form form,
 			     const char *key, struct cs_arena *arena, struct cs_why *why)
 {
 	uint8_t *p = cs_arena_alloc(arena, CS_UNBASE64_SIZE(text.n));
 	size_t n = text.n / 2;
 	enum cs_err err;
+	if (form == BASE64_URL)
+		text = without_padding(text);
 	if (p == NULL)
 		return CS_ERR_NO_MEMORY;
 	if (form == HEX)
@@ -224,8 +237,8 @@ static bool text_is(const struct cs_json *json, const char *key, const char *tex
 	       cs_bytes_eq(found->text, cs_bytes_str(text));
 }
 
-enum cs_err tpm_hcl_key(struct cs_bytes *modulus, struct cs_bytes *exponent,
-			struct cs_bytes claims, struct cs_arena *arena, struct cs_why *why)
+enum cs_err tpm_hcl_key(struct cs_bytes *modulus, struct cs_bytes *exponent, struct cs_bytes claims,
+			struct cs_arena *arena, struct cs_why *why)
 {
 	const struct cs_json *json, *keys, *found = NULL;
 	struct cs_bytes n, e;
@@ -258,8 +271,8 @@ enum cs_err tpm_hcl_key(struct cs_bytes *modulus, struct cs_bytes *exponent,
 enum cs_err tpm_transcript_decode(struct tpm_transcript *out, struct cs_bytes text,
 				  struct cs_arena *arena, struct cs_why *why)
 {
-	static const char *const keys[] = {"credential_blob", "encrypted_secret", "secret",
-					   "seed",            "padding",          "answer"};
+	static const char *const keys[] = {
+		"credential_blob", "encrypted_secret", "secret", "seed", "padding", "answer"};
 	struct cs_bytes values[CS_LEN(keys)];
 	const struct cs_json *json;
 	CS_TRY(cs_json_parse(&json, text, CS_JSON_INTEGERS, arena, why));

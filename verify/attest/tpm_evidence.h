@@ -47,9 +47,10 @@ CS_NODISCARD enum cs_err tpm_evidence_decode(struct tpm_evidence *evidence, stru
 /* The report of Azure's paravisor (Host Compatibility Layer): the hardware's report, and the claims
  * whose hash stands in its report data. Views lead into what was decoded. */
 struct tpm_hcl {
-	bool tdx;                 /* else SNP */
-	struct cs_bytes hardware; /* SNP: the report; TDX: a TDREPORT, which only its own CPU checks */
-	struct cs_bytes claims;   /* JSON; its SHA-256 is the first half of the report data */
+	bool tdx; /* else SNP */
+	struct cs_bytes
+		hardware; /* SNP: the report; TDX: a TDREPORT, which only its own CPU checks */
+	struct cs_bytes claims; /* JSON; its SHA-256 is the first half of the report data */
 };
 
 /* TRUNCATED, MALFORMED, UNSUPPORTED (version, kind of report, another hash than SHA-256); TRAILING:

@@ -185,13 +185,15 @@ static void test_layout(void **state)
 		uint8_t value;
 		const char *name;
 	} cases[] = {
-		{0x00, 1, "unsupported"},   {0x00, 4, "unsupported"},   {0x00, 6, "unsupported"},
-		{0x03, 1, "unsupported"},   {0x34, 2, "unsupported"},   {0x34, 0, "unsupported"},
-		{0x0a, 1, "malformed"},     {0x30, 4, "malformed"},     {0x48, 0x08, "unsupported"},
-		{0x48, 0x1c, "unsupported"}, {0x48, 0x20, "malformed"}, {0x4b, 0x80, "malformed"},
+		{0x00, 1, "unsupported"},     {0x00, 4, "unsupported"},
+		{0x00, 6, "unsupported"},     {0x03, 1, "unsupported"},
+		{0x34, 2, "unsupported"},     {0x34, 0, "unsupported"},
+		{0x0a, 1, "malformed"},       {0x30, 4, "malformed"},
+		{0x48, 0x08, "unsupported"},  {0x48, 0x1c, "unsupported"},
+		{0x48, 0x20, "malformed"},    {0x4b, 0x80, "malformed"},
 		{0x188, 0x17, "unsupported"}, {0x189, 0x20, "unsupported"},
 		{0x2a0 + 48, 1, "malformed"}, {0x2a0 + 143, 1, "malformed"},
-		{0x330, 1, "malformed"},    {0x49f, 1, "malformed"},
+		{0x330, 1, "malformed"},      {0x49f, 1, "malformed"},
 	};
 	(void)state;
 	assert_ok(snp_report_decode(&out, report, NULL));
