@@ -12,6 +12,7 @@ enum cs_err attest_verify_inside(struct attest_work *work, const struct attest_e
 		return snp_verify(work, evidence->bytes);
 	case ATTEST_SGX:
 	case ATTEST_TDX:
+		return dcap_verify(work, evidence->bytes);
 	case ATTEST_NONE:
 	case ATTEST_RATLS:
 	case ATTEST_TPM:

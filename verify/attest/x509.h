@@ -80,6 +80,9 @@ struct x509_certificate {
 				  extKeyUsage, subjectAltName */
 	uint8_t path_length;   /* 255 for more */
 	uint16_t key_usage;
+	/* The SubjectPublicKeyInfo under which the signature was found good before, so that it is not
+	 * verified again; empty after x509_certificate_parse. */
+	struct cs_bytes verified_by;
 };
 
 /* Version 3, all of der. MALFORMED, TRUNCATED, TRAILING, NON_CANONICAL, INVALID, TOO_LARGE, DUPLICATE
@@ -112,7 +115,8 @@ struct x509_crl {
 	struct cs_bytes signature;
 	struct x509_algorithm algorithm;
 	uint64_t this_update_s;
-	uint64_t next_update_s; /* inclusive */
+	uint64_t next_update_s;      /* inclusive */
+	struct cs_bytes verified_by; /* as of a certificate */
 };
 
 /* Version 2 with nextUpdate, all of der, every entry: as x509_certificate_parse; UNSUPPORTED for a
