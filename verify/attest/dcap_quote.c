@@ -76,10 +76,10 @@ static enum cs_err read_body(struct dcap_quote *out, uint32_t tee, struct cs_rea
 	if (out->version == 5) {
 		kind = le16(reader);
 		uint32_t size = le32(reader);
-		if (body_size(kind) == 0 || (kind == DCAP_BODY_SGX) != (tee == TEE_SGX))
+		if (!reader->failed && (body_size(kind) == 0 || (kind == DCAP_BODY_SGX) != (tee == TEE_SGX)))
 			return cs_fail(why, CS_ERR_UNSUPPORTED,
 				       "quote: body of type %u with TEE type 0x%x", kind, tee);
-		if (size != body_size(kind))
+		if (!reader->failed && size != body_size(kind))
 			return cs_fail(why, CS_ERR_MALFORMED,
 				       "quote: body of type %u with %u bytes", kind, size);
 	}
