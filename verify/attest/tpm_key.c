@@ -316,7 +316,8 @@ enum cs_err tpm_key_azure(struct x509_key *key, bool *found, struct attest_work 
 	const struct attest_evidence quote = {ATTEST_TDX, evidence->td_quote};
 	CS_TRY(hcl.tdx ? attest_verify_inside(work, &quote) : verify_snp(work, evidence, &hcl));
 	struct cs_hash hash = cs_sha256(hcl.claims);
-	bool bound = result->report_data_size == 64 &&
+	bool bound = result->hardware == (hcl.tdx ? ATTEST_TDX : ATTEST_SNP) &&
+		     result->report_data_size == 64 &&
 		     memcmp(result->report_data, hash.b, sizeof hash.b) == 0 &&
 		     memcmp(result->report_data + 32, zeros, sizeof zeros) == 0;
 	if (!attest_check(result, "runtime-data", bound, "%s",
