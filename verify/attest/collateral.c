@@ -58,11 +58,13 @@ static enum cs_err add_crl(struct attest_collateral *bag, struct cs_bytes der, s
 static enum cs_err add_signed(struct attest_signed_json *to, struct cs_bytes json,
 			      struct cs_bytes signature, struct cs_why *why)
 {
-	if (to->json.p != NULL && !(cs_bytes_eq(to->json, json) &&
-				    cs_bytes_eq(to->signature, signature)))
-		return cs_fail(why, CS_ERR_DUPLICATE, "a second one, which differs");
-	*to = (struct attest_signed_json){json, signature};
-	return CS_OK;
+	if (to->json.p == NULL) {
+		*to = (struct attest_signed_json){json, signature};
+		return CS_OK;
+	}
+	if (cs_bytes_eq(to->json, json) && cs_bytes_eq(to->signature, signature))
+		return CS_OK;
+	return cs_fail(why, CS_ERR_DUPLICATE, "a second one, which differs");
 }
 
 /* ---- PEM and DER ---- */
