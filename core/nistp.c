@@ -11,11 +11,12 @@
 /* SEQUENCE of two INTEGERs of 48 bytes and a sign. */
 #define DER_SIZE_MAX (2u + 2 * (2 + 49))
 
-/* Ready to verify. */
+/* A key of OpenSSL's that gets one point after another: to set a point costs a quarter of making a key. */
 struct key {
-	EVP_PKEY *pkey;
+	EVP_PKEY *pkey; /* NULL until it is needed */
 	EVP_PKEY_CTX *context;
 	uint8_t point[CS_NISTP_KEY_SIZE_MAX];
+	bool is_set;
 	uint64_t used;
 };
 
@@ -55,60 +56,64 @@ struct cs_nistp *cs_nistp_new(void)
 	return nistp;
 }
 
-static void key_done(struct key *key)
-{
-	EVP_PKEY_CTX_free(key->context);
-	EVP_PKEY_free(key->pkey);
-	*key = (struct key){0};
-}
-
 void cs_nistp_free(struct cs_nistp *nistp)
 {
 	if (nistp == NULL)
 		return;
 	for (size_t curve = 0; curve < CS_LEN(nistp->keys); curve++) {
-		for (size_t i = 0; i < KEYS_MAX; i++)
-			key_done(&nistp->keys[curve][i]);
+		for (size_t i = 0; i < KEYS_MAX; i++) {
+			EVP_PKEY_CTX_free(nistp->keys[curve][i].context);
+			EVP_PKEY_free(nistp->keys[curve][i].pkey);
+		}
 		EVP_PKEY_free(nistp->parameters[curve]);
 	}
 	free(nistp);
 }
 
-static enum cs_err key_init(struct key *key, EVP_PKEY *parameters, struct cs_bytes point)
+static bool key_init(struct key *key, EVP_PKEY *parameters)
+{
+	if (key->context != NULL)
+		return true;
+	EVP_PKEY_free(key->pkey);
+	key->pkey = EVP_PKEY_new();
+	if (key->pkey == NULL || EVP_PKEY_copy_parameters(key->pkey, parameters) != 1)
+		return false;
+	key->context = EVP_PKEY_CTX_new(key->pkey, NULL);
+	return key->context != NULL;
+}
+
+static enum cs_err key_set(struct key *key, EVP_PKEY *parameters, struct cs_bytes point)
 {
 	uint8_t encoded[1 + CS_NISTP_KEY_SIZE_MAX] = {0x04};
 	memcpy(encoded + 1, point.p, point.n);
 	memcpy(key->point, point.p, point.n);
-	key->pkey = EVP_PKEY_new();
-	if (key->pkey == NULL || EVP_PKEY_copy_parameters(key->pkey, parameters) != 1)
+	key->is_set = false;
+	if (!key_init(key, parameters))
 		return CS_ERR_CRYPTO;
 	/* The order is prime on both curves: a point on the curve is in the group. */
 	if (EVP_PKEY_set1_encoded_public_key(key->pkey, encoded, 1 + point.n) != 1)
 		return CS_ERR_WRONG_KEY;
-	key->context = EVP_PKEY_CTX_new(key->pkey, NULL);
-	return key->context != NULL && EVP_PKEY_verify_init(key->context) == 1 ? CS_OK
-									      : CS_ERR_CRYPTO;
+	if (EVP_PKEY_verify_init(key->context) != 1)
+		return CS_ERR_CRYPTO;
+	key->is_set = true;
+	return CS_OK;
 }
 
-/* The key that has this point, made in the place of the one that was not used for the longest time. */
+/* The key that has this point, else the one that was not used for the longest time, with this point. */
 static enum cs_err key_find(struct cs_nistp *nistp, enum cs_curve curve, struct cs_bytes point,
 			    struct key **out)
 {
 	struct key *keys = nistp->keys[curve], *oldest = &keys[0];
 	for (size_t i = 0; i < KEYS_MAX; i++) {
-		if (keys[i].context != NULL && memcmp(keys[i].point, point.p, point.n) == 0) {
+		if (keys[i].is_set && memcmp(keys[i].point, point.p, point.n) == 0) {
 			*out = &keys[i];
 			return CS_OK;
 		}
 		if (keys[i].used < oldest->used)
 			oldest = &keys[i];
 	}
-	key_done(oldest);
-	enum cs_err err = key_init(oldest, nistp->parameters[curve], point);
-	if (err != CS_OK)
-		key_done(oldest);
 	*out = oldest;
-	return err;
+	return key_set(oldest, nistp->parameters[curve], point);
 }
 
 /* Big-endian without zeros at the front, and one where it would be negative. */
