@@ -5,8 +5,8 @@ the vendors' rules demand. Generated data, said so in every file: no hardware ma
 It is written from the vendors' documents (tests/lib/{snp,tpm,dcap}_evidence.py say which) on pycryptodome, and shares no line with
 the verifier in C.
 
-    tools/attest_vectors.py            write the files
-    tools/attest_vectors.py --check    fail if they differ from what would be written (77: pycryptodome is missing)
+    tools/attest_vectors.py [KIND…]            write the files; KIND: snp, tpm, ratls
+    tools/attest_vectors.py --check [KIND…]    fail if they differ from what would be written (77: pycryptodome is missing)
 """
 import importlib.util
 import json
@@ -387,6 +387,123 @@ def azure_tdx(cases, add, rsa) -> None:
         failed="runtime-data", tcb="UpToDate")
 
 
+# ---- RA-TLS ----
+
+def ratls() -> Cases:
+    from lib import dcap_evidence as d
+    from lib import ratls_evidence as r
+    from lib import tpm_evidence as t
+    from lib.pki import extension
+    from lib.snp_evidence import Family, Report
+    from lib.tee import Key, certify, name
+    cases, platform, milan, maker = Cases("ratls"), d.Platform(), Family("Milan"), t.Maker()
+    vcek = milan.vcek()
+    shared = {"certificates": [platform.issuer.der, platform.signing.der, milan.ask.der, vcek.der, maker.ca.der],
+              "roots": [platform.root.der, milan.ark.der, maker.root.der], "now": r.NOW,
+              "tcb_info": platform.signed(d.tcb_info([d.level()])), "qe_identity": platform.signed(d.qe_identity())}
+    of_tdx = {"tcb_info": platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True)),
+              "qe_identity": platform.signed(d.qe_identity(tdx=True))}
+
+    def add(name: str, certificate: bytes, **more) -> None:
+        cases.add(name, certificate, **{**shared, **more})
+
+    def sgx(data: bytes, **more) -> bytes:
+        return d.Quote(platform, body=d.sgx_report(report_data=data), **more).encode()
+
+    def td(data: bytes, version: int = 4) -> bytes:
+        svns2 = d.TDX_SVNS if version == 5 else None
+        return d.Quote(platform, version=version, tdx=True, body=d.td_report(report_data=data, svns2=svns2)).encode()
+
+    def small(data: bytes) -> bytes:
+        return b"caisson/evidence/simulated/v1\0" + bytes(range(32)) + data
+
+    peer, other = r.Peer(), Key("somebody else", "p256")
+    claims = r.claims(peer.key)
+    good, bound = sgx(r.padded(claims)), small(r.padded(claims))
+    # every kind; then, of the simulated one, which is small, what is bound
+    add("SGX", peer.dice(good, claims), tcb="UpToDate", claims={"public_key": peer.key.spki.hex(), "nonce": None})
+    add("TDX, quote 4", peer.dice(td(r.padded(claims)), claims), tcb="UpToDate", **of_tdx)
+    add("TDX, quote 5", peer.dice(td(r.padded(claims), 5), claims), tcb="UpToDate", **of_tdx)
+    add("SNP", peer.dice(Report(milan, vcek.key, report_data=r.padded(claims)).encode(), claims), tcb="UpToDate")
+    ak = Key("ak", "rsa2048")
+    quote = t.Quote(extra_data=r.padded(claims)[:32])
+    evidence = json.dumps(t.evidence(quote, t.signature(ak, quote.encode()), ak_certificate=maker.attest_key(ak).der)).encode()
+    add("TPM", peer.dice(evidence, claims))
+    add("simulated", peer.dice(bound, claims))
+    for algorithm in (7, 8):
+        of_hash = r.claims(peer.key, algorithm)
+        add(f"the key's hash is {r.HASHES[algorithm]}", peer.dice(small(r.padded(of_hash)), of_hash))
+        add(f"the claims' hash is {r.HASHES[algorithm]}", peer.dice(small(r.padded(claims, r.HASHES[algorithm])), claims))
+    for kind, algorithm in (("p384", "ecdsa-sha384"), ("rsa2048", "pss-sha256"), ("rsa2048", "pkcs1-sha256")):
+        one = r.Peer(key=Key("ratls", kind), algorithm=algorithm)
+        of_one = r.claims(one.key)
+        add(f"a key of {kind}, {algorithm}", one.dice(small(r.padded(of_one)), of_one))
+    nonce = r.claims(peer.key, nonce=b"fresh")
+    add("a nonce", peer.dice(small(r.padded(nonce)), nonce), claims={"nonce": b"fresh".hex()})
+    unknown = r.claims(peer.key, other=[1, {"deep": b""}], key_0=b"value")
+    add("claims that nobody knows", peer.dice(small(r.padded(unknown)), unknown))
+    root = certify(Key("cluster", "p256"), name(("CN", "cluster")), None, algorithm="ecdsa-sha256", start=d.START, end=d.END)
+    issued = r.Peer(issuer=root)
+    add("issued by somebody", issued.dice(bound, claims))
+    over_key = small(r.padded(peer.key.spki))
+    add("Gramine", peer.certificate(r.odd_extension(over_key)))
+    add("Gramine, well written", peer.certificate(extension(r.GRAMINE, over_key)))
+    add("Intel's SDK", peer.certificate(extension(r.INTEL, small(r.padded(r.pem(peer.key))))))
+    add("TCG DICE before Gramine", peer.certificate(r.odd_extension(small(bytes(64))), extension(r.TCG_DICE, r.tagged([bound, claims]))))
+    # what is not
+    stolen = r.claims(other)
+    add("evidence of another key", peer.dice(small(r.padded(stolen)), stolen), failed="ratls-key")
+    add("other claims than the evidence's", peer.dice(small(bytes(range(64))), claims), failed="ratls-claims")
+    add("more than zeros behind the hash", peer.dice(small(r.padded(claims)[:32] + bytes(31) + b"\1"), claims), failed="ratls-claims")
+    add("claims and key of others", peer.dice(small(bytes(64)), stolen), failed="ratls-claims ratls-key")
+    add("Gramine, another key", peer.certificate(r.odd_extension(small(r.padded(other.spki)))), failed="ratls-key")
+    add("Gramine, the hash of the point alone", peer.certificate(r.odd_extension(small(r.padded(peer.key.point)))), failed="ratls-key")
+    add("Intel's SDK, another key", peer.certificate(extension(r.INTEL, small(r.padded(r.pem(other))))), failed="ratls-key")
+    add("Intel's SDK, without the final zero", peer.certificate(extension(r.INTEL, small(r.padded(r.pem(peer.key)[:-1])))), failed="ratls-key")
+    add("Intel's SDK, Gramine's binding", peer.certificate(extension(r.INTEL, over_key)), failed="ratls-key")
+    add("expired", r.Peer(end=r.NOW - 1).dice(bound, claims), failed="ratls-dates")
+    add("of tomorrow", r.Peer(start=r.NOW + 1).dice(bound, claims), failed="ratls-dates")
+    add("at its last second", r.Peer(end=r.NOW).dice(bound, claims))
+    add("critical", peer.certificate(extension(r.TCG_DICE, r.tagged([bound, claims]), True)), failed="ratls-extensions")
+    add("signed by another key", r.Peer(signer=other).dice(bound, claims), failed="ratls-signature")
+    forged = bytearray(good)
+    forged[48 + 64] ^= 1
+    add("evidence that was changed", peer.dice(bytes(forged), claims), failed="quote-signature")
+    add("evidence under another root", peer.dice(good, claims), roots=[d.Platform(label="other").root.der], failed="pck-chain ratls-claims")
+    # what cannot be read
+    add("no evidence", peer.certificate(), error="not-found")
+    for tag, error in ((60001, "unsupported"), (60002, "unsupported"), (60003, "invalid"), (18, "invalid")):
+        add(f"tag {tag}", peer.certificate(extension(r.TCG_DICE, r.tagged([bound, claims], tag))), error=error)
+    key_hash = r.key_hash(peer.key)
+    for what, value, error in (
+            ("no tag", r.cbor([bound, claims]), "invalid"), ("one part", r.tagged([bound]), "invalid"),
+            ("three parts", r.tagged([bound, claims, b""]), "invalid"), ("claims as a map", r.tagged([bound, {"pubkey-hash": key_hash}]), "invalid"),
+            ("evidence as text", r.tagged(["quote", claims]), "invalid"), ("bytes behind", r.tagged([bound, claims]) + b"\0", "trailing"),
+            ("nothing", b"", "truncated"), ("cut off", r.tagged([bound, claims])[:-1], "truncated"),
+            ("an indefinite array", r.head(6, 60000) + b"\x9f" + r.cbor(bound) + r.cbor(claims) + b"\xff", "non-canonical"),
+            ("a long head", r.head(6, 60000) + b"\x98\x02" + r.cbor(bound) + r.cbor(claims), "non-canonical"),
+            ("another certificate inside", r.tagged([peer.certificate(), claims]), "unsupported"),
+            ("evidence of no kind", r.tagged([b"evidence", claims]), "unsupported"), ("empty evidence", r.tagged([b"", claims]), "unsupported")):
+        add(f"tagged evidence: {what}", peer.certificate(extension(r.TCG_DICE, value)), error=error)
+    digest = key_hash[-32:]
+    for what, value, error in (
+            ("no pubkey-hash", r.cbor({"nonce": b""}), "missing-field"), ("none at all", b"", "truncated"), ("an array", r.cbor([1]), "invalid"),
+            ("a hash of no bytes", r.cbor({"pubkey-hash": [1, digest]}), "invalid"),
+            ("SHA-1 by its number", r.cbor({"pubkey-hash": r.cbor([2, digest])}), "unsupported"),
+            ("a hash that is too short", r.cbor({"pubkey-hash": r.cbor([1, digest[:31]])}), "invalid"),
+            ("SHA-384 of 32 bytes", r.cbor({"pubkey-hash": r.cbor([7, digest])}), "invalid"),
+            ("a hash of three parts", r.cbor({"pubkey-hash": r.cbor([1, digest, 0])}), "invalid"),
+            ("bytes behind the hash", r.cbor({"pubkey-hash": r.cbor([1, digest]) + b"\0"}), "trailing"),
+            ("the hash twice", r.head(5, 2) + 2 * (r.cbor("pubkey-hash") + r.cbor(key_hash)), "duplicate"),
+            ("a nonce as text", r.claims(peer.key, nonce="fresh"), "invalid"), ("bytes behind", claims + b"\0", "trailing"),
+            ("cut off", claims[:-1], "truncated"), ("a key that is no text in UTF-8", b"\xa1\x61\xff\x00", "malformed")):
+        add(f"claims: {what}", peer.dice(small(r.padded(value)), value), error=error)
+    whole = peer.dice(bound, claims)
+    add("cut off", whole[:-1], error="truncated")
+    add("bytes behind", whole + b"\0", error="trailing")
+    return cases
+
+
 def main() -> int:
     if importlib.util.find_spec("Crypto") is None:
         if PYTHON.exists() and Path(sys.executable) != PYTHON:
@@ -397,7 +514,10 @@ def main() -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     status = 0
     OUT.mkdir(exist_ok=True)
-    for make in (snp, tpm):
+    chosen = [argument for argument in sys.argv[1:] if argument != "--check"]
+    for make in (snp, tpm, ratls):
+        if chosen and make.__name__ not in chosen:
+            continue
         cases = make()
         path, text = OUT / f"{cases.kind}.json", cases.text()
         if "--check" not in sys.argv[1:]:

@@ -9,6 +9,7 @@ static const struct {
 } files[] = {
 	{"snp", ATTEST_SNP, 170},
 	{"tpm", ATTEST_TPM, 100},
+	{"ratls", ATTEST_RATLS, 60},
 };
 
 static struct cs_bytes object(const json_t *root, const char *name, bool is_text)
