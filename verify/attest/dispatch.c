@@ -13,9 +13,10 @@ enum cs_err attest_verify_inside(struct attest_work *work, const struct attest_e
 	case ATTEST_SGX:
 	case ATTEST_TDX:
 		return dcap_verify(work, evidence->bytes);
+	case ATTEST_TPM:
+		return tpm_verify(work, evidence->bytes);
 	case ATTEST_NONE:
 	case ATTEST_RATLS:
-	case ATTEST_TPM:
 		break;
 	}
 	return cs_fail(work->why, CS_ERR_UNSUPPORTED, "evidence of kind %s within other evidence",
@@ -37,7 +38,6 @@ enum cs_err attest_verify(struct attest_result *result, const struct attest_inpu
 	case ATTEST_RATLS:
 		return ratls_verify(&work, evidence->bytes);
 	case ATTEST_TPM:
-		return tpm_verify(&work, evidence->bytes);
 	case ATTEST_SGX:
 	case ATTEST_TDX:
 	case ATTEST_SNP:

@@ -2,7 +2,6 @@
 
 #include "core/nistp.h"
 #include "verify/attest/pem.h"
-#include "verify/attest/roots.h"
 
 static struct cs_arena *arena_of_tests(void)
 {
@@ -24,8 +23,7 @@ void given_init(struct given *given, enum attest_kind kind, struct cs_bytes evid
 		uint64_t now_s)
 {
 	memset(given, 0, sizeof *given);
-	given->roots.amd = attest_roots_amd;
-	given->roots.amd_count = ATTEST_ROOTS_AMD;
+	given->roots = attest_roots_vendors;
 	given->in.evidence = (struct attest_evidence){kind, evidence};
 	given->in.now = (struct verify_time){now_s, now_s};
 	given->in.no_revocation = true;
