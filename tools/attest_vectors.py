@@ -2,10 +2,10 @@
 """Makes tests/vectors/attestation/generated/*.json: evidence that no public recording has, under roots of ours, with the verdict that
 the vendors' rules demand. Generated data, said so in every file: no hardware made it.
 
-It is written from the vendors' documents (tests/lib/{snp,tpm,dcap}_evidence.py say which) on pycryptodome, and shares no line with
+It is written from the vendors' documents (tests/lib/{snp,tpm,dcap,ratls}_evidence.py say which) on pycryptodome, and shares no line with
 the verifier in C.
 
-    tools/attest_vectors.py [KIND…]            write the files; KIND: snp, tpm, ratls
+    tools/attest_vectors.py [KIND…]            write the files; KIND: snp, tpm, dcap, ratls
     tools/attest_vectors.py --check [KIND…]    fail if they differ from what would be written (77: pycryptodome is missing)
 """
 import importlib.util
@@ -35,10 +35,17 @@ class Cases:
             self.objects[name] = value if isinstance(value, str) else value.hex()
         return self.names[value]
 
+    def parts(self, evidence: bytes) -> list[str]:
+        """Hex, and names of what comes again and again: the chains within quotes."""
+        begin, end = evidence.find(b"-----BEGIN"), evidence.rfind(b"-----\n") + 6
+        if begin < 0:
+            return [evidence.hex()]
+        return [evidence[:begin].hex(), "@" + self.put(evidence[begin:end], "chain"), evidence[end:].hex()]
+
     def add(self, name: str, evidence: bytes, *, certificates=(), crls=(), roots=(), now=None, error=None, failed="", tcb=None,
             revocation=None, debug=False, advisories=(), activation=None, tcb_info=None, qe_identity=None, claims=None,
-            no_revocation=True) -> None:
-        form = {"text": evidence.decode()} if self.kind == "tpm" else {"evidence": evidence.hex()}
+            no_revocation=True, kind=None) -> None:
+        form = {"text": evidence.decode()} if self.kind == "tpm" else {"evidence": self.parts(evidence)}
         case = {"name": name, **form,
                 "certificates": [self.put(c, "certificate") for c in certificates],
                 "crls": [self.put(c, "crl") for c in crls], "roots": [self.put(r, "root") for r in roots], "now": now}
@@ -47,6 +54,8 @@ class Cases:
                 case[key] = {"json": self.put(value["json"], key), "signature": value["signature"]}
         if activation is not None:
             case["activation"] = activation
+        if kind:
+            case["kind"] = kind
         if not no_revocation:
             case["revocation_asked"] = True
         if error:
@@ -387,6 +396,181 @@ def azure_tdx(cases, add, rsa) -> None:
         failed="runtime-data", tcb="UpToDate")
 
 
+# ---- SGX and TDX ----
+
+def dcap() -> Cases:
+    from lib import dcap_evidence as d
+    cases = Cases("dcap")
+    platform, processor = d.Platform(), d.Platform("processor")
+
+    def add(name, quote, *, at=platform, levels=None, info=None, qe=None, certificates=None, now=d.NOW, **more):
+        tdx = quote.tdx if isinstance(quote, d.Quote) else more.pop("tdx", False)
+        raw = quote if isinstance(quote, bytes) else quote.encode()
+        levels = levels or [d.level(tdx=d.TDX_SVNS if tdx else None)]
+        info = at.signed(d.tcb_info(levels, tdx=tdx)) if info is None else info
+        qe = at.signed(d.qe_identity(tdx=tdx)) if qe is None else qe
+        if "failed" not in more and "error" not in more:
+            more.setdefault("tcb", "UpToDate")
+        cases.add(name, raw, certificates=[at.issuer.der, at.signing.der] if certificates is None else certificates, now=now,
+                  **{"roots": [at.root.der], "tcb_info": info, "qe_identity": qe, "kind": "tdx" if tdx else "sgx", **more})
+
+    sgx = d.Quote(platform)
+    td4 = d.Quote(platform, 4, d.td_report(), True)
+    td5 = d.Quote(platform, 5, d.td_report(svns2=d.TDX_SVNS), True)
+    lists = {"crls": [platform.root_crl(), platform.pck_crl()], "no_revocation": False}
+    forms = {"SGX 3": sgx, "SGX 4": d.Quote(platform, 4), "SGX 5": d.Quote(platform, 5), "TDX 4": td4,
+             "TDX 5 of 1.0": d.Quote(platform, 5, d.td_report(), True), "TDX 5 of 1.5": td5}
+    for name, quote in forms.items():
+        add(name, quote)
+        add(f"{name}, revocation asked", quote, **lists)
+        add(f"{name}, signatures alone", quote, info={}, qe={}, tcb=None)
+    add("SGX 3 by a processor's CA", d.Quote(processor), at=processor, crls=[processor.root_crl(), processor.pck_crl()], no_revocation=False)
+    add("zeros after the quote", d.Quote(platform, trailing=bytes(70)))
+    add("more than zeros after the quote", d.Quote(platform, trailing=bytes(69) + b"\1"), failed="trailing-bytes")
+    add("an enclave for debugging", d.Quote(platform, body=d.sgx_report(attributes=7)), debug=True)
+    add("a TD for debugging", d.Quote(platform, 4, d.td_report(attributes=1), True), debug=True)
+
+    # the statuses of the platform, and what older parts make of them
+    statuses = ("UpToDate", "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate",
+                "OutOfDateConfigurationNeeded", "Revoked")
+    older = {"UpToDate": "OutOfDate", "SWHardeningNeeded": "OutOfDate", "ConfigurationNeeded": "OutOfDateConfigurationNeeded",
+             "ConfigurationAndSWHardeningNeeded": "OutOfDateConfigurationNeeded"}
+    old_qe = [d.module_level("UpToDate", d.QE_SVN + 1), d.module_level("OutOfDate", d.QE_SVN, ["INTEL-SA-00002"])]
+    old_module = [d.module_identity(1, [d.module_level("UpToDate", 6), d.module_level("OutOfDate", 5, ["INTEL-SA-00003", "INTEL-SA-00001"])])]
+    for status in statuses:
+        shown = ["INTEL-SA-00001"]
+        add(f"SGX {status}", sgx, levels=[d.level(status, advisories=shown)], tcb=status, advisories=shown)
+        add(f"TDX {status}", td4, levels=[d.level(status, tdx=d.TDX_SVNS, advisories=shown)], tcb=status, advisories=shown)
+        add(f"SGX {status}, an old quoting enclave", sgx, levels=[d.level(status, advisories=shown)], qe=platform.signed(d.qe_identity(old_qe)),
+            tcb=older.get(status, status), advisories=[*shown, "INTEL-SA-00002"])
+        add(f"TDX {status}, an old module", td4, tcb=older.get(status, status), advisories=[*shown, "INTEL-SA-00003"],
+            info=platform.signed(d.tcb_info([d.level(status, tdx=d.TDX_SVNS, advisories=shown)], tdx=True, modules=old_module)))
+        add(f"SGX {status}, a revoked quoting enclave", sgx, levels=[d.level(status)], tcb="Revoked",
+            qe=platform.signed(d.qe_identity([d.module_level("Revoked", d.QE_SVN)])))
+        add(f"TDX {status}, a revoked module", td4, tcb="Revoked",
+            info=platform.signed(d.tcb_info([d.level(status, tdx=d.TDX_SVNS)], tdx=True,
+                                            modules=[d.module_identity(1, [d.module_level("Revoked", 5)])])))
+    add("a quoting enclave of no level", sgx, qe=platform.signed(d.qe_identity([d.module_level(svn=d.QE_SVN + 1)])), tcb="NotSupported")
+    add("a module of no level", td4, tcb="NotSupported",
+        info=platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True, modules=[d.module_identity(1, [d.module_level(svn=6)])])))
+    add("a module that nobody names", td4, failed="tdx-module",
+        info=platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True, modules=[d.module_identity(3)])))
+    add("a module of another signer", td4, failed="tdx-module",
+        info=platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True, modules=[d.module_identity(1, signer=b"\1" * 48)])))
+    for number in range(16):
+        def raised(svns, at=number):
+            return [svn + (i == at) for i, svn in enumerate(svns)]
+        both = [d.level("UpToDate", raised(d.CPU_SVNS)), d.level("OutOfDate")]
+        add(f"component {number} above the platform's", sgx, levels=both, tcb="OutOfDate")
+        # A module with a version of its own is judged by its own levels, not by the first two components.
+        add(f"TDX component {number} above the TD's", td4, levels=[d.level(tdx=raised(d.TDX_SVNS)), d.level("OutOfDate", tdx=d.TDX_SVNS)],
+            tcb="UpToDate" if number < 2 else "OutOfDate")
+        first = [*d.TDX_SVNS[:1], 0, *d.TDX_SVNS[2:]]
+        add(f"TDX component {number} above the TD's, a module without a version", d.Quote(platform, 4, d.td_report(svns=first), True),
+            levels=[d.level(tdx=raised(first)), d.level("OutOfDate", tdx=first)], tcb="OutOfDate")
+    add("the PCE above the platform's", sgx, levels=[d.level(pce_svn=d.PCE_SVN + 1), d.level("OutOfDate")], tcb="OutOfDate")
+    lower = [svn // 2 for svn in d.CPU_SVNS]
+    add("levels from the lowest", sgx, levels=[d.level("Revoked", lower), d.level("OutOfDate", pce_svn=5), d.level("UpToDate")])
+    add("no level", sgx, levels=[d.level(svns=[99] * 16)], tcb="NotSupported")
+    for count in (15, 17):
+        svns = (d.CPU_SVNS + [0])[:count]
+        add(f"{count} components", sgx, levels=[d.level(svns=svns)], failed="tcb-info")
+        add(f"{count} TDX components", td4, levels=[d.level(tdx=(d.TDX_SVNS + [0])[:count])], failed="tcb-info")
+        add(f"{count} components in the certificate", d.Quote(platform, pck=platform.pck_certificate(svns)), failed="pck-extension")
+    # a TD that began under an older module than the one that is loaded now
+    begun = [4, *d.TDX_SVNS[1:]]
+    two = [d.module_identity(1, [d.module_level("UpToDate", 5), d.module_level("OutOfDate", 4)])]
+    for status, want in (("UpToDate", "TDRelaunchAdvised"), ("SWHardeningNeeded", "TDRelaunchAdvised"),
+                         ("ConfigurationNeeded", "TDRelaunchAdvisedConfigurationNeeded"), ("Revoked", "Revoked")):
+        info = platform.signed(d.tcb_info([d.level(status, tdx=d.TDX_SVNS)], tdx=True, modules=two))
+        add(f"a new module below an old TD, {status}", d.Quote(platform, 5, d.td_report(svns=begun, svns2=d.TDX_SVNS), True), info=info, tcb=want)
+        add(f"an old module below an old TD, {status}", d.Quote(platform, 5, d.td_report(svns=begun, svns2=begun), True), info=info,
+            tcb=older.get(status, status))
+        add(f"an old TD of version 1.0, {status}", d.Quote(platform, 4, d.td_report(svns=begun), True), info=info, tcb=older.get(status, status))
+
+    # what is signed by whom
+    wrong = platform.signed(d.tcb_info([d.level()]), key=platform.pck.key)
+    add("TCB info of another signer", sgx, info=wrong, failed="tcb-info")
+    good = platform.signed(d.tcb_info([d.level("OutOfDate")]))
+    add("TCB info that was changed", sgx, info={**good, "json": good["json"].replace("OutOfDate", "UpToDate")}, failed="tcb-info")
+    add("TCB info with white space", sgx, info={**good, "json": good["json"].replace(",", ", ")}, failed="tcb-info")
+    identity = platform.signed(d.qe_identity())
+    add("QE identity that was changed", sgx, qe={**identity, "json": identity["json"].replace('"isvsvn":8', '"isvsvn":7')}, failed="qe-identity")
+    add("no TCB info", sgx, info={}, failed="tcb-info")
+    add("no QE identity", sgx, qe={}, failed="qe-identity")
+    add("TCB info of version 2", sgx, info=platform.signed(d.tcb_info([d.level()], version=2)), failed="tcb-info")
+    add("QE identity of version 3", sgx, qe=platform.signed(d.qe_identity(version=3)), failed="qe-identity")
+    add("a status that nobody knows", sgx, levels=[d.level("Fine")], failed="tcb-info")
+    add("TCB info of another FMSPC", sgx, info=platform.signed(d.tcb_info([d.level()], fmspc=bytes(6))), failed="tcb-info-platform")
+    add("TCB info of another PCE", sgx, info=platform.signed(d.tcb_info([d.level()], pce_id="0100")), failed="tcb-info-platform")
+    add("TDX's TCB info for SGX", sgx, info=platform.signed(d.tcb_info([d.level(tdx=d.TDX_SVNS)], tdx=True)), failed="tcb-info-platform")
+    add("SGX's TCB info for TDX", td4, info=platform.signed(d.tcb_info([d.level()])), failed="tcb-info-platform")
+    add("the quoting enclave of TDs for SGX", sgx, qe=platform.signed(d.qe_identity(tdx=True)), failed="qe-identity-match")
+    add("the quoting enclave of SGX for TDs", td4, qe=platform.signed(d.qe_identity()), failed="qe-identity-match")
+    add("a quoting enclave of another signer", d.Quote(platform, qe_signer=bytes(32)), failed="qe-identity-match")
+    add("a quoting enclave of another product", sgx, qe=platform.signed(d.qe_identity(product=9)), failed="qe-identity-match")
+    add("a quoting enclave for debugging", d.Quote(platform, qe_attributes=0x13), failed="qe-identity-match")
+    # dates
+    for name, at, failed in (("the first second", d.ISSUED, ""), ("a second too early", d.ISSUED - 1, "tcb-info qe-identity"),
+                             ("the last second", d.NEXT, ""), ("a second too late", d.NEXT + 1, "tcb-info qe-identity")):
+        add(f"collateral in {name}", sgx, now=at, failed=failed, tcb=None if failed else "UpToDate")
+    add("an old QE identity", sgx, qe=platform.signed(d.qe_identity(until=d.NOW - 1)), failed="qe-identity")
+    add("a certificate that has expired", d.Quote(platform, pck=platform.pck_certificate(end=d.NOW - 1)), failed="pck-chain")
+    add("a certificate of tomorrow", d.Quote(platform, pck=platform.pck_certificate(start=d.NOW + 1)), failed="pck-chain")
+    # certificates
+    add("another root", sgx, roots=[d.Platform(label="other ").root.der], failed="pck-chain")
+    add("no root", sgx, roots=[], failed="pck-chain")
+    add("a certificate of another signer", d.Quote(platform, pck=platform.pck_certificate(signer=processor.issuer.key)), failed="pck-chain")
+    for number, what in ((2, "TCB"), (3, "PCE identifier"), (4, "FMSPC")):
+        add(f"a certificate without {what}", d.Quote(platform, pck=platform.pck_certificate(drop=number)), failed="pck-extension")
+    add("a certificate of another FMSPC", d.Quote(platform, pck=platform.pck_certificate(fmspc=b"\1" * 6)), failed="tcb-info-platform")
+    # revocation
+    asked = {"no_revocation": False}
+    root_crl, pck_crl = lists["crls"]
+    failed = "tcb-info qe-identity"  # the signer of both is looked up in the root's list
+    add("revocation: the platform's certificate is", sgx, crls=[root_crl, platform.pck_crl([5, 24])], failed="pck-revocation", **asked)
+    add("revocation: the platform's certificate is, not asked", sgx, crls=[root_crl, platform.pck_crl([5, 24])])
+    add("revocation: another certificate is", sgx, crls=[root_crl, platform.pck_crl([5])], **asked)
+    add("revocation: the CA is", sgx, crls=[platform.root_crl([22]), pck_crl], failed="pck-revocation", **asked)
+    add("revocation: the TCB's signer is", sgx, crls=[platform.root_crl([23]), pck_crl], failed=failed, **asked)
+    add("revocation: no list of the CA's", sgx, crls=[root_crl], failed="pck-revocation", **asked)
+    add("revocation: no list of the root's", sgx, crls=[pck_crl], failed="pck-revocation " + failed, **asked)
+    add("revocation: the other CA's list", sgx, crls=[root_crl, processor.pck_crl()], failed="pck-revocation", **asked)
+    add("revocation: a list of another signer", sgx, crls=[root_crl, platform.pck_crl(signer=processor.issuer.key)], failed="pck-revocation",
+        **asked)
+    add("revocation: an old list", sgx, crls=[root_crl, platform.pck_crl(end=d.NOW - 1)], failed="pck-revocation", **asked)
+    add("revocation: a list of tomorrow", sgx, crls=[root_crl, platform.pck_crl(start=d.NOW + 1)], failed="pck-revocation", **asked)
+    # the quote itself
+    from lib.tee import Key
+    add("another quoting enclave's vendor", d.Quote(platform, vendor=bytes(16)), failed="qe-vendor")
+    add("a key that the quoting enclave did not name", d.Quote(platform, bind=bytes(64)), failed="qe-report-data")
+    add("a quote by another key", patched(sgx.encode(), 432 + 4, Key("somebody", "p256").ecdsa(sgx.encode()[:432])), failed="quote-signature")
+    add("a quoting enclave's report by another key", d.Quote(platform, pck=d.Platform(label="other ").pck_certificate(), certification=platform.chain_pem()),
+        failed="qe-report-signature")
+    add("attributes of the SEAM module", d.Quote(platform, 4, d.td_report(seam_attributes=1), True), failed="tdx-module")
+    add("another signer of the SEAM module", d.Quote(platform, 4, d.td_report(seam_signer=b"\1" * 48), True), failed="tdx-module")
+    for version in (0, 1, 2, 6):
+        add(f"version {version}", patched(sgx.encode(), 0, bytes([version])), error="unsupported")
+    for kind in (0, 1, 3, 4):
+        add(f"a key of type {kind}", d.Quote(platform, key_type=kind), error="unsupported")
+    p384 = Key("dcap attestation key", "p384")
+    add("a key of P-384", d.Quote(platform, key_type=3, key=p384, hash_name="sha384"), error="unsupported")
+    add("a TEE that nobody knows", d.Quote(platform, 4, tee_type=1), error="unsupported")
+    add("TDX in version 3", d.Quote(platform, 3, tee_type=0x81), error="unsupported")
+    for kind in (0, 1, 2, 3, 4, 7, 8):
+        add(f"certification data of type {kind}", d.Quote(platform, certification_type=kind), error="unsupported")
+    add("certification data of type 4, the leaf alone", d.Quote(platform, certification_type=4, certification=platform.chain_pem().split(b"-----END")[0]
+                                                                + b"-----END CERTIFICATE-----\n"), error="unsupported")
+    add("certification data in itself", d.Quote(platform, 4, certification_type=6), error="unsupported")
+    add("certification data of type 5 outside", d.Quote(platform, 4, outer_type=5), error="unsupported")
+    add("a chain that ends in a zero", d.Quote(platform, certification=platform.chain_pem() + b"\0"))
+    return cases
+
+
+def patched(value: bytes, at: int, by: bytes) -> bytes:
+    return value[:at] + by + value[at + len(by):]
+
+
 # ---- RA-TLS ----
 
 def ratls() -> Cases:
@@ -504,6 +688,13 @@ def ratls() -> Cases:
     return cases
 
 
+def keep_primes() -> None:
+    from lib.tee import PRIMES, Key
+    known = json.loads(PRIMES.read_text()) if PRIMES.exists() else {}
+    primes = known | {f"{label} {kind}": [f"{int(key.key.p):x}", f"{int(key.key.q):x}"] for (label, kind), key in sorted(Key._made.items()) if key.rsa}
+    PRIMES.write_text(json.dumps(dict(sorted(primes.items())), indent=0) + "\n")
+
+
 def main() -> int:
     if importlib.util.find_spec("Crypto") is None:
         if PYTHON.exists() and Path(sys.executable) != PYTHON:
@@ -514,17 +705,20 @@ def main() -> int:
     sys.path.insert(0, str(ROOT / "tests"))
     status = 0
     OUT.mkdir(exist_ok=True)
+    check = "--check" in sys.argv[1:]
     chosen = [argument for argument in sys.argv[1:] if argument != "--check"]
-    for make in (snp, tpm, ratls):
+    for make in (snp, tpm, dcap, ratls):
         if chosen and make.__name__ not in chosen:
             continue
         cases = make()
         path, text = OUT / f"{cases.kind}.json", cases.text()
-        if "--check" not in sys.argv[1:]:
+        if not check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
             print(f"{path.relative_to(ROOT)} is not what would be written")
             status = 1
+    if not check:
+        keep_primes()
     return status
 
 

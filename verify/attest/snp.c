@@ -120,8 +120,9 @@ static bool find_key(struct snp_work *snp)
 		if (fits(&key, report))
 			break;
 	}
-	return attest_check(snp->work->result, "endorsement-key", found, "%s%s%s",
-			    kind_name(report->signer), found ? "" : ": ", found ? "" : why.text);
+	return attest_check(snp->work->result, "endorsement-key", found, "%s: %s",
+			    kind_name(report->signer),
+			    found ? "its certificate came along" : why.text);
 }
 
 static bool check_chain(struct snp_work *snp, enum cs_err *err)
@@ -136,7 +137,8 @@ static bool check_chain(struct snp_work *snp, enum cs_err *err)
 	if (*err == CS_OK && !good)
 		cs_why_write(&why, "%zu certificates, not %u", snp->path.count, PATH_COUNT);
 	*err = CS_OK;
-	return attest_check(work->result, "snp-chain", good, "%s", good ? "" : why.text);
+	return attest_check(work->result, "snp-chain", good, "%s",
+			    good ? "the chain leads to a root of AMD's" : why.text);
 }
 
 static bool name_is(const struct x509_certificate *certificate, const char *prefix,
@@ -204,7 +206,8 @@ static bool check_chip(struct snp_work *snp)
 				    "an identifier of %zu bytes is not %s's", snp->key.hwid.n,
 				    snp_product_name(snp->product));
 	return attest_check(result, "chip-id", snp_key_is_of_chip(&snp->key, report), "%s",
-			    masked ? "the report does not name its chip" : "");
+			    masked ? "the report does not name its chip"
+				   : "the chip of the certificate");
 }
 
 /* AMD lists revoked ASKs and ASVKs under the ARK, and endorsement keys nowhere: their TCB or chip is
@@ -217,7 +220,7 @@ static bool check_revocation(struct snp_work *snp, enum cs_err *err)
 	struct cs_why why = {""};
 	*err = CS_OK;
 	if (work->in->no_revocation) {
-		attest_skip(work->result, "snp-crl", "not asked for");
+		attest_skip(work->result, "snp-crl", "revocation lists are not looked at");
 		return true;
 	}
 	enum cs_err found = x509_not_revoked(&used, path[1], path[2], &snp->pool, &work->in->now,
@@ -237,7 +240,7 @@ static bool check_revocation(struct snp_work *snp, enum cs_err *err)
 	}
 	work->result->revocation = found == CS_OK;
 	return attest_check(work->result, "snp-crl", found == CS_OK, "%s",
-			    found == CS_OK ? "" : why.text);
+			    found == CS_OK ? "neither the key nor its CA is revoked" : why.text);
 }
 
 static bool check_signature(struct snp_work *snp, enum cs_err *err)
@@ -249,7 +252,7 @@ static bool check_signature(struct snp_work *snp, enum cs_err *err)
 	if (*err == CS_ERR_CRYPTO || *err == CS_ERR_NO_MEMORY)
 		return false;
 	bool good = *err == CS_OK;
-	const char *detail = good ? "" : cs_err_sentence(*err);
+	const char *detail = good ? "by the endorsement key" : cs_err_sentence(*err);
 	*err = CS_OK;
 	return attest_check(work->result, "report-signature", good, "%s", detail);
 }

@@ -94,7 +94,7 @@ static enum cs_err check_signature(struct tpm_work *tpm, const struct x509_key *
 	if (err == CS_ERR_CRYPTO || err == CS_ERR_NO_MEMORY)
 		return err;
 	(void)attest_check(tpm->work->result, "quote-signature", err == CS_OK, "%s",
-			   err == CS_OK ? "" : cs_err_sentence(err));
+			   err == CS_OK ? "by the attestation key" : cs_err_sentence(err));
 	return CS_OK;
 }
 
@@ -103,7 +103,7 @@ static bool check_bank(struct tpm_work *tpm)
 {
 	struct attest_result *result = tpm->work->result;
 	const struct tpm_quote *quote = &tpm->quote;
-	enum cs_digest_kind kind;
+	enum cs_digest_kind kind = CS_SHA256;
 	if (quote->selection_count != 1)
 		return attest_check(result, "pcr-bank", false, "%zu banks, not one",
 				    quote->selection_count);
@@ -150,7 +150,7 @@ enum cs_err tpm_verify(struct attest_work *work, struct cs_bytes bytes)
 {
 	struct tpm_work tpm = {.work = work};
 	struct attest_result *result = work->result;
-	enum cs_digest_kind kind;
+	enum cs_digest_kind kind = CS_SHA256;
 	struct x509_key key;
 	bool found;
 	CS_TRY(tpm_evidence_decode(&tpm.evidence, bytes, work->arena, work->why));
@@ -168,7 +168,7 @@ enum cs_err tpm_verify(struct attest_work *work, struct cs_bytes bytes)
 	if (!found)
 		return CS_OK;
 	if (!attest_check(result, "signature-hash", digest_kind(&kind, tpm.signature.hash), "%s",
-			  tpm.signature.hash == TPM_SHA1 ? "SHA-1" : ""))
+			  tpm.signature.hash == TPM_SHA1 ? "SHA-1" : "of the SHA-2 family"))
 		return CS_OK;
 	CS_TRY(check_signature(&tpm, &key, kind));
 	if (check_bank(&tpm))

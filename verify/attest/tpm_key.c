@@ -121,7 +121,8 @@ static enum cs_err read_keys(struct plain *plain, bool *good)
 		return cs_fail(work->why, CS_ERR_MISSING_FIELD,
 			       "none of ak_public, ak_area, ak_certificate");
 	(void)attest_check(work->result, "ak", *good, "%s",
-			   *good ? "" : "of another kind, or not one key everywhere");
+			   *good ? "one key in all forms"
+				 : "a kind that is not known, or not one key everywhere");
 	return CS_OK;
 }
 
@@ -157,7 +158,7 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 	enum cs_err err = CS_OK;
 	size_t i = 0;
 	if (work->in->no_revocation) {
-		attest_skip(work->result, "tpm-crl", "not asked for");
+		attest_skip(work->result, "tpm-crl", "revocation lists are not looked at");
 		return CS_OK;
 	}
 	for (; err == CS_OK && i + 1 < path->count; i++)
@@ -169,7 +170,7 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 		cs_why_write(&why, "no list of revoked keys of issuer %zu", i);
 	work->result->revocation = err == CS_OK;
 	(void)attest_check(work->result, "tpm-crl", err == CS_OK, "%s",
-			   err == CS_OK ? "" : why.text);
+			   err == CS_OK ? "nobody on the path is revoked" : why.text);
 	return CS_OK;
 }
 
@@ -189,7 +190,9 @@ static enum cs_err check_certificate(bool *good, struct plain *plain, const char
 		err = CS_ERR_FORBIDDEN;
 		cs_why_write(&why, "the certificate is for another purpose");
 	}
-	*good = attest_check(work->result, name, err == CS_OK, "%s", err == CS_OK ? "" : why.text);
+	*good = attest_check(work->result, name, err == CS_OK, "%s",
+			     err == CS_OK ? "the chain leads to a root of the operator's"
+					  : why.text);
 	return *good ? check_crls(plain, &path) : CS_OK;
 }
 
@@ -241,7 +244,8 @@ static enum cs_err check_endorsement(struct plain *plain)
 	if (!good)
 		return CS_OK;
 	CS_TRY(activation_holds(&good, &why, plain, &ek));
-	(void)attest_check(work->result, "activation", good, "%s", why.text);
+	(void)attest_check(work->result, "activation", good, "%s",
+			   good ? "the TPM with this endorsement key holds the key" : why.text);
 	return CS_OK;
 }
 
@@ -321,12 +325,14 @@ enum cs_err tpm_key_azure(struct x509_key *key, bool *found, struct attest_work 
 		     memcmp(result->report_data, hash.b, sizeof hash.b) == 0 &&
 		     memcmp(result->report_data + 32, zeros, sizeof zeros) == 0;
 	if (!attest_check(result, "runtime-data", bound, "%s",
-			  bound ? "" : "the hardware's report data is not the claims' hash"))
+			  bound ? "the hardware vouches for the claims"
+				: "the hardware's report data is not the claims' hash"))
 		return CS_OK;
 	enum cs_err err = tpm_hcl_key(&rsa.modulus, &rsa.exponent, hcl.claims, work->arena, &why);
 	if (is_fatal(err))
 		return err;
 	*key = (struct x509_key){.kind = X509_KEY_RSA, .rsa = rsa};
-	*found = attest_check(result, "ak", err == CS_OK, "%s", err == CS_OK ? "" : why.text);
+	*found = attest_check(result, "ak", err == CS_OK, "%s",
+			      err == CS_OK ? "the claims' HCLAkPub" : why.text);
 	return CS_OK;
 }
