@@ -231,7 +231,8 @@ static enum cs_err add_file(struct attest_collateral *bag, struct cs_bytes file,
 	}
 	if (file.n > 0 && file.p[0] == 0x30)
 		return add_der(bag, file, why);
-	if (pem_is_there(text))
+	/* A quote has PEM inside: it is no collateral. */
+	if (pem_is_there(text) && memchr(text.p, 0, text.n) == NULL)
 		return add_pem(bag, text, arena, why);
 	return cs_fail(why, CS_ERR_UNSUPPORTED, "no collateral that is known");
 }
