@@ -29,11 +29,29 @@ static void chain(struct given *given, const json_t *bundle, const char *key)
 	}
 }
 
+/* Each file is read once, and kept: the bag has views of it. */
+static const json_t *bundle_of(const char *name)
+{
+	static struct {
+		const char *name;
+		const json_t *json;
+	} read[8];
+	size_t i = 0;
+	while (read[i].name != NULL && strcmp(read[i].name, name) != 0)
+		i++;
+	assert_true(i + 1 < CS_LEN(read));
+	if (read[i].name == NULL) {
+		char path[512];
+		(void)snprintf(path, sizeof path, CS_VECTORS "/attestation/%s", name);
+		read[i].json = read_json(path);
+		read[i].name = name;
+	}
+	return read[i].json;
+}
+
 void dcap_given_bundle(struct given *given, const char *name)
 {
-	char path[512];
-	(void)snprintf(path, sizeof path, CS_VECTORS "/attestation/%s", name);
-	const json_t *bundle = read_json(path);
+	const json_t *bundle = bundle_of(name);
 	chain(given, bundle, "pck_crl_issuer_chain");
 	chain(given, bundle, "tcb_info_issuer_chain");
 	chain(given, bundle, "qe_identity_issuer_chain");

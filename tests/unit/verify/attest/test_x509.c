@@ -376,7 +376,7 @@ static void test_refused_paths(void **state)
 		"301e170d3239303130313030303030305a170d3330303130313030303030305a";
 	/* nameConstraints, critical */
 	static const char constraints[] = "300d0603551d1e0101ff0403300100";
-	static const struct {
+	const struct {
 		struct made root, middle, leaf;
 		enum cs_err err;
 	} all[] = {
