@@ -177,6 +177,17 @@ static enum cs_err add_bundled_json(struct attest_signed_json *to, const struct 
 	return add_signed(to, json, signature, why);
 }
 
+/* Its members are for tpm_credential.h. */
+static enum cs_err add_activation(struct attest_collateral *bag, struct cs_bytes text,
+				  struct cs_why *why)
+{
+	if (bag->tpm_activation.p == NULL)
+		bag->tpm_activation = text;
+	return cs_bytes_eq(bag->tpm_activation, text)
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_DUPLICATE, "a second one, which differs");
+}
+
 static enum cs_err add_bundle(struct attest_collateral *bag, struct cs_bytes text,
 			      struct cs_arena *arena, struct cs_why *why)
 {
@@ -191,6 +202,8 @@ static enum cs_err add_bundle(struct attest_collateral *bag, struct cs_bytes tex
 					    "pck_crl",		     "root_ca_crl"};
 	const struct cs_json *bundle;
 	CS_TRY(cs_json_parse(&bundle, text, CS_JSON_INTEGERS, arena, why));
+	if (cs_json_find(bundle, "credential_blob") != NULL)
+		return add_activation(bag, text, why);
 	CS_TRY(cs_json_only(bundle, keys, CS_LEN(keys), why));
 	CS_TRY(add_bundled_json(&bag->tcb_info, bundle, "tcb_info", "tcb_info_signature", arena,
 				why));

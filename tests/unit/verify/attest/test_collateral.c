@@ -133,6 +133,16 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_activation(void **state)
+{
+	(void)state;
+	assert_ok(add_text("{\"credential_blob\": \"\", \"answer\": \"\"}\n"));
+	assert_bytes(bag.tpm_activation,
+		     cs_bytes_str("{\"credential_blob\": \"\", \"answer\": \"\"}"));
+	assert_ok(add_text("{\"credential_blob\": \"\", \"answer\": \"\"}"));
+	assert_err(add_text("{\"credential_blob\": \"\"}"), CS_ERR_DUPLICATE);
+}
+
 /* Signature missing, in another place, with white space: the bytes that were signed are not known. */
 static void test_damaged_response(void **state)
 {
@@ -186,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup(test_responses, set_up),
 		cmocka_unit_test_setup(test_certificates, set_up),
 		cmocka_unit_test_setup(test_hex, set_up),
+		cmocka_unit_test_setup(test_activation, set_up),
 		cmocka_unit_test_setup(test_refused, set_up),
 		cmocka_unit_test_setup(test_damaged_response, set_up),
 		cmocka_unit_test_setup(test_bounds, set_up),
