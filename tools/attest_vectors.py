@@ -300,6 +300,15 @@ def tpm() -> Cases:
         sized = json.loads(json.dumps(evidence))
         sized["ak_area"] = t.b64(t.sized(area))
         add(f"activated, {key.kind} {scheme}, with its size", sized, activation=json.dumps(t.transcript(maker.ek.key, area)))
+    # What a real TPM's implementation gave, with a certificate of ours for its endorsement key.
+    recorded = json.loads((OUT.parent / "tpm" / "swtpm" / "activation.json").read_text())
+    found = {"ak_area": t.b64(bytes.fromhex(recorded["ak_area"])), "ek_certificate": t.b64(maker.endorse(Public(recorded["ek_modulus"])).der),
+             "tpm_quote": {"message": t.b64(bytes.fromhex(recorded["message"])), "pcrs": recorded["pcrs"],
+                           "signature": t.b64(bytes.fromhex(recorded["signature"]))}}
+    add("activated by swtpm", found, activation=json.dumps(recorded["transcript"]),
+        claims={"pcr14": "00" * 32, "pcr8": None})
+    add("activated by another TPM than asked", {**found, "ek_certificate": t.b64(maker.ek.der)}, activation=json.dumps(recorded["transcript"]),
+        failed="activation")
     area = t.public_area(rsa, "pkcs1")
     evidence, kept = signed(area=area, ek=maker.ek.der), t.transcript(maker.ek.key, area)
     big = Key("a large ek", "rsa4096")
@@ -367,6 +376,14 @@ def tpm() -> Cases:
     azure("Azure over SNP, a bank of SHA-1", quote=t.Quote(bank="sha1"), failed="pcr-bank")
     azure_tdx(cases, add, rsa)
     return cases
+
+
+class Public:
+    """A key of somebody else's, to certify."""
+
+    def __init__(self, modulus: str):
+        from Crypto.PublicKey import RSA
+        self.spki = RSA.construct((int(modulus, 16), 65537)).export_key(format="DER")
 
 
 def azure_tdx(cases, add, rsa) -> None:

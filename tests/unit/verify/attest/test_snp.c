@@ -1,7 +1,7 @@
 /* Recorded reports of Milan (versions 2 and 3) under AMD's own roots, and what must not pass. What no
  * public recording has (Genoa, Turin, VLEK, version 5, revoked keys) is in test_generated. */
 #include "given.h"
-#include "verify/attest/snp_report.h"
+#include "verify/attest/snp_key.h"
 
 /* 2026-07-01, within every certificate. */
 #define NOW 1782864000u
@@ -261,6 +261,24 @@ static void test_table_bounds(void **state)
 	assert_err(snp_table_decode(&table, cs_bytes(many, 24 * 18), NULL), CS_ERR_TOO_LARGE);
 }
 
+/* A recorded certificate of Turin's, of which no public report exists. */
+static void test_turins_certificate(void **state)
+{
+	struct x509_certificate certificate;
+	struct snp_key key;
+	(void)state;
+	assert_ok(x509_certificate_parse(&certificate, given_file("snp/virtee-sev/vcek_turin.der"),
+					 NULL));
+	assert_true(snp_key_is(&certificate, SNP_SIGNER_VCEK));
+	assert_false(snp_key_is(&certificate, SNP_SIGNER_VLEK));
+	assert_ok(snp_key_decode(&key, &certificate, SNP_SIGNER_VCEK, NULL));
+	assert_bytes(key.product_name, cs_bytes_str("Turin"));
+	assert_bytes(key.hwid, unhex("1e550a8ee5cf9f4d"));
+	assert_int_equal(key.tcb.microcode, 9);
+	assert_int_equal(key.tcb.fmc + key.tcb.boot_loader + key.tcb.tee + key.tcb.snp, 0);
+	assert_err(snp_key_decode(&key, &certificate, SNP_SIGNER_VLEK, NULL), CS_ERR_MISSING_FIELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_missing),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_turins_certificate),
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_certificate_table),
 		cmocka_unit_test(test_table_bounds),

@@ -60,6 +60,33 @@ static void test_azure_over_snp(void **state)
 	}
 }
 
+/* Of this machine's TCB nothing came along: signatures alone. */
+static void test_azure_over_tdx(void **state)
+{
+	static const char *const names[] = {"trustee-az-tdx/evidence-v0.json",
+					    "trustee-az-tdx/evidence-v1.json"};
+	struct given given;
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		json_t *json = evidence_of(names[i]);
+		give(&given, json);
+		given_accept(&given);
+		assert_int_equal(given.result.hardware, ATTEST_TDX);
+		assert_int_equal(given.result.tcb_status, ATTEST_TCB_NONE);
+		assert_bytes(cs_bytes(given.result.report_data, given.result.report_data_size),
+			     cs_bytes_str("challenge"));
+		assert_int_equal(given_claim(&given, "mr_td")->bytes.n, 48);
+		/* Another machine's quote below the same vTPM. */
+		struct cs_bytes other = given_file("dcap/trustee/tdx_quote_6.dat");
+		char *text = keep(CS_BASE64_SIZE(other.n));
+		(void)cs_base64(text, other, CS_BASE64_URL);
+		json_object_set_new(json, "td_quote", json_string(text));
+		give(&given, json);
+		given_refuse(&given, "runtime-data");
+		json_decref(json);
+	}
+}
+
 /* The certificate is in the file; of its chain the operator has to have the rest. */
 static void test_azure_without_its_parts(void **state)
 {
@@ -239,10 +266,49 @@ static void test_sha1(void **state)
 	json_decref(json);
 }
 
+static void test_public_areas(void **state)
+{
+	/* An AK of the generator's: RSA-2048, RSASSA with SHA-256. */
+	json_t *json = read_json(CS_VECTORS "/attestation/generated/tpm.json");
+	const char *area_text = NULL;
+	struct tpm_public out;
+	size_t i;
+	json_t *row;
+	(void)state;
+	json_array_foreach(json_object_get(json, "cases"), i, row)
+	{
+		if (strcmp(text_of(row, "name"), "activated, rsa2048 pkcs1") != 0)
+			continue;
+		json_t *inner = json_loads(text_of(row, "text"), 0, NULL);
+		area_text = text_of(inner, "ak_area");
+	}
+	assert_non_null(area_text);
+	struct cs_bytes area = unbase64(area_text, CS_BASE64);
+	assert_ok(tpm_public_decode(&out, area, NULL));
+	assert_int_equal(out.type, TPM_RSA);
+	assert_int_equal(out.name_hash, TPM_SHA256);
+	assert_int_equal(out.scheme, TPM_RSASSA);
+	assert_int_equal(out.exponent, 65537);
+	assert_int_equal(out.n.n, 256);
+	assert_true(tpm_public_is_attestation_key(&out));
+	for (size_t n = 0; n < area.n; n++)
+		assert_err(
+			tpm_public_decode(&out, cs_bytes(given_copy(cs_bytes(area.p, n)), n), NULL),
+			CS_ERR_TRUNCATED);
+	uint8_t *p = given_copy(area);
+	p[1] = 0x25; /* a symmetric key */
+	assert_err(tpm_public_decode(&out, cs_bytes(p, area.n), NULL), CS_ERR_UNSUPPORTED);
+	p = given_copy(area);
+	p[13] = 0x99; /* a scheme that nobody knows */
+	assert_err(tpm_public_decode(&out, cs_bytes(p, area.n), NULL), CS_ERR_UNSUPPORTED);
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_azure_over_snp),
+		cmocka_unit_test(test_azure_over_tdx),
 		cmocka_unit_test(test_azure_without_its_parts),
 		cmocka_unit_test(test_a_quote_of_another_machine),
 		cmocka_unit_test(test_claims_are_bound),
@@ -250,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_quote_layout),
 		cmocka_unit_test(test_sha1),
+		cmocka_unit_test(test_public_areas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
