@@ -116,8 +116,8 @@ enum cs_err cs_der_integer(struct cs_der *der, struct cs_bytes *value)
 	if (bytes.n == 0)
 		return CS_ERR_MALFORMED;
 	/* Nine equal bits at the front: one byte too many (X.690, 8.3.2). */
-	if (bytes.n > 1 && ((bytes.p[0] == 0 && bytes.p[1] < 0x80) ||
-			    (bytes.p[0] == 0xff && bytes.p[1] >= 0x80)))
+	if (bytes.n > 1 &&
+	    ((bytes.p[0] == 0 && bytes.p[1] < 0x80) || (bytes.p[0] == 0xff && bytes.p[1] >= 0x80)))
 		return CS_ERR_NON_CANONICAL;
 	*value = bytes;
 	*der = after;

@@ -67,8 +67,8 @@ enum cs_err cs_rsa_verify(const struct cs_rsa_key *key, enum cs_rsa_padding padd
 	EVP_PKEY *pkey = key_new(key);
 	EVP_PKEY_CTX *context = pkey == NULL ? NULL : EVP_PKEY_CTX_new(pkey, NULL);
 	bool ready = context != NULL && set(context, padding, kind);
-	bool good = ready && EVP_PKEY_verify(context, signature.p, signature.n, digest->b,
-					     digest->n) == 1;
+	bool good = ready &&
+		    EVP_PKEY_verify(context, signature.p, signature.n, digest->b, digest->n) == 1;
 	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(pkey);
 	/* What OpenSSL notes about a refusal would be found by the next user of TLS. */

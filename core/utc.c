@@ -48,7 +48,8 @@ enum cs_err cs_utc_parse(uint64_t *seconds, struct cs_bytes text)
 	if (text.n != CS_UTC_SIZE - 1)
 		return CS_ERR_MALFORMED;
 	for (size_t i = 0; i < text.n; i++)
-		if (marks[i] == '.' ? text.p[i] < '0' || text.p[i] > '9' : text.p[i] != marks[i])
+		if (marks[i] == '.' ? text.p[i] < '0' || text.p[i] > '9'
+				    : text.p[i] != (uint8_t)marks[i])
 			return CS_ERR_MALFORMED;
 	struct cs_date date = {
 		.year = cs_utc_two_digits(text.p) * 100 + cs_utc_two_digits(text.p + 2),
@@ -73,6 +74,6 @@ void cs_utc_write(char text[CS_UTC_SIZE], uint64_t seconds)
 	uint32_t day = in_year - (153 * month + 2) / 5 + 1;
 	month = month < 10 ? month + 3 : month - 9;
 	year += era * 400 + (month <= 2 ? 1 : 0);
-	(void)snprintf(text, CS_UTC_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000u, month % 100,
-		       day % 100, of_day / 3600, of_day / 60 % 60, of_day % 60);
+	(void)snprintf(text, CS_UTC_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000u,
+		       month % 100, day % 100, of_day / 3600, of_day / 60 % 60, of_day % 60);
 }

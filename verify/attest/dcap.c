@@ -155,8 +155,7 @@ static bool check_chain(struct run *run)
 		     !run->leaf->is_ca &&
 		     cs_bytes_eq(x509_common_name(run->leaf->subject),
 				 cs_bytes_str("Intel SGX PCK Certificate")) &&
-		     begins(x509_common_name(run->path.certificates[1]->subject),
-			    "Intel SGX PCK ");
+		     begins(x509_common_name(run->path.certificates[1]->subject), "Intel SGX PCK ");
 	return attest_check(run->result, "pck-chain", right,
 			    right ? "the platform's certificate leads to Intel's root"
 				  : "the chain's certificates are not those of a platform");
@@ -233,14 +232,15 @@ static void check_signatures(struct run *run)
 	const struct cs_bytes bound[] = {quote->attestation_key, quote->qe_auth_data};
 	struct cs_digest digest = cs_digest_join(CS_SHA256, bound, CS_LEN(bound));
 	run->qe = dcap_sgx_report(quote->qe_report);
-	attest_check(run->result, "qe-report-signature",
-		     signed_by(run, run->leaf->key.point, quote->qe_report,
-			       quote->qe_report_signature),
-		     "the platform's key signed the quoting enclave's report");
+	attest_check(
+		run->result, "qe-report-signature",
+		signed_by(run, run->leaf->key.point, quote->qe_report, quote->qe_report_signature),
+		"the platform's key signed the quoting enclave's report");
 	/* As Intel's library: what follows the hash in the report data is not looked at. */
-	attest_check(run->result, "qe-report-data",
-		     cs_bytes_eq(cs_digest_view(&digest), cs_bytes(run->qe.report_data.p, digest.n)),
-		     "the quoting enclave's report names the attestation key");
+	attest_check(
+		run->result, "qe-report-data",
+		cs_bytes_eq(cs_digest_view(&digest), cs_bytes(run->qe.report_data.p, digest.n)),
+		"the quoting enclave's report names the attestation key");
 	attest_check(run->result, "quote-signature",
 		     signed_by(run, quote->attestation_key, quote->signed_part, quote->signature),
 		     "the attestation key signed the quote");
@@ -263,8 +263,8 @@ static bool find_signer(struct run *run, struct cs_bytes key, bool *revocation, 
 		const struct x509_certificate *one = &pool->certificates[i];
 		if (!cs_bytes_eq(one->key.spki, key) ||
 		    !cs_bytes_eq(x509_common_name(one->subject), cs_bytes_str(DCAP_TCB_SIGNING)) ||
-		    x509_path_find(&path, one, pool, &run->work->in->now, run->work->nistp,
-				   why) != CS_OK)
+		    x509_path_find(&path, one, pool, &run->work->in->now, run->work->nistp, why) !=
+			    CS_OK)
 			continue;
 		if (run->work->in->no_revocation) {
 			*revocation = false;
@@ -375,8 +375,8 @@ static enum cs_err judge(struct run *run)
 	const struct dcap_collateral *from = run->collateral;
 	struct attest_result *result = run->result;
 	const struct dcap_level *qe = dcap_level_of(&from->qe_identity.levels, run->qe.isv_svn);
-	struct dcap_verdict verdict = dcap_judge(&from->tcb_info, &run->pck,
-						 is_td(run) ? &run->td : NULL, qe);
+	struct dcap_verdict verdict =
+		dcap_judge(&from->tcb_info, &run->pck, is_td(run) ? &run->td : NULL, qe);
 	bool has_module = is_td(run) && run->td.tee_tcb_svn.p[1] > 0;
 	result->tcb_status = verdict.status;
 	result->tcb_date_s = verdict.level == NULL ? 0 : verdict.level->date_s;

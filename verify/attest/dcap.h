@@ -76,9 +76,8 @@ struct dcap_qe_identity {
  * UNSUPPORTED: another version or id; INVALID: other than 16 components, an unknown status. */
 CS_NODISCARD enum cs_err dcap_tcb_info_parse(struct dcap_tcb_info *out, struct cs_bytes json,
 					     struct cs_arena *arena, struct cs_why *why);
-CS_NODISCARD enum cs_err dcap_qe_identity_parse(struct dcap_qe_identity *out,
-						struct cs_bytes json, struct cs_arena *arena,
-						struct cs_why *why);
+CS_NODISCARD enum cs_err dcap_qe_identity_parse(struct dcap_qe_identity *out, struct cs_bytes json,
+						struct cs_arena *arena, struct cs_why *why);
 
 /* How opening one of the two went. */
 struct dcap_opened {

@@ -83,8 +83,8 @@ static struct cs_bytes issuer_of(const struct x509_pool *pool, struct cs_bytes i
 				 const struct x509_algorithm *algorithm, struct cs_bytes tbs,
 				 struct cs_bytes signature, struct cs_nistp *nistp)
 {
-	struct cs_bytes found = signer_of(pool->roots, pool->root_count, issuer, algorithm, tbs,
-					  signature, nistp);
+	struct cs_bytes found =
+		signer_of(pool->roots, pool->root_count, issuer, algorithm, tbs, signature, nistp);
 	return found.n > 0 ? found
 			   : signer_of(pool->certificates, pool->certificate_count, issuer,
 				       algorithm, tbs, signature, nistp);
@@ -143,7 +143,8 @@ static enum cs_err open_tcb_info(struct dcap_collateral *out, const struct attes
 	if (opened->err == CS_OK)
 		opened->err = dcap_tcb_info_parse(&out->tcb_info, bag->tcb_info.json, arena,
 						  &opened->why);
-	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err : CS_OK;
+	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err
+									       : CS_OK;
 }
 
 static enum cs_err open_qe_identity(struct dcap_collateral *out,
@@ -158,7 +159,8 @@ static enum cs_err open_qe_identity(struct dcap_collateral *out,
 	if (opened->err == CS_OK)
 		opened->err = dcap_qe_identity_parse(&out->qe_identity, bag->qe_identity.json,
 						     arena, &opened->why);
-	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err : CS_OK;
+	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err
+									       : CS_OK;
 }
 
 enum cs_err dcap_collateral_open(struct dcap_collateral *out, const struct attest_collateral *bag,

@@ -61,8 +61,8 @@ static enum cs_err once(uint32_t *seen, unsigned bit)
 
 static enum cs_err read_tcb(struct dcap_pck *out, struct cs_der *value)
 {
-	static const uint8_t prefix[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d,
-					 0x01, 0x0d, 0x01, SGX_TCB};
+	static const uint8_t prefix[] = {0x2a, 0x86, 0x48, 0x86, 0xf8,
+					 0x4d, 0x01, 0x0d, 0x01, SGX_TCB};
 	struct pairs pairs = {.prefix = CS_BYTES_OF(prefix)};
 	struct cs_der one;
 	uint32_t seen = 0;

@@ -76,7 +76,8 @@ static enum cs_err read_body(struct dcap_quote *out, uint32_t tee, struct cs_rea
 	if (out->version == 5) {
 		kind = le16(reader);
 		uint32_t size = le32(reader);
-		if (!reader->failed && (body_size(kind) == 0 || (kind == DCAP_BODY_SGX) != (tee == TEE_SGX)))
+		if (!reader->failed &&
+		    (body_size(kind) == 0 || (kind == DCAP_BODY_SGX) != (tee == TEE_SGX)))
 			return cs_fail(why, CS_ERR_UNSUPPORTED,
 				       "quote: body of type %u with TEE type 0x%x", kind, tee);
 		if (!reader->failed && size != body_size(kind))
@@ -101,9 +102,9 @@ static enum cs_err certification(struct cs_reader *reader, uint16_t want, struct
 			       "chain (5) is supported%s",
 			       type, type >= 1 && type <= 3 ? "; this has only the PPID" : "");
 	*data = cs_get(reader, size);
-	return reader->failed ? cs_fail(why, CS_ERR_TRUNCATED,
-					"quote: the certification data is cut off")
-			      : CS_OK;
+	return reader->failed
+		       ? cs_fail(why, CS_ERR_TRUNCATED, "quote: the certification data is cut off")
+		       : CS_OK;
 }
 
 static enum cs_err read_qe(struct dcap_quote *out, struct cs_reader *reader, struct cs_why *why)
@@ -117,8 +118,7 @@ static enum cs_err read_qe(struct dcap_quote *out, struct cs_reader *reader, str
 	return end(reader, why, "behind the certification data");
 }
 
-static enum cs_err read_signature(struct dcap_quote *out, struct cs_bytes bytes,
-				  struct cs_why *why)
+static enum cs_err read_signature(struct dcap_quote *out, struct cs_bytes bytes, struct cs_why *why)
 {
 	struct cs_reader reader;
 	struct cs_bytes nested;

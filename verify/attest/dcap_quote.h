@@ -21,12 +21,12 @@ enum dcap_body {
 struct dcap_quote {
 	uint16_t version;
 	enum dcap_body kind;
-	struct cs_bytes qe_vendor;          /* 16 */
-	struct cs_bytes signed_part;        /* header to the end of the body */
-	struct cs_bytes body;               /* by kind */
-	struct cs_bytes signature;          /* 64: r and s, big-endian */
-	struct cs_bytes attestation_key;    /* 64: x and y, big-endian */
-	struct cs_bytes qe_report;          /* 384 */
+	struct cs_bytes qe_vendor;           /* 16 */
+	struct cs_bytes signed_part;         /* header to the end of the body */
+	struct cs_bytes body;                /* by kind */
+	struct cs_bytes signature;           /* 64: r and s, big-endian */
+	struct cs_bytes attestation_key;     /* 64: x and y, big-endian */
+	struct cs_bytes qe_report;           /* 384 */
 	struct cs_bytes qe_report_signature; /* 64 */
 	struct cs_bytes qe_auth_data;
 	struct cs_bytes chain;    /* certification data of type 5: PEM, leaf first */

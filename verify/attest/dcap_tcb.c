@@ -366,9 +366,11 @@ static bool needs_configuration(enum attest_tcb_status status)
 
 /* The module that is loaded now (TEE_TCB_SVN2) is as new as any, the one that began the TD was not: a
  * relaunch would do. Only where nothing else of the platform is out of date. */
-static enum attest_tcb_status relaunch(enum attest_tcb_status status, const struct dcap_tcb_info *info,
-				       const struct dcap_level *sgx, const struct dcap_level *module,
-				       const struct dcap_level *qe, const uint8_t *svn_2)
+static enum attest_tcb_status relaunch(enum attest_tcb_status status,
+				       const struct dcap_tcb_info *info,
+				       const struct dcap_level *sgx,
+				       const struct dcap_level *module, const struct dcap_level *qe,
+				       const uint8_t *svn_2)
 {
 	bool sgx_current = sgx->status == ATTEST_TCB_UP_TO_DATE ||
 			   sgx->status == ATTEST_TCB_SW_HARDENING_NEEDED ||

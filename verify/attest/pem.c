@@ -68,8 +68,7 @@ enum cs_err pem_next(struct cs_bytes *text, struct cs_bytes *label, struct cs_by
 		return CS_ERR_MALFORMED;
 	struct cs_bytes inner = cs_bytes(rest.p, end);
 	rest = skip(rest, end + sizeof END - 1);
-	if (rest.n < name.n + sizeof DASHES - 1 ||
-	    !cs_bytes_eq(cs_bytes(rest.p, name.n), name) ||
+	if (rest.n < name.n + sizeof DASHES - 1 || !cs_bytes_eq(cs_bytes(rest.p, name.n), name) ||
 	    memcmp(rest.p + name.n, DASHES, sizeof DASHES - 1) != 0)
 		return CS_ERR_MALFORMED;
 	CS_TRY(decode(bytes, inner, arena));

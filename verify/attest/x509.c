@@ -123,43 +123,63 @@ static enum cs_err hash_algorithm(struct cs_der *der, enum cs_digest_kind *kind,
 	return CS_OK;
 }
 
+/* [number] EXPLICIT; absent: *inner is empty. */
+static enum cs_err tagged(struct cs_der *der, unsigned number, struct cs_der *inner)
+{
+	inner->rest = CS_BYTES_NONE;
+	if (!cs_der_is(der, CS_DER_CONTEXT_CONSTRUCTED | number))
+		return CS_OK;
+	return cs_der_enter(der, inner, CS_DER_CONTEXT_CONSTRUCTED | number);
+}
+
+/* Absent: SHA-1, which is not known here. */
+static enum cs_err pss_hash(struct cs_der *field, enum cs_digest_kind *kind, bool *known)
+{
+	*known = false;
+	if (!cs_der_more(field))
+		return CS_OK;
+	CS_TRY(hash_algorithm(field, kind, known));
+	return cs_der_end(field);
+}
+
+/* MGF1 and its hash. */
+static enum cs_err pss_mask(struct cs_der *field, enum cs_digest_kind *kind, bool *known)
+{
+	struct cs_der mask;
+	struct cs_bytes oid;
+	*known = false;
+	if (!cs_der_more(field))
+		return CS_OK;
+	CS_TRY(cs_der_enter(field, &mask, CS_DER_SEQUENCE));
+	CS_TRY(cs_der_end(field));
+	CS_TRY(cs_der_oid(&mask, &oid));
+	return IS(oid, oid_mgf1) ? pss_hash(&mask, kind, known) : CS_OK;
+}
+
+static enum cs_err pss_number(struct cs_der *field, uint64_t *value)
+{
+	if (!cs_der_more(field))
+		return CS_OK;
+	CS_TRY(cs_der_u64(field, value));
+	return cs_der_end(field);
+}
+
 /* RSASSA-PSS-params (RFC 4055, 3.1). AMD writes the trailer field out although it is the default. */
 static enum cs_err pss_parameters(struct cs_der *algorithm, struct x509_algorithm *out)
 {
-	struct cs_der parameters, field, mask;
-	struct cs_bytes oid;
+	struct cs_der parameters, fields[4];
 	enum cs_digest_kind hash = CS_SHA256, mask_hash = CS_SHA256;
 	bool hash_known, mask_known;
-	uint64_t salt, trailer = 1;
+	uint64_t salt = 20, trailer = 1;
 	CS_TRY(cs_der_enter(algorithm, &parameters, CS_DER_SEQUENCE));
 	CS_TRY(cs_der_end(algorithm));
-	/* What is absent means SHA-1. */
-	if (!cs_der_is(&parameters, CS_DER_CONTEXT_CONSTRUCTED | 0))
-		return CS_OK;
-	CS_TRY(cs_der_enter(&parameters, &field, CS_DER_CONTEXT_CONSTRUCTED | 0));
-	CS_TRY(hash_algorithm(&field, &hash, &hash_known));
-	CS_TRY(cs_der_end(&field));
-	if (!cs_der_is(&parameters, CS_DER_CONTEXT_CONSTRUCTED | 1))
-		return CS_OK;
-	CS_TRY(cs_der_enter(&parameters, &field, CS_DER_CONTEXT_CONSTRUCTED | 1));
-	CS_TRY(cs_der_enter(&field, &mask, CS_DER_SEQUENCE));
-	CS_TRY(cs_der_end(&field));
-	CS_TRY(cs_der_oid(&mask, &oid));
-	if (!IS(oid, oid_mgf1))
-		return CS_OK;
-	CS_TRY(hash_algorithm(&mask, &mask_hash, &mask_known));
-	CS_TRY(cs_der_end(&mask));
-	if (!cs_der_is(&parameters, CS_DER_CONTEXT_CONSTRUCTED | 2))
-		return CS_OK;
-	CS_TRY(cs_der_enter(&parameters, &field, CS_DER_CONTEXT_CONSTRUCTED | 2));
-	CS_TRY(cs_der_u64(&field, &salt));
-	CS_TRY(cs_der_end(&field));
-	if (cs_der_is(&parameters, CS_DER_CONTEXT_CONSTRUCTED | 3)) {
-		CS_TRY(cs_der_enter(&parameters, &field, CS_DER_CONTEXT_CONSTRUCTED | 3));
-		CS_TRY(cs_der_u64(&field, &trailer));
-		CS_TRY(cs_der_end(&field));
-	}
+	for (unsigned i = 0; i < CS_LEN(fields); i++)
+		CS_TRY(tagged(&parameters, i, &fields[i]));
 	CS_TRY(cs_der_end(&parameters));
+	CS_TRY(pss_hash(&fields[0], &hash, &hash_known));
+	CS_TRY(pss_mask(&fields[1], &mask_hash, &mask_known));
+	CS_TRY(pss_number(&fields[2], &salt));
+	CS_TRY(pss_number(&fields[3], &trailer));
 	if (hash_known && mask_known && hash == mask_hash && salt == cs_digest_size(hash) &&
 	    trailer == 1)
 		*out = (struct x509_algorithm){X509_SIGNATURE_RSA_PSS, hash};

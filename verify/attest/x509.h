@@ -63,10 +63,10 @@ CS_NODISCARD enum cs_err x509_verify_signature(const struct x509_key *key,
 /* Views into the DER. */
 struct x509_certificate {
 	struct cs_bytes der;
-	struct cs_bytes tbs;     /* what is signed */
-	struct cs_bytes serial;  /* two's complement */
-	struct cs_bytes issuer;  /* Name, DER with its header: compared byte by byte */
-	struct cs_bytes subject; /* may be an empty Name */
+	struct cs_bytes tbs;        /* what is signed */
+	struct cs_bytes serial;     /* two's complement */
+	struct cs_bytes issuer;     /* Name, DER with its header: compared byte by byte */
+	struct cs_bytes subject;    /* may be an empty Name */
 	struct cs_bytes extensions; /* contents of the list; see x509_extension */
 	struct cs_bytes signature;
 	struct x509_algorithm algorithm;
@@ -156,11 +156,9 @@ CS_NODISCARD enum cs_err x509_path_find(struct x509_path *path, const struct x50
 					struct cs_nistp *nistp, struct cs_why *why);
 /* Of one certificate by a list of its issuer's that is in the pool: OK with the list in *used,
  * REVOKED; NOT_FOUND when the issuer has none there; else why the last one was not good. */
-CS_NODISCARD enum cs_err x509_not_revoked(const struct x509_crl **used,
-					  const struct x509_certificate *certificate,
-					  const struct x509_certificate *issuer,
-					  const struct x509_pool *pool,
-					  const struct verify_time *now, struct cs_nistp *nistp,
-					  struct cs_why *why);
+CS_NODISCARD enum cs_err
+x509_not_revoked(const struct x509_crl **used, const struct x509_certificate *certificate,
+		 const struct x509_certificate *issuer, const struct x509_pool *pool,
+		 const struct verify_time *now, struct cs_nistp *nistp, struct cs_why *why);
 
 #endif

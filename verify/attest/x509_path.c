@@ -123,8 +123,12 @@ enum cs_err x509_path_find(struct x509_path *path, const struct x509_certificate
 			   const struct x509_pool *pool, const struct verify_time *now,
 			   struct cs_nistp *nistp, struct cs_why *why)
 {
-	struct search search = {.path = {{leaf}, 1}, .pool = pool, .now = now, .nistp = nistp,
-				.why = why, .last = CS_ERR_NOT_FOUND};
+	struct search search = {.path = {{leaf}, 1},
+				.pool = pool,
+				.now = now,
+				.nistp = nistp,
+				.why = why,
+				.last = CS_ERR_NOT_FOUND};
 	enum cs_err err = x509_in_dates(leaf, now);
 	if (err != CS_OK)
 		return refuse(&search, leaf, err, "the certificate of");

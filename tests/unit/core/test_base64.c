@@ -1,5 +1,4 @@
 #include "core/base64.h"
-
 #include "tests/unit/support.h"
 
 /* RFC 4648, section 10, and one with every character that the alphabets differ in. */
@@ -59,14 +58,22 @@ static void test_refused(void **state)
 		enum cs_base64 form;
 		enum cs_err err;
 	} all[] = {
-		{"Zg", CS_BASE64, CS_ERR_MALFORMED},	     {"Zg=", CS_BASE64, CS_ERR_MALFORMED},
-		{"Zg===", CS_BASE64, CS_ERR_MALFORMED},	     {"Zg==Zg==", CS_BASE64, CS_ERR_MALFORMED},
-		{"Z===", CS_BASE64, CS_ERR_MALFORMED},	     {"====", CS_BASE64, CS_ERR_MALFORMED},
-		{"Zm9\n", CS_BASE64, CS_ERR_MALFORMED},	     {"Zm9v ", CS_BASE64, CS_ERR_MALFORMED},
-		{"----", CS_BASE64, CS_ERR_MALFORMED},	     {"++++", CS_BASE64_URL, CS_ERR_MALFORMED},
-		{"Zg==", CS_BASE64_URL, CS_ERR_MALFORMED},   {"Z", CS_BASE64_URL, CS_ERR_MALFORMED},
-		{"Zh==", CS_BASE64, CS_ERR_NON_CANONICAL},   {"Zm9=", CS_BASE64, CS_ERR_NON_CANONICAL},
-		{"Zh", CS_BASE64_URL, CS_ERR_NON_CANONICAL}, {"Zm9", CS_BASE64_URL, CS_ERR_NON_CANONICAL},
+		{"Zg", CS_BASE64, CS_ERR_MALFORMED},
+		{"Zg=", CS_BASE64, CS_ERR_MALFORMED},
+		{"Zg===", CS_BASE64, CS_ERR_MALFORMED},
+		{"Zg==Zg==", CS_BASE64, CS_ERR_MALFORMED},
+		{"Z===", CS_BASE64, CS_ERR_MALFORMED},
+		{"====", CS_BASE64, CS_ERR_MALFORMED},
+		{"Zm9\n", CS_BASE64, CS_ERR_MALFORMED},
+		{"Zm9v ", CS_BASE64, CS_ERR_MALFORMED},
+		{"----", CS_BASE64, CS_ERR_MALFORMED},
+		{"++++", CS_BASE64_URL, CS_ERR_MALFORMED},
+		{"Zg==", CS_BASE64_URL, CS_ERR_MALFORMED},
+		{"Z", CS_BASE64_URL, CS_ERR_MALFORMED},
+		{"Zh==", CS_BASE64, CS_ERR_NON_CANONICAL},
+		{"Zm9=", CS_BASE64, CS_ERR_NON_CANONICAL},
+		{"Zh", CS_BASE64_URL, CS_ERR_NON_CANONICAL},
+		{"Zm9", CS_BASE64_URL, CS_ERR_NON_CANONICAL},
 	};
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(all); i++) {

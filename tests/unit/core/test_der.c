@@ -1,5 +1,4 @@
 #include "core/der.h"
-
 #include "tests/unit/support.h"
 
 static struct cs_der der_of(const char *hex)
@@ -49,7 +48,7 @@ static void test_refused_headers(void **state)
 		{"3082", CS_ERR_TRUNCATED},
 		{"30820001", CS_ERR_NON_CANONICAL},
 		{"30810500", CS_ERR_NON_CANONICAL},
-		{"3080020105", CS_ERR_MALFORMED},         /* indefinite */
+		{"3080020105", CS_ERR_MALFORMED}, /* indefinite */
 		{"30808400000000", CS_ERR_MALFORMED},
 		{"3084000000010500", CS_ERR_MALFORMED},
 		{"30ff", CS_ERR_MALFORMED},
@@ -242,10 +241,14 @@ static void test_ecdsa(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_next),	       cmocka_unit_test(test_long_length),
-		cmocka_unit_test(test_refused_headers), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_refused_values), cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_times),	       cmocka_unit_test(test_ecdsa),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_long_length),
+		cmocka_unit_test(test_refused_headers),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_refused_values),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_ecdsa),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
-#include "core/nistp.h"
-
 #include "core/digest.h"
+#include "core/nistp.h"
 #include "tests/unit/support.h"
 
 /* RFC 6979, A.2.5 and A.2.6. */
@@ -22,19 +21,22 @@ static const struct {
 	 "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
 	 "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083"},
 	{CS_P384, CS_SHA384,
-	 "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64def8f0ea9055866064a254515480bc"
+	 "ec3a4e415b4e19a4568618029f427fa5da9a8bc4ae92e02e06aae5286b300c64def8f0ea9055866064a254515"
+	 "480bc"
 	 "13"
-	 "8015d9b72d7d57244ea8ef9ac0c621896708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd25332647"
+	 "8015d9b72d7d57244ea8ef9ac0c621896708a59367f9dfb9f54ca84b3f1c9db1288b231c3ae0d4fe7344fd253"
+	 "32647"
 	 "20",
 	 "sample",
-	 "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c81a648152e44acf96e36dd1e80fabe"
+	 "94edbb92a5ecb8aad4736e56c691916b3f88140666ce9fa73d64c4ea95ad133c81a648152e44acf96e36dd1e8"
+	 "0fabe"
 	 "46"
-	 "99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94fa329c145786e679e7b82c71a38628a"
+	 "99ef4aeb15f178cea1fe40db2603138f130e740a19624526203b6351d0a3a94fa329c145786e679e7b82c71a3"
+	 "8628a"
 	 "c8"},
 };
 
-static const char order_p256[] =
-	"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+static const char order_p256[] = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
 struct example {
 	struct cs_bytes key, digest, rs;

@@ -1,7 +1,6 @@
 /* What OpenSSL's own signer makes, and what must not verify. Signatures from outside (AMD's PSS of 4096
  * bits, Google's PKCS#1 v1.5) are in unit/verify/attest/x509. */
 #include "core/rsa.h"
-
 #include "tests/unit/support.h"
 
 #include <openssl/core_names.h>
@@ -118,7 +117,8 @@ static void test_refused_signatures(void **state)
 
 static void test_refused_keys(void **state)
 {
-	static const char *const exponents[] = {"01", "02", "00", "0003", "010000", "0100000001", ""};
+	static const char *const exponents[] = {"01",     "02",         "00", "0003",
+						"010000", "0100000001", ""};
 	struct cs_digest digest = cs_digest(CS_SHA256, cs_bytes_str("message"));
 	struct cs_bytes good = sign(CS_RSA_PKCS1, CS_SHA256, &digest, 0);
 	uint8_t modulus[513];

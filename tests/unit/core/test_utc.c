@@ -1,5 +1,4 @@
 #include "core/utc.h"
-
 #include "tests/unit/support.h"
 
 #include <time.h>
@@ -10,7 +9,7 @@ static void test_parse(void **state)
 		const char *text;
 		uint64_t seconds;
 	} all[] = {
-		{"1970-01-01T00:00:00Z", 0},	      {"2025-06-19T10:56:11Z", 1750330571},
+		{"1970-01-01T00:00:00Z", 0},          {"2025-06-19T10:56:11Z", 1750330571},
 		{"2000-02-29T23:59:59Z", 951868799},  {"2024-02-29T00:00:00Z", 1709164800},
 		{"2100-03-01T00:00:00Z", 4107542400}, {"9999-12-31T23:59:59Z", CS_UTC_SECONDS_MAX},
 	};

@@ -57,11 +57,11 @@ void dcap_given_bundle(struct given *given, const char *name)
 	chain(given, bundle, "qe_identity_issuer_chain");
 	given_crl(given, bytes_of(bundle, "root_ca_crl"));
 	given_crl(given, bytes_of(bundle, "pck_crl"));
-	given->bag.tcb_info = (struct attest_signed_json){
-		cs_bytes_str(text_of(bundle, "tcb_info")), bytes_of(bundle, "tcb_info_signature")};
-	given->bag.qe_identity = (struct attest_signed_json){
-		cs_bytes_str(text_of(bundle, "qe_identity")),
-		bytes_of(bundle, "qe_identity_signature")};
+	given->bag.tcb_info = (struct attest_signed_json){cs_bytes_str(text_of(bundle, "tcb_info")),
+							  bytes_of(bundle, "tcb_info_signature")};
+	given->bag.qe_identity =
+		(struct attest_signed_json){cs_bytes_str(text_of(bundle, "qe_identity")),
+					    bytes_of(bundle, "qe_identity_signature")};
 }
 
 /* Between what stands before and behind it. */
@@ -86,8 +86,7 @@ static bool cut(struct cs_bytes *inner, struct cs_bytes *signature, struct cs_by
 void dcap_given_response(struct given *given, struct cs_bytes response)
 {
 	struct attest_collateral *bag = &given->bag;
-	assert_true(cut(&bag->tcb_info.json, &bag->tcb_info.signature, response,
-			"{\"tcbInfo\":") ||
+	assert_true(cut(&bag->tcb_info.json, &bag->tcb_info.signature, response, "{\"tcbInfo\":") ||
 		    cut(&bag->qe_identity.json, &bag->qe_identity.signature, response,
 			"{\"enclaveIdentity\":"));
 }

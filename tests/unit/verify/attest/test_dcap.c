@@ -163,8 +163,7 @@ static void test_relaunch(void **state)
 	struct cs_bytes file = given_file("dcap/openenclave/tdx_endorsement.bin");
 	struct given given;
 	(void)state;
-	dcap_given_init(&given,
-			given_file("dcap/openenclave/tdx_quote-moduleupdate-seamldr5.dat"),
+	dcap_given_init(&given, given_file("dcap/openenclave/tdx_quote-moduleupdate-seamldr5.dat"),
 			1740614400);
 	given_certificates(&given, "dcap/openenclave/tdx_endorsement.bin");
 	dcap_given_response(&given, cs_bytes(file.p + 9832, 4269));
@@ -182,12 +181,9 @@ static void test_signature_only(void **state)
 		const char *quote;
 		bool debug;
 	} all[] = {
-		{"dcap/trustee/occlum_quote.dat", true},
-		{"dcap/trustee/tdx_quote_4.dat", true},
-		{"dcap/trustee/tdx_quote_5.dat", false},
-		{"dcap/trustee/tdx_quote_6.dat", false},
-		{"dcap/openenclave/tdx_quote.bin", false},
-		{"dcap/openenclave/sgx_quote", true},
+		{"dcap/trustee/occlum_quote.dat", true},    {"dcap/trustee/tdx_quote_4.dat", true},
+		{"dcap/trustee/tdx_quote_5.dat", false},    {"dcap/trustee/tdx_quote_6.dat", false},
+		{"dcap/openenclave/tdx_quote.bin", false},  {"dcap/openenclave/sgx_quote", true},
 		{"tpm/trustee-az-tdx/td-quote.bin", false},
 	};
 	struct given given;
@@ -441,19 +437,28 @@ static void test_flipped_collateral(void **state)
  * form than ours reads. */
 static void test_bad_documents(void **state)
 {
-	static const char *const missing[] = {
-		"attributes", "attributesmask", "issuedate", "isvprodid",  "isvsvn",     "miscselect",
-		"miscselectmask", "mrsigner",    "nextupdate", "qeidentity", "version"};
-	static const char *const tcb[] = {
-		"CompSvn",	     "Float",
-		"IntegerOverflow",   "IntegerWithSign",
-		"InvalidIssueDate",  "InvalidNextUpdate",
-		"MissingNextUpdate", "PceSvn",
-		"PropertyMissingLevel0", "PropertyMissingLevel1",
-		"PropertyMissingLevel2", "PropertyMissingLevel3",
-		"PropertyWrongTypeLevel0", "PropertyWrongTypeLevel1",
-		"PropertyWrongTypeLevel2", "PropertyWrongTypeLevel3",
-		"Signature",	     "StringEscape"};
+	static const char *const missing[] = {"attributes",     "attributesmask", "issuedate",
+					      "isvprodid",      "isvsvn",         "miscselect",
+					      "miscselectmask", "mrsigner",       "nextupdate",
+					      "qeidentity",     "version"};
+	static const char *const tcb[] = {"CompSvn",
+					  "Float",
+					  "IntegerOverflow",
+					  "IntegerWithSign",
+					  "InvalidIssueDate",
+					  "InvalidNextUpdate",
+					  "MissingNextUpdate",
+					  "PceSvn",
+					  "PropertyMissingLevel0",
+					  "PropertyMissingLevel1",
+					  "PropertyMissingLevel2",
+					  "PropertyMissingLevel3",
+					  "PropertyWrongTypeLevel0",
+					  "PropertyWrongTypeLevel1",
+					  "PropertyWrongTypeLevel2",
+					  "PropertyWrongTypeLevel3",
+					  "Signature",
+					  "StringEscape"};
 	static _Alignas(16) uint8_t memory[1 << 20];
 	struct cs_arena arena;
 	struct dcap_qe_identity identity;
@@ -461,10 +466,12 @@ static void test_bad_documents(void **state)
 	char name[128];
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(missing); i++) {
-		(void)snprintf(name, sizeof name, "dcap/openenclave/qeidentity/qe_identity_missing_%s.json",
+		(void)snprintf(name, sizeof name,
+			       "dcap/openenclave/qeidentity/qe_identity_missing_%s.json",
 			       missing[i]);
 		cs_arena_init(&arena, memory, sizeof memory);
-		assert_true(dcap_qe_identity_parse(&identity, given_file(name), &arena, NULL) != CS_OK);
+		assert_true(dcap_qe_identity_parse(&identity, given_file(name), &arena, NULL) !=
+			    CS_OK);
 	}
 	for (size_t i = 0; i < CS_LEN(tcb); i++) {
 		(void)snprintf(name, sizeof name, "dcap/openenclave/tcbinfo/tcbInfoNegative%s.json",

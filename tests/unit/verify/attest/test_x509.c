@@ -82,7 +82,8 @@ static void test_every_byte_counts(void **state)
 			struct x509_certificate changed;
 			uint8_t *p = given_copy(root.der);
 			p[at] ^= (uint8_t)(1u << bit);
-			if (x509_certificate_parse(&changed, cs_bytes(p, root.der.n), NULL) != CS_OK)
+			if (x509_certificate_parse(&changed, cs_bytes(p, root.der.n), NULL) !=
+			    CS_OK)
 				continue;
 			assert_true(x509_issued_by(&changed, &root, nistp) != CS_OK);
 			read++;
@@ -109,9 +110,9 @@ static void test_recorded_list(void **state)
 	assert_ok(x509_crl_parse(&crl, given_file("dcap/go-tdx-guest/rootcrl.der"), NULL));
 	assert_ok(x509_crl_verify(&crl, &root, &then, nistp));
 	assert_err(x509_crl_verify(&crl, &root, &now, nistp), CS_ERR_EXPIRED);
-	assert_err(x509_crl_verify(&crl, &root, &(struct verify_time){1600000000, 1600000000},
-				   nistp),
-		   CS_ERR_NOT_YET_VALID);
+	assert_err(
+		x509_crl_verify(&crl, &root, &(struct verify_time){1600000000, 1600000000}, nistp),
+		CS_ERR_NOT_YET_VALID);
 	for (size_t at = 0; at < crl.der.n; at++) {
 		uint8_t *p = given_copy(crl.der);
 		p[at] ^= 0x04;
@@ -170,7 +171,7 @@ static struct cs_bytes join(const struct cs_bytes *parts, size_t count)
 	return cs_bytes(p, n);
 }
 
-#define SEQUENCE(...)                                         \
+#define SEQUENCE(...)                                          \
 	tlv(0x30, join((const struct cs_bytes[]){__VA_ARGS__}, \
 		       CS_LEN(((const struct cs_bytes[]){__VA_ARGS__}))))
 
@@ -194,8 +195,9 @@ static struct cs_bytes spki_of(size_t key)
 	uint8_t *point = keep(65);
 	size_t n = 0;
 	assert_int_equal(EVP_PKEY_get_octet_string_param(key_at(key), "pub", point, 65, &n), 1);
-	return SEQUENCE(unhex("301306072a8648ce3d020106082a8648ce3d030107"),
-			tlv(0x03, join((const struct cs_bytes[]){unhex("00"), cs_bytes(point, n)}, 2)));
+	return SEQUENCE(
+		unhex("301306072a8648ce3d020106082a8648ce3d030107"),
+		tlv(0x03, join((const struct cs_bytes[]){unhex("00"), cs_bytes(point, n)}, 2)));
 }
 
 static const char ecdsa_sha256[] = "300a06082a8648ce3d040302";
@@ -222,7 +224,8 @@ struct made {
 	const char *serial;
 };
 
-static const char usual_validity[] = "301e170d3235303130313030303030305a170d3330303130313030303030305a";
+static const char usual_validity[] =
+	"301e170d3235303130313030303030305a170d3330303130313030303030305a";
 
 static struct cs_bytes make(const struct made *made)
 {
@@ -231,12 +234,12 @@ static struct cs_bytes make(const struct made *made)
 		const char *text = made->extensions == NULL ? usage_signing : made->extensions;
 		extensions = tlv(0xa3, tlv(0x30, unhex(text)));
 	}
-	struct cs_bytes tbs = SEQUENCE(
-		unhex(made->version == NULL ? "a003020102" : made->version),
-		unhex(made->serial == NULL ? "020101" : made->serial), unhex(ecdsa_sha256),
-		name_of(made->issuer),
-		unhex(made->validity == NULL ? usual_validity : made->validity),
-		name_of(made->subject), spki_of(made->key), extensions);
+	struct cs_bytes tbs =
+		SEQUENCE(unhex(made->version == NULL ? "a003020102" : made->version),
+			 unhex(made->serial == NULL ? "020101" : made->serial), unhex(ecdsa_sha256),
+			 name_of(made->issuer),
+			 unhex(made->validity == NULL ? usual_validity : made->validity),
+			 name_of(made->subject), spki_of(made->key), extensions);
 	return sign_der(tbs, made->issuer_key);
 }
 
@@ -380,32 +383,58 @@ static void test_refused_paths(void **state)
 		struct made root, middle, leaf;
 		enum cs_err err;
 	} all[] = {
-		{usual_root, usual_middle, {"Leaf", "CA", 2, 1, NULL, over, NULL, NULL}, CS_ERR_EXPIRED},
-		{usual_root, usual_middle, {"Leaf", "CA", 2, 1, NULL, ahead, NULL, NULL},
+		{usual_root,
+		 usual_middle,
+		 {"Leaf", "CA", 2, 1, NULL, over, NULL, NULL},
+		 CS_ERR_EXPIRED},
+		{usual_root,
+		 usual_middle,
+		 {"Leaf", "CA", 2, 1, NULL, ahead, NULL, NULL},
 		 CS_ERR_NOT_YET_VALID},
-		{usual_root, {"CA", "Root", 1, 0, NULL, over, NULL, NULL}, usual_leaf, CS_ERR_EXPIRED},
-		{{"Root", "Root", 0, 0, NULL, over, NULL, NULL}, usual_middle, usual_leaf,
+		{usual_root,
+		 {"CA", "Root", 1, 0, NULL, over, NULL, NULL},
+		 usual_leaf,
+		 CS_ERR_EXPIRED},
+		{{"Root", "Root", 0, 0, NULL, over, NULL, NULL},
+		 usual_middle,
+		 usual_leaf,
 		 CS_ERR_EXPIRED},
 		/* another name, another key */
-		{usual_root, usual_middle, {"Leaf", "CB", 2, 1, NULL, NULL, NULL, NULL},
+		{usual_root,
+		 usual_middle,
+		 {"Leaf", "CB", 2, 1, NULL, NULL, NULL, NULL},
 		 CS_ERR_NOT_FOUND},
-		{usual_root, usual_middle, {"Leaf", "CA", 2, 3, NULL, NULL, NULL, NULL},
+		{usual_root,
+		 usual_middle,
+		 {"Leaf", "CA", 2, 3, NULL, NULL, NULL, NULL},
 		 CS_ERR_BAD_SIGNATURE},
-		{usual_root, {"CA", "Root", 1, 3, NULL, NULL, NULL, NULL}, usual_leaf,
+		{usual_root,
+		 {"CA", "Root", 1, 3, NULL, NULL, NULL, NULL},
+		 usual_leaf,
 		 CS_ERR_BAD_SIGNATURE},
 		/* no CA; a CA that may not sign certificates; no extensions at all */
-		{usual_root, {"CA", "Root", 1, 0, NULL, NULL, usage_ca, NULL}, usual_leaf,
+		{usual_root,
+		 {"CA", "Root", 1, 0, NULL, NULL, usage_ca, NULL},
+		 usual_leaf,
 		 CS_ERR_FORBIDDEN},
 		{usual_root, {"CA", "Root", 1, 0, NULL, NULL, ca_no_path, NULL}, usual_leaf, CS_OK},
-		{usual_root, {"CA", "Root", 1, 0, NULL, NULL, "", NULL}, usual_leaf, CS_ERR_FORBIDDEN},
+		{usual_root,
+		 {"CA", "Root", 1, 0, NULL, NULL, "", NULL},
+		 usual_leaf,
+		 CS_ERR_FORBIDDEN},
 		{usual_root,
 		 {"CA", "Root", 1, 0, NULL, NULL,
 		  "300e0603551d0f0101ff0404030206c0300f0603551d130101ff040530030101ff", NULL},
-		 usual_leaf, CS_ERR_FORBIDDEN},
-		/* the root allows no CA below it */
-		{{"Root", "Root", 0, 0, NULL, NULL, ca_path_0, NULL}, usual_middle, usual_leaf,
+		 usual_leaf,
 		 CS_ERR_FORBIDDEN},
-		{usual_root, usual_middle, {"Leaf", "CA", 2, 1, NULL, NULL, constraints, NULL},
+		/* the root allows no CA below it */
+		{{"Root", "Root", 0, 0, NULL, NULL, ca_path_0, NULL},
+		 usual_middle,
+		 usual_leaf,
+		 CS_ERR_FORBIDDEN},
+		{usual_root,
+		 usual_middle,
+		 {"Leaf", "CA", 2, 1, NULL, NULL, constraints, NULL},
 		 CS_ERR_UNSUPPORTED},
 	};
 	struct hierarchy h;
@@ -493,7 +522,8 @@ static void test_refused_lists(void **state)
 		/* a delta, an issuing distribution point, an entry of another issuer */
 		{"020101", DATE DATE, "", "a00f300d300b0603551d1b0101ff040100", CS_ERR_UNSUPPORTED},
 		{"020101", DATE DATE, "", "a00f300d300b0603551d1c0101ff040100", CS_ERR_UNSUPPORTED},
-		{"020101", DATE DATE, "30223020020103170d3235303230313030303030305a300c300a0603551d1d0101ff0400", "",
+		{"020101", DATE DATE,
+		 "30223020020103170d3235303230313030303030305a300c300a0603551d1d0101ff0400", "",
 		 CS_ERR_UNSUPPORTED},
 		{"020101", DATE DATE, "30143012020103180d3235303230313030303030305a", "",
 		 CS_ERR_MALFORMED},
@@ -502,9 +532,9 @@ static void test_refused_lists(void **state)
 	struct cs_why why;
 	(void)state;
 	for (size_t i = 0; i < CS_LEN(all); i++) {
-		struct cs_bytes tbs =
-			SEQUENCE(unhex(all[i].version), unhex(ecdsa_sha256), name_of("CA"),
-				 unhex(all[i].dates), unhex(all[i].entries), unhex(all[i].extensions));
+		struct cs_bytes tbs = SEQUENCE(unhex(all[i].version), unhex(ecdsa_sha256),
+					       name_of("CA"), unhex(all[i].dates),
+					       unhex(all[i].entries), unhex(all[i].extensions));
 		assert_err(x509_crl_parse(&crl, sign_der(tbs, 1), &why), all[i].err);
 	}
 }
@@ -513,15 +543,13 @@ static void test_refused_lists(void **state)
 
 static void test_pem(void **state)
 {
-	static const char good[] = "text\n-----BEGIN A B-----\nZm9v\r\nYmFy\n-----END A B-----\ntext"
-				   "-----BEGIN C-----Zg==-----END C-----";
+	static const char good[] =
+		"text\n-----BEGIN A B-----\nZm9v\r\nYmFy\n-----END A B-----\ntext"
+		"-----BEGIN C-----Zg==-----END C-----";
 	static const char *const bad[] = {
-		"-----BEGIN A-----\nZm9v\n",
-		"-----BEGIN A-----\nZm9v\n-----END B-----",
-		"-----BEGIN A-----\nZm9v\n-----END A",
-		"-----BEGIN A-----\nZm9\n-----END A-----",
-		"-----BEGIN A-----\n-----END A-----",
-		"-----BEGIN A-----\nZm*v\n-----END A-----",
+		"-----BEGIN A-----\nZm9v\n",           "-----BEGIN A-----\nZm9v\n-----END B-----",
+		"-----BEGIN A-----\nZm9v\n-----END A", "-----BEGIN A-----\nZm9\n-----END A-----",
+		"-----BEGIN A-----\n-----END A-----",  "-----BEGIN A-----\nZm*v\n-----END A-----",
 		"-----BEGIN A\nZm9v\n-----END A-----",
 	};
 	static _Alignas(16) uint8_t memory[4096];
@@ -565,10 +593,10 @@ static int finish(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vendors),	       cmocka_unit_test(test_every_byte_counts),
-		cmocka_unit_test(test_recorded_list),  cmocka_unit_test(test_refused_forms),
-		cmocka_unit_test(test_path),	       cmocka_unit_test(test_refused_paths),
-		cmocka_unit_test(test_revocation),     cmocka_unit_test(test_refused_lists),
+		cmocka_unit_test(test_vendors),       cmocka_unit_test(test_every_byte_counts),
+		cmocka_unit_test(test_recorded_list), cmocka_unit_test(test_refused_forms),
+		cmocka_unit_test(test_path),          cmocka_unit_test(test_refused_paths),
+		cmocka_unit_test(test_revocation),    cmocka_unit_test(test_refused_lists),
 		cmocka_unit_test(test_pem),
 	};
 	return cmocka_run_group_tests(tests, begin, finish);
