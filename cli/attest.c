@@ -60,8 +60,7 @@ static enum cli_exit read_policy(struct attest_run *run)
 		const enum cli_exit code = attest_file(run, &json, path, ATTEST_POLICY_SIZE_MAX);
 		if (code != CLI_OK)
 			return code;
-		const enum cs_err err =
-			attest_policy_parse(&run->policy, json, &run->arena, &why);
+		const enum cs_err err = attest_policy_parse(&run->policy, json, &run->arena, &why);
 		if (err != CS_OK)
 			return cli_fail(run->cli, CLI_USAGE, "%s: %s: %s", path,
 					cs_err_sentence(err), why.text);
@@ -117,7 +116,7 @@ static int exit_of(const struct attest_appraisal *appraisal)
 	case ATTEST_TIER_AFFIRMING:
 		return CLI_OK;
 	case ATTEST_TIER_WARNING:
-		return appraisal->insecure      ? ATTEST_EXIT_INSECURE
+		return appraisal->insecure        ? ATTEST_EXIT_INSECURE
 		       : appraisal->whole_machine ? ATTEST_EXIT_WHOLE_MACHINE
 						  : ATTEST_EXIT_WARNING;
 	case ATTEST_TIER_CONTRAINDICATED:

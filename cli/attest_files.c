@@ -31,8 +31,7 @@ static enum cli_exit add_file(struct attest_run *run, const char *path, bool of_
 	const enum cli_exit code = attest_file(run, &bytes, path, ATTEST_COLLATERAL_SIZE_MAX);
 	if (code != CLI_OK)
 		return code;
-	const enum cs_err err =
-		attest_collateral_add(&run->collateral, bytes, &run->arena, &why);
+	const enum cs_err err = attest_collateral_add(&run->collateral, bytes, &run->arena, &why);
 	if (err == CS_ERR_UNSUPPORTED && of_folder) {
 		run->passed_over++;
 		return CLI_OK;

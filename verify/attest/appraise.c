@@ -72,8 +72,8 @@ enum attest_trust_value attest_tcb_trust(enum attest_tcb_status status)
 
 /* ---- judging ---- */
 
-static void CS_PRINTF(4, 5) judge(struct appraiser *a, const char *name, bool ok,
-				  const char *format, ...)
+static void CS_PRINTF(4, 5)
+	judge(struct appraiser *a, const char *name, bool ok, const char *format, ...)
 {
 	cs_assert(a->out->judgement_count < ATTEST_JUDGEMENTS_MAX);
 	struct attest_check *judgement = &a->out->judgements[a->out->judgement_count++];
@@ -141,8 +141,8 @@ static void judge_tcb(struct appraiser *a)
 		return;
 	}
 	if (rule->given) {
-		const bool holds =
-			rule->until_s == 0 || verify_time_before(a->now, rule->until_s + 1) == CS_OK;
+		const bool holds = rule->until_s == 0 ||
+				   verify_time_before(a->now, rule->until_s + 1) == CS_OK;
 		why = holds ? " by the policy's rule" : ", and the policy's grace is over";
 		value = holds ? trust_of_tier(rule->tier) : value;
 	}
@@ -157,8 +157,8 @@ static void judge_collateral(struct appraiser *a)
 	const struct attest_policy *policy = a->policy;
 	const uint64_t issued_s = a->result->collateral_issued_s;
 	if (policy->collateral_age_max_s > 0 && issued_s > 0) {
-		const bool fresh = verify_time_fresh(a->now, issued_s,
-						     policy->collateral_age_max_s) == CS_OK;
+		const bool fresh =
+			verify_time_fresh(a->now, issued_s, policy->collateral_age_max_s) == CS_OK;
 		judge(a, "policy-collateral-age", fresh,
 		      "the oldest was issued at %llu, at most %llu s may have passed",
 		      (unsigned long long)issued_s,
@@ -262,12 +262,13 @@ static bool is_in_force(const struct appraiser *a, const struct attest_reference
 static void reference_found(struct appraiser *a, const struct attest_reference *reference,
 			    size_t index)
 {
-	const bool whole = a->result->hardware == ATTEST_SGX ||
-			   a->result->hardware == ATTEST_SIMULATED;
+	const bool whole =
+		a->result->hardware == ATTEST_SGX || a->result->hardware == ATTEST_SIMULATED;
 	a->out->reference = reference;
 	judge(a, "policy-measurements", true, "measurements[%zu] %.*s", index,
 	      (int)reference->label.n, (const char *)reference->label.p);
-	set(a, ATTEST_TRUST_EXECUTABLES, whole ? ATTEST_TRUST_APPROVED : ATTEST_TRUST_APPROVED_BOOT);
+	set(a, ATTEST_TRUST_EXECUTABLES,
+	    whole ? ATTEST_TRUST_APPROVED : ATTEST_TRUST_APPROVED_BOOT);
 }
 
 static void judge_measurements(struct appraiser *a)
@@ -293,12 +294,14 @@ static void judge_measurements(struct appraiser *a)
 		}
 	}
 	if (expired > 0)
-		judge(a, "policy-measurements", false, "the policy names this build, but no longer");
+		judge(a, "policy-measurements", false,
+		      "the policy names this build, but no longer");
 	else if (of_kind == 0)
 		judge(a, "policy-measurements", false, "the policy names no build of this kind");
 	else
-		judge(a, "policy-measurements", false, "none of %zu builds; of the last, %.*s differs",
-		      of_kind, (int)last->name.n, (const char *)last->name.p);
+		judge(a, "policy-measurements", false,
+		      "none of %zu builds; of the last, %.*s differs", of_kind, (int)last->name.n,
+		      (const char *)last->name.p);
 	set(a, ATTEST_TRUST_EXECUTABLES, ATTEST_TRUST_CONTRAINDICATED);
 }
 

@@ -131,8 +131,8 @@ static enum cs_err add_response(struct attest_signed_json *to, struct cs_bytes t
 	if (memcmp(at, middle, sizeof middle - 1) != 0 ||
 	    memcmp(end - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
 		return cs_fail(why, CS_ERR_MALFORMED, "no signature at the end of the response");
-	const enum cs_err err =
-		unhex(&signature, cs_bytes(at + sizeof middle - 1, (size_t)2 * SIGNATURE_SIZE), arena);
+	const enum cs_err err = unhex(
+		&signature, cs_bytes(at + sizeof middle - 1, (size_t)2 * SIGNATURE_SIZE), arena);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the response's signature");
 	const uint8_t *json = text.p + strlen(head);
@@ -192,14 +192,23 @@ static enum cs_err add_bundle(struct attest_collateral *bag, struct cs_bytes tex
 			      struct cs_arena *arena, struct cs_why *why)
 {
 	static const char *const keys[] = {
-		"tcb_info",		   "tcb_info_signature",    "tcb_info_issuer_chain",
-		"qe_identity",		   "qe_identity_signature", "qe_identity_issuer_chain",
-		"pck_crl",		   "root_ca_crl",	    "pck_crl_issuer_chain",
+		"tcb_info",
+		"tcb_info_signature",
+		"tcb_info_issuer_chain",
+		"qe_identity",
+		"qe_identity_signature",
+		"qe_identity_issuer_chain",
+		"pck_crl",
+		"root_ca_crl",
+		"pck_crl_issuer_chain",
 		"pck_certificate_chain",
 	};
-	static const char *const parts[] = {"tcb_info_issuer_chain", "qe_identity_issuer_chain",
-					    "pck_crl_issuer_chain",  "pck_certificate_chain",
-					    "pck_crl",		     "root_ca_crl"};
+	static const char *const parts[] = {"tcb_info_issuer_chain",
+					    "qe_identity_issuer_chain",
+					    "pck_crl_issuer_chain",
+					    "pck_certificate_chain",
+					    "pck_crl",
+					    "root_ca_crl"};
 	const struct cs_json *bundle;
 	CS_TRY(cs_json_parse(&bundle, text, CS_JSON_INTEGERS, arena, why));
 	if (cs_json_find(bundle, "credential_blob") != NULL)

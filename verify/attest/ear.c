@@ -39,10 +39,10 @@ static void put_advisories(struct cs_buf *buf, const struct attest_result *resul
 static void put_vector(struct cs_buf *buf, const struct attest_appraisal *appraisal)
 {
 	static const enum attest_trust_claim sorted[ATTEST_TRUST_COUNT] = {
-		ATTEST_TRUST_CONFIGURATION, ATTEST_TRUST_EXECUTABLES,
-		ATTEST_TRUST_FILE_SYSTEM,   ATTEST_TRUST_HARDWARE,
+		ATTEST_TRUST_CONFIGURATION,     ATTEST_TRUST_EXECUTABLES,
+		ATTEST_TRUST_FILE_SYSTEM,       ATTEST_TRUST_HARDWARE,
 		ATTEST_TRUST_INSTANCE_IDENTITY, ATTEST_TRUST_RUNTIME_OPAQUE,
-		ATTEST_TRUST_SOURCED_DATA,  ATTEST_TRUST_STORAGE_OPAQUE,
+		ATTEST_TRUST_SOURCED_DATA,      ATTEST_TRUST_STORAGE_OPAQUE,
 	};
 	bool some = false;
 	put_name(buf, "ear.trustworthiness-vector");

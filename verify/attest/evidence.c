@@ -92,7 +92,8 @@ static struct attest_check *check_add(struct attest_result *result, const char *
 bool attest_check(struct attest_result *result, const char *name, bool passed, const char *format,
 		  ...)
 {
-	struct attest_check *check = check_add(result, name, passed ? ATTEST_PASSED : ATTEST_FAILED);
+	struct attest_check *check =
+		check_add(result, name, passed ? ATTEST_PASSED : ATTEST_FAILED);
 	va_list args;
 	va_start(args, format);
 	(void)vsnprintf(check->detail.text, sizeof check->detail.text, format, args);

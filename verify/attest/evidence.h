@@ -154,9 +154,9 @@ struct attest_result {
 	/* The class "whole machine trusted": a TPM says what was booted, not that anything is kept
 	 * from the machine's owner. */
 	bool whole_machine;
-	bool debug;            /* the owner of the machine may read it: SGX, TDX and SNP debug */
-	bool insecure_roots;   /* roots that are not the vendor's own were used */
-	bool revocation;       /* all CRLs on the path were looked at */
+	bool debug;          /* the owner of the machine may read it: SGX, TDX and SNP debug */
+	bool insecure_roots; /* roots that are not the vendor's own were used */
+	bool revocation;     /* all CRLs on the path were looked at */
 	enum attest_tcb_status tcb_status;
 	size_t advisory_count;
 	struct cs_bytes advisories[ATTEST_ADVISORIES_MAX]; /* each once, in the vendor's order */
@@ -165,9 +165,9 @@ struct attest_result {
 	size_t report_data_size; /* of a TPM: extraData */
 	uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX];
 	/* Of Intel's collateral, Unix seconds; 0: there was none. */
-	uint64_t collateral_issued_s; /* the oldest issue date of what was used, CRLs included */
-	uint64_t collateral_until_s;  /* the first nextUpdate */
-	uint64_t tcb_date_s;          /* of the level that matched */
+	uint64_t collateral_issued_s;   /* the oldest issue date of what was used, CRLs included */
+	uint64_t collateral_until_s;    /* the first nextUpdate */
+	uint64_t tcb_date_s;            /* of the level that matched */
 	uint32_t tcb_evaluation_number; /* the lesser of TCB info's and QE identity's */
 	size_t check_count;
 	struct attest_check checks[ATTEST_CHECKS_MAX];

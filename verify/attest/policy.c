@@ -168,8 +168,8 @@ static enum cs_err references_read(struct attest_policy *policy, const struct cs
 		return CS_ERR_NO_MEMORY;
 	for (const struct cs_json *item = list->child; item != NULL; item = item->next) {
 		struct cs_why inner = {""};
-		const enum cs_err err = reference_read(
-			&policy->references[policy->reference_count], item, arena, &inner);
+		const enum cs_err err = reference_read(&policy->references[policy->reference_count],
+						       item, arena, &inner);
 		if (err != CS_OK)
 			return cs_fail(why, err, "measurements[%zu]: %.160s",
 				       policy->reference_count, inner.text);

@@ -52,7 +52,8 @@ struct attest_policy {
 	size_t reference_count;
 	struct attest_reference *references;
 	struct attest_tcb_rule tcb[ATTEST_TCB_COUNT];
-	uint64_t collateral_age_max_s;  /* since the oldest issue date; 0: the vendor's dates alone */
+	uint64_t
+		collateral_age_max_s; /* since the oldest issue date; 0: the vendor's dates alone */
 	uint32_t tcb_evaluation_number_min;
 	bool judges_report_data;
 	struct cs_bytes report_data; /* then zeros to the end */

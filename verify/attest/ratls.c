@@ -215,12 +215,13 @@ static enum cs_err check_certificate(struct attest_work *work,
 	attest_check(result, "ratls-extensions", !certificate->critical_unknown,
 		     "no critical extension that is not read");
 	if (!cs_bytes_eq(certificate->issuer, certificate->subject)) {
-		attest_skip(result, "ratls-signature", "not self-signed: its issuer vouches for it");
+		attest_skip(result, "ratls-signature",
+			    "not self-signed: its issuer vouches for it");
 		return CS_OK;
 	}
-	const enum cs_err err = x509_verify_signature(&certificate->key, &certificate->algorithm,
-						      certificate->tbs, certificate->signature,
-						      work->nistp);
+	const enum cs_err err =
+		x509_verify_signature(&certificate->key, &certificate->algorithm, certificate->tbs,
+				      certificate->signature, work->nistp);
 	if (err == CS_ERR_CRYPTO || err == CS_ERR_NO_MEMORY)
 		return err;
 	attest_check(result, "ratls-signature", err == CS_OK, "%s",

@@ -1,7 +1,8 @@
 /* The evidence of the simulated backend (enclave/tee_simulated.c): a mark, a measurement and report
  * data, which nobody signed. */
-#include "core/reader.h"
 #include "verify/attest/simulated.h"
+
+#include "core/reader.h"
 
 enum cs_err simulated_verify(struct attest_work *work, struct cs_bytes evidence)
 {

@@ -10,19 +10,76 @@ static struct cs_cbor cbor_of(const char *hex)
 
 /* The encodings of RFC 8949, appendix A, in the forms that are read. */
 static const char *const published[] = {
-	"00", "01", "0a", "17", "1818", "1819", "1864", "1903e8", "1a000f4240", "1b000000e8d4a51000",
-	"1bffffffffffffffff", "c249010000000000000000", "3bffffffffffffffff",
-	"c349010000000000000000", "20", "29", "3863", "3903e7", "f90000", "f98000", "f93c00",
-	"fb3ff199999999999a", "f93e00", "f97bff", "fa47c35000", "fa7f7fffff", "fb7e37e43c8800759c",
-	"f90001", "f90400", "f9c400", "fbc010666666666666", "f97c00", "f97e00", "f9fc00", "fa7f800000",
-	"fa7fc00000", "faff800000", "fb7ff0000000000000", "fb7ff8000000000000", "fbfff0000000000000",
-	"f4", "f5", "f6", "f7", "f0", "f8ff",
-	"c074323031332d30332d32315432303a30343a30305a", "c11a514b67b0", "c1fb41d452d9e8200000",
-	"d74401020304", "d818456449455446",
-	"d82076687474703a2f2f7777772e6578616d706c652e636f6d", "40", "4401020304", "60", "6161",
-	"6449455446", "62225c", "62c3bc", "63e6b0b4", "64f0908591", "80", "83010203", "8301820203820405",
-	"98190102030405060708090a0b0c0d0e0f101112131415161718181819", "a0", "a201020304",
-	"a26161016162820203", "826161a161626163", "a56161614161626142616361436164614461656145",
+	"00",
+	"01",
+	"0a",
+	"17",
+	"1818",
+	"1819",
+	"1864",
+	"1903e8",
+	"1a000f4240",
+	"1b000000e8d4a51000",
+	"1bffffffffffffffff",
+	"c249010000000000000000",
+	"3bffffffffffffffff",
+	"c349010000000000000000",
+	"20",
+	"29",
+	"3863",
+	"3903e7",
+	"f90000",
+	"f98000",
+	"f93c00",
+	"fb3ff199999999999a",
+	"f93e00",
+	"f97bff",
+	"fa47c35000",
+	"fa7f7fffff",
+	"fb7e37e43c8800759c",
+	"f90001",
+	"f90400",
+	"f9c400",
+	"fbc010666666666666",
+	"f97c00",
+	"f97e00",
+	"f9fc00",
+	"fa7f800000",
+	"fa7fc00000",
+	"faff800000",
+	"fb7ff0000000000000",
+	"fb7ff8000000000000",
+	"fbfff0000000000000",
+	"f4",
+	"f5",
+	"f6",
+	"f7",
+	"f0",
+	"f8ff",
+	"c074323031332d30332d32315432303a30343a30305a",
+	"c11a514b67b0",
+	"c1fb41d452d9e8200000",
+	"d74401020304",
+	"d818456449455446",
+	"d82076687474703a2f2f7777772e6578616d706c652e636f6d",
+	"40",
+	"4401020304",
+	"60",
+	"6161",
+	"6449455446",
+	"62225c",
+	"62c3bc",
+	"63e6b0b4",
+	"64f0908591",
+	"80",
+	"83010203",
+	"8301820203820405",
+	"98190102030405060708090a0b0c0d0e0f101112131415161718181819",
+	"a0",
+	"a201020304",
+	"a26161016162820203",
+	"826161a161626163",
+	"a56161614161626142616361436164614461656145",
 };
 
 static void test_published(void **state)
@@ -193,7 +250,8 @@ static void test_find(void **state)
 	(void)state;
 	struct cs_bytes value;
 	/* {"b": [1, 2], "a": 3, 5: "b"} */
-	const struct cs_bytes map = unhex("a361628201026161030561" "62");
+	const struct cs_bytes map = unhex("a361628201026161030561"
+					  "62");
 	assert_ok(cs_cbor_find(&value, map, "a"));
 	assert_bytes(value, unhex("03"));
 	assert_ok(cs_cbor_find(&value, map, "b"));
@@ -230,11 +288,11 @@ static void test_members(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_published), cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_values),	  cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_counts),	  cmocka_unit_test(test_types),
+		cmocka_unit_test(test_published),  cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_values),     cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_counts),     cmocka_unit_test(test_types),
 		cmocka_unit_test(test_not_strict), cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_find),	  cmocka_unit_test(test_members),
+		cmocka_unit_test(test_find),       cmocka_unit_test(test_members),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,8 @@ static void test_tiers(void **state)
 static void test_published(void **state)
 {
 	(void)state;
-	static const char *const files[] = {"ear-claims-tv-ok.json", "ear-claims-key-attestation-ok.json",
+	static const char *const files[] = {"ear-claims-tv-ok.json",
+					    "ear-claims-key-attestation-ok.json",
 					    "ear-claims-key-attestation-ko.json"};
 	for (size_t i = 0; i < CS_LEN(files); i++) {
 		char path[256];
@@ -83,17 +84,19 @@ static void test_published(void **state)
 		json_t *file = read_json(path);
 		assert_string_equal(text_of(file, "eat_profile"), EAR_PROFILE);
 		json_t *submodules = json_object_get(file, "submods");
-		json_object_foreach(submodules, name, submodule) {
+		json_object_foreach(submodules, name, submodule)
+		{
 			const char *claim;
 			json_t *vector = json_object_get(submodule, "ear.trustworthiness-vector");
-			json_object_foreach(vector, claim, value) {
+			json_object_foreach(vector, claim, value)
+			{
 				const enum attest_tier tier =
 					attest_trust_tier((int)json_integer_value(value));
 				worst = tier > worst ? tier : worst;
 				for (unsigned j = 0; j < ATTEST_TRUST_COUNT; j++)
-					known += strcmp(claim, attest_trust_name((
-								       enum attest_trust_claim)j)) ==
-						 0;
+					known += strcmp(claim,
+							attest_trust_name(
+								(enum attest_trust_claim)j)) == 0;
 			}
 			assert_int_equal(known, json_object_size(vector));
 			assert_string_equal(text_of(submodule, "ear.status"),
@@ -219,7 +222,8 @@ static void test_simulated_is_never_affirming(void **state)
 			result.debug = flags & 1;
 			result.insecure_roots = flags & 2;
 			policy.insecure_accept_simulated = flags & 4;
-			policy.insecure_accept_debug = policy.insecure_accept_test_roots = flags & 8;
+			policy.insecure_accept_debug = policy.insecure_accept_test_roots =
+				flags & 8;
 			for (unsigned i = 0; i < ATTEST_TCB_COUNT; i++)
 				policy.tcb[i] =
 					(struct attest_tcb_rule){true, ATTEST_TIER_AFFIRMING, 0};
@@ -273,8 +277,8 @@ static void expect_enclave(const uint8_t *mr_enclave, uint64_t isv_svn)
 {
 	values[0] = (struct attest_reference_value){cs_bytes_str("mr_enclave"),
 						    cs_bytes(mr_enclave, 32), 0};
-	values[1] = (struct attest_reference_value){cs_bytes_str("isv_svn"), CS_BYTES_NONE,
-						    isv_svn};
+	values[1] =
+		(struct attest_reference_value){cs_bytes_str("isv_svn"), CS_BYTES_NONE, isv_svn};
 	references[0] = (struct attest_reference){ATTEST_SGX, cs_bytes_str("it"), 0, 2, values};
 	policy.judges_reference = true;
 	policy.references = references;

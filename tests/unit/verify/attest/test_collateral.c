@@ -54,7 +54,8 @@ static void test_bundle(void **state)
 static void test_responses(void **state)
 {
 	(void)state;
-	const struct cs_bytes file = read_file(RECORDED "dcap/go-tdx-guest/sample_tcbInfo_response");
+	const struct cs_bytes file =
+		read_file(RECORDED "dcap/go-tdx-guest/sample_tcbInfo_response");
 	assert_ok(attest_collateral_add(&bag, file, &arena, &why));
 	assert_memory_equal(bag.tcb_info.json.p, file.p + 11, bag.tcb_info.json.n);
 	assert_memory_equal(bag.tcb_info.json.p, "{\"id\":\"TDX\",", 12);

@@ -147,13 +147,20 @@ static void test_damaged(void **state)
 static void test_none(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {"", " ", "0x", "0x0", "abc", "zz zz", "SGVsbG8=", "00",
-					    "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-					    "-----BEGIN CERTIFICATE-----\nAAAA\n"};
-	static const char *const files[] = {"tpm/dstack/tpm_quote_sample.bin",
-					    "dcap/openenclave/sgx_report_bad.bin",
-					    "snp/dstack/sev_snp_attestation.bin",
-					    "tpm/rust-keylime/test-quote.txt"};
+	static const char *const texts[] = {
+		"",
+		" ",
+		"0x",
+		"0x0",
+		"abc",
+		"zz zz",
+		"SGVsbG8=",
+		"00",
+		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n"};
+	static const char *const files[] = {
+		"tpm/dstack/tpm_quote_sample.bin", "dcap/openenclave/sgx_report_bad.bin",
+		"snp/dstack/sev_snp_attestation.bin", "tpm/rust-keylime/test-quote.txt"};
 	struct attest_evidence found = {.kind = ATTEST_NONE};
 	for (size_t i = 0; i < CS_LEN(texts); i++)
 		assert_int_not_equal(find(&found, cs_bytes_str(texts[i])), CS_OK);
@@ -186,7 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded),  cmocka_unit_test(test_recorded_text),
 		cmocka_unit_test(test_simulated), cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_none),	  cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_none),      cmocka_unit_test(test_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,8 +138,8 @@ static void test_bounds(void **state)
 {
 	(void)state;
 	struct attest_policy policy;
-	for (unsigned count = ATTEST_REFERENCE_VALUES_MAX;
-	     count <= ATTEST_REFERENCE_VALUES_MAX + 1; count++) {
+	for (unsigned count = ATTEST_REFERENCE_VALUES_MAX; count <= ATTEST_REFERENCE_VALUES_MAX + 1;
+	     count++) {
 		char *json = keep(4096);
 		size_t n = (size_t)snprintf(json, 4096,
 					    "{\"version\":1,\"measurements\":[{\"kind\":\"tpm\","
@@ -148,9 +148,8 @@ static void test_bounds(void **state)
 			n += (size_t)snprintf(json + n, 4096 - n, "%s\"v%u\":\"00\"",
 					      i == 0 ? "" : ",", i);
 		(void)snprintf(json + n, 4096 - n, "}}]}");
-		assert_err(parse(&policy, json), count == ATTEST_REFERENCE_VALUES_MAX
-							 ? CS_OK
-							 : CS_ERR_TOO_LARGE);
+		assert_err(parse(&policy, json),
+			   count == ATTEST_REFERENCE_VALUES_MAX ? CS_OK : CS_ERR_TOO_LARGE);
 	}
 	for (unsigned count = ATTEST_REFERENCES_MAX; count <= ATTEST_REFERENCES_MAX + 1; count++) {
 		const size_t size = 65536;

@@ -140,8 +140,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded), cmocka_unit_test(test_dates),
-		cmocka_unit_test(test_legacy),	 cmocka_unit_test(test_binding),
-		cmocka_unit_test(test_key),	 cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_legacy),   cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_key),      cmocka_unit_test(test_truncated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
