@@ -566,10 +566,12 @@ enum cs_err x509_crl_parse(struct x509_crl *out, struct cs_bytes der, struct cs_
 
 bool x509_crl_lists(const struct x509_crl *crl, struct cs_bytes serial)
 {
+	struct cs_der entry;
 	struct cs_bytes listed;
 	for (struct cs_der entries = {crl->entries}; cs_der_more(&entries);) {
-		/* It was read before. */
-		cs_assert(next_entry(&entries, &listed) == CS_OK);
+		/* It was read before: the serial number comes first. */
+		cs_assert(cs_der_enter(&entries, &entry, CS_DER_SEQUENCE) == CS_OK &&
+			  cs_der_integer(&entry, &listed) == CS_OK);
 		if (cs_bytes_eq(listed, serial))
 			return true;
 	}
