@@ -40,19 +40,24 @@ static struct cs_bytes evidence_of(const json_t *root, const json_t *row)
 	for (size_t i = 0; i < json_array_size(parts); i++) {
 		const char *part = json_string_value(json_array_get(parts, i));
 		struct cs_bytes bytes = part[0] == '@' ? object(root, part + 1) : bytes_of(part);
+		cs_assert(bytes.n <= sizeof joined - n);
 		memcpy(joined + n, bytes.p, bytes.n);
 		n += bytes.n;
+		free((void *)(uintptr_t)bytes.p);
 	}
 	return cs_bytes(joined, n);
 }
 
 /* The file stays in memory: views lead into it. */
+static json_t *root;
+
 static void load(struct fuzz_given *given, const char *file, const char *name)
 {
 	char path[512];
 	const json_t *row = NULL;
 	(void)snprintf(path, sizeof path, CS_VECTORS "/attestation/generated/%s.json", file);
-	const json_t *root = json_load_file(path, 0, NULL), *rows = json_object_get(root, "cases");
+	root = json_load_file(path, 0, NULL);
+	const json_t *rows = json_object_get(root, "cases");
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "name")),
 			   name) == 0)

@@ -96,7 +96,7 @@ static void test_azure_without_its_parts(void **state)
 	given_init(&given, ATTEST_TPM, text_of_json(json), NOW);
 	given_refuse(&given, "snp-chain");
 	/* A quote by another VM's key, whose report this is not. */
-	json_object_set(json, "tpm_quote", evidence_of("trustee-az-snp/tpm-quote-v1.json"));
+	json_object_set_new(json, "tpm_quote", evidence_of("trustee-az-snp/tpm-quote-v1.json"));
 	give(&given, json);
 	given_refuse(&given, "quote-signature");
 	json_decref(json);
@@ -280,7 +280,9 @@ static void test_public_areas(void **state)
 		if (strcmp(text_of(row, "name"), "activated, rsa2048 pkcs1") != 0)
 			continue;
 		json_t *inner = json_loads(text_of(row, "text"), 0, NULL);
-		area_text = text_of(inner, "ak_area");
+		struct cs_bytes text = cs_bytes_str(text_of(inner, "ak_area"));
+		area_text = (const char *)given_copy(text);
+		json_decref(inner);
 	}
 	assert_non_null(area_text);
 	struct cs_bytes area = unbase64(area_text, CS_BASE64);
