@@ -211,8 +211,10 @@ def generated(kind: str, name: str, tmp_path) -> tuple[dict, list[str], bytes]:
         path = tmp_path / f"root{i}.der"
         path.write_bytes(bytes.fromhex(file["objects"][value]))
         roots.append(str(path))
-    evidence = bytes.fromhex(case["evidence"]) if "evidence" in case else case["text"].encode()
-    return {**case, "folder": place}, roots, evidence
+    if "text" in case:
+        return {**case, "folder": place}, roots, case["text"].encode()
+    parts = [file["objects"][part[1:]] if part.startswith("@") else part for part in case["evidence"]]
+    return {**case, "folder": place}, roots, bytes.fromhex("".join(parts))
 
 
 def test_test_roots(verify, tmp_path):
