@@ -88,9 +88,9 @@ static void CS_PRINTF(4, 5)
 /* A claim only ever gets worse. */
 static void set(struct appraiser *a, enum attest_trust_claim claim, enum attest_trust_value value)
 {
-	int8_t *at = &a->out->vector[claim];
-	if ((int8_t)value > *at)
-		*at = (int8_t)value;
+	enum attest_trust_value *at = &a->out->vector[claim];
+	if (value > *at)
+		*at = value;
 }
 
 /* What an insecure_ word of the policy turns from contraindicated into a warning. */
@@ -334,7 +334,7 @@ static enum attest_tier status_of(const struct attest_appraisal *appraisal)
 {
 	enum attest_tier worst = ATTEST_TIER_NONE;
 	for (size_t i = 0; i < ATTEST_TRUST_COUNT; i++) {
-		const enum attest_tier tier = attest_trust_tier(appraisal->vector[i]);
+		const enum attest_tier tier = attest_trust_tier((int)appraisal->vector[i]);
 		if (tier > worst)
 			worst = tier;
 	}

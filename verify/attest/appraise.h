@@ -35,7 +35,7 @@ enum attest_trust_value {
 
 struct attest_appraisal {
 	enum attest_tier status;
-	int8_t vector[ATTEST_TRUST_COUNT];
+	enum attest_trust_value vector[ATTEST_TRUST_COUNT];
 	/* Not contraindicated only because of an insecure_accept_…. */
 	bool insecure;
 	bool whole_machine;                       /* as the result's */

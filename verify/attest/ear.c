@@ -48,14 +48,14 @@ static void put_vector(struct cs_buf *buf, const struct attest_appraisal *apprai
 	put_name(buf, "ear.trustworthiness-vector");
 	cs_put_u8(buf, '{');
 	for (size_t i = 0; i < ATTEST_TRUST_COUNT; i++) {
-		const int value = appraisal->vector[sorted[i]];
+		const enum attest_trust_value value = appraisal->vector[sorted[i]];
 		if (value == ATTEST_TRUST_NO_CLAIM)
 			continue;
 		if (some)
 			cs_put_u8(buf, ',');
 		some = true;
 		put_name(buf, attest_trust_name(sorted[i]));
-		cs_put_text(buf, "%d", value);
+		cs_put_text(buf, "%d", (int)value);
 	}
 	cs_put_u8(buf, '}');
 }
