@@ -125,12 +125,15 @@ static enum cs_err string(struct parser *parser, struct cs_bytes *out)
 	while (peek(parser) != '"') {
 		struct cs_bytes rest =
 			cs_bytes(parser->text.p + parser->at, parser->text.n - parser->at);
-		size_t size = cs_utf8_next(rest);
+		size_t size = rest.n > 0 && rest.p[0] < 0x80 ? 1 : cs_utf8_next(rest);
 		if (size == 0 || rest.p[0] < 0x20)
 			return unexpected(parser, "not a character of a string");
 		if (rest.p[0] == '\\') {
 			parser->at++;
 			CS_TRY(escape(parser, p + n, &size));
+		} else if (size == 1) {
+			p[n] = rest.p[0];
+			parser->at++;
 		} else {
 			memcpy(p + n, rest.p, size);
 			parser->at += size;

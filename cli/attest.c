@@ -1,0 +1,176 @@
+/* `caisson attest verify`: finds out what evidence is, verifies it at a moment, appraises it by a policy
+ * and says what it comes to. Asks nobody. */
+#include "cli/attest.h"
+
+#include "core/nistp.h"
+#include "core/utc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The verifier's own, and files with what is decoded from them. */
+#define ARENA_SIZE (ATTEST_ARENA_SIZE + 16u * 1024 * 1024)
+/* Of a policy's --report-data: hex of the longest. */
+#define REPORT_DATA_TEXT_MAX (2u * ATTEST_REPORT_DATA_SIZE_MAX + 2u)
+
+/* ---- options ---- */
+
+/* Unix seconds, or as in RFC 3339; without --at this machine's clock. */
+static enum cli_exit read_time(struct attest_run *run)
+{
+	const char *text = cli_option(run->cli, "at");
+	uint64_t seconds = (uint64_t)time(NULL);
+	if (text != NULL && cs_utc_parse(&seconds, cs_bytes_str(text)) != CS_OK) {
+		if (!cli_number(run->cli, "at", CS_UTC_SECONDS_MAX, &seconds))
+			return cli_fail(run->cli, CLI_USAGE,
+					"--at: neither 2026-01-31T00:00:00Z nor Unix seconds");
+	}
+	run->in.now = (struct verify_time){seconds, seconds};
+	return CLI_OK;
+}
+
+static enum cli_exit read_report_data(struct attest_run *run)
+{
+	const char *text = cli_option(run->cli, "report-data");
+	if (text == NULL)
+		return CLI_OK;
+	const size_t length = strlen(text);
+	const size_t prefix = strncmp(text, "0x", 2) == 0 ? 2 : 0;
+	const size_t n = (length - prefix) / 2;
+	uint8_t *p = cs_arena_alloc(&run->arena, REPORT_DATA_TEXT_MAX);
+	if (p == NULL)
+		return cli_fail(run->cli, CLI_FAILED, "out of memory");
+	if (n == 0 || n > ATTEST_REPORT_DATA_SIZE_MAX ||
+	    cs_unhex(p, n, cs_bytes_str(text)) != CS_OK)
+		return cli_fail(run->cli, CLI_USAGE, "--report-data: not hex of 1 to %u bytes",
+				ATTEST_REPORT_DATA_SIZE_MAX);
+	run->policy.judges_report_data = true;
+	run->policy.report_data = cs_bytes(p, n);
+	return CLI_OK;
+}
+
+static enum cli_exit read_policy(struct attest_run *run)
+{
+	const char *path = cli_option(run->cli, "policy");
+	struct cs_why why = {{0}};
+	struct cs_bytes json;
+	attest_policy_init(&run->policy);
+	if (path != NULL) {
+		const enum cli_exit code = attest_file(run, &json, path, ATTEST_POLICY_SIZE_MAX);
+		if (code != CLI_OK)
+			return code;
+		const enum cs_err err = attest_policy_parse(&run->policy, json, &run->arena, &why);
+		if (err != CS_OK)
+			return cli_fail(run->cli, CLI_USAGE, "%s: %s: %s", path,
+					cs_err_sentence(err), why.text);
+	}
+	return read_report_data(run);
+}
+
+static enum cli_exit read_options(struct attest_run *run)
+{
+	const char *collateral = cli_option(run->cli, "collateral");
+	enum cli_exit code = read_time(run);
+	if (code == CLI_OK)
+		code = read_policy(run);
+	if (code == CLI_OK)
+		code = attest_load_roots(run);
+	if (code == CLI_OK && collateral != NULL)
+		code = attest_load_collateral(run, collateral);
+	run->in.collateral = &run->collateral;
+	run->in.roots = &run->trusted;
+	run->in.no_revocation = cli_flag(run->cli, "no-revocation");
+	return code;
+}
+
+/* ---- the verdict ---- */
+
+/* Evidence that cannot be read is a result, too: one check, which failed. */
+static void unreadable(struct attest_run *run, enum cs_err err, const struct cs_why *why)
+{
+	const enum attest_kind kind = run->in.evidence.kind;
+	memset(&run->result, 0, sizeof(run->result));
+	run->result.kind = kind;
+	attest_check(&run->result, "evidence-form", false, "%s: %.150s", cs_err_sentence(err),
+		     why->text);
+}
+
+static enum cli_exit verify(struct attest_run *run, struct cs_bytes file)
+{
+	struct cs_why why = {{0}};
+	enum cs_err err = attest_evidence_find(&run->in.evidence, file, &run->arena, &why);
+	if (err == CS_OK)
+		err = attest_verify(&run->result, &run->in, run->nistp, &run->arena, &why);
+	if (err == CS_ERR_NO_MEMORY || err == CS_ERR_CRYPTO)
+		return cli_fail(run->cli, CLI_FAILED, "%s", cs_err_sentence(err));
+	if (err != CS_OK)
+		unreadable(run, err, &why);
+	attest_appraise(&run->appraisal, &run->result, &run->policy, &run->in.now);
+	return CLI_OK;
+}
+
+static int exit_of(const struct attest_appraisal *appraisal)
+{
+	switch (appraisal->status) {
+	case ATTEST_TIER_AFFIRMING:
+		return CLI_OK;
+	case ATTEST_TIER_WARNING:
+		return appraisal->insecure        ? ATTEST_EXIT_INSECURE
+		       : appraisal->whole_machine ? ATTEST_EXIT_WHOLE_MACHINE
+						  : ATTEST_EXIT_WARNING;
+	case ATTEST_TIER_CONTRAINDICATED:
+		return ATTEST_EXIT_CONTRAINDICATED;
+	case ATTEST_TIER_NONE:
+		return ATTEST_EXIT_NONE;
+	}
+	cs_assert(false);
+	return CLI_FAILED;
+}
+
+/* ---- the command ---- */
+
+static void run_done(struct attest_run *run)
+{
+	cs_nistp_free(run->nistp);
+	free(run->block);
+	free(run);
+}
+
+static struct attest_run *run_new(struct cli *cli)
+{
+	struct attest_run *run = calloc(1, sizeof(*run));
+	if (run == NULL)
+		return NULL;
+	run->cli = cli;
+	run->block = malloc(ARENA_SIZE);
+	run->nistp = cs_nistp_new();
+	if (run->block == NULL || run->nistp == NULL) {
+		run_done(run);
+		return NULL;
+	}
+	cs_arena_init(&run->arena, run->block, ARENA_SIZE);
+	return run;
+}
+
+enum cli_exit cli_attest_verify(struct cli *cli)
+{
+	struct cs_bytes file;
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "which file?");
+	struct attest_run *run = run_new(cli);
+	if (run == NULL)
+		return cli_fail(cli, CLI_FAILED, "out of memory");
+	int code = (int)read_options(run);
+	if (code == CLI_OK)
+		code = (int)attest_file(run, &file, cli->positional[0],
+					(size_t)3 * ATTEST_EVIDENCE_SIZE_MAX);
+	if (code == CLI_OK)
+		code = (int)verify(run, file);
+	if (code == CLI_OK) {
+		attest_print(run);
+		code = exit_of(&run->appraisal);
+	}
+	run_done(run);
+	return (enum cli_exit)code;
+}

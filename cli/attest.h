@@ -1,0 +1,48 @@
+/* `caisson attest verify`: evidence from a file, offline. Files and the clock are here; everything that
+ * decides is in verify/attest. */
+#ifndef CLI_ATTEST_H
+#define CLI_ATTEST_H
+
+#include "cli/cli.h"
+#include "verify/attest/appraise.h"
+
+/* Its own exit codes, beside CLI_OK (affirming), CLI_FAILED and CLI_USAGE; docs/attestation.md has the
+ * table. */
+enum attest_exit {
+	ATTEST_EXIT_INSECURE = 3,      /* warning, accepted only by an insecure_accept_… */
+	ATTEST_EXIT_WHOLE_MACHINE = 4, /* a TPM's: everything on the machine is trusted */
+	ATTEST_EXIT_WARNING = 5,
+	ATTEST_EXIT_CONTRAINDICATED = 6,
+	ATTEST_EXIT_NONE = 7, /* nothing can be said: collateral is missing */
+};
+
+/* What the command works with: memory for one run, freed by attest_run_done. */
+struct attest_run {
+	struct cli *cli;
+	struct cs_arena arena;
+	void *block;
+	struct cs_nistp *nistp;
+	struct attest_collateral collateral;
+	struct cs_bytes roots[ATTEST_CERTIFICATES_MAX];
+	struct attest_roots trusted;
+	struct attest_input in;
+	struct attest_policy policy;
+	struct attest_result result;
+	struct attest_appraisal appraisal;
+	size_t passed_over; /* files of a folder that are no collateral */
+};
+
+/* ---- attest_files.c ---- */
+/* A file, in the arena. A failure of usage is printed. */
+enum cli_exit attest_file(struct attest_run *run, struct cs_bytes *bytes, const char *path,
+			  size_t size_max);
+/* --collateral: a file or a folder into the bag. */
+enum cli_exit attest_load_collateral(struct attest_run *run, const char *path);
+/* --root (of TPMs) or --insecure-root (in place of Intel's and AMD's): certificates of a file. */
+enum cli_exit attest_load_roots(struct attest_run *run);
+
+/* ---- attest_print.c ---- */
+/* The report, for people or as JSON. */
+void attest_print(struct attest_run *run);
+
+#endif

@@ -1,0 +1,324 @@
+"""`caisson attest verify` on recorded evidence (tests/vectors/attestation/README.md has each case's moment and verdict) and on
+generated one: kinds, statuses, advisories, exit codes, policies, and what must be refused."""
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lib import tools
+
+VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "attestation"
+GENERATED = VECTORS / "generated"
+AFFIRMED, FAILED, USAGE, INSECURE, WHOLE_MACHINE, WARNING, CONTRAINDICATED, NONE = range(8)
+TIER = {AFFIRMED: "affirming", INSECURE: "warning", WHOLE_MACHINE: "warning", WARNING: "warning", CONTRAINDICATED: "contraindicated",
+        NONE: "none"}
+SGX, SGX_AT = "dcap/dcap-qvl/sgx_quote", 1750330571
+TDX, TDX_AT = "dcap/dcap-qvl/tdx_quote", 1750330571
+SIMULATED = b"caisson/evidence/simulated/v1\0" + bytes(range(32)) + b"\xaa\xbb".ljust(64, b"\0")
+
+
+@pytest.fixture(scope="module")
+def caisson():
+    return tools.find_build() / "bin" / "caisson"
+
+
+@pytest.fixture
+def verify(caisson, tmp_path):
+    """verify(evidence, at, collateral, …): the exit code and the JSON. Evidence: a path below the vectors, or bytes."""
+
+    def run(evidence, at=None, collateral=None, *more, policy=None, code=None):
+        path = evidence if isinstance(evidence, Path) else VECTORS / evidence if isinstance(evidence, str) else tmp_path / "evidence"
+        if isinstance(evidence, bytes):
+            path.write_bytes(evidence)
+        words = [caisson, "attest", "verify", path, "--json", *more]
+        words += ["--at", str(at)] if at else []
+        words += ["--collateral", collateral if isinstance(collateral, Path) else VECTORS / collateral] if collateral else []
+        if policy is not None:
+            (tmp_path / "policy").write_text(policy if isinstance(policy, str) else json.dumps(policy))
+            words += ["--policy", tmp_path / "policy"]
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, check=False)
+        assert code is None or done.returncode == code, done.stdout + done.stderr
+        out = json.loads(done.stdout)
+        if "status" in out:
+            assert out["status"] == TIER[done.returncode]
+        return out
+
+    return run
+
+
+def failed(out) -> list[str]:
+    return [check["name"] for check in out["checks"] if check["ok"] is False]
+
+
+def folder(tmp_path, *names) -> Path:
+    """Files of the vectors, as an operator would lay them into one folder."""
+    place = tmp_path / "collateral"
+    place.mkdir()
+    for name in names:
+        shutil.copy(VECTORS / name, place / name.replace("/", "-"))
+    return place
+
+
+def bundled(tmp_path, bundle: str, *leave_out: str) -> Path:
+    content = json.loads((VECTORS / bundle).read_text())
+    for name in leave_out:
+        del content[name]
+    place = tmp_path / "bundle.json"
+    place.write_text(json.dumps(content))
+    return place
+
+
+# ---- recorded: DCAP ----
+
+OUTDATED = "dcap/dcap-qvl/tdx_quote_outdated_collateral.json"
+
+
+@pytest.mark.parametrize("evidence, at, collateral, code, status, advisories", [
+    (SGX, SGX_AT, "dcap/dcap-qvl/sgx_quote_collateral.json", WARNING, "ConfigurationAndSWHardeningNeeded",
+     ["INTEL-SA-00289", "INTEL-SA-00615"]),
+    (TDX, TDX_AT, "dcap/dcap-qvl/tdx_quote_collateral.json", AFFIRMED, "UpToDate", []),
+    ("dcap/dcap-qvl/tdx_quote_outdated", 1771412331, OUTDATED, CONTRAINDICATED, "NotSupported", []),
+    ("dcap/go-tdx-guest/quote_v5_sample.dat", "2026-02-20T00:00:00Z", OUTDATED, AFFIRMED, "UpToDate", []),
+    ("dcap/automata/quotev5.dat", "2026-02-20T00:00:00Z", OUTDATED, CONTRAINDICATED, "OutOfDate",
+     ["INTEL-SA-01036", "INTEL-SA-01079", "INTEL-SA-01099", "INTEL-SA-01103", "INTEL-SA-01111"]),
+], ids=["D1", "D2", "D3", "D4", "D5"])
+def test_bundles(verify, evidence, at, collateral, code, status, advisories):
+    out = verify(evidence, at, collateral, code=code)
+    assert (out["tcb_status"], sorted(out["advisories"])) == (status, advisories)
+    assert out["kind"] == ("sgx" if evidence == SGX else "tdx") and out["revocation"]
+    assert out["measurements"] and out["report_data"]
+    assert not [name for name in failed(out) if not name.startswith("policy-")]
+
+
+def test_recovery_changes_the_verdict(verify, tmp_path):
+    """D6: the quote of D5 half a year before; the PCK CRL of that time was not kept."""
+    place = folder(tmp_path, "dcap/automata/0625/tcbinfov3_90C06F000000.json", "dcap/automata/0625/qe_td.json")
+    shutil.copy(bundled(tmp_path, "dcap/dcap-qvl/tdx_quote_collateral.json", "tcb_info", "tcb_info_signature", "qe_identity",
+                        "qe_identity_signature", "pck_crl"), place / "chains.json")
+    out = verify("dcap/automata/quotev5.dat", 1749945600, place, "--no-revocation", code=WARNING)
+    assert out["tcb_status"] == "UpToDate" and not out["revocation"] and failed(out) == ["policy-revocation"]
+    assert "pck-revocation" in failed(verify("dcap/automata/quotev5.dat", 1749945600, place, code=CONTRAINDICATED))
+
+
+def test_a_vendors_folder(verify, tmp_path):
+    """D10: raw responses and PEM; its CRLs were not kept."""
+    place = folder(tmp_path, "dcap/oasis-core/tcb_info_v3_fmspc_00606A000000.json", "dcap/oasis-core/qe_identity_v2.json",
+                   "dcap/oasis-core/tcb_info_v3_fmspc_00606A000000_certs.pem")
+    (place / "notes.txt").write_text("not collateral")
+    out = verify("dcap/oasis-core/quote_v3_ecdsa_p256_pck_chain.bin", 1671497404, place, "--no-revocation", code=WARNING)
+    assert (out["tcb_status"], out["advisories"]) == ("SWHardeningNeeded", ["INTEL-SA-00615", "INTEL-SA-00657"])
+
+
+@pytest.mark.parametrize("at, failing", [("2025-03-20T11:21:56Z", True), ("2025-06-19T10:56:11Z", False), ("2025-07-19T10:01:18Z", False),
+                                         ("2025-07-19T10:01:19Z", True)])
+def test_dates(verify, at, failing):
+    out = verify(SGX, at, "dcap/dcap-qvl/sgx_quote_collateral.json", code=CONTRAINDICATED if failing else WARNING)
+    assert bool([name for name in failed(out) if not name.startswith("policy-")]) == failing
+
+
+def test_signatures_alone(verify):
+    """No collateral: nothing is known to be wrong, and nothing is affirmed."""
+    out = verify(TDX, TDX_AT, None, "--no-revocation", code=NONE)
+    assert out["tcb_status"] is None
+    assert [check["name"] for check in out["checks"] if check["ok"] is None] == ["pck-revocation", "tcb-info", "qe-identity"]
+
+
+def test_debug(verify):
+    out = verify("dcap/trustee/tdx_quote_4.dat", "2024-06-01T00:00:00Z", None, "--no-revocation")
+    assert out["debug"] and "policy-debug" in failed(out)
+
+
+@pytest.mark.parametrize("evidence", ["dcap/oasis-core/quote_v3_ecdsa_p256_eppid.bin", "dcap/openenclave/sgx_report_bad.bin",
+                                      "tpm/dstack/tpm_quote_sample.bin", "tpm/rust-keylime/test-quote.txt"])
+def test_unreadable_is_a_verdict(verify, evidence):
+    out = verify(evidence, 1700000000, code=CONTRAINDICATED)
+    assert "evidence-form" in failed(out) and out["tcb_status"] is None and out["measurements"] == {}
+
+
+# ---- recorded: SNP, TPM, RA-TLS ----
+
+MILAN = "snp/roots/ask_ark_milan.pem"
+
+
+@pytest.mark.parametrize("evidence, key", [("snp/virtee-sev/report_milan.hex", "snp/virtee-sev/vcek_milan.der"),
+                                           ("snp/trustee/test-report.bin", "snp/trustee/test-vcek.der")], ids=["S2", "S3"])
+def test_snp(verify, tmp_path, evidence, key):
+    out = verify(evidence, "2025-01-01T00:00:00Z", folder(tmp_path, key, MILAN), "--no-revocation")
+    assert out["kind"] == "snp" and len(out["measurements"]["measurement"]) == 96
+    assert not [name for name in failed(out) if not name.startswith("policy-")]
+    out = verify(evidence, "2025-01-01T00:00:00Z", tmp_path / "collateral", code=CONTRAINDICATED)
+    assert "snp-crl" in failed(out)
+
+
+def test_snp_at_an_offset(verify, tmp_path):
+    """S5: a report within another program's file."""
+    report = (VECTORS / "snp/dstack/sev_snp_attestation.bin").read_bytes()[4:1188]
+    place = folder(tmp_path, "snp/dstack/sev_snp_vcek.pem", "snp/dstack/sev_snp_ask.pem", MILAN)
+    out = verify(report, "2026-07-01T00:00:00Z", place, "--no-revocation", code=CONTRAINDICATED)
+    assert out["tcb_status"] == "OutOfDate"
+
+
+@pytest.mark.parametrize("key", ["test-vcek-invalid-legacy.der", "test-vcek-invalid-new.der"])
+def test_snp_of_another_key(verify, tmp_path, key):
+    out = verify("snp/trustee/test-report.bin", "2025-01-01T00:00:00Z", folder(tmp_path, f"snp/trustee/{key}", MILAN), "--no-revocation",
+                 code=CONTRAINDICATED)
+    assert [name for name in failed(out) if not name.startswith("policy-")]
+
+
+def test_vtpm_over_snp(verify):
+    for version in ("v0", "v1"):
+        out = verify(f"tpm/trustee-az-snp/evidence-{version}.json", 1750000000, MILAN, "--no-revocation", code=WARNING)
+        assert (out["kind"], out["hardware"], out["whole_machine"]) == ("tpm", "snp", False)
+        assert bytes.fromhex(out["report_data"]) == b"challenge"
+    verify("tpm/trustee-az-snp/evidence-v1.json", 1750000000, MILAN, "--no-revocation", "--report-data", b"challenge".hex(), code=WARNING)
+    out = verify("tpm/trustee-az-snp/evidence-v1.json", 1750000000, MILAN, "--no-revocation", "--report-data", b"another".hex(),
+                 code=CONTRAINDICATED)
+    assert "policy-report-data" in failed(out)
+
+
+def test_tpm_of_nobody(verify):
+    out = verify("tpm/trustee-tpm/tpm_evidence.json", 1700000000, code=CONTRAINDICATED)
+    assert out["kind"] == "tpm" and "ak-trust" in failed(out)
+
+
+@pytest.mark.parametrize("name", ["gramine-cert.pem", "rats-tls-cert.pem"])
+def test_ratls(verify, name):
+    out = verify(f"ratls/ccc/{name}", "2023-06-01T00:00:00Z", None, "--no-revocation")
+    assert (out["kind"], out["hardware"]) == ("ratls", "sgx")
+    assert not [check for check in failed(out) if not check.startswith("policy-")]
+
+
+# ---- generated: under roots of ours ----
+
+def generated(kind: str, name: str, tmp_path) -> tuple[dict, list[str], bytes]:
+    file = json.loads((GENERATED / f"{kind}.json").read_text())
+    case = next(case for case in file["cases"] if case["name"] == name)
+    place = tmp_path / "generated"
+    place.mkdir()
+
+    def lay(label, names):
+        for i, value in enumerate(names):
+            (place / f"{label}{i}.der").write_bytes(bytes.fromhex(file["objects"][value]))
+    lay("certificate", case["certificates"])
+    lay("crl", case["crls"])
+    roots = []
+    for i, value in enumerate(case["roots"]):
+        path = tmp_path / f"root{i}.der"
+        path.write_bytes(bytes.fromhex(file["objects"][value]))
+        roots.append(str(path))
+    if "text" in case:
+        return {**case, "folder": place}, roots, case["text"].encode()
+    parts = [file["objects"][part[1:]] if part.startswith("@") else part for part in case["evidence"]]
+    return {**case, "folder": place}, roots, bytes.fromhex("".join(parts))
+
+
+def test_test_roots(verify, tmp_path):
+    case, roots, evidence = generated("snp", "Genoa version 5 VLEK", tmp_path)
+    insecure = [word for root in roots for word in ("--insecure-root", root)]
+    assert "snp-chain" in failed(verify(evidence, case["now"], case["folder"], "--no-revocation", code=CONTRAINDICATED))
+    out = verify(evidence, case["now"], case["folder"], "--no-revocation", *insecure, code=CONTRAINDICATED)
+    assert "policy-roots" in failed(out) and out["tcb_status"] == "UpToDate"
+    out = verify(evidence, case["now"], case["folder"], "--no-revocation", *insecure, code=INSECURE,
+                 policy={"version": 1, "insecure_accept_test_roots": True})
+    assert out["insecure"]
+
+
+def test_whole_machine(verify, tmp_path):
+    """A plain TPM whose key its maker's certificate vouches for: a class of its own, never affirmed."""
+    case, roots, evidence = generated("ratls", "TPM", tmp_path)
+    given = [word for root in roots for word in ("--root", root)]
+    out = verify(evidence, case["now"], case["folder"], "--no-revocation", *given, code=WHOLE_MACHINE)
+    assert out["whole_machine"] and (out["kind"], out["hardware"]) == ("ratls", "tpm")
+    verify(evidence, case["now"], case["folder"], "--no-revocation", code=CONTRAINDICATED)
+
+
+# ---- simulated, forms, policies ----
+
+def test_simulated(verify):
+    out = verify(SIMULATED, code=CONTRAINDICATED)
+    assert failed(out) == ["policy-simulated"] and out["measurements"]["measurement"] == bytes(range(32)).hex()
+    policy = {"version": 1, "insecure_accept_simulated": True}
+    for form in (SIMULATED, SIMULATED.hex().encode(), b"0x" + SIMULATED.hex().encode(), base64.b64encode(SIMULATED)):
+        out = verify(form, policy=policy, code=INSECURE)
+        assert out["insecure"] and out["kind"] == "simulated"
+    policy["measurements"] = [{"kind": "simulated", "values": {"measurement": bytes(range(32)).hex()}}]
+    verify(SIMULATED, policy=policy, code=INSECURE)
+    policy["measurements"][0]["values"]["measurement"] = bytes(32).hex()
+    verify(SIMULATED, policy=policy, code=CONTRAINDICATED)
+    verify(SIMULATED, None, None, "--report-data", "aabb", policy={"version": 1, "insecure_accept_simulated": True}, code=INSECURE)
+    verify(SIMULATED, None, None, "--report-data", "aabc", policy={"version": 1, "insecure_accept_simulated": True}, code=CONTRAINDICATED)
+    verify(SIMULATED[:-1], policy=policy, code=CONTRAINDICATED)
+    verify(SIMULATED + b"\0", policy=policy, code=CONTRAINDICATED)
+
+
+def test_policies(verify):
+    td = verify(TDX, TDX_AT, "dcap/dcap-qvl/tdx_quote_collateral.json", code=AFFIRMED)["measurements"]["mr_td"]
+
+    def judged(policy: dict, code: int) -> dict:
+        return verify(TDX, TDX_AT, "dcap/dcap-qvl/tdx_quote_collateral.json", policy={"version": 1, **policy}, code=code)
+
+    named = {"kind": "tdx", "values": {"mr_td": td}}
+    judged({"measurements": [named]}, AFFIRMED)
+    judged({"measurements": [{**named, "not_after": "2025-06-19T10:56:11Z"}]}, AFFIRMED)
+    assert failed(judged({"measurements": [{**named, "not_after": "2025-06-19T10:56:10Z"}]}, CONTRAINDICATED)) == ["policy-measurements"]
+    judged({"measurements": []}, CONTRAINDICATED)
+    judged({"measurements": [{"kind": "sgx", "values": {"mr_td": td}}]}, CONTRAINDICATED)
+    judged({"tcb_evaluation_number_min": 17}, AFFIRMED)
+    assert failed(judged({"tcb_evaluation_number_min": 99}, CONTRAINDICATED)) == ["policy-tcb-evaluation-number"]
+    assert failed(judged({"collateral_age_max_s": 1}, CONTRAINDICATED)) == ["policy-collateral-age"]
+    judged({"tcb": [{"status": "UpToDate", "tier": "warning"}]}, WARNING)
+    accepted = {"version": 1, "tcb": [{"status": "ConfigurationAndSWHardeningNeeded", "tier": "affirming", "until": "2025-06-20T00:00:00Z"}]}
+    verify(SGX, SGX_AT, "dcap/dcap-qvl/sgx_quote_collateral.json", policy=accepted, code=AFFIRMED)
+    verify(SGX, "2025-06-21T00:00:00Z", "dcap/dcap-qvl/sgx_quote_collateral.json", policy=accepted, code=WARNING)
+
+
+def test_ear(caisson):
+    done = subprocess.run([caisson, "attest", "verify", VECTORS / TDX, "--collateral", VECTORS / "dcap/dcap-qvl/tdx_quote_collateral.json",
+                           "--at", str(TDX_AT), "--ear"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == AFFIRMED
+    ear = json.loads(done.stdout)
+    known = json.loads((VECTORS / "ear/ear-claims-tv-ok.json").read_text())
+    assert ear["eat_profile"] == known["eat_profile"] and ear["iat"] == TDX_AT
+    assert set(ear["ear.verifier-id"]) == set(known["ear.verifier-id"])
+    submodule, of_known = ear["submods"]["tdx"], known["submods"]["test"]
+    assert submodule["ear.status"] == "affirming"
+    assert set(of_known) <= set(submodule)
+    assert set(submodule["ear.trustworthiness-vector"]) <= set(of_known["ear.trustworthiness-vector"])
+
+
+# ---- usage ----
+
+def test_usage(caisson, tmp_path):
+    bad = tmp_path / "bad"
+    bad.write_text("{")
+    quote, bundle = VECTORS / TDX, VECTORS / "dcap/dcap-qvl/tdx_quote_collateral.json"
+    for words in ([], [tmp_path / "nothing"], [quote, quote], [quote, "--policy", bad], [quote, "--policy", tmp_path / "nothing"],
+                  [quote, "--collateral", bad], [quote, "--collateral", tmp_path / "nothing"], [quote, "--collateral", quote],
+                  [quote, "--at", "yesterday"], [quote, "--at", "2025-02-30T00:00:00Z"], [quote, "--report-data", "0x"],
+                  [quote, "--report-data", "00" * 65], [quote, "--report-data", "zz"], [quote, "--root", bad],
+                  [quote, "--insecure-root", quote], [quote, "--colateral", bundle]):
+        done = subprocess.run([str(word) for word in [caisson, "attest", "verify", *words]], capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == USAGE and done.stderr, (words, done.stdout)
+
+
+def test_two_tcb_infos(caisson, tmp_path):
+    """Which one would count is not guessed."""
+    place = folder(tmp_path, "dcap/go-tdx-guest/sample_tcbInfo_response", "dcap/go-tdx-guest/sample_tcbinfo_response_v5")
+    done = subprocess.run([caisson, "attest", "verify", VECTORS / TDX, "--collateral", place], capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == USAGE and "second one" in done.stderr
+
+
+def test_report_for_people(caisson):
+    done = subprocess.run([caisson, "attest", "verify", VECTORS / SGX, "--collateral", VECTORS / "dcap/dcap-qvl/sgx_quote_collateral.json",
+                           "--at", str(SGX_AT)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == WARNING
+    for line in ("kind     sgx", "status   warning", "TCB      ConfigurationAndSWHardeningNeeded", "         INTEL-SA-00289",
+                 "no policy names measurements"):
+        assert line in done.stdout
