@@ -45,7 +45,9 @@ static enum cs_err make_instance(struct gateway_journal *journal, struct cs_why 
 enum cs_err gateway_journal_open(struct gateway_journal **out, struct host_loop *loop,
 				 const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43414953};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = 0x43414953};
 	struct gateway_journal *journal = host_alloc(sizeof(*journal));
 	enum cs_err err = host_store_open(&journal->store, loop, path, &schema, why);
 	for (size_t i = 0; i < SQL_COUNT && err == CS_OK; i++) {

@@ -388,6 +388,11 @@ static enum cs_err open_db(struct host_store *store, const char *path,
 	 * compiles such a statement anew for every other value. */
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	CS_TRY(check_owner(store, schema, &version, why));
+	if (schema->page_size > 0) {
+		char text[40];
+		(void)snprintf(text, sizeof text, "PRAGMA page_size=%" PRIu32, schema->page_size);
+		CS_TRY(run_sql(store, text, why));
+	}
 	CS_TRY(run_sql(
 		store,
 		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
@@ -455,11 +460,14 @@ enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why)
 	return run_sql(store, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096", why);
 }
 
-enum cs_err host_store_set_alone(struct host_store *store, uint32_t cache_kib, struct cs_why *why)
+enum cs_err host_store_set_alone(struct host_store *store, uint32_t cache_kib, uint32_t log_pages,
+				 struct cs_why *why)
 {
-	char text[96];
+	char text[128];
 	(void)snprintf(text, sizeof text,
-		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-%" PRIu32, cache_kib);
+		       "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-%" PRIu32
+		       "; PRAGMA wal_autocheckpoint=%" PRIu32,
+		       cache_kib, log_pages);
 	return run_sql(store, text, why);
 }
 

@@ -15,6 +15,7 @@ struct host_store_schema {
 	const char *const *migrations;
 	uint32_t migration_count;
 	uint32_t application_id; /* tells our files from others' (PRAGMA application_id) */
+	uint32_t page_size;      /* of a new file, bytes; 0: SQLite's own, 4096 */
 };
 
 /* Creates the file with mode 0600. CONFLICT: another process has it open; INVALID: another
@@ -29,9 +30,10 @@ CS_NODISCARD enum cs_err host_store_open(struct host_store **store, struct host_
  * missing, never a part of one. */
 CS_NODISCARD enum cs_err host_store_set_derived(struct host_store *store, struct cs_why *why);
 /* Nobody else reads the file while it is open here, not even another connection: then no statement
- * takes locks. Of the database's pages so much stays in memory. */
+ * takes locks. Of the database's pages so much stays in memory, and what the log has of them is
+ * written back when it has so many. */
 CS_NODISCARD enum cs_err host_store_set_alone(struct host_store *store, uint32_t cache_kib,
-					      struct cs_why *why);
+					      uint32_t log_pages, struct cs_why *why);
 /* Commits what is open, without callbacks. Statements must have been freed. Not inside a callback
  * of the store. NULL is allowed. */
 void host_store_close(struct host_store *store);

@@ -38,8 +38,9 @@ static const char *const texts[SQL_COUNT] = {
 enum cs_err oracle_journal_open(struct oracle_journal **out, struct host_loop *loop,
 				const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations),
-							APPLICATION_ID};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = APPLICATION_ID};
 	struct oracle_journal *journal = host_alloc(sizeof(*journal));
 	enum cs_err err = host_store_open(&journal->store, loop, path, &schema, why);
 	for (size_t i = 0; i < SQL_COUNT && err == CS_OK; i++) {

@@ -69,7 +69,9 @@ static enum cs_err fail(struct node_backfill_store *b, enum cs_err err, struct c
 enum cs_err node_backfill_store_open(struct node_backfill_store **backfill, const char *path,
 				     struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534246};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = 0x43534246};
 	struct node_backfill_store *b = host_alloc(sizeof *b);
 	enum cs_err err = host_store_open(&b->store, NULL, path, &schema, why);
 	/* What is lost is asked for again. */

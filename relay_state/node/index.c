@@ -96,7 +96,9 @@ static bool test_condition(void *context, int64_t which, struct cs_bytes value)
 
 enum cs_err node_index_open(struct node_index **opened, const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c49};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = 0x43534c49};
 	struct node_index *index = host_alloc(sizeof *index);
 	enum cs_err err = host_store_open(&index->store, NULL, path, &schema, why);
 	if (err == CS_OK)

@@ -180,7 +180,9 @@ enum cs_err node_kvstore_db_load(struct node_kvstore_db *db, struct abci_kvstore
 
 enum cs_err node_kvstore_db_open(struct node_kvstore_db **out, const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x4353564b};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = 0x4353564b};
 	struct node_kvstore_db *db = host_alloc(sizeof *db);
 	enum cs_err err = host_store_open(&db->store, NULL, path, &schema, why);
 	for (size_t i = 0; i < STATEMENTS && err == CS_OK; i++) {

@@ -17,6 +17,10 @@
 
 /* The key of a row: its space and itself. */
 #define KEY_SIZE_MAX (1u + LEDGER_KEY_SIZE_MAX)
+/* A block's changes lie all over the file, and each writes its whole page: short ones, and the log is
+ * written back after some blocks' worth of them, in 32 MiB. */
+#define PAGE_SIZE 2048u
+#define LOG_PAGES 16384u
 /* Of the state of a new file. */
 #define SUM_OF_NOTHING "1114675946"
 
@@ -617,13 +621,16 @@ static enum cs_err prepare(struct node_ledger_db *db)
 
 enum cs_err node_ledger_db_open(struct node_ledger_db **out, const char *path, struct cs_why *why)
 {
-	static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534c45};
+	static const struct host_store_schema schema = {.migrations = migrations,
+							.migration_count = CS_LEN(migrations),
+							.application_id = 0x43534c45,
+							.page_size = PAGE_SIZE};
 	struct node_ledger_db *db = host_alloc(sizeof *db);
 	enum cs_err err = host_store_open(&db->store, NULL, path, &schema, why);
 	if (err == CS_OK)
 		err = host_store_set_derived(db->store, why);
 	if (err == CS_OK)
-		err = host_store_set_alone(db->store, NODE_LEDGER_CACHE_KIB, why);
+		err = host_store_set_alone(db->store, NODE_LEDGER_CACHE_KIB, LOG_PAGES, why);
 	if (err == CS_OK) {
 		err = prepare(db);
 		if (err == CS_OK)

@@ -17,7 +17,7 @@
 
 /* Of the database in memory: the upper pages of the state tree for ten million keys, and the
  * indices' upper ones. */
-#define NODE_LEDGER_CACHE_KIB (48u * 1024)
+#define NODE_LEDGER_CACHE_KIB (96u * 1024)
 /* A commit forgets twice as many rows as it writes, and so many more: what a shorter window leaves
  * goes within a few blocks, and none of them waits for it. Of removed keys; of runs of the history. */
 #define NODE_LEDGER_PRUNED_MIN 1024u

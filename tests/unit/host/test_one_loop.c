@@ -42,7 +42,8 @@ struct world {
 };
 
 static const char *const migrations[] = {"CREATE TABLE n (n INTEGER PRIMARY KEY) STRICT"};
-static const struct host_store_schema schema = {migrations, 1, 77};
+static const struct host_store_schema schema = {
+	.migrations = migrations, .migration_count = 1, .application_id = 77};
 
 /* ---- WebSocket ---- */
 

@@ -15,7 +15,9 @@ static const char *const migrations[] = {
 	"INTEGER CHECK (n >= 0)) STRICT",
 	"ALTER TABLE thing ADD COLUMN extra TEXT; CREATE INDEX thing_n ON thing (n)",
 };
-static const struct host_store_schema schema = {migrations, CS_LEN(migrations), 0x43534a31};
+static const struct host_store_schema schema = {.migrations = migrations,
+						.migration_count = CS_LEN(migrations),
+						.application_id = 0x43534a31};
 
 struct fixture {
 	struct host_loop *loop;
@@ -295,7 +297,8 @@ static void test_bad_migration_changes_nothing(void **state)
 	struct cs_why why = {{0}};
 	const char *const bad[] = {migrations[0], migrations[1],
 				   "CREATE TABLE other (a INTEGER) STRICT; CREATE TABLE thing (a)"};
-	const struct host_store_schema worse = {bad, 3, schema.application_id};
+	const struct host_store_schema worse = {
+		.migrations = bad, .migration_count = 3, .application_id = schema.application_id};
 	close_store(f);
 	assert_err(host_store_open(&store, f->loop, f->path, &worse, &why), CS_ERR_IO);
 	open_store(f, f->loop);

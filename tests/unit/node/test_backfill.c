@@ -123,7 +123,8 @@ static enum cs_err turn_a_bit(void *context)
 static void damage(struct filling *f)
 {
 	static const char *const made[] = {""};
-	static const struct host_store_schema schema = {made, 1, 0x43534246};
+	static const struct host_store_schema schema = {
+		.migrations = made, .migration_count = 1, .application_id = 0x43534246};
 	struct host_store *store;
 	struct host_stmt *stmt;
 	node_backfill_store_close(f->store);
