@@ -14,7 +14,7 @@
  * that was away for an hour of blocks every four seconds finds its proof. */
 #define LEDGER_VERSIONS_KEPT_DEFAULT 1000u
 /* More would be an archive, which the chain itself is. */
-#define LEDGER_VERSIONS_KEPT_MAX 1000000u
+#define LEDGER_VERSIONS_KEPT_MAX 100000u
 
 struct ledger_rules {
 	uint64_t block_gas;           /* at most LEDGER_BLOCK_GAS, for which memory is set aside */

@@ -154,7 +154,7 @@ static void test_refused_genesis(void **state)
 		 "}," ONE "]}",
 		 CS_ERR_OVERFLOW},
 		{"{\"rules\":{\"versions_kept\":0}}", CS_ERR_INVALID},
-		{"{\"rules\":{\"versions_kept\":1000001}}", CS_ERR_OVERFLOW},
+		{"{\"rules\":{\"versions_kept\":100001}}", CS_ERR_OVERFLOW},
 		{"{\"rules\":{\"gas_price_min\":\"340282366920938463463374607431768211456\"}}",
 		 CS_ERR_INVALID},
 		{"{\"rules\":{\"block_gas\":1}}", CS_ERR_UNKNOWN_FIELD},
