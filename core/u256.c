@@ -192,14 +192,14 @@ void cs_u256_decimal(char text[CS_U256_DECIMAL_SIZE], const struct cs_u256 *valu
 	char digits[5 * CHUNK_DIGITS];
 	size_t at = sizeof digits;
 	struct cs_u256 rest = *value;
-	for (size_t chunk = 0; chunk < 5; chunk++) {
+	do {
 		uint64_t low;
 		rest = cs_u256_div_u64(&low, &rest, CHUNK);
 		for (size_t i = 0; i < CHUNK_DIGITS; i++) {
 			digits[--at] = (char)('0' + low % 10);
 			low /= 10;
 		}
-	}
+	} while (!cs_u256_is_zero(&rest));
 	while (at < sizeof digits - 1 && digits[at] == '0')
 		at++;
 	memcpy(text, digits + at, sizeof digits - at);
