@@ -248,6 +248,7 @@ enum cs_err ledger_evidence_judge(struct ledger_verdict *out, const struct ledge
 	struct cs_nistp *nistp = cs_nistp_new();
 	if (nistp == NULL)
 		return CS_ERR_CRYPTO;
+	cs_nistp_limit(nistp, LEDGER_EVIDENCE_SIGNATURES_MAX);
 	const enum cs_err err = verify(&verdict, judging, nistp, arena);
 	cs_nistp_free(nistp);
 	if (err == CS_OK)

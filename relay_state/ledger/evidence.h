@@ -18,10 +18,12 @@
 /* All parts. A DCAP quote is 5 KiB and its collateral 15; a vTPM's JSON with the quote of a TD 26. */
 #define LEDGER_EVIDENCE_SIZE_MAX 65536u
 #define LEDGER_COLLATERAL_MAX 12u
-/* In the bag: Intel's signer, CA and root, or AMD's three; a TPM's maker has a CA or two more. Each
- * more is work for a path that leads nowhere: the gas of gas.h is measured with these. */
+/* In the bag: Intel's signer, CA and root, or AMD's three; a TPM's maker has a CA or two more. */
 #define LEDGER_EVIDENCE_CERTIFICATES_MAX 6u
 #define LEDGER_EVIDENCE_CRLS_MAX 3u
+/* ECDSA that is verified for one registration: a vTPM over TDX takes some 20, and whoever brings
+ * certificates that lead nowhere pays for no more than the gas of gas.h. */
+#define LEDGER_EVIDENCE_SIGNATURES_MAX 32u
 
 /* As numbers in registrations; docs/protocol/enclaves.md. */
 enum ledger_evidence_kind {
