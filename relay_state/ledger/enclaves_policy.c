@@ -116,31 +116,36 @@ static enum cs_err check_manifest(struct ledger_call *call, const struct ledger_
 		       : ledger_revert_plain(call, "ManifestUnknown()");
 }
 
+struct cs_hash ledger_manifest_digest(const struct cs_hash *own, const struct cs_hash *lineage,
+				      uint64_t number, const struct cs_hash *hash)
+{
+	const struct cs_hash words[] = {*own, *lineage, ledger_word_u64(number), *hash};
+	return ledger_digest("caisson/ledger/manifest/v1", words, CS_LEN(words));
+}
+
 /* For registrations by evidence: k of n say that a manifest counts. Is false where it contradicts what
  * was approved before. */
 enum cs_err enclaves_approve_manifest(struct ledger_call *call, struct cs_abi_reader *in,
 				      struct cs_abi *out)
 {
 	struct enclaves_approvals approvals;
-	struct cs_hash words[4];
+	struct cs_hash own, lineage, hash;
 	uint64_t number;
 	bool contradicts;
-	CS_TRY(cs_abi_get_word(in, &words[1]));
+	CS_TRY(cs_abi_get_word(in, &lineage));
 	CS_TRY(cs_abi_get_u64(in, &number));
-	CS_TRY(cs_abi_get_word(in, &words[3]));
+	CS_TRY(cs_abi_get_word(in, &hash));
 	CS_TRY(enclaves_approvals_read(in, &approvals));
-	if (cs_hash_is_zero(&words[1]) || number == 0 || cs_hash_is_zero(&words[3]))
+	if (cs_hash_is_zero(&lineage) || number == 0 || cs_hash_is_zero(&hash))
 		return ledger_revert_plain(call, "RegistrationInvalid()");
-	CS_TRY(ledger_enclaves_identity(call, &words[0]));
-	words[2] = ledger_word_u64(number);
+	CS_TRY(ledger_enclaves_identity(call, &own));
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_HASH));
-	const struct cs_hash digest =
-		ledger_digest("caisson/ledger/manifest/v1", words, CS_LEN(words));
+	const struct cs_hash digest = ledger_manifest_digest(&own, &lineage, number, &hash);
 	CS_TRY(enclaves_approvals_check(call, &approvals, &digest));
-	CS_TRY(enclaves_manifest_approve(call, &words[1], number, &words[3], &contradicts));
+	CS_TRY(enclaves_manifest_approve(call, &lineage, number, &hash, &contradicts));
 	if (!contradicts)
-		CS_TRY(ledger_emit_words(call, "ManifestApproved(bytes32,uint64,bytes32)",
-					 &words[1], 1, LEDGER_WORDS(words[2], words[3])));
+		CS_TRY(ledger_emit_words(call, "ManifestApproved(bytes32,uint64,bytes32)", &lineage,
+					 1, LEDGER_WORDS(ledger_word_u64(number), hash)));
 	cs_abi_put_u64(out, !contradicts);
 	return CS_OK;
 }
@@ -150,18 +155,18 @@ enum cs_err enclaves_approve_manifest(struct ledger_call *call, struct cs_abi_re
 static void get_roots(struct cs_reader *in, struct cs_bytes *roots, size_t *count)
 {
 	*count = cs_get_u8(in);
-	if (*count > ENCLAVES_ROOTS_MAX)
+	if (*count > LEDGER_POLICY_ROOTS_MAX)
 		in->failed = true;
 	for (size_t i = 0; i < *count && !in->failed; i++)
 		roots[i] = cs_get(in, cs_get_u16(in));
 }
 
-enum cs_err enclaves_policy_get(struct ledger_call *call, struct enclaves_policy *policy)
+enum cs_err enclaves_policy_get(struct ledger_call *call, struct ledger_policy *policy)
 {
 	const struct ledger_key key = ledger_key(KIND_POLICY);
 	struct cs_bytes value = CS_BYTES_NONE;
 	struct cs_reader in;
-	*policy = (struct enclaves_policy){.number = 0};
+	*policy = (struct ledger_policy){.number = 0};
 	enum cs_err err = ledger_get(call, &value, cs_bytes(key.b, key.n));
 	if (err != CS_OK)
 		return err == CS_ERR_NOT_FOUND ? CS_OK : err;
@@ -186,7 +191,7 @@ static void put_roots(struct cs_buf *buf, const struct cs_bytes *roots, size_t c
 	}
 }
 
-static enum cs_err put_policy(struct ledger_call *call, const struct enclaves_policy *policy)
+static enum cs_err put_policy(struct ledger_call *call, const struct ledger_policy *policy)
 {
 	const struct ledger_key key = ledger_key(KIND_POLICY);
 	struct cs_buf buf;
@@ -216,7 +221,7 @@ static bool are_certificates(const struct cs_bytes *roots, size_t count)
 
 /* It must name builds, leave report data to the registration, and have nothing insecure in a register
  * that is not. Memory for its JSON is given back. */
-static enum cs_err check_policy(struct ledger_call *call, const struct enclaves_policy *policy,
+static enum cs_err check_policy(struct ledger_call *call, const struct ledger_policy *policy,
 				bool insecure)
 {
 	const size_t mark = cs_arena_mark(call->arena);
@@ -242,13 +247,13 @@ static enum cs_err check_policy(struct ledger_call *call, const struct enclaves_
 
 static struct cs_hash roots_hash(const struct cs_bytes *roots, size_t count)
 {
-	struct cs_hash hashes[ENCLAVES_ROOTS_MAX];
+	struct cs_hash hashes[LEDGER_POLICY_ROOTS_MAX];
 	for (size_t i = 0; i < count; i++)
 		hashes[i] = cs_keccak256(roots[i]);
 	return cs_keccak256(cs_bytes(hashes, count * sizeof *hashes));
 }
 
-static struct cs_hash policy_digest(const struct cs_hash *own, const struct enclaves_policy *policy)
+struct cs_hash ledger_policy_digest(const struct cs_hash *own, const struct ledger_policy *policy)
 {
 	const struct cs_hash words[] = {
 		*own,
@@ -261,14 +266,14 @@ static struct cs_hash policy_digest(const struct cs_hash *own, const struct encl
 	return ledger_digest("caisson/ledger/policy/v1", words, CS_LEN(words));
 }
 
-static enum cs_err read_policy(struct cs_abi_reader *in, struct enclaves_policy *policy)
+static enum cs_err read_policy(struct cs_abi_reader *in, struct ledger_policy *policy)
 {
 	CS_TRY(cs_abi_get_u64(in, &policy->number));
 	CS_TRY(cs_abi_get_u8(in, &policy->worst));
-	CS_TRY(cs_abi_get_bytes(in, ENCLAVES_POLICY_SIZE_MAX, &policy->text));
-	CS_TRY(cs_abi_get_bytes_array(in, ENCLAVES_ROOTS_MAX, ENCLAVES_ROOT_SIZE_MAX, policy->tpm,
+	CS_TRY(cs_abi_get_bytes(in, LEDGER_POLICY_SIZE_MAX, &policy->text));
+	CS_TRY(cs_abi_get_bytes_array(in, LEDGER_POLICY_ROOTS_MAX, LEDGER_POLICY_ROOT_SIZE_MAX, policy->tpm,
 				      &policy->tpm_count));
-	return cs_abi_get_bytes_array(in, ENCLAVES_ROOTS_MAX, ENCLAVES_ROOT_SIZE_MAX,
+	return cs_abi_get_bytes_array(in, LEDGER_POLICY_ROOTS_MAX, LEDGER_POLICY_ROOT_SIZE_MAX,
 				      policy->insecure, &policy->insecure_count);
 }
 
@@ -276,7 +281,7 @@ static enum cs_err read_policy(struct cs_abi_reader *in, struct enclaves_policy 
 enum cs_err enclaves_set_policy(struct ledger_call *call, struct cs_abi_reader *in,
 				struct cs_abi *out)
 {
-	struct enclaves_policy policy = {.since_s = call->block->time_s}, before;
+	struct ledger_policy policy = {.since_s = call->block->time_s}, before;
 	struct enclaves_approvals approvals;
 	struct ledger_self self;
 	(void)out;
@@ -287,8 +292,8 @@ enum cs_err enclaves_set_policy(struct ledger_call *call, struct cs_abi_reader *
 	if (policy.number != before.number + 1)
 		return ledger_revert(call, "PolicyNumberIs(uint64)", &next, 1);
 	CS_TRY(ledger_self_get(call, &self));
-	CS_TRY(ledger_use_gas(call, (2 + 2 * ENCLAVES_ROOTS_MAX) * LEDGER_GAS_HASH));
-	const struct cs_hash digest = policy_digest(&self.identity, &policy);
+	CS_TRY(ledger_use_gas(call, (2 + 2 * LEDGER_POLICY_ROOTS_MAX) * LEDGER_GAS_HASH));
+	const struct cs_hash digest = ledger_policy_digest(&self.identity, &policy);
 	CS_TRY(enclaves_approvals_check(call, &approvals, &digest));
 	CS_TRY(check_policy(call, &policy, self.insecure));
 	CS_TRY(put_policy(call, &policy));
@@ -363,7 +368,7 @@ static struct cs_hash report_data_of(const struct ledger_registration *r, const 
 	return wire_report_hash(&report);
 }
 
-static struct ledger_evidence_rules rules_of(const struct enclaves_policy *policy)
+static struct ledger_evidence_rules rules_of(const struct ledger_policy *policy)
 {
 	struct ledger_evidence_rules rules = {.policy = policy->text,
 					      .worst = (enum attest_tier)policy->worst,
@@ -379,7 +384,7 @@ static struct ledger_evidence_rules rules_of(const struct enclaves_policy *polic
 }
 
 static enum cs_err judge(struct ledger_call *call, struct ledger_verdict *verdict,
-			 const struct ledger_registration *r, const struct enclaves_policy *policy,
+			 const struct ledger_registration *r, const struct ledger_policy *policy,
 			 struct cs_arena *arena)
 {
 	const struct ledger_evidence_rules rules = rules_of(policy);
@@ -429,7 +434,7 @@ enum cs_err enclaves_evidence_check(struct ledger_call *call, struct ledger_regi
 				    struct enclaves_verdict *out)
 {
 	const size_t mark = cs_arena_mark(call->arena);
-	struct enclaves_policy policy;
+	struct ledger_policy policy;
 	struct ledger_verdict verdict;
 	struct cs_arena work;
 	CS_TRY(enclaves_policy_get(call, &policy));
@@ -464,7 +469,7 @@ enum cs_err enclaves_evidence_check(struct ledger_call *call, struct ledger_regi
 enum cs_err enclaves_policy_of(struct ledger_call *call, struct cs_abi_reader *in,
 			       struct cs_abi *out)
 {
-	struct enclaves_policy policy;
+	struct ledger_policy policy;
 	(void)in;
 	CS_TRY(enclaves_policy_get(call, &policy));
 	cs_abi_put_u64(out, policy.number);

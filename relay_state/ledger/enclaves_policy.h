@@ -6,25 +6,9 @@
 #include "relay_state/ledger/enclaves_parts.h"
 #include "relay_state/ledger/evidence.h"
 
-/* A policy of every role's old and new build on each kind of hardware is some 8 KiB. */
-#define ENCLAVES_POLICY_SIZE_MAX 12288u
-#define ENCLAVES_ROOTS_MAX 8u
-/* RSA of 4,096 bits, twice, and names. */
-#define ENCLAVES_ROOT_SIZE_MAX 2048u
-
-struct enclaves_policy {
-	uint64_t number;  /* 0: none was ever set, and the rest is zero */
-	uint64_t since_s; /* block's time */
-	uint8_t worst;    /* enum attest_tier: AFFIRMING, or WARNING too */
-	struct cs_bytes text;
-	size_t tpm_count;
-	struct cs_bytes tpm[ENCLAVES_ROOTS_MAX]; /* DER, of endorsement and attestation keys */
-	size_t insecure_count;
-	struct cs_bytes insecure[ENCLAVES_ROOTS_MAX]; /* in the place of Intel's and AMD's */
-};
 /* Views into the state, until the block ends. */
 CS_NODISCARD enum cs_err enclaves_policy_get(struct ledger_call *call,
-					     struct enclaves_policy *policy);
+					     struct ledger_policy *policy);
 
 /* ---- approvals ---- */
 
