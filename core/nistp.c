@@ -63,6 +63,14 @@ void cs_nistp_limit(struct cs_nistp *nistp, unsigned signatures)
 	nistp->left = signatures;
 }
 
+enum cs_err cs_nistp_spend(struct cs_nistp *nistp)
+{
+	if (nistp->left == 0)
+		return CS_ERR_TOO_LARGE;
+	nistp->left--;
+	return CS_OK;
+}
+
 void cs_nistp_free(struct cs_nistp *nistp)
 {
 	if (nistp == NULL)
@@ -148,10 +156,10 @@ enum cs_err cs_nistp_verify(struct cs_nistp *nistp, enum cs_curve curve, struct 
 		return CS_ERR_WRONG_KEY;
 	if (rs.n != 2 * size || digest.n == 0)
 		return CS_ERR_BAD_SIGNATURE;
-	if (nistp->left == 0)
-		return CS_ERR_TOO_LARGE;
-	nistp->left--;
-	enum cs_err err = key_find(nistp, curve, key, &found);
+	enum cs_err err = cs_nistp_spend(nistp);
+	if (err != CS_OK)
+		return err;
+	err = key_find(nistp, curve, key, &found);
 	if (err == CS_OK) {
 		found->used = ++nistp->uses;
 		size_t n = 2;

@@ -21,7 +21,7 @@
 /* In the bag: Intel's signer, CA and root, or AMD's three; a TPM's maker has a CA or two more. */
 #define LEDGER_EVIDENCE_CERTIFICATES_MAX 6u
 #define LEDGER_EVIDENCE_CRLS_MAX 3u
-/* ECDSA that is verified for one registration: a vTPM over TDX takes some 20, and whoever brings
+/* Signatures that are verified for one registration: a vTPM over TDX takes some 20, and whoever brings
  * certificates that lead nowhere pays for no more than the gas of gas.h. */
 #define LEDGER_EVIDENCE_SIGNATURES_MAX 32u
 

@@ -192,8 +192,10 @@ static void test_limit(void **state)
 	assert_err(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, flipped(e.rs, 9)),
 		   CS_ERR_BAD_SIGNATURE);
 	assert_err(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, e.rs), CS_ERR_TOO_LARGE);
-	cs_nistp_limit(nistp, 1);
+	cs_nistp_limit(nistp, 2);
+	assert_ok(cs_nistp_spend(nistp));
 	assert_ok(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, e.rs));
+	assert_err(cs_nistp_spend(nistp), CS_ERR_TOO_LARGE);
 	cs_nistp_free(nistp);
 }
 
