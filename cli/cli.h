@@ -161,6 +161,8 @@ enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_ledger_query(struct cli *cli);
 enum cli_exit cli_ledger_proof(struct cli *cli);
 enum cli_exit cli_ledger_send(struct cli *cli);
+enum cli_exit cli_ledger_approve(struct cli *cli);
+enum cli_exit cli_ledger_register(struct cli *cli);
 enum cli_exit cli_ledger_statement(struct cli *cli);
 enum cli_exit cli_ledger_line(struct cli *cli);
 enum cli_exit cli_ledger_light_block(struct cli *cli);

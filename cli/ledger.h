@@ -20,6 +20,12 @@ enum cli_exit ledger_node_call(struct ledger_node *node, const char *method, jso
  * address, the contract's, the calldata. */
 enum cli_exit ledger_build_call(const struct cli *cli, struct cs_buf *buf);
 
+/* The longest that is sent: evidence with its collateral. */
+#define LEDGER_SEND_CALLDATA_MAX (128u * 1024)
+/* Signs one call by --key-file for the chain of --tag, sends it with --value and waits for its block.
+ * What would revert is not sent. */
+enum cli_exit ledger_send_call(struct cli *cli, const struct cs_address *to, struct cs_bytes input);
+
 /* One abci_query. */
 struct ledger_question {
 	const char *path;

@@ -14,8 +14,9 @@
 #include <sys/random.h>
 #include <time.h>
 
+/* Of `caisson ledger send`. */
 #define CALLDATA_SIZE_MAX 8192u
-#define TX_SIZE_MAX (CALLDATA_SIZE_MAX + 512u)
+#define TX_SIZE_MAX (LEDGER_SEND_CALLDATA_MAX + 512u)
 /* Of the answers to /account and /chain: docs/ledger.md. */
 #define ACCOUNT_SIZE 40u
 #define CHAIN_SIZE 72u
@@ -32,7 +33,6 @@ struct sending {
 	struct ledger_node node;
 	struct cs_sig *sig;
 	struct cs_secret key;
-	uint8_t calldata[CALLDATA_SIZE_MAX];
 	uint8_t bytes[TX_SIZE_MAX];
 	struct ledger_tx tx;
 };
@@ -196,36 +196,25 @@ static enum cli_exit broadcast(struct sending *sending)
 	return code == CLI_OK ? wait_block(sending, &hash) : code;
 }
 
-static enum cli_exit prepare(struct cli *cli, struct sending *sending)
+static enum cli_exit read_chain(struct cli *cli, struct sending *sending)
 {
-	const char *tag = cli_option(cli, "tag");
-	struct cs_buf buf;
-	cs_buf_init(&buf, sending->calldata, sizeof(sending->calldata));
-	if (cli->positional_count == 0 || strchr(cli->positional[0], '.') == NULL)
-		return cli_fail(cli, CLI_USAGE, "what? CONTRACT.FUNCTION and its arguments");
-	if (tag == NULL ||
-	    cs_unhex(sending->tx.chain.b, sizeof(sending->tx.chain.b), cs_bytes_str(tag)) != CS_OK)
+	const char *tag = cli_option(cli, "tag"), *value = cli_option(cli, "value");
+	struct ledger_tx *tx = &sending->tx;
+	if (tag == NULL || cs_unhex(tx->chain.b, sizeof(tx->chain.b), cs_bytes_str(tag)) != CS_OK)
 		return cli_fail(cli, CLI_USAGE,
 				"which chain? --tag and its tag, from whom you trust");
-	enum cli_exit code = ledger_build_call(cli, &buf);
-	if (code != CLI_OK)
-		return code;
-	/* From nobody, to whom, what. */
-	const size_t head = 2 * sizeof(struct cs_address);
-	struct ledger_tx_call *call = &sending->tx.calls[0];
-	memcpy(call->to.b, buf.p + sizeof(call->to.b), sizeof(call->to.b));
-	call->input = cs_bytes(buf.p + head, buf.n - head);
-	sending->tx.call_count = 1;
-	const char *value = cli_option(cli, "value");
-	if (value != NULL && cs_u256_from_decimal(&call->value, cs_bytes_str(value)) != CS_OK)
+	if (value != NULL &&
+	    cs_u256_from_decimal(&tx->calls[0].value, cs_bytes_str(value)) != CS_OK)
 		return cli_fail(cli, CLI_USAGE, "--value: an amount, in the smallest unit");
 	return CLI_OK;
 }
 
-enum cli_exit cli_ledger_send(struct cli *cli)
+enum cli_exit ledger_send_call(struct cli *cli, const struct cs_address *to, struct cs_bytes input)
 {
 	static struct sending sending;
-	enum cli_exit code = prepare(cli, &sending);
+	sending.tx.calls[0] = (struct ledger_tx_call){.to = *to, .input = input};
+	sending.tx.call_count = 1;
+	enum cli_exit code = read_chain(cli, &sending);
 	if (code == CLI_OK)
 		code = load_key(cli, &sending);
 	if (code == CLI_OK)
@@ -239,4 +228,21 @@ enum cli_exit cli_ledger_send(struct cli *cli)
 	cs_wipe(&sending.key, sizeof(sending.key));
 	cs_sig_free(sending.sig);
 	return code;
+}
+
+enum cli_exit cli_ledger_send(struct cli *cli)
+{
+	static uint8_t calldata[CALLDATA_SIZE_MAX];
+	struct cs_address to;
+	struct cs_buf buf;
+	cs_buf_init(&buf, calldata, sizeof(calldata));
+	if (cli->positional_count == 0 || strchr(cli->positional[0], '.') == NULL)
+		return cli_fail(cli, CLI_USAGE, "what? CONTRACT.FUNCTION and its arguments");
+	enum cli_exit code = ledger_build_call(cli, &buf);
+	if (code != CLI_OK)
+		return code;
+	/* From nobody, to whom, what. */
+	memcpy(to.b, buf.p + sizeof(to.b), sizeof(to.b));
+	return ledger_send_call(cli, &to,
+				cs_bytes(buf.p + 2 * sizeof(to.b), buf.n - 2 * sizeof(to.b)));
 }

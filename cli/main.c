@@ -108,6 +108,21 @@ static const struct cli_command commands[] = {
 	 "key-file= tag= value= gas-price-max= url= json",
 	 "sign a call to a contract of the ledger, send it, and wait for its block",
 	 cli_ledger_send},
+	{"ledger approve",
+	 "FILE | --manifest-hash HEX | --policy FILE, --register HEX [--administrator N --key-file "
+	 "FILE]",
+	 "manifest-hash= lineage= number= policy= tier= root=+ insecure-root=+ register= "
+	 "administrator= key-file= json",
+	 "offline: sign an enclave's registration, a manifest or a policy for evidence as one of the "
+	 "ledger's administrators; without a key, print what would be signed",
+	 cli_ledger_approve},
+	{"ledger register",
+	 "FILE | --manifest-hash HEX | --policy FILE, --key-file FILE --tag HEX",
+	 "evidence= collateral=+ approval=+ manifest-hash= lineage= number= policy= tier= root=+ "
+	 "insecure-root=+ key-file= tag= value= gas-price-max= url= json",
+	 "register an enclave with the ledger by its evidence, or by approvals of administrators, as "
+	 "manifests and policies",
+	 cli_ledger_register},
 	{"ledger statement", "--party ACCOUNT --role ROLE --period MONTH",
 	 "party= role= period= format= out= height= url=",
 	 "all usage records of a party in a month, complete and with proofs", cli_ledger_statement},

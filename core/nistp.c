@@ -24,6 +24,7 @@ struct cs_nistp {
 	EVP_PKEY *parameters[2]; /* a curve each; keys are made from them */
 	struct key keys[2][KEYS_MAX];
 	uint64_t uses;
+	uint64_t left; /* signatures that will still be verified */
 };
 
 size_t cs_curve_size(enum cs_curve curve)
@@ -47,6 +48,7 @@ struct cs_nistp *cs_nistp_new(void)
 	struct cs_nistp *nistp = calloc(1, sizeof *nistp);
 	if (nistp == NULL)
 		return NULL;
+	nistp->left = UINT64_MAX;
 	nistp->parameters[CS_P256] = parameters_new("P-256");
 	nistp->parameters[CS_P384] = parameters_new("P-384");
 	if (nistp->parameters[CS_P256] == NULL || nistp->parameters[CS_P384] == NULL) {
@@ -54,6 +56,19 @@ struct cs_nistp *cs_nistp_new(void)
 		return NULL;
 	}
 	return nistp;
+}
+
+void cs_nistp_limit(struct cs_nistp *nistp, unsigned signatures)
+{
+	nistp->left = signatures;
+}
+
+enum cs_err cs_nistp_spend(struct cs_nistp *nistp)
+{
+	if (nistp->left == 0)
+		return CS_ERR_TOO_LARGE;
+	nistp->left--;
+	return CS_OK;
 }
 
 void cs_nistp_free(struct cs_nistp *nistp)
@@ -141,7 +156,10 @@ enum cs_err cs_nistp_verify(struct cs_nistp *nistp, enum cs_curve curve, struct 
 		return CS_ERR_WRONG_KEY;
 	if (rs.n != 2 * size || digest.n == 0)
 		return CS_ERR_BAD_SIGNATURE;
-	enum cs_err err = key_find(nistp, curve, key, &found);
+	enum cs_err err = cs_nistp_spend(nistp);
+	if (err != CS_OK)
+		return err;
+	err = key_find(nistp, curve, key, &found);
 	if (err == CS_OK) {
 		found->used = ++nistp->uses;
 		size_t n = 2;

@@ -22,10 +22,15 @@ struct cs_nistp;
 /* NULL: no memory, or OpenSSL lacks a curve. Not to be used by two threads at once. */
 struct cs_nistp *cs_nistp_new(void);
 void cs_nistp_free(struct cs_nistp *nistp);
+/* From now on so many signatures are verified, and the rest is refused with TOO_LARGE: for who answers
+ * in a bounded time whatever is given. Without it there is no bound. */
+void cs_nistp_limit(struct cs_nistp *nistp, unsigned signatures);
+/* One of them goes for a signature of another kind, which the caller verifies. TOO_LARGE. */
+CS_NODISCARD enum cs_err cs_nistp_spend(struct cs_nistp *nistp);
 
 /* key: x and y, rs: r and s, each cs_curve_size(curve) bytes. The digest's leftmost bits count where it
  * is longer than the curve's order. BAD_SIGNATURE: not of this key and digest, r or s not in 1 to n - 1,
- * other sizes; WRONG_KEY: no point of the curve; CRYPTO: OpenSSL failed. Both s and n - s are
+ * other sizes; WRONG_KEY: no point of the curve; TOO_LARGE: the limit; CRYPTO: OpenSSL failed. Both s and n - s are
  * accepted. */
 CS_NODISCARD enum cs_err cs_nistp_verify(struct cs_nistp *nistp, enum cs_curve curve,
 					 struct cs_bytes key, struct cs_bytes digest,

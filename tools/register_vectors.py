@@ -253,9 +253,12 @@ def registrations(s: Story):
     bad("it ends too late", "ExpiryInvalid()", expires=NOW + 90 * DAY + 1)
     bad("the bond is too small", "BondTooSmall()", bond=999)
     bad("less is paid than the bond", "BondMissing()", value=999)
-    for kind in (1, 2, 3, 4, 5, 255):
+    for kind in (1, 2, 3, 4):
+        bad(f"evidence of kind {kind} without a policy", "PolicyMissing()", kind=kind, bytes=b"\x01", evidence=bytes(32), approved=lambda r: [])
+        bad(f"evidence of kind {kind} with approvals", "RegistrationInvalid()", kind=kind, bytes=b"\x01", evidence=bytes(32))
+    for kind in (5, 6, 255):
         bad(f"evidence of kind {kind}", "EvidenceUnsupported(uint8)", [u(kind)], kind=kind, bytes=b"\x01")
-    bad("bytes that nobody looks at", "EvidenceRefused()", bytes=b"\x01")
+    bad("bytes that nobody looks at", "EvidenceUnsupported(uint8)", [u(0)], bytes=b"\x01")
     bad("one approval", "ApprovalsTooFew()", approved=lambda r: approvals(r, (1,)))
     bad("none", "ApprovalsTooFew()", approved=lambda r: [])
     bad("one administrator twice", "ApprovalUnknown(uint8)", [u(1)], approved=lambda r: approvals(r, (1, 1)))

@@ -26,6 +26,23 @@ static const char *find_revert(struct cs_bytes data)
 	return NULL;
 }
 
+/* A short text as Solidity writes it, zeros behind: the name of a check. */
+static bool put_text(char text[CS_U256_DECIMAL_SIZE], const struct cs_hash *word)
+{
+	size_t n = 0;
+	while (n < sizeof word->b && word->b[n] > 0x20 && word->b[n] < 0x7f)
+		n++;
+	for (size_t i = n; i < sizeof word->b; i++) {
+		if (word->b[i] != 0)
+			return false;
+	}
+	if (n == 0 || n == sizeof word->b)
+		return false;
+	memcpy(text, word->b, n);
+	text[n] = 0;
+	return true;
+}
+
 static void put_argument(char text[CS_U256_DECIMAL_SIZE], const char *type,
 			 const struct cs_hash *word)
 {
@@ -35,6 +52,8 @@ static void put_argument(char text[CS_U256_DECIMAL_SIZE], const char *type,
 		from = sizeof word->b - sizeof(struct cs_address);
 	else if (strncmp(type, "bytes", 5) == 0)
 		from = 0;
+	if (from == 0 && put_text(text, word))
+		return;
 	if (from == sizeof word->b) {
 		cs_u256_decimal(text, &number);
 		return;

@@ -1,4 +1,4 @@
-#include "relay_state/ledger/enclaves_parts.h"
+#include "relay_state/ledger/enclaves_policy.h"
 
 #include <string.h>
 
@@ -425,6 +425,7 @@ static enum cs_err terms(struct ledger_call *call, struct cs_abi_reader *in, str
 #define REGISTRATION                                                                          \
 	"(bytes32,uint8,bytes32,bytes32,uint64,bytes32,uint8,bytes32,uint64,uint256,address," \
 	"(bytes32,uint64,bytes32,address)[],bytes)"
+#define APPROVALS "(uint8,bytes32,bytes32)[]"
 #define STATEMENT "(uint64,uint64,uint256,uint256,uint256,bytes32[])"
 #define ANSWER "(bytes32,bytes32,uint8,uint64,bytes32,bytes)"
 
@@ -444,8 +445,15 @@ static const struct ledger_function functions[] = {
 	{"announceRotation(bytes32," STATEMENT ",uint64,bytes32)", 0x3ad7a664, 4, false, 0,
 	 enclaves_announce},
 	{"sentinel()", 0xf58c251c, 0, false, 0, ledger_remotes_sentinel},
-	{"register(" REGISTRATION ",(uint8,bytes32,bytes32)[])", 0x0193754c, 2, true, 0,
+	{"register(" REGISTRATION "," APPROVALS ")", 0x0193754c, 2, true, 0,
 	 enclaves_register},
+	{"setPolicy(uint64,uint8,bytes,bytes[],bytes[]," APPROVALS ")", 0x7143f859, 6, false, 0,
+	 enclaves_set_policy},
+	{"approveManifest(bytes32,uint64,bytes32," APPROVALS ")", 0x813da57b, 4, false, 0,
+	 enclaves_approve_manifest},
+	{"policy()", 0x0505c8c9, 0, false, 0, enclaves_policy_of},
+	{"verdictOf(bytes32)", 0x7b96882b, 1, false, 0, enclaves_verdict_of},
+	{"collateralOf(uint8)", 0x7cdbac54, 1, false, 0, enclaves_collateral_of},
 	{"suspendEnclave(bytes32)", 0x39cd58fd, 1, false, 0, suspend},
 	{"enableEnclave(bytes32)", 0xfa99c38c, 1, false, 0, enable},
 	{"revokeEnclave(bytes32)", 0xb32c3df4, 1, false, 0, revoke},

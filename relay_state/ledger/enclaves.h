@@ -17,6 +17,11 @@
  *     'o' ‖ lineage             number (8) ‖ known hash (32) ‖ other hash (32) ‖ since (8): two hashes
  *                               were approved for one number; the lineage is suspended
  *     'w' ‖ account             time key (32) ‖ since (8)
+ *     'j'                       the policy: number (8) ‖ since (8) ‖ worst tier (1) ‖ size (4) ‖ JSON
+ *                               ‖ roots of TPMs ‖ insecure roots: count (1), each size (2) ‖ DER
+ *     'q' ‖ enclave             what its evidence came to: tier (1) ‖ TCB status (1) ‖ policy (8) ‖ until
+ *                               (8) ‖ collateral's number (4); zeros: administrators' word
+ *     'h' ‖ evidence kind       the highest number of Intel's collateral that was seen (4)
  *     'z' ‖ enclave             its tombstone: kind (1) ‖ x (32) ‖ since (8) ‖ slashed (32) ‖ of that the
  *                               reporter's (32) ‖ reporter (20) ‖ hash of what was signed (32)
  */
@@ -111,6 +116,29 @@ struct cs_hash ledger_registration_digest(const struct cs_hash *own,
 					  const struct ledger_registration *registration);
 /* What a time key signs to belong to an account (docs/protocol/time.md). */
 struct cs_hash ledger_time_key_digest(const struct cs_hash *own, const struct cs_address *account);
+
+/* ---- what evidence is accepted ---- */
+
+/* A policy of every role's old and new build on each kind of hardware is some 8 KiB. */
+#define LEDGER_POLICY_SIZE_MAX 12288u
+#define LEDGER_POLICY_ROOTS_MAX 8u
+/* RSA of 4,096 bits, twice, and names. */
+#define LEDGER_POLICY_ROOT_SIZE_MAX 2048u
+
+struct ledger_policy {
+	uint64_t number;  /* 0: none was ever set, and the rest is zero */
+	uint64_t since_s; /* block's time */
+	uint8_t worst;    /* enum attest_tier: AFFIRMING, or WARNING too */
+	struct cs_bytes text; /* JSON: verify/attest/policy.h */
+	size_t tpm_count;
+	struct cs_bytes tpm[LEDGER_POLICY_ROOTS_MAX]; /* DER, of endorsement and attestation keys */
+	size_t insecure_count;
+	struct cs_bytes insecure[LEDGER_POLICY_ROOTS_MAX]; /* in the place of Intel's and AMD's */
+};
+/* What administrators sign (docs/protocol/enclaves.md); `own`: the register's identity. */
+struct cs_hash ledger_policy_digest(const struct cs_hash *own, const struct ledger_policy *policy);
+struct cs_hash ledger_manifest_digest(const struct cs_hash *own, const struct cs_hash *lineage,
+				      uint64_t number, const struct cs_hash *hash);
 
 /* ---- for other contracts, each from a call of its own: gas is taken from it ---- */
 

@@ -1,12 +1,10 @@
 #include "core/hash.h"
-#include "relay_state/ledger/enclaves_parts.h"
-#include "relay_state/ledger/evidence.h"
+#include "relay_state/ledger/enclaves_policy.h"
 
 #include <string.h>
 
 #define REGISTRATION_WORDS 13u
 #define KEY_WORDS 4u
-#define APPROVAL_WORDS 3u
 
 /* ---- preimages ---- */
 
@@ -79,28 +77,6 @@ static enum cs_err read_registration(struct cs_abi_reader *in, struct ledger_reg
 	return cs_abi_close(in, &tuple);
 }
 
-struct approvals {
-	size_t count;
-	uint8_t administrator[LEDGER_ADMINISTRATORS_MAX];
-	uint8_t signature[LEDGER_ADMINISTRATORS_MAX][64];
-};
-
-static enum cs_err read_approvals(struct cs_abi_reader *in, struct approvals *approvals)
-{
-	struct cs_abi_reader list;
-	CS_TRY(cs_abi_open_array(in, &list, APPROVAL_WORDS, LEDGER_ADMINISTRATORS_MAX,
-				 &approvals->count));
-	for (size_t i = 0; i < approvals->count; i++) {
-		struct cs_hash rx, s;
-		CS_TRY(cs_abi_get_u8(&list, &approvals->administrator[i]));
-		CS_TRY(cs_abi_get_word(&list, &rx));
-		CS_TRY(cs_abi_get_word(&list, &s));
-		memcpy(approvals->signature[i], rx.b, sizeof rx.b);
-		memcpy(approvals->signature[i] + sizeof rx.b, s.b, sizeof s.b);
-	}
-	return cs_abi_close(in, &list);
-}
-
 /* ---- checks ---- */
 
 static bool is_twice(const struct ledger_registration *r, size_t at)
@@ -141,81 +117,26 @@ static enum cs_err check_form(struct ledger_call *call, const struct ledger_regi
 	return CS_OK;
 }
 
-static enum cs_err check_evidence(struct ledger_call *call, const struct ledger_registration *r)
+/* By administrators, or by evidence alone. */
+static enum cs_err check_word(struct ledger_call *call, struct ledger_registration *r,
+			      const struct enclaves_approvals *approvals,
+			      struct enclaves_verdict *verdict, bool *contradicts)
 {
-	enum ledger_verdict verdict = LEDGER_REFUTED;
+	struct cs_hash own;
 	const struct cs_hash kind = ledger_word_u64(r->evidence_kind);
-	const enum cs_err err = ledger_evidence_verify(&verdict, r->evidence_kind, r->evidence,
-						       call->block->time_s);
-	if (err == CS_ERR_UNSUPPORTED)
+	CS_TRY(ledger_use_gas(call, 2 * LEDGER_GAS_HASH));
+	if (ledger_evidence_is_supported(r->evidence_kind)) {
+		if (approvals->count > 0)
+			return ledger_revert_plain(call, "RegistrationInvalid()");
+		return enclaves_evidence_check(call, r, verdict);
+	}
+	if (r->evidence_kind != LEDGER_EVIDENCE_ADMINISTRATORS || r->evidence.n != 0)
 		return ledger_revert(call, "EvidenceUnsupported(uint8)", &kind, 1);
-	return err == CS_OK && verdict != LEDGER_REFUTED
-		       ? CS_OK
-		       : ledger_revert_plain(call, "EvidenceRefused()");
-}
-
-static enum cs_err check_approvals(struct ledger_call *call, const struct approvals *approvals,
-				   const struct cs_hash *digest)
-{
-	struct enclaves_administrators admins;
-	CS_TRY(enclaves_administrators_get(call, &admins));
-	if (admins.threshold == 0)
-		return ledger_revert_plain(call, "ApprovalsTooFew()");
-	for (size_t i = 0; i < approvals->count; i++) {
-		const uint8_t at = approvals->administrator[i];
-		const struct cs_hash word = ledger_word_u64(at);
-		if (at >= admins.count || (i > 0 && at <= approvals->administrator[i - 1]))
-			return ledger_revert(call, "ApprovalUnknown(uint8)", &word, 1);
-		CS_TRY(ledger_use_gas(call, LEDGER_GAS_SCHNORR));
-		const enum cs_err err = cs_schnorr_verify64(call->sig, approvals->signature[i],
-							    &admins.x[at], CS_BYTES_OF(digest->b));
-		if (err == CS_ERR_BAD_SIGNATURE)
-			return ledger_revert(call, "ApprovalInvalid(uint8)", &word, 1);
-		if (err != CS_OK)
-			return err;
-	}
-	return approvals->count < admins.threshold ? ledger_revert_plain(call, "ApprovalsTooFew()")
-						   : CS_OK;
-}
-
-/* ---- manifests ---- */
-
-/* Two hashes that the administrators approved for one number: nobody can say which is meant, so that
- * the lineage stands still. What was paid goes back. */
-static enum cs_err record_conflict(struct ledger_call *call, const struct ledger_registration *r,
-				   const struct cs_hash *known)
-{
-	const struct enclaves_conflict conflict = {r->manifest_number, *known, r->manifest_hash,
-						   call->block->time_s};
-	bool moved = false;
-	CS_TRY(enclaves_conflict_put(call, &r->lineage, &conflict));
-	CS_TRY(ledger_move(call, &moved, &call->address, &call->sender, &call->value));
-	if (!moved)
-		return cs_fail(call->why, CS_ERR_DAMAGED, "enclaves: what was paid is not there");
-	return ledger_emit_words(
-		call, "ManifestConflict(bytes32,uint64,bytes32,bytes32)", &r->lineage, 1,
-		LEDGER_WORDS(ledger_word_u64(r->manifest_number), *known, r->manifest_hash));
-}
-
-static enum cs_err check_manifest(struct ledger_call *call, const struct ledger_registration *r,
-				  bool *contradicts)
-{
-	struct enclaves_conflict conflict;
-	struct enclaves_manifest known;
-	CS_TRY(enclaves_conflict_get(call, &conflict, &r->lineage));
-	if (conflict.since_s != 0)
-		return ledger_revert_plain(call, "LineageSuspended()");
-	CS_TRY(enclaves_manifest_get(call, &known, &r->lineage, r->manifest_number));
-	if (cs_hash_is_zero(&known.hash)) {
-		known.hash = r->manifest_hash;
-		return enclaves_manifest_put(call, &r->lineage, r->manifest_number, &known);
-	}
-	if (cs_hash_eq(&known.hash, &r->manifest_hash))
-		return CS_OK;
-	if (known.settled)
-		return ledger_revert_plain(call, "ManifestSettled()");
-	*contradicts = true;
-	return record_conflict(call, r, &known.hash);
+	CS_TRY(ledger_enclaves_identity(call, &own));
+	const struct cs_hash digest = ledger_registration_digest(&own, r);
+	CS_TRY(enclaves_approvals_check(call, approvals, &digest));
+	return enclaves_manifest_approve(call, &r->lineage, r->manifest_number, &r->manifest_hash,
+					 contradicts);
 }
 
 /* ---- keys ---- */
@@ -312,7 +233,8 @@ static enum cs_err check_renewal(struct ledger_call *call, const struct ledger_r
 }
 
 static enum cs_err put_enclave(struct ledger_call *call, const struct ledger_registration *r,
-			       struct enclaves_row *row, const struct cs_hash *enclave)
+			       struct enclaves_row *row, const struct cs_hash *enclave,
+			       const struct enclaves_verdict *verdict)
 {
 	row->measurement = r->measurement;
 	row->manifest_number = r->manifest_number;
@@ -325,6 +247,7 @@ static enum cs_err put_enclave(struct ledger_call *call, const struct ledger_reg
 		return ledger_revert_plain(call, "BondMissing()");
 	CS_TRY(put_keys(call, r, enclave));
 	CS_TRY(enclaves_put(call, enclave, row));
+	CS_TRY(enclaves_verdict_put(call, enclave, verdict));
 	CS_TRY(ledger_emit_words(
 		call,
 		"EnclaveRegistered(bytes32,bytes32,uint8,bytes32,uint64,bytes32,bytes32,uint64)",
@@ -341,32 +264,27 @@ enum cs_err enclaves_register(struct ledger_call *call, struct cs_abi_reader *in
 			      struct cs_abi *out)
 {
 	struct ledger_registration r;
-	struct approvals approvals;
+	struct enclaves_approvals approvals;
 	struct enclaves_terms terms;
 	struct enclaves_row row;
-	struct cs_hash own, digest, enclave;
+	struct enclaves_verdict verdict = {.tier = ATTEST_TIER_NONE};
 	bool contradicts = false;
 	CS_TRY(read_registration(in, &r));
-	CS_TRY(read_approvals(in, &approvals));
+	CS_TRY(enclaves_approvals_read(in, &approvals));
 	CS_TRY(enclaves_terms_get(call, &terms));
 	CS_TRY(check_form(call, &r, &terms));
-	CS_TRY(check_evidence(call, &r));
-	CS_TRY(ledger_enclaves_identity(call, &own));
-	CS_TRY(ledger_use_gas(call, 2 * LEDGER_GAS_HASH));
-	digest = ledger_registration_digest(&own, &r);
-	CS_TRY(check_approvals(call, &approvals, &digest));
-	enclave = r.enclave;
+	struct cs_hash enclave = r.enclave;
 	if (cs_hash_is_zero(&r.enclave)) {
 		enclave = ledger_enclave_keys_hash(r.keys, r.key_count);
 		CS_TRY(check_new(call, &r, &row, &enclave));
 	} else {
 		CS_TRY(check_renewal(call, &r, &row));
 	}
-	CS_TRY(check_manifest(call, &r, &contradicts));
+	CS_TRY(check_word(call, &r, &approvals, &verdict, &contradicts));
 	if (contradicts)
 		enclave = (struct cs_hash){{0}};
 	else
-		CS_TRY(put_enclave(call, &r, &row, &enclave));
+		CS_TRY(put_enclave(call, &r, &row, &enclave, &verdict));
 	cs_abi_put_word(out, &enclave);
 	return CS_OK;
 }

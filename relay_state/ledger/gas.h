@@ -35,5 +35,10 @@
 /* A Schnorr signature of a statement, a hash of a leaf or node. */
 #define LEDGER_GAS_SCHNORR 6000u
 #define LEDGER_GAS_HASH 100u
+/* Evidence of hardware, each of its bytes: as many signatures of P-384 as evidence.h lets in, at 1.2 ms.
+ * Each byte of a policy that is set: it is parsed. */
+#define LEDGER_GAS_EVIDENCE 4000000u
+#define LEDGER_GAS_EVIDENCE_BYTE 20u
+#define LEDGER_GAS_POLICY_BYTE 20u
 
 #endif

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts need on the machine: installed where it is missing, quick where nothing is. To be sourced.
 #
-#   install_set demo|anvil|test|lint|geth|cometbft ...
+#   install_set demo|anvil|test|lint|geth|cometbft|openssl ...
 #
 # System packages come from Debian by apt (root only; others are told what to install). Everything else lands in build/tools:
 # one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, cometbft, node and npm. Stamps are the hashes of
@@ -184,9 +184,10 @@ install_sdk() {
 }
 
 # The newest source package of Debian, with Debian's patches: build/tools/NAME is its tree. What apt verified by the archive's
-# signature is what is built, so that security updates of the distribution arrive by installing again.
+# signature is what is built, so that security updates of the distribution arrive by installing again. `any`: an older version is as
+# good where the newest is not to be had.
 install_source() {
-	local name=$1 apt=$CAISSON_TOOLS/apt options version list
+	local name=$1 any=${2:-} apt=$CAISSON_TOOLS/apt options version list wanted
 	[[ -d $CAISSON_TOOLS/$name && -z ${CAISSON_UPDATE_SOURCES:-} ]] && return 0
 	say "source package of Debian: $name"
 	mkdir -p "$apt/lists/partial" "$apt/sources.d" "$CAISSON_TOOLS/stamps"
@@ -201,8 +202,12 @@ install_source() {
 	[[ -n $(ls "$apt/sources.d") ]] || die "no archive of Debian in /etc/apt/sources.list and /etc/apt/sources.list.d"
 	apt-get "${options[@]}" update
 	rm -rf "${apt:?}/$name" "${CAISSON_TOOLS:?}/$name"
-	mkdir -p "$apt/$name"
-	(cd "$apt/$name" && apt-get "${options[@]}" source "$name" >/dev/null 2>&1) || die "no source package $name"
+	for wanted in "$name" $([[ -z $any ]] || apt-cache "${options[@]:1}" showsrc "$name" | sed -n "s/^Version: /$name=/p"); do
+		rm -rf "${apt:?}/$name"
+		mkdir -p "$apt/$name"
+		(cd "$apt/$name" && apt-get "${options[@]}" source "$wanted" >/dev/null 2>&1) && break
+	done
+	[[ -n $(find "$apt/$name" -mindepth 1 -maxdepth 1 -type d) ]] || die "no source package $name"
 	version=$(sed -n 's/^Version: //p' "$apt/$name"/*.dsc)
 	mv "$apt/$name"/*/ "$CAISSON_TOOLS/$name"
 	printf '%s\n' "$version" >"$CAISSON_TOOLS/stamps/$name"
@@ -227,6 +232,24 @@ install_curl() {
 	mv "$work/lib/libcurl.a" "$prefix/lib/"
 	rm -rf "$work" "$work.log"
 	stamp libcurl "$CAISSON_ROOT/script/libcurl.cmake" "$CAISSON_TOOLS/stamps/curl"
+}
+
+# Another libcrypto and libssl than the system's, for nodes that must agree whatever they run on: Debian's source without its assembly and
+# its curves of 64-bit words, so that other code does the arithmetic, and often another version.
+install_openssl() {
+	local source=$CAISSON_TOOLS/openssl prefix=$CAISSON_TOOLS/openssl-other
+	install_source openssl any
+	stamped openssl-other "$CAISSON_TOOLS/stamps/openssl" && [[ -f $prefix/libcrypto.so.3 ]] && return 0
+	say "building another OpenSSL (some minutes, once)"
+	if ! (cd "$source" && ./Configure linux-generic64 shared no-asm no-tests no-idea no-mdc2 no-rc5 no-ssl3 no-legacy &&
+		make -s -j "$(nproc)" build_libs) >"$prefix.log" 2>&1; then
+		tail -n 40 "$prefix.log" >&2
+		die "another OpenSSL does not build ($prefix.log)"
+	fi
+	mkdir -p "$prefix"
+	cp "$source/libcrypto.so.3" "$source/libssl.so.3" "$prefix/"
+	rm -f "$prefix.log"
+	stamp openssl-other "$CAISSON_TOOLS/stamps/openssl"
 }
 
 go_serves() {
@@ -321,6 +344,10 @@ install_set() {
 		cometbft)
 			install_packages "${packages_demo[@]}"
 			install_cometbft
+			;;
+		openssl)
+			install_packages "${packages_demo[@]}" make
+			install_openssl
 			;;
 		*) die "unknown set of things to install: $name" ;;
 		esac

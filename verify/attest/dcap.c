@@ -4,6 +4,7 @@
 #include "verify/attest/dcap.h"
 
 #include "verify/attest/pem.h"
+#include "verify/attest/pool.h"
 
 #include <string.h>
 
@@ -151,6 +152,7 @@ static bool check_chain(struct run *run)
 					 run->work->nistp, &why);
 	if (err != CS_OK)
 		return attest_check(run->result, "pck-chain", false, "%s", why.text);
+	attest_until_path(run->result, &run->path);
 	bool right = run->path.count == 3 && run->leaf->key.kind == X509_KEY_P256 &&
 		     !run->leaf->is_ca &&
 		     cs_bytes_eq(x509_common_name(run->leaf->subject),
@@ -168,6 +170,7 @@ static void note_dates(struct attest_result *result, uint64_t issued_s, uint64_t
 		result->collateral_issued_s = issued_s;
 	if (result->collateral_until_s == 0 || until_s < result->collateral_until_s)
 		result->collateral_until_s = until_s;
+	attest_until(result, until_s);
 }
 
 /* Every certificate of the path but the root; why says which failed. */
@@ -268,10 +271,13 @@ static bool find_signer(struct run *run, struct cs_bytes key, bool *revocation, 
 			continue;
 		if (run->work->in->no_revocation) {
 			*revocation = false;
+			attest_until_path(run->result, &path);
 			return true;
 		}
-		if (not_revoked(run, &path, why))
+		if (not_revoked(run, &path, why)) {
+			attest_until_path(run->result, &path);
 			return true;
+		}
 	}
 	return false;
 }

@@ -147,6 +147,12 @@ enum cs_err attest_advisory(struct attest_result *result, struct cs_bytes adviso
 	return CS_OK;
 }
 
+void attest_until(struct attest_result *result, uint64_t until_s)
+{
+	if (result->until_s == 0 || until_s < result->until_s)
+		result->until_s = until_s;
+}
+
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data)
 {
 	cs_assert(report_data.n <= sizeof result->report_data);

@@ -167,6 +167,8 @@ struct attest_result {
 	/* Of Intel's collateral, Unix seconds; 0: there was none. */
 	uint64_t collateral_issued_s;   /* the oldest issue date of what was used, CRLs included */
 	uint64_t collateral_until_s;    /* the first nextUpdate */
+	uint64_t until_s;               /* the first end of all that it rests on: certificates but
+	                                   roots, lists, documents; inclusive; 0: nothing ends */
 	uint64_t tcb_date_s;            /* of the level that matched */
 	uint32_t tcb_evaluation_number; /* the lesser of TCB info's and QE identity's */
 	size_t check_count;
@@ -226,6 +228,8 @@ void attest_claim_bytes(struct attest_result *result, const char *name, struct c
 void attest_claim_number(struct attest_result *result, const char *name, uint64_t number);
 /* Once, however often it comes; TOO_LARGE above the bound. */
 CS_NODISCARD enum cs_err attest_advisory(struct attest_result *result, struct cs_bytes advisory);
+/* It rests on something that ends then: *until_s only ever comes nearer. */
+void attest_until(struct attest_result *result, uint64_t until_s);
 /* Replaces it: the outermost kind says it last. */
 void attest_report_data(struct attest_result *result, struct cs_bytes report_data);
 

@@ -35,6 +35,12 @@ enum cs_err attest_pool(struct x509_pool *out, const struct attest_collateral *b
 	return CS_OK;
 }
 
+void attest_until_path(struct attest_result *result, const struct x509_path *path)
+{
+	for (size_t i = 0; i + 1 < path->count; i++)
+		attest_until(result, path->certificates[i]->not_after_s);
+}
+
 static void put_first(struct cs_bytes *list, size_t count, struct cs_bytes first)
 {
 	memmove(list + 1, list, count * sizeof *list);

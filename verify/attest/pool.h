@@ -11,6 +11,9 @@ CS_NODISCARD enum cs_err attest_pool(struct x509_pool *pool, const struct attest
 				     const struct cs_bytes *roots, size_t root_count,
 				     struct cs_arena *arena);
 
+/* The result rests on every certificate of the path below its root. */
+void attest_until_path(struct attest_result *result, const struct x509_path *path);
+
 /* In front of the bag's own, so that it is found first. TOO_LARGE: the bag is full. */
 CS_NODISCARD enum cs_err attest_bag_add_certificate(struct attest_collateral *bag,
 						    struct cs_bytes certificate);

@@ -243,6 +243,7 @@ enum cs_err ratls_verify(struct attest_work *work, struct cs_bytes der)
 	attest_claim_bytes(result, "public_key", certificate.key.spki);
 	attest_claim_number(result, "certificate_not_before", certificate.not_before_s);
 	attest_claim_number(result, "certificate_not_after", certificate.not_after_s);
+	attest_until(result, certificate.not_after_s);
 	if (found.nonce.p != NULL)
 		attest_claim_bytes(result, "nonce", found.nonce);
 	CS_TRY(attest_verify_inside(work, &inner));

@@ -134,6 +134,8 @@ static bool check_chain(struct snp_work *snp, enum cs_err *err)
 	if (*err == CS_ERR_NO_MEMORY || *err == CS_ERR_CRYPTO)
 		return false;
 	bool good = *err == CS_OK && snp->path.count == PATH_COUNT;
+	if (good)
+		attest_until_path(work->result, &snp->path);
 	if (*err == CS_OK && !good)
 		cs_why_write(&why, "%zu certificates, not %u", snp->path.count, PATH_COUNT);
 	*err = CS_OK;
@@ -226,8 +228,11 @@ static bool check_revocation(struct snp_work *snp, enum cs_err *err)
 	enum cs_err found = x509_not_revoked(&used, path[1], path[2], &snp->pool, &work->in->now,
 					     work->nistp, &why);
 	if (found == CS_OK) {
+		attest_until(work->result, used->next_update_s);
 		found = x509_not_revoked(&used, path[0], path[1], &snp->pool, &work->in->now,
 					 work->nistp, &why);
+		if (found == CS_OK)
+			attest_until(work->result, used->next_update_s);
 		if (found == CS_ERR_NOT_FOUND)
 			found = CS_OK;
 	} else if (found == CS_ERR_NOT_FOUND) {

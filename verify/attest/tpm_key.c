@@ -161,9 +161,12 @@ static enum cs_err check_crls(struct plain *plain, const struct x509_path *path)
 		attest_skip(work->result, "tpm-crl", "revocation lists are not looked at");
 		return CS_OK;
 	}
-	for (; err == CS_OK && i + 1 < path->count; i++)
+	for (; err == CS_OK && i + 1 < path->count; i++) {
 		err = x509_not_revoked(&used, path->certificates[i], path->certificates[i + 1],
 				       &plain->pool, &work->in->now, work->nistp, &why);
+		if (err == CS_OK)
+			attest_until(work->result, used->next_update_s);
+	}
 	if (is_fatal(err))
 		return err;
 	if (err == CS_ERR_NOT_FOUND)
@@ -193,7 +196,10 @@ static enum cs_err check_certificate(bool *good, struct plain *plain, const char
 	*good = attest_check(work->result, name, err == CS_OK, "%s",
 			     err == CS_OK ? "the chain leads to a root of the operator's"
 					  : why.text);
-	return *good ? check_crls(plain, &path) : CS_OK;
+	if (!*good)
+		return CS_OK;
+	attest_until_path(work->result, &path);
+	return check_crls(plain, &path);
 }
 
 /* What was sent follows from what was drawn, for this endorsement key and this key's name: then only a

@@ -224,11 +224,13 @@ enum cs_err x509_verify_signature(const struct x509_key *key,
 	if (rsa != (key->kind == X509_KEY_RSA))
 		return CS_ERR_BAD_SIGNATURE;
 	struct cs_digest digest = cs_digest(algorithm->digest, message);
-	if (rsa)
+	if (rsa) {
+		CS_TRY(cs_nistp_spend(nistp));
 		return cs_rsa_verify(&key->rsa,
 				     algorithm->kind == X509_SIGNATURE_RSA_PSS ? CS_RSA_PSS
 									       : CS_RSA_PKCS1,
 				     algorithm->digest, &digest, signature);
+	}
 	uint8_t rs[CS_NISTP_KEY_SIZE_MAX];
 	enum cs_curve curve = key->kind == X509_KEY_P256 ? CS_P256 : CS_P384;
 	size_t size = cs_curve_size(curve);

@@ -180,6 +180,25 @@ static void test_keys_that_come_and_go(void **state)
 	cs_nistp_free(nistp);
 }
 
+/* What is over the limit is not looked at, good or bad; a size that is none does not count. */
+static void test_limit(void **state)
+{
+	struct cs_nistp *nistp = context();
+	struct example e = example_at(0);
+	(void)state;
+	cs_nistp_limit(nistp, 2);
+	assert_ok(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, e.rs));
+	assert_err(cs_nistp_verify(nistp, CS_P384, e.key, e.digest, e.rs), CS_ERR_WRONG_KEY);
+	assert_err(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, flipped(e.rs, 9)),
+		   CS_ERR_BAD_SIGNATURE);
+	assert_err(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, e.rs), CS_ERR_TOO_LARGE);
+	cs_nistp_limit(nistp, 2);
+	assert_ok(cs_nistp_spend(nistp));
+	assert_ok(cs_nistp_verify(nistp, CS_P256, e.key, e.digest, e.rs));
+	assert_err(cs_nistp_spend(nistp), CS_ERR_TOO_LARGE);
+	cs_nistp_free(nistp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_keys_that_come_and_go),
+		cmocka_unit_test(test_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 
 #define FUNDS 1000000u
 #define DELAY_S 3600u
+/* Of a step of a story: the longest evidence, and its call. */
+#define STORY_CALLDATA_MAX (80u * 1024)
 
 static const struct ledger_contract *const contracts[] = {&ledger_enclaves, &ledger_records,
 							  &ledger_answers};
@@ -57,14 +59,15 @@ struct cs_hash register_lab_identity(void)
 	return wire_identity(cs_bytes_str("cosmos:lab-1"), &tag, CS_BYTES_OF(address.b));
 }
 
-struct lab *register_lab_new(void)
+static struct lab *found(bool insecure)
 {
 	struct lab *lab = lab_new(contracts, CS_LEN(contracts));
-	const struct ledger_enclaves_terms terms = register_lab_terms(lab);
+	struct ledger_enclaves_terms terms = register_lab_terms(lab);
 	const struct cs_hash tag = chain_tag();
 	const struct cs_address bonder = lab_address(REGISTER_BONDER);
 	const struct cs_address other = lab_address(REGISTER_OTHER);
 	struct ledger_call call = register_lab_call(lab, LEDGER_ENCLAVES_NUMBER);
+	terms.insecure = insecure;
 	assert_ok(ledger_enclaves_construct(&call, cs_bytes_str("lab-1"), &terms));
 	assert_ok(ledger_enclaves_name(&call, &tag));
 	call = register_lab_call(lab, LEDGER_RECORDS_NUMBER);
@@ -72,6 +75,85 @@ struct lab *register_lab_new(void)
 	lab_fund(lab, &bonder, FUNDS);
 	lab_fund(lab, &other, FUNDS);
 	return lab;
+}
+
+struct lab *register_lab_new(void)
+{
+	return found(false);
+}
+
+struct lab *register_lab_new_insecure(void)
+{
+	return found(true);
+}
+
+/* ---- stories ---- */
+
+/* Hex, or a list of hex and of @names of the file's objects. */
+static struct cs_bytes calldata_of(const json_t *file, const json_t *step)
+{
+	const json_t *parts = json_object_get(step, "calldata"), *part;
+	struct cs_buf buf;
+	size_t i;
+	if (json_is_string(parts))
+		return bytes_of(step, "calldata");
+	cs_buf_init(&buf, keep(STORY_CALLDATA_MAX), STORY_CALLDATA_MAX);
+	json_array_foreach(parts, i, part)
+	{
+		const char *text = json_string_value(part);
+		cs_put(&buf, unhex(text[0] == '@' ? text_of(json_object_get(file, "objects"),
+							    text + 1)
+						  : text));
+	}
+	assert_ok(cs_buf_end(&buf));
+	return cs_buf_view(&buf);
+}
+
+/* No name of an error: it reverts without data. */
+static void refuse_step(struct lab *lab, const json_t *step, struct cs_bytes input)
+{
+	const json_t *words = json_object_get(step, "words");
+	const char *error = text_of(step, "error");
+	struct cs_hash list[4];
+	const size_t count = json_array_size(words);
+	assert_in_range(count, 0, CS_LEN(list));
+	for (size_t i = 0; i < count; i++)
+		list[i] = hash_of_text(json_string_value(json_array_get(words, i)));
+	lab_refuse_input(lab, (uint8_t)u64_of(step, "contract"), input,
+			 error[0] == 0 ? NULL : error, list, count);
+}
+
+static void make_step(struct lab *lab, const json_t *file, const json_t *step)
+{
+	const struct cs_bytes from = bytes_of(step, "from"), input = calldata_of(file, step);
+	struct cs_bytes output;
+	memcpy(lab->from.b, from.p, sizeof lab->from.b);
+	lab->value = cs_u256_u64(u64_of(step, "value"));
+	if (json_object_get(step, "error") != NULL) {
+		refuse_step(lab, step, input);
+		return;
+	}
+	if (!lab_try(lab, &output, (uint8_t)u64_of(step, "contract"), input))
+		fail_msg("it reverts with %zu bytes: %.32s", output.n,
+			 output.n > 4 ? (const char *)output.p + 4 : "");
+	if (!json_is_null(json_object_get(step, "output")))
+		assert_bytes(output, bytes_of(step, "output"));
+}
+
+void register_lab_story(struct lab *lab, const json_t *file)
+{
+	const json_t *steps = json_object_get(file, "story"), *step;
+	size_t i;
+	assert_true(json_array_size(steps) > 80);
+	json_array_foreach(steps, i, step)
+	{
+		if (json_object_get(step, "seconds") != NULL) {
+			lab_next_block(lab, u64_of(step, "seconds"));
+			continue;
+		}
+		print_message("%s\n", text_of(step, "name"));
+		make_step(lab, file, step);
+	}
 }
 
 /* ---- keys ---- */

@@ -19,6 +19,10 @@
 
 /* Contracts 4, 5 and 9, founded and named; two of the three administrators 101, 102, 103 approve. */
 struct lab *register_lab_new(void);
+/* The same, whose register takes what stands under insecure flags and test roots. */
+struct lab *register_lab_new_insecure(void);
+/* Makes the calls of a vectors file's "story" in a row, each with what it must return or revert with. */
+void register_lab_story(struct lab *lab, const json_t *file);
 /* The terms of that; tests of founding change them. */
 struct ledger_enclaves_terms register_lab_terms(const struct lab *lab);
 /* A call of the contract by nobody, as at genesis. */

@@ -1,5 +1,4 @@
 /* The register of enclaves: a story that independent code wrote, and what it does not tell. */
-#include "relay_state/ledger/evidence.h"
 #include "relay_state/ledger/timelock.h"
 #include "tests/unit/ledger/register_lab.h"
 #include "verify/cometbft/anchor.h"
@@ -60,46 +59,11 @@ static void test_preimages(void **state)
 	json_decref(root);
 }
 
-static void check_step(struct lab *lab, const json_t *step)
-{
-	const struct cs_bytes from = bytes_of(step, "from"), input = bytes_of(step, "calldata");
-	const uint8_t contract = (uint8_t)u64_of(step, "contract");
-	const json_t *words = json_object_get(step, "words"), *want;
-	struct cs_bytes output;
-	memcpy(lab->from.b, from.p, sizeof lab->from.b);
-	lab->value = cs_u256_u64(u64_of(step, "value"));
-	if (words != NULL) {
-		struct cs_hash list[4];
-		const size_t count = json_array_size(words);
-		assert_in_range(count, 0, CS_LEN(list));
-		for (size_t i = 0; i < count; i++)
-			list[i] = hash_of_text(json_string_value(json_array_get(words, i)));
-		lab_refuse_input(lab, contract, input, text_of(step, "error"), list, count);
-		return;
-	}
-	if (!lab_try(lab, &output, contract, input))
-		fail_msg("it reverts with %zu bytes", output.n);
-	want = json_object_get(step, "output");
-	if (!json_is_null(want))
-		assert_bytes(output, unhex(json_string_value(want)));
-}
-
 /* Every step of it: registrations, renewals, rotations, records, anchors, answers, feeds, conflicts. */
 static void test_story(void **state)
 {
-	struct lab *lab = *state;
 	json_t *file = read_json(VECTORS);
-	const json_t *steps = json_object_get(file, "story"), *step;
-	size_t i;
-	assert_true(json_array_size(steps) > 100);
-	json_array_foreach(steps, i, step)
-	{
-		print_message("%s\n", text_of(step, "name"));
-		if (json_object_get(step, "seconds") != NULL)
-			lab_next_block(lab, u64_of(step, "seconds"));
-		else
-			check_step(lab, step);
-	}
+	register_lab_story(*state, file);
 	json_decref(file);
 }
 
@@ -180,26 +144,6 @@ static void test_unfounded(void **state)
 	lab_refuse_input(lab, ENCLAVES, register_lab_calldata(lab, &r), "ExpiryInvalid()",
 			 LAB_NONE);
 	lab_free(lab);
-}
-
-/* ---- evidence ---- */
-
-static void test_evidence(void **state)
-{
-	enum ledger_verdict verdict = LEDGER_REFUTED;
-	(void)state;
-	assert_ok(
-		ledger_evidence_verify(&verdict, LEDGER_EVIDENCE_ADMINISTRATORS, CS_BYTES_NONE, 1));
-	assert_int_equal(verdict, LEDGER_UNDECIDED);
-	verdict = LEDGER_REFUTED;
-	assert_err(ledger_evidence_verify(&verdict, LEDGER_EVIDENCE_ADMINISTRATORS,
-					  cs_bytes_str("quote"), 1),
-		   CS_ERR_INVALID);
-	for (unsigned kind = 1; kind <= UINT8_MAX; kind++)
-		assert_err(
-			ledger_evidence_verify(&verdict, (uint8_t)kind, cs_bytes_str("quote"), 1),
-			CS_ERR_UNSUPPORTED);
-	assert_int_equal(verdict, LEDGER_REFUTED);
 }
 
 /* ---- who stops an enclave ---- */
@@ -478,7 +422,6 @@ int main(void)
 		cmocka_unit_test(test_tables),
 		TEST(test_founding),
 		cmocka_unit_test(test_unfounded),
-		cmocka_unit_test(test_evidence),
 		TEST(test_suspension),
 		TEST(test_key_suspension),
 		TEST(test_revocation),
