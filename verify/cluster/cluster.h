@@ -10,6 +10,7 @@
 #include "core/x25519.h"
 #include "verify/attest/evidence.h"
 #include "wire/cluster.h"
+#include "wire/report.h"
 
 /* Epochs that are known at one time: the current one, and old ones that still decrypt. */
 #define CLUSTER_EPOCHS_MAX 4u
@@ -50,12 +51,12 @@ CS_NODISCARD enum cs_err cluster_pair_make(struct cluster_pair *pair,
 
 /* Both ends of a TLS 1.3 connection after its full handshake, without resumption and 0-RTT. */
 struct cluster_channel {
-	struct cs_hash exporter;    /* RFC 8446, 7.5: label CLUSTER_EXPORTER_LABEL, no context */
+	struct cs_hash
+		exporter; /* RFC 8446, 7.5: label WIRE_REPORT_EXPORTER_LABEL, empty context */
 	struct cs_hash client_spki; /* SHA-256 of each end's SubjectPublicKeyInfo */
 	struct cs_hash server_spki;
 	bool client; /* this end is the client */
 };
-#define CLUSTER_EXPORTER_LABEL "EXPORTER-caisson-cluster-v1"
 
 /* The backend of this process: makes evidence over report data. */
 struct cluster_tee {

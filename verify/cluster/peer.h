@@ -21,16 +21,16 @@ struct cluster_peer {
 /* Makes the evidence of this process. *out points into tools->arena. The backend's errors, NO_MEMORY. */
 CS_NODISCARD enum cs_err
 cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum cluster_role role,
-		      const struct cs_ed25519_key *key, const struct cs_hash *binding,
+		      const struct cs_ed25519_key *key, const struct wire_report_fresh *fresh,
 		      const struct cluster_manifest *manifest, const struct cluster_tools *tools);
 /* Verifies, binds and appraises. WRONG_MANIFEST (number, hash); INSECURE_REFUSED: an insecure flag in a
- * lineage that is not; WRONG_KEY: report data is not of this role, key, binding and manifest; FORBIDDEN:
+ * lineage that is not; WRONG_KEY: report data is not of this role, key, freshness and manifest; FORBIDDEN:
  * a check of the evidence failed, or the policy says no; UNLISTED_BUILD: a build that the manifest does
  * not name for the role; errors of attest_verify for evidence that cannot be read. why says which. */
 CS_NODISCARD enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
 						 const Caisson__Wire__ClusterEvidence *evidence,
 						 enum cluster_role role, const struct cs_hash *spki,
-						 const struct cs_hash *binding,
+						 const struct wire_report_fresh *fresh,
 						 const struct cluster_manifest *manifest,
 						 const struct cluster_tools *tools,
 						 const struct verify_time *now, struct cs_why *why);

@@ -12,17 +12,18 @@
 void cluster_spki(uint8_t out[CLUSTER_SPKI_SIZE], const struct cs_ed25519_key *key);
 struct cs_hash cluster_spki_hash(const struct cs_ed25519_key *key);
 
-/* What the report data of evidence binds beside the role, the key and the manifest. */
+/* Why a report is not an old one (wire/report.h). */
 /* First message of a session; from_client: of the end that connected. */
-struct cs_hash cluster_binding_session(const struct cs_hash *lineage,
-				       const struct cluster_channel *channel, bool from_client);
-/* A Worker's to its Guard's challenge. */
-struct cs_hash cluster_binding_local(const struct cs_hash *lineage,
-				     const struct cs_hash *guard_spki,
-				     const struct cs_hash *challenge, const struct cs_hash *csr);
-/* A Key Server's statement. */
-struct cs_hash cluster_binding_statement(const struct cs_hash *lineage,
-					 const Caisson__Wire__ClusterStatement *statement);
+struct wire_report_fresh cluster_fresh_session(const struct cluster_channel *channel,
+					       bool from_client);
+/* A Worker's answer to its Guard's challenge: a nonce over both and the request. */
+struct wire_report_fresh cluster_fresh_local(const struct cs_hash *lineage,
+					     const struct cs_hash *guard_spki,
+					     const struct cs_hash *challenge,
+					     const struct cs_hash *csr);
+/* A Key Server's statement: a nonce over the time and the keys. */
+struct wire_report_fresh cluster_fresh_statement(const struct cs_hash *lineage,
+						 const Caisson__Wire__ClusterStatement *statement);
 
 /* Hashes that are signed. */
 struct cs_hash cluster_hash_csr(const struct cs_hash *lineage,
