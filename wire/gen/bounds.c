@@ -538,6 +538,15 @@ static const struct wire_bound cluster_join_request[] = {
 	{3, 1, 0, 0, true}, /* evidence */
 };
 
+static const struct wire_bound cluster_share_request[] = {
+	{1, 1, 0, 32, false}, /* purpose */
+	{2, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_share_reply[] = {
+	{1, 1, 32, 32, false}, /* hash */
+};
+
 static const struct wire_bound cluster_epoch[] = {
 	{1, 1, 0, 0, false}, /* number */
 	{2, 1, 0, 0, false}, /* begun_s */
@@ -656,12 +665,14 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
 	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
 	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
+	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
 	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
 	{&caisson__wire__cluster_key_server_state__descriptor, cluster_key_server_state, 9},
 	{&caisson__wire__cluster_guard_state__descriptor, cluster_guard_state, 4},
 	{&caisson__wire__cluster_worker_state__descriptor, cluster_worker_state, 10},
 };
-const size_t wire_bounds_count = 82;
+const size_t wire_bounds_count = 84;
 
 const struct cs_hash wire_schema_digest = {{
 	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
@@ -676,8 +687,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0xf2, 0x3b, 0x70, 0xc4, 0xc4, 0x1e, 0xde, 0x1d,
-	0xde, 0x7f, 0xe9, 0xe2, 0xc4, 0x48, 0x8a, 0x28,
-	0x0e, 0x45, 0x67, 0xc7, 0x5e, 0x8a, 0x34, 0x5d,
-	0x36, 0x96, 0xd0, 0x36, 0x9f, 0xb0, 0xe1, 0x60,
+	0x3d, 0xb8, 0xa8, 0x0b, 0x15, 0x5c, 0xce, 0xaa,
+	0xcf, 0x54, 0xa9, 0x3d, 0x1c, 0xe7, 0x7b, 0x56,
+	0x19, 0xdd, 0x21, 0x61, 0x41, 0x48, 0xae, 0xf7,
+	0x55, 0xd7, 0x3e, 0x48, 0xd6, 0x30, 0xc4, 0x01,
 }};
