@@ -538,6 +538,15 @@ static const struct wire_bound cluster_join_request[] = {
 	{3, 1, 0, 0, true}, /* evidence */
 };
 
+static const struct wire_bound cluster_share_request[] = {
+	{1, 1, 0, 32, false}, /* purpose */
+	{2, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_share_reply[] = {
+	{1, 1, 32, 32, false}, /* hash */
+};
+
 static const struct wire_bound cluster_epoch[] = {
 	{1, 1, 0, 0, false}, /* number */
 	{2, 1, 0, 0, false}, /* begun_s */
@@ -656,12 +665,14 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
 	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
 	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
+	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
 	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
 	{&caisson__wire__cluster_key_server_state__descriptor, cluster_key_server_state, 9},
 	{&caisson__wire__cluster_guard_state__descriptor, cluster_guard_state, 4},
 	{&caisson__wire__cluster_worker_state__descriptor, cluster_worker_state, 10},
 };
-const size_t wire_bounds_count = 82;
+const size_t wire_bounds_count = 84;
 
 const struct cs_hash wire_schema_digest = {{
 	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
@@ -676,8 +687,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x81, 0xd4, 0xe9, 0xba, 0x2a, 0xc2, 0xd0, 0xf7,
-	0xf7, 0x1f, 0xb3, 0xbb, 0xaf, 0xc1, 0x41, 0x80,
-	0x4f, 0x39, 0xca, 0xb9, 0x20, 0x7a, 0xa7, 0xf9,
-	0x91, 0xbe, 0xcc, 0x97, 0x63, 0xdc, 0x07, 0xed,
+	0x5b, 0xd0, 0xf7, 0x19, 0xbb, 0x0f, 0x8c, 0xf6,
+	0x4b, 0x64, 0x84, 0x57, 0x0a, 0x6e, 0x45, 0x1d,
+	0x1f, 0x12, 0x89, 0x26, 0xe4, 0x8a, 0x72, 0xa5,
+	0x24, 0x96, 0x7b, 0xf8, 0xb5, 0x3b, 0x02, 0x2e,
 }};
