@@ -48,6 +48,8 @@ struct cluster_trust {
 	struct cs_hash lineage;
 	size_t authority_count;
 	struct cluster_certificate authorities[CLUSTER_EPOCHS_MAX]; /* the current one last */
+	size_t sizes[CLUSTER_EPOCHS_MAX]; /* of their DER, for the chains of TLS */
+	uint8_t ders[CLUSTER_EPOCHS_MAX][CLUSTER_CERTIFICATE_SIZE_MAX];
 	size_t revoked_count;
 	struct cs_hash revoked[CLUSTER_REVOKED_MAX]; /* ascending */
 };

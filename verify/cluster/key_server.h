@@ -23,13 +23,15 @@ struct cluster_key_server {
 	bool standby;                 /* a copy: issues, but begins no epoch until it is promoted */
 	/* Another Key Server is further, or an anchor says that this state is old: nothing is issued. */
 	bool behind;
-	uint64_t counter; /* rises with every change of what is sealed */
+	uint64_t counter;               /* rises with every change of what is sealed */
+	uint64_t epoch_manifest_number; /* under which the current epoch began */
 	size_t epoch_count;
 	struct cluster_epoch epochs[CLUSTER_EPOCHS_MAX]; /* ascending, the current one last */
 	struct cluster_pair authorities[CLUSTER_EPOCHS_MAX];
 	size_t certificate_sizes[CLUSTER_EPOCHS_MAX];
 	uint8_t certificates[CLUSTER_EPOCHS_MAX][CLUSTER_CERTIFICATE_SIZE_MAX];
-	uint64_t certificate_until_s; /* the first one's end */
+	uint64_t certificate_due_s; /* half of the current one's life */
+	uint64_t certificate_until_s;
 	size_t revoked_count;
 	struct cs_hash revoked[CLUSTER_REVOKED_MAX]; /* ascending */
 	uint64_t statement_s;                        /* when it was made; 0: there is none */
@@ -37,9 +39,10 @@ struct cluster_key_server {
 };
 
 /* `memory`: CLUSTER_STATEMENT_SIZE_MAX bytes for the statement; both outlive the struct. Begins without
- * state: then create, restore, adopt or recover, one of them. */
-void cluster_key_server_init(struct cluster_key_server *ks, const struct cluster_manifest *manifest,
-			     uint8_t *memory);
+ * state, with an identity of its own: then create, restore, adopt or recover, one of them. CRYPTO. */
+CS_NODISCARD enum cs_err cluster_key_server_init(struct cluster_key_server *ks,
+						 const struct cluster_manifest *manifest,
+						 uint8_t *memory, const struct cs_secret *random);
 void cluster_key_server_done(struct cluster_key_server *ks);
 
 /* A new cluster, with epoch 1. CONFLICT: there is state already; FORBIDDEN, UNLISTED_BUILD: this build's

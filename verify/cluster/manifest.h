@@ -34,6 +34,8 @@ struct cluster_manifest {
 	/* The lineage was born with something insecure in its first manifest: its keys and
 	 * certificates say so for ever. A lineage that was not may never accept anything insecure. */
 	bool insecure;
+	/* Time is the host's word; else the ledger's, which the process that asks must have. */
+	bool insecure_host_time;
 	uint64_t peer_number_min; /* peers under older manifests are refused */
 	size_t threshold;
 	size_t administrator_count;

@@ -2,7 +2,7 @@
 #ifndef CLUSTER_PEER_H
 #define CLUSTER_PEER_H
 
-#include "verify/cluster/preimage.h"
+#include "verify/cluster/certificate.h"
 
 /* A peer whose evidence was verified. */
 struct cluster_peer {

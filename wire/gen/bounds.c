@@ -500,7 +500,8 @@ static const struct wire_bound cluster_vouch_request[] = {
 	{2, 1, 0, 128, false}, /* build */
 	{3, 1, 0, 0, false}, /* kind */
 	{4, 1, 0, 0, false}, /* manifest_number */
-	{5, 1, 64, 64, false}, /* signature */
+	{5, 1, 32, 32, false}, /* guard_key */
+	{6, 1, 64, 64, false}, /* signature */
 };
 
 static const struct wire_bound cluster_statement[] = {
@@ -657,7 +658,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_anchor__descriptor, cluster_anchor, 6},
 	{&caisson__wire__cluster_hello__descriptor, cluster_hello, 3},
 	{&caisson__wire__cluster_csr__descriptor, cluster_csr, 5},
-	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 5},
+	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 6},
 	{&caisson__wire__cluster_statement__descriptor, cluster_statement, 4},
 	{&caisson__wire__cluster_grant__descriptor, cluster_grant, 6},
 	{&caisson__wire__cluster_copy_request__descriptor, cluster_copy_request, 1},
@@ -687,8 +688,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x5b, 0xd0, 0xf7, 0x19, 0xbb, 0x0f, 0x8c, 0xf6,
-	0x4b, 0x64, 0x84, 0x57, 0x0a, 0x6e, 0x45, 0x1d,
-	0x1f, 0x12, 0x89, 0x26, 0xe4, 0x8a, 0x72, 0xa5,
-	0x24, 0x96, 0x7b, 0xf8, 0xb5, 0x3b, 0x02, 0x2e,
+	0x0c, 0xcd, 0xdc, 0x08, 0x32, 0x20, 0x4f, 0x3a,
+	0xf8, 0x5a, 0xe0, 0xe2, 0x4b, 0x9e, 0xb8, 0xbb,
+	0xfa, 0x4d, 0xec, 0xa9, 0x18, 0x18, 0x52, 0x19,
+	0xeb, 0x9c, 0xcf, 0x01, 0x11, 0x17, 0x2d, 0x43,
 }};
