@@ -178,7 +178,7 @@ class Cluster:
         self.first = ""
         self.administrator = manifest_tool("keygen", folder / "administrator.key")
         self.builds = builds or {role: [(f"{role} 1", measure(self.program))] for role in ("key_server", "guard", "worker")}
-        self.drafts: list[dict] = []
+        self.names: dict[str, int] = {}
         self.sign()
 
     # ---- manifests ----
@@ -209,9 +209,13 @@ class Cluster:
 
     # ---- processes ----
 
+    def _name(self, kind: str) -> str:
+        self.names[kind] = self.names.get(kind, 0) + 1
+        return f"{kind}{self.names[kind]}"
+
     def add_key_server(self, peers: list[str] = (), program: Path | None = None) -> Process_:
         port = free_ports(1)[0]
-        process = Process_(self, f"ks{len(self.key_servers) + 1}", "key-server",
+        process = Process_(self, self._name("ks"), "key-server",
                            {"listen": f"127.0.0.1:{port}", "peers": list(peers)}, program)
         self.key_servers.append(process)
         return process
@@ -219,13 +223,13 @@ class Cluster:
     def add_guard(self, program: Path | None = None, peers: list[str] | None = None) -> Process_:
         if peers is None:
             peers = [k.settings["listen"] for k in self.key_servers]
-        process = Process_(self, f"guard{len(self.guards) + 1}", "guard", {"local": "guard.sock", "peers": peers}, program)
+        process = Process_(self, self._name("guard"), "guard", {"local": "guard.sock", "peers": peers}, program)
         self.guards.append(process)
         return process
 
     def add_worker(self, guard: Process_, program: Path | None = None, application: str = APPLICATION, peers: list[str] = ()) -> Process_:
         port = free_ports(1)[0]
-        process = Process_(self, f"worker{len(self.workers) + 1}", "worker",
+        process = Process_(self, self._name("worker"), "worker",
                            {"local": str(guard.folder / "guard.sock"), "listen": f"127.0.0.1:{port}", "peers": list(peers),
                             "application": application}, program)
         self.workers.append(process)
