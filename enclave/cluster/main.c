@@ -141,10 +141,10 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	return args->measure || (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 &&
-				 args->role != 0 && args->first != NULL &&
-				 args->manifest_count > 0 &&
-				 (args->role == CLUSTER_WORKER) == (args->application != NULL));
+	return args->measure ||
+	       (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 && args->role != 0 &&
+		args->first != NULL && args->manifest_count > 0 &&
+		(args->role == CLUSTER_WORKER) == (args->application != NULL));
 }
 
 /* ---- what is read before the sandbox ---- */
