@@ -144,6 +144,9 @@ static int filter_fetch(scmp_filter_ctx filter)
 static int filter_fill(scmp_filter_ctx filter, enum sandbox_calls calls)
 {
 	int bad = calls == SANDBOX_FETCH ? filter_fetch(filter) : 0;
+	/* They notice a fork. */
+	if (calls == SANDBOX_TLS)
+		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpid), 0);
 	for (size_t i = 0; i < CS_LEN(calls_allowed); i++)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_allowed[i], 0);
 #if SANITIZER

@@ -13,6 +13,7 @@ void *sandbox_secret_memory(size_t size, bool *plain);
 /* What stays allowed: the fewest calls with which a program can do its work. */
 enum sandbox_calls {
 	SANDBOX_STEP, /* accept one client, read, write, sign */
+	SANDBOX_TLS,  /* and what OpenSSL's random numbers ask for */
 	SANDBOX_FETCH, /* and wait for many descriptors, make socket pairs and hand their ends over */
 };
 
