@@ -587,6 +587,25 @@ static const struct wire_bound cluster_worker_state[] = {
 	{10, 1, 0, 32, false}, /* anchor_key */
 };
 
+static const struct wire_bound cluster_recovery[] = {
+	{1, 1, 32, 32, false}, /* lineage */
+	{2, 1, 0, 0, false}, /* manifest_number */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 1, 0, 0, false}, /* threshold */
+	{5, 16, 81, 81, false}, /* shares */
+	{6, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_recover_request[] = {
+	{1, 1, 32, 32, false}, /* key */
+	{2, 1, 32, 32, false}, /* box_key */
+	{3, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_recover_share[] = {
+	{1, 1, 81, 81, false}, /* sealed */
+};
+
 const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__message_head__descriptor, message_head, 11},
 	{&caisson__wire__message_full__descriptor, message_full, 4},
@@ -672,8 +691,11 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_key_server_state__descriptor, cluster_key_server_state, 9},
 	{&caisson__wire__cluster_guard_state__descriptor, cluster_guard_state, 4},
 	{&caisson__wire__cluster_worker_state__descriptor, cluster_worker_state, 10},
+	{&caisson__wire__cluster_recovery__descriptor, cluster_recovery, 6},
+	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
+	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 84;
+const size_t wire_bounds_count = 87;
 
 const struct cs_hash wire_schema_digest = {{
 	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
@@ -688,8 +710,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x0c, 0xcd, 0xdc, 0x08, 0x32, 0x20, 0x4f, 0x3a,
-	0xf8, 0x5a, 0xe0, 0xe2, 0x4b, 0x9e, 0xb8, 0xbb,
-	0xfa, 0x4d, 0xec, 0xa9, 0x18, 0x18, 0x52, 0x19,
-	0xeb, 0x9c, 0xcf, 0x01, 0x11, 0x17, 0x2d, 0x43,
+	0x92, 0x9d, 0x74, 0x94, 0xae, 0xad, 0xa7, 0x43,
+	0x92, 0x4c, 0x39, 0xc4, 0xab, 0xf7, 0x8b, 0xfb,
+	0x7a, 0x51, 0x93, 0x61, 0x06, 0x49, 0xab, 0x19,
+	0x02, 0xd5, 0x72, 0x6a, 0x31, 0xf6, 0xdc, 0xbe,
 }};
