@@ -6,6 +6,7 @@
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
 #define GATEWAY " config= url= key-file= json"
+#define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
 
 static const struct cli_command commands[] = {
@@ -141,10 +142,39 @@ static const struct cli_command commands[] = {
 	 "light block",
 	 cli_ledger_verify},
 	{"attest verify", "FILE",
-	 "collateral= policy= at= report-data= no-revocation root=+ insecure-root=+ ear json",
+	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},
+	{"cluster init", "", CLUSTER,
+	 "of a key server: begin a new cluster, under the manifest that it was started with",
+	 cli_cluster_init},
+	{"cluster status", "", CLUSTER,
+	 "of a key server, a guard or a worker: what it is, its manifest, epochs, key, peers",
+	 cli_cluster_status},
+	{"cluster join", "", CLUSTER,
+	 "of a key server: copy the state of the first of its peers, and stand by",
+	 cli_cluster_join},
+	{"cluster promote", "", CLUSTER, "of a standby: take over", cli_cluster_promote},
+	{"cluster rotate", "", CLUSTER, "of a key server: begin a new epoch now",
+	 cli_cluster_rotate},
+	{"cluster revoke", "KEY", CLUSTER,
+	 "of a key server: this key gets nothing more, and what it holds goes out of use",
+	 cli_cluster_revoke},
+	{"cluster manifest", "FILE", CLUSTER,
+	 "give a running process the next manifest of its lineage", cli_cluster_manifest},
+	{"cluster seal", "FILE --purpose TEXT", "purpose=" CLUSTER,
+	 "of a worker: encrypt a file under its application's key; to standard output",
+	 cli_cluster_seal},
+	{"cluster open", "FILE --purpose TEXT", "purpose=" CLUSTER,
+	 "of a worker: decrypt it, also under an epoch that is not over; to standard output",
+	 cli_cluster_open},
+	{"cluster share", "FILE --purpose TEXT", "purpose= peer=" CLUSTER,
+	 "of a worker: give a file, encrypted, to another worker, which opens it",
+	 cli_cluster_share},
+	{"enclave evidence", "", "nonce=" GATEWAY,
+	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`",
+	 cli_enclave_evidence},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
 };

@@ -10,6 +10,8 @@
     manifest.py lift NEWEST CONFLICT… -o DRAFT --keep HASH --anchor HEIGHT:HASH
                                                     the draft that follows NEWEST and decides a conflict, as gateways tell it
                                                     (GET /v1/chains/{id}/conflict), for the branch of the header HASH
+
+With --cluster before the verb: manifests of a key cluster (docs/protocol/cluster.md), which have another domain.
 """
 import argparse
 import json
@@ -22,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import envelope_vectors as ev  # noqa: E402
 
 DOMAIN = "caisson/manifest/v1"
+CLUSTER_DOMAIN = "caisson/cluster/manifest/v1"
 ABANDONED_MAX = 512  # of all chains together
 
 
@@ -48,8 +51,11 @@ def canonical(value) -> bytes:
     return text.encode()
 
 
+domain = DOMAIN  # or CLUSTER_DOMAIN: whose manifests this run is about
+
+
 def manifest_hash(inner: bytes) -> bytes:
-    return ev.keccak(ev.tag(DOMAIN) + ev.keccak(inner))
+    return ev.keccak(ev.tag(domain) + ev.keccak(inner))
 
 
 def unhex(text: str, size: int) -> bytes:
@@ -184,6 +190,7 @@ def run(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cluster", action="store_true")
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in ("keygen", "canonical", "hash"):
         verbs.add_parser(verb).add_argument("file")
@@ -200,8 +207,12 @@ def main():
     p = verbs.add_parser("identity")
     for name in ("caip2", "genesis", "gateway"):
         p.add_argument(name)
+    args = parser.parse_args()
+    if args.cluster:
+        global domain
+        domain = CLUSTER_DOMAIN
     try:
-        run(parser.parse_args())
+        run(args)
     except (Bad, OSError, ValueError, KeyError, TypeError) as problem:
         print(f"manifest: {problem}", file=sys.stderr)
         return 1

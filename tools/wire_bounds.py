@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes wire/gen/bounds.c, wire/schema.lock and wire/oracle.lock from wire/enclave.proto and wire/oracle.proto.
+"""Makes wire/gen/bounds.c, wire/schema.lock, wire/oracle.lock and wire/cluster.lock from the schemas of wire/.
 
 Bounds are in the comments of the fields: `size N` (exactly N bytes), `max N` (of bytes or strings: at most N bytes; of
 repeated fields: at most N elements, and after a comma the bound of one element), `optional` (a message that may be absent).
@@ -61,12 +61,12 @@ def digest_of(name, *texts):
     return digest.hex(), [f"const struct cs_hash {name} = {{{{", *rows, "}};"]
 
 
-def generate(shared, oracle):
-    text = shared + oracle
+def generate(shared, oracle, cluster):
+    text = shared + oracle + cluster
     messages = re.findall(r"^message (\w+) ", text, re.M)
     enums = re.findall(r"^enum (\w+) ", text, re.M)
-    out = ["/* Generated from enclave.proto and oracle.proto by tools/wire_bounds.py. */", "/* clang-format off */",
-           '#include "wire/bounds.h"', '#include "wire/enclave.pb-c.h"', '#include "wire/oracle.pb-c.h"', ""]
+    out = ["/* Generated from enclave.proto, oracle.proto and cluster.proto by tools/wire_bounds.py. */", "/* clang-format off */",
+           '#include "wire/bounds.h"', '#include "wire/cluster.pb-c.h"', '#include "wire/enclave.pb-c.h"', '#include "wire/oracle.pb-c.h"', ""]
     rows = []
     for body in re.finditer(r"^message (\w+) \{(.*?)\}", text, re.M | re.S):
         name, fields = body[1], []
@@ -84,15 +84,16 @@ def generate(shared, oracle):
         rows.append(f"\t{{&{PREFIX}{snake(name)}__descriptor, {table}, {len(fields)}}},")
     bridge, bridge_rows = digest_of("wire_schema_digest", shared)
     both, both_rows = digest_of("wire_oracle_schema_digest", shared, oracle)
+    own, own_rows = digest_of("wire_cluster_schema_digest", cluster)
     out += ["const struct wire_message_bounds wire_bounds[] = {", *rows, "};",
-            f"const size_t wire_bounds_count = {len(rows)};", "", *bridge_rows, *both_rows, ""]
-    return "\n".join(out), bridge + "  enclave.proto\n", both + "  enclave.proto oracle.proto\n"
+            f"const size_t wire_bounds_count = {len(rows)};", "", *bridge_rows, *both_rows, *own_rows, ""]
+    return "\n".join(out), bridge + "  enclave.proto\n", both + "  enclave.proto oracle.proto\n", own + "  cluster.proto\n"
 
 
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent / "wire"
-    bounds, lock, oracle = generate((root / "enclave.proto").read_text(), (root / "oracle.proto").read_text())
-    outputs = {root / "gen" / "bounds.c": bounds, root / "schema.lock": lock, root / "oracle.lock": oracle}
+    texts = generate(*((root / f"{name}.proto").read_text() for name in ("enclave", "oracle", "cluster")))
+    outputs = dict(zip((root / "gen" / "bounds.c", root / "schema.lock", root / "oracle.lock", root / "cluster.lock"), texts))
     if sys.argv[1:] == ["--check"]:
         stale = [p.name for p, new in outputs.items() if not p.exists() or p.read_text() != new]
         if stale:

@@ -1,6 +1,7 @@
-/* Generated from enclave.proto and oracle.proto by tools/wire_bounds.py. */
+/* Generated from enclave.proto, oracle.proto and cluster.proto by tools/wire_bounds.py. */
 /* clang-format off */
 #include "wire/bounds.h"
+#include "wire/cluster.pb-c.h"
 #include "wire/enclave.pb-c.h"
 #include "wire/oracle.pb-c.h"
 
@@ -453,6 +454,158 @@ static const struct wire_bound dry_run_request[] = {
 	{2, 8, 0, 512, false}, /* arguments */
 };
 
+static const struct wire_bound cluster_collateral[] = {
+	{1, 32, 0, 16384, false}, /* certificates */
+	{2, 16, 0, 65536, false}, /* crls */
+	{3, 1, 0, 65536, false}, /* tcb_info */
+	{4, 1, 0, 64, false}, /* tcb_info_signature */
+	{5, 1, 0, 65536, false}, /* qe_identity */
+	{6, 1, 0, 64, false}, /* qe_identity_signature */
+	{7, 1, 0, 8192, false}, /* tpm_activation */
+};
+
+static const struct wire_bound cluster_evidence[] = {
+	{1, 1, 0, 0, false}, /* manifest_number */
+	{2, 1, 32, 32, false}, /* manifest_hash */
+	{3, 1, 0, 0, false}, /* insecure_flags */
+	{4, 1, 0, 131072, false}, /* evidence */
+	{5, 1, 0, 0, false}, /* collateral */
+};
+
+static const struct wire_bound cluster_anchor[] = {
+	{1, 1, 32, 32, false}, /* key_server */
+	{2, 1, 0, 0, false}, /* manifest_number */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 1, 0, 0, false}, /* counter */
+	{5, 1, 32, 32, false}, /* authority */
+	{6, 1, 64, 64, false}, /* signature */
+};
+
+static const struct wire_bound cluster_hello[] = {
+	{1, 1, 0, 0, false}, /* role */
+	{2, 1, 0, 0, true}, /* evidence */
+	{3, 1, 0, 0, false}, /* anchor */
+};
+
+static const struct wire_bound cluster_csr[] = {
+	{1, 1, 0, 32, false}, /* application */
+	{2, 1, 32, 32, false}, /* key */
+	{3, 1, 32, 32, false}, /* box_key */
+	{4, 1, 32, 32, false}, /* nonce */
+	{5, 1, 64, 64, false}, /* signature */
+};
+
+static const struct wire_bound cluster_vouch_request[] = {
+	{1, 1, 0, 0, true}, /* csr */
+	{2, 1, 0, 128, false}, /* build */
+	{3, 1, 0, 0, false}, /* kind */
+	{4, 1, 0, 0, false}, /* manifest_number */
+	{5, 1, 32, 32, false}, /* guard_key */
+	{6, 1, 64, 64, false}, /* signature */
+};
+
+static const struct wire_bound cluster_statement[] = {
+	{1, 1, 0, 0, false}, /* issued_s */
+	{2, 4, 0, 1024, false}, /* authorities */
+	{3, 1, 32, 32, false}, /* anchor_key */
+	{4, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_grant[] = {
+	{1, 1, 0, 0, true}, /* statement */
+	{2, 1, 0, 0, true}, /* anchor */
+	{3, 1, 0, 1024, false}, /* certificate */
+	{4, 1, 0, 1024, false}, /* sealed */
+	{5, 256, 32, 32, false}, /* revoked */
+	{6, 1, 64, 64, false}, /* signature */
+};
+
+static const struct wire_bound cluster_copy_request[] = {
+	{1, 1, 32, 32, false}, /* box_key */
+};
+
+static const struct wire_bound cluster_copy_reply[] = {
+	{1, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_challenge_reply[] = {
+	{1, 1, 32, 32, false}, /* challenge */
+	{2, 1, 32, 32, false}, /* guard_key */
+};
+
+static const struct wire_bound cluster_join_request[] = {
+	{1, 1, 32, 32, false}, /* challenge */
+	{2, 1, 0, 0, true}, /* csr */
+	{3, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_share_request[] = {
+	{1, 1, 0, 32, false}, /* purpose */
+	{2, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_share_reply[] = {
+	{1, 1, 32, 32, false}, /* hash */
+};
+
+static const struct wire_bound cluster_epoch[] = {
+	{1, 1, 0, 0, false}, /* number */
+	{2, 1, 0, 0, false}, /* begun_s */
+	{3, 1, 0, 0, false}, /* decrypt_until_s */
+	{4, 1, 32, 32, false}, /* root */
+};
+
+static const struct wire_bound cluster_key_server_state[] = {
+	{1, 1, 0, 0, false}, /* manifest_number */
+	{2, 1, 32, 32, false}, /* manifest_hash */
+	{3, 1, 32, 32, false}, /* lineage */
+	{4, 1, 0, 0, false}, /* counter */
+	{5, 1, 0, 0, false}, /* standby */
+	{6, 1, 32, 32, false}, /* identity */
+	{7, 1, 32, 32, false}, /* anchor */
+	{8, 4, 0, 0, false}, /* epochs */
+	{9, 256, 32, 32, false}, /* revoked */
+};
+
+static const struct wire_bound cluster_guard_state[] = {
+	{1, 1, 32, 32, false}, /* lineage */
+	{2, 1, 32, 32, false}, /* identity */
+	{3, 1, 0, 32, false}, /* anchor_key */
+	{4, 1, 0, 0, false}, /* anchor */
+};
+
+static const struct wire_bound cluster_worker_state[] = {
+	{1, 1, 32, 32, false}, /* lineage */
+	{2, 1, 0, 32, false}, /* application */
+	{3, 1, 32, 32, false}, /* identity */
+	{4, 1, 0, 0, false}, /* manifest_number */
+	{5, 1, 0, 0, false}, /* epoch */
+	{6, 1, 0, 1024, false}, /* grant_keys */
+	{7, 1, 0, 1024, false}, /* certificate */
+	{8, 4, 0, 1024, false}, /* authorities */
+	{9, 256, 32, 32, false}, /* revoked */
+	{10, 1, 0, 32, false}, /* anchor_key */
+};
+
+static const struct wire_bound cluster_recovery[] = {
+	{1, 1, 32, 32, false}, /* lineage */
+	{2, 1, 0, 0, false}, /* manifest_number */
+	{3, 1, 0, 0, false}, /* epoch */
+	{4, 1, 0, 0, false}, /* threshold */
+	{5, 16, 81, 81, false}, /* shares */
+	{6, 1, 0, 65536, false}, /* sealed */
+};
+
+static const struct wire_bound cluster_recover_request[] = {
+	{1, 1, 32, 32, false}, /* key */
+	{2, 1, 32, 32, false}, /* box_key */
+	{3, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_recover_share[] = {
+	{1, 1, 81, 81, false}, /* sealed */
+};
+
 const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__message_head__descriptor, message_head, 11},
 	{&caisson__wire__message_full__descriptor, message_full, 4},
@@ -519,8 +672,30 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
+	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 7},
+	{&caisson__wire__cluster_evidence__descriptor, cluster_evidence, 5},
+	{&caisson__wire__cluster_anchor__descriptor, cluster_anchor, 6},
+	{&caisson__wire__cluster_hello__descriptor, cluster_hello, 3},
+	{&caisson__wire__cluster_csr__descriptor, cluster_csr, 5},
+	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 6},
+	{&caisson__wire__cluster_statement__descriptor, cluster_statement, 4},
+	{&caisson__wire__cluster_grant__descriptor, cluster_grant, 6},
+	{&caisson__wire__cluster_copy_request__descriptor, cluster_copy_request, 1},
+	{&caisson__wire__cluster_copy_reply__descriptor, cluster_copy_reply, 1},
+	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
+	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
+	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
+	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
+	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
+	{&caisson__wire__cluster_key_server_state__descriptor, cluster_key_server_state, 9},
+	{&caisson__wire__cluster_guard_state__descriptor, cluster_guard_state, 4},
+	{&caisson__wire__cluster_worker_state__descriptor, cluster_worker_state, 10},
+	{&caisson__wire__cluster_recovery__descriptor, cluster_recovery, 6},
+	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
+	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 65;
+const size_t wire_bounds_count = 87;
 
 const struct cs_hash wire_schema_digest = {{
 	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
@@ -533,4 +708,10 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0x4d, 0xac, 0xa8, 0xf4, 0x08, 0x46, 0x55, 0xab,
 	0x96, 0x93, 0xa2, 0xa4, 0x5c, 0xf4, 0x89, 0x99,
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
+}};
+const struct cs_hash wire_cluster_schema_digest = {{
+	0x92, 0x9d, 0x74, 0x94, 0xae, 0xad, 0xa7, 0x43,
+	0x92, 0x4c, 0x39, 0xc4, 0xab, 0xf7, 0x8b, 0xfb,
+	0x7a, 0x51, 0x93, 0x61, 0x06, 0x49, 0xab, 0x19,
+	0x02, 0xd5, 0x72, 0x6a, 0x31, 0xf6, 0xdc, 0xbe,
 }};

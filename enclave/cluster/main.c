@@ -1,0 +1,459 @@
+/* The shell of a key server, a guard or a worker: reads its arguments and its manifests, gives up what it
+ * does not need, then carries frames between the host's socket and the service, and does nothing else. */
+#include "enclave/cluster/service.h"
+#include "enclave/insecure.h"
+#include "enclave/sandbox.h"
+#include "enclave/tee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Exit codes, as of the other enclaves (docs/protocol/boundary.md). */
+enum {
+	EXIT_USAGE = 64,
+	EXIT_MANIFEST = 65,
+	EXIT_SANDBOX = 69,
+	EXIT_FAILED = 70,
+};
+
+#define BINARY_SIZE_MAX (64u * 1024 * 1024)
+#define MANIFEST_SIZE_MAX CS_MANIFEST_SIZE_MAX
+#define FRAME_SIZE_MAX (WIRE_PIPE_HEAD_SIZE + WIRE_PIPE_BODY_SIZE_MAX)
+#define OUT_SIZE (4u * 1024 * 1024)
+/* Private keys of TLS, which OpenSSL keeps itself. */
+#define SECURE_HEAP_SIZE (64u * 1024)
+
+struct arguments {
+	int listen_fd;
+	int seal_root_fd;
+	enum cluster_role role;
+	const char *first;
+	const char *application;
+	size_t manifest_count;
+	const char *manifests[CLUSTER_MANIFESTS_MAX];
+	uint64_t tolerated;
+	bool measure;
+};
+
+static struct {
+	int fd;
+	uint8_t *out;
+	size_t out_size;
+	bool broken;
+} shell;
+
+/* By write alone: stdio would ask for system calls that the filter kills. */
+static void say(const char *what, const char *detail)
+{
+	char line[512];
+	struct cs_buf buf;
+	cs_buf_init(&buf, line, sizeof line);
+	cs_put_text(&buf, "caisson-cluster-enclave: %s%s%.300s\n", what,
+		    detail[0] != '\0' ? ": " : "", detail);
+	if (write(STDERR_FILENO, line, buf.n) < 0)
+		return; /* nobody listens */
+}
+
+static int fail(int code, enum cs_err err, const struct cs_why *why)
+{
+	say(cs_err_name(err), why->text[0] != '\0' ? why->text : cs_err_sentence(err));
+	return code;
+}
+
+/* ---- arguments ---- */
+
+static bool take_number(int *out, const char *text)
+{
+	int value = 0;
+	if (text[0] == '\0')
+		return false;
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9' || value > 100000)
+			return false;
+		value = value * 10 + (*p - '0');
+	}
+	*out = value;
+	return true;
+}
+
+static bool take_role(enum cluster_role *role, const char *text)
+{
+	for (unsigned i = 1; i <= CLUSTER_ROLE_COUNT; i++) {
+		*role = (enum cluster_role)i;
+		if (strcmp(text, cluster_role_name(*role)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool take_flag(struct arguments *args, const char *name)
+{
+	for (const struct enclave_insecure_row *row = enclave_insecure_rows(); row->name != NULL;
+	     row++) {
+		if (row->option[0] != '\0' && strcmp(row->option, name) == 0) {
+			args->tolerated |= UINT64_C(1) << row->bit;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_option(struct arguments *args, const char *name, const char *value)
+{
+	if (strcmp(name, "listen-fd") == 0)
+		return take_number(&args->listen_fd, value);
+	if (strcmp(name, "seal-root-fd") == 0)
+		return take_number(&args->seal_root_fd, value);
+	if (strcmp(name, "role") == 0)
+		return take_role(&args->role, value);
+	if (strcmp(name, "first") == 0)
+		args->first = value;
+	else if (strcmp(name, "application") == 0)
+		args->application = value;
+	else if (strcmp(name, "manifest") == 0 && args->manifest_count < CLUSTER_MANIFESTS_MAX)
+		args->manifests[args->manifest_count++] = value;
+	else
+		return false;
+	return true;
+}
+
+static bool take_arguments(struct arguments *args, int argc, char **argv)
+{
+	*args = (struct arguments){.listen_fd = -1, .seal_root_fd = -1};
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) != 0)
+			return false;
+		const char *name = argv[i] + 2;
+		if (strcmp(name, "measure") == 0) {
+			args->measure = true;
+			continue;
+		}
+		if (take_flag(args, name))
+			continue;
+		if (i + 1 == argc || !take_option(args, name, argv[++i]))
+			return false;
+	}
+	return args->measure ||
+	       (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 && args->role != 0 &&
+		args->first != NULL && args->manifest_count > 0 &&
+		(args->role == CLUSTER_WORKER) == (args->application != NULL));
+}
+
+/* ---- what is read before the sandbox ---- */
+
+/* All of a descriptor, size_max at most; -1 on failure or when there is more. */
+static ssize_t read_all(int fd, uint8_t *p, size_t size_max)
+{
+	size_t n = 0;
+	for (;;) {
+		uint8_t more;
+		const ssize_t got =
+			n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || (got > 0 && n == size_max))
+			return -1;
+		if (got == 0)
+			return (ssize_t)n;
+		n += (size_t)got;
+	}
+}
+
+static ssize_t read_file(const char *path, uint8_t *p, size_t size_max)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	const ssize_t n = read_all(fd, p, size_max);
+	(void)close(fd);
+	return n;
+}
+
+static void *memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool measure(struct cs_hash *measurement)
+{
+	uint8_t *binary = memory(BINARY_SIZE_MAX);
+	if (binary == NULL)
+		return false;
+	const ssize_t n = read_file("/proc/self/exe", binary, BINARY_SIZE_MAX);
+	if (n > 0)
+		*measurement = cs_sha256(cs_bytes(binary, (size_t)n));
+	(void)munmap(binary, BINARY_SIZE_MAX);
+	return n > 0;
+}
+
+static enum cs_err read_manifests(struct cs_bytes *out, const struct arguments *args,
+				  struct cs_why *why)
+{
+	for (size_t i = 0; i < args->manifest_count; i++) {
+		uint8_t *p = memory(MANIFEST_SIZE_MAX);
+		const ssize_t n =
+			p == NULL ? -1 : read_file(args->manifests[i], p, MANIFEST_SIZE_MAX);
+		if (n < 0)
+			return cs_fail(why, CS_ERR_IO, "manifest %zu cannot be read", i + 1);
+		out[i] = cs_bytes(p, (size_t)n);
+	}
+	return CS_OK;
+}
+
+static bool random_bytes(void *p, size_t n)
+{
+	uint8_t *at = p;
+	while (n > 0) {
+		const ssize_t got = getrandom(at, n, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+/* insecure_host_time: the host's clock is the only source of time, and its flag says so. */
+static struct verify_time clock_now(void)
+{
+	struct timespec now = {0};
+	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
+		return (struct verify_time){0, 0};
+	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};
+}
+
+static bool is_listening(int fd)
+{
+	int on = 0, family = 0;
+	socklen_t n = sizeof on;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
+		return false;
+	n = sizeof family;
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
+}
+
+/* Every other inherited descriptor goes: a connected socket would be a network. */
+static bool keep_alone(int fd)
+{
+	const int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
+	       (fd == STDERR_FILENO + 1 ||
+		close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0) == 0) &&
+	       close_range((unsigned)fd + 1, ~0U, 0) == 0;
+}
+
+/* ---- frames ---- */
+
+static bool write_all(const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		const ssize_t done = write(shell.fd, p, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		p += done;
+		n -= (size_t)done;
+	}
+	return true;
+}
+
+static void flush(void)
+{
+	shell.broken = shell.broken || !write_all(shell.out, shell.out_size);
+	shell.out_size = 0;
+}
+
+static void send_frame(void *context, enum wire_pipe_type type, uint32_t number,
+		       struct cs_bytes body)
+{
+	const struct wire_pipe_frame frame = {(uint32_t)body.n, type, number};
+	(void)context;
+	if (OUT_SIZE - shell.out_size < WIRE_PIPE_HEAD_SIZE + body.n)
+		flush();
+	wire_pipe_encode(shell.out + shell.out_size, &frame);
+	shell.out_size += WIRE_PIPE_HEAD_SIZE;
+	if (body.n > 0)
+		memcpy(shell.out + shell.out_size, body.p, body.n);
+	shell.out_size += body.n;
+}
+
+/* Until the host goes. */
+static int serve(struct service *s, int listen_fd)
+{
+	uint8_t *in = memory(FRAME_SIZE_MAX);
+	size_t have = 0;
+	struct cs_why why = {""};
+	shell.out = memory(OUT_SIZE);
+	do {
+		shell.fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	} while (shell.fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (in == NULL || shell.out == NULL || shell.fd < 0)
+		return fail(EXIT_FAILED, CS_ERR_IO, &why);
+	for (;;) {
+		const ssize_t got = read(shell.fd, in + have, FRAME_SIZE_MAX - have);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return 0;
+		have += (size_t)got;
+		const struct verify_time now = clock_now();
+		size_t at = 0;
+		while (have - at >= WIRE_PIPE_HEAD_SIZE) {
+			struct wire_pipe_frame frame;
+			enum cs_err err = wire_pipe_decode(&frame, in + at, true);
+			if (err == CS_OK && have - at - WIRE_PIPE_HEAD_SIZE < frame.size)
+				break;
+			if (err == CS_OK)
+				err = service_take(
+					s, &frame,
+					cs_bytes(in + at + WIRE_PIPE_HEAD_SIZE, frame.size), &now,
+					&why);
+			flush();
+			if (err != CS_OK)
+				return fail(frame.type == WIRE_PIPE_STATE ? EXIT_MANIFEST
+									  : EXIT_FAILED,
+					    err, &why);
+			at += WIRE_PIPE_HEAD_SIZE + frame.size;
+		}
+		have -= at;
+		memmove(in, in + at, have);
+		if (shell.broken)
+			return 0;
+	}
+}
+
+/* ---- start ---- */
+
+static enum cs_err evidence(void *context, struct cs_buf *out,
+			    const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX])
+{
+	struct cs_why why;
+	return tee_simulated.evidence(&tee_simulated, out, report_data, context, &why);
+}
+
+static void say_insecure(uint64_t flags)
+{
+	for (const struct enclave_insecure_row *row = enclave_insecure_rows(); row->name != NULL;
+	     row++)
+		if ((flags & (UINT64_C(1) << row->bit)) != 0)
+			say("insecure", row->sentence);
+}
+
+static enum cs_err prepare(struct service_launch *launch, struct cs_bytes *manifests,
+			   struct cs_hash *measurement, struct cs_secret *seal_root,
+			   const struct arguments *args, struct cs_why *why)
+{
+	if (!is_listening(args->listen_fd))
+		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
+	if (!measure(measurement))
+		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
+	if (cs_unhex(launch->first.b, sizeof launch->first.b, cs_bytes_str(args->first)) != CS_OK)
+		return cs_fail(why, CS_ERR_MALFORMED, "--first is not 32 bytes of hex");
+	CS_TRY(read_manifests(manifests, args, why));
+	if (read_all(args->seal_root_fd, seal_root->b, 32) != 32)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "--seal-root-fd does not give exactly 32 bytes");
+	if (!keep_alone(args->listen_fd))
+		return cs_fail(why, CS_ERR_IO, "the inherited descriptors cannot be closed");
+	launch->manifests = manifests;
+	launch->manifest_count = args->manifest_count;
+	launch->measurement = *measurement;
+	if (args->application != NULL)
+		launch->application = cs_bytes_str(args->application);
+	return CS_OK;
+}
+
+static int run(const struct arguments *args)
+{
+	static struct cs_bytes manifests[CLUSTER_MANIFESTS_MAX];
+	static struct cs_hash measurement;
+	struct service_launch launch = {.role = args->role,
+					.roots = &attest_roots_vendors,
+					.random = random_bytes,
+					.send = send_frame,
+					.tee = {.context = &measurement, .evidence = evidence}};
+	struct cs_why why = {""};
+	bool plain = false, plain_root = false;
+	struct service *s = memory(service_size());
+	void *scratch = memory(SERVICE_SCRATCH_SIZE);
+	struct cs_secret *seal_root = sandbox_secret_memory(sizeof *seal_root, &plain_root);
+	void *secrets = sandbox_secret_memory(service_secrets_size(), &plain);
+	plain = plain || plain_root;
+	if (s == NULL || scratch == NULL || seal_root == NULL || secrets == NULL)
+		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
+	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
+		return fail(EXIT_SANDBOX, CS_ERR_SANDBOX,
+			    &(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates "
+					     "it)"});
+	enum cs_err err = prepare(&launch, manifests, &measurement, seal_root, args, &why);
+	if (err != CS_OK)
+		return fail(EXIT_MANIFEST, err, &why);
+	err = sandbox_enter(args->tolerated, SANDBOX_TLS, &launch.tee.insecure_flags, &why);
+	if (err != CS_OK)
+		return fail(EXIT_SANDBOX, err, &why);
+	launch.tee.insecure_flags |= tee_simulated.insecure_flags | ENCLAVE_INSECURE_host_time;
+	if (plain)
+		launch.tee.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
+	launch.seal_root = seal_root;
+	err = service_init(s, secrets, scratch, &launch, &why);
+	cs_wipe(seal_root, sizeof *seal_root);
+	if (err != CS_OK)
+		return fail(EXIT_MANIFEST, err, &why);
+	say_insecure(launch.tee.insecure_flags);
+	say("ready", cluster_role_name(args->role));
+	const int code = serve(s, args->listen_fd);
+	service_done(s);
+	return code;
+}
+
+/* What OpenSSL loads lazily it loads now, and of its own configuration nothing. */
+static bool warm(void)
+{
+	if (CRYPTO_secure_malloc_init(SECURE_HEAP_SIZE, 32) != 1 ||
+	    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 || cs_aead_warm() != CS_OK ||
+	    cs_ed25519_warm() != CS_OK)
+		return false;
+	SSL_CTX *c = SSL_CTX_new(TLS_method());
+	SSL_CTX_free(c);
+	return c != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args;
+	struct cs_hash measurement;
+	char text[66];
+	if (!take_arguments(&args, argc, argv)) {
+		say("usage: --role key-server|guard|worker --listen-fd N --seal-root-fd N --first "
+		    "HASH --manifest FILE… [--application NAME] [--insecure-…] | --measure",
+		    "");
+		return EXIT_USAGE;
+	}
+	if (!warm()) {
+		say("OpenSSL does not start", "");
+		return EXIT_FAILED;
+	}
+	if (!args.measure)
+		return run(&args);
+	if (!measure(&measurement)) {
+		say("/proc/self/exe cannot be read", "");
+		return EXIT_FAILED;
+	}
+	cs_hex(text, CS_BYTES_OF(measurement.b));
+	text[64] = '\n';
+	shell.fd = STDOUT_FILENO;
+	return write_all((const uint8_t *)text, 65) ? 0 : EXIT_FAILED;
+}

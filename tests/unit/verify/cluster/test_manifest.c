@@ -1,0 +1,164 @@
+/* The cluster's manifest: lineages, signatures, and everything that it may not say. */
+#include "scene.h"
+
+static enum cs_err read(struct scene *s, struct cs_bytes file,
+			const struct cluster_manifest *before, struct cluster_manifest *out)
+{
+	struct cs_why why;
+	const size_t mark = cs_arena_mark(&s->manifests);
+	const enum cs_err err =
+		cluster_manifest_read(out, file, before, s->sig, &s->manifests, &why);
+	if (err != CS_OK)
+		cs_arena_rewind(&s->manifests, mark);
+	return err;
+}
+
+static enum cs_err try(struct scene *s, const struct scene_manifest *text,
+		       const struct cluster_manifest *before)
+{
+	struct cluster_manifest m;
+	return read(s, scene_manifest_file(s, text, before), before, &m);
+}
+
+static void a_lineage(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	const struct verify_time now = {SCENE_NOW, SCENE_NOW};
+	struct cs_why why;
+	const struct cluster_manifest *first = scene_manifest_read(s, &text, NULL);
+	assert_true(cs_hash_eq(&first->hash, cluster_manifest_lineage(first)));
+	assert_true(first->insecure && first->insecure_host_time);
+	text.number = 2;
+	text.workers = "wx";
+	const struct cluster_manifest *second = scene_manifest_read(s, &text, first);
+	assert_true(cs_hash_eq(&first->hash, cluster_manifest_lineage(second)));
+	ok(cluster_manifest_accepts(second, 1, &first->hash, &why));
+	ok(cluster_manifest_accepts(first, 2, &second->hash, &why));
+	assert_int_equal(cluster_manifest_accepts(second, 1, &second->hash, &why),
+			 CS_ERR_WRONG_MANIFEST);
+	assert_int_equal(cluster_manifest_accepts(second, 0, &first->hash, &why),
+			 CS_ERR_WRONG_MANIFEST);
+	const struct cs_bytes records = cs_bytes_str(APPLICATION);
+	ok(cluster_manifest_allows(second, cs_bytes_str("worker-x"), records, &now, &why));
+	assert_int_equal(
+		cluster_manifest_allows(first, cs_bytes_str("worker-x"), records, &now, &why),
+		CS_ERR_UNLISTED_BUILD);
+	/* What does not follow. */
+	assert_int_equal(try(s, &text, NULL), CS_ERR_WRONG_LINEAGE);
+	assert_int_equal(try(s, &text, second), CS_ERR_WRONG_LINEAGE);
+	text.number = 3;
+	assert_int_equal(try(s, &text, first), CS_ERR_WRONG_LINEAGE);
+	text.number = 2;
+	struct scene_manifest other = scene_manifest();
+	other.worker_s = 1000;
+	const struct cluster_manifest *stranger = scene_manifest_read(s, &other, NULL);
+	struct cluster_manifest m;
+	assert_int_equal(read(s, scene_manifest_file(s, &text, stranger), first, &m),
+			 CS_ERR_WRONG_LINEAGE);
+	scene_free(s);
+}
+
+static void k_of_n_administrators(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	struct cluster_manifest m;
+	text.signers = 1;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_UNAUTHORIZED);
+	text.signers = 0;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_UNAUTHORIZED);
+	text.signers = 3;
+	ok(try(s, &text, NULL));
+	/* Every byte: nothing else was signed. */
+	text.signers = 2;
+	const struct cs_bytes file = scene_manifest_file(s, &text, NULL);
+	uint8_t *p = keep(file.n);
+	memcpy(p, file.p, file.n);
+	for (size_t i = 0; i < file.n; i++) {
+		p[i] ^= 1;
+		assert_int_not_equal(read(s, cs_bytes(p, file.n), NULL, &m), CS_OK);
+		p[i] ^= 1;
+	}
+	ok(read(s, cs_bytes(p, file.n), NULL, &m));
+	/* The administrators of before say it, not those that the new one names. */
+	const struct cluster_manifest *first = scene_manifest_read(s, &text, NULL);
+	text.number = 2;
+	s->administrators[0].b[0] = 7;
+	s->administrators[1].b[0] = 7;
+	assert_int_equal(try(s, &text, first), CS_ERR_WRONG_KEY);
+	scene_free(s);
+}
+
+static void insecure_is_for_ever(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	const struct cluster_manifest *insecure = scene_manifest_read(s, &text, NULL);
+	text.secure = true;
+	const struct cluster_manifest *secure = scene_manifest_read(s, &text, NULL);
+	assert_false(secure->insecure || secure->insecure_host_time);
+	text.number = 2;
+	assert_false(scene_manifest_read(s, &text, secure)->insecure);
+	/* What was insecure stays so, whatever the next one says. */
+	assert_true(scene_manifest_read(s, &text, insecure)->insecure);
+	text.secure = false;
+	assert_int_equal(try(s, &text, secure), CS_ERR_INSECURE_REFUSED);
+	scene_free(s);
+}
+
+static void what_it_may_not_say(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	text.guards = "";
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text = scene_manifest();
+	text.guards = "gg";
+	assert_int_equal(try(s, &text, NULL), CS_ERR_DUPLICATE);
+	text = scene_manifest();
+	text.worker_s = 1;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.worker_s = 3601;
+	assert_int_not_equal(try(s, &text, NULL), CS_OK);
+	text = scene_manifest();
+	text.peer_number_min = 2;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.peer_number_min = 0;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text = scene_manifest();
+	text.worker_policy = "\"surprise\":1,";
+	assert_int_not_equal(try(s, &text, NULL), CS_OK);
+	text = scene_manifest();
+	text.recovery = "{\"keys\":[\"0x"
+			"0101010101010101010101010101010101010101010101010101010101010101\"],"
+			"\"threshold\":2}";
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.recovery = "{\"keys\":[\"0x"
+			"0101010101010101010101010101010101010101010101010101010101010101\"],"
+			"\"threshold\":0}";
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.recovery = "{\"keys\":[\"0x"
+			"0101010101010101010101010101010101010101010101010101010101010101\"],"
+			"\"threshold\":1}";
+	ok(try(s, &text, NULL));
+	struct cluster_manifest m;
+	assert_int_equal(read(s, cs_bytes_str("{}"), NULL, &m), CS_ERR_MISSING_FIELD);
+	assert_int_equal(read(s, cs_bytes_str(" {}"), NULL, &m), CS_ERR_NON_CANONICAL);
+	scene_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lineage),
+		cmocka_unit_test(k_of_n_administrators),
+		cmocka_unit_test(insecure_is_for_ever),
+		cmocka_unit_test(what_it_may_not_say),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

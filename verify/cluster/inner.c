@@ -1,0 +1,174 @@
+#include "verify/cluster/inner.h"
+
+#include "core/reader.h"
+
+#include <string.h>
+
+void cluster_random(struct cs_secret *out, const struct cs_secret *random, const char *name)
+{
+	cs_hkdf(out->b, sizeof out->b, CS_BYTES_OF(random->b), cs_bytes_str("caisson/cluster/step"),
+		cs_bytes_str(name));
+}
+
+/* ---- fields ---- */
+
+void cluster_copy(void *out, size_t size, ProtobufCBinaryData data)
+{
+	cs_assert(data.len == size);
+	memcpy(out, data.data, size);
+}
+
+ProtobufCBinaryData cluster_field(struct cs_bytes bytes)
+{
+	return (ProtobufCBinaryData){bytes.n, (uint8_t *)(uintptr_t)bytes.p};
+}
+
+ProtobufCBinaryData *cluster_fields(struct cs_arena *arena, const struct cs_hash *hashes,
+				    size_t count)
+{
+	ProtobufCBinaryData *fields = cs_arena_calloc(arena, count, sizeof *fields);
+	for (size_t i = 0; fields != NULL && i < count; i++)
+		fields[i] = cluster_field(CS_BYTES_OF(hashes[i].b));
+	return fields;
+}
+
+enum cs_err cluster_hashes(struct cs_hash *out, size_t *count, const ProtobufCBinaryData *fields,
+			   size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		CLUSTER_COPY(&out[i], fields[i]);
+		if (i > 0 &&
+		    cs_bytes_compare(CS_BYTES_OF(out[i - 1].b), CS_BYTES_OF(out[i].b)) >= 0)
+			return CS_ERR_NON_CANONICAL;
+	}
+	*count = n;
+	return CS_OK;
+}
+
+/* ---- keys for a worker ---- */
+
+void cluster_keys_pack(struct cs_buf *out, const struct cluster_ring *ring)
+{
+	cs_put_u8(out, (uint8_t)ring->count);
+	for (size_t i = 0; i < ring->count; i++) {
+		cs_put_u64(out, ring->keys[i].epoch);
+		cs_put_u64(out, ring->keys[i].decrypt_until_s);
+		cs_put(out, CS_BYTES_OF(ring->keys[i].key.b));
+	}
+}
+
+enum cs_err cluster_keys_unpack(struct cluster_ring *ring, struct cs_bytes bytes)
+{
+	struct cs_reader reader;
+	cs_reader_init(&reader, bytes);
+	const size_t count = cs_get_u8(&reader);
+	if (count > CLUSTER_EPOCHS_MAX)
+		return CS_ERR_TOO_LARGE;
+	for (size_t i = 0; i < count; i++) {
+		struct cluster_epoch_key *key = &ring->keys[i];
+		key->epoch = cs_get_u64(&reader);
+		key->decrypt_until_s = cs_get_u64(&reader);
+		cs_get_copy(&reader, key->key.b, sizeof key->key.b);
+		/* The last one is the current one, and the others have an end. */
+		if ((i > 0 && key->epoch <= ring->keys[i - 1].epoch) ||
+		    (key->decrypt_until_s == 0) != (i + 1 == count))
+			return reader.failed ? CS_ERR_TRUNCATED : CS_ERR_INVALID;
+	}
+	CS_TRY(cs_reader_end(&reader));
+	ring->count = count;
+	return CS_OK;
+}
+
+void cluster_info(uint8_t out[CLUSTER_INFO_SIZE], const char *tag, const struct cs_hash *lineage)
+{
+	const struct cs_bytes text = cs_bytes_str(tag);
+	cs_assert(text.n <= CLUSTER_INFO_SIZE - sizeof lineage->b);
+	memset(out, 0, CLUSTER_INFO_SIZE);
+	memcpy(out, text.p, text.n);
+	memcpy(out + CLUSTER_INFO_SIZE - sizeof lineage->b, lineage->b, sizeof lineage->b);
+}
+
+/* ---- anchors ---- */
+
+void cluster_anchor_to_pb(Caisson__Wire__ClusterAnchor *pb, const struct cluster_anchor *anchor,
+			  const uint8_t signature[CS_ED25519_SIGNATURE_SIZE])
+{
+	caisson__wire__cluster_anchor__init(pb);
+	pb->key_server = CLUSTER_FIELD(anchor->key_server);
+	pb->manifest_number = anchor->manifest_number;
+	pb->epoch = anchor->epoch;
+	pb->counter = anchor->counter;
+	pb->authority = CLUSTER_FIELD(anchor->authority);
+	pb->signature = cluster_field(cs_bytes(signature, CS_ED25519_SIGNATURE_SIZE));
+}
+
+void cluster_anchor_from_pb(struct cluster_anchor *out, const Caisson__Wire__ClusterAnchor *pb)
+{
+	CLUSTER_COPY(&out->key_server, pb->key_server);
+	out->manifest_number = pb->manifest_number;
+	out->epoch = pb->epoch;
+	out->counter = pb->counter;
+	CLUSTER_COPY(&out->authority, pb->authority);
+}
+
+enum cs_err cluster_anchor_verify(const Caisson__Wire__ClusterAnchor *pb,
+				  const struct cs_hash *lineage, const struct cs_ed25519_key *key,
+				  struct cs_why *why)
+{
+	const struct cs_hash hash = cluster_hash_anchor(lineage, pb);
+	if (cs_ed25519_verify(key, CS_BYTES_OF(hash.b), wire_pb_view(pb->signature)) != CS_OK)
+		return cs_fail(why, CS_ERR_BAD_SIGNATURE,
+			       "the anchor is not signed by this cluster's key");
+	return CS_OK;
+}
+
+/* ---- a session's first message ---- */
+
+enum cs_err cluster_hello_write(struct cs_buf *out, enum cluster_role role,
+				const struct cs_ed25519_key *key,
+				const struct cluster_session *session,
+				const struct cluster_manifest *manifest,
+				Caisson__Wire__ClusterAnchor *anchor,
+				const struct cluster_tools *tools, struct cs_why *why)
+{
+	const struct cluster_channel *channel = &session->channel;
+	Caisson__Wire__ClusterHello hello = CAISSON__WIRE__CLUSTER_HELLO__INIT;
+	Caisson__Wire__ClusterEvidence evidence;
+	const struct cs_hash spki = cluster_spki_hash(key);
+	/* The channel's certificate must be of the key that is attested and signs. */
+	if (!cs_hash_eq(&spki, channel->client ? &channel->client_spki : &channel->server_spki))
+		return cs_fail(why, CS_ERR_WRONG_KEY, "the channel is not of this process's key");
+	const size_t mark = cs_arena_mark(tools->arena);
+	const struct wire_report_fresh fresh = cluster_fresh_session(channel, channel->client);
+	enum cs_err err = cluster_evidence_make(&evidence, role, key, &fresh, manifest, tools);
+	if (err == CS_OK) {
+		hello.role = (uint32_t)role;
+		hello.evidence = &evidence;
+		hello.anchor = anchor;
+		err = wire_encode(out, &hello.base, why);
+	}
+	cs_arena_rewind(tools->arena, mark);
+	return err;
+}
+
+enum cs_err cluster_hello_read(struct cluster_peer *peer, const Caisson__Wire__ClusterHello **pb,
+			       const struct cluster_session *session,
+			       const struct cluster_manifest *manifest, struct cs_bytes hello,
+			       const struct cluster_tools *tools, const struct verify_time *now,
+			       struct cs_why *why)
+{
+	const struct cluster_channel *channel = &session->channel;
+	Caisson__Wire__ClusterHello *read = NULL;
+	if (session->verified)
+		return cs_fail(why, CS_ERR_CONFLICT, "a second hello");
+	CS_TRY(CLUSTER_DECODE(&read, cluster_hello, hello, tools->arena, why));
+	if (read->role != CLUSTER_KEY_SERVER && read->role != CLUSTER_GUARD)
+		return cs_fail(why, CS_ERR_FORBIDDEN, "role %u has no business here", read->role);
+	const struct wire_report_fresh fresh = cluster_fresh_session(channel, !channel->client);
+	CS_TRY(cluster_evidence_verify(peer, read->evidence, (enum cluster_role)read->role,
+				       channel->client ? &channel->server_spki
+						       : &channel->client_spki,
+				       &fresh, manifest, tools, now, why));
+	*pb = read;
+	return CS_OK;
+}

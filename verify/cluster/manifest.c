@@ -1,0 +1,441 @@
+#include "verify/cluster/manifest.h"
+
+#include "core/json.h"
+
+#include <string.h>
+
+#define NUMBER_MAX (1ull << 53)
+/* A hundred years: above it a number is a mistake. */
+#define SECONDS_MAX 3153600000u
+
+#define ONLY(json, why, ...)                                     \
+	cs_json_only((json), (const char *const[]){__VA_ARGS__}, \
+		     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *), (why))
+
+/* ---- single values ---- */
+
+static enum cs_err read_hex_list(void *list, size_t *count, size_t max, const struct cs_json *json,
+				 const char *key, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	struct cs_hash *out = list;
+	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
+	if (array->count > max)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%s: more than %zu", key, max);
+	*count = 0;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		const enum cs_err err = cs_json_hex(out[*count].b, sizeof out->b, at);
+		if (err != CS_OK)
+			return cs_fail(why, err, "%s[%zu]: not 32 bytes as 0x…", key, *count);
+		for (size_t i = 0; i < *count; i++)
+			if (cs_hash_eq(&out[i], &out[*count]))
+				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu]: there already", key,
+					       *count);
+		(*count)++;
+	}
+	return CS_OK;
+}
+
+/* What is said of a key or application must be one line, whatever prints it. */
+static bool is_plain(struct cs_bytes text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < 0x20 || text.p[i] > 0x7e)
+			return false;
+	return text.n > 0;
+}
+
+static bool is_word(struct cs_bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		const uint8_t c = text.p[i];
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '.')
+			return false;
+	}
+	return text.n > 0;
+}
+
+static enum cs_err read_threshold(size_t *out, size_t count, const struct cs_json *json,
+				  struct cs_why *why)
+{
+	uint64_t threshold = 0;
+	CS_TRY(cs_json_member_u64(&threshold, json, "threshold", CLUSTER_ADMINISTRATORS_MAX, why));
+	if (threshold > count || (threshold == 0 && count > 0))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "threshold is not between 1 and the number of keys");
+	*out = (size_t)threshold;
+	return CS_OK;
+}
+
+/* ---- parts ---- */
+
+static enum cs_err read_administrators(struct cluster_manifest *m, const struct cs_json *body,
+				       struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	CS_TRY(cs_json_member(&json, body, "administrators", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "keys", "threshold"));
+	CS_TRY(read_hex_list(m->administrators, &m->administrator_count, CLUSTER_ADMINISTRATORS_MAX,
+			     json, "keys", why));
+	CS_TRY(read_threshold(&m->threshold, m->administrator_count, json, why));
+	return m->threshold > 0 ? CS_OK
+				: cs_fail(why, CS_ERR_INVALID, "administrators: there is none");
+}
+
+static enum cs_err read_recovery(struct cluster_manifest *m, const struct cs_json *body,
+				 struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	_Static_assert(sizeof(struct cs_x25519_key) == sizeof(struct cs_hash), "32 bytes each");
+	CS_TRY(cs_json_member(&json, body, "recovery", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "keys", "threshold"));
+	CS_TRY(read_hex_list(m->recovery, &m->recovery_count, CLUSTER_RECOVERY_MAX, json, "keys",
+			     why));
+	return read_threshold(&m->recovery_threshold, m->recovery_count, json, why);
+}
+
+static enum cs_err read_lives(struct cluster_manifest *m, const struct cs_json *body,
+			      struct cs_why *why)
+{
+	const struct cs_json *lives = NULL, *epochs = NULL;
+	CS_TRY(cs_json_member(&lives, body, "lives", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(lives, why, "key_server_s", "worker_s"));
+	CS_TRY(cs_json_member_u64(&m->key_server_life_s, lives, "key_server_s",
+				  CLUSTER_KEY_SERVER_LIFE_MAX_S, why));
+	CS_TRY(cs_json_member_u64(&m->worker_life_s, lives, "worker_s", CLUSTER_WORKER_LIFE_MAX_S,
+				  why));
+	/* An authority's certificate is renewed at half of its life, and what it signs ends before it
+	 * does. */
+	if (m->worker_life_s < CLUSTER_LIFE_MIN_S || m->key_server_life_s < 2 * m->worker_life_s)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "lives: worker_s below %u, or key_server_s below twice worker_s",
+			       CLUSTER_LIFE_MIN_S);
+	CS_TRY(cs_json_member(&epochs, body, "epochs", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(epochs, why, "decrypt_s", "length_s"));
+	CS_TRY(cs_json_member_u64(&m->decrypt_s, epochs, "decrypt_s", SECONDS_MAX, why));
+	CS_TRY(cs_json_member_u64(&m->epoch_s, epochs, "length_s", SECONDS_MAX, why));
+	/* What was sealed just before a rotation must be readable by a worker that renews late. */
+	if (m->decrypt_s < m->worker_life_s)
+		return cs_fail(why, CS_ERR_INVALID, "epochs.decrypt_s is below lives.worker_s");
+	return CS_OK;
+}
+
+/* A policy of docs/attestation.md, with what a cluster cannot do without: builds, each with a label of its
+ * own. */
+static enum cs_err read_policy(struct attest_policy *out, const struct cs_json *policies,
+			       const char *role, struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	struct cs_buf text;
+	struct cs_why inner = {""};
+	CS_TRY(cs_json_member(&json, policies, role, CS_JSON_OBJECT, why));
+	CS_TRY(cs_buf_init_arena(&text, arena, ATTEST_POLICY_SIZE_MAX));
+	CS_TRY(cs_json_write(&text, json, arena));
+	CS_TRY(cs_buf_end(&text));
+	const enum cs_err err = attest_policy_parse(out, cs_buf_view(&text), arena, &inner);
+	if (err != CS_OK)
+		return cs_fail(why, err, "policies.%s: %.150s", role, inner.text);
+	if (out->reference_count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "policies.%s: no build in measurements", role);
+	if (out->judges_report_data)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "policies.%s: report data is the cluster's to judge", role);
+	for (size_t i = 0; i < out->reference_count; i++) {
+		const struct cs_bytes label = out->references[i].label;
+		if (!is_plain(label) || label.n > CLUSTER_BUILD_SIZE_MAX)
+			return cs_fail(why, CS_ERR_INVALID, "policies.%s[%zu]: no label", role, i);
+		for (size_t k = 0; k < i; k++)
+			if (cs_bytes_eq(label, out->references[k].label))
+				return cs_fail(why, CS_ERR_DUPLICATE,
+					       "policies.%s[%zu]: its label is there twice", role,
+					       i);
+	}
+	return CS_OK;
+}
+
+static const struct attest_reference *reference_of(const struct attest_policy *policy,
+						   struct cs_bytes label)
+{
+	for (size_t i = 0; i < policy->reference_count; i++)
+		if (cs_bytes_eq(policy->references[i].label, label))
+			return &policy->references[i];
+	return NULL;
+}
+
+static enum cs_err read_application(struct cluster_manifest *m, struct cluster_application *out,
+				    const struct cs_json *json, struct cs_arena *arena,
+				    struct cs_why *why)
+{
+	const struct cs_json *builds = NULL;
+	CS_TRY(ONLY(json, why, "builds", "name"));
+	CS_TRY(cs_json_member_string(&out->name, json, "name", CLUSTER_APPLICATION_SIZE_MAX, why));
+	if (!is_word(out->name))
+		return cs_fail(why, CS_ERR_INVALID, "name: a-z, 0-9, '-' and '.'");
+	CS_TRY(cs_json_member(&builds, json, "builds", CS_JSON_ARRAY, why));
+	struct cs_bytes *labels = cs_arena_calloc(arena, builds->count, sizeof *labels);
+	if (labels == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (const struct cs_json *at = builds->child; at != NULL; at = at->next) {
+		if (at->type != CS_JSON_STRING ||
+		    reference_of(&m->policies[CLUSTER_WORKER - 1], at->text) == NULL)
+			return cs_fail(why, CS_ERR_INVALID,
+				       "builds[%zu]: no label of policies.worker",
+				       out->build_count);
+		labels[out->build_count++] = at->text;
+	}
+	out->builds = labels;
+	return CS_OK;
+}
+
+static enum cs_err read_applications(struct cluster_manifest *m, const struct cs_json *body,
+				     struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, body, "applications", CS_JSON_ARRAY, why));
+	if (array->count > CLUSTER_APPLICATIONS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "applications: more than %u",
+			       CLUSTER_APPLICATIONS_MAX);
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		struct cluster_application *application = &m->applications[m->application_count];
+		struct cs_why inner = {""};
+		const enum cs_err err = read_application(m, application, at, arena, &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "applications[%zu]: %.150s", m->application_count,
+				       inner.text);
+		for (size_t i = 0; i < m->application_count; i++)
+			if (cs_bytes_eq(m->applications[i].name, application->name))
+				return cs_fail(why, CS_ERR_DUPLICATE,
+					       "applications[%zu]: there already",
+					       m->application_count);
+		m->application_count++;
+	}
+	return CS_OK;
+}
+
+static enum cs_err read_policies(struct cluster_manifest *m, const struct cs_json *body,
+				 struct cs_arena *arena, struct cs_why *why)
+{
+	static const char *const names[CLUSTER_ROLE_COUNT] = {"key_server", "guard", "worker"};
+	const struct cs_json *policies = NULL;
+	CS_TRY(cs_json_member(&policies, body, "policies", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(policies, why, "guard", "key_server", "worker"));
+	for (size_t i = 0; i < CLUSTER_ROLE_COUNT; i++) {
+		const struct attest_policy *policy = &m->policies[i];
+		CS_TRY(read_policy(&m->policies[i], policies, names[i], arena, why));
+		m->insecure |= policy->insecure_accept_simulated || policy->insecure_accept_debug ||
+			       policy->insecure_accept_test_roots;
+	}
+	return CS_OK;
+}
+
+static enum cs_err read_time(struct cluster_manifest *m, const struct cs_json *body,
+			     struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, body, "time", CS_JSON_ARRAY, why));
+	const struct cs_bytes source = array->count == 1 && array->child->type == CS_JSON_STRING
+					       ? array->child->text
+					       : CS_BYTES_NONE;
+	m->insecure_host_time = cs_bytes_eq(source, cs_bytes_str("insecure_host_time"));
+	if (!m->insecure_host_time && !cs_bytes_eq(source, cs_bytes_str("ledger")))
+		return cs_fail(why, CS_ERR_UNSUPPORTED,
+			       "time is neither [\"insecure_host_time\"] nor [\"ledger\"]");
+	m->insecure |= m->insecure_host_time;
+	return CS_OK;
+}
+
+static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previous,
+			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
+{
+	uint64_t version = 0;
+	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "lives", "name",
+		    "number", "peer_number_min", "policies", "previous", "recovery", "time",
+		    "version"));
+	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
+	if (version != 1)
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
+	CS_TRY(cs_json_member_string(&m->name, body, "name", CS_MANIFEST_NAME_SIZE_MAX, why));
+	if (!is_plain(m->name))
+		return cs_fail(why, CS_ERR_INVALID, "name is not plain printable ASCII");
+	CS_TRY(cs_json_member_u64(&m->number, body, "number", NUMBER_MAX, why));
+	CS_TRY(cs_json_member_hex(previous->b, sizeof previous->b, body, "previous", why));
+	CS_TRY(cs_json_member_u64(&m->peer_number_min, body, "peer_number_min", NUMBER_MAX, why));
+	if (m->peer_number_min == 0 || m->peer_number_min > m->number)
+		return cs_fail(why, CS_ERR_INVALID, "peer_number_min is not between 1 and number");
+	CS_TRY(read_administrators(m, body, why));
+	CS_TRY(read_recovery(m, body, why));
+	CS_TRY(read_lives(m, body, why));
+	CS_TRY(read_time(m, body, why));
+	CS_TRY(read_policies(m, body, arena, why));
+	return read_applications(m, body, arena, why);
+}
+
+/* ---- who says so ---- */
+
+static enum cs_err check_signature(bool *signed_by, const struct cluster_manifest *m,
+				   const struct cluster_manifest *judge, const struct cs_json *json,
+				   const struct cs_sig *sig, struct cs_why *why)
+{
+	struct cs_hash key;
+	uint8_t signature[64];
+	size_t who = 0;
+	CS_TRY(ONLY(json, why, "key", "signature"));
+	CS_TRY(cs_json_member_hex(key.b, sizeof key.b, json, "key", why));
+	CS_TRY(cs_json_member_hex(signature, sizeof signature, json, "signature", why));
+	while (who < judge->administrator_count && !cs_hash_eq(&judge->administrators[who], &key))
+		who++;
+	if (who == judge->administrator_count)
+		return cs_fail(why, CS_ERR_WRONG_KEY, "signatures: not an administrator");
+	if (signed_by[who])
+		return cs_fail(why, CS_ERR_DUPLICATE, "signatures: one administrator twice");
+	if (cs_schnorr_verify64(sig, signature, &key, CS_BYTES_OF(m->hash.b)) != CS_OK)
+		return cs_fail(why, CS_ERR_BAD_SIGNATURE, "signatures: one does not verify");
+	signed_by[who] = true;
+	return CS_OK;
+}
+
+static enum cs_err check_signatures(const struct cluster_manifest *m,
+				    const struct cluster_manifest *judge,
+				    const struct cs_json *array, const struct cs_sig *sig,
+				    struct cs_why *why)
+{
+	bool signed_by[CLUSTER_ADMINISTRATORS_MAX] = {false};
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next)
+		CS_TRY(check_signature(signed_by, m, judge, at, sig, why));
+	if (array->count < judge->threshold)
+		return cs_fail(why, CS_ERR_UNAUTHORIZED, "%zu of %zu signatures", array->count,
+			       judge->threshold);
+	return CS_OK;
+}
+
+static enum cs_err check_lineage(struct cluster_manifest *m, const struct cs_hash *previous,
+				 const struct cluster_manifest *before, struct cs_why *why)
+{
+	if (before == NULL) {
+		if (m->number != 1 || !cs_hash_is_zero(previous))
+			return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+				       "the first manifest has number 1 and no previous");
+		m->hashes[0] = m->hash;
+		return CS_OK;
+	}
+	if (m->number != before->number + 1)
+		return cs_fail(why, CS_ERR_WRONG_LINEAGE, "number %llu does not follow %llu",
+			       (unsigned long long)m->number, (unsigned long long)before->number);
+	if (!cs_hash_eq(previous, &before->hash))
+		return cs_fail(why, CS_ERR_WRONG_LINEAGE,
+			       "previous is not the hash of manifest %llu",
+			       (unsigned long long)before->number);
+	if (m->number > CLUSTER_MANIFESTS_MAX)
+		return cs_fail(why, CS_ERR_FULL, "a lineage has at most %u manifests",
+			       CLUSTER_MANIFESTS_MAX);
+	if (m->insecure && !before->insecure)
+		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
+			       "this lineage was born without anything insecure");
+	m->insecure = before->insecure;
+	memcpy(m->hashes, before->hashes, sizeof m->hashes);
+	m->hashes[m->number - 1] = m->hash;
+	return CS_OK;
+}
+
+/* The whole file is canonical, so what is written again here are the bytes that were read. */
+static enum cs_err hash_body(struct cs_hash *hash, const struct cs_json *body,
+			     struct cs_arena *arena)
+{
+	struct cs_buf text;
+	CS_TRY(cs_buf_init_arena(&text, arena, CS_MANIFEST_SIZE_MAX));
+	CS_TRY(cs_json_write(&text, body, arena));
+	CS_TRY(cs_buf_end(&text));
+	const struct cs_hash inner = cs_keccak256(cs_buf_view(&text));
+	uint8_t both[64];
+	memcpy(both, wire_tag(WIRE_TAG_CLUSTER_MANIFEST)->b, 32);
+	memcpy(both + 32, inner.b, 32);
+	*hash = cs_keccak256(CS_BYTES_OF(both));
+	return CS_OK;
+}
+
+enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
+				  const struct cluster_manifest *before, const struct cs_sig *sig,
+				  struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *json = NULL, *body = NULL, *signatures = NULL;
+	struct cs_hash previous;
+	if (file.n > CS_MANIFEST_SIZE_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u bytes", CS_MANIFEST_SIZE_MAX);
+	/* Names and labels are views. */
+	const struct cs_bytes own = cs_arena_copy(arena, file);
+	struct cluster_manifest *m = cs_arena_calloc(arena, 1, sizeof *m);
+	if (own.p == NULL || m == NULL)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(cs_json_parse_canonical(&json, own, arena, why));
+	CS_TRY(ONLY(json, why, "manifest", "signatures"));
+	CS_TRY(cs_json_member(&body, json, "manifest", CS_JSON_OBJECT, why));
+	CS_TRY(cs_json_member(&signatures, json, "signatures", CS_JSON_ARRAY, why));
+	if (signatures->count > CLUSTER_ADMINISTRATORS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "more than %u signatures",
+			       CLUSTER_ADMINISTRATORS_MAX);
+	CS_TRY(read_body(m, &previous, body, arena, why));
+	CS_TRY(hash_body(&m->hash, body, arena));
+	CS_TRY(check_lineage(m, &previous, before, why));
+	CS_TRY(check_signatures(m, before != NULL ? before : m, signatures, sig, why));
+	*out = *m;
+	return CS_OK;
+}
+
+/* ---- questions ---- */
+
+const struct cs_hash *cluster_manifest_lineage(const struct cluster_manifest *m)
+{
+	return &m->hashes[0];
+}
+
+const struct attest_policy *cluster_manifest_policy(const struct cluster_manifest *m,
+						    enum cluster_role role)
+{
+	return &m->policies[role - 1];
+}
+
+enum cs_err cluster_manifest_accepts(const struct cluster_manifest *m, uint64_t number,
+				     const struct cs_hash *hash, struct cs_why *why)
+{
+	if (number < m->peer_number_min)
+		return cs_fail(why, CS_ERR_WRONG_MANIFEST, "the peer's manifest %llu is below %llu",
+			       (unsigned long long)number, (unsigned long long)m->peer_number_min);
+	if (number <= m->number && !cs_hash_eq(hash, &m->hashes[number - 1]))
+		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
+			       "the peer's manifest %llu is not this lineage's",
+			       (unsigned long long)number);
+	return CS_OK;
+}
+
+enum cs_err cluster_manifest_names(const struct cluster_manifest *m, enum cluster_role role,
+				   struct cs_bytes build, const struct verify_time *now,
+				   struct cs_why *why)
+{
+	const struct attest_reference *reference =
+		reference_of(cluster_manifest_policy(m, role), build);
+	if (reference == NULL)
+		return cs_fail(why, CS_ERR_UNLISTED_BUILD, "manifest %llu: no such build of a %s",
+			       (unsigned long long)m->number, cluster_role_name(role));
+	if (reference->not_after_s == 0)
+		return CS_OK;
+	const enum cs_err err = verify_time_before(now, reference->not_after_s + 1);
+	return err == CS_OK ? CS_OK : cs_fail(why, err, "the build's time is over");
+}
+
+enum cs_err cluster_manifest_allows(const struct cluster_manifest *m, struct cs_bytes build,
+				    struct cs_bytes application, const struct verify_time *now,
+				    struct cs_why *why)
+{
+	CS_TRY(cluster_manifest_names(m, CLUSTER_WORKER, build, now, why));
+	for (size_t i = 0; i < m->application_count; i++) {
+		const struct cluster_application *a = &m->applications[i];
+		if (!cs_bytes_eq(a->name, application))
+			continue;
+		for (size_t k = 0; k < a->build_count; k++)
+			if (cs_bytes_eq(a->builds[k], build))
+				return CS_OK;
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
+			       "the application is not for this build");
+	}
+	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "no such application");
+}

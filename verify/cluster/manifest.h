@@ -1,0 +1,82 @@
+/* The cluster's manifest: which builds may have which role and which application's keys, and who says
+ * so. One canonical JSON form, signed by k of n administrators, numbered, chained by hashes
+ * (docs/protocol/cluster.md has the fields). Read strictly, never written here. */
+#ifndef CLUSTER_MANIFEST_H
+#define CLUSTER_MANIFEST_H
+
+#include "verify/attest/policy.h"
+#include "verify/cluster/cluster.h"
+
+#define CLUSTER_MANIFESTS_MAX 64u
+#define CLUSTER_ADMINISTRATORS_MAX 16u
+#define CLUSTER_APPLICATIONS_MAX 16u
+#define CLUSTER_RECOVERY_MAX 16u
+/* What manifests may say at the most: DESIGN section 10. */
+#define CLUSTER_WORKER_LIFE_MAX_S 3600u
+#define CLUSTER_KEY_SERVER_LIFE_MAX_S 86400u
+/* Shorter ones could not be renewed in time. */
+#define CLUSTER_LIFE_MIN_S 2u
+/* The arena that manifests of a lineage are read into: each keeps its policies there. */
+#define CLUSTER_MANIFEST_ARENA_SIZE (4u * 1024 * 1024)
+
+struct cluster_application {
+	struct cs_bytes name; /* a-z, 0-9, '-', '.'; views into the manifest's arena */
+	size_t build_count;
+	const struct cs_bytes *builds; /* labels of the worker policy's references */
+};
+
+struct cluster_manifest {
+	struct cs_hash hash;
+	uint64_t number; /* from 1 */
+	/* Of all manifests of the lineage, first to this one. */
+	struct cs_hash hashes[CLUSTER_MANIFESTS_MAX];
+	struct cs_bytes name;
+	/* The lineage was born with something insecure in its first manifest: its keys and
+	 * certificates say so for ever. A lineage that was not may never accept anything insecure. */
+	bool insecure;
+	/* Time is the host's word; else the ledger's, which the process that asks must have. */
+	bool insecure_host_time;
+	uint64_t peer_number_min; /* peers under older manifests are refused */
+	size_t threshold;
+	size_t administrator_count;
+	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */
+	struct attest_policy policies[CLUSTER_ROLE_COUNT];         /* by role - 1 */
+	size_t application_count;
+	struct cluster_application applications[CLUSTER_APPLICATIONS_MAX];
+	uint64_t worker_life_s;
+	uint64_t key_server_life_s;
+	uint64_t epoch_s;          /* a new epoch after so long; 0: by order alone */
+	uint64_t decrypt_s;        /* so long after its end an epoch decrypts */
+	size_t recovery_threshold; /* 0: nothing can be recovered */
+	size_t recovery_count;
+	struct cs_x25519_key recovery[CLUSTER_RECOVERY_MAX];
+};
+
+/* Reads one signed manifest; `before`: the one that it follows, NULL for the first. Views go into the
+ * arena, which outlives the manifest. Errors as of enclave/manifest.h: the codes of the form;
+ * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), DUPLICATE,
+ * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not. */
+CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
+					       const struct cluster_manifest *before,
+					       const struct cs_sig *sig, struct cs_arena *arena,
+					       struct cs_why *why);
+
+/* The hash of the first one. */
+const struct cs_hash *cluster_manifest_lineage(const struct cluster_manifest *m);
+const struct attest_policy *cluster_manifest_policy(const struct cluster_manifest *m,
+						    enum cluster_role role);
+/* What a peer says it works under: an older one that is still accepted must be of this lineage; a newer
+ * one its own build has checked. WRONG_MANIFEST: too old, or of another chain. */
+CS_NODISCARD enum cs_err cluster_manifest_accepts(const struct cluster_manifest *m, uint64_t number,
+						  const struct cs_hash *hash, struct cs_why *why);
+/* Is this build of a worker still named at this time, and may it have the application's keys?
+ * UNLISTED_BUILD, EXPIRED, NO_TIME; NOT_IN_MANIFEST: the application, or not for this build. */
+CS_NODISCARD enum cs_err cluster_manifest_allows(const struct cluster_manifest *m,
+						 struct cs_bytes build, struct cs_bytes application,
+						 const struct verify_time *now, struct cs_why *why);
+/* The same of a role without applications. UNLISTED_BUILD, EXPIRED, NO_TIME. */
+CS_NODISCARD enum cs_err cluster_manifest_names(const struct cluster_manifest *m,
+						enum cluster_role role, struct cs_bytes build,
+						const struct verify_time *now, struct cs_why *why);
+
+#endif

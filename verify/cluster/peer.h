@@ -1,0 +1,53 @@
+/* Evidence of a peer, held against the manifest: what all three roles do before they believe anybody. */
+#ifndef CLUSTER_PEER_H
+#define CLUSTER_PEER_H
+
+#include "verify/cluster/certificate.h"
+
+/* A peer whose evidence was verified. */
+struct cluster_peer {
+	enum cluster_role role;
+	enum attest_kind kind; /* of the hardware */
+	struct cs_hash spki;   /* of the key that the evidence binds */
+	uint64_t verified_s;   /* the high end of now */
+	uint64_t manifest_number;
+	uint64_t insecure_flags;
+	bool insecure; /* accepted only because of an insecure_accept_… */
+	bool whole_machine;
+	size_t build_size;
+	char build[CLUSTER_BUILD_SIZE_MAX + 1]; /* label of the reference that matched */
+};
+
+/* Makes the evidence of this process. *out points into tools->arena. The backend's errors, NO_MEMORY. */
+CS_NODISCARD enum cs_err
+cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum cluster_role role,
+		      const struct cs_ed25519_key *key, const struct wire_report_fresh *fresh,
+		      const struct cluster_manifest *manifest, const struct cluster_tools *tools);
+/* Verifies, binds and appraises. WRONG_MANIFEST (number, hash); INSECURE_REFUSED: an insecure flag in a
+ * lineage that is not; WRONG_KEY: report data is not of this role, key, freshness and manifest; FORBIDDEN:
+ * a check of the evidence failed, or the policy says no; UNLISTED_BUILD: a build that the manifest does
+ * not name for the role; errors of attest_verify for evidence that cannot be read. why says which. */
+CS_NODISCARD enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
+						 const Caisson__Wire__ClusterEvidence *evidence,
+						 enum cluster_role role, const struct cs_hash *spki,
+						 const struct wire_report_fresh *fresh,
+						 const struct cluster_manifest *manifest,
+						 const struct cluster_tools *tools,
+						 const struct verify_time *now, struct cs_why *why);
+
+/* One end of a connection between a Guard and a Key Server, or two Key Servers. */
+struct cluster_session {
+	struct cluster_channel channel;
+	bool verified;
+	struct cluster_peer peer;
+};
+
+/* The peer was verified, is not too old, its build is still named and its key not revoked: asked before
+ * every use. UNAUTHORIZED, EXPIRED, NO_TIME, UNLISTED_BUILD, REVOKED. */
+CS_NODISCARD enum cs_err cluster_session_check(const struct cluster_session *session,
+					       enum cluster_role role,
+					       const struct cluster_manifest *manifest,
+					       const struct cs_hash *revoked, size_t revoked_count,
+					       const struct verify_time *now, struct cs_why *why);
+
+#endif
