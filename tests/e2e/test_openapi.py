@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 
 import pytest
@@ -201,6 +203,34 @@ def test_a_message_in_every_state(world):
     ask(here, 200, "GET", f"/v1/messages?before={listed['next']}&limit=200")
     assert ask(here, 200, "GET", "/v1/messages?state=abandoned")["messages"] == []
     assert here.request("HEAD", f"/v1/messages/{message['id']}")[0] == 200
+
+
+def test_a_request_that_is_made_again_before_it_is_answered(world):
+    """Its chain's node takes long: the same request is told to come again and then gets that answer, another one is refused."""
+    gateway, abroad = world.gateways[0], world.sides[1]
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x" + b"twice".hex(), "mode": "sponsored"}
+    key, reached, go = {"Idempotency-Key": "twice"}, threading.Event(), threading.Event()
+
+    def hold(calls: list[dict]) -> None:
+        if any(c["method"] == "eth_call" for c in calls):
+            reached.set()
+            assert go.wait(60)
+
+    with ThreadPoolExecutor() as pool:
+        world.proxy.before = hold
+        try:
+            first = pool.submit(ask, gateway, 202, "POST", "/v1/messages", body, headers=key, timeout_s=90)
+            assert reached.wait(60)
+            problem = ask(gateway, 409, "POST", "/v1/messages", body, headers=key)
+            assert problem["code"] == "in-progress" and problem["retry"] is True
+            problem = ask(gateway, 409, "POST", "/v1/messages", {**body, "payload": "0x"}, headers=key)
+            assert problem["code"] == "conflict" and problem["retry"] is False
+        finally:
+            world.proxy.before = lambda calls: None
+            go.set()
+        told = first.result()
+    assert ask(gateway, 202, "POST", "/v1/messages", body, headers=key) == told
+    gateway.ends(told["request_id"])
 
 
 def test_a_transfer_to_be_signed(world):

@@ -206,12 +206,11 @@ export class Gateway {
 
   async #call(method: string, target: string, call: Call): Promise<Json> {
     const end = performance.now() + this.#patienceMs;
-    for (let wait = PAUSE_MIN_MS, first = true; ; wait = Math.min(2 * wait, PAUSE_MAX_MS), first = false) {
+    for (let wait = PAUSE_MIN_MS; ; wait = Math.min(2 * wait, PAUSE_MAX_MS)) {
       try {
         return await this.#once(method, target, call);
       } catch (error) {
-        // The first try may still be being answered: then its Idempotency-Key is taken.
-        const busy = error instanceof ApiError && (isPassing(error) || (!first && method === 'POST' && error.status === 409));
+        const busy = error instanceof ApiError && isPassing(error);
         if (!call.repeat || !(busy || error instanceof Unreachable) || performance.now() + wait > end) throw error;
       }
       await pause(wait);
@@ -301,7 +300,8 @@ function problemOf(response: Response, answer: Json | null): CaissonError {
 }
 
 /** Another moment may change it, whatever is asked. */
-const isPassing = (error: ApiError): boolean => error.retry && (error.status === 429 || error.status >= 500);
+const isPassing = (error: ApiError): boolean =>
+  error.retry && (error.status === 429 || error.status >= 500 || error.code === 'in-progress');
 
 /** fetch says "fetch failed", and why one level below. */
 function reasonOf(error: unknown): string {

@@ -187,7 +187,7 @@ class Gateway:
 
     def _call(self, method: str, target: str, body: Mapping[str, object] | None, *, headers: Mapping[str, str] | None = None,
               repeat: bool = False) -> dict[str, Any]:
-        end, pause, first = time.monotonic() + self._patience_s, PAUSE_MIN_S, True
+        end, pause = time.monotonic() + self._patience_s, PAUSE_MIN_S
         while True:
             try:
                 return self._once(method, target, body, headers or {})
@@ -195,12 +195,10 @@ class Gateway:
                 if not repeat or time.monotonic() + pause > end:
                     raise
             except ApiError as error:
-                # The first try may still be being answered: then its Idempotency-Key is taken.
-                busy = _is_passing(error) or (not first and method == "POST" and error.status == 409)
-                if not repeat or not busy or time.monotonic() + pause > end:
+                if not repeat or not _is_passing(error) or time.monotonic() + pause > end:
                     raise
             time.sleep(pause)
-            pause, first = min(2 * pause, PAUSE_MAX_S), False
+            pause = min(2 * pause, PAUSE_MAX_S)
 
     def _once(self, method: str, target: str, body: Mapping[str, object] | None, headers: Mapping[str, str]) -> dict[str, Any]:
         sent = {"Authorization": self._authorization, "Accept": "application/json, application/problem+json", **headers}
@@ -230,8 +228,8 @@ def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
 
 
 def _is_passing(error: ApiError) -> bool:
-    """Another moment may change it, whatever is asked."""
-    return error.retry and (error.status == 429 or error.status >= 500)
+    """Another moment may change it, whatever is asked. in-progress: the first try under this Idempotency-Key is still being answered."""
+    return error.retry and (error.status == 429 or error.status >= 500 or error.code == "in-progress")
 
 
 def _news(message: Message, told: dict[int, int | None]) -> list[Step]:
