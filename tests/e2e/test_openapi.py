@@ -25,6 +25,7 @@ from lib.world import END_TIMEOUT_S, World, account
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
+STREAMS_MAX = 64
 
 
 class Between(World):
@@ -328,7 +329,7 @@ def test_keys_and_scopes(world, described):
     """401 and 403 of every operation that has scopes."""
     gateway = world.gateways[0]
     for path, method, operation in described.operations():
-        if not operation["security"] or path == "/v1/events":
+        if not operation["security"]:
             continue
         at = path.replace("{id}", NO_ID)
         ask(gateway, 401, method.upper(), at, key="not-a-key-of-this-gateway-at-all")
@@ -356,6 +357,48 @@ def test_events(world, described):
     schema = {"$ref": "#/components/schemas/Event"}
     assert [(e, errors) for e in events if (errors := described.errors(schema, e))] == []
     assert {"message", "message.refused"} & {e["kind"] for e in events} and described.errors(schema, {**events[0], "kind": "surprise"})
+
+
+@pytest.mark.parametrize("status, query, headers", [
+    (200, "", {}), (200, "?cursor=0", {}), (200, "", {"Last-Event-ID": "0"}), (400, "?cursor=x", {}), (400, "?cursor=", {}), (400, "?more=1", {}),
+    (400, "", {"Last-Event-ID": "x"}), (400, "", {"Upgrade": "websocket"}), (401, "", {"Authorization": "Bearer " + "x" * 40}),
+    (403, "", {"Authorization": "peer"}), (409, f"?cursor={10**12}", {}), (409, "?cursor=0", {"Last-Event-ID": str(10**12)})])
+def test_server_sent_events_begin(world, described, status, query, headers):
+    gateway = world.gateways[0]
+    if headers.get("Authorization") == "peer":
+        headers = {"Authorization": f"Bearer {gateway.peer_key}"}
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("GET", f"/v1/events{query}", headers={"Authorization": f"Bearer {gateway.key}", **headers})
+    told = connection.getresponse()
+    assert told.status == status
+    described.check("GET", "/v1/events", status, told.headers, told.readline() if status == 200 else told.read())
+    connection.close()
+
+
+def test_as_many_readers_as_may_be(world, described):
+    """The next one is told so, and all else is answered as ever; when one leaves there is room again."""
+    gateway, key = world.gateways[1], {"Authorization": f"Bearer {world.gateways[1].key}"}
+    readers = []
+
+    def one_more() -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection.request("GET", "/v1/events", headers=key)
+        told = connection.getresponse()
+        described.check("GET", "/v1/events", told.status, told.headers, told.readline() if told.status == 200 else told.read())
+        if told.status == 200:
+            readers.append((connection, told))
+        else:
+            connection.close()
+        return told.status
+
+    assert [one_more() for _ in range(STREAMS_MAX + 1)] == [200] * STREAMS_MAX + [503]
+    assert gateway.healthy()
+    for connection, told in readers:
+        told.close()
+        connection.close()
+    readers.clear()
+    wait_for(lambda: one_more() == 200, END_TIMEOUT_S, "room for a reader")
+    readers[0][1].close()
 
 
 @pytest.mark.parametrize("status, path, headers", [
@@ -440,7 +483,7 @@ def test_a_node_that_is_away(world):
 
 
 def test_every_operation_was_asked(described):
-    """With success each, but for what needs a frozen chain (e2e/freeze), and the stream, whose port is another."""
+    """With success each, but for what needs a frozen chain (e2e/freeze)."""
     asked = {(path, method) for path, method, status in described.seen if status < 300}
     wanted = {(path, method) for path, method, _ in described.operations()}
-    assert wanted - asked == {("/v1/events", "get"), ("/v1/chains/{id}/conflict", "get")}
+    assert wanted - asked == {("/v1/chains/{id}/conflict", "get")}

@@ -13,13 +13,16 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
-from .transport import Reply, exchange, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Message, MessageList, Mode, Request, Side, Step
+from .transport import Reply, exchange, server_sent, split_url
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Request, Side, Step
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
 PAUSE_MIN_S, PAUSE_MAX_S = 0.2, 5.0
 WATCH_PAUSE_S = 0.25
+# A gateway says something every 15 s.
+STREAM_SILENCE_S = 45.0
+EVENT_SIZE_MAX = 1 << 16
 # What a proxy says while there is no gateway behind it.
 AWAY = {502, 503, 504}
 
@@ -157,6 +160,36 @@ class Gateway:
         """The message once it has ended. Look at its state: finalized, refunded, abandoned, request_failed."""
         *_, last = self.watch(message_id, side=side, timeout_s=timeout_s)
         return last.message
+
+    def events(self, *, cursor: int | None = None) -> Iterator[Event]:
+        """`GET /v1/events`: every change of every message after the cursor, in order and without a gap; without one what is new from now.
+
+        Goes on for ever, over gateways that go away. ApiError `conflict` when the journal does not keep the cursor.
+        """
+        at = int(self.status()["event_cursor"]) if cursor is None else cursor
+        pause = PAUSE_MIN_S
+        while True:
+            try:
+                for event in self._stream(at):
+                    at, pause = event["cursor"], PAUSE_MIN_S
+                    yield event
+            except Unreachable:
+                pass
+            except ApiError as error:
+                if not _is_passing(error):
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE_MAX_S)
+
+    def _stream(self, cursor: int) -> Iterator[Event]:
+        """Until the connection ends."""
+        headers = {"Authorization": self._authorization, "Accept": "text/event-stream, application/problem+json"}
+        for told in server_sent(self._base, f"{self._base.path.rstrip('/')}/v1/events?cursor={cursor}", headers,
+                                timeout_s=max(self._timeout_s, STREAM_SILENCE_S), reply_max=EVENT_SIZE_MAX, ssl_context=self._ssl_context):
+            if isinstance(told, Reply):
+                raise _problem(told, told.json())
+            if "id" in told:  # others are about the stream itself
+                yield cast(Event, json.loads(told["data"]))
 
     def _again(self, message_id: str, side: Side | None) -> Message | None:
         """None while there is no gateway that would say anything of the message: it was there, and will be again."""
