@@ -268,6 +268,7 @@ void gateway_api_routes(struct gateway *gateway)
 			       get_evidence, gateway);
 	host_http_server_route(server, "GET", "/v1/status?", GATEWAY_SCOPE_READ, get_status,
 			       gateway);
+	gateway_events_route(gateway);
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
 	gateway_api_peer_routes(gateway);

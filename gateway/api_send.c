@@ -49,10 +49,18 @@ struct send {
 	struct cs_hash body_hash;
 	char *answer;
 	int status;
+	struct send *next; /* of those under way that have a key */
 };
+
+static struct send *under_way; /* of this process's one gateway */
 
 static void send_free(struct send *send)
 {
+	struct send **at = &under_way;
+	while (*at && *at != send)
+		at = &(*at)->next;
+	if (*at)
+		*at = send->next;
 	gateway_arena_free(send->arena);
 	free(send->answer);
 	free(send);
@@ -219,9 +227,7 @@ static void send_commit(struct send *send)
 	enum cs_err err = make_answer(send);
 	if (err == CS_OK)
 		err = gateway_write_then(send->gateway, write_send, send, send_committed, send);
-	if (err == CS_ERR_DUPLICATE)
-		send_fail(send, CS_ERR_CONFLICT, "the same Idempotency-Key is being answered");
-	else if (err != CS_OK)
+	if (err != CS_OK)
 		send_fail(send, err, NULL);
 }
 
@@ -473,6 +479,28 @@ static void ask_quote(struct send *send)
 
 /* ---- beginning ---- */
 
+/* The first request with this key is not answered yet: the chain is being asked, or it is being
+ * written. Its caller may have been told 504. */
+static enum cs_err look_under_way(const struct send *send)
+{
+	for (const struct send *other = under_way; other; other = other->next)
+		if (strcmp(other->key_name, send->key_name) == 0 &&
+		    strcmp(other->key, send->key) == 0)
+			return cs_hash_eq(&other->body_hash, &send->body_hash) ? CS_ERR_IN_PROGRESS
+									       : CS_ERR_CONFLICT;
+	return CS_OK;
+}
+
+static void refuse_again(struct send *send, enum cs_err err)
+{
+	if (err == CS_ERR_IN_PROGRESS)
+		host_http_reply_header(send->exchange, "Retry-After", "1");
+	send_fail(send, err,
+		  err == CS_ERR_CONFLICT      ? "Idempotency-Key: was used with another request"
+		  : err == CS_ERR_IN_PROGRESS ? "Idempotency-Key: its request is being answered"
+					      : NULL);
+}
+
 /* True: it was answered before, or refused. */
 static bool answered_before(struct send *send)
 {
@@ -493,15 +521,17 @@ static bool answered_before(struct send *send)
 	cs_keccak_add(&keccak, cs_bytes_str(host_http_path(send->exchange)));
 	cs_keccak_add(&keccak, host_http_body(send->exchange));
 	send->body_hash = cs_keccak_end(&keccak);
-	enum cs_err err =
-		gateway_journal_idempotent(send->gateway->journal, send->key_name, send->key,
-					   &send->body_hash, send->arena, &status, &text);
-	if (err == CS_ERR_NOT_FOUND)
+	enum cs_err err = look_under_way(send);
+	if (err == CS_OK)
+		err = gateway_journal_idempotent(send->gateway->journal, send->key_name, send->key,
+						 &send->body_hash, send->arena, &status, &text);
+	if (err == CS_ERR_NOT_FOUND) {
+		send->next = under_way;
+		under_way = send;
 		return false;
+	}
 	if (err != CS_OK) {
-		send_fail(send, err,
-			  err == CS_ERR_CONFLICT ? "Idempotency-Key: was used with another request"
-						 : NULL);
+		refuse_again(send, err);
 		return true;
 	}
 	host_http_reply_header(send->exchange, "Idempotent-Replayed", "true");

@@ -151,7 +151,7 @@ struct gateway {
 	bool enclave_ready; /* keys are there and stored */
 	char enclave_why[GATEWAY_WHY_MAX + 1];
 	struct host_evidence evidence;
-	uint64_t events_sent;
+	uint64_t reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
 	char *reference; /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
@@ -372,7 +372,9 @@ void gateway_api_routes(struct gateway *gateway);
 void gateway_api_peer_routes(struct gateway *gateway);
 void gateway_api_message_routes(struct gateway *gateway);
 void gateway_api_send_routes(struct gateway *gateway);
+void gateway_events_route(struct gateway *gateway);
 CS_NODISCARD enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why);
+/* Before the server is freed. */
 void gateway_events_stop(struct gateway *gateway);
 void gateway_events_pump(struct gateway *gateway);
 void gateway_metrics_start(struct gateway *gateway);

@@ -1,6 +1,7 @@
 #include "host/http_exchange.h"
 
 #include "host/alloc.h"
+#include "host/http_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,12 +331,11 @@ void host_http_reply_header(struct host_http_exchange *e, const char *name, cons
 }
 
 static void make_response(struct host_http_exchange *e, int status, const char *content_type,
-			  struct cs_bytes body)
+			  struct MHD_Response *response)
 {
+	cs_assert(response != NULL);
 	e->status = status;
-	e->response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
-						      MHD_RESPMEM_MUST_COPY);
-	cs_assert(e->response != NULL);
+	e->response = response;
 	cs_assert(MHD_add_response_header(e->response, "Content-Type", content_type) == MHD_YES);
 	(void)MHD_add_response_header(e->response, "X-Content-Type-Options", "nosniff");
 	for (uint32_t i = 0; i < e->header_count; i++)
@@ -351,7 +351,9 @@ void host_http_reply(struct host_http_exchange *e, int status, const char *conte
 	/* The client may have gone, or been told 504. */
 	if (e->mhd_holds && !e->replied) {
 		e->replied = true;
-		make_response(e, status, content_type, body);
+		make_response(e, status, content_type,
+			      MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+							      MHD_RESPMEM_MUST_COPY));
 		if (e->suspended && !e->resumed) {
 			e->resumed = true;
 			MHD_resume_connection(e->mhd);
@@ -410,4 +412,17 @@ void host_http_reply_problem_status(struct host_http_exchange *e, int status, en
 void host_http_reply_problem(struct host_http_exchange *e, enum cs_err err, const char *detail)
 {
 	host_http_reply_problem_status(e, 0, err, detail);
+}
+
+enum cs_err host_http_reply_stream(struct host_http_stream **stream, struct host_http_exchange *e,
+				   const char *content_type, host_call *closed, void *context)
+{
+	cs_assert(e->in_handler && e->handler_holds);
+	if (!host_http_server_has_room(e->server))
+		return CS_ERR_FULL;
+	e->handler_holds = false;
+	e->replied = true;
+	make_response(e, 200, content_type, host_http_stream_new(&e->stream, e, closed, context));
+	*stream = e->stream;
+	return CS_OK;
 }

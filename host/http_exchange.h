@@ -50,6 +50,7 @@ struct host_http_exchange {
 	const char *broken;
 	int status;
 	struct MHD_Response *response; /* made, not yet queued */
+	struct host_http_stream *stream; /* what the response reads from, or NULL */
 	uint32_t header_count;
 	char *headers[HOST_HTTP_REPLY_HEADERS_MAX][2];
 	bool handler_holds; /* a handler has it and has not replied */
@@ -70,6 +71,8 @@ void host_http_exchange_gone(struct host_http_exchange *exchange);
 void host_http_exchange_expire(struct host_http_exchange *exchange);
 /* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it. */
 void host_http_server_wake(struct host_http_server *server);
+/* Whether one more reply may go on. */
+bool host_http_server_has_room(const struct host_http_server *server);
 /* The JSON of a problem, malloc'd; detail may be NULL. */
 char *host_http_problem_text(int status, enum cs_err err, const char *detail);
 /* status 0: the error's own. */

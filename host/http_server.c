@@ -1,7 +1,7 @@
 #include "host/http_server.h"
 
 #include "host/alloc.h"
-#include "host/http_exchange.h"
+#include "host/http_stream.h"
 #include "host/loop_inner.h"
 
 #include <microhttpd.h>
@@ -17,6 +17,7 @@
 #define RECEIVE_TIMEOUT_MS 10000u
 #define IDLE_TIMEOUT_S 60u
 #define REPLY_TIMEOUT_MS 60000u
+#define STREAMS_MAX 64u
 /* Request line and headers of one request, and MHD's own needs for a connection. */
 #define CONNECTION_MEMORY (32u * 1024u)
 #define SWEEP_MS 250u
@@ -171,6 +172,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void on_timer(void *context)
 {
 	service(context);
+}
+
+bool host_http_server_has_room(const struct host_http_server *server)
+{
+	uint32_t count = 0;
+	for (const struct host_http_exchange *e = server->exchanges; e != NULL; e = e->next)
+		count += e->stream != NULL;
+	return count < server->options.streams_max && !server->draining;
 }
 
 void host_http_server_wake(struct host_http_server *server)
@@ -350,6 +359,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
 		server->options.observe(server->options.observe_context, e, e->status,
 					host_now_us() - e->began_us);
 	unlink_exchange(e);
+	if (e->stream != NULL)
+		host_http_stream_gone(e->stream);
 	host_http_exchange_gone(e);
 }
 
@@ -425,6 +436,8 @@ static void defaults(struct host_http_server_options *options)
 		options->idle_timeout_s = IDLE_TIMEOUT_S;
 	if (options->reply_timeout_ms == 0)
 		options->reply_timeout_ms = REPLY_TIMEOUT_MS;
+	if (options->streams_max == 0)
+		options->streams_max = STREAMS_MAX;
 }
 
 static enum cs_err start_daemon(struct host_http_server *server, struct cs_why *why)
@@ -490,6 +503,9 @@ void host_http_server_drain(struct host_http_server *server, host_call *drained,
 	int fd = MHD_quiesce_daemon(server->daemon);
 	if (fd >= 0)
 		(void)close(fd);
+	for (struct host_http_exchange *e = server->exchanges; e != NULL; e = e->next)
+		if (e->stream != NULL)
+			host_http_stream_finish(e->stream);
 	/* Its first round is what tells, so not from inside this call. */
 	host_timer_start(server->sweep, 0, SWEEP_MS);
 }
@@ -507,11 +523,14 @@ void host_http_server_free(struct host_http_server *server)
 	server->drain_told = true;
 	server->options.observe = NULL;
 	/* MHD must not be stopped while a connection is suspended. */
-	for (struct host_http_exchange *e = server->exchanges; e != NULL; e = e->next)
+	for (struct host_http_exchange *e = server->exchanges; e != NULL; e = e->next) {
 		if (e->suspended && !e->resumed) {
 			e->resumed = true;
 			MHD_resume_connection(e->mhd);
+		} else if (e->stream != NULL) {
+			host_http_stream_finish(e->stream);
 		}
+	}
 	uv_close((uv_handle_t *)server->poll, free_poll);
 	host_timer_free(server->timer);
 	host_timer_free(server->sweep);

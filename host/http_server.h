@@ -26,6 +26,7 @@ struct host_http_server_options {
 	uint64_t receive_timeout_ms; /* from a request's first byte to its last: slow drips are cut
 					[10,000] */
 	uint64_t idle_timeout_s;     /* of a kept connection [60] */
+	uint32_t streams_max;        /* replies that go on, each on a connection [64] */
 	uint64_t
 		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys
@@ -104,5 +105,27 @@ void host_http_reply_json(struct host_http_exchange *exchange, int status, json_
  * succeed later. */
 void host_http_reply_problem(struct host_http_exchange *exchange, enum cs_err err,
 			     const char *detail);
+
+/* ---- or one that goes on: server-sent events ---- */
+struct host_http_stream;
+
+/* Inside the handler alone: 200, and then what is sent, chunk by chunk. closed: the client went away, or
+ * the server ends; the stream is gone with it. FULL: streams_max are open, the exchange still waits for
+ * its reply. */
+CS_NODISCARD enum cs_err host_http_reply_stream(struct host_http_stream **stream,
+						struct host_http_exchange *exchange,
+						const char *content_type, host_call *closed,
+						void *context);
+/* Copied. A client that went away is noticed by what is sent to it: a silent stream wants a word now and
+ * then. */
+void host_http_stream_send(struct host_http_stream *stream, struct cs_bytes bytes);
+/* Bytes that nobody took yet: a producer that can pause does so. */
+uint64_t host_http_stream_queued(const struct host_http_stream *stream);
+/* For how long nothing was taken of what waits; 0: nothing waits. */
+uint64_t host_http_stream_stalled_ms(const struct host_http_stream *stream);
+/* Drops what waits, but the rest of what is being sent; `last` (it may be empty) follows, and the end.
+ * The stream is the caller's no more, and closed is not called. A client that does not take that either
+ * is cut after idle_timeout_s. */
+void host_http_stream_end(struct host_http_stream *stream, struct cs_bytes last);
 
 #endif

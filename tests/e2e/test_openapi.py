@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 
 import pytest
@@ -23,6 +25,7 @@ from lib.world import END_TIMEOUT_S, World, account
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
+STREAMS_MAX = 64
 
 
 class Between(World):
@@ -203,6 +206,34 @@ def test_a_message_in_every_state(world):
     assert here.request("HEAD", f"/v1/messages/{message['id']}")[0] == 200
 
 
+def test_a_request_that_is_made_again_before_it_is_answered(world):
+    """Its chain's node takes long: the same request is told to come again and then gets that answer, another one is refused."""
+    gateway, abroad = world.gateways[0], world.sides[1]
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x" + b"twice".hex(), "mode": "sponsored"}
+    key, reached, go = {"Idempotency-Key": "twice"}, threading.Event(), threading.Event()
+
+    def hold(calls: list[dict]) -> None:
+        if any(c["method"] == "eth_call" for c in calls):
+            reached.set()
+            assert go.wait(60)
+
+    with ThreadPoolExecutor() as pool:
+        world.proxy.before = hold
+        try:
+            first = pool.submit(ask, gateway, 202, "POST", "/v1/messages", body, headers=key, timeout_s=90)
+            assert reached.wait(60)
+            problem = ask(gateway, 409, "POST", "/v1/messages", body, headers=key)
+            assert problem["code"] == "in-progress" and problem["retry"] is True
+            problem = ask(gateway, 409, "POST", "/v1/messages", {**body, "payload": "0x"}, headers=key)
+            assert problem["code"] == "conflict" and problem["retry"] is False
+        finally:
+            world.proxy.before = lambda calls: None
+            go.set()
+        told = first.result()
+    assert ask(gateway, 202, "POST", "/v1/messages", body, headers=key) == told
+    gateway.ends(told["request_id"])
+
+
 def test_a_transfer_to_be_signed(world):
     gateway, (home, abroad) = world.gateways[0], world.sides
     body = {"to": account(abroad, abroad.friend), "amount": str(UNIT), "mode": "prepare"}
@@ -298,7 +329,7 @@ def test_keys_and_scopes(world, described):
     """401 and 403 of every operation that has scopes."""
     gateway = world.gateways[0]
     for path, method, operation in described.operations():
-        if not operation["security"] or path == "/v1/events":
+        if not operation["security"]:
             continue
         at = path.replace("{id}", NO_ID)
         ask(gateway, 401, method.upper(), at, key="not-a-key-of-this-gateway-at-all")
@@ -326,6 +357,48 @@ def test_events(world, described):
     schema = {"$ref": "#/components/schemas/Event"}
     assert [(e, errors) for e in events if (errors := described.errors(schema, e))] == []
     assert {"message", "message.refused"} & {e["kind"] for e in events} and described.errors(schema, {**events[0], "kind": "surprise"})
+
+
+@pytest.mark.parametrize("status, query, headers", [
+    (200, "", {}), (200, "?cursor=0", {}), (200, "", {"Last-Event-ID": "0"}), (400, "?cursor=x", {}), (400, "?cursor=", {}), (400, "?more=1", {}),
+    (400, "", {"Last-Event-ID": "x"}), (400, "", {"Upgrade": "websocket"}), (401, "", {"Authorization": "Bearer " + "x" * 40}),
+    (403, "", {"Authorization": "peer"}), (409, f"?cursor={10**12}", {}), (409, "?cursor=0", {"Last-Event-ID": str(10**12)})])
+def test_server_sent_events_begin(world, described, status, query, headers):
+    gateway = world.gateways[0]
+    if headers.get("Authorization") == "peer":
+        headers = {"Authorization": f"Bearer {gateway.peer_key}"}
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("GET", f"/v1/events{query}", headers={"Authorization": f"Bearer {gateway.key}", **headers})
+    told = connection.getresponse()
+    assert told.status == status
+    described.check("GET", "/v1/events", status, told.headers, told.readline() if status == 200 else told.read())
+    connection.close()
+
+
+def test_as_many_readers_as_may_be(world, described):
+    """The next one is told so, and all else is answered as ever; when one leaves there is room again."""
+    gateway, key = world.gateways[1], {"Authorization": f"Bearer {world.gateways[1].key}"}
+    readers = []
+
+    def one_more() -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection.request("GET", "/v1/events", headers=key)
+        told = connection.getresponse()
+        described.check("GET", "/v1/events", told.status, told.headers, told.readline() if told.status == 200 else told.read())
+        if told.status == 200:
+            readers.append((connection, told))
+        else:
+            connection.close()
+        return told.status
+
+    assert [one_more() for _ in range(STREAMS_MAX + 1)] == [200] * STREAMS_MAX + [503]
+    assert gateway.healthy()
+    for connection, told in readers:
+        told.close()
+        connection.close()
+    readers.clear()
+    wait_for(lambda: one_more() == 200, END_TIMEOUT_S, "room for a reader")
+    readers[0][1].close()
 
 
 @pytest.mark.parametrize("status, path, headers", [
@@ -410,7 +483,7 @@ def test_a_node_that_is_away(world):
 
 
 def test_every_operation_was_asked(described):
-    """With success each, but for what needs a frozen chain (e2e/freeze), and the stream, whose port is another."""
+    """With success each, but for what needs a frozen chain (e2e/freeze)."""
     asked = {(path, method) for path, method, status in described.seen if status < 300}
     wanted = {(path, method) for path, method, _ in described.operations()}
-    assert wanted - asked == {("/v1/events", "get"), ("/v1/chains/{id}/conflict", "get")}
+    assert wanted - asked == {("/v1/chains/{id}/conflict", "get")}

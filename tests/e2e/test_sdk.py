@@ -17,7 +17,7 @@ def describe(world: World, index: int) -> dict:
     side, gateway = world.sides[index], world.gateways[index]
     secret = f"{chains.secret_of('user of the SDK'):064x}"
     return {"url": gateway.url, "key_file": str(gateway.key_file), "peer_key": gateway.peer_key, "chain": side.chain.caip2,
-            "pid": gateway.pids()["caisson-gateway"], "rpc": side.chain.url, "public_key": world.enclave_key(gateway)["public_key"],
+            "supervisor": gateway.pids()["caisson"], "rpc": side.chain.url, "public_key": world.enclave_key(gateway)["public_key"],
             "gateway": side.gateway.address.lower(), "bridge": side.bridge.address.lower(), "token": side.token.address.lower(),
             "app": side.app.address.lower(), "friend": side.friend.lower(), "user": side.user.lower(), "secret": f"0x{secret}"}
 

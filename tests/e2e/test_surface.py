@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -369,6 +370,69 @@ def test_events_resume_without_a_gap(world):
     assert [e for e in read_until(resumed, is_last) if e["cursor"] >= cursors[0]] == seen
     middle = len(seen) // 2
     assert read_until(listen(gateway, cursors[middle]), is_last) == seen[middle + 1:]
+
+
+class ServerSentEvents:
+    """A reader of GET /v1/events, as the HTML standard (9.2.5, 9.2.6) has it, of fields that are one line each."""
+
+    def __init__(self, gateway, query: str = "", **headers: str):
+        self.connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        self.connection.request("GET", f"/v1/events{query}", headers={"Authorization": f"Bearer {gateway.key}", "Accept": "text/event-stream", **headers})
+        self.reply = self.connection.getresponse()
+
+    def __next__(self) -> dict[str, str]:
+        fields = {}
+        while (line := self.reply.readline()) not in (b"", b"\n"):
+            name, _, value = line.decode().rstrip("\n").partition(":")
+            fields[name] = value.removeprefix(" ")
+        if not line:
+            raise ConnectionError("the stream has ended")
+        return fields
+
+    def until(self, done) -> list[dict]:
+        events = []
+        while not events or not done(events[-1]):
+            fields = next(self)
+            if "data" in fields:
+                events.append(json.loads(fields["data"]))
+                assert fields.keys() == {"id", "data"} and fields["id"] == str(events[-1]["cursor"])
+        self.connection.close()
+        return events
+
+
+def test_events_resume_without_a_websocket(world):
+    """The same as the WebSocket tells, from the same cursors."""
+    gateway = world.gateways[0]
+    cursor = gateway.get("/v1/status")["event_cursor"]
+    live = ServerSentEvents(gateway)
+    assert live.reply.status == 200 and live.reply.headers["Content-Type"] == "text/event-stream" and next(live) == {"retry": "1000"}
+    message_id = world.send(b"server-sent")
+
+    def is_last(event: dict) -> bool:
+        return event.get("id") == message_id and event["state"] == "finalized" and event["side"] == "source"
+
+    seen = live.until(is_last)
+    assert seen[0]["cursor"] > cursor
+    assert read_until(listen(gateway, seen[0]["cursor"] - 1), is_last) == seen
+    middle = len(seen) // 2
+    resumed = {"Last-Event-ID": str(seen[middle]["cursor"])}
+    assert ServerSentEvents(gateway, **resumed).until(is_last) == seen[middle + 1:]
+    assert ServerSentEvents(gateway, "?cursor=0", **resumed).until(is_last) == seen[middle + 1:]
+    assert ServerSentEvents(gateway, f"?cursor={seen[middle]['cursor']}").until(is_last) == seen[middle + 1:]
+
+
+def test_events_outlive_a_killed_gateway(world):
+    """The reader sees its connection end, and goes on where it was."""
+    gateway = world.gateways[0]
+    live = ServerSentEvents(gateway, "?cursor=0")
+    first = live.until(lambda event: event["cursor"] == 3)
+    live = ServerSentEvents(gateway, "?cursor=3")
+    os.kill(gateway.pids()["caisson-gateway"], signal.SIGKILL)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        live.until(lambda event: False)
+    wait_for(gateway.healthy, 60, "the gateway")
+    again = ServerSentEvents(gateway, **{"Last-Event-ID": "3"}).until(lambda event: event["cursor"] == 6)
+    assert [e["cursor"] for e in first + again] == [1, 2, 3, 4, 5, 6]
 
 
 def test_events_on_the_command_line(world, transfer):

@@ -15,7 +15,8 @@ SCHEMAS = json.loads((ROOT / "api" / "openapi.json").read_text())["components"][
 # By Python's names; where TypeScript has another it is beside. A message and a request that is none yet are one type.
 TYPES = {"Attributes": ["Attributes"], "Transaction": ["Transaction"], "Request": ["Prepared"], "Place": ["Place"],
          "Message": ["Message", "Request"], "EnclaveKey": ["PublicKey"], "SignedStatement": ["Statement"],
-         "EnvelopeMessage": ["SignedMessage"], "Envelope": ["Envelope"], "Close": ["Closing"], "CloseTransaction": ["Closing.transactions"], "Enclave": ["Enclave"], "Route": ["Route"]}
+         "EnvelopeMessage": ["SignedMessage"], "Envelope": ["Envelope"], "Close": ["Closing"], "CloseTransaction": ["Closing.transactions"], "Enclave": ["Enclave"], "Route": ["Route"],
+         "Event": ["Event"]}
 # What applications need of it, without the operator's figures.
 PARTS = {"Chain": "Chain"}
 # An application that builds an envelope of its own may leave these out; verifyEnvelope takes that.
@@ -30,7 +31,7 @@ def schema(name: str) -> dict:
 
 def members(schemas: list[str]) -> tuple[set[str], set[str]]:
     """(all, those that may be missing) of one of the schemas."""
-    found = [schema(name) for name in schemas]
+    found = [one for name in schemas for one in schema(name).get("oneOf", [schema(name)])]
     every = set().union(*(one["properties"] for one in found))
     always = set.intersection(*(set(one.get("required", [])) for one in found))
     return every, every - always
@@ -77,8 +78,9 @@ def test_words():
     module, text = python_types(), (sdk.TYPESCRIPT / "src" / "types.ts").read_text()
     described = {"MessageState": SCHEMAS["State"]["enum"], "Side": SCHEMAS["Side"]["enum"],
                  "Mode": SCHEMAS["SendMessage"]["properties"]["mode"]["enum"],
-                 "RequestState": SCHEMAS["Request"]["properties"]["state"]["enum"]}
+                 "RequestState": SCHEMAS["Request"]["properties"]["state"]["enum"],
+                 "EventKind": [word for one in SCHEMAS["Event"]["oneOf"] for word in one["properties"]["kind"].get("enum", [one["properties"]["kind"].get("const")])]}
     for name, words in described.items():
         assert set(typing.get_args(getattr(module, name))) == set(words), name
         union = re.search(rf"export type {name} =(.*?);", text, re.S).group(1)
-        assert set(re.findall(r"'(\w+)'", union)) == set(words), name
+        assert set(re.findall(r"'([\w.]+)'", union)) == set(words), name

@@ -32,6 +32,14 @@ def abroad(name: str) -> str:
     return f"{DESTINATION['chain']}:{DESTINATION[name]}"
 
 
+def kill_gateway() -> None:
+    """Its supervisor starts it again."""
+    of = SOURCE["supervisor"]
+    for child in Path(f"/proc/{of}/task/{of}/children").read_text().split():
+        if Path(f"/proc/{child}/comm").read_text().startswith("caisson-gatewa"):
+            os.kill(int(child), signal.SIGKILL)
+
+
 def verified(gateway: Gateway, message_id: str, **options: Any) -> Verified:
     """By the keys that the contracts have."""
     envelope = gateway.envelope(message_id)
@@ -87,9 +95,29 @@ class Live(unittest.TestCase):
         request = self.gateway.send_message(to=abroad("app"), payload=b"the gateway dies", mode="sponsored")
         updates = self.gateway.watch(request["request_id"], timeout_s=END_TIMEOUT_S)
         next(updates)
-        os.kill(SOURCE["pid"], signal.SIGKILL)  # whoever supervises it starts it again
+        kill_gateway()
         *_, last = updates
         self.assertEqual(last.message["state"], "finalized")
+
+    def test_events_outlive_the_gateway(self) -> None:
+        """Each once, in order; another reader, from a cursor in the middle, gets the rest of the same."""
+        stream = self.gateway.events()
+        request = self.gateway.send_message(to=abroad("app"), payload=b"events", mode="sponsored")
+        events = []
+        for event in stream:
+            events.append(event)
+            self.fits(event, types.Event)
+            if len(events) == 2:
+                kill_gateway()
+            if event["kind"] == "message" and event["state"] == "finalized" and event["id"] == self.gateway.message(request["request_id"])["id"]:
+                break
+        cursors = [event["cursor"] for event in events]
+        self.assertEqual(cursors, list(range(cursors[0], cursors[0] + len(cursors))))
+        again = self.gateway.events(cursor=cursors[1])
+        self.assertEqual([next(again) for _ in events[2:]], events[2:])
+
+    def test_events_that_are_not_kept(self) -> None:
+        self.refused(409, "conflict", "cursor", next, self.gateway.events(cursor=10**12))
 
     def test_it_may_last_too_long(self) -> None:
         request = self.gateway.send_message(to=abroad("app"), payload=b"too long", mode="sponsored")

@@ -7,6 +7,7 @@ import type {
   Close,
   Enclave,
   Envelope,
+  Event,
   Message,
   MessageList,
   MessageState,
@@ -23,6 +24,9 @@ const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 5000;
 const WATCH_PAUSE_MS = 250;
 const WATCH_TIMEOUT_MS = 600_000;
+/** A gateway says something every 15 s. */
+const STREAM_SILENCE_MS = 45_000;
+const EVENT_SIZE_MAX = 1 << 16;
 /** What a proxy says while there is no gateway behind it. */
 const AWAY = [502, 503, 504];
 
@@ -176,6 +180,45 @@ export class Gateway {
     return last as Message; // the first look yields
   }
 
+  /**
+   * `GET /v1/events`: every change of every message after the cursor, in order and without a gap; without one what is new from now.
+   * Goes on for ever, over gateways that go away. An ApiError `conflict` when the journal does not keep the cursor.
+   */
+  async *events(options: { cursor?: number } = {}): AsyncGenerator<Event> {
+    let at = options.cursor ?? Number((await this.status())['event_cursor']);
+    for (let wait = PAUSE_MIN_MS; ; wait = Math.min(2 * wait, PAUSE_MAX_MS)) {
+      try {
+        for await (const event of this.#stream(at)) {
+          [at, wait] = [event.cursor, PAUSE_MIN_MS];
+          yield event;
+        }
+      } catch (error) {
+        if (!(error instanceof Unreachable) && !(error instanceof ApiError && isPassing(error))) throw error;
+      }
+      await pause(wait);
+    }
+  }
+
+  /** Until the connection ends. */
+  async *#stream(cursor: number): AsyncGenerator<Event> {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
+    try {
+      const response = await this.#fetch('GET', `/v1/events?cursor=${cursor}`, {}, 'text/event-stream', silence.signal);
+      if (response.status !== 200) throw problemOf(response, parseReply(await readText(response)));
+      for await (const block of blocksOf(response)) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), STREAM_SILENCE_MS);
+        if (/^id: /m.test(block)) yield parseJson(/^data: (.*)$/m.exec(block)?.[1] ?? '') as unknown as Event; // others are about the stream itself
+      }
+    } catch (error) {
+      throw error instanceof CaissonError ? error : new Unreachable(`${this.#base.origin}: ${reasonOf(error)}`);
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
+  }
+
   /** null while there is no gateway that would say anything of the message: it was there, and will be again. */
   async #again(id: string, side: Side | undefined): Promise<Message | null> {
     try {
@@ -206,35 +249,38 @@ export class Gateway {
 
   async #call(method: string, target: string, call: Call): Promise<Json> {
     const end = performance.now() + this.#patienceMs;
-    for (let wait = PAUSE_MIN_MS, first = true; ; wait = Math.min(2 * wait, PAUSE_MAX_MS), first = false) {
+    for (let wait = PAUSE_MIN_MS; ; wait = Math.min(2 * wait, PAUSE_MAX_MS)) {
       try {
         return await this.#once(method, target, call);
       } catch (error) {
-        // The first try may still be being answered: then its Idempotency-Key is taken.
-        const busy = error instanceof ApiError && (isPassing(error) || (!first && method === 'POST' && error.status === 409));
+        const busy = error instanceof ApiError && isPassing(error);
         if (!call.repeat || !(busy || error instanceof Unreachable) || performance.now() + wait > end) throw error;
       }
       await pause(wait);
     }
   }
 
-  async #once(method: string, target: string, { body, headers }: Call): Promise<Json> {
+  async #fetch(method: string, target: string, { body, headers }: Call, accept: string, signal: AbortSignal): Promise<Response> {
+    return fetch(this.#base.href.replace(/\/$/, '') + target, {
+      method,
+      headers: {
+        Authorization: this.#authorization,
+        Accept: `${accept}, application/problem+json`,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: writeJson(body) }),
+      redirect: 'manual', // the API key would go along
+      credentials: 'omit',
+      signal,
+    });
+  }
+
+  async #once(method: string, target: string, call: Call): Promise<Json> {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(this.#base.href.replace(/\/$/, '') + target, {
-        method,
-        headers: {
-          Authorization: this.#authorization,
-          Accept: 'application/json, application/problem+json',
-          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: writeJson(body) }),
-        redirect: 'manual', // the API key would go along
-        credentials: 'omit',
-        signal: AbortSignal.timeout(this.#timeoutMs),
-      });
+      response = await this.#fetch(method, target, call, 'application/json', AbortSignal.timeout(this.#timeoutMs));
       text = await readText(response);
     } catch (error) {
       throw error instanceof CaissonError ? error : new Unreachable(`${this.#base.origin}: ${reasonOf(error)}`);
@@ -281,6 +327,20 @@ async function readText(response: Response): Promise<string> {
   }
 }
 
+/** Server-sent events, each as its lines. */
+async function* blocksOf(response: Response): AsyncGenerator<string> {
+  if (response.body === null) return;
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const piece of response.body) {
+    text += decoder.decode(piece, { stream: true });
+    const blocks = text.split('\n\n');
+    text = blocks.pop() as string;
+    yield* blocks;
+    if (text.length > EVENT_SIZE_MAX) throw new BadReply(`an event is above ${EVENT_SIZE_MAX} characters`);
+  }
+}
+
 /** null where it is no JSON object. */
 function parseReply(text: string): Json | null {
   try {
@@ -301,7 +361,8 @@ function problemOf(response: Response, answer: Json | null): CaissonError {
 }
 
 /** Another moment may change it, whatever is asked. */
-const isPassing = (error: ApiError): boolean => error.retry && (error.status === 429 || error.status >= 500);
+const isPassing = (error: ApiError): boolean =>
+  error.retry && (error.status === 429 || error.status >= 500 || error.code === 'in-progress');
 
 /** fetch says "fetch failed", and why one level below. */
 function reasonOf(error: unknown): string {

@@ -139,6 +139,20 @@ export interface MessageList {
   next: number | null;
 }
 
+export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict';
+
+/** Of the stream: which members are there depends on the kind. */
+export interface Event {
+  cursor: number;
+  time_ms: number;
+  kind: EventKind;
+  id?: Hex;
+  side?: Side;
+  state?: MessageState;
+  request_id?: string;
+  detail?: string;
+}
+
 export interface EnclaveKey {
   chain: string;
   identity: Hex;

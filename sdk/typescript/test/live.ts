@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http, publicActions } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
+import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, type Event, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
 import { contractKey, toTransaction } from '../src/viem.js';
 import { writeJson } from '../src/json.js';
 
@@ -22,7 +22,7 @@ interface SideOfWorld {
   key_file: string;
   peer_key: string;
   chain: string;
-  pid: number;
+  supervisor: number;
   rpc: string;
   public_key: Hex;
   gateway: Hex;
@@ -40,6 +40,13 @@ const UNIT = 10n ** 18n;
 const gatewayOf = (side: SideOfWorld, options = {}) => new Gateway(side.url, readFileSync(side.key_file, 'utf8').trim(), options);
 const abroad = (name: 'app' | 'bridge' | 'friend') => `${destination.chain}:${destination[name]}`;
 const chainOf = (side: SideOfWorld) => createPublicClient({ transport: http(side.rpc) });
+
+/** Its supervisor starts it again. */
+function killGateway(): void {
+  const children = readFileSync(`/proc/${source.supervisor}/task/${source.supervisor}/children`, 'utf8').trim().split(' ').map(Number);
+  const pid = children.find((child) => readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('caisson-gatewa'));
+  if (pid !== undefined) process.kill(pid, 'SIGKILL');
+}
 
 const gateway = gatewayOf(source);
 let finalized: Message & { id: Hex };
@@ -91,10 +98,25 @@ test('watching outlives the gateway', async () => {
   const request = await gateway.sendMessage({ to: abroad('app'), payload: '0x00', mode: 'sponsored' });
   let last: Message | undefined;
   for await (const { message } of gateway.watch(request.request_id, END)) {
-    if (last === undefined) process.kill(source.pid, 'SIGKILL'); // whoever supervises it starts it again
+    if (last === undefined) killGateway();
     last = message;
   }
   assert.equal(last?.state, 'finalized');
+});
+
+test('events outlive the gateway', async () => {
+  const begin = Number((await gateway.status())['event_cursor']);
+  const { request_id: id } = await gateway.sendMessage({ to: abroad('app'), payload: '0x01', mode: 'sponsored' });
+  const events: Event[] = [];
+  for await (const event of gateway.events({ cursor: begin })) {
+    if (events.push(event) === 2) killGateway();
+    if (event.state === 'finalized' && event.id === (await gateway.message(id)).id) break;
+  }
+  assert.deepEqual(
+    events.map(({ cursor }) => cursor),
+    events.map((_, i) => begin + 1 + i),
+  ); // each once, in order
+  await refused(409, 'conflict', 'cursor', gateway.events({ cursor: 1e12 }).next());
 });
 
 test('it may last too long', async () => {

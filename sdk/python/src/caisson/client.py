@@ -13,13 +13,16 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
-from .transport import Reply, exchange, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Message, MessageList, Mode, Request, Side, Step
+from .transport import Reply, exchange, server_sent, split_url
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Request, Side, Step
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
 PAUSE_MIN_S, PAUSE_MAX_S = 0.2, 5.0
 WATCH_PAUSE_S = 0.25
+# A gateway says something every 15 s.
+STREAM_SILENCE_S = 45.0
+EVENT_SIZE_MAX = 1 << 16
 # What a proxy says while there is no gateway behind it.
 AWAY = {502, 503, 504}
 
@@ -158,6 +161,36 @@ class Gateway:
         *_, last = self.watch(message_id, side=side, timeout_s=timeout_s)
         return last.message
 
+    def events(self, *, cursor: int | None = None) -> Iterator[Event]:
+        """`GET /v1/events`: every change of every message after the cursor, in order and without a gap; without one what is new from now.
+
+        Goes on for ever, over gateways that go away. ApiError `conflict` when the journal does not keep the cursor.
+        """
+        at = int(self.status()["event_cursor"]) if cursor is None else cursor
+        pause = PAUSE_MIN_S
+        while True:
+            try:
+                for event in self._stream(at):
+                    at, pause = event["cursor"], PAUSE_MIN_S
+                    yield event
+            except Unreachable:
+                pass
+            except ApiError as error:
+                if not _is_passing(error):
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSE_MAX_S)
+
+    def _stream(self, cursor: int) -> Iterator[Event]:
+        """Until the connection ends."""
+        headers = {"Authorization": self._authorization, "Accept": "text/event-stream, application/problem+json"}
+        for told in server_sent(self._base, f"{self._base.path.rstrip('/')}/v1/events?cursor={cursor}", headers,
+                                timeout_s=max(self._timeout_s, STREAM_SILENCE_S), reply_max=EVENT_SIZE_MAX, ssl_context=self._ssl_context):
+            if isinstance(told, Reply):
+                raise _problem(told, told.json())
+            if "id" in told:  # others are about the stream itself
+                yield cast(Event, json.loads(told["data"]))
+
     def _again(self, message_id: str, side: Side | None) -> Message | None:
         """None while there is no gateway that would say anything of the message: it was there, and will be again."""
         try:
@@ -187,7 +220,7 @@ class Gateway:
 
     def _call(self, method: str, target: str, body: Mapping[str, object] | None, *, headers: Mapping[str, str] | None = None,
               repeat: bool = False) -> dict[str, Any]:
-        end, pause, first = time.monotonic() + self._patience_s, PAUSE_MIN_S, True
+        end, pause = time.monotonic() + self._patience_s, PAUSE_MIN_S
         while True:
             try:
                 return self._once(method, target, body, headers or {})
@@ -195,12 +228,10 @@ class Gateway:
                 if not repeat or time.monotonic() + pause > end:
                     raise
             except ApiError as error:
-                # The first try may still be being answered: then its Idempotency-Key is taken.
-                busy = _is_passing(error) or (not first and method == "POST" and error.status == 409)
-                if not repeat or not busy or time.monotonic() + pause > end:
+                if not repeat or not _is_passing(error) or time.monotonic() + pause > end:
                     raise
             time.sleep(pause)
-            pause, first = min(2 * pause, PAUSE_MAX_S), False
+            pause = min(2 * pause, PAUSE_MAX_S)
 
     def _once(self, method: str, target: str, body: Mapping[str, object] | None, headers: Mapping[str, str]) -> dict[str, Any]:
         sent = {"Authorization": self._authorization, "Accept": "application/json, application/problem+json", **headers}
@@ -230,8 +261,8 @@ def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
 
 
 def _is_passing(error: ApiError) -> bool:
-    """Another moment may change it, whatever is asked."""
-    return error.retry and (error.status == 429 or error.status >= 500)
+    """Another moment may change it, whatever is asked. in-progress: the first try under this Idempotency-Key is still being answered."""
+    return error.retry and (error.status == 429 or error.status >= 500 or error.code == "in-progress")
 
 
 def _news(message: Message, told: dict[int, int | None]) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -35,13 +35,18 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
+def _connect(base: SplitResult, timeout_s: float, ssl_context: ssl.SSLContext | None) -> tuple[http.client.HTTPConnection, str]:
+    """And its name for errors."""
+    host = base.hostname or ""
+    connection = (http.client.HTTPSConnection(host, base.port, timeout=timeout_s, context=ssl_context)
+                  if base.scheme == "https" else http.client.HTTPConnection(host, base.port, timeout=timeout_s))
+    return connection, f"{base.scheme}://{host}:{base.port}" if base.port else f"{base.scheme}://{host}"
+
+
 def exchange(base: SplitResult, method: str, target: str, body: bytes | None, headers: Mapping[str, str], *, timeout_s: float,
              reply_max: int, ssl_context: ssl.SSLContext | None) -> Reply:
     """Unreachable when there was no whole answer, BadReply when it is above reply_max bytes."""
-    host = base.hostname or ""
-    where = f"{base.scheme}://{host}:{base.port}" if base.port else f"{base.scheme}://{host}"
-    connection = (http.client.HTTPSConnection(host, base.port, timeout=timeout_s, context=ssl_context)
-                  if base.scheme == "https" else http.client.HTTPConnection(host, base.port, timeout=timeout_s))
+    connection, where = _connect(base, timeout_s, ssl_context)
     try:
         connection.request(method, target, body, dict(headers))
         response = connection.getresponse()
@@ -53,3 +58,27 @@ def exchange(base: SplitResult, method: str, target: str, body: bytes | None, he
     if len(raw) > reply_max:
         raise BadReply(f"{where}: the answer is above {reply_max} bytes")
     return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, raw)
+
+
+def server_sent(base: SplitResult, target: str, headers: Mapping[str, str], *, timeout_s: float, reply_max: int,
+                ssl_context: ssl.SSLContext | None) -> Iterator[Reply | dict[str, str]]:
+    """The fields of each server-sent event; or one Reply, where it is none. Ends where the connection does, after timeout_s of silence too."""
+    connection, where = _connect(base, timeout_s, ssl_context)
+    try:
+        connection.request("GET", target, None, dict(headers))
+        response = connection.getresponse()
+        if response.status != 200:
+            yield Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read(reply_max))
+            return
+        fields: dict[str, str] = {}
+        while line := response.readline(reply_max):
+            name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":")
+            if name:
+                fields[name] = value.removeprefix(" ")
+            elif fields and line.strip() == b"":
+                yield fields
+                fields = {}
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{where}: {str(error) or type(error).__name__}") from None
+    finally:
+        connection.close()

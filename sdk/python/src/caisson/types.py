@@ -6,6 +6,7 @@ Side = Literal["source", "destination"]
 MessageState = Literal["observed", "final", "verified", "signed", "submitted", "included", "outcome_final", "outcome_verified",
                        "finalized", "failed", "refunding", "refunded", "abandoned"]
 RequestState = Literal["requested", "request_failed", "request_unknown"]
+EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict"]
 
 
 class Attributes(TypedDict, total=False):
@@ -109,6 +110,19 @@ class MessageList(TypedDict):
 
     messages: list[Message]
     next: int | None
+
+
+class Event(TypedDict):
+    """Of the stream: which members are there depends on the kind."""
+
+    cursor: int
+    time_ms: int
+    kind: EventKind
+    id: NotRequired[str]
+    side: NotRequired[Side]
+    state: NotRequired[MessageState]
+    request_id: NotRequired[str]
+    detail: NotRequired[str]
 
 
 class EnclaveKey(TypedDict):

@@ -1,0 +1,329 @@
+/* The event stream: GET /v1/events?cursor=N as server-sent events, and as a WebSocket on a port of its
+ * own. Every row of the journal's events after the cursor, in order, without a gap: whoever reconnects
+ * with the last cursor it saw misses nothing that the journal still keeps. The journal is the queue: a
+ * slow reader gets its rows when it takes them, and is dropped when it takes nothing any more. */
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENTS_AT_ONCE 256u
+/* A reader that is this far behind waits for its socket before it gets more. */
+#define QUEUED_MAX (256u * 1024)
+#define PEERS_MAX 256u
+#define CURSOR_DIGITS_MAX 19u
+/* A stream that says nothing for so long says that it is there; of a client that is gone that is
+ * noticed. */
+#define SILENCE_MS 15000u
+/* WebSockets are looked after by pings. */
+#define STALLED_MS 30000u
+#define RECONNECT_MS 1000
+#define CLOSE_TRY_AGAIN_LATER 1013
+
+/* One of peer and stream is there. */
+struct reader {
+	struct gateway *gateway;
+	struct host_ws_peer *peer;
+	struct host_http_stream *stream;
+	uint64_t cursor; /* of what it was given last */
+	uint64_t told_ms;
+	bool closing;
+	bool lost; /* the journal no longer has what follows */
+	struct reader *next;
+};
+
+static struct reader *readers; /* of this process's one stream */
+
+/* ---- who comes ---- */
+
+/* What was pruned cannot be resumed, and what never was is of another journal: the caller must
+ * know. text NULL: from what is new. */
+static enum cs_err find_cursor(struct gateway *gateway, const char *text, uint64_t *cursor,
+			       struct cs_why *why)
+{
+	char *end = NULL;
+	uint64_t first = 0;
+	uint64_t last = 0;
+	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &last));
+	uint64_t number = last;
+	if (text) {
+		if (text[0] < '0' || text[0] > '9' || strlen(text) > CURSOR_DIGITS_MAX)
+			return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
+		number = strtoull(text, &end, 10);
+		if (*end != 0 || number > INT64_MAX)
+			return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
+	}
+	if (number + 1 < first || number > last)
+		return cs_fail(why, CS_ERR_CONFLICT, "cursor: the journal keeps the events %llu to %llu",
+			       (unsigned long long)first, (unsigned long long)last);
+	*cursor = number;
+	return CS_OK;
+}
+
+static struct reader *reader_new(struct gateway *gateway, uint64_t cursor)
+{
+	struct reader *reader = host_alloc(sizeof(*reader));
+	*reader = (struct reader){.gateway = gateway, .cursor = cursor, .told_ms = host_now_ms()};
+	return reader;
+}
+
+static void reader_begin(struct reader *reader)
+{
+	reader->next = readers;
+	readers = reader;
+	gateway_wake(reader->gateway);
+}
+
+static void reader_free(struct reader *reader)
+{
+	struct reader **at = &readers;
+	while (*at && *at != reader)
+		at = &(*at)->next;
+	if (*at)
+		*at = reader->next;
+	free(reader);
+}
+
+/* ---- as a WebSocket ---- */
+
+static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrade,
+			     struct host_ws_peer *peer)
+{
+	struct gateway *gateway = context;
+	const struct host_api_key *key = NULL;
+	const char *text = host_ws_query(upgrade, "cursor");
+	const char *path = host_ws_path(upgrade);
+	struct cs_why why = {{0}};
+	uint64_t cursor = 0;
+	if (!path || strcmp(path, "/v1/events") != 0)
+		return host_ws_refuse(peer, CS_ERR_NOT_FOUND, "no such route");
+	enum cs_err err = host_api_keys_check(
+		&key, &gateway->keys, host_ws_header(upgrade, "authorization"), GATEWAY_SCOPE_READ);
+	if (err != CS_OK)
+		return host_ws_refuse(peer, err,
+				      err == CS_ERR_FORBIDDEN
+					      ? "the API key lacks the scope of this route"
+					      : "no API key that is known here");
+	if (!host_ws_query_is_known(upgrade, "cursor"))
+		return host_ws_refuse(
+			peer, CS_ERR_UNKNOWN_FIELD,
+			"the query has a name that the route does not take, or one twice");
+	err = find_cursor(gateway, text, &cursor, &why);
+	if (err != CS_OK)
+		return host_ws_refuse(peer, err, why.text);
+	struct reader *reader = reader_new(gateway, cursor);
+	reader->peer = peer;
+	host_ws_peer_set(peer, reader);
+	return CS_OK;
+}
+
+static void on_opened(void *context, struct host_ws_peer *peer)
+{
+	(void)context;
+	reader_begin(host_ws_peer_get(peer));
+}
+
+static void on_message(void *context, struct host_ws_peer *peer, struct cs_bytes text)
+{
+	(void)context;
+	(void)text;
+	host_ws_peer_close(peer, 1003, "this stream is read only");
+}
+
+static void on_closed(void *context, struct host_ws_peer *peer, enum cs_err err, const char *why)
+{
+	(void)context;
+	(void)err;
+	(void)why;
+	reader_free(host_ws_peer_get(peer));
+}
+
+/* ---- as server-sent events ---- */
+
+static void on_gone(void *context)
+{
+	reader_free(context);
+}
+
+/* A browser that resumes by itself repeats the URL, and says in Last-Event-ID how far it came. */
+static void get_events(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	struct cs_why why = {{0}};
+	char text[32];
+	uint64_t cursor = 0;
+	const char *from = host_http_request_header(exchange, "Last-Event-ID");
+	if (host_http_request_header(exchange, "Upgrade")) {
+		host_http_reply_problem(exchange, CS_ERR_INVALID,
+					"WebSockets are at the port events_port of GET /v1/status");
+		return;
+	}
+	enum cs_err err = find_cursor(gateway, from ? from : host_http_query(exchange, "cursor"),
+				      &cursor, &why);
+	if (err != CS_OK) {
+		gateway_problem(exchange, err, &why);
+		return;
+	}
+	host_http_reply_header(exchange, "Cache-Control", "no-store");
+	struct reader *reader = reader_new(gateway, cursor);
+	err = host_http_reply_stream(&reader->stream, exchange, "text/event-stream", on_gone, reader);
+	if (err != CS_OK) {
+		free(reader);
+		host_http_reply_problem(exchange, err, "too many readers are connected");
+		return;
+	}
+	snprintf(text, sizeof(text), "retry: %d\n\n", RECONNECT_MS);
+	host_http_stream_send(reader->stream, cs_bytes_str(text));
+	reader_begin(reader);
+}
+
+/* ---- what they are told ---- */
+
+static char *event_text(const struct gateway_event *event)
+{
+	json_t *json = json_object();
+	json_object_set_new(json, "cursor", host_json_u64(event->n));
+	json_object_set_new(json, "time_ms", host_json_u64(event->time_ms));
+	json_object_set_new(json, "kind", json_string(event->kind));
+	if (event->side != 0) {
+		json_object_set_new(json, "id", host_json_hash(&event->id));
+		json_object_set_new(
+			json, "side",
+			json_string(event->side == RELAY_SOURCE ? "source" : "destination"));
+		json_object_set_new(json, "state", json_string(relay_state_name(event->state)));
+	}
+	const char *detail = event->detail;
+	const char *space = detail ? strchr(detail, ' ') : NULL;
+	if (space && strcmp(event->kind, GATEWAY_EVENT_REQUEST_FAILED) == 0) {
+		json_object_set_new(json, "request_id",
+				    json_stringn(detail, (size_t)(space - detail)));
+		detail = space + 1;
+	}
+	if (detail)
+		json_object_set_new(json, "detail", json_string(detail));
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	return text;
+}
+
+/* id, data, an empty line: HTML, 9.2.5. */
+static void send_block(struct host_http_stream *stream, uint64_t cursor, const char *text)
+{
+	char id[48];
+	snprintf(id, sizeof(id), "id: %llu\ndata: ", (unsigned long long)cursor);
+	size_t head = strlen(id);
+	size_t n = strlen(text);
+	char *block = host_alloc(head + n + 2);
+	memcpy(block, id, head);
+	memcpy(block + head, text, n);
+	memcpy(block + head + n, "\n\n", 2);
+	host_http_stream_send(stream, cs_bytes(block, head + n + 2));
+	free(block);
+}
+
+static void send_event(void *ctx, const struct gateway_event *event)
+{
+	struct reader *reader = ctx;
+	reader->lost = reader->lost || event->n != reader->cursor + 1;
+	if (reader->lost || reader->closing)
+		return;
+	char *text = event_text(event);
+	cs_assert(text != NULL);
+	if (reader->stream)
+		send_block(reader->stream, event->n, text);
+	else if (host_ws_peer_send(reader->peer, cs_bytes_str(text)) != CS_OK)
+		reader->closing = true;
+	reader->cursor = event->n;
+	reader->told_ms = host_now_ms();
+	free(text);
+}
+
+/* The reader of a stream is gone after it. */
+static void drop(struct reader *reader, const char *why)
+{
+	char last[256];
+	log_warn("events.reader_dropped", LOG_TEXT("why", why), LOG_U64("cursor", reader->cursor));
+	if (reader->peer) {
+		reader->closing = true;
+		host_ws_peer_close(reader->peer, CLOSE_TRY_AGAIN_LATER, "too slow");
+		return;
+	}
+	snprintf(last, sizeof(last), "event: dropped\ndata: {\"why\":\"%s\"}\n\n", why);
+	host_http_stream_end(reader->stream, cs_bytes_str(last));
+	reader_free(reader);
+}
+
+static uint64_t queued(const struct reader *reader)
+{
+	return reader->stream ? host_http_stream_queued(reader->stream)
+			      : host_ws_peer_queued(reader->peer);
+}
+
+static void pump_reader(struct reader *reader)
+{
+	struct gateway *gateway = reader->gateway;
+	uint64_t before = reader->cursor;
+	uint64_t last = before;
+	if (reader->stream && host_http_stream_stalled_ms(reader->stream) > gateway->reader_stalled_ms) {
+		drop(reader, "it took nothing for too long");
+		return;
+	}
+	if (reader->closing || queued(reader) > QUEUED_MAX)
+		return;
+	if (gateway_journal_events(gateway->journal, before, EVENTS_AT_ONCE, send_event, reader,
+				   &last) != CS_OK)
+		return;
+	if (reader->lost) {
+		drop(reader, "the journal no longer keeps what follows");
+		return;
+	}
+	if (reader->cursor == before + EVENTS_AT_ONCE)
+		gateway_wake(gateway);
+	if (reader->stream && host_now_ms() - reader->told_ms > SILENCE_MS) {
+		host_http_stream_send(reader->stream, cs_bytes_str(":\n\n"));
+		reader->told_ms = host_now_ms();
+	}
+}
+
+void gateway_events_pump(struct gateway *gateway)
+{
+	(void)gateway;
+	for (struct reader *next, *reader = readers; reader; reader = next) {
+		next = reader->next;
+		pump_reader(reader);
+	}
+}
+
+/* ---- starting ---- */
+
+void gateway_events_route(struct gateway *gateway)
+{
+	gateway->reader_stalled_ms = STALLED_MS;
+	host_http_server_route(gateway->server, "GET", "/v1/events?cursor", GATEWAY_SCOPE_READ,
+			       get_events, gateway);
+}
+
+enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why)
+{
+	static const struct host_ws_server_events events = {.accept = on_accept,
+							    .opened = on_opened,
+							    .message = on_message,
+							    .closed = on_closed};
+	struct host_ws_server_options options = {.address = gateway->config.service.address,
+						 .port = gateway->config.events_port,
+						 .peers_max = PEERS_MAX};
+	return host_ws_server_new(&gateway->events, gateway->loop, &options, &events, gateway, why);
+}
+
+void gateway_events_stop(struct gateway *gateway)
+{
+	host_ws_server_free(gateway->events);
+	gateway->events = NULL;
+	while (readers) {
+		if (readers->stream)
+			host_http_stream_end(readers->stream, CS_BYTES_NONE);
+		reader_free(readers);
+	}
+}

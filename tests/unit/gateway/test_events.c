@@ -1,0 +1,235 @@
+/* The event stream to readers who are behind: nothing is left out, nothing is buffered for ever. The
+ * rest of it is in tests/e2e/test_surface.py. */
+#include "gateway/gateway.h"
+#include "host/alloc.h"
+#include "tests/unit/support.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WAIT_MS 20000
+#define TICK_MS 10
+/* Far more than the sockets of loopback take on their own. */
+#define EVENTS 60000u
+#define HEARD_MAX (16u * 1024 * 1024)
+
+static const char key[] = "0123456789abcdef0123456789abcdef";
+
+struct fixture {
+	struct gateway gateway;
+	struct host_loop *loop;
+	struct host_timer *timer;
+	char path[64];
+	int fd;
+	bool reads;
+	bool ended;
+	char *heard;
+	size_t heard_size;
+	const char *wanted;
+};
+
+static void on_tick(void *context)
+{
+	struct fixture *f = context;
+	gateway_wake(&f->gateway);
+	while (f->reads && !f->ended && f->heard_size < HEARD_MAX) {
+		ssize_t n = recv(f->fd, f->heard + f->heard_size, HEARD_MAX - f->heard_size,
+				 MSG_DONTWAIT);
+		if (n <= 0) {
+			f->ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+			break;
+		}
+		f->heard_size += (size_t)n;
+		f->heard[f->heard_size] = 0;
+	}
+}
+
+static void add_key(struct host_api_keys *keys)
+{
+	struct cs_why why = {{0}};
+	char hex[65];
+	char line[128];
+	struct cs_hash hash = cs_sha256(cs_bytes_str(key));
+	cs_hex(hex, CS_BYTES_OF(hash.b));
+	snprintf(line, sizeof(line), "reader read %s\n", hex);
+	assert_ok(host_api_keys_parse(keys, cs_bytes_str(line), gateway_scope_names, &why));
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = host_alloc(sizeof(*f));
+	struct cs_why why = {{0}};
+	f->loop = host_loop_new();
+	f->heard = host_alloc(HEARD_MAX + 1);
+	f->fd = -1;
+	f->reads = true;
+	f->gateway.loop = f->loop;
+	snprintf(f->path, sizeof(f->path), "/tmp/caisson-events-XXXXXX");
+	int fd = mkstemp(f->path);
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(f->path);
+	assert_ok(gateway_journal_open(&f->gateway.journal, f->loop, f->path, &why));
+	add_key(&f->gateway.keys);
+	const struct host_http_server_options options = {.keys = &f->gateway.keys};
+	assert_ok(host_http_server_new(&f->gateway.server, f->loop, &options, &why));
+	gateway_events_route(&f->gateway);
+	f->timer = host_timer_new(f->loop, on_tick, f);
+	host_timer_start(f->timer, TICK_MS, TICK_MS);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	struct fixture *f = *state;
+	char path[80];
+	if (f->fd >= 0)
+		close(f->fd);
+	host_timer_free(f->timer);
+	gateway_events_stop(&f->gateway);
+	host_http_server_free(f->gateway.server);
+	gateway_journal_close(f->gateway.journal);
+	host_loop_free(f->loop);
+	for (size_t i = 0; i < CS_LEN(ends); i++) {
+		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
+		unlink(path);
+	}
+	free(f->heard);
+	free(f);
+	return 0;
+}
+
+static enum cs_err write_events(void *context)
+{
+	struct fixture *f = context;
+	for (size_t i = 0; i < EVENTS; i++)
+		CS_TRY(gateway_journal_event(f->gateway.journal, "chain.reorg", NULL,
+					     "eip155:31337: from 62, and a word or two more, so that "
+					     "each of them takes some room"));
+	return CS_OK;
+}
+
+static enum cs_err write_prune(void *context)
+{
+	struct fixture *f = context;
+	return gateway_journal_events_prune(f->gateway.journal, 10);
+}
+
+/* A small window, so that it is full soon. HTTP/1.0 has no chunks: the body ends with the connection. */
+static void dial(struct fixture *f, const char *cursor)
+{
+	char text[256];
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(host_http_server_port(f->gateway.server)),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int room = 4096;
+	f->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(f->fd >= 0);
+	assert_int_equal(setsockopt(f->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	assert_int_equal(connect(f->fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	int n = snprintf(text, sizeof(text),
+			 "GET /v1/events HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+			 "Last-Event-ID: %s\r\n\r\n",
+			 key, cursor);
+	assert_int_equal(send(f->fd, text, (size_t)n, 0), n);
+}
+
+static bool has_heard(void *context)
+{
+	const struct fixture *f = context;
+	return f->ended || strstr(f->heard, f->wanted) != NULL;
+}
+
+static bool has_ended(void *context)
+{
+	return ((struct fixture *)context)->ended;
+}
+
+static void hears(struct fixture *f, const char *text)
+{
+	f->wanted = text;
+	assert_ok(host_loop_run_until(f->loop, has_heard, f, WAIT_MS));
+	assert_non_null(strstr(f->heard, text));
+}
+
+static bool never(void *context)
+{
+	(void)context;
+	return false;
+}
+
+static void pass(struct fixture *f, uint64_t ms)
+{
+	assert_int_equal(host_loop_run_until(f->loop, never, f, ms), CS_ERR_TIMEOUT);
+}
+
+static void add_events(struct fixture *f)
+{
+	assert_ok(gateway_write(&f->gateway, write_events, f));
+	pass(f, 100);
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+	for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
+		n++;
+	return n;
+}
+
+/* It pauses, and then gets all of it: the journal is the queue. */
+static void a_slow_reader_gets_everything(void **state)
+{
+	struct fixture *f = *state;
+	f->reads = false;
+	add_events(f);
+	dial(f, "0");
+	pass(f, 500);
+	f->reads = true;
+	hears(f, "id: 60000\n");
+	assert_non_null(strstr(f->heard, "retry: 1000\n\n"));
+	assert_int_equal(count(f->heard, "\ndata: {\"cursor\":"), EVENTS);
+}
+
+static void what_is_pruned_meanwhile_is_no_gap(void **state)
+{
+	struct fixture *f = *state;
+	f->reads = false;
+	add_events(f);
+	dial(f, "0");
+	pass(f, 500);
+	assert_ok(gateway_write(&f->gateway, write_prune, f));
+	f->reads = true;
+	hears(f, "event: dropped\ndata: {\"why\":\"the journal no longer keeps what follows\"}\n\n");
+	assert_ok(host_loop_run_until(f->loop, has_ended, f, WAIT_MS));
+	assert_null(strstr(f->heard, "id: 60000\n"));
+}
+
+static void a_reader_that_takes_nothing_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	f->gateway.reader_stalled_ms = 300;
+	f->reads = false;
+	add_events(f);
+	dial(f, "0");
+	pass(f, 1500);
+	f->reads = true;
+	hears(f, "event: dropped\ndata: {\"why\":\"it took nothing for too long\"}\n\n");
+	assert_ok(host_loop_run_until(f->loop, has_ended, f, WAIT_MS));
+	assert_null(strstr(f->heard, "id: 60000\n"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_slow_reader_gets_everything),
+		T(what_is_pruned_meanwhile_is_no_gap),
+		T(a_reader_that_takes_nothing_is_dropped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
