@@ -143,8 +143,8 @@ static enum cli_exit read_approvals(struct cli *cli, struct ledger_approval *app
 /* The ledger would say so too, for a fee. */
 static enum cli_exit check_way(struct cli *cli, const struct ledger_subject *subject, size_t count)
 {
-	const bool by_evidence = subject->kind == LEDGER_SUBJECT_ENCLAVE &&
-				 subject->enclave.evidence_kind != 0;
+	const bool by_evidence =
+		subject->kind == LEDGER_SUBJECT_ENCLAVE && subject->enclave.evidence_kind != 0;
 	if (by_evidence && subject->enclave.evidence.n == 0)
 		return cli_fail(cli, CLI_USAGE, "--evidence is missing");
 	if (by_evidence && count > 0)

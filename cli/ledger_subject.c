@@ -187,9 +187,9 @@ static enum cli_exit enclave_from(struct ledger_subject *out, struct cli *cli, c
 	if (wrong != NULL)
 		snprintf(name, sizeof(name), "%s", wrong);
 	json_decref(json);
-	return wrong == NULL
-		       ? CLI_OK
-		       : cli_fail(cli, CLI_USAGE, "%s: %s is missing, wrong or unknown", path, name);
+	return wrong == NULL ? CLI_OK
+			     : cli_fail(cli, CLI_USAGE, "%s: %s is missing, wrong or unknown", path,
+					name);
 }
 
 /* ---- evidence ---- */
@@ -261,8 +261,7 @@ static enum cli_exit evidence_from(struct ledger_subject *out, struct cli *cli, 
 			    : cli_fail(cli, CLI_USAGE,
 				       "the ledger does not take this collateral: at most %u "
 				       "certificates, %u lists, no transcript",
-				       LEDGER_EVIDENCE_CERTIFICATES_MAX,
-				       LEDGER_EVIDENCE_CRLS_MAX);
+				       LEDGER_EVIDENCE_CERTIFICATES_MAX, LEDGER_EVIDENCE_CRLS_MAX);
 }
 
 static enum cli_exit read_evidence(struct ledger_subject *out, struct cli *cli)
@@ -331,8 +330,7 @@ static enum cli_exit policy_from(struct ledger_subject *out, struct cli *cli, co
 	out->kind = LEDGER_SUBJECT_POLICY;
 	if (tier == NULL || (strcmp(tier, "affirming") != 0 && strcmp(tier, "warning") != 0))
 		return cli_fail(cli, CLI_USAGE, "--tier: affirming, or warning");
-	policy->worst =
-		strcmp(tier, "warning") == 0 ? ATTEST_TIER_WARNING : ATTEST_TIER_AFFIRMING;
+	policy->worst = strcmp(tier, "warning") == 0 ? ATTEST_TIER_WARNING : ATTEST_TIER_AFFIRMING;
 	if (!cli_number(cli, "number", INT64_MAX, &policy->number) || policy->number == 0)
 		return cli_fail(cli, CLI_USAGE, "--number: the ledger's last policy's and one");
 	enum cli_exit code = load(cli, out->arena, &policy->text, path, LEDGER_POLICY_SIZE_MAX);

@@ -114,14 +114,15 @@ static const struct cli_command commands[] = {
 	 "FILE]",
 	 "manifest-hash= lineage= number= policy= tier= root=+ insecure-root=+ register= "
 	 "administrator= key-file= json",
-	 "offline: sign an enclave's registration, a manifest or a policy for evidence as one of the "
+	 "offline: sign an enclave's registration, a manifest or a policy for evidence as one of "
+	 "the "
 	 "ledger's administrators; without a key, print what would be signed",
 	 cli_ledger_approve},
-	{"ledger register",
-	 "FILE | --manifest-hash HEX | --policy FILE, --key-file FILE --tag HEX",
+	{"ledger register", "FILE | --manifest-hash HEX | --policy FILE, --key-file FILE --tag HEX",
 	 "evidence= collateral=+ approval=+ manifest-hash= lineage= number= policy= tier= root=+ "
 	 "insecure-root=+ key-file= tag= value= gas-price-max= url= json",
-	 "register an enclave with the ledger by its evidence, or by approvals of administrators, as "
+	 "register an enclave with the ledger by its evidence, or by approvals of administrators, "
+	 "as "
 	 "manifests and policies",
 	 cli_ledger_register},
 	{"ledger statement", "--party ACCOUNT --role ROLE --period MONTH",

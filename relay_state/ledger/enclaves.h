@@ -126,9 +126,9 @@ struct cs_hash ledger_time_key_digest(const struct cs_hash *own, const struct cs
 #define LEDGER_POLICY_ROOT_SIZE_MAX 2048u
 
 struct ledger_policy {
-	uint64_t number;  /* 0: none was ever set, and the rest is zero */
-	uint64_t since_s; /* block's time */
-	uint8_t worst;    /* enum attest_tier: AFFIRMING, or WARNING too */
+	uint64_t number;      /* 0: none was ever set, and the rest is zero */
+	uint64_t since_s;     /* block's time */
+	uint8_t worst;        /* enum attest_tier: AFFIRMING, or WARNING too */
 	struct cs_bytes text; /* JSON: verify/attest/policy.h */
 	size_t tpm_count;
 	struct cs_bytes tpm[LEDGER_POLICY_ROOTS_MAX]; /* DER, of endorsement and attestation keys */

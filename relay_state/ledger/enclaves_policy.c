@@ -70,10 +70,9 @@ static enum cs_err record_conflict(struct ledger_call *call, const struct cs_has
 	CS_TRY(ledger_move(call, &moved, &call->address, &call->sender, &call->value));
 	if (!moved)
 		return cs_fail(call->why, CS_ERR_DAMAGED, "enclaves: what was paid is not there");
-	return ledger_emit_words(call, "ManifestConflict(bytes32,uint64,bytes32,bytes32)", lineage,
-				 1,
-				 LEDGER_WORDS(ledger_word_u64(conflict->number), conflict->known,
-					      conflict->other));
+	return ledger_emit_words(
+		call, "ManifestConflict(bytes32,uint64,bytes32,bytes32)", lineage, 1,
+		LEDGER_WORDS(ledger_word_u64(conflict->number), conflict->known, conflict->other));
 }
 
 static enum cs_err check_lineage(struct ledger_call *call, const struct cs_hash *lineage)
@@ -100,9 +99,9 @@ enum cs_err enclaves_manifest_approve(struct ledger_call *call, const struct cs_
 	if (known.settled)
 		return ledger_revert_plain(call, "ManifestSettled()");
 	*contradicts = true;
-	return record_conflict(call, lineage,
-			       &(struct enclaves_conflict){number, known.hash, *hash,
-							   call->block->time_s});
+	return record_conflict(
+		call, lineage,
+		&(struct enclaves_conflict){number, known.hash, *hash, call->block->time_s});
 }
 
 /* Evidence names what its enclave was started with; who may start it with that, administrators say. */
@@ -235,11 +234,11 @@ static enum cs_err check_policy(struct ledger_call *call, const struct ledger_po
 		return err;
 	const bool weak = policy->insecure_count > 0 || parsed.insecure_accept_debug ||
 			  parsed.insecure_accept_simulated || parsed.insecure_accept_test_roots;
-	const bool good = err == CS_OK && parsed.judges_reference && !parsed.judges_report_data &&
-			  (policy->worst == ATTEST_TIER_AFFIRMING ||
-			   policy->worst == ATTEST_TIER_WARNING) &&
-			  are_certificates(policy->tpm, policy->tpm_count) &&
-			  are_certificates(policy->insecure, policy->insecure_count);
+	const bool good =
+		err == CS_OK && parsed.judges_reference && !parsed.judges_report_data &&
+		(policy->worst == ATTEST_TIER_AFFIRMING || policy->worst == ATTEST_TIER_WARNING) &&
+		are_certificates(policy->tpm, policy->tpm_count) &&
+		are_certificates(policy->insecure, policy->insecure_count);
 	if (!good)
 		return ledger_revert_plain(call, "PolicyInvalid()");
 	return weak && !insecure ? ledger_revert_plain(call, "PolicyInsecure()") : CS_OK;
@@ -271,8 +270,8 @@ static enum cs_err read_policy(struct cs_abi_reader *in, struct ledger_policy *p
 	CS_TRY(cs_abi_get_u64(in, &policy->number));
 	CS_TRY(cs_abi_get_u8(in, &policy->worst));
 	CS_TRY(cs_abi_get_bytes(in, LEDGER_POLICY_SIZE_MAX, &policy->text));
-	CS_TRY(cs_abi_get_bytes_array(in, LEDGER_POLICY_ROOTS_MAX, LEDGER_POLICY_ROOT_SIZE_MAX, policy->tpm,
-				      &policy->tpm_count));
+	CS_TRY(cs_abi_get_bytes_array(in, LEDGER_POLICY_ROOTS_MAX, LEDGER_POLICY_ROOT_SIZE_MAX,
+				      policy->tpm, &policy->tpm_count));
 	return cs_abi_get_bytes_array(in, LEDGER_POLICY_ROOTS_MAX, LEDGER_POLICY_ROOT_SIZE_MAX,
 				      policy->insecure, &policy->insecure_count);
 }
@@ -297,9 +296,9 @@ enum cs_err enclaves_set_policy(struct ledger_call *call, struct cs_abi_reader *
 	CS_TRY(enclaves_approvals_check(call, &approvals, &digest));
 	CS_TRY(check_policy(call, &policy, self.insecure));
 	CS_TRY(put_policy(call, &policy));
-	return ledger_emit_words(call, "PolicyChanged(uint64,uint8,bytes32)", LEDGER_NO_WORDS,
-				 LEDGER_WORDS(next, ledger_word_u64(policy.worst),
-					      cs_keccak256(policy.text)));
+	return ledger_emit_words(
+		call, "PolicyChanged(uint64,uint8,bytes32)", LEDGER_NO_WORDS,
+		LEDGER_WORDS(next, ledger_word_u64(policy.worst), cs_keccak256(policy.text)));
 }
 
 /* ---- what evidence came to ---- */
@@ -445,8 +444,8 @@ enum cs_err enclaves_evidence_check(struct ledger_call *call, struct ledger_regi
 	if (r->role == LEDGER_ROLE_COMPUTE)
 		return refuse(call, "role");
 	CS_TRY(check_manifest(call, r));
-	CS_TRY(ledger_use_gas(call, LEDGER_GAS_EVIDENCE +
-					    r->evidence.n * LEDGER_GAS_EVIDENCE_BYTE));
+	CS_TRY(ledger_use_gas(call,
+			      LEDGER_GAS_EVIDENCE + r->evidence.n * LEDGER_GAS_EVIDENCE_BYTE));
 	void *memory = cs_arena_alloc(call->arena, LEDGER_EVIDENCE_ARENA_SIZE);
 	if (memory == NULL)
 		return CS_ERR_NO_MEMORY;

@@ -197,8 +197,8 @@ struct judging {
 static enum cs_err read_policy(struct judging *judging, const struct cs_hash *report_data,
 			       struct cs_arena *arena)
 {
-	const enum cs_err err = attest_policy_parse(&judging->policy, judging->rules->policy, arena,
-						    &judging->why);
+	const enum cs_err err =
+		attest_policy_parse(&judging->policy, judging->rules->policy, arena, &judging->why);
 	if (err != CS_OK)
 		return err == CS_ERR_NO_MEMORY ? err : CS_ERR_DAMAGED;
 	judging->policy.judges_report_data = true;
@@ -230,7 +230,8 @@ static enum cs_err verify(struct ledger_verdict *out, struct judging *judging,
 	return CS_OK;
 }
 
-enum cs_err ledger_evidence_judge(struct ledger_verdict *out, const struct ledger_evidence *evidence,
+enum cs_err ledger_evidence_judge(struct ledger_verdict *out,
+				  const struct ledger_evidence *evidence,
 				  const struct cs_hash *report_data,
 				  const struct ledger_evidence_rules *rules, uint64_t now_s,
 				  struct cs_arena *arena)
@@ -239,11 +240,10 @@ enum cs_err ledger_evidence_judge(struct ledger_verdict *out, const struct ledge
 	struct judging *judging = cs_arena_calloc(arena, 1, sizeof *judging);
 	if (judging == NULL)
 		return CS_ERR_NO_MEMORY;
-	*judging = (struct judging){.evidence = evidence,
-				    .rules = rules,
-				    .in = {.collateral = evidence->bag,
-					   .roots = &rules->roots,
-					   .now = {now_s, now_s}}};
+	*judging = (struct judging){
+		.evidence = evidence,
+		.rules = rules,
+		.in = {.collateral = evidence->bag, .roots = &rules->roots, .now = {now_s, now_s}}};
 	CS_TRY(read_policy(judging, report_data, arena));
 	struct cs_nistp *nistp = cs_nistp_new();
 	if (nistp == NULL)

@@ -242,7 +242,7 @@ install_openssl() {
 	stamped openssl-other "$CAISSON_TOOLS/stamps/openssl" && [[ -f $prefix/libcrypto.so.3 ]] && return 0
 	say "building another OpenSSL (some minutes, once)"
 	if ! (cd "$source" && ./Configure linux-generic64 shared no-asm no-tests no-idea no-mdc2 no-rc5 no-ssl3 no-legacy &&
-		make -s -j "$(nproc)" build_libs) >"$prefix.log" 2>&1; then
+		make -s -j "$(nproc)" build_generated && make -s -j "$(nproc)" libcrypto.so.3 libssl.so.3) >"$prefix.log" 2>&1; then
 		tail -n 40 "$prefix.log" >&2
 		die "another OpenSSL does not build ($prefix.log)"
 	fi

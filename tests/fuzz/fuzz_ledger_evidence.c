@@ -11,9 +11,9 @@
 /* The time of the vectors: tools/register_vectors.py. */
 #define NOW_S 1767225600u
 
-static const char policy[] =
-	"{\"version\": 1, \"measurements\": [{\"kind\": \"sgx\", \"values\": {\"mr_enclave\": \"00\"}}], "
-	"\"insecure_accept_test_roots\": true}";
+static const char policy[] = "{\"version\": 1, \"measurements\": [{\"kind\": \"sgx\", \"values\": "
+			     "{\"mr_enclave\": \"00\"}}], "
+			     "\"insecure_accept_test_roots\": true}";
 
 /* CS_OK: judged. */
 static enum cs_err judge(struct ledger_verdict *verdict, uint8_t kind, struct cs_bytes parts)

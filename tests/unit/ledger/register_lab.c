@@ -101,9 +101,9 @@ static struct cs_bytes calldata_of(const json_t *file, const json_t *step)
 	json_array_foreach(parts, i, part)
 	{
 		const char *text = json_string_value(part);
-		cs_put(&buf, unhex(text[0] == '@' ? text_of(json_object_get(file, "objects"),
-							    text + 1)
-						  : text));
+		cs_put(&buf,
+		       unhex(text[0] == '@' ? text_of(json_object_get(file, "objects"), text + 1)
+					    : text));
 	}
 	assert_ok(cs_buf_end(&buf));
 	return cs_buf_view(&buf);

@@ -311,8 +311,9 @@ static void test_values(void **state)
 	}
 	assert_err(cmt_registration_take(&r, CMT_REGISTRATION_ENCLAVE, false, CS_BYTES_NONE, &more),
 		   CS_ERR_MALFORMED);
-	assert_err(cmt_registration_take(&r, CMT_REGISTRATION_MANIFEST, false, CS_BYTES_NONE, &more),
-		   CS_ERR_MALFORMED);
+	assert_err(
+		cmt_registration_take(&r, CMT_REGISTRATION_MANIFEST, false, CS_BYTES_NONE, &more),
+		CS_ERR_MALFORMED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -320,9 +321,9 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_fields),      TEST(test_evidence), TEST(test_absent),
-		TEST(test_stopped),     TEST(test_key_stopped), TEST(test_times),
-		TEST(test_rule),        TEST(test_another_manifest), TEST(test_proofs),
+		TEST(test_fields),  TEST(test_evidence),         TEST(test_absent),
+		TEST(test_stopped), TEST(test_key_stopped),      TEST(test_times),
+		TEST(test_rule),    TEST(test_another_manifest), TEST(test_proofs),
 		TEST(test_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
