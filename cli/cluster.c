@@ -181,8 +181,9 @@ enum cli_exit cli_cluster_revoke(struct cli *cli)
 	uint8_t key[32];
 	if (cli->positional_count != 1 ||
 	    cs_unhex(key, sizeof key, cs_bytes_str(cli->positional[0])) != CS_OK)
-		return cli_fail(cli, CLI_USAGE, "which key? 64 hex digits, as `caisson cluster "
-						"status` of its owner shows");
+		return cli_fail(cli, CLI_USAGE,
+				"which key? 64 hex digits, as `caisson cluster "
+				"status` of its owner shows");
 	return order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
 		     "revoked; a new epoch has begun");
 }
@@ -218,9 +219,10 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 	size_t size = 0;
 	enum cli_exit code = read_file(cli, &bytes, &size);
 	if (code == CLI_OK)
-		code = order(cli, WIRE_CLUSTER_ASK_MANIFEST, cs_bytes(bytes, size),
-			     "the manifest is in force; add it to enclave.manifests before the next "
-			     "start");
+		code = order(
+			cli, WIRE_CLUSTER_ASK_MANIFEST, cs_bytes(bytes, size),
+			"the manifest is in force; add it to enclave.manifests before the next "
+			"start");
 	free(bytes);
 	return code;
 }

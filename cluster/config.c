@@ -20,9 +20,9 @@ static bool find_role(enum cluster_role *role, const char *text)
 static enum cs_err check_role(const char *text, struct cs_why *why)
 {
 	enum cluster_role role;
-	return find_role(&role, text) ? CS_OK
-				      : cs_fail(why, CS_ERR_INVALID,
-						"is none of key-server, guard, worker");
+	return find_role(&role, text)
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_INVALID, "is none of key-server, guard, worker");
 }
 
 static enum cs_err check_first(const char *text, struct cs_why *why)

@@ -32,9 +32,9 @@ struct cluster_config {
 	const char *first; /* hash of the first manifest, hex */
 	const char *manifests[CLUSTER_HOST_MANIFESTS_MAX];
 	uint32_t manifest_count;
-	struct host_address listen;                      /* TCP */
-	struct host_address local;                       /* of a guard: a Unix socket */
-	struct host_address guard;                       /* of a worker: the same */
+	struct host_address listen;                       /* TCP */
+	struct host_address local;                        /* of a guard: a Unix socket */
+	struct host_address guard;                        /* of a worker: the same */
 	struct host_address peers[CLUSTER_ADDRESSES_MAX]; /* key servers, or other workers */
 	uint32_t peer_count;
 	struct host_address ask; /* a Unix socket */

@@ -23,7 +23,8 @@ static struct host_metric *counter_of(struct cluster_host *cluster, uint32_t eve
 	return host_metrics_series(cluster->metrics, &spec);
 }
 
-void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event, struct cs_bytes detail)
+void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event,
+				struct cs_bytes detail)
 {
 	char text[512];
 	if (event >= CS_LEN(events) || events[event].name == NULL)

@@ -15,7 +15,7 @@
 #define REFUSAL_MAX 69
 
 void cluster_host_tell(struct cluster_host *cluster, enum wire_pipe_type type, uint32_t number,
-		  struct cs_bytes body)
+		       struct cs_bytes body)
 {
 	uint8_t head[WIRE_PIPE_HEAD_SIZE];
 	const struct wire_pipe_frame frame = {(uint32_t)body.n, type, number};
@@ -48,7 +48,8 @@ static void keep(struct cluster_host *cluster, uint32_t number, struct cs_bytes 
 		fail(cluster, why.text);
 }
 
-static void take(struct cluster_host *cluster, const struct wire_pipe_frame *frame, struct cs_bytes body)
+static void take(struct cluster_host *cluster, const struct wire_pipe_frame *frame,
+		 struct cs_bytes body)
 {
 	switch (frame->type) {
 	case WIRE_PIPE_CONNECT:
@@ -217,7 +218,8 @@ static enum cs_err start(struct cluster_host *cluster, struct cs_why *why)
 	return CS_OK;
 }
 
-enum cs_err cluster_host_start(struct cluster_host *cluster, struct host_loop *loop, const char *path)
+enum cs_err cluster_host_start(struct cluster_host *cluster, struct host_loop *loop,
+			       const char *path)
 {
 	struct cs_why why = {""};
 	*cluster = (struct cluster_host){.loop = loop};

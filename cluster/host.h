@@ -59,19 +59,20 @@ struct cluster_host {
 
 /* OK: it runs, and cluster_host_stop has to be called; else it was logged. */
 CS_NODISCARD enum cs_err cluster_host_start(struct cluster_host *cluster, struct host_loop *loop,
-				       const char *path);
+					    const char *path);
 void cluster_host_stop(struct cluster_host *cluster);
 
 /* To the enclave; nothing happens when it is not there. */
 void cluster_host_tell(struct cluster_host *cluster, enum wire_pipe_type type, uint32_t number,
-		  struct cs_bytes body);
+		       struct cs_bytes body);
 
 CS_NODISCARD enum cs_err cluster_host_pipes_open(struct cluster_host *cluster, struct cs_why *why);
 /* The enclave is gone: so are its connections. */
 void cluster_host_pipes_reset(struct cluster_host *cluster);
 void cluster_host_pipes_close(struct cluster_host *cluster);
 void cluster_host_pipes_resume(struct cluster_host *cluster);
-void cluster_host_pipes_connect(struct cluster_host *cluster, uint32_t number, struct cs_bytes body);
+void cluster_host_pipes_connect(struct cluster_host *cluster, uint32_t number,
+				struct cs_bytes body);
 void cluster_host_pipes_data(struct cluster_host *cluster, uint32_t number, struct cs_bytes bytes);
 void cluster_host_pipes_end(struct cluster_host *cluster, uint32_t number);
 
@@ -84,13 +85,15 @@ void cluster_host_asks_close(struct cluster_host *cluster);
 /* state.c: the sealed state, replaced as a whole and durable when it returns. *bytes is malloc'd; empty
  * where there is no such file. IO, TOO_LARGE. */
 CS_NODISCARD enum cs_err cluster_host_state_load(uint8_t **bytes, size_t *size, const char *path,
-					    struct cs_why *why);
+						 struct cs_why *why);
 CS_NODISCARD enum cs_err cluster_host_state_keep(const char *path, struct cs_bytes bytes,
-					    struct cs_why *why);
+						 struct cs_why *why);
 
 /* figures.c */
-CS_NODISCARD enum cs_err cluster_host_figures_open(struct cluster_host *cluster, struct cs_why *why);
-void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event, struct cs_bytes detail);
+CS_NODISCARD enum cs_err cluster_host_figures_open(struct cluster_host *cluster,
+						   struct cs_why *why);
+void cluster_host_figures_event(struct cluster_host *cluster, uint32_t event,
+				struct cs_bytes detail);
 void cluster_host_figures_close(struct cluster_host *cluster);
 
 #endif

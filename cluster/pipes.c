@@ -62,8 +62,8 @@ static void on_bytes(void *context, struct cs_bytes bytes)
 	if (c->finishing)
 		return;
 	while (bytes.n > 0) {
-		const size_t n = bytes.n < WIRE_PIPE_DATA_SIZE_MAX ? bytes.n
-								   : WIRE_PIPE_DATA_SIZE_MAX;
+		const size_t n =
+			bytes.n < WIRE_PIPE_DATA_SIZE_MAX ? bytes.n : WIRE_PIPE_DATA_SIZE_MAX;
 		cluster_host_tell(cluster, WIRE_PIPE_DATA_IN, c->number, cs_bytes(bytes.p, n));
 		bytes = cs_bytes(bytes.p + n, bytes.n - n);
 	}

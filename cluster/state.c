@@ -12,7 +12,8 @@
 
 #define PATH_SIZE_MAX 4096u
 
-enum cs_err cluster_host_state_load(uint8_t **bytes, size_t *size, const char *path, struct cs_why *why)
+enum cs_err cluster_host_state_load(uint8_t **bytes, size_t *size, const char *path,
+				    struct cs_why *why)
 {
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
 		*bytes = host_copy(CS_BYTES_NONE);

@@ -5,25 +5,25 @@
 #define WIRE_CLUSTER_ASK_H
 
 /* WIRE_CLUSTER_ASK(NAME, verb, who answers: k, g, w) */
-#define WIRE_CLUSTER_ASKS(X)                                                                    \
-	/* JSON: role, manifest, epochs, peers, certificate. */                                 \
-	X(STATUS, 1, "kgw")                                                                     \
-	/* A new cluster, epoch 1. */                                                           \
-	X(CREATE, 2, "k")                                                                       \
-	/* Copies the state of the first of its peers, and stands by. */                        \
-	X(JOIN, 3, "k")                                                                         \
-	/* A standby takes over. */                                                             \
-	X(PROMOTE, 4, "k")                                                                      \
-	/* A new epoch. */                                                                      \
-	X(ROTATE, 5, "k")                                                                       \
-	/* 32 bytes: the hash of a SubjectPublicKeyInfo. */                                     \
-	X(REVOKE, 6, "k")                                                                       \
-	/* The next manifest of the lineage. */                                                 \
-	X(MANIFEST, 7, "kgw")                                                                   \
-	/* Size of a purpose (1), purpose, plaintext: gives it sealed. */                       \
-	X(SEAL, 8, "w")                                                                         \
-	/* Size of a purpose (1), purpose, what SEAL gave: gives the plaintext. */              \
-	X(OPEN, 9, "w")                                                                         \
+#define WIRE_CLUSTER_ASKS(X)                                                                               \
+	/* JSON: role, manifest, epochs, peers, certificate. */                                            \
+	X(STATUS, 1, "kgw")                                                                                \
+	/* A new cluster, epoch 1. */                                                                      \
+	X(CREATE, 2, "k")                                                                                  \
+	/* Copies the state of the first of its peers, and stands by. */                                   \
+	X(JOIN, 3, "k")                                                                                    \
+	/* A standby takes over. */                                                                        \
+	X(PROMOTE, 4, "k")                                                                                 \
+	/* A new epoch. */                                                                                 \
+	X(ROTATE, 5, "k")                                                                                  \
+	/* 32 bytes: the hash of a SubjectPublicKeyInfo. */                                                \
+	X(REVOKE, 6, "k")                                                                                  \
+	/* The next manifest of the lineage. */                                                            \
+	X(MANIFEST, 7, "kgw")                                                                              \
+	/* Size of a purpose (1), purpose, plaintext: gives it sealed. */                                  \
+	X(SEAL, 8, "w")                                                                                    \
+	/* Size of a purpose (1), purpose, what SEAL gave: gives the plaintext. */                         \
+	X(OPEN, 9, "w")                                                                                    \
 	/* Place of a peer (1), size of a purpose (1), purpose, plaintext: gives the peer's hash of it. */ \
 	X(SHARE, 10, "w")
 

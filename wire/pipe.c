@@ -7,8 +7,7 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-#define WIRE_PIPE(name, number, from_host, size_max) \
-	[number] = {true, (from_host), (size_max)},
+#define WIRE_PIPE(name, number, from_host, size_max) [number] = {true, (from_host), (size_max)},
 	WIRE_PIPE_TYPES(WIRE_PIPE)
 #undef WIRE_PIPE
 };

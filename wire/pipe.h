@@ -16,30 +16,30 @@
 #define WIRE_PIPE_DATA_SIZE_MAX (64u * 1024)
 
 /* WIRE_PIPE(NAME, number, from the host?, bound of the body) */
-#define WIRE_PIPE_TYPES(X)                                                                      \
-	/* first, once: the sealed state as it was kept last; empty: there is none */           \
-	X(STATE, 1, true, WIRE_PIPE_BODY_SIZE_MAX)                                              \
-	/* somebody connected; body: the port (1), enum wire_pipe_port. Even numbers. */        \
-	X(ACCEPTED, 2, true, 1)                                                                 \
-	/* connect; body: the port (1), place in the host's list of addresses (1). Odd. */      \
-	X(CONNECT, 3, false, 2)                                                                 \
-	/* what was asked for is there; ENDED where it could not be had */                      \
-	X(CONNECTED, 4, true, 0)                                                                \
-	X(DATA_IN, 5, true, WIRE_PIPE_DATA_SIZE_MAX)                                            \
-	X(DATA_OUT, 6, false, WIRE_PIPE_DATA_SIZE_MAX)                                          \
-	/* the other end is gone, or never came */                                              \
-	X(ENDED, 7, true, 0)                                                                    \
-	/* when everything before it is sent */                                                 \
-	X(END, 8, false, 0)                                                                     \
+#define WIRE_PIPE_TYPES(X)                                                                        \
+	/* first, once: the sealed state as it was kept last; empty: there is none */             \
+	X(STATE, 1, true, WIRE_PIPE_BODY_SIZE_MAX)                                                \
+	/* somebody connected; body: the port (1), enum wire_pipe_port. Even numbers. */          \
+	X(ACCEPTED, 2, true, 1)                                                                   \
+	/* connect; body: the port (1), place in the host's list of addresses (1). Odd. */        \
+	X(CONNECT, 3, false, 2)                                                                   \
+	/* what was asked for is there; ENDED where it could not be had */                        \
+	X(CONNECTED, 4, true, 0)                                                                  \
+	X(DATA_IN, 5, true, WIRE_PIPE_DATA_SIZE_MAX)                                              \
+	X(DATA_OUT, 6, false, WIRE_PIPE_DATA_SIZE_MAX)                                            \
+	/* the other end is gone, or never came */                                                \
+	X(ENDED, 7, true, 0)                                                                      \
+	/* when everything before it is sent */                                                   \
+	X(END, 8, false, 0)                                                                       \
 	/* number: of this state, rising by one. Nothing that rests on it is sent before KEPT. */ \
-	X(KEEP, 9, false, WIRE_PIPE_BODY_SIZE_MAX)                                              \
-	X(KEPT, 10, true, 0)                                                                    \
-	/* at least once a second, so that what is due is done */                               \
-	X(TICK, 11, true, 0)                                                                    \
-	/* of an operator or a program of this machine; number: of the request */              \
-	X(ASK, 12, true, WIRE_PIPE_DATA_SIZE_MAX)                                               \
-	X(ANSWER, 13, false, WIRE_PIPE_DATA_SIZE_MAX)                                           \
-	/* for log and metrics; number: enum wire_pipe_event, body: text for people */          \
+	X(KEEP, 9, false, WIRE_PIPE_BODY_SIZE_MAX)                                                \
+	X(KEPT, 10, true, 0)                                                                      \
+	/* at least once a second, so that what is due is done */                                 \
+	X(TICK, 11, true, 0)                                                                      \
+	/* of an operator or a program of this machine; number: of the request */                 \
+	X(ASK, 12, true, WIRE_PIPE_DATA_SIZE_MAX)                                                 \
+	X(ANSWER, 13, false, WIRE_PIPE_DATA_SIZE_MAX)                                             \
+	/* for log and metrics; number: enum wire_pipe_event, body: text for people */            \
 	X(EVENT, 14, false, 512)
 
 enum wire_pipe_type {
@@ -49,23 +49,24 @@ enum wire_pipe_type {
 };
 
 enum wire_pipe_port {
-	WIRE_PIPE_LOCAL = 1,    /* workers to the guard of their machine: a Unix socket */
-	WIRE_PIPE_EVIDENCE = 2, /* guards and key servers to a key server: TLS with evidence inside */
-	WIRE_PIPE_WORKERS = 3,  /* worker to worker: TLS with the cluster's certificates */
+	WIRE_PIPE_LOCAL = 1, /* workers to the guard of their machine: a Unix socket */
+	WIRE_PIPE_EVIDENCE =
+		2, /* guards and key servers to a key server: TLS with evidence inside */
+	WIRE_PIPE_WORKERS = 3, /* worker to worker: TLS with the cluster's certificates */
 };
 
 /* WIRE_PIPE_EVENT(NAME, number, name, is it trouble?) */
-#define WIRE_PIPE_EVENTS(X)                       \
-	X(STARTED, 1, "started", false)           \
-	X(MET, 2, "met", false)                   \
-	X(REFUSED, 3, "refused", true)            \
-	X(ISSUED, 4, "issued", false)             \
-	X(JOINED, 5, "joined", false)             \
-	X(RENEWED, 6, "renewed", false)           \
-	X(ROTATED, 7, "rotated", false)           \
-	X(REVOKED, 8, "revoked", false)           \
-	X(LOST, 9, "lost", true)                  \
-	X(FAILED, 10, "failed", true)             \
+#define WIRE_PIPE_EVENTS(X)             \
+	X(STARTED, 1, "started", false) \
+	X(MET, 2, "met", false)         \
+	X(REFUSED, 3, "refused", true)  \
+	X(ISSUED, 4, "issued", false)   \
+	X(JOINED, 5, "joined", false)   \
+	X(RENEWED, 6, "renewed", false) \
+	X(ROTATED, 7, "rotated", false) \
+	X(REVOKED, 8, "revoked", false) \
+	X(LOST, 9, "lost", true)        \
+	X(FAILED, 10, "failed", true)   \
 	X(TAKEN_OVER, 11, "taken_over", false)
 
 enum wire_pipe_event {

@@ -77,8 +77,8 @@ static bool set_up(SSL_CTX *c, EVP_PKEY *key, X509 *certificate)
 	return SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set1_groups_list(c, "X25519:P-256") == 1 &&
-	       SSL_CTX_set1_sigalgs_list(c, "ed25519") == 1 &&
-	       SSL_CTX_set_num_tickets(c, 0) == 1 && SSL_CTX_set_max_early_data(c, 0) == 1 &&
+	       SSL_CTX_set1_sigalgs_list(c, "ed25519") == 1 && SSL_CTX_set_num_tickets(c, 0) == 1 &&
+	       SSL_CTX_set_max_early_data(c, 0) == 1 &&
 	       SSL_CTX_use_certificate(c, certificate) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1;
 }
 
@@ -236,8 +236,7 @@ enum cs_err channel_put(struct channel *channel, struct cs_bytes records)
 		if (channel->handshake_size > CHANNEL_HANDSHAKE_SIZE_MAX)
 			return CS_ERR_TOO_LARGE;
 	}
-	if (records.n > 0 &&
-	    BIO_write(channel->in, records.p, (int)records.n) != (int)records.n)
+	if (records.n > 0 && BIO_write(channel->in, records.p, (int)records.n) != (int)records.n)
 		return CS_ERR_NO_MEMORY;
 	if (!channel->is_ready)
 		CS_TRY(handshake(channel));
@@ -299,8 +298,8 @@ enum cs_err channel_binding(const struct channel *channel, struct cluster_channe
 	struct cluster_channel bound = {.client = channel->is_client};
 	cs_assert(channel->is_ready);
 	if (SSL_export_keying_material(channel->ssl, bound.exporter.b, sizeof bound.exporter.b,
-				       WIRE_REPORT_EXPORTER_LABEL, sizeof WIRE_REPORT_EXPORTER_LABEL - 1,
-				       NULL, 0, 0) != 1)
+				       WIRE_REPORT_EXPORTER_LABEL,
+				       sizeof WIRE_REPORT_EXPORTER_LABEL - 1, NULL, 0, 0) != 1)
 		return CS_ERR_CRYPTO;
 	bound.client_spki = channel->is_client ? channel->own_spki : channel->spki;
 	bound.server_spki = channel->is_client ? channel->spki : channel->own_spki;

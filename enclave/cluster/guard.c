@@ -96,8 +96,7 @@ static void take_hello(struct service *s, struct connection *c,
 			      cluster_role_name(c->session.peer.role), c->session.peer.build);
 		return;
 	}
-	service_event(s, WIRE_PIPE_EVENT_REFUSED, "key server: %s: %s", cs_err_name(err),
-		      why.text);
+	service_event(s, WIRE_PIPE_EVENT_REFUSED, "key server: %s: %s", cs_err_name(err), why.text);
 	service_end(s, c);
 }
 
@@ -183,7 +182,8 @@ static void tick(struct service *s)
 /* ---- asks ---- */
 
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
-		       struct cs_bytes argument, struct cs_buf *out, bool *later, struct cs_why *why)
+		       struct cs_bytes argument, struct cs_buf *out, bool *later,
+		       struct cs_why *why)
 {
 	const struct cluster_guard *guard = mine(s);
 	const struct connection *up = upwards(s);

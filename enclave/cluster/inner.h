@@ -143,17 +143,27 @@ struct role {
 };
 extern const struct role role_key_server, role_guard, role_worker;
 
+/* ---- output.c ---- */
+
+/* A frame for the host, now or when the state is kept. */
+void service_tell(struct service *s, enum wire_pipe_type type, uint32_t number,
+		  struct cs_bytes body);
+/* The state that was given last is kept: what waited goes out. */
+void service_release(struct service *s);
+/* detail: for people. */
+void service_event(struct service *s, enum wire_pipe_event event, const char *format, ...)
+	CS_PRINTF(3, 4);
+/* Seals the role's state; what is sent from now on waits until it is kept. */
+CS_NODISCARD enum cs_err service_keep(struct service *s, struct cs_why *why);
+/* To the ASK of this number. */
+void service_answer(struct service *s, uint32_t number, enum cs_err err, struct cs_bytes what);
+
 /* ---- service.c, for the roles ---- */
 
 const struct role *service_role(const struct service *s);
 const struct cluster_manifest *service_manifest(const struct service *s);
 /* 32 fresh bytes, in secret memory until the next call. */
 const struct cs_secret *service_random(struct service *s);
-/* detail: for people. */
-void service_event(struct service *s, enum wire_pipe_event event, const char *format, ...)
-	CS_PRINTF(3, 4);
-/* Seals the role's state; what is sent from now on waits until it is kept. */
-CS_NODISCARD enum cs_err service_keep(struct service *s, struct cs_why *why);
 /* A buffer for a message's body; one at a time. */
 struct cs_buf service_out(struct service *s);
 
@@ -165,15 +175,13 @@ void service_met(struct service *s, struct connection *c);
 /* The connection is no more after it. */
 void service_end(struct service *s, struct connection *c);
 /* Failures end the connection. */
-void service_send(struct service *s, struct connection *c, enum wire_cluster_type type,
-		  uint64_t id, struct cs_bytes body);
+void service_send(struct service *s, struct connection *c, enum wire_cluster_type type, uint64_t id,
+		  struct cs_bytes body);
 void service_refuse(struct service *s, struct connection *c, uint64_t id, enum cs_err err,
 		    const struct cs_why *why);
 /* A request whose reply comes to role->reply. NULL: too many wait. */
 struct wait *service_request(struct service *s, struct connection *c, enum wire_cluster_type type,
 			     struct cs_bytes body);
-/* To the ASK of this number. */
-void service_answer(struct service *s, uint32_t number, enum cs_err err, struct cs_bytes what);
 /* The error that came in place of a reply. */
 enum cs_err service_error(struct service *s, struct cs_bytes body, struct cs_why *why);
 /* A certificate of its own key, for TLS where evidence follows. */

@@ -108,7 +108,8 @@ static void ready(struct service *s, struct connection *c)
 	struct cs_buf out = service_out(s);
 	if (!c->ours)
 		return;
-	const enum cs_err err = cluster_key_server_hello(mine(s), &c->session, &out, &s->tools, &why);
+	const enum cs_err err =
+		cluster_key_server_hello(mine(s), &c->session, &out, &s->tools, &why);
 	if (err != CS_OK)
 		copy_ends(s, c, err, &why);
 	else if (service_request(s, c, WIRE_CLUSTER_HELLO, cs_buf_view(&out)) == NULL)
@@ -126,7 +127,7 @@ static enum cs_err take_hello(struct service *s, struct connection *c, struct cs
 	CS_TRY(cluster_key_server_copy_ask(mine(s), &s->secrets->box, &out, service_random(s),
 					   why));
 	return service_request(s, c, WIRE_CLUSTER_COPY, cs_buf_view(&out)) != NULL ? CS_OK
-										     : CS_ERR_FULL;
+										   : CS_ERR_FULL;
 }
 
 static enum cs_err take_copy(struct service *s, struct connection *c, struct cs_bytes body,
@@ -183,7 +184,8 @@ static void tick(struct service *s)
 	if (err == CS_OK && changed)
 		err = service_keep(s, &why);
 	if (err != CS_OK)
-		service_event(s, WIRE_PIPE_EVENT_FAILED, "tick: %s: %s", cs_err_name(err), why.text);
+		service_event(s, WIRE_PIPE_EVENT_FAILED, "tick: %s: %s", cs_err_name(err),
+			      why.text);
 	else if (epoch_of(s) != before)
 		service_event(s, WIRE_PIPE_EVENT_ROTATED, "epoch %llu, on schedule",
 			      (unsigned long long)epoch_of(s));
@@ -209,7 +211,8 @@ static void put_status(struct service *s, struct cs_buf *out)
 	char hex[65];
 	bool first = true;
 	cs_hex(hex, CS_BYTES_OF(cluster_manifest_lineage(service_manifest(s))->b));
-	cs_put_text(out, "{\"role\":\"key-server\",\"lineage\":\"%s\",\"manifest\":%llu,\"insecure\":%s",
+	cs_put_text(out,
+		    "{\"role\":\"key-server\",\"lineage\":\"%s\",\"manifest\":%llu,\"insecure\":%s",
 		    hex, (unsigned long long)service_manifest(s)->number,
 		    service_manifest(s)->insecure ? "true" : "false");
 	cs_put_text(out, ",\"state\":\"%s\",\"counter\":%llu,\"epochs\":[",
@@ -258,7 +261,8 @@ static enum cs_err create(struct service *s, struct cs_why *why)
 }
 
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
-		       struct cs_bytes argument, struct cs_buf *out, bool *later, struct cs_why *why)
+		       struct cs_bytes argument, struct cs_buf *out, bool *later,
+		       struct cs_why *why)
 {
 	struct cluster_key_server *ks = mine(s);
 	struct cs_hash spki;
@@ -275,10 +279,10 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 		return changed(s, cluster_key_server_promote(ks, why), WIRE_PIPE_EVENT_TAKEN_OVER,
 			       "takes over", why);
 	case WIRE_CLUSTER_ASK_ROTATE:
-		return changed(s,
-			       cluster_key_server_rotate(ks, &s->tools, service_random(s), &s->now,
-							 why),
-			       WIRE_PIPE_EVENT_ROTATED, "by order", why);
+		return changed(
+			s,
+			cluster_key_server_rotate(ks, &s->tools, service_random(s), &s->now, why),
+			WIRE_PIPE_EVENT_ROTATED, "by order", why);
 	case WIRE_CLUSTER_ASK_REVOKE:
 		if (argument.n != sizeof spki.b)
 			return cs_fail(why, CS_ERR_MALFORMED, "the hash of a key has 32 bytes");

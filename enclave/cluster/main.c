@@ -141,10 +141,10 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	return args->measure || (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 &&
-				 args->role != 0 && args->first != NULL &&
-				 args->manifest_count > 0 &&
-				 (args->role == CLUSTER_WORKER) == (args->application != NULL));
+	return args->measure ||
+	       (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 && args->role != 0 &&
+		args->first != NULL && args->manifest_count > 0 &&
+		(args->role == CLUSTER_WORKER) == (args->application != NULL));
 }
 
 /* ---- what is read before the sandbox ---- */
@@ -340,7 +340,8 @@ static int serve(struct service *s, int listen_fd)
 static enum cs_err evidence(void *context, struct cs_buf *out,
 			    const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX])
 {
-	return tee_evidence(out, report_data, context);
+	struct cs_why why;
+	return tee_simulated.evidence(&tee_simulated, out, report_data, context, &why);
 }
 
 static void say_insecure(uint64_t flags)
@@ -403,7 +404,7 @@ static int run(const struct arguments *args)
 	err = sandbox_enter(args->tolerated, SANDBOX_TLS, &launch.tee.insecure_flags, &why);
 	if (err != CS_OK)
 		return fail(EXIT_SANDBOX, err, &why);
-	launch.tee.insecure_flags |= tee_insecure_flags() | ENCLAVE_INSECURE_host_time;
+	launch.tee.insecure_flags |= tee_simulated.insecure_flags | ENCLAVE_INSECURE_host_time;
 	if (plain)
 		launch.tee.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
 	launch.seal_root = seal_root;

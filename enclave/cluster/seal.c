@@ -76,9 +76,9 @@ static enum cs_err judge(const struct seal_head *head, enum cluster_role role,
 	if (!cs_hash_eq(&head->lineage, cluster_manifest_lineage(m)))
 		return cs_fail(why, CS_ERR_WRONG_LINEAGE, "sealed under another first manifest");
 	if (head->manifest_number > m->number)
-		return cs_fail(why, CS_ERR_WRONG_MANIFEST, "sealed under manifest %llu, this is %llu",
-			       (unsigned long long)head->manifest_number,
-			       (unsigned long long)m->number);
+		return cs_fail(
+			why, CS_ERR_WRONG_MANIFEST, "sealed under manifest %llu, this is %llu",
+			(unsigned long long)head->manifest_number, (unsigned long long)m->number);
 	if (!lists(cluster_manifest_policy(m, role), &head->measurement))
 		return cs_fail(why, CS_ERR_UNLISTED_BUILD,
 			       "sealed by a build that the manifest does not name");

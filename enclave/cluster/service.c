@@ -1,8 +1,6 @@
 #include "core/nistp.h"
 #include "enclave/cluster/inner.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,96 +48,6 @@ struct cs_buf service_out(struct service *s)
 	struct cs_buf out;
 	cs_buf_init(&out, s->out + WIRE_FRAME_HEAD_SIZE, CS_FRAME_BODY_SIZE_MAX);
 	return out;
-}
-
-/* ---- output, and what waits for the state ---- */
-
-static void hold(struct service *s, enum wire_pipe_type type, uint32_t number, struct cs_bytes body)
-{
-	const struct held head = {type, number, (uint32_t)body.n};
-	if (HELD_SIZE_MAX - s->held_size < sizeof head + body.n) {
-		s->overfull = true;
-		return;
-	}
-	memcpy(s->held + s->held_size, &head, sizeof head);
-	memcpy(s->held + s->held_size + sizeof head, body.p, body.n);
-	s->held_size += sizeof head + body.n;
-}
-
-static void tell(struct service *s, enum wire_pipe_type type, uint32_t number, struct cs_bytes body)
-{
-	if (s->holding && type != WIRE_PIPE_KEEP)
-		hold(s, type, number, body.n == 0 ? cs_bytes("", 0) : body);
-	else
-		s->launch.send(s->launch.send_context, type, number, body);
-}
-
-static void release(struct service *s)
-{
-	size_t at = 0;
-	s->holding = false;
-	while (at < s->held_size) {
-		struct held head;
-		memcpy(&head, s->held + at, sizeof head);
-		at += sizeof head;
-		s->launch.send(s->launch.send_context, head.type, head.number,
-			       cs_bytes(s->held + at, head.size));
-		at += head.size;
-	}
-	s->held_size = 0;
-}
-
-enum cs_err service_keep(struct service *s, struct cs_why *why)
-{
-	struct cs_buf plain;
-	struct cs_buf sealed;
-	struct seal_head head = {.lineage = *cluster_manifest_lineage(service_manifest(s)),
-				 .measurement = s->launch.measurement,
-				 .manifest_number = service_manifest(s)->number,
-				 .counter = s->counter + 1};
-	const size_t mark = cs_arena_mark(&s->arena);
-	memcpy(head.salt.b, service_random(s)->b, sizeof head.salt.b);
-	cs_buf_init(&plain, s->secrets->plain, sizeof s->secrets->plain);
-	cs_buf_init(&sealed, s->sealed, sizeof s->sealed);
-	enum cs_err err = service_role(s)->encode(s, &plain, why);
-	if (err == CS_OK)
-		err = seal_write(&sealed, &s->secrets->seal_root, s->launch.role, &head,
-				 cs_buf_view(&plain));
-	cs_wipe(s->secrets->plain, plain.n);
-	cs_arena_rewind(&s->arena, mark);
-	CS_TRY(err);
-	s->counter++;
-	s->kept_number++;
-	tell(s, WIRE_PIPE_KEEP, s->kept_number, cs_buf_view(&sealed));
-	s->holding = true;
-	return CS_OK;
-}
-
-void service_event(struct service *s, enum wire_pipe_event event, const char *format, ...)
-{
-	char text[256];
-	va_list args;
-	va_start(args, format);
-	const int n = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	const size_t size = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-	tell(s, WIRE_PIPE_EVENT, event, cs_bytes(text, size));
-}
-
-void service_answer(struct service *s, uint32_t number, enum cs_err err, struct cs_bytes what)
-{
-	uint8_t *answer = s->answer;
-	struct cs_buf out;
-	const char *name = cs_err_name(err);
-	cs_buf_init(&out, answer, sizeof s->answer);
-	cs_put_u8(&out, (uint8_t)strlen(name));
-	cs_put(&out, cs_bytes_str(name));
-	const size_t mark = out.n;
-	cs_put(&out, what);
-	if (out.failed)
-		out = (struct cs_buf){.p = answer, .n = mark, .size_max = sizeof s->answer};
-	tell(s, WIRE_PIPE_ANSWER, number, cs_buf_view(&out));
-	cs_wipe(answer, out.n);
 }
 
 /* ---- connections ---- */
@@ -198,7 +106,7 @@ static void flush(struct service *s, struct connection *c)
 	uint8_t piece[PIECE_SIZE];
 	size_t n;
 	while ((n = channel_take(c->channel, piece, sizeof piece)) > 0)
-		tell(s, WIRE_PIPE_DATA_OUT, c->number, cs_bytes(piece, n));
+		service_tell(s, WIRE_PIPE_DATA_OUT, c->number, cs_bytes(piece, n));
 }
 
 void service_end(struct service *s, struct connection *c)
@@ -209,7 +117,7 @@ void service_end(struct service *s, struct connection *c)
 		channel_end(c->channel);
 		flush(s, c);
 	}
-	tell(s, WIRE_PIPE_END, c->number, CS_BYTES_NONE);
+	service_tell(s, WIRE_PIPE_END, c->number, CS_BYTES_NONE);
 	forget(s, c);
 }
 
@@ -225,7 +133,7 @@ static void accept_connection(struct service *s, uint32_t number, enum wire_pipe
 	if (c != NULL && has_tls(port))
 		c->channel = channel_new(s->port, false);
 	if (c == NULL) {
-		tell(s, WIRE_PIPE_END, number, CS_BYTES_NONE);
+		service_tell(s, WIRE_PIPE_END, number, CS_BYTES_NONE);
 		return;
 	}
 	c->open = true;
@@ -241,7 +149,7 @@ uint32_t service_connect(struct service *s, enum wire_pipe_port port, uint8_t pl
 		return 0;
 	s->number_next += 2;
 	c->ours = true;
-	tell(s, WIRE_PIPE_CONNECT, c->number, CS_BYTES_OF(body));
+	service_tell(s, WIRE_PIPE_CONNECT, c->number, CS_BYTES_OF(body));
 	return c->number;
 }
 
@@ -307,7 +215,7 @@ void service_send(struct service *s, struct connection *c, enum wire_cluster_typ
 	}
 	while (all.n > 0) {
 		const size_t n = all.n < WIRE_PIPE_DATA_SIZE_MAX ? all.n : WIRE_PIPE_DATA_SIZE_MAX;
-		tell(s, WIRE_PIPE_DATA_OUT, c->number, cs_bytes(all.p, n));
+		service_tell(s, WIRE_PIPE_DATA_OUT, c->number, cs_bytes(all.p, n));
 		all = cs_bytes(all.p + n, all.n - n);
 	}
 }
@@ -600,7 +508,7 @@ static void take_ask(struct service *s, uint32_t number, struct cs_bytes body)
 	if (body.n > 0 && body.p[0] == WIRE_CLUSTER_ASK_MANIFEST)
 		out.n = 0;
 	service_answer(s, number, err,
-		       err == CS_OK               ? cs_buf_view(&out)
+		       err == CS_OK          ? cs_buf_view(&out)
 		       : why.text[0] != '\0' ? cs_bytes_str(why.text)
 					     : cs_bytes_str(cs_err_sentence(err)));
 }
@@ -629,8 +537,8 @@ enum cs_err service_own_port(struct service *s, const struct cluster_pair *ident
 	certificate.serial[0] = 0x40 | (certificate.serial[0] & 0x3f);
 	cs_buf_init(&buf, der, sizeof der);
 	CS_TRY(cluster_certificate_write(&buf, &certificate, &identity->secret));
-	CS_TRY(channel_port_new(&port, &identity->secret, cs_buf_view(&buf),
-				service_role(s)->judge, s));
+	CS_TRY(channel_port_new(&port, &identity->secret, cs_buf_view(&buf), service_role(s)->judge,
+				s));
 	channel_port_free(s->port);
 	s->port = port;
 	s->port_s = s->now.high_s;
@@ -735,7 +643,7 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 		return take_connection(s, frame, body, why);
 	case WIRE_PIPE_KEPT:
 		if (s->holding && frame->number == s->kept_number)
-			release(s);
+			service_release(s);
 		return CS_OK;
 	case WIRE_PIPE_TICK:
 		tick(s);
@@ -764,8 +672,7 @@ enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
 	if (!s->begun && frame->type != WIRE_PIPE_STATE)
 		return cs_fail(why, CS_ERR_CONFLICT, "the state comes first");
 	CS_TRY(take(s, frame, body, why));
-	return s->overfull ? cs_fail(why, CS_ERR_FULL, "the host does not keep the state")
-			   : CS_OK;
+	return s->overfull ? cs_fail(why, CS_ERR_FULL, "the host does not keep the state") : CS_OK;
 }
 
 static enum cs_err read_lineage(struct service *s, struct cs_why *why)

@@ -1,7 +1,6 @@
 /* A worker's part of the service: its guard, other workers, and the programs that use its keys. */
-#include "enclave/cluster/inner.h"
-
 #include "core/hash.h"
+#include "enclave/cluster/inner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +76,7 @@ static enum cs_err take_challenge(struct service *s, struct connection *c, struc
 	struct cs_buf out = service_out(s);
 	CS_TRY(cluster_worker_ask(mine(s), &out, body, &s->tools, service_random(s), why));
 	return service_request(s, c, WIRE_CLUSTER_JOIN, cs_buf_view(&out)) != NULL ? CS_OK
-										     : CS_ERR_FULL;
+										   : CS_ERR_FULL;
 }
 
 static enum cs_err take_grant(struct service *s, struct cs_bytes body, struct cs_why *why)
@@ -100,11 +99,10 @@ static void take_hash(struct service *s, struct connection *c, struct cs_bytes b
 				      body, &s->arena, &why);
 	const uint32_t ask = c->ask;
 	c->ask = 0;
-	if (err == CS_OK &&
-	    memcmp(((const Caisson__Wire__ClusterShareReply *)message)->hash.data, c->hash.b, 32) != 0)
+	if (err == CS_OK && memcmp(((const Caisson__Wire__ClusterShareReply *)message)->hash.data,
+				   c->hash.b, 32) != 0)
 		err = cs_fail(&why, CS_ERR_CONFLICT, "the peer opened something else");
-	service_answer(s, ask, err,
-		       err == CS_OK ? CS_BYTES_OF(c->hash.b) : cs_bytes_str(why.text));
+	service_answer(s, ask, err, err == CS_OK ? CS_BYTES_OF(c->hash.b) : cs_bytes_str(why.text));
 	service_end(s, c);
 }
 
@@ -218,16 +216,16 @@ static void put_status(struct service *s, struct cs_buf *out)
 	char lineage[65], key[65];
 	cs_hex(lineage, CS_BYTES_OF(cluster_manifest_lineage(service_manifest(s))->b));
 	cs_hex(key, CS_BYTES_OF(spki.b));
-	cs_put_text(out,
-		    "{\"role\":\"worker\",\"lineage\":\"%s\",\"manifest\":%llu,\"insecure\":%s,"
-		    "\"application\":\"%s\",\"key\":\"%s\",\"joined\":%s,\"epoch\":%llu,\"until\":%llu,"
-		    "\"renewals\":%llu,\"epochs\":[",
-		    lineage, (unsigned long long)service_manifest(s)->number,
-		    service_manifest(s)->insecure ? "true" : "false", worker->application, key,
-		    worker->certificate_size > 0 ? "true" : "false",
-		    (unsigned long long)worker->epoch,
-		    (unsigned long long)(worker->certificate_size > 0 ? worker->ring.until_s : 0),
-		    (unsigned long long)s->renewals);
+	cs_put_text(
+		out,
+		"{\"role\":\"worker\",\"lineage\":\"%s\",\"manifest\":%llu,\"insecure\":%s,"
+		"\"application\":\"%s\",\"key\":\"%s\",\"joined\":%s,\"epoch\":%llu,\"until\":%llu,"
+		"\"renewals\":%llu,\"epochs\":[",
+		lineage, (unsigned long long)service_manifest(s)->number,
+		service_manifest(s)->insecure ? "true" : "false", worker->application, key,
+		worker->certificate_size > 0 ? "true" : "false", (unsigned long long)worker->epoch,
+		(unsigned long long)(worker->certificate_size > 0 ? worker->ring.until_s : 0),
+		(unsigned long long)s->renewals);
 	for (size_t i = 0; i < worker->ring.count; i++)
 		cs_put_text(out, "%s%llu", i == 0 ? "" : ",",
 			    (unsigned long long)worker->ring.keys[i].epoch);
@@ -271,10 +269,10 @@ static enum cs_err share(struct service *s, uint32_t number, struct cs_bytes arg
 		return cs_fail(why, CS_ERR_MALFORMED, "a place, a purpose and a plaintext");
 	CS_TRY(encode_share(s, &out, purpose, plain, why));
 	uint8_t *pending = malloc(out.n);
-	struct connection *c =
-		pending == NULL ? NULL
-				: service_connection(s, service_connect(s, WIRE_PIPE_WORKERS,
-									argument.p[0]));
+	struct connection *c = pending == NULL
+				       ? NULL
+				       : service_connection(s, service_connect(s, WIRE_PIPE_WORKERS,
+									       argument.p[0]));
 	if (c == NULL) {
 		free(pending);
 		return CS_ERR_FULL;
@@ -288,7 +286,8 @@ static enum cs_err share(struct service *s, uint32_t number, struct cs_bytes arg
 }
 
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
-		       struct cs_bytes argument, struct cs_buf *out, bool *later, struct cs_why *why)
+		       struct cs_bytes argument, struct cs_buf *out, bool *later,
+		       struct cs_why *why)
 {
 	struct cs_bytes purpose, rest;
 	switch (verb) {
