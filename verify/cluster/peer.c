@@ -150,12 +150,12 @@ static enum cs_err verify(struct cluster_peer *peer, const struct wire_report_fr
 	CS_TRY(attest_evidence_find_raw(&in.evidence, wire_pb_view(pb->evidence), why));
 	CS_TRY(attest_verify(result, &in, tools->nistp, tools->arena, why));
 	report_data(data, peer->role, &peer->spki, fresh, pb, manifest);
-	CS_TRY(appraise(peer, result, cluster_manifest_policy(manifest, peer->role), now, why));
+	/* First, so that what was recorded elsewhere is called that, whatever else is wrong with it. */
 	if (!is_about(result, data))
 		return cs_fail(why, CS_ERR_WRONG_KEY,
 			       "the evidence is not about this %s's key, channel and manifest",
 			       cluster_role_name(peer->role));
-	return CS_OK;
+	return appraise(peer, result, cluster_manifest_policy(manifest, peer->role), now, why);
 }
 
 enum cs_err cluster_evidence_verify(struct cluster_peer *peer,

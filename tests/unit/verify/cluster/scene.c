@@ -28,10 +28,11 @@ struct scene *scene_new(void)
 
 void scene_free(struct scene *s)
 {
+	void *const blocks[] = {s->manifests.block, s->arena.block};
 	cs_arena_done(&s->manifests);
 	cs_arena_done(&s->arena);
-	free(s->manifests.block);
-	free(s->arena.block);
+	free(blocks[0]);
+	free(blocks[1]);
 	cs_nistp_free(s->nistp);
 	cs_sig_free(s->sig);
 }
