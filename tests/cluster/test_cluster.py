@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +60,19 @@ def test_rotation_begins_an_epoch_and_old_data_opens(cluster):
     ks.ask("rotate")
     assert ks.status()["epochs"][-1]["number"] == before + 1
     assert worker.open(sealed) == b"of the epoch before"
+
+
+def test_every_enclave_is_in_the_sandbox(cluster):
+    """No network but loopback, a filter, no new privileges, no dumps, secrets in memory that not even root's debugger reads."""
+    for process in cluster.everybody():
+        proc = Path(f"/proc/{process.enclave_pid()}")
+        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
+        assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1"), process.name
+        assert [line.split(":")[0].strip() for line in (proc / "net" / "dev").read_text().splitlines()[2:]] == ["lo"]
+        assert re.search(r"Max core file size\s+0\s+0", (proc / "limits").read_text())
+        assert "secretmem" in (proc / "maps").read_text()
+        sockets = [link for link in (os.readlink(fd) for fd in (proc / "fd").iterdir()) if link.startswith("socket:")]
+        assert len(sockets) <= 2, "the listening socket and the host's"
 
 
 def test_no_secret_is_in_a_log(cluster):
