@@ -1,6 +1,9 @@
 /* What more than one part of the surface answers with. */
 #include "gateway/gateway.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
 {
 	host_http_reply_problem(exchange, err, why ? why->text : NULL);

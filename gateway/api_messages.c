@@ -147,17 +147,25 @@ static void set_failure(struct gateway *gateway, json_t *json,
 	json_object_set_new(json, "why", json_string(text));
 }
 
-/* It is not asked for again: it may have happened. */
-static void set_unknown(struct gateway *gateway, json_t *json,
-			const struct gateway_submission *submission)
+static void set_why(struct gateway *gateway, json_t *json,
+		    const struct gateway_submission *submission)
 {
 	char why[GATEWAY_WHY_MAX + 1] = "";
 	char plain[GATEWAY_WHY_MAX + 1];
 	if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 		why[0] = 0;
 	host_plain_text(plain, sizeof(plain), why, sizeof(why));
+	if (plain[0])
+		json_object_set_new(json, "why", json_string(plain));
+}
+
+/* It is not asked for again: it may have happened. */
+static void set_unknown(struct gateway *gateway, json_t *json,
+			const struct gateway_submission *submission)
+{
 	json_object_set_new(json, "state", json_string("request_unknown"));
-	json_object_set_new(json, "why", json_string(plain));
+	json_object_set_new(json, "why", json_string(""));
+	set_why(gateway, json, submission);
 }
 
 static void reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
@@ -182,8 +190,11 @@ static void reply_request(struct gateway *gateway, struct host_http_exchange *ex
 			(submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
 		if (failed)
 			set_failure(gateway, json, &submission);
-		if (submission.state == GATEWAY_SUBMISSION_UNKNOWN)
+		if (submission.state == GATEWAY_SUBMISSION_UNKNOWN ||
+		    submission.state == GATEWAY_SUBMISSION_LOST)
 			set_unknown(gateway, json, &submission);
+		if (submission.state == GATEWAY_SUBMISSION_GIVEN)
+			set_why(gateway, json, &submission);
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);

@@ -16,31 +16,16 @@ from email.message import Message
 import pytest
 import websocket
 
-from adapters.proxies import RpcProxy
 from lib import abi, deploy, openapi
+from lib.between import Between
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import END_TIMEOUT_S, World, account
+from lib.world import END_TIMEOUT_S, account
 
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
 STREAMS_MAX = 64
-
-
-class Between(World):
-    """Somebody stands before the node of the first chain."""
-
-    def write_gateways(self) -> None:
-        super().write_gateways()
-        self.proxy = RpcProxy(self.chains[0].url)
-        config = self.gateways[0].config
-        config.write_text(config.read_text().replace(f"rpc = [{json.dumps(self.chains[0].url)}]", f"rpc = [{json.dumps(self.proxy.url)}]"))
-
-    def stop(self) -> None:
-        super().stop()
-        if hasattr(self, "proxy"):
-            self.proxy.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What the gateway's API takes and gives, by its own names (docs/rest.md, /openapi.json)."""
 from typing import Literal, NotRequired, TypedDict
 
-Mode = Literal["prepare", "sponsored"]
+Mode = Literal["prepare", "submit", "sponsored"]
 Side = Literal["source", "destination"]
 MessageState = Literal["observed", "final", "verified", "signed", "submitted", "included", "outcome_final", "outcome_verified",
                        "finalized", "failed", "refunding", "refunded", "abandoned"]
