@@ -254,20 +254,6 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
 }
 
-static bool read_number(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end = NULL;
-	if (!text)
-		return true;
-	if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
-		return false;
-	uint64_t number = strtoull(text, &end, 10);
-	if (*end != 0 || number > max)
-		return false;
-	*value = number;
-	return true;
-}
-
 static void list_messages(void *context, struct host_http_exchange *exchange)
 {
 	static struct gateway_message messages[LIST_MAX];
@@ -281,8 +267,8 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 		host_http_reply_problem(exchange, CS_ERR_INVALID, "state: no state of a message");
 		return;
 	}
-	if (!read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
-	    !read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
+	if (!gateway_read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
+	    !gateway_read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
 		host_http_reply_problem(exchange, CS_ERR_INVALID,
 					"limit: 1 to 200; before: a cursor");
 		return;

@@ -382,6 +382,9 @@ void gateway_api_routes(struct gateway *gateway);
 void gateway_api_peer_routes(struct gateway *gateway);
 void gateway_api_message_routes(struct gateway *gateway);
 void gateway_api_send_routes(struct gateway *gateway);
+void gateway_api_quote_routes(struct gateway *gateway);
+/* Of a query: decimal digits, at most max; NULL leaves the value. */
+bool gateway_read_number(const char *text, uint64_t max, uint64_t *value);
 void gateway_events_route(struct gateway *gateway);
 CS_NODISCARD enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why);
 /* Before the server is freed. */

@@ -19,6 +19,7 @@ static const char *const migrations[] = {
 
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(RELAY_SOURCE == 1, "side=1");
+_Static_assert(RELAY_STEP_COMMITTED == 3, "LATENCIES");
 _Static_assert(GATEWAY_SUBMISSION_OPEN == 0 && GATEWAY_SUBMISSION_INCLUDED == 1 &&
 		       GATEWAY_SUBMISSION_UNKNOWN == 4,
 	       "ADAPTER_SQL_SUBMISSIONS_OPEN");

@@ -257,6 +257,13 @@ CS_NODISCARD enum cs_err gateway_journal_list(struct gateway_journal *journal,
 					      enum relay_state state, uint64_t before,
 					      struct gateway_message *messages, size_t count_max,
 					      size_t *count);
+/* Milliseconds from the block of the event at the source to this step, of finalized messages of a route,
+ * the newest first, among the newest 10,000 rows. */
+CS_NODISCARD enum cs_err gateway_journal_latencies(struct gateway_journal *journal,
+						   const struct cs_hash *chain,
+						   const struct cs_hash *remote,
+						   enum relay_step step, uint64_t *took_ms,
+						   size_t count_max, size_t *count);
 typedef void gateway_count_fn(void *ctx, const struct cs_hash *chain, enum relay_side side,
 			      enum relay_state state, uint64_t count, uint64_t oldest_ms);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,

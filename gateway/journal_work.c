@@ -121,6 +121,27 @@ enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_sta
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
+enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const struct cs_hash *chain,
+				      const struct cs_hash *remote, enum relay_step step,
+				      uint64_t *took_ms, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_LATENCIES);
+	size_t n = 0;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_blob(s, 1, CS_BYTES_OF(remote->b));
+	host_bind_u64(s, 2, step);
+	host_bind_u64(s, 3, count_max);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		took_ms[n++] = host_column_u64(s, 0);
+	}
+	*count = n;
+	return CS_OK;
+}
+
 enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each,
 				   void *ctx)
 {

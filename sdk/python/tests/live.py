@@ -207,6 +207,13 @@ class Live(unittest.TestCase):
         self.refused(400, "malformed", "id", self.gateway.message, "hello")
         self.refused(400, "malformed", "id", self.gateway.message, "../../healthz?x=#")
 
+    def test_a_quote(self) -> None:
+        quote = self.gateway.quote(to=abroad("app"), payload_size=5)
+        self.fits(quote, types.Quote)
+        self.fits(quote["finalized"], types.Latency)
+        self.assertEqual((quote["kind"], quote["to_chain"]), ("message", DESTINATION["chain"]))
+        self.assertEqual(self.gateway.quote(to=abroad("friend"), kind="transfer")["kind"], "transfer")
+
     def test_lists(self) -> None:
         page = self.gateway.messages(limit=1)
         self.fits(page, types.MessageList)

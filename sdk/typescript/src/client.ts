@@ -11,6 +11,8 @@ import type {
   Message,
   MessageList,
   MessageState,
+  Quote,
+  QuoteKind,
   Request,
   SendMessage,
   SendTransfer,
@@ -121,6 +123,11 @@ export class Gateway {
   /** `GET /v1/messages/{id}/envelope`, for verifyEnvelope. An ApiError `not-final` before the message is signed. */
   async envelope(id: string, query: { side?: Side } = {}): Promise<Envelope> {
     return (await this.#get(`/v1/messages/${encodeURIComponent(id)}/envelope`, query)) as unknown as Envelope;
+  }
+
+  /** `GET /v1/quote`: what it costs now, and how long those before it took. to: CAIP-10. */
+  async quote(query: { to: string; from_chain?: string; kind?: QuoteKind; payload_size?: number; min_gas_limit?: number }): Promise<Quote> {
+    return (await this.#get('/v1/quote', query)) as unknown as Quote;
   }
 
   /** `GET /v1/chains` */

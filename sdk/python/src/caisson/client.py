@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
 from .transport import Reply, exchange, server_sent, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Request, Side, Step
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
@@ -113,6 +113,11 @@ class Gateway:
     def envelope(self, message_id: str, *, side: Side | None = None) -> Envelope:
         """`GET /v1/messages/{id}/envelope`, for verify_envelope. ApiError `not-final` before the message is signed."""
         return cast(Envelope, self._get(f"/v1/messages/{quote(message_id, safe='')}/envelope", side=side))
+
+    def quote(self, *, to: str, from_chain: str | None = None, kind: QuoteKind = "message", payload_size: int | None = None,
+              min_gas_limit: int | None = None) -> Quote:
+        """`GET /v1/quote`: what it costs now, and how long those before it took."""
+        return cast(Quote, self._get("/v1/quote", to=to, from_chain=from_chain, kind=kind, payload_size=payload_size, min_gas_limit=min_gas_limit))
 
     def chains(self) -> list[Chain]:
         """`GET /v1/chains`"""
