@@ -117,6 +117,24 @@ enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw, adapt
 	return adapter->ops->send_raw(adapter, raw, done, ctx);
 }
 
+enum cs_err adapter_read_transaction(struct adapter *adapter, struct adapter_transaction *out,
+				     const struct cs_sig *sig, struct cs_bytes raw,
+				     struct cs_why *why)
+{
+	if (adapter->ops->read_transaction == NULL)
+		return cs_fail(why, CS_ERR_UNSUPPORTED, "this chain's are not taken");
+	enum cs_err err = adapter->ops->read_transaction(adapter, out, sig, raw, why);
+	return err == CS_OK || why->text[0] != 0 ? err
+						 : cs_fail(why, err, "%s", cs_err_sentence(err));
+}
+
+enum cs_err adapter_receipt(struct adapter *adapter, const struct cs_hash *hash,
+			    adapter_receipt_fn *done, void *ctx)
+{
+	return adapter->ops->receipt != NULL ? adapter->ops->receipt(adapter, hash, done, ctx)
+					     : CS_ERR_UNSUPPORTED;
+}
+
 bool adapter_hash_at(struct adapter *adapter, uint64_t height, struct cs_hash *hash)
 {
 	return adapter->ops->hash_at(adapter, height, hash);

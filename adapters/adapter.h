@@ -430,6 +430,27 @@ struct adapter_signing {
 	struct cs_bytes data;
 };
 
+/* A transaction that somebody else signed, as far as it is looked at before it is passed on. */
+struct adapter_transaction {
+	struct cs_hash hash;
+	struct cs_address from; /* who signed it */
+	struct cs_address to;
+	struct cs_hash value; /* a word */
+	struct cs_u256 price; /* at most so many wei for a unit of gas */
+	uint64_t nonce;
+	uint64_t gas_limit;
+	struct cs_bytes data; /* a view into its bytes */
+};
+
+/* What became of a transaction, by a node's word. */
+struct adapter_receipt {
+	bool succeeded;
+	uint64_t height;
+};
+/* OK with receipt NULL: the node knows of no block with it. */
+typedef void adapter_receipt_fn(void *ctx, enum cs_err err, const char *why,
+				const struct adapter_receipt *receipt);
+
 /* For metrics; what a kind of chain does not have stays 0. */
 struct adapter_counters {
 	uint64_t blocks;
@@ -499,6 +520,12 @@ struct adapter_ops {
 	enum cs_err (*tx_cancel)(struct adapter_tx *tx);
 	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 				void *ctx);
+	/* NULL, both: it takes none of somebody else's. */
+	enum cs_err (*read_transaction)(struct adapter *adapter, struct adapter_transaction *out,
+					const struct cs_sig *sig, struct cs_bytes raw,
+					struct cs_why *why);
+	enum cs_err (*receipt)(struct adapter *adapter, const struct cs_hash *hash,
+			       adapter_receipt_fn *done, void *ctx);
 	bool (*hash_at)(struct adapter *adapter, uint64_t height, struct cs_hash *hash);
 	/* NULL: its blocks are withdrawn, and a conflict is none. */
 	size_t (*others)(struct adapter *adapter, struct adapter_header others[ADAPTER_OTHERS_MAX]);
@@ -587,6 +614,17 @@ CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapt
  * success. */
 CS_NODISCARD enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw,
 					  adapter_done_fn *done, void *ctx);
+
+/* Whose it is and what it calls; data is a view into raw. UNSUPPORTED: this kind of chain takes none of
+ * somebody else's, or not of this type; INVALID: of another chain. Else what its form or its signature
+ * is refused with; why says it. */
+CS_NODISCARD enum cs_err adapter_read_transaction(struct adapter *adapter,
+						  struct adapter_transaction *out,
+						  const struct cs_sig *sig, struct cs_bytes raw,
+						  struct cs_why *why);
+/* UNSUPPORTED where adapter_read_transaction is. */
+CS_NODISCARD enum cs_err adapter_receipt(struct adapter *adapter, const struct cs_hash *hash,
+					 adapter_receipt_fn *done, void *ctx);
 
 /* Hash of a block whose events were reported and not withdrawn: every block below it that was
  * reported is its ancestor. False: not reported yet, or longer ago than the window. */

@@ -271,6 +271,7 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_events_route(gateway);
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
+	gateway_api_quote_routes(gateway);
 	gateway_api_peer_routes(gateway);
 	gateway_api_rotation_routes(gateway);
 	gateway_api_reference_routes(gateway);

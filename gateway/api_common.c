@@ -1,6 +1,9 @@
 /* What more than one part of the surface answers with. */
 #include "gateway/gateway.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err, const struct cs_why *why)
 {
 	host_http_reply_problem(exchange, err, why ? why->text : NULL);
@@ -38,4 +41,18 @@ json_t *gateway_json_keys(struct gateway *gateway)
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
 	return keys;
+}
+
+bool gateway_read_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end = NULL;
+	if (!text)
+		return true;
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
+		return false;
+	uint64_t number = strtoull(text, &end, 10);
+	if (*end != 0 || number > max)
+		return false;
+	*value = number;
+	return true;
 }

@@ -147,17 +147,25 @@ static void set_failure(struct gateway *gateway, json_t *json,
 	json_object_set_new(json, "why", json_string(text));
 }
 
-/* It is not asked for again: it may have happened. */
-static void set_unknown(struct gateway *gateway, json_t *json,
-			const struct gateway_submission *submission)
+static void set_why(struct gateway *gateway, json_t *json,
+		    const struct gateway_submission *submission)
 {
 	char why[GATEWAY_WHY_MAX + 1] = "";
 	char plain[GATEWAY_WHY_MAX + 1];
 	if (gateway_journal_submission_why(gateway->journal, submission->n, why) != CS_OK)
 		why[0] = 0;
 	host_plain_text(plain, sizeof(plain), why, sizeof(why));
+	if (plain[0])
+		json_object_set_new(json, "why", json_string(plain));
+}
+
+/* It is not asked for again: it may have happened. */
+static void set_unknown(struct gateway *gateway, json_t *json,
+			const struct gateway_submission *submission)
+{
 	json_object_set_new(json, "state", json_string("request_unknown"));
-	json_object_set_new(json, "why", json_string(plain));
+	json_object_set_new(json, "why", json_string(""));
+	set_why(gateway, json, submission);
 }
 
 static void reply_request(struct gateway *gateway, struct host_http_exchange *exchange,
@@ -182,8 +190,11 @@ static void reply_request(struct gateway *gateway, struct host_http_exchange *ex
 			(submission.state == GATEWAY_SUBMISSION_SETTLED && !submission.succeeded);
 		if (failed)
 			set_failure(gateway, json, &submission);
-		if (submission.state == GATEWAY_SUBMISSION_UNKNOWN)
+		if (submission.state == GATEWAY_SUBMISSION_UNKNOWN ||
+		    submission.state == GATEWAY_SUBMISSION_LOST)
 			set_unknown(gateway, json, &submission);
+		if (submission.state == GATEWAY_SUBMISSION_GIVEN)
+			set_why(gateway, json, &submission);
 		json_object_set_new(json, "tx", hash_or_null(&submission.hash));
 	}
 	cs_arena_rewind(&gateway->scratch, mark);
@@ -243,20 +254,6 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
 }
 
-static bool read_number(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end = NULL;
-	if (!text)
-		return true;
-	if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
-		return false;
-	uint64_t number = strtoull(text, &end, 10);
-	if (*end != 0 || number > max)
-		return false;
-	*value = number;
-	return true;
-}
-
 static void list_messages(void *context, struct host_http_exchange *exchange)
 {
 	static struct gateway_message messages[LIST_MAX];
@@ -270,8 +267,8 @@ static void list_messages(void *context, struct host_http_exchange *exchange)
 		host_http_reply_problem(exchange, CS_ERR_INVALID, "state: no state of a message");
 		return;
 	}
-	if (!read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
-	    !read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
+	if (!gateway_read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
+	    !gateway_read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
 		host_http_reply_problem(exchange, CS_ERR_INVALID,
 					"limit: 1 to 200; before: a cursor");
 		return;

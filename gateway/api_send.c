@@ -1,10 +1,11 @@
-/* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), or what
- * the operator's account sends (sponsored). A request asks the chain for fee, allowance and the
- * like one after the other, then is written and answered. */
+/* POST /v1/messages and POST /v1/transfers: what the application signs itself (prepare), what it signed
+ * (submit), or what the operator's account sends (sponsored). A request asks the chain for fee,
+ * allowance and the like one after the other, then is written and answered. */
 #include "adapters/evm/contract_error.h"
 #include "core/abi.h"
 #include "gateway/gateway.h"
 #include "gateway/send_body.h"
+#include "gateway/send_calls.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -12,11 +13,7 @@
 #include <sys/random.h>
 
 #define CALLS_MAX 3u
-#define CALL_SIZE_MAX 40000u
-#define GAS_SEND 260000u
-#define GAS_TRANSFER 420000u
 #define GAS_APPROVE 80000u
-#define GAS_PAYLOAD_BYTE 20u
 #define IDEMPOTENCY_KEY_MAX 128u
 
 struct prepared {
@@ -32,10 +29,10 @@ struct send {
 	struct gateway_chain *chain;
 	struct host_http_exchange *exchange;
 	struct cs_arena *arena;
-	bool transfer;
 	struct gateway_send_body body;
 	bool has_from;
-	struct cs_address from; /* the body's, or the operator's account */
+	struct cs_address from; /* the body's, the operator's account, or who signed */
+	struct adapter_transaction given; /* of submit */
 	/* what the chain said */
 	struct cs_u256 fee;
 	bool needs_approval;
@@ -72,58 +69,7 @@ static void send_fail(struct send *send, enum cs_err err, const char *why)
 	send_free(send);
 }
 
-/* ---- calldata ---- */
-
-static void put_attributes(struct cs_abi *abi, const struct send *send, size_t slot)
-{
-	size_t slots[CS_LEN(send->body.attributes)];
-	cs_abi_enter_array(abi, slot, send->body.attribute_count);
-	for (size_t i = 0; i < send->body.attribute_count; i++)
-		slots[i] = cs_abi_slot(abi);
-	for (size_t i = 0; i < send->body.attribute_count; i++)
-		cs_abi_put_bytes(abi, slots[i], send->body.attributes[i]);
-	cs_abi_leave(abi);
-}
-
-static enum cs_err quote_data(struct send *send, struct cs_buf *buf)
-{
-	struct cs_abi abi;
-	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
-	cs_abi_call(&abi, buf,
-		    send->transfer ? "quote(bytes,bytes[])" : "quote(bytes,uint256,bytes[])");
-	size_t recipient = cs_abi_slot(&abi);
-	if (!send->transfer)
-		cs_abi_put_u64(&abi, send->body.payload.n);
-	size_t attributes = cs_abi_slot(&abi);
-	cs_abi_put_bytes(&abi, recipient, send->body.recipient);
-	put_attributes(&abi, send, attributes);
-	return cs_buf_end(buf);
-}
-
-static enum cs_err send_data(struct send *send, struct cs_buf *buf)
-{
-	struct cs_abi abi;
-	CS_TRY(cs_buf_init_arena(buf, send->arena, CALL_SIZE_MAX));
-	if (send->transfer) {
-		cs_abi_call(&abi, buf, "transfer(address,uint256,bytes,address,bytes[])");
-		cs_abi_put_address(&abi, &send->body.token);
-		cs_abi_put_u256(&abi, &send->body.amount);
-		size_t recipient = cs_abi_slot(&abi);
-		cs_abi_put_address(&abi, &send->body.refund_to);
-		size_t attributes = cs_abi_slot(&abi);
-		cs_abi_put_bytes(&abi, recipient, send->body.recipient);
-		put_attributes(&abi, send, attributes);
-	} else {
-		cs_abi_call(&abi, buf, "sendMessage(bytes,bytes,bytes[])");
-		size_t recipient = cs_abi_slot(&abi);
-		size_t payload = cs_abi_slot(&abi);
-		size_t attributes = cs_abi_slot(&abi);
-		cs_abi_put_bytes(&abi, recipient, send->body.recipient);
-		cs_abi_put_bytes(&abi, payload, send->body.payload);
-		put_attributes(&abi, send, attributes);
-	}
-	return cs_buf_end(buf);
-}
+/* ---- the calls ---- */
 
 static enum cs_err plan_calls(struct send *send)
 {
@@ -140,14 +86,13 @@ static enum cs_err plan_calls(struct send *send)
 								    .data = cs_buf_view(&buf),
 								    .what = "approve"};
 	}
-	CS_TRY(send_data(send, &buf));
+	CS_TRY(gateway_send_data(&buf, &send->body, send->arena));
 	send->calls[send->call_count++] = (struct prepared){
-		.to = send->transfer ? send->chain->own->bridge : send->chain->manifest->gateway,
+		.to = send->body.transfer ? send->chain->own->bridge : send->chain->manifest->gateway,
 		.value = cs_u256_word(&send->fee),
-		.gas_limit = (send->transfer ? GAS_TRANSFER : GAS_SEND) +
-			     GAS_PAYLOAD_BYTE * send->body.payload.n,
+		.gas_limit = gateway_send_gas(&send->body),
 		.data = cs_buf_view(&buf),
-		.what = send->transfer ? "transfer" : "sendMessage"};
+		.what = send->body.transfer ? "transfer" : "sendMessage"};
 	return CS_OK;
 }
 
@@ -177,10 +122,33 @@ static enum cs_err make_answer(struct send *send)
 		json_array_append_new(list, item);
 	}
 	json_object_set_new(json, "transactions", list);
-	send->status = send->body.sponsored ? 202 : 200;
+	send->status = send->body.sponsored || send->body.submitted ? 202 : 200;
 	send->answer = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return send->answer ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+static enum cs_err write_given(struct send *send)
+{
+	const struct adapter_transaction *given = &send->given;
+	struct gateway_submission submission = {.chain = send->chain->identity,
+						.kind = GATEWAY_SUBMITTED,
+						.account = given->from,
+						.to = given->to,
+						.value = given->value,
+						.gas_limit = given->gas_limit};
+	struct adapter_attempt attempt = {
+		.terms = {.nonce = given->nonce, .gas_limit = given->gas_limit},
+		.hash = given->hash,
+		.raw = send->body.transaction};
+	uint64_t before = 0;
+	enum cs_err err =
+		gateway_journal_attempted(send->gateway->journal, &given->hash, &before);
+	if (err != CS_ERR_NOT_FOUND)
+		return err == CS_OK ? CS_ERR_CONFLICT : err;
+	CS_TRY(gateway_journal_add_given(send->gateway->journal, &submission, &attempt));
+	send->request.submission = submission.n;
+	return CS_OK;
 }
 
 static enum cs_err write_send(void *context)
@@ -198,11 +166,21 @@ static enum cs_err write_send(void *context)
 		CS_TRY(gateway_journal_add_submission(journal, &submission, call->data));
 		send->request.submission = submission.n; /* the last one sends the message */
 	}
+	if (send->body.submitted)
+		CS_TRY(write_given(send));
 	CS_TRY(gateway_journal_add_request(journal, &send->request));
 	if (send->key[0])
 		CS_TRY(gateway_journal_remember(journal, send->key_name, send->key,
 						&send->body_hash, send->status, send->answer));
 	return CS_OK;
+}
+
+/* What became of it is seen when it is looked at again. */
+static void first_sent(void *ctx, enum cs_err err, const char *why)
+{
+	(void)ctx;
+	if (err != CS_OK)
+		log_info("request.not_sent", LOG_ERR(err), LOG_TEXT("why", why));
 }
 
 static void send_committed(void *context, enum cs_err err)
@@ -216,6 +194,10 @@ static void send_committed(void *context, enum cs_err err)
 	log_info("request.taken", LOG_TEXT("request", send->request.id),
 		 LOG_TEXT("mode", send->request.mode), LOG_TEXT("chain", send->chain->config->id),
 		 LOG_TEXT("key", send->key_name));
+	if (send->body.submitted &&
+	    adapter_send_raw(send->chain->adapter, send->body.transaction, first_sent, NULL) !=
+		    CS_OK)
+		log_info("request.not_sent", LOG_TEXT("request", send->request.id));
 	host_http_reply(send->exchange, send->status, "application/json",
 			cs_bytes_str(send->answer));
 	send_free(send);
@@ -228,7 +210,8 @@ static void send_commit(struct send *send)
 	if (err == CS_OK)
 		err = gateway_write_then(send->gateway, write_send, send, send_committed, send);
 	if (err != CS_OK)
-		send_fail(send, err, NULL);
+		send_fail(send, err,
+			  err == CS_ERR_CONFLICT ? "transaction: it was given before" : NULL);
 }
 
 static void call_failed(struct send *send, enum cs_err err, const char *why, struct cs_bytes data);
@@ -240,8 +223,10 @@ static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_byt
 	struct send *send = ctx;
 	char text[ADAPTER_CONTRACT_ERROR_MAX];
 	bool known = err == CS_ERR_REVERTED && adapter_contract_error(text, sizeof(text), data);
-	bool may_change = err == CS_ERR_REVERTED ? send->needs_approval || !send->body.sponsored
-						 : !send->body.sponsored;
+	bool may_change = err == CS_ERR_REVERTED
+				  ? !send->body.submitted &&
+					    (send->needs_approval || !send->body.sponsored)
+				  : !send->body.submitted && !send->body.sponsored;
 	if (err == CS_OK || (may_change && !known))
 		send_commit(send);
 	else
@@ -256,6 +241,61 @@ static enum cs_err rehearse(struct send *send)
 				last->data, rehearsed, send);
 }
 
+/* ---- what the application signed ---- */
+
+/* All that it may cost: what no block takes otherwise. */
+static bool can_pay(const struct adapter_account *account, const struct adapter_transaction *given)
+{
+	struct cs_u256 balance = cs_u256_from_word(&account->balance);
+	struct cs_u256 value = cs_u256_from_word(&given->value);
+	struct cs_u256 gas = cs_u256_u64(given->gas_limit);
+	struct cs_u256 cost;
+	return cs_u256_mul(&cost, &gas, &given->price) == CS_OK &&
+	       cs_u256_add(&cost, &cost, &value) == CS_OK && cs_u256_cmp(&cost, &balance) <= 0;
+}
+
+static void given_account_done(void *ctx, enum cs_err err, const char *why,
+			       const struct adapter_account *account)
+{
+	struct send *send = ctx;
+	if (err != CS_OK)
+		call_failed(send, err, why, CS_BYTES_NONE);
+	else if (account->nonce > send->given.nonce)
+		send_fail(send, CS_ERR_CONFLICT, "transaction: its nonce was used");
+	else if (!can_pay(account, &send->given))
+		send_fail(send, CS_ERR_NO_FUNDS,
+			  "transaction: its account has less than it may cost");
+	else if ((err = rehearse(send)) != CS_OK)
+		send_fail(send, err, NULL);
+}
+
+/* The call that the body asks for, and no other, as it was signed. */
+static void check_given(struct send *send)
+{
+	struct prepared *last = &send->calls[send->call_count - 1];
+	uint64_t open = 0;
+	if (!cs_address_eq(&last->to, &send->given.to) ||
+	    !cs_bytes_eq(last->data, send->given.data)) {
+		send_fail(send, CS_ERR_INVALID,
+			  "transaction: it does not call what the body asks for");
+		return;
+	}
+	enum cs_err err = gateway_journal_given_count(send->gateway->journal,
+						      &send->chain->identity, &open);
+	if (err == CS_OK && open >= GATEWAY_SUBMITTED_MAX) {
+		send_fail(send, CS_ERR_FULL, "as many transactions are under way as may be");
+		return;
+	}
+	send->calls[0] = *last;
+	send->calls[0].value = send->given.value;
+	send->calls[0].gas_limit = send->given.gas_limit;
+	send->call_count = 1;
+	if (err == CS_OK)
+		err = adapter_account(send->chain->adapter, &send->from, given_account_done, send);
+	if (err != CS_OK)
+		send_fail(send, err, NULL);
+}
+
 static void send_finish(struct send *send)
 {
 	uint8_t random[12];
@@ -267,9 +307,13 @@ static void send_finish(struct send *send)
 	cs_hex(hex, CS_BYTES_OF(random));
 	snprintf(send->request.id, sizeof(send->request.id), "r%s", hex);
 	/* By its payload a prepared request is known again; a sponsored one by its transaction. */
-	if (!send->body.sponsored)
+	if (!send->body.sponsored && !send->body.submitted)
 		send->request.payload = send->payload_hash;
 	enum cs_err err = plan_calls(send);
+	if (err == CS_OK && send->body.submitted) {
+		check_given(send);
+		return;
+	}
 	if (err == CS_OK && send->has_from)
 		err = rehearse(send);
 	else if (err == CS_OK)
@@ -450,13 +494,13 @@ static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 		err = CS_ERR_RPC_LIE;
 	if (err == CS_OK)
 		err = cs_u256_from_bytes(&send->fee, data);
-	if (err == CS_OK && send->transfer)
+	if (err == CS_OK && send->body.transfer)
 		err = cs_buf_init_arena(&buf, send->arena, 128);
 	if (err != CS_OK) {
 		call_failed(send, err, why, data);
 		return;
 	}
-	if (!send->transfer) {
+	if (!send->body.transfer) {
 		send_finish(send);
 		return;
 	}
@@ -468,12 +512,12 @@ static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 static void ask_quote(struct send *send)
 {
 	struct cs_buf buf;
-	enum cs_err err = quote_data(send, &buf);
+	enum cs_err err = gateway_send_quote(&buf, &send->body, send->arena);
 	if (err != CS_OK) {
 		send_fail(send, err, NULL);
 		return;
 	}
-	ask(send, send->transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway,
+	ask(send, send->body.transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway,
 	    &buf, quote_done);
 }
 
@@ -546,17 +590,35 @@ static bool may_sponsor(const struct host_http_exchange *exchange)
 	return key && (key->scopes & GATEWAY_SCOPE_SPONSOR) != 0;
 }
 
-static void take_body(struct send *send)
+/* Any form that no chain takes is the caller's mistake. */
+static enum cs_err take_given(struct send *send, struct cs_why *why)
+{
+	struct cs_why inner = {{0}};
+	enum cs_err err = adapter_read_transaction(send->chain->adapter, &send->given,
+						   send->gateway->sig, send->body.transaction, &inner);
+	if (err == CS_OK) {
+		send->from = send->given.from;
+		return CS_OK;
+	}
+	if (err != CS_ERR_UNSUPPORTED && err != CS_ERR_INVALID)
+		err = CS_ERR_MALFORMED;
+	return cs_fail(why, err, "transaction: %.180s", inner.text);
+}
+
+static enum cs_err take_body(struct send *send, struct cs_why *why)
 {
 	const struct gateway_send_body *body = &send->body;
 	send->chain = gateway_chain_of(send->gateway, &body->chain->common.manifest->identity);
 	send->request.chain = send->chain->identity;
 	snprintf(send->request.mode, sizeof(send->request.mode), "%s",
-		 body->sponsored ? "sponsored" : "prepare");
-	send->has_from = body->sponsored || body->has_from;
+		 body->sponsored   ? "sponsored"
+		 : body->submitted ? "submit"
+				   : "prepare");
+	send->has_from = body->sponsored || body->submitted || body->has_from;
 	send->from = body->sponsored ? send->chain->operator: body->from;
-	if (!send->transfer)
+	if (!send->body.transfer)
 		send->payload_hash = cs_keccak256(body->payload);
+	return body->submitted ? take_given(send, why) : CS_OK;
 }
 
 static void begin(struct gateway *gateway, struct host_http_exchange *exchange, bool transfer)
@@ -566,7 +628,6 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	struct send *send = host_alloc(sizeof(*send));
 	send->gateway = gateway;
 	send->exchange = exchange;
-	send->transfer = transfer;
 	send->arena = gateway_arena_new();
 	const struct gateway_send_terms terms = {.config = &gateway->config,
 						 .transfer = transfer,
@@ -575,11 +636,12 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	if (err == CS_OK)
 		err = gateway_send_body_read(&send->body, &terms, json, send->arena, &why);
 	json_decref(json);
+	if (err == CS_OK)
+		err = take_body(send, &why);
 	if (err != CS_OK) {
 		send_fail(send, err, why.text);
 		return;
 	}
-	take_body(send);
 	if (!answered_before(send))
 		ask_quote(send);
 }

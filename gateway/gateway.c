@@ -53,6 +53,7 @@ static void pump(void *context)
 		struct gateway_chain *chain = &gateway->chains[i];
 		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
+		gateway_submitted_follow(chain);
 		if (!ledger_clock_signs(gateway->clock))
 			continue;
 		gateway_submit_new(chain);

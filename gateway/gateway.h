@@ -120,6 +120,10 @@ struct gateway_chain {
 	unsigned open_operator;
 	bool gas_is_out; /* the gas account could not pay for the last call that was tried */
 	struct adapter_sender sender; /* of both accounts: one order of rows */
+	/* what applications signed: one is looked at, then the next, and all again a block later */
+	bool submitted_busy;
+	uint64_t submitted_after;
+	uint64_t submitted_pause_ms;
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
 };
@@ -303,6 +307,15 @@ void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
 void gateway_submit_new(struct gateway_chain *chain);
 
+/* Whoever asked for the message by a request hears that it will not be. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_tell_request_failed(struct gateway *gateway, uint64_t submission,
+						     const char *why);
+
+/* ---- submitted.c: transactions that applications signed ---- */
+#define GATEWAY_SUBMITTED_MAX 1000u /* of a chain, that no final block has */
+/* One more of them is looked at: it is settled, left to wait, or sent again. */
+void gateway_submitted_follow(struct gateway_chain *chain);
+
 /* ---- sign_host.c: transactions of the operator's account ---- */
 /* raw is malloc'd. */
 CS_NODISCARD enum cs_err gateway_sign_operator(struct gateway_chain *chain,
@@ -372,6 +385,9 @@ void gateway_api_routes(struct gateway *gateway);
 void gateway_api_peer_routes(struct gateway *gateway);
 void gateway_api_message_routes(struct gateway *gateway);
 void gateway_api_send_routes(struct gateway *gateway);
+void gateway_api_quote_routes(struct gateway *gateway);
+/* Of a query: decimal digits, at most max; NULL leaves the value. */
+bool gateway_read_number(const char *text, uint64_t max, uint64_t *value);
 void gateway_events_route(struct gateway *gateway);
 CS_NODISCARD enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why);
 /* Before the server is freed. */

@@ -13,13 +13,17 @@ static const char *const migrations[] = {
 	,
 #include "gateway/journal_ledger_schema.def"
 #undef SCHEMA
+	,
+	"CREATE INDEX submissions_given ON submissions(chain, n) WHERE state=5;",
 };
 
 /* The numbers that the conditions of indices and queries name. */
 _Static_assert(RELAY_SOURCE == 1, "side=1");
+_Static_assert(RELAY_STEP_COMMITTED == 3, "LATENCIES");
 _Static_assert(GATEWAY_SUBMISSION_OPEN == 0 && GATEWAY_SUBMISSION_INCLUDED == 1 &&
 		       GATEWAY_SUBMISSION_UNKNOWN == 4,
 	       "ADAPTER_SQL_SUBMISSIONS_OPEN");
+_Static_assert(GATEWAY_SUBMISSION_GIVEN == 5, "submissions_given");
 _Static_assert(RELAY_OBSERVED == 1 && RELAY_SUBMITTED == 5 && RELAY_INCLUDED == 6, "ROW_WAITING");
 _Static_assert(RELAY_FINALIZED == 9 && RELAY_REFUNDED == 12 && RELAY_ABANDONED == 13, "ROW_OPEN");
 

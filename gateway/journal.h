@@ -93,6 +93,7 @@ enum gateway_kind {
 	GATEWAY_FINALIZE = 4,
 	GATEWAY_ROTATION = 5,
 	GATEWAY_SPONSORED = 16, /* signed by the operator's account: to and data are in the row */
+	GATEWAY_SUBMITTED = 17, /* signed by an application: the one attempt there is */
 };
 
 enum gateway_submission_state {
@@ -101,6 +102,8 @@ enum gateway_submission_state {
 	GATEWAY_SUBMISSION_SETTLED = 2,
 	GATEWAY_SUBMISSION_FAILED = 3,
 	GATEWAY_SUBMISSION_UNKNOWN = 4, /* may have happened or not: watched, never sent anew */
+	GATEWAY_SUBMISSION_GIVEN = 5,   /* an application's, sent as it is until a block has it */
+	GATEWAY_SUBMISSION_LOST = 6,    /* an application's: may have happened or not, not sent any more */
 };
 
 struct gateway_submission {
@@ -254,6 +257,13 @@ CS_NODISCARD enum cs_err gateway_journal_list(struct gateway_journal *journal,
 					      enum relay_state state, uint64_t before,
 					      struct gateway_message *messages, size_t count_max,
 					      size_t *count);
+/* Milliseconds from the block of the event at the source to this step, of finalized messages of a route,
+ * the newest first, among the newest 10,000 rows. */
+CS_NODISCARD enum cs_err gateway_journal_latencies(struct gateway_journal *journal,
+						   const struct cs_hash *chain,
+						   const struct cs_hash *remote,
+						   enum relay_step step, uint64_t *took_ms,
+						   size_t count_max, size_t *count);
 typedef void gateway_count_fn(void *ctx, const struct cs_hash *chain, enum relay_side side,
 			      enum relay_state state, uint64_t count, uint64_t oldest_ms);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,
@@ -282,6 +292,20 @@ CS_NODISCARD enum cs_err gateway_journal_submission_why(struct gateway_journal *
 							char why[GATEWAY_WHY_MAX + 1]);
 CS_NODISCARD enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
 						     const struct adapter_attempt *attempt);
+/* With the attempt's hash and nonce, as GATEWAY_SUBMISSION_GIVEN. Sets n of both. */
+CS_NODISCARD enum cs_err gateway_journal_add_given(struct gateway_journal *journal,
+						   struct gateway_submission *submission,
+						   struct adapter_attempt *attempt);
+/* Rows n of those that are GIVEN, ascending, above `after`. */
+CS_NODISCARD enum cs_err gateway_journal_given(struct gateway_journal *journal,
+					       const struct cs_hash *chain, uint64_t after,
+					       uint64_t *rows, size_t count_max, size_t *count);
+CS_NODISCARD enum cs_err gateway_journal_given_count(struct gateway_journal *journal,
+						     const struct cs_hash *chain, uint64_t *count);
+/* The submission that has this transaction among its attempts. NOT_FOUND. */
+CS_NODISCARD enum cs_err gateway_journal_attempted(struct gateway_journal *journal,
+						   const struct cs_hash *hash,
+						   uint64_t *submission);
 /* Oldest first; raw bytes in the arena. */
 CS_NODISCARD enum cs_err gateway_journal_attempts(struct gateway_journal *journal,
 						  uint64_t submission, struct cs_arena *arena,

@@ -121,6 +121,27 @@ enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_sta
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
+enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const struct cs_hash *chain,
+				      const struct cs_hash *remote, enum relay_step step,
+				      uint64_t *took_ms, size_t count_max, size_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_LATENCIES);
+	size_t n = 0;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_blob(s, 1, CS_BYTES_OF(remote->b));
+	host_bind_u64(s, 2, step);
+	host_bind_u64(s, 3, count_max);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		took_ms[n++] = host_column_u64(s, 0);
+	}
+	*count = n;
+	return CS_OK;
+}
+
 enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each,
 				   void *ctx)
 {
@@ -348,6 +369,48 @@ enum cs_err gateway_journal_attempts(struct gateway_journal *journal, uint64_t s
 {
 	return adapter_attempts_read(sql(journal, SQL_ATTEMPTS), submission, arena, attempts,
 				     count_max, count);
+}
+
+enum cs_err gateway_journal_add_given(struct gateway_journal *journal,
+				      struct gateway_submission *sub,
+				      struct adapter_attempt *attempt)
+{
+	CS_TRY(gateway_journal_add_submission(journal, sub, CS_BYTES_NONE));
+	sub->state = GATEWAY_SUBMISSION_GIVEN;
+	sub->nonce = attempt->terms.nonce;
+	sub->hash = attempt->hash;
+	attempt->submission = sub->n;
+	CS_TRY(gateway_journal_save_submission(journal, sub, NULL));
+	return gateway_journal_add_attempt(journal, attempt);
+}
+
+enum cs_err gateway_journal_given(struct gateway_journal *journal, const struct cs_hash *chain,
+				  uint64_t after, uint64_t *rows, size_t count_max, size_t *count)
+{
+	return adapter_submissions_open(sql(journal, SQL_GIVEN), chain, after, rows, count_max,
+					count);
+}
+
+enum cs_err gateway_journal_given_count(struct gateway_journal *journal,
+					const struct cs_hash *chain, uint64_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_GIVEN_COUNT);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	return gateway_journal_number(s, count);
+}
+
+enum cs_err gateway_journal_attempted(struct gateway_journal *journal, const struct cs_hash *hash,
+				      uint64_t *submission)
+{
+	struct host_stmt *s = sql(journal, SQL_ATTEMPTED);
+	bool row = false;
+	host_bind_blob(s, 0, CS_BYTES_OF(hash->b));
+	CS_TRY(host_stmt_next(s, &row));
+	if (!row)
+		return CS_ERR_NOT_FOUND;
+	*submission = host_column_u64(s, 0);
+	host_stmt_reset(s);
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,

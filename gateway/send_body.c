@@ -128,9 +128,17 @@ static enum cs_err read_attributes(struct reading *reading, const json_t *object
 static enum cs_err read_mode(struct reading *reading, const json_t *body, struct cs_why *why)
 {
 	const char *mode = json_string_value(json_object_get(body, "mode"));
-	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "sponsored") != 0))
-		return cs_fail(why, CS_ERR_INVALID, "mode: neither \"prepare\" nor \"sponsored\"");
+	if (!mode || (strcmp(mode, "prepare") != 0 && strcmp(mode, "submit") != 0 &&
+		      strcmp(mode, "sponsored") != 0))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "mode: not \"prepare\", \"submit\" or \"sponsored\"");
 	reading->out.sponsored = strcmp(mode, "sponsored") == 0;
+	reading->out.submitted = strcmp(mode, "submit") == 0;
+	if (reading->out.submitted)
+		CS_TRY(host_json_read_hex(body, "transaction", GATEWAY_TRANSACTION_SIZE_MAX,
+					  reading->arena, &reading->out.transaction, why));
+	else if (json_object_get(body, "transaction"))
+		return cs_fail(why, CS_ERR_INVALID, "transaction: of the mode submit alone");
 	if (reading->out.sponsored && !reading->terms->may_sponsor)
 		return cs_fail(why, CS_ERR_FORBIDDEN, "mode: the key lacks the scope sponsor");
 	if (reading->out.sponsored && !reading->out.chain->common.operator_key_file)
@@ -141,6 +149,8 @@ static enum cs_err read_mode(struct reading *reading, const json_t *body, struct
 		if (reading->out.sponsored)
 			return cs_fail(why, CS_ERR_INVALID,
 				       "from: the operator's account sends what is sponsored");
+		if (reading->out.submitted)
+			return cs_fail(why, CS_ERR_INVALID, "from: the transaction says who it is");
 		CS_TRY(read_address(body, "from", &reading->out.from, why));
 		reading->out.has_from = true;
 	}
@@ -178,8 +188,8 @@ static enum cs_err read_chain(struct reading *reading, const json_t *body, struc
 static enum cs_err read_message_body(struct reading *reading, const json_t *body,
 				     struct cs_why *why)
 {
-	static const char *const names[] = {"from_chain", "to",         "payload", "mode",
-					    "from",       "attributes", NULL};
+	static const char *const names[] = {"from_chain", "to",         "payload",     "mode",
+					    "from",       "attributes", "transaction", NULL};
 	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
 	CS_TRY(read_mode(reading, body, why));
@@ -192,8 +202,9 @@ static enum cs_err read_message_body(struct reading *reading, const json_t *body
 static enum cs_err read_transfer_body(struct reading *reading, const json_t *body,
 				      struct cs_why *why)
 {
-	static const char *const names[] = {"from_chain", "to",   "token",      "amount",
-					    "mode",       "from", "attributes", NULL};
+	static const char *const names[] = {"from_chain", "to",         "token",
+					    "amount",     "mode",       "from",
+					    "attributes", "transaction", NULL};
 	static const uint8_t zeros[AMOUNT_ZEROS];
 	CS_TRY(host_json_known(body, names, "body", why));
 	CS_TRY(read_chain(reading, body, why));
@@ -221,7 +232,7 @@ enum cs_err gateway_send_body_read(struct gateway_send_body *body,
 				   const struct gateway_send_terms *terms, const json_t *json,
 				   struct cs_arena *arena, struct cs_why *why)
 {
-	struct reading reading = {.terms = terms, .arena = arena};
+	struct reading reading = {.terms = terms, .arena = arena, .out.transfer = terms->transfer};
 	CS_TRY(terms->transfer ? read_transfer_body(&reading, json, why)
 			       : read_message_body(&reading, json, why));
 	*body = reading.out;

@@ -10,10 +10,15 @@
 #include <jansson.h>
 
 #define GATEWAY_SEND_ATTRIBUTES_MAX 5u
+/* The largest call, and an access list beside it. */
+#define GATEWAY_TRANSACTION_SIZE_MAX 65536u
 
 struct gateway_send_body {
 	const struct gateway_chain_config *chain; /* of the configuration */
-	bool sponsored;                           /* else: prepare */
+	bool transfer;
+	bool sponsored; /* the mode; neither: prepare */
+	bool submitted;
+	struct cs_bytes transaction; /* of submit: what the application signed */
 	bool has_from;                            /* of prepare alone */
 	struct cs_address from;
 	struct cs_bytes recipient; /* ERC-7930, of a chain that there is a route to */

@@ -43,6 +43,7 @@ uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payl
 		return GAS_PER_OUTCOME;
 	case GATEWAY_ROTATION:
 	case GATEWAY_SPONSORED:
+	case GATEWAY_SUBMITTED:
 		return GAS_PER_MESSAGE;
 	}
 	return GAS_PER_MESSAGE;
@@ -86,6 +87,8 @@ static const char *kind_name(enum gateway_kind kind)
 		return "announceRotation";
 	case GATEWAY_SPONSORED:
 		return "sponsored";
+	case GATEWAY_SUBMITTED:
+		return "submitted";
 	}
 	return "";
 }
@@ -321,16 +324,14 @@ static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, con
 	return CS_OK;
 }
 
-/* Whoever asked for the message by a request hears that it will not be. */
-static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
+enum cs_err gateway_tell_request_failed(struct gateway *gateway, uint64_t submission,
+					const char *why)
 {
-	struct gateway_journal *journal = tx->chain->gateway->journal;
+	struct gateway_journal *journal = gateway->journal;
 	struct gateway_request request;
 	char detail[sizeof(request.id) + GATEWAY_WHY_MAX + 2];
 	char plain[GATEWAY_WHY_MAX + 1];
-	if (tx->row.kind != GATEWAY_SPONSORED)
-		return CS_OK;
-	enum cs_err err = gateway_journal_request_of(journal, tx->row.n, &request);
+	enum cs_err err = gateway_journal_request_of(journal, submission, &request);
 	if (err == CS_ERR_NOT_FOUND)
 		return CS_OK; /* an approval: what follows it tells */
 	CS_TRY(err);
@@ -338,6 +339,13 @@ static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
 	snprintf(detail, sizeof(detail), "%s %s", request.id, plain);
 	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain));
 	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
+}
+
+static enum cs_err write_request_failed(struct gateway_tx *tx, const char *why)
+{
+	if (tx->row.kind != GATEWAY_SPONSORED)
+		return CS_OK;
+	return gateway_tell_request_failed(tx->chain->gateway, tx->row.n, why);
 }
 
 /* A refusal of the key may mean that it changed: it is learned again before the next try. */

@@ -2,6 +2,7 @@
 
 #include "adapters/evm/inner.h"
 #include "adapters/evm/sign.h"
+#include "adapters/evm/transaction.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -190,6 +191,13 @@ static enum cs_err sign(struct adapter *adapter, uint8_t **raw, size_t *raw_size
 				call, terms);
 }
 
+static enum cs_err read_transaction(struct adapter *adapter, struct adapter_transaction *out,
+				    const struct cs_sig *sig, struct cs_bytes raw,
+				    struct cs_why *why)
+{
+	return adapter_evm_transaction_read(out, sig, evm_of(adapter)->config.chain_id, raw, why);
+}
+
 static const struct adapter_ops ops = {
 	.name = "evm",
 	.has_allowances = true,
@@ -212,6 +220,8 @@ static const struct adapter_ops ops = {
 	.tx_refused = evm_tx_refused,
 	.tx_cancel = evm_tx_cancel,
 	.send_raw = evm_send_raw,
+	.read_transaction = read_transaction,
+	.receipt = evm_receipt,
 	.hash_at = hash_at,
 	.endpoints = endpoints,
 	.sign = sign,

@@ -152,6 +152,8 @@ enum cs_err evm_statuses(struct adapter *adapter, const struct cs_hash *source,
 			 void *ctx);
 enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 			 void *ctx);
+enum cs_err evm_receipt(struct adapter *adapter, const struct cs_hash *hash,
+			adapter_receipt_fn *done, void *ctx);
 /* The header of a block that is on the chain now: from the window or the node. REORGED when another
  * one is there. */
 typedef void evm_header_done(void *ctx, enum cs_err err, const char *why,

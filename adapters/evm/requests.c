@@ -524,3 +524,54 @@ enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_d
 		free(request);
 	return err;
 }
+
+struct receipt {
+	struct cs_hash hash;
+	adapter_receipt_fn *done;
+	void *ctx;
+};
+
+static enum cs_err read_receipt(struct adapter_receipt *receipt, const struct cs_hash *wanted,
+				const json_t *json)
+{
+	struct cs_hash hash;
+	uint64_t status;
+
+	if (evm_json_hash(&hash, json_object_get(json, "transactionHash")) != CS_OK ||
+	    !cs_hash_eq(&hash, wanted) ||
+	    evm_json_u64(&status, json_object_get(json, "status")) != CS_OK || status > 1 ||
+	    evm_json_u64(&receipt->height, json_object_get(json, "blockNumber")) != CS_OK ||
+	    receipt->height > INT64_MAX)
+		return CS_ERR_RPC_LIE;
+	receipt->succeeded = status == 1;
+	return CS_OK;
+}
+
+static void receipt_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	struct receipt *request = ctx;
+	struct adapter_receipt receipt = {0};
+	enum cs_err err = replies[0].err;
+	bool found = err == CS_OK && !json_is_null(replies[0].result);
+
+	(void)count;
+	if (found)
+		err = read_receipt(&receipt, &request->hash, replies[0].result);
+	request->done(request->ctx, err, sentence(err), found && err == CS_OK ? &receipt : NULL);
+	free(request);
+}
+
+enum cs_err evm_receipt(struct adapter *adapter, const struct cs_hash *hash,
+			adapter_receipt_fn *done, void *ctx)
+{
+	struct receipt *request = host_alloc(sizeof(*request));
+
+	*request = (struct receipt){*hash, done, ctx};
+	enum cs_err err = adapter_rpc_call(evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT,
+					   "eth_getTransactionReceipt",
+					   json_pack("[o]", host_json_hash(hash)), receipt_done,
+					   request);
+	if (err != CS_OK)
+		free(request);
+	return err;
+}

@@ -16,31 +16,16 @@ from email.message import Message
 import pytest
 import websocket
 
-from adapters.proxies import RpcProxy
 from lib import abi, deploy, openapi
+from lib.between import Between
 from lib.rpc import wait_for
 from lib.tools import ROOT
-from lib.world import END_TIMEOUT_S, World, account
+from lib.world import END_TIMEOUT_S, account
 
 UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
 STREAMS_MAX = 64
-
-
-class Between(World):
-    """Somebody stands before the node of the first chain."""
-
-    def write_gateways(self) -> None:
-        super().write_gateways()
-        self.proxy = RpcProxy(self.chains[0].url)
-        config = self.gateways[0].config
-        config.write_text(config.read_text().replace(f"rpc = [{json.dumps(self.chains[0].url)}]", f"rpc = [{json.dumps(self.proxy.url)}]"))
-
-    def stop(self) -> None:
-        super().stop()
-        if hasattr(self, "proxy"):
-            self.proxy.stop()
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +232,22 @@ def test_a_transfer_to_be_signed(world):
     gateway.ends(sponsored["request_id"])
 
 
+def test_a_quote(world):
+    """Its fee is what `prepare` says, its times are those of the messages that were finalized."""
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    to = account(abroad, abroad.app.address)
+    gateway.ends(world.send(b"to be measured"))
+    told = ask(gateway, 200, "GET", f"/v1/quote?to={to}&from_chain={home.chain.caip2}&kind=message&payload_size=100&min_gas_limit=200000")
+    call, = gateway.post("/v1/messages", {"to": to, "payload": "0x" + "00" * 100, "mode": "prepare"})["transactions"]
+    assert (told["fee"], told["gas"]) == (call["value"], call["gas"]) and int(told["gas_cost"]) == told["gas"] * int(told["gas_price"])
+    finalized = [m for m in gateway.get("/v1/messages", state="finalized", limit=200)["messages"] if m["side"] == "source"]
+    steps = [{s["n"]: s.get("t_ms") for s in gateway.get(f"/v1/messages/{m['id']}")["steps"]} for m in finalized]
+    for name, step in (("delivered", 10), ("finalized", 16)):
+        took = sorted(s[step] - s[3] for s in steps if s[step] and s[step] >= s[3])
+        assert told[name] == {"samples": len(took), "p50_ms": took[-(-len(took) * 50 // 100) - 1], "p99_ms": took[-(-len(took) * 99 // 100) - 1]}
+    assert ask(gateway, 200, "GET", f"/v1/quote?to={to}&kind=transfer")["kind"] == "transfer"
+
+
 def test_a_failed_message(world):
     (source, destination), (_, abroad) = world.gateways, world.sides
     abroad.app.write(abroad.owner, "setFailing", True)
@@ -319,6 +320,11 @@ def test_what_waits_for_a_peer(world):
     (404, "POST", "/v1/transfers", {"to": "eip155:31338:0x" + "11" * 20, "amount": "1", "token": "0x" + "22" * 20, "mode": "prepare"}),
     (402, "POST", "/v1/transfers", {"to": "eip155:31338:0x" + "11" * 20, "amount": str(2**127), "mode": "sponsored"}),
     (422, "POST", "/v1/messages", {"to": "eip155:31338:0x" + "11" * 20, "payload": "0x", "mode": "sponsored", "attributes": {"deadline": 1}}),
+    (400, "GET", "/v1/quote", None), (400, "GET", "/v1/quote?to=eip155:31338:0x12", None), (400, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&kind=x", None),
+    (400, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&payload_size=16385", None), (403, "GET", f"/v1/quote?to=eip155:5:0x{'11' * 20}", None),
+    (400, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&kind=transfer&payload_size=1", None),
+    (404, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&from_chain=eip155:1", None),
+    (422, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&min_gas_limit=1000000000", None),
     (400, "POST", "/v1/keys/rotate", {"chain": 1}), (404, "POST", "/v1/keys/rotate", {"chain": "eip155:1"}), (404, "GET", "/v1/chains/eip155:1/conflict", None),
 ])
 def test_refusals(world, status, method, path, body):

@@ -62,6 +62,9 @@ static void check(const struct gateway_send_body *body, const struct gateway_sen
 	cs_assert(host_manifest_named(&terms->config->manifest, account.caip2) != NULL);
 	cs_assert(!body->sponsored ||
 		  (terms->may_sponsor && body->chain->common.operator_key_file && !body->has_from));
+	cs_assert(!body->submitted || (!body->sponsored && !body->has_from));
+	cs_assert(body->transaction.n <= GATEWAY_TRANSACTION_SIZE_MAX);
+	cs_assert(body->submitted || body->transaction.n == 0);
 	cs_assert(body->attribute_count <= GATEWAY_SEND_ATTRIBUTES_MAX);
 	for (size_t i = 0; i < body->attribute_count; i++)
 		cs_assert(body->attributes[i].n == 4 + 32 || body->attributes[i].n == 4 + 3 * 32);

@@ -16,7 +16,7 @@ SCHEMAS = json.loads((ROOT / "api" / "openapi.json").read_text())["components"][
 TYPES = {"Attributes": ["Attributes"], "Transaction": ["Transaction"], "Request": ["Prepared"], "Place": ["Place"],
          "Message": ["Message", "Request"], "EnclaveKey": ["PublicKey"], "SignedStatement": ["Statement"],
          "EnvelopeMessage": ["SignedMessage"], "Envelope": ["Envelope"], "Close": ["Closing"], "CloseTransaction": ["Closing.transactions"], "Enclave": ["Enclave"], "Route": ["Route"],
-         "Event": ["Event"]}
+         "Event": ["Event"], "Latency": ["Latency"], "Quote": ["Quote"]}
 # What applications need of it, without the operator's figures.
 PARTS = {"Chain": "Chain"}
 # An application that builds an envelope of its own may leave these out; verifyEnvelope takes that.
@@ -79,6 +79,7 @@ def test_words():
     described = {"MessageState": SCHEMAS["State"]["enum"], "Side": SCHEMAS["Side"]["enum"],
                  "Mode": SCHEMAS["SendMessage"]["properties"]["mode"]["enum"],
                  "RequestState": SCHEMAS["Request"]["properties"]["state"]["enum"],
+                 "QuoteKind": SCHEMAS["Quote"]["properties"]["kind"]["enum"],
                  "EventKind": [word for one in SCHEMAS["Event"]["oneOf"] for word in one["properties"]["kind"].get("enum", [one["properties"]["kind"].get("const")])]}
     for name, words in described.items():
         assert set(typing.get_args(getattr(module, name))) == set(words), name

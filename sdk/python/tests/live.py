@@ -142,6 +142,18 @@ class Live(unittest.TestCase):
         self.assertEqual((message["state"], message["min_gas_limit"], message["refund_to"]), ("finalized", 150_000, SOURCE["user"]))
         self.assertEqual(message["payload"], "0x" + b"prepared".hex())
 
+    def test_what_the_application_signed(self) -> None:
+        """Its node signs, the gateway sends."""
+        call: dict[str, Any] = {"to": abroad("app"), "payload": b"submitted", "attributes": {"refund_to": SOURCE["user"]}}
+        transaction, = self.gateway.send_message(**call, mode="prepare", sender=SOURCE["user"])["transactions"]
+        signed = rpc(SOURCE, "eth_signTransaction", {
+            **{name: transaction[name] for name in ("from", "to", "data")}, "value": hex(int(transaction["value"])), "gas": hex(transaction["gas"]),
+            "nonce": rpc(SOURCE, "eth_getTransactionCount", SOURCE["user"], "latest"), "maxFeePerGas": hex(10**10), "maxPriorityFeePerGas": hex(10**9)})
+        request = self.gateway.send_message(**call, mode="submit", transaction=signed)
+        self.fits(request, types.Request)
+        self.assertEqual(self.gateway.wait(request["request_id"], timeout_s=END_TIMEOUT_S)["state"], "finalized")
+        self.refused(409, "conflict", "transaction", self.gateway.send_message, **call, mode="submit", transaction=signed)
+
     def test_an_idempotency_key_is_answered_once(self) -> None:
         options: dict[str, Any] = {"to": abroad("app"), "mode": "prepare", "idempotency_key": f"of the test {time.time_ns()}"}
         first = self.gateway.send_message(payload=b"once", **options)
@@ -194,6 +206,13 @@ class Live(unittest.TestCase):
         self.refused(404, "not-found", "", self.gateway.message, message["id"], side="destination")
         self.refused(400, "malformed", "id", self.gateway.message, "hello")
         self.refused(400, "malformed", "id", self.gateway.message, "../../healthz?x=#")
+
+    def test_a_quote(self) -> None:
+        quote = self.gateway.quote(to=abroad("app"), payload_size=5)
+        self.fits(quote, types.Quote)
+        self.fits(quote["finalized"], types.Latency)
+        self.assertEqual((quote["kind"], quote["to_chain"]), ("message", DESTINATION["chain"]))
+        self.assertEqual(self.gateway.quote(to=abroad("friend"), kind="transfer")["kind"], "transfer")
 
     def test_lists(self) -> None:
         page = self.gateway.messages(limit=1)

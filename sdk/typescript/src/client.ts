@@ -11,6 +11,8 @@ import type {
   Message,
   MessageList,
   MessageState,
+  Quote,
+  QuoteKind,
   Request,
   SendMessage,
   SendTransfer,
@@ -121,6 +123,11 @@ export class Gateway {
   /** `GET /v1/messages/{id}/envelope`, for verifyEnvelope. An ApiError `not-final` before the message is signed. */
   async envelope(id: string, query: { side?: Side } = {}): Promise<Envelope> {
     return (await this.#get(`/v1/messages/${encodeURIComponent(id)}/envelope`, query)) as unknown as Envelope;
+  }
+
+  /** `GET /v1/quote`: what it costs now, and how long those before it took. to: CAIP-10. */
+  async quote(query: { to: string; from_chain?: string; kind?: QuoteKind; payload_size?: number; min_gas_limit?: number }): Promise<Quote> {
+    return (await this.#get('/v1/quote', query)) as unknown as Quote;
   }
 
   /** `GET /v1/chains` */
@@ -309,30 +316,39 @@ function search(query: Record<string, string | number | undefined>): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`;
 }
 
+/** Not every browser iterates over a body. */
+async function* piecesOf(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
 /** At most REPLY_SIZE_MAX bytes of it. */
 async function readText(response: Response): Promise<string> {
-  if (response.body === null) return '';
-  const reader = response.body.getReader();
   const decoder = new TextDecoder();
   let text = '';
-  for (let size = 0; ; ) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.length;
-    if (size > REPLY_SIZE_MAX) {
-      await reader.cancel();
-      throw new BadReply(`the answer is above ${REPLY_SIZE_MAX} bytes`);
-    }
-    text += decoder.decode(value, { stream: true });
+  let size = 0;
+  for await (const piece of piecesOf(response)) {
+    size += piece.length;
+    if (size > REPLY_SIZE_MAX) throw new BadReply(`the answer is above ${REPLY_SIZE_MAX} bytes`);
+    text += decoder.decode(piece, { stream: true });
   }
+  return text + decoder.decode();
 }
 
 /** Server-sent events, each as its lines. */
 async function* blocksOf(response: Response): AsyncGenerator<string> {
-  if (response.body === null) return;
   const decoder = new TextDecoder();
   let text = '';
-  for await (const piece of response.body) {
+  for await (const piece of piecesOf(response)) {
     text += decoder.decode(piece, { stream: true });
     const blocks = text.split('\n\n');
     text = blocks.pop() as string;

@@ -125,7 +125,25 @@ test('it may last too long', async () => {
   assert.equal((await gateway.wait(id, END)).state, 'finalized');
 });
 
+test('a quote', async () => {
+  const quote = await gateway.quote({ to: abroad('app'), payload_size: 5 });
+  assert.deepEqual([quote.kind, quote.to_chain, (quote.finalized?.samples ?? 0) > 0], ['message', destination.chain, true]);
+  assert.equal((await gateway.quote({ to: abroad('friend'), kind: 'transfer' })).kind, 'transfer');
+});
+
 // ---- creating ----
+
+test('what the application signed, by viem', async () => {
+  const account = privateKeyToAccount(source.secret);
+  const call = { to: abroad('app'), payload: '0x02' } as const;
+  const [transaction] = (await gateway.sendMessage({ ...call, mode: 'prepare', from: account.address.toLowerCase() as Hex })).transactions;
+  const wallet = createWalletClient({ account, transport: http(source.rpc) }).extend(publicActions);
+  const prepared = await wallet.prepareTransactionRequest({ ...toTransaction(transaction as Transaction, await wallet.getChainId()), chain: null });
+  const signed = await wallet.signTransaction({ ...prepared, chain: null });
+  const { request_id: id } = await gateway.sendMessage({ ...call, mode: 'submit', transaction: signed });
+  assert.equal((await gateway.wait(id, END)).state, 'finalized');
+  await refused(409, 'conflict', 'transaction', gateway.sendMessage({ ...call, mode: 'submit', transaction: signed }));
+});
 
 test('what the application signs, by viem', async () => {
   const account = privateKeyToAccount(source.secret);

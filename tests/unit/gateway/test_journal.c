@@ -361,6 +361,47 @@ static void submissions_stay_open_until_they_are_settled(void **state)
 	assert_int_equal(count, 0);
 }
 
+static enum cs_err given_body(struct fixture *f, void *context)
+{
+	static const uint8_t raw[] = {2, 0xc0};
+	struct gateway_submission *sub = context;
+	struct adapter_attempt attempt = {
+		.terms.nonce = 7, .hash = a_hash(0xee, 1), .raw = CS_BYTES_OF(raw)};
+	return gateway_journal_add_given(f->journal, sub, &attempt);
+}
+
+/* Of the enclave's and the operator's accounts nothing is mixed with it: nobody here can sign it anew. */
+static void what_applications_signed_is_followed_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_submission sub = {.chain = a_hash(0xc0, 1), .kind = GATEWAY_SUBMITTED};
+	struct gateway_submission got;
+	struct cs_hash hash = a_hash(0xee, 1);
+	uint64_t rows[4];
+	uint64_t n = 0;
+	size_t count = 0;
+	assert_int_equal(gateway_journal_attempted(f->journal, &hash, &n), CS_ERR_NOT_FOUND);
+	assert_int_equal(write_(f, given_body, &sub), CS_OK);
+	reopen(f);
+	assert_ok(gateway_journal_given(f->journal, &sub.chain, 0, rows, 4, &count));
+	assert_int_equal(count, 1);
+	assert_ok(gateway_journal_given_count(f->journal, &sub.chain, &n));
+	assert_int_equal(n, 1);
+	assert_ok(gateway_journal_attempted(f->journal, &hash, &n));
+	assert_int_equal(n, rows[0]);
+	assert_ok(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count));
+	assert_int_equal(count, 0);
+	assert_ok(gateway_journal_submission(f->journal, n, &got, &f->arena, NULL));
+	assert_int_equal(got.nonce, 7);
+	assert_true(cs_hash_eq(&got.hash, &hash));
+	got.state = GATEWAY_SUBMISSION_LOST;
+	assert_int_equal(write_(f, settle_body, &got), CS_OK);
+	assert_ok(gateway_journal_given(f->journal, &sub.chain, 0, rows, 4, &count));
+	assert_int_equal(count, 0);
+	assert_ok(gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count));
+	assert_int_equal(count, 0);
+}
+
 static enum cs_err post_body(struct fixture *f, void *context)
 {
 	uint64_t *ref = context;
@@ -608,6 +649,7 @@ int main(void)
 		T(work_is_picked_by_time_height_and_route),
 		T(statements_are_kept_once),
 		T(submissions_stay_open_until_they_are_settled),
+		T(what_applications_signed_is_followed_apart),
 		T(the_outbox_keeps_its_order_and_its_numbers),
 		T(events_have_one_ascending_cursor),
 		T(an_idempotency_key_belongs_to_one_body),

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
 from .transport import Reply, exchange, server_sent, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Request, Side, Step
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
@@ -65,25 +65,27 @@ class Gateway:
     # ---- creating ----
 
     def send_message(self, *, to: str, payload: bytes, mode: Mode, from_chain: str | None = None, sender: str | None = None,
-                     attributes: Attributes | None = None, idempotency_key: str | None = None) -> Request:
+                     attributes: Attributes | None = None, transaction: str | None = None, idempotency_key: str | None = None) -> Request:
         """`POST /v1/messages`. to: CAIP-10. mode prepare gives the transactions for the application to sign (sender, the address
-        that will, is looked at then); sponsored has the operator's account send them. from_chain: CAIP-2, needed where the gateway serves several.
+        that will, is looked at then); submit has the gateway send what it signed, transaction; sponsored has the operator's account
+        send them. from_chain: CAIP-2, needed where the gateway serves several.
 
         idempotency_key: of your own, where a request must survive even the death of this process; made anew otherwise.
         """
-        return self._create("/v1/messages", {"payload": "0x" + payload.hex()}, to, mode, from_chain, sender, attributes, idempotency_key)
+        return self._create("/v1/messages", {"payload": "0x" + payload.hex()}, to, mode, from_chain, sender, attributes, transaction, idempotency_key)
 
     def transfer(self, *, to: str, amount: int, mode: Mode, token: str | None = None, from_chain: str | None = None,
-                 sender: str | None = None, attributes: Attributes | None = None, idempotency_key: str | None = None) -> Request:
+                 sender: str | None = None, attributes: Attributes | None = None, transaction: str | None = None,
+                 idempotency_key: str | None = None) -> Request:
         """`POST /v1/transfers`, as send_message. amount: in the token's smallest unit. token: default, the chain's of the configuration."""
         members: dict[str, object] = {"amount": str(amount)}
         if token is not None:
             members["token"] = token
-        return self._create("/v1/transfers", members, to, mode, from_chain, sender, attributes, idempotency_key)
+        return self._create("/v1/transfers", members, to, mode, from_chain, sender, attributes, transaction, idempotency_key)
 
     def _create(self, path: str, members: dict[str, object], to: str, mode: Mode, from_chain: str | None, sender: str | None,
-                attributes: Attributes | None, idempotency_key: str | None) -> Request:
-        optional = {"from_chain": from_chain, "from": sender, "attributes": attributes}
+                attributes: Attributes | None, transaction: str | None, idempotency_key: str | None) -> Request:
+        optional = {"from_chain": from_chain, "from": sender, "attributes": attributes, "transaction": transaction}
         body = {**members, "to": to, "mode": mode, **{name: value for name, value in optional.items() if value is not None}}
         key = idempotency_key if idempotency_key is not None else secrets.token_hex(16)
         return cast(Request, self._call("POST", path, body, headers={"Idempotency-Key": key}, repeat=True))
@@ -111,6 +113,11 @@ class Gateway:
     def envelope(self, message_id: str, *, side: Side | None = None) -> Envelope:
         """`GET /v1/messages/{id}/envelope`, for verify_envelope. ApiError `not-final` before the message is signed."""
         return cast(Envelope, self._get(f"/v1/messages/{quote(message_id, safe='')}/envelope", side=side))
+
+    def quote(self, *, to: str, from_chain: str | None = None, kind: QuoteKind = "message", payload_size: int | None = None,
+              min_gas_limit: int | None = None) -> Quote:
+        """`GET /v1/quote`: what it costs now, and how long those before it took."""
+        return cast(Quote, self._get("/v1/quote", to=to, from_chain=from_chain, kind=kind, payload_size=payload_size, min_gas_limit=min_gas_limit))
 
     def chains(self) -> list[Chain]:
         """`GET /v1/chains`"""

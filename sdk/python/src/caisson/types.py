@@ -1,11 +1,12 @@
 """What the gateway's API takes and gives, by its own names (docs/rest.md, /openapi.json)."""
 from typing import Literal, NotRequired, TypedDict
 
-Mode = Literal["prepare", "sponsored"]
+Mode = Literal["prepare", "submit", "sponsored"]
 Side = Literal["source", "destination"]
 MessageState = Literal["observed", "final", "verified", "signed", "submitted", "included", "outcome_final", "outcome_verified",
                        "finalized", "failed", "refunding", "refunded", "abandoned"]
 RequestState = Literal["requested", "request_failed", "request_unknown"]
+QuoteKind = Literal["message", "transfer"]
 EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict"]
 
 
@@ -110,6 +111,28 @@ class MessageList(TypedDict):
 
     messages: list[Message]
     next: int | None
+
+
+class Latency(TypedDict):
+    """Measured: half of the samples, and 99 of a hundred, took no longer than this."""
+
+    samples: int
+    p50_ms: int
+    p99_ms: int
+
+
+class Quote(TypedDict):
+    """Wei as decimal text."""
+
+    kind: QuoteKind
+    from_chain: str
+    to_chain: str
+    fee: str
+    gas: int
+    gas_price: str
+    gas_cost: str
+    delivered: Latency | None
+    finalized: Latency | None
 
 
 class Event(TypedDict):
