@@ -434,7 +434,7 @@ enum cs_err enclaves_evidence_check(struct ledger_call *call, struct ledger_regi
 {
 	const size_t mark = cs_arena_mark(call->arena);
 	struct ledger_policy policy;
-	struct ledger_verdict verdict;
+	struct ledger_verdict verdict = {.accepted = false};
 	struct cs_arena work;
 	CS_TRY(enclaves_policy_get(call, &policy));
 	if (policy.number == 0)

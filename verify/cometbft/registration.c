@@ -40,7 +40,7 @@ static struct cmt_registration_key word_key(const struct cmt_registration *r, un
 struct cmt_registration_key cmt_registration_key(const struct cmt_registration *r,
 						 enum cmt_registration_part part)
 {
-	struct cmt_registration_key key = {.n = 0};
+	struct cmt_registration_key key;
 	switch (part) {
 	case CMT_REGISTRATION_HOLDER:
 		return key_of(KIND_HOLDER, &r->x);
@@ -61,7 +61,7 @@ struct cmt_registration_key cmt_registration_key(const struct cmt_registration *
 		return key_of(KIND_VERDICT, &r->enclave);
 	}
 	cs_assert(false);
-	return key;
+	return (struct cmt_registration_key){.n = 0};
 }
 
 /* ---- what lies there ---- */
