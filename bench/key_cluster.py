@@ -32,12 +32,3 @@ def run(folder: Path) -> dict:
         cpu = {name: round((cpu_seconds(pid) - before[name]) / grants * 1e3, 3) for name, pid in pids.items()}
         return {**json.loads(done.stdout), "cpu_ms_per_grant": cpu}
 
-
-def rows(result: dict) -> list[tuple[str, str]]:
-    """What is printed: a name and a figure."""
-    join, renew = result["join"], result["renew"]
-    return [(f"a worker joins, from its challenge to keys it has checked (aim {JOIN_AIM_MS} ms)",
-             f"{join['median_ms']:.1f} ms, p99 {join['p99_ms']:.1f} ms"),
-            (f"{renew['count']} workers renew against one key server, {AT_A_TIME} at a time",
-             f"{renew['per_s']:.0f}/s, p99 {renew['p99_ms']:.1f} ms"),
-            ("CPU of the key server's enclave per grant", f"{result['cpu_ms_per_grant']['key_server']:.2f} ms")]

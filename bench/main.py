@@ -18,6 +18,7 @@ import answers  # noqa: E402
 import attest  # noqa: E402
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
+import key_cluster  # noqa: E402
 import validators  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
 from lib.tools import ROOT, find_build  # noqa: E402
@@ -69,6 +70,9 @@ def micro(runs: int) -> dict:
     result["commit"] = median_run([program("bench_cometbft") for _ in range(runs)], "ratio")
     say("a quote with its collateral")
     result["quote"] = median_run([program("bench_attest", text=attest.bundle()) for _ in range(runs)], "ratio")
+    say("a key cluster: a join, a thousand renewals")
+    with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+        result["cluster"] = key_cluster.run(Path(folder))
     say("round trip to the enclave")
     with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder, Enclave(Path(folder)) as enclave:
         result["round_trip"] = median_run([program("bench_enclave", str(enclave.path)) for _ in range(runs)], "ratio")
@@ -96,6 +100,16 @@ def fetch_rows(fetch: dict) -> list[str]:
             f"≤ {FETCH_DELAYED_AIM} ×", delayed["ratio_kept_alive"] <= FETCH_DELAYED_AIM),
         row("… fresh connection, session resumed by both", f"{pair(fresh, 'fresh')}; {fresh['ratio_fresh']} ×", f"≤ {FETCH_FRESH_AIM} ×",
             fresh["ratio_fresh"] <= FETCH_FRESH_AIM)]
+
+
+def cluster_rows(figures: dict) -> list[str]:
+    """Real processes of a guard and a key server, with simulated evidence; the workers are one program beside them."""
+    join, renew, cpu = figures["join"], figures["renew"], figures["cpu_ms_per_grant"]
+    return [row("a worker joins a key cluster: from its challenge to keys that it has checked, p50 / p99",
+                f"{join['median_ms']} / {join['p99_ms']} ms", f"p50 ≤ {key_cluster.JOIN_AIM_MS} ms", join["median_ms"] <= key_cluster.JOIN_AIM_MS),
+            row(f"{renew['count']} workers renew against one key server, {key_cluster.AT_A_TIME} at a time (the workers on the same cores)",
+                f"{renew['per_s']}/s, p50 / p99 {renew['median_ms']} / {renew['p99_ms']} ms; CPU of the enclaves per grant: key server "
+                f"{cpu['key_server']} ms, guard {cpu['guard']} ms")]
 
 
 def oracle_rows(figures: dict) -> list[str]:
@@ -140,6 +154,8 @@ def table(result: dict) -> str:
         kept = q["kept_ratio"] * q["kept_signatures"]
         lines.append(row(f"the same with collateral opened before ({q['kept_signatures']} checks)",
                          f"{q['kept_us']} µs; the cost of {kept:.1f} checks", f"≤ {QUOTE_KEPT_MAX}", kept <= QUOTE_KEPT_MAX))
+    if "cluster" in result.get("micro", {}):
+        lines += cluster_rows(result["micro"]["cluster"])
     if "round_trip" in result.get("micro", {}):
         r = result["micro"]["round_trip"]
         lines.append(row("enclave round trip, empty request", f"{r['round_trip_us']} µs; {r['ratio']} × a bare ping-pong",

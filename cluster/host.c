@@ -68,6 +68,8 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 		cluster_host_asks_answer(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_EVENT:
+		/* It has opened its state, and the host has kept what it made. */
+		cluster->is_up = cluster->is_up || frame->number == WIRE_PIPE_EVENT_STARTED;
 		cluster_host_figures_event(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_STATE:
@@ -113,7 +115,6 @@ static void on_connected(void *context)
 	size_t size;
 	if (cluster_host_state_load(&state, &size, cluster->config.state, &why) != CS_OK)
 		return fail(cluster, why.text);
-	cluster->is_up = true;
 	cluster_host_tell(cluster, WIRE_PIPE_STATE, 0, cs_bytes(state, size));
 	free(state);
 	host_timer_start(cluster->tick, CLUSTER_TICK_MS, CLUSTER_TICK_MS);

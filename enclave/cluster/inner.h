@@ -99,7 +99,7 @@ struct service {
 	uint8_t *held;
 	size_t held_size;
 	bool holding;
-	bool overfull;
+	bool broken;          /* the state cannot be kept */
 	uint32_t kept_number; /* of the last KEEP */
 	uint64_t counter;     /* of sealed states */
 	/* connections */

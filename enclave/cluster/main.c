@@ -312,7 +312,7 @@ static int serve(struct service *s, int listen_fd)
 		const struct verify_time now = clock_now();
 		size_t at = 0;
 		while (have - at >= WIRE_PIPE_HEAD_SIZE) {
-			struct wire_pipe_frame frame;
+			struct wire_pipe_frame frame = {.size = 0};
 			enum cs_err err = wire_pipe_decode(&frame, in + at, true);
 			if (err == CS_OK && have - at - WIRE_PIPE_HEAD_SIZE < frame.size)
 				break;

@@ -9,7 +9,7 @@ static void hold(struct service *s, enum wire_pipe_type type, uint32_t number, s
 {
 	const struct held head = {type, number, (uint32_t)body.n};
 	if (HELD_SIZE_MAX - s->held_size < sizeof head + body.n) {
-		s->overfull = true;
+		s->broken = true;
 		return;
 	}
 	memcpy(s->held + s->held_size, &head, sizeof head);
@@ -41,7 +41,7 @@ void service_release(struct service *s)
 	s->held_size = 0;
 }
 
-enum cs_err service_keep(struct service *s, struct cs_why *why)
+static enum cs_err keep(struct service *s, struct cs_why *why)
 {
 	struct cs_buf plain;
 	struct cs_buf sealed;
@@ -65,6 +65,14 @@ enum cs_err service_keep(struct service *s, struct cs_why *why)
 	service_tell(s, WIRE_PIPE_KEEP, s->kept_number, cs_buf_view(&sealed));
 	s->holding = true;
 	return CS_OK;
+}
+
+/* What is not sealed must not be built on: the process ends, and begins again with what was kept. */
+enum cs_err service_keep(struct service *s, struct cs_why *why)
+{
+	const enum cs_err err = keep(s, why);
+	s->broken = s->broken || err != CS_OK;
+	return err;
 }
 
 void service_event(struct service *s, enum wire_pipe_event event, const char *format, ...)

@@ -672,7 +672,7 @@ enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
 	if (!s->begun && frame->type != WIRE_PIPE_STATE)
 		return cs_fail(why, CS_ERR_CONFLICT, "the state comes first");
 	CS_TRY(take(s, frame, body, why));
-	return s->overfull ? cs_fail(why, CS_ERR_FULL, "the host does not keep the state") : CS_OK;
+	return s->broken ? cs_fail(why, CS_ERR_FULL, "the state cannot be kept") : CS_OK;
 }
 
 static enum cs_err read_lineage(struct service *s, struct cs_why *why)

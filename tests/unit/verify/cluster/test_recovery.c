@@ -18,7 +18,8 @@ static struct scene_cluster *lost(struct cs_buf *recovery, struct cs_buf *data)
 		const size_t at = strlen(list);
 		snprintf(list + at, sizeof list - at, "%s\"0x%s\"", i == 0 ? "" : ",", hex);
 	}
-	strcat(list, "],\"threshold\":2}");
+	const size_t end = strlen(list);
+	snprintf(list + end, sizeof list - end, "],\"threshold\":2}");
 	text.recovery = list;
 	struct scene_cluster *c = scene_cluster_new(&text);
 	struct cs_secret random = scene_random(c->scene);
