@@ -27,6 +27,7 @@ UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
 STREAMS_MAX = 64
+TAG = '"' + "0" * 32 + '"'
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_the_page_needs_nothing_from_elsewhere(world):
 
 def reply(**headers) -> Message:
     out = Message()
-    for name, value in {"X_Content_Type_Options": "nosniff", "Content_Type": "application/json", **headers}.items():
+    for name, value in {"X_Content_Type_Options": "nosniff", "Content_Type": "application/json", "ETag": TAG, **headers}.items():
         out[name.replace("_", "-")] = value
     return out
 
@@ -120,6 +121,8 @@ PROBLEM = {"type": "urn:caisson:error:unauthorized", "title": "no", "status": 40
     ("GET", "/healthz", 200, {}, {"ready": True, "more": 1}),
     ("GET", "/healthz", 200, {}, {}),
     ("GET", "/healthz", 202, {}, {"ready": True}),
+    ("GET", "/healthz", 200, {"ETag": "0"}, {"ready": True}),
+    ("GET", "/healthz", 304, {}, {"ready": True}),
     ("GET", "/healthz", 200, {"Content_Type": "text/plain"}, {"ready": True}),
     ("GET", "/healthz", 200, {"X_Content_Type_Options": "no"}, {"ready": True}),
     ("DELETE", "/healthz", 200, {}, {"ready": True}),
@@ -236,7 +239,7 @@ def test_a_transfer_to_be_signed(world):
 def test_lists_by_filter(world):
     """All filters at once find one message; each alone finds it too, and with another value does not."""
     (here, there), (home, abroad) = world.gateways, world.sides
-    request = here.post("/v1/messages", {"to": account(abroad, abroad.friend), "payload": "0x" + b"to be found".hex(), "mode": "sponsored"})
+    request = here.post("/v1/messages", {"to": account(abroad, abroad.app.address), "payload": "0x" + b"to be found".hex(), "mode": "sponsored"})
     found = here.ends(request["request_id"])
     right = {"state": "finalized", "side": "source", "from_chain": home.chain.caip2, "to_chain": abroad.chain.caip2, "sender": found["sender"],
              "recipient": found["recipient"], "tx": found["sent"]["tx"]}
