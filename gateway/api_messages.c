@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_MAX 200u
-#define LIST_DEFAULT 50u
 /* What keyOf returns. */
 #define KEY_WORDS 5u
 
@@ -252,41 +250,6 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 	struct gateway_message message;
 	if (find(gateway, exchange, true, &message))
 		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
-}
-
-static void list_messages(void *context, struct host_http_exchange *exchange)
-{
-	static struct gateway_message messages[LIST_MAX];
-	struct gateway *gateway = context;
-	const char *name = host_http_query(exchange, "state");
-	enum relay_state state = RELAY_STATE_NONE;
-	uint64_t limit = LIST_DEFAULT;
-	uint64_t before = 0;
-	size_t count = 0;
-	if (name && relay_state_parse(&state, name) != CS_OK) {
-		host_http_reply_problem(exchange, CS_ERR_INVALID, "state: no state of a message");
-		return;
-	}
-	if (!gateway_read_number(host_http_query(exchange, "limit"), LIST_MAX, &limit) || limit == 0 ||
-	    !gateway_read_number(host_http_query(exchange, "before"), INT64_MAX, &before)) {
-		host_http_reply_problem(exchange, CS_ERR_INVALID,
-					"limit: 1 to 200; before: a cursor");
-		return;
-	}
-	enum cs_err err = gateway_journal_list(gateway->journal, state, before, messages,
-					       (size_t)limit, &count);
-	if (err != CS_OK) {
-		host_http_reply_problem(exchange, err, NULL);
-		return;
-	}
-	json_t *list = json_array();
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(list, gateway_json_row(gateway, &messages[i], false));
-	json_t *body = json_object();
-	json_object_set_new(body, "messages", list);
-	json_object_set_new(body, "next",
-			    count == limit ? host_json_u64(messages[count - 1].n) : json_null());
-	host_http_reply_json(exchange, 200, body);
 }
 
 /* ---- the envelope: what anybody needs to deliver or to verify it ---- */
@@ -593,8 +556,7 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 void gateway_api_message_routes(struct gateway *gateway)
 {
 	struct host_http_server *server = gateway->server;
-	host_http_server_route(server, "GET", "/v1/messages?state&limit&before", GATEWAY_SCOPE_READ,
-			       list_messages, gateway);
+	gateway_api_list_route(gateway);
 	host_http_server_route(server, "GET", "/v1/messages/{id}?side", GATEWAY_SCOPE_READ,
 			       get_message, gateway);
 	host_http_server_route(server, "GET", "/v1/messages/{id}/envelope?side", GATEWAY_SCOPE_READ,

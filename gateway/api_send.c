@@ -31,7 +31,7 @@ struct send {
 	struct cs_arena *arena;
 	struct gateway_send_body body;
 	bool has_from;
-	struct cs_address from; /* the body's, the operator's account, or who signed */
+	struct cs_address from;           /* the body's, the operator's account, or who signed */
 	struct adapter_transaction given; /* of submit */
 	/* what the chain said */
 	struct cs_u256 fee;
@@ -87,12 +87,13 @@ static enum cs_err plan_calls(struct send *send)
 								    .what = "approve"};
 	}
 	CS_TRY(gateway_send_data(&buf, &send->body, send->arena));
-	send->calls[send->call_count++] = (struct prepared){
-		.to = send->body.transfer ? send->chain->own->bridge : send->chain->manifest->gateway,
-		.value = cs_u256_word(&send->fee),
-		.gas_limit = gateway_send_gas(&send->body),
-		.data = cs_buf_view(&buf),
-		.what = send->body.transfer ? "transfer" : "sendMessage"};
+	send->calls[send->call_count++] =
+		(struct prepared){.to = send->body.transfer ? send->chain->own->bridge
+							    : send->chain->manifest->gateway,
+				  .value = cs_u256_word(&send->fee),
+				  .gas_limit = gateway_send_gas(&send->body),
+				  .data = cs_buf_view(&buf),
+				  .what = send->body.transfer ? "transfer" : "sendMessage"};
 	return CS_OK;
 }
 
@@ -142,8 +143,7 @@ static enum cs_err write_given(struct send *send)
 		.hash = given->hash,
 		.raw = send->body.transaction};
 	uint64_t before = 0;
-	enum cs_err err =
-		gateway_journal_attempted(send->gateway->journal, &given->hash, &before);
+	enum cs_err err = gateway_journal_attempted(send->gateway->journal, &given->hash, &before);
 	if (err != CS_ERR_NOT_FOUND)
 		return err == CS_OK ? CS_ERR_CONFLICT : err;
 	CS_TRY(gateway_journal_add_given(send->gateway->journal, &submission, &attempt));
@@ -194,9 +194,8 @@ static void send_committed(void *context, enum cs_err err)
 	log_info("request.taken", LOG_TEXT("request", send->request.id),
 		 LOG_TEXT("mode", send->request.mode), LOG_TEXT("chain", send->chain->config->id),
 		 LOG_TEXT("key", send->key_name));
-	if (send->body.submitted &&
-	    adapter_send_raw(send->chain->adapter, send->body.transaction, first_sent, NULL) !=
-		    CS_OK)
+	if (send->body.submitted && adapter_send_raw(send->chain->adapter, send->body.transaction,
+						     first_sent, NULL) != CS_OK)
 		log_info("request.not_sent", LOG_TEXT("request", send->request.id));
 	host_http_reply(send->exchange, send->status, "application/json",
 			cs_bytes_str(send->answer));
@@ -223,10 +222,9 @@ static void rehearsed(void *ctx, enum cs_err err, const char *why, struct cs_byt
 	struct send *send = ctx;
 	char text[ADAPTER_CONTRACT_ERROR_MAX];
 	bool known = err == CS_ERR_REVERTED && adapter_contract_error(text, sizeof(text), data);
-	bool may_change = err == CS_ERR_REVERTED
-				  ? !send->body.submitted &&
-					    (send->needs_approval || !send->body.sponsored)
-				  : !send->body.submitted && !send->body.sponsored;
+	bool may_change = err == CS_ERR_REVERTED ? !send->body.submitted && (send->needs_approval ||
+									     !send->body.sponsored)
+						 : !send->body.submitted && !send->body.sponsored;
 	if (err == CS_OK || (may_change && !known))
 		send_commit(send);
 	else
@@ -280,8 +278,8 @@ static void check_given(struct send *send)
 			  "transaction: it does not call what the body asks for");
 		return;
 	}
-	enum cs_err err = gateway_journal_given_count(send->gateway->journal,
-						      &send->chain->identity, &open);
+	enum cs_err err =
+		gateway_journal_given_count(send->gateway->journal, &send->chain->identity, &open);
 	if (err == CS_OK && open >= GATEWAY_SUBMITTED_MAX) {
 		send_fail(send, CS_ERR_FULL, "as many transactions are under way as may be");
 		return;
@@ -594,8 +592,9 @@ static bool may_sponsor(const struct host_http_exchange *exchange)
 static enum cs_err take_given(struct send *send, struct cs_why *why)
 {
 	struct cs_why inner = {{0}};
-	enum cs_err err = adapter_read_transaction(send->chain->adapter, &send->given,
-						   send->gateway->sig, send->body.transaction, &inner);
+	enum cs_err err =
+		adapter_read_transaction(send->chain->adapter, &send->given, send->gateway->sig,
+					 send->body.transaction, &inner);
 	if (err == CS_OK) {
 		send->from = send->given.from;
 		return CS_OK;

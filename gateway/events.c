@@ -56,7 +56,8 @@ static enum cs_err find_cursor(struct gateway *gateway, const char *text, uint64
 			return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
 	}
 	if (number + 1 < first || number > last)
-		return cs_fail(why, CS_ERR_CONFLICT, "cursor: the journal keeps the events %llu to %llu",
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "cursor: the journal keeps the events %llu to %llu",
 			       (unsigned long long)first, (unsigned long long)last);
 	*cursor = number;
 	return CS_OK;
@@ -168,7 +169,8 @@ static void get_events(void *context, struct host_http_exchange *exchange)
 	}
 	host_http_reply_header(exchange, "Cache-Control", "no-store");
 	struct reader *reader = reader_new(gateway, cursor);
-	err = host_http_reply_stream(&reader->stream, exchange, "text/event-stream", on_gone, reader);
+	err = host_http_reply_stream(&reader->stream, exchange, "text/event-stream", on_gone,
+				     reader);
 	if (err != CS_OK) {
 		free(reader);
 		host_http_reply_problem(exchange, err, "too many readers are connected");
@@ -266,7 +268,8 @@ static void pump_reader(struct reader *reader)
 	struct gateway *gateway = reader->gateway;
 	uint64_t before = reader->cursor;
 	uint64_t last = before;
-	if (reader->stream && host_http_stream_stalled_ms(reader->stream) > gateway->reader_stalled_ms) {
+	if (reader->stream &&
+	    host_http_stream_stalled_ms(reader->stream) > gateway->reader_stalled_ms) {
 		drop(reader, "it took nothing for too long");
 		return;
 	}

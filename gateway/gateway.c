@@ -218,6 +218,7 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 	struct host_http_server_options options = {.address = gateway->config.service.address,
 						   .port = gateway->config.service.port,
 						   .body_size_max = 6u * 1024 * 1024,
+						   .etags = true,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);

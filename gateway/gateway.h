@@ -155,7 +155,8 @@ struct gateway {
 	bool enclave_ready; /* keys are there and stored */
 	char enclave_why[GATEWAY_WHY_MAX + 1];
 	struct host_evidence evidence;
-	uint64_t reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
+	uint64_t
+		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
 	char *reference; /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
@@ -384,6 +385,7 @@ void gateway_ledger_collect(struct gateway *gateway);
 void gateway_api_routes(struct gateway *gateway);
 void gateway_api_peer_routes(struct gateway *gateway);
 void gateway_api_message_routes(struct gateway *gateway);
+void gateway_api_list_route(struct gateway *gateway);
 void gateway_api_send_routes(struct gateway *gateway);
 void gateway_api_quote_routes(struct gateway *gateway);
 /* Of a query: decimal digits, at most max; NULL leaves the value. */

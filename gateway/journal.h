@@ -103,7 +103,8 @@ enum gateway_submission_state {
 	GATEWAY_SUBMISSION_FAILED = 3,
 	GATEWAY_SUBMISSION_UNKNOWN = 4, /* may have happened or not: watched, never sent anew */
 	GATEWAY_SUBMISSION_GIVEN = 5,   /* an application's, sent as it is until a block has it */
-	GATEWAY_SUBMISSION_LOST = 6,    /* an application's: may have happened or not, not sent any more */
+	GATEWAY_SUBMISSION_LOST =
+		6, /* an application's: may have happened or not, not sent any more */
 };
 
 struct gateway_submission {
@@ -252,11 +253,24 @@ CS_NODISCARD enum cs_err gateway_journal_ending(struct gateway_journal *journal,
 						struct gateway_message *messages, size_t count_max,
 						size_t *count);
 
-/* For people, newest first; state 0: any. before: rows below it, 0: from the newest. */
+/* What a list is of; zeros, NULL and none: any. */
+struct gateway_filter {
+	enum relay_state state;
+	enum relay_side side;
+	const struct cs_hash *from;
+	const struct cs_hash *to;
+	const struct cs_hash *tx;  /* of the event at the source */
+	struct cs_bytes sender;    /* ERC-7930 */
+	struct cs_bytes recipient; /* ERC-7930 */
+};
+/* Rows that are looked at for one page: what matches seldom costs no more than what matches often. */
+#define GATEWAY_LIST_ROWS 10000u
+/* For people, newest first. before: rows below it, 0: from the newest. next: where the next page begins,
+ * which may hold more though this one is not full; 0: there are no more rows. */
 CS_NODISCARD enum cs_err gateway_journal_list(struct gateway_journal *journal,
-					      enum relay_state state, uint64_t before,
+					      const struct gateway_filter *filter, uint64_t before,
 					      struct gateway_message *messages, size_t count_max,
-					      size_t *count);
+					      size_t *count, uint64_t *next);
 /* Milliseconds from the block of the event at the source to this step, of finalized messages of a route,
  * the newest first, among the newest 10,000 rows. */
 CS_NODISCARD enum cs_err gateway_journal_latencies(struct gateway_journal *journal,

@@ -110,15 +110,47 @@ enum cs_err gateway_journal_ending(struct gateway_journal *journal, const struct
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
-enum cs_err gateway_journal_list(struct gateway_journal *journal, enum relay_state state,
-				 uint64_t before, struct gateway_message *messages,
-				 size_t count_max, size_t *count)
+static void bind_hash_or_any(struct host_stmt *s, uint32_t index, const struct cs_hash *hash)
 {
+	if (hash)
+		host_bind_blob(s, index, CS_BYTES_OF(hash->b));
+	else
+		host_bind_null(s, index);
+}
+
+static void bind_bytes_or_any(struct host_stmt *s, uint32_t index, struct cs_bytes bytes)
+{
+	if (bytes.n > 0)
+		host_bind_blob(s, index, bytes);
+	else
+		host_bind_null(s, index);
+}
+
+enum cs_err gateway_journal_list(struct gateway_journal *journal,
+				 const struct gateway_filter *filter, uint64_t before,
+				 struct gateway_message *messages, size_t count_max, size_t *count,
+				 uint64_t *next)
+{
+	uint64_t last = 0;
+	CS_TRY(gateway_journal_number(sql(journal, SQL_MESSAGE_LAST), &last));
+	uint64_t top = before != 0 && before <= last ? before : last + 1;
+	uint64_t low = top > GATEWAY_LIST_ROWS ? top - GATEWAY_LIST_ROWS : 1;
 	struct host_stmt *s = sql(journal, SQL_LIST);
-	host_bind_u64(s, 0, state);
-	host_bind_u64(s, 1, before);
+	host_bind_u64(s, 0, low);
+	host_bind_u64(s, 1, top);
 	host_bind_u64(s, 2, count_max);
-	return gateway_journal_read_messages(s, messages, count_max, count);
+	host_bind_u64(s, 3, filter->state);
+	host_bind_u64(s, 4, filter->side);
+	bind_hash_or_any(s, 5, filter->from);
+	bind_hash_or_any(s, 6, filter->to);
+	bind_hash_or_any(s, 7, filter->tx);
+	bind_bytes_or_any(s, 8, filter->sender);
+	bind_bytes_or_any(s, 9, filter->recipient);
+	CS_TRY(gateway_journal_read_messages(s, messages, count_max, count));
+	*next = *count == count_max ? messages[*count - 1].n : low;
+	if (*next <= 1)
+		*next = 0;
+	return CS_OK;
 }
 
 enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const struct cs_hash *chain,

@@ -202,8 +202,8 @@ static enum cs_err read_message_body(struct reading *reading, const json_t *body
 static enum cs_err read_transfer_body(struct reading *reading, const json_t *body,
 				      struct cs_why *why)
 {
-	static const char *const names[] = {"from_chain", "to",         "token",
-					    "amount",     "mode",       "from",
+	static const char *const names[] = {"from_chain", "to",          "token",
+					    "amount",     "mode",        "from",
 					    "attributes", "transaction", NULL};
 	static const uint8_t zeros[AMOUNT_ZEROS];
 	CS_TRY(host_json_known(body, names, "body", why));

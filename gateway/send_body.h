@@ -18,7 +18,7 @@ struct gateway_send_body {
 	bool transfer;
 	bool sponsored; /* the mode; neither: prepare */
 	bool submitted;
-	struct cs_bytes transaction; /* of submit: what the application signed */
+	struct cs_bytes transaction;              /* of submit: what the application signed */
 	bool has_from;                            /* of prepare alone */
 	struct cs_address from;
 	struct cs_bytes recipient; /* ERC-7930, of a chain that there is a route to */

@@ -11,8 +11,7 @@ CS_NODISCARD enum cs_err gateway_send_quote(struct cs_buf *buf,
 					    const struct gateway_send_body *body,
 					    struct cs_arena *arena);
 /* The send itself. */
-CS_NODISCARD enum cs_err gateway_send_data(struct cs_buf *buf,
-					   const struct gateway_send_body *body,
+CS_NODISCARD enum cs_err gateway_send_data(struct cs_buf *buf, const struct gateway_send_body *body,
 					   struct cs_arena *arena);
 /* That suffices for it. */
 uint64_t gateway_send_gas(const struct gateway_send_body *body);

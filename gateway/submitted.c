@@ -86,8 +86,8 @@ static enum cs_err send_again(struct look *look)
 	struct adapter_attempt attempt;
 	size_t count = 0;
 	size_t mark = cs_arena_mark(&gateway->scratch);
-	enum cs_err err = gateway_journal_attempts(gateway->journal, look->row.n,
-						   &gateway->scratch, &attempt, 1, &count);
+	enum cs_err err = gateway_journal_attempts(gateway->journal, look->row.n, &gateway->scratch,
+						   &attempt, 1, &count);
 	if (err == CS_OK && count == 1)
 		err = adapter_send_raw(look->chain->adapter, attempt.raw, sent, look);
 	else if (err == CS_OK)
@@ -135,8 +135,8 @@ static void receipt_done(void *ctx, enum cs_err err, const char *why,
 	else if (receipt && receipt->height <= chain->follow.final_height &&
 		 adapter_follow_agrees(&chain->follow))
 		settle(look, receipt);
-	else if (receipt || adapter_account(chain->adapter, &look->row.account, account_done,
-					    look) != CS_OK)
+	else if (receipt ||
+		 adapter_account(chain->adapter, &look->row.account, account_done, look) != CS_OK)
 		look_end(look);
 }
 

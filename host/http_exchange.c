@@ -1,5 +1,6 @@
 #include "host/http_exchange.h"
 
+#include "core/hash.h"
 #include "host/alloc.h"
 #include "host/http_stream.h"
 
@@ -330,17 +331,55 @@ void host_http_reply_header(struct host_http_exchange *e, const char *name, cons
 	e->header_count++;
 }
 
+/* content_type NULL: there is no content. */
 static void make_response(struct host_http_exchange *e, int status, const char *content_type,
 			  struct MHD_Response *response)
 {
 	cs_assert(response != NULL);
 	e->status = status;
 	e->response = response;
-	cs_assert(MHD_add_response_header(e->response, "Content-Type", content_type) == MHD_YES);
+	if (content_type != NULL)
+		cs_assert(MHD_add_response_header(e->response, "Content-Type", content_type) ==
+			  MHD_YES);
 	(void)MHD_add_response_header(e->response, "X-Content-Type-Options", "nosniff");
 	for (uint32_t i = 0; i < e->header_count; i++)
 		cs_assert(MHD_add_response_header(e->response, e->headers[i][0],
 						  e->headers[i][1]) == MHD_YES);
+}
+
+/* Of a list of entity tags, with or without W/, or *. */
+static bool names_tag(const char *list, const char *tag)
+{
+	size_t n = strlen(tag);
+	for (const char *at = list + strspn(list, " \t,"); *at != 0; at += strspn(at, " \t,")) {
+		size_t size = strcspn(at, " \t,");
+		const char *text = size > 2 && memcmp(at, "W/", 2) == 0 ? at + 2 : at;
+		if ((size == 1 && *at == '*') ||
+		    ((size_t)(at + size - text) == n && memcmp(text, tag, n) == 0))
+			return true;
+		at += size;
+	}
+	return false;
+}
+
+/* Adds the tag; true: the client has this already. */
+static bool is_known(struct host_http_exchange *e, int status, const char *content_type,
+		     struct cs_bytes body)
+{
+	char tag[35];
+	const char *method = host_http_method(e);
+	if (e->server == NULL || !host_http_server_has_etags(e->server) || status != 200 ||
+	    strcmp(content_type, "application/json") != 0 ||
+	    (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
+		return false;
+	const struct cs_hash hash = cs_sha256(body);
+	cs_hex(tag + 1, cs_bytes(hash.b, 16));
+	tag[0] = '"';
+	tag[33] = '"';
+	tag[34] = 0;
+	host_http_reply_header(e, "ETag", tag);
+	const char *wanted = host_http_request_header(e, "if-none-match");
+	return wanted != NULL && names_tag(wanted, tag);
 }
 
 void host_http_reply(struct host_http_exchange *e, int status, const char *content_type,
@@ -351,6 +390,11 @@ void host_http_reply(struct host_http_exchange *e, int status, const char *conte
 	/* The client may have gone, or been told 504. */
 	if (e->mhd_holds && !e->replied) {
 		e->replied = true;
+		if (is_known(e, status, content_type, body)) {
+			status = MHD_HTTP_NOT_MODIFIED;
+			content_type = NULL;
+			body = CS_BYTES_NONE;
+		}
 		make_response(e, status, content_type,
 			      MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
 							      MHD_RESPMEM_MUST_COPY));

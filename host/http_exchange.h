@@ -71,6 +71,8 @@ void host_http_exchange_gone(struct host_http_exchange *exchange);
 void host_http_exchange_expire(struct host_http_exchange *exchange);
 /* The server's half of a resumption: without threads of its own libmicrohttpd must be run for it. */
 void host_http_server_wake(struct host_http_server *server);
+/* Whether replies have ETags. */
+bool host_http_server_has_etags(const struct host_http_server *server);
 /* Whether one more reply may go on. */
 bool host_http_server_has_room(const struct host_http_server *server);
 /* The JSON of a problem, malloc'd; detail may be NULL. */

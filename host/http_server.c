@@ -174,6 +174,11 @@ static void on_timer(void *context)
 	service(context);
 }
 
+bool host_http_server_has_etags(const struct host_http_server *server)
+{
+	return server->options.etags;
+}
+
 bool host_http_server_has_room(const struct host_http_server *server)
 {
 	uint32_t count = 0;

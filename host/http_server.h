@@ -27,6 +27,7 @@ struct host_http_server_options {
 					[10,000] */
 	uint64_t idle_timeout_s;     /* of a kept connection [60] */
 	uint32_t streams_max;        /* replies that go on, each on a connection [64] */
+	bool etags; /* JSON of a GET has an ETag, and 304 answers who has it (RFC 9110, 13.1.2) */
 	uint64_t
 		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys

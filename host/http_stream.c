@@ -45,8 +45,8 @@ static ssize_t on_read(void *context, uint64_t position, char *block, size_t roo
 	(void)position;
 	while (stream->first != NULL && at < room) {
 		struct piece *piece = stream->first;
-		size_t n = piece->n - piece->taken < room - at ? piece->n - piece->taken
-							       : room - at;
+		size_t n =
+			piece->n - piece->taken < room - at ? piece->n - piece->taken : room - at;
 		memcpy(block + at, piece->p + piece->taken, n);
 		piece->taken += n;
 		stream->queued -= n;

@@ -567,10 +567,9 @@ enum cs_err evm_receipt(struct adapter *adapter, const struct cs_hash *hash,
 	struct receipt *request = host_alloc(sizeof(*request));
 
 	*request = (struct receipt){*hash, done, ctx};
-	enum cs_err err = adapter_rpc_call(evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT,
-					   "eth_getTransactionReceipt",
-					   json_pack("[o]", host_json_hash(hash)), receipt_done,
-					   request);
+	enum cs_err err = adapter_rpc_call(
+		evm_of(adapter)->rpc, ADAPTER_RPC_DEFAULT, "eth_getTransactionReceipt",
+		json_pack("[o]", host_json_hash(hash)), receipt_done, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

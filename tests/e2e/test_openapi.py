@@ -12,6 +12,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
+from urllib.parse import urlencode
 
 import pytest
 import websocket
@@ -26,6 +27,7 @@ UNIT = 10**18
 NO_ID = "0x" + "00" * 32
 BODY_MAX = 6 * 1024 * 1024
 STREAMS_MAX = 64
+TAG = '"' + "0" * 32 + '"'
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +108,7 @@ def test_the_page_needs_nothing_from_elsewhere(world):
 
 def reply(**headers) -> Message:
     out = Message()
-    for name, value in {"X_Content_Type_Options": "nosniff", "Content_Type": "application/json", **headers}.items():
+    for name, value in {"X_Content_Type_Options": "nosniff", "Content_Type": "application/json", "ETag": TAG, **headers}.items():
         out[name.replace("_", "-")] = value
     return out
 
@@ -119,6 +121,8 @@ PROBLEM = {"type": "urn:caisson:error:unauthorized", "title": "no", "status": 40
     ("GET", "/healthz", 200, {}, {"ready": True, "more": 1}),
     ("GET", "/healthz", 200, {}, {}),
     ("GET", "/healthz", 202, {}, {"ready": True}),
+    ("GET", "/healthz", 200, {"ETag": "0"}, {"ready": True}),
+    ("GET", "/healthz", 304, {}, {"ready": True}),
     ("GET", "/healthz", 200, {"Content_Type": "text/plain"}, {"ready": True}),
     ("GET", "/healthz", 200, {"X_Content_Type_Options": "no"}, {"ready": True}),
     ("DELETE", "/healthz", 200, {}, {"ready": True}),
@@ -232,6 +236,28 @@ def test_a_transfer_to_be_signed(world):
     gateway.ends(sponsored["request_id"])
 
 
+def test_lists_by_filter(world):
+    """All filters at once find one message; each alone finds it too, and with another value does not."""
+    (here, there), (home, abroad) = world.gateways, world.sides
+    request = here.post("/v1/messages", {"to": account(abroad, abroad.app.address), "payload": "0x" + b"to be found".hex(), "mode": "sponsored"})
+    found = here.ends(request["request_id"])
+    right = {"state": "finalized", "side": "source", "from_chain": home.chain.caip2, "to_chain": abroad.chain.caip2, "sender": found["sender"],
+             "recipient": found["recipient"], "tx": found["sent"]["tx"]}
+    wrong = {"state": "abandoned", "side": "destination", "from_chain": abroad.chain.caip2, "to_chain": home.chain.caip2,
+             "sender": account(home, home.owner), "recipient": account(abroad, abroad.owner), "tx": "0x" + "11" * 32}
+
+    def ids(gateway, **filters: str) -> list[str]:
+        page = ask(gateway, 200, "GET", f"/v1/messages?{urlencode({**filters, 'limit': 200})}")
+        assert page["next"] is None
+        return [m["id"] for m in page["messages"]]
+
+    assert ids(here, **right) == [found["id"]]
+    for name in right:
+        assert found["id"] in ids(here, **{name: right[name]})
+        assert found["id"] not in ids(here, **{name: wrong[name]})
+    assert found["id"] in ids(there, side="destination", from_chain=home.chain.caip2) and found["id"] not in ids(there, from_chain=abroad.chain.caip2)
+
+
 def test_a_quote(world):
     """Its fee is what `prepare` says, its times are those of the messages that were finalized."""
     gateway, (home, abroad) = world.gateways[0], world.sides
@@ -273,6 +299,33 @@ def test_what_a_gateway_says_of_itself(world):
         ask(gateway, 404, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_that_did_not_change(world, described, method):
+    """304 to who has it, in each form in which a client may name it; 200 to who has another one, and once it changed."""
+    gateway = world.gateways[0]
+    message = gateway.ends(world.send(b"as it was"))
+    path = f"/v1/messages/{message['id']}"
+
+    def ask_if(wanted: str | None) -> tuple[int, str, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection.request(method, path, headers={"Authorization": f"Bearer {gateway.key}", **({"If-None-Match": wanted} if wanted else {})})
+        told = connection.getresponse()
+        raw = told.read()
+        described.check(method, path, told.status, told.headers, raw)
+        return told.status, told.headers["ETag"], raw
+
+    _, tag, _ = ask_if(None)
+    for wanted in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        assert ask_if(wanted) == (304, tag, b""), wanted
+    for wanted in ('"other"', tag.strip('"'), tag[:-1], "W/", ","):
+        assert ask_if(wanted)[:2] == (200, tag), wanted
+    assert gateway.request("GET", "/v1/nothing", headers={"If-None-Match": "*"})[0] == 404
+    path = "/v1/messages?limit=1"
+    _, tag, _ = ask_if(None)
+    gateway.ends(world.send(b"another one"))
+    assert ask_if(tag)[0] == 200
+
+
 def test_a_peer(world):
     here = world.gateways[0]
     batch = ask(here, 200, "GET", "/v1/peer/envelopes?after=0", key=here.peer_key)
@@ -310,6 +363,8 @@ def test_what_waits_for_a_peer(world):
 @pytest.mark.parametrize("status, method, path, body", [
     (404, "GET", "/v1/nothing", None), (404, "GET", "/v1/messages/", None), (405, "DELETE", "/v1/messages", None), (405, "POST", "/docs", {}),
     (400, "GET", "/v1/messages?limit=0", None), (400, "GET", "/v1/messages?what=1", None), (400, "GET", "/v1/messages?state=%zz", None),
+    (400, "GET", "/v1/messages?side=both", None), (400, "GET", "/v1/messages?from_chain=eip155:9", None), (400, "GET", "/v1/messages?to_chain=x", None),
+    (400, "GET", "/v1/messages?sender=0x12", None), (400, "GET", "/v1/messages?recipient=eip155:1", None), (400, "GET", "/v1/messages?tx=0x12", None),
     (400, "GET", "/openapi.json?x=1", None), (400, "GET", "/v1/messages/0x12", None), (400, "GET", f"/v1/messages/{NO_ID}?side=both", None),
     (404, "GET", f"/v1/messages/{NO_ID}", None), (404, "GET", f"/v1/messages/{NO_ID}/envelope", None),
     (404, "POST", f"/v1/messages/{NO_ID}/retry", None), (404, "POST", f"/v1/messages/{NO_ID}/close", {}),

@@ -8,9 +8,9 @@ import type {
   Enclave,
   Envelope,
   Event,
+  Filters,
   Message,
   MessageList,
-  MessageState,
   Quote,
   QuoteKind,
   Request,
@@ -106,12 +106,12 @@ export class Gateway {
   }
 
   /** `GET /v1/messages`: one page, newest first, without steps. limit: 1 to 200. */
-  async messages(query: { state?: MessageState | undefined; limit?: number; before?: number | undefined } = {}): Promise<MessageList> {
-    return (await this.#get('/v1/messages', query)) as unknown as MessageList;
+  async messages(query: Filters & { limit?: number; before?: number | undefined } = {}): Promise<MessageList> {
+    return (await this.#get('/v1/messages', { ...query })) as unknown as MessageList;
   }
 
   /** All pages of it. */
-  async *allMessages(query: { state?: MessageState } = {}): AsyncGenerator<Message> {
+  async *allMessages(query: Filters = {}): AsyncGenerator<Message> {
     let before: number | undefined;
     do {
       const page = await this.messages({ ...query, limit: 200, before });

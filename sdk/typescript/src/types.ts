@@ -141,6 +141,17 @@ export interface MessageList {
   next: number | null;
 }
 
+/** Of a list of messages: chains are CAIP-2, accounts CAIP-10, tx is the source's transaction. */
+export interface Filters {
+  state?: MessageState;
+  side?: Side;
+  from_chain?: string;
+  to_chain?: string;
+  sender?: string;
+  recipient?: string;
+  tx?: Hex;
+}
+
 export type QuoteKind = 'message' | 'transfer';
 
 /** Measured: half of the samples, and 99 of a hundred, took no longer than this. */

@@ -154,7 +154,8 @@ static void other_types(void **state)
 /* n - s signs the same digest: a twin of another hash. */
 static void a_high_s_is_refused(void **state)
 {
-	static const char order[] = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+	static const char order[] =
+		"fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
 	struct cs_address from;
 	struct cs_hash hash;
 	struct adapter_transaction out;
@@ -178,9 +179,12 @@ static void a_high_s_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(those_of_others), cmocka_unit_test(what_no_chain_takes),
-		cmocka_unit_test(ours),		   cmocka_unit_test(each_byte_counts),
-		cmocka_unit_test(other_types),	   cmocka_unit_test(a_high_s_is_refused),
+		cmocka_unit_test(those_of_others),
+		cmocka_unit_test(what_no_chain_takes),
+		cmocka_unit_test(ours),
+		cmocka_unit_test(each_byte_counts),
+		cmocka_unit_test(other_types),
+		cmocka_unit_test(a_high_s_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

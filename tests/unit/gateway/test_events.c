@@ -107,9 +107,10 @@ static enum cs_err write_events(void *context)
 {
 	struct fixture *f = context;
 	for (size_t i = 0; i < EVENTS; i++)
-		CS_TRY(gateway_journal_event(f->gateway.journal, "chain.reorg", NULL,
-					     "eip155:31337: from 62, and a word or two more, so that "
-					     "each of them takes some room"));
+		CS_TRY(gateway_journal_event(
+			f->gateway.journal, "chain.reorg", NULL,
+			"eip155:31337: from 62, and a word or two more, so that "
+			"each of them takes some room"));
 	return CS_OK;
 }
 
@@ -204,7 +205,8 @@ static void what_is_pruned_meanwhile_is_no_gap(void **state)
 	pass(f, 500);
 	assert_ok(gateway_write(&f->gateway, write_prune, f));
 	f->reads = true;
-	hears(f, "event: dropped\ndata: {\"why\":\"the journal no longer keeps what follows\"}\n\n");
+	hears(f,
+	      "event: dropped\ndata: {\"why\":\"the journal no longer keeps what follows\"}\n\n");
 	assert_ok(host_loop_run_until(f->loop, has_ended, f, WAIT_MS));
 	assert_null(strstr(f->heard, "id: 60000\n"));
 }

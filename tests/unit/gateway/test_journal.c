@@ -209,8 +209,10 @@ static void one_message_has_one_row_a_side(void **state)
 	assert_int_equal(add(f, &a), CS_ERR_DUPLICATE);
 	struct gateway_message list[8];
 	size_t count = 0;
-	assert_int_equal(gateway_journal_list(f->journal, RELAY_STATE_NONE, 0, list, 8, &count),
-			 CS_OK);
+	uint64_t next = 1;
+	assert_ok(gateway_journal_list(f->journal, &(struct gateway_filter){0}, 0, list, 8, &count,
+				       &next));
+	assert_int_equal(next, 0);
 	assert_int_equal(count, 2);
 	assert_int_equal(list[0].side, RELAY_DESTINATION);
 	assert_int_equal(list[0].state, RELAY_SIGNED);
@@ -359,6 +361,42 @@ static void submissions_stay_open_until_they_are_settled(void **state)
 		gateway_journal_open_submissions(f->journal, &sub.chain, 0, rows, 4, &count),
 		CS_OK);
 	assert_int_equal(count, 0);
+}
+
+static enum cs_err many_body(struct fixture *f, void *context)
+{
+	struct add add = {.content = {.sender = cs_bytes_str("somebody"),
+				      .recipient = cs_bytes_str("recipient")}};
+	(void)context;
+	for (uint64_t i = 1; i <= GATEWAY_LIST_ROWS + 5; i++) {
+		struct gateway_message message = sample(1, RELAY_SOURCE);
+		memcpy(message.id.b, &i, sizeof(i));
+		add.message = &message;
+		add.content.sender = cs_bytes_str(i == 3 ? "the one" : "somebody");
+		CS_TRY(add_body(f, &add));
+	}
+	return CS_OK;
+}
+
+/* What is far down is found on the second page; the first one is empty and says that there is more. */
+static void a_list_looks_at_so_many_rows_at_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct gateway_filter filter = {.sender = cs_bytes_str("the one")};
+	struct gateway_message list[2];
+	uint64_t next = 0;
+	size_t count = 0;
+	assert_int_equal(write_(f, many_body, NULL), CS_OK);
+	assert_ok(gateway_journal_list(f->journal, &filter, 0, list, 2, &count, &next));
+	assert_int_equal(count, 0);
+	assert_int_equal(next, 6);
+	assert_ok(gateway_journal_list(f->journal, &filter, next, list, 2, &count, &next));
+	assert_int_equal(count, 1);
+	assert_int_equal(list[0].n, 3);
+	assert_int_equal(next, 0);
+	assert_ok(
+		gateway_journal_list(f->journal, &filter, UINT64_MAX / 2, list, 2, &count, &next));
+	assert_int_equal(next, 6);
 }
 
 static enum cs_err given_body(struct fixture *f, void *context)
@@ -650,6 +688,7 @@ int main(void)
 		T(statements_are_kept_once),
 		T(submissions_stay_open_until_they_are_settled),
 		T(what_applications_signed_is_followed_apart),
+		T(a_list_looks_at_so_many_rows_at_once),
 		T(the_outbox_keeps_its_order_and_its_numbers),
 		T(events_have_one_ascending_cursor),
 		T(an_idempotency_key_belongs_to_one_body),

@@ -407,9 +407,10 @@ static size_t rows(void)
 {
 	struct gateway_message list[32];
 	size_t count = 0;
-	assert_int_equal(
-		gateway_journal_list(gateway.journal, RELAY_STATE_NONE, 0, list, 32, &count),
-		CS_OK);
+	uint64_t next = 0;
+	assert_int_equal(gateway_journal_list(gateway.journal, &(struct gateway_filter){0}, 0, list,
+					      32, &count, &next),
+			 CS_OK);
 	return count;
 }
 
@@ -534,7 +535,9 @@ static void what_came_is_shown_with_its_steps(void **state)
 	char hex[65];
 	(void)state;
 	assert_int_equal(push(json_pack("[o]", envelope_item(20, 9, false)), 8), 20);
-	assert_int_equal(gateway_journal_list(gateway.journal, RELAY_SIGNED, 0, list, 1, &count),
+	const struct gateway_filter filter = {.state = RELAY_SIGNED};
+	uint64_t next = 0;
+	assert_int_equal(gateway_journal_list(gateway.journal, &filter, 0, list, 1, &count, &next),
 			 CS_OK);
 	assert_int_equal(count, 1);
 	cs_hex(hex, CS_BYTES_OF(list[0].id.b));

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Unpack, cast
 from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
 from .transport import Reply, exchange, server_sent, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Filters, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
@@ -96,15 +96,15 @@ class Gateway:
         """`GET /v1/messages/{id}`: with its eighteen steps. message_id: the message's, or a request's."""
         return cast(Message, self._get(f"/v1/messages/{quote(message_id, safe='')}", side=side))
 
-    def messages(self, *, state: str | None = None, limit: int | None = None, before: int | None = None) -> MessageList:
-        """`GET /v1/messages`: one page, newest first, without steps. limit: 1 to 200."""
-        return cast(MessageList, self._get("/v1/messages", state=state, limit=limit, before=before))
+    def messages(self, *, limit: int | None = None, before: int | None = None, **filters: Unpack[Filters]) -> MessageList:
+        """`GET /v1/messages`: one page, newest first, without steps. limit: 1 to 200. With filters it may be short: there is more until next is None."""
+        return cast(MessageList, self._get("/v1/messages", limit=limit, before=before, **filters))
 
-    def all_messages(self, *, state: str | None = None) -> Iterator[Message]:
+    def all_messages(self, **filters: Unpack[Filters]) -> Iterator[Message]:
         """All pages of it."""
         before: int | None = None
         while True:
-            page = self.messages(state=state, limit=200, before=before)
+            page = self.messages(limit=200, before=before, **filters)
             yield from page["messages"]
             before = page["next"]
             if before is None:

@@ -113,6 +113,18 @@ class MessageList(TypedDict):
     next: int | None
 
 
+class Filters(TypedDict, total=False):
+    """Of a list of messages: chains are CAIP-2, accounts CAIP-10, tx is the source's transaction."""
+
+    state: MessageState
+    side: Side
+    from_chain: str
+    to_chain: str
+    sender: str
+    recipient: str
+    tx: str
+
+
 class Latency(TypedDict):
     """Measured: half of the samples, and 99 of a hundred, took no longer than this."""
 
