@@ -1,6 +1,7 @@
 /* `caisson ledger query` and `proof`: what a node answers, and what it proves. */
 #include "cli/ledger.h"
 
+#include "adapters/cometbft/revert.h"
 #include "relay_state/ledger/block.h"
 
 #include <stdlib.h>
@@ -170,6 +171,15 @@ static void print_reply(const struct cli *cli, const struct ledger_reply *reply)
 	free(hex);
 }
 
+static enum cli_exit fail_reply(const struct cli *cli, const struct ledger_reply *reply)
+{
+	char text[ADAPTER_CONTRACT_ERROR_MAX];
+	if (reply->code != LEDGER_CODE_REVERTED)
+		return cli_fail(cli, CLI_REFUSED, "%s", reply->log);
+	comet_revert_text(text, reply->value);
+	return cli_fail(cli, CLI_REFUSED, "%s: %s", reply->log, text);
+}
+
 static enum cli_exit prepare(const struct cli *cli, struct ledger_question *question,
 			     struct cs_buf *buf)
 {
@@ -210,11 +220,10 @@ enum cli_exit cli_ledger_query(struct cli *cli)
 		code = ledger_node_open(&node, cli);
 	if (code == CLI_OK)
 		code = ledger_ask(&node, &reply, &question);
-	if (code == CLI_OK) {
+	if (code == CLI_OK && reply.code != LEDGER_CODE_OK)
+		code = fail_reply(cli, &reply);
+	if (code == CLI_OK)
 		print_reply(cli, &reply);
-		if (reply.code != 0)
-			code = cli_fail(cli, CLI_REFUSED, "%s", reply.log);
-	}
 	ledger_reply_clear(&reply);
 	return code;
 }

@@ -1,7 +1,7 @@
 #include "cli/ledger.h"
+#include "core/base64.h"
 #include "host/http_client.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,8 +136,9 @@ static json_t *params_of(const struct ledger_question *question)
 static bool take_base64(struct cs_bytes *bytes, uint8_t **at, const uint8_t *end, const char *text)
 {
 	size_t n = 0;
-	if (sodium_base642bin(*at, (size_t)(end - *at), text, strlen(text), NULL, &n, NULL,
-			      sodium_base64_VARIANT_ORIGINAL) != 0)
+	const struct cs_bytes from = cs_bytes_str(text);
+	if (CS_UNBASE64_SIZE(from.n) > (size_t)(end - *at) ||
+	    cs_unbase64(*at, &n, from, CS_BASE64) != CS_OK)
 		return false;
 	*bytes = cs_bytes(*at, n);
 	*at += n;
@@ -150,7 +151,7 @@ static bool read_reply(struct ledger_reply *reply, const json_t *result)
 	const json_t *ops = json_object_get(json_object_get(response, "proofOps"), "ops");
 	const json_t *op = json_array_get(ops, 0);
 	const char *value = cli_text_of(response, "value"), *proof = cli_text_of(op, "data");
-	const size_t size = strlen(value) + strlen(proof) + 1;
+	const size_t size = CS_UNBASE64_SIZE(strlen(value)) + CS_UNBASE64_SIZE(strlen(proof));
 	struct ledger_reply read = {.memory = malloc(size)};
 	uint8_t *at = read.memory;
 	if (read.memory == NULL || response == NULL)

@@ -197,7 +197,7 @@ static const char *anchor_text(const struct checking *checking)
 {
 	switch (checking->anchor) {
 	case ANCHOR_GIVEN:
-		return "given";
+		return "as given: of which chain and height it is, is not proven";
 	case ANCHOR_SIGNED:
 		return "of the light block, signed by the validators given";
 	case ANCHOR_TRUSTED:
@@ -219,6 +219,25 @@ static const char *closed_text(const struct checking *checking)
 						   : "no: the month goes on";
 }
 
+/* The same for programs. What an app hash alone does not prove is null: of which height and chain it is. */
+static void add_anchor(json_t *json, const struct checking *checking)
+{
+	static const char *const names[] = {[ANCHOR_GIVEN] = "app-hash",
+					    [ANCHOR_SIGNED] = "validators",
+					    [ANCHOR_TRUSTED] = "trusted",
+					    [ANCHOR_CLAIMED] = "claimed"};
+	const bool has_block = checking->next_height != 0;
+	char app_hash[2 * sizeof(checking->app_hash.b) + 3] = "0x";
+	cs_hex(app_hash + 2, CS_BYTES_OF(checking->app_hash.b));
+	json_object_set_new(json, "anchor", json_string(names[checking->anchor]));
+	json_object_set_new(json, "app_hash", json_string(app_hash));
+	json_object_set_new(json, "chain_id",
+			    has_block ? json_string(checking->chain_id) : json_null());
+	json_object_set_new(json, "height",
+			    has_block ? json_integer((json_int_t)checking->next_height - 1)
+				      : json_null());
+}
+
 static void print_hash(const char *label, const struct cs_hash *hash)
 {
 	char hex[2 * sizeof(hash->b) + 1];
@@ -233,19 +252,17 @@ static enum cli_exit report(const struct checking *checking, const json_t *json)
 		(unsigned long long)(checking->sum.sum.log.count - checking->lines);
 	const struct cli *cli = checking->cli;
 	if (cli->json) {
-		cli_print_json(
-			cli,
-			json_pack("{s:b, s:s, s:s, s:s, s:O, s:I, s:I, s:O, s:O, s:O, s:I, s:I}",
-				  "ok", checking->anchor != ANCHOR_CLAIMED, "party",
-				  cli_text_of(json, "party"), "role", cli_text_of(json, "role"),
-				  "period", cli_text_of(json, "period"), "height",
-				  json_object_get(json, "height"), "lines",
-				  (json_int_t)checking->lines, "pruned", (json_int_t)pruned,
-				  "charged", json_object_get(json, "charged"), "credited",
-				  json_object_get(json, "credited"), "total",
-				  json_object_get(json, "total"), "signatures",
-				  (json_int_t)checking->signatures, "insecure_signatures",
-				  (json_int_t)checking->insecure));
+		json_t *said = json_pack(
+			"{s:b, s:s, s:s, s:s, s:I, s:I, s:O, s:O, s:O, s:I, s:I}", "ok",
+			checking->anchor != ANCHOR_CLAIMED, "party", cli_text_of(json, "party"),
+			"role", cli_text_of(json, "role"), "period", cli_text_of(json, "period"),
+			"lines", (json_int_t)checking->lines, "pruned", (json_int_t)pruned,
+			"charged", json_object_get(json, "charged"), "credited",
+			json_object_get(json, "credited"), "total", json_object_get(json, "total"),
+			"signatures", (json_int_t)checking->signatures, "insecure_signatures",
+			(json_int_t)checking->insecure);
+		add_anchor(said, checking);
+		cli_print_json(cli, said);
 	} else {
 		printf("%-10s %s %s, %s\n", "statement", cli_text_of(json, "role"),
 		       cli_text_of(json, "party"), cli_text_of(json, "period"));
@@ -277,14 +294,14 @@ static enum cli_exit report_line(const struct checking *checking, const json_t *
 	const json_t *head = json_object_get(json, "statement"),
 		     *line = json_object_get(json, "line");
 	if (checking->cli->json) {
-		cli_print_json(checking->cli,
-			       json_pack("{s:b, s:O, s:O, s:I, s:O, s:I, s:I}", "ok",
-					 checking->anchor != ANCHOR_CLAIMED, "party",
-					 json_object_get(head, "party"), "period",
-					 json_object_get(head, "period"), "of",
-					 (json_int_t)path->total, "line", line, "signatures",
-					 (json_int_t)checking->signatures, "insecure_signatures",
-					 (json_int_t)checking->insecure));
+		json_t *said = json_pack(
+			"{s:b, s:O, s:O, s:I, s:O, s:I, s:I}", "ok",
+			checking->anchor != ANCHOR_CLAIMED, "party", json_object_get(head, "party"),
+			"period", json_object_get(head, "period"), "of", (json_int_t)path->total,
+			"line", line, "signatures", (json_int_t)checking->signatures,
+			"insecure_signatures", (json_int_t)checking->insecure);
+		add_anchor(said, checking);
+		cli_print_json(checking->cli, said);
 	} else {
 		printf("%-10s %s of %lld: %s of %s, amount %s\n", "line",
 		       cli_text_of(line, "index"), (long long)path->total,
@@ -346,11 +363,13 @@ static enum cli_exit verify_proof(struct checking *checking, const json_t *json,
 		code = check_place(checking, json);
 	if (code == CLI_OK && statement_proof_check(&proof, &checking->app_hash, &why) != CS_OK)
 		code = cli_fail(checking->cli, CLI_NO, "%s: %s", path, why.text);
-	if (code == CLI_OK && checking->cli->json)
-		cli_print_json(checking->cli,
-			       json_pack("{s:b, s:b, s:o}", "ok",
+	if (code == CLI_OK && checking->cli->json) {
+		json_t *said = json_pack("{s:b, s:b, s:o}", "ok",
 					 checking->anchor != ANCHOR_CLAIMED, "exists",
-					 proof.value.n > 0, "state", statement_proof_json(&proof)));
+					 proof.value.n > 0, "state", statement_proof_json(&proof));
+		add_anchor(said, checking);
+		cli_print_json(checking->cli, said);
+	}
 	if (code == CLI_OK && !checking->cli->json) {
 		printf("%-10s %s\n", "key", cli_text_of(state, "key"));
 		printf("%-10s %s\n", "value",

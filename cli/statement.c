@@ -35,10 +35,16 @@ enum column {
 	LINE,
 	COLUMN_COUNT,
 };
-static const char *const names[COLUMN_COUNT] = {
-	"index",    "kind",         "height",     "time",   "provider", "consumer", "data",
-	"purpose",  "purpose_text", "enclave",    "nonce",  "metric",   "quantity", "price",
-	"observed", "amount",       "decided_by", "reason", "line"};
+
+/* What stands before each column's text in JSON. */
+#define NEXT(name) "\",\"" name "\":\""
+static const char *const openings[COLUMN_COUNT] = {
+	"{\"index\":\"",      NEXT("kind"),     NEXT("height"),   NEXT("time"),
+	NEXT("provider"),     NEXT("consumer"), NEXT("data"),     NEXT("purpose"),
+	NEXT("purpose_text"), NEXT("enclave"),  NEXT("nonce"),    NEXT("metric"),
+	NEXT("quantity"),     NEXT("price"),    NEXT("observed"), NEXT("amount"),
+	NEXT("decided_by"),   NEXT("reason"),   NEXT("line")};
+#undef NEXT
 
 static const char columns[] = "index,kind,height,time,provider,consumer,data,purpose,purpose_text,"
 			      "enclave,nonce,metric,quantity,price,observed,amount,decided_by,"
@@ -155,18 +161,10 @@ size_t statement_line(char text[STATEMENT_LINE_SIZE_MAX], enum statement_format 
 	const bool csv = format == STATEMENT_CSV;
 	fill(&cells, index, line, bytes);
 	for (size_t i = 0; i < COLUMN_COUNT; i++) {
-		if (!csv) {
-			n = append(text, n, i == 0 ? "{\"" : ",\"");
-			n = append(text, n, names[i]);
-			n = append(text, n, "\":\"");
-		} else if (i > 0) {
-			n = append(text, n, ",");
-		}
+		n = append(text, n, !csv ? openings[i] : i > 0 ? "," : "");
 		n = append(text, n, cells.text[i]);
-		if (!csv)
-			n = append(text, n, "\"");
 	}
-	return csv ? n : append(text, n, "}");
+	return csv ? n : append(text, n, "\"}");
 }
 
 enum cs_err statement_read_line(uint8_t bytes[LEDGER_USAGE_LINE_SIZE_MAX], size_t *size,

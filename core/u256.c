@@ -133,12 +133,19 @@ struct cs_u256 cs_u256_div_u64(uint64_t *remainder, const struct cs_u256 *a, uin
 	return quotient;
 }
 
-/* Bit by bit: a remainder below b may need one bit more than b, which `carry` holds. */
+/* Bit by bit if b has more than one limb: a remainder below b may need one bit more than b, which
+ * `carry` holds. */
 void cs_u256_div(struct cs_u256 *quotient, struct cs_u256 *remainder, const struct cs_u256 *a,
 		 const struct cs_u256 *b)
 {
 	struct cs_u256 result = {{0}}, rest = {{0}};
 	cs_assert(!cs_u256_is_zero(b));
+	if ((b->limb[1] | b->limb[2] | b->limb[3]) == 0) {
+		uint64_t low;
+		*quotient = cs_u256_div_u64(&low, a, b->limb[0]);
+		*remainder = cs_u256_u64(low);
+		return;
+	}
 	for (size_t bit = 256; bit-- > 0;) {
 		bool carry = rest.limb[3] >> 63 != 0;
 		for (size_t i = 3; i > 0; i--)
@@ -185,14 +192,14 @@ void cs_u256_decimal(char text[CS_U256_DECIMAL_SIZE], const struct cs_u256 *valu
 	char digits[5 * CHUNK_DIGITS];
 	size_t at = sizeof digits;
 	struct cs_u256 rest = *value;
-	for (size_t chunk = 0; chunk < 5; chunk++) {
+	do {
 		uint64_t low;
 		rest = cs_u256_div_u64(&low, &rest, CHUNK);
 		for (size_t i = 0; i < CHUNK_DIGITS; i++) {
 			digits[--at] = (char)('0' + low % 10);
 			low /= 10;
 		}
-	}
+	} while (!cs_u256_is_zero(&rest));
 	while (at < sizeof digits - 1 && digits[at] == '0')
 		at++;
 	memcpy(text, digits + at, sizeof digits - at);

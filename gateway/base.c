@@ -30,7 +30,9 @@ const char *gateway_chain_trouble(const struct gateway_chain *chain)
 	if (!gateway->enclave_ready)
 		return "the enclave is not ready";
 	const char *trouble = ledger_clock_trouble(gateway->clock);
-	return trouble ? trouble : adapter_follow_trouble(&chain->follow);
+	if (!trouble)
+		trouble = adapter_follow_trouble(&chain->follow);
+	return trouble || !chain->gas_is_out ? trouble : "the gas account cannot pay";
 }
 
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)

@@ -118,6 +118,7 @@ struct gateway_chain {
 	struct cs_secret *operator_key;
 	unsigned open_gas;
 	unsigned open_operator;
+	bool gas_is_out; /* the gas account could not pay for the last call that was tried */
 	struct adapter_sender sender; /* of both accounts: one order of rows */
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;

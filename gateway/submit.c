@@ -354,6 +354,29 @@ static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
 		gateway_key_forget(route, statement.statement.epoch);
 }
 
+/* The adapter goes on trying what is held up: once the account has something, it is sent. */
+static void look_at_funds(const struct gateway_tx *tx, const struct adapter_tx_report *report)
+{
+	if (tx->row.kind == GATEWAY_SPONSORED)
+		return; /* of the operator's account */
+	switch (report->state) {
+	case ADAPTER_TX_STUCK:
+		if (report->err == CS_ERR_NO_FUNDS)
+			tx->chain->gas_is_out = true;
+		return;
+	case ADAPTER_TX_SENT:
+	case ADAPTER_TX_INCLUDED:
+	case ADAPTER_TX_SETTLED:
+	case ADAPTER_TX_FAILED: /* nothing of it is tried any more: the next one tells */
+		tx->chain->gas_is_out = false;
+		return;
+	case ADAPTER_TX_QUEUED:
+	case ADAPTER_TX_UNINCLUDED:
+	case ADAPTER_TX_UNKNOWN:
+		return;
+	}
+}
+
 static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_tx_report *report)
 {
 	struct gateway_tx *tx = tx_of(sent);
@@ -362,6 +385,7 @@ static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_
 	if (!cs_hash_is_zero(&report->hash))
 		tx->row.hash = report->hash;
 	look_at_refusal(tx, report->err);
+	look_at_funds(tx, report);
 	switch (report->state) {
 	case ADAPTER_TX_QUEUED:
 	case ADAPTER_TX_STUCK:

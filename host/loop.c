@@ -167,6 +167,8 @@ enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *conte
 	 * after the wait. */
 	loop->until = done;
 	loop->until_context = context;
+	/* One turn in any case: what was begun before is on its way while the caller works. */
+	uv_run(&loop->uv, UV_RUN_NOWAIT);
 	while (!loop->stopped && !loop->timed_out && !done(context))
 		uv_run(&loop->uv, UV_RUN_DEFAULT);
 	loop->until = NULL;

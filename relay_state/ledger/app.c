@@ -22,8 +22,6 @@
 /* Transactions of one sender that the mempool has in another order than their sequences'. */
 #define PROPOSAL_PASSES 64u
 
-static const uint8_t time_key[] = {0xff};
-
 /* ---- memory ---- */
 
 static size_t padded(size_t size)
@@ -80,18 +78,6 @@ static enum cs_err fail(const struct abci_call *call, enum cs_err err)
 	return err;
 }
 
-enum cs_err ledger_time_get(const struct ledger_app *app, uint64_t *time_s, uint64_t version,
-			    struct cs_arena *arena)
-{
-	struct cs_bytes value;
-	CS_TRY(app->db.get(app->db.context, &value, LEDGER_PAGES, CS_BYTES_OF(time_key), version,
-			   arena));
-	if (value.n != 8)
-		return CS_ERR_DAMAGED;
-	*time_s = cs_be64(value.p);
-	return CS_OK;
-}
-
 enum cs_err ledger_app_init(struct ledger_app **out, void *memory,
 			    const struct ledger_app_options *options, struct cs_why *why)
 {
@@ -117,7 +103,7 @@ enum cs_err ledger_app_init(struct ledger_app **out, void *memory,
 	ledger_machine_init(&app->machine, app->block_state, app->sig, app->contracts);
 	enum cs_err err = ledger_tree_root(&root, &app->db, 0, &app->tx_arena);
 	if (err == CS_OK && app->version != 0) {
-		err = ledger_time_get(app, &app->time_s, 0, &app->tx_arena);
+		err = ledger_block_time_get(&app->time_s, &app->db, 0, &app->tx_arena);
 		err = err == CS_ERR_NOT_FOUND ? CS_OK : err;
 	}
 	cs_arena_rewind(&app->tx_arena, 0);
@@ -470,25 +456,6 @@ static enum cs_err run_block(struct executing *x)
 	return put_block_events(x, &first.logs, &last.logs);
 }
 
-/* The pages with the block's time among them, in the order of keys: behind it are those whose path
- * begins as it does, which are as many bytes longer. */
-static enum cs_err add_time(struct ledger_changes *pages, uint64_t time_s, struct cs_arena *arena)
-{
-	struct ledger_change *items = cs_arena_calloc(arena, pages->count + 1, sizeof *items);
-	uint8_t *value = cs_arena_alloc(arena, 8);
-	if (items == NULL || value == NULL)
-		return CS_ERR_NO_MEMORY;
-	size_t at = pages->count;
-	while (at > 0 && pages->items[at - 1].key.p[0] == time_key[0])
-		at--;
-	for (size_t i = 0; i < pages->count; i++)
-		items[i < at ? i : i + 1] = pages->items[i];
-	cs_put_be64(value, time_s);
-	items[at] = (struct ledger_change){CS_BYTES_OF(time_key), cs_bytes(value, 8), false};
-	*pages = (struct ledger_changes){items, pages->count + 1};
-	return CS_OK;
-}
-
 static enum cs_err stage(struct executing *x)
 {
 	struct ledger_app *app = x->app;
@@ -499,7 +466,8 @@ static enum cs_err stage(struct executing *x)
 				    &app->block_arena));
 	CS_TRY(ledger_tree_update(&staged.root, &staged.changes[LEDGER_PAGES], &app->db,
 				  &staged.changes[LEDGER_VALUES], &app->block_arena));
-	CS_TRY(add_time(&staged.changes[LEDGER_PAGES], staged.time_s, &app->block_arena));
+	CS_TRY(ledger_block_time_add(&staged.changes[LEDGER_PAGES], staged.time_s,
+				     &app->block_arena));
 	staged.keep_from =
 		staged.version > rules.versions_kept ? staged.version - rules.versions_kept : 1;
 	staged.is_there = true;

@@ -4,6 +4,7 @@
 #define LEDGER_APP_PARTS_H
 
 #include "relay_state/ledger/app.h"
+#include "relay_state/ledger/block_time.h"
 #include "relay_state/ledger/snapshot.h"
 
 #define LEDGER_CODESPACE "ledger"
@@ -72,11 +73,6 @@ enum cs_err ledger_app_apply_chunk(void *state,
 				   const struct abci_apply_snapshot_chunk_request *request,
 				   struct abci_apply_snapshot_chunk_response *response,
 				   const struct abci_call *call);
-
-/* The time of a block, outside of the tree: among the pages, under a key that no page has. NOT_FOUND
- * where it is not known (a version that came by a snapshot). */
-CS_NODISCARD enum cs_err ledger_time_get(const struct ledger_app *app, uint64_t *time_s,
-					 uint64_t version, struct cs_arena *arena);
 
 /* The logs as events of the type "log" appended to the list, which has room. NO_MEMORY. */
 CS_NODISCARD enum cs_err ledger_events(struct abci_event *events, size_t *count,

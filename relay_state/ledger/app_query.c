@@ -136,7 +136,7 @@ static enum cs_err view_time(const struct view *view, uint64_t *time_s)
 	*time_s = view->app->time_s;
 	if (view->version == view->app->version)
 		return CS_OK;
-	enum cs_err err = ledger_time_get(view->app, time_s, view->version, view->arena);
+	enum cs_err err = ledger_block_time_get(time_s, &view->app->db, view->version, view->arena);
 	return err == CS_ERR_NOT_FOUND ? CS_OK : err;
 }
 

@@ -42,8 +42,8 @@ enum cs_err ledger_snapshots_committed(struct ledger_app *app)
 	if (s->interval == 0)
 		return CS_OK;
 	if (!s->is_taking && app->version % s->interval == 0) {
-		err = ledger_snapshot_begin(&s->taking.snapshot, app->version, &app->db,
-					    &app->tx_arena);
+		err = ledger_snapshot_begin(&s->taking.snapshot, app->version, app->time_s,
+					    &app->db, &app->tx_arena);
 		s->is_taking = err == CS_OK;
 	}
 	for (size_t i = 0; i < CHUNKS_PER_BLOCK && err == CS_OK && s->is_taking; i++) {
@@ -76,7 +76,7 @@ static bool is_served(const struct ledger_app *app, const struct ledger_taken *t
 	uint64_t time_s;
 	if (taken->snapshot.version == 0)
 		return false;
-	enum cs_err err = ledger_time_get(app, &time_s, taken->snapshot.version, arena);
+	enum cs_err err = ledger_block_time_get(&time_s, &app->db, taken->snapshot.version, arena);
 	return err == CS_OK || err == CS_ERR_NOT_FOUND;
 }
 
@@ -189,7 +189,7 @@ static enum cs_err ask_again(const struct ledger_app *app,
 static void restored(struct ledger_app *app)
 {
 	app->version = app->snapshots.restore.version;
-	app->time_s = 0;
+	app->time_s = app->snapshots.restore.time_s;
 	ledger_state_reset(app->block_state);
 	ledger_state_reset(app->check_state);
 	ledger_state_reset(app->proposal_state);

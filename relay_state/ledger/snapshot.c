@@ -6,10 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t metadata_size(uint32_t chunks)
+{
+	return LEDGER_TIME_SIZE + chunks * sizeof(struct cs_hash);
+}
+
 /* ---- taking ---- */
 
 enum cs_err ledger_snapshot_begin(struct ledger_snapshot *snapshot, uint64_t version,
-				  const struct ledger_db *db, struct cs_arena *arena)
+				  uint64_t time_s, const struct ledger_db *db,
+				  struct cs_arena *arena)
 {
 	struct cs_hash root;
 	cs_assert(version > 0);
@@ -19,6 +25,7 @@ enum cs_err ledger_snapshot_begin(struct ledger_snapshot *snapshot, uint64_t ver
 	memset(snapshot, 0, sizeof *snapshot);
 	snapshot->version = version;
 	snapshot->root = root;
+	cs_put_be64(snapshot->metadata, time_s);
 	return CS_OK;
 }
 
@@ -79,7 +86,8 @@ enum cs_err ledger_snapshot_next(struct ledger_snapshot *snapshot, struct cs_buf
 	cs_arena_rewind(arena, mark);
 	CS_TRY(err);
 	CS_TRY(cs_buf_end(chunk));
-	snapshot->hashes[snapshot->chunk_count++] = cs_sha256(cs_buf_view(chunk));
+	const struct cs_hash hash = cs_sha256(cs_buf_view(chunk));
+	memcpy(snapshot->metadata + metadata_size(snapshot->chunk_count++), hash.b, sizeof hash.b);
 	snapshot->next = next;
 	snapshot->is_done = is_done;
 	return CS_OK;
@@ -87,7 +95,7 @@ enum cs_err ledger_snapshot_next(struct ledger_snapshot *snapshot, struct cs_buf
 
 struct cs_bytes ledger_snapshot_metadata(const struct ledger_snapshot *snapshot)
 {
-	return cs_bytes(snapshot->hashes[0].b, snapshot->chunk_count * sizeof snapshot->hashes[0]);
+	return cs_bytes(snapshot->metadata, metadata_size(snapshot->chunk_count));
 }
 
 struct cs_hash ledger_snapshot_hash(const struct ledger_snapshot *snapshot)
@@ -103,7 +111,7 @@ static bool is_ours(const struct ledger_offer *offer)
 	return offer->format == LEDGER_SNAPSHOT_FORMAT && offer->version > 0 &&
 	       offer->version <= INT64_MAX && offer->chunks > 0 &&
 	       offer->chunks <= LEDGER_CHUNKS_MAX &&
-	       offer->metadata.n == offer->chunks * sizeof hash.b &&
+	       offer->metadata.n == metadata_size(offer->chunks) &&
 	       cs_bytes_eq(offer->hash, CS_BYTES_OF(hash.b));
 }
 
@@ -120,7 +128,9 @@ enum cs_err ledger_restore_begin(struct ledger_restore *restore, bool *accepted,
 	restore->version = offer->version;
 	restore->root = *root;
 	restore->chunk_count = offer->chunks;
-	memcpy(restore->hashes, offer->metadata.p, offer->metadata.n);
+	restore->time_s = cs_be64(offer->metadata.p);
+	memcpy(restore->hashes, offer->metadata.p + LEDGER_TIME_SIZE,
+	       offer->metadata.n - LEDGER_TIME_SIZE);
 	*accepted = true;
 	return CS_OK;
 }
@@ -198,11 +208,18 @@ static enum cs_err put_all(struct ledger_restore *after, bool *is_good, struct c
 static enum cs_err finish(const struct ledger_restore *restore, bool *is_good,
 			  const struct ledger_db *db, struct cs_arena *arena)
 {
-	static const struct ledger_changes none[LEDGER_SPACE_COUNT] = {{NULL, 0}};
+	struct ledger_changes last[LEDGER_SPACE_COUNT] = {{NULL, 0}};
+	const size_t mark = cs_arena_mark(arena);
 	struct cs_hash root;
 	CS_TRY(ledger_tree_root(&root, db, 0, arena));
 	*is_good = cs_hash_eq(&root, &restore->root);
-	return *is_good ? db->commit(db->context, restore->version, none, 0) : CS_OK;
+	if (!*is_good)
+		return CS_OK;
+	enum cs_err err = ledger_block_time_add(&last[LEDGER_PAGES], restore->time_s, arena);
+	if (err == CS_OK)
+		err = db->commit(db->context, restore->version, last, 0);
+	cs_arena_rewind(arena, mark);
+	return err;
 }
 
 enum cs_err ledger_restore_chunk(struct ledger_restore *restore,

@@ -9,21 +9,24 @@
  *
  *     pair     = key's size (1) ‖ key ‖ value's size (2) ‖ value, numbers big-endian
  *     chunk    = pairs, as many as LEDGER_CHUNK_SIZE_MAX holds
- *     metadata = the chunks' hashes; the snapshot's hash is its SHA-256
+ *     metadata = time of the version's block (8) ‖ the chunks' hashes; the snapshot's hash is its SHA-256
  *
- * So snapshots of one version are the same bytes at every node. */
+ * So snapshots of one version are the same bytes at every node. The root says nothing of the time, which
+ * is the word of whoever offers the snapshot: no block follows from it, and the next one brings its own. */
 #ifndef LEDGER_SNAPSHOT_H
 #define LEDGER_SNAPSHOT_H
 
 #include "core/buf.h"
 #include "core/hash.h"
+#include "relay_state/ledger/block_time.h"
 #include "relay_state/ledger/state.h"
 
-#define LEDGER_SNAPSHOT_FORMAT 1u
+#define LEDGER_SNAPSHOT_FORMAT 2u
 #define LEDGER_CHUNK_SIZE_MAX (1024u * 1024)
-/* Their hashes are what a peer's message takes of metadata (node/statesync_message.h): 2 GiB of state,
- * about ten million records. */
-#define LEDGER_CHUNKS_MAX 2048u
+/* With the time their hashes are what a peer's message takes of metadata (node/statesync_message.h):
+ * 2 GiB of state, about ten million records. */
+#define LEDGER_CHUNKS_MAX 2047u
+#define LEDGER_METADATA_SIZE_MAX (LEDGER_TIME_SIZE + LEDGER_CHUNKS_MAX * 32u)
 /* Pairs that are put into the tree at once. */
 #define LEDGER_RESTORE_BATCH 512u
 
@@ -33,15 +36,17 @@ struct ledger_snapshot {
 	uint64_t version;
 	struct cs_hash root;
 	bool is_done;
-	uint32_t chunk_count;                     /* so far */
-	struct cs_hash hashes[LEDGER_CHUNKS_MAX]; /* the metadata */
-	struct cs_hash next;                      /* the hash of the next pair's key */
+	uint32_t chunk_count; /* so far */
+	uint8_t metadata[LEDGER_METADATA_SIZE_MAX];
+	struct cs_hash next; /* the hash of the next pair's key */
 };
 
-/* Begins at a version (0: the newest is not named, and is no version of a snapshot; a bug). NOT_FOUND:
- * nothing is there, of which there is no snapshot; the failures of ledger_tree_root. */
+/* Begins at a version (0: the newest is not named, and is no version of a snapshot; a bug) and the time
+ * of its block in seconds. NOT_FOUND: nothing is there, of which there is no snapshot; the failures of
+ * ledger_tree_root. */
 CS_NODISCARD enum cs_err ledger_snapshot_begin(struct ledger_snapshot *snapshot, uint64_t version,
-					       const struct ledger_db *db, struct cs_arena *arena);
+					       uint64_t time_s, const struct ledger_db *db,
+					       struct cs_arena *arena);
 /* The next chunk into a buffer of LEDGER_CHUNK_SIZE_MAX, until is_done; the arena is used for one
  * path and one value, and given back. After a failure the same chunk can be asked for again.
  * UNAVAILABLE: the version is not kept any more; TOO_LARGE: LEDGER_CHUNKS_MAX; those of ledger_db.get;
@@ -64,6 +69,7 @@ enum ledger_restore_verdict {
 
 struct ledger_restore {
 	uint64_t version;
+	uint64_t time_s; /* the offer's word */
 	struct cs_hash root;
 	uint32_t chunk_count;
 	uint32_t next;

@@ -39,9 +39,14 @@ struct new_node {
 
 static enum cs_err make_keys(struct new_node *node, struct cs_why *why)
 {
-	char path[NODE_PATH_SIZE_MAX];
 	CS_TRY(node_key_make(&node->node_key, why));
-	CS_TRY(node_key_make(&node->validator_key, why));
+	return node_key_make(&node->validator_key, why);
+}
+
+/* Once the genesis is there: what is refused leaves no folder behind. */
+static enum cs_err save_keys(const struct new_node *node, struct cs_why *why)
+{
+	char path[NODE_PATH_SIZE_MAX];
 	CS_TRY(make_folder(node->home, why));
 	CS_TRY(node_path(path, node->home, "config", why));
 	CS_TRY(make_folder(path, why));
@@ -73,6 +78,19 @@ static const char *proxy_app(const struct node_command *command)
 static bool is_ledger(const struct node_command *command)
 {
 	return strcmp(proxy_app(command), "ledger") == 0;
+}
+
+/* The example keeps no accounts: it would take them without a word, and do nothing. */
+static enum cs_err check_app(const struct node_command *command, struct cs_why *why)
+{
+	const char *app = proxy_app(command);
+	const bool is_example =
+		strcmp(app, "kvstore") == 0 || strcmp(app, "persistent_kvstore") == 0;
+	if ((command->fund_count == 0 && !command->has_bond) || !is_example)
+		return CS_OK;
+	return cs_fail(why, CS_ERR_INVALID,
+		       "%s is of the ledger's application, and this is %s: give --proxy_app ledger",
+		       command->fund_count > 0 ? "--fund" : "--bond", app);
 }
 
 static char *genesis_text(const struct node_command *command, const struct new_node *nodes,
@@ -115,6 +133,7 @@ static enum cs_err write_node(const struct new_node *node, const char *genesis,
 	cs_buf_init(&buf, text, sizeof text);
 	if (node_config_write(&buf, config) != CS_OK)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the configuration is too long");
+	CS_TRY(save_keys(node, why));
 	CS_TRY(node_path(path, node->home, "config/config.toml", why));
 	CS_TRY(node_file_make(path, cs_buf_view(&buf), 0644, why));
 	CS_TRY(node_path(path, node->home, "config/genesis.json", why));
@@ -133,7 +152,9 @@ enum cs_err node_command_init(const struct node_command *command, struct cs_why 
 	char *genesis = NULL;
 	(void)snprintf(node->home, sizeof node->home, "%s", command->home);
 	(void)snprintf(node->moniker, sizeof node->moniker, "node");
-	enum cs_err err = make_keys(node, why);
+	enum cs_err err = check_app(command, why);
+	if (err == CS_OK)
+		err = make_keys(node, why);
 	if (err == CS_OK) {
 		genesis = genesis_text(command, node, 1, why);
 		err = genesis != NULL ? write_node(node, genesis, &config, why) : CS_ERR_INVALID;
@@ -173,7 +194,7 @@ enum cs_err node_command_testnet(const struct node_command *command, struct cs_w
 {
 	struct new_node *nodes = host_calloc(command->validators, sizeof *nodes);
 	char *genesis = NULL;
-	enum cs_err err = make_folder(command->out, why);
+	enum cs_err err = check_app(command, why);
 	for (uint32_t i = 0; i < command->validators && err == CS_OK; i++) {
 		(void)snprintf(nodes[i].home, sizeof nodes[i].home, "%s/node%u", command->out, i);
 		(void)snprintf(nodes[i].moniker, sizeof nodes[i].moniker, "node%u", i);
@@ -181,9 +202,10 @@ enum cs_err node_command_testnet(const struct node_command *command, struct cs_w
 	}
 	if (err == CS_OK) {
 		genesis = genesis_text(command, nodes, command->validators, why);
-		err = genesis != NULL ? write_testnet(command, nodes, genesis, why)
-				      : CS_ERR_INVALID;
+		err = genesis != NULL ? make_folder(command->out, why) : CS_ERR_INVALID;
 	}
+	if (err == CS_OK)
+		err = write_testnet(command, nodes, genesis, why);
 	if (err == CS_OK)
 		(void)printf("Successfully initialized %u node directories\n", command->validators);
 	free(genesis);

@@ -34,8 +34,9 @@ static const char usage[] =
 	"[26656]\n"
 	"  --proxy_app APP       init, testnet, start: ledger, kvstore, persistent_kvstore,\n"
 	"                        unix://PATH, tcp://ADDRESS:PORT\n"
-	"  --fund ADDRESS=AMOUNT init, testnet: an account of the new ledger; many times\n"
-	"  --bond ADDRESS=AMOUNT init, testnet: the deposit of each validator of the new ledger,\n"
+	"  --fund ADDRESS=AMOUNT init, testnet --proxy_app ledger: an account of the new ledger;\n"
+	"                        many times\n"
+	"  --bond ADDRESS=AMOUNT init, testnet --proxy_app ledger: the deposit of each validator,\n"
 	"                        and who operates them\n"
 	"  --log_level LEVEL     start: debug, info, warn, error [info]\n"
 	"  --log-json            start: the log as JSON\n"
@@ -58,26 +59,84 @@ static bool take_text(const char **to, const char *name, const char *option, con
 	return true;
 }
 
-/* 0x and 40 digits, and a decimal number. */
-static bool take_amount(struct node_fund *fund, const char *value)
+/* ADDRESS=AMOUNT; false: *wrong says which part is not what it must be. */
+static bool take_amount(struct node_fund *fund, const char *value, const char **wrong)
 {
-	const char *equals = value == NULL ? NULL : strchr(value, '=');
-	return equals != NULL && strncmp(value, "0x", 2) == 0 &&
-	       cs_unhex(fund->address.b, sizeof fund->address.b,
-			cs_bytes(value, (size_t)(equals - value))) == CS_OK &&
-	       cs_u256_from_decimal(&fund->amount, cs_bytes_str(equals + 1)) == CS_OK;
+	const char *equals = strchr(value, '=');
+	if (equals == NULL)
+		*wrong = "no ADDRESS=AMOUNT";
+	else if (strncmp(value, "0x", 2) != 0 ||
+		 cs_unhex(fund->address.b, sizeof fund->address.b,
+			  cs_bytes(value, (size_t)(equals - value))) != CS_OK)
+		*wrong = "the address is not 0x and 40 hex digits";
+	else if (cs_u256_from_decimal(&fund->amount, cs_bytes_str(equals + 1)) != CS_OK)
+		*wrong = "the amount is not a whole number in decimal digits";
+	else
+		return true;
+	return false;
 }
 
-static bool take_fund(struct node_command *c, const char *value)
+static bool take_fund(struct node_command *c, const char *value, const char **wrong)
 {
-	if (c->fund_count == NODE_FUNDS_MAX || !take_amount(&c->funds[c->fund_count], value))
+	_Static_assert(NODE_FUNDS_MAX == 64, "the sentence below");
+	struct node_fund *fund = &c->funds[c->fund_count];
+	if (c->fund_count == NODE_FUNDS_MAX) {
+		*wrong = "64 accounts at most; --app-state takes more";
 		return false;
+	}
+	if (!take_amount(fund, value, wrong))
+		return false;
+	for (size_t i = 0; i < c->fund_count; i++) {
+		if (!cs_address_eq(&c->funds[i].address, &fund->address))
+			continue;
+		*wrong = "the account is there already";
+		return false;
+	}
 	c->fund_count++;
 	return true;
 }
 
-/* How many arguments it takes; 0: none of ours. */
-static int take_option(struct node_command *c, const char *name, const char *value)
+/* A number within bounds; false: *wrong says which they are. */
+static bool take_number(int64_t *number, const char *name, const char *value, const char **wrong)
+{
+	static const struct {
+		const char *name;
+		int64_t max;
+		const char *wrong;
+	} bounds[] = {
+		{"--v", BFT_VALIDATORS_MAX, "not a number from 1 to 32"},
+		{"--starting-port", 65000, "not a number from 1 to 65000"},
+		{"--height", INT64_MAX, "not a height from 1 on"},
+		{"--from", INT64_MAX, "not a height from 1 on"},
+		{"--to", INT64_MAX, "not a height from 1 on"},
+	};
+	_Static_assert(BFT_VALIDATORS_MAX == 32, "the sentence above");
+	for (size_t i = 0; i < CS_LEN(bounds); i++) {
+		if (strcmp(name, bounds[i].name) != 0)
+			continue;
+		*wrong = bounds[i].wrong;
+		return cometbft_unnumber(number, value) == CS_OK && *number >= 1 &&
+		       *number <= bounds[i].max;
+	}
+	return false;
+}
+
+static bool wants_value(const char *name)
+{
+	static const char *const names[] = {
+		"--home", "--o",       "--chain-id", "--proxy_app",    "--log_level", "--app-state",
+		"--node", "--account", "--register", "--fund",         "--bond",      "--v",
+		"--from", "--to",      "--height",   "--starting-port"};
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* How many arguments it takes; 0: none of ours, or *wrong says what is the matter with its value. */
+static int take_option(struct node_command *c, const char *name, const char *value,
+		       const char **wrong)
 {
 	int64_t number;
 	if (strcmp(name, "--home") == 0 && value != NULL && c->home_count < NODE_HOMES_MAX)
@@ -91,12 +150,6 @@ static int take_option(struct node_command *c, const char *name, const char *val
 	    take_text(&c->account, name, "--account", value) ||
 	    take_text(&c->identity, name, "--register", value))
 		return 2;
-	if (strcmp(name, "--fund") == 0)
-		return take_fund(c, value) ? 2 : 0;
-	if (strcmp(name, "--bond") == 0) {
-		c->has_bond = take_amount(&c->bond, value);
-		return c->has_bond ? 2 : 0;
-	}
 	if (strcmp(name, "--log-json") == 0) {
 		c->log_json = true;
 		return 1;
@@ -105,35 +158,39 @@ static int take_option(struct node_command *c, const char *name, const char *val
 		*(name[2] == 'h' ? &c->hard : &c->json) = true;
 		return 1;
 	}
-	if (value == NULL || cometbft_unnumber(&number, value) != CS_OK)
+	if (value == NULL) {
+		*wrong = wants_value(name) ? "its value is missing" : NULL;
 		return 0;
-	if (strcmp(name, "--v") == 0 && number >= 1 && number <= BFT_VALIDATORS_MAX) {
+	}
+	if (strcmp(name, "--fund") == 0)
+		return take_fund(c, value, wrong) ? 2 : 0;
+	if (strcmp(name, "--bond") == 0) {
+		c->has_bond = take_amount(&c->bond, value, wrong);
+		return c->has_bond ? 2 : 0;
+	}
+	if (!take_number(&number, name, value, wrong))
+		return 0;
+	if (strcmp(name, "--v") == 0)
 		c->validators = (uint32_t)number;
-		return 2;
-	}
-	if (strcmp(name, "--starting-port") == 0 && number >= 1 && number <= 65000) {
+	else if (strcmp(name, "--starting-port") == 0)
 		c->port = (uint16_t)number;
-		return 2;
-	}
-	if (number >= 1 && (strcmp(name, "--height") == 0 || strcmp(name, "--from") == 0 ||
-			    strcmp(name, "--to") == 0)) {
+	else
 		*(name[2] == 'h' ? &c->height : name[2] == 'f' ? &c->from : &c->to) = number;
-		return 2;
-	}
-	return 0;
+	return 2;
 }
 
 /* "--name value" or "--name=value". */
-static int take_argument(struct node_command *c, const char *argument, const char *next)
+static int take_argument(struct node_command *c, const char *argument, const char *next,
+			 const char **wrong)
 {
 	char name[32];
 	const char *equals = strchr(argument, '=');
 	if (equals == NULL)
-		return take_option(c, argument, next);
+		return take_option(c, argument, next, wrong);
 	if ((size_t)(equals - argument) >= sizeof name)
 		return 0;
 	(void)snprintf(name, sizeof name, "%.*s", (int)(equals - argument), argument);
-	return take_option(c, name, equals + 1) == 2 ? 1 : 0;
+	return take_option(c, name, equals + 1, wrong) == 2 ? 1 : 0;
 }
 
 static const struct {
@@ -169,6 +226,19 @@ static int fail_usage(const char *argument, const char *what)
 	return 2;
 }
 
+/* wrong NULL: there is no such option, or it takes no value. */
+static int fail_option(const char *argument, const char *next, const char *wrong)
+{
+	char what[512];
+	if (wrong == NULL)
+		return fail_usage(argument, "no such option, or one without a value");
+	/* "--name value" is told as a whole. */
+	if (strchr(argument, '=') != NULL || next == NULL)
+		return fail_usage(argument, wrong);
+	(void)snprintf(what, sizeof what, "%.40s %.400s", argument, next);
+	return fail_usage(what, wrong);
+}
+
 int main(int argc, char **argv)
 {
 	struct node_command command = {.out = "./mytestnet",
@@ -193,9 +263,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int i = 2; i < argc && argv[i] != NULL;) {
-		int taken = take_argument(&command, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL, *wrong = NULL;
+		int taken = take_argument(&command, argv[i], next, &wrong);
 		if (taken == 0)
-			return fail_usage(argv[i], "no option, or its value is missing or wrong");
+			return fail_option(argv[i], next, wrong);
 		i += taken;
 	}
 	for (size_t i = 0; i < CS_LEN(commands); i++) {

@@ -100,6 +100,13 @@ def other_commit(call, reply):
     return reply
 
 
+def signer(result: dict) -> int:
+    """The first validator who signed: whoever is away may be the first of all."""
+    signatures = result["signed_header"]["commit"]["signatures"]
+    return next(i for i, s in enumerate(signatures) if s["signature"])
+
+
+ABSENT = {"block_id_flag": 1, "validator_address": "", "timestamp": "0001-01-01T00:00:00Z", "signature": None}
 HEADER, COMMIT, SIGNATURES = (["signed_header", "header"], ["signed_header", "commit"], ["signed_header", "commit", "signatures"])
 LIES = {
     "a field of the header": ("commit", lambda r: changed(r, [*HEADER, "app_hash"], "AB" * 32)),
@@ -108,9 +115,8 @@ LIES = {
     "a header without a field": ("commit", lambda r: changed(r, HEADER, lambda h: {k: v for k, v in h.items() if k != "app_hash"})),
     "a height that is none": ("commit", lambda r: changed(r, [*HEADER, "height"], "-1")),
     "a header that is a list": ("commit", lambda r: changed(r, HEADER, lambda h: [h])),
-    "a signature of something else": ("commit", lambda r: changed(r, [*SIGNATURES, 0, "signature"], flipped)),
-    "a commit that nobody signed": ("commit", lambda r: changed(r, [*SIGNATURES, 0], {"block_id_flag": 1, "validator_address": "",
-                                                                                     "timestamp": "0001-01-01T00:00:00Z", "signature": None})),
+    "a signature of something else": ("commit", lambda r: changed(r, [*SIGNATURES, signer(r), "signature"], flipped)),
+    "a commit that too few signed": ("commit", lambda r: changed(r, [*SIGNATURES, signer(r)], ABSENT)),
     "a commit of more signatures": ("commit", lambda r: changed(r, SIGNATURES, lambda s: s * 3)),
     "a commit of another height": ("commit", lambda r: changed(r, [*COMMIT, "height"], lambda h: str(int(h) + 1))),
     "transactions that are not the block's": ("block", lambda r: changed(r, ["block", "data", "txs"], lambda t: [*t, "AAAA"])),

@@ -250,8 +250,8 @@ def test_a_chain_that_is_too_dear(world, bridge):
 # ---- two gateways of one chain ----
 
 @pytest.fixture(scope="module")
-def second(world, bridge):
-    """Another gateway of chain 2, with an enclave of its own: it may deliver, and its key is registered nowhere."""
+def penniless(world, bridge):
+    """Another gateway of chain 2, with an enclave of its own: it may deliver, its key is registered nowhere, and its gas account is empty."""
     source = world.gateways[0]
     gateway = Gateway(world, 1, tuple(free_ports(2)), "gateway3")
     gateway.write_files(source, {})
@@ -260,10 +260,20 @@ def second(world, bridge):
     source.add_peer(gateway)
     source.restart()
     gateway.restart()
-    rpc, owner = gateway.side.chain.rpc, gateway.side.owner
-    rpc.wait_receipt(rpc.send(owner, world.enclave_key(gateway)["gas_address"], value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
     yield gateway
     gateway.stop()
+
+
+def fund(world: World, gateway) -> None:
+    rpc, owner = gateway.side.chain.rpc, gateway.side.owner
+    rpc.wait_receipt(rpc.send(owner, world.enclave_key(gateway)["gas_address"], value=GAS_MONEY_WEI, gas=TRANSFER_GAS))
+
+
+@pytest.fixture(scope="module")
+def second(world, penniless):
+    """The same with something in its gas account."""
+    fund(world, penniless)
+    return penniless
 
 
 def gas_sequence(world: World, gateway) -> int:
@@ -272,6 +282,36 @@ def gas_sequence(world: World, gateway) -> int:
 
 def leases(gateway) -> dict[str, dict]:
     return {lease["side"]: lease for lease in status(gateway)["leases"]}
+
+
+def test_who_cannot_pay_leaves_the_lease(world, bridge, penniless):
+    """Everything answers, and its gas account is empty: it says so, and the other one delivers. With something in it it may have leases again."""
+    source, first = world.gateways
+    wait_written(*world.gateways)
+    first.stop()
+    wait_leases(penniless)
+    first.restart()
+    holder = bridge.accounts[penniless.name].address.lower()
+    wait_for(lambda: all(lease["holder"] == holder for lease in leases(first).values()), TIMEOUT_S, "who holds the leases", 0.1)
+    assert penniless.get("/v1/status")["ready"] is True
+    message_id = world.send(b"the penniless one cannot pay")
+    wait_for(lambda: penniless.get("/v1/status")["why"] == "the gas account cannot pay", TIMEOUT_S, f"{penniless.name} says so", 0.1)
+    assert penniless.request("GET", "/healthz")[0] == 503
+    for gateway in world.gateways:
+        gateway.ends(message_id)
+    assert "lease.not_renewed" in penniless.log.read_text()
+    assert status(penniless)["state"] == "fine" and all(not lease["ours"] for lease in leases(penniless).values())
+    wait_leases(first)
+    check_records(bridge, world, [message_id])
+    fund(world, penniless)
+    wait_for(lambda: penniless.get("/v1/status")["ready"], TIMEOUT_S, f"{penniless.name} can pay", 0.1)
+    assert penniless.request("GET", "/healthz")[0] == 200
+    first.stop()
+    wait_leases(penniless)
+    penniless.stop()
+    first.restart()
+    wait_leases(first)
+    penniless.restart()
 
 
 def test_who_cannot_submit_leaves_the_lease(world, bridge, second):

@@ -6,6 +6,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/ledger/memory_db.h"
 
+#define TIME_S 1700000000u
+
 static struct ledger_restore restore;
 static struct ledger_snapshot snapshot;
 
@@ -13,8 +15,12 @@ static enum ledger_restore_verdict put(struct ledger_db *table, struct cs_bytes 
 				       const struct cs_hash *root, uint32_t chunks)
 {
 	enum ledger_restore_verdict verdict = LEDGER_RESTORE_BAD_CHUNK;
-	const struct cs_hash hashes[2] = {cs_sha256(chunk), {{0}}};
-	const struct cs_bytes metadata = cs_bytes(hashes[0].b, chunks * sizeof hashes[0]);
+	const struct cs_hash first = cs_sha256(chunk);
+	uint8_t memory[LEDGER_TIME_SIZE + 2 * sizeof first.b] = {0};
+	cs_put_be64(memory, TIME_S);
+	memcpy(memory + LEDGER_TIME_SIZE, first.b, sizeof first.b);
+	const struct cs_bytes metadata =
+		cs_bytes(memory, LEDGER_TIME_SIZE + chunks * sizeof first.b);
 	const struct cs_hash hash = cs_sha256(metadata);
 	const struct ledger_offer offer = {7, LEDGER_SNAPSHOT_FORMAT, chunks, CS_BYTES_OF(hash.b),
 					   metadata};
@@ -31,7 +37,10 @@ static void take_again(struct ledger_db *table, struct cs_bytes chunk)
 	static uint8_t memory[LEDGER_CHUNK_SIZE_MAX];
 	struct cs_buf buf;
 	cs_buf_init(&buf, memory, sizeof memory);
-	cs_assert(ledger_snapshot_begin(&snapshot, 7, table, fuzz_arena()) == CS_OK);
+	uint64_t time_s = 0;
+	cs_assert(ledger_block_time_get(&time_s, table, 7, fuzz_arena()) == CS_OK);
+	cs_assert(time_s == TIME_S);
+	cs_assert(ledger_snapshot_begin(&snapshot, 7, time_s, table, fuzz_arena()) == CS_OK);
 	cs_assert(ledger_snapshot_next(&snapshot, &buf, table, fuzz_arena()) == CS_OK);
 	cs_assert(snapshot.is_done);
 	fuzz_same(&buf, chunk);

@@ -1,6 +1,7 @@
 """The ledger application in nodes: transfers and contracts, what is refused, crashes, export, and the same under a real CometBFT."""
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -251,7 +252,11 @@ def test_a_node_begins_with_a_snapshot(tmp_path):
         node.args = ["--proxy_app", "ledger"]
         node.start()
         node.wait_height(net.nodes[0].height())
-        assert int(node.call("status")["sync_info"]["earliest_block_height"]) >= 10
+        base = int(node.call("status")["sync_info"]["earliest_block_height"])
+        assert base >= 10
+        # The time of the block whose state it began with too.
+        chain = [n.call("abci_query", path="/chain", height=str(base))["response"] for n in (node, net.nodes[0])]
+        assert chain[0]["value"] == chain[1]["value"] and int.from_bytes(base64.b64decode(chain[0]["value"])[-8:], "big") > 10**9
         bank = Bank(node)
         assert bank.balance(DAVE.address) == 4006 and bank.sequence(ALICE.address) == 3
         assert Bank(net.nodes[1]).send(BOB, [Call(DAVE.address, 1)])["code"] == 0
@@ -348,6 +353,8 @@ def test_flags(tmp_path):
     for bad in ("0x12=1", f"{'ab' * 20}=1", f"0x{'ab' * 20}=-1", f"0x{'ab' * 20}", f"0x{'ab' * 20}={2**256}"):
         refused = run("init", "--home", str(tmp_path / "other"), "--proxy_app", "ledger", "--fund", bad)
         assert refused.returncode == 2 and "--fund" in refused.stderr
+    # Nothing stays of what was refused.
+    assert not (tmp_path / "other").exists()
     # A genesis that the application refuses ends the start, and says why.
     genesis["app_state"]["accounts"].append(genesis["app_state"]["accounts"][0])
     (home / "config" / "genesis.json").write_text(json.dumps(genesis))

@@ -145,6 +145,56 @@ def test_arguments(tmp_path):
         assert shown.returncode == 0 and "--proxy_app" in shown.stdout and not shown.stderr
 
 
+ACCOUNT = "0x" + "ab" * 20
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--v", "0"], "--v 0: not a number from 1 to 32"),
+    (["--v", "33"], "--v 33: not a number from 1 to 32"),
+    (["--v=four"], "--v=four: not a number from 1 to 32"),
+    (["--v"], "--v: its value is missing"),
+    (["--starting-port", "65001"], "--starting-port 65001: not a number from 1 to 65000"),
+    (["--fund", ACCOUNT], f"--fund {ACCOUNT}: no ADDRESS=AMOUNT"),
+    (["--fund", "0x12=1"], "--fund 0x12=1: the address is not 0x and 40 hex digits"),
+    (["--fund", f"{ACCOUNT[2:]}=1"], "the address is not 0x and 40 hex digits"),
+    (["--fund", f"{ACCOUNT}=1.5"], "the amount is not a whole number in decimal digits"),
+    (["--fund", f"{ACCOUNT}=-1"], "the amount is not a whole number in decimal digits"),
+    (["--bond", f"{ACCOUNT}="], f"--bond {ACCOUNT}=: the amount is not a whole number in decimal digits"),
+    (["--fund", f"{ACCOUNT}=1", "--fund", f"{ACCOUNT}=2"], f"--fund {ACCOUNT}=2: the account is there already"),
+    (["--fun", f"{ACCOUNT}=1"], "--fun: no such option, or one without a value"),
+    ([part for i in range(65) for part in ("--fund", f"0x{i:040x}=1")], "64 accounts at most; --app-state takes more"),
+])
+def test_values_that_are_refused(tmp_path, arguments, said):
+    """The option, its value, and what it must be; nothing is made."""
+    refused = run("testnet", "--o", str(tmp_path / "net"), "--proxy_app", "ledger", *arguments)
+    assert refused.returncode == 2 and said in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+    assert not (tmp_path / "net").exists()
+
+
+@pytest.mark.parametrize("app", [[], ["--proxy_app", "kvstore"], ["--proxy_app", "persistent_kvstore"]])
+@pytest.mark.parametrize("option", ["--fund", "--bond"])
+def test_the_example_has_no_accounts(tmp_path, app, option):
+    for command, where in (("testnet", "--o"), ("init", "--home")):
+        home = tmp_path / command
+        refused = run(command, where, str(home), *app, option, f"{ACCOUNT}=5000000")
+        assert refused.returncode == 1 and option in refused.stderr and "give --proxy_app ledger" in refused.stderr, refused.stderr
+        assert not home.exists()
+        # The same home, once it is asked for what there is; and an application behind a socket may be anything.
+        proxy_app = "ledger" if command == "init" else "unix:///tmp/kvstore.sock"
+        assert run(command, where, str(home), "--proxy_app", proxy_app, option, f"{ACCOUNT}=5000000").returncode == 0
+
+
+def test_what_is_refused_leaves_nothing(tmp_path):
+    """A genesis that cannot be made: no keys, no folder; the next try is not in conflict with it."""
+    home = tmp_path / "home"
+    (tmp_path / "broken.json").write_text("{")
+    for wrong in (["--chain-id", ""], ["--chain-id", "x" * 51], ["--app-state", str(tmp_path / "broken.json")],
+                  ["--app-state", str(tmp_path / "nowhere.json")], ["--proxy_app", "ledger", "--bond", f"{ACCOUNT}=1"]):
+        refused = run("init", "--home", str(home), *wrong)
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and not home.exists(), (wrong, refused.stderr)
+    assert run("init", "--home", str(home)).returncode == 0
+
+
 def test_status_addresses(tmp_path):
     with Network(tmp_path, 1) as network:
         node = network.nodes[0]

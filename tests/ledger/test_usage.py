@@ -98,6 +98,22 @@ def test_signatures_are_checked_when_asked(world):
     assert said["signatures"] == 171 and said["insecure_signatures"] == 0 and said["ok"] and said["lines"] == 172
 
 
+def test_what_an_app_hash_does_not_prove(world):
+    """Of which height and chain it is: the head's word is not repeated, and may be anything."""
+    path = world.statement("unplaced.json")
+    head, _ = rows_of(path, "json")
+    app_hash = world.app_hash(head["height"])
+    first, rest = path.read_text().split("\n", 1)
+    for name, value in (("height", head["height"]), ("height", 10**6), ("chain_id", "another-chain")):
+        path.write_text(first.replace(f'"{name}":{json.dumps(head[name])}', f'"{name}":{json.dumps(value)}') + "\n" + rest)
+        assert rows_of(path, "json")[0] == head | {name: value}
+        done = verify(world, path, "--app-hash", app_hash, "--json")
+        said = json.loads(done.stdout)
+        assert done.returncode == 0 and said["ok"] and said["anchor"] == "app-hash", done.stderr
+        assert said["height"] is None and said["chain_id"] is None and said["app_hash"] == "0x" + app_hash.lower().removeprefix("0x")
+        assert "is not proven" in verify(world, path, "--app-hash", app_hash).stdout
+
+
 def test_nothing_is_proven_too(world):
     path = world.statement("empty.json", month="2001-02")
     head, rows = rows_of(path, "json")
@@ -114,7 +130,11 @@ def test_under_a_light_block(world):
     done = verify(world, path, "--light-block", file, "--validators", validators)
     assert done.returncode == 0, done.stderr
     assert "signed by the validators given" in done.stdout and "no: the month goes on" in done.stdout
-    assert verify(world, path, "--light-block", file).returncode == CLAIMED
+    said = json.loads(verify(world, path, "--light-block", file, "--validators", validators, "--json").stdout)
+    assert (said["anchor"], said["height"], said["chain_id"]) == ("validators", height, rows_of(path, "json")[0]["chain_id"])
+    claimed = verify(world, path, "--light-block", file, "--json")
+    said = json.loads(claimed.stdout)
+    assert claimed.returncode == CLAIMED and said["anchor"] == "claimed" and not said["ok"]
     other = validators[:-1] + ("0" if validators[-1] != "0" else "1")
     assert verify(world, path, "--light-block", file, "--validators", other).returncode == NO
     file.write_bytes(world.light_block(height)[0])
@@ -314,11 +334,14 @@ def test_views(world):
     assert json.loads(done.stdout)["value"][2:].endswith(b"h".ljust(32, b"\0").hex())
     done = caisson("query", "/account", hx(PROVIDER.address), "--url", world.url)
     assert int(done.stdout.strip()[2:18], 16) == world.bank.sequence(PROVIDER.address)
-    assert caisson("query", "usage.recordOf", "0x" + "00" * 32, 1, "--url", world.url).returncode == 3
+    for refused, said in ((("usage.recordOf", "0x" + "00" * 32, 1), "a call reverted: "), (("/nothing",), "no such path"),
+                          (("usage.terms", "--height", 10**9), "that height")):
+        done = caisson("query", *refused, "--url", world.url)
+        assert done.returncode == 3 and done.stdout == "" and said in done.stderr, done
+        assert json.loads(caisson("query", *refused, "--url", world.url, "--json").stdout)["exit"] == 3
     for bad in (["usage.nothing"], ["nothing.terms"], ["usage.metricOf"], ["usage.terms", "1"], ["usage.metricOf", "x" * 33], ["usage"],
                 ["/account", "0x0"]):
         assert caisson("query", *bad, "--url", world.url).returncode == BAD_USE, bad
-    assert caisson("query", "/nothing", "--url", world.url).returncode == 3
 
 
 def test_proofs_of_keys(world):

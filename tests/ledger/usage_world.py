@@ -132,7 +132,7 @@ class World:
         return field(1, field(1, head) + field(2, body)) + field(2, validators), header["validators_hash"]
 
 
-def begin(folder: Path, **terms) -> Network:
+def begin(folder: Path, change=None, **terms) -> Network:
     state = folder / "app_state.json"
     state.write_text(json.dumps(genesis(**terms)))
-    return Network(folder, 1, arguments=("--proxy_app", "ledger", "--app-state", str(state)))
+    return Network(folder, 1, change, arguments=("--proxy_app", "ledger", "--app-state", str(state)))

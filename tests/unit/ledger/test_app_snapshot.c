@@ -119,6 +119,15 @@ static struct abci_apply_snapshot_chunk_response apply(struct app_lab *lab, uint
 	return response;
 }
 
+/* What /chain says: the block's time at its end. */
+static void expect_chain(struct app_lab *lab, struct app_lab *other, int64_t height)
+{
+	struct cs_bytes here = kept(app_query(lab, "/chain", CS_BYTES_NONE, height, false).value);
+	assert_true(here.n > 8);
+	assert_int_equal(cs_be64(here.p + here.n - 8), APP_TIME_S + 10 * 4);
+	assert_bytes(app_query(other, "/chain", CS_BYTES_NONE, height, false).value, here);
+}
+
 static void test_restore(void **state)
 {
 	struct app_lab *lab = *state;
@@ -134,13 +143,18 @@ static void test_restore(void **state)
 		assert_int_equal(apply(other, i, c.content[i]).result, ABCI_APPLY_ACCEPT);
 	other->height = 4;
 	other->chain = lab->chain;
+	expect_chain(lab, other, 0);
+	app_lab_restart(other);
+	expect_chain(lab, other, 0);
 	/* It goes on as the first one does. */
 	struct cs_bytes tx = transfer(lab, 4);
 	struct cs_hash next;
 	memcpy(next.b, app_finalize(lab, &tx, 1).app_hash.p, sizeof next.b);
 	assert_bytes(app_finalize(other, &tx, 1).app_hash, CS_BYTES_OF(next.b));
+	app_commit(lab);
 	app_commit(other);
 	app_lab_restart(other);
+	expect_chain(lab, other, 4);
 	const struct cs_address dave = app_key_address(lab, 4);
 	assert_int_equal(app_balance(other, &dave), 35);
 	app_lab_free(other);

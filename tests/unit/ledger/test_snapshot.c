@@ -8,6 +8,7 @@
 #define ARENA_SIZE (16u * 1024 * 1024)
 #define KEYS 300u
 #define CHUNKS 8u
+#define TIME_S 1700000000u
 /* What a chunk's making may take: one path and one value. */
 #define TAKING_SIZE_MAX (256u * 1024)
 
@@ -80,8 +81,26 @@ static void commit_some(struct scene *s, uint64_t version, size_t step, uint8_t 
 	cs_arena_rewind(&s->arena, 0);
 	assert_ok(ledger_tree_update(&s->root, &changes[LEDGER_PAGES], &s->table,
 				     &changes[LEDGER_VALUES], &s->arena));
+	assert_ok(ledger_block_time_add(&changes[LEDGER_PAGES], TIME_S + version, &s->arena));
 	assert_ok(s->table.commit(s->table.context, version, changes, keep_from));
 	cs_arena_rewind(&s->arena, 0);
+}
+
+static uint64_t time_of(struct scene *s, uint64_t version)
+{
+	uint64_t time_s = 0;
+	assert_ok(ledger_block_time_get(&time_s, &s->table, version, &s->arena));
+	return time_s;
+}
+
+static enum cs_err begin_taking(struct scene *s, uint64_t version)
+{
+	return ledger_snapshot_begin(&s->snapshot, version, TIME_S + version, &s->table, &s->arena);
+}
+
+static void set_hash(struct ledger_snapshot *snapshot, size_t i, struct cs_hash hash)
+{
+	memcpy(snapshot->metadata + LEDGER_TIME_SIZE + i * sizeof hash.b, hash.b, sizeof hash.b);
 }
 
 static enum cs_err take_next(struct scene *s)
@@ -102,7 +121,7 @@ static enum cs_err take_next(struct scene *s)
 
 static void take_all(struct scene *s, uint64_t version)
 {
-	assert_ok(ledger_snapshot_begin(&s->snapshot, version, &s->table, &s->arena));
+	assert_ok(begin_taking(s, version));
 	while (!s->snapshot.is_done)
 		assert_ok(take_next(s));
 	assert_true(s->snapshot.chunk_count >= 3);
@@ -182,7 +201,7 @@ static void test_taken_while_blocks_go_on(void **state)
 	commit_some(s, 2, 7, 0, 0);
 	commit_some(s, 3, 3, 2, 0);
 	const struct cs_hash root = s->root;
-	assert_ok(ledger_snapshot_begin(&s->snapshot, 3, &s->table, &s->arena));
+	assert_ok(begin_taking(s, 3));
 	for (uint64_t version = 4; !s->snapshot.is_done; version++) {
 		assert_ok(take_next(s));
 		commit_some(s, version, 1 + version % 3, version % 2 == 0 ? 0 : 9, 3);
@@ -197,12 +216,16 @@ static void test_taken_while_blocks_go_on(void **state)
 							: LEDGER_RESTORE_MORE);
 	}
 	assert_int_equal(memory_db_version(to->db), 3);
+	/* The block's time, which the next block's does not change. */
+	assert_int_equal(time_of(to, 0), TIME_S + 3);
 	memory_db_rollback(s->db, 3);
 	expect_same_newest(s, to);
 	/* And it goes on from there. */
 	commit_some(to, 4, 5, 3, 0);
 	commit_some(s, 4, 5, 3, 0);
 	assert_hash(to->root, s->root);
+	assert_int_equal(time_of(to, 3), TIME_S + 3);
+	assert_int_equal(time_of(to, 4), TIME_S + 4);
 	(void)tear_down(&other_state);
 }
 
@@ -219,6 +242,9 @@ static void test_the_same_bytes_at_every_node(void **state)
 	take_all(s, 1);
 	take_all(other, 3);
 	assert_int_equal(s->snapshot.chunk_count, other->snapshot.chunk_count);
+	/* But for the time: these two are of different blocks. */
+	assert_int_equal(cs_be64(s->snapshot.metadata) + 2, cs_be64(other->snapshot.metadata));
+	cs_put_be64(other->snapshot.metadata, TIME_S + 1);
 	assert_hash(ledger_snapshot_hash(&s->snapshot), ledger_snapshot_hash(&other->snapshot));
 	for (uint32_t i = 0; i < s->snapshot.chunk_count; i++) {
 		assert_bytes(cs_bytes(s->chunks[i], s->sizes[i]),
@@ -236,7 +262,7 @@ static void test_little_memory(void **state)
 {
 	struct scene *s = *state;
 	commit_some(s, 1, 1, 1, 0);
-	assert_ok(ledger_snapshot_begin(&s->snapshot, 1, &s->table, &s->arena));
+	assert_ok(begin_taking(s, 1));
 	const size_t whole = s->arena.size;
 	s->arena.size = 1024;
 	assert_err(take_next(s), CS_ERR_NO_MEMORY);
@@ -252,11 +278,10 @@ static void test_nothing_and_versions_that_are_gone(void **state)
 	struct scene *s = *state;
 	const struct ledger_changes none[LEDGER_SPACE_COUNT] = {{NULL, 0}};
 	assert_ok(s->table.commit(s->table.context, 1, none, 0));
-	assert_err(ledger_snapshot_begin(&s->snapshot, 1, &s->table, &s->arena), CS_ERR_NOT_FOUND);
-	assert_err(ledger_snapshot_begin(&s->snapshot, 2, &s->table, &s->arena),
-		   CS_ERR_UNAVAILABLE);
+	assert_err(begin_taking(s, 1), CS_ERR_NOT_FOUND);
+	assert_err(begin_taking(s, 2), CS_ERR_UNAVAILABLE);
 	commit_some(s, 2, 1, 1, 0);
-	assert_ok(ledger_snapshot_begin(&s->snapshot, 2, &s->table, &s->arena));
+	assert_ok(begin_taking(s, 2));
 	assert_ok(take_next(s));
 	commit_some(s, 3, 2, 2, 3);
 	assert_err(take_next(s), CS_ERR_UNAVAILABLE);
@@ -271,7 +296,7 @@ static void test_a_damaged_store_is_not_taken(void **state)
 	commit_some(s, 1, 1, 1, 0);
 	uint8_t *value = memory_db_value(s->db, LEDGER_VALUES, CS_BYTES_OF(key), &size);
 	value[0] ^= 1;
-	assert_ok(ledger_snapshot_begin(&s->snapshot, 1, &s->table, &s->arena));
+	assert_ok(begin_taking(s, 1));
 	enum cs_err err = CS_OK;
 	while (err == CS_OK && !s->snapshot.is_done)
 		err = take_next(s);
@@ -280,7 +305,7 @@ static void test_a_damaged_store_is_not_taken(void **state)
 	while (!s->snapshot.is_done)
 		assert_ok(take_next(s));
 	/* Another root's page than the snapshot has begun with. */
-	assert_ok(ledger_snapshot_begin(&s->snapshot, 1, &s->table, &s->arena));
+	assert_ok(begin_taking(s, 1));
 	s->snapshot.root.b[3] ^= 1;
 	assert_err(take_next(s), CS_ERR_DAMAGED);
 	s->snapshot.root.b[3] ^= 1;
@@ -299,10 +324,10 @@ static void test_offers_that_are_refused(void **state)
 	commit_some(s, 1, 1, 1, 0);
 	take_all(s, 1);
 	const struct ledger_offer good = offer_of(&s->snapshot, &hash);
-	struct ledger_offer bad[9];
+	struct ledger_offer bad[11];
 	for (size_t i = 0; i < CS_LEN(bad); i++)
 		bad[i] = good;
-	bad[0].format = 2;
+	bad[0].format = 1;
 	bad[1].chunks = 0;
 	bad[2].chunks++;
 	bad[3].metadata.n -= 32;
@@ -311,6 +336,13 @@ static void test_offers_that_are_refused(void **state)
 	bad[6].hash.n = 0;
 	bad[7].version = 0;
 	bad[8].version = (uint64_t)INT64_MAX + 1;
+	/* The hashes alone, as the first format had them; the time alone. */
+	bad[9].metadata =
+		cs_bytes(good.metadata.p + LEDGER_TIME_SIZE, good.metadata.n - LEDGER_TIME_SIZE);
+	const struct cs_hash untimed = cs_sha256(bad[9].metadata);
+	bad[9].hash = CS_BYTES_OF(untimed.b);
+	bad[10].metadata.n = LEDGER_TIME_SIZE;
+	bad[10].chunks = 0;
 	for (size_t i = 0; i < CS_LEN(bad); i++) {
 		bool accepted = true;
 		assert_ok(
@@ -318,7 +350,7 @@ static void test_offers_that_are_refused(void **state)
 		assert_false(accepted);
 	}
 	/* More chunks than there may be. */
-	static uint8_t many[(LEDGER_CHUNKS_MAX + 1) * 32];
+	static uint8_t many[LEDGER_METADATA_SIZE_MAX + 32];
 	struct ledger_offer large = good;
 	bool accepted = true;
 	large.chunks = LEDGER_CHUNKS_MAX + 1;
@@ -377,7 +409,7 @@ static enum ledger_restore_verdict restore_bytes(struct scene *s, struct cs_byte
 	enum ledger_restore_verdict verdict = LEDGER_RESTORE_DONE;
 	s->snapshot.version = 1;
 	s->snapshot.chunk_count = 2;
-	s->snapshot.hashes[0] = cs_sha256(chunk);
+	set_hash(&s->snapshot, 0, cs_sha256(chunk));
 	begin(s, &s->snapshot, &s->root);
 	assert_ok(ledger_restore_chunk(&s->restore, &verdict, chunk, &s->table, &s->arena));
 	return verdict;
@@ -444,7 +476,7 @@ static void test_a_chunk_twice(void **state)
 	cs_buf_init(&buf, memory, sizeof memory);
 	put_one(&buf, "c", 1);
 	put_one(&buf, "a", 3);
-	s->snapshot.hashes[1] = cs_sha256(cs_buf_view(&buf));
+	set_hash(&s->snapshot, 1, cs_sha256(cs_buf_view(&buf)));
 	assert_int_equal(restore_bytes(s, cs_buf_view(&buf)), LEDGER_RESTORE_MORE);
 	assert_ok(ledger_restore_chunk(&s->restore, &verdict, cs_buf_view(&buf), &s->table,
 				       &s->arena));
