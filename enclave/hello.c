@@ -2,6 +2,7 @@
  * that make, seal and open its state. The preimages are those of docs/protocol/boundary.md. */
 #include "enclave/state.h"
 #include "enclave/tee.h"
+#include "wire/report.h"
 
 #include <string.h>
 
@@ -15,23 +16,18 @@ static const struct cs_hash *schema_digest(const struct enclave *e)
 static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const struct enclave *e,
 			     const struct cs_hash *nonce)
 {
-	const struct cs_hash keys = enclave_keys_hash(e);
-	uint8_t memory[9 * 32];
-	struct cs_buf preimage;
-	cs_buf_init(&preimage, memory, sizeof memory);
-	cs_put_word(&preimage, wire_tag(WIRE_TAG_REPORT));
-	cs_put_word(&preimage, wire_tag(e->role == ENCLAVE_ORACLE ? WIRE_TAG_ROLE_ORACLE_ENCLAVE
-								  : WIRE_TAG_ROLE_BRIDGE_ENCLAVE));
-	cs_put_word(&preimage, &keys);
-	cs_put_word(&preimage, nonce);
-	cs_put_word(&preimage, &e->manifest.hash);
-	cs_put_word_u64(&preimage, e->manifest.number);
-	cs_put_word(&preimage, &e->manifest.lineage);
-	cs_put_word(&preimage, schema_digest(e));
-	cs_put_word_u64(&preimage, e->insecure_flags);
-	const struct cs_hash hash = cs_keccak256(cs_buf_view(&preimage));
-	memset(report_data, 0, TEE_REPORT_DATA_SIZE);
-	memcpy(report_data, hash.b, sizeof hash.b);
+	const struct wire_report report = {
+		.role = e->role == ENCLAVE_ORACLE ? WIRE_REPORT_ORACLE_ENCLAVE
+						  : WIRE_REPORT_BRIDGE_ENCLAVE,
+		.key = enclave_keys_hash(e),
+		.fresh = wire_report_fresh_nonce_hash(nonce),
+		.manifest_hash = e->manifest.hash,
+		.manifest_number = e->manifest.number,
+		.lineage = e->manifest.lineage,
+		.schema_digest = *schema_digest(e),
+		.insecure_flags = e->insecure_flags,
+	};
+	wire_report_data(report_data, &report);
 }
 
 /* A terminated copy: protobuf-c's strings are not const. */

@@ -1,4 +1,5 @@
 #include "enclave/state.h"
+#include "wire/report.h"
 
 #include <string.h>
 
@@ -145,34 +146,27 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 	return CS_OK;
 }
 
-static void add_key(struct cs_keccak *hash, const struct cs_hash *chain, uint64_t epoch_number,
-		    const struct cs_hash *x, const struct cs_address *gas_address)
-{
-	uint8_t epoch[32] = {0};
-	const struct cs_hash account = wire_word(CS_BYTES_OF(gas_address->b));
-	cs_put_be64(epoch + 24, epoch_number);
-	cs_keccak_add(hash, CS_BYTES_OF(chain->b));
-	cs_keccak_add(hash, CS_BYTES_OF(epoch));
-	cs_keccak_add(hash, CS_BYTES_OF(x->b));
-	cs_keccak_add(hash, CS_BYTES_OF(account.b));
-}
-
-/* docs/protocol/boundary.md, "Report data". */
+/* docs/protocol/report.md. */
 struct cs_hash enclave_keys_hash(const struct enclave *e)
 {
 	const struct cs_hash boxes = enclave_box_identity(e);
-	const struct cs_address none = {{0}};
+	struct wire_report_key key;
 	struct cs_keccak hash;
-	cs_keccak_init(&hash);
-	cs_keccak_add(&hash, CS_BYTES_OF(wire_tag(WIRE_TAG_KEYS)->b));
+	wire_report_keys_begin(&hash);
 	for (size_t i = 0; i < e->chain_count; i++) {
 		const struct enclave_chain *chain = &e->chains[i];
-		for (size_t k = 0; k < chain->key_count; k++)
-			add_key(&hash, &chain->manifest->identity, chain->keys[k].epoch,
-				&chain->keys[k].x, &chain->gas_address);
+		for (size_t k = 0; k < chain->key_count; k++) {
+			key = (struct wire_report_key){chain->manifest->identity,
+						       chain->keys[k].epoch, chain->keys[k].x,
+						       chain->gas_address};
+			wire_report_keys_add(&hash, &key);
+		}
 	}
-	for (size_t i = 0; i < e->box_count; i++)
-		add_key(&hash, &boxes, e->boxes[i].epoch, &e->boxes[i].x, &none);
+	for (size_t i = 0; i < e->box_count; i++) {
+		key = (struct wire_report_key){
+			.chain = boxes, .epoch = e->boxes[i].epoch, .x = e->boxes[i].x};
+		wire_report_keys_add(&hash, &key);
+	}
 	return cs_keccak_end(&hash);
 }
 

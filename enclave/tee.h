@@ -4,8 +4,9 @@
 #define ENCLAVE_TEE_H
 
 #include "core/buf.h"
+#include "wire/report.h"
 
-#define TEE_REPORT_DATA_SIZE 64
+#define TEE_REPORT_DATA_SIZE WIRE_REPORT_DATA_SIZE
 #define TEE_EVIDENCE_SIZE_MAX 8192
 
 const char *tee_backend(void);

@@ -15,7 +15,7 @@ import pytest
 
 from enclave import manifests
 from enclave.boundary import Client, Enclave, Refused, TYPES, encode, insecure_bits, measurement, program
-from lib import crypto, tools
+from lib import crypto, report, tools
 
 ROOT = b"r" * 32
 
@@ -62,14 +62,8 @@ def test_report_data_is_the_documented_preimage(enclave):
     client.hello()
     client.call("Init")
     hello = client.hello(b"\x09" * 32)
-    tag = lambda text: crypto.keccak(text.encode())  # noqa: E731
-    word = lambda number: number.to_bytes(32, "big")  # noqa: E731
-    keys = tag("caisson/keys/v1") + b"".join(
-        k["chain"] + word(k["epoch"]) + k["public_key"] + k["gas_address"].rjust(32, b"\0") for k in hello["keys"])
-    preimage = (tag("caisson/report/v1") + tag("caisson/role/bridge-enclave") + crypto.keccak(keys) + hello["nonce"]
-                + hello["manifest_hash"] + word(hello["manifest_number"]) + hello["lineage"] + hello["schema_digest"]
-                + word(hello["insecure_flags"]))
-    assert hello["report_data"] == crypto.keccak(preimage) + bytes(32)
+    assert hello["keys"]
+    assert hello["report_data"] == report.of_hello("bridge-enclave", hello)
 
 
 def test_status_is_signed(enclave):

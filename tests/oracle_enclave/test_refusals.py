@@ -8,7 +8,7 @@ import pytest
 import oracle_vectors as ov
 from enclave import manifests
 from enclave.boundary import Enclave, Refused, TYPES, insecure_bits, measurement, program
-from lib import fetch, tools
+from lib import fetch, report, tools
 from oracle_enclave.world import Caller, HOST, NAME, OTHER, World, canonical, seal, source, spec
 
 BITS = insecure_bits()
@@ -218,13 +218,8 @@ def test_sealed_state_is_of_one_role(world, caller):
 
 def test_the_report_says_which_role(world, caller):
     hello = caller.hello()
-    keys = ov.tag("caisson/keys/v1") + b"".join(
-        k["chain"] + ov.u(k["epoch"]) + k["public_key"] + k["gas_address"].rjust(32, b"\0") for k in hello["keys"])
-    preimage = (ov.tag("caisson/report/v1") + ov.tag("caisson/role/oracle-enclave") + ov.v.keccak(keys) + hello["nonce"]
-                + hello["manifest_hash"] + ov.u(hello["manifest_number"]) + hello["lineage"] + hello["schema_digest"]
-                + ov.u(hello["insecure_flags"]))
     assert hello["schema_digest"].hex() == (tools.ROOT / "wire" / "oracle.lock").read_text().split()[0]
-    assert hello["report_data"] == ov.v.keccak(preimage) + bytes(32)
+    assert hello["report_data"] == report.of_hello("oracle-enclave", hello)
     assert len({k["public_key"] for k in hello["keys"]}) == 2 and not any(hello["keys"][0]["gas_address"])
 
 
