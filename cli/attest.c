@@ -106,7 +106,13 @@ static enum cli_exit verify(struct attest_run *run, struct cs_bytes file)
 		return cli_fail(run->cli, CLI_FAILED, "%s", cs_err_sentence(err));
 	if (err != CS_OK)
 		unreadable(run, err, &why);
+	const enum cli_exit code = attest_document_check(run);
+	if (code != CLI_OK)
+		return code;
 	attest_appraise(&run->appraisal, &run->result, &run->policy, &run->in.now);
+	/* Genuine hardware around a program that says of itself that something is missing. */
+	if (run->document_flags != 0 && run->appraisal.status == ATTEST_TIER_AFFIRMING)
+		run->appraisal.status = ATTEST_TIER_WARNING;
 	return CLI_OK;
 }
 
@@ -133,6 +139,7 @@ static int exit_of(const struct attest_appraisal *appraisal)
 static void run_done(struct attest_run *run)
 {
 	cs_nistp_free(run->nistp);
+	json_decref(run->document);
 	free(run->block);
 	free(run);
 }
@@ -165,6 +172,8 @@ enum cli_exit cli_attest_verify(struct cli *cli)
 	if (code == CLI_OK)
 		code = (int)attest_file(run, &file, cli->positional[0],
 					(size_t)3 * ATTEST_EVIDENCE_SIZE_MAX);
+	if (code == CLI_OK)
+		code = (int)attest_document_open(run, &file);
 	if (code == CLI_OK)
 		code = (int)verify(run, file);
 	if (code == CLI_OK) {

@@ -29,7 +29,10 @@ struct attest_run {
 	struct attest_policy policy;
 	struct attest_result result;
 	struct attest_appraisal appraisal;
-	size_t passed_over; /* files of a folder that are no collateral */
+	json_t *document;               /* of attest_document.c; NULL: bare evidence */
+	struct cs_bytes document_nonce; /* as it says */
+	uint64_t document_flags;        /* the enclave's insecure ones, as it says */
+	size_t passed_over;             /* files of a folder that are no collateral */
 };
 
 /* ---- attest_files.c ---- */
@@ -40,6 +43,13 @@ enum cli_exit attest_file(struct attest_run *run, struct cs_bytes *bytes, const 
 enum cli_exit attest_load_collateral(struct attest_run *run, const char *path);
 /* --root (of TPMs) or --insecure-root (in place of Intel's and AMD's): certificates of a file. */
 enum cli_exit attest_load_roots(struct attest_run *run);
+
+/* ---- attest_document.c ---- */
+/* Where *file is a document of `caisson enclave evidence` it becomes the evidence in it, and what its
+ * report data must be is the policy's. Other files are left as they are. */
+enum cli_exit attest_document_open(struct attest_run *run, struct cs_bytes *file);
+/* Adds the check of --nonce to the result, between verification and appraisal. */
+enum cli_exit attest_document_check(struct attest_run *run);
 
 /* ---- attest_print.c ---- */
 /* The report, for people or as JSON. */

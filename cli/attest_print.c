@@ -1,6 +1,7 @@
 /* What `caisson attest verify` says: a report for people, the same as JSON, or the claims of EAR. */
 #include "cli/attest.h"
 #include "core/utc.h"
+#include "host/enclave_json.h"
 #include "verify/attest/ear.h"
 
 #include <stdlib.h>
@@ -80,6 +81,19 @@ static json_t *collateral_json(const struct attest_result *result)
 	return collateral;
 }
 
+/* What the report data says, if the check of it passed. */
+static json_t *document_json(const struct attest_run *run)
+{
+	static const char *const bound[] = {"role",          "nonce",           "keys",
+					    "manifest_hash", "manifest_number", "lineage",
+					    "schema_digest", "insecure_flags"};
+	json_t *json = json_object();
+	for (size_t i = 0; i < CS_LEN(bound); i++)
+		json_object_set(json, bound[i], json_object_get(run->document, bound[i]));
+	json_object_set_new(json, "insecure", host_insecure_json(run->document_flags));
+	return json;
+}
+
 static json_t *report_json(const struct attest_run *run)
 {
 	const struct attest_result *result = &run->result;
@@ -109,6 +123,8 @@ static json_t *report_json(const struct attest_run *run)
 	json_object_set_new(json, "collateral", collateral_json(result));
 	json_object_set_new(json, "at", time_json(run->in.now.low_s));
 	json_object_set_new(json, "checks", checks);
+	if (run->document != NULL)
+		json_object_set_new(json, "report", document_json(run));
 	json_object_set_new(json, "ear", ear_json(run));
 	return json;
 }
@@ -175,10 +191,32 @@ static void print_verdict(const struct attest_run *run)
 		printf("NOTE     no policy names measurements: they are shown, not judged\n");
 }
 
+static void print_document(const struct attest_run *run)
+{
+	const json_t *document = run->document;
+	const json_t *keys = json_object_get(document, "keys");
+	json_t *flags = host_insecure_json(run->document_flags);
+	printf("\nthe enclave, where policy-report-data is ok\n");
+	printf("  %-24s %s\n", "role", cli_text_of(document, "role"));
+	printf("  %-24s %s, number %lld\n", "manifest", cli_text_of(document, "manifest_hash"),
+	       cli_number_of(document, "manifest_number"));
+	printf("  %-24s %s\n", "lineage", cli_text_of(document, "lineage"));
+	printf("  %-24s %s\n", "schema", cli_text_of(document, "schema_digest"));
+	for (size_t i = 0; i < json_array_size(keys); i++)
+		printf("  %-24s %s epoch %lld\n", "key",
+		       cli_text_of(json_array_get(keys, i), "public_key"),
+		       cli_number_of(json_array_get(keys, i), "epoch"));
+	for (size_t i = 0; i < json_array_size(flags); i++)
+		printf("  %-24s %s\n", "INSECURE", json_string_value(json_array_get(flags, i)));
+	json_decref(flags);
+}
+
 static void print_report(const struct attest_run *run)
 {
 	const struct attest_result *result = &run->result;
 	print_verdict(run);
+	if (run->document != NULL)
+		print_document(run);
 	printf("\nchecks\n");
 	print_checks(result->checks, result->check_count);
 	print_checks(run->appraisal.judgements, run->appraisal.judgement_count);

@@ -126,10 +126,13 @@ static const struct cli_command commands[] = {
 	 "light block",
 	 cli_ledger_verify},
 	{"attest verify", "FILE",
-	 "collateral= policy= at= report-data= no-revocation root=+ insecure-root=+ ear json",
+	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},
+	{"enclave evidence", "", "nonce=" GATEWAY,
+	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`",
+	 cli_enclave_evidence},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
 };

@@ -1,5 +1,4 @@
 #include "enclave/state.h"
-#include "enclave/tee.h"
 #include "wire/oracle.h"
 
 #include <string.h>
@@ -171,7 +170,8 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 	e->box_make = launch->box_make;
 	e->manifest = *launch->manifest;
 	e->measurement = launch->measurement;
-	e->insecure_flags = launch->insecure_flags | tee_insecure_flags();
+	e->tee = launch->tee == NULL ? &tee_simulated : launch->tee;
+	e->insecure_flags = launch->insecure_flags | e->tee->insecure_flags;
 	if (e->manifest.insecure_host_time)
 		e->insecure_flags |= ENCLAVE_INSECURE_host_time;
 	if (launch->probe != NULL)

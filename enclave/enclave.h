@@ -20,13 +20,15 @@ enum enclave_role {
 
 struct enclave;
 struct enclave_secrets;
+struct tee;
 
 /* What the shell gives at start. Everything is copied; memory of `manifest` may go afterwards. */
 struct enclave_launch {
 	enum enclave_role role;
 	const struct manifest *manifest; /* the newest of the lineage */
 	struct cs_hash measurement;
-	uint64_t insecure_flags;                      /* as found by the sandbox and the backend */
+	uint64_t insecure_flags;                      /* as found by the sandbox */
+	const struct tee *tee;                        /* outlives the enclave; NULL: simulated */
 	struct cs_bytes seal_root;                    /* 32 bytes */
 	size_t serve_count;                           /* 0: every chain of the manifest */
 	struct cs_hash serve[CS_MANIFEST_CHAINS_MAX]; /* identities */

@@ -1,7 +1,6 @@
 /* What the enclave says about itself: hello with evidence, signed status, keys, and the requests
  * that make, seal and open its state. The preimages are those of docs/protocol/boundary.md. */
 #include "enclave/state.h"
-#include "enclave/tee.h"
 #include "wire/report.h"
 
 #include <string.h>
@@ -49,7 +48,7 @@ static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloRep
 	struct cs_buf evidence;
 	report_data_make(report_data, e, nonce);
 	CS_TRY(cs_buf_init_arena(&evidence, arena, TEE_EVIDENCE_SIZE_MAX));
-	CS_TRY(tee_evidence(&evidence, report_data, &e->measurement));
+	CS_TRY(e->tee->evidence(e->tee, &evidence, report_data, &e->measurement, &call->why));
 	CS_TRY(enclave_keys_to_pb(call, &out->n_keys, &out->keys));
 	CS_TRY(enclave_clients_to_pb(call, &out->n_clients, &out->clients));
 	out->version = WIRE_VERSION;
@@ -59,7 +58,7 @@ static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloRep
 	out->manifest_number = e->manifest.number;
 	out->lineage = wire_pb_bytes(arena, CS_BYTES_OF(e->manifest.lineage.b));
 	out->insecure_flags = e->insecure_flags;
-	out->backend = text_copy(call, tee_backend());
+	out->backend = text_copy(call, e->tee->backend);
 	out->build = text_copy(call, e->build);
 	out->nonce = wire_pb_bytes(arena, CS_BYTES_OF(nonce->b));
 	out->report_data = wire_pb_bytes(arena, CS_BYTES_OF(report_data));

@@ -89,12 +89,12 @@ static bool dumps_are_off(void)
 	       core.rlim_max == 0;
 }
 
-/* Enough to accept one client, to read, write and sign. */
+/* Enough to read, write and sign. */
 static const int calls_allowed[] = {
-	SCMP_SYS(accept4), SCMP_SYS(read),       SCMP_SYS(write),           SCMP_SYS(close),
-	SCMP_SYS(brk),     SCMP_SYS(munmap),     SCMP_SYS(mremap),          SCMP_SYS(madvise),
-	SCMP_SYS(futex),   SCMP_SYS(getrandom),  SCMP_SYS(clock_gettime),   SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(exit),    SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
+	SCMP_SYS(read),       SCMP_SYS(write),           SCMP_SYS(close),        SCMP_SYS(brk),
+	SCMP_SYS(munmap),     SCMP_SYS(mremap),          SCMP_SYS(madvise),      SCMP_SYS(futex),
+	SCMP_SYS(getrandom),  SCMP_SYS(clock_gettime),   SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),
+	SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
 };
 #if SANITIZER
 /* What the runtimes call in clean runs, and what their reports try and can do without. */
@@ -125,6 +125,10 @@ static const int calls_fetch_answered[] = {
 	SCMP_SYS(fcntl),
 };
 
+/* Attributes of the kernel are opened anew for each quote. Which files there are is up to the user that
+ * the process runs as. */
+static const int calls_quote[] = {SCMP_SYS(openat), SCMP_SYS(flock)};
+
 static int filter_fetch(scmp_filter_ctx filter)
 {
 	int bad = 0;
@@ -144,13 +148,19 @@ static int filter_fetch(scmp_filter_ctx filter)
 static int filter_fill(scmp_filter_ctx filter, enum sandbox_calls calls)
 {
 	int bad = calls == SANDBOX_FETCH ? filter_fetch(filter) : 0;
+	if (calls != SANDBOX_QUOTE)
+		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
+	for (size_t i = 0; calls == SANDBOX_QUOTE && i < CS_LEN(calls_quote); i++)
+		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_quote[i], 0);
 	for (size_t i = 0; i < CS_LEN(calls_allowed); i++)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_allowed[i], 0);
 #if SANITIZER
 	for (size_t i = 0; i < CS_LEN(calls_instrumented); i++)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_instrumented[i], 0);
 	for (size_t i = 0; i < CS_LEN(calls_answered); i++)
-		bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), calls_answered[i], 0);
+		if (calls != SANDBOX_QUOTE || calls_answered[i] != SCMP_SYS(openat))
+			bad |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), calls_answered[i],
+						0);
 #endif
 	bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

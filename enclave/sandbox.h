@@ -13,7 +13,8 @@ void *sandbox_secret_memory(size_t size, bool *plain);
 /* What stays allowed: the fewest calls with which a program can do its work. */
 enum sandbox_calls {
 	SANDBOX_STEP, /* accept one client, read, write, sign */
-	SANDBOX_FETCH, /* and wait for many descriptors, make socket pairs and hand their ends over */
+	SANDBOX_QUOTE, /* of the quoting process: open, lock, read and write files, answer */
+	SANDBOX_FETCH, /* as STEP, and wait for many descriptors, make socket pairs and hand their ends over */
 };
 
 /* Gives up dumps, the network, new privileges and system calls, in this order. `tolerated` are bits

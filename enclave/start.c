@@ -3,7 +3,7 @@
 
 #include "core/aead.h"
 #include "core/hash.h"
-#include "enclave/tee.h"
+#include "enclave/tee_quoter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +29,8 @@ struct arguments {
 	const char *manifests[MANIFEST_LINEAGE_MAX];
 	size_t serve_count;
 	const char *serve[CS_MANIFEST_CHAINS_MAX];
+	const struct tee_hardware *hardware; /* NULL: simulated */
+	const char *tee_root;                /* NULL: the hardware's own */
 	uint64_t tolerated;
 	bool measure;
 };
@@ -76,6 +78,12 @@ static bool take_flag(struct arguments *args, const char *name)
 	return false;
 }
 
+static bool take_tee(struct arguments *args, const char *name)
+{
+	args->hardware = tee_hardware_find(name);
+	return args->hardware != NULL || strcmp(name, "simulated") == 0;
+}
+
 static bool take_option(struct arguments *args, const char *name, const char *value)
 {
 	if (strcmp(name, "listen-fd") == 0)
@@ -94,6 +102,12 @@ static bool take_option(struct arguments *args, const char *name, const char *va
 		args->serve[args->serve_count++] = value;
 		return true;
 	}
+	if (strcmp(name, "insecure-tee-root") == 0) {
+		args->tee_root = value;
+		return true;
+	}
+	if (strcmp(name, "tee") == 0)
+		return take_tee(args, value);
 	return args->program->option != NULL && args->program->option(name, value);
 }
 
@@ -114,8 +128,11 @@ static bool take_arguments(struct arguments *args, int argc, char **argv,
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	return args->measure || (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 &&
-				 args->lineage != NULL && args->manifest_count > 0);
+	const bool has_seal_root = args->hardware != NULL && args->hardware->seal_root != NULL;
+	return args->measure ||
+	       (args->listen_fd > STDERR_FILENO && has_seal_root == (args->seal_root_fd < 0) &&
+		(args->tee_root == NULL || args->hardware != NULL) && args->lineage != NULL &&
+		args->manifest_count > 0);
 }
 
 /* ---- what is read before the sandbox ---- */
@@ -283,14 +300,14 @@ static unsigned next_kept(const int *fds, size_t count, unsigned from)
 /* Every other descriptor that was inherited goes, but those that the program names: a connected
  * socket would be a network. Whoever made the listening one may have set it not to wait; accepting
  * waits in a bridge, and an oracle polls. */
-static enum cs_err keep_alone(int listen_fd, const int *keep_fds, struct cs_why *why)
+static enum cs_err keep_alone(int listen_fd, int tee_fd, const int *keep_fds, struct cs_why *why)
 {
-	int kept[1 + START_KEEP_MAX] = {listen_fd, -1, -1};
+	int kept[2 + START_KEEP_MAX] = {listen_fd, tee_fd, -1, -1};
 	const int flags = fcntl(listen_fd, F_GETFL);
 	if (flags < 0 || fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
 		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
 	if (keep_fds != NULL)
-		memcpy(&kept[1], keep_fds, START_KEEP_MAX * sizeof kept[0]);
+		memcpy(&kept[2], keep_fds, START_KEEP_MAX * sizeof kept[0]);
 	for (unsigned from = STDERR_FILENO + 1, next; from != 0; from = next + 1) {
 		next = next_kept(kept, CS_LEN(kept), from);
 		const unsigned last = next == ~0U ? next : next - 1;
@@ -314,10 +331,12 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 	for (size_t i = 0; i < args->serve_count; i++)
 		CS_TRY(find_served(&launch->serve[i], manifest, args->serve[i], why));
 	launch->serve_count = args->serve_count;
-	if (read_all(args->seal_root_fd, seal_root, 32) != 32)
+	if (args->seal_root_fd < 0)
+		CS_TRY(tee_seal_root(launch->tee, seal_root, why));
+	else if (read_all(args->seal_root_fd, seal_root, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
-	CS_TRY(keep_alone(args->listen_fd, args->program->keep_fds, why));
+	CS_TRY(keep_alone(args->listen_fd, launch->tee->fd, args->program->keep_fds, why));
 	*calls = args->program->calls;
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
 }
@@ -336,18 +355,32 @@ static int fail(int code, enum cs_err err, const struct cs_why *why)
 	return code;
 }
 
+/* Before a secret is in memory: the quoting process is a copy of this one. */
+static enum cs_err start_tee(struct tee *tee, const struct arguments *args, struct cs_why *why)
+{
+	*tee = tee_simulated;
+	return args->hardware == NULL
+		       ? CS_OK
+		       : tee_start(tee, args->hardware, args->tee_root, args->tolerated, why);
+}
+
 static int run(const struct arguments *args)
 {
 	static struct manifest manifest;
+	static struct tee tee;
 	const struct start_program *program = args->program;
 	struct enclave_launch launch = {.role = program->role,
 					.build = CAISSON_BUILD,
 					.random = random_bytes,
+					.tee = &tee,
 					.box_make = program->box_make};
 	struct cs_why why = {""};
 	bool plain = false;
 	bool plain_root = false;
 	enum sandbox_calls calls;
+	enum cs_err err = start_tee(&tee, args, &why);
+	if (err != CS_OK)
+		return fail(EXIT_TEE, err, &why);
 	struct enclave *e = start_memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
 	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
@@ -359,7 +392,7 @@ static int run(const struct arguments *args)
 		return fail(
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
-	enum cs_err err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
+	err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
 	if (err != CS_OK)
 		return fail(EXIT_MANIFEST, err, &why);
 	err = sandbox_enter(args->tolerated, calls, &launch.insecure_flags, &why);
@@ -387,7 +420,8 @@ int start_main(int argc, char **argv, const struct start_program *program)
 	struct cs_hash measurement;
 	char text[65];
 	if (!take_arguments(&args, argc, argv, program)) {
-		start_say("usage: --listen-fd N --seal-root-fd N --lineage HASH --manifest FILE… ",
+		start_say("usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm] "
+			  "--lineage HASH --manifest FILE… ",
 			  program->usage);
 		return EXIT_USAGE;
 	}

@@ -14,6 +14,7 @@ enum {
 	EXIT_MANIFEST = 65,
 	EXIT_SANDBOX = 69,
 	EXIT_FAILED = 70,
+	EXIT_TEE = 71,
 };
 
 /* An oracle's: to its sources, and to the providers of its chains. */

@@ -4,6 +4,7 @@
 
 #include "core/sig.h"
 #include "enclave/enclave.h"
+#include "enclave/tee.h"
 #include "verify/evm/gateway.h"
 #include "verify/evm/light_client.h"
 #include "wire/convert.h"
@@ -121,6 +122,7 @@ struct enclave {
 	struct manifest manifest;
 	struct cs_hash measurement;
 	uint64_t insecure_flags;
+	const struct tee *tee;
 	char build[ENCLAVE_BUILD_SIZE_MAX + 1];
 	bool (*random)(void *p, size_t n);
 	int (*probe)(uint32_t what);

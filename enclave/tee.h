@@ -1,5 +1,5 @@
 /* What a backend says about itself: evidence over report data, and which insecurities come with it.
- * One backend is linked; evidence is made by the backend and judged elsewhere (verify/attest). */
+ * Evidence is made by the backend and judged elsewhere (verify/attest). */
 #ifndef ENCLAVE_TEE_H
 #define ENCLAVE_TEE_H
 
@@ -7,13 +7,22 @@
 #include "wire/report.h"
 
 #define TEE_REPORT_DATA_SIZE WIRE_REPORT_DATA_SIZE
-#define TEE_EVIDENCE_SIZE_MAX 8192
+/* The schema's bound. Quotes of TDX with their certificates are 5 KiB (one cloud pads to 8,000), an SNP
+ * report with its table 6 KiB. */
+#define TEE_EVIDENCE_SIZE_MAX 8192u
 
-const char *tee_backend(void);
-/* Bits of insecure.def that this backend always has. */
-uint64_t tee_insecure_flags(void);
-/* Appends the evidence for report_data[TEE_REPORT_DATA_SIZE]. */
-CS_NODISCARD enum cs_err tee_evidence(struct cs_buf *evidence, const uint8_t *report_data,
-				      const struct cs_hash *measurement);
+struct tee {
+	const char *backend;     /* its name in hello, 16 characters at most */
+	uint64_t insecure_flags; /* of insecure.def, that it always has */
+	int fd;                  /* to the quoting process (tee_quoter.h); -1: there is none */
+	/* Appends the evidence for report_data[TEE_REPORT_DATA_SIZE]; measurement is the program's own
+	 * claim, for a backend that has nothing better. UNAVAILABLE, TIMEOUT, NOT_BOUND, CONFLICT and
+	 * what else the hardware's interface says. */
+	enum cs_err (*evidence)(const struct tee *tee, struct cs_buf *evidence,
+				const uint8_t *report_data, const struct cs_hash *measurement,
+				struct cs_why *why);
+};
+
+extern const struct tee tee_simulated;
 
 #endif

@@ -139,6 +139,15 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	host_http_reply_json(exchange, 200, json);
 }
 
+static void get_evidence(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	gateway->evidence.session = gateway->enclave;
+	gateway->evidence.arena = &gateway->scratch;
+	gateway->evidence.role = WIRE_REPORT_BRIDGE_ENCLAVE;
+	host_evidence_get(&gateway->evidence, exchange);
+}
+
 /* ---- status and health ---- */
 
 struct count_ctx {
@@ -255,6 +264,8 @@ void gateway_api_routes(struct gateway *gateway)
 			       get_conflict, gateway);
 	host_http_server_route(server, "GET", "/v1/enclave?", GATEWAY_SCOPE_READ, get_enclave,
 			       gateway);
+	host_http_server_route(server, "GET", "/v1/enclave/evidence?nonce", GATEWAY_SCOPE_READ,
+			       get_evidence, gateway);
 	host_http_server_route(server, "GET", "/v1/status?", GATEWAY_SCOPE_READ, get_status,
 			       gateway);
 	gateway_api_message_routes(gateway);

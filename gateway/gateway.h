@@ -20,6 +20,7 @@
 #include "gateway/journal_feed.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
+#include "host/evidence.h"
 #include "host/http_client.h"
 #include "host/http_server.h"
 #include "host/json_values.h"
@@ -149,6 +150,7 @@ struct gateway {
 	/* the enclave's session */
 	bool enclave_ready; /* keys are there and stored */
 	char enclave_why[GATEWAY_WHY_MAX + 1];
+	struct host_evidence evidence;
 	uint64_t events_sent;
 	char *reference; /* the page of /docs */
 	uint64_t started_ms;

@@ -11,7 +11,7 @@ const char *host_enclave_anchor_name(uint32_t state)
 }
 
 /* The names of the bits that are set; the table is the enclave's. */
-static json_t *insecure_json(uint64_t flags)
+json_t *host_insecure_json(uint64_t flags)
 {
 	static const struct {
 		unsigned bit;
@@ -60,7 +60,7 @@ json_t *host_enclave_json(const Caisson__Wire__HelloReply *hello)
 	json_object_set_new(json, "manifest_number", host_json_u64(hello->manifest_number));
 	json_object_set_new(json, "lineage", host_json_hex(wire_pb_view(hello->lineage)));
 	json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
-	json_object_set_new(json, "insecure", insecure_json(hello->insecure_flags));
+	json_object_set_new(json, "insecure", host_insecure_json(hello->insecure_flags));
 	json_object_set_new(json, "rollback_detected_only_within_process",
 			    json_boolean(hello->rollback_detected_only_within_process));
 	json_object_set_new(json, "time_source",

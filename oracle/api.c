@@ -190,6 +190,15 @@ static void get_enclave(void *context, struct host_http_exchange *exchange)
 	host_http_reply_json(exchange, 200, json);
 }
 
+static void get_evidence(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	oracle->evidence.session = oracle_enclave_session(oracle);
+	oracle->evidence.arena = &oracle->scratch;
+	oracle->evidence.role = WIRE_REPORT_ORACLE_ENCLAVE;
+	host_evidence_get(&oracle->evidence, exchange);
+}
+
 /* The newest of one use. */
 static json_t *newest_key(const struct oracle *oracle, const Caisson__Wire__HelloReply *hello,
 			  bool answers)
@@ -287,6 +296,8 @@ void oracle_api_routes(struct oracle *oracle)
 			       get_conflict, oracle);
 	host_http_server_route(server, "GET", "/v1/enclave?", ORACLE_SCOPE_READ, get_enclave,
 			       oracle);
+	host_http_server_route(server, "GET", "/v1/enclave/evidence?nonce", ORACLE_SCOPE_READ,
+			       get_evidence, oracle);
 	host_http_server_route(server, "GET", "/v1/oracle/key?", ORACLE_SCOPE_READ, get_key,
 			       oracle);
 }

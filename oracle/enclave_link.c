@@ -342,6 +342,11 @@ void oracle_enclave_stop(struct oracle *oracle)
 	oracle->enclave = NULL;
 }
 
+struct host_enclave_session *oracle_enclave_session(const struct oracle *oracle)
+{
+	return oracle->enclave->session;
+}
+
 enum cs_err oracle_enclave_call(struct oracle *oracle, enum wire_type type,
 				const ProtobufCMessage *message, uint64_t timeout_ms,
 				host_enclave_done *done, void *context)

@@ -17,7 +17,7 @@
 #include "host/api_key.h"
 #include "host/child.h"
 #include "host/egress.h"
-#include "host/enclave_session.h"
+#include "host/evidence.h"
 #include "host/http_server.h"
 #include "host/metrics.h"
 #include "oracle/config.h"
@@ -118,6 +118,7 @@ struct oracle {
 	bool failed; /* the journal cannot be written: the process ends with an error */
 	struct oracle_enclave *enclave; /* enclave_link.c's own */
 	struct ledger_clock *clock;     /* NULL: the enclave's time is ours */
+	struct host_evidence evidence;
 	bool enclave_ready;             /* keys are there and stored */
 	uint64_t insecure_flags;        /* of the enclave, as hello says; 0 too before it */
 	char enclave_why[ORACLE_WHY_MAX + 1];
@@ -207,6 +208,7 @@ CS_NODISCARD enum cs_err oracle_enclave_send(const struct oracle *oracle, enum w
 void oracle_enclave_stored(struct oracle *oracle);
 /* Keys that are missing are made, once the enclave may. */
 void oracle_enclave_init(const struct oracle *oracle);
+struct host_enclave_session *oracle_enclave_session(const struct oracle *oracle);
 struct cs_bytes oracle_enclave_hello(const struct oracle *oracle);
 void oracle_enclave_ask_hello(struct oracle *oracle);
 /* Since the start. running: the enclave's process. */

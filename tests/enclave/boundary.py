@@ -176,9 +176,9 @@ def measurement(binary: Path) -> str:
 
 
 class Enclave:
-    """A process of the enclave with its listening socket, as a gateway starts it."""
+    """A process of the enclave with its listening socket, as a gateway starts it. root None: the hardware's own."""
 
-    def __init__(self, folder: Path, manifests: list[Path], lineage: str, root: bytes, flags: list[str] = (),
+    def __init__(self, folder: Path, manifests: list[Path], lineage: str, root: bytes | None, flags: list[str] = (),
                  binary: Path | None = None, serve: list[str] = (), options: list[str] = (), fds: list[int] = ()):
         # Paths of Unix sockets are short: not in the folder of the test.
         self.folder = tempfile.TemporaryDirectory(prefix="cs")
@@ -188,9 +188,10 @@ class Enclave:
         listener.bind(str(self.path))
         listener.listen(8)
         seal_read, seal_write = os.pipe()
-        os.write(seal_write, root)
+        os.write(seal_write, root or b"")
         os.close(seal_write)
-        argv = [str(binary or program()), "--listen-fd", str(listener.fileno()), "--seal-root-fd", str(seal_read),
+        argv = [str(binary or program()), "--listen-fd", str(listener.fileno()),
+                *([] if root is None else ["--seal-root-fd", str(seal_read)]),
                 "--lineage", lineage, *(f"--{f}" for f in flags), *options]
         for path in manifests:
             argv += ["--manifest", str(path)]

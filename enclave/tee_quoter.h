@@ -1,0 +1,49 @@
+/* The quoting process: holds the right to the hardware's interface, so that the enclave that signs keeps
+ * a filter which opens no file. It is forked before the enclave reads a secret, answers one question at
+ * a time over a socket pair, and never learns a key but the sealing root that it hands over once
+ * (docs/adr/0047-the-quoting-process.md). */
+#ifndef ENCLAVE_TEE_QUOTER_H
+#define ENCLAVE_TEE_QUOTER_H
+
+#include "core/ct.h"
+#include "enclave/tee.h"
+
+/* What a backend holds open. */
+struct tee_device {
+	int folder;  /* of the interface */
+	int entry;   /* tsm: the report's own folder */
+	bool is_snp; /* tsm */
+};
+
+/* One kind of hardware. Its functions run in the quoting process alone. */
+struct tee_hardware {
+	const char *name;
+	const char *root; /* where its interface is */
+	/* All of them are kept by a sandbox of the calls SANDBOX_QUOTE after open. UNAVAILABLE: the
+	 * hardware is not there, and why says what was looked for; UNSUPPORTED. */
+	enum cs_err (*open)(struct tee_device *device, const char *root, struct cs_why *why);
+	/* Appends evidence that carries exactly this report data, else NOT_BOUND. CONFLICT: others
+	 * kept writing to the interface. */
+	enum cs_err (*quote)(struct tee_device *device, struct cs_buf *evidence,
+			     const uint8_t *report_data, struct cs_why *why);
+	/* The root that only this hardware and this program (or its maker's) can have. NULL: it has
+	 * none, and somebody gives one. */
+	enum cs_err (*seal_root)(struct tee_device *device, struct cs_secret *root,
+				 struct cs_why *why);
+};
+
+extern const struct tee_hardware tee_gramine; /* SGX: /dev/attestation */
+extern const struct tee_hardware tee_tsm;     /* TDX, SEV-SNP: configfs-tsm */
+
+/* NULL: no such backend ("simulated" is none of hardware). */
+const struct tee_hardware *tee_hardware_find(const char *name);
+
+/* Forks the quoting process, waits until it has opened the hardware and is in its sandbox, and fills
+ * *tee. root NULL: the hardware's own; another is tee_root of insecure.def, in tee->insecure_flags.
+ * `tolerated` as of sandbox_enter. Errors of open; SANDBOX; IO. Before any secret is in memory. */
+CS_NODISCARD enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
+				   const char *root, uint64_t tolerated, struct cs_why *why);
+/* Once: the quoting process forgets it. Only where hardware->seal_root is there. */
+CS_NODISCARD enum cs_err tee_seal_root(const struct tee *tee, uint8_t root[32], struct cs_why *why);
+
+#endif
