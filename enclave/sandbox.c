@@ -148,7 +148,7 @@ static int filter_fetch(scmp_filter_ctx filter)
 static int filter_fill(scmp_filter_ctx filter, enum sandbox_calls calls)
 {
 	int bad = calls == SANDBOX_FETCH ? filter_fetch(filter) : 0;
-	if (calls != SANDBOX_QUOTE)
+	if (calls == SANDBOX_STEP || calls == SANDBOX_FETCH)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
 	for (size_t i = 0; calls == SANDBOX_QUOTE && i < CS_LEN(calls_quote); i++)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls_quote[i], 0);

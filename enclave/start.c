@@ -30,7 +30,7 @@ struct arguments {
 	size_t serve_count;
 	const char *serve[CS_MANIFEST_CHAINS_MAX];
 	const struct tee_hardware *hardware; /* NULL: simulated */
-	const char *tee_root;                /* NULL: the hardware's own */
+	struct tee_place tee_place;
 	uint64_t tolerated;
 	bool measure;
 };
@@ -103,7 +103,11 @@ static bool take_option(struct arguments *args, const char *name, const char *va
 		return true;
 	}
 	if (strcmp(name, "insecure-tee-root") == 0) {
-		args->tee_root = value;
+		args->tee_place.root = value;
+		return true;
+	}
+	if (strcmp(name, "tee-state") == 0) {
+		args->tee_place.state = value;
 		return true;
 	}
 	if (strcmp(name, "tee") == 0)
@@ -128,10 +132,13 @@ static bool take_arguments(struct arguments *args, int argc, char **argv,
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
-	const bool has_seal_root = args->hardware != NULL && args->hardware->seal_root != NULL;
+	const struct tee_hardware *hardware = args->hardware;
+	const bool has_seal_root = hardware != NULL && hardware->has_seal_root;
+	const bool needs_state = hardware != NULL && hardware->needs_state;
 	return args->measure ||
 	       (args->listen_fd > STDERR_FILENO && has_seal_root == (args->seal_root_fd < 0) &&
-		(args->tee_root == NULL || args->hardware != NULL) && args->lineage != NULL &&
+		(args->tee_place.root == NULL || hardware != NULL) &&
+		needs_state == (args->tee_place.state != NULL) && args->lineage != NULL &&
 		args->manifest_count > 0);
 }
 
@@ -361,7 +368,7 @@ static enum cs_err start_tee(struct tee *tee, const struct arguments *args, stru
 	*tee = tee_simulated;
 	return args->hardware == NULL
 		       ? CS_OK
-		       : tee_start(tee, args->hardware, args->tee_root, args->tolerated, why);
+		       : tee_start(tee, args->hardware, &args->tee_place, args->tolerated, why);
 }
 
 static int run(const struct arguments *args)
@@ -420,7 +427,8 @@ int start_main(int argc, char **argv, const struct start_program *program)
 	struct cs_hash measurement;
 	char text[65];
 	if (!take_arguments(&args, argc, argv, program)) {
-		start_say("usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm] "
+		start_say("usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm|tpm "
+			  "[--tee-state FOLDER]] "
 			  "--lineage HASH --manifest FILE… ",
 			  program->usage);
 		return EXIT_USAGE;

@@ -10,8 +10,10 @@
 /* The key that Gramine derives for the enclave's signer: 128 bits of EGETKEY. */
 #define SIGNER_KEY_SIZE 16u
 
-static enum cs_err open_gramine(struct tee_device *device, const char *root, struct cs_why *why)
+static enum cs_err open_gramine(struct tee_device *device, const struct tee_place *place,
+				struct cs_why *why)
 {
+	const char *root = place->root;
 	char type[16];
 	device->folder = tee_folder(AT_FDCWD, root);
 	if (device->folder < 0)
@@ -58,6 +60,8 @@ static enum cs_err seal_root(struct tee_device *device, struct cs_secret *root, 
 const struct tee_hardware tee_gramine = {
 	.name = "gramine",
 	.root = "/dev/attestation",
+	.has_seal_root = true,
+	.calls = SANDBOX_QUOTE,
 	.open = open_gramine,
 	.quote = quote,
 	.seal_root = seal_root,

@@ -6,28 +6,41 @@
 #define ENCLAVE_TEE_QUOTER_H
 
 #include "core/ct.h"
+#include "enclave/sandbox.h"
 #include "enclave/tee.h"
 
 /* What a backend holds open. */
 struct tee_device {
-	int folder;  /* of the interface */
-	int entry;   /* tsm: the report's own folder */
-	bool is_snp; /* tsm */
+	int folder;      /* of the interface */
+	int entry;       /* tsm: the report's own folder */
+	bool is_snp;     /* tsm */
+	struct tpm *tpm; /* enclave/tpm/quoter.h */
+};
+
+struct tee_place {
+	const char *root; /* of the interface */
+	const char *
+		state; /* a folder for what the hardware keeps outside of itself; NULL: none is given */
 };
 
 /* One kind of hardware. Its functions run in the quoting process alone. */
 struct tee_hardware {
 	const char *name;
-	const char *root; /* where its interface is */
-	/* All of them are kept by a sandbox of the calls SANDBOX_QUOTE after open. UNAVAILABLE: the
-	 * hardware is not there, and why says what was looked for; UNSUPPORTED. */
-	enum cs_err (*open)(struct tee_device *device, const char *root, struct cs_why *why);
+	const char *root; /* where its interface is, unless somebody says otherwise */
+	const char
+		*program; /* beside the enclave's, with the functions in it: what they link is in no
+				enclave. NULL: the enclave's own program has them */
+	bool needs_state; /* tee_place.state */
+	bool has_seal_root; /* that only this hardware and this program, or its maker's, can have */
+	enum sandbox_calls calls; /* that stay allowed after open */
+	/* UNAVAILABLE: the hardware is not there, and why says what was looked for; UNSUPPORTED. */
+	enum cs_err (*open)(struct tee_device *device, const struct tee_place *place,
+			    struct cs_why *why);
 	/* Appends evidence that carries exactly this report data, else NOT_BOUND. CONFLICT: others
 	 * kept writing to the interface. */
 	enum cs_err (*quote)(struct tee_device *device, struct cs_buf *evidence,
 			     const uint8_t *report_data, struct cs_why *why);
-	/* The root that only this hardware and this program (or its maker's) can have. NULL: it has
-	 * none, and somebody gives one. */
+	/* Where has_seal_root. */
 	enum cs_err (*seal_root)(struct tee_device *device, struct cs_secret *root,
 				 struct cs_why *why);
 };
@@ -39,11 +52,23 @@ extern const struct tee_hardware tee_tsm;     /* TDX, SEV-SNP: configfs-tsm */
 const struct tee_hardware *tee_hardware_find(const char *name);
 
 /* Forks the quoting process, waits until it has opened the hardware and is in its sandbox, and fills
- * *tee. root NULL: the hardware's own; another is tee_root of insecure.def, in tee->insecure_flags.
+ * *tee. place->root NULL: the hardware's own; another is tee_root of insecure.def, in
+ * tee->insecure_flags.
  * `tolerated` as of sandbox_enter. Errors of open; SANDBOX; IO. Before any secret is in memory. */
 CS_NODISCARD enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
-				   const char *root, uint64_t tolerated, struct cs_why *why);
-/* Once: the quoting process forgets it. Only where hardware->seal_root is there. */
+				   const struct tee_place *place, uint64_t tolerated,
+				   struct cs_why *why);
+/* Once: the quoting process forgets it. Only where has_seal_root. */
 CS_NODISCARD enum cs_err tee_seal_root(const struct tee *tee, uint8_t root[32], struct cs_why *why);
+
+/* ---- in the quoting process, whose end of the socket pair is TEE_FD ---- */
+
+#define TEE_FD 3
+
+/* Opens, enters the sandbox, answers until the enclave is gone. */
+_Noreturn void tee_serve(const struct tee_hardware *hardware, const struct tee_place *place,
+			 uint64_t tolerated);
+/* In its place: the start is refused with a sentence. */
+_Noreturn void tee_serve_not(enum cs_err err, const char *sentence);
 
 #endif

@@ -16,8 +16,10 @@
 #define SNP_REPORT_SIZE 1184u
 #define SNP_REPORT_DATA_AT 0x50u
 
-static enum cs_err open_tsm(struct tee_device *device, const char *root, struct cs_why *why)
+static enum cs_err open_tsm(struct tee_device *device, const struct tee_place *place,
+			    struct cs_why *why)
 {
+	const char *root = place->root;
 	char provider[32];
 	const int folder = tee_folder(AT_FDCWD, root);
 	device->folder = folder < 0 ? -1 : tee_folder(folder, "report");
@@ -112,6 +114,7 @@ static enum cs_err quote(struct tee_device *device, struct cs_buf *evidence,
 const struct tee_hardware tee_tsm = {
 	.name = "tsm",
 	.root = "/sys/kernel/config/tsm",
+	.calls = SANDBOX_QUOTE,
 	.open = open_tsm,
 	.quote = quote,
 };

@@ -90,6 +90,75 @@ def test_status_messages_keys(world, transfer):
     assert "simulated_backend" in gateway.caisson("keys", "enclave").stdout
 
 
+ACCEPT_SIMULATED = {"version": 1, "insecure_accept_simulated": True}
+
+
+def attested(gateway, folder: Path, document: dict, *more: str, policy: dict | None = None) -> tuple[int, dict]:
+    """`caisson attest verify` of it: exit status and JSON; the outcomes of its checks are in `by`."""
+    (folder / "evidence.json").write_text(json.dumps(document))
+    if policy is not None:
+        (folder / "policy.json").write_text(json.dumps(policy))
+        more += ("--policy", str(folder / "policy.json"))
+    run = gateway.caisson("attest", "verify", str(folder / "evidence.json"), "--json", *more)
+    out = json.loads(run.stdout)
+    return run.returncode, {**out, "by": {check["name"]: check["ok"] for check in out.get("checks", [])}}
+
+
+def test_evidence_from_the_command_line_alone(world, tmp_path):
+    gateway = world.gateways[0]
+    nonce = "5a" * 24
+    run = gateway.caisson("enclave", "evidence", "--nonce", nonce)
+    assert run.returncode == 0, run.stderr
+    document = json.loads(run.stdout)
+    assert document["nonce"] == "0x" + nonce and document["role"] == "bridge-enclave"
+    assert world.enclave_key(gateway)["public_key"] in [key["public_key"] for key in document["keys"]]
+    # Simulated: everything agrees, and it is worth nothing unless a policy says otherwise.
+    code, out = attested(gateway, tmp_path, document, "--nonce", nonce)
+    assert code == 6 and out["status"] == "contraindicated" and out["kind"] == "simulated"
+    assert out["by"]["policy-report-data"] is True and out["by"]["nonce"] is True
+    code, out = attested(gateway, tmp_path, document, "--nonce", "0x" + nonce, policy=ACCEPT_SIMULATED)
+    assert code == 3 and out["status"] == "warning"
+    assert out["report"]["keys"] == document["keys"] and "simulated_backend" in out["report"]["insecure"]
+    assert attested(gateway, tmp_path, document, policy=ACCEPT_SIMULATED)[1]["by"]["nonce"] is None
+    shown = gateway.caisson("attest", "verify", str(tmp_path / "evidence.json"), "--nonce", nonce)
+    assert document["manifest_hash"] in shown.stdout and "simulated_backend" in shown.stdout
+    # Two askings without a nonce draw two.
+    drawn = [json.loads(gateway.caisson("enclave", "evidence").stdout)["nonce"] for _ in range(2)]
+    assert drawn[0] != drawn[1] and len(drawn[0]) == 66
+
+
+def test_a_document_that_the_evidence_does_not_bind(world, tmp_path):
+    gateway = world.gateways[0]
+    nonce = "77" * 16
+    good = gateway.get("/v1/enclave/evidence", nonce=nonce)
+    other = gateway.get("/v1/enclave/evidence", nonce="78" * 16)
+    key = {**good["keys"][0], "public_key": "0x" + "11" * 32}
+    for change in ({"keys": [key, *good["keys"][1:]]}, {"keys": []}, {"manifest_number": good["manifest_number"] + 1},
+                   {"manifest_hash": "0x" + "22" * 32}, {"lineage": "0x" + "22" * 32}, {"schema_digest": "0x" + "22" * 32},
+                   {"insecure_flags": 0}, {"role": "oracle-enclave"}, {"role": "worker"}, {"nonce": "0x" + "78" * 16},
+                   {"evidence": other["evidence"]}):
+        code, out = attested(gateway, tmp_path, {**good, **change}, policy=ACCEPT_SIMULATED)
+        assert code == 6 and out["by"]["policy-report-data"] is False, change
+    code, out = attested(gateway, tmp_path, other, "--nonce", nonce, policy=ACCEPT_SIMULATED)
+    assert code == 6 and out["by"]["nonce"] is False
+    # What is not bound is not shown.
+    assert "liar" not in json.dumps(attested(gateway, tmp_path, {**good, "backend": "liar", "insecure": ["liar"]})[1])
+    for change in ({"role": "gateway"}, {"keys": {}}, {"keys": [{}]}, {"nonce": "0x" + "00" * 15}, {"nonce": "0x" + "00" * 65},
+                   {"manifest_number": -1}, {"extra": 1}, {"evidence": "0x0"}):
+        assert attested(gateway, tmp_path, {**good, **change})[0] == EXIT_USAGE, change
+    assert attested(gateway, tmp_path, good, "--report-data", "00")[0] == EXIT_USAGE
+    assert attested(gateway, tmp_path, good, "--nonce", "00")[0] == EXIT_USAGE
+
+
+@pytest.mark.parametrize("query, code", [({}, "missing-field"), ({"nonce": ""}, "malformed"), ({"nonce": "ab" * 15}, "malformed"),
+                                         ({"nonce": "ab" * 65}, "malformed"), ({"nonce": "a" * 33}, "malformed"),
+                                         ({"nonce": "xy" * 16}, "malformed"), ({"nonce": "ab" * 16, "more": "1"}, "unknown-field")])
+def test_nonces_that_are_none(world, query, code):
+    with pytest.raises(ApiError) as refused:
+        world.gateways[0].get("/v1/enclave/evidence", **query)
+    assert refused.value.status == 400 and refused.value.body["code"] == code
+
+
 def test_envelope_verifies_offline_and_a_changed_one_does_not(world, transfer, tmp_path):
     """As each gateway gives it: with its own enclave's key, and the other's as its contract names it."""
     first, second = world.gateways

@@ -110,7 +110,7 @@ static void test_gramine_replays(void **state)
 	put(&tree, "user_report_data", "", 0);
 	put(&tree, "quote", quote, n);
 	put(&tree, "keys/_sgx_mrsigner", quote, 16);
-	assert_ok(tee_gramine.open(&device, tree.root, &why));
+	assert_ok(tee_gramine.open(&device, &(struct tee_place){tree.root, NULL}, &why));
 	assert_quote(&tee_gramine, &device, cs_bytes(quote, n), sgx.report_data_at,
 		     TEE_EVIDENCE_SIZE_MAX);
 	assert_ok(tee_gramine.seal_root(&device, &root[0], &why));
@@ -165,7 +165,7 @@ static void test_tsm_replays_quotes(void **state)
 		struct cs_why why = {""};
 		struct tree tree;
 		tsm_make(&tree, "tdx_guest\n", cs_bytes(quote, n));
-		assert_ok(tee_tsm.open(&device, tree.root, &why));
+		assert_ok(tee_tsm.open(&device, &(struct tee_place){tree.root, NULL}, &why));
 		assert_quote(&tee_tsm, &device, cs_bytes(quote, n), quotes[i].report_data_at,
 			     TEE_EVIDENCE_SIZE_MAX);
 		done(&tree);
@@ -186,7 +186,7 @@ static void test_tsm_replays_a_report_and_its_certificates(void **state)
 	assert_int_equal(report_size, 1184);
 	tsm_make(&tree, "sev_guest\n", cs_bytes(report, 1184));
 	put(&tree, "report/caisson/auxblob", report + 1184, n - 1184);
-	assert_ok(tee_tsm.open(&device, tree.root, &why));
+	assert_ok(tee_tsm.open(&device, &(struct tee_place){tree.root, NULL}, &why));
 	assert_true(device.is_snp);
 	assert_quote(&tee_tsm, &device, cs_bytes(report, n), snp.report_data_at,
 		     TEE_EVIDENCE_SIZE_MAX);
@@ -205,7 +205,7 @@ static void test_a_short_report_is_refused(void **state)
 	assert_int_equal(load(report, sizeof report, snp.path), 1184);
 	tsm_make(&tree, "sev_guest\n", cs_bytes(report, 1183));
 	put(&tree, "report/caisson/auxblob", "", 0);
-	assert_ok(tee_tsm.open(&device, tree.root, &why));
+	assert_ok(tee_tsm.open(&device, &(struct tee_place){tree.root, NULL}, &why));
 	cs_buf_init(&out, memory, sizeof memory);
 	assert_err(tee_tsm.quote(&device, &out, report + snp.report_data_at, &why),
 		   CS_ERR_MALFORMED);
@@ -237,7 +237,7 @@ static void test_generations_are_looked_at(void **state)
 		put(&tree, "report/caisson/generation", cases[i].text, strlen(cases[i].text));
 		put(&tree, "report/caisson/inblob", "", 0);
 		put(&tree, "report/caisson/outblob", memory, 1000);
-		assert_ok(tee_tsm.open(&device, tree.root, &why));
+		assert_ok(tee_tsm.open(&device, &(struct tee_place){tree.root, NULL}, &why));
 		cs_buf_init(&out, memory, sizeof memory);
 		assert_err(tee_tsm.quote(&device, &out, asked, &why), cases[i].err);
 		done(&tree);
