@@ -16,14 +16,14 @@ from lib import report, swtpm, tools
 
 BITS = insecure_bits()
 AT = "2026-02-20T00:00:00Z"
-if not (Path(program()).parent / "caisson-tpm-quoter").exists():
-    pytest.skip("built without tpm2-tss: there is no caisson-tpm-quoter", allow_module_level=True)
-if swtpm.missing():
-    pytest.skip(swtpm.missing(), allow_module_level=True)
 
 
 @pytest.fixture
 def machine(tmp_path):
+    if not (program().parent / "caisson-tpm-quoter").exists():
+        pytest.skip("built without tpm2-tss: there is no caisson-tpm-quoter")
+    if swtpm.missing():
+        pytest.skip(swtpm.missing())
     with swtpm.Swtpm(tmp_path / "tpm") as tpm:
         tpm.start(b"firmware")
         yield tpm
