@@ -126,7 +126,8 @@ static const struct cli_command commands[] = {
 	 "light block",
 	 cli_ledger_verify},
 	{"attest verify", "FILE",
-	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear json",
+	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear "
+	 "json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},

@@ -207,3 +207,16 @@ def test_arguments(start, tmp_path, machine):
             assert enclave.popen.wait(20) == 64
     done = subprocess.run([Path(program()).parent / "caisson-tpm-quoter"], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 64 and "started by an enclave" in done.stderr
+
+
+def test_the_library_is_in_no_enclave(machine):
+    """tpm2-tss is in one program, which opens no socket that somebody could connect to."""
+    def imports(name: str) -> set[str]:
+        shown = subprocess.run(["nm", "-D", "--undefined-only", program().parent / name], check=True, capture_output=True, text=True).stdout
+        return {line.split()[-1].split("@")[0] for line in shown.splitlines()}
+    for name in ("caisson-enclave", "caisson-oracle-enclave"):
+        assert not [one for one in imports(name) if one.startswith(("Esys_", "Tss2_"))]
+        needed = subprocess.run(["readelf", "-d", program().parent / name], check=True, capture_output=True, text=True).stdout
+        assert "libtss2" not in needed
+    quoter = imports("caisson-tpm-quoter")
+    assert {one for one in quoter if one.startswith("Esys_")} and not quoter & {"bind", "listen", "accept", "accept4", "fork", "execve", "dlopen"}
