@@ -41,7 +41,8 @@ static void check_key(json_t *errors, const struct place *place, const char *pat
 static void check_oracle(json_t *errors, const char *file, const struct oracle_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
-	check_key(errors, &place, config->service.enclave_seal_root);
+	if (config->service.enclave_seal_root)
+		check_key(errors, &place, config->service.enclave_seal_root);
 	for (size_t i = 0; i < config->chain_count; i++) {
 		place = (struct place){file, "chains", i, "operator_key_file"};
 		if (config->chains[i].common.operator_key_file)
@@ -52,7 +53,8 @@ static void check_oracle(json_t *errors, const char *file, const struct oracle_c
 static void check_gateway(json_t *errors, const char *file, const struct gateway_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
-	check_key(errors, &place, config->service.enclave_seal_root);
+	if (config->service.enclave_seal_root)
+		check_key(errors, &place, config->service.enclave_seal_root);
 	for (size_t i = 0; i < config->chain_count; i++) {
 		place = (struct place){file, "chains", i, "operator_key_file"};
 		if (config->chains[i].common.operator_key_file)

@@ -176,6 +176,8 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 		.program = up->enclave_program,
 		.socket_path = up->config.service.enclave_socket,
 		.seal_root_path = up->config.service.enclave_seal_root,
+		.tee = up->config.service.enclave_tee,
+		.tee_state = up->config.service.enclave_tee_state,
 		.egress_fd = up->pair[1]};
 	struct host_manifest first;
 	size_t n = 0;

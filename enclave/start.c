@@ -365,10 +365,21 @@ static int fail(int code, enum cs_err err, const struct cs_why *why)
 /* Before a secret is in memory: the quoting process is a copy of this one. */
 static enum cs_err start_tee(struct tee *tee, const struct arguments *args, struct cs_why *why)
 {
+	const uint64_t inside = ENCLAVE_INSECURE_gateway_inside;
 	*tee = tee_simulated;
-	return args->hardware == NULL
-		       ? CS_OK
-		       : tee_start(tee, args->hardware, &args->tee_place, args->tolerated, why);
+	if (args->hardware == NULL)
+		return CS_OK;
+	/* A Unix socket has both of its ends on one machine. */
+	if (args->hardware->is_guest && (args->tolerated & inside) == 0)
+		return cs_fail(
+			why, CS_ERR_INSECURE_REFUSED,
+			"with %s the gateway belongs outside of the machine that is measured "
+			"(--insecure-gateway-inside tolerates it)",
+			args->hardware->name);
+	CS_TRY(tee_start(tee, args->hardware, &args->tee_place, args->tolerated, why));
+	if (args->hardware->is_guest)
+		tee->insecure_flags |= inside;
+	return CS_OK;
 }
 
 static int run(const struct arguments *args)

@@ -26,13 +26,19 @@ struct tee_place {
 /* One kind of hardware. Its functions run in the quoting process alone. */
 struct tee_hardware {
 	const char *name;
-	const char *root; /* where its interface is, unless somebody says otherwise */
-	const char
-		*program; /* beside the enclave's, with the functions in it: what they link is in no
-				enclave. NULL: the enclave's own program has them */
-	bool needs_state; /* tee_place.state */
-	bool has_seal_root; /* that only this hardware and this program, or its maker's, can have */
-	enum sandbox_calls calls; /* that stay allowed after open */
+	/* Where its interface is, unless somebody says otherwise. */
+	const char *root;
+	/* Beside the enclave's, with the functions in it: what they link is in no enclave. NULL: the
+	 * enclave's own program has them. */
+	const char *program;
+	/* tee_place.state. */
+	bool needs_state;
+	/* A whole machine is measured: nobody but the enclave should be in it. */
+	bool is_guest;
+	/* That only this hardware and this program, or its maker's, can have. */
+	bool has_seal_root;
+	/* That stay allowed after open. */
+	enum sandbox_calls calls;
 	/* UNAVAILABLE: the hardware is not there, and why says what was looked for; UNSUPPORTED. */
 	enum cs_err (*open)(struct tee_device *device, const struct tee_place *place,
 			    struct cs_why *why);

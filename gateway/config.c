@@ -61,6 +61,8 @@ static const struct host_config_key keys[] = {
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
 	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
 	 "--seal-root FILE`."},
+#define SERVICE_TEE
+#include "host/service_config.def"
 	{"enclave.manifests", TEXTS, 1, HOST_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.args", TEXTS, 0, HOST_ENCLAVE_ARGS_MAX, "[]", NULL,
@@ -176,7 +178,7 @@ static void read_values(struct gateway_config *config)
 {
 	const struct host_config *file = config->file;
 	config->name = host_config_text(file, "name");
-	host_service_read(&config->service, file, config->path);
+	host_service_read(&config->service, config->file, config->path);
 	config->events_port = (uint16_t)host_config_number(file, "api.events_port");
 	config->events_kept = (unsigned)host_config_number(file, "journal.events_kept");
 	config->batch_max = (unsigned)host_config_number(file, "relay.batch_max");

@@ -11,10 +11,12 @@
  * arguments. */
 static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *why)
 {
-	struct cs_secret root;
-	CS_TRY(host_keyfile_load(&root, path, why));
+	struct cs_secret root = {{0}};
+	size_t size = path == NULL ? 0 : sizeof root.b;
+	if (path != NULL)
+		CS_TRY(host_keyfile_load(&root, path, why));
 	int fd = memfd_create("seal-root", MFD_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, root.b, sizeof root.b) == (ssize_t)sizeof root.b;
+	bool ok = fd >= 0 && write(fd, root.b, size) == (ssize_t)size;
 	cs_wipe(&root, sizeof root);
 	if (!ok) {
 		if (fd >= 0)
@@ -23,6 +25,26 @@ static enum cs_err open_seal_root(int *opened, const char *path, struct cs_why *
 	}
 	*opened = fd;
 	return CS_OK;
+}
+
+static void put_args(struct host_child_options *spawn,
+		     const struct host_enclave_spawn_options *options)
+{
+	const char *const first[][2] = {
+		{"--listen-fd", "3"},
+		{"--seal-root-fd", options->seal_root_path == NULL ? NULL : "4"},
+		{"--tee", options->tee},
+		{"--tee-state", options->tee_state},
+	};
+	size_t n = 0;
+	for (size_t i = 0; i < CS_LEN(first); i++) {
+		if (first[i][1] == NULL)
+			continue;
+		spawn->args[n++] = first[i][0];
+		spawn->args[n++] = first[i][1];
+	}
+	for (size_t i = 0; i < CS_LEN(options->args) && options->args[i] != NULL; i++)
+		spawn->args[n++] = options->args[i];
 }
 
 enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop,
@@ -43,12 +65,7 @@ enum cs_err host_enclave_spawn(struct host_child **child, struct host_loop *loop
 		spawn->fds[2] = options->egress_fd;
 		spawn->fds[3] = options->rpc_egress_fd;
 		spawn->fd_count = options->rpc_egress_fd ? 4 : options->egress_fd ? 3 : 2;
-		spawn->args[0] = "--listen-fd";
-		spawn->args[1] = "3";
-		spawn->args[2] = "--seal-root-fd";
-		spawn->args[3] = "4";
-		for (size_t i = 0; i < CS_LEN(options->args) && options->args[i] != NULL; i++)
-			spawn->args[4 + i] = options->args[i];
+		put_args(spawn, options);
 		err = host_child_new(child, loop, spawn, events, context, why);
 	}
 	if (socket_fd >= 0)

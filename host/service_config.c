@@ -17,6 +17,15 @@ enum cs_err host_check_log_level(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+enum cs_err host_check_tee(const char *text, struct cs_why *why)
+{
+	static const char *const names[] = {"simulated", "gramine", "tsm", "tpm"};
+	for (size_t i = 0; i < CS_LEN(names); i++)
+		if (strcmp(names[i], text) == 0)
+			return CS_OK;
+	return cs_fail(why, CS_ERR_INVALID, "is none of simulated, gramine, tsm, tpm");
+}
+
 enum cs_err host_check_caip2(const char *text, struct cs_why *why)
 {
 	struct cs_caip2 name;
@@ -79,15 +88,30 @@ const char *host_resolve(const char *path, const char *text)
 	return resolved;
 }
 
-static void read_enclave(struct host_service *service, const struct host_config *file,
-			 const char *path)
+/* configfs-tsm has no key to seal with; SGX and TPMs have. */
+static void read_tee(struct host_service *service, struct host_config *file, const char *path)
+{
+	const char *tee = host_config_text(file, "enclave.tee");
+	const bool is_tpm = strcmp(tee, "tpm") == 0;
+	service->enclave_tee = tee;
+	service->enclave_tee_state =
+		host_resolve(path, host_config_text(file, "enclave.tee_state"));
+	if (is_tpm != (service->enclave_tee_state != NULL))
+		host_config_complain(file, "enclave.tee_state",
+				     is_tpm ? "is needed with the backend tpm"
+					    : "is of the backend tpm alone");
+	if (!is_tpm && strcmp(tee, "gramine") != 0)
+		service->enclave_seal_root =
+			host_resolve(path, host_config_text(file, "enclave.seal_root"));
+}
+
+static void read_enclave(struct host_service *service, struct host_config *file, const char *path)
 {
 	const char *program = host_config_text(file, "enclave.program");
 	service->enclave_program =
 		strchr(program, '/') ? host_resolve(path, program) : host_text(program);
 	service->enclave_socket = host_resolve(path, host_config_text(file, "enclave.socket"));
-	service->enclave_seal_root =
-		host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	read_tee(service, file, path);
 	service->trust_store = host_resolve(path, host_config_text(file, "enclave.trust_store"));
 	service->logs = host_resolve(path, host_config_text(file, "enclave.logs"));
 	service->enclave_arg_count = host_config_count(file, "enclave.args");
@@ -121,8 +145,7 @@ void host_egress_config_free(struct host_egress_options *egress)
 	egress->name_count = 0;
 }
 
-void host_service_read(struct host_service *service, const struct host_config *file,
-		       const char *path)
+void host_service_read(struct host_service *service, struct host_config *file, const char *path)
 {
 	/* Checked by the table. */
 	if (host_log_level_parse(&service->log_level, host_config_text(file, "log.level")) != CS_OK)
@@ -140,13 +163,10 @@ void host_service_read(struct host_service *service, const struct host_config *f
 
 void host_service_free(struct host_service *service)
 {
-	const char *copies[] = {service->keys_file,
-				service->journal,
-				service->enclave_program,
-				service->enclave_socket,
-				service->enclave_seal_root,
-				service->trust_store,
-				service->logs};
+	const char *copies[] = {service->keys_file,         service->journal,
+				service->enclave_program,   service->enclave_socket,
+				service->enclave_seal_root, service->enclave_tee_state,
+				service->trust_store,       service->logs};
 	for (size_t i = 0; i < CS_LEN(copies); i++)
 		free((void *)(uintptr_t)copies[i]);
 	for (size_t i = 0; i < service->manifest_count; i++)

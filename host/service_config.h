@@ -16,6 +16,7 @@
 
 /* ---- what a row may say ---- */
 CS_NODISCARD enum cs_err host_check_log_level(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_tee(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_caip2(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_http(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_ws(const char *text, struct cs_why *why);
@@ -33,7 +34,9 @@ struct host_service {
 	const char *journal;
 	const char *enclave_program;
 	const char *enclave_socket;
-	const char *enclave_seal_root;
+	const char *enclave_seal_root; /* NULL: the hardware has its own */
+	const char *enclave_tee;
+	const char *enclave_tee_state; /* NULL unless enclave_tee is "tpm" */
 	const char *enclave_args[HOST_ENCLAVE_ARGS_MAX];
 	size_t enclave_arg_count;
 	const char *manifests[HOST_MANIFESTS_MAX]; /* the lineage, first to newest */
@@ -77,8 +80,7 @@ struct host_ledger_config {
 /* Only of a file without errors, whose table has the rows of service_config.def and those of [api],
  * [journal], [enclave] and [egress] that the members name. path: of the file; relative ones are
  * relative to its folder. */
-void host_service_read(struct host_service *service, const struct host_config *file,
-		       const char *path);
+void host_service_read(struct host_service *service, struct host_config *file, const char *path);
 void host_service_free(struct host_service *service);
 /* `networks` and `names` of a table whose rows were checked; the copies are freed by
  * host_egress_config_free. */

@@ -75,6 +75,8 @@ static const struct host_config_key keys[] = {
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
 	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
 	 "--seal-root FILE`."},
+#define SERVICE_TEE
+#include "host/service_config.def"
 	{"enclave.manifests", TEXTS, 1, HOST_MANIFESTS_MAX, "[\"manifest.json\"]", NULL,
 	 "The manifests of the lineage, first to newest."},
 	{"enclave.trust_store", TEXT, 1, 4096, NULL, NULL,
@@ -169,7 +171,7 @@ static void read_values(struct oracle_config *config)
 {
 	const struct host_config *file = config->file;
 	config->name = host_config_text(file, "name");
-	host_service_read(&config->service, file, config->path);
+	host_service_read(&config->service, config->file, config->path);
 	config->service.egress.connections_max =
 		(uint32_t)host_config_number(file, "egress.connections_max");
 	config->providers_trust_store =

@@ -152,6 +152,8 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 		.program = enclave->program,
 		.socket_path = config->service.enclave_socket,
 		.seal_root_path = config->service.enclave_seal_root,
+		.tee = config->service.enclave_tee,
+		.tee_state = config->service.enclave_tee_state,
 		.egress_fd = enclave->ways[TO_SOURCES].pair[1]};
 	size_t n = 0;
 	if (config->asks_providers)

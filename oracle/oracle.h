@@ -119,8 +119,8 @@ struct oracle {
 	struct oracle_enclave *enclave; /* enclave_link.c's own */
 	struct ledger_clock *clock;     /* NULL: the enclave's time is ours */
 	struct host_evidence evidence;
-	bool enclave_ready;             /* keys are there and stored */
-	uint64_t insecure_flags;        /* of the enclave, as hello says; 0 too before it */
+	bool enclave_ready;      /* keys are there and stored */
+	uint64_t insecure_flags; /* of the enclave, as hello says; 0 too before it */
 	char enclave_why[ORACLE_WHY_MAX + 1];
 	/* the parts' own */
 	struct oracle_apps *apps; /* app_requests.c */

@@ -28,8 +28,8 @@ def start(tmp_path):
     lineage = manifests.write(path, manifests.body(["0x" + measurement(program())]))
     running = []
 
-    def run(backend: str, tree: Path | None, root: bytes | None, *more: str) -> Enclave:
-        options = ["--tee", backend, *more] + (["--insecure-tee-root", str(tree)] if tree else [])
+    def run(backend: str, tree: Path | None, root: bytes | None, inside: bool = True) -> Enclave:
+        options = ["--tee", backend] + (["--insecure-gateway-inside"] if backend == "tsm" and inside else []) + (["--insecure-tee-root", str(tree)] if tree else [])
         running.append(Enclave(tmp_path, [path], lineage, root, options=options))
         return running[-1]
 
@@ -82,7 +82,7 @@ def test_evidence_is_about_the_enclave(start, tmp_path, kind, check):
     assert not passed(verified(tmp_path, hello["evidence"], root, bytes(64)), "policy-report-data")
     flags = hello["insecure_flags"]
     assert flags & BITS["tee_root"] and not flags & BITS["simulated_backend"]
-    assert bool(flags & BITS["simulated_seal_root"]) == (kind != "sgx")
+    assert bool(flags & BITS["simulated_seal_root"]) == bool(flags & BITS["gateway_inside"]) == (kind != "sgx")
 
 
 @pytest.mark.parametrize("backend, name", [("gramine", "dcap/dcap-qvl/sgx_quote"), ("tsm", "dcap/dcap-qvl/tdx_quote"),
@@ -216,6 +216,13 @@ def test_a_sealing_key_that_is_none(start, tmp_path):
         Gramine(tmp_path / f"tree{i}", bytes, key=key)
         code, log = refused(start("gramine", tmp_path / f"tree{i}", None))
         assert code == 65 and "_sgx_mrsigner" in log.splitlines()[-1], log
+
+
+def test_a_gateway_inside_of_the_measured_machine(start, tmp_path):
+    """It could ask for whatever the hardware gives to the machine. A Unix socket is on the same one."""
+    Tsm(tmp_path / "tree", generated("tdx")[0])
+    code, log = refused(start("tsm", tmp_path / "tree", ROOT, inside=False))
+    assert code == 71 and "insecure-refused" in log and "--insecure-gateway-inside" in log
 
 
 def test_arguments(start, tmp_path):

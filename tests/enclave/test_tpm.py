@@ -16,14 +16,14 @@ from lib import report, swtpm, tools
 
 BITS = insecure_bits()
 AT = "2026-02-20T00:00:00Z"
-if not (Path(program()).parent / "caisson-tpm-quoter").exists():
-    pytest.skip("built without tpm2-tss: there is no caisson-tpm-quoter", allow_module_level=True)
-if swtpm.missing():
-    pytest.skip(swtpm.missing(), allow_module_level=True)
 
 
 @pytest.fixture
 def machine(tmp_path):
+    if not (program().parent / "caisson-tpm-quoter").exists():
+        pytest.skip("built without tpm2-tss: there is no caisson-tpm-quoter")
+    if swtpm.missing():
+        pytest.skip(swtpm.missing())
     with swtpm.Swtpm(tmp_path / "tpm") as tpm:
         tpm.start(b"firmware")
         yield tpm
@@ -207,3 +207,19 @@ def test_arguments(start, tmp_path, machine):
             assert enclave.popen.wait(20) == 64
     done = subprocess.run([Path(program()).parent / "caisson-tpm-quoter"], capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 64 and "started by an enclave" in done.stderr
+
+
+def test_the_library_is_in_no_enclave(machine):
+    """tpm2-tss is in one program, which opens no socket that somebody could connect to."""
+    def imports(name: str) -> set[str]:
+        shown = subprocess.run(["nm", "-D", "--undefined-only", program().parent / name], check=True, capture_output=True, text=True).stdout
+        names = {line.split()[-1].split("@")[0] for line in shown.splitlines()}
+        if any(one.startswith(("__asan", "__ubsan", "__tsan")) for one in names):
+            pytest.skip("an instrumented build imports its runtime")
+        return names
+    for name in ("caisson-enclave", "caisson-oracle-enclave"):
+        assert not [one for one in imports(name) if one.startswith(("Esys_", "Tss2_"))]
+        needed = subprocess.run(["readelf", "-d", program().parent / name], check=True, capture_output=True, text=True).stdout
+        assert "libtss2" not in needed
+    quoter = imports("caisson-tpm-quoter")
+    assert {one for one in quoter if one.startswith("Esys_")} and not quoter & {"bind", "listen", "accept", "accept4", "fork", "execve", "dlopen"}

@@ -95,11 +95,12 @@ def test_every_list_has_its_rows():
     assert tables.keys() == {"By the enclave", "By a light client of a CometBFT chain", "By the ledger's engine", "By the ledger's application",
                              "By the ledger's gateway and bridge", "By the ledger's node",
                              "By a client whose final blocks are named by providers", "By the ABCI server and client",
-                             "By the sandbox", "By the oracle", "By the gateway's API", "By the contracts"}
+                             "By the sandbox", "By the backends of hardware", "By the oracle", "By the gateway's API", "By the contracts"}
     assert tables["By the enclave"] >= 38 and tables["By the sandbox"] >= 8 and tables["By the contracts"] >= 24
     assert tables["By a client whose final blocks are named by providers"] >= 16
     assert tables["By a light client of a CometBFT chain"] >= 18
     assert tables["By the ledger's application"] >= 18 and tables["By the ledger's gateway and bridge"] >= 60
     assert tables["By the ledger's engine"] >= 14 and tables["By the ledger's node"] >= 30
     assert tables["By the ABCI server and client"] >= 20
+    assert tables["By the backends of hardware"] >= 14
     assert tables["By the oracle"] >= 70

@@ -5,6 +5,7 @@
 #include "tests/unit/support.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -63,15 +64,19 @@ static void make(struct tree *tree, const char *const *folders)
 	}
 }
 
+static int delete (const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status, (void)kind, (void)place;
+	return remove(path);
+}
+
 static void done(struct tree *tree)
 {
-	char command[128];
 	if (tree->server > 0) {
 		kill(tree->server, SIGKILL);
 		waitpid(tree->server, NULL, 0);
 	}
-	snprintf(command, sizeof command, "rm -rf '%s'", tree->root);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(nftw(tree->root, delete, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void assert_quote(const struct tee_hardware *hardware, struct tee_device *device,

@@ -295,6 +295,20 @@ static void test_enclave_spawn(void **state)
 	assert_err(host_enclave_spawn(&second, f->loop, &options, &events, f, &why),
 		   CS_ERR_CONFLICT);
 	assert_null(second);
+	/* A backend with a root of its own: nothing is in the place of one. */
+	host_child_free(f->child);
+	f->child = NULL;
+	(void)unlink(f->out);
+	(void)unlink(socket_path);
+	options.seal_root_path = NULL;
+	options.tee = "tpm";
+	options.tee_state = "s";
+	assert_ok(host_enclave_spawn(&f->child, f->loop, &options, &events, f, &why));
+	wait_for(f, has_out, 0);
+	out = read_file(f->out);
+	assert_non_null(strstr((const char *)out.p,
+			       "--listen-fd 3 --tee tpm --tee-state s --lineage 0x00 --manifest "
+			       "m.json\nsocket:"));
 	(void)unlink(root);
 	(void)unlink(script);
 	(void)unlink(socket_path);
