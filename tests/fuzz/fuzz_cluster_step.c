@@ -51,10 +51,11 @@ static void step_key_server(unsigned which, struct cs_bytes bytes, struct cs_buf
 	} else {
 		ks.epoch_count = 0;
 		struct cs_secret box;
+		const struct cluster_recovery_answers none = {bytes, NULL, 0};
 		if (cluster_recovery_ask(&ks, &box, out, bytes, &c->key_server_tools, &random,
 					 &c->why) == CS_OK)
-			cs_assert(cluster_recovery_take(&ks, &box, bytes, NULL, 0,
-							&c->key_server_tools, &random, now,
+			cs_assert(cluster_recovery_take(&ks, &box, &none, &c->key_server_tools,
+							&random, now,
 							&c->why) == CS_ERR_UNAUTHORIZED);
 	}
 }

@@ -241,14 +241,16 @@ static enum cs_err check_worker(const struct cluster_guard *guard, struct cluste
 	CLUSTER_COPY(&key, join->csr->key);
 	const struct cs_hash csr = cluster_hash_csr(lineage_of(guard), join->csr);
 	const struct cs_hash own = cluster_spki_hash(&guard->identity.key);
-	const struct cs_hash spki = cluster_spki_hash(&key);
 	if (cs_ed25519_verify(&key, CS_BYTES_OF(csr.b), wire_pb_view(join->csr->signature)) !=
 	    CS_OK)
 		return cs_fail(why, CS_ERR_BAD_SIGNATURE, "the worker did not sign its request");
-	const struct wire_report_fresh fresh =
-		cluster_fresh_local(lineage_of(guard), &own, challenge, &csr);
-	CS_TRY(cluster_evidence_verify(worker, join->evidence, CLUSTER_WORKER, &spki, &fresh,
-				       guard->manifest, tools, now, why));
+	const struct cluster_expected expected = {
+		.role = CLUSTER_WORKER,
+		.spki = cluster_spki_hash(&key),
+		.fresh = cluster_fresh_local(lineage_of(guard), &own, challenge, &csr),
+	};
+	CS_TRY(cluster_evidence_verify(worker, join->evidence, &expected, guard->manifest, tools,
+				       now, why));
 	return cluster_manifest_allows(guard->manifest, cs_bytes(worker->build, worker->build_size),
 				       cs_bytes_str(join->csr->application), now, why);
 }

@@ -164,11 +164,12 @@ enum cs_err cluster_hello_read(struct cluster_peer *peer, const Caisson__Wire__C
 	CS_TRY(CLUSTER_DECODE(&read, cluster_hello, hello, tools->arena, why));
 	if (read->role != CLUSTER_KEY_SERVER && read->role != CLUSTER_GUARD)
 		return cs_fail(why, CS_ERR_FORBIDDEN, "role %u has no business here", read->role);
-	const struct wire_report_fresh fresh = cluster_fresh_session(channel, !channel->client);
-	CS_TRY(cluster_evidence_verify(peer, read->evidence, (enum cluster_role)read->role,
-				       channel->client ? &channel->server_spki
-						       : &channel->client_spki,
-				       &fresh, manifest, tools, now, why));
+	const struct cluster_expected expected = {
+		.role = (enum cluster_role)read->role,
+		.spki = channel->client ? channel->server_spki : channel->client_spki,
+		.fresh = cluster_fresh_session(channel, !channel->client),
+	};
+	CS_TRY(cluster_evidence_verify(peer, read->evidence, &expected, manifest, tools, now, why));
 	*pb = read;
 	return CS_OK;
 }

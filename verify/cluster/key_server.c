@@ -132,17 +132,17 @@ enum cs_err cluster_key_server_check_self(const struct cluster_key_server *ks,
 {
 	struct cluster_peer self;
 	struct cs_secret nonce;
-	struct wire_report_fresh fresh;
+	struct cluster_expected expected = {.role = CLUSTER_KEY_SERVER,
+					    .spki = cluster_spki_hash(&ks->identity.key)};
 	Caisson__Wire__ClusterEvidence evidence;
-	const struct cs_hash spki = cluster_spki_hash(&ks->identity.key);
 	const size_t mark = cs_arena_mark(tools->arena);
 	cluster_random(&nonce, random, "self");
-	CS_TRY(wire_report_fresh_nonce(&fresh, CS_BYTES_OF(nonce.b)));
+	CS_TRY(wire_report_fresh_nonce(&expected.fresh, CS_BYTES_OF(nonce.b)));
 	enum cs_err err = cluster_evidence_make(&evidence, CLUSTER_KEY_SERVER, &ks->identity.key,
-						&fresh, ks->manifest, tools);
+						&expected.fresh, ks->manifest, tools);
 	if (err == CS_OK)
-		err = cluster_evidence_verify(&self, &evidence, CLUSTER_KEY_SERVER, &spki, &fresh,
-					      ks->manifest, tools, now, why);
+		err = cluster_evidence_verify(&self, &evidence, &expected, ks->manifest, tools, now,
+					      why);
 	cs_arena_rewind(tools->arena, mark);
 	return err;
 }

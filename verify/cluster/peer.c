@@ -160,13 +160,12 @@ static enum cs_err verify(struct cluster_peer *peer, const struct wire_report_fr
 
 enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
 				    const Caisson__Wire__ClusterEvidence *evidence,
-				    enum cluster_role role, const struct cs_hash *spki,
-				    const struct wire_report_fresh *fresh,
+				    const struct cluster_expected *expected,
 				    const struct cluster_manifest *manifest,
 				    const struct cluster_tools *tools,
 				    const struct verify_time *now, struct cs_why *why)
 {
-	struct cluster_peer made = {.role = role, .spki = *spki};
+	struct cluster_peer made = {.role = expected->role, .spki = expected->spki};
 	struct cs_hash hash;
 	if (now->high_s == 0)
 		return cs_fail(why, CS_ERR_NO_TIME, "nothing bounds the time");
@@ -179,7 +178,8 @@ enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
 	made.insecure_flags = evidence->insecure_flags;
 	made.verified_s = now->high_s;
 	const size_t mark = cs_arena_mark(tools->arena);
-	const enum cs_err err = verify(&made, fresh, evidence, manifest, tools, now, why);
+	const enum cs_err err =
+		verify(&made, &expected->fresh, evidence, manifest, tools, now, why);
 	cs_arena_rewind(tools->arena, mark);
 	if (err == CS_OK)
 		*peer = made;

@@ -23,14 +23,19 @@ CS_NODISCARD enum cs_err
 cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum cluster_role role,
 		      const struct cs_ed25519_key *key, const struct wire_report_fresh *fresh,
 		      const struct cluster_manifest *manifest, const struct cluster_tools *tools);
+/* Whose evidence it must be, and why it is not an old one. */
+struct cluster_expected {
+	enum cluster_role role;
+	struct cs_hash spki;
+	struct wire_report_fresh fresh;
+};
 /* Verifies, binds and appraises. WRONG_MANIFEST (number, hash); INSECURE_REFUSED: an insecure flag in a
  * lineage that is not; WRONG_KEY: report data is not of this role, key, freshness and manifest; FORBIDDEN:
  * a check of the evidence failed, or the policy says no; UNLISTED_BUILD: a build that the manifest does
  * not name for the role; errors of attest_verify for evidence that cannot be read. why says which. */
 CS_NODISCARD enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
 						 const Caisson__Wire__ClusterEvidence *evidence,
-						 enum cluster_role role, const struct cs_hash *spki,
-						 const struct wire_report_fresh *fresh,
+						 const struct cluster_expected *expected,
 						 const struct cluster_manifest *manifest,
 						 const struct cluster_tools *tools,
 						 const struct verify_time *now, struct cs_why *why);

@@ -222,7 +222,7 @@ enum cs_err cluster_recovery_ask(const struct cluster_key_server *ks, struct cs_
 
 /* ---- a holder ---- */
 
-static enum cs_err answer(struct cs_buf *out, struct cs_bytes recovery, struct cs_bytes bytes,
+static enum cs_err answer(struct cs_buf *out, const struct cluster_recovery_question *question,
 			  const struct cs_secret *holder, const struct cluster_manifest *manifest,
 			  const struct cluster_tools *tools, const struct cs_secret *random,
 			  const struct verify_time *now, struct cs_why *why)
@@ -237,20 +237,24 @@ static enum cs_err answer(struct cs_buf *out, struct cs_bytes recovery, struct c
 	struct cs_secret ephemeral;
 	struct cs_share share;
 	uint8_t sealed[SEALED_SHARE_SIZE];
-	CS_TRY(read_recovery(&pb, recovery, manifest, tools->arena, why));
-	CS_TRY(CLUSTER_DECODE(&request, cluster_recover_request, bytes, tools->arena, why));
+	CS_TRY(read_recovery(&pb, question->recovery, manifest, tools->arena, why));
+	CS_TRY(CLUSTER_DECODE(&request, cluster_recover_request, question->request, tools->arena,
+			      why));
 	CLUSTER_COPY(&key, request->key);
 	CLUSTER_COPY(&box, request->box_key);
-	const struct cs_hash spki = cluster_spki_hash(&key);
-	const struct wire_report_fresh fresh = ask_fresh(lineage, recovery, request->box_key);
-	CS_TRY(cluster_evidence_verify(&asker, request->evidence, CLUSTER_KEY_SERVER, &spki, &fresh,
-				       manifest, tools, now, why));
+	const struct cluster_expected expected = {
+		.role = CLUSTER_KEY_SERVER,
+		.spki = cluster_spki_hash(&key),
+		.fresh = ask_fresh(lineage, question->recovery, request->box_key),
+	};
+	CS_TRY(cluster_evidence_verify(&asker, request->evidence, &expected, manifest, tools, now,
+				       why));
 	enum cs_err err = CS_ERR_SEAL_BROKEN;
 	for (size_t i = 0; i < pb->n_shares && err == CS_ERR_SEAL_BROKEN; i++)
 		err = open_share(&share, holder, INFO_SHARE, lineage, CS_BYTES_NONE, pb->shares[i]);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the recovery has no share for this key");
-	const struct cs_hash file = cs_sha256(recovery);
+	const struct cs_hash file = cs_sha256(question->recovery);
 	cluster_random(&ephemeral, random, "ephemeral");
 	err = seal_share(sealed, &share, &box, INFO_ANSWER, lineage, CS_BYTES_OF(file.b),
 			 &ephemeral);
@@ -261,16 +265,14 @@ static enum cs_err answer(struct cs_buf *out, struct cs_bytes recovery, struct c
 	return wire_encode(out, &reply.base, why);
 }
 
-enum cs_err cluster_recovery_answer(struct cs_buf *out, struct cs_bytes recovery,
-				    struct cs_bytes request, const struct cs_secret *holder,
-				    const struct cluster_manifest *manifest,
-				    const struct cluster_tools *tools,
-				    const struct cs_secret *random, const struct verify_time *now,
-				    struct cs_why *why)
+enum cs_err
+cluster_recovery_answer(struct cs_buf *out, const struct cluster_recovery_question *question,
+			const struct cs_secret *holder, const struct cluster_manifest *manifest,
+			const struct cluster_tools *tools, const struct cs_secret *random,
+			const struct verify_time *now, struct cs_why *why)
 {
 	const size_t mark = cs_arena_mark(tools->arena);
-	const enum cs_err err =
-		answer(out, recovery, request, holder, manifest, tools, random, now, why);
+	const enum cs_err err = answer(out, question, holder, manifest, tools, random, now, why);
 	give_back(tools->arena, mark);
 	return err;
 }
@@ -279,19 +281,21 @@ enum cs_err cluster_recovery_answer(struct cs_buf *out, struct cs_bytes recovery
 
 static enum cs_err combine(struct cs_secret *key, const Caisson__Wire__ClusterRecovery *pb,
 			   const struct cs_secret *box, const struct cs_hash *lineage,
-			   const struct cs_hash *file, const struct cs_bytes *bytes, size_t count,
-			   struct cs_arena *arena, struct cs_why *why)
+			   const struct cluster_recovery_answers *answers, struct cs_arena *arena,
+			   struct cs_why *why)
 {
 	struct cs_share shares[CS_SHARES_MAX];
+	const struct cs_hash file = cs_sha256(answers->recovery);
 	enum cs_err err = CS_OK;
-	if (count < pb->threshold)
-		return cs_fail(why, CS_ERR_UNAUTHORIZED, "%zu of %u shares", count, pb->threshold);
+	if (answers->count < pb->threshold)
+		return cs_fail(why, CS_ERR_UNAUTHORIZED, "%zu of %u shares", answers->count,
+			       pb->threshold);
 	for (size_t i = 0; i < pb->threshold && err == CS_OK; i++) {
 		Caisson__Wire__ClusterRecoverShare *share = NULL;
-		err = CLUSTER_DECODE(&share, cluster_recover_share, bytes[i], arena, why);
+		err = CLUSTER_DECODE(&share, cluster_recover_share, answers->shares[i], arena, why);
 		if (err == CS_OK)
-			err = open_share(&shares[i], box, INFO_ANSWER, lineage,
-					 CS_BYTES_OF(file->b), share->sealed);
+			err = open_share(&shares[i], box, INFO_ANSWER, lineage, CS_BYTES_OF(file.b),
+					 share->sealed);
 	}
 	if (err == CS_OK)
 		err = cs_shamir_combine(key, shares, pb->threshold);
@@ -300,16 +304,15 @@ static enum cs_err combine(struct cs_secret *key, const Caisson__Wire__ClusterRe
 }
 
 static enum cs_err take(struct cluster_key_server *taken, const struct cs_secret *box,
-			struct cs_bytes recovery, const struct cs_bytes *shares, size_t count,
+			const struct cluster_recovery_answers *answers,
 			const struct cluster_tools *tools, struct cs_why *why)
 {
 	Caisson__Wire__ClusterRecovery *pb = NULL;
 	Caisson__Wire__ClusterKeyServerState *state = NULL;
 	const struct cs_hash *lineage = cluster_manifest_lineage(taken->manifest);
-	const struct cs_hash file = cs_sha256(recovery);
 	struct cs_secret key;
-	CS_TRY(read_recovery(&pb, recovery, taken->manifest, tools->arena, why));
-	CS_TRY(combine(&key, pb, box, lineage, &file, shares, count, tools->arena, why));
+	CS_TRY(read_recovery(&pb, answers->recovery, taken->manifest, tools->arena, why));
+	CS_TRY(combine(&key, pb, box, lineage, answers, tools->arena, why));
 	const struct cs_hash head = head_of(pb);
 	uint8_t *plain = cs_arena_alloc(tools->arena, pb->sealed.len + 1);
 	enum cs_err err = plain == NULL ? CS_ERR_NO_MEMORY
@@ -327,17 +330,16 @@ static enum cs_err take(struct cluster_key_server *taken, const struct cs_secret
 }
 
 enum cs_err cluster_recovery_take(struct cluster_key_server *ks, const struct cs_secret *box,
-				  struct cs_bytes recovery, const struct cs_bytes *shares,
-				  size_t count, const struct cluster_tools *tools,
-				  const struct cs_secret *random, const struct verify_time *now,
-				  struct cs_why *why)
+				  const struct cluster_recovery_answers *answers,
+				  const struct cluster_tools *tools, const struct cs_secret *random,
+				  const struct verify_time *now, struct cs_why *why)
 {
 	if (ks->epoch_count > 0)
 		return cs_fail(why, CS_ERR_CONFLICT, "this key server has a cluster");
 	CS_TRY(cluster_key_server_check_self(ks, tools, random, now, why));
 	struct cluster_key_server taken = *ks;
 	const size_t mark = cs_arena_mark(tools->arena);
-	enum cs_err err = take(&taken, box, recovery, shares, count, tools, why);
+	enum cs_err err = take(&taken, box, answers, tools, why);
 	give_back(tools->arena, mark);
 	/* A new epoch: whatever the lost servers gave away last is not encrypted under any more. */
 	if (err == CS_OK)

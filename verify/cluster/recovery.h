@@ -23,22 +23,32 @@ CS_NODISCARD enum cs_err cluster_recovery_ask(const struct cluster_key_server *k
 					      struct cs_bytes recovery,
 					      const struct cluster_tools *tools,
 					      const struct cs_secret *random, struct cs_why *why);
+struct cluster_recovery_answers {
+	struct cs_bytes recovery;
+	const struct cs_bytes *shares; /* each a ClusterRecoverShare */
+	size_t count;
+};
 /* Takes the state from the recovery and as many ClusterRecoverShares as its threshold says, and begins a new
  * epoch with it. UNAUTHORIZED: too few; SEAL_BROKEN: shares of something else, or for somebody else. *ks is
  * not changed by a failure. The caller seals. */
-CS_NODISCARD enum cs_err
-cluster_recovery_take(struct cluster_key_server *ks, const struct cs_secret *box,
-		      struct cs_bytes recovery, const struct cs_bytes *shares, size_t count,
-		      const struct cluster_tools *tools, const struct cs_secret *random,
-		      const struct verify_time *now, struct cs_why *why);
+CS_NODISCARD enum cs_err cluster_recovery_take(struct cluster_key_server *ks,
+					       const struct cs_secret *box,
+					       const struct cluster_recovery_answers *answers,
+					       const struct cluster_tools *tools,
+					       const struct cs_secret *random,
+					       const struct verify_time *now, struct cs_why *why);
 
 /* ---- a holder ---- */
 
+struct cluster_recovery_question {
+	struct cs_bytes recovery;
+	struct cs_bytes request; /* ClusterRecoverRequest */
+};
 /* Opens the holder's share of the recovery and seals it to who asks: a ClusterRecoverShare. `manifest` is the
  * newest that the holder knows. Errors of cluster_evidence_verify; WRONG_LINEAGE, WRONG_MANIFEST; SEAL_BROKEN:
  * there is no share for `holder`. */
 CS_NODISCARD enum cs_err
-cluster_recovery_answer(struct cs_buf *out, struct cs_bytes recovery, struct cs_bytes request,
+cluster_recovery_answer(struct cs_buf *out, const struct cluster_recovery_question *question,
 			const struct cs_secret *holder, const struct cluster_manifest *manifest,
 			const struct cluster_tools *tools, const struct cs_secret *random,
 			const struct verify_time *now, struct cs_why *why);

@@ -200,10 +200,13 @@ static enum cs_err check_statement(const struct cluster_worker *worker, struct t
 		return cs_fail(why, err, "the key server's evidence is not of now");
 	CS_TRY(take_authorities(&t->trust, worker->manifest->insecure, lineage,
 				statement->authorities, statement->n_authorities, why));
-	const struct cs_hash spki = cluster_spki_hash(&current(&t->trust)->key);
-	const struct wire_report_fresh fresh = cluster_fresh_statement(lineage, statement);
-	CS_TRY(cluster_evidence_verify(&key_server, statement->evidence, CLUSTER_KEY_SERVER, &spki,
-				       &fresh, worker->manifest, tools, now, why));
+	const struct cluster_expected expected = {
+		.role = CLUSTER_KEY_SERVER,
+		.spki = cluster_spki_hash(&current(&t->trust)->key),
+		.fresh = cluster_fresh_statement(lineage, statement),
+	};
+	CS_TRY(cluster_evidence_verify(&key_server, statement->evidence, &expected,
+				       worker->manifest, tools, now, why));
 	err = cluster_certificate_in_dates(current(&t->trust), now);
 	return err == CS_OK ? CS_OK : cs_fail(why, err, "the authority's certificate");
 }

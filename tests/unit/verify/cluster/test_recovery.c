@@ -45,10 +45,11 @@ static enum cs_err answer(struct scene_cluster *c, unsigned holder, const struct
 			  const struct cs_buf *request, struct cs_bytes *share)
 {
 	struct cs_buf out = scene_buf(256);
+	const struct cluster_recovery_question question = {cs_buf_view(recovery),
+							   cs_buf_view(request)};
 	const struct cs_secret random = scene_random(c->scene);
-	CS_TRY(cluster_recovery_answer(&out, cs_buf_view(recovery), cs_buf_view(request),
-				       &holders[holder], c->manifest, &c->guard_tools, &random,
-				       &c->scene->now, &c->why));
+	CS_TRY(cluster_recovery_answer(&out, &question, &holders[holder], c->manifest,
+				       &c->guard_tools, &random, &c->scene->now, &c->why));
 	*share = cs_buf_view(&out);
 	return CS_OK;
 }
@@ -57,8 +58,9 @@ static enum cs_err take(struct scene_cluster *c, const struct cs_secret *box,
 			const struct cs_buf *recovery, const struct cs_bytes *shares, size_t count)
 {
 	const struct cs_secret random = scene_random(c->scene);
-	return cluster_recovery_take(&c->ks, box, cs_buf_view(recovery), shares, count,
-				     &c->key_server_tools, &random, &c->scene->now, &c->why);
+	const struct cluster_recovery_answers answers = {cs_buf_view(recovery), shares, count};
+	return cluster_recovery_take(&c->ks, box, &answers, &c->key_server_tools, &random,
+				     &c->scene->now, &c->why);
 }
 
 static void two_of_three_bring_it_back(void **state)
