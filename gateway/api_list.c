@@ -38,7 +38,7 @@ static enum cs_err read_chain(const struct list *list, const char *name,
 	const struct host_manifest_chain *chain =
 		host_manifest_named(&list->gateway->config.manifest, text);
 	if (!chain)
-		return cs_fail(why, CS_ERR_INVALID, "%s: no chain of the manifest", name);
+		return cs_fail(why, CS_ERR_NOT_FOUND, "%s: no chain of the manifest", name);
 	*identity = &chain->identity;
 	return CS_OK;
 }

@@ -134,8 +134,6 @@ static enum cs_err body_of(json_t **out, bool *transfer, const struct host_http_
 	*transfer = kind && strcmp(kind, "transfer") == 0;
 	if (kind && !*transfer && strcmp(kind, "message") != 0)
 		return cs_fail(why, CS_ERR_INVALID, "kind: neither message nor transfer");
-	if (*transfer && size)
-		return cs_fail(why, CS_ERR_INVALID, "payload_size: of a message alone");
 	if (size && !gateway_read_number(size, CS_PAYLOAD_SIZE_MAX, &bytes))
 		return cs_fail(why, CS_ERR_INVALID, "payload_size: 0 to %u", CS_PAYLOAD_SIZE_MAX);
 	if (limit && !gateway_read_number(limit, INT64_MAX, &gas))

@@ -588,7 +588,7 @@ static bool may_sponsor(const struct host_http_exchange *exchange)
 	return key && (key->scopes & GATEWAY_SCOPE_SPONSOR) != 0;
 }
 
-/* Any form that no chain takes is the caller's mistake. */
+/* What no chain takes, or another one, is signed by nobody here. */
 static enum cs_err take_given(struct send *send, struct cs_why *why)
 {
 	struct cs_why inner = {{0}};
@@ -599,8 +599,8 @@ static enum cs_err take_given(struct send *send, struct cs_why *why)
 		send->from = send->given.from;
 		return CS_OK;
 	}
-	if (err != CS_ERR_UNSUPPORTED && err != CS_ERR_INVALID)
-		err = CS_ERR_MALFORMED;
+	if (err != CS_ERR_UNSUPPORTED)
+		err = CS_ERR_BAD_SIGNATURE;
 	return cs_fail(why, err, "transaction: %.180s", inner.text);
 }
 
