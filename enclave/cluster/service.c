@@ -97,7 +97,7 @@ static void forget(struct service *s, struct connection *c)
 	channel_free(c->channel);
 	free(c->inbox);
 	free(c->pending);
-	*c = (struct connection){.number = 0};
+	memset(c, 0, sizeof *c);
 	lose_waits(s, number);
 }
 
