@@ -28,6 +28,8 @@ struct fixture {
 	char *heard;
 	size_t heard_size;
 	const char *wanted;
+	size_t looked_at; /* of what was heard, for what is wanted */
+	bool found;
 };
 
 static void on_tick(void *context)
@@ -141,8 +143,12 @@ static void dial(struct fixture *f, const char *cursor)
 
 static bool has_heard(void *context)
 {
-	const struct fixture *f = context;
-	return f->ended || strstr(f->heard, f->wanted) != NULL;
+	struct fixture *f = context;
+	const size_t n = strlen(f->wanted);
+	const size_t from = f->looked_at > n ? f->looked_at - n : 0;
+	f->looked_at = f->heard_size;
+	f->found = f->found || strstr(f->heard + from, f->wanted) != NULL;
+	return f->ended || f->found;
 }
 
 static bool has_ended(void *context)
@@ -153,8 +159,10 @@ static bool has_ended(void *context)
 static void hears(struct fixture *f, const char *text)
 {
 	f->wanted = text;
+	f->looked_at = 0;
+	f->found = false;
 	assert_ok(host_loop_run_until(f->loop, has_heard, f, WAIT_MS));
-	assert_non_null(strstr(f->heard, text));
+	assert_true(f->found);
 }
 
 static bool never(void *context)
@@ -174,11 +182,12 @@ static void add_events(struct fixture *f)
 	pass(f, 100);
 }
 
-static size_t count(const char *text, const char *what)
+/* Lines that begin so. Not by strstr, for which a sanitizer measures the rest of the text each time. */
+static size_t count_lines(const char *text, const char *beginning)
 {
 	size_t n = 0;
-	for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
-		n++;
+	for (const char *p = strchr(text, '\n'); p != NULL; p = strchr(p + 1, '\n'))
+		n += strncmp(p + 1, beginning, strlen(beginning)) == 0;
 	return n;
 }
 
@@ -193,7 +202,7 @@ static void a_slow_reader_gets_everything(void **state)
 	f->reads = true;
 	hears(f, "id: 60000\n");
 	assert_non_null(strstr(f->heard, "retry: 1000\n\n"));
-	assert_int_equal(count(f->heard, "\ndata: {\"cursor\":"), EVENTS);
+	assert_int_equal(count_lines(f->heard, "data: {\"cursor\":"), EVENTS);
 }
 
 static void what_is_pruned_meanwhile_is_no_gap(void **state)
