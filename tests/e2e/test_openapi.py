@@ -293,7 +293,8 @@ def test_a_failed_message(world):
 
 def test_what_a_gateway_says_of_itself(world):
     for gateway in world.gateways:
-        for path in ("/healthz", "/metrics", "/v1/chains", "/v1/enclave", "/v1/status", "/openapi.json", "/docs"):
+        for path in ("/healthz", "/metrics", "/v1/chains", "/v1/enclave", "/v1/enclave/evidence?nonce=" + "5a" * 16, "/v1/status",
+                     "/openapi.json", "/docs"):
             ask(gateway, 200, "GET", path)
         assert gateway.request("HEAD", "/v1/status")[0] == 200
         ask(gateway, 404, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
@@ -379,6 +380,9 @@ def test_what_waits_for_a_peer(world):
     (400, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&payload_size=16385", None), (403, "GET", f"/v1/quote?to=eip155:5:0x{'11' * 20}", None),
     (404, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&from_chain=eip155:1", None),
     (422, "GET", f"/v1/quote?to=eip155:31338:0x{'11' * 20}&min_gas_limit=1000000000", None),
+    (400, "GET", "/v1/enclave/evidence", None), (400, "GET", "/v1/enclave/evidence?nonce=" + "5a" * 15, None),
+    (400, "GET", "/v1/enclave/evidence?nonce=" + "5a" * 65, None), (400, "GET", "/v1/enclave/evidence?nonce=" + "5a" * 16 + "5", None),
+    (400, "GET", "/v1/enclave/evidence?nonce=" + "zz" * 16, None), (400, "GET", "/v1/enclave/evidence?nonce=" + "5a" * 16 + "&what=1", None),
     (400, "POST", "/v1/keys/rotate", {"chain": 1}), (404, "POST", "/v1/keys/rotate", {"chain": "eip155:1"}), (404, "GET", "/v1/chains/eip155:1/conflict", None),
 ])
 def test_refusals(world, status, method, path, body):
@@ -499,6 +503,7 @@ def test_without_an_enclave(world):
         assert ask(gateway, 200, "GET", "/v1/status")["why"]
         assert ask(gateway, 503, "POST", "/v1/keys/rotate", {})["retry"] is True
         ask(gateway, 503, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
+        assert ask(gateway, 503, "GET", "/v1/enclave/evidence?nonce=" + "5a" * 16)["retry"] is True
     finally:
         os.kill(pids["caisson"], signal.SIGCONT)
     wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway's health")
