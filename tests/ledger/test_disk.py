@@ -39,11 +39,12 @@ def is_kept(node) -> bool:
     return base64.b64decode(node.call("abci_query", data=b"kept".hex())["response"]["value"] or "") == b"yes"
 
 
-def refuses(node, word: str) -> None:
+def refuses(node, *words: str) -> None:
+    """With one of the words."""
     before = {path.name: path.read_bytes() for path in data(node).iterdir() if path.name.startswith(("blocks", "log", "sign"))}
     ended = run("start", "--home", str(node.home))
     assert ended.returncode == 1
-    assert "damaged" in ended.stderr and word in ended.stderr, ended.stderr
+    assert "damaged" in ended.stderr and any(word in ended.stderr for word in words), ended.stderr
     after = {path.name: path.read_bytes() for path in data(node).iterdir() if path.name in before}
     # It is a person's turn: what is there has not been touched.
     assert after == before
@@ -83,7 +84,8 @@ def test_the_end_of_the_blocks_is_missing(node):
     make_some(node)
     path = data(node) / "blocks-00000001"
     path.write_bytes(path.read_bytes()[:-3000])
-    refuses(node, "the index has more than there is")
+    # The index comes after the blocks, in a thread of its own: when the node was killed it may not have had the last ones.
+    refuses(node, "the index has more than there is", "is missing")
 
 
 def test_a_bit_of_the_log_has_turned(node):
