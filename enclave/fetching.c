@@ -40,7 +40,7 @@ const int *const fetching_egress_fds = egress_fds;
 static bool take_option(enum fetching_client which, const char *name, const char *value)
 {
 	if (strcmp(name, "egress-fd") == 0)
-		return start_take_number(&egress_fds[which], value);
+		return process_take_number(&egress_fds[which], value);
 	if (strcmp(name, "trust-store") == 0) {
 		shell.clients[which].trust_store = value;
 		return true;
@@ -76,8 +76,8 @@ static enum cs_err read_named(struct cs_bytes *file, const char *path, size_t si
 	*file = CS_BYTES_NONE;
 	if (path == NULL)
 		return CS_OK;
-	uint8_t *p = start_memory(size_max);
-	const ssize_t n = p == NULL ? -1 : start_read_file(path, p, size_max);
+	uint8_t *p = process_memory(size_max);
+	const ssize_t n = p == NULL ? -1 : process_read_file(path, p, size_max);
 	if (n < 0)
 		return cs_fail(why, CS_ERR_IO, "%s cannot be read", name);
 	*file = cs_bytes(p, (size_t)n);
@@ -289,8 +289,8 @@ static void step(const struct verify_time *now, const struct pollfd *set)
 int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_service *service)
 {
 	static struct pollfd set[FETCHING_CLIENT_COUNT * FETCH_POLL_MAX + 1];
-	shell.in = start_memory(FRAME_SIZE_MAX);
-	shell.out = start_memory(OUT_SIZE);
+	shell.in = process_memory(FRAME_SIZE_MAX);
+	shell.out = process_memory(OUT_SIZE);
 	if (shell.in == NULL || shell.out == NULL)
 		return EXIT_FAILED;
 	shell.e = e;
@@ -301,10 +301,10 @@ int fetching_serve(struct enclave *e, int listen_fd, const struct fetching_servi
 		if (poll(set, count + 1, wait_ms()) < 0) {
 			if (errno == EINTR)
 				continue;
-			start_say("poll failed", "");
+			process_say("poll failed", "");
 			return EXIT_FAILED;
 		}
-		const struct verify_time clock = start_clock();
+		const struct verify_time clock = process_clock();
 		const struct verify_time now = enclave_time_of(e, &clock);
 		step(&now, set);
 		if (shell.client_fd >= 0)

@@ -16,13 +16,13 @@ static bool answer(struct enclave *e, int fd, const struct wire_frame *frame, st
 		   uint8_t *out)
 {
 	struct cs_buf reply;
-	const struct verify_time now = start_clock();
+	const struct verify_time now = process_clock();
 	cs_buf_init(&reply, out + WIRE_FRAME_HEAD_SIZE, CS_FRAME_BODY_SIZE_MAX);
 	struct wire_frame head = {.request_id = frame->request_id};
 	head.type = enclave_step(e, &now, frame->type, body, &reply);
 	head.body_size = (uint32_t)reply.n;
 	wire_frame_encode(out, &head);
-	return start_write_all(fd, out, WIRE_FRAME_HEAD_SIZE + reply.n);
+	return process_write_all(fd, out, WIRE_FRAME_HEAD_SIZE + reply.n);
 }
 
 /* Until the client goes or breaks the rules of frames. Several frames may come in one read. */
@@ -56,8 +56,8 @@ static void serve_client(struct enclave *e, int fd, uint8_t *in, uint8_t *out)
 
 static int serve_steps(struct enclave *e, int listen_fd)
 {
-	uint8_t *in = start_memory(FRAME_SIZE_MAX);
-	uint8_t *out = start_memory(FRAME_SIZE_MAX);
+	uint8_t *in = process_memory(FRAME_SIZE_MAX);
+	uint8_t *out = process_memory(FRAME_SIZE_MAX);
 	if (in == NULL || out == NULL)
 		return EXIT_FAILED;
 	for (;;) {
@@ -65,7 +65,7 @@ static int serve_steps(struct enclave *e, int listen_fd)
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0) {
-			start_say("the listening socket failed", "");
+			process_say("the listening socket failed", "");
 			return EXIT_FAILED;
 		}
 		serve_client(e, fd, in, out);

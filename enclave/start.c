@@ -5,20 +5,16 @@
 #include "core/hash.h"
 #include "enclave/tee_quoter.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef CAISSON_BUILD
 #define CAISSON_BUILD "unknown"
 #endif
-#define BINARY_SIZE_MAX (64u * 1024 * 1024)
 
 struct arguments {
 	const struct start_program *program;
@@ -35,36 +31,7 @@ struct arguments {
 	bool measure;
 };
 
-static const char *program_name;
-
-/* Lines of the start go to stderr by write alone: stdio would ask for system calls that the filter
- * kills. */
-void start_say(const char *what, const char *detail)
-{
-	char line[512];
-	struct cs_buf buf;
-	cs_buf_init(&buf, line, sizeof line);
-	cs_put_text(&buf, "%s: %s%s%.300s\n", program_name, what, detail[0] != '\0' ? ": " : "",
-		    detail);
-	if (write(STDERR_FILENO, line, buf.n) < 0)
-		return; /* nobody listens */
-}
-
 /* ---- arguments ---- */
-
-bool start_take_number(int *out, const char *text)
-{
-	int value = 0;
-	if (text[0] == '\0')
-		return false;
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9' || value > 100000)
-			return false;
-		value = value * 10 + (*p - '0');
-	}
-	*out = value;
-	return true;
-}
 
 static bool take_flag(struct arguments *args, const char *name)
 {
@@ -87,9 +54,9 @@ static bool take_tee(struct arguments *args, const char *name)
 static bool take_option(struct arguments *args, const char *name, const char *value)
 {
 	if (strcmp(name, "listen-fd") == 0)
-		return start_take_number(&args->listen_fd, value);
+		return process_take_number(&args->listen_fd, value);
 	if (strcmp(name, "seal-root-fd") == 0)
-		return start_take_number(&args->seal_root_fd, value);
+		return process_take_number(&args->seal_root_fd, value);
 	if (strcmp(name, "lineage") == 0) {
 		args->lineage = value;
 		return true;
@@ -144,68 +111,6 @@ static bool take_arguments(struct arguments *args, int argc, char **argv,
 
 /* ---- what is read before the sandbox ---- */
 
-/* All of a descriptor, size_max at most; -1 on failure or when there is more. */
-static ssize_t read_all(int fd, uint8_t *p, size_t size_max)
-{
-	size_t n = 0;
-	for (;;) {
-		uint8_t more;
-		const ssize_t got =
-			n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || (got > 0 && n == size_max))
-			return -1;
-		if (got == 0)
-			return (ssize_t)n;
-		n += (size_t)got;
-	}
-}
-
-ssize_t start_read_file(const char *path, uint8_t *p, size_t size_max)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	const ssize_t n = read_all(fd, p, size_max);
-	(void)close(fd);
-	return n;
-}
-
-void *start_memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static bool measure(struct cs_hash *measurement)
-{
-	uint8_t *binary = start_memory(BINARY_SIZE_MAX);
-	if (binary == NULL)
-		return false;
-	const ssize_t n = start_read_file("/proc/self/exe", binary, BINARY_SIZE_MAX);
-	if (n > 0)
-		*measurement = cs_sha256(cs_bytes(binary, (size_t)n));
-	(void)munmap(binary, BINARY_SIZE_MAX);
-	return n > 0;
-}
-
-static bool random_bytes(void *p, size_t n)
-{
-	uint8_t *at = p;
-	while (n > 0) {
-		const ssize_t got = getrandom(at, n, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		n -= (size_t)got;
-	}
-	return true;
-}
-
 static enum cs_err load_lineage(struct manifest *newest, const struct arguments *args,
 				struct cs_why *why)
 {
@@ -214,7 +119,7 @@ static enum cs_err load_lineage(struct manifest *newest, const struct arguments 
 	static struct manifest before;
 	struct cs_hash lineage;
 	struct cs_arena arena;
-	void *block = start_memory(size);
+	void *block = process_memory(size);
 	if (block == NULL)
 		return CS_ERR_NO_MEMORY;
 	cs_arena_init(&arena, block, size);
@@ -223,7 +128,7 @@ static enum cs_err load_lineage(struct manifest *newest, const struct arguments 
 	enum cs_err err = CS_OK;
 	for (size_t i = 0; i < args->manifest_count && err == CS_OK; i++) {
 		cs_arena_rewind(&arena, 0);
-		const ssize_t n = start_read_file(args->manifests[i], file, sizeof file);
+		const ssize_t n = process_read_file(args->manifests[i], file, sizeof file);
 		if (n < 0)
 			return cs_fail(why, CS_ERR_IO, "manifest %zu cannot be read", i + 1);
 		err = manifest_read(newest, &arena, cs_bytes(file, (size_t)n),
@@ -258,41 +163,7 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 	return CS_OK;
 }
 
-struct verify_time start_clock(void)
-{
-	struct timespec now = {0};
-	/* insecure_host_time: the host's clock is the only source that a manifest can name today. */
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
-		return (struct verify_time){0, 0};
-	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};
-}
-
-bool start_write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		const ssize_t done = write(fd, p, n);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
 /* ---- start ---- */
-
-static bool is_listening(int fd)
-{
-	int on = 0;
-	int family = 0;
-	socklen_t n = sizeof on;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
-		return false;
-	n = sizeof family;
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
-}
 
 /* The smallest of the descriptors that is at least `from`; ~0: none. */
 static unsigned next_kept(const int *fds, size_t count, unsigned from)
@@ -329,9 +200,9 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 			   enum sandbox_calls *calls, const struct arguments *args,
 			   uint8_t seal_root[32], struct cs_why *why)
 {
-	if (!is_listening(args->listen_fd))
+	if (!process_is_listening(args->listen_fd))
 		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
-	if (!measure(&launch->measurement))
+	if (!process_measure(&launch->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	CS_TRY(load_lineage(manifest, args, why));
 	launch->manifest = manifest;
@@ -340,26 +211,12 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 	launch->serve_count = args->serve_count;
 	if (args->seal_root_fd < 0)
 		CS_TRY(tee_seal_root(launch->tee, seal_root, why));
-	else if (read_all(args->seal_root_fd, seal_root, 32) != 32)
+	else if (process_read_all(args->seal_root_fd, seal_root, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
 	CS_TRY(keep_alone(args->listen_fd, launch->tee->fd, args->program->keep_fds, why));
 	*calls = args->program->calls;
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
-}
-
-static void say_insecure(uint64_t flags)
-{
-	const struct enclave_insecure_row *row = enclave_insecure_rows();
-	for (; row->name != NULL; row++)
-		if ((flags & (UINT64_C(1) << row->bit)) != 0)
-			start_say("insecure", row->sentence);
-}
-
-static int fail(int code, enum cs_err err, const struct cs_why *why)
-{
-	start_say(cs_err_name(err), why->text[0] != '\0' ? why->text : cs_err_sentence(err));
-	return code;
 }
 
 /* Before a secret is in memory: the quoting process is a copy of this one. */
@@ -389,7 +246,7 @@ static int run(const struct arguments *args)
 	const struct start_program *program = args->program;
 	struct enclave_launch launch = {.role = program->role,
 					.build = CAISSON_BUILD,
-					.random = random_bytes,
+					.random = process_random,
 					.tee = &tee,
 					.box_make = program->box_make};
 	struct cs_why why = {""};
@@ -398,24 +255,24 @@ static int run(const struct arguments *args)
 	enum sandbox_calls calls;
 	enum cs_err err = start_tee(&tee, args, &why);
 	if (err != CS_OK)
-		return fail(EXIT_TEE, err, &why);
-	struct enclave *e = start_memory(enclave_size());
+		return process_fail(EXIT_TEE, err, &why);
+	struct enclave *e = process_memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
 	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
 	struct enclave_secrets *secrets = sandbox_secret_memory(enclave_secrets_size(), &plain);
 	plain = plain || plain_root;
 	if (e == NULL || seal_root == NULL || secrets == NULL)
-		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
+		return process_fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
 	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
-		return fail(
+		return process_fail(
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
 	err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
 	if (err != CS_OK)
-		return fail(EXIT_MANIFEST, err, &why);
+		return process_fail(EXIT_MANIFEST, err, &why);
 	err = sandbox_enter(args->tolerated, calls, &launch.insecure_flags, &why);
 	if (err != CS_OK)
-		return fail(EXIT_SANDBOX, err, &why);
+		return process_fail(EXIT_SANDBOX, err, &why);
 	if (plain)
 		launch.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
 #ifdef CAISSON_TEST_PROBES
@@ -425,39 +282,41 @@ static int run(const struct arguments *args)
 	err = enclave_init(e, secrets, &launch, &why);
 	cs_wipe(seal_root, 32);
 	if (err != CS_OK)
-		return fail(EXIT_MANIFEST, err, &why);
-	say_insecure(enclave_insecure_flags(e));
-	start_say("ready", "");
+		return process_fail(EXIT_MANIFEST, err, &why);
+	process_say_insecure(enclave_insecure_flags(e));
+	process_say("ready", "");
 	return program->serve(e, args->listen_fd);
 }
 
 int start_main(int argc, char **argv, const struct start_program *program)
 {
-	program_name = program->name;
+	process_name(program->name);
 	struct arguments args;
 	struct cs_hash measurement;
 	char text[65];
 	if (!take_arguments(&args, argc, argv, program)) {
-		start_say("usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm|tpm "
-			  "[--tee-state FOLDER]] "
-			  "--lineage HASH --manifest FILE… ",
-			  program->usage);
+		process_say(
+			"usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm|tpm "
+			"[--tee-state FOLDER]] "
+			"--lineage HASH --manifest FILE… ",
+			program->usage);
 		return EXIT_USAGE;
 	}
 	/* Before the right to open files is gone: OpenSSL reads no configuration, and what it loads
 	 * lazily it loads now. */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
 	    cs_aead_warm() != CS_OK || cs_ed25519_warm() != CS_OK) {
-		start_say("OpenSSL does not start", "");
+		process_say("OpenSSL does not start", "");
 		return EXIT_FAILED;
 	}
 	if (!args.measure)
 		return run(&args);
-	if (!measure(&measurement)) {
-		start_say("/proc/self/exe cannot be read", "");
+	if (!process_measure(&measurement)) {
+		process_say("/proc/self/exe cannot be read", "");
 		return EXIT_FAILED;
 	}
 	cs_hex(text, CS_BYTES_OF(measurement.b));
 	text[64] = '\n';
-	return start_write_all(STDOUT_FILENO, (const uint8_t *)text, sizeof text) ? 0 : EXIT_FAILED;
+	return process_write_all(STDOUT_FILENO, (const uint8_t *)text, sizeof text) ? 0
+										    : EXIT_FAILED;
 }

@@ -4,18 +4,8 @@
 #define ENCLAVE_START_H
 
 #include "enclave/enclave.h"
+#include "enclave/process.h"
 #include "enclave/sandbox.h"
-
-#include <sys/types.h>
-
-/* Exit codes, documented in docs/protocol/boundary.md. */
-enum {
-	EXIT_USAGE = 64,
-	EXIT_MANIFEST = 65,
-	EXIT_SANDBOX = 69,
-	EXIT_FAILED = 70,
-	EXIT_TEE = 71,
-};
 
 /* An oracle's: to its sources, and to the providers of its chains. */
 #define START_KEEP_MAX 2u
@@ -39,16 +29,5 @@ struct start_program {
 };
 
 int start_main(int argc, char **argv, const struct start_program *program);
-
-/* A line on stderr: the detail may be empty. */
-void start_say(const char *what, const char *detail);
-/* Decimal digits, up to 1,000,009. */
-bool start_take_number(int *out, const char *text);
-/* All of a file, size_max at most; -1 on failure or when there is more. */
-ssize_t start_read_file(const char *path, uint8_t *p, size_t size_max);
-/* Pages of zeros, taken when they are touched; NULL. */
-void *start_memory(size_t size);
-bool start_write_all(int fd, const uint8_t *p, size_t n);
-struct verify_time start_clock(void);
 
 #endif

@@ -22,8 +22,8 @@ void host_loop_free(struct host_loop *loop);
 
 /* Until host_loop_stop, or until a drain has ended. */
 void host_loop_run(struct host_loop *loop);
-/* Until done(context) is true: TIMEOUT when it is not within timeout_ms, CLOSED when the loop was
- * stopped. For commands and tests. */
+/* Until done(context) is true, but one turn without waiting in any case: TIMEOUT when it is not within
+ * timeout_ms, CLOSED when the loop was stopped. For commands and tests. */
 CS_NODISCARD enum cs_err host_loop_run_until(struct host_loop *loop, bool (*done)(void *context),
 					     void *context, uint64_t timeout_ms);
 void host_loop_stop(struct host_loop *loop);

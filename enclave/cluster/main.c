@@ -2,6 +2,7 @@
  * does not need, then carries frames between the host's socket and the service, and does nothing else. */
 #include "enclave/cluster/service.h"
 #include "enclave/insecure.h"
+#include "enclave/process.h"
 #include "enclave/sandbox.h"
 #include "enclave/tee.h"
 
@@ -10,21 +11,9 @@
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Exit codes, as of the other enclaves (docs/protocol/boundary.md). */
-enum {
-	EXIT_USAGE = 64,
-	EXIT_MANIFEST = 65,
-	EXIT_SANDBOX = 69,
-	EXIT_FAILED = 70,
-};
-
-#define BINARY_SIZE_MAX (64u * 1024 * 1024)
 #define MANIFEST_SIZE_MAX CS_MANIFEST_SIZE_MAX
 #define FRAME_SIZE_MAX (WIRE_PIPE_HEAD_SIZE + WIRE_PIPE_BODY_SIZE_MAX)
 #define OUT_SIZE (4u * 1024 * 1024)
@@ -50,39 +39,7 @@ static struct {
 	bool broken;
 } shell;
 
-/* By write alone: stdio would ask for system calls that the filter kills. */
-static void say(const char *what, const char *detail)
-{
-	char line[512];
-	struct cs_buf buf;
-	cs_buf_init(&buf, line, sizeof line);
-	cs_put_text(&buf, "caisson-cluster-enclave: %s%s%.300s\n", what,
-		    detail[0] != '\0' ? ": " : "", detail);
-	if (write(STDERR_FILENO, line, buf.n) < 0)
-		return; /* nobody listens */
-}
-
-static int fail(int code, enum cs_err err, const struct cs_why *why)
-{
-	say(cs_err_name(err), why->text[0] != '\0' ? why->text : cs_err_sentence(err));
-	return code;
-}
-
 /* ---- arguments ---- */
-
-static bool take_number(int *out, const char *text)
-{
-	int value = 0;
-	if (text[0] == '\0')
-		return false;
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9' || value > 100000)
-			return false;
-		value = value * 10 + (*p - '0');
-	}
-	*out = value;
-	return true;
-}
 
 static bool take_role(enum cluster_role *role, const char *text)
 {
@@ -109,9 +66,9 @@ static bool take_flag(struct arguments *args, const char *name)
 static bool take_option(struct arguments *args, const char *name, const char *value)
 {
 	if (strcmp(name, "listen-fd") == 0)
-		return take_number(&args->listen_fd, value);
+		return process_take_number(&args->listen_fd, value);
 	if (strcmp(name, "seal-root-fd") == 0)
-		return take_number(&args->seal_root_fd, value);
+		return process_take_number(&args->seal_root_fd, value);
 	if (strcmp(name, "role") == 0)
 		return take_role(&args->role, value);
 	if (strcmp(name, "first") == 0)
@@ -149,99 +106,19 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 
 /* ---- what is read before the sandbox ---- */
 
-/* All of a descriptor, size_max at most; -1 on failure or when there is more. */
-static ssize_t read_all(int fd, uint8_t *p, size_t size_max)
-{
-	size_t n = 0;
-	for (;;) {
-		uint8_t more;
-		const ssize_t got =
-			n < size_max ? read(fd, p + n, size_max - n) : read(fd, &more, 1);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || (got > 0 && n == size_max))
-			return -1;
-		if (got == 0)
-			return (ssize_t)n;
-		n += (size_t)got;
-	}
-}
-
-static ssize_t read_file(const char *path, uint8_t *p, size_t size_max)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	const ssize_t n = read_all(fd, p, size_max);
-	(void)close(fd);
-	return n;
-}
-
-static void *memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static bool measure(struct cs_hash *measurement)
-{
-	uint8_t *binary = memory(BINARY_SIZE_MAX);
-	if (binary == NULL)
-		return false;
-	const ssize_t n = read_file("/proc/self/exe", binary, BINARY_SIZE_MAX);
-	if (n > 0)
-		*measurement = cs_sha256(cs_bytes(binary, (size_t)n));
-	(void)munmap(binary, BINARY_SIZE_MAX);
-	return n > 0;
-}
-
 static enum cs_err read_manifests(struct cs_bytes *out, const struct arguments *args,
 				  struct cs_why *why)
 {
 	for (size_t i = 0; i < args->manifest_count; i++) {
-		uint8_t *p = memory(MANIFEST_SIZE_MAX);
+		uint8_t *p = process_memory(MANIFEST_SIZE_MAX);
 		const ssize_t n =
-			p == NULL ? -1 : read_file(args->manifests[i], p, MANIFEST_SIZE_MAX);
+			p == NULL ? -1
+				  : process_read_file(args->manifests[i], p, MANIFEST_SIZE_MAX);
 		if (n < 0)
 			return cs_fail(why, CS_ERR_IO, "manifest %zu cannot be read", i + 1);
 		out[i] = cs_bytes(p, (size_t)n);
 	}
 	return CS_OK;
-}
-
-static bool random_bytes(void *p, size_t n)
-{
-	uint8_t *at = p;
-	while (n > 0) {
-		const ssize_t got = getrandom(at, n, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		n -= (size_t)got;
-	}
-	return true;
-}
-
-/* insecure_host_time: the host's clock is the only source of time, and its flag says so. */
-static struct verify_time clock_now(void)
-{
-	struct timespec now = {0};
-	if (clock_gettime(CLOCK_REALTIME, &now) != 0 || now.tv_sec < 0)
-		return (struct verify_time){0, 0};
-	return (struct verify_time){(uint64_t)now.tv_sec, (uint64_t)now.tv_sec};
-}
-
-static bool is_listening(int fd)
-{
-	int on = 0, family = 0;
-	socklen_t n = sizeof on;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
-		return false;
-	n = sizeof family;
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
 }
 
 /* Every other inherited descriptor goes: a connected socket would be a network. */
@@ -256,23 +133,9 @@ static bool keep_alone(int fd)
 
 /* ---- frames ---- */
 
-static bool write_all(const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		const ssize_t done = write(shell.fd, p, n);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
 static void flush(void)
 {
-	shell.broken = shell.broken || !write_all(shell.out, shell.out_size);
+	shell.broken = shell.broken || !process_write_all(shell.fd, shell.out, shell.out_size);
 	shell.out_size = 0;
 }
 
@@ -293,15 +156,15 @@ static void send_frame(void *context, enum wire_pipe_type type, uint32_t number,
 /* Until the host goes. */
 static int serve(struct service *s, int listen_fd)
 {
-	uint8_t *in = memory(FRAME_SIZE_MAX);
+	uint8_t *in = process_memory(FRAME_SIZE_MAX);
 	size_t have = 0;
 	struct cs_why why = {""};
-	shell.out = memory(OUT_SIZE);
+	shell.out = process_memory(OUT_SIZE);
 	do {
 		shell.fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	} while (shell.fd < 0 && (errno == EINTR || errno == ECONNABORTED));
 	if (in == NULL || shell.out == NULL || shell.fd < 0)
-		return fail(EXIT_FAILED, CS_ERR_IO, &why);
+		return process_fail(EXIT_FAILED, CS_ERR_IO, &why);
 	for (;;) {
 		const ssize_t got = read(shell.fd, in + have, FRAME_SIZE_MAX - have);
 		if (got < 0 && errno == EINTR)
@@ -309,7 +172,7 @@ static int serve(struct service *s, int listen_fd)
 		if (got <= 0)
 			return 0;
 		have += (size_t)got;
-		const struct verify_time now = clock_now();
+		const struct verify_time now = process_clock();
 		size_t at = 0;
 		while (have - at >= WIRE_PIPE_HEAD_SIZE) {
 			struct wire_pipe_frame frame = {.size = 0};
@@ -323,9 +186,9 @@ static int serve(struct service *s, int listen_fd)
 					&why);
 			flush();
 			if (err != CS_OK)
-				return fail(frame.type == WIRE_PIPE_STATE ? EXIT_MANIFEST
-									  : EXIT_FAILED,
-					    err, &why);
+				return process_fail(frame.type == WIRE_PIPE_STATE ? EXIT_MANIFEST
+										  : EXIT_FAILED,
+						    err, &why);
 			at += WIRE_PIPE_HEAD_SIZE + frame.size;
 		}
 		have -= at;
@@ -344,26 +207,18 @@ static enum cs_err evidence(void *context, struct cs_buf *out,
 	return tee_simulated.evidence(&tee_simulated, out, report_data, context, &why);
 }
 
-static void say_insecure(uint64_t flags)
-{
-	for (const struct enclave_insecure_row *row = enclave_insecure_rows(); row->name != NULL;
-	     row++)
-		if ((flags & (UINT64_C(1) << row->bit)) != 0)
-			say("insecure", row->sentence);
-}
-
 static enum cs_err prepare(struct service_launch *launch, struct cs_bytes *manifests,
 			   struct cs_hash *measurement, struct cs_secret *seal_root,
 			   const struct arguments *args, struct cs_why *why)
 {
-	if (!is_listening(args->listen_fd))
+	if (!process_is_listening(args->listen_fd))
 		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
-	if (!measure(measurement))
+	if (!process_measure(measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	if (cs_unhex(launch->first.b, sizeof launch->first.b, cs_bytes_str(args->first)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "--first is not 32 bytes of hex");
 	CS_TRY(read_manifests(manifests, args, why));
-	if (read_all(args->seal_root_fd, seal_root->b, 32) != 32)
+	if (process_read_all(args->seal_root_fd, seal_root->b, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
 	if (!keep_alone(args->listen_fd))
@@ -382,28 +237,29 @@ static int run(const struct arguments *args)
 	static struct cs_hash measurement;
 	struct service_launch launch = {.role = args->role,
 					.roots = &attest_roots_vendors,
-					.random = random_bytes,
+					.random = process_random,
 					.send = send_frame,
 					.tee = {.context = &measurement, .evidence = evidence}};
 	struct cs_why why = {""};
 	bool plain = false, plain_root = false;
-	struct service *s = memory(service_size());
-	void *scratch = memory(SERVICE_SCRATCH_SIZE);
+	struct service *s = process_memory(service_size());
+	void *scratch = process_memory(SERVICE_SCRATCH_SIZE);
 	struct cs_secret *seal_root = sandbox_secret_memory(sizeof *seal_root, &plain_root);
 	void *secrets = sandbox_secret_memory(service_secrets_size(), &plain);
 	plain = plain || plain_root;
 	if (s == NULL || scratch == NULL || seal_root == NULL || secrets == NULL)
-		return fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
+		return process_fail(EXIT_SANDBOX, CS_ERR_NO_MEMORY, &why);
 	if (plain && (args->tolerated & ENCLAVE_INSECURE_plain_memory) == 0)
-		return fail(EXIT_SANDBOX, CS_ERR_SANDBOX,
-			    &(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates "
-					     "it)"});
+		return process_fail(
+			EXIT_SANDBOX, CS_ERR_SANDBOX,
+			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates "
+					 "it)"});
 	enum cs_err err = prepare(&launch, manifests, &measurement, seal_root, args, &why);
 	if (err != CS_OK)
-		return fail(EXIT_MANIFEST, err, &why);
+		return process_fail(EXIT_MANIFEST, err, &why);
 	err = sandbox_enter(args->tolerated, SANDBOX_TLS, &launch.tee.insecure_flags, &why);
 	if (err != CS_OK)
-		return fail(EXIT_SANDBOX, err, &why);
+		return process_fail(EXIT_SANDBOX, err, &why);
 	launch.tee.insecure_flags |= tee_simulated.insecure_flags | ENCLAVE_INSECURE_host_time;
 	if (plain)
 		launch.tee.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
@@ -411,9 +267,9 @@ static int run(const struct arguments *args)
 	err = service_init(s, secrets, scratch, &launch, &why);
 	cs_wipe(seal_root, sizeof *seal_root);
 	if (err != CS_OK)
-		return fail(EXIT_MANIFEST, err, &why);
-	say_insecure(launch.tee.insecure_flags);
-	say("ready", cluster_role_name(args->role));
+		return process_fail(EXIT_MANIFEST, err, &why);
+	process_say_insecure(launch.tee.insecure_flags);
+	process_say("ready", cluster_role_name(args->role));
 	const int code = serve(s, args->listen_fd);
 	service_done(s);
 	return code;
@@ -436,24 +292,25 @@ int main(int argc, char **argv)
 	struct arguments args;
 	struct cs_hash measurement;
 	char text[66];
+	process_name("caisson-cluster-enclave");
 	if (!take_arguments(&args, argc, argv)) {
-		say("usage: --role key-server|guard|worker --listen-fd N --seal-root-fd N --first "
-		    "HASH --manifest FILE… [--application NAME] [--insecure-…] | --measure",
-		    "");
+		process_say("usage: --role key-server|guard|worker --listen-fd N --seal-root-fd N "
+			    "--first "
+			    "HASH --manifest FILE… [--application NAME] [--insecure-…] | --measure",
+			    "");
 		return EXIT_USAGE;
 	}
 	if (!warm()) {
-		say("OpenSSL does not start", "");
+		process_say("OpenSSL does not start", "");
 		return EXIT_FAILED;
 	}
 	if (!args.measure)
 		return run(&args);
-	if (!measure(&measurement)) {
-		say("/proc/self/exe cannot be read", "");
+	if (!process_measure(&measurement)) {
+		process_say("/proc/self/exe cannot be read", "");
 		return EXIT_FAILED;
 	}
 	cs_hex(text, CS_BYTES_OF(measurement.b));
 	text[64] = '\n';
-	shell.fd = STDOUT_FILENO;
-	return write_all((const uint8_t *)text, 65) ? 0 : EXIT_FAILED;
+	return process_write_all(STDOUT_FILENO, (const uint8_t *)text, 65) ? 0 : EXIT_FAILED;
 }

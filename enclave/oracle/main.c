@@ -103,7 +103,7 @@ static int serve(struct enclave *e, int listen_fd)
 							  .reply = reply,
 							  .forget = forget};
 	struct fetch *providers = fetching_client(FETCHING_RPC);
-	void *block = start_memory(LOOKUP_ARENA_SIZE);
+	void *block = process_memory(LOOKUP_ARENA_SIZE);
 	if (block == NULL)
 		return EXIT_FAILED;
 	service_init(&shell.service, e, fetching_client(FETCHING_MAIN), block);
