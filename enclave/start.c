@@ -9,7 +9,6 @@
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef CAISSON_BUILD
