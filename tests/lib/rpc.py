@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from . import abi
 
 GAS_DEFAULT = 1_500_000
+# What geth says while its pool takes in another branch's block: for that moment it counts an account's pending transactions
+# from the block's state, and so gives the next one a nonce that is taken. Nothing was sent then.
+NONCE_TAKEN = ("replacement transaction underpriced", "nonce too low", "already known")
 
 
 class RpcError(Exception):
@@ -97,7 +100,15 @@ class Rpc:
             tx["to"] = to
         if nonce is not None:
             tx["nonce"] = hex(nonce)
-        return self.call("eth_sendTransaction", tx)
+            return self.call("eth_sendTransaction", tx)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                return self.call("eth_sendTransaction", tx)
+            except RpcError as error:
+                if not error.message.startswith(NONCE_TAKEN) or time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
 
     def wait_receipt(self, tx: str, timeout_s: float = 30, accept_revert: bool = False) -> dict:
         receipt = wait_for(lambda: self._lasting(self.receipt(tx)), timeout_s, f"the receipt of {tx}", 0.1)
