@@ -157,7 +157,7 @@ struct gateway {
 	struct host_evidence evidence;
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
-	char *reference; /* the page of /docs */
+	char *reference;           /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
@@ -354,6 +354,14 @@ json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message
 CS_NODISCARD enum cs_err gateway_take_facts(struct gateway *gateway,
 					    const struct gateway_message *message,
 					    enum relay_side side, const json_t *facts);
+/* The destination's row ends as the source told, FINALIZED or REFUNDED; of any other state, and before
+ * the outcome is verified, nothing happens. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_end_as_told(struct gateway *gateway,
+					     struct gateway_message *message, enum relay_state end);
+/* The same where the source told before the outcome was verified here: another gateway of this chain was
+ * faster, and the facts of the source are in the journal. */
+CS_NODISCARD enum cs_err gateway_end_as_known(struct gateway *gateway,
+					      struct gateway_message *message);
 
 /* ---- peer_out.c, peer_in.c ---- */
 void gateway_peers_pump(struct gateway *gateway);
