@@ -3,6 +3,7 @@
 
 #include "core/aead.h"
 #include "core/hash.h"
+#include "enclave/attested.h"
 #include "enclave/tee_quoter.h"
 
 #include <fcntl.h>
@@ -27,6 +28,7 @@ struct arguments {
 	const struct tee_hardware *hardware; /* NULL: simulated */
 	struct tee_place tee_place;
 	uint64_t tolerated;
+	bool attested;
 	bool measure;
 };
 
@@ -91,6 +93,10 @@ static bool take_arguments(struct arguments *args, int argc, char **argv,
 		const char *name = argv[i] + 2;
 		if (strcmp(name, "measure") == 0) {
 			args->measure = true;
+			continue;
+		}
+		if (strcmp(name, "attested") == 0) {
+			args->attested = true;
 			continue;
 		}
 		if (take_flag(args, name))
@@ -215,7 +221,21 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 			       "--seal-root-fd does not give exactly 32 bytes");
 	CS_TRY(keep_alone(args->listen_fd, launch->tee->fd, args->program->keep_fds, why));
 	*calls = args->program->calls;
+	if (args->attested && *calls == SANDBOX_STEP)
+		*calls = SANDBOX_TLS;
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
+}
+
+static enum cs_err open_door(struct enclave_launch *launch, const struct arguments *args,
+			     struct cs_why *why)
+{
+	if (!args->attested)
+		return CS_OK;
+	struct attested *attested = attested_new();
+	if (attested == NULL)
+		return cs_fail(why, CS_ERR_CRYPTO, "OpenSSL gives no TLS or no locked memory");
+	launch->door = attested_door(attested);
+	return CS_OK;
 }
 
 /* Before a secret is in memory: the quoting process is a copy of this one. */
@@ -266,6 +286,9 @@ static int run(const struct arguments *args)
 		return process_fail(
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
+	err = open_door(&launch, args, &why);
+	if (err != CS_OK)
+		return process_fail(EXIT_FAILED, err, &why);
 	err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_MANIFEST, err, &why);
@@ -297,7 +320,7 @@ int start_main(int argc, char **argv, const struct start_program *program)
 		process_say(
 			"usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm|tpm "
 			"[--tee-state FOLDER]] "
-			"--lineage HASH --manifest FILE… ",
+			"--lineage HASH --manifest FILE… [--attested] ",
 			program->usage);
 		return EXIT_USAGE;
 	}

@@ -127,6 +127,7 @@ struct enclave {
 	bool (*random)(void *p, size_t n);
 	int (*probe)(uint32_t what);
 	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
+	struct enclave_door door;
 	struct cs_sig *sig;
 	struct enclave_secrets *secrets;
 	size_t chain_count;
@@ -149,9 +150,19 @@ struct enclave {
 	struct cs_arena arena; /* of one request */
 };
 
+/* Who asks over a connection of the attested port: anybody. */
+struct enclave_visitor {
+	bool greeted; /* hello was answered on the connection */
+	/* The connection's binding under a nonce, for evidence: where this end is who speaks. */
+	enum cs_err (*bind)(void *context, const struct cs_hash *nonce,
+			    struct wire_report_tls *tls);
+	void *context;
+};
+
 /* One request on its way. */
 struct enclave_call {
 	struct enclave *e;
+	struct enclave_visitor *visitor; /* NULL: the host asks */
 	struct verify_time now;
 	const ProtobufCMessage *request;
 	struct cs_buf *reply;
@@ -214,6 +225,13 @@ CS_NODISCARD enum cs_err enclave_client_to_pb(struct enclave_call *call,
 CS_NODISCARD enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 					       Caisson__Wire__ClientStatus ***pb);
 CS_NODISCARD enum cs_err enclave_reply(struct enclave_call *call, const ProtobufCMessage *message);
+/* Answers a visitor's request in the middle of the host's `outer`, as enclave_step does: what memory it
+ * takes is outer's, reply has room for PORT_REPLY_SIZE_MAX. */
+enum wire_type enclave_step_visitor(const struct enclave_call *outer,
+				    struct enclave_visitor *visitor, enum wire_type type,
+				    struct cs_bytes request, struct cs_buf *reply);
+/* What report data of this enclave says beside the key that it speaks for and why it is fresh. */
+struct wire_report enclave_report(const struct enclave *e);
 /* What statements of remotes must be signed under, as the own ones are: never both. */
 enum wire_domain enclave_domain(const struct enclave *e);
 

@@ -160,10 +160,20 @@ void service_met(struct service *s, struct connection *c)
 	c->met = true;
 }
 
+static enum cs_err bind_session(struct connection *c)
+{
+	struct wire_report_tls tls;
+	CS_TRY(channel_binding(c->channel, CS_BYTES_NONE, &tls));
+	c->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+						      .client_spki = tls.client_spki,
+						      .server_spki = tls.server_spki,
+						      .client = !tls.from_server};
+	return CS_OK;
+}
+
 static void ready(struct service *s, struct connection *c)
 {
-	if (c->port == WIRE_PIPE_EVIDENCE &&
-	    channel_binding(c->channel, &c->session.channel) != CS_OK) {
+	if (c->port == WIRE_PIPE_EVIDENCE && bind_session(c) != CS_OK) {
 		service_end(s, c);
 		return;
 	}

@@ -1,7 +1,7 @@
 /* A key server's service, whose host and whose peers are the test: what waits for the state to be kept, what
  * the host may not do, and whom TLS and evidence keep out. The peers speak real TLS. */
 #include "../../verify/cluster/scene.h"
-#include "enclave/cluster/channel.h"
+#include "enclave/channel.h"
 #include "enclave/cluster/inner.h"
 
 #include <openssl/ssl.h>
@@ -209,7 +209,12 @@ static void dial(struct peer *peer, struct host *host)
 	pump(peer);
 	assert_true(channel_is_ready(peer->channel));
 	peer->session = (struct cluster_session){.verified = false};
-	ok(channel_binding(peer->channel, &peer->session.channel));
+	struct wire_report_tls tls;
+	ok(channel_binding(peer->channel, CS_BYTES_NONE, &tls));
+	peer->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+							 .client_spki = tls.client_spki,
+							 .server_spki = tls.server_spki,
+							 .client = true};
 }
 
 static void peer_init(struct peer *peer, struct host *host, char build)

@@ -1,4 +1,4 @@
-#include "enclave/cluster/channel.h"
+#include "enclave/channel.h"
 
 #include "core/hash.h"
 
@@ -15,11 +15,15 @@ struct channel_port {
 	struct cs_hash spki;
 	channel_judge *judge;
 	void *judge_context;
+	size_t plain_size_max;
+	size_t handshake_size_max;
 };
 
 struct channel {
-	channel_judge *judge;
+	channel_judge *judge; /* NULL: no certificate is asked for */
 	void *judge_context;
+	size_t plain_size_max;
+	size_t handshake_size_max;
 	struct cs_hash own_spki;
 	SSL *ssl;
 	BIO *in, *out; /* the ssl's */
@@ -68,18 +72,22 @@ static int on_certificate(X509_STORE_CTX *store, void *unused)
 	return 0;
 }
 
-static bool set_up(SSL_CTX *c, EVP_PKEY *key, X509 *certificate)
+static bool set_up(SSL_CTX *c, const struct channel_settings *settings, X509 *certificate)
 {
 	SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
 	(void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	SSL_CTX_set_cert_verify_callback(c, on_certificate, NULL);
+	(void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+	if (settings->judge != NULL) {
+		SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		SSL_CTX_set_cert_verify_callback(c, on_certificate, NULL);
+	}
 	return SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set1_groups_list(c, "X25519:P-256") == 1 &&
-	       SSL_CTX_set1_sigalgs_list(c, "ed25519") == 1 && SSL_CTX_set_num_tickets(c, 0) == 1 &&
-	       SSL_CTX_set_max_early_data(c, 0) == 1 &&
-	       SSL_CTX_use_certificate(c, certificate) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1;
+	       SSL_CTX_set1_sigalgs_list(c, settings->signatures) == 1 &&
+	       SSL_CTX_set_num_tickets(c, 0) == 1 && SSL_CTX_set_max_early_data(c, 0) == 1 &&
+	       (settings->key == NULL || (SSL_CTX_use_certificate(c, certificate) == 1 &&
+					  SSL_CTX_use_PrivateKey(c, settings->key) == 1));
 }
 
 static X509 *read_certificate(struct cs_bytes der)
@@ -92,29 +100,56 @@ static X509 *read_certificate(struct cs_bytes der)
 	return NULL;
 }
 
-enum cs_err channel_port_new(struct channel_port **out, const struct cs_secret *key,
-			     struct cs_bytes der, channel_judge *judge, void *context)
+static enum cs_err open_port(struct channel_port *port, const struct channel_settings *settings,
+			     X509 *certificate)
+{
+	if (settings->key != NULL) {
+		if (certificate == NULL || !hash_spki(&port->spki, certificate))
+			return CS_ERR_CRYPTO;
+		if (X509_check_private_key(certificate, settings->key) != 1)
+			return CS_ERR_WRONG_KEY;
+	}
+	port->context = SSL_CTX_new(TLS_method());
+	return port->context != NULL && set_up(port->context, settings, certificate)
+		       ? CS_OK
+		       : CS_ERR_CRYPTO;
+}
+
+enum cs_err channel_port_open(struct channel_port **out, const struct channel_settings *settings)
 {
 	struct channel_port *port = calloc(1, sizeof *port);
 	if (port == NULL)
 		return CS_ERR_NO_MEMORY;
-	*port = (struct channel_port){.judge = judge, .judge_context = context};
-	EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->b, 32);
-	X509 *certificate = read_certificate(der);
-	enum cs_err err = CS_ERR_CRYPTO;
-	if (pkey != NULL && certificate != NULL && X509_check_private_key(certificate, pkey) != 1)
-		err = CS_ERR_WRONG_KEY;
-	else if (pkey != NULL && certificate != NULL && hash_spki(&port->spki, certificate) &&
-		 (port->context = SSL_CTX_new(TLS_method())) != NULL &&
-		 set_up(port->context, pkey, certificate))
-		err = CS_OK;
-	EVP_PKEY_free(pkey);
+	*port = (struct channel_port){.judge = settings->judge,
+				      .judge_context = settings->context,
+				      .plain_size_max = settings->plain_size_max,
+				      .handshake_size_max = settings->handshake_size_max};
+	X509 *certificate = settings->key == NULL ? NULL : read_certificate(settings->certificate);
+	const enum cs_err err = open_port(port, settings, certificate);
 	X509_free(certificate);
 	ERR_clear_error();
 	if (err == CS_OK)
 		*out = port;
 	else
 		channel_port_free(port);
+	return err;
+}
+
+enum cs_err channel_port_new(struct channel_port **out, const struct cs_secret *key,
+			     struct cs_bytes der, channel_judge *judge, void *context)
+{
+	const struct channel_settings settings = {
+		.key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->b, 32),
+		.certificate = der,
+		.signatures = "ed25519",
+		.judge = judge,
+		.context = context,
+		.plain_size_max = CHANNEL_PLAIN_SIZE_MAX,
+		.handshake_size_max = CHANNEL_HANDSHAKE_SIZE_MAX,
+	};
+	const enum cs_err err =
+		settings.key == NULL ? CS_ERR_CRYPTO : channel_port_open(out, &settings);
+	EVP_PKEY_free(settings.key);
 	return err;
 }
 
@@ -135,6 +170,8 @@ struct channel *channel_new(const struct channel_port *port, bool is_client)
 		return NULL;
 	channel->judge = port->judge;
 	channel->judge_context = port->judge_context;
+	channel->plain_size_max = port->plain_size_max;
+	channel->handshake_size_max = port->handshake_size_max;
 	channel->own_spki = port->spki;
 	channel->is_client = is_client;
 	channel->ssl = SSL_new(port->context);
@@ -175,7 +212,8 @@ static enum cs_err handshake(struct channel *channel)
 	const int done = SSL_do_handshake(channel->ssl);
 	if (done == 1) {
 		if (SSL_version(channel->ssl) != TLS1_3_VERSION ||
-		    SSL_session_reused(channel->ssl) || channel->certificate == NULL)
+		    SSL_session_reused(channel->ssl) ||
+		    (channel->judge != NULL && channel->certificate == NULL))
 			return CS_ERR_CRYPTO;
 		channel->is_ready = true;
 		return CS_OK;
@@ -188,11 +226,11 @@ static enum cs_err make_room(struct channel *channel)
 {
 	if (channel->plain_room - channel->plain_size >= PIECE_SIZE)
 		return CS_OK;
-	if (channel->plain_size + PIECE_SIZE > CHANNEL_PLAIN_SIZE_MAX)
+	if (channel->plain_size + PIECE_SIZE > channel->plain_size_max)
 		return CS_ERR_TOO_LARGE;
 	size_t room = channel->plain_room == 0 ? PIECE_SIZE : 2 * channel->plain_room;
-	if (room > CHANNEL_PLAIN_SIZE_MAX)
-		room = CHANNEL_PLAIN_SIZE_MAX;
+	if (room > channel->plain_size_max)
+		room = channel->plain_size_max;
 	uint8_t *larger = malloc(room);
 	if (larger == NULL)
 		return CS_ERR_NO_MEMORY;
@@ -233,7 +271,7 @@ enum cs_err channel_put(struct channel *channel, struct cs_bytes records)
 		return CS_ERR_TOO_LARGE;
 	if (!channel->is_ready) {
 		channel->handshake_size += records.n;
-		if (channel->handshake_size > CHANNEL_HANDSHAKE_SIZE_MAX)
+		if (channel->handshake_size > channel->handshake_size_max)
 			return CS_ERR_TOO_LARGE;
 	}
 	if (records.n > 0 && BIO_write(channel->in, records.p, (int)records.n) != (int)records.n)
@@ -257,6 +295,11 @@ size_t channel_take(struct channel *channel, uint8_t *p, size_t n)
 {
 	const int got = BIO_read(channel->out, p, n > INT32_MAX ? INT32_MAX : (int)n);
 	return got > 0 ? (size_t)got : 0;
+}
+
+bool channel_has_output(const struct channel *channel)
+{
+	return BIO_pending(channel->out) > 0;
 }
 
 enum cs_err channel_write(struct channel *channel, struct cs_bytes plain)
@@ -293,13 +336,15 @@ void channel_end(struct channel *channel)
 
 /* ---- what evidence is bound to ---- */
 
-enum cs_err channel_binding(const struct channel *channel, struct cluster_channel *out)
+enum cs_err channel_binding(const struct channel *channel, struct cs_bytes context,
+			    struct wire_report_tls *out)
 {
-	struct cluster_channel bound = {.client = channel->is_client};
+	struct wire_report_tls bound = {.from_server = !channel->is_client};
 	cs_assert(channel->is_ready);
 	if (SSL_export_keying_material(channel->ssl, bound.exporter.b, sizeof bound.exporter.b,
 				       WIRE_REPORT_EXPORTER_LABEL,
-				       sizeof WIRE_REPORT_EXPORTER_LABEL - 1, NULL, 0, 0) != 1)
+				       sizeof WIRE_REPORT_EXPORTER_LABEL - 1, context.p, context.n,
+				       1) != 1)
 		return CS_ERR_CRYPTO;
 	bound.client_spki = channel->is_client ? channel->own_spki : channel->spki;
 	bound.server_spki = channel->is_client ? channel->spki : channel->own_spki;

@@ -1,19 +1,23 @@
-/* TLS 1.3 without a socket, for the processes of the cluster: records in, records out, and what both
+/* TLS 1.3 without a socket, for the processes that have none: records in, records out, and what both
  * ends need to bind evidence to the session. No session is ever resumed, nothing is sent before the
  * handshake has ended, and who the other end is, a certificate alone never says: its owner is asked.
  *
  * ADR 26 has the reasons for TLS 1.3 by OpenSSL; RFC 8446 sections 4.4.3 (the peer holds its key) and 7.5
  * (exporters). */
-#ifndef CLUSTER_CHANNEL_H
-#define CLUSTER_CHANNEL_H
+#ifndef ENCLAVE_CHANNEL_H
+#define ENCLAVE_CHANNEL_H
 
-#include "verify/cluster/cluster.h"
+#include "core/ct.h"
+#include "core/limits.h"
+#include "wire/report.h"
 
 /* Of plain bytes that wait for whoever takes them: the largest message of the cluster and one record. */
 #define CHANNEL_PLAIN_SIZE_MAX (CS_FRAME_BODY_SIZE_MAX + 64u * 1024)
 /* Two certificates of 10 KiB with evidence inside, the rest of a handshake, and what came in one piece with
  * its end. */
 #define CHANNEL_HANDSHAKE_SIZE_MAX (96u * 1024)
+
+struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
 
 /* Key and certificate that connections share. */
 struct channel_port;
@@ -22,9 +26,22 @@ struct channel_port;
  * Not OK ends the handshake. */
 typedef enum cs_err channel_judge(void *context, struct cs_bytes der);
 
-/* key: Ed25519's seed; certificate: DER, of its public key. OpenSSL keeps the key in its own locked
- * memory (CRYPTO_secure_malloc_init is the caller's). CRYPTO; WRONG_KEY: the certificate is of another
- * key. */
+struct channel_settings {
+	struct evp_pkey_st *key;     /* OpenSSL's; a reference is taken. NULL: a client without one */
+	struct cs_bytes certificate; /* DER, of its public key; none where there is no key */
+	const char *signatures;      /* that are given and taken, by OpenSSL's names: "ed25519" */
+	/* NULL: the other end, a client, is not asked for a certificate. */
+	channel_judge *judge;
+	void *context;
+	size_t plain_size_max;     /* bytes that nobody has taken */
+	size_t handshake_size_max; /* bytes that come before a connection is ready */
+};
+
+/* CRYPTO; WRONG_KEY: the certificate is of another key. */
+CS_NODISCARD enum cs_err channel_port_open(struct channel_port **port,
+					   const struct channel_settings *settings);
+/* Both ends show a certificate of Ed25519, under the bounds above. key: the seed. OpenSSL keeps the key in
+ * its own locked memory (CRYPTO_secure_malloc_init is the caller's). As channel_port_open. */
 CS_NODISCARD enum cs_err channel_port_new(struct channel_port **port, const struct cs_secret *key,
 					  struct cs_bytes certificate, channel_judge *judge,
 					  void *context);
@@ -48,6 +65,8 @@ bool channel_is_ready(const struct channel *channel);
 enum cs_err channel_refused(const struct channel *channel);
 /* Records to be sent, n at most; 0: none. */
 size_t channel_take(struct channel *channel, uint8_t *p, size_t n);
+/* Are there any? */
+bool channel_has_output(const struct channel *channel);
 /* Only when it is ready. CRYPTO. */
 CS_NODISCARD enum cs_err channel_write(struct channel *channel, struct cs_bytes plain);
 /* Plain bytes that came, a view until the next put; drop forgets the first n of them. */
@@ -56,9 +75,10 @@ void channel_drop(struct channel *channel, size_t n);
 /* Says close_notify. */
 void channel_end(struct channel *channel);
 
-/* What evidence is bound to, of a channel that is ready. CRYPTO. */
-CS_NODISCARD enum cs_err channel_binding(const struct channel *channel,
-					 struct cluster_channel *out);
+/* What evidence is bound to, of a channel that is ready and where this end is who speaks. context: of the
+ * exporter (RFC 8446, 7.5); may be empty. The hash of an end without a certificate is zero. CRYPTO. */
+CS_NODISCARD enum cs_err channel_binding(const struct channel *channel, struct cs_bytes context,
+					 struct wire_report_tls *out);
 /* DER of the other end's certificate: a view. */
 struct cs_bytes channel_certificate(const struct channel *channel);
 
