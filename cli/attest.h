@@ -30,10 +30,23 @@ struct attest_run {
 	struct attest_result result;
 	struct attest_appraisal appraisal;
 	json_t *document;               /* of attest_document.c; NULL: bare evidence */
+	json_t *hello;                  /* of attest_connect.c; NULL: nobody was asked */
 	struct cs_bytes document_nonce; /* as it says */
 	uint64_t document_flags;        /* the enclave's insecure ones, as it says */
 	size_t passed_over;             /* files of a folder that are no collateral */
 };
+
+/* ---- attest.c ---- */
+/* NULL: no memory. */
+struct attest_run *attest_run_new(struct cli *cli);
+void attest_run_free(struct attest_run *run);
+/* --at, --policy, --report-data, --root, --collateral, --no-revocation. What is wrong is printed. */
+enum cli_exit attest_run_options(struct attest_run *run);
+/* Evidence, raw or as text. What cannot be read is a result, too: one check, which failed. */
+enum cli_exit attest_run_verify(struct attest_run *run, struct cs_bytes evidence);
+/* Under the policy; after the last check was added to the result. */
+void attest_run_appraise(struct attest_run *run);
+int attest_exit_of(const struct attest_appraisal *appraisal);
 
 /* ---- attest_files.c ---- */
 /* A file, in the arena. A failure of usage is printed. */

@@ -1,4 +1,4 @@
-/* What `caisson attest verify` says: a report for people, the same as JSON, or the claims of EAR. */
+/* What `caisson attest verify` and `attest connect` say: a report for people, the same as JSON, or the claims of EAR. */
 #include "cli/attest.h"
 #include "core/utc.h"
 #include "host/enclave_json.h"
@@ -125,6 +125,8 @@ static json_t *report_json(const struct attest_run *run)
 	json_object_set_new(json, "checks", checks);
 	if (run->document != NULL)
 		json_object_set_new(json, "report", document_json(run));
+	if (run->hello != NULL)
+		json_object_set(json, "hello", run->hello);
 	json_object_set_new(json, "ear", ear_json(run));
 	return json;
 }

@@ -148,6 +148,11 @@ static const struct cli_command commands[] = {
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},
+	{"attest connect", "HOST:PORT",
+	 "collateral= policy= lineage= no-revocation root=+ insecure-root=+ ear json",
+	 "talk to an enclave over its attested port: does TLS end in it, does its evidence verify for "
+	 "this connection, and what is it worth by a policy; exit status as of attest verify",
+	 cli_attest_connect},
 	{"cluster init", "", CLUSTER,
 	 "of a key server: begin a new cluster, under the manifest that it was started with",
 	 cli_cluster_init},

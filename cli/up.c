@@ -187,7 +187,9 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
+	if (up->config.service.attested.address)
+		options.args[n++] = "--attested";
+	if (3 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
 		    2 * up->config.chain_count + up->config.service.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");

@@ -4,14 +4,10 @@
 #include "enclave/port.h"
 #include "enclave/ratls.h"
 
-#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Private keys: one in use, one of a certificate before it, and what OpenSSL copies. */
-#define SECURE_HEAP_SIZE (64u * 1024)
-#define SECURE_BLOCK_SIZE 32
 /* Of AttestedReply.data. */
 #define OUT_SIZE_MAX (128u * 1024)
 /* A request that is not whole yet, and the next piece. */
@@ -242,9 +238,6 @@ static void forget(void *context)
 
 struct attested *attested_new(void)
 {
-	if (CRYPTO_secure_malloc_initialized() != 1 &&
-	    CRYPTO_secure_malloc_init(SECURE_HEAP_SIZE, SECURE_BLOCK_SIZE) != 1)
-		return NULL;
 	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return NULL;
 	/* What is loaded lazily is loaded now. */

@@ -15,8 +15,11 @@
 
 struct attested;
 
-/* Once in a process, before its sandbox: OpenSSL gets its locked memory and loads what it loads lazily. NULL:
- * it does not start. */
+/* Private keys: one in use, that of a certificate before it, and what OpenSSL copies. */
+#define ATTESTED_SECURE_SIZE (64u * 1024)
+
+/* Before the sandbox: OpenSSL loads what it loads lazily. That private keys are in locked memory is the
+ * caller's doing, once in a process and before this (CRYPTO_secure_malloc_init). NULL: it does not start. */
 struct attested *attested_new(void);
 /* NULL is allowed. */
 void attested_free(struct attested *attested);

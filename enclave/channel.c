@@ -1,5 +1,6 @@
 #include "enclave/channel.h"
 
+#include "core/ct.h"
 #include "core/hash.h"
 
 #include <openssl/err.h>
@@ -132,24 +133,6 @@ enum cs_err channel_port_open(struct channel_port **out, const struct channel_se
 		*out = port;
 	else
 		channel_port_free(port);
-	return err;
-}
-
-enum cs_err channel_port_new(struct channel_port **out, const struct cs_secret *key,
-			     struct cs_bytes der, channel_judge *judge, void *context)
-{
-	const struct channel_settings settings = {
-		.key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->b, 32),
-		.certificate = der,
-		.signatures = "ed25519",
-		.judge = judge,
-		.context = context,
-		.plain_size_max = CHANNEL_PLAIN_SIZE_MAX,
-		.handshake_size_max = CHANNEL_HANDSHAKE_SIZE_MAX,
-	};
-	const enum cs_err err =
-		settings.key == NULL ? CS_ERR_CRYPTO : channel_port_open(out, &settings);
-	EVP_PKEY_free(settings.key);
 	return err;
 }
 

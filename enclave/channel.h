@@ -7,15 +7,7 @@
 #ifndef ENCLAVE_CHANNEL_H
 #define ENCLAVE_CHANNEL_H
 
-#include "core/ct.h"
-#include "core/limits.h"
 #include "wire/report.h"
-
-/* Of plain bytes that wait for whoever takes them: the largest message of the cluster and one record. */
-#define CHANNEL_PLAIN_SIZE_MAX (CS_FRAME_BODY_SIZE_MAX + 64u * 1024)
-/* Two certificates of 10 KiB with evidence inside, the rest of a handshake, and what came in one piece with
- * its end. */
-#define CHANNEL_HANDSHAKE_SIZE_MAX (96u * 1024)
 
 struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
 
@@ -27,7 +19,7 @@ struct channel_port;
 typedef enum cs_err channel_judge(void *context, struct cs_bytes der);
 
 struct channel_settings {
-	struct evp_pkey_st *key;     /* OpenSSL's; a reference is taken. NULL: a client without one */
+	struct evp_pkey_st *key;     /* a reference is taken; NULL: a client without one */
 	struct cs_bytes certificate; /* DER, of its public key; none where there is no key */
 	const char *signatures;      /* that are given and taken, by OpenSSL's names: "ed25519" */
 	/* NULL: the other end, a client, is not asked for a certificate. */
@@ -40,11 +32,6 @@ struct channel_settings {
 /* CRYPTO; WRONG_KEY: the certificate is of another key. */
 CS_NODISCARD enum cs_err channel_port_open(struct channel_port **port,
 					   const struct channel_settings *settings);
-/* Both ends show a certificate of Ed25519, under the bounds above. key: the seed. OpenSSL keeps the key in
- * its own locked memory (CRYPTO_secure_malloc_init is the caller's). As channel_port_open. */
-CS_NODISCARD enum cs_err channel_port_new(struct channel_port **port, const struct cs_secret *key,
-					  struct cs_bytes certificate, channel_judge *judge,
-					  void *context);
 /* Its connections go on. NULL is allowed. */
 void channel_port_free(struct channel_port *port);
 

@@ -231,7 +231,9 @@ static enum cs_err open_door(struct enclave_launch *launch, const struct argumen
 {
 	if (!args->attested)
 		return CS_OK;
-	struct attested *attested = attested_new();
+	struct attested *attested = NULL;
+	if (CRYPTO_secure_malloc_init(ATTESTED_SECURE_SIZE, 32) == 1)
+		attested = attested_new();
 	if (attested == NULL)
 		return cs_fail(why, CS_ERR_CRYPTO, "OpenSSL gives no TLS or no locked memory");
 	launch->door = attested_door(attested);

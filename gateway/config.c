@@ -87,6 +87,8 @@ static const struct host_config_key keys[] = {
 	 "How often peers are asked for what they could not push."},
 	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored."},
+#define SERVICE_ATTESTED
+#include "host/service_config.def"
 #define SERVICE_LEDGER
 #include "host/service_config.def"
 	{"ledger.lease_s", NUMBER, 4, 600, "30", NULL,
@@ -119,6 +121,9 @@ static const struct host_config_table tables[] = {
 	{"enclave", 0, 0, "The sealed process beside this gateway."},
 	{"egress", 0, 0, "The proxy through which the enclave reaches providers of rpc_quorum."},
 	{"relay", 0, 0, "How the work is cut."},
+	{"attested", 0, 1,
+	 "A port over which clients talk to the enclave itself, by TLS that ends in it. Without "
+	 "it: none."},
 	{"ledger", 0, 1,
 	 "The bridge's ledger, where this gateway writes what it does. Without it: nowhere."},
 	{"chains[]", 1, GATEWAY_CHAINS_MAX, "The chains that this gateway serves: one by default."},

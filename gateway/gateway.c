@@ -256,7 +256,11 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	CS_TRY(gateway_clock_start(gateway, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
-	return gateway_enclave_start(gateway);
+	CS_TRY(gateway_enclave_start(gateway));
+	return config->service.attested.address
+		       ? host_attested_new(&gateway->attested, gateway->loop,
+					   &config->service.attested, gateway->enclave, why)
+		       : CS_OK;
 }
 
 enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path)

@@ -137,6 +137,7 @@ struct gateway {
 	struct host_ws_server *events;
 	struct host_http_client *http;
 	struct host_enclave_session *enclave;
+	struct host_attested *attested; /* NULL: none is configured */
 	struct host_api_keys keys;
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */

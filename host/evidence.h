@@ -17,6 +17,10 @@ struct host_evidence {
 	bool busy;
 };
 
+/* A new reference: what report data of this hello is a hash of, with the evidence: what `caisson attest
+ * verify` takes. nonce: the asker's, from which the hello's was made. */
+json_t *host_evidence_json(enum wire_report_role role, struct cs_bytes nonce,
+			   const Caisson__Wire__HelloReply *hello);
 /* Answers the exchange, at once or later: 200; MISSING_FIELD and MALFORMED (400) for another nonce than hex of
  * 16 to 64 bytes; FULL (503) while another is asked for; UNAVAILABLE
  * with what the enclave or its hardware said; CLOSED, TIMEOUT. */

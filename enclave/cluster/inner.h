@@ -2,7 +2,7 @@
 #ifndef CLUSTER_INNER_H
 #define CLUSTER_INNER_H
 
-#include "enclave/channel.h"
+#include "enclave/cluster/channel.h"
 #include "enclave/cluster/seal.h"
 #include "enclave/cluster/service.h"
 #include "verify/cluster/guard.h"

@@ -509,9 +509,9 @@ class Wrapped(Enclave):
 
 
 # Which lines of enclave/symbols.allow beside those of every enclave, and which libraries.
-PROGRAMS = {"caisson-enclave": ({"fetch"}, {"libssl", "libnghttp2"}),
-            "caisson-oracle-enclave": ({"fetch", "oracle"}, {"libssl", "libnghttp2", "libsodium"}),
-            "caisson-cluster-enclave": ({"cluster"}, {"libssl"})}
+PROGRAMS = {"caisson-enclave": ({"attested", "fetch", "tls"}, {"libssl", "libnghttp2"}),
+            "caisson-oracle-enclave": ({"attested", "fetch", "oracle", "tls"}, {"libssl", "libnghttp2", "libsodium"}),
+            "caisson-cluster-enclave": ({"cluster", "tls"}, {"libssl"})}
 
 
 def imports_of(binary: Path) -> set[str]:
@@ -531,7 +531,7 @@ def test_imports_are_the_allowed_ones(name):
         parts.add("probes")
     lines = [line.split() for line in (tools.ROOT / "enclave" / "symbols.allow").read_text().splitlines()
              if line and not line.startswith("#")]
-    assert {line[0] for line in lines if len(line) == 2} == {"cluster", "fetch", "oracle", "probes"}
+    assert {line[0] for line in lines if len(line) == 2} == {"attested", "cluster", "fetch", "oracle", "probes", "tls"}
     allowed = {line[-1] for line in lines if len(line) == 1 or line[0] in parts}
     assert imports <= allowed, f"new imports: {sorted(imports - allowed)}: a design decision, see enclave/symbols.allow"
 

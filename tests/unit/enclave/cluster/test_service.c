@@ -1,7 +1,7 @@
 /* A key server's service, whose host and whose peers are the test: what waits for the state to be kept, what
  * the host may not do, and whom TLS and evidence keep out. The peers speak real TLS. */
 #include "../../verify/cluster/scene.h"
-#include "enclave/channel.h"
+#include "enclave/cluster/channel.h"
 #include "enclave/cluster/inner.h"
 
 #include <openssl/ssl.h>
