@@ -20,6 +20,7 @@ struct connection {
 	enum attest_tier certificate_status;
 	const Caisson__Wire__HelloReply *hello;
 	enum wire_report_role role;
+	struct cs_hash expected; /* that hello's evidence is about */
 };
 
 /* ---- the certificate ---- */
@@ -106,22 +107,28 @@ static enum cs_err expect(struct connection *c)
 {
 	static const enum wire_report_role roles[] = {WIRE_REPORT_ORACLE_ENCLAVE,
 						      WIRE_REPORT_BRIDGE_ENCLAVE};
-	struct attest_run *run = c->run;
 	struct wire_report_tls tls = {.from_server = true, .server_spki = c->spki};
-	struct cs_hash hash = {{0}};
 	CS_TRY(attested_client_bind(&c->client, &tls, &c->nonce));
 	for (size_t i = 0; i < CS_LEN(roles); i++) {
 		struct wire_report report = report_of(c, roles[i]);
 		report.key = keys_hash(c->hello);
 		report.fresh = wire_report_fresh_tls(&tls);
-		hash = wire_report_hash(&report);
+		c->expected = wire_report_hash(&report);
 		c->role = roles[i];
-		if (memcmp(hash.b, c->hello->report_data.data, sizeof hash.b) == 0)
+		if (memcmp(c->expected.b, c->hello->report_data.data, sizeof c->expected.b) == 0)
 			break;
 	}
-	run->policy.judges_report_data = true;
-	run->policy.report_data = cs_arena_copy(&run->arena, CS_BYTES_OF(hash.b));
-	return run->policy.report_data.p == NULL ? CS_ERR_NO_MEMORY : CS_OK;
+	return CS_OK;
+}
+
+/* Of a TPM it is the hash alone, of all others zeros follow. */
+static bool is_bound(const struct connection *c)
+{
+	const struct attest_result *result = &c->run->result;
+	uint8_t padded[ATTEST_REPORT_DATA_SIZE_MAX] = {0};
+	memcpy(padded, c->expected.b, sizeof c->expected.b);
+	return result->report_data_size >= sizeof c->expected.b &&
+	       memcmp(padded, result->report_data, result->report_data_size) == 0;
 }
 
 /* ---- one enclave behind both ---- */
@@ -184,6 +191,8 @@ static enum cli_exit judge_hello(struct connection *c)
 		return code;
 	(void)attest_check(&run->result, "tls", true,
 			   "TLS 1.3, a full handshake, by the certificate's key");
+	(void)attest_check(&run->result, "channel-binding", is_bound(c),
+			   "report data is of this connection, our nonce, these keys and rules");
 	(void)attest_check(&run->result, "certificate", true,
 			   "its own evidence verifies: %s",
 			   attest_tier_name(c->certificate_status));
@@ -192,8 +201,7 @@ static enum cli_exit judge_hello(struct connection *c)
 	(void)attest_check(&run->result, "one-enclave",
 			   same_measurements(&c->certificate, &run->result),
 			   "the certificate's evidence and hello's are of the same measurements");
-	(void)attest_check(&run->result, "nonce", cs_hash_eq(&nonce, &c->nonce),
-			   "it is ours, and report data binds it");
+	(void)attest_check(&run->result, "nonce", cs_hash_eq(&nonce, &c->nonce), "it is ours");
 	code = check_lineage(c);
 	if (code != CLI_OK)
 		return code;

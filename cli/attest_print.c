@@ -198,7 +198,8 @@ static void print_document(const struct attest_run *run)
 	const json_t *document = run->document;
 	const json_t *keys = json_object_get(document, "keys");
 	json_t *flags = host_insecure_json(run->document_flags);
-	printf("\nthe enclave, where policy-report-data is ok\n");
+	printf("\nthe enclave, where %s is ok\n",
+	       run->hello != NULL ? "channel-binding" : "policy-report-data");
 	printf("  %-24s %s\n", "role", cli_text_of(document, "role"));
 	printf("  %-24s %s, number %lld\n", "manifest", cli_text_of(document, "manifest_hash"),
 	       cli_number_of(document, "manifest_number"));
