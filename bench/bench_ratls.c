@@ -151,7 +151,9 @@ static struct channel_port *port_of(bool is_client, enum how how)
 		.key = is_client ? NULL : scene.key,
 		.certificate = how == PLAIN ? scene.plain : scene.ratls,
 		.signatures = "ecdsa_secp256r1_sha256",
-		.judge = !is_client ? NULL : how == PLAIN ? judge_plain : judge_ratls,
+		.judge = !is_client     ? NULL
+			 : how == PLAIN ? judge_plain
+					: judge_ratls,
 		.plain_size_max = 128u * 1024,
 		.handshake_size_max = 96u * 1024,
 	};

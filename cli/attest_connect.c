@@ -15,8 +15,8 @@ struct connection {
 	struct attest_run *run;
 	struct attested_client client;
 	struct cs_hash nonce;
-	struct cs_hash spki;                /* SHA-256 of the certificate's key */
-	struct attest_result certificate;   /* of the evidence in it */
+	struct cs_hash spki;              /* SHA-256 of the certificate's key */
+	struct attest_result certificate; /* of the evidence in it */
 	enum attest_tier certificate_status;
 	const Caisson__Wire__HelloReply *hello;
 	enum wire_report_role role;
@@ -140,8 +140,7 @@ static bool same_measurements(const struct attest_result *a, const struct attest
 	for (size_t i = 0; i < a->claim_count; i++) {
 		const struct attest_claim *one = &a->claims[i];
 		const struct attest_claim *other = attest_result_claim(b, one->name);
-		if (one->measurement &&
-		    (other == NULL || !cs_bytes_eq(one->bytes, other->bytes)))
+		if (one->measurement && (other == NULL || !cs_bytes_eq(one->bytes, other->bytes)))
 			return false;
 	}
 	return true;
@@ -193,8 +192,7 @@ static enum cli_exit judge_hello(struct connection *c)
 			   "TLS 1.3, a full handshake, by the certificate's key");
 	(void)attest_check(&run->result, "channel-binding", is_bound(c),
 			   "report data is of this connection, our nonce, these keys and rules");
-	(void)attest_check(&run->result, "certificate", true,
-			   "its own evidence verifies: %s",
+	(void)attest_check(&run->result, "certificate", true, "its own evidence verifies: %s",
 			   attest_tier_name(c->certificate_status));
 	(void)attest_check(&run->result, "certificate-report", certificate_is_of(c),
 			   "it is for this key, since its first second, under these rules");

@@ -150,7 +150,8 @@ static const struct cli_command commands[] = {
 	 cli_attest_verify},
 	{"attest connect", "HOST:PORT",
 	 "collateral= policy= lineage= no-revocation root=+ insecure-root=+ ear json",
-	 "talk to an enclave over its attested port: does TLS end in it, does its evidence verify for "
+	 "talk to an enclave over its attested port: does TLS end in it, does its evidence verify "
+	 "for "
 	 "this connection, and what is it worth by a policy; exit status as of attest verify",
 	 cli_attest_connect},
 	{"cluster init", "", CLUSTER,

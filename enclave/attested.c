@@ -48,9 +48,8 @@ static bool has_clients_of_gramine(const struct enclave *e)
 static enum cs_err make_certificate(struct cs_buf *out, struct enclave_call *call, EVP_PKEY *key,
 				    struct cs_bytes spki, uint64_t issued_s)
 {
-	struct ratls_content content = {.key = key,
-					.not_before_s = issued_s,
-					.not_after_s = issued_s + ATTESTED_LIFE_S};
+	struct ratls_content content = {
+		.key = key, .not_before_s = issued_s, .not_after_s = issued_s + ATTESTED_LIFE_S};
 	struct wire_report report = enclave_report(call->e);
 	struct cs_buf claims, evidence, legacy;
 	report.key = cs_sha256(spki);
@@ -88,8 +87,7 @@ static enum cs_err open_port(struct channel_port **port, struct enclave_call *ca
 
 static bool is_young(const struct attested *a, uint64_t now_s)
 {
-	return a->port != NULL && now_s >= a->issued_s &&
-	       now_s - a->issued_s < ATTESTED_LIFE_S / 2;
+	return a->port != NULL && now_s >= a->issued_s && now_s - a->issued_s < ATTESTED_LIFE_S / 2;
 }
 
 /* Connections that are there go on with the key of theirs. */
@@ -180,9 +178,9 @@ static enum cs_err reply(struct connection *c, struct enclave_call *call, enum c
 	out.data = wire_pb_bytes(&call->e->arena,
 				 cs_bytes(data, channel_take(c->channel, data, OUT_SIZE_MAX)));
 	out.over = err != CS_OK;
-	out.more = !out.over && (channel_has_output(c->channel) ||
-				 (channel_is_ready(c->channel) &&
-				  port_is_due(channel_read(c->channel))));
+	out.more = !out.over &&
+		   (channel_has_output(c->channel) ||
+		    (channel_is_ready(c->channel) && port_is_due(channel_read(c->channel))));
 	enclave_printable(why, sizeof why, cs_err_name(err));
 	if (err != CS_OK && err != CS_ERR_CLOSED)
 		out.why = why;
@@ -204,7 +202,8 @@ static enum cs_err answer(void *context, struct enclave_call *call)
 		(const Caisson__Wire__AttestedRequest *)call->request;
 	struct attested *a = context;
 	if (in->connection == 0 || (in->gone && in->data.len > 0))
-		return cs_fail(&call->why, CS_ERR_INVALID, "no connection, or bytes of one that is gone");
+		return cs_fail(&call->why, CS_ERR_INVALID,
+			       "no connection, or bytes of one that is gone");
 	struct connection *c = find(a, in->connection);
 	if (in->gone)
 		return drop(c, call);

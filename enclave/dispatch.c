@@ -67,7 +67,8 @@ static const struct request {
 	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, ANYBODY, enclave_sign_messages},
 	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, ANYBODY, enclave_sign_outcomes},
 	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS, THE_HOST, enclave_learn_key},
-	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS, THE_HOST, enclave_sign_transaction},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS, THE_HOST,
+	 enclave_sign_transaction},
 	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_rotate},
 	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_public_keys},
 	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS, ANYBODY, enclave_status},
@@ -122,8 +123,7 @@ enum wire_type enclave_step_visitor(const struct enclave_call *outer,
 				    struct enclave_visitor *visitor, enum wire_type type,
 				    struct cs_bytes request, struct cs_buf *reply)
 {
-	struct enclave_call call = {
-		.e = outer->e, .visitor = visitor, .reply = reply, .why = {""}};
+	struct enclave_call call = {.e = outer->e, .visitor = visitor, .reply = reply, .why = {""}};
 	const enum cs_err err = step(&call, &outer->now, type, request);
 	return err == CS_OK ? (enum wire_type)(type + 1) : enclave_refuse(reply, err, &call.why);
 }

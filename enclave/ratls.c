@@ -186,7 +186,8 @@ static enum cs_err put_tbs(struct cs_buf *out, const struct ratls_content *conte
 }
 
 /* bits[0]: the count of unused ones, of which there are none. */
-static enum cs_err sign(uint8_t bits[1 + SIGNATURE_SIZE_MAX], size_t *size, EVP_PKEY *key, struct cs_bytes tbs)
+static enum cs_err sign(uint8_t bits[1 + SIGNATURE_SIZE_MAX], size_t *size, EVP_PKEY *key,
+			struct cs_bytes tbs)
 {
 	size_t n = SIGNATURE_SIZE_MAX;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();

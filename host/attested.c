@@ -135,9 +135,8 @@ static void step(struct visit *visit, struct cs_bytes piece)
 	in.data.len = piece.n;
 	host_stream_pause(visit->stream);
 	visit->asking = true;
-	const enum cs_err err =
-		host_enclave_session_call(visit->port->session, WIRE_ATTESTED, &in.base,
-					  CALL_TIMEOUT_MS, on_reply, visit);
+	const enum cs_err err = host_enclave_session_call(
+		visit->port->session, WIRE_ATTESTED, &in.base, CALL_TIMEOUT_MS, on_reply, visit);
 	if (err == CS_OK)
 		return;
 	visit->asking = false;
@@ -225,9 +224,8 @@ static void on_tick(void *context)
 	const uint64_t now_ms = host_now_ms();
 	for (struct visit *visit = port->visits, *next; visit != NULL; visit = next) {
 		next = visit->next;
-		if (visit->stream != NULL &&
-		    (now_ms - visit->heard_ms >= port->config.idle_ms ||
-		     now_ms - visit->since_ms >= HOST_ATTESTED_LIFE_MS))
+		if (visit->stream != NULL && (now_ms - visit->heard_ms >= port->config.idle_ms ||
+					      now_ms - visit->since_ms >= HOST_ATTESTED_LIFE_MS))
 			drop(visit);
 	}
 	if (port->refused > 0)

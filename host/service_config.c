@@ -159,8 +159,7 @@ void host_attested_config_read(struct host_attested_config *attested,
 		.address = host_config_text(file, "attested.address")};
 	if (!attested->address)
 		return;
-	attested->connections_max =
-		(uint32_t)host_config_number(file, "attested.connections_max");
+	attested->connections_max = (uint32_t)host_config_number(file, "attested.connections_max");
 	attested->connections_per_s =
 		(uint32_t)host_config_number(file, "attested.connections_per_s");
 	attested->idle_ms = (uint32_t)host_config_number(file, "attested.idle_ms");

@@ -80,15 +80,16 @@ static void put_usage(struct cs_buf *out, bool authority)
 	static const uint8_t signature[] = {0x03, 0x02, 0x07, 0x80}; /* digitalSignature */
 	struct part oids, usage;
 	cs_der_put_extension(out, CS_BYTES_OF(oid_basic_constraints), true,
-		      authority ? CS_BYTES_OF(ca) : CS_BYTES_OF(leaf));
+			     authority ? CS_BYTES_OF(ca) : CS_BYTES_OF(leaf));
 	cs_der_put_extension(out, CS_BYTES_OF(oid_key_usage), true,
-		      authority ? CS_BYTES_OF(sign) : CS_BYTES_OF(signature));
+			     authority ? CS_BYTES_OF(sign) : CS_BYTES_OF(signature));
 	if (authority)
 		return;
 	cs_der_put(part_begin(&oids), CS_DER_OID, CS_BYTES_OF(oid_server_auth));
 	cs_der_put(&oids.buf, CS_DER_OID, CS_BYTES_OF(oid_client_auth));
 	put_part(part_begin(&usage), CS_DER_SEQUENCE, &oids);
-	cs_der_put_extension(out, CS_BYTES_OF(oid_extended_key_usage), false, cs_buf_view(&usage.buf));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_extended_key_usage), false,
+			     cs_buf_view(&usage.buf));
 }
 
 static void put_key_ids(struct cs_buf *out, const struct cluster_certificate *c)

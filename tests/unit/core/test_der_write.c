@@ -20,8 +20,8 @@ static void test_lengths(void **state)
 		size_t size;
 		const char *head;
 	} rows[] = {
-		{0, "0400"},	     {1, "0401"},	    {0x7f, "047f"},	   {0x80, "048180"},
-		{0xff, "0481ff"},    {0x100, "04820100"}, {0xffff, "0482ffff"},
+		{0, "0400"},      {1, "0401"},         {0x7f, "047f"},       {0x80, "048180"},
+		{0xff, "0481ff"}, {0x100, "04820100"}, {0xffff, "0482ffff"},
 	};
 	static const uint8_t zeros[0xffff];
 	for (size_t i = 0; i < CS_LEN(rows); i++) {

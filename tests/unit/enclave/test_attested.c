@@ -1,8 +1,7 @@
 /* The attested port from both of its ends: an enclave in a small world, and a client of TLS 1.3 that sees
  * nothing but records. What the host does in between is pumped here; gateways do it in host/attested.c. */
-#include "enclave/attested.h"
-
 #include "core/nistp.h"
+#include "enclave/attested.h"
 #include "enclave/channel.h"
 #include "enclave/port.h"
 #include "verify/attest/evidence.h"
@@ -304,10 +303,10 @@ static void test_anybody_may_ask_little(void **state)
 {
 	(void)state;
 	static const enum wire_type hosts[] = {
-		WIRE_INIT,	     WIRE_EXPORT,	WIRE_IMPORT,	     WIRE_CLIENT_CREATE,
-		WIRE_CLIENT_UPDATE,  WIRE_CONFLICT,	WIRE_LEARN_KEY,	     WIRE_SIGN_TRANSACTION,
-		WIRE_ROTATE,	     WIRE_PUBLIC_KEYS,	WIRE_CLOCK_ASK,	     WIRE_CLOCK_ANSWERS,
-		WIRE_ANCHOR_PROVE,   WIRE_ANCHOR_SIGN,	WIRE_ATTESTED,	     WIRE_PROBE,
+		WIRE_INIT,          WIRE_EXPORT,      WIRE_IMPORT,    WIRE_CLIENT_CREATE,
+		WIRE_CLIENT_UPDATE, WIRE_CONFLICT,    WIRE_LEARN_KEY, WIRE_SIGN_TRANSACTION,
+		WIRE_ROTATE,        WIRE_PUBLIC_KEYS, WIRE_CLOCK_ASK, WIRE_CLOCK_ANSWERS,
+		WIRE_ANCHOR_PROVE,  WIRE_ANCHOR_SIGN, WIRE_ATTESTED,  WIRE_PROBE,
 	};
 	struct world *w = world_with_port();
 	world_begin(w);

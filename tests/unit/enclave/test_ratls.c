@@ -196,9 +196,12 @@ static void test_refused_content(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verifies),	 cmocka_unit_test(test_serial),
-		cmocka_unit_test(test_legacy),		 cmocka_unit_test(test_stolen_evidence),
-		cmocka_unit_test(test_changed_certificate), cmocka_unit_test(test_refused_content),
+		cmocka_unit_test(test_verifies),
+		cmocka_unit_test(test_serial),
+		cmocka_unit_test(test_legacy),
+		cmocka_unit_test(test_stolen_evidence),
+		cmocka_unit_test(test_changed_certificate),
+		cmocka_unit_test(test_refused_content),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
