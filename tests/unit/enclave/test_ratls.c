@@ -72,10 +72,12 @@ static const char *failed(struct made *made, struct attest_result *result, uint6
 	struct cs_nistp *nistp = cs_nistp_new();
 	assert_ok(attest_verify(result, &in, nistp, &made->arena, &why));
 	cs_nistp_free(nistp);
+	size_t n = 0;
 	names[0] = '\0';
 	for (size_t i = 0; i < result->check_count; i++)
 		if (result->checks[i].outcome == ATTEST_FAILED)
-			(void)strcat(strcat(names, names[0] ? " " : ""), result->checks[i].name);
+			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s",
+					      n > 0 ? " " : "", result->checks[i].name);
 	return names;
 }
 
