@@ -1,5 +1,5 @@
-/* `caisson attest verify`: evidence from a file, offline. Files and the clock are here; everything that
- * decides is in verify/attest. */
+/* `caisson attest verify`: evidence from a file, offline; and for commands that rest on it. Files and the
+ * clock are here; everything that decides is in verify/attest. */
 #ifndef CLI_ATTEST_H
 #define CLI_ATTEST_H
 
@@ -37,16 +37,22 @@ struct attest_run {
 };
 
 /* ---- attest.c ---- */
-/* NULL: no memory. */
+/* The evidence of a file, verified and appraised with the command's options (ATTEST_OPTIONS of main.c), as
+ * of --at, else at_s, else now when that is 0. OK whatever the verdict: it is in (*run)->appraisal. What
+ * cannot be read is printed. */
+enum cli_exit attest_judge(struct attest_run **run, struct cli *cli, const char *path,
+			   uint64_t at_s);
+/* NULL is allowed. */
+void attest_close(struct attest_run *run);
+/* CLI_OK: affirming; else one of enum attest_exit. */
+int attest_exit_of(const struct attest_appraisal *appraisal);
+/* The steps of it, for whoever has evidence from elsewhere. NULL: no memory. */
 struct attest_run *attest_run_new(struct cli *cli);
-void attest_run_free(struct attest_run *run);
-/* --at, --policy, --report-data, --root, --collateral, --no-revocation. What is wrong is printed. */
-enum cli_exit attest_run_options(struct attest_run *run);
-/* Evidence, raw or as text. What cannot be read is a result, too: one check, which failed. */
+enum cli_exit attest_run_options(struct attest_run *run, uint64_t at_s);
+/* Raw or as text. What cannot be read is a result, too: one check, which failed. */
 enum cli_exit attest_run_verify(struct attest_run *run, struct cs_bytes evidence);
 /* Under the policy; after the last check was added to the result. */
 void attest_run_appraise(struct attest_run *run);
-int attest_exit_of(const struct attest_appraisal *appraisal);
 
 /* ---- attest_files.c ---- */
 /* A file, in the arena. A failure of usage is printed. */
@@ -67,5 +73,9 @@ enum cli_exit attest_document_check(struct attest_run *run);
 /* ---- attest_print.c ---- */
 /* The report, for people or as JSON. */
 void attest_print(struct attest_run *run);
+/* Its JSON: docs/attestation.md. A new reference. */
+json_t *attest_json(const struct attest_run *run);
+/* Tier, kind and what is insecure, then the measurements: some lines, each after this many blanks. */
+void attest_print_brief(const struct attest_run *run, int indent);
 
 #endif

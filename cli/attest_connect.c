@@ -247,13 +247,13 @@ enum cli_exit cli_attest_connect(struct cli *cli)
 	struct attest_run *run = attest_run_new(cli);
 	if (run == NULL)
 		return cli_fail(cli, CLI_FAILED, "out of memory");
-	int code = (int)attest_run_options(run);
+	int code = (int)attest_run_options(run, 0);
 	if (code == CLI_OK)
 		code = (int)connect_to(run, cli->positional[0]);
 	if (code == CLI_OK) {
 		attest_print(run);
 		code = attest_exit_of(&run->appraisal);
 	}
-	attest_run_free(run);
+	attest_close(run);
 	return (enum cli_exit)code;
 }

@@ -17,13 +17,14 @@ struct host_evidence {
 	bool busy;
 };
 
-/* A new reference: what report data of this hello is a hash of, with the evidence: what `caisson attest
- * verify` takes. nonce: the asker's, from which the hello's was made. */
-json_t *host_evidence_json(enum wire_report_role role, struct cs_bytes nonce,
-			   const Caisson__Wire__HelloReply *hello);
 /* Answers the exchange, at once or later: 200; MISSING_FIELD and MALFORMED (400) for another nonce than hex of
  * 16 to 64 bytes; FULL (503) while another is asked for; UNAVAILABLE
  * with what the enclave or its hardware said; CLOSED, TIMEOUT. */
 void host_evidence_get(struct host_evidence *evidence, struct host_http_exchange *exchange);
+
+/* The document: evidence in a hello that was asked with the nonce's keccak-256, and what its report data is
+ * a hash of. A new reference. */
+json_t *host_evidence_json(enum wire_report_role role, struct cs_bytes nonce,
+			   const Caisson__Wire__HelloReply *hello);
 
 #endif
