@@ -181,7 +181,7 @@ class AttestedPort:
 
     def __init__(self, folder: Path, build: Path, enclave_arguments: tuple[str, ...] = ("--attested",), **settings):
         self.folder, self.build = folder, build
-        self.enclave = Enclave(folder / "enclave", build / "bin" / "caisson-enclave", list(enclave_arguments))
+        self.enclave = Enclave(folder / "enclave", build / "bin" / "caisson-enclave", list(enclave_arguments), "clique")
         self.pipe = Relay(self.enclave.path, folder / "pipe.sock")
         self.manifest = folder / "enclave" / "manifest.json"
         self.log = folder / "gateway.log"
