@@ -76,8 +76,8 @@ static const char *failed(struct made *made, struct attest_result *result, uint6
 	names[0] = '\0';
 	for (size_t i = 0; i < result->check_count; i++)
 		if (result->checks[i].outcome == ATTEST_FAILED)
-			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s",
-					      n > 0 ? " " : "", result->checks[i].name);
+			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n > 0 ? " " : "",
+					      result->checks[i].name);
 	return names;
 }
 
