@@ -165,7 +165,8 @@ static void open_scene(struct scene *scene)
 
 static void use_key(struct scene *scene, struct cs_bytes point)
 {
-	static const uint8_t nobody[64] = {[31] = 1, [63] = 1};
+	/* r and s of 0: refused before any arithmetic, when the key is ready. */
+	static const uint8_t nobody[64];
 	if (cs_nistp_verify(scene->nistp, CS_P256, point, CS_BYTES_OF(digest),
 			    CS_BYTES_OF(nobody)) == CS_OK)
 		bench_die("a signature of nobody verifies");
