@@ -94,7 +94,7 @@ static json_t *document_json(const struct attest_run *run)
 	return json;
 }
 
-static json_t *report_json(const struct attest_run *run)
+json_t *attest_json(const struct attest_run *run)
 {
 	const struct attest_result *result = &run->result;
 	const char *tcb_status = attest_tcb_status_name(result->tcb_status);
@@ -237,12 +237,27 @@ static void print_report(const struct attest_run *run)
 	}
 }
 
+void attest_print_brief(const struct attest_run *run, int indent)
+{
+	const struct attest_result *result = &run->result;
+	printf("%*s%s, evidence of kind %s%s%s\n", indent, "",
+	       attest_tier_name(run->appraisal.status), attest_kind_name(result->kind),
+	       run->appraisal.insecure ? ", INSECURE: accepted only by an insecure_accept_ of the "
+					 "policy"
+				       : "",
+	       run->appraisal.whole_machine ? ", the whole machine is trusted" : "");
+	for (size_t i = 0; i < result->claim_count; i++)
+		if (result->claims[i].measurement && result->claims[i].bytes.p != NULL)
+			printf("%*s%-10s 0x%s\n", indent, "", result->claims[i].name,
+			       hex_of(result->claims[i].bytes));
+}
+
 void attest_print(struct attest_run *run)
 {
 	if (cli_flag(run->cli, "ear"))
 		cli_print_json(run->cli, ear_json(run));
 	else if (run->cli->json)
-		cli_print_json(run->cli, report_json(run));
+		cli_print_json(run->cli, attest_json(run));
 	else
 		print_report(run);
 }
