@@ -19,6 +19,7 @@ import attest  # noqa: E402
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
 import key_cluster  # noqa: E402
+import registrations  # noqa: E402
 import validators  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
 from lib.tools import ROOT, find_build  # noqa: E402
@@ -70,6 +71,8 @@ def micro(runs: int) -> dict:
     result["commit"] = median_run([program("bench_cometbft") for _ in range(runs)], "ratio")
     say("a quote with its collateral")
     result["quote"] = median_run([program("bench_attest", text=attest.bundle()) for _ in range(runs)], "ratio")
+    say("registrations of enclaves in a block")
+    result["register"] = program("bench_register", text=registrations.calls())
     say("a key cluster: a join, a thousand renewals")
     with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
         result["cluster"] = key_cluster.run(Path(folder))
@@ -154,6 +157,9 @@ def table(result: dict) -> str:
         kept = q["kept_ratio"] * q["kept_signatures"]
         lines.append(row(f"the same with collateral opened before ({q['kept_signatures']} checks)",
                          f"{q['kept_us']} µs; the cost of {kept:.1f} checks", f"≤ {QUOTE_KEPT_MAX}", kept <= QUOTE_KEPT_MAX))
+    if "register" in result.get("micro", {}):
+        lines += [row(f"register an enclave in a block, {kind}, per node", f"{r['us'] / 1000:.2f} ms; {r['per_second']}/s", "", None)
+                  for kind, r in result["micro"]["register"].items()]
     if "cluster" in result.get("micro", {}):
         lines += cluster_rows(result["micro"]["cluster"])
     if "round_trip" in result.get("micro", {}):
