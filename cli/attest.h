@@ -31,6 +31,7 @@ struct attest_run {
 	struct attest_appraisal appraisal;
 	json_t *document;               /* of attest_document.c; NULL: bare evidence */
 	json_t *hello;                  /* of attest_connect.c; NULL: nobody was asked */
+	struct cs_hash document_digest; /* keccak-256 of the evidence in it */
 	struct cs_bytes document_nonce; /* as it says */
 	uint64_t document_flags;        /* the enclave's insecure ones, as it says */
 	size_t passed_over;             /* files of a folder that are no collateral */
@@ -67,6 +68,10 @@ enum cli_exit attest_load_roots(struct attest_run *run);
 /* Where *file is a document of `caisson enclave evidence` it becomes the evidence in it, and what its
  * report data must be is the policy's. Other files are left as they are. */
 enum cli_exit attest_document_open(struct attest_run *run, struct cs_bytes *file);
+/* A key that the document names for an identity, which it does: false when there is none. epoch 0: the newest,
+ * whose epoch is set. What it says is bound where the appraisal is not contraindicated. */
+bool attest_document_key(const struct attest_run *run, const struct cs_hash *identity,
+			 uint64_t *epoch, struct cs_hash *key);
 /* Adds the check of --nonce to the result, between verification and appraisal. */
 enum cli_exit attest_document_check(struct attest_run *run);
 

@@ -153,6 +153,7 @@ enum cli_exit cli_envelope(struct cli *cli);
 enum cli_exit cli_keys_create(struct cli *cli);
 enum cli_exit cli_keys_list(struct cli *cli);
 enum cli_exit cli_keys_revoke(struct cli *cli);
+enum cli_exit cli_keys_register(struct cli *cli);
 enum cli_exit cli_keys_enclave(struct cli *cli);
 enum cli_exit cli_keys_rotate(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);

@@ -6,6 +6,7 @@
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
 #define GATEWAY " config= url= key-file= json"
+#define ATTEST " collateral= policy= at= no-revocation root=+ insecure-root=+"
 #define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
 
@@ -47,16 +48,25 @@ static const struct cli_command commands[] = {
 	{"keys list", "", "config= oracle json", "the API keys by name", cli_keys_list},
 	{"keys revoke", "NAME", "config= oracle json",
 	 "forget an API key; gateway and oracle notice within a second", cli_keys_revoke},
+	{"keys register", "--evidence FILE --policy FILE --contract ADDRESS",
+	 "evidence= contract= remote= epoch= nonce= tier= insecure-verdict" ATTEST " json",
+	 "offline: if this evidence is accepted by the policy, the call by which the owner of a "
+	 "gateway's "
+	 "or oracle's contract names the enclave's key, for a wallet or a multisig",
+	 cli_keys_register},
 	{"config check", "FILE", "config= oracle json",
 	 "read a configuration whole and name every error by its path", cli_config_check},
 	{"config sample", "", "oracle", "print a configuration with every key and its default",
 	 cli_config_sample},
 	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= feed= lineage= json",
+	{"verify", "FILE",
+	 "key= outcome-key= manifest=+ audience= spec= feed= lineage= evidence=" ATTEST " json",
 	 "offline: does this signed envelope, or this oracle's answer or round of a feed, verify, "
 	 "by "
-	 "which key, epoch and manifest, secure or not",
+	 "which key, epoch and manifest, secure or not; and of an answer, is it of an enclave "
+	 "that a "
+	 "policy accepts",
 	 cli_verify},
 	{"oracle ask", "SPEC",
 	 "arg=+" SECRETS " audience= max-age= timeout= idempotency-key= out= key= lineage=" GATEWAY,
@@ -142,9 +152,7 @@ static const struct cli_command commands[] = {
 	 "offline: is this statement complete, or this line or proof right, under an app hash or a "
 	 "light block",
 	 cli_ledger_verify},
-	{"attest verify", "FILE",
-	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear "
-	 "json",
+	{"attest verify", "FILE", "report-data= nonce= ear" ATTEST " json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},
@@ -180,8 +188,10 @@ static const struct cli_command commands[] = {
 	{"cluster share", "FILE --purpose TEXT", "purpose= peer=" CLUSTER,
 	 "of a worker: give a file, encrypted, to another worker, which opens it",
 	 cli_cluster_share},
-	{"enclave evidence", "", "nonce=" GATEWAY,
-	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`",
+	{"enclave evidence", "", "nonce= digest=" GATEWAY,
+	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`; or "
+	 "what "
+	 "an oracle's answers name",
 	 cli_enclave_evidence},
 	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
 	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},

@@ -2,7 +2,7 @@
  * providers of its chains, and the session with it. All of them begin anew when it ends. */
 #include "host/alloc.h"
 #include "host/enclave_process.h"
-#include "oracle/oracle.h"
+#include "oracle/evidence.h"
 #include "relay_state/client/clock.h"
 
 #include <stdlib.h>
@@ -278,6 +278,7 @@ static void session_ready(void *context)
 		adapter_follow_begin(&oracle->chains[i].follow);
 	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
 	ledger_clock_up(oracle->clock);
+	oracle_evidence_look(oracle);
 	oracle_wake(oracle);
 }
 
