@@ -57,6 +57,7 @@ static void preimages(void **state)
 	vouch.kind = (uint32_t)number_of(v, "kind");
 	vouch.manifest_number = number_of(v, "manifest_number");
 	vouch.guard_key = field(v, "guard_key");
+	vouch.platform = field(v, "platform");
 	is(cluster_hash_vouch(&lineage, &channel, &vouch), v, "vouch_hash");
 
 	Caisson__Wire__ClusterAnchor anchor = CAISSON__WIRE__CLUSTER_ANCHOR__INIT;
