@@ -86,6 +86,12 @@ static void preimages(void **state)
 	grant.revoked = fields(v, "revoked", &grant.n_revoked);
 	is(cluster_hash_grant(&lineage, &csr_hash, &grant), v, "grant_hash");
 
+	struct cs_hash revoked[2];
+	assert_int_equal(grant.n_revoked, CS_LEN(revoked));
+	for (size_t i = 0; i < CS_LEN(revoked); i++)
+		memcpy(revoked[i].b, grant.revoked[i].data, sizeof revoked[i].b);
+	is(cluster_hash_revoked(&lineage, revoked, CS_LEN(revoked)), v, "revoked_hash");
+
 	const struct cs_hash guard = hash_of(v, "guard_spki"), challenge = hash_of(v, "challenge");
 	const struct cs_hash local = hash_of(v, "local_nonce");
 	ok(wire_report_fresh_nonce(&expected, CS_BYTES_OF(local.b)));
