@@ -33,6 +33,17 @@ static enum cs_err memory_write(void *context, const uint8_t in[RECORD_SIZE], st
 	return CS_OK;
 }
 
+/* What the service gave last to be kept. */
+static struct told state_to_keep(const struct host *host)
+{
+	const struct told *told = find_told(host, WIRE_PIPE_KEEP);
+	if (told == NULL) {
+		fail_msg("no state was to be kept");
+		return (struct told){.number = 0};
+	}
+	return *told;
+}
+
 static enum cs_err open_with(struct memory *memory, struct scene *scene, struct cs_bytes state)
 {
 	static struct host host;
@@ -71,8 +82,7 @@ static void the_record_is_written_before_anything_leaves(void **state)
 	host.told_count = 0;
 	ask(&host, 2, WIRE_CLUSTER_ASK_ROTATE);
 	memory.fails = CS_ERR_UNAVAILABLE;
-	assert_int_equal(tell(&host, WIRE_PIPE_KEPT, find_told(&host, WIRE_PIPE_KEEP)->number,
-			      CS_BYTES_NONE),
+	assert_int_equal(tell(&host, WIRE_PIPE_KEPT, state_to_keep(&host).number, CS_BYTES_NONE),
 			 CS_ERR_UNAVAILABLE);
 	assert_null(find_told(&host, WIRE_PIPE_ANSWER));
 	stop(&host);
@@ -90,12 +100,12 @@ static void old_states_are_not_of_the_record(void **state)
 	host.record = (struct record_keeper){&memory, memory_read, memory_write};
 	serve(&host, scene);
 	ask(&host, 2, WIRE_CLUSTER_ASK_ROTATE);
-	const struct cs_bytes second = find_told(&host, WIRE_PIPE_KEEP)->body;
+	const struct cs_bytes second = state_to_keep(&host).body;
 	const struct memory of_first = memory;
 	keep_state(&host);
 	host.told_count = 0;
 	ask(&host, 3, WIRE_CLUSTER_ASK_ROTATE);
-	const struct cs_bytes third = find_told(&host, WIRE_PIPE_KEEP)->body;
+	const struct cs_bytes third = state_to_keep(&host).body;
 	keep_state(&host);
 	of_now = memory;
 	stop(&host);
