@@ -28,6 +28,8 @@
 #define KEY_SERVERS_MAX 4u
 /* A standby copies what the other has so often. */
 #define COPY_S 5u
+/* Guards and workers ask what was revoked so often. */
+#define REVOKED_S 2u
 /* After a refusal a worker asks again so much later. */
 #define AGAIN_S 1u
 /* A new certificate for TLS at half of this; any may be shown that is younger. */
@@ -90,6 +92,8 @@ struct service {
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;
+	struct cluster_self self; /* under the manifest in force */
+	struct record record;
 	bool begun; /* STATE has come */
 	bool restored;
 	/* output */
@@ -113,6 +117,7 @@ struct service {
 	uint8_t up_place;
 	uint64_t up_after_s; /* not before */
 	uint64_t due_after_s;
+	uint64_t revoked_after_s;
 	uint32_t joining_ask; /* the ASK that waits for a copy */
 	uint8_t *statement;
 	uint64_t renewals;
@@ -125,6 +130,8 @@ struct role {
 	/* state: empty when there is none. */
 	enum cs_err (*open)(struct service *s, struct cs_bytes state, struct cs_why *why);
 	enum cs_err (*encode)(struct service *s, struct cs_buf *out, struct cs_why *why);
+	/* The state is kept; nothing that rests on it has left yet. A failure ends the process. */
+	enum cs_err (*kept)(struct service *s, struct cs_why *why);
 	void (*ready)(struct service *s, struct connection *c);
 	void (*reply)(struct service *s, struct connection *c, const struct wait *wait,
 		      const struct wire_cluster_frame *frame, struct cs_bytes body);
@@ -191,8 +198,8 @@ CS_NODISCARD enum cs_err service_own_port(struct service *s, const struct cluste
 typedef enum cs_err service_answers(struct service *s, struct connection *c,
 				    const struct wire_cluster_frame *frame, struct cs_bytes body,
 				    struct cs_buf *out, bool *later, struct cs_why *why);
-service_answers key_server_hello, key_server_vouch, key_server_copy;
-service_answers guard_challenge, guard_join;
+service_answers key_server_hello, key_server_vouch, key_server_copy, key_server_revoked;
+service_answers guard_challenge, guard_join, guard_revoked;
 service_answers worker_share;
 
 #endif
