@@ -67,14 +67,15 @@ enum wire_pipe_port {
 	X(REVOKED, 8, "revoked", false) \
 	X(LOST, 9, "lost", true)        \
 	X(FAILED, 10, "failed", true)   \
-	X(TAKEN_OVER, 11, "taken_over", false)
+	X(TAKEN_OVER, 11, "taken_over", false) \
+	X(PROVISIONED, 12, "provisioned", false)
 
 enum wire_pipe_event {
 #define WIRE_PIPE_EVENT(name, number, text, trouble) WIRE_PIPE_EVENT_##name = (number),
 	WIRE_PIPE_EVENTS(WIRE_PIPE_EVENT)
 #undef WIRE_PIPE_EVENT
 };
-#define WIRE_PIPE_EVENT_MAX 11u
+#define WIRE_PIPE_EVENT_MAX 12u
 
 struct wire_pipe_frame {
 	uint32_t size;
