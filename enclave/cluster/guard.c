@@ -21,6 +21,7 @@ static enum cs_err encode(struct service *s, struct cs_buf *out, struct cs_why *
 static enum cs_err open_state(struct service *s, struct cs_bytes state, struct cs_why *why)
 {
 	CS_TRY(cluster_guard_init(mine(s), service_manifest(s), service_random(s)));
+	mine(s)->self = s->self;
 	if (state.n > 0)
 		return cluster_guard_restore(mine(s), state, &s->tools, why);
 	return service_keep(s, why);

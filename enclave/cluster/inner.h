@@ -90,6 +90,8 @@ struct service {
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;
+	struct cluster_self self; /* under the manifest in force */
+	struct record record;
 	bool begun; /* STATE has come */
 	bool restored;
 	/* output */
@@ -125,6 +127,8 @@ struct role {
 	/* state: empty when there is none. */
 	enum cs_err (*open)(struct service *s, struct cs_bytes state, struct cs_why *why);
 	enum cs_err (*encode)(struct service *s, struct cs_buf *out, struct cs_why *why);
+	/* The state is kept; nothing that rests on it has left yet. A failure ends the process. */
+	enum cs_err (*kept)(struct service *s, struct cs_why *why);
 	void (*ready)(struct service *s, struct connection *c);
 	void (*reply)(struct service *s, struct connection *c, const struct wait *wait,
 		      const struct wire_cluster_frame *frame, struct cs_bytes body);

@@ -37,7 +37,14 @@ static enum cs_err open_state(struct service *s, struct cs_bytes state, struct c
 	CS_TRY(cluster_key_server_check_self(ks, &s->tools, service_random(s), &s->now, why));
 	if (state.n == 0)
 		return CS_OK;
-	return cluster_key_server_restore(ks, state, NULL, &s->tools, why);
+	CS_TRY(cluster_key_server_restore(ks, state, record_anchor(&s->record), &s->tools, why));
+	/* It was kept, and the process ended before it was recorded. */
+	return record_advance(&s->record, ks, why);
+}
+
+static enum cs_err kept(struct service *s, struct cs_why *why)
+{
+	return record_advance(&s->record, mine(s), why);
 }
 
 /* ---- requests of guards and key servers ---- */
@@ -198,11 +205,16 @@ static void tick(struct service *s)
 
 static void put_peer(struct cs_buf *out, const struct connection *c, bool first)
 {
-	char spki[65];
-	cs_hex(spki, CS_BYTES_OF(c->session.peer.spki.b));
+	const struct cluster_peer *peer = &c->session.peer;
+	char spki[65], platform[65] = "";
+	cs_hex(spki, CS_BYTES_OF(peer->spki.b));
+	if (peer->platform.known)
+		cs_hex(platform, CS_BYTES_OF(peer->platform.id.b));
 	/* A label of the manifest has no character that JSON would escape (cluster_manifest_read). */
-	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\"}", first ? "" : ",",
-		    cluster_role_name(c->session.peer.role), c->session.peer.build, spki);
+	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\",\"platform\":%s%s%s}",
+		    first ? "" : ",", cluster_role_name(peer->role), peer->build, spki,
+		    peer->platform.known ? "\"" : "", peer->platform.known ? platform : "null",
+		    peer->platform.known ? "\"" : "");
 }
 
 static void put_status(struct service *s, struct cs_buf *out)
@@ -312,6 +324,7 @@ static enum cs_err take_manifest(struct service *s, const struct cluster_manifes
 const struct role role_key_server = {
 	.open = open_state,
 	.encode = encode,
+	.kept = kept,
 	.ready = ready,
 	.reply = reply,
 	.gone = gone,

@@ -459,11 +459,14 @@ static enum cs_err check_time(const struct cluster_manifest *m, struct cs_why *w
 static enum cs_err ask_manifest(struct service *s, struct cs_bytes file, struct cs_why *why)
 {
 	struct cluster_manifest *next = &s->manifests[1 - s->manifest];
+	struct cluster_self self;
 	CS_TRY(cluster_manifest_read(next, file, service_manifest(s), s->tools.sig,
 				     &s->manifest_arena, why));
 	CS_TRY(check_time(next, why));
+	CS_TRY(cluster_self_read(&self, s->launch.role, next, &s->tools, &s->now, why));
 	CS_TRY(service_role(s)->manifest(s, next, why));
 	s->manifest = 1 - s->manifest;
+	s->self = self;
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "manifest %llu",
 		      (unsigned long long)next->number);
 	return service_keep(s, why);
@@ -576,6 +579,15 @@ static void tick(struct service *s)
 
 /* ---- the whole ---- */
 
+/* Which build and machine this is, and how far a TPM says that it was. */
+static enum cs_err look_around(struct service *s, struct cs_why *why)
+{
+	cs_arena_rewind(&s->arena, 0);
+	CS_TRY(cluster_self_read(&s->self, s->launch.role, service_manifest(s), &s->tools, &s->now,
+				 why));
+	return record_open(&s->record, &s->launch.record, service_random(s), why);
+}
+
 static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct cs_why *why)
 {
 	struct seal_head head = {.counter = 0};
@@ -585,10 +597,16 @@ static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct 
 	s->begun = true;
 	if (sealed.n > sizeof s->secrets->plain)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the sealed state is above its bound");
+	CS_TRY(look_around(s, why));
 	if (sealed.n > 0) {
 		CS_TRY(seal_read(s->secrets->plain, &head, &s->secrets->seal_root, s->launch.role,
 				 service_manifest(s), sealed, why));
 		n = sealed.n - SEAL_OVERHEAD;
+		const enum cs_err err = record_check(&s->record, &head.record, why);
+		if (err != CS_OK) {
+			cs_wipe(s->secrets->plain, n);
+			return err;
+		}
 	}
 	s->counter = head.counter;
 	s->restored = n > 0;
@@ -642,8 +660,11 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 	case WIRE_PIPE_ENDED:
 		return take_connection(s, frame, body, why);
 	case WIRE_PIPE_KEPT:
-		if (s->holding && frame->number == s->kept_number)
-			service_release(s);
+		if (!s->holding || frame->number != s->kept_number)
+			return CS_OK;
+		if (service_role(s)->kept != NULL)
+			CS_TRY(service_role(s)->kept(s, why));
+		service_release(s);
 		return CS_OK;
 	case WIRE_PIPE_TICK:
 		tick(s);
@@ -714,7 +735,6 @@ enum cs_err service_init(struct service *s, void *secrets, void *scratch,
 	s->statement = p;
 	s->tools = (struct cluster_tools){.sig = cs_sig_new(service_random(s)),
 					  .nistp = cs_nistp_new(),
-					  .roots = launch->roots,
 					  .arena = &s->arena,
 					  .tee = launch->tee};
 	if (s->tools.sig == NULL || s->tools.nistp == NULL)

@@ -232,6 +232,19 @@ static enum cs_err spend(struct cluster_guard *guard, const struct cs_hash *chal
 	return cs_fail(why, CS_ERR_UNKNOWN_NONCE, "no such challenge, or it was answered before");
 }
 
+/* A guard vouches for its own machine. Which one that is can be told where both have the same kind of
+ * hardware and its maker names it. */
+static enum cs_err check_machine(const struct cluster_guard *guard,
+				 const struct cluster_peer *worker, struct cs_why *why)
+{
+	const struct cluster_platform *own = &guard->self.platform;
+	if (worker->kind != guard->self.kind || !own->known)
+		return CS_OK;
+	return worker->platform.known && cs_hash_eq(&worker->platform.id, &own->id)
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_FORBIDDEN, "the worker is on another machine");
+}
+
 static enum cs_err check_worker(const struct cluster_guard *guard, struct cluster_peer *worker,
 				const Caisson__Wire__ClusterJoinRequest *join,
 				const struct cs_hash *challenge, const struct cluster_tools *tools,
@@ -251,6 +264,7 @@ static enum cs_err check_worker(const struct cluster_guard *guard, struct cluste
 	};
 	CS_TRY(cluster_evidence_verify(worker, join->evidence, &expected, guard->manifest, tools,
 				       now, why));
+	CS_TRY(check_machine(guard, worker, why));
 	return cluster_manifest_allows(guard->manifest, cs_bytes(worker->build, worker->build_size),
 				       cs_bytes_str(join->csr->application), now, why);
 }
@@ -267,6 +281,8 @@ static enum cs_err sign_vouch(const struct cluster_guard *guard,
 	vouch.kind = (uint32_t)worker->kind;
 	vouch.manifest_number = guard->manifest->number;
 	vouch.guard_key = CLUSTER_FIELD(guard->identity.key);
+	if (worker->platform.known)
+		vouch.platform = CLUSTER_FIELD(worker->platform.id);
 	const struct cs_hash hash =
 		cluster_hash_vouch(lineage_of(guard), &session->channel, &vouch);
 	CS_TRY(cs_ed25519_sign(signature, &guard->identity.secret, CS_BYTES_OF(hash.b)));

@@ -11,6 +11,8 @@
 struct cluster_guard {
 	const struct cluster_manifest *manifest;
 	struct cluster_pair identity;
+	struct cluster_self
+		self; /* the caller's to set; a worker of the same kind is of this platform */
 	struct {
 		struct cs_hash challenge; /* zero: free */
 		uint64_t made_s;          /* the low end of then */
@@ -64,7 +66,8 @@ CS_NODISCARD enum cs_err cluster_guard_challenge(struct cluster_guard *guard, st
 						 const struct verify_time *now, struct cs_why *why);
 /* A Worker's ClusterJoinRequest becomes a ClusterVouchRequest of this session. The challenge is spent
  * whatever comes of it. UNKNOWN_NONCE: no such challenge, or spent; EXPIRED; BAD_SIGNATURE (the CSR's);
- * errors of cluster_evidence_verify and cluster_manifest_allows; UNAUTHORIZED (no session). */
+ * FORBIDDEN: a worker of
+ * another machine; errors of cluster_evidence_verify and cluster_manifest_allows; UNAUTHORIZED (no session). */
 CS_NODISCARD enum cs_err cluster_guard_vouch(struct cluster_guard *guard,
 					     const struct cluster_session *session,
 					     struct cs_buf *out, struct cs_bytes join,

@@ -140,7 +140,7 @@ enum cs_err cluster_hello_write(struct cs_buf *out, enum cluster_role role,
 		return cs_fail(why, CS_ERR_WRONG_KEY, "the channel is not of this process's key");
 	const size_t mark = cs_arena_mark(tools->arena);
 	const struct wire_report_fresh fresh = cluster_fresh_session(channel, channel->client);
-	enum cs_err err = cluster_evidence_make(&evidence, role, key, &fresh, manifest, tools);
+	enum cs_err err = cluster_evidence_make(&evidence, role, key, &fresh, manifest, tools, why);
 	if (err == CS_OK) {
 		hello.role = (uint32_t)role;
 		hello.evidence = &evidence;

@@ -65,8 +65,8 @@ enum cs_err cluster_key_server_meet(struct cluster_key_server *ks, struct cluste
 	const size_t mark = cs_arena_mark(tools->arena);
 	enum cs_err err =
 		cluster_hello_read(&peer, &pb, session, ks->manifest, hello, tools, now, why);
-	if (err == CS_OK && cluster_revoked(ks->revoked, ks->revoked_count, &peer.spki))
-		err = cs_fail(why, CS_ERR_REVOKED, "the %s's key was revoked",
+	if (err == CS_OK && cluster_peer_is_revoked(&peer, ks->revoked, ks->revoked_count))
+		err = cs_fail(why, CS_ERR_REVOKED, "the %s's key or platform was revoked",
 			      cluster_role_name(peer.role));
 	/* A copy that wants to catch up meets those that are further: that is what it came for. */
 	if (err == CS_OK && !(ks->standby && peer.role == CLUSTER_KEY_SERVER))
@@ -113,6 +113,14 @@ static enum cs_err check_vouch(const struct cluster_key_server *ks,
 		return cs_fail(why, CS_ERR_BAD_SIGNATURE, "the worker did not sign its request");
 	if (cluster_revoked(ks->revoked, ks->revoked_count, &worker_spki))
 		return cs_fail(why, CS_ERR_REVOKED, "the worker's key was revoked");
+	if (vouch->platform.len != 0) {
+		struct cs_hash platform;
+		if (vouch->platform.len != sizeof platform.b)
+			return cs_fail(why, CS_ERR_INVALID, "a platform is a hash");
+		CLUSTER_COPY(&platform, vouch->platform);
+		if (cluster_revoked(ks->revoked, ks->revoked_count, &platform))
+			return cs_fail(why, CS_ERR_REVOKED, "the worker's platform was revoked");
+	}
 	if (vouch->manifest_number < ks->manifest->peer_number_min)
 		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
 			       "vouched for under a manifest that is too old");

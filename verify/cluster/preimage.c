@@ -141,6 +141,7 @@ struct cs_hash cluster_hash_vouch(const struct cs_hash *lineage,
 	cs_put_u64(&p.buf, vouch->manifest_number);
 	cs_put_u32(&p.buf, vouch->kind);
 	put_text(&p.buf, cs_bytes_str(vouch->build));
+	put_text(&p.buf, view(vouch->platform));
 	return end(&p);
 }
 

@@ -119,7 +119,7 @@ static enum cs_err ask(struct cluster_worker *worker, struct cs_buf *out,
 	const struct wire_report_fresh fresh =
 		cluster_fresh_local(lineage_of(worker), &guard_spki, &asked, &worker->csr);
 	CS_TRY(cluster_evidence_make(&evidence, CLUSTER_WORKER, &worker->identity.key, &fresh,
-				     worker->manifest, tools));
+				     worker->manifest, tools, why));
 	join.challenge = challenge->challenge;
 	join.csr = &csr;
 	join.evidence = &evidence;

@@ -461,7 +461,6 @@ static const struct wire_bound cluster_collateral[] = {
 	{4, 1, 0, 64, false}, /* tcb_info_signature */
 	{5, 1, 0, 65536, false}, /* qe_identity */
 	{6, 1, 0, 64, false}, /* qe_identity_signature */
-	{7, 1, 0, 8192, false}, /* tpm_activation */
 };
 
 static const struct wire_bound cluster_evidence[] = {
@@ -502,6 +501,7 @@ static const struct wire_bound cluster_vouch_request[] = {
 	{4, 1, 0, 0, false}, /* manifest_number */
 	{5, 1, 32, 32, false}, /* guard_key */
 	{6, 1, 64, 64, false}, /* signature */
+	{7, 1, 0, 32, false}, /* platform */
 };
 
 static const struct wire_bound cluster_statement[] = {
@@ -672,12 +672,12 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
-	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 7},
+	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 6},
 	{&caisson__wire__cluster_evidence__descriptor, cluster_evidence, 5},
 	{&caisson__wire__cluster_anchor__descriptor, cluster_anchor, 6},
 	{&caisson__wire__cluster_hello__descriptor, cluster_hello, 3},
 	{&caisson__wire__cluster_csr__descriptor, cluster_csr, 5},
-	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 6},
+	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 7},
 	{&caisson__wire__cluster_statement__descriptor, cluster_statement, 4},
 	{&caisson__wire__cluster_grant__descriptor, cluster_grant, 6},
 	{&caisson__wire__cluster_copy_request__descriptor, cluster_copy_request, 1},
@@ -710,8 +710,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x92, 0x9d, 0x74, 0x94, 0xae, 0xad, 0xa7, 0x43,
-	0x92, 0x4c, 0x39, 0xc4, 0xab, 0xf7, 0x8b, 0xfb,
-	0x7a, 0x51, 0x93, 0x61, 0x06, 0x49, 0xab, 0x19,
-	0x02, 0xd5, 0x72, 0x6a, 0x31, 0xf6, 0xdc, 0xbe,
+	0x99, 0x0d, 0x35, 0x21, 0x89, 0x96, 0x50, 0x13,
+	0x1e, 0xa2, 0x54, 0x38, 0x65, 0x4b, 0xd0, 0xda,
+	0xfb, 0x69, 0xd0, 0x31, 0xd0, 0x55, 0x53, 0xb1,
+	0x6b, 0x14, 0xca, 0x63, 0xa5, 0x75, 0xb8, 0x81,
 }};

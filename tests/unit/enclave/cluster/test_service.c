@@ -74,11 +74,9 @@ static enum cs_err start(struct host *host, struct scene *scene, const struct sc
 					.first = host->manifest->hash,
 					.seal_root = root,
 					.tee = scene_tools(scene, &host->build).tee,
-					.roots = &attest_roots_vendors,
 					.random = random_bytes,
 					.send = on_send,
 					.send_context = host};
-	memcpy(launch.measurement.b, host->build.measurement, 32);
 	host->service = calloc(1, service_size());
 	host->secrets = calloc(1, service_secrets_size());
 	host->scratch = malloc(SERVICE_SCRATCH_SIZE);
@@ -282,7 +280,7 @@ static struct cs_bytes hello_over(struct peer *peer, const struct cluster_channe
 	const struct wire_report_fresh fresh = cluster_fresh_session(channel, from_client);
 	caisson__wire__cluster_hello__init(&hello);
 	ok(cluster_evidence_make(&evidence, CLUSTER_GUARD, &peer->guard.identity.key, &fresh,
-				 peer->host->manifest, &peer->tools));
+				 peer->host->manifest, &peer->tools, &peer->why));
 	hello.role = CLUSTER_GUARD;
 	hello.evidence = &evidence;
 	ok(wire_encode(&out, &hello.base, &peer->why));
@@ -415,10 +413,11 @@ static void wrong_builds_and_liars(void **state)
 }
 
 /* A quote that somebody recorded verifies for ever, and cannot name a key that did not exist. */
-static enum cs_err recorded(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err recorded(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			    struct cs_why *why)
 {
 	const struct cs_bytes *quote = context;
-	(void)report_data;
+	(void)report_data, (void)why;
 	cs_put(out, *quote);
 	return cs_buf_end(out);
 }

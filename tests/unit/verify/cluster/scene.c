@@ -54,10 +54,12 @@ struct scene_build scene_build(char letter)
 	return build;
 }
 
-static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			     struct cs_why *why)
 {
 	const struct scene_build *build = context;
 	uint8_t data[64];
+	(void)why;
 	memcpy(data, report_data, sizeof data);
 	data[0] ^= build->tells_lies;
 	cs_put(out, cs_bytes(SIMULATED_MARK, sizeof SIMULATED_MARK));
@@ -71,7 +73,6 @@ struct cluster_tools scene_tools(struct scene *s, struct scene_build *build)
 	return (struct cluster_tools){
 		.sig = s->sig,
 		.nistp = s->nistp,
-		.roots = &attest_roots_vendors,
 		.arena = &s->arena,
 		.tee = {build, simulated, NULL, 1},
 	};
