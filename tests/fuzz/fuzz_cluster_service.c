@@ -266,11 +266,9 @@ static void start(unsigned who)
 					.first = w.manifest->hash,
 					.seal_root = &seal_root,
 					.tee = scene_tools(w.scene, &actor->build).tee,
-					.roots = &attest_roots_vendors,
 					.random = random_bytes,
 					.send = on_send,
 					.send_context = actor};
-	memcpy(launch.measurement.b, actor->build.measurement, 32);
 	actor->service = calloc(1, service_size());
 	actor->secrets = calloc(1, service_secrets_size());
 	actor->scratch = malloc(SERVICE_SCRATCH_SIZE);
