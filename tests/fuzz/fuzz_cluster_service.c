@@ -257,7 +257,19 @@ static void start(unsigned who)
 	static const struct cs_secret seal_root = {{5}};
 	static const char letters[] = "kgw";
 	struct actor *actor = &w.actors[who];
-	*actor = (struct actor){.build = scene_build(letters[who]), .number_next = 2};
+	/* The memory is made once: a sanitizer would take most of the time to poison it. */
+	if (actor->service == NULL) {
+		actor->service = malloc(service_size());
+		actor->secrets = malloc(service_secrets_size());
+		actor->scratch = malloc(SERVICE_SCRATCH_SIZE);
+	}
+	*actor = (struct actor){.service = actor->service,
+				.secrets = actor->secrets,
+				.scratch = actor->scratch,
+				.build = scene_build(letters[who]),
+				.number_next = 2};
+	memset(actor->service, 0, service_size());
+	memset(actor->secrets, 0, service_secrets_size());
 	struct service_launch launch = {.role = (enum cluster_role)(CLUSTER_KEY_SERVER + who),
 					.application = who == WORKER ? cs_bytes_str(APPLICATION)
 								     : CS_BYTES_NONE,
@@ -269,9 +281,6 @@ static void start(unsigned who)
 					.random = random_bytes,
 					.send = on_send,
 					.send_context = actor};
-	actor->service = calloc(1, service_size());
-	actor->secrets = calloc(1, service_secrets_size());
-	actor->scratch = malloc(SERVICE_SCRATCH_SIZE);
 	ok(service_init(actor->service, actor->secrets, actor->scratch, &launch, &w.why));
 }
 
@@ -293,12 +302,8 @@ static void stop_all(void)
 		channel_free(w.guests[i].channel);
 		w.guests[i].channel = NULL;
 	}
-	for (unsigned i = 0; i < ACTORS; i++) {
+	for (unsigned i = 0; i < ACTORS; i++)
 		service_done(w.actors[i].service);
-		free(w.actors[i].service);
-		free(w.actors[i].secrets);
-		free(w.actors[i].scratch);
-	}
 }
 
 /* ---- guests ---- */
@@ -402,10 +407,9 @@ static void dial(unsigned who, struct cs_bytes how)
 	if (plain.n > WIRE_FRAME_HEAD_SIZE && wire_cluster_frame_decode(&frame, plain.p) == CS_OK &&
 	    frame.type == WIRE_CLUSTER_HELLO_REPLY &&
 	    plain.n == WIRE_FRAME_HEAD_SIZE + frame.body_size)
-		ok(cluster_guard_meet(
-			&guest->guard, &guest->session,
-			cs_bytes(plain.p + WIRE_FRAME_HEAD_SIZE, frame.body_size), &guest->tools,
-			&w.scene->now, &w.why));
+		ok(cluster_guard_meet(&guest->guard, &guest->session,
+				      cs_bytes(plain.p + WIRE_FRAME_HEAD_SIZE, frame.body_size),
+				      &guest->tools, &w.scene->now, &w.why));
 	channel_drop(guest->channel, plain.n);
 }
 
