@@ -42,7 +42,7 @@ static bool is_loopback(int fd)
 	if (getsockname(fd, &address.any, &size) != 0)
 		return false;
 	if (address.any.sa_family == AF_INET)
-		return ntohl(address.in.sin_addr.s_addr) >> 24 == 127;
+		return *(const uint8_t *)&address.in.sin_addr == 127; /* the network's order */
 	return address.any.sa_family == AF_INET6 &&
 	       memcmp(&address.in6.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;
 }
