@@ -76,6 +76,7 @@ def messages() -> dict:
     certificate, sealed = b"a certificate", b"sealed keys"
     grant = preimage("caisson/cluster/grant/v1", lineage, csr, statement, anchor, sha(certificate), sha(sealed), u16(len(revoked)),
                      sha(b"".join(revoked)))
+    revocation = preimage("caisson/cluster/revoked/v1", lineage, u16(len(revoked)), sha(b"".join(revoked)))
     local = preimage("caisson/cluster/local/v1", lineage, fixed("guard spki"), fixed("challenge"), csr)
     return {
         "lineage": lineage, "exporter": exporter, "client_spki": client, "server_spki": server, "key": key, "box_key": box,
@@ -83,7 +84,7 @@ def messages() -> dict:
         "key_server": server_key, "authority": authority, "epoch": 3, "counter": 41, "anchor_key": anchor_key,
         "issued_s": 1800000000, "authorities": authorities, "revoked": revoked, "certificate": certificate, "sealed": sealed,
         "guard_spki": fixed("guard spki"), "challenge": fixed("challenge"),
-        "csr_hash": csr, "vouch_hash": vouch, "anchor_hash": anchor, "grant_hash": grant, "statement_nonce": statement,
+        "csr_hash": csr, "vouch_hash": vouch, "anchor_hash": anchor, "grant_hash": grant, "revoked_hash": revocation, "statement_nonce": statement,
         "local_nonce": local,
     }
 

@@ -28,6 +28,8 @@
 #define KEY_SERVERS_MAX 4u
 /* A standby copies what the other has so often. */
 #define COPY_S 5u
+/* Guards and workers ask what was revoked so often. */
+#define REVOKED_S 2u
 /* After a refusal a worker asks again so much later. */
 #define AGAIN_S 1u
 /* A new certificate for TLS at half of this; any may be shown that is younger. */
@@ -115,6 +117,7 @@ struct service {
 	uint8_t up_place;
 	uint64_t up_after_s; /* not before */
 	uint64_t due_after_s;
+	uint64_t revoked_after_s;
 	uint32_t joining_ask; /* the ASK that waits for a copy */
 	uint8_t *statement;
 	uint64_t renewals;
@@ -195,8 +198,8 @@ CS_NODISCARD enum cs_err service_own_port(struct service *s, const struct cluste
 typedef enum cs_err service_answers(struct service *s, struct connection *c,
 				    const struct wire_cluster_frame *frame, struct cs_bytes body,
 				    struct cs_buf *out, bool *later, struct cs_why *why);
-service_answers key_server_hello, key_server_vouch, key_server_copy;
-service_answers guard_challenge, guard_join;
+service_answers key_server_hello, key_server_vouch, key_server_copy, key_server_revoked;
+service_answers guard_challenge, guard_join, guard_revoked;
 service_answers worker_share;
 
 #endif

@@ -81,6 +81,14 @@ enum cs_err key_server_copy(struct service *s, struct connection *c,
 				       service_random(s), &s->now, why);
 }
 
+enum cs_err key_server_revoked(struct service *s, struct connection *c,
+			       const struct wire_cluster_frame *frame, struct cs_bytes body,
+			       struct cs_buf *out, bool *later, struct cs_why *why)
+{
+	(void)frame, (void)later;
+	return cluster_key_server_revoked(mine(s), &c->session, out, body, &s->tools, &s->now, why);
+}
+
 /* ---- the way to another key server ---- */
 
 static enum cs_err copy(struct service *s, uint32_t ask, struct cs_why *why)

@@ -182,7 +182,35 @@ enum cs_err cluster_guard_carry(struct cluster_guard *guard, bool *changed,
 	return err;
 }
 
+enum cs_err cluster_guard_revoked_ask(const struct cluster_guard *guard, struct cs_buf *out,
+				      struct cs_why *why)
+{
+	Caisson__Wire__ClusterRevokedRequest request = CAISSON__WIRE__CLUSTER_REVOKED_REQUEST__INIT;
+	request.count = (uint32_t)guard->revoked_count;
+	return wire_encode(out, &request.base, why);
+}
+
+enum cs_err cluster_guard_revoked_hear(struct cluster_guard *guard, bool *changed,
+				       struct cs_bytes reply, const struct cluster_tools *tools,
+				       struct cs_why *why)
+{
+	*changed = false;
+	if (!guard->has_anchor)
+		return cs_fail(why, CS_ERR_NO_KEY, "no grant was carried yet");
+	return cluster_revoked_read(guard->revoked, &guard->revoked_count, guard->revoked_signature,
+				    changed, reply, lineage_of(guard), &guard->anchor_key,
+				    guard->revoked, guard->revoked_count, tools->arena, why);
+}
+
 /* ---- towards Workers ---- */
+
+enum cs_err cluster_guard_revoked(const struct cluster_guard *guard, struct cs_buf *out,
+				  struct cs_bytes request, const struct cluster_tools *tools,
+				  struct cs_why *why)
+{
+	return cluster_revoked_write(out, request, guard->revoked, guard->revoked_count,
+				     guard->revoked_signature, tools->arena, why);
+}
 
 static void forget_old(struct cluster_guard *guard, const struct verify_time *now)
 {

@@ -21,6 +21,10 @@ struct cluster_guard {
 	struct cs_ed25519_key anchor_key;
 	struct cluster_anchor anchor;
 	uint8_t anchor_signature[CS_ED25519_SIGNATURE_SIZE];
+	/* As a Key Server signed it: heard in this process's life, for the Workers beside it. */
+	size_t revoked_count;
+	struct cs_hash revoked[CLUSTER_REVOKED_MAX];
+	uint8_t revoked_signature[CS_ED25519_SIGNATURE_SIZE];
 };
 
 /* A new instance, or one whose state comes back with cluster_guard_restore. CRYPTO. */
@@ -58,7 +62,22 @@ CS_NODISCARD enum cs_err cluster_guard_carry(struct cluster_guard *guard, bool *
 					     struct cs_bytes grant,
 					     const struct cluster_tools *tools, struct cs_why *why);
 
+/* A ClusterRevokedRequest, and the ClusterRevokedReply to it: *changed when more is revoked than before.
+ * NO_KEY: no grant was carried yet, by whose key the list could be checked; BAD_SIGNATURE, ROLLED_BACK. */
+CS_NODISCARD enum cs_err cluster_guard_revoked_ask(const struct cluster_guard *guard,
+						   struct cs_buf *out, struct cs_why *why);
+CS_NODISCARD enum cs_err cluster_guard_revoked_hear(struct cluster_guard *guard, bool *changed,
+						    struct cs_bytes reply,
+						    const struct cluster_tools *tools,
+						    struct cs_why *why);
+
 /* ---- towards Workers ---- */
+
+/* A Worker's ClusterRevokedRequest becomes a ClusterRevokedReply. */
+CS_NODISCARD enum cs_err cluster_guard_revoked(const struct cluster_guard *guard,
+					       struct cs_buf *out, struct cs_bytes request,
+					       const struct cluster_tools *tools,
+					       struct cs_why *why);
 
 /* A ClusterChallengeReply. FULL: too many wait. */
 CS_NODISCARD enum cs_err cluster_guard_challenge(struct cluster_guard *guard, struct cs_buf *out,

@@ -257,6 +257,23 @@ enum cs_err cluster_key_server_issue(struct cluster_key_server *ks,
 	return err;
 }
 
+enum cs_err cluster_key_server_revoked(const struct cluster_key_server *ks,
+				       const struct cluster_session *session, struct cs_buf *out,
+				       struct cs_bytes request, const struct cluster_tools *tools,
+				       const struct verify_time *now, struct cs_why *why)
+{
+	uint8_t signature[CS_ED25519_SIGNATURE_SIZE];
+	CS_TRY(cluster_session_check(session, CLUSTER_GUARD, ks->manifest, ks->revoked,
+				     ks->revoked_count, now, why));
+	if (ks->epoch_count == 0)
+		return cs_fail(why, CS_ERR_NO_KEY, "there is no cluster yet");
+	const struct cs_hash hash =
+		cluster_hash_revoked(lineage_of(ks), ks->revoked, ks->revoked_count);
+	CS_TRY(cs_ed25519_sign(signature, &ks->anchor.secret, CS_BYTES_OF(hash.b)));
+	return cluster_revoked_write(out, request, ks->revoked, ks->revoked_count, signature,
+				     tools->arena, why);
+}
+
 /* ---- a second Key Server ---- */
 
 #define INFO_COPY "caisson/cluster/copy/v1"

@@ -145,6 +145,16 @@ struct cs_hash cluster_hash_vouch(const struct cs_hash *lineage,
 	return end(&p);
 }
 
+struct cs_hash cluster_hash_revoked(const struct cs_hash *lineage, const struct cs_hash *revoked,
+				    size_t count)
+{
+	struct preimage p;
+	begin(&p, "caisson/cluster/revoked/v1", lineage);
+	cs_put_u16(&p.buf, (uint16_t)count);
+	put_hash(&p, cs_sha256(cs_bytes(revoked, count * sizeof *revoked)));
+	return end(&p);
+}
+
 struct cs_hash cluster_hash_anchor(const struct cs_hash *lineage,
 				   const Caisson__Wire__ClusterAnchor *anchor)
 {

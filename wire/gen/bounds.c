@@ -539,6 +539,15 @@ static const struct wire_bound cluster_join_request[] = {
 	{3, 1, 0, 0, true}, /* evidence */
 };
 
+static const struct wire_bound cluster_revoked_request[] = {
+	{1, 1, 0, 0, false}, /* count */
+};
+
+static const struct wire_bound cluster_revoked_reply[] = {
+	{1, 256, 32, 32, false}, /* revoked */
+	{2, 1, 0, 64, false}, /* signature */
+};
+
 static const struct wire_bound cluster_share_request[] = {
 	{1, 1, 0, 32, false}, /* purpose */
 	{2, 1, 0, 65536, false}, /* sealed */
@@ -685,6 +694,8 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
 	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
 	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_revoked_request__descriptor, cluster_revoked_request, 1},
+	{&caisson__wire__cluster_revoked_reply__descriptor, cluster_revoked_reply, 2},
 	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
 	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
 	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
@@ -695,7 +706,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
 	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 87;
+const size_t wire_bounds_count = 89;
 
 const struct cs_hash wire_schema_digest = {{
 	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
@@ -710,8 +721,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x99, 0x0d, 0x35, 0x21, 0x89, 0x96, 0x50, 0x13,
-	0x1e, 0xa2, 0x54, 0x38, 0x65, 0x4b, 0xd0, 0xda,
-	0xfb, 0x69, 0xd0, 0x31, 0xd0, 0x55, 0x53, 0xb1,
-	0x6b, 0x14, 0xca, 0x63, 0xa5, 0x75, 0xb8, 0x81,
+	0xf5, 0x07, 0x18, 0x20, 0x4e, 0xb7, 0x24, 0xf5,
+	0x2a, 0x36, 0x19, 0x64, 0x58, 0x7c, 0x36, 0x0f,
+	0x72, 0x62, 0x51, 0x91, 0x35, 0x53, 0x7b, 0x0e,
+	0x27, 0xa2, 0xbd, 0x35, 0x90, 0xd9, 0x02, 0x98,
 }};

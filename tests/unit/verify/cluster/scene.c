@@ -143,8 +143,14 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 	cs_put_text(out, ",");
 	put_policy(out, text, "worker", text->workers, text->worker_policy);
 	cs_hex(hex, cs_bytes(before == NULL ? none.b : before->hash.b, sizeof none.b));
-	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,\"time\":[\"%s\"],\"version\":1}",
-		    hex, text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery,
+	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,", hex,
+		    text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery);
+	if (text->roots != NULL) {
+		cs_put_text(out, "\"roots\":");
+		cs_put(out, cs_bytes_str(text->roots));
+		cs_put_text(out, ",");
+	}
+	cs_put_text(out, "\"time\":[\"%s\"],\"version\":1}",
 		    text->secure ? "ledger" : "insecure_host_time");
 	ok(cs_buf_end(out));
 }
