@@ -188,6 +188,18 @@ static const struct cli_command commands[] = {
 	{"cluster share", "FILE --purpose TEXT", "purpose= peer=" CLUSTER,
 	 "of a worker: give a file, encrypted, to another worker, which opens it",
 	 cli_cluster_share},
+	{"provision serve", "--listen PATH", "listen= containers=" CLUSTER,
+	 "beside a worker: give secrets to the programs of this machine that the manifest names, "
+	 "by the "
+	 "kernel's word (insecure)",
+	 cli_provision_serve},
+	{"provision encrypt", "FILE --name NAME", "name=" CLUSTER,
+	 "of a worker: encrypt a file so that the programs with this secret can read it; to "
+	 "standard "
+	 "output",
+	 cli_provision_encrypt},
+	{"provision rule", "FILE", "user= json",
+	 "offline: the manifest's rule for a program, by the hash of its file", cli_provision_rule},
 	{"enclave evidence", "", "nonce= digest=" GATEWAY,
 	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`; or "
 	 "what "

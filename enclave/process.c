@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,17 +147,6 @@ bool process_close_others(const int *fds, size_t count)
 			return false;
 	}
 	return true;
-}
-
-bool process_is_listening(int fd)
-{
-	int on = 0;
-	int family = 0;
-	socklen_t n = sizeof on;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
-		return false;
-	n = sizeof family;
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
 }
 
 void process_say_insecure(uint64_t flags)

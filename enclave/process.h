@@ -42,7 +42,5 @@ bool process_random(void *p, size_t n);
 struct verify_time process_clock(void);
 /* Closes all but standard input, output and error and these; negative ones are none. */
 bool process_close_others(const int *fds, size_t count);
-/* A listening Unix socket. */
-bool process_is_listening(int fd);
 
 #endif

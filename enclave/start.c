@@ -190,8 +190,6 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 			   enum sandbox_calls *calls, const struct arguments *args,
 			   uint8_t seal_root[32], struct cs_why *why)
 {
-	if (!process_is_listening(args->listen_fd))
-		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
 	if (!process_measure(&launch->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	CS_TRY(load_lineage(manifest, args, why));
@@ -240,9 +238,10 @@ static int run(const struct arguments *args)
 	bool plain_root = false;
 	enum sandbox_calls calls;
 	/* Before a secret is in memory: the quoting process is a copy of this one. */
-	enum cs_err err = tee_begin(&tee, args->hardware, &args->tee_place, args->tolerated, &why);
+	enum cs_err err = tee_begin(&tee, args->hardware, &args->tee_place, args->listen_fd,
+				    args->tolerated, &why);
 	if (err != CS_OK)
-		return process_fail(EXIT_TEE, err, &why);
+		return process_fail(err == CS_ERR_INVALID ? EXIT_MANIFEST : EXIT_TEE, err, &why);
 	struct enclave *e = process_memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
 	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);

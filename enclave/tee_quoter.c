@@ -1,5 +1,6 @@
 #include "enclave/tee_quoter.h"
 
+#include "enclave/boundary.h"
 #include "enclave/insecure.h"
 #include "enclave/tee_messages.h"
 
@@ -191,21 +192,15 @@ enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
 }
 
 enum cs_err tee_begin(struct tee *tee, const struct tee_hardware *hardware,
-		      const struct tee_place *place, uint64_t tolerated, struct cs_why *why)
+		      const struct tee_place *place, int listen_fd, uint64_t tolerated,
+		      struct cs_why *why)
 {
-	const uint64_t inside = ENCLAVE_INSECURE_gateway_inside;
+	uint64_t flags = 0;
 	*tee = tee_simulated;
-	if (hardware == NULL)
-		return CS_OK;
-	/* A Unix socket has both of its ends on one machine. */
-	if (hardware->is_guest && (tolerated & inside) == 0)
-		return cs_fail(
-			why, CS_ERR_INSECURE_REFUSED,
-			"with %s the gateway belongs outside of the machine that is measured "
-			"(--insecure-gateway-inside tolerates it)",
-			hardware->name);
-	CS_TRY(tee_start(tee, hardware, place, tolerated, why));
-	if (hardware->is_guest)
-		tee->insecure_flags |= inside;
+	CS_TRY(boundary_check(&flags, hardware == NULL ? tee->backend : hardware->name, listen_fd,
+			      tolerated, why));
+	if (hardware != NULL)
+		CS_TRY(tee_start(tee, hardware, place, tolerated, why));
+	tee->insecure_flags |= flags;
 	return CS_OK;
 }

@@ -35,8 +35,6 @@ struct tee_hardware {
 	const char *program;
 	/* tee_place.state. */
 	bool needs_state;
-	/* A whole machine is measured: nobody but the enclave should be in it. */
-	bool is_guest;
 	/* That only this hardware and this program, or its maker's, can have. */
 	bool has_seal_root;
 	/* Keeps a record that only whoever has this sealing root can write, and nobody can put back. */
@@ -73,11 +71,11 @@ const struct tee_hardware *tee_hardware_find(const char *name);
 CS_NODISCARD enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
 				   const struct tee_place *place, uint64_t tolerated,
 				   struct cs_why *why);
-/* The backend of a process whose host half it reaches over a Unix socket; hardware NULL: simulated. What
- * measures a whole machine refuses a host inside of it (INSECURE_REFUSED), unless gateway_inside is tolerated,
- * which is in tee->insecure_flags then. Else as tee_start. */
+/* The backend of a process whose host connects to listen_fd; hardware NULL: simulated. First the errors of
+ * boundary_check (INVALID: no listening socket), then those of tee_start. What the boundary costs is in
+ * tee->insecure_flags. */
 CS_NODISCARD enum cs_err tee_begin(struct tee *tee, const struct tee_hardware *hardware,
-				   const struct tee_place *place, uint64_t tolerated,
+				   const struct tee_place *place, int listen_fd, uint64_t tolerated,
 				   struct cs_why *why);
 /* Once: the quoting process forgets it. Only where has_seal_root. */
 CS_NODISCARD enum cs_err tee_seal_root(const struct tee *tee, uint8_t root[32], struct cs_why *why);

@@ -100,7 +100,14 @@ def schedule(insecure: int) -> dict:
     cipher = AES.new(both[:32], AES.MODE_GCM, nonce=both[32:])
     cipher.update(sha(lineage + head + aad))
     body, tag = cipher.encrypt_and_digest(plain)
-    return {"insecure": bool(insecure), "root": root, "lineage": lineage, "epoch": 3, "application": application, "purpose": purpose,
+    secret = hkdf(key, lineage, b"caisson/cluster/secret/v1\0" + u64(3) + text(application) + text(purpose), 32)
+    file_both = hkdf(secret, salt, b"caisson/cluster/file/v1\0" + u64(3) + text(purpose), 44)
+    file_head = b"CSF1" + u64(3) + salt
+    file_cipher = AES.new(file_both[:32], AES.MODE_GCM, nonce=file_both[32:])
+    file_cipher.update(file_head)
+    file_body, file_tag = file_cipher.encrypt_and_digest(plain)
+    return {"program_secret": secret, "file": file_head + file_body + file_tag,
+            "insecure": bool(insecure), "root": root, "lineage": lineage, "epoch": 3, "application": application, "purpose": purpose,
             "application_key": key, "authority_secret": authority, "salt": salt, "aad": aad, "plain": plain,
             "sealed": head + body + tag}
 

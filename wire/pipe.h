@@ -56,25 +56,26 @@ enum wire_pipe_port {
 };
 
 /* WIRE_PIPE_EVENT(NAME, number, name, is it trouble?) */
-#define WIRE_PIPE_EVENTS(X)             \
-	X(STARTED, 1, "started", false) \
-	X(MET, 2, "met", false)         \
-	X(REFUSED, 3, "refused", true)  \
-	X(ISSUED, 4, "issued", false)   \
-	X(JOINED, 5, "joined", false)   \
-	X(RENEWED, 6, "renewed", false) \
-	X(ROTATED, 7, "rotated", false) \
-	X(REVOKED, 8, "revoked", false) \
-	X(LOST, 9, "lost", true)        \
-	X(FAILED, 10, "failed", true)   \
-	X(TAKEN_OVER, 11, "taken_over", false)
+#define WIRE_PIPE_EVENTS(X)                    \
+	X(STARTED, 1, "started", false)        \
+	X(MET, 2, "met", false)                \
+	X(REFUSED, 3, "refused", true)         \
+	X(ISSUED, 4, "issued", false)          \
+	X(JOINED, 5, "joined", false)          \
+	X(RENEWED, 6, "renewed", false)        \
+	X(ROTATED, 7, "rotated", false)        \
+	X(REVOKED, 8, "revoked", false)        \
+	X(LOST, 9, "lost", true)               \
+	X(FAILED, 10, "failed", true)          \
+	X(TAKEN_OVER, 11, "taken_over", false) \
+	X(PROVISIONED, 12, "provisioned", false)
 
 enum wire_pipe_event {
 #define WIRE_PIPE_EVENT(name, number, text, trouble) WIRE_PIPE_EVENT_##name = (number),
 	WIRE_PIPE_EVENTS(WIRE_PIPE_EVENT)
 #undef WIRE_PIPE_EVENT
 };
-#define WIRE_PIPE_EVENT_MAX 11u
+#define WIRE_PIPE_EVENT_MAX 12u
 
 struct wire_pipe_frame {
 	uint32_t size;

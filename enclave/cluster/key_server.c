@@ -315,6 +315,8 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 	case WIRE_CLUSTER_ASK_SEAL:
 	case WIRE_CLUSTER_ASK_OPEN:
 	case WIRE_CLUSTER_ASK_SHARE:
+	case WIRE_CLUSTER_ASK_PROVISION:
+	case WIRE_CLUSTER_ASK_ENCRYPT:
 		break;
 	}
 	return CS_ERR_UNSUPPORTED;

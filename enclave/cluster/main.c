@@ -287,8 +287,6 @@ static enum cs_err prepare(struct service_launch *launch, struct cs_bytes *manif
 			   struct backend *backend, struct cs_secret *seal_root,
 			   const struct arguments *args, struct cs_why *why)
 {
-	if (!process_is_listening(args->listen_fd))
-		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
 	if (!process_measure(&backend->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	if (cs_unhex(launch->first.b, sizeof launch->first.b, cs_bytes_str(args->first)) != CS_OK)
@@ -319,10 +317,10 @@ static int run(const struct arguments *args)
 					.tee = {.context = &backend, .evidence = evidence}};
 	struct cs_why why = {""};
 	/* Before a secret is in memory: the quoting process is a copy of this one. */
-	enum cs_err err =
-		tee_begin(&backend.tee, args->hardware, &args->tee_place, args->tolerated, &why);
+	enum cs_err err = tee_begin(&backend.tee, args->hardware, &args->tee_place, args->listen_fd,
+				    args->tolerated, &why);
 	if (err != CS_OK)
-		return process_fail(EXIT_TEE, err, &why);
+		return process_fail(err == CS_ERR_INVALID ? EXIT_MANIFEST : EXIT_TEE, err, &why);
 	if (args->role == CLUSTER_KEY_SERVER && args->hardware != NULL &&
 	    args->hardware->has_record)
 		launch.record = (struct record_keeper){&backend, record_read, record_write};

@@ -1,6 +1,7 @@
 /* A worker's part of the service: its guard, other workers, and the programs that use its keys. */
 #include "core/hash.h"
 #include "enclave/cluster/inner.h"
+#include "wire/provision.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,64 @@ static enum cs_err share(struct service *s, uint32_t number, struct cs_bytes arg
 	return CS_OK;
 }
 
+/* ---- programs that are not the cluster's own ---- */
+
+static enum cs_err seal_secret(struct service *s, struct cs_buf *out,
+			       const struct wire_provision_ask *ask, struct cs_bytes question)
+{
+	struct cluster_program_secret secret;
+	uint8_t sealed[WIRE_PROVISION_SECRET_SIZE + CS_HPKE_OVERHEAD];
+	uint8_t plain[WIRE_PROVISION_SECRET_SIZE];
+	CS_TRY(cluster_program_secret(&secret, &mine(s)->ring, ask->name, ask->epoch, &s->now));
+	cs_put_be64(plain, secret.epoch);
+	cs_put_be64(plain + 8, secret.until_s);
+	memcpy(plain + 16, secret.secret.b, sizeof secret.secret.b);
+	const struct cs_hash aad = wire_provision_aad(question);
+	const enum cs_err err =
+		cs_hpke_seal(sealed, &ask->box, service_random(s), wire_provision_info(),
+			     CS_BYTES_OF(aad.b), CS_BYTES_OF(plain));
+	cs_wipe(plain, sizeof plain);
+	cs_wipe(&secret, sizeof secret);
+	CS_TRY(err);
+	cs_put(out, CS_BYTES_OF(sealed));
+	return cs_buf_end(out);
+}
+
+/* Whoever asks says what the program is; the manifest allows that in an insecure lineage alone. */
+static enum cs_err provision(struct service *s, struct cs_bytes question, struct cs_buf *out,
+			     struct cs_why *why)
+{
+	struct wire_provision_ask ask;
+	CS_TRY(wire_provision_ask_take(&ask, question));
+	const struct cluster_program program = {.user = ask.user,
+						.is_interpreter = ask.is_interpreter,
+						.executable = ask.executable,
+						.has_container = ask.has_container,
+						.container = ask.container};
+	CS_TRY(cluster_manifest_provides(service_manifest(s),
+					 cs_bytes(mine(s)->application, mine(s)->application_size),
+					 ask.name, &program, why));
+	CS_TRY(seal_secret(s, out, &ask, question));
+	service_event(s, WIRE_PIPE_EVENT_PROVISIONED, "%.*s to a program of user %u",
+		      (int)ask.name.n, (const char *)ask.name.p, ask.user);
+	return CS_OK;
+}
+
+/* For a program that the manifest gives the secret to: for a name that it does not have, a file would be
+ * for nobody. */
+static enum cs_err encrypt(struct service *s, struct cs_bytes argument, struct cs_buf *out,
+			   struct cs_why *why)
+{
+	struct cs_bytes name, plain;
+	if (!take_purpose(&name, &plain, argument))
+		return cs_fail(why, CS_ERR_MALFORMED, "a name and bytes");
+	if (!cluster_manifest_has_secret(service_manifest(s),
+					 cs_bytes(mine(s)->application, mine(s)->application_size),
+					 name))
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "the manifest has no such secret");
+	return cluster_file_seal(out, &mine(s)->ring, name, plain, service_random(s), &s->now);
+}
+
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
 		       struct cs_bytes argument, struct cs_buf *out, bool *later,
 		       struct cs_why *why)
@@ -339,6 +398,10 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 	case WIRE_CLUSTER_ASK_SHARE:
 		*later = true;
 		return share(s, number, argument, why);
+	case WIRE_CLUSTER_ASK_PROVISION:
+		return provision(s, argument, out, why);
+	case WIRE_CLUSTER_ASK_ENCRYPT:
+		return encrypt(s, argument, out, why);
 	case WIRE_CLUSTER_ASK_CREATE:
 	case WIRE_CLUSTER_ASK_JOIN:
 	case WIRE_CLUSTER_ASK_PROMOTE:

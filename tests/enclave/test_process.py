@@ -276,11 +276,13 @@ def test_arguments_are_checked():
         assert subprocess.run([program(), *argv], capture_output=True).returncode == 64
 
 
-def test_a_descriptor_that_is_no_listening_unix_socket(setup):
+@pytest.mark.parametrize("listens, code", [(False, 65), (True, 71)])
+def test_a_descriptor_that_is_no_listening_unix_socket(setup, listens, code):
     folder, path, lineage = setup
     with socket.socket(socket.AF_INET) as other:
         other.bind(("127.0.0.1", 0))
-        other.listen()
+        if listens:
+            other.listen()
         read, write = os.pipe()
         os.write(write, ROOT)
         os.close(write)
@@ -288,7 +290,7 @@ def test_a_descriptor_that_is_no_listening_unix_socket(setup):
                               lineage, "--manifest", path], pass_fds=[other.fileno(), read], capture_output=True,
                              timeout=20)
         os.close(read)
-        assert run.returncode == 65
+        assert run.returncode == code
 
 
 # --- the sandbox ----------------------------------------------------------------------------------------------------

@@ -213,6 +213,122 @@ static enum cs_err read_applications(struct cluster_manifest *m, const struct cs
 	return CS_OK;
 }
 
+/* ---- programs ---- */
+
+static enum cs_err read_kind(enum cluster_rule_kind *out, const struct cs_json *json,
+			     struct cs_why *why)
+{
+	static const char *const names[] = {"user", "executable", "interpreter", "container"};
+	struct cs_bytes kind;
+	CS_TRY(cs_json_member_string(&kind, json, "kind", 16, why));
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		if (cs_bytes_eq(kind, cs_bytes_str(names[i]))) {
+			*out = (enum cluster_rule_kind)i;
+			return CS_OK;
+		}
+	}
+	return cs_fail(why, CS_ERR_UNSUPPORTED,
+		       "kind is none of user, executable, interpreter, container");
+}
+
+static enum cs_err read_rule(struct cluster_rule *out, const struct cs_json *json,
+			     struct cs_why *why)
+{
+	uint64_t user = 0;
+	CS_TRY(read_kind(&out->kind, json, why));
+	CS_TRY(cs_json_member_u64(&user, json, "user", UINT32_MAX - 1, why));
+	out->user = (uint32_t)user;
+	if (out->kind == CLUSTER_RULE_USER)
+		return ONLY(json, why, "kind", "user");
+	CS_TRY(ONLY(json, why, "hash", "kind", "user"));
+	return cs_json_member_hex(out->hash.b, sizeof out->hash.b, json, "hash", why);
+}
+
+static enum cs_err read_rules(struct cluster_provision *out, const struct cs_json *json,
+			      struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, json, "rules", CS_JSON_ARRAY, why));
+	if (array->count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "rules: there is none");
+	if (array->count > CLUSTER_RULES_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "rules: more than %u", CLUSTER_RULES_MAX);
+	struct cluster_rule *rules = cs_arena_calloc(arena, array->count, sizeof *rules);
+	if (rules == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next)
+		CS_TRY(read_rule(&rules[out->rule_count++], at, why));
+	out->rules = rules;
+	return CS_OK;
+}
+
+static bool has_application(const struct cluster_manifest *m, struct cs_bytes name)
+{
+	for (size_t i = 0; i < m->application_count; i++)
+		if (cs_bytes_eq(m->applications[i].name, name))
+			return true;
+	return false;
+}
+
+static enum cs_err read_provision(struct cluster_manifest *m, struct cluster_provision *out,
+				  const struct cs_json *json, struct cs_arena *arena,
+				  struct cs_why *why)
+{
+	CS_TRY(ONLY(json, why, "application", "name", "rules"));
+	CS_TRY(cs_json_member_string(&out->application, json, "application",
+				     CLUSTER_APPLICATION_SIZE_MAX, why));
+	CS_TRY(cs_json_member_string(&out->name, json, "name", CLUSTER_SECRET_NAME_SIZE_MAX, why));
+	if (!has_application(m, out->application))
+		return cs_fail(why, CS_ERR_INVALID, "application: there is no such");
+	if (!is_word(out->name))
+		return cs_fail(why, CS_ERR_INVALID, "name: a-z, 0-9, '-' and '.'");
+	return read_rules(out, json, arena, why);
+}
+
+static const struct cluster_provision *
+provision_of(const struct cluster_manifest *m, struct cs_bytes application, struct cs_bytes name)
+{
+	for (size_t i = 0; i < m->provision_count; i++)
+		if (cs_bytes_eq(m->provisions[i].application, application) &&
+		    cs_bytes_eq(m->provisions[i].name, name))
+			return &m->provisions[i];
+	return NULL;
+}
+
+/* What a program is, its machine's kernel says, and nothing else does: a lineage that allows it is
+ * insecure. */
+static enum cs_err read_programs(struct cluster_manifest *m, const struct cs_json *body,
+				 struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	if (cs_json_find(body, "insecure_programs") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&array, body, "insecure_programs", CS_JSON_ARRAY, why));
+	if (array->count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "insecure_programs: empty; leave it out");
+	if (array->count > CLUSTER_SECRETS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "insecure_programs: more than %u",
+			       CLUSTER_SECRETS_MAX);
+	struct cluster_provision *all = cs_arena_calloc(arena, array->count, sizeof *all);
+	if (all == NULL)
+		return CS_ERR_NO_MEMORY;
+	m->insecure = true;
+	m->provisions = all;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		struct cluster_provision *out = &all[m->provision_count];
+		struct cs_why inner = {""};
+		const enum cs_err err = read_provision(m, out, at, arena, &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "insecure_programs[%zu]: %.150s",
+				       m->provision_count, inner.text);
+		if (provision_of(m, out->application, out->name) != NULL)
+			return cs_fail(why, CS_ERR_DUPLICATE,
+				       "insecure_programs[%zu]: there already", m->provision_count);
+		m->provision_count++;
+	}
+	return CS_OK;
+}
+
 static enum cs_err read_policies(struct cluster_manifest *m, const struct cs_json *body,
 				 struct cs_arena *arena, struct cs_why *why)
 {
@@ -315,9 +431,9 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
 {
 	uint64_t version = 0;
-	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "lives", "name",
-		    "number", "peer_number_min", "policies", "previous", "recovery", "roots",
-		    "time", "version"));
+	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "insecure_programs",
+		    "lives", "name", "number", "peer_number_min", "policies", "previous",
+		    "recovery", "roots", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -335,7 +451,8 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 	CS_TRY(read_time(m, body, why));
 	CS_TRY(read_roots(m, body, arena, why));
 	CS_TRY(read_policies(m, body, arena, why));
-	return read_applications(m, body, arena, why);
+	CS_TRY(read_applications(m, body, arena, why));
+	return read_programs(m, body, arena, why);
 }
 
 /* ---- who says so ---- */
@@ -506,4 +623,42 @@ enum cs_err cluster_manifest_allows(const struct cluster_manifest *m, struct cs_
 			       "the application is not for this build");
 	}
 	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "no such application");
+}
+
+static bool rule_fits(const struct cluster_rule *rule, const struct cluster_program *program)
+{
+	if (rule->user != program->user)
+		return false;
+	switch (rule->kind) {
+	case CLUSTER_RULE_USER:
+		return true;
+	case CLUSTER_RULE_EXECUTABLE:
+		return !program->is_interpreter && cs_hash_eq(&rule->hash, &program->executable);
+	case CLUSTER_RULE_INTERPRETER:
+		return cs_hash_eq(&rule->hash, &program->executable);
+	case CLUSTER_RULE_CONTAINER:
+		return program->has_container && cs_hash_eq(&rule->hash, &program->container);
+	}
+	return false;
+}
+
+bool cluster_manifest_has_secret(const struct cluster_manifest *m, struct cs_bytes application,
+				 struct cs_bytes name)
+{
+	return provision_of(m, application, name) != NULL;
+}
+
+enum cs_err cluster_manifest_provides(const struct cluster_manifest *m, struct cs_bytes application,
+				      struct cs_bytes name, const struct cluster_program *program,
+				      struct cs_why *why)
+{
+	const struct cluster_provision *provision = provision_of(m, application, name);
+	if (provision == NULL)
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "manifest %llu: no such secret",
+			       (unsigned long long)m->number);
+	for (size_t i = 0; i < provision->rule_count; i++)
+		if (rule_fits(&provision->rules[i], program))
+			return CS_OK;
+	return cs_fail(why, CS_ERR_FORBIDDEN, "manifest %llu: this secret is not for this program",
+		       (unsigned long long)m->number);
 }

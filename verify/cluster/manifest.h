@@ -11,6 +11,9 @@
 #define CLUSTER_ADMINISTRATORS_MAX 16u
 #define CLUSTER_APPLICATIONS_MAX 16u
 #define CLUSTER_RECOVERY_MAX 16u
+#define CLUSTER_SECRETS_MAX 32u
+#define CLUSTER_RULES_MAX 16u
+#define CLUSTER_SECRET_NAME_SIZE_MAX 32u
 /* What manifests may say at the most: DESIGN section 10. */
 #define CLUSTER_WORKER_LIFE_MAX_S 3600u
 #define CLUSTER_KEY_SERVER_LIFE_MAX_S 86400u
@@ -27,6 +30,37 @@ struct cluster_application {
 	struct cs_bytes name; /* a-z, 0-9, '-', '.'; views into the manifest's arena */
 	size_t build_count;
 	const struct cs_bytes *builds; /* labels of the worker policy's references */
+};
+
+/* A program that is not the cluster's own, as its machine's kernel describes it: no more than the word of
+ * whoever is root there. */
+struct cluster_program {
+	uint32_t user;
+	bool is_interpreter;       /* its file is one that runs other files */
+	struct cs_hash executable; /* SHA-256 */
+	bool has_container;
+	struct cs_hash container; /* SHA-256 digest of an image */
+};
+
+enum cluster_rule_kind {
+	CLUSTER_RULE_USER,        /* every program of this user */
+	CLUSTER_RULE_EXECUTABLE,  /* this program */
+	CLUSTER_RULE_INTERPRETER, /* every script that it runs for this user */
+	CLUSTER_RULE_CONTAINER,   /* every program of this user in a container of this image */
+};
+
+struct cluster_rule {
+	enum cluster_rule_kind kind;
+	uint32_t user;
+	struct cs_hash hash; /* zero for CLUSTER_RULE_USER */
+};
+
+/* Which programs get which secret of an application. */
+struct cluster_provision {
+	struct cs_bytes application;
+	struct cs_bytes name; /* as an application's */
+	size_t rule_count;    /* at least 1 */
+	const struct cluster_rule *rules;
 };
 
 struct cluster_manifest {
@@ -50,6 +84,8 @@ struct cluster_manifest {
 	struct attest_roots roots;
 	size_t application_count;
 	struct cluster_application applications[CLUSTER_APPLICATIONS_MAX];
+	size_t provision_count; /* of insecure_programs */
+	const struct cluster_provision *provisions;
 	uint64_t worker_life_s;
 	uint64_t key_server_life_s;
 	uint64_t epoch_s;          /* a new epoch after so long; 0: by order alone */
@@ -85,5 +121,14 @@ CS_NODISCARD enum cs_err cluster_manifest_allows(const struct cluster_manifest *
 CS_NODISCARD enum cs_err cluster_manifest_names(const struct cluster_manifest *m,
 						enum cluster_role role, struct cs_bytes build,
 						const struct verify_time *now, struct cs_why *why);
+bool cluster_manifest_has_secret(const struct cluster_manifest *m, struct cs_bytes application,
+				 struct cs_bytes name);
+/* May this program have this secret of the application? NOT_IN_MANIFEST: there is no such secret; FORBIDDEN:
+ * no rule is about the program. */
+CS_NODISCARD enum cs_err cluster_manifest_provides(const struct cluster_manifest *m,
+						   struct cs_bytes application,
+						   struct cs_bytes name,
+						   const struct cluster_program *program,
+						   struct cs_why *why);
 
 #endif

@@ -129,10 +129,14 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 		cs_put_text(out, "%s\"worker-%c\"", at == text->workers ? "" : ",", *at);
 	cs_put_text(out,
 		    "],\"name\":\"" APPLICATION "\"},{\"builds\":[],\"name\":\"sealed\"}],"
-		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},"
+		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},",
+		    text->epoch_s);
+	if (text->programs != NULL)
+		cs_put_text(out, "\"insecure_programs\":%s,", text->programs);
+	cs_put_text(out,
 		    "\"lives\":{\"key_server_s\":86400,\"worker_s\":%u},\"name\":\"test\","
 		    "\"number\":%u,\"peer_number_min\":%u,\"policies\":{",
-		    text->epoch_s, text->worker_s, text->number, text->peer_number_min);
+		    text->worker_s, text->number, text->peer_number_min);
 	put_policy(out, text, "guard", text->guards, "");
 	cs_put_text(out, ",");
 	put_policy(out, text, "key_server", text->key_servers, "");

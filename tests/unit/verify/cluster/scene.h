@@ -42,6 +42,7 @@ struct scene_manifest {
 	const char *guards;
 	const char *workers;
 	const char *worker_policy; /* more members of policies.worker, with a comma behind */
+	const char *programs;      /* insecure_programs; NULL: not there */
 	const char *recovery;      /* NULL: {"keys":[],"threshold":0} */
 	const char *roots;         /* the member's value; NULL: no such member */
 	unsigned number;

@@ -152,6 +152,114 @@ static void what_it_may_not_say(void **state)
 	scene_free(s);
 }
 
+#define HASH_A \
+	"0x"   \
+	"0101010101010101010101010101010101010101010101010101010101010101"
+#define HASH_B \
+	"0x"   \
+	"0202020202020202020202020202020202020202020202020202020202020202"
+#define OF(rules) "[{\"application\":\"records\",\"name\":\"reports\",\"rules\":" rules "}]"
+
+static void which_programs_get_a_secret(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	struct cs_why why;
+	text.programs = OF("[{\"hash\":\"" HASH_A "\",\"kind\":\"executable\",\"user\":7},"
+			   "{\"hash\":\"" HASH_B "\",\"kind\":\"interpreter\",\"user\":8},"
+			   "{\"hash\":\"" HASH_A "\",\"kind\":\"container\",\"user\":9},"
+			   "{\"kind\":\"user\",\"user\":10}]");
+	const struct cluster_manifest *m = scene_manifest_read(s, &text, NULL);
+	const struct cs_bytes records = cs_bytes_str(APPLICATION), name = cs_bytes_str("reports");
+	struct cluster_program program = {.user = 7};
+	memset(program.executable.b, 1, 32);
+	ok(cluster_manifest_provides(m, records, name, &program, &why));
+	assert_true(cluster_manifest_has_secret(m, records, name));
+	assert_false(cluster_manifest_has_secret(m, cs_bytes_str("sealed"), name));
+	assert_int_equal(
+		cluster_manifest_provides(m, records, cs_bytes_str("report"), &program, &why),
+		CS_ERR_NOT_IN_MANIFEST);
+	assert_int_equal(cluster_manifest_provides(m, cs_bytes_str("sealed"), name, &program, &why),
+			 CS_ERR_NOT_IN_MANIFEST);
+	/* A rule about programs is never one about what runs scripts. */
+	program.is_interpreter = true;
+	assert_int_equal(cluster_manifest_provides(m, records, name, &program, &why),
+			 CS_ERR_FORBIDDEN);
+	program.is_interpreter = false;
+	program.executable.b[31] = 2;
+	assert_int_equal(cluster_manifest_provides(m, records, name, &program, &why),
+			 CS_ERR_FORBIDDEN);
+	memset(program.executable.b, 2, 32);
+	program.user = 8;
+	ok(cluster_manifest_provides(m, records, name, &program, &why));
+	program.user = 7;
+	assert_int_equal(cluster_manifest_provides(m, records, name, &program, &why),
+			 CS_ERR_FORBIDDEN);
+	program.user = 9;
+	memset(program.container.b, 1, 32);
+	assert_int_equal(cluster_manifest_provides(m, records, name, &program, &why),
+			 CS_ERR_FORBIDDEN);
+	program.has_container = true;
+	ok(cluster_manifest_provides(m, records, name, &program, &why));
+	program.container.b[0] = 9;
+	assert_int_equal(cluster_manifest_provides(m, records, name, &program, &why),
+			 CS_ERR_FORBIDDEN);
+	program.user = 10;
+	ok(cluster_manifest_provides(m, records, name, &program, &why));
+	scene_free(s);
+}
+
+static void what_a_manifest_may_not_say_of_programs(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *programs;
+		enum cs_err err;
+	} rows[] = {
+		{"[]", CS_ERR_INVALID},
+		{"{}", CS_ERR_INVALID},
+		{OF("[]"), CS_ERR_INVALID},
+		{OF("[{\"kind\":\"everybody\",\"user\":1}]"), CS_ERR_UNSUPPORTED},
+		{OF("[{\"kind\":\"executable\",\"user\":1}]"), CS_ERR_MISSING_FIELD},
+		{OF("[{\"hash\":\"" HASH_A "\",\"kind\":\"executable\"}]"), CS_ERR_MISSING_FIELD},
+		{OF("[{\"hash\":\"" HASH_A "\",\"kind\":\"user\",\"user\":1}]"),
+		 CS_ERR_UNKNOWN_FIELD},
+		{OF("[{\"hash\":\"0x01\",\"kind\":\"executable\",\"user\":1}]"), CS_ERR_MALFORMED},
+		{OF("[{\"kind\":\"user\",\"user\":4294967295}]"), CS_ERR_OVERFLOW},
+		{"[{\"application\":\"nobody\",\"name\":\"a\",\"rules\":[{\"kind\":\"user\","
+		 "\"user\":1}]}]",
+		 CS_ERR_INVALID},
+		{"[{\"application\":\"records\",\"name\":\"A\",\"rules\":[{\"kind\":\"user\","
+		 "\"user\":1}]}]",
+		 CS_ERR_INVALID},
+		{"[{\"application\":\"records\",\"name\":\"a\",\"rules\":[{\"kind\":\"user\","
+		 "\"user\":1}]},{\"application\":\"records\",\"name\":\"a\",\"rules\":[{\"kind\":"
+		 "\"user\",\"user\":2}]}]",
+		 CS_ERR_DUPLICATE},
+	};
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	for (size_t i = 0; i < CS_LEN(rows); i++) {
+		text.programs = rows[i].programs;
+		const enum cs_err err = try(s, &text, NULL);
+		if (err != rows[i].err)
+			fail_msg("%s: %s", rows[i].programs, cs_err_name(err));
+	}
+	/* What a program is, is a machine's word: a lineage without anything insecure never takes it. */
+	text = scene_manifest();
+	text.secure = true;
+	const struct cluster_manifest *first = scene_manifest_read(s, &text, NULL);
+	assert_false(first->insecure);
+	text.number = 2;
+	ok(try(s, &text, first));
+	text.programs = OF("[{\"kind\":\"user\",\"user\":1}]");
+	assert_int_equal(try(s, &text, first), CS_ERR_INSECURE_REFUSED);
+	text.number = 1;
+	assert_true(scene_manifest_read(s, &text, NULL)->insecure);
+	scene_free(s);
+}
+
 /* {"insecure_amd":[…],"insecure_intel":[…],"tpm":[…]}: a root of Intel's or nothing in each place. */
 static const char *roots(bool amd, bool intel, bool tpm)
 {
@@ -243,6 +351,8 @@ int main(void)
 		cmocka_unit_test(a_lineage),
 		cmocka_unit_test(k_of_n_administrators),
 		cmocka_unit_test(insecure_is_for_ever),
+		cmocka_unit_test(which_programs_get_a_secret),
+		cmocka_unit_test(what_a_manifest_may_not_say_of_programs),
 		cmocka_unit_test(what_it_may_not_say),
 		cmocka_unit_test(roots_are_the_manifest_s),
 		cmocka_unit_test(roots_without_a_form),
