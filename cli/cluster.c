@@ -1,9 +1,8 @@
 /* `caisson cluster …`: what an operator asks a process of a key cluster, over the Unix socket beside it
  * (wire/cluster_ask.h). Whoever may open the socket may ask. */
-#include "cli/cli.h"
+#include "cli/cluster.h"
+
 #include "cluster/config.h"
-#include "wire/cluster_ask.h"
-#include "wire/pipe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,13 +87,7 @@ static bool read_all(int fd, uint8_t *p, size_t n)
 	return true;
 }
 
-struct answer {
-	uint8_t bytes[WIRE_PIPE_DATA_SIZE_MAX];
-	char name[64];
-	struct cs_bytes what;
-};
-
-static bool exchange(int fd, struct answer *answer, const uint8_t *question, size_t n)
+static bool exchange(int fd, struct cli_cluster_answer *answer, const uint8_t *question, size_t n)
 {
 	uint8_t head[4];
 	cs_put_be32(head, (uint32_t)n);
@@ -113,9 +106,8 @@ static bool exchange(int fd, struct answer *answer, const uint8_t *question, siz
 	return true;
 }
 
-/* Prints what was refused. */
-static enum cli_exit ask(struct cli *cli, struct answer *answer, enum wire_cluster_ask verb,
-			 struct cs_bytes argument)
+enum cli_exit cli_cluster_ask(struct cli *cli, struct cli_cluster_answer *answer,
+			      enum wire_cluster_ask verb, struct cs_bytes argument)
 {
 	static uint8_t question[WIRE_PIPE_DATA_SIZE_MAX];
 	char path[HOST_ADDRESS_SIZE_MAX + 16];
@@ -140,11 +132,11 @@ static enum cli_exit ask(struct cli *cli, struct answer *answer, enum wire_clust
 			(const char *)answer->what.p);
 }
 
-static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct cs_bytes argument,
-			   const char *done)
+enum cli_exit cli_cluster_order(struct cli *cli, enum wire_cluster_ask verb,
+				struct cs_bytes argument, const char *done)
 {
-	static struct answer answer;
-	const enum cli_exit code = ask(cli, &answer, verb, argument);
+	static struct cli_cluster_answer answer;
+	const enum cli_exit code = cli_cluster_ask(cli, &answer, verb, argument);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json)
@@ -158,22 +150,24 @@ static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct c
 
 enum cli_exit cli_cluster_init(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE, "the cluster has epoch 1");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE,
+				 "the cluster has epoch 1");
 }
 
 enum cli_exit cli_cluster_join(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
 }
 
 enum cli_exit cli_cluster_promote(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
 }
 
 enum cli_exit cli_cluster_rotate(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE, "a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE,
+				 "a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_revoke(struct cli *cli)
@@ -184,15 +178,16 @@ enum cli_exit cli_cluster_revoke(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE,
 				"which key? 64 hex digits, as `caisson cluster "
 				"status` of its owner shows");
-	return order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
-		     "revoked; a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
+				 "revoked; a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_status(struct cli *cli)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	json_error_t error;
-	const enum cli_exit code = ask(cli, &answer, WIRE_CLUSTER_ASK_STATUS, CS_BYTES_NONE);
+	const enum cli_exit code =
+		cli_cluster_ask(cli, &answer, WIRE_CLUSTER_ASK_STATUS, CS_BYTES_NONE);
 	if (code != CLI_OK)
 		return code;
 	json_t *json = json_loadb((const char *)answer.what.p, answer.what.n, 0, &error);
@@ -219,7 +214,7 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 	size_t size = 0;
 	enum cli_exit code = read_file(cli, &bytes, &size);
 	if (code == CLI_OK)
-		code = order(
+		code = cli_cluster_order(
 			cli, WIRE_CLUSTER_ASK_MANIFEST, cs_bytes(bytes, size),
 			"the manifest is in force; add it to enclave.manifests before the next "
 			"start");
@@ -230,8 +225,8 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 /* ---- data ---- */
 
 /* [place] purpose file, as the verb has it. */
-static enum cli_exit ask_data(struct cli *cli, struct answer *answer, enum wire_cluster_ask verb,
-			      const uint8_t *place)
+static enum cli_exit ask_data(struct cli *cli, struct cli_cluster_answer *answer,
+			      enum wire_cluster_ask verb, const uint8_t *place)
 {
 	static uint8_t argument[WIRE_PIPE_DATA_SIZE_MAX];
 	const char *purpose = cli_option(cli, "purpose");
@@ -251,14 +246,14 @@ static enum cli_exit ask_data(struct cli *cli, struct answer *answer, enum wire_
 	cs_put(&buf, cs_bytes(bytes, size));
 	cs_wipe(bytes, size);
 	free(bytes);
-	code = ask(cli, answer, verb, cs_buf_view(&buf));
+	code = cli_cluster_ask(cli, answer, verb, cs_buf_view(&buf));
 	cs_wipe(argument, sizeof argument);
 	return code;
 }
 
 static enum cli_exit convert(struct cli *cli, enum wire_cluster_ask verb)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	const enum cli_exit code = ask_data(cli, &answer, verb, NULL);
 	if (code != CLI_OK)
 		return code;
@@ -280,7 +275,7 @@ enum cli_exit cli_cluster_open(struct cli *cli)
 
 enum cli_exit cli_cluster_share(struct cli *cli)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	uint64_t place = 0;
 	char hash[65];
 	if (!cli_number(cli, "peer", 63, &place))

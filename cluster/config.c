@@ -58,6 +58,10 @@ static const struct host_config_key keys[] = {
 	 "--seal-root FILE`."},
 	{"enclave.state", TEXT, 1, 4096, "\"state.sealed\"", NULL,
 	 "Where its sealed state is kept, written before anything that rests on it is sent."},
+	{"enclave.recovery", TEXT, 1, 4096, "\"recovery.file\"", NULL,
+	 "Of a key server whose manifest has recovery keys: where the recovery of the newest epoch "
+	 "is "
+	 "written. It is not secret; copies belong on other machines."},
 	{"enclave.first", TEXT, 64, 66, NULL, check_first,
 	 "Hash of the cluster's first manifest: which cluster this is."},
 	{"enclave.manifests", TEXTS, 1, CLUSTER_HOST_MANIFESTS_MAX, "[\"manifest-1.json\"]", NULL,
@@ -126,6 +130,7 @@ static void read_enclave(struct cluster_config *config)
 	config->enclave_socket = host_resolve(path, host_config_text(file, "enclave.socket"));
 	config->seal_root = host_resolve(path, host_config_text(file, "enclave.seal_root"));
 	config->state = host_resolve(path, host_config_text(file, "enclave.state"));
+	config->recovery = host_resolve(path, host_config_text(file, "enclave.recovery"));
 	config->first = host_config_text(file, "enclave.first");
 	config->manifest_count = host_config_count(file, "enclave.manifests");
 	for (uint32_t i = 0; i < config->manifest_count; i++)
@@ -207,6 +212,7 @@ void cluster_config_free(struct cluster_config *config)
 	free_text(config->enclave_socket);
 	free_text(config->seal_root);
 	free_text(config->state);
+	free_text(config->recovery);
 	for (uint32_t i = 0; i < config->manifest_count; i++)
 		free_text(config->manifests[i]);
 	host_config_free(config->file);

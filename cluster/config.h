@@ -27,6 +27,7 @@ struct cluster_config {
 	const char *enclave_socket;
 	const char *seal_root;
 	const char *state;
+	const char *recovery; /* of a key server */
 	const char *enclave_args[CLUSTER_ENCLAVE_ARGS_MAX];
 	uint32_t enclave_arg_count;
 	const char *first; /* hash of the first manifest, hex */

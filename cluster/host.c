@@ -65,12 +65,16 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 		keep(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_ANSWER:
-		cluster_host_asks_answer(cluster, frame->number, body);
+		if (frame->number == CLUSTER_ASK_OF_HOST)
+			cluster_host_recovery_answer(cluster, body);
+		else
+			cluster_host_asks_answer(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_EVENT:
 		/* It has opened its state, and the host has kept what it made. */
 		cluster->is_up = cluster->is_up || frame->number == WIRE_PIPE_EVENT_STARTED;
 		cluster_host_figures_event(cluster, frame->number, body);
+		cluster_host_recovery_event(cluster, frame->number);
 		return;
 	case WIRE_PIPE_STATE:
 	case WIRE_PIPE_ACCEPTED:

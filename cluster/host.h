@@ -18,6 +18,8 @@
 /* What waits for the enclave before the peers are not read any more. */
 #define CLUSTER_ENCLAVE_QUEUE_MAX (4u * 1024 * 1024)
 #define CLUSTER_TICK_MS 500u
+/* Number of the host's own questions; those of others begin with 1. */
+#define CLUSTER_ASK_OF_HOST 0u
 
 struct cluster_connection; /* pipes.c */
 struct cluster_ask;        /* asks.c */
@@ -81,6 +83,10 @@ void cluster_host_asks_answer(struct cluster_host *cluster, uint32_t number, str
 /* Whoever waits hears nothing any more. */
 void cluster_host_asks_reset(struct cluster_host *cluster);
 void cluster_host_asks_close(struct cluster_host *cluster);
+
+/* recovery.c: asks a key server for the recovery of its epoch when one may have begun, and keeps it. */
+void cluster_host_recovery_event(struct cluster_host *cluster, uint32_t event);
+void cluster_host_recovery_answer(struct cluster_host *cluster, struct cs_bytes body);
 
 /* state.c: the sealed state, replaced as a whole and durable when it returns. *bytes is malloc'd; empty
  * where there is no such file. IO, TOO_LARGE. */

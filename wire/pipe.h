@@ -14,6 +14,8 @@
 #define WIRE_PIPE_BODY_SIZE_MAX (1u * 1024 * 1024)
 /* Of a DATA frame: more is sent in several. */
 #define WIRE_PIPE_DATA_SIZE_MAX (64u * 1024)
+/* Of an ANSWER: evidence with all that vendors say of it. */
+#define WIRE_PIPE_ANSWER_SIZE_MAX (512u * 1024)
 
 /* WIRE_PIPE(NAME, number, from the host?, bound of the body) */
 #define WIRE_PIPE_TYPES(X)                                                                        \
@@ -38,7 +40,7 @@
 	X(TICK, 11, true, 0)                                                                      \
 	/* of an operator or a program of this machine; number: of the request */                 \
 	X(ASK, 12, true, WIRE_PIPE_DATA_SIZE_MAX)                                                 \
-	X(ANSWER, 13, false, WIRE_PIPE_DATA_SIZE_MAX)                                             \
+	X(ANSWER, 13, false, WIRE_PIPE_ANSWER_SIZE_MAX)                                           \
 	/* for log and metrics; number: enum wire_pipe_event, body: text for people */            \
 	X(EVENT, 14, false, 512)
 

@@ -71,8 +71,9 @@ struct held {
 /* In memory that nobody else reads. */
 struct service_secrets {
 	struct cs_secret seal_root;
-	struct cs_secret random; /* of the step */
-	struct cs_secret box;    /* of a copy that was asked for */
+	struct cs_secret random;       /* of the step */
+	struct cs_secret box;          /* of a copy that was asked for */
+	struct cs_secret recovery_box; /* of the recovery that was asked for last */
 	union {
 		struct cluster_key_server key_server;
 		struct cluster_guard guard;
@@ -95,7 +96,7 @@ struct service {
 	/* output */
 	uint8_t *out; /* a message that is being made */
 	uint8_t sealed[STATE_SIZE_MAX + SEAL_OVERHEAD];
-	uint8_t answer[WIRE_PIPE_DATA_SIZE_MAX];
+	uint8_t answer[WIRE_PIPE_ANSWER_SIZE_MAX];
 	uint8_t *held;
 	size_t held_size;
 	bool holding;
@@ -114,6 +115,7 @@ struct service {
 	uint64_t up_after_s; /* not before */
 	uint64_t due_after_s;
 	uint32_t joining_ask; /* the ASK that waits for a copy */
+	bool recovering;      /* there is a recovery_box */
 	uint8_t *statement;
 	uint64_t renewals;
 	struct wait waits[WAITS_MAX];
@@ -186,6 +188,15 @@ struct wait *service_request(struct service *s, struct connection *c, enum wire_
 enum cs_err service_error(struct service *s, struct cs_bytes body, struct cs_why *why);
 /* A certificate of its own key, for TLS where evidence follows. */
 CS_NODISCARD enum cs_err service_own_port(struct service *s, const struct cluster_pair *identity);
+
+/* ---- recovery.c: a key server's orders of that name ---- */
+
+CS_NODISCARD enum cs_err recovery_export(struct service *s, struct cs_buf *out, struct cs_why *why);
+CS_NODISCARD enum cs_err recovery_request(struct service *s, struct cs_bytes recovery,
+					  struct cs_buf *out, struct cs_why *why);
+/* argument: as RECOVERY_RESTORE has it. The caller keeps the state. */
+CS_NODISCARD enum cs_err recovery_restore(struct service *s, struct cs_bytes argument,
+					  struct cs_why *why);
 
 /* Requests that a role answers: service.c has the table. `later`: the role itself will answer. */
 typedef enum cs_err service_answers(struct service *s, struct connection *c,

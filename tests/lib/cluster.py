@@ -44,6 +44,10 @@ def measure(program: Path) -> str:
     return subprocess.run([program, "--measure"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def caisson(build: Path, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([build / "bin" / "caisson", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
 def other_build(program: Path, to: Path) -> Path:
     """The same program with a byte more at its end: another measurement."""
     shutil.copy(program, to)
@@ -164,7 +168,8 @@ class Cluster:
     """with Cluster(folder) as c: c.start(guards=2, workers=4). Processes are in c.key_servers, c.guards, c.workers."""
 
     def __init__(self, folder: Path, build: Path | None = None, worker_s: int = 3600, key_server_s: int = 86400, decrypt_s: int | None = None,
-                 arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None):
+                 arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None,
+                 holders: int = 0, threshold: int = 0):
         self.folder, self.build = folder, build or find_build()
         folder.mkdir(parents=True, exist_ok=True)
         self.program = self.build / "bin" / "caisson-cluster-enclave"
@@ -177,9 +182,17 @@ class Cluster:
         self.manifests: list[Path] = []
         self.first = ""
         self.administrator = manifest_tool("keygen", folder / "administrator.key")
+        self.holders = [folder / f"holder-{i}.key" for i in range(holders)]
+        self.recovery = {"keys": [self.keygen(path) for path in self.holders], "threshold": threshold}
         self.builds = builds or {role: [(f"{role} 1", measure(self.program))] for role in ("key_server", "guard", "worker")}
         self.names: dict[str, int] = {}
         self.sign()
+
+    def keygen(self, path: Path) -> str:
+        """A holder's key; gives the public one."""
+        run = caisson(self.build, "keygen", "--recovery", path)
+        assert run.returncode == 0, run.stderr
+        return run.stdout.strip()
 
     # ---- manifests ----
 
@@ -193,7 +206,7 @@ class Cluster:
             "applications": [{"builds": [label for label, _ in self.builds["worker"]], "name": APPLICATION}],
             "epochs": {"decrypt_s": self.decrypt_s, "length_s": 0}, "lives": self.lives, "name": "tests", "number": number,
             "peer_number_min": 1, "policies": {role: policy(role) for role in ("guard", "key_server", "worker")},
-            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": {"keys": [], "threshold": 0},
+            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": self.recovery,
             "time": ["insecure_host_time"], "version": 1}
         return {**draft, **changes}
 
@@ -213,10 +226,9 @@ class Cluster:
         self.names[kind] = self.names.get(kind, 0) + 1
         return f"{kind}{self.names[kind]}"
 
-    def add_key_server(self, peers: list[str] = (), program: Path | None = None) -> Process_:
-        port = free_ports(1)[0]
+    def add_key_server(self, peers: list[str] = (), program: Path | None = None, listen: str | None = None) -> Process_:
         process = Process_(self, self._name("ks"), "key-server",
-                           {"listen": f"127.0.0.1:{port}", "peers": list(peers)}, program)
+                           {"listen": listen or f"127.0.0.1:{free_ports(1)[0]}", "peers": list(peers)}, program)
         self.key_servers.append(process)
         return process
 

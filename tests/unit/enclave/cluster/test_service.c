@@ -667,6 +667,60 @@ static void sealed_states(void **state)
 	scene_free(scene);
 }
 
+static void refused(struct host *host, uint8_t verb, struct cs_bytes argument, const char *code)
+{
+	uint8_t question[64] = {verb};
+	assert_true(argument.n < sizeof question);
+	if (argument.n > 0)
+		memcpy(question + 1, argument.p, argument.n);
+	host->told_count = 0;
+	ok(tell(host, WIRE_PIPE_ASK, 3, cs_bytes(question, 1 + argument.n)));
+	const struct told *answer = find_told(host, WIRE_PIPE_ANSWER);
+	assert_non_null(answer);
+	if (answer == NULL || answer->body.n < 1 + strlen(code) ||
+	    answer->body.p[0] != strlen(code) ||
+	    memcmp(answer->body.p + 1, code, strlen(code)) != 0)
+		fail_msg("not %s: %.*s", code, answer == NULL ? 0 : (int)answer->body.n - 1,
+			 answer == NULL ? "" : (const char *)answer->body.p + 1);
+}
+
+/* What is no recovery and no list of shares; who has a cluster, who has none, who asked nobody. */
+static void recovery_orders(void **state)
+{
+	static const uint8_t short_size[] = {0, 0, 0}, zero[] = {0, 0, 0, 0},
+			     beyond[] = {0, 0, 0, 2, 1},
+			     second_beyond[] = {0, 0, 0, 1, 1, 0, 0, 0, 9, 1},
+			     empty_share[] = {0, 0, 0, 1, 1, 0, 0, 0, 0}, one[] = {0, 0, 0, 1, 1};
+	static const struct cs_bytes malformed[] = {
+		{NULL, 0},
+		{short_size, sizeof short_size},
+		{zero, sizeof zero},
+		{beyond, sizeof beyond},
+		{second_beyond, sizeof second_beyond},
+		{empty_share, sizeof empty_share},
+	};
+	const struct scene_manifest text = scene_manifest();
+	struct scene *scene = scene_new();
+	static struct host host;
+	(void)state;
+	ok(start(&host, scene, &text, &seal_root));
+	ok(tell(&host, WIRE_PIPE_STATE, 0, CS_BYTES_NONE));
+	for (size_t i = 0; i < CS_LEN(malformed); i++)
+		refused(&host, WIRE_CLUSTER_ASK_RECOVERY_RESTORE, malformed[i], "malformed");
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_RESTORE, CS_BYTES_OF(one), "unknown-nonce");
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_EXPORT, CS_BYTES_NONE, "no-key");
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_REQUEST, cs_bytes_str("no recovery"),
+		"unknown-field");
+	/* That question made no box. */
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_RESTORE, CS_BYTES_OF(one), "unknown-nonce");
+	ask(&host, 1, WIRE_CLUSTER_ASK_CREATE);
+	keep_state(&host);
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_EXPORT, CS_BYTES_NONE, "conflict");
+	refused(&host, WIRE_CLUSTER_ASK_RECOVERY_REQUEST, cs_bytes_str("any"), "conflict");
+	stop(&host);
+	scene_free(scene);
+}
+
 /* A manifest that asks for the ledger's time is not served by the host's. */
 static void time_is_not_the_host_s_to_give(void **state)
 {
@@ -694,6 +748,7 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_the_state_is_kept),
 		cmocka_unit_test(what_the_host_may_not),
 		cmocka_unit_test(sealed_states),
+		cmocka_unit_test(recovery_orders),
 		cmocka_unit_test(time_is_not_the_host_s_to_give),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
