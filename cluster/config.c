@@ -79,6 +79,12 @@ static const struct host_config_key keys[] = {
 	{"ask.socket", TEXT, 1, 100, "\"ask.sock\"", NULL,
 	 "Unix socket for `caisson cluster` and, of a worker, for the programs that use its keys; "
 	 "mode 600."},
+	{"ledger.id", TEXT, 8, CS_CAIP2_SIZE_MAX, NULL, host_check_ledger_id,
+	 "cosmos:<chain id> of the ledger."},
+	{"ledger.tag", TEXT, 66, 66, NULL, host_check_hash,
+	 "Its chain tag, 0x and 64 hex digits: which genesis."},
+	{"ledger.nodes", TEXTS, 1, HOST_RPC_MAX, NULL, host_check_http,
+	 "HTTP endpoints of its nodes: more than the manifest's quorum of time keys."},
 	{"metrics.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL, "Numeric address of metrics."},
 	{"metrics.port", NUMBER, 0, 65535, NULL, NULL,
 	 "Port of /metrics and /healthz; 0 takes a free one and logs it."},
@@ -89,6 +95,10 @@ static const struct host_config_table tables[] = {
 	{"enclave", 0, 0, "The sealed process, which caisson-cluster starts itself."},
 	{"network", 0, 0, "Whose connections it carries. It reads none of them."},
 	{"ask", 0, 0, "Where an operator, and a worker's programs, ask."},
+	{"ledger", 0, 1,
+	 "Whose nodes tell the time, where the manifest's is [\"ledger\"]. What they say the "
+	 "enclave "
+	 "checks."},
 	{"metrics", 0, 1, "Figures for Prometheus. Without it: none."},
 };
 
@@ -141,6 +151,22 @@ static void read_enclave(struct cluster_config *config)
 		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
 }
 
+static void read_ledger(struct cluster_config *config)
+{
+	const struct host_config *file = config->file;
+	const char *id = host_config_text(file, "ledger.id");
+	const char *tag = host_config_text(file, "ledger.tag");
+	if (id == NULL || tag == NULL)
+		return;
+	/* The rows have checked both. */
+	config->ledger.chain_id = strchr(id, ':') + 1;
+	if (cs_unhex(config->ledger.tag.b, sizeof config->ledger.tag.b, cs_bytes_str(tag)) != CS_OK)
+		config->ledger.chain_id = NULL;
+	config->ledger.node_count = host_config_count(file, "ledger.nodes");
+	for (uint32_t i = 0; i < config->ledger.node_count; i++)
+		config->ledger.nodes[i] = host_config_text(file, "ledger.nodes[%u]", i);
+}
+
 static void read_values(struct cluster_config *config)
 {
 	struct host_config *file = config->file;
@@ -158,6 +184,7 @@ static void read_values(struct cluster_config *config)
 		config->metrics_port = (uint16_t)host_config_number(file, "metrics.port");
 	config->peer_count = host_config_count(file, "network.peers");
 	read_enclave(config);
+	read_ledger(config);
 	read_tcp(&config->listen, config, "network.listen");
 	read_unix(config->role == CLUSTER_GUARD ? &config->local : &config->guard, config,
 		  "network.local");

@@ -62,6 +62,19 @@ struct wait {
 	uint64_t since_s;
 };
 
+/* What came from the host and waits for the time: frames one after the other. */
+struct service_clock {
+	struct verify_clock nonces;
+	uint64_t low_s;
+	uint8_t *queue;
+	size_t size;
+	size_t covered;    /* bytes that were there when the newest nonce was made */
+	bool has_tick;     /* one waits */
+	unsigned patience; /* ticks until the newest nonce is given up for another one */
+	bool is_late;      /* that was told */
+	struct cs_why why; /* of the newest answers that were not enough */
+};
+
 struct held {
 	enum wire_pipe_type type;
 	uint32_t number;
@@ -91,7 +104,9 @@ struct service {
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;
-	bool begun; /* STATE has come */
+	struct service_clock clock;
+	bool begun;   /* STATE has come */
+	bool is_open; /* … and was opened */
 	bool restored;
 	/* output */
 	uint8_t *out; /* a message that is being made */
@@ -144,6 +159,20 @@ struct role {
 				struct cs_why *why);
 };
 extern const struct role role_key_server, role_guard, role_worker;
+
+/* ---- clock.c ---- */
+
+/* The enclave's bound of what waits: of connections twice what the host may send between two nonces, a
+ * question of each of the host's askers, the state. */
+#define CLOCK_QUEUE_SIZE_MAX (16u * 1024 * 1024)
+/* One frame of the host where the manifest's time is a ledger's: it waits until a nonce that was made after
+ * it came is answered. FULL: more waits than an honest host sends; MALFORMED (answers); those of
+ * service_step. */
+CS_NODISCARD enum cs_err service_clock_take(struct service *s, const struct wire_pipe_frame *frame,
+					    struct cs_bytes body, struct cs_why *why);
+/* service.c: one frame whose time has come. */
+CS_NODISCARD enum cs_err service_step(struct service *s, const struct wire_pipe_frame *frame,
+				      struct cs_bytes body, struct cs_why *why);
 
 /* ---- output.c ---- */
 

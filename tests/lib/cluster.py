@@ -79,6 +79,8 @@ class Process_:
             lines.append(f"args = {toml(self.cluster.arguments)}")
         lines.append("[network]")
         lines += [f"{key} = {toml(self.settings[key])}" for key in ("listen", "local", "peers") if key in self.settings]
+        if self.cluster.ledger:
+            lines += ["[ledger]", *(f"{key} = {toml(value)}" for key, value in self.cluster.ledger.items())]
         lines += ["[metrics]", f"port = {self.metrics_port}"]
         self.config.write_text("\n".join(lines) + "\n")
 
@@ -169,7 +171,8 @@ class Cluster:
 
     def __init__(self, folder: Path, build: Path | None = None, worker_s: int = 3600, key_server_s: int = 86400, decrypt_s: int | None = None,
                  arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None,
-                 holders: int = 0, threshold: int = 0):
+                 holders: int = 0, threshold: int = 0, time: dict | None = None, ledger: dict | None = None):
+        """time: the manifest's members about it; ledger: id, tag and nodes of [ledger]. Without them: the host's clock."""
         self.folder, self.build = folder, build or find_build()
         folder.mkdir(parents=True, exist_ok=True)
         self.program = self.build / "bin" / "caisson-cluster-enclave"
@@ -182,6 +185,7 @@ class Cluster:
         self.manifests: list[Path] = []
         self.first = ""
         self.administrator = manifest_tool("keygen", folder / "administrator.key")
+        self.time, self.ledger = time or {"time": ["insecure_host_time"]}, ledger
         self.holders = [folder / f"holder-{i}.key" for i in range(holders)]
         self.recovery = {"keys": [self.keygen(path) for path in self.holders], "threshold": threshold}
         self.builds = builds or {role: [(f"{role} 1", measure(self.program))] for role in ("key_server", "guard", "worker")}
@@ -207,8 +211,8 @@ class Cluster:
             "epochs": {"decrypt_s": self.decrypt_s, "length_s": 0}, "lives": self.lives, "name": "tests", "number": number,
             "peer_number_min": 1, "policies": {role: policy(role) for role in ("guard", "key_server", "worker")},
             "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": self.recovery,
-            "time": ["insecure_host_time"], "version": 1}
-        return {**draft, **changes}
+            "version": 1}
+        return {**draft, **self.time, **changes}
 
     def sign(self, **changes) -> Path:
         """The next manifest of the lineage, over what is in self.builds now; processes that start from here on are given it."""
