@@ -460,6 +460,20 @@ static enum cs_err read_time(struct manifest *m, const struct cs_json *json, str
 
 /* ---- the bridge's ledger ---- */
 
+static enum cs_err read_registration(struct manifest_ledger *ledger, const struct cs_json *json,
+				     struct cs_why *why)
+{
+	const struct cs_json *object = NULL;
+	if (cs_json_find(json, "registration") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&object, json, "registration", CS_JSON_OBJECT, why));
+	CS_TRY(MANIFEST_ONLY(object, why, "bond_min", "evidence"));
+	CS_TRY(cs_json_member_u256(&ledger->registration.bond_min, object, "bond_min", why));
+	CS_TRY(cs_json_member_bool(&ledger->registration.evidence, object, "evidence", why));
+	ledger->registration.wanted = true;
+	return CS_OK;
+}
+
 static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, struct cs_why *why)
 {
 	struct manifest_ledger *ledger = &m->ledger;
@@ -474,7 +488,7 @@ static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, s
 					 "ledger is of time [\"ledger\"] alone");
 	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
 	CS_TRY(MANIFEST_ONLY(json, why, "anchor_lag_max", "caip2", "clock_error_s", "finality",
-			     "genesis", "proof_age_max_s", "quorum", "time_keys"));
+			     "genesis", "proof_age_max_s", "quorum", "registration", "time_keys"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
 	memcpy(chain->caip2, caip2.p, caip2.n);
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
@@ -490,6 +504,7 @@ static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, s
 	if (ledger->proof_age_max_s == 0 || ledger->anchor_lag_max == 0)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "proof_age_max_s and anchor_lag_max are above 0");
+	CS_TRY(read_registration(ledger, json, why));
 	chain->gateway = cmt_register_address;
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	return CS_OK;

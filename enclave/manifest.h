@@ -146,6 +146,12 @@ struct manifest_ledger {
 	struct verify_clock_source time;
 	uint64_t proof_age_max_s; /* what the ledger said of the anchor longer ago does not count */
 	uint64_t anchor_lag_max;  /* states that are sealed beyond the anchor that is proven */
+	/* What the register must say of an enclave whose key is learned. */
+	struct {
+		bool wanted;
+		bool evidence; /* administrators' word alone is not enough */
+		struct cs_u256 bond_min;
+	} registration;
 };
 
 struct manifest {

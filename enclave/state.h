@@ -359,6 +359,20 @@ CS_NODISCARD enum cs_err enclave_sign_transaction(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_rotate(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_public_keys(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_status(struct enclave_call *call);
+/* What a host brings of the register about a remote's key. */
+struct enclave_registration {
+	struct cs_hash x;
+	struct cs_hash identity; /* the remote's */
+	uint64_t epoch;
+	uint64_t height; /* of the ledger's block */
+	const struct cs_bytes *proofs;
+	size_t proof_count;
+};
+/* OK where the manifest asks for none. MISSING_FIELD: no proofs; STALE_HEADER: older than what was shown of
+ * the own anchor; WRONG_KEY: another remote's or epoch's; the errors of verify_client_block,
+ * cmt_registration_prove and cmt_registration_check; NO_TIME. */
+CS_NODISCARD enum cs_err enclave_registration_check(struct enclave_call *call,
+						    const struct enclave_registration *given);
 CS_NODISCARD enum cs_err enclave_clock_ask(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_clock_answers(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_anchor_prove(struct enclave_call *call);
