@@ -183,10 +183,7 @@ static enum cli_exit approve(struct cli *cli, struct approval *a)
 	struct cs_why why = {""};
 	const uint64_t now_s = (uint64_t)time(NULL);
 	const struct verify_time now = {now_s, now_s};
-	const struct cluster_tools tools = {.sig = a->sig,
-					    .nistp = a->nistp,
-					    .roots = &attest_roots_vendors,
-					    .arena = &a->arena};
+	const struct cluster_tools tools = {.sig = a->sig, .nistp = a->nistp, .arena = &a->arena};
 	const struct cluster_recovery_question question = {cs_bytes(a->recovery.p, a->recovery.n),
 							   cs_bytes(a->request.p, a->request.n)};
 	const enum cs_err err =

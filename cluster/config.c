@@ -54,8 +54,14 @@ static const struct host_config_key keys[] = {
 	 "The enclave's program; a name without / is looked for beside caisson-cluster."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
-	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
-	 "--seal-root FILE`."},
+	 "File of 64 hex digits under which the backends simulated and tsm seal; made by `caisson "
+	 "keygen --seal-root FILE`."},
+#define SERVICE_TEE
+#include "host/service_config.def"
+	{"enclave.collateral", TEXTS, 0, CLUSTER_HOST_COLLATERAL_MAX, "[]", NULL,
+	 "Files of what the hardware's maker says of it, as `caisson attest verify --collateral` "
+	 "takes "
+	 "them: they go to peers beside its evidence. Read at every start of the enclave."},
 	{"enclave.state", TEXT, 1, 4096, "\"state.sealed\"", NULL,
 	 "Where its sealed state is kept, written before anything that rests on it is sent."},
 	{"enclave.recovery", TEXT, 1, 4096, "\"recovery.file\"", NULL,
@@ -132,13 +138,33 @@ static void read_tcp(struct host_address *address, struct cluster_config *config
 		host_config_complain(config->file, path, "%s", why.text);
 }
 
+/* configfs-tsm has no key to seal with; SGX and TPMs have. */
+static void read_tee(struct cluster_config *config)
+{
+	struct host_config *file = config->file;
+	const char *path = config->path;
+	config->tee = host_config_text(file, "enclave.tee");
+	const bool is_tpm = strcmp(config->tee, "tpm") == 0;
+	config->tee_state = host_resolve(path, host_config_text(file, "enclave.tee_state"));
+	if (is_tpm != (config->tee_state != NULL))
+		host_config_complain(file, "enclave.tee_state",
+				     is_tpm ? "is needed with the backend tpm"
+					    : "is of the backend tpm alone");
+	if (!is_tpm && strcmp(config->tee, "gramine") != 0)
+		config->seal_root = host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	config->collateral_count = host_config_count(file, "enclave.collateral");
+	for (uint32_t i = 0; i < config->collateral_count; i++)
+		config->collateral[i] =
+			host_resolve(path, host_config_text(file, "enclave.collateral[%u]", i));
+}
+
 static void read_enclave(struct cluster_config *config)
 {
 	const struct host_config *file = config->file;
 	const char *path = config->path;
 	config->enclave_program = host_config_text(file, "enclave.program");
 	config->enclave_socket = host_resolve(path, host_config_text(file, "enclave.socket"));
-	config->seal_root = host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	read_tee(config);
 	config->state = host_resolve(path, host_config_text(file, "enclave.state"));
 	config->recovery = host_resolve(path, host_config_text(file, "enclave.recovery"));
 	config->first = host_config_text(file, "enclave.first");
@@ -238,6 +264,9 @@ void cluster_config_free(struct cluster_config *config)
 {
 	free_text(config->enclave_socket);
 	free_text(config->seal_root);
+	free_text(config->tee_state);
+	for (uint32_t i = 0; i < config->collateral_count; i++)
+		free_text(config->collateral[i]);
 	free_text(config->state);
 	free_text(config->recovery);
 	for (uint32_t i = 0; i < config->manifest_count; i++)

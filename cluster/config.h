@@ -12,6 +12,7 @@
 #define CLUSTER_ADDRESSES_MAX 64u
 #define CLUSTER_HOST_MANIFESTS_MAX 64u
 #define CLUSTER_ENCLAVE_ARGS_MAX 16u
+#define CLUSTER_HOST_COLLATERAL_MAX 8u
 
 const struct host_config_schema *cluster_config_schema(void);
 
@@ -26,7 +27,11 @@ struct cluster_config {
 	bool log_json;
 	const char *enclave_program;
 	const char *enclave_socket;
-	const char *seal_root;
+	const char *seal_root; /* NULL: the hardware has its own */
+	const char *tee;
+	const char *tee_state; /* NULL unless tee is "tpm" */
+	const char *collateral[CLUSTER_HOST_COLLATERAL_MAX];
+	uint32_t collateral_count;
 	const char *state;
 	const char *recovery; /* of a key server */
 	const char *enclave_args[CLUSTER_ENCLAVE_ARGS_MAX];

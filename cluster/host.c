@@ -187,7 +187,9 @@ static enum cs_err spawn(struct cluster_host *cluster, struct cs_why *why)
 	const struct cluster_config *config = &cluster->config;
 	struct host_enclave_spawn_options options = {.program = program,
 						     .socket_path = config->enclave_socket,
-						     .seal_root_path = config->seal_root};
+						     .seal_root_path = config->seal_root,
+						     .tee = config->tee,
+						     .tee_state = config->tee_state};
 	size_t n = 0;
 	host_program_find(program, sizeof program, config->enclave_program);
 	options.args[n++] = "--role";
@@ -201,6 +203,10 @@ static enum cs_err spawn(struct cluster_host *cluster, struct cs_why *why)
 	for (uint32_t i = 0; i < config->manifest_count; i++) {
 		options.args[n++] = "--manifest";
 		options.args[n++] = config->manifests[i];
+	}
+	for (uint32_t i = 0; i < config->collateral_count; i++) {
+		options.args[n++] = "--collateral";
+		options.args[n++] = config->collateral[i];
 	}
 	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
 		options.args[n++] = config->enclave_args[i];

@@ -164,16 +164,6 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 
 /* ---- start ---- */
 
-/* The smallest of the descriptors that is at least `from`; ~0: none. */
-static unsigned next_kept(const int *fds, size_t count, unsigned from)
-{
-	unsigned next = ~0U;
-	for (size_t i = 0; i < count; i++)
-		if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
-			next = (unsigned)fds[i];
-	return next;
-}
-
 /* Every other descriptor that was inherited goes, but those that the program names: a connected
  * socket would be a network. Whoever made the listening one may have set it not to wait; accepting
  * waits in a bridge, and an oracle polls. */
@@ -185,14 +175,9 @@ static enum cs_err keep_alone(int listen_fd, int tee_fd, const int *keep_fds, st
 		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
 	if (keep_fds != NULL)
 		memcpy(&kept[2], keep_fds, START_KEEP_MAX * sizeof kept[0]);
-	for (unsigned from = STDERR_FILENO + 1, next; from != 0; from = next + 1) {
-		next = next_kept(kept, CS_LEN(kept), from);
-		const unsigned last = next == ~0U ? next : next - 1;
-		if (next > from && close_range(from, last, 0) != 0)
-			return cs_fail(why, CS_ERR_SANDBOX,
-				       "inherited descriptors cannot be closed");
-	}
-	return CS_OK;
+	return process_close_others(kept, CS_LEN(kept))
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_SANDBOX, "inherited descriptors cannot be closed");
 }
 
 static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
@@ -218,26 +203,6 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
 }
 
-/* Before a secret is in memory: the quoting process is a copy of this one. */
-static enum cs_err start_tee(struct tee *tee, const struct arguments *args, struct cs_why *why)
-{
-	const uint64_t inside = ENCLAVE_INSECURE_gateway_inside;
-	*tee = tee_simulated;
-	if (args->hardware == NULL)
-		return CS_OK;
-	/* A Unix socket has both of its ends on one machine. */
-	if (args->hardware->is_guest && (args->tolerated & inside) == 0)
-		return cs_fail(
-			why, CS_ERR_INSECURE_REFUSED,
-			"with %s the gateway belongs outside of the machine that is measured "
-			"(--insecure-gateway-inside tolerates it)",
-			args->hardware->name);
-	CS_TRY(tee_start(tee, args->hardware, &args->tee_place, args->tolerated, why));
-	if (args->hardware->is_guest)
-		tee->insecure_flags |= inside;
-	return CS_OK;
-}
-
 static int run(const struct arguments *args)
 {
 	static struct manifest manifest;
@@ -252,7 +217,8 @@ static int run(const struct arguments *args)
 	bool plain = false;
 	bool plain_root = false;
 	enum sandbox_calls calls;
-	enum cs_err err = start_tee(&tee, args, &why);
+	/* Before a secret is in memory: the quoting process is a copy of this one. */
+	enum cs_err err = tee_begin(&tee, args->hardware, &args->tee_place, args->tolerated, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_TEE, err, &why);
 	struct enclave *e = process_memory(enclave_size());

@@ -28,6 +28,8 @@
 #define KEY_SERVERS_MAX 4u
 /* A standby copies what the other has so often. */
 #define COPY_S 5u
+/* Guards and workers ask what was revoked so often. */
+#define REVOKED_S 2u
 /* After a refusal a worker asks again so much later. */
 #define AGAIN_S 1u
 /* A new certificate for TLS at half of this; any may be shown that is younger. */
@@ -104,6 +106,8 @@ struct service {
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;
+	struct cluster_self self; /* under the manifest in force */
+	struct record record;
 	struct service_clock clock;
 	bool begun;   /* STATE has come */
 	bool is_open; /* … and was opened */
@@ -129,6 +133,7 @@ struct service {
 	uint8_t up_place;
 	uint64_t up_after_s; /* not before */
 	uint64_t due_after_s;
+	uint64_t revoked_after_s;
 	uint32_t joining_ask; /* the ASK that waits for a copy */
 	bool recovering;      /* there is a recovery_box */
 	uint8_t *statement;
@@ -142,6 +147,8 @@ struct role {
 	/* state: empty when there is none. */
 	enum cs_err (*open)(struct service *s, struct cs_bytes state, struct cs_why *why);
 	enum cs_err (*encode)(struct service *s, struct cs_buf *out, struct cs_why *why);
+	/* The state is kept; nothing that rests on it has left yet. A failure ends the process. */
+	enum cs_err (*kept)(struct service *s, struct cs_why *why);
 	void (*ready)(struct service *s, struct connection *c);
 	void (*reply)(struct service *s, struct connection *c, const struct wait *wait,
 		      const struct wire_cluster_frame *frame, struct cs_bytes body);
@@ -231,8 +238,8 @@ CS_NODISCARD enum cs_err recovery_restore(struct service *s, struct cs_bytes arg
 typedef enum cs_err service_answers(struct service *s, struct connection *c,
 				    const struct wire_cluster_frame *frame, struct cs_bytes body,
 				    struct cs_buf *out, bool *later, struct cs_why *why);
-service_answers key_server_hello, key_server_vouch, key_server_copy;
-service_answers guard_challenge, guard_join;
+service_answers key_server_hello, key_server_vouch, key_server_copy, key_server_revoked;
+service_answers guard_challenge, guard_join, guard_revoked;
 service_answers worker_share;
 
 #endif

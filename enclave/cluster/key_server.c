@@ -37,7 +37,14 @@ static enum cs_err open_state(struct service *s, struct cs_bytes state, struct c
 	CS_TRY(cluster_key_server_check_self(ks, &s->tools, service_random(s), &s->now, why));
 	if (state.n == 0)
 		return CS_OK;
-	return cluster_key_server_restore(ks, state, NULL, &s->tools, why);
+	CS_TRY(cluster_key_server_restore(ks, state, record_anchor(&s->record), &s->tools, why));
+	/* It was kept, and the process ended before it was recorded. */
+	return record_advance(&s->record, ks, why);
+}
+
+static enum cs_err kept(struct service *s, struct cs_why *why)
+{
+	return record_advance(&s->record, mine(s), why);
 }
 
 /* ---- requests of guards and key servers ---- */
@@ -72,6 +79,14 @@ enum cs_err key_server_copy(struct service *s, struct connection *c,
 	(void)frame, (void)later;
 	return cluster_key_server_copy(mine(s), &c->session, out, body, &s->tools,
 				       service_random(s), &s->now, why);
+}
+
+enum cs_err key_server_revoked(struct service *s, struct connection *c,
+			       const struct wire_cluster_frame *frame, struct cs_bytes body,
+			       struct cs_buf *out, bool *later, struct cs_why *why)
+{
+	(void)frame, (void)later;
+	return cluster_key_server_revoked(mine(s), &c->session, out, body, &s->tools, &s->now, why);
 }
 
 /* ---- the way to another key server ---- */
@@ -198,11 +213,16 @@ static void tick(struct service *s)
 
 static void put_peer(struct cs_buf *out, const struct connection *c, bool first)
 {
-	char spki[65];
-	cs_hex(spki, CS_BYTES_OF(c->session.peer.spki.b));
+	const struct cluster_peer *peer = &c->session.peer;
+	char spki[65], platform[65] = "";
+	cs_hex(spki, CS_BYTES_OF(peer->spki.b));
+	if (peer->platform.known)
+		cs_hex(platform, CS_BYTES_OF(peer->platform.id.b));
 	/* A label of the manifest has no character that JSON would escape (cluster_manifest_read). */
-	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\"}", first ? "" : ",",
-		    cluster_role_name(c->session.peer.role), c->session.peer.build, spki);
+	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\",\"platform\":%s%s%s}",
+		    first ? "" : ",", cluster_role_name(peer->role), peer->build, spki,
+		    peer->platform.known ? "\"" : "", peer->platform.known ? platform : "null",
+		    peer->platform.known ? "\"" : "");
 }
 
 static void put_status(struct service *s, struct cs_buf *out)
@@ -328,6 +348,7 @@ static enum cs_err take_manifest(struct service *s, const struct cluster_manifes
 const struct role role_key_server = {
 	.open = open_state,
 	.encode = encode,
+	.kept = kept,
 	.ready = ready,
 	.reply = reply,
 	.gone = gone,

@@ -47,7 +47,8 @@ static enum cs_err keep(struct service *s, struct cs_why *why)
 	struct cs_buf plain;
 	struct cs_buf sealed;
 	struct seal_head head = {.lineage = *cluster_manifest_lineage(service_manifest(s)),
-				 .measurement = s->launch.measurement,
+				 .build = seal_build(&s->self),
+				 .record = s->record.id,
 				 .manifest_number = service_manifest(s)->number,
 				 .counter = s->counter + 1};
 	const size_t mark = cs_arena_mark(&s->arena);

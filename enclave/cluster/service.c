@@ -288,6 +288,8 @@ static const struct request {
 	{WIRE_CLUSTER_HELLO, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, false, key_server_hello},
 	{WIRE_CLUSTER_VOUCH, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_vouch},
 	{WIRE_CLUSTER_COPY, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_copy},
+	{WIRE_CLUSTER_REVOKED, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_revoked},
+	{WIRE_CLUSTER_REVOKED, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_revoked},
 	{WIRE_CLUSTER_CHALLENGE, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_challenge},
 	{WIRE_CLUSTER_JOIN, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_join},
 	{WIRE_CLUSTER_SHARE, CLUSTER_WORKER, WIRE_PIPE_WORKERS, true, worker_share},
@@ -449,10 +451,13 @@ static void take_local(struct service *s, struct connection *c, struct cs_bytes 
 static enum cs_err ask_manifest(struct service *s, struct cs_bytes file, struct cs_why *why)
 {
 	struct cluster_manifest *next = &s->manifests[1 - s->manifest];
+	struct cluster_self self;
 	CS_TRY(cluster_manifest_read(next, file, service_manifest(s), s->tools.sig,
 				     &s->manifest_arena, why));
+	CS_TRY(cluster_self_read(&self, s->launch.role, next, &s->tools, &s->now, why));
 	CS_TRY(service_role(s)->manifest(s, next, why));
 	s->manifest = 1 - s->manifest;
+	s->self = self;
 	s->tools.tee.insecure_flags = service_insecure_flags(s);
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "manifest %llu",
 		      (unsigned long long)next->number);
@@ -566,6 +571,15 @@ static void tick(struct service *s)
 
 /* ---- the whole ---- */
 
+/* Which build and machine this is, and how far a TPM says that it was. */
+static enum cs_err look_around(struct service *s, struct cs_why *why)
+{
+	cs_arena_rewind(&s->arena, 0);
+	CS_TRY(cluster_self_read(&s->self, s->launch.role, service_manifest(s), &s->tools, &s->now,
+				 why));
+	return record_open(&s->record, &s->launch.record, service_random(s), why);
+}
+
 static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct cs_why *why)
 {
 	struct seal_head head = {.counter = 0};
@@ -575,10 +589,16 @@ static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct 
 	s->begun = true;
 	if (sealed.n > sizeof s->secrets->plain)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the sealed state is above its bound");
+	CS_TRY(look_around(s, why));
 	if (sealed.n > 0) {
 		CS_TRY(seal_read(s->secrets->plain, &head, &s->secrets->seal_root, s->launch.role,
 				 service_manifest(s), sealed, why));
 		n = sealed.n - SEAL_OVERHEAD;
+		const enum cs_err err = record_check(&s->record, &head.record, why);
+		if (err != CS_OK) {
+			cs_wipe(s->secrets->plain, n);
+			return err;
+		}
 	}
 	s->counter = head.counter;
 	s->restored = n > 0;
@@ -633,8 +653,11 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 	case WIRE_PIPE_ENDED:
 		return take_connection(s, frame, body, why);
 	case WIRE_PIPE_KEPT:
-		if (s->holding && frame->number == s->kept_number)
-			service_release(s);
+		if (!s->holding || frame->number != s->kept_number)
+			return CS_OK;
+		if (service_role(s)->kept != NULL)
+			CS_TRY(service_role(s)->kept(s, why));
+		service_release(s);
 		return CS_OK;
 	case WIRE_PIPE_TICK:
 		tick(s);
@@ -729,7 +752,6 @@ enum cs_err service_init(struct service *s, void *secrets, void *scratch,
 	s->statement = p;
 	s->tools = (struct cluster_tools){.sig = cs_sig_new(service_random(s)),
 					  .nistp = cs_nistp_new(),
-					  .roots = launch->roots,
 					  .arena = &s->arena,
 					  .tee = launch->tee};
 	if (s->tools.sig == NULL || s->tools.nistp == NULL)

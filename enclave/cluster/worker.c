@@ -63,7 +63,7 @@ static void ask_guard(struct service *s, struct connection *c)
 
 static void ready(struct service *s, struct connection *c)
 {
-	if (c->number == s->up)
+	if (c->number == s->up && cluster_worker_due(mine(s), &s->now))
 		ask_guard(s, c);
 	if (c->ask != 0 && service_request(s, c, WIRE_CLUSTER_SHARE,
 					   cs_bytes(c->pending, c->pending_size)) == NULL)
@@ -89,6 +89,35 @@ static enum cs_err take_grant(struct service *s, struct cs_bytes body, struct cs
 	service_event(s, first ? WIRE_PIPE_EVENT_JOINED : WIRE_PIPE_EVENT_RENEWED, "epoch %llu",
 		      (unsigned long long)mine(s)->epoch);
 	return CS_OK;
+}
+
+static void judge_connections(struct service *s);
+
+static enum cs_err take_revoked(struct service *s, struct cs_bytes body, struct cs_why *why)
+{
+	bool changed = false;
+	/* Its keys may have ended while it asked. */
+	if (mine(s)->certificate_size == 0)
+		return CS_OK;
+	CS_TRY(cluster_worker_revoked_hear(mine(s), &changed, body, &s->tools, why));
+	if (!changed)
+		return CS_OK;
+	const bool own = mine(s)->certificate_size == 0;
+	service_event(s, WIRE_PIPE_EVENT_REVOKED, "%s",
+		      own ? "this worker's own key" : "another key");
+	if (own)
+		CS_TRY(renew_port(s));
+	judge_connections(s);
+	return service_keep(s, why);
+}
+
+static void ask_revoked(struct service *s, struct connection *c)
+{
+	struct cs_buf out = service_out(s);
+	struct cs_why why = {""};
+	s->revoked_after_s = s->now.high_s + REVOKED_S;
+	if (cluster_worker_revoked_ask(mine(s), &out, &why) == CS_OK)
+		(void)service_request(s, c, WIRE_CLUSTER_REVOKED, cs_buf_view(&out));
 }
 
 static void take_hash(struct service *s, struct connection *c, struct cs_bytes body)
@@ -117,6 +146,8 @@ static void reply(struct service *s, struct connection *c, const struct wait *wa
 		err = take_challenge(s, c, body, &why);
 	else if (wait->type == WIRE_CLUSTER_JOIN)
 		err = take_grant(s, body, &why);
+	else if (wait->type == WIRE_CLUSTER_REVOKED)
+		err = take_revoked(s, body, &why);
 	else
 		return take_hash(s, c, body);
 	if (err == CS_OK)
@@ -198,13 +229,15 @@ static void tick(struct service *s)
 	if (worker->certificate_size == 0 && s->port != NULL && renew_port(s) != CS_OK)
 		service_event(s, WIRE_PIPE_EVENT_FAILED, "the port stays");
 	judge_connections(s);
-	if (!cluster_worker_due(worker, &s->now) || s->now.high_s < s->due_after_s)
-		return;
 	struct connection *up = service_connection(s, s->up);
 	if (s->up == 0 && s->now.high_s >= s->up_after_s)
 		s->up = service_connect(s, WIRE_PIPE_LOCAL, 0);
-	else if (up != NULL && up->open && !asks_now(s))
+	if (up == NULL || !up->open || asks_now(s))
+		return;
+	if (cluster_worker_due(worker, &s->now) && s->now.high_s >= s->due_after_s)
 		ask_guard(s, up);
+	else if (worker->certificate_size > 0 && s->now.high_s >= s->revoked_after_s)
+		ask_revoked(s, up);
 }
 
 /* ---- asks ---- */

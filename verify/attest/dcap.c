@@ -211,11 +211,14 @@ static enum cs_err check_pck(struct run *run, bool *good)
 	struct cs_arena *arena = run->work->arena;
 	struct cs_bytes fmspc = cs_arena_copy(arena, CS_BYTES_OF(run->pck.fmspc));
 	struct cs_bytes pce_id = cs_arena_copy(arena, CS_BYTES_OF(run->pck.pce_id));
-	if (fmspc.p == NULL || pce_id.p == NULL)
+	struct cs_bytes ppid = cs_arena_copy(arena, CS_BYTES_OF(run->pck.ppid));
+	if (fmspc.p == NULL || pce_id.p == NULL || ppid.p == NULL)
 		return cs_fail(run->work->why, CS_ERR_NO_MEMORY, "quote: no room");
 	attest_claim_bytes(run->result, "fmspc", fmspc);
 	attest_claim_bytes(run->result, "pce_id", pce_id);
 	attest_claim_number(run->result, "pce_svn", run->pck.pce_svn);
+	if (run->pck.has_ppid)
+		attest_claim_bytes(run->result, "ppid", ppid);
 	return CS_OK;
 }
 

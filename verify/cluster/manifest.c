@@ -1,6 +1,7 @@
 #include "verify/cluster/manifest.h"
 
 #include "core/json.h"
+#include "verify/attest/x509.h"
 
 #include <string.h>
 
@@ -245,13 +246,79 @@ static enum cs_err read_ledger(struct cluster_manifest *m, const struct cs_json 
 	return CS_OK;
 }
 
+/* ---- roots ---- */
+
+static enum cs_err read_certificate(struct cs_bytes *out, const struct cs_json *json,
+				    struct cs_arena *arena, struct cs_why *why)
+{
+	struct x509_certificate certificate;
+	const struct cs_bytes text = json->text;
+	if (json->type != CS_JSON_STRING || text.n < 2 || text.n > 2 + 2 * CLUSTER_ROOT_SIZE_MAX ||
+	    text.n % 2 != 0 || memcmp(text.p, "0x", 2) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "no DER of %u bytes at most as 0x…",
+			       CLUSTER_ROOT_SIZE_MAX);
+	const size_t n = text.n / 2 - 1;
+	uint8_t *der = cs_arena_alloc(arena, n + 1);
+	if (der == NULL)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(cs_unhex(der, n, cs_bytes(text.p + 2, 2 * n)));
+	*out = cs_bytes(der, n);
+	return x509_certificate_parse(&certificate, *out, why);
+}
+
+static enum cs_err read_certificates(const struct cs_bytes **list, size_t *count,
+				     const struct cs_json *json, const char *key,
+				     struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	struct cs_why inner = {""};
+	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
+	if (array->count > CLUSTER_ROOTS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "roots.%s: more than %u", key,
+			       CLUSTER_ROOTS_MAX);
+	if (array->count == 0)
+		return CS_OK;
+	struct cs_bytes *made = cs_arena_calloc(arena, array->count, sizeof *made);
+	if (made == NULL)
+		return CS_ERR_NO_MEMORY;
+	*count = 0;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next, (*count)++) {
+		const enum cs_err err = read_certificate(&made[*count], at, arena, &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "roots.%s[%zu]: %.150s", key, *count, inner.text);
+	}
+	*list = made;
+	return CS_OK;
+}
+
+/* Without the member: the vendors' own, and no TPM is believed. */
+static enum cs_err read_roots(struct cluster_manifest *m, const struct cs_json *body,
+			      struct cs_arena *arena, struct cs_why *why)
+{
+	struct attest_roots *roots = &m->roots;
+	const struct cs_json *json = NULL;
+	*roots = attest_roots_vendors;
+	if (cs_json_find(body, "roots") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&json, body, "roots", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "insecure_amd", "insecure_intel", "tpm"));
+	CS_TRY(read_certificates(&roots->tpm, &roots->tpm_count, json, "tpm", arena, why));
+	CS_TRY(read_certificates(&roots->amd, &roots->amd_count, json, "insecure_amd", arena, why));
+	CS_TRY(read_certificates(&roots->intel, &roots->intel_count, json, "insecure_intel", arena,
+				 why));
+	roots->insecure = roots->amd != attest_roots_vendors.amd ||
+			  roots->intel != attest_roots_vendors.intel;
+	m->insecure |= roots->insecure;
+	return CS_OK;
+}
+
 static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previous,
 			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
 {
 	uint64_t version = 0;
 	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "ledger", "lives",
-		    "name", "number", "peer_number_min", "policies", "previous", "recovery", "time",
-		    "version"));
+		    "name", "number", "peer_number_min", "policies", "previous", "recovery",
+		    "roots", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -268,6 +335,7 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 	CS_TRY(read_lives(m, body, why));
 	CS_TRY(read_time(m, body, why));
 	CS_TRY(read_ledger(m, body, why));
+	CS_TRY(read_roots(m, body, arena, why));
 	CS_TRY(read_policies(m, body, arena, why));
 	return read_applications(m, body, arena, why);
 }

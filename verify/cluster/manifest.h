@@ -20,6 +20,10 @@
 /* The arena that manifests of a lineage are read into: each keeps its policies there. */
 #define CLUSTER_MANIFEST_ARENA_SIZE (4u * 1024 * 1024)
 
+/* Certificates of each kind of roots in a manifest. */
+#define CLUSTER_ROOTS_MAX 4u
+#define CLUSTER_ROOT_SIZE_MAX 4096u
+
 struct cluster_application {
 	struct cs_bytes name; /* a-z, 0-9, '-', '.'; views into the manifest's arena */
 	size_t build_count;
@@ -43,6 +47,9 @@ struct cluster_manifest {
 	size_t administrator_count;
 	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */
 	struct attest_policy policies[CLUSTER_ROLE_COUNT];         /* by role - 1 */
+	/* Whose certificates are believed: Intel's and AMD's own, unless the manifest replaces them by
+	 * insecure ones; of keys of TPMs those that it names. */
+	struct attest_roots roots;
 	size_t application_count;
 	struct cluster_application applications[CLUSTER_APPLICATIONS_MAX];
 	uint64_t worker_life_s;

@@ -202,7 +202,7 @@ static enum cs_err ask(const struct cluster_key_server *ks, struct cs_secret *bo
 	const struct wire_report_fresh fresh =
 		ask_fresh(cluster_manifest_lineage(ks->manifest), recovery, request.box_key);
 	CS_TRY(cluster_evidence_make(&evidence, CLUSTER_KEY_SERVER, &ks->identity.key, &fresh,
-				     ks->manifest, tools));
+				     ks->manifest, tools, why));
 	request.evidence = &evidence;
 	return wire_encode(out, &request.base, why);
 }

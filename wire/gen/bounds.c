@@ -463,7 +463,6 @@ static const struct wire_bound cluster_collateral[] = {
 	{4, 1, 0, 64, false}, /* tcb_info_signature */
 	{5, 1, 0, 65536, false}, /* qe_identity */
 	{6, 1, 0, 64, false}, /* qe_identity_signature */
-	{7, 1, 0, 8192, false}, /* tpm_activation */
 };
 
 static const struct wire_bound cluster_evidence[] = {
@@ -504,6 +503,7 @@ static const struct wire_bound cluster_vouch_request[] = {
 	{4, 1, 0, 0, false}, /* manifest_number */
 	{5, 1, 32, 32, false}, /* guard_key */
 	{6, 1, 64, 64, false}, /* signature */
+	{7, 1, 0, 32, false}, /* platform */
 };
 
 static const struct wire_bound cluster_statement[] = {
@@ -539,6 +539,15 @@ static const struct wire_bound cluster_join_request[] = {
 	{1, 1, 32, 32, false}, /* challenge */
 	{2, 1, 0, 0, true}, /* csr */
 	{3, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_revoked_request[] = {
+	{1, 1, 0, 0, false}, /* count */
+};
+
+static const struct wire_bound cluster_revoked_reply[] = {
+	{1, 256, 32, 32, false}, /* revoked */
+	{2, 1, 0, 64, false}, /* signature */
 };
 
 static const struct wire_bound cluster_share_request[] = {
@@ -674,12 +683,12 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
-	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 7},
+	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 6},
 	{&caisson__wire__cluster_evidence__descriptor, cluster_evidence, 5},
 	{&caisson__wire__cluster_anchor__descriptor, cluster_anchor, 6},
 	{&caisson__wire__cluster_hello__descriptor, cluster_hello, 3},
 	{&caisson__wire__cluster_csr__descriptor, cluster_csr, 5},
-	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 6},
+	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 7},
 	{&caisson__wire__cluster_statement__descriptor, cluster_statement, 4},
 	{&caisson__wire__cluster_grant__descriptor, cluster_grant, 6},
 	{&caisson__wire__cluster_copy_request__descriptor, cluster_copy_request, 1},
@@ -687,6 +696,8 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
 	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
 	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_revoked_request__descriptor, cluster_revoked_request, 1},
+	{&caisson__wire__cluster_revoked_reply__descriptor, cluster_revoked_reply, 2},
 	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
 	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
 	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
@@ -697,7 +708,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
 	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 87;
+const size_t wire_bounds_count = 89;
 
 const struct cs_hash wire_schema_digest = {{
 	0x08, 0xe7, 0x00, 0x74, 0xd1, 0x7a, 0xfc, 0x9d,
@@ -712,8 +723,8 @@ const struct cs_hash wire_oracle_schema_digest = {{
 	0x0b, 0xab, 0x11, 0x8e, 0xf3, 0xec, 0x10, 0xae,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x92, 0x9d, 0x74, 0x94, 0xae, 0xad, 0xa7, 0x43,
-	0x92, 0x4c, 0x39, 0xc4, 0xab, 0xf7, 0x8b, 0xfb,
-	0x7a, 0x51, 0x93, 0x61, 0x06, 0x49, 0xab, 0x19,
-	0x02, 0xd5, 0x72, 0x6a, 0x31, 0xf6, 0xdc, 0xbe,
+	0xf5, 0x07, 0x18, 0x20, 0x4e, 0xb7, 0x24, 0xf5,
+	0x2a, 0x36, 0x19, 0x64, 0x58, 0x7c, 0x36, 0x0f,
+	0x72, 0x62, 0x51, 0x91, 0x35, 0x53, 0x7b, 0x0e,
+	0x27, 0xa2, 0xbd, 0x35, 0x90, 0xd9, 0x02, 0x98,
 }};

@@ -56,10 +56,12 @@ struct scene_build scene_build(char letter)
 	return build;
 }
 
-static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			     struct cs_why *why)
 {
 	const struct scene_build *build = context;
 	uint8_t data[64];
+	(void)why;
 	memcpy(data, report_data, sizeof data);
 	data[0] ^= build->tells_lies;
 	cs_put(out, cs_bytes(SIMULATED_MARK, sizeof SIMULATED_MARK));
@@ -73,7 +75,6 @@ struct cluster_tools scene_tools(struct scene *s, struct scene_build *build)
 	return (struct cluster_tools){
 		.sig = s->sig,
 		.nistp = s->nistp,
-		.roots = &attest_roots_vendors,
 		.arena = &s->arena,
 		.tee = {build, simulated, NULL, 1},
 	};
@@ -186,8 +187,14 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 	cs_put_text(out, ",");
 	put_policy(out, text, "worker", text->workers, text->worker_policy);
 	cs_hex(hex, cs_bytes(before == NULL ? none.b : before->hash.b, sizeof none.b));
-	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,\"time\":[\"%s\"],\"version\":1}",
-		    hex, text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery,
+	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,", hex,
+		    text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery);
+	if (text->roots != NULL) {
+		cs_put_text(out, "\"roots\":");
+		cs_put(out, cs_bytes_str(text->roots));
+		cs_put_text(out, ",");
+	}
+	cs_put_text(out, "\"time\":[\"%s\"],\"version\":1}",
 		    has_ledger(text) ? "ledger" : "insecure_host_time");
 	ok(cs_buf_end(out));
 }

@@ -50,6 +50,7 @@ struct scene_manifest {
 	const char *workers;
 	const char *worker_policy; /* more members of policies.worker, with a comma behind */
 	const char *recovery;      /* NULL: {"keys":[],"threshold":0} */
+	const char *roots;         /* the member's value; NULL: no such member */
 	unsigned number;
 	unsigned peer_number_min;
 	unsigned worker_s; /* 3600 */

@@ -57,6 +57,7 @@ static void preimages(void **state)
 	vouch.kind = (uint32_t)number_of(v, "kind");
 	vouch.manifest_number = number_of(v, "manifest_number");
 	vouch.guard_key = field(v, "guard_key");
+	vouch.platform = field(v, "platform");
 	is(cluster_hash_vouch(&lineage, &channel, &vouch), v, "vouch_hash");
 
 	Caisson__Wire__ClusterAnchor anchor = CAISSON__WIRE__CLUSTER_ANCHOR__INIT;
@@ -84,6 +85,12 @@ static void preimages(void **state)
 	grant.sealed = field(v, "sealed");
 	grant.revoked = fields(v, "revoked", &grant.n_revoked);
 	is(cluster_hash_grant(&lineage, &csr_hash, &grant), v, "grant_hash");
+
+	struct cs_hash revoked[2];
+	assert_int_equal(grant.n_revoked, CS_LEN(revoked));
+	for (size_t i = 0; i < CS_LEN(revoked); i++)
+		memcpy(revoked[i].b, grant.revoked[i].data, sizeof revoked[i].b);
+	is(cluster_hash_revoked(&lineage, revoked, CS_LEN(revoked)), v, "revoked_hash");
 
 	const struct cs_hash guard = hash_of(v, "guard_spki"), challenge = hash_of(v, "challenge");
 	const struct cs_hash local = hash_of(v, "local_nonce");

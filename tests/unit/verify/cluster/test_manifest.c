@@ -179,6 +179,91 @@ static void what_it_may_not_say(void **state)
 	scene_free(s);
 }
 
+/* {"insecure_amd":[…],"insecure_intel":[…],"tpm":[…]}: a root of Intel's or nothing in each place. */
+static const char *roots(bool amd, bool intel, bool tpm)
+{
+	struct cs_buf out = scene_buf(65536);
+	char *hex = keep(2 * attest_roots_vendors.intel[0].n + 1);
+	cs_hex(hex, attest_roots_vendors.intel[0]);
+	const struct {
+		const char *name;
+		bool has;
+	} members[] = {{"insecure_amd", amd}, {"insecure_intel", intel}, {"tpm", tpm}};
+	for (size_t i = 0; i < CS_LEN(members); i++) {
+		cs_put_text(&out, "%s\"%s\":[", i == 0 ? "{" : ",", members[i].name);
+		if (members[i].has) {
+			cs_put_text(&out, "\"0x");
+			cs_put(&out, cs_bytes_str(hex));
+			cs_put_text(&out, "\"");
+		}
+		cs_put_text(&out, "]");
+	}
+	cs_put_text(&out, "}");
+	cs_put_u8(&out, 0);
+	ok(cs_buf_end(&out));
+	return (const char *)out.p;
+}
+
+static void roots_are_the_manifest_s(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	const struct attest_roots *found = &scene_manifest_read(s, &text, NULL)->roots;
+	assert_true(found->intel == attest_roots_vendors.intel && found->tpm_count == 0);
+	/* A TPM's are somebody's choice; Intel's and AMD's are not, but insecurely. */
+	text.secure = true;
+	text.roots = roots(false, false, true);
+	const struct cluster_manifest *m = scene_manifest_read(s, &text, NULL);
+	assert_true(m->roots.tpm_count == 1 && !m->roots.insecure && !m->insecure);
+	assert_true(m->roots.intel == attest_roots_vendors.intel &&
+		    m->roots.amd == attest_roots_vendors.amd);
+	assert_true(cs_bytes_eq(m->roots.tpm[0], attest_roots_vendors.intel[0]));
+	text.roots = roots(true, false, false);
+	const struct cluster_manifest *weak = scene_manifest_read(s, &text, NULL);
+	assert_true(weak->roots.insecure && weak->insecure && weak->roots.amd_count == 1);
+	assert_true(weak->roots.intel == attest_roots_vendors.intel);
+	text.number = 2;
+	assert_int_equal(try(s, &text, m), CS_ERR_INSECURE_REFUSED);
+	text.roots = roots(false, true, false);
+	assert_int_equal(try(s, &text, m), CS_ERR_INSECURE_REFUSED);
+	text.roots = roots(false, false, false);
+	ok(try(s, &text, m));
+	scene_free(s);
+}
+
+static void roots_without_a_form(void **state)
+{
+	static const struct {
+		const char *text;
+		enum cs_err err;
+	} cases[] = {
+		{"{\"insecure_amd\":[],\"insecure_intel\":[]}", CS_ERR_MISSING_FIELD},
+		{"{\"amd\":[],\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[]}",
+		 CS_ERR_UNKNOWN_FIELD},
+		{"{\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[\"3000\"]}",
+		 CS_ERR_MALFORMED},
+		{"{\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[\"0x300\"]}",
+		 CS_ERR_MALFORMED},
+		{"{\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[7]}", CS_ERR_MALFORMED},
+		{"{\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[\"0x\",\"0x\",\"0x\",\"0x\","
+		 "\"0x\"]}",
+		 CS_ERR_TOO_LARGE},
+		{"[]", CS_ERR_INVALID},
+	};
+	(void)state;
+	struct scene *s = scene_new();
+	struct scene_manifest text = scene_manifest();
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		text.roots = cases[i].text;
+		assert_int_equal(try(s, &text, NULL), cases[i].err);
+	}
+	/* What is no certificate. */
+	text.roots = "{\"insecure_amd\":[],\"insecure_intel\":[],\"tpm\":[\"0x3000\"]}";
+	assert_int_not_equal(try(s, &text, NULL), CS_OK);
+	scene_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +271,8 @@ int main(void)
 		cmocka_unit_test(k_of_n_administrators),
 		cmocka_unit_test(insecure_is_for_ever),
 		cmocka_unit_test(what_it_may_not_say),
+		cmocka_unit_test(roots_are_the_manifest_s),
+		cmocka_unit_test(roots_without_a_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
