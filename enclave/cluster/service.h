@@ -41,9 +41,10 @@ CS_NODISCARD enum cs_err service_init(struct service *s, void *secrets, void *sc
 				      const struct service_launch *launch, struct cs_why *why);
 /* What this process is less than the real thing by, the manifest's source of time included. */
 uint64_t service_insecure_flags(const struct service *s);
-/* One frame of the host; `now` is its clock, and counts where the manifest says so. Failures end the process: the state cannot be opened (errors of seal.h and of
- * the roles' restore), the host broke the rules of the pipe (MALFORMED, CONFLICT), FULL: what waits for
- * the state to be kept, or for the ledger's time, is above its bound. */
+/* One frame of the host; `now` is its clock, and counts where the manifest says so. Failures end the
+ * process: the state cannot be opened (errors of seal.h and of the roles' restore), the host broke the
+ * rules of the pipe (MALFORMED, CONFLICT), FULL: what waits for the state to be kept, or for the
+ * ledger's time, is above its bound. */
 CS_NODISCARD enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
 				      struct cs_bytes body, const struct verify_time *now,
 				      struct cs_why *why);
