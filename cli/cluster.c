@@ -3,7 +3,6 @@
 #include "cli/cluster.h"
 
 #include "cluster/config.h"
-#include "wire/cluster_ask.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +102,6 @@ bool cli_cluster_exchange(int fd, struct cli_cluster_answer *answer, struct cs_b
 	return true;
 }
 
-/* Prints what was refused. */
 enum cli_exit cli_cluster_ask(struct cli *cli, struct cli_cluster_answer *answer,
 			      enum wire_cluster_ask verb, struct cs_bytes argument)
 {
@@ -130,8 +128,8 @@ enum cli_exit cli_cluster_ask(struct cli *cli, struct cli_cluster_answer *answer
 			(const char *)answer->what.p);
 }
 
-static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct cs_bytes argument,
-			   const char *done)
+enum cli_exit cli_cluster_order(struct cli *cli, enum wire_cluster_ask verb,
+				struct cs_bytes argument, const char *done)
 {
 	static struct cli_cluster_answer answer;
 	const enum cli_exit code = cli_cluster_ask(cli, &answer, verb, argument);
@@ -148,22 +146,24 @@ static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct c
 
 enum cli_exit cli_cluster_init(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE, "the cluster has epoch 1");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE,
+				 "the cluster has epoch 1");
 }
 
 enum cli_exit cli_cluster_join(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
 }
 
 enum cli_exit cli_cluster_promote(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
 }
 
 enum cli_exit cli_cluster_rotate(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE, "a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE,
+				 "a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_revoke(struct cli *cli)
@@ -174,8 +174,8 @@ enum cli_exit cli_cluster_revoke(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE,
 				"which key? 64 hex digits, as `caisson cluster "
 				"status` of its owner shows");
-	return order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
-		     "revoked; a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
+				 "revoked; a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_status(struct cli *cli)
@@ -210,7 +210,7 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 	size_t size = 0;
 	enum cli_exit code = read_file(cli, &bytes, &size);
 	if (code == CLI_OK)
-		code = order(
+		code = cli_cluster_order(
 			cli, WIRE_CLUSTER_ASK_MANIFEST, cs_bytes(bytes, size),
 			"the manifest is in force; add it to enclave.manifests before the next "
 			"start");

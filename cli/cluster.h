@@ -11,7 +11,7 @@
 #define CLI_CLUSTER_ANSWER_S 30
 
 struct cli_cluster_answer {
-	uint8_t bytes[WIRE_PIPE_DATA_SIZE_MAX];
+	uint8_t bytes[WIRE_PIPE_ANSWER_SIZE_MAX];
 	char name[64]; /* of the error; "ok" */
 	struct cs_bytes what;
 };
@@ -25,6 +25,9 @@ bool cli_cluster_exchange(int fd, struct cli_cluster_answer *answer, struct cs_b
 /* Asks whom the options name; prints what was refused. */
 enum cli_exit cli_cluster_ask(struct cli *cli, struct cli_cluster_answer *answer,
 			      enum wire_cluster_ask verb, struct cs_bytes argument);
+/* The same where nothing comes back: prints `done`. */
+enum cli_exit cli_cluster_order(struct cli *cli, enum wire_cluster_ask verb,
+				struct cs_bytes argument, const char *done);
 bool cli_write_all(int fd, struct cs_bytes bytes);
 
 #endif

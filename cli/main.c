@@ -188,6 +188,20 @@ static const struct cli_command commands[] = {
 	{"cluster share", "FILE --purpose TEXT", "purpose= peer=" CLUSTER,
 	 "of a worker: give a file, encrypted, to another worker, which opens it",
 	 cli_cluster_share},
+	{"cluster recovery export", "--out FILE", "out=" CLUSTER,
+	 "of a key server: the recovery of its epoch, as it writes it by itself",
+	 cli_cluster_recovery_export},
+	{"cluster recovery request", "FILE --out FILE", "out=" CLUSTER,
+	 "of a new key server without state: ask the holders of recovery keys for their shares",
+	 cli_cluster_recovery_request},
+	{"cluster recovery approve",
+	 "FILE --request FILE --key-file FILE --manifest FILE... --out FILE",
+	 "request= key-file= manifest=+ out= json",
+	 "offline, of a holder: check the evidence of who asks, and seal the share to it",
+	 cli_cluster_recovery_approve},
+	{"cluster recovery restore", "FILE --share FILE...", "share=+" CLUSTER,
+	 "of the new key server: take the state by the holders' shares, and begin a new epoch",
+	 cli_cluster_recovery_restore},
 	{"provision serve", "--listen PATH", "listen= containers=" CLUSTER,
 	 "beside a worker: give secrets to the programs of this machine that the manifest names, "
 	 "by the "
@@ -205,8 +219,12 @@ static const struct cli_command commands[] = {
 	 "what "
 	 "an oracle's answers name",
 	 cli_enclave_evidence},
-	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
-	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
+	{"keygen", "(--seal-root FILE | --operator FILE | --recovery FILE)",
+	 "seal-root= operator= recovery= json",
+	 "make a secret in a new file of mode 600; prints the operator's address, or the "
+	 "recovery's "
+	 "public key",
+	 cli_keygen},
 };
 
 static const struct option_help {

@@ -5,6 +5,7 @@
 
 #include "host/config.h"
 #include "host/log.h"
+#include "host/service_config.h"
 #include "host/stream.h"
 #include "verify/cluster/cluster.h"
 
@@ -32,6 +33,7 @@ struct cluster_config {
 	const char *collateral[CLUSTER_HOST_COLLATERAL_MAX];
 	uint32_t collateral_count;
 	const char *state;
+	const char *recovery; /* of a key server */
 	const char *enclave_args[CLUSTER_ENCLAVE_ARGS_MAX];
 	uint32_t enclave_arg_count;
 	const char *first; /* hash of the first manifest, hex */
@@ -43,6 +45,12 @@ struct cluster_config {
 	struct host_address peers[CLUSTER_ADDRESSES_MAX]; /* key servers, or other workers */
 	uint32_t peer_count;
 	struct host_address ask; /* a Unix socket */
+	struct {
+		const char *chain_id; /* NULL: there is no such table */
+		struct cs_hash tag;
+		const char *nodes[HOST_RPC_MAX];
+		uint32_t node_count;
+	} ledger;
 	const char *metrics_address;
 	uint16_t metrics_port;
 	bool has_metrics;

@@ -65,12 +65,19 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 		keep(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_ANSWER:
-		cluster_host_asks_answer(cluster, frame->number, body);
+		if (frame->number == CLUSTER_ASK_OF_HOST)
+			cluster_host_recovery_answer(cluster, body);
+		else
+			cluster_host_asks_answer(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_EVENT:
 		/* It has opened its state, and the host has kept what it made. */
 		cluster->is_up = cluster->is_up || frame->number == WIRE_PIPE_EVENT_STARTED;
 		cluster_host_figures_event(cluster, frame->number, body);
+		cluster_host_recovery_event(cluster, frame->number);
+		return;
+	case WIRE_PIPE_TIME_ASK:
+		cluster_host_clock_ask(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_STATE:
 	case WIRE_PIPE_ACCEPTED:
@@ -80,6 +87,7 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 	case WIRE_PIPE_KEPT:
 	case WIRE_PIPE_TICK:
 	case WIRE_PIPE_ASK:
+	case WIRE_PIPE_TIME_ANSWERS:
 		return; /* ours to send: decode refuses them */
 	}
 }
@@ -134,6 +142,7 @@ static void gone(struct cluster_host *cluster)
 	host_timer_stop(cluster->tick);
 	cluster_host_pipes_reset(cluster);
 	cluster_host_asks_reset(cluster);
+	cluster_host_clock_reset(cluster);
 }
 
 static void on_ended(void *context, enum cs_err err)
@@ -220,6 +229,7 @@ static enum cs_err start(struct cluster_host *cluster, struct cs_why *why)
 	CS_TRY(cluster_host_figures_open(cluster, why));
 	CS_TRY(cluster_host_pipes_open(cluster, why));
 	CS_TRY(cluster_host_asks_open(cluster, why));
+	CS_TRY(cluster_host_clock_open(cluster, why));
 	CS_TRY(spawn(cluster, why));
 	connect_enclave(cluster);
 	return CS_OK;
@@ -255,6 +265,7 @@ void cluster_host_stop(struct cluster_host *cluster)
 	if (cluster->metrics != NULL)
 		cluster_host_figures_close(cluster);
 	cluster_host_asks_close(cluster);
+	cluster_host_clock_close(cluster);
 	cluster_host_pipes_close(cluster);
 	host_child_free(cluster->child);
 	host_timer_free(cluster->tick);

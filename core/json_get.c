@@ -138,3 +138,25 @@ enum cs_err cs_json_member_hex(void *p, size_t n, const struct cs_json *json, co
 			    : cs_fail(why, err, "%s must be 0x and %zu lower-case hex digits", key,
 				      2 * n);
 }
+
+enum cs_err cs_json_member_hashes(struct cs_hash *out, size_t *count, size_t count_max,
+				  const struct cs_json *json, const char *key, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
+	if (array->count > count_max)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%s has more than %zu", key, count_max);
+	size_t n = 0;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		const enum cs_err err = cs_json_hex(out[n].b, sizeof out[n].b, at);
+		if (err != CS_OK)
+			return cs_fail(why, err, "%s[%zu] is not 32 bytes of hex", key, n);
+		for (size_t i = 0; i < n; i++)
+			if (cs_hash_eq(&out[i], &out[n]))
+				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu] is there twice", key,
+					       n);
+		n++;
+	}
+	*count = n;
+	return CS_OK;
+}

@@ -87,13 +87,9 @@ struct enclave_inputs {
 	struct cs_hash hashes[ENCLAVE_CLOCK_INPUTS_MAX];
 };
 struct enclave_clock {
-	uint64_t made;     /* nonces */
-	uint64_t answered; /* which of them was answered last, counted from 1 */
-	bool is_open;      /* the newest one is not answered yet */
-	struct cs_hash nonce;
-	struct enclave_inputs inputs; /* that were there when it was made */
-	uint64_t asked_by_s;          /* of the one that was answered last; 0: none was */
-	struct enclave_inputs covered;
+	struct verify_clock nonces;
+	struct enclave_inputs inputs;  /* that were there when the newest nonce was made */
+	struct enclave_inputs covered; /* … the one that was answered last */
 };
 
 /* How far the sealed state is, and how far the ledger knows it to be. */
@@ -349,11 +345,11 @@ struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_
  * host's nothing has to be waited for. */
 static inline uint64_t enclave_clock_next(const struct enclave *e)
 {
-	return e->clock.made + 1;
+	return e->clock.nonces.made + 1;
 }
 static inline bool enclave_clock_covers(const struct enclave *e, uint64_t nonce)
 {
-	return e->ledger == NULL || e->clock.answered >= nonce;
+	return e->ledger == NULL || e->clock.nonces.answered >= nonce;
 }
 /* How long what was fetched waits for such an answer. */
 #define ENCLAVE_CLOCK_WAIT_MS 5000u
@@ -381,6 +377,20 @@ CS_NODISCARD enum cs_err enclave_sign_transaction(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_rotate(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_public_keys(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_status(struct enclave_call *call);
+/* What a host brings of the register about a remote's key. */
+struct enclave_registration {
+	struct cs_hash x;
+	struct cs_hash identity; /* the remote's */
+	uint64_t epoch;
+	uint64_t height; /* of the ledger's block */
+	const struct cs_bytes *proofs;
+	size_t proof_count;
+};
+/* OK where the manifest asks for none. MISSING_FIELD: no proofs; STALE_HEADER: older than what was shown of
+ * the own anchor; WRONG_KEY: another remote's or epoch's; the errors of verify_client_block,
+ * cmt_registration_prove and cmt_registration_check; NO_TIME. */
+CS_NODISCARD enum cs_err enclave_registration_check(struct enclave_call *call,
+						    const struct enclave_registration *given);
 CS_NODISCARD enum cs_err enclave_clock_ask(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_clock_answers(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_anchor_prove(struct enclave_call *call);

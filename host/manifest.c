@@ -147,6 +147,7 @@ static enum cs_err read_ledger(struct host_manifest_ledger *ledger, const struct
 				  why));
 	CS_TRY(cs_json_member_u64(&ledger->anchor_lag_max, object, "anchor_lag_max", INT64_MAX,
 				  why));
+	ledger->registration_wanted = cs_json_find(object, "registration") != NULL;
 	ledger->identity = wire_identity(cs_bytes_str(ledger->caip2), &ledger->genesis,
 					 CS_BYTES_OF(register_address.b));
 	ledger->is_there = true;

@@ -38,6 +38,7 @@ struct host_manifest_ledger {
 	uint64_t quorum; /* time keys that must answer */
 	uint64_t proof_age_max_s;
 	uint64_t anchor_lag_max;
+	bool registration_wanted; /* of enclaves whose keys are learned */
 };
 
 struct host_manifest {

@@ -270,14 +270,25 @@ static enum cs_err changed(struct service *s, enum cs_err err, enum wire_pipe_ev
 	return service_keep(s, why);
 }
 
+/* Of a state that has just come to be: its port is open as soon as that is kept. */
+static enum cs_err open_port(struct service *s, enum cs_err err, struct cs_why *why)
+{
+	bool more = false;
+	CS_TRY(err);
+	CS_TRY(service_own_port(s, &mine(s)->identity));
+	return cluster_key_server_tick(mine(s), &more, &s->tools, service_random(s), &s->now, why);
+}
+
 static enum cs_err create(struct service *s, struct cs_why *why)
 {
-	CS_TRY(cluster_key_server_create(mine(s), &s->tools, service_random(s), &s->now, why));
-	/* Its port is open as soon as the state is kept. */
-	CS_TRY(service_own_port(s, &mine(s)->identity));
-	bool more = false;
-	CS_TRY(cluster_key_server_tick(mine(s), &more, &s->tools, service_random(s), &s->now, why));
-	return CS_OK;
+	return open_port(
+		s, cluster_key_server_create(mine(s), &s->tools, service_random(s), &s->now, why),
+		why);
+}
+
+static enum cs_err restore(struct service *s, struct cs_bytes argument, struct cs_why *why)
+{
+	return open_port(s, recovery_restore(s, argument, why), why);
 }
 
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
@@ -311,6 +322,13 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 			       cluster_key_server_revoke(ks, &spki, &s->tools, service_random(s),
 							 &s->now, why),
 			       WIRE_PIPE_EVENT_REVOKED, "by order", why);
+	case WIRE_CLUSTER_ASK_RECOVERY_EXPORT:
+		return recovery_export(s, out, why);
+	case WIRE_CLUSTER_ASK_RECOVERY_REQUEST:
+		return recovery_request(s, argument, out, why);
+	case WIRE_CLUSTER_ASK_RECOVERY_RESTORE:
+		return changed(s, restore(s, argument, why), WIRE_PIPE_EVENT_STARTED, "recovered",
+			       why);
 	case WIRE_CLUSTER_ASK_MANIFEST:
 	case WIRE_CLUSTER_ASK_SEAL:
 	case WIRE_CLUSTER_ASK_OPEN:

@@ -241,8 +241,8 @@ static int serve(struct service *s, int listen_fd)
 					&why);
 			flush();
 			if (err != CS_OK)
-				return process_fail(frame.type == WIRE_PIPE_STATE ? EXIT_MANIFEST
-										  : EXIT_FAILED,
+				return process_fail(service_is_open(s) ? EXIT_FAILED
+								       : EXIT_MANIFEST,
 						    err, &why);
 			at += WIRE_PIPE_HEAD_SIZE + frame.size;
 		}
@@ -343,7 +343,7 @@ static int run(const struct arguments *args)
 	err = sandbox_enter(args->tolerated, SANDBOX_TLS, &launch.tee.insecure_flags, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_SANDBOX, err, &why);
-	launch.tee.insecure_flags |= backend.tee.insecure_flags | ENCLAVE_INSECURE_host_time;
+	launch.tee.insecure_flags |= backend.tee.insecure_flags;
 	if (plain)
 		launch.tee.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
 	launch.seal_root = seal_root;
@@ -351,7 +351,7 @@ static int run(const struct arguments *args)
 	cs_wipe(seal_root, sizeof *seal_root);
 	if (err != CS_OK)
 		return process_fail(EXIT_MANIFEST, err, &why);
-	process_say_insecure(launch.tee.insecure_flags);
+	process_say_insecure(service_insecure_flags(s));
 	process_say("ready", cluster_role_name(args->role));
 	const int code = serve(s, args->listen_fd);
 	service_done(s);

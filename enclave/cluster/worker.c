@@ -408,6 +408,9 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 	case WIRE_CLUSTER_ASK_ROTATE:
 	case WIRE_CLUSTER_ASK_REVOKE:
 	case WIRE_CLUSTER_ASK_MANIFEST:
+	case WIRE_CLUSTER_ASK_RECOVERY_EXPORT:
+	case WIRE_CLUSTER_ASK_RECOVERY_REQUEST:
+	case WIRE_CLUSTER_ASK_RECOVERY_RESTORE:
 		break;
 	}
 	return CS_ERR_UNSUPPORTED;

@@ -48,6 +48,10 @@ def measure(program: Path) -> str:
     return subprocess.run([program, "--measure"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def caisson(build: Path, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([build / "bin" / "caisson", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
 def other_build(program: Path, to: Path) -> Path:
     """The same program with a byte more at its end: another measurement."""
     shutil.copy(program, to)
@@ -83,6 +87,8 @@ class Process_:
         lines += [f"{key} = {toml(value)}" for key, value in machine.items()]
         lines.append("[network]")
         lines += [f"{key} = {toml(self.settings[key])}" for key in ("listen", "local", "peers") if key in self.settings]
+        if self.cluster.ledger:
+            lines += ["[ledger]", *(f"{key} = {toml(value)}" for key, value in self.cluster.ledger.items())]
         lines += ["[metrics]", f"port = {self.metrics_port}"]
         self.config.write_text("\n".join(lines) + "\n")
 
@@ -173,7 +179,8 @@ class Cluster:
 
     def __init__(self, folder: Path, build: Path | None = None, worker_s: int = 3600, key_server_s: int = 86400, decrypt_s: int | None = None,
                  arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None,
-                 machines: list[Machine] = ()):
+                 holders: int = 0, threshold: int = 0, time: dict | None = None, ledger: dict | None = None, machines: list[Machine] = ()):
+        """time: the manifest's members about it; ledger: id, tag and nodes of [ledger]. Without them: the host's clock."""
         self.folder, self.build, self.machines = folder, build or find_build(), list(machines)
         folder.mkdir(parents=True, exist_ok=True)
         self.program = self.build / "bin" / "caisson-cluster-enclave"
@@ -186,9 +193,18 @@ class Cluster:
         self.manifests: list[Path] = []
         self.first = ""
         self.administrator = manifest_tool("keygen", folder / "administrator.key")
+        self.time, self.ledger = time or {"time": ["insecure_host_time"]}, ledger
+        self.holders = [folder / f"holder-{i}.key" for i in range(holders)]
+        self.recovery = {"keys": [self.keygen(path) for path in self.holders], "threshold": threshold}
         self.builds = builds or {role: [(f"{role} 1", measure(self.program))] for role in ("key_server", "guard", "worker")}
         self.names: dict[str, int] = {}
         self.sign()
+
+    def keygen(self, path: Path) -> str:
+        """A holder's key; gives the public one."""
+        run = caisson(self.build, "keygen", "--recovery", path)
+        assert run.returncode == 0, run.stderr
+        return run.stdout.strip()
 
     # ---- manifests ----
 
@@ -205,12 +221,12 @@ class Cluster:
             "applications": [{"builds": [one["label"] for one in policies["worker"]["measurements"]], "name": APPLICATION}],
             "epochs": {"decrypt_s": self.decrypt_s, "length_s": 0}, "lives": self.lives, "name": "tests", "number": number,
             "peer_number_min": 1, "policies": policies,
-            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": {"keys": [], "threshold": 0},
-            "time": ["insecure_host_time"], "version": 1}
+            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": self.recovery,
+            "version": 1}
         if self.machines:
             from .machines import roots_of
             draft["roots"] = roots_of(self.machines)
-        return {**draft, **changes}
+        return {**draft, **self.time, **changes}
 
     def sign(self, **changes) -> Path:
         """The next manifest of the lineage, over what is in self.builds now; processes that start from here on are given it."""
@@ -228,10 +244,10 @@ class Cluster:
         self.names[kind] = self.names.get(kind, 0) + 1
         return f"{kind}{self.names[kind]}"
 
-    def add_key_server(self, peers: list[str] = (), program: Path | None = None, machine: Machine | None = None) -> Process_:
-        port = free_ports(1)[0]
+    def add_key_server(self, peers: list[str] = (), program: Path | None = None, machine: Machine | None = None,
+                       listen: str | None = None) -> Process_:
         process = Process_(self, self._name("ks"), "key-server",
-                           {"listen": f"127.0.0.1:{port}", "peers": list(peers)}, program, machine)
+                           {"listen": listen or f"127.0.0.1:{free_ports(1)[0]}", "peers": list(peers)}, program, machine)
         self.key_servers.append(process)
         return process
 

@@ -15,28 +15,6 @@
 
 /* ---- single values ---- */
 
-static enum cs_err read_hex_list(void *list, size_t *count, size_t max, const struct cs_json *json,
-				 const char *key, struct cs_why *why)
-{
-	const struct cs_json *array = NULL;
-	struct cs_hash *out = list;
-	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
-	if (array->count > max)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%s: more than %zu", key, max);
-	*count = 0;
-	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
-		const enum cs_err err = cs_json_hex(out[*count].b, sizeof out->b, at);
-		if (err != CS_OK)
-			return cs_fail(why, err, "%s[%zu]: not 32 bytes as 0x…", key, *count);
-		for (size_t i = 0; i < *count; i++)
-			if (cs_hash_eq(&out[i], &out[*count]))
-				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu]: there already", key,
-					       *count);
-		(*count)++;
-	}
-	return CS_OK;
-}
-
 /* What is said of a key or application must be one line, whatever prints it. */
 static bool is_plain(struct cs_bytes text)
 {
@@ -76,8 +54,8 @@ static enum cs_err read_administrators(struct cluster_manifest *m, const struct 
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, body, "administrators", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "keys", "threshold"));
-	CS_TRY(read_hex_list(m->administrators, &m->administrator_count, CLUSTER_ADMINISTRATORS_MAX,
-			     json, "keys", why));
+	CS_TRY(cs_json_member_hashes(m->administrators, &m->administrator_count,
+				     CLUSTER_ADMINISTRATORS_MAX, json, "keys", why));
 	CS_TRY(read_threshold(&m->threshold, m->administrator_count, json, why));
 	return m->threshold > 0 ? CS_OK
 				: cs_fail(why, CS_ERR_INVALID, "administrators: there is none");
@@ -87,11 +65,13 @@ static enum cs_err read_recovery(struct cluster_manifest *m, const struct cs_jso
 				 struct cs_why *why)
 {
 	const struct cs_json *json = NULL;
-	_Static_assert(sizeof(struct cs_x25519_key) == sizeof(struct cs_hash), "32 bytes each");
+	struct cs_hash keys[CLUSTER_RECOVERY_MAX];
 	CS_TRY(cs_json_member(&json, body, "recovery", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "keys", "threshold"));
-	CS_TRY(read_hex_list(m->recovery, &m->recovery_count, CLUSTER_RECOVERY_MAX, json, "keys",
-			     why));
+	CS_TRY(cs_json_member_hashes(keys, &m->recovery_count, CLUSTER_RECOVERY_MAX, json, "keys",
+				     why));
+	for (size_t i = 0; i < m->recovery_count; i++)
+		memcpy(m->recovery[i].b, keys[i].b, sizeof m->recovery[i].b);
 	return read_threshold(&m->recovery_threshold, m->recovery_count, json, why);
 }
 
@@ -361,6 +341,27 @@ static enum cs_err read_time(struct cluster_manifest *m, const struct cs_json *b
 	return CS_OK;
 }
 
+/* Without the source it would be a setting without effect. */
+static enum cs_err read_ledger(struct cluster_manifest *m, const struct cs_json *body,
+			       struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	if (m->insecure_host_time)
+		return cs_json_find(body, "ledger") == NULL
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "ledger is of time [\"ledger\"] alone");
+	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "clock_error_s", "quorum", "time_keys"));
+	CS_TRY(verify_clock_source_read(&m->time, json, why));
+	/* A certificate begins by the low end of the time and ends by the high one: each is wrong by so
+	 * much, and what is left has to be renewed at its half. */
+	if (m->worker_life_s <= 4 * m->time.error_s)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "lives.worker_s is not above four times ledger.clock_error_s");
+	return CS_OK;
+}
+
 /* ---- roots ---- */
 
 static enum cs_err read_certificate(struct cs_bytes *out, const struct cs_json *json,
@@ -432,7 +433,7 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 {
 	uint64_t version = 0;
 	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "insecure_programs",
-		    "lives", "name", "number", "peer_number_min", "policies", "previous",
+		    "ledger", "lives", "name", "number", "peer_number_min", "policies", "previous",
 		    "recovery", "roots", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
 	if (version != 1)
@@ -449,6 +450,7 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 	CS_TRY(read_recovery(m, body, why));
 	CS_TRY(read_lives(m, body, why));
 	CS_TRY(read_time(m, body, why));
+	CS_TRY(read_ledger(m, body, why));
 	CS_TRY(read_roots(m, body, arena, why));
 	CS_TRY(read_policies(m, body, arena, why));
 	CS_TRY(read_applications(m, body, arena, why));
@@ -516,6 +518,9 @@ static enum cs_err check_lineage(struct cluster_manifest *m, const struct cs_has
 	if (m->insecure && !before->insecure)
 		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
 			       "this lineage was born without anything insecure");
+	if (m->insecure_host_time && !before->insecure_host_time)
+		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
+			       "this lineage takes its time from a ledger");
 	m->insecure = before->insecure;
 	memcpy(m->hashes, before->hashes, sizeof m->hashes);
 	m->hashes[m->number - 1] = m->hash;

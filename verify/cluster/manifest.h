@@ -5,6 +5,7 @@
 #define CLUSTER_MANIFEST_H
 
 #include "verify/attest/policy.h"
+#include "verify/clock.h"
 #include "verify/cluster/cluster.h"
 
 #define CLUSTER_MANIFESTS_MAX 64u
@@ -72,9 +73,10 @@ struct cluster_manifest {
 	/* The lineage was born with something insecure in its first manifest: its keys and
 	 * certificates say so for ever. A lineage that was not may never accept anything insecure. */
 	bool insecure;
-	/* Time is the host's word; else the ledger's, which the process that asks must have. */
+	/* Time is the host's word; else the ledger's. */
 	bool insecure_host_time;
-	uint64_t peer_number_min; /* peers under older manifests are refused */
+	struct verify_clock_source time; /* zeros with the host's */
+	uint64_t peer_number_min;        /* peers under older manifests are refused */
 	size_t threshold;
 	size_t administrator_count;
 	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */
@@ -98,7 +100,8 @@ struct cluster_manifest {
 /* Reads one signed manifest; `before`: the one that it follows, NULL for the first. Views go into the
  * arena, which outlives the manifest. Errors as of enclave/manifest.h: the codes of the form;
  * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), DUPLICATE,
- * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not. */
+ * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not,
+ * the host's time in one that had the ledger's. */
 CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
 					       const struct cluster_manifest *before,
 					       const struct cs_sig *sig, struct cs_arena *arena,

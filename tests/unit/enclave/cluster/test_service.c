@@ -554,16 +554,6 @@ static void sealed_states(void **state)
 	scene_free(scene);
 }
 
-/* A manifest that asks for the ledger's time is not served by the host's. */
-static void time_is_not_the_host_s_to_give(void **state)
-{
-	struct scene *scene = scene_new();
-	struct scene_manifest text = scene_manifest();
-	static struct host host;
-	(void)state;
-	text.secure = true;
-	assert_int_equal(start(&host, scene, &text, &seal_root), CS_ERR_NO_TIME);
-	stop(&host);
 	scene_free(scene);
 }
 
@@ -581,7 +571,6 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_the_state_is_kept),
 		cmocka_unit_test(what_the_host_may_not),
 		cmocka_unit_test(sealed_states),
-		cmocka_unit_test(time_is_not_the_host_s_to_give),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

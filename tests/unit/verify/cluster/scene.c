@@ -23,6 +23,8 @@ struct scene *scene_new(void)
 	s->now = (struct verify_time){SCENE_NOW, SCENE_NOW + 1};
 	for (unsigned i = 0; i < SCENE_ADMINISTRATORS; i++)
 		s->administrators[i].b[31] = (uint8_t)(i + 1);
+	for (unsigned i = 0; i < SCENE_TIME_KEYS; i++)
+		s->time_keys[i].b[31] = (uint8_t)(i + 101);
 	return s;
 }
 
@@ -112,6 +114,49 @@ static void put_policy(struct cs_buf *out, const struct scene_manifest *text, co
 	cs_put_text(out, "],\"version\":1}");
 }
 
+static bool has_ledger(const struct scene_manifest *text)
+{
+	return text->secure || text->ledger;
+}
+
+static void put_ledger(struct cs_buf *out, struct scene *s, const struct scene_manifest *text)
+{
+	if (text->ledger_text != NULL) {
+		cs_put_text(out, "\"ledger\":%s,", text->ledger_text);
+		return;
+	}
+	if (!has_ledger(text))
+		return;
+	cs_put_text(out, "\"ledger\":{\"clock_error_s\":2,\"quorum\":2,\"time_keys\":[");
+	for (unsigned i = 0; i < SCENE_TIME_KEYS; i++) {
+		struct cs_hash x;
+		char hex[65];
+		ok(cs_key_x(s->sig, &x, &s->time_keys[i]));
+		cs_hex(hex, CS_BYTES_OF(x.b));
+		cs_put_text(out, "%s\"0x%s\"", i == 0 ? "" : ",", hex);
+	}
+	cs_put_text(out, "]},");
+}
+
+struct verify_time_answer *scene_time_answers(struct scene *s, const struct cs_hash *nonce,
+					      uint64_t time_s, unsigned first, unsigned count)
+{
+	struct verify_time_answer *answers = cs_arena_calloc(&s->manifests, count, sizeof *answers);
+	assert_non_null(answers);
+	for (unsigned i = 0; i < count; i++) {
+		const struct cs_secret *key = &s->time_keys[first + i];
+		const struct cs_hash aux = {{1}};
+		struct cs_schnorr signature;
+		answers[i].time_ms = time_s * 1000;
+		const struct cs_hash digest = verify_time_digest(nonce, answers[i].time_ms);
+		ok(cs_key_x(s->sig, &answers[i].key, key));
+		ok(cs_schnorr_sign(s->sig, &signature, key, &digest, &aux));
+		memcpy(answers[i].signature, signature.rx.b, 32);
+		memcpy(answers[i].signature + 32, signature.s.b, 32);
+	}
+	return answers;
+}
+
 static void put_body(struct cs_buf *out, struct scene *s, const struct scene_manifest *text,
 		     const struct cluster_manifest *before)
 {
@@ -131,6 +176,7 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 		    "],\"name\":\"" APPLICATION "\"},{\"builds\":[],\"name\":\"sealed\"}],"
 		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},",
 		    text->epoch_s);
+	put_ledger(out, s, text);
 	if (text->programs != NULL)
 		cs_put_text(out, "\"insecure_programs\":%s,", text->programs);
 	cs_put_text(out,
@@ -151,7 +197,7 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 		cs_put_text(out, ",");
 	}
 	cs_put_text(out, "\"time\":[\"%s\"],\"version\":1}",
-		    text->secure ? "ledger" : "insecure_host_time");
+		    has_ledger(text) ? "ledger" : "insecure_host_time");
 	ok(cs_buf_end(out));
 }
 

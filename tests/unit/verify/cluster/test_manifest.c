@@ -107,6 +107,14 @@ static void insecure_is_for_ever(void **state)
 	assert_true(scene_manifest_read(s, &text, insecure)->insecure);
 	text.secure = false;
 	assert_int_equal(try(s, &text, secure), CS_ERR_INSECURE_REFUSED);
+	/* A ledger's time is not given up, in an insecure lineage neither; the other way it is taken. */
+	text = scene_manifest();
+	text.ledger = true;
+	const struct cluster_manifest *timed = scene_manifest_read(s, &text, NULL);
+	text.number = 2;
+	ok(try(s, &text, insecure));
+	text.ledger = false;
+	assert_int_equal(try(s, &text, timed), CS_ERR_INSECURE_REFUSED);
 	scene_free(s);
 }
 
@@ -145,6 +153,25 @@ static void what_it_may_not_say(void **state)
 	text.recovery = "{\"keys\":[\"0x"
 			"0101010101010101010101010101010101010101010101010101010101010101\"],"
 			"\"threshold\":1}";
+	ok(try(s, &text, NULL));
+	/* The ledger's object beside the host's time, and the other way; a quorum of half; a life that
+	 * the clocks' error eats up. */
+	text = scene_manifest();
+	text.ledger_text = "{}";
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.ledger = true;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_MISSING_FIELD);
+#define TWO_KEYS "\"time_keys\":[" ONE_KEY("01") "," ONE_KEY("02") "]}"
+#define ONE_KEY(x) "\"0x" x "010101010101010101010101010101010101010101010101010101010101" x "\""
+	text.ledger_text = "{\"clock_error_s\":1,\"quorum\":1," TWO_KEYS;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.ledger_text = "{\"clock_error_s\":1,\"quorum\":3," TWO_KEYS;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.ledger_text = "{\"clock_error_s\":900,\"quorum\":2," TWO_KEYS;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_INVALID);
+	text.ledger_text = "{\"clock_error_s\":1,\"height\":1,\"quorum\":2," TWO_KEYS;
+	assert_int_equal(try(s, &text, NULL), CS_ERR_UNKNOWN_FIELD);
+	text.ledger_text = "{\"clock_error_s\":899,\"quorum\":2," TWO_KEYS;
 	ok(try(s, &text, NULL));
 	struct cluster_manifest m;
 	assert_int_equal(read(s, cs_bytes_str("{}"), NULL, &m), CS_ERR_MISSING_FIELD);
