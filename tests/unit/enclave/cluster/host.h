@@ -122,7 +122,6 @@ static inline void serve(struct host *host, struct scene *scene)
 {
 	const struct scene_manifest text = scene_manifest();
 	ok(start(host, scene, &text, &seal_root));
-	assert_true(service_insecure_flags(host->service) & ENCLAVE_INSECURE_host_time);
 	ok(tell(host, WIRE_PIPE_STATE, 0, CS_BYTES_NONE));
 	ask(host, 1, WIRE_CLUSTER_ASK_CREATE);
 	keep_state(host);

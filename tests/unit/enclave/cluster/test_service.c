@@ -90,12 +90,7 @@ static void dial(struct peer *peer, struct host *host)
 	pump(peer);
 	assert_true(channel_is_ready(peer->channel));
 	peer->session = (struct cluster_session){.verified = false};
-	struct wire_report_tls tls;
-	ok(channel_binding(peer->channel, CS_BYTES_NONE, &tls));
-	peer->session.channel = (struct cluster_channel){.exporter = tls.exporter,
-							 .client_spki = tls.client_spki,
-							 .server_spki = tls.server_spki,
-							 .client = true};
+	ok(channel_binding(peer->channel, &peer->session.channel));
 }
 
 static void peer_init(struct peer *peer, struct host *host, char build)
@@ -551,9 +546,6 @@ static void sealed_states(void **state)
 	/* Of another lineage: its key is another one, so that it does not even open. */
 	other.worker_s = 1800;
 	assert_int_equal(open_with(scene, &other, &seal_root, sealed), CS_ERR_WRONG_LINEAGE);
-	scene_free(scene);
-}
-
 	scene_free(scene);
 }
 
