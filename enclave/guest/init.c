@@ -36,9 +36,10 @@ static struct start {
 	char text[START_SIZE_MAX + 1];
 	int listen_fd;
 	int seal_root_fd;
+	const char *program;
 	size_t count; /* of arguments; 0: no program yet */
 	char *arguments[ARGUMENTS_MAX + 1];
-} start = {.listen_fd = -1, .seal_root_fd = -1};
+} start = {.listen_fd = -1, .seal_root_fd = -1, .program = ""};
 
 static bool is_first;
 
@@ -152,6 +153,7 @@ static void run_program(char *value)
 	static char listen_option[] = "--listen-fd", listen_value[] = "3";
 	if (start.count != 0)
 		fail("a second program", value);
+	start.program = value;
 	add_argument(value);
 	add_argument(listen_option);
 	add_argument(listen_value);
@@ -226,8 +228,8 @@ _Noreturn static void become_program(void)
 		add_argument(seal_value);
 	}
 	start.arguments[start.count] = NULL;
-	(void)execv(start.arguments[0], start.arguments);
-	fail("cannot run", start.arguments[0]);
+	(void)execv(start.program, start.arguments);
+	fail("cannot run", start.program);
 }
 
 /* The first process gets everybody's children, and must not end before the enclave. */
@@ -256,7 +258,7 @@ int main(int argc, char **argv)
 	if (!is_first)
 		become_program();
 	mount_configfs();
-	say("starting", start.arguments[0]);
+	say("starting", start.program);
 	const pid_t enclave = fork();
 	if (enclave < 0)
 		fail("cannot fork", "");
