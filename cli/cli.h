@@ -142,6 +142,8 @@ enum cli_exit cli_up(struct cli *cli);
 enum cli_exit cli_status(struct cli *cli);
 /* The line of the bridge's ledger, of a gateway or an oracle; nothing for null. */
 void cli_print_ledger(const json_t *ledger);
+/* A line for each thing that an operator paused. */
+void cli_print_pauses(const json_t *pauses);
 enum cli_exit cli_send(struct cli *cli);
 enum cli_exit cli_transfer(struct cli *cli);
 enum cli_exit cli_messages(struct cli *cli);
@@ -149,6 +151,11 @@ enum cli_exit cli_watch(struct cli *cli);
 enum cli_exit cli_events(struct cli *cli);
 enum cli_exit cli_retry(struct cli *cli);
 enum cli_exit cli_close(struct cli *cli);
+enum cli_exit cli_pause(struct cli *cli);
+enum cli_exit cli_resume(struct cli *cli);
+enum cli_exit cli_routes(struct cli *cli);
+enum cli_exit cli_observe(struct cli *cli);
+enum cli_exit cli_clear(struct cli *cli);
 enum cli_exit cli_envelope(struct cli *cli);
 enum cli_exit cli_keys_create(struct cli *cli);
 enum cli_exit cli_keys_list(struct cli *cli);

@@ -237,6 +237,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "no memory");
 	CS_TRY(gateway_journal_open(&gateway->journal, gateway->loop, config->service.journal,
 				    why));
+	CS_TRY(gateway_pauses_load(gateway, why));
 	gateway->http = host_http_client_new(gateway->loop, &(struct host_http_client_options){0});
 	for (size_t i = 0; i < config->peer_count; i++)
 		CS_TRY(start_peer(gateway, &config->peers[i], why));

@@ -18,6 +18,7 @@
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
+#include "gateway/journal_operator.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/evidence.h"
@@ -39,11 +40,14 @@
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* Every route each way, and every chain. */
+#define GATEWAY_PAUSES_MAX 256u
 
 struct gateway;
 struct gateway_chain;
 struct gateway_lease;
 struct gateway_ledger;
+struct gateway_observation;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -126,6 +130,7 @@ struct gateway_chain {
 	uint64_t submitted_pause_ms;
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
+	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 };
 
 struct gateway {
@@ -147,6 +152,8 @@ struct gateway {
 	size_t chain_count;
 	struct gateway_peer peers[GATEWAY_PEERS_MAX + 1]; /* the last one is ourselves */
 	size_t peer_count;
+	struct gateway_pause pauses[GATEWAY_PAUSES_MAX]; /* as they are in the journal */
+	size_t pause_count;
 	struct cs_arena scratch; /* for what ends before the function returns */
 	bool awake;              /* a pump is posted */
 	bool stopping;
@@ -230,6 +237,19 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       const ProtobufCMessageDescriptor *type,
 					       ProtobufCMessage **message);
 
+/* ---- pauses.c: what an operator holds up ---- */
+CS_NODISCARD enum cs_err gateway_pauses_load(struct gateway *gateway, struct cs_why *why);
+/* What holds up the messages of a route (refunds: what brings dead ones back) in the direction in
+ * which our chain is on this side; NULL: nothing. A view until the next verb. */
+const struct gateway_pause *gateway_paused(const struct gateway_route *route, enum relay_side side,
+					   bool refunds);
+const struct gateway_pause *gateway_paused_between(const struct gateway *gateway, const char *from,
+						   const char *to, bool refunds);
+/* A sentence for people; returns text. */
+const char *gateway_paused_why(const struct gateway_pause *pause, char *text, size_t size);
+json_t *gateway_json_pauses(const struct gateway *gateway);
+void gateway_api_pause_routes(struct gateway *gateway);
+
 /* ---- clock.c ---- */
 /* After gateway_ledger_start. The errors of ledger_clock_new. */
 CS_NODISCARD enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why);
@@ -300,7 +320,7 @@ size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 /* ---- submit.c ---- */
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
-#define GATEWAY_GAS_BASE 300000u
+#define GATEWAY_GAS_BASE 300000u /* the least that any call is given */
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
 /* With the chain's adapter made. */
