@@ -48,6 +48,16 @@ static bool sent_answered(struct adapter_sent *sent)
 	return false;
 }
 
+void adapter_sender_move(struct adapter_sender *sender, struct adapter *adapter)
+{
+	for (struct adapter_sent *next, *sent = sender->list; sent; sent = next) {
+		next = sent->next;
+		sent_gone(sent);
+	}
+	sender->adapter = adapter;
+	sender->resumed_to = 0;
+}
+
 void adapter_sender_done(struct adapter_sender *sender)
 {
 	while (sender->list)

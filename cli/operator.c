@@ -1,5 +1,6 @@
 /* Commands of operators: what is held up, what is read or tried again. */
 #include "cli/cli.h"
+#include "host/loop.h"
 
 #include <string.h>
 
@@ -156,4 +157,84 @@ enum cli_exit cli_clear(struct cli *cli)
 	       cli_number_of(reply, "hurried"), cli_number_of(reply, "retried"));
 	json_decref(reply);
 	return CLI_OK;
+}
+
+/* ---- the process ---- */
+
+enum cli_exit cli_reload(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/reload", NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	const json_t *changed = json_object_get(reply, "changed");
+	for (size_t i = 0; i < json_array_size(changed); i++)
+		printf("changed   %s\n", json_string_value(json_array_get(changed, i)));
+	if (json_array_size(changed) == 0)
+		puts("the file says what is in force");
+	json_decref(reply);
+	return CLI_OK;
+}
+
+static enum cli_exit print_drain(struct cli *cli, json_t *drain)
+{
+	if (cli->json) {
+		cli_print_json(cli, drain);
+		return CLI_OK;
+	}
+	bool on = json_is_true(json_object_get(drain, "draining"));
+	printf("%s: %lld requests and %lld transactions are under way\n",
+	       !on                                               ? "takes work"
+	       : json_is_true(json_object_get(drain, "ready")) ? "ready to stop"
+								 : "draining",
+	       cli_number_of(drain, "flights"), cli_number_of(drain, "transactions"));
+	json_decref(drain);
+	return CLI_OK;
+}
+
+/* One that takes work again was told so by somebody else. */
+static bool is_ready(void *context, const json_t *drain)
+{
+	(void)context;
+	return json_is_true(json_object_get(drain, "ready")) ||
+	       json_is_false(json_object_get(drain, "draining"));
+}
+
+#define DRAIN_S 60u
+#define DRAIN_S_MAX 3600u
+#define MARGIN_MS 10000u
+
+enum cli_exit cli_drain(struct cli *cli)
+{
+	json_t *drain = NULL;
+	uint64_t seconds = DRAIN_S;
+	if (!cli_number(cli, "timeout", DRAIN_S_MAX, &seconds))
+		return cli_fail(cli, CLI_USAGE, "--timeout: 0 to %u seconds", DRAIN_S_MAX);
+	enum cli_exit code =
+		cli_call(cli, "POST", "/v1/operator/drain",
+			 json_pack("{s:I}", "timeout_s", (json_int_t)seconds), &drain);
+	if (code != CLI_OK)
+		return code;
+	if (!cli_flag(cli, "wait"))
+		return print_drain(cli, drain);
+	json_decref(drain);
+	drain = NULL;
+	code = cli_poll(cli, "/v1/operator/drain", host_now_ms() + seconds * 1000 + MARGIN_MS,
+			is_ready, NULL, &drain);
+	if (code != CLI_OK)
+		return code;
+	bool ready = json_is_true(json_object_get(drain, "ready"));
+	code = print_drain(cli, drain);
+	return ready ? code : CLI_FAILED;
+}
+
+enum cli_exit cli_undrain(struct cli *cli)
+{
+	json_t *drain = NULL;
+	enum cli_exit code = cli_call(cli, "DELETE", "/v1/operator/drain", NULL, &drain);
+	return code == CLI_OK ? print_drain(cli, drain) : code;
 }

@@ -188,7 +188,7 @@ static json_t *peers_json(struct gateway *gateway)
 /* Everything that must be there for a message to move; the first that is not. */
 static const char *not_ready(struct gateway *gateway)
 {
-	const char *trouble = NULL;
+	const char *trouble = gateway->drain.is_on ? "it is drained before a stop" : NULL;
 	for (size_t i = 0; i < gateway->chain_count && !trouble; i++)
 		trouble = gateway_chain_trouble(&gateway->chains[i]);
 	return trouble;
@@ -279,5 +279,7 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_pause_routes(gateway);
 	gateway_api_observe_routes(gateway);
 	gateway_api_clear_routes(gateway);
+	gateway_api_reload_routes(gateway);
+	gateway_api_drain_routes(gateway);
 	gateway_api_reference_routes(gateway);
 }

@@ -448,23 +448,6 @@ static void retry_committed(void *context, enum cs_err err)
 	free(verb);
 }
 
-/* A verb takes no member: nothing, or {}. False: it is answered. */
-static bool body_is_empty(struct host_http_exchange *exchange)
-{
-	static const char *const names[] = {NULL};
-	struct cs_why why = {{0}};
-	json_t *body = NULL;
-	if (host_http_body(exchange).n == 0)
-		return true;
-	enum cs_err err = host_http_body_json(exchange, &body, &why);
-	if (err == CS_OK)
-		err = host_json_known(body, names, "body", &why);
-	json_decref(body);
-	if (err != CS_OK)
-		gateway_problem(exchange, err, &why);
-	return err == CS_OK;
-}
-
 /* Nothing, {} or {"gas": N}. */
 static enum cs_err read_gas(const struct host_http_exchange *exchange, uint64_t *gas,
 			    struct cs_why *why)
@@ -614,7 +597,7 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!body_is_empty(exchange) || !find(gateway, exchange, false, &message))
+	if (!gateway_body_is_empty(exchange) || !find(gateway, exchange, false, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,

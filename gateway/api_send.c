@@ -654,7 +654,9 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	if (answered_before(send))
 		return;
 	const struct gateway_pause *pause = paused(send);
-	if (pause)
+	if (gateway->drain.is_on)
+		send_fail(send, CS_ERR_UNAVAILABLE, "it is drained before a stop");
+	else if (pause)
 		send_fail(send, CS_ERR_PAUSED, gateway_paused_why(pause, text, sizeof(text)));
 	else
 		ask_quote(send);

@@ -35,6 +35,8 @@
 /* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound
  * and the pointers. */
 #define GATEWAY_ARENA_SIZE (6u * 1024 * 1024)
+/* Of peers, gone ones that calls still point to among them, and of ourselves. */
+#define GATEWAY_PEER_PLACES (2 * GATEWAY_PEERS_MAX + 1)
 /* Epochs of a remote's keys that are remembered as learned; more are learned again. */
 #define GATEWAY_EPOCHS_MAX 8u
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
@@ -48,6 +50,7 @@ struct gateway_chain;
 struct gateway_lease;
 struct gateway_ledger;
 struct gateway_observation;
+struct gateway_retired;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -61,6 +64,7 @@ struct gateway_peer {
 	uint64_t pull_after_ms;
 	uint32_t failures;
 	bool reachable;
+	bool gone; /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -133,6 +137,15 @@ struct gateway_chain {
 	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
 };
 
+/* Before a stop: nothing new is begun. */
+struct gateway_drain {
+	bool is_on;
+	bool is_told; /* that it is over */
+	uint64_t since_ms; /* wall clock */
+	uint64_t until_ms; /* monotonic */
+	char who[HOST_API_KEY_NAME_MAX + 1];
+};
+
 struct gateway {
 	struct host_loop *loop;
 	struct gateway_config config;
@@ -150,10 +163,15 @@ struct gateway {
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
-	struct gateway_peer peers[GATEWAY_PEERS_MAX + 1]; /* the last one is ourselves */
+	struct gateway_peer peers[GATEWAY_PEER_PLACES]; /* one of them, without a name, is ourselves */
 	size_t peer_count;
 	struct gateway_pause pauses[GATEWAY_PAUSES_MAX]; /* as they are in the journal */
 	size_t pause_count;
+	struct gateway_drain drain;
+	struct gateway_retired *retired; /* configurations that were in force */
+	unsigned reload_count;
+	bool reloading;
+	bool reload_again; /* a signal came meanwhile */
 	struct cs_arena scratch; /* for what ends before the function returns */
 	bool awake;              /* a pump is posted */
 	bool stopping;
@@ -365,6 +383,20 @@ CS_NODISCARD enum cs_err gateway_rotation_in_force(struct gateway_route *route,
 						   const struct gateway_statement *statement);
 void gateway_api_rotation_routes(struct gateway *gateway);
 
+/* ---- peers.c: who they are ---- */
+/* Name, address and key of one of the configuration; the rest is left. The errors of
+ * host_tokenfile_load and host_http_client_allow. */
+CS_NODISCARD enum cs_err gateway_peer_load(struct gateway_peer *peer, struct gateway *gateway,
+					   const struct gateway_peer_config *config,
+					   struct cs_why *why);
+/* Those that serve the route's remote, ourselves among them where the chain is ours. */
+void gateway_route_peers(struct gateway_route *route);
+/* Whether there are places for these, in place of those that there are. */
+bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer *fresh,
+		       size_t count);
+/* The peers of gateway->config, loaded into fresh in their order; every route's too. */
+void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
+
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message);
@@ -421,6 +453,8 @@ void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,
 		     const struct cs_why *why);
 /* The public keys of our enclave, as hello told them. */
 json_t *gateway_json_keys(struct gateway *gateway);
+/* A verb that takes no member: nothing, or {}. False: it is answered. */
+bool gateway_body_is_empty(struct host_http_exchange *exchange);
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message,
 			 bool with_steps);
 

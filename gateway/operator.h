@@ -35,4 +35,19 @@ void gateway_observe_event(struct gateway_chain *chain, const struct adapter_eve
 			   bool written);
 void gateway_api_observe_routes(struct gateway *gateway);
 
+/* ---- drain.c: what is under way ends, and nothing is begun ---- */
+void gateway_drain_begin(struct gateway *gateway, const char *who, uint64_t timeout_ms);
+/* Nothing is under way any more, or its time has passed. Of a drain that is on. */
+bool gateway_drain_is_over(const struct gateway *gateway);
+/* Tells it once. */
+void gateway_drain_tick(struct gateway *gateway);
+void gateway_api_drain_routes(struct gateway *gateway);
+
+/* ---- reload.c: the configuration, read again ---- */
+/* As a SIGHUP does; context: struct gateway. */
+void gateway_reload_signal(void *context);
+/* Frees what was in force before, with the process. */
+void gateway_reload_done(struct gateway *gateway);
+void gateway_api_reload_routes(struct gateway *gateway);
+
 #endif

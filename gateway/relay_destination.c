@@ -115,8 +115,9 @@ static enum cs_err write_wanted(void *context)
 	}
 	if (count == 0)
 		return CS_OK;
-	/* Paused while the chain was asked: the pump does not pick them any more. */
-	if (gateway_paused(flight->route, RELAY_DESTINATION, flight->kind == GATEWAY_EXPIRE))
+	/* Paused or drained while the chain was asked: the pump does not pick them any more. */
+	if (flight->route->chain->gateway->drain.is_on ||
+	    gateway_paused(flight->route, RELAY_DESTINATION, flight->kind == GATEWAY_EXPIRE))
 		return CS_OK;
 	if (gateway_ledger_yields(flight->route, RELAY_DESTINATION))
 		return leave(flight, wanted, count);
@@ -299,7 +300,7 @@ static enum cs_err write_retry(void *context)
 	struct gateway_chain *chain = retry->route->chain;
 	struct gateway_message row;
 	CS_TRY(gateway_journal_row(chain->gateway->journal, retry->row.n, &row));
-	if (row.state != RELAY_FAILED || row.submission != 0 ||
+	if (row.state != RELAY_FAILED || row.submission != 0 || chain->gateway->drain.is_on ||
 	    gateway_paused(retry->route, RELAY_DESTINATION, false))
 		return CS_OK; /* somebody else was faster, or an operator */
 	if (retry->err != CS_OK)
