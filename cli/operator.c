@@ -144,8 +144,7 @@ enum cli_exit cli_clear(struct cli *cli)
 	json_t *reply = NULL;
 	if (cli->positional_count != 2)
 		return cli_fail(cli, CLI_USAGE, "which route? FROM TO");
-	enum cli_exit code =
-		cli_call(cli, "POST", "/v1/operator/clear", subject_of(cli), &reply);
+	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/clear", subject_of(cli), &reply);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
@@ -188,9 +187,9 @@ static enum cli_exit print_drain(struct cli *cli, json_t *drain)
 	}
 	bool on = json_is_true(json_object_get(drain, "draining"));
 	printf("%s: %lld requests and %lld transactions are under way\n",
-	       !on                                               ? "takes work"
+	       !on                                             ? "takes work"
 	       : json_is_true(json_object_get(drain, "ready")) ? "ready to stop"
-								 : "draining",
+							       : "draining",
 	       cli_number_of(drain, "flights"), cli_number_of(drain, "transactions"));
 	json_decref(drain);
 	return CLI_OK;
@@ -214,9 +213,8 @@ enum cli_exit cli_drain(struct cli *cli)
 	uint64_t seconds = DRAIN_S;
 	if (!cli_number(cli, "timeout", DRAIN_S_MAX, &seconds))
 		return cli_fail(cli, CLI_USAGE, "--timeout: 0 to %u seconds", DRAIN_S_MAX);
-	enum cli_exit code =
-		cli_call(cli, "POST", "/v1/operator/drain",
-			 json_pack("{s:I}", "timeout_s", (json_int_t)seconds), &drain);
+	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/drain",
+				      json_pack("{s:I}", "timeout_s", (json_int_t)seconds), &drain);
 	if (code != CLI_OK)
 		return code;
 	if (!cli_flag(cli, "wait"))

@@ -88,10 +88,9 @@ static json_t *why_json(struct gateway *gateway, const struct gateway_message *m
 	const struct gateway_pause *pause = NULL;
 	char text[2 * GATEWAY_WHY_MAX];
 	if (waits)
-		pause = gateway_paused_between(gateway,
-					       gateway_caip2(gateway, source ? &m->chain : &m->remote),
-					       gateway_caip2(gateway, source ? &m->remote : &m->chain),
-					       false);
+		pause = gateway_paused_between(
+			gateway, gateway_caip2(gateway, source ? &m->chain : &m->remote),
+			gateway_caip2(gateway, source ? &m->remote : &m->chain), false);
 	if (pause)
 		return json_string(gateway_paused_why(pause, text, sizeof(text)));
 	return m->why[0] ? json_string(m->why) : json_null();
@@ -420,8 +419,8 @@ static enum cs_err write_wish(struct verb *verb)
 	if (verb->gas == 0)
 		return CS_OK;
 	cs_hex(id, CS_BYTES_OF(row->id.b));
-	return gateway_operator_told(verb->gateway, "operator.retry", verb->who, "0x%s: %llu gas", id,
-				     (unsigned long long)verb->gas);
+	return gateway_operator_told(verb->gateway, "operator.retry", verb->who, "0x%s: %llu gas",
+				     id, (unsigned long long)verb->gas);
 }
 
 static enum cs_err write_retry(void *context)

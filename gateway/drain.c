@@ -45,9 +45,8 @@ bool gateway_drain_is_over(const struct gateway *gateway)
 
 void gateway_drain_begin(struct gateway *gateway, const char *who, uint64_t timeout_ms)
 {
-	gateway->drain = (struct gateway_drain){.is_on = true,
-						.since_ms = host_wall_ms(),
-						.until_ms = host_now_ms() + timeout_ms};
+	gateway->drain = (struct gateway_drain){
+		.is_on = true, .since_ms = host_wall_ms(), .until_ms = host_now_ms() + timeout_ms};
 	(void)snprintf(gateway->drain.who, sizeof(gateway->drain.who), "%s", who);
 	log_info("gateway.draining", LOG_TEXT("who", who), LOG_U64("flights", flights(gateway)),
 		 LOG_U64("transactions", transactions(gateway)));

@@ -190,7 +190,7 @@ static const char *first_word_of(const char *kind)
 	if (strcmp(kind, GATEWAY_EVENT_REQUEST_FAILED) == 0)
 		return "request_id";
 	return strncmp(kind, GATEWAY_EVENT_OPERATOR, strlen(GATEWAY_EVENT_OPERATOR)) == 0 ? "who"
-											   : NULL;
+											  : NULL;
 }
 
 static char *event_text(const struct gateway_event *event)

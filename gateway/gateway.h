@@ -140,7 +140,7 @@ struct gateway_chain {
 /* Before a stop: nothing new is begun. */
 struct gateway_drain {
 	bool is_on;
-	bool is_told; /* that it is over */
+	bool is_told;      /* that it is over */
 	uint64_t since_ms; /* wall clock */
 	uint64_t until_ms; /* monotonic */
 	char who[HOST_API_KEY_NAME_MAX + 1];
@@ -163,7 +163,8 @@ struct gateway {
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
-	struct gateway_peer peers[GATEWAY_PEER_PLACES]; /* one of them, without a name, is ourselves */
+	struct gateway_peer
+		peers[GATEWAY_PEER_PLACES]; /* one of them, without a name, is ourselves */
 	size_t peer_count;
 	struct gateway_pause pauses[GATEWAY_PAUSES_MAX]; /* as they are in the journal */
 	size_t pause_count;
@@ -171,7 +172,7 @@ struct gateway {
 	struct gateway_retired *retired; /* configurations that were in force */
 	unsigned reload_count;
 	bool reloading;
-	bool reload_again; /* a signal came meanwhile */
+	bool reload_again;       /* a signal came meanwhile */
 	struct cs_arena scratch; /* for what ends before the function returns */
 	bool awake;              /* a pump is posted */
 	bool stopping;

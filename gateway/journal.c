@@ -16,7 +16,8 @@ static const char *const migrations[] = {
 	,
 	"CREATE INDEX submissions_given ON submissions(chain, n) WHERE state=5;",
 	/* to_chain '': a chain, whatever comes from it or goes to it. */
-	"CREATE TABLE pauses(from_chain TEXT NOT NULL, to_chain TEXT NOT NULL, refunds INTEGER NOT NULL,"
+	"CREATE TABLE pauses(from_chain TEXT NOT NULL, to_chain TEXT NOT NULL, refunds INTEGER NOT "
+	"NULL,"
 	" since_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
 	" PRIMARY KEY(from_chain, to_chain)) STRICT, WITHOUT ROWID;",
 };

@@ -55,7 +55,8 @@ struct gateway_message {
 	struct cs_hash end_tx;
 	uint64_t end_time_s;
 	uint64_t submission; /* open one, 0: none */
-	uint64_t wish_retry; /* an operator or the application asked for it: 1, or with how much gas */
+	uint64_t
+		wish_retry; /* an operator or the application asked for it: 1, or with how much gas */
 	uint64_t next_ms;    /* wall clock: not looked at before */
 	uint32_t tries;
 	char why[GATEWAY_WHY_MAX + 1];

@@ -126,10 +126,11 @@ static void collect_pauses(const struct gateway_route *route)
 				.name = "caisson_route_paused",
 				.kind = HOST_METRIC_GAUGE,
 				.help = "1: an operator paused it here.",
-				.labels = {{"from", side == RELAY_SOURCE ? here : there},
-					   {"to", side == RELAY_SOURCE ? there : here},
-					   {"side", side == RELAY_SOURCE ? "source" : "destination"},
-					   {"what", rows[i].what}}};
+				.labels = {
+					{"from", side == RELAY_SOURCE ? here : there},
+					{"to", side == RELAY_SOURCE ? there : here},
+					{"side", side == RELAY_SOURCE ? "source" : "destination"},
+					{"what", rows[i].what}}};
 			bool paused = gateway_paused(route, (enum relay_side)side,
 						     rows[i].refunds) != NULL;
 			host_metric_set(host_metrics_series(route->chain->gateway->metrics, &spec),

@@ -92,9 +92,8 @@ static json_t *event_json(struct gateway_chain *chain, const struct found *found
 					    [ADAPTER_EVENT_FINALIZED] = "finalized"};
 	struct gateway_message row;
 	bool source = found->kind != ADAPTER_EVENT_STATUS;
-	enum cs_err err =
-		gateway_journal_find(chain->gateway->journal, &found->id,
-				     source ? RELAY_SOURCE : RELAY_DESTINATION, &row);
+	enum cs_err err = gateway_journal_find(chain->gateway->journal, &found->id,
+					       source ? RELAY_SOURCE : RELAY_DESTINATION, &row);
 	json_t *json = json_object();
 	json_object_set_new(json, "event", json_string(names[found->kind]));
 	json_object_set_new(json, "id", host_json_hash(&found->id));
@@ -122,8 +121,8 @@ static void reply(void *context, enum cs_err err)
 {
 	struct gateway_observation *observation = context;
 	struct gateway_chain *chain = observation->chain;
-	uint64_t listed = observation->count < OBSERVE_EVENTS_MAX ? observation->count
-								  : OBSERVE_EVENTS_MAX;
+	uint64_t listed =
+		observation->count < OBSERVE_EVENTS_MAX ? observation->count : OBSERVE_EVENTS_MAX;
 	if (err != CS_OK) {
 		fail(observation, err, NULL);
 		return;
@@ -147,11 +146,10 @@ static void reply(void *context, enum cs_err err)
 static enum cs_err write_observed(void *context)
 {
 	const struct gateway_observation *observation = context;
-	return gateway_operator_told(observation->chain->gateway, "operator.observed",
-				     observation->who, "%s: %llu events, %llu taken",
-				     observation->chain->config->id,
-				     (unsigned long long)observation->count,
-				     (unsigned long long)observation->news);
+	return gateway_operator_told(
+		observation->chain->gateway, "operator.observed", observation->who,
+		"%s: %llu events, %llu taken", observation->chain->config->id,
+		(unsigned long long)observation->count, (unsigned long long)observation->news);
 }
 
 static void read_again(void *ctx, enum cs_err err, const char *why)
@@ -214,8 +212,7 @@ static enum cs_err write_told(void *context)
 		return gateway_operator_told(gateway, "operator.observe", observation->who,
 					     "%s: transaction 0x%s", id, tx);
 	return gateway_operator_told(gateway, "operator.observe", observation->who,
-				     "%s: %llu to %llu", id,
-				     (unsigned long long)observation->from,
+				     "%s: %llu to %llu", id, (unsigned long long)observation->from,
 				     (unsigned long long)observation->to);
 }
 

@@ -177,7 +177,8 @@ static bool is_route(const struct gateway *gateway, const char *from, const char
 		const char *here = chain->config->id;
 		for (size_t k = 0; k < chain->route_count; k++) {
 			const char *there = chain->routes[k].remote_manifest->caip2;
-			bool any = to[0] == 0 && (strcmp(from, here) == 0 || strcmp(from, there) == 0);
+			bool any =
+				to[0] == 0 && (strcmp(from, here) == 0 || strcmp(from, there) == 0);
 			bool out = strcmp(from, here) == 0 && strcmp(to, there) == 0;
 			bool in = strcmp(from, there) == 0 && strcmp(to, here) == 0;
 			if (any || out || in)
@@ -227,8 +228,7 @@ static bool is_paused_so(const struct gateway *gateway, const struct gateway_pau
 	for (size_t i = 0; i < gateway->pause_count; i++) {
 		const struct gateway_pause *pause = &gateway->pauses[i];
 		if (strcmp(pause->from, wanted->from) == 0 && strcmp(pause->to, wanted->to) == 0 &&
-		    pause->refunds == wanted->refunds &&
-		    strcmp(pause->reason, wanted->reason) == 0)
+		    pause->refunds == wanted->refunds && strcmp(pause->reason, wanted->reason) == 0)
 			return true;
 	}
 	return false;

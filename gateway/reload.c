@@ -19,26 +19,16 @@
 
 /* What may change under a running process; every other key needs a start. */
 static const char *const reloadable[] = {
-	"log.level",
-	"log.json",
-	"api.keys_file",
-	"journal.events_kept",
-	"relay.batch_max",
-	"relay.batch_gas_max",
-	"relay.retry_min_ms",
-	"relay.retry_max_ms",
-	"relay.pull_ms",
-	"relay.export_ms",
-	"relay.drain_ms",
-	"chains[].bridge",
-	"chains[].token",
-	"peers[].name",
-	"peers[].url",
-	"peers[].api_key_file",
-	"peers[].chains",
-	"routes[].from",
-	"routes[].to",
-	"routes[].expire",
+	"log.level",          "log.json",
+	"api.keys_file",      "journal.events_kept",
+	"relay.batch_max",    "relay.batch_gas_max",
+	"relay.retry_min_ms", "relay.retry_max_ms",
+	"relay.pull_ms",      "relay.export_ms",
+	"relay.drain_ms",     "chains[].bridge",
+	"chains[].token",     "peers[].name",
+	"peers[].url",        "peers[].api_key_file",
+	"peers[].chains",     "routes[].from",
+	"routes[].to",        "routes[].expire",
 };
 /* The same; the chain's adapter is made anew. */
 static const char *const of_adapter[] = {
@@ -287,8 +277,7 @@ static void finish(struct reload *reload)
 
 static void refused(struct reload *reload)
 {
-	log_error("reload.refused", LOG_TEXT("who", reload->who),
-		  LOG_TEXT("why", reload->refused));
+	log_error("reload.refused", LOG_TEXT("who", reload->who), LOG_TEXT("why", reload->refused));
 	if (reload->exchange)
 		host_http_reply_problem(reload->exchange, CS_ERR_CONFLICT, reload->refused);
 	finish(reload);

@@ -284,12 +284,9 @@ static void what_died_may_be_left_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pauses_outlive_the_process),
-		T(a_pause_takes_the_place_of_the_one_before),
-		T(more_pauses_than_there_is_room_for),
-		T(rows_that_wait_for_a_time),
-		T(failed_rows_that_nobody_asked_for),
-		T(what_died_may_be_left_out),
+		T(pauses_outlive_the_process),         T(a_pause_takes_the_place_of_the_one_before),
+		T(more_pauses_than_there_is_room_for), T(rows_that_wait_for_a_time),
+		T(failed_rows_that_nobody_asked_for),  T(what_died_may_be_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
