@@ -81,6 +81,9 @@ void adapter_sender_move(struct adapter_sender *sender, struct adapter *adapter)
 /* After the adapter's end, and when nobody will answer any more. */
 void adapter_sender_done(struct adapter_sender *sender);
 
+/* adapter_tx_raise of row n; CONFLICT too where the adapter has no such row. */
+CS_NODISCARD enum cs_err adapter_sender_raise(struct adapter_sender *sender, uint64_t n);
+
 /* Takes raw, which is malloc'd. */
 void adapter_sent_signed(struct adapter_sent *sent, uint8_t *raw, size_t raw_size,
 			 const struct cs_hash *hash);

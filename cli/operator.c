@@ -236,3 +236,53 @@ enum cli_exit cli_undrain(struct cli *cli)
 	enum cli_exit code = cli_call(cli, "DELETE", "/v1/operator/drain", NULL, &drain);
 	return code == CLI_OK ? print_drain(cli, drain) : code;
 }
+
+/* ---- transactions ---- */
+
+static void print_transaction(const json_t *tx)
+{
+	printf("%6lld  %-14s  %-16s  %-8s  %lld messages  %lld attempts, at most %s wei  %s\n",
+	       cli_number_of(tx, "n"), cli_text_of(tx, "chain"), cli_text_of(tx, "call"),
+	       cli_text_of(tx, "state"), cli_number_of(tx, "messages"),
+	       cli_number_of(tx, "attempts"), cli_text_of(tx, "max_fee_wei"),
+	       cli_text_of(tx, "tx"));
+}
+
+enum cli_exit cli_transactions(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = cli_call(cli, "GET", "/v1/operator/transactions", NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	const json_t *list = json_object_get(reply, "transactions");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		print_transaction(json_array_get(list, i));
+	if (!json_is_true(json_object_get(reply, "complete")))
+		puts("and more");
+	json_decref(reply);
+	return CLI_OK;
+}
+
+enum cli_exit cli_raise(struct cli *cli)
+{
+	char path[80];
+	json_t *reply = NULL;
+	const char *n = cli->positional_count == 1 ? cli->positional[0] : "";
+	if (n[0] == 0 || strspn(n, "0123456789") != strlen(n) || strlen(n) > 19)
+		return cli_fail(cli, CLI_USAGE, "which? N of `caisson transactions`");
+	(void)snprintf(path, sizeof(path), "/v1/operator/transactions/%s/raise", n);
+	enum cli_exit code = cli_call(cli, "POST", path, NULL, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	print_transaction(reply);
+	json_decref(reply);
+	return CLI_OK;
+}

@@ -342,6 +342,8 @@ uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payl
 #define GATEWAY_GAS_BASE 300000u /* the least that any call is given */
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
+/* The contract's function, or who signed it. */
+const char *gateway_kind_name(enum gateway_kind kind);
 /* With the chain's adapter made. */
 void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */

@@ -43,6 +43,9 @@ bool gateway_drain_is_over(const struct gateway *gateway);
 void gateway_drain_tick(struct gateway *gateway);
 void gateway_api_drain_routes(struct gateway *gateway);
 
+/* ---- transactions.c: what is under way, and another offer for it ---- */
+void gateway_api_transaction_routes(struct gateway *gateway);
+
 /* ---- reload.c: the configuration, read again ---- */
 /* As a SIGHUP does; context: struct gateway. */
 void gateway_reload_signal(void *context);

@@ -72,7 +72,7 @@ static struct gateway_chain *chain_of(const struct adapter_sent *sent)
 	return sent->sender->context;
 }
 
-static const char *kind_name(enum gateway_kind kind)
+const char *gateway_kind_name(enum gateway_kind kind)
 {
 	switch (kind) {
 	case GATEWAY_DELIVER:
@@ -463,7 +463,7 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 	CS_TRY(gateway_journal_submission(chain->gateway->journal, sent->n, &tx->row,
 					  &chain->gateway->scratch, &submission->data));
 	bool sponsored = tx->row.kind == GATEWAY_SPONSORED;
-	sent->call = kind_name(tx->row.kind);
+	sent->call = gateway_kind_name(tx->row.kind);
 	sent->open = sponsored ? &chain->open_operator : &chain->open_gas;
 	submission->from = tx->row.account;
 	/* The contract does what the gas account calls once at most; what the operator pays for is

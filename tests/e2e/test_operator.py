@@ -299,6 +299,57 @@ def test_routes_that_are_not_cleared(world, status, body, what):
     assert what in ask(world.gateways[0], status, "/v1/operator/clear", body)["detail"]
 
 
+# ---- raise ----
+
+def fees(world, index: int, tx: str) -> int:
+    return int(world.chains[index].rpc.call("eth_getTransactionByHash", tx)["maxFeePerGas"], 16)
+
+
+def test_more_is_offered_for_a_transaction_that_no_block_takes(world):
+    """The same nonce, an eighth more at least, journalled; one of the attempts is in a block, once. Nothing is left to raise then."""
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    home.chain.rpc.call("evm_setIntervalMining", 0)
+    try:
+        sent = gateway.post("/v1/messages", {"to": account(abroad, abroad.app.address), "payload": "0x0a", "mode": "sponsored"})
+
+        def listed() -> dict | None:
+            return next((t for t in gateway.get("/v1/operator/transactions")["transactions"] if t["state"] == "open" and t["tx"]), None)
+
+        first = wait_for(listed, 20, "the transaction")
+        wait_for(lambda: home.chain.rpc.call("eth_getTransactionByHash", first["tx"]), 20, "the node's word of it")
+        assert (first["call"], first["attempts"], first["account"]) == ("sponsored", 1, gateway.operator.lower())
+
+        def raised() -> bool:
+            status, answer = gateway.request("POST", f"/v1/operator/transactions/{first['n']}/raise")
+            assert status == 202 or answer["code"] in ("conflict", "full"), answer
+            return status == 202
+
+        wait_for(raised, 20, "the wish to be taken")
+        second = wait_for(lambda: (t := listed()) and t["attempts"] > 1 and t, 20, "the second attempt")
+        assert second["nonce"] == first["nonce"] and second["tx"] != first["tx"]
+        assert int(second["max_fee_wei"]) * 8 >= int(first["max_fee_wei"]) * 9
+        wait_for(lambda: home.chain.rpc.call("eth_getTransactionByHash", second["tx"]), 20, "the node's word of it")
+        assert fees(world, 0, second["tx"]) == int(second["max_fee_wei"])
+        assert str(first["n"]) in gateway.caisson("transactions").stdout
+    finally:
+        home.chain.rpc.call("evm_setIntervalMining", 1)
+    gateway.ends(sent["request_id"])
+    wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "the list to be empty")
+    assert ask(gateway, 409, f"/v1/operator/transactions/{first['n']}/raise", {})["code"] == "conflict"
+    assert gateway.caisson("raise", str(first["n"])).returncode == EXIT_REFUSED
+    assert told(gateway, "operator.raise")[-1] == f"demo {world.chains[0].caip2}: transaction {first['n']}"
+
+
+def test_what_is_not_raised(world):
+    gateway = world.gateways[0]
+    ask(gateway, 404, "/v1/operator/transactions/999999/raise", {})
+    ask(gateway, 404, "/v1/operator/transactions/0/raise", {})
+    ask(gateway, 400, "/v1/operator/transactions/first/raise", {})
+    ask(gateway, 400, "/v1/operator/transactions/1/raise", {"fee": 1})
+    for more in ((), ("first",), ("1", "2")):
+        assert gateway.caisson("raise", *more).returncode == EXIT_USAGE, more
+
+
 def test_the_events_of_verbs_are_described(world):
     """What the stream says of them has who it was, apart."""
     gateway = world.gateways[0]
