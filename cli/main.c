@@ -14,6 +14,9 @@ static const struct cli_command commands[] = {
 	 "start gateway and enclave of a configuration, or an oracle, and start them again when "
 	 "they end",
 	 cli_up},
+	{"doctor", "FILE", GATEWAY,
+	 "what keeps the gateway of a configuration from working, and what to do about it",
+	 cli_doctor},
 	{"status", "", GATEWAY, "is the gateway ready, its chains, its backlog", cli_status},
 	{"send", "--to ACCOUNT (--payload HEX | --text TEXT)",
 	 "to= payload= text= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
@@ -51,6 +54,8 @@ static const struct cli_command commands[] = {
 	 cli_transactions},
 	{"raise", "N", GATEWAY, "offer more for a transaction that no block takes, up to its cap",
 	 cli_raise},
+	{"sweep", "CHAIN", "keep=" GATEWAY,
+	 "send what is on the enclave's gas account to the manifest's address", cli_sweep},
 	{"reload", "", GATEWAY,
 	 "let a running gateway read its configuration again: all of it, or nothing of it",
 	 cli_reload},

@@ -286,3 +286,26 @@ enum cli_exit cli_raise(struct cli *cli)
 	json_decref(reply);
 	return CLI_OK;
 }
+
+enum cli_exit cli_sweep(struct cli *cli)
+{
+	json_t *reply = NULL;
+	const char *keep = cli_option(cli, "keep");
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "of which CHAIN?");
+	json_t *body = json_pack("{s:s}", "chain", cli->positional[0]);
+	if (keep)
+		json_object_set_new(body, "keep", json_string(keep));
+	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/sweep", body, &reply);
+	if (code != CLI_OK)
+		return code;
+	if (cli->json) {
+		cli_print_json(cli, reply);
+		return CLI_OK;
+	}
+	printf("%s: %s wei go from %s to %s, %s stay\n", cli_text_of(reply, "chain"),
+	       cli_text_of(reply, "value"), cli_text_of(reply, "account"),
+	       cli_text_of(reply, "to"), cli_text_of(reply, "stays"));
+	json_decref(reply);
+	return CLI_OK;
+}

@@ -282,5 +282,6 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_reload_routes(gateway);
 	gateway_api_drain_routes(gateway);
 	gateway_api_transaction_routes(gateway);
+	gateway_api_sweep_routes(gateway);
 	gateway_api_reference_routes(gateway);
 }

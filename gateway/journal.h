@@ -93,6 +93,7 @@ enum gateway_kind {
 	GATEWAY_EXPIRE = 3,
 	GATEWAY_FINALIZE = 4,
 	GATEWAY_ROTATION = 5,
+	GATEWAY_SWEEP = 6,      /* what is on the gas account, to the manifest's address */
 	GATEWAY_SPONSORED = 16, /* signed by the operator's account: to and data are in the row */
 	GATEWAY_SUBMITTED = 17, /* signed by an application: the one attempt there is */
 };

@@ -46,6 +46,9 @@ void gateway_api_drain_routes(struct gateway *gateway);
 /* ---- transactions.c: what is under way, and another offer for it ---- */
 void gateway_api_transaction_routes(struct gateway *gateway);
 
+/* ---- sweep.c: what is on a gas account ---- */
+void gateway_api_sweep_routes(struct gateway *gateway);
+
 /* ---- reload.c: the configuration, read again ---- */
 /* As a SIGHUP does; context: struct gateway. */
 void gateway_reload_signal(void *context);

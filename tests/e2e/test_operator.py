@@ -350,6 +350,41 @@ def test_what_is_not_raised(world):
         assert gateway.caisson("raise", *more).returncode == EXIT_USAGE, more
 
 
+# ---- sweep ----
+
+def test_a_gas_account_is_swept_to_the_manifests_address(world):
+    """What was told is what arrives, once; the account can still pay for itself when it gets something."""
+    gateway, side = world.gateways[0], world.sides[0]
+    rpc = side.chain.rpc
+    gas = world.enclave_key(gateway)["gas_address"]
+    target = next(c for c in json.loads(world.manifest.read_text())["manifest"]["chains"] if c["caip2"] == side.chain.caip2)["policy"]["sweep_to"]
+    kept = 10**18
+    wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "nothing under way")
+    there, had = (int(rpc.call("eth_getBalance", a, "latest"), 16) for a in (gas, target))
+    swept = ask(gateway, 202, "/v1/operator/sweep", {"chain": side.chain.caip2, "keep": str(kept)})
+    assert (swept["to"], swept["account"]) == (target, gas) and int(swept["value"]) + int(swept["stays"]) == there
+    assert kept < int(swept["stays"]) < kept + 10**16
+    wait_for(lambda: int(rpc.call("eth_getBalance", target, "latest"), 16) == had + int(swept["value"]), END_TIMEOUT_S, "what was swept")
+    assert int(rpc.call("eth_getBalance", gas, "latest"), 16) >= kept
+    assert told(gateway, "operator.sweep") == [f"demo {side.chain.caip2}: {swept['value']} wei to {target}"]
+    gateway.ends(world.send(b"paid by what was kept"))
+    wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "nothing under way")
+    assert int(rpc.call("eth_getBalance", target, "latest"), 16) == had + int(swept["value"])
+
+
+def test_what_is_not_swept(world):
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    wait_for(lambda: not gateway.get("/v1/operator/transactions")["transactions"], END_TIMEOUT_S, "nothing under way")
+    before = told(gateway, "operator.sweep")
+    for status, body in ((402, {"keep": str(10**30)}), (400, {"keep": 1}), (400, {"keep": "much"}), (400, {"keep": "-1"}), (404, {"chain": "eip155:1"}),
+                         (400, {"chain": 1}), (400, {"to": gateway.operator}), (404, {"chain": abroad.chain.caip2})):
+        ask(gateway, status, "/v1/operator/sweep", body)
+    assert gateway.caisson("sweep").returncode == EXIT_USAGE
+    run = gateway.caisson("sweep", home.chain.caip2, "--keep", str(10**30))
+    assert run.returncode == EXIT_REFUSED and "stays" in run.stderr
+    assert told(gateway, "operator.sweep") == before
+
+
 def test_the_events_of_verbs_are_described(world):
     """What the stream says of them has who it was, apart."""
     gateway = world.gateways[0]

@@ -200,6 +200,72 @@ def test_who_may(world):
     assert gateway.get("/v1/operator/drain")["draining"] is False
 
 
+# ---- doctor ----
+
+def doctor(gateway, *more: str) -> tuple[int, dict[str, list[tuple[str, str]]]]:
+    """Exit status, and by what was looked at: verdict and text."""
+    run = gateway.caisson("doctor", str(gateway.config), "--json", *more)
+    told_ = json.loads(run.stdout)
+    assert told_["ok"] == (run.returncode == 0) and all((c["remedy"] is None) == (c["verdict"] == "ok") for c in told_["checks"])
+    found = {}
+    for check in told_["checks"]:
+        found.setdefault(check["what"], []).append((check["verdict"], check["text"]))
+    return run.returncode, found
+
+
+def verdicts(found: dict, what: str) -> list[str]:
+    return [verdict for verdict, _ in found[what]]
+
+
+def test_a_gateway_that_is_well(world):
+    gateway = world.gateways[0]
+    wait_for(gateway.healthy, END_TIMEOUT_S, "health")
+    code, found = doctor(gateway)
+    assert code == 0, found
+    assert verdicts(found, "config") == verdicts(found, "gateway") == verdicts(found, "manifest") == verdicts(found, "chain") == ["ok"]
+    assert verdicts(found, "account") == ["ok", "ok"] and verdicts(found, "clock") == ["ok"] and verdicts(found, "peer") == ["ok"]
+    assert verdicts(found, "enclave") == ["warn"] and "simulated" in found["enclave"][0][1]
+    assert "disk" in found and "paused" not in found
+    shown = gateway.caisson("doctor", str(gateway.config))
+    assert shown.returncode == 0 and "ok    config" in shown.stdout and "→ nothing of it is for production" in shown.stdout
+
+
+def test_a_gateway_that_is_not_well(world, file):
+    gateway, other = world.gateways
+    ask = gateway.request("POST", "/v1/operator/pause", {"chain": world.chains[0].caip2, "reason": "for the doctor"})
+    assert ask[0] == 200
+    gas = world.enclave_key(gateway)["gas_address"]
+    rpc = world.chains[0].rpc
+    before = rpc.call("eth_getBalance", gas, "latest")
+    rpc.call("anvil_setBalance", gas, "0x0")
+    other.stop()
+    sent = world.send(b"for a peer that is down", source=0)
+    try:
+        gateway.request("POST", "/v1/operator/resume", {"chain": world.chains[0].caip2})
+        gateway.reaches(sent, "signed")
+        gateway.request("POST", "/v1/operator/pause", {"chain": world.chains[0].caip2, "reason": "for the doctor"})
+        wait_for(lambda: not gateway.get("/v1/status")["peers"][0]["reachable"], 30, "the peer to be missed")
+        code, found = doctor(gateway)
+        assert code == 1 and ("bad", True) in [(v, gas in t) for v, t in found["account"]]
+        assert verdicts(found, "peer") == ["warn"] and "for the doctor" in found["paused"][0][1]
+    finally:
+        rpc.call("anvil_setBalance", gas, before)
+        gateway.request("POST", "/v1/operator/resume", {"chain": world.chains[0].caip2})
+        other.restart()
+    gateway.ends(sent)
+
+
+def test_what_the_doctor_cannot_ask(world, file):
+    gateway = world.gateways[0]
+    code, found = doctor(gateway, "--url", "http://127.0.0.1:1")
+    assert code == 1 and verdicts(found, "gateway") == ["bad"]
+    change(file, "[relay]", "[relay]\nhurry = true")
+    code, found = doctor(gateway)
+    assert code == 1 and "relay.hurry" in found["config"][0][1] and "gateway" not in found
+    assert gateway.caisson("doctor").returncode == 2
+    assert gateway.caisson("doctor", str(gateway.folder / "none.toml")).returncode == 1
+
+
 # ---- drain ----
 
 def test_a_drain_lets_what_is_under_way_end(world):
