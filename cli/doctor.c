@@ -199,11 +199,15 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 	const json_t *ledger = json_object_get(status, "ledger");
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
-		say(doctor, is_true(peer, "reachable") ? FINE : WARN, "peer",
+		bool reached = is_true(peer, "reachable");
+		long long waiting = cli_number_of(peer, "waiting");
+		say(doctor, reached || waiting == 0 ? FINE : WARN, "peer",
 		    "its process, its address in peers[].url, and the key that it gave us",
 		    "%s: %s, %lld items wait for it", cli_text_of(peer, "name"),
-		    is_true(peer, "reachable") ? "reached" : "not reached",
-		    cli_number_of(peer, "waiting"));
+		    reached        ? "reached"
+		    : waiting == 0 ? "not asked for anything yet"
+				   : "not reached",
+		    waiting);
 	}
 	for (size_t i = 0; i < json_array_size(paused); i++) {
 		const json_t *pause = json_array_get(paused, i);
