@@ -161,6 +161,8 @@ enum cli_exit cli_transactions(struct cli *cli);
 enum cli_exit cli_raise(struct cli *cli);
 enum cli_exit cli_sweep(struct cli *cli);
 enum cli_exit cli_doctor(struct cli *cli);
+enum cli_exit cli_journal_export(struct cli *cli);
+enum cli_exit cli_journal_import(struct cli *cli);
 enum cli_exit cli_drain(struct cli *cli);
 enum cli_exit cli_undrain(struct cli *cli);
 enum cli_exit cli_envelope(struct cli *cli);

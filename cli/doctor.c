@@ -52,8 +52,8 @@ static void say(struct doctor *doctor, enum verdict verdict, const char *what, c
 			printf("                 → %s\n", remedy);
 		return;
 	}
-	json_t *check = json_pack("{s:s,s:s,s:s}", "verdict", names[verdict], "what", what, "text",
-				  text);
+	json_t *check =
+		json_pack("{s:s,s:s,s:s}", "verdict", names[verdict], "what", what, "text", text);
 	json_object_set_new(check, "remedy", verdict == FINE ? json_null() : json_string(remedy));
 	json_array_append_new(doctor->checks, check);
 }
@@ -74,8 +74,8 @@ static bool check_config(struct doctor *doctor, struct cli_service *service, con
 		return true;
 	}
 	if (service->is_oracle)
-		say(doctor, BAD, "config", "give a gateway's configuration",
-		    "%s is an oracle's", file);
+		say(doctor, BAD, "config", "give a gateway's configuration", "%s is an oracle's",
+		    file);
 	for (uint32_t i = 0; i < host_config_error_count(service->file); i++)
 		say(doctor, BAD, "config", "correct the file; a running gateway keeps the old one",
 		    "%s", host_config_error(service->file, i));
@@ -91,7 +91,8 @@ static void check_disk(struct doctor *doctor, const char *journal)
 	if (slash)
 		*slash = 0;
 	if (statvfs(slash ? folder : ".", &disk) != 0) {
-		say(doctor, BAD, "disk", "make the folder of journal.path, for the gateway's account",
+		say(doctor, BAD, "disk",
+		    "make the folder of journal.path, for the gateway's account",
 		    "%s cannot be looked at", folder);
 		return;
 	}
@@ -211,10 +212,10 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 	}
 	for (size_t i = 0; i < json_array_size(paused); i++) {
 		const json_t *pause = json_array_get(paused, i);
-		say(doctor, WARN, "paused", "`caisson resume`, when it is time",
-		    "%s%s%s by %s: %s", cli_text_of(pause, "chain"),
-		    cli_text_of(pause, "from_chain"), cli_text_of(pause, "to_chain"),
-		    cli_text_of(pause, "who"), cli_text_of(pause, "reason"));
+		say(doctor, WARN, "paused", "`caisson resume`, when it is time", "%s%s%s by %s: %s",
+		    cli_text_of(pause, "chain"), cli_text_of(pause, "from_chain"),
+		    cli_text_of(pause, "to_chain"), cli_text_of(pause, "who"),
+		    cli_text_of(pause, "reason"));
 	}
 	if (json_is_object(ledger))
 		say(doctor, is_true(ledger, "writes") ? FINE : WARN, "ledger",
@@ -360,8 +361,8 @@ static void check_gateway(struct doctor *doctor, const struct gateway_config *co
 	}
 	bool ready = is_true(status, "ready");
 	say(doctor, ready ? FINE : BAD, "gateway", "the lines below say what is missing",
-	    "%s: %s%s", cli_text_of(status, "name"), ready ? "ready" : "not ready: ",
-	    ready ? "" : cli_text_of(status, "why"));
+	    "%s: %s%s", cli_text_of(status, "name"),
+	    ready ? "ready" : "not ready: ", ready ? "" : cli_text_of(status, "why"));
 	check_manifest(doctor, config, status);
 	check_enclave(doctor, enclave);
 	const json_t *chains = json_object_get(status, "chains");

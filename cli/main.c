@@ -80,6 +80,11 @@ static const struct cli_command commands[] = {
 	 cli_config_sample},
 	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
+	{"journal export", "FILE --out FILE", "out= config= json",
+	 "write a stopped gateway's journal as lines of JSON", cli_journal_export},
+	{"journal import", "FILE --from FILE", "from= config= json",
+	 "make a gateway's journal, which is empty, of exported lines: all of them, or none",
+	 cli_journal_import},
 	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= feed= lineage= json",
 	 "offline: does this signed envelope, or this oracle's answer or round of a feed, verify, "
 	 "by "

@@ -304,8 +304,8 @@ enum cli_exit cli_sweep(struct cli *cli)
 		return CLI_OK;
 	}
 	printf("%s: %s wei go from %s to %s, %s stay\n", cli_text_of(reply, "chain"),
-	       cli_text_of(reply, "value"), cli_text_of(reply, "account"),
-	       cli_text_of(reply, "to"), cli_text_of(reply, "stays"));
+	       cli_text_of(reply, "value"), cli_text_of(reply, "account"), cli_text_of(reply, "to"),
+	       cli_text_of(reply, "stays"));
 	json_decref(reply);
 	return CLI_OK;
 }

@@ -328,3 +328,37 @@ def test_a_stop_waits_for_the_block(world):
     home.chain.rpc.call("evm_setIntervalMining", 1)
     wait_for(gateway.healthy, 60, "the next start")
     gateway.ends(sent["request_id"])
+
+
+# ---- the journal, out and in ----
+
+def test_a_journal_on_another_disk(world):
+    """Exported from the stopped gateway, imported into a new file: it goes on with what was under way, and has what was."""
+    gateway = world.gateways[0]
+    ended = world.send(b"before the move")
+    gateway.ends(ended)
+    before = gateway.message(ended)
+    lines, journal = gateway.folder / "journal.jsonl", gateway.folder / "journal.db"
+    run = gateway.caisson("journal", "export", str(gateway.config), "--out", str(lines))
+    assert run.returncode == 1 and "stopped" in run.stderr and not lines.exists()
+    gateway.stop()
+    under_way = world.send(b"while it is moved")
+    run = gateway.caisson("journal", "export", str(gateway.config), "--out", str(lines), "--json")
+    assert run.returncode == 0 and lines.stat().st_mode & 0o777 == 0o600, run.stderr
+    rows = json.loads(run.stdout)["rows"]
+    assert len(lines.read_text().splitlines()) > rows > 10
+    assert gateway.caisson("journal", "export", str(gateway.config), "--out", str(lines)).returncode == 1, "a file that is there is kept"
+    run = gateway.caisson("journal", "import", str(gateway.config), "--from", str(lines))
+    assert run.returncode == 1 and "not empty" in run.stderr
+    for path in gateway.folder.glob("journal.db*"):
+        path.rename(gateway.folder / f"old-{path.name}")
+    broken = gateway.folder / "broken.jsonl"
+    broken.write_text(lines.read_text().replace("eip155:31338", "eip155:31339", 1))
+    run = gateway.caisson("journal", "import", str(gateway.config), "--from", str(broken))
+    assert run.returncode == 1 and "changed" in run.stderr
+    run = gateway.caisson("journal", "import", str(gateway.config), "--from", str(lines), "--json")
+    assert run.returncode == 0 and json.loads(run.stdout)["rows"] == rows, run.stderr
+    assert journal.exists()
+    gateway.restart()
+    assert gateway.message(ended) == before
+    gateway.ends(under_way)

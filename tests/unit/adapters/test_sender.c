@@ -487,8 +487,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_attempt_that_is_being_stored_is_not_sent_by_the_old_one, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(
-			nothing_is_raised_that_the_adapter_does_not_raise, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_raised_that_the_adapter_does_not_raise,
+						setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

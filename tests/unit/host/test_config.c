@@ -402,7 +402,8 @@ static void test_what_changed(void **state)
 	/* A comment is no change, a value is; one in an array of tables has its place. */
 	snprintf(other, sizeof(other), "# another\n%s", GOOD);
 	expect_changes(GOOD, other, "");
-	snprintf(other, sizeof(other), "%s\n[[chains]]\nid = \"third\"\nrpc = [\"http://x\"]\n", GOOD);
+	snprintf(other, sizeof(other), "%s\n[[chains]]\nid = \"third\"\nrpc = [\"http://x\"]\n",
+		 GOOD);
 	char changes[256] = "";
 	struct host_config *a = host_config_parse(&schema, cs_bytes_str(GOOD), "a");
 	struct host_config *b = host_config_parse(&schema, cs_bytes_str(other), "b");
