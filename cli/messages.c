@@ -457,26 +457,36 @@ enum cli_exit cli_messages(struct cli *cli)
 
 /* ---- verbs ---- */
 
-static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t **reply)
+static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t *body,
+			  json_t **reply)
 {
 	char path[PATH_MAX_SIZE];
 	enum cli_exit code =
 		path_of(cli, path, cli->positional_count == 1 ? cli->positional[0] : "", name);
-	return code == CLI_OK ? cli_call(cli, method, path, NULL, reply) : code;
+	if (code == CLI_OK)
+		return cli_call(cli, method, path, body, reply);
+	json_decref(body);
+	return code;
 }
 
 enum cli_exit cli_retry(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "POST", "retry", &reply);
+	uint64_t gas = 0;
+	if (!cli_number(cli, "gas", INT64_MAX, &gas))
+		return cli_fail(cli, CLI_USAGE, "--gas: not a number");
+	enum cli_exit code = verb(
+		cli, "POST", "retry",
+		cli_option(cli, "gas") ? json_pack("{s:I}", "gas", (json_int_t)gas) : NULL, &reply);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
 		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
-	printf("%s: is called again if an estimate says that it may succeed\n",
-	       cli_text_of(reply, "id"));
+	printf("%s: is called again if %s\n", cli_text_of(reply, "id"),
+	       gas ? "the chain says that it may succeed, with this gas"
+		   : "an estimate says that it may succeed");
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -484,7 +494,7 @@ enum cli_exit cli_retry(struct cli *cli)
 enum cli_exit cli_close(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "POST", "close", &reply);
+	enum cli_exit code = verb(cli, "POST", "close", NULL, &reply);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
@@ -502,7 +512,7 @@ enum cli_exit cli_close(struct cli *cli)
 enum cli_exit cli_envelope(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "GET", "envelope", &reply);
+	enum cli_exit code = verb(cli, "GET", "envelope", NULL, &reply);
 	if (code == CLI_OK)
 		cli_print_json(cli, reply);
 	return code;

@@ -2,6 +2,7 @@
 #include "adapters/conflict.h"
 #include "adapters/follow_json.h"
 #include "gateway/gateway.h"
+#include "gateway/operator.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
@@ -187,7 +188,7 @@ static json_t *peers_json(struct gateway *gateway)
 /* Everything that must be there for a message to move; the first that is not. */
 static const char *not_ready(struct gateway *gateway)
 {
-	const char *trouble = NULL;
+	const char *trouble = gateway->drain.is_on ? "it is drained before a stop" : NULL;
 	for (size_t i = 0; i < gateway->chain_count && !trouble; i++)
 		trouble = gateway_chain_trouble(&gateway->chains[i]);
 	return trouble;
@@ -220,6 +221,7 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));
+	json_object_set_new(json, "paused", gateway_json_pauses(gateway));
 	json_object_set_new(json, "ledger", gateway_ledger_json(gateway));
 	json_object_set_new(json, "journal",
 			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes,
@@ -274,5 +276,12 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_quote_routes(gateway);
 	gateway_api_peer_routes(gateway);
 	gateway_api_rotation_routes(gateway);
+	gateway_api_pause_routes(gateway);
+	gateway_api_observe_routes(gateway);
+	gateway_api_clear_routes(gateway);
+	gateway_api_reload_routes(gateway);
+	gateway_api_drain_routes(gateway);
+	gateway_api_transaction_routes(gateway);
+	gateway_api_sweep_routes(gateway);
 	gateway_api_reference_routes(gateway);
 }

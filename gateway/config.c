@@ -87,6 +87,8 @@ static const struct host_config_key keys[] = {
 	 "How often peers are asked for what they could not push."},
 	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored."},
+	{"relay.drain_ms", NUMBER, 0, 600000, "3000", NULL,
+	 "How long a stop waits for what is under way: transactions that no block has."},
 #define SERVICE_ATTESTED
 #include "host/service_config.def"
 #define SERVICE_LEDGER
@@ -190,6 +192,7 @@ static void read_values(struct gateway_config *config)
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
+	config->drain_ms = (unsigned)host_config_number(file, "relay.drain_ms");
 	host_ledger_config_read(&config->ledger, file, config->path);
 	if (config->ledger.id)
 		config->lease_s = (unsigned)host_config_number(file, "ledger.lease_s");

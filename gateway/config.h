@@ -67,6 +67,7 @@ struct gateway_config {
 	uint64_t batch_gas_max;
 	unsigned pull_ms;
 	unsigned export_ms;
+	unsigned drain_ms;
 	unsigned events_kept;
 	struct host_manifest manifest; /* the newest one */
 	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];

@@ -3,6 +3,7 @@
  * with the last cursor it saw misses nothing that the journal still keeps. The journal is the queue: a
  * slow reader gets its rows when it takes them, and is dropped when it takes nothing any more. */
 #include "gateway/gateway.h"
+#include "gateway/operator.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -183,6 +184,15 @@ static void get_events(void *context, struct host_http_exchange *exchange)
 
 /* ---- what they are told ---- */
 
+/* What the first word of the detail is; NULL: no more than the others. */
+static const char *first_word_of(const char *kind)
+{
+	if (strcmp(kind, GATEWAY_EVENT_REQUEST_FAILED) == 0)
+		return "request_id";
+	return strncmp(kind, GATEWAY_EVENT_OPERATOR, strlen(GATEWAY_EVENT_OPERATOR)) == 0 ? "who"
+											  : NULL;
+}
+
 static char *event_text(const struct gateway_event *event)
 {
 	json_t *json = json_object();
@@ -198,9 +208,9 @@ static char *event_text(const struct gateway_event *event)
 	}
 	const char *detail = event->detail;
 	const char *space = detail ? strchr(detail, ' ') : NULL;
-	if (space && strcmp(event->kind, GATEWAY_EVENT_REQUEST_FAILED) == 0) {
-		json_object_set_new(json, "request_id",
-				    json_stringn(detail, (size_t)(space - detail)));
+	const char *first = first_word_of(event->kind);
+	if (space && first) {
+		json_object_set_new(json, first, json_stringn(detail, (size_t)(space - detail)));
 		detail = space + 1;
 	}
 	if (detail)

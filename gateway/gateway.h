@@ -18,6 +18,7 @@
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
+#include "gateway/journal_operator.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/evidence.h"
@@ -34,16 +35,22 @@
 /* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound
  * and the pointers. */
 #define GATEWAY_ARENA_SIZE (6u * 1024 * 1024)
+/* Of peers, gone ones that calls still point to among them, and of ourselves. */
+#define GATEWAY_PEER_PLACES (2 * GATEWAY_PEERS_MAX + 1)
 /* Epochs of a remote's keys that are remembered as learned; more are learned again. */
 #define GATEWAY_EPOCHS_MAX 8u
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* Every route each way, and every chain. */
+#define GATEWAY_PAUSES_MAX 256u
 
 struct gateway;
 struct gateway_chain;
 struct gateway_lease;
 struct gateway_ledger;
+struct gateway_observation;
+struct gateway_retired;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -57,6 +64,7 @@ struct gateway_peer {
 	uint64_t pull_after_ms;
 	uint32_t failures;
 	bool reachable;
+	bool gone; /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -126,6 +134,16 @@ struct gateway_chain {
 	uint64_t submitted_pause_ms;
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
+	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
+};
+
+/* Before a stop: nothing new is begun. */
+struct gateway_drain {
+	bool is_on;
+	bool is_told;      /* that it is over */
+	uint64_t since_ms; /* wall clock */
+	uint64_t until_ms; /* monotonic */
+	char who[HOST_API_KEY_NAME_MAX + 1];
 };
 
 struct gateway {
@@ -146,8 +164,16 @@ struct gateway {
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
-	struct gateway_peer peers[GATEWAY_PEERS_MAX + 1]; /* the last one is ourselves */
+	struct gateway_peer
+		peers[GATEWAY_PEER_PLACES]; /* one of them, without a name, is ourselves */
 	size_t peer_count;
+	struct gateway_pause pauses[GATEWAY_PAUSES_MAX]; /* as they are in the journal */
+	size_t pause_count;
+	struct gateway_drain drain;
+	struct gateway_retired *retired; /* configurations that were in force */
+	unsigned reload_count;
+	bool reloading;
+	bool reload_again;       /* a signal came meanwhile */
 	struct cs_arena scratch; /* for what ends before the function returns */
 	bool awake;              /* a pump is posted */
 	bool stopping;
@@ -231,6 +257,19 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       const ProtobufCMessageDescriptor *type,
 					       ProtobufCMessage **message);
 
+/* ---- pauses.c: what an operator holds up ---- */
+CS_NODISCARD enum cs_err gateway_pauses_load(struct gateway *gateway, struct cs_why *why);
+/* What holds up the messages of a route (refunds: what brings dead ones back) in the direction in
+ * which our chain is on this side; NULL: nothing. A view until the next verb. */
+const struct gateway_pause *gateway_paused(const struct gateway_route *route, enum relay_side side,
+					   bool refunds);
+const struct gateway_pause *gateway_paused_between(const struct gateway *gateway, const char *from,
+						   const char *to, bool refunds);
+/* A sentence for people; returns text. */
+const char *gateway_paused_why(const struct gateway_pause *pause, char *text, size_t size);
+json_t *gateway_json_pauses(const struct gateway *gateway);
+void gateway_api_pause_routes(struct gateway *gateway);
+
 /* ---- clock.c ---- */
 /* After gateway_ledger_start. The errors of ledger_clock_new. */
 CS_NODISCARD enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why);
@@ -301,9 +340,11 @@ size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 /* ---- submit.c ---- */
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
-#define GATEWAY_GAS_BASE 300000u
+#define GATEWAY_GAS_BASE 300000u /* the least that any call is given */
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
+/* The contract's function, or who signed it. */
+const char *gateway_kind_name(enum gateway_kind kind);
 /* With the chain's adapter made. */
 void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
@@ -345,6 +386,20 @@ CS_NODISCARD enum cs_err gateway_rotation_take(struct gateway_route *route,
 CS_NODISCARD enum cs_err gateway_rotation_in_force(struct gateway_route *route,
 						   const struct gateway_statement *statement);
 void gateway_api_rotation_routes(struct gateway *gateway);
+
+/* ---- peers.c: who they are ---- */
+/* Name, address and key of one of the configuration; the rest is left. The errors of
+ * host_tokenfile_load and host_http_client_allow. */
+CS_NODISCARD enum cs_err gateway_peer_load(struct gateway_peer *peer, struct gateway *gateway,
+					   const struct gateway_peer_config *config,
+					   struct cs_why *why);
+/* Those that serve the route's remote, ourselves among them where the chain is ours. */
+void gateway_route_peers(struct gateway_route *route);
+/* Whether there are places for these, in place of those that there are. */
+bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer *fresh,
+		       size_t count);
+/* The peers of gateway->config, loaded into fresh in their order; every route's too. */
+void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
 
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */
@@ -402,6 +457,8 @@ void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,
 		     const struct cs_why *why);
 /* The public keys of our enclave, as hello told them. */
 json_t *gateway_json_keys(struct gateway *gateway);
+/* A verb that takes no member: nothing, or {}. False: it is answered. */
+bool gateway_body_is_empty(struct host_http_exchange *exchange);
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message,
 			 bool with_steps);
 

@@ -55,7 +55,8 @@ struct gateway_message {
 	struct cs_hash end_tx;
 	uint64_t end_time_s;
 	uint64_t submission; /* open one, 0: none */
-	bool wish_retry;     /* an operator or the application asked for it */
+	uint64_t
+		wish_retry; /* an operator or the application asked for it: 1, or with how much gas */
 	uint64_t next_ms;    /* wall clock: not looked at before */
 	uint32_t tries;
 	char why[GATEWAY_WHY_MAX + 1];
@@ -92,6 +93,7 @@ enum gateway_kind {
 	GATEWAY_EXPIRE = 3,
 	GATEWAY_FINALIZE = 4,
 	GATEWAY_ROTATION = 5,
+	GATEWAY_SWEEP = 6,      /* what is on the gas account, to the manifest's address */
 	GATEWAY_SPONSORED = 16, /* signed by the operator's account: to and data are in the row */
 	GATEWAY_SUBMITTED = 17, /* signed by an application: the one attempt there is */
 };
@@ -215,6 +217,7 @@ struct gateway_pick {
 				  most this */
 	uint64_t deadline_max; /* 0: any; deadline at most this */
 	uint64_t deadline_min; /* deadline above this */
+	enum wire_status outcome_not; /* NONE: any */
 	bool wish_retry;
 	bool newest_first;
 };

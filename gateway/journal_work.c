@@ -33,6 +33,7 @@ enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct g
 	host_bind_u64(s, 7, pick->wish_retry);
 	host_bind_u64(s, 8, count_max);
 	host_bind_u64(s, 9, pick->deadline_min);
+	host_bind_u64(s, 10, pick->outcome_not);
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 

@@ -112,6 +112,33 @@ static void collect_providers(struct gateway_chain *chain)
 			(double)adapter_providers_voting(&chain->providers));
 }
 
+static void collect_pauses(const struct gateway_route *route)
+{
+	static const struct {
+		const char *what;
+		bool refunds;
+	} rows[] = {{"messages", false}, {"refunds", true}};
+	const char *here = route->chain->config->id;
+	const char *there = route->remote_manifest->caip2;
+	for (unsigned side = RELAY_SOURCE; side <= RELAY_DESTINATION; side++) {
+		for (size_t i = 0; i < CS_LEN(rows); i++) {
+			struct host_metric_spec spec = {
+				.name = "caisson_route_paused",
+				.kind = HOST_METRIC_GAUGE,
+				.help = "1: an operator paused it here.",
+				.labels = {
+					{"from", side == RELAY_SOURCE ? here : there},
+					{"to", side == RELAY_SOURCE ? there : here},
+					{"side", side == RELAY_SOURCE ? "source" : "destination"},
+					{"what", rows[i].what}}};
+			bool paused = gateway_paused(route, (enum relay_side)side,
+						     rows[i].refunds) != NULL;
+			host_metric_set(host_metrics_series(route->chain->gateway->metrics, &spec),
+					paused);
+		}
+	}
+}
+
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
@@ -145,6 +172,8 @@ static void collect_chain(struct gateway_chain *chain)
 				rows[i].value);
 	collect_counters(gateway, id, &c);
 	collect_providers(chain);
+	for (size_t i = 0; i < chain->route_count; i++)
+		collect_pauses(&chain->routes[i]);
 }
 
 static void collect(void *context)

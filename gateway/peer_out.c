@@ -371,6 +371,8 @@ void gateway_peers_pump(struct gateway *gateway)
 {
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		struct gateway_peer *peer = &gateway->peers[i];
+		if (peer->gone)
+			continue;
 		if (!peer->config) {
 			hand_to_self(peer);
 			continue;
