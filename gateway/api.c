@@ -1,7 +1,7 @@
 /* What a gateway says of itself: chains, enclave, status, health, metrics. */
 #include "adapters/conflict.h"
 #include "adapters/follow_json.h"
-#include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
@@ -272,6 +272,7 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
 	gateway_api_quote_routes(gateway);
+	gateway_api_webhook_routes(gateway);
 	gateway_api_peer_routes(gateway);
 	gateway_api_rotation_routes(gateway);
 	gateway_api_reference_routes(gateway);

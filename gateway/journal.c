@@ -12,9 +12,10 @@ static const char *const migrations[] = {
 #include "gateway/journal_schema.def"
 	,
 #include "gateway/journal_ledger_schema.def"
-#undef SCHEMA
 	,
 	"CREATE INDEX submissions_given ON submissions(chain, n) WHERE state=5;",
+#include "gateway/journal_webhooks_schema.def"
+#undef SCHEMA
 };
 
 /* The numbers that the conditions of indices and queries name. */

@@ -231,6 +231,10 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 			      ? CS_ERR_UNAUTHORIZED
 			      : host_api_keys_check(&e->key, server->options.keys, authorization,
 						    route->scopes);
+	if (e->key != NULL) {
+		e->of_key = *e->key;
+		e->key = &e->of_key;
+	}
 	if (err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
 	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))
