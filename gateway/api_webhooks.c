@@ -138,8 +138,8 @@ static enum cs_err read_message(const json_t *body, char message[67], struct cs_
 	if (!value)
 		return CS_OK;
 	const size_t n = text ? strlen(text) : 0;
-	const bool request = n > 1 && n < 36 && text[0] == 'r' &&
-			     strspn(text + 1, "0123456789abcdef") == n - 1;
+	const bool request = n == 25 && text[0] == 'r' &&
+			     strspn(text + 1, "0123456789abcdef") == 24;
 	if (!request && (n != 66 || strncmp(text, "0x", 2) != 0 ||
 			 strspn(text + 2, "0123456789abcdef") != 64 ||
 			 cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) != CS_OK))

@@ -210,7 +210,7 @@ static enum cs_err write_request(void *context)
 {
 	struct fixture *f = context;
 	return gateway_journal_event(f->gateway->journal, "request.failed", NULL,
-				     "r00112233445566778899aabbccddeef its transaction reverted");
+				     "r00112233445566778899aabb its transaction reverted");
 }
 
 static void happen(struct fixture *f, unsigned count)
@@ -409,8 +409,8 @@ static void only_what_its_filter_names(void **state)
 {
 	struct fixture *f = *state;
 	make(f, "/hook", ",\"types\":[\"request.failed\"]");
-	make(f, "/hook", ",\"message\":\"r00112233445566778899aabbccddeef\"");
-	make(f, "/hook", ",\"message\":\"r00112233445566778899aabbccddee0\"");
+	make(f, "/hook", ",\"message\":\"r00112233445566778899aabb\"");
+	make(f, "/hook", ",\"message\":\"r00112233445566778899aab0\"");
 	make(f, "/hook", ",\"from_chain\":\"eip155:31337\"");
 	make(f, "/hook", ",\"types\":[\"message.finalized\",\"chain.frozen\"]");
 	happen(f, 300); /* more than are looked at in one turn */
@@ -423,7 +423,7 @@ static void only_what_its_filter_names(void **state)
 	assert_int_equal(event_of(&f->heard[0]), 301);
 	assert_int_equal(event_of(&f->heard[1]), 301);
 	assert_true(is_signed_by(&f->heard[2], last.secret));
-	assert_non_null(strstr(f->heard[0].body, "\"request_id\":\"r00112233445566778899aabbccddeef\""));
+	assert_non_null(strstr(f->heard[0].body, "\"request_id\":\"r00112233445566778899aabb\""));
 }
 
 static void a_cursor_begins_earlier(void **state)
