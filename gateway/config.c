@@ -40,6 +40,20 @@ static enum cs_err check_name(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+/* As a browser writes it: scheme, host in small letters, and the port where it is not the scheme's
+ * (RFC 6454, 6.2). Neither * nor null: those are everybody's. */
+static enum cs_err check_origin(const char *text, struct cs_why *why)
+{
+	const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+			   : strncmp(text, "http://", 7) == 0 ? text + 7
+							      : "";
+	if (!host[0] || strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != strlen(host) ||
+	    host[strlen(host) - 1] == ':')
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "is no origin such as https://app.example.org, without a path");
+	return CS_OK;
+}
+
 static enum cs_err check_network(const char *text, struct cs_why *why)
 {
 	struct host_networks networks = {.count = 0};
@@ -60,6 +74,8 @@ static const struct host_config_key keys[] = {
 	{"api.events_port", NUMBER, 0, 65535, "8081", NULL, "Port of the WebSocket /v1/events."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
+	{"api.cors_origins", TEXTS, 0, HOST_CORS_ORIGINS_MAX, "[]", check_origin,
+	 "Origins whose pages may call from a browser, such as https://app.example.org."},
 	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
 	 "The SQLite journal. One process opens it."},
 	{"journal.events_kept", NUMBER, 1000, 10000000, "200000", NULL,
@@ -235,6 +251,9 @@ static void read_values(struct gateway_config *config)
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
 	read_webhooks(config);
+	config->cors_origin_count = host_config_count(file, "api.cors_origins");
+	for (uint32_t i = 0; i < config->cors_origin_count; i++)
+		config->cors_origins[i] = host_config_text(file, "api.cors_origins[%u]", i);
 	host_ledger_config_read(&config->ledger, file, config->path);
 	if (config->ledger.id)
 		config->lease_s = (unsigned)host_config_number(file, "ledger.lease_s");

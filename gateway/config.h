@@ -4,6 +4,7 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
+#include "host/http_server.h"
 #include "host/service_config.h"
 
 #define GATEWAY_CHAINS_MAX 8u
@@ -75,6 +76,8 @@ struct gateway_config {
 	struct host_ledger_config ledger; /* id NULL: none */
 	unsigned lease_s;
 	struct gateway_webhooks_config webhooks;
+	const char *cors_origins[HOST_CORS_ORIGINS_MAX];
+	size_t cors_origin_count;
 	uint16_t events_port;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;

@@ -221,6 +221,9 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .port = gateway->config.service.port,
 						   .body_size_max = 6u * 1024 * 1024,
 						   .etags = true,
+						   .cors_origins = gateway->config.cors_origins,
+						   .cors_origin_count =
+							   gateway->config.cors_origin_count,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);

@@ -44,6 +44,7 @@ struct host_http_exchange {
 	size_t body_room;
 	uint64_t body_size_max;
 	uint64_t body_left_out;
+	bool preflight; /* a browser asks for a page what it may send */
 	enum cs_err refused;
 	int refused_status; /* 0: the error's own */
 	/* What makes another reader see another request (RFC 9112, 6.3 and 11.2), or NULL: it is
