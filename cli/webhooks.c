@@ -7,7 +7,8 @@
 #define PATH_SIZE 160u
 
 /* "/v1/webhooks/ID" and what follows; the first argument is the id. */
-static enum cli_exit path_of(struct cli *cli, char path[PATH_SIZE], unsigned count, const char *rest)
+static enum cli_exit path_of(struct cli *cli, char path[PATH_SIZE], unsigned count,
+			     const char *rest)
 {
 	const char *id = cli->positional_count == count ? cli->positional[0] : "";
 	if (strlen(id) != ID_SIZE || strncmp(id, "wh_", 3) != 0 ||

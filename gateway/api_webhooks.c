@@ -45,9 +45,9 @@ static json_t *webhook_json(const struct gateway *gateway, const struct gateway_
 	json_object_set_new(json, "to_chain", chain_json(gateway, &w->filter.to));
 	json_object_set_new(json, "message", text_or_null(w->filter.message));
 	json_object_set_new(json, "state",
-			    json_string(w->disabled                              ? "disabled"
+			    json_string(w->disabled                             ? "disabled"
 					: gateway_webhook_has_owner(gateway, w) ? "active"
-										 : "orphaned"));
+										: "orphaned"));
 	json_object_set_new(json, "why", text_or_null(w->why));
 	json_object_set_new(json, "cursor", host_json_u64(w->cursor));
 	json_object_set_new(json, "failures", host_json_u64(w->failures));
@@ -73,11 +73,11 @@ static void reply_secret(struct gateway *gateway, struct host_http_exchange *exc
 
 /* ---- whose ---- */
 
-static bool may_see(const struct host_http_exchange *exchange, const struct gateway_webhook *webhook)
+static bool may_see(const struct host_http_exchange *exchange,
+		    const struct gateway_webhook *webhook)
 {
 	const struct host_api_key *key = host_http_key(exchange);
-	return (key->scopes & GATEWAY_SCOPE_OPERATE) != 0 ||
-	       strcmp(key->name, webhook->owner) == 0;
+	return (key->scopes & GATEWAY_SCOPE_OPERATE) != 0 || strcmp(key->name, webhook->owner) == 0;
 }
 
 /* NULL: answered. One of somebody else is not there. */
@@ -138,11 +138,11 @@ static enum cs_err read_message(const json_t *body, char message[67], struct cs_
 	if (!value)
 		return CS_OK;
 	const size_t n = text ? strlen(text) : 0;
-	const bool request = n == 25 && text[0] == 'r' &&
-			     strspn(text + 1, "0123456789abcdef") == 24;
-	if (!request && (n != 66 || strncmp(text, "0x", 2) != 0 ||
-			 strspn(text + 2, "0123456789abcdef") != 64 ||
-			 cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) != CS_OK))
+	const bool request =
+		n == 25 && text[0] == 'r' && strspn(text + 1, "0123456789abcdef") == 24;
+	if (!request &&
+	    (n != 66 || strncmp(text, "0x", 2) != 0 || strspn(text + 2, "0123456789abcdef") != 64 ||
+	     cs_unhex(id.b, sizeof(id.b), cs_bytes_str(text)) != CS_OK))
 		return cs_fail(why, CS_ERR_MALFORMED,
 			       "message: neither a message's id, 0x and 64 hex digits, nor a "
 			       "request's");
@@ -167,9 +167,8 @@ static enum cs_err read_cursor(struct gateway *gateway, const json_t *body, bool
 static enum cs_err read_webhook(struct gateway *gateway, const json_t *body,
 				struct gateway_webhook *out, struct cs_why *why)
 {
-	static const char *const names[] = {"url",      "types",   "from_chain",
-					    "to_chain", "message", "cursor",
-					    NULL};
+	static const char *const names[] = {"url",     "types",  "from_chain", "to_chain",
+					    "message", "cursor", NULL};
 	uint64_t first = 0;
 	bool has_cursor = false;
 	CS_TRY(host_json_known(body, names, "body", why));

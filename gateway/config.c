@@ -103,7 +103,8 @@ static const struct host_config_key keys[] = {
 	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address, whatever a resolver says."},
 	{"webhooks.key_file", TEXT, 1, 4096, "\"webhooks.key\"", NULL,
-	 "What the secrets of webhooks are derived from: 64 hex digits, mode 600. Made with the first "
+	 "What the secrets of webhooks are derived from: 64 hex digits, mode 600. Made with the "
+	 "first "
 	 "webhook; to be kept with the journal."},
 	{"webhooks.networks", TEXTS, 0, HOST_NETWORKS_MAX, "[]", check_network,
 	 "Loopback and private networks that receivers may be in, such as 10.1.0.0/16."},
@@ -116,7 +117,8 @@ static const struct host_config_key keys[] = {
 	{"webhooks.attempts_max", NUMBER, 1, 100, "16", NULL,
 	 "Attempts of one event until its webhook is disabled."},
 	{"webhooks.retry_min_ms", NUMBER, 10, 3600000, "5000", NULL,
-	 "Longest first pause between attempts; doubled each time. Each is drawn from its second half."},
+	 "Longest first pause between attempts; doubled each time. Each is drawn from its second "
+	 "half."},
 	{"webhooks.retry_max_ms", NUMBER, 100, 86400000, "14400000", NULL,
 	 "No pause between attempts is longer."},
 	{"webhooks.overlap_s", NUMBER, 0, 2592000, "86400", NULL,

@@ -1,5 +1,4 @@
 #include "gateway/webhooks.h"
-
 #include "host/alloc.h"
 #include "relay_state/client/clock.h"
 

@@ -203,8 +203,8 @@ void gateway_event_type(char type[GATEWAY_WEBHOOK_TYPE_MAX + 1], const struct ga
 
 bool gateway_event_type_is_known(const char *type)
 {
-	static const char *const kinds[] = {"message.refused", "request.failed",  "chain.reorg",
-					    "chain.diverged",  "chain.frozen",    "ledger.conflict",
+	static const char *const kinds[] = {"message.refused", "request.failed", "chain.reorg",
+					    "chain.diverged",  "chain.frozen",   "ledger.conflict",
 					    "webhook.disabled"};
 	enum relay_state state;
 	for (size_t i = 0; i < CS_LEN(kinds); i++)

@@ -21,7 +21,8 @@
 struct hook {
 	struct gateway *gateway;
 	struct gateway_webhook row;
-	uint64_t seen;       /* events up to it are delivered or not wanted; the row's cursor may be behind */
+	uint64_t
+		seen; /* events up to it are delivered or not wanted; the row's cursor may be behind */
 	bool may_have_again; /* the log may name an event that is wanted again */
 	uint64_t call;       /* in flight; 0: nothing is */
 	bool again;          /* what is in flight */
@@ -42,10 +43,10 @@ struct gateway_webhooks {
 
 struct looking {
 	struct hook *hook;
-	uint64_t at;    /* the event before */
-	bool again;     /* this event, whatever the filter says now */
-	bool lost;      /* the journal does not have what follows */
-	char *body;     /* of the first that is wanted; malloc'd */
+	uint64_t at; /* the event before */
+	bool again;  /* this event, whatever the filter says now */
+	bool lost;   /* the journal does not have what follows */
+	char *body;  /* of the first that is wanted; malloc'd */
 	enum cs_err err;
 	struct gateway_delivery found;
 };
@@ -83,8 +84,8 @@ static void look(void *ctx, const struct gateway_event *event)
 	if (l->lost)
 		return;
 	if (!l->again)
-		l->err = gateway_webhook_wants(l->hook->gateway->journal, &l->hook->row.filter, event,
-					       &wants);
+		l->err = gateway_webhook_wants(l->hook->gateway->journal, &l->hook->row.filter,
+					       event, &wants);
 	if (l->err != CS_OK)
 		return;
 	if (!wants) {
@@ -247,16 +248,16 @@ static void send(struct hook *hook, char *body, bool again)
 		 (unsigned long long)hook->delivery.event);
 	snprintf(time, sizeof(time), "%llu", (unsigned long long)now_s);
 	sign(hook, signatures, id, now_s, cs_bytes_str(body));
-	const struct host_http_request request = {
-		.method = "POST",
-		.url = hook->row.url,
-		.headers = {{"Content-Type", "application/json"},
-			    {"webhook-id", id},
-			    {"webhook-timestamp", time},
-			    {"webhook-signature", signatures}},
-		.body = cs_bytes_str(body),
-		.timeout_ms = hook->gateway->config.webhooks.timeout_ms,
-		.response_size_max = ANSWER_SIZE_MAX};
+	const struct host_http_request request = {.method = "POST",
+						  .url = hook->row.url,
+						  .headers = {{"Content-Type", "application/json"},
+							      {"webhook-id", id},
+							      {"webhook-timestamp", time},
+							      {"webhook-signature", signatures}},
+						  .body = cs_bytes_str(body),
+						  .timeout_ms =
+							  hook->gateway->config.webhooks.timeout_ms,
+						  .response_size_max = ANSWER_SIZE_MAX};
 	hook->again = again;
 	const enum cs_err err = host_http_send(all->http, &hook->call, &request, on_answer, hook);
 	free(body);
@@ -358,8 +359,7 @@ const struct gateway_webhook *gateway_webhook_at(const struct gateway *gateway, 
 	return index < all->count ? &all->hooks[index]->row : NULL;
 }
 
-bool gateway_webhook_has_owner(const struct gateway *gateway,
-			       const struct gateway_webhook *webhook)
+bool gateway_webhook_has_owner(const struct gateway *gateway, const struct gateway_webhook *webhook)
 {
 	for (uint32_t i = 0; i < gateway->keys.count; i++)
 		if (strcmp(gateway->keys.keys[i].name, webhook->owner) == 0)
@@ -459,8 +459,8 @@ enum cs_err gateway_webhook_add(struct gateway *gateway, const struct gateway_we
 	struct hook *hook = hook_new(gateway, wanted);
 	hook->row.secret = 1;
 	hook->row.created_ms = host_wall_ms();
-	enum cs_err err = random_id(hook->row.id) ? gateway_write(gateway, write_new, hook)
-						  : CS_ERR_IO;
+	enum cs_err err =
+		random_id(hook->row.id) ? gateway_write(gateway, write_new, hook) : CS_ERR_IO;
 	if (err == CS_OK)
 		err = on_disk(gateway);
 	if (err != CS_OK) {
@@ -574,10 +574,11 @@ static enum cs_err load_key(struct gateway *gateway, struct cs_why *why)
 	if (access(path, F_OK) != 0 && errno == ENOENT && all->count == 0)
 		return CS_OK;
 	if (access(path, F_OK) != 0)
-		return cs_fail(why, CS_ERR_INVALID,
-			       "webhooks.key_file: %s is missing, and the secrets of webhooks in the "
-			       "journal come from it",
-			       path);
+		return cs_fail(
+			why, CS_ERR_INVALID,
+			"webhooks.key_file: %s is missing, and the secrets of webhooks in the "
+			"journal come from it",
+			path);
 	CS_TRY(host_keyfile_load(&all->key, path, why));
 	all->has_key = true;
 	return CS_OK;
@@ -586,18 +587,18 @@ static enum cs_err load_key(struct gateway *gateway, struct cs_why *why)
 enum cs_err gateway_webhooks_start(struct gateway *gateway, struct cs_why *why)
 {
 	const struct gateway_webhooks_config *config = &gateway->config.webhooks;
-	const struct host_http_client_options options = {
-		.calls_max = GATEWAY_WEBHOOKS_MAX,
-		.connections_per_host_max = GATEWAY_WEBHOOKS_MAX,
-		.ca_file = config->ca_file,
-		.allowed = is_allowed,
-		.allowed_context = gateway};
+	const struct host_http_client_options options = {.calls_max = GATEWAY_WEBHOOKS_MAX,
+							 .connections_per_host_max =
+								 GATEWAY_WEBHOOKS_MAX,
+							 .ca_file = config->ca_file,
+							 .allowed = is_allowed,
+							 .allowed_context = gateway};
 	struct gateway_webhook *rows = host_calloc(GATEWAY_WEBHOOKS_MAX, sizeof(*rows));
 	struct gateway_webhooks *all = host_alloc(sizeof(*all));
 	size_t count = 0;
 	gateway->webhooks = all;
-	enum cs_err err = gateway_journal_webhooks(gateway->journal, rows, GATEWAY_WEBHOOKS_MAX,
-						   &count);
+	enum cs_err err =
+		gateway_journal_webhooks(gateway->journal, rows, GATEWAY_WEBHOOKS_MAX, &count);
 	for (size_t i = 0; i < count && err == CS_OK; i++) {
 		all->hooks[all->count] = hook_new(gateway, &rows[i]);
 		all->hooks[all->count++]->may_have_again = true;
@@ -651,8 +652,9 @@ static struct host_metric *metric(struct gateway *gateway, enum host_metric_kind
 
 static void count_attempts(struct gateway *gateway, const char *outcome, uint64_t value)
 {
-	struct host_metric *m = metric(gateway, HOST_METRIC_COUNTER, "caisson_webhook_attempts_total",
-				       ATTEMPTS_HELP, "outcome", outcome);
+	struct host_metric *m =
+		metric(gateway, HOST_METRIC_COUNTER, "caisson_webhook_attempts_total",
+		       ATTEMPTS_HELP, "outcome", outcome);
 	host_metric_add(m, value - (uint64_t)host_metric_value(m));
 }
 
@@ -668,7 +670,7 @@ void gateway_webhooks_collect(struct gateway *gateway)
 		return;
 	for (size_t i = 0; i < all->count; i++) {
 		const struct hook *hook = all->hooks[i];
-		const size_t state = hook->row.disabled                                 ? 1
+		const size_t state = hook->row.disabled                               ? 1
 				     : gateway_webhook_has_owner(gateway, &hook->row) ? 0
 										      : 2;
 		counts[state]++;

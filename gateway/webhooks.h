@@ -51,7 +51,7 @@ CS_NODISCARD enum cs_err gateway_webhook_rotate(struct gateway *gateway,
 						char secret[HOST_WEBHOOK_SECRET_TEXT_SIZE]);
 /* NOT_FOUND: no such event in its log; CONFLICT: it is disabled, or the journal has lost the event. */
 CS_NODISCARD enum cs_err gateway_webhook_again(struct gateway *gateway,
-					       const struct gateway_webhook *webhook, uint64_t event,
-					       struct cs_why *why);
+					       const struct gateway_webhook *webhook,
+					       uint64_t event, struct cs_why *why);
 
 #endif

@@ -26,7 +26,8 @@ struct host_http_exchange {
 	struct host_http_exchange *next;
 	struct MHD_Connection *mhd;
 	struct host_http_route route; /* a copy: the server may be freed first */
-	const struct host_api_key *key; /* NULL, or of_key: the table changes while a reply is awaited */
+	const struct host_api_key
+		*key; /* NULL, or of_key: the table changes while a reply is awaited */
 	struct host_api_key of_key;
 	uint64_t began_us;
 	uint64_t handled_ms;

@@ -27,8 +27,7 @@ void host_webhook_sign(char signature[HOST_WEBHOOK_SIGNATURE_SIZE], struct cs_by
 	(void)snprintf(between, sizeof between, ".%" PRIu64 ".", timestamp_s);
 	(void)crypto_auth_hmacsha256_init(&state, key.p, key.n);
 	(void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)id, strlen(id));
-	(void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)between,
-					    strlen(between));
+	(void)crypto_auth_hmacsha256_update(&state, (const uint8_t *)between, strlen(between));
 	(void)crypto_auth_hmacsha256_update(&state, body.p, body.n);
 	(void)crypto_auth_hmacsha256_final(&state, mac);
 	cs_wipe(&state, sizeof state);

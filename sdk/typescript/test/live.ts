@@ -127,7 +127,7 @@ test('it may last too long', async () => {
   assert.equal((await gateway.wait(id, END)).state, 'finalized');
 });
 
-test('webhooks', async () => {
+test('webhooks', async (t) => {
   const taken: { body: Buffer; headers: IncomingHttpHeaders }[] = [];
   const server = createServer((request, response) => {
     const pieces: Buffer[] = [];
@@ -138,6 +138,10 @@ test('webhooks', async () => {
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const heard = async (count: number) => {
     for (const end = performance.now() + END.timeoutMs; taken.length < count && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 100));
     return taken[count - 1] as (typeof taken)[number];
@@ -158,8 +162,6 @@ test('webhooks', async () => {
   await gateway.deleteWebhook(made.id);
   await refused(404, 'not-found', '', gateway.deleteWebhook(made.id));
   await refused(400, 'invalid', 'types', gateway.createWebhook({ url: 'https://a.example/', types: ['surprise'] }));
-  server.closeAllConnections();
-  server.close();
 });
 
 test('a quote', async () => {

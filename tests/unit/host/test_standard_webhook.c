@@ -10,8 +10,8 @@ static void the_published_vector(void **state)
 	size_t n = 0;
 	char signature[HOST_WEBHOOK_SIGNATURE_SIZE];
 	(void)state;
-	assert_ok(cs_unbase64(key, &n, cs_bytes_str("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-			      CS_BASE64));
+	assert_ok(
+		cs_unbase64(key, &n, cs_bytes_str("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), CS_BASE64));
 	assert_int_equal(n, 24);
 	host_webhook_sign(signature, cs_bytes(key, n), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
 			  cs_bytes_str("{\"test\": 2432232314}"));
@@ -24,8 +24,9 @@ static void another_part_another_signature(void **state)
 	static const struct {
 		const char *key, *id, *body;
 		uint64_t time;
-	} cases[] = {{"key", "id", "body", 12}, {"kez", "id", "body", 12}, {"key", "ie", "body", 12},
-		     {"key", "id", "bodz", 12}, {"key", "id", "body", 13}, {"key", "id", "", 12},
+	} cases[] = {{"key", "id", "body", 12}, {"kez", "id", "body", 12},
+		     {"key", "ie", "body", 12}, {"key", "id", "bodz", 12},
+		     {"key", "id", "body", 13}, {"key", "id", "", 12},
 		     {"key", "id", "2.body", 1}};
 	char signatures[CS_LEN(cases)][HOST_WEBHOOK_SIGNATURE_SIZE];
 	(void)state;
@@ -43,7 +44,8 @@ static void every_webhook_and_number_has_its_own_secret(void **state)
 		uint8_t key;
 		const char *id;
 		uint32_t version;
-	} cases[] = {{1, "wh_a", 1}, {2, "wh_a", 1}, {1, "wh_b", 1}, {1, "wh_a", 2}, {1, "wh_a", 256}};
+	} cases[] = {
+		{1, "wh_a", 1}, {2, "wh_a", 1}, {1, "wh_b", 1}, {1, "wh_a", 2}, {1, "wh_a", 256}};
 	struct cs_secret secrets[CS_LEN(cases)];
 	char text[HOST_WEBHOOK_SECRET_TEXT_SIZE];
 	(void)state;
