@@ -93,7 +93,7 @@ def test_on_the_command_line(world, tmp_path):
     gateway.ends(json.loads(run.stdout)["request_id"])
     for more in ([], ["--transaction", f"@{tmp_path / 'nothing'}"], ["--mode", "submit"]):
         assert gateway.caisson(*argv, *more).returncode == EXIT_USAGE, more
-    assert gateway.caisson(*argv, "--transaction", "0x12").returncode == EXIT_REFUSED
+    assert gateway.caisson(*argv, "--transaction", signed[:-2]).returncode == EXIT_REFUSED
 
 
 def test_what_is_refused(world):

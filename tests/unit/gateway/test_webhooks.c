@@ -130,16 +130,16 @@ static bool at_once(void *context)
 	return true;
 }
 
-/* What it had on the loop is closed in a turn of it. */
+/* What it had on the loop ends in a turn of it. */
 static void stop(struct fixture *f)
 {
 	host_http_client_free(f->client);
 	f->client = NULL;
 	if (f->gateway)
 		gateway_stop(f->gateway);
+	assert_ok(host_loop_run_until(f->loop, at_once, NULL, WAIT_MS));
 	free(f->gateway);
 	f->gateway = NULL;
-	assert_ok(host_loop_run_until(f->loop, at_once, NULL, WAIT_MS));
 }
 
 static void configure(struct fixture *f, const char *webhooks)
