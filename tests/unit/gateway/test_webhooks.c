@@ -379,7 +379,7 @@ static void events_arrive_in_order_and_signed(void **state)
 	hears(f, 5);
 	for (size_t i = 0; i < 5; i++) {
 		const struct heard *h = &f->heard[i];
-		char id[80];
+		char id[128];
 		assert_int_equal(event_of(h), (json_int_t)i + 3);
 		assert_true(is_signed_by(h, made.secret));
 		snprintf(id, sizeof(id), "msg_%s_%zu", made.id + 3, i + 3);
