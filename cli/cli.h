@@ -66,6 +66,9 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 /* Takes json. One line with --json, so that a stream of them is JSON lines; indented for people. */
 void cli_print_json(const struct cli *cli, json_t *json);
 
+/* keys.c: text and a line break into a new file of mode 600; refuses to overwrite one. */
+enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text);
+
 /* ---- client.c ---- */
 /* Members of an answer: "" and 0 where there is none of that type. */
 const char *cli_text_of(const json_t *json, const char *name);
@@ -149,6 +152,13 @@ enum cli_exit cli_transfer(struct cli *cli);
 enum cli_exit cli_messages(struct cli *cli);
 enum cli_exit cli_watch(struct cli *cli);
 enum cli_exit cli_events(struct cli *cli);
+enum cli_exit cli_webhooks(struct cli *cli);
+enum cli_exit cli_webhooks_create(struct cli *cli);
+enum cli_exit cli_webhooks_delete(struct cli *cli);
+enum cli_exit cli_webhooks_enable(struct cli *cli);
+enum cli_exit cli_webhooks_rotate(struct cli *cli);
+enum cli_exit cli_webhooks_log(struct cli *cli);
+enum cli_exit cli_webhooks_redeliver(struct cli *cli);
 enum cli_exit cli_retry(struct cli *cli);
 enum cli_exit cli_close(struct cli *cli);
 enum cli_exit cli_pause(struct cli *cli);

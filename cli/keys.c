@@ -111,8 +111,7 @@ static bool parse_scopes(const struct keys_of *of, const char *text, uint32_t *b
 	return *bits != 0;
 }
 
-/* A new file of mode 600; refuses to overwrite one. */
-static enum cli_exit write_secret(struct cli *cli, const char *path, const char *text)
+enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -150,7 +149,7 @@ static enum cli_exit show_key(struct cli *cli, const char *name, const char *key
 {
 	const char *out = cli_option(cli, "out");
 	if (out) {
-		enum cli_exit code = write_secret(cli, out, key);
+		enum cli_exit code = cli_write_secret(cli, out, key);
 		if (code != CLI_OK)
 			return code;
 	}
@@ -302,7 +301,7 @@ enum cli_exit cli_keygen(struct cli *cli)
 	cs_wipe(&secret, sizeof(secret));
 	cs_hex(text + 2,
 	       strcmp(what, "address") == 0 ? CS_BYTES_OF(address.b) : CS_BYTES_OF(key.b));
-	enum cli_exit code = write_secret(cli, path, hex);
+	enum cli_exit code = cli_write_secret(cli, path, hex);
 	cs_wipe(hex, sizeof(hex));
 	if (code != CLI_OK)
 		return code;

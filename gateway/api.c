@@ -3,6 +3,7 @@
 #include "adapters/follow_json.h"
 #include "gateway/gateway.h"
 #include "gateway/operator.h"
+#include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
@@ -274,6 +275,7 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
 	gateway_api_quote_routes(gateway);
+	gateway_api_webhook_routes(gateway);
 	gateway_api_peer_routes(gateway);
 	gateway_api_rotation_routes(gateway);
 	gateway_api_pause_routes(gateway);

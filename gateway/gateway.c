@@ -1,4 +1,5 @@
 #include "gateway/operator.h"
+#include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "relay_state/client/clock.h"
 
@@ -45,6 +46,7 @@ static void pump(void *context)
 		return;
 	}
 	gateway_events_pump(gateway);
+	gateway_webhooks_pump(gateway);
 	gateway_peers_pump(gateway);
 	if (!gateway->enclave_ready)
 		return;
@@ -102,6 +104,7 @@ static enum cs_err write_tidy(void *context)
 {
 	struct gateway *gateway = context;
 	CS_TRY(gateway_journal_events_prune(gateway->journal, gateway->config.events_kept));
+	CS_TRY(gateway_webhooks_tidy(gateway));
 	return gateway_journal_forget(gateway->journal, host_wall_ms() - IDEMPOTENCY_KEPT_MS);
 }
 
@@ -182,6 +185,9 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .port = gateway->config.service.port,
 						   .body_size_max = 6u * 1024 * 1024,
 						   .etags = true,
+						   .cors_origins = gateway->config.cors_origins,
+						   .cors_origin_count =
+							   gateway->config.cors_origin_count,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
@@ -216,6 +222,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	gateway->metrics = host_metrics_new();
 	gateway_metrics_start(gateway);
 	check_keys(gateway);
+	CS_TRY(gateway_webhooks_start(gateway, why));
 	CS_TRY(start_server(gateway, why));
 	CS_TRY(gateway_ledger_start(gateway, why));
 	CS_TRY(gateway_clock_start(gateway, why));
@@ -282,6 +289,7 @@ void gateway_stop(struct gateway *gateway)
 		free(chain->operator_key);
 	}
 	gateway_events_stop(gateway);
+	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);
 	host_http_client_free(gateway->http);
 	gateway_journal_close(gateway->journal);

@@ -51,6 +51,7 @@ struct gateway_lease;
 struct gateway_ledger;
 struct gateway_observation;
 struct gateway_retired;
+struct gateway_webhooks;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -159,6 +160,7 @@ struct gateway {
 	struct host_api_keys keys;
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
+	struct gateway_webhooks *webhooks;
 	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
 	struct host_timer *timer;      /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
@@ -451,6 +453,11 @@ CS_NODISCARD enum cs_err gateway_events_start(struct gateway *gateway, struct cs
 /* Before the server is freed. */
 void gateway_events_stop(struct gateway *gateway);
 void gateway_events_pump(struct gateway *gateway);
+/* As every reader of events gets it. */
+json_t *gateway_event_json(const struct gateway_event *event);
+/* CONFLICT: what follows this cursor is not all there, or never was. */
+CS_NODISCARD enum cs_err gateway_events_keep(struct gateway *gateway, uint64_t cursor,
+					     struct cs_why *why);
 void gateway_metrics_start(struct gateway *gateway);
 /* Answers with the problem. */
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,

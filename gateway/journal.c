@@ -12,7 +12,6 @@ static const char *const migrations[] = {
 #include "gateway/journal_schema.def"
 	,
 #include "gateway/journal_ledger_schema.def"
-#undef SCHEMA
 	,
 	"CREATE INDEX submissions_given ON submissions(chain, n) WHERE state=5;",
 	/* to_chain '': a chain, whatever comes from it or goes to it. */
@@ -20,6 +19,8 @@ static const char *const migrations[] = {
 	"NULL,"
 	" since_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
 	" PRIMARY KEY(from_chain, to_chain)) STRICT, WITHOUT ROWID;",
+#include "gateway/journal_webhooks_schema.def"
+#undef SCHEMA
 };
 
 /* The numbers that the conditions of indices and queries name. */

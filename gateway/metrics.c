@@ -1,6 +1,6 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
-#include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "relay_state/client/clock.h"
 
 #include <string.h>
@@ -198,6 +198,7 @@ static void collect(void *context)
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
 	gateway_ledger_collect(gateway);
+	gateway_webhooks_collect(gateway);
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		uint64_t waiting = 0;
 		struct host_metric_spec spec = {.name = "caisson_peer_outbox",

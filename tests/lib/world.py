@@ -25,7 +25,7 @@ SEND_GAS = 400_000
 TRANSFER_GAS = 60_000
 # A ledger whose application runs under a real CometBFT is named by its version.
 KINDS = {"ledger": ("ledger", "ledger"), "cometbft": ("cometbft-0.38", "cometbft-0.40"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("anvil", "ledger")}
-SCOPES = "read,send,sponsor,operate"
+SCOPES = "read,send,sponsor,operate,webhook"
 
 
 class Gateway(Service):
