@@ -119,6 +119,8 @@ static void tick(void *context)
 		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
 			log_warn("journal.tidy_failed");
 	}
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		gateway_accounts_look(&gateway->chains[i]);
 	gateway_wake(gateway);
 }
 
