@@ -56,7 +56,8 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
-	bool reachable;
+	bool reachable; /* as the newest call says */
+	bool is_judged; /* there was a call */
 };
 
 /* What one local chain does with one remote. */

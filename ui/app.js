@@ -179,11 +179,14 @@ function told(kind, value) {
 		known.stream = ['lost', `connection lost: ${value}`];
 	if (kind === 'refused')
 		leave('The gateway does not take this key any more.');
-	if (kind === 'gap')
+	if (kind === 'gap') {
+		known.cursor = null;
 		fill().catch(failed);
+	}
 	if (known && was !== known.stream[0])
 		announce(known.stream[1]);
 	if (known && kind === 'event') {
+		known.cursor = value.cursor;
 		known.events = [value, ...known.events].slice(0, EVENTS);
 		if (value.id) {
 			const shown = known.live.get(keyOf(value.id, value.side));
@@ -231,15 +234,30 @@ async function open(key) {
 		setKey('');
 		throw error;
 	}
-	leaving = new AbortController();
 	by('door').hidden = true;
 	by('key').value = '';
 	by('view').hidden = by('nav').hidden = by('leave').hidden = false;
 	turned(true);
-	listen(mine.status.event_cursor, (kind, value) => mine === known && told(kind, value), leaving.signal);
+	mine.cursor = mine.status.event_cursor;
+	stream();
 	await fill().catch(failed);
 	renderSoon();
 }
+
+// A page that nobody sees holds no connection: a browser has six for one host. It goes on where it was.
+function stream() {
+	const mine = known;
+	leaving?.abort();
+	leaving = new AbortController();
+	listen(mine.cursor, (kind, value) => mine === known && told(kind, value), leaving.signal);
+}
+
+document.addEventListener('visibilitychange', () => {
+	if (known && document.visibilityState === 'hidden')
+		leaving.abort();
+	else if (known)
+		stream();
+});
 
 function leave(why = '') {
 	leaving?.abort();
@@ -330,7 +348,7 @@ setInterval(async () => {
 		return;
 	await poll();
 	const [page, id, side] = here();
-	if (known && page === 'message' && known.one.id === id && !known.one.message?.ended)
+	if (known && page === 'message' && known.one.id === id && !known.one.failure && !known.one.message?.ended)
 		await readOne(id, side);
 	renderSoon();
 }, POLL_MS);

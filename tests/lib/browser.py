@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from .rpc import wait_for
 from .tools import Missing
 
 START_TIMEOUT_S = 60
-WAIT_S = 60
+WAIT_S = 30
 # Nothing but the page: no updates, no lookups, no rest of a session.
 ARGUMENTS = ["--headless=new", "--remote-debugging-port=0", "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-default-apps", "--disable-gpu",
@@ -66,12 +67,18 @@ class Browser:
     def __exit__(self, *_):
         self.process.stop()
 
-    def page(self, url: str, **look) -> "Page":
-        import http.client
+    def _ask(self, method: str, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
-        connection.request("PUT", "/json/new?about:blank")
-        target = json.loads(connection.getresponse().read())
-        page = Page(target["webSocketDebuggerUrl"])
+        connection.request(method, path)
+        return connection.getresponse().read()
+
+    def close(self, page: "Page") -> None:
+        page.socket.close()
+        self._ask("GET", f"/json/close/{page.target}")
+
+    def page(self, url: str, **look) -> "Page":
+        target = json.loads(self._ask("PUT", "/json/new?about:blank"))
+        page = Page(self, target["id"], target["webSocketDebuggerUrl"])
         page.call("Page.bringToFront")
         page.look(**look)
         page.go(url)
@@ -81,7 +88,8 @@ class Browser:
 class Page:
     """problems: errors of the console, of scripts and of the policy; requests: every URL that was asked for."""
 
-    def __init__(self, url: str):
+    def __init__(self, browser: Browser, target: str, url: str):
+        self.browser, self.target = browser, target
         self.socket = websocket.create_connection(url, timeout=WAIT_S, suppress_origin=True)
         self.number = 0
         self.problems: list[str] = []
@@ -144,7 +152,9 @@ class Page:
         return result["result"].get("value")
 
     def wait(self, script: str, timeout_s: float = WAIT_S):
-        return self.until(lambda: self.run(script), script, timeout_s)
+        # An element has no value that could be carried: that it is there is one.
+        there = f"Promise.resolve({script}).then(v => v instanceof Node ? true : v)"
+        return self.until(lambda: self.run(there), script, timeout_s)
 
     def text(self, selector: str = "body") -> str:
         return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
@@ -160,7 +170,8 @@ class Page:
 
     def focused(self) -> str:
         """The name of what has the focus, as assistive technology gets it."""
-        return self.run("(e => e === document.body ? '' : (e.getAttribute('aria-label') || e.labels?.[0]?.innerText || e.innerText || e.id).trim())"
+        return self.run("(e => e === document.body ? '' : (e.getAttribute('aria-label') || document.getElementById(e.getAttribute('aria-labelledby'))?.innerText"
+                        " || e.labels?.[0]?.innerText || e.innerText || e.id).trim())"
                         "(document.activeElement)")
 
     def tree(self) -> list[dict]:
@@ -181,5 +192,4 @@ class Page:
         file.write_bytes(base64.b64decode(image["data"]))
 
     def close(self) -> None:
-        self.socket.send(json.dumps({"id": 0, "method": "Page.close"}))
-        self.socket.close()
+        self.browser.close(self)
