@@ -20,22 +20,43 @@ let known; // everything that the key has opened; a new object when it is forgot
 let leaving;
 
 const nothing = () => ({ status: null, enclave: null, live: new Map(), events: [], dirty: new Map(), list: null, filter: { state: '', side: '', find: '' },
-	one: {}, evidence: null, enclaveAt: 0, stream: ['wait', 'connecting'], unreachable: '', alarms: -1 });
+	one: {}, evidence: null, enclaveAt: 0, stream: ['wait', 'connecting'], unreachable: '', alarms: null });
 
-// ---- what a screen reader is told, at most every few seconds ----
+// ---- what a screen reader is told, one thing every few seconds ----
 
-let toSay = '';
-let saidAt = 0;
+const WAITING = 4;
+const sayings = [];
+let speaking = false;
 
-function announce(text) {
-	toSay = text;
-	const wait = Math.max(0, saidAt + ANNOUNCE_MS - Date.now());
+function speak() {
+	if (speaking || sayings.length === 0)
+		return;
+	speaking = true;
+	by('announcer').textContent = sayings.shift();
 	setTimeout(() => {
-		if (toSay !== text)
-			return;
-		by('announcer').textContent = text;
-		saidAt = Date.now();
-	}, wait);
+		speaking = false;
+		speak();
+	}, ANNOUNCE_MS);
+}
+
+// What is small is left out while anything else waits.
+function announce(text, small = false) {
+	if (small && (speaking || sayings.length > 0))
+		return;
+	sayings.push(text);
+	sayings.splice(0, sayings.length - WAITING);
+	speak();
+}
+
+function announceAlarms(found) {
+	const before = known.alarms;
+	known.alarms = new Set(found.map((a) => a.key));
+	if (!before)
+		return;
+	for (const fresh of found.filter((a) => !before.has(a.key)))
+		announce(`${fresh.level}: ${fresh.what}`);
+	if (found.length === 0 && before.size > 0)
+		announce('No alarm any more');
 }
 
 // ---- showing ----
@@ -83,9 +104,7 @@ function render() {
 	}
 	const urgent = found.filter((a) => a.level === 'alarm').length;
 	document.title = `${urgent > 0 ? `(${urgent}) ` : ''}${by('title')?.textContent || ''} · ${known.status.name} · Caisson`;
-	if (known.alarms >= 0 && found.length !== known.alarms)
-		announce(found.length > known.alarms ? `${found[0].level}: ${found[0].what}` : found.length === 0 ? 'No alarm any more' : `${found.length} alarms`);
-	known.alarms = found.length;
+	announceAlarms(found);
 }
 
 let frame = 0;
@@ -156,13 +175,14 @@ async function refresh() {
 			const message = await readMessage(id, side);
 			if (mine !== known)
 				return;
+			const wasRead = mine.live.get(message.key);
 			follow(message);
 			if (mine.list)
 				mine.list.messages = mine.list.messages.map((m) => (m.key === message.key ? message : m));
 			if (mine.one.id === id)
 				await readOne(id, side);
-			if (message.ended)
-				announce(`Message ${id.slice(0, 8)} ${message.state}`);
+			if (message.ended && wasRead && !wasRead.ended)
+				announce(`Message ${id.slice(0, 8)} ${message.state}`, true);
 		} catch {
 			// The next event, or the next poll, asks again.
 		}
