@@ -1,4 +1,5 @@
-"""Fuzz campaigns, fault tests and the ledger's thirty minutes, with a report that is committed: docs/reports/<date>-<commit>.md."""
+"""Fuzz campaigns, fault tests, and thirty minutes each of the ledger and of a bridge under faults, with a report that is committed:
+docs/reports/<date>-<commit>.md."""
 from __future__ import annotations
 
 import argparse
@@ -19,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "fuzz"
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 # What a campaign may add to the committed corpus: few and small inputs, since every one is replayed by every test run.
-FUZZ_MINUTES, LEDGER_MINUTES, LEDGER = 10, 30, "ledger"
+FUZZ_MINUTES, LONG_MINUTES, LEDGER, BRIDGE = 10, 30, "ledger", "bridge"
+MESSAGES_A_MINUTE = 33.4
 KEPT_MAX = 16
 KEPT_SIZE_MAX = 4096
 CORPUS_MAX = 256
@@ -79,17 +81,39 @@ def faults() -> tuple[int, str]:
     return run.returncode, run.stdout
 
 
-def ledger(minutes: float, seed: int) -> dict:
-    """Four real processes, faults, and the comparison afterwards (tests/ledger/thirty_minutes.py)."""
+def long_run(program: str, minutes: float, seed: int, *more: str) -> dict:
+    """Real processes, faults, and the count afterwards: one of the programs of tests that print a JSON object."""
     with tempfile.TemporaryDirectory(prefix="caisson-slow-") as work:
         out = Path(work) / "result.json"
         load = os.getloadavg()[0]
-        run = subprocess.run([sys.executable, ROOT / "tests" / "ledger" / "thirty_minutes.py", "--minutes", str(minutes), "--seed", str(seed),
-                              "--json", out, "--keep", ROOT / "build" / "findings"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        run = subprocess.run([sys.executable, ROOT / "tests" / program, "--minutes", str(minutes), "--seed", str(seed),
+                              "--json", out, "--keep", ROOT / "build" / "findings", *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              env={**os.environ, "CAISSON_BUILD": os.environ.get("CAISSON_BUILD", str(ROOT / "build" / "dev")),
                                   "PYTHONDONTWRITEBYTECODE": "1"})
         result = json.loads(out.read_text()) if out.exists() else {}
         return {**result, "code": run.returncode, "tail": run.stdout.splitlines()[-60:], "load": [round(load, 1), round(os.getloadavg()[0], 1)]}
+
+
+def found_lines(r: dict) -> list[str]:
+    lines = [f"| found | {'nothing' if not r['problems'] else str(len(r['problems'])) + ' problems'} |", ""]
+    return lines + (["```", *r["problems"][:50], "```", ""] if r["problems"] else [])
+
+
+def bridge_lines(r: dict) -> list[str]:
+    if "kept" not in r:
+        return ["## A bridge under faults", "", f"It did not come to its end (exit {r['code']}):", "", "```", *r["tail"], "```", ""]
+    faults = ", ".join(f"{kind} {count}" for kind, count in r["faults"].items())
+    return ["## A bridge under faults", "",
+            f"Three gateways, two of them on the way to chain 2, two anvil chains with 12 confirmations, in a network namespace of their own; {r['minutes']:g} minutes, seed "
+            f"{r['seed']}; load of the machine {r['load'][0]} before, {r['load'][1]} after. Simulated: the chains have no consensus, reorganisations are anvil's, "
+            "and clocks are libfaketime's.", "",
+            "| | |", "|---|---|",
+            f"| faults | {faults} |",
+            f"| transfers sent; refused by the node | {r['sent']:,}; {r['unsent']:,} |",
+            f"| … on their chain at the end (reorganisations took the others) | {r['kept']:,} |",
+            f"| … delivered; refunded | {r['delivered']:,}; {r['refunded']:,} |",
+            f"| the last one's end after the last fault's | {r['settled_s']:g} s beyond 14 blocks |",
+            *found_lines(r)]
 
 
 def ledger_lines(r: dict) -> list[str]:
@@ -110,10 +134,11 @@ def ledger_lines(r: dict) -> list[str]:
              f"| receipts of `broadcast_tx_commit`, all found where they say | {r['receipts']:,} ({r['failed_calls']:,} calls failed) |",
              f"| blocks that a node showed meanwhile, all still there | {r['shown']:,} |",
              f"| signatures of votes and proposals in {r['log_records']:,} log records and in commits, one for each place | {r['signatures']:,} |",
-             f"| found | {'nothing' if not r['problems'] else str(len(r['problems'])) + ' problems'} |", ""]
-    if r["problems"]:
-        lines += ["```", *r["problems"][:50], "```", ""]
+             *found_lines(r)]
     return lines
+
+
+LONG = {LEDGER: ("ledger/thirty_minutes.py", ledger_lines), BRIDGE: ("e2e/chaos.py", bridge_lines)}
 
 
 def machine() -> str:
@@ -134,7 +159,7 @@ def fuzz_lines(rows: list[dict]) -> list[str]:
     return lines
 
 
-def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, chain: dict | None, commit: str,
+def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: float, long_lines: list[str], commit: str,
            dirty: str) -> Path:
     now = datetime.datetime.now(datetime.timezone.utc)
     lines = [f"# {'Fuzzing and faults' if rows else 'Faults'}, {now:%Y-%m-%d}", "", f"Commit {commit}{dirty}; {machine()}"
@@ -149,8 +174,7 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
         lines += ["## Faults", "", f"`pytest -m slow`: {closing[0].strip('= ')} (exit {fault_code})", ""]
         if fault_code not in (0, 5, 77):
             lines += ["```", *fault_log.splitlines()[-60:], "```", ""]
-    if chain is not None:
-        lines += ledger_lines(chain)
+    lines += long_lines
     folder = ROOT / "docs" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now:%Y-%m-%d}-{commit}.md"
@@ -160,9 +184,9 @@ def report(rows: list[dict], fault_code: int | None, fault_log: str, minutes: fl
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, help=f"of a fuzz target [{FUZZ_MINUTES}], of the ledger [{LEDGER_MINUTES}]")
-    parser.add_argument("--target", action="append", default=[], help=f"a fuzz target, or {LEDGER}")
-    parser.add_argument("--seed", type=int, help="of the ledger [the time]")
+    parser.add_argument("--minutes", type=float, help=f"of a fuzz target [{FUZZ_MINUTES}], of {LEDGER} and {BRIDGE} [{LONG_MINUTES}]")
+    parser.add_argument("--target", action="append", default=[], help=f"a fuzz target, {LEDGER} or {BRIDGE}")
+    parser.add_argument("--seed", type=int, help=f"of {LEDGER} and {BRIDGE} [the time]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-faults", action="store_true")
     options = parser.parse_args()
@@ -173,8 +197,8 @@ def main() -> int:
     programs = sorted(p for p in BIN.rglob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
     if options.target:
         programs = [p for p in programs if p.name.removeprefix("fuzz_") in options.target]
-    with_ledger = not options.target or LEDGER in options.target
-    if not programs and not (with_ledger and options.target):
+    long = [name for name in LONG if not options.target or name in options.target]
+    if not programs and not (long and options.target):
         print("no target of that name", file=sys.stderr)
         return 2
     findings = ROOT / "build" / "findings"
@@ -190,15 +214,19 @@ def main() -> int:
         print(f"-- {len(programs)} targets, {minutes:g} minutes each, {options.jobs} at a time", flush=True)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             rows = list(pool.map(run, programs))
-    fault_code, fault_log = (None, "") if options.no_faults or options.target == [LEDGER] else faults()
-    chain = None
-    if with_ledger:
-        seed = int(time.time()) if options.seed is None else options.seed
-        print(f"-- the ledger, {options.minutes or LEDGER_MINUTES:g} minutes, seed {seed}", flush=True)
-        chain = ledger(options.minutes or LEDGER_MINUTES, seed)
-    path = report(rows, fault_code, fault_log, minutes, chain, commit, dirty)
+    only_long = set(options.target) and not programs
+    fault_code, fault_log = (None, "") if options.no_faults or only_long else faults()
+    codes, long_lines = [r["code"] for r in rows], []
+    for name in long:
+        program, lines_of = LONG[name]
+        seed, length = int(time.time()) if options.seed is None else options.seed, options.minutes or LONG_MINUTES
+        print(f"-- the {name}, {length:g} minutes, seed {seed}", flush=True)
+        more = ("--messages", str(round(MESSAGES_A_MINUTE * length))) if name == BRIDGE else ()
+        result = long_run(program, length, seed, *more)
+        codes.append(result["code"])
+        long_lines += lines_of(result)
+    path = report(rows, fault_code, fault_log, minutes, long_lines, commit, dirty)
     print(f"-- report: {path.relative_to(ROOT)}")
-    codes = [r["code"] for r in rows] + ([chain["code"]] if chain is not None else [])
     print(f"{codes.count(0)} passed, {len(codes) - codes.count(0)} failed")
     return 1 if any(codes) or fault_code not in (None, 0, 5, 77) else 0
 

@@ -18,10 +18,14 @@ class Raw(Exception):
         self.body, self.status = body, status
 
 
+class Cut(Exception):
+    """Raised by a hook: the connection ends without an answer."""
+
+
 class RpcProxy:
     """hook(call, reply) -> reply, for every call; call(calls, hook) may raise Raw for the whole request.
 
-    before(calls) is asked first and may raise Raw; after(call, reply) may change one reply; whole(text) the whole body."""
+    before(calls) is asked first and may raise Raw or Cut; after(call, reply) may change one reply; whole(text) the whole body."""
 
     def __init__(self, url: str):
         self.target = urlsplit(url)
@@ -41,6 +45,9 @@ class RpcProxy:
                     status, answer = 200, proxy.answer(body)
                 except Raw as raw:
                     status, answer = raw.status, raw.body
+                except Cut:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(answer)))

@@ -1,4 +1,5 @@
-"""The tables of docs/testing.md name tests and errors: each is there, and the test asks for the error."""
+"""The tables of docs/testing.md name tests and errors: each is there, and the test asks for the error. The tests that docs/trust.md and
+docs/complaints.md name are there."""
 from __future__ import annotations
 
 import ast
@@ -105,3 +106,11 @@ def test_every_list_has_its_rows():
     assert tables["By the backends of hardware"] >= 14
     assert tables["By the key cluster"] >= 5
     assert tables["By the oracle"] >= 70
+
+
+@pytest.mark.parametrize("page", ["trust.md", "complaints.md"])
+def test_other_pages_name_tests_that_are_there(page):
+    named = set(re.findall(r"`((?:unit/)?[\w/]+/test_\w+\.(?:c|py))::(\w+)`", (ROOT / "docs" / page).read_text()))
+    assert len(named) > 30
+    for path, name in sorted(named):
+        text_of(path, name)
