@@ -8,8 +8,8 @@
 /* In JSON, whose numbers clients keep in a double. */
 #define CALLS_MAX ((uint64_t)1 << 53)
 
-static const char *const role_names[] = {[GATEWAY_ACCOUNT_GAS] = "gas",
-					 [GATEWAY_ACCOUNT_OPERATOR] = "operator"};
+static const char *const role_names[] = {
+	[GATEWAY_ACCOUNT_GAS] = "gas", [GATEWAY_ACCOUNT_OPERATOR] = "operator"};
 
 const char *gateway_account_role(enum gateway_account_kind kind)
 {
@@ -51,8 +51,7 @@ static void ask(struct gateway_chain *chain, enum gateway_account_kind kind)
 	if (gateway_journal_call_cost(chain->gateway->journal, &chain->identity, address,
 				      &account->call_cost) != CS_OK)
 		account->call_cost = 0;
-	account->asking =
-		adapter_account(chain->adapter, address, answered, account) == CS_OK;
+	account->asking = adapter_account(chain->adapter, address, answered, account) == CS_OK;
 }
 
 void gateway_accounts_look(struct gateway_chain *chain)
@@ -94,8 +93,7 @@ static json_t *account_json(const struct gateway_chain *chain, enum gateway_acco
 	cs_u256_decimal(text, &account->balance);
 	json_object_set_new(json, "role", json_string(gateway_account_role(kind)));
 	json_object_set_new(json, "address", host_json_hex(CS_BYTES_OF(address->b)));
-	json_object_set_new(json, "balance",
-			    account->is_known ? json_string(text) : json_null());
+	json_object_set_new(json, "balance", account->is_known ? json_string(text) : json_null());
 	json_object_set_new(json, "calls",
 			    gateway_account_calls(account, &calls) ? host_json_u64(calls)
 								   : json_null());

@@ -6,23 +6,23 @@
 
 /* Scripts and styles are the files beside it, never inline; what is built is built without markup in text
  * (trusted types), so that no name or payload of a stranger becomes a script. */
-#define POLICY                                                                                     \
-	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "            \
-	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "            \
+#define POLICY                                                                          \
+	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " \
+	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " \
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-#define UI_FILES(X)                                                                                \
-	X(index, "index.html", "text/html; charset=utf-8")                                         \
-	X(style, "style.css", "text/css; charset=utf-8")                                           \
-	X(icon, "icon.svg", "image/svg+xml")                                                       \
-	X(app, "app.js", "text/javascript; charset=utf-8")                                         \
-	X(api, "api.js", "text/javascript; charset=utf-8")                                         \
-	X(dom, "dom.js", "text/javascript; charset=utf-8")                                         \
-	X(judge, "judge.js", "text/javascript; charset=utf-8")                                     \
+#define UI_FILES(X)                                            \
+	X(index, "index.html", "text/html; charset=utf-8")     \
+	X(style, "style.css", "text/css; charset=utf-8")       \
+	X(icon, "icon.svg", "image/svg+xml")                   \
+	X(app, "app.js", "text/javascript; charset=utf-8")     \
+	X(api, "api.js", "text/javascript; charset=utf-8")     \
+	X(dom, "dom.js", "text/javascript; charset=utf-8")     \
+	X(judge, "judge.js", "text/javascript; charset=utf-8") \
 	X(views, "views.js", "text/javascript; charset=utf-8")
 
-#define DECLARE(id, file, type)                                                                    \
-	extern const unsigned char gateway_ui_##id[];                                              \
+#define DECLARE(id, file, type)                       \
+	extern const unsigned char gateway_ui_##id[]; \
 	extern const size_t gateway_ui_##id##_size;
 UI_FILES(DECLARE)
 #undef DECLARE

@@ -106,8 +106,9 @@ struct gateway_account {
 	bool asking;
 	bool is_known;
 	struct cs_u256 balance;
-	uint64_t call_cost; /* of the dearest of its newest calls, in the chain's smallest unit; 0: none */
-	uint64_t asked_ms;  /* 0: never */
+	uint64_t
+		call_cost; /* of the dearest of its newest calls, in the chain's smallest unit; 0: none */
+	uint64_t asked_ms; /* 0: never */
 	uint64_t told_ms;
 };
 
@@ -170,7 +171,7 @@ struct gateway {
 	struct host_evidence evidence;
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
-	char *reference; /* the page of /docs */
+	char *reference;           /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;

@@ -56,18 +56,19 @@ static void count_row(void *ctx, const struct gateway_count *row)
 	uint64_t now = host_wall_ms();
 	if (!name)
 		return;
-	const struct host_metric_label *labels = LABELS(
-		{"chain", gateway_caip2(gateway, &row->chain)},
-		{"remote", gateway_caip2(gateway, &row->remote)}, {"side", side_name(row->side)},
-		{"state", name});
-	gauge(gateway, "caisson_messages", "Messages in the journal by chain, remote, side and state.",
-	      labels, (double)row->count);
+	const struct host_metric_label *labels =
+		LABELS({"chain", gateway_caip2(gateway, &row->chain)},
+		       {"remote", gateway_caip2(gateway, &row->remote)},
+		       {"side", side_name(row->side)}, {"state", name});
+	gauge(gateway, "caisson_messages",
+	      "Messages in the journal by chain, remote, side and state.", labels,
+	      (double)row->count);
 	if (!relay_ends(row->state))
 		gauge(gateway, "caisson_message_oldest_age_seconds",
 		      "Time since the journal first heard of the oldest message of this state.",
 		      labels,
 		      row->count > 0 && now > row->oldest_ms ? (double)(now - row->oldest_ms) / 1000
-							      : 0);
+							     : 0);
 }
 
 /* Labels come from the tables of this program, never from what a peer wrote. */
@@ -83,12 +84,12 @@ static const char *reason_name(const char *reason)
 
 static void hold(struct gateway *gateway, const struct gateway_count *row, const char *reason)
 {
-	struct host_metric *metric = series(
-		gateway, HOST_METRIC_GAUGE, HELD,
-		"Messages that have not ended and that an error holds up, by its name.",
-		LABELS({"chain", gateway_caip2(gateway, &row->chain)},
-		       {"remote", gateway_caip2(gateway, &row->remote)},
-		       {"side", side_name(row->side)}, {"reason", reason}));
+	struct host_metric *metric =
+		series(gateway, HOST_METRIC_GAUGE, HELD,
+		       "Messages that have not ended and that an error holds up, by its name.",
+		       LABELS({"chain", gateway_caip2(gateway, &row->chain)},
+			      {"remote", gateway_caip2(gateway, &row->remote)},
+			      {"side", side_name(row->side)}, {"reason", reason}));
 	host_metric_set(metric, host_metric_value(metric) + (double)row->count);
 }
 
@@ -228,8 +229,8 @@ static void collect_endpoint(struct gateway_chain *chain, size_t index,
 	char place[PLACE_SIZE];
 	snprintf(number, sizeof(number), "%zu", index);
 	place_of(place, e->url);
-	const struct host_metric_label *labels = LABELS(
-		{"chain", chain->config->id}, {"endpoint", number}, {"url", place});
+	const struct host_metric_label *labels =
+		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", place});
 	const struct {
 		const char *name;
 		const char *help;
@@ -265,8 +266,8 @@ static void collect_account(struct gateway_chain *chain, enum gateway_account_ki
 	uint64_t calls = 0;
 	if (!account->is_known)
 		return;
-	const struct host_metric_label *labels = LABELS(
-		{"chain", chain->config->id}, {"account", gateway_account_role(kind)});
+	const struct host_metric_label *labels =
+		LABELS({"chain", chain->config->id}, {"account", gateway_account_role(kind)});
 	gauge(chain->gateway, "caisson_account_balance",
 	      "What an account that pays has, in the chain's smallest unit.", labels,
 	      as_double(&account->balance));
@@ -338,8 +339,7 @@ static void collect_insecure(struct gateway *gateway)
 	if (gateway_enclave_hello(gateway).n &&
 	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
 				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
-		const Caisson__Wire__HelloReply *hello =
-			(const Caisson__Wire__HelloReply *)message;
+		const Caisson__Wire__HelloReply *hello = (const Caisson__Wire__HelloReply *)message;
 		json_t *names = host_insecure_json(hello->insecure_flags);
 		for (size_t i = 0; i < json_array_size(names); i++)
 			gauge(gateway, INSECURE, INSECURE_HELP,
