@@ -750,36 +750,31 @@ static void reasons_are_of_what_has_not_ended(void **state)
 	assert_int_equal(counted.rows[2].count, 2);
 }
 
+static uint64_t cost_of(struct fixture *f, const struct gateway_submission *sub)
+{
+	uint64_t cost = 7;
+	assert_int_equal(gateway_journal_call_cost(f->journal, &sub->chain, &sub->account, &cost),
+			 CS_OK);
+	return cost;
+}
+
 static void a_call_costs_what_the_dearest_did(void **state)
 {
 	struct fixture *f = *state;
-	struct gateway_submission sub = {
-		.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER, .count = 1};
-	uint64_t cost = 7;
-	sub.account.b[0] = 1;
-	assert_int_equal(gateway_journal_call_cost(f->journal, &sub.chain, &sub.account, &cost),
-			 CS_OK);
-	assert_int_equal(cost, 0);
+	struct gateway_submission sub = {.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER};
+	assert_int_equal(cost_of(f, &sub), 0);
 	for (uint64_t i = 1; i <= 3; i++) {
 		assert_int_equal(write_(f, submission_body, &sub), CS_OK);
-		sub.state = GATEWAY_SUBMISSION_SETTLED;
 		sub.gas_used = 1000 * i;
 		sub.gas_price_wei = 10 - 3 * i;
 		assert_int_equal(write_(f, settle_body, &sub), CS_OK);
 	}
-	assert_int_equal(gateway_journal_call_cost(f->journal, &sub.chain, &sub.account, &cost),
-			 CS_OK);
-	assert_int_equal(cost, 8000);
-	sub.gas_used = (uint64_t)1 << 40;
-	sub.gas_price_wei = (uint64_t)1 << 40;
+	assert_int_equal(cost_of(f, &sub), 8000);
+	sub.gas_used = sub.gas_price_wei = (uint64_t)1 << 40;
 	assert_int_equal(write_(f, settle_body, &sub), CS_OK);
-	assert_int_equal(gateway_journal_call_cost(f->journal, &sub.chain, &sub.account, &cost),
-			 CS_OK);
-	assert_true(cost == UINT64_MAX);
+	assert_true(cost_of(f, &sub) == UINT64_MAX);
 	sub.account.b[0] = 2;
-	assert_int_equal(gateway_journal_call_cost(f->journal, &sub.chain, &sub.account, &cost),
-			 CS_OK);
-	assert_int_equal(cost, 0);
+	assert_int_equal(cost_of(f, &sub), 0);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
