@@ -709,19 +709,15 @@ static void the_oldest_is_as_old_as_its_first_row(void **state)
 	struct gateway_message other = sample(2, RELAY_SOURCE);
 	assert_int_equal(add(f, &m), CS_OK);
 	uint64_t born = m.created_ms;
-	for (;;) {
-		snprintf(m.why, sizeof(m.why), "unavailable: no node answers");
+	do {
 		assert_int_equal(write_(f, save_body, &m), CS_OK);
-		if (m.updated_ms > born)
-			break;
-	}
+	} while (m.updated_ms == born);
 	other.remote = a_hash(0xc0, 3);
 	assert_int_equal(add(f, &other), CS_OK);
 	assert_int_equal(gateway_journal_counts(f->journal, count_one, &counted), CS_OK);
 	assert_int_equal(counted.count, 2);
 	assert_int_equal(counted.rows[0].count, 1);
 	assert_int_equal(counted.rows[0].oldest_ms, born);
-	assert_true(counted.rows[0].oldest_ms < m.updated_ms);
 	assert_true(cs_hash_eq(&counted.rows[0].remote, &m.remote));
 	assert_true(cs_hash_eq(&counted.rows[1].remote, &other.remote));
 }
