@@ -58,6 +58,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "operator",
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
+	json_object_set_new(json, "accounts", gateway_accounts_json(chain));
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen",
@@ -157,16 +158,17 @@ struct count_ctx {
 	json_t *list;
 };
 
-static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side,
-		      enum relay_state state, uint64_t count, uint64_t oldest_ms)
+static void count_row(void *ctx, const struct gateway_count *row)
 {
 	struct count_ctx *c = ctx;
 	json_array_append_new(
 		c->list,
-		json_pack("{s:s,s:s,s:s,s:I,s:I}", "chain", gateway_caip2(c->gateway, chain),
-			  "side", side == RELAY_SOURCE ? "source" : "destination", "state",
-			  relay_state_name(state) ? relay_state_name(state) : "", "count",
-			  (json_int_t)count, "oldest_ms", (json_int_t)oldest_ms));
+		json_pack("{s:s,s:s,s:s,s:s,s:I,s:I}", "chain",
+			  gateway_caip2(c->gateway, &row->chain), "remote",
+			  gateway_caip2(c->gateway, &row->remote), "side",
+			  row->side == RELAY_SOURCE ? "source" : "destination", "state",
+			  relay_state_name(row->state) ? relay_state_name(row->state) : "", "count",
+			  (json_int_t)row->count, "oldest_ms", (json_int_t)row->oldest_ms));
 }
 
 static json_t *peers_json(struct gateway *gateway)
@@ -286,4 +288,5 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_transaction_routes(gateway);
 	gateway_api_sweep_routes(gateway);
 	gateway_api_reference_routes(gateway);
+	gateway_api_ui_routes(gateway);
 }

@@ -122,6 +122,8 @@ static void tick(void *context)
 			log_warn("journal.tidy_failed");
 	}
 	gateway_drain_tick(gateway);
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		gateway_accounts_look(&gateway->chains[i]);
 	gateway_wake(gateway);
 }
 

@@ -64,7 +64,8 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
-	bool reachable;
+	bool reachable; /* as the newest call says */
+	bool is_judged; /* there was a call */
 	bool gone; /* the configuration has it no more */
 };
 
@@ -108,6 +109,18 @@ struct gateway_route {
 	bool announcing;
 };
 
+enum gateway_account_kind { GATEWAY_ACCOUNT_GAS, GATEWAY_ACCOUNT_OPERATOR, GATEWAY_ACCOUNT_COUNT };
+/* What an account of a chain has left: as its nodes say it. */
+struct gateway_account {
+	bool asking;
+	bool is_known;
+	struct cs_u256 balance;
+	uint64_t
+		call_cost; /* of the dearest of its newest calls, in the chain's smallest unit; 0: none */
+	uint64_t asked_ms; /* 0: never */
+	uint64_t told_ms;
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -127,6 +140,7 @@ struct gateway_chain {
 	struct cs_secret *operator_key;
 	unsigned open_gas;
 	unsigned open_operator;
+	struct gateway_account accounts[GATEWAY_ACCOUNT_COUNT];
 	bool gas_is_out; /* the gas account could not pay for the last call that was tried */
 	struct adapter_sender sender; /* of both accounts: one order of rows */
 	/* what applications signed: one is looked at, then the next, and all again a block later */
@@ -186,7 +200,7 @@ struct gateway {
 	struct host_evidence evidence;
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
-	char *reference; /* the page of /docs */
+	char *reference;           /* the page of /docs */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
@@ -320,6 +334,20 @@ bool gateway_is_stopped(const struct gateway_message *message);
 /* An event with the row's reason, and a note to the other side. Inside a writer. */
 CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
 					      struct gateway_message *row);
+
+/* ---- accounts.c ---- */
+/* Fewer calls than this are few: an operator has hours, not days. */
+#define GATEWAY_CALLS_LOW 100u
+/* Asks the chain for the balances whose time has come. */
+void gateway_accounts_look(struct gateway_chain *chain);
+const char *gateway_account_role(enum gateway_account_kind kind);
+/* NULL: the chain has no such account. */
+const struct cs_address *gateway_account_address(const struct gateway_chain *chain,
+						 enum gateway_account_kind kind);
+/* How many calls like the dearest of its newest ones it pays for. False: not known. */
+bool gateway_account_calls(const struct gateway_account *account, uint64_t *calls);
+bool gateway_account_is_low(const struct gateway_account *account);
+json_t *gateway_accounts_json(const struct gateway_chain *chain);
 
 /* ---- parts.c: aligned parts of a batch ---- */
 /* The leaves of a statement row. */
@@ -475,5 +503,8 @@ extern const size_t gateway_openapi_size;
 /* HTML of an OpenAPI 3.1 description that keeps to the part of it which ours uses; malloc'd. */
 char *gateway_reference_html(const json_t *description);
 void gateway_api_reference_routes(struct gateway *gateway);
+
+/* ---- api_ui.c: the operators' page, whose files are embedded ---- */
+void gateway_api_ui_routes(struct gateway *gateway);
 
 #endif

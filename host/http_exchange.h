@@ -52,8 +52,9 @@ struct host_http_exchange {
 	 * refused, and its connection closed. */
 	const char *broken;
 	int status;
-	struct MHD_Response *response; /* made, not yet queued */
+	struct MHD_Response *response;   /* made, not yet queued */
 	struct host_http_stream *stream; /* what the response reads from, or NULL */
+	bool is_file;                    /* the reply has an ETag in any case */
 	uint32_t header_count;
 	char *headers[HOST_HTTP_REPLY_HEADERS_MAX][2];
 	bool handler_holds; /* a handler has it and has not replied */

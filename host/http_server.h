@@ -105,6 +105,10 @@ void host_http_reply_header(struct host_http_exchange *exchange, const char *nam
 /* The body is copied. */
 void host_http_reply(struct host_http_exchange *exchange, int status, const char *content_type,
 		     struct cs_bytes body);
+/* 200 with what never changes while the process runs: it has an ETag whatever the options say, and is asked
+ * for again each time. */
+void host_http_reply_file(struct host_http_exchange *exchange, const char *content_type,
+			  struct cs_bytes body);
 /* Takes root (one reference). */
 void host_http_reply_json(struct host_http_exchange *exchange, int status, json_t *root);
 /* RFC 9457 application/problem+json from err.def: type "urn:caisson:error:<name>", title the

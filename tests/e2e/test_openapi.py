@@ -293,10 +293,11 @@ def test_a_failed_message(world):
 def test_what_a_gateway_says_of_itself(world):
     for gateway in world.gateways:
         for path in ("/healthz", "/metrics", "/v1/chains", "/v1/enclave", "/v1/enclave/evidence?nonce=" + "5a" * 16, "/v1/status", "/v1/routes",
-                     "/openapi.json", "/docs"):
+                     "/openapi.json", "/docs", "/ui", "/ui/app.js", "/ui/icon.svg"):
             ask(gateway, 200, "GET", path)
         assert gateway.request("HEAD", "/v1/status")[0] == 200
         ask(gateway, 404, "GET", f"/v1/chains/{gateway.side.chain.caip2}/conflict")
+        ask(gateway, 404, "GET", "/ui/nothing.js")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -95,6 +95,8 @@ export interface Step {
   tx?: Hex | null;
   block?: number | null;
   detail?: string | null;
+  /** Of a block with a transaction of the gateway that was asked; paid in the chain's smallest unit, by all its messages together. */
+  cost?: { gas_used: number; paid: string; messages: number };
   skipped?: string;
   pending?: boolean;
 }

@@ -50,6 +50,14 @@ class Place(TypedDict):
     time_s: int | None
 
 
+class Cost(TypedDict):
+    """Of a block with a transaction of the gateway that was asked; paid in the chain's smallest unit, by all its messages together."""
+
+    gas_used: int
+    paid: str
+    messages: int
+
+
 class Step(TypedDict):
     """One that happened has t_ms, one that never will has skipped (why), one that may still happen has pending."""
 
@@ -60,6 +68,7 @@ class Step(TypedDict):
     tx: NotRequired[str | None]
     block: NotRequired[int | None]
     detail: NotRequired[str | None]
+    cost: NotRequired[Cost]
     skipped: NotRequired[str]
     pending: NotRequired[bool]
 
