@@ -65,8 +65,7 @@ CS_NODISCARD enum cs_err cluster_revoked_write(struct cs_buf *out, struct cs_byt
 CS_NODISCARD enum cs_err cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX],
 					      size_t *count,
 					      uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
-					      bool *is_new, struct cs_bytes reply,
-					      const struct cs_hash *lineage,
+					      struct cs_bytes reply, const struct cs_hash *lineage,
 					      const struct cs_ed25519_key *anchor_key,
 					      struct cs_arena *arena, struct cs_why *why);
 
