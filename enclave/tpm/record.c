@@ -114,6 +114,7 @@ static enum cs_err run(struct use *use, uint8_t *out, const uint8_t *in)
 
 static enum cs_err in_session(struct tpm *tpm, uint8_t *out, const uint8_t *in, struct cs_why *why)
 {
+	cs_assert((out == NULL) != (in == NULL));
 	struct use use = {.tpm = tpm, .index = NONE, .why = why};
 	ESYS_TR key;
 	CS_TRY(tpm_storage_key(&key, tpm, why));

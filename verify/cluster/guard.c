@@ -197,9 +197,12 @@ enum cs_err cluster_guard_revoked_hear(struct cluster_guard *guard, bool *change
 	*changed = false;
 	if (!guard->has_anchor)
 		return cs_fail(why, CS_ERR_NO_KEY, "no grant was carried yet");
-	return cluster_revoked_read(guard->revoked, &guard->revoked_count, guard->revoked_signature,
-				    changed, reply, lineage_of(guard), &guard->anchor_key,
-				    guard->revoked, guard->revoked_count, tools->arena, why);
+	const size_t before = guard->revoked_count;
+	CS_TRY(cluster_revoked_read(guard->revoked, &guard->revoked_count, guard->revoked_signature,
+				    reply, lineage_of(guard), &guard->anchor_key, tools->arena,
+				    why));
+	*changed = guard->revoked_count > before;
+	return CS_OK;
 }
 
 /* ---- towards Workers ---- */

@@ -177,25 +177,23 @@ static enum cs_err read_revoked(struct cs_hash *list, size_t *count,
 }
 
 enum cs_err cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX], size_t *count,
-				 uint8_t signature[CS_ED25519_SIGNATURE_SIZE], bool *is_new,
+				 uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
 				 struct cs_bytes bytes, const struct cs_hash *lineage,
-				 const struct cs_ed25519_key *anchor_key,
-				 const struct cs_hash *known, size_t known_count,
-				 struct cs_arena *arena, struct cs_why *why)
+				 const struct cs_ed25519_key *anchor_key, struct cs_arena *arena,
+				 struct cs_why *why)
 {
 	Caisson__Wire__ClusterRevokedReply *reply = NULL;
 	struct cs_hash list[CLUSTER_REVOKED_MAX];
 	size_t n = 0;
 	const size_t mark = cs_arena_mark(arena);
 	enum cs_err err = CLUSTER_DECODE(&reply, cluster_revoked_reply, bytes, arena, why);
-	*is_new = err == CS_OK && reply->n_revoked > 0;
-	if (*is_new)
+	const bool is_new = err == CS_OK && reply->n_revoked > 0;
+	if (is_new)
 		err = read_revoked(list, &n, reply, lineage, anchor_key, why);
-	if (*is_new && err == CS_OK && !cluster_revoked_has_all(list, n, known, known_count))
+	if (is_new && err == CS_OK && !cluster_revoked_has_all(list, n, revoked, *count))
 		err = cs_fail(why, CS_ERR_ROLLED_BACK,
 			      "something that was revoked is not any more");
-	*is_new = *is_new && err == CS_OK && n > known_count;
-	if (*is_new) {
+	if (is_new && err == CS_OK) {
 		memcpy(revoked, list, n * sizeof *revoked);
 		*count = n;
 		memcpy(signature, reply->signature.data, CS_ED25519_SIGNATURE_SIZE);

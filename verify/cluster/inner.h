@@ -60,14 +60,14 @@ CS_NODISCARD enum cs_err cluster_revoked_write(struct cs_buf *out, struct cs_byt
 					       const struct cs_hash *revoked, size_t count,
 					       const uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
 					       struct cs_arena *arena, struct cs_why *why);
-/* *is_new: more than was known; else the others are untouched. BAD_SIGNATURE; ROLLED_BACK: something that is
- * known is not in it. */
-CS_NODISCARD enum cs_err
-cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX], size_t *count,
-		     uint8_t signature[CS_ED25519_SIGNATURE_SIZE], bool *is_new,
-		     struct cs_bytes reply, const struct cs_hash *lineage,
-		     const struct cs_ed25519_key *anchor_key, const struct cs_hash *known,
-		     size_t known_count, struct cs_arena *arena, struct cs_why *why);
+/* `revoked` has what was known, and gets what is known now: the same where nothing is new. BAD_SIGNATURE;
+ * ROLLED_BACK: something that is known is not in it; then nothing changes. */
+CS_NODISCARD enum cs_err cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX],
+					      size_t *count,
+					      uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
+					      struct cs_bytes reply, const struct cs_hash *lineage,
+					      const struct cs_ed25519_key *anchor_key,
+					      struct cs_arena *arena, struct cs_why *why);
 
 /* ---- a session's first message ---- */
 

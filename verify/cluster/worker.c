@@ -365,9 +365,10 @@ enum cs_err cluster_worker_revoked_hear(struct cluster_worker *worker, bool *cha
 	*changed = false;
 	if (worker->certificate_size == 0)
 		return cs_fail(why, CS_ERR_NO_KEY, "this worker has no keys");
-	CS_TRY(cluster_revoked_read(trust->revoked, &trust->revoked_count, signature, changed,
-				    reply, lineage_of(worker), &worker->anchor_key, trust->revoked,
-				    trust->revoked_count, tools->arena, why));
+	const size_t before = trust->revoked_count;
+	CS_TRY(cluster_revoked_read(trust->revoked, &trust->revoked_count, signature, reply,
+				    lineage_of(worker), &worker->anchor_key, tools->arena, why));
+	*changed = trust->revoked_count > before;
 	if (cluster_revoked(trust->revoked, trust->revoked_count, &own))
 		drop_keys(worker);
 	return CS_OK;
