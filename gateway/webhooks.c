@@ -426,10 +426,10 @@ static enum cs_err has_room(const struct gateway *gateway, const char *owner, st
 	for (size_t i = 0; i < all->count; i++)
 		own += strcmp(all->hooks[i]->row.owner, owner) == 0;
 	if (own >= GATEWAY_WEBHOOKS_PER_KEY_MAX)
-		return cs_fail(why, CS_ERR_FULL, "an API key has %u webhooks at most",
+		return cs_fail(why, CS_ERR_CONFLICT, "an API key has %u webhooks at most",
 			       GATEWAY_WEBHOOKS_PER_KEY_MAX);
 	if (all->count == GATEWAY_WEBHOOKS_MAX)
-		return cs_fail(why, CS_ERR_FULL, "there are %u webhooks, no more fit",
+		return cs_fail(why, CS_ERR_CONFLICT, "there are %u webhooks, no more fit",
 			       GATEWAY_WEBHOOKS_MAX);
 	return CS_OK;
 }

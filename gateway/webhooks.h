@@ -33,7 +33,7 @@ bool gateway_webhook_has_owner(const struct gateway *gateway,
 /* Whether a receiver of this URL may be there: MALFORMED, INVALID (no https), FORBIDDEN (its address). */
 CS_NODISCARD enum cs_err gateway_webhook_url_check(const struct gateway *gateway, const char *url,
 						   struct cs_why *why);
-/* url, owner, filter and cursor are given, the rest is made. FULL. The caller wipes the secret. */
+/* url, owner, filter and cursor are given, the rest is made. CONFLICT: there are as many as may be. The caller wipes the secret. */
 CS_NODISCARD enum cs_err gateway_webhook_add(struct gateway *gateway,
 					     const struct gateway_webhook *wanted,
 					     const struct gateway_webhook **made,

@@ -710,7 +710,7 @@ static void no_key_has_more_than_its_share(void **state)
 	for (unsigned i = 0; i < GATEWAY_WEBHOOKS_PER_KEY_MAX; i++)
 		make(f, "/hook", "");
 	snprintf(body, sizeof(body), "{\"url\":\"%s/hook\"}", f->url);
-	refused(call(f, "POST", "/v1/webhooks", app_key, body), 503, "full", "16");
+	refused(call(f, "POST", "/v1/webhooks", app_key, body), 409, "conflict", "16");
 	struct answer answer = call(f, "POST", "/v1/webhooks", other_key, body);
 	assert_int_equal(answer.status, 201);
 	json_decref(answer.body);
