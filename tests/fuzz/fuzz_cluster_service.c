@@ -393,9 +393,14 @@ static void dial(unsigned who, struct cs_bytes how)
 		flush_guest(who);
 		carry(QUEUE_MAX);
 	}
+	struct wire_report_tls tls;
 	if (!channel_is_ready(guest->channel) ||
-	    channel_binding(guest->channel, &guest->session.channel) != CS_OK)
+	    channel_binding(guest->channel, CS_BYTES_NONE, &tls) != CS_OK)
 		return;
+	guest->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+							  .client_spki = tls.client_spki,
+							  .server_spki = tls.server_spki,
+							  .client = true};
 	cs_arena_rewind(&w.scene->arena, 0);
 	cs_buf_init(&out, memory, sizeof memory);
 	ok(cluster_guard_hello(&guest->guard, &guest->session, &out, &guest->tools, &w.why));

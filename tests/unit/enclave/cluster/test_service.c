@@ -90,7 +90,12 @@ static void dial(struct peer *peer, struct host *host)
 	pump(peer);
 	assert_true(channel_is_ready(peer->channel));
 	peer->session = (struct cluster_session){.verified = false};
-	ok(channel_binding(peer->channel, &peer->session.channel));
+	struct wire_report_tls tls;
+	ok(channel_binding(peer->channel, CS_BYTES_NONE, &tls));
+	peer->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+							 .client_spki = tls.client_spki,
+							 .server_spki = tls.server_spki,
+							 .client = true};
 }
 
 static void peer_init(struct peer *peer, struct host *host, char build)
