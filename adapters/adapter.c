@@ -111,6 +111,11 @@ enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx)
 	return adapter->ops->tx_cancel(tx);
 }
 
+enum cs_err adapter_tx_raise(struct adapter *adapter, struct adapter_tx *tx)
+{
+	return adapter->ops->tx_raise ? adapter->ops->tx_raise(tx) : CS_ERR_UNSUPPORTED;
+}
+
 enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 			     void *ctx)
 {

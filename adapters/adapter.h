@@ -518,6 +518,8 @@ struct adapter_ops {
 	void (*tx_signed)(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
 	void (*tx_refused)(struct adapter_tx *tx, enum cs_err err, const char *why);
 	enum cs_err (*tx_cancel)(struct adapter_tx *tx);
+	/* NULL: transactions offer no fee that could be raised. */
+	enum cs_err (*tx_raise)(struct adapter_tx *tx);
 	enum cs_err (*send_raw)(struct adapter *adapter, struct cs_bytes raw, adapter_done_fn *done,
 				void *ctx);
 	/* NULL, both: it takes none of somebody else's. */
@@ -610,6 +612,10 @@ void adapter_tx_refused(struct adapter *adapter, struct adapter_tx *tx, enum cs_
 /* Not sent yet: FAILED with CLOSED. Sent: replaced by a cancellation, which may lose the race: the
  * report tells. CONFLICT: it is already included, or unknown. */
 CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx);
+/* Another attempt now, under the same nonce, with what is asked now and an eighth more at least: sign is
+ * called for it in a later turn. CONFLICT: nothing of it was sent, or a block has it; POLICY_FEE: above
+ * its cap; FULL: the last attempt was made, or one is being made; UNSUPPORTED. */
+CS_NODISCARD enum cs_err adapter_tx_raise(struct adapter *adapter, struct adapter_tx *tx);
 /* Without nonce, ladder or watch: for a transaction that somebody else made. "Already known" is
  * success. */
 CS_NODISCARD enum cs_err adapter_send_raw(struct adapter *adapter, struct cs_bytes raw,

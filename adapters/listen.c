@@ -257,9 +257,10 @@ static const struct {
 			    const struct adapter_listener *listener, struct cs_why *why);
 } kinds[] = {{"eip155:", new_evm}, {"cosmos:", new_cometbft}};
 
-enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter **adapter,
-				 struct host_loop *loop, const struct adapter_contracts *contracts,
-				 struct cs_why *why)
+enum cs_err adapter_listen_make(struct adapter_listen *listen,
+				const struct host_chain_config *config, struct host_loop *loop,
+				const struct adapter_contracts *contracts, struct adapter **adapter,
+				struct cs_why *why)
 {
 	const struct adapter_listener listener = {.ctx = listen,
 						  .head = on_head,
@@ -269,20 +270,41 @@ enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter *
 						  .stalled = on_stalled,
 						  .conflict = on_conflict,
 						  .endpoint = on_endpoint};
-	struct adapter_cursor cursor;
+	struct adapter_listen as = *listen;
 	size_t kind = 0;
-	enum cs_err err = load_cursor(listen, &cursor);
-	if (err != CS_OK)
-		return cs_fail(why, err, "the cursor of %s is broken", listen->config->id);
-	while (kind < CS_LEN(kinds) && strncmp(listen->config->id, kinds[kind].namespace,
-					       strlen(kinds[kind].namespace)) != 0)
+	as.config = config;
+	while (kind < CS_LEN(kinds) &&
+	       strncmp(config->id, kinds[kind].namespace, strlen(kinds[kind].namespace)) != 0)
 		kind++;
 	if (kind == CS_LEN(kinds))
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "%s: no adapter for its namespace",
-			       listen->config->id);
+			       config->id);
+	return kinds[kind].make(adapter, loop, &as, contracts, &listener, why);
+}
+
+enum cs_err adapter_listen_exchange(struct adapter_listen *listen, struct adapter **adapter,
+				    struct adapter *next)
+{
+	struct adapter_cursor cursor;
+	adapter_free(*adapter);
+	*adapter = next;
+	listen->follow->adapter = next;
+	adapter_follow_stalled(listen->follow, 0);
+	CS_TRY(load_cursor(listen, &cursor));
+	return adapter_start(next, &cursor);
+}
+
+enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter **adapter,
+				 struct host_loop *loop, const struct adapter_contracts *contracts,
+				 struct cs_why *why)
+{
+	struct adapter_cursor cursor;
+	enum cs_err err = load_cursor(listen, &cursor);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the cursor of %s is broken", listen->config->id);
 	CS_TRY(take_decision(listen, &cursor));
 	adapter_follow_progress(listen->follow, &cursor);
-	CS_TRY(kinds[kind].make(adapter, loop, listen, contracts, &listener, why));
+	CS_TRY(adapter_listen_make(listen, listen->config, loop, contracts, adapter, why));
 	listen->follow->adapter = *adapter;
 	return adapter_start(*adapter, &cursor);
 }

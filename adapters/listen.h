@@ -53,4 +53,16 @@ CS_NODISCARD enum cs_err adapter_listen_start(struct adapter_listen *listen,
 					      const struct adapter_contracts *contracts,
 					      struct cs_why *why);
 
+/* Another adapter of the same chain by another configuration, which nobody has begun: for
+ * adapter_listen_exchange, or adapter_free. */
+CS_NODISCARD enum cs_err adapter_listen_make(struct adapter_listen *listen,
+					     const struct host_chain_config *config,
+					     struct host_loop *loop,
+					     const struct adapter_contracts *contracts,
+					     struct adapter **adapter, struct cs_why *why);
+/* Ends *adapter (what is open is answered with CLOSED), and begins with `next` where the journal's
+ * cursor is. Not inside a callback of the adapter. An error is the journal's: nothing is watched. */
+CS_NODISCARD enum cs_err adapter_listen_exchange(struct adapter_listen *listen,
+						 struct adapter **adapter, struct adapter *next);
+
 #endif

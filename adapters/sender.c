@@ -48,6 +48,24 @@ static bool sent_answered(struct adapter_sent *sent)
 	return false;
 }
 
+enum cs_err adapter_sender_raise(struct adapter_sender *sender, uint64_t n)
+{
+	for (const struct adapter_sent *sent = sender->list; sent; sent = sent->next)
+		if (sent->n == n && !sent->gone && sent->tx)
+			return adapter_tx_raise(sender->adapter, sent->tx);
+	return CS_ERR_CONFLICT;
+}
+
+void adapter_sender_move(struct adapter_sender *sender, struct adapter *adapter)
+{
+	for (struct adapter_sent *next, *sent = sender->list; sent; sent = next) {
+		next = sent->next;
+		sent_gone(sent);
+	}
+	sender->adapter = adapter;
+	sender->resumed_to = 0;
+}
+
 void adapter_sender_done(struct adapter_sender *sender)
 {
 	while (sender->list)

@@ -75,8 +75,14 @@ struct adapter_sender {
 /* Hands to the adapter what the journal has open: after a start all of it, later what was written
  * since. In order: one that cannot be taken now holds up those behind it. */
 void adapter_sender_take_up(struct adapter_sender *sender);
+/* Another adapter, after the end of the one before: what was open is taken up from the journal again,
+ * and an answer that is still to come for it is nobody's. */
+void adapter_sender_move(struct adapter_sender *sender, struct adapter *adapter);
 /* After the adapter's end, and when nobody will answer any more. */
 void adapter_sender_done(struct adapter_sender *sender);
+
+/* adapter_tx_raise of row n; CONFLICT too where the adapter has no such row. */
+CS_NODISCARD enum cs_err adapter_sender_raise(struct adapter_sender *sender, uint64_t n);
 
 /* Takes raw, which is malloc'd. */
 void adapter_sent_signed(struct adapter_sent *sent, uint8_t *raw, size_t raw_size,

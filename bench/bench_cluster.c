@@ -59,9 +59,10 @@ static void must(enum cs_err err, const struct cs_why *why)
 	bench_die("a step was refused");
 }
 
-static enum cs_err evidence(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err evidence(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			    struct cs_why *why)
 {
-	(void)context;
+	(void)context, (void)why;
 	cs_put(out, cs_bytes("caisson/evidence/simulated/v1", 30));
 	cs_put(out, CS_BYTES_OF(bench.measurement));
 	cs_put(out, cs_bytes(report_data, 64));
@@ -82,7 +83,6 @@ static void set_up(const char *path, const char *measurement)
 	cs_arena_init(&kept, malloc(CLUSTER_MANIFEST_ARENA_SIZE), CLUSTER_MANIFEST_ARENA_SIZE);
 	bench.tools = (struct cluster_tools){.sig = cs_sig_new(&seed),
 					     .nistp = cs_nistp_new(),
-					     .roots = &attest_roots_vendors,
 					     .arena = &bench.arena,
 					     .tee = {NULL, evidence, NULL, FLAGS}};
 	must(cs_unhex(bench.measurement, 32, cs_bytes_str(measurement)), &why);

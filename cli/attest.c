@@ -16,11 +16,11 @@
 
 /* ---- options ---- */
 
-/* Unix seconds, or as in RFC 3339; without --at this machine's clock. */
-static enum cli_exit read_time(struct attest_run *run)
+/* Unix seconds, or as in RFC 3339; without --at at_s, or this machine's clock. */
+static enum cli_exit read_time(struct attest_run *run, uint64_t at_s)
 {
 	const char *text = cli_option(run->cli, "at");
-	uint64_t seconds = (uint64_t)time(NULL);
+	uint64_t seconds = at_s != 0 ? at_s : (uint64_t)time(NULL);
 	if (text != NULL && cs_utc_parse(&seconds, cs_bytes_str(text)) != CS_OK) {
 		if (!cli_number(run->cli, "at", CS_UTC_SECONDS_MAX, &seconds))
 			return cli_fail(run->cli, CLI_USAGE,
@@ -68,10 +68,10 @@ static enum cli_exit read_policy(struct attest_run *run)
 	return read_report_data(run);
 }
 
-static enum cli_exit read_options(struct attest_run *run)
+enum cli_exit attest_run_options(struct attest_run *run, uint64_t at_s)
 {
 	const char *collateral = cli_option(run->cli, "collateral");
-	enum cli_exit code = read_time(run);
+	enum cli_exit code = read_time(run, at_s);
 	if (code == CLI_OK)
 		code = read_policy(run);
 	if (code == CLI_OK)
@@ -96,27 +96,28 @@ static void unreadable(struct attest_run *run, enum cs_err err, const struct cs_
 		     why->text);
 }
 
-static enum cli_exit verify(struct attest_run *run, struct cs_bytes file)
+enum cli_exit attest_run_verify(struct attest_run *run, struct cs_bytes evidence)
 {
 	struct cs_why why = {{0}};
-	enum cs_err err = attest_evidence_find(&run->in.evidence, file, &run->arena, &why);
+	enum cs_err err = attest_evidence_find(&run->in.evidence, evidence, &run->arena, &why);
 	if (err == CS_OK)
 		err = attest_verify(&run->result, &run->in, run->nistp, &run->arena, &why);
 	if (err == CS_ERR_NO_MEMORY || err == CS_ERR_CRYPTO)
 		return cli_fail(run->cli, CLI_FAILED, "%s", cs_err_sentence(err));
 	if (err != CS_OK)
 		unreadable(run, err, &why);
-	const enum cli_exit code = attest_document_check(run);
-	if (code != CLI_OK)
-		return code;
+	return CLI_OK;
+}
+
+void attest_run_appraise(struct attest_run *run)
+{
 	attest_appraise(&run->appraisal, &run->result, &run->policy, &run->in.now);
 	/* Genuine hardware around a program that says of itself that something is missing. */
 	if (run->document_flags != 0 && run->appraisal.status == ATTEST_TIER_AFFIRMING)
 		run->appraisal.status = ATTEST_TIER_WARNING;
-	return CLI_OK;
 }
 
-static int exit_of(const struct attest_appraisal *appraisal)
+int attest_exit_of(const struct attest_appraisal *appraisal)
 {
 	switch (appraisal->status) {
 	case ATTEST_TIER_AFFIRMING:
@@ -136,15 +137,18 @@ static int exit_of(const struct attest_appraisal *appraisal)
 
 /* ---- the command ---- */
 
-static void run_done(struct attest_run *run)
+void attest_close(struct attest_run *run)
 {
+	if (run == NULL)
+		return;
 	cs_nistp_free(run->nistp);
 	json_decref(run->document);
+	json_decref(run->hello);
 	free(run->block);
 	free(run);
 }
 
-static struct attest_run *run_new(struct cli *cli)
+struct attest_run *attest_run_new(struct cli *cli)
 {
 	struct attest_run *run = calloc(1, sizeof(*run));
 	if (run == NULL)
@@ -153,33 +157,54 @@ static struct attest_run *run_new(struct cli *cli)
 	run->block = malloc(ARENA_SIZE);
 	run->nistp = cs_nistp_new();
 	if (run->block == NULL || run->nistp == NULL) {
-		run_done(run);
+		attest_close(run);
 		return NULL;
 	}
 	cs_arena_init(&run->arena, run->block, ARENA_SIZE);
 	return run;
 }
 
-enum cli_exit cli_attest_verify(struct cli *cli)
+static enum cli_exit judge(struct attest_run *run, const char *path, uint64_t at_s)
 {
 	struct cs_bytes file;
-	if (cli->positional_count != 1)
-		return cli_fail(cli, CLI_USAGE, "which file?");
-	struct attest_run *run = run_new(cli);
+	enum cli_exit code = attest_run_options(run, at_s);
+	if (code == CLI_OK)
+		code = attest_file(run, &file, path, (size_t)3 * ATTEST_EVIDENCE_SIZE_MAX);
+	if (code == CLI_OK)
+		code = attest_document_open(run, &file);
+	if (code == CLI_OK)
+		code = attest_run_verify(run, file);
+	if (code == CLI_OK)
+		code = attest_document_check(run);
+	if (code == CLI_OK)
+		attest_run_appraise(run);
+	return code;
+}
+
+enum cli_exit attest_judge(struct attest_run **out, struct cli *cli, const char *path,
+			   uint64_t at_s)
+{
+	struct attest_run *run = attest_run_new(cli);
 	if (run == NULL)
 		return cli_fail(cli, CLI_FAILED, "out of memory");
-	int code = (int)read_options(run);
+	const enum cli_exit code = judge(run, path, at_s);
 	if (code == CLI_OK)
-		code = (int)attest_file(run, &file, cli->positional[0],
-					(size_t)3 * ATTEST_EVIDENCE_SIZE_MAX);
-	if (code == CLI_OK)
-		code = (int)attest_document_open(run, &file);
-	if (code == CLI_OK)
-		code = (int)verify(run, file);
-	if (code == CLI_OK) {
-		attest_print(run);
-		code = exit_of(&run->appraisal);
-	}
-	run_done(run);
-	return (enum cli_exit)code;
+		*out = run;
+	else
+		attest_close(run);
+	return code;
+}
+
+enum cli_exit cli_attest_verify(struct cli *cli)
+{
+	struct attest_run *run = NULL;
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "which file?");
+	const enum cli_exit code = attest_judge(&run, cli, cli->positional[0], 0);
+	if (code != CLI_OK)
+		return code;
+	attest_print(run);
+	const int verdict = attest_exit_of(&run->appraisal);
+	attest_close(run);
+	return (enum cli_exit)verdict;
 }

@@ -109,6 +109,7 @@ static enum cs_err take(struct attest_run *run, struct cs_bytes *evidence, struc
 	const struct cs_bytes expected = cs_arena_copy(&run->arena, CS_BYTES_OF(hash.b));
 	if (expected.p == NULL)
 		return CS_ERR_NO_MEMORY;
+	run->document_digest = cs_keccak256(*evidence);
 	run->document_flags = report.insecure_flags;
 	run->policy.judges_report_data = true;
 	run->policy.report_data = expected;
@@ -137,6 +138,29 @@ enum cli_exit attest_document_open(struct attest_run *run, struct cs_bytes *file
 		       : cli_fail(run->cli, CLI_USAGE, "%s: %s", cs_err_sentence(err), why.text);
 }
 
+bool attest_document_key(const struct attest_run *run, const struct cs_hash *identity,
+			 uint64_t *epoch, struct cs_hash *key)
+{
+	const json_t *list = json_object_get(run->document, "keys");
+	uint64_t newest = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *row = json_array_get(list, i);
+		struct cs_hash whose;
+		uint64_t found = 0;
+		/* read_keys has read them. */
+		cs_assert(host_json_read_hash(row, "identity", &whose, NULL) == CS_OK &&
+			  host_json_read_u64(row, "epoch", &found, NULL) == CS_OK);
+		if (!cs_hash_eq(&whose, identity) || found <= newest ||
+		    (*epoch != 0 && found != *epoch))
+			continue;
+		cs_assert(host_json_read_hash(row, "public_key", key, NULL) == CS_OK);
+		newest = found;
+	}
+	if (newest != 0)
+		*epoch = newest;
+	return newest != 0;
+}
+
 enum cli_exit attest_document_check(struct attest_run *run)
 {
 	uint8_t nonce[WIRE_REPORT_NONCE_SIZE_MAX];
@@ -162,18 +186,24 @@ enum cli_exit cli_enclave_evidence(struct cli *cli)
 {
 	uint8_t nonce[WIRE_REPORT_NONCE_SIZE_MAX];
 	char hex[2 * sizeof(nonce) + 1], path[sizeof(hex) + 64];
+	const char *digest = cli_option(cli, "digest");
 	json_t *document = NULL;
+	struct cs_hash wanted;
 	size_t n;
 	enum cli_exit code = nonce_option(cli, nonce, &n);
 	if (code != CLI_OK)
 		return code;
+	if (digest != NULL &&
+	    (n != 0 || cs_unhex(wanted.b, sizeof(wanted.b), cs_bytes_str(digest)) != CS_OK))
+		return cli_fail(cli, CLI_USAGE, "--digest: 32 bytes of hex, and no --nonce");
 	if (n == 0) {
 		n = NONCE_NEW_SIZE;
 		if (getrandom(nonce, n, 0) != (ssize_t)n)
 			return cli_fail(cli, CLI_FAILED, "no randomness");
 	}
-	cs_hex(hex, cs_bytes(nonce, n));
-	snprintf(path, sizeof(path), "/v1/enclave/evidence?nonce=%s", hex);
+	cs_hex(hex, digest != NULL ? CS_BYTES_OF(wanted.b) : cs_bytes(nonce, n));
+	snprintf(path, sizeof(path), "%s%s",
+		 digest != NULL ? "/v1/oracle/evidence/0x" : "/v1/enclave/evidence?nonce=", hex);
 	code = cli_call(cli, "GET", path, NULL, &document);
 	if (code != CLI_OK)
 		return code;

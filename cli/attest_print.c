@@ -1,4 +1,4 @@
-/* What `caisson attest verify` says: a report for people, the same as JSON, or the claims of EAR. */
+/* What `caisson attest verify` and `attest connect` say: a report for people, the same as JSON, or the claims of EAR. */
 #include "cli/attest.h"
 #include "core/utc.h"
 #include "host/enclave_json.h"
@@ -94,7 +94,7 @@ static json_t *document_json(const struct attest_run *run)
 	return json;
 }
 
-static json_t *report_json(const struct attest_run *run)
+json_t *attest_json(const struct attest_run *run)
 {
 	const struct attest_result *result = &run->result;
 	const char *tcb_status = attest_tcb_status_name(result->tcb_status);
@@ -125,6 +125,8 @@ static json_t *report_json(const struct attest_run *run)
 	json_object_set_new(json, "checks", checks);
 	if (run->document != NULL)
 		json_object_set_new(json, "report", document_json(run));
+	if (run->hello != NULL)
+		json_object_set(json, "hello", run->hello);
 	json_object_set_new(json, "ear", ear_json(run));
 	return json;
 }
@@ -196,7 +198,8 @@ static void print_document(const struct attest_run *run)
 	const json_t *document = run->document;
 	const json_t *keys = json_object_get(document, "keys");
 	json_t *flags = host_insecure_json(run->document_flags);
-	printf("\nthe enclave, where policy-report-data is ok\n");
+	printf("\nthe enclave, where %s is ok\n",
+	       run->hello != NULL ? "channel-binding" : "policy-report-data");
 	printf("  %-24s %s\n", "role", cli_text_of(document, "role"));
 	printf("  %-24s %s, number %lld\n", "manifest", cli_text_of(document, "manifest_hash"),
 	       cli_number_of(document, "manifest_number"));
@@ -237,12 +240,27 @@ static void print_report(const struct attest_run *run)
 	}
 }
 
+void attest_print_brief(const struct attest_run *run, int indent)
+{
+	const struct attest_result *result = &run->result;
+	printf("%*s%s, evidence of kind %s%s%s\n", indent, "",
+	       attest_tier_name(run->appraisal.status), attest_kind_name(result->kind),
+	       run->appraisal.insecure ? ", INSECURE: accepted only by an insecure_accept_ of the "
+					 "policy"
+				       : "",
+	       run->appraisal.whole_machine ? ", the whole machine is trusted" : "");
+	for (size_t i = 0; i < result->claim_count; i++)
+		if (result->claims[i].measurement && result->claims[i].bytes.p != NULL)
+			printf("%*s%-10s 0x%s\n", indent, "", result->claims[i].name,
+			       hex_of(result->claims[i].bytes));
+}
+
 void attest_print(struct attest_run *run)
 {
 	if (cli_flag(run->cli, "ear"))
 		cli_print_json(run->cli, ear_json(run));
 	else if (run->cli->json)
-		cli_print_json(run->cli, report_json(run));
+		cli_print_json(run->cli, attest_json(run));
 	else
 		print_report(run);
 }

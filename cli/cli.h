@@ -66,6 +66,9 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 /* Takes json. One line with --json, so that a stream of them is JSON lines; indented for people. */
 void cli_print_json(const struct cli *cli, json_t *json);
 
+/* keys.c: text and a line break into a new file of mode 600; refuses to overwrite one. */
+enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text);
+
 /* ---- client.c ---- */
 /* Members of an answer: "" and 0 where there is none of that type. */
 const char *cli_text_of(const json_t *json, const char *name);
@@ -142,17 +145,41 @@ enum cli_exit cli_up(struct cli *cli);
 enum cli_exit cli_status(struct cli *cli);
 /* The line of the bridge's ledger, of a gateway or an oracle; nothing for null. */
 void cli_print_ledger(const json_t *ledger);
+/* A line for each thing that an operator paused. */
+void cli_print_pauses(const json_t *pauses);
 enum cli_exit cli_send(struct cli *cli);
 enum cli_exit cli_transfer(struct cli *cli);
 enum cli_exit cli_messages(struct cli *cli);
 enum cli_exit cli_watch(struct cli *cli);
 enum cli_exit cli_events(struct cli *cli);
+enum cli_exit cli_webhooks(struct cli *cli);
+enum cli_exit cli_webhooks_create(struct cli *cli);
+enum cli_exit cli_webhooks_delete(struct cli *cli);
+enum cli_exit cli_webhooks_enable(struct cli *cli);
+enum cli_exit cli_webhooks_rotate(struct cli *cli);
+enum cli_exit cli_webhooks_log(struct cli *cli);
+enum cli_exit cli_webhooks_redeliver(struct cli *cli);
 enum cli_exit cli_retry(struct cli *cli);
 enum cli_exit cli_close(struct cli *cli);
+enum cli_exit cli_pause(struct cli *cli);
+enum cli_exit cli_resume(struct cli *cli);
+enum cli_exit cli_routes(struct cli *cli);
+enum cli_exit cli_observe(struct cli *cli);
+enum cli_exit cli_clear(struct cli *cli);
+enum cli_exit cli_reload(struct cli *cli);
+enum cli_exit cli_transactions(struct cli *cli);
+enum cli_exit cli_raise(struct cli *cli);
+enum cli_exit cli_sweep(struct cli *cli);
+enum cli_exit cli_doctor(struct cli *cli);
+enum cli_exit cli_journal_export(struct cli *cli);
+enum cli_exit cli_journal_import(struct cli *cli);
+enum cli_exit cli_drain(struct cli *cli);
+enum cli_exit cli_undrain(struct cli *cli);
 enum cli_exit cli_envelope(struct cli *cli);
 enum cli_exit cli_keys_create(struct cli *cli);
 enum cli_exit cli_keys_list(struct cli *cli);
 enum cli_exit cli_keys_revoke(struct cli *cli);
+enum cli_exit cli_keys_register(struct cli *cli);
 enum cli_exit cli_keys_enclave(struct cli *cli);
 enum cli_exit cli_keys_rotate(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
@@ -169,6 +196,7 @@ enum cli_exit cli_ledger_light_block(struct cli *cli);
 enum cli_exit cli_ledger_verify(struct cli *cli);
 enum cli_exit cli_verify(struct cli *cli);
 enum cli_exit cli_attest_verify(struct cli *cli);
+enum cli_exit cli_attest_connect(struct cli *cli);
 enum cli_exit cli_enclave_evidence(struct cli *cli);
 enum cli_exit cli_keygen(struct cli *cli);
 enum cli_exit cli_cluster_init(struct cli *cli);
@@ -181,6 +209,13 @@ enum cli_exit cli_cluster_manifest(struct cli *cli);
 enum cli_exit cli_cluster_seal(struct cli *cli);
 enum cli_exit cli_cluster_open(struct cli *cli);
 enum cli_exit cli_cluster_share(struct cli *cli);
+enum cli_exit cli_provision_serve(struct cli *cli);
+enum cli_exit cli_provision_encrypt(struct cli *cli);
+enum cli_exit cli_provision_rule(struct cli *cli);
+enum cli_exit cli_cluster_recovery_export(struct cli *cli);
+enum cli_exit cli_cluster_recovery_request(struct cli *cli);
+enum cli_exit cli_cluster_recovery_approve(struct cli *cli);
+enum cli_exit cli_cluster_recovery_restore(struct cli *cli);
 enum cli_exit cli_oracle_ask(struct cli *cli);
 enum cli_exit cli_oracle_dry_run(struct cli *cli);
 enum cli_exit cli_oracle_get(struct cli *cli);

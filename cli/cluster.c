@@ -1,9 +1,8 @@
 /* `caisson cluster …`: what an operator asks a process of a key cluster, over the Unix socket beside it
  * (wire/cluster_ask.h). Whoever may open the socket may ask. */
-#include "cli/cli.h"
+#include "cli/cluster.h"
+
 #include "cluster/config.h"
-#include "wire/cluster_ask.h"
-#include "wire/pipe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A second key server copies in this time, or not at all. */
-#define ANSWER_S 30
-
 /* ---- the socket ---- */
 
-static enum cli_exit find_socket(struct cli *cli, char *path, size_t size)
+enum cli_exit cli_cluster_socket(struct cli *cli, char *path, size_t size)
 {
 	const char *file = cli_option(cli, "config");
 	const char *text = cli_option(cli, "socket");
@@ -43,10 +39,10 @@ static enum cli_exit find_socket(struct cli *cli, char *path, size_t size)
 	return code;
 }
 
-static int connect_to(const char *path)
+int cli_cluster_connect(const char *path, int patience_s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = ANSWER_S};
+	const struct timeval patience = {.tv_sec = patience_s};
 	if (strlen(path) >= sizeof address.sun_path)
 		return -1;
 	memcpy(address.sun_path, path, strlen(path) + 1);
@@ -60,16 +56,15 @@ static int connect_to(const char *path)
 	return -1;
 }
 
-static bool write_all(int fd, const uint8_t *p, size_t n)
+bool cli_write_all(int fd, struct cs_bytes bytes)
 {
-	while (n > 0) {
-		const ssize_t done = send(fd, p, n, MSG_NOSIGNAL);
+	while (bytes.n > 0) {
+		const ssize_t done = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
 			return false;
-		p += done;
-		n -= (size_t)done;
+		bytes = cs_bytes(bytes.p + done, bytes.n - (size_t)done);
 	}
 	return true;
 }
@@ -88,17 +83,11 @@ static bool read_all(int fd, uint8_t *p, size_t n)
 	return true;
 }
 
-struct answer {
-	uint8_t bytes[WIRE_PIPE_DATA_SIZE_MAX];
-	char name[64];
-	struct cs_bytes what;
-};
-
-static bool exchange(int fd, struct answer *answer, const uint8_t *question, size_t n)
+bool cli_cluster_exchange(int fd, struct cli_cluster_answer *answer, struct cs_bytes question)
 {
 	uint8_t head[4];
-	cs_put_be32(head, (uint32_t)n);
-	if (!write_all(fd, head, sizeof head) || !write_all(fd, question, n) ||
+	cs_put_be32(head, (uint32_t)question.n);
+	if (!cli_write_all(fd, CS_BYTES_OF(head)) || !cli_write_all(fd, question) ||
 	    !read_all(fd, head, sizeof head))
 		return false;
 	const size_t size = cs_be32(head);
@@ -113,13 +102,12 @@ static bool exchange(int fd, struct answer *answer, const uint8_t *question, siz
 	return true;
 }
 
-/* Prints what was refused. */
-static enum cli_exit ask(struct cli *cli, struct answer *answer, enum wire_cluster_ask verb,
-			 struct cs_bytes argument)
+enum cli_exit cli_cluster_ask(struct cli *cli, struct cli_cluster_answer *answer,
+			      enum wire_cluster_ask verb, struct cs_bytes argument)
 {
 	static uint8_t question[WIRE_PIPE_DATA_SIZE_MAX];
 	char path[HOST_ADDRESS_SIZE_MAX + 16];
-	const enum cli_exit code = find_socket(cli, path, sizeof path);
+	const enum cli_exit code = cli_cluster_socket(cli, path, sizeof path);
 	if (code != CLI_OK)
 		return code;
 	if (argument.n > sizeof question - 1)
@@ -127,10 +115,10 @@ static enum cli_exit ask(struct cli *cli, struct answer *answer, enum wire_clust
 	question[0] = (uint8_t)verb;
 	if (argument.n > 0)
 		memcpy(question + 1, argument.p, argument.n);
-	const int fd = connect_to(path);
+	const int fd = cli_cluster_connect(path, CLI_CLUSTER_ANSWER_S);
 	if (fd < 0)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: nobody answers", path);
-	const bool good = exchange(fd, answer, question, 1 + argument.n);
+	const bool good = cli_cluster_exchange(fd, answer, cs_bytes(question, 1 + argument.n));
 	(void)close(fd);
 	if (!good)
 		return cli_fail(cli, CLI_UNREACHABLE, "%s: no answer came", path);
@@ -140,11 +128,11 @@ static enum cli_exit ask(struct cli *cli, struct answer *answer, enum wire_clust
 			(const char *)answer->what.p);
 }
 
-static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct cs_bytes argument,
-			   const char *done)
+enum cli_exit cli_cluster_order(struct cli *cli, enum wire_cluster_ask verb,
+				struct cs_bytes argument, const char *done)
 {
-	static struct answer answer;
-	const enum cli_exit code = ask(cli, &answer, verb, argument);
+	static struct cli_cluster_answer answer;
+	const enum cli_exit code = cli_cluster_ask(cli, &answer, verb, argument);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json)
@@ -158,22 +146,24 @@ static enum cli_exit order(struct cli *cli, enum wire_cluster_ask verb, struct c
 
 enum cli_exit cli_cluster_init(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE, "the cluster has epoch 1");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_CREATE, CS_BYTES_NONE,
+				 "the cluster has epoch 1");
 }
 
 enum cli_exit cli_cluster_join(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_JOIN, CS_BYTES_NONE, "joined as a standby");
 }
 
 enum cli_exit cli_cluster_promote(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_PROMOTE, CS_BYTES_NONE, "took over");
 }
 
 enum cli_exit cli_cluster_rotate(struct cli *cli)
 {
-	return order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE, "a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_ROTATE, CS_BYTES_NONE,
+				 "a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_revoke(struct cli *cli)
@@ -184,15 +174,16 @@ enum cli_exit cli_cluster_revoke(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE,
 				"which key? 64 hex digits, as `caisson cluster "
 				"status` of its owner shows");
-	return order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
-		     "revoked; a new epoch has begun");
+	return cli_cluster_order(cli, WIRE_CLUSTER_ASK_REVOKE, CS_BYTES_OF(key),
+				 "revoked; a new epoch has begun");
 }
 
 enum cli_exit cli_cluster_status(struct cli *cli)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	json_error_t error;
-	const enum cli_exit code = ask(cli, &answer, WIRE_CLUSTER_ASK_STATUS, CS_BYTES_NONE);
+	const enum cli_exit code =
+		cli_cluster_ask(cli, &answer, WIRE_CLUSTER_ASK_STATUS, CS_BYTES_NONE);
 	if (code != CLI_OK)
 		return code;
 	json_t *json = json_loadb((const char *)answer.what.p, answer.what.n, 0, &error);
@@ -219,7 +210,7 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 	size_t size = 0;
 	enum cli_exit code = read_file(cli, &bytes, &size);
 	if (code == CLI_OK)
-		code = order(
+		code = cli_cluster_order(
 			cli, WIRE_CLUSTER_ASK_MANIFEST, cs_bytes(bytes, size),
 			"the manifest is in force; add it to enclave.manifests before the next "
 			"start");
@@ -230,8 +221,8 @@ enum cli_exit cli_cluster_manifest(struct cli *cli)
 /* ---- data ---- */
 
 /* [place] purpose file, as the verb has it. */
-static enum cli_exit ask_data(struct cli *cli, struct answer *answer, enum wire_cluster_ask verb,
-			      const uint8_t *place)
+static enum cli_exit ask_data(struct cli *cli, struct cli_cluster_answer *answer,
+			      enum wire_cluster_ask verb, const uint8_t *place)
 {
 	static uint8_t argument[WIRE_PIPE_DATA_SIZE_MAX];
 	const char *purpose = cli_option(cli, "purpose");
@@ -251,14 +242,14 @@ static enum cli_exit ask_data(struct cli *cli, struct answer *answer, enum wire_
 	cs_put(&buf, cs_bytes(bytes, size));
 	cs_wipe(bytes, size);
 	free(bytes);
-	code = ask(cli, answer, verb, cs_buf_view(&buf));
+	code = cli_cluster_ask(cli, answer, verb, cs_buf_view(&buf));
 	cs_wipe(argument, sizeof argument);
 	return code;
 }
 
 static enum cli_exit convert(struct cli *cli, enum wire_cluster_ask verb)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	const enum cli_exit code = ask_data(cli, &answer, verb, NULL);
 	if (code != CLI_OK)
 		return code;
@@ -280,7 +271,7 @@ enum cli_exit cli_cluster_open(struct cli *cli)
 
 enum cli_exit cli_cluster_share(struct cli *cli)
 {
-	static struct answer answer;
+	static struct cli_cluster_answer answer;
 	uint64_t place = 0;
 	char hash[65];
 	if (!cli_number(cli, "peer", 63, &place))

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/service.h"
 #include "core/sig.h"
+#include "core/x25519.h"
 #include "host/api_key.h"
 #include "host/keyfile.h"
 
@@ -110,8 +111,7 @@ static bool parse_scopes(const struct keys_of *of, const char *text, uint32_t *b
 	return *bits != 0;
 }
 
-/* A new file of mode 600; refuses to overwrite one. */
-static enum cli_exit write_secret(struct cli *cli, const char *path, const char *text)
+enum cli_exit cli_write_secret(struct cli *cli, const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -149,7 +149,7 @@ static enum cli_exit show_key(struct cli *cli, const char *name, const char *key
 {
 	const char *out = cli_option(cli, "out");
 	if (out) {
-		enum cli_exit code = write_secret(cli, out, key);
+		enum cli_exit code = cli_write_secret(cli, out, key);
 		if (code != CLI_OK)
 			return code;
 	}
@@ -253,40 +253,66 @@ enum cli_exit cli_keys_revoke(struct cli *cli)
 
 /* ---- secrets of the machine ---- */
 
-enum cli_exit cli_keygen(struct cli *cli)
+/* One try in 2^128 is no key. */
+static bool make_secret(struct cs_secret *secret, struct cs_address *address)
 {
-	const char *seal = cli_option(cli, "seal-root");
-	const char *operator_file = cli_option(cli, "operator");
-	char hex[2 * KEY_BYTES + 1];
-	char text[43] = "";
-	struct cs_secret secret;
-	struct cs_address address;
-	if (cli->positional_count != 0 || (seal == NULL) == (operator_file == NULL))
-		return cli_fail(cli, CLI_USAGE, "give one of --seal-root and --operator");
 	struct cs_sig *sig = cs_sig_new(NULL);
 	bool ok = false;
-	/* One try in 2^128 is no key. */
 	for (unsigned i = 0; i < 8 && sig && !ok; i++) {
-		ok = getrandom(secret.b, sizeof(secret.b), 0) == (ssize_t)sizeof(secret.b) &&
-		     cs_key_address(sig, &address, &secret) == CS_OK;
+		ok = getrandom(secret->b, sizeof(secret->b), 0) == (ssize_t)sizeof(secret->b) &&
+		     cs_key_address(sig, address, secret) == CS_OK;
 	}
 	cs_sig_free(sig);
-	if (!ok)
+	return ok;
+}
+
+/* The one file that was named; `what` of the table says what is told of the secret. */
+static const char *find_kind(const struct cli *cli, const char **what)
+{
+	static const char *const kinds[][2] = {
+		{"seal-root", ""}, {"operator", "address"}, {"recovery", "public_key"}};
+	const char *path = NULL;
+	unsigned count = 0;
+	for (size_t i = 0; i < CS_LEN(kinds); i++) {
+		if (!cli_option(cli, kinds[i][0]))
+			continue;
+		path = cli_option(cli, kinds[i][0]);
+		*what = kinds[i][1];
+		count++;
+	}
+	return count == 1 && cli->positional_count == 0 ? path : NULL;
+}
+
+enum cli_exit cli_keygen(struct cli *cli)
+{
+	const char *what = "";
+	const char *path = find_kind(cli, &what);
+	char hex[2 * KEY_BYTES + 1];
+	char text[2 * KEY_BYTES + 3] = "0x";
+	struct cs_secret secret;
+	struct cs_address address;
+	struct cs_x25519_key key;
+	if (!path)
+		return cli_fail(cli, CLI_USAGE,
+				"give one of --seal-root, --operator and --recovery");
+	if (!make_secret(&secret, &address) || cs_x25519_public(&key, &secret) != CS_OK)
 		return cli_fail(cli, CLI_FAILED, "no randomness");
 	cs_hex(hex, CS_BYTES_OF(secret.b));
 	cs_wipe(&secret, sizeof(secret));
-	if (operator_file) {
-		memcpy(text, "0x", 2);
-		cs_hex(text + 2, CS_BYTES_OF(address.b));
-	}
-	enum cli_exit code = write_secret(cli, seal ? seal : operator_file, hex);
+	cs_hex(text + 2,
+	       strcmp(what, "address") == 0 ? CS_BYTES_OF(address.b) : CS_BYTES_OF(key.b));
+	enum cli_exit code = cli_write_secret(cli, path, hex);
 	cs_wipe(hex, sizeof(hex));
 	if (code != CLI_OK)
 		return code;
+	json_t *json = json_pack("{s:s}", "file", path);
+	if (what[0])
+		json_object_set_new(json, what, json_string(text));
 	if (cli->json)
-		cli_print_json(cli, json_pack("{s:s,s:s?}", "file", seal ? seal : operator_file,
-					      "address", operator_file ? text : NULL));
-	else if (operator_file)
+		cli_print_json(cli, json);
+	else
+		json_decref(json);
+	if (!cli->json && what[0])
 		printf("%s\n", text);
 	return CLI_OK;
 }

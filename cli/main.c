@@ -6,6 +6,7 @@
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
 #define GATEWAY " config= url= key-file= json"
+#define ATTEST " collateral= policy= at= no-revocation root=+ insecure-root=+"
 #define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
 
@@ -14,6 +15,9 @@ static const struct cli_command commands[] = {
 	 "start gateway and enclave of a configuration, or an oracle, and start them again when "
 	 "they end",
 	 cli_up},
+	{"doctor", "FILE", GATEWAY,
+	 "what keeps the gateway of a configuration from working, and what to do about it",
+	 cli_doctor},
 	{"status", "", GATEWAY, "is the gateway ready, its chains, its backlog", cli_status},
 	{"send", "--to ACCOUNT (--payload HEX | --text TEXT)",
 	 "to= payload= text= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
@@ -23,18 +27,66 @@ static const struct cli_command commands[] = {
 	 "to= amount= token= mode= from= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
 		 GATEWAY,
 	 "send tokens to an account on another chain", cli_transfer},
+	{"send submit", "--to ACCOUNT (--payload HEX | --text TEXT) --transaction HEX",
+	 "to= payload= text= transaction= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
+		 GATEWAY,
+	 "give the gateway the message's transaction, which the application signed, to send",
+	 cli_send},
+	{"transfer submit", "--to ACCOUNT --amount N --transaction HEX",
+	 "to= amount= token= transaction= from-chain= watch timeout= idempotency-key=" ATTRIBUTES
+		 GATEWAY,
+	 "give the gateway the transfer's transaction, which the application signed, to send",
+	 cli_transfer},
 	{"messages", "[ID]", "state= limit= before= side=" GATEWAY,
 	 "list messages, newest first, or show one with its eighteen steps", cli_messages},
 	{"watch", "ID", "timeout= side=" GATEWAY,
 	 "print the steps of a message as they happen, until its end", cli_watch},
 	{"events", "", "cursor= events-url=" GATEWAY,
 	 "print every change of every message as a line of JSON, until it is stopped", cli_events},
-	{"retry", "ID", GATEWAY, "call the recipient of a failed message again", cli_retry},
+	{"webhooks", "[ID]", GATEWAY, "the webhooks of the API key, or one of them", cli_webhooks},
+	{"webhooks create", "URL", "type=+ from-chain= to-chain= message= cursor= out=" GATEWAY,
+	 "have events sent to a receiver; the secret that signs them is printed (or written to "
+	 "--out) once",
+	 cli_webhooks_create},
+	{"webhooks delete", "ID", GATEWAY, "end a webhook", cli_webhooks_delete},
+	{"webhooks enable", "ID", "cursor=" GATEWAY,
+	 "take a disabled webhook up again where it stopped", cli_webhooks_enable},
+	{"webhooks rotate", "ID", "out=" GATEWAY,
+	 "make its next secret; the one before signs beside it for a while", cli_webhooks_rotate},
+	{"webhooks log", "ID", "limit= before=" GATEWAY, "what it was sent, newest first",
+	 cli_webhooks_log},
+	{"webhooks redeliver", "ID EVENT", GATEWAY, "send an event of its log once more",
+	 cli_webhooks_redeliver},
+	{"retry", "ID", "gas= side=" GATEWAY, "call the recipient of a failed message again",
+	 cli_retry},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},
 	{"envelope", "ID", GATEWAY,
 	 "print the signed envelope, for `caisson verify` or for delivering it oneself",
 	 cli_envelope},
+	{"routes", "", GATEWAY, "the routes, and what an operator paused", cli_routes},
+	{"pause", "CHAIN | FROM TO", "refunds reason=" GATEWAY,
+	 "hold up a route, or a chain, until it is resumed: what is under way ends, refunds pass",
+	 cli_pause},
+	{"resume", "CHAIN | FROM TO", GATEWAY, "let what was paused by this name go on",
+	 cli_resume},
+	{"clear", "FROM TO", GATEWAY,
+	 "try again now whatever waits on a route, its failed messages too", cli_clear},
+	{"observe", "CHAIN (--tx HASH | --from-height N [--to-height N])",
+	 "tx= from-height= to-height=" GATEWAY,
+	 "read blocks again, and take what the gateway missed", cli_observe},
+	{"transactions", "", GATEWAY, "the gateway's transactions that are under way",
+	 cli_transactions},
+	{"raise", "N", GATEWAY, "offer more for a transaction that no block takes, up to its cap",
+	 cli_raise},
+	{"sweep", "CHAIN", "keep=" GATEWAY,
+	 "send what is on the enclave's gas account to the manifest's address", cli_sweep},
+	{"reload", "", GATEWAY,
+	 "let a running gateway read its configuration again: all of it, or nothing of it",
+	 cli_reload},
+	{"drain", "", "timeout= wait" GATEWAY,
+	 "before a stop: begin nothing new, let what is under way end", cli_drain},
+	{"undrain", "", GATEWAY, "take work again after a drain", cli_undrain},
 	{"keys enclave", "", GATEWAY,
 	 "the enclave's keys, evidence digest and manifest: what the owner registers",
 	 cli_keys_enclave},
@@ -47,16 +99,30 @@ static const struct cli_command commands[] = {
 	{"keys list", "", "config= oracle json", "the API keys by name", cli_keys_list},
 	{"keys revoke", "NAME", "config= oracle json",
 	 "forget an API key; gateway and oracle notice within a second", cli_keys_revoke},
+	{"keys register", "--evidence FILE --policy FILE --contract ADDRESS",
+	 "evidence= contract= remote= epoch= nonce= tier= insecure-verdict" ATTEST " json",
+	 "offline: if this evidence is accepted by the policy, the call by which the owner of a "
+	 "gateway's "
+	 "or oracle's contract names the enclave's key, for a wallet or a multisig",
+	 cli_keys_register},
 	{"config check", "FILE", "config= oracle json",
 	 "read a configuration whole and name every error by its path", cli_config_check},
 	{"config sample", "", "oracle", "print a configuration with every key and its default",
 	 cli_config_sample},
 	{"config reference", "", "oracle", "print the reference page of the configuration",
 	 cli_config_reference},
-	{"verify", "FILE", "key= outcome-key= manifest=+ audience= spec= feed= lineage= json",
+	{"journal export", "FILE --out FILE", "out= config= json",
+	 "write a stopped gateway's journal as lines of JSON", cli_journal_export},
+	{"journal import", "FILE --from FILE", "from= config= json",
+	 "make a gateway's journal, which is empty, of exported lines: all of them, or none",
+	 cli_journal_import},
+	{"verify", "FILE",
+	 "key= outcome-key= manifest=+ audience= spec= feed= lineage= evidence=" ATTEST " json",
 	 "offline: does this signed envelope, or this oracle's answer or round of a feed, verify, "
 	 "by "
-	 "which key, epoch and manifest, secure or not",
+	 "which key, epoch and manifest, secure or not; and of an answer, is it of an enclave "
+	 "that a "
+	 "policy accepts",
 	 cli_verify},
 	{"oracle ask", "SPEC",
 	 "arg=+" SECRETS " audience= max-age= timeout= idempotency-key= out= key= lineage=" GATEWAY,
@@ -142,12 +208,16 @@ static const struct cli_command commands[] = {
 	 "offline: is this statement complete, or this line or proof right, under an app hash or a "
 	 "light block",
 	 cli_ledger_verify},
-	{"attest verify", "FILE",
-	 "collateral= policy= at= report-data= nonce= no-revocation root=+ insecure-root=+ ear "
-	 "json",
+	{"attest verify", "FILE", "report-data= nonce= ear" ATTEST " json",
 	 "offline: what is this evidence (SGX, TDX, SEV-SNP, TPM, RA-TLS, simulated), does it "
 	 "verify, and what is it worth by a policy; exit status: docs/attestation.md",
 	 cli_attest_verify},
+	{"attest connect", "HOST:PORT",
+	 "collateral= policy= lineage= no-revocation root=+ insecure-root=+ ear json",
+	 "talk to an enclave over its attested port: does TLS end in it, does its evidence verify "
+	 "for "
+	 "this connection, and what is it worth by a policy; exit status as of attest verify",
+	 cli_attest_connect},
 	{"cluster init", "", CLUSTER,
 	 "of a key server: begin a new cluster, under the manifest that it was started with",
 	 cli_cluster_init},
@@ -174,11 +244,43 @@ static const struct cli_command commands[] = {
 	{"cluster share", "FILE --purpose TEXT", "purpose= peer=" CLUSTER,
 	 "of a worker: give a file, encrypted, to another worker, which opens it",
 	 cli_cluster_share},
-	{"enclave evidence", "", "nonce=" GATEWAY,
-	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`",
+	{"cluster recovery export", "--out FILE", "out=" CLUSTER,
+	 "of a key server: the recovery of its epoch, as it writes it by itself",
+	 cli_cluster_recovery_export},
+	{"cluster recovery request", "FILE --out FILE", "out=" CLUSTER,
+	 "of a new key server without state: ask the holders of recovery keys for their shares",
+	 cli_cluster_recovery_request},
+	{"cluster recovery approve",
+	 "FILE --request FILE --key-file FILE --manifest FILE... --out FILE",
+	 "request= key-file= manifest=+ out= json",
+	 "offline, of a holder: check the evidence of who asks, and seal the share to it",
+	 cli_cluster_recovery_approve},
+	{"cluster recovery restore", "FILE --share FILE...", "share=+" CLUSTER,
+	 "of the new key server: take the state by the holders' shares, and begin a new epoch",
+	 cli_cluster_recovery_restore},
+	{"provision serve", "--listen PATH", "listen= containers=" CLUSTER,
+	 "beside a worker: give secrets to the programs of this machine that the manifest names, "
+	 "by the "
+	 "kernel's word (insecure)",
+	 cli_provision_serve},
+	{"provision encrypt", "FILE --name NAME", "name=" CLUSTER,
+	 "of a worker: encrypt a file so that the programs with this secret can read it; to "
+	 "standard "
+	 "output",
+	 cli_provision_encrypt},
+	{"provision rule", "FILE", "user= json",
+	 "offline: the manifest's rule for a program, by the hash of its file", cli_provision_rule},
+	{"enclave evidence", "", "nonce= digest=" GATEWAY,
+	 "fresh evidence of the gateway's or oracle's enclave, for `caisson attest verify`; or "
+	 "what "
+	 "an oracle's answers name",
 	 cli_enclave_evidence},
-	{"keygen", "(--seal-root FILE | --operator FILE)", "seal-root= operator= json",
-	 "make a secret in a new file of mode 600; prints the operator's address", cli_keygen},
+	{"keygen", "(--seal-root FILE | --operator FILE | --recovery FILE)",
+	 "seal-root= operator= recovery= json",
+	 "make a secret in a new file of mode 600; prints the operator's address, or the "
+	 "recovery's "
+	 "public key",
+	 cli_keygen},
 };
 
 static const struct option_help {

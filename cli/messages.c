@@ -13,6 +13,8 @@
 #define STATE_MAX 40u
 #define PATH_MAX_SIZE 160u
 #define IDEMPOTENCY_KEY_MAX 128u
+/* What the gateway takes, in hex. */
+#define TRANSACTION_FILE_MAX (6u * 1024 * 1024)
 
 /* What stands in a URL as it is: anything else would be another URL. */
 static bool is_word(const char *text, size_t size_max)
@@ -274,10 +276,36 @@ static bool is_printable(const char *text, size_t size_max)
 	return n > 0 && n <= size_max;
 }
 
+/* As it was given, or what the file holds. */
+static enum cli_exit put_transaction(struct cli *cli, json_t *body)
+{
+	const char *text = cli_option(cli, "transaction");
+	struct cs_why why = {{0}};
+	uint8_t *file = NULL;
+	size_t n = 0;
+	if (!text)
+		return CLI_OK;
+	if (text[0] != '@') {
+		json_object_set_new(body, "transaction", json_string(text));
+		return CLI_OK;
+	}
+	if (host_file_load(&file, &n, text + 1, TRANSACTION_FILE_MAX, &why) != CS_OK)
+		return cli_fail(cli, CLI_USAGE, "--transaction: %s", why.text);
+	while (n > 0 && (file[n - 1] == '\n' || file[n - 1] == '\r'))
+		n--;
+	json_t *value = json_stringn((const char *)file, n);
+	free(file);
+	if (!value)
+		return cli_fail(cli, CLI_USAGE, "--transaction: %s is no text", text + 1);
+	json_object_set_new(body, "transaction", value);
+	return CLI_OK;
+}
+
 /* Takes body. */
 static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 {
-	const char *mode = cli_option(cli, "mode");
+	const bool submits = strstr(cli->command, " submit") != NULL;
+	const char *mode = submits ? "submit" : cli_option(cli, "mode");
 	const char *once = cli_option(cli, "idempotency-key");
 	json_t *reply = NULL;
 	uint64_t timeout_s = 0;
@@ -290,7 +318,7 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		json_decref(body);
 		return cli_fail(cli, CLI_USAGE, "--timeout: seconds, at most %u", TIMEOUT_MAX_S);
 	}
-	if (cli_flag(cli, "watch") && mode && strcmp(mode, "sponsored") != 0) {
+	if (cli_flag(cli, "watch") && mode && !submits && strcmp(mode, "sponsored") != 0) {
 		json_decref(body);
 		return cli_fail(cli, CLI_USAGE,
 				"--watch: what is prepared is not sent here; `caisson watch` its "
@@ -302,12 +330,14 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 	put_text(cli, body, "from-chain", "from_chain");
 	enum cli_exit code = put_attributes(cli, body);
 	if (code == CLI_OK)
+		code = put_transaction(cli, body);
+	if (code == CLI_OK)
 		code = cli_call(cli, "POST", path, json_incref(body), &reply);
 	json_decref(body);
 	if (code != CLI_OK)
 		return code;
-	bool sponsored = strcmp(cli_text_of(reply, "mode"), "sponsored") == 0;
-	if (cli_flag(cli, "watch") && sponsored) {
+	bool sent = strcmp(cli_text_of(reply, "mode"), "prepare") != 0;
+	if (cli_flag(cli, "watch") && sent) {
 		char id[64];
 		snprintf(id, sizeof(id), "%s", cli_text_of(reply, "request_id"));
 		json_decref(reply);
@@ -318,7 +348,7 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
-	if (sponsored)
+	if (sent)
 		printf("request %s: `caisson watch %s`\n", cli_text_of(reply, "request_id"),
 		       cli_text_of(reply, "request_id"));
 	else
@@ -327,12 +357,19 @@ static enum cli_exit send(struct cli *cli, const char *path, json_t *body)
 	return CLI_OK;
 }
 
+static bool lacks_transaction(const struct cli *cli)
+{
+	return strstr(cli->command, " submit") && !cli_option(cli, "transaction");
+}
+
 enum cli_exit cli_send(struct cli *cli)
 {
 	const char *text = cli_option(cli, "text");
 	const char *payload = cli_option(cli, "payload");
 	if (!cli_option(cli, "to") || (text == NULL) == (payload == NULL))
 		return cli_fail(cli, CLI_USAGE, "give --to and one of --payload and --text");
+	if (lacks_transaction(cli))
+		return cli_fail(cli, CLI_USAGE, "give --transaction");
 	json_t *body = json_object();
 	if (payload) {
 		json_object_set_new(body, "payload", json_string(payload));
@@ -352,6 +389,8 @@ enum cli_exit cli_transfer(struct cli *cli)
 {
 	if (!cli_option(cli, "to") || !cli_option(cli, "amount"))
 		return cli_fail(cli, CLI_USAGE, "give --to and --amount");
+	if (lacks_transaction(cli))
+		return cli_fail(cli, CLI_USAGE, "give --transaction");
 	json_t *body = json_object();
 	put_text(cli, body, "amount", "amount");
 	put_text(cli, body, "token", "token");
@@ -457,26 +496,36 @@ enum cli_exit cli_messages(struct cli *cli)
 
 /* ---- verbs ---- */
 
-static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t **reply)
+static enum cli_exit verb(struct cli *cli, const char *method, const char *name, json_t *body,
+			  json_t **reply)
 {
 	char path[PATH_MAX_SIZE];
 	enum cli_exit code =
 		path_of(cli, path, cli->positional_count == 1 ? cli->positional[0] : "", name);
-	return code == CLI_OK ? cli_call(cli, method, path, NULL, reply) : code;
+	if (code == CLI_OK)
+		return cli_call(cli, method, path, body, reply);
+	json_decref(body);
+	return code;
 }
 
 enum cli_exit cli_retry(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "POST", "retry", &reply);
+	uint64_t gas = 0;
+	if (!cli_number(cli, "gas", INT64_MAX, &gas))
+		return cli_fail(cli, CLI_USAGE, "--gas: not a number");
+	enum cli_exit code = verb(
+		cli, "POST", "retry",
+		cli_option(cli, "gas") ? json_pack("{s:I}", "gas", (json_int_t)gas) : NULL, &reply);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
 		cli_print_json(cli, reply);
 		return CLI_OK;
 	}
-	printf("%s: is called again if an estimate says that it may succeed\n",
-	       cli_text_of(reply, "id"));
+	printf("%s: is called again if %s\n", cli_text_of(reply, "id"),
+	       gas ? "the chain says that it may succeed, with this gas"
+		   : "an estimate says that it may succeed");
 	json_decref(reply);
 	return CLI_OK;
 }
@@ -484,7 +533,7 @@ enum cli_exit cli_retry(struct cli *cli)
 enum cli_exit cli_close(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "POST", "close", &reply);
+	enum cli_exit code = verb(cli, "POST", "close", NULL, &reply);
 	if (code != CLI_OK)
 		return code;
 	if (cli->json) {
@@ -502,7 +551,7 @@ enum cli_exit cli_close(struct cli *cli)
 enum cli_exit cli_envelope(struct cli *cli)
 {
 	json_t *reply = NULL;
-	enum cli_exit code = verb(cli, "GET", "envelope", &reply);
+	enum cli_exit code = verb(cli, "GET", "envelope", NULL, &reply);
 	if (code == CLI_OK)
 		cli_print_json(cli, reply);
 	return code;

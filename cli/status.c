@@ -55,6 +55,7 @@ static void print_status(const json_t *status)
 	       cli_number_of(status, "manifest_number"));
 	for (size_t i = 0; i < json_array_size(chains); i++)
 		print_chain(json_array_get(chains, i));
+	cli_print_pauses(json_object_get(status, "paused"));
 	cli_print_ledger(json_object_get(status, "ledger"));
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);

@@ -7,6 +7,7 @@
 #include "host/enclave_process.h"
 #include "host/log.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -146,7 +147,16 @@ static void drain(void *context)
 	up->stopping = true;
 	log_info("up.stopping");
 	host_loop_hold(up->loop);
-	host_child_stop(up->gateway, STOP_GRACE_MS, gateway_stopped, up);
+	host_child_stop(up->gateway, STOP_GRACE_MS + up->config.drain_ms, gateway_stopped, up);
+}
+
+/* Whoever tells us tells the gateway: what it reads again is its file. */
+static void hang_up(void *context)
+{
+	const struct up *up = context;
+	int pid = host_child_pid(up->gateway);
+	if (pid > 0)
+		(void)kill(pid, SIGHUP);
 }
 
 /* ---- starting ---- */
@@ -187,7 +197,9 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 	cs_hex(up->lineage + 2, CS_BYTES_OF(first.hash.b));
 	options.args[n++] = "--lineage";
 	options.args[n++] = up->lineage;
-	if (2 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
+	if (up->config.service.attested.address)
+		options.args[n++] = "--attested";
+	if (3 + EGRESS_ARGS_MAX + 2 * up->config.service.manifest_count +
 		    2 * up->config.chain_count + up->config.service.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
@@ -224,7 +236,8 @@ static enum cli_exit run(struct up *up)
 	up->loop = host_loop_new();
 	/* Before the first child: whoever stops us at once stops them too. */
 	host_loop_on_drain(up->loop, drain, up);
-	host_loop_catch_signals(up->loop, DRAIN_MS);
+	host_loop_catch_signals(up->loop, DRAIN_MS + up->config.drain_ms);
+	host_loop_on_hangup(up->loop, hang_up, up);
 	enum cs_err err = open_egress(up, &why);
 	if (err == CS_OK)
 		err = start_enclave(up, &why);

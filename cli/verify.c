@@ -223,6 +223,20 @@ static enum cli_exit load_manifest(struct verification *v)
 	return CLI_OK;
 }
 
+static const char only_with_evidence[] =
+	"--policy, --collateral and their like judge what --evidence gives";
+
+/* An option of `attest verify` is there. */
+static bool judges_evidence(const struct cli *cli)
+{
+	static const char *const names[] = {"collateral", "policy",        "at",
+					    "root",       "insecure-root", "no-revocation"};
+	for (size_t i = 0; i < CS_LEN(names); i++)
+		if (cli_flag(cli, names[i]))
+			return true;
+	return false;
+}
+
 static enum cli_exit verify_envelope(struct verification *v, const char *path)
 {
 	struct cs_why why = {{0}};
@@ -230,10 +244,11 @@ static enum cli_exit verify_envelope(struct verification *v, const char *path)
 	if (code != CLI_OK)
 		return code;
 	if (cli_option(v->cli, "audience") || cli_option(v->cli, "spec") ||
-	    cli_option(v->cli, "lineage") || cli_option(v->cli, "feed"))
+	    cli_option(v->cli, "lineage") || cli_option(v->cli, "feed") ||
+	    cli_option(v->cli, "evidence") || judges_evidence(v->cli))
 		return cli_fail(v->cli, CLI_USAGE,
-				"--audience, --spec, --lineage and --feed are of answers and "
-				"rounds; this is an envelope");
+				"--audience, --spec, --lineage, --feed and --evidence are of "
+				"answers and rounds; this is an envelope");
 	v->sig = cs_sig_new(NULL);
 	v->result = json_object();
 	cs_arena_init(&v->arena, host_alloc(ARENA_SIZE), ARENA_SIZE);
@@ -261,6 +276,8 @@ static enum cli_exit verify_answer(struct cli *cli, const json_t *file)
 		expected.feed_id = &feed_id;
 	if (cli_option(cli, "outcome-key"))
 		return cli_fail(cli, CLI_USAGE, "--outcome-key is of envelopes; this is an answer");
+	if (!cli_option(cli, "evidence") && judges_evidence(cli))
+		return cli_fail(cli, CLI_USAGE, "%s", only_with_evidence);
 	if (path) {
 		enum cli_exit code = cli_read_spec(cli, &spec, path);
 		if (code != CLI_OK)

@@ -1,11 +1,12 @@
 /* Offline: a signed answer of an oracle, or a round of a feed. Reading it recomputes every hash
- * down to the signed root (oracle/answer_json.h); here the signature is checked, and what the
- * caller expects. */
-#include "cli/cli.h"
+ * down to the signed root (oracle/answer_json.h); here the signature is checked, what the caller
+ * expects, and with --evidence that it is of an enclave which the policy accepts. */
+#include "cli/attest.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
 #include "oracle/answer_json.h"
 #include "oracle/manifest.h"
+#include "wire/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,9 +20,12 @@ struct checked {
 	struct oracle_answer answer;
 	struct cs_arena arena;
 	struct cs_hash key;
-	bool given; /* the key, by an argument */
+	bool given; /* the key, by an argument or by evidence */
 	bool verifies;
-	const char *differs; /* what is not as expected, or NULL */
+	const char *key_from;        /* "argument", "evidence", or "file": its own word */
+	const char *differs;         /* what is not as expected, or NULL */
+	struct attest_run *evidence; /* of --evidence, or NULL */
+	const char *unproven;        /* why the evidence is not of this answer's enclave, or NULL */
 	bool has_manifest;
 	bool in_manifest;
 };
@@ -89,6 +93,59 @@ static enum cli_exit compare_manifests(struct checked *c)
 	c->has_manifest = true;
 	c->in_manifest = named && cs_hash_eq(&manifest.lineage, &answer->lineage) &&
 			 answer->statement.statement.manifest_number <= manifest.base.number;
+	return CLI_OK;
+}
+
+/* ---- whose enclave it was ---- */
+
+/* Why this evidence does not say who signed this answer; NULL: it does, and *key is bound by it. */
+static const char *link_evidence(struct checked *c, struct cs_hash *key)
+{
+	const struct oracle_answer *answer = &c->answer;
+	const struct wire_statement *statement = &answer->statement.statement;
+	const struct attest_run *run = c->evidence;
+	const char *role = cli_text_of(run->document, "role");
+	uint64_t epoch = statement->epoch, manifest = 0;
+	struct cs_hash lineage;
+	if (!answer->has_enclave_evidence)
+		return "the answer names no evidence";
+	if (!cs_hash_eq(&answer->enclave_evidence, &run->document_digest))
+		return "the answer names other evidence";
+	if (strcmp(role, wire_report_role_name(WIRE_REPORT_ORACLE_ENCLAVE)) != 0)
+		return "the evidence is not of an oracle's enclave";
+	if (host_json_read_hash(run->document, "lineage", &lineage, NULL) != CS_OK ||
+	    !cs_hash_eq(&lineage, &answer->lineage))
+		return "the evidence is of another lineage";
+	if (host_json_read_u64(run->document, "manifest_number", &manifest, NULL) != CS_OK ||
+	    manifest != statement->manifest_number)
+		return "the evidence is of another manifest than the one it was signed under";
+	if ((run->document_flags != 0) != answer->insecure)
+		return "the evidence says another domain than the one it was signed under";
+	if (epoch == 0 || !attest_document_key(run, &statement->signer, &epoch, key))
+		return "the evidence does not bind the key of this epoch";
+	return NULL;
+}
+
+/* The key is the evidence's then; one of --key must be the same. */
+static enum cli_exit check_evidence(struct checked *c, const char *path)
+{
+	struct cs_hash key;
+	enum cli_exit code = attest_judge(&c->evidence, c->cli, path, c->answer.answer.observed_at);
+	if (code != CLI_OK)
+		return code;
+	if (!c->evidence->document)
+		return cli_fail(c->cli, CLI_USAGE,
+				"--evidence: bare evidence names no keys; give what `caisson "
+				"enclave evidence` wrote");
+	c->unproven = link_evidence(c, &key);
+	if (!c->unproven && c->given && !cs_hash_eq(&key, &c->key))
+		c->unproven = "the evidence binds another key than --key";
+	if (c->unproven)
+		return CLI_OK;
+	if (!c->given)
+		c->key_from = "evidence";
+	c->key = key;
+	c->given = true;
 	return CLI_OK;
 }
 
@@ -167,7 +224,10 @@ static void print_signature(const struct checked *c)
 	printf("signed   %s\n", c->verifies ? "verifies" : "does NOT verify");
 	put_hash("oracle", &statement->signer);
 	put_hash("lineage", &answer->lineage);
-	put_hash(c->given ? "key, given" : "key, file", &c->key);
+	put_hash(strcmp(c->key_from, "argument") == 0   ? "key, given"
+		 : strcmp(c->key_from, "evidence") == 0 ? "key, proven"
+							: "key, file",
+		 &c->key);
 	printf("         epoch      %llu, manifest %llu\n", (unsigned long long)statement->epoch,
 	       (unsigned long long)statement->manifest_number);
 	if (answer->insecure)
@@ -181,7 +241,15 @@ static void print_signature(const struct checked *c)
 		     "name");
 	if (c->differs)
 		printf("         NOT what was asked for: another %s\n", c->differs);
-	if (!c->given)
+	if (answer->has_enclave_evidence)
+		put_hash("evidence", &answer->enclave_evidence);
+	if (c->unproven)
+		printf("enclave  NOT proven: %s\n", c->unproven);
+	else if (c->evidence) {
+		puts("enclave  has this key, under this manifest");
+		attest_print_brief(c->evidence, 9);
+	}
+	if (!c->given && !c->evidence)
 		puts("         compare the key with the one that a contract of this oracle has "
 		     "registered, or that its\n"
 		     "         operator publishes: the file only claims it");
@@ -212,7 +280,29 @@ static void print_answer(const struct checked *c, const json_t *value)
 
 static bool is_good(const struct checked *c)
 {
-	return c->verifies && !c->differs && (!c->has_manifest || c->in_manifest);
+	return c->verifies && !c->differs && !c->unproven && (!c->has_manifest || c->in_manifest);
+}
+
+/* With evidence the verdict on it counts: 0 only where it is affirming. */
+static enum cli_exit exit_of(const struct checked *c)
+{
+	if (!is_good(c))
+		return CLI_NO;
+	if (c->evidence)
+		return (enum cli_exit)attest_exit_of(&c->evidence->appraisal);
+	return c->given ? CLI_OK : CLI_CLAIMED;
+}
+
+static json_t *evidence_json(const struct checked *c)
+{
+	const struct oracle_answer *answer = &c->answer;
+	if (!c->evidence)
+		return json_null();
+	return json_pack("{s:o,s:o,s:s?,s:o}", "named",
+			 answer->has_enclave_evidence ? host_json_hash(&answer->enclave_evidence)
+						      : json_null(),
+			 "given", host_json_hash(&c->evidence->document_digest), "unproven",
+			 c->unproven, "verdict", attest_json(c->evidence));
 }
 
 /* Takes value. */
@@ -230,20 +320,20 @@ static json_t *result_json(const struct checked *c, json_t *value)
 	}
 	json_t *signature = json_pack(
 		"{s:b,s:o,s:s,s:o,s:o,s:o,s:o,s:b,s:b}", "verifies", c->verifies, "key",
-		host_json_hash(&c->key), "key_from", c->given ? "argument" : "file", "signer",
+		host_json_hash(&c->key), "key_from", c->key_from, "signer",
 		host_json_hash(&statement->signer), "lineage", host_json_hash(&answer->lineage),
 		"epoch", oracle_json_u64(statement->epoch), "manifest",
 		oracle_json_u64(statement->manifest_number), "insecure", answer->insecure,
 		"insecure_host_time", (answer->time_flags & WIRE_EVIDENCE_INSECURE_HOST_TIME) != 0);
 	return json_pack(
-		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind",
+		"{s:s,s:o,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s?,s:b}", "kind",
 		answer->round ? ORACLE_ANSWER_KIND_ROUND : ORACLE_ANSWER_KIND, "id",
 		host_json_hash(&answer->answer.request_id), "code", (int)answer->answer.code,
 		"code_name", wire_oracle_code_name(answer->answer.code), "value", value,
 		"observed_at", oracle_json_u64(answer->answer.observed_at), "spec_hash",
 		host_json_hash(&answer->answer.spec_hash), "sources", hosts, "statement", signature,
 		"in_manifest", c->has_manifest ? json_boolean(c->in_manifest) : json_null(),
-		"differs", c->differs, "ok", is_good(c) && c->given);
+		"evidence", evidence_json(c), "differs", c->differs, "ok", exit_of(c) == CLI_OK);
 }
 
 /* ---- the command ---- */
@@ -253,14 +343,18 @@ static enum cli_exit check(struct checked *c, const json_t *file,
 {
 	struct cs_why why = {{0}};
 	const char *given = cli_option(c->cli, "key");
+	const char *evidence = cli_option(c->cli, "evidence");
 	if (oracle_answer_read(&c->answer, file, &c->arena, &why) != CS_OK)
 		return cli_fail(c->cli, CLI_NO, "the answer: %s", why.text);
 	c->given = given != NULL;
+	c->key_from = given ? "argument" : "file";
 	c->key = c->answer.key;
 	if (given && cs_unhex(c->key.b, sizeof(c->key.b), cs_bytes_str(given)) != CS_OK)
 		return cli_fail(c->cli, CLI_USAGE, "--key: not 32 bytes of hex");
 	compare(c, expected);
 	enum cli_exit code = compare_manifests(c);
+	if (code == CLI_OK && evidence)
+		code = check_evidence(c, evidence);
 	if (code != CLI_OK)
 		return code;
 	struct cs_sig *sig = cs_sig_new(NULL);
@@ -274,9 +368,7 @@ static enum cli_exit check(struct checked *c, const json_t *file,
 	else if (report_json)
 		cli_print_json(c->cli, result_json(c, json_incref(value)));
 	json_decref(value);
-	if (!is_good(c))
-		return CLI_NO;
-	return c->given ? CLI_OK : CLI_CLAIMED;
+	return exit_of(c);
 }
 
 enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
@@ -286,6 +378,7 @@ enum cli_exit cli_check_answer(struct cli *cli, const json_t *file,
 	c = (struct checked){.cli = cli};
 	cs_arena_init(&c.arena, host_alloc(ORACLE_ANSWER_ARENA_SIZE), ORACLE_ANSWER_ARENA_SIZE);
 	enum cli_exit code = check(&c, file, expected, report_json);
+	attest_close(c.evidence);
 	free(c.arena.block);
 	return code;
 }

@@ -54,10 +54,20 @@ static const struct host_config_key keys[] = {
 	 "The enclave's program; a name without / is looked for beside caisson-cluster."},
 	{"enclave.socket", TEXT, 1, 100, "\"enclave.sock\"", NULL, "Its Unix socket."},
 	{"enclave.seal_root", TEXT, 1, 4096, "\"seal.root\"", NULL,
-	 "File of 64 hex digits under which the simulated backend seals; made by `caisson keygen "
-	 "--seal-root FILE`."},
+	 "File of 64 hex digits under which the backends simulated and tsm seal; made by `caisson "
+	 "keygen --seal-root FILE`."},
+#define SERVICE_TEE
+#include "host/service_config.def"
+	{"enclave.collateral", TEXTS, 0, CLUSTER_HOST_COLLATERAL_MAX, "[]", NULL,
+	 "Files of what the hardware's maker says of it, as `caisson attest verify --collateral` "
+	 "takes "
+	 "them: they go to peers beside its evidence. Read at every start of the enclave."},
 	{"enclave.state", TEXT, 1, 4096, "\"state.sealed\"", NULL,
 	 "Where its sealed state is kept, written before anything that rests on it is sent."},
+	{"enclave.recovery", TEXT, 1, 4096, "\"recovery.file\"", NULL,
+	 "Of a key server whose manifest has recovery keys: where the recovery of the newest epoch "
+	 "is "
+	 "written. It is not secret; copies belong on other machines."},
 	{"enclave.first", TEXT, 64, 66, NULL, check_first,
 	 "Hash of the cluster's first manifest: which cluster this is."},
 	{"enclave.manifests", TEXTS, 1, CLUSTER_HOST_MANIFESTS_MAX, "[\"manifest-1.json\"]", NULL,
@@ -75,6 +85,12 @@ static const struct host_config_key keys[] = {
 	{"ask.socket", TEXT, 1, 100, "\"ask.sock\"", NULL,
 	 "Unix socket for `caisson cluster` and, of a worker, for the programs that use its keys; "
 	 "mode 600."},
+	{"ledger.id", TEXT, 8, CS_CAIP2_SIZE_MAX, NULL, host_check_ledger_id,
+	 "cosmos:<chain id> of the ledger."},
+	{"ledger.tag", TEXT, 66, 66, NULL, host_check_hash,
+	 "Its chain tag, 0x and 64 hex digits: which genesis."},
+	{"ledger.nodes", TEXTS, 1, HOST_RPC_MAX, NULL, host_check_http,
+	 "HTTP endpoints of its nodes: more than the manifest's quorum of time keys."},
 	{"metrics.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL, "Numeric address of metrics."},
 	{"metrics.port", NUMBER, 0, 65535, NULL, NULL,
 	 "Port of /metrics and /healthz; 0 takes a free one and logs it."},
@@ -85,6 +101,10 @@ static const struct host_config_table tables[] = {
 	{"enclave", 0, 0, "The sealed process, which caisson-cluster starts itself."},
 	{"network", 0, 0, "Whose connections it carries. It reads none of them."},
 	{"ask", 0, 0, "Where an operator, and a worker's programs, ask."},
+	{"ledger", 0, 1,
+	 "Whose nodes tell the time, where the manifest's is [\"ledger\"]. What they say the "
+	 "enclave "
+	 "checks."},
 	{"metrics", 0, 1, "Figures for Prometheus. Without it: none."},
 };
 
@@ -118,14 +138,35 @@ static void read_tcp(struct host_address *address, struct cluster_config *config
 		host_config_complain(config->file, path, "%s", why.text);
 }
 
+/* configfs-tsm has no key to seal with; SGX and TPMs have. */
+static void read_tee(struct cluster_config *config)
+{
+	struct host_config *file = config->file;
+	const char *path = config->path;
+	config->tee = host_config_text(file, "enclave.tee");
+	const bool is_tpm = strcmp(config->tee, "tpm") == 0;
+	config->tee_state = host_resolve(path, host_config_text(file, "enclave.tee_state"));
+	if (is_tpm != (config->tee_state != NULL))
+		host_config_complain(file, "enclave.tee_state",
+				     is_tpm ? "is needed with the backend tpm"
+					    : "is of the backend tpm alone");
+	if (!is_tpm && strcmp(config->tee, "gramine") != 0)
+		config->seal_root = host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	config->collateral_count = host_config_count(file, "enclave.collateral");
+	for (uint32_t i = 0; i < config->collateral_count; i++)
+		config->collateral[i] =
+			host_resolve(path, host_config_text(file, "enclave.collateral[%u]", i));
+}
+
 static void read_enclave(struct cluster_config *config)
 {
 	const struct host_config *file = config->file;
 	const char *path = config->path;
 	config->enclave_program = host_config_text(file, "enclave.program");
 	config->enclave_socket = host_resolve(path, host_config_text(file, "enclave.socket"));
-	config->seal_root = host_resolve(path, host_config_text(file, "enclave.seal_root"));
+	read_tee(config);
 	config->state = host_resolve(path, host_config_text(file, "enclave.state"));
+	config->recovery = host_resolve(path, host_config_text(file, "enclave.recovery"));
 	config->first = host_config_text(file, "enclave.first");
 	config->manifest_count = host_config_count(file, "enclave.manifests");
 	for (uint32_t i = 0; i < config->manifest_count; i++)
@@ -134,6 +175,22 @@ static void read_enclave(struct cluster_config *config)
 	config->enclave_arg_count = host_config_count(file, "enclave.args");
 	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
 		config->enclave_args[i] = host_config_text(file, "enclave.args[%u]", i);
+}
+
+static void read_ledger(struct cluster_config *config)
+{
+	const struct host_config *file = config->file;
+	const char *id = host_config_text(file, "ledger.id");
+	const char *tag = host_config_text(file, "ledger.tag");
+	if (id == NULL || tag == NULL)
+		return;
+	/* The rows have checked both. */
+	config->ledger.chain_id = strchr(id, ':') + 1;
+	if (cs_unhex(config->ledger.tag.b, sizeof config->ledger.tag.b, cs_bytes_str(tag)) != CS_OK)
+		config->ledger.chain_id = NULL;
+	config->ledger.node_count = host_config_count(file, "ledger.nodes");
+	for (uint32_t i = 0; i < config->ledger.node_count; i++)
+		config->ledger.nodes[i] = host_config_text(file, "ledger.nodes[%u]", i);
 }
 
 static void read_values(struct cluster_config *config)
@@ -153,6 +210,7 @@ static void read_values(struct cluster_config *config)
 		config->metrics_port = (uint16_t)host_config_number(file, "metrics.port");
 	config->peer_count = host_config_count(file, "network.peers");
 	read_enclave(config);
+	read_ledger(config);
 	read_tcp(&config->listen, config, "network.listen");
 	read_unix(config->role == CLUSTER_GUARD ? &config->local : &config->guard, config,
 		  "network.local");
@@ -206,7 +264,11 @@ void cluster_config_free(struct cluster_config *config)
 {
 	free_text(config->enclave_socket);
 	free_text(config->seal_root);
+	free_text(config->tee_state);
+	for (uint32_t i = 0; i < config->collateral_count; i++)
+		free_text(config->collateral[i]);
 	free_text(config->state);
+	free_text(config->recovery);
 	for (uint32_t i = 0; i < config->manifest_count; i++)
 		free_text(config->manifests[i]);
 	host_config_free(config->file);

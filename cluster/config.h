@@ -5,12 +5,14 @@
 
 #include "host/config.h"
 #include "host/log.h"
+#include "host/service_config.h"
 #include "host/stream.h"
 #include "verify/cluster/cluster.h"
 
 #define CLUSTER_ADDRESSES_MAX 64u
 #define CLUSTER_HOST_MANIFESTS_MAX 64u
 #define CLUSTER_ENCLAVE_ARGS_MAX 16u
+#define CLUSTER_HOST_COLLATERAL_MAX 8u
 
 const struct host_config_schema *cluster_config_schema(void);
 
@@ -25,8 +27,13 @@ struct cluster_config {
 	bool log_json;
 	const char *enclave_program;
 	const char *enclave_socket;
-	const char *seal_root;
+	const char *seal_root; /* NULL: the hardware has its own */
+	const char *tee;
+	const char *tee_state; /* NULL unless tee is "tpm" */
+	const char *collateral[CLUSTER_HOST_COLLATERAL_MAX];
+	uint32_t collateral_count;
 	const char *state;
+	const char *recovery; /* of a key server */
 	const char *enclave_args[CLUSTER_ENCLAVE_ARGS_MAX];
 	uint32_t enclave_arg_count;
 	const char *first; /* hash of the first manifest, hex */
@@ -38,6 +45,12 @@ struct cluster_config {
 	struct host_address peers[CLUSTER_ADDRESSES_MAX]; /* key servers, or other workers */
 	uint32_t peer_count;
 	struct host_address ask; /* a Unix socket */
+	struct {
+		const char *chain_id; /* NULL: there is no such table */
+		struct cs_hash tag;
+		const char *nodes[HOST_RPC_MAX];
+		uint32_t node_count;
+	} ledger;
 	const char *metrics_address;
 	uint16_t metrics_port;
 	bool has_metrics;

@@ -65,12 +65,19 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 		keep(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_ANSWER:
-		cluster_host_asks_answer(cluster, frame->number, body);
+		if (frame->number == CLUSTER_ASK_OF_HOST)
+			cluster_host_recovery_answer(cluster, body);
+		else
+			cluster_host_asks_answer(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_EVENT:
 		/* It has opened its state, and the host has kept what it made. */
 		cluster->is_up = cluster->is_up || frame->number == WIRE_PIPE_EVENT_STARTED;
 		cluster_host_figures_event(cluster, frame->number, body);
+		cluster_host_recovery_event(cluster, frame->number);
+		return;
+	case WIRE_PIPE_TIME_ASK:
+		cluster_host_clock_ask(cluster, frame->number, body);
 		return;
 	case WIRE_PIPE_STATE:
 	case WIRE_PIPE_ACCEPTED:
@@ -80,6 +87,7 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 	case WIRE_PIPE_KEPT:
 	case WIRE_PIPE_TICK:
 	case WIRE_PIPE_ASK:
+	case WIRE_PIPE_TIME_ANSWERS:
 		return; /* ours to send: decode refuses them */
 	}
 }
@@ -134,6 +142,7 @@ static void gone(struct cluster_host *cluster)
 	host_timer_stop(cluster->tick);
 	cluster_host_pipes_reset(cluster);
 	cluster_host_asks_reset(cluster);
+	cluster_host_clock_reset(cluster);
 }
 
 static void on_ended(void *context, enum cs_err err)
@@ -178,7 +187,9 @@ static enum cs_err spawn(struct cluster_host *cluster, struct cs_why *why)
 	const struct cluster_config *config = &cluster->config;
 	struct host_enclave_spawn_options options = {.program = program,
 						     .socket_path = config->enclave_socket,
-						     .seal_root_path = config->seal_root};
+						     .seal_root_path = config->seal_root,
+						     .tee = config->tee,
+						     .tee_state = config->tee_state};
 	size_t n = 0;
 	host_program_find(program, sizeof program, config->enclave_program);
 	options.args[n++] = "--role";
@@ -192,6 +203,10 @@ static enum cs_err spawn(struct cluster_host *cluster, struct cs_why *why)
 	for (uint32_t i = 0; i < config->manifest_count; i++) {
 		options.args[n++] = "--manifest";
 		options.args[n++] = config->manifests[i];
+	}
+	for (uint32_t i = 0; i < config->collateral_count; i++) {
+		options.args[n++] = "--collateral";
+		options.args[n++] = config->collateral[i];
 	}
 	for (uint32_t i = 0; i < config->enclave_arg_count; i++)
 		options.args[n++] = config->enclave_args[i];
@@ -214,6 +229,7 @@ static enum cs_err start(struct cluster_host *cluster, struct cs_why *why)
 	CS_TRY(cluster_host_figures_open(cluster, why));
 	CS_TRY(cluster_host_pipes_open(cluster, why));
 	CS_TRY(cluster_host_asks_open(cluster, why));
+	CS_TRY(cluster_host_clock_open(cluster, why));
 	CS_TRY(spawn(cluster, why));
 	connect_enclave(cluster);
 	return CS_OK;
@@ -249,6 +265,7 @@ void cluster_host_stop(struct cluster_host *cluster)
 	if (cluster->metrics != NULL)
 		cluster_host_figures_close(cluster);
 	cluster_host_asks_close(cluster);
+	cluster_host_clock_close(cluster);
 	cluster_host_pipes_close(cluster);
 	host_child_free(cluster->child);
 	host_timer_free(cluster->tick);

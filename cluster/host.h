@@ -8,6 +8,7 @@
 #include "host/child.h"
 #include "host/http_server.h"
 #include "host/metrics.h"
+#include "relay_state/client/client.h"
 #include "wire/pipe.h"
 
 /* Of one process, both directions: a guard's workers, and as many connections of an attacker as have to be
@@ -18,6 +19,8 @@
 /* What waits for the enclave before the peers are not read any more. */
 #define CLUSTER_ENCLAVE_QUEUE_MAX (4u * 1024 * 1024)
 #define CLUSTER_TICK_MS 500u
+/* Number of the host's own questions; those of others begin with 1. */
+#define CLUSTER_ASK_OF_HOST 0u
 
 struct cluster_connection; /* pipes.c */
 struct cluster_ask;        /* asks.c */
@@ -39,6 +42,14 @@ struct cluster_asks {
 	uint32_t number_next;
 };
 
+/* ---- clock.c: the enclave's nonces to nodes of the ledger ---- */
+struct cluster_clock {
+	struct ledger_client *client; /* NULL: none is configured */
+	uint32_t number;              /* of the newest nonce; 0: the enclave asked for none */
+	bool told;                    /* that there is no node to ask */
+	uint64_t bytes;               /* of connections since that nonce came */
+};
+
 struct cluster_host {
 	struct host_loop *loop;
 	struct cluster_config config;
@@ -51,6 +62,7 @@ struct cluster_host {
 	size_t inbox_size, inbox_room;
 	struct cluster_pipes pipes;
 	struct cluster_asks asks;
+	struct cluster_clock clock;
 	struct host_metrics *metrics;
 	struct host_http_server *http;
 	bool stopping;
@@ -81,6 +93,16 @@ void cluster_host_asks_answer(struct cluster_host *cluster, uint32_t number, str
 /* Whoever waits hears nothing any more. */
 void cluster_host_asks_reset(struct cluster_host *cluster);
 void cluster_host_asks_close(struct cluster_host *cluster);
+
+CS_NODISCARD enum cs_err cluster_host_clock_open(struct cluster_host *cluster, struct cs_why *why);
+void cluster_host_clock_ask(struct cluster_host *cluster, uint32_t number, struct cs_bytes nonce);
+/* The enclave is gone: so are its nonces. */
+void cluster_host_clock_reset(struct cluster_host *cluster);
+void cluster_host_clock_close(struct cluster_host *cluster);
+
+/* recovery.c: asks a key server for the recovery of its epoch when one may have begun, and keeps it. */
+void cluster_host_recovery_event(struct cluster_host *cluster, uint32_t event);
+void cluster_host_recovery_answer(struct cluster_host *cluster, struct cs_bytes body);
 
 /* state.c: the sealed state, replaced as a whole and durable when it returns. *bytes is malloc'd; empty
  * where there is no such file. IO, TOO_LARGE. */

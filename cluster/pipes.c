@@ -55,6 +55,14 @@ static void on_connected(void *context)
 	cluster_host_tell(c->cluster, WIRE_PIPE_CONNECTED, c->number, CS_BYTES_NONE);
 }
 
+/* In the socket, or in the enclave until it knows the time. */
+static bool is_behind(const struct cluster_host *cluster)
+{
+	return cluster->enclave != NULL &&
+	       (host_stream_queued(cluster->enclave) >= CLUSTER_ENCLAVE_QUEUE_MAX ||
+		(cluster->clock.number != 0 && cluster->clock.bytes >= WIRE_PIPE_TIME_BYTES_MAX));
+}
+
 static void on_bytes(void *context, struct cs_bytes bytes)
 {
 	struct cluster_connection *c = context;
@@ -65,12 +73,12 @@ static void on_bytes(void *context, struct cs_bytes bytes)
 		const size_t n =
 			bytes.n < WIRE_PIPE_DATA_SIZE_MAX ? bytes.n : WIRE_PIPE_DATA_SIZE_MAX;
 		cluster_host_tell(cluster, WIRE_PIPE_DATA_IN, c->number, cs_bytes(bytes.p, n));
+		cluster->clock.bytes += n;
 		bytes = cs_bytes(bytes.p + n, bytes.n - n);
 	}
-	if (cluster->enclave == NULL ||
-	    host_stream_queued(cluster->enclave) < CLUSTER_ENCLAVE_QUEUE_MAX)
+	if (!is_behind(cluster))
 		return;
-	/* The enclave is behind: nobody is read until it has what waits. */
+	/* Nobody is read until the enclave has what waits. */
 	cluster->pipes.paused = true;
 	for (struct cluster_connection *each = cluster->pipes.first; each != NULL;
 	     each = each->next)
@@ -80,7 +88,7 @@ static void on_bytes(void *context, struct cs_bytes bytes)
 
 void cluster_host_pipes_resume(struct cluster_host *cluster)
 {
-	if (!cluster->pipes.paused)
+	if (!cluster->pipes.paused || is_behind(cluster))
 		return;
 	cluster->pipes.paused = false;
 	for (struct cluster_connection *each = cluster->pipes.first; each != NULL;

@@ -32,7 +32,9 @@ static enum cs_err length(struct cs_bytes *rest, size_t *n)
 	return CS_OK;
 }
 
-enum cs_err cs_der_next(struct cs_der *der, struct cs_der_item *item)
+/* It and get are what a certificate is read by, hundreds of times: local, so that they become part of
+ * their callers. */
+static enum cs_err next(struct cs_der *der, struct cs_der_item *item)
 {
 	struct cs_bytes rest = der->rest;
 	size_t n;
@@ -52,6 +54,11 @@ enum cs_err cs_der_next(struct cs_der *der, struct cs_der_item *item)
 	return CS_OK;
 }
 
+enum cs_err cs_der_next(struct cs_der *der, struct cs_der_item *item)
+{
+	return next(der, item);
+}
+
 bool cs_der_more(const struct cs_der *der)
 {
 	return der->rest.n > 0;
@@ -62,11 +69,11 @@ bool cs_der_is(const struct cs_der *der, unsigned tag)
 	return der->rest.n > 0 && der->rest.p[0] == tag;
 }
 
-enum cs_err cs_der_get(struct cs_der *der, struct cs_bytes *value, unsigned tag)
+static enum cs_err get(struct cs_der *der, struct cs_bytes *value, unsigned tag)
 {
 	struct cs_der after = *der;
 	struct cs_der_item item;
-	CS_TRY(cs_der_next(&after, &item));
+	CS_TRY(next(&after, &item));
 	if (item.tag != tag)
 		return CS_ERR_INVALID;
 	*value = item.value;
@@ -74,9 +81,14 @@ enum cs_err cs_der_get(struct cs_der *der, struct cs_bytes *value, unsigned tag)
 	return CS_OK;
 }
 
+enum cs_err cs_der_get(struct cs_der *der, struct cs_bytes *value, unsigned tag)
+{
+	return get(der, value, tag);
+}
+
 enum cs_err cs_der_enter(struct cs_der *der, struct cs_der *inner, unsigned tag)
 {
-	return cs_der_get(der, &inner->rest, tag);
+	return get(der, &inner->rest, tag);
 }
 
 enum cs_err cs_der_end(const struct cs_der *der)
@@ -88,7 +100,7 @@ enum cs_err cs_der_one(struct cs_der *inner, struct cs_bytes bytes, unsigned tag
 {
 	struct cs_der der = {bytes};
 	struct cs_bytes value;
-	CS_TRY(cs_der_get(&der, &value, tag));
+	CS_TRY(get(&der, &value, tag));
 	CS_TRY(cs_der_end(&der));
 	inner->rest = value;
 	return CS_OK;
@@ -98,7 +110,7 @@ enum cs_err cs_der_bool(struct cs_der *der, bool *value)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_BOOLEAN));
+	CS_TRY(get(&after, &bytes, CS_DER_BOOLEAN));
 	if (bytes.n != 1)
 		return CS_ERR_MALFORMED;
 	if (bytes.p[0] != 0 && bytes.p[0] != 0xff)
@@ -112,7 +124,7 @@ enum cs_err cs_der_integer(struct cs_der *der, struct cs_bytes *value)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_INTEGER));
+	CS_TRY(get(&after, &bytes, CS_DER_INTEGER));
 	if (bytes.n == 0)
 		return CS_ERR_MALFORMED;
 	/* Nine equal bits at the front: one byte too many (X.690, 8.3.2). */
@@ -157,7 +169,7 @@ enum cs_err cs_der_enumerated(struct cs_der *der, uint8_t *value)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_ENUMERATED));
+	CS_TRY(get(&after, &bytes, CS_DER_ENUMERATED));
 	if (bytes.n != 1 || bytes.p[0] >= 0x80)
 		return CS_ERR_INVALID;
 	*value = bytes.p[0];
@@ -169,7 +181,7 @@ enum cs_err cs_der_oid(struct cs_der *der, struct cs_bytes *oid)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_OID));
+	CS_TRY(get(&after, &bytes, CS_DER_OID));
 	if (bytes.n == 0 || bytes.p[bytes.n - 1] >= 0x80)
 		return CS_ERR_MALFORMED;
 	/* A subidentifier does not begin with a zero digit (8.19.2). */
@@ -185,7 +197,7 @@ enum cs_err cs_der_bits(struct cs_der *der, struct cs_bytes *value)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_BIT_STRING));
+	CS_TRY(get(&after, &bytes, CS_DER_BIT_STRING));
 	if (bytes.n == 0 || bytes.p[0] != 0)
 		return CS_ERR_MALFORMED;
 	*value = cs_bytes(bytes.p + 1, bytes.n - 1);
@@ -197,7 +209,7 @@ enum cs_err cs_der_flags(struct cs_der *der, uint16_t *flags)
 {
 	struct cs_der after = *der;
 	struct cs_bytes bytes;
-	CS_TRY(cs_der_get(&after, &bytes, CS_DER_BIT_STRING));
+	CS_TRY(get(&after, &bytes, CS_DER_BIT_STRING));
 	if (bytes.n == 0 || bytes.p[0] > 7 || (bytes.n == 1 && bytes.p[0] != 0))
 		return CS_ERR_MALFORMED;
 	if (bytes.n > 3)

@@ -103,6 +103,16 @@ static enum cs_err escape(struct parser *parser, uint8_t *out, size_t *n)
 	return CS_OK;
 }
 
+/* Bytes at hand that stand for themselves in a string: most strings are nothing else. */
+static size_t plain_size(const struct parser *parser)
+{
+	size_t i = parser->at;
+	while (i < parser->text.n && parser->text.p[i] >= 0x20 && parser->text.p[i] < 0x80 &&
+	       parser->text.p[i] != '"' && parser->text.p[i] != '\\')
+		i++;
+	return i - parser->at;
+}
+
 /* Bytes between the quotes as they stand, or 0 where the string does not end: a bound for the
  * decoded text. */
 static size_t raw_size(const struct parser *parser)
@@ -113,31 +123,40 @@ static size_t raw_size(const struct parser *parser)
 	return (i < parser->text.n ? i : parser->text.n) - parser->at;
 }
 
+/* A character that does not stand for itself in one byte. */
+static enum cs_err character(struct parser *parser, uint8_t *out, size_t *n)
+{
+	struct cs_bytes rest = cs_bytes(parser->text.p + parser->at, parser->text.n - parser->at);
+	if (peek(parser) == '\\') {
+		parser->at++;
+		return escape(parser, out, n);
+	}
+	*n = cs_utf8_next(rest);
+	if (*n < 2)
+		return unexpected(parser, "not a character of a string");
+	memcpy(out, rest.p, *n);
+	parser->at += *n;
+	return CS_OK;
+}
+
 static enum cs_err string(struct parser *parser, struct cs_bytes *out)
 {
 	if (peek(parser) != '"')
 		return unexpected(parser, "a string belongs here");
 	parser->at++;
-	uint8_t *p = cs_arena_alloc(parser->arena, raw_size(parser));
-	size_t n = 0;
+	size_t plain = plain_size(parser), n = 0, size = 0;
+	bool whole =
+		parser->at + plain < parser->text.n && parser->text.p[parser->at + plain] == '"';
+	uint8_t *p = cs_arena_alloc(parser->arena, whole ? plain : raw_size(parser));
 	if (p == NULL)
 		return fail(parser, CS_ERR_NO_MEMORY, "no room");
-	while (peek(parser) != '"') {
-		struct cs_bytes rest =
-			cs_bytes(parser->text.p + parser->at, parser->text.n - parser->at);
-		size_t size = rest.n > 0 && rest.p[0] < 0x80 ? 1 : cs_utf8_next(rest);
-		if (size == 0 || rest.p[0] < 0x20)
-			return unexpected(parser, "not a character of a string");
-		if (rest.p[0] == '\\') {
-			parser->at++;
-			CS_TRY(escape(parser, p + n, &size));
-		} else if (size == 1) {
-			p[n] = rest.p[0];
-			parser->at++;
-		} else {
-			memcpy(p + n, rest.p, size);
-			parser->at += size;
-		}
+	for (;; plain = plain_size(parser)) {
+		memcpy(p + n, parser->text.p + parser->at, plain);
+		parser->at += plain;
+		n += plain;
+		if (peek(parser) == '"')
+			break;
+		CS_TRY(character(parser, p + n, &size));
 		n += size;
 	}
 	parser->at++;

@@ -10,6 +10,7 @@
 #define CS_JSON_H
 
 #include "core/buf.h"
+#include "core/hash.h"
 #include "core/limits.h"
 #include "core/u256.h"
 
@@ -77,6 +78,11 @@ CS_NODISCARD enum cs_err cs_json_member_u256(struct cs_u256 *out, const struct c
 /* A string "0x" and exactly 2n lower-case hex digits. */
 CS_NODISCARD enum cs_err cs_json_member_hex(void *p, size_t n, const struct cs_json *json,
 					    const char *key, struct cs_why *why);
+/* An array of at most count_max strings of 32 bytes each, all different: TOO_LARGE, DUPLICATE, and the
+ * errors of cs_json_hex; why names the element. There may be none. */
+CS_NODISCARD enum cs_err cs_json_member_hashes(struct cs_hash *out, size_t *count, size_t count_max,
+					       const struct cs_json *json, const char *key,
+					       struct cs_why *why);
 /* Values of their own, for the elements of arrays. */
 CS_NODISCARD enum cs_err cs_json_u64(uint64_t *out, const struct cs_json *json);
 CS_NODISCARD enum cs_err cs_json_hex(void *p, size_t n, const struct cs_json *json);

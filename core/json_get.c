@@ -3,10 +3,11 @@
 
 const struct cs_json *cs_json_find(const struct cs_json *json, const char *key)
 {
+	const struct cs_bytes wanted = cs_bytes_str(key);
 	if (json->type != CS_JSON_OBJECT)
 		return NULL;
 	for (const struct cs_json *member = json->child; member != NULL; member = member->next) {
-		if (cs_bytes_eq(member->key, cs_bytes_str(key)))
+		if (cs_bytes_eq(member->key, wanted))
 			return member;
 	}
 	return NULL;
@@ -71,14 +72,21 @@ enum cs_err cs_json_member_bool(bool *out, const struct cs_json *json, const cha
 
 enum cs_err cs_json_u64(uint64_t *out, const struct cs_json *json)
 {
-	struct cs_u256 wide;
+	uint64_t value = 0;
 	if (json->type != CS_JSON_NUMBER)
 		return CS_ERR_INVALID;
 	if (json->text.p[0] == '-')
 		return CS_ERR_OVERFLOW;
-	if (cs_u256_from_decimal(&wide, json->text) != CS_OK)
-		return json->text.n >= CS_U256_DECIMAL_SIZE - 1 ? CS_ERR_OVERFLOW : CS_ERR_INVALID;
-	return cs_u256_to_u64(out, &wide);
+	for (size_t i = 0; i < json->text.n; i++) {
+		/* A fraction or an exponent. */
+		if (json->text.p[i] < '0' || json->text.p[i] > '9')
+			return CS_ERR_INVALID;
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(json->text.p[i] - '0'), &value))
+			return CS_ERR_OVERFLOW;
+	}
+	*out = value;
+	return CS_OK;
 }
 
 enum cs_err cs_json_member_u64(uint64_t *out, const struct cs_json *json, const char *key,
@@ -129,4 +137,26 @@ enum cs_err cs_json_member_hex(void *p, size_t n, const struct cs_json *json, co
 	return err == CS_OK ? err
 			    : cs_fail(why, err, "%s must be 0x and %zu lower-case hex digits", key,
 				      2 * n);
+}
+
+enum cs_err cs_json_member_hashes(struct cs_hash *out, size_t *count, size_t count_max,
+				  const struct cs_json *json, const char *key, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
+	if (array->count > count_max)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%s has more than %zu", key, count_max);
+	size_t n = 0;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		const enum cs_err err = cs_json_hex(out[n].b, sizeof out[n].b, at);
+		if (err != CS_OK)
+			return cs_fail(why, err, "%s[%zu] is not 32 bytes of hex", key, n);
+		for (size_t i = 0; i < n; i++)
+			if (cs_hash_eq(&out[i], &out[n]))
+				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu] is there twice", key,
+					       n);
+		n++;
+	}
+	*count = n;
+	return CS_OK;
 }

@@ -1,7 +1,8 @@
 #include "core/nistp.h"
 
+#include "core/ossl.h"
+
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct cs_nistp {
 	struct key keys[2][KEYS_MAX];
 	uint64_t uses;
 	uint64_t left; /* signatures that will still be verified */
+	bool failed;
 };
 
 size_t cs_curve_size(enum cs_curve curve)
@@ -131,6 +133,19 @@ static enum cs_err key_find(struct cs_nistp *nistp, enum cs_curve curve, struct 
 	return key_set(oldest, nistp->parameters[curve], point);
 }
 
+enum cs_err cs_nistp_note(struct cs_nistp *nistp, enum cs_err err)
+{
+	nistp->failed |= err == CS_ERR_CRYPTO;
+	return err;
+}
+
+bool cs_nistp_failed(struct cs_nistp *nistp)
+{
+	bool failed = nistp->failed;
+	nistp->failed = false;
+	return failed;
+}
+
 /* Big-endian without zeros at the front, and one where it would be negative. */
 static size_t put_integer(uint8_t *der, const uint8_t *p, size_t n)
 {
@@ -170,8 +185,5 @@ enum cs_err cs_nistp_verify(struct cs_nistp *nistp, enum cs_curve curve, struct 
 			      ? CS_OK
 			      : CS_ERR_BAD_SIGNATURE;
 	}
-	/* What OpenSSL notes about a refusal would be found by the next user of TLS. */
-	if (err != CS_OK)
-		ERR_clear_error();
-	return err;
+	return err == CS_OK ? err : cs_nistp_note(nistp, cs_ossl_refused(err));
 }

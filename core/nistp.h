@@ -36,4 +36,10 @@ CS_NODISCARD enum cs_err cs_nistp_verify(struct cs_nistp *nistp, enum cs_curve c
 					 struct cs_bytes key, struct cs_bytes digest,
 					 struct cs_bytes rs);
 
+/* A failure of OpenSSL's in the caller's own use of it (RSA) counts as the context's. Gives err back. */
+CS_NODISCARD enum cs_err cs_nistp_note(struct cs_nistp *nistp, enum cs_err err);
+/* OpenSSL failed since the context was made, or since this was asked: what was answered meanwhile is no
+ * verdict, because whoever tries several keys goes on to the next one. Forgets it. */
+bool cs_nistp_failed(struct cs_nistp *nistp);
+
 #endif

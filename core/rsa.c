@@ -1,7 +1,8 @@
 #include "core/rsa.h"
 
+#include "core/ossl.h"
+
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <string.h>
@@ -71,12 +72,9 @@ enum cs_err cs_rsa_verify(const struct cs_rsa_key *key, enum cs_rsa_padding padd
 		    EVP_PKEY_verify(context, signature.p, signature.n, digest->b, digest->n) == 1;
 	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(pkey);
-	/* What OpenSSL notes about a refusal would be found by the next user of TLS. */
-	if (!good)
-		ERR_clear_error();
-	if (!ready)
-		return CS_ERR_CRYPTO;
-	return good ? CS_OK : CS_ERR_BAD_SIGNATURE;
+	if (good)
+		return CS_OK;
+	return cs_ossl_refused(ready ? CS_ERR_BAD_SIGNATURE : CS_ERR_CRYPTO);
 }
 
 enum cs_err cs_rsa_public(uint8_t *out, const struct cs_rsa_key *key, struct cs_bytes in)
@@ -93,7 +91,5 @@ enum cs_err cs_rsa_public(uint8_t *out, const struct cs_rsa_key *key, struct cs_
 		    EVP_PKEY_encrypt(context, out, &n, in.p, in.n) == 1 && n == in.n;
 	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(pkey);
-	if (!good)
-		ERR_clear_error();
-	return good ? CS_OK : CS_ERR_CRYPTO;
+	return good ? CS_OK : cs_ossl_refused(CS_ERR_CRYPTO);
 }

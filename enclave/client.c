@@ -222,6 +222,21 @@ static enum cs_err reply_learned(struct enclave_call *call, const struct wire_ke
 	return enclave_reply(call, &out.base);
 }
 
+static enum cs_err check_registration(struct enclave_call *call,
+				      const Caisson__Wire__LearnKeyRequest *in,
+				      const struct cs_hash *x)
+{
+	struct enclave_registration given = {.x = *x,
+					     .identity = wire_pb_hash(in->remote),
+					     .epoch = in->epoch,
+					     .height = in->registration_height,
+					     .proof_count = in->n_registration};
+	struct cs_bytes *views = NULL;
+	CS_TRY(views_of(call, &views, in->registration, in->n_registration));
+	given.proofs = views;
+	return enclave_registration_check(call, &given);
+}
+
 enum cs_err enclave_learn_key(struct enclave_call *call)
 {
 	const Caisson__Wire__LearnKeyRequest *in =
@@ -247,6 +262,7 @@ enum cs_err enclave_learn_key(struct enclave_call *call)
 		return cs_fail(&call->why, CS_ERR_NOT_FOUND,
 			       "no key of epoch %llu is registered at block %llu",
 			       (unsigned long long)in->epoch, (unsigned long long)in->height);
+	CS_TRY(check_registration(call, in, &learned.key.x));
 	CS_TRY(remote_key_put(&chain->remotes[remote], &learned, &call->why));
 	return reply_learned(call, &learned.key);
 }

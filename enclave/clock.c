@@ -29,7 +29,7 @@ struct verify_time enclave_time_of(struct enclave *e, const struct verify_time *
 {
 	if (e->ledger == NULL)
 		return ordered(host_time(e, now));
-	return ordered((struct verify_time){e->time_low_s, e->clock.asked_by_s});
+	return ordered((struct verify_time){e->time_low_s, e->clock.nonces.asked_by_s});
 }
 
 struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_time *now,
@@ -48,8 +48,7 @@ struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_
 
 void enclave_clock_reset(struct enclave *e)
 {
-	e->clock.is_open = false;
-	e->clock.asked_by_s = 0;
+	verify_clock_reset(&e->clock.nonces);
 	e->clock.covered.count = 0;
 }
 
@@ -75,16 +74,14 @@ enum cs_err enclave_clock_ask(struct enclave_call *call)
 	for (size_t i = 0; i < in->n_inputs; i++)
 		clock->inputs.hashes[i] = wire_pb_hash(in->inputs[i]);
 	clock->inputs.count = in->n_inputs;
-	clock->nonce = nonce;
-	clock->is_open = true;
-	clock->made++;
+	verify_clock_ask(&clock->nonces, &nonce);
 	return CS_OK;
 }
 
-static enum cs_err read_answers(struct enclave_call *call, struct verify_time_proof *proof,
-				const Caisson__Wire__ClockAnswersRequest *in)
+static enum cs_err judge(struct enclave_call *call, struct verify_time_proof *proof,
+			 const Caisson__Wire__ClockAnswersRequest *in)
 {
-	const struct manifest_ledger *ledger = &call->e->manifest.ledger;
+	const struct cs_hash nonce = wire_pb_hash(in->nonce);
 	struct verify_time_answer answers[VERIFY_TIME_KEYS_MAX];
 	for (size_t i = 0; i < in->n_answers; i++) {
 		const Caisson__Wire__ClockAnswer *pb = in->answers[i];
@@ -92,9 +89,8 @@ static enum cs_err read_answers(struct enclave_call *call, struct verify_time_pr
 		answers[i].time_ms = pb->time_ms;
 		memcpy(answers[i].signature, pb->signature.data, sizeof answers[i].signature);
 	}
-	return verify_time_answers(proof, call->e->sig, &ledger->keys, &call->e->clock.nonce,
-				   ledger->clock_error_s * 1000, answers, in->n_answers,
-				   &call->why);
+	return verify_clock_judge(&call->e->clock.nonces, proof, &call->e->manifest.ledger.time,
+				  &nonce, call->e->sig, answers, in->n_answers, &call->why);
 }
 
 enum cs_err enclave_clock_answers(struct enclave_call *call)
@@ -104,22 +100,14 @@ enum cs_err enclave_clock_answers(struct enclave_call *call)
 	struct enclave *e = call->e;
 	struct enclave_clock *clock = &e->clock;
 	Caisson__Wire__ClockAnswersReply out = CAISSON__WIRE__CLOCK_ANSWERS_REPLY__INIT;
-	const struct cs_hash nonce = wire_pb_hash(in->nonce);
 	struct verify_time_proof proof;
 	CS_TRY(check_source(call));
-	if (!clock->is_open || !cs_hash_eq(&nonce, &clock->nonce))
-		return cs_fail(&call->why, CS_ERR_UNKNOWN_NONCE,
-			       "not the newest nonce of this process, or answered already");
-	CS_TRY(read_answers(call, &proof, in));
+	CS_TRY(judge(call, &proof, in));
 	out.asked_by_s = proof.asked_by_s;
 	out.now_from_s = proof.now_from_s;
 	out.counted = (uint32_t)proof.count;
 	CS_TRY(enclave_reply(call, &out.base));
-	clock->is_open = false;
-	clock->answered = clock->made;
 	clock->covered = clock->inputs;
-	clock->asked_by_s = proof.asked_by_s;
-	if (proof.now_from_s > e->time_low_s)
-		e->time_low_s = proof.now_from_s;
+	verify_clock_take(&clock->nonces, &e->time_low_s, &proof);
 	return CS_OK;
 }

@@ -20,6 +20,13 @@ enum judged {
 	BY_FRESH_TIME,
 };
 
+/* Through which of the two doors? What the host may ask changes state or spends; anybody may ask for what
+ * the enclave says of itself, and for a signature under what is proven in the same step. */
+enum door {
+	THE_HOST,
+	ANYBODY, /* over the attested port too */
+};
+
 static enum cs_err probe(struct enclave_call *call)
 {
 	const Caisson__Wire__ProbeRequest *in = (const Caisson__Wire__ProbeRequest *)call->request;
@@ -30,7 +37,16 @@ static enum cs_err probe(struct enclave_call *call)
 	return enclave_reply(call, &out.base);
 }
 
-/* The same table as in docs/protocol/boundary.md. Everything but hello is the host's, and the host
+static enum cs_err attested(struct enclave_call *call)
+{
+	const struct enclave_door *door = &call->e->door;
+	if (door->answer == NULL)
+		return cs_fail(&call->why, CS_ERR_UNSUPPORTED,
+			       "this enclave was started without --attested");
+	return door->answer(door->context, call);
+}
+
+/* The same tables as in docs/protocol/boundary.md and attested-port.md. Everything but hello is the host's, and the host
  * is who greeted: the socket has one owner. What is not here is a reply, or answered by
  * enclave/quorum.c in a process that fetches, or the oracle's (enclave/oracle/service.c). */
 static const struct request {
@@ -38,36 +54,42 @@ static const struct request {
 	enum after after;
 	enum whose whose;
 	enum judged judged;
+	enum door door;
 	enum cs_err (*answer)(struct enclave_call *call);
 } allowed[] = {
-	{WIRE_HELLO, AFTER_NOTHING, EITHER, AS_IT_STANDS, enclave_hello},
-	{WIRE_INIT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_init_keys},
-	{WIRE_EXPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_export},
-	{WIRE_IMPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_import},
-	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, enclave_client_create},
-	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, enclave_client_update},
-	{WIRE_CONFLICT, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_conflict},
-	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_messages},
-	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_outcomes},
-	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_learn_key},
-	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS, enclave_sign_transaction},
-	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_rotate},
-	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_public_keys},
-	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_status},
-	{WIRE_CLOCK_ASK, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_clock_ask},
-	{WIRE_CLOCK_ANSWERS, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_clock_answers},
-	{WIRE_ANCHOR_PROVE, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_anchor_prove},
-	{WIRE_ANCHOR_SIGN, AFTER_HELLO, EITHER, AS_IT_STANDS, enclave_anchor_sign},
-	{WIRE_PROBE, AFTER_HELLO, EITHER, AS_IT_STANDS, probe},
+	{WIRE_HELLO, AFTER_NOTHING, EITHER, AS_IT_STANDS, ANYBODY, enclave_hello},
+	{WIRE_INIT, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_init_keys},
+	{WIRE_EXPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_export},
+	{WIRE_IMPORT, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_import},
+	{WIRE_CLIENT_CREATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, THE_HOST, enclave_client_create},
+	{WIRE_CLIENT_UPDATE, AFTER_HELLO, EITHER, BY_FRESH_TIME, THE_HOST, enclave_client_update},
+	{WIRE_CONFLICT, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_conflict},
+	{WIRE_SIGN_MESSAGES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, ANYBODY, enclave_sign_messages},
+	{WIRE_SIGN_OUTCOMES, AFTER_HELLO, BRIDGE, AS_IT_STANDS, ANYBODY, enclave_sign_outcomes},
+	{WIRE_LEARN_KEY, AFTER_HELLO, BRIDGE, AS_IT_STANDS, THE_HOST, enclave_learn_key},
+	{WIRE_SIGN_TRANSACTION, AFTER_HELLO, BRIDGE, AS_IT_STANDS, THE_HOST,
+	 enclave_sign_transaction},
+	{WIRE_ROTATE, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_rotate},
+	{WIRE_PUBLIC_KEYS, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_public_keys},
+	{WIRE_STATUS, AFTER_HELLO, EITHER, AS_IT_STANDS, ANYBODY, enclave_status},
+	{WIRE_CLOCK_ASK, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_clock_ask},
+	{WIRE_CLOCK_ANSWERS, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_clock_answers},
+	{WIRE_ANCHOR_PROVE, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_anchor_prove},
+	{WIRE_ANCHOR_SIGN, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, enclave_anchor_sign},
+	{WIRE_ATTESTED, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, attested},
+	{WIRE_PROBE, AFTER_HELLO, EITHER, AS_IT_STANDS, THE_HOST, probe},
 };
 
 static enum cs_err find(const struct request **request, struct enclave_call *call,
 			enum wire_type type)
 {
+	const bool greeted = call->visitor == NULL ? call->e->greeted : call->visitor->greeted;
 	for (size_t i = 0; i < CS_LEN(allowed); i++) {
 		if (allowed[i].type != type || (allowed[i].whose & 1 << call->e->role) == 0)
 			continue;
-		if (allowed[i].after == AFTER_HELLO && !call->e->greeted)
+		if (allowed[i].door == THE_HOST && call->visitor != NULL)
+			return cs_fail(&call->why, CS_ERR_FORBIDDEN, "for the host alone");
+		if (allowed[i].after == AFTER_HELLO && !greeted)
 			return cs_fail(&call->why, CS_ERR_UNAUTHORIZED, "hello comes first");
 		*request = &allowed[i];
 		return CS_OK;
@@ -94,6 +116,15 @@ enum wire_type enclave_step(struct enclave *e, const struct verify_time *now, en
 	struct enclave_call call = {.e = e, .reply = reply, .why = {""}};
 	cs_arena_rewind(&e->arena, 0);
 	const enum cs_err err = step(&call, now, type, request);
+	return err == CS_OK ? (enum wire_type)(type + 1) : enclave_refuse(reply, err, &call.why);
+}
+
+enum wire_type enclave_step_visitor(const struct enclave_call *outer,
+				    struct enclave_visitor *visitor, enum wire_type type,
+				    struct cs_bytes request, struct cs_buf *reply)
+{
+	struct enclave_call call = {.e = outer->e, .visitor = visitor, .reply = reply, .why = {""}};
+	const enum cs_err err = step(&call, &outer->now, type, request);
 	return err == CS_OK ? (enum wire_type)(type + 1) : enclave_refuse(reply, err, &call.why);
 }
 

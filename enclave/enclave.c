@@ -168,6 +168,7 @@ enum cs_err enclave_init(struct enclave *e, struct enclave_secrets *secrets,
 			       "the manifest does not list this measurement");
 	e->role = launch->role;
 	e->box_make = launch->box_make;
+	e->door = launch->door;
 	e->manifest = *launch->manifest;
 	e->measurement = launch->measurement;
 	e->tee = launch->tee == NULL ? &tee_simulated : launch->tee;
@@ -218,6 +219,8 @@ uint64_t enclave_insecure_flags(const struct enclave *e)
 void enclave_connected(struct enclave *e)
 {
 	e->greeted = false;
+	if (e->door.forget != NULL)
+		e->door.forget(e->door.context);
 }
 
 /* ---- shared words ---- */

@@ -19,8 +19,18 @@ enum enclave_role {
 };
 
 struct enclave;
+struct enclave_call;
 struct enclave_secrets;
 struct tee;
+
+/* The attested port's TLS (enclave/attested.h). */
+struct enclave_door {
+	void *context;
+	/* Of an AttestedRequest. */
+	enum cs_err (*answer)(void *context, struct enclave_call *call);
+	/* The host is gone, and all connections with it. */
+	void (*forget)(void *context);
+};
 
 /* What the shell gives at start. Everything is copied; memory of `manifest` may go afterwards. */
 struct enclave_launch {
@@ -35,6 +45,7 @@ struct enclave_launch {
 	const char *build;                            /* version text for hello */
 	/* Fills p with n random bytes; false ends the request with CRYPTO. */
 	bool (*random)(void *p, size_t n);
+	struct enclave_door door; /* zeros: there is no attested port */
 	/* A key pair for sealed boxes; of an oracle alone. */
 	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
 	/* Tries what the sandbox must refuse, answers an errno. NULL in builds without test probes. */
@@ -55,7 +66,7 @@ void enclave_done(struct enclave *e);
 /* All bits: those of the launch, of the backend, of the manifest. */
 uint64_t enclave_insecure_flags(const struct enclave *e);
 
-/* A new connection: hello is asked for again. */
+/* A new connection of the host: hello is asked for again, and those of the attested port are gone. */
 void enclave_connected(struct enclave *e);
 
 /* Answers one request: the body of the reply goes to `reply`, its type is returned (request + 1, or

@@ -12,21 +12,34 @@ static const struct cs_hash *schema_digest(const struct enclave *e)
 	return e->role == ENCLAVE_ORACLE ? &wire_oracle_schema_digest : &wire_schema_digest;
 }
 
-static void report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE], const struct enclave *e,
-			     const struct cs_hash *nonce)
+struct wire_report enclave_report(const struct enclave *e)
 {
-	const struct wire_report report = {
+	return (struct wire_report){
 		.role = e->role == ENCLAVE_ORACLE ? WIRE_REPORT_ORACLE_ENCLAVE
 						  : WIRE_REPORT_BRIDGE_ENCLAVE,
-		.key = enclave_keys_hash(e),
-		.fresh = wire_report_fresh_nonce_hash(nonce),
 		.manifest_hash = e->manifest.hash,
 		.manifest_number = e->manifest.number,
 		.lineage = e->manifest.lineage,
 		.schema_digest = *schema_digest(e),
 		.insecure_flags = e->insecure_flags,
 	};
+}
+
+/* A visitor's is bound to its connection too: the same nonce over another gives other evidence. */
+static enum cs_err report_data_make(uint8_t report_data[TEE_REPORT_DATA_SIZE],
+				    const struct enclave_call *call, const struct cs_hash *nonce)
+{
+	struct wire_report report = enclave_report(call->e);
+	report.key = enclave_keys_hash(call->e);
+	if (call->visitor == NULL) {
+		report.fresh = wire_report_fresh_nonce_hash(nonce);
+	} else {
+		struct wire_report_tls tls;
+		CS_TRY(call->visitor->bind(call->visitor->context, nonce, &tls));
+		report.fresh = wire_report_fresh_tls(&tls);
+	}
 	wire_report_data(report_data, &report);
+	return CS_OK;
 }
 
 /* A terminated copy: protobuf-c's strings are not const. */
@@ -46,7 +59,7 @@ static enum cs_err hello_fill(struct enclave_call *call, Caisson__Wire__HelloRep
 	struct cs_arena *arena = &call->e->arena;
 	uint8_t report_data[TEE_REPORT_DATA_SIZE];
 	struct cs_buf evidence;
-	report_data_make(report_data, e, nonce);
+	CS_TRY(report_data_make(report_data, call, nonce));
 	CS_TRY(cs_buf_init_arena(&evidence, arena, TEE_EVIDENCE_SIZE_MAX));
 	CS_TRY(e->tee->evidence(e->tee, &evidence, report_data, &e->measurement, &call->why));
 	CS_TRY(enclave_keys_to_pb(call, &out->n_keys, &out->keys));
@@ -76,10 +89,15 @@ enum cs_err enclave_hello(struct enclave_call *call)
 	const Caisson__Wire__HelloRequest *in = (const Caisson__Wire__HelloRequest *)call->request;
 	const struct cs_hash nonce = wire_pb_hash(in->nonce);
 	Caisson__Wire__HelloReply out;
+	bool *greeted = call->visitor == NULL ? &call->e->greeted : &call->visitor->greeted;
 	caisson__wire__hello_reply__init(&out);
+	/* A quote is dear: a visitor gets one for each handshake. */
+	if (call->visitor != NULL && *greeted)
+		return cs_fail(&call->why, CS_ERR_DUPLICATE,
+			       "hello was answered on this connection");
 	CS_TRY(hello_fill(call, &out, &nonce));
 	CS_TRY(enclave_reply(call, &out.base));
-	call->e->greeted = true;
+	*greeted = true;
 	return CS_OK;
 }
 

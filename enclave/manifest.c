@@ -10,36 +10,15 @@
 enum cs_err manifest_read_hashes(struct cs_hash *out, size_t *count, size_t count_max,
 				 const struct cs_json *object, const char *key, struct cs_why *why)
 {
-	const struct cs_json *array = NULL;
-	CS_TRY(cs_json_member(&array, object, key, CS_JSON_ARRAY, why));
-	if (array->count == 0)
-		return cs_fail(why, CS_ERR_INVALID, "%s is empty", key);
-	if (array->count > count_max)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%s has more than %zu", key, count_max);
-	size_t n = 0;
-	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
-		const enum cs_err err = cs_json_hex(out[n].b, sizeof out[n].b, at);
-		if (err != CS_OK)
-			return cs_fail(why, err, "%s[%zu] is not 32 bytes of hex", key, n);
-		for (size_t i = 0; i < n; i++)
-			if (cs_hash_eq(&out[i], &out[n]))
-				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu] is there twice", key,
-					       n);
-		n++;
-	}
-	*count = n;
-	return CS_OK;
+	CS_TRY(cs_json_member_hashes(out, count, count_max, object, key, why));
+	return *count > 0 ? CS_OK : cs_fail(why, CS_ERR_INVALID, "%s is empty", key);
 }
 
 /* The same in strictly ascending order, so that one set has one form; there may be none. */
 static enum cs_err read_ascending(struct cs_hash *out, size_t *count, size_t count_max,
 				  const struct cs_json *object, const char *key, struct cs_why *why)
 {
-	const struct cs_json *array = NULL;
-	CS_TRY(cs_json_member(&array, object, key, CS_JSON_ARRAY, why));
-	*count = 0;
-	if (array->count != 0)
-		CS_TRY(manifest_read_hashes(out, count, count_max, object, key, why));
+	CS_TRY(cs_json_member_hashes(out, count, count_max, object, key, why));
 	for (size_t i = 1; i < *count; i++)
 		if (memcmp(out[i - 1].b, out[i].b, sizeof out[i].b) > 0)
 			return cs_fail(why, CS_ERR_NON_CANONICAL, "%s[%zu] is out of order", key,
@@ -481,18 +460,17 @@ static enum cs_err read_time(struct manifest *m, const struct cs_json *json, str
 
 /* ---- the bridge's ledger ---- */
 
-/* Above half, so that two quorums share a key. */
-static enum cs_err read_time_keys(struct manifest_ledger *ledger, const struct cs_json *json,
-				  struct cs_why *why)
+static enum cs_err read_registration(struct manifest_ledger *ledger, const struct cs_json *json,
+				     struct cs_why *why)
 {
-	uint64_t quorum = 0;
-	CS_TRY(manifest_read_hashes(ledger->keys.keys, &ledger->keys.count, MANIFEST_TIME_KEYS_MAX,
-				    json, "time_keys", why));
-	CS_TRY(cs_json_member_u64(&quorum, json, "quorum", MANIFEST_TIME_KEYS_MAX, why));
-	if (quorum > ledger->keys.count || 2 * quorum <= ledger->keys.count)
-		return cs_fail(why, CS_ERR_INVALID,
-			       "quorum is not above half of the time keys, or above all");
-	ledger->keys.threshold = (size_t)quorum;
+	const struct cs_json *object = NULL;
+	if (cs_json_find(json, "registration") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&object, json, "registration", CS_JSON_OBJECT, why));
+	CS_TRY(MANIFEST_ONLY(object, why, "bond_min", "evidence"));
+	CS_TRY(cs_json_member_u256(&ledger->registration.bond_min, object, "bond_min", why));
+	CS_TRY(cs_json_member_bool(&ledger->registration.evidence, object, "evidence", why));
+	ledger->registration.wanted = true;
 	return CS_OK;
 }
 
@@ -510,7 +488,7 @@ static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, s
 					 "ledger is of time [\"ledger\"] alone");
 	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
 	CS_TRY(MANIFEST_ONLY(json, why, "anchor_lag_max", "caip2", "clock_error_s", "finality",
-			     "genesis", "proof_age_max_s", "quorum", "time_keys"));
+			     "genesis", "proof_age_max_s", "quorum", "registration", "time_keys"));
 	CS_TRY(cs_json_member_string(&caip2, json, "caip2", CS_CAIP2_SIZE_MAX, why));
 	memcpy(chain->caip2, caip2.p, caip2.n);
 	CS_TRY(cs_json_member_hex(chain->genesis.b, sizeof chain->genesis.b, json, "genesis", why));
@@ -518,9 +496,7 @@ static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, s
 	if (chain->finality.mode != MANIFEST_COMETBFT)
 		return cs_fail(why, CS_ERR_INVALID, "ledger.finality is of the mode cometbft");
 	CS_TRY(read_caip2(chain, caip2, why));
-	CS_TRY(read_time_keys(ledger, json, why));
-	CS_TRY(cs_json_member_u64(&ledger->clock_error_s, json, "clock_error_s",
-				  MANIFEST_CLOCK_ERROR_MAX_S, why));
+	CS_TRY(verify_clock_source_read(&ledger->time, json, why));
 	CS_TRY(cs_json_member_u64(&ledger->proof_age_max_s, json, "proof_age_max_s",
 				  MANIFEST_NUMBER_MAX, why));
 	CS_TRY(cs_json_member_u64(&ledger->anchor_lag_max, json, "anchor_lag_max",
@@ -528,6 +504,7 @@ static enum cs_err read_ledger(struct manifest *m, const struct cs_json *body, s
 	if (ledger->proof_age_max_s == 0 || ledger->anchor_lag_max == 0)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "proof_age_max_s and anchor_lag_max are above 0");
+	CS_TRY(read_registration(ledger, json, why));
 	chain->gateway = cmt_register_address;
 	chain->identity = wire_identity(caip2, &chain->genesis, CS_BYTES_OF(chain->gateway.b));
 	return CS_OK;

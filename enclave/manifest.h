@@ -6,9 +6,9 @@
 
 #include "core/arena.h"
 #include "core/limits.h"
+#include "verify/clock.h"
 #include "verify/cometbft/client.h"
 #include "verify/evm/quorum.h"
-#include "verify/time_answers.h"
 #include "wire/spec.h"
 
 /* Manifests of one lineage that an enclave reads at start, first to newest. */
@@ -25,9 +25,6 @@
 #define MANIFEST_PROVIDERS_MAX 64
 /* Path and query of a provider. */
 #define MANIFEST_TARGET_SIZE_MAX 512
-#define MANIFEST_TIME_KEYS_MAX 16
-/* By which an honest node's clock may be wrong. */
-#define MANIFEST_CLOCK_ERROR_MAX_S 3600
 /* Sealed states whose digests an enclave remembers. */
 #define MANIFEST_ANCHOR_LAG_MAX 64
 
@@ -146,10 +143,15 @@ struct manifest_ledger {
 	/* What the light client needs of a chain; its gateway and identity are those of the register
 	 * of enclaves. */
 	struct manifest_chain chain;
-	struct verify_time_keys keys;
-	uint64_t clock_error_s;
+	struct verify_clock_source time;
 	uint64_t proof_age_max_s; /* what the ledger said of the anchor longer ago does not count */
 	uint64_t anchor_lag_max;  /* states that are sealed beyond the anchor that is proven */
+	/* What the register must say of an enclave whose key is learned. */
+	struct {
+		bool wanted;
+		bool evidence; /* administrators' word alone is not enough */
+		struct cs_u256 bond_min;
+	} registration;
 };
 
 struct manifest {

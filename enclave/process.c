@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,15 +128,25 @@ bool process_write_all(int fd, const uint8_t *p, size_t n)
 	return true;
 }
 
-bool process_is_listening(int fd)
+/* The smallest of the descriptors that is at least `from`; ~0: none. */
+static unsigned next_kept(const int *fds, size_t count, unsigned from)
 {
-	int on = 0;
-	int family = 0;
-	socklen_t n = sizeof on;
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &n) != 0 || on == 0)
-		return false;
-	n = sizeof family;
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 && family == AF_UNIX;
+	unsigned next = ~0U;
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
+			next = (unsigned)fds[i];
+	return next;
+}
+
+bool process_close_others(const int *fds, size_t count)
+{
+	for (unsigned from = STDERR_FILENO + 1, next; from != 0; from = next + 1) {
+		next = next_kept(fds, count, from);
+		const unsigned last = next == ~0U ? next : next - 1;
+		if (next > from && close_range(from, last, 0) != 0)
+			return false;
+	}
+	return true;
 }
 
 void process_say_insecure(uint64_t flags)

@@ -40,7 +40,7 @@ bool process_measure(struct cs_hash *measurement);
 bool process_random(void *p, size_t n);
 /* insecure_host_time: the host's clock as both ends; zeros if there is none. */
 struct verify_time process_clock(void);
-/* A listening Unix socket. */
-bool process_is_listening(int fd);
+/* Closes all but standard input, output and error and these; negative ones are none. */
+bool process_close_others(const int *fds, size_t count);
 
 #endif

@@ -149,7 +149,7 @@ static int filter_fill(scmp_filter_ctx filter, enum sandbox_calls calls)
 {
 	int bad = calls == SANDBOX_FETCH ? filter_fetch(filter) : 0;
 	/* OpenSSL's random numbers notice a fork. */
-	if (calls == SANDBOX_TLS)
+	if (calls == SANDBOX_TLS || calls == SANDBOX_ANSWER)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getpid), 0);
 	if (calls == SANDBOX_STEP || calls == SANDBOX_TLS || calls == SANDBOX_FETCH)
 		bad |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);

@@ -12,10 +12,10 @@ void *sandbox_secret_memory(size_t size, bool *plain);
 
 /* What stays allowed: the fewest calls with which a program can do its work. */
 enum sandbox_calls {
-	SANDBOX_STEP,   /* accept one client, read, write, sign */
-	SANDBOX_TLS,    /* as STEP, and what OpenSSL's random numbers ask for */
-	SANDBOX_ANSWER, /* of a quoting process that holds all that it needs: read, write */
-	SANDBOX_QUOTE,  /* of the quoting process: open, lock, read and write files, answer */
+	SANDBOX_STEP, /* accept one client, read, write, sign */
+	SANDBOX_TLS,  /* as STEP, and what OpenSSL's random numbers ask for */
+	SANDBOX_ANSWER, /* of a quoting process that holds all that it needs: read, write, random numbers */
+	SANDBOX_QUOTE, /* of the quoting process: open, lock, read and write files, answer */
 	SANDBOX_FETCH, /* as STEP, and wait for many descriptors, make socket pairs and hand their ends over */
 };
 

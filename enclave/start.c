@@ -3,6 +3,7 @@
 
 #include "core/aead.h"
 #include "core/hash.h"
+#include "enclave/attested.h"
 #include "enclave/tee_quoter.h"
 
 #include <fcntl.h>
@@ -27,6 +28,7 @@ struct arguments {
 	const struct tee_hardware *hardware; /* NULL: simulated */
 	struct tee_place tee_place;
 	uint64_t tolerated;
+	bool attested;
 	bool measure;
 };
 
@@ -91,6 +93,10 @@ static bool take_arguments(struct arguments *args, int argc, char **argv,
 		const char *name = argv[i] + 2;
 		if (strcmp(name, "measure") == 0) {
 			args->measure = true;
+			continue;
+		}
+		if (strcmp(name, "attested") == 0) {
+			args->attested = true;
 			continue;
 		}
 		if (take_flag(args, name))
@@ -164,16 +170,6 @@ static enum cs_err find_served(struct cs_hash *identity, const struct manifest *
 
 /* ---- start ---- */
 
-/* The smallest of the descriptors that is at least `from`; ~0: none. */
-static unsigned next_kept(const int *fds, size_t count, unsigned from)
-{
-	unsigned next = ~0U;
-	for (size_t i = 0; i < count; i++)
-		if (fds[i] >= 0 && (unsigned)fds[i] >= from && (unsigned)fds[i] < next)
-			next = (unsigned)fds[i];
-	return next;
-}
-
 /* Every other descriptor that was inherited goes, but those that the program names: a connected
  * socket would be a network. Whoever made the listening one may have set it not to wait; accepting
  * waits in a bridge, and an oracle polls. */
@@ -185,22 +181,15 @@ static enum cs_err keep_alone(int listen_fd, int tee_fd, const int *keep_fds, st
 		return cs_fail(why, CS_ERR_IO, "--listen-fd cannot be made to wait");
 	if (keep_fds != NULL)
 		memcpy(&kept[2], keep_fds, START_KEEP_MAX * sizeof kept[0]);
-	for (unsigned from = STDERR_FILENO + 1, next; from != 0; from = next + 1) {
-		next = next_kept(kept, CS_LEN(kept), from);
-		const unsigned last = next == ~0U ? next : next - 1;
-		if (next > from && close_range(from, last, 0) != 0)
-			return cs_fail(why, CS_ERR_SANDBOX,
-				       "inherited descriptors cannot be closed");
-	}
-	return CS_OK;
+	return process_close_others(kept, CS_LEN(kept))
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_SANDBOX, "inherited descriptors cannot be closed");
 }
 
 static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manifest,
 			   enum sandbox_calls *calls, const struct arguments *args,
 			   uint8_t seal_root[32], struct cs_why *why)
 {
-	if (!process_is_listening(args->listen_fd))
-		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
 	if (!process_measure(&launch->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	CS_TRY(load_lineage(manifest, args, why));
@@ -215,26 +204,22 @@ static enum cs_err prepare(struct enclave_launch *launch, struct manifest *manif
 			       "--seal-root-fd does not give exactly 32 bytes");
 	CS_TRY(keep_alone(args->listen_fd, launch->tee->fd, args->program->keep_fds, why));
 	*calls = args->program->calls;
+	if (args->attested && *calls == SANDBOX_STEP)
+		*calls = SANDBOX_TLS;
 	return args->program->prepare == NULL ? CS_OK : args->program->prepare(launch, calls, why);
 }
 
-/* Before a secret is in memory: the quoting process is a copy of this one. */
-static enum cs_err start_tee(struct tee *tee, const struct arguments *args, struct cs_why *why)
+static enum cs_err open_door(struct enclave_launch *launch, const struct arguments *args,
+			     struct cs_why *why)
 {
-	const uint64_t inside = ENCLAVE_INSECURE_gateway_inside;
-	*tee = tee_simulated;
-	if (args->hardware == NULL)
+	if (!args->attested)
 		return CS_OK;
-	/* A Unix socket has both of its ends on one machine. */
-	if (args->hardware->is_guest && (args->tolerated & inside) == 0)
-		return cs_fail(
-			why, CS_ERR_INSECURE_REFUSED,
-			"with %s the gateway belongs outside of the machine that is measured "
-			"(--insecure-gateway-inside tolerates it)",
-			args->hardware->name);
-	CS_TRY(tee_start(tee, args->hardware, &args->tee_place, args->tolerated, why));
-	if (args->hardware->is_guest)
-		tee->insecure_flags |= inside;
+	struct attested *attested = NULL;
+	if (CRYPTO_secure_malloc_init(ATTESTED_SECURE_SIZE, 32) == 1)
+		attested = attested_new();
+	if (attested == NULL)
+		return cs_fail(why, CS_ERR_CRYPTO, "OpenSSL gives no TLS or no locked memory");
+	launch->door = attested_door(attested);
 	return CS_OK;
 }
 
@@ -252,9 +237,11 @@ static int run(const struct arguments *args)
 	bool plain = false;
 	bool plain_root = false;
 	enum sandbox_calls calls;
-	enum cs_err err = start_tee(&tee, args, &why);
+	/* Before a secret is in memory: the quoting process is a copy of this one. */
+	enum cs_err err = tee_begin(&tee, args->hardware, &args->tee_place, args->listen_fd,
+				    args->tolerated, &why);
 	if (err != CS_OK)
-		return process_fail(EXIT_TEE, err, &why);
+		return process_fail(err == CS_ERR_INVALID ? EXIT_MANIFEST : EXIT_TEE, err, &why);
 	struct enclave *e = process_memory(enclave_size());
 	/* The sealing root is copied into the secrets and stays nowhere else. */
 	uint8_t *seal_root = sandbox_secret_memory(32, &plain_root);
@@ -266,6 +253,9 @@ static int run(const struct arguments *args)
 		return process_fail(
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates it)"});
+	err = open_door(&launch, args, &why);
+	if (err != CS_OK)
+		return process_fail(EXIT_FAILED, err, &why);
 	err = prepare(&launch, &manifest, &calls, args, seal_root, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_MANIFEST, err, &why);
@@ -297,7 +287,7 @@ int start_main(int argc, char **argv, const struct start_program *program)
 		process_say(
 			"usage: --listen-fd N --seal-root-fd N [--tee simulated|gramine|tsm|tpm "
 			"[--tee-state FOLDER]] "
-			"--lineage HASH --manifest FILE… ",
+			"--lineage HASH --manifest FILE… [--attested] ",
 			program->usage);
 		return EXIT_USAGE;
 	}

@@ -87,13 +87,9 @@ struct enclave_inputs {
 	struct cs_hash hashes[ENCLAVE_CLOCK_INPUTS_MAX];
 };
 struct enclave_clock {
-	uint64_t made;     /* nonces */
-	uint64_t answered; /* which of them was answered last, counted from 1 */
-	bool is_open;      /* the newest one is not answered yet */
-	struct cs_hash nonce;
-	struct enclave_inputs inputs; /* that were there when it was made */
-	uint64_t asked_by_s;          /* of the one that was answered last; 0: none was */
-	struct enclave_inputs covered;
+	struct verify_clock nonces;
+	struct enclave_inputs inputs;  /* that were there when the newest nonce was made */
+	struct enclave_inputs covered; /* … the one that was answered last */
 };
 
 /* How far the sealed state is, and how far the ledger knows it to be. */
@@ -127,6 +123,7 @@ struct enclave {
 	bool (*random)(void *p, size_t n);
 	int (*probe)(uint32_t what);
 	enum cs_err (*box_make)(struct cs_secret *secret, struct cs_hash *x);
+	struct enclave_door door;
 	struct cs_sig *sig;
 	struct enclave_secrets *secrets;
 	size_t chain_count;
@@ -149,9 +146,19 @@ struct enclave {
 	struct cs_arena arena; /* of one request */
 };
 
+/* Who asks over a connection of the attested port: anybody. */
+struct enclave_visitor {
+	bool greeted; /* hello was answered on the connection */
+	/* The connection's binding under a nonce, for evidence: where this end is who speaks. */
+	enum cs_err (*bind)(void *context, const struct cs_hash *nonce,
+			    struct wire_report_tls *tls);
+	void *context;
+};
+
 /* One request on its way. */
 struct enclave_call {
 	struct enclave *e;
+	struct enclave_visitor *visitor; /* NULL: the host asks */
 	struct verify_time now;
 	const ProtobufCMessage *request;
 	struct cs_buf *reply;
@@ -214,6 +221,13 @@ CS_NODISCARD enum cs_err enclave_client_to_pb(struct enclave_call *call,
 CS_NODISCARD enum cs_err enclave_clients_to_pb(struct enclave_call *call, size_t *count,
 					       Caisson__Wire__ClientStatus ***pb);
 CS_NODISCARD enum cs_err enclave_reply(struct enclave_call *call, const ProtobufCMessage *message);
+/* Answers a visitor's request in the middle of the host's `outer`, as enclave_step does: what memory it
+ * takes is outer's, reply has room for PORT_REPLY_SIZE_MAX. */
+enum wire_type enclave_step_visitor(const struct enclave_call *outer,
+				    struct enclave_visitor *visitor, enum wire_type type,
+				    struct cs_bytes request, struct cs_buf *reply);
+/* What report data of this enclave says beside the key that it speaks for and why it is fresh. */
+struct wire_report enclave_report(const struct enclave *e);
 /* What statements of remotes must be signed under, as the own ones are: never both. */
 enum wire_domain enclave_domain(const struct enclave *e);
 
@@ -331,11 +345,11 @@ struct verify_time enclave_time_of_input(struct enclave *e, const struct verify_
  * host's nothing has to be waited for. */
 static inline uint64_t enclave_clock_next(const struct enclave *e)
 {
-	return e->clock.made + 1;
+	return e->clock.nonces.made + 1;
 }
 static inline bool enclave_clock_covers(const struct enclave *e, uint64_t nonce)
 {
-	return e->ledger == NULL || e->clock.answered >= nonce;
+	return e->ledger == NULL || e->clock.nonces.answered >= nonce;
 }
 /* How long what was fetched waits for such an answer. */
 #define ENCLAVE_CLOCK_WAIT_MS 5000u
@@ -363,6 +377,20 @@ CS_NODISCARD enum cs_err enclave_sign_transaction(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_rotate(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_public_keys(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_status(struct enclave_call *call);
+/* What a host brings of the register about a remote's key. */
+struct enclave_registration {
+	struct cs_hash x;
+	struct cs_hash identity; /* the remote's */
+	uint64_t epoch;
+	uint64_t height; /* of the ledger's block */
+	const struct cs_bytes *proofs;
+	size_t proof_count;
+};
+/* OK where the manifest asks for none. MISSING_FIELD: no proofs; STALE_HEADER: older than what was shown of
+ * the own anchor; WRONG_KEY: another remote's or epoch's; the errors of verify_client_block,
+ * cmt_registration_prove and cmt_registration_check; NO_TIME. */
+CS_NODISCARD enum cs_err enclave_registration_check(struct enclave_call *call,
+						    const struct enclave_registration *given);
 CS_NODISCARD enum cs_err enclave_clock_ask(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_clock_answers(struct enclave_call *call);
 CS_NODISCARD enum cs_err enclave_anchor_prove(struct enclave_call *call);

@@ -1,5 +1,6 @@
 #include "enclave/tee_quoter.h"
 
+#include "enclave/boundary.h"
 #include "enclave/insecure.h"
 #include "enclave/tee_messages.h"
 
@@ -61,7 +62,7 @@ static enum cs_err ask(struct cs_buf *body, int fd, struct cs_bytes question, st
 static enum cs_err evidence(const struct tee *tee, struct cs_buf *out, const uint8_t *report_data,
 			    const struct cs_hash *measurement, struct cs_why *why)
 {
-	uint8_t question[QUESTION_SIZE_MAX] = {ASK_QUOTE};
+	uint8_t question[1 + TEE_REPORT_DATA_SIZE] = {ASK_QUOTE};
 	(void)measurement; /* the hardware has measured */
 	memcpy(question + 1, report_data, TEE_REPORT_DATA_SIZE);
 	return ask(out, tee->fd, CS_BYTES_OF(question), why);
@@ -76,6 +77,26 @@ enum cs_err tee_seal_root(const struct tee *tee, uint8_t root[32], struct cs_why
 	return out.n == 32 ? CS_OK : cs_fail(why, CS_ERR_MALFORMED, "a sealing root of other size");
 }
 
+enum cs_err tee_record_read(const struct tee *tee, uint8_t out[TEE_RECORD_SIZE], struct cs_why *why)
+{
+	static const uint8_t question[] = {ASK_RECORD_READ};
+	struct cs_buf body;
+	cs_buf_init(&body, out, TEE_RECORD_SIZE);
+	CS_TRY(ask(&body, tee->fd, CS_BYTES_OF(question), why));
+	return body.n == TEE_RECORD_SIZE ? CS_OK
+					 : cs_fail(why, CS_ERR_MALFORMED, "a record of other size");
+}
+
+enum cs_err tee_record_write(const struct tee *tee, const uint8_t in[TEE_RECORD_SIZE],
+			     struct cs_why *why)
+{
+	uint8_t question[1 + TEE_RECORD_SIZE] = {ASK_RECORD_WRITE};
+	struct cs_buf nothing;
+	cs_buf_init(&nothing, NULL, 0);
+	memcpy(question + 1, in, TEE_RECORD_SIZE);
+	return ask(&nothing, tee->fd, CS_BYTES_OF(question), why);
+}
+
 /* ---- start ---- */
 
 /* Its functions are in a program of its own (enclave/tpm). */
@@ -85,6 +106,7 @@ static const struct tee_hardware tpm = {
 	.program = "caisson-tpm-quoter",
 	.needs_state = true,
 	.has_seal_root = true,
+	.has_record = true,
 };
 
 const struct tee_hardware *tee_hardware_find(const char *name)
@@ -166,5 +188,19 @@ enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
 		tee->insecure_flags |= ENCLAVE_INSECURE_tee_root;
 	if (!hardware->has_seal_root)
 		tee->insecure_flags |= ENCLAVE_INSECURE_simulated_seal_root;
+	return CS_OK;
+}
+
+enum cs_err tee_begin(struct tee *tee, const struct tee_hardware *hardware,
+		      const struct tee_place *place, int listen_fd, uint64_t tolerated,
+		      struct cs_why *why)
+{
+	uint64_t flags = 0;
+	*tee = tee_simulated;
+	CS_TRY(boundary_check(&flags, hardware == NULL ? tee->backend : hardware->name, listen_fd,
+			      tolerated, why));
+	if (hardware != NULL)
+		CS_TRY(tee_start(tee, hardware, place, tolerated, why));
+	tee->insecure_flags |= flags;
 	return CS_OK;
 }

@@ -9,6 +9,8 @@
 #include "enclave/sandbox.h"
 #include "enclave/tee.h"
 
+#define TEE_RECORD_SIZE 80u
+
 /* What a backend holds open. */
 struct tee_device {
 	int folder;      /* of the interface */
@@ -33,10 +35,10 @@ struct tee_hardware {
 	const char *program;
 	/* tee_place.state. */
 	bool needs_state;
-	/* A whole machine is measured: nobody but the enclave should be in it. */
-	bool is_guest;
 	/* That only this hardware and this program, or its maker's, can have. */
 	bool has_seal_root;
+	/* Keeps a record that only whoever has this sealing root can write, and nobody can put back. */
+	bool has_record;
 	/* That stay allowed after open. */
 	enum sandbox_calls calls;
 	/* UNAVAILABLE: the hardware is not there, and why says what was looked for; UNSUPPORTED. */
@@ -49,6 +51,11 @@ struct tee_hardware {
 	/* Where has_seal_root. */
 	enum cs_err (*seal_root)(struct tee_device *device, struct cs_secret *root,
 				 struct cs_why *why);
+	/* Where has_record. NOT_FOUND: there is none; UNAVAILABLE: it cannot be said. Writing makes it. */
+	enum cs_err (*record_read)(struct tee_device *device, uint8_t out[TEE_RECORD_SIZE],
+				   struct cs_why *why);
+	enum cs_err (*record_write)(struct tee_device *device, const uint8_t in[TEE_RECORD_SIZE],
+				    struct cs_why *why);
 };
 
 extern const struct tee_hardware tee_gramine; /* SGX: /dev/attestation */
@@ -64,8 +71,19 @@ const struct tee_hardware *tee_hardware_find(const char *name);
 CS_NODISCARD enum cs_err tee_start(struct tee *tee, const struct tee_hardware *hardware,
 				   const struct tee_place *place, uint64_t tolerated,
 				   struct cs_why *why);
+/* The backend of a process whose host connects to listen_fd; hardware NULL: simulated. First the errors of
+ * boundary_check (INVALID: no listening socket), then those of tee_start. What the boundary costs is in
+ * tee->insecure_flags. */
+CS_NODISCARD enum cs_err tee_begin(struct tee *tee, const struct tee_hardware *hardware,
+				   const struct tee_place *place, int listen_fd, uint64_t tolerated,
+				   struct cs_why *why);
 /* Once: the quoting process forgets it. Only where has_seal_root. */
 CS_NODISCARD enum cs_err tee_seal_root(const struct tee *tee, uint8_t root[32], struct cs_why *why);
+/* Only where has_record; as of record_read and record_write. */
+CS_NODISCARD enum cs_err tee_record_read(const struct tee *tee, uint8_t out[TEE_RECORD_SIZE],
+					 struct cs_why *why);
+CS_NODISCARD enum cs_err tee_record_write(const struct tee *tee, const uint8_t in[TEE_RECORD_SIZE],
+					  struct cs_why *why);
 
 /* ---- in the quoting process, whose end of the socket pair is TEE_FD ---- */
 

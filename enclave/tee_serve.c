@@ -8,7 +8,9 @@
 
 static size_t question_size(uint8_t letter)
 {
-	return letter == ASK_QUOTE ? QUESTION_SIZE_MAX : 1;
+	return 1 + (letter == ASK_QUOTE          ? TEE_REPORT_DATA_SIZE
+		    : letter == ASK_RECORD_WRITE ? TEE_RECORD_SIZE
+						 : 0);
 }
 
 struct quoter {
@@ -56,6 +58,22 @@ static bool answer_seal_root(struct quoter *q, struct cs_bytes question)
 	return sent;
 }
 
+static bool answer_record(struct quoter *q, struct cs_bytes question)
+{
+	const struct tee_hardware *hardware = q->hardware;
+	uint8_t record[TEE_RECORD_SIZE];
+	const bool reads = question.p[0] == ASK_RECORD_READ;
+	enum cs_err err;
+	if (!hardware->has_record)
+		err = cs_fail(&q->why, CS_ERR_UNSUPPORTED, "the hardware keeps no record");
+	else if (reads)
+		err = hardware->record_read(&q->device, record, &q->why);
+	else
+		err = hardware->record_write(&q->device, question.p + 1, &q->why);
+	return answer(q, question, err,
+		      reads && err == CS_OK ? CS_BYTES_OF(record) : CS_BYTES_NONE);
+}
+
 static bool answer_next(struct quoter *q)
 {
 	uint8_t question[QUESTION_SIZE_MAX + 1];
@@ -68,6 +86,8 @@ static bool answer_next(struct quoter *q)
 	const struct cs_bytes asked = cs_bytes(question, (size_t)n);
 	if (question[0] == ASK_QUOTE)
 		return answer_quote(q, asked);
+	if (question[0] == ASK_RECORD_READ || question[0] == ASK_RECORD_WRITE)
+		return answer_record(q, asked);
 	return question[0] == ASK_SEAL_ROOT && answer_seal_root(q, asked);
 }
 

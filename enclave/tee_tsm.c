@@ -114,7 +114,6 @@ static enum cs_err quote(struct tee_device *device, struct cs_buf *evidence,
 const struct tee_hardware tee_tsm = {
 	.name = "tsm",
 	.root = "/sys/kernel/config/tsm",
-	.is_guest = true,
 	.calls = SANDBOX_QUOTE,
 	.open = open_tsm,
 	.quote = quote,

@@ -2,6 +2,8 @@
 #include "adapters/conflict.h"
 #include "adapters/follow_json.h"
 #include "gateway/gateway.h"
+#include "gateway/operator.h"
+#include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
@@ -56,6 +58,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "operator",
 			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
 						: json_null());
+	json_object_set_new(json, "accounts", gateway_accounts_json(chain));
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
 	json_object_set_new(json, "frozen",
@@ -155,16 +158,17 @@ struct count_ctx {
 	json_t *list;
 };
 
-static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side,
-		      enum relay_state state, uint64_t count, uint64_t oldest_ms)
+static void count_row(void *ctx, const struct gateway_count *row)
 {
 	struct count_ctx *c = ctx;
 	json_array_append_new(
 		c->list,
-		json_pack("{s:s,s:s,s:s,s:I,s:I}", "chain", gateway_caip2(c->gateway, chain),
-			  "side", side == RELAY_SOURCE ? "source" : "destination", "state",
-			  relay_state_name(state) ? relay_state_name(state) : "", "count",
-			  (json_int_t)count, "oldest_ms", (json_int_t)oldest_ms));
+		json_pack("{s:s,s:s,s:s,s:s,s:I,s:I}", "chain",
+			  gateway_caip2(c->gateway, &row->chain), "remote",
+			  gateway_caip2(c->gateway, &row->remote), "side",
+			  row->side == RELAY_SOURCE ? "source" : "destination", "state",
+			  relay_state_name(row->state) ? relay_state_name(row->state) : "", "count",
+			  (json_int_t)row->count, "oldest_ms", (json_int_t)row->oldest_ms));
 }
 
 static json_t *peers_json(struct gateway *gateway)
@@ -187,7 +191,7 @@ static json_t *peers_json(struct gateway *gateway)
 /* Everything that must be there for a message to move; the first that is not. */
 static const char *not_ready(struct gateway *gateway)
 {
-	const char *trouble = NULL;
+	const char *trouble = gateway->drain.is_on ? "it is drained before a stop" : NULL;
 	for (size_t i = 0; i < gateway->chain_count && !trouble; i++)
 		trouble = gateway_chain_trouble(&gateway->chains[i]);
 	return trouble;
@@ -220,6 +224,7 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "messages", counts.list);
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));
+	json_object_set_new(json, "paused", gateway_json_pauses(gateway));
 	json_object_set_new(json, "ledger", gateway_ledger_json(gateway));
 	json_object_set_new(json, "journal",
 			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes,
@@ -272,7 +277,16 @@ void gateway_api_routes(struct gateway *gateway)
 	gateway_api_message_routes(gateway);
 	gateway_api_send_routes(gateway);
 	gateway_api_quote_routes(gateway);
+	gateway_api_webhook_routes(gateway);
 	gateway_api_peer_routes(gateway);
 	gateway_api_rotation_routes(gateway);
+	gateway_api_pause_routes(gateway);
+	gateway_api_observe_routes(gateway);
+	gateway_api_clear_routes(gateway);
+	gateway_api_reload_routes(gateway);
+	gateway_api_drain_routes(gateway);
+	gateway_api_transaction_routes(gateway);
+	gateway_api_sweep_routes(gateway);
 	gateway_api_reference_routes(gateway);
+	gateway_api_ui_routes(gateway);
 }

@@ -56,3 +56,19 @@ bool gateway_read_number(const char *text, uint64_t max, uint64_t *value)
 	*value = number;
 	return true;
 }
+
+bool gateway_body_is_empty(struct host_http_exchange *exchange)
+{
+	static const char *const names[] = {NULL};
+	struct cs_why why = {{0}};
+	json_t *body = NULL;
+	if (host_http_body(exchange).n == 0)
+		return true;
+	enum cs_err err = host_http_body_json(exchange, &body, &why);
+	if (err == CS_OK)
+		err = host_json_known(body, names, "body", &why);
+	json_decref(body);
+	if (err != CS_OK)
+		gateway_problem(exchange, err, &why);
+	return err == CS_OK;
+}

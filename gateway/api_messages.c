@@ -1,6 +1,6 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
 #include "core/abi.h"
-#include "gateway/gateway.h"
+#include "gateway/operator.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -80,6 +80,22 @@ static void set_gas(struct gateway *gateway, json_t *json, const struct gateway_
 	cs_arena_rewind(&gateway->scratch, mark);
 }
 
+/* Why it does not go on: what failed last, or the pause that holds it. */
+static json_t *why_json(struct gateway *gateway, const struct gateway_message *m)
+{
+	bool source = m->side == RELAY_SOURCE;
+	bool waits = source ? m->state == RELAY_FINAL : m->state == RELAY_SIGNED;
+	const struct gateway_pause *pause = NULL;
+	char text[2 * GATEWAY_WHY_MAX];
+	if (waits)
+		pause = gateway_paused_between(
+			gateway, gateway_caip2(gateway, source ? &m->chain : &m->remote),
+			gateway_caip2(gateway, source ? &m->remote : &m->chain), false);
+	if (pause)
+		return json_string(gateway_paused_why(pause, text, sizeof(text)));
+	return m->why[0] ? json_string(m->why) : json_null();
+}
+
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *m, bool with_steps)
 {
 	bool source = m->side == RELAY_SOURCE;
@@ -110,7 +126,7 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	json_object_set_new(json, "finalization",
 			    place_json(m->end_height, &m->end_tx, m->end_time_s));
 	json_object_set_new(json, "tries", host_json_u64(m->tries));
-	json_object_set_new(json, "why", m->why[0] ? json_string(m->why) : json_null());
+	json_object_set_new(json, "why", why_json(gateway, m));
 	json_object_set_new(json, "stopped", json_boolean(gateway_is_stopped(m)));
 	json_object_set_new(json, "created_ms", host_json_u64(m->created_ms));
 	json_object_set_new(json, "updated_ms", host_json_u64(m->updated_ms));
@@ -387,19 +403,32 @@ struct verb {
 	struct gateway *gateway;
 	struct host_http_exchange *exchange;
 	struct gateway_message message;
+	uint64_t gas; /* of a retry; 0: what the node estimates */
+	char who[HOST_API_KEY_NAME_MAX + 1];
 };
+
+static enum cs_err write_wish(struct verb *verb)
+{
+	struct gateway_message *row = &verb->message;
+	char id[2 * sizeof(row->id.b) + 1];
+	row->wish_retry = row->state != RELAY_FAILED ? 0 : verb->gas ? verb->gas : 1;
+	if (row->wish_retry)
+		row->tries = 0;
+	row->next_ms = host_wall_ms();
+	CS_TRY(gateway_journal_save(verb->gateway->journal, row));
+	if (verb->gas == 0)
+		return CS_OK;
+	cs_hex(id, CS_BYTES_OF(row->id.b));
+	return gateway_operator_told(verb->gateway, "operator.retry", verb->who, "0x%s: %llu gas",
+				     id, (unsigned long long)verb->gas);
+}
 
 static enum cs_err write_retry(void *context)
 {
 	struct verb *verb = context;
 	struct gateway *gateway = verb->gateway;
-	if (verb->message.side == RELAY_DESTINATION) {
-		verb->message.wish_retry = verb->message.state == RELAY_FAILED;
-		if (verb->message.wish_retry)
-			verb->message.tries = 0;
-		verb->message.next_ms = host_wall_ms();
-		return gateway_journal_save(gateway->journal, &verb->message);
-	}
+	if (verb->message.side == RELAY_DESTINATION)
+		return write_wish(verb);
 	struct gateway_chain *chain = gateway_chain_of(gateway, &verb->message.chain);
 	struct gateway_route *route = chain ? gateway_route_of(chain, &verb->message.remote) : NULL;
 	return route ? gateway_post_item(route, GATEWAY_ITEM_RETRY, verb->message.n)
@@ -418,28 +447,54 @@ static void retry_committed(void *context, enum cs_err err)
 	free(verb);
 }
 
-/* A verb takes no member: nothing, or {}. False: it is answered. */
-static bool body_is_empty(struct host_http_exchange *exchange)
+/* Nothing, {} or {"gas": N}. */
+static enum cs_err read_gas(const struct host_http_exchange *exchange, uint64_t *gas,
+			    struct cs_why *why)
 {
-	static const char *const names[] = {NULL};
-	struct cs_why why = {{0}};
+	static const char *const names[] = {"gas", NULL};
 	json_t *body = NULL;
+	*gas = 0;
 	if (host_http_body(exchange).n == 0)
-		return true;
-	enum cs_err err = host_http_body_json(exchange, &body, &why);
-	if (err == CS_OK)
-		err = host_json_known(body, names, "body", &why);
+		return CS_OK;
+	CS_TRY(host_http_body_json(exchange, &body, why));
+	enum cs_err err = host_json_known(body, names, "body", why);
+	bool given = json_object_get(body, "gas") != NULL;
+	if (err == CS_OK && given)
+		err = host_json_read_u64(body, "gas", gas, why);
 	json_decref(body);
-	if (err != CS_OK)
-		gateway_problem(exchange, err, &why);
-	return err == CS_OK;
+	if (err == CS_OK && given && *gas < GATEWAY_GAS_BASE)
+		err = cs_fail(why, CS_ERR_INVALID, "gas: below %u", GATEWAY_GAS_BASE);
+	return err;
+}
+
+/* Gas is paid for where the message is called: there, and up to what one transaction may have. */
+static enum cs_err check_gas(struct gateway *gateway, const struct gateway_message *message,
+			     uint64_t gas, struct cs_why *why)
+{
+	const struct gateway_chain *chain = gateway_chain_of(gateway, &message->chain);
+	if (gas == 0)
+		return CS_OK;
+	if (message->side != RELAY_DESTINATION || message->state != RELAY_FAILED || !chain)
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "gas is for a failed message, at its destination's gateway");
+	if (gas > gateway_gas_max(chain))
+		return cs_fail(why, CS_ERR_POLICY_FEE, "gas: at most %llu in one transaction",
+			       (unsigned long long)gateway_gas_max(chain));
+	return CS_OK;
 }
 
 static void post_retry(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!body_is_empty(exchange) || !find(gateway, exchange, false, &message))
+	struct cs_why why = {{0}};
+	uint64_t gas = 0;
+	enum cs_err err = read_gas(exchange, &gas, &why);
+	if (err != CS_OK) {
+		gateway_problem(exchange, err, &why);
+		return;
+	}
+	if (!find(gateway, exchange, false, &message))
 		return;
 	if (message.state != RELAY_FAILED &&
 	    !(message.state == RELAY_SIGNED && gateway_is_stopped(&message))) {
@@ -447,13 +502,16 @@ static void post_retry(void *context, struct host_http_exchange *exchange)
 					"only a failed message is retried");
 		return;
 	}
-	struct verb *verb = calloc(1, sizeof(*verb));
-	if (!verb) {
-		host_http_reply_problem(exchange, CS_ERR_NO_MEMORY, NULL);
+	err = check_gas(gateway, &message, gas, &why);
+	if (err != CS_OK) {
+		gateway_problem(exchange, err, &why);
 		return;
 	}
-	*verb = (struct verb){gateway, exchange, message};
-	enum cs_err err = gateway_write_then(gateway, write_retry, verb, retry_committed, verb);
+	struct verb *verb = host_alloc(sizeof(*verb));
+	*verb = (struct verb){
+		.gateway = gateway, .exchange = exchange, .message = message, .gas = gas};
+	(void)snprintf(verb->who, sizeof(verb->who), "%s", gateway_operator_of(exchange));
+	err = gateway_write_then(gateway, write_retry, verb, retry_committed, verb);
 	if (err != CS_OK) {
 		host_http_reply_problem(exchange, err, NULL);
 		free(verb);
@@ -526,7 +584,7 @@ static enum cs_err ask_close(struct gateway *gateway, struct host_http_exchange 
 		return CS_ERR_UNSUPPORTED;
 	memcpy(closer.b, message->closer.b + 12, sizeof(closer.b));
 	struct verb *verb = host_alloc(sizeof(*verb));
-	*verb = (struct verb){gateway, exchange, *message};
+	*verb = (struct verb){.gateway = gateway, .exchange = exchange, .message = *message};
 	enum cs_err err =
 		gateway_rehearse(chain, WIRE_CALL_CLOSE, &closer, message, close_rehearsed, verb);
 	if (err != CS_OK)
@@ -538,7 +596,7 @@ static void post_close(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (!body_is_empty(exchange) || !find(gateway, exchange, false, &message))
+	if (!gateway_body_is_empty(exchange) || !find(gateway, exchange, false, &message))
 		return;
 	if (message.state != RELAY_FAILED) {
 		host_http_reply_problem(exchange, CS_ERR_CONFLICT,

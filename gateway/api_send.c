@@ -620,9 +620,19 @@ static enum cs_err take_body(struct send *send, struct cs_why *why)
 	return body->submitted ? take_given(send, why) : CS_OK;
 }
 
+/* What would only wait is not begun. */
+static const struct gateway_pause *paused(const struct send *send)
+{
+	struct cs_account to;
+	if (cs_interop_account(&to, send->body.recipient) != CS_OK)
+		return NULL;
+	return gateway_paused_between(send->gateway, send->chain->config->id, to.caip2, false);
+}
+
 static void begin(struct gateway *gateway, struct host_http_exchange *exchange, bool transfer)
 {
 	struct cs_why why = {{0}};
+	char text[GATEWAY_WHY_MAX * 2];
 	json_t *json = NULL;
 	struct send *send = host_alloc(sizeof(*send));
 	send->gateway = gateway;
@@ -641,7 +651,14 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 		send_fail(send, err, why.text);
 		return;
 	}
-	if (!answered_before(send))
+	if (answered_before(send))
+		return;
+	const struct gateway_pause *pause = paused(send);
+	if (gateway->drain.is_on)
+		send_fail(send, CS_ERR_UNAVAILABLE, "it is drained before a stop");
+	else if (pause)
+		send_fail(send, CS_ERR_PAUSED, gateway_paused_why(pause, text, sizeof(text)));
+	else
 		ask_quote(send);
 }
 

@@ -65,7 +65,7 @@ struct gateway_route *gateway_route_of(struct gateway_chain *chain, const struct
 struct gateway_peer *gateway_peer_named(struct gateway *gateway, const char *name)
 {
 	for (size_t i = 0; i < gateway->peer_count; i++) {
-		if (strcmp(gateway->peers[i].name, name) == 0)
+		if (!gateway->peers[i].gone && strcmp(gateway->peers[i].name, name) == 0)
 			return &gateway->peers[i];
 	}
 	return NULL;

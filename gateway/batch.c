@@ -72,7 +72,7 @@ static enum cs_err take_row(struct gateway_chain *chain, enum gateway_kind kind,
 }
 
 /* A retry reverts when the call fails again: it is estimated before it is paid for, from the
- * calldata that the enclave will build too. */
+ * calldata that the enclave will build too; unless an operator said how much gas it shall have. */
 static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *plan,
 			     const struct adapter_part *part, struct gateway_submission *submission)
 {
@@ -81,7 +81,8 @@ static enum cs_err add_retry(struct gateway_chain *chain, const struct plan *pla
 	struct wire_message content;
 	struct wire_signed statement;
 	struct cs_buf data;
-	submission->gas_limit = 0;
+	uint64_t wish = plan->row_of[part->first]->wish_retry;
+	submission->gas_limit = wish > 1 ? wish : 0;
 	gateway_part_signed(&statement, &plan->statement, part->first, part->count);
 	enum cs_err err = gateway_journal_content(chain->gateway->journal,
 						  plan->row_of[part->first], arena, &content);

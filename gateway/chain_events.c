@@ -1,5 +1,5 @@
 /* What a chain tells about its gateway, in the journal (adapters/listen brings it there). */
-#include "gateway/gateway.h"
+#include "gateway/operator.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +224,8 @@ static enum cs_err write_block(void *context, const struct adapter_block *block)
 	struct gateway_chain *chain = context;
 	for (size_t i = 0; i < block->event_count; i++) {
 		const struct adapter_event *event = &block->events[i];
+		if (block->late)
+			gateway_observe_event(chain, event, false);
 		switch (event->kind) {
 		case ADAPTER_EVENT_MESSAGE:
 			CS_TRY(write_message(chain, event, block->late));
@@ -243,6 +245,8 @@ static enum cs_err write_block(void *context, const struct adapter_block *block)
 		case ADAPTER_EVENT_FEED_PAUSED:
 			break;
 		}
+		if (block->late)
+			gateway_observe_event(chain, event, true);
 	}
 	return CS_OK;
 }

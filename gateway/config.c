@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const gateway_scope_names[] = {"read", "send", "sponsor", "operate", "peer", NULL};
+const char *const gateway_scope_names[] = {"read", "send",    "sponsor", "operate",
+					   "peer", "webhook", NULL};
 
 static enum cs_err check_address(const char *text, struct cs_why *why)
 {
@@ -39,6 +40,28 @@ static enum cs_err check_name(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+/* As a browser writes it: scheme, host in small letters, and the port where it is not the scheme's
+ * (RFC 6454, 6.2). Neither * nor null: those are everybody's. */
+static enum cs_err check_origin(const char *text, struct cs_why *why)
+{
+	const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+			   : strncmp(text, "http://", 7) == 0 ? text + 7
+							      : "";
+	if (!host[0] || strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != strlen(host) ||
+	    host[strlen(host) - 1] == ':')
+		return cs_fail(why, CS_ERR_MALFORMED,
+			       "is no origin such as https://app.example.org, without a path");
+	return CS_OK;
+}
+
+static enum cs_err check_network(const char *text, struct cs_why *why)
+{
+	struct host_networks networks = {.count = 0};
+	if (host_networks_add(&networks, text) != CS_OK)
+		return cs_fail(why, CS_ERR_INVALID, "is no network such as 10.1.0.0/16");
+	return CS_OK;
+}
+
 static const struct host_config_key keys[] = {
 	{"name", TEXT, 1, 32, NULL, NULL,
 	 "Name of this gateway, as its peers' configuration calls it."},
@@ -51,6 +74,8 @@ static const struct host_config_key keys[] = {
 	{"api.events_port", NUMBER, 0, 65535, "8081", NULL, "Port of the WebSocket /v1/events."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
+	{"api.cors_origins", TEXTS, 0, HOST_CORS_ORIGINS_MAX, "[]", check_origin,
+	 "Origins whose pages may call from a browser, such as https://app.example.org."},
 	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
 	 "The SQLite journal. One process opens it."},
 	{"journal.events_kept", NUMBER, 1000, 10000000, "200000", NULL,
@@ -77,6 +102,27 @@ static const struct host_config_key keys[] = {
 	 "10.1.0.0/16."},
 	{"egress.names", TEXTS, 0, HOST_EGRESS_NAMES_MAX, "[]", check_name,
 	 "name=address, whatever a resolver says."},
+	{"webhooks.key_file", TEXT, 1, 4096, "\"webhooks.key\"", NULL,
+	 "What the secrets of webhooks are derived from: 64 hex digits, mode 600. Made with the "
+	 "first "
+	 "webhook; to be kept with the journal."},
+	{"webhooks.networks", TEXTS, 0, HOST_NETWORKS_MAX, "[]", check_network,
+	 "Loopback and private networks that receivers may be in, such as 10.1.0.0/16."},
+	{"webhooks.insecure_http", BOOL, 0, 0, "false", NULL,
+	 "INSECURE: receivers without TLS are taken too."},
+	{"webhooks.ca_file", TEXT, 1, 4096, "", NULL,
+	 "CA certificates in PEM for receivers; default: the system's."},
+	{"webhooks.timeout_ms", NUMBER, 100, 60000, "15000", NULL,
+	 "How long a receiver may take for its answer."},
+	{"webhooks.attempts_max", NUMBER, 1, 100, "16", NULL,
+	 "Attempts of one event until its webhook is disabled."},
+	{"webhooks.retry_min_ms", NUMBER, 10, 3600000, "5000", NULL,
+	 "Longest first pause between attempts; doubled each time. Each is drawn from its second "
+	 "half."},
+	{"webhooks.retry_max_ms", NUMBER, 100, 86400000, "14400000", NULL,
+	 "No pause between attempts is longer."},
+	{"webhooks.overlap_s", NUMBER, 0, 2592000, "86400", NULL,
+	 "How long the secret before a rotation signs beside the new one."},
 	{"relay.batch_max", NUMBER, 1, 64, "64", NULL,
 	 "Messages of one statement and of one transaction."},
 	{"relay.batch_gas_max", NUMBER, 300000, 100000000, "12000000", NULL,
@@ -87,6 +133,10 @@ static const struct host_config_key keys[] = {
 	 "How often peers are asked for what they could not push."},
 	{"relay.export_ms", NUMBER, 500, 600000, "15000", NULL,
 	 "How often the enclave's sealed state is stored."},
+	{"relay.drain_ms", NUMBER, 0, 600000, "3000", NULL,
+	 "How long a stop waits for what is under way: transactions that no block has."},
+#define SERVICE_ATTESTED
+#include "host/service_config.def"
 #define SERVICE_LEDGER
 #include "host/service_config.def"
 	{"ledger.lease_s", NUMBER, 4, 600, "30", NULL,
@@ -118,7 +168,11 @@ static const struct host_config_table tables[] = {
 	{"journal", 0, 0, "Where everything is written before it happens."},
 	{"enclave", 0, 0, "The sealed process beside this gateway."},
 	{"egress", 0, 0, "The proxy through which the enclave reaches providers of rpc_quorum."},
+	{"webhooks", 0, 0, "How events are delivered to receivers that applications name."},
 	{"relay", 0, 0, "How the work is cut."},
+	{"attested", 0, 1,
+	 "A port over which clients talk to the enclave itself, by TLS that ends in it. Without "
+	 "it: none."},
 	{"ledger", 0, 1,
 	 "The bridge's ledger, where this gateway writes what it does. Without it: nowhere."},
 	{"chains[]", 1, GATEWAY_CHAINS_MAX, "The chains that this gateway serves: one by default."},
@@ -174,6 +228,26 @@ static void read_route(struct gateway_config *config, uint32_t i)
 		strcmp(expire, "absence") == 0 ? GATEWAY_EXPIRE_ABSENCE : GATEWAY_EXPIRE_TOMBSTONE;
 }
 
+static void read_webhooks(struct gateway_config *config)
+{
+	struct gateway_webhooks_config *webhooks = &config->webhooks;
+	const struct host_config *file = config->file;
+	const char *ca_file = host_config_text(file, "webhooks.ca_file");
+	webhooks->key_file =
+		host_resolve(config->path, host_config_text(file, "webhooks.key_file"));
+	webhooks->ca_file = host_resolve(config->path, ca_file);
+	const uint32_t count = host_config_count(file, "webhooks.networks");
+	for (uint32_t i = 0; i < count; i++) /* each was checked */
+		(void)!host_networks_add(&webhooks->networks,
+					 host_config_text(file, "webhooks.networks[%u]", i));
+	webhooks->insecure_http = host_config_bool(file, "webhooks.insecure_http");
+	webhooks->timeout_ms = (unsigned)host_config_number(file, "webhooks.timeout_ms");
+	webhooks->attempts_max = (unsigned)host_config_number(file, "webhooks.attempts_max");
+	webhooks->retry_min_ms = (unsigned)host_config_number(file, "webhooks.retry_min_ms");
+	webhooks->retry_max_ms = (unsigned)host_config_number(file, "webhooks.retry_max_ms");
+	webhooks->overlap_s = (unsigned)host_config_number(file, "webhooks.overlap_s");
+}
+
 static void read_values(struct gateway_config *config)
 {
 	const struct host_config *file = config->file;
@@ -185,6 +259,11 @@ static void read_values(struct gateway_config *config)
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");
 	config->pull_ms = (unsigned)host_config_number(file, "relay.pull_ms");
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
+	config->drain_ms = (unsigned)host_config_number(file, "relay.drain_ms");
+	read_webhooks(config);
+	config->cors_origin_count = host_config_count(file, "api.cors_origins");
+	for (uint32_t i = 0; i < config->cors_origin_count; i++)
+		config->cors_origins[i] = host_config_text(file, "api.cors_origins[%u]", i);
 	host_ledger_config_read(&config->ledger, file, config->path);
 	if (config->ledger.id)
 		config->lease_s = (unsigned)host_config_number(file, "ledger.lease_s");
@@ -207,6 +286,9 @@ static void check_values(struct gateway_config *config)
 	host_service_check(&config->service, config->file);
 	if (config->service.port != 0 && config->service.port == config->events_port)
 		host_config_complain(config->file, "api.events_port", "is api.port");
+	if (config->webhooks.retry_max_ms < config->webhooks.retry_min_ms)
+		host_config_complain(config->file, "webhooks.retry_max_ms",
+				     "is below webhooks.retry_min_ms");
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		snprintf(path, sizeof(path), "peers[%u].name", i);
 		if (strcmp(config->peers[i].name, config->name) == 0)
@@ -333,6 +415,8 @@ void gateway_config_free(struct gateway_config *config)
 		host_chain_config_free(&config->chains[i].common);
 	for (size_t i = 0; i < config->peer_count; i++)
 		free((void *)(uintptr_t)config->peers[i].api_key_file);
+	free((void *)(uintptr_t)config->webhooks.key_file);
+	free((void *)(uintptr_t)config->webhooks.ca_file);
 	host_service_free(&config->service);
 	host_ledger_config_free(&config->ledger);
 	free((void *)(uintptr_t)config->path);

@@ -4,6 +4,7 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
+#include "host/http_server.h"
 #include "host/service_config.h"
 
 #define GATEWAY_CHAINS_MAX 8u
@@ -25,8 +26,9 @@ enum gateway_scope {
 	GATEWAY_SCOPE_SPONSOR = 1 << 2, /* with SEND: from the operator's account */
 	GATEWAY_SCOPE_OPERATE = 1 << 3,
 	GATEWAY_SCOPE_PEER = 1 << 4,
+	GATEWAY_SCOPE_WEBHOOK = 1 << 5,
 };
-#define GATEWAY_SCOPES "read, send, sponsor, operate, peer"
+#define GATEWAY_SCOPES "read, send, sponsor, operate, peer, webhook"
 extern const char *const gateway_scope_names[]; /* by bit, then NULL */
 
 struct gateway_chain_config {
@@ -53,6 +55,18 @@ struct gateway_route_config {
 	enum gateway_expire expire;
 };
 
+struct gateway_webhooks_config {
+	const char *key_file;
+	struct host_networks networks; /* that receivers may be in, beside the public ones */
+	bool insecure_http;
+	const char *ca_file; /* NULL: the system's */
+	unsigned timeout_ms;
+	unsigned attempts_max;
+	unsigned retry_min_ms;
+	unsigned retry_max_ms;
+	unsigned overlap_s;
+};
+
 struct gateway_config {
 	struct host_config
 		*file; /* errors, and what is written again; the texts below are copies */
@@ -61,12 +75,16 @@ struct gateway_config {
 	struct host_service service;
 	struct host_ledger_config ledger; /* id NULL: none */
 	unsigned lease_s;
+	struct gateway_webhooks_config webhooks;
+	const char *cors_origins[HOST_CORS_ORIGINS_MAX];
+	size_t cors_origin_count;
 	uint16_t events_port;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;
 	uint64_t batch_gas_max;
 	unsigned pull_ms;
 	unsigned export_ms;
+	unsigned drain_ms;
 	unsigned events_kept;
 	struct host_manifest manifest; /* the newest one */
 	struct gateway_chain_config chains[GATEWAY_CHAINS_MAX];

@@ -205,4 +205,6 @@ void gateway_enclave_stop(struct gateway *gateway)
 {
 	host_enclave_session_free(gateway->enclave);
 	gateway->enclave = NULL;
+	host_attested_free(gateway->attested);
+	gateway->attested = NULL;
 }

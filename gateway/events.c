@@ -3,6 +3,7 @@
  * with the last cursor it saw misses nothing that the journal still keeps. The journal is the queue: a
  * slow reader gets its rows when it takes them, and is dropped when it takes nothing any more. */
 #include "gateway/gateway.h"
+#include "gateway/operator.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@
 /* WebSockets are looked after by pings. */
 #define STALLED_MS 30000u
 #define RECONNECT_MS 1000
+#define CLOSE_POLICY 1008
 #define CLOSE_TRY_AGAIN_LATER 1013
 
 /* One of peer and stream is there. */
@@ -27,7 +29,9 @@ struct reader {
 	struct gateway *gateway;
 	struct host_ws_peer *peer;
 	struct host_http_stream *stream;
-	uint64_t cursor; /* of what it was given last */
+	struct cs_hash key;    /* hash of its API key */
+	int64_t keys_mtime_ns; /* of the keys that had it */
+	uint64_t cursor;       /* of what it was given last */
 	uint64_t told_ms;
 	bool closing;
 	bool lost; /* the journal no longer has what follows */
@@ -39,34 +43,47 @@ static struct reader *readers; /* of this process's one stream */
 /* ---- who comes ---- */
 
 /* What was pruned cannot be resumed, and what never was is of another journal: the caller must
- * know. text NULL: from what is new. */
+ * know. */
+enum cs_err gateway_events_keep(struct gateway *gateway, uint64_t cursor, struct cs_why *why)
+{
+	uint64_t first = 0;
+	uint64_t last = 0;
+	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &last));
+	if (cursor + 1 < first || cursor > last)
+		return cs_fail(why, CS_ERR_CONFLICT,
+			       "cursor: the journal keeps the events %llu to %llu",
+			       (unsigned long long)first, (unsigned long long)last);
+	return CS_OK;
+}
+
+/* text NULL: from what is new. */
 static enum cs_err find_cursor(struct gateway *gateway, const char *text, uint64_t *cursor,
 			       struct cs_why *why)
 {
 	char *end = NULL;
 	uint64_t first = 0;
-	uint64_t last = 0;
-	CS_TRY(gateway_journal_events_span(gateway->journal, &first, &last));
-	uint64_t number = last;
-	if (text) {
-		if (text[0] < '0' || text[0] > '9' || strlen(text) > CURSOR_DIGITS_MAX)
-			return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
-		number = strtoull(text, &end, 10);
-		if (*end != 0 || number > INT64_MAX)
-			return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
-	}
-	if (number + 1 < first || number > last)
-		return cs_fail(why, CS_ERR_CONFLICT,
-			       "cursor: the journal keeps the events %llu to %llu",
-			       (unsigned long long)first, (unsigned long long)last);
+	uint64_t number = 0;
+	if (!text)
+		return gateway_journal_events_span(gateway->journal, &first, cursor);
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > CURSOR_DIGITS_MAX)
+		return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
+	number = strtoull(text, &end, 10);
+	if (*end != 0 || number > INT64_MAX)
+		return cs_fail(why, CS_ERR_MALFORMED, "cursor: not a number");
+	CS_TRY(gateway_events_keep(gateway, number, why));
 	*cursor = number;
 	return CS_OK;
 }
 
-static struct reader *reader_new(struct gateway *gateway, uint64_t cursor)
+static struct reader *reader_new(struct gateway *gateway, const struct host_api_key *key,
+				 uint64_t cursor)
 {
 	struct reader *reader = host_alloc(sizeof(*reader));
-	*reader = (struct reader){.gateway = gateway, .cursor = cursor, .told_ms = host_now_ms()};
+	*reader = (struct reader){.gateway = gateway,
+				  .key = key->hash,
+				  .keys_mtime_ns = gateway->keys_mtime_ns,
+				  .cursor = cursor,
+				  .told_ms = host_now_ms()};
 	return reader;
 }
 
@@ -114,7 +131,7 @@ static enum cs_err on_accept(void *context, const struct host_ws_upgrade *upgrad
 	err = find_cursor(gateway, text, &cursor, &why);
 	if (err != CS_OK)
 		return host_ws_refuse(peer, err, why.text);
-	struct reader *reader = reader_new(gateway, cursor);
+	struct reader *reader = reader_new(gateway, key, cursor);
 	reader->peer = peer;
 	host_ws_peer_set(peer, reader);
 	return CS_OK;
@@ -168,7 +185,7 @@ static void get_events(void *context, struct host_http_exchange *exchange)
 		return;
 	}
 	host_http_reply_header(exchange, "Cache-Control", "no-store");
-	struct reader *reader = reader_new(gateway, cursor);
+	struct reader *reader = reader_new(gateway, host_http_key(exchange), cursor);
 	err = host_http_reply_stream(&reader->stream, exchange, "text/event-stream", on_gone,
 				     reader);
 	if (err != CS_OK) {
@@ -183,7 +200,16 @@ static void get_events(void *context, struct host_http_exchange *exchange)
 
 /* ---- what they are told ---- */
 
-static char *event_text(const struct gateway_event *event)
+/* What the first word of the detail is; NULL: no more than the others. */
+static const char *first_word_of(const char *kind)
+{
+	if (strcmp(kind, GATEWAY_EVENT_REQUEST_FAILED) == 0)
+		return "request_id";
+	return strncmp(kind, GATEWAY_EVENT_OPERATOR, strlen(GATEWAY_EVENT_OPERATOR)) == 0 ? "who"
+											  : NULL;
+}
+
+json_t *gateway_event_json(const struct gateway_event *event)
 {
 	json_t *json = json_object();
 	json_object_set_new(json, "cursor", host_json_u64(event->n));
@@ -198,13 +224,19 @@ static char *event_text(const struct gateway_event *event)
 	}
 	const char *detail = event->detail;
 	const char *space = detail ? strchr(detail, ' ') : NULL;
-	if (space && strcmp(event->kind, GATEWAY_EVENT_REQUEST_FAILED) == 0) {
-		json_object_set_new(json, "request_id",
-				    json_stringn(detail, (size_t)(space - detail)));
+	const char *first = first_word_of(event->kind);
+	if (space && first) {
+		json_object_set_new(json, first, json_stringn(detail, (size_t)(space - detail)));
 		detail = space + 1;
 	}
 	if (detail)
 		json_object_set_new(json, "detail", json_string(detail));
+	return json;
+}
+
+static char *event_text(const struct gateway_event *event)
+{
+	json_t *json = gateway_event_json(event);
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return text;
@@ -243,13 +275,13 @@ static void send_event(void *ctx, const struct gateway_event *event)
 }
 
 /* The reader of a stream is gone after it. */
-static void drop(struct reader *reader, const char *why)
+static void drop(struct reader *reader, uint16_t code, const char *why)
 {
 	char last[256];
 	log_warn("events.reader_dropped", LOG_TEXT("why", why), LOG_U64("cursor", reader->cursor));
 	if (reader->peer) {
 		reader->closing = true;
-		host_ws_peer_close(reader->peer, CLOSE_TRY_AGAIN_LATER, "too slow");
+		host_ws_peer_close(reader->peer, code, why);
 		return;
 	}
 	snprintf(last, sizeof(last), "event: dropped\ndata: {\"why\":\"%s\"}\n\n", why);
@@ -263,14 +295,28 @@ static uint64_t queued(const struct reader *reader)
 			      : host_ws_peer_queued(reader->peer);
 }
 
+/* Looked at when the file of keys has changed; one that is being closed is nobody's any more. */
+static bool has_key(struct reader *reader)
+{
+	const struct gateway *gateway = reader->gateway;
+	if (reader->closing || reader->keys_mtime_ns == gateway->keys_mtime_ns)
+		return true;
+	reader->keys_mtime_ns = gateway->keys_mtime_ns;
+	return host_api_keys_still(&gateway->keys, &reader->key, GATEWAY_SCOPE_READ);
+}
+
 static void pump_reader(struct reader *reader)
 {
 	struct gateway *gateway = reader->gateway;
 	uint64_t before = reader->cursor;
 	uint64_t last = before;
+	if (!has_key(reader)) {
+		drop(reader, CLOSE_POLICY, "its API key was revoked");
+		return;
+	}
 	if (reader->stream &&
 	    host_http_stream_stalled_ms(reader->stream) > gateway->reader_stalled_ms) {
-		drop(reader, "it took nothing for too long");
+		drop(reader, CLOSE_TRY_AGAIN_LATER, "it took nothing for too long");
 		return;
 	}
 	if (reader->closing || queued(reader) > QUEUED_MAX)
@@ -279,7 +325,7 @@ static void pump_reader(struct reader *reader)
 				   &last) != CS_OK)
 		return;
 	if (reader->lost) {
-		drop(reader, "the journal no longer keeps what follows");
+		drop(reader, CLOSE_TRY_AGAIN_LATER, "the journal no longer keeps what follows");
 		return;
 	}
 	if (reader->cursor == before + EVENTS_AT_ONCE)

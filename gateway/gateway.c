@@ -1,5 +1,5 @@
-#include "gateway/gateway.h"
-
+#include "gateway/operator.h"
+#include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "relay_state/client/clock.h"
 
@@ -46,6 +46,7 @@ static void pump(void *context)
 		return;
 	}
 	gateway_events_pump(gateway);
+	gateway_webhooks_pump(gateway);
 	gateway_peers_pump(gateway);
 	if (!gateway->enclave_ready)
 		return;
@@ -54,7 +55,7 @@ static void pump(void *context)
 		adapter_providers_ask(&chain->providers);
 		adapter_follow_feed(&chain->follow);
 		gateway_submitted_follow(chain);
-		if (!ledger_clock_signs(gateway->clock))
+		if (!ledger_clock_signs(gateway->clock) || gateway->drain.is_on)
 			continue;
 		gateway_submit_new(chain);
 		bool agrees = adapter_follow_agrees(&chain->follow);
@@ -103,6 +104,7 @@ static enum cs_err write_tidy(void *context)
 {
 	struct gateway *gateway = context;
 	CS_TRY(gateway_journal_events_prune(gateway->journal, gateway->config.events_kept));
+	CS_TRY(gateway_webhooks_tidy(gateway));
 	return gateway_journal_forget(gateway->journal, host_wall_ms() - IDEMPOTENCY_KEPT_MS);
 }
 
@@ -119,6 +121,9 @@ static void tick(void *context)
 		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
 			log_warn("journal.tidy_failed");
 	}
+	gateway_drain_tick(gateway);
+	for (size_t i = 0; i < gateway->chain_count; i++)
+		gateway_accounts_look(&gateway->chains[i]);
 	gateway_wake(gateway);
 }
 
@@ -130,43 +135,6 @@ static void export_tick(void *context)
 }
 
 /* ---- starting ---- */
-
-static enum cs_err start_peer(struct gateway *gateway, const struct gateway_peer_config *config,
-			      struct cs_why *why)
-{
-	struct gateway_peer *peer = &gateway->peers[gateway->peer_count++];
-	char token[HOST_TOKEN_MAX + 1];
-	peer->gateway = gateway;
-	peer->config = config;
-	peer->name = config->name;
-	CS_TRY(host_tokenfile_load(token, config->api_key_file, why));
-	snprintf(peer->authorization, sizeof(peer->authorization), "Bearer %s", token);
-	cs_wipe(token, sizeof(token));
-	size_t n = strlen(config->url);
-	while (n > 0 && config->url[n - 1] == '/')
-		n--;
-	snprintf(peer->url, sizeof(peer->url), "%.*s/v1/peer/envelopes", (int)n, config->url);
-	return host_http_client_allow(gateway->http, config->url, why);
-}
-
-static bool serves(const struct gateway_peer_config *config, const char *caip2)
-{
-	for (size_t k = 0; k < config->chain_count; k++)
-		if (strcmp(config->chains[k], caip2) == 0)
-			return true;
-	return false;
-}
-
-/* Ourselves too, where the chain is ours. */
-static void add_peers(struct gateway_route *route, const char *caip2)
-{
-	struct gateway *gateway = route->chain->gateway;
-	for (size_t i = 0; i < gateway->config.peer_count; i++)
-		if (serves(&gateway->config.peers[i], caip2))
-			route->peers[route->peer_count++] = &gateway->peers[i];
-	if (gateway_chain_named(gateway, caip2))
-		route->peers[route->peer_count++] = &gateway->peers[gateway->peer_count - 1];
-}
 
 static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct cs_why *why)
 {
@@ -202,7 +170,7 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 		route->chain = chain;
 		route->remote = remote->identity;
 		route->remote_manifest = remote;
-		add_peers(route, remote->caip2);
+		gateway_route_peers(route);
 		if (route->peer_count == 0)
 			return cs_fail(why, CS_ERR_INVALID, "no gateway serves %s", remote->caip2);
 		if (gateway_rotation_load(route) != CS_OK)
@@ -219,6 +187,9 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .port = gateway->config.service.port,
 						   .body_size_max = 6u * 1024 * 1024,
 						   .etags = true,
+						   .cors_origins = gateway->config.cors_origins,
+						   .cors_origin_count =
+							   gateway->config.cors_origin_count,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
@@ -237,9 +208,11 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 		return cs_fail(why, CS_ERR_NO_MEMORY, "no memory");
 	CS_TRY(gateway_journal_open(&gateway->journal, gateway->loop, config->service.journal,
 				    why));
+	CS_TRY(gateway_pauses_load(gateway, why));
 	gateway->http = host_http_client_new(gateway->loop, &(struct host_http_client_options){0});
 	for (size_t i = 0; i < config->peer_count; i++)
-		CS_TRY(start_peer(gateway, &config->peers[i], why));
+		CS_TRY(gateway_peer_load(&gateway->peers[gateway->peer_count++], gateway,
+					 &config->peers[i], why));
 	struct gateway_peer *self = &gateway->peers[gateway->peer_count++];
 	self->gateway = gateway;
 	self->name = "";
@@ -251,12 +224,17 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	gateway->metrics = host_metrics_new();
 	gateway_metrics_start(gateway);
 	check_keys(gateway);
+	CS_TRY(gateway_webhooks_start(gateway, why));
 	CS_TRY(start_server(gateway, why));
 	CS_TRY(gateway_ledger_start(gateway, why));
 	CS_TRY(gateway_clock_start(gateway, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
-	return gateway_enclave_start(gateway);
+	CS_TRY(gateway_enclave_start(gateway));
+	return config->service.attested.address
+		       ? host_attested_new(&gateway->attested, gateway->loop,
+					   &config->service.attested, gateway->enclave, why)
+		       : CS_OK;
 }
 
 enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path)
@@ -313,12 +291,14 @@ void gateway_stop(struct gateway *gateway)
 		free(chain->operator_key);
 	}
 	gateway_events_stop(gateway);
+	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);
 	host_http_client_free(gateway->http);
 	gateway_journal_close(gateway->journal);
 	host_metrics_free(gateway->metrics);
 	cs_sig_free(gateway->sig);
 	gateway_config_free(&gateway->config);
+	gateway_reload_done(gateway);
 	free(gateway->scratch.block);
 	free(gateway->reference);
 	for (size_t i = 0; i < gateway->peer_count; i++)

@@ -18,6 +18,7 @@
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
+#include "gateway/journal_operator.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/evidence.h"
@@ -34,16 +35,23 @@
 /* A request with a full batch of messages or proofs, decoded or encoded: twice the frame's bound
  * and the pointers. */
 #define GATEWAY_ARENA_SIZE (6u * 1024 * 1024)
+/* Of peers, gone ones that calls still point to among them, and of ourselves. */
+#define GATEWAY_PEER_PLACES (2 * GATEWAY_PEERS_MAX + 1)
 /* Epochs of a remote's keys that are remembered as learned; more are learned again. */
 #define GATEWAY_EPOCHS_MAX 8u
 #define GATEWAY_ENCLAVE_TIMEOUT_MS 20000u
 /* As ADAPTER_FOLLOW_LEAD, before a message that waits for its signature. */
 #define GATEWAY_CLIENT_WAIT 440u
+/* Every route each way, and every chain. */
+#define GATEWAY_PAUSES_MAX 256u
 
 struct gateway;
 struct gateway_chain;
 struct gateway_lease;
 struct gateway_ledger;
+struct gateway_observation;
+struct gateway_retired;
+struct gateway_webhooks;
 
 struct gateway_peer {
 	struct gateway *gateway;
@@ -56,7 +64,9 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
-	bool reachable;
+	bool reachable; /* as the newest call says */
+	bool is_judged; /* there was a call */
+	bool gone; /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -99,6 +109,18 @@ struct gateway_route {
 	bool announcing;
 };
 
+enum gateway_account_kind { GATEWAY_ACCOUNT_GAS, GATEWAY_ACCOUNT_OPERATOR, GATEWAY_ACCOUNT_COUNT };
+/* What an account of a chain has left: as its nodes say it. */
+struct gateway_account {
+	bool asking;
+	bool is_known;
+	struct cs_u256 balance;
+	uint64_t
+		call_cost; /* of the dearest of its newest calls, in the chain's smallest unit; 0: none */
+	uint64_t asked_ms; /* 0: never */
+	uint64_t told_ms;
+};
+
 struct gateway_chain {
 	struct gateway *gateway;
 	const struct host_chain_config *config;
@@ -118,6 +140,7 @@ struct gateway_chain {
 	struct cs_secret *operator_key;
 	unsigned open_gas;
 	unsigned open_operator;
+	struct gateway_account accounts[GATEWAY_ACCOUNT_COUNT];
 	bool gas_is_out; /* the gas account could not pay for the last call that was tried */
 	struct adapter_sender sender; /* of both accounts: one order of rows */
 	/* what applications signed: one is looked at, then the next, and all again a block later */
@@ -126,6 +149,16 @@ struct gateway_chain {
 	uint64_t submitted_pause_ms;
 	struct gateway_route routes[CS_MANIFEST_CHAINS_MAX];
 	size_t route_count;
+	struct gateway_observation *observation; /* an operator's; NULL: none is under way */
+};
+
+/* Before a stop: nothing new is begun. */
+struct gateway_drain {
+	bool is_on;
+	bool is_told;      /* that it is over */
+	uint64_t since_ms; /* wall clock */
+	uint64_t until_ms; /* monotonic */
+	char who[HOST_API_KEY_NAME_MAX + 1];
 };
 
 struct gateway {
@@ -137,16 +170,26 @@ struct gateway {
 	struct host_ws_server *events;
 	struct host_http_client *http;
 	struct host_enclave_session *enclave;
+	struct host_attested *attested; /* NULL: none is configured */
 	struct host_api_keys keys;
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
+	struct gateway_webhooks *webhooks;
 	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
 	struct host_timer *timer;      /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
-	struct gateway_peer peers[GATEWAY_PEERS_MAX + 1]; /* the last one is ourselves */
+	struct gateway_peer
+		peers[GATEWAY_PEER_PLACES]; /* one of them, without a name, is ourselves */
 	size_t peer_count;
+	struct gateway_pause pauses[GATEWAY_PAUSES_MAX]; /* as they are in the journal */
+	size_t pause_count;
+	struct gateway_drain drain;
+	struct gateway_retired *retired; /* configurations that were in force */
+	unsigned reload_count;
+	bool reloading;
+	bool reload_again;       /* a signal came meanwhile */
 	struct cs_arena scratch; /* for what ends before the function returns */
 	bool awake;              /* a pump is posted */
 	bool stopping;
@@ -230,6 +273,19 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       const ProtobufCMessageDescriptor *type,
 					       ProtobufCMessage **message);
 
+/* ---- pauses.c: what an operator holds up ---- */
+CS_NODISCARD enum cs_err gateway_pauses_load(struct gateway *gateway, struct cs_why *why);
+/* What holds up the messages of a route (refunds: what brings dead ones back) in the direction in
+ * which our chain is on this side; NULL: nothing. A view until the next verb. */
+const struct gateway_pause *gateway_paused(const struct gateway_route *route, enum relay_side side,
+					   bool refunds);
+const struct gateway_pause *gateway_paused_between(const struct gateway *gateway, const char *from,
+						   const char *to, bool refunds);
+/* A sentence for people; returns text. */
+const char *gateway_paused_why(const struct gateway_pause *pause, char *text, size_t size);
+json_t *gateway_json_pauses(const struct gateway *gateway);
+void gateway_api_pause_routes(struct gateway *gateway);
+
 /* ---- clock.c ---- */
 /* After gateway_ledger_start. The errors of ledger_clock_new. */
 CS_NODISCARD enum cs_err gateway_clock_start(struct gateway *gateway, struct cs_why *why);
@@ -279,6 +335,20 @@ bool gateway_is_stopped(const struct gateway_message *message);
 CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
 					      struct gateway_message *row);
 
+/* ---- accounts.c ---- */
+/* Fewer calls than this are few: an operator has hours, not days. */
+#define GATEWAY_CALLS_LOW 100u
+/* Asks the chain for the balances whose time has come. */
+void gateway_accounts_look(struct gateway_chain *chain);
+const char *gateway_account_role(enum gateway_account_kind kind);
+/* NULL: the chain has no such account. */
+const struct cs_address *gateway_account_address(const struct gateway_chain *chain,
+						 enum gateway_account_kind kind);
+/* How many calls like the dearest of its newest ones it pays for. False: not known. */
+bool gateway_account_calls(const struct gateway_account *account, uint64_t *calls);
+bool gateway_account_is_low(const struct gateway_account *account);
+json_t *gateway_accounts_json(const struct gateway_chain *chain);
+
 /* ---- parts.c: aligned parts of a batch ---- */
 /* The leaves of a statement row. */
 void gateway_leaves(struct cs_hash leaves[CS_BATCH_MAX], const struct gateway_statement *statement);
@@ -300,9 +370,11 @@ size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 /* ---- submit.c ---- */
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
-#define GATEWAY_GAS_BASE 300000u
+#define GATEWAY_GAS_BASE 300000u /* the least that any call is given */
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
 
+/* The contract's function, or who signed it. */
+const char *gateway_kind_name(enum gateway_kind kind);
 /* With the chain's adapter made. */
 void gateway_submit_start(struct gateway_chain *chain);
 /* Takes up what the journal has open: after a start all of it, later what was written since. */
@@ -344,6 +416,20 @@ CS_NODISCARD enum cs_err gateway_rotation_take(struct gateway_route *route,
 CS_NODISCARD enum cs_err gateway_rotation_in_force(struct gateway_route *route,
 						   const struct gateway_statement *statement);
 void gateway_api_rotation_routes(struct gateway *gateway);
+
+/* ---- peers.c: who they are ---- */
+/* Name, address and key of one of the configuration; the rest is left. The errors of
+ * host_tokenfile_load and host_http_client_allow. */
+CS_NODISCARD enum cs_err gateway_peer_load(struct gateway_peer *peer, struct gateway *gateway,
+					   const struct gateway_peer_config *config,
+					   struct cs_why *why);
+/* Those that serve the route's remote, ourselves among them where the chain is ours. */
+void gateway_route_peers(struct gateway_route *route);
+/* Whether there are places for these, in place of those that there are. */
+bool gateway_peers_fit(const struct gateway *gateway, const struct gateway_peer *fresh,
+		       size_t count);
+/* The peers of gateway->config, loaded into fresh in their order; every route's too. */
+void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, size_t count);
 
 /* ---- steps.c ---- */
 /* All eighteen: what happened, what is to come, what is skipped and why. */
@@ -403,12 +489,19 @@ CS_NODISCARD enum cs_err gateway_events_start(struct gateway *gateway, struct cs
 /* Before the server is freed. */
 void gateway_events_stop(struct gateway *gateway);
 void gateway_events_pump(struct gateway *gateway);
+/* As every reader of events gets it. */
+json_t *gateway_event_json(const struct gateway_event *event);
+/* CONFLICT: what follows this cursor is not all there, or never was. */
+CS_NODISCARD enum cs_err gateway_events_keep(struct gateway *gateway, uint64_t cursor,
+					     struct cs_why *why);
 void gateway_metrics_start(struct gateway *gateway);
 /* Answers with the problem. */
 void gateway_problem(struct host_http_exchange *exchange, enum cs_err err,
 		     const struct cs_why *why);
 /* The public keys of our enclave, as hello told them. */
 json_t *gateway_json_keys(struct gateway *gateway);
+/* A verb that takes no member: nothing, or {}. False: it is answered. */
+bool gateway_body_is_empty(struct host_http_exchange *exchange);
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *message,
 			 bool with_steps);
 
@@ -418,5 +511,8 @@ extern const size_t gateway_openapi_size;
 /* HTML of an OpenAPI 3.1 description that keeps to the part of it which ours uses; malloc'd. */
 char *gateway_reference_html(const json_t *description);
 void gateway_api_reference_routes(struct gateway *gateway);
+
+/* ---- api_ui.c: the operators' page, whose files are embedded ---- */
+void gateway_api_ui_routes(struct gateway *gateway);
 
 #endif

@@ -12,9 +12,15 @@ static const char *const migrations[] = {
 #include "gateway/journal_schema.def"
 	,
 #include "gateway/journal_ledger_schema.def"
-#undef SCHEMA
 	,
 	"CREATE INDEX submissions_given ON submissions(chain, n) WHERE state=5;",
+	/* to_chain '': a chain, whatever comes from it or goes to it. */
+	"CREATE TABLE pauses(from_chain TEXT NOT NULL, to_chain TEXT NOT NULL, refunds INTEGER NOT "
+	"NULL,"
+	" since_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
+	" PRIMARY KEY(from_chain, to_chain)) STRICT, WITHOUT ROWID;",
+#include "gateway/journal_webhooks_schema.def"
+#undef SCHEMA
 };
 
 /* The numbers that the conditions of indices and queries name. */
@@ -200,7 +206,7 @@ enum cs_err gateway_journal_read_message(struct host_stmt *s, struct gateway_mes
 	CS_TRY(column_hash(s, 11, &m.refund_to));
 	CS_TRY(read_position(s, &m));
 	m.submission = host_column_u64(s, 30);
-	m.wish_retry = host_column_u64(s, 31) != 0;
+	m.wish_retry = host_column_u64(s, 31);
 	m.next_ms = host_column_u64(s, 32);
 	m.tries = (uint32_t)host_column_u64(s, 33);
 	const char *why = host_column_text(s, 34);

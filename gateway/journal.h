@@ -55,7 +55,8 @@ struct gateway_message {
 	struct cs_hash end_tx;
 	uint64_t end_time_s;
 	uint64_t submission; /* open one, 0: none */
-	bool wish_retry;     /* an operator or the application asked for it */
+	uint64_t
+		wish_retry; /* an operator or the application asked for it: 1, or with how much gas */
 	uint64_t next_ms;    /* wall clock: not looked at before */
 	uint32_t tries;
 	char why[GATEWAY_WHY_MAX + 1];
@@ -92,6 +93,7 @@ enum gateway_kind {
 	GATEWAY_EXPIRE = 3,
 	GATEWAY_FINALIZE = 4,
 	GATEWAY_ROTATION = 5,
+	GATEWAY_SWEEP = 6,      /* what is on the gas account, to the manifest's address */
 	GATEWAY_SPONSORED = 16, /* signed by the operator's account: to and data are in the row */
 	GATEWAY_SUBMITTED = 17, /* signed by an application: the one attempt there is */
 };
@@ -215,6 +217,7 @@ struct gateway_pick {
 				  most this */
 	uint64_t deadline_max; /* 0: any; deadline at most this */
 	uint64_t deadline_min; /* deadline above this */
+	enum wire_status outcome_not; /* NONE: any */
 	bool wish_retry;
 	bool newest_first;
 };
@@ -278,10 +281,22 @@ CS_NODISCARD enum cs_err gateway_journal_latencies(struct gateway_journal *journ
 						   const struct cs_hash *remote,
 						   enum relay_step step, uint64_t *took_ms,
 						   size_t count_max, size_t *count);
-typedef void gateway_count_fn(void *ctx, const struct cs_hash *chain, enum relay_side side,
-			      enum relay_state state, uint64_t count, uint64_t oldest_ms);
+struct gateway_count {
+	struct cs_hash chain;
+	struct cs_hash remote;
+	enum relay_side side;
+	enum relay_state state;
+	uint64_t count;
+	uint64_t oldest_ms; /* when the journal first heard of the oldest of them */
+};
+typedef void gateway_count_fn(void *ctx, const struct gateway_count *row);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,
 						gateway_count_fn *each, void *ctx);
+/* Messages that have not ended and say why they do not go on, by the name of the error that `why` begins
+ * with: a view, of whatever was written there. */
+typedef void gateway_reason_fn(void *ctx, const struct gateway_count *row, const char *reason);
+CS_NODISCARD enum cs_err gateway_journal_reasons(struct gateway_journal *journal,
+						 gateway_reason_fn *each, void *ctx);
 
 /* ---- statements ---- */
 /* Sets n. An equal one is not written twice: its n is given. CONFLICT: another one has this
@@ -325,6 +340,12 @@ CS_NODISCARD enum cs_err gateway_journal_attempts(struct gateway_journal *journa
 						  uint64_t submission, struct cs_arena *arena,
 						  struct adapter_attempt *attempts,
 						  size_t count_max, size_t *count);
+/* What the dearest of the newest hundred settled calls of an account cost, at most 2^64 - 1; 0: there is
+ * none among the newest thousand of the journal. */
+CS_NODISCARD enum cs_err gateway_journal_call_cost(struct gateway_journal *journal,
+						   const struct cs_hash *chain,
+						   const struct cs_address *account,
+						   uint64_t *cost);
 /* Rows n of those that are open or included, ascending, above `after`. */
 CS_NODISCARD enum cs_err gateway_journal_open_submissions(struct gateway_journal *journal,
 							  const struct cs_hash *chain,

@@ -4,6 +4,7 @@
 
 #include "gateway/journal_feed.h"
 #include "gateway/journal_ledger.h"
+#include "gateway/journal_operator.h"
 
 #define MESSAGE_COLUMNS                                                                     \
 	"n,id,side,state,chain,remote,sequence,deadline,min_gas,finality,closer,refund_to," \
@@ -21,9 +22,14 @@
 #define ROW_FREE \
 	"submission=0 AND end_height=0 AND state<>1 AND state<>5 AND state<>6 AND " ROW_OPEN
 #define ROW_ENDING "side=1 AND end_height<>0 AND " ROW_OPEN
-#define PICK_WHERE                                                                         \
-	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) " \
-	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry=1) AND deadline>?10 AND "
+#define PICK_WHERE                                                                               \
+	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "       \
+	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry<>0) AND deadline>?10 AND (?11=0 OR " \
+	"outcome<>?11) AND "
+/* Of a route, in a state: what waits for a time to come, or (?6) a wish that nobody has. */
+#define STUCK_WHERE                                            \
+	"chain=?1 AND side=?2 AND state=?3 AND remote=?4 AND " \
+	"CASE ?6 WHEN 0 THEN next_ms>?5 ELSE wish_retry=0 END AND "
 
 enum sql {
 #define SQL(name, text) SQL_##name,

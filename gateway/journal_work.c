@@ -33,6 +33,7 @@ enum cs_err gateway_journal_pick(struct gateway_journal *journal, const struct g
 	host_bind_u64(s, 7, pick->wish_retry);
 	host_bind_u64(s, 8, count_max);
 	host_bind_u64(s, 9, pick->deadline_min);
+	host_bind_u64(s, 10, pick->outcome_not);
 	return gateway_journal_read_messages(s, messages, count_max, count);
 }
 
@@ -174,23 +175,51 @@ enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const str
 	return CS_OK;
 }
 
+/* The columns that counts and reasons share. */
+static enum cs_err read_count(struct host_stmt *s, struct gateway_count *row)
+{
+	CS_TRY(host_column_copy(s, 0, row->chain.b, sizeof(row->chain.b)));
+	CS_TRY(host_column_copy(s, 1, row->remote.b, sizeof(row->remote.b)));
+	row->side = (enum relay_side)host_column_u64(s, 2);
+	row->count = host_column_u64(s, 4);
+	return CS_OK;
+}
+
 enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_count_fn *each,
 				   void *ctx)
 {
 	struct host_stmt *s = sql(journal, SQL_COUNTS);
 	for (;;) {
 		bool row = false;
-		struct cs_hash chain;
+		struct gateway_count found = {.count = 0};
 		CS_TRY(host_stmt_next(s, &row));
 		if (!row)
 			return CS_OK;
-		if (host_column_copy(s, 0, chain.b, sizeof(chain.b)) != CS_OK) {
+		if (read_count(s, &found) != CS_OK) {
 			host_stmt_reset(s);
 			return CS_ERR_INVALID;
 		}
-		each(ctx, &chain, (enum relay_side)host_column_u64(s, 1),
-		     (enum relay_state)host_column_u64(s, 2), host_column_u64(s, 3),
-		     host_column_u64(s, 4));
+		found.state = (enum relay_state)host_column_u64(s, 3);
+		found.oldest_ms = host_column_u64(s, 5);
+		each(ctx, &found);
+	}
+}
+
+enum cs_err gateway_journal_reasons(struct gateway_journal *journal, gateway_reason_fn *each,
+				    void *ctx)
+{
+	struct host_stmt *s = sql(journal, SQL_REASONS);
+	for (;;) {
+		bool row = false;
+		struct gateway_count found = {.count = 0};
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			return CS_OK;
+		if (read_count(s, &found) != CS_OK) {
+			host_stmt_reset(s);
+			return CS_ERR_INVALID;
+		}
+		each(ctx, &found, host_column_text(s, 3));
 	}
 }
 
@@ -442,6 +471,27 @@ enum cs_err gateway_journal_attempted(struct gateway_journal *journal, const str
 		return CS_ERR_NOT_FOUND;
 	*submission = host_column_u64(s, 0);
 	host_stmt_reset(s);
+	return CS_OK;
+}
+
+enum cs_err gateway_journal_call_cost(struct gateway_journal *journal, const struct cs_hash *chain,
+				      const struct cs_address *account, uint64_t *cost)
+{
+	struct host_stmt *s = sql(journal, SQL_CALL_COSTS);
+	uint64_t dearest = 0;
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_blob(s, 1, CS_BYTES_OF(account->b));
+	for (;;) {
+		bool row = false;
+		uint64_t one = 0;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			break;
+		if (__builtin_mul_overflow(host_column_u64(s, 0), host_column_u64(s, 1), &one))
+			one = UINT64_MAX;
+		dearest = one > dearest ? one : dearest;
+	}
+	*cost = dearest;
 	return CS_OK;
 }
 

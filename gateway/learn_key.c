@@ -1,8 +1,10 @@
 /* The enclave learns the keys of remote gateways from the storage of the own one, under its own
  * light client. What it learned is kept: a key of an epoch never changes, and whatever peers bring is
  * checked against it before it is written down. */
-#include "gateway/gateway.h"
+#include "gateway/ledger.h"
 #include "host/alloc.h"
+#include "relay_state/client/clock.h"
+#include "relay_state/client/registration.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,9 @@ struct learning {
 	uint64_t epoch;
 	uint64_t height;
 	struct cs_hash key;
+	uint8_t *request; /* heap, encoded: waits for the registration; NULL: none is asked for */
+	size_t request_size;
+	uint64_t registration_height;
 };
 
 static void key_name(char name[KEY_NAME_SIZE], const struct gateway_route *route, uint64_t epoch)
@@ -90,6 +95,7 @@ static void end(struct learning *learning, enum cs_err err, const char *why)
 			 LOG_U64("epoch", learning->epoch), LOG_U64("height", learning->height));
 		gateway_wake(gateway);
 	}
+	free(learning->request);
 	free(learning);
 }
 
@@ -108,6 +114,57 @@ static void learned(void *context, enum cs_err err, const char *why, struct cs_b
 	end(learning, err, why);
 }
 
+/* ---- the register, where the manifest asks what it says ---- */
+
+static enum cs_err send_registered(struct learning *learning, const struct cs_bytes *proofs,
+				   size_t count)
+{
+	struct gateway *gateway = learning->route->chain->gateway;
+	ProtobufCMessage *message = NULL;
+	struct cs_why why;
+	CS_TRY(wire_decode(&message, &caisson__wire__learn_key_request__descriptor,
+			   cs_bytes(learning->request, learning->request_size), &gateway->scratch,
+			   &why));
+	Caisson__Wire__LearnKeyRequest *request = (Caisson__Wire__LearnKeyRequest *)message;
+	ProtobufCBinaryData list[CMT_REGISTRATION_PARTS];
+	for (size_t i = 0; i < count; i++)
+		list[i] = (ProtobufCBinaryData){proofs[i].n, (uint8_t *)(uintptr_t)proofs[i].p};
+	request->registration_height = learning->registration_height;
+	request->registration = list;
+	request->n_registration = count;
+	return gateway_enclave_call(gateway, WIRE_LEARN_KEY, &request->base, learned, learning);
+}
+
+static void registration_came(void *ctx, enum cs_err err, const char *why,
+			      const struct cs_bytes *proofs, size_t count)
+{
+	struct learning *learning = ctx;
+	struct gateway *gateway = learning->route->chain->gateway;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (err == CS_OK && !gateway->enclave_ready)
+		err = CS_ERR_CLOSED;
+	if (err == CS_OK)
+		err = send_registered(learning, proofs, count);
+	cs_arena_rewind(&gateway->scratch, mark);
+	if (err != CS_OK)
+		end(learning, err, why);
+}
+
+/* Under the block that the enclave has its last proof of the anchor from. */
+static enum cs_err ask_registration(struct learning *learning, const struct cs_hash *x,
+				    const ProtobufCMessage *request)
+{
+	const struct gateway *gateway = learning->route->chain->gateway;
+	learning->registration_height = ledger_clock_proof_height(gateway->clock);
+	if (learning->registration_height < 2 || gateway->ledger == NULL)
+		return CS_ERR_UNAVAILABLE;
+	learning->request_size = protobuf_c_message_get_packed_size(request);
+	learning->request = host_alloc(learning->request_size + 1);
+	(void)protobuf_c_message_pack(request, learning->request);
+	return ledger_registration_find(gateway->ledger->service.client, x,
+					learning->registration_height, registration_came, learning);
+}
+
 static enum cs_err send_learn(struct learning *learning, const struct adapter_account_proof *proof)
 {
 	struct gateway_chain *chain = learning->route->chain;
@@ -123,6 +180,8 @@ static enum cs_err send_learn(struct learning *learning, const struct adapter_ac
 	CS_TRY(adapter_proof_to_pb(&request.sentinel, arena, &proof->slots[0].proof));
 	CS_TRY(adapter_proof_to_pb(&request.key, arena, &proof->slots[1].proof));
 	CS_TRY(adapter_proof_to_pb(&request.window, arena, &proof->slots[2].proof));
+	if (chain->gateway->config.manifest.ledger.registration_wanted)
+		return ask_registration(learning, &proof->slots[1].value, &request.base);
 	return gateway_enclave_call(chain->gateway, WIRE_LEARN_KEY, &request.base, learned,
 				    learning);
 }

@@ -1,10 +1,12 @@
-#include "gateway/gateway.h"
+#include "gateway/operator.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DRAIN_MS 5000u
+/* Of a stop, beside what the configuration gives to transactions that are under way. */
+#define STOP_MS 5000u
+#define LOOK_MS 50u
 
 /* The newest state of the light clients is stored before the process goes; what is lost without it
  * is only time. */
@@ -14,14 +16,37 @@ static void exported(void *context)
 	host_loop_release(gateway->loop);
 }
 
+static void end(struct gateway *gateway)
+{
+	gateway->stopping = true;
+	gateway_ledger_drain(gateway);
+	gateway_enclave_export(gateway, exported, gateway);
+}
+
+static struct host_timer *looks;
+
+static void look(void *context)
+{
+	struct gateway *gateway = context;
+	if (!gateway_drain_is_over(gateway))
+		return;
+	host_timer_free(looks);
+	looks = NULL;
+	end(gateway);
+}
+
 static void drain(void *context)
 {
 	struct gateway *gateway = context;
-	log_info("gateway.draining");
-	gateway->stopping = true;
-	gateway_ledger_drain(gateway);
 	host_loop_hold(gateway->loop);
-	gateway_enclave_export(gateway, exported, gateway);
+	gateway_drain_begin(gateway, "SIGTERM", gateway->config.drain_ms);
+	gateway->drain.is_told = true; /* whoever stops it sees it stop */
+	if (gateway_drain_is_over(gateway)) {
+		end(gateway);
+		return;
+	}
+	looks = host_timer_new(gateway->loop, look, gateway);
+	host_timer_start(looks, LOOK_MS, LOOK_MS);
 }
 
 static int usage(FILE *to)
@@ -49,9 +74,11 @@ int main(int argc, char **argv)
 	if (gateway_start(&gateway, loop, argv[2]) != CS_OK)
 		return 2; /* nothing was begun that the next start would not find */
 	host_loop_on_drain(loop, drain, &gateway);
-	host_loop_catch_signals(loop, DRAIN_MS);
+	host_loop_catch_signals(loop, STOP_MS + gateway.config.drain_ms);
+	host_loop_on_hangup(loop, gateway_reload_signal, &gateway);
 	host_loop_run(loop);
 	bool failed = gateway.failed;
+	host_timer_free(looks);
 	gateway_stop(&gateway);
 	host_loop_free(loop);
 	log_info("gateway.stopped", LOG_BOOL("failed", failed));

@@ -1,74 +1,168 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
+#include "gateway/webhooks.h"
 #include "gateway/gateway.h"
+#include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define LATENCY_SAMPLES 256u
+#define PLACE_SIZE 280u
+/* As gateway_is_stopped has it. */
+#define FOR_GOOD "reverted-for-good"
+#define INSECURE "caisson_enclave_insecure"
+#define INSECURE_HELP "1: what weakens trust, by its name; any: at least one of them."
+#define LABELS(...) ((const struct host_metric_label[HOST_METRIC_LABELS_MAX]){__VA_ARGS__})
+
 static struct host_metric *series(struct gateway *gateway, enum host_metric_kind kind,
-				  const char *name, const char *help, const char *chain,
-				  const char *side, const char *state)
+				  const char *name, const char *help,
+				  const struct host_metric_label *labels)
 {
 	struct host_metric_spec spec = {.name = name, .kind = kind, .help = help};
-	size_t n = 0;
-	if (chain)
-		spec.labels[n++] = (struct host_metric_label){"chain", chain};
-	if (side)
-		spec.labels[n++] = (struct host_metric_label){"side", side};
-	if (state)
-		spec.labels[n++] = (struct host_metric_label){"state", state};
+	for (size_t i = 0; labels && i < HOST_METRIC_LABELS_MAX; i++)
+		spec.labels[i] = labels[i];
 	return host_metrics_series(gateway->metrics, &spec);
 }
 
-static struct host_metric *gauge(struct gateway *gateway, const char *name, const char *help,
-				 const char *chain, const char *side, const char *state)
+static void gauge(struct gateway *gateway, const char *name, const char *help,
+		  const struct host_metric_label *labels, double value)
 {
-	return series(gateway, HOST_METRIC_GAUGE, name, help, chain, side, state);
+	host_metric_set(series(gateway, HOST_METRIC_GAUGE, name, help, labels), value);
 }
 
 /* What others count, since the start: taken over as it stands. */
 static void count_up_to(struct gateway *gateway, const char *name, const char *help,
-			const char *chain, uint64_t value)
+			const struct host_metric_label *labels, uint64_t value)
 {
-	struct host_metric *metric =
-		series(gateway, HOST_METRIC_COUNTER, name, help, chain, NULL, NULL);
+	struct host_metric *metric = series(gateway, HOST_METRIC_COUNTER, name, help, labels);
 	uint64_t known = (uint64_t)host_metric_value(metric);
 	if (value > known)
 		host_metric_add(metric, value - known);
 }
 
-#define MESSAGES_HELP "Messages in the journal by chain, side and state."
-#define AGE_HELP "Age of the message that is longest in this state."
+/* ---- messages: is anything stuck, for how long, and why ---- */
 
-static void count_row(void *ctx, const struct cs_hash *chain, enum relay_side side,
-		      enum relay_state state, uint64_t count, uint64_t oldest_ms)
+static const char *side_name(enum relay_side side)
+{
+	return side == RELAY_SOURCE ? "source" : "destination";
+}
+
+static void count_row(void *ctx, const struct gateway_count *row)
 {
 	struct gateway *gateway = ctx;
-	const char *caip2 = gateway_caip2(gateway, chain);
-	const char *name = relay_state_name(state);
-	const char *of = side == RELAY_SOURCE ? "source" : "destination";
+	const char *name = relay_state_name(row->state);
 	uint64_t now = host_wall_ms();
 	if (!name)
 		return;
-	host_metric_set(gauge(gateway, "caisson_messages", MESSAGES_HELP, caip2, of, name),
-			(double)count);
-	if (!relay_ends(state))
-		host_metric_set(gauge(gateway, "caisson_message_oldest_age_seconds", AGE_HELP,
-				      caip2, of, name),
-				now > oldest_ms ? (double)(now - oldest_ms) / 1000 : 0);
+	const struct host_metric_label *labels =
+		LABELS({"chain", gateway_caip2(gateway, &row->chain)},
+		       {"remote", gateway_caip2(gateway, &row->remote)},
+		       {"side", side_name(row->side)}, {"state", name});
+	gauge(gateway, "caisson_messages",
+	      "Messages in the journal by chain, remote, side and state.", labels,
+	      (double)row->count);
+	if (!relay_ends(row->state))
+		gauge(gateway, "caisson_message_oldest_age_seconds",
+		      "Time since the journal first heard of the oldest message of this state.",
+		      labels,
+		      row->count > 0 && now > row->oldest_ms ? (double)(now - row->oldest_ms) / 1000
+							     : 0);
 }
 
-static void clear_counts(struct gateway *gateway)
+/* Labels come from the tables of this program, never from what a peer wrote. */
+static const char *reason_name(const char *reason)
 {
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		for (unsigned side = RELAY_SOURCE; side <= RELAY_DESTINATION; side++) {
-			for (unsigned state = 1; state < RELAY_STATE_END; state++)
-				count_row(gateway, &gateway->chains[i].identity,
-					  (enum relay_side)side, (enum relay_state)state, 0,
-					  host_wall_ms());
+	for (unsigned err = 1; err < CS_ERR_COUNT; err++)
+		if (reason && strcmp(cs_err_name((enum cs_err)err), reason) == 0)
+			return cs_err_name((enum cs_err)err);
+	return reason && strcmp(reason, "reverted for good") == 0 ? FOR_GOOD : "other";
+}
+
+#define HELD "caisson_messages_held"
+
+static void hold(struct gateway *gateway, const struct gateway_count *row, const char *reason)
+{
+	struct host_metric *metric =
+		series(gateway, HOST_METRIC_GAUGE, HELD,
+		       "Messages that have not ended and that an error holds up, by its name.",
+		       LABELS({"chain", gateway_caip2(gateway, &row->chain)},
+			      {"remote", gateway_caip2(gateway, &row->remote)},
+			      {"side", side_name(row->side)}, {"reason", reason}));
+	host_metric_set(metric, host_metric_value(metric) + (double)row->count);
+}
+
+static void reason_row(void *ctx, const struct gateway_count *row, const char *reason)
+{
+	hold(ctx, row, reason_name(reason));
+}
+
+/* The series of a route are there from the start, at zero where the journal has nothing. */
+static void clear_route(const struct gateway_route *route)
+{
+	struct gateway *gateway = route->chain->gateway;
+	struct gateway_count row = {.chain = route->chain->identity, .remote = route->remote};
+	for (unsigned side = RELAY_SOURCE; side <= RELAY_DESTINATION; side++) {
+		row.side = (enum relay_side)side;
+		hold(gateway, &row, FOR_GOOD);
+		for (unsigned state = 1; state < RELAY_STATE_END; state++) {
+			row.state = (enum relay_state)state;
+			count_row(gateway, &row);
 		}
 	}
 }
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static void collect_latency(const struct gateway_route *route, enum relay_step step,
+			    const char *until)
+{
+	static const struct {
+		const char *name;
+		size_t percent;
+	} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
+	struct gateway *gateway = route->chain->gateway;
+	uint64_t took_ms[LATENCY_SAMPLES];
+	size_t count = 0;
+	if (gateway_journal_latencies(gateway->journal, &route->chain->identity, &route->remote,
+				      step, took_ms, LATENCY_SAMPLES, &count) != CS_OK ||
+	    count == 0)
+		return;
+	qsort(took_ms, count, sizeof(took_ms[0]), by_size);
+	for (size_t i = 0; i < CS_LEN(quantiles); i++)
+		gauge(gateway, "caisson_message_latency_seconds",
+		      "From the block of the event at the source, of the newest 256 finalized "
+		      "messages.",
+		      LABELS({"chain", route->chain->config->id},
+			     {"remote", route->remote_manifest->caip2}, {"until", until},
+			     {"quantile", quantiles[i].name}),
+		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
+}
+
+static void collect_messages(struct gateway *gateway)
+{
+	host_metrics_clear(gateway->metrics, HELD);
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		const struct gateway_chain *chain = &gateway->chains[i];
+		for (size_t k = 0; k < chain->route_count; k++) {
+			clear_route(&chain->routes[k]);
+			collect_latency(&chain->routes[k], RELAY_STEP_EXECUTED, "delivered");
+			collect_latency(&chain->routes[k], RELAY_STEP_FINALIZED, "finalized");
+		}
+	}
+	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK ||
+	    gateway_journal_reasons(gateway->journal, reason_row, gateway) != CS_OK)
+		log_warn("metrics.no_counts");
+}
+
+/* ---- chains, their endpoints, their accounts ---- */
 
 static void collect_counters(struct gateway *gateway, const char *id,
 			     const struct adapter_counters *c)
@@ -99,23 +193,129 @@ static void collect_counters(struct gateway *gateway, const char *id,
 		 "Transactions of which no endpoint says whether they happened.", c->txs_unknown},
 	};
 	for (size_t i = 0; i < CS_LEN(rows); i++)
-		count_up_to(gateway, rows[i].name, rows[i].help, id, rows[i].value);
+		count_up_to(gateway, rows[i].name, rows[i].help, LABELS({"chain", id}),
+			    rows[i].value);
 }
 
 static void collect_providers(struct gateway_chain *chain)
 {
 	if (!adapter_has_providers(chain->manifest))
 		return;
-	host_metric_set(gauge(chain->gateway, "caisson_chain_providers_voting",
-			      "Providers that named a block when they were asked last.",
-			      chain->config->id, NULL, NULL),
-			(double)adapter_providers_voting(&chain->providers));
+	gauge(chain->gateway, "caisson_chain_providers_voting",
+	      "Providers that named a block when they were asked last.",
+	      LABELS({"chain", chain->config->id}),
+	      (double)adapter_providers_voting(&chain->providers));
+}
+
+/* Scheme, host and port: what follows may hold the key of a provider. */
+static void place_of(char place[PLACE_SIZE], const char *url)
+{
+	const char *scheme = strstr(url, "://");
+	const char *host = scheme ? scheme + 3 : url;
+	size_t n = strcspn(host, "/?#");
+	const char *at = memchr(host, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	snprintf(place, PLACE_SIZE, "%.*s%.*s", scheme ? (int)(scheme + 3 - url) : 0, url, (int)n,
+		 host);
+}
+
+static void collect_endpoint(struct gateway_chain *chain, size_t index,
+			     const struct adapter_endpoint *e)
+{
+	struct gateway *gateway = chain->gateway;
+	char number[8];
+	char place[PLACE_SIZE];
+	snprintf(number, sizeof(number), "%zu", index);
+	place_of(place, e->url);
+	const struct host_metric_label *labels =
+		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", place});
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} counts[] = {
+		{"caisson_endpoint_requests_total", "Requests to the endpoint.", e->requests},
+		{"caisson_endpoint_errors_total", "Requests that failed.", e->errors},
+		{"caisson_endpoint_limited_total", "Answers that say: too many.", e->limited},
+		{"caisson_endpoint_lies_total", "Answers that cannot be.", e->lies},
+		{"caisson_endpoint_diverged_total",
+		 "Times that it was set aside for a history of its own.", e->diverged},
+	};
+	for (size_t i = 0; i < CS_LEN(counts); i++)
+		count_up_to(gateway, counts[i].name, counts[i].help, labels, counts[i].value);
+	gauge(gateway, "caisson_endpoint_up", "1: it answers, and is at the height of the others.",
+	      labels, e->state == ADAPTER_ENDPOINT_OK);
+	gauge(gateway, "caisson_endpoint_height", "Newest block that the endpoint told.", labels,
+	      (double)e->height);
+}
+
+static double as_double(const struct cs_u256 *value)
+{
+	struct cs_hash word = cs_u256_word(value);
+	double sum = 0;
+	for (size_t i = 0; i < sizeof(word.b); i++)
+		sum = sum * 256 + word.b[i];
+	return sum;
+}
+
+static void collect_account(struct gateway_chain *chain, enum gateway_account_kind kind)
+{
+	const struct gateway_account *account = &chain->accounts[kind];
+	uint64_t calls = 0;
+	if (!account->is_known)
+		return;
+	const struct host_metric_label *labels =
+		LABELS({"chain", chain->config->id}, {"account", gateway_account_role(kind)});
+	gauge(chain->gateway, "caisson_account_balance",
+	      "What an account that pays has, in the chain's smallest unit.", labels,
+	      as_double(&account->balance));
+	gauge(chain->gateway, "caisson_account_balance_age_seconds",
+	      "Time since a node told that balance.", labels,
+	      (double)(host_now_ms() - account->told_ms) / 1000);
+	gauge(chain->gateway, "caisson_account_low",
+	      "1: it pays for fewer than a hundred calls like the dearest of its newest.", labels,
+	      gateway_account_is_low(account));
+	if (gateway_account_calls(account, &calls))
+		gauge(chain->gateway, "caisson_account_calls",
+		      "Calls like the dearest of its newest hundred that it pays for.", labels,
+		      (double)calls);
+}
+
+static void collect_pauses(const struct gateway_route *route)
+{
+	static const struct {
+		const char *what;
+		bool refunds;
+	} rows[] = {{"messages", false}, {"refunds", true}};
+	const char *here = route->chain->config->id;
+	const char *there = route->remote_manifest->caip2;
+	for (unsigned side = RELAY_SOURCE; side <= RELAY_DESTINATION; side++) {
+		for (size_t i = 0; i < CS_LEN(rows); i++) {
+			struct host_metric_spec spec = {
+				.name = "caisson_route_paused",
+				.kind = HOST_METRIC_GAUGE,
+				.help = "1: an operator paused it here.",
+				.labels = {
+					{"from", side == RELAY_SOURCE ? here : there},
+					{"to", side == RELAY_SOURCE ? there : here},
+					{"side", side == RELAY_SOURCE ? "source" : "destination"},
+					{"what", rows[i].what}}};
+			bool paused = gateway_paused(route, (enum relay_side)side,
+						     rows[i].refunds) != NULL;
+			host_metric_set(host_metrics_series(route->chain->gateway->metrics, &spec),
+					paused);
+		}
+	}
 }
 
 static void collect_chain(struct gateway_chain *chain)
 {
 	struct gateway *gateway = chain->gateway;
 	struct adapter_counters c;
+	struct adapter_endpoint endpoints[ADAPTER_ENDPOINTS_MAX];
 	const char *id = chain->config->id;
 	adapter_counters(chain->adapter, &c);
 	const struct {
@@ -129,6 +329,10 @@ static void collect_chain(struct gateway_chain *chain)
 		 (double)chain->follow.final_height},
 		{"caisson_chain_cursor_height", "Block up to which every event is in the journal.",
 		 (double)chain->follow.cursor_height},
+		{"caisson_chain_ready", "1: messages of this chain can move.",
+		 gateway_chain_trouble(chain) == NULL},
+		{"caisson_chain_insecure", "1: its blocks count as final by nobody's word.",
+		 chain->follow.insecure},
 		{"caisson_chain_frozen", "1: nothing is signed for this chain.",
 		 chain->follow.frozen},
 		{"caisson_chain_diverged", "1: the node's branch does not hold the final block.",
@@ -144,10 +348,62 @@ static void collect_chain(struct gateway_chain *chain)
 		 (double)c.reorg_depth_max},
 	};
 	for (size_t i = 0; i < CS_LEN(rows); i++)
-		host_metric_set(gauge(gateway, rows[i].name, rows[i].help, id, NULL, NULL),
-				rows[i].value);
+		gauge(gateway, rows[i].name, rows[i].help, LABELS({"chain", id}), rows[i].value);
 	collect_counters(gateway, id, &c);
 	collect_providers(chain);
+	for (size_t i = 0; i < chain->route_count; i++)
+		collect_pauses(&chain->routes[i]);
+	size_t count = adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints));
+	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
+		collect_endpoint(chain, i, &endpoints[i]);
+	for (unsigned kind = 0; kind < GATEWAY_ACCOUNT_COUNT; kind++)
+		collect_account(chain, (enum gateway_account_kind)kind);
+}
+
+/* ---- the enclave, the journal, peers ---- */
+
+/* Each flag that weakens trust is a series of its own: nobody has to know the bits. */
+static void collect_insecure(struct gateway *gateway)
+{
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	ProtobufCMessage *message = NULL;
+	host_metrics_clear(gateway->metrics, INSECURE);
+	gauge(gateway, INSECURE, INSECURE_HELP, LABELS({"flag", "any"}), 0);
+	if (gateway_enclave_hello(gateway).n &&
+	    gateway_enclave_reply(&gateway->scratch, gateway_enclave_hello(gateway),
+				  &caisson__wire__hello_reply__descriptor, &message) == CS_OK) {
+		const Caisson__Wire__HelloReply *hello = (const Caisson__Wire__HelloReply *)message;
+		json_t *names = host_insecure_json(hello->insecure_flags);
+		for (size_t i = 0; i < json_array_size(names); i++)
+			gauge(gateway, INSECURE, INSECURE_HELP,
+			      LABELS({"flag", json_string_value(json_array_get(names, i))}), 1);
+		gauge(gateway, INSECURE, INSECURE_HELP, LABELS({"flag", "any"}),
+		      hello->insecure_flags != 0);
+		json_decref(names);
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
+static void collect_enclave(struct gateway *gateway)
+{
+	gauge(gateway, "caisson_enclave_ready", "1: the enclave has keys and answers.", NULL,
+	      gateway->enclave_ready);
+	gauge(gateway, "caisson_enclave_signs",
+	      "1: it has time, and its state is proven to be the newest.", NULL,
+	      gateway->enclave_ready && ledger_clock_signs(gateway->clock));
+	collect_insecure(gateway);
+}
+
+static void collect_peer(struct gateway *gateway, const struct gateway_peer *peer)
+{
+	uint64_t waiting = 0;
+	if (!peer->config)
+		return;
+	gauge(gateway, "caisson_peer_reachable", "1: the newest call of this peer succeeded.",
+	      LABELS({"peer", peer->name}), peer->reachable);
+	if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) == CS_OK)
+		gauge(gateway, "caisson_peer_outbox", "Items that a peer has not taken yet.",
+		      LABELS({"peer", peer->name}), (double)waiting);
 }
 
 static void collect(void *context)
@@ -155,35 +411,18 @@ static void collect(void *context)
 	struct gateway *gateway = context;
 	struct host_store_figures figures =
 		host_store_figures(gateway_journal_store(gateway->journal));
-	clear_counts(gateway);
-	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK)
-		log_warn("metrics.no_counts");
+	collect_messages(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		collect_chain(&gateway->chains[i]);
-	host_metric_set(gauge(gateway, "caisson_enclave_ready",
-			      "1: the enclave has keys and answers.", NULL, NULL, NULL),
-			gateway->enclave_ready);
-	host_metric_set(gauge(gateway, "caisson_enclave_signs",
-			      "1: it has time, and its state is proven to be the newest.", NULL,
-			      NULL, NULL),
-			gateway->enclave_ready && ledger_clock_signs(gateway->clock));
+	collect_enclave(gateway);
 	count_up_to(gateway, "caisson_journal_writes_total", "Writers of the journal.", NULL,
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
 	gateway_ledger_collect(gateway);
-	for (size_t i = 0; i < gateway->peer_count; i++) {
-		uint64_t waiting = 0;
-		struct host_metric_spec spec = {.name = "caisson_peer_outbox",
-						.kind = HOST_METRIC_GAUGE,
-						.help = "Items that a peer has not taken yet.",
-						.labels = {{"peer", gateway->peers[i].name}}};
-		if (gateway->peers[i].config &&
-		    gateway_journal_backlog(gateway->journal, gateway->peers[i].name, &waiting) ==
-			    CS_OK)
-			host_metric_set(host_metrics_series(gateway->metrics, &spec),
-					(double)waiting);
-	}
+	gateway_webhooks_collect(gateway);
+	for (size_t i = 0; i < gateway->peer_count; i++)
+		collect_peer(gateway, &gateway->peers[i]);
 }
 
 void gateway_metrics_start(struct gateway *gateway)

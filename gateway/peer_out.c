@@ -227,20 +227,34 @@ static enum cs_err move_on(struct gateway_peer *peer, uint64_t n)
 	return CS_OK;
 }
 
+/* As the newest call says, a push or a pull: also of a peer that there is nothing to tell. */
+static void set_reachable(struct gateway_peer *peer, bool reachable, const char *why)
+{
+	if (reachable && !peer->reachable)
+		log_info("peer.reachable", LOG_TEXT("peer", peer->name));
+	if (!reachable && (peer->reachable || !peer->is_judged))
+		log_warn("peer.unreachable", LOG_TEXT("peer", peer->name), LOG_TEXT("why", why));
+	peer->reachable = reachable;
+	peer->is_judged = true;
+}
+
+static void failed(struct gateway_peer *peer, const struct host_http_response *response)
+{
+	char why[160];
+	snprintf(why, sizeof(why), "status %d %.100s", response->status, response->why);
+	set_reachable(peer, false, why);
+}
+
 static void push_ended(struct gateway_peer *peer, bool ok, const char *why)
 {
 	peer->pushing = false;
+	set_reachable(peer, ok, why);
 	if (ok) {
-		if (!peer->reachable)
-			log_info("peer.reachable", LOG_TEXT("peer", peer->name));
-		peer->reachable = true;
 		peer->failures = 0;
 		peer->push_after_ms = 0;
 		return;
 	}
-	if (peer->failures++ == 0 || peer->reachable)
-		log_warn("peer.unreachable", LOG_TEXT("peer", peer->name), LOG_TEXT("why", why));
-	peer->reachable = false;
+	peer->failures++;
 	uint64_t pause = 100u << (peer->failures < 6 ? peer->failures : 6);
 	peer->push_after_ms =
 		host_now_ms() + (pause < PUSH_BACKOFF_MAX_MS ? pause : PUSH_BACKOFF_MAX_MS);
@@ -341,6 +355,11 @@ static void pull_done(void *context, const struct host_http_response *response)
 		}
 		json_decref(body);
 	}
+	/* Where pushes fail, a pull that succeeds is not enough. */
+	if (response->err != CS_OK || response->status != 200)
+		failed(peer, response);
+	else if (peer->failures == 0)
+		set_reachable(peer, true, NULL);
 	peer->pull_after_ms = host_now_ms() + (more ? 0 : gateway->config.pull_ms);
 	gateway_wake(gateway);
 }
@@ -371,6 +390,8 @@ void gateway_peers_pump(struct gateway *gateway)
 {
 	for (size_t i = 0; i < gateway->peer_count; i++) {
 		struct gateway_peer *peer = &gateway->peers[i];
+		if (peer->gone)
+			continue;
 		if (!peer->config) {
 			hand_to_self(peer);
 			continue;

@@ -115,6 +115,10 @@ static enum cs_err write_wanted(void *context)
 	}
 	if (count == 0)
 		return CS_OK;
+	/* Paused or drained while the chain was asked: the pump does not pick them any more. */
+	if (flight->route->chain->gateway->drain.is_on ||
+	    gateway_paused(flight->route, RELAY_DESTINATION, flight->kind == GATEWAY_EXPIRE))
+		return CS_OK;
 	if (gateway_ledger_yields(flight->route, RELAY_DESTINATION))
 		return leave(flight, wanted, count);
 	return gateway_batch_write(flight->route->chain, flight->kind, flight->statement, wanted,
@@ -230,7 +234,8 @@ void gateway_destination_deliver(struct gateway_route *route)
 	struct gateway_chain *chain = route->chain;
 	struct gateway_message first;
 	size_t count = 0;
-	if (route->delivering || !gateway_may_submit(chain, GATEWAY_DELIVER))
+	if (route->delivering || gateway_paused(route, RELAY_DESTINATION, false) ||
+	    !gateway_may_submit(chain, GATEWAY_DELIVER))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,
@@ -257,7 +262,8 @@ void gateway_destination_expire(struct gateway_route *route)
 	uint64_t chain_ms = chain->follow.final_time_s * 1000;
 	uint64_t due_ms = host_wall_ms() > chain_ms ? host_wall_ms() : chain_ms;
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
-	    GATEWAY_EXPIRE_TOMBSTONE)
+		    GATEWAY_EXPIRE_TOMBSTONE ||
+	    gateway_paused(route, RELAY_DESTINATION, true))
 		return;
 	for (size_t i = 0;
 	     i < CS_LEN(open) && !route->expiring && gateway_may_submit(chain, GATEWAY_EXPIRE);
@@ -294,8 +300,9 @@ static enum cs_err write_retry(void *context)
 	struct gateway_chain *chain = retry->route->chain;
 	struct gateway_message row;
 	CS_TRY(gateway_journal_row(chain->gateway->journal, retry->row.n, &row));
-	if (row.state != RELAY_FAILED || row.submission != 0)
-		return CS_OK; /* somebody else was faster */
+	if (row.state != RELAY_FAILED || row.submission != 0 || chain->gateway->drain.is_on ||
+	    gateway_paused(retry->route, RELAY_DESTINATION, false))
+		return CS_OK; /* somebody else was faster, or an operator */
 	if (retry->err != CS_OK)
 		return gateway_postpone(chain->gateway, row.n, row.state, retry->err, retry->why);
 	return gateway_batch_write(chain, GATEWAY_RETRY, row.statement, &row, 1);
@@ -320,7 +327,8 @@ void gateway_destination_retry(struct gateway_route *route)
 	struct gateway_chain *chain = route->chain;
 	struct gateway_message row;
 	size_t count = 0;
-	if (route->retrying || !gateway_may_submit(chain, GATEWAY_RETRY))
+	if (route->retrying || gateway_paused(route, RELAY_DESTINATION, false) ||
+	    !gateway_may_submit(chain, GATEWAY_RETRY))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,

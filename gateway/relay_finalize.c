@@ -78,6 +78,7 @@ void gateway_finalize(struct gateway_route *route)
 	struct gateway_chain *chain = route->chain;
 	struct gateway *gateway = chain->gateway;
 	uint64_t now = host_wall_ms();
+	bool holds_dead = gateway_paused(route, RELAY_SOURCE, true) != NULL;
 	for (size_t k = 0; k < CS_LEN(open); k++) {
 		struct gateway_message first;
 		struct gateway_statement statement;
@@ -89,6 +90,8 @@ void gateway_finalize(struct gateway_route *route)
 					    .state = open[k],
 					    .remote = &route->remote,
 					    .due_ms = now,
+					    .outcome_not = holds_dead ? WIRE_STATUS_DEAD
+								      : WIRE_STATUS_NONE,
 					    .newest_first = route->finalize_newest};
 		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
 		    count == 0 || !is_open(&first, now))
@@ -114,7 +117,8 @@ void gateway_finalize(struct gateway_route *route)
 						 &count) != CS_OK)
 			continue;
 		for (size_t i = 0; i < count; i++) {
-			if (write.rows[i].tries == 0 && is_open(&write.rows[i], now))
+			if (write.rows[i].tries == 0 && is_open(&write.rows[i], now) &&
+			    !(holds_dead && write.rows[i].outcome == WIRE_STATUS_DEAD))
 				write.rows[write.count++] = write.rows[i];
 		}
 		route->finalize_newest = !route->finalize_newest;

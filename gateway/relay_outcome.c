@@ -71,6 +71,7 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 	(void)mark(route, &included, false);
 	if (gateway_config_expire(&chain->gateway->config, &route->remote, &chain->identity) !=
 		    GATEWAY_EXPIRE_ABSENCE ||
+	    gateway_paused(route, RELAY_DESTINATION, true) ||
 	    chain->follow.final_time_s <= chain->manifest->reorg_margin_s ||
 	    route->absence_height == chain->follow.final_height)
 		return;

@@ -408,7 +408,7 @@ void gateway_source_sign(struct gateway_route *route)
 	struct gateway *gateway = chain->gateway;
 	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->signing)
+	if (route->signing || gateway_paused(route, RELAY_SOURCE, false))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_SOURCE,

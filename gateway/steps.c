@@ -136,11 +136,45 @@ static const char *skipped(const struct gateway_message *message, unsigned n, co
 	return "the other gateway did not tell";
 }
 
+/* What a transaction of ours cost, all of it; nothing of somebody else's, which nobody here knows. */
+static void set_cost(struct gateway *gateway, json_t *json, const struct cs_hash *tx)
+{
+	struct gateway_submission submission;
+	char text[CS_U256_DECIMAL_SIZE];
+	uint64_t n = 0;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	if (gateway_journal_attempted(gateway->journal, tx, &n) == CS_OK &&
+	    gateway_journal_submission(gateway->journal, n, &submission, &gateway->scratch, NULL) ==
+		    CS_OK &&
+	    submission.gas_used != 0 && cs_hash_eq(&submission.hash, tx)) {
+		struct cs_u256 paid = cs_u256_u64(submission.gas_used);
+		struct cs_u256 price = cs_u256_u64(submission.gas_price_wei);
+		if (cs_u256_mul(&paid, &paid, &price) == CS_OK) {
+			json_t *cost = json_object();
+			cs_u256_decimal(text, &paid);
+			json_object_set_new(cost, "gas_used", host_json_u64(submission.gas_used));
+			json_object_set_new(cost, "paid", json_string(text));
+			json_object_set_new(cost, "messages",
+					    host_json_u64(submission.count ? submission.count : 1));
+			json_object_set_new(json, "cost", cost);
+		}
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
 struct eighteen {
+	struct gateway *gateway;
 	json_t *of[RELAY_STEP_END];
 	bool seen[RELAY_STEP_END];
 	unsigned last;
 };
+
+/* The steps that are a transaction's block. */
+static bool is_inclusion(enum relay_step step)
+{
+	return step == RELAY_STEP_COMMITTED || step == RELAY_STEP_EXECUTED ||
+	       step == RELAY_STEP_FINALIZED;
+}
 
 static void take_step(void *ctx, const struct gateway_step *step)
 {
@@ -155,6 +189,8 @@ static void take_step(void *ctx, const struct gateway_step *step)
 	json_object_set_new(json, "tx", step->tx ? host_json_hash(step->tx) : json_null());
 	json_object_set_new(json, "block", step->block ? host_json_u64(step->block) : json_null());
 	json_object_set_new(json, "detail", step->detail ? json_string(step->detail) : json_null());
+	if (step->tx && is_inclusion(step->step))
+		set_cost(all->gateway, json, step->tx);
 	all->of[step->step] = json;
 	all->seen[step->step] = true;
 	all->last = step->step > all->last ? step->step : all->last;
@@ -162,7 +198,7 @@ static void take_step(void *ctx, const struct gateway_step *step)
 
 json_t *gateway_json_steps(struct gateway *gateway, const struct gateway_message *message)
 {
-	struct eighteen all = {{NULL}, {false}, 0};
+	struct eighteen all = {.gateway = gateway};
 	json_t *list = json_array();
 	if (gateway_journal_steps(gateway->journal, message->n, RELAY_STEP_REQUESTED, take_step,
 				  &all) != CS_OK)

@@ -42,6 +42,7 @@ uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payl
 	case GATEWAY_FINALIZE:
 		return GAS_PER_OUTCOME;
 	case GATEWAY_ROTATION:
+	case GATEWAY_SWEEP:
 	case GATEWAY_SPONSORED:
 	case GATEWAY_SUBMITTED:
 		return GAS_PER_MESSAGE;
@@ -72,7 +73,7 @@ static struct gateway_chain *chain_of(const struct adapter_sent *sent)
 	return sent->sender->context;
 }
 
-static const char *kind_name(enum gateway_kind kind)
+const char *gateway_kind_name(enum gateway_kind kind)
 {
 	switch (kind) {
 	case GATEWAY_DELIVER:
@@ -85,6 +86,8 @@ static const char *kind_name(enum gateway_kind kind)
 		return "finalize";
 	case GATEWAY_ROTATION:
 		return "announceRotation";
+	case GATEWAY_SWEEP:
+		return "sweep";
 	case GATEWAY_SPONSORED:
 		return "sponsored";
 	case GATEWAY_SUBMITTED:
@@ -137,6 +140,15 @@ static enum cs_err put_outcomes(struct gateway_tx *tx, const struct gateway_stat
 	return CS_OK;
 }
 
+static enum cs_err put_sweep(const struct gateway_tx *tx,
+			     Caisson__Wire__SignTransactionRequest *request, struct cs_arena *arena)
+{
+	request->action = CAISSON__WIRE__ACTION__ACTION_SWEEP;
+	request->sweep_to = wire_pb_bytes(arena, CS_BYTES_OF(tx->row.to.b));
+	request->sweep_value = wire_pb_bytes(arena, CS_BYTES_OF(tx->row.value.b));
+	return request->sweep_to.data && request->sweep_value.data ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
 static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactionRequest *request,
 			    struct cs_arena *arena)
 {
@@ -148,6 +160,8 @@ static enum cs_err put_call(struct gateway_tx *tx, Caisson__Wire__SignTransactio
 		[GATEWAY_ROTATION] = CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION};
 	struct gateway_statement statement;
 	struct wire_signed part;
+	if (tx->row.kind == GATEWAY_SWEEP)
+		return put_sweep(tx, request, arena);
 	if (tx->row.kind > GATEWAY_ROTATION)
 		return CS_ERR_UNSUPPORTED;
 	CS_TRY(gateway_journal_statement(tx->chain->gateway->journal, tx->row.statement,
@@ -463,12 +477,12 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 	CS_TRY(gateway_journal_submission(chain->gateway->journal, sent->n, &tx->row,
 					  &chain->gateway->scratch, &submission->data));
 	bool sponsored = tx->row.kind == GATEWAY_SPONSORED;
-	sent->call = kind_name(tx->row.kind);
+	sent->call = gateway_kind_name(tx->row.kind);
 	sent->open = sponsored ? &chain->open_operator : &chain->open_gas;
 	submission->from = tx->row.account;
 	/* The contract does what the gas account calls once at most; what the operator pays for is
-	 * any call. */
-	submission->may_repeat = !sponsored;
+	 * any call, and a sweep takes what is there each time. */
+	submission->may_repeat = !sponsored && tx->row.kind != GATEWAY_SWEEP;
 	submission->gas_limit = tx->row.gas_limit;
 	submission->to = tx->row.to;
 	return CS_OK;

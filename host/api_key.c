@@ -131,3 +131,12 @@ enum cs_err host_api_keys_check(const struct host_api_key **found, const struct 
 	*found = match;
 	return CS_OK;
 }
+
+bool host_api_keys_still(const struct host_api_keys *keys, const struct cs_hash *hash,
+			 uint32_t scopes)
+{
+	for (uint32_t i = 0; i < keys->count; i++)
+		if (cs_hash_eq(&keys->keys[i].hash, hash))
+			return (keys->keys[i].scopes & scopes) == scopes;
+	return false;
+}

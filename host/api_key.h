@@ -33,5 +33,8 @@ CS_NODISCARD enum cs_err host_api_keys_load(struct host_api_keys *keys, const ch
 CS_NODISCARD enum cs_err host_api_keys_check(const struct host_api_key **key,
 					     const struct host_api_keys *keys,
 					     const char *authorization, uint32_t scopes);
+/* Is a key that opened something still there, with these scopes? */
+bool host_api_keys_still(const struct host_api_keys *keys, const struct cs_hash *hash,
+			 uint32_t scopes);
 
 #endif

@@ -69,8 +69,7 @@ struct host_config_entry *host_config_find(const struct host_config *config, con
 	return NULL;
 }
 
-/* "chains[3].rpc" is a place of "chains[].rpc". */
-static bool fits(const char *pattern, const char *path)
+bool host_config_is_place(const char *pattern, const char *path)
 {
 	while (*pattern != 0 && *path != 0) {
 		if (*pattern != *path)
@@ -88,7 +87,7 @@ static const struct host_config_key *key_of(const struct host_config_schema *sch
 					    const char *path)
 {
 	for (uint32_t i = 0; i < schema->key_count; i++)
-		if (fits(schema->keys[i].path, path))
+		if (host_config_is_place(schema->keys[i].path, path))
 			return &schema->keys[i];
 	return NULL;
 }
@@ -97,7 +96,7 @@ static const struct host_config_table *table_of(const struct host_config_schema 
 						const char *path)
 {
 	for (uint32_t i = 0; i < schema->table_count; i++)
-		if (fits(schema->tables[i].path, path))
+		if (host_config_is_place(schema->tables[i].path, path))
 			return &schema->tables[i];
 	return NULL;
 }
@@ -479,4 +478,30 @@ uint32_t host_config_count(const struct host_config *config, const char *format,
 		return entries_of_array(config, path);
 	const struct host_config_entry *entry = value_of(config, path, HOST_CONFIG_TEXTS);
 	return entry != NULL ? entry->count : 0;
+}
+
+/* ---- another file ---- */
+
+static bool same_value(const struct host_config_entry *a, const struct host_config_entry *b)
+{
+	if (a->type != b->type || a->number != b->number || a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (strcmp(a->texts[i], b->texts[i]) != 0)
+			return false;
+	return true;
+}
+
+void host_config_compare(const struct host_config *from, const struct host_config *to,
+			 void (*changed)(void *context, const char *path), void *context)
+{
+	for (uint32_t i = 0; i < to->entry_count; i++) {
+		const struct host_config_entry *entry = &to->entries[i];
+		const struct host_config_entry *before = host_config_find(from, entry->path);
+		if (!before || !same_value(before, entry))
+			changed(context, entry->path);
+	}
+	for (uint32_t i = 0; i < from->entry_count; i++)
+		if (!host_config_find(to, from->entries[i].path))
+			changed(context, from->entries[i].path);
 }

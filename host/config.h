@@ -85,6 +85,14 @@ bool host_config_bool(const struct host_config *config, const char *path, ...) C
 uint32_t host_config_count(const struct host_config *config, const char *path, ...) CS_PRINTF(2, 3);
 /* One element of a list: host_config_text(config, "chain.rpc[%u]", i). */
 
+/* ---- another file under the same table ---- */
+/* Each path whose value in `to` is not that in `from`, or that only one of them has; defaults count as
+ * values. Both without errors. */
+void host_config_compare(const struct host_config *from, const struct host_config *to,
+			 void (*changed)(void *context, const char *path), void *context);
+/* "chains[3].rpc" is a place of "chains[].rpc". */
+bool host_config_is_place(const char *pattern, const char *path);
+
 /* ---- what the table writes ---- */
 void host_config_write_sample(const struct host_config_schema *schema, FILE *to);
 /* Markdown. */

@@ -1,11 +1,10 @@
 #include "host/egress.h"
 
-#include "core/ip.h"
 #include "host/alloc.h"
+#include "host/networks.h"
 #include "host/tunnel.h"
 #include "wire/egress.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,87 +41,20 @@ struct host_egress {
 	uint32_t connections_max;
 	uint64_t connect_ms;
 	uint64_t idle_ms;
-	size_t network_count;
-	struct cs_network networks[HOST_EGRESS_NETWORKS_MAX];
+	struct host_networks networks;
 	size_t name_count;
 	struct name names[HOST_EGRESS_NAMES_MAX];
 	struct link *links;
 	struct host_egress_counters counters;
 };
 
-/* ---- addresses ---- */
-
-static bool ip_of(struct cs_ip *ip, const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET) {
-		struct sockaddr_in in;
-		memcpy(&in, address, sizeof in);
-		uint8_t b[4];
-		memcpy(b, &in.sin_addr, sizeof b);
-		*ip = cs_ip4(b);
-		return true;
-	}
-	if (address->sa_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-		memcpy(&in6, address, sizeof in6);
-		memcpy(ip->b, &in6.sin6_addr, sizeof ip->b);
-		return true;
-	}
-	return false;
-}
+/* ---- links ---- */
 
 static bool is_allowed(void *context, const struct sockaddr *address)
 {
 	const struct link *link = context;
-	const struct host_egress *egress = link->egress;
-	struct cs_ip ip;
-	if (!ip_of(&ip, address))
-		return false;
-	for (size_t i = 0; i < egress->network_count; i++)
-		if (cs_network_has(&egress->networks[i], &ip))
-			return true;
-	return cs_ip_is_public(&ip);
+	return host_networks_allow(&link->egress->networks, address);
 }
-
-/* "10.0.0.0/8", "fd00::/8", "192.0.2.7"; bits behind the prefix are a mistake of whoever wrote it. */
-static enum cs_err parse_network(struct cs_network *network, const char *text)
-{
-	char address[INET6_ADDRSTRLEN];
-	uint8_t b[16];
-	const char *slash = strchr(text, '/');
-	const size_t n = slash == NULL ? strlen(text) : (size_t)(slash - text);
-	if (n == 0 || n >= sizeof address)
-		return CS_ERR_INVALID;
-	memcpy(address, text, n);
-	address[n] = '\0';
-	unsigned bits = 128, offset = 0;
-	if (inet_pton(AF_INET, address, b) == 1) {
-		network->ip = cs_ip4(b);
-		offset = 96;
-	} else if (inet_pton(AF_INET6, address, b) == 1) {
-		memcpy(network->ip.b, b, sizeof b);
-	} else {
-		return CS_ERR_INVALID;
-	}
-	if (slash != NULL) {
-		bits = 0;
-		for (const char *p = slash + 1; p == slash + 1 || *p != '\0'; p++) {
-			if (*p < '0' || *p > '9' || bits > 128)
-				return CS_ERR_INVALID;
-			bits = bits * 10 + (unsigned)(*p - '0');
-		}
-		bits += offset;
-	}
-	if (bits > 128)
-		return CS_ERR_INVALID;
-	network->prefix = (uint8_t)bits;
-	for (unsigned i = bits; i < 128; i++)
-		if ((network->ip.b[i / 8] >> (7 - i % 8) & 1) != 0)
-			return CS_ERR_INVALID;
-	return CS_OK;
-}
-
-/* ---- links ---- */
 
 static void reply(struct host_egress *egress, uint32_t id, enum wire_egress_status status)
 {
@@ -299,14 +231,12 @@ static enum cs_err configure(struct host_egress *egress, const struct host_egres
 	    options->name_count > HOST_EGRESS_NAMES_MAX)
 		return cs_fail(why, CS_ERR_INVALID, "too many networks or names");
 	for (size_t i = 0; i < options->network_count; i++)
-		if (parse_network(&egress->networks[egress->network_count++],
-				  options->networks[i]) != CS_OK)
+		if (host_networks_add(&egress->networks, options->networks[i]) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID, "not a network: %s",
 				       options->networks[i]);
 	for (size_t i = 0; i < options->name_count; i++) {
-		struct cs_network network;
 		const struct host_egress_name *name = &options->names[i];
-		if (parse_network(&network, name->address) != CS_OK || strchr(name->address, '/'))
+		if (host_address_is_one(name->address) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID, "not an address: %s", name->address);
 		egress->names[egress->name_count++] =
 			(struct name){host_text(name->name), host_text(name->address)};

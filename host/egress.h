@@ -5,8 +5,9 @@
 #define HOST_EGRESS_H
 
 #include "host/loop.h"
+#include "host/networks.h"
 
-#define HOST_EGRESS_NETWORKS_MAX 16u
+#define HOST_EGRESS_NETWORKS_MAX HOST_NETWORKS_MAX
 #define HOST_EGRESS_NAMES_MAX 64u
 /* Of the addresses of a name; more are not tried. */
 #define HOST_EGRESS_ADDRESSES_MAX 4u

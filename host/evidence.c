@@ -34,7 +34,8 @@ static json_t *keys_json(const Caisson__Wire__HelloReply *hello)
 	return list;
 }
 
-static json_t *evidence_json(const struct asked *asked, const Caisson__Wire__HelloReply *hello)
+json_t *host_evidence_json(enum wire_report_role role, struct cs_bytes nonce,
+			   const Caisson__Wire__HelloReply *hello)
 {
 	/* Of hello's members those that report data binds, and the evidence. */
 	static const char *const taken[] = {"backend",         "schema_digest", "manifest_hash",
@@ -42,10 +43,8 @@ static json_t *evidence_json(const struct asked *asked, const Caisson__Wire__Hel
 					    "insecure",        "evidence",      "evidence_digest"};
 	json_t *all = host_enclave_json(hello);
 	json_t *json = json_object();
-	json_object_set_new(json, "role",
-			    json_string(wire_report_role_name(asked->evidence->role)));
-	json_object_set_new(json, "nonce",
-			    host_json_hex(cs_bytes(asked->nonce, asked->nonce_size)));
+	json_object_set_new(json, "role", json_string(wire_report_role_name(role)));
+	json_object_set_new(json, "nonce", host_json_hex(nonce));
 	for (size_t i = 0; i < CS_LEN(taken); i++)
 		json_object_set(json, taken[i], json_object_get(all, taken[i]));
 	json_object_set_new(json, "keys", keys_json(hello));
@@ -73,7 +72,9 @@ static void answered(void *context, enum cs_err err, const char *why, struct cs_
 	if (err == CS_OK)
 		host_http_reply_json(
 			asked->exchange, 200,
-			evidence_json(asked, (const Caisson__Wire__HelloReply *)message));
+			host_evidence_json(evidence->role,
+					   cs_bytes(asked->nonce, asked->nonce_size),
+					   (const Caisson__Wire__HelloReply *)message));
 	else
 		host_http_reply_problem(asked->exchange, answer_of(err), why);
 	cs_arena_rewind(evidence->arena, mark);

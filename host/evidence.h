@@ -22,4 +22,9 @@ struct host_evidence {
  * with what the enclave or its hardware said; CLOSED, TIMEOUT. */
 void host_evidence_get(struct host_evidence *evidence, struct host_http_exchange *exchange);
 
+/* The document: evidence in a hello that was asked with the nonce's keccak-256, and what its report data is
+ * a hash of. A new reference. */
+json_t *host_evidence_json(enum wire_report_role role, struct cs_bytes nonce,
+			   const Caisson__Wire__HelloReply *hello);
+
 #endif

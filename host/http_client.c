@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CALLS_MAX 512u
 #define CONNECTIONS_PER_HOST_MAX 16u
@@ -38,6 +39,7 @@ struct call {
 	size_t head_size;
 	bool too_large;
 	bool timed_out;
+	bool forbidden; /* an address of its host is */
 	char text[CURL_ERROR_SIZE];
 };
 
@@ -52,6 +54,8 @@ struct host_http_client {
 	CURLM *multi;
 	struct host_timer *timer;
 	char *ca_file;
+	bool (*allowed)(void *context, const struct sockaddr *address); /* NULL: by origins */
+	void *allowed_context;
 	uint32_t calls_max;
 	uint32_t in_flight;
 	uint64_t sequence;
@@ -135,10 +139,32 @@ enum cs_err host_http_client_allow(struct host_http_client *client, const char *
 
 static bool is_allowed(const struct host_http_client *client, const char *origin)
 {
+	if (client->allowed != NULL)
+		return true;
 	for (uint32_t i = 0; i < client->origin_count; i++)
 		if (strcmp(client->origins[i], origin) == 0)
 			return true;
 	return false;
+}
+
+enum cs_err host_http_url_parts(const char *text, bool *https, char *host, size_t size)
+{
+	CURLU *url = NULL;
+	char origin[ORIGIN_SIZE_MAX];
+	char found[256];
+	CS_TRY(parse_url(&url, origin, text));
+	enum cs_err err = url_part(found, sizeof found, url, CURLUPART_HOST, 0);
+	curl_url_cleanup(url);
+	CS_TRY(err);
+	size_t n = strlen(found);
+	const size_t brackets = found[0] == '[' && found[n - 1] == ']';
+	n -= 2 * brackets;
+	if (n >= size)
+		return CS_ERR_MALFORMED;
+	memcpy(host, found + brackets, n);
+	host[n] = 0;
+	*https = strncmp(origin, "https:", 6) == 0;
+	return CS_OK;
 }
 
 /* ---- the end of a call ---- */
@@ -187,6 +213,8 @@ static enum cs_err err_of(const struct call *call, CURLcode code)
 	/* A switch over CURLcode would have to list a hundred codes. */
 	if (code == CURLE_OK)
 		return CS_OK;
+	if (code == CURLE_COULDNT_CONNECT && call->forbidden)
+		return CS_ERR_FORBIDDEN;
 	if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
 	    code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION)
 		return CS_ERR_UNAVAILABLE;
@@ -204,6 +232,8 @@ static const char *why_of(const struct call *call, enum cs_err err, CURLcode cod
 		return "the answer is above its bound";
 	if (call->timed_out)
 		return "no answer in time";
+	if (err == CS_ERR_FORBIDDEN)
+		return "its host has an address that may not be connected to";
 	return call->text[0] != 0 ? call->text : curl_easy_strerror(code);
 }
 
@@ -404,6 +434,18 @@ static void set_method(struct call *call, const struct host_http_request *reques
 		curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+/* The address that libcurl is about to connect: whatever a name meant when somebody looked before. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct call *call = context;
+	if (purpose != CURLSOCKTYPE_IPCXN ||
+	    !call->client->allowed(call->client->allowed_context, &address->addr)) {
+		call->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static void set_options(struct call *call)
 {
 	CURL *easy = call->easy;
@@ -424,6 +466,10 @@ static void set_options(struct call *call)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	if (call->client->ca_file != NULL)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, call->client->ca_file);
+	if (call->client->allowed != NULL) {
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+	}
 }
 
 static bool is_method(const char *method)
@@ -532,6 +578,8 @@ struct host_http_client *host_http_client_new(struct host_loop *loop,
 		client->free_slots[i] = client->calls_max - 1 - i;
 	if (options->ca_file != NULL)
 		client->ca_file = host_text(options->ca_file);
+	client->allowed = options->allowed;
+	client->allowed_context = options->allowed_context;
 	client->timer = host_timer_new(loop, on_multi_timer, client);
 	client->multi = curl_multi_init();
 	cs_assert(client->multi != NULL);

@@ -1,10 +1,12 @@
 /* HTTP requests without waiting: libcurl's multi interface on the loop, connections kept alive.
- * Speaks only to the origins that were allowed, follows no redirect, reads no proxy from the
- * environment, and bounds every answer. */
+ * Speaks only to the origins that were allowed, or to any whose address is; follows no redirect, reads
+ * no proxy from the environment, and bounds every answer. */
 #ifndef HOST_HTTP_CLIENT_H
 #define HOST_HTTP_CLIENT_H
 
 #include "host/loop.h"
+
+struct sockaddr;
 
 #define HOST_HTTP_ORIGINS_MAX 64u
 #define HOST_HTTP_HEADERS_MAX 16u
@@ -16,6 +18,10 @@ struct host_http_client_options {
 	uint32_t calls_max;                /* in flight, waiting ones included [512] */
 	uint32_t connections_per_host_max; /* [16] */
 	const char *ca_file;               /* PEM; NULL: the system's */
+	/* In place of origins: may this address be connected to? Asked of the very address that is
+	 * connected, so that a name that changes its mind in between gains nothing. */
+	bool (*allowed)(void *context, const struct sockaddr *address);
+	void *allowed_context;
 };
 
 struct host_http_client *host_http_client_new(struct host_loop *loop,
@@ -23,6 +29,9 @@ struct host_http_client *host_http_client_new(struct host_loop *loop,
 /* Calls in flight end without their callback. NULL is allowed. */
 void host_http_client_free(struct host_http_client *client);
 
+/* MALFORMED: what host_http_send would not take as a URL. https: it begins so; host: of the one that
+ * libcurl would connect to, without brackets. */
+CS_NODISCARD enum cs_err host_http_url_parts(const char *url, bool *https, char *host, size_t size);
 /* Allows the scheme, host and port of an http or https URL; what follows them is not looked at.
  * MALFORMED for another URL (one with user or password too), FULL after HOST_HTTP_ORIGINS_MAX. */
 CS_NODISCARD enum cs_err host_http_client_allow(struct host_http_client *client, const char *url,
@@ -45,7 +54,7 @@ struct host_http_request {
 
 struct host_http_response {
 	enum cs_err err;      /* OK: there is a status, whatever it is. TIMEOUT, TOO_LARGE, CLOSED,
-				 UNAVAILABLE (no connection), IO */
+				 UNAVAILABLE (no connection), FORBIDDEN (its addresses are), IO */
 	const char *why;      /* for people, never NULL */
 	int status;           /* 0 on failure */
 	struct cs_bytes body; /* terminated by a zero that is not counted; empty on failure */

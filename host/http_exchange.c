@@ -368,8 +368,10 @@ static bool is_known(struct host_http_exchange *e, int status, const char *conte
 {
 	char tag[35];
 	const char *method = host_http_method(e);
-	if (e->server == NULL || !host_http_server_has_etags(e->server) || status != 200 ||
-	    strcmp(content_type, "application/json") != 0 ||
+	bool is_tagged =
+		e->is_file || (e->server != NULL && host_http_server_has_etags(e->server) &&
+			       strcmp(content_type, "application/json") == 0);
+	if (!is_tagged || status != 200 ||
 	    (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
 		return false;
 	const struct cs_hash hash = cs_sha256(body);
@@ -405,6 +407,14 @@ void host_http_reply(struct host_http_exchange *e, int status, const char *conte
 		}
 	}
 	free_unheld(e);
+}
+
+void host_http_reply_file(struct host_http_exchange *e, const char *content_type,
+			  struct cs_bytes body)
+{
+	e->is_file = true;
+	host_http_reply_header(e, "Cache-Control", "no-cache");
+	host_http_reply(e, 200, content_type, body);
 }
 
 void host_http_exchange_expire(struct host_http_exchange *e)

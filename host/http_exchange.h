@@ -26,7 +26,9 @@ struct host_http_exchange {
 	struct host_http_exchange *next;
 	struct MHD_Connection *mhd;
 	struct host_http_route route; /* a copy: the server may be freed first */
-	const struct host_api_key *key;
+	const struct host_api_key
+		*key; /* NULL, or of_key: the table changes while a reply is awaited */
+	struct host_api_key of_key;
 	uint64_t began_us;
 	uint64_t handled_ms;
 	/* Method, path, then name and value of each query argument and header, each ended by a
@@ -43,14 +45,16 @@ struct host_http_exchange {
 	size_t body_room;
 	uint64_t body_size_max;
 	uint64_t body_left_out;
+	bool preflight; /* a browser asks for a page what it may send */
 	enum cs_err refused;
 	int refused_status; /* 0: the error's own */
 	/* What makes another reader see another request (RFC 9112, 6.3 and 11.2), or NULL: it is
 	 * refused, and its connection closed. */
 	const char *broken;
 	int status;
-	struct MHD_Response *response; /* made, not yet queued */
+	struct MHD_Response *response;   /* made, not yet queued */
 	struct host_http_stream *stream; /* what the response reads from, or NULL */
+	bool is_file;                    /* the reply has an ETag in any case */
 	uint32_t header_count;
 	char *headers[HOST_HTTP_REPLY_HEADERS_MAX][2];
 	bool handler_holds; /* a handler has it and has not replied */

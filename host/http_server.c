@@ -21,6 +21,11 @@
 /* Request line and headers of one request, and MHD's own needs for a connection. */
 #define CONNECTION_MEMORY (32u * 1024u)
 #define SWEEP_MS 250u
+/* Of requests and of answers, beside those that every page may use. */
+#define CORS_HEADERS \
+	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, traceparent"
+#define CORS_EXPOSED "Allow, ETag, Idempotent-Replayed, Retry-After, WWW-Authenticate"
+#define CORS_MAX_AGE_S "600"
 
 struct connection {
 	struct host_http_server *server;
@@ -210,6 +215,46 @@ static void unlink_exchange(struct host_http_exchange *e)
 	e->server = NULL;
 }
 
+/* ---- cross-origin requests ---- */
+
+/* The origin of the page that asks, if it may read our answers. */
+static const char *page_of(const struct host_http_exchange *e)
+{
+	const struct host_http_server *server = e->server;
+	const char *origin = host_http_request_header(e, "origin");
+	for (size_t i = 0; origin != NULL && i < server->options.cors_origin_count; i++)
+		if (strcmp(server->options.cors_origins[i], origin) == 0)
+			return origin;
+	return NULL;
+}
+
+/* Caches must not give one page what was meant for another. */
+static void add_cors(const struct host_http_exchange *e)
+{
+	if (e->server == NULL || e->server->options.cors_origin_count == 0)
+		return;
+	(void)MHD_add_response_header(e->response, "Vary", "Origin");
+	const char *page = page_of(e);
+	if (page == NULL)
+		return;
+	(void)MHD_add_response_header(e->response, "Access-Control-Allow-Origin", page);
+	(void)MHD_add_response_header(e->response, "Access-Control-Expose-Headers", CORS_EXPOSED);
+}
+
+static bool is_preflight(const struct host_http_exchange *e)
+{
+	return strcmp(host_http_method(e), "OPTIONS") == 0 && page_of(e) != NULL &&
+	       host_http_request_header(e, "access-control-request-method") != NULL;
+}
+
+static void reply_preflight(struct host_http_exchange *e)
+{
+	e->handler_holds = true;
+	host_http_reply_header(e, "Access-Control-Allow-Headers", CORS_HEADERS);
+	host_http_reply_header(e, "Access-Control-Max-Age", CORS_MAX_AGE_S);
+	host_http_reply(e, 204, NULL, CS_BYTES_NONE);
+}
+
 /* Decides what is known before the body: a refusal or a handler. */
 static void decide(struct host_http_server *server, struct host_http_exchange *e)
 {
@@ -217,6 +262,11 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 	const struct host_http_route *route = NULL;
 	enum cs_err err =
 		host_http_route_find(&route, allow, server->routes, server->route_count, e);
+	if (err == CS_ERR_UNSUPPORTED && is_preflight(e)) {
+		e->preflight = true;
+		host_http_reply_header(e, "Access-Control-Allow-Methods", allow);
+		return;
+	}
 	if (err != CS_OK) {
 		if (allow[0] != 0)
 			host_http_reply_header(e, "Allow", allow);
@@ -231,6 +281,10 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 			      ? CS_ERR_UNAUTHORIZED
 			      : host_api_keys_check(&e->key, server->options.keys, authorization,
 						    route->scopes);
+	if (e->key != NULL) {
+		e->of_key = *e->key;
+		e->key = &e->of_key;
+	}
 	if (err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
 	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))
@@ -267,6 +321,7 @@ static enum MHD_Result queue(struct host_http_exchange *e)
 	enum MHD_Result result;
 	if (e->server == NULL || e->server->draining || e->broken != NULL)
 		(void)MHD_add_response_header(e->response, "Connection", "close");
+	add_cors(e);
 	result = MHD_queue_response(e->mhd, (unsigned)e->status, e->response);
 	MHD_destroy_response(e->response);
 	e->response = NULL;
@@ -334,6 +389,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 		c->handling = true;
 	if (e->refused != CS_OK)
 		refuse(e);
+	else if (e->preflight)
+		reply_preflight(e);
 	else
 		handle(e);
 	if (e->response != NULL)

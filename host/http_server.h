@@ -12,6 +12,8 @@
 #define HOST_HTTP_ROUTES_MAX 128u
 #define HOST_HTTP_PARAMS_MAX 4u
 
+#define HOST_CORS_ORIGINS_MAX 16u
+
 struct host_http_server;
 struct host_http_exchange;
 typedef void host_http_handler(void *context, struct host_http_exchange *exchange);
@@ -28,6 +30,10 @@ struct host_http_server_options {
 	uint64_t idle_timeout_s;     /* of a kept connection [60] */
 	uint32_t streams_max;        /* replies that go on, each on a connection [64] */
 	bool etags; /* JSON of a GET has an ETag, and 304 answers who has it (RFC 9110, 13.1.2) */
+	/* Pages of these origins may read the answers (WHATWG Fetch, 3.2), compared byte by byte; never
+	 * with credentials, which are cookies: an API key is a header that the page itself sends. */
+	const char *const *cors_origins; /* kept by the caller */
+	size_t cors_origin_count;
 	uint64_t
 		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys
@@ -99,6 +105,10 @@ void host_http_reply_header(struct host_http_exchange *exchange, const char *nam
 /* The body is copied. */
 void host_http_reply(struct host_http_exchange *exchange, int status, const char *content_type,
 		     struct cs_bytes body);
+/* 200 with what never changes while the process runs: it has an ETag whatever the options say, and is asked
+ * for again each time. */
+void host_http_reply_file(struct host_http_exchange *exchange, const char *content_type,
+			  struct cs_bytes body);
 /* Takes root (one reference). */
 void host_http_reply_json(struct host_http_exchange *exchange, int status, json_t *root);
 /* RFC 9457 application/problem+json from err.def: type "urn:caisson:error:<name>", title the

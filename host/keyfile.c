@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +116,59 @@ enum cs_err host_keyfile_load(struct cs_secret *secret, const char *path, struct
 	cs_wipe(text, sizeof text);
 	cs_wipe(&read, sizeof read);
 	return err;
+}
+
+static bool write_all(int fd, const char *text, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		const ssize_t wrote = write(fd, text + at, n - at);
+		if (wrote < 0 && errno != EINTR)
+			return false;
+		at += wrote > 0 ? (size_t)wrote : 0;
+	}
+	return fsync(fd) == 0;
+}
+
+/* The folder's entry too. */
+static bool sync_folder(const char *path)
+{
+	char folder[4096];
+	const char *slash = strrchr(path, '/');
+	const int n = slash == NULL ? snprintf(folder, sizeof folder, ".")
+				    : snprintf(folder, sizeof folder, "%.*s",
+					       (int)(slash - path + 1), path);
+	const int fd = n > 0 && (size_t)n < sizeof folder
+			       ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			       : -1;
+	const bool ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+enum cs_err host_keyfile_make(struct cs_secret *secret, const char *path, struct cs_why *why)
+{
+	char text[2 * sizeof secret->b + 2];
+	struct cs_secret made;
+	if (getrandom(made.b, sizeof made.b, 0) != (ssize_t)sizeof made.b)
+		return cs_fail(why, CS_ERR_IO, "no randomness");
+	const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		cs_wipe(&made, sizeof made);
+		return cs_fail(why, errno == EEXIST ? CS_ERR_DUPLICATE : CS_ERR_IO, "%.100s: %s",
+			       path, strerror(errno));
+	}
+	cs_hex(text, CS_BYTES_OF(made.b));
+	text[2 * sizeof made.b] = '\n';
+	bool ok = write_all(fd, text, sizeof text - 1);
+	ok = close(fd) == 0 && ok && sync_folder(path);
+	if (ok)
+		*secret = made;
+	else
+		(void)unlink(path);
+	cs_wipe(text, sizeof text);
+	cs_wipe(&made, sizeof made);
+	return ok ? CS_OK : cs_fail(why, CS_ERR_IO, "%.100s: cannot be written", path);
 }
 
 enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], const char *path,

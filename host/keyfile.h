@@ -13,6 +13,10 @@
  * MALFORMED. why never shows its content. */
 CS_NODISCARD enum cs_err host_keyfile_load(struct cs_secret *secret, const char *path,
 					   struct cs_why *why);
+/* A new random one in a new file of mode 600, on disk when this returns: DUPLICATE: the file is there;
+ * IO. */
+CS_NODISCARD enum cs_err host_keyfile_make(struct cs_secret *secret, const char *path,
+					   struct cs_why *why);
 /* A token of HOST_TOKEN_MIN to HOST_TOKEN_MAX visible characters, terminated; same rules. The
  * caller wipes it. */
 CS_NODISCARD enum cs_err host_tokenfile_load(char token[HOST_TOKEN_MAX + 1], const char *path,

@@ -23,6 +23,9 @@ struct host_loop {
 	void *until_context;
 	uv_signal_t signals[2];
 	bool signals_caught;
+	uv_signal_t hangup;
+	host_call *on_hangup; /* NULL: it is not listened for */
+	void *hangup_context;
 	bool stopped;
 	bool timed_out;
 	bool draining;
@@ -134,6 +137,8 @@ void host_loop_free(struct host_loop *loop)
 	uv_close((uv_handle_t *)&loop->before_wait, NULL);
 	for (size_t i = 0; loop->signals_caught && i < CS_LEN(loop->signals); i++)
 		uv_close((uv_handle_t *)&loop->signals[i], NULL);
+	if (loop->on_hangup)
+		uv_close((uv_handle_t *)&loop->hangup, NULL);
 	uv_walk(&loop->uv, assert_closing, NULL);
 	/* Again when an earlier host_loop_stop is still pending. */
 	while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
@@ -242,6 +247,24 @@ void host_loop_catch_signals(struct host_loop *loop, uint64_t drain_ms)
 		loop->signals[i].data = loop;
 		cs_assert(uv_signal_start(&loop->signals[i], on_signal, numbers[i]) == 0);
 	}
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct host_loop *loop = handle->data;
+	(void)number;
+	if (!loop->draining && !loop->ending)
+		loop->on_hangup(loop->hangup_context);
+}
+
+void host_loop_on_hangup(struct host_loop *loop, host_call *call, void *context)
+{
+	cs_assert(!loop->on_hangup);
+	loop->on_hangup = call;
+	loop->hangup_context = context;
+	cs_assert(uv_signal_init(&loop->uv, &loop->hangup) == 0);
+	loop->hangup.data = loop;
+	cs_assert(uv_signal_start(&loop->hangup, on_hangup, SIGHUP) == 0);
 }
 
 void host_loop_hold(struct host_loop *loop)

@@ -36,6 +36,8 @@ void host_loop_stop(struct host_loop *loop);
 void host_loop_on_drain(struct host_loop *loop, host_call *hook, void *context);
 /* Starts to listen for both signals. */
 void host_loop_catch_signals(struct host_loop *loop, uint64_t drain_ms);
+/* Each SIGHUP calls it, in a turn of the loop; without it the signal ends the process. Once. */
+void host_loop_on_hangup(struct host_loop *loop, host_call *call, void *context);
 void host_loop_drain(struct host_loop *loop, uint64_t drain_ms);
 void host_loop_hold(struct host_loop *loop);
 void host_loop_release(struct host_loop *loop);

@@ -58,8 +58,11 @@ static enum cs_err read_policy(struct host_manifest_chain *chain, const struct c
 		"policy", why));
 	CS_TRY(within(cs_json_member_u64(&wei, policy, "fee_cap_wei", UINT64_MAX, why), "policy",
 		      why));
-	return within(cs_json_member_u64(&wei, policy, "total_cap_wei", UINT64_MAX, why), "policy",
-		      why);
+	CS_TRY(within(cs_json_member_u64(&wei, policy, "total_cap_wei", UINT64_MAX, why), "policy",
+		      why));
+	return within(cs_json_member_hex(chain->sweep_to.b, sizeof(chain->sweep_to.b), policy,
+					 "sweep_to", why),
+		      "policy", why);
 }
 
 static enum cs_err read_namespace(struct host_manifest_chain *chain, struct cs_why *why)
@@ -147,6 +150,7 @@ static enum cs_err read_ledger(struct host_manifest_ledger *ledger, const struct
 				  why));
 	CS_TRY(cs_json_member_u64(&ledger->anchor_lag_max, object, "anchor_lag_max", INT64_MAX,
 				  why));
+	ledger->registration_wanted = cs_json_find(object, "registration") != NULL;
 	ledger->identity = wire_identity(cs_bytes_str(ledger->caip2), &ledger->genesis,
 					 CS_BYTES_OF(register_address.b));
 	ledger->is_there = true;

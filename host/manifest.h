@@ -23,6 +23,7 @@ struct host_manifest_chain {
 	uint64_t confirmations;
 	uint64_t reorg_margin_s;
 	uint64_t gas_limit_max;
+	struct cs_address sweep_to; /* where what is on the gas account may go */
 	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
 	size_t remote_count;
 	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
@@ -38,6 +39,7 @@ struct host_manifest_ledger {
 	uint64_t quorum; /* time keys that must answer */
 	uint64_t proof_age_max_s;
 	uint64_t anchor_lag_max;
+	bool registration_wanted; /* of enclaves whose keys are learned */
 };
 
 struct host_manifest {

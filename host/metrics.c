@@ -166,6 +166,14 @@ void host_metric_set(struct host_metric *gauge, double value)
 	gauge->value = value;
 }
 
+void host_metrics_clear(struct host_metrics *metrics, const char *name)
+{
+	for (struct family *f = metrics->first; f != NULL; f = f->next)
+		for (struct host_metric *m = strcmp(f->name, name) == 0 ? f->first : NULL;
+		     m != NULL; m = m->next)
+			host_metric_set(m, 0);
+}
+
 void host_metric_observe(struct host_metric *histogram, double value)
 {
 	const struct family *family = histogram->family;

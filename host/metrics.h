@@ -5,7 +5,8 @@
 
 #include "core/buf.h"
 
-#define HOST_METRIC_SERIES_MAX 1024u
+/* 56 routes of one gateway with 13 states on both sides, twice, are 2,912. */
+#define HOST_METRIC_SERIES_MAX 4096u
 #define HOST_METRIC_LABELS_MAX 4u
 #define HOST_METRIC_BUCKETS_MAX 24u
 
@@ -42,6 +43,9 @@ void host_metric_add(struct host_metric *counter, uint64_t n);
 void host_metric_set(struct host_metric *gauge, double value);
 void host_metric_observe(struct host_metric *histogram, double value);
 double host_metric_value(const struct host_metric *metric); /* of a histogram: its sum */
+
+/* Every series of a family of gauges is 0 again: of what is counted anew. None such: nothing. */
+void host_metrics_clear(struct host_metrics *metrics, const char *name);
 
 /* Called before every exposition: to set what is derived (the journal's backlog). At most 16. */
 void host_metrics_on_collect(struct host_metrics *metrics, void (*collect)(void *context),

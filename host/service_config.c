@@ -64,6 +64,13 @@ enum cs_err host_check_ledger_id(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+enum cs_err host_check_tcp(const char *text, struct cs_why *why)
+{
+	struct host_address address;
+	CS_TRY(host_address_parse(&address, text, why));
+	return address.is_unix ? cs_fail(why, CS_ERR_INVALID, "is no ADDRESS:PORT") : CS_OK;
+}
+
 enum cs_err host_check_hash(const char *text, struct cs_why *why)
 {
 	struct cs_hash hash;
@@ -145,6 +152,19 @@ void host_egress_config_free(struct host_egress_options *egress)
 	egress->name_count = 0;
 }
 
+void host_attested_config_read(struct host_attested_config *attested,
+			       const struct host_config *file)
+{
+	*attested = (struct host_attested_config){
+		.address = host_config_text(file, "attested.address")};
+	if (!attested->address)
+		return;
+	attested->connections_max = (uint32_t)host_config_number(file, "attested.connections_max");
+	attested->connections_per_s =
+		(uint32_t)host_config_number(file, "attested.connections_per_s");
+	attested->idle_ms = (uint32_t)host_config_number(file, "attested.idle_ms");
+}
+
 void host_service_read(struct host_service *service, struct host_config *file, const char *path)
 {
 	/* Checked by the table. */
@@ -159,6 +179,7 @@ void host_service_read(struct host_service *service, struct host_config *file, c
 	service->retry_max_ms = (unsigned)host_config_number(file, "relay.retry_max_ms");
 	read_enclave(service, file, path);
 	host_egress_config_read(&service->egress, file, "egress");
+	host_attested_config_read(&service->attested, file);
 }
 
 void host_service_free(struct host_service *service)

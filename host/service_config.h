@@ -5,6 +5,7 @@
 #define HOST_SERVICE_CONFIG_H
 
 #include "core/caip.h"
+#include "host/attested.h"
 #include "host/config.h"
 #include "host/egress.h"
 #include "host/log.h"
@@ -20,6 +21,7 @@ CS_NODISCARD enum cs_err host_check_tee(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_caip2(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_http(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_ws(const char *text, struct cs_why *why);
+CS_NODISCARD enum cs_err host_check_tcp(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_ledger_id(const char *text, struct cs_why *why);
 CS_NODISCARD enum cs_err host_check_hash(const char *text, struct cs_why *why);
 
@@ -44,6 +46,7 @@ struct host_service {
 	const char *trust_store; /* NULL: there is none */
 	const char *logs;        /* of certificates; NULL: there are none */
 	struct host_egress_options egress;
+	struct host_attested_config attested; /* address NULL: there is no such table */
 	unsigned retry_min_ms;
 	unsigned retry_max_ms;
 };
@@ -87,6 +90,9 @@ void host_service_free(struct host_service *service);
 void host_egress_config_read(struct host_egress_options *egress, const struct host_config *file,
 			     const char *table);
 void host_egress_config_free(struct host_egress_options *egress);
+/* Of a file whose table has the rows of SERVICE_ATTESTED. */
+void host_attested_config_read(struct host_attested_config *attested,
+			       const struct host_config *file);
 /* Of entry i of [[chains]]; manifest is the caller's to find. */
 void host_chain_config_read(struct host_chain_config *chain, const struct host_config *file,
 			    const char *path, uint32_t i);

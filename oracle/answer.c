@@ -1,5 +1,7 @@
 #include "oracle/answer.h"
 
+#include "oracle/evidence.h"
+
 #include <string.h>
 
 struct cs_hash oracle_result_leaf(const Caisson__Wire__OracleResult *result)
@@ -111,6 +113,9 @@ static enum cs_err fill_signed(struct oracle_answer *out, struct oracle *oracle,
 	out->statement = statement->st;
 	out->statement.path_count =
 		wire_path(out->statement.path, statement->leaves, statement->count, leaf);
+	out->has_enclave_evidence = oracle_evidence_of(oracle, statement->st.statement.epoch,
+						       statement->st.statement.manifest_number,
+						       &out->enclave_evidence) == CS_OK;
 	fill_key(out, oracle);
 	return CS_OK;
 }

@@ -385,6 +385,9 @@ json_t *oracle_answer_json(const struct oracle_answer *answer, struct cs_arena *
 	json_object_set_new(json, "statement", statement_json(&answer->statement));
 	json_object_set_new(json, "key", host_json_hash(&answer->key));
 	json_object_set_new(json, "insecure", json_boolean(answer->insecure));
+	json_object_set_new(json, "enclave_evidence_digest",
+			    answer->has_enclave_evidence ? host_json_hash(&answer->enclave_evidence)
+							 : json_null());
 	return json;
 }
 
@@ -664,15 +667,47 @@ static enum cs_err check_told(const struct oracle_answer *answer, const json_t *
 /* Which document it is, and that it has no member that such a one has not. */
 static enum cs_err read_kind(bool *round, const json_t *document, struct cs_why *why)
 {
-	static const char *const names[] = {
-		"kind",      "id",         "code",     "code_name",     "value",     "observed_at",
-		"audience",  "contract",   "spec",     "spec_hash",     "arguments", "request",
-		"value_abi", "time_flags", "evidence", "evidence_hash", "lineage",   "statement",
-		"key",       "insecure",   NULL};
-	static const char *const names_of_round[] = {
-		"kind",          "id",      "code",      "code_name", "value",      "observed_at",
-		"contract",      "spec",    "spec_hash", "value_abi", "time_flags", "evidence",
-		"evidence_hash", "lineage", "statement", "key",       "insecure",   NULL};
+	static const char *const names[] = {"kind",
+					    "id",
+					    "code",
+					    "code_name",
+					    "value",
+					    "observed_at",
+					    "audience",
+					    "contract",
+					    "spec",
+					    "spec_hash",
+					    "arguments",
+					    "request",
+					    "value_abi",
+					    "time_flags",
+					    "evidence",
+					    "evidence_hash",
+					    "lineage",
+					    "statement",
+					    "key",
+					    "insecure",
+					    "enclave_evidence_digest",
+					    NULL};
+	static const char *const names_of_round[] = {"kind",
+						     "id",
+						     "code",
+						     "code_name",
+						     "value",
+						     "observed_at",
+						     "contract",
+						     "spec",
+						     "spec_hash",
+						     "value_abi",
+						     "time_flags",
+						     "evidence",
+						     "evidence_hash",
+						     "lineage",
+						     "statement",
+						     "key",
+						     "insecure",
+						     "enclave_evidence_digest",
+						     NULL};
 	struct cs_bytes kind;
 	if (!json_is_object(document))
 		return cs_fail(why, CS_ERR_MALFORMED, "answer: not an object");
@@ -695,6 +730,18 @@ static enum cs_err read_question(struct oracle_answer *out, const json_t *docume
 	return CS_OK;
 }
 
+/* Null where the oracle has none for the key; not there in documents of before there was any. */
+static enum cs_err read_enclave_evidence(struct oracle_answer *out, const json_t *document,
+					 struct cs_why *why)
+{
+	static const char name[] = "enclave_evidence_digest";
+	const json_t *field = json_object_get(document, name);
+	out->has_enclave_evidence = field && !json_is_null(field);
+	if (!out->has_enclave_evidence)
+		return CS_OK;
+	return host_json_read_hash(document, name, &out->enclave_evidence, why);
+}
+
 static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
 			      struct cs_arena *arena, struct cs_why *why)
 {
@@ -715,6 +762,7 @@ static enum cs_err read_parts(struct oracle_answer *out, const json_t *document,
 	CS_TRY(read_statement(&out->statement, json_object_get(document, "statement"), why));
 	CS_TRY(host_json_read_hash(document, "key", &out->key, why));
 	CS_TRY(read_flag(document, "insecure", &out->insecure, why));
+	CS_TRY(read_enclave_evidence(out, document, why));
 	out->request.receiver = out->statement.statement.receiver;
 	return CS_OK;
 }

@@ -48,6 +48,10 @@ struct oracle_answer {
 	struct wire_signed statement; /* with the path from this answer's leaf */
 	struct cs_hash key;           /* that of the epoch, as the oracle's host claims it */
 	bool insecure;                /* the domain that it is signed under */
+	/* Keccak-256 of evidence that the enclave which has the key gave under the statement's manifest.
+	 * The host's word: whoever has that evidence finds the key in what it binds. */
+	bool has_enclave_evidence;
+	struct cs_hash enclave_evidence;
 };
 
 /* The word `protocol` of the boundary's rows into version, http2, reused, stapled_good, sct_count.

@@ -3,8 +3,8 @@
 #include "adapters/follow_json.h"
 #include "host/enclave_json.h"
 #include "host/json_values.h"
+#include "oracle/evidence.h"
 #include "oracle/ledger.h"
-#include "oracle/oracle.h"
 #include "relay_state/client/clock.h"
 
 #include <string.h>
@@ -217,6 +217,25 @@ static json_t *newest_key(const struct oracle *oracle, const Caisson__Wire__Hell
 			 "epoch", host_json_u64(newest->epoch));
 }
 
+/* That which answers of the newest key name; what hello says now, until it is kept. */
+static void set_evidence(json_t *json, struct oracle *oracle,
+			 const Caisson__Wire__HelloReply *hello)
+{
+	const json_t *answers = json_object_get(json, "answers");
+	uint64_t epoch = (uint64_t)json_integer_value(json_object_get(answers, "epoch"));
+	struct cs_hash digest;
+	struct cs_bytes text;
+	json_t *kept = NULL;
+	if (oracle_evidence_of(oracle, epoch, hello->manifest_number, &digest) == CS_OK &&
+	    oracle_evidence_document(oracle, &digest, &oracle->scratch, &text) == CS_OK)
+		kept = json_loadb((const char *)text.p, text.n, 0, NULL);
+	if (!kept)
+		kept = host_enclave_json(hello);
+	json_object_set(json, "evidence", json_object_get(kept, "evidence"));
+	json_object_set(json, "evidence_digest", json_object_get(kept, "evidence_digest"));
+	json_decref(kept);
+}
+
 static void get_key(void *context, struct host_http_exchange *exchange)
 {
 	struct oracle *oracle = context;
@@ -225,7 +244,6 @@ static void get_key(void *context, struct host_http_exchange *exchange)
 	if (!hello) {
 		host_http_reply_problem(exchange, CS_ERR_UNAVAILABLE, "the enclave is not ready");
 	} else {
-		struct cs_hash digest = cs_keccak256(wire_pb_view(hello->evidence));
 		json_t *json = json_object();
 		json_object_set_new(json, "oracle",
 				    host_json_hash(&oracle->config.manifest.identity));
@@ -237,11 +255,30 @@ static void get_key(void *context, struct host_http_exchange *exchange)
 				    host_json_hex(wire_pb_view(hello->measurement)));
 		json_object_set_new(json, "manifest_hash",
 				    host_json_hex(wire_pb_view(hello->manifest_hash)));
-		json_object_set_new(json, "evidence", host_json_hex(wire_pb_view(hello->evidence)));
-		json_object_set_new(json, "evidence_digest", host_json_hash(&digest));
+		set_evidence(json, oracle, hello);
 		json_object_set_new(json, "insecure_flags", host_json_u64(hello->insecure_flags));
 		host_http_reply_json(exchange, 200, json);
 	}
+	cs_arena_rewind(&oracle->scratch, mark);
+}
+
+/* The document that answers name. */
+static void get_kept_evidence(void *context, struct host_http_exchange *exchange)
+{
+	struct oracle *oracle = context;
+	const char *name = host_http_param(exchange, "digest");
+	struct cs_hash digest;
+	struct cs_bytes text;
+	if (cs_unhex(digest.b, sizeof(digest.b), cs_bytes_str(name)) != CS_OK) {
+		host_http_reply_problem(exchange, CS_ERR_MALFORMED, "digest: not 32 bytes of hex");
+		return;
+	}
+	size_t mark = cs_arena_mark(&oracle->scratch);
+	enum cs_err err = oracle_evidence_document(oracle, &digest, &oracle->scratch, &text);
+	if (err == CS_OK)
+		host_http_reply(exchange, 200, "application/json", text);
+	else
+		host_http_reply_problem(exchange, err, "no answer of this oracle names it");
 	cs_arena_rewind(&oracle->scratch, mark);
 }
 
@@ -300,4 +337,6 @@ void oracle_api_routes(struct oracle *oracle)
 			       get_evidence, oracle);
 	host_http_server_route(server, "GET", "/v1/oracle/key?", ORACLE_SCOPE_READ, get_key,
 			       oracle);
+	host_http_server_route(server, "GET", "/v1/oracle/evidence/{digest}?", ORACLE_SCOPE_READ,
+			       get_kept_evidence, oracle);
 }

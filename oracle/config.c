@@ -104,6 +104,8 @@ static const struct host_config_key keys[] = {
 	 "name=address: what a resolver is not asked for."},
 #define SERVICE_RELAY
 #include "host/service_config.def"
+#define SERVICE_ATTESTED
+#include "host/service_config.def"
 #define SERVICE_LEDGER
 #include "host/service_config.def"
 #define SERVICE_CHAIN
@@ -137,6 +139,9 @@ static const struct host_config_table tables[] = {
 	 "The way to the providers of chains of the mode rpc_quorum, and whom the enclave trusts "
 	 "there: a proxy and a trust of their own."},
 	{"relay", 0, 0, "How failures are repeated."},
+	{"attested", 0, 1,
+	 "A port over which clients talk to the enclave itself, by TLS that ends in it. Without "
+	 "it: none."},
 	{"ledger", 0, 1,
 	 "The bridge's ledger, where this oracle records what it answered. Without it: nowhere."},
 	{"chains[]", 0, ORACLE_CHAINS_MAX,

@@ -2,7 +2,7 @@
  * providers of its chains, and the session with it. All of them begin anew when it ends. */
 #include "host/alloc.h"
 #include "host/enclave_process.h"
-#include "oracle/oracle.h"
+#include "oracle/evidence.h"
 #include "relay_state/client/clock.h"
 
 #include <stdlib.h>
@@ -32,6 +32,7 @@ struct oracle_enclave {
 	struct way ways[WAYS];
 	struct host_child *child;
 	struct host_enclave_session *session;
+	struct host_attested *attested; /* NULL: none is configured */
 	struct host_timer *timer;
 	uint64_t restarts;
 	char program[4096];
@@ -168,6 +169,8 @@ static enum cs_err start_child(struct oracle_enclave *enclave, struct cs_why *wh
 		options.args[n++] = "--manifest";
 		options.args[n++] = config->service.manifests[i];
 	}
+	if (config->service.attested.address)
+		options.args[n++] = "--attested";
 	n += add_ways(enclave, &options.args[n]);
 	for (size_t i = 0; i < config->service.enclave_arg_count; i++)
 		options.args[n++] = config->service.enclave_args[i];
@@ -275,6 +278,7 @@ static void session_ready(void *context)
 		adapter_follow_begin(&oracle->chains[i].follow);
 	log_info("enclave.ready", LOG_U64("insecure_flags", oracle->insecure_flags));
 	ledger_clock_up(oracle->clock);
+	oracle_evidence_look(oracle);
 	oracle_wake(oracle);
 }
 
@@ -327,7 +331,10 @@ enum cs_err oracle_enclave_start(struct oracle *oracle, struct cs_why *why)
 	enclave->session = host_enclave_session_new(oracle->loop, &options, &events, enclave);
 	enclave->timer = host_timer_new(oracle->loop, export_tick, enclave);
 	host_timer_start(enclave->timer, oracle->config.export_ms, oracle->config.export_ms);
-	return CS_OK;
+	return oracle->config.service.attested.address
+		       ? host_attested_new(&enclave->attested, oracle->loop,
+					   &oracle->config.service.attested, enclave->session, why)
+		       : CS_OK;
 }
 
 void oracle_enclave_stop(struct oracle *oracle)
@@ -337,6 +344,7 @@ void oracle_enclave_stop(struct oracle *oracle)
 		return;
 	host_timer_free(enclave->timer);
 	host_enclave_session_free(enclave->session);
+	host_attested_free(enclave->attested);
 	host_child_free(enclave->child);
 	for (size_t i = 0; i < WAYS; i++)
 		way_close(&enclave->ways[i]);

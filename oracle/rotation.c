@@ -3,6 +3,7 @@
 #include "core/abi.h"
 #include "host/alloc.h"
 #include "host/json_values.h"
+#include "oracle/evidence.h"
 #include "relay_state/client/clock.h"
 
 #include <stdlib.h>
@@ -208,6 +209,8 @@ static void rotate_committed(void *context, enum cs_err err)
 			rotation_json(oracle, rotate->secrets, rotate->epoch, &rotate->key));
 		oracle_enclave_stored(oracle);
 		oracle_enclave_ask_hello(oracle);
+		if (!rotate->secrets)
+			oracle_evidence_ask(oracle);
 		oracle_wake(oracle);
 	}
 	free(rotate);

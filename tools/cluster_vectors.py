@@ -62,9 +62,10 @@ def messages() -> dict:
     lineage, exporter = fixed("lineage"), fixed("exporter")
     client, server = fixed("client"), fixed("server")
     key, box, nonce = fixed("key"), fixed("box"), fixed("nonce")
-    guard, build, application = fixed("guard"), "worker 1.2", "records"
+    guard, build, application, platform = fixed("guard"), "worker 1.2", "records", fixed("platform")
     csr = preimage("caisson/cluster/csr/v1", lineage, key, box, nonce, text(application))
-    vouch = preimage("caisson/cluster/vouch/v1", lineage, exporter, client, server, csr, guard, u64(7), u32(6), text(build))
+    vouch = preimage("caisson/cluster/vouch/v1", lineage, exporter, client, server, csr, guard, u64(7), u32(6), text(build),
+                     bytes([len(platform)]), platform)
     server_key, authority = fixed("key server"), fixed("authority")
     anchor = preimage("caisson/cluster/anchor/v1", lineage, server_key, u64(7), u64(3), u64(41), authority)
     authorities = [b"first certificate", b"second certificate"]
@@ -75,14 +76,15 @@ def messages() -> dict:
     certificate, sealed = b"a certificate", b"sealed keys"
     grant = preimage("caisson/cluster/grant/v1", lineage, csr, statement, anchor, sha(certificate), sha(sealed), u16(len(revoked)),
                      sha(b"".join(revoked)))
+    revocation = preimage("caisson/cluster/revoked/v1", lineage, u16(len(revoked)), sha(b"".join(revoked)))
     local = preimage("caisson/cluster/local/v1", lineage, fixed("guard spki"), fixed("challenge"), csr)
     return {
         "lineage": lineage, "exporter": exporter, "client_spki": client, "server_spki": server, "key": key, "box_key": box,
-        "nonce": nonce, "guard_key": guard, "build": build, "application": application, "manifest_number": 7, "kind": 6,
+        "nonce": nonce, "guard_key": guard, "build": build, "platform": platform, "application": application, "manifest_number": 7, "kind": 6,
         "key_server": server_key, "authority": authority, "epoch": 3, "counter": 41, "anchor_key": anchor_key,
         "issued_s": 1800000000, "authorities": authorities, "revoked": revoked, "certificate": certificate, "sealed": sealed,
         "guard_spki": fixed("guard spki"), "challenge": fixed("challenge"),
-        "csr_hash": csr, "vouch_hash": vouch, "anchor_hash": anchor, "grant_hash": grant, "statement_nonce": statement,
+        "csr_hash": csr, "vouch_hash": vouch, "anchor_hash": anchor, "grant_hash": grant, "revoked_hash": revocation, "statement_nonce": statement,
         "local_nonce": local,
     }
 
@@ -98,7 +100,14 @@ def schedule(insecure: int) -> dict:
     cipher = AES.new(both[:32], AES.MODE_GCM, nonce=both[32:])
     cipher.update(sha(lineage + head + aad))
     body, tag = cipher.encrypt_and_digest(plain)
-    return {"insecure": bool(insecure), "root": root, "lineage": lineage, "epoch": 3, "application": application, "purpose": purpose,
+    secret = hkdf(key, lineage, b"caisson/cluster/secret/v1\0" + u64(3) + text(application) + text(purpose), 32)
+    file_both = hkdf(secret, salt, b"caisson/cluster/file/v1\0" + u64(3) + text(purpose), 44)
+    file_head = b"CSF1" + u64(3) + salt
+    file_cipher = AES.new(file_both[:32], AES.MODE_GCM, nonce=file_both[32:])
+    file_cipher.update(file_head)
+    file_body, file_tag = file_cipher.encrypt_and_digest(plain)
+    return {"program_secret": secret, "file": file_head + file_body + file_tag,
+            "insecure": bool(insecure), "root": root, "lineage": lineage, "epoch": 3, "application": application, "purpose": purpose,
             "application_key": key, "authority_secret": authority, "salt": salt, "aad": aad, "plain": plain,
             "sealed": head + body + tag}
 

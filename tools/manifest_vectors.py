@@ -317,6 +317,14 @@ def bad_clocks():
     yield "proofs of no age", clock(proof_age_max_s=0), "invalid"
     yield "no state beyond the anchor", clock(anchor_lag_max=0), "invalid"
     yield "65 states beyond the anchor", clock(anchor_lag_max=65), "overflow"
+    rule = {"bond_min": "1000", "evidence": True}
+    for field in rule:
+        yield f"a registration without {field}", clock(registration={k: v for k, v in rule.items() if k != field}), "missing-field"
+    yield "a registration with a field that nobody knows", clock(registration=rule | {"zzz": 1}), "unknown-field"
+    yield "a registration that is no object", clock(registration=True), "invalid"
+    yield "a bond that is a number", clock(registration=rule | {"bond_min": 1000}), "invalid"
+    yield "a bond below nothing", clock(registration=rule | {"bond_min": "-1"}), "malformed"
+    yield "evidence, perhaps", clock(registration=rule | {"evidence": 1}), "invalid"
 
 
 def bad_abandoned(second):

@@ -25,7 +25,17 @@
 	/* Size of a purpose (1), purpose, what SEAL gave: gives the plaintext. */                         \
 	X(OPEN, 9, "w")                                                                                    \
 	/* Place of a peer (1), size of a purpose (1), purpose, plaintext: gives the peer's hash of it. */ \
-	X(SHARE, 10, "w")
+	X(SHARE, 10, "w")                                                                                  \
+	/* A program's secret, sealed to a box: wire/provision.h. */                                       \
+	X(PROVISION, 11, "w")                                                                              \
+	/* Size of a secret's name (1), name, plaintext: a file that the secret opens. */                  \
+	X(ENCRYPT, 12, "w")                                                                             \
+	/* Of one that has the state: gives a ClusterRecovery. */                                          \
+	X(RECOVERY_EXPORT, 13, "k")                                                                        \
+	/* Of one that has none; a ClusterRecovery: gives a ClusterRecoverRequest. */                      \
+	X(RECOVERY_REQUEST, 14, "k")                                                                       \
+	/* Of the same process; size (4) and bytes of the recovery, then of each ClusterRecoverShare. */   \
+	X(RECOVERY_RESTORE, 15, "k")
 
 enum wire_cluster_ask {
 #define WIRE_CLUSTER_ASK(name, verb, who) WIRE_CLUSTER_ASK_##name = (verb),

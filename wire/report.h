@@ -41,8 +41,8 @@ CS_NODISCARD enum cs_err wire_report_fresh_nonce(struct wire_report_fresh *fresh
 struct wire_report_fresh wire_report_fresh_nonce_hash(const struct cs_hash *nonce_hash);
 
 /* One connection of TLS 1.3, and who of the two speaks. The exporter (RFC 8446 section 7.5) has the label
- * "EXPORTER-caisson-report", an empty context and 32 bytes; SPKI hashes are SHA-256 of the DER of
- * SubjectPublicKeyInfo. */
+ * "EXPORTER-caisson-report" and 32 bytes; its context is empty, or on the attested port the nonce of hello.
+ * SPKI hashes are SHA-256 of the DER of SubjectPublicKeyInfo; zero: that end shows no certificate. */
 struct wire_report_tls {
 	struct cs_hash exporter;
 	bool from_server;

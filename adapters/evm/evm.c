@@ -219,6 +219,7 @@ static const struct adapter_ops ops = {
 	.tx_signed = evm_tx_signed,
 	.tx_refused = evm_tx_refused,
 	.tx_cancel = evm_tx_cancel,
+	.tx_raise = evm_tx_raise,
 	.send_raw = evm_send_raw,
 	.read_transaction = read_transaction,
 	.receipt = evm_receipt,

@@ -125,6 +125,7 @@ enum cs_err evm_submit_add(struct adapter *adapter, struct adapter_tx **tx,
 void evm_tx_signed(struct adapter_tx *tx, struct cs_bytes raw, const struct cs_hash *hash);
 void evm_tx_refused(struct adapter_tx *tx, enum cs_err err, const char *why);
 enum cs_err evm_tx_cancel(struct adapter_tx *tx);
+enum cs_err evm_tx_raise(struct adapter_tx *tx);
 
 /* ---- requests.c, proof.c: what the gateway asks ---- */
 enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,

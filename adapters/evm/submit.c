@@ -640,6 +640,30 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx)
 	return CS_OK;
 }
 
+static void raise_now(void *context, bool closing)
+{
+	struct adapter_tx *tx = context;
+
+	tx->calls--;
+	if (!closing && !is_over(tx))
+		evm_tx_replace(tx);
+}
+
+enum cs_err evm_tx_raise(struct adapter_tx *tx)
+{
+	const struct adapter_fees nothing = {0};
+	struct adapter_terms terms = tx->terms;
+
+	if (is_over(tx) || tx->attempts_here == 0 || tx->cancel_wanted)
+		return CS_ERR_CONFLICT;
+	if (tx->work != TX_IDLE || tx->attempt_count + 1 >= ADAPTER_TX_ATTEMPTS_MAX)
+		return CS_ERR_FULL;
+	CS_TRY(evm_terms_bump(&terms, &nothing, cap_of(tx)));
+	tx->calls++;
+	adapter_later_add(tx->evm->later, raise_now, tx);
+	return CS_OK;
+}
+
 struct evm_submit *evm_submit_new(struct evm *evm)
 {
 	struct evm_submit *submit = host_alloc(sizeof(*submit));

@@ -21,6 +21,7 @@ static enum cs_err encode(struct service *s, struct cs_buf *out, struct cs_why *
 static enum cs_err open_state(struct service *s, struct cs_bytes state, struct cs_why *why)
 {
 	CS_TRY(cluster_guard_init(mine(s), service_manifest(s), service_random(s)));
+	mine(s)->self = s->self;
 	if (state.n > 0)
 		return cluster_guard_restore(mine(s), state, &s->tools, why);
 	return service_keep(s, why);
@@ -58,6 +59,14 @@ enum cs_err guard_join(struct service *s, struct connection *c,
 	wait->from_id = frame->request_id;
 	*later = true;
 	return CS_OK;
+}
+
+enum cs_err guard_revoked(struct service *s, struct connection *c,
+			  const struct wire_cluster_frame *frame, struct cs_bytes body,
+			  struct cs_buf *out, bool *later, struct cs_why *why)
+{
+	(void)c, (void)frame, (void)later;
+	return cluster_guard_revoked(mine(s), out, body, &s->tools, why);
 }
 
 /* ---- the key server ---- */
@@ -126,11 +135,41 @@ static void take_grant(struct service *s, struct connection *c, const struct wai
 		service_end(s, c);
 }
 
+static void take_revoked(struct service *s, const struct wire_cluster_frame *frame,
+			 struct cs_bytes body)
+{
+	struct cs_why why = {""};
+	bool changed = false;
+	const enum cs_err err =
+		frame->type == WIRE_CLUSTER_ERROR
+			? service_error(s, body, &why)
+			: cluster_guard_revoked_hear(mine(s), &changed, body, &s->tools, &why);
+	if (err != CS_OK)
+		service_event(s, WIRE_PIPE_EVENT_REFUSED, "what was revoked: %s: %s",
+			      cs_err_name(err), why.text);
+	else if (changed)
+		service_event(s, WIRE_PIPE_EVENT_REVOKED, "%zu by now", mine(s)->revoked_count);
+}
+
+static void ask_revoked(struct service *s, struct connection *up)
+{
+	struct cs_buf out = service_out(s);
+	struct cs_why why = {""};
+	/* Before the first grant there is no key to check it by. */
+	if (!mine(s)->has_anchor || s->now.high_s < s->revoked_after_s)
+		return;
+	s->revoked_after_s = s->now.high_s + REVOKED_S;
+	if (cluster_guard_revoked_ask(mine(s), &out, &why) == CS_OK)
+		(void)service_request(s, up, WIRE_CLUSTER_REVOKED, cs_buf_view(&out));
+}
+
 static void reply(struct service *s, struct connection *c, const struct wait *wait,
 		  const struct wire_cluster_frame *frame, struct cs_bytes body)
 {
 	if (wait->type == WIRE_CLUSTER_HELLO)
 		take_hello(s, c, frame, body);
+	else if (wait->type == WIRE_CLUSTER_REVOKED)
+		take_revoked(s, frame, body);
 	else
 		take_grant(s, c, wait, frame, body);
 }
@@ -174,6 +213,8 @@ static void tick(struct service *s)
 	    is_idle(s, up)) {
 		service_end(s, up);
 		s->up_place = (uint8_t)((s->up_place + KEY_SERVERS_MAX - 1) % KEY_SERVERS_MAX);
+	} else if (up != NULL) {
+		ask_revoked(s, up);
 	}
 	if (s->up == 0)
 		s->up = service_connect(s, WIRE_PIPE_EVIDENCE, s->up_place);

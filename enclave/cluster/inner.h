@@ -28,6 +28,8 @@
 #define KEY_SERVERS_MAX 4u
 /* A standby copies what the other has so often. */
 #define COPY_S 5u
+/* Guards and workers ask what was revoked so often. */
+#define REVOKED_S 2u
 /* After a refusal a worker asks again so much later. */
 #define AGAIN_S 1u
 /* A new certificate for TLS at half of this; any may be shown that is younger. */
@@ -62,6 +64,19 @@ struct wait {
 	uint64_t since_s;
 };
 
+/* What came from the host and waits for the time: frames one after the other. */
+struct service_clock {
+	struct verify_clock nonces;
+	uint64_t low_s;
+	uint8_t *queue;
+	size_t size;
+	size_t covered;    /* bytes that were there when the newest nonce was made */
+	bool has_tick;     /* one waits */
+	unsigned patience; /* ticks until the newest nonce is given up for another one */
+	bool is_late;      /* that was told */
+	struct cs_why why; /* of the newest answers that were not enough */
+};
+
 struct held {
 	enum wire_pipe_type type;
 	uint32_t number;
@@ -71,8 +86,9 @@ struct held {
 /* In memory that nobody else reads. */
 struct service_secrets {
 	struct cs_secret seal_root;
-	struct cs_secret random; /* of the step */
-	struct cs_secret box;    /* of a copy that was asked for */
+	struct cs_secret random;       /* of the step */
+	struct cs_secret box;          /* of a copy that was asked for */
+	struct cs_secret recovery_box; /* of the recovery that was asked for last */
 	union {
 		struct cluster_key_server key_server;
 		struct cluster_guard guard;
@@ -90,12 +106,16 @@ struct service {
 	struct cs_arena arena; /* of one step */
 	struct cluster_tools tools;
 	struct verify_time now;
-	bool begun; /* STATE has come */
+	struct cluster_self self; /* under the manifest in force */
+	struct record record;
+	struct service_clock clock;
+	bool begun;   /* STATE has come */
+	bool is_open; /* … and was opened */
 	bool restored;
 	/* output */
 	uint8_t *out; /* a message that is being made */
 	uint8_t sealed[STATE_SIZE_MAX + SEAL_OVERHEAD];
-	uint8_t answer[WIRE_PIPE_DATA_SIZE_MAX];
+	uint8_t answer[WIRE_PIPE_ANSWER_SIZE_MAX];
 	uint8_t *held;
 	size_t held_size;
 	bool holding;
@@ -113,7 +133,9 @@ struct service {
 	uint8_t up_place;
 	uint64_t up_after_s; /* not before */
 	uint64_t due_after_s;
+	uint64_t revoked_after_s;
 	uint32_t joining_ask; /* the ASK that waits for a copy */
+	bool recovering;      /* there is a recovery_box */
 	uint8_t *statement;
 	uint64_t renewals;
 	struct wait waits[WAITS_MAX];
@@ -125,6 +147,8 @@ struct role {
 	/* state: empty when there is none. */
 	enum cs_err (*open)(struct service *s, struct cs_bytes state, struct cs_why *why);
 	enum cs_err (*encode)(struct service *s, struct cs_buf *out, struct cs_why *why);
+	/* The state is kept; nothing that rests on it has left yet. A failure ends the process. */
+	enum cs_err (*kept)(struct service *s, struct cs_why *why);
 	void (*ready)(struct service *s, struct connection *c);
 	void (*reply)(struct service *s, struct connection *c, const struct wait *wait,
 		      const struct wire_cluster_frame *frame, struct cs_bytes body);
@@ -142,6 +166,20 @@ struct role {
 				struct cs_why *why);
 };
 extern const struct role role_key_server, role_guard, role_worker;
+
+/* ---- clock.c ---- */
+
+/* The enclave's bound of what waits: of connections twice what the host may send between two nonces, a
+ * question of each of the host's askers, the state. */
+#define CLOCK_QUEUE_SIZE_MAX (16u * 1024 * 1024)
+/* One frame of the host where the manifest's time is a ledger's: it waits until a nonce that was made after
+ * it came is answered. FULL: more waits than an honest host sends; MALFORMED (answers); those of
+ * service_step. */
+CS_NODISCARD enum cs_err service_clock_take(struct service *s, const struct wire_pipe_frame *frame,
+					    struct cs_bytes body, struct cs_why *why);
+/* service.c: one frame whose time has come. */
+CS_NODISCARD enum cs_err service_step(struct service *s, const struct wire_pipe_frame *frame,
+				      struct cs_bytes body, struct cs_why *why);
 
 /* ---- output.c ---- */
 
@@ -187,12 +225,21 @@ enum cs_err service_error(struct service *s, struct cs_bytes body, struct cs_why
 /* A certificate of its own key, for TLS where evidence follows. */
 CS_NODISCARD enum cs_err service_own_port(struct service *s, const struct cluster_pair *identity);
 
+/* ---- recovery.c: a key server's orders of that name ---- */
+
+CS_NODISCARD enum cs_err recovery_export(struct service *s, struct cs_buf *out, struct cs_why *why);
+CS_NODISCARD enum cs_err recovery_request(struct service *s, struct cs_bytes recovery,
+					  struct cs_buf *out, struct cs_why *why);
+/* argument: as RECOVERY_RESTORE has it. The caller keeps the state. */
+CS_NODISCARD enum cs_err recovery_restore(struct service *s, struct cs_bytes argument,
+					  struct cs_why *why);
+
 /* Requests that a role answers: service.c has the table. `later`: the role itself will answer. */
 typedef enum cs_err service_answers(struct service *s, struct connection *c,
 				    const struct wire_cluster_frame *frame, struct cs_bytes body,
 				    struct cs_buf *out, bool *later, struct cs_why *why);
-service_answers key_server_hello, key_server_vouch, key_server_copy;
-service_answers guard_challenge, guard_join;
+service_answers key_server_hello, key_server_vouch, key_server_copy, key_server_revoked;
+service_answers guard_challenge, guard_join, guard_revoked;
 service_answers worker_share;
 
 #endif

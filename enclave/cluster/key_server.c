@@ -37,7 +37,14 @@ static enum cs_err open_state(struct service *s, struct cs_bytes state, struct c
 	CS_TRY(cluster_key_server_check_self(ks, &s->tools, service_random(s), &s->now, why));
 	if (state.n == 0)
 		return CS_OK;
-	return cluster_key_server_restore(ks, state, NULL, &s->tools, why);
+	CS_TRY(cluster_key_server_restore(ks, state, record_anchor(&s->record), &s->tools, why));
+	/* It was kept, and the process ended before it was recorded. */
+	return record_advance(&s->record, ks, why);
+}
+
+static enum cs_err kept(struct service *s, struct cs_why *why)
+{
+	return record_advance(&s->record, mine(s), why);
 }
 
 /* ---- requests of guards and key servers ---- */
@@ -72,6 +79,14 @@ enum cs_err key_server_copy(struct service *s, struct connection *c,
 	(void)frame, (void)later;
 	return cluster_key_server_copy(mine(s), &c->session, out, body, &s->tools,
 				       service_random(s), &s->now, why);
+}
+
+enum cs_err key_server_revoked(struct service *s, struct connection *c,
+			       const struct wire_cluster_frame *frame, struct cs_bytes body,
+			       struct cs_buf *out, bool *later, struct cs_why *why)
+{
+	(void)frame, (void)later;
+	return cluster_key_server_revoked(mine(s), &c->session, out, body, &s->tools, &s->now, why);
 }
 
 /* ---- the way to another key server ---- */
@@ -198,11 +213,16 @@ static void tick(struct service *s)
 
 static void put_peer(struct cs_buf *out, const struct connection *c, bool first)
 {
-	char spki[65];
-	cs_hex(spki, CS_BYTES_OF(c->session.peer.spki.b));
+	const struct cluster_peer *peer = &c->session.peer;
+	char spki[65], platform[65] = "";
+	cs_hex(spki, CS_BYTES_OF(peer->spki.b));
+	if (peer->platform.known)
+		cs_hex(platform, CS_BYTES_OF(peer->platform.id.b));
 	/* A label of the manifest has no character that JSON would escape (cluster_manifest_read). */
-	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\"}", first ? "" : ",",
-		    cluster_role_name(c->session.peer.role), c->session.peer.build, spki);
+	cs_put_text(out, "%s{\"role\":\"%s\",\"build\":\"%s\",\"key\":\"%s\",\"platform\":%s%s%s}",
+		    first ? "" : ",", cluster_role_name(peer->role), peer->build, spki,
+		    peer->platform.known ? "\"" : "", peer->platform.known ? platform : "null",
+		    peer->platform.known ? "\"" : "");
 }
 
 static void put_status(struct service *s, struct cs_buf *out)
@@ -250,14 +270,25 @@ static enum cs_err changed(struct service *s, enum cs_err err, enum wire_pipe_ev
 	return service_keep(s, why);
 }
 
+/* Of a state that has just come to be: its port is open as soon as that is kept. */
+static enum cs_err open_port(struct service *s, enum cs_err err, struct cs_why *why)
+{
+	bool more = false;
+	CS_TRY(err);
+	CS_TRY(service_own_port(s, &mine(s)->identity));
+	return cluster_key_server_tick(mine(s), &more, &s->tools, service_random(s), &s->now, why);
+}
+
 static enum cs_err create(struct service *s, struct cs_why *why)
 {
-	CS_TRY(cluster_key_server_create(mine(s), &s->tools, service_random(s), &s->now, why));
-	/* Its port is open as soon as the state is kept. */
-	CS_TRY(service_own_port(s, &mine(s)->identity));
-	bool more = false;
-	CS_TRY(cluster_key_server_tick(mine(s), &more, &s->tools, service_random(s), &s->now, why));
-	return CS_OK;
+	return open_port(
+		s, cluster_key_server_create(mine(s), &s->tools, service_random(s), &s->now, why),
+		why);
+}
+
+static enum cs_err restore(struct service *s, struct cs_bytes argument, struct cs_why *why)
+{
+	return open_port(s, recovery_restore(s, argument, why), why);
 }
 
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
@@ -291,10 +322,19 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 			       cluster_key_server_revoke(ks, &spki, &s->tools, service_random(s),
 							 &s->now, why),
 			       WIRE_PIPE_EVENT_REVOKED, "by order", why);
+	case WIRE_CLUSTER_ASK_RECOVERY_EXPORT:
+		return recovery_export(s, out, why);
+	case WIRE_CLUSTER_ASK_RECOVERY_REQUEST:
+		return recovery_request(s, argument, out, why);
+	case WIRE_CLUSTER_ASK_RECOVERY_RESTORE:
+		return changed(s, restore(s, argument, why), WIRE_PIPE_EVENT_STARTED, "recovered",
+			       why);
 	case WIRE_CLUSTER_ASK_MANIFEST:
 	case WIRE_CLUSTER_ASK_SEAL:
 	case WIRE_CLUSTER_ASK_OPEN:
 	case WIRE_CLUSTER_ASK_SHARE:
+	case WIRE_CLUSTER_ASK_PROVISION:
+	case WIRE_CLUSTER_ASK_ENCRYPT:
 		break;
 	}
 	return CS_ERR_UNSUPPORTED;
@@ -310,6 +350,7 @@ static enum cs_err take_manifest(struct service *s, const struct cluster_manifes
 const struct role role_key_server = {
 	.open = open_state,
 	.encode = encode,
+	.kept = kept,
 	.ready = ready,
 	.reply = reply,
 	.gone = gone,

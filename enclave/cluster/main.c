@@ -4,7 +4,8 @@
 #include "enclave/insecure.h"
 #include "enclave/process.h"
 #include "enclave/sandbox.h"
-#include "enclave/tee.h"
+#include "enclave/tee_quoter.h"
+#include "verify/attest/collateral.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,18 @@
 /* Private keys of TLS, which OpenSSL keeps itself. */
 #define SECURE_HEAP_SIZE (64u * 1024)
 
+/* Of collateral: PEM chains, lists, TCB info and QE identity are one each. */
+#define COLLATERAL_FILES_MAX 8u
+/* Their JSON as trees, and what was decoded. */
+#define COLLATERAL_ARENA_SIZE (16u * 1024 * 1024)
+
 struct arguments {
 	int listen_fd;
 	int seal_root_fd;
+	const struct tee_hardware *hardware; /* NULL: simulated */
+	struct tee_place tee_place;
+	size_t collateral_count;
+	const char *collateral[COLLATERAL_FILES_MAX];
 	enum cluster_role role;
 	const char *first;
 	const char *application;
@@ -63,6 +73,12 @@ static bool take_flag(struct arguments *args, const char *name)
 	return false;
 }
 
+static bool take_tee(struct arguments *args, const char *name)
+{
+	args->hardware = tee_hardware_find(name);
+	return args->hardware != NULL || strcmp(name, "simulated") == 0;
+}
+
 static bool take_option(struct arguments *args, const char *name, const char *value)
 {
 	if (strcmp(name, "listen-fd") == 0)
@@ -71,12 +87,20 @@ static bool take_option(struct arguments *args, const char *name, const char *va
 		return process_take_number(&args->seal_root_fd, value);
 	if (strcmp(name, "role") == 0)
 		return take_role(&args->role, value);
+	if (strcmp(name, "tee") == 0)
+		return take_tee(args, value);
 	if (strcmp(name, "first") == 0)
 		args->first = value;
 	else if (strcmp(name, "application") == 0)
 		args->application = value;
 	else if (strcmp(name, "manifest") == 0 && args->manifest_count < CLUSTER_MANIFESTS_MAX)
 		args->manifests[args->manifest_count++] = value;
+	else if (strcmp(name, "tee-state") == 0)
+		args->tee_place.state = value;
+	else if (strcmp(name, "insecure-tee-root") == 0)
+		args->tee_place.root = value;
+	else if (strcmp(name, "collateral") == 0 && args->collateral_count < COLLATERAL_FILES_MAX)
+		args->collateral[args->collateral_count++] = value;
 	else
 		return false;
 	return true;
@@ -98,8 +122,13 @@ static bool take_arguments(struct arguments *args, int argc, char **argv)
 		if (i + 1 == argc || !take_option(args, name, argv[++i]))
 			return false;
 	}
+	const struct tee_hardware *hardware = args->hardware;
+	const bool has_seal_root = hardware != NULL && hardware->has_seal_root;
+	const bool needs_state = hardware != NULL && hardware->needs_state;
 	return args->measure ||
-	       (args->listen_fd > STDERR_FILENO && args->seal_root_fd >= 0 && args->role != 0 &&
+	       (args->listen_fd > STDERR_FILENO && has_seal_root == (args->seal_root_fd < 0) &&
+		(args->tee_place.root == NULL || hardware != NULL) &&
+		needs_state == (args->tee_place.state != NULL) && args->role != 0 &&
 		args->first != NULL && args->manifest_count > 0 &&
 		(args->role == CLUSTER_WORKER) == (args->application != NULL));
 }
@@ -121,14 +150,40 @@ static enum cs_err read_manifests(struct cs_bytes *out, const struct arguments *
 	return CS_OK;
 }
 
-/* Every other inherited descriptor goes: a connected socket would be a network. */
-static bool keep_alone(int fd)
+/* Not believed by anybody: it goes beside this process's evidence. It outlives the process. */
+static enum cs_err read_collateral(struct service_launch *launch, const struct arguments *args,
+				   struct cs_why *why)
 {
-	const int flags = fcntl(fd, F_GETFL);
-	return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
-	       (fd == STDERR_FILENO + 1 ||
-		close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0) == 0) &&
-	       close_range((unsigned)fd + 1, ~0U, 0) == 0;
+	static Caisson__Wire__ClusterCollateral collateral;
+	struct cs_bytes files[COLLATERAL_FILES_MAX];
+	struct cs_arena arena;
+	if (args->collateral_count == 0)
+		return CS_OK;
+	void *block = process_memory(COLLATERAL_ARENA_SIZE);
+	if (block == NULL)
+		return CS_ERR_NO_MEMORY;
+	cs_arena_init(&arena, block, COLLATERAL_ARENA_SIZE);
+	for (size_t i = 0; i < args->collateral_count; i++) {
+		uint8_t *p = process_memory(ATTEST_COLLATERAL_SIZE_MAX);
+		const ssize_t n = p == NULL ? -1
+					    : process_read_file(args->collateral[i], p,
+								ATTEST_COLLATERAL_SIZE_MAX);
+		if (n < 0)
+			return cs_fail(why, CS_ERR_IO, "collateral %zu cannot be read", i + 1);
+		files[i] = cs_bytes(p, (size_t)n);
+	}
+	CS_TRY(cluster_collateral_read(&collateral, files, args->collateral_count, &arena, why));
+	launch->tee.collateral = &collateral;
+	return CS_OK;
+}
+
+/* Every other inherited descriptor goes: a connected socket would be a network. */
+static bool keep_alone(int listen_fd, int tee_fd)
+{
+	const int kept[] = {listen_fd, tee_fd};
+	const int flags = fcntl(listen_fd, F_GETFL);
+	return flags >= 0 && fcntl(listen_fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
+	       process_close_others(kept, CS_LEN(kept));
 }
 
 /* ---- frames ---- */
@@ -186,8 +241,8 @@ static int serve(struct service *s, int listen_fd)
 					&why);
 			flush();
 			if (err != CS_OK)
-				return process_fail(frame.type == WIRE_PIPE_STATE ? EXIT_MANIFEST
-										  : EXIT_FAILED,
+				return process_fail(service_is_open(s) ? EXIT_FAILED
+								       : EXIT_MANIFEST,
 						    err, &why);
 			at += WIRE_PIPE_HEAD_SIZE + frame.size;
 		}
@@ -200,32 +255,53 @@ static int serve(struct service *s, int listen_fd)
 
 /* ---- start ---- */
 
+/* What asks for evidence and keeps records: the backend, and the program's own claim for one that has nothing
+ * better. */
+struct backend {
+	struct tee tee;
+	struct cs_hash measurement;
+};
+
 static enum cs_err evidence(void *context, struct cs_buf *out,
-			    const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX])
+			    const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX],
+			    struct cs_why *why)
 {
-	struct cs_why why;
-	return tee_simulated.evidence(&tee_simulated, out, report_data, context, &why);
+	const struct backend *backend = context;
+	return backend->tee.evidence(&backend->tee, out, report_data, &backend->measurement, why);
+}
+
+static enum cs_err record_read(void *context, uint8_t out[RECORD_SIZE], struct cs_why *why)
+{
+	const struct backend *backend = context;
+	_Static_assert(RECORD_SIZE == TEE_RECORD_SIZE, "one record");
+	return tee_record_read(&backend->tee, out, why);
+}
+
+static enum cs_err record_write(void *context, const uint8_t in[RECORD_SIZE], struct cs_why *why)
+{
+	const struct backend *backend = context;
+	return tee_record_write(&backend->tee, in, why);
 }
 
 static enum cs_err prepare(struct service_launch *launch, struct cs_bytes *manifests,
-			   struct cs_hash *measurement, struct cs_secret *seal_root,
+			   struct backend *backend, struct cs_secret *seal_root,
 			   const struct arguments *args, struct cs_why *why)
 {
-	if (!process_is_listening(args->listen_fd))
-		return cs_fail(why, CS_ERR_INVALID, "--listen-fd is not a listening Unix socket");
-	if (!process_measure(measurement))
+	if (!process_measure(&backend->measurement))
 		return cs_fail(why, CS_ERR_IO, "/proc/self/exe cannot be read");
 	if (cs_unhex(launch->first.b, sizeof launch->first.b, cs_bytes_str(args->first)) != CS_OK)
 		return cs_fail(why, CS_ERR_MALFORMED, "--first is not 32 bytes of hex");
 	CS_TRY(read_manifests(manifests, args, why));
-	if (process_read_all(args->seal_root_fd, seal_root->b, 32) != 32)
+	CS_TRY(read_collateral(launch, args, why));
+	if (args->seal_root_fd < 0)
+		CS_TRY(tee_seal_root(&backend->tee, seal_root->b, why));
+	else if (process_read_all(args->seal_root_fd, seal_root->b, 32) != 32)
 		return cs_fail(why, CS_ERR_INVALID,
 			       "--seal-root-fd does not give exactly 32 bytes");
-	if (!keep_alone(args->listen_fd))
+	if (!keep_alone(args->listen_fd, backend->tee.fd))
 		return cs_fail(why, CS_ERR_IO, "the inherited descriptors cannot be closed");
 	launch->manifests = manifests;
 	launch->manifest_count = args->manifest_count;
-	launch->measurement = *measurement;
 	if (args->application != NULL)
 		launch->application = cs_bytes_str(args->application);
 	return CS_OK;
@@ -234,13 +310,20 @@ static enum cs_err prepare(struct service_launch *launch, struct cs_bytes *manif
 static int run(const struct arguments *args)
 {
 	static struct cs_bytes manifests[CLUSTER_MANIFESTS_MAX];
-	static struct cs_hash measurement;
+	static struct backend backend;
 	struct service_launch launch = {.role = args->role,
-					.roots = &attest_roots_vendors,
 					.random = process_random,
 					.send = send_frame,
-					.tee = {.context = &measurement, .evidence = evidence}};
+					.tee = {.context = &backend, .evidence = evidence}};
 	struct cs_why why = {""};
+	/* Before a secret is in memory: the quoting process is a copy of this one. */
+	enum cs_err err = tee_begin(&backend.tee, args->hardware, &args->tee_place, args->listen_fd,
+				    args->tolerated, &why);
+	if (err != CS_OK)
+		return process_fail(err == CS_ERR_INVALID ? EXIT_MANIFEST : EXIT_TEE, err, &why);
+	if (args->role == CLUSTER_KEY_SERVER && args->hardware != NULL &&
+	    args->hardware->has_record)
+		launch.record = (struct record_keeper){&backend, record_read, record_write};
 	bool plain = false, plain_root = false;
 	struct service *s = process_memory(service_size());
 	void *scratch = process_memory(SERVICE_SCRATCH_SIZE);
@@ -254,13 +337,13 @@ static int run(const struct arguments *args)
 			EXIT_SANDBOX, CS_ERR_SANDBOX,
 			&(struct cs_why){"no memfd_secret (--insecure-plain-memory tolerates "
 					 "it)"});
-	enum cs_err err = prepare(&launch, manifests, &measurement, seal_root, args, &why);
+	err = prepare(&launch, manifests, &backend, seal_root, args, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_MANIFEST, err, &why);
 	err = sandbox_enter(args->tolerated, SANDBOX_TLS, &launch.tee.insecure_flags, &why);
 	if (err != CS_OK)
 		return process_fail(EXIT_SANDBOX, err, &why);
-	launch.tee.insecure_flags |= tee_simulated.insecure_flags | ENCLAVE_INSECURE_host_time;
+	launch.tee.insecure_flags |= backend.tee.insecure_flags;
 	if (plain)
 		launch.tee.insecure_flags |= ENCLAVE_INSECURE_plain_memory;
 	launch.seal_root = seal_root;
@@ -268,7 +351,7 @@ static int run(const struct arguments *args)
 	cs_wipe(seal_root, sizeof *seal_root);
 	if (err != CS_OK)
 		return process_fail(EXIT_MANIFEST, err, &why);
-	process_say_insecure(launch.tee.insecure_flags);
+	process_say_insecure(service_insecure_flags(s));
 	process_say("ready", cluster_role_name(args->role));
 	const int code = serve(s, args->listen_fd);
 	service_done(s);
@@ -295,8 +378,9 @@ int main(int argc, char **argv)
 	process_name("caisson-cluster-enclave");
 	if (!take_arguments(&args, argc, argv)) {
 		process_say("usage: --role key-server|guard|worker --listen-fd N --seal-root-fd N "
-			    "--first "
-			    "HASH --manifest FILE… [--application NAME] [--insecure-…] | --measure",
+			    "--first HASH --manifest FILE… [--application NAME] [--tee "
+			    "simulated|gramine|tsm|tpm [--tee-state FOLDER] [--collateral FILE]…] "
+			    "[--insecure-…] | --measure",
 			    "");
 		return EXIT_USAGE;
 	}

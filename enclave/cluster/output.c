@@ -20,7 +20,8 @@ static void hold(struct service *s, enum wire_pipe_type type, uint32_t number, s
 void service_tell(struct service *s, enum wire_pipe_type type, uint32_t number,
 		  struct cs_bytes body)
 {
-	if (s->holding && type != WIRE_PIPE_KEEP)
+	/* A nonce says nothing. */
+	if (s->holding && type != WIRE_PIPE_KEEP && type != WIRE_PIPE_TIME_ASK)
 		hold(s, type, number, body.n == 0 ? cs_bytes("", 0) : body);
 	else
 		s->launch.send(s->launch.send_context, type, number, body);
@@ -46,7 +47,8 @@ static enum cs_err keep(struct service *s, struct cs_why *why)
 	struct cs_buf plain;
 	struct cs_buf sealed;
 	struct seal_head head = {.lineage = *cluster_manifest_lineage(service_manifest(s)),
-				 .measurement = s->launch.measurement,
+				 .build = seal_build(&s->self),
+				 .record = s->record.id,
 				 .manifest_number = service_manifest(s)->number,
 				 .counter = s->counter + 1};
 	const size_t mark = cs_arena_mark(&s->arena);

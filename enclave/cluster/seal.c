@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const uint8_t magic[8] = {'C', 'S', 'C', 'L', 'S', 'T', 'R', 1};
+static const uint8_t magic[8] = {'C', 'S', 'C', 'L', 'S', 'T', 'R', 2};
 /* One blob, one salt, one key: the nonce is constant because the key is not. */
 static const uint8_t nonce[CS_AEAD_NONCE_SIZE];
 
@@ -12,9 +12,10 @@ static void put_head(struct cs_buf *buf, const struct seal_head *head)
 {
 	cs_put(buf, CS_BYTES_OF(magic));
 	cs_put_word(buf, &head->lineage);
-	cs_put_word(buf, &head->measurement);
+	cs_put_word(buf, &head->build);
 	cs_put_u64(buf, head->manifest_number);
 	cs_put_u64(buf, head->counter);
+	cs_put_word(buf, &head->record);
 	cs_put_word(buf, &head->salt);
 }
 
@@ -24,9 +25,10 @@ static bool get_head(struct seal_head *head, struct cs_bytes bytes)
 	cs_reader_init(&reader, bytes);
 	const struct cs_bytes mark = cs_get(&reader, sizeof magic);
 	cs_get_copy(&reader, head->lineage.b, 32);
-	cs_get_copy(&reader, head->measurement.b, 32);
+	cs_get_copy(&reader, head->build.b, 32);
 	head->manifest_number = cs_get_u64(&reader);
 	head->counter = cs_get_u64(&reader);
+	cs_get_copy(&reader, head->record.b, 32);
 	cs_get_copy(&reader, head->salt.b, 32);
 	return !reader.failed && cs_bytes_eq(mark, CS_BYTES_OF(magic));
 }
@@ -59,14 +61,20 @@ enum cs_err seal_write(struct cs_buf *out, const struct cs_secret *root, enum cl
 	return err;
 }
 
-/* Does a reference of the role have this value, whatever its name and kind? */
-static bool lists(const struct attest_policy *policy, const struct cs_hash *measurement)
+struct cs_hash seal_build(const struct cluster_self *self)
 {
-	for (size_t i = 0; i < policy->reference_count; i++)
-		for (size_t k = 0; k < policy->references[i].count; k++)
-			if (cs_bytes_eq(policy->references[i].values[k].bytes,
-					CS_BYTES_OF(measurement->b)))
-				return true;
+	const struct cs_hash none = {{0}};
+	return self->build_size == 0 ? none : cs_sha256(cs_bytes(self->build, self->build_size));
+}
+
+/* Is it the label of a build that may have the role? */
+static bool lists(const struct attest_policy *policy, const struct cs_hash *build)
+{
+	for (size_t i = 0; i < policy->reference_count; i++) {
+		const struct cs_hash listed = cs_sha256(policy->references[i].label);
+		if (cs_hash_eq(&listed, build))
+			return true;
+	}
 	return false;
 }
 
@@ -79,7 +87,7 @@ static enum cs_err judge(const struct seal_head *head, enum cluster_role role,
 		return cs_fail(
 			why, CS_ERR_WRONG_MANIFEST, "sealed under manifest %llu, this is %llu",
 			(unsigned long long)head->manifest_number, (unsigned long long)m->number);
-	if (!lists(cluster_manifest_policy(m, role), &head->measurement))
+	if (!lists(cluster_manifest_policy(m, role), &head->build))
 		return cs_fail(why, CS_ERR_UNLISTED_BUILD,
 			       "sealed by a build that the manifest does not name");
 	return CS_OK;

@@ -4,19 +4,23 @@
 #define CLUSTER_SEAL_H
 
 #include "verify/cluster/manifest.h"
+#include "verify/cluster/peer.h"
 
-#define SEAL_HEAD_SIZE (8u + 32u + 32u + 8u + 8u + 32u)
+#define SEAL_HEAD_SIZE (8u + 32u + 32u + 8u + 8u + 32u + 32u)
 #define SEAL_OVERHEAD (SEAL_HEAD_SIZE + CS_AEAD_TAG_SIZE)
 
 /* In front, in the clear and authenticated. */
 struct seal_head {
 	struct cs_hash lineage;
-	struct cs_hash measurement; /* of the build that sealed */
+	struct cs_hash build; /* SHA-256 of the label of the build that sealed; zero: it had none */
 	uint64_t manifest_number;
 	uint64_t counter;
-	struct cs_hash salt; /* fresh for each */
+	struct cs_hash record; /* of the TPM's record that goes with it (record.h); zero: none */
+	struct cs_hash salt;   /* fresh for each */
 };
 
+/* A build is its label in the manifest. */
+struct cs_hash seal_build(const struct cluster_self *self);
 /* Appends plain.n + SEAL_OVERHEAD bytes. TOO_LARGE, CRYPTO. */
 CS_NODISCARD enum cs_err seal_write(struct cs_buf *out, const struct cs_secret *root,
 				    enum cluster_role role, const struct seal_head *head,

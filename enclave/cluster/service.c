@@ -1,5 +1,6 @@
 #include "core/nistp.h"
 #include "enclave/cluster/inner.h"
+#include "enclave/insecure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -160,10 +161,20 @@ void service_met(struct service *s, struct connection *c)
 	c->met = true;
 }
 
+static enum cs_err bind_session(struct connection *c)
+{
+	struct wire_report_tls tls;
+	CS_TRY(channel_binding(c->channel, CS_BYTES_NONE, &tls));
+	c->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+						      .client_spki = tls.client_spki,
+						      .server_spki = tls.server_spki,
+						      .client = !tls.from_server};
+	return CS_OK;
+}
+
 static void ready(struct service *s, struct connection *c)
 {
-	if (c->port == WIRE_PIPE_EVIDENCE &&
-	    channel_binding(c->channel, &c->session.channel) != CS_OK) {
+	if (c->port == WIRE_PIPE_EVIDENCE && bind_session(c) != CS_OK) {
 		service_end(s, c);
 		return;
 	}
@@ -287,6 +298,8 @@ static const struct request {
 	{WIRE_CLUSTER_HELLO, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, false, key_server_hello},
 	{WIRE_CLUSTER_VOUCH, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_vouch},
 	{WIRE_CLUSTER_COPY, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_copy},
+	{WIRE_CLUSTER_REVOKED, CLUSTER_KEY_SERVER, WIRE_PIPE_EVIDENCE, true, key_server_revoked},
+	{WIRE_CLUSTER_REVOKED, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_revoked},
 	{WIRE_CLUSTER_CHALLENGE, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_challenge},
 	{WIRE_CLUSTER_JOIN, CLUSTER_GUARD, WIRE_PIPE_LOCAL, false, guard_join},
 	{WIRE_CLUSTER_SHARE, CLUSTER_WORKER, WIRE_PIPE_WORKERS, true, worker_share},
@@ -445,25 +458,17 @@ static void take_local(struct service *s, struct connection *c, struct cs_bytes 
 
 /* ---- asks ---- */
 
-/* Time is the host's word here, and a manifest that does not say that it is content with that is not
- * served. */
-static enum cs_err check_time(const struct cluster_manifest *m, struct cs_why *why)
-{
-	return m->insecure_host_time
-		       ? CS_OK
-		       : cs_fail(why, CS_ERR_NO_TIME,
-				 "the manifest asks for the ledger's time, which this process has "
-				 "not");
-}
-
 static enum cs_err ask_manifest(struct service *s, struct cs_bytes file, struct cs_why *why)
 {
 	struct cluster_manifest *next = &s->manifests[1 - s->manifest];
+	struct cluster_self self;
 	CS_TRY(cluster_manifest_read(next, file, service_manifest(s), s->tools.sig,
 				     &s->manifest_arena, why));
-	CS_TRY(check_time(next, why));
+	CS_TRY(cluster_self_read(&self, s->launch.role, next, &s->tools, &s->now, why));
 	CS_TRY(service_role(s)->manifest(s, next, why));
 	s->manifest = 1 - s->manifest;
+	s->self = self;
+	s->tools.tee.insecure_flags = service_insecure_flags(s);
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "manifest %llu",
 		      (unsigned long long)next->number);
 	return service_keep(s, why);
@@ -576,6 +581,15 @@ static void tick(struct service *s)
 
 /* ---- the whole ---- */
 
+/* Which build and machine this is, and how far a TPM says that it was. */
+static enum cs_err look_around(struct service *s, struct cs_why *why)
+{
+	cs_arena_rewind(&s->arena, 0);
+	CS_TRY(cluster_self_read(&s->self, s->launch.role, service_manifest(s), &s->tools, &s->now,
+				 why));
+	return record_open(&s->record, &s->launch.record, service_random(s), why);
+}
+
 static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct cs_why *why)
 {
 	struct seal_head head = {.counter = 0};
@@ -585,10 +599,16 @@ static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct 
 	s->begun = true;
 	if (sealed.n > sizeof s->secrets->plain)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the sealed state is above its bound");
+	CS_TRY(look_around(s, why));
 	if (sealed.n > 0) {
 		CS_TRY(seal_read(s->secrets->plain, &head, &s->secrets->seal_root, s->launch.role,
 				 service_manifest(s), sealed, why));
 		n = sealed.n - SEAL_OVERHEAD;
+		const enum cs_err err = record_check(&s->record, &head.record, why);
+		if (err != CS_OK) {
+			cs_wipe(s->secrets->plain, n);
+			return err;
+		}
 	}
 	s->counter = head.counter;
 	s->restored = n > 0;
@@ -596,6 +616,7 @@ static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct 
 	const enum cs_err err = service_role(s)->open(s, cs_bytes(s->secrets->plain, n), why);
 	cs_wipe(s->secrets->plain, sizeof s->secrets->plain);
 	CS_TRY(err);
+	s->is_open = true;
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "%s, manifest %llu, %s",
 		      cluster_role_name(s->launch.role),
 		      (unsigned long long)service_manifest(s)->number,
@@ -642,8 +663,11 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 	case WIRE_PIPE_ENDED:
 		return take_connection(s, frame, body, why);
 	case WIRE_PIPE_KEPT:
-		if (s->holding && frame->number == s->kept_number)
-			service_release(s);
+		if (!s->holding || frame->number != s->kept_number)
+			return CS_OK;
+		if (service_role(s)->kept != NULL)
+			CS_TRY(service_role(s)->kept(s, why));
+		service_release(s);
 		return CS_OK;
 	case WIRE_PIPE_TICK:
 		tick(s);
@@ -657,22 +681,43 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 	case WIRE_PIPE_KEEP:
 	case WIRE_PIPE_ANSWER:
 	case WIRE_PIPE_EVENT:
+	case WIRE_PIPE_TIME_ASK:
+	case WIRE_PIPE_TIME_ANSWERS:
 		break;
 	}
 	return cs_fail(why, CS_ERR_MALFORMED, "not the host's to send");
 }
 
-enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
-			 struct cs_bytes body, const struct verify_time *now, struct cs_why *why)
+enum cs_err service_step(struct service *s, const struct wire_pipe_frame *frame,
+			 struct cs_bytes body, struct cs_why *why)
 {
-	/* Time does not go back within a process. */
-	if (now->low_s > s->now.low_s)
-		s->now.low_s = now->low_s;
-	s->now.high_s = now->high_s > s->now.low_s ? now->high_s : s->now.low_s;
 	if (!s->begun && frame->type != WIRE_PIPE_STATE)
 		return cs_fail(why, CS_ERR_CONFLICT, "the state comes first");
 	CS_TRY(take(s, frame, body, why));
 	return s->broken ? cs_fail(why, CS_ERR_FULL, "the state cannot be kept") : CS_OK;
+}
+
+enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
+			 struct cs_bytes body, const struct verify_time *now, struct cs_why *why)
+{
+	if (!service_manifest(s)->insecure_host_time)
+		return service_clock_take(s, frame, body, why);
+	/* Time does not go back within a process. */
+	if (now->low_s > s->now.low_s)
+		s->now.low_s = now->low_s;
+	s->now.high_s = now->high_s > s->now.low_s ? now->high_s : s->now.low_s;
+	return service_step(s, frame, body, why);
+}
+
+bool service_is_open(const struct service *s)
+{
+	return s->is_open;
+}
+
+uint64_t service_insecure_flags(const struct service *s)
+{
+	const uint64_t own = s->launch.tee.insecure_flags;
+	return service_manifest(s)->insecure_host_time ? own | ENCLAVE_INSECURE_host_time : own;
 }
 
 static enum cs_err read_lineage(struct service *s, struct cs_why *why)
@@ -690,7 +735,8 @@ static enum cs_err read_lineage(struct service *s, struct cs_why *why)
 	}
 	if (launch->manifest_count == 0)
 		return cs_fail(why, CS_ERR_INVALID, "there is no manifest");
-	return check_time(service_manifest(s), why);
+	s->tools.tee.insecure_flags = service_insecure_flags(s);
+	return CS_OK;
 }
 
 enum cs_err service_init(struct service *s, void *secrets, void *scratch,
@@ -711,10 +757,11 @@ enum cs_err service_init(struct service *s, void *secrets, void *scratch,
 	p += HELD_SIZE_MAX;
 	s->out = p;
 	p += OUT_SIZE;
+	s->clock.queue = p;
+	p += CLOCK_QUEUE_SIZE_MAX;
 	s->statement = p;
 	s->tools = (struct cluster_tools){.sig = cs_sig_new(service_random(s)),
 					  .nistp = cs_nistp_new(),
-					  .roots = launch->roots,
 					  .arena = &s->arena,
 					  .tee = launch->tee};
 	if (s->tools.sig == NULL || s->tools.nistp == NULL)

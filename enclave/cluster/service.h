@@ -5,6 +5,7 @@
 #ifndef CLUSTER_SERVICE_H
 #define CLUSTER_SERVICE_H
 
+#include "enclave/cluster/record.h"
 #include "verify/cluster/manifest.h"
 #include "wire/pipe.h"
 
@@ -18,9 +19,8 @@ struct service_launch {
 	size_t manifest_count;
 	struct cs_hash first;
 	const struct cs_secret *seal_root; /* copied */
-	struct cs_hash measurement;        /* of this build, as it seals */
 	struct cluster_tee tee;
-	const struct attest_roots *roots;
+	struct record_keeper record; /* of a key server; read NULL: none */
 	/* Fills all of it, or the process cannot go on. */
 	bool (*random)(void *p, size_t n);
 	/* Takes a frame to the host; body is a view. */
@@ -33,18 +33,24 @@ struct service_launch {
 size_t service_size(void);
 size_t service_secrets_size(void);
 /* What is read through, message by message. */
-#define SERVICE_SCRATCH_SIZE (CLUSTER_ARENA_SIZE + CLUSTER_MANIFEST_ARENA_SIZE + 16u * 1024 * 1024)
+#define SERVICE_SCRATCH_SIZE (CLUSTER_ARENA_SIZE + CLUSTER_MANIFEST_ARENA_SIZE + 32u * 1024 * 1024)
 
 /* scratch: SERVICE_SCRATCH_SIZE bytes. All outlive the service. Errors of cluster_manifest_read;
  * WRONG_LINEAGE: the first manifest is not `first`; NOT_IN_MANIFEST: a worker's application. */
 CS_NODISCARD enum cs_err service_init(struct service *s, void *secrets, void *scratch,
 				      const struct service_launch *launch, struct cs_why *why);
-/* One frame of the host. Failures end the process: the state cannot be opened (errors of seal.h and of
- * the roles' restore), the host broke the rules of the pipe (MALFORMED, CONFLICT), FULL: what waits for
- * the state to be kept is above its bound. */
+/* What this process is less than the real thing by, the manifest's source of time included. */
+uint64_t service_insecure_flags(const struct service *s);
+/* One frame of the host; `now` is its clock, and counts where the manifest says so. Failures end the process: the
+ * state cannot be opened (errors of seal.h and of the roles' restore), the host broke the rules of the pipe
+ * (MALFORMED, CONFLICT), the hardware gives no evidence or does not keep its record (its errors), ROLLED_BACK: the
+ * state is older than that record; FULL: what waits for the state to be kept, or for the ledger's time, is above
+ * its bound. */
 CS_NODISCARD enum cs_err service_take(struct service *s, const struct wire_pipe_frame *frame,
 				      struct cs_bytes body, const struct verify_time *now,
 				      struct cs_why *why);
+/* The state was opened: a failure before that is not cured by another start. */
+bool service_is_open(const struct service *s);
 /* Ends connections and wipes secrets. */
 void service_done(struct service *s);
 

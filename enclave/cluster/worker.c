@@ -1,6 +1,7 @@
 /* A worker's part of the service: its guard, other workers, and the programs that use its keys. */
 #include "core/hash.h"
 #include "enclave/cluster/inner.h"
+#include "wire/provision.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static void ask_guard(struct service *s, struct connection *c)
 
 static void ready(struct service *s, struct connection *c)
 {
-	if (c->number == s->up)
+	if (c->number == s->up && cluster_worker_due(mine(s), &s->now))
 		ask_guard(s, c);
 	if (c->ask != 0 && service_request(s, c, WIRE_CLUSTER_SHARE,
 					   cs_bytes(c->pending, c->pending_size)) == NULL)
@@ -89,6 +90,35 @@ static enum cs_err take_grant(struct service *s, struct cs_bytes body, struct cs
 	service_event(s, first ? WIRE_PIPE_EVENT_JOINED : WIRE_PIPE_EVENT_RENEWED, "epoch %llu",
 		      (unsigned long long)mine(s)->epoch);
 	return CS_OK;
+}
+
+static void judge_connections(struct service *s);
+
+static enum cs_err take_revoked(struct service *s, struct cs_bytes body, struct cs_why *why)
+{
+	bool changed = false;
+	/* Its keys may have ended while it asked. */
+	if (mine(s)->certificate_size == 0)
+		return CS_OK;
+	CS_TRY(cluster_worker_revoked_hear(mine(s), &changed, body, &s->tools, why));
+	if (!changed)
+		return CS_OK;
+	const bool own = mine(s)->certificate_size == 0;
+	service_event(s, WIRE_PIPE_EVENT_REVOKED, "%s",
+		      own ? "this worker's own key" : "another key");
+	if (own)
+		CS_TRY(renew_port(s));
+	judge_connections(s);
+	return service_keep(s, why);
+}
+
+static void ask_revoked(struct service *s, struct connection *c)
+{
+	struct cs_buf out = service_out(s);
+	struct cs_why why = {""};
+	s->revoked_after_s = s->now.high_s + REVOKED_S;
+	if (cluster_worker_revoked_ask(mine(s), &out, &why) == CS_OK)
+		(void)service_request(s, c, WIRE_CLUSTER_REVOKED, cs_buf_view(&out));
 }
 
 static void take_hash(struct service *s, struct connection *c, struct cs_bytes body)
@@ -117,6 +147,8 @@ static void reply(struct service *s, struct connection *c, const struct wait *wa
 		err = take_challenge(s, c, body, &why);
 	else if (wait->type == WIRE_CLUSTER_JOIN)
 		err = take_grant(s, body, &why);
+	else if (wait->type == WIRE_CLUSTER_REVOKED)
+		err = take_revoked(s, body, &why);
 	else
 		return take_hash(s, c, body);
 	if (err == CS_OK)
@@ -198,13 +230,15 @@ static void tick(struct service *s)
 	if (worker->certificate_size == 0 && s->port != NULL && renew_port(s) != CS_OK)
 		service_event(s, WIRE_PIPE_EVENT_FAILED, "the port stays");
 	judge_connections(s);
-	if (!cluster_worker_due(worker, &s->now) || s->now.high_s < s->due_after_s)
-		return;
 	struct connection *up = service_connection(s, s->up);
 	if (s->up == 0 && s->now.high_s >= s->up_after_s)
 		s->up = service_connect(s, WIRE_PIPE_LOCAL, 0);
-	else if (up != NULL && up->open && !asks_now(s))
+	if (up == NULL || !up->open || asks_now(s))
+		return;
+	if (cluster_worker_due(worker, &s->now) && s->now.high_s >= s->due_after_s)
 		ask_guard(s, up);
+	else if (worker->certificate_size > 0 && s->now.high_s >= s->revoked_after_s)
+		ask_revoked(s, up);
 }
 
 /* ---- asks ---- */
@@ -285,6 +319,64 @@ static enum cs_err share(struct service *s, uint32_t number, struct cs_bytes arg
 	return CS_OK;
 }
 
+/* ---- programs that are not the cluster's own ---- */
+
+static enum cs_err seal_secret(struct service *s, struct cs_buf *out,
+			       const struct wire_provision_ask *ask, struct cs_bytes question)
+{
+	struct cluster_program_secret secret;
+	uint8_t sealed[WIRE_PROVISION_SECRET_SIZE + CS_HPKE_OVERHEAD];
+	uint8_t plain[WIRE_PROVISION_SECRET_SIZE];
+	CS_TRY(cluster_program_secret(&secret, &mine(s)->ring, ask->name, ask->epoch, &s->now));
+	cs_put_be64(plain, secret.epoch);
+	cs_put_be64(plain + 8, secret.until_s);
+	memcpy(plain + 16, secret.secret.b, sizeof secret.secret.b);
+	const struct cs_hash aad = wire_provision_aad(question);
+	const enum cs_err err =
+		cs_hpke_seal(sealed, &ask->box, service_random(s), wire_provision_info(),
+			     CS_BYTES_OF(aad.b), CS_BYTES_OF(plain));
+	cs_wipe(plain, sizeof plain);
+	cs_wipe(&secret, sizeof secret);
+	CS_TRY(err);
+	cs_put(out, CS_BYTES_OF(sealed));
+	return cs_buf_end(out);
+}
+
+/* Whoever asks says what the program is; the manifest allows that in an insecure lineage alone. */
+static enum cs_err provision(struct service *s, struct cs_bytes question, struct cs_buf *out,
+			     struct cs_why *why)
+{
+	struct wire_provision_ask ask;
+	CS_TRY(wire_provision_ask_take(&ask, question));
+	const struct cluster_program program = {.user = ask.user,
+						.is_interpreter = ask.is_interpreter,
+						.executable = ask.executable,
+						.has_container = ask.has_container,
+						.container = ask.container};
+	CS_TRY(cluster_manifest_provides(service_manifest(s),
+					 cs_bytes(mine(s)->application, mine(s)->application_size),
+					 ask.name, &program, why));
+	CS_TRY(seal_secret(s, out, &ask, question));
+	service_event(s, WIRE_PIPE_EVENT_PROVISIONED, "%.*s to a program of user %u",
+		      (int)ask.name.n, (const char *)ask.name.p, ask.user);
+	return CS_OK;
+}
+
+/* For a program that the manifest gives the secret to: for a name that it does not have, a file would be
+ * for nobody. */
+static enum cs_err encrypt(struct service *s, struct cs_bytes argument, struct cs_buf *out,
+			   struct cs_why *why)
+{
+	struct cs_bytes name, plain;
+	if (!take_purpose(&name, &plain, argument))
+		return cs_fail(why, CS_ERR_MALFORMED, "a name and bytes");
+	if (!cluster_manifest_has_secret(service_manifest(s),
+					 cs_bytes(mine(s)->application, mine(s)->application_size),
+					 name))
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "the manifest has no such secret");
+	return cluster_file_seal(out, &mine(s)->ring, name, plain, service_random(s), &s->now);
+}
+
 static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask verb,
 		       struct cs_bytes argument, struct cs_buf *out, bool *later,
 		       struct cs_why *why)
@@ -306,12 +398,19 @@ static enum cs_err ask(struct service *s, uint32_t number, enum wire_cluster_ask
 	case WIRE_CLUSTER_ASK_SHARE:
 		*later = true;
 		return share(s, number, argument, why);
+	case WIRE_CLUSTER_ASK_PROVISION:
+		return provision(s, argument, out, why);
+	case WIRE_CLUSTER_ASK_ENCRYPT:
+		return encrypt(s, argument, out, why);
 	case WIRE_CLUSTER_ASK_CREATE:
 	case WIRE_CLUSTER_ASK_JOIN:
 	case WIRE_CLUSTER_ASK_PROMOTE:
 	case WIRE_CLUSTER_ASK_ROTATE:
 	case WIRE_CLUSTER_ASK_REVOKE:
 	case WIRE_CLUSTER_ASK_MANIFEST:
+	case WIRE_CLUSTER_ASK_RECOVERY_EXPORT:
+	case WIRE_CLUSTER_ASK_RECOVERY_REQUEST:
+	case WIRE_CLUSTER_ASK_RECOVERY_RESTORE:
 		break;
 	}
 	return CS_ERR_UNSUPPORTED;

@@ -74,6 +74,7 @@ static enum cs_err open_tpm(struct tee_device *device, const struct tee_place *p
 	CS_TRY(tpm_said(why, place->root, Esys_Initialize(&tpm.esys, tcti, NULL)));
 	CS_TRY(read_certificate(&tpm, place->state, why));
 	CS_TRY(tpm_seal_root_open(&tpm, place->state, why));
+	tpm_record_derive(&tpm);
 	CS_TRY(make_ak(&tpm, why));
 	device->tpm = &tpm;
 	return CS_OK;
@@ -93,15 +94,30 @@ static enum cs_err seal_root(struct tee_device *device, struct cs_secret *root, 
 	return CS_OK;
 }
 
+static enum cs_err record_read(struct tee_device *device, uint8_t out[TEE_RECORD_SIZE],
+			       struct cs_why *why)
+{
+	return tpm_record_read(device->tpm, out, why);
+}
+
+static enum cs_err record_write(struct tee_device *device, const uint8_t in[TEE_RECORD_SIZE],
+				struct cs_why *why)
+{
+	return tpm_record_write(device->tpm, in, why);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tee_hardware tpm = {
 		.name = "tpm",
 		.has_seal_root = true,
+		.has_record = true,
 		.calls = SANDBOX_ANSWER,
 		.open = open_tpm,
 		.quote = quote,
 		.seal_root = seal_root,
+		.record_read = record_read,
+		.record_write = record_write,
 	};
 	if (argc != 4 || fcntl(TEE_FD, F_GETFD) < 0) {
 		(void)fputs("caisson-tpm-quoter is started by an enclave\n", stderr);

@@ -41,7 +41,7 @@ static const TPM2B_PUBLIC storage_template = {
 		},
 };
 
-static enum cs_err storage_key(ESYS_TR *key, struct tpm *tpm, struct cs_why *why)
+enum cs_err tpm_storage_key(ESYS_TR *key, struct tpm *tpm, struct cs_why *why)
 {
 	static const TPM2B_SENSITIVE_CREATE nothing = {0};
 	static const TPM2B_DATA outside = {0};
@@ -52,9 +52,8 @@ static enum cs_err storage_key(ESYS_TR *key, struct tpm *tpm, struct cs_why *why
 					   key, NULL, NULL, NULL, NULL));
 }
 
-/* kind: HMAC, POLICY or TRIAL. */
-static enum cs_err session_start(ESYS_TR *session, struct tpm *tpm, ESYS_TR key, TPM2_SE kind,
-				 struct cs_why *why)
+enum cs_err tpm_session_start(ESYS_TR *session, struct tpm *tpm, ESYS_TR key, TPM2_SE kind,
+			      struct cs_why *why)
 {
 	CS_TRY(tpm_said(why, "a session",
 			Esys_StartAuthSession(tpm->esys, key, NONE, NONE, NONE, NONE, NULL, kind,
@@ -82,7 +81,7 @@ static enum cs_err policy_digest(TPM2B_DIGEST *digest, struct tpm *tpm, ESYS_TR 
 {
 	ESYS_TR session;
 	TPM2B_DIGEST *made = NULL;
-	CS_TRY(session_start(&session, tpm, key, TPM2_SE_TRIAL, why));
+	CS_TRY(tpm_session_start(&session, tpm, key, TPM2_SE_TRIAL, why));
 	enum cs_err err = policy_pcr(tpm, session, why);
 	if (err == CS_OK)
 		err = tpm_said(why, "the policy's digest",
@@ -149,7 +148,7 @@ static enum cs_err make(struct tpm *tpm, ESYS_TR key, const char *path, const ch
 	if (getrandom(tpm->seal_root.b, sizeof tpm->seal_root.b, 0) !=
 	    (ssize_t)sizeof tpm->seal_root.b)
 		return cs_fail(why, CS_ERR_CRYPTO, "no randomness");
-	CS_TRY(session_start(&session, tpm, key, TPM2_SE_HMAC, why));
+	CS_TRY(tpm_session_start(&session, tpm, key, TPM2_SE_HMAC, why));
 	const enum cs_err err = sealed_make(sealed, &size, tpm, key, session, why);
 	(void)Esys_FlushContext(tpm->esys, session);
 	CS_TRY(err);
@@ -169,7 +168,7 @@ static enum cs_err unseal(struct tpm *tpm, ESYS_TR key, ESYS_TR object, struct c
 {
 	ESYS_TR session;
 	TPM2B_SENSITIVE_DATA *data = NULL;
-	CS_TRY(session_start(&session, tpm, key, TPM2_SE_POLICY, why));
+	CS_TRY(tpm_session_start(&session, tpm, key, TPM2_SE_POLICY, why));
 	const enum cs_err err = policy_pcr(tpm, session, why);
 	/* A session that was used is gone; one that was refused is not. */
 	const TSS2_RC rc = err == CS_OK ? Esys_Unseal(tpm->esys, object, session, NONE, NONE, &data)
@@ -225,7 +224,7 @@ static enum cs_err open_under(struct tpm *tpm, ESYS_TR key, const char *folder, 
 enum cs_err tpm_seal_root_open(struct tpm *tpm, const char *state, struct cs_why *why)
 {
 	ESYS_TR key;
-	CS_TRY(storage_key(&key, tpm, why));
+	CS_TRY(tpm_storage_key(&key, tpm, why));
 	const enum cs_err err = open_under(tpm, key, state, why);
 	(void)Esys_FlushContext(tpm->esys, key);
 	return err;

@@ -21,7 +21,9 @@ struct tpm {
 	TPM2B_PUBLIC *ak_public;
 	size_t certificate_size; /* 0: there is none */
 	uint8_t certificate[TPM_CERTIFICATE_SIZE_MAX];
-	struct cs_secret seal_root;
+	struct cs_secret seal_root; /* until it is handed over */
+	uint32_t record_index;
+	TPM2B_AUTH record_auth;
 };
 
 /* UNAVAILABLE with tpm2-tss's code. */
@@ -30,10 +32,22 @@ CS_NODISCARD enum cs_err tpm_said(struct cs_why *why, const char *what, TSS2_RC 
  * and write: tpm2-tss's own would poll and connect again. In *tcti, which lives as long as the process. */
 CS_NODISCARD enum cs_err tpm_connect(TSS2_TCTI_CONTEXT **tcti, const char *root,
 				     struct cs_why *why);
+/* The storage key, a primary key; the caller flushes it. */
+CS_NODISCARD enum cs_err tpm_storage_key(ESYS_TR *key, struct tpm *tpm, struct cs_why *why);
+/* kind: HMAC, POLICY or TRIAL; salted with the key. The caller flushes it. */
+CS_NODISCARD enum cs_err tpm_session_start(ESYS_TR *session, struct tpm *tpm, ESYS_TR key,
+					   TPM2_SE kind, struct cs_why *why);
 void tpm_pcrs(TPML_PCR_SELECTION *selection, uint32_t pcrs);
 /* The sealing root in state/tpm-sealed, made at the first start. SEAL_BROKEN: the TPM does not open it, because
  * the machine booted something else or the file is another machine's. */
 CS_NODISCARD enum cs_err tpm_seal_root_open(struct tpm *tpm, const char *state, struct cs_why *why);
+/* Of the sealing root, while it is there. */
+void tpm_record_derive(struct tpm *tpm);
+/* As tee_hardware's record_read and record_write. */
+CS_NODISCARD enum cs_err tpm_record_read(struct tpm *tpm, uint8_t out[TEE_RECORD_SIZE],
+					 struct cs_why *why);
+CS_NODISCARD enum cs_err tpm_record_write(struct tpm *tpm, const uint8_t in[TEE_RECORD_SIZE],
+					  struct cs_why *why);
 /* The JSON that verify/attest/tpm_evidence.h reads. */
 CS_NODISCARD enum cs_err tpm_quote(struct tpm *tpm, struct cs_buf *evidence,
 				   const uint8_t *report_data, struct cs_why *why);

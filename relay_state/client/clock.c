@@ -317,6 +317,7 @@ void ledger_clock_down(struct ledger_clock *clock)
 	clock->known = clock->was_proven = clock->looking = clock->signing = false;
 	clock->state = LEDGER_ANCHOR_NOT_PROVEN;
 	clock->proof_ms = clock->answered_ms = 0;
+	clock->proof_height = 0;
 	for (struct clock_request *r = clock->first; r; r = r->next)
 		r->in_round = true;
 	end_round(clock, CS_ERR_CLOSED, "the enclave is gone");

@@ -72,6 +72,9 @@ void ledger_clock_stored(struct ledger_clock *clock, struct cs_bytes sealed);
 CS_NODISCARD enum cs_err ledger_clock_announce(struct ledger_clock *clock,
 					       const Caisson__Wire__RotateReply *reply);
 
+/* The block of the ledger under which the enclave took its last proof of the anchor; 0: none yet. */
+uint64_t ledger_clock_proof_height(const struct ledger_clock *clock);
+
 /* ---- the account that writes; NULL: nothing is to be written ---- */
 /* Sends the anchor, or an announcement. NOT_FOUND: there is none to send; else as ledger_writer_send. */
 CS_NODISCARD enum cs_err ledger_clock_send(struct ledger_clock *clock,

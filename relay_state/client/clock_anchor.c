@@ -81,6 +81,7 @@ static void prove_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 		return;
 	}
 	clock->looking = false;
+	clock->proof_height = clock->asked_height;
 	clock->proof_ms = host_now_ms();
 	clock->look_ms = clock->proof_ms + LOOK_MS;
 	if (!clock->was_proven) {
@@ -98,6 +99,7 @@ static void proof_came(void *ctx, const struct ledger_client_answer *answers, si
 		err = CS_ERR_RPC;
 	if (err == CS_OK) {
 		request.height = answers[0].height + 1;
+		clock->asked_height = request.height;
 		request.proof = (ProtobufCBinaryData){answers[0].proof.n,
 						      (uint8_t *)(uintptr_t)answers[0].proof.p};
 		err = clock_send(clock, WIRE_ANCHOR_PROVE, &request.base, prove_done, clock);
@@ -398,4 +400,9 @@ void clock_anchor_turn(struct ledger_clock *clock)
 	} else if (wants_anchor(clock)) {
 		sign_anchor(clock);
 	}
+}
+
+uint64_t ledger_clock_proof_height(const struct ledger_clock *clock)
+{
+	return clock != NULL ? clock->proof_height : 0;
 }

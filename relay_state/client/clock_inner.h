@@ -54,6 +54,8 @@ struct ledger_clock {
 	uint64_t proven_counter;
 	struct cs_bytes key; /* heap */
 	uint64_t proof_ms;
+	uint64_t proof_height; /* of the newest that the enclave took */
+	uint64_t asked_height; /* of the one that it is shown */
 	bool has_stored;
 	struct cs_hash stored;
 	uint64_t stored_counter;

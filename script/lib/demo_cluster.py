@@ -137,8 +137,8 @@ class Demo:
             raise AssertionError("a revoked worker opens what was encrypted after its revocation")
         except Refused as refusal:
             at_once = refusal.code
-        wait_for(lambda: not bad.joined(), TIMEOUT_S, "the end of its certificate")
-        self.step("revoke", "a worker was revoked: a new epoch, which it never gets; its certificate is not renewed",
+        wait_for(lambda: not bad.joined(), TIMEOUT_S, "the end of its keys")
+        self.step("revoke", "a worker was revoked: the others hear of it in seconds, and so does it; a new epoch, which it never gets",
                   key=key[:16], epoch=self.epoch(), new_data=at_once, joined=bad.joined())
         bad.stop()
         workers.remove(bad)

@@ -28,7 +28,7 @@ packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-cert
 	libuv1-dev libmicrohttpd-dev libwebsockets-dev libcurl4-openssl-dev libssl-dev libnghttp2-dev libjansson-dev
 	libsqlite3-dev libsecp256k1-dev libseccomp-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl openssl nginx-light)
-packages_test=(clang libclang-rt-14-dev llvm-14 procps libtss2-dev spin swtpm)
+packages_test=(clang libclang-rt-14-dev llvm-14 procps libtss2-dev spin swtpm qemu-system-x86 chromium prometheus)
 packages_slow=(iproute2 nftables libfaketime)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
@@ -170,6 +170,23 @@ install_cosmjs() {
 	(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --update-notifier=false)
 	[[ -d $folder/node_modules/@cosmjs/tendermint-rpc ]] || die "npm ended well without @cosmjs/tendermint-rpc"
 	stamp cosmjs "$folder/package-lock.json"
+}
+
+# Debian's kernel for clouds, unpacked beside the tools and not installed: for a guest of tests/tee. Without it those tests are
+# skipped by name.
+install_kernel() {
+	local package kernel=$CAISSON_TOOLS/kernel work
+	[[ -z $(compgen -G "$kernel/boot/vmlinuz-*") ]] || return 0
+	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+	say "kernel for a guest: ${package:-none that apt knows}"
+	[[ -n $package ]] || return 0
+	work=$(mktemp -d)
+	rm -rf "$kernel"
+	if ! (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" && dpkg-deb -x ./*.deb "$kernel"); then
+		say "it could not be had"
+		rm -rf "$kernel"
+	fi
+	rm -rf "$work"
 }
 
 # The packages of sdk/typescript, and the Python of sdk/python.
@@ -332,6 +349,7 @@ install_set() {
 			install_venv venv "$CAISSON_ROOT/script/requirements-test.txt"
 			install_venv venv-openapi "$CAISSON_ROOT/script/requirements-openapi.txt"
 			install_sdk
+			install_kernel
 			;;
 		slow) install_packages "${packages_slow[@]}" ;;
 		lint)

@@ -161,6 +161,26 @@ def test_a_revoked_worker(tmp_path):
         refused("no-key", bad.seal, b"anything")
 
 
+def test_a_revocation_reaches_workers_before_their_renewal(tmp_path):
+    """Certificates live an hour. The others refuse the revoked worker within seconds, though its host keeps the word of it from it;
+    when it hears of it, it drops its keys itself."""
+    with Cluster(tmp_path) as cluster:
+        cluster.start(guards=2, workers=2)
+        ks, (bad, good) = cluster.key_servers[0], cluster.workers
+        renewals = good.status()["renewals"]
+        assert bad.share(1, b"before") and good.share(0, b"before")
+        cluster.guards[0].kill()
+        ks.ask("revoke", bytes.fromhex(bad.status()["key"]))
+        wait_for(lambda: good.metric("revoked") > 0, SOON_S, "the word of it")
+        refused("revoked", good.share, 0, b"after")
+        with pytest.raises(Refused):
+            bad.share(1, b"after")
+        assert bad.joined() and good.joined() and good.status()["renewals"] == renewals
+        cluster.guards[0].start().ready()
+        wait_for(lambda: not bad.joined(), SOON_S, "the end of its keys")
+        refused("no-key", bad.seal, b"anything")
+
+
 def test_renewal_at_half_of_a_certificate_s_life(tmp_path):
     with Cluster(tmp_path, worker_s=4, key_server_s=60) as cluster:
         worker = cluster.start().workers[0]

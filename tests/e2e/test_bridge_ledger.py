@@ -26,7 +26,7 @@ def bridge(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, bridge):
-    with World(tmp_path_factory.mktemp("time"), "ledger", bridge_ledger=bridge, ledger_time={"lag_max": LAG_MAX}) as w:
+    with World(tmp_path_factory.mktemp("time"), "ledger", bridge_ledger=bridge, ledger_time={"lag_max": LAG_MAX, "registration": {"bond_min": "0", "evidence": False}}) as w:
         yield w
 
 

@@ -17,7 +17,7 @@ from lib.world import Gateway, World
 EXAMPLES, EXAMPLES_SLOW = 5, 300
 HERE = Path(__file__).parent
 # The key decides: a peer's opens nothing else. The stream does not end.
-APP, PEER = ["--exclude-path-regex", "^/v1/(peer/.*|events)$"], ["--include-path-regex", "^/v1/peer/"]
+APP, PEER = ["--exclude-path-regex", "^/v1/(peer/.*|events|operator/(pause|drain|sweep))$"], ["--include-path-regex", "^/v1/peer/"]
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,18 @@ def describe(world: World, index: int) -> dict:
             "app": side.app.address.lower(), "friend": side.friend.lower(), "user": side.user.lower(), "secret": f"0x{secret}"}
 
 
+class WithReceivers(World):
+    """The SDKs' tests receive webhooks on this machine, without TLS."""
+
+    def write_gateways(self) -> None:
+        super().write_gateways()
+        with open(self.gateways[0].config, "a", encoding="utf-8") as config:
+            config.write('\n[webhooks]\nnetworks = ["127.0.0.0/8"]\ninsecure_http = true\nretry_min_ms = 100\n')
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    with World(tmp_path_factory.mktemp("sdk"), "anvil", block_time=0.5) as w:
+    with WithReceivers(tmp_path_factory.mktemp("sdk"), "anvil", block_time=0.5) as w:
         user = "0x" + crypto.address(chains.secret_of("user of the SDK")).hex()
         home = w.sides[0]
         home.chain.rpc.wait_receipt(home.chain.rpc.send(home.owner, user, value=ETHER, gas=60_000))

@@ -1,6 +1,7 @@
 """What applications sign and a gateway sends: POST /v1/messages and /v1/transfers in the mode submit. anvil signs, for accounts of its own."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -14,6 +15,7 @@ UNIT = 10**18
 GWEI = 10**9
 ENOUGH_GAS = 500_000
 TOO_LITTLE_GAS = 60_000
+EXIT_USAGE, EXIT_REFUSED = 2, 3
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,27 @@ def test_a_transfer(world):
     told = submit(world, body, sign(world, body, "/v1/transfers"), 202, "/v1/transfers")
     assert [t["what"] for t in told["transactions"]] == ["transfer"]
     world.gateways[0].ends(told["request_id"])
+
+
+def test_on_the_command_line(world, tmp_path):
+    """A message watched to its end, a transfer whose transaction is in a file, and what is refused before and by the gateway."""
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    to, body = account(abroad, abroad.app.address), message(world, b"by hand")
+    signed = sign(world, body)
+    run = gateway.caisson("send", "submit", "--to", to, "--payload", body["payload"], "--transaction", signed, "--watch", "--json", timeout_s=END_TIMEOUT_S)
+    assert run.returncode == 0, run.stderr + run.stdout
+    assert json.loads(run.stdout.splitlines()[-1])["state"] == "finalized" and abroad.app.read("lastPayload") == b"by hand"
+    assert gateway.caisson("send", "submit", "--to", to, "--payload", body["payload"], "--transaction", signed).returncode == EXIT_REFUSED
+    home.token.write(home.user, "approve", home.bridge.address, UNIT)
+    transfer = {"to": account(abroad, abroad.friend), "amount": str(UNIT)}
+    (tmp_path / "signed").write_text(sign(world, transfer, "/v1/transfers") + "\n")
+    argv = ["transfer", "submit", "--to", transfer["to"], "--amount", transfer["amount"]]
+    run = gateway.caisson(*argv, "--transaction", f"@{tmp_path / 'signed'}", "--json")
+    assert run.returncode == 0, run.stderr
+    gateway.ends(json.loads(run.stdout)["request_id"])
+    for more in ([], ["--transaction", f"@{tmp_path / 'nothing'}"], ["--mode", "submit"]):
+        assert gateway.caisson(*argv, *more).returncode == EXIT_USAGE, more
+    assert gateway.caisson(*argv, "--transaction", signed[:-2]).returncode == EXIT_REFUSED
 
 
 def test_what_is_refused(world):

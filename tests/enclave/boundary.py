@@ -16,7 +16,7 @@ from lib import crypto, tools
 
 TYPES = {"Hello": 2, "Init": 4, "Export": 6, "Import": 8, "ClientCreate": 10, "ClientUpdate": 12, "Conflict": 14,
          "SignMessages": 16, "SignOutcomes": 18, "LearnKey": 20, "SignTransaction": 22, "Rotate": 24, "PublicKeys": 26,
-         "Status": 28, "Probe": 30, "ClientQuorum": 32, "ClockAsk": 34, "ClockAnswers": 36, "AnchorProve": 38, "AnchorSign": 40,
+         "Status": 28, "Probe": 30, "ClientQuorum": 32, "ClockAsk": 34, "ClockAnswers": 36, "AnchorProve": 38, "AnchorSign": 40, "Attested": 42,
          "AnswerApp": 64, "AnswerChain": 66, "Feeds": 68, "DryRun": 70}
 REPLIES = {"ClientCreate": "ClientReply", "ClientUpdate": "ClientReply", "SignMessages": "SignedReply",
            "SignOutcomes": "SignedOutcomesReply", "AnswerApp": "OracleReply", "AnswerChain": "OracleReply", "Feeds": "OracleReply",

@@ -276,11 +276,13 @@ def test_arguments_are_checked():
         assert subprocess.run([program(), *argv], capture_output=True).returncode == 64
 
 
-def test_a_descriptor_that_is_no_listening_unix_socket(setup):
+@pytest.mark.parametrize("listens, code", [(False, 65), (True, 71)])
+def test_a_descriptor_that_is_no_listening_unix_socket(setup, listens, code):
     folder, path, lineage = setup
     with socket.socket(socket.AF_INET) as other:
         other.bind(("127.0.0.1", 0))
-        other.listen()
+        if listens:
+            other.listen()
         read, write = os.pipe()
         os.write(write, ROOT)
         os.close(write)
@@ -288,7 +290,7 @@ def test_a_descriptor_that_is_no_listening_unix_socket(setup):
                               lineage, "--manifest", path], pass_fds=[other.fileno(), read], capture_output=True,
                              timeout=20)
         os.close(read)
-        assert run.returncode == 65
+        assert run.returncode == code
 
 
 # --- the sandbox ----------------------------------------------------------------------------------------------------
@@ -509,9 +511,9 @@ class Wrapped(Enclave):
 
 
 # Which lines of enclave/symbols.allow beside those of every enclave, and which libraries.
-PROGRAMS = {"caisson-enclave": ({"fetch"}, {"libssl", "libnghttp2"}),
-            "caisson-oracle-enclave": ({"fetch", "oracle"}, {"libssl", "libnghttp2", "libsodium"}),
-            "caisson-cluster-enclave": ({"cluster"}, {"libssl"})}
+PROGRAMS = {"caisson-enclave": ({"attested", "fetch", "tls"}, {"libssl", "libnghttp2"}),
+            "caisson-oracle-enclave": ({"attested", "fetch", "oracle", "tls"}, {"libssl", "libnghttp2", "libsodium"}),
+            "caisson-cluster-enclave": ({"cluster", "tls"}, {"libssl"})}
 
 
 def imports_of(binary: Path) -> set[str]:
@@ -531,7 +533,7 @@ def test_imports_are_the_allowed_ones(name):
         parts.add("probes")
     lines = [line.split() for line in (tools.ROOT / "enclave" / "symbols.allow").read_text().splitlines()
              if line and not line.startswith("#")]
-    assert {line[0] for line in lines if len(line) == 2} == {"cluster", "fetch", "oracle", "probes"}
+    assert {line[0] for line in lines if len(line) == 2} == {"attested", "cluster", "fetch", "oracle", "probes", "tls"}
     allowed = {line[-1] for line in lines if len(line) == 1 or line[0] in parts}
     assert imports <= allowed, f"new imports: {sorted(imports - allowed)}: a design decision, see enclave/symbols.allow"
 

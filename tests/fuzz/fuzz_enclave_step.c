@@ -75,14 +75,14 @@ static void by_ledger(void)
 {
 	struct enclave *e = w->e;
 	e->manifest.insecure_host_time = false;
-	e->manifest.ledger.keys.count = e->manifest.ledger.keys.threshold = 1;
-	assert_ok(cs_key_x(w->sig, &e->manifest.ledger.keys.keys[0], &clock_key));
+	e->manifest.ledger.time.keys.count = e->manifest.ledger.time.keys.threshold = 1;
+	assert_ok(cs_key_x(w->sig, &e->manifest.ledger.time.keys.keys[0], &clock_key));
 	e->manifest.ledger.proof_age_max_s = 1000;
 	e->manifest.ledger.anchor_lag_max = 4;
 	e->ledger = &e->chains[0];
-	e->clock.is_open = true;
-	e->clock.nonce = clock_nonce;
-	e->clock.made = 1;
+	e->clock.nonces.is_open = true;
+	e->clock.nonces.nonce = clock_nonce;
+	e->clock.nonces.made = 1;
 	e->anchor.checked = true;
 	e->anchor.proof_time_s = w->now.low_s;
 }

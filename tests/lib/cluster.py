@@ -1,6 +1,6 @@
 """A key cluster on this machine: key servers, guards and workers as processes, under manifests that one administrator signs.
 
-Everything is simulated (insecure_accept_simulated): the evidence is what each process claims about itself.
+A process is simulated (insecure_accept_simulated: its evidence is what it claims about itself), or on one of lib.machines.
 """
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .proc import Process, children_of
 from .rpc import wait_for
 from .service import toml, write_secret
 from .tools import ROOT, find_build, free_ports
+
+if TYPE_CHECKING:
+    from .machines import Machine
 
 START_TIMEOUT_S = 180
 APPLICATION = "ledger-index"
@@ -44,6 +48,10 @@ def measure(program: Path) -> str:
     return subprocess.run([program, "--measure"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def caisson(build: Path, *arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([build / "bin" / "caisson", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
 def other_build(program: Path, to: Path) -> Path:
     """The same program with a byte more at its end: another measurement."""
     shutil.copy(program, to)
@@ -55,8 +63,9 @@ def other_build(program: Path, to: Path) -> Path:
 class Process_:
     """One process of the cluster: its folder, its life, questions to it."""
 
-    def __init__(self, cluster: "Cluster", name: str, role: str, settings: dict, program: Path | None = None):
-        self.cluster, self.name, self.role, self.settings = cluster, name, role, settings
+    def __init__(self, cluster: "Cluster", name: str, role: str, settings: dict, program: Path | None = None,
+                 machine: Machine | None = None):
+        self.cluster, self.name, self.role, self.settings, self.machine = cluster, name, role, settings, machine
         self.program = program or cluster.program
         self.folder = cluster.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,10 +80,15 @@ class Process_:
         if self.role == "worker":
             lines.append(f"application = {toml(self.settings.get('application', APPLICATION))}")
         lines += ["[enclave]", f"program = {toml(str(self.program))}", f"first = {toml(self.cluster.first)}", f"manifests = {toml(manifests)}"]
-        if self.cluster.arguments:
-            lines.append(f"args = {toml(self.cluster.arguments)}")
+        machine = self.machine.prepare(self.folder) if self.machine else {}
+        arguments = [*self.cluster.arguments, *machine.pop("args", [])]
+        if arguments:
+            lines.append(f"args = {toml(arguments)}")
+        lines += [f"{key} = {toml(value)}" for key, value in machine.items()]
         lines.append("[network]")
         lines += [f"{key} = {toml(self.settings[key])}" for key in ("listen", "local", "peers") if key in self.settings]
+        if self.cluster.ledger:
+            lines += ["[ledger]", *(f"{key} = {toml(value)}" for key, value in self.cluster.ledger.items())]
         lines += ["[metrics]", f"port = {self.metrics_port}"]
         self.config.write_text("\n".join(lines) + "\n")
 
@@ -164,8 +178,10 @@ class Cluster:
     """with Cluster(folder) as c: c.start(guards=2, workers=4). Processes are in c.key_servers, c.guards, c.workers."""
 
     def __init__(self, folder: Path, build: Path | None = None, worker_s: int = 3600, key_server_s: int = 86400, decrypt_s: int | None = None,
-                 arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None):
-        self.folder, self.build = folder, build or find_build()
+                 arguments: list[str] | None = None, builds: dict[str, list[tuple[str, str]]] | None = None,
+                 holders: int = 0, threshold: int = 0, time: dict | None = None, ledger: dict | None = None, machines: list[Machine] = ()):
+        """time: the manifest's members about it; ledger: id, tag and nodes of [ledger]. Without them: the host's clock."""
+        self.folder, self.build, self.machines = folder, build or find_build(), list(machines)
         folder.mkdir(parents=True, exist_ok=True)
         self.program = self.build / "bin" / "caisson-cluster-enclave"
         self.arguments = os.environ.get("CAISSON_CLUSTER_ARGS", "").split() if arguments is None else arguments
@@ -177,25 +193,40 @@ class Cluster:
         self.manifests: list[Path] = []
         self.first = ""
         self.administrator = manifest_tool("keygen", folder / "administrator.key")
+        self.time, self.ledger = time or {"time": ["insecure_host_time"]}, ledger
+        self.holders = [folder / f"holder-{i}.key" for i in range(holders)]
+        self.recovery = {"keys": [self.keygen(path) for path in self.holders], "threshold": threshold}
         self.builds = builds or {role: [(f"{role} 1", measure(self.program))] for role in ("key_server", "guard", "worker")}
         self.names: dict[str, int] = {}
         self.sign()
+
+    def keygen(self, path: Path) -> str:
+        """A holder's key; gives the public one."""
+        run = caisson(self.build, "keygen", "--recovery", path)
+        assert run.returncode == 0, run.stderr
+        return run.stdout.strip()
 
     # ---- manifests ----
 
     def draft(self, **changes) -> dict:
         def policy(role):
-            return {"insecure_accept_simulated": True, "version": 1, "measurements": [
-                {"kind": "simulated", "label": label, "values": {"measurement": value}} for label, value in self.builds[role]]}
+            listed = [{"kind": "simulated", "label": label, "values": {"measurement": value}} for label, value in self.builds[role]]
+            listed += [machine.reference(f"{role} on {machine.kind}") for machine in self.machines]
+            return {"insecure_accept_simulated": True, "version": 1, "measurements": listed,
+                    **({"insecure_accept_test_roots": True} if self.machines else {})}
+        policies = {role: policy(role) for role in ("guard", "key_server", "worker")}
         number = len(self.manifests) + 1
         draft = {
             "administrators": {"keys": [self.administrator], "threshold": 1},
-            "applications": [{"builds": [label for label, _ in self.builds["worker"]], "name": APPLICATION}],
+            "applications": [{"builds": [one["label"] for one in policies["worker"]["measurements"]], "name": APPLICATION}],
             "epochs": {"decrypt_s": self.decrypt_s, "length_s": 0}, "lives": self.lives, "name": "tests", "number": number,
-            "peer_number_min": 1, "policies": {role: policy(role) for role in ("guard", "key_server", "worker")},
-            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": {"keys": [], "threshold": 0},
-            "time": ["insecure_host_time"], "version": 1}
-        return {**draft, **changes}
+            "peer_number_min": 1, "policies": policies,
+            "previous": self.hash if self.manifests else "0x" + "00" * 32, "recovery": self.recovery,
+            "version": 1}
+        if self.machines:
+            from .machines import roots_of
+            draft["roots"] = roots_of(self.machines)
+        return {**draft, **self.time, **changes}
 
     def sign(self, **changes) -> Path:
         """The next manifest of the lineage, over what is in self.builds now; processes that start from here on are given it."""
@@ -213,25 +244,26 @@ class Cluster:
         self.names[kind] = self.names.get(kind, 0) + 1
         return f"{kind}{self.names[kind]}"
 
-    def add_key_server(self, peers: list[str] = (), program: Path | None = None) -> Process_:
-        port = free_ports(1)[0]
+    def add_key_server(self, peers: list[str] = (), program: Path | None = None, machine: Machine | None = None,
+                       listen: str | None = None) -> Process_:
         process = Process_(self, self._name("ks"), "key-server",
-                           {"listen": f"127.0.0.1:{port}", "peers": list(peers)}, program)
+                           {"listen": listen or f"127.0.0.1:{free_ports(1)[0]}", "peers": list(peers)}, program, machine)
         self.key_servers.append(process)
         return process
 
-    def add_guard(self, program: Path | None = None, peers: list[str] | None = None) -> Process_:
+    def add_guard(self, program: Path | None = None, peers: list[str] | None = None, machine: Machine | None = None) -> Process_:
         if peers is None:
             peers = [k.settings["listen"] for k in self.key_servers]
-        process = Process_(self, self._name("guard"), "guard", {"local": "guard.sock", "peers": peers}, program)
+        process = Process_(self, self._name("guard"), "guard", {"local": "guard.sock", "peers": peers}, program, machine)
         self.guards.append(process)
         return process
 
-    def add_worker(self, guard: Process_, program: Path | None = None, application: str = APPLICATION, peers: list[str] = ()) -> Process_:
+    def add_worker(self, guard: Process_, program: Path | None = None, application: str = APPLICATION, peers: list[str] = (),
+                   machine: Machine | None = None) -> Process_:
         port = free_ports(1)[0]
         process = Process_(self, self._name("worker"), "worker",
                            {"local": str(guard.folder / "guard.sock"), "listen": f"127.0.0.1:{port}", "peers": list(peers),
-                            "application": application}, program)
+                            "application": application}, program, machine)
         self.workers.append(process)
         return process
 

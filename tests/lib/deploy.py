@@ -100,6 +100,9 @@ class Queue:
     def call(self, contract: Contract, name: str, *values) -> None:
         self.open.append(contract.send(self.sender, name, *values))
 
+    def send(self, address: str, data: bytes) -> None:
+        self.open.append(self.chain.rpc.send(self.sender, address, data))
+
     def end(self) -> None:
         for tx in self.open:
             self.chain.rpc.wait_receipt(tx)
@@ -290,11 +293,11 @@ def deploy_oracle(chain: Chain, insecure: bool = True) -> OracleContracts:
     return OracleContracts(chain, owner, guardian, user, requests, feeds, consumer)
 
 
-def register_oracle(contracts: OracleContracts, lineage: str, oracle: bytes, key: dict, evidence_digest: str, manifest_hash: str) -> None:
-    """The owner names the oracle and the key of its enclave at both contracts, and opens asking."""
+def register_oracle(contracts: OracleContracts, lineage: str, name_key) -> None:
+    """The owner names the oracle and the key of its enclave at both contracts, and opens asking. name_key(address): registerKey's data."""
     queue = Queue(contracts.chain, contracts.owner)
     for contract in (contracts.requests, contracts.feeds):
         queue.call(contract, "registerOracle", lineage, 1)
-        queue.call(contract, "registerKey", oracle, key["epoch"], key["public_key"], evidence_digest, manifest_hash)
+        queue.send(contract.address, name_key(contract.address))
     queue.call(contracts.requests, "setTerms", ORACLE_TERMS)
     queue.end()

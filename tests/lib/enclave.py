@@ -40,10 +40,10 @@ def sample_manifest(folder: Path, program: Path, mode: str = "insecure_dev_head"
 class Enclave:
     """with Enclave(folder) as enclave: enclave.path is its socket."""
 
-    def __init__(self, folder: Path, program: Path | None = None, arguments: list[str] | None = None):
+    def __init__(self, folder: Path, program: Path | None = None, arguments: list[str] | None = None, mode: str = "insecure_dev_head"):
         folder.mkdir(parents=True, exist_ok=True)
         self.program = program or find_build() / "bin" / "caisson-enclave"
-        manifest, lineage = sample_manifest(folder, self.program)
+        manifest, lineage = sample_manifest(folder, self.program, mode)
         self.path = folder / "enclave.sock"
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))

@@ -14,6 +14,7 @@ from lib import report, snp_evidence, tpm_evidence
 from lib.tee import Key
 
 SGX, TDX, SNP, TPM, SIMULATED = 1, 2, 3, 4, 5
+AFFIRMING = 1
 WARNING = 2  # what stands under roots of the tests is never more
 UP_TO_DATE = 1
 ROLES = {rv.BRIDGE: "bridge-enclave", rv.ORACLE: "oracle-enclave"}

@@ -43,7 +43,7 @@ def finality(chain: Chain, confirmations: int = CONFIRMATIONS, seals_min: int = 
     return {**fields, "mode": "clique", "seals_min": seals_min, "epoch": 30000, "period_s": 1}
 
 
-def time_of(bridge, proof_age_s: int = 60, lag_max: int = 16, clock_error_s: int = 2) -> dict:
+def time_of(bridge, proof_age_s: int = 60, lag_max: int = 16, clock_error_s: int = 2, registration: dict | None = None) -> dict:
     """What of a manifest says that the time is that of a bridge's ledger (bridge_ledger.py), whose newest block is the anchor."""
     anchor_hash, header = bridge.rpc.header()
     finality_ = {"anchor_hash": anchor_hash, "anchor_height": int(header["height"]), "anchor_age_max_s": ANCHOR_AGE_MAX_S,
@@ -52,7 +52,7 @@ def time_of(bridge, proof_age_s: int = 60, lag_max: int = 16, clock_error_s: int
     return {"time": ["ledger"], "ledger": {
         "anchor_lag_max": lag_max, "caip2": bridge.caip2, "clock_error_s": clock_error_s, "finality": finality_,
         "genesis": "0x" + bridge.tag.hex(), "proof_age_max_s": proof_age_s, "quorum": len(bridge.time_keys) // 2 + 1,
-        "time_keys": bridge.time_keys}}
+        "time_keys": bridge.time_keys, **({"registration": registration} if registration else {})}}
 
 
 def row(chain: Chain, finality_: dict, gateway: str, code_hash: str, remotes: list[str], sweep_to: str, gas_limit: int) -> dict:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import oracle_vectors as ov
 
-from . import abi, chains, crypto, deploy, manifests
+from . import abi, chains, crypto, deploy, manifests, naming
 from .deploy import ANSWERED, END_TIMEOUT_S, OPEN, REFUNDED, UNKNOWN  # noqa: F401
 from .proc import Process
 from .rpc import wait_for
@@ -112,6 +112,11 @@ class Oracle(Service):
                                        told["manifest_number"], abi.to_bytes(told["manifest_hash"]),
                                        abi.to_bytes(told["evidence_digest"]))
 
+    def kept_evidence(self) -> dict:
+        """What answers of its newest key name."""
+        return wait_for(lambda: self._found(f"/v1/oracle/evidence/{self.get('/v1/oracle/key')['evidence_digest']}"), START_TIMEOUT_S,
+                        f"evidence that is kept ({self.log})", 0.05)
+
     # ---- requests of apps ----
 
     def ask(self, spec_: bytes | dict, timeout_s: float = END_TIMEOUT_S, **more) -> dict:
@@ -169,12 +174,15 @@ def measurement(build: Path) -> str:
 
 
 def register(oracle: Oracle, manifest_hash: str, measured: str) -> bytes:
-    """The owner compares the enclave's hello with what was deployed, then names oracle and key; returns the oracle's identity."""
+    """The owner compares the enclave's hello with what was deployed, then names the oracle, and its key by the evidence that
+    answers name; returns the oracle's identity."""
     told, keys = oracle.enclave(), oracle.get("/v1/oracle/key")
     identity = ov.identity(abi.to_bytes(manifest_hash))
     if told["manifest_hash"] != manifest_hash or told["measurement"] != measured or keys["oracle"] != abi.to_hex(identity):
         raise RuntimeError("the enclave is not the one of the manifest")
-    deploy.register_oracle(oracle.contracts, told["lineage"], identity, keys["answers"], told["evidence_digest"], manifest_hash)
+    evidence = oracle.kept_evidence()
+    deploy.register_oracle(oracle.contracts, told["lineage"],
+                           lambda contract: naming.call(oracle.build, oracle.folder, evidence, measured, contract, identity))
     rpc = oracle.contracts.chain.rpc
     rpc.wait_receipt(rpc.send(oracle.contracts.owner, oracle.operator, value=GAS_MONEY_WEI, gas=21000))
     return identity

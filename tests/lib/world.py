@@ -10,7 +10,7 @@ import socket
 import time
 from pathlib import Path
 
-from . import abi, bridge_ledger, chains, crypto, deploy, ledger, ledger_kinds, manifests, openapi, oracle
+from . import abi, bridge_ledger, chains, crypto, deploy, ledger, ledger_kinds, manifests, naming, openapi, oracle
 from .manifests import CONFIRMATIONS
 from .proc import Process
 from .rpc import wait_for
@@ -25,7 +25,7 @@ SEND_GAS = 400_000
 TRANSFER_GAS = 60_000
 # A ledger whose application runs under a real CometBFT is named by its version.
 KINDS = {"ledger": ("ledger", "ledger"), "cometbft": ("cometbft-0.38", "cometbft-0.40"), "anvil": ("anvil", "anvil"), "geth-clique": ("geth-clique", "geth-clique"), "mixed": ("anvil", "ledger")}
-SCOPES = "read,send,sponsor,operate"
+SCOPES = "read,send,sponsor,operate,webhook"
 
 
 class Gateway(Service):
@@ -286,18 +286,18 @@ class World:
         return max(gateway.enclave()["keys"], key=lambda k: k["epoch"])
 
     def register_keys(self) -> None:
-        """The owner compares the enclave's hello with what was deployed, then names its key on the other chain."""
+        """The owner compares the enclave's hello with what was deployed, then names its key on the other chain by fresh evidence."""
         told = [g.enclave() for g in self.gateways]
         for enclave in told:
             if enclave["manifest_hash"] != self.manifest_hash or enclave["measurement"] != self.measurement():
                 raise RuntimeError("the enclave is not the one of the manifest")
         sent = []
         for i, side in enumerate(self.sides):
-            own, other = self.enclave_key(self.gateways[i]), told[1 - i]
-            remote = max(other["keys"], key=lambda k: k["epoch"])
+            own, nonce = self.enclave_key(self.gateways[i]), secrets.token_hex(32)
             rpc = side.chain.rpc
-            sent.append((rpc, side.gateway.send(side.owner, "registerKey", self.sides[1 - i].identity, remote["epoch"],
-                                                remote["public_key"], other["evidence_digest"], self.manifest_hash)))
+            evidence = self.gateways[1 - i].get(f"/v1/enclave/evidence?nonce={nonce}")
+            sent.append((rpc, rpc.send(side.owner, side.gateway.address, naming.call(
+                self.build, self.folder, evidence, self.measurement(), side.gateway.address, self.sides[1 - i].identity, nonce))))
             sent.append((rpc, rpc.send(side.owner, own["gas_address"], value=GAS_MONEY_WEI, gas=TRANSFER_GAS)))
             sent.append((rpc, rpc.send(side.owner, self.gateways[i].operator, value=GAS_MONEY_WEI, gas=TRANSFER_GAS)))
         if self.apps:

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import envelope_vectors as ev
 import oracle_vectors as ov
 from lib import fetch, tools
 from lib.proc import Process
@@ -18,6 +19,7 @@ from oracle.rest import ASK, OPERATE, READ, Oracle, check, unhex
 from oracle_enclave.world import seal, source, spec
 
 OK, FAILED, USAGE, REFUSED, UNREACHABLE, TIMEOUT, NO, CLAIMED = range(8)
+SIMULATED = 3  # of evidence: accepted only by insecure_accept_simulated
 ZERO_KEY = "0x" + "79" * 32
 SECRET = "s3cr3t-value-of-a-test"
 
@@ -191,6 +193,120 @@ def test_a_changed_answer_is_not_shown_as_one(rest, answered, change, tmp_path):
             done = cli(rest, "oracle", "ask", path, "--audience", "shop", "--out", out, *options, url=liar.url)
             assert done.returncode == NO, done.stdout
             assert not out.exists()
+
+
+# ---- an answer, and whose enclave it was
+
+def policy_of(path, measurement: str, **more):
+    path.write_text(json.dumps({"version": 1, "measurements": [{"kind": "simulated", "values": {"measurement": measurement[2:]}}],
+                                "insecure_accept_simulated": True, **more}))
+    return path
+
+
+@pytest.fixture
+def proven(rest, answered, tmp_path):
+    """(answer, evidence, policy): files, with which an auditor who was given them needs nobody."""
+    _, document = answered
+    answer, evidence = tmp_path / "audited.answer", tmp_path / "evidence.json"
+    answer.write_text(json.dumps(document))
+    done = cli(rest, "enclave", "evidence", "--digest", document["enclave_evidence_digest"])
+    assert done.returncode == OK, done.stderr
+    evidence.write_text(done.stdout)
+    return answer, evidence, policy_of(tmp_path / "policy.json", keys(rest)["measurement"])
+
+
+def audit(oracle, answer, evidence, policy, *more) -> tuple[int, dict]:
+    done = cli(oracle, "verify", answer, "--evidence", evidence, "--policy", policy, *more, "--json", url="http://127.0.0.1:9")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_an_answer_came_from_this_build_under_this_policy(rest, proven):
+    answer, evidence, policy = proven
+    code, told = audit(rest, *proven)
+    assert code == SIMULATED and told["ok"] is False, told  # nobody vouches for the hardware: never 0
+    assert told["evidence"]["unproven"] is None and told["statement"]["key_from"] == "evidence"
+    assert told["evidence"]["verdict"]["status"] == "warning" and told["evidence"]["verdict"]["insecure"] is True
+    assert told["evidence"]["named"] == told["evidence"]["given"] == keys(rest)["evidence_digest"]
+    assert told["statement"]["key"] == keys(rest)["answers"]["public_key"]
+    # With its key from elsewhere as well, and for people.
+    assert audit(rest, *proven, "--key", told["statement"]["key"])[0] == SIMULATED
+    shown = cli(rest, "verify", answer, "--evidence", evidence, "--policy", policy)
+    assert shown.returncode == SIMULATED and "key, proven" in shown.stdout and "INSECURE" in shown.stdout
+
+
+def test_evidence_that_does_not_prove_an_answer(rest, proven, tmp_path):
+    answer, evidence, policy = proven
+    document, given = json.loads(answer.read_text()), json.loads(evidence.read_text())
+
+    def refused(why: str, policy=policy, more=(), of_answer=(), of_evidence=(), code=NO):
+        (tmp_path / "a").write_text(json.dumps({**document, **dict(of_answer)}))
+        (tmp_path / "e").write_text(json.dumps({**given, **dict(of_evidence)}))
+        got, told = audit(rest, tmp_path / "a", tmp_path / "e", policy, *more)
+        assert got == code and why in json.dumps(told) and not told.get("ok"), (got, told)
+
+    fresh = json.loads(cli(rest, "enclave", "evidence").stdout)  # of the same enclave, but not what the answer names
+    assert fresh["evidence_digest"] != given["evidence_digest"]
+    refused("names other evidence", of_evidence=fresh.items())
+    refused("names no evidence", of_answer=[("enclave_evidence_digest", None)])
+    refused("names other evidence", of_answer=[("enclave_evidence_digest", ZERO_KEY)])
+    refused("binds another key than --key", more=["--key", ZERO_KEY])
+    # Each word of the document that report data binds: it is not what the enclave said.
+    forged = [{**k, "public_key": ZERO_KEY} for k in given["keys"]]
+    refused("policy-report-data", of_evidence=[("keys", forged)])
+    refused("policy-report-data", of_evidence=[("nonce", "0x" + "22" * 32)])
+    refused("does not bind the key", of_evidence=[("keys", [{**k, "epoch": 9} for k in given["keys"]])])
+    refused("another manifest", of_evidence=[("manifest_number", 2)])
+    refused("another lineage", of_evidence=[("lineage", ZERO_KEY)])
+    refused("not of an oracle's enclave", of_evidence=[("role", "bridge-enclave")])
+    refused("another domain", of_evidence=[("insecure_flags", 0)])
+    # Another build; nothing simulated; and no policy at all.
+    refused('"executables": 96', policy=policy_of(tmp_path / "other", "0x" + "11" * 32))
+    refused("contraindicated", policy=policy_of(tmp_path / "strict", keys(rest)["measurement"], insecure_accept_simulated=False))
+    done = cli(rest, "verify", answer, "--evidence", evidence)
+    assert done.returncode == NO
+    bare = tmp_path / "bare"
+    bare.write_text(given["evidence"])
+    assert cli(rest, "verify", answer, "--evidence", bare, "--policy", policy).returncode == USAGE
+    assert cli(rest, "verify", answer, "--policy", policy).returncode == USAGE
+    assert cli(rest, "enclave", "evidence", "--digest", ZERO_KEY).returncode == REFUSED
+    assert cli(rest, "enclave", "evidence", "--digest", "0x12").returncode == USAGE
+
+
+def test_a_key_is_named_by_accepted_evidence_alone(rest, proven, tmp_path):
+    _, evidence, policy = proven
+    given, contract = json.loads(evidence.read_text()), "0x" + "ab" * 20
+
+    def register(*more, evidence=evidence, policy=policy, code=OK):
+        done = cli(rest, "keys", "register", "--evidence", evidence, "--contract", contract,
+                   *(["--policy", policy] if policy else []), "--json", *more, url="http://127.0.0.1:9")
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+    assert "--insecure-verdict" in register(code=NO).stderr
+    done = register("--insecure-verdict")
+    assert "INSECURE" in done.stderr
+    told = json.loads(done.stdout)
+    key = keys(rest)["answers"]
+    words = [told["remote"], f"0x{key['epoch']:064x}", key["public_key"], given["evidence_digest"], given["manifest_hash"]]
+    selector = ev.keccak(b"registerKey(bytes32,uint64,bytes32,bytes32,bytes32)")[:4].hex()
+    assert told["to"] == contract and told["data"] == "0x" + selector + "".join(w[2:] for w in words)
+    assert told["remote"] == keys(rest)["oracle"] and told["verdict"]["status"] == "warning"
+    # Refused: no policy, one without measurements, another build, another key's words, no such epoch, bare evidence.
+    register(policy=None, code=USAGE)
+    loose = tmp_path / "loose"
+    loose.write_text('{"version": 1, "insecure_accept_simulated": true}')
+    register("--insecure-verdict", policy=loose, code=USAGE)
+    register("--insecure-verdict", policy=policy_of(tmp_path / "other", "0x" + "11" * 32), code=NO)
+    forged = tmp_path / "forged"
+    forged.write_text(json.dumps({**given, "keys": [{**k, "public_key": ZERO_KEY} for k in given["keys"]]}))
+    register("--insecure-verdict", evidence=forged, code=NO)
+    register("--insecure-verdict", "--epoch", 9, code=NO)
+    register("--insecure-verdict", "--remote", ZERO_KEY, code=NO)
+    register("--insecure-verdict", "--nonce", "11" * 16, code=NO)
+    register("--insecure-verdict", "--nonce", given["nonce"])
+    bare = tmp_path / "bare"
+    bare.write_text(given["evidence"])
+    register("--insecure-verdict", evidence=bare, code=USAGE)
 
 
 def test_the_answer_to_another_question_is_no(rest, answered, port, write, tmp_path):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import oracle_vectors as ov
-from lib import abi
+from lib import abi, naming, oracle
 from lib.oracle import ANSWERED, source, spec
 from lib.rpc import wait_for
 from oracle.feed_world import E8, NAMES, QUICK, WAIT_S, FeedWorld
@@ -236,6 +236,23 @@ def test_a_round_that_failed_is_signed_as_well(world, cli, tmp_path):
     assert (document["code_name"], document["value"], document["value_abi"]) == ("disagreement", None, "0x")
     assert cli("verify", str(out), "--key", key).returncode == OK
     assert cli("verify", changed(out, tmp_path / "x.json", code=0, code_name="ok"), "--key", key).returncode == NO
+
+
+def test_the_register_names_the_evidence_of_answers(world, cli, text, tmp_path):
+    """On the chain by `caisson keys register` at birth: what the contracts' owner looked at is what answers and rounds are proven by."""
+    asked = world.contracts.ask(text)
+    assert world.contracts.ends(asked) == (ANSWERED, 0)
+    answer, evidence, policy = tmp_path / "answer.json", tmp_path / "evidence.json", tmp_path / "policy.json"
+    assert cli("oracle", "get", abi.to_hex(asked["id"]), "--out", str(answer)).returncode == OK
+    named = json.loads(answer.read_text())["enclave_evidence_digest"]
+    for contract in (world.contracts.requests, world.contracts.feeds):
+        assert [abi.to_hex(event["evidenceDigest"]) for event in world.contracts.logs(contract, "KeyRegistered")] == [named]
+    evidence.write_text(cli("enclave", "evidence", "--digest", named).stdout)
+    policy.write_text(json.dumps(naming.policy(oracle.measurement(world.oracle.build))))
+    told = json.loads(cli("verify", str(answer), "--evidence", str(evidence), "--policy", str(policy), "--json").stdout)
+    assert told["evidence"]["unproven"] is None and told["statement"]["key"] == registered(world)
+    policy.write_text(json.dumps(naming.policy("0x" + "11" * 32)))
+    assert cli("verify", str(answer), "--evidence", str(evidence), "--policy", str(policy)).returncode == NO
 
 
 def test_rotate_the_key_of_answers(world, cli, text, path):

@@ -474,6 +474,10 @@ def test_rotation_of_keys_without_contracts(rest_world, tmp_path):
         assert status == 202 and told["epoch"] == 2 and told["contracts"] == [], told
         second = oracle.ask(text)[1]
         assert second["statement"]["epoch"] == 2 and second["key"] == told["public_key"]
+        # Each key has evidence that binds it; the first one's was made before there was a second.
+        named = [document["enclave_evidence_digest"] for document in (first, second)]
+        bound = [[k["public_key"] for k in oracle.get(f"/v1/oracle/evidence/{digest}")["keys"]] for digest in named]
+        assert named[0] != named[1] and told["public_key"] in bound[1] and told["public_key"] not in bound[0] and first["key"] in bound[0]
         assert check(second, rest_world.identity(), text) == PRICE
         # A box sealed to the last key is still opened.
         secret = spec(source(rest_world.server().port, path="/q?key={secret:key}"))
@@ -489,6 +493,7 @@ def test_rotation_of_keys_without_contracts(rest_world, tmp_path):
         assert (again["answers"], again["secrets"]) == (keys["answers"], keys["secrets"])
         third = oracle.ask(text)[1]
         assert third["statement"]["epoch"] == 2 and check(third, rest_world.identity(), text) == PRICE
+        assert third["enclave_evidence_digest"] == named[1] == again["evidence_digest"]
         assert oracle.answer(first["id"]) == first
 
 

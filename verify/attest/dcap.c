@@ -104,6 +104,19 @@ static void check_form(struct run *run)
 
 /* ---- the platform's certificate ---- */
 
+/* One of the collateral's, or a new one: chains end in the same two certificates. */
+static enum cs_err read_certificate(struct run *run, struct x509_certificate *out,
+				    struct cs_bytes der)
+{
+	const struct x509_pool *known = &run->collateral->pool;
+	for (size_t i = 0; i < known->certificate_count; i++)
+		if (cs_bytes_eq(known->certificates[i].der, der)) {
+			*out = known->certificates[i];
+			return CS_OK;
+		}
+	return x509_certificate_parse(out, der, run->work->why);
+}
+
 /* The quote's certificates behind those of the collateral, whose signatures are known to be good. */
 static enum cs_err read_chain(struct run *run)
 {
@@ -125,7 +138,7 @@ static enum cs_err read_chain(struct run *run)
 		if (!cs_bytes_eq(label, cs_bytes_str("CERTIFICATE")))
 			return cs_fail(run->work->why, CS_ERR_MALFORMED,
 				       "quote: not only certificates in its chain");
-		CS_TRY(x509_certificate_parse(&all[n++], der, run->work->why));
+		CS_TRY(read_certificate(run, &all[n++], der));
 	}
 	if (err != CS_ERR_NOT_FOUND || n == first)
 		return cs_fail(run->work->why, n == first ? CS_ERR_MALFORMED : err,
@@ -211,11 +224,14 @@ static enum cs_err check_pck(struct run *run, bool *good)
 	struct cs_arena *arena = run->work->arena;
 	struct cs_bytes fmspc = cs_arena_copy(arena, CS_BYTES_OF(run->pck.fmspc));
 	struct cs_bytes pce_id = cs_arena_copy(arena, CS_BYTES_OF(run->pck.pce_id));
-	if (fmspc.p == NULL || pce_id.p == NULL)
+	struct cs_bytes ppid = cs_arena_copy(arena, CS_BYTES_OF(run->pck.ppid));
+	if (fmspc.p == NULL || pce_id.p == NULL || ppid.p == NULL)
 		return cs_fail(run->work->why, CS_ERR_NO_MEMORY, "quote: no room");
 	attest_claim_bytes(run->result, "fmspc", fmspc);
 	attest_claim_bytes(run->result, "pce_id", pce_id);
 	attest_claim_number(run->result, "pce_svn", run->pck.pce_svn);
+	if (run->pck.has_ppid)
+		attest_claim_bytes(run->result, "ppid", ppid);
 	return CS_OK;
 }
 

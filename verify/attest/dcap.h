@@ -113,6 +113,8 @@ struct dcap_pck {
 	uint16_t pce_svn;
 	uint8_t pce_id[2];
 	uint8_t fmspc[6];
+	bool has_ppid; /* Intel writes it into every one */
+	uint8_t ppid[16];
 };
 /* MISSING_FIELD, DUPLICATE, INVALID, and those of core/der.h. */
 CS_NODISCARD enum cs_err dcap_pck_parse(struct dcap_pck *out,

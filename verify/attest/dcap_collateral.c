@@ -2,27 +2,35 @@
 
 #include <string.h>
 
-/* A bag may hold a certificate twice, once in each chain. */
-static bool is_among(const struct x509_certificate *list, size_t count, struct cs_bytes der)
+static const struct x509_certificate *find(const struct x509_certificate *list, size_t count,
+					   struct cs_bytes der)
 {
 	for (size_t i = 0; i < count; i++)
 		if (cs_bytes_eq(list[i].der, der))
-			return true;
-	return false;
+			return &list[i];
+	return NULL;
 }
 
+/* Each once: a bag may hold a certificate in several chains, and those end in a root that was read
+ * before. */
 static enum cs_err read_certificates(struct x509_certificate **out, size_t *count_out,
 				     const struct cs_bytes *ders, size_t count,
 				     struct dcap_collateral *collateral, struct cs_arena *arena)
 {
+	const struct x509_pool *pool = &collateral->pool;
 	struct x509_certificate *list = cs_arena_calloc(arena, count, sizeof *list);
 	size_t n = 0;
 	if (list == NULL)
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		struct cs_why why;
-		if (is_among(list, n, ders[i]))
+		if (find(list, n, ders[i]) != NULL)
 			continue;
+		const struct x509_certificate *root = find(pool->roots, pool->root_count, ders[i]);
+		if (root != NULL) {
+			list[n++] = *root;
+			continue;
+		}
 		enum cs_err err = x509_certificate_parse(&list[n], ders[i], &why);
 		if (err == CS_OK) {
 			n++;
@@ -95,7 +103,7 @@ static void verify_issued(struct x509_certificate *certificates, struct x509_crl
 {
 	for (size_t i = 0; i < pool->certificate_count; i++) {
 		struct x509_certificate *one = &certificates[i];
-		if (!is_among(pool->roots, pool->root_count, one->der))
+		if (find(pool->roots, pool->root_count, one->der) == NULL)
 			one->verified_by = issuer_of(pool, one->issuer, &one->algorithm, one->tbs,
 						     one->signature, nistp);
 	}
@@ -113,7 +121,6 @@ static void verify_json(struct dcap_opened *opened, const struct attest_signed_j
 	struct cs_digest digest = cs_digest(CS_SHA256, json->json);
 	struct cs_bytes tried = CS_BYTES_NONE;
 	opened->err = CS_ERR_NOT_FOUND;
-	cs_why_write(&opened->why, "no certificate of \"%s\" in the collateral", DCAP_TCB_SIGNING);
 	for (size_t i = 0; i < pool->certificate_count; i++) {
 		const struct x509_key *key = &pool->certificates[i].key;
 		if (!cs_bytes_eq(x509_common_name(pool->certificates[i].subject),
@@ -128,8 +135,12 @@ static void verify_json(struct dcap_opened *opened, const struct attest_signed_j
 			opened->signer = key->spki;
 			return;
 		}
-		cs_why_write(&opened->why, "%s", cs_err_sentence(opened->err));
 	}
+	if (tried.n == 0)
+		cs_why_write(&opened->why, "no certificate of \"%s\" in the collateral",
+			     DCAP_TCB_SIGNING);
+	else
+		cs_why_write(&opened->why, "%s", cs_err_sentence(opened->err));
 }
 
 static enum cs_err open_tcb_info(struct dcap_collateral *out, const struct attest_collateral *bag,
@@ -143,8 +154,7 @@ static enum cs_err open_tcb_info(struct dcap_collateral *out, const struct attes
 	if (opened->err == CS_OK)
 		opened->err = dcap_tcb_info_parse(&out->tcb_info, bag->tcb_info.json, arena,
 						  &opened->why);
-	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err
-									       : CS_OK;
+	return opened->err == CS_ERR_NO_MEMORY ? opened->err : CS_OK;
 }
 
 static enum cs_err open_qe_identity(struct dcap_collateral *out,
@@ -159,8 +169,7 @@ static enum cs_err open_qe_identity(struct dcap_collateral *out,
 	if (opened->err == CS_OK)
 		opened->err = dcap_qe_identity_parse(&out->qe_identity, bag->qe_identity.json,
 						     arena, &opened->why);
-	return opened->err == CS_ERR_NO_MEMORY || opened->err == CS_ERR_CRYPTO ? opened->err
-									       : CS_OK;
+	return opened->err == CS_ERR_NO_MEMORY ? opened->err : CS_OK;
 }
 
 enum cs_err dcap_collateral_open(struct dcap_collateral *out, const struct attest_collateral *bag,
@@ -173,13 +182,14 @@ enum cs_err dcap_collateral_open(struct dcap_collateral *out, const struct attes
 	memset(out, 0, sizeof *out);
 	CS_TRY(read_certificates(&believed, &pool->root_count, roots->intel, roots->intel_count,
 				 out, arena));
+	pool->roots = believed;
 	CS_TRY(read_certificates(&certificates, &pool->certificate_count, bag->certificates,
 				 bag->certificate_count, out, arena));
 	CS_TRY(read_crls(&crls, out, bag, arena));
-	pool->roots = believed;
 	pool->certificates = certificates;
 	pool->crls = crls;
 	verify_issued(certificates, crls, pool, nistp);
 	CS_TRY(open_tcb_info(out, bag, nistp, arena));
-	return open_qe_identity(out, bag, nistp, arena);
+	CS_TRY(open_qe_identity(out, bag, nistp, arena));
+	return cs_nistp_failed(nistp) ? CS_ERR_CRYPTO : CS_OK;
 }

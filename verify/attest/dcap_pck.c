@@ -9,6 +9,7 @@
 static const uint8_t oid_sgx[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
 
 enum {
+	SGX_PPID = 1,
 	SGX_TCB = 2,
 	SGX_PCE_ID = 3,
 	SGX_FMSPC = 4,
@@ -93,16 +94,20 @@ static enum cs_err read_extension(struct dcap_pck *out, struct cs_bytes extensio
 	while (cs_der_more(&pairs.der)) {
 		unsigned number;
 		CS_TRY(next_pair(&pairs, &number, &one));
-		if (number < SGX_TCB || number > SGX_FMSPC)
+		if (number < SGX_PPID || number > SGX_FMSPC)
 			continue;
 		CS_TRY(once(&seen, number));
-		if (number == SGX_TCB)
+		if (number == SGX_PPID)
+			CS_TRY(octets(&one, out->ppid, sizeof out->ppid));
+		else if (number == SGX_TCB)
 			CS_TRY(read_tcb(out, &one));
 		else if (number == SGX_PCE_ID)
 			CS_TRY(octets(&one, out->pce_id, sizeof out->pce_id));
 		else
 			CS_TRY(octets(&one, out->fmspc, sizeof out->fmspc));
 	}
+	out->has_ppid = (seen & 1u << SGX_PPID) != 0;
+	seen &= ~(1u << SGX_PPID);
 	return seen == (1u << SGX_TCB | 1u << SGX_PCE_ID | 1u << SGX_FMSPC) ? CS_OK
 									    : CS_ERR_MISSING_FIELD;
 }
@@ -110,7 +115,7 @@ static enum cs_err read_extension(struct dcap_pck *out, struct cs_bytes extensio
 enum cs_err dcap_pck_parse(struct dcap_pck *out, const struct x509_certificate *certificate,
 			   struct cs_why *why)
 {
-	struct dcap_pck made = {{0}, 0, {0}, {0}};
+	struct dcap_pck made = {.pce_svn = 0};
 	struct cs_bytes extension;
 	enum cs_err err = x509_extension(&extension, NULL, certificate, CS_BYTES_OF(oid_sgx));
 	if (err == CS_ERR_NOT_FOUND)

@@ -37,17 +37,18 @@ bool pem_is_there(struct cs_bytes text)
 static enum cs_err decode(struct cs_bytes *bytes, struct cs_bytes text, struct cs_arena *arena)
 {
 	uint8_t *p = cs_arena_alloc(arena, text.n + 3);
-	size_t n = 0;
+	size_t n = 0, size;
 	if (p == NULL)
 		return CS_ERR_NO_MEMORY;
 	for (size_t i = 0; i < text.n; i++) {
 		uint8_t c = text.p[i];
-		if (c != '\n' && c != '\r' && c != ' ' && c != '\t')
+		/* One comparison for nearly all of them. */
+		if (c > ' ' || (c != '\n' && c != '\r' && c != ' ' && c != '\t'))
 			p[n++] = c;
 	}
-	if (n == 0 || cs_unbase64(p, &n, cs_bytes(p, n), CS_BASE64) != CS_OK)
+	if (n == 0 || cs_unbase64(p, &size, cs_bytes(p, n), CS_BASE64) != CS_OK)
 		return CS_ERR_MALFORMED;
-	*bytes = cs_bytes(p, n);
+	*bytes = cs_bytes(p, size);
 	return CS_OK;
 }
 

@@ -54,10 +54,22 @@ static enum cs_err key_hash_read(struct ratls_evidence *out, struct cs_bytes ite
 	return out->key_hash.n == cs_digest_size(out->key_hash_kind) ? CS_OK : CS_ERR_INVALID;
 }
 
-static enum cs_err claims_read(struct ratls_evidence *out, struct cs_why *why)
+/* Left alone where the claims have none of this name. */
+static enum cs_err bytes_claim(struct cs_bytes *value, struct cs_bytes claims, const char *name)
 {
 	struct cs_bytes item;
 	struct cs_cbor cbor;
+	const enum cs_err err = cs_cbor_find(&item, claims, name);
+	if (err == CS_ERR_NOT_FOUND)
+		return CS_OK;
+	CS_TRY(err);
+	cs_cbor_init(&cbor, item);
+	return cs_cbor_bytes(&cbor, value);
+}
+
+static enum cs_err claims_read(struct ratls_evidence *out, struct cs_why *why)
+{
+	struct cs_bytes item;
 	enum cs_err err = cs_cbor_find(&item, out->claims, "pubkey-hash");
 	if (err == CS_ERR_NOT_FOUND)
 		return cs_fail(why, CS_ERR_MISSING_FIELD, "the claims have no pubkey-hash");
@@ -66,12 +78,13 @@ static enum cs_err claims_read(struct ratls_evidence *out, struct cs_why *why)
 	err = key_hash_read(out, item);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the claims' pubkey-hash");
-	err = cs_cbor_find(&item, out->claims, "nonce");
-	if (err == CS_ERR_NOT_FOUND)
-		return CS_OK;
-	cs_cbor_init(&cbor, item);
-	err = cs_cbor_bytes(&cbor, &out->nonce);
-	return err == CS_OK ? CS_OK : cs_fail(why, err, "the claims' nonce");
+	err = bytes_claim(&out->nonce, out->claims, "nonce");
+	if (err != CS_OK)
+		return cs_fail(why, err, "the claims' nonce");
+	err = bytes_claim(&out->report, out->claims, "caisson-report");
+	if (err == CS_OK && out->report.p != NULL && out->report.n != sizeof(struct cs_hash))
+		err = CS_ERR_INVALID;
+	return err == CS_OK ? CS_OK : cs_fail(why, err, "the claims' caisson-report");
 }
 
 static enum cs_err tagged_read(struct ratls_evidence *out, struct cs_bytes value)
@@ -246,6 +259,8 @@ enum cs_err ratls_verify(struct attest_work *work, struct cs_bytes der)
 	attest_until(result, certificate.not_after_s);
 	if (found.nonce.p != NULL)
 		attest_claim_bytes(result, "nonce", found.nonce);
+	if (found.report.p != NULL)
+		attest_claim_bytes(result, "caisson_report", found.report);
 	CS_TRY(attest_verify_inside(work, &inner));
 	check_binding(result, &found, certificate.key.spki);
 	return CS_OK;

@@ -20,11 +20,14 @@ struct ratls_evidence {
 	enum cs_digest_kind key_hash_kind;
 	struct cs_bytes key_hash;
 	struct cs_bytes nonce; /* empty when the claims have none */
+	/* The claim "caisson-report" of certificates of ours: the hash of wire/report.h, 32 bytes. What is
+	 * in it is the reader's to expect. Empty when the claims have none. */
+	struct cs_bytes report;
 };
 
 /* Finds the evidence of a certificate: TCG DICE's where there are several. Views into it. NOT_FOUND: it
  * has none; UNSUPPORTED: a report in place of a quote, another hash function; MISSING_FIELD: claims
- * without the key's hash; INVALID: a hash of another length; and the errors of core/cbor.h. */
+ * without the key's hash; INVALID: a hash, or a report of ours, of another length; and the errors of core/cbor.h. */
 CS_NODISCARD enum cs_err ratls_find(struct ratls_evidence *out,
 				    const struct x509_certificate *certificate, struct cs_why *why);
 

@@ -226,10 +226,11 @@ enum cs_err x509_verify_signature(const struct x509_key *key,
 	struct cs_digest digest = cs_digest(algorithm->digest, message);
 	if (rsa) {
 		CS_TRY(cs_nistp_spend(nistp));
-		return cs_rsa_verify(&key->rsa,
-				     algorithm->kind == X509_SIGNATURE_RSA_PSS ? CS_RSA_PSS
-									       : CS_RSA_PKCS1,
-				     algorithm->digest, &digest, signature);
+		return cs_nistp_note(nistp, cs_rsa_verify(&key->rsa,
+							  algorithm->kind == X509_SIGNATURE_RSA_PSS
+								  ? CS_RSA_PSS
+								  : CS_RSA_PKCS1,
+							  algorithm->digest, &digest, signature));
 	}
 	uint8_t rs[CS_NISTP_KEY_SIZE_MAX];
 	enum cs_curve curve = key->kind == X509_KEY_P256 ? CS_P256 : CS_P384;
@@ -308,6 +309,14 @@ static enum cs_err next_extension(struct cs_der *list, struct extension *out)
 	return cs_der_end(&one);
 }
 
+/* Of the next extension only what it is. */
+static enum cs_err next_oid(struct cs_der *list, struct cs_bytes *oid)
+{
+	struct cs_der one;
+	CS_TRY(cs_der_enter(list, &one, CS_DER_SEQUENCE));
+	return cs_der_get(&one, oid, CS_DER_OID);
+}
+
 enum cs_err x509_extension(struct cs_bytes *value, bool *critical,
 			   const struct x509_certificate *certificate, struct cs_bytes oid)
 {
@@ -372,14 +381,15 @@ static enum cs_err read_extension(struct x509_certificate *out, const struct ext
 static enum cs_err read_extensions(struct x509_certificate *out)
 {
 	struct cs_der list = {out->extensions};
-	struct extension extension, other;
+	struct extension extension;
+	struct cs_bytes other;
 	if (!cs_der_more(&list))
 		return CS_ERR_MALFORMED;
 	while (cs_der_more(&list)) {
 		CS_TRY(next_extension(&list, &extension));
 		for (struct cs_der later = list; cs_der_more(&later);) {
-			CS_TRY(next_extension(&later, &other));
-			if (cs_bytes_eq(extension.oid, other.oid))
+			CS_TRY(next_oid(&later, &other));
+			if (cs_bytes_eq(extension.oid, other))
 				return CS_ERR_DUPLICATE;
 		}
 		CS_TRY(read_extension(out, &extension));

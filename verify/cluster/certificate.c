@@ -1,6 +1,6 @@
 #include "verify/cluster/certificate.h"
 
-#include "core/der.h"
+#include "core/der_write.h"
 #include "core/reader.h"
 #include "core/utc.h"
 
@@ -8,7 +8,6 @@
 
 /* The first 16 bytes of the hash of a key's SPKI name it (RFC 7093 takes 20 of them). */
 #define KEY_ID_SIZE 16u
-#define UTC_TIME_YEAR_END 2050u
 #define FLAG_INSECURE 1u
 #define FLAG_AUTHORITY 2u
 
@@ -39,26 +38,9 @@ static struct cs_buf *part_begin(struct part *part)
 	return &part->buf;
 }
 
-static void put_der(struct cs_buf *out, unsigned tag, struct cs_bytes value)
-{
-	cs_put_u8(out, (uint8_t)tag);
-	if (value.n >= 0x100) {
-		cs_put_u8(out, 0x82);
-		cs_put_u16(out, (uint16_t)value.n);
-	} else {
-		if (value.n >= 0x80)
-			cs_put_u8(out, 0x81);
-		cs_put_u8(out, (uint8_t)value.n);
-	}
-	cs_put(out, value);
-}
-
 static void put_part(struct cs_buf *out, unsigned tag, const struct part *part)
 {
-	if (part->buf.failed)
-		out->failed = true;
-	else
-		put_der(out, tag, cs_buf_view(&part->buf));
+	cs_der_put_buf(out, tag, &part->buf);
 }
 
 /* ---- the fields ---- */
@@ -83,42 +65,11 @@ static void put_name(struct cs_buf *out, const struct cs_ed25519_key *key)
 	const struct key_id id = key_id_of(key);
 	cs_hex(hex, CS_BYTES_OF(id.b));
 	cs_put_text(part_begin(&text), "caisson %s", hex);
-	put_der(part_begin(&pair), CS_DER_OID, CS_BYTES_OF(oid_common_name));
+	cs_der_put(part_begin(&pair), CS_DER_OID, CS_BYTES_OF(oid_common_name));
 	put_part(&pair.buf, CS_DER_UTF8_STRING, &text);
 	put_part(part_begin(&set), CS_DER_SEQUENCE, &pair);
 	put_part(part_begin(&name), CS_DER_SET, &set);
 	put_part(out, CS_DER_SEQUENCE, &name);
-}
-
-/* RFC 5280, 4.1.2.5: UTCTime through 2049. */
-static void put_time(struct cs_buf *out, uint64_t seconds)
-{
-	char text[CS_UTC_SIZE];
-	char form[sizeof "YYYYMMDDhhmmssZ"];
-	cs_utc_write(text, seconds);
-	/* 2026-01-31T00:00:00Z */
-	static const uint8_t digits[] = {0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18};
-	for (size_t i = 0; i < CS_LEN(digits); i++)
-		form[i] = text[digits[i]];
-	form[CS_LEN(digits)] = 'Z';
-	const unsigned year = (unsigned)(text[0] - '0') * 1000 + (unsigned)(text[1] - '0') * 100 +
-			      (unsigned)(text[2] - '0') * 10 + (unsigned)(text[3] - '0');
-	if (year < UTC_TIME_YEAR_END)
-		put_der(out, CS_DER_UTC_TIME, cs_bytes(form + 2, CS_LEN(digits) - 1));
-	else
-		put_der(out, CS_DER_GENERALIZED_TIME, cs_bytes(form, CS_LEN(digits) + 1));
-}
-
-static void put_extension(struct cs_buf *out, struct cs_bytes oid, bool critical,
-			  struct cs_bytes value)
-{
-	struct part extension;
-	static const uint8_t yes[] = {0xff};
-	put_der(part_begin(&extension), CS_DER_OID, oid);
-	if (critical)
-		put_der(&extension.buf, CS_DER_BOOLEAN, CS_BYTES_OF(yes));
-	put_der(&extension.buf, CS_DER_OCTET_STRING, value);
-	put_part(out, CS_DER_SEQUENCE, &extension);
 }
 
 static void put_usage(struct cs_buf *out, bool authority)
@@ -128,27 +79,28 @@ static void put_usage(struct cs_buf *out, bool authority)
 	static const uint8_t sign[] = {0x03, 0x02, 0x02, 0x04};      /* keyCertSign */
 	static const uint8_t signature[] = {0x03, 0x02, 0x07, 0x80}; /* digitalSignature */
 	struct part oids, usage;
-	put_extension(out, CS_BYTES_OF(oid_basic_constraints), true,
-		      authority ? CS_BYTES_OF(ca) : CS_BYTES_OF(leaf));
-	put_extension(out, CS_BYTES_OF(oid_key_usage), true,
-		      authority ? CS_BYTES_OF(sign) : CS_BYTES_OF(signature));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_basic_constraints), true,
+			     authority ? CS_BYTES_OF(ca) : CS_BYTES_OF(leaf));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_key_usage), true,
+			     authority ? CS_BYTES_OF(sign) : CS_BYTES_OF(signature));
 	if (authority)
 		return;
-	put_der(part_begin(&oids), CS_DER_OID, CS_BYTES_OF(oid_server_auth));
-	put_der(&oids.buf, CS_DER_OID, CS_BYTES_OF(oid_client_auth));
+	cs_der_put(part_begin(&oids), CS_DER_OID, CS_BYTES_OF(oid_server_auth));
+	cs_der_put(&oids.buf, CS_DER_OID, CS_BYTES_OF(oid_client_auth));
 	put_part(part_begin(&usage), CS_DER_SEQUENCE, &oids);
-	put_extension(out, CS_BYTES_OF(oid_extended_key_usage), false, cs_buf_view(&usage.buf));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_extended_key_usage), false,
+			     cs_buf_view(&usage.buf));
 }
 
 static void put_key_ids(struct cs_buf *out, const struct cluster_certificate *c)
 {
 	struct part subject, id, issuer;
 	const struct key_id own = key_id_of(&c->key), other = key_id_of(&c->issuer);
-	put_der(part_begin(&subject), CS_DER_OCTET_STRING, CS_BYTES_OF(own.b));
-	put_extension(out, CS_BYTES_OF(oid_subject_key), false, cs_buf_view(&subject.buf));
-	put_der(part_begin(&id), CS_DER_CONTEXT, CS_BYTES_OF(other.b));
+	cs_der_put(part_begin(&subject), CS_DER_OCTET_STRING, CS_BYTES_OF(own.b));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_subject_key), false, cs_buf_view(&subject.buf));
+	cs_der_put(part_begin(&id), CS_DER_CONTEXT, CS_BYTES_OF(other.b));
 	put_part(part_begin(&issuer), CS_DER_SEQUENCE, &id);
-	put_extension(out, CS_BYTES_OF(oid_authority_key), false, cs_buf_view(&issuer.buf));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_authority_key), false, cs_buf_view(&issuer.buf));
 }
 
 /* Packed: version 1 ‖ role ‖ flags ‖ epoch ‖ lineage ‖ size ‖ application. */
@@ -165,7 +117,7 @@ static void put_cluster(struct cs_buf *out, const struct cluster_certificate *c)
 	cs_put_u8(p, (uint8_t)c->application_size);
 	cs_put(p, cs_bytes(c->application, c->application_size));
 	put_part(part_begin(&value), CS_DER_OCTET_STRING, &packed);
-	put_extension(out, CS_BYTES_OF(oid_cluster), false, cs_buf_view(&value.buf));
+	cs_der_put_extension(out, CS_BYTES_OF(oid_cluster), false, cs_buf_view(&value.buf));
 }
 
 /* What is signed. */
@@ -176,11 +128,11 @@ static void put_tbs(struct cs_buf *out, const struct cluster_certificate *c)
 	uint8_t spki[CLUSTER_SPKI_SIZE];
 	cluster_spki(spki, &c->key);
 	cs_put(part_begin(&tbs), CS_BYTES_OF(version));
-	put_der(&tbs.buf, CS_DER_INTEGER, CS_BYTES_OF(c->serial));
+	cs_der_put(&tbs.buf, CS_DER_INTEGER, CS_BYTES_OF(c->serial));
 	cs_put(&tbs.buf, CS_BYTES_OF(algorithm_ed25519));
 	put_name(&tbs.buf, &c->issuer);
-	put_time(part_begin(&dates), c->not_before_s);
-	put_time(&dates.buf, c->not_after_s);
+	cs_der_put_time(part_begin(&dates), c->not_before_s);
+	cs_der_put_time(&dates.buf, c->not_after_s);
 	put_part(&tbs.buf, CS_DER_SEQUENCE, &dates);
 	put_name(&tbs.buf, &c->key);
 	cs_put(&tbs.buf, CS_BYTES_OF(spki));
@@ -200,7 +152,7 @@ static void put_certificate(struct cs_buf *out, struct cs_bytes tbs, const uint8
 	memcpy(bits + 1, signature, CS_ED25519_SIGNATURE_SIZE);
 	cs_put(part_begin(&whole), tbs);
 	cs_put(&whole.buf, CS_BYTES_OF(algorithm_ed25519));
-	put_der(&whole.buf, CS_DER_BIT_STRING, CS_BYTES_OF(bits));
+	cs_der_put(&whole.buf, CS_DER_BIT_STRING, CS_BYTES_OF(bits));
 	put_part(out, CS_DER_SEQUENCE, &whole);
 }
 

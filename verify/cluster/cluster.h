@@ -63,7 +63,8 @@ struct cluster_tee {
 	void *context;
 	/* Appends raw evidence, at most ATTEST_EVIDENCE_SIZE_MAX bytes. */
 	enum cs_err (*evidence)(void *context, struct cs_buf *out,
-				const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX]);
+				const uint8_t report_data[ATTEST_REPORT_DATA_SIZE_MAX],
+				struct cs_why *why);
 	const Caisson__Wire__ClusterCollateral *collateral; /* NULL: the backend needs none */
 	uint64_t insecure_flags;
 };
@@ -73,7 +74,6 @@ struct cluster_tee {
 struct cluster_tools {
 	const struct cs_sig *sig;
 	struct cs_nistp *nistp;
-	const struct attest_roots *roots;
 	struct cs_arena *arena; /* CLUSTER_ARENA_SIZE */
 	struct cluster_tee tee;
 };

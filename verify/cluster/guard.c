@@ -182,7 +182,38 @@ enum cs_err cluster_guard_carry(struct cluster_guard *guard, bool *changed,
 	return err;
 }
 
+enum cs_err cluster_guard_revoked_ask(const struct cluster_guard *guard, struct cs_buf *out,
+				      struct cs_why *why)
+{
+	Caisson__Wire__ClusterRevokedRequest request = CAISSON__WIRE__CLUSTER_REVOKED_REQUEST__INIT;
+	request.count = (uint32_t)guard->revoked_count;
+	return wire_encode(out, &request.base, why);
+}
+
+enum cs_err cluster_guard_revoked_hear(struct cluster_guard *guard, bool *changed,
+				       struct cs_bytes reply, const struct cluster_tools *tools,
+				       struct cs_why *why)
+{
+	*changed = false;
+	if (!guard->has_anchor)
+		return cs_fail(why, CS_ERR_NO_KEY, "no grant was carried yet");
+	const size_t before = guard->revoked_count;
+	CS_TRY(cluster_revoked_read(guard->revoked, &guard->revoked_count, guard->revoked_signature,
+				    reply, lineage_of(guard), &guard->anchor_key, tools->arena,
+				    why));
+	*changed = guard->revoked_count > before;
+	return CS_OK;
+}
+
 /* ---- towards Workers ---- */
+
+enum cs_err cluster_guard_revoked(const struct cluster_guard *guard, struct cs_buf *out,
+				  struct cs_bytes request, const struct cluster_tools *tools,
+				  struct cs_why *why)
+{
+	return cluster_revoked_write(out, request, guard->revoked, guard->revoked_count,
+				     guard->revoked_signature, tools->arena, why);
+}
 
 static void forget_old(struct cluster_guard *guard, const struct verify_time *now)
 {
@@ -232,6 +263,19 @@ static enum cs_err spend(struct cluster_guard *guard, const struct cs_hash *chal
 	return cs_fail(why, CS_ERR_UNKNOWN_NONCE, "no such challenge, or it was answered before");
 }
 
+/* A guard vouches for its own machine. Which one that is can be told where both have the same kind of
+ * hardware and its maker names it. */
+static enum cs_err check_machine(const struct cluster_guard *guard,
+				 const struct cluster_peer *worker, struct cs_why *why)
+{
+	const struct cluster_platform *own = &guard->self.platform;
+	if (worker->kind != guard->self.kind || !own->known)
+		return CS_OK;
+	return worker->platform.known && cs_hash_eq(&worker->platform.id, &own->id)
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_FORBIDDEN, "the worker is on another machine");
+}
+
 static enum cs_err check_worker(const struct cluster_guard *guard, struct cluster_peer *worker,
 				const Caisson__Wire__ClusterJoinRequest *join,
 				const struct cs_hash *challenge, const struct cluster_tools *tools,
@@ -251,6 +295,7 @@ static enum cs_err check_worker(const struct cluster_guard *guard, struct cluste
 	};
 	CS_TRY(cluster_evidence_verify(worker, join->evidence, &expected, guard->manifest, tools,
 				       now, why));
+	CS_TRY(check_machine(guard, worker, why));
 	return cluster_manifest_allows(guard->manifest, cs_bytes(worker->build, worker->build_size),
 				       cs_bytes_str(join->csr->application), now, why);
 }
@@ -267,6 +312,8 @@ static enum cs_err sign_vouch(const struct cluster_guard *guard,
 	vouch.kind = (uint32_t)worker->kind;
 	vouch.manifest_number = guard->manifest->number;
 	vouch.guard_key = CLUSTER_FIELD(guard->identity.key);
+	if (worker->platform.known)
+		vouch.platform = CLUSTER_FIELD(worker->platform.id);
 	const struct cs_hash hash =
 		cluster_hash_vouch(lineage_of(guard), &session->channel, &vouch);
 	CS_TRY(cs_ed25519_sign(signature, &guard->identity.secret, CS_BYTES_OF(hash.b)));

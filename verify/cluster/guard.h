@@ -11,6 +11,8 @@
 struct cluster_guard {
 	const struct cluster_manifest *manifest;
 	struct cluster_pair identity;
+	struct cluster_self
+		self; /* the caller's to set; a worker of the same kind is of this platform */
 	struct {
 		struct cs_hash challenge; /* zero: free */
 		uint64_t made_s;          /* the low end of then */
@@ -19,6 +21,10 @@ struct cluster_guard {
 	struct cs_ed25519_key anchor_key;
 	struct cluster_anchor anchor;
 	uint8_t anchor_signature[CS_ED25519_SIGNATURE_SIZE];
+	/* As a Key Server signed it: heard in this process's life, for the Workers beside it. */
+	size_t revoked_count;
+	struct cs_hash revoked[CLUSTER_REVOKED_MAX];
+	uint8_t revoked_signature[CS_ED25519_SIGNATURE_SIZE];
 };
 
 /* A new instance, or one whose state comes back with cluster_guard_restore. CRYPTO. */
@@ -56,7 +62,22 @@ CS_NODISCARD enum cs_err cluster_guard_carry(struct cluster_guard *guard, bool *
 					     struct cs_bytes grant,
 					     const struct cluster_tools *tools, struct cs_why *why);
 
+/* A ClusterRevokedRequest, and the ClusterRevokedReply to it: *changed when more is revoked than before.
+ * NO_KEY: no grant was carried yet, by whose key the list could be checked; BAD_SIGNATURE, ROLLED_BACK. */
+CS_NODISCARD enum cs_err cluster_guard_revoked_ask(const struct cluster_guard *guard,
+						   struct cs_buf *out, struct cs_why *why);
+CS_NODISCARD enum cs_err cluster_guard_revoked_hear(struct cluster_guard *guard, bool *changed,
+						    struct cs_bytes reply,
+						    const struct cluster_tools *tools,
+						    struct cs_why *why);
+
 /* ---- towards Workers ---- */
+
+/* A Worker's ClusterRevokedRequest becomes a ClusterRevokedReply. */
+CS_NODISCARD enum cs_err cluster_guard_revoked(const struct cluster_guard *guard,
+					       struct cs_buf *out, struct cs_bytes request,
+					       const struct cluster_tools *tools,
+					       struct cs_why *why);
 
 /* A ClusterChallengeReply. FULL: too many wait. */
 CS_NODISCARD enum cs_err cluster_guard_challenge(struct cluster_guard *guard, struct cs_buf *out,
@@ -64,7 +85,8 @@ CS_NODISCARD enum cs_err cluster_guard_challenge(struct cluster_guard *guard, st
 						 const struct verify_time *now, struct cs_why *why);
 /* A Worker's ClusterJoinRequest becomes a ClusterVouchRequest of this session. The challenge is spent
  * whatever comes of it. UNKNOWN_NONCE: no such challenge, or spent; EXPIRED; BAD_SIGNATURE (the CSR's);
- * errors of cluster_evidence_verify and cluster_manifest_allows; UNAUTHORIZED (no session). */
+ * FORBIDDEN: a worker of
+ * another machine; errors of cluster_evidence_verify and cluster_manifest_allows; UNAUTHORIZED (no session). */
 CS_NODISCARD enum cs_err cluster_guard_vouch(struct cluster_guard *guard,
 					     const struct cluster_session *session,
 					     struct cs_buf *out, struct cs_bytes join,

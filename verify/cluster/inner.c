@@ -122,6 +122,86 @@ enum cs_err cluster_anchor_verify(const Caisson__Wire__ClusterAnchor *pb,
 	return CS_OK;
 }
 
+/* ---- what was revoked ---- */
+
+bool cluster_revoked_has_all(const struct cs_hash *later, size_t later_count,
+			     const struct cs_hash *earlier, size_t earlier_count)
+{
+	for (size_t i = 0; i < earlier_count; i++)
+		if (!cluster_revoked(later, later_count, &earlier[i]))
+			return false;
+	return true;
+}
+
+static enum cs_err write_revoked(struct cs_buf *out, struct cs_bytes bytes,
+				 const struct cs_hash *revoked, size_t count,
+				 const uint8_t *signature, struct cs_arena *arena,
+				 struct cs_why *why)
+{
+	Caisson__Wire__ClusterRevokedRequest *request = NULL;
+	Caisson__Wire__ClusterRevokedReply reply = CAISSON__WIRE__CLUSTER_REVOKED_REPLY__INIT;
+	CS_TRY(CLUSTER_DECODE(&request, cluster_revoked_request, bytes, arena, why));
+	if (request->count < count) {
+		reply.n_revoked = count;
+		reply.revoked = cluster_fields(arena, revoked, count);
+		reply.signature = cluster_field(cs_bytes(signature, CS_ED25519_SIGNATURE_SIZE));
+		if (reply.revoked == NULL)
+			return CS_ERR_NO_MEMORY;
+	}
+	return wire_encode(out, &reply.base, why);
+}
+
+enum cs_err cluster_revoked_write(struct cs_buf *out, struct cs_bytes request,
+				  const struct cs_hash *revoked, size_t count,
+				  const uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
+				  struct cs_arena *arena, struct cs_why *why)
+{
+	const size_t mark = cs_arena_mark(arena);
+	const enum cs_err err = write_revoked(out, request, revoked, count, signature, arena, why);
+	cs_arena_rewind(arena, mark);
+	return err;
+}
+
+static enum cs_err read_revoked(struct cs_hash *list, size_t *count,
+				const Caisson__Wire__ClusterRevokedReply *reply,
+				const struct cs_hash *lineage,
+				const struct cs_ed25519_key *anchor_key, struct cs_why *why)
+{
+	CS_TRY(cluster_hashes(list, count, reply->revoked, reply->n_revoked));
+	const struct cs_hash hash = cluster_hash_revoked(lineage, list, *count);
+	return cs_ed25519_verify(anchor_key, CS_BYTES_OF(hash.b), wire_pb_view(reply->signature)) ==
+			       CS_OK
+		       ? CS_OK
+		       : cs_fail(why, CS_ERR_BAD_SIGNATURE,
+				 "what was revoked is not signed by this cluster's key");
+}
+
+enum cs_err cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX], size_t *count,
+				 uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
+				 struct cs_bytes bytes, const struct cs_hash *lineage,
+				 const struct cs_ed25519_key *anchor_key, struct cs_arena *arena,
+				 struct cs_why *why)
+{
+	Caisson__Wire__ClusterRevokedReply *reply = NULL;
+	struct cs_hash list[CLUSTER_REVOKED_MAX];
+	size_t n = 0;
+	const size_t mark = cs_arena_mark(arena);
+	enum cs_err err = CLUSTER_DECODE(&reply, cluster_revoked_reply, bytes, arena, why);
+	const bool is_new = err == CS_OK && reply->n_revoked > 0;
+	if (is_new)
+		err = read_revoked(list, &n, reply, lineage, anchor_key, why);
+	if (is_new && err == CS_OK && !cluster_revoked_has_all(list, n, revoked, *count))
+		err = cs_fail(why, CS_ERR_ROLLED_BACK,
+			      "something that was revoked is not any more");
+	if (is_new && err == CS_OK) {
+		memcpy(revoked, list, n * sizeof *revoked);
+		*count = n;
+		memcpy(signature, reply->signature.data, CS_ED25519_SIGNATURE_SIZE);
+	}
+	cs_arena_rewind(arena, mark);
+	return err;
+}
+
 /* ---- a session's first message ---- */
 
 enum cs_err cluster_hello_write(struct cs_buf *out, enum cluster_role role,
@@ -140,7 +220,7 @@ enum cs_err cluster_hello_write(struct cs_buf *out, enum cluster_role role,
 		return cs_fail(why, CS_ERR_WRONG_KEY, "the channel is not of this process's key");
 	const size_t mark = cs_arena_mark(tools->arena);
 	const struct wire_report_fresh fresh = cluster_fresh_session(channel, channel->client);
-	enum cs_err err = cluster_evidence_make(&evidence, role, key, &fresh, manifest, tools);
+	enum cs_err err = cluster_evidence_make(&evidence, role, key, &fresh, manifest, tools, why);
 	if (err == CS_OK) {
 		hello.role = (uint32_t)role;
 		hello.evidence = &evidence;

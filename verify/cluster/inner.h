@@ -50,6 +50,25 @@ CS_NODISCARD enum cs_err cluster_anchor_verify(const Caisson__Wire__ClusterAncho
 					       const struct cs_ed25519_key *key,
 					       struct cs_why *why);
 
+/* ---- what was revoked ---- */
+
+/* Does the later list have all that the earlier one has? Both ascending. */
+bool cluster_revoked_has_all(const struct cs_hash *later, size_t later_count,
+			     const struct cs_hash *earlier, size_t earlier_count);
+/* A ClusterRevokedReply: with a signature, unless the asker knows as many. */
+CS_NODISCARD enum cs_err cluster_revoked_write(struct cs_buf *out, struct cs_bytes request,
+					       const struct cs_hash *revoked, size_t count,
+					       const uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
+					       struct cs_arena *arena, struct cs_why *why);
+/* `revoked` has what was known, and gets what is known now: the same where nothing is new. BAD_SIGNATURE;
+ * ROLLED_BACK: something that is known is not in it; then nothing changes. */
+CS_NODISCARD enum cs_err cluster_revoked_read(struct cs_hash revoked[CLUSTER_REVOKED_MAX],
+					      size_t *count,
+					      uint8_t signature[CS_ED25519_SIGNATURE_SIZE],
+					      struct cs_bytes reply, const struct cs_hash *lineage,
+					      const struct cs_ed25519_key *anchor_key,
+					      struct cs_arena *arena, struct cs_why *why);
+
 /* ---- a session's first message ---- */
 
 CS_NODISCARD enum cs_err cluster_hello_write(struct cs_buf *out, enum cluster_role role,

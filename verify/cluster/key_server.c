@@ -139,7 +139,7 @@ enum cs_err cluster_key_server_check_self(const struct cluster_key_server *ks,
 	cluster_random(&nonce, random, "self");
 	CS_TRY(wire_report_fresh_nonce(&expected.fresh, CS_BYTES_OF(nonce.b)));
 	enum cs_err err = cluster_evidence_make(&evidence, CLUSTER_KEY_SERVER, &ks->identity.key,
-						&expected.fresh, ks->manifest, tools);
+						&expected.fresh, ks->manifest, tools, why);
 	if (err == CS_OK)
 		err = cluster_evidence_verify(&self, &evidence, &expected, ks->manifest, tools, now,
 					      why);
@@ -223,7 +223,7 @@ static enum cs_err state_statement(struct cluster_key_server *ks, const struct c
 	const size_t mark = cs_arena_mark(tools->arena);
 	enum cs_err err = cluster_evidence_make(&evidence, CLUSTER_KEY_SERVER,
 						&ks->authorities[ks->epoch_count - 1].key, &fresh,
-						ks->manifest, tools);
+						ks->manifest, tools, why);
 	if (err == CS_OK) {
 		statement.evidence = &evidence;
 		cs_buf_init(&ks->statement, ks->statement.p, ks->statement.size_max);

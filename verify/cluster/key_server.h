@@ -132,6 +132,14 @@ cluster_key_server_issue(struct cluster_key_server *ks, const struct cluster_ses
 			 const struct cluster_tools *tools, const struct cs_secret *random,
 			 const struct verify_time *now, struct cs_why *why);
 
+/* A ClusterRevokedRequest of a Guard becomes a ClusterRevokedReply. Errors of cluster_session_check. */
+CS_NODISCARD enum cs_err cluster_key_server_revoked(const struct cluster_key_server *ks,
+						    const struct cluster_session *session,
+						    struct cs_buf *out, struct cs_bytes request,
+						    const struct cluster_tools *tools,
+						    const struct verify_time *now,
+						    struct cs_why *why);
+
 /* ---- a second Key Server ---- */
 
 /* Of the joining one: makes a ClusterCopyRequest; the box is kept until the answer. CONFLICT: it has

@@ -65,8 +65,8 @@ enum cs_err cluster_key_server_meet(struct cluster_key_server *ks, struct cluste
 	const size_t mark = cs_arena_mark(tools->arena);
 	enum cs_err err =
 		cluster_hello_read(&peer, &pb, session, ks->manifest, hello, tools, now, why);
-	if (err == CS_OK && cluster_revoked(ks->revoked, ks->revoked_count, &peer.spki))
-		err = cs_fail(why, CS_ERR_REVOKED, "the %s's key was revoked",
+	if (err == CS_OK && cluster_peer_is_revoked(&peer, ks->revoked, ks->revoked_count))
+		err = cs_fail(why, CS_ERR_REVOKED, "the %s's key or platform was revoked",
 			      cluster_role_name(peer.role));
 	/* A copy that wants to catch up meets those that are further: that is what it came for. */
 	if (err == CS_OK && !(ks->standby && peer.role == CLUSTER_KEY_SERVER))
@@ -113,6 +113,14 @@ static enum cs_err check_vouch(const struct cluster_key_server *ks,
 		return cs_fail(why, CS_ERR_BAD_SIGNATURE, "the worker did not sign its request");
 	if (cluster_revoked(ks->revoked, ks->revoked_count, &worker_spki))
 		return cs_fail(why, CS_ERR_REVOKED, "the worker's key was revoked");
+	if (vouch->platform.len != 0) {
+		struct cs_hash platform;
+		if (vouch->platform.len != sizeof platform.b)
+			return cs_fail(why, CS_ERR_INVALID, "a platform is a hash");
+		CLUSTER_COPY(&platform, vouch->platform);
+		if (cluster_revoked(ks->revoked, ks->revoked_count, &platform))
+			return cs_fail(why, CS_ERR_REVOKED, "the worker's platform was revoked");
+	}
 	if (vouch->manifest_number < ks->manifest->peer_number_min)
 		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
 			       "vouched for under a manifest that is too old");
@@ -247,6 +255,23 @@ enum cs_err cluster_key_server_issue(struct cluster_key_server *ks,
 		err = wire_encode(out, &grant.pb.base, why);
 	give_back(tools->arena, mark);
 	return err;
+}
+
+enum cs_err cluster_key_server_revoked(const struct cluster_key_server *ks,
+				       const struct cluster_session *session, struct cs_buf *out,
+				       struct cs_bytes request, const struct cluster_tools *tools,
+				       const struct verify_time *now, struct cs_why *why)
+{
+	uint8_t signature[CS_ED25519_SIGNATURE_SIZE];
+	CS_TRY(cluster_session_check(session, CLUSTER_GUARD, ks->manifest, ks->revoked,
+				     ks->revoked_count, now, why));
+	if (ks->epoch_count == 0)
+		return cs_fail(why, CS_ERR_NO_KEY, "there is no cluster yet");
+	const struct cs_hash hash =
+		cluster_hash_revoked(lineage_of(ks), ks->revoked, ks->revoked_count);
+	CS_TRY(cs_ed25519_sign(signature, &ks->anchor.secret, CS_BYTES_OF(hash.b)));
+	return cluster_revoked_write(out, request, ks->revoked, ks->revoked_count, signature,
+				     tools->arena, why);
 }
 
 /* ---- a second Key Server ---- */

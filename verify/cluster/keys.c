@@ -175,3 +175,73 @@ enum cs_err cluster_data_open(struct cs_buf *out, const struct cluster_ring *rin
 		out->n += plain_size;
 	return err;
 }
+
+/* ---- secrets of programs ---- */
+
+enum cs_err cluster_program_secret(struct cluster_program_secret *out,
+				   const struct cluster_ring *ring, struct cs_bytes name,
+				   uint64_t number, const struct verify_time *now)
+{
+	struct info info;
+	if (!purpose_is_valid(name))
+		return CS_ERR_INVALID;
+	if (ring->count == 0)
+		return CS_ERR_NO_KEY;
+	CS_TRY(verify_time_before(now, ring->until_s + 1));
+	const struct cluster_epoch_key *epoch =
+		number == 0 ? &ring->keys[ring->count - 1] : epoch_of(ring, number);
+	if (epoch == NULL)
+		return CS_ERR_WRONG_EPOCH;
+	if (epoch->decrypt_until_s != 0)
+		CS_TRY(verify_time_before(now, epoch->decrypt_until_s + 1));
+	info_begin(&info, "caisson/cluster/secret/v1");
+	cs_put_u64(&info.buf, epoch->epoch);
+	info_text(&info, cs_bytes(ring->application, ring->application_size));
+	info_text(&info, name);
+	derive(out->secret.b, sizeof out->secret.b, &epoch->key, CS_BYTES_OF(ring->lineage.b),
+	       &info);
+	out->epoch = epoch->epoch;
+	out->until_s = epoch->decrypt_until_s;
+	return CS_OK;
+}
+
+#define FILE_MAGIC "CSF1"
+#define FILE_HEAD_SIZE (CLUSTER_FILE_OVERHEAD - CS_AEAD_TAG_SIZE)
+
+static void file_key(struct data_key *out, const struct cluster_program_secret *secret,
+		     struct cs_bytes name, struct cs_bytes salt)
+{
+	struct info info;
+	uint8_t both[sizeof out->key.b + sizeof out->nonce];
+	info_begin(&info, "caisson/cluster/file/v1");
+	cs_put_u64(&info.buf, secret->epoch);
+	info_text(&info, name);
+	derive(both, sizeof both, &secret->secret, salt, &info);
+	memcpy(out->key.b, both, sizeof out->key.b);
+	memcpy(out->nonce, both + sizeof out->key.b, sizeof out->nonce);
+	cs_wipe(both, sizeof both);
+}
+
+enum cs_err cluster_file_seal(struct cs_buf *out, const struct cluster_ring *ring,
+			      struct cs_bytes name, struct cs_bytes plain,
+			      const struct cs_secret *salt, const struct verify_time *now)
+{
+	struct cluster_program_secret secret;
+	struct data_key key;
+	if (plain.n > CLUSTER_DATA_SIZE_MAX || out->failed ||
+	    out->size_max - out->n < plain.n + CLUSTER_FILE_OVERHEAD)
+		return CS_ERR_TOO_LARGE;
+	CS_TRY(cluster_program_secret(&secret, ring, name, 0, now));
+	uint8_t *head = out->p + out->n;
+	memcpy(head, FILE_MAGIC, 4);
+	cs_put_be64(head + 4, secret.epoch);
+	memcpy(head + 12, salt->b, sizeof salt->b);
+	file_key(&key, &secret, name, CS_BYTES_OF(salt->b));
+	const enum cs_err err = cs_aead_seal(head + FILE_HEAD_SIZE, &key.key, key.nonce,
+					     cs_bytes(head, FILE_HEAD_SIZE), plain);
+	cs_wipe(&key, sizeof key);
+	cs_wipe(&secret, sizeof secret);
+	if (err == CS_OK)
+		out->n += plain.n + CLUSTER_FILE_OVERHEAD;
+	return err;
+}

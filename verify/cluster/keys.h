@@ -59,4 +59,31 @@ CS_NODISCARD enum cs_err cluster_data_open(struct cs_buf *out, const struct clus
 					   struct cs_bytes purpose, struct cs_bytes aad,
 					   struct cs_bytes sealed, const struct verify_time *now);
 
+/* ---- secrets of programs that are not the cluster's own ---- */
+
+/* A program's secret: it is worth as much as the epoch that it is of. */
+struct cluster_program_secret {
+	uint64_t epoch;
+	uint64_t
+		until_s; /* so long the cluster gives it again; 0: while the epoch is the current one */
+	struct cs_secret secret;
+};
+
+/* What cluster_file_seal adds. */
+#define CLUSTER_FILE_OVERHEAD (4u + 8u + 32u + CS_AEAD_TAG_SIZE)
+
+/* The secret of this name under an epoch of the ring; epoch 0: the newest. INVALID (name: as a purpose), NO_KEY,
+ * WRONG_EPOCH, EXPIRED, NO_TIME. */
+CS_NODISCARD enum cs_err cluster_program_secret(struct cluster_program_secret *out,
+						const struct cluster_ring *ring,
+						struct cs_bytes name, uint64_t epoch,
+						const struct verify_time *now);
+/* A file that the newest secret of this name opens, without the cluster: "CSF1" ‖ epoch ‖ salt ‖ AES-256-GCM.
+ * Appends plain.n + CLUSTER_FILE_OVERHEAD bytes; salt: 32 fresh random bytes. Errors of
+ * cluster_program_secret, TOO_LARGE, CRYPTO. */
+CS_NODISCARD enum cs_err cluster_file_seal(struct cs_buf *out, const struct cluster_ring *ring,
+					   struct cs_bytes name, struct cs_bytes plain,
+					   const struct cs_secret *salt,
+					   const struct verify_time *now);
+
 #endif

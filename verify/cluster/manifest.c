@@ -1,6 +1,7 @@
 #include "verify/cluster/manifest.h"
 
 #include "core/json.h"
+#include "verify/attest/x509.h"
 
 #include <string.h>
 
@@ -13,28 +14,6 @@
 		     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *), (why))
 
 /* ---- single values ---- */
-
-static enum cs_err read_hex_list(void *list, size_t *count, size_t max, const struct cs_json *json,
-				 const char *key, struct cs_why *why)
-{
-	const struct cs_json *array = NULL;
-	struct cs_hash *out = list;
-	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
-	if (array->count > max)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%s: more than %zu", key, max);
-	*count = 0;
-	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
-		const enum cs_err err = cs_json_hex(out[*count].b, sizeof out->b, at);
-		if (err != CS_OK)
-			return cs_fail(why, err, "%s[%zu]: not 32 bytes as 0x…", key, *count);
-		for (size_t i = 0; i < *count; i++)
-			if (cs_hash_eq(&out[i], &out[*count]))
-				return cs_fail(why, CS_ERR_DUPLICATE, "%s[%zu]: there already", key,
-					       *count);
-		(*count)++;
-	}
-	return CS_OK;
-}
 
 /* What is said of a key or application must be one line, whatever prints it. */
 static bool is_plain(struct cs_bytes text)
@@ -75,8 +54,8 @@ static enum cs_err read_administrators(struct cluster_manifest *m, const struct 
 	const struct cs_json *json = NULL;
 	CS_TRY(cs_json_member(&json, body, "administrators", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "keys", "threshold"));
-	CS_TRY(read_hex_list(m->administrators, &m->administrator_count, CLUSTER_ADMINISTRATORS_MAX,
-			     json, "keys", why));
+	CS_TRY(cs_json_member_hashes(m->administrators, &m->administrator_count,
+				     CLUSTER_ADMINISTRATORS_MAX, json, "keys", why));
 	CS_TRY(read_threshold(&m->threshold, m->administrator_count, json, why));
 	return m->threshold > 0 ? CS_OK
 				: cs_fail(why, CS_ERR_INVALID, "administrators: there is none");
@@ -86,11 +65,13 @@ static enum cs_err read_recovery(struct cluster_manifest *m, const struct cs_jso
 				 struct cs_why *why)
 {
 	const struct cs_json *json = NULL;
-	_Static_assert(sizeof(struct cs_x25519_key) == sizeof(struct cs_hash), "32 bytes each");
+	struct cs_hash keys[CLUSTER_RECOVERY_MAX];
 	CS_TRY(cs_json_member(&json, body, "recovery", CS_JSON_OBJECT, why));
 	CS_TRY(ONLY(json, why, "keys", "threshold"));
-	CS_TRY(read_hex_list(m->recovery, &m->recovery_count, CLUSTER_RECOVERY_MAX, json, "keys",
-			     why));
+	CS_TRY(cs_json_member_hashes(keys, &m->recovery_count, CLUSTER_RECOVERY_MAX, json, "keys",
+				     why));
+	for (size_t i = 0; i < m->recovery_count; i++)
+		memcpy(m->recovery[i].b, keys[i].b, sizeof m->recovery[i].b);
 	return read_threshold(&m->recovery_threshold, m->recovery_count, json, why);
 }
 
@@ -212,6 +193,122 @@ static enum cs_err read_applications(struct cluster_manifest *m, const struct cs
 	return CS_OK;
 }
 
+/* ---- programs ---- */
+
+static enum cs_err read_kind(enum cluster_rule_kind *out, const struct cs_json *json,
+			     struct cs_why *why)
+{
+	static const char *const names[] = {"user", "executable", "interpreter", "container"};
+	struct cs_bytes kind;
+	CS_TRY(cs_json_member_string(&kind, json, "kind", 16, why));
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		if (cs_bytes_eq(kind, cs_bytes_str(names[i]))) {
+			*out = (enum cluster_rule_kind)i;
+			return CS_OK;
+		}
+	}
+	return cs_fail(why, CS_ERR_UNSUPPORTED,
+		       "kind is none of user, executable, interpreter, container");
+}
+
+static enum cs_err read_rule(struct cluster_rule *out, const struct cs_json *json,
+			     struct cs_why *why)
+{
+	uint64_t user = 0;
+	CS_TRY(read_kind(&out->kind, json, why));
+	CS_TRY(cs_json_member_u64(&user, json, "user", UINT32_MAX - 1, why));
+	out->user = (uint32_t)user;
+	if (out->kind == CLUSTER_RULE_USER)
+		return ONLY(json, why, "kind", "user");
+	CS_TRY(ONLY(json, why, "hash", "kind", "user"));
+	return cs_json_member_hex(out->hash.b, sizeof out->hash.b, json, "hash", why);
+}
+
+static enum cs_err read_rules(struct cluster_provision *out, const struct cs_json *json,
+			      struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	CS_TRY(cs_json_member(&array, json, "rules", CS_JSON_ARRAY, why));
+	if (array->count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "rules: there is none");
+	if (array->count > CLUSTER_RULES_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "rules: more than %u", CLUSTER_RULES_MAX);
+	struct cluster_rule *rules = cs_arena_calloc(arena, array->count, sizeof *rules);
+	if (rules == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next)
+		CS_TRY(read_rule(&rules[out->rule_count++], at, why));
+	out->rules = rules;
+	return CS_OK;
+}
+
+static bool has_application(const struct cluster_manifest *m, struct cs_bytes name)
+{
+	for (size_t i = 0; i < m->application_count; i++)
+		if (cs_bytes_eq(m->applications[i].name, name))
+			return true;
+	return false;
+}
+
+static enum cs_err read_provision(struct cluster_manifest *m, struct cluster_provision *out,
+				  const struct cs_json *json, struct cs_arena *arena,
+				  struct cs_why *why)
+{
+	CS_TRY(ONLY(json, why, "application", "name", "rules"));
+	CS_TRY(cs_json_member_string(&out->application, json, "application",
+				     CLUSTER_APPLICATION_SIZE_MAX, why));
+	CS_TRY(cs_json_member_string(&out->name, json, "name", CLUSTER_SECRET_NAME_SIZE_MAX, why));
+	if (!has_application(m, out->application))
+		return cs_fail(why, CS_ERR_INVALID, "application: there is no such");
+	if (!is_word(out->name))
+		return cs_fail(why, CS_ERR_INVALID, "name: a-z, 0-9, '-' and '.'");
+	return read_rules(out, json, arena, why);
+}
+
+static const struct cluster_provision *
+provision_of(const struct cluster_manifest *m, struct cs_bytes application, struct cs_bytes name)
+{
+	for (size_t i = 0; i < m->provision_count; i++)
+		if (cs_bytes_eq(m->provisions[i].application, application) &&
+		    cs_bytes_eq(m->provisions[i].name, name))
+			return &m->provisions[i];
+	return NULL;
+}
+
+/* What a program is, its machine's kernel says, and nothing else does: a lineage that allows it is
+ * insecure. */
+static enum cs_err read_programs(struct cluster_manifest *m, const struct cs_json *body,
+				 struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	if (cs_json_find(body, "insecure_programs") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&array, body, "insecure_programs", CS_JSON_ARRAY, why));
+	if (array->count == 0)
+		return cs_fail(why, CS_ERR_INVALID, "insecure_programs: empty; leave it out");
+	if (array->count > CLUSTER_SECRETS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "insecure_programs: more than %u",
+			       CLUSTER_SECRETS_MAX);
+	struct cluster_provision *all = cs_arena_calloc(arena, array->count, sizeof *all);
+	if (all == NULL)
+		return CS_ERR_NO_MEMORY;
+	m->insecure = true;
+	m->provisions = all;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next) {
+		struct cluster_provision *out = &all[m->provision_count];
+		struct cs_why inner = {""};
+		const enum cs_err err = read_provision(m, out, at, arena, &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "insecure_programs[%zu]: %.150s",
+				       m->provision_count, inner.text);
+		if (provision_of(m, out->application, out->name) != NULL)
+			return cs_fail(why, CS_ERR_DUPLICATE,
+				       "insecure_programs[%zu]: there already", m->provision_count);
+		m->provision_count++;
+	}
+	return CS_OK;
+}
+
 static enum cs_err read_policies(struct cluster_manifest *m, const struct cs_json *body,
 				 struct cs_arena *arena, struct cs_why *why)
 {
@@ -244,13 +341,100 @@ static enum cs_err read_time(struct cluster_manifest *m, const struct cs_json *b
 	return CS_OK;
 }
 
+/* Without the source it would be a setting without effect. */
+static enum cs_err read_ledger(struct cluster_manifest *m, const struct cs_json *body,
+			       struct cs_why *why)
+{
+	const struct cs_json *json = NULL;
+	if (m->insecure_host_time)
+		return cs_json_find(body, "ledger") == NULL
+			       ? CS_OK
+			       : cs_fail(why, CS_ERR_INVALID,
+					 "ledger is of time [\"ledger\"] alone");
+	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "clock_error_s", "quorum", "time_keys"));
+	CS_TRY(verify_clock_source_read(&m->time, json, why));
+	/* A certificate begins by the low end of the time and ends by the high one: each is wrong by so
+	 * much, and what is left has to be renewed at its half. */
+	if (m->worker_life_s <= 4 * m->time.error_s)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "lives.worker_s is not above four times ledger.clock_error_s");
+	return CS_OK;
+}
+
+/* ---- roots ---- */
+
+static enum cs_err read_certificate(struct cs_bytes *out, const struct cs_json *json,
+				    struct cs_arena *arena, struct cs_why *why)
+{
+	struct x509_certificate certificate;
+	const struct cs_bytes text = json->text;
+	if (json->type != CS_JSON_STRING || text.n < 2 || text.n > 2 + 2 * CLUSTER_ROOT_SIZE_MAX ||
+	    text.n % 2 != 0 || memcmp(text.p, "0x", 2) != 0)
+		return cs_fail(why, CS_ERR_MALFORMED, "no DER of %u bytes at most as 0x…",
+			       CLUSTER_ROOT_SIZE_MAX);
+	const size_t n = text.n / 2 - 1;
+	uint8_t *der = cs_arena_alloc(arena, n + 1);
+	if (der == NULL)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(cs_unhex(der, n, cs_bytes(text.p + 2, 2 * n)));
+	*out = cs_bytes(der, n);
+	return x509_certificate_parse(&certificate, *out, why);
+}
+
+static enum cs_err read_certificates(const struct cs_bytes **list, size_t *count,
+				     const struct cs_json *json, const char *key,
+				     struct cs_arena *arena, struct cs_why *why)
+{
+	const struct cs_json *array = NULL;
+	struct cs_why inner = {""};
+	CS_TRY(cs_json_member(&array, json, key, CS_JSON_ARRAY, why));
+	if (array->count > CLUSTER_ROOTS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "roots.%s: more than %u", key,
+			       CLUSTER_ROOTS_MAX);
+	if (array->count == 0)
+		return CS_OK;
+	struct cs_bytes *made = cs_arena_calloc(arena, array->count, sizeof *made);
+	if (made == NULL)
+		return CS_ERR_NO_MEMORY;
+	*count = 0;
+	for (const struct cs_json *at = array->child; at != NULL; at = at->next, (*count)++) {
+		const enum cs_err err = read_certificate(&made[*count], at, arena, &inner);
+		if (err != CS_OK)
+			return cs_fail(why, err, "roots.%s[%zu]: %.150s", key, *count, inner.text);
+	}
+	*list = made;
+	return CS_OK;
+}
+
+/* Without the member: the vendors' own, and no TPM is believed. */
+static enum cs_err read_roots(struct cluster_manifest *m, const struct cs_json *body,
+			      struct cs_arena *arena, struct cs_why *why)
+{
+	struct attest_roots *roots = &m->roots;
+	const struct cs_json *json = NULL;
+	*roots = attest_roots_vendors;
+	if (cs_json_find(body, "roots") == NULL)
+		return CS_OK;
+	CS_TRY(cs_json_member(&json, body, "roots", CS_JSON_OBJECT, why));
+	CS_TRY(ONLY(json, why, "insecure_amd", "insecure_intel", "tpm"));
+	CS_TRY(read_certificates(&roots->tpm, &roots->tpm_count, json, "tpm", arena, why));
+	CS_TRY(read_certificates(&roots->amd, &roots->amd_count, json, "insecure_amd", arena, why));
+	CS_TRY(read_certificates(&roots->intel, &roots->intel_count, json, "insecure_intel", arena,
+				 why));
+	roots->insecure = roots->amd != attest_roots_vendors.amd ||
+			  roots->intel != attest_roots_vendors.intel;
+	m->insecure |= roots->insecure;
+	return CS_OK;
+}
+
 static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previous,
 			     const struct cs_json *body, struct cs_arena *arena, struct cs_why *why)
 {
 	uint64_t version = 0;
-	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "lives", "name",
-		    "number", "peer_number_min", "policies", "previous", "recovery", "time",
-		    "version"));
+	CS_TRY(ONLY(body, why, "administrators", "applications", "epochs", "insecure_programs",
+		    "ledger", "lives", "name", "number", "peer_number_min", "policies", "previous",
+		    "recovery", "roots", "time", "version"));
 	CS_TRY(cs_json_member_u64(&version, body, "version", UINT64_MAX, why));
 	if (version != 1)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "version is not 1");
@@ -266,8 +450,11 @@ static enum cs_err read_body(struct cluster_manifest *m, struct cs_hash *previou
 	CS_TRY(read_recovery(m, body, why));
 	CS_TRY(read_lives(m, body, why));
 	CS_TRY(read_time(m, body, why));
+	CS_TRY(read_ledger(m, body, why));
+	CS_TRY(read_roots(m, body, arena, why));
 	CS_TRY(read_policies(m, body, arena, why));
-	return read_applications(m, body, arena, why);
+	CS_TRY(read_applications(m, body, arena, why));
+	return read_programs(m, body, arena, why);
 }
 
 /* ---- who says so ---- */
@@ -331,6 +518,9 @@ static enum cs_err check_lineage(struct cluster_manifest *m, const struct cs_has
 	if (m->insecure && !before->insecure)
 		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
 			       "this lineage was born without anything insecure");
+	if (m->insecure_host_time && !before->insecure_host_time)
+		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
+			       "this lineage takes its time from a ledger");
 	m->insecure = before->insecure;
 	memcpy(m->hashes, before->hashes, sizeof m->hashes);
 	m->hashes[m->number - 1] = m->hash;
@@ -438,4 +628,42 @@ enum cs_err cluster_manifest_allows(const struct cluster_manifest *m, struct cs_
 			       "the application is not for this build");
 	}
 	return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "no such application");
+}
+
+static bool rule_fits(const struct cluster_rule *rule, const struct cluster_program *program)
+{
+	if (rule->user != program->user)
+		return false;
+	switch (rule->kind) {
+	case CLUSTER_RULE_USER:
+		return true;
+	case CLUSTER_RULE_EXECUTABLE:
+		return !program->is_interpreter && cs_hash_eq(&rule->hash, &program->executable);
+	case CLUSTER_RULE_INTERPRETER:
+		return cs_hash_eq(&rule->hash, &program->executable);
+	case CLUSTER_RULE_CONTAINER:
+		return program->has_container && cs_hash_eq(&rule->hash, &program->container);
+	}
+	return false;
+}
+
+bool cluster_manifest_has_secret(const struct cluster_manifest *m, struct cs_bytes application,
+				 struct cs_bytes name)
+{
+	return provision_of(m, application, name) != NULL;
+}
+
+enum cs_err cluster_manifest_provides(const struct cluster_manifest *m, struct cs_bytes application,
+				      struct cs_bytes name, const struct cluster_program *program,
+				      struct cs_why *why)
+{
+	const struct cluster_provision *provision = provision_of(m, application, name);
+	if (provision == NULL)
+		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST, "manifest %llu: no such secret",
+			       (unsigned long long)m->number);
+	for (size_t i = 0; i < provision->rule_count; i++)
+		if (rule_fits(&provision->rules[i], program))
+			return CS_OK;
+	return cs_fail(why, CS_ERR_FORBIDDEN, "manifest %llu: this secret is not for this program",
+		       (unsigned long long)m->number);
 }

@@ -5,12 +5,16 @@
 #define CLUSTER_MANIFEST_H
 
 #include "verify/attest/policy.h"
+#include "verify/clock.h"
 #include "verify/cluster/cluster.h"
 
 #define CLUSTER_MANIFESTS_MAX 64u
 #define CLUSTER_ADMINISTRATORS_MAX 16u
 #define CLUSTER_APPLICATIONS_MAX 16u
 #define CLUSTER_RECOVERY_MAX 16u
+#define CLUSTER_SECRETS_MAX 32u
+#define CLUSTER_RULES_MAX 16u
+#define CLUSTER_SECRET_NAME_SIZE_MAX 32u
 /* What manifests may say at the most: DESIGN section 10. */
 #define CLUSTER_WORKER_LIFE_MAX_S 3600u
 #define CLUSTER_KEY_SERVER_LIFE_MAX_S 86400u
@@ -19,10 +23,45 @@
 /* The arena that manifests of a lineage are read into: each keeps its policies there. */
 #define CLUSTER_MANIFEST_ARENA_SIZE (4u * 1024 * 1024)
 
+/* Certificates of each kind of roots in a manifest. */
+#define CLUSTER_ROOTS_MAX 4u
+#define CLUSTER_ROOT_SIZE_MAX 4096u
+
 struct cluster_application {
 	struct cs_bytes name; /* a-z, 0-9, '-', '.'; views into the manifest's arena */
 	size_t build_count;
 	const struct cs_bytes *builds; /* labels of the worker policy's references */
+};
+
+/* A program that is not the cluster's own, as its machine's kernel describes it: no more than the word of
+ * whoever is root there. */
+struct cluster_program {
+	uint32_t user;
+	bool is_interpreter;       /* its file is one that runs other files */
+	struct cs_hash executable; /* SHA-256 */
+	bool has_container;
+	struct cs_hash container; /* SHA-256 digest of an image */
+};
+
+enum cluster_rule_kind {
+	CLUSTER_RULE_USER,        /* every program of this user */
+	CLUSTER_RULE_EXECUTABLE,  /* this program */
+	CLUSTER_RULE_INTERPRETER, /* every script that it runs for this user */
+	CLUSTER_RULE_CONTAINER,   /* every program of this user in a container of this image */
+};
+
+struct cluster_rule {
+	enum cluster_rule_kind kind;
+	uint32_t user;
+	struct cs_hash hash; /* zero for CLUSTER_RULE_USER */
+};
+
+/* Which programs get which secret of an application. */
+struct cluster_provision {
+	struct cs_bytes application;
+	struct cs_bytes name; /* as an application's */
+	size_t rule_count;    /* at least 1 */
+	const struct cluster_rule *rules;
 };
 
 struct cluster_manifest {
@@ -34,15 +73,21 @@ struct cluster_manifest {
 	/* The lineage was born with something insecure in its first manifest: its keys and
 	 * certificates say so for ever. A lineage that was not may never accept anything insecure. */
 	bool insecure;
-	/* Time is the host's word; else the ledger's, which the process that asks must have. */
+	/* Time is the host's word; else the ledger's. */
 	bool insecure_host_time;
-	uint64_t peer_number_min; /* peers under older manifests are refused */
+	struct verify_clock_source time; /* zeros with the host's */
+	uint64_t peer_number_min;        /* peers under older manifests are refused */
 	size_t threshold;
 	size_t administrator_count;
 	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */
 	struct attest_policy policies[CLUSTER_ROLE_COUNT];         /* by role - 1 */
+	/* Whose certificates are believed: Intel's and AMD's own, unless the manifest replaces them by
+	 * insecure ones; of keys of TPMs those that it names. */
+	struct attest_roots roots;
 	size_t application_count;
 	struct cluster_application applications[CLUSTER_APPLICATIONS_MAX];
+	size_t provision_count; /* of insecure_programs */
+	const struct cluster_provision *provisions;
 	uint64_t worker_life_s;
 	uint64_t key_server_life_s;
 	uint64_t epoch_s;          /* a new epoch after so long; 0: by order alone */
@@ -55,7 +100,8 @@ struct cluster_manifest {
 /* Reads one signed manifest; `before`: the one that it follows, NULL for the first. Views go into the
  * arena, which outlives the manifest. Errors as of enclave/manifest.h: the codes of the form;
  * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), DUPLICATE,
- * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not. */
+ * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not,
+ * the host's time in one that had the ledger's. */
 CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
 					       const struct cluster_manifest *before,
 					       const struct cs_sig *sig, struct cs_arena *arena,
@@ -78,5 +124,14 @@ CS_NODISCARD enum cs_err cluster_manifest_allows(const struct cluster_manifest *
 CS_NODISCARD enum cs_err cluster_manifest_names(const struct cluster_manifest *m,
 						enum cluster_role role, struct cs_bytes build,
 						const struct verify_time *now, struct cs_why *why);
+bool cluster_manifest_has_secret(const struct cluster_manifest *m, struct cs_bytes application,
+				 struct cs_bytes name);
+/* May this program have this secret of the application? NOT_IN_MANIFEST: there is no such secret; FORBIDDEN:
+ * no rule is about the program. */
+CS_NODISCARD enum cs_err cluster_manifest_provides(const struct cluster_manifest *m,
+						   struct cs_bytes application,
+						   struct cs_bytes name,
+						   const struct cluster_program *program,
+						   struct cs_why *why);
 
 #endif

@@ -1,6 +1,8 @@
 #include "verify/cluster/peer.h"
 
 #include "verify/attest/appraise.h"
+#include "verify/attest/collateral.h"
+#include "verify/cluster/inner.h"
 #include "wire/convert.h"
 
 #include <string.h>
@@ -41,7 +43,7 @@ enum cs_err cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum clus
 				  const struct cs_ed25519_key *key,
 				  const struct wire_report_fresh *fresh,
 				  const struct cluster_manifest *manifest,
-				  const struct cluster_tools *tools)
+				  const struct cluster_tools *tools, struct cs_why *why)
 {
 	Caisson__Wire__ClusterEvidence made = CAISSON__WIRE__CLUSTER_EVIDENCE__INIT;
 	struct cs_buf buf;
@@ -55,7 +57,7 @@ enum cs_err cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum clus
 	made.manifest_hash = (ProtobufCBinaryData){hash.n, (uint8_t *)(uintptr_t)hash.p};
 	made.insecure_flags = tools->tee.insecure_flags;
 	report_data(data, role, &spki, fresh, &made, manifest);
-	CS_TRY(tools->tee.evidence(tools->tee.context, &buf, data));
+	CS_TRY(tools->tee.evidence(tools->tee.context, &buf, data, why));
 	CS_TRY(cs_buf_end(&buf));
 	made.evidence = (ProtobufCBinaryData){buf.n, buf.p};
 	/* protobuf-c writes what it points to and changes nothing of it. */
@@ -65,8 +67,97 @@ enum cs_err cluster_evidence_make(Caisson__Wire__ClusterEvidence *out, enum clus
 	return CS_OK;
 }
 
+/* ---- collateral ---- */
+
+static ProtobufCBinaryData *fields(size_t *n, const struct cs_bytes *list, size_t count,
+				   size_t size_max, struct cs_arena *arena, struct cs_why *why)
+{
+	ProtobufCBinaryData *made = cs_arena_calloc(arena, count + 1, sizeof *made);
+	for (size_t i = 0; made != NULL && i < count; i++) {
+		if (list[i].n > size_max) {
+			cs_why_write(why, "a certificate or list of %zu bytes", list[i].n);
+			return NULL;
+		}
+		made[i] = cluster_field(list[i]);
+	}
+	*n = count;
+	return made;
+}
+
+enum cs_err cluster_collateral_read(Caisson__Wire__ClusterCollateral *out,
+				    const struct cs_bytes *files, size_t count,
+				    struct cs_arena *arena, struct cs_why *why)
+{
+	struct attest_collateral bag = {.certificate_count = 0};
+	Caisson__Wire__ClusterCollateral made = CAISSON__WIRE__CLUSTER_COLLATERAL__INIT;
+	for (size_t i = 0; i < count; i++)
+		CS_TRY(attest_collateral_add(&bag, files[i], arena, why));
+	if (bag.tpm_activation.n > 0)
+		return cs_fail(why, CS_ERR_INVALID,
+			       "the transcript of an activation is no collateral here");
+	/* The bounds of the schema. */
+	if (bag.tcb_info.json.n > 65536 || bag.qe_identity.json.n > 65536)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "TCB info or QE identity");
+	made.certificates = fields(&made.n_certificates, bag.certificates, bag.certificate_count,
+				   16384, arena, why);
+	made.crls = fields(&made.n_crls, bag.crls, bag.crl_count, 65536, arena, why);
+	if (made.certificates == NULL || made.crls == NULL)
+		return CS_ERR_TOO_LARGE;
+	made.tcb_info = cluster_field(bag.tcb_info.json);
+	made.tcb_info_signature = cluster_field(bag.tcb_info.signature);
+	made.qe_identity = cluster_field(bag.qe_identity.json);
+	made.qe_identity_signature = cluster_field(bag.qe_identity.signature);
+	*out = made;
+	return CS_OK;
+}
+
+/* ---- what evidence says ---- */
+
+static bool is_hidden(struct cs_bytes name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] != 0)
+			return false;
+	return true;
+}
+
+static void platform_of(struct cluster_platform *out, const struct attest_result *result)
+{
+	static const struct {
+		enum attest_kind kind;
+		const char *claim;
+	} names[] = {{ATTEST_SNP, "chip_id"},
+		     {ATTEST_SGX, "ppid"},
+		     {ATTEST_TDX, "ppid"},
+		     {ATTEST_TPM, "qualified_signer"}};
+	const uint8_t kind = (uint8_t)result->hardware;
+	*out = (struct cluster_platform){.known = false};
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		const struct attest_claim *claim =
+			names[i].kind == result->hardware
+				? attest_result_claim(result, names[i].claim)
+				: NULL;
+		if (claim == NULL || is_hidden(claim->bytes))
+			continue;
+		const struct cs_bytes pieces[] = {cs_bytes_str("caisson/cluster/platform/v1"),
+						  cs_bytes(&kind, 1), claim->bytes};
+		out->id = cs_sha256_join(pieces, CS_LEN(pieces));
+		out->known = true;
+	}
+}
+
+static void build_of(size_t *size, char build[CLUSTER_BUILD_SIZE_MAX + 1],
+		     const struct attest_appraisal *appraisal)
+{
+	*size = appraisal->reference == NULL ? 0 : appraisal->reference->label.n;
+	if (*size > 0)
+		memcpy(build, appraisal->reference->label.p, *size);
+	build[*size] = '\0';
+}
+
 /* ---- verifying ---- */
 
+/* The transcript of an activation is not taken from a peer: whoever has one could have made it. */
 static void collateral_of(struct attest_collateral *out, const Caisson__Wire__ClusterCollateral *pb)
 {
 	memset(out, 0, sizeof *out);
@@ -84,7 +175,6 @@ static void collateral_of(struct attest_collateral *out, const Caisson__Wire__Cl
 						    wire_pb_view(pb->tcb_info_signature)};
 	out->qe_identity = (struct attest_signed_json){wire_pb_view(pb->qe_identity),
 						       wire_pb_view(pb->qe_identity_signature)};
-	out->tpm_activation = wire_pb_view(pb->tpm_activation);
 }
 
 /* A TPM's qualifying data is the hash alone, the others have the 64 bytes. */
@@ -128,10 +218,24 @@ static enum cs_err appraise(struct cluster_peer *peer, const struct attest_resul
 	peer->insecure = appraisal.insecure;
 	peer->whole_machine = appraisal.whole_machine;
 	peer->kind = result->hardware;
-	peer->build_size = appraisal.reference->label.n;
-	memcpy(peer->build, appraisal.reference->label.p, peer->build_size);
-	peer->build[peer->build_size] = '\0';
+	platform_of(&peer->platform, result);
+	build_of(&peer->build_size, peer->build, &appraisal);
 	return CS_OK;
+}
+
+static enum cs_err read_evidence(struct attest_result *result,
+				 const Caisson__Wire__ClusterEvidence *pb,
+				 const struct cluster_manifest *manifest,
+				 const struct cluster_tools *tools, const struct verify_time *now,
+				 struct cs_why *why)
+{
+	struct attest_collateral *collateral = cs_arena_alloc(tools->arena, sizeof *collateral);
+	struct attest_input in = {.collateral = collateral, .roots = &manifest->roots, .now = *now};
+	if (collateral == NULL)
+		return CS_ERR_NO_MEMORY;
+	collateral_of(collateral, pb->collateral);
+	CS_TRY(attest_evidence_find_raw(&in.evidence, wire_pb_view(pb->evidence), why));
+	return attest_verify(result, &in, tools->nistp, tools->arena, why);
 }
 
 static enum cs_err verify(struct cluster_peer *peer, const struct wire_report_fresh *fresh,
@@ -140,15 +244,11 @@ static enum cs_err verify(struct cluster_peer *peer, const struct wire_report_fr
 			  const struct cluster_tools *tools, const struct verify_time *now,
 			  struct cs_why *why)
 {
-	struct attest_collateral collateral;
-	struct attest_input in = {.collateral = &collateral, .roots = tools->roots, .now = *now};
 	struct attest_result *result = cs_arena_alloc(tools->arena, sizeof *result);
 	uint8_t data[WIRE_REPORT_DATA_SIZE];
 	if (result == NULL)
 		return CS_ERR_NO_MEMORY;
-	collateral_of(&collateral, pb->collateral);
-	CS_TRY(attest_evidence_find_raw(&in.evidence, wire_pb_view(pb->evidence), why));
-	CS_TRY(attest_verify(result, &in, tools->nistp, tools->arena, why));
+	CS_TRY(read_evidence(result, pb, manifest, tools, now, why));
 	report_data(data, peer->role, &peer->spki, fresh, pb, manifest);
 	/* First, so that what was recorded elsewhere is called that, whatever else is wrong with it. */
 	if (!is_about(result, data))
@@ -186,6 +286,52 @@ enum cs_err cluster_evidence_verify(struct cluster_peer *peer,
 	return err;
 }
 
+/* Over a key that nobody has and a nonce that everybody knows: of use to this process alone. */
+static enum cs_err read_self(struct cluster_self *out, enum cluster_role role,
+			     const struct cluster_manifest *manifest,
+			     const struct cluster_tools *tools, const struct verify_time *now,
+			     struct cs_why *why)
+{
+	static const struct cs_ed25519_key nobody = {{0}};
+	static const struct cs_hash nonce = {{0}};
+	struct wire_report_fresh fresh;
+	Caisson__Wire__ClusterEvidence evidence;
+	struct attest_appraisal appraisal;
+	struct attest_result *result = cs_arena_alloc(tools->arena, sizeof *result);
+	if (result == NULL)
+		return CS_ERR_NO_MEMORY;
+	CS_TRY(wire_report_fresh_nonce(&fresh, CS_BYTES_OF(nonce.b)));
+	CS_TRY(cluster_evidence_make(&evidence, role, &nobody, &fresh, manifest, tools, why));
+	CS_TRY(read_evidence(result, &evidence, manifest, tools, now, why));
+	attest_appraise(&appraisal, result, cluster_manifest_policy(manifest, role), now);
+	out->kind = result->hardware;
+	platform_of(&out->platform, result);
+	build_of(&out->build_size, out->build, &appraisal);
+	return CS_OK;
+}
+
+enum cs_err cluster_self_read(struct cluster_self *out, enum cluster_role role,
+			      const struct cluster_manifest *manifest,
+			      const struct cluster_tools *tools, const struct verify_time *now,
+			      struct cs_why *why)
+{
+	struct cluster_self made = {.kind = ATTEST_NONE};
+	const size_t mark = cs_arena_mark(tools->arena);
+	const enum cs_err err = read_self(&made, role, manifest, tools, now, why);
+	cs_arena_rewind(tools->arena, mark);
+	if (err == CS_OK)
+		*out = made;
+	return err;
+}
+
+bool cluster_peer_is_revoked(const struct cluster_peer *peer, const struct cs_hash *revoked,
+			     size_t revoked_count)
+{
+	return cluster_revoked(revoked, revoked_count, &peer->spki) ||
+	       (peer->platform.known &&
+		cluster_revoked(revoked, revoked_count, &peer->platform.id));
+}
+
 enum cs_err cluster_session_check(const struct cluster_session *session, enum cluster_role role,
 				  const struct cluster_manifest *manifest,
 				  const struct cs_hash *revoked, size_t revoked_count,
@@ -199,8 +345,8 @@ enum cs_err cluster_session_check(const struct cluster_session *session, enum cl
 		verify_time_before(now, peer->verified_s + CLUSTER_SESSION_AGE_MAX_S + 1);
 	if (err != CS_OK)
 		return cs_fail(why, err, "the session was attested too long ago");
-	if (cluster_revoked(revoked, revoked_count, &peer->spki))
-		return cs_fail(why, CS_ERR_REVOKED, "the %s's key was revoked",
+	if (cluster_peer_is_revoked(peer, revoked, revoked_count))
+		return cs_fail(why, CS_ERR_REVOKED, "the %s's key or platform was revoked",
 			       cluster_role_name(role));
 	if (peer->manifest_number < manifest->peer_number_min)
 		return cs_fail(why, CS_ERR_WRONG_MANIFEST,

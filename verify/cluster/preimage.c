@@ -141,6 +141,17 @@ struct cs_hash cluster_hash_vouch(const struct cs_hash *lineage,
 	cs_put_u64(&p.buf, vouch->manifest_number);
 	cs_put_u32(&p.buf, vouch->kind);
 	put_text(&p.buf, cs_bytes_str(vouch->build));
+	put_text(&p.buf, view(vouch->platform));
+	return end(&p);
+}
+
+struct cs_hash cluster_hash_revoked(const struct cs_hash *lineage, const struct cs_hash *revoked,
+				    size_t count)
+{
+	struct preimage p;
+	begin(&p, "caisson/cluster/revoked/v1", lineage);
+	cs_put_u16(&p.buf, (uint16_t)count);
+	put_hash(&p, cs_sha256(cs_bytes(revoked, count * sizeof *revoked)));
 	return end(&p);
 }
 

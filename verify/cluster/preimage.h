@@ -31,6 +31,8 @@ struct cs_hash cluster_hash_csr(const struct cs_hash *lineage,
 struct cs_hash cluster_hash_vouch(const struct cs_hash *lineage,
 				  const struct cluster_channel *channel,
 				  const Caisson__Wire__ClusterVouchRequest *vouch);
+struct cs_hash cluster_hash_revoked(const struct cs_hash *lineage, const struct cs_hash *revoked,
+				    size_t count);
 struct cs_hash cluster_hash_anchor(const struct cs_hash *lineage,
 				   const Caisson__Wire__ClusterAnchor *anchor);
 /* csr: hash of what it answers. */

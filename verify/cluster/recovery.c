@@ -202,7 +202,7 @@ static enum cs_err ask(const struct cluster_key_server *ks, struct cs_secret *bo
 	const struct wire_report_fresh fresh =
 		ask_fresh(cluster_manifest_lineage(ks->manifest), recovery, request.box_key);
 	CS_TRY(cluster_evidence_make(&evidence, CLUSTER_KEY_SERVER, &ks->identity.key, &fresh,
-				     ks->manifest, tools));
+				     ks->manifest, tools, why));
 	request.evidence = &evidence;
 	return wire_encode(out, &request.base, why);
 }
@@ -222,7 +222,8 @@ enum cs_err cluster_recovery_ask(const struct cluster_key_server *ks, struct cs_
 
 /* ---- a holder ---- */
 
-static enum cs_err answer(struct cs_buf *out, const struct cluster_recovery_question *question,
+static enum cs_err answer(struct cs_buf *out, struct cluster_peer *asker,
+			  const struct cluster_recovery_question *question,
 			  const struct cs_secret *holder, const struct cluster_manifest *manifest,
 			  const struct cluster_tools *tools, const struct cs_secret *random,
 			  const struct verify_time *now, struct cs_why *why)
@@ -231,7 +232,6 @@ static enum cs_err answer(struct cs_buf *out, const struct cluster_recovery_ques
 	Caisson__Wire__ClusterRecoverRequest *request = NULL;
 	Caisson__Wire__ClusterRecoverShare reply = CAISSON__WIRE__CLUSTER_RECOVER_SHARE__INIT;
 	const struct cs_hash *lineage = cluster_manifest_lineage(manifest);
-	struct cluster_peer asker;
 	struct cs_ed25519_key key;
 	struct cs_x25519_key box;
 	struct cs_secret ephemeral;
@@ -247,7 +247,7 @@ static enum cs_err answer(struct cs_buf *out, const struct cluster_recovery_ques
 		.spki = cluster_spki_hash(&key),
 		.fresh = ask_fresh(lineage, question->recovery, request->box_key),
 	};
-	CS_TRY(cluster_evidence_verify(&asker, request->evidence, &expected, manifest, tools, now,
+	CS_TRY(cluster_evidence_verify(asker, request->evidence, &expected, manifest, tools, now,
 				       why));
 	enum cs_err err = CS_ERR_SEAL_BROKEN;
 	for (size_t i = 0; i < pb->n_shares && err == CS_ERR_SEAL_BROKEN; i++)
@@ -265,14 +265,17 @@ static enum cs_err answer(struct cs_buf *out, const struct cluster_recovery_ques
 	return wire_encode(out, &reply.base, why);
 }
 
-enum cs_err
-cluster_recovery_answer(struct cs_buf *out, const struct cluster_recovery_question *question,
-			const struct cs_secret *holder, const struct cluster_manifest *manifest,
-			const struct cluster_tools *tools, const struct cs_secret *random,
-			const struct verify_time *now, struct cs_why *why)
+enum cs_err cluster_recovery_answer(struct cs_buf *out, struct cluster_peer *asker,
+				    const struct cluster_recovery_question *question,
+				    const struct cs_secret *holder,
+				    const struct cluster_manifest *manifest,
+				    const struct cluster_tools *tools,
+				    const struct cs_secret *random, const struct verify_time *now,
+				    struct cs_why *why)
 {
 	const size_t mark = cs_arena_mark(tools->arena);
-	const enum cs_err err = answer(out, question, holder, manifest, tools, random, now, why);
+	const enum cs_err err =
+		answer(out, asker, question, holder, manifest, tools, random, now, why);
 	give_back(tools->arena, mark);
 	return err;
 }

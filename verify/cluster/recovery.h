@@ -44,13 +44,15 @@ struct cluster_recovery_question {
 	struct cs_bytes recovery;
 	struct cs_bytes request; /* ClusterRecoverRequest */
 };
-/* Opens the holder's share of the recovery and seals it to who asks: a ClusterRecoverShare. `manifest` is the
- * newest that the holder knows. Errors of cluster_evidence_verify; WRONG_LINEAGE, WRONG_MANIFEST; SEAL_BROKEN:
+/* Opens the holder's share of the recovery and seals it to who asks: a ClusterRecoverShare; *asker says who
+ * that is. `manifest` is the newest that the holder knows. Errors of cluster_evidence_verify; WRONG_LINEAGE, WRONG_MANIFEST; SEAL_BROKEN:
  * there is no share for `holder`. */
-CS_NODISCARD enum cs_err
-cluster_recovery_answer(struct cs_buf *out, const struct cluster_recovery_question *question,
-			const struct cs_secret *holder, const struct cluster_manifest *manifest,
-			const struct cluster_tools *tools, const struct cs_secret *random,
-			const struct verify_time *now, struct cs_why *why);
+CS_NODISCARD enum cs_err cluster_recovery_answer(struct cs_buf *out, struct cluster_peer *asker,
+						 const struct cluster_recovery_question *question,
+						 const struct cs_secret *holder,
+						 const struct cluster_manifest *manifest,
+						 const struct cluster_tools *tools,
+						 const struct cs_secret *random,
+						 const struct verify_time *now, struct cs_why *why);
 
 #endif

@@ -119,7 +119,7 @@ static enum cs_err ask(struct cluster_worker *worker, struct cs_buf *out,
 	const struct wire_report_fresh fresh =
 		cluster_fresh_local(lineage_of(worker), &guard_spki, &asked, &worker->csr);
 	CS_TRY(cluster_evidence_make(&evidence, CLUSTER_WORKER, &worker->identity.key, &fresh,
-				     worker->manifest, tools));
+				     worker->manifest, tools, why));
 	join.challenge = challenge->challenge;
 	join.csr = &csr;
 	join.evidence = &evidence;
@@ -299,6 +299,10 @@ static enum cs_err check_grant(const struct cluster_worker *worker, struct takin
 	CS_TRY(check_anchor(worker, t, why));
 	CS_TRY(cluster_hashes(t->trust.revoked, &t->trust.revoked_count, grant->revoked,
 			      grant->n_revoked));
+	if (!cluster_revoked_has_all(t->trust.revoked, t->trust.revoked_count,
+				     worker->trust.revoked, worker->trust.revoked_count))
+		return cs_fail(why, CS_ERR_ROLLED_BACK,
+			       "something that was revoked is not any more");
 	CS_TRY(check_certificate(worker, &t->certificate, &t->trust,
 				 wire_pb_view(grant->certificate), now, why));
 	return open_keys(worker, t, why);
@@ -339,6 +343,35 @@ enum cs_err cluster_worker_take(struct cluster_worker *worker, struct cs_bytes b
 	cs_arena_rewind(tools->arena, mark);
 	cs_wipe(&t, sizeof t);
 	return err;
+}
+
+/* ---- what was revoked ---- */
+
+enum cs_err cluster_worker_revoked_ask(const struct cluster_worker *worker, struct cs_buf *out,
+				       struct cs_why *why)
+{
+	Caisson__Wire__ClusterRevokedRequest request = CAISSON__WIRE__CLUSTER_REVOKED_REQUEST__INIT;
+	request.count = (uint32_t)worker->trust.revoked_count;
+	return wire_encode(out, &request.base, why);
+}
+
+enum cs_err cluster_worker_revoked_hear(struct cluster_worker *worker, bool *changed,
+					struct cs_bytes reply, const struct cluster_tools *tools,
+					struct cs_why *why)
+{
+	struct cluster_trust *trust = &worker->trust;
+	const struct cs_hash own = cluster_spki_hash(&worker->identity.key);
+	uint8_t signature[CS_ED25519_SIGNATURE_SIZE];
+	*changed = false;
+	if (worker->certificate_size == 0)
+		return cs_fail(why, CS_ERR_NO_KEY, "this worker has no keys");
+	const size_t before = trust->revoked_count;
+	CS_TRY(cluster_revoked_read(trust->revoked, &trust->revoked_count, signature, reply,
+				    lineage_of(worker), &worker->anchor_key, tools->arena, why));
+	*changed = trust->revoked_count > before;
+	if (cluster_revoked(trust->revoked, trust->revoked_count, &own))
+		drop_keys(worker);
+	return CS_OK;
 }
 
 /* ---- state ---- */

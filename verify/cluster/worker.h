@@ -61,6 +61,16 @@ CS_NODISCARD enum cs_err cluster_worker_ask(struct cluster_worker *worker, struc
 CS_NODISCARD enum cs_err cluster_worker_take(struct cluster_worker *worker, struct cs_bytes grant,
 					     const struct cluster_tools *tools,
 					     const struct verify_time *now, struct cs_why *why);
+/* A ClusterRevokedRequest to the Guard, and the ClusterRevokedReply to it, between two grants: *changed when
+ * more is revoked than before; the caller seals the state and ends connections of who is not trusted any
+ * more. Where it is this Worker itself, its keys are gone. NO_KEY: without keys nothing is to be heard;
+ * BAD_SIGNATURE, ROLLED_BACK. */
+CS_NODISCARD enum cs_err cluster_worker_revoked_ask(const struct cluster_worker *worker,
+						    struct cs_buf *out, struct cs_why *why);
+CS_NODISCARD enum cs_err cluster_worker_revoked_hear(struct cluster_worker *worker, bool *changed,
+						     struct cs_bytes reply,
+						     const struct cluster_tools *tools,
+						     struct cs_why *why);
 /* Ends what is past its date: keys of old epochs, and all of them with the certificate. */
 void cluster_worker_tick(struct cluster_worker *worker, const struct verify_time *now);
 

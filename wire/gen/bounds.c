@@ -235,6 +235,8 @@ static const struct wire_bound learn_key_request[] = {
 	{6, 1, 0, 0, true}, /* sentinel */
 	{7, 1, 0, 0, true}, /* key */
 	{8, 1, 0, 0, true}, /* window */
+	{9, 1, 0, 0, false}, /* registration_height */
+	{10, 7, 0, 65536, false}, /* registration */
 };
 
 static const struct wire_bound learn_key_reply[] = {
@@ -349,6 +351,19 @@ static const struct wire_bound anchor_sign_reply[] = {
 	{9, 1, 32, 32, false}, /* s */
 };
 
+static const struct wire_bound attested_request[] = {
+	{1, 1, 0, 0, false}, /* connection */
+	{2, 1, 0, 65536, false}, /* data */
+	{3, 1, 0, 0, false}, /* gone */
+};
+
+static const struct wire_bound attested_reply[] = {
+	{1, 1, 0, 131072, false}, /* data */
+	{2, 1, 0, 0, false}, /* more */
+	{3, 1, 0, 0, false}, /* over */
+	{4, 1, 0, 32, false}, /* why */
+};
+
 static const struct wire_bound error_reply[] = {
 	{1, 1, 0, 0, false}, /* code */
 	{2, 1, 0, 200, false}, /* why */
@@ -461,7 +476,6 @@ static const struct wire_bound cluster_collateral[] = {
 	{4, 1, 0, 64, false}, /* tcb_info_signature */
 	{5, 1, 0, 65536, false}, /* qe_identity */
 	{6, 1, 0, 64, false}, /* qe_identity_signature */
-	{7, 1, 0, 8192, false}, /* tpm_activation */
 };
 
 static const struct wire_bound cluster_evidence[] = {
@@ -502,6 +516,7 @@ static const struct wire_bound cluster_vouch_request[] = {
 	{4, 1, 0, 0, false}, /* manifest_number */
 	{5, 1, 32, 32, false}, /* guard_key */
 	{6, 1, 64, 64, false}, /* signature */
+	{7, 1, 0, 32, false}, /* platform */
 };
 
 static const struct wire_bound cluster_statement[] = {
@@ -537,6 +552,15 @@ static const struct wire_bound cluster_join_request[] = {
 	{1, 1, 32, 32, false}, /* challenge */
 	{2, 1, 0, 0, true}, /* csr */
 	{3, 1, 0, 0, true}, /* evidence */
+};
+
+static const struct wire_bound cluster_revoked_request[] = {
+	{1, 1, 0, 0, false}, /* count */
+};
+
+static const struct wire_bound cluster_revoked_reply[] = {
+	{1, 256, 32, 32, false}, /* revoked */
+	{2, 1, 0, 64, false}, /* signature */
 };
 
 static const struct wire_bound cluster_share_request[] = {
@@ -639,7 +663,7 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__status_claim__descriptor, status_claim, 2},
 	{&caisson__wire__sign_outcomes_request__descriptor, sign_outcomes_request, 8},
 	{&caisson__wire__signed_outcomes_reply__descriptor, signed_outcomes_reply, 2},
-	{&caisson__wire__learn_key_request__descriptor, learn_key_request, 8},
+	{&caisson__wire__learn_key_request__descriptor, learn_key_request, 10},
 	{&caisson__wire__learn_key_reply__descriptor, learn_key_reply, 4},
 	{&caisson__wire__sign_transaction_request__descriptor, sign_transaction_request, 15},
 	{&caisson__wire__sign_transaction_reply__descriptor, sign_transaction_reply, 3},
@@ -658,6 +682,8 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__anchor_prove_reply__descriptor, anchor_prove_reply, 1},
 	{&caisson__wire__anchor_sign_request__descriptor, anchor_sign_request, 2},
 	{&caisson__wire__anchor_sign_reply__descriptor, anchor_sign_reply, 9},
+	{&caisson__wire__attested_request__descriptor, attested_request, 3},
+	{&caisson__wire__attested_reply__descriptor, attested_reply, 4},
 	{&caisson__wire__error_reply__descriptor, error_reply, 2},
 	{&caisson__wire__probe_request__descriptor, probe_request, 1},
 	{&caisson__wire__probe_reply__descriptor, probe_reply, 1},
@@ -672,12 +698,12 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__feed_claim__descriptor, feed_claim, 2},
 	{&caisson__wire__feeds_request__descriptor, feeds_request, 3},
 	{&caisson__wire__dry_run_request__descriptor, dry_run_request, 2},
-	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 7},
+	{&caisson__wire__cluster_collateral__descriptor, cluster_collateral, 6},
 	{&caisson__wire__cluster_evidence__descriptor, cluster_evidence, 5},
 	{&caisson__wire__cluster_anchor__descriptor, cluster_anchor, 6},
 	{&caisson__wire__cluster_hello__descriptor, cluster_hello, 3},
 	{&caisson__wire__cluster_csr__descriptor, cluster_csr, 5},
-	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 6},
+	{&caisson__wire__cluster_vouch_request__descriptor, cluster_vouch_request, 7},
 	{&caisson__wire__cluster_statement__descriptor, cluster_statement, 4},
 	{&caisson__wire__cluster_grant__descriptor, cluster_grant, 6},
 	{&caisson__wire__cluster_copy_request__descriptor, cluster_copy_request, 1},
@@ -685,6 +711,8 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_challenge_request__descriptor, NULL, 0},
 	{&caisson__wire__cluster_challenge_reply__descriptor, cluster_challenge_reply, 2},
 	{&caisson__wire__cluster_join_request__descriptor, cluster_join_request, 3},
+	{&caisson__wire__cluster_revoked_request__descriptor, cluster_revoked_request, 1},
+	{&caisson__wire__cluster_revoked_reply__descriptor, cluster_revoked_reply, 2},
 	{&caisson__wire__cluster_share_request__descriptor, cluster_share_request, 2},
 	{&caisson__wire__cluster_share_reply__descriptor, cluster_share_reply, 1},
 	{&caisson__wire__cluster_epoch__descriptor, cluster_epoch, 4},
@@ -695,23 +723,23 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
 	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 87;
+const size_t wire_bounds_count = 91;
 
 const struct cs_hash wire_schema_digest = {{
-	0x63, 0xcc, 0xb6, 0xde, 0xb5, 0x7a, 0x26, 0x23,
-	0xd6, 0x0d, 0xcf, 0x50, 0xa5, 0x30, 0x4e, 0x0b,
-	0xc3, 0x2c, 0x8f, 0x02, 0x51, 0xc5, 0x1c, 0x30,
-	0xdd, 0x5e, 0x55, 0xe4, 0xeb, 0xb6, 0x03, 0x60,
+	0xff, 0x78, 0xfd, 0xf7, 0xfe, 0x6b, 0x2c, 0xd3,
+	0x4f, 0xdd, 0x69, 0x1d, 0x2c, 0x36, 0xad, 0x90,
+	0x3e, 0xf0, 0x36, 0x92, 0xda, 0x79, 0xb1, 0xbb,
+	0x34, 0x95, 0x1f, 0x77, 0x37, 0x0e, 0x0c, 0xe1,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0x68, 0x36, 0xa7, 0x61, 0xd3, 0x8c, 0x73, 0x68,
-	0x4d, 0xac, 0xa8, 0xf4, 0x08, 0x46, 0x55, 0xab,
-	0x96, 0x93, 0xa2, 0xa4, 0x5c, 0xf4, 0x89, 0x99,
-	0xeb, 0x66, 0x32, 0x88, 0x7a, 0x1f, 0x6a, 0xce,
+	0xcc, 0x04, 0x01, 0x48, 0xfc, 0xd9, 0xde, 0xc1,
+	0x97, 0xee, 0xf1, 0xe5, 0x29, 0x82, 0xea, 0xc0,
+	0x03, 0x30, 0xf1, 0x19, 0x10, 0x1c, 0x1c, 0x84,
+	0x37, 0x40, 0xc7, 0x3c, 0xe5, 0x31, 0xe8, 0xf8,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
-	0x92, 0x9d, 0x74, 0x94, 0xae, 0xad, 0xa7, 0x43,
-	0x92, 0x4c, 0x39, 0xc4, 0xab, 0xf7, 0x8b, 0xfb,
-	0x7a, 0x51, 0x93, 0x61, 0x06, 0x49, 0xab, 0x19,
-	0x02, 0xd5, 0x72, 0x6a, 0x31, 0xf6, 0xdc, 0xbe,
+	0xf5, 0x07, 0x18, 0x20, 0x4e, 0xb7, 0x24, 0xf5,
+	0x2a, 0x36, 0x19, 0x64, 0x58, 0x7c, 0x36, 0x0f,
+	0x72, 0x62, 0x51, 0x91, 0x35, 0x53, 0x7b, 0x0e,
+	0x27, 0xa2, 0xbd, 0x35, 0x90, 0xd9, 0x02, 0x98,
 }};

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from caisson import (ApiError, BadReply, Gateway, Status, TimedOut, VerificationError, Verified, contract_key, types, verify_envelope)
+from caisson import (ApiError, BadReply, Gateway, Status, TimedOut, VerificationError, Verified, WebhookError, contract_key, types, verify_envelope,
+                     verify_webhook)
 from caisson.transport import exchange
 
 WORLD: dict[str, Any] = json.loads(Path(os.environ["CAISSON_SDK_WORLD"]).read_text())
@@ -69,6 +72,45 @@ class Live(unittest.TestCase):
         for update in cls.gateway.watch(request["request_id"], timeout_s=END_TIMEOUT_S):
             cls.updates.append((update.message["state"], [step["n"] for step in update.steps]))
         cls.finalized = update.message
+
+    def test_webhooks(self) -> None:
+        """To a receiver of this test, which believes nothing that is not signed."""
+        taken: list[tuple[bytes, dict[str, str]]] = []
+
+        class Receiver(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                taken.append((self.rfile.read(int(self.headers["Content-Length"])), dict(self.headers.items())))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            made = self.gateway.create_webhook(f"http://127.0.0.1:{server.server_address[1]}/", types=["message.finalized"], cursor=0,
+                                               message=str(self.finalized["id"]))
+            end = time.monotonic() + END_TIMEOUT_S
+            while not taken and time.monotonic() < end:
+                time.sleep(0.1)
+            body, headers = taken[0]
+            event = verify_webhook(body, headers, made["secret"])
+            self.assertEqual((event["type"], event["data"].get("id")), ("message.finalized", self.finalized["id"]))
+            fresh = self.gateway.rotate_webhook_secret(made["id"])
+            self.gateway.redeliver(made["id"], event["data"]["cursor"])
+            while len(taken) < 2 and time.monotonic() < end:
+                time.sleep(0.1)
+            for secret in (made["secret"], fresh["secret"]):
+                self.assertEqual(verify_webhook(*taken[1], secret), event)
+            self.assertRaises(WebhookError, verify_webhook, body, headers, fresh["secret"])
+            self.assertEqual([w["id"] for w in self.gateway.webhooks()], [made["id"]])
+            self.assertNotIn("secret", self.gateway.webhooks()[0])
+            self.assertEqual(self.gateway.enable_webhook(made["id"])["state"], "active")
+            self.gateway.delete_webhook(made["id"])
+            self.assertEqual(self.gateway.webhooks(), [])
+            self.refused(404, "not-found", "", self.gateway.delete_webhook, made["id"])
+            self.refused(400, "invalid", "types", self.gateway.create_webhook, "https://a.example/", types=["surprise"])
+            server.shutdown()
 
     def refused(self, status: int, code: str, detail: str, call: Any, *arguments: Any, **more: Any) -> None:
         with self.assertRaises(ApiError) as told:

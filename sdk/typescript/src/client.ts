@@ -5,6 +5,7 @@ import { parseJson, writeJson } from './json.js';
 import type {
   Chain,
   Close,
+  CreateWebhook,
   Enclave,
   Envelope,
   Event,
@@ -18,6 +19,7 @@ import type {
   SendTransfer,
   Side,
   Step,
+  Webhook,
 } from './types.js';
 
 /** A list of 200 messages with the largest payloads is 7 MiB. */
@@ -248,6 +250,38 @@ export class Gateway {
     return (await this.#call('POST', `/v1/messages/${encodeURIComponent(id)}/close${search(query)}`, { body: {} })) as unknown as Close;
   }
 
+  // ---- webhooks (scope webhook) ----
+
+  /** `POST /v1/webhooks`: events from now on, or after the cursor, are posted to url. Keep `secret`: it is not shown again. */
+  async createWebhook(body: CreateWebhook): Promise<Webhook & { secret: string }> {
+    return (await this.#call('POST', '/v1/webhooks', { body })) as unknown as Webhook & { secret: string };
+  }
+
+  /** `GET /v1/webhooks` */
+  async webhooks(): Promise<Webhook[]> {
+    return (await this.#get('/v1/webhooks'))['webhooks'] as Webhook[];
+  }
+
+  /** `POST /v1/webhooks/{id}/enable`: a disabled one goes on where it stopped. */
+  async enableWebhook(id: string): Promise<Webhook> {
+    return (await this.#call('POST', `/v1/webhooks/${encodeURIComponent(id)}/enable`, { body: {} })) as unknown as Webhook;
+  }
+
+  /** `POST /v1/webhooks/{id}/rotate`: with the new `secret`; the one before signs beside it until `old_secret_until_ms`. */
+  async rotateWebhookSecret(id: string): Promise<Webhook & { secret: string }> {
+    return (await this.#call('POST', `/v1/webhooks/${encodeURIComponent(id)}/rotate`, { body: {} })) as unknown as Webhook & { secret: string };
+  }
+
+  /** `POST /v1/webhooks/{id}/deliveries/{event}/redeliver` */
+  async redeliver(id: string, event: number): Promise<void> {
+    await this.#call('POST', `/v1/webhooks/${encodeURIComponent(id)}/deliveries/${event}/redeliver`, { body: {} });
+  }
+
+  /** `DELETE /v1/webhooks/{id}` */
+  async deleteWebhook(id: string): Promise<void> {
+    await this.#call('DELETE', `/v1/webhooks/${encodeURIComponent(id)}`, {});
+  }
+
   // ---- requests ----
 
   async #get(path: string, query: Record<string, string | number | undefined> = {}): Promise<Json> {
@@ -292,8 +326,9 @@ export class Gateway {
     } catch (error) {
       throw error instanceof CaissonError ? error : new Unreachable(`${this.#base.origin}: ${reasonOf(error)}`);
     }
+    if (response.status === 204) return {};
     const answer = parseReply(text);
-    if ((response.status === 200 || response.status === 202) && answer !== null) return answer;
+    if ([200, 201, 202].includes(response.status) && answer !== null) return answer;
     throw problemOf(response, answer);
   }
 }

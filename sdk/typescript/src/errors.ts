@@ -38,3 +38,8 @@ export class TimedOut extends CaissonError {
 export class VerificationError extends CaissonError {
   override name = 'VerificationError';
 }
+
+/** What was posted is not a webhook of ours, or not of now: answer 400 and do nothing. */
+export class WebhookError extends CaissonError {
+  override name = 'WebhookError';
+}

@@ -95,6 +95,8 @@ export interface Step {
   tx?: Hex | null;
   block?: number | null;
   detail?: string | null;
+  /** Of a block with a transaction of the gateway that was asked; paid in the chain's smallest unit, by all its messages together. */
+  cost?: { gas_used: number; paid: string; messages: number };
   skipped?: string;
   pending?: boolean;
 }
@@ -174,7 +176,7 @@ export interface Quote {
   finalized: Latency | null;
 }
 
-export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict';
+export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict' | 'webhook.disabled';
 
 /** Of the stream: which members are there depends on the kind. */
 export interface Event {
@@ -284,4 +286,40 @@ export interface Chain {
   final_time_s: number;
   frozen: string | null;
   routes: Route[];
+}
+
+/** state: disabled after too many failures or a 410, orphaned while its API key is gone. secret: where it is shown, once. */
+export interface Webhook {
+  id: string;
+  url: string;
+  owner: string;
+  types: string[];
+  from_chain: string | null;
+  to_chain: string | null;
+  message: string | null;
+  state: 'active' | 'disabled' | 'orphaned';
+  why: string | null;
+  cursor: number;
+  failures: number;
+  next_ms: number | null;
+  secret_number: number;
+  old_secret_until_ms: number | null;
+  created_ms: number;
+  secret?: string;
+}
+
+export interface CreateWebhook {
+  url: string;
+  types?: string[];
+  from_chain?: string;
+  to_chain?: string;
+  message?: string;
+  cursor?: number;
+}
+
+/** type: `message.` and the new state, or the kind of another event. timestamp: of the event, RFC 3339 in UTC. */
+export interface WebhookBody {
+  type: string;
+  timestamp: string;
+  data: Event;
 }

@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -13,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http, publicActions } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, type Event, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
+import { ApiError, Gateway, TimedOut, VerificationError, verifyEnvelope, verifyWebhook, WebhookError, type Event, type Hex, type Message, type Transaction, type Verified, type VerifyOptions } from '../src/index.js';
 import { contractKey, toTransaction } from '../src/viem.js';
 import { writeJson } from '../src/json.js';
 
@@ -123,6 +125,43 @@ test('it may last too long', async () => {
   const { request_id: id } = await gateway.sendMessage({ to: abroad('app'), payload: new TextEncoder().encode('too long'), mode: 'sponsored' });
   await assert.rejects(gateway.wait(id, { timeoutMs: 0 }), TimedOut);
   assert.equal((await gateway.wait(id, END)).state, 'finalized');
+});
+
+test('webhooks', async (t) => {
+  const taken: { body: Buffer; headers: IncomingHttpHeaders }[] = [];
+  const server = createServer((request, response) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      taken.push({ body: Buffer.concat(pieces), headers: request.headers });
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const heard = async (count: number) => {
+    for (const end = performance.now() + END.timeoutMs; taken.length < count && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 100));
+    return taken[count - 1] as (typeof taken)[number];
+  };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const made = await gateway.createWebhook({ url, types: ['message.finalized'], message: finalized.id, cursor: 0 });
+  const first = await heard(1);
+  const event = await verifyWebhook(first.body, first.headers, made.secret);
+  assert.equal(event.type, 'message.finalized');
+  assert.equal((event.data as { id?: Hex }).id, finalized.id);
+  const fresh = await gateway.rotateWebhookSecret(made.id);
+  await gateway.redeliver(made.id, event.data.cursor);
+  const again = await heard(2);
+  for (const { secret } of [made, fresh]) assert.deepEqual(await verifyWebhook(again.body, again.headers, secret), event);
+  await assert.rejects(verifyWebhook(first.body, first.headers, fresh.secret), WebhookError);
+  assert.deepEqual((await gateway.webhooks()).map(({ id, secret }) => [id, secret]), [[made.id, undefined]]);
+  assert.equal((await gateway.enableWebhook(made.id)).state, 'active');
+  await gateway.deleteWebhook(made.id);
+  await refused(404, 'not-found', '', gateway.deleteWebhook(made.id));
+  await refused(400, 'invalid', 'types', gateway.createWebhook({ url: 'https://a.example/', types: ['surprise'] }));
 });
 
 test('a quote', async () => {

@@ -414,6 +414,56 @@ static void a_report_that_cannot_be_written(void **state)
 	assert_int_equal(w.failures, 1);
 }
 
+/* ---- another adapter ---- */
+
+static void another_adapter_takes_up_what_is_open(void **state)
+{
+	(void)state;
+	struct adapter next = w.adapter;
+	w.signs_later = true;
+	adapter_sender_take_up(&w.sender);
+	ask_for_bytes(9);
+	assert_int_equal(w.open, 1);
+	adapter_sender_move(&w.sender, &next);
+	assert_int_equal(w.open, 0);
+	assert_int_equal(adapter_sender_raise(&w.sender, 1), CS_ERR_CONFLICT);
+	/* The signature that was asked for before is nobody's. */
+	answer(w.asked, 0xa2);
+	assert_int_equal(w.attempt_count, 0);
+	assert_null(w.sender.list);
+	w.sender.adapter = &w.adapter;
+	w.signs_later = false;
+	adapter_sender_take_up(&w.sender);
+	assert_int_equal(w.submitted, 2);
+	assert_int_equal(w.open, 1);
+	assert_false(w.resumed);
+}
+
+static void an_attempt_that_is_being_stored_is_not_sent_by_the_old_one(void **state)
+{
+	(void)state;
+	adapter_sender_take_up(&w.sender);
+	ask_for_bytes(9);
+	assert_int_equal(w.attempt_count, 1);
+	adapter_sender_move(&w.sender, &w.adapter);
+	commit(CS_OK);
+	assert_int_equal(w.signed_, 0);
+	assert_null(w.sender.list);
+	/* Whoever comes next has its bytes from the journal. */
+	adapter_sender_take_up(&w.sender);
+	assert_true(w.resumed);
+	assert_int_equal(w.resume.terms.nonce, 9);
+}
+
+static void nothing_is_raised_that_the_adapter_does_not_raise(void **state)
+{
+	(void)state;
+	assert_int_equal(adapter_sender_raise(&w.sender, 1), CS_ERR_CONFLICT);
+	adapter_sender_take_up(&w.sender);
+	assert_int_equal(adapter_sender_raise(&w.sender, 1), CS_ERR_UNSUPPORTED);
+	assert_int_equal(adapter_sender_raise(&w.sender, 2), CS_ERR_CONFLICT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +482,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_ends_at_the_stop_stays_open_in_the_journal,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_report_that_cannot_be_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_adapter_takes_up_what_is_open, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			an_attempt_that_is_being_stored_is_not_sent_by_the_old_one, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_raised_that_the_adapter_does_not_raise,
+						setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The program from outside: exit codes, output for people and for programs, what it writes and what
  * it refuses. */
 #include "core/sig.h"
+#include "core/x25519.h"
 #include "gateway/envelope_json.h"
 #include "tests/unit/oracle/answers.h"
 
@@ -203,6 +204,9 @@ static void wrong_usage_is_2(void **state)
 		"verify a --outcome-key 0x12",
 		"keygen",
 		"keygen --seal-root a --operator b",
+		"keygen --recovery a --operator b",
+		"cluster recovery approve",
+		"cluster recovery restore",
 		"config check",
 		"status --json=1",
 		"send --to",
@@ -414,6 +418,17 @@ static void secrets_are_written_once(void **state)
 	cs_hex(hex, CS_BYTES_OF(address.b));
 	assert_memory_equal(out + 2, hex, 40);
 	cs_sig_free(sig);
+	/* Of a recovery key the public half (RFC 7748). */
+	struct cs_x25519_key key;
+	char public_hex[65];
+	snprintf(args, sizeof(args), "keygen --recovery %s", in_folder("holder"));
+	assert_int_equal(caisson(args), 0);
+	file = read_file(in_folder("holder"));
+	assert_int_equal(cs_unhex(secret.b, 32, cs_bytes(file.p, 64)), CS_OK);
+	assert_int_equal(cs_x25519_public(&key, &secret), CS_OK);
+	cs_hex(public_hex, CS_BYTES_OF(key.b));
+	assert_int_equal(strlen(out), 67);
+	assert_memory_equal(out + 2, public_hex, 64);
 }
 
 /* ---- verify ---- */

@@ -40,15 +40,15 @@ static inline struct clock *clock_new(void)
 	m->ledger.chain.remote_count = 0;
 	m->ledger.chain.gateway = cmt_register_address;
 	m->ledger.chain.identity = c->ledger = (struct cs_hash){{0x0e, 0xee}};
-	m->ledger.keys.count = CLOCK_KEYS;
-	m->ledger.keys.threshold = 3;
-	m->ledger.clock_error_s = 2;
+	m->ledger.time.keys.count = CLOCK_KEYS;
+	m->ledger.time.keys.threshold = 3;
+	m->ledger.time.error_s = 2;
 	m->ledger.proof_age_max_s = CLOCK_PROOF_AGE_S;
 	m->ledger.anchor_lag_max = 3;
 	for (uint8_t i = 0; i < CLOCK_KEYS; i++) {
 		c->keys[i] = (struct cs_secret){{0x71, i, 1}};
 		assert_ok(cs_key_x(c->w->sig, &c->x[i], &c->keys[i]));
-		m->ledger.keys.keys[i] = c->x[i];
+		m->ledger.time.keys.keys[i] = c->x[i];
 	}
 	world_restart(c->w);
 	return c;

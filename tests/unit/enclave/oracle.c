@@ -193,8 +193,8 @@ void oracle_by_ledger(struct oracle_world *o)
 void oracle_time_answered(struct oracle_world *o, uint64_t asked_by_s)
 {
 	struct enclave_clock *clock = &o->w->e->clock;
-	clock->answered = ++clock->made;
-	clock->asked_by_s = asked_by_s;
+	clock->nonces.answered = ++clock->nonces.made;
+	clock->nonces.asked_by_s = asked_by_s;
 }
 
 void oracle_provider_replies(struct oracle_world *o, size_t index, const struct fetch_reply *reply)

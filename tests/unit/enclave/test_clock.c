@@ -208,14 +208,14 @@ static void test_published_answers(void **state)
 	Caisson__Wire__ClockAnswersRequest in;
 	for (size_t i = 0; i < 3; i++) {
 		const json_t *row = json_array_get(rows, i);
-		c->w->manifest.ledger.keys.keys[i] = hash_of(row, "key");
+		c->w->manifest.ledger.time.keys.keys[i] = hash_of(row, "key");
 	}
 	world_restart(c->w);
 	clock_ask(c, NULL, 0);
 	clock_answers(c, &in, 3, 0);
 	for (size_t i = 0; i < 3; i++) {
 		const json_t *row = json_array_get(rows, i);
-		in.answers[i]->key = pb_hash(&c->w->manifest.ledger.keys.keys[i]);
+		in.answers[i]->key = pb_hash(&c->w->manifest.ledger.time.keys.keys[i]);
 		in.answers[i]->time_ms = u64_of(row, "time_ms");
 		in.answers[i]->signature = pb(bytes_of(row, "signature"));
 	}

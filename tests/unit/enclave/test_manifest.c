@@ -173,15 +173,15 @@ static void test_the_time_of_a_ledger_is_read(void **state)
 	assert_hash(ledger->chain.identity,
 		    wire_identity(cs_bytes_str(ledger->chain.caip2), &ledger->chain.genesis,
 				  CS_BYTES_OF(ledger->chain.gateway.b)));
-	assert_int_equal(ledger->keys.threshold, 3);
-	assert_int_equal(ledger->keys.count, 4);
-	assert_int_equal(ledger->keys.keys[3].b[31], 4);
-	assert_int_equal(ledger->clock_error_s, 2);
+	assert_int_equal(ledger->time.keys.threshold, 3);
+	assert_int_equal(ledger->time.keys.count, 4);
+	assert_int_equal(ledger->time.keys.keys[3].b[31], 4);
+	assert_int_equal(ledger->time.error_s, 2);
 	assert_int_equal(ledger->proof_age_max_s, 600);
 	assert_int_equal(ledger->anchor_lag_max, 16);
 	assert_ok(manifest_read(&m, arena(), file_of("first.json"), NULL, &why));
 	assert_true(m.insecure_host_time);
-	assert_int_equal(m.ledger.keys.count, 0);
+	assert_int_equal(m.ledger.time.keys.count, 0);
 }
 
 /* Each file that must be refused, with its error. */

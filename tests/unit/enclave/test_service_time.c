@@ -124,7 +124,7 @@ static void test_nothing_is_asked_without_an_anchor(void **state)
 	(void)state;
 	o->w->e->anchor.proof_time_s -= 1001;
 	assert_err(ask_app(), CS_ERR_NOT_ANCHORED);
-	o->w->e->clock.asked_by_s = 0;
+	o->w->e->clock.nonces.asked_by_s = 0;
 	assert_err(ask_app(), CS_ERR_NO_TIME);
 	assert_err(ask_dry(), CS_ERR_NO_TIME);
 	assert_int_equal(o->played_count, 0);

@@ -89,6 +89,7 @@ static int tear_down(void **state)
 	static const char *const ends[] = {"", "-wal", "-shm"};
 	struct fixture *f = *state;
 	char path[80];
+	f->gateway.stopping = true; /* a turn of the pump may be posted */
 	if (f->fd >= 0)
 		close(f->fd);
 	host_timer_free(f->timer);

@@ -675,6 +675,104 @@ static void what_was_signed_from_a_height_on(void **state)
 	assert_int_equal(ids[2].b[31], 25);
 }
 
+struct counted {
+	struct gateway_count rows[8];
+	char reasons[8][GATEWAY_WHY_MAX + 1];
+	size_t count;
+};
+
+static void count_one(void *ctx, const struct gateway_count *row)
+{
+	struct counted *counted = ctx;
+	assert_true(counted->count < CS_LEN(counted->rows));
+	counted->rows[counted->count++] = *row;
+}
+
+static void reason_one(void *ctx, const struct gateway_count *row, const char *reason)
+{
+	struct counted *counted = ctx;
+	snprintf(counted->reasons[counted->count], sizeof(counted->reasons[0]), "%s", reason);
+	count_one(ctx, row);
+}
+
+static enum cs_err save_body(struct fixture *f, void *context)
+{
+	return gateway_journal_save(f->journal, context);
+}
+
+/* What is tried again and again is written again and again, and is as old as it was. */
+static void the_oldest_is_as_old_as_its_first_row(void **state)
+{
+	struct fixture *f = *state;
+	struct counted counted = {.count = 0};
+	struct gateway_message m = sample(1, RELAY_SOURCE);
+	struct gateway_message other = sample(2, RELAY_SOURCE);
+	assert_int_equal(add(f, &m), CS_OK);
+	uint64_t born = m.created_ms;
+	do {
+		assert_int_equal(write_(f, save_body, &m), CS_OK);
+	} while (m.updated_ms == born);
+	other.remote = a_hash(0xc0, 3);
+	assert_int_equal(add(f, &other), CS_OK);
+	assert_int_equal(gateway_journal_counts(f->journal, count_one, &counted), CS_OK);
+	assert_int_equal(counted.count, 2);
+	assert_int_equal(counted.rows[0].count, 1);
+	assert_int_equal(counted.rows[0].oldest_ms, born);
+	assert_true(cs_hash_eq(&counted.rows[0].remote, &m.remote));
+	assert_true(cs_hash_eq(&counted.rows[1].remote, &other.remote));
+}
+
+static void reasons_are_of_what_has_not_ended(void **state)
+{
+	static const char *const whys[] = {"unavailable: no node answers", "unavailable: another",
+					   "reverted for good: KeyExpired", "no colon", ""};
+	struct fixture *f = *state;
+	struct counted counted = {.count = 0};
+	for (uint8_t n = 0; n < CS_LEN(whys); n++) {
+		struct gateway_message m = sample(n + 1, RELAY_SOURCE);
+		assert_int_equal(add(f, &m), CS_OK);
+		snprintf(m.why, sizeof(m.why), "%s", whys[n]);
+		assert_int_equal(write_(f, save_body, &m), CS_OK);
+	}
+	struct gateway_message gone = sample(9, RELAY_SOURCE);
+	assert_int_equal(add(f, &gone), CS_OK);
+	snprintf(gone.why, sizeof(gone.why), "reorged: it vanished");
+	assert_int_equal(move(f, &gone, RELAY_ON_VANISH), CS_OK);
+	assert_int_equal(gateway_journal_reasons(f->journal, reason_one, &counted), CS_OK);
+	assert_int_equal(counted.count, 3);
+	assert_string_equal(counted.reasons[0], "no colon");
+	assert_string_equal(counted.reasons[1], "reverted for good");
+	assert_string_equal(counted.reasons[2], "unavailable");
+	assert_int_equal(counted.rows[2].count, 2);
+}
+
+static uint64_t cost_of(struct fixture *f, const struct gateway_submission *sub)
+{
+	uint64_t cost = 7;
+	assert_int_equal(gateway_journal_call_cost(f->journal, &sub->chain, &sub->account, &cost),
+			 CS_OK);
+	return cost;
+}
+
+static void a_call_costs_what_the_dearest_did(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_submission sub = {.chain = a_hash(0xc0, 1), .kind = GATEWAY_DELIVER};
+	assert_int_equal(cost_of(f, &sub), 0);
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_int_equal(write_(f, submission_body, &sub), CS_OK);
+		sub.gas_used = 1000 * i;
+		sub.gas_price_wei = 10 - 3 * i;
+		assert_int_equal(write_(f, settle_body, &sub), CS_OK);
+	}
+	assert_int_equal(cost_of(f, &sub), 8000);
+	sub.gas_used = sub.gas_price_wei = (uint64_t)1 << 40;
+	assert_int_equal(write_(f, settle_body, &sub), CS_OK);
+	assert_true(cost_of(f, &sub) == UINT64_MAX);
+	sub.account.b[0] = 2;
+	assert_int_equal(cost_of(f, &sub), 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -694,6 +792,9 @@ int main(void)
 		T(an_idempotency_key_belongs_to_one_body),
 		T(a_request_is_matched_once_by_its_payload),
 		T(what_was_signed_from_a_height_on),
+		T(the_oldest_is_as_old_as_its_first_row),
+		T(reasons_are_of_what_has_not_ended),
+		T(a_call_costs_what_the_dearest_did),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,6 +372,56 @@ static void test_sample_and_reference(void **state)
 	free(text);
 }
 
+/* ---- two files ---- */
+
+static void note(void *context, const char *path)
+{
+	char *text = context;
+	size_t n = strlen(text);
+	snprintf(text + n, 256 - n, "%s ", path);
+}
+
+static void expect_changes(const char *from, const char *to, const char *expected)
+{
+	char changes[256] = "";
+	struct host_config *a = host_config_parse(&schema, cs_bytes_str(from), "a");
+	struct host_config *b = host_config_parse(&schema, cs_bytes_str(to), "b");
+	assert_int_equal(host_config_error_count(a), 0);
+	assert_int_equal(host_config_error_count(b), 0);
+	host_config_compare(a, b, note, changes);
+	assert_string_equal(changes, expected);
+	host_config_free(a);
+	host_config_free(b);
+}
+
+static void test_what_changed(void **state)
+{
+	(void)state;
+	char other[1024];
+	expect_changes(GOOD, GOOD, "");
+	/* A comment is no change, a value is; one in an array of tables has its place. */
+	snprintf(other, sizeof(other), "# another\n%s", GOOD);
+	expect_changes(GOOD, other, "");
+	snprintf(other, sizeof(other), "%s\n[[chains]]\nid = \"third\"\nrpc = [\"http://x\"]\n",
+		 GOOD);
+	char changes[256] = "";
+	struct host_config *a = host_config_parse(&schema, cs_bytes_str(GOOD), "a");
+	struct host_config *b = host_config_parse(&schema, cs_bytes_str(other), "b");
+	assert_int_equal(host_config_error_count(b), 0);
+	host_config_compare(a, b, note, changes);
+	assert_non_null(strstr(changes, "].id "));
+	assert_non_null(strstr(changes, "].rpc "));
+	changes[0] = 0;
+	host_config_compare(b, a, note, changes); /* what is gone is a change too */
+	assert_non_null(strstr(changes, "].id "));
+	host_config_free(a);
+	host_config_free(b);
+	assert_true(host_config_is_place("chains[].rpc", "chains[12].rpc"));
+	assert_false(host_config_is_place("chains[].rpc", "chains[12].rpcs"));
+	assert_false(host_config_is_place("chains[].rpc", "chains[12]"));
+	assert_false(host_config_is_place("chains[].rpc", "peers[1].rpc"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_tables),        cmocka_unit_test(test_all_errors_at_once),
 		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_load),          cmocka_unit_test(test_sample_and_reference),
+		cmocka_unit_test(test_what_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

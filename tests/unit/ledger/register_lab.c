@@ -144,7 +144,7 @@ void register_lab_story(struct lab *lab, const json_t *file)
 {
 	const json_t *steps = json_object_get(file, "story"), *step;
 	size_t i;
-	assert_true(json_array_size(steps) > 80);
+	assert_true(json_array_size(steps) > 15);
 	json_array_foreach(steps, i, step)
 	{
 		if (json_object_get(step, "seconds") != NULL) {

@@ -52,6 +52,9 @@ static void vectors_verify_and_are_written_again(void **state)
 			fail_msg("%s of %s: %s", samples[i].answer, samples[i].statement,
 				 cs_err_name(err));
 		json_t *again = oracle_answer_json(&answer, &arena);
+		/* It is no part of what is signed, and was not there at first. */
+		assert_true(json_is_null(json_object_get(again, "enclave_evidence_digest")));
+		json_object_del(again, "enclave_evidence_digest");
 		assert_true(json_equal(document, again));
 		json_decref(again);
 		json_decref(document);
@@ -76,6 +79,31 @@ static void every_single_change_is_refused(void **state)
 		assert_true(changes.at > 90);
 		json_decref(document);
 	}
+}
+
+/* Beside the signature: the host's word, which evidence proves or not. */
+static void evidence_is_named_beside_the_signature(void **state)
+{
+	static const char digest[] =
+		"0x0102030405060708091011121314151617181920212223242526272829303132";
+	static struct oracle_answer answer;
+	json_t *document = document_of(&samples[0]);
+	(void)state;
+	json_object_set_new(document, "enclave_evidence_digest", json_string(digest));
+	assert_ok(read_and_verify(document, &answer));
+	assert_true(answer.has_enclave_evidence);
+	assert_int_equal(answer.enclave_evidence.b[31], 0x32);
+	json_t *again = oracle_answer_json(&answer, &arena);
+	assert_true(json_equal(document, again));
+	json_decref(again);
+	json_object_set_new(document, "enclave_evidence_digest", json_null());
+	assert_ok(read_and_verify(document, &answer));
+	assert_false(answer.has_enclave_evidence);
+	json_object_set_new(document, "enclave_evidence_digest", json_string("0x12"));
+	assert_err(read_and_verify(document, &answer), CS_ERR_MALFORMED);
+	json_object_set_new(document, "enclave_evidence_digest", json_true());
+	assert_err(read_and_verify(document, &answer), CS_ERR_MALFORMED);
+	json_decref(document);
 }
 
 struct refusal {
@@ -252,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_verify_and_are_written_again),
+		cmocka_unit_test(evidence_is_named_beside_the_signature),
 		cmocka_unit_test(every_single_change_is_refused),
 		cmocka_unit_test(what_is_no_document_is_refused_by_name),
 		cmocka_unit_test(a_value_of_another_type_is_refused),

@@ -6,7 +6,7 @@ import os
 import secrets
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from .errors import ApiError, BadReply, TimedOut, Unreachable
 from .transport import Reply, exchange, server_sent, split_url
-from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Filters, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step
+from .types import Attributes, Chain, Close, Enclave, Envelope, Event, Filters, Message, MessageList, Mode, Quote, QuoteKind, Request, Side, Step, Webhook
 
 # A list of 200 messages with the largest payloads is 7 MiB.
 REPLY_SIZE_MAX = 16 << 20
@@ -219,6 +219,35 @@ class Gateway:
         """`POST /v1/messages/{id}/close`: the transaction by which the message's closer gives it up, for the closer to sign."""
         return cast(Close, self._call("POST", _verb(message_id, "close", side), {}))
 
+    # ---- webhooks (scope webhook) ----
+
+    def create_webhook(self, url: str, *, types: Sequence[str] = (), from_chain: str | None = None, to_chain: str | None = None,
+                       message: str | None = None, cursor: int | None = None) -> Webhook:
+        """`POST /v1/webhooks`: events from now on, or after the cursor, are posted to url. Keep `secret`: it is not shown again."""
+        optional = {"from_chain": from_chain, "to_chain": to_chain, "message": message, "cursor": cursor}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return cast(Webhook, self._call("POST", "/v1/webhooks", {"url": url, "types": list(types), **given}))
+
+    def webhooks(self) -> list[Webhook]:
+        """`GET /v1/webhooks`"""
+        return cast("list[Webhook]", self._get("/v1/webhooks")["webhooks"])
+
+    def enable_webhook(self, webhook_id: str) -> Webhook:
+        """`POST /v1/webhooks/{id}/enable`: a disabled one goes on where it stopped."""
+        return cast(Webhook, self._call("POST", f"/v1/webhooks/{quote(webhook_id, safe='')}/enable", {}))
+
+    def rotate_webhook_secret(self, webhook_id: str) -> Webhook:
+        """`POST /v1/webhooks/{id}/rotate`: with the new `secret`; the one before signs beside it until `old_secret_until_ms`."""
+        return cast(Webhook, self._call("POST", f"/v1/webhooks/{quote(webhook_id, safe='')}/rotate", {}))
+
+    def redeliver(self, webhook_id: str, event: int) -> None:
+        """`POST /v1/webhooks/{id}/deliveries/{event}/redeliver`"""
+        self._call("POST", f"/v1/webhooks/{quote(webhook_id, safe='')}/deliveries/{event}/redeliver", {})
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """`DELETE /v1/webhooks/{id}`"""
+        self._call("DELETE", f"/v1/webhooks/{quote(webhook_id, safe='')}", None)
+
     # ---- requests ----
 
     def _get(self, path: str, **query: str | int | None) -> dict[str, Any]:
@@ -247,8 +276,10 @@ class Gateway:
             data, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
         reply = exchange(self._base, method, self._base.path.rstrip("/") + target, data, sent, timeout_s=self._timeout_s,
                          reply_max=REPLY_SIZE_MAX, ssl_context=self._ssl_context)
+        if reply.status == 204:
+            return {}
         answer = reply.json()
-        if reply.status in (200, 202) and isinstance(answer, dict):
+        if reply.status in (200, 201, 202) and isinstance(answer, dict):
             return answer
         raise _problem(reply, answer)
 

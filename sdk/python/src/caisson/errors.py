@@ -28,3 +28,7 @@ class TimedOut(CaissonError):
 
 class VerificationError(CaissonError):
     """The envelope does not prove what it says."""
+
+
+class WebhookError(CaissonError):
+    """What was posted is not a webhook of ours, or not of now: answer 400 and do nothing."""

@@ -7,7 +7,8 @@ MessageState = Literal["observed", "final", "verified", "signed", "submitted", "
                        "finalized", "failed", "refunding", "refunded", "abandoned"]
 RequestState = Literal["requested", "request_failed", "request_unknown"]
 QuoteKind = Literal["message", "transfer"]
-EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict"]
+EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict",
+                    "webhook.disabled"]
 
 
 class Attributes(TypedDict, total=False):
@@ -49,6 +50,14 @@ class Place(TypedDict):
     time_s: int | None
 
 
+class Cost(TypedDict):
+    """Of a block with a transaction of the gateway that was asked; paid in the chain's smallest unit, by all its messages together."""
+
+    gas_used: int
+    paid: str
+    messages: int
+
+
 class Step(TypedDict):
     """One that happened has t_ms, one that never will has skipped (why), one that may still happen has pending."""
 
@@ -59,6 +68,7 @@ class Step(TypedDict):
     tx: NotRequired[str | None]
     block: NotRequired[int | None]
     detail: NotRequired[str | None]
+    cost: NotRequired[Cost]
     skipped: NotRequired[str]
     pending: NotRequired[bool]
 
@@ -259,3 +269,32 @@ class Chain(TypedDict):
     final_time_s: int
     frozen: str | None
     routes: list[Route]
+
+
+class Webhook(TypedDict):
+    """state: disabled after too many failures or a 410, orphaned while its API key is gone. secret: where it is shown, once."""
+
+    id: str
+    url: str
+    owner: str
+    types: list[str]
+    from_chain: str | None
+    to_chain: str | None
+    message: str | None
+    state: Literal["active", "disabled", "orphaned"]
+    why: str | None
+    cursor: int
+    failures: int
+    next_ms: int | None
+    secret_number: int
+    old_secret_until_ms: int | None
+    created_ms: int
+    secret: NotRequired[str]
+
+
+class WebhookBody(TypedDict):
+    """type: "message." and the new state, or the kind of another event. timestamp: of the event, RFC 3339 in UTC."""
+
+    type: str
+    timestamp: str
+    data: Event

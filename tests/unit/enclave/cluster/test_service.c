@@ -1,129 +1,10 @@
 /* A key server's service, whose host and whose peers are the test: what waits for the state to be kept, what
  * the host may not do, and whom TLS and evidence keep out. The peers speak real TLS. */
-#include "../../verify/cluster/scene.h"
 #include "enclave/cluster/channel.h"
-#include "enclave/cluster/inner.h"
+#include "host.h"
 
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <sys/random.h>
-
-#define FRAMES_MAX 256u
-
-struct told {
-	enum wire_pipe_type type;
-	uint32_t number;
-	struct cs_bytes body;
-};
-
-/* The host. */
-struct host {
-	struct scene *scene;
-	struct scene_build build;
-	const struct cluster_manifest *manifest;
-	struct service *service;
-	void *secrets, *scratch;
-	struct told told[FRAMES_MAX];
-	size_t told_count;
-	uint32_t number_next;
-	struct cs_why why;
-};
-
-static bool random_bytes(void *p, size_t n)
-{
-	return getrandom(p, n, 0) == (ssize_t)n;
-}
-
-static void on_send(void *context, enum wire_pipe_type type, uint32_t number, struct cs_bytes body)
-{
-	struct host *host = context;
-	uint8_t *copy = keep(body.n + 1);
-	assert_true(host->told_count < FRAMES_MAX);
-	if (body.n > 0)
-		memcpy(copy, body.p, body.n);
-	host->told[host->told_count++] = (struct told){type, number, cs_bytes(copy, body.n)};
-}
-
-static const struct told *find_told(const struct host *host, enum wire_pipe_type type)
-{
-	for (size_t i = host->told_count; i > 0; i--)
-		if (host->told[i - 1].type == type)
-			return &host->told[i - 1];
-	return NULL;
-}
-
-static enum cs_err tell(struct host *host, enum wire_pipe_type type, uint32_t number,
-			struct cs_bytes body)
-{
-	const struct wire_pipe_frame frame = {(uint32_t)body.n, type, number};
-	host->why.text[0] = 0;
-	return service_take(host->service, &frame, body, &host->scene->now, &host->why);
-}
-
-static const struct cs_secret seal_root = {{5}};
-
-static enum cs_err start(struct host *host, struct scene *scene, const struct scene_manifest *text,
-			 const struct cs_secret *root)
-{
-	*host = (struct host){.scene = scene, .build = scene_build('k'), .number_next = 2};
-	const struct cs_bytes file = scene_manifest_file(scene, text, NULL);
-	host->manifest = scene_manifest_read(scene, text, NULL);
-	struct service_launch launch = {.role = CLUSTER_KEY_SERVER,
-					.manifests = &file,
-					.manifest_count = 1,
-					.first = host->manifest->hash,
-					.seal_root = root,
-					.tee = scene_tools(scene, &host->build).tee,
-					.roots = &attest_roots_vendors,
-					.random = random_bytes,
-					.send = on_send,
-					.send_context = host};
-	memcpy(launch.measurement.b, host->build.measurement, 32);
-	host->service = calloc(1, service_size());
-	host->secrets = calloc(1, service_secrets_size());
-	host->scratch = malloc(SERVICE_SCRATCH_SIZE);
-	return service_init(host->service, host->secrets, host->scratch, &launch, &host->why);
-}
-
-static void stop(struct host *host)
-{
-	service_done(host->service);
-	free(host->service);
-	free(host->secrets);
-	free(host->scratch);
-}
-
-static void ask(struct host *host, uint32_t number, uint8_t verb)
-{
-	ok(tell(host, WIRE_PIPE_ASK, number, cs_bytes(&verb, 1)));
-}
-
-static bool answered_ok(const struct host *host)
-{
-	const struct told *answer = find_told(host, WIRE_PIPE_ANSWER);
-	return answer != NULL && answer->body.n >= 3 && memcmp(answer->body.p, "\2ok", 3) == 0;
-}
-
-static void keep_state(struct host *host)
-{
-	const struct told *told = find_told(host, WIRE_PIPE_KEEP);
-	if (told == NULL)
-		fail_msg("no state was to be kept");
-	else
-		ok(tell(host, WIRE_PIPE_KEPT, told->number, CS_BYTES_NONE));
-}
-
-/* A key server that serves a cluster of its own. */
-static void serve(struct host *host, struct scene *scene)
-{
-	const struct scene_manifest text = scene_manifest();
-	ok(start(host, scene, &text, &seal_root));
-	ok(tell(host, WIRE_PIPE_STATE, 0, CS_BYTES_NONE));
-	ask(host, 1, WIRE_CLUSTER_ASK_CREATE);
-	keep_state(host);
-	assert_true(answered_ok(host));
-	host->told_count = 0;
-}
 
 /* ---- a peer ---- */
 
@@ -209,7 +90,12 @@ static void dial(struct peer *peer, struct host *host)
 	pump(peer);
 	assert_true(channel_is_ready(peer->channel));
 	peer->session = (struct cluster_session){.verified = false};
-	ok(channel_binding(peer->channel, &peer->session.channel));
+	struct wire_report_tls tls;
+	ok(channel_binding(peer->channel, CS_BYTES_NONE, &tls));
+	peer->session.channel = (struct cluster_channel){.exporter = tls.exporter,
+							 .client_spki = tls.client_spki,
+							 .server_spki = tls.server_spki,
+							 .client = true};
 }
 
 static void peer_init(struct peer *peer, struct host *host, char build)
@@ -282,7 +168,7 @@ static struct cs_bytes hello_over(struct peer *peer, const struct cluster_channe
 	const struct wire_report_fresh fresh = cluster_fresh_session(channel, from_client);
 	caisson__wire__cluster_hello__init(&hello);
 	ok(cluster_evidence_make(&evidence, CLUSTER_GUARD, &peer->guard.identity.key, &fresh,
-				 peer->host->manifest, &peer->tools));
+				 peer->host->manifest, &peer->tools, &peer->why));
 	hello.role = CLUSTER_GUARD;
 	hello.evidence = &evidence;
 	ok(wire_encode(&out, &hello.base, &peer->why));
@@ -415,10 +301,11 @@ static void wrong_builds_and_liars(void **state)
 }
 
 /* A quote that somebody recorded verifies for ever, and cannot name a key that did not exist. */
-static enum cs_err recorded(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err recorded(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			    struct cs_why *why)
 {
 	const struct cs_bytes *quote = context;
-	(void)report_data;
+	(void)report_data, (void)why;
 	cs_put(out, *quote);
 	return cs_buf_end(out);
 }
@@ -667,19 +554,6 @@ static void sealed_states(void **state)
 	scene_free(scene);
 }
 
-/* A manifest that asks for the ledger's time is not served by the host's. */
-static void time_is_not_the_host_s_to_give(void **state)
-{
-	struct scene *scene = scene_new();
-	struct scene_manifest text = scene_manifest();
-	static struct host host;
-	(void)state;
-	text.secure = true;
-	assert_int_equal(start(&host, scene, &text, &seal_root), CS_ERR_NO_TIME);
-	stop(&host);
-	scene_free(scene);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -694,7 +568,6 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_the_state_is_kept),
 		cmocka_unit_test(what_the_host_may_not),
 		cmocka_unit_test(sealed_states),
-		cmocka_unit_test(time_is_not_the_host_s_to_give),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,11 @@ enum cs_err given_verify(struct given *given)
 	if (nistp == NULL)
 		nistp = cs_nistp_new();
 	assert_non_null(nistp);
+	return given_verify_by(given, nistp);
+}
+
+enum cs_err given_verify_by(struct given *given, struct cs_nistp *nistp)
+{
 	given->in.collateral = &given->bag;
 	given->in.roots = &given->roots;
 	given->arena = arena_of_tests();

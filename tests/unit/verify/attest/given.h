@@ -28,6 +28,8 @@ void given_crl(struct given *given, struct cs_bytes der);
 void given_roots(struct given *given, const struct cs_bytes *roots, size_t count);
 
 enum cs_err given_verify(struct given *given);
+/* By another context than that of all tests. */
+enum cs_err given_verify_by(struct given *given, struct cs_nistp *nistp);
 /* It can be read, and every check passes. */
 void given_accept(struct given *given);
 /* It can be read, and exactly this check fails; failed may name several, by blanks. */

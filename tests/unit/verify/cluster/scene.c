@@ -23,6 +23,8 @@ struct scene *scene_new(void)
 	s->now = (struct verify_time){SCENE_NOW, SCENE_NOW + 1};
 	for (unsigned i = 0; i < SCENE_ADMINISTRATORS; i++)
 		s->administrators[i].b[31] = (uint8_t)(i + 1);
+	for (unsigned i = 0; i < SCENE_TIME_KEYS; i++)
+		s->time_keys[i].b[31] = (uint8_t)(i + 101);
 	return s;
 }
 
@@ -54,10 +56,12 @@ struct scene_build scene_build(char letter)
 	return build;
 }
 
-static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64])
+static enum cs_err simulated(void *context, struct cs_buf *out, const uint8_t report_data[64],
+			     struct cs_why *why)
 {
 	const struct scene_build *build = context;
 	uint8_t data[64];
+	(void)why;
 	memcpy(data, report_data, sizeof data);
 	data[0] ^= build->tells_lies;
 	cs_put(out, cs_bytes(SIMULATED_MARK, sizeof SIMULATED_MARK));
@@ -71,7 +75,6 @@ struct cluster_tools scene_tools(struct scene *s, struct scene_build *build)
 	return (struct cluster_tools){
 		.sig = s->sig,
 		.nistp = s->nistp,
-		.roots = &attest_roots_vendors,
 		.arena = &s->arena,
 		.tee = {build, simulated, NULL, 1},
 	};
@@ -111,6 +114,49 @@ static void put_policy(struct cs_buf *out, const struct scene_manifest *text, co
 	cs_put_text(out, "],\"version\":1}");
 }
 
+static bool has_ledger(const struct scene_manifest *text)
+{
+	return text->secure || text->ledger;
+}
+
+static void put_ledger(struct cs_buf *out, struct scene *s, const struct scene_manifest *text)
+{
+	if (text->ledger_text != NULL) {
+		cs_put_text(out, "\"ledger\":%s,", text->ledger_text);
+		return;
+	}
+	if (!has_ledger(text))
+		return;
+	cs_put_text(out, "\"ledger\":{\"clock_error_s\":2,\"quorum\":2,\"time_keys\":[");
+	for (unsigned i = 0; i < SCENE_TIME_KEYS; i++) {
+		struct cs_hash x;
+		char hex[65];
+		ok(cs_key_x(s->sig, &x, &s->time_keys[i]));
+		cs_hex(hex, CS_BYTES_OF(x.b));
+		cs_put_text(out, "%s\"0x%s\"", i == 0 ? "" : ",", hex);
+	}
+	cs_put_text(out, "]},");
+}
+
+struct verify_time_answer *scene_time_answers(struct scene *s, const struct cs_hash *nonce,
+					      uint64_t time_s, unsigned first, unsigned count)
+{
+	struct verify_time_answer *answers = cs_arena_calloc(&s->manifests, count, sizeof *answers);
+	assert_non_null(answers);
+	for (unsigned i = 0; i < count; i++) {
+		const struct cs_secret *key = &s->time_keys[first + i];
+		const struct cs_hash aux = {{1}};
+		struct cs_schnorr signature;
+		answers[i].time_ms = time_s * 1000;
+		const struct cs_hash digest = verify_time_digest(nonce, answers[i].time_ms);
+		ok(cs_key_x(s->sig, &answers[i].key, key));
+		ok(cs_schnorr_sign(s->sig, &signature, key, &digest, &aux));
+		memcpy(answers[i].signature, signature.rx.b, 32);
+		memcpy(answers[i].signature + 32, signature.s.b, 32);
+	}
+	return answers;
+}
+
 static void put_body(struct cs_buf *out, struct scene *s, const struct scene_manifest *text,
 		     const struct cluster_manifest *before)
 {
@@ -128,19 +174,30 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 		cs_put_text(out, "%s\"worker-%c\"", at == text->workers ? "" : ",", *at);
 	cs_put_text(out,
 		    "],\"name\":\"" APPLICATION "\"},{\"builds\":[],\"name\":\"sealed\"}],"
-		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},"
+		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},",
+		    text->epoch_s);
+	put_ledger(out, s, text);
+	if (text->programs != NULL)
+		cs_put_text(out, "\"insecure_programs\":%s,", text->programs);
+	cs_put_text(out,
 		    "\"lives\":{\"key_server_s\":86400,\"worker_s\":%u},\"name\":\"test\","
 		    "\"number\":%u,\"peer_number_min\":%u,\"policies\":{",
-		    text->epoch_s, text->worker_s, text->number, text->peer_number_min);
+		    text->worker_s, text->number, text->peer_number_min);
 	put_policy(out, text, "guard", text->guards, "");
 	cs_put_text(out, ",");
 	put_policy(out, text, "key_server", text->key_servers, "");
 	cs_put_text(out, ",");
 	put_policy(out, text, "worker", text->workers, text->worker_policy);
 	cs_hex(hex, cs_bytes(before == NULL ? none.b : before->hash.b, sizeof none.b));
-	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,\"time\":[\"%s\"],\"version\":1}",
-		    hex, text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery,
-		    text->secure ? "ledger" : "insecure_host_time");
+	cs_put_text(out, "},\"previous\":\"0x%s\",\"recovery\":%s,", hex,
+		    text->recovery == NULL ? "{\"keys\":[],\"threshold\":0}" : text->recovery);
+	if (text->roots != NULL) {
+		cs_put_text(out, "\"roots\":");
+		cs_put(out, cs_bytes_str(text->roots));
+		cs_put_text(out, ",");
+	}
+	cs_put_text(out, "\"time\":[\"%s\"],\"version\":1}",
+		    has_ledger(text) ? "ledger" : "insecure_host_time");
 	ok(cs_buf_end(out));
 }
 

@@ -11,6 +11,8 @@
 
 #define SCENE_NOW 1800000000u
 #define SCENE_ADMINISTRATORS 3u
+/* Two of them are a quorum; clocks are wrong by two seconds at most. */
+#define SCENE_TIME_KEYS 3u
 #define APPLICATION "records"
 
 struct scene {
@@ -21,7 +23,12 @@ struct scene {
 	struct verify_time now;
 	uint64_t random; /* counts: every random value is another one, and the same in every run */
 	struct cs_secret administrators[SCENE_ADMINISTRATORS];
+	struct cs_secret time_keys[SCENE_TIME_KEYS]; /* of nodes of the ledger */
 };
+
+/* Signed answers of `count` time keys from `first` on to a nonce, in the arena of the manifests. */
+struct verify_time_answer *scene_time_answers(struct scene *scene, const struct cs_hash *nonce,
+					      uint64_t time_s, unsigned first, unsigned count);
 
 /* Which build a process is of: the simulated measurement. */
 struct scene_build {
@@ -42,14 +49,19 @@ struct scene_manifest {
 	const char *guards;
 	const char *workers;
 	const char *worker_policy; /* more members of policies.worker, with a comma behind */
+	const char *programs;      /* insecure_programs; NULL: not there */
 	const char *recovery;      /* NULL: {"keys":[],"threshold":0} */
+	const char *roots;         /* the member's value; NULL: no such member */
 	unsigned number;
 	unsigned peer_number_min;
 	unsigned worker_s; /* 3600 */
 	unsigned epoch_s;
 	unsigned signers;
-	bool secure;       /* nothing insecure in it */
-	char not_after_of; /* the build whose time ends at SCENE_NOW + 100; 0: none */
+	bool secure; /* nothing insecure in it */
+	bool ledger; /* time is the ledger's, as of all that is secure */
+	const char
+		*ledger_text; /* the manifest's object of that name; NULL: with the scene's keys */
+	char not_after_of;    /* the build whose time ends at SCENE_NOW + 100; 0: none */
 };
 struct scene_manifest scene_manifest(void);
 /* The file, canonical and signed. */

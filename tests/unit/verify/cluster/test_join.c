@@ -310,6 +310,100 @@ static void only_the_applications_of_the_manifest(void **state)
 	scene_free(c->scene);
 }
 
+/* A guard of hardware whose maker names the machine vouches for workers of that machine alone. */
+static void a_guard_vouches_for_its_machine(void **state)
+{
+	(void)state;
+	const struct scene_manifest text = scene_manifest();
+	struct scene_cluster *c = scene_cluster_new(&text);
+	struct cs_bytes join, vouch;
+	/* A worker of the guard's kind whose evidence names no machine. */
+	c->guard.self = (struct cluster_self){.kind = ATTEST_SIMULATED,
+					      .platform = {.known = true, .id = {{7}}}};
+	ok(scene_ask(c, &c->worker, &c->worker_tools, &join));
+	assert_int_equal(scene_vouch(c, join, &vouch), CS_ERR_FORBIDDEN);
+	/* Of another kind it cannot tell. */
+	c->guard.self.kind = ATTEST_TPM;
+	ok(scene_ask(c, &c->worker, &c->worker_tools, &join));
+	ok(scene_vouch(c, join, &vouch));
+	scene_free(c->scene);
+}
+
+/* As the guard signs it, with another platform in it. */
+static struct cs_bytes vouch_of(struct scene_cluster *c, const struct cs_hash *platform)
+{
+	Caisson__Wire__ClusterVouchRequest *vouch = NULL;
+	struct cs_bytes join, bytes;
+	struct cs_buf out = scene_buf(65536);
+	uint8_t signature[CS_ED25519_SIGNATURE_SIZE];
+	ok(scene_ask(c, &c->worker, &c->worker_tools, &join));
+	ok(scene_vouch(c, join, &bytes));
+	ok(wire_decode((ProtobufCMessage **)&vouch,
+		       &caisson__wire__cluster_vouch_request__descriptor, bytes,
+		       &c->scene->manifests, &c->why));
+	assert_int_equal(vouch->platform.len, 0);
+	vouch->platform = (ProtobufCBinaryData){32, (uint8_t *)(uintptr_t)platform->b};
+	const struct cs_hash hash =
+		cluster_hash_vouch(&c->manifest->hash, &c->to_key_server.channel, vouch);
+	ok(cs_ed25519_sign(signature, &c->guard.identity.secret, CS_BYTES_OF(hash.b)));
+	memcpy(vouch->signature.data, signature, sizeof signature);
+	ok(wire_encode(&out, &vouch->base, &c->why));
+	return cs_buf_view(&out);
+}
+
+static void a_revoked_platform_is_out(void **state)
+{
+	(void)state;
+	const struct scene_manifest text = scene_manifest();
+	const struct cs_hash platform = {{9}}, other = {{8}};
+	struct scene_cluster *c = scene_cluster_new(&text);
+	struct cs_bytes grant;
+	ok(scene_issue(c, vouch_of(c, &platform), &grant));
+	/* Without the guard's signature over it, a vouch is of no platform. */
+	struct cs_bytes changed = vouch_of(c, &platform);
+	uint8_t *p = keep(changed.n);
+	memcpy(p, changed.p, changed.n);
+	p[changed.n - 1] ^= 1;
+	assert_int_equal(scene_issue(c, cs_bytes(p, changed.n), &grant), CS_ERR_BAD_SIGNATURE);
+	const struct cs_secret random = scene_random(c->scene);
+	ok(cluster_key_server_revoke(&c->ks, &platform, &c->key_server_tools, &random,
+				     &c->scene->now, &c->why));
+	assert_int_equal(scene_issue(c, vouch_of(c, &platform), &grant), CS_ERR_REVOKED);
+	ok(scene_issue(c, vouch_of(c, &other), &grant));
+	/* A guard's machine, in the middle of its session. */
+	c->to_guard.peer.platform = (struct cluster_platform){.known = true, .id = platform};
+	assert_int_equal(scene_issue(c, vouch_of(c, &other), &grant), CS_ERR_REVOKED);
+	scene_free(c->scene);
+}
+
+static void collateral_that_goes_to_peers(void **state)
+{
+	(void)state;
+	const struct scene_manifest text = scene_manifest();
+	struct scene_cluster *c = scene_cluster_new(&text);
+	Caisson__Wire__ClusterCollateral made;
+	const struct cs_bytes files[] = {
+		read_file(CS_VECTORS "/attestation/dcap/dcap-qvl/tdx_quote_collateral.json"),
+		read_file(CS_VECTORS "/attestation/snp/roots/ask_ark_genoa.pem"),
+		read_file(CS_VECTORS "/attestation/dcap/dcap-qvl/sgx_quote_collateral.json"),
+		cs_bytes_str("{\"credential_blob\":\"00\"}"),
+		cs_bytes_str("nothing of these"),
+	};
+	ok(cluster_collateral_read(&made, files, 2, &c->scene->manifests, &c->why));
+	assert_true(made.tcb_info.len > 1000 && made.tcb_info_signature.len == 64);
+	assert_true(made.qe_identity.len > 100 && made.n_crls == 2 && made.n_certificates >= 5);
+	/* Two that differ; the transcript of an activation, which whoever has it could have made. */
+	assert_int_equal(cluster_collateral_read(&made, files, 3, &c->scene->manifests, &c->why),
+			 CS_ERR_DUPLICATE);
+	assert_int_equal(
+		cluster_collateral_read(&made, &files[3], 1, &c->scene->manifests, &c->why),
+		CS_ERR_INVALID);
+	assert_int_equal(
+		cluster_collateral_read(&made, &files[4], 1, &c->scene->manifests, &c->why),
+		CS_ERR_UNSUPPORTED);
+	scene_free(c->scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +416,9 @@ int main(void)
 		cmocka_unit_test(grants_are_for_one_request),
 		cmocka_unit_test(sessions_end),
 		cmocka_unit_test(only_the_applications_of_the_manifest),
+		cmocka_unit_test(a_guard_vouches_for_its_machine),
+		cmocka_unit_test(a_revoked_platform_is_out),
+		cmocka_unit_test(collateral_that_goes_to_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,101 @@ static void epochs_begin_on_schedule(void **state)
 	scene_free(c->scene);
 }
 
+/* What is asked, by the guard or its worker, and what comes back. */
+static struct cs_bytes revoked_of(struct scene_cluster *c, const struct cluster_worker *worker)
+{
+	struct cs_buf request = scene_buf(256), reply = scene_buf(16384);
+	if (worker == NULL) {
+		ok(cluster_guard_revoked_ask(&c->guard, &request, &c->why));
+		ok(cluster_key_server_revoked(&c->ks, &c->to_guard, &reply, cs_buf_view(&request),
+					      &c->key_server_tools, &c->scene->now, &c->why));
+	} else {
+		ok(cluster_worker_revoked_ask(worker, &request, &c->why));
+		ok(cluster_guard_revoked(&c->guard, &reply, cs_buf_view(&request), &c->guard_tools,
+					 &c->why));
+	}
+	return cs_buf_view(&reply);
+}
+
+static void revoke(struct scene_cluster *c, const struct cs_hash *spki)
+{
+	const struct cs_secret random = scene_random(c->scene);
+	ok(cluster_key_server_revoke(&c->ks, spki, &c->key_server_tools, &random, &c->scene->now,
+				     &c->why));
+}
+
+static void a_revocation_is_heard_between_two_grants(void **state)
+{
+	(void)state;
+	const struct scene_manifest text = scene_manifest();
+	struct scene_cluster *c = scene_cluster_new(&text);
+	struct cluster_worker *worker = &c->worker;
+	const struct cs_hash bad = {{1}}, worse = {{2}};
+	const struct cs_hash own = cluster_spki_hash(&worker->identity.key);
+	bool changed = true;
+	/* Without a grant there is no key to check it by. */
+	assert_int_equal(cluster_guard_revoked_hear(&c->guard, &changed, revoked_of(c, NULL),
+						    &c->guard_tools, &c->why),
+			 CS_ERR_NO_KEY);
+	assert_int_equal(cluster_worker_revoked_hear(worker, &changed, CS_BYTES_NONE,
+						     &c->worker_tools, &c->why),
+			 CS_ERR_NO_KEY);
+	ok(scene_join(c, worker, &c->worker_tools));
+	ok(cluster_guard_revoked_hear(&c->guard, &changed, revoked_of(c, NULL), &c->guard_tools,
+				      &c->why));
+	assert_false(changed);
+	revoke(c, &bad);
+	const struct cs_bytes one = revoked_of(c, NULL);
+	ok(cluster_guard_revoked_hear(&c->guard, &changed, one, &c->guard_tools, &c->why));
+	assert_true(changed);
+	ok(cluster_worker_revoked_hear(worker, &changed, revoked_of(c, worker), &c->worker_tools,
+				       &c->why));
+	assert_true(changed && worker->trust.revoked_count == 1 && worker->certificate_size > 0);
+	/* Nothing new is said without a signature, and costs nothing. */
+	assert_int_equal(revoked_of(c, worker).n, 0);
+	/* Every byte of it is signed. */
+	revoke(c, &worse);
+	const struct cs_bytes two = revoked_of(c, NULL);
+	uint8_t *p = keep(two.n);
+	memcpy(p, two.p, two.n);
+	for (size_t i = 0; i < two.n; i++) {
+		p[i] ^= 1;
+		const enum cs_err err = cluster_worker_revoked_hear(
+			worker, &changed, cs_bytes(p, two.n), &c->worker_tools, &c->why);
+		assert_false(err == CS_OK && changed);
+		p[i] ^= 1;
+	}
+	assert_int_equal(worker->trust.revoked_count, 1);
+	/* What is revoked stays so: neither an older list nor an older grant takes it back. */
+	ok(cluster_worker_revoked_hear(worker, &changed, two, &c->worker_tools, &c->why));
+	assert_true(changed && worker->trust.revoked_count == 2);
+	assert_int_equal(
+		cluster_worker_revoked_hear(worker, &changed, one, &c->worker_tools, &c->why),
+		CS_ERR_ROLLED_BACK);
+	const size_t count = c->ks.revoked_count;
+	c->ks.revoked_count = 1;
+	assert_int_equal(scene_join(c, worker, &c->worker_tools), CS_ERR_ROLLED_BACK);
+	c->ks.revoked_count = count;
+	ok(scene_join(c, worker, &c->worker_tools));
+	/* Itself: then it has nothing any more. */
+	revoke(c, &own);
+	ok(cluster_guard_revoked_hear(&c->guard, &changed, revoked_of(c, NULL), &c->guard_tools,
+				      &c->why));
+	ok(cluster_worker_revoked_hear(worker, &changed, revoked_of(c, worker), &c->worker_tools,
+				       &c->why));
+	assert_true(changed && worker->certificate_size == 0 && worker->ring.count == 0);
+	/* A guard that was revoked hears nothing. */
+	const struct cs_hash guard = cluster_spki_hash(&c->guard.identity.key);
+	struct cs_buf request = scene_buf(256), reply = scene_buf(16384);
+	revoke(c, &guard);
+	ok(cluster_guard_revoked_ask(&c->guard, &request, &c->why));
+	assert_int_equal(cluster_key_server_revoked(&c->ks, &c->to_guard, &reply,
+						    cs_buf_view(&request), &c->key_server_tools,
+						    &c->scene->now, &c->why),
+			 CS_ERR_REVOKED);
+	scene_free(c->scene);
+}
+
 static void a_revoked_worker_is_out(void **state)
 {
 	(void)state;
@@ -463,6 +558,7 @@ int main(void)
 		cmocka_unit_test(old_epochs_decrypt_until_their_date),
 		cmocka_unit_test(epochs_begin_on_schedule),
 		cmocka_unit_test(a_revoked_worker_is_out),
+		cmocka_unit_test(a_revocation_is_heard_between_two_grants),
 		cmocka_unit_test(builds_roll_over_in_two_manifests),
 		cmocka_unit_test(a_builds_time_ends),
 		cmocka_unit_test(state_comes_back),

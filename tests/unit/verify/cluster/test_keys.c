@@ -57,6 +57,7 @@ static void preimages(void **state)
 	vouch.kind = (uint32_t)number_of(v, "kind");
 	vouch.manifest_number = number_of(v, "manifest_number");
 	vouch.guard_key = field(v, "guard_key");
+	vouch.platform = field(v, "platform");
 	is(cluster_hash_vouch(&lineage, &channel, &vouch), v, "vouch_hash");
 
 	Caisson__Wire__ClusterAnchor anchor = CAISSON__WIRE__CLUSTER_ANCHOR__INIT;
@@ -84,6 +85,12 @@ static void preimages(void **state)
 	grant.sealed = field(v, "sealed");
 	grant.revoked = fields(v, "revoked", &grant.n_revoked);
 	is(cluster_hash_grant(&lineage, &csr_hash, &grant), v, "grant_hash");
+
+	struct cs_hash revoked[2];
+	assert_int_equal(grant.n_revoked, CS_LEN(revoked));
+	for (size_t i = 0; i < CS_LEN(revoked); i++)
+		memcpy(revoked[i].b, grant.revoked[i].data, sizeof revoked[i].b);
+	is(cluster_hash_revoked(&lineage, revoked, CS_LEN(revoked)), v, "revoked_hash");
 
 	const struct cs_hash guard = hash_of(v, "guard_spki"), challenge = hash_of(v, "challenge");
 	const struct cs_hash local = hash_of(v, "local_nonce");
@@ -138,6 +145,15 @@ static void the_schedule(void **state)
 		out = scene_buf(1024);
 		ok(cluster_data_open(&out, &ring, purpose, bytes_of(v, "aad"), sealed, &now));
 		assert_true(cs_bytes_eq(cs_buf_view(&out), plain));
+
+		struct cluster_program_secret secret;
+		ok(cluster_program_secret(&secret, &ring, purpose, 0, &now));
+		take_secret(&expected, v, "program_secret");
+		assert_memory_equal(secret.secret.b, expected.b, sizeof expected.b);
+		assert_int_equal(secret.epoch, epoch.number);
+		out = scene_buf(1024);
+		ok(cluster_file_seal(&out, &ring, purpose, plain, &salt, &now));
+		assert_true(cs_bytes_eq(cs_buf_view(&out), bytes_of(v, "file")));
 	}
 	json_decref(all);
 }
@@ -221,12 +237,58 @@ static void what_a_ring_refuses(void **state)
 			 CS_ERR_NO_KEY);
 }
 
+static void secrets_of_programs(void **state)
+{
+	(void)state;
+	struct cluster_ring ring = a_ring(), other = a_ring();
+	struct verify_time now = {SCENE_NOW, SCENE_NOW};
+	struct cluster_program_secret a, b;
+	const struct cs_secret salt = {{3}};
+	const struct cs_bytes name = cs_bytes_str("reports");
+	struct cs_buf out = scene_buf(1024), small = scene_buf(CLUSTER_FILE_OVERHEAD);
+	ok(cluster_program_secret(&a, &ring, name, 0, &now));
+	assert_int_equal(a.epoch, 2);
+	assert_int_equal(a.until_s, 0);
+	/* One for each name, epoch, application and cluster. */
+	ok(cluster_program_secret(&b, &ring, name, 1, &now));
+	assert_int_equal(b.until_s, SCENE_NOW + 50);
+	assert_memory_not_equal(a.secret.b, b.secret.b, 32);
+	ok(cluster_program_secret(&b, &ring, cs_bytes_str("report"), 0, &now));
+	assert_memory_not_equal(a.secret.b, b.secret.b, 32);
+	other.application[0] = 'x';
+	ok(cluster_program_secret(&b, &other, name, 0, &now));
+	assert_memory_not_equal(a.secret.b, b.secret.b, 32);
+	other = a_ring();
+	other.lineage.b[0] = 1;
+	ok(cluster_program_secret(&b, &other, name, 0, &now));
+	assert_memory_not_equal(a.secret.b, b.secret.b, 32);
+	/* What is refused. */
+	assert_int_equal(cluster_program_secret(&b, &ring, CS_BYTES_NONE, 0, &now), CS_ERR_INVALID);
+	assert_int_equal(cluster_program_secret(&b, &ring, cs_bytes_str("Reports"), 0, &now),
+			 CS_ERR_INVALID);
+	assert_int_equal(cluster_program_secret(&b, &ring, name, 3, &now), CS_ERR_WRONG_EPOCH);
+	assert_int_equal(cluster_file_seal(&small, &ring, name, cs_bytes_str("x"), &salt, &now),
+			 CS_ERR_TOO_LARGE);
+	now.high_s = SCENE_NOW + 51;
+	assert_int_equal(cluster_program_secret(&b, &ring, name, 1, &now), CS_ERR_EXPIRED);
+	ok(cluster_program_secret(&b, &ring, name, 2, &now));
+	now.high_s = SCENE_NOW + 101;
+	assert_int_equal(cluster_program_secret(&b, &ring, name, 2, &now), CS_ERR_EXPIRED);
+	assert_int_equal(cluster_file_seal(&out, &ring, name, cs_bytes_str("x"), &salt, &now),
+			 CS_ERR_EXPIRED);
+	assert_int_equal(out.n, 0);
+	ring.count = 0;
+	now.high_s = SCENE_NOW;
+	assert_int_equal(cluster_program_secret(&b, &ring, name, 0, &now), CS_ERR_NO_KEY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(preimages),
 		cmocka_unit_test(the_schedule),
 		cmocka_unit_test(what_a_ring_refuses),
+		cmocka_unit_test(secrets_of_programs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,373 @@
+/* The configuration file, read again while the process runs (SIGHUP, POST /v1/operator/reload). It is
+ * read and checked whole, compared with what is in force, and taken whole or not at all: a file with an
+ * error, and one that changes what only a start can change, leaves everything as it is and says why by
+ * path. What is made of it (adapters, keys of peers) is made before anything is exchanged.
+ *   Whose nodes or terms of sending changed gets a new adapter, which begins at the journal's cursor and
+ * takes up the open transactions from the journal, as after a start: docs/adr/0056. */
+#include "gateway/operator.h"
+#include "host/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Texts of a file that was in force are pointed to from everywhere: it is kept until the end. */
+#define RELOADS_MAX 256u
+#define CHANGES_MAX 128u
+#define TEXT_MAX 1500u
+
+/* What may change under a running process; every other key needs a start. */
+static const char *const reloadable[] = {
+	"log.level",          "log.json",
+	"api.keys_file",      "journal.events_kept",
+	"relay.batch_max",    "relay.batch_gas_max",
+	"relay.retry_min_ms", "relay.retry_max_ms",
+	"relay.pull_ms",      "relay.export_ms",
+	"relay.drain_ms",     "chains[].bridge",
+	"chains[].token",     "peers[].name",
+	"peers[].url",        "peers[].api_key_file",
+	"peers[].chains",     "routes[].from",
+	"routes[].to",        "routes[].expire",
+};
+/* The same; the chain's adapter is made anew. */
+static const char *const of_adapter[] = {
+	"chains[].rpc",
+	"chains[].ws",
+	"chains[].block_time_ms",
+	"chains[].settle_blocks",
+	"chains[].replace_blocks",
+	"chains[].in_flight_max",
+	"chains[].max_fee_gwei",
+	"chains[].min_priority_fee_gwei",
+};
+
+struct gateway_retired {
+	struct gateway_config config;
+	struct gateway_retired *next;
+};
+
+struct reload {
+	struct gateway *gateway;
+	struct host_http_exchange *exchange; /* NULL: a signal */
+	char who[HOST_API_KEY_NAME_MAX + 1];
+	struct gateway_config *fresh;
+	char *changes[CHANGES_MAX]; /* paths; more are not listed */
+	size_t change_count;
+	bool remake[GATEWAY_CHAINS_MAX];
+	struct adapter *adapters[GATEWAY_CHAINS_MAX];
+	struct gateway_peer peers[GATEWAY_PEERS_MAX];
+	char refused[TEXT_MAX]; /* why nothing changes; "": it does */
+};
+
+static void reload_free(struct reload *reload)
+{
+	for (size_t i = 0; i < CS_LEN(reload->adapters); i++)
+		if (reload->adapters[i])
+			adapter_free(reload->adapters[i]);
+	for (size_t i = 0; i < reload->change_count; i++)
+		free(reload->changes[i]);
+	if (reload->fresh)
+		gateway_config_free(reload->fresh);
+	free(reload->fresh);
+	cs_wipe(reload->peers, sizeof(reload->peers));
+	free(reload);
+}
+
+CS_PRINTF(2, 3) static void refuse(struct reload *reload, const char *format, ...)
+{
+	size_t n = strlen(reload->refused);
+	va_list args;
+	if (n > 0 && n + 2 < sizeof(reload->refused)) {
+		memcpy(reload->refused + n, "; ", 3);
+		n += 2;
+	}
+	va_start(args, format);
+	(void)vsnprintf(reload->refused + n, sizeof(reload->refused) - n, format, args);
+	va_end(args);
+}
+
+/* ---- what changed ---- */
+
+static bool is_one_of(const char *const *patterns, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (host_config_is_place(patterns[i], path))
+			return true;
+	return false;
+}
+
+static void note_change(void *context, const char *path)
+{
+	struct reload *reload = context;
+	unsigned chain = 0;
+	if (reload->change_count < CHANGES_MAX)
+		reload->changes[reload->change_count++] = host_text(path);
+	if (is_one_of(of_adapter, CS_LEN(of_adapter), path)) {
+		if (sscanf(path, "chains[%u]", &chain) == 1 && chain < GATEWAY_CHAINS_MAX)
+			reload->remake[chain] = true;
+	} else if (host_config_is_place("chains[].id", path)) {
+		refuse(reload,
+		       "%s: a chain comes and goes with a start: the enclave reads its manifests "
+		       "and serves its chains from then on",
+		       path);
+	} else if (!is_one_of(reloadable, CS_LEN(reloadable), path)) {
+		refuse(reload, "%s: changes with a start alone", path);
+	}
+}
+
+static void compare(struct reload *reload)
+{
+	const struct gateway_config *now = &reload->gateway->config;
+	const struct gateway_config *fresh = reload->fresh;
+	host_config_compare(now->file, fresh->file, note_change, reload);
+	if (!cs_hash_eq(&now->manifest.hash, &fresh->manifest.hash))
+		refuse(reload,
+		       "enclave.manifests: the newest is another one (number %llu, in force is "
+		       "%llu): it is read at a start",
+		       (unsigned long long)fresh->manifest.number,
+		       (unsigned long long)now->manifest.number);
+}
+
+/* ---- what is needed for it, before anything changes ---- */
+
+static void load_peers(struct reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	const struct gateway_config *fresh = reload->fresh;
+	for (size_t i = 0; i < fresh->peer_count; i++) {
+		struct cs_why why = {{0}};
+		if (gateway_peer_load(&reload->peers[i], gateway, &fresh->peers[i], &why) != CS_OK)
+			refuse(reload, "peers[%zu]: %.200s", i, why.text);
+	}
+	if (reload->refused[0] == 0 &&
+	    !gateway_peers_fit(gateway, reload->peers, fresh->peer_count))
+		refuse(reload, "peers: so many new ones have room after a start alone");
+}
+
+static void make_adapters(struct reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	for (size_t i = 0; i < gateway->chain_count && reload->refused[0] == 0; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		const struct adapter_contracts contracts = {.gateway = chain->manifest->gateway};
+		struct cs_why why = {{0}};
+		if (reload->remake[i] &&
+		    adapter_listen_make(&chain->listen, &reload->fresh->chains[i].common,
+					gateway->loop, &contracts, &reload->adapters[i],
+					&why) != CS_OK)
+			refuse(reload, "chains[%zu]: %.200s", i, why.text);
+	}
+}
+
+static void prepare(struct reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	if (gateway_config_load(reload->fresh, gateway->config.path, true) != CS_OK) {
+		for (uint32_t i = 0; i < host_config_error_count(reload->fresh->file); i++)
+			refuse(reload, "%s", host_config_error(reload->fresh->file, i));
+		return;
+	}
+	compare(reload);
+	if (reload->refused[0] == 0 && reload->change_count > 0 &&
+	    gateway->reload_count == RELOADS_MAX)
+		refuse(reload, "so many reloads are enough for one process: start it again");
+	if (reload->refused[0] == 0)
+		load_peers(reload);
+	if (reload->refused[0] == 0)
+		make_adapters(reload);
+}
+
+/* ---- taking it ---- */
+
+static void retire(struct gateway *gateway, const struct gateway_config *fresh)
+{
+	struct gateway_retired *retired = host_alloc(sizeof(*retired));
+	retired->config = gateway->config;
+	retired->next = gateway->retired;
+	gateway->retired = retired;
+	gateway->reload_count++;
+	gateway->config = *fresh;
+	struct gateway_config *config = &gateway->config;
+	for (size_t i = 0; i < config->chain_count; i++)
+		config->chains[i].common.manifest =
+			host_manifest_named(&config->manifest, config->chains[i].common.id);
+}
+
+void gateway_reload_done(struct gateway *gateway)
+{
+	while (gateway->retired) {
+		struct gateway_retired *next = gateway->retired->next;
+		gateway_config_free(&gateway->retired->config);
+		free(gateway->retired);
+		gateway->retired = next;
+	}
+}
+
+/* The transactions that were under way are taken up from the journal; their signatures that are on
+ * their way come to nobody. */
+static void exchange_adapter(struct gateway_chain *chain, struct adapter *adapter)
+{
+	enum cs_err err = adapter_listen_exchange(&chain->listen, &chain->adapter, adapter);
+	adapter_sender_move(&chain->sender, adapter);
+	chain->submitted_pause_ms = 0;
+	if (err != CS_OK)
+		gateway_fail(chain->gateway, err, "a new adapter");
+	log_info("chain.adapter_exchanged", LOG_TEXT("chain", chain->config->id));
+}
+
+static void take(struct reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	retire(gateway, reload->fresh);
+	free(reload->fresh);
+	reload->fresh = NULL;
+	host_log_open(&(struct host_log_options){.level = gateway->config.service.log_level,
+						 .json = gateway->config.service.log_json,
+						 .fd = 2});
+	gateway->keys_mtime_ns = 0;
+	host_timer_start(gateway->export_timer, gateway->config.export_ms,
+			 gateway->config.export_ms);
+	gateway_peers_replace(gateway, reload->peers, gateway->config.peer_count);
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		for (size_t k = 0; k < chain->route_count; k++)
+			chain->routes[k].absence_height = 0;
+		if (reload->adapters[i])
+			exchange_adapter(chain, reload->adapters[i]);
+		reload->adapters[i] = NULL;
+	}
+	gateway_wake(gateway);
+}
+
+/* ---- the answer ---- */
+
+static void changes_text(const struct reload *reload, char *text, size_t size)
+{
+	size_t n = 0;
+	text[0] = 0;
+	for (size_t i = 0; i < reload->change_count && n < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "%s%s", i > 0 ? ", " : "",
+				      reload->changes[i]);
+}
+
+static void reply(const struct reload *reload)
+{
+	json_t *json = json_object();
+	json_t *changed = json_array();
+	for (size_t i = 0; i < reload->change_count; i++)
+		json_array_append_new(changed, json_string(reload->changes[i]));
+	json_object_set_new(json, "changed", changed);
+	if (reload->exchange)
+		host_http_reply_json(reload->exchange, 200, json);
+	else
+		json_decref(json);
+}
+
+static void finish(struct reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	bool again = gateway->reload_again;
+	gateway->reloading = false;
+	gateway->reload_again = false;
+	reload_free(reload);
+	if (again)
+		gateway_reload_signal(gateway);
+}
+
+static void refused(struct reload *reload)
+{
+	log_error("reload.refused", LOG_TEXT("who", reload->who), LOG_TEXT("why", reload->refused));
+	if (reload->exchange)
+		host_http_reply_problem(reload->exchange, CS_ERR_CONFLICT, reload->refused);
+	finish(reload);
+}
+
+static enum cs_err write_told(void *context)
+{
+	const struct reload *reload = context;
+	char text[GATEWAY_WHY_MAX];
+	changes_text(reload, text, sizeof(text));
+	return gateway_operator_told(reload->gateway, "operator.reload", reload->who, "%s", text);
+}
+
+/* In a turn of its own: adapters are not freed inside what they call. */
+static void told(void *context, enum cs_err err)
+{
+	struct reload *reload = context;
+	if (err != CS_OK) {
+		refuse(reload, "the journal cannot be written");
+		refused(reload);
+		return;
+	}
+	take(reload);
+	reply(reload);
+	finish(reload);
+}
+
+static void run(void *context)
+{
+	struct reload *reload = context;
+	struct gateway *gateway = reload->gateway;
+	prepare(reload);
+	if (gateway->stopping)
+		refuse(reload, "the process ends");
+	if (reload->refused[0]) {
+		refused(reload);
+		return;
+	}
+	/* The same file: keys of peers may be other ones, and are taken. */
+	if (reload->change_count == 0) {
+		for (size_t i = 0; i < reload->fresh->peer_count; i++) {
+			struct gateway_peer *peer =
+				gateway_peer_named(gateway, reload->peers[i].name);
+			memcpy(peer->authorization, reload->peers[i].authorization,
+			       sizeof(peer->authorization));
+		}
+		log_info("reload.unchanged", LOG_TEXT("who", reload->who));
+		reply(reload);
+		finish(reload);
+		return;
+	}
+	if (gateway_write_then(gateway, write_told, reload, told, reload) != CS_OK) {
+		refuse(reload, "the journal cannot be written");
+		refused(reload);
+	}
+}
+
+static void begin(struct gateway *gateway, struct host_http_exchange *exchange, const char *who)
+{
+	struct reload *reload = host_alloc(sizeof(*reload));
+	reload->gateway = gateway;
+	reload->exchange = exchange;
+	reload->fresh = host_alloc(sizeof(*reload->fresh));
+	(void)snprintf(reload->who, sizeof(reload->who), "%s", who);
+	gateway->reloading = true;
+	host_post(gateway->loop, run, reload);
+}
+
+void gateway_reload_signal(void *context)
+{
+	struct gateway *gateway = context;
+	if (gateway->reloading)
+		gateway->reload_again = true;
+	else
+		begin(gateway, NULL, "SIGHUP");
+}
+
+static void post_reload(void *context, struct host_http_exchange *exchange)
+{
+	struct gateway *gateway = context;
+	if (!gateway_body_is_empty(exchange))
+		return;
+	if (gateway->reloading)
+		host_http_reply_problem(exchange, CS_ERR_FULL, "another reload is under way");
+	else
+		begin(gateway, exchange, gateway_operator_of(exchange));
+}
+
+void gateway_api_reload_routes(struct gateway *gateway)
+{
+	host_http_server_route(gateway->server, "POST", "/v1/operator/reload?",
+			       GATEWAY_SCOPE_OPERATE, post_reload, gateway);
+}
