@@ -318,6 +318,8 @@ def test_a_stop_waits_for_the_block(world):
     home.chain.rpc.call("evm_setIntervalMining", 0)
     sent = gateway.post("/v1/messages", body)
     wait_for(lambda: gateway.get("/v1/operator/drain")["transactions"] == 1 and gateway.get(f"/v1/messages/{sent['request_id']}")["tx"], 20, "the transaction")
+    tx = gateway.get(f"/v1/messages/{sent['request_id']}")["tx"]
+    wait_for(lambda: home.chain.rpc.call("eth_getTransactionByHash", tx), 20, "the node's word of it")
     try:
         os.kill(gateway.pids()["caisson-gateway"], signal.SIGTERM)
         wait_for(lambda: "gateway.draining" in gateway.log.read_text().rsplit("gateway.started", 1)[-1], 10, "the drain")
