@@ -176,7 +176,8 @@ export interface Quote {
   finalized: Latency | null;
 }
 
-export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict' | 'webhook.disabled';
+export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict' | 'webhook.disabled'
+  | 'operator.pause' | 'operator.resume' | 'operator.observe' | 'operator.observed' | 'operator.clear' | 'operator.retry' | 'operator.reload' | 'operator.drain' | 'operator.undrain' | 'operator.drained' | 'operator.raise' | 'operator.sweep';
 
 /** Of the stream: which members are there depends on the kind. */
 export interface Event {
@@ -187,6 +188,7 @@ export interface Event {
   side?: Side;
   state?: MessageState;
   request_id?: string;
+  who?: string;
   detail?: string;
 }
 

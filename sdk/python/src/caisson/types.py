@@ -8,7 +8,9 @@ MessageState = Literal["observed", "final", "verified", "signed", "submitted", "
 RequestState = Literal["requested", "request_failed", "request_unknown"]
 QuoteKind = Literal["message", "transfer"]
 EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict",
-                    "webhook.disabled"]
+                    "webhook.disabled", "operator.pause", "operator.resume", "operator.observe", "operator.observed", "operator.clear",
+                    "operator.retry", "operator.reload", "operator.drain", "operator.undrain", "operator.drained", "operator.raise",
+                    "operator.sweep"]
 
 
 class Attributes(TypedDict, total=False):
@@ -167,6 +169,7 @@ class Event(TypedDict):
     side: NotRequired[Side]
     state: NotRequired[MessageState]
     request_id: NotRequired[str]
+    who: NotRequired[str]
     detail: NotRequired[str]
 
 
