@@ -140,13 +140,12 @@ enum cs_err gateway_journal_get(struct gateway_journal *journal, const char *nam
 
 /* ---- messages ---- */
 
-/* An absent hash is an empty blob in the row, zeros in the structure. */
-static void bind_hash(struct host_stmt *s, uint32_t index, const struct cs_hash *hash)
+void gateway_journal_bind_hash(struct host_stmt *s, uint32_t index, const struct cs_hash *hash)
 {
 	host_bind_blob(s, index, cs_hash_is_zero(hash) ? CS_BYTES_NONE : CS_BYTES_OF(hash->b));
 }
 
-static enum cs_err column_hash(struct host_stmt *s, uint32_t index, struct cs_hash *hash)
+enum cs_err gateway_journal_column_hash(struct host_stmt *s, uint32_t index, struct cs_hash *hash)
 {
 	if (host_column_blob(s, index).n == 0) {
 		memset(hash, 0, sizeof(*hash));
@@ -170,8 +169,8 @@ static void note_stored(struct gateway_message *m)
 static enum cs_err read_position(struct host_stmt *s, struct gateway_message *m)
 {
 	m->height = host_column_u64(s, 12);
-	CS_TRY(column_hash(s, 13, &m->block));
-	CS_TRY(column_hash(s, 14, &m->tx));
+	CS_TRY(gateway_journal_column_hash(s, 13, &m->block));
+	CS_TRY(gateway_journal_column_hash(s, 14, &m->tx));
 	m->tx_index = (uint32_t)host_column_u64(s, 15);
 	m->log_index = (uint32_t)host_column_u64(s, 16);
 	m->time_s = host_column_u64(s, 17);
@@ -179,13 +178,13 @@ static enum cs_err read_position(struct host_stmt *s, struct gateway_message *m)
 	m->leaf = (uint32_t)host_column_u64(s, 19);
 	m->status = (enum wire_status)host_column_u64(s, 20);
 	m->status_height = host_column_u64(s, 21);
-	CS_TRY(column_hash(s, 22, &m->status_tx));
+	CS_TRY(gateway_journal_column_hash(s, 22, &m->status_tx));
 	m->status_time_s = host_column_u64(s, 23);
 	m->outcome = (enum wire_status)host_column_u64(s, 24);
 	m->outcome_statement = host_column_u64(s, 25);
 	m->outcome_leaf = (uint32_t)host_column_u64(s, 26);
 	m->end_height = host_column_u64(s, 27);
-	CS_TRY(column_hash(s, 28, &m->end_tx));
+	CS_TRY(gateway_journal_column_hash(s, 28, &m->end_tx));
 	m->end_time_s = host_column_u64(s, 29);
 	return CS_OK;
 }
@@ -202,8 +201,8 @@ enum cs_err gateway_journal_read_message(struct host_stmt *s, struct gateway_mes
 	m.deadline = host_column_u64(s, 7);
 	m.min_gas_limit = host_column_u64(s, 8);
 	m.finality = (uint8_t)host_column_u64(s, 9);
-	CS_TRY(column_hash(s, 10, &m.closer));
-	CS_TRY(column_hash(s, 11, &m.refund_to));
+	CS_TRY(gateway_journal_column_hash(s, 10, &m.closer));
+	CS_TRY(gateway_journal_column_hash(s, 11, &m.refund_to));
 	CS_TRY(read_position(s, &m));
 	m.submission = host_column_u64(s, 30);
 	m.wish_retry = host_column_u64(s, 31);
@@ -267,11 +266,11 @@ enum cs_err gateway_journal_add(struct gateway_journal *journal, struct gateway_
 	host_bind_u64(s, 6, m->deadline);
 	host_bind_u64(s, 7, m->min_gas_limit);
 	host_bind_u64(s, 8, m->finality);
-	bind_hash(s, 9, &m->closer);
-	bind_hash(s, 10, &m->refund_to);
+	gateway_journal_bind_hash(s, 9, &m->closer);
+	gateway_journal_bind_hash(s, 10, &m->refund_to);
 	host_bind_u64(s, 11, m->height);
-	bind_hash(s, 12, &m->block);
-	bind_hash(s, 13, &m->tx);
+	gateway_journal_bind_hash(s, 12, &m->block);
+	gateway_journal_bind_hash(s, 13, &m->tx);
 	host_bind_u64(s, 14, m->tx_index);
 	host_bind_u64(s, 15, m->log_index);
 	host_bind_u64(s, 16, m->time_s);
@@ -412,16 +411,16 @@ enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway
 	m->updated_ms = host_wall_ms();
 	host_bind_u64(s, 0, m->n);
 	host_bind_u64(s, 1, m->state);
-	bind_hash(s, 2, &m->block);
-	bind_hash(s, 3, &m->tx);
+	gateway_journal_bind_hash(s, 2, &m->block);
+	gateway_journal_bind_hash(s, 3, &m->tx);
 	host_bind_u64(s, 4, m->tx_index);
 	host_bind_u64(s, 5, m->log_index);
 	host_bind_u64(s, 6, m->time_s);
 	host_bind_u64(s, 7, m->status);
-	bind_hash(s, 8, &m->status_tx);
+	gateway_journal_bind_hash(s, 8, &m->status_tx);
 	host_bind_u64(s, 9, m->status_time_s);
 	host_bind_u64(s, 10, m->outcome);
-	bind_hash(s, 11, &m->end_tx);
+	gateway_journal_bind_hash(s, 11, &m->end_tx);
 	host_bind_u64(s, 12, m->end_time_s);
 	host_bind_u64(s, 13, m->wish_retry);
 	host_bind_u64(s, 14, m->next_ms);

@@ -64,6 +64,10 @@ static inline struct host_stmt *sql(struct gateway_journal *journal, enum sql wh
 	return journal->stmt[which];
 }
 
+/* An absent hash is an empty blob in the row, zeros in the structure. */
+void gateway_journal_bind_hash(struct host_stmt *stmt, uint32_t index, const struct cs_hash *hash);
+CS_NODISCARD enum cs_err gateway_journal_column_hash(struct host_stmt *stmt, uint32_t index,
+						     struct cs_hash *hash);
 /* The columns of MESSAGE_COLUMNS. */
 CS_NODISCARD enum cs_err gateway_journal_read_message(struct host_stmt *stmt,
 						      struct gateway_message *message);

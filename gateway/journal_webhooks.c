@@ -9,20 +9,6 @@
 
 /* ---- webhooks ---- */
 
-static void bind_hash(struct host_stmt *s, uint32_t index, const struct cs_hash *hash)
-{
-	host_bind_blob(s, index, cs_hash_is_zero(hash) ? CS_BYTES_NONE : CS_BYTES_OF(hash->b));
-}
-
-static enum cs_err column_hash(struct host_stmt *s, uint32_t index, struct cs_hash *hash)
-{
-	if (host_column_blob(s, index).n == 0) {
-		memset(hash, 0, sizeof(*hash));
-		return CS_OK;
-	}
-	return host_column_copy(s, index, hash->b, sizeof(hash->b));
-}
-
 enum cs_err gateway_journal_add_webhook(struct gateway_journal *journal, struct gateway_webhook *w)
 {
 	struct host_stmt *s = sql(journal, SQL_WEBHOOK_ADD);
@@ -30,8 +16,8 @@ enum cs_err gateway_journal_add_webhook(struct gateway_journal *journal, struct 
 	host_bind_text(s, 1, w->owner);
 	host_bind_text(s, 2, w->url);
 	host_bind_text(s, 3, w->filter.types);
-	bind_hash(s, 4, &w->filter.from);
-	bind_hash(s, 5, &w->filter.to);
+	gateway_journal_bind_hash(s, 4, &w->filter.from);
+	gateway_journal_bind_hash(s, 5, &w->filter.to);
 	host_bind_text(s, 6, w->filter.message);
 	host_bind_u64(s, 7, w->secret);
 	host_bind_u64(s, 8, w->old_until_ms);
@@ -59,8 +45,8 @@ static enum cs_err read_webhook(struct host_stmt *s, struct gateway_webhook *w)
 	CS_TRY(copy_text(w->owner, sizeof(w->owner), host_column_text(s, 2)));
 	CS_TRY(copy_text(w->url, sizeof(w->url), host_column_text(s, 3)));
 	CS_TRY(copy_text(w->filter.types, sizeof(w->filter.types), host_column_text(s, 4)));
-	CS_TRY(column_hash(s, 5, &w->filter.from));
-	CS_TRY(column_hash(s, 6, &w->filter.to));
+	CS_TRY(gateway_journal_column_hash(s, 5, &w->filter.from));
+	CS_TRY(gateway_journal_column_hash(s, 6, &w->filter.to));
 	CS_TRY(copy_text(w->filter.message, sizeof(w->filter.message), host_column_text(s, 7)));
 	w->secret = (uint32_t)host_column_u64(s, 8);
 	w->old_until_ms = host_column_u64(s, 9);

@@ -175,13 +175,20 @@ enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const str
 	return CS_OK;
 }
 
-/* The columns that counts and reasons share. */
-static enum cs_err read_count(struct host_stmt *s, struct gateway_count *row)
+/* The next row of counts or of reasons, with the columns that they share. */
+static enum cs_err next_count(struct host_stmt *s, struct gateway_count *found, bool *row)
 {
-	CS_TRY(host_column_copy(s, 0, row->chain.b, sizeof(row->chain.b)));
-	CS_TRY(host_column_copy(s, 1, row->remote.b, sizeof(row->remote.b)));
-	row->side = (enum relay_side)host_column_u64(s, 2);
-	row->count = host_column_u64(s, 4);
+	*found = (struct gateway_count){.count = 0};
+	CS_TRY(host_stmt_next(s, row));
+	if (!*row)
+		return CS_OK;
+	if (host_column_copy(s, 0, found->chain.b, sizeof(found->chain.b)) != CS_OK ||
+	    host_column_copy(s, 1, found->remote.b, sizeof(found->remote.b)) != CS_OK) {
+		host_stmt_reset(s);
+		return CS_ERR_INVALID;
+	}
+	found->side = (enum relay_side)host_column_u64(s, 2);
+	found->count = host_column_u64(s, 4);
 	return CS_OK;
 }
 
@@ -191,14 +198,10 @@ enum cs_err gateway_journal_counts(struct gateway_journal *journal, gateway_coun
 	struct host_stmt *s = sql(journal, SQL_COUNTS);
 	for (;;) {
 		bool row = false;
-		struct gateway_count found = {.count = 0};
-		CS_TRY(host_stmt_next(s, &row));
+		struct gateway_count found;
+		CS_TRY(next_count(s, &found, &row));
 		if (!row)
 			return CS_OK;
-		if (read_count(s, &found) != CS_OK) {
-			host_stmt_reset(s);
-			return CS_ERR_INVALID;
-		}
 		found.state = (enum relay_state)host_column_u64(s, 3);
 		found.oldest_ms = host_column_u64(s, 5);
 		each(ctx, &found);
@@ -211,14 +214,10 @@ enum cs_err gateway_journal_reasons(struct gateway_journal *journal, gateway_rea
 	struct host_stmt *s = sql(journal, SQL_REASONS);
 	for (;;) {
 		bool row = false;
-		struct gateway_count found = {.count = 0};
-		CS_TRY(host_stmt_next(s, &row));
+		struct gateway_count found;
+		CS_TRY(next_count(s, &found, &row));
 		if (!row)
 			return CS_OK;
-		if (read_count(s, &found) != CS_OK) {
-			host_stmt_reset(s);
-			return CS_ERR_INVALID;
-		}
 		each(ctx, &found, host_column_text(s, 3));
 	}
 }
