@@ -355,8 +355,8 @@ static void refusals(void **state)
 		 "reverted",
 		 "attributes.deadline"},
 		{{.to = app, .mode = CAISSON_SUBMIT, .transaction = "0x00"},
-		 422,
-		 "bad-signature",
+		 501,
+		 "unsupported",
 		 "transaction"},
 	};
 	for (size_t i = 0; i < CS_LEN(messages); i++)
