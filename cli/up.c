@@ -152,7 +152,8 @@ static void drain(void *context)
 	if (!up->gateway)
 		gateway_stopped(up);
 	else
-		host_child_stop(up->gateway, STOP_GRACE_MS + up->config.drain_ms, gateway_stopped, up);
+		host_child_stop(up->gateway, STOP_GRACE_MS + up->config.drain_ms, gateway_stopped,
+				up);
 }
 
 /* Whoever tells us tells the gateway: what it reads again is its file. */
