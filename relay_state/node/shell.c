@@ -529,7 +529,13 @@ struct node_peers_options node_peers_options_of(struct node *n)
 						   n->has_validator_key ? &n->validator_key : NULL,
 					   .chain_id = &n->genesis.chain_id,
 					   .genesis_hash = &n->genesis.hash,
-					   .moniker = n->options.moniker};
+					   .moniker = n->options.moniker,
+					   .evidence_backend = n->options.evidence_backend,
+					   .evidence_state_folder =
+						   n->options.evidence_state_folder,
+					   .evidence_policy = n->options.evidence_policy,
+					   .evidence_collateral = n->options.evidence_collateral,
+					   .evidence_roots = n->options.evidence_roots};
 }
 
 static enum cs_err open_engine(struct node *n, struct cs_why *why)
