@@ -94,8 +94,7 @@ static enum cs_err bag_fill(struct bag *bag, const char *folder, struct cs_why *
 		return cs_fail(why, CS_ERR_INVALID, "%.100s: %s", folder, strerror(errno));
 	for (int i = 0; i < count; i++) {
 		char path[PATH_MAX_SIZE];
-		const int n =
-			snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+		const int n = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
 		if (err == CS_OK && entries[i]->d_name[0] != '.' && n > 0 &&
 		    (size_t)n < sizeof path)
 			err = bag_add(bag, path, why);
@@ -225,8 +224,7 @@ static enum cs_err verify(struct node_judge *judge, const struct node_attest_sho
 {
 	static const struct attest_collateral nothing;
 	const struct cs_bytes spki = cs_bytes(shown->spki, shown->spki_size);
-	const struct cs_hash expected =
-		node_attest_report(spki, &judge->genesis, shown->issued_s);
+	const struct cs_hash expected = node_attest_report(spki, &judge->genesis, shown->issued_s);
 	struct attest_roots roots = attest_roots_vendors;
 	struct attest_input in = {.collateral = &nothing, .roots = &roots, .now = *now};
 	struct ratls_evidence found;
@@ -243,9 +241,9 @@ static enum cs_err verify(struct node_judge *judge, const struct node_attest_sho
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "a certificate in place of evidence");
 	CS_TRY(attest_verify(&judge->result, &in, judge->nistp, &judge->arena, why));
 	ratls_check_binding(&judge->result, &found, spki);
-	(void)attest_check(&judge->result, "node-report",
-			   cs_bytes_eq(found.report, CS_BYTES_OF(expected.b)),
-			   "it is a ledger node's, of this chain, of the certificate's first second");
+	(void)attest_check(
+		&judge->result, "node-report", cs_bytes_eq(found.report, CS_BYTES_OF(expected.b)),
+		"it is a ledger node's, of this chain, of the certificate's first second");
 	(void)attest_check(&judge->result, "node-age",
 			   shown->issued_s <= now->low_s + NODE_ATTEST_AHEAD_S &&
 				   now->high_s <= shown->issued_s + NODE_ATTEST_LIFE_S,

@@ -15,11 +15,12 @@
 
 /* What a certificate shows. */
 struct node_attest_shown {
-	uint8_t spki[NODE_ATTEST_SPKI_SIZE_MAX]; /* DER of SubjectPublicKeyInfo; its key shook hands */
+	uint8_t spki
+		[NODE_ATTEST_SPKI_SIZE_MAX]; /* DER of SubjectPublicKeyInfo; its key shook hands */
 	size_t spki_size;
-	uint64_t issued_s; /* notBefore */
+	uint64_t issued_s;                                 /* notBefore */
 	uint8_t extension[NODE_ATTEST_EXTENSION_SIZE_MAX]; /* TCG DICE's */
-	size_t extension_size; /* 0: it carries none */
+	size_t extension_size;                             /* 0: it carries none */
 };
 
 /* The claim "caisson-report" of a node: wire/report.h with the role ledger-node, SHA-256 of the SPKI, the time
@@ -38,11 +39,11 @@ struct node_judge_options {
 
 struct node_verdict {
 	bool is_admitted;
-	bool is_insecure;   /* only by an insecure_accept_… of the policy */
-	const char *kind;   /* "tdx"; static */
-	char check[40];     /* that failed first: "policy-measurements"; empty: none */
-	char detail[160];   /* its sentence */
-	char label[64];     /* of the build that matched */
+	bool is_insecure; /* only by an insecure_accept_… of the policy */
+	const char *kind; /* "tdx"; static */
+	char check[40];   /* that failed first: "policy-measurements"; empty: none */
+	char detail[160]; /* its sentence */
+	char label[64];   /* of the build that matched */
 };
 
 /* INVALID: the policy lists no measurements, or a folder is none; IO, and the errors of attest_policy_parse and

@@ -161,10 +161,12 @@ static const struct host_config_key keys[] = {
 	{"p2p.max_num_inbound_peers", NUMBER, 0, BFT_PEERS_MAX, "16", NULL,
 	 "Peers that are not among persistent_peers."},
 	{"p2p.evidence", TEXT, 0, 16, "\"\"", check_backend,
-	 "Evidence about the node's key in its certificate, by simulated, gramine, tsm or tpm; empty: "
+	 "Evidence about the node's key in its certificate, by simulated, gramine, tsm or tpm; "
+	 "empty: "
 	 "none."},
 	{"p2p.evidence_policy", TEXT, 0, 255, "\"\"", NULL,
-	 "Policy (docs/attestation.md) that the evidence of every peer must fulfil; empty: none is asked "
+	 "Policy (docs/attestation.md) that the evidence of every peer must fulfil; empty: none is "
+	 "asked "
 	 "for. Paths are of the node's folder."},
 	{"p2p.evidence_collateral", TEXT, 0, 255, "\"\"", NULL,
 	 "A folder with the vendors' collateral, read every ten minutes."},

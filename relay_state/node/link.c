@@ -232,9 +232,8 @@ enum cs_err node_link_shown(const struct node_link *link, struct node_attest_sho
 	X509 *certificate = SSL_get1_peer_certificate(link->ssl);
 	const ASN1_OCTET_STRING *found = certificate == NULL ? NULL : find_extension(certificate);
 	uint8_t *der = NULL;
-	const int spki = certificate == NULL
-				 ? -1
-				 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	const int spki =
+		certificate == NULL ? -1 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
 	const int size = found == NULL ? 0 : ASN1_STRING_length(found);
 	enum cs_err err = spki > 0 && (size_t)spki <= sizeof out->spki &&
 					  read_time(&out->issued_s, certificate)

@@ -49,9 +49,8 @@ static void write_text(const char *path, const char *text)
 static enum cs_err open_judge(struct node_judge **judge, const char *policy, const char *collateral,
 			      struct cs_why *why)
 {
-	const struct node_judge_options options = {.policy_file = policy_path,
-						   .collateral = collateral,
-						   .genesis_hash = &genesis};
+	const struct node_judge_options options = {
+		.policy_file = policy_path, .collateral = collateral, .genesis_hash = &genesis};
 	write_text(policy_path, policy);
 	return node_judge_new(judge, &options, why);
 }
@@ -94,8 +93,8 @@ static struct node_attest_shown shown_for(struct cs_bytes spki, const struct cs_
 	cs_buf_init(&extension, shown.extension, sizeof shown.extension);
 	assert_ok(ratls_claims(&claims, spki, &report));
 	ratls_report_data(report_data, cs_buf_view(&claims));
-	assert_ok(tee_simulated.evidence(&tee_simulated, &evidence, report_data, &measurement,
-					 NULL));
+	assert_ok(
+		tee_simulated.evidence(&tee_simulated, &evidence, report_data, &measurement, NULL));
 	assert_ok(ratls_tagged(&extension, cs_buf_view(&evidence), cs_buf_view(&claims)));
 	memcpy(shown.spki, spki.p, spki.n);
 	shown.spki_size = spki.n;
@@ -155,9 +154,9 @@ static void test_policies_that_refuse(void **state)
 	};
 	const struct node_attest_shown shown = good();
 	for (size_t i = 0; i < CS_LEN(cases); i++) {
-		struct node_judge *judge = judge_by(cases[i].more, cases[i].measurement, cases[i].until);
-		expect_refusal(judge, &shown, NOW_S,
-			       cases[i].check);
+		struct node_judge *judge =
+			judge_by(cases[i].more, cases[i].measurement, cases[i].until);
+		expect_refusal(judge, &shown, NOW_S, cases[i].check);
 		node_judge_free(judge);
 	}
 }
