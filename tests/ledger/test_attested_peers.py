@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 import time
-from datetime import datetime, timedelta, timezone
+from base64 import encodebytes
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ledger.net import DEADLINE_S, Network, Node, program
 from ledger.stranger import Stranger
-from lib import report
+from lib import ed25519, report
+from lib.pki import bits, distinguished, extension, integer, octets, oid, seq, tlv, when
 from lib.proc import Process
 from lib.rpc import wait_for
 from lib.tools import find_build
 
 SHOWS = '\nevidence = "simulated"'
 ASKS = '\nevidence_policy = "policy.json"'
-OID = x509.ObjectIdentifier("2.23.133.5.4.9")
+OID = "2.23.133.5.4.9"
+ED25519 = seq(oid("1.3.101.112"))
 
 
 def measure(path: str) -> str:
@@ -66,28 +66,33 @@ def evidence_of(spki: bytes, genesis: bytes, issued: int) -> bytes:
     return done.stdout
 
 
+def pem(label: str, der: bytes) -> str:
+    return f"-----BEGIN {label}-----\n{encodebytes(der).decode()}-----END {label}-----\n"
+
+
 class Shown:
     """A TLS client with a key and a certificate of its own."""
 
     def __init__(self, folder: Path):
-        self.folder, self.key = folder, ed25519.Ed25519PrivateKey.generate()
-        public = self.key.public_key()
-        self.spki = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        self.id = hashlib.sha256(public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).hexdigest()[:40]
+        self.folder, self.secret = folder, os.urandom(32)
+        public = ed25519.public_key(self.secret)
+        self.spki = seq(ED25519, bits(public))
+        self.id = hashlib.sha256(public).hexdigest()[:40]
 
-    def is_greeted(self, port: int, extension: bytes | None, issued: int) -> bool:
-        since = datetime.fromtimestamp(issued, timezone.utc)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stranger")])
-        made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self.key.public_key()).serial_number(1)
-                .not_valid_before(since).not_valid_after(since + timedelta(hours=1)))
-        if extension is not None:
-            made = made.add_extension(x509.UnrecognizedExtension(OID, extension), critical=False)
-        pem = self.folder / f"{self.id}.pem"
-        pem.write_bytes(self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) +
-                        made.sign(self.key, None).public_bytes(serialization.Encoding.PEM))
+    def write(self, evidence: bytes | None, issued: int) -> Path:
+        name = distinguished("stranger")
+        more = [tlv(0xa3, seq(extension(OID, evidence)))] if evidence is not None else []
+        body = seq(tlv(0xa0, integer(2)), integer(1), ED25519, name, seq(when(issued), when(issued + 3600)), name, self.spki, *more)
+        path = self.folder / f"{self.id}.pem"
+        path.write_text(pem("PRIVATE KEY", seq(integer(0), ED25519, octets(octets(self.secret)))) +
+                        pem("CERTIFICATE", seq(body, ED25519, bits(ed25519.sign(self.secret, body)))))
+        return path
+
+    def is_greeted(self, port: int, evidence: bytes | None, issued: int) -> bool:
+        """The node says HELLO; False: it ends the connection instead."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.load_cert_chain(pem)
+        context.load_cert_chain(self.write(evidence, issued))
         with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as plain, context.wrap_socket(plain) as tls:
             try:
                 return tls.recv(1) != b""

@@ -6,6 +6,7 @@
 #include "tests/unit/support.h"
 #include "verify/attest/ratls.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NOW_S 1785000000u
@@ -16,7 +17,7 @@
 #define MEASUREMENT "1111111111111111111111111111111111111111111111111111111111111111"
 #define ANOTHER "2222222222222222222222222222222222222222222222222222222222222222"
 
-static char folder[32], policy_path[64], collateral_path[64];
+static char folder[32], policy_path[64], collateral[64], collateral_path[80];
 static const struct cs_hash genesis = {{7}};
 
 static int set_up(void **state)
@@ -26,8 +27,9 @@ static int set_up(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	(void)snprintf(policy_path, sizeof policy_path, "%s/policy.json", folder);
-	(void)snprintf(collateral_path, sizeof collateral_path, "%s/bad.json", folder);
-	return 0;
+	(void)snprintf(collateral, sizeof collateral, "%s/collateral", folder);
+	(void)snprintf(collateral_path, sizeof collateral_path, "%s/bad.json", collateral);
+	return mkdir(collateral, 0700);
 }
 
 static int tear_down(void **state)
@@ -35,6 +37,7 @@ static int tear_down(void **state)
 	(void)state;
 	(void)unlink(policy_path);
 	(void)unlink(collateral_path);
+	(void)rmdir(collateral);
 	return rmdir(folder);
 }
 
@@ -46,11 +49,11 @@ static void write_text(const char *path, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-static enum cs_err open_judge(struct node_judge **judge, const char *policy, const char *collateral,
+static enum cs_err open_judge(struct node_judge **judge, const char *policy, const char *from,
 			      struct cs_why *why)
 {
 	const struct node_judge_options options = {
-		.policy_file = policy_path, .collateral = collateral, .genesis_hash = &genesis};
+		.policy_file = policy_path, .collateral = from, .genesis_hash = &genesis};
 	write_text(policy_path, policy);
 	return node_judge_new(judge, &options, why);
 }
@@ -233,7 +236,8 @@ static void test_recorded_quote(void **state)
 	assert_true(extension.n <= sizeof shown.extension);
 	memcpy(shown.extension, extension.p, extension.n);
 	shown.extension_size = extension.n;
-	expect_refusal(judge, &shown, NOW_S, "ratls-key");
+	/* Its vendor's rules come first, and there is no collateral for them. */
+	expect_refusal(judge, &shown, NOW_S, "pck-revocation");
 	assert_string_equal(ask(judge, &shown, NOW_S).kind, "sgx");
 	node_judge_free(judge);
 }
@@ -249,8 +253,10 @@ static void test_files(void **state)
 		   CS_ERR_UNSUPPORTED);
 	assert_err(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", "/nowhere", &why),
 		   CS_ERR_INVALID);
-	/* The policy itself lies in the folder, and is passed over. */
-	assert_ok(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", folder, &why));
+	/* JSON that is no collateral, such as the policy itself, is an error there. */
+	assert_true(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", folder, &why) !=
+		    CS_OK);
+	assert_ok(open_judge(&judge, "{\"version\":1,\"measurements\":[]}", collateral, &why));
 	assert_false(node_judge_is_insecure(judge));
 	assert_ok(node_judge_reload(judge, &why));
 	write_text(collateral_path, "{\"tcbInfo\":{},\"signature\":\"00\"}");
