@@ -23,7 +23,7 @@ static const struct cs_hash genesis = {{7}};
 static int set_up(void **state)
 {
 	(void)state;
-	(void)strcpy(folder, "/tmp/caisson-judge-XXXXXX");
+	(void)snprintf(folder, sizeof folder, "/tmp/caisson-judge-XXXXXX");
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	(void)snprintf(policy_path, sizeof policy_path, "%s/policy.json", folder);
