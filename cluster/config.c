@@ -94,8 +94,8 @@ static const struct host_config_key keys[] = {
 	{"ledger.key_file", TEXT, 1, 4096, "", NULL,
 	 "Of a key server whose manifest has ledger.anchor: the key of the account that pays for "
 	 "anchors, 64 hex digits, readable by its owner alone."},
-	{"ledger.gas_price_max", NUMBER, 1, INT64_MAX, "1000000000000", NULL,
-	 "What the account pays for a unit of gas at the most; it pays the chain's least price."},
+	{"ledger.gas_price_max", NUMBER, 0, INT64_MAX, "1000", NULL,
+	 "No anchor is written while the chain's least gas price is above it."},
 	{"metrics.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL, "Numeric address of metrics."},
 	{"metrics.port", NUMBER, 0, 65535, NULL, NULL,
 	 "Port of /metrics and /healthz; 0 takes a free one and logs it."},
