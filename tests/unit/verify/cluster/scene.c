@@ -177,9 +177,9 @@ static void put_body(struct cs_buf *out, struct scene *s, const struct scene_man
 		    "],\"name\":\"" APPLICATION "\"},{\"builds\":[],\"name\":\"sealed\"}],"
 		    "\"epochs\":{\"decrypt_s\":7200,\"length_s\":%u},",
 		    text->epoch_s);
-	put_ledger(out, s, text);
 	if (text->programs != NULL)
 		cs_put_text(out, "\"insecure_programs\":%s,", text->programs);
+	put_ledger(out, s, text);
 	cs_put_text(out,
 		    "\"lives\":{\"key_server_s\":86400,\"worker_s\":%u},\"name\":\"test\","
 		    "\"number\":%u,\"peer_number_min\":%u,\"policies\":{",
