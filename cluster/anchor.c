@@ -78,15 +78,15 @@ void cluster_host_anchor_write(struct cluster_host *cluster, struct cs_bytes bod
 static enum cs_err make_writer(struct cluster_host *cluster, struct cs_why *why)
 {
 	static const struct ledger_writer_ops ops = {.keep = on_keep, .ended = on_ended};
-	const struct ledger_writer_config writer = {
-		.client = cluster->clock.client,
-		.sig = cluster->anchor.sig,
-		.key = cluster->anchor.key,
-		.chain_tag = cluster->config.ledger.tag,
-		.gas_price_max = cluster->config.ledger.gas_price_max,
-		.poll_ms = POLL_MS,
-		.ops = &ops,
-		.ctx = cluster};
+	const struct ledger_writer_config writer = {.client = cluster->clock.client,
+						    .sig = cluster->anchor.sig,
+						    .key = cluster->anchor.key,
+						    .chain_tag = cluster->config.ledger.tag,
+						    .gas_price_max =
+							    cluster->config.ledger.gas_price_max,
+						    .poll_ms = POLL_MS,
+						    .ops = &ops,
+						    .ctx = cluster};
 	if (ledger_writer_new(&cluster->anchor.writer, cluster->loop, &writer) != CS_OK)
 		return cs_fail(why, CS_ERR_INVALID, "ledger.key_file holds no private key");
 	return CS_OK;

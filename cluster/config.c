@@ -198,8 +198,7 @@ static void read_ledger(struct cluster_config *config)
 		config->ledger.nodes[i] = host_config_text(file, "ledger.nodes[%u]", i);
 	config->ledger.key_file =
 		host_resolve(config->path, host_config_text(file, "ledger.key_file"));
-	config->ledger.gas_price_max =
-		(uint64_t)host_config_number(file, "ledger.gas_price_max");
+	config->ledger.gas_price_max = (uint64_t)host_config_number(file, "ledger.gas_price_max");
 }
 
 static void read_values(struct cluster_config *config)

@@ -9,15 +9,17 @@
 
 /* Whose. */
 struct verify_anchor_owner {
-	struct cs_hash lineage;    /* hash of the cluster's first manifest */
-	struct cs_ed25519_key key; /* of the key server: its identity, which is sealed with its state */
+	struct cs_hash lineage; /* hash of the cluster's first manifest */
+	struct cs_ed25519_key
+		key; /* of the key server: its identity, which is sealed with its state */
 };
 
 struct verify_anchor {
 	uint64_t manifest_number;
-	uint64_t epoch;            /* from 1; 0: there is no anchor, and the rest is zero */
-	struct cs_hash authority;  /* the epoch's Ed25519 key */
-	struct cs_hash start;      /* drawn by each process: what shows it was written after that began */
+	uint64_t epoch;           /* from 1; 0: there is no anchor, and the rest is zero */
+	struct cs_hash authority; /* the epoch's Ed25519 key */
+	struct cs_hash
+		start; /* drawn by each process: what shows it was written after that began */
 };
 
 /* What the key server signs. */
@@ -54,10 +56,11 @@ enum verify_anchor_verdict {
 };
 
 /* proof and its errors as verify_time_answers. */
-CS_NODISCARD enum cs_err verify_anchor_answers(
-	struct verify_time_proof *proof, enum verify_anchor_verdict *verdict,
-	const struct cs_sig *sig, const struct verify_time_keys *keys, const struct cs_hash *nonce,
-	uint64_t error_ms, const struct verify_anchor_owner *owner, const struct verify_anchor *own,
-	const struct verify_anchor_answer *answers, size_t count, struct cs_why *why);
+CS_NODISCARD enum cs_err
+verify_anchor_answers(struct verify_time_proof *proof, enum verify_anchor_verdict *verdict,
+		      const struct cs_sig *sig, const struct verify_time_keys *keys,
+		      const struct cs_hash *nonce, uint64_t error_ms,
+		      const struct verify_anchor_owner *owner, const struct verify_anchor *own,
+		      const struct verify_anchor_answer *answers, size_t count, struct cs_why *why);
 
 #endif

@@ -56,13 +56,12 @@
 	X(ANSWER, 13, false, WIRE_PIPE_ANSWER_SIZE_MAX)                                             \
 	/* for log and metrics; number: enum wire_pipe_event, body: text for people */              \
 	X(EVENT, 14, false, 512)                                                                    \
-	/* body: a nonce (32) for the ledger's nodes, and of a key server that anchors lineage (32)  \
-	 * and key (32); number: counts them */                                                     \
+	/* body: a nonce (32), and of whoever anchors lineage (32) and key (32); number counts */   \
 	X(TIME_ASK, 15, false, 96)                                                                  \
 	/* number: of the nonce; body: for each node that answered key (32), time in ms (8),      \
 	 * signature (64). Again with more of them, until there are enough. */ \
 	X(TIME_ANSWERS, 16, true, WIRE_PIPE_TIME_COUNT_MAX *WIRE_PIPE_TIME_ANCHOR_SIZE)             \
-	/* to be written to the ledger (contract 5, anchorCluster); again until it stands there */  \
+	/* to be written to the ledger by anchorCluster; again until it stands there */             \
 	X(ANCHOR, 17, false, WIRE_PIPE_ANCHOR_SIZE)
 
 enum wire_pipe_type {

@@ -149,8 +149,7 @@ typedef void ledger_client_time_done_fn(void *ctx, enum cs_err err, size_t answe
 CS_NODISCARD enum cs_err ledger_client_time(struct ledger_client *client,
 					    const struct cs_hash *nonce,
 					    const struct verify_anchor_owner *owner,
-					    uint64_t deadline_ms,
-					    ledger_client_time_fn *each,
+					    uint64_t deadline_ms, ledger_client_time_fn *each,
 					    ledger_client_time_done_fn *done, void *ctx);
 
 #endif

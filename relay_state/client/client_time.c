@@ -127,9 +127,8 @@ static void ask_all(struct ledger_client_times *times, const struct cs_hash *non
 		const struct adapter_rpc_options options = {.pin = i, .only_pin = true};
 
 		times->requests[i] = (struct asked){times, i};
-		if (adapter_rpc_call(rpc, &options, "caisson_time",
-				     question(nonce, owner), answered,
-				     &times->requests[i]) != CS_OK)
+		if (adapter_rpc_call(rpc, &options, "caisson_time", question(nonce, owner),
+				     answered, &times->requests[i]) != CS_OK)
 			continue;
 		times->asked++;
 		times->open++;
@@ -138,14 +137,17 @@ static void ask_all(struct ledger_client_times *times, const struct cs_hash *non
 
 enum cs_err ledger_client_time(struct ledger_client *client, const struct cs_hash *nonce,
 			       const struct verify_anchor_owner *owner, uint64_t deadline_ms,
-			       ledger_client_time_fn *each, ledger_client_time_done_fn *done, void *ctx)
+			       ledger_client_time_fn *each, ledger_client_time_done_fn *done,
+			       void *ctx)
 {
 	if (client->closed)
 		return CS_ERR_UNAVAILABLE;
 	struct ledger_client_times *times = host_alloc(sizeof(*times));
-	*times = (struct ledger_client_times){
-		.client = client, .each = each, .done = done, .ctx = ctx,
-		.has_anchor = owner != NULL};
+	*times = (struct ledger_client_times){.client = client,
+					      .each = each,
+					      .done = done,
+					      .ctx = ctx,
+					      .has_anchor = owner != NULL};
 	ask_all(times, nonce, owner);
 	if (times->asked == 0) {
 		free(times);

@@ -65,8 +65,8 @@ static enum cs_err check_signature(struct ledger_call *call, const struct place 
 	memcpy(signature + 32, halves[1].b, 32);
 	CS_TRY(ledger_use_gas(call, LEDGER_GAS_ED25519 + LEDGER_GAS_HASH));
 	const struct cs_hash digest = verify_anchor_digest(&place->owner, anchor);
-	const enum cs_err err = cs_ed25519_verify(&place->owner.key, CS_BYTES_OF(digest.b),
-						  CS_BYTES_OF(signature));
+	const enum cs_err err =
+		cs_ed25519_verify(&place->owner.key, CS_BYTES_OF(digest.b), CS_BYTES_OF(signature));
 	return err == CS_ERR_BAD_SIGNATURE ? ledger_revert_plain(call, "SignatureInvalid()") : err;
 }
 

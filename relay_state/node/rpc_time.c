@@ -25,10 +25,10 @@ static bool get_word(struct rpc_call *call, uint8_t out[32], const char *name, b
 	if (!rpc_text(call, name, &text))
 		return false;
 	const bool is_empty = text[0] == '\0' && given != NULL;
-	const enum cs_err err = is_empty                     ? CS_OK
-				: strncmp(text, "0x", 2) == 0 ? cs_unhex(out, 32,
-									 cs_bytes_str(text))
-							      : CS_ERR_MALFORMED;
+	const enum cs_err err = is_empty ? CS_OK
+				: strncmp(text, "0x", 2) == 0
+					? cs_unhex(out, 32, cs_bytes_str(text))
+					: CS_ERR_MALFORMED;
 	free(text);
 	if (given != NULL)
 		*given = !is_empty;
@@ -77,14 +77,13 @@ static void on_anchor(void *context, enum cs_err err, const char *why,
 	json_t *result = answer(call, time_ms, &digest);
 	if (result == NULL)
 		return;
-	json_object_set_new(
-		result, "anchor",
-		json_pack("{sososososo}", "manifest_number",
-			  cometbft_json_number((int64_t)anchor.manifest_number), "epoch",
-			  cometbft_json_number((int64_t)anchor.epoch), "authority",
-			  json_0x(CS_BYTES_OF(anchor.authority.b)), "start",
-			  json_0x(CS_BYTES_OF(anchor.start.b)), "height",
-			  cometbft_json_number(response->query.height)));
+	json_object_set_new(result, "anchor",
+			    json_pack("{sososososo}", "manifest_number",
+				      cometbft_json_number((int64_t)anchor.manifest_number),
+				      "epoch", cometbft_json_number((int64_t)anchor.epoch),
+				      "authority", json_0x(CS_BYTES_OF(anchor.authority.b)),
+				      "start", json_0x(CS_BYTES_OF(anchor.start.b)), "height",
+				      cometbft_json_number(response->query.height)));
 	rpc_result(call, result);
 }
 

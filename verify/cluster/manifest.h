@@ -78,7 +78,7 @@ struct cluster_manifest {
 	struct verify_clock_source time; /* zeros with the host's */
 	/* Nothing leaves a key server that the ledger's anchor does not stand behind. */
 	bool ledger_anchor;
-	uint64_t peer_number_min;        /* peers under older manifests are refused */
+	uint64_t peer_number_min; /* peers under older manifests are refused */
 	size_t threshold;
 	size_t administrator_count;
 	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */

@@ -97,13 +97,13 @@ static void test_it_rises(void **state)
 	struct lab *lab = *state;
 	check(lab, 0, 0, 0, 0);
 	take(lab, 1, 1, 0x41, 1);
-	assert_int_equal(lab_log_count(lab, "ClusterAnchored(bytes32,bytes32,uint64,uint64,bytes32)"),
-			 1);
+	assert_int_equal(
+		lab_log_count(lab, "ClusterAnchored(bytes32,bytes32,uint64,uint64,bytes32)"), 1);
 	check(lab, 1, 1, 0x41, 1);
 	/* Again: nothing; another start of the same epoch; the next epoch; one under a later manifest. */
 	take(lab, 1, 1, 0x41, 1);
-	assert_int_equal(lab_log_count(lab, "ClusterAnchored(bytes32,bytes32,uint64,uint64,bytes32)"),
-			 0);
+	assert_int_equal(
+		lab_log_count(lab, "ClusterAnchored(bytes32,bytes32,uint64,uint64,bytes32)"), 0);
 	take(lab, 1, 1, 0x41, 2);
 	check(lab, 1, 1, 0x41, 2);
 	take(lab, 1, 2, 0x42, 2);

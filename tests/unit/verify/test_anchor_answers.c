@@ -122,14 +122,13 @@ static void test_who_does_not_count(void **state)
 	key.key.b[0] ^= 1;
 	for (size_t i = 0; i < QUORUM; i++)
 		good[i] = answer_of(i, &own, &owner);
-#define REFUSED(...)                                                                       \
-	do {                                                                               \
-		memcpy(answers, good, sizeof good);                                        \
-		__VA_ARGS__;                                                               \
-		assert_int_equal(verify_anchor_answers(&proof, &verdict, sig, &keys,       \
-						       &nonce, 1000, &owner, &own,         \
-						       answers, QUORUM, NULL),             \
-				 CS_ERR_UNAUTHORIZED);                                     \
+#define REFUSED(...)                                                                               \
+	do {                                                                                       \
+		memcpy(answers, good, sizeof good);                                                \
+		__VA_ARGS__;                                                                       \
+		assert_int_equal(verify_anchor_answers(&proof, &verdict, sig, &keys, &nonce, 1000, \
+						       &owner, &own, answers, QUORUM, NULL),       \
+				 CS_ERR_UNAUTHORIZED);                                             \
 	} while (0)
 	REFUSED(answers[0] = answer_of(0, &own, &another));
 	REFUSED(answers[0] = answer_of(0, &own, &key));
@@ -169,7 +168,7 @@ static void test_follows(void **state)
 		} next;
 		bool follows;
 	} cases[] = {
-		{{2, 6, 8}, true},  {{3, 6, 8}, true},   {{2, 9, 8}, true},  {{2, 5, 7}, true},
+		{{2, 6, 8}, true},  {{3, 6, 8}, true},  {{2, 9, 8}, true},  {{2, 5, 7}, true},
 		{{1, 6, 8}, false}, {{2, 5, 8}, false}, {{3, 5, 7}, false}, {{1, 5, 7}, false},
 		{{2, 4, 7}, false}, {{3, 4, 7}, false},
 	};
@@ -221,8 +220,10 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),  cmocka_unit_test(test_one_disagrees),
-		cmocka_unit_test(test_who_does_not_count), cmocka_unit_test(test_follows),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_one_disagrees),
+		cmocka_unit_test(test_who_does_not_count),
+		cmocka_unit_test(test_follows),
 		cmocka_unit_test(test_values),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -274,9 +274,9 @@ static void a_lineage_does_not_give_it_up(void **state)
 	text.number = 2;
 	text.anchor = false;
 	const struct cs_bytes file = scene_manifest_file(scene, &text, first);
-	assert_int_equal(cluster_manifest_read(&next, file, first, scene->sig, &scene->manifests,
-					       &why),
-			 CS_ERR_INSECURE_REFUSED);
+	assert_int_equal(
+		cluster_manifest_read(&next, file, first, scene->sig, &scene->manifests, &why),
+		CS_ERR_INSECURE_REFUSED);
 	scene_free(scene);
 }
 
