@@ -101,8 +101,8 @@ enum cs_err verify_anchor_answers(struct verify_time_proof *proof,
 				  const struct verify_anchor_answer *answers, size_t count,
 				  struct cs_why *why)
 {
-	struct verify_time_answer times[VERIFY_TIME_KEYS_MAX];
-	struct cs_hash digests[VERIFY_TIME_KEYS_MAX];
+	struct verify_time_answer times[VERIFY_TIME_KEYS_MAX] = {{.time_ms = 0}};
+	struct cs_hash digests[VERIFY_TIME_KEYS_MAX] = {{{0}}};
 	bool counted[VERIFY_TIME_KEYS_MAX] = {false};
 	size_t same = 0, beyond = 0;
 	for (size_t i = 0; i < count && i < CS_LEN(times); i++) {

@@ -111,7 +111,7 @@ enum cs_err verify_time_answers(struct verify_time_proof *proof, const struct cs
 				uint64_t error_ms, const struct verify_time_answer *answers,
 				size_t count, struct cs_why *why)
 {
-	struct cs_hash digests[VERIFY_TIME_KEYS_MAX];
+	struct cs_hash digests[VERIFY_TIME_KEYS_MAX] = {{{0}}};
 	bool counted[VERIFY_TIME_KEYS_MAX];
 	for (size_t i = 0; i < count && i < CS_LEN(digests); i++)
 		digests[i] = verify_time_digest(nonce, answers[i].time_ms);
