@@ -7,6 +7,8 @@
 #define FEED_PAUSE_MS 300u
 /* A node that announces a head before it serves it. */
 #define FEED_SOON_MS 20u
+/* What is there is asked for, shown and taken within this, without being late. */
+#define FEED_TURN_MS 2000u
 
 /* ---- one branch ---- */
 
@@ -40,6 +42,18 @@ bool adapter_follow_agrees(struct adapter_follow *follow)
 	return !diverged;
 }
 
+/* There is a header that the client could take. */
+static bool is_behind(const struct adapter_follow *follow)
+{
+	return follow->head_height > follow->client_head && follow->feed_max > follow->client_head;
+}
+
+uint64_t adapter_follow_stands_ms(const struct adapter_follow *follow)
+{
+	uint64_t stands_ms = host_now_ms() - follow->client_moved_ms;
+	return follow->created && is_behind(follow) && stands_ms > FEED_TURN_MS ? stands_ms : 0;
+}
+
 const char *adapter_follow_trouble(const struct adapter_follow *follow)
 {
 	if (follow->frozen)
@@ -52,6 +66,10 @@ const char *adapter_follow_trouble(const struct adapter_follow *follow)
 		return "a chain is stalled";
 	if (!follow->created)
 		return "a light client is not there yet";
+	if (adapter_follow_stands_ms(follow) >= ADAPTER_FOLLOW_STANDS_MS)
+		return follow->refused != CS_OK
+			       ? "a light client refuses the headers that its chain's node tells"
+			       : "a light client stands behind the head of its chain";
 	return NULL;
 }
 
@@ -65,6 +83,10 @@ void adapter_follow_take_status(struct adapter_follow *follow,
 	follow->created = status->head_height != 0 || !cs_hash_is_zero(&final_hash);
 	follow->frozen = status->frozen;
 	follow->insecure = status->insecure_dev_head;
+	if (follow->client_head != status->head_height) {
+		follow->client_moved_ms = host_now_ms();
+		follow->refused = CS_OK;
+	}
 	follow->client_head = status->head_height;
 	follow->final_height = status->final_height;
 	follow->final_hash = final_hash;
@@ -83,6 +105,8 @@ void adapter_follow_begin(struct adapter_follow *follow)
 	follow->feeding = false;
 	follow->feed_from = 0;
 	follow->other_next = 0;
+	follow->client_moved_ms = host_now_ms();
+	follow->refused = CS_OK;
 }
 
 /* ---- feeding ---- */
@@ -105,6 +129,7 @@ static void feed_failed(struct adapter_follow *follow, enum cs_err err, const ch
 			   down */
 	log_warn("chain.client_refused", LOG_TEXT("chain", follow->name), LOG_ERR(err),
 		 LOG_TEXT("why", why));
+	follow->refused = err;
 	/* Another branch above the final block: from where all agree. */
 	if (err == CS_ERR_UNLINKED && follow->created)
 		follow->feed_from = agreed_height(follow) + 1;
@@ -281,8 +306,10 @@ void adapter_follow_feed(struct adapter_follow *follow)
 	if (follow->created) {
 		uint64_t to = feed_to(follow);
 		from = follow->feed_from ? follow->feed_from : follow->client_head + 1;
-		if (from > to)
+		if (from > to) {
+			follow->client_moved_ms = host_now_ms();
 			return;
+		}
 		count = to - from + 1 < ADAPTER_HEADERS_MAX ? (size_t)(to - from + 1)
 							    : ADAPTER_HEADERS_MAX;
 	}
@@ -312,6 +339,8 @@ static bool feed_next(struct adapter_follow *follow, const struct adapter_header
 
 void adapter_follow_head(struct adapter_follow *follow, const struct adapter_header *head)
 {
+	if (!is_behind(follow))
+		follow->client_moved_ms = host_now_ms(); /* from here on it is waited for */
 	follow->head_height = head->id.height;
 	follow->head_time_s = head->time_s;
 	if (!feed_next(follow, head))

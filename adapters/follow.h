@@ -11,6 +11,9 @@
 /* Blocks that the light client may be ahead of what the adapter has reported: what is proven stays
  * in its window. */
 #define ADAPTER_FOLLOW_LEAD 200u
+/* A client that has taken nothing of what there is for so long is in trouble: headers come with every
+ * block, and a reorganisation, a restart or a slow node takes seconds. */
+#define ADAPTER_FOLLOW_STANDS_MS 60000u
 #define ADAPTER_WHY_FROZEN "the enclave's light client is frozen: two final blocks of one height"
 #define ADAPTER_WHY_DIVERGED "the node's branch does not hold the block that is final"
 
@@ -62,6 +65,8 @@ struct adapter_follow {
 	bool feeding;
 	uint64_t feed_from; /* 0: after client_head */
 	uint64_t feed_after_ms;
+	uint64_t client_moved_ms; /* its head moved, or it had nothing to take: host_now_ms */
+	enum cs_err refused; /* what the client said to the last headers; CS_OK: it took them */
 	/* of a conflict: blocks of the other branch that the enclave has not judged */
 	bool others_open;
 	size_t other_next;
@@ -95,6 +100,8 @@ void adapter_follow_freeze(struct adapter_follow *follow);
  * another endpoint, or the same one, tells the final one again; whether it is more than a lie is for
  * the enclave to find, which freezes the client. */
 bool adapter_follow_agrees(struct adapter_follow *follow);
+/* For how long the client has taken nothing although there is something for it; 0: it keeps up. */
+uint64_t adapter_follow_stands_ms(const struct adapter_follow *follow);
 /* What keeps the chain from being of use, for people; NULL: nothing. */
 const char *adapter_follow_trouble(const struct adapter_follow *follow);
 

@@ -34,6 +34,8 @@ json_t *adapter_follow_json(const struct adapter_follow *follow)
 	json_object_set_new(json, "final", host_json_u64(follow->final_height));
 	json_object_set_new(json, "final_time_s", host_json_u64(follow->final_time_s));
 	json_object_set_new(json, "stalled_ms", host_json_u64(follow->stalled_ms));
+	json_object_set_new(json, "client_stands_ms",
+			    host_json_u64(adapter_follow_stands_ms(follow)));
 	json_object_set_new(json, "diverged", json_boolean(follow->diverged));
 	json_object_set_new(json, "endpoints", endpoints_json(follow->adapter));
 	return json;

@@ -15,6 +15,9 @@ static void print_chain(const json_t *chain)
 		printf("          evidence: GET %s\n", cli_text_of(chain, "conflict"));
 	if (cli_number_of(chain, "stalled_ms") != 0)
 		printf("          stalled for %lld ms\n", cli_number_of(chain, "stalled_ms"));
+	if (cli_number_of(chain, "client_stands_ms") != 0)
+		printf("          light client stands for %lld ms\n",
+		       cli_number_of(chain, "client_stands_ms"));
 }
 
 void cli_print_ledger(const json_t *ledger)

@@ -204,11 +204,8 @@ static enum cs_err write_finalized(struct gateway_chain *chain, const struct ada
 	message.submission = 0;
 	message.outcome = outcome;
 	message.why[0] = 0;
-	/* Somebody else finalized it: the contract checked the statement, we never saw it. */
-	if (relay_may_move(message.state, RELAY_ON_VERIFY_OUTCOME))
-		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_VERIFY_OUTCOME));
-	if (outcome == WIRE_STATUS_DEAD && relay_may_move(message.state, RELAY_ON_BEGIN_REFUND))
-		CS_TRY(gateway_journal_move(journal, &message, RELAY_ON_BEGIN_REFUND));
+	/* Where somebody else finalized it, the contract checked a statement that we may never see: the
+	 * state waits for the block to be final, and goes on as if nothing had been if it vanishes. */
 	CS_TRY(gateway_journal_save(journal, &message));
 	struct gateway_step step = {.message = message.n,
 				    .step = RELAY_STEP_FINALIZED,
@@ -286,8 +283,10 @@ static enum cs_err undo_status(struct gateway_chain *chain, struct gateway_messa
 static enum cs_err undo_end(struct gateway_chain *chain, struct gateway_message *message)
 {
 	struct gateway_journal *journal = chain->gateway->journal;
-	if (relay_ends(message->state))
+	if (relay_ends(message->state) && message->state != RELAY_ABANDONED)
 		return CS_OK;
+	if (message->outcome_statement == 0)
+		message->outcome = WIRE_STATUS_NONE;
 	message->end_height = 0;
 	memset(&message->end_tx, 0, sizeof(message->end_tx));
 	message->end_time_s = 0;

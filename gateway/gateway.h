@@ -440,6 +440,14 @@ json_t *gateway_json_facts(struct gateway *gateway, const struct gateway_message
 CS_NODISCARD enum cs_err gateway_take_facts(struct gateway *gateway,
 					    const struct gateway_message *message,
 					    enum relay_side side, const json_t *facts);
+/* The destination's row ends as the source told, FINALIZED or REFUNDED; of any other state, and before
+ * the outcome is verified, nothing happens. Inside a writer. */
+CS_NODISCARD enum cs_err gateway_end_as_told(struct gateway *gateway,
+					     struct gateway_message *message, enum relay_state end);
+/* The same where the source told before the outcome was verified here: another gateway of this chain was
+ * faster, and the facts of the source are in the journal. */
+CS_NODISCARD enum cs_err gateway_end_as_known(struct gateway *gateway,
+					      struct gateway_message *message);
 
 /* ---- peer_out.c, peer_in.c ---- */
 void gateway_peers_pump(struct gateway *gateway);

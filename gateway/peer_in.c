@@ -358,16 +358,9 @@ static enum cs_err note_at_source(struct take *take, struct gateway_message *mes
 static enum cs_err note_at_destination(struct take *take, struct gateway_message *message,
 				       enum relay_state state, const json_t *item)
 {
-	struct gateway_journal *journal = take->gateway->journal;
 	CS_TRY(gateway_take_facts(take->gateway, message, RELAY_SOURCE,
 				  json_object_get(item, "steps")));
-	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_FINALIZED)
-		return gateway_journal_move(journal, message, RELAY_ON_FINALIZE);
-	if (message->state == RELAY_OUTCOME_VERIFIED && state == RELAY_REFUNDED)
-		CS_TRY(gateway_journal_move(journal, message, RELAY_ON_BEGIN_REFUND));
-	if (message->state == RELAY_REFUNDING && state == RELAY_REFUNDED)
-		return gateway_journal_move(journal, message, RELAY_ON_REFUND);
-	return CS_OK;
+	return gateway_end_as_told(take->gateway, message, state);
 }
 
 static enum cs_err take_note(struct take *take, const json_t *item, bool retry, struct cs_why *why)

@@ -144,12 +144,11 @@ static enum cs_err write_end(void *context)
 	struct gateway_journal *journal = chain->gateway->journal;
 	for (size_t i = 0; i < write->count; i++) {
 		struct gateway_message *row = &write->rows[i];
-		enum relay_event event =
-			row->outcome == WIRE_STATUS_DEAD ? RELAY_ON_REFUND : RELAY_ON_FINALIZE;
-		if (!relay_may_move(row->state, event))
-			continue;
+		enum relay_event way[RELAY_END_EVENTS_MAX];
+		size_t length = relay_events_to_end(row->state, row->outcome, way);
 		row->why[0] = 0;
-		CS_TRY(gateway_journal_move(journal, row, event));
+		for (size_t k = 0; k < length; k++)
+			CS_TRY(gateway_journal_move(journal, row, way[k]));
 		struct gateway_step step = {
 			.message = row->n,
 			.step = RELAY_STEP_FINALIZATION_FINAL,
@@ -171,6 +170,18 @@ static enum cs_err write_end(void *context)
 	return CS_OK;
 }
 
+/* A write that moves nothing would wake the pump for the next one. */
+static size_t keep_those_that_end(struct gateway_message *rows, size_t count)
+{
+	enum relay_event way[RELAY_END_EVENTS_MAX];
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (relay_events_to_end(rows[i].state, rows[i].outcome, way) > 0)
+			rows[kept++] = rows[i];
+	}
+	return kept;
+}
+
 void gateway_finalize_end(struct gateway_chain *chain)
 {
 	static struct gateway_message rows[END_ROWS];
@@ -180,6 +191,8 @@ void gateway_finalize_end(struct gateway_chain *chain)
 	enum cs_err err =
 		gateway_journal_ending(chain->gateway->journal, &chain->identity,
 				       chain->follow.final_height, rows, END_ROWS, &write.count);
+	if (err == CS_OK)
+		write.count = keep_those_that_end(rows, write.count);
 	if (err == CS_OK && write.count > 0)
 		err = gateway_write(chain->gateway, write_end, &write);
 	if (err != CS_OK)

@@ -149,6 +149,7 @@ static enum cs_err write_proven(void *context)
 					    .chain = chain->config->id,
 					    .detail = relay_status_name(row.outcome)};
 		CS_TRY(gateway_journal_step(journal, &step));
+		CS_TRY(gateway_end_as_known(chain->gateway, &row));
 	}
 	return gateway_post_item(flight->route, GATEWAY_ITEM_OUTCOMES, flight->statement.n);
 }

@@ -67,6 +67,37 @@ enum cs_err gateway_take_facts(struct gateway *gateway, const struct gateway_mes
 	return CS_OK;
 }
 
+/* ---- the end, which the source told ---- */
+
+enum cs_err gateway_end_as_told(struct gateway *gateway, struct gateway_message *message,
+				enum relay_state end)
+{
+	struct gateway_journal *journal = gateway->journal;
+	if (message->state == RELAY_OUTCOME_VERIFIED && end == RELAY_FINALIZED)
+		return gateway_journal_move(journal, message, RELAY_ON_FINALIZE);
+	if (message->state == RELAY_OUTCOME_VERIFIED && end == RELAY_REFUNDED)
+		CS_TRY(gateway_journal_move(journal, message, RELAY_ON_BEGIN_REFUND));
+	if (message->state == RELAY_REFUNDING && end == RELAY_REFUNDED)
+		return gateway_journal_move(journal, message, RELAY_ON_REFUND);
+	return CS_OK;
+}
+
+static void read_end(void *ctx, const struct gateway_step *step)
+{
+	enum relay_state *end = ctx;
+	if (step->step != RELAY_STEP_NOTIFIED || !step->detail ||
+	    relay_state_parse(end, step->detail) != CS_OK)
+		*end = RELAY_STATE_NONE;
+}
+
+enum cs_err gateway_end_as_known(struct gateway *gateway, struct gateway_message *message)
+{
+	enum relay_state end = RELAY_STATE_NONE;
+	CS_TRY(gateway_journal_steps(gateway->journal, message->n, RELAY_STEP_NOTIFIED, read_end,
+				     &end));
+	return gateway_end_as_told(gateway, message, end);
+}
+
 /* ---- the eighteen ---- */
 
 /* Why a message that is past a step has no fact for it. */

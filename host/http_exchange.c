@@ -368,9 +368,9 @@ static bool is_known(struct host_http_exchange *e, int status, const char *conte
 {
 	char tag[35];
 	const char *method = host_http_method(e);
-	bool is_tagged =
-		e->is_file || (e->server != NULL && host_http_server_has_etags(e->server) &&
-			       strcmp(content_type, "application/json") == 0);
+	bool is_tagged = e->is_file ||
+			 (e->server != NULL && host_http_server_has_etags(e->server) &&
+			  content_type != NULL && strcmp(content_type, "application/json") == 0);
 	if (!is_tagged || status != 200 ||
 	    (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
 		return false;

@@ -49,6 +49,23 @@ enum cs_err relay_move(enum relay_state *state, enum relay_event event)
 	return CS_OK;
 }
 
+size_t relay_events_to_end(enum relay_state state, enum wire_status outcome,
+			   enum relay_event events[RELAY_END_EVENTS_MAX])
+{
+	static const enum relay_event delivered[] = {RELAY_ON_VERIFY_OUTCOME, RELAY_ON_FINALIZE};
+	static const enum relay_event dead[RELAY_END_EVENTS_MAX] = {
+		RELAY_ON_VERIFY_OUTCOME, RELAY_ON_BEGIN_REFUND, RELAY_ON_REFUND};
+	bool is_dead = outcome == WIRE_STATUS_DEAD;
+	const enum relay_event *way = is_dead ? dead : delivered;
+	size_t length = is_dead ? CS_LEN(dead) : CS_LEN(delivered);
+	size_t count = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (relay_move(&state, way[i]) == CS_OK)
+			events[count++] = way[i];
+	}
+	return state == RELAY_FINALIZED || state == RELAY_REFUNDED ? count : 0;
+}
+
 enum relay_state relay_first(enum relay_side side)
 {
 	return side == RELAY_SOURCE ? RELAY_OBSERVED : RELAY_SIGNED;

@@ -43,6 +43,13 @@ bool relay_may_move(enum relay_state state, enum relay_event event);
 /* The state in which each gateway's journal begins a message. */
 enum relay_state relay_first(enum relay_side side);
 
+/* The moves that bring a message of the source to its end from this state, once its chain holds for good that
+ * it was finalized with this outcome (DELIVERED or DEAD); what was not heard of it is passed through. How
+ * many; 0: from there it does not end so. */
+#define RELAY_END_EVENTS_MAX 3u
+size_t relay_events_to_end(enum relay_state state, enum wire_status outcome,
+			   enum relay_event events[RELAY_END_EVENTS_MAX]);
+
 /* Nothing moves it any more; an abandoned one begins again if its event comes back. */
 bool relay_ends(enum relay_state state);
 

@@ -372,7 +372,7 @@ static void say(unsigned who, uint16_t type, struct cs_bytes body)
 static void change(struct cs_buf *message, struct cs_bytes how)
 {
 	if (how.n >= 3 && message->n > 0)
-		message->p[(how.p[0] << 8 | how.p[1]) % message->n] ^= how.p[2];
+		message->p[((size_t)how.p[0] << 8 | how.p[1]) % message->n] ^= how.p[2];
 }
 
 static void dial(unsigned who, struct cs_bytes how)

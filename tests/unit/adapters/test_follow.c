@@ -330,6 +330,74 @@ static void a_frozen_client_is_told_and_left_alone(void **unused)
 	assert_int_equal(w.called, 1);
 }
 
+/* The enclave is right to refuse, or the node tells nonsense: whoever asks hears that nothing moves. */
+static void a_client_that_takes_nothing_for_a_minute_is_trouble(void **unused)
+{
+	(void)unused;
+	begin_at(200, 190, 199);
+	adapter_follow_begin(&w.follow);
+	see_head(201);
+	refuse(CS_ERR_BAD_TIME);
+	assert_null(adapter_follow_trouble(&w.follow));
+	assert_int_equal(adapter_follow_stands_ms(&w.follow), 0);
+	w.follow.client_moved_ms -= ADAPTER_FOLLOW_STANDS_MS;
+	assert_in_range(adapter_follow_stands_ms(&w.follow), ADAPTER_FOLLOW_STANDS_MS,
+			2 * ADAPTER_FOLLOW_STANDS_MS);
+	assert_string_equal(adapter_follow_trouble(&w.follow),
+			    "a light client refuses the headers that its chain's node tells");
+	/* Further heads, and further refusals, do not make it better. */
+	see_head(202);
+	refuse(CS_ERR_BAD_TIME);
+	assert_non_null(adapter_follow_trouble(&w.follow));
+	/* What it takes does. */
+	adapter_follow_feed(&w.follow);
+	give_headers();
+	reply(202, 192);
+	assert_null(adapter_follow_trouble(&w.follow));
+	assert_int_equal(adapter_follow_stands_ms(&w.follow), 0);
+}
+
+/* The node tells a head and serves no header of it. */
+static void a_client_that_is_given_nothing_for_a_minute_is_trouble(void **unused)
+{
+	(void)unused;
+	begin_at(200, 190, 199);
+	adapter_follow_begin(&w.follow);
+	see_head(205);
+	w.headers_done(w.headers_context, CS_ERR_NOT_FOUND, "", NULL, 0);
+	w.follow.client_moved_ms -= ADAPTER_FOLLOW_STANDS_MS;
+	assert_string_equal(adapter_follow_trouble(&w.follow),
+			    "a light client stands behind the head of its chain");
+	adapter_follow_begin(&w.follow); /* another enclave begins anew */
+	assert_null(adapter_follow_trouble(&w.follow));
+}
+
+static void a_client_with_nothing_to_take_does_not_stand(void **unused)
+{
+	(void)unused;
+	begin_at(200, 190, 199);
+	adapter_follow_begin(&w.follow);
+	see_head(200);
+	/* A chain that makes a block every hour: the next one does not find it late. */
+	w.follow.client_moved_ms -= 60 * ADAPTER_FOLLOW_STANDS_MS;
+	assert_null(adapter_follow_trouble(&w.follow));
+	see_head(201);
+	assert_null(adapter_follow_trouble(&w.follow));
+	/* Providers who do not agree yet are no fault of the client. */
+	begin_at(201, 190, 199);
+	w.follow.feed_max = 201;
+	see_head(300);
+	w.follow.client_moved_ms -= ADAPTER_FOLLOW_STANDS_MS;
+	assert_null(adapter_follow_trouble(&w.follow));
+	/* Nor is it to be fed while messages wait to be proven. */
+	w.follow.feed_max = UINT64_MAX;
+	w.follow.head_height = w.follow.cursor_height = 1000;
+	w.follow.feeding = false;
+	w.hold_at = 201;
+	adapter_follow_feed(&w.follow);
+	assert_null(adapter_follow_trouble(&w.follow));
+}
+
 static void a_branch_without_the_final_block_is_told_once(void **unused)
 {
 	(void)unused;
@@ -474,6 +542,10 @@ int main(void)
 		cmocka_unit_test_setup(
 			a_reorganisation_before_anything_is_final_is_fed_from_the_anchor, set_up),
 		cmocka_unit_test_setup(a_frozen_client_is_told_and_left_alone, set_up),
+		cmocka_unit_test_setup(a_client_that_takes_nothing_for_a_minute_is_trouble, set_up),
+		cmocka_unit_test_setup(a_client_that_is_given_nothing_for_a_minute_is_trouble,
+				       set_up),
+		cmocka_unit_test_setup(a_client_with_nothing_to_take_does_not_stand, set_up),
 		cmocka_unit_test_setup(a_branch_without_the_final_block_is_told_once, set_up),
 		cmocka_unit_test_setup(without_an_enclave_nothing_is_fed, set_up),
 		cmocka_unit_test_setup(the_other_branch_is_shown_and_freezes, set_up),

@@ -449,7 +449,7 @@ static void assert_backlog(struct lab *lab, const struct cs_hash *source,
  * count over all messages gives. */
 static void test_backlog(void **state)
 {
-	enum { MESSAGES = 30, ROUTES = 3 };
+	enum { MESSAGES = 90, ROUTES = 3 };
 	struct lab *lab = *state;
 	const struct cs_hash ends[ROUTES][2] = {
 		{chain_1(), chain_2()}, {chain_2(), chain_1()}, {chain_1(), lab_byte_word(0x44)}};

@@ -24,6 +24,7 @@ static const struct legal legal[] = {
 	{RELAY_SIGNED, RELAY_ON_OBSERVE, RELAY_OBSERVED},
 	{RELAY_FINAL, RELAY_ON_VANISH, RELAY_ABANDONED},
 	{RELAY_FINAL, RELAY_ON_VERIFY, RELAY_VERIFIED},
+	{RELAY_FINAL, RELAY_ON_VERIFY_OUTCOME, RELAY_OUTCOME_VERIFIED},
 	{RELAY_VERIFIED, RELAY_ON_SIGN, RELAY_SIGNED},
 	{RELAY_SIGNED, RELAY_ON_SUBMIT, RELAY_SUBMITTED},
 	{RELAY_SIGNED, RELAY_ON_INCLUDE, RELAY_INCLUDED},
@@ -90,6 +91,35 @@ static void delivered_and_refunded_exclude_each_other(void **unused)
 	assert_false(relay_may_move(RELAY_INCLUDED, RELAY_ON_BEGIN_REFUND));
 }
 
+/* What somebody else finalized ends from every state in which it can rest. */
+static void what_the_chain_ended_ends_from_wherever_it_is(void **unused)
+{
+	static const enum wire_status outcomes[] = {WIRE_STATUS_DELIVERED, WIRE_STATUS_DEAD};
+	static const enum relay_state ends[] = {RELAY_FINALIZED, RELAY_REFUNDED};
+	static const enum relay_state open[] = {
+		RELAY_FINAL,         RELAY_SIGNED,           RELAY_SUBMITTED, RELAY_INCLUDED,
+		RELAY_OUTCOME_FINAL, RELAY_OUTCOME_VERIFIED, RELAY_FAILED};
+	enum relay_event events[RELAY_END_EVENTS_MAX];
+	(void)unused;
+	for (size_t o = 0; o < CS_LEN(outcomes); o++) {
+		for (size_t i = 0; i < CS_LEN(open); i++) {
+			enum relay_state state = open[i];
+			size_t count = relay_events_to_end(state, outcomes[o], events);
+			assert_in_range(count, 1, RELAY_END_EVENTS_MAX);
+			for (size_t k = 0; k < count; k++)
+				assert_int_equal(relay_move(&state, events[k]), CS_OK);
+			assert_int_equal(state, ends[o]);
+		}
+		/* Not final yet, or over. */
+		assert_int_equal(relay_events_to_end(RELAY_OBSERVED, outcomes[o], events), 0);
+		assert_int_equal(relay_events_to_end(RELAY_ABANDONED, outcomes[o], events), 0);
+		assert_int_equal(relay_events_to_end(ends[o], outcomes[o], events), 0);
+	}
+	assert_int_equal(relay_events_to_end(RELAY_REFUNDING, WIRE_STATUS_DEAD, events), 1);
+	/* A contradiction, which is nobody's to settle here. */
+	assert_int_equal(relay_events_to_end(RELAY_REFUNDING, WIRE_STATUS_DELIVERED, events), 0);
+}
+
 /* From each side's first state every other state but the source's own can be reached, and an end
  * from every state. */
 static void every_state_reaches_an_end(void **unused)
@@ -150,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(moves_are_exactly_the_list),
 		cmocka_unit_test(delivered_and_refunded_exclude_each_other),
+		cmocka_unit_test(what_the_chain_ended_ends_from_wherever_it_is),
 		cmocka_unit_test(every_state_reaches_an_end),
 		cmocka_unit_test(names_are_unique_and_parse),
 		cmocka_unit_test(there_are_eighteen_steps),
