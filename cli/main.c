@@ -10,8 +10,14 @@
 #define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"
 
+static enum cli_exit cli_help(struct cli *cli);
+
 static const struct cli_command commands[] = {
-	{"up", "FILE", "config= oracle",
+	{"help", "[COMMAND]", "json",
+	 "what the commands are, or the arguments of one; with --json all of it, of which manual "
+	 "page and completion are made",
+	 cli_help},
+	{"up", "FILE", "config= oracle enclave-only",
 	 "start gateway and enclave of a configuration, or an oracle, and start them again when "
 	 "they end",
 	 cli_up},
@@ -330,24 +336,47 @@ static const struct option_help *option_help(const struct cli_command *command, 
 	return found;
 }
 
+struct option_view {
+	char name[40];
+	bool repeats;
+	const char *value; /* NULL: a flag */
+	const char *help;
+};
+
+/* Of the command's options, the one at *at; false after the last. */
+static bool next_option(const struct cli_command *command, const char **at,
+			struct option_view *option)
+{
+	const size_t size = strcspn(*at, " ");
+	const size_t n = strcspn(*at, "= ");
+	if (size == 0)
+		return false;
+	*option = (struct option_view){.repeats = (*at)[size - 1] == '+', .help = ""};
+	snprintf(option->name, sizeof(option->name), "%.*s", (int)n, *at);
+	const struct option_help *help = option_help(command, option->name);
+	if (help)
+		option->help = help->help;
+	if (n < size)
+		option->value = help && help->value ? help->value : "VALUE";
+	*at += size + strspn(*at + size, " ");
+	return true;
+}
+
+static const char *first_option(const struct cli_command *command)
+{
+	return command->options + strspn(command->options, " ");
+}
+
 static void usage_of(FILE *to, const struct cli_command *command)
 {
-	char options[512];
-	char *save = NULL;
+	struct option_view option;
 	fprintf(to, "usage: caisson %s%s%s%s\n%s\n\n", command->name, command->usage[0] ? " " : "",
 		command->usage, command->options[0] ? " [options]" : "", command->help);
-	snprintf(options, sizeof(options), "%s", command->options);
-	for (char *word = strtok_r(options, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-		char left[40];
-		char *equals = strchr(word, '=');
-		if (equals)
-			*equals = 0;
-		const struct option_help *help = option_help(command, word);
-		snprintf(left, sizeof(left), "--%s %s", word,
-			 !equals               ? ""
-			 : help && help->value ? help->value
-					       : "VALUE");
-		fprintf(to, "  %-23s %s\n", left, help ? help->help : "");
+	for (const char *at = first_option(command); next_option(command, &at, &option);) {
+		char left[64];
+		snprintf(left, sizeof(left), "--%s %s", option.name,
+			 option.value ? option.value : "");
+		fprintf(to, "  %-23s %s\n", left, option.help);
 	}
 	fprintf(to, "%s%s", command->options[0] ? "\n" : "", exit_help);
 }
@@ -546,11 +575,61 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *fo
 	return code;
 }
 
+/* ---- help ---- */
+
+static json_t *options_json(const struct cli_command *command)
+{
+	json_t *options = json_array();
+	struct option_view option;
+	for (const char *at = first_option(command); next_option(command, &at, &option);)
+		json_array_append_new(options, json_pack("{s:s,s:s?,s:b,s:s}", "name", option.name,
+							 "value", option.value, "repeats",
+							 (int)option.repeats, "help", option.help));
+	return options;
+}
+
+static json_t *command_json(const struct cli_command *command)
+{
+	return json_pack("{s:s,s:s,s:s,s:o}", "name", command->name, "arguments", command->usage,
+			 "help", command->help, "options", options_json(command));
+}
+
+static enum cli_exit cli_help(struct cli *cli)
+{
+	json_t *list = json_array();
+	const struct cli_command *one = NULL;
+	int used = 0;
+	char *words[CLI_POSITIONAL_MAX + 1] = {NULL};
+	for (unsigned i = 0; i < cli->positional_count; i++)
+		words[i + 1] = (char *)(uintptr_t)cli->positional[i];
+	one = find_command((int)cli->positional_count + 1, words, &used);
+	if (cli->positional_count > 0 && (!one || used != (int)cli->positional_count + 1)) {
+		json_decref(list);
+		return cli_fail(cli, CLI_USAGE, "no such command; `caisson help` lists them");
+	}
+	for (size_t i = 0; cli->json && i < CS_LEN(commands); i++) {
+		if (!one || one == &commands[i])
+			json_array_append_new(list, command_json(&commands[i]));
+	}
+	if (cli->json) {
+		cli_print_json(cli, json_pack("{s:s,s:s,s:o,s:s}", "program", "caisson", "version",
+					      CAISSON_VERSION, "commands", list, "exit_status",
+					      exit_help));
+		return CLI_OK;
+	}
+	json_decref(list);
+	if (one)
+		usage_of(stdout, one);
+	else
+		usage(stdout);
+	return CLI_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	int used = 0;
-	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? CLI_USAGE : CLI_OK;
 	}

@@ -1,5 +1,6 @@
 /* `caisson up` (an oracle: up_oracle.c): the enclave and the gateway of one configuration, each started
- * again when it ends. The enclave inherits its listening socket from here, so that it outlives a
+ * again when it ends; with --enclave-only the enclave alone, where a gateway has another supervisor, such
+ * as a container of its own. The enclave inherits its listening socket from here, so that it outlives a
  * gateway that was killed, and the other way round. */
 #include "cli/service.h"
 #include "gateway/config.h"
@@ -30,6 +31,7 @@ struct up {
 	struct gateway_config config;
 	struct host_child *enclave;
 	struct host_child *gateway;
+	bool enclave_only;
 	bool stopping;
 	bool failed;
 	unsigned fast_ends;
@@ -147,14 +149,18 @@ static void drain(void *context)
 	up->stopping = true;
 	log_info("up.stopping");
 	host_loop_hold(up->loop);
-	host_child_stop(up->gateway, STOP_GRACE_MS + up->config.drain_ms, gateway_stopped, up);
+	if (!up->gateway)
+		gateway_stopped(up);
+	else
+		host_child_stop(up->gateway, STOP_GRACE_MS + up->config.drain_ms, gateway_stopped,
+				up);
 }
 
 /* Whoever tells us tells the gateway: what it reads again is its file. */
 static void hang_up(void *context)
 {
 	const struct up *up = context;
-	int pid = host_child_pid(up->gateway);
+	int pid = up->gateway ? host_child_pid(up->gateway) : 0;
 	if (pid > 0)
 		(void)kill(pid, SIGHUP);
 }
@@ -241,12 +247,12 @@ static enum cli_exit run(struct up *up)
 	enum cs_err err = open_egress(up, &why);
 	if (err == CS_OK)
 		err = start_enclave(up, &why);
-	if (err == CS_OK)
+	if (err == CS_OK && !up->enclave_only)
 		err = start_gateway(up, &why);
 	if (err == CS_OK) {
 		log_info("up.started", LOG_TEXT("name", up->config.name),
 			 LOG_I64("enclave", host_child_pid(up->enclave)),
-			 LOG_I64("gateway", host_child_pid(up->gateway)));
+			 LOG_I64("gateway", up->gateway ? host_child_pid(up->gateway) : 0));
 		host_loop_run(up->loop);
 	}
 	host_child_free(up->gateway);
@@ -268,10 +274,20 @@ enum cli_exit cli_up(struct cli *cli)
 	up.cli = cli;
 	if (!file || cli->positional_count > 1)
 		return cli_fail(cli, CLI_USAGE, "which configuration?");
-	if (cli_is_oracle(cli, file))
+	up.enclave_only = cli_flag(cli, "enclave-only");
+	if (cli_is_oracle(cli, file)) {
+		if (up.enclave_only)
+			return cli_fail(cli, CLI_USAGE,
+					"--enclave-only: an oracle starts its enclave itself");
 		return cli_up_oracle(cli, file);
+	}
 	enum cli_exit code = CLI_USAGE;
-	if (gateway_config_load(&up.config, file, true) == CS_OK) {
+	if (gateway_config_load(&up.config, file, true) == CS_OK && up.enclave_only &&
+	    up.config.asks_providers) {
+		code = cli_fail(cli, CLI_USAGE,
+				"--enclave-only: this enclave asks providers through a proxy of "
+				"`caisson up`, beside its gateway");
+	} else if (host_config_error_count(up.config.file) == 0) {
 		host_log_open(&(struct host_log_options){.level = up.config.service.log_level,
 							 .json = up.config.service.log_json,
 							 .fd = 2});

@@ -1,6 +1,8 @@
 /* Carries the enclave's nonces to the nodes of the ledger, and back what they sign (docs/protocol/time.md).
  * Believed by nobody: without it the enclave has no time, and does nothing. */
 #include "cluster/host.h"
+#include "core/buf.h"
+#include "core/reader.h"
 #include "host/alloc.h"
 
 #include <stdlib.h>
@@ -13,22 +15,32 @@
 struct question {
 	struct cluster_host *cluster;
 	uint32_t number;
-	size_t count;
-	uint8_t answers[WIRE_PIPE_TIME_COUNT_MAX * WIRE_PIPE_TIME_SIZE];
+	bool has_anchor; /* the key server's was asked for too */
+	size_t count, size;
+	uint8_t answers[WIRE_PIPE_TIME_COUNT_MAX * WIRE_PIPE_TIME_ANCHOR_SIZE];
 };
 
 /* Each answer goes on with those before it: how many are enough the enclave knows. */
 static void on_answer(void *context, const struct ledger_client_time_answer *answer)
 {
 	struct question *question = context;
+	struct cs_buf out;
 	if (question->count == WIRE_PIPE_TIME_COUNT_MAX)
 		return;
-	uint8_t *p = question->answers + question->count++ * WIRE_PIPE_TIME_SIZE;
-	memcpy(p, answer->key.b, 32);
-	cs_put_be64(p + 32, answer->time_ms);
-	memcpy(p + 40, answer->signature, 64);
+	question->count++;
+	cs_buf_init(&out, question->answers + question->size, WIRE_PIPE_TIME_ANCHOR_SIZE);
+	cs_put_word(&out, &answer->key);
+	cs_put_u64(&out, answer->time_ms);
+	cs_put(&out, CS_BYTES_OF(answer->signature));
+	if (question->has_anchor) {
+		cs_put_u64(&out, answer->anchor.manifest_number);
+		cs_put_u64(&out, answer->anchor.epoch);
+		cs_put_word(&out, &answer->anchor.authority);
+		cs_put_word(&out, &answer->anchor.start);
+	}
+	question->size += out.n;
 	cluster_host_tell(question->cluster, WIRE_PIPE_TIME_ANSWERS, question->number,
-			  cs_bytes(question->answers, question->count * WIRE_PIPE_TIME_SIZE));
+			  cs_bytes(question->answers, question->size));
 }
 
 static void on_done(void *context, enum cs_err err, size_t answered, size_t asked)
@@ -39,18 +51,30 @@ static void on_done(void *context, enum cs_err err, size_t answered, size_t aske
 	free(context);
 }
 
-static enum cs_err ask(struct cluster_host *cluster, struct cs_bytes nonce)
+/* nonce, and lineage and key of an anchor where one is asked for. */
+static enum cs_err ask(struct cluster_host *cluster, struct cs_bytes body)
 {
-	struct cs_hash hash;
-	if (cluster->clock.client == NULL || nonce.n != sizeof hash.b)
+	struct verify_anchor_owner owner;
+	struct cs_hash nonce;
+	struct cs_reader reader;
+	const bool has_anchor = body.n > sizeof nonce.b;
+	cs_reader_init(&reader, body);
+	cs_get_copy(&reader, nonce.b, sizeof nonce.b);
+	if (has_anchor) {
+		cs_get_copy(&reader, owner.lineage.b, sizeof owner.lineage.b);
+		cs_get_copy(&reader, owner.key.b, sizeof owner.key.b);
+	}
+	if (cluster->clock.client == NULL || cs_reader_end(&reader) != CS_OK)
 		return CS_ERR_UNAVAILABLE;
-	memcpy(hash.b, nonce.p, sizeof hash.b);
 	struct question *question = host_alloc(sizeof *question);
 	question->cluster = cluster;
 	question->number = cluster->clock.number;
+	question->has_anchor = has_anchor;
 	question->count = 0;
-	const enum cs_err err = ledger_client_time(cluster->clock.client, &hash, DEADLINE_MS,
-						   on_answer, on_done, question);
+	question->size = 0;
+	const enum cs_err err =
+		ledger_client_time(cluster->clock.client, &nonce, has_anchor ? &owner : NULL,
+				   DEADLINE_MS, on_answer, on_done, question);
 	if (err != CS_OK)
 		free(question);
 	return err;

@@ -91,6 +91,11 @@ static const struct host_config_key keys[] = {
 	 "Its chain tag, 0x and 64 hex digits: which genesis."},
 	{"ledger.nodes", TEXTS, 1, HOST_RPC_MAX, NULL, host_check_http,
 	 "HTTP endpoints of its nodes: more than the manifest's quorum of time keys."},
+	{"ledger.key_file", TEXT, 1, 4096, "", NULL,
+	 "Of a key server whose manifest has ledger.anchor: the key of the account that pays for "
+	 "anchors, 64 hex digits, readable by its owner alone."},
+	{"ledger.gas_price_max", NUMBER, 0, INT64_MAX, "1000", NULL,
+	 "No anchor is written while the chain's least gas price is above it."},
 	{"metrics.address", TEXT, 1, 45, "\"127.0.0.1\"", NULL, "Numeric address of metrics."},
 	{"metrics.port", NUMBER, 0, 65535, NULL, NULL,
 	 "Port of /metrics and /healthz; 0 takes a free one and logs it."},
@@ -191,6 +196,9 @@ static void read_ledger(struct cluster_config *config)
 	config->ledger.node_count = host_config_count(file, "ledger.nodes");
 	for (uint32_t i = 0; i < config->ledger.node_count; i++)
 		config->ledger.nodes[i] = host_config_text(file, "ledger.nodes[%u]", i);
+	config->ledger.key_file =
+		host_resolve(config->path, host_config_text(file, "ledger.key_file"));
+	config->ledger.gas_price_max = (uint64_t)host_config_number(file, "ledger.gas_price_max");
 }
 
 static void read_values(struct cluster_config *config)
@@ -264,6 +272,7 @@ void cluster_config_free(struct cluster_config *config)
 {
 	free_text(config->enclave_socket);
 	free_text(config->seal_root);
+	free_text(config->ledger.key_file);
 	free_text(config->tee_state);
 	for (uint32_t i = 0; i < config->collateral_count; i++)
 		free_text(config->collateral[i]);

@@ -50,6 +50,8 @@ struct cluster_config {
 		struct cs_hash tag;
 		const char *nodes[HOST_RPC_MAX];
 		uint32_t node_count;
+		const char *key_file; /* NULL: no anchor is written */
+		uint64_t gas_price_max;
 	} ledger;
 	const char *metrics_address;
 	uint16_t metrics_port;

@@ -79,6 +79,9 @@ static void take(struct cluster_host *cluster, const struct wire_pipe_frame *fra
 	case WIRE_PIPE_TIME_ASK:
 		cluster_host_clock_ask(cluster, frame->number, body);
 		return;
+	case WIRE_PIPE_ANCHOR:
+		cluster_host_anchor_write(cluster, body);
+		return;
 	case WIRE_PIPE_STATE:
 	case WIRE_PIPE_ACCEPTED:
 	case WIRE_PIPE_CONNECTED:
@@ -230,6 +233,7 @@ static enum cs_err start(struct cluster_host *cluster, struct cs_why *why)
 	CS_TRY(cluster_host_pipes_open(cluster, why));
 	CS_TRY(cluster_host_asks_open(cluster, why));
 	CS_TRY(cluster_host_clock_open(cluster, why));
+	CS_TRY(cluster_host_anchor_open(cluster, why));
 	CS_TRY(spawn(cluster, why));
 	connect_enclave(cluster);
 	return CS_OK;
@@ -265,6 +269,7 @@ void cluster_host_stop(struct cluster_host *cluster)
 	if (cluster->metrics != NULL)
 		cluster_host_figures_close(cluster);
 	cluster_host_asks_close(cluster);
+	cluster_host_anchor_close(cluster);
 	cluster_host_clock_close(cluster);
 	cluster_host_pipes_close(cluster);
 	host_child_free(cluster->child);

@@ -9,6 +9,7 @@
 #include "host/http_server.h"
 #include "host/metrics.h"
 #include "relay_state/client/client.h"
+#include "relay_state/client/writer.h"
 #include "wire/pipe.h"
 
 /* Of one process, both directions: a guard's workers, and as many connections of an attacker as have to be
@@ -50,6 +51,13 @@ struct cluster_clock {
 	uint64_t bytes;               /* of connections since that nonce came */
 };
 
+/* ---- anchor.c: a key server's anchor to the ledger ---- */
+struct cluster_anchor_writer {
+	const struct cs_sig *sig;
+	struct cs_secret *key;
+	struct ledger_writer *writer; /* NULL: no account is configured */
+};
+
 struct cluster_host {
 	struct host_loop *loop;
 	struct cluster_config config;
@@ -63,6 +71,7 @@ struct cluster_host {
 	struct cluster_pipes pipes;
 	struct cluster_asks asks;
 	struct cluster_clock clock;
+	struct cluster_anchor_writer anchor;
 	struct host_metrics *metrics;
 	struct host_http_server *http;
 	bool stopping;
@@ -99,6 +108,12 @@ void cluster_host_clock_ask(struct cluster_host *cluster, uint32_t number, struc
 /* The enclave is gone: so are its nonces. */
 void cluster_host_clock_reset(struct cluster_host *cluster);
 void cluster_host_clock_close(struct cluster_host *cluster);
+
+/* After the clock is open, and closed before it. What the enclave signed is written; what is lost it brings
+ * again. */
+CS_NODISCARD enum cs_err cluster_host_anchor_open(struct cluster_host *cluster, struct cs_why *why);
+void cluster_host_anchor_write(struct cluster_host *cluster, struct cs_bytes body);
+void cluster_host_anchor_close(struct cluster_host *cluster);
 
 /* recovery.c: asks a key server for the recovery of its epoch when one may have begun, and keeps it. */
 void cluster_host_recovery_event(struct cluster_host *cluster, uint32_t event);

@@ -104,6 +104,15 @@ enum cs_err ratls_claims(struct cs_buf *out, struct cs_bytes spki, const struct 
 	return cs_buf_end(out);
 }
 
+enum cs_err ratls_tagged(struct cs_buf *out, struct cs_bytes evidence, struct cs_bytes claims)
+{
+	put_cbor(out, CBOR_TAG, TAG_EVIDENCE);
+	put_cbor(out, CBOR_ARRAY, 2);
+	put_cbor_string(out, CBOR_BYTES, evidence);
+	put_cbor_string(out, CBOR_BYTES, claims);
+	return cs_buf_end(out);
+}
+
 void ratls_report_data(uint8_t report_data[WIRE_REPORT_DATA_SIZE], struct cs_bytes hashed)
 {
 	const struct cs_hash hash = cs_sha256(hashed);
@@ -146,11 +155,7 @@ static enum cs_err put_extensions(struct cs_buf *out, const struct ratls_content
 	CS_TRY(cs_buf_init_arena(&tagged, arena, RATLS_CERTIFICATE_SIZE_MAX));
 	CS_TRY(cs_buf_init_arena(&list, arena, RATLS_CERTIFICATE_SIZE_MAX));
 	CS_TRY(cs_buf_init_arena(&wrapped, arena, RATLS_CERTIFICATE_SIZE_MAX));
-	put_cbor(&tagged, CBOR_TAG, TAG_EVIDENCE);
-	put_cbor(&tagged, CBOR_ARRAY, 2);
-	put_cbor_string(&tagged, CBOR_BYTES, content->evidence);
-	put_cbor_string(&tagged, CBOR_BYTES, content->claims);
-	CS_TRY(cs_buf_end(&tagged));
+	CS_TRY(ratls_tagged(&tagged, content->evidence, content->claims));
 	put_usage(&list);
 	cs_der_put_extension(&list, CS_BYTES_OF(oid_tcg_dice), false, cs_buf_view(&tagged));
 	if (content->legacy.n > 0)

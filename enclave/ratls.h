@@ -29,6 +29,9 @@ void ratls_key_free(struct evp_pkey_st *key);
  * which a verifier of others passes over. TOO_LARGE. */
 CS_NODISCARD enum cs_err ratls_claims(struct cs_buf *out, struct cs_bytes spki,
 				      const struct cs_hash *report);
+/* Appends the content of TCG DICE's extension: CBOR tag 60000 over evidence and claims. TOO_LARGE. */
+CS_NODISCARD enum cs_err ratls_tagged(struct cs_buf *out, struct cs_bytes evidence,
+				      struct cs_bytes claims);
 /* What the evidence over claims, or over a key, has as its report data: SHA-256 and zeros. */
 void ratls_report_data(uint8_t report_data[WIRE_REPORT_DATA_SIZE], struct cs_bytes hashed);
 

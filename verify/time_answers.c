@@ -51,28 +51,58 @@ static void insert(uint64_t *times, size_t count, uint64_t time_ms)
 }
 
 /* Times of the answers that count, ascending. */
-static enum cs_err collect(uint64_t times[VERIFY_TIME_KEYS_MAX], size_t *counted,
+static enum cs_err collect(uint64_t times[VERIFY_TIME_KEYS_MAX], size_t *n, bool *counted,
 			   const struct cs_sig *sig, const struct verify_time_keys *keys,
-			   const struct cs_hash *nonce, const struct verify_time_answer *answers,
+			   const struct verify_time_answer *answers, const struct cs_hash *digests,
 			   size_t count)
 {
 	bool seen[VERIFY_TIME_KEYS_MAX] = {false};
-	*counted = 0;
+	*n = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct verify_time_answer *answer = &answers[i];
 		const size_t at = find(keys, &answer->key);
+		counted[i] = false;
 		if (at == keys->count || seen[at])
 			continue;
-		const struct cs_hash digest = verify_time_digest(nonce, answer->time_ms);
 		const enum cs_err err = cs_schnorr_verify64(sig, answer->signature, &answer->key,
-							    CS_BYTES_OF(digest.b));
+							    CS_BYTES_OF(digests[i].b));
 		if (err == CS_ERR_BAD_SIGNATURE)
 			continue;
 		if (err != CS_OK)
 			return err;
 		seen[at] = true;
-		insert(times, (*counted)++, answer->time_ms);
+		counted[i] = true;
+		insert(times, (*n)++, answer->time_ms);
 	}
+	return CS_OK;
+}
+
+enum cs_err verify_time_signed(struct verify_time_proof *proof, bool *counted,
+			       const struct cs_sig *sig, const struct verify_time_keys *keys,
+			       uint64_t error_ms, const struct verify_time_answer *answers,
+			       const struct cs_hash *digests, size_t count, struct cs_why *why)
+{
+	uint64_t times[VERIFY_TIME_KEYS_MAX] = {0};
+	size_t n;
+	CS_TRY(check_keys(keys, why));
+	if (count > VERIFY_TIME_KEYS_MAX)
+		return cs_fail(why, CS_ERR_TOO_LARGE, "%zu answers about the time", count);
+	CS_TRY(collect(times, &n, counted, sig, keys, answers, digests, count));
+	if (n < keys->threshold)
+		return cs_fail(why, CS_ERR_UNAUTHORIZED,
+			       "%zu answers about the time count, %zu are needed", n,
+			       keys->threshold);
+	const uint64_t early_ms = times[keys->threshold - 1];
+	const uint64_t late_ms = times[n - keys->threshold];
+	if (early_ms > UINT64_MAX - error_ms)
+		return cs_fail(why, CS_ERR_OVERFLOW, "a time of %llu ms",
+			       (unsigned long long)early_ms);
+	const uint64_t asked_by_ms = early_ms + error_ms;
+	*proof = (struct verify_time_proof){
+		.asked_by_s = asked_by_ms / MS_PER_S + (asked_by_ms % MS_PER_S != 0),
+		.now_from_s = late_ms < error_ms ? 0 : (late_ms - error_ms) / MS_PER_S,
+		.count = n,
+	};
 	return CS_OK;
 }
 
@@ -81,26 +111,10 @@ enum cs_err verify_time_answers(struct verify_time_proof *proof, const struct cs
 				uint64_t error_ms, const struct verify_time_answer *answers,
 				size_t count, struct cs_why *why)
 {
-	uint64_t times[VERIFY_TIME_KEYS_MAX] = {0};
-	size_t counted;
-	CS_TRY(check_keys(keys, why));
-	if (count > VERIFY_TIME_KEYS_MAX)
-		return cs_fail(why, CS_ERR_TOO_LARGE, "%zu answers about the time", count);
-	CS_TRY(collect(times, &counted, sig, keys, nonce, answers, count));
-	if (counted < keys->threshold)
-		return cs_fail(why, CS_ERR_UNAUTHORIZED,
-			       "%zu answers about the time count, %zu are needed", counted,
-			       keys->threshold);
-	const uint64_t early_ms = times[keys->threshold - 1];
-	const uint64_t late_ms = times[counted - keys->threshold];
-	if (early_ms > UINT64_MAX - error_ms)
-		return cs_fail(why, CS_ERR_OVERFLOW, "a time of %llu ms",
-			       (unsigned long long)early_ms);
-	const uint64_t asked_by_ms = early_ms + error_ms;
-	*proof = (struct verify_time_proof){
-		.asked_by_s = asked_by_ms / MS_PER_S + (asked_by_ms % MS_PER_S != 0),
-		.now_from_s = late_ms < error_ms ? 0 : (late_ms - error_ms) / MS_PER_S,
-		.count = counted,
-	};
-	return CS_OK;
+	struct cs_hash digests[VERIFY_TIME_KEYS_MAX] = {{{0}}};
+	bool counted[VERIFY_TIME_KEYS_MAX];
+	for (size_t i = 0; i < count && i < CS_LEN(digests); i++)
+		digests[i] = verify_time_digest(nonce, answers[i].time_ms);
+	return verify_time_signed(proof, counted, sig, keys, error_ms, answers, digests, count,
+				  why);
 }

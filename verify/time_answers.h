@@ -46,4 +46,13 @@ CS_NODISCARD enum cs_err verify_time_answers(struct verify_time_proof *proof,
 					     const struct verify_time_answer *answers, size_t count,
 					     struct cs_why *why);
 
+/* The same where answers sign more than nonce and time: digests[i] is what answers[i] is signed over.
+ * counted[i]: it is one of those that count. Both of room for VERIFY_TIME_KEYS_MAX. */
+CS_NODISCARD enum cs_err verify_time_signed(struct verify_time_proof *proof, bool *counted,
+					    const struct cs_sig *sig,
+					    const struct verify_time_keys *keys, uint64_t error_ms,
+					    const struct verify_time_answer *answers,
+					    const struct cs_hash *digests, size_t count,
+					    struct cs_why *why);
+
 #endif

@@ -20,6 +20,12 @@
 /* Of a TIME_ANSWERS frame. */
 #define WIRE_PIPE_TIME_SIZE (32u + 8u + 64u)
 #define WIRE_PIPE_TIME_COUNT_MAX 32u
+/* The same where the question named an anchor: manifest number (8), epoch (8), authority (32) and start (32)
+ * of the newest one that the node knows are behind each answer. */
+#define WIRE_PIPE_TIME_ANCHOR_SIZE (WIRE_PIPE_TIME_SIZE + 8u + 8u + 32u + 32u)
+/* Of an ANCHOR frame: lineage (32), key (32), manifest number (8), epoch (8), authority (32), start (32),
+ * signature (64). */
+#define WIRE_PIPE_ANCHOR_SIZE (32u + 32u + 8u + 8u + 32u + 32u + 64u)
 /* Of bytes of connections that come in from one TIME_ASK to the next: the enclave keeps them until it knows
  * the time. */
 #define WIRE_PIPE_TIME_BYTES_MAX (2u * 1024 * 1024)
@@ -50,11 +56,13 @@
 	X(ANSWER, 13, false, WIRE_PIPE_ANSWER_SIZE_MAX)                                             \
 	/* for log and metrics; number: enum wire_pipe_event, body: text for people */              \
 	X(EVENT, 14, false, 512)                                                                    \
-	/* body: a nonce (32) for the ledger's nodes; number: counts them */                        \
-	X(TIME_ASK, 15, false, 32)                                                                  \
+	/* body: a nonce (32), and of whoever anchors lineage (32) and key (32); number counts */   \
+	X(TIME_ASK, 15, false, 96)                                                                  \
 	/* number: of the nonce; body: for each node that answered key (32), time in ms (8),      \
 	 * signature (64). Again with more of them, until there are enough. */ \
-	X(TIME_ANSWERS, 16, true, WIRE_PIPE_TIME_COUNT_MAX *WIRE_PIPE_TIME_SIZE)
+	X(TIME_ANSWERS, 16, true, WIRE_PIPE_TIME_COUNT_MAX *WIRE_PIPE_TIME_ANCHOR_SIZE)             \
+	/* to be written to the ledger by anchorCluster; again until it stands there */             \
+	X(ANCHOR, 17, false, WIRE_PIPE_ANCHOR_SIZE)
 
 enum wire_pipe_type {
 #define WIRE_PIPE(name, number, from_host, size_max) WIRE_PIPE_##name = (number),

@@ -15,6 +15,7 @@ static const struct role roles[WIRE_REPORT_ROLE_COUNT] = {
 	[WIRE_REPORT_KEY_SERVER] = {"key-server", WIRE_TAG_ROLE_KEY_SERVER},
 	[WIRE_REPORT_GUARD] = {"guard", WIRE_TAG_ROLE_GUARD},
 	[WIRE_REPORT_WORKER] = {"worker", WIRE_TAG_ROLE_WORKER},
+	[WIRE_REPORT_LEDGER_NODE] = {"ledger-node", WIRE_TAG_ROLE_LEDGER_NODE},
 };
 
 const char *wire_report_role_name(enum wire_report_role role)

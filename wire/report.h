@@ -22,8 +22,9 @@ enum wire_report_role {
 	WIRE_REPORT_KEY_SERVER,
 	WIRE_REPORT_GUARD,
 	WIRE_REPORT_WORKER,
+	WIRE_REPORT_LEDGER_NODE,
 };
-#define WIRE_REPORT_ROLE_COUNT (WIRE_REPORT_WORKER + 1u)
+#define WIRE_REPORT_ROLE_COUNT (WIRE_REPORT_LEDGER_NODE + 1u)
 
 /* "bridge-enclave". Static. */
 const char *wire_report_role_name(enum wire_report_role role);

@@ -12,12 +12,17 @@
 static void ask(struct service *s)
 {
 	struct service_clock *clock = &s->clock;
+	uint8_t body[96];
 	struct cs_hash nonce;
+	struct cs_buf question;
 	memcpy(nonce.b, service_random(s)->b, sizeof nonce.b);
 	verify_clock_ask(&clock->nonces, &nonce);
+	cs_buf_init(&question, body, sizeof body);
+	cs_put_word(&question, &nonce);
+	clock->has_anchor = service_anchor_question(s, &question);
 	clock->covered = clock->size;
 	clock->patience = PATIENCE;
-	service_tell(s, WIRE_PIPE_TIME_ASK, (uint32_t)clock->nonces.made, CS_BYTES_OF(nonce.b));
+	service_tell(s, WIRE_PIPE_TIME_ASK, (uint32_t)clock->nonces.made, cs_buf_view(&question));
 }
 
 /* ---- what waits ---- */
@@ -72,29 +77,41 @@ static enum cs_err read_answers(struct verify_time_answer *answers, size_t *coun
 	return CS_OK;
 }
 
+static enum cs_err judge_time(struct service *s, struct verify_time_proof *proof, bool *is_enough,
+			      struct cs_bytes body, struct cs_why *why)
+{
+	struct service_clock *clock = &s->clock;
+	struct verify_time_answer answers[VERIFY_TIME_KEYS_MAX];
+	size_t count = 0;
+	CS_TRY(read_answers(answers, &count, body, why));
+	*is_enough = verify_clock_judge(&clock->nonces, proof, &service_manifest(s)->time,
+					&clock->nonces.nonce, s->tools.sig, answers, count,
+					&clock->why) == CS_OK;
+	return CS_OK;
+}
+
+/* Of the newest nonce; of an older one, or after enough had come, is how the host's answers come in. Where an
+ * anchor is not proven yet, later answers may prove it, so that the nonce stays until the next tick. */
 static enum cs_err take_answers(struct service *s, uint32_t number, struct cs_bytes body,
 				struct cs_why *why)
 {
 	struct service_clock *clock = &s->clock;
-	struct verify_time_answer answers[VERIFY_TIME_KEYS_MAX];
-	struct verify_time_proof proof;
-	size_t count = 0;
-	CS_TRY(read_answers(answers, &count, body, why));
-	/* Of an older nonce, or after enough had come: that is how the host's answers come in. */
-	if (!clock->nonces.is_open || number != (uint32_t)clock->nonces.made)
-		return CS_OK;
-	const struct verify_clock_source *source = &service_manifest(s)->time;
-	const enum cs_err err =
-		verify_clock_judge(&clock->nonces, &proof, source, &clock->nonces.nonce,
-				   s->tools.sig, answers, count, &clock->why);
-	if (err != CS_OK)
+	struct verify_time_proof proof = {.count = 0};
+	bool is_enough = false;
+	const bool is_newest = number == (uint32_t)clock->nonces.made;
+	const bool is_open = clock->nonces.is_open && is_newest;
+	if (is_newest && clock->has_anchor && (is_open || s->anchor.waits))
+		CS_TRY(service_anchor_judge(s, &proof, &is_enough, body, why));
+	else if (is_open)
+		CS_TRY(judge_time(s, &proof, &is_enough, body, why));
+	if (!is_open || !is_enough)
 		return CS_OK; /* more may come; else the ticks run out */
 	verify_clock_take(&clock->nonces, &clock->low_s, &proof);
 	clock->is_late = false;
 	s->now.low_s = clock->low_s;
 	s->now.high_s = proof.asked_by_s > clock->low_s ? proof.asked_by_s : clock->low_s;
 	CS_TRY(run_covered(s, why));
-	if (clock->size > 0)
+	if (clock->size > 0 && !s->anchor.waits)
 		ask(s);
 	return CS_OK;
 }
@@ -131,8 +148,10 @@ enum cs_err service_clock_take(struct service *s, const struct wire_pipe_frame *
 		return take_answers(s, frame->number, body, why);
 	if (is_timeless(s, frame, body))
 		return service_step(s, frame, body, why);
-	if (frame->type == WIRE_PIPE_TICK)
+	if (frame->type == WIRE_PIPE_TICK) {
 		lose_patience(s);
+		CS_TRY(service_anchor_tick(s));
+	}
 	if (frame->type != WIRE_PIPE_TICK || !clock->has_tick)
 		CS_TRY(put(s, frame, body, why));
 	clock->has_tick = clock->has_tick || frame->type == WIRE_PIPE_TICK;

@@ -5,6 +5,7 @@
 #include "enclave/cluster/channel.h"
 #include "enclave/cluster/seal.h"
 #include "enclave/cluster/service.h"
+#include "verify/anchor_answers.h"
 #include "verify/cluster/guard.h"
 #include "verify/cluster/worker.h"
 #include "wire/cluster_ask.h"
@@ -74,7 +75,16 @@ struct service_clock {
 	bool has_tick;     /* one waits */
 	unsigned patience; /* ticks until the newest nonce is given up for another one */
 	bool is_late;      /* that was told */
+	bool has_anchor;   /* the newest nonce asks for the key server's anchor too */
 	struct cs_why why; /* of the newest answers that were not enough */
+};
+
+/* A key server's anchor on the ledger. */
+struct service_anchor {
+	struct cs_hash start;        /* drawn when the first one was made */
+	struct verify_anchor proven; /* epoch 0: nothing is */
+	bool waits;                  /* the state is kept and its anchor is not proven */
+	unsigned patience;           /* ticks until the host is told again */
 };
 
 struct held {
@@ -109,6 +119,7 @@ struct service {
 	struct cluster_self self; /* under the manifest in force */
 	struct record record;
 	struct service_clock clock;
+	struct service_anchor anchor;
 	bool begun;   /* STATE has come */
 	bool is_open; /* … and was opened */
 	bool restored;
@@ -180,6 +191,21 @@ CS_NODISCARD enum cs_err service_clock_take(struct service *s, const struct wire
 /* service.c: one frame whose time has come. */
 CS_NODISCARD enum cs_err service_step(struct service *s, const struct wire_pipe_frame *frame,
 				      struct cs_bytes body, struct cs_why *why);
+
+/* ---- ledger_anchor.c ---- */
+
+/* What this key server is at, the ledger is not known to have. False where nobody asks for it. */
+bool service_anchor_is_due(const struct service *s);
+/* The newest state is kept: where it is due, the host is told, and output is held until it is proven. */
+CS_NODISCARD enum cs_err service_anchor_kept(struct service *s);
+CS_NODISCARD enum cs_err service_anchor_tick(struct service *s);
+/* Whose anchor a nonce asks for; false: nobody's. */
+bool service_anchor_question(struct service *s, struct cs_buf *out);
+/* Answers to the newest nonce, which asked for the anchor. *is_enough: they prove the time. Where they prove
+ * the anchor, what was held goes out. ROLLED_BACK: they refute it; MALFORMED. */
+CS_NODISCARD enum cs_err service_anchor_judge(struct service *s, struct verify_time_proof *proof,
+					      bool *is_enough, struct cs_bytes body,
+					      struct cs_why *why);
 
 /* ---- output.c ---- */
 

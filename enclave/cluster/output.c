@@ -66,6 +66,7 @@ static enum cs_err keep(struct service *s, struct cs_why *why)
 	s->kept_number++;
 	service_tell(s, WIRE_PIPE_KEEP, s->kept_number, cs_buf_view(&sealed));
 	s->holding = true;
+	s->anchor.waits = false; /* first it is kept */
 	return CS_OK;
 }
 

@@ -616,6 +616,7 @@ static enum cs_err open_state(struct service *s, struct cs_bytes sealed, struct 
 	const enum cs_err err = service_role(s)->open(s, cs_bytes(s->secrets->plain, n), why);
 	cs_wipe(s->secrets->plain, sizeof s->secrets->plain);
 	CS_TRY(err);
+	CS_TRY(service_anchor_kept(s));
 	s->is_open = true;
 	service_event(s, WIRE_PIPE_EVENT_STARTED, "%s, manifest %llu, %s",
 		      cluster_role_name(s->launch.role),
@@ -667,7 +668,9 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 			return CS_OK;
 		if (service_role(s)->kept != NULL)
 			CS_TRY(service_role(s)->kept(s, why));
-		service_release(s);
+		CS_TRY(service_anchor_kept(s));
+		if (!s->anchor.waits)
+			service_release(s);
 		return CS_OK;
 	case WIRE_PIPE_TICK:
 		tick(s);
@@ -683,6 +686,7 @@ static enum cs_err take(struct service *s, const struct wire_pipe_frame *frame,
 	case WIRE_PIPE_EVENT:
 	case WIRE_PIPE_TIME_ASK:
 	case WIRE_PIPE_TIME_ANSWERS:
+	case WIRE_PIPE_ANCHOR:
 		break;
 	}
 	return cs_fail(why, CS_ERR_MALFORMED, "not the host's to send");

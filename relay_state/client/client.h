@@ -10,6 +10,7 @@
 #define RELAY_STATE_CLIENT_CLIENT_H
 
 #include "adapters/adapter.h"
+#include "verify/anchor_answers.h"
 
 struct host_loop;
 struct ledger_client;
@@ -136,6 +137,7 @@ struct ledger_client_time_answer {
 	struct cs_hash key;
 	uint64_t time_ms;
 	uint8_t signature[64];
+	struct verify_anchor anchor; /* zeros where the question named none */
 };
 /* Every answer as it comes, at most one a node. */
 typedef void ledger_client_time_fn(void *ctx, const struct ledger_client_time_answer *answer);
@@ -143,10 +145,11 @@ typedef void ledger_client_time_fn(void *ctx, const struct ledger_client_time_an
  * that comes later is dropped. CLOSED with the client. */
 typedef void ledger_client_time_done_fn(void *ctx, enum cs_err err, size_t answered, size_t asked);
 /* Asks all nodes at once with the same nonce, those of another chain or without an answer so far
- * left out. UNAVAILABLE: there is none. */
+ * left out; owner NULL: no anchor is asked for. UNAVAILABLE: there is none. */
 CS_NODISCARD enum cs_err ledger_client_time(struct ledger_client *client,
-					    const struct cs_hash *nonce, uint64_t deadline_ms,
-					    ledger_client_time_fn *each,
+					    const struct cs_hash *nonce,
+					    const struct verify_anchor_owner *owner,
+					    uint64_t deadline_ms, ledger_client_time_fn *each,
 					    ledger_client_time_done_fn *done, void *ctx);
 
 #endif

@@ -22,6 +22,7 @@ struct ledger_client_times {
 	size_t answered;
 	size_t open; /* requests that have not come back */
 	bool ended;
+	bool has_anchor; /* one was asked for */
 	struct asked requests[LEDGER_CLIENT_NODES_MAX];
 };
 
@@ -60,8 +61,21 @@ static void at_deadline(void *context)
 	free_if_over(times);
 }
 
-static enum cs_err read_answer(struct ledger_client_time_answer *answer, const json_t *result)
+static enum cs_err read_anchor(struct verify_anchor *anchor, const json_t *json)
 {
+	CS_TRY(comet_json_u64(&anchor->manifest_number, json_object_get(json, "manifest_number")));
+	CS_TRY(comet_json_u64(&anchor->epoch, json_object_get(json, "epoch")));
+	CS_TRY(comet_json_fixed(anchor->authority.b, sizeof(anchor->authority.b),
+				json_object_get(json, "authority")));
+	return comet_json_fixed(anchor->start.b, sizeof(anchor->start.b),
+				json_object_get(json, "start"));
+}
+
+static enum cs_err read_answer(struct ledger_client_time_answer *answer, bool has_anchor,
+			       const json_t *result)
+{
+	if (has_anchor)
+		CS_TRY(read_anchor(&answer->anchor, json_object_get(result, "anchor")));
 	CS_TRY(comet_json_fixed(answer->key.b, sizeof(answer->key.b),
 				json_object_get(result, "key")));
 	CS_TRY(comet_json_u64(&answer->time_ms, json_object_get(result, "time_ms")));
@@ -78,7 +92,7 @@ static void answered(void *ctx, const struct adapter_rpc_reply *replies, size_t 
 	(void)count;
 	times->open--;
 	if (!times->ended && replies[0].class == ADAPTER_RPC_FINE) {
-		if (read_answer(&answer, replies[0].result) == CS_OK) {
+		if (read_answer(&answer, times->has_anchor, replies[0].result) == CS_OK) {
 			times->answered++;
 			times->each(times->ctx, &answer);
 		} else {
@@ -92,19 +106,29 @@ static void answered(void *ctx, const struct adapter_rpc_reply *replies, size_t 
 		free_if_over(times);
 }
 
-static void ask_all(struct ledger_client_times *times, const struct cs_hash *nonce)
+static json_t *question(const struct cs_hash *nonce, const struct verify_anchor_owner *owner)
 {
-	struct adapter_rpc *rpc = times->client->nodes.rpc;
-	char text[2 + 64 + 1] = "0x";
+	char text[2 + 64 + 1] = "0x", lineage[2 + 64 + 1] = "0x", key[2 + 64 + 1] = "0x";
 
 	cs_hex(text + 2, CS_BYTES_OF(nonce->b));
+	if (owner == NULL)
+		return json_pack("{s:s}", "nonce", text);
+	cs_hex(lineage + 2, CS_BYTES_OF(owner->lineage.b));
+	cs_hex(key + 2, CS_BYTES_OF(owner->key.b));
+	return json_pack("{s:s, s:s, s:s}", "nonce", text, "lineage", lineage, "key", key);
+}
+
+static void ask_all(struct ledger_client_times *times, const struct cs_hash *nonce,
+		    const struct verify_anchor_owner *owner)
+{
+	struct adapter_rpc *rpc = times->client->nodes.rpc;
+
 	for (size_t i = 0; i < adapter_rpc_endpoint_count(rpc); i++) {
 		const struct adapter_rpc_options options = {.pin = i, .only_pin = true};
 
 		times->requests[i] = (struct asked){times, i};
-		if (adapter_rpc_call(rpc, &options, "caisson_time",
-				     json_pack("{s:s}", "nonce", text), answered,
-				     &times->requests[i]) != CS_OK)
+		if (adapter_rpc_call(rpc, &options, "caisson_time", question(nonce, owner),
+				     answered, &times->requests[i]) != CS_OK)
 			continue;
 		times->asked++;
 		times->open++;
@@ -112,15 +136,19 @@ static void ask_all(struct ledger_client_times *times, const struct cs_hash *non
 }
 
 enum cs_err ledger_client_time(struct ledger_client *client, const struct cs_hash *nonce,
-			       uint64_t deadline_ms, ledger_client_time_fn *each,
-			       ledger_client_time_done_fn *done, void *ctx)
+			       const struct verify_anchor_owner *owner, uint64_t deadline_ms,
+			       ledger_client_time_fn *each, ledger_client_time_done_fn *done,
+			       void *ctx)
 {
 	if (client->closed)
 		return CS_ERR_UNAVAILABLE;
 	struct ledger_client_times *times = host_alloc(sizeof(*times));
-	*times = (struct ledger_client_times){
-		.client = client, .each = each, .done = done, .ctx = ctx};
-	ask_all(times, nonce);
+	*times = (struct ledger_client_times){.client = client,
+					      .each = each,
+					      .done = done,
+					      .ctx = ctx,
+					      .has_anchor = owner != NULL};
+	ask_all(times, nonce, owner);
 	if (times->asked == 0) {
 		free(times);
 		return CS_ERR_UNAVAILABLE;

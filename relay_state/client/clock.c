@@ -222,8 +222,8 @@ static void ask_done(void *ctx, enum cs_err err, const char *why, struct cs_byte
 	round->nonce = nonce;
 	clock->round = round;
 	if (err == CS_OK)
-		err = ledger_client_time(clock->config.client, &nonce, ANSWERS_MS, time_answer,
-					 time_done, round);
+		err = ledger_client_time(clock->config.client, &nonce, NULL, ANSWERS_MS,
+					 time_answer, time_done, round);
 	if (err == CS_OK)
 		return;
 	round->all = true;

@@ -275,6 +275,9 @@ static const struct ledger_function functions[] = {
 	 records_anchor},
 	{"anchorOf(bytes32,bytes32)", 0x2f71a556, 2, false, 0, records_anchor_of},
 	{"anchorConflictOf(bytes32,bytes32)", 0xf94aa181, 2, false, 0, records_anchor_conflict_of},
+	{"anchorCluster(bytes32,bytes32,uint64,uint64,bytes32,bytes32,bytes32,bytes32)", 0x93054618,
+	 8, false, 0, records_anchor_cluster},
+	{"clusterAnchorOf(bytes32,bytes32)", 0x381094de, 2, false, 0, records_cluster_anchor_of},
 };
 
 const struct ledger_contract ledger_records = {

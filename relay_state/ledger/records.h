@@ -18,6 +18,7 @@
  *     'a' ‖ lineage ‖ identity               an anchor: epoch (8) ‖ counter (8) ‖ digest (32) ‖ time (8)
  *     'd' ‖ lineage ‖ identity               the first conflict of anchors: epoch (8) ‖ counter (8) ‖ known digest (32)
  *                                            ‖ other digest (32) ‖ time (8)
+ *     'c' ‖ lineage ‖ key                    how far a key server of a key cluster is (verify/anchor_answers.h)
  */
 #ifndef LEDGER_RECORDS_H
 #define LEDGER_RECORDS_H

@@ -25,5 +25,6 @@ ledger_function_fn records_record, records_record_signed, records_message_of, re
 	records_conflict_of, records_backlog;
 ledger_function_fn records_take_lease, records_renew_lease, records_release_lease, records_lease_of;
 ledger_function_fn records_anchor, records_anchor_of, records_anchor_conflict_of;
+ledger_function_fn records_anchor_cluster, records_cluster_anchor_of;
 
 #endif

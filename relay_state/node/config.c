@@ -96,6 +96,16 @@ static enum cs_err metrics_address(struct host_address *address, const char *tex
 	return host_address_parse(address, full, why);
 }
 
+static enum cs_err check_backend(const char *text, struct cs_why *why)
+{
+	static const char *const names[] = {"", "simulated", "gramine", "tsm", "tpm"};
+	for (size_t i = 0; i < CS_LEN(names); i++) {
+		if (strcmp(text, names[i]) == 0)
+			return CS_OK;
+	}
+	return cs_fail(why, CS_ERR_INVALID, "is not simulated, gramine, tsm or tpm");
+}
+
 static enum cs_err check_metrics(const char *text, struct cs_why *why)
 {
 	struct host_address address;
@@ -150,6 +160,18 @@ static const struct host_config_key keys[] = {
 	 "id@address:port of every other node, with commas between."},
 	{"p2p.max_num_inbound_peers", NUMBER, 0, BFT_PEERS_MAX, "16", NULL,
 	 "Peers that are not among persistent_peers."},
+	{"p2p.evidence", TEXT, 0, 16, "\"\"", check_backend,
+	 "Evidence about the node's key in its certificate, by simulated, gramine, tsm or tpm; "
+	 "empty: "
+	 "none."},
+	{"p2p.evidence_policy", TEXT, 0, 255, "\"\"", NULL,
+	 "Policy (docs/attestation.md) that the evidence of every peer must fulfil; empty: none is "
+	 "asked "
+	 "for. Paths are of the node's folder."},
+	{"p2p.evidence_collateral", TEXT, 0, 255, "\"\"", NULL,
+	 "A folder with the vendors' collateral, read every ten minutes."},
+	{"p2p.evidence_roots", TEXT, 0, 255, "\"\"", NULL,
+	 "A folder with certificates of the TPM makers that are believed."},
 	{"mempool.size", NUMBER, 1, NODE_MEMPOOL_COUNT_MAX, "5000", NULL,
 	 "Transactions that wait."},
 	{"mempool.max_txs_bytes", NUMBER, 1, 1 << 30, "67108864", NULL, "Their bytes together."},
@@ -281,6 +303,39 @@ static enum cs_err read_peers(struct node_config *c, struct cs_why *why)
 	return CS_OK;
 }
 
+/* Empty: *out stays NULL. */
+static enum cs_err read_path(const char **out, char path[NODE_PATH_SIZE_MAX], const char *home,
+			     const char *text, struct cs_why *why)
+{
+	if (text[0] == 0)
+		return CS_OK;
+	CS_TRY(text[0] == '/' ? node_path(path, "", text + 1, why)
+			      : node_path(path, home, text, why));
+	*out = path;
+	return CS_OK;
+}
+
+static enum cs_err read_evidence(struct node_config *c, struct cs_why *why)
+{
+	const struct host_config *file = c->file;
+	struct node_options *o = &c->node;
+	const char *backend = host_config_text(file, "p2p.evidence");
+	if (backend[0] != 0)
+		o->evidence_backend = backend;
+	CS_TRY(read_path(&o->evidence_policy, c->evidence_policy, c->home,
+			 host_config_text(file, "p2p.evidence_policy"), why));
+	CS_TRY(read_path(&o->evidence_collateral, c->evidence_collateral, c->home,
+			 host_config_text(file, "p2p.evidence_collateral"), why));
+	CS_TRY(read_path(&o->evidence_roots, c->evidence_roots, c->home,
+			 host_config_text(file, "p2p.evidence_roots"), why));
+	if (o->evidence_policy == NULL &&
+	    (o->evidence_collateral != NULL || o->evidence_roots != NULL))
+		return cs_fail(why, CS_ERR_MISSING_FIELD,
+			       "p2p.evidence_collateral and evidence_roots need evidence_policy");
+	o->evidence_state_folder = c->evidence_state_folder;
+	return node_path(c->evidence_state_folder, c->home, "data/tpm", why);
+}
+
 static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 {
 	const struct host_config *file = c->file;
@@ -303,6 +358,7 @@ static enum cs_err read_values(struct node_config *c, struct cs_why *why)
 	o->application.ledger_interval = host_config_number(file, "ledger.snapshot_interval");
 	read_consensus(&o->consensus, file);
 	CS_TRY(read_statesync(&o->statesync, file, why));
+	CS_TRY(read_evidence(c, why));
 	o->genesis_file = c->genesis_file;
 	o->node_key_file = c->node_key_file;
 	o->time_key_file = c->time_key_file;

@@ -19,6 +19,10 @@ struct node_config {
 	char node_key_file[NODE_PATH_SIZE_MAX];
 	char time_key_file[NODE_PATH_SIZE_MAX];
 	char data_folder[NODE_PATH_SIZE_MAX];
+	char evidence_policy[NODE_PATH_SIZE_MAX];
+	char evidence_collateral[NODE_PATH_SIZE_MAX];
+	char evidence_roots[NODE_PATH_SIZE_MAX];
+	char evidence_state_folder[NODE_PATH_SIZE_MAX];
 	char peers_text[NODE_CONFIG_PEERS_SIZE_MAX];
 	const char *peers[NODE_DIAL_MAX];
 	struct host_address rpc; /* port 0 with an empty name: no RPC */

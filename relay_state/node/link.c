@@ -7,8 +7,11 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORTER_LABEL "EXPORTER-caisson-node"
+/* tcg-dice-TaggedEvidence */
+#define EVIDENCE_OID "2.23.133.5.4.9"
 #define HEAD_SIZE 5u
 /* Frames that can wait are gathered until the loop's next turn, or until they fill a TLS record: a
  * transaction alone would be a record and a system call. */
@@ -37,7 +40,35 @@ static int check_certificate(X509_STORE_CTX *store, void *unused)
 	return 0;
 }
 
-static X509 *make_certificate(EVP_PKEY *key)
+/* Without evidence a certificate has no time. */
+static bool set_dates(X509 *x, uint64_t issued_s)
+{
+	if (issued_s == 0)
+		return ASN1_TIME_set_string_X509(X509_getm_notBefore(x), "20000101000000Z") == 1 &&
+		       ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "99991231235959Z") == 1;
+	return ASN1_TIME_set(X509_getm_notBefore(x), (time_t)issued_s) != NULL &&
+	       ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(issued_s + NODE_ATTEST_LIFE_S)) !=
+		       NULL;
+}
+
+/* Not critical: who asks for none passes over it. */
+static bool add_evidence(X509 *x, struct cs_bytes extension)
+{
+	ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
+	ASN1_OBJECT *oid = OBJ_txt2obj(EVIDENCE_OID, 1);
+	X509_EXTENSION *made = NULL;
+	bool good = octets != NULL && oid != NULL &&
+		    ASN1_OCTET_STRING_set(octets, extension.p, (int)extension.n) == 1 &&
+		    (made = X509_EXTENSION_create_by_OBJ(NULL, oid, 0, octets)) != NULL &&
+		    X509_add_ext(x, made, -1) == 1;
+	X509_EXTENSION_free(made);
+	ASN1_OBJECT_free(oid);
+	ASN1_OCTET_STRING_free(octets);
+	return good;
+}
+
+/* extension.n 0, issued_s 0: none. */
+static X509 *make_certificate(EVP_PKEY *key, struct cs_bytes extension, uint64_t issued_s)
 {
 	X509 *x = X509_new();
 	if (x == NULL)
@@ -46,12 +77,11 @@ static X509 *make_certificate(EVP_PKEY *key)
 	static const unsigned char common_name[] = "caisson-ledger";
 	bool good =
 		X509_set_version(x, X509_VERSION_3) == 1 &&
-		ASN1_INTEGER_set(X509_get_serialNumber(x), 1) == 1 &&
-		ASN1_TIME_set_string_X509(X509_getm_notBefore(x), "20000101000000Z") == 1 &&
-		ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "99991231235959Z") == 1 &&
+		ASN1_INTEGER_set(X509_get_serialNumber(x), 1) == 1 && set_dates(x, issued_s) &&
 		X509_set_pubkey(x, key) == 1 &&
 		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common_name, -1, -1, 0) == 1 &&
-		X509_set_issuer_name(x, name) == 1 && X509_sign(x, key, NULL) > 0;
+		X509_set_issuer_name(x, name) == 1 &&
+		(extension.n == 0 || add_evidence(x, extension)) && X509_sign(x, key, NULL) > 0;
 	if (good)
 		return x;
 	X509_free(x);
@@ -69,7 +99,7 @@ static bool set_up(SSL_CTX *c, EVP_PKEY *key, X509 *certificate)
 enum cs_err node_tls_new(struct node_tls **out, const struct node_key *key, struct cs_why *why)
 {
 	EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->secret.b, 32);
-	X509 *certificate = pkey != NULL ? make_certificate(pkey) : NULL;
+	X509 *certificate = pkey != NULL ? make_certificate(pkey, cs_bytes(NULL, 0), 0) : NULL;
 	SSL_CTX *c = SSL_CTX_new(TLS_method());
 	bool good = certificate != NULL && c != NULL && set_up(c, pkey, certificate);
 	X509_free(certificate);
@@ -86,6 +116,32 @@ enum cs_err node_tls_new(struct node_tls **out, const struct node_key *key, stru
 	tls->context = c;
 	*out = tls;
 	return CS_OK;
+}
+
+enum cs_err node_tls_spki(const struct node_tls *tls, uint8_t spki[NODE_ATTEST_SPKI_SIZE_MAX],
+			  size_t *size)
+{
+	uint8_t *der = NULL;
+	const int n = i2d_PUBKEY(SSL_CTX_get0_privatekey(tls->context), &der);
+	const bool good = n > 0 && (size_t)n <= NODE_ATTEST_SPKI_SIZE_MAX;
+	if (good) {
+		memcpy(spki, der, (size_t)n);
+		*size = (size_t)n;
+	}
+	OPENSSL_free(der);
+	return good ? CS_OK : CS_ERR_CRYPTO;
+}
+
+enum cs_err node_tls_attest(struct node_tls *tls, struct cs_bytes extension, uint64_t issued_s,
+			    struct cs_why *why)
+{
+	EVP_PKEY *key = SSL_CTX_get0_privatekey(tls->context);
+	X509 *certificate = make_certificate(key, extension, issued_s);
+	const bool good =
+		certificate != NULL && SSL_CTX_use_certificate(tls->context, certificate) == 1;
+	X509_free(certificate);
+	ERR_clear_error();
+	return good ? CS_OK : cs_fail(why, CS_ERR_CRYPTO, "a certificate cannot be made");
 }
 
 void node_tls_free(struct node_tls *tls)
@@ -150,6 +206,51 @@ static bool read_id(const struct node_link *link, struct cs_address *id)
 	if (good)
 		*id = cmt_address(&key);
 	return good;
+}
+
+static bool read_time(uint64_t *time_s, const X509 *certificate)
+{
+	struct tm tm;
+	if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &tm) != 1)
+		return false;
+	const time_t at = timegm(&tm);
+	*time_s = at > 0 ? (uint64_t)at : 0;
+	return at > 0;
+}
+
+/* NULL: none. The first, where somebody put several. */
+static const ASN1_OCTET_STRING *find_extension(const X509 *certificate)
+{
+	ASN1_OBJECT *oid = OBJ_txt2obj(EVIDENCE_OID, 1);
+	const int at = oid == NULL ? -1 : X509_get_ext_by_OBJ(certificate, oid, -1);
+	ASN1_OBJECT_free(oid);
+	return at < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(certificate, at));
+}
+
+enum cs_err node_link_shown(const struct node_link *link, struct node_attest_shown *out)
+{
+	X509 *certificate = SSL_get1_peer_certificate(link->ssl);
+	const ASN1_OCTET_STRING *found = certificate == NULL ? NULL : find_extension(certificate);
+	uint8_t *der = NULL;
+	const int spki =
+		certificate == NULL ? -1 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	const int size = found == NULL ? 0 : ASN1_STRING_length(found);
+	enum cs_err err = spki > 0 && (size_t)spki <= sizeof out->spki &&
+					  read_time(&out->issued_s, certificate)
+				  ? CS_OK
+				  : CS_ERR_MALFORMED;
+	if (err == CS_OK && (size_t)size > sizeof out->extension)
+		err = CS_ERR_TOO_LARGE;
+	if (err == CS_OK) {
+		memcpy(out->spki, der, (size_t)spki);
+		out->spki_size = (size_t)spki;
+		out->extension_size = (size_t)size;
+		if (size > 0)
+			memcpy(out->extension, ASN1_STRING_get0_data(found), (size_t)size);
+	}
+	OPENSSL_free(der);
+	X509_free(certificate);
+	return err;
 }
 
 /* False: nothing more may be done with the link. */

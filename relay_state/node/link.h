@@ -9,6 +9,7 @@
 #include "host/stream.h"
 #include "relay_state/bft/bft.h"
 #include "relay_state/bft/message.h"
+#include "relay_state/node/attest_judge.h"
 #include "relay_state/node/chain_files.h"
 #include "relay_state/node/statesync_message.h"
 
@@ -37,6 +38,13 @@ struct node_tls;
 /* CRYPTO. */
 CS_NODISCARD enum cs_err node_tls_new(struct node_tls **tls, const struct node_key *key,
 				      struct cs_why *why);
+/* DER of the node's own public key. CRYPTO. */
+CS_NODISCARD enum cs_err node_tls_spki(const struct node_tls *tls,
+				       uint8_t spki[NODE_ATTEST_SPKI_SIZE_MAX], size_t *size);
+/* Connections from now on show a certificate with this evidence (TCG DICE's extension 2.23.133.5.4.9), from
+ * issued_s for NODE_ATTEST_LIFE_S. CRYPTO: the old one stays. */
+CS_NODISCARD enum cs_err node_tls_attest(struct node_tls *tls, struct cs_bytes extension,
+					 uint64_t issued_s, struct cs_why *why);
 void node_tls_free(struct node_tls *tls);
 
 struct node_link;
@@ -65,6 +73,9 @@ void node_link_trust_size(struct node_link *link, uint32_t size_max);
 bool node_link_is_ready(const struct node_link *link);
 /* Of a link that is ready. */
 void node_link_exporter(const struct node_link *link, uint8_t out[NODE_LINK_EXPORTER_SIZE]);
+/* What the certificate of a link that is ready says, judged by nobody. MALFORMED, TOO_LARGE. */
+CS_NODISCARD enum cs_err node_link_shown(const struct node_link *link,
+					 struct node_attest_shown *shown);
 /* FULL: more than queued_max would wait, nothing was written; CLOSED: not ready or over; TOO_LARGE:
  * above NODE_FRAME_SIZE_SYNC. may_wait: until the loop's next turn, together with others; the order of
  * frames stays. */

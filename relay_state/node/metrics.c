@@ -45,6 +45,7 @@ enum figure {
 	PARAM_UPDATES,
 	SET_UPDATES,
 	DROPPED,
+	EVIDENCE_REFUSED,
 	ALARMS,
 	EVIDENCE,
 	LOCKED_ROUND,
@@ -126,6 +127,9 @@ static const struct figure_spec {
 	[SET_UPDATES] = {"state_validator_set_updates", "Blocks that changed validators.", COUNTER},
 	[DROPPED] = {"caisson_ledger_messages_dropped_total",
 		     "Messages of consensus that found a peer's queue full.", COUNTER, true},
+	[EVIDENCE_REFUSED] = {"caisson_ledger_peer_evidence_refused_total",
+			      "Connections ended because a peer's evidence was missing or refused.",
+			      COUNTER, true},
 	[ALARMS] = {"caisson_ledger_alarms_total", "Alarms of the engine: see the log.", COUNTER,
 		    true},
 	[EVIDENCE] = {"caisson_ledger_evidence_total", "Evidence that this node found or took.",
@@ -419,6 +423,7 @@ static void collect(void *context)
 	raise_to(m->of[POOL_EVICTED], counts.evicted);
 	raise_to(m->of[POOL_RECHECKED], counts.rechecked);
 	raise_to(m->of[DROPPED], node_peers_dropped(peers));
+	raise_to(m->of[EVIDENCE_REFUSED], node_peers_evidence_refused(peers));
 	for (size_t i = 0; i < CS_LEN(messages); i++) {
 		struct node_traffic traffic = node_peers_traffic(peers, messages[i].kind);
 		raise_to(m->sent[i], traffic.sent);

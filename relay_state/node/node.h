@@ -33,6 +33,9 @@ struct node_options {
 	const char *const *persistent_peers;
 	size_t persistent_peer_count;
 	uint32_t unknown_peers_max;
+	/* As of node_peers_options. */
+	const char *evidence_backend, *evidence_state_folder;
+	const char *evidence_policy, *evidence_collateral, *evidence_roots;
 	/* Times, proposal of the next height, of bft_config; key and history are the node's. */
 	struct bft_config consensus;
 	struct node_statesync_options statesync; /* of a node without a chain */

@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/log.h"
+#include "relay_state/node/attest_maker.h"
 #include "relay_state/node/hello.h"
 
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #define PROOF_PREFIX "caisson/node/validator/v1"
 #define PROOF_SIZE (sizeof PROOF_PREFIX - 1 + 20 + 20 + 32 + NODE_LINK_EXPORTER_SIZE)
 #define TICK_MS 1000u
+/* Collateral is fetched by somebody else, and runs out. */
+#define RELOAD_MS (10u * 60 * 1000)
 
 struct dial {
 	struct cs_address id;
@@ -53,6 +56,11 @@ struct node_peers {
 	void *context;
 	struct node_peers_options options;
 	struct node_tls *tls;
+	uint8_t spki[NODE_ATTEST_SPKI_SIZE_MAX];
+	struct node_maker *maker; /* NULL: no evidence is shown */
+	struct node_judge *judge; /* NULL: none is asked for */
+	uint64_t reload_ms;
+	uint64_t evidence_refused;
 	struct host_listener *listener;
 	struct host_timer *tick;
 	struct dial dials[NODE_DIAL_MAX];
@@ -275,6 +283,84 @@ static void welcome(struct connection *c)
 	p->events.up(p->context, place, c->info.is_validator ? &c->info.validator : NULL);
 }
 
+/* ---- evidence ---- */
+
+static void on_made(void *context, struct cs_bytes extension, uint64_t issued_s)
+{
+	struct node_peers *p = context;
+	struct cs_why why = {{0}};
+	if (node_tls_attest(p->tls, extension, issued_s, &why) != CS_OK)
+		log_error("node.evidence_failed", LOG_TEXT("why", why.text));
+}
+
+/* Before a word is said to it, or heard from it. */
+static bool is_admitted(struct node_peers *p, const struct connection *c)
+{
+	struct node_attest_shown shown;
+	struct node_verdict verdict;
+	char id[NODE_ID_SIZE];
+	if (p->judge == NULL)
+		return true;
+	if (node_link_shown(c->link, &shown) != CS_OK)
+		shown.extension_size = 0;
+	node_judge_peer(p->judge, &verdict, &shown, host_wall_ms() / 1000);
+	node_id_text(id, &c->info.id);
+	if (verdict.is_admitted) {
+		log_info("peer.evidence", LOG_TEXT("id", id), LOG_TEXT("kind", verdict.kind),
+			 LOG_TEXT("build", verdict.label),
+			 LOG_BOOL("insecure", verdict.is_insecure));
+		return true;
+	}
+	p->evidence_refused++;
+	log_warn("peer.evidence_refused", LOG_TEXT("id", id), LOG_TEXT("kind", verdict.kind),
+		 LOG_TEXT("check", verdict.check), LOG_TEXT("why", verdict.detail));
+	return false;
+}
+
+static void reload(struct node_peers *p)
+{
+	struct cs_why why = {{0}};
+	if (p->judge == NULL || host_now_ms() < p->reload_ms)
+		return;
+	p->reload_ms = host_now_ms() + RELOAD_MS;
+	if (node_judge_reload(p->judge, &why) != CS_OK)
+		log_error("node.collateral_failed", LOG_TEXT("why", why.text));
+}
+
+static enum cs_err start_maker(struct node_peers *p, struct cs_why *why)
+{
+	const struct node_peers_options *o = &p->options;
+	size_t size = 0;
+	CS_TRY(node_tls_spki(p->tls, p->spki, &size));
+	const struct node_maker_options options = {.backend = o->evidence_backend,
+						   .state_folder = o->evidence_state_folder,
+						   .spki = cs_bytes(p->spki, size),
+						   .genesis_hash = o->genesis_hash};
+	if (strcmp(o->evidence_backend, "simulated") == 0)
+		log_warn("node.insecure",
+			 LOG_TEXT("what", "simulated evidence: anybody can write it"));
+	return node_maker_new(&p->maker, p->loop, &options, on_made, p, why);
+}
+
+static enum cs_err start_evidence(struct node_peers *p, struct cs_why *why)
+{
+	const struct node_peers_options *o = &p->options;
+	const struct node_judge_options options = {.policy_file = o->evidence_policy,
+						   .collateral = o->evidence_collateral,
+						   .roots = o->evidence_roots,
+						   .genesis_hash = o->genesis_hash};
+	if (o->evidence_backend != NULL)
+		CS_TRY(start_maker(p, why));
+	if (o->evidence_policy == NULL)
+		return CS_OK;
+	CS_TRY(node_judge_new(&p->judge, &options, why));
+	p->reload_ms = host_now_ms() + RELOAD_MS;
+	if (node_judge_is_insecure(p->judge))
+		log_warn("node.insecure",
+			 LOG_TEXT("what", "the evidence policy has an insecure_accept_ option"));
+	return CS_OK;
+}
+
 /* ---- what a link says ---- */
 
 static void on_ready(void *context, const struct cs_address *id)
@@ -287,6 +373,8 @@ static void on_ready(void *context, const struct cs_address *id)
 		return drop(c, "it is this node");
 	if (is_banned(c->peers, id))
 		return drop(c, "it is banned");
+	if (!is_admitted(c->peers, c))
+		return drop(c, "its evidence is refused");
 	say_hello(c);
 }
 
@@ -421,6 +509,7 @@ static void on_dial(void *context)
 static void on_tick(void *context)
 {
 	struct node_peers *p = context;
+	reload(p);
 	for (size_t i = 0; i < CS_LEN(p->connections); i++) {
 		struct connection *c = p->connections[i];
 		uint64_t patience = c != NULL && c->stage == STAGE_STRANGER
@@ -460,6 +549,7 @@ static enum cs_err start(struct node_peers *p, struct cs_why *why)
 {
 	struct host_address address;
 	CS_TRY(node_tls_new(&p->tls, p->options.node_key, why));
+	CS_TRY(start_evidence(p, why));
 	CS_TRY(host_address_parse(&address, p->options.listen, why));
 	CS_TRY(host_listener_new(&p->listener, p->loop, &address, on_accepted, p, why));
 	for (size_t i = 0; i < p->options.dial_count; i++)
@@ -571,6 +661,11 @@ uint64_t node_peers_dropped(const struct node_peers *p)
 	return p->dropped;
 }
 
+uint64_t node_peers_evidence_refused(const struct node_peers *p)
+{
+	return p->evidence_refused;
+}
+
 void node_peers_free(struct node_peers *p)
 {
 	if (p == NULL)
@@ -586,6 +681,8 @@ void node_peers_free(struct node_peers *p)
 	}
 	host_timer_free(p->tick);
 	host_listener_free(p->listener);
+	node_maker_free(p->maker);
+	node_judge_free(p->judge);
 	node_tls_free(p->tls);
 	free(p);
 }

@@ -58,6 +58,9 @@ struct node_peers_options {
 	const struct cmt_chain_id *chain_id;
 	const struct cs_hash *genesis_hash;
 	const char *moniker;
+	/* Evidence (attest_maker.h, attest_judge.h). NULL: this node shows none; asks for none. */
+	const char *evidence_backend, *evidence_state_folder;
+	const char *evidence_policy, *evidence_collateral, *evidence_roots;
 	bool takes_chunks; /* this node asks for snapshots: frames up to NODE_FRAME_SIZE_SYNC */
 };
 
@@ -102,6 +105,8 @@ struct node_traffic {
 struct node_traffic node_peers_traffic(const struct node_peers *peers, uint32_t kind);
 /* Messages dropped because a queue was full. */
 uint64_t node_peers_dropped(const struct node_peers *peers);
+/* Connections that were ended because their evidence was missing or refused. */
+uint64_t node_peers_evidence_refused(const struct node_peers *peers);
 /* No event after it; not inside its events. NULL is allowed. */
 void node_peers_free(struct node_peers *peers);
 

@@ -398,7 +398,7 @@ static const struct rpc_method methods[] = {
 	{"broadcast_evidence", rpc_run_broadcast_evidence, NAMES("evidence"), false},
 	{"unconfirmed_txs", run_unconfirmed_txs, NAMES("limit"), false},
 	{"num_unconfirmed_txs", run_num_unconfirmed_txs, NAMES(), false},
-	{"caisson_time", rpc_run_caisson_time, NAMES("nonce"), false},
+	{"caisson_time", rpc_run_caisson_time, NAMES("nonce", "lineage", "key"), false},
 	{"subscribe", rpc_subscribe, NAMES("query"), true},
 	{"unsubscribe", rpc_unsubscribe, NAMES("query"), true},
 	{"unsubscribe_all", rpc_unsubscribe_all, NAMES(), true},

@@ -520,16 +520,21 @@ static void on_txs_available(void *context)
 
 struct node_peers_options node_peers_options_of(struct node *n)
 {
-	return (struct node_peers_options){.listen = n->options.p2p_listen,
-					   .dial = n->options.persistent_peers,
-					   .dial_count = n->options.persistent_peer_count,
-					   .unknown_max = n->options.unknown_peers_max,
-					   .node_key = &n->node_key,
-					   .validator_key =
-						   n->has_validator_key ? &n->validator_key : NULL,
-					   .chain_id = &n->genesis.chain_id,
-					   .genesis_hash = &n->genesis.hash,
-					   .moniker = n->options.moniker};
+	return (struct node_peers_options){
+		.listen = n->options.p2p_listen,
+		.dial = n->options.persistent_peers,
+		.dial_count = n->options.persistent_peer_count,
+		.unknown_max = n->options.unknown_peers_max,
+		.node_key = &n->node_key,
+		.validator_key = n->has_validator_key ? &n->validator_key : NULL,
+		.chain_id = &n->genesis.chain_id,
+		.genesis_hash = &n->genesis.hash,
+		.moniker = n->options.moniker,
+		.evidence_backend = n->options.evidence_backend,
+		.evidence_state_folder = n->options.evidence_state_folder,
+		.evidence_policy = n->options.evidence_policy,
+		.evidence_collateral = n->options.evidence_collateral,
+		.evidence_roots = n->options.evidence_roots};
 }
 
 static enum cs_err open_engine(struct node *n, struct cs_why *why)

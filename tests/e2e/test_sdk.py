@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from lib import chains, crypto, sdk
+from lib.tools import find_build
 from lib.world import World
 
 TIMEOUT_S = 500
@@ -54,6 +57,44 @@ def test_python(world):
 def test_typescript(world, tmp_path):
     built = sdk.build_typescript(tmp_path)
     run_live(world, [sdk.node(), "--test", built / "test" / "live.js"], sdk.TYPESCRIPT)
+
+
+def test_c(world):
+    run_live(world, [find_build() / "sdk" / "c" / "sdk_c_live"], sdk.C)
+
+
+def test_the_examples_in_c(world, tmp_path):
+    """Compiled by what was installed."""
+    installed = sdk.install_c(tmp_path / "prefix")
+    gateway, home, abroad = world.gateways[0], *(describe(world, i) for i in range(2))
+    run = {name: sdk.compile_c(sdk.C / "examples" / f"{name}.c", tmp_path / name, installed) for name in ("transfer", "prepare", "verify", "events")}
+    environment = {"CAISSON_URL": gateway.url, "CAISSON_API_KEY_FILE": str(gateway.key_file)}
+
+    def example(name: str, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([run[name], *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env={**os.environ, **environment})
+
+    sent = example("transfer", f"{abroad['chain']}:{abroad['friend']}", "7")
+    assert sent.returncode == 0 and "delivery_included" in sent.stdout, sent.stdout + sent.stderr
+    message_id, state = sent.stdout.splitlines()[-1].split(": ")
+    assert state == "finalized"
+
+    prepared = example("prepare", f"{abroad['chain']}:{abroad['app']}", "from the example", home["user"])
+    assert prepared.returncode == 0, prepared.stderr
+    assert json.loads(prepared.stdout)["transactions"][0]["what"] == "sendMessage"
+    assert example("prepare", "nobody", "x", home["user"]).returncode == 3
+
+    file = tmp_path / "envelope.json"
+    file.write_text(json.dumps(gateway.get(f"/v1/messages/{message_id}/envelope")))
+    keys = [home["public_key"], abroad["public_key"]]
+    good = example("verify", str(file), *keys, "--insecure-domain")
+    assert good.returncode == 0 and "outcome   delivered" in good.stdout and "INSECURE" in good.stdout, good.stdout
+    for arguments in (keys, [*reversed(keys), "--insecure-domain"]):
+        bad = example("verify", str(file), *arguments)
+        assert bad.returncode == 6 and "does NOT verify" in bad.stdout
+
+    seen = example("events", "0", "3")
+    assert seen.returncode == 0, seen.stderr
+    assert [json.loads(line)["cursor"] for line in seen.stdout.splitlines()] == [1, 2, 3] and seen.stderr == "3\n"
 
 
 def test_no_api_key_in_what_the_gateways_log(world):

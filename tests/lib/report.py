@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .crypto import keccak, word
 
-ROLES = ("bridge-enclave", "oracle-enclave", "key-server", "guard", "worker")
+ROLES = ("bridge-enclave", "oracle-enclave", "key-server", "guard", "worker", "ledger-node")
 
 
 def tag(text: str) -> bytes:

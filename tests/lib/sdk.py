@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .tools import ROOT, Missing, find_tool
+from .tools import ROOT, Missing, find_build, find_tool
 
 PYTHON = ROOT / "sdk" / "python"
 TYPESCRIPT = ROOT / "sdk" / "typescript"
+C = ROOT / "sdk" / "c"
 
 
 def python() -> str:
@@ -50,4 +51,27 @@ def build_typescript(folder: Path) -> Path:
     packed = run(["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", out], TYPESCRIPT).strip()
     shutil.unpack_archive(out / packed, out)
     (out / "package").rename(packages / "@caisson" / "sdk")
+    return out
+
+
+def install_c(prefix: Path) -> dict[str, str]:
+    """libcaisson as somebody installs it, and the environment in which pkg-config finds it there."""
+    run(["cmake", "--install", find_build(), "--component", "sdk-c", "--prefix", prefix], ROOT)
+    found, = prefix.glob("**/caisson.pc")
+    return {"PKG_CONFIG_PATH": str(found.parent)}
+
+
+def compile_c(source: Path, out: Path, installed: dict[str, str], static: bool = False) -> Path:
+    """A program of one file, by the compiler and pkg-config alone."""
+    def pkg_config(*arguments: str) -> list[str]:
+        return run(["pkg-config", *arguments], out.parent, **installed).split()
+
+    flags = pkg_config("--cflags", "--libs", "caisson")
+    if static:
+        # Of libcaisson alone: Debian has no static form of all that libcurl needs.
+        needed = pkg_config("--libs", *pkg_config("--print-requires-private", "caisson"))
+        flags = ["-l:libcaisson.a" if flag == "-lcaisson" else flag for flag in flags] + needed
+    else:
+        flags.append(f"-Wl,-rpath,{Path(installed['PKG_CONFIG_PATH']).parent}")
+    run(["cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, *flags, "-o", out], out.parent)
     return out

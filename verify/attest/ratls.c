@@ -87,7 +87,7 @@ static enum cs_err claims_read(struct ratls_evidence *out, struct cs_why *why)
 	return err == CS_OK ? CS_OK : cs_fail(why, err, "the claims' caisson-report");
 }
 
-static enum cs_err tagged_read(struct ratls_evidence *out, struct cs_bytes value)
+static enum cs_err tagged_split(struct ratls_evidence *out, struct cs_bytes value)
 {
 	struct cs_cbor cbor;
 	uint64_t tag;
@@ -105,6 +105,18 @@ static enum cs_err tagged_read(struct ratls_evidence *out, struct cs_bytes value
 	return cs_cbor_end(&cbor);
 }
 
+enum cs_err ratls_tagged_read(struct ratls_evidence *out, struct cs_bytes extension,
+			      struct cs_why *why)
+{
+	struct ratls_evidence found = {.form = RATLS_TCG_DICE};
+	const enum cs_err err = tagged_split(&found, extension);
+	if (err != CS_OK)
+		return cs_fail(why, err, "the extension 2.23.133.5.4.9");
+	CS_TRY(claims_read(&found, why));
+	*out = found;
+	return CS_OK;
+}
+
 /* ---- finding ---- */
 
 static bool extension(struct cs_bytes *value, const struct x509_certificate *certificate,
@@ -120,10 +132,7 @@ enum cs_err ratls_find(struct ratls_evidence *out, const struct x509_certificate
 	struct ratls_evidence found = {.form = RATLS_TCG_DICE};
 	struct cs_bytes value;
 	if (extension(&value, certificate, CS_BYTES_OF(oid_tcg_dice))) {
-		const enum cs_err err = tagged_read(&found, value);
-		if (err != CS_OK)
-			return cs_fail(why, err, "the extension 2.23.133.5.4.9");
-		CS_TRY(claims_read(&found, why));
+		CS_TRY(ratls_tagged_read(&found, value, why));
 	} else if (extension(&value, certificate, gramine) ||
 		   extension(&value, certificate, cs_bytes(gramine.p + 2, gramine.n - 2))) {
 		found.form = RATLS_GRAMINE;
@@ -171,8 +180,8 @@ static bool key_pem(struct cs_buf *buf, struct cs_bytes spki)
 	return cs_buf_end(buf) == CS_OK;
 }
 
-static void check_binding(struct attest_result *result, const struct ratls_evidence *found,
-			  struct cs_bytes spki)
+void ratls_check_binding(struct attest_result *result, const struct ratls_evidence *found,
+			 struct cs_bytes spki)
 {
 	uint8_t memory[2 * PEM_KEY_SIZE_MAX];
 	struct cs_digest digest;
@@ -262,6 +271,6 @@ enum cs_err ratls_verify(struct attest_work *work, struct cs_bytes der)
 	if (found.report.p != NULL)
 		attest_claim_bytes(result, "caisson_report", found.report);
 	CS_TRY(attest_verify_inside(work, &inner));
-	check_binding(result, &found, certificate.key.spki);
+	ratls_check_binding(result, &found, certificate.key.spki);
 	return CS_OK;
 }

@@ -5,6 +5,7 @@
 #ifndef ATTEST_RATLS_H
 #define ATTEST_RATLS_H
 
+#include "verify/attest/evidence.h"
 #include "verify/attest/x509.h"
 
 enum ratls_form {
@@ -30,5 +31,14 @@ struct ratls_evidence {
  * without the key's hash; INVALID: a hash, or a report of ours, of another length; and the errors of core/cbor.h. */
 CS_NODISCARD enum cs_err ratls_find(struct ratls_evidence *out,
 				    const struct x509_certificate *certificate, struct cs_why *why);
+
+/* For certificates with keys that x509.h does not read, whose extensions and SPKI somebody else found:
+ * TCG DICE's extension, without the certificate. Views; same errors. */
+CS_NODISCARD enum cs_err ratls_tagged_read(struct ratls_evidence *out, struct cs_bytes extension,
+					   struct cs_why *why);
+/* Adds the checks "ratls-claims" and "ratls-key" to the result of what was found: report data and claims
+ * are of this key (DER of SubjectPublicKeyInfo). */
+void ratls_check_binding(struct attest_result *result, const struct ratls_evidence *found,
+			 struct cs_bytes spki);
 
 #endif

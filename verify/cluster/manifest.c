@@ -352,8 +352,10 @@ static enum cs_err read_ledger(struct cluster_manifest *m, const struct cs_json 
 			       : cs_fail(why, CS_ERR_INVALID,
 					 "ledger is of time [\"ledger\"] alone");
 	CS_TRY(cs_json_member(&json, body, "ledger", CS_JSON_OBJECT, why));
-	CS_TRY(ONLY(json, why, "clock_error_s", "quorum", "time_keys"));
+	CS_TRY(ONLY(json, why, "anchor", "clock_error_s", "quorum", "time_keys"));
 	CS_TRY(verify_clock_source_read(&m->time, json, why));
+	if (cs_json_find(json, "anchor") != NULL)
+		CS_TRY(cs_json_member_bool(&m->ledger_anchor, json, "anchor", why));
 	/* A certificate begins by the low end of the time and ends by the high one: each is wrong by so
 	 * much, and what is left has to be renewed at its half. */
 	if (m->worker_life_s <= 4 * m->time.error_s)
@@ -521,6 +523,9 @@ static enum cs_err check_lineage(struct cluster_manifest *m, const struct cs_has
 	if (m->insecure_host_time && !before->insecure_host_time)
 		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
 			       "this lineage takes its time from a ledger");
+	if (!m->ledger_anchor && before->ledger_anchor)
+		return cs_fail(why, CS_ERR_INSECURE_REFUSED,
+			       "this lineage anchors its key servers on a ledger");
 	m->insecure = before->insecure;
 	memcpy(m->hashes, before->hashes, sizeof m->hashes);
 	m->hashes[m->number - 1] = m->hash;

@@ -76,7 +76,9 @@ struct cluster_manifest {
 	/* Time is the host's word; else the ledger's. */
 	bool insecure_host_time;
 	struct verify_clock_source time; /* zeros with the host's */
-	uint64_t peer_number_min;        /* peers under older manifests are refused */
+	/* Nothing leaves a key server that the ledger's anchor does not stand behind. */
+	bool ledger_anchor;
+	uint64_t peer_number_min; /* peers under older manifests are refused */
 	size_t threshold;
 	size_t administrator_count;
 	struct cs_hash administrators[CLUSTER_ADMINISTRATORS_MAX]; /* x of BIP-340 */
@@ -101,7 +103,7 @@ struct cluster_manifest {
  * arena, which outlives the manifest. Errors as of enclave/manifest.h: the codes of the form;
  * WRONG_LINEAGE when it does not follow; BAD_SIGNATURE, WRONG_KEY (not an administrator), DUPLICATE,
  * UNAUTHORIZED (fewer than k); INSECURE_REFUSED: something insecure in a lineage that was not,
- * the host's time in one that had the ledger's. */
+ * the host's time in one that had the ledger's, no anchor in one that had it. */
 CS_NODISCARD enum cs_err cluster_manifest_read(struct cluster_manifest *out, struct cs_bytes file,
 					       const struct cluster_manifest *before,
 					       const struct cs_sig *sig, struct cs_arena *arena,

@@ -127,7 +127,8 @@ static void put_ledger(struct cs_buf *out, struct scene *s, const struct scene_m
 	}
 	if (!has_ledger(text))
 		return;
-	cs_put_text(out, "\"ledger\":{\"clock_error_s\":2,\"quorum\":2,\"time_keys\":[");
+	cs_put_text(out, "\"ledger\":{%s\"clock_error_s\":2,\"quorum\":2,\"time_keys\":[",
+		    text->anchor ? "\"anchor\":true," : "");
 	for (unsigned i = 0; i < SCENE_TIME_KEYS; i++) {
 		struct cs_hash x;
 		char hex[65];

@@ -59,6 +59,7 @@ struct scene_manifest {
 	unsigned signers;
 	bool secure; /* nothing insecure in it */
 	bool ledger; /* time is the ledger's, as of all that is secure */
+	bool anchor; /* … and keeps the key server's anchor */
 	const char
 		*ledger_text; /* the manifest's object of that name; NULL: with the scene's keys */
 	char not_after_of;    /* the build whose time ends at SCENE_NOW + 100; 0: none */

@@ -1,0 +1,133 @@
+"""docker/: what can be held against the files without an engine. Each image has the libraries of its programs, and each container of the
+compose file is shut as far as it can be."""
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from lib.tools import ROOT, Missing, find_build
+
+FOLDER = ROOT / "docker"
+STAGES = ["gateway", "enclave", "oracle", "cluster", "ledger"]
+OURS = {f"gateway{n}" for n in (1, 2)} | {f"enclave{n}" for n in (1, 2)} | {f"chain{n}" for n in (1, 2)} | {f"ledger{n}" for n in (1, 2, 3, 4)}
+# In every image of Debian, without being named.
+ESSENTIAL = {"libc6", "libgcc-s1", "zlib1g", "libzstd1"}
+
+
+def stages() -> dict[str, str]:
+    """Each stage's text after those that it is from."""
+    found: dict[str, str] = {"$BASE": ""}
+    text = (FOLDER / "Dockerfile").read_text().replace("\\\n", " ")
+    for parent, name, body in re.findall(r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)", text, re.M | re.S):
+        found[name] = found[parent] + body
+    return found
+
+
+def packages(body: str) -> set[str]:
+    found: set[str] = set()
+    for line in re.findall(r"install -y --no-install-recommends(.*?)&&", body):
+        found |= set(shlex.split(line))
+    return found
+
+
+def programs(body: str) -> set[str]:
+    return set(re.findall(r"/out/usr/local/bin/(\S+)", body))
+
+
+@functools.cache
+def libraries(program: str) -> frozenset[str]:
+    said = subprocess.run(["readelf", "-d", find_build() / "bin" / program], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"NEEDED.*\[(.*)\]", said)
+    return frozenset(name for name in found if not re.match(r"lib(asan|ubsan|tsan)|ld-linux", name))
+
+
+@functools.cache
+def owners() -> dict[str, str]:
+    """The package of Debian that has each library: one question for all of them, because dpkg-query reads every list each time."""
+    if shutil.which("dpkg-query") is None:
+        raise Missing("dpkg-query", "it tells which package of Debian has a library")
+    wanted = set().union(*(libraries(program) for stage in STAGES for program in programs(stages()[stage])))
+    said = subprocess.run(["dpkg-query", "-S", *(f"/*lib/x86_64-linux-gnu/{name}" for name in sorted(wanted))], capture_output=True, text=True,
+                          check=False).stdout
+    return {line.split("/")[-1]: line.split(":")[0] for line in said.splitlines()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_image_has_every_library_that_its_programs_name(stage):
+    body = stages()[stage]
+    needed = set().union(*(libraries(program) for program in programs(body)))
+    assert needed
+    lacking = {name: owners().get(name) for name in needed if owners().get(name) not in packages(body) | ESSENTIAL}
+    assert lacking == {}, f"{stage} lacks packages"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_image_has_no_root_and_a_healthcheck(stage):
+    body = stages()[stage]
+    assert re.findall(r"^USER (\S+)", body, re.M)[-1] == "10001:10001"
+    assert len(re.findall(r"^HEALTHCHECK ", body, re.M)) == 1 and len(re.findall(r"^CMD \[", body, re.M)) == 1
+    for words in re.findall(r"CMD \[(.*)\]", body):
+        program = words.split(",")[0].strip().strip('"')
+        assert program in programs(body) | {"test"}, program
+
+
+def test_programs_with_secrets_of_others_are_in_no_image_of_the_enclave():
+    assert programs(stages()["enclave"]) == {"caisson", "caisson-enclave"}
+    assert "caisson-enclave" not in programs(stages()["gateway"])
+
+
+def load(path) -> dict:
+    """PyYAML is in the environment of the OpenAPI tests."""
+    python = ROOT / "build" / "tools" / "venv-openapi" / "bin" / "python"
+    if not python.exists():
+        raise Missing("venv-openapi", "script/install test")
+    code = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
+    return json.loads(subprocess.run([python, "-c", code], input=path.read_text(), capture_output=True, text=True, check=True).stdout)
+
+
+@functools.cache
+def compose() -> dict:
+    return load(FOLDER / "compose.yml")
+
+
+def test_every_container_is_shut_as_far_as_it_can_be():
+    services = compose()["services"]
+    assert set(services) == OURS | {"prometheus", "grafana"}
+    for name, service in services.items():
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"] and not service["user"].startswith("0"), name
+        assert not {"privileged", "cap_add", "devices", "pid", "ipc"} & set(service), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        assert (service.get("profiles") == ["metrics"]) == (name not in OURS), name
+        if name in OURS:
+            assert service["build"]["target"] in STAGES and (FOLDER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_an_enclave_has_no_network_and_sees_no_key_and_no_journal():
+    for n in (1, 2):
+        enclave = compose()["services"][f"enclave{n}"]
+        assert enclave["network_mode"] == "none" and "ports" not in enclave and "networks" not in enclave
+        inside = {volume.split(":")[1]: volume.split(":")[2:] for volume in enclave["volumes"]}
+        assert set(inside) == {"/run/caisson"} | {f"/var/lib/caisson/{what}" for what in ("gateway.toml", "manifests", "seal")}
+        assert all(how == ["ro"] for where, how in inside.items() if where != "/run/caisson")
+        assert not any("enclave" in volume.split(":")[0] and volume.startswith("./") for volume in compose()["services"][f"gateway{n}"]["volumes"])
+
+
+def test_what_is_mounted_from_the_repository_exists_and_the_targets_are_services():
+    for name, service in compose()["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("./") and not source.startswith("./bridge/"):
+                assert (FOLDER / source).exists(), (name, source)
+            elif not source.startswith("./"):
+                assert source in compose()["volumes"], (name, source)
+    targets = load(FOLDER / "prometheus" / "prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
+    for target in targets:
+        name, port = target.split(":")
+        assert any(p.endswith(f":{port}") for p in compose()["services"][name]["ports"])
