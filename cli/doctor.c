@@ -193,6 +193,28 @@ static void check_chain(struct doctor *doctor, const json_t *chain)
 	check_clock(doctor, chain);
 }
 
+static void check_attested(struct doctor *doctor, const json_t *peer)
+{
+	const json_t *attested = json_object_get(peer, "attested");
+	const char *state = cli_text_of(attested, "state");
+	const char *why = cli_text_of(attested, "why");
+	const bool accepted = strcmp(state, "accepted") == 0;
+	const bool insecure = is_true(attested, "insecure");
+	if (!json_is_object(attested) || strcmp(state, "off") == 0)
+		return;
+	say(doctor,
+	    !accepted  ? BAD
+	    : insecure ? WARN
+		       : FINE,
+	    "attested",
+	    accepted ? "nothing of it is for production: a policy without insecure_accept_…"
+		     : "nothing of it is taken meanwhile: `caisson attest connect` with the same "
+		       "policy shows each check",
+	    "%s: its enclave is %s%s%s%s%s", cli_text_of(peer, "name"), state,
+	    accepted ? ", evidence of kind " : "", accepted ? cli_text_of(attested, "kind") : "",
+	    why[0] ? ": " : "", why);
+}
+
 static void check_rest(struct doctor *doctor, const json_t *status)
 {
 	const json_t *peers = json_object_get(status, "peers");
@@ -209,6 +231,7 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 		    : waiting == 0 ? "not asked for anything yet"
 				   : "not reached",
 		    waiting);
+		check_attested(doctor, peer);
 	}
 	for (size_t i = 0; i < json_array_size(paused); i++) {
 		const json_t *pause = json_array_get(paused, i);

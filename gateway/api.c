@@ -181,9 +181,10 @@ static json_t *peers_json(struct gateway *gateway)
 		    !peer->config)
 			continue;
 		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:b,s:I}", "name", peer->name, "url",
+				      json_pack("{s:s,s:s,s:b,s:I,s:o}", "name", peer->name, "url",
 						peer->config->url, "reachable", peer->reachable,
-						"waiting", (json_int_t)waiting));
+						"waiting", (json_int_t)waiting, "attested",
+						gateway_attested_json(peer)));
 	}
 	return list;
 }

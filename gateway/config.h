@@ -39,10 +39,22 @@ struct gateway_chain_config {
 	struct cs_address token;
 };
 
+/* How the enclave behind a peer is looked at. */
+struct gateway_peer_attested {
+	const char *place;      /* HOST:PORT of its attested port; NULL: it is not */
+	const char *policy;     /* file; NULL without place alone */
+	const char *collateral; /* file or folder; NULL: none */
+	const char *roots;      /* file; NULL: none */
+	struct cs_hash lineage; /* ours where the file names none */
+	bool has_lineage;       /* the file names one */
+	unsigned every_s;
+};
+
 struct gateway_peer_config {
 	const char *name;
 	const char *url;
 	const char *api_key_file;
+	struct gateway_peer_attested attested;
 	const char *chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
 };

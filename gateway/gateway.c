@@ -121,6 +121,7 @@ static void tick(void *context)
 		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
 			log_warn("journal.tidy_failed");
 	}
+	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway_accounts_look(&gateway->chains[i]);
@@ -213,6 +214,11 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	for (size_t i = 0; i < config->peer_count; i++)
 		CS_TRY(gateway_peer_load(&gateway->peers[gateway->peer_count++], gateway,
 					 &config->peers[i], why));
+	for (size_t i = 0; i < gateway->peer_count; i++) {
+		struct gateway_peer *peer = &gateway->peers[i];
+		gateway_attested_configure(peer);
+		peer->attested_told = peer->attested.state;
+	}
 	struct gateway_peer *self = &gateway->peers[gateway->peer_count++];
 	self->gateway = gateway;
 	self->name = "";
@@ -290,6 +296,7 @@ void gateway_stop(struct gateway *gateway)
 			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
 		free(chain->operator_key);
 	}
+	gateway_attested_stop(gateway);
 	gateway_events_stop(gateway);
 	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);

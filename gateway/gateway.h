@@ -15,6 +15,7 @@
 #include "adapters/parts.h"
 #include "adapters/providers.h"
 #include "adapters/sender.h"
+#include "gateway/attested_check.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
@@ -67,6 +68,10 @@ struct gateway_peer {
 	bool reachable; /* as the newest call says */
 	bool is_judged; /* there was a call */
 	bool gone; /* the configuration has it no more */
+	struct gateway_attested_peer attested;       /* its enclave */
+	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
+	enum gateway_attested attested_told;         /* the state that was told last */
+	struct gateway_attested_check *attested_check; /* NULL: it is not being asked */
 };
 
 /* What one local chain does with one remote. */
@@ -461,6 +466,21 @@ CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);
+
+/* ---- attested.c: the enclaves behind the peers ---- */
+#define GATEWAY_EVENT_PEER_ATTESTED "peer.attested"
+/* After its configuration was set or taken away. What is known holds if it would be asked the same, and it
+ * is asked anew at once; else it begins again. */
+void gateway_attested_configure(struct gateway_peer *peer);
+/* Asks whom it is time for, and tells what changed. */
+void gateway_attested_tick(struct gateway *gateway);
+void gateway_attested_stop(struct gateway *gateway);
+/* NOT_ATTESTED: nothing of the peer is taken. */
+CS_NODISCARD enum cs_err gateway_attested_gate(const struct gateway_peer *peer, struct cs_why *why);
+/* The key that signed a statement of the peer is one of its attested enclave, or nobody wants to know. */
+bool gateway_attested_has_key(struct gateway_peer *peer, const struct cs_hash *signer,
+			      uint64_t epoch, const struct cs_hash *x);
+json_t *gateway_attested_json(const struct gateway_peer *peer);
 
 /* ---- ledger.c: the bridge's ledger, where the configuration names one ---- */
 /* With chains and routes made. */

@@ -15,6 +15,7 @@
 #define FOR_GOOD "reverted-for-good"
 #define INSECURE "caisson_enclave_insecure"
 #define INSECURE_HELP "1: what weakens trust, by its name; any: at least one of them."
+#define ATTESTED "caisson_peer_attested"
 #define LABELS(...) ((const struct host_metric_label[HOST_METRIC_LABELS_MAX]){__VA_ARGS__})
 
 static struct host_metric *series(struct gateway *gateway, enum host_metric_kind kind,
@@ -406,6 +407,23 @@ static void collect_peer(struct gateway *gateway, const struct gateway_peer *pee
 		      LABELS({"peer", peer->name}), (double)waiting);
 }
 
+/* The series of a peer that is not looked at any more stay, at 0. */
+static void collect_attested(struct gateway *gateway, const struct gateway_peer *peer)
+{
+	const struct gateway_attested_peer *attested = &peer->attested;
+	if (attested->state == GATEWAY_ATTESTED_OFF)
+		return;
+	gauge(gateway, ATTESTED, "1: what its enclave showed is accepted; 0: nothing is taken.",
+	      LABELS({"peer", peer->name}), attested->state == GATEWAY_ATTESTED_ACCEPTED);
+	for (unsigned i = 0; i < GATEWAY_ANSWER_COUNT; i++)
+		count_up_to(gateway, "caisson_peer_attested_answers_total",
+			    "Looks at a peer's enclave by what they came to.",
+			    LABELS({"peer", peer->name},
+				   {"answer",
+				    gateway_attested_answer_name((enum gateway_attested_answer)i)}),
+			    attested->answers[i]);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -421,8 +439,11 @@ static void collect(void *context)
 		    figures.commits);
 	gateway_ledger_collect(gateway);
 	gateway_webhooks_collect(gateway);
-	for (size_t i = 0; i < gateway->peer_count; i++)
+	host_metrics_clear(gateway->metrics, ATTESTED);
+	for (size_t i = 0; i < gateway->peer_count; i++) {
 		collect_peer(gateway, &gateway->peers[i]);
+		collect_attested(gateway, &gateway->peers[i]);
+	}
 }
 
 void gateway_metrics_start(struct gateway *gateway)

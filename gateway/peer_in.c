@@ -2,7 +2,8 @@
  * remote's key signed it, so that a peer, or whoever has its API key, can put nothing in the place of
  * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
  * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
- * it; one whose key is not learned yet waits, and what is behind it too. */
+ * it; one whose key is not learned yet waits, and what is behind it too. So does everything of a peer
+ * whose enclave is to be seen and is not accepted (attested.c). */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct take {
 	struct cs_why *why;              /* of what ends all of it */
 	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
 	uint64_t epoch;
+	bool held; /* the peer's enclave has not shown the key of a statement */
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -43,7 +45,17 @@ static struct gateway_route *route_of(const struct take *take, const struct cs_h
 	return NULL;
 }
 
-/* NO_KEY: not learned yet. */
+/* Whoever names keys to a contract may name others than the enclave's that was looked at. */
+static enum cs_err check_attested(struct take *take, const struct gateway_statement *st,
+				  const struct cs_hash *key)
+{
+	struct gateway_peer *peer = gateway_peer_named(take->gateway, take->peer);
+	take->held = !peer || !gateway_attested_has_key(peer, &st->statement.signer,
+							st->statement.epoch, key);
+	return take->held ? CS_ERR_NOT_ATTESTED : CS_OK;
+}
+
+/* NO_KEY: not learned yet. NOT_ATTESTED: the peer's enclave has not shown it. */
 static enum cs_err check_signature(struct take *take, struct gateway_route *route,
 				   const struct gateway_statement *st, struct cs_why *why)
 {
@@ -66,7 +78,7 @@ static enum cs_err check_signature(struct take *take, struct gateway_route *rout
 	     domain++) {
 		struct cs_hash digest = wire_digest(&st->statement, domain);
 		if (cs_schnorr_verify(sig, &st->signature, &key, &digest) == CS_OK)
-			return CS_OK;
+			return check_attested(take, st, &key);
 	}
 	return cs_fail(why, CS_ERR_BAD_SIGNATURE, "statement: not signed by the key of epoch %llu",
 		       (unsigned long long)st->statement.epoch);
@@ -470,7 +482,7 @@ static enum cs_err write_items(void *context)
 		cs_arena_rewind(take->arena, mark);
 		if (is_fatal(err))
 			return err;
-		if (take->waits_for)
+		if (take->waits_for || take->held)
 			break;
 		if (err != CS_OK && refused++ < REFUSALS_TOLD)
 			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
@@ -498,7 +510,10 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	struct take take = {
 		.gateway = gateway, .peer = peer, .arena = gateway_arena_new(), .why = why};
 	uint64_t after = 0;
-	enum cs_err err = host_json_known(body, names, "body", why);
+	const struct gateway_peer *from = gateway_peer_named(gateway, peer);
+	enum cs_err err = from ? gateway_attested_gate(from, why) : CS_OK;
+	if (err == CS_OK)
+		err = host_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));
 	take.items = json_object_get(body, "items");
 	const json_t *more = json_object_get(body, "more");

@@ -370,7 +370,10 @@ static void pull(struct gateway_peer *peer)
 	char url[2200];
 	char instance[40] = "";
 	uint64_t consumed = 0;
+	struct cs_why why = {{0}};
+	/* What would not be taken is not asked for. */
 	if (peer->pulling || host_now_ms() < peer->pull_after_ms ||
+	    gateway_attested_gate(peer, &why) != CS_OK ||
 	    gateway_journal_peer(gateway->journal, peer->name, instance, &consumed) != CS_OK)
 		return;
 	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->url, instance,

@@ -76,6 +76,9 @@ export function alarms(status, enclave, now = Date.now()) {
 	for (const peer of status.peers.filter((p) => !p.reachable))
 		found.push(warning(`peer ${peer.name}`, `${peer.name} is not reachable`, `${many(peer.waiting, 'item waits', 'items wait')} for it.`,
 			`Is it up, and does ${new URL(peer.url).host} lead to it?`));
+	for (const peer of status.peers.filter((p) => !['off', 'accepted'].includes(p.attested.state)))
+		found.push(alarm(`attested ${peer.name}`, `Nothing of ${peer.name} is taken`, `Its enclave is ${peer.attested.state}: ${peer.attested.why}.`,
+			'`caisson attest connect` with the same policy shows each check.'));
 	if (status.ledger && status.ledger.conflicts > 0)
 		found.push(alarm('ledger conflicts', 'The bridge’s ledger contradicts this journal', many(status.ledger.conflicts, 'record', 'records'),
 			'Two gateways tell different things of one message: compare them.'));
