@@ -407,14 +407,18 @@ static void collect_peer(struct gateway *gateway, const struct gateway_peer *pee
 		      LABELS({"peer", peer->name}), (double)waiting);
 }
 
-/* The series of a peer that is not looked at any more stay, at 0. */
+/* Of a peer that is not looked at any more all of them are 0. */
 static void collect_attested(struct gateway *gateway, const struct gateway_peer *peer)
 {
 	const struct gateway_attested_peer *attested = &peer->attested;
 	if (attested->state == GATEWAY_ATTESTED_OFF)
 		return;
-	gauge(gateway, ATTESTED, "1: what its enclave showed is accepted; 0: nothing is taken.",
-	      LABELS({"peer", peer->name}), attested->state == GATEWAY_ATTESTED_ACCEPTED);
+	for (unsigned i = GATEWAY_ATTESTED_UNKNOWN; i < GATEWAY_ATTESTED_COUNT; i++)
+		gauge(gateway, ATTESTED,
+		      "1: the state of a peer's enclave; nothing of it is taken unless accepted.",
+		      LABELS({"peer", peer->name},
+			     {"state", gateway_attested_name((enum gateway_attested)i)}),
+		      attested->state == i);
 	for (unsigned i = 0; i < GATEWAY_ANSWER_COUNT; i++)
 		count_up_to(gateway, "caisson_peer_attested_answers_total",
 			    "Looks at a peer's enclave by what they came to.",
