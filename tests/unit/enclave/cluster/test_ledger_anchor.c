@@ -1,8 +1,8 @@
 /* A key server's anchor on the ledger: what leaves when, what proves it, and which states it refuses. The
  * nodes of the ledger are the test: what they have is what it says. */
-#include <stdlib.h>
-
 #include "host.h"
+
+#include <stdlib.h>
 
 /* The ledger, which stays over starts. */
 static struct verify_anchor ledger;
