@@ -60,11 +60,9 @@ static enum cs_err check_place(const char *text, struct cs_why *why)
 	const char *colon = strrchr(text, ':');
 	const char *port = colon ? colon + 1 : "";
 	char *end = NULL;
-	const unsigned long number =
-		port[0] >= '0' && port[0] <= '9' ? strtoul(port, &end, 10) : 0;
+	const unsigned long number = port[0] >= '0' && port[0] <= '9' ? strtoul(port, &end, 10) : 0;
 	if (number == 0 || number > UINT16_MAX || *end || colon == text || text[0] == '-')
-		return cs_fail(why, CS_ERR_INVALID,
-			       "is no HOST:PORT such as gateway.example:8443");
+		return cs_fail(why, CS_ERR_INVALID, "is no HOST:PORT such as gateway.example:8443");
 	return CS_OK;
 }
 
