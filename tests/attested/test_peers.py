@@ -284,3 +284,14 @@ def test_wrong_keys_of_the_file(world, here):
         status, problem = here.request("POST", "/v1/operator/reload")
         assert status == 409 and "peers[0].attested" in problem["detail"] and part in problem["detail"], problem
     assert here.attested()["state"] == "accepted"
+
+
+def test_a_policy_is_checked_with_the_file(world, here):
+    def check():
+        return here.caisson("config", "check", str(here.config))
+
+    assert check().returncode == 0
+    for text, part in (('{"version": 1, "insecure_accept_simulated": true}', "no measurements"), ('{"version": 2}', "attested_policy"), ("", "attested_policy")):
+        (here.folder / "policy.json").write_text(text)
+        done = check()
+        assert done.returncode != 0 and "peers[0].attested_policy" in done.stdout + done.stderr and part in done.stdout + done.stderr
