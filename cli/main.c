@@ -224,6 +224,16 @@ static const struct cli_command commands[] = {
 	 "for "
 	 "this connection, and what is it worth by a policy; exit status as of attest verify",
 	 cli_attest_connect},
+	{"attest challenge", "FILE --out FILE --keep FILE",
+	 "out= keep= collateral= at= no-revocation root=+ json",
+	 "offline: for the TPM of a machine that is to be enrolled, which only it opens, while it "
+	 "holds the attestation key; FILE is of caisson-tpm-quoter --endorse",
+	 cli_attest_challenge},
+	{"attest certify", "FILE --keep FILE --ca FILE --ca-key FILE --out FILE",
+	 "keep= ca= ca-key= out= days= transcript= json",
+	 "offline: the attestation key's certificate by your CA, where FILE, of "
+	 "caisson-tpm-quoter --activate, answers the challenge",
+	 cli_attest_certify},
 	{"cluster init", "", CLUSTER,
 	 "of a key server: begin a new cluster, under the manifest that it was started with",
 	 cli_cluster_init},
