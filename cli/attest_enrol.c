@@ -368,7 +368,8 @@ static bool fill(X509 *x, const struct ca *ca, EVP_PKEY *key, const char *name, 
 	       add(x, &context, NID_key_usage, "critical,digitalSignature") &&
 	       add(x, &context, NID_ext_key_usage, attestation_key) &&
 	       add(x, &context, NID_subject_key_identifier, "hash") &&
-	       add(x, &context, NID_authority_key_identifier, "keyid") &&
+	       (X509_get0_subject_key_id(ca->certificate) == NULL ||
+		add(x, &context, NID_authority_key_identifier, "keyid")) &&
 	       X509_sign(x, ca->key, hash) > 0;
 }
 

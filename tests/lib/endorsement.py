@@ -2,12 +2,14 @@
 (lib.tpm_evidence) in the NV index where TPMs have it, and an operator's way to enrol the machine. Written apart from the C."""
 from __future__ import annotations
 
+import base64
 import struct
 import subprocess
 from pathlib import Path
 
 from lib import tools
 from lib.swtpm import CREATE_PRIMARY, ENDORSEMENT, FLUSH_CONTEXT, PASSWORD, Shared, command
+from lib.tee import Certificate
 from lib.tpm_evidence import sized
 
 PLATFORM = 0x4000000C
@@ -73,14 +75,23 @@ def quoter(*words, data: bytes = b"") -> subprocess.CompletedProcess:
 class Admission:
     """The operator's side: a CA, and what is believed of makers, in a folder."""
 
-    def __init__(self, folder: Path, roots: list[bytes], collateral: list[bytes]):
+    def __init__(self, folder: Path, roots: list[bytes], collateral: list[bytes], ca: Certificate | None = None):
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.roots = self._write("root", roots)
         (folder / "collateral").mkdir()
         for i, der in enumerate(collateral):
             (folder / "collateral" / str(i)).write_bytes(der)
-        self.ca = self.make_ca("ca")
+        self.ca = self.make_ca("ca") if ca is None else self.keep_ca(ca)
+
+    def keep_ca(self, ca: Certificate) -> tuple[Path, Path]:
+        """One that was made elsewhere."""
+        certificate, secret = self.folder / "ca.pem", self.folder / "ca.key"
+        text = base64.encodebytes(ca.der).decode()
+        certificate.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
+        secret.write_text(ca.key.key.export_key(format="PEM"))
+        secret.chmod(0o600)
+        return certificate, secret
 
     def _write(self, name: str, ders: list[bytes]) -> list[Path]:
         paths = [self.folder / f"{name}{i}.der" for i in range(len(ders))]
@@ -92,7 +103,7 @@ class Admission:
         """An operator's, by OpenSSL's command."""
         certificate, secret = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         words = key or ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-        done = run("openssl", "req", "-x509", *words, "-nodes", "-days", "3650", "-subj", f"/CN=operator {name}", "-keyout", secret, "-out",
+        done = run("openssl", "req", "-x509", *words, "-nodes", "-days", "3000", "-subj", f"/CN=operator {name}", "-keyout", secret, "-out",
                    certificate)
         assert done.returncode == 0, done.stderr
         secret.chmod(0o600)
