@@ -172,8 +172,8 @@ static enum cli_exit admit(struct tpm_admitted *admitted, struct cs_bytes *ak,
 
 static const char *template_of(const struct x509_key *ek)
 {
-	return ek->kind == X509_KEY_P256	 ? "p256"
-	       : ek->kind == X509_KEY_P384	 ? "p384"
+	return ek->kind == X509_KEY_P256         ? "p256"
+	       : ek->kind == X509_KEY_P384       ? "p384"
 	       : ek->rsa.modulus.n == 3072u / 8u ? "rsa3072"
 						 : "rsa2048";
 }
@@ -319,12 +319,15 @@ static enum cli_exit ca_load(struct ca *ca, struct cli *cli)
 	cs_wipe(text, size);
 	free(text);
 	if (ca->key == NULL)
-		return cli_fail(cli, CLI_USAGE, "--ca-key %s: no private key in PEM without a "
-						"password", key_path);
+		return cli_fail(cli, CLI_USAGE,
+				"--ca-key %s: no private key in PEM without a "
+				"password",
+				key_path);
 	if (!signs_what_is_read(ca->key) || X509_check_private_key(ca->certificate, ca->key) != 1 ||
 	    X509_check_ca(ca->certificate) != 1)
-		return cli_fail(cli, CLI_USAGE, "--ca: a CA's certificate with P-256, P-384 or RSA "
-						"of up to 4096 bits, and its key");
+		return cli_fail(cli, CLI_USAGE,
+				"--ca: a CA's certificate with P-256, P-384 or RSA "
+				"of up to 4096 bits, and its key");
 	return CLI_OK;
 }
 
@@ -359,8 +362,8 @@ static bool fill(X509 *x, const struct ca *ca, EVP_PKEY *key, const char *name, 
 	X509V3_set_ctx(&context, ca->certificate, x, NULL, NULL, 0);
 	return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
 	       X509_set_issuer_name(x, X509_get_subject_name(ca->certificate)) == 1 &&
-	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1,
-					  0) == 1 &&
+	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1,
+					  -1, 0) == 1 &&
 	       X509_gmtime_adj(X509_getm_notBefore(x), 0) != NULL &&
 	       X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, NULL) != NULL &&
 	       X509_set_pubkey(x, key) == 1 &&
@@ -407,9 +410,10 @@ struct kept {
 static enum cs_err kept_read(struct kept *kept, const json_t *json, struct cs_arena *arena,
 			     struct cs_why *why)
 {
-	static const char *const names[] = {"ak_public", "credential_blob", "encrypted_secret",
-					    "made",	 "name",	    "padding",
-					    "secret",	 "seed",	    NULL};
+	static const char *const names[] = {
+		"ak_public", "credential_blob", "encrypted_secret", "made",
+		"name",      "padding",         "secret",           "seed",
+		NULL};
 	const json_int_t made = json_integer_value(json_object_get(json, "made"));
 	CS_TRY(host_json_known(json, names, "--keep", why));
 	CS_TRY(read_base64(&kept->ak, json, "ak_public", arena, why));

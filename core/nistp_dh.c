@@ -28,8 +28,8 @@ static void work_done(struct work *work)
 static enum cs_err work_init(struct work *work, enum cs_curve curve, struct cs_bytes secret)
 {
 	*work = (struct work){.size = cs_curve_size(curve)};
-	work->group = EC_GROUP_new_by_curve_name(curve == CS_P256 ? NID_X9_62_prime256v1
-								  : NID_secp384r1);
+	work->group =
+		EC_GROUP_new_by_curve_name(curve == CS_P256 ? NID_X9_62_prime256v1 : NID_secp384r1);
 	work->secret = BN_bin2bn(secret.p, (int)secret.n, NULL);
 	work->point = work->group == NULL ? NULL : EC_POINT_new(work->group);
 	if (work->point == NULL || work->secret == NULL)

@@ -26,34 +26,36 @@ static const uint8_t spki_p256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x
 /* ---- templates ---- */
 
 /* PolicyA with SHA-256: the endorsement hierarchy's authorization. */
-#define POLICY_A                                                                                   \
-	{                                                                                          \
-		0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46,      \
-			0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2,    \
-			0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa                                   \
+#define POLICY_A                                                                                \
+	{                                                                                       \
+		0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46,   \
+			0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, \
+			0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa                                \
 	}
 /* PolicyB with SHA-384: that, or what an NV index says; only duplication and the like need it. */
-#define POLICY_B                                                                                   \
-	{                                                                                          \
-		0xb2, 0x6e, 0x7d, 0x28, 0xd1, 0x1a, 0x50, 0xbc, 0x53, 0xd8, 0x82, 0xbc, 0xf5,      \
-			0xfd, 0x3a, 0x1a, 0x07, 0x41, 0x48, 0xbb, 0x35, 0xd3, 0xb4, 0xe4, 0xcb,    \
-			0x1c, 0x0a, 0xd9, 0xbd, 0xe4, 0x19, 0xca, 0xcb, 0x47, 0xba, 0x09, 0x69,    \
-			0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12           \
+#define POLICY_B                                                                                \
+	{                                                                                       \
+		0xb2, 0x6e, 0x7d, 0x28, 0xd1, 0x1a, 0x50, 0xbc, 0x53, 0xd8, 0x82, 0xbc, 0xf5,   \
+			0xfd, 0x3a, 0x1a, 0x07, 0x41, 0x48, 0xbb, 0x35, 0xd3, 0xb4, 0xe4, 0xcb, \
+			0x1c, 0x0a, 0xd9, 0xbd, 0xe4, 0x19, 0xca, 0xcb, 0x47, 0xba, 0x09, 0x69, \
+			0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12        \
 	}
-#define STORAGE                                                                                    \
-	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |        \
+#define STORAGE                                                                             \
+	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN | \
 	 TPMA_OBJECT_ADMINWITHPOLICY | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT)
-#define AES(bits)                                                                                  \
-	{                                                                                          \
-		.algorithm = TPM2_ALG_AES, .keyBits.aes = (bits), .mode.aes = TPM2_ALG_CFB         \
+#define AES(bits)                                                                          \
+	{                                                                                  \
+		.algorithm = TPM2_ALG_AES, .keyBits.aes = (bits), .mode.aes = TPM2_ALG_CFB \
 	}
 
-static const struct template {
+static const struct template
+{
 	const char *kind;
 	TPMI_RH_NV_INDEX certificate; /* where the maker put it */
 	bool by_policy;               /* used by PolicyA, else by its (empty) authorization */
 	TPM2B_PUBLIC public;
-} templates[] = {
+}
+templates[] = {
 	/* H-3 */
 	{"p384",
 	 0x01c00016,
@@ -158,8 +160,8 @@ static enum cs_err read_certificate(struct tpm *tpm, const struct template *temp
 				    struct cs_why *why)
 {
 	ESYS_TR index;
-	const TSS2_RC rc = Esys_TR_FromTPMPublic(tpm->esys, template->certificate, NONE, NONE, NONE,
-						 &index);
+	const TSS2_RC rc =
+		Esys_TR_FromTPMPublic(tpm->esys, template->certificate, NONE, NONE, NONE, &index);
 	if (rc == (TPM2_RC_HANDLE | TPM2_RC_1) || rc == TPM2_RC_HANDLE)
 		return cs_fail(why, CS_ERR_NOT_FOUND,
 			       "the TPM has no certificate of an endorsement key %s (index %08x): "
@@ -279,11 +281,10 @@ static enum cs_err policy_a(ESYS_TR *session, struct tpm *tpm, struct cs_why *wh
 	CS_TRY(tpm_said(why, "a session",
 			Esys_StartAuthSession(tpm->esys, NONE, NONE, NONE, NONE, NONE, NULL,
 					      TPM2_SE_POLICY, &none, TPM2_ALG_SHA256, session)));
-	const enum cs_err err =
-		tpm_said(why, "the endorsement hierarchy's authorization",
-			 Esys_PolicySecret(tpm->esys, ESYS_TR_RH_ENDORSEMENT, *session,
-					   ESYS_TR_PASSWORD, NONE, NONE, NULL, NULL, NULL, 0, NULL,
-					   NULL));
+	const enum cs_err err = tpm_said(why, "the endorsement hierarchy's authorization",
+					 Esys_PolicySecret(tpm->esys, ESYS_TR_RH_ENDORSEMENT,
+							   *session, ESYS_TR_PASSWORD, NONE, NONE,
+							   NULL, NULL, NULL, 0, NULL, NULL));
 	if (err != CS_OK)
 		(void)Esys_FlushContext(tpm->esys, *session);
 	return err;
@@ -361,9 +362,10 @@ static enum cs_err run(struct cs_buf *out, int argc, char **argv, struct cs_why 
 	if (activates)
 		CS_TRY(read_input(challenge, &size, why));
 	CS_TRY(tpm_attach(&tpm, argv[2], why));
-	enum cs_err err = activates ? tpm_endorse_activate(out, &tpm, cs_bytes(challenge, size), why)
-				    : tpm_endorse_request(out, &tpm, argc > 3 ? argv[3] : NULL,
-							  argc > 4 ? argv[4] : NULL, why);
+	enum cs_err err = activates
+				  ? tpm_endorse_activate(out, &tpm, cs_bytes(challenge, size), why)
+				  : tpm_endorse_request(out, &tpm, argc > 3 ? argv[3] : NULL,
+							argc > 4 ? argv[4] : NULL, why);
 	(void)Esys_FlushContext(tpm.esys, tpm.ak);
 	return err;
 }
@@ -373,8 +375,9 @@ int tpm_endorse_main(int argc, char **argv)
 	static uint8_t memory[4 * TPM_CERTIFICATE_SIZE_MAX];
 	struct cs_why why = {{0}};
 	struct cs_buf out;
-	const bool right = strcmp(argv[1], "--activate") == 0 ? argc == 3
-			   : strcmp(argv[1], "--endorse") == 0 && argc >= 3 && argc <= 5;
+	const bool right = strcmp(argv[1], "--activate") == 0
+				   ? argc == 3
+				   : strcmp(argv[1], "--endorse") == 0 && argc >= 3 && argc <= 5;
 	if (!right) {
 		(void)fputs("caisson-tpm-quoter --endorse DEVICE [p384|p256|rsa3072|rsa2048 "
 			    "[EK-CERTIFICATE]]\n"

@@ -90,8 +90,8 @@ static void kdfa(uint8_t *key, size_t size, const struct suite *suite, const uin
 	uint8_t one[4], bits[4];
 	cs_put_be32(one, 1);
 	cs_put_be32(bits, (uint32_t)size * 8);
-	const struct cs_bytes pieces[] = {CS_BYTES_OF(one), cs_bytes(label, strlen(label) + 1), context,
-					  CS_BYTES_OF(bits)};
+	const struct cs_bytes pieces[] = {CS_BYTES_OF(one), cs_bytes(label, strlen(label) + 1),
+					  context, CS_BYTES_OF(bits)};
 	cs_assert(size <= suite->hash_size);
 	hmac(key, size, suite, seed, pieces, CS_LEN(pieces));
 }

@@ -260,12 +260,9 @@ static void test_vectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_one_disagrees),
-		cmocka_unit_test(test_who_does_not_count),
-		cmocka_unit_test(test_follows),
-		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_vectors),       cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_one_disagrees), cmocka_unit_test(test_who_does_not_count),
+		cmocka_unit_test(test_follows),       cmocka_unit_test(test_values),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
