@@ -229,10 +229,10 @@ static enum cli_exit write_challenge(struct cli *cli, const struct tpm_credentia
 
 static enum cli_exit challenge(struct attest_run *run, const char *path)
 {
-	struct tpm_admitted admitted;
-	struct tpm_credential credential;
+	struct tpm_admitted admitted = {.name = {0}};
+	struct tpm_credential credential = {.blob_size = 0};
 	struct draws draws = {.seed_size = 0};
-	struct cs_bytes ak;
+	struct cs_bytes ak = CS_BYTES_NONE;
 	json_t *request = NULL;
 	enum cli_exit code = attest_run_options(run, 0);
 	if (code == CLI_OK)
@@ -462,7 +462,7 @@ static enum cli_exit certify(struct attest_run *run, json_t *keep, const json_t 
 {
 	struct cli *cli = run->cli;
 	struct cs_why why = {{0}};
-	struct kept kept;
+	struct kept kept = {.made = 0};
 	struct ca ca = {NULL, NULL};
 	uint8_t *der = NULL;
 	size_t size = 0;
