@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LATENCY_SAMPLES 256u
-#define PLACE_SIZE 280u
 /* As gateway_is_stopped has it. */
 #define FOR_GOOD "reverted-for-good"
 #define INSECURE "caisson_enclave_insecure"
@@ -207,31 +206,14 @@ static void collect_providers(struct gateway_chain *chain)
 	      (double)adapter_providers_voting(&chain->providers));
 }
 
-/* Scheme, host and port: what follows may hold the key of a provider. */
-static void place_of(char place[PLACE_SIZE], const char *url)
-{
-	const char *scheme = strstr(url, "://");
-	const char *host = scheme ? scheme + 3 : url;
-	size_t n = strcspn(host, "/?#");
-	const char *at = memchr(host, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - host);
-		host = at + 1;
-	}
-	snprintf(place, PLACE_SIZE, "%.*s%.*s", scheme ? (int)(scheme + 3 - url) : 0, url, (int)n,
-		 host);
-}
-
 static void collect_endpoint(struct gateway_chain *chain, size_t index,
 			     const struct adapter_endpoint *e)
 {
 	struct gateway *gateway = chain->gateway;
 	char number[8];
-	char place[PLACE_SIZE];
 	snprintf(number, sizeof(number), "%zu", index);
-	place_of(place, e->url);
 	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", place});
+		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", e->url});
 	const struct {
 		const char *name;
 		const char *help;
@@ -406,6 +388,15 @@ static void collect_peer(struct gateway *gateway, const struct gateway_peer *pee
 		      LABELS({"peer", peer->name}), (double)waiting);
 }
 
+static void collect_limited(struct gateway *gateway)
+{
+	static const char name[] = "caisson_api_limited_total";
+	static const char help[] = "Requests that were too many, of API keys and of addresses.";
+	struct host_http_limited limited = host_http_server_limited(gateway->server);
+	count_up_to(gateway, name, help, LABELS({"of", "key"}), limited.by_key);
+	count_up_to(gateway, name, help, LABELS({"of", "address"}), limited.by_address);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -419,6 +410,7 @@ static void collect(void *context)
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
+	collect_limited(gateway);
 	gateway_ledger_collect(gateway);
 	gateway_webhooks_collect(gateway);
 	for (size_t i = 0; i < gateway->peer_count; i++)
