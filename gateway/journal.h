@@ -287,7 +287,8 @@ struct gateway_count {
 	enum relay_side side;
 	enum relay_state state;
 	uint64_t count;
-	uint64_t oldest_ms; /* when the journal first heard of the oldest of them */
+	uint64_t
+		oldest_ms; /* when the journal first heard of the oldest of them; 0 of what has ended */
 };
 typedef void gateway_count_fn(void *ctx, const struct gateway_count *row);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,

@@ -676,8 +676,8 @@ static void what_was_signed_from_a_height_on(void **state)
 }
 
 struct counted {
-	struct gateway_count rows[8];
-	char reasons[8][GATEWAY_WHY_MAX + 1];
+	struct gateway_count rows[24];
+	char reasons[24][GATEWAY_WHY_MAX + 1];
 	size_t count;
 };
 
@@ -720,6 +720,79 @@ static void the_oldest_is_as_old_as_its_first_row(void **state)
 	assert_int_equal(counted.rows[0].oldest_ms, born);
 	assert_true(cs_hash_eq(&counted.rows[0].remote, &m.remote));
 	assert_true(cs_hash_eq(&counted.rows[1].remote, &other.remote));
+}
+
+/* Beside a count of the rows, whatever happens to them: moves, saves, a batch that fails, a new opening. */
+static void check_counts(struct fixture *f)
+{
+	struct counted counted = {.count = 0};
+	struct host_stmt *rows = NULL;
+	bool row = false;
+	uint64_t sum = 0;
+	assert_int_equal(gateway_journal_counts(f->journal, count_one, &counted), CS_OK);
+	assert_int_equal(host_stmt_new(&rows, gateway_journal_store(f->journal),
+				       "SELECT count(*),min(created_ms),state IN (9,12,13) FROM "
+				       "messages GROUP BY chain,remote,side,state ORDER BY "
+				       "chain,remote,side,state"),
+			 CS_OK);
+	for (size_t i = 0;; i++) {
+		assert_int_equal(host_stmt_next(rows, &row), CS_OK);
+		if (!row) {
+			assert_int_equal(i, counted.count);
+			break;
+		}
+		assert_int_equal(counted.rows[i].count, host_column_u64(rows, 0));
+		assert_int_equal(counted.rows[i].oldest_ms,
+				 host_column_u64(rows, 2) ? 0 : host_column_u64(rows, 1));
+		sum += counted.rows[i].count;
+	}
+	host_stmt_free(rows);
+	assert_true(sum > 0);
+}
+
+static enum cs_err move_and_fail(struct fixture *f, void *context)
+{
+	assert_int_equal(gateway_journal_move(f->journal, context, RELAY_ON_VANISH), CS_OK);
+	return CS_ERR_INVALID;
+}
+
+static void counts_are_those_of_the_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m[12];
+	for (uint8_t i = 0; i < CS_LEN(m); i++) {
+		m[i] = sample(i + 1, i % 3 ? RELAY_SOURCE : RELAY_DESTINATION);
+		m[i].remote = a_hash(0xc0, i % 2 ? 2 : 3);
+		assert_int_equal(add(f, &m[i]), CS_OK);
+		check_counts(f);
+	}
+	/* Each of the places that an open row may have in the indices. */
+	m[1].submission = 7;
+	m[2].end_height = 9;
+	m[4].submission = 8;
+	m[4].end_height = 9;
+	for (uint8_t i = 0; i < CS_LEN(m); i++)
+		assert_int_equal(write_(f, save_body, &m[i]), CS_OK);
+	check_counts(f);
+	static const enum relay_event events[] = {RELAY_ON_REACH_FINALITY, RELAY_ON_VERIFY,
+						  RELAY_ON_SIGN};
+	for (size_t k = 0; k < CS_LEN(events); k++)
+		for (uint8_t i = 0; i < CS_LEN(m); i++)
+			if (relay_may_move(m[i].state, events[k])) {
+				assert_int_equal(move(f, &m[i], events[k]), CS_OK);
+				check_counts(f);
+			}
+	struct gateway_message gone = sample(77, RELAY_SOURCE);
+	struct gateway_message kept = sample(78, RELAY_SOURCE);
+	assert_int_equal(add(f, &gone), CS_OK);
+	assert_int_equal(add(f, &kept), CS_OK);
+	assert_int_equal(move(f, &gone, RELAY_ON_VANISH), CS_OK);
+	check_counts(f);
+	assert_int_equal(write_(f, move_and_fail, &kept), CS_ERR_INVALID);
+	check_counts(f);
+	/* back again */
+	assert_int_equal(move(f, &gone, RELAY_ON_OBSERVE), CS_OK);
+	check_counts(f);
 }
 
 static void reasons_are_of_what_has_not_ended(void **state)
@@ -793,6 +866,7 @@ int main(void)
 		T(a_request_is_matched_once_by_its_payload),
 		T(what_was_signed_from_a_height_on),
 		T(the_oldest_is_as_old_as_its_first_row),
+		T(counts_are_those_of_the_rows),
 		T(reasons_are_of_what_has_not_ended),
 		T(a_call_costs_what_the_dearest_did),
 	};
