@@ -120,13 +120,14 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static const struct {
+	const char *name;
+	size_t percent;
+} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
+
 static void collect_latency(const struct gateway_route *route, enum relay_step step,
 			    const char *until)
 {
-	static const struct {
-		const char *name;
-		size_t percent;
-	} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
 	struct gateway *gateway = route->chain->gateway;
 	uint64_t took_ms[LATENCY_SAMPLES];
 	size_t count = 0;
@@ -145,6 +146,51 @@ static void collect_latency(const struct gateway_route *route, enum relay_step s
 		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
 }
 
+/* Of a route's newest messages, how long each step took: since the step before it that happened. */
+struct step_times {
+	uint64_t message;
+	uint64_t before_ms;
+	size_t count[RELAY_STEP_COUNT];
+	uint64_t took_ms[RELAY_STEP_COUNT][LATENCY_SAMPLES];
+};
+
+static void step_row(void *ctx, const struct gateway_step *step)
+{
+	struct step_times *times = ctx;
+	const size_t i = (size_t)step->step - 1;
+	bool is_first = step->message != times->message;
+	if (i < RELAY_STEP_COUNT && !is_first && times->count[i] < LATENCY_SAMPLES)
+		/* Blocks tell whole seconds, and another gateway's clock is another. */
+		times->took_ms[i][times->count[i]++] =
+			step->time_ms > times->before_ms ? step->time_ms - times->before_ms : 0;
+	times->message = step->message;
+	times->before_ms = step->time_ms;
+}
+
+static void collect_steps(const struct gateway_route *route)
+{
+	static struct step_times times; /* 37 KiB: too large for the stack of a callback */
+	struct gateway *gateway = route->chain->gateway;
+	memset(times.count, 0, sizeof(times.count));
+	times.message = 0;
+	if (gateway_journal_step_times(gateway->journal, &route->chain->identity, &route->remote,
+				       LATENCY_SAMPLES, step_row, &times) != CS_OK)
+		return;
+	for (size_t i = 0; i < RELAY_STEP_COUNT; i++) {
+		qsort(times.took_ms[i], times.count[i], sizeof(times.took_ms[i][0]), by_size);
+		for (size_t k = 0; k < CS_LEN(quantiles) && times.count[i] > 0; k++) {
+			size_t at = (times.count[i] - 1) * quantiles[k].percent / 100;
+			gauge(gateway, "caisson_message_step_seconds",
+			      "From the step before, of the newest 256 finalized messages.",
+			      LABELS({"chain", route->chain->config->id},
+				     {"remote", route->remote_manifest->caip2},
+				     {"step", relay_step_name((unsigned)i + 1)},
+				     {"quantile", quantiles[k].name}),
+			      (double)times.took_ms[i][at] / 1000);
+		}
+	}
+}
+
 static void collect_messages(struct gateway *gateway)
 {
 	host_metrics_clear(gateway->metrics, HELD);
@@ -154,6 +200,7 @@ static void collect_messages(struct gateway *gateway)
 			clear_route(&chain->routes[k]);
 			collect_latency(&chain->routes[k], RELAY_STEP_EXECUTED, "delivered");
 			collect_latency(&chain->routes[k], RELAY_STEP_FINALIZED, "finalized");
+			collect_steps(&chain->routes[k]);
 		}
 	}
 	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK ||

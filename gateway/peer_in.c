@@ -111,8 +111,8 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	in->statement.count = (uint32_t)json_array_size(list);
 	for (uint32_t i = 0; i < in->statement.count; i++) {
 		struct wire_message *content = &in->contents[i];
-		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content,
-						 why));
+		CS_TRY(gateway_json_read_message(json_array_get(list, i), true, take->arena,
+						 content, why));
 		if (!cs_hash_eq(&content->head.source, &in->statement.statement.signer) ||
 		    !cs_hash_eq(&content->head.destination, &in->statement.statement.receiver))
 			return cs_fail(why, CS_ERR_WRONG_DESTINATION,

@@ -44,10 +44,11 @@ char *host_url_origin(const char *url)
 
 static void hide_word(char *text, const char *word, size_t size)
 {
-	for (char *at = text; *at != 0; at++) {
-		size_t n = strlen(at) < size ? strlen(at) : size;
-		if (n >= (n < size ? HOST_URL_CUT_MIN : size) && memcmp(at, word, n) == 0)
-			memset(at, '*', n);
+	size_t text_size = strlen(text);
+	for (size_t at = 0; at < text_size; at++) {
+		size_t n = text_size - at < size ? text_size - at : size;
+		if (n >= (n < size ? HOST_URL_CUT_MIN : size) && memcmp(text + at, word, n) == 0)
+			memset(text + at, '*', n);
 	}
 }
 

@@ -593,9 +593,25 @@ static void a_request_is_matched_once_by_its_payload(void **state)
 	struct gateway_request b = a;
 	struct gateway_request got;
 	struct cs_hash tx = a_hash(7, 7);
+	char trace[HOST_TRACE_SIZE] = "as it was";
 	snprintf(b.id, sizeof(b.id), "rb");
+	snprintf(b.trace, sizeof(b.trace), "%s",
+		 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 	assert_int_equal(write_(f, request_body, &a), CS_OK);
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	assert_int_equal(gateway_journal_request(f->journal, "rb", &got), CS_OK);
+	assert_string_equal(got.trace, b.trace);
+	/* One that an import may have brought goes into no header and no log. */
+	snprintf(b.id, sizeof(b.id), "rc");
+	snprintf(b.trace, sizeof(b.trace), "00-x\r\nX-More: 1");
+	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "rc", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	snprintf(b.id, sizeof(b.id), "rb");
+	gateway_journal_trace(f->journal, 77, trace);
+	assert_string_equal(trace, "");
 	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
 			 CS_OK);
 	assert_string_equal(got.id, "ra");
@@ -756,6 +772,59 @@ static enum cs_err move_and_fail(struct fixture *f, void *context)
 	return CS_ERR_INVALID;
 }
 
+static enum cs_err step_body(struct fixture *f, void *context)
+{
+	return gateway_journal_step(f->journal, context);
+}
+
+struct told_steps {
+	struct gateway_step steps[16];
+	size_t count;
+};
+
+static void keep_step(void *ctx, const struct gateway_step *step)
+{
+	struct told_steps *told = ctx;
+	assert_true(told->count < CS_LEN(told->steps));
+	told->steps[told->count++] = *step;
+}
+
+/* Of the route's finalized ones alone, the newest, in order. */
+static void step_times_are_of_what_was_finalized(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m[5];
+	struct told_steps told = {.count = 0};
+	for (uint8_t i = 0; i < CS_LEN(m); i++) {
+		m[i] = sample(i + 1, i == 3 ? RELAY_DESTINATION : RELAY_SOURCE);
+		m[i].remote = a_hash(0xc0, i == 4 ? 3 : 2);
+		/* the last but one is not finalized; another side, another route */
+		m[i].state = i == 2 ? RELAY_SIGNED : RELAY_FINALIZED;
+		assert_int_equal(add(f, &m[i]), CS_OK);
+		for (unsigned n = 3; n < 6; n++) {
+			struct gateway_step step = {.message = m[i].n,
+						    .step = (enum relay_step)n,
+						    .time_ms = 1000u * i + n};
+			assert_int_equal(write_(f, step_body, &step), CS_OK);
+		}
+	}
+	assert_int_equal(gateway_journal_step_times(f->journal, &m[0].chain, &m[0].remote, 9,
+						    keep_step, &told),
+			 CS_OK);
+	assert_int_equal(told.count, 6);
+	for (size_t i = 0; i < told.count; i++) {
+		assert_int_equal(told.steps[i].message, m[i / 3].n);
+		assert_int_equal(told.steps[i].step, 3 + i % 3);
+		assert_int_equal(told.steps[i].time_ms, 1000 * (i / 3) + 3 + i % 3);
+	}
+	told.count = 0;
+	assert_int_equal(gateway_journal_step_times(f->journal, &m[0].chain, &m[0].remote, 1,
+						    keep_step, &told),
+			 CS_OK);
+	assert_int_equal(told.count, 3);
+	assert_int_equal(told.steps[0].message, m[1].n);
+}
+
 static void counts_are_those_of_the_rows(void **state)
 {
 	struct fixture *f = *state;
@@ -867,6 +936,7 @@ int main(void)
 		T(what_was_signed_from_a_height_on),
 		T(the_oldest_is_as_old_as_its_first_row),
 		T(counts_are_those_of_the_rows),
+		T(step_times_are_of_what_was_finalized),
 		T(reasons_are_of_what_has_not_ended),
 		T(a_call_costs_what_the_dearest_did),
 	};
