@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/http_client.h"
+#include "host/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,7 @@ static void part_done(void *context, const struct host_http_response *response)
 	enum cs_err err = adapter_rpc_decode(&part->document, replies, part->count,
 					     part->count == 1, part->first_id, response->body,
 					     job->rpc->config.dialect->classify, &why);
+	host_url_hide(why.text, endpoint->url);
 	if (err != CS_OK) {
 		class = response->status != 200 ? http_class(response->status) : ADAPTER_RPC_LIE;
 		if (response->status != 200)
@@ -333,8 +335,10 @@ static void part_done(void *context, const struct host_http_response *response)
 			part_fail(part, class, adapter_rpc_class_err(class), why.text);
 		return;
 	}
-	for (size_t i = 0; i < part->count; i++)
+	for (size_t i = 0; i < part->count; i++) {
 		replies[i].endpoint = part->endpoint;
+		host_url_hide(replies[i].why, endpoint->url);
+	}
 	const struct adapter_rpc_reply *bad = worst(replies, part->count);
 	if (bad != NULL) {
 		failed(endpoint, bad->class, bad->why);
@@ -543,17 +547,6 @@ static void tick(void *ctx)
 
 /* ---- life ---- */
 
-char *adapter_rpc_origin(const char *url)
-{
-	char *text = host_text(url);
-	char *host = strstr(text, "://");
-	char *end = host == NULL ? NULL : strpbrk(host + 3, "/?#");
-
-	if (end != NULL)
-		*end = '\0';
-	return text;
-}
-
 static void free_endpoint(struct endpoint *endpoint)
 {
 	free(endpoint->url);
@@ -578,7 +571,7 @@ enum cs_err adapter_rpc_new(struct adapter_rpc **out, struct host_loop *loop,
 		endpoint->rpc = rpc;
 		endpoint->index = i;
 		endpoint->url = host_text(config->http[i]);
-		endpoint->origin = adapter_rpc_origin(endpoint->url);
+		endpoint->origin = host_url_origin(endpoint->url);
 		endpoint->public.url = endpoint->origin;
 		endpoint->probe_pause_ms = 250;
 		enum cs_err err = host_http_client_allow(rpc->http, endpoint->url, why);

@@ -104,10 +104,6 @@ void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t h
 /* Another endpoint that is fit to answer; `except` itself when there is none. */
 size_t adapter_rpc_other(struct adapter_rpc *rpc, size_t except);
 
-/* Scheme, host and port of a URL, whose rest may hold a provider's key: what may be shown. Freed by
- * free(). */
-char *adapter_rpc_origin(const char *url);
-
 /* pin: this endpoint alone, or ADAPTER_RPC_ANY with failover. height_min: endpoints that are known to
  * be there come first. */
 struct adapter_rpc_options {

@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "host/dumps.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -655,6 +656,11 @@ int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	int used = 0;
+	/* Keys and secrets pass through most commands, and `up` has its services' configuration. */
+	if (host_dumps_off() != CS_OK) {
+		fputs("caisson: core dumps cannot be switched off\n", stderr);
+		return CLI_FAILED;
+	}
 	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? CLI_USAGE : CLI_OK;

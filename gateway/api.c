@@ -6,12 +6,14 @@
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
+#include "host/url.h"
 #include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define METRICS_SIZE_MAX (1024u * 1024)
+/* Some 200 bytes of each series. */
+#define METRICS_SIZE_MAX (3u * 1024 * 1024)
 
 /* ---- chains ---- */
 
@@ -180,11 +182,12 @@ static json_t *peers_json(struct gateway *gateway)
 		if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) != CS_OK ||
 		    !peer->config)
 			continue;
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:b,s:I,s:o}", "name", peer->name, "url",
-						peer->config->url, "reachable", peer->reachable,
-						"waiting", (json_int_t)waiting, "attested",
-						gateway_attested_json(peer)));
+		char *place = host_url_origin(peer->config->url);
+		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:I,s:o}", "name", peer->name,
+						      "url", place, "reachable", peer->reachable,
+						      "waiting", (json_int_t)waiting, "attested",
+						      gateway_attested_json(peer)));
+		free(place);
 	}
 	return list;
 }
@@ -262,8 +265,9 @@ static void get_metrics(void *context, struct host_http_exchange *exchange)
 void gateway_api_routes(struct gateway *gateway)
 {
 	struct host_http_server *server = gateway->server;
-	host_http_server_route(server, "GET", "/healthz", 0, get_health, gateway);
-	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, gateway);
+	host_http_server_route(server, "GET", "/healthz", HOST_HTTP_UNLIMITED, get_health, gateway);
+	host_http_server_route(server, "GET", "/metrics", HOST_HTTP_UNLIMITED, get_metrics,
+			       gateway);
 	host_http_server_route(server, "GET", "/v1/chains?", GATEWAY_SCOPE_READ, get_chains,
 			       gateway);
 	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict?", GATEWAY_SCOPE_READ,

@@ -78,6 +78,13 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 	return chain ? chain->caip2 : "";
 }
 
+struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
+					char text[HOST_TRACE_SIZE])
+{
+	gateway_journal_trace(gateway->journal, message, text);
+	return LOG_TEXT(text[0] ? "traceparent" : NULL, text);
+}
+
 size_t gateway_batch_max(const struct gateway *gateway)
 {
 	uint64_t signed_max = gateway->config.manifest.batch_max;

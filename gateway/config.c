@@ -86,6 +86,11 @@ static const struct host_config_key keys[] = {
 	{"api.events_port", NUMBER, 0, 65535, "8081", NULL, "Port of the WebSocket /v1/events."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
+	{"api.rate_per_s", NUMBER, 0, 1000000, "1000", NULL,
+	 "Requests a second of one API key, and of one address without a key; 0: as many as it "
+	 "likes."},
+	{"api.burst", NUMBER, 1, 1000000, "2000", NULL,
+	 "So many at once, after a time of fewer; then 429 with Retry-After."},
 	{"api.cors_origins", TEXTS, 0, HOST_CORS_ORIGINS_MAX, "[]", check_origin,
 	 "Origins whose pages may call from a browser, such as https://app.example.org."},
 	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
@@ -306,6 +311,8 @@ static void read_values(struct gateway_config *config)
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
 	config->drain_ms = (unsigned)host_config_number(file, "relay.drain_ms");
 	read_webhooks(config);
+	config->rate.per_s = (uint32_t)host_config_number(file, "api.rate_per_s");
+	config->rate.burst = (uint32_t)host_config_number(file, "api.burst");
 	config->cors_origin_count = host_config_count(file, "api.cors_origins");
 	for (uint32_t i = 0; i < config->cors_origin_count; i++)
 		config->cors_origins[i] = host_config_text(file, "api.cors_origins[%u]", i);

@@ -90,6 +90,7 @@ struct gateway_config {
 	struct gateway_webhooks_config webhooks;
 	const char *cors_origins[HOST_CORS_ORIGINS_MAX];
 	size_t cors_origin_count;
+	struct host_rate_terms rate;
 	uint16_t events_port;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;

@@ -191,6 +191,7 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .cors_origins = gateway->config.cors_origins,
 						   .cors_origin_count =
 							   gateway->config.cors_origin_count,
+						   .rate = gateway->config.rate,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);

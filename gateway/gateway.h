@@ -245,6 +245,9 @@ CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
 					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
+/* For a log line on a message, as its last field: its traceparent, in text; where it has none, nothing. */
+struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
+					char text[HOST_TRACE_SIZE]);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */

@@ -1,7 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
-#include "gateway/webhooks.h"
 #include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
 
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LATENCY_SAMPLES 256u
-#define PLACE_SIZE 280u
 /* As gateway_is_stopped has it. */
 #define FOR_GOOD "reverted-for-good"
 #define INSECURE "caisson_enclave_insecure"
@@ -122,13 +121,14 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static const struct {
+	const char *name;
+	size_t percent;
+} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
+
 static void collect_latency(const struct gateway_route *route, enum relay_step step,
 			    const char *until)
 {
-	static const struct {
-		const char *name;
-		size_t percent;
-	} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
 	struct gateway *gateway = route->chain->gateway;
 	uint64_t took_ms[LATENCY_SAMPLES];
 	size_t count = 0;
@@ -147,6 +147,51 @@ static void collect_latency(const struct gateway_route *route, enum relay_step s
 		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
 }
 
+/* Of a route's newest messages, how long each step took: since the step before it that happened. */
+struct step_times {
+	uint64_t message;
+	uint64_t before_ms;
+	size_t count[RELAY_STEP_COUNT];
+	uint64_t took_ms[RELAY_STEP_COUNT][LATENCY_SAMPLES];
+};
+
+static void step_row(void *ctx, const struct gateway_step *step)
+{
+	struct step_times *times = ctx;
+	const size_t i = (size_t)step->step - 1;
+	bool is_first = step->message != times->message;
+	if (i < RELAY_STEP_COUNT && !is_first && times->count[i] < LATENCY_SAMPLES)
+		/* Blocks tell whole seconds, and another gateway's clock is another. */
+		times->took_ms[i][times->count[i]++] =
+			step->time_ms > times->before_ms ? step->time_ms - times->before_ms : 0;
+	times->message = step->message;
+	times->before_ms = step->time_ms;
+}
+
+static void collect_steps(const struct gateway_route *route)
+{
+	static struct step_times times; /* 37 KiB: too large for the stack of a callback */
+	struct gateway *gateway = route->chain->gateway;
+	memset(times.count, 0, sizeof(times.count));
+	times.message = 0;
+	if (gateway_journal_step_times(gateway->journal, &route->chain->identity, &route->remote,
+				       LATENCY_SAMPLES, step_row, &times) != CS_OK)
+		return;
+	for (size_t i = 0; i < RELAY_STEP_COUNT; i++) {
+		qsort(times.took_ms[i], times.count[i], sizeof(times.took_ms[i][0]), by_size);
+		for (size_t k = 0; k < CS_LEN(quantiles) && times.count[i] > 0; k++) {
+			size_t at = (times.count[i] - 1) * quantiles[k].percent / 100;
+			gauge(gateway, "caisson_message_step_seconds",
+			      "From the step before, of the newest 256 finalized messages.",
+			      LABELS({"chain", route->chain->config->id},
+				     {"remote", route->remote_manifest->caip2},
+				     {"step", relay_step_name((unsigned)i + 1)},
+				     {"quantile", quantiles[k].name}),
+			      (double)times.took_ms[i][at] / 1000);
+		}
+	}
+}
+
 static void collect_messages(struct gateway *gateway)
 {
 	host_metrics_clear(gateway->metrics, HELD);
@@ -156,6 +201,7 @@ static void collect_messages(struct gateway *gateway)
 			clear_route(&chain->routes[k]);
 			collect_latency(&chain->routes[k], RELAY_STEP_EXECUTED, "delivered");
 			collect_latency(&chain->routes[k], RELAY_STEP_FINALIZED, "finalized");
+			collect_steps(&chain->routes[k]);
 		}
 	}
 	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK ||
@@ -208,31 +254,14 @@ static void collect_providers(struct gateway_chain *chain)
 	      (double)adapter_providers_voting(&chain->providers));
 }
 
-/* Scheme, host and port: what follows may hold the key of a provider. */
-static void place_of(char place[PLACE_SIZE], const char *url)
-{
-	const char *scheme = strstr(url, "://");
-	const char *host = scheme ? scheme + 3 : url;
-	size_t n = strcspn(host, "/?#");
-	const char *at = memchr(host, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - host);
-		host = at + 1;
-	}
-	snprintf(place, PLACE_SIZE, "%.*s%.*s", scheme ? (int)(scheme + 3 - url) : 0, url, (int)n,
-		 host);
-}
-
 static void collect_endpoint(struct gateway_chain *chain, size_t index,
 			     const struct adapter_endpoint *e)
 {
 	struct gateway *gateway = chain->gateway;
 	char number[8];
-	char place[PLACE_SIZE];
 	snprintf(number, sizeof(number), "%zu", index);
-	place_of(place, e->url);
 	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", place});
+		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", e->url});
 	const struct {
 		const char *name;
 		const char *help;
@@ -428,6 +457,15 @@ static void collect_attested(struct gateway *gateway, const struct gateway_peer 
 			    attested->answers[i]);
 }
 
+static void collect_limited(struct gateway *gateway)
+{
+	static const char name[] = "caisson_api_limited_total";
+	static const char help[] = "Requests that were too many, of API keys and of addresses.";
+	struct host_http_limited limited = host_http_server_limited(gateway->server);
+	count_up_to(gateway, name, help, LABELS({"of", "key"}), limited.by_key);
+	count_up_to(gateway, name, help, LABELS({"of", "address"}), limited.by_address);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -441,6 +479,7 @@ static void collect(void *context)
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
+	collect_limited(gateway);
 	gateway_ledger_collect(gateway);
 	gateway_webhooks_collect(gateway);
 	host_metrics_clear(gateway->metrics, ATTESTED);

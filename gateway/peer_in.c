@@ -123,8 +123,8 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	in->statement.count = (uint32_t)json_array_size(list);
 	for (uint32_t i = 0; i < in->statement.count; i++) {
 		struct wire_message *content = &in->contents[i];
-		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content,
-						 why));
+		CS_TRY(gateway_json_read_message(json_array_get(list, i), true, take->arena,
+						 content, why));
 		if (!cs_hash_eq(&content->head.source, &in->statement.statement.signer) ||
 		    !cs_hash_eq(&content->head.destination, &in->statement.statement.receiver))
 			return cs_fail(why, CS_ERR_WRONG_DESTINATION,
@@ -137,8 +137,10 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 }
 
 static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
-			       const struct incoming *in, uint32_t leaf, const json_t *json)
+			       const struct incoming *in, uint32_t leaf, const json_t *json,
+			       const json_t *trace)
 {
+	char text[HOST_TRACE_SIZE];
 	struct gateway_journal *journal = take->gateway->journal;
 	const struct wire_message *content = &in->contents[leaf];
 	struct gateway_message message = {0};
@@ -181,6 +183,8 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 	message.next_ms = host_wall_ms();
 	read_evidence(&message, json_object_get(json, "evidence"));
 	CS_TRY(gateway_journal_add(journal, &message, content));
+	if (json_is_string(trace) && host_trace_parse(text, json_string_value(trace)) == CS_OK)
+		CS_TRY(gateway_journal_add_trace(journal, message.n, text));
 	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE,
 				  json_object_get(json, "steps"));
 }
@@ -199,7 +203,8 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
 		CS_TRY(add_message(take, chain, &in, i,
-				   json_array_get(json_object_get(item, "messages"), i)));
+				   json_array_get(json_object_get(item, "messages"), i),
+				   json_array_get(json_object_get(item, "traceparents"), i)));
 	log_info("envelope.taken", LOG_TEXT("peer", take->peer),
 		 LOG_TEXT("chain", chain->config->id), LOG_U64("count", in.statement.count),
 		 LOG_HASH("root", &in.statement.statement.root));

@@ -22,6 +22,8 @@ static const char *const reloadable[] = {
 	"log.level",
 	"log.json",
 	"api.keys_file",
+	"api.rate_per_s",
+	"api.burst",
 	"journal.events_kept",
 	"relay.batch_max",
 	"relay.batch_gas_max",
@@ -242,6 +244,7 @@ static void take(struct reload *reload)
 						 .json = gateway->config.service.log_json,
 						 .fd = 2});
 	gateway->keys_mtime_ns = 0;
+	host_http_server_set_rate(gateway->server, gateway->config.rate);
 	host_timer_start(gateway->export_timer, gateway->config.export_ms,
 			 gateway->config.export_ms);
 	gateway_peers_replace(gateway, reload->peers, gateway->config.peer_count);

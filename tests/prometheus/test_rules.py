@@ -26,6 +26,7 @@ CASES = {
     "CaissonPeerAway": (10, {'caisson_peer_reachable{instance="g",peer="h"}': ("0x30", "0x3 1x30")}),
     "CaissonPeerNotAttested": (10, {'caisson_peer_attested{instance="g",peer="h",state="refused"}': ("1x30", "0x30"), 'caisson_peer_attested{instance="g",peer="h",state="unknown"}': ("0x30", "1x3 0x30"), 'caisson_peer_attested{instance="g",peer="h",state="accepted"}': ("0x30", "0x3 1x30")}),
     "CaissonChainStalled": (5, {f"caisson_chain_stalled_seconds{{{CHAIN}}}": ("60+60x30", "0x30")}),
+    "CaissonClientStands": (5, {f"caisson_chain_client_stands_seconds{{{CHAIN}}}": ("0+60x30", "0x2 59x30")}),
     "CaissonFinalityBehind": (15, {f"caisson_chain_head_height{{{CHAIN}}}": ("1000x30", "1000x30"), f"caisson_chain_final_height{{{CHAIN}}}": ("700x30", "900x30")}),
     "CaissonNoEndpoint": (5, {f"caisson_endpoint_up{{{POINT}}}": ("0x30", "1x30")}),
     "CaissonEndpointDown": (15, {f"caisson_endpoint_up{{{POINT}}}": ("0x30", "0x5 1x30")}),

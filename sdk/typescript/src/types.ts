@@ -109,6 +109,7 @@ export interface Message {
   from_chain: string;
   created_ms: number;
   request_id?: string;
+  traceparent?: string;
   mode?: Mode;
   tx?: Hex | null;
   why?: string | null;

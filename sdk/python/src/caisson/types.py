@@ -90,6 +90,7 @@ class Message(TypedDict):
     from_chain: str
     created_ms: int
     request_id: NotRequired[str]
+    traceparent: NotRequired[str]
     mode: NotRequired[Mode]
     tx: NotRequired[str | None]
     why: NotRequired[str | None]
