@@ -96,6 +96,8 @@ void adapter_rpc_close(struct adapter_rpc *rpc);
 /* Closes it too. NULL is allowed. */
 void adapter_rpc_free(struct adapter_rpc *rpc);
 bool adapter_rpc_is_ready(const struct adapter_rpc *rpc);
+/* For so long no endpoint of the chain has answered anything. */
+uint64_t adapter_rpc_silent_ms(const struct adapter_rpc *rpc);
 size_t adapter_rpc_endpoint_count(const struct adapter_rpc *rpc);
 const struct adapter_endpoint *adapter_rpc_endpoint(const struct adapter_rpc *rpc, size_t index);
 /* The answer of an endpoint turned out to be impossible: counted, and it is asked last for a while. */

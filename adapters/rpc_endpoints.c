@@ -76,6 +76,8 @@ static void set_well(struct rpc_endpoint *endpoint)
 
 void rpc_endpoint_answered(struct rpc_endpoint *endpoint, bool probe)
 {
+	if (endpoint->identified)
+		endpoint->rpc->heard_ms = host_now_ms();
 	if (probe)
 		adapter_health_probed(&endpoint->health, host_now_ms());
 	else
@@ -326,6 +328,11 @@ void rpc_endpoint_done(struct rpc_endpoint *endpoint)
 {
 	free(endpoint->url);
 	free(endpoint->origin);
+}
+
+uint64_t adapter_rpc_silent_ms(const struct adapter_rpc *rpc)
+{
+	return host_now_ms() - rpc->heard_ms;
 }
 
 size_t adapter_rpc_endpoint_count(const struct adapter_rpc *rpc)

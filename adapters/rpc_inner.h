@@ -35,6 +35,7 @@ struct adapter_rpc {
 	struct rpc_endpoint endpoints[RPC_ENDPOINTS_MAX];
 	size_t endpoint_count;
 	uint64_t height_best;
+	uint64_t heard_ms; /* when an endpoint of the chain answered last */
 	uint64_t id_next;
 	struct rpc_part *open;
 	struct rpc_leg *legs;

@@ -35,6 +35,7 @@ static const char *const of_adapter[] = {
 	"chains[].rpc",
 	"chains[].ws",
 	"chains[].block_time_ms",
+	"chains[].blocks_on_demand",
 	"chains[].hedge_percent",
 	"chains[].hedge_delay_min_ms",
 	"chains[].hedge_delay_max_ms",

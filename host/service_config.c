@@ -207,6 +207,7 @@ void host_chain_config_read(struct host_chain_config *chain, const struct host_c
 		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
 	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
 	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
+	chain->blocks_on_demand = host_config_bool(file, "chains[%u].blocks_on_demand", i);
 	chain->hedge_percent = (unsigned)host_config_number(file, "chains[%u].hedge_percent", i);
 	chain->hedge_delay_min_ms =
 		(unsigned)host_config_number(file, "chains[%u].hedge_delay_min_ms", i);

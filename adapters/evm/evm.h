@@ -33,6 +33,9 @@ struct adapter_evm_config {
 	unsigned block_time_ms;      /* [1000] */
 	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
 	unsigned stalled_ms;         /* [max(15 s, 10 blocks)] */
+	/* It makes blocks for transactions alone: no new block is no stall unless for stalled_ms no
+	 * endpoint answers, or a transaction that a node took from here waits. */
+	bool blocks_on_demand;
 	unsigned request_timeout_ms; /* [10000] */
 	struct adapter_hedge_config hedge;
 	unsigned reconcile_ms;       /* pause between two rounds of the reconciler [30000] */
