@@ -254,8 +254,57 @@ static void collect_providers(struct gateway_chain *chain)
 	      (double)adapter_providers_voting(&chain->providers));
 }
 
+/* What only one that is asked has: a websocket brings hints. */
+static void collect_asked(struct gateway_chain *chain, const char *number,
+			  const struct adapter_endpoint *e)
+{
+	struct gateway *gateway = chain->gateway;
+	const char *id = chain->config->id;
+	const struct host_metric_label *labels =
+		LABELS({"chain", id}, {"endpoint", number}, {"url", e->url});
+	const struct {
+		const char *quantile;
+		unsigned ms;
+	} times[] = {
+		{"0.5", e->answer_p50_ms}, {"0.95", e->answer_p95_ms}, {"0.99", e->answer_p99_ms}};
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} counts[] = {
+		{"caisson_endpoint_hedges_total",
+		 "Reads that it got because another endpoint was late.", e->hedges},
+		{"caisson_endpoint_hedges_won_total", "Of them those that it answered first.",
+		 e->hedges_won},
+		{"caisson_endpoint_overtaken_total", "Its reads that another one answered first.",
+		 e->overtaken},
+		{"caisson_endpoint_unhedged_total",
+		 "Its late reads that went nowhere else: the budget was spent, or nobody was fit.",
+		 e->unhedged},
+	};
+	for (size_t i = 0; i < CS_LEN(counts); i++)
+		count_up_to(gateway, counts[i].name, counts[i].help, labels, counts[i].value);
+	for (size_t i = 0; i < ADAPTER_FAILURE_COUNT; i++)
+		count_up_to(gateway, "caisson_endpoint_failures_total",
+			    "Requests that failed, by how.",
+			    LABELS({"chain", id}, {"endpoint", number}, {"url", e->url},
+				   {"class", adapter_failure_name((enum adapter_failure)i)}),
+			    e->failures[i]);
+	gauge(gateway, "caisson_endpoint_breaker", "0: closed, 1: half open, 2: open, left out.",
+	      labels,
+	      e->breaker == ADAPTER_BREAKER_OPEN        ? 2
+	      : e->breaker == ADAPTER_BREAKER_HALF_OPEN ? 1
+							: 0);
+	for (size_t i = 0; i < CS_LEN(times) && e->answer_p50_ms > 0; i++)
+		gauge(gateway, "caisson_endpoint_answer_seconds",
+		      "Time within which its newest 64 answers came.",
+		      LABELS({"chain", id}, {"endpoint", number}, {"url", e->url},
+			     {"quantile", times[i].quantile}),
+		      times[i].ms / 1000.0);
+}
+
 static void collect_endpoint(struct gateway_chain *chain, size_t index,
-			     const struct adapter_endpoint *e)
+			     const struct adapter_endpoint *e, uint64_t height_best)
 {
 	struct gateway *gateway = chain->gateway;
 	char number[8];
@@ -280,6 +329,12 @@ static void collect_endpoint(struct gateway_chain *chain, size_t index,
 	      labels, e->state == ADAPTER_ENDPOINT_OK);
 	gauge(gateway, "caisson_endpoint_height", "Newest block that the endpoint told.", labels,
 	      (double)e->height);
+	if (e->websocket)
+		return;
+	gauge(gateway, "caisson_endpoint_lag_blocks",
+	      "Blocks behind the endpoint that told the highest.", labels,
+	      (double)(height_best - e->height));
+	collect_asked(chain, number, e);
 }
 
 static double as_double(const struct cs_u256 *value)
@@ -384,8 +439,11 @@ static void collect_chain(struct gateway_chain *chain)
 	for (size_t i = 0; i < chain->route_count; i++)
 		collect_pauses(&chain->routes[i]);
 	size_t count = adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints));
+	uint64_t height_best = 0;
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
-		collect_endpoint(chain, i, &endpoints[i]);
+		height_best = endpoints[i].height > height_best ? endpoints[i].height : height_best;
+	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
+		collect_endpoint(chain, i, &endpoints[i], height_best);
 	for (unsigned kind = 0; kind < GATEWAY_ACCOUNT_COUNT; kind++)
 		collect_account(chain, (enum gateway_account_kind)kind);
 }

@@ -261,6 +261,8 @@ const endpointRow = (e) => h('tr', { 'data-key': e.url },
 	h('th', { scope: 'row' }, h('code', {}, new URL(e.url).host), h('span', { class: 'under' }, e.websocket ? 'websocket' : 'requests')),
 	h('td', {}, chip(e.state === 'ok' ? 'good' : e.state === 'unknown' ? 'back' : 'bad', e.state)),
 	[e.height, e.requests, e.errors, e.limited, e.lies, e.diverged].map((n) => h('td', { class: 'number' }, grouped(n))),
+	h('td', { class: 'number' }, e.answer_ms === null ? '' : `${grouped(e.answer_ms)} ms`),
+	h('td', { class: 'number' }, grouped(e.overtaken)),
 	h('td', { class: 'wide soft' }, e.why));
 
 const accountRow = (chain) => (a) => h('tr', { 'data-key': a.role },
@@ -282,7 +284,7 @@ function oneChain(chain, now) {
 			chain.bridge ? ['Token bridge', full(chain.bridge)] : null,
 			chain.providers ? ['Providers that vote', `${chain.providers.filter((p) => p.answer === 'ok').length} of ${chain.providers.length}`] : null]),
 		table(`Accounts on ${chain.id}`, ['Account', 'Address', 'Balance', 'Pays for calls', 'State'], chain.accounts.map(accountRow(chain)), 'No account pays here.'),
-		table(`Endpoints of ${chain.id}`, ['Endpoint', 'State', 'Height', 'Requests', 'Errors', 'Limited', 'Lies', 'Diverged', 'Newest failure'], chain.endpoints.map(endpointRow), 'No endpoint.'),
+		table(`Endpoints of ${chain.id}`, ['Endpoint', 'State', 'Height', 'Requests', 'Errors', 'Limited', 'Lies', 'Diverged', '95 % within', 'Overtaken', 'Newest failure'], chain.endpoints.map(endpointRow), 'No endpoint.'),
 		table(`Routes of ${chain.id}`, ['To', 'Peers', 'Our key', 'When undelivered'], chain.routes.map((r) => h('tr', { 'data-key': r.remote },
 			h('th', { scope: 'row' }, r.remote), h('td', {}, r.peers.join(', ')),
 			h('td', {}, r.epoch ? `epoch ${r.epoch}` : 'the newest', r.next_epoch ? `, epoch ${r.next_epoch} is announced` : ''),

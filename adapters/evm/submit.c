@@ -120,6 +120,8 @@ static void taken(struct adapter_tx *tx)
 	tx->work = TX_IDLE;
 	tx->phase = TX_SENT;
 	tx->accepted = true;
+	if (tx->taken_ms == 0)
+		tx->taken_ms = host_now_ms();
 	tx->refusals = 0;
 	tx->stuck_told = false;
 	tx->sent_height = evm_head_height(tx->evm);
@@ -546,6 +548,20 @@ static void on_timer(void *ctx)
 
 	for (size_t i = 0; i < EVM_SENDERS_MAX; i++)
 		evm_sender_work(&submit->senders[i]);
+}
+
+uint64_t evm_submit_waits_ms(const struct evm_submit *submit)
+{
+	uint64_t now_ms = host_now_ms();
+	uint64_t longest_ms = 0;
+
+	for (size_t i = 0; i < CS_LEN(submit->senders); i++)
+		for (const struct adapter_tx *tx = submit->senders[i].txs; tx != NULL;
+		     tx = tx->next)
+			if (tx->phase == TX_SENT && tx->taken_ms != 0 &&
+			    now_ms - tx->taken_ms > longest_ms)
+				longest_ms = now_ms - tx->taken_ms;
+	return longest_ms;
 }
 
 void evm_submit_saw_head(struct evm_submit *submit)
