@@ -29,6 +29,7 @@ static const char *const reloadable[] = {
 	"peers[].url",        "peers[].api_key_file",
 	"peers[].chains",     "routes[].from",
 	"routes[].to",        "routes[].expire",
+	"chains[].gas_accounts",
 };
 /* The same; the chain's adapter is made anew. */
 static const char *const of_adapter[] = {

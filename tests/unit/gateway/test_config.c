@@ -115,6 +115,39 @@ static void a_broken_manifest_is_refused(void **state)
 	}
 }
 
+/* What is said of a chain's pool; ledgers have none, which is told whatever else is wrong. */
+static void a_pool_of_gas_accounts(void **state)
+{
+	static const struct {
+		const char *id;
+		const char *count;
+		bool good;
+	} table[] = {{"eip155:31337", "16", true},   {"eip155:31337", "1", true},
+		     {"eip155:31337", "0", false},   {"eip155:31337", "17", false},
+		     {"eip155:31337", "-1", false},  {"eip155:31337", "\"4\"", false},
+		     {"cosmos:ledger-1", "2", false}};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(table); i++) {
+		char text[256];
+		struct gateway_config config;
+		snprintf(text, sizeof(text),
+			 "name = \"a\"\n[[chains]]\nid = \"%s\"\nrpc = "
+			 "[\"http://127.0.0.1:8545\"]\ngas_accounts = %s\n",
+			 table[i].id, table[i].count);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		assert_true(fputs(text, file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(gateway_config_load(&config, path, false),
+				 table[i].good ? CS_OK : CS_ERR_INVALID);
+		if (table[i].good)
+			assert_int_equal(config.chains[0].gas_accounts, atoi(table[i].count));
+		else
+			assert_true(complains(&config, "chains[0].gas_accounts"));
+		gateway_config_free(&config);
+	}
+}
+
 struct bad {
 	const char *from;
 	const char *to;
@@ -234,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_good_one_is_taken),
 		cmocka_unit_test(the_manifest_is_hashed_as_it_was_signed),
 		cmocka_unit_test(a_broken_manifest_is_refused),
+		cmocka_unit_test(a_pool_of_gas_accounts),
 		cmocka_unit_test(every_error_is_named_by_its_path),
 		cmocka_unit_test(a_chain_with_providers_needs_a_proxy),
 		cmocka_unit_test(all_errors_are_found_in_one_pass),
