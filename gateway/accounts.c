@@ -41,11 +41,10 @@ static void answered(void *context, enum cs_err err, const char *why,
 	account->asking = false;
 	if (err != CS_OK)
 		return;
-	struct cs_u256 balance = cs_u256_from_word(&told->balance);
-	if (account->is_known && cs_u256_cmp(&balance, &account->balance) > 0)
-		account->is_out = false; /* somebody sent it something */
 	account->is_known = true;
-	account->balance = balance;
+	account->balance = cs_u256_from_word(&told->balance);
+	if (cs_u256_cmp(&account->balance, &account->need) >= 0)
+		account->is_out = false; /* somebody sent it something */
 	account->told_ms = host_now_ms();
 }
 

@@ -121,6 +121,7 @@ struct gateway_account {
 	uint64_t moved_ms; /* a block took one of them last, or the first of them began */
 	bool is_out;       /* it could not pay for the last call that was tried */
 	uint64_t out_ms;
+	struct cs_u256 need; /* what that call wanted to be there */
 	bool asking;
 	bool is_known;
 	struct cs_u256 balance;

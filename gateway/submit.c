@@ -411,6 +411,17 @@ static void leave(struct gateway_tx *tx)
 	tx->leaves = adapter_tx_cancel(tx->chain->adapter, tx->sent.tx) == CS_OK;
 }
 
+/* What a node wants to see on the account; before there are terms: anything. */
+static struct cs_u256 upfront(const struct adapter_terms *terms)
+{
+	const struct cs_u256 gas = cs_u256_u64(terms->gas_limit);
+	const struct cs_u256 price = cs_u256_u64(terms->max_fee_wei);
+	struct cs_u256 product;
+	if (cs_u256_mul(&product, &gas, &price) != CS_OK || cs_u256_is_zero(&product))
+		return cs_u256_u64(1);
+	return product;
+}
+
 static void note_out(struct gateway_tx *tx)
 {
 	char name[GATEWAY_ACCOUNT_NAME_SIZE];
@@ -419,8 +430,11 @@ static void note_out(struct gateway_tx *tx)
 			 LOG_TEXT("account",
 				  gateway_account_name(
 					  name, (size_t)(tx->account - tx->chain->accounts))));
+	if (!tx->account->is_out)
+		tx->account->asked_ms = 0; /* what is told of it is older */
 	tx->account->is_out = true;
 	tx->account->out_ms = host_now_ms();
+	tx->account->need = upfront(&tx->sent.terms);
 }
 
 /* The adapter goes on trying what is held up: once the account has something, it is sent. */

@@ -78,7 +78,7 @@ def all_end(world, messages: list[str]) -> None:
 def deliveries(world, messages: list[str]) -> Counter:
     """By account, as the chain has them. Each message was delivered, once."""
     gateway, found = world.sides[HOME].gateway, Counter()
-    topic = abi.to_hex(abi.topic(gateway.entry("MessageStatus", kind="event")))
+    topic = abi.topic(gateway.entry("MessageStatus", kind="event"))
     for message in messages:
         logs = call(world, "eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest", "address": gateway.address, "topics": [topic, message]})
         assert len(logs) == 1, (message, logs)
