@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a pool of gas accounts does for a burst: N = 1 against N = 4, in one run. docs/performance.md keeps the figures.
 
-    CAISSON_BUILD=build/bench tests/run-tool bench/gas_accounts.py [--burst N] [--rounds N]
+    CAISSON_BUILD=build/bench build/tools/venv/bin/python bench/gas_accounts.py [--burst N] [--rounds N]
 
 Two anvil chains with 1 s blocks; each message is a transaction (relay.batch_max = 1), so that what limits is the accounts and not the batch. For
 each number of transactions that an account may have under way, the two worlds take the same burst in turns: messages delivered by the seconds from

@@ -291,8 +291,8 @@ static enum cli_exit sweep_one(struct cli *cli, uint64_t index)
 {
 	json_t *reply = NULL;
 	const char *keep = cli_option(cli, "keep");
-	json_t *body = json_pack("{s:s,s:I}", "chain", cli->positional[0], "account",
-				 (json_int_t)index);
+	json_t *body =
+		json_pack("{s:s,s:I}", "chain", cli->positional[0], "account", (json_int_t)index);
 	if (keep)
 		json_object_set_new(body, "keep", json_string(keep));
 	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/sweep", body, &reply);
@@ -333,13 +333,14 @@ static enum cli_exit sweep_all(struct cli *cli)
 		}
 	}
 	json_decref(reply);
-	return count == 0 ? cli_fail(cli, CLI_REFUSED, "it has no gas account of this chain") : code;
+	return count == 0 ? cli_fail(cli, CLI_REFUSED, "it has no gas account of this chain")
+			  : code;
 }
 
 enum cli_exit cli_sweep(struct cli *cli)
 {
 	uint64_t index = 0;
-	bool all = cli_option(cli, "all") != NULL;
+	bool all = cli_flag(cli, "all");
 	if (cli->positional_count != 1)
 		return cli_fail(cli, CLI_USAGE, "of which CHAIN?");
 	if (!cli_number(cli, "account", 15, &index) || (all && cli_option(cli, "account")))

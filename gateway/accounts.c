@@ -51,12 +51,11 @@ static void answered(void *context, enum cs_err err, const char *why,
 static void ask(struct gateway_chain *chain, struct gateway_account *account)
 {
 	uint64_t now = host_now_ms();
-	if (account->asking ||
-	    (account->asked_ms != 0 && now - account->asked_ms < ASK_MS))
+	if (account->asking || (account->asked_ms != 0 && now - account->asked_ms < ASK_MS))
 		return;
 	account->asked_ms = now;
-	if (gateway_journal_call_cost(chain->gateway->journal, &chain->identity,
-				      &account->address, &account->call_cost) != CS_OK)
+	if (gateway_journal_call_cost(chain->gateway->journal, &chain->identity, &account->address,
+				      &account->call_cost) != CS_OK)
 		account->call_cost = 0;
 	account->asking =
 		adapter_account(chain->adapter, &account->address, answered, account) == CS_OK;

@@ -204,8 +204,8 @@ static void session_ready(void *context)
 	struct gateway *gateway = context;
 	Caisson__Wire__PublicKeysRequest request = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
 	request.gas_accounts = GATEWAY_GAS_ACCOUNTS_MAX;
-	enum cs_err err = gateway_enclave_call(gateway, WIRE_PUBLIC_KEYS, &request.base, pools_told,
-					       gateway);
+	enum cs_err err =
+		gateway_enclave_call(gateway, WIRE_PUBLIC_KEYS, &request.base, pools_told, gateway);
 	if (err != CS_OK)
 		session_failed(gateway, err, "its gas accounts were not asked for");
 }

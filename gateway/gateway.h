@@ -66,7 +66,7 @@ struct gateway_peer {
 	uint32_t failures;
 	bool reachable; /* as the newest call says */
 	bool is_judged; /* there was a call */
-	bool gone; /* the configuration has it no more */
+	bool gone;      /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -146,7 +146,7 @@ struct gateway_chain {
 	struct gateway_account accounts[GATEWAY_ACCOUNT_COUNT];
 	size_t gas_last; /* of the pool, that was chosen last */
 	struct cs_secret *operator_key;
-	unsigned open_elsewhere; /* of accounts that the enclave does not have any more */
+	unsigned open_elsewhere;      /* of accounts that the enclave does not have any more */
 	struct adapter_sender sender; /* of all accounts: one order of rows */
 	/* what applications signed: one is looked at, then the next, and all again a block later */
 	bool submitted_busy;
@@ -180,8 +180,8 @@ struct gateway {
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
 	struct gateway_webhooks *webhooks;
-	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
-	struct host_timer *timer;      /* due times, keys file, housekeeping */
+	struct ledger_clock *clock; /* NULL: the enclave's time is ours */
+	struct host_timer *timer;   /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;

@@ -1,7 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
-#include "gateway/webhooks.h"
 #include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
 
@@ -266,9 +266,8 @@ static void collect_account(struct gateway_chain *chain, size_t index)
 	const struct gateway_account *account = &chain->accounts[index];
 	char name[GATEWAY_ACCOUNT_NAME_SIZE];
 	uint64_t calls = 0;
-	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id},
-		       {"account", gateway_account_name(name, index)});
+	const struct host_metric_label *labels = LABELS(
+		{"chain", chain->config->id}, {"account", gateway_account_name(name, index)});
 	gauge(chain->gateway, "caisson_account_transactions_open",
 	      "Transactions of an account that no block has.", labels, account->open);
 	if (!account->is_known)
@@ -280,8 +279,9 @@ static void collect_account(struct gateway_chain *chain, size_t index)
 	      "Time since a node told that balance.", labels,
 	      (double)(host_now_ms() - account->told_ms) / 1000);
 	gauge(chain->gateway, "caisson_account_low",
-	      "1: it pays for fewer than a hundred calls like the dearest of its newest, or could not pay.", labels,
-	      gateway_account_is_low(account));
+	      "1: it pays for fewer than a hundred calls like the dearest of its newest, or could "
+	      "not pay.",
+	      labels, gateway_account_is_low(account));
 	if (gateway_account_calls(account, &calls))
 		gauge(chain->gateway, "caisson_account_calls",
 		      "Calls like the dearest of its newest hundred that it pays for.", labels,

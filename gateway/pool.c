@@ -26,9 +26,8 @@ static bool is_poor(const struct gateway_account *account, uint64_t cost, uint64
 		return true;
 	if (!account->is_known)
 		return false;
-	return cs_u256_is_zero(&account->balance) ||
-	       (cs_u256_mul(&need, &price, &calls) == CS_OK &&
-		cs_u256_cmp(&account->balance, &need) < 0);
+	return cs_u256_is_zero(&account->balance) || (cs_u256_mul(&need, &price, &calls) == CS_OK &&
+						      cs_u256_cmp(&account->balance, &need) < 0);
 }
 
 static enum rank rank_of(const struct gateway_account *account, uint64_t cost, uint64_t hold_ms,
@@ -62,8 +61,8 @@ size_t gateway_pool_choose(const struct gateway_account *accounts, size_t count,
 		if (!accounts[at].is_there)
 			continue;
 		enum rank rank = rank_of(&accounts[at], cost, hold_ms, now_ms);
-		if (rank < best_rank || (rank == best_rank &&
-					 load_of(&accounts[at]) < load_of(&accounts[best]))) {
+		if (rank < best_rank ||
+		    (rank == best_rank && load_of(&accounts[at]) < load_of(&accounts[best]))) {
 			best = at;
 			best_rank = rank;
 		}
@@ -87,8 +86,9 @@ size_t gateway_pool_now(const struct gateway_chain *chain)
 const struct cs_address *gateway_pool_take(struct gateway_chain *chain)
 {
 	/* A batch may have more parts than there is room for: they are made all the same. */
-	size_t index = gateway_pool_choose(chain->accounts, chain->own->gas_accounts,
-					   chain->gas_last, UINT_MAX, hold_ms(chain), host_now_ms());
+	size_t index =
+		gateway_pool_choose(chain->accounts, chain->own->gas_accounts, chain->gas_last,
+				    UINT_MAX, hold_ms(chain), host_now_ms());
 	if (index == GATEWAY_POOL_NONE)
 		index = 0;
 	chain->gas_last = index;
@@ -122,8 +122,7 @@ bool gateway_pool_is_out(const struct gateway_chain *chain)
 	bool tried = false;
 	for (size_t i = 0; i < chain->own->gas_accounts; i++) {
 		const struct gateway_account *account = &chain->accounts[i];
-		if (!account->is_out &&
-		    !(account->is_known && cs_u256_is_zero(&account->balance)))
+		if (!account->is_out && !(account->is_known && cs_u256_is_zero(&account->balance)))
 			return false;
 		tried = tried || account->is_out;
 	}

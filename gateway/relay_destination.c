@@ -342,8 +342,8 @@ void gateway_destination_retry(struct gateway_route *route)
 		return;
 	struct retry *retry = host_alloc(sizeof(*retry));
 	*retry = (struct retry){.route = route, .row = row};
-	enum cs_err err = gateway_rehearse(chain, WIRE_CALL_RETRY, &chain->accounts[0].address, &row,
-					   retry_rehearsed, retry);
+	enum cs_err err = gateway_rehearse(chain, WIRE_CALL_RETRY, &chain->accounts[0].address,
+					   &row, retry_rehearsed, retry);
 	route->retrying = err == CS_OK;
 	if (err != CS_OK)
 		free(retry);

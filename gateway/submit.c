@@ -61,9 +61,9 @@ uint64_t gateway_gas_max(const struct gateway_chain *chain)
 
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind)
 {
-	const struct gateway_account *operator = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
+	const struct gateway_account *payer = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
 	if (kind == GATEWAY_SPONSORED)
-		return operator->is_there && operator->open < chain->config->in_flight_max;
+		return payer->is_there && payer->open < chain->config->in_flight_max;
 	return gateway_pool_now(chain) != GATEWAY_POOL_NONE;
 }
 

@@ -207,8 +207,8 @@ static void post_sweep(void *context, struct host_http_exchange *exchange)
 	if (err == CS_OK)
 		err = may_sweep(sweep, &why);
 	if (err == CS_OK)
-		err = adapter_account(sweep->chain->adapter, &sweep->account->address,
-				      account_done, sweep);
+		err = adapter_account(sweep->chain->adapter, &sweep->account->address, account_done,
+				      sweep);
 	if (err != CS_OK) {
 		gateway_problem(exchange, err, &why);
 		free(sweep);

@@ -101,7 +101,7 @@ def journal(world, sql: str, *values) -> list[tuple]:
 
 @contextmanager
 def swallowing(world, account: str):
-    """The node says that it took what this account sends, and it never did."""
+    """The node keeps what this account sends, and gives it to no block."""
     taken = []
 
     def before(calls: list[dict]) -> None:
@@ -111,14 +111,19 @@ def swallowing(world, account: str):
         found = journal(world, "SELECT s.account FROM attempts a JOIN submissions s ON s.n = a.submission WHERE a.hash = ?", digest)
         assert found, "a node sees what the journal does not have"
         if "0x" + found[0][0].hex() == account:
-            taken.append(digest)
-            raise Raw(json.dumps({"jsonrpc": "2.0", "id": calls[0]["id"], "result": abi.to_hex(digest)}).encode())
+            taken.append(abi.to_hex(digest))
+            raise Raw(json.dumps({"jsonrpc": "2.0", "id": calls[0]["id"], "result": taken[-1]}).encode())
 
-    world.proxy.before = before
+    def after(one: dict, reply: dict) -> dict:
+        if one["method"] == "eth_getTransactionByHash" and one["params"][0] in taken:
+            return reply | {"result": {"hash": one["params"][0], "from": account, "blockHash": None, "blockNumber": None}}
+        return reply
+
+    world.proxy.before, world.proxy.after = before, after
     try:
         yield taken
     finally:
-        world.proxy.before = lambda calls: None
+        world.proxy.before, world.proxy.after = lambda calls: None, lambda one, reply: reply
 
 
 # ---- the pool ----

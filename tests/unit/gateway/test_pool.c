@@ -148,9 +148,11 @@ static void test_none_before_the_enclave_told_them(void **state)
 static void make(struct gateway_chain *chain, struct gateway_chain_config *own, unsigned count)
 {
 	memset(chain, 0, sizeof(*chain));
-	*own = (struct gateway_chain_config){
-		.common = {.id = "eip155:1", .in_flight_max = 2, .replace_blocks = 4, .block_time_ms = 1000},
-		.gas_accounts = count};
+	*own = (struct gateway_chain_config){.common = {.id = "eip155:1",
+							.in_flight_max = 2,
+							.replace_blocks = 4,
+							.block_time_ms = 1000},
+					     .gas_accounts = count};
 	chain->own = own;
 	chain->config = &own->common;
 	for (size_t i = 0; i < COUNT; i++)
