@@ -41,6 +41,11 @@ static json_t *routes_json(const struct gateway_chain *chain)
 	return list;
 }
 
+static json_t *address_json(const struct gateway_account *account)
+{
+	return account->is_there ? host_json_hex(CS_BYTES_OF(account->address.b)) : json_null();
+}
+
 static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = adapter_follow_json(&chain->follow);
@@ -53,13 +58,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "token",
 			    chain->own->has_token ? host_json_hex(CS_BYTES_OF(chain->own->token.b))
 						  : json_null());
-	json_object_set_new(json, "gas_account",
-			    chain->has_gas_account
-				    ? host_json_hex(CS_BYTES_OF(chain->gas_account.b))
-				    : json_null());
+	json_object_set_new(json, "gas_account", address_json(&chain->accounts[0]));
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
-						: json_null());
+			    address_json(&chain->accounts[GATEWAY_ACCOUNT_OPERATOR]));
 	json_object_set_new(json, "accounts", gateway_accounts_json(chain));
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
@@ -70,7 +71,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
 	json_object_set_new(json, "open_transactions",
-			    host_json_u64(chain->open_gas + chain->open_operator));
+			    host_json_u64(gateway_open_transactions(chain)));
 	json_object_set_new(json, "routes", routes_json(chain));
 	return json;
 }

@@ -151,6 +151,11 @@ static enum cs_err write_given(struct send *send)
 	return CS_OK;
 }
 
+static const struct cs_address *paying(const struct send *send)
+{
+	return &send->chain->accounts[GATEWAY_ACCOUNT_OPERATOR].address;
+}
+
 static enum cs_err write_send(void *context)
 {
 	struct send *send = context;
@@ -159,7 +164,7 @@ static enum cs_err write_send(void *context)
 		const struct prepared *call = &send->calls[i];
 		struct gateway_submission submission = {.chain = send->chain->identity,
 							.kind = GATEWAY_SPONSORED,
-							.account = send->chain->operator,
+							.account = *paying(send),
 							.to = call->to,
 							.value = call->value,
 							.gas_limit = call->gas_limit};
@@ -615,7 +620,7 @@ static enum cs_err take_body(struct send *send, struct cs_why *why)
 		 : body->submitted ? "submit"
 				   : "prepare");
 	send->has_from = body->sponsored || body->submitted || body->has_from;
-	send->from = body->sponsored ? send->chain->operator: body->from;
+	send->from = body->sponsored ? *paying(send) : body->from;
 	if (!send->body.transfer)
 		send->payload_hash = cs_keccak256(body->payload);
 	return body->submitted ? take_given(send, why) : CS_OK;

@@ -166,6 +166,9 @@ static const struct host_config_key keys[] = {
 	 "The token bridge, for POST /v1/transfers."},
 	{"chains[].token", TEXT, 42, 42, "", check_address,
 	 "The token that transfers carry unless they name another."},
+	{"chains[].gas_accounts", NUMBER, 1, GATEWAY_GAS_ACCOUNTS_MAX, "1", NULL,
+	 "Gas accounts that the enclave signs for, all to be funded; more than one of EVM chains "
+	 "alone."},
 	{"peers[].name", TEXT, 1, 32, NULL, NULL,
 	 "Name of the other gateway: of the API key it calls us with."},
 	{"peers[].url", TEXT, 1, 2048, NULL, host_check_http, "Its REST address, without a path."},
@@ -234,6 +237,7 @@ static void read_chain(struct gateway_config *config, uint32_t i)
 		read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
 	chain->has_token =
 		read_address(&chain->token, host_config_text(file, "chains[%u].token", i));
+	chain->gas_accounts = (unsigned)host_config_number(file, "chains[%u].gas_accounts", i);
 }
 
 static void read_attested(struct gateway_peer_attested *attested,
@@ -361,6 +365,16 @@ static void check_values(struct gateway_config *config)
 	if (config->webhooks.retry_max_ms < config->webhooks.retry_min_ms)
 		host_config_complain(config->file, "webhooks.retry_max_ms",
 				     "is below webhooks.retry_min_ms");
+	for (unsigned i = 0; i < config->chain_count; i++) {
+		const struct gateway_chain_config *chain = &config->chains[i];
+		snprintf(path, sizeof(path), "chains[%u].gas_accounts", i);
+		/* What was on them could not be swept. */
+		if (chain->gas_accounts > 1 &&
+		    strncmp(chain->common.id, "eip155:", strlen("eip155:")) != 0)
+			host_config_complain(config->file, path,
+					     "is above 1 for %s: a pool is of EVM chains alone",
+					     chain->common.id);
+	}
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		snprintf(path, sizeof(path), "peers[%u].name", i);
 		if (strcmp(config->peers[i].name, config->name) == 0)

@@ -8,6 +8,8 @@
 #include "host/service_config.h"
 
 #define GATEWAY_CHAINS_MAX 8u
+/* Of a chain: as many as its enclave has (enclave/state.h). */
+#define GATEWAY_GAS_ACCOUNTS_MAX 16u
 #define GATEWAY_PEERS_MAX 16u
 #define GATEWAY_ROUTES_MAX 64u
 
@@ -37,6 +39,7 @@ struct gateway_chain_config {
 	struct cs_address bridge;
 	bool has_token;
 	struct cs_address token;
+	unsigned gas_accounts;
 };
 
 /* How the enclave behind a peer is looked at. */

@@ -151,10 +151,11 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
 		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
 					 why));
-		if (cs_key_address(gateway->sig, &chain->operator, chain->operator_key) != CS_OK)
+		struct gateway_account *account = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
+		if (cs_key_address(gateway->sig, &account->address, chain->operator_key) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID, "%s is not a private key",
 				       chain->config->operator_key_file);
-		chain->has_operator = true;
+		account->is_there = true;
 	}
 	return CS_OK;
 }

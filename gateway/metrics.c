@@ -346,14 +346,17 @@ static double as_double(const struct cs_u256 *value)
 	return sum;
 }
 
-static void collect_account(struct gateway_chain *chain, enum gateway_account_kind kind)
+static void collect_account(struct gateway_chain *chain, size_t index)
 {
-	const struct gateway_account *account = &chain->accounts[kind];
+	const struct gateway_account *account = &chain->accounts[index];
+	char name[GATEWAY_ACCOUNT_NAME_SIZE];
 	uint64_t calls = 0;
+	const struct host_metric_label *labels = LABELS(
+		{"chain", chain->config->id}, {"account", gateway_account_name(name, index)});
+	gauge(chain->gateway, "caisson_account_transactions_open",
+	      "Transactions of an account that no block has.", labels, account->open);
 	if (!account->is_known)
 		return;
-	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id}, {"account", gateway_account_role(kind)});
 	gauge(chain->gateway, "caisson_account_balance",
 	      "What an account that pays has, in the chain's smallest unit.", labels,
 	      as_double(&account->balance));
@@ -361,8 +364,9 @@ static void collect_account(struct gateway_chain *chain, enum gateway_account_ki
 	      "Time since a node told that balance.", labels,
 	      (double)(host_now_ms() - account->told_ms) / 1000);
 	gauge(chain->gateway, "caisson_account_low",
-	      "1: it pays for fewer than a hundred calls like the dearest of its newest.", labels,
-	      gateway_account_is_low(account));
+	      "1: it pays for fewer than a hundred calls like the dearest of its newest, or could "
+	      "not pay.",
+	      labels, gateway_account_is_low(account));
 	if (gateway_account_calls(account, &calls))
 		gauge(chain->gateway, "caisson_account_calls",
 		      "Calls like the dearest of its newest hundred that it pays for.", labels,
@@ -428,7 +432,7 @@ static void collect_chain(struct gateway_chain *chain)
 		 "Time for which the light client has taken nothing of what there is for it.",
 		 (double)adapter_follow_stands_ms(&chain->follow) / 1000},
 		{"caisson_transactions_open", "Transactions that are not settled.",
-		 (double)(chain->open_gas + chain->open_operator)},
+		 (double)gateway_open_transactions(chain)},
 		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.",
 		 (double)c.reorg_depth_max},
 	};
@@ -444,8 +448,9 @@ static void collect_chain(struct gateway_chain *chain)
 		height_best = endpoints[i].height > height_best ? endpoints[i].height : height_best;
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
 		collect_endpoint(chain, i, &endpoints[i], height_best);
-	for (unsigned kind = 0; kind < GATEWAY_ACCOUNT_COUNT; kind++)
-		collect_account(chain, (enum gateway_account_kind)kind);
+	for (size_t i = 0; i < GATEWAY_ACCOUNT_COUNT; i++)
+		if (gateway_account_is_shown(chain, i))
+			collect_account(chain, i);
 }
 
 /* ---- the enclave, the journal, peers ---- */

@@ -65,8 +65,8 @@ static void rehearse(struct gateway_route *route, const struct gateway_message *
 	write->statement = row->outcome_statement;
 	write->rows[0] = *row;
 	write->count = 1;
-	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->gas_account, row,
-					     finalize_rehearsed, write) == CS_OK;
+	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->accounts[0].address,
+					     row, finalize_rehearsed, write) == CS_OK;
 	if (!route->finalizing)
 		free(write);
 }

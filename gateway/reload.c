@@ -47,6 +47,7 @@ static const char *const reloadable[] = {
 	"routes[].from",
 	"routes[].to",
 	"routes[].expire",
+	"chains[].gas_accounts",
 };
 /* The same; the chain's adapter is made anew. */
 static const char *const of_adapter[] = {

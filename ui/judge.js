@@ -41,8 +41,8 @@ function ofChain(chain) {
 		found.push((bad.length === asked.length ? alarm : warning)(`endpoint ${chain.id} ${e.url}`, `An endpoint of ${chain.id} is ${e.state}`,
 			`${new URL(e.url).host}${e.why ? `: ${e.why}` : ''}`, 'The others are asked meanwhile.'));
 	for (const account of chain.accounts.filter((a) => a.low))
-		found.push((account.balance === '0' ? alarm : warning)(`low ${chain.id} ${account.role}`,
-			`The ${account.role} account on ${chain.id} runs out of money`,
+		found.push((account.balance === '0' ? alarm : warning)(`low ${chain.id} ${account.role} ${account.index}`,
+			`The ${account.role} account${account.index ? ` ${account.index}` : ''} on ${chain.id} runs out of money`,
 			account.calls === null ? 'It has nothing.' : `It pays for ${many(account.calls, 'more call', 'more calls')}.`,
 			`Send some to ${account.address}.`));
 	return found;

@@ -265,8 +265,9 @@ const endpointRow = (e) => h('tr', { 'data-key': e.url },
 	h('td', { class: 'number' }, grouped(e.overtaken)),
 	h('td', { class: 'wide soft' }, e.why));
 
-const accountRow = (chain) => (a) => h('tr', { 'data-key': a.role },
-	h('th', { scope: 'row' }, sentence(a.role)), h('td', {}, full(a.address)),
+const accountRow = (chain) => (a) => h('tr', { 'data-key': `${a.role} ${a.index}` },
+	h('th', { scope: 'row' }, sentence(a.role), a.index ? ` ${a.index}` : ''), h('td', {}, full(a.address)),
+	h('td', { class: 'number' }, grouped(a.open_transactions)),
 	h('td', { class: 'number' }, a.balance === null ? 'not known yet' : money(a.balance, chain.id)),
 	h('td', { class: 'number' }, a.calls === null ? 'no call yet' : grouped(a.calls)),
 	h('td', {}, chip(a.low ? 'bad' : 'good', a.low ? 'low' : 'enough')));
@@ -283,7 +284,7 @@ function oneChain(chain, now) {
 			['Gateway contract', full(chain.gateway)],
 			chain.bridge ? ['Token bridge', full(chain.bridge)] : null,
 			chain.providers ? ['Providers that vote', `${chain.providers.filter((p) => p.answer === 'ok').length} of ${chain.providers.length}`] : null]),
-		table(`Accounts on ${chain.id}`, ['Account', 'Address', 'Balance', 'Pays for calls', 'State'], chain.accounts.map(accountRow(chain)), 'No account pays here.'),
+		table(`Accounts on ${chain.id}`, ['Account', 'Address', 'Under way', 'Balance', 'Pays for calls', 'State'], chain.accounts.map(accountRow(chain)), 'No account pays here.'),
 		table(`Endpoints of ${chain.id}`, ['Endpoint', 'State', 'Height', 'Requests', 'Errors', 'Limited', 'Lies', 'Diverged', '95 % within', 'Overtaken', 'Newest failure'], chain.endpoints.map(endpointRow), 'No endpoint.'),
 		table(`Routes of ${chain.id}`, ['To', 'Peers', 'Our key', 'When undelivered'], chain.routes.map((r) => h('tr', { 'data-key': r.remote },
 			h('th', { scope: 'row' }, r.remote), h('td', {}, r.peers.join(', ')),

@@ -649,7 +649,8 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx)
 		return CS_ERR_CONFLICT;
 	tx->cancel_wanted = true;
 	/* nothing of it is in a pool, or what is does no harm */
-	if (tx->attempts_here == 0 && tx->work != TX_SIGNING) {
+	bool harmless = tx->stuck_told && !tx->accepted && tx->submission.may_repeat;
+	if ((tx->attempts_here == 0 || harmless) && tx->work != TX_SIGNING) {
 		end(tx);
 		tell_later(tx, fail_now, CS_ERR_CLOSED, "cancelled before it was sent");
 	}

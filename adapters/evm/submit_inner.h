@@ -5,7 +5,8 @@
 
 #include "adapters/evm/inner.h"
 
-#define EVM_SENDERS_MAX 8
+/* A gateway's pool, its operator's, and what is still open of accounts before. */
+#define EVM_SENDERS_MAX 24
 /* Open transactions of one account, waiting ones included. */
 #define EVM_SENDER_TXS_MAX 512
 #define EVM_IN_FLIGHT_MAX 64

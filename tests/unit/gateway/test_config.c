@@ -165,6 +165,39 @@ static void a_peer_that_is_looked_at(void **state)
 	gateway_config_free(&config);
 }
 
+/* What is said of a chain's pool; ledgers have none, which is told whatever else is wrong. */
+static void a_pool_of_gas_accounts(void **state)
+{
+	static const struct {
+		const char *id;
+		const char *count;
+		unsigned taken; /* 0: refused */
+	} table[] = {{"eip155:31337", "16", 16}, {"eip155:31337", "1", 1},
+		     {"eip155:31337", "0", 0},   {"eip155:31337", "17", 0},
+		     {"eip155:31337", "-1", 0},  {"eip155:31337", "\"4\"", 0},
+		     {"cosmos:ledger-1", "2", 0}};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(table); i++) {
+		char text[256];
+		struct gateway_config config;
+		snprintf(text, sizeof(text),
+			 "name = \"a\"\n[[chains]]\nid = \"%s\"\nrpc = "
+			 "[\"http://127.0.0.1:8545\"]\ngas_accounts = %s\n",
+			 table[i].id, table[i].count);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		assert_true(fputs(text, file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(gateway_config_load(&config, path, false),
+				 table[i].taken > 0 ? CS_OK : CS_ERR_INVALID);
+		if (table[i].taken > 0)
+			assert_int_equal(config.chains[0].gas_accounts, table[i].taken);
+		else
+			assert_true(complains(&config, "chains[0].gas_accounts"));
+		gateway_config_free(&config);
+	}
+}
+
 struct bad {
 	const char *from;
 	const char *to;
@@ -306,6 +339,7 @@ int main(void)
 		cmocka_unit_test(the_manifest_is_hashed_as_it_was_signed),
 		cmocka_unit_test(a_broken_manifest_is_refused),
 		cmocka_unit_test(a_peer_that_is_looked_at),
+		cmocka_unit_test(a_pool_of_gas_accounts),
 		cmocka_unit_test(every_error_is_named_by_its_path),
 		cmocka_unit_test(a_chain_with_providers_needs_a_proxy),
 		cmocka_unit_test(all_errors_are_found_in_one_pass),
