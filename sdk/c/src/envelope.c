@@ -128,7 +128,6 @@ static enum caisson_err read_message(struct check *check, struct wire_message *m
 {
 	struct cs_why why = {{0}};
 	const json_t *object = json_object_get(check->document, "message");
-	/* What gateways tell each other beside it (evidence, steps) nobody signed. */
 	if (gateway_json_read_message(object, false, &check->arena, message, &why) != CS_OK)
 		return not_proven(check, "message: %s", why.text);
 	return CAISSON_OK;
