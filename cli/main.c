@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "host/dumps.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -85,8 +86,9 @@ static const struct cli_command commands[] = {
 	 cli_transactions},
 	{"raise", "N", GATEWAY, "offer more for a transaction that no block takes, up to its cap",
 	 cli_raise},
-	{"sweep", "CHAIN", "keep=" GATEWAY,
-	 "send what is on the enclave's gas account to the manifest's address", cli_sweep},
+	{"sweep", "CHAIN", "account= all keep=" GATEWAY,
+	 "send what is on one of the enclave's gas accounts, or on each, to the manifest's address",
+	 cli_sweep},
 	{"reload", "", GATEWAY,
 	 "let a running gateway read its configuration again: all of it, or nothing of it",
 	 cli_reload},
@@ -655,6 +657,11 @@ int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	int used = 0;
+	/* Keys and secrets pass through most commands, and `up` has its services' configuration. */
+	if (host_dumps_off() != CS_OK) {
+		fputs("caisson: core dumps cannot be switched off\n", stderr);
+		return CLI_FAILED;
+	}
 	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? CLI_USAGE : CLI_OK;
