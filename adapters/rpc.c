@@ -1,5 +1,4 @@
 #include "adapters/rpc_inner.h"
-
 #include "host/alloc.h"
 #include "host/http_client.h"
 
@@ -335,8 +334,8 @@ static struct answer *read_answer(const struct rpc_leg *leg, struct failure *fai
 		answer->replies[i].endpoint = leg->endpoint;
 	answer->bad = worst(answer->replies, leg->count);
 	if (answer->bad != NULL) {
-		uint64_t pause_ms = adapter_retry_after_ms(
-			host_http_response_header(response, "Retry-After"));
+		uint64_t pause_ms =
+			adapter_retry_after_ms(host_http_response_header(response, "Retry-After"));
 		rpc_endpoint_failed(endpoint, answer->bad->class, failure_of(answer->bad->class),
 				    pause_ms, answer->bad->why);
 	} else {
@@ -352,9 +351,8 @@ static bool holds(const struct rpc_part *part, const struct answer *answer)
 {
 	const struct job *job = part->job;
 
-	return answer->bad == NULL &&
-	       (job->options.check == NULL ||
-		job->options.check(job->ctx, answer->replies, part->count));
+	return answer->bad == NULL && (job->options.check == NULL ||
+				       job->options.check(job->ctx, answer->replies, part->count));
 }
 
 /* Nothing is missing and nothing is refused. */
@@ -485,8 +483,7 @@ static void hedge_send(struct rpc_part *part)
 	struct rpc_endpoint *other = rpc_pick_hedge(rpc, &want);
 
 	part->hedge_at_ms = 0;
-	if (other != NULL && adapter_hedge_pay(&rpc->hedge) &&
-	    leg_send(part, other, true) == CS_OK)
+	if (other != NULL && adapter_hedge_pay(&rpc->hedge) && leg_send(part, other, true) == CS_OK)
 		other->public.hedges++;
 	else
 		rpc->endpoints[part->first->endpoint].public.unhedged++;
@@ -594,9 +591,8 @@ static enum cs_err job_start(struct job *job, struct rpc_endpoint *first)
 		struct rpc_part *part = &job->parts[i];
 
 		part->endpoint = first->index;
-		err = part->body_size > ADAPTER_RPC_REQUEST_SIZE_MAX
-			      ? CS_ERR_TOO_LARGE
-			      : leg_send(part, first, false);
+		err = part->body_size > ADAPTER_RPC_REQUEST_SIZE_MAX ? CS_ERR_TOO_LARGE
+								     : leg_send(part, first, false);
 		if (err == CS_OK) {
 			part_link(part, &job->rpc->open);
 			hedge_plan(part);
@@ -740,4 +736,3 @@ bool adapter_rpc_is_ready(const struct adapter_rpc *rpc)
 {
 	return rpc->ready;
 }
-

@@ -1,5 +1,4 @@
 #include "adapters/rpc_inner.h"
-
 #include "host/alloc.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
-#include "gateway/webhooks.h"
 #include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
 
@@ -260,7 +260,7 @@ static void collect_asked(struct gateway_chain *chain, const char *number, const
 			    e->failures[i]);
 	gauge(gateway, "caisson_endpoint_breaker", "0: closed, 1: half open, 2: open, left out.",
 	      labels,
-	      e->breaker == ADAPTER_BREAKER_OPEN	? 2
+	      e->breaker == ADAPTER_BREAKER_OPEN        ? 2
 	      : e->breaker == ADAPTER_BREAKER_HALF_OPEN ? 1
 							: 0);
 	for (size_t i = 0; i < CS_LEN(times) && e->answer_p50_ms > 0; i++)
