@@ -130,6 +130,7 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].follow.created = false;
 	CS_TRY(gateway_rollover_hello(gateway, hello, &waits, why));
+	ledger_clock_hello(gateway->clock, hello);
 	if (waits)
 		return CS_OK;
 	for (size_t i = 0; i < hello->n_clients; i++) {
@@ -139,7 +140,6 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 			adapter_follow_take_status(&chain->follow, hello->clients[i]);
 	}
 	take_keys(gateway, hello->keys, hello->n_keys);
-	ledger_clock_hello(gateway->clock, hello);
 	return CS_OK;
 }
 

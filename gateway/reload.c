@@ -364,6 +364,7 @@ static void reply(struct gateway_reload *reload, int status)
 void gateway_reload_reply_waits(struct gateway_reload *reload)
 {
 	reply(reload, 202);
+	reload->is_answered = true;
 }
 
 void gateway_reload_next(struct gateway *gateway)
@@ -378,8 +379,10 @@ void gateway_reload_next(struct gateway *gateway)
 static void finish(struct gateway_reload *reload)
 {
 	struct gateway *gateway = reload->gateway;
+	const bool next = !reload->is_answered;
 	gateway_reload_free(reload);
-	gateway_reload_next(gateway);
+	if (next)
+		gateway_reload_next(gateway);
 }
 
 static void refused(struct gateway_reload *reload)

@@ -25,6 +25,7 @@ struct gateway_reload {
 	/* while it waits for the enclave */
 	struct cs_hash plan;
 	uint64_t since_ms; /* wall clock */
+	bool is_answered;  /* 202: the next reading may begin while this one waits */
 	bool on_trial;     /* the enclave of the last hello runs under it */
 	bool sealed;       /* and state of it was stored: there is no way back */
 	char why[GATEWAY_WHY_MAX + 1];
