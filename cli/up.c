@@ -63,7 +63,8 @@ struct up {
 
 static enum cs_err start_egress(struct up *up, struct cs_why *why)
 {
-	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config->service.egress, why);
+	return host_egress_new(&up->egress, up->loop, up->pair[0], &up->config->service.egress,
+			       why);
 }
 
 /* The next enclave finds a proxy and a pair that know nothing of the one before. */
@@ -225,8 +226,8 @@ static enum cs_err start_enclave(struct up *up, struct cs_why *why)
 	options.args[n++] = up->lineage;
 	if (up->config->service.attested.address)
 		options.args[n++] = "--attested";
-	if (3 + EGRESS_ARGS_MAX + 2 * config->service.manifest_count +
-		    2 * config->chain_count + up->config->service.enclave_arg_count >
+	if (3 + EGRESS_ARGS_MAX + 2 * config->service.manifest_count + 2 * config->chain_count +
+		    up->config->service.enclave_arg_count >
 	    room)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "too many arguments for caisson-enclave");
 	for (size_t i = 0; i < config->service.manifest_count; i++) {
@@ -247,11 +248,11 @@ static enum cs_err start_gateway(struct up *up, struct cs_why *why)
 {
 	static const struct host_child_events events = {.started = gateway_started,
 							.ended = gateway_ended};
-	struct host_child_options options = {.program = up->gateway_program,
-					     .args = {"--config", up->config->path,
-						      "--supervisor-fd", SUPERVISOR_FD, NULL},
-					     .fds = {up->supervised[1]},
-					     .fd_count = 1};
+	struct host_child_options options = {
+		.program = up->gateway_program,
+		.args = {"--config", up->config->path, "--supervisor-fd", SUPERVISOR_FD, NULL},
+		.fds = {up->supervised[1]},
+		.fd_count = 1};
 	up->started_ms = host_now_ms();
 	return host_child_new(&up->gateway, up->loop, &options, &events, up, why);
 }

@@ -68,7 +68,7 @@ struct gateway_peer {
 	uint32_t failures;
 	bool reachable; /* as the newest call says */
 	bool is_judged; /* there was a call */
-	bool gone; /* the configuration has it no more */
+	bool gone;      /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -177,8 +177,8 @@ struct gateway {
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
 	struct gateway_webhooks *webhooks;
-	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
-	struct host_timer *timer;      /* due times, keys file, housekeeping */
+	struct ledger_clock *clock; /* NULL: the enclave's time is ours */
+	struct host_timer *timer;   /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
@@ -191,15 +191,15 @@ struct gateway {
 	struct gateway_retired *retired; /* configurations that were in force */
 	unsigned reload_count;
 	bool reloading;
-	bool reload_again;       /* a signal came meanwhile */
+	bool reload_again; /* a signal came meanwhile */
 	/* a configuration that the enclave does not run under yet (rollover.c) */
 	struct gateway_reload *coming; /* NULL: none waits */
 	struct host_timer *coming_timer;
 	struct host_supervisor *supervisor; /* NULL: the enclave is somebody else's to start */
 	int supervisor_fd;                  /* -1: there is none */
 	bool supervisor_asked;              /* at a start under a newer file than the enclave's */
-	struct cs_arena scratch; /* for what ends before the function returns */
-	bool awake;              /* a pump is posted */
+	struct cs_arena scratch;            /* for what ends before the function returns */
+	bool awake;                         /* a pump is posted */
 	bool stopping;
 	bool failed; /* the journal cannot be written: the process ends with an error */
 	/* the enclave's session */

@@ -6,6 +6,7 @@
  * takes up the open transactions from the journal, as after a start: docs/adr/0056. Another manifest, and
  * a chain that comes with it, wait for an enclave that runs under them: rollover.c, docs/adr/0065. */
 #include "gateway/reload.h"
+
 #include "gateway/succession.h"
 #include "host/alloc.h"
 
@@ -280,7 +281,7 @@ static void place_chains(struct gateway_reload *reload)
 		}
 		gateway_chain_prepare(gateway, i);
 		chain->operator_key = reload->operator_keys[i];
-		chain->operator = reload->operators[i];
+		chain->operator= reload->operators[i];
 		chain->has_operator = chain->operator_key != NULL;
 		reload->operator_keys[i] = NULL;
 	}

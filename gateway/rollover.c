@@ -115,12 +115,13 @@ void gateway_rollover_begin(struct gateway_reload *reload)
 	gateway->coming = reload;
 	reload->plan = gateway_plan_of(reload->fresh);
 	reload->since_ms = host_wall_ms();
-	snprintf(reload->why, sizeof(reload->why),
-		 gateway->supervisor
-			 ? "the enclave starts again, under manifest %llu and %zu chains"
-			 : "the enclave has to be started again, under manifest %llu and %zu chains "
-			   "(`caisson up --enclave-only` does it by SIGHUP)",
-		 (unsigned long long)reload->fresh->manifest.number, reload->fresh->chain_count);
+	snprintf(
+		reload->why, sizeof(reload->why),
+		gateway->supervisor
+			? "the enclave starts again, under manifest %llu and %zu chains"
+			: "the enclave has to be started again, under manifest %llu and %zu chains "
+			  "(`caisson up --enclave-only` does it by SIGHUP)",
+		(unsigned long long)reload->fresh->manifest.number, reload->fresh->chain_count);
 	log_info("rollover.waits", LOG_TEXT("who", reload->who),
 		 LOG_U64("manifest", reload->fresh->manifest.number),
 		 LOG_U64("chains", reload->fresh->chain_count));
@@ -271,8 +272,7 @@ json_t *gateway_rollover_json(const struct gateway *gateway)
 	for (size_t i = gateway->chain_count; i < coming->fresh->chain_count; i++)
 		json_array_append_new(chains, json_string(coming->fresh->chains[i].common.id));
 	json_object_set_new(json, "manifest_hash", host_json_hash(&coming->fresh->manifest.hash));
-	json_object_set_new(json, "manifest_number",
-			    host_json_u64(coming->fresh->manifest.number));
+	json_object_set_new(json, "manifest_number", host_json_u64(coming->fresh->manifest.number));
 	json_object_set_new(json, "chains", chains);
 	json_object_set_new(json, "since_ms", host_json_u64(coming->since_ms));
 	json_object_set_new(json, "why", json_string(coming->why));

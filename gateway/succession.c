@@ -31,9 +31,10 @@ static enum cs_err follow(const struct gateway_config *now, const struct gateway
 	struct cs_why inner = {{0}};
 	CS_TRY(load(&pair[0], fresh->service.manifests[at], why));
 	if (!cs_hash_eq(&pair[0].hash, &now->manifest.hash))
-		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
-			       "%s is not the manifest in force: another bridge's, or another branch",
-			       fresh->service.manifests[at]);
+		return cs_fail(
+			why, CS_ERR_WRONG_MANIFEST,
+			"%s is not the manifest in force: another bridge's, or another branch",
+			fresh->service.manifests[at]);
 	for (size_t i = at + 1; i < fresh->service.manifest_count; i++) {
 		struct host_manifest *next = &pair[(i - at) % 2];
 		CS_TRY(load(next, fresh->service.manifests[i], why));
@@ -55,11 +56,11 @@ enum cs_err gateway_lineage_check(const struct gateway_config *now,
 			       (unsigned long long)fresh->manifest.number,
 			       (unsigned long long)in_force);
 	if (in_force == 0 || fresh->service.manifest_count != fresh->manifest.number)
-		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
-			       "%zu files for the number %llu: the whole lineage is named, first to "
-			       "newest",
-			       fresh->service.manifest_count,
-			       (unsigned long long)fresh->manifest.number);
+		return cs_fail(
+			why, CS_ERR_WRONG_MANIFEST,
+			"%zu files for the number %llu: the whole lineage is named, first to "
+			"newest",
+			fresh->service.manifest_count, (unsigned long long)fresh->manifest.number);
 	struct host_manifest *pair = host_calloc(2, sizeof(*pair)); /* too large for the stack */
 	enum cs_err err = follow(now, fresh, (size_t)in_force - 1, pair, why);
 	free(pair);

@@ -24,7 +24,7 @@ struct host_manifest_chain {
 	uint64_t reorg_margin_s;
 	uint64_t gas_limit_max;
 	struct cs_address sweep_to; /* where what is on the gas account may go */
-	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
+	uint64_t abandoned_height;  /* of the conflict that the manifest decides; 0: none */
 	size_t remote_count;
 	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
 };
