@@ -121,6 +121,7 @@ static void tick(void *context)
 		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
 			log_warn("journal.tidy_failed");
 	}
+	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway_accounts_look(&gateway->chains[i]);
@@ -177,9 +178,10 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 {
 	struct gateway_chain *chain = &gateway->chains[index];
 	gateway_chain_prepare(gateway, index);
-	CS_TRY(gateway_operator_load(gateway, chain->config, &chain->operator_key, &chain->operator,
-				     why));
-	chain->has_operator = chain->operator_key != NULL;
+	struct gateway_account *account = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
+	CS_TRY(gateway_operator_load(gateway, chain->config, &chain->operator_key,
+				     &account->address, why));
+	account->is_there = chain->operator_key != NULL;
 	return CS_OK;
 }
 
@@ -216,6 +218,7 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .cors_origins = gateway->config.cors_origins,
 						   .cors_origin_count =
 							   gateway->config.cors_origin_count,
+						   .rate = gateway->config.rate,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
@@ -239,6 +242,11 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	for (size_t i = 0; i < config->peer_count; i++)
 		CS_TRY(gateway_peer_load(&gateway->peers[gateway->peer_count++], gateway,
 					 &config->peers[i], why));
+	for (size_t i = 0; i < gateway->peer_count; i++) {
+		struct gateway_peer *peer = &gateway->peers[i];
+		gateway_attested_configure(peer);
+		peer->attested_told = peer->attested.state;
+	}
 	struct gateway_peer *self = &gateway->peers[gateway->peer_count++];
 	self->gateway = gateway;
 	self->name = "";
@@ -318,6 +326,7 @@ void gateway_stop(struct gateway *gateway)
 		adapter_sender_done(&chain->sender);
 		gateway_operator_free(chain->operator_key);
 	}
+	gateway_attested_stop(gateway);
 	gateway_events_stop(gateway);
 	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);

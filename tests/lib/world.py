@@ -50,7 +50,8 @@ class Gateway(Service):
         lines = [
             f"name = {toml(self.name)}", "",
             "[log]", f"level = {toml(self.world.log_level)}", "",
-            "[api]", f"port = {self.port}", f"events_port = {self.events_port}", "",
+            "[api]", f"port = {self.port}", f"events_port = {self.events_port}",
+            "rate_per_s = 0", "",  # tests and figures ask as fast as they can; limits are set by the test that is about them
             "[enclave]", f"program = {toml(str(self.world.build / 'bin' / 'caisson-enclave'))}",
             f"manifests = [{toml(str(self.world.manifest))}]", f"args = {toml(self.world.enclave_args)}", "",
             "[relay]", *(f"{k} = {toml(v)}" for k, v in self.world.relay.items()), "",

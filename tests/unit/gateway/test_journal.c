@@ -593,9 +593,25 @@ static void a_request_is_matched_once_by_its_payload(void **state)
 	struct gateway_request b = a;
 	struct gateway_request got;
 	struct cs_hash tx = a_hash(7, 7);
+	char trace[HOST_TRACE_SIZE] = "as it was";
 	snprintf(b.id, sizeof(b.id), "rb");
+	snprintf(b.trace, sizeof(b.trace), "%s",
+		 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 	assert_int_equal(write_(f, request_body, &a), CS_OK);
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	assert_int_equal(gateway_journal_request(f->journal, "rb", &got), CS_OK);
+	assert_string_equal(got.trace, b.trace);
+	/* One that an import may have brought goes into no header and no log. */
+	snprintf(b.id, sizeof(b.id), "rc");
+	snprintf(b.trace, sizeof(b.trace), "00-x\r\nX-More: 1");
+	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "rc", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	snprintf(b.id, sizeof(b.id), "rb");
+	gateway_journal_trace(f->journal, 77, trace);
+	assert_string_equal(trace, "");
 	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
 			 CS_OK);
 	assert_string_equal(got.id, "ra");
@@ -676,8 +692,8 @@ static void what_was_signed_from_a_height_on(void **state)
 }
 
 struct counted {
-	struct gateway_count rows[8];
-	char reasons[8][GATEWAY_WHY_MAX + 1];
+	struct gateway_count rows[24];
+	char reasons[24][GATEWAY_WHY_MAX + 1];
 	size_t count;
 };
 
@@ -720,6 +736,132 @@ static void the_oldest_is_as_old_as_its_first_row(void **state)
 	assert_int_equal(counted.rows[0].oldest_ms, born);
 	assert_true(cs_hash_eq(&counted.rows[0].remote, &m.remote));
 	assert_true(cs_hash_eq(&counted.rows[1].remote, &other.remote));
+}
+
+/* Beside a count of the rows, whatever happens to them: moves, saves, a batch that fails, a new opening. */
+static void check_counts(struct fixture *f)
+{
+	struct counted counted = {.count = 0};
+	struct host_stmt *rows = NULL;
+	bool row = false;
+	uint64_t sum = 0;
+	assert_int_equal(gateway_journal_counts(f->journal, count_one, &counted), CS_OK);
+	assert_int_equal(host_stmt_new(&rows, gateway_journal_store(f->journal),
+				       "SELECT count(*),min(created_ms),state IN (9,12,13) FROM "
+				       "messages GROUP BY chain,remote,side,state ORDER BY "
+				       "chain,remote,side,state"),
+			 CS_OK);
+	for (size_t i = 0;; i++) {
+		assert_int_equal(host_stmt_next(rows, &row), CS_OK);
+		if (!row) {
+			assert_int_equal(i, counted.count);
+			break;
+		}
+		assert_int_equal(counted.rows[i].count, host_column_u64(rows, 0));
+		assert_int_equal(counted.rows[i].oldest_ms,
+				 host_column_u64(rows, 2) ? 0 : host_column_u64(rows, 1));
+		sum += counted.rows[i].count;
+	}
+	host_stmt_free(rows);
+	assert_true(sum > 0);
+}
+
+static enum cs_err move_and_fail(struct fixture *f, void *context)
+{
+	assert_int_equal(gateway_journal_move(f->journal, context, RELAY_ON_VANISH), CS_OK);
+	return CS_ERR_INVALID;
+}
+
+static enum cs_err step_body(struct fixture *f, void *context)
+{
+	return gateway_journal_step(f->journal, context);
+}
+
+struct told_steps {
+	struct gateway_step steps[16];
+	size_t count;
+};
+
+static void keep_step(void *ctx, const struct gateway_step *step)
+{
+	struct told_steps *told = ctx;
+	assert_true(told->count < CS_LEN(told->steps));
+	told->steps[told->count++] = *step;
+}
+
+/* Of the route's finalized ones alone, the newest, in order. */
+static void step_times_are_of_what_was_finalized(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m[5];
+	struct told_steps told = {.count = 0};
+	for (uint8_t i = 0; i < CS_LEN(m); i++) {
+		m[i] = sample(i + 1, i == 3 ? RELAY_DESTINATION : RELAY_SOURCE);
+		m[i].remote = a_hash(0xc0, i == 4 ? 3 : 2);
+		/* the last but one is not finalized; another side, another route */
+		m[i].state = i == 2 ? RELAY_SIGNED : RELAY_FINALIZED;
+		assert_int_equal(add(f, &m[i]), CS_OK);
+		for (unsigned n = 3; n < 6; n++) {
+			struct gateway_step step = {.message = m[i].n,
+						    .step = (enum relay_step)n,
+						    .time_ms = 1000u * i + n};
+			assert_int_equal(write_(f, step_body, &step), CS_OK);
+		}
+	}
+	assert_int_equal(gateway_journal_step_times(f->journal, &m[0].chain, &m[0].remote, 9,
+						    keep_step, &told),
+			 CS_OK);
+	assert_int_equal(told.count, 6);
+	for (size_t i = 0; i < told.count; i++) {
+		assert_int_equal(told.steps[i].message, m[i / 3].n);
+		assert_int_equal(told.steps[i].step, 3 + i % 3);
+		assert_int_equal(told.steps[i].time_ms, 1000 * (i / 3) + 3 + i % 3);
+	}
+	told.count = 0;
+	assert_int_equal(gateway_journal_step_times(f->journal, &m[0].chain, &m[0].remote, 1,
+						    keep_step, &told),
+			 CS_OK);
+	assert_int_equal(told.count, 3);
+	assert_int_equal(told.steps[0].message, m[1].n);
+}
+
+static void counts_are_those_of_the_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_message m[12];
+	for (uint8_t i = 0; i < CS_LEN(m); i++) {
+		m[i] = sample(i + 1, i % 3 ? RELAY_SOURCE : RELAY_DESTINATION);
+		m[i].remote = a_hash(0xc0, i % 2 ? 2 : 3);
+		assert_int_equal(add(f, &m[i]), CS_OK);
+		check_counts(f);
+	}
+	/* Each of the places that an open row may have in the indices. */
+	m[1].submission = 7;
+	m[2].end_height = 9;
+	m[4].submission = 8;
+	m[4].end_height = 9;
+	for (uint8_t i = 0; i < CS_LEN(m); i++)
+		assert_int_equal(write_(f, save_body, &m[i]), CS_OK);
+	check_counts(f);
+	static const enum relay_event events[] = {RELAY_ON_REACH_FINALITY, RELAY_ON_VERIFY,
+						  RELAY_ON_SIGN};
+	for (size_t k = 0; k < CS_LEN(events); k++)
+		for (uint8_t i = 0; i < CS_LEN(m); i++)
+			if (relay_may_move(m[i].state, events[k])) {
+				assert_int_equal(move(f, &m[i], events[k]), CS_OK);
+				check_counts(f);
+			}
+	struct gateway_message gone = sample(77, RELAY_SOURCE);
+	struct gateway_message kept = sample(78, RELAY_SOURCE);
+	assert_int_equal(add(f, &gone), CS_OK);
+	assert_int_equal(add(f, &kept), CS_OK);
+	assert_int_equal(move(f, &gone, RELAY_ON_VANISH), CS_OK);
+	check_counts(f);
+	assert_int_equal(write_(f, move_and_fail, &kept), CS_ERR_INVALID);
+	check_counts(f);
+	/* back again */
+	assert_int_equal(move(f, &gone, RELAY_ON_OBSERVE), CS_OK);
+	check_counts(f);
 }
 
 static void reasons_are_of_what_has_not_ended(void **state)
@@ -793,6 +935,8 @@ int main(void)
 		T(a_request_is_matched_once_by_its_payload),
 		T(what_was_signed_from_a_height_on),
 		T(the_oldest_is_as_old_as_its_first_row),
+		T(counts_are_those_of_the_rows),
+		T(step_times_are_of_what_was_finalized),
 		T(reasons_are_of_what_has_not_ended),
 		T(a_call_costs_what_the_dearest_did),
 	};
