@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of a stop, beside what the configuration gives to transactions that are under way. */
@@ -52,7 +53,7 @@ static void drain(void *context)
 
 static int usage(FILE *to)
 {
-	fputs("usage: caisson-gateway --config FILE\n"
+	fputs("usage: caisson-gateway --config FILE [--supervisor-fd N]\n"
 	      "The gateway of one or several chains; `caisson up` starts it together with its "
 	      "enclave.\n"
 	      "exit status: 0 stopped by a signal, 1 failed while running, 2 wrong usage or "
@@ -61,11 +62,24 @@ static int usage(FILE *to)
 	return to == stdout ? 0 : 2;
 }
 
+/* What `caisson up` adds: docs/adr/0065. */
+static bool take_supervisor(int *fd, const char *option, const char *value)
+{
+	char *end = NULL;
+	long number = strtol(value, &end, 10);
+	if (strcmp(option, "--supervisor-fd") != 0 || *end != 0 || number < 3 || number > 1023)
+		return false;
+	*fd = (int)number;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout);
-	if (argc != 3 || strcmp(argv[1], "--config") != 0)
+	int supervisor_fd = -1;
+	if ((argc != 3 && argc != 5) || strcmp(argv[1], "--config") != 0 ||
+	    (argc == 5 && !take_supervisor(&supervisor_fd, argv[3], argv[4])))
 		return usage(stderr);
 	static struct gateway gateway;
 	if (host_dumps_off() != CS_OK) {
@@ -76,7 +90,7 @@ int main(int argc, char **argv)
 	 * bins, which the small pieces of JSON have filled. Without them a piece is merged once. */
 	(void)mallopt(M_MXFAST, 0);
 	struct host_loop *loop = host_loop_new();
-	if (gateway_start(&gateway, loop, argv[2]) != CS_OK)
+	if (gateway_start(&gateway, loop, argv[2], supervisor_fd) != CS_OK)
 		return 2; /* nothing was begun that the next start would not find */
 	host_loop_on_drain(loop, drain, &gateway);
 	host_loop_catch_signals(loop, STOP_MS + gateway.config.drain_ms);
