@@ -79,6 +79,7 @@ struct gateway_config {
 	const char *cors_origins[HOST_CORS_ORIGINS_MAX];
 	size_t cors_origin_count;
 	uint16_t events_port;
+	unsigned readers_max;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;
 	uint64_t batch_gas_max;

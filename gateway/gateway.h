@@ -66,7 +66,7 @@ struct gateway_peer {
 	uint32_t failures;
 	bool reachable; /* as the newest call says */
 	bool is_judged; /* there was a call */
-	bool gone; /* the configuration has it no more */
+	bool gone;      /* the configuration has it no more */
 };
 
 /* What one local chain does with one remote. */
@@ -175,8 +175,8 @@ struct gateway {
 	struct cs_sig *sig;
 	struct gateway_ledger *ledger; /* NULL: it writes to none */
 	struct gateway_webhooks *webhooks;
-	struct ledger_clock *clock;    /* NULL: the enclave's time is ours */
-	struct host_timer *timer;      /* due times, keys file, housekeeping */
+	struct ledger_clock *clock; /* NULL: the enclave's time is ours */
+	struct host_timer *timer;   /* due times, keys file, housekeeping */
 	struct host_timer *export_timer;
 	struct gateway_chain chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
@@ -201,6 +201,8 @@ struct gateway {
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
 	char *reference;           /* the page of /docs */
+	struct gateway_answers *answers; /* NULL: none was kept */
+	struct gateway_recent *recent;   /* events that readers are told; NULL: nobody reads */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;

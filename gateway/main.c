@@ -3,10 +3,13 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Of a stop, beside what the configuration gives to transactions that are under way. */
 #define STOP_MS 5000u
 #define LOOK_MS 50u
+/* As many readers as api.readers_max takes, and all else. */
+#define FILES_MAX 70000u
 
 /* The newest state of the light clients is stored before the process goes; what is lost without it
  * is only time. */
@@ -60,6 +63,17 @@ static int usage(FILE *to)
 	return to == stdout ? 0 : 2;
 }
 
+/* A reader of events is an open file, and systemd gives 1,024 unless it is asked for more, up to the hard limit. */
+static void raise_files(void)
+{
+	struct rlimit files;
+	rlim_t wanted = FILES_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+		return;
+	files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
@@ -67,6 +81,7 @@ int main(int argc, char **argv)
 	if (argc != 3 || strcmp(argv[1], "--config") != 0)
 		return usage(stderr);
 	static struct gateway gateway;
+	raise_files();
 	/* Each large buffer, and there is one for every answer of a node, makes glibc merge its fast
 	 * bins, which the small pieces of JSON have filled. Without them a piece is merged once. */
 	(void)mallopt(M_MXFAST, 0);
