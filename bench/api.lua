@@ -1,6 +1,8 @@
--- For wrk: one request again and again, with the API key of a file, and what came of it as JSON.
--- arguments: the key's file, GET|POST, and for POST the file of its body; each POST has an Idempotency-Key of its own.
+-- For wrk: requests with the API key of a file, and what came of them as JSON.
+-- arguments: the key's file, then GET and a file of paths, which are asked in turn, or POST and the file of a body; each POST has an
+-- Idempotency-Key of its own.
 local count = 0
+local ready = {}
 local threads = 0
 local mark
 
@@ -14,8 +16,13 @@ function init(args)
 	wrk.headers["Authorization"] = "Bearer " .. file:read("*l")
 	file:close()
 	wrk.method = args[2]
-	if args[3] then
-		file = assert(io.open(args[3]))
+	file = assert(io.open(args[3]))
+	if wrk.method == "GET" then
+		for path in file:lines() do
+			ready[#ready + 1] = wrk.format(nil, path)
+		end
+		file:close()
+	else
 		wrk.body = file:read("*a")
 		file:close()
 		wrk.headers["Content-Type"] = "application/json"
@@ -24,10 +31,11 @@ function init(args)
 end
 
 function request()
-	if mark then
-		count = count + 1
-		wrk.headers["Idempotency-Key"] = mark .. count
+	count = count + 1
+	if not mark then
+		return ready[(count - 1) % #ready + 1]
 	end
+	wrk.headers["Idempotency-Key"] = mark .. count
 	return wrk.format()
 end
 

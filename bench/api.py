@@ -19,10 +19,11 @@ from lib import abi, proc  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import find_build  # noqa: E402
 from lib.world import World  # noqa: E402
-from end_to_end import Bench, COMMITTED, FINALIZED, positions  # noqa: E402
+from end_to_end import BURST_GAS_LIMIT, Bench, COMMITTED, FINALIZED, positions  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 10
+MANY = 512  # twice as many as answers are kept
 GET_CONNECTIONS, POST_CONNECTIONS = 32, 64
 GET_AIM_PER_S, POST_AIM_PER_S = 20_000, 2_000
 GATEWAY_AIM_MB, ENCLAVE_AIM_MB = 40, 20
@@ -30,24 +31,20 @@ IDLE_S = 5
 READERS, EVENTS_PER_S, LISTEN_S = 5_000, 5, 30
 # What was sent last is told until it is finalized, and must have come when the readers stop.
 TAIL_S = 12
-# Of one message the source's gateway tells so many: observed, final, verified and signed are not all told one by one.
-MESSAGES = 20
 
 
-def wrk(folder: Path, gateway, path: str, connections: int, body: dict | None = None, seconds: int = SECONDS) -> dict:
-    """So many connections, each asking again as soon as it is answered."""
-    arguments = [gateway.key_file, "GET" if body is None else "POST"]
-    if body is not None:
-        (folder / "body.json").write_text(json.dumps(body))
-        arguments.append(folder / "body.json")
+def wrk(folder: Path, gateway, paths: list[str], connections: int, body: dict | None = None, seconds: int = SECONDS) -> dict:
+    """So many connections, each asking again as soon as it is answered: GET of these paths in turn, or POST of a body to the one."""
+    what = folder / "asked"
+    what.write_text("\n".join(paths) + "\n" if body is None else json.dumps(body))
     pid = gateway.pids()["caisson-gateway"]
     before, children = proc.cpu_seconds(pid), resource.getrusage(resource.RUSAGE_CHILDREN)
-    run = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "api.lua", gateway.url + path, "--", *arguments],
-                         capture_output=True, text=True, check=True)
+    run = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", HERE / "api.lua", gateway.url + paths[0], "--", gateway.key_file,
+                          "GET" if body is None else "POST", what], capture_output=True, text=True, check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = json.loads(run.stdout.splitlines()[-1])
     if figures["refused"] or figures["broken"]:
-        raise RuntimeError(f"{path}: {figures}")
+        raise RuntimeError(f"{paths[0]}: {figures}")
     requests, took = figures["requests"], figures["seconds"]
     own = used.ru_utime + used.ru_stime - children.ru_utime - children.ru_stime
     return {**figures, "connections": connections, "per_s": round(requests / took), "gateway_cores": round((proc.cpu_seconds(pid) - before) / took, 2),
@@ -125,18 +122,19 @@ def send_some(bench: Bench, count: int) -> list[str]:
 
 def run(folder: Path, say, readers: int = READERS) -> dict:
     result: dict = {}
-    with World(folder, "anvil", say, log_level="warn") as world:
+    with World(folder, "anvil", say, log_level="warn", gas_limit=BURST_GAS_LIMIT) as world:
         gateway, bench = world.gateways[0], Bench(world, say)
         time.sleep(IDLE_S)
         result["memory_idle"] = memory(gateway)
-        ids = send_some(bench, MESSAGES)
-        say(f"GET of one message, {GET_CONNECTIONS} connections, {SECONDS} s")
-        result["get"] = wrk(folder, gateway, f"/v1/messages/{ids[-1]}", GET_CONNECTIONS)
-        result["healthz"] = wrk(folder, gateway, "/healthz", GET_CONNECTIONS)
+        ids = send_some(bench, MANY)
+        say(f"GET of one message, then of {MANY}, {GET_CONNECTIONS} connections, {SECONDS} s each")
+        result["get"] = wrk(folder, gateway, [f"/v1/messages/{ids[-1]}"], GET_CONNECTIONS)
+        result["get_made_anew"] = wrk(folder, gateway, [f"/v1/messages/{i}" for i in ids], GET_CONNECTIONS)
+        result["healthz"] = wrk(folder, gateway, ["/healthz"], GET_CONNECTIONS)
         say(f"POST of a message to prepare, {POST_CONNECTIONS} connections, {SECONDS} s")
         body = {"from_chain": bench.source.chain.caip2, "to": f"{bench.destination.chain.caip2}:{bench.recipient}", "payload": "0x" + "78" * 64,
                 "mode": "prepare"}
-        result["post"] = wrk(folder, gateway, "/v1/messages", POST_CONNECTIONS, body)
+        result["post"] = wrk(folder, gateway, ["/v1/messages"], POST_CONNECTIONS, body)
         say(f"{readers} readers of /v1/events")
         result["subscribers"] = subscribers(bench, readers, say)
     # What was answered is there: the journal is opened by one process at a time, so after the end.
