@@ -144,7 +144,8 @@ def load_rows(figures: dict) -> list[str]:
     lines, all_of = [], figures["sustained"]
     for start in figures["restarts"]:
         lines.append(row(f"a start with {start['messages']:,} messages in {start['blocks']} blocks that nobody has heard of",
-                         f"ready after {start['ready_s']:g} s, all finalized after {start['all_finalized_s']:g} s, {start['beyond_the_blocks_s']:g} s beyond the blocks",
+                         (f"in the journal after {start['heard_s']:g} s, then killed with {start['unfinished']:,} unfinished: " if "heard_s" in start else "")
+                         + f"ready after {start['ready_s']:g} s, all finalized after {start['all_finalized_s']:g} s, {start['beyond_the_blocks_s']:g} s beyond the blocks",
                          f"ready ≤ {load.READY_AIM_S} s" + (f"; ≤ {load.RESTART_BEYOND_AIM_S} s beyond; Hermes: 54.6 s" if start["messages"] <= 500 else ""),
                          start["ready_s"] <= load.READY_AIM_S and (start["messages"] > 500 or start["beyond_the_blocks_s"] <= load.RESTART_BEYOND_AIM_S)))
         if start["live_ms"]:

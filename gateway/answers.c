@@ -24,7 +24,7 @@ static struct answer *place(struct gateway *gateway, const struct cs_hash *id)
 {
 	if (!gateway->answers)
 		gateway->answers = host_alloc(sizeof(*gateway->answers));
-	return &gateway->answers->of[(id->b[0] | id->b[1] << 8) % GATEWAY_ANSWERS];
+	return &gateway->answers->of[id->b[0] % GATEWAY_ANSWERS];
 }
 
 static char side_of(const char *side)
