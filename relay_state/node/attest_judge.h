@@ -42,7 +42,7 @@ struct node_verdict {
 	bool is_insecure; /* only by an insecure_accept_… of the policy */
 	const char *kind; /* "tdx"; static */
 	char check[40];   /* that failed first: "policy-measurements"; empty: none */
-	char detail[160]; /* its sentence */
+	char detail[200]; /* its sentence */
 	char label[64];   /* of the build that matched */
 };
 

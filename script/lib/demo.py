@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 from lib import abi, deploy  # noqa: E402
 from lib.bridge_ledger import BridgeLedger  # noqa: E402
+from lib.ledger_kinds import Followed  # noqa: E402
 from lib.rpc import wait_for  # noqa: E402
 from lib.tools import Missing  # noqa: E402
 from lib.world import KINDS, World, now_ms  # noqa: E402
@@ -367,6 +368,8 @@ def write_env(demo: Demo, to: str) -> Path:
     first = demo.gateways[0]
     file = demo.world.folder / "env"
     values = {"CAISSON_URL": first.url, "CAISSON_API_KEY_FILE": first.folder / "demo.key", "TO": to}
+    if isinstance(demo.sides[0].chain, Followed):
+        values["NODE"] = demo.sides[0].chain.follower.pid
     lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items()]
     file.write_text("\n".join([*lines, f"export PATH={shlex.quote(str(demo.world.build / 'bin'))}:$PATH"]) + "\n")
     return file
@@ -434,7 +437,7 @@ def main() -> int:
     print(paint("1", f"Caisson between {TITLES[options.chains]}"), flush=True)
     try:
         with (demo_sources(options, folder) as sources, demo_bridge_ledger(options, folder) as bridge,
-              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge, ledger_time={} if bridge else None) as world):
+              World(folder, options.chains, say, sources=sources, bridge_ledger=bridge, ledger_time={} if bridge else None, followed=True) as world):
             demo = Demo(world)
             if "anvil" in KINDS[options.chains]:
                 print(paint("33", "   dev-final (insecure): anvil's blocks are called final after 2 confirmations; nothing is sealed"))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from lib import deploy
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import END_TIMEOUT_S, ApiError, World, account

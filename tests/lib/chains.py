@@ -41,6 +41,11 @@ class Chain:
         return f"eip155:{self.chain_id}"
 
     @property
+    def endpoints(self) -> list[tuple[str, str]]:
+        """RPC and websocket of its nodes, in the order in which gateways are told them."""
+        return [(self.url, self.ws_url)]
+
+    @property
     def genesis_hash(self) -> str:
         return self.rpc.block(0)["hash"]
 

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 from . import cometbft
@@ -45,6 +47,38 @@ class Validators(Ledger):
     def start(self) -> None:
         self.processes = [self.start_node(i) for i in range(self.present)]
         self._wait_up(self.processes[0], 2)
+
+
+class Followed(Ledger):
+    """A ledger of one validator, and a node that follows it and is told to gateways first: it may fail, and the chain goes on."""
+
+    def __init__(self, folder: Path, chain_id: str):
+        self.follower_home, self.follower_ports = folder / "follower", free_ports(3)
+        super().__init__(folder, chain_id)
+
+    def _init(self, p2p: int) -> None:
+        super()._init(p2p)
+        self._make("init", "--home", self.follower_home)
+        shutil.copyfile(self.home / "config" / "genesis.json", self.follower_home / "config" / "genesis.json")
+        peer = subprocess.run([self.program, "show-node-id", "--home", self.home], capture_output=True, text=True, check=True).stdout.strip()
+        path = self.follower_home / "config" / "config.toml"
+        text = path.read_text().replace('persistent_peers = ""', f'persistent_peers = "{peer}@127.0.0.1:{p2p}"')
+        for port, other in zip((26657, 26656, 26660), self.follower_ports):
+            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{other}")
+        path.write_text(text)
+
+    @property
+    def follower(self) -> Process:
+        return self.processes[1]
+
+    @property
+    def endpoints(self) -> list[tuple[str, str]]:
+        address = f"127.0.0.1:{self.follower_ports[0]}"
+        return [(f"http://{address}", f"ws://{address}/websocket"), *super().endpoints]
+
+    def start(self) -> None:
+        super().start()
+        self.processes.append(Process([self.program, "start", "--home", self.follower_home], self.folder / "follower.log"))
 
 
 class Application(Process):

@@ -54,7 +54,7 @@ class Gateway(Service):
             "[enclave]", f"program = {toml(str(self.world.build / 'bin' / 'caisson-enclave'))}",
             f"manifests = [{toml(str(self.world.manifest))}]", f"args = {toml(self.world.enclave_args)}", "",
             "[relay]", *(f"{k} = {toml(v)}" for k, v in self.world.relay.items()), "",
-            "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = [{toml(chain.url)}]", f"ws = [{toml(chain.ws_url)}]",
+            "[[chains]]", f"id = {toml(chain.caip2)}", f"rpc = {toml([rpc for rpc, _ in chain.endpoints])}", f"ws = {toml([ws for _, ws in chain.endpoints])}",
             f"start_height = {self.world.start_heights[self.index]}", f"block_time_ms = {self.world.block_time_ms}",
             "operator_key_file = \"operator.key\"",
         ]
@@ -150,7 +150,8 @@ class World:
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
                  enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
                  confirmations: int = CONFIRMATIONS, sources: Sources | None = None,
-                 bridge_ledger: bridge_ledger.BridgeLedger | None = None, lease_s: int = 12, ledger_time: dict | None = None):
+                 bridge_ledger: bridge_ledger.BridgeLedger | None = None, lease_s: int = 12, ledger_time: dict | None = None,
+                 followed: bool = False):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.kind, self.say, self.apps, self.expire = folder, kind, say, apps, expire
         self.relay = {"pull_ms": 1000, "retry_min_ms": 200, "retry_max_ms": 3000, **(relay or {})}
@@ -168,6 +169,8 @@ class World:
         self.bridge_ledger, self.lease_s = bridge_ledger, lease_s
         # With it enclaves take their time from that ledger, and anchor their state there: arguments of manifests.time_of.
         self.ledger_time = ledger_time
+        # Each chain that is a ledger has a second node, which gateways ask first.
+        self.followed = followed
         # With sources: an oracle of the first chain, which asks them, beside the bridge and named by the same manifest.
         self.sources, self.oracle = sources, None
         self.oracle_contracts: deploy.OracleContracts | None = None
@@ -219,7 +222,7 @@ class World:
         for number, kind in enumerate(KINDS[self.kind], 1):
             folder, extra = self.folder / f"chain{number}", {"gas_limit": self.gas_limit}
             if kind == "ledger":
-                chain = ledger.Ledger(folder, f"caisson-demo-{number}")
+                chain = (ledger_kinds.Followed if self.followed else ledger.Ledger)(folder, f"caisson-demo-{number}")
             elif kind.startswith("cometbft-"):
                 chain = ledger_kinds.UnderCometbft(folder, f"caisson-demo-{number}", kind.removeprefix("cometbft-"))
             elif kind == "anvil":
