@@ -267,6 +267,21 @@ const char *adapter_tx_state_name(enum adapter_tx_state state)
 	return "?";
 }
 
+const char *adapter_failure_name(enum adapter_failure failure)
+{
+	static const char *const names[] = {
+		[ADAPTER_FAILURE_TIMEOUT] = "timeout",
+		[ADAPTER_FAILURE_UNREACHABLE] = "unreachable",
+		[ADAPTER_FAILURE_HTTP] = "http",
+		[ADAPTER_FAILURE_LIMIT] = "limit",
+		[ADAPTER_FAILURE_LIE] = "lie",
+		[ADAPTER_FAILURE_NODE] = "node",
+	};
+	_Static_assert(CS_LEN(names) == ADAPTER_FAILURE_COUNT, "a name for each");
+
+	return names[failure];
+}
+
 const char *adapter_endpoint_state_name(enum adapter_endpoint_state state)
 {
 	switch (state) {

@@ -10,6 +10,7 @@
 #ifndef ADAPTERS_ADAPTER_H
 #define ADAPTERS_ADAPTER_H
 
+#include "adapters/health.h"
 #include "core/buf.h"
 #include "core/sig.h"
 #include "wire/oracle.h"
@@ -225,6 +226,18 @@ enum adapter_endpoint_state {
 					 while */
 };
 
+/* Why a request failed; the first three before there was an answer in JSON-RPC. */
+enum adapter_failure {
+	ADAPTER_FAILURE_TIMEOUT,
+	ADAPTER_FAILURE_UNREACHABLE, /* no connection, or it broke */
+	ADAPTER_FAILURE_HTTP,        /* a status that is not 200 */
+	ADAPTER_FAILURE_LIMIT,       /* "too many" */
+	ADAPTER_FAILURE_LIE,         /* an answer that cannot be */
+	ADAPTER_FAILURE_NODE,        /* an error of the node's own */
+};
+#define ADAPTER_FAILURE_COUNT 6
+const char *adapter_failure_name(enum adapter_failure failure);
+
 /* Of both kinds, HTTP and websockets. */
 #define ADAPTER_ENDPOINTS_MAX 16
 
@@ -239,6 +252,16 @@ struct adapter_endpoint {
 	uint64_t lies;     /* answers that cannot be */
 	uint64_t diverged; /* times that it was set aside for a history of its own */
 	char why[120];     /* of the newest failure */
+	/* Of HTTP alone. */
+	enum adapter_breaker breaker;
+	uint64_t failures[ADAPTER_FAILURE_COUNT];
+	unsigned answer_p50_ms; /* within which half of the newest answers came; 0: unknown */
+	unsigned answer_p95_ms;
+	unsigned answer_p99_ms;
+	uint64_t hedges;     /* reads that it got because another endpoint was late */
+	uint64_t hedges_won; /* of them those that it answered first */
+	uint64_t overtaken;  /* reads of its own that another one answered first */
+	uint64_t unhedged;   /* late reads of its own that went nowhere else: budget, or nobody */
 };
 
 /* Called from the loop. head: the newest header changed (before its events are known). block: see
@@ -609,8 +632,8 @@ void adapter_tx_signed(struct adapter *adapter, struct adapter_tx *tx, struct cs
 		       const struct cs_hash *hash);
 void adapter_tx_refused(struct adapter *adapter, struct adapter_tx *tx, enum cs_err err,
 			const char *why);
-/* Not sent yet: FAILED with CLOSED. Sent: replaced by a cancellation, which may lose the race: the
- * report tells. CONFLICT: it is already included, or unknown. */
+/* Not sent yet, or stuck before any node took what may repeat: FAILED with CLOSED. Sent: replaced by a
+ * cancellation, which may lose the race: the report tells. CONFLICT: it is already included, or unknown. */
 CS_NODISCARD enum cs_err adapter_tx_cancel(struct adapter *adapter, struct adapter_tx *tx);
 /* Another attempt now, under the same nonce, with what is asked now and an eighth more at least: sign is
  * called for it in a later turn. CONFLICT: nothing of it was sent, or a block has it; POLICY_FEE: above

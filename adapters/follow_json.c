@@ -9,14 +9,21 @@ static json_t *endpoints_json(struct adapter *adapter)
 	json_t *list = json_array();
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++) {
 		const struct adapter_endpoint *e = &endpoints[i];
-		json_array_append_new(
-			list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url,
-					"state", adapter_endpoint_state_name(e->state), "websocket",
-					e->websocket, "height", (json_int_t)e->height, "requests",
-					(json_int_t)e->requests, "errors", (json_int_t)e->errors,
-					"limited", (json_int_t)e->limited, "diverged",
-					(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why",
-					e->why));
+		json_t *json = json_pack(
+			"{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "url", e->url, "state",
+			adapter_endpoint_state_name(e->state), "websocket", e->websocket, "height",
+			(json_int_t)e->height, "requests", (json_int_t)e->requests, "errors",
+			(json_int_t)e->errors, "limited", (json_int_t)e->limited, "diverged",
+			(json_int_t)e->diverged, "lies", (json_int_t)e->lies, "why", e->why);
+		json_t *asked = json_pack(
+			"{s:s,s:o,s:I,s:I,s:I}", "breaker", adapter_breaker_name(e->breaker),
+			"answer_ms",
+			e->answer_p95_ms > 0 ? json_integer(e->answer_p95_ms) : json_null(),
+			"hedges", (json_int_t)e->hedges, "hedges_won", (json_int_t)e->hedges_won,
+			"overtaken", (json_int_t)e->overtaken);
+		json_object_update(json, asked);
+		json_decref(asked);
+		json_array_append_new(list, json);
 	}
 	return list;
 }

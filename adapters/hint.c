@@ -1,7 +1,7 @@
 #include "adapters/hint.h"
 
-#include "adapters/rpc.h"
 #include "host/alloc.h"
+#include "host/url.h"
 #include "host/ws_client.h"
 
 #include <stdio.h>
@@ -34,6 +34,7 @@ static void set_state(struct adapter_hint *hint, enum adapter_endpoint_state sta
 	struct adapter_endpoint *endpoint = &hint->public[hint->at];
 
 	snprintf(endpoint->why, sizeof(endpoint->why), "%.119s", why);
+	host_url_hide(endpoint->why, hint->config.ws[hint->at]);
 	if (endpoint->state == state)
 		return;
 	endpoint->state = state;
@@ -164,7 +165,7 @@ struct adapter_hint *adapter_hint_new(struct host_loop *loop,
 	hint->pause_ms = RECONNECT_MIN_MS;
 	hint->timer = host_timer_new(loop, connect_next, hint);
 	for (size_t i = 0; i < config->ws_count; i++) {
-		hint->origins[i] = adapter_rpc_origin(config->ws[i]);
+		hint->origins[i] = host_url_origin(config->ws[i]);
 		hint->public[i] =
 			(struct adapter_endpoint){.url = hint->origins[i], .websocket = true};
 	}

@@ -189,6 +189,13 @@ static void copy_list(const char **to, const char *const *from, size_t count)
 		to[i] = from[i];
 }
 
+static struct adapter_hedge_config hedge_of(const struct host_chain_config *config)
+{
+	return (struct adapter_hedge_config){.percent = config->hedge_percent,
+					     .delay_min_ms = config->hedge_delay_min_ms,
+					     .delay_max_ms = config->hedge_delay_max_ms};
+}
+
 static enum cs_err new_evm(struct adapter **adapter, struct host_loop *loop,
 			   const struct adapter_listen *listen,
 			   const struct adapter_contracts *contracts,
@@ -205,6 +212,8 @@ static enum cs_err new_evm(struct adapter **adapter, struct host_loop *loop,
 		.feed_count = contracts->feed_count,
 		.start_height = from->start_height,
 		.block_time_ms = from->block_time_ms,
+		.blocks_on_demand = from->blocks_on_demand,
+		.hedge = hedge_of(from),
 		.settle_blocks = from->settle_blocks,
 		.replace_blocks = from->replace_blocks,
 		.in_flight_max = from->in_flight_max,
@@ -234,6 +243,8 @@ static enum cs_err new_cometbft(struct adapter **adapter, struct host_loop *loop
 		.gateway = contracts->gateway,
 		.anchor = {manifest->anchor_height, manifest->anchor_hash},
 		.block_time_ms = from->block_time_ms,
+		.blocks_on_demand = from->blocks_on_demand,
+		.hedge = hedge_of(from),
 		.settle_blocks = from->settle_blocks,
 		.resend_blocks = from->replace_blocks,
 		.in_flight_max = from->in_flight_max,

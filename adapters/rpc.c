@@ -1,47 +1,62 @@
-#include "adapters/rpc.h"
-
+#include "adapters/rpc_inner.h"
 #include "host/alloc.h"
 #include "host/http_client.h"
+#include "host/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_PAUSE_MAX_MS 30000
-#define LIMITED_MS 1000
-#define LIED_MS 10000
-#define DIVERGED_MS 60000
-
-struct endpoint {
-	struct adapter_endpoint public;
-	struct adapter_rpc *rpc;
-	size_t index;
-	char *url;    /* may hold a provider's key: never shown */
-	char *origin; /* what people and metrics see */
-	bool identified;
-	bool probing;
-	unsigned failures; /* in a row */
-	unsigned probe_pause_ms;
-	uint64_t probe_next_ms;
-	uint64_t last_until_ms;     /* asked last until then: it said "too many", or lied */
-	uint64_t diverged_until_ms; /* asked when nobody else is there */
-};
-
 struct job;
 
-/* One HTTP request: a part of a job. */
-struct part {
-	struct job *job;
-	struct part *next;
-	struct part **back;
+/*~ A job is what a caller asks; it is cut into parts, each the body of one HTTP request; a leg is one
+ * such request on its way. A part has one leg, and a second one when it is hedged. The leg whose answer
+ * is not taken goes on without its part: what becomes of it is counted. */
+struct rpc_leg {
+	struct adapter_rpc *rpc;
+	struct rpc_part *part; /* NULL: another one's answer was taken */
+	struct rpc_leg *next;
+	struct rpc_leg **back;
 	uint64_t http_id;
+	uint64_t first_id;
+	size_t count;
+	size_t endpoint;
+	bool hedge;
+	bool probe;
+	bool trial;
+	bool overtaken;
+};
+
+/* What a leg brought, when it can be read. */
+struct answer {
+	json_t *document;
+	size_t endpoint;
+	bool hedge;
+	const struct adapter_rpc_reply *bad; /* another endpoint could answer this one better */
+	struct adapter_rpc_reply replies[];
+};
+
+struct failure {
+	enum adapter_rpc_class class;
+	enum cs_err err;
+	char why[120];
+};
+
+struct rpc_part {
+	struct job *job;
+	struct rpc_part *next;
+	struct rpc_part **back;
 	uint64_t first_id;
 	size_t from;
 	size_t count;
 	char *body;
 	size_t body_size;
-	unsigned tried; /* bit per endpoint */
-	size_t endpoint;
+	unsigned tried;  /* bit per endpoint */
+	size_t endpoint; /* that failed last, or was asked first */
+	struct rpc_leg *first;
+	struct rpc_leg *hedge;
+	uint64_t hedge_at_ms; /* 0: not, or not again */
+	struct answer *spare; /* waits for a better one */
 	json_t *document;
 };
 
@@ -50,168 +65,120 @@ struct job {
 	struct adapter_rpc_options options;
 	adapter_rpc_done *done;
 	void *ctx;
+	bool read;
+	bool probe;
 	struct adapter_rpc_reply *replies;
 	size_t count;
 	size_t open; /* parts without an end */
-	struct part *parts;
+	struct rpc_part *parts;
 	size_t part_count;
 };
 
-struct adapter_rpc {
-	struct host_loop *loop;
-	struct host_http_client *http;
-	struct host_timer *timer;
-	struct adapter_rpc_config config;
-	struct endpoint endpoints[8];
-	size_t endpoint_count;
-	uint64_t height_best;
-	uint64_t id_next;
-	struct part *open;
-	bool ready;
-	bool ending;
-};
+static void leg_done(void *context, const struct host_http_response *response);
 
-static enum cs_err part_send(struct part *part);
-static void part_done(void *context, const struct host_http_response *response);
+/* ---- legs ---- */
 
-/* ---- endpoints ---- */
-
-static void set_state(struct endpoint *endpoint, enum adapter_endpoint_state state)
+static void leg_free(struct rpc_leg *leg)
 {
-	struct adapter_rpc *rpc = endpoint->rpc;
+	struct adapter_health *health = &leg->rpc->endpoints[leg->endpoint].health;
 
-	if (endpoint->public.state == state)
-		return;
-	endpoint->public.state = state;
-	if (rpc->config.changed != NULL && !rpc->ending)
-		rpc->config.changed(rpc->config.ctx, &endpoint->public);
+	if (leg->overtaken)
+		health->overtaken--;
+	if (leg->trial)
+		health->trying = false;
+	if (leg->part != NULL && leg->hedge)
+		leg->part->hedge = NULL;
+	else if (leg->part != NULL)
+		leg->part->first = NULL;
+	*leg->back = leg->next;
+	if (leg->next != NULL)
+		leg->next->back = leg->back;
+	free(leg);
 }
 
-static bool is_diverged(const struct endpoint *endpoint)
+static void leg_cancel(struct rpc_leg *leg)
 {
-	return host_now_ms() < endpoint->diverged_until_ms;
+	if (leg == NULL)
+		return;
+	host_http_cancel(leg->rpc->http, leg->http_id);
+	leg_free(leg);
 }
 
-static void failed(struct endpoint *endpoint, enum adapter_rpc_class class, const char *why)
+/* Its answer is not waited for any more. */
+static void leg_detach(struct rpc_leg *leg, bool overtaken)
 {
-	endpoint->public.errors++;
-	snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%.119s", why);
-	if (class == ADAPTER_RPC_LIMIT) {
-		endpoint->public.limited++;
-		endpoint->last_until_ms = host_now_ms() + LIMITED_MS;
+	struct rpc_endpoint *endpoint;
+
+	if (leg == NULL)
 		return;
+	endpoint = &leg->rpc->endpoints[leg->endpoint];
+	if (leg->hedge)
+		leg->part->hedge = NULL;
+	else
+		leg->part->first = NULL;
+	leg->part = NULL;
+	leg->overtaken = overtaken;
+	endpoint->health.overtaken += overtaken;
+	endpoint->public.overtaken += overtaken;
+}
+
+static enum cs_err leg_send(struct rpc_part *part, struct rpc_endpoint *endpoint, bool hedge)
+{
+	struct job *job = part->job;
+	struct adapter_rpc *rpc = job->rpc;
+	struct rpc_leg *leg = host_alloc(sizeof(*leg));
+	struct host_http_request request = {
+		.url = endpoint->url,
+		.headers = {{"Content-Type", "application/json"}},
+		.body = cs_bytes(part->body, part->body_size),
+		.timeout_ms = rpc->config.timeout_ms,
+		.response_size_max = ADAPTER_RPC_REPLY_SIZE_MAX,
+	};
+
+	*leg = (struct rpc_leg){.rpc = rpc,
+				.part = part,
+				.first_id = part->first_id,
+				.count = part->count,
+				.endpoint = endpoint->index,
+				.hedge = hedge,
+				.probe = job->probe};
+	enum cs_err err = host_http_send(rpc->http, &leg->http_id, &request, leg_done, leg);
+	if (err != CS_OK) {
+		free(leg);
+		return err;
 	}
-	if (class == ADAPTER_RPC_LIE) {
-		endpoint->public.lies++;
-		endpoint->last_until_ms = host_now_ms() + LIED_MS;
-	}
-	if (++endpoint->failures >= ADAPTER_RPC_FAILURES_MAX && !is_diverged(endpoint) &&
-	    endpoint->public.state != ADAPTER_ENDPOINT_WRONG_CHAIN)
-		set_state(endpoint, ADAPTER_ENDPOINT_FAILING);
+	leg->next = rpc->legs;
+	leg->back = &rpc->legs;
+	if (rpc->legs != NULL)
+		rpc->legs->back = &leg->next;
+	rpc->legs = leg;
+	if (hedge)
+		part->hedge = leg;
+	else
+		part->first = leg;
+	leg->trial = job->read && endpoint->health.breaker == ADAPTER_BREAKER_HALF_OPEN &&
+		     !endpoint->health.trying;
+	endpoint->health.trying |= leg->trial;
+	part->tried |= 1u << endpoint->index;
+	endpoint->public.requests++;
+	return CS_OK;
 }
 
-/* It answered as the chain that it must be. */
-static void answered(struct endpoint *endpoint)
+/* ---- the end of parts and jobs ---- */
+
+static void answer_free(struct answer *answer)
 {
-	endpoint->failures = 0;
-	if (!endpoint->identified || is_diverged(endpoint))
+	if (answer == NULL)
 		return;
-	bool lags = endpoint->public.height + ADAPTER_RPC_LAG_MAX < endpoint->rpc->height_best;
-	set_state(endpoint, lags ? ADAPTER_ENDPOINT_LAGGING : ADAPTER_ENDPOINT_OK);
+	json_decref(answer->document);
+	free(answer);
 }
-
-void adapter_rpc_lied(struct adapter_rpc *rpc, size_t endpoint, const char *why)
-{
-	if (endpoint < rpc->endpoint_count)
-		failed(&rpc->endpoints[endpoint], ADAPTER_RPC_LIE, why);
-}
-
-void adapter_rpc_lacks(struct adapter_rpc *rpc, size_t index, const char *why)
-{
-	if (index >= rpc->endpoint_count)
-		return;
-	struct adapter_endpoint *public = &rpc->endpoints[index].public;
-	public->errors++;
-	snprintf(public->why, sizeof(public->why), "%.119s", why);
-}
-
-void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t height)
-{
-	if (endpoint >= rpc->endpoint_count)
-		return;
-	rpc->endpoints[endpoint].public.height = height;
-	if (height > rpc->height_best && !is_diverged(&rpc->endpoints[endpoint]))
-		rpc->height_best = height;
-	answered(&rpc->endpoints[endpoint]);
-}
-
-void adapter_rpc_diverged(struct adapter_rpc *rpc, size_t index, const char *why)
-{
-	if (index >= rpc->endpoint_count)
-		return;
-	struct endpoint *endpoint = &rpc->endpoints[index];
-	endpoint->diverged_until_ms = host_now_ms() + DIVERGED_MS;
-	endpoint->public.diverged++;
-	endpoint->public.errors++;
-	snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%.119s", why);
-	rpc->height_best = 0;
-	for (size_t i = 0; i < rpc->endpoint_count; i++)
-		if (!is_diverged(&rpc->endpoints[i]) &&
-		    rpc->endpoints[i].public.height > rpc->height_best)
-			rpc->height_best = rpc->endpoints[i].public.height;
-	set_state(endpoint, ADAPTER_ENDPOINT_DIVERGED);
-}
-
-/* Lower is asked earlier. */
-static unsigned rank(const struct endpoint *endpoint, uint64_t height_min, uint64_t now_ms)
-{
-	unsigned value = now_ms < endpoint->diverged_until_ms ? 16 : 0;
-
-	if (endpoint->public.state == ADAPTER_ENDPOINT_FAILING)
-		value += 8;
-	if (now_ms < endpoint->last_until_ms)
-		value += 4;
-	if (endpoint->public.height < height_min)
-		value += 2;
-	if (endpoint->public.state == ADAPTER_ENDPOINT_LAGGING)
-		value += 1;
-	return value;
-}
-
-static struct endpoint *pick(struct adapter_rpc *rpc, unsigned tried, uint64_t height_min)
-{
-	struct endpoint *best = NULL;
-	unsigned best_rank = 0;
-	uint64_t now_ms = host_now_ms();
-
-	for (size_t i = 0; i < rpc->endpoint_count; i++) {
-		struct endpoint *endpoint = &rpc->endpoints[i];
-
-		if (!endpoint->identified || (tried & 1u << i) != 0)
-			continue;
-		unsigned value = rank(endpoint, height_min, now_ms);
-		if (best == NULL || value < best_rank) {
-			best = endpoint;
-			best_rank = value;
-		}
-	}
-	return best;
-}
-
-size_t adapter_rpc_other(struct adapter_rpc *rpc, size_t except)
-{
-	unsigned tried = except < rpc->endpoint_count ? 1u << except : 0;
-	struct endpoint *other = pick(rpc, tried, 0);
-
-	return other == NULL ? except : other->index;
-}
-
-/* ---- requests ---- */
 
 static void job_free(struct job *job)
 {
 	for (size_t i = 0; i < job->part_count; i++) {
 		json_decref(job->parts[i].document);
+		answer_free(job->parts[i].spare);
 		free(job->parts[i].body);
 	}
 	free(job->parts);
@@ -219,7 +186,7 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static void part_unlink(struct part *part)
+static void part_unlink(struct rpc_part *part)
 {
 	if (part->back == NULL)
 		return;
@@ -229,10 +196,12 @@ static void part_unlink(struct part *part)
 	part->back = NULL;
 }
 
-static void part_end(struct part *part)
+static void part_end(struct rpc_part *part)
 {
 	struct job *job = part->job;
 
+	leg_detach(part->first, false);
+	leg_detach(part->hedge, false);
 	part_unlink(part);
 	if (--job->open > 0)
 		return;
@@ -240,7 +209,7 @@ static void part_end(struct part *part)
 	job_free(job);
 }
 
-static void part_fail(struct part *part, enum adapter_rpc_class class, enum cs_err err,
+static void part_fail(struct rpc_part *part, enum adapter_rpc_class class, enum cs_err err,
 		      const char *why)
 {
 	for (size_t i = 0; i < part->count; i++) {
@@ -253,37 +222,37 @@ static void part_fail(struct part *part, enum adapter_rpc_class class, enum cs_e
 	part_end(part);
 }
 
+/* The part ends with this answer, which is used up. */
+static void part_take(struct rpc_part *part, struct answer *answer)
+{
+	struct adapter_rpc *rpc = part->job->rpc;
+
+	if (answer->hedge)
+		rpc->endpoints[answer->endpoint].public.hedges_won++;
+	if (part->spare == answer)
+		part->spare = NULL;
+	memcpy(part->job->replies + part->from, answer->replies,
+	       part->count * sizeof(answer->replies[0]));
+	part->document = answer->document;
+	free(answer);
+	leg_detach(part->first, true);
+	part_end(part);
+}
+
 /* True when it went out again, to another endpoint. */
-static bool part_fail_over(struct part *part)
+static bool part_fail_over(struct rpc_part *part)
 {
 	struct job *job = part->job;
-	struct endpoint *next;
+	const struct rpc_want want = {part->tried, job->options.height_min, job->read};
+	struct rpc_endpoint *next;
 
 	if (job->rpc->ending || job->options.only_pin)
 		return false;
-	next = pick(job->rpc, part->tried, job->options.height_min);
-	if (next == NULL)
-		return false;
-	part->endpoint = next->index;
-	return part_send(part) == CS_OK;
+	next = rpc_pick(job->rpc, &want);
+	return next != NULL && leg_send(part, next, false) == CS_OK;
 }
 
-static enum cs_err part_send(struct part *part)
-{
-	struct adapter_rpc *rpc = part->job->rpc;
-	struct endpoint *endpoint = &rpc->endpoints[part->endpoint];
-	struct host_http_request request = {
-		.url = endpoint->url,
-		.headers = {{"Content-Type", "application/json"}},
-		.body = cs_bytes(part->body, part->body_size),
-		.timeout_ms = rpc->config.timeout_ms,
-		.response_size_max = ADAPTER_RPC_REPLY_SIZE_MAX,
-	};
-
-	part->tried |= 1u << part->endpoint;
-	endpoint->public.requests++;
-	return host_http_send(rpc->http, &part->http_id, &request, part_done, part);
-}
+/* ---- answers ---- */
 
 static enum adapter_rpc_class http_class(int status)
 {
@@ -291,6 +260,13 @@ static enum adapter_rpc_class http_class(int status)
 		return ADAPTER_RPC_LIMIT;
 	/* many providers answer "too large" for a getLogs this way */
 	return status == 413 ? ADAPTER_RPC_RANGE : ADAPTER_RPC_NODE;
+}
+
+static enum adapter_failure failure_of(enum adapter_rpc_class class)
+{
+	return class == ADAPTER_RPC_LIMIT ? ADAPTER_FAILURE_LIMIT
+	       : class == ADAPTER_RPC_LIE ? ADAPTER_FAILURE_LIE
+					  : ADAPTER_FAILURE_NODE;
 }
 
 /* Any answer that another endpoint could give better. */
@@ -302,56 +278,240 @@ static const struct adapter_rpc_reply *worst(const struct adapter_rpc_reply *rep
 	return NULL;
 }
 
-static void part_done(void *context, const struct host_http_response *response)
+static void no_answer(struct rpc_endpoint *endpoint, struct failure *failure,
+		      const struct host_http_response *response)
 {
-	struct part *part = context;
-	struct job *job = part->job;
-	struct endpoint *endpoint = &job->rpc->endpoints[part->endpoint];
-	struct adapter_rpc_reply *replies = job->replies + part->from;
-	struct cs_why why = {""};
-	enum adapter_rpc_class class;
-
-	part->http_id = 0;
-	if (response->err != CS_OK) {
-		failed(endpoint, ADAPTER_RPC_NODE, response->why);
-		if (!part_fail_over(part))
-			part_fail(part,
-				  response->err == CS_ERR_TOO_LARGE ? ADAPTER_RPC_RANGE
-								    : ADAPTER_RPC_NODE,
-				  response->err, response->why);
-		return;
-	}
-	enum cs_err err = adapter_rpc_decode(&part->document, replies, part->count,
-					     part->count == 1, part->first_id, response->body,
-					     job->rpc->config.dialect->classify, &why);
-	if (err != CS_OK) {
-		class = response->status != 200 ? http_class(response->status) : ADAPTER_RPC_LIE;
-		if (response->status != 200)
-			snprintf(why.text, sizeof(why.text), "HTTP status %d", response->status);
-		failed(endpoint, class, why.text);
-		if (!part_fail_over(part))
-			part_fail(part, class, adapter_rpc_class_err(class), why.text);
-		return;
-	}
-	for (size_t i = 0; i < part->count; i++)
-		replies[i].endpoint = part->endpoint;
-	const struct adapter_rpc_reply *bad = worst(replies, part->count);
-	if (bad != NULL) {
-		failed(endpoint, bad->class, bad->why);
-		json_t *document = part->document;
-		part->document = NULL;
-		if (part_fail_over(part)) {
-			json_decref(document);
-			return;
-		}
-		part->document = document;
-	} else {
-		answered(endpoint);
-	}
-	part_end(part);
+	failure->class = response->err == CS_ERR_TOO_LARGE ? ADAPTER_RPC_RANGE : ADAPTER_RPC_NODE;
+	failure->err = response->err;
+	snprintf(failure->why, sizeof(failure->why), "%.119s", response->why);
+	rpc_endpoint_failed(endpoint, ADAPTER_RPC_NODE,
+			    response->err == CS_ERR_TIMEOUT ? ADAPTER_FAILURE_TIMEOUT
+							    : ADAPTER_FAILURE_UNREACHABLE,
+			    0, response->why);
 }
 
-static void make_body(struct part *part, const struct adapter_rpc_call *calls)
+static void no_json_rpc(struct rpc_endpoint *endpoint, struct failure *failure,
+			const struct host_http_response *response, const char *why)
+{
+	bool http = response->status != 200;
+
+	failure->class = http ? http_class(response->status) : ADAPTER_RPC_LIE;
+	failure->err = adapter_rpc_class_err(failure->class);
+	if (http)
+		snprintf(failure->why, sizeof(failure->why), "HTTP status %d", response->status);
+	else
+		snprintf(failure->why, sizeof(failure->why), "%.119s", why);
+	rpc_endpoint_failed(
+		endpoint, failure->class,
+		http && failure->class != ADAPTER_RPC_LIMIT ? ADAPTER_FAILURE_HTTP
+							    : failure_of(failure->class),
+		adapter_retry_after_ms(host_http_response_header(response, "Retry-After")),
+		failure->why);
+}
+
+/* Takes it apart and counts for its endpoint what it is. NULL: it is none, *failure says why. */
+static struct answer *read_answer(const struct rpc_leg *leg, struct failure *failure,
+				  const struct host_http_response *response)
+{
+	struct adapter_rpc *rpc = leg->rpc;
+	struct rpc_endpoint *endpoint = &rpc->endpoints[leg->endpoint];
+	struct cs_why why = {""};
+
+	if (response->err != CS_OK) {
+		no_answer(endpoint, failure, response);
+		return NULL;
+	}
+	struct answer *answer =
+		host_alloc(sizeof(*answer) + leg->count * sizeof(answer->replies[0]));
+	*answer = (struct answer){.endpoint = leg->endpoint, .hedge = leg->hedge};
+	if (adapter_rpc_decode(&answer->document, answer->replies, leg->count, leg->count == 1,
+			       leg->first_id, response->body, rpc->config.dialect->classify,
+			       &why) != CS_OK) {
+		host_url_hide(why.text, endpoint->url);
+		no_json_rpc(endpoint, failure, response, why.text);
+		free(answer);
+		return NULL;
+	}
+	for (size_t i = 0; i < leg->count; i++) {
+		answer->replies[i].endpoint = leg->endpoint;
+		host_url_hide(answer->replies[i].why, endpoint->url);
+	}
+	answer->bad = worst(answer->replies, leg->count);
+	if (answer->bad != NULL) {
+		uint64_t pause_ms =
+			adapter_retry_after_ms(host_http_response_header(response, "Retry-After"));
+		rpc_endpoint_failed(endpoint, answer->bad->class, failure_of(answer->bad->class),
+				    pause_ms, answer->bad->why);
+	} else {
+		rpc_endpoint_took(endpoint, response->took_us / 1000);
+		rpc_endpoint_answered(endpoint, leg->probe);
+	}
+	return answer;
+}
+
+/* ---- two answers ---- */
+
+static bool holds(const struct rpc_part *part, const struct answer *answer)
+{
+	const struct job *job = part->job;
+
+	return answer->bad == NULL && (job->options.check == NULL ||
+				       job->options.check(job->ctx, answer->replies, part->count));
+}
+
+/* Nothing is missing and nothing is refused. */
+static bool is_whole(const struct rpc_part *part, const struct answer *answer)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (answer->replies[i].class != ADAPTER_RPC_FINE ||
+		    json_is_null(answer->replies[i].result))
+			return false;
+	return true;
+}
+
+/*~ A hedge must not make an answer worse. The endpoint that was asked first is believed as without
+ * one, unless its answer does not hold; the other, which may be behind, is only if its answer is whole
+ * too. More is better. */
+static unsigned worth(const struct rpc_part *part, const struct answer *answer)
+{
+	if (answer->bad != NULL)
+		return 0;
+	if (!holds(part, answer))
+		return answer->hedge ? 1 : 2;
+	return !answer->hedge || is_whole(part, answer) ? 4 : 3;
+}
+#define WORTH_AT_ONCE 4
+
+/* The better one of the two that came; what does not hold against one that does is a lie. */
+static struct answer *judge(struct rpc_part *part, struct answer *answer)
+{
+	struct answer *other = part->spare;
+
+	if (other == NULL)
+		return answer;
+	part->spare = NULL;
+	if (worth(part, other) > worth(part, answer)) {
+		struct answer *swap = answer;
+		answer = other;
+		other = swap;
+	}
+	if (holds(part, answer) && other->bad == NULL && !holds(part, other))
+		adapter_rpc_lied(part->job->rpc, other->endpoint,
+				 "an answer that does not hold, where another endpoint's does");
+	answer_free(other);
+	return answer;
+}
+
+static void part_got_none(struct rpc_part *part, const struct failure *failure)
+{
+	if (part->first != NULL || part->hedge != NULL)
+		return; /* the other one may */
+	if (part->spare != NULL && part->spare->bad == NULL)
+		part_take(part, part->spare);
+	else if (part_fail_over(part))
+		return;
+	else if (part->spare != NULL)
+		part_take(part, part->spare);
+	else
+		part_fail(part, failure->class, failure->err, failure->why);
+}
+
+static void part_got(struct rpc_part *part, struct answer *answer)
+{
+	bool waits = part->first != NULL || part->hedge != NULL;
+
+	if (waits && worth(part, answer) < WORTH_AT_ONCE) {
+		part->spare = answer;
+		return;
+	}
+	answer = judge(part, answer);
+	if (answer->bad != NULL && part_fail_over(part)) {
+		answer_free(answer);
+		return;
+	}
+	part_take(part, answer);
+}
+
+static void leg_done(void *context, const struct host_http_response *response)
+{
+	struct rpc_leg *leg = context;
+	struct rpc_part *part = leg->part;
+	struct failure failure = {0};
+	size_t endpoint = leg->endpoint;
+	struct answer *answer = read_answer(leg, &failure, response);
+
+	leg_free(leg);
+	if (part == NULL) {
+		answer_free(answer);
+		return;
+	}
+	part->endpoint = endpoint;
+	if (answer != NULL)
+		part_got(part, answer);
+	else
+		part_got_none(part, &failure);
+}
+
+/* ---- hedges ---- */
+
+static void hedge_arm(struct adapter_rpc *rpc, uint64_t at_ms)
+{
+	uint64_t now_ms = host_now_ms();
+
+	if (host_timer_is_running(rpc->late) && rpc->hedge_next_ms <= at_ms)
+		return;
+	rpc->hedge_next_ms = at_ms;
+	host_timer_start(rpc->late, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+}
+
+static void hedge_plan(struct rpc_part *part)
+{
+	struct job *job = part->job;
+	struct adapter_rpc *rpc = job->rpc;
+
+	if (!job->read || job->options.only_pin || job->part_count > 1 ||
+	    rpc->hedge.config.percent == 0 || rpc->endpoint_count < 2)
+		return;
+	adapter_hedge_earn(&rpc->hedge);
+	part->hedge_at_ms =
+		host_now_ms() +
+		adapter_hedge_delay_ms(&rpc->hedge, &rpc->endpoints[part->first->endpoint].health);
+	hedge_arm(rpc, part->hedge_at_ms);
+}
+
+/* It is late. */
+static void hedge_send(struct rpc_part *part)
+{
+	struct adapter_rpc *rpc = part->job->rpc;
+	const struct rpc_want want = {part->tried, part->job->options.height_min, true};
+	struct rpc_endpoint *other = rpc_pick_hedge(rpc, &want);
+
+	part->hedge_at_ms = 0;
+	if (other != NULL && adapter_hedge_pay(&rpc->hedge) && leg_send(part, other, true) == CS_OK)
+		other->public.hedges++;
+	else
+		rpc->endpoints[part->first->endpoint].public.unhedged++;
+}
+
+static void hedge_late(void *context)
+{
+	struct adapter_rpc *rpc = context;
+	uint64_t now_ms = host_now_ms();
+	uint64_t next_ms = UINT64_MAX;
+
+	for (struct rpc_part *part = rpc->open; part != NULL; part = part->next) {
+		if (part->hedge_at_ms != 0 && part->hedge_at_ms <= now_ms)
+			hedge_send(part);
+		if (part->hedge_at_ms != 0 && part->hedge_at_ms < next_ms)
+			next_ms = part->hedge_at_ms;
+	}
+	if (next_ms != UINT64_MAX)
+		hedge_arm(rpc, next_ms);
+}
+
+/* ---- requests ---- */
+
+static void make_body(struct rpc_part *part, const struct adapter_rpc_call *calls)
 {
 	json_t *array = json_array();
 
@@ -370,6 +530,25 @@ static void make_body(struct part *part, const struct adapter_rpc_call *calls)
 	part->body_size = strlen(part->body);
 }
 
+static bool is_read(const struct adapter_rpc *rpc, const struct adapter_rpc_call *call)
+{
+	const char *const *reads = rpc->config.dialect->reads;
+
+	for (size_t i = 0; reads != NULL && reads[i] != NULL; i++)
+		if (strcmp(reads[i], call->method) == 0)
+			return true;
+	return false;
+}
+
+static bool are_reads(const struct adapter_rpc *rpc, const struct adapter_rpc_call *calls,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_read(rpc, &calls[i]))
+			return false;
+	return true;
+}
+
 static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
 			   const struct adapter_rpc_call *calls, size_t count,
 			   adapter_rpc_done *done, void *ctx)
@@ -379,12 +558,13 @@ static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_opt
 
 	*job = (struct job){
 		.rpc = rpc, .options = *options, .done = done, .ctx = ctx, .count = count};
+	job->read = are_reads(rpc, calls, count);
 	job->replies = host_calloc(count, sizeof(*job->replies));
 	job->part_count = (count + batch_max - 1) / batch_max;
 	job->parts = host_calloc(job->part_count, sizeof(*job->parts));
 	job->open = job->part_count;
 	for (size_t i = 0; i < job->part_count; i++) {
-		struct part *part = &job->parts[i];
+		struct rpc_part *part = &job->parts[i];
 
 		part->job = job;
 		part->from = i * batch_max;
@@ -397,7 +577,7 @@ static struct job *job_new(struct adapter_rpc *rpc, const struct adapter_rpc_opt
 	return job;
 }
 
-static void part_link(struct part *part, struct part **list)
+static void part_link(struct rpc_part *part, struct rpc_part **list)
 {
 	part->next = *list;
 	part->back = list;
@@ -407,24 +587,25 @@ static void part_link(struct part *part, struct part **list)
 }
 
 /* All of its parts go out, or none. */
-static enum cs_err job_start(struct job *job, const struct endpoint *first)
+static enum cs_err job_start(struct job *job, struct rpc_endpoint *first)
 {
 	enum cs_err err = CS_OK;
-	size_t sent = 0;
 
-	for (; sent < job->part_count && err == CS_OK; sent++) {
-		struct part *part = &job->parts[sent];
+	for (size_t i = 0; i < job->part_count && err == CS_OK; i++) {
+		struct rpc_part *part = &job->parts[i];
 
 		part->endpoint = first->index;
 		err = part->body_size > ADAPTER_RPC_REQUEST_SIZE_MAX ? CS_ERR_TOO_LARGE
-								     : part_send(part);
-		if (err == CS_OK)
+								     : leg_send(part, first, false);
+		if (err == CS_OK) {
 			part_link(part, &job->rpc->open);
+			hedge_plan(part);
+		}
 	}
 	if (err == CS_OK)
 		return CS_OK;
-	for (size_t i = 0; i + 1 < sent; i++) {
-		host_http_cancel(job->rpc->http, job->parts[i].http_id);
+	for (size_t i = 0; i < job->part_count; i++) {
+		leg_cancel(job->parts[i].first);
 		part_unlink(&job->parts[i]);
 	}
 	job_free(job);
@@ -437,20 +618,40 @@ static void drop_params(const struct adapter_rpc_call *calls, size_t count)
 		json_decref(calls[i].params);
 }
 
+static bool is_one_known(const struct adapter_rpc *rpc, unsigned avoid)
+{
+	for (size_t i = 0; i < rpc->endpoint_count; i++)
+		if (rpc->endpoints[i].identified && (avoid & 1u << i) == 0)
+			return true;
+	return false;
+}
+
+/* The pinned one, unless it is out and another may be asked. */
+static struct rpc_endpoint *first_of(struct adapter_rpc *rpc,
+				     const struct adapter_rpc_options *options, bool read)
+{
+	const struct rpc_want want = {options->avoid, options->height_min, read};
+	struct rpc_endpoint *pinned =
+		options->pin < rpc->endpoint_count ? &rpc->endpoints[options->pin] : NULL;
+
+	if (pinned != NULL && (options->only_pin || rpc_endpoint_is_fit(pinned, read)))
+		return pinned;
+	return rpc_pick(rpc, &want);
+}
+
 enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
 			      const struct adapter_rpc_call *calls, size_t count,
 			      adapter_rpc_done *done, void *ctx)
 {
-	struct endpoint *first = NULL;
+	bool read = are_reads(rpc, calls, count);
+	struct rpc_endpoint *first = first_of(rpc, options, read);
 	enum cs_err err = CS_ERR_UNAVAILABLE;
 
 	cs_assert(count > 0 && count <= ADAPTER_RPC_CALLS_MAX);
-	if (options->pin < rpc->endpoint_count)
-		first = &rpc->endpoints[options->pin];
-	else
-		first = pick(rpc, options->avoid, options->height_min);
 	if (first != NULL && first->identified && !rpc->ending)
 		err = job_start(job_new(rpc, options, calls, count, done, ctx), first);
+	else if (first == NULL && is_one_known(rpc, options->avoid))
+		err = CS_ERR_RATE_LIMITED;
 	drop_params(calls, count);
 	return err;
 }
@@ -463,102 +664,20 @@ enum cs_err adapter_rpc_call(struct adapter_rpc *rpc, const struct adapter_rpc_o
 	return adapter_rpc_batch(rpc, options, &call, 1, done, ctx);
 }
 
-/* ---- probes ---- */
-
-static void probe_failed(struct endpoint *endpoint)
+enum cs_err rpc_ask_one(struct rpc_endpoint *endpoint, const struct adapter_rpc_call *calls,
+			size_t count, adapter_rpc_done *done, void *ctx)
 {
-	unsigned pause = endpoint->probe_pause_ms * 2;
+	const struct adapter_rpc_options options = {.pin = endpoint->index, .only_pin = true};
+	struct job *job = job_new(endpoint->rpc, &options, calls, count, done, ctx);
 
-	endpoint->probe_pause_ms = pause < PROBE_PAUSE_MAX_MS ? pause : PROBE_PAUSE_MAX_MS;
-}
-
-static void probe_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count)
-{
-	struct endpoint *endpoint = ctx;
-	struct adapter_rpc *rpc = endpoint->rpc;
-	const struct adapter_rpc_dialect *dialect = rpc->config.dialect;
-	char why[sizeof(endpoint->public.why)] = "";
-	uint64_t height = 0;
-
-	endpoint->probing = false;
-	endpoint->probe_next_ms = host_now_ms() + endpoint->probe_pause_ms;
-	if (rpc->ending)
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (replies[i].class != ADAPTER_RPC_FINE) {
-			probe_failed(endpoint);
-			return;
-		}
-	if (!dialect->is_our_chain(rpc->config.dialect_context, why, &height, replies)) {
-		snprintf(endpoint->public.why, sizeof(endpoint->public.why), "%s", why);
-		endpoint->identified = false;
-		endpoint->public.errors++;
-		endpoint->public.lies++;
-		set_state(endpoint, ADAPTER_ENDPOINT_WRONG_CHAIN);
-		probe_failed(endpoint);
-		return;
-	}
-	endpoint->identified = true;
-	endpoint->probe_pause_ms = rpc->config.probe_ms;
-	if (height > 0)
-		adapter_rpc_saw_height(rpc, endpoint->index, height);
-	answered(endpoint);
-	if (!rpc->ready) {
-		rpc->ready = true;
-		rpc->config.ready(rpc->config.ctx);
-	}
-}
-
-static void probe(struct endpoint *endpoint)
-{
-	struct adapter_rpc_options options = {.pin = endpoint->index, .only_pin = true};
-	struct adapter_rpc_call calls[ADAPTER_RPC_PROBE_MAX] = {{NULL, NULL}};
-	const struct adapter_rpc_config *config = &endpoint->rpc->config;
-	size_t count = config->dialect->probe(config->dialect_context, calls);
-
-	endpoint->probing = true;
-	enum cs_err err = job_start(
-		job_new(endpoint->rpc, &options, calls, count, probe_done, endpoint), endpoint);
+	job->probe = true;
+	job->read = false; /* no trial: it tells which chain, not whether work is done */
+	enum cs_err err = job_start(job, endpoint);
 	drop_params(calls, count);
-	if (err == CS_OK)
-		return;
-	endpoint->probing = false;
-	failed(endpoint, ADAPTER_RPC_NODE, cs_err_sentence(err));
-	probe_failed(endpoint);
-	endpoint->probe_next_ms = host_now_ms() + endpoint->probe_pause_ms;
-}
-
-static void tick(void *ctx)
-{
-	struct adapter_rpc *rpc = ctx;
-	uint64_t now_ms = host_now_ms();
-
-	for (size_t i = 0; i < rpc->endpoint_count; i++) {
-		struct endpoint *endpoint = &rpc->endpoints[i];
-
-		if (!endpoint->probing && now_ms >= endpoint->probe_next_ms)
-			probe(endpoint);
-	}
+	return err;
 }
 
 /* ---- life ---- */
-
-char *adapter_rpc_origin(const char *url)
-{
-	char *text = host_text(url);
-	char *host = strstr(text, "://");
-	char *end = host == NULL ? NULL : strpbrk(host + 3, "/?#");
-
-	if (end != NULL)
-		*end = '\0';
-	return text;
-}
-
-static void free_endpoint(struct endpoint *endpoint)
-{
-	free(endpoint->url);
-	free(endpoint->origin);
-}
 
 enum cs_err adapter_rpc_new(struct adapter_rpc **out, struct host_loop *loop,
 			    const struct adapter_rpc_config *config, struct cs_why *why)
@@ -571,16 +690,13 @@ enum cs_err adapter_rpc_new(struct adapter_rpc **out, struct host_loop *loop,
 	rpc->config = *config;
 	rpc->id_next = 1;
 	rpc->http = host_http_client_new(loop, &options);
-	rpc->timer = host_timer_new(loop, tick, rpc);
+	rpc->timer = host_timer_new(loop, rpc_probe_all, rpc);
+	rpc->late = host_timer_new(loop, hedge_late, rpc);
+	adapter_hedge_init(&rpc->hedge, &config->hedge);
 	for (size_t i = 0; i < config->http_count; i++) {
-		struct endpoint *endpoint = &rpc->endpoints[rpc->endpoint_count++];
+		struct rpc_endpoint *endpoint = &rpc->endpoints[rpc->endpoint_count++];
 
-		endpoint->rpc = rpc;
-		endpoint->index = i;
-		endpoint->url = host_text(config->http[i]);
-		endpoint->origin = adapter_rpc_origin(endpoint->url);
-		endpoint->public.url = endpoint->origin;
-		endpoint->probe_pause_ms = 250;
+		rpc_endpoint_init(endpoint, rpc, i, config->http[i]);
 		enum cs_err err = host_http_client_allow(rpc->http, endpoint->url, why);
 		if (err != CS_OK) {
 			adapter_rpc_free(rpc);
@@ -599,14 +715,12 @@ void adapter_rpc_start(struct adapter_rpc *rpc)
 void adapter_rpc_close(struct adapter_rpc *rpc)
 {
 	rpc->ending = true;
-	while (rpc->open != NULL) {
-		struct part *part = rpc->open;
-
-		if (part->http_id != 0)
-			host_http_cancel(rpc->http, part->http_id);
-		part_fail(part, ADAPTER_RPC_NODE, CS_ERR_CLOSED, "the adapter ends");
-	}
+	while (rpc->open != NULL)
+		part_fail(rpc->open, ADAPTER_RPC_NODE, CS_ERR_CLOSED, "the adapter ends");
+	while (rpc->legs != NULL)
+		leg_cancel(rpc->legs);
 	host_timer_stop(rpc->timer);
+	host_timer_stop(rpc->late);
 }
 
 void adapter_rpc_free(struct adapter_rpc *rpc)
@@ -615,23 +729,14 @@ void adapter_rpc_free(struct adapter_rpc *rpc)
 		return;
 	adapter_rpc_close(rpc);
 	host_timer_free(rpc->timer);
+	host_timer_free(rpc->late);
 	host_http_client_free(rpc->http);
 	for (size_t i = 0; i < rpc->endpoint_count; i++)
-		free_endpoint(&rpc->endpoints[i]);
+		rpc_endpoint_done(&rpc->endpoints[i]);
 	free(rpc);
 }
 
 bool adapter_rpc_is_ready(const struct adapter_rpc *rpc)
 {
 	return rpc->ready;
-}
-
-size_t adapter_rpc_endpoint_count(const struct adapter_rpc *rpc)
-{
-	return rpc->endpoint_count;
-}
-
-const struct adapter_endpoint *adapter_rpc_endpoint(const struct adapter_rpc *rpc, size_t index)
-{
-	return &rpc->endpoints[index].public;
 }

@@ -1,10 +1,12 @@
-/* JSON-RPC 2.0 over several HTTP endpoints of one chain: batches, health by height, failover. It
- * never believes that an endpoint is of the right chain before chain id and genesis were compared,
- * and never retries an answer that says no. */
+/* JSON-RPC 2.0 over several HTTP endpoints of one chain: batches, health by height, circuit breakers,
+ * failover, hedged reads. It never believes that an endpoint is of the right chain before chain id and
+ * genesis were compared, never retries an answer that says no, and asks nothing twice at a time but
+ * reads. */
 #ifndef ADAPTERS_RPC_H
 #define ADAPTERS_RPC_H
 
 #include "adapters/adapter.h"
+#include "adapters/hedge.h"
 #include "adapters/rpc_class.h"
 #include "adapters/rpc_json.h"
 #include "host/loop.h"
@@ -18,8 +20,6 @@
 #define ADAPTER_RPC_REQUEST_SIZE_MAX (8u << 20)
 /* Heights behind the best from which on an endpoint is called lagging. */
 #define ADAPTER_RPC_LAG_MAX 5
-/* Failures in a row from which on an endpoint is asked last. */
-#define ADAPTER_RPC_FAILURES_MAX 3
 #define ADAPTER_RPC_ANY SIZE_MAX
 
 /* One answer. result is borrowed and NULL unless class is FINE; it may be json null. */
@@ -60,6 +60,10 @@ struct adapter_rpc_dialect {
 	/* Calls of one HTTP request. Larger batches of callers are cut. */
 	size_t batch_max;
 	adapter_rpc_classify_fn *classify;
+	/* Methods that change nothing and whose answer does not depend on which node gives it, but
+	 * for how far it is; NULL ends them. A request of these alone is a read: it may be hedged, and
+	 * is the trial of a breaker. Nonces and pools are one node's own: they are not in it. */
+	const char *const *reads;
 	/* Writes the calls that tell which chain it is and how far; returns how many. */
 	size_t (*probe)(const void *context, struct adapter_rpc_call calls[ADAPTER_RPC_PROBE_MAX]);
 	/* Of answers that are all FINE: whether it is the configured chain, else why not; and its
@@ -76,6 +80,7 @@ struct adapter_rpc_config {
 	size_t http_count;
 	unsigned timeout_ms;
 	unsigned probe_ms;
+	struct adapter_hedge_config hedge; /* zero: none */
 	void *ctx;
 	void (*changed)(void *ctx, const struct adapter_endpoint *endpoint);
 	void (*ready)(void *ctx); /* the first endpoint proved to be of the chain; once */
@@ -91,6 +96,8 @@ void adapter_rpc_close(struct adapter_rpc *rpc);
 /* Closes it too. NULL is allowed. */
 void adapter_rpc_free(struct adapter_rpc *rpc);
 bool adapter_rpc_is_ready(const struct adapter_rpc *rpc);
+/* For so long no endpoint of the chain has answered anything. */
+uint64_t adapter_rpc_silent_ms(const struct adapter_rpc *rpc);
 size_t adapter_rpc_endpoint_count(const struct adapter_rpc *rpc);
 const struct adapter_endpoint *adapter_rpc_endpoint(const struct adapter_rpc *rpc, size_t index);
 /* The answer of an endpoint turned out to be impossible: counted, and it is asked last for a while. */
@@ -104,26 +111,30 @@ void adapter_rpc_saw_height(struct adapter_rpc *rpc, size_t endpoint, uint64_t h
 /* Another endpoint that is fit to answer; `except` itself when there is none. */
 size_t adapter_rpc_other(struct adapter_rpc *rpc, size_t except);
 
-/* Scheme, host and port of a URL, whose rest may hold a provider's key: what may be shown. Freed by
- * free(). */
-char *adapter_rpc_origin(const char *url);
+/* Whether an answer of a read holds in itself, cheaply; false is no proof of a lie. ctx: that of done.
+ * Asked only when two endpoints were: one that holds wins against one that does not, which counts as
+ * a lie. */
+typedef bool adapter_rpc_check(const void *ctx, const struct adapter_rpc_reply *replies,
+			       size_t count);
 
-/* pin: this endpoint alone, or ADAPTER_RPC_ANY with failover. height_min: endpoints that are known to
- * be there come first. */
+/* pin: this endpoint first, or ADAPTER_RPC_ANY. height_min: endpoints that are known to be there come
+ * first. */
 struct adapter_rpc_options {
 	size_t pin;
 	uint64_t height_min;
-	bool only_pin;  /* no failover from the pinned one */
+	bool only_pin;  /* no failover from the pinned one, and no hedge */
 	unsigned avoid; /* a bit for each endpoint that is not asked */
+	adapter_rpc_check *check; /* NULL: every answer holds that can be read */
 };
 #define ADAPTER_RPC_DEFAULT (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY})
 
-/* replies[count] in the order of the calls; each has its own class. Called once, never from inside
- * the request. */
+/* replies[count] in the order of the calls; each has its own class and names the endpoint that gave it:
+ * what belongs together is asked of that one (pin). Only a request that fits one batch is hedged, so
+ * that its answers are of one endpoint. Called once, never from inside the request. */
 typedef void adapter_rpc_done(void *ctx, const struct adapter_rpc_reply *replies, size_t count);
 
-/* count from 1 to ADAPTER_RPC_CALLS_MAX. UNAVAILABLE: no endpoint is known to be of the chain; FULL;
- * TOO_LARGE. */
+/* count from 1 to ADAPTER_RPC_CALLS_MAX. UNAVAILABLE: no endpoint is known to be of the chain;
+ * RATE_LIMITED: a read, and all of them said when to come again; FULL; TOO_LARGE. */
 CS_NODISCARD enum cs_err adapter_rpc_batch(struct adapter_rpc *rpc,
 					   const struct adapter_rpc_options *options,
 					   const struct adapter_rpc_call *calls, size_t count,

@@ -78,6 +78,7 @@ def micro(runs: int) -> dict:
     say("handshakes with evidence")
     result["ratls"] = median_run([program("bench_ratls") for _ in range(runs)], "added_us")
     say("registrations of enclaves in a block")
+    result["signatures"] = median_run([program("bench_gas") for _ in range(runs)], "ratio")
     result["register"] = program("bench_register", text=registrations.calls())
     say("a key cluster: a join, a thousand renewals")
     with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:

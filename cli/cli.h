@@ -197,6 +197,8 @@ enum cli_exit cli_ledger_verify(struct cli *cli);
 enum cli_exit cli_verify(struct cli *cli);
 enum cli_exit cli_attest_verify(struct cli *cli);
 enum cli_exit cli_attest_connect(struct cli *cli);
+enum cli_exit cli_attest_challenge(struct cli *cli);
+enum cli_exit cli_attest_certify(struct cli *cli);
 enum cli_exit cli_enclave_evidence(struct cli *cli);
 enum cli_exit cli_keygen(struct cli *cli);
 enum cli_exit cli_cluster_init(struct cli *cli);

@@ -2,6 +2,12 @@
 #include "cli/service.h"
 #include "core/ct.h"
 #include "host/keyfile.h"
+#include "verify/attest/policy.h"
+
+#include <stdlib.h>
+
+/* Of a policy's tree. */
+#define POLICY_ARENA_SIZE (4u * 1024 * 1024)
 
 static const char *file_of(const struct cli *cli)
 {
@@ -38,6 +44,38 @@ static void check_key(json_t *errors, const struct place *place, const char *pat
 		cs_wipe(&secret, sizeof(secret));
 }
 
+static enum cs_err parse_policy(struct cs_bytes text, struct cs_why *why)
+{
+	struct attest_policy policy;
+	struct cs_arena arena;
+	void *block = malloc(POLICY_ARENA_SIZE);
+	if (block == NULL)
+		return CS_ERR_NO_MEMORY;
+	cs_arena_init(&arena, block, POLICY_ARENA_SIZE);
+	attest_policy_init(&policy);
+	enum cs_err err = attest_policy_parse(&policy, text, &arena, why);
+	if (err == CS_OK && !policy.judges_reference)
+		err = cs_fail(why, CS_ERR_INVALID,
+			      "the policy lists no measurements: it would admit every machine of "
+			      "the vendor's");
+	free(block);
+	return err;
+}
+
+/* A gateway starts without it, and takes nothing of that peer. */
+static void check_policy(json_t *errors, const struct place *place, const char *path)
+{
+	uint8_t *text = NULL;
+	size_t size = 0;
+	struct cs_why why = {{0}};
+	enum cs_err err = host_file_load(&text, &size, path, ATTEST_POLICY_SIZE_MAX, &why);
+	if (err == CS_OK)
+		err = parse_policy(cs_bytes(text, size), &why);
+	if (err != CS_OK)
+		complain(errors, place, &why);
+	free(text);
+}
+
 static void check_oracle(json_t *errors, const char *file, const struct oracle_config *config)
 {
 	struct place place = {file, NULL, 0, "enclave.seal_root"};
@@ -68,6 +106,9 @@ static void check_gateway(json_t *errors, const char *file, const struct gateway
 			complain(errors, &place, &why);
 		else
 			cs_wipe(token, sizeof(token));
+		place.key = "attested_policy";
+		if (config->peers[i].attested.policy)
+			check_policy(errors, &place, config->peers[i].attested.policy);
 	}
 }
 

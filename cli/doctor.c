@@ -193,6 +193,28 @@ static void check_chain(struct doctor *doctor, const json_t *chain)
 	check_clock(doctor, chain);
 }
 
+static void check_attested(struct doctor *doctor, const json_t *peer)
+{
+	const json_t *attested = json_object_get(peer, "attested");
+	const char *state = cli_text_of(attested, "state");
+	const char *why = cli_text_of(attested, "why");
+	const bool accepted = strcmp(state, "accepted") == 0;
+	const bool insecure = is_true(attested, "insecure");
+	if (!json_is_object(attested) || strcmp(state, "off") == 0)
+		return;
+	say(doctor,
+	    !accepted  ? BAD
+	    : insecure ? WARN
+		       : FINE,
+	    "attested",
+	    accepted ? "nothing of it is for production: a policy without insecure_accept_…"
+		     : "nothing of it is taken meanwhile: `caisson attest connect` with the same "
+		       "policy shows each check",
+	    "%s: its enclave is %s%s%s%s%s", cli_text_of(peer, "name"), state,
+	    accepted ? ", evidence of kind " : "", accepted ? cli_text_of(attested, "kind") : "",
+	    why[0] ? ": " : "", why);
+}
+
 static void check_rest(struct doctor *doctor, const json_t *status)
 {
 	const json_t *peers = json_object_get(status, "peers");
@@ -209,6 +231,7 @@ static void check_rest(struct doctor *doctor, const json_t *status)
 		    : waiting == 0 ? "not asked for anything yet"
 				   : "not reached",
 		    waiting);
+		check_attested(doctor, peer);
 	}
 	for (size_t i = 0; i < json_array_size(paused); i++) {
 		const json_t *pause = json_array_get(paused, i);
@@ -291,16 +314,24 @@ static bool ask_node(struct cli *cli, const char *url, const char *method, json_
 }
 
 static void check_account(struct doctor *doctor, const json_t *chain, const char *url,
-			  const char *role, const char *remedy)
+			  const json_t *account)
 {
-	const char *address = cli_text_of(chain, role);
+	const char *address = cli_text_of(account, "address");
+	bool is_gas = strcmp(cli_text_of(account, "role"), "gas") == 0;
+	const char *remedy =
+		is_gas ? "send the chain's coin to it: it pays for deliveries and refunds"
+		       : "send the chain's coin to it: it pays for sponsored messages";
+	char role[24];
 	struct cs_u256 balance;
 	struct cs_u256 price;
 	struct cs_u256 needed;
 	char text[CS_U256_DECIMAL_SIZE];
 	struct cs_u256 gas = cs_u256_u64((uint64_t)CALL_GAS * CALLS_WARN);
-	if (address[0] == 0)
-		return;
+	if (cli_number_of(account, "index") > 0)
+		(void)snprintf(role, sizeof(role), "gas_account %lld",
+			       cli_number_of(account, "index"));
+	else
+		(void)snprintf(role, sizeof(role), "%s", is_gas ? "gas_account" : "operator");
 	if (!ask_node(doctor->cli, url, "eth_getBalance", json_pack("[s,s]", address, "latest"),
 		      &balance) ||
 	    !ask_node(doctor->cli, url, "eth_gasPrice", json_array(), &price) ||
@@ -327,10 +358,9 @@ static void check_accounts(struct doctor *doctor, const struct gateway_config *c
 		if (strcmp(own->id, cli_text_of(chain, "id")) != 0 ||
 		    strncmp(own->id, "eip155:", strlen("eip155:")) != 0)
 			continue;
-		check_account(doctor, chain, own->http[0], "gas_account",
-			      "send the chain's coin to it: it pays for deliveries and refunds");
-		check_account(doctor, chain, own->http[0], "operator",
-			      "send the chain's coin to it: it pays for sponsored messages");
+		const json_t *accounts = json_object_get(chain, "accounts");
+		for (size_t k = 0; k < json_array_size(accounts); k++)
+			check_account(doctor, chain, own->http[0], json_array_get(accounts, k));
 	}
 }
 

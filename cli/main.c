@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "host/dumps.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -85,8 +86,9 @@ static const struct cli_command commands[] = {
 	 cli_transactions},
 	{"raise", "N", GATEWAY, "offer more for a transaction that no block takes, up to its cap",
 	 cli_raise},
-	{"sweep", "CHAIN", "keep=" GATEWAY,
-	 "send what is on the enclave's gas account to the manifest's address", cli_sweep},
+	{"sweep", "CHAIN", "account= all keep=" GATEWAY,
+	 "send what is on one of the enclave's gas accounts, or on each, to the manifest's address",
+	 cli_sweep},
 	{"reload", "", GATEWAY,
 	 "let a running gateway read its configuration again: all of it, or nothing of it",
 	 cli_reload},
@@ -224,6 +226,16 @@ static const struct cli_command commands[] = {
 	 "for "
 	 "this connection, and what is it worth by a policy; exit status as of attest verify",
 	 cli_attest_connect},
+	{"attest challenge", "FILE --out FILE --keep FILE",
+	 "out= keep= collateral= at= no-revocation root=+ json",
+	 "offline: for the TPM of a machine that is to be enrolled, which only it opens, while it "
+	 "holds the attestation key; FILE is of caisson-tpm-quoter --endorse",
+	 cli_attest_challenge},
+	{"attest certify", "FILE --keep FILE --ca FILE --ca-key FILE --out FILE",
+	 "keep= ca= ca-key= out= days= transcript= json",
+	 "offline: the attestation key's certificate by your CA, where FILE, of "
+	 "caisson-tpm-quoter --activate, answers the challenge",
+	 cli_attest_certify},
 	{"cluster init", "", CLUSTER,
 	 "of a key server: begin a new cluster, under the manifest that it was started with",
 	 cli_cluster_init},
@@ -307,6 +319,22 @@ static const char exit_help[] =
 	"  abandoned, the request failed, or it does not verify; 7 it verifies, by what only it "
 	"names itself\n";
 
+static const char attest_exit_help[] =
+	"exit status: 0 affirming; 1 it did not work; 2 wrong arguments, or a file that cannot be "
+	"read;\n"
+	"  3 a warning, accepted only by an insecure_accept_ of the policy; 4 a TPM: the whole "
+	"machine is trusted;\n"
+	"  5 another warning; 6 contraindicated, or it does not verify; 7 nothing is said: "
+	"collateral is missing\n";
+
+/* Two commands answer with a verdict. */
+static const char *exit_help_of(const struct cli_command *command)
+{
+	const bool judges = strcmp(command->name, "attest verify") == 0 ||
+			    strcmp(command->name, "attest connect") == 0;
+	return judges ? attest_exit_help : exit_help;
+}
+
 static void usage(FILE *to)
 {
 	fputs("usage: caisson COMMAND [arguments] [--json]\n\n", to);
@@ -378,7 +406,7 @@ static void usage_of(FILE *to, const struct cli_command *command)
 			 option.value ? option.value : "");
 		fprintf(to, "  %-23s %s\n", left, option.help);
 	}
-	fprintf(to, "%s%s", command->options[0] ? "\n" : "", exit_help);
+	fprintf(to, "%s%s", command->options[0] ? "\n" : "", exit_help_of(command));
 }
 
 /* Nothing, or what is near: the commands that begin with the word. */
@@ -629,6 +657,11 @@ int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	int used = 0;
+	/* Keys and secrets pass through most commands, and `up` has its services' configuration. */
+	if (host_dumps_off() != CS_OK) {
+		fputs("caisson: core dumps cannot be switched off\n", stderr);
+		return CLI_FAILED;
+	}
 	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? CLI_USAGE : CLI_OK;

@@ -287,13 +287,12 @@ enum cli_exit cli_raise(struct cli *cli)
 	return CLI_OK;
 }
 
-enum cli_exit cli_sweep(struct cli *cli)
+static enum cli_exit sweep_one(struct cli *cli, uint64_t index)
 {
 	json_t *reply = NULL;
 	const char *keep = cli_option(cli, "keep");
-	if (cli->positional_count != 1)
-		return cli_fail(cli, CLI_USAGE, "of which CHAIN?");
-	json_t *body = json_pack("{s:s}", "chain", cli->positional[0]);
+	json_t *body =
+		json_pack("{s:s,s:I}", "chain", cli->positional[0], "account", (json_int_t)index);
 	if (keep)
 		json_object_set_new(body, "keep", json_string(keep));
 	enum cli_exit code = cli_call(cli, "POST", "/v1/operator/sweep", body, &reply);
@@ -308,4 +307,43 @@ enum cli_exit cli_sweep(struct cli *cli)
 	       cli_text_of(reply, "stays"));
 	json_decref(reply);
 	return CLI_OK;
+}
+
+/* Each by itself: one that is empty, or has something under way, does not keep the others back. */
+static enum cli_exit sweep_all(struct cli *cli)
+{
+	json_t *reply = NULL;
+	enum cli_exit code = cli_call(cli, "GET", "/v1/chains", NULL, &reply);
+	const json_t *chain, *account;
+	size_t i, k, count = 0;
+	if (code != CLI_OK)
+		return code;
+	json_array_foreach(json_object_get(reply, "chains"), i, chain)
+	{
+		if (strcmp(cli_text_of(chain, "id"), cli->positional[0]) != 0)
+			continue;
+		json_array_foreach(json_object_get(chain, "accounts"), k, account)
+		{
+			if (strcmp(cli_text_of(account, "role"), "gas") != 0)
+				continue;
+			enum cli_exit one =
+				sweep_one(cli, (uint64_t)cli_number_of(account, "index"));
+			code = code == CLI_OK ? one : code;
+			count++;
+		}
+	}
+	json_decref(reply);
+	return count == 0 ? cli_fail(cli, CLI_REFUSED, "it has no gas account of this chain")
+			  : code;
+}
+
+enum cli_exit cli_sweep(struct cli *cli)
+{
+	uint64_t index = 0;
+	bool all = cli_flag(cli, "all");
+	if (cli->positional_count != 1)
+		return cli_fail(cli, CLI_USAGE, "of which CHAIN?");
+	if (!cli_number(cli, "account", 15, &index) || (all && cli_option(cli, "account")))
+		return cli_fail(cli, CLI_USAGE, "--account: 0 to 15, or --all");
+	return all ? sweep_all(cli) : sweep_one(cli, index);
 }

@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -304,13 +302,6 @@ static int listen_at(const char *path, struct cs_why *why)
 	return -1;
 }
 
-/* Neither a debugger of the same user nor a dump sees what passes through. */
-static bool close_up(void)
-{
-	const struct rlimit none = {0, 0};
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0;
-}
-
 static void shout(void)
 {
 	fputs("caisson provision: INSECURE: that a program is what its rule names, this machine's "
@@ -329,9 +320,6 @@ enum cli_exit provision_serve(struct cli *cli, const struct provision_places *pl
 	static struct children children;
 	struct sigaction action = {.sa_handler = on_signal};
 	struct cs_why why = {""};
-	if (!close_up())
-		return cli_fail(cli, CLI_FAILED, "dumps cannot be switched off: %s",
-				strerror(errno));
 	const int listener = listen_at(places->listen, &why);
 	if (listener < 0)
 		return cli_fail(cli, CLI_FAILED, "%s: %s", places->listen, why.text);

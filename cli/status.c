@@ -59,10 +59,13 @@ static void print_status(const json_t *status)
 	cli_print_ledger(json_object_get(status, "ledger"));
 	for (size_t i = 0; i < json_array_size(peers); i++) {
 		const json_t *peer = json_array_get(peers, i);
-		printf("peer      %s  %s  %lld waiting\n", cli_text_of(peer, "name"),
+		const char *attested = cli_text_of(json_object_get(peer, "attested"), "state");
+		const bool off = !attested[0] || strcmp(attested, "off") == 0;
+		printf("peer      %s  %s  %lld waiting%s%s\n", cli_text_of(peer, "name"),
 		       json_is_true(json_object_get(peer, "reachable")) ? "reachable"
 									: "not reached",
-		       cli_number_of(peer, "waiting"));
+		       cli_number_of(peer, "waiting"), off ? "" : "  its enclave is ",
+		       off ? "" : attested);
 	}
 	for (size_t i = 0; i < json_array_size(messages); i++) {
 		const json_t *row = json_array_get(messages, i);

@@ -109,6 +109,25 @@ static enum cs_err read_signed(const json_t *object, struct gateway_statement *s
 	return CS_OK;
 }
 
+/* What is not signed is not there, but for what a gateway says of keys. */
+static enum cs_err check_keys(const json_t *keys, struct cs_why *why)
+{
+	static const char *const names[] = {"identity", "epoch",       "public_key",
+					    "chain",    "gas_address", NULL};
+	struct cs_hash hash;
+	uint64_t epoch = 0;
+	if (keys && !json_is_array(keys))
+		return cs_fail(why, CS_ERR_MALFORMED, "keys: not a list");
+	for (size_t i = 0; i < json_array_size(keys); i++) {
+		const json_t *entry = json_array_get(keys, i);
+		CS_TRY(host_json_known(entry, names, "keys[]", why));
+		CS_TRY(host_json_read_hash(entry, "identity", &hash, why));
+		CS_TRY(host_json_read_hash(entry, "public_key", &hash, why));
+		CS_TRY(host_json_read_u64(entry, "epoch", &epoch, why));
+	}
+	return CS_OK;
+}
+
 static enum cs_err check_file(struct verification *v, struct cs_why *why)
 {
 	static const char *const names[] = {"statement", "message", "outcome_statement",
@@ -117,8 +136,12 @@ static enum cs_err check_file(struct verification *v, struct cs_why *why)
 	struct wire_signed part;
 	struct wire_message message;
 	CS_TRY(host_json_known(v->file, names, "envelope", why));
-	CS_TRY(gateway_json_read_message(json_object_get(v->file, "message"), &v->arena, &message,
-					 why));
+	CS_TRY(check_keys(json_object_get(v->file, "keys"), why));
+	if (!json_object_get(v->file, "outcome") != !json_object_get(v->file, "outcome_statement"))
+		return cs_fail(why, CS_ERR_INVALID,
+			       "outcome: it comes with its statement, or not at all");
+	CS_TRY(gateway_json_read_message(json_object_get(v->file, "message"), false, &v->arena,
+					 &message, why));
 	struct cs_hash id = wire_message_id(&message.head);
 	json_object_set_new(v->result, "id", host_json_hash(&id));
 	CS_TRY(read_signed(json_object_get(v->file, "statement"), &st, &part, why));
@@ -137,6 +160,10 @@ static enum cs_err check_file(struct verification *v, struct cs_why *why)
 	if (st.statement.kind != WIRE_KIND_OUTCOME ||
 	    (status != WIRE_STATUS_DELIVERED && status != WIRE_STATUS_DEAD))
 		return cs_fail(why, CS_ERR_INVALID, "the outcome is neither delivered nor dead");
+	if (!cs_hash_eq(&st.statement.signer, &message.head.destination) ||
+	    !cs_hash_eq(&st.statement.receiver, &message.head.source))
+		return cs_fail(why, CS_ERR_WRONG_DESTINATION,
+			       "the outcome's statement is not of this message's way back");
 	leaf = wire_leaf_outcome(&id, (enum wire_status)status);
 	json_object_set_new(v->result, "outcome_status",
 			    json_string(status == WIRE_STATUS_DEAD ? "dead" : "delivered"));

@@ -103,8 +103,11 @@ enum cs_err enclave_hello(struct enclave_call *call)
 
 enum cs_err enclave_public_keys(struct enclave_call *call)
 {
+	const Caisson__Wire__PublicKeysRequest *in =
+		(const Caisson__Wire__PublicKeysRequest *)call->request;
 	Caisson__Wire__PublicKeysReply out = CAISSON__WIRE__PUBLIC_KEYS_REPLY__INIT;
 	CS_TRY(enclave_keys_to_pb(call, &out.n_keys, &out.keys));
+	CS_TRY(enclave_gas_pools_to_pb(call, in->gas_accounts, &out));
 	return enclave_reply(call, &out.base);
 }
 

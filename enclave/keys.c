@@ -1,3 +1,4 @@
+#include "core/aead.h"
 #include "enclave/state.h"
 #include "wire/report.h"
 
@@ -96,6 +97,35 @@ enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain)
 	return cs_key_address(e->sig, &chain->gas_address, &secrets->gas);
 }
 
+/* The last byte of info counts tries: 32 bytes are no key with probability 2^-128. */
+enum cs_err enclave_gas_account(struct enclave *e, struct cs_secret *key,
+				struct cs_address *address, const struct enclave_chain *chain,
+				uint32_t index)
+{
+	static const char label[] = "caisson/gas-account/v1"; /* with its zero */
+	const struct cs_secret *gas = &enclave_secrets_of(e, chain)->gas;
+	uint8_t info[sizeof label + 32 + 4 + 1];
+	if (index >= ENCLAVE_GAS_ACCOUNTS_MAX)
+		return CS_ERR_INVALID;
+	*key = *gas;
+	if (index == 0) {
+		*address = chain->gas_address;
+		return CS_OK;
+	}
+	memcpy(info, label, sizeof label);
+	memcpy(info + sizeof label, chain->manifest->identity.b, 32);
+	cs_put_be32(info + sizeof label + 32, index);
+	for (uint8_t i = 0; i < TRIES_MAX; i++) {
+		info[sizeof info - 1] = i;
+		cs_hkdf(key->b, sizeof key->b, CS_BYTES_OF(gas->b), CS_BYTES_NONE,
+			CS_BYTES_OF(info));
+		if (cs_key_is_valid(e->sig, key))
+			return cs_key_address(e->sig, address, key);
+	}
+	cs_wipe(key, sizeof *key);
+	return CS_ERR_CRYPTO;
+}
+
 void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain)
 {
 	cs_wipe(enclave_secrets_of(e, chain), sizeof(struct enclave_chain_secrets));
@@ -143,6 +173,53 @@ enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 	}
 	*count = n;
 	*pb = list;
+	return CS_OK;
+}
+
+static enum cs_err pool_to_pb(struct enclave_call *call, Caisson__Wire__GasPool *pb,
+			      const struct enclave_chain *chain, uint32_t count)
+{
+	struct cs_arena *arena = &call->e->arena;
+	struct cs_secret *key = (struct cs_secret *)(void *)call->e->secrets->scratch;
+	enum cs_err err = CS_OK;
+	pb->chain = wire_pb_bytes(arena, CS_BYTES_OF(chain->manifest->identity.b));
+	pb->addresses = cs_arena_calloc(arena, count, sizeof *pb->addresses);
+	if (pb->addresses == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < count && err == CS_OK; i++) {
+		struct cs_address address;
+		err = enclave_gas_account(call->e, key, &address, chain, i);
+		if (err == CS_OK)
+			pb->addresses[i] = wire_pb_bytes(arena, CS_BYTES_OF(address.b));
+	}
+	cs_wipe(key, sizeof *key);
+	pb->n_addresses = count;
+	return err;
+}
+
+enum cs_err enclave_gas_pools_to_pb(struct enclave_call *call, uint32_t count,
+				    Caisson__Wire__PublicKeysReply *pb)
+{
+	struct enclave *e = call->e;
+	if (count > ENCLAVE_GAS_ACCOUNTS_MAX)
+		return cs_fail(&call->why, CS_ERR_INVALID, "gas_accounts: a pool has %u",
+			       ENCLAVE_GAS_ACCOUNTS_MAX);
+	if (count == 0)
+		return CS_OK;
+	pb->pools = cs_arena_calloc(&e->arena, e->chain_count, sizeof *pb->pools);
+	Caisson__Wire__GasPool *all = cs_arena_calloc(&e->arena, e->chain_count, sizeof *all);
+	if (pb->pools == NULL || all == NULL)
+		return CS_ERR_NO_MEMORY;
+	for (size_t i = 0; i < e->chain_count; i++) {
+		const struct enclave_chain *chain = &e->chains[i];
+		/* The oracle itself has keys and sends no transaction. */
+		if (chain->key_count == 0 || !enclave_chain_is_real(chain))
+			continue;
+		Caisson__Wire__GasPool *one = &all[pb->n_pools];
+		caisson__wire__gas_pool__init(one);
+		CS_TRY(pool_to_pb(call, one, chain, count));
+		pb->pools[pb->n_pools++] = one;
+	}
 	return CS_OK;
 }
 

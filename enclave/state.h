@@ -288,6 +288,17 @@ void enclave_key_drop(struct enclave *e, struct enclave_chain *chain);
 /* The newest key stays: what made room for it is wiped. */
 void enclave_key_settle(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_gas_key_make(struct enclave *e, struct enclave_chain *chain);
+/* Accounts of a chain's pool. */
+#define ENCLAVE_GAS_ACCOUNTS_MAX 16u
+/* One of the pool (docs/protocol/boundary.md, Gas accounts): 0 is the gas key itself, what follows is
+ * derived from it and nowhere kept. The key is the caller's to wipe, in locked memory. INVALID: an index
+ * out of range; CRYPTO. The chain has keys. */
+CS_NODISCARD enum cs_err enclave_gas_account(struct enclave *e, struct cs_secret *key,
+					     struct cs_address *address,
+					     const struct enclave_chain *chain, uint32_t index);
+/* The first `count` of every chain that has gas keys, in the arena. */
+CS_NODISCARD enum cs_err enclave_gas_pools_to_pb(struct enclave_call *call, uint32_t count,
+						 Caisson__Wire__PublicKeysReply *pb);
 void enclave_keys_wipe(struct enclave *e, struct enclave_chain *chain);
 CS_NODISCARD enum cs_err enclave_keys_to_pb(struct enclave_call *call, size_t *count,
 					    Caisson__Wire__KeyInfo ***pb);

@@ -17,6 +17,8 @@
 #define LEDGER_REST_SIZE (1 + 32 + 20 + 3 * 8 + 16 + 1 + 20 + 32 + 4 + 66)
 
 struct transaction {
+	const struct cs_secret *key; /* of the account that sends it */
+	struct cs_address from;
 	struct cs_address to;
 	struct cs_u256 value;
 	struct cs_bytes data;
@@ -311,7 +313,8 @@ static enum cs_err build_call(struct enclave_call *call, struct transaction *tx,
 		return CS_ERR_POLICY_SELECTOR;
 	}
 	CS_TRY(cs_buf_end(&data));
-	*tx = (struct transaction){.to = chain->manifest->gateway, .data = cs_buf_view(&data)};
+	tx->to = chain->manifest->gateway;
+	tx->data = cs_buf_view(&data);
 	return CS_OK;
 }
 
@@ -332,7 +335,6 @@ static enum cs_err build_plain(struct enclave_call *call, struct transaction *tx
 	if (!enclave_chain_is_ledger(chain) && in->gas_limit != GAS_PLAIN_TRANSFER)
 		return cs_fail(&call->why, CS_ERR_POLICY_FEE, "gas_limit of a plain transfer is %u",
 			       GAS_PLAIN_TRANSFER);
-	*tx = (struct transaction){.data = CS_BYTES_NONE};
 	if (!sweep) {
 		if (in->sweep_value.len != 0)
 			return cs_fail(&call->why, CS_ERR_POLICY_VALUE,
@@ -340,7 +342,7 @@ static enum cs_err build_plain(struct enclave_call *call, struct transaction *tx
 		if (to.n != 0)
 			return cs_fail(&call->why, CS_ERR_POLICY_ADDRESS,
 				       "a cancellation goes to itself");
-		tx->to = chain->gas_address;
+		tx->to = tx->from;
 		return CS_OK;
 	}
 	if (!cs_bytes_eq(to, CS_BYTES_OF(target->b)))
@@ -457,13 +459,13 @@ static enum cs_err encode(struct enclave_call *call, struct cs_bytes *raw,
 	return CS_OK;
 }
 
-static enum cs_err reply_raw(struct enclave_call *call, const struct enclave_chain *chain,
+static enum cs_err reply_raw(struct enclave_call *call, const struct transaction *tx,
 			     struct cs_bytes raw, const struct cs_hash *hash)
 {
 	Caisson__Wire__SignTransactionReply out = CAISSON__WIRE__SIGN_TRANSACTION_REPLY__INIT;
 	out.raw = wire_pb_bytes(&call->e->arena, raw);
 	out.hash = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(hash->b));
-	out.from = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(chain->gas_address.b));
+	out.from = wire_pb_bytes(&call->e->arena, CS_BYTES_OF(tx->from.b));
 	return enclave_reply(call, &out.base);
 }
 
@@ -479,11 +481,10 @@ static enum cs_err sign_evm(struct enclave_call *call, const struct enclave_chai
 			       "the chain id is too large for EIP-155");
 	CS_TRY(encode(call, &unsigned_bytes, tx, chain_id, NULL));
 	const struct cs_hash digest = cs_keccak256(unsigned_bytes);
-	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, &enclave_secrets_of(call->e, chain)->gas,
-			     &digest));
+	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, tx->key, &digest));
 	CS_TRY(encode(call, &raw, tx, chain_id, &signature));
 	const struct cs_hash hash = cs_keccak256(raw);
-	return reply_raw(call, chain, raw, &hash);
+	return reply_raw(call, tx, raw, &hash);
 }
 
 /* ---- a ledger's transaction (docs/ledger.md): one call, one key ---- */
@@ -496,7 +497,7 @@ static void put_ledger_body(struct cs_buf *buf, const struct enclave_call *call,
 	const struct cs_hash value = cs_u256_word(&tx->value);
 	cs_put_u8(buf, LEDGER_VERSION);
 	cs_put_word(buf, &chain->manifest->genesis);
-	cs_put(buf, CS_BYTES_OF(chain->gas_address.b));
+	cs_put(buf, CS_BYTES_OF(tx->from.b));
 	cs_put_u64(buf, in->nonce);
 	cs_put_u64(buf, in->valid_until_s);
 	cs_put_u64(buf, in->gas_limit);
@@ -534,15 +535,43 @@ static enum cs_err sign_ledger(struct enclave_call *call, const struct enclave_c
 	put_ledger_body(&buf, call, chain, tx);
 	CS_TRY(cs_buf_end(&buf));
 	const struct cs_hash digest = ledger_digest(cs_buf_view(&buf));
-	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, &enclave_secrets_of(call->e, chain)->gas,
-			     &digest));
+	CS_TRY(cs_ecdsa_sign(call->e->sig, &signature, tx->key, &digest));
 	cs_put_u8(&buf, LEDGER_SECP256K1);
 	cs_put_word(&buf, &signature.r);
 	cs_put_word(&buf, &signature.s);
 	cs_put_u8(&buf, signature.parity);
 	CS_TRY(cs_buf_end(&buf));
 	const struct cs_hash hash = cs_sha256(cs_buf_view(&buf));
-	return reply_raw(call, chain, cs_buf_view(&buf), &hash);
+	return reply_raw(call, tx, cs_buf_view(&buf), &hash);
+}
+
+static enum cs_err build_and_sign(struct enclave_call *call, struct transaction *tx,
+				  const struct enclave_chain *chain)
+{
+	const Caisson__Wire__SignTransactionRequest *in =
+		(const Caisson__Wire__SignTransactionRequest *)call->request;
+	switch (in->action) {
+	case CAISSON__WIRE__ACTION__ACTION_DELIVER:
+	case CAISSON__WIRE__ACTION__ACTION_RETRY:
+	case CAISSON__WIRE__ACTION__ACTION_EXPIRE:
+	case CAISSON__WIRE__ACTION__ACTION_FINALIZE:
+	case CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION:
+		CS_TRY(build_call(call, tx, chain, in->action));
+		break;
+	case CAISSON__WIRE__ACTION__ACTION_SWEEP:
+		CS_TRY(build_plain(call, tx, chain, true));
+		break;
+	case CAISSON__WIRE__ACTION__ACTION_CANCEL:
+		CS_TRY(build_plain(call, tx, chain, false));
+		break;
+	case CAISSON__WIRE__ACTION__ACTION_UNSPECIFIED:
+	case _CAISSON__WIRE__ACTION_IS_INT_SIZE:
+		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
+			       "no action that the policy knows");
+	}
+	CS_TRY(enclave_may_sign(call));
+	return enclave_chain_is_ledger(chain) ? sign_ledger(call, chain, tx)
+					      : sign_evm(call, chain, tx);
 }
 
 enum cs_err enclave_sign_transaction(struct enclave_call *call)
@@ -550,7 +579,7 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 	const Caisson__Wire__SignTransactionRequest *in =
 		(const Caisson__Wire__SignTransactionRequest *)call->request;
 	struct enclave_chain *chain = NULL;
-	struct transaction tx;
+	struct transaction tx = {.data = CS_BYTES_NONE};
 	struct verify_status status;
 	CS_TRY(enclave_chain_find(call, &chain, in->chain));
 	if (chain->key_count == 0)
@@ -561,26 +590,14 @@ enum cs_err enclave_sign_transaction(struct enclave_call *call)
 		return cs_fail(&call->why, CS_ERR_FROZEN, "%s: nothing is signed",
 			       chain->manifest->caip2);
 	CS_TRY(check_fee(call, chain));
-	switch (in->action) {
-	case CAISSON__WIRE__ACTION__ACTION_DELIVER:
-	case CAISSON__WIRE__ACTION__ACTION_RETRY:
-	case CAISSON__WIRE__ACTION__ACTION_EXPIRE:
-	case CAISSON__WIRE__ACTION__ACTION_FINALIZE:
-	case CAISSON__WIRE__ACTION__ACTION_ANNOUNCE_ROTATION:
-		CS_TRY(build_call(call, &tx, chain, in->action));
-		break;
-	case CAISSON__WIRE__ACTION__ACTION_SWEEP:
-		CS_TRY(build_plain(call, &tx, chain, true));
-		break;
-	case CAISSON__WIRE__ACTION__ACTION_CANCEL:
-		CS_TRY(build_plain(call, &tx, chain, false));
-		break;
-	case CAISSON__WIRE__ACTION__ACTION_UNSPECIFIED:
-	case _CAISSON__WIRE__ACTION_IS_INT_SIZE:
-		return cs_fail(&call->why, CS_ERR_POLICY_SELECTOR,
-			       "no action that the policy knows");
-	}
-	CS_TRY(enclave_may_sign(call));
-	return enclave_chain_is_ledger(chain) ? sign_ledger(call, chain, &tx)
-					      : sign_evm(call, chain, &tx);
+	if (in->gas_account >= ENCLAVE_GAS_ACCOUNTS_MAX)
+		return cs_fail(&call->why, CS_ERR_INVALID, "gas_account: a pool has %u",
+			       ENCLAVE_GAS_ACCOUNTS_MAX);
+	struct cs_secret *key = (struct cs_secret *)(void *)call->e->secrets->scratch;
+	tx.key = key;
+	enum cs_err err = enclave_gas_account(call->e, key, &tx.from, chain, in->gas_account);
+	if (err == CS_OK)
+		err = build_and_sign(call, &tx, chain);
+	cs_wipe(key, sizeof *key);
+	return err;
 }

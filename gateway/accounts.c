@@ -2,26 +2,33 @@
  * no journal can know; a call's price comes from the journal. Nothing is decided by it: people look. */
 #include "gateway/gateway.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ASK_MS 15000u
 /* In JSON, whose numbers clients keep in a double. */
 #define CALLS_MAX ((uint64_t)1 << 53)
 
-static const char *const role_names[] = {
-	[GATEWAY_ACCOUNT_GAS] = "gas", [GATEWAY_ACCOUNT_OPERATOR] = "operator"};
-
-const char *gateway_account_role(enum gateway_account_kind kind)
+static const char *role_of(size_t index)
 {
-	return role_names[kind];
+	return index == GATEWAY_ACCOUNT_OPERATOR ? "operator" : "gas";
 }
 
-const struct cs_address *gateway_account_address(const struct gateway_chain *chain,
-						 enum gateway_account_kind kind)
+const char *gateway_account_name(char text[GATEWAY_ACCOUNT_NAME_SIZE], size_t index)
 {
-	if (kind == GATEWAY_ACCOUNT_GAS)
-		return chain->has_gas_account ? &chain->gas_account : NULL;
-	return chain->has_operator ? &chain->operator: NULL;
+	bool numbered = index > 0 && index < GATEWAY_GAS_ACCOUNTS_MAX;
+	if (numbered)
+		(void)snprintf(text, GATEWAY_ACCOUNT_NAME_SIZE, "gas-%u", (unsigned)index);
+	else
+		(void)snprintf(text, GATEWAY_ACCOUNT_NAME_SIZE, "%s", role_of(index));
+	return text;
+}
+
+bool gateway_account_is_shown(const struct gateway_chain *chain, size_t index)
+{
+	const struct gateway_account *account = &chain->accounts[index];
+	return account->is_there && (index < chain->own->gas_accounts ||
+				     index == GATEWAY_ACCOUNT_OPERATOR || account->open > 0);
 }
 
 /* ---- asking ---- */
@@ -36,30 +43,31 @@ static void answered(void *context, enum cs_err err, const char *why,
 		return;
 	account->is_known = true;
 	account->balance = cs_u256_from_word(&told->balance);
+	if (cs_u256_cmp(&account->balance, &account->need) >= 0)
+		account->is_out = false; /* somebody sent it something */
 	account->told_ms = host_now_ms();
 }
 
-static void ask(struct gateway_chain *chain, enum gateway_account_kind kind)
+static void ask(struct gateway_chain *chain, struct gateway_account *account)
 {
-	struct gateway_account *account = &chain->accounts[kind];
-	const struct cs_address *address = gateway_account_address(chain, kind);
 	uint64_t now = host_now_ms();
-	if (!address || account->asking ||
-	    (account->asked_ms != 0 && now - account->asked_ms < ASK_MS))
+	if (account->asking || (account->asked_ms != 0 && now - account->asked_ms < ASK_MS))
 		return;
 	account->asked_ms = now;
-	if (gateway_journal_call_cost(chain->gateway->journal, &chain->identity, address,
+	if (gateway_journal_call_cost(chain->gateway->journal, &chain->identity, &account->address,
 				      &account->call_cost) != CS_OK)
 		account->call_cost = 0;
-	account->asking = adapter_account(chain->adapter, address, answered, account) == CS_OK;
+	account->asking =
+		adapter_account(chain->adapter, &account->address, answered, account) == CS_OK;
 }
 
 void gateway_accounts_look(struct gateway_chain *chain)
 {
 	if (!chain->adapter || chain->follow.head_height == 0)
 		return;
-	for (unsigned kind = 0; kind < GATEWAY_ACCOUNT_COUNT; kind++)
-		ask(chain, (enum gateway_account_kind)kind);
+	for (size_t i = 0; i < GATEWAY_ACCOUNT_COUNT; i++)
+		if (gateway_account_is_shown(chain, i))
+			ask(chain, &chain->accounts[i]);
 }
 
 /* ---- what is known ---- */
@@ -78,21 +86,23 @@ bool gateway_account_calls(const struct gateway_account *account, uint64_t *call
 bool gateway_account_is_low(const struct gateway_account *account)
 {
 	uint64_t calls = 0;
-	return account->is_known &&
-	       (cs_u256_is_zero(&account->balance) ||
-		(gateway_account_calls(account, &calls) && calls < GATEWAY_CALLS_LOW));
+	return account->is_out ||
+	       (account->is_known &&
+		(cs_u256_is_zero(&account->balance) ||
+		 (gateway_account_calls(account, &calls) && calls < GATEWAY_CALLS_LOW)));
 }
 
-static json_t *account_json(const struct gateway_chain *chain, enum gateway_account_kind kind,
-			    const struct cs_address *address)
+static json_t *account_json(const struct gateway_account *account, size_t index)
 {
-	const struct gateway_account *account = &chain->accounts[kind];
 	char text[CS_U256_DECIMAL_SIZE];
 	uint64_t calls = 0;
 	json_t *json = json_object();
 	cs_u256_decimal(text, &account->balance);
-	json_object_set_new(json, "role", json_string(gateway_account_role(kind)));
-	json_object_set_new(json, "address", host_json_hex(CS_BYTES_OF(address->b)));
+	json_object_set_new(json, "role", json_string(role_of(index)));
+	json_object_set_new(json, "index",
+			    host_json_u64(index == GATEWAY_ACCOUNT_OPERATOR ? 0 : index));
+	json_object_set_new(json, "address", host_json_hex(CS_BYTES_OF(account->address.b)));
+	json_object_set_new(json, "open_transactions", host_json_u64(account->open));
 	json_object_set_new(json, "balance", account->is_known ? json_string(text) : json_null());
 	json_object_set_new(json, "calls",
 			    gateway_account_calls(account, &calls) ? host_json_u64(calls)
@@ -104,11 +114,8 @@ static json_t *account_json(const struct gateway_chain *chain, enum gateway_acco
 json_t *gateway_accounts_json(const struct gateway_chain *chain)
 {
 	json_t *list = json_array();
-	for (unsigned i = 0; i < GATEWAY_ACCOUNT_COUNT; i++) {
-		enum gateway_account_kind kind = (enum gateway_account_kind)i;
-		const struct cs_address *address = gateway_account_address(chain, kind);
-		if (address)
-			json_array_append_new(list, account_json(chain, kind, address));
-	}
+	for (size_t i = 0; i < GATEWAY_ACCOUNT_COUNT; i++)
+		if (gateway_account_is_shown(chain, i))
+			json_array_append_new(list, account_json(&chain->accounts[i], i));
 	return list;
 }

@@ -6,12 +6,14 @@
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
 #include "host/enclave_json.h"
+#include "host/url.h"
 #include "relay_state/client/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define METRICS_SIZE_MAX (1024u * 1024)
+/* Some 200 bytes of each series. */
+#define METRICS_SIZE_MAX (3u * 1024 * 1024)
 
 /* ---- chains ---- */
 
@@ -39,6 +41,11 @@ static json_t *routes_json(const struct gateway_chain *chain)
 	return list;
 }
 
+static json_t *address_json(const struct gateway_account *account)
+{
+	return account->is_there ? host_json_hex(CS_BYTES_OF(account->address.b)) : json_null();
+}
+
 static json_t *chain_json(struct gateway_chain *chain)
 {
 	json_t *json = adapter_follow_json(&chain->follow);
@@ -51,13 +58,9 @@ static json_t *chain_json(struct gateway_chain *chain)
 	json_object_set_new(json, "token",
 			    chain->own->has_token ? host_json_hex(CS_BYTES_OF(chain->own->token.b))
 						  : json_null());
-	json_object_set_new(json, "gas_account",
-			    chain->has_gas_account
-				    ? host_json_hex(CS_BYTES_OF(chain->gas_account.b))
-				    : json_null());
+	json_object_set_new(json, "gas_account", address_json(&chain->accounts[0]));
 	json_object_set_new(json, "operator",
-			    chain->has_operator ? host_json_hex(CS_BYTES_OF(chain->operator.b))
-						: json_null());
+			    address_json(&chain->accounts[GATEWAY_ACCOUNT_OPERATOR]));
 	json_object_set_new(json, "accounts", gateway_accounts_json(chain));
 	json_object_set_new(json, "finality", json_string(chain->manifest->mode));
 	json_object_set_new(json, "providers", adapter_providers_json(&chain->providers));
@@ -68,7 +71,7 @@ static json_t *chain_json(struct gateway_chain *chain)
 				    ? json_sprintf("/v1/chains/%s/conflict", chain->config->id)
 				    : json_null());
 	json_object_set_new(json, "open_transactions",
-			    host_json_u64(chain->open_gas + chain->open_operator));
+			    host_json_u64(gateway_open_transactions(chain)));
 	json_object_set_new(json, "routes", routes_json(chain));
 	return json;
 }
@@ -180,10 +183,12 @@ static json_t *peers_json(struct gateway *gateway)
 		if (gateway_journal_backlog(gateway->journal, peer->name, &waiting) != CS_OK ||
 		    !peer->config)
 			continue;
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:b,s:I}", "name", peer->name, "url",
-						peer->config->url, "reachable", peer->reachable,
-						"waiting", (json_int_t)waiting));
+		char *place = host_url_origin(peer->config->url);
+		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:I,s:o}", "name", peer->name,
+						      "url", place, "reachable", peer->reachable,
+						      "waiting", (json_int_t)waiting, "attested",
+						      gateway_attested_json(peer)));
+		free(place);
 	}
 	return list;
 }
@@ -261,8 +266,9 @@ static void get_metrics(void *context, struct host_http_exchange *exchange)
 void gateway_api_routes(struct gateway *gateway)
 {
 	struct host_http_server *server = gateway->server;
-	host_http_server_route(server, "GET", "/healthz", 0, get_health, gateway);
-	host_http_server_route(server, "GET", "/metrics", 0, get_metrics, gateway);
+	host_http_server_route(server, "GET", "/healthz", HOST_HTTP_UNLIMITED, get_health, gateway);
+	host_http_server_route(server, "GET", "/metrics", HOST_HTTP_UNLIMITED, get_metrics,
+			       gateway);
 	host_http_server_route(server, "GET", "/v1/chains?", GATEWAY_SCOPE_READ, get_chains,
 			       gateway);
 	host_http_server_route(server, "GET", "/v1/chains/{id}/conflict?", GATEWAY_SCOPE_READ,

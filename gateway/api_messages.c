@@ -99,6 +99,7 @@ static json_t *why_json(struct gateway *gateway, const struct gateway_message *m
 
 json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *m, bool with_steps)
 {
+	char trace[HOST_TRACE_SIZE];
 	bool source = m->side == RELAY_SOURCE;
 	const struct cs_hash *from = source ? &m->chain : &m->remote;
 	const struct cs_hash *to = source ? &m->remote : &m->chain;
@@ -135,6 +136,9 @@ json_t *gateway_json_row(struct gateway *gateway, const struct gateway_message *
 	if (m->request != 0 &&
 	    gateway_journal_request_row(gateway->journal, m->request, &request) == CS_OK)
 		json_object_set_new(json, "request_id", json_string(request.id));
+	gateway_journal_trace(gateway->journal, m->n, trace);
+	if (trace[0])
+		json_object_set_new(json, "traceparent", json_string(trace));
 	if (with_steps) {
 		set_gas(gateway, json, m);
 		json_object_set_new(json, "steps", gateway_json_steps(gateway, m));
@@ -196,6 +200,8 @@ static void reply_request(struct gateway *gateway, struct host_http_exchange *ex
 	json_object_set_new(json, "state", json_string("requested"));
 	json_object_set_new(json, "ended", json_false());
 	json_object_set_new(json, "created_ms", host_json_u64(request->created_ms));
+	if (request->trace[0])
+		json_object_set_new(json, "traceparent", json_string(request->trace));
 	size_t mark = cs_arena_mark(&gateway->scratch);
 	if (request->submission != 0 &&
 	    gateway_journal_submission(gateway->journal, request->submission, &submission,

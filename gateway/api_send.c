@@ -163,6 +163,11 @@ static enum cs_err write_given(struct send *send)
 	return CS_OK;
 }
 
+static const struct cs_address *paying(const struct send *send)
+{
+	return &send->chain->accounts[GATEWAY_ACCOUNT_OPERATOR].address;
+}
+
 static enum cs_err write_send(void *context)
 {
 	struct send *send = context;
@@ -171,7 +176,7 @@ static enum cs_err write_send(void *context)
 		const struct prepared *call = &send->calls[i];
 		struct gateway_submission submission = {.chain = send->chain->identity,
 							.kind = GATEWAY_SPONSORED,
-							.account = send->chain->operator,
+							.account = *paying(send),
 							.to = call->to,
 							.value = call->value,
 							.gas_limit = call->gas_limit};
@@ -205,7 +210,8 @@ static void send_committed(void *context, enum cs_err err)
 	}
 	log_info("request.taken", LOG_TEXT("request", send->request.id),
 		 LOG_TEXT("mode", send->request.mode), LOG_TEXT("chain", send->chain->config->id),
-		 LOG_TEXT("key", send->key_name));
+		 LOG_TEXT("key", send->key_name),
+		 LOG_TEXT(send->request.trace[0] ? "traceparent" : NULL, send->request.trace));
 	if (send->body.submitted && adapter_send_raw(send->chain->adapter, send->body.transaction,
 						     first_sent, NULL) != CS_OK)
 		log_info("request.not_sent", LOG_TEXT("request", send->request.id));
@@ -666,7 +672,7 @@ static enum cs_err take_body(struct send *send, struct cs_why *why)
 		 : body->submitted ? "submit"
 				   : "prepare");
 	send->has_from = body->sponsored || body->submitted || body->has_from;
-	send->from = body->sponsored ? send->chain->operator: body->from;
+	send->from = body->sponsored ? *paying(send) : body->from;
 	if (!send->body.transfer)
 		send->payload_hash = cs_keccak256(body->payload);
 	return body->submitted ? take_given(send, why) : CS_OK;
@@ -690,6 +696,7 @@ static void begin(struct gateway *gateway, struct host_http_exchange *exchange, 
 	send->gateway = gateway;
 	send->exchange = exchange;
 	send->arena = gateway_arena_new();
+	host_http_request_trace(exchange, send->request.trace);
 	const struct gateway_send_terms terms = {.config = &gateway->config,
 						 .transfer = transfer,
 						 .may_sponsor = may_sponsor(exchange)};

@@ -32,7 +32,10 @@ const char *gateway_chain_trouble(const struct gateway_chain *chain)
 	const char *trouble = ledger_clock_trouble(gateway->clock);
 	if (!trouble)
 		trouble = adapter_follow_trouble(&chain->follow);
-	return trouble || !chain->gas_is_out ? trouble : "the gas account cannot pay";
+	if (trouble || !gateway_pool_is_out(chain))
+		return trouble;
+	return chain->own->gas_accounts == 1 ? "the gas account cannot pay"
+					     : "no gas account can pay";
 }
 
 struct gateway_chain *gateway_chain_of(struct gateway *gateway, const struct cs_hash *identity)
@@ -76,6 +79,13 @@ const char *gateway_caip2(const struct gateway *gateway, const struct cs_hash *i
 	const struct host_manifest_chain *chain =
 		host_manifest_chain(&gateway->config.manifest, identity);
 	return chain ? chain->caip2 : "";
+}
+
+struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
+					char text[HOST_TRACE_SIZE])
+{
+	gateway_journal_trace(gateway->journal, message, text);
+	return LOG_TEXT(text[0] ? "traceparent" : NULL, text);
 }
 
 size_t gateway_batch_max(const struct gateway *gateway)

@@ -103,7 +103,7 @@ static enum cs_err write_part(struct gateway_chain *chain, enum gateway_kind kin
 {
 	struct gateway_submission submission = {.chain = chain->identity,
 						.kind = kind,
-						.account = chain->gas_account,
+						.account = *gateway_pool_take(chain),
 						.statement = plan->statement.n,
 						.first = part->first,
 						.count = part->count,

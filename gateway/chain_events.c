@@ -64,6 +64,7 @@ static enum cs_err write_first_steps(struct gateway_chain *chain, struct gateway
 	}
 	if (err == CS_OK) {
 		CS_TRY(gateway_journal_link_request(journal, request.n, message->n));
+		CS_TRY(gateway_journal_add_trace(journal, message->n, request.trace));
 		message->request = request.n;
 		CS_TRY(gateway_journal_save(journal, message));
 	}
@@ -84,6 +85,7 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message = {0};
 	struct wire_message content;
+	char trace[HOST_TRACE_SIZE];
 	if (!gateway_route_of(chain, &event->message.destination)) {
 		log_warn("message.no_route", LOG_TEXT("chain", chain->config->id),
 			 LOG_HASH("id", &event->message.message_id));
@@ -124,16 +126,19 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	message.next_ms = host_wall_ms();
 	place(&message, &event->at);
 	CS_TRY(gateway_journal_add(journal, &message, &content));
+	CS_TRY(write_first_steps(chain, &message, &content));
 	log_info("message.observed", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &message.id), LOG_U64("sequence", message.sequence),
-		 LOG_U64("height", message.height), LOG_BOOL("late", late));
-	return write_first_steps(chain, &message, &content);
+		 LOG_U64("height", message.height), LOG_BOOL("late", late),
+		 gateway_log_trace(chain->gateway, message.n, trace));
+	return CS_OK;
 }
 
 /* ---- MessageStatus ---- */
 
 static enum cs_err write_status(struct gateway_chain *chain, const struct adapter_event *event)
 {
+	char trace[HOST_TRACE_SIZE];
 	struct gateway_journal *journal = chain->gateway->journal;
 	struct gateway_message message;
 	enum wire_status status = (enum wire_status)event->status.status;
@@ -179,7 +184,8 @@ static enum cs_err write_status(struct gateway_chain *chain, const struct adapte
 	CS_TRY(gateway_journal_step_again(journal, &step));
 	log_info("message.status", LOG_TEXT("chain", chain->config->id),
 		 LOG_HASH("id", &message.id), LOG_TEXT("status", relay_status_name(status)),
-		 LOG_U64("height", message.status_height));
+		 LOG_U64("height", message.status_height),
+		 gateway_log_trace(chain->gateway, message.n, trace));
 	struct gateway_route *route = gateway_route_of(chain, &message.remote);
 	return route ? gateway_post_item(route, GATEWAY_ITEM_NOTE, message.n) : CS_OK;
 }

@@ -54,6 +54,18 @@ static enum cs_err check_origin(const char *text, struct cs_why *why)
 	return CS_OK;
 }
 
+/* Names are looked up when it is asked. */
+static enum cs_err check_place(const char *text, struct cs_why *why)
+{
+	const char *colon = strrchr(text, ':');
+	const char *port = colon ? colon + 1 : "";
+	char *end = NULL;
+	const unsigned long number = port[0] >= '0' && port[0] <= '9' ? strtoul(port, &end, 10) : 0;
+	if (number == 0 || number > UINT16_MAX || *end || colon == text || text[0] == '-')
+		return cs_fail(why, CS_ERR_INVALID, "is no HOST:PORT such as gateway.example:8443");
+	return CS_OK;
+}
+
 static enum cs_err check_network(const char *text, struct cs_why *why)
 {
 	struct host_networks networks = {.count = 0};
@@ -77,6 +89,11 @@ static const struct host_config_key keys[] = {
 	 "and some memory."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
+	{"api.rate_per_s", NUMBER, 0, 1000000, "1000", NULL,
+	 "Requests a second of one API key, and of one address without a key; 0: as many as it "
+	 "likes."},
+	{"api.burst", NUMBER, 1, 1000000, "2000", NULL,
+	 "So many at once, after a time of fewer; then 429 with Retry-After."},
 	{"api.cors_origins", TEXTS, 0, HOST_CORS_ORIGINS_MAX, "[]", check_origin,
 	 "Origins whose pages may call from a browser, such as https://app.example.org."},
 	{"journal.path", TEXT, 1, 4096, "\"journal.db\"", NULL,
@@ -152,6 +169,9 @@ static const struct host_config_key keys[] = {
 	 "The token bridge, for POST /v1/transfers."},
 	{"chains[].token", TEXT, 42, 42, "", check_address,
 	 "The token that transfers carry unless they name another."},
+	{"chains[].gas_accounts", NUMBER, 1, GATEWAY_GAS_ACCOUNTS_MAX, "1", NULL,
+	 "Gas accounts that the enclave signs for, all to be funded; more than one of EVM chains "
+	 "alone."},
 	{"peers[].name", TEXT, 1, 32, NULL, NULL,
 	 "Name of the other gateway: of the API key it calls us with."},
 	{"peers[].url", TEXT, 1, 2048, NULL, host_check_http, "Its REST address, without a path."},
@@ -159,6 +179,20 @@ static const struct host_config_key keys[] = {
 	 "File with the key (scope peer) that it gave us."},
 	{"peers[].chains", TEXTS, 1, GATEWAY_CHAINS_MAX, NULL, host_check_caip2,
 	 "The chains that it serves."},
+	{"peers[].attested", TEXT, 3, 280, "", check_place,
+	 "HOST:PORT of its attested port: nothing of it is taken while the enclave there is not "
+	 "accepted. Without it: whatever its contract's keys signed is."},
+	{"peers[].attested_policy", TEXT, 1, 4096, "", NULL,
+	 "The policy that this enclave's evidence is judged by, as of `caisson attest connect`; it "
+	 "must list measurements. Read at each look."},
+	{"peers[].attested_collateral", TEXT, 1, 4096, "", NULL,
+	 "File or folder of the makers' collateral. Read at each look."},
+	{"peers[].attested_roots", TEXT, 1, 4096, "", NULL,
+	 "Certificates under which keys of TPMs are believed."},
+	{"peers[].attested_lineage", TEXT, 66, 66, "", host_check_hash,
+	 "Its enclave's lineage, the hash of its first manifest; default: ours."},
+	{"peers[].attested_every_s", NUMBER, 1, 1800, "1800", NULL,
+	 "How often it is looked at. What was accepted counts for an hour."},
 	{"routes[].from", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, host_check_caip2, "Source chain."},
 	{"routes[].to", TEXT, 1, CS_CAIP2_SIZE_MAX, NULL, host_check_caip2, "Destination chain."},
 	{"routes[].expire", TEXT, 1, 16, "\"tombstone\"", check_expire,
@@ -206,6 +240,25 @@ static void read_chain(struct gateway_config *config, uint32_t i)
 		read_address(&chain->bridge, host_config_text(file, "chains[%u].bridge", i));
 	chain->has_token =
 		read_address(&chain->token, host_config_text(file, "chains[%u].token", i));
+	chain->gas_accounts = (unsigned)host_config_number(file, "chains[%u].gas_accounts", i);
+}
+
+static void read_attested(struct gateway_peer_attested *attested,
+			  const struct gateway_config *config, uint32_t i)
+{
+	const struct host_config *file = config->file;
+	const char *lineage = host_config_text(file, "peers[%u].attested_lineage", i);
+	attested->place = host_config_text(file, "peers[%u].attested", i);
+	attested->policy =
+		host_resolve(config->path, host_config_text(file, "peers[%u].attested_policy", i));
+	attested->collateral = host_resolve(
+		config->path, host_config_text(file, "peers[%u].attested_collateral", i));
+	attested->roots =
+		host_resolve(config->path, host_config_text(file, "peers[%u].attested_roots", i));
+	attested->has_lineage =
+		lineage && cs_unhex(attested->lineage.b, sizeof(attested->lineage.b),
+				    cs_bytes_str(lineage)) == CS_OK;
+	attested->every_s = (unsigned)host_config_number(file, "peers[%u].attested_every_s", i);
 }
 
 static void read_peer(struct gateway_config *config, uint32_t i)
@@ -216,6 +269,7 @@ static void read_peer(struct gateway_config *config, uint32_t i)
 	peer->url = host_config_text(file, "peers[%u].url", i);
 	peer->api_key_file =
 		host_resolve(config->path, host_config_text(file, "peers[%u].api_key_file", i));
+	read_attested(&peer->attested, config, i);
 	peer->chain_count = host_config_count(file, "peers[%u].chains", i);
 	for (uint32_t k = 0; k < peer->chain_count; k++)
 		peer->chains[k] = host_config_text(file, "peers[%u].chains[%u]", i, k);
@@ -265,6 +319,8 @@ static void read_values(struct gateway_config *config)
 	config->export_ms = (unsigned)host_config_number(file, "relay.export_ms");
 	config->drain_ms = (unsigned)host_config_number(file, "relay.drain_ms");
 	read_webhooks(config);
+	config->rate.per_s = (uint32_t)host_config_number(file, "api.rate_per_s");
+	config->rate.burst = (uint32_t)host_config_number(file, "api.burst");
 	config->cors_origin_count = host_config_count(file, "api.cors_origins");
 	for (uint32_t i = 0; i < config->cors_origin_count; i++)
 		config->cors_origins[i] = host_config_text(file, "api.cors_origins[%u]", i);
@@ -284,6 +340,26 @@ static void read_values(struct gateway_config *config)
 
 /* ---- what spans several keys; after all reading, because a file with complaints has no values ---- */
 
+static void check_attested(struct gateway_config *config, unsigned i)
+{
+	const struct gateway_peer_attested *attested = &config->peers[i].attested;
+	const struct {
+		const char *name;
+		bool is_there;
+	} others[] = {{"attested_policy", attested->policy != NULL},
+		      {"attested_collateral", attested->collateral != NULL},
+		      {"attested_roots", attested->roots != NULL},
+		      {"attested_lineage", attested->has_lineage}};
+	char path[HOST_CONFIG_PATH_MAX];
+	snprintf(path, sizeof(path), "peers[%u].attested", i);
+	if (attested->place && !attested->policy)
+		host_config_complain(config->file, path, "needs attested_policy");
+	for (size_t k = 0; k < CS_LEN(others); k++)
+		if (!attested->place && others[k].is_there)
+			host_config_complain(config->file, path, "is missing beside %s",
+					     others[k].name);
+}
+
 static void check_values(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
@@ -293,6 +369,16 @@ static void check_values(struct gateway_config *config)
 	if (config->webhooks.retry_max_ms < config->webhooks.retry_min_ms)
 		host_config_complain(config->file, "webhooks.retry_max_ms",
 				     "is below webhooks.retry_min_ms");
+	for (unsigned i = 0; i < config->chain_count; i++) {
+		const struct gateway_chain_config *chain = &config->chains[i];
+		snprintf(path, sizeof(path), "chains[%u].gas_accounts", i);
+		/* What was on them could not be swept. */
+		if (chain->gas_accounts > 1 &&
+		    strncmp(chain->common.id, "eip155:", strlen("eip155:")) != 0)
+			host_config_complain(config->file, path,
+					     "is above 1 for %s: a pool is of EVM chains alone",
+					     chain->common.id);
+	}
 	for (unsigned i = 0; i < config->peer_count; i++) {
 		snprintf(path, sizeof(path), "peers[%u].name", i);
 		if (strcmp(config->peers[i].name, config->name) == 0)
@@ -301,6 +387,7 @@ static void check_values(struct gateway_config *config)
 			if (strcmp(config->peers[k].name, config->peers[i].name) == 0)
 				host_config_complain(config->file, path, "is there twice");
 		}
+		check_attested(config, i);
 	}
 }
 
@@ -365,6 +452,25 @@ static void check_providers(struct gateway_config *config)
 				     "a chain of the mode rpc_quorum needs it");
 }
 
+/* The gateways of a bridge are of one lineage: its name is the hash of its first manifest. */
+static void check_lineages(struct gateway_config *config)
+{
+	struct host_manifest *first = host_alloc(sizeof(*first));
+	struct cs_why why = {{0}};
+	/* Read by the enclave alone, otherwise. */
+	bool wanted = false;
+	for (size_t i = 0; i < config->peer_count; i++)
+		wanted = wanted || (config->peers[i].attested.place &&
+				    !config->peers[i].attested.has_lineage);
+	if (wanted && host_manifest_load(first, config->service.manifests[0], &why) != CS_OK)
+		host_config_complain(config->file, "enclave.manifests", "%s: %s",
+				     config->service.manifests[0], why.text);
+	for (size_t i = 0; i < config->peer_count; i++)
+		if (wanted && !config->peers[i].attested.has_lineage)
+			config->peers[i].attested.lineage = first->hash;
+	free(first);
+}
+
 static void check_routes(struct gateway_config *config)
 {
 	char path[HOST_CONFIG_PATH_MAX];
@@ -408,6 +514,7 @@ enum cs_err gateway_config_load(struct gateway_config *config, const char *path,
 			check_chains(config);
 			check_providers(config);
 			check_routes(config);
+			check_lineages(config);
 		}
 	}
 	return host_config_error_count(config->file) == 0 ? CS_OK : CS_ERR_INVALID;
@@ -417,8 +524,13 @@ void gateway_config_free(struct gateway_config *config)
 {
 	for (size_t i = 0; i < config->chain_count; i++)
 		host_chain_config_free(&config->chains[i].common);
-	for (size_t i = 0; i < config->peer_count; i++)
+	for (size_t i = 0; i < config->peer_count; i++) {
+		const struct gateway_peer_attested *attested = &config->peers[i].attested;
 		free((void *)(uintptr_t)config->peers[i].api_key_file);
+		free((void *)(uintptr_t)attested->policy);
+		free((void *)(uintptr_t)attested->collateral);
+		free((void *)(uintptr_t)attested->roots);
+	}
 	free((void *)(uintptr_t)config->webhooks.key_file);
 	free((void *)(uintptr_t)config->webhooks.ca_file);
 	host_service_free(&config->service);

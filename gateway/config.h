@@ -8,6 +8,8 @@
 #include "host/service_config.h"
 
 #define GATEWAY_CHAINS_MAX 8u
+/* Of a chain: as many as its enclave has (enclave/state.h). */
+#define GATEWAY_GAS_ACCOUNTS_MAX 16u
 #define GATEWAY_PEERS_MAX 16u
 #define GATEWAY_ROUTES_MAX 64u
 
@@ -37,12 +39,25 @@ struct gateway_chain_config {
 	struct cs_address bridge;
 	bool has_token;
 	struct cs_address token;
+	unsigned gas_accounts;
+};
+
+/* How the enclave behind a peer is looked at. */
+struct gateway_peer_attested {
+	const char *place;      /* HOST:PORT of its attested port; NULL: it is not */
+	const char *policy;     /* file; NULL without place alone */
+	const char *collateral; /* file or folder; NULL: none */
+	const char *roots;      /* file; NULL: none */
+	struct cs_hash lineage; /* ours where the file names none */
+	bool has_lineage;       /* the file names one */
+	unsigned every_s;
 };
 
 struct gateway_peer_config {
 	const char *name;
 	const char *url;
 	const char *api_key_file;
+	struct gateway_peer_attested attested;
 	const char *chains[GATEWAY_CHAINS_MAX];
 	size_t chain_count;
 };
@@ -78,6 +93,7 @@ struct gateway_config {
 	struct gateway_webhooks_config webhooks;
 	const char *cors_origins[HOST_CORS_ORIGINS_MAX];
 	size_t cors_origin_count;
+	struct host_rate_terms rate;
 	uint16_t events_port;
 	unsigned readers_max;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */

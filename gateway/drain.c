@@ -33,7 +33,7 @@ static unsigned transactions(const struct gateway *gateway)
 {
 	unsigned count = 0;
 	for (size_t i = 0; i < gateway->chain_count; i++)
-		count += gateway->chains[i].open_gas + gateway->chains[i].open_operator;
+		count += gateway_open_transactions(&gateway->chains[i]);
 	return count;
 }
 

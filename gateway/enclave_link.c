@@ -107,19 +107,6 @@ static enum cs_err store_sealed(void *context, struct cs_bytes sealed, host_encl
 
 /* ---- hello ---- */
 
-static void take_keys(struct gateway *gateway, Caisson__Wire__KeyInfo *const *keys, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct cs_hash identity = wire_pb_hash(keys[i]->chain);
-		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
-		if (!chain || keys[i]->gas_address.len != sizeof(chain->gas_account.b))
-			continue;
-		memcpy(chain->gas_account.b, keys[i]->gas_address.data,
-		       sizeof(chain->gas_account.b));
-		chain->has_gas_account = true;
-	}
-}
-
 /* The light clients are those that came back with the state. */
 static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *hello,
 			      struct cs_why *why)
@@ -140,7 +127,6 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 			served++;
 		}
 	}
-	take_keys(gateway, hello->keys, hello->n_keys);
 	ledger_clock_hello(gateway->clock, hello);
 	if (served != gateway->chain_count)
 		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
@@ -150,9 +136,8 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 
 /* ---- the session ---- */
 
-static void session_ready(void *context)
+static void is_ready(struct gateway *gateway)
 {
-	struct gateway *gateway = context;
 	gateway->enclave_ready = true;
 	gateway->enclave_why[0] = 0;
 	for (size_t i = 0; i < gateway->chain_count; i++) {
@@ -166,6 +151,63 @@ static void session_ready(void *context)
 	}
 	ledger_clock_up(gateway->clock);
 	gateway_wake(gateway);
+}
+
+/* What is told of another enclave than before replaces all of it: its balances are another's. */
+static void take_address(struct gateway_account *account, ProtobufCBinaryData told)
+{
+	struct cs_address address;
+	memcpy(address.b, told.data, sizeof(address.b));
+	if (account->is_there && cs_address_eq(&account->address, &address))
+		return;
+	account->is_there = true;
+	account->address = address;
+	account->is_known = false;
+	account->is_out = false;
+	account->asked_ms = 0;
+}
+
+static void take_pools(struct gateway *gateway, const Caisson__Wire__PublicKeysReply *reply)
+{
+	for (size_t i = 0; i < reply->n_pools; i++) {
+		const Caisson__Wire__GasPool *pool = reply->pools[i];
+		struct cs_hash identity = wire_pb_hash(pool->chain);
+		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
+		for (size_t k = 0; chain && k < pool->n_addresses; k++)
+			take_address(&chain->accounts[k], pool->addresses[k]);
+	}
+}
+
+static void session_failed(void *context, enum cs_err err, const char *why);
+
+static void pools_told(void *context, enum cs_err err, const char *why, struct cs_bytes body)
+{
+	struct gateway *gateway = context;
+	size_t mark = cs_arena_mark(&gateway->scratch);
+	ProtobufCMessage *message = NULL;
+	if (err == CS_OK)
+		err = gateway_enclave_reply(&gateway->scratch, body,
+					    &caisson__wire__public_keys_reply__descriptor,
+					    &message);
+	if (err == CS_OK) {
+		take_pools(gateway, (const Caisson__Wire__PublicKeysReply *)message);
+		is_ready(gateway);
+	} else {
+		session_failed(gateway, err, why);
+	}
+	cs_arena_rewind(&gateway->scratch, mark);
+}
+
+/* All accounts that it has, not only those in use: what is open may be of one that was in use before. */
+static void session_ready(void *context)
+{
+	struct gateway *gateway = context;
+	Caisson__Wire__PublicKeysRequest request = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
+	request.gas_accounts = GATEWAY_GAS_ACCOUNTS_MAX;
+	enum cs_err err =
+		gateway_enclave_call(gateway, WIRE_PUBLIC_KEYS, &request.base, pools_told, gateway);
+	if (err != CS_OK)
+		session_failed(gateway, err, "its gas accounts were not asked for");
 }
 
 static void session_failed(void *context, enum cs_err err, const char *why)

@@ -74,16 +74,16 @@ enum cs_err gateway_json_read_statement(const json_t *object, struct gateway_sta
 	return CS_OK;
 }
 
-enum cs_err gateway_json_read_message(const json_t *object, struct cs_arena *arena,
+enum cs_err gateway_json_read_message(const json_t *object, bool of_peer, struct cs_arena *arena,
 				      struct wire_message *message, struct cs_why *why)
 {
-	static const char *const names[] = {"id",       "source",        "destination", "sequence",
-					    "deadline", "min_gas_limit", "closer",      "refund_to",
-					    "finality", "sender",        "recipient",   "payload",
-					    "evidence", "steps",         NULL};
+	static const char *const names[] = {"evidence",    "steps",     "id",       "source",
+					    "destination", "sequence",  "deadline", "min_gas_limit",
+					    "closer",      "refund_to", "finality", "sender",
+					    "recipient",   "payload",   NULL};
 	struct wire_message m = {0};
 	uint64_t finality = 0;
-	CS_TRY(host_json_known(object, names, "message", why));
+	CS_TRY(host_json_known(object, of_peer ? names : names + 2, "message", why));
 	CS_TRY(host_json_read_hash(object, "source", &m.head.source, why));
 	CS_TRY(host_json_read_hash(object, "destination", &m.head.destination, why));
 	CS_TRY(host_json_read_u64(object, "sequence", &m.head.sequence, why));

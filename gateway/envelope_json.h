@@ -19,9 +19,10 @@ json_t *gateway_json_message(const struct wire_message *message, const struct cs
 CS_NODISCARD enum cs_err gateway_json_read_statement(const json_t *object,
 						     struct gateway_statement *statement,
 						     struct cs_why *why);
-/* The hashes of the head are computed; a member "id" must fit: INVALID. The parts live in the
- * arena. */
-CS_NODISCARD enum cs_err gateway_json_read_message(const json_t *object, struct cs_arena *arena,
+/* The hashes of the head are computed; a member "id" must fit: INVALID. of_peer: "evidence" and "steps",
+ * which gateways add for one another and nobody signs, may be beside. The parts live in the arena. */
+CS_NODISCARD enum cs_err gateway_json_read_message(const json_t *object, bool of_peer,
+						   struct cs_arena *arena,
 						   struct wire_message *message,
 						   struct cs_why *why);
 

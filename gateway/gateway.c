@@ -122,6 +122,7 @@ static void tick(void *context)
 		if (gateway_write(gateway, write_tidy, gateway) != CS_OK)
 			log_warn("journal.tidy_failed");
 	}
+	gateway_attested_tick(gateway);
 	gateway_drain_tick(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway_accounts_look(&gateway->chains[i]);
@@ -151,10 +152,11 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
 		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
 					 why));
-		if (cs_key_address(gateway->sig, &chain->operator, chain->operator_key) != CS_OK)
+		struct gateway_account *account = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
+		if (cs_key_address(gateway->sig, &account->address, chain->operator_key) != CS_OK)
 			return cs_fail(why, CS_ERR_INVALID, "%s is not a private key",
 				       chain->config->operator_key_file);
-		chain->has_operator = true;
+		account->is_there = true;
 	}
 	return CS_OK;
 }
@@ -191,6 +193,7 @@ static enum cs_err start_server(struct gateway *gateway, struct cs_why *why)
 						   .cors_origins = gateway->config.cors_origins,
 						   .cors_origin_count =
 							   gateway->config.cors_origin_count,
+						   .rate = gateway->config.rate,
 						   .keys = &gateway->keys};
 	CS_TRY(host_http_server_new(&gateway->server, gateway->loop, &options, why));
 	gateway_api_routes(gateway);
@@ -214,6 +217,11 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	for (size_t i = 0; i < config->peer_count; i++)
 		CS_TRY(gateway_peer_load(&gateway->peers[gateway->peer_count++], gateway,
 					 &config->peers[i], why));
+	for (size_t i = 0; i < gateway->peer_count; i++) {
+		struct gateway_peer *peer = &gateway->peers[i];
+		gateway_attested_configure(peer);
+		peer->attested_told = peer->attested.state;
+	}
 	struct gateway_peer *self = &gateway->peers[gateway->peer_count++];
 	self->gateway = gateway;
 	self->name = "";
@@ -291,6 +299,7 @@ void gateway_stop(struct gateway *gateway)
 			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
 		free(chain->operator_key);
 	}
+	gateway_attested_stop(gateway);
 	gateway_events_stop(gateway);
 	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);

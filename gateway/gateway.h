@@ -15,6 +15,7 @@
 #include "adapters/parts.h"
 #include "adapters/providers.h"
 #include "adapters/sender.h"
+#include "gateway/attested_check.h"
 #include "gateway/config.h"
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
@@ -64,9 +65,13 @@ struct gateway_peer {
 	uint64_t push_after_ms; /* backoff */
 	uint64_t pull_after_ms;
 	uint32_t failures;
-	bool reachable; /* as the newest call says */
-	bool is_judged; /* there was a call */
-	bool gone;      /* the configuration has it no more */
+	bool reachable;                              /* as the newest call says */
+	bool is_judged;                              /* there was a call */
+	bool gone;                                   /* the configuration has it no more */
+	struct gateway_attested_peer attested;       /* its enclave */
+	struct gateway_peer_attested attested_asked; /* how it is asked; texts of a configuration */
+	enum gateway_attested attested_told;         /* the state that was told last */
+	struct gateway_attested_check *attested_check; /* NULL: it is not being asked */
 };
 
 /* What one local chain does with one remote. */
@@ -109,9 +114,19 @@ struct gateway_route {
 	bool announcing;
 };
 
-enum gateway_account_kind { GATEWAY_ACCOUNT_GAS, GATEWAY_ACCOUNT_OPERATOR, GATEWAY_ACCOUNT_COUNT };
-/* What an account of a chain has left: as its nodes say it. */
+/* The accounts of a chain: the enclave's gas accounts by their index, then the operator's. */
+#define GATEWAY_ACCOUNT_OPERATOR GATEWAY_GAS_ACCOUNTS_MAX
+#define GATEWAY_ACCOUNT_COUNT (GATEWAY_GAS_ACCOUNTS_MAX + 1u)
+/* One of them: what is under way in it, and what it has left, as its nodes say it. */
 struct gateway_account {
+	bool is_there; /* and its address is known */
+	struct cs_address address;
+	unsigned open;     /* transactions that the adapter has and no block */
+	unsigned promised; /* … that are written down and not handed over yet */
+	uint64_t moved_ms; /* a block took one of them last, or the first of them began */
+	bool is_out;       /* it could not pay for the last call that was tried */
+	uint64_t out_ms;
+	struct cs_u256 need; /* what that call wanted to be there */
 	bool asking;
 	bool is_known;
 	struct cs_u256 balance;
@@ -132,17 +147,12 @@ struct gateway_chain {
 	struct adapter_follow follow;
 	struct adapter_listen listen;
 	struct adapter_providers providers;
-	/* accounts */
-	bool has_gas_account;
-	struct cs_address gas_account;
-	bool has_operator;
-	struct cs_address operator;
-	struct cs_secret *operator_key;
-	unsigned open_gas;
-	unsigned open_operator;
+	/* All that the enclave could sign for; the pool are the first own->gas_accounts of them. */
 	struct gateway_account accounts[GATEWAY_ACCOUNT_COUNT];
-	bool gas_is_out; /* the gas account could not pay for the last call that was tried */
-	struct adapter_sender sender; /* of both accounts: one order of rows */
+	size_t gas_last; /* of the pool, that was chosen last */
+	struct cs_secret *operator_key;
+	unsigned open_elsewhere;      /* of accounts that the enclave does not have any more */
+	struct adapter_sender sender; /* of all accounts: one order of rows */
 	/* what applications signed: one is looked at, then the next, and all again a block later */
 	bool submitted_busy;
 	uint64_t submitted_after;
@@ -242,6 +252,9 @@ CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
 					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
+/* For a log line on a message, as its last field: its traceparent, in text; where it has none, nothing. */
+struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
+					char text[HOST_TRACE_SIZE]);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */
@@ -337,15 +350,37 @@ bool gateway_is_stopped(const struct gateway_message *message);
 CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
 					      struct gateway_message *row);
 
+/* ---- pool.c: which gas account pays ---- */
+#define GATEWAY_POOL_NONE SIZE_MAX
+/* Of the first `count`: the one with the fewest transactions under way, `last` only where no other has
+ * so few, of those that are best off; of one that cannot pay, or in which nothing has moved for hold_ms,
+ * only while none is better off. NONE: the best off have in_flight_max each, or there are none. Pure. */
+size_t gateway_pool_choose(const struct gateway_account *accounts, size_t count, size_t last,
+			   unsigned in_flight_max, uint64_t hold_ms, uint64_t now_ms);
+/* The same of a chain, as it is now. */
+size_t gateway_pool_now(const struct gateway_chain *chain);
+/* The same for a submission that is being written, whether there is room or not. */
+const struct cs_address *gateway_pool_take(struct gateway_chain *chain);
+/* NONE: it is not the enclave's. */
+size_t gateway_pool_index(const struct gateway_chain *chain, const struct cs_address *address);
+/* Whether another account of the pool could do what this one cannot pay for. */
+bool gateway_pool_has_better(const struct gateway_chain *chain,
+			     const struct gateway_account *account);
+/* None of the pool can pay, and that was found out by a call. */
+bool gateway_pool_is_out(const struct gateway_chain *chain);
+/* Transactions of all accounts that no block has. */
+unsigned gateway_open_transactions(const struct gateway_chain *chain);
+
 /* ---- accounts.c ---- */
 /* Fewer calls than this are few: an operator has hours, not days. */
 #define GATEWAY_CALLS_LOW 100u
+#define GATEWAY_ACCOUNT_NAME_SIZE 12
 /* Asks the chain for the balances whose time has come. */
 void gateway_accounts_look(struct gateway_chain *chain);
-const char *gateway_account_role(enum gateway_account_kind kind);
-/* NULL: the chain has no such account. */
-const struct cs_address *gateway_account_address(const struct gateway_chain *chain,
-						 enum gateway_account_kind kind);
+/* "gas", from the second on "gas-1" …; "operator". Returns text. */
+const char *gateway_account_name(char text[GATEWAY_ACCOUNT_NAME_SIZE], size_t index);
+/* Those that people look at: the pool, what else has something under way, the operator's. */
+bool gateway_account_is_shown(const struct gateway_chain *chain, size_t index);
 /* How many calls like the dearest of its newest ones it pays for. False: not known. */
 bool gateway_account_calls(const struct gateway_account *account, uint64_t *calls);
 bool gateway_account_is_low(const struct gateway_account *account);
@@ -463,6 +498,21 @@ CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);
+
+/* ---- attested.c: the enclaves behind the peers ---- */
+#define GATEWAY_EVENT_PEER_ATTESTED "peer.attested"
+/* After its configuration was set or taken away. What is known holds if it would be asked the same, and it
+ * is asked anew at once; else it begins again. */
+void gateway_attested_configure(struct gateway_peer *peer);
+/* Asks whom it is time for, and tells what changed. */
+void gateway_attested_tick(struct gateway *gateway);
+void gateway_attested_stop(struct gateway *gateway);
+/* NOT_ATTESTED: nothing of the peer is taken. */
+CS_NODISCARD enum cs_err gateway_attested_gate(const struct gateway_peer *peer, struct cs_why *why);
+/* The key that signed a statement of the peer is one of its attested enclave, or nobody wants to know. */
+bool gateway_attested_has_key(struct gateway_peer *peer, const struct cs_hash *signer,
+			      uint64_t epoch, const struct cs_hash *x);
+json_t *gateway_attested_json(const struct gateway_peer *peer);
 
 /* ---- ledger.c: the bridge's ledger, where the configuration names one ---- */
 /* With chains and routes made. */

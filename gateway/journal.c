@@ -21,6 +21,25 @@ static const char *const migrations[] = {
 	" PRIMARY KEY(from_chain, to_chain)) STRICT, WITHOUT ROWID;",
 #include "gateway/journal_webhooks_schema.def"
 #undef SCHEMA
+	,
+	/* Who carries a request ('': nobody said), and a message that came of one. */
+	"ALTER TABLE requests ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE traces(message INTEGER PRIMARY KEY REFERENCES messages(n),"
+	" traceparent TEXT NOT NULL) STRICT;",
+	/* How many messages are where: kept by whatever writes them, so that nobody counts rows. */
+	"CREATE TABLE counts(chain BLOB NOT NULL, remote BLOB NOT NULL, side INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, count INTEGER NOT NULL,"
+	" PRIMARY KEY(chain, remote, side, state)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO counts SELECT chain,remote,side,state,count(*) FROM messages GROUP BY 1,2,3,4;"
+	"CREATE TRIGGER messages_added AFTER INSERT ON messages BEGIN"
+	" INSERT INTO counts VALUES(NEW.chain,NEW.remote,NEW.side,NEW.state,1)"
+	" ON CONFLICT(chain,remote,side,state) DO UPDATE SET count=count+1; END;"
+	"CREATE TRIGGER messages_moved AFTER UPDATE OF state ON messages"
+	" WHEN OLD.state<>NEW.state BEGIN"
+	" UPDATE counts SET count=count-1 WHERE chain=OLD.chain AND remote=OLD.remote"
+	" AND side=OLD.side AND state=OLD.state;"
+	" INSERT INTO counts VALUES(NEW.chain,NEW.remote,NEW.side,NEW.state,1)"
+	" ON CONFLICT(chain,remote,side,state) DO UPDATE SET count=count+1; END;",
 };
 
 /* The numbers that the conditions of indices and queries name. */

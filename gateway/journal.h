@@ -284,13 +284,20 @@ CS_NODISCARD enum cs_err gateway_journal_latencies(struct gateway_journal *journ
 						   const struct cs_hash *remote,
 						   enum relay_step step, uint64_t *took_ms,
 						   size_t count_max, size_t *count);
+/* Every step of the newest count_max finalized messages of a route, among the newest 10,000 rows: message by
+ * message, in the order of steps. message, step and time_ms alone are given. */
+CS_NODISCARD enum cs_err gateway_journal_step_times(struct gateway_journal *journal,
+						    const struct cs_hash *chain,
+						    const struct cs_hash *remote, size_t count_max,
+						    gateway_step_fn *each, void *ctx);
 struct gateway_count {
 	struct cs_hash chain;
 	struct cs_hash remote;
 	enum relay_side side;
 	enum relay_state state;
 	uint64_t count;
-	uint64_t oldest_ms; /* when the journal first heard of the oldest of them */
+	uint64_t
+		oldest_ms; /* when the journal first heard of the oldest of them; 0 of what has ended */
 };
 typedef void gateway_count_fn(void *ctx, const struct gateway_count *row);
 CS_NODISCARD enum cs_err gateway_journal_counts(struct gateway_journal *journal,

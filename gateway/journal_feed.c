@@ -183,8 +183,17 @@ enum cs_err gateway_journal_add_request(struct gateway_journal *journal,
 	host_bind_blob(s, 3, CS_BYTES_OF(request->payload.b));
 	host_bind_u64(s, 4, request->submission);
 	host_bind_u64(s, 5, request->created_ms);
+	host_bind_text(s, 6, request->trace);
 	CS_TRY(host_stmt_run(s));
 	return gateway_journal_number(sql(journal, SQL_REQUEST_LAST), &request->n);
+}
+
+/* What was imported may be anything: it goes into headers and logs. */
+static void read_trace(struct host_stmt *s, uint32_t index, char trace[HOST_TRACE_SIZE])
+{
+	const char *text = host_column_text(s, index);
+	if (!text || host_trace_parse(trace, text) != CS_OK)
+		trace[0] = 0;
 }
 
 static enum cs_err read_request(struct host_stmt *s, struct gateway_request *request)
@@ -202,6 +211,7 @@ static enum cs_err read_request(struct host_stmt *s, struct gateway_request *req
 	out.submission = host_column_u64(s, 5);
 	out.message = host_column_u64(s, 6);
 	out.created_ms = host_column_u64(s, 7);
+	read_trace(s, 8, out.trace);
 	host_stmt_reset(s);
 	if (err == CS_OK)
 		*request = out;
@@ -256,6 +266,30 @@ enum cs_err gateway_journal_link_request(struct gateway_journal *journal, uint64
 	host_bind_u64(s, 0, request);
 	host_bind_u64(s, 1, message);
 	return host_stmt_run(s);
+}
+
+enum cs_err gateway_journal_add_trace(struct gateway_journal *journal, uint64_t message,
+				      const char *trace)
+{
+	struct host_stmt *s = sql(journal, SQL_TRACE_ADD);
+	if (!trace[0])
+		return CS_OK;
+	host_bind_u64(s, 0, message);
+	host_bind_text(s, 1, trace);
+	return host_stmt_run(s);
+}
+
+void gateway_journal_trace(struct gateway_journal *journal, uint64_t message,
+			   char trace[HOST_TRACE_SIZE])
+{
+	struct host_stmt *s = sql(journal, SQL_TRACE);
+	bool row = false;
+	trace[0] = 0;
+	host_bind_u64(s, 0, message);
+	if (host_stmt_next(s, &row) == CS_OK && row) {
+		read_trace(s, 0, trace);
+		host_stmt_reset(s);
+	}
 }
 
 enum cs_err gateway_journal_idempotent(struct gateway_journal *journal, const char *key_name,

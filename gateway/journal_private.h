@@ -22,6 +22,16 @@
 #define ROW_FREE \
 	"submission=0 AND end_height=0 AND state<>1 AND state<>5 AND state<>6 AND " ROW_OPEN
 #define ROW_ENDING "side=1 AND end_height<>0 AND " ROW_OPEN
+/* All that has not ended, each once, by what is indexed for other queries: what ended is not looked at. An
+ * end is of the source alone. */
+#define ROW_REST "state<>1 AND state<>5 AND state<>6 AND " ROW_OPEN
+#define ROWS_OPEN                                                                        \
+	"(SELECT n FROM messages INDEXED BY messages_waiting WHERE " ROW_WAITING         \
+	" UNION ALL SELECT n FROM messages INDEXED BY messages_free WHERE " ROW_FREE     \
+	" UNION ALL SELECT n FROM messages INDEXED BY messages_submission WHERE "        \
+	"submission<>0 AND " ROW_REST                                                    \
+	" UNION ALL SELECT n FROM messages INDEXED BY messages_ending WHERE " ROW_ENDING \
+	" AND submission=0 AND " ROW_REST ")"
 #define PICK_WHERE                                                                               \
 	"chain=?1 AND side=?2 AND state=?3 AND next_ms<=?4 AND (?5 IS NULL OR remote=?5) "       \
 	"AND (?7=0 OR deadline<=?7) AND (?8=0 OR wish_retry<>0) AND deadline>?10 AND (?11=0 OR " \

@@ -194,7 +194,7 @@ bool gateway_event_type_is_known(const char *type)
 		"chain.frozen",     "ledger.conflict",  "webhook.disabled",  "operator.pause",
 		"operator.resume",  "operator.observe", "operator.observed", "operator.clear",
 		"operator.retry",   "operator.reload",  "operator.drain",    "operator.undrain",
-		"operator.drained", "operator.raise",   "operator.sweep"};
+		"operator.drained", "operator.raise",   "operator.sweep",    "peer.attested"};
 	enum relay_state state;
 	for (size_t i = 0; i < CS_LEN(kinds); i++)
 		if (strcmp(kinds[i], type) == 0)

@@ -175,6 +175,26 @@ enum cs_err gateway_journal_latencies(struct gateway_journal *journal, const str
 	return CS_OK;
 }
 
+enum cs_err gateway_journal_step_times(struct gateway_journal *journal, const struct cs_hash *chain,
+				       const struct cs_hash *remote, size_t count_max,
+				       gateway_step_fn *each, void *ctx)
+{
+	struct host_stmt *s = sql(journal, SQL_STEP_TIMES);
+	host_bind_blob(s, 0, CS_BYTES_OF(chain->b));
+	host_bind_blob(s, 1, CS_BYTES_OF(remote->b));
+	host_bind_u64(s, 2, count_max);
+	for (;;) {
+		bool row = false;
+		CS_TRY(host_stmt_next(s, &row));
+		if (!row)
+			return CS_OK;
+		const struct gateway_step step = {.message = host_column_u64(s, 0),
+						  .step = (enum relay_step)host_column_u64(s, 1),
+						  .time_ms = host_column_u64(s, 2)};
+		each(ctx, &step);
+	}
+}
+
 /* The next row of counts or of reasons, with the columns that they share. */
 static enum cs_err next_count(struct host_stmt *s, struct gateway_count *found, bool *row)
 {

@@ -1,4 +1,5 @@
 #include "gateway/operator.h"
+#include "host/dumps.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -81,6 +82,10 @@ int main(int argc, char **argv)
 	if (argc != 3 || strcmp(argv[1], "--config") != 0)
 		return usage(stderr);
 	static struct gateway gateway;
+	if (host_dumps_off() != CS_OK) {
+		fputs("caisson-gateway: core dumps cannot be switched off\n", stderr);
+		return 1;
+	}
 	raise_files();
 	/* Each large buffer, and there is one for every answer of a node, makes glibc merge its fast
 	 * bins, which the small pieces of JSON have filled. Without them a piece is merged once. */

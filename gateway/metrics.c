@@ -1,7 +1,7 @@
 /* Figures for Prometheus. What is counted of messages comes from the journal at the time of asking,
  * so that it is true after a restart too. */
-#include "gateway/webhooks.h"
 #include "gateway/gateway.h"
+#include "gateway/webhooks.h"
 #include "host/enclave_json.h"
 #include "relay_state/client/clock.h"
 
@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define LATENCY_SAMPLES 256u
-#define PLACE_SIZE 280u
 /* As gateway_is_stopped has it. */
 #define FOR_GOOD "reverted-for-good"
 #define INSECURE "caisson_enclave_insecure"
 #define INSECURE_HELP "1: what weakens trust, by its name; any: at least one of them."
+#define ATTESTED "caisson_peer_attested"
 #define LABELS(...) ((const struct host_metric_label[HOST_METRIC_LABELS_MAX]){__VA_ARGS__})
 
 static struct host_metric *series(struct gateway *gateway, enum host_metric_kind kind,
@@ -121,13 +121,14 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static const struct {
+	const char *name;
+	size_t percent;
+} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
+
 static void collect_latency(const struct gateway_route *route, enum relay_step step,
 			    const char *until)
 {
-	static const struct {
-		const char *name;
-		size_t percent;
-	} quantiles[] = {{"0.5", 50}, {"0.99", 99}};
 	struct gateway *gateway = route->chain->gateway;
 	uint64_t took_ms[LATENCY_SAMPLES];
 	size_t count = 0;
@@ -146,6 +147,51 @@ static void collect_latency(const struct gateway_route *route, enum relay_step s
 		      (double)took_ms[(count - 1) * quantiles[i].percent / 100] / 1000);
 }
 
+/* Of a route's newest messages, how long each step took: since the step before it that happened. */
+struct step_times {
+	uint64_t message;
+	uint64_t before_ms;
+	size_t count[RELAY_STEP_COUNT];
+	uint64_t took_ms[RELAY_STEP_COUNT][LATENCY_SAMPLES];
+};
+
+static void step_row(void *ctx, const struct gateway_step *step)
+{
+	struct step_times *times = ctx;
+	const size_t i = (size_t)step->step - 1;
+	bool is_first = step->message != times->message;
+	if (i < RELAY_STEP_COUNT && !is_first && times->count[i] < LATENCY_SAMPLES)
+		/* Blocks tell whole seconds, and another gateway's clock is another. */
+		times->took_ms[i][times->count[i]++] =
+			step->time_ms > times->before_ms ? step->time_ms - times->before_ms : 0;
+	times->message = step->message;
+	times->before_ms = step->time_ms;
+}
+
+static void collect_steps(const struct gateway_route *route)
+{
+	static struct step_times times; /* 37 KiB: too large for the stack of a callback */
+	struct gateway *gateway = route->chain->gateway;
+	memset(times.count, 0, sizeof(times.count));
+	times.message = 0;
+	if (gateway_journal_step_times(gateway->journal, &route->chain->identity, &route->remote,
+				       LATENCY_SAMPLES, step_row, &times) != CS_OK)
+		return;
+	for (size_t i = 0; i < RELAY_STEP_COUNT; i++) {
+		qsort(times.took_ms[i], times.count[i], sizeof(times.took_ms[i][0]), by_size);
+		for (size_t k = 0; k < CS_LEN(quantiles) && times.count[i] > 0; k++) {
+			size_t at = (times.count[i] - 1) * quantiles[k].percent / 100;
+			gauge(gateway, "caisson_message_step_seconds",
+			      "From the step before, of the newest 256 finalized messages.",
+			      LABELS({"chain", route->chain->config->id},
+				     {"remote", route->remote_manifest->caip2},
+				     {"step", relay_step_name((unsigned)i + 1)},
+				     {"quantile", quantiles[k].name}),
+			      (double)times.took_ms[i][at] / 1000);
+		}
+	}
+}
+
 static void collect_messages(struct gateway *gateway)
 {
 	host_metrics_clear(gateway->metrics, HELD);
@@ -155,6 +201,7 @@ static void collect_messages(struct gateway *gateway)
 			clear_route(&chain->routes[k]);
 			collect_latency(&chain->routes[k], RELAY_STEP_EXECUTED, "delivered");
 			collect_latency(&chain->routes[k], RELAY_STEP_FINALIZED, "finalized");
+			collect_steps(&chain->routes[k]);
 		}
 	}
 	if (gateway_journal_counts(gateway->journal, count_row, gateway) != CS_OK ||
@@ -207,31 +254,63 @@ static void collect_providers(struct gateway_chain *chain)
 	      (double)adapter_providers_voting(&chain->providers));
 }
 
-/* Scheme, host and port: what follows may hold the key of a provider. */
-static void place_of(char place[PLACE_SIZE], const char *url)
+/* What only one that is asked has: a websocket brings hints. */
+static void collect_asked(struct gateway_chain *chain, const char *number,
+			  const struct adapter_endpoint *e)
 {
-	const char *scheme = strstr(url, "://");
-	const char *host = scheme ? scheme + 3 : url;
-	size_t n = strcspn(host, "/?#");
-	const char *at = memchr(host, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - host);
-		host = at + 1;
-	}
-	snprintf(place, PLACE_SIZE, "%.*s%.*s", scheme ? (int)(scheme + 3 - url) : 0, url, (int)n,
-		 host);
+	struct gateway *gateway = chain->gateway;
+	const char *id = chain->config->id;
+	const struct host_metric_label *labels =
+		LABELS({"chain", id}, {"endpoint", number}, {"url", e->url});
+	const struct {
+		const char *quantile;
+		unsigned ms;
+	} times[] = {
+		{"0.5", e->answer_p50_ms}, {"0.95", e->answer_p95_ms}, {"0.99", e->answer_p99_ms}};
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} counts[] = {
+		{"caisson_endpoint_hedges_total",
+		 "Reads that it got because another endpoint was late.", e->hedges},
+		{"caisson_endpoint_hedges_won_total", "Of them those that it answered first.",
+		 e->hedges_won},
+		{"caisson_endpoint_overtaken_total", "Its reads that another one answered first.",
+		 e->overtaken},
+		{"caisson_endpoint_unhedged_total",
+		 "Its late reads that went nowhere else: the budget was spent, or nobody was fit.",
+		 e->unhedged},
+	};
+	for (size_t i = 0; i < CS_LEN(counts); i++)
+		count_up_to(gateway, counts[i].name, counts[i].help, labels, counts[i].value);
+	for (size_t i = 0; i < ADAPTER_FAILURE_COUNT; i++)
+		count_up_to(gateway, "caisson_endpoint_failures_total",
+			    "Requests that failed, by how.",
+			    LABELS({"chain", id}, {"endpoint", number}, {"url", e->url},
+				   {"class", adapter_failure_name((enum adapter_failure)i)}),
+			    e->failures[i]);
+	gauge(gateway, "caisson_endpoint_breaker", "0: closed, 1: half open, 2: open, left out.",
+	      labels,
+	      e->breaker == ADAPTER_BREAKER_OPEN        ? 2
+	      : e->breaker == ADAPTER_BREAKER_HALF_OPEN ? 1
+							: 0);
+	for (size_t i = 0; i < CS_LEN(times) && e->answer_p50_ms > 0; i++)
+		gauge(gateway, "caisson_endpoint_answer_seconds",
+		      "Time within which its newest 64 answers came.",
+		      LABELS({"chain", id}, {"endpoint", number}, {"url", e->url},
+			     {"quantile", times[i].quantile}),
+		      times[i].ms / 1000.0);
 }
 
 static void collect_endpoint(struct gateway_chain *chain, size_t index,
-			     const struct adapter_endpoint *e)
+			     const struct adapter_endpoint *e, uint64_t height_best)
 {
 	struct gateway *gateway = chain->gateway;
 	char number[8];
-	char place[PLACE_SIZE];
 	snprintf(number, sizeof(number), "%zu", index);
-	place_of(place, e->url);
 	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", place});
+		LABELS({"chain", chain->config->id}, {"endpoint", number}, {"url", e->url});
 	const struct {
 		const char *name;
 		const char *help;
@@ -250,6 +329,12 @@ static void collect_endpoint(struct gateway_chain *chain, size_t index,
 	      labels, e->state == ADAPTER_ENDPOINT_OK);
 	gauge(gateway, "caisson_endpoint_height", "Newest block that the endpoint told.", labels,
 	      (double)e->height);
+	if (e->websocket)
+		return;
+	gauge(gateway, "caisson_endpoint_lag_blocks",
+	      "Blocks behind the endpoint that told the highest.", labels,
+	      (double)(height_best - e->height));
+	collect_asked(chain, number, e);
 }
 
 static double as_double(const struct cs_u256 *value)
@@ -261,14 +346,17 @@ static double as_double(const struct cs_u256 *value)
 	return sum;
 }
 
-static void collect_account(struct gateway_chain *chain, enum gateway_account_kind kind)
+static void collect_account(struct gateway_chain *chain, size_t index)
 {
-	const struct gateway_account *account = &chain->accounts[kind];
+	const struct gateway_account *account = &chain->accounts[index];
+	char name[GATEWAY_ACCOUNT_NAME_SIZE];
 	uint64_t calls = 0;
+	const struct host_metric_label *labels = LABELS(
+		{"chain", chain->config->id}, {"account", gateway_account_name(name, index)});
+	gauge(chain->gateway, "caisson_account_transactions_open",
+	      "Transactions of an account that no block has.", labels, account->open);
 	if (!account->is_known)
 		return;
-	const struct host_metric_label *labels =
-		LABELS({"chain", chain->config->id}, {"account", gateway_account_role(kind)});
 	gauge(chain->gateway, "caisson_account_balance",
 	      "What an account that pays has, in the chain's smallest unit.", labels,
 	      as_double(&account->balance));
@@ -276,8 +364,9 @@ static void collect_account(struct gateway_chain *chain, enum gateway_account_ki
 	      "Time since a node told that balance.", labels,
 	      (double)(host_now_ms() - account->told_ms) / 1000);
 	gauge(chain->gateway, "caisson_account_low",
-	      "1: it pays for fewer than a hundred calls like the dearest of its newest.", labels,
-	      gateway_account_is_low(account));
+	      "1: it pays for fewer than a hundred calls like the dearest of its newest, or could "
+	      "not pay.",
+	      labels, gateway_account_is_low(account));
 	if (gateway_account_calls(account, &calls))
 		gauge(chain->gateway, "caisson_account_calls",
 		      "Calls like the dearest of its newest hundred that it pays for.", labels,
@@ -343,7 +432,7 @@ static void collect_chain(struct gateway_chain *chain)
 		 "Time for which the light client has taken nothing of what there is for it.",
 		 (double)adapter_follow_stands_ms(&chain->follow) / 1000},
 		{"caisson_transactions_open", "Transactions that are not settled.",
-		 (double)(chain->open_gas + chain->open_operator)},
+		 (double)gateway_open_transactions(chain)},
 		{"caisson_adapter_reorg_depth_max", "Deepest reorganisation since the start.",
 		 (double)c.reorg_depth_max},
 	};
@@ -354,10 +443,14 @@ static void collect_chain(struct gateway_chain *chain)
 	for (size_t i = 0; i < chain->route_count; i++)
 		collect_pauses(&chain->routes[i]);
 	size_t count = adapter_endpoints(chain->adapter, endpoints, CS_LEN(endpoints));
+	uint64_t height_best = 0;
 	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
-		collect_endpoint(chain, i, &endpoints[i]);
-	for (unsigned kind = 0; kind < GATEWAY_ACCOUNT_COUNT; kind++)
-		collect_account(chain, (enum gateway_account_kind)kind);
+		height_best = endpoints[i].height > height_best ? endpoints[i].height : height_best;
+	for (size_t i = 0; i < count && i < CS_LEN(endpoints); i++)
+		collect_endpoint(chain, i, &endpoints[i], height_best);
+	for (size_t i = 0; i < GATEWAY_ACCOUNT_COUNT; i++)
+		if (gateway_account_is_shown(chain, i))
+			collect_account(chain, i);
 }
 
 /* ---- the enclave, the journal, peers ---- */
@@ -406,6 +499,36 @@ static void collect_peer(struct gateway *gateway, const struct gateway_peer *pee
 		      LABELS({"peer", peer->name}), (double)waiting);
 }
 
+/* Of a peer that is not looked at any more all of them are 0. */
+static void collect_attested(struct gateway *gateway, const struct gateway_peer *peer)
+{
+	const struct gateway_attested_peer *attested = &peer->attested;
+	if (attested->state == GATEWAY_ATTESTED_OFF)
+		return;
+	for (unsigned i = GATEWAY_ATTESTED_UNKNOWN; i < GATEWAY_ATTESTED_COUNT; i++)
+		gauge(gateway, ATTESTED,
+		      "1: the state of a peer's enclave; nothing of it is taken unless accepted.",
+		      LABELS({"peer", peer->name},
+			     {"state", gateway_attested_name((enum gateway_attested)i)}),
+		      attested->state == i);
+	for (unsigned i = 0; i < GATEWAY_ANSWER_COUNT; i++)
+		count_up_to(gateway, "caisson_peer_attested_answers_total",
+			    "Looks at a peer's enclave by what they came to.",
+			    LABELS({"peer", peer->name},
+				   {"answer",
+				    gateway_attested_answer_name((enum gateway_attested_answer)i)}),
+			    attested->answers[i]);
+}
+
+static void collect_limited(struct gateway *gateway)
+{
+	static const char name[] = "caisson_api_limited_total";
+	static const char help[] = "Requests that were too many, of API keys and of addresses.";
+	struct host_http_limited limited = host_http_server_limited(gateway->server);
+	count_up_to(gateway, name, help, LABELS({"of", "key"}), limited.by_key);
+	count_up_to(gateway, name, help, LABELS({"of", "address"}), limited.by_address);
+}
+
 static void collect(void *context)
 {
 	struct gateway *gateway = context;
@@ -419,10 +542,14 @@ static void collect(void *context)
 		    figures.writes);
 	count_up_to(gateway, "caisson_journal_commits_total", "Commits of the journal.", NULL,
 		    figures.commits);
+	collect_limited(gateway);
 	gateway_ledger_collect(gateway);
 	gateway_webhooks_collect(gateway);
-	for (size_t i = 0; i < gateway->peer_count; i++)
+	host_metrics_clear(gateway->metrics, ATTESTED);
+	for (size_t i = 0; i < gateway->peer_count; i++) {
 		collect_peer(gateway, &gateway->peers[i]);
+		collect_attested(gateway, &gateway->peers[i]);
+	}
 }
 
 void gateway_metrics_start(struct gateway *gateway)

@@ -2,7 +2,8 @@
  * remote's key signed it, so that a peer, or whoever has its API key, can put nothing in the place of
  * what an enclave said; the enclave and the contract check it again. Notes only say what people see.
  * An item that is wrong is passed over with a line in the log, so that it holds up nothing behind
- * it; one whose key is not learned yet waits, and what is behind it too. */
+ * it; one whose key is not learned yet waits, and what is behind it too. So does everything of a peer
+ * whose enclave is to be seen and is not accepted (attested.c). */
 #include "gateway/gateway.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct take {
 	struct cs_why *why;              /* of what ends all of it */
 	struct gateway_route *waits_for; /* a key of this route's remote, of this epoch */
 	uint64_t epoch;
+	bool held; /* the peer's enclave has not shown the key of a statement */
 };
 
 /* A peer speaks for the chains that it serves: what it says of another one is nobody's word. */
@@ -43,7 +45,17 @@ static struct gateway_route *route_of(const struct take *take, const struct cs_h
 	return NULL;
 }
 
-/* NO_KEY: not learned yet. */
+/* Whoever names keys to a contract may name others than the enclave's that was looked at. */
+static enum cs_err check_attested(struct take *take, const struct gateway_statement *st,
+				  const struct cs_hash *key)
+{
+	struct gateway_peer *peer = gateway_peer_named(take->gateway, take->peer);
+	take->held = !peer || !gateway_attested_has_key(peer, &st->statement.signer,
+							st->statement.epoch, key);
+	return take->held ? CS_ERR_NOT_ATTESTED : CS_OK;
+}
+
+/* NO_KEY: not learned yet. NOT_ATTESTED: the peer's enclave has not shown it. */
 static enum cs_err check_signature(struct take *take, struct gateway_route *route,
 				   const struct gateway_statement *st, struct cs_why *why)
 {
@@ -66,7 +78,7 @@ static enum cs_err check_signature(struct take *take, struct gateway_route *rout
 	     domain++) {
 		struct cs_hash digest = wire_digest(&st->statement, domain);
 		if (cs_schnorr_verify(sig, &st->signature, &key, &digest) == CS_OK)
-			return CS_OK;
+			return check_attested(take, st, &key);
 	}
 	return cs_fail(why, CS_ERR_BAD_SIGNATURE, "statement: not signed by the key of epoch %llu",
 		       (unsigned long long)st->statement.epoch);
@@ -111,8 +123,8 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 	in->statement.count = (uint32_t)json_array_size(list);
 	for (uint32_t i = 0; i < in->statement.count; i++) {
 		struct wire_message *content = &in->contents[i];
-		CS_TRY(gateway_json_read_message(json_array_get(list, i), take->arena, content,
-						 why));
+		CS_TRY(gateway_json_read_message(json_array_get(list, i), true, take->arena,
+						 content, why));
 		if (!cs_hash_eq(&content->head.source, &in->statement.statement.signer) ||
 		    !cs_hash_eq(&content->head.destination, &in->statement.statement.receiver))
 			return cs_fail(why, CS_ERR_WRONG_DESTINATION,
@@ -125,8 +137,10 @@ static enum cs_err read_messages(struct take *take, const json_t *item, struct i
 }
 
 static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
-			       const struct incoming *in, uint32_t leaf, const json_t *json)
+			       const struct incoming *in, uint32_t leaf, const json_t *json,
+			       const json_t *trace)
 {
+	char text[HOST_TRACE_SIZE];
 	struct gateway_journal *journal = take->gateway->journal;
 	const struct wire_message *content = &in->contents[leaf];
 	struct gateway_message message = {0};
@@ -169,6 +183,8 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 	message.next_ms = host_wall_ms();
 	read_evidence(&message, json_object_get(json, "evidence"));
 	CS_TRY(gateway_journal_add(journal, &message, content));
+	if (json_is_string(trace) && host_trace_parse(text, json_string_value(trace)) == CS_OK)
+		CS_TRY(gateway_journal_add_trace(journal, message.n, text));
 	return gateway_take_facts(take->gateway, &message, RELAY_SOURCE,
 				  json_object_get(json, "steps"));
 }
@@ -187,7 +203,8 @@ static enum cs_err take_messages(struct take *take, const json_t *item, struct c
 	CS_TRY(gateway_journal_add_statement(take->gateway->journal, &in.statement));
 	for (uint32_t i = 0; i < in.statement.count; i++)
 		CS_TRY(add_message(take, chain, &in, i,
-				   json_array_get(json_object_get(item, "messages"), i)));
+				   json_array_get(json_object_get(item, "messages"), i),
+				   json_array_get(json_object_get(item, "traceparents"), i)));
 	log_info("envelope.taken", LOG_TEXT("peer", take->peer),
 		 LOG_TEXT("chain", chain->config->id), LOG_U64("count", in.statement.count),
 		 LOG_HASH("root", &in.statement.statement.root));
@@ -470,7 +487,7 @@ static enum cs_err write_items(void *context)
 		cs_arena_rewind(take->arena, mark);
 		if (is_fatal(err))
 			return err;
-		if (take->waits_for)
+		if (take->waits_for || take->held)
 			break;
 		if (err != CS_OK && refused++ < REFUSALS_TOLD)
 			log_warn("peer.item_refused", LOG_TEXT("peer", take->peer), LOG_U64("n", n),
@@ -498,7 +515,10 @@ enum cs_err gateway_peer_take(struct gateway *gateway, const char *peer, const j
 	struct take take = {
 		.gateway = gateway, .peer = peer, .arena = gateway_arena_new(), .why = why};
 	uint64_t after = 0;
-	enum cs_err err = host_json_known(body, names, "body", why);
+	const struct gateway_peer *from = gateway_peer_named(gateway, peer);
+	enum cs_err err = from ? gateway_attested_gate(from, why) : CS_OK;
+	if (err == CS_OK)
+		err = host_json_known(body, names, "body", why);
 	take.instance = json_string_value(json_object_get(body, "instance"));
 	take.items = json_object_get(body, "items");
 	const json_t *more = json_object_get(body, "more");

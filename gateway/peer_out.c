@@ -47,8 +47,12 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 {
 	json_t *item = json_object();
 	json_t *list = json_array();
+	json_t *traces = json_array(); /* beside the messages: what of them is known is checked */
+	char trace[HOST_TRACE_SIZE];
+	bool is_traced = false;
 	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
 	json_object_set_new(item, "messages", list);
+	json_object_set_new(item, "traceparents", traces);
 	for (uint32_t i = 0; i < st->count; i++) {
 		struct gateway_message message;
 		struct wire_message content;
@@ -69,7 +73,12 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 			json, "steps",
 			gateway_json_facts(gateway, &message, RELAY_SOURCE, RELAY_STEP_REQUESTED));
 		json_array_append_new(list, json);
+		gateway_journal_trace(gateway->journal, message.n, trace);
+		json_array_append_new(traces, trace[0] ? json_string(trace) : json_null());
+		is_traced = is_traced || trace[0];
 	}
+	if (!is_traced)
+		json_object_del(item, "traceparents");
 	return item;
 }
 
@@ -370,7 +379,10 @@ static void pull(struct gateway_peer *peer)
 	char url[2200];
 	char instance[40] = "";
 	uint64_t consumed = 0;
+	struct cs_why why = {{0}};
+	/* What would not be taken is not asked for. */
 	if (peer->pulling || host_now_ms() < peer->pull_after_ms ||
+	    gateway_attested_gate(peer, &why) != CS_OK ||
 	    gateway_journal_peer(gateway->journal, peer->name, instance, &consumed) != CS_OK)
 		return;
 	snprintf(url, sizeof(url), "%s?instance=%s&after=%llu", peer->url, instance,

@@ -69,6 +69,7 @@ static void take(struct gateway_peer *peer, const struct gateway_peer *fresh,
 	peer->failures = 0;
 	peer->push_after_ms = 0;
 	peer->pull_after_ms = 0;
+	gateway_attested_configure(peer);
 }
 
 static struct gateway_peer *place_for(struct gateway *gateway)
@@ -108,6 +109,7 @@ void gateway_peers_replace(struct gateway *gateway, struct gateway_peer *fresh, 
 		peer->gone = true;
 		peer->reachable = false;
 		peer->config = NULL;
+		gateway_attested_configure(peer);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct gateway_peer *peer = gateway_peer_named(gateway, fresh[i].name);

@@ -190,7 +190,7 @@ static void statuses_done(void *ctx, enum cs_err err, const char *why, const uin
 	}
 	err = gateway_rehearse(
 		chain, flight->kind == GATEWAY_DELIVER ? WIRE_CALL_DELIVER : WIRE_CALL_EXPIRE,
-		&chain->gas_account, &flight->rows[0], flight_rehearsed, flight);
+		&chain->accounts[0].address, &flight->rows[0], flight_rehearsed, flight);
 	if (err != CS_OK)
 		flight_end(flight, err, "the chain could not be asked");
 }
@@ -342,8 +342,8 @@ void gateway_destination_retry(struct gateway_route *route)
 		return;
 	struct retry *retry = host_alloc(sizeof(*retry));
 	*retry = (struct retry){.route = route, .row = row};
-	enum cs_err err = gateway_rehearse(chain, WIRE_CALL_RETRY, &chain->gas_account, &row,
-					   retry_rehearsed, retry);
+	enum cs_err err = gateway_rehearse(chain, WIRE_CALL_RETRY, &chain->accounts[0].address,
+					   &row, retry_rehearsed, retry);
 	route->retrying = err == CS_OK;
 	if (err != CS_OK)
 		free(retry);

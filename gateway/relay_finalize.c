@@ -65,8 +65,8 @@ static void rehearse(struct gateway_route *route, const struct gateway_message *
 	write->statement = row->outcome_statement;
 	write->rows[0] = *row;
 	write->count = 1;
-	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->gas_account, row,
-					     finalize_rehearsed, write) == CS_OK;
+	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->accounts[0].address,
+					     row, finalize_rehearsed, write) == CS_OK;
 	if (!route->finalizing)
 		free(write);
 }
@@ -139,6 +139,7 @@ struct end_write {
 
 static enum cs_err write_end(void *context)
 {
+	char trace[HOST_TRACE_SIZE];
 	struct end_write *write = context;
 	struct gateway_chain *chain = write->chain;
 	struct gateway_journal *journal = chain->gateway->journal;
@@ -165,7 +166,8 @@ static enum cs_err write_end(void *context)
 		if (route)
 			CS_TRY(gateway_post_item(route, GATEWAY_ITEM_NOTE, row->n));
 		log_info("message.ended", LOG_TEXT("chain", chain->config->id),
-			 LOG_HASH("id", &row->id), LOG_TEXT("state", relay_state_name(row->state)));
+			 LOG_HASH("id", &row->id), LOG_TEXT("state", relay_state_name(row->state)),
+			 gateway_log_trace(chain->gateway, row->n, trace));
 	}
 	return CS_OK;
 }

@@ -19,22 +19,45 @@
 
 /* What may change under a running process; every other key needs a start. */
 static const char *const reloadable[] = {
-	"log.level",          "log.json",
-	"api.keys_file",      "journal.events_kept",
-	"relay.batch_max",    "relay.batch_gas_max",
-	"relay.retry_min_ms", "relay.retry_max_ms",
-	"relay.pull_ms",      "relay.export_ms",
-	"relay.drain_ms",     "chains[].bridge",
-	"chains[].token",     "peers[].name",
-	"peers[].url",        "peers[].api_key_file",
-	"peers[].chains",     "routes[].from",
-	"routes[].to",        "routes[].expire",
+	"log.level",
+	"log.json",
+	"api.keys_file",
+	"api.rate_per_s",
+	"api.burst",
+	"journal.events_kept",
+	"relay.batch_max",
+	"relay.batch_gas_max",
+	"relay.retry_min_ms",
+	"relay.retry_max_ms",
+	"relay.pull_ms",
+	"relay.export_ms",
+	"relay.drain_ms",
+	"chains[].bridge",
+	"chains[].token",
+	"peers[].name",
+	"peers[].url",
+	"peers[].api_key_file",
+	"peers[].chains",
+	"peers[].attested",
+	"peers[].attested_policy",
+	"peers[].attested_collateral",
+	"peers[].attested_roots",
+	"peers[].attested_lineage",
+	"peers[].attested_every_s",
+	"routes[].from",
+	"routes[].to",
+	"routes[].expire",
+	"chains[].gas_accounts",
 };
 /* The same; the chain's adapter is made anew. */
 static const char *const of_adapter[] = {
 	"chains[].rpc",
 	"chains[].ws",
 	"chains[].block_time_ms",
+	"chains[].blocks_on_demand",
+	"chains[].hedge_percent",
+	"chains[].hedge_delay_min_ms",
+	"chains[].hedge_delay_max_ms",
 	"chains[].settle_blocks",
 	"chains[].replace_blocks",
 	"chains[].in_flight_max",
@@ -226,6 +249,7 @@ static void take(struct reload *reload)
 						 .json = gateway->config.service.log_json,
 						 .fd = 2});
 	gateway->keys_mtime_ns = 0;
+	host_http_server_set_rate(gateway->server, gateway->config.rate);
 	host_timer_start(gateway->export_timer, gateway->config.export_ms,
 			 gateway->config.export_ms);
 	gateway_peers_replace(gateway, reload->peers, gateway->config.peer_count);
@@ -316,13 +340,14 @@ static void run(void *context)
 		refused(reload);
 		return;
 	}
-	/* The same file: keys of peers may be other ones, and are taken. */
+	/* The same file: keys of peers may be other ones, and are taken; so may policies. */
 	if (reload->change_count == 0) {
 		for (size_t i = 0; i < reload->fresh->peer_count; i++) {
 			struct gateway_peer *peer =
 				gateway_peer_named(gateway, reload->peers[i].name);
 			memcpy(peer->authorization, reload->peers[i].authorization,
 			       sizeof(peer->authorization));
+			gateway_attested_configure(peer);
 		}
 		log_info("reload.unchanged", LOG_TEXT("who", reload->who));
 		reply(reload);

@@ -320,7 +320,7 @@ static enum cs_err write_submission(void *context)
 	struct gateway_submission submission = {
 		.chain = chain->identity,
 		.kind = GATEWAY_ROTATION,
-		.account = chain->gas_account,
+		.account = *gateway_pool_take(chain),
 		.statement = route->announced_statement,
 		.count = 1,
 		.to = chain->manifest->gateway,

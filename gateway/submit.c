@@ -26,6 +26,9 @@ struct gateway_tx {
 	struct adapter_sent sent;
 	struct gateway_chain *chain;
 	struct gateway_submission row;
+	struct gateway_account *account; /* NULL: not the enclave's any more */
+	bool accepted;                   /* a node took it */
+	bool leaves;                     /* its account cannot pay, another can */
 };
 
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size)
@@ -58,9 +61,10 @@ uint64_t gateway_gas_max(const struct gateway_chain *chain)
 
 bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind)
 {
+	const struct gateway_account *payer = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
 	if (kind == GATEWAY_SPONSORED)
-		return chain->has_operator && chain->open_operator < chain->config->in_flight_max;
-	return chain->has_gas_account && chain->open_gas < chain->config->in_flight_max;
+		return payer->is_there && payer->open < chain->config->in_flight_max;
+	return gateway_pool_now(chain) != GATEWAY_POOL_NONE;
 }
 
 static struct gateway_tx *tx_of(struct adapter_sent *sent)
@@ -189,6 +193,10 @@ static enum cs_err ask_enclave(struct gateway_tx *tx)
 	struct cs_arena *arena = &tx->chain->gateway->scratch;
 	Caisson__Wire__SignTransactionRequest request =
 		CAISSON__WIRE__SIGN_TRANSACTION_REQUEST__INIT;
+	const size_t index = gateway_pool_index(tx->chain, &tx->row.account);
+	if (index == GATEWAY_POOL_NONE)
+		return CS_ERR_NO_KEY;
+	request.gas_account = (uint32_t)index;
 	request.chain = wire_pb_bytes(arena, CS_BYTES_OF(tx->chain->identity.b));
 	request.nonce = tx->sent.terms.nonce;
 	request.gas_limit = tx->sent.terms.cancel ? GAS_CANCEL : tx->sent.terms.gas_limit;
@@ -338,6 +346,23 @@ static enum cs_err write_released(struct gateway_tx *tx, enum cs_err reason, con
 	return CS_OK;
 }
 
+/* The same for what is tried again at once, by another account: nothing failed. */
+static enum cs_err write_left(struct gateway_tx *tx)
+{
+	struct gateway *gateway = tx->chain->gateway;
+	struct gateway_message messages[CS_BATCH_MAX];
+	size_t count = 0;
+	CS_TRY(gateway_journal_of_submission(gateway->journal, tx->row.n, messages, CS_BATCH_MAX,
+					     &count));
+	for (size_t i = 0; i < count; i++) {
+		messages[i].submission = 0;
+		CS_TRY(messages[i].state == RELAY_SUBMITTED
+			       ? gateway_journal_move(gateway->journal, &messages[i], RELAY_ON_DROP)
+			       : gateway_journal_save(gateway->journal, &messages[i]));
+	}
+	return CS_OK;
+}
+
 enum cs_err gateway_tell_request_failed(struct gateway *gateway, uint64_t submission,
 					const char *why)
 {
@@ -351,7 +376,8 @@ enum cs_err gateway_tell_request_failed(struct gateway *gateway, uint64_t submis
 	CS_TRY(err);
 	host_plain_text(plain, sizeof(plain), why, strlen(why));
 	snprintf(detail, sizeof(detail), "%s %s", request.id, plain);
-	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain));
+	log_warn("request.failed", LOG_TEXT("request", request.id), LOG_TEXT("why", plain),
+		 LOG_TEXT(request.trace[0] ? "traceparent" : NULL, request.trace));
 	return gateway_journal_event(journal, GATEWAY_EVENT_REQUEST_FAILED, NULL, detail);
 }
 
@@ -376,21 +402,65 @@ static void look_at_refusal(struct gateway_tx *tx, enum cs_err err)
 		gateway_key_forget(route, statement.statement.epoch);
 }
 
-/* The adapter goes on trying what is held up: once the account has something, it is sent. */
-static void look_at_funds(const struct gateway_tx *tx, const struct adapter_tx_report *report)
+/* It is given up where it is, for another account. What no node took is all that leaves: the rest has
+ * its nonce. A call of the contract is done once at most, wherever its bytes are kept. */
+static void leave(struct gateway_tx *tx)
 {
-	if (tx->row.kind == GATEWAY_SPONSORED)
-		return; /* of the operator's account */
+	if (tx->accepted || tx->row.kind == GATEWAY_SWEEP ||
+	    !gateway_pool_has_better(tx->chain, tx->account))
+		return;
+	tx->leaves = adapter_tx_cancel(tx->chain->adapter, tx->sent.tx) == CS_OK;
+}
+
+/* What a node wants to see on the account; before there are terms: anything. */
+static struct cs_u256 upfront(const struct adapter_terms *terms)
+{
+	const struct cs_u256 gas = cs_u256_u64(terms->gas_limit);
+	const struct cs_u256 price = cs_u256_u64(terms->max_fee_wei);
+	struct cs_u256 product;
+	if (cs_u256_mul(&product, &gas, &price) != CS_OK || cs_u256_is_zero(&product))
+		return cs_u256_u64(1);
+	return product;
+}
+
+static void note_out(struct gateway_tx *tx)
+{
+	char name[GATEWAY_ACCOUNT_NAME_SIZE];
+	if (!tx->account->is_out)
+		log_warn("account.out", LOG_TEXT("chain", tx->chain->config->id),
+			 LOG_TEXT("account",
+				  gateway_account_name(
+					  name, (size_t)(tx->account - tx->chain->accounts))));
+	if (!tx->account->is_out)
+		tx->account->asked_ms = 0; /* what is told of it is older */
+	tx->account->is_out = true;
+	tx->account->out_ms = host_now_ms();
+	tx->account->need = upfront(&tx->sent.terms);
+}
+
+/* The adapter goes on trying what is held up: once the account has something, it is sent. */
+static void look_at_account(struct gateway_tx *tx, const struct adapter_tx_report *report)
+{
+	if (tx->row.kind == GATEWAY_SPONSORED || !tx->account)
+		return; /* of the operator's account, or of none */
 	switch (report->state) {
 	case ADAPTER_TX_STUCK:
-		if (report->err == CS_ERR_NO_FUNDS)
-			tx->chain->gas_is_out = true;
+		if (report->err != CS_ERR_NO_FUNDS)
+			return;
+		note_out(tx);
+		leave(tx);
+		return;
+	case ADAPTER_TX_INCLUDED:
+		tx->account->moved_ms = host_now_ms();
+		tx->account->is_out = false;
 		return;
 	case ADAPTER_TX_SENT:
-	case ADAPTER_TX_INCLUDED:
 	case ADAPTER_TX_SETTLED:
+		tx->account->is_out = false;
+		return;
 	case ADAPTER_TX_FAILED: /* nothing of it is tried any more: the next one tells */
-		tx->chain->gas_is_out = false;
+		if (!tx->leaves)
+			tx->account->is_out = false;
 		return;
 	case ADAPTER_TX_QUEUED:
 	case ADAPTER_TX_UNINCLUDED:
@@ -407,12 +477,13 @@ static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_
 	if (!cs_hash_is_zero(&report->hash))
 		tx->row.hash = report->hash;
 	look_at_refusal(tx, report->err);
-	look_at_funds(tx, report);
+	look_at_account(tx, report);
 	switch (report->state) {
 	case ADAPTER_TX_QUEUED:
 	case ADAPTER_TX_STUCK:
 		return CS_OK;
 	case ADAPTER_TX_SENT:
+		tx->accepted = true;
 		CS_TRY(gateway_journal_save_submission(journal, &tx->row, NULL));
 		return write_sent_steps(tx);
 	case ADAPTER_TX_UNKNOWN:
@@ -441,7 +512,11 @@ static enum cs_err store_report(struct adapter_sent *sent, const struct adapter_
 							: "the transaction reverted");
 	case ADAPTER_TX_FAILED:
 		tx->row.state = GATEWAY_SUBMISSION_FAILED;
-		CS_TRY(gateway_journal_save_submission(journal, &tx->row, report->why));
+		CS_TRY(gateway_journal_save_submission(
+			journal, &tx->row,
+			tx->leaves ? "its account could not pay: another does it" : report->why));
+		if (tx->leaves)
+			return write_left(tx);
 		CS_TRY(write_request_failed(tx, report->why && report->why[0]
 							? report->why
 							: cs_err_sentence(report->err)));
@@ -468,6 +543,18 @@ static enum cs_err attempts(void *context, uint64_t n, struct adapter_attempt *o
 					count_max, count);
 }
 
+static void take_account(struct gateway_tx *tx, size_t index)
+{
+	if (index == GATEWAY_POOL_NONE) {
+		tx->sent.open = &tx->chain->open_elsewhere;
+		return;
+	}
+	tx->account = &tx->chain->accounts[index];
+	tx->sent.open = &tx->account->open;
+	if (tx->account->open == 0)
+		tx->account->moved_ms = host_now_ms();
+}
+
 static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *submission)
 {
 	struct gateway_tx *tx = tx_of(sent);
@@ -478,7 +565,8 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 					  &chain->gateway->scratch, &submission->data));
 	bool sponsored = tx->row.kind == GATEWAY_SPONSORED;
 	sent->call = gateway_kind_name(tx->row.kind);
-	sent->open = sponsored ? &chain->open_operator : &chain->open_gas;
+	take_account(tx, sponsored ? GATEWAY_ACCOUNT_OPERATOR
+				   : gateway_pool_index(chain, &tx->row.account));
 	submission->from = tx->row.account;
 	/* The contract does what the gas account calls once at most; what the operator pays for is
 	 * any call, and a sweep takes what is there each time. */
@@ -520,6 +608,9 @@ void gateway_submit_start(struct gateway_chain *chain)
 
 void gateway_submit_new(struct gateway_chain *chain)
 {
-	if (chain->has_gas_account && chain->follow.head_height != 0)
-		adapter_sender_take_up(&chain->sender);
+	if (!chain->accounts[0].is_there || chain->follow.head_height == 0)
+		return;
+	adapter_sender_take_up(&chain->sender);
+	for (size_t i = 0; i < GATEWAY_ACCOUNT_COUNT; i++)
+		chain->accounts[i].promised = 0;
 }

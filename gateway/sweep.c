@@ -1,4 +1,4 @@
-/* POST /v1/operator/sweep: what is on the enclave's gas account of a chain goes to the one address that the
+/* POST /v1/operator/sweep: what is on one of the enclave's gas accounts of a chain goes to the one address that the
  * manifest names for it; the enclave signs a transfer to no other. Twice what the transfer may cost stays
  * behind, so that its fee can be raised. Written down with its amount before it is sent, and sent once. */
 #include "core/u256.h"
@@ -15,6 +15,7 @@
 
 struct sweep {
 	struct gateway_chain *chain;
+	struct gateway_account *account;
 	struct host_http_exchange *exchange;
 	char who[HOST_API_KEY_NAME_MAX + 1];
 	struct cs_u256 keep;
@@ -46,7 +47,7 @@ static enum cs_err write_sweep(void *context)
 	char to[2 * sizeof(chain->manifest->sweep_to.b) + 1];
 	struct gateway_submission submission = {.chain = chain->identity,
 						.kind = GATEWAY_SWEEP,
-						.account = chain->gas_account,
+						.account = sweep->account->address,
 						.to = chain->manifest->sweep_to,
 						.value = cs_u256_word(&sweep->value),
 						.gas_limit = GAS_TRANSFER};
@@ -69,7 +70,7 @@ static void committed(void *context, enum cs_err err)
 	json_t *json = json_object();
 	json_object_set_new(json, "chain", json_string(chain->config->id));
 	json_object_set_new(json, "n", host_json_u64(sweep->submission));
-	json_object_set_new(json, "account", host_json_hex(CS_BYTES_OF(chain->gas_account.b)));
+	json_object_set_new(json, "account", host_json_hex(CS_BYTES_OF(sweep->account->address.b)));
 	json_object_set_new(json, "to", host_json_hex(CS_BYTES_OF(chain->manifest->sweep_to.b)));
 	json_object_set_new(json, "value", decimal(&sweep->value));
 	json_object_set_new(json, "stays", decimal(&sweep->keep));
@@ -94,11 +95,16 @@ static enum cs_err reckon(struct sweep *sweep, const struct adapter_fees *fees)
 	return cs_u256_sub(&sweep->value, &sweep->balance, &stays);
 }
 
+static bool is_busy(const struct gateway_account *account)
+{
+	return account->open + account->promised > 0;
+}
+
 static void fees_done(void *ctx, enum cs_err err, const char *why, const struct adapter_fees *fees)
 {
 	struct sweep *sweep = ctx;
 	struct gateway_chain *chain = sweep->chain;
-	if (err == CS_OK && chain->open_gas > 0) {
+	if (err == CS_OK && is_busy(sweep->account)) {
 		fail(sweep, CS_ERR_CONFLICT, "a transaction of the account began meanwhile");
 		return;
 	}
@@ -140,10 +146,22 @@ static enum cs_err read_keep(const json_t *body, struct cs_u256 *keep, struct cs
 	return CS_OK;
 }
 
+/* One that is in use no more may still have something. */
+static enum cs_err read_account(const json_t *body, struct sweep *sweep, struct cs_why *why)
+{
+	const json_t *given = json_object_get(body, "account");
+	json_int_t index = json_integer_value(given); /* without one: the first */
+	if (given && (!json_is_integer(given) || index < 0 || index >= GATEWAY_GAS_ACCOUNTS_MAX))
+		return cs_fail(why, CS_ERR_MALFORMED, "account: no index below %u",
+			       GATEWAY_GAS_ACCOUNTS_MAX);
+	sweep->account = &sweep->chain->accounts[index];
+	return CS_OK;
+}
+
 static enum cs_err read_body(struct gateway *gateway, struct sweep *sweep, const json_t *body,
 			     struct cs_why *why)
 {
-	static const char *const names[] = {"chain", "keep", NULL};
+	static const char *const names[] = {"chain", "account", "keep", NULL};
 	CS_TRY(host_json_known(body, names, "body", why));
 	const json_t *chain = json_object_get(body, "chain");
 	if (chain && !json_is_string(chain))
@@ -154,21 +172,23 @@ static enum cs_err read_body(struct gateway *gateway, struct sweep *sweep, const
 			     : &gateway->chains[0];
 	if (!sweep->chain)
 		return cs_fail(why, CS_ERR_NOT_FOUND, "chain: not one of this gateway");
+	CS_TRY(read_account(body, sweep, why));
 	return read_keep(body, &sweep->keep, why);
 }
 
-static enum cs_err may_sweep(const struct gateway_chain *chain, struct cs_why *why)
+static enum cs_err may_sweep(const struct sweep *sweep, struct cs_why *why)
 {
+	const struct gateway_chain *chain = sweep->chain;
 	if (strncmp(chain->config->id, "eip155:", strlen("eip155:")) != 0)
 		return cs_fail(why, CS_ERR_UNSUPPORTED, "%s: gas accounts of EVM chains alone",
 			       chain->config->id);
-	if (!chain->gateway->enclave_ready || !chain->has_gas_account)
+	if (!chain->gateway->enclave_ready || !sweep->account->is_there)
 		return cs_fail(why, CS_ERR_UNAVAILABLE, "the enclave is not ready");
-	if (chain->open_gas > 0)
+	if (is_busy(sweep->account))
 		return cs_fail(why, CS_ERR_CONFLICT,
 			       "%u transactions of the account are under way: pause the chain, and "
 			       "wait",
-			       chain->open_gas);
+			       sweep->account->open);
 	return CS_OK;
 }
 
@@ -185,10 +205,10 @@ static void post_sweep(void *context, struct host_http_exchange *exchange)
 		err = read_body(gateway, sweep, body, &why);
 	json_decref(body);
 	if (err == CS_OK)
-		err = may_sweep(sweep->chain, &why);
+		err = may_sweep(sweep, &why);
 	if (err == CS_OK)
-		err = adapter_account(sweep->chain->adapter, &sweep->chain->gas_account,
-				      account_done, sweep);
+		err = adapter_account(sweep->chain->adapter, &sweep->account->address, account_done,
+				      sweep);
 	if (err != CS_OK) {
 		gateway_problem(exchange, err, &why);
 		free(sweep);

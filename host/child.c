@@ -35,6 +35,7 @@ struct host_child {
 	char *args[HOST_CHILD_ARGS_MAX + 2];
 	int fds[HOST_CHILD_FDS_MAX];
 	uint32_t fd_count;
+	int output; /* 0: our standard error */
 	uint64_t backoff_min_ms;
 	uint64_t backoff_max_ms;
 	uint64_t backoff_ms;
@@ -133,7 +134,8 @@ static int start(struct host_child *child)
 	char *environment[] = {path, NULL};
 	uv_stdio_container_t stdio[3 + HOST_CHILD_FDS_MAX] = {
 		{.flags = UV_IGNORE},
-		{.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+		{.flags = UV_INHERIT_FD,
+		 .data.fd = child->output != 0 ? child->output : STDERR_FILENO},
 		{.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
 	};
 	for (uint32_t i = 0; i < child->fd_count; i++) {
@@ -208,6 +210,13 @@ enum cs_err host_child_new(struct host_child **made, struct host_loop *loop,
 		else
 			child->fds[child->fd_count++] = fd;
 	}
+	if (status == 0 && options->output != 0) {
+		const int fd = fcntl(options->output, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			status = uv_translate_sys_error(errno);
+		else
+			child->output = fd;
+	}
 	if (status == 0)
 		status = start(child);
 	if (status != 0) {
@@ -247,6 +256,8 @@ void host_child_free(struct host_child *child)
 		free(child->args[i]);
 	for (uint32_t i = 0; i < child->fd_count; i++)
 		(void)close(child->fds[i]);
+	if (child->output != 0)
+		(void)close(child->output);
 	host_timer_free(child->timer);
 	free(child);
 }

@@ -1,7 +1,7 @@
 /* Supervises one program: starts it with inherited descriptors, starts it again with growing pauses
- * when it ends, stops it by SIGTERM and, after a grace, SIGKILL. Its standard output and error are
- * our standard error; it gets no standard input and an environment of PATH alone. The kernel kills
- * it when the thread that started it ends, however that happens. */
+ * when it ends, stops it by SIGTERM and, after a grace, SIGKILL. Its standard error is ours, and so is
+ * its standard output unless somebody wants it; it gets no standard input and an environment of PATH
+ * alone. The kernel kills it when the thread that started it ends, however that happens. */
 #ifndef HOST_CHILD_H
 #define HOST_CHILD_H
 
@@ -29,6 +29,7 @@ struct host_child_options {
 	 * after each restart. */
 	int fds[HOST_CHILD_FDS_MAX];
 	uint32_t fd_count;
+	int output; /* becomes its standard output; 0: our standard error does */
 	/* Doubled from min [200] to max [10,000], from min again after it ran for 10 s. */
 	uint64_t backoff_min_ms;
 	uint64_t backoff_max_ms;

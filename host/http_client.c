@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/loop_inner.h"
+#include "host/url.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -124,9 +125,13 @@ enum cs_err host_http_client_allow(struct host_http_client *client, const char *
 {
 	CURLU *parsed = NULL;
 	char origin[ORIGIN_SIZE_MAX];
-	if (parse_url(&parsed, origin, url) != CS_OK)
-		return cs_fail(why, CS_ERR_MALFORMED,
-			       "not an http or https URL without user: %.100s", url);
+	if (parse_url(&parsed, origin, url) != CS_OK) {
+		char *shown = host_url_origin(url);
+		enum cs_err err = cs_fail(why, CS_ERR_MALFORMED,
+					  "not an http or https URL without user: %.100s", shown);
+		free(shown);
+		return err;
+	}
 	curl_url_cleanup(parsed);
 	for (uint32_t i = 0; i < client->origin_count; i++)
 		if (strcmp(client->origins[i], origin) == 0)

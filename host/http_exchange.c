@@ -188,6 +188,17 @@ const char *host_http_request_header(const struct host_http_exchange *e, const c
 	return find(e, e->headers_at, e->text_size, name, strcasecmp);
 }
 
+void host_http_request_trace(const struct host_http_exchange *e, char trace[HOST_TRACE_SIZE])
+{
+	const char *value = host_http_request_header(e, "traceparent");
+	size_t next = value != NULL ? (size_t)(value - e->text) + strlen(value) + 1 : 0;
+	trace[0] = 0;
+	if (value == NULL || find(e, next, e->text_size, "traceparent", strcasecmp) != NULL)
+		return;
+	if (host_trace_parse(trace, value) != CS_OK)
+		trace[0] = 0;
+}
+
 static bool is_listed(const char *names, const char *name)
 {
 	size_t n = strlen(name);

@@ -15,6 +15,7 @@ struct host_http_route {
 	char pattern[HOST_HTTP_PATTERN_MAX];
 	char query[HOST_HTTP_PATTERN_MAX]; /* names, by & */
 	bool query_is_bound;
+	bool is_unlimited;
 	uint32_t scopes;
 	host_http_handler *handler;
 	void *context;

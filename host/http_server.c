@@ -27,6 +27,9 @@
 #define CORS_EXPOSED "Allow, ETag, Idempotent-Replayed, Retry-After, WWW-Authenticate"
 #define CORS_MAX_AGE_S "600"
 
+/* Addresses that are known by themselves: as many as may be connected. */
+#define RATE_ADDRESSES CONNECTIONS_MAX
+
 struct connection {
 	struct host_http_server *server;
 	struct connection *prev;
@@ -45,6 +48,9 @@ struct host_http_server {
 	struct host_timer *sweep;
 	struct host_http_server_options options;
 	uint16_t port;
+	struct host_rate *rate_of_keys;
+	struct host_rate *rate_of_addresses;
+	struct host_http_limited limited;
 	uint32_t route_count;
 	struct host_http_route routes[HOST_HTTP_ROUTES_MAX];
 	struct connection *connections;
@@ -255,6 +261,59 @@ static void reply_preflight(struct host_http_exchange *e)
 	host_http_reply(e, 204, NULL, CS_BYTES_NONE);
 }
 
+/* ---- how often ---- */
+
+static bool is_too_often(struct host_http_server *server, struct host_http_exchange *e)
+{
+	char text[16];
+	uint32_t retry_s = 0;
+	bool takes;
+	if (e->route.is_unlimited)
+		return false;
+	if (e->key != NULL) {
+		takes = host_rate_takes(server->rate_of_keys, &retry_s, &server->options.rate,
+					&e->key->hash, host_now_us());
+		server->limited.by_key += !takes;
+	} else {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(e->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		const struct cs_hash caller =
+			host_rate_caller(info != NULL ? info->client_addr : NULL);
+		takes = host_rate_takes(server->rate_of_addresses, &retry_s, &server->options.rate,
+					&caller, host_now_us());
+		server->limited.by_address += !takes;
+	}
+	if (takes)
+		return false;
+	(void)snprintf(text, sizeof text, "%u", retry_s);
+	host_http_reply_header(e, "Retry-After", text);
+	return true;
+}
+
+void host_http_server_set_rate(struct host_http_server *server, struct host_rate_terms terms)
+{
+	server->options.rate = terms;
+}
+
+struct host_http_limited host_http_server_limited(const struct host_http_server *server)
+{
+	return server->limited;
+}
+
+/* Who asks, where that is asked. */
+static enum cs_err check_key(const struct host_http_server *server, struct host_http_exchange *e)
+{
+	if (e->route.scopes == 0)
+		return CS_OK;
+	if (server->options.keys == NULL)
+		return CS_ERR_UNAUTHORIZED;
+	CS_TRY(host_api_keys_check(&e->key, server->options.keys,
+				   host_http_request_header(e, "authorization"), e->route.scopes));
+	e->of_key = *e->key;
+	e->key = &e->of_key;
+	return CS_OK;
+}
+
 /* Decides what is known before the body: a refusal or a handler. */
 static void decide(struct host_http_server *server, struct host_http_exchange *e)
 {
@@ -262,6 +321,15 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 	const struct host_http_route *route = NULL;
 	enum cs_err err =
 		host_http_route_find(&route, allow, server->routes, server->route_count, e);
+	enum cs_err key_err = CS_OK;
+	if (err == CS_OK) {
+		e->route = *route;
+		key_err = check_key(server, e);
+	}
+	if (is_too_often(server, e)) {
+		e->refused = CS_ERR_RATE_LIMITED;
+		return;
+	}
 	if (err == CS_ERR_UNSUPPORTED && is_preflight(e)) {
 		e->preflight = true;
 		host_http_reply_header(e, "Access-Control-Allow-Methods", allow);
@@ -274,19 +342,9 @@ static void decide(struct host_http_server *server, struct host_http_exchange *e
 		e->refused = err;
 		return;
 	}
-	e->route = *route;
-	const char *authorization = host_http_request_header(e, "authorization");
-	if (route->scopes != 0)
-		err = server->options.keys == NULL
-			      ? CS_ERR_UNAUTHORIZED
-			      : host_api_keys_check(&e->key, server->options.keys, authorization,
-						    route->scopes);
-	if (e->key != NULL) {
-		e->of_key = *e->key;
-		e->key = &e->of_key;
-	}
-	if (err == CS_ERR_UNAUTHORIZED)
+	if (key_err == CS_ERR_UNAUTHORIZED)
 		host_http_reply_header(e, "WWW-Authenticate", "Bearer");
+	err = key_err;
 	if (err == CS_OK && route->query_is_bound && !host_http_query_is_known(e, route->query))
 		err = CS_ERR_UNKNOWN_FIELD;
 	e->refused = err;
@@ -341,6 +399,9 @@ static void refuse(struct host_http_exchange *e)
 		(void)snprintf(detail, sizeof detail, "the route takes other methods");
 	else if (e->refused == CS_ERR_NOT_FOUND)
 		(void)snprintf(detail, sizeof detail, "no such route");
+	else if (e->refused == CS_ERR_RATE_LIMITED)
+		(void)snprintf(detail, sizeof detail, "more requests than %s may make",
+			       e->key != NULL ? "this API key" : "this address");
 	else if (e->refused == CS_ERR_UNAUTHORIZED)
 		(void)snprintf(detail, sizeof detail, "no API key that is known here");
 	else if (e->refused == CS_ERR_FORBIDDEN)
@@ -447,7 +508,8 @@ void host_http_server_route(struct host_http_server *server, const char *method,
 	n = snprintf(route->query, sizeof route->query, "%s",
 		     route->query_is_bound ? pattern + path_size + 1 : "");
 	cs_assert(n >= 0 && (size_t)n < sizeof route->query);
-	route->scopes = scopes;
+	route->is_unlimited = scopes == HOST_HTTP_UNLIMITED;
+	route->scopes = route->is_unlimited ? 0 : scopes;
 	route->handler = handler;
 	route->context = context;
 }
@@ -538,6 +600,8 @@ enum cs_err host_http_server_new(struct host_http_server **made, struct host_loo
 		free(server);
 		return err;
 	}
+	server->rate_of_keys = host_rate_new(HOST_API_KEYS_MAX);
+	server->rate_of_addresses = host_rate_new(RATE_ADDRESSES);
 	server->options.address = NULL; /* the caller's, no longer needed */
 	server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
 	server->timer = host_timer_new(loop, on_timer, server);
@@ -597,5 +661,7 @@ void host_http_server_free(struct host_http_server *server)
 	host_timer_free(server->timer);
 	host_timer_free(server->sweep);
 	MHD_stop_daemon(server->daemon);
+	free(server->rate_of_keys);
+	free(server->rate_of_addresses);
 	free(server);
 }

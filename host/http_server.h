@@ -6,6 +6,8 @@
 
 #include "host/api_key.h"
 #include "host/loop.h"
+#include "host/rate.h"
+#include "host/trace.h"
 
 #include <jansson.h>
 
@@ -38,6 +40,9 @@ struct host_http_server_options {
 		reply_timeout_ms; /* from the last byte to the handler's reply, then 504 [60,000] */
 	const struct host_api_keys
 		*keys; /* kept by the caller; NULL: routes with scopes refuse everybody */
+	/* How often one may ask: an API key that is known here, else an address. Above it: 429 with
+	 * Retry-After, whatever was asked, and nothing is done [no limit]. */
+	struct host_rate_terms rate;
 	/* After every request: for logs and metrics. May be NULL. */
 	void (*observe)(void *context, const struct host_http_exchange *exchange, int status,
 			uint64_t took_us);
@@ -50,6 +55,17 @@ CS_NODISCARD enum cs_err host_http_server_new(struct host_http_server **server,
 					      const struct host_http_server_options *options,
 					      struct cs_why *why);
 uint16_t host_http_server_port(const struct host_http_server *server);
+/* Other terms, from the next request on. */
+void host_http_server_set_rate(struct host_http_server *server, struct host_rate_terms terms);
+/* How many requests were refused for it: of keys, and of addresses. */
+struct host_http_limited {
+	uint64_t by_key;
+	uint64_t by_address;
+};
+struct host_http_limited host_http_server_limited(const struct host_http_server *server);
+
+/* In the place of scopes: open to everybody, and as often as they like. For health and figures. */
+#define HOST_HTTP_UNLIMITED (UINT32_C(1) << 31)
 
 /* pattern: "/v1/messages/{id}"; a parameter is a whole segment, not empty, percent-decoded. All
  * before the loop runs; FULL, MALFORMED and DUPLICATE are bugs of the caller. scopes: bits that the
@@ -89,12 +105,15 @@ const char *host_http_param(const struct host_http_exchange *exchange, const cha
 /* NULL when absent, "" when empty; the first where it is repeated. Decoded. */
 const char *host_http_query(const struct host_http_exchange *exchange, const char *name);
 const char *host_http_request_header(const struct host_http_exchange *exchange, const char *name);
+/* traceparent as host_trace_parse gives it; "" where there is none, more than one, or none that is right:
+ * the request is answered all the same (W3C Trace Context, 2.3). */
+void host_http_request_trace(const struct host_http_exchange *exchange,
+			     char trace[HOST_TRACE_SIZE]);
 struct cs_bytes host_http_body(const struct host_http_exchange *exchange);
 /* The body as JSON: one value, no duplicate names, nothing after it. MALFORMED says where; free
  * with json_decref. */
 CS_NODISCARD enum cs_err host_http_body_json(const struct host_http_exchange *exchange,
 					     json_t **root, struct cs_why *why);
-/* Address without port. */
 /* Whose key it was; NULL on a route without scopes. */
 const struct host_api_key *host_http_key(const struct host_http_exchange *exchange);
 

@@ -6,7 +6,8 @@
 #include "core/buf.h"
 
 /* 56 routes of one gateway with 13 states on both sides, twice, are 2,912. */
-#define HOST_METRIC_SERIES_MAX 4096u
+/* A gateway of 8 chains with 15 remotes each has 11,000. */
+#define HOST_METRIC_SERIES_MAX 16384u
 #define HOST_METRIC_LABELS_MAX 4u
 #define HOST_METRIC_BUCKETS_MAX 24u
 

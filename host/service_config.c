@@ -207,6 +207,12 @@ void host_chain_config_read(struct host_chain_config *chain, const struct host_c
 		chain->ws[k] = host_config_text(file, "chains[%u].ws[%u]", i, k);
 	chain->start_height = (uint64_t)host_config_number(file, "chains[%u].start_height", i);
 	chain->block_time_ms = (unsigned)host_config_number(file, "chains[%u].block_time_ms", i);
+	chain->blocks_on_demand = host_config_bool(file, "chains[%u].blocks_on_demand", i);
+	chain->hedge_percent = (unsigned)host_config_number(file, "chains[%u].hedge_percent", i);
+	chain->hedge_delay_min_ms =
+		(unsigned)host_config_number(file, "chains[%u].hedge_delay_min_ms", i);
+	chain->hedge_delay_max_ms =
+		(unsigned)host_config_number(file, "chains[%u].hedge_delay_max_ms", i);
 	chain->settle_blocks = (unsigned)host_config_number(file, "chains[%u].settle_blocks", i);
 	chain->replace_blocks = (unsigned)host_config_number(file, "chains[%u].replace_blocks", i);
 	chain->in_flight_max = (unsigned)host_config_number(file, "chains[%u].in_flight_max", i);
@@ -255,12 +261,15 @@ void host_ledger_config_free(struct host_ledger_config *ledger)
 void host_service_check(const struct host_service *service, struct host_config *file)
 {
 	bool twice[HOST_CONFIG_TABLES_MAX] = {false};
+	bool hedged_wrongly[HOST_CONFIG_TABLES_MAX] = {false};
 	uint32_t count = host_config_count(file, "chains");
 	for (uint32_t i = 0; i < count; i++) {
 		const char *id = host_config_text(file, "chains[%u].id", i);
 		for (uint32_t k = 0; k < i; k++)
 			twice[i] = twice[i] ||
 				   strcmp(host_config_text(file, "chains[%u].id", k), id) == 0;
+		hedged_wrongly[i] = host_config_number(file, "chains[%u].hedge_delay_max_ms", i) <
+				    host_config_number(file, "chains[%u].hedge_delay_min_ms", i);
 	}
 	/* Complaints after all reading: a file that has one has no values. */
 	if (service->retry_max_ms < service->retry_min_ms)
@@ -270,6 +279,9 @@ void host_service_check(const struct host_service *service, struct host_config *
 		snprintf(path, sizeof(path), "chains[%u].id", i);
 		if (twice[i])
 			host_config_complain(file, path, "is there twice");
+		snprintf(path, sizeof(path), "chains[%u].hedge_delay_max_ms", i);
+		if (hedged_wrongly[i])
+			host_config_complain(file, path, "is below hedge_delay_min_ms");
 	}
 }
 

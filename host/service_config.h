@@ -60,6 +60,10 @@ struct host_chain_config {
 	size_t ws_count;
 	uint64_t start_height;
 	unsigned block_time_ms;
+	bool blocks_on_demand;
+	unsigned hedge_percent; /* 0: no hedges */
+	unsigned hedge_delay_min_ms;
+	unsigned hedge_delay_max_ms;
 	unsigned settle_blocks;
 	unsigned replace_blocks;
 	unsigned in_flight_max;

@@ -2,6 +2,7 @@
 
 #include "host/alloc.h"
 #include "host/loop_inner.h"
+#include "host/url.h"
 #include "host/ws.h"
 
 #include <curl/curl.h>
@@ -511,9 +512,11 @@ enum cs_err host_ws_client_open(struct host_ws_client **opened, struct host_loop
 		free_client(client);
 		if (err == CS_ERR_IO)
 			return cs_fail(why, err, "the CA file cannot be used");
-		return cs_fail(why, err,
-			       "not a ws or wss URL without user, or a bad header: %.100s",
-			       options->url);
+		char *shown = host_url_origin(options->url);
+		err = cs_fail(why, err, "not a ws or wss URL without user, or a bad header: %.100s",
+			      shown);
+		free(shown);
+		return err;
 	}
 	client->loop = loop;
 	client->events = *events;

@@ -1,3 +1,4 @@
+#include "host/dumps.h"
 #include "oracle/oracle.h"
 
 #include <stdio.h>
@@ -40,6 +41,10 @@ int main(int argc, char **argv)
 		return usage(stdout);
 	if (argc != 3 || strcmp(argv[1], "--config") != 0)
 		return usage(stderr);
+	if (host_dumps_off() != CS_OK) {
+		fputs("caisson-oracle: core dumps cannot be switched off\n", stderr);
+		return 1;
+	}
 	struct host_loop *loop = host_loop_new();
 	if (oracle_start(&oracle, loop, argv[2]) != CS_OK)
 		return 2; /* nothing was begun that the next start would not find */

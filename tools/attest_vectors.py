@@ -309,10 +309,31 @@ def tpm() -> Cases:
         claims={"pcr14": "00" * 32, "pcr8": None})
     add("activated by another TPM than asked", {**found, "ek_certificate": t.b64(maker.ek.der)}, activation=json.dumps(recorded["transcript"]),
         failed="activation")
+    for kind in ("p256", "p384"):
+        recorded = json.loads((OUT.parent / "tpm" / "swtpm" / f"activation-{kind}.json").read_text())
+        found = {"ak_area": t.b64(bytes.fromhex(recorded["ak_area"])), "ek_certificate": t.b64(maker.endorse(Spki(recorded["ek_spki"])).der),
+                 "tpm_quote": {"message": t.b64(bytes.fromhex(recorded["message"])), "pcrs": recorded["pcrs"],
+                               "signature": t.b64(bytes.fromhex(recorded["signature"]))}}
+        add(f"activated by swtpm, an endorsement key {kind}", found, activation=json.dumps(recorded["transcript"]))
     area = t.public_area(rsa, "pkcs1")
     evidence, kept = signed(area=area, ek=maker.ek.der), t.transcript(maker.ek.key, area)
+    for kind in ("rsa3072", "p256", "p384"):
+        ek = Key("another kind of ek", kind)
+        endorsed, said = signed(area=area, ek=maker.endorse(ek).der), t.transcript(ek, area)
+        add(f"activated, an endorsement key {kind}", endorsed, activation=json.dumps(said))
+        for name, changed in (("another seed", {**said, "seed": "01" * (len(said["seed"]) // 2)}), ("a short seed", {**said, "seed": said["seed"][2:]}),
+                              ("padding that is none", {**said, "padding": said["padding"] + "00"}), ("another answer", {**said, "answer": "00" * 32}),
+                              ("for another TPM", t.transcript(Key("yet another ek", kind) if kind[0] == "p" else maker.ek.key, area))):
+            add(f"activation, an endorsement key {kind}: {name}", endorsed, activation=json.dumps(changed), failed="activation")
+        if kind[0] == "p":
+            add(f"activated, an endorsement key {kind}, a zero in front of an x", endorsed,
+                activation=json.dumps(t.transcript(ek, area, drawn=t.short_coordinate(ek))))
+            add(f"activation, an endorsement key {kind}: no key", endorsed, activation=json.dumps({**said, "seed": "00" * ek.size}), failed="activation")
+            add(f"activation, an endorsement key {kind}: above the order", endorsed, activation=json.dumps({**said, "seed": "ff" * ek.size}),
+                failed="activation")
     big = Key("a large ek", "rsa4096")
-    add("activated, a large endorsement key", signed(area=area, ek=maker.endorse(big).der), activation=json.dumps(t.transcript(big, area)))
+    add("activation: an endorsement key of no template", signed(area=area, ek=maker.endorse(big).der), activation=json.dumps(t.transcript(big, area)),
+        failed="activation")
     add("no activation", evidence, failed="ak-trust")
     add("activated without the key's area", signed(ak=rsa, ek=maker.ek.der), activation=json.dumps(kept), failed="ak-trust")
     add("activated without a certificate", signed(area=area), activation=json.dumps(kept), failed="ak-trust")
@@ -384,6 +405,13 @@ class Public:
     def __init__(self, modulus: str):
         from Crypto.PublicKey import RSA
         self.spki = RSA.construct((int(modulus, 16), 65537)).export_key(format="DER")
+
+
+class Spki:
+    """The same by its SubjectPublicKeyInfo."""
+
+    def __init__(self, spki: str):
+        self.spki = bytes.fromhex(spki)
 
 
 def azure_tdx(cases, add, rsa) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/vectors/ledger/register.json: what contracts 4, 5 and 9 of the ledger hash and verify, and time answers.
+"""Makes tests/vectors/ledger/register.json: what contracts 4, 5 and 9 of the ledger hash and verify, time answers,
+and anchors of key clusters.
 
-Written from docs/protocol/enclaves.md, time.md, oracle.md and envelope.md alone, on the Keccak-256, BIP-340 and ABI encoder of
+Written from docs/protocol/enclaves.md, time.md, cluster.md, oracle.md and envelope.md alone, on the Keccak-256, BIP-340 and ABI encoder of
 envelope_vectors.py, which share no code with the C. Beside preimages it has a story: calls in a row, each with what it must
 return or revert with.
 
@@ -605,6 +606,25 @@ def time_cases():
     return cases
 
 
+def cluster_anchors():
+    """What a key server signs of itself, and what a node of the ledger answers about it."""
+    cases = []
+    for name, lineage, number, epoch, authority, start, time_ms in (
+            ("the first epoch", LINEAGE, 1, 1, b"\x71" * 32, b"\x72" * 32, NOW * 1000),
+            ("a later one", LINEAGE, 7, 12, b"\x73" * 32, bytes(range(32)), NOW * 1000 + 999),
+            ("the largest numbers", b"\xff" * 32, 2**64 - 1, 2**64 - 1, b"\xff" * 32, b"\xff" * 32, 2**64 - 1),
+            ("there is none", LINEAGE, 0, 0, bytes(32), bytes(32), NOW * 1000)):
+        server, nonce, node = bytes([0x24]) * 32, bytes(range(32, 64)), 305
+        words = [lineage, server, u(number), u(epoch), authority, start]
+        answer = hashed("caisson/time/anchor/v1", [nonce, u(time_ms), *words])
+        rx, s = sign(node, answer)
+        cases.append({"name": name, "lineage": hx(lineage), "key": hx(server), "manifest_number": str(number), "epoch": str(epoch),
+                      "authority": hx(authority), "start": hx(start), "digest": hx(hashed("caisson/cluster/ledger-anchor/v1", words)),
+                      "state_key": hx(bytes([RECORDS]) + b"c" + lineage + server), "nonce": hx(nonce), "time_ms": str(time_ms),
+                      "answer": hx(answer), "node": hx(v.public_x(node)), "signature": hx(u(rx) + u(s))})
+    return cases
+
+
 def content():
     r = registration()
     two = [record(1, 0, 0, 0), record(1, 1, 1, 2)]
@@ -615,7 +635,7 @@ def content():
             "keys": hx(keys_hash(r["keys"])), "registration": hx(registration_digest(r)), "time_key": hx(time_key_digest(OTHER)),
             "records": hx(records_digest(two)), "anchor": hx(anchor_digest(LINEAGE, CHAIN_1, 1, 5, b"\x74" * 32)),
         },
-        "time": time_cases(), "story": story(),
+        "time": time_cases(), "cluster_anchors": cluster_anchors(), "story": story(),
     }
 
 

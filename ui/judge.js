@@ -41,8 +41,8 @@ function ofChain(chain) {
 		found.push((bad.length === asked.length ? alarm : warning)(`endpoint ${chain.id} ${e.url}`, `An endpoint of ${chain.id} is ${e.state}`,
 			`${new URL(e.url).host}${e.why ? `: ${e.why}` : ''}`, 'The others are asked meanwhile.'));
 	for (const account of chain.accounts.filter((a) => a.low))
-		found.push((account.balance === '0' ? alarm : warning)(`low ${chain.id} ${account.role}`,
-			`The ${account.role} account on ${chain.id} runs out of money`,
+		found.push((account.balance === '0' ? alarm : warning)(`low ${chain.id} ${account.role} ${account.index}`,
+			`The ${account.role} account${account.index ? ` ${account.index}` : ''} on ${chain.id} runs out of money`,
 			account.calls === null ? 'It has nothing.' : `It pays for ${many(account.calls, 'more call', 'more calls')}.`,
 			`Send some to ${account.address}.`));
 	return found;
@@ -76,6 +76,9 @@ export function alarms(status, enclave, now = Date.now()) {
 	for (const peer of status.peers.filter((p) => !p.reachable))
 		found.push(warning(`peer ${peer.name}`, `${peer.name} is not reachable`, `${many(peer.waiting, 'item waits', 'items wait')} for it.`,
 			`Is it up, and does ${new URL(peer.url).host} lead to it?`));
+	for (const peer of status.peers.filter((p) => !['off', 'accepted'].includes(p.attested.state)))
+		found.push(alarm(`attested ${peer.name}`, `Nothing of ${peer.name} is taken`, `Its enclave is ${peer.attested.state}: ${peer.attested.why}.`,
+			'`caisson attest connect` with the same policy shows each check.'));
 	if (status.ledger && status.ledger.conflicts > 0)
 		found.push(alarm('ledger conflicts', 'The bridge’s ledger contradicts this journal', many(status.ledger.conflicts, 'record', 'records'),
 			'Two gateways tell different things of one message: compare them.'));

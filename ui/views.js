@@ -136,7 +136,7 @@ function routeRow(status, chain, way) {
 }
 
 const DONE = { 'chain.reorg': 'blocks taken back', 'chain.diverged': 'another history', 'chain.frozen': 'frozen', 'request.failed': 'request failed',
-	'message.refused': 'held up', 'ledger.conflict': 'contradicted', message: '' };
+	'message.refused': 'held up', 'peer.attested': 'a peer’s enclave', 'ledger.conflict': 'contradicted', message: '' };
 
 const eventRow = (event) => h('li', { 'data-key': event.cursor }, clock(event.time_ms), ' ',
 	event.id ? h('a', { href: `#/message/${event.id}/${event.side}`, title: event.id }, shortened(event.id)) : null, ' ',
@@ -261,10 +261,13 @@ const endpointRow = (e) => h('tr', { 'data-key': e.url },
 	h('th', { scope: 'row' }, h('code', {}, new URL(e.url).host), h('span', { class: 'under' }, e.websocket ? 'websocket' : 'requests')),
 	h('td', {}, chip(e.state === 'ok' ? 'good' : e.state === 'unknown' ? 'back' : 'bad', e.state)),
 	[e.height, e.requests, e.errors, e.limited, e.lies, e.diverged].map((n) => h('td', { class: 'number' }, grouped(n))),
+	h('td', { class: 'number' }, e.answer_ms === null ? '' : `${grouped(e.answer_ms)} ms`),
+	h('td', { class: 'number' }, grouped(e.overtaken)),
 	h('td', { class: 'wide soft' }, e.why));
 
-const accountRow = (chain) => (a) => h('tr', { 'data-key': a.role },
-	h('th', { scope: 'row' }, sentence(a.role)), h('td', {}, full(a.address)),
+const accountRow = (chain) => (a) => h('tr', { 'data-key': `${a.role} ${a.index}` },
+	h('th', { scope: 'row' }, sentence(a.role), a.index ? ` ${a.index}` : ''), h('td', {}, full(a.address)),
+	h('td', { class: 'number' }, grouped(a.open_transactions)),
 	h('td', { class: 'number' }, a.balance === null ? 'not known yet' : money(a.balance, chain.id)),
 	h('td', { class: 'number' }, a.calls === null ? 'no call yet' : grouped(a.calls)),
 	h('td', {}, chip(a.low ? 'bad' : 'good', a.low ? 'low' : 'enough')));
@@ -281,8 +284,8 @@ function oneChain(chain, now) {
 			['Gateway contract', full(chain.gateway)],
 			chain.bridge ? ['Token bridge', full(chain.bridge)] : null,
 			chain.providers ? ['Providers that vote', `${chain.providers.filter((p) => p.answer === 'ok').length} of ${chain.providers.length}`] : null]),
-		table(`Accounts on ${chain.id}`, ['Account', 'Address', 'Balance', 'Pays for calls', 'State'], chain.accounts.map(accountRow(chain)), 'No account pays here.'),
-		table(`Endpoints of ${chain.id}`, ['Endpoint', 'State', 'Height', 'Requests', 'Errors', 'Limited', 'Lies', 'Diverged', 'Newest failure'], chain.endpoints.map(endpointRow), 'No endpoint.'),
+		table(`Accounts on ${chain.id}`, ['Account', 'Address', 'Under way', 'Balance', 'Pays for calls', 'State'], chain.accounts.map(accountRow(chain)), 'No account pays here.'),
+		table(`Endpoints of ${chain.id}`, ['Endpoint', 'State', 'Height', 'Requests', 'Errors', 'Limited', 'Lies', 'Diverged', '95 % within', 'Overtaken', 'Newest failure'], chain.endpoints.map(endpointRow), 'No endpoint.'),
 		table(`Routes of ${chain.id}`, ['To', 'Peers', 'Our key', 'When undelivered'], chain.routes.map((r) => h('tr', { 'data-key': r.remote },
 			h('th', { scope: 'row' }, r.remote), h('td', {}, r.peers.join(', ')),
 			h('td', {}, r.epoch ? `epoch ${r.epoch}` : 'the newest', r.next_epoch ? `, epoch ${r.next_epoch} is announced` : ''),

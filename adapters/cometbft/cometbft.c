@@ -218,6 +218,7 @@ static enum cs_err make_rpc(struct comet *comet, struct cs_why *why)
 		.http = comet->config.http,
 		.http_count = comet->config.http_count,
 		.timeout_ms = comet->config.request_timeout_ms,
+		.hedge = comet->config.hedge,
 		.probe_ms = 5 * comet->config.block_time_ms,
 		.ctx = comet,
 		.changed = on_changed,

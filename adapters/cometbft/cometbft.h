@@ -7,12 +7,14 @@
 #define ADAPTERS_COMETBFT_COMETBFT_H
 
 #include "adapters/adapter.h"
+#include "adapters/hedge.h"
 
 struct host_loop;
 
 #define ADAPTER_COMETBFT_ENDPOINTS_MAX 8
 
-/* Texts are copied by adapter_cometbft_new. Zeros mean the default in brackets. */
+/* Texts are copied by adapter_cometbft_new. Zeros mean the default in brackets; no
+ * hedge: none are sent. */
 struct adapter_cometbft_config {
 	const char *http[ADAPTER_COMETBFT_ENDPOINTS_MAX]; /* in order of preference */
 	size_t http_count;
@@ -28,7 +30,11 @@ struct adapter_cometbft_config {
 	unsigned block_time_ms;      /* [1000] */
 	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
 	unsigned stalled_ms;         /* [max(15 s, 10 blocks)] */
+	/* It makes blocks for transactions alone: no new block is no stall unless for stalled_ms no
+	 * endpoint answers, or a transaction that a node took from here waits. */
+	bool blocks_on_demand;
 	unsigned request_timeout_ms; /* [10000] */
+	struct adapter_hedge_config hedge;
 	unsigned reconcile_ms;       /* pause between two rounds of the reconciler [30000] */
 	unsigned reconcile_blocks;   /* how far back a round looks [128, at most 256] */
 	unsigned settle_blocks;      /* blocks on top of an inclusion until a tx is settled [1] */

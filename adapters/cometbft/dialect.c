@@ -89,9 +89,13 @@ static bool is_our_chain(const void *context, char why[120], uint64_t *height,
 	return why[0] == '\0';
 }
 
+/* Not abci_query: of the newest state one that is behind answers otherwise. */
+static const char *const reads[] = {"commit", "block", "block_results", "validators", NULL};
+
 const struct adapter_rpc_dialect comet_dialect = {
 	.batch_max = BATCH_MAX,
 	.classify = classify,
+	.reads = reads,
 	.probe = probe,
 	.is_our_chain = is_our_chain,
 };

@@ -185,6 +185,8 @@ enum cs_err comet_tx_cancel(struct adapter_tx *tx);
 void comet_submit_saw_block(struct comet_submit *submit, const struct comet_header *header,
 			    const struct comet_content *content);
 /* All blocks up to the newest were. */
+/* For how long the oldest that a node took has waited for its block; 0: none does. */
+uint64_t comet_submit_waits_ms(const struct comet_submit *submit);
 void comet_submit_saw_head(struct comet_submit *submit);
 
 static inline struct comet *comet_of(struct adapter *adapter)

@@ -124,13 +124,36 @@ static void fetched(void *ctx, const struct adapter_rpc_reply *replies, size_t c
 	free(fetch);
 }
 
+/* Each header that is there goes with its commit and is of its height. */
+static bool headers_hold(const void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	const struct fetch *fetch = ctx;
+	struct cs_why why;
+	bool fine = true;
+
+	for (size_t i = 0; i < count && fine; i++) {
+		struct comet_header *header = NULL;
+
+		if (replies[i].class != ADAPTER_RPC_FINE)
+			continue;
+		fine = read_signed(&header, fetch->nodes,
+				   json_object_get(replies[i].result, "signed_header"),
+				   &why) == CS_OK &&
+		       (fetch->from == 0 || header->public.id.height == fetch->from + i);
+		comet_header_unref(header);
+	}
+	return fine;
+}
+
 enum cs_err comet_headers_fetch(struct comet_nodes *nodes,
 				const struct adapter_rpc_options *options, uint64_t from,
 				size_t count, comet_headers_done *done, void *ctx)
 {
 	struct adapter_rpc_call calls[ADAPTER_HEADERS_MAX];
+	struct adapter_rpc_options checked = *options;
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
+	checked.check = headers_hold;
 	cs_assert(count > 0 && count <= CS_LEN(calls) && (from > 0 || count == 1));
 	*fetch = (struct fetch){nodes, done, ctx, from, count};
 	for (size_t i = 0; i < count; i++)
@@ -138,7 +161,7 @@ enum cs_err comet_headers_fetch(struct comet_nodes *nodes,
 			"commit",
 			from == 0 ? json_object()
 				  : json_pack("{s:o}", "height", comet_json_from_u64(from + i))};
-	enum cs_err err = adapter_rpc_batch(nodes->rpc, options, calls, count, fetched, fetch);
+	enum cs_err err = adapter_rpc_batch(nodes->rpc, &checked, calls, count, fetched, fetch);
 	if (err != CS_OK)
 		free(fetch);
 	return err;

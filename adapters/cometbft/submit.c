@@ -101,6 +101,20 @@ static void sweep(struct sender *sender)
 }
 
 /* The sender's next moves come in a later turn. */
+uint64_t comet_submit_waits_ms(const struct comet_submit *submit)
+{
+	uint64_t now_ms = host_now_ms();
+	uint64_t longest_ms = 0;
+
+	for (size_t i = 0; i < CS_LEN(submit->senders); i++)
+		for (const struct adapter_tx *tx = submit->senders[i].txs; tx != NULL;
+		     tx = tx->next)
+			if (tx->phase == TX_SENT && tx->taken_ms != 0 &&
+			    now_ms - tx->taken_ms > longest_ms)
+				longest_ms = now_ms - tx->taken_ms;
+	return longest_ms;
+}
+
 void comet_submit_wake(struct comet *comet)
 {
 	if (!comet->ending)
@@ -127,6 +141,8 @@ static void taken(struct adapter_tx *tx)
 
 	sent(tx);
 	tx->accepted = true;
+	if (tx->taken_ms == 0)
+		tx->taken_ms = host_now_ms();
 	tx->stuck_told = false;
 	tx->refused = CS_ERR_OK;
 	if (!first)

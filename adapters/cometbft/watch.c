@@ -595,9 +595,16 @@ static void step(struct comet_watch *watch)
 static void look_for_stall(struct comet_watch *watch)
 {
 	const struct adapter_listener *listener = &watch->comet->listener;
+	const struct comet *comet = watch->comet;
 	uint64_t quiet_ms = host_now_ms() - watch->head_changed_ms;
+	bool idle = comet->config.blocks_on_demand &&
+		    adapter_rpc_silent_ms(comet->nodes.rpc) < comet->config.stalled_ms &&
+		    comet_submit_waits_ms(comet->submit) < comet->config.stalled_ms;
 
-	if (quiet_ms < watch->comet->config.stalled_ms)
+	if (idle && watch->stalled && listener->stalled != NULL)
+		listener->stalled(listener->ctx, 0);
+	watch->stalled = watch->stalled && !idle;
+	if (idle || quiet_ms < comet->config.stalled_ms)
 		return;
 	watch->stalled = true;
 	if (listener->stalled != NULL)

@@ -42,9 +42,23 @@ static bool is_our_chain(const void *context, char why[120], uint64_t *height,
 	return why[0] == '\0';
 }
 
+/* What is checked against a header, and what nothing hangs on. Not calls and words of the newest state:
+ * one that is behind would answer them otherwise. */
+static const char *const reads[] = {"eth_getBlockByNumber",
+				    "eth_getBlockByHash",
+				    "eth_getBlockReceipts",
+				    "debug_getRawReceipts",
+				    "eth_getTransactionReceipt",
+				    "eth_getLogs",
+				    "eth_getProof",
+				    "eth_gasPrice",
+				    "eth_maxPriorityFeePerGas",
+				    NULL};
+
 const struct adapter_rpc_dialect evm_dialect = {
 	.batch_max = BATCH_MAX,
 	.classify = classify,
+	.reads = reads,
 	.probe = probe,
 	.is_our_chain = is_our_chain,
 };

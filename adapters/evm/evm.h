@@ -6,6 +6,7 @@
 #define ADAPTERS_EVM_EVM_H
 
 #include "adapters/adapter.h"
+#include "adapters/hedge.h"
 
 struct host_loop;
 
@@ -13,7 +14,8 @@ struct host_loop;
 /* Of one kind: what a manifest may name. */
 #define ADAPTER_EVM_ORACLES_MAX 16
 
-/* Texts are copied by adapter_evm_new. Zeros mean the default in brackets. */
+/* Texts are copied by adapter_evm_new. Zeros mean the default in brackets; no
+ * hedge: none are sent. */
 struct adapter_evm_config {
 	const char
 		*http[ADAPTER_EVM_ENDPOINTS_MAX]; /* http:// or https://, in order of preference */
@@ -31,7 +33,11 @@ struct adapter_evm_config {
 	unsigned block_time_ms;      /* [1000] */
 	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
 	unsigned stalled_ms;         /* [max(15 s, 10 blocks)] */
+	/* It makes blocks for transactions alone: no new block is no stall unless for stalled_ms no
+	 * endpoint answers, or a transaction that a node took from here waits. */
+	bool blocks_on_demand;
 	unsigned request_timeout_ms; /* [10000] */
+	struct adapter_hedge_config hedge;
 	unsigned reconcile_ms;       /* pause between two rounds of the reconciler [30000] */
 	unsigned reconcile_blocks;   /* how far back a round looks [128, at most 256] */
 	unsigned logs_range; /* heights in one eth_getLogs, at most [2000]; found by halving below

@@ -168,13 +168,34 @@ static void blocks_done(void *ctx, const struct adapter_rpc_reply *replies, size
 		finish(fetch);
 }
 
+/* Each block that is there makes its hash and is of its height. */
+static bool blocks_hold(const void *ctx, const struct adapter_rpc_reply *replies, size_t count)
+{
+	const struct fetch *fetch = ctx;
+	bool fine = true;
+
+	for (size_t i = 0; i < count && fine; i++) {
+		struct evm_header *header = NULL;
+		struct cs_hash hash;
+
+		if (replies[i].class != ADAPTER_RPC_FINE || json_is_null(replies[i].result))
+			continue;
+		fine = evm_header_from_json(&header, &hash, replies[i].result) == CS_OK &&
+		       (fetch->is_head || header->public.id.height == fetch->from + i);
+		evm_header_unref(header);
+	}
+	return fine;
+}
+
 static enum cs_err begin(struct adapter_rpc *rpc, const struct adapter_rpc_options *options,
 			 uint64_t from, size_t count, bool is_head, evm_headers_done *done,
 			 void *ctx)
 {
 	struct adapter_rpc_call calls[ADAPTER_HEADERS_MAX];
+	struct adapter_rpc_options checked = *options;
 	struct fetch *fetch = host_alloc(sizeof(*fetch));
 
+	checked.check = blocks_hold;
 	cs_assert(count > 0 && count <= ADAPTER_HEADERS_MAX);
 	*fetch = (struct fetch){.rpc = rpc,
 				.done = done,
@@ -194,7 +215,7 @@ static enum cs_err begin(struct adapter_rpc *rpc, const struct adapter_rpc_optio
 		json_array_append_new(params, json_false());
 		calls[i] = (struct adapter_rpc_call){"eth_getBlockByNumber", params};
 	}
-	enum cs_err err = adapter_rpc_batch(rpc, options, calls, count, blocks_done, fetch);
+	enum cs_err err = adapter_rpc_batch(rpc, &checked, calls, count, blocks_done, fetch);
 	if (err != CS_OK)
 		release(fetch);
 	return err;

@@ -116,6 +116,8 @@ enum cs_err evm_rescan_add(struct evm_rescan *rescan, uint64_t from, uint64_t to
 /* ---- submit.c ---- */
 struct evm_submit *evm_submit_new(struct evm *evm);
 void evm_submit_free(struct evm_submit *submit);
+/* For how long the oldest that a node took has waited for its block; 0: none does. */
+uint64_t evm_submit_waits_ms(const struct evm_submit *submit);
 /* A new head: receipts are looked for. */
 void evm_submit_saw_head(struct evm_submit *submit);
 /* Nonces that were used may be free again. */

@@ -120,6 +120,8 @@ static void taken(struct adapter_tx *tx)
 	tx->work = TX_IDLE;
 	tx->phase = TX_SENT;
 	tx->accepted = true;
+	if (tx->taken_ms == 0)
+		tx->taken_ms = host_now_ms();
 	tx->refusals = 0;
 	tx->stuck_told = false;
 	tx->sent_height = evm_head_height(tx->evm);
@@ -548,6 +550,20 @@ static void on_timer(void *ctx)
 		evm_sender_work(&submit->senders[i]);
 }
 
+uint64_t evm_submit_waits_ms(const struct evm_submit *submit)
+{
+	uint64_t now_ms = host_now_ms();
+	uint64_t longest_ms = 0;
+
+	for (size_t i = 0; i < CS_LEN(submit->senders); i++)
+		for (const struct adapter_tx *tx = submit->senders[i].txs; tx != NULL;
+		     tx = tx->next)
+			if (tx->phase == TX_SENT && tx->taken_ms != 0 &&
+			    now_ms - tx->taken_ms > longest_ms)
+				longest_ms = now_ms - tx->taken_ms;
+	return longest_ms;
+}
+
 void evm_submit_saw_head(struct evm_submit *submit)
 {
 	submit->have_fees = false;
@@ -633,7 +649,8 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx)
 		return CS_ERR_CONFLICT;
 	tx->cancel_wanted = true;
 	/* nothing of it is in a pool, or what is does no harm */
-	if (tx->attempts_here == 0 && tx->work != TX_SIGNING) {
+	bool harmless = tx->stuck_told && !tx->accepted && tx->submission.may_repeat;
+	if ((tx->attempts_here == 0 || harmless) && tx->work != TX_SIGNING) {
 		end(tx);
 		tell_later(tx, fail_now, CS_ERR_CLOSED, "cancelled before it was sent");
 	}

@@ -5,7 +5,8 @@
 
 #include "adapters/evm/inner.h"
 
-#define EVM_SENDERS_MAX 8
+/* A gateway's pool, its operator's, and what is still open of accounts before. */
+#define EVM_SENDERS_MAX 24
 /* Open transactions of one account, waiting ones included. */
 #define EVM_SENDER_TXS_MAX 512
 #define EVM_IN_FLIGHT_MAX 64
@@ -61,6 +62,7 @@ struct adapter_tx {
 	uint8_t *raw;
 	size_t raw_size;
 	uint64_t sent_height;
+	uint64_t taken_ms;                 /* when a node took it first; 0: never */
 	size_t endpoint;                   /* that has the newest attempt */
 	uint64_t wait_height;              /* nothing is tried before this head */
 	struct adapter_tx_report included; /* hash, block and so on */

@@ -139,8 +139,11 @@ enum cs_err adapter_evm_transaction_read(struct adapter_transaction *out, const 
 		reading.type = raw.p[0];
 		item = cs_bytes(raw.p + 1, raw.n - 1);
 		if (reading.type != 1 && reading.type != 2)
-			return cs_fail(why, CS_ERR_UNSUPPORTED, "its type is %u, not 0, 1 or 2",
-				       reading.type);
+			return cs_fail(
+				why, CS_ERR_UNSUPPORTED,
+				"it begins with %u: neither with the list of type 0 nor with the "
+				"number of type 1 or 2 (EIP-2718)",
+				reading.type);
 	}
 	CS_TRY(cs_rlp_check(item));
 	CS_TRY(cs_rlp_open(&reading.list, item));

@@ -587,20 +587,40 @@ void evm_watch_kick(struct evm_watch *watch)
 
 /* ---- life ---- */
 
+/* How long it stands still that should not; 0: all is well. */
+static uint64_t stall_ms(const struct evm_watch *watch)
+{
+	const struct evm *evm = watch->evm;
+	uint64_t still_ms = host_now_ms() - watch->head_changed_ms;
+
+	if (still_ms < evm->config.stalled_ms)
+		return 0;
+	bool idle = evm->config.blocks_on_demand &&
+		    adapter_rpc_silent_ms(evm->rpc) < evm->config.stalled_ms &&
+		    evm_submit_waits_ms(evm->submit) < evm->config.stalled_ms;
+	return idle ? 0 : still_ms;
+}
+
+static void look_for_stall(struct evm_watch *watch)
+{
+	const struct adapter_listener *listener = &watch->evm->listener;
+	uint64_t ms = stall_ms(watch);
+
+	if ((ms != 0) == watch->stalled)
+		return;
+	watch->stalled = ms != 0;
+	if (listener->stalled != NULL)
+		listener->stalled(listener->ctx, ms);
+}
+
 static void on_poll(void *ctx)
 {
 	struct evm_watch *watch = ctx;
 	struct evm *evm = watch->evm;
-	uint64_t silent_ms = host_now_ms() - watch->head_changed_ms;
-
 	/* while the websocket talks, polling is only the safety net */
 	if (watch->poll_count++ % 2 == 0 || !adapter_hint_is_alive(evm->hint))
 		evm_watch_kick(watch);
-	if (silent_ms >= evm->config.stalled_ms && !watch->stalled) {
-		watch->stalled = true;
-		if (evm->listener.stalled != NULL)
-			evm->listener.stalled(evm->listener.ctx, silent_ms);
-	}
+	look_for_stall(watch);
 }
 
 static void on_soon(void *ctx)

@@ -1,5 +1,6 @@
-/* caisson-tpm-quoter: the quoting process of the backend `tpm`, started by an enclave and by nobody else:
- * caisson-tpm-quoter DEVICE STATE-FOLDER TOLERATED, with its socket at TEE_FD (enclave/tee_quoter.h). */
+/* caisson-tpm-quoter: the quoting process of the backend `tpm`, started by an enclave: caisson-tpm-quoter DEVICE
+ * STATE-FOLDER TOLERATED, with its socket at TEE_FD (enclave/tee_quoter.h). An operator who enrols the machine
+ * starts it by himself, with --endorse and --activate (endorse.c). */
 #include "enclave/tpm/tpm.h"
 
 #include <fcntl.h>
@@ -50,13 +51,11 @@ static enum cs_err make_ak(struct tpm *tpm, struct cs_why *why)
 					   &tpm->ak_public, NULL, NULL, NULL));
 }
 
-static enum cs_err read_certificate(struct tpm *tpm, const char *state, struct cs_why *why)
+enum cs_err tpm_certificate_load(struct tpm *tpm, const char *path, struct cs_why *why)
 {
-	char path[4096];
-	(void)snprintf(path, sizeof path, "%s/ak.der", state);
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return CS_OK; /* not enrolled */
+		return CS_OK;
 	const ssize_t n = read(fd, tpm->certificate, sizeof tpm->certificate);
 	(void)close(fd);
 	if (n <= 0 || (size_t)n == sizeof tpm->certificate)
@@ -65,14 +64,28 @@ static enum cs_err read_certificate(struct tpm *tpm, const char *state, struct c
 	return CS_OK;
 }
 
+static enum cs_err begin(struct tpm *tpm, const char *root, struct cs_why *why)
+{
+	TSS2_TCTI_CONTEXT *tcti;
+	CS_TRY(tpm_connect(&tcti, root, why));
+	return tpm_said(why, root, Esys_Initialize(&tpm->esys, tcti, NULL));
+}
+
+enum cs_err tpm_attach(struct tpm *tpm, const char *root, struct cs_why *why)
+{
+	CS_TRY(begin(tpm, root, why));
+	return make_ak(tpm, why);
+}
+
 static enum cs_err open_tpm(struct tee_device *device, const struct tee_place *place,
 			    struct cs_why *why)
 {
 	static struct tpm tpm;
-	TSS2_TCTI_CONTEXT *tcti;
-	CS_TRY(tpm_connect(&tcti, place->root, why));
-	CS_TRY(tpm_said(why, place->root, Esys_Initialize(&tpm.esys, tcti, NULL)));
-	CS_TRY(read_certificate(&tpm, place->state, why));
+	char path[4096];
+	(void)snprintf(path, sizeof path, "%s/ak.der", place->state);
+	CS_TRY(begin(&tpm, place->root, why));
+	/* None: the machine is not enrolled. */
+	CS_TRY(tpm_certificate_load(&tpm, path, why));
 	CS_TRY(tpm_seal_root_open(&tpm, place->state, why));
 	tpm_record_derive(&tpm);
 	CS_TRY(make_ak(&tpm, why));
@@ -119,6 +132,8 @@ int main(int argc, char **argv)
 		.record_read = record_read,
 		.record_write = record_write,
 	};
+	if (argc > 1 && argv[1][0] == '-')
+		return tpm_endorse_main(argc, argv);
 	if (argc != 4 || fcntl(TEE_FD, F_GETFD) < 0) {
 		(void)fputs("caisson-tpm-quoter is started by an enclave\n", stderr);
 		return 64;

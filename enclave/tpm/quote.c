@@ -74,7 +74,7 @@ static bool digest_fits(const TPMS_ATTEST *said, const uint8_t pcrs[PCR_COUNT][P
 
 /* ---- the form ---- */
 
-static void put_base64(struct cs_buf *out, const char *name, const void *p, size_t n)
+void tpm_put_base64(struct cs_buf *out, const char *name, const void *p, size_t n)
 {
 	char text[2 * TPM_CERTIFICATE_SIZE_MAX];
 	const size_t size = cs_base64(text, cs_bytes(p, n), CS_BASE64);
@@ -97,16 +97,16 @@ static enum cs_err put(struct cs_buf *out, struct tpm *tpm, const TPM2B_ATTEST *
 			Tss2_MU_TPMT_SIGNATURE_Marshal(signature, signed_by, sizeof signed_by,
 						       &signature_size)));
 	cs_put_text(out, "{");
-	put_base64(out, "ak_area", area, area_size);
+	tpm_put_base64(out, "ak_area", area, area_size);
 	cs_put_text(out, ",");
 	if (tpm->certificate_size > 0) {
-		put_base64(out, "ak_certificate", tpm->certificate, tpm->certificate_size);
+		tpm_put_base64(out, "ak_certificate", tpm->certificate, tpm->certificate_size);
 		cs_put_text(out, ",");
 	}
 	cs_put_text(out, "\"tpm_quote\":{");
-	put_base64(out, "message", attest->attestationData, attest->size);
+	tpm_put_base64(out, "message", attest->attestationData, attest->size);
 	cs_put_text(out, ",");
-	put_base64(out, "signature", signed_by, signature_size);
+	tpm_put_base64(out, "signature", signed_by, signature_size);
 	cs_put_text(out, ",\"pcrs\":[");
 	for (size_t i = 0; i < PCR_COUNT; i++) {
 		cs_hex(hex, CS_BYTES_OF(pcrs[i]));

@@ -32,6 +32,11 @@ CS_NODISCARD enum cs_err tpm_said(struct cs_why *why, const char *what, TSS2_RC 
  * and write: tpm2-tss's own would poll and connect again. In *tcti, which lives as long as the process. */
 CS_NODISCARD enum cs_err tpm_connect(TSS2_TCTI_CONTEXT **tcti, const char *root,
 				     struct cs_why *why);
+/* *tpm with its library and the attestation key alone: no sealing root, no record. UNAVAILABLE. */
+CS_NODISCARD enum cs_err tpm_attach(struct tpm *tpm, const char *root, struct cs_why *why);
+/* A file into tpm->certificate; untouched where there is none. TOO_LARGE, an empty one too. */
+CS_NODISCARD enum cs_err tpm_certificate_load(struct tpm *tpm, const char *path,
+					      struct cs_why *why);
 /* The storage key, a primary key; the caller flushes it. */
 CS_NODISCARD enum cs_err tpm_storage_key(ESYS_TR *key, struct tpm *tpm, struct cs_why *why);
 /* kind: HMAC, POLICY or TRIAL; salted with the key. The caller flushes it. */
@@ -51,5 +56,19 @@ CS_NODISCARD enum cs_err tpm_record_write(struct tpm *tpm, const uint8_t in[TEE_
 /* The JSON that verify/attest/tpm_evidence.h reads. */
 CS_NODISCARD enum cs_err tpm_quote(struct tpm *tpm, struct cs_buf *evidence,
 				   const uint8_t *report_data, struct cs_why *why);
+/* A JSON member: the name and base64. */
+void tpm_put_base64(struct cs_buf *out, const char *name, const void *p, size_t n);
+
+/* ---- endorse.c ---- */
+/* What `caisson attest challenge` takes: the attestation key and an endorsement key's certificate, which is in the
+ * TPM (kind NULL: the first that is there) or in a file. NOT_FOUND: it has none; UNSUPPORTED: a kind. */
+CS_NODISCARD enum cs_err tpm_endorse_request(struct cs_buf *out, struct tpm *tpm, const char *kind,
+					     const char *certificate, struct cs_why *why);
+/* The answer to its challenge, for `caisson attest certify`. FORBIDDEN: the TPM does not open it; the errors of
+ * cs_json_parse, UNKNOWN_FIELD, MISSING_FIELD, MALFORMED, UNSUPPORTED, UNAVAILABLE. */
+CS_NODISCARD enum cs_err tpm_endorse_activate(struct cs_buf *out, struct tpm *tpm,
+					      struct cs_bytes challenge, struct cs_why *why);
+/* The command of an operator; its exit code. */
+int tpm_endorse_main(int argc, char **argv);
 
 #endif

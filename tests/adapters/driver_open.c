@@ -29,6 +29,14 @@ static size_t addresses(struct cs_address *to, const json_t *list)
 	return json_array_size(list);
 }
 
+static struct adapter_hedge_config hedge_of(const json_t *json)
+{
+	return (struct adapter_hedge_config){
+		.percent = (unsigned)number(json, "hedge_percent"),
+		.delay_min_ms = (unsigned)number(json, "hedge_delay_min_ms"),
+		.delay_max_ms = (unsigned)number(json, "hedge_delay_max_ms")};
+}
+
 static enum cs_err open_evm(struct adapter **adapter, struct host_loop *loop, const json_t *json,
 			    const struct adapter_listener *listener, struct cs_why *why)
 {
@@ -39,6 +47,8 @@ static enum cs_err open_evm(struct adapter **adapter, struct host_loop *loop, co
 		.poll_ms = (unsigned)number(json, "poll_ms"),
 		.stalled_ms = (unsigned)number(json, "stalled_ms"),
 		.request_timeout_ms = (unsigned)number(json, "request_timeout_ms"),
+		.blocks_on_demand = json_is_true(json_object_get(json, "blocks_on_demand")),
+		.hedge = hedge_of(json),
 		.reconcile_ms = (unsigned)number(json, "reconcile_ms"),
 		.logs_range = (unsigned)number(json, "logs_range"),
 		.settle_blocks = (unsigned)number(json, "settle_blocks"),
@@ -65,6 +75,8 @@ static enum cs_err open_ledger(struct adapter **adapter, struct host_loop *loop,
 		.poll_ms = (unsigned)number(json, "poll_ms"),
 		.stalled_ms = (unsigned)number(json, "stalled_ms"),
 		.request_timeout_ms = (unsigned)number(json, "request_timeout_ms"),
+		.blocks_on_demand = json_is_true(json_object_get(json, "blocks_on_demand")),
+		.hedge = hedge_of(json),
 		.reconcile_ms = (unsigned)number(json, "reconcile_ms"),
 		.settle_blocks = (unsigned)number(json, "settle_blocks"),
 		.resend_blocks = (unsigned)number(json, "resend_blocks"),

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 
 class Raw(Exception):
-    """Raised by a hook: the answer is these bytes, with this status."""
+    """Raised by a hook: the answer is these bytes, with this status and these headers."""
 
-    def __init__(self, body: bytes, status: int = 200):
+    def __init__(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None):
         super().__init__("raw")
-        self.body, self.status = body, status
+        self.body, self.status, self.headers = body, status, headers or {}
 
 
 class Cut(Exception):
@@ -41,16 +41,19 @@ class RpcProxy:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                headers: dict[str, str] = {}
                 try:
                     status, answer = 200, proxy.answer(body)
                 except Raw as raw:
-                    status, answer = raw.status, raw.body
+                    status, answer, headers = raw.status, raw.body, raw.headers
                 except Cut:
                     self.close_connection = True
                     return
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(answer)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer)
 

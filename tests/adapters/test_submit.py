@@ -60,6 +60,18 @@ def test_one_from_wish_to_settled(manual, secret):
         assert len(driver.messages()) >= 1 and len(driver.signed) == 1
 
 
+def test_what_waits_on_an_idle_chain_is_a_stall(manual, secret):
+    """It makes blocks for transactions alone, has one, and makes none."""
+    with open_driver(manual, secret, stalled_ms=1500, blocks_on_demand=True) as driver:
+        driver.pump(3)
+        assert [e for e in driver.events if e["event"] == "stalled"] == []
+        tx = driver.submit(manual.contract.address, manual.message_data(b"waits"))
+        driver.wait_tx(tx, "sent")
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] >= 1500)
+        mine_until(driver, reached(driver, tx, "settled"))
+        assert [e["ms"] > 0 for e in driver.events if e["event"] == "stalled"][:2] == [True, False]
+
+
 def test_a_call_that_reverts_is_not_sent(manual, secret):
     with open_driver(manual, secret) as driver:
         tx = driver.submit(manual.contract.address, b"\xde\xad\xbe\xef")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.driver import REMOTE_GENESIS, Driver
+from adapters.proxies import Raw, RpcProxy
 from lib import abi, crypto
 
 SENTINEL_TAG = "caisson/layout/evm/v1"
@@ -246,3 +247,25 @@ def test_stall_is_told_and_taken_back(manual):
         assert stalled["ms"] >= 600
         manual.chain.mine()
         driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
+
+
+
+def test_an_idle_chain_is_not_stalled(manual):
+    """It makes blocks for transactions alone: it is well as long as an endpoint answers, and again when one does, without a block."""
+    with RpcProxy(manual.chain.url) as proxy, Driver(manual, http=[proxy.url], ws=[], stalled_ms=1500, blocks_on_demand=True) as driver:
+        driver.wait_height(manual.chain.rpc.block_number())
+
+        def stalls():
+            return [e["ms"] for e in driver.events if e["event"] == "stalled"]
+
+        driver.pump(4)
+        assert stalls() == []
+
+        def broken(calls):
+            raise Raw(b"broken", 500)
+
+        proxy.before = broken
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] >= 1500)
+        proxy.before = lambda calls: None
+        driver.wait(lambda e: e["event"] == "stalled" and e["ms"] == 0)
+        assert len(stalls()) == 2

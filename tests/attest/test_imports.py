@@ -10,7 +10,7 @@ from lib import tools
 
 # Each folder of verify/, its parts of core that nobody else used before, and a name without which nothing was compared.
 LIBRARIES = {
-    "attest": (("base64", "cbor", "der", "digest", "nistp", "ossl", "rsa", "utc"), "EVP_PKEY_verify"),
+    "attest": (("base64", "cbor", "der", "digest", "nistp", "nistp_dh", "ossl", "rsa", "utc"), "EVP_PKEY_verify"),
     "cluster": (("shamir", "x25519"), "EVP_PKEY_derive"),
 }
 OWN = ("core/libcore.a", "wire/libwire.a", "wire/libwire_schema.a", "verify/libverify.a", "verify/attest/libattest.a",

@@ -252,6 +252,7 @@ def test_a_machine_that_another_operator_enrolled(mixed, stranger, tmp_path):
     class Other(Operator):
         def __init__(self):
             from lib.tee import Key, ca_extensions, certify, name
+            super().__init__()
             self.root = certify(Key("another operator's root", "p256"), name(("CN", "operator")), None, algorithm="ecdsa-sha256",
                                 serial=1, start=1600000000, end=2300000000, extensions=ca_extensions())
     worker = stranger(Tpm(tmp_path / "tpm", Other()), 0).ready()

@@ -1,8 +1,10 @@
 """The configuration read again under a running gateway, and the drain before its stop."""
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -147,6 +149,49 @@ def test_peers_limits_and_the_log(world, file):
 def test_how_a_message_dies(world, file):
     change(file, 'expire = "tombstone"', 'expire = "absence"')
     assert reload(world.gateways[0])["changed"] == ["routes[0].expire"]
+
+
+# ---- how often one may ask ----
+
+def answer_of(gateway, path: str, key: str | None) -> tuple[int, http.client.HTTPMessage, dict]:
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+    reply = connection.getresponse()
+    raw = reply.read()
+    connection.close()
+    gateway.check_reply("GET", path, reply.status, reply.headers, raw)
+    return reply.status, reply.headers, json.loads(raw) if "json" in reply.headers["Content-Type"] else {}
+
+
+def test_who_asks_too_often_waits(world, file):
+    """Each key for itself, all strangers of an address together; health and figures are everybody's, whatever happens."""
+    gateway, other = world.gateways
+    change(file, "rate_per_s = 0", "rate_per_s = 1\nburst = 5")
+    assert set(reload(gateway)["changed"]) == {"api.rate_per_s", "api.burst"}
+    statuses = [answer_of(gateway, "/v1/status", gateway.key)[0] for _ in range(8)]
+    assert statuses[:5] == [200] * 5 and 429 in statuses[5:], statuses
+    status, headers, problem = answer_of(gateway, "/v1/status", gateway.key)
+    while status != 429:  # a slow machine earns a token between two requests
+        status, headers, problem = answer_of(gateway, "/v1/status", gateway.key)
+    assert problem["code"] == "rate-limited" and problem["retry"] is True and headers["Retry-After"] == "1"
+    # Nothing was done: what was refused can be asked again, under the same Idempotency-Key too.
+    assert answer_of(gateway, "/v1/messages", gateway.peer_key)[0] == 403  # another key's, and without the scope: its address pays
+    strangers = [answer_of(gateway, path, key) for path, key in (("/v1/status", "unknown"), ("/nowhere", None), ("/ui", None), ("/openapi.json", None),
+                                                                 ("/docs", None), ("/v1/chains", "unknown"), ("/ui", None))]
+    assert [s[0] for s in strangers[:2]] == [401, 404] and strangers[-1][0] == 429, [s[0] for s in strangers]
+    for _ in range(20):
+        assert answer_of(gateway, "/healthz", None)[0] == 200
+    metrics = gateway.request("GET", "/metrics")[1]
+    for who in ("key", "address"):
+        assert int(re.search(rf'caisson_api_limited_total{{of="{who}"}} (\d+)', metrics)[1]) >= 1, who
+    # The other gateway's key has a bucket of its own: messages go on.
+    time.sleep(1.1)
+    assert answer_of(gateway, "/v1/status", gateway.key)[0] == 200
+    sent = world.send(b"while somebody asks too often")
+    assert other.ends(sent)["state"] == "finalized"
+    change(file, "rate_per_s = 1\nburst = 5", "rate_per_s = 0")
+    wait_for(lambda: gateway.request("POST", "/v1/operator/reload")[0] == 200, 20, "the reload")
+    assert all(answer_of(gateway, "/v1/status", gateway.key)[0] == 200 for _ in range(50))
 
 
 # ---- what is refused, and leaves everything as it was ----

@@ -347,8 +347,21 @@ def test_metrics_and_health(world, transfer):
     again = dict(re.findall(r"^(caisson_\w+_total)(?:{[^}]*})? (\S+)$", gateway.request("GET", "/metrics")[1], re.M))
     assert found["caisson_adapter_events_total"] > 0 and all(float(again[name]) >= value for name, value in found.items())
     assert gateway.get("/healthz") == {"ready": True}
+    told = {(step, quantile): float(value) for step, quantile, value in re.findall(
+        r'^caisson_message_step_seconds{[^}]*step="(\w+)",quantile="([\d.]+)"} (\S+)$', text, re.M)}
+    assert told == pytest.approx(times_of_steps(gateway))
     chain = gateway.get("/v1/chains")["chains"][0]
     assert chain["finality"] == "insecure_dev_head" and chain["insecure"] is True and chain["final"] > 0
+
+
+def times_of_steps(gateway) -> dict[tuple[str, str], float]:
+    """What each step took, since the one before it that happened: the same figures from the messages that people see."""
+    took: dict[str, list[int]] = {}
+    for row in gateway.get("/v1/messages", state="finalized", side="source", limit=200)["messages"]:
+        steps = [s for s in gateway.get(f"/v1/messages/{row['id']}?side=source")["steps"] if "t_ms" in s]
+        for before, step in zip(steps, steps[1:]):
+            took.setdefault(step["name"], []).append(max(0, step["t_ms"] - before["t_ms"]))
+    return {(name, q): sorted(all_)[(len(all_) - 1) * percent // 100] / 1000 for name, all_ in took.items() for q, percent in (("0.5", 50), ("0.99", 99))}
 
 
 # ---- events ----

@@ -11,9 +11,10 @@ struct fuzz_given {
 	struct cs_bytes roots[4];
 	size_t root_count;
 	uint64_t now_s;
+	void *file; /* some of it leads there */
 };
 
-/* Of generated/<file>.json; only one case in a process. */
+/* Of generated/<file>.json; two cases in a process at the most. */
 const struct fuzz_given *fuzz_given(const char *file, const char *name);
 /* activation: empty for the case's own. */
 enum cs_err fuzz_verify(struct attest_result *result, const struct fuzz_given *given,

@@ -11,7 +11,7 @@ static void message_again(const struct wire_message *message, struct cs_arena *a
 	struct cs_why why;
 	json_t *json = gateway_json_message(message, &id);
 	cs_assert(json != NULL);
-	cs_assert(gateway_json_read_message(json, arena, &again, &why) == CS_OK);
+	cs_assert(gateway_json_read_message(json, true, arena, &again, &why) == CS_OK);
 	struct cs_hash id_again = wire_message_id(&again.head);
 	cs_assert(cs_hash_eq(&id, &id_again));
 	json_decref(json);
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_t *json = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
 	if (json == NULL)
 		return 0;
-	if (gateway_json_read_message(json, arena, &message, &why) == CS_OK)
+	if (gateway_json_read_message(json, true, arena, &message, &why) == CS_OK)
 		message_again(&message, arena);
 	if (gateway_json_read_statement(json, &statement, &why) == CS_OK)
 		cs_assert(statement.statement.kind >= WIRE_KIND_MESSAGE &&

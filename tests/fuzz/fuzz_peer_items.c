@@ -224,8 +224,8 @@ static void leave_messages(struct gateway_statement *st, const json_t *list)
 	struct cs_why why;
 	for (size_t i = 0; i < json_array_size(list) && i < CS_BATCH_MAX; i++) {
 		struct wire_message message;
-		if (gateway_json_read_message(json_array_get(list, i), &gateway.scratch, &message,
-					      &why) == CS_OK)
+		if (gateway_json_read_message(json_array_get(list, i), true, &gateway.scratch,
+					      &message, &why) == CS_OK)
 			st->ids[i] = wire_message_id(&message.head);
 		st->count++;
 	}

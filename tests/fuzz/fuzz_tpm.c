@@ -78,7 +78,8 @@ static void change(const struct fuzz_given *given, struct cs_bytes bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct fuzz_given *given = fuzz_given("tpm", "activated, p256 ecdsa");
+	const struct fuzz_given *given = fuzz_given("tpm", "activated, p256 ecdsa"),
+				*ecc = fuzz_given("tpm", "activated, an endorsement key p256");
 	if (size < 1)
 		return 0;
 	struct cs_bytes rest = cs_bytes(data + 1, size - 1);
@@ -93,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		judge(given, rest);
 		break;
 	case 3:
-		activate(given, rest);
+		activate(data[0] & 0x80 ? ecc : given, rest);
 		break;
 	case 4:
 		change(given, rest);

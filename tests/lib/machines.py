@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 from lib import dcap_evidence as dcap, snp_evidence as snp
-from lib.pki import extension, oid, seq
+from lib.endorsement import INDEX, Admission, Endorsement, store
 from lib.swtpm import Shared, Swtpm
-from lib.tee import Certificate, Key, ca_extensions, certify, name, revocation_list
+from lib.tee import Key, ca_extensions, certify, name, revocation_list
 from lib.tee_tree import Answer, Gramine, Tsm
+from lib.tpm_evidence import Maker
 
 DAY_S = 86400
 START, END = 1600000000, 2300000000
@@ -143,18 +144,20 @@ class Sgx(Dcap):
 # ---- TPM ----
 
 class Operator:
-    """Certifies attestation keys of TPMs, once it has convinced itself of them."""
+    """Certifies attestation keys of TPMs, each after its TPM has shown by the endorsement key of its maker that it holds it: `caisson
+    attest challenge` and `certify`, caisson-tpm-quoter on the machine's side (lib.endorsement)."""
 
     def __init__(self):
         self.root = certify(Key("tpm operator's root", "p256"), name(("CN", "operator")), None, algorithm="ecdsa-sha256", serial=1,
                             start=START, end=END, extensions=ca_extensions())
+        self.maker = Maker("cluster ")
 
-    def certify(self, point: bytes, serial: int) -> Certificate:
-        class Subject:
-            kind, rsa = "p256", False
-            spki = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + point
-        return certify(Subject(), name(("CN", f"machine {serial}")), self.root, algorithm="ecdsa-sha256", serial=serial, start=START,
-                       end=END, extensions=[extension("2.5.29.37", seq(oid("2.23.133.8.3")))])
+    def enrol(self, folder: Path, tpm: Shared, kind: str) -> bytes:
+        maker = self.maker
+        store(tpm, INDEX[kind], maker.endorse(Endorsement(tpm, kind)).der)
+        admission = Admission(folder / "admission", [maker.root.der],
+                              [maker.ca.der, *(revocation_list(by, start=START, end=END) for by in (maker.ca, maker.root))], ca=self.root)
+        return admission.enrol(tpm.path, kind)
 
     def crl(self) -> bytes:
         return revocation_list(self.root, start=START, end=END)
@@ -173,7 +176,7 @@ class Tpm(Machine):
         self.tpm.start(firmware)
         self.shared = Shared(self.tpm)
         Tpm.made += 1
-        self.certificate = operator.certify(self.shared.attestation_point(), Tpm.made)
+        self.certificate = operator.enrol(folder, self.shared, ("p256", "p384")[Tpm.made % 2]) if enrolled else b""
         self.values = {"pcr0": hashlib.sha256(bytes(32) + hashlib.sha256(firmware).digest()).hexdigest()}
         self.roots = {"tpm": operator.root.der}
 
@@ -181,7 +184,7 @@ class Tpm(Machine):
         state = folder / "tpm"
         state.mkdir(exist_ok=True)
         if self.enrolled:
-            (state / "ak.der").write_bytes(self.certificate.der)
+            (state / "ak.der").write_bytes(self.certificate)
         (self.folder / "list.crl").write_bytes(self.operator.crl())
         return {"tee": "tpm", "tee_state": str(state), "collateral": [str(self.folder / "list.crl")],
                 "args": ["--insecure-tee-root", str(self.shared.path)]}

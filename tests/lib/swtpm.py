@@ -150,19 +150,6 @@ class Shared:
         self.server.close()
         self.upstream.close()
 
-    def attestation_point(self) -> bytes:
-        """x and y of the attestation key that caisson-tpm-quoter makes: the primary key of its template (TPM2_CreatePrimary; part 2, 12.2)."""
-        attributes = sum(1 << bit for bit in (1, 4, 5, 6, 10, 16, 18))
-        public = struct.pack(">HHIHHHHHHHH", 0x23, 0x0B, attributes, 0, 0x10, 0x18, 0x0B, 3, 0x10, 0, 0)
-        body = struct.pack(">II", ENDORSEMENT, len(PASSWORD)) + PASSWORD + struct.pack(">HHH", 4, 0, 0)
-        body += struct.pack(">H", len(public)) + public + struct.pack(">HI", 0, 0)
-        answer = self.ask(command(CREATE_PRIMARY, body, True))
-        assert answer[6:10] == bytes(4), answer.hex()
-        self.ask(command(FLUSH_CONTEXT, answer[10:14]))
-        size = int.from_bytes(answer[18:20], "big")
-        area = answer[20:20 + size]
-        return area[-66:-34] + area[-32:]
-
     # ---- what its owner can do ----
 
     def indices(self) -> list[int]:

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 from Crypto.Cipher import AES
+from Crypto.PublicKey import ECC
 
 from lib.pki import bits, extension, octets, oid, seq, tlv
 from lib.snp_evidence import END, START
@@ -119,42 +120,76 @@ class Maker:
 
 # ---- TPM2_MakeCredential, by who asks ----
 
-def kdfa(key: bytes, label: bytes, u: bytes, v: bytes, size: int) -> bytes:
-    out = b""
-    for i in range(1, (size + 31) // 32 + 1):
-        out += hmac.new(key, u32(i) + label + b"\0" + u + v + u32(8 * size), "sha256").digest()
-    return out[:size]
+# What the templates of the EK Credential Profile fix: the hash of an endorsement key's name, and AES.
+SUITES = {"rsa2048": ("sha256", 16), "p256": ("sha256", 16), "rsa3072": ("sha384", 32), "p384": ("sha384", 32)}
 
 
-def oaep(key: Key, message: bytes, label: bytes, seed: bytes) -> bytes:
-    """RFC 8017, 7.1.1, with SHA-256 and a seed that is given."""
-    def mask(seed: bytes, n: int) -> bytes:
-        return b"".join(hashlib.sha256(seed + u32(i)).digest() for i in range((n + 31) // 32))[:n]
+def kdfa(hash_name: str, key: bytes, label: bytes, context: bytes, size: int) -> bytes:
+    """Part 1, 11.4.10.2; one block is enough here."""
+    return hmac.new(key, u32(1) + label + b"\0" + context + u32(8 * size), hash_name).digest()[:size]
+
+
+def kdfe(hash_name: str, common: bytes, label: bytes, party_u: bytes, party_v: bytes) -> bytes:
+    """Part 1, 11.4.10.3; as long as the hash."""
+    return hashlib.new(hash_name, u32(1) + common + label + b"\0" + party_u + party_v).digest()
+
+
+def oaep(key: Key, hash_name: str, message: bytes, label: bytes, seed: bytes) -> bytes:
+    """RFC 8017, 7.1.1, with a seed that is given."""
+    n = hashlib.new(hash_name).digest_size
+
+    def mask(seed: bytes, size: int) -> bytes:
+        return b"".join(hashlib.new(hash_name, seed + u32(i)).digest() for i in range((size + n - 1) // n))[:size]
 
     def xor(a: bytes, b: bytes) -> bytes:
         return bytes(x ^ y for x, y in zip(a, b))
     k = len(modulus(key))
-    block = hashlib.sha256(label).digest() + bytes(k - len(message) - 66) + b"\x01" + message
+    block = hashlib.new(hash_name, label).digest() + bytes(k - len(message) - 2 * n - 2) + b"\x01" + message
     block = xor(block, mask(seed, len(block)))
-    padded = b"\0" + xor(seed, mask(block, 32)) + block
+    padded = b"\0" + xor(seed, mask(block, n)) + block
     return pow(int.from_bytes(padded, "big"), int(key.key.e), int(key.key.n)).to_bytes(k, "big")
+
+
+def one_pass(ek: Key, hash_name: str, ephemeral: bytes) -> tuple[bytes, bytes]:
+    """Part 1, C.6.1: the seed, and the point that is sent."""
+    curve = ek.key.curve
+    own = ECC.construct(curve=curve, d=int.from_bytes(ephemeral, "big")).pointQ
+    common = ek.key.pointQ * int.from_bytes(ephemeral, "big")
+    x, y, z, u = (int(value).to_bytes(ek.size, "big") for value in (own.x, own.y, common.x, ek.key.pointQ.x))
+    return kdfe(hash_name, z, b"IDENTITY", x, u), sized(x) + sized(y)
 
 
 def make_credential(ek: Key, ak_name: bytes, secret: bytes, seed: bytes, padding: bytes) -> tuple[bytes, bytes]:
     """A TPM2B_ID_OBJECT and a TPM2B_ENCRYPTED_SECRET."""
-    symmetric = kdfa(seed, b"STORAGE", ak_name, b"", 16)
+    hash_name, aes_size = SUITES.get(ek.kind, SUITES["rsa2048"])
+    if ek.rsa:
+        sent = oaep(ek, hash_name, seed, b"IDENTITY\0", padding)
+    else:
+        seed, sent = one_pass(ek, hash_name, seed)
+    symmetric = kdfa(hash_name, seed, b"STORAGE", ak_name, aes_size)
     identity = AES.new(symmetric, AES.MODE_CFB, iv=bytes(16), segment_size=128).encrypt(sized(secret))
-    integrity = hmac.new(kdfa(seed, b"INTEGRITY", b"", b"", 32), identity + ak_name, "sha256").digest()
-    return sized(sized(integrity) + identity), sized(oaep(ek, seed, b"IDENTITY\0", padding))
+    integrity = hmac.new(kdfa(hash_name, seed, b"INTEGRITY", b"", len(seed)), identity + ak_name, hash_name).digest()
+    return sized(sized(integrity) + identity), sized(sent)
 
 
-def transcript(ek: Key, area: bytes, *, answer: bytes | None = None, **changes: bytes) -> dict[str, str]:
-    """What who asked keeps: what it sent, what it drew for that, and what came back."""
-    secret, seed, padding = Stream("secret")(32), Stream("seed")(32), Stream("padding")(32)
+def transcript(ek: Key, area: bytes, *, answer: bytes | None = None, drawn: bytes | None = None, **changes: bytes) -> dict[str, str]:
+    """What who asked keeps: what it sent, what it drew for that, and what came back. drawn: the seed, or the ephemeral key."""
+    size = hashlib.new(SUITES.get(ek.kind, SUITES["rsa2048"])[0]).digest_size
+    # Of a curve: below its order.
+    seed = drawn or (Stream("seed")(size) if ek.rsa else b"\0" + Stream("ephemeral")(size - 1))
+    secret, padding = Stream("secret")(32), Stream("padding")(size) if ek.rsa else b""
     credential, encrypted = make_credential(ek, key_name(area), secret, seed, padding)
     kept = {"credential_blob": credential, "encrypted_secret": encrypted, "secret": secret, "seed": seed, "padding": padding,
             "answer": secret if answer is None else answer, **changes}
     return {key: value.hex() for key, value in kept.items()}
+
+
+def short_coordinate(ek: Key) -> bytes:
+    """An ephemeral key whose x has a zero in front, which goes out and is hashed with it."""
+    for i in range(1, 100000):
+        if int(ECC.construct(curve=ek.key.curve, d=i).pointQ.x) >> (8 * ek.size - 8) == 0:
+            return i.to_bytes(ek.size, "big")
+    raise AssertionError
 
 
 # ---- evidence ----

@@ -50,7 +50,8 @@ class Gateway(Service):
         lines = [
             f"name = {toml(self.name)}", "",
             "[log]", f"level = {toml(self.world.log_level)}", "",
-            "[api]", f"port = {self.port}", f"events_port = {self.events_port}", "",
+            "[api]", f"port = {self.port}", f"events_port = {self.events_port}",
+            "rate_per_s = 0", "",  # tests and figures ask as fast as they can; limits are set by the test that is about them
             "[enclave]", f"program = {toml(str(self.world.build / 'bin' / 'caisson-enclave'))}",
             f"manifests = [{toml(str(self.world.manifest))}]", f"args = {toml(self.world.enclave_args)}", "",
             "[relay]", *(f"{k} = {toml(v)}" for k, v in self.world.relay.items()), "",
@@ -145,6 +146,8 @@ class Gateway(Service):
 
 class World:
     """with World(folder, kind="anvil") as world: everything runs; nothing does afterwards."""
+
+    gateway_class = Gateway
 
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
@@ -267,11 +270,14 @@ class World:
 
     def write_gateways(self) -> None:
         ports = free_ports(4)
-        self.gateways = [Gateway(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
-        first, second = (s.chain.caip2 for s in self.sides)
-        expire = {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
+        self.gateways = [self.gateway_class(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
         for gateway, other in zip(self.gateways, reversed(self.gateways)):
-            gateway.write_files(other, expire)
+            gateway.write_files(other, self.expire_of())
+
+    def expire_of(self) -> dict[str, str]:
+        """Of each route, who proves that a message died."""
+        first, second = (s.chain.caip2 for s in self.sides)
+        return {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
 
     def write_oracle(self) -> None:
         self.oracle = oracle.Oracle(self.folder / "oracle", self.build, self.manifest, self.oracle_contracts, self.sources.store,

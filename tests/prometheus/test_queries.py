@@ -17,8 +17,8 @@ from lib.tools import ROOT, Missing, free_ports
 from lib.world import END_TIMEOUT_S, World
 
 FOLDER = ROOT / "docker" / "prometheus"
-# Of a bridge's ledger, and of chains whose blocks providers name: this world has neither.
-ELSEWHERE = {"caisson_ledger_conflicts", "caisson_ledger_backlog", "caisson_ledger_writing", "caisson_chain_providers_voting"}
+# Of a bridge's ledger, of chains whose blocks providers name, of peers whose enclaves are looked at: this world has none.
+ELSEWHERE = {"caisson_peer_attested", "caisson_ledger_conflicts", "caisson_ledger_backlog", "caisson_ledger_writing", "caisson_chain_providers_voting"}
 
 
 def rules() -> list[str]:

@@ -1,5 +1,7 @@
 #include "verify/attest/appraise.h"
 
+#include "core/utc.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,9 +161,10 @@ static void judge_collateral(struct appraiser *a)
 	if (policy->collateral_age_max_s > 0 && issued_s > 0) {
 		const bool fresh =
 			verify_time_fresh(a->now, issued_s, policy->collateral_age_max_s) == CS_OK;
+		char issued[CS_UTC_SIZE];
+		cs_utc_write(issued, issued_s);
 		judge(a, "policy-collateral-age", fresh,
-		      "the oldest was issued at %llu, at most %llu s may have passed",
-		      (unsigned long long)issued_s,
+		      "the oldest was issued at %s, at most %llu s may have passed", issued,
 		      (unsigned long long)policy->collateral_age_max_s);
 		if (!fresh)
 			set(a, ATTEST_TRUST_HARDWARE, ATTEST_TRUST_CONTRAINDICATED);

@@ -317,8 +317,10 @@ static bool check_document(struct run *run, const struct document *document, boo
 				    document->opened->why.text);
 	enum cs_err err = in_time(run, document->issued_s, document->until_s);
 	if (err != CS_OK)
-		return attest_check(result, document->name, false, "its dates: %s",
-				    cs_err_sentence(err));
+		return attest_check(
+			result, document->name, false, "%s",
+			x509_dates(document->issued_s, document->until_s, &run->work->in->now)
+				.text);
 	if (!find_signer(run, document->opened->signer, revocation, &why))
 		return attest_check(result, document->name, false, "its signer: %s", why.text);
 	note_dates(result, document->issued_s, document->until_s);

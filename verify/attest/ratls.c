@@ -233,7 +233,8 @@ static enum cs_err check_certificate(struct attest_work *work,
 	struct attest_result *result = work->result;
 	const enum cs_err dates = x509_in_dates(certificate, &work->in->now);
 	attest_check(result, "ratls-dates", dates == CS_OK, "%s",
-		     dates == CS_OK ? "the certificate is in its dates" : cs_err_sentence(dates));
+		     x509_dates(certificate->not_before_s, certificate->not_after_s, &work->in->now)
+			     .text);
 	attest_check(result, "ratls-extensions", !certificate->critical_unknown,
 		     "no critical extension that is not read");
 	if (!cs_bytes_eq(certificate->issuer, certificate->subject)) {

@@ -72,8 +72,8 @@ struct tpm_transcript {
 	struct cs_bytes credential_blob;  /* TPM2B_ID_OBJECT, as it was sent */
 	struct cs_bytes encrypted_secret; /* TPM2B_ENCRYPTED_SECRET, as it was sent */
 	struct cs_bytes secret;           /* drawn: 16 to 32 bytes */
-	struct cs_bytes seed;             /* drawn: 32 bytes */
-	struct cs_bytes padding;          /* drawn: 32 bytes, the seed of OAEP */
+	struct cs_bytes seed;             /* drawn; as of struct tpm_drawn */
+	struct cs_bytes padding;          /* drawn; ECC: empty */
 	struct cs_bytes answer;           /* what TPM2_ActivateCredential gave */
 };
 

@@ -202,6 +202,42 @@ static enum cs_err check_certificate(bool *good, struct plain *plain, const char
 	return check_crls(plain, &path);
 }
 
+/* ---- before a challenge ---- */
+
+enum cs_err tpm_key_admit(struct tpm_admitted *out, bool *good, struct attest_work *work,
+			  const struct tpm_evidence *evidence)
+{
+	struct plain plain = {.work = work, .evidence = evidence};
+	struct x509_certificate ek;
+	size_t seed_size, padding_size;
+	const struct attest_input *in = work->in;
+	*good = false;
+	if (evidence->ak_area.n == 0 || evidence->ek_certificate.n == 0)
+		return cs_fail(work->why, CS_ERR_MISSING_FIELD, "ak_area and ek_certificate");
+	CS_TRY(read_keys(&plain, good));
+	if (!*good)
+		return CS_OK;
+	*good = attest_check(work->result, "ak-attributes",
+			     tpm_public_is_attestation_key(&plain.area) &&
+				     plain.area.name_hash == TPM_SHA256,
+			     "%08x", plain.area.attributes);
+	if (!*good)
+		return CS_OK;
+	CS_TRY(attest_pool(&plain.pool, in->collateral, in->roots->tpm, in->roots->tpm_count,
+			   work->arena));
+	CS_TRY(x509_certificate_parse(&ek, evidence->ek_certificate, work->why));
+	CS_TRY(check_certificate(good, &plain, "ek-certificate", &ek, CS_BYTES_OF(purpose_ek)));
+	*good = *good && attest_result_verified(work->result) &&
+		attest_check(work->result, "ek-template",
+			     tpm_drawn_sizes(&seed_size, &padding_size, &ek.key),
+			     "RSA-2048 or -3072, P-256 or P-384");
+	*out = (struct tpm_admitted){.ek = ek.key, .ak = plain.key};
+	tpm_name(out->name, plain.area.area);
+	return CS_OK;
+}
+
+/* ---- after one ---- */
+
 /* What was sent follows from what was drawn, for this endorsement key and this key's name: then only a
  * TPM that holds both could give the answer. */
 static enum cs_err activation_holds(bool *good, struct cs_why *why, struct plain *plain,
@@ -210,19 +246,21 @@ static enum cs_err activation_holds(bool *good, struct cs_why *why, struct plain
 	struct tpm_transcript sent;
 	struct tpm_credential made;
 	uint8_t name[TPM_NAME_SIZE];
+	size_t seed_size, padding_size;
 	*good = false;
 	enum cs_err err = tpm_transcript_decode(&sent, plain->work->in->collateral->tpm_activation,
 						plain->work->arena, why);
 	if (err != CS_OK)
 		return is_fatal(err) ? err : CS_OK;
-	if (ek->key.kind != X509_KEY_RSA || plain->area.name_hash != TPM_SHA256 ||
-	    sent.seed.n != TPM_SEED_SIZE || sent.padding.n != TPM_SEED_SIZE) {
-		cs_why_write(why, "only RSA endorsement keys and names by SHA-256");
+	if (!tpm_drawn_sizes(&seed_size, &padding_size, &ek->key) ||
+	    plain->area.name_hash != TPM_SHA256) {
+		cs_why_write(why, "only endorsement keys RSA-2048 and -3072, P-256 and P-384, and "
+				  "names by SHA-256");
 		return CS_OK;
 	}
+	const struct tpm_drawn drawn = {sent.secret, sent.seed, sent.padding};
 	tpm_name(name, plain->area.area);
-	err = tpm_credential_make(&made, &ek->key.rsa, name, sent.secret, sent.seed.p,
-				  sent.padding.p);
+	err = tpm_credential_make(&made, &ek->key, name, &drawn);
 	if (err != CS_OK) {
 		cs_why_write(why, "%s", cs_err_sentence(err));
 		return is_fatal(err) ? err : CS_OK;

@@ -147,6 +147,12 @@ struct x509_path {
 	size_t count; /* 1: the leaf is itself a root, byte for byte */
 };
 
+/* For a sentence: "in force from … to …, judged as of …". */
+struct x509_dates {
+	char text[96];
+};
+struct x509_dates x509_dates(uint64_t from_s, uint64_t until_s, const struct verify_time *now);
+
 /* A path from leaf to a root: every certificate in its dates, the issuers CAs within their path lengths,
  * no unread critical extension, every signature good. Takes the first issuer that fits at each step,
  * roots first, and does not go back: vendors' hierarchies are lines. NOT_FOUND: no issuer; else why the

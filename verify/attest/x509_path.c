@@ -1,4 +1,7 @@
+#include "core/utc.h"
 #include "verify/attest/x509.h"
+
+#include <stdio.h>
 
 /* The common name for a sentence: what is not plain ASCII is not shown as it stands. */
 struct shown_name {
@@ -18,6 +21,23 @@ enum cs_err x509_in_dates(const struct x509_certificate *certificate, const stru
 {
 	CS_TRY(verify_time_reached(now, certificate->not_before_s));
 	return verify_time_before(now, certificate->not_after_s + 1);
+}
+
+static void write_time(char text[CS_UTC_SIZE], uint64_t seconds)
+{
+	cs_utc_write(text, seconds < CS_UTC_SECONDS_MAX ? seconds : CS_UTC_SECONDS_MAX);
+}
+
+struct x509_dates x509_dates(uint64_t from_s, uint64_t until_s, const struct verify_time *now)
+{
+	struct x509_dates dates;
+	char from[CS_UTC_SIZE], until[CS_UTC_SIZE], at[CS_UTC_SIZE];
+	write_time(from, from_s);
+	write_time(until, until_s);
+	write_time(at, now->low_s);
+	(void)snprintf(dates.text, sizeof dates.text, "in force from %s to %s, judged as of %s",
+		       from, until, at);
+	return dates;
 }
 
 /* keyUsage may be absent (RFC 5280, 4.2.1.3): all uses then. */
@@ -73,6 +93,14 @@ static enum cs_err refuse(struct search *search, const struct x509_certificate *
 		       cs_err_sentence(err));
 }
 
+static enum cs_err refuse_dates(struct search *search, const struct x509_certificate *certificate,
+				enum cs_err err)
+{
+	return cs_fail(
+		search->why, err, "the certificate of \"%s\": %s", shown(certificate).text,
+		x509_dates(certificate->not_before_s, certificate->not_after_s, search->now).text);
+}
+
 /* Certificates between the leaf and a candidate that would be next: what its path length bounds. */
 static size_t between(const struct search *search)
 {
@@ -84,7 +112,7 @@ static enum cs_err try_issuer(struct search *search, const struct x509_certifica
 	const struct x509_certificate *last = search->path.certificates[search->path.count - 1];
 	enum cs_err err = x509_in_dates(candidate, search->now);
 	if (err != CS_OK)
-		return refuse(search, candidate, err, "the certificate of");
+		return refuse_dates(search, candidate, err);
 	if (candidate->has_path_length && candidate->path_length < between(search))
 		return refuse(search, candidate, CS_ERR_FORBIDDEN, "the path length of");
 	err = x509_issued_by(last, candidate, search->nistp);
@@ -131,7 +159,7 @@ enum cs_err x509_path_find(struct x509_path *path, const struct x509_certificate
 				.last = CS_ERR_NOT_FOUND};
 	enum cs_err err = x509_in_dates(leaf, now);
 	if (err != CS_OK)
-		return refuse(&search, leaf, err, "the certificate of");
+		return refuse_dates(&search, leaf, err);
 	if (leaf->critical_unknown)
 		return refuse(&search, leaf, CS_ERR_UNSUPPORTED, "a critical extension of");
 	bool done = root_of(pool, leaf) != NULL;
@@ -146,8 +174,9 @@ enum cs_err x509_path_find(struct x509_path *path, const struct x509_certificate
 		return CS_OK;
 	}
 	if (search.last == CS_ERR_NOT_FOUND)
-		return refuse(&search, search.path.certificates[search.path.count - 1],
-			      CS_ERR_NOT_FOUND, "the issuer of");
+		return cs_fail(why, CS_ERR_NOT_FOUND,
+			       "the certificate of who issued \"%s\" is not in the collateral",
+			       shown(search.path.certificates[search.path.count - 1]).text);
 	if (search.last == CS_OK)
 		return cs_fail(why, CS_ERR_TOO_LARGE, "the path is too long");
 	return search.last;
@@ -159,7 +188,7 @@ enum cs_err x509_not_revoked(const struct x509_crl **used,
 			     const struct verify_time *now, struct cs_nistp *nistp,
 			     struct cs_why *why)
 {
-	const struct x509_crl *good = NULL;
+	const struct x509_crl *good = NULL, *bad = NULL;
 	enum cs_err err = CS_ERR_NOT_FOUND;
 	/* Of several good ones the strictest counts. */
 	for (size_t i = 0; i < pool->crl_count; i++) {
@@ -167,17 +196,23 @@ enum cs_err x509_not_revoked(const struct x509_crl **used,
 		if (!cs_bytes_eq(crl->issuer, issuer->subject))
 			continue;
 		err = x509_crl_verify(crl, issuer, now, nistp);
-		if (err != CS_OK)
+		if (err != CS_OK) {
+			bad = crl;
 			continue;
+		}
 		if (x509_crl_lists(crl, certificate->serial))
 			return cs_fail(why, CS_ERR_REVOKED, "\"%s\": %s", shown(certificate).text,
 				       cs_err_sentence(CS_ERR_REVOKED));
 		if (good == NULL || crl->this_update_s > good->this_update_s)
 			good = crl;
 	}
+	if (good == NULL && bad == NULL)
+		return cs_fail(why, err, "no revocation list for \"%s\" is in the collateral",
+			       shown(certificate).text);
 	if (good == NULL)
-		return cs_fail(why, err, "the revocation list for \"%s\": %s",
-			       shown(certificate).text, cs_err_sentence(err));
+		return cs_fail(why, err, "the revocation list for \"%s\": %s; %s",
+			       shown(certificate).text, cs_err_sentence(err),
+			       x509_dates(bad->this_update_s, bad->next_update_s, now).text);
 	*used = good;
 	return CS_OK;
 }

@@ -262,6 +262,7 @@ static const struct wire_bound sign_transaction_request[] = {
 	{13, 1, 0, 20, false}, /* sweep_to */
 	{14, 1, 0, 32, false}, /* sweep_value */
 	{15, 1, 0, 0, false}, /* valid_until_s */
+	{16, 1, 0, 0, false}, /* gas_account */
 };
 
 static const struct wire_bound sign_transaction_reply[] = {
@@ -281,8 +282,18 @@ static const struct wire_bound rotate_reply[] = {
 	{4, 1, 0, 1048576, false}, /* sealed */
 };
 
+static const struct wire_bound public_keys_request[] = {
+	{1, 1, 0, 0, false}, /* gas_accounts */
+};
+
 static const struct wire_bound public_keys_reply[] = {
 	{1, 64, 0, 0, false}, /* keys */
+	{2, 16, 0, 0, false}, /* pools */
+};
+
+static const struct wire_bound gas_pool[] = {
+	{1, 1, 32, 32, false}, /* chain */
+	{2, 16, 20, 20, false}, /* addresses */
 };
 
 static const struct wire_bound status_request[] = {
@@ -665,12 +676,13 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__signed_outcomes_reply__descriptor, signed_outcomes_reply, 2},
 	{&caisson__wire__learn_key_request__descriptor, learn_key_request, 10},
 	{&caisson__wire__learn_key_reply__descriptor, learn_key_reply, 4},
-	{&caisson__wire__sign_transaction_request__descriptor, sign_transaction_request, 15},
+	{&caisson__wire__sign_transaction_request__descriptor, sign_transaction_request, 16},
 	{&caisson__wire__sign_transaction_reply__descriptor, sign_transaction_reply, 3},
 	{&caisson__wire__rotate_request__descriptor, rotate_request, 1},
 	{&caisson__wire__rotate_reply__descriptor, rotate_reply, 4},
-	{&caisson__wire__public_keys_request__descriptor, NULL, 0},
-	{&caisson__wire__public_keys_reply__descriptor, public_keys_reply, 1},
+	{&caisson__wire__public_keys_request__descriptor, public_keys_request, 1},
+	{&caisson__wire__public_keys_reply__descriptor, public_keys_reply, 2},
+	{&caisson__wire__gas_pool__descriptor, gas_pool, 2},
 	{&caisson__wire__status_request__descriptor, status_request, 1},
 	{&caisson__wire__status_reply__descriptor, status_reply, 8},
 	{&caisson__wire__clock_ask_request__descriptor, clock_ask_request, 1},
@@ -723,19 +735,19 @@ const struct wire_message_bounds wire_bounds[] = {
 	{&caisson__wire__cluster_recover_request__descriptor, cluster_recover_request, 3},
 	{&caisson__wire__cluster_recover_share__descriptor, cluster_recover_share, 1},
 };
-const size_t wire_bounds_count = 91;
+const size_t wire_bounds_count = 92;
 
 const struct cs_hash wire_schema_digest = {{
-	0xff, 0x78, 0xfd, 0xf7, 0xfe, 0x6b, 0x2c, 0xd3,
-	0x4f, 0xdd, 0x69, 0x1d, 0x2c, 0x36, 0xad, 0x90,
-	0x3e, 0xf0, 0x36, 0x92, 0xda, 0x79, 0xb1, 0xbb,
-	0x34, 0x95, 0x1f, 0x77, 0x37, 0x0e, 0x0c, 0xe1,
+	0x3c, 0xe5, 0xae, 0x8e, 0x59, 0x5d, 0xf2, 0xa4,
+	0x52, 0x44, 0xee, 0xe9, 0xb1, 0xf6, 0x01, 0xee,
+	0xda, 0x76, 0x05, 0x7e, 0x04, 0xae, 0xc1, 0x85,
+	0x42, 0x2d, 0xd7, 0xac, 0x12, 0xa1, 0x70, 0xc9,
 }};
 const struct cs_hash wire_oracle_schema_digest = {{
-	0xcc, 0x04, 0x01, 0x48, 0xfc, 0xd9, 0xde, 0xc1,
-	0x97, 0xee, 0xf1, 0xe5, 0x29, 0x82, 0xea, 0xc0,
-	0x03, 0x30, 0xf1, 0x19, 0x10, 0x1c, 0x1c, 0x84,
-	0x37, 0x40, 0xc7, 0x3c, 0xe5, 0x31, 0xe8, 0xf8,
+	0xac, 0x3e, 0x3f, 0x87, 0x27, 0xdd, 0x15, 0xc5,
+	0x46, 0x05, 0x50, 0xee, 0x14, 0x74, 0x67, 0x9e,
+	0x7f, 0xd3, 0x87, 0x59, 0x6e, 0x3a, 0xfa, 0x51,
+	0x7e, 0x33, 0xcf, 0x36, 0x04, 0x4d, 0x5b, 0x4c,
 }};
 const struct cs_hash wire_cluster_schema_digest = {{
 	0xf5, 0x07, 0x18, 0x20, 0x4e, 0xb7, 0x24, 0xf5,

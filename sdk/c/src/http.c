@@ -185,9 +185,11 @@ static bool add_headers(struct curl_slist **headers, const struct request *reque
 	return http_header(headers, line);
 }
 
+/* *after_ms: what Retry-After says, 0 where it is not there. */
 static enum caisson_err perform(struct caisson_gateway *gateway, struct caisson_answer **answer,
-				struct caisson_error *error)
+				uint64_t *after_ms, struct caisson_error *error)
 {
+	curl_off_t after_s = 0;
 	struct body body = {0};
 	CURL *curl = gateway->curl;
 	enum caisson_err err = CAISSON_OK;
@@ -205,12 +207,15 @@ static enum caisson_err perform(struct caisson_gateway *gateway, struct caisson_
 			      curl_easy_strerror(code));
 	else
 		err = take_reply(curl, answer, &body, error);
+	if (code == CURLE_OK && curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &after_s) == CURLE_OK)
+		*after_ms = after_s > 0 ? (uint64_t)after_s * MS_PER_S : 0;
 	free(body.p);
 	return err;
 }
 
 static enum caisson_err once(struct caisson_gateway *gateway, struct caisson_answer **answer,
-			     const struct request *request, struct caisson_error *error)
+			     const struct request *request, uint64_t *after_ms,
+			     struct caisson_error *error)
 {
 	struct curl_slist *headers = NULL;
 	CURL *curl = gateway->curl;
@@ -226,7 +231,7 @@ static enum caisson_err once(struct caisson_gateway *gateway, struct caisson_ans
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
 				 (curl_off_t)strlen(request->body));
 	}
-	err = perform(gateway, answer, error);
+	err = perform(gateway, answer, after_ms, error);
 	curl_easy_reset(curl); /* it forgets the headers before they are freed */
 	http_headers_free(headers);
 	return err;
@@ -239,15 +244,17 @@ enum caisson_err http_call(struct caisson_gateway *gateway, struct caisson_answe
 	uint64_t end = now_ms() + gateway->patience_ms;
 	uint64_t pause = PAUSE_MIN_MS;
 	for (;;) {
-		enum caisson_err err = once(gateway, answer, request, &told);
+		uint64_t wait = 0;
+		enum caisson_err err = once(gateway, answer, request, &wait, &told);
 		if (err == CAISSON_OK)
 			return err;
-		if (!request->repeat || !http_is_passing(&told) || now_ms() + pause > end) {
+		wait = wait > pause ? wait : pause;
+		if (!request->repeat || !http_is_passing(&told) || now_ms() + wait > end) {
 			if (error)
 				*error = told;
 			return err;
 		}
-		pause_ms(pause);
+		pause_ms(wait);
 		pause = 2 * pause < PAUSE_MAX_MS ? 2 * pause : PAUSE_MAX_MS;
 	}
 }

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest import mock
 
-from caisson import Gateway, Unreachable
+from caisson import ApiError, Gateway, Unreachable
 
 KEY = "0123456789abcdef" * 3
 
@@ -40,3 +42,35 @@ class Client(unittest.TestCase):
             self.assertGreater(time.monotonic() - begin, 0.15)  # it was tried again
             self.assertNotIn(KEY, str(told.exception))
             self.assertRaises(Unreachable, gateway.ready)
+
+    def test_asked_to_wait(self) -> None:
+        """No sooner than Retry-After says, and not at all where that is beyond the caller's patience."""
+        problem = b'{"code": "rate-limited", "title": "too many requests", "retry": true}'
+        asked: list[float] = []
+        after = ["1"]
+
+        class Busy(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(time.monotonic())
+                first = len(asked) == 1
+                self.send_response(429 if first else 200)
+                if first:
+                    self.send_header("Retry-After", after[0])
+                self.send_header("Content-Type", "application/problem+json" if first else "application/json")
+                self.end_headers()
+                self.wfile.write(problem if first else b'{"chains": []}')
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            gateway = Gateway(f"http://127.0.0.1:{server.server_port}", KEY)
+            self.assertEqual(gateway.chains(), [])
+            self.assertGreaterEqual(asked[1] - asked[0], 1)
+            asked.clear()
+            after[0] = "3600"
+            with self.assertRaises(ApiError) as told:
+                gateway.chains()
+            self.assertEqual((len(asked), told.exception.code, told.exception.retry_after_s), (1, "rate-limited", 3600))
+            server.shutdown()

@@ -291,13 +291,15 @@ export class Gateway {
   async #call(method: string, target: string, call: Call): Promise<Json> {
     const end = performance.now() + this.#patienceMs;
     for (let wait = PAUSE_MIN_MS; ; wait = Math.min(2 * wait, PAUSE_MAX_MS)) {
+      let due = wait;
       try {
         return await this.#once(method, target, call);
       } catch (error) {
         const busy = error instanceof ApiError && isPassing(error);
-        if (!call.repeat || !(busy || error instanceof Unreachable) || performance.now() + wait > end) throw error;
+        if (busy) due = Math.max(wait, 1000 * (error.retryAfterS ?? 0));
+        if (!call.repeat || !(busy || error instanceof Unreachable) || performance.now() + due > end) throw error;
       }
-      await pause(wait);
+      await pause(due);
     }
   }
 
@@ -405,8 +407,11 @@ function parseReply(text: string): Json | null {
 function problemOf(response: Response, answer: Json | null): CaissonError {
   const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json') === true;
   const { code, title, detail, retry } = answer ?? {};
-  if (isProblem && typeof code === 'string' && typeof title === 'string')
-    return new ApiError(response.status, code, title, typeof detail === 'string' ? detail : null, retry === true);
+  if (isProblem && typeof code === 'string' && typeof title === 'string') {
+    const after = response.headers.get('retry-after') ?? '';
+    const afterS = /^\d{1,9}$/.test(after) ? Number(after) : null;
+    return new ApiError(response.status, code, title, typeof detail === 'string' ? detail : null, retry === true, afterS);
+  }
   if (AWAY.includes(response.status)) return new Unreachable(`HTTP ${response.status} of something in front of the gateway`);
   return new BadReply(`HTTP ${response.status} without an answer that a gateway gives`);
 }

@@ -14,6 +14,8 @@ export class ApiError extends CaissonError {
     readonly title: string,
     readonly detail: string | null,
     readonly retry: boolean,
+    /** How long to wait before, where the gateway said it. */
+    readonly retryAfterS: number | null = null,
   ) {
     super(`${code} (${status}): ${detail ?? title}`);
   }

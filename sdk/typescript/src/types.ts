@@ -109,6 +109,7 @@ export interface Message {
   from_chain: string;
   created_ms: number;
   request_id?: string;
+  traceparent?: string;
   mode?: Mode;
   tx?: Hex | null;
   why?: string | null;
@@ -177,7 +178,7 @@ export interface Quote {
 }
 
 export type EventKind = 'message' | 'message.refused' | 'request.failed' | 'chain.reorg' | 'chain.diverged' | 'chain.frozen' | 'ledger.conflict' | 'webhook.disabled'
-  | 'operator.pause' | 'operator.resume' | 'operator.observe' | 'operator.observed' | 'operator.clear' | 'operator.retry' | 'operator.reload' | 'operator.drain' | 'operator.undrain' | 'operator.drained' | 'operator.raise' | 'operator.sweep';
+  | 'operator.pause' | 'operator.resume' | 'operator.observe' | 'operator.observed' | 'operator.clear' | 'operator.retry' | 'operator.reload' | 'operator.drain' | 'operator.undrain' | 'operator.drained' | 'operator.raise' | 'operator.sweep' | 'peer.attested';
 
 /** Of the stream: which members are there depends on the kind. */
 export interface Event {

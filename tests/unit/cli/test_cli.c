@@ -524,9 +524,24 @@ static void what_does_not_verify_is_6(void **state)
 	json_object_set_new(json_object_get(changed, "message"), "payload", json_string("0x71"));
 	assert_int_equal(verify(changed, s.key), 6);
 	json_decref(changed);
+	/* What nobody signed is not beside what is; an outcome is not without its statement. */
+	static const char *const more[][3] = {
+		{"", "surprise", "true"},   {"message", "evidence", "{}"},
+		{"message", "steps", "[]"}, {"statement", "more", "1"},
+		{"", "outcome", "2"},       {"", "keys", "[{}]"},
+	};
+	for (size_t i = 0; i < CS_LEN(more); i++) {
+		changed = json_deep_copy(s.envelope);
+		json_object_set_new(more[i][0][0] ? json_object_get(changed, more[i][0]) : changed,
+				    more[i][1], json_loads(more[i][2], JSON_DECODE_ANY, NULL));
+		assert_int_equal(verify(changed, s.key), 6);
+		json_decref(changed);
+	}
 	changed = json_deep_copy(s.envelope);
-	json_object_set_new(changed, "surprise", json_true());
-	assert_int_equal(verify(changed, s.key), 6);
+	json_object_set(changed, "outcome_statement", json_object_get(changed, "statement"));
+	assert_int_equal(verify(changed, s.key), 6); /* a statement without its outcome */
+	json_object_set_new(changed, "outcome", json_integer(2));
+	assert_int_equal(verify(changed, s.key), 6); /* and one that is none */
 	json_decref(changed);
 	changed = json_deep_copy(s.envelope);
 	json_object_del(json_object_get(changed, "statement"), "s");

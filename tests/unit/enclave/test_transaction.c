@@ -1,6 +1,7 @@
 /* Transactions: what goes to the gateway, and everything that the policy refuses. */
 #include "core/hash.h"
 #include "core/rlp.h"
+#include "enclave/state.h"
 #include "scene.h"
 
 /* ---- what is signed ---- */
@@ -71,24 +72,50 @@ static struct parsed parse_1559(struct cs_bytes raw)
 	return out;
 }
 
-static struct cs_address gas_account(struct world *w)
+static const Caisson__Wire__PublicKeysReply *keys_of(struct world *w, uint32_t gas_accounts)
 {
 	Caisson__Wire__PublicKeysRequest in = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
+	in.gas_accounts = gas_accounts;
+	return (const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS,
+									      &in.base);
+}
+
+static struct cs_address gas_account_at(struct world *w, uint32_t index)
+{
 	struct cs_address address;
-	const Caisson__Wire__PublicKeysReply *out =
-		(const Caisson__Wire__PublicKeysReply *)(const void *)world_ok(w, WIRE_PUBLIC_KEYS,
-									       &in.base);
+	const Caisson__Wire__PublicKeysReply *out = keys_of(w, index + 1);
+	assert_int_equal(out->n_pools, 1);
+	assert_hash(wire_pb_hash(out->pools[0]->chain), w->own);
+	assert_int_equal(out->pools[0]->n_addresses, index + 1);
+	memcpy(address.b, out->pools[0]->addresses[index].data, sizeof address.b);
+	return address;
+}
+
+static struct cs_address gas_account(struct world *w)
+{
+	struct cs_address address;
+	const Caisson__Wire__PublicKeysReply *out = keys_of(w, 0);
+	assert_int_equal(out->n_pools, 0);
 	memcpy(address.b, out->keys[0]->gas_address.data, sizeof address.b);
 	return address;
 }
 
-static void check_signer(struct world *w, const struct parsed *tx)
+static void check_signed_by(struct world *w, const struct parsed *tx, uint32_t index)
 {
 	struct cs_address signer;
-	const struct cs_address account = gas_account(w);
+	const struct cs_address account = gas_account_at(w, index);
 	assert_true(cs_ecdsa_is_low(&tx->signature));
 	assert_ok(cs_ecdsa_recover(w->sig, &signer, &tx->signature, &tx->digest));
 	assert_true(cs_address_eq(&signer, &account));
+}
+
+/* The first of the pool is what the keys name. */
+static void check_signer(struct world *w, const struct parsed *tx)
+{
+	const struct cs_address first = gas_account_at(w, 0);
+	const struct cs_address account = gas_account(w);
+	assert_true(cs_address_eq(&first, &account));
+	check_signed_by(w, tx, 0);
 }
 
 /* functions of tests/vectors/envelope/calldata.json */
@@ -424,6 +451,117 @@ static void test_no_keys_yet(void **state)
 	refused(s, CS_ERR_NO_KEY);
 }
 
+/* ---- the pool ---- */
+
+static void check_pool(struct world *w, const json_t *pool)
+{
+	struct enclave_chain *chain = &w->e->chains[0];
+	struct manifest_chain manifest = *chain->manifest;
+	struct enclave_chain_secrets *secrets = enclave_secrets_of(w->e, chain);
+	const struct cs_hash gas = hash_of(pool, "gas");
+	size_t i;
+	json_t *one;
+	manifest.identity = hash_of(pool, "identity");
+	chain->manifest = &manifest;
+	memcpy(secrets->gas.b, gas.b, sizeof gas.b);
+	assert_ok(cs_key_address(w->sig, &chain->gas_address, &secrets->gas));
+	json_array_foreach(json_object_get(pool, "accounts"), i, one)
+	{
+		struct cs_secret key;
+		struct cs_address address;
+		assert_ok(enclave_gas_account(w->e, &key, &address, chain, (uint32_t)i));
+		assert_bytes(CS_BYTES_OF(key.b), bytes_of(one, "key"));
+		assert_bytes(CS_BYTES_OF(address.b), bytes_of(one, "address"));
+	}
+	assert_int_equal(i, ENCLAVE_GAS_ACCOUNTS_MAX);
+}
+
+static void test_vectors_of_a_pool(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	json_t *file = read_json(CS_VECTORS "/gas_accounts/gas_accounts.json"), *pool;
+	size_t i;
+	world_begin(w);
+	const struct manifest_chain *manifest = w->e->chains[0].manifest;
+	json_array_foreach(json_object_get(file, "pools"), i, pool) check_pool(w, pool);
+	assert_true(i > 0);
+	w->e->chains[0].manifest = manifest;
+	json_decref(file);
+	world_free(w);
+}
+
+static void test_each_account_of_the_pool_signs(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	for (uint32_t i = 0; i < ENCLAVE_GAS_ACCOUNTS_MAX; i += 5) {
+		s->in.gas_account = i;
+		const Caisson__Wire__SignTransactionReply *out = sign(s);
+		const ProtobufCBinaryData raw = pb(wire_pb_view(out->raw));
+		const ProtobufCBinaryData from = pb(wire_pb_view(out->from));
+		const struct parsed tx = parse_1559(wire_pb_view(raw));
+		const struct cs_address account = gas_account_at(s->w, i);
+		check_signed_by(s->w, &tx, i);
+		assert_bytes(wire_pb_view(from), CS_BYTES_OF(account.b));
+	}
+	/* A cancellation goes to the account itself, not to the first. */
+	request_fill(s, CAISSON__WIRE__ACTION__ACTION_CANCEL);
+	s->in.gas_limit = 21000;
+	s->in.gas_account = 5;
+	const ProtobufCBinaryData raw = pb(wire_pb_view(sign(s)->raw));
+	const struct parsed tx = parse_1559(wire_pb_view(raw));
+	const struct cs_address account = gas_account_at(s->w, 5);
+	assert_true(cs_address_eq(&tx.to, &account));
+	check_signed_by(s->w, &tx, 5);
+	world_free(s->w);
+}
+
+/* The state that is sealed has the first key alone: what comes back has the same pool. */
+static void test_a_pool_comes_back_with_the_sealed_state(void **state)
+{
+	(void)state;
+	struct scene *s = scene_new();
+	Caisson__Wire__ExportRequest out = CAISSON__WIRE__EXPORT_REQUEST__INIT;
+	Caisson__Wire__ImportRequest in = CAISSON__WIRE__IMPORT_REQUEST__INIT;
+	const struct cs_address before = gas_account_at(s->w, 15);
+	const Caisson__Wire__ExportReply *reply =
+		(const Caisson__Wire__ExportReply *)(const void *)world_ok(s->w, WIRE_EXPORT,
+									   &out.base);
+	in.sealed = pb(wire_pb_view(reply->sealed));
+	world_restart(s->w);
+	(void)world_ok(s->w, WIRE_IMPORT, &in.base);
+	const struct cs_address after = gas_account_at(s->w, 15);
+	assert_true(cs_address_eq(&before, &after));
+	world_free(s->w);
+}
+
+static void test_an_account_that_no_pool_has(void **state)
+{
+	(void)state;
+	static const uint32_t beyond[] = {ENCLAVE_GAS_ACCOUNTS_MAX, 255, UINT32_MAX};
+	struct scene *s = scene_new();
+	Caisson__Wire__PublicKeysRequest keys = CAISSON__WIRE__PUBLIC_KEYS_REQUEST__INIT;
+	for (size_t i = 0; i < CS_LEN(beyond); i++) {
+		s->in.gas_account = beyond[i];
+		world_refused(s->w, WIRE_SIGN_TRANSACTION, &s->in.base, CS_ERR_INVALID);
+		keys.gas_accounts = beyond[i] == 16 ? 17 : beyond[i];
+		world_refused(s->w, WIRE_PUBLIC_KEYS, &keys.base, CS_ERR_INVALID);
+	}
+	/* The policy stands for every account. */
+	s->in.gas_account = 15;
+	s->in.max_fee_wei = UINT64_MAX;
+	refused(s, CS_ERR_POLICY_FEE);
+}
+
+static void test_no_pool_before_there_are_keys(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	assert_int_equal(keys_of(w, 16)->n_pools, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +586,11 @@ int main(void)
 		cmocka_unit_test(test_no_call_by_a_client_that_is_too_old),
 		cmocka_unit_test(test_nothing_is_signed_without_a_bound_on_time),
 		cmocka_unit_test(test_no_keys_yet),
+		cmocka_unit_test(test_vectors_of_a_pool),
+		cmocka_unit_test(test_each_account_of_the_pool_signs),
+		cmocka_unit_test(test_a_pool_comes_back_with_the_sealed_state),
+		cmocka_unit_test(test_an_account_that_no_pool_has),
+		cmocka_unit_test(test_no_pool_before_there_are_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

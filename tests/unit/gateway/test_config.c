@@ -115,6 +115,89 @@ static void a_broken_manifest_is_refused(void **state)
 	}
 }
 
+/* ---- peers that are looked at ---- */
+
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+#define LOOKED_AT(place) "[[peers]]\nattested = \"" place "\"\nattested_policy = \"policy.json\"\n"
+
+static void load_with(struct gateway_config *config, const char *peer)
+{
+	char text[4096];
+	const char *at = strstr(good, "[[peers]]\n");
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, peer,
+		 at + strlen("[[peers]]\n"));
+	const enum cs_err err = load(config, text);
+	for (uint32_t i = 0; i < host_config_error_count(config->file); i++)
+		print_message("%s\n", host_config_error(config->file, i));
+	assert_int_equal(err, CS_OK);
+}
+
+static void a_peer_that_is_looked_at(void **state)
+{
+	struct gateway_config config;
+	char want[96];
+	struct cs_hash ones;
+	const struct gateway_peer_attested *attested = &config.peers[0].attested;
+	(void)state;
+	memset(ones.b, 0x11, sizeof(ones.b));
+	load_with(&config, "[[peers]]\n");
+	assert_null(attested->place);
+	gateway_config_free(&config);
+	load_with(&config, LOOKED_AT("gateway.example:8443"));
+	assert_string_equal(attested->place, "gateway.example:8443");
+	snprintf(want, sizeof(want), "%s/policy.json", folder);
+	assert_string_equal(attested->policy, want);
+	assert_null(attested->collateral);
+	assert_null(attested->roots);
+	assert_int_equal(attested->every_s, 1800);
+	/* Ours: the hash of the first manifest, which here is the only one. */
+	assert_true(cs_hash_eq(&attested->lineage, &config.manifest.hash));
+	gateway_config_free(&config);
+	load_with(&config,
+		  LOOKED_AT("[::1]:8443") "attested_collateral = \"folder\"\n"
+					  "attested_roots = \"/roots.pem\"\nattested_every_s = 60\n"
+					  "attested_lineage = \"0x" ONES "\"\n");
+	snprintf(want, sizeof(want), "%s/folder", folder);
+	assert_string_equal(attested->collateral, want);
+	assert_string_equal(attested->roots, "/roots.pem");
+	assert_int_equal(attested->every_s, 60);
+	assert_true(cs_hash_eq(&attested->lineage, &ones));
+	gateway_config_free(&config);
+}
+
+/* What is said of a chain's pool; ledgers have none, which is told whatever else is wrong. */
+static void a_pool_of_gas_accounts(void **state)
+{
+	static const struct {
+		const char *id;
+		const char *count;
+		unsigned taken; /* 0: refused */
+	} table[] = {{"eip155:31337", "16", 16}, {"eip155:31337", "1", 1},
+		     {"eip155:31337", "0", 0},   {"eip155:31337", "17", 0},
+		     {"eip155:31337", "-1", 0},  {"eip155:31337", "\"4\"", 0},
+		     {"cosmos:ledger-1", "2", 0}};
+	(void)state;
+	for (size_t i = 0; i < CS_LEN(table); i++) {
+		char text[256];
+		struct gateway_config config;
+		snprintf(text, sizeof(text),
+			 "name = \"a\"\n[[chains]]\nid = \"%s\"\nrpc = "
+			 "[\"http://127.0.0.1:8545\"]\ngas_accounts = %s\n",
+			 table[i].id, table[i].count);
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		assert_true(fputs(text, file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(gateway_config_load(&config, path, false),
+				 table[i].taken > 0 ? CS_OK : CS_ERR_INVALID);
+		if (table[i].taken > 0)
+			assert_int_equal(config.chains[0].gas_accounts, table[i].taken);
+		else
+			assert_true(complains(&config, "chains[0].gas_accounts"));
+		gateway_config_free(&config);
+	}
+}
+
 struct bad {
 	const char *from;
 	const char *to;
@@ -156,6 +239,27 @@ static void every_error_is_named_by_its_path(void **state)
 		{"bridge = \"0x11", "bridge = \"0xzz", "chains[0].bridge"},
 		{"url = \"http://127.0.0.1:9000\"\n", "", "peers[0].url"},
 		{"[\"eip155:1903\"]", "[\"eip155:5\"]", "peers[0].chains[0]"},
+		{"[[peers]]\n", "[[peers]]\nattested = \"h:8443\"\n", "needs attested_policy"},
+		{"[[peers]]\n", "[[peers]]\nattested_policy = \"p\"\n",
+		 "missing beside attested_policy"},
+		{"[[peers]]\n", "[[peers]]\nattested_collateral = \"c\"\n",
+		 "missing beside attested_collateral"},
+		{"[[peers]]\n", "[[peers]]\nattested_roots = \"r\"\n",
+		 "missing beside attested_roots"},
+		{"[[peers]]\n", "[[peers]]\nattested_lineage = \"0x" ONES "\"\n",
+		 "missing beside attested_lineage"},
+		{"[[peers]]\n", LOOKED_AT("h"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT(":1"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT("h:0"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT("h:65536"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT("h:1x"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT("--ear:1"), "peers[0].attested:"},
+		{"[[peers]]\n", LOOKED_AT("h:1") "attested_every_s = 1801\n",
+		 "peers[0].attested_every_s"},
+		{"[[peers]]\n", LOOKED_AT("h:1") "attested_every_s = 0\n",
+		 "peers[0].attested_every_s"},
+		{"[[peers]]\n", LOOKED_AT("h:1") "attested_lineage = \"0x11\"\n",
+		 "peers[0].attested_lineage"},
 		{"[\"eip155:1903\"]", "[\"eip155:5\"]",
 		 "chains[0].id"}, /* its remote is served by nobody */
 		{"expire = \"absence\"", "expire = \"never\"", "routes[0].expire"},
@@ -234,6 +338,8 @@ int main(void)
 		cmocka_unit_test(a_good_one_is_taken),
 		cmocka_unit_test(the_manifest_is_hashed_as_it_was_signed),
 		cmocka_unit_test(a_broken_manifest_is_refused),
+		cmocka_unit_test(a_peer_that_is_looked_at),
+		cmocka_unit_test(a_pool_of_gas_accounts),
 		cmocka_unit_test(every_error_is_named_by_its_path),
 		cmocka_unit_test(a_chain_with_providers_needs_a_proxy),
 		cmocka_unit_test(all_errors_are_found_in_one_pass),

@@ -50,7 +50,7 @@ static void vectors_keep_their_identifiers(void **state)
 		json_t *json = vector_message(json_array_get(vectors, i));
 		if (!json)
 			continue;
-		enum cs_err err = gateway_json_read_message(json, &arena, &message, &why);
+		enum cs_err err = gateway_json_read_message(json, true, &arena, &message, &why);
 		if (err != CS_OK)
 			fail_msg("vector %zu: %s", i, why.text);
 		struct cs_hash id = wire_message_id(&message.head);
@@ -109,7 +109,7 @@ static void messages_of_another_form_are_refused(void **state)
 					    json_loads(table[i].value, JSON_DECODE_ANY, NULL));
 		else
 			json_object_del(json, table[i].name);
-		enum cs_err err = gateway_json_read_message(json, &arena, &message, &why);
+		enum cs_err err = gateway_json_read_message(json, true, &arena, &message, &why);
 		if (err != table[i].err)
 			fail_msg("case %zu: %s instead of %s", i, cs_err_name(err),
 				 cs_err_name(table[i].err));
@@ -129,10 +129,11 @@ static void a_payload_has_a_bound(void **state)
 	json_t *json = sample();
 	json_object_del(json, "id");
 	json_object_set_new(json, "payload", json_string(text));
-	assert_int_equal(gateway_json_read_message(json, &arena, &message, &why), CS_ERR_TOO_LARGE);
+	assert_int_equal(gateway_json_read_message(json, true, &arena, &message, &why),
+			 CS_ERR_TOO_LARGE);
 	text[sizeof(text) - 3] = 0;
 	json_object_set_new(json, "payload", json_string(text));
-	assert_int_equal(gateway_json_read_message(json, &arena, &message, &why), CS_OK);
+	assert_int_equal(gateway_json_read_message(json, true, &arena, &message, &why), CS_OK);
 	assert_int_equal(message.payload.n, CS_PAYLOAD_SIZE_MAX);
 	json_decref(json);
 }

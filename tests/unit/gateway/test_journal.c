@@ -1,139 +1,6 @@
 /* The journal: rows come back as they went in, after a restart too; illegal moves and repeated keys
  * change nothing. */
-#include "gateway/journal_feed.h"
-#include "tests/unit/support.h"
-
-#include <unistd.h>
-
-struct fixture {
-	struct gateway_journal *journal;
-	char path[64];
-	struct cs_arena arena;
-};
-
-static uint8_t block[1 << 20];
-
-static int setup(void **state)
-{
-	static struct fixture f;
-	struct cs_why why = {{0}};
-	memset(&f, 0, sizeof(f));
-	snprintf(f.path, sizeof(f.path), "/tmp/caisson-journal-XXXXXX");
-	int fd = mkstemp(f.path);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	unlink(f.path);
-	cs_arena_init(&f.arena, block, sizeof(block));
-	*state = &f;
-	return gateway_journal_open(&f.journal, NULL, f.path, &why) == CS_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	static const char *const ends[] = {"", "-wal", "-shm", "-lock", ".lock"};
-	struct fixture *f = *state;
-	gateway_journal_close(f->journal);
-	for (size_t i = 0; i < CS_LEN(ends); i++) {
-		char name[96];
-		snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
-		unlink(name);
-	}
-	return 0;
-}
-
-static void reopen(struct fixture *f)
-{
-	struct cs_why why = {{0}};
-	gateway_journal_close(f->journal);
-	assert_int_equal(gateway_journal_open(&f->journal, NULL, f->path, &why), CS_OK);
-}
-
-/* Runs a block of statements as one writer. */
-typedef enum cs_err body(struct fixture *f, void *context);
-struct run {
-	struct fixture *f;
-	body *run;
-	void *context;
-};
-
-static enum cs_err write_run(void *context)
-{
-	struct run *run = context;
-	return run->run(run->f, run->context);
-}
-
-static enum cs_err write_(struct fixture *f, body *run, void *context)
-{
-	struct run r = {f, run, context};
-	return host_store_write(gateway_journal_store(f->journal), write_run, &r, NULL, NULL);
-}
-
-static struct cs_hash a_hash(uint8_t first, uint8_t last)
-{
-	struct cs_hash hash = {{0}};
-	hash.b[0] = first;
-	hash.b[31] = last;
-	return hash;
-}
-
-static struct gateway_message sample(uint8_t n, enum relay_side side)
-{
-	struct gateway_message m = {.id = a_hash(1, n),
-				    .side = side,
-				    .state = relay_first(side),
-				    .chain = a_hash(0xc0, 1),
-				    .remote = a_hash(0xc0, 2),
-				    .sequence = n,
-				    .deadline = 1900000000,
-				    .min_gas_limit = 200000,
-				    .finality = n,
-				    .height = 100u + n,
-				    .block = a_hash(0xb0, n),
-				    .tx = a_hash(0x70, n),
-				    .tx_index = 3,
-				    .log_index = 4,
-				    .time_s = 1800000000,
-				    .next_ms = 10u * n};
-	return m;
-}
-
-struct add {
-	struct gateway_message *message;
-	struct wire_message content;
-};
-
-static enum cs_err add_body(struct fixture *f, void *context)
-{
-	struct add *add = context;
-	return gateway_journal_add(f->journal, add->message, &add->content);
-}
-
-static enum cs_err add(struct fixture *f, struct gateway_message *m)
-{
-	struct add context = {m,
-			      {.sender = cs_bytes_str("sender"),
-			       .recipient = cs_bytes_str("recipient"),
-			       .payload = cs_bytes_str(m->sequence == 2 ? "" : "payload")}};
-	return write_(f, add_body, &context);
-}
-
-struct move {
-	struct gateway_message *message;
-	enum relay_event event;
-};
-
-static enum cs_err move_body(struct fixture *f, void *context)
-{
-	struct move *move = context;
-	return gateway_journal_move(f->journal, move->message, move->event);
-}
-
-static enum cs_err move(struct fixture *f, struct gateway_message *m, enum relay_event event)
-{
-	struct move context = {m, event};
-	return write_(f, move_body, &context);
-}
+#include "tests/unit/gateway/journal_fixture.h"
 
 static void what_a_reorganisation_touches_comes_in_pages(void **state)
 {
@@ -593,9 +460,25 @@ static void a_request_is_matched_once_by_its_payload(void **state)
 	struct gateway_request b = a;
 	struct gateway_request got;
 	struct cs_hash tx = a_hash(7, 7);
+	char trace[HOST_TRACE_SIZE] = "as it was";
 	snprintf(b.id, sizeof(b.id), "rb");
+	snprintf(b.trace, sizeof(b.trace), "%s",
+		 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 	assert_int_equal(write_(f, request_body, &a), CS_OK);
 	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "ra", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	assert_int_equal(gateway_journal_request(f->journal, "rb", &got), CS_OK);
+	assert_string_equal(got.trace, b.trace);
+	/* One that an import may have brought goes into no header and no log. */
+	snprintf(b.id, sizeof(b.id), "rc");
+	snprintf(b.trace, sizeof(b.trace), "00-x\r\nX-More: 1");
+	assert_int_equal(write_(f, request_body, &b), CS_OK);
+	assert_int_equal(gateway_journal_request(f->journal, "rc", &got), CS_OK);
+	assert_string_equal(got.trace, "");
+	snprintf(b.id, sizeof(b.id), "rb");
+	gateway_journal_trace(f->journal, 77, trace);
+	assert_string_equal(trace, "");
 	assert_int_equal(gateway_journal_match_request(f->journal, &a.chain, &tx, &a.payload, &got),
 			 CS_OK);
 	assert_string_equal(got.id, "ra");
@@ -675,77 +558,6 @@ static void what_was_signed_from_a_height_on(void **state)
 	assert_int_equal(ids[2].b[31], 25);
 }
 
-struct counted {
-	struct gateway_count rows[8];
-	char reasons[8][GATEWAY_WHY_MAX + 1];
-	size_t count;
-};
-
-static void count_one(void *ctx, const struct gateway_count *row)
-{
-	struct counted *counted = ctx;
-	assert_true(counted->count < CS_LEN(counted->rows));
-	counted->rows[counted->count++] = *row;
-}
-
-static void reason_one(void *ctx, const struct gateway_count *row, const char *reason)
-{
-	struct counted *counted = ctx;
-	snprintf(counted->reasons[counted->count], sizeof(counted->reasons[0]), "%s", reason);
-	count_one(ctx, row);
-}
-
-static enum cs_err save_body(struct fixture *f, void *context)
-{
-	return gateway_journal_save(f->journal, context);
-}
-
-/* What is tried again and again is written again and again, and is as old as it was. */
-static void the_oldest_is_as_old_as_its_first_row(void **state)
-{
-	struct fixture *f = *state;
-	struct counted counted = {.count = 0};
-	struct gateway_message m = sample(1, RELAY_SOURCE);
-	struct gateway_message other = sample(2, RELAY_SOURCE);
-	assert_int_equal(add(f, &m), CS_OK);
-	uint64_t born = m.created_ms;
-	do {
-		assert_int_equal(write_(f, save_body, &m), CS_OK);
-	} while (m.updated_ms == born);
-	other.remote = a_hash(0xc0, 3);
-	assert_int_equal(add(f, &other), CS_OK);
-	assert_int_equal(gateway_journal_counts(f->journal, count_one, &counted), CS_OK);
-	assert_int_equal(counted.count, 2);
-	assert_int_equal(counted.rows[0].count, 1);
-	assert_int_equal(counted.rows[0].oldest_ms, born);
-	assert_true(cs_hash_eq(&counted.rows[0].remote, &m.remote));
-	assert_true(cs_hash_eq(&counted.rows[1].remote, &other.remote));
-}
-
-static void reasons_are_of_what_has_not_ended(void **state)
-{
-	static const char *const whys[] = {"unavailable: no node answers", "unavailable: another",
-					   "reverted for good: KeyExpired", "no colon", ""};
-	struct fixture *f = *state;
-	struct counted counted = {.count = 0};
-	for (uint8_t n = 0; n < CS_LEN(whys); n++) {
-		struct gateway_message m = sample(n + 1, RELAY_SOURCE);
-		assert_int_equal(add(f, &m), CS_OK);
-		snprintf(m.why, sizeof(m.why), "%s", whys[n]);
-		assert_int_equal(write_(f, save_body, &m), CS_OK);
-	}
-	struct gateway_message gone = sample(9, RELAY_SOURCE);
-	assert_int_equal(add(f, &gone), CS_OK);
-	snprintf(gone.why, sizeof(gone.why), "reorged: it vanished");
-	assert_int_equal(move(f, &gone, RELAY_ON_VANISH), CS_OK);
-	assert_int_equal(gateway_journal_reasons(f->journal, reason_one, &counted), CS_OK);
-	assert_int_equal(counted.count, 3);
-	assert_string_equal(counted.reasons[0], "no colon");
-	assert_string_equal(counted.reasons[1], "reverted for good");
-	assert_string_equal(counted.reasons[2], "unavailable");
-	assert_int_equal(counted.rows[2].count, 2);
-}
-
 static uint64_t cost_of(struct fixture *f, const struct gateway_submission *sub)
 {
 	uint64_t cost = 7;
@@ -792,8 +604,6 @@ int main(void)
 		T(an_idempotency_key_belongs_to_one_body),
 		T(a_request_is_matched_once_by_its_payload),
 		T(what_was_signed_from_a_height_on),
-		T(the_oldest_is_as_old_as_its_first_row),
-		T(reasons_are_of_what_has_not_ended),
 		T(a_call_costs_what_the_dearest_did),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

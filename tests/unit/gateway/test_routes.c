@@ -389,17 +389,23 @@ static json_t *outcome_item(uint64_t n, const struct cs_hash *id, uint8_t status
 			 "status", status, "steps");
 }
 
-static json_int_t push(json_t *items, uint64_t after)
+static struct answer pushed(json_t *items, uint64_t after)
 {
 	json_t *body = json_pack("{s:s,s:I,s:o}", "instance", "0123456789abcdef0123456789abcdef",
 				 "after", (json_int_t)after, "items", items);
 	char *text = json_dumps(body, 0);
 	struct answer answer = call("POST", "/v1/peer/envelopes", peer_key, text);
+	json_decref(body);
+	free(text);
+	return answer;
+}
+
+static json_int_t push(json_t *items, uint64_t after)
+{
+	struct answer answer = pushed(items, after);
 	assert_int_equal(answer.status, 200);
 	json_int_t cursor = json_integer_value(json_object_get(answer.body, "cursor"));
 	json_decref(answer.body);
-	json_decref(body);
-	free(text);
 	return cursor;
 }
 
@@ -515,6 +521,94 @@ static void what_a_key_signed_that_is_not_learned_yet_waits(void **state)
 	assert_int_equal(rows(), before + 2);
 }
 
+/* ---- a peer whose enclave is to be seen ---- */
+
+static struct gateway_attested_time now(void)
+{
+	return (struct gateway_attested_time){host_now_ms(), host_wall_ms()};
+}
+
+/* As the child of attested_check says it, of an enclave with the key that signs here, or another. */
+static void look(struct gateway_peer *peer, enum gateway_attested_answer answer, bool has_key)
+{
+	struct gateway_attested_verdict verdict = {.answer = answer, .key_count = 1};
+	verdict.keys[0].identity = gateway.config.manifest.chains[1].identity;
+	verdict.keys[0].epoch = EPOCH;
+	assert_int_equal(cs_key_x(gateway.sig, &verdict.keys[0].x, &remote_key), CS_OK);
+	verdict.keys[0].x.b[0] ^= !has_key;
+	gateway_attested_asked(&peer->attested, now());
+	gateway_attested_told(&peer->attested, &verdict, 1800000, now());
+	/* Nobody else asks: there is no such program. */
+	gateway_attested_asked(&peer->attested, now());
+}
+
+static const char *attested_state(void)
+{
+	static char text[16];
+	struct answer answer = call("GET", "/v1/status", read_key, NULL);
+	const json_t *peer = json_array_get(json_object_get(answer.body, "peers"), 0);
+	snprintf(text, sizeof(text), "%s",
+		 json_string_value(json_object_get(json_object_get(peer, "attested"), "state")));
+	json_decref(answer.body);
+	return text;
+}
+
+static void nothing_of_a_peer_that_is_not_attested(void **state)
+{
+	struct gateway_peer *peer = gateway_peer_named(&gateway, "b");
+	const size_t before = rows();
+	(void)state;
+	assert_string_equal(attested_state(), "off");
+	gateway_attested_begin(&peer->attested, now());
+	gateway_attested_asked(&peer->attested, now());
+	assert_string_equal(attested_state(), "unknown");
+	refused(pushed(json_pack("[o]", batch_item(101, 701, 1, FLAW_NONE)), 100), 503,
+		"not-attested", "b is unknown");
+	look(peer, GATEWAY_ANSWER_REFUSED, true);
+	assert_string_equal(attested_state(), "refused");
+	refused(pushed(json_pack("[o]", batch_item(101, 701, 1, FLAW_NONE)), 100), 503,
+		"not-attested", "b is refused");
+	/* Before it is read: of whoever is not seen nothing is looked at. */
+	refused(call("POST", "/v1/peer/envelopes", peer_key, "{}"), 503, "not-attested", NULL);
+	assert_int_equal(rows(), before);
+	look(peer, GATEWAY_ANSWER_ACCEPTED, true);
+	assert_string_equal(attested_state(), "accepted");
+	assert_int_equal(push(json_pack("[o]", batch_item(101, 701, 1, FLAW_NONE)), 100), 101);
+	assert_int_equal(rows(), before + 1);
+	/* What we have for it, it gets meanwhile, too. */
+	gateway_attested_begin(&peer->attested, now());
+	gateway_attested_asked(&peer->attested, now());
+	struct answer answer = call("GET", "/v1/peer/envelopes?after=0&instance=", peer_key, NULL);
+	assert_int_equal(answer.status, 200);
+	json_decref(answer.body);
+	gateway_attested_end(&peer->attested, now());
+}
+
+/* The contract's key signed it, and the enclave that was seen has another: it waits, and what is behind
+ * it, until an enclave has shown it. */
+static void a_key_that_the_enclave_has_not_shown(void **state)
+{
+	struct gateway_peer *peer = gateway_peer_named(&gateway, "b");
+	const size_t before = rows();
+	(void)state;
+	gateway_attested_begin(&peer->attested, now());
+	look(peer, GATEWAY_ANSWER_ACCEPTED, false);
+	json_t *items = json_pack("[{s:i,s:s},o,{s:i,s:s}]", "n", 110, "kind", "surprise",
+				  batch_item(111, 711, 1, FLAW_NONE), "n", 112, "kind", "surprise");
+	assert_int_equal(push(items, 101), 110);
+	assert_int_equal(rows(), before);
+	assert_string_equal(attested_state(), "unknown");
+	refused(pushed(json_pack("[o]", batch_item(111, 711, 1, FLAW_NONE)), 110), 503,
+		"not-attested", "has not shown");
+	look(peer, GATEWAY_ANSWER_ACCEPTED, false);
+	refused(pushed(json_pack("[o]", batch_item(111, 711, 1, FLAW_NONE)), 110), 503,
+		"not-attested", "does not have");
+	look(peer, GATEWAY_ANSWER_ACCEPTED, true);
+	assert_int_equal(push(json_pack("[o]", batch_item(111, 711, 1, FLAW_NONE)), 110), 111);
+	assert_int_equal(rows(), before + 1);
+	gateway_attested_end(&peer->attested, now());
+}
+
 static void a_cursor_that_nothing_has_is_refused(void **state)
 {
 	char path[160];
@@ -571,6 +665,8 @@ int main(void)
 		cmocka_unit_test(an_outcome_is_the_remote_key_s_word_alone),
 		cmocka_unit_test(a_statement_is_replaced_by_a_signed_one_alone),
 		cmocka_unit_test(what_a_key_signed_that_is_not_learned_yet_waits),
+		cmocka_unit_test(nothing_of_a_peer_that_is_not_attested),
+		cmocka_unit_test(a_key_that_the_enclave_has_not_shown),
 		cmocka_unit_test(a_cursor_that_nothing_has_is_refused),
 	};
 	return cmocka_run_group_tests(tests, start, stop);

@@ -206,6 +206,26 @@ static void test_descriptors_and_environment(void **state)
 	(void)unlink(line);
 }
 
+/* Its standard output alone goes there; the descriptor is the child's own. */
+static void test_output(void **state)
+{
+	struct fixture *f = *state;
+	char text[32] = "";
+	struct cs_why why;
+	const int fd = open(f->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	const struct host_child_options options = {
+		.program = "/bin/sh",
+		.args = {"-c", "echo said; echo \"(a child's standard error)\" >&2"},
+		.output = fd,
+		.backoff_min_ms = 5000};
+	assert_true(fd >= 0);
+	assert_ok(host_child_new(&f->child, f->loop, &options, &events, f, &why));
+	wait_for(f, has_ended, 1);
+	assert_int_equal(pread(fd, text, sizeof text, 0), 5);
+	assert_memory_equal(text, "said\n", 5);
+	(void)close(fd);
+}
+
 static void test_no_such_program(void **state)
 {
 	struct fixture *f = *state;
@@ -217,6 +237,9 @@ static void test_no_such_program(void **state)
 	options.program = "/bin/true";
 	options.fds[0] = 999;
 	options.fd_count = 1;
+	assert_err(host_child_new(&f->child, f->loop, &options, &events, f, &why), CS_ERR_IO);
+	options.fd_count = 0;
+	options.output = 999;
 	assert_err(host_child_new(&f->child, f->loop, &options, &events, f, &why), CS_ERR_IO);
 }
 
@@ -340,6 +363,7 @@ int main(void)
 		T(test_stop_of_the_stubborn),
 		T(test_stop_between_starts),
 		T(test_descriptors_and_environment),
+		T(test_output),
 		T(test_no_such_program),
 		cmocka_unit_test(test_program_find),
 		T(test_listen),

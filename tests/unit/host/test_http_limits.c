@@ -513,6 +513,97 @@ static void test_redirect_is_not_followed(void **state)
 	assert_int_equal(f->status, 302);
 }
 
+/* ---- how often ---- */
+
+#define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static unsigned heard(const struct fixture *f, const char *what)
+{
+	unsigned count = 0;
+	for (const char *at = strstr(f->heard, what); at; at = strstr(at + 1, what))
+		count++;
+	return count;
+}
+
+/* So many requests on one connection, the last of which ends it. */
+static void ask(struct fixture *f, unsigned count, const char *path, const char *key)
+{
+	char text[8192];
+	size_t n = 0;
+	for (unsigned i = 0; i < count; i++) {
+		n += (size_t)snprintf(
+			text + n, sizeof text - n, "GET %s HTTP/1.1\r\nHost: x\r\n%s%s%s%s\r\n",
+			path, key ? "Authorization: Bearer " : "", key ? key : "",
+			key ? "\r\n" : "", i + 1 == count ? "Connection: close\r\n" : "");
+		assert_true(n < sizeof text);
+	}
+	host_timer_free(f->timer);
+	f->timer = NULL;
+	if (f->fd >= 0)
+		close(f->fd);
+	f->heard_size = 0;
+	f->heard[0] = 0;
+	f->ended = false;
+	say(f, text, n);
+	wait_for(f, has_ended);
+}
+
+static void test_too_often(void **state)
+{
+	static const char *const scope_names[] = {"read", "send", NULL};
+	struct fixture *f = *state;
+	struct cs_why why;
+	char lines[512];
+	char hex[2][65];
+	struct host_api_keys keys;
+	struct cs_hash a = cs_sha256(cs_bytes_str(KEY_A));
+	struct cs_hash b = cs_sha256(cs_bytes_str(KEY_B));
+	cs_hex(hex[0], CS_BYTES_OF(a.b));
+	cs_hex(hex[1], CS_BYTES_OF(b.b));
+	(void)snprintf(lines, sizeof lines, "a read %s\nb read %s\n", hex[0], hex[1]);
+	assert_ok(host_api_keys_parse(&keys, cs_bytes_str(lines), scope_names, &why));
+	/* one token a second: few come back while the test runs */
+	serve(f,
+	      (struct host_http_server_options){.keys = &keys, .rate = {.per_s = 1, .burst = 10}});
+	host_http_server_route(f->server, "GET", "/keyed", 1, echo, f);
+	host_http_server_route(f->server, "GET", "/sent", 2, echo, f);
+	host_http_server_route(f->server, "GET", "/health", HOST_HTTP_UNLIMITED, echo, f);
+
+	ask(f, 30, "/keyed", KEY_A);
+	assert_in_range(heard(f, "HTTP/1.1 200 "), 10, 29);
+	assert_int_equal(heard(f, "HTTP/1.1 200 ") + heard(f, "HTTP/1.1 429 "), 30);
+	assert_int_equal(heard(f, "Retry-After: 1\r\n"), heard(f, "HTTP/1.1 429 "));
+	assert_int_equal(heard(f, "urn:caisson:error:rate-limited"), heard(f, "HTTP/1.1 429 "));
+	assert_int_equal(f->handled, heard(f, "HTTP/1.1 200 "));
+	assert_int_equal(host_http_server_limited(f->server).by_key, heard(f, "HTTP/1.1 429 "));
+	/* another key is not concerned, nor is who has none */
+	ask(f, 10, "/keyed", KEY_B);
+	assert_int_equal(heard(f, "HTTP/1.1 200 "), 10);
+	ask(f, 4, "/echo", NULL);
+	assert_int_equal(heard(f, "HTTP/1.1 200 "), 4);
+	/* unknown keys, missing scopes and unknown paths are their address's */
+	ask(f, 3, "/keyed", "unknown");
+	assert_int_equal(heard(f, "HTTP/1.1 401 "), 3);
+	ask(f, 3, "/sent", KEY_A);
+	assert_int_equal(heard(f, "HTTP/1.1 403 "), 3);
+	ask(f, 20, "/nowhere", NULL);
+	assert_in_range(heard(f, "HTTP/1.1 404 "), 0, 19);
+	assert_int_equal(heard(f, "HTTP/1.1 404 ") + heard(f, "HTTP/1.1 429 "), 20);
+	/* a refusal for it says nothing of what it would have been */
+	ask(f, 9, "/keyed", "unknown");
+	assert_true(heard(f, "HTTP/1.1 429 ") >= 1);
+	assert_int_equal(heard(f, "WWW-Authenticate"), heard(f, "HTTP/1.1 401 "));
+	assert_true(host_http_server_limited(f->server).by_address >= 2);
+	/* health is not counted and not refused */
+	ask(f, 60, "/health", NULL);
+	assert_int_equal(heard(f, "HTTP/1.1 200 "), 60);
+	/* other terms hold from the next request on */
+	host_http_server_set_rate(f->server, (struct host_rate_terms){0});
+	ask(f, 60, "/keyed", KEY_A);
+	assert_int_equal(heard(f, "HTTP/1.1 200 "), 60);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -541,6 +632,7 @@ int main(void)
 		T(test_answer_not_http),
 		T(test_answer_headers_endless),
 		T(test_redirect_is_not_followed),
+		T(test_too_often),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,6 +243,40 @@ static void replies_and_what_they_mean(void **state)
 	}
 }
 
+/* Retry-After: no sooner, and not at all where that is beyond the caller's patience. */
+static void asked_to_wait(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *reply;
+		unsigned requests_max;
+		uint64_t took_min_ms;
+	} cases[] = {
+		{"HTTP/1.1 429 No\r\nRetry-After: 1\r\n" PROBLEM
+		 "{\"code\":\"rate-limited\",\"title\":\"t\",\"retry\":true}",
+		 2, 1000},
+		{"HTTP/1.1 429 No\r\nRetry-After: 60\r\n" PROBLEM
+		 "{\"code\":\"rate-limited\",\"title\":\"t\",\"retry\":true}",
+		 1, 0},
+	};
+	for (size_t i = 0; i < CS_LEN(cases); i++) {
+		struct server server;
+		struct caisson_answer *answer = NULL;
+		struct caisson_error error = {.text = ""};
+		server_start(&server, cases[i].reply);
+		struct caisson_gateway *gateway = gateway_at(server.url, 1500);
+		uint64_t began_ms = now_ms();
+		assert_int_equal(caisson_get(gateway, &answer, "/v1/x", &error), CAISSON_REFUSED);
+		uint64_t took_ms = now_ms() - began_ms;
+		server_end(&server);
+		assert_in_range(server.count, 1, cases[i].requests_max);
+		if (server.count > 1)
+			assert_true(took_ms >= cases[i].took_min_ms);
+		assert_int_equal(error.status, 429);
+		caisson_gateway_free(gateway);
+	}
+}
+
 /* Between the two tries of one call, and from one call to the other. */
 static void keys_of_requests(void **state)
 {
@@ -333,6 +367,7 @@ int main(void)
 		cmocka_unit_test(requests_that_are_never_right),
 		cmocka_unit_test(nobody_there),
 		cmocka_unit_test(replies_and_what_they_mean),
+		cmocka_unit_test(asked_to_wait),
 		cmocka_unit_test(keys_of_requests),
 		cmocka_unit_test(events_that_are_cut_and_events_that_are_none),
 	};

@@ -217,14 +217,52 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* tools/register_vectors.py: what key servers and nodes sign, by another hand. */
+static void test_vectors(void **state)
+{
+	json_t *file = read_json(CS_VECTORS "/ledger/register.json");
+	const json_t *cases = json_object_get(file, "cluster_anchors"), *one;
+	size_t i;
+	(void)state;
+	assert_int_equal(json_array_size(cases), 4);
+	json_array_foreach(cases, i, one)
+	{
+		struct verify_anchor_owner of = {.lineage = hash_of(one, "lineage")};
+		const struct cs_hash key = hash_of(one, "key"), asked = hash_of(one, "nonce");
+		const struct verify_anchor anchor = {
+			u64_of(one, "manifest_number"), u64_of(one, "epoch"),
+			hash_of(one, "authority"), hash_of(one, "start")};
+		struct verify_anchor_answer answer = {
+			{hash_of(one, "node"), u64_of(one, "time_ms"), {0}}, anchor};
+		const struct verify_time_keys keys = {1, 1, {answer.time.key}};
+		const struct cs_bytes signature = bytes_of(one, "signature");
+		enum verify_anchor_verdict verdict;
+		struct verify_time_proof proof;
+		uint8_t place[VERIFY_ANCHOR_KEY_SIZE];
+		memcpy(of.key.b, key.b, sizeof of.key.b);
+		memcpy(answer.time.signature, signature.p, sizeof answer.time.signature);
+		assert_hash(verify_anchor_digest(&of, &anchor), hash_of(one, "digest"));
+		assert_hash(verify_anchor_time_digest(&asked, answer.time.time_ms, &of, &anchor),
+			    hash_of(one, "answer"));
+		verify_anchor_key(place, &of);
+		assert_bytes(CS_BYTES_OF(place), bytes_of(one, "state_key"));
+		assert_ok(verify_anchor_answers(&proof, &verdict, sig, &keys, &asked, 0, &of,
+						&anchor, &answer, 1, NULL));
+		assert_int_equal(verdict, VERIFY_ANCHOR_PROVEN);
+		answer.anchor.start.b[0] ^= 1;
+		assert_err(verify_anchor_answers(&proof, &verdict, sig, &keys, &asked, 0, &of,
+						 &anchor, &answer, 1, NULL),
+			   CS_ERR_UNAUTHORIZED);
+	}
+	json_decref(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_one_disagrees),
-		cmocka_unit_test(test_who_does_not_count),
-		cmocka_unit_test(test_follows),
-		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_vectors),       cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_one_disagrees), cmocka_unit_test(test_who_does_not_count),
+		cmocka_unit_test(test_follows),       cmocka_unit_test(test_values),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -185,6 +185,7 @@ class Gateway:
             except ApiError as error:
                 if not _is_passing(error):
                     raise
+                pause = max(pause, error.retry_after_s or 0)
             time.sleep(pause)
             pause = min(2 * pause, PAUSE_MAX_S)
 
@@ -258,15 +259,17 @@ class Gateway:
               repeat: bool = False) -> dict[str, Any]:
         end, pause = time.monotonic() + self._patience_s, PAUSE_MIN_S
         while True:
+            wait = pause
             try:
                 return self._once(method, target, body, headers or {})
             except Unreachable:
-                if not repeat or time.monotonic() + pause > end:
+                if not repeat or time.monotonic() + wait > end:
                     raise
             except ApiError as error:
-                if not repeat or not _is_passing(error) or time.monotonic() + pause > end:
+                wait = max(pause, error.retry_after_s or 0)
+                if not repeat or not _is_passing(error) or time.monotonic() + wait > end:
                     raise
-            time.sleep(pause)
+            time.sleep(wait)
             pause = min(2 * pause, PAUSE_MAX_S)
 
     def _once(self, method: str, target: str, body: Mapping[str, object] | None, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -292,7 +295,9 @@ def _problem(reply: Reply, answer: object) -> ApiError | BadReply | Unreachable:
     if reply.headers.get("content-type", "").startswith("application/problem+json") and isinstance(answer, dict):
         code, title, detail = (answer.get(name) for name in ("code", "title", "detail"))
         if isinstance(code, str) and isinstance(title, str):
-            return ApiError(reply.status, code, title, detail if isinstance(detail, str) else None, answer.get("retry") is True)
+            after = reply.headers.get("retry-after", "")
+            return ApiError(reply.status, code, title, detail if isinstance(detail, str) else None, answer.get("retry") is True,
+                            int(after) if after.isascii() and after.isdigit() and len(after) <= 9 else None)
     if reply.status in AWAY:
         return Unreachable(f"HTTP {reply.status} of something in front of the gateway")
     return BadReply(f"HTTP {reply.status} without an answer that a gateway gives")

@@ -7,11 +7,13 @@ class CaissonError(Exception):
 
 
 class ApiError(CaissonError):
-    """The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later."""
+    """The gateway refused: its problem (RFC 9457). `code` is stable, `retry` says whether the same request may succeed later, `retry_after_s`
+    how long to wait before, where the gateway said it."""
 
-    def __init__(self, status: int, code: str, title: str, detail: str | None, retry: bool):
+    def __init__(self, status: int, code: str, title: str, detail: str | None, retry: bool, retry_after_s: int | None = None):
         super().__init__(f"{code} ({status}): {detail or title}")
         self.status, self.code, self.title, self.detail, self.retry = status, code, title, detail, retry
+        self.retry_after_s = retry_after_s
 
 
 class Unreachable(CaissonError):

@@ -10,7 +10,7 @@ QuoteKind = Literal["message", "transfer"]
 EventKind = Literal["message", "message.refused", "request.failed", "chain.reorg", "chain.diverged", "chain.frozen", "ledger.conflict",
                     "webhook.disabled", "operator.pause", "operator.resume", "operator.observe", "operator.observed", "operator.clear",
                     "operator.retry", "operator.reload", "operator.drain", "operator.undrain", "operator.drained", "operator.raise",
-                    "operator.sweep"]
+                    "operator.sweep", "peer.attested"]
 
 
 class Attributes(TypedDict, total=False):
@@ -90,6 +90,7 @@ class Message(TypedDict):
     from_chain: str
     created_ms: int
     request_id: NotRequired[str]
+    traceparent: NotRequired[str]
     mode: NotRequired[Mode]
     tx: NotRequired[str | None]
     why: NotRequired[str | None]
