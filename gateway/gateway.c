@@ -1,3 +1,4 @@
+#include "gateway/answers.h"
 #include "gateway/operator.h"
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
@@ -331,6 +332,7 @@ void gateway_stop(struct gateway *gateway)
 	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);
 	host_http_client_free(gateway->http);
+	gateway_answers_free(gateway);
 	gateway_journal_close(gateway->journal);
 	host_metrics_free(gateway->metrics);
 	cs_sig_free(gateway->sig);

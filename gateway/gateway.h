@@ -219,6 +219,8 @@ struct gateway {
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
 	char *reference;           /* the page of /docs */
+	struct gateway_answers *answers; /* NULL: none was kept */
+	struct gateway_recent *recent;   /* events that readers are told; NULL: nobody reads */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Of a stop, beside what the configuration gives to transactions that are under way. */
 #define STOP_MS 5000u
 #define LOOK_MS 50u
+/* As many readers as api.readers_max takes, and all else. */
+#define FILES_MAX 70000u
 
 /* The newest state of the light clients is stored before the process goes; what is lost without it
  * is only time. */
@@ -73,6 +76,17 @@ static bool take_supervisor(int *fd, const char *option, const char *value)
 	return true;
 }
 
+/* A reader of events is an open file, and systemd gives 1,024 unless it is asked for more, up to the hard limit. */
+static void raise_files(void)
+{
+	struct rlimit files;
+	rlim_t wanted = FILES_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+		return;
+	files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
@@ -86,6 +100,7 @@ int main(int argc, char **argv)
 		fputs("caisson-gateway: core dumps cannot be switched off\n", stderr);
 		return 1;
 	}
+	raise_files();
 	/* Each large buffer, and there is one for every answer of a node, makes glibc merge its fast
 	 * bins, which the small pieces of JSON have filled. Without them a piece is merged once. */
 	(void)mallopt(M_MXFAST, 0);
