@@ -12,6 +12,8 @@
 #define RECONNECT_MAX_MS 15000
 /* Heads that polling found since the last message, from which on a websocket counts as dead. */
 #define SILENT_HEADS_MAX 4
+/* So long another than the first of the list is listened to, before the first is tried again. */
+#define RETURN_MS 60000
 
 struct adapter_hint {
 	struct adapter_hint_config config;
@@ -19,6 +21,7 @@ struct adapter_hint {
 	struct host_loop *loop;
 	struct host_ws_client *client;
 	struct host_timer *timer;
+	struct host_timer *back;
 	struct adapter_endpoint public[ADAPTER_HINTS_MAX];
 	char *origins[ADAPTER_HINTS_MAX];
 	size_t at;
@@ -82,6 +85,8 @@ static void message(void *context, struct cs_bytes text)
 		hint->subscribed = true;
 		hint->pause_ms = RECONNECT_MIN_MS;
 		set_state(hint, ADAPTER_ENDPOINT_OK, "");
+		if (hint->at > 0)
+			host_timer_start(hint->back, RETURN_MS, 0);
 		/* What happened while it was away, up to here: what comes now is told. */
 		hint->config.news(hint->config.ctx);
 		break;
@@ -121,6 +126,20 @@ static void connect_next(void *context)
 		hint->client = NULL;
 		reconnect(hint, why.text);
 	}
+}
+
+/* To the first of the list, which may be well again. While none is there the list comes round by itself. */
+static void go_back(void *context)
+{
+	struct adapter_hint *hint = context;
+
+	if (hint->client == NULL || hint->at == 0)
+		return;
+	host_ws_client_free(hint->client);
+	hint->client = NULL;
+	hint->subscribed = false;
+	hint->at = 0;
+	connect_next(hint);
 }
 
 void adapter_hint_saw_head(struct adapter_hint *hint)
@@ -164,6 +183,7 @@ struct adapter_hint *adapter_hint_new(struct host_loop *loop,
 	hint->loop = loop;
 	hint->pause_ms = RECONNECT_MIN_MS;
 	hint->timer = host_timer_new(loop, connect_next, hint);
+	hint->back = host_timer_new(loop, go_back, hint);
 	for (size_t i = 0; i < config->ws_count; i++) {
 		hint->origins[i] = host_url_origin(config->ws[i]);
 		hint->public[i] =
@@ -184,6 +204,7 @@ void adapter_hint_free(struct adapter_hint *hint)
 		return;
 	host_ws_client_free(hint->client);
 	host_timer_free(hint->timer);
+	host_timer_free(hint->back);
 	for (size_t i = 0; i < CS_LEN(hint->origins); i++)
 		free(hint->origins[i]);
 	free(hint);

@@ -143,7 +143,7 @@ static void make_client(struct cli *cli)
 enum cli_exit cli_call(struct cli *cli, const char *method, const char *path, json_t *body,
 		       json_t **out)
 {
-	char url[2300];
+	char url[4096];
 	char base[2100];
 	char authorization[CLI_AUTHORIZATION_SIZE];
 	struct cs_why why = {{0}};

@@ -10,7 +10,8 @@
 #define TIMEOUT_MAX_S 86400u
 #define STEPS_MAX 32u
 #define ID_MAX 66u
-#define STATE_MAX 40u
+#define FILTER_MAX 170u
+#define LIST_PATH_SIZE 1536u
 #define PATH_MAX_SIZE 160u
 #define IDEMPOTENCY_KEY_MAX 128u
 /* What the gateway takes, in hex. */
@@ -450,14 +451,42 @@ static enum cli_exit show_one(struct cli *cli, const char *id)
 	return CLI_OK;
 }
 
+/* What may stand in a query as it is: words, CAIP-2 and CAIP-10. */
+static bool is_filter(const char *text)
+{
+	const size_t n = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:");
+	return n > 0 && n <= FILTER_MAX && text[n] == '\0';
+}
+
+/* Appends "&name=value" for each filter that is given; the gateway judges the values. */
+static enum cli_exit filter_of(struct cli *cli, char *path, size_t size)
+{
+	static const struct {
+		const char *option;
+		const char *query;
+	} filters[] = {{"state", "state"},	   {"side", "side"},
+		       {"from-chain", "from_chain"}, {"to-chain", "to_chain"},
+		       {"sender", "sender"},	   {"recipient", "recipient"},
+		       {"tx", "tx"}};
+	for (size_t i = 0; i < CS_LEN(filters); i++) {
+		const char *value = cli_option(cli, filters[i].option);
+		const size_t n = strlen(path);
+		if (value && !is_filter(value))
+			return cli_fail(cli, CLI_USAGE, "--%s: letters, digits, and - _ . : alone",
+					filters[i].option);
+		if (value)
+			snprintf(path + n, size - n, "&%s=%s", filters[i].query, value);
+	}
+	return CLI_OK;
+}
+
 enum cli_exit cli_messages(struct cli *cli)
 {
-	char path[256];
+	char path[LIST_PATH_SIZE];
 	json_t *reply = NULL;
 	char page[40] = "";
 	uint64_t limit = 50;
 	uint64_t before = 0;
-	const char *state = cli_option(cli, "state");
 	if (cli->positional_count == 1)
 		return show_one(cli, cli->positional[0]);
 	if (cli->positional_count > 1)
@@ -466,12 +495,11 @@ enum cli_exit cli_messages(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE, "--limit: 1 to 200");
 	if (!cli_number(cli, "before", INT64_MAX, &before))
 		return cli_fail(cli, CLI_USAGE, "--before: not a number");
-	if (state && !is_word(state, STATE_MAX))
-		return cli_fail(cli, CLI_USAGE, "--state: no state of a message");
 	if (cli_option(cli, "before"))
 		snprintf(page, sizeof(page), "&before=%llu", (unsigned long long)before);
-	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s%s%.40s", (unsigned long long)limit,
-		 page, state ? "&state=" : "", state ? state : "");
+	snprintf(path, sizeof(path), "/v1/messages?limit=%llu%s", (unsigned long long)limit, page);
+	if (filter_of(cli, path, sizeof(path)) != CLI_OK)
+		return CLI_USAGE;
 	enum cli_exit code = cli_call(cli, "GET", path, NULL, &reply);
 	if (code != CLI_OK)
 		return code;

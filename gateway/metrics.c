@@ -325,8 +325,11 @@ static void collect_endpoint(struct gateway_chain *chain, size_t index,
 	};
 	for (size_t i = 0; i < CS_LEN(counts); i++)
 		count_up_to(gateway, counts[i].name, counts[i].help, labels, counts[i].value);
-	gauge(gateway, "caisson_endpoint_up", "1: it answers, and is at the height of the others.",
-	      labels, e->state == ADAPTER_ENDPOINT_OK);
+	/* A websocket to which nobody has listened yet is neither. */
+	if (!e->websocket || e->state != ADAPTER_ENDPOINT_UNKNOWN)
+		gauge(gateway, "caisson_endpoint_up",
+		      "1: it answers, and is at the height of the others.", labels,
+		      e->state == ADAPTER_ENDPOINT_OK);
 	gauge(gateway, "caisson_endpoint_height", "Newest block that the endpoint told.", labels,
 	      (double)e->height);
 	if (e->websocket)

@@ -256,6 +256,14 @@ def test_lists_by_filter(world):
         assert found["id"] not in ids(here, **{name: wrong[name]})
     assert found["id"] in ids(there, side="destination", from_chain=home.chain.caip2) and found["id"] not in ids(there, from_chain=abroad.chain.caip2)
 
+    def listed(**filters: str) -> str:
+        run = here.caisson("messages", "--limit", "200", *(word for name, value in filters.items() for word in (f"--{name.replace('_', '-')}", value)))
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    assert listed(**right).split()[0] == found["id"]
+    assert not any(found["id"] in listed(**{**right, name: wrong[name]}) for name in wrong)
+
 
 def test_a_quote(world):
     """Its fee is what `prepare` says, its times are those of the messages that were finalized."""

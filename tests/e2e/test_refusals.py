@@ -230,6 +230,7 @@ def test_a_watched_transfer_is_json_lines(world):
 @pytest.mark.parametrize("arguments", [
     ["messages", "../chains"], ["messages", "a?side=source"], ["messages", ""], ["messages", "%2e%2e/chains"], ["watch", "../status"],
     ["retry", "../../healthz"], ["messages", "--state", "failed&limit=1"], ["messages", "--side", "source&x=1", "0x" + "00" * 32],
+    ["messages", "--tx", "0x11&limit=1"], ["messages", "--sender", ""], ["messages", "--to-chain", "e" * 171],
     ["status", "more"], ["events", "--cursor", "9223372036854775808"], ["events", "--events-url", "http://127.0.0.1/"],
     ["send", "--to", "eip155:31338:0x" + "11" * 20, "--text", "x", "--idempotency-key", ""],
     ["send", "--to", "eip155:31338:0x" + "11" * 20, "--text", "x", "--idempotency-key", "a\nb"]])
