@@ -15,6 +15,7 @@ import pytest
 import websocket
 
 from lib import deploy
+from lib.events import ServerSentEvents, read_until
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import END_TIMEOUT_S, ApiError, World, account
@@ -371,14 +372,6 @@ def listen(gateway, cursor: int | str | None = None, key: str | None = None, pat
     return websocket.create_connection(url, header=[f"Authorization: Bearer {key or gateway.key}"], timeout=30)
 
 
-def read_until(stream: websocket.WebSocket, done) -> list[dict]:
-    events = []
-    while not events or not done(events[-1]):
-        events.append(json.loads(stream.recv()))
-    stream.close()
-    return events
-
-
 def test_events_resume_without_a_gap(world):
     """The same events live, from a cursor that was told before, and from one in the middle."""
     gateway, abroad = world.gateways[0], world.sides[1]
@@ -400,39 +393,15 @@ def test_events_resume_without_a_gap(world):
     assert read_until(listen(gateway, cursors[middle]), is_last) == seen[middle + 1:]
 
 
-class ServerSentEvents:
-    """A reader of GET /v1/events, as the HTML standard (9.2.5, 9.2.6) has it, of fields that are one line each."""
-
-    def __init__(self, gateway, query: str = "", **headers: str):
-        self.connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
-        self.connection.request("GET", f"/v1/events{query}", headers={"Authorization": f"Bearer {gateway.key}", "Accept": "text/event-stream", **headers})
-        self.reply = self.connection.getresponse()
-
-    def __next__(self) -> dict[str, str]:
-        fields = {}
-        while (line := self.reply.readline()) not in (b"", b"\n"):
-            name, _, value = line.decode().rstrip("\n").partition(":")
-            fields[name] = value.removeprefix(" ")
-        if not line:
-            raise ConnectionError("the stream has ended")
-        return fields
-
-    def until(self, done) -> list[dict]:
-        events = []
-        while not events or not done(events[-1]):
-            fields = next(self)
-            if "data" in fields:
-                events.append(json.loads(fields["data"]))
-                assert fields.keys() == {"id", "data"} and fields["id"] == str(events[-1]["cursor"])
-        self.connection.close()
-        return events
+def server_sent(gateway, query: str = "", **headers: str) -> ServerSentEvents:
+    return ServerSentEvents(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30), gateway.key, query, **headers)
 
 
 def test_events_resume_without_a_websocket(world):
     """The same as the WebSocket tells, from the same cursors."""
     gateway = world.gateways[0]
     cursor = gateway.get("/v1/status")["event_cursor"]
-    live = ServerSentEvents(gateway)
+    live = server_sent(gateway)
     assert live.reply.status == 200 and live.reply.headers["Content-Type"] == "text/event-stream" and next(live) == {"retry": "1000"}
     message_id = world.send(b"server-sent")
 
@@ -444,22 +413,22 @@ def test_events_resume_without_a_websocket(world):
     assert read_until(listen(gateway, seen[0]["cursor"] - 1), is_last) == seen
     middle = len(seen) // 2
     resumed = {"Last-Event-ID": str(seen[middle]["cursor"])}
-    assert ServerSentEvents(gateway, **resumed).until(is_last) == seen[middle + 1:]
-    assert ServerSentEvents(gateway, "?cursor=0", **resumed).until(is_last) == seen[middle + 1:]
-    assert ServerSentEvents(gateway, f"?cursor={seen[middle]['cursor']}").until(is_last) == seen[middle + 1:]
+    assert server_sent(gateway, **resumed).until(is_last) == seen[middle + 1:]
+    assert server_sent(gateway, "?cursor=0", **resumed).until(is_last) == seen[middle + 1:]
+    assert server_sent(gateway, f"?cursor={seen[middle]['cursor']}").until(is_last) == seen[middle + 1:]
 
 
 def test_events_outlive_a_killed_gateway(world):
     """The reader sees its connection end, and goes on where it was."""
     gateway = world.gateways[0]
-    live = ServerSentEvents(gateway, "?cursor=0")
+    live = server_sent(gateway, "?cursor=0")
     first = live.until(lambda event: event["cursor"] == 3)
-    live = ServerSentEvents(gateway, "?cursor=3")
+    live = server_sent(gateway, "?cursor=3")
     os.kill(gateway.pids()["caisson-gateway"], signal.SIGKILL)
     with pytest.raises((OSError, http.client.HTTPException)):
         live.until(lambda event: False)
     wait_for(gateway.healthy, 60, "the gateway")
-    again = ServerSentEvents(gateway, **{"Last-Event-ID": "3"}).until(lambda event: event["cursor"] == 6)
+    again = server_sent(gateway, **{"Last-Event-ID": "3"}).until(lambda event: event["cursor"] == 6)
     assert [e["cursor"] for e in first + again] == [1, 2, 3, 4, 5, 6]
 
 

@@ -289,46 +289,18 @@ def ok(body: bytes = b'{"price":"1.25"}', extra: bytes = b"") -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + extra + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-class Nginx:
-    """A real server: nginx with one server block for each certificate."""
+class NginxServer:
+    """nginx with a configuration, in the foreground, until it is closed. Relative paths there begin at its folder."""
 
-    def __init__(self, folder: Path, port: int, certificate: pki.Certificate, *, staple: bytes | None = None, extra: str = "",
-                 http2: bool = True, listen: str = "127.0.0.1", protocols: str = "TLSv1.2 TLSv1.3"):
+    def __init__(self, folder: Path, config: str, port: int, listen: str = "127.0.0.1"):
         import shutil
         program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
         if program is None:
             raise Missing("nginx", "script/install demo brings it")
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        (folder / "chain.pem").write_text(certificate.chain_pem)
-        (folder / "key.pem").write_text(certificate.key.pem + "\n")
-        stapling = ""
-        if staple is not None:
-            (folder / "staple.der").write_bytes(staple)
-            stapling = f"ssl_stapling on; ssl_stapling_file {folder}/staple.der;"
         self.port = port
         self.config = folder / "nginx.conf"
         user = "user root;" if os.geteuid() == 0 else ""
-        self.config.write_text(f"""
-{user} worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log warn; daemon off;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 1000000; default_type application/json;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{
-    listen {listen}:{port} ssl{' http2' if http2 else ''}; server_name _;
-    ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem; {stapling}
-    ssl_protocols {protocols}; ssl_session_cache shared:s:4m; ssl_session_tickets on;
-    location = /price {{ return 200 '{{"price":"1.25"}}'; }}
-    location = /900 {{ return 200 '{{"data":"{'x' * 885}"}}'; }}
-    location = /missing {{ return 404 'no'; }}
-    location = /moved {{ return 302 /price; }}
-    location = /method {{ return 200 '$request_method'; }}
-    {extra}
-  }}
-}}
-""")
+        self.config.write_text(f"{user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;\n{config}")
         self.popen = subprocess.Popen([program, "-p", str(folder), "-c", str(self.config)], stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=proc._die_with_parent)
         deadline = time.monotonic() + 20
@@ -350,3 +322,41 @@ http {{
 
     def __exit__(self, *_):
         self.close()
+
+
+def temporary_files(folder: Path) -> str:
+    """Where nginx would keep them, of its folder instead of the system's."""
+    return " ".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+
+
+class Nginx(NginxServer):
+    """A real server: nginx with one server block for each certificate."""
+
+    def __init__(self, folder: Path, port: int, certificate: pki.Certificate, *, staple: bytes | None = None, extra: str = "",
+                 http2: bool = True, listen: str = "127.0.0.1", protocols: str = "TLSv1.2 TLSv1.3"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        (folder / "chain.pem").write_text(certificate.chain_pem)
+        (folder / "key.pem").write_text(certificate.key.pem + "\n")
+        stapling = ""
+        if staple is not None:
+            (folder / "staple.der").write_bytes(staple)
+            stapling = f"ssl_stapling on; ssl_stapling_file {folder}/staple.der;"
+        super().__init__(folder, f"""
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000; default_type application/json; {temporary_files(folder)}
+  server {{
+    listen {listen}:{port} ssl{' http2' if http2 else ''}; server_name _;
+    ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem; {stapling}
+    ssl_protocols {protocols}; ssl_session_cache shared:s:4m; ssl_session_tickets on;
+    location = /price {{ return 200 '{{"price":"1.25"}}'; }}
+    location = /900 {{ return 200 '{{"data":"{'x' * 885}"}}'; }}
+    location = /missing {{ return 404 'no'; }}
+    location = /moved {{ return 302 /price; }}
+    location = /method {{ return 200 '$request_method'; }}
+    {extra}
+  }}
+}}
+""", port, listen)

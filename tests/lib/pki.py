@@ -153,7 +153,7 @@ class Log:
         return b"\x00" + self.key.spki_hash + stamp + b"\x00\x00" + b"\x04\x03" + len(signature).to_bytes(2, "big") + signature
 
 
-def _extensions(names, ca, key, issuer_key, must_staple, responder) -> list[bytes]:
+def _extensions(names, ca, key, issuer_key, must_staple, responder, client) -> list[bytes]:
     out = [extension("2.5.29.19", seq(*([tlv(0x01, b"\xff")] if ca else [])), True),
            extension("2.5.29.15", bits(b"\x06", 1) if ca else bits(b"\x80", 7), True),
            extension("2.5.29.14", octets(hashlib.sha1(key.point).digest())),
@@ -161,7 +161,7 @@ def _extensions(names, ca, key, issuer_key, must_staple, responder) -> list[byte
     if responder:
         out.append(extension("2.5.29.37", seq(oid("1.3.6.1.5.5.7.3.9"))))
     elif not ca:
-        out.append(extension("2.5.29.37", seq(oid("1.3.6.1.5.5.7.3.1"))))
+        out.append(extension("2.5.29.37", seq(oid("1.3.6.1.5.5.7.3.2" if client else "1.3.6.1.5.5.7.3.1"))))
     if names:
         out.append(san(names))
     if must_staple:
@@ -171,13 +171,13 @@ def _extensions(names, ca, key, issuer_key, must_staple, responder) -> list[byte
 
 def issue(name: str, issuer: Certificate | None = None, *, key: Key | None = None, names: list[str] | None = None, ca: bool = False,
           start: float | None = None, days: float = 90, logs: list[Log] = (), stamps_at: float | None = None, sha1: bool = False,
-          must_staple: bool = False, responder: bool = False) -> Certificate:
-    """A certificate; its own issuer without one. logs: each signs a timestamp that is embedded."""
+          must_staple: bool = False, responder: bool = False, client: bool = False) -> Certificate:
+    """A certificate; its own issuer without one. logs: each signs a timestamp that is embedded. client: for clients, not for servers."""
     key = key or Key()
     signer = issuer.key if issuer else key
     start = time.time() - DAY if start is None else start
     serial = next(_serials)
-    listed = _extensions(names, ca, key, signer, must_staple, responder)
+    listed = _extensions(names, ca, key, signer, must_staple, responder, client)
 
     def tbs(extensions: list[bytes]) -> bytes:
         return seq(tlv(0xA0, integer(2)), integer(serial), signer.algorithm(sha1), distinguished(issuer.name if issuer else name),
