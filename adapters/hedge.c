@@ -7,8 +7,7 @@ void adapter_hedge_init(struct adapter_hedge *hedge, const struct adapter_hedge_
 {
 	cs_assert(config->percent <= ADAPTER_HEDGE_PERCENT_MAX &&
 		  config->delay_min_ms <= config->delay_max_ms);
-	*hedge = (struct adapter_hedge){.config = *config,
-					.credit = ADAPTER_HEDGE_BURST * COST};
+	*hedge = (struct adapter_hedge){.config = *config, .credit = ADAPTER_HEDGE_BURST * COST};
 }
 
 unsigned adapter_hedge_delay_ms(const struct adapter_hedge *hedge,

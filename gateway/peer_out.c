@@ -49,6 +49,7 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 	json_t *list = json_array();
 	json_t *traces = json_array(); /* beside the messages: what of them is known is checked */
 	char trace[HOST_TRACE_SIZE];
+	bool is_traced = false;
 	json_object_set_new(item, "statement", gateway_json_statement(st, NULL));
 	json_object_set_new(item, "messages", list);
 	json_object_set_new(item, "traceparents", traces);
@@ -74,7 +75,10 @@ static json_t *messages_item(struct gateway *gateway, const struct gateway_state
 		json_array_append_new(list, json);
 		gateway_journal_trace(gateway->journal, message.n, trace);
 		json_array_append_new(traces, trace[0] ? json_string(trace) : json_null());
+		is_traced = is_traced || trace[0];
 	}
+	if (!is_traced)
+		json_object_del(item, "traceparents");
 	return item;
 }
 

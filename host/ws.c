@@ -1,6 +1,7 @@
 #include "host/ws.h"
 
 #include "host/alloc.h"
+#include "host/log.h"
 #include "host/loop_inner.h"
 
 #include <stdlib.h>
@@ -92,6 +93,10 @@ struct host_ws_context *host_ws_context_new(struct host_loop *loop, uint32_t con
 	lws_set_log_level(0, NULL);
 	uv_walk(host_loop_uv(loop), list_handle, &before);
 	context->lws = lws_create_context(&info);
+	if (context->lws == NULL)
+		log_error("ws.no_context",
+			  LOG_TEXT("why", "libwebsockets does not start; it wants its plugin for "
+					  "libuv (Debian: libwebsockets-evlib-uv)"));
 	cs_assert(context->lws != NULL);
 	uv_walk(host_loop_uv(loop), list_handle, &after);
 	find_own(context, &before, &after);

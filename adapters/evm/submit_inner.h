@@ -62,7 +62,7 @@ struct adapter_tx {
 	uint8_t *raw;
 	size_t raw_size;
 	uint64_t sent_height;
-	uint64_t taken_ms; /* when a node took it first; 0: never */
+	uint64_t taken_ms;                 /* when a node took it first; 0: never */
 	size_t endpoint;                   /* that has the newest attempt */
 	uint64_t wait_height;              /* nothing is tried before this head */
 	struct adapter_tx_report included; /* hash, block and so on */

@@ -32,10 +32,10 @@
  * memory until the transaction ends. */
 #define LEDGER_GAS_OUTPUT_BYTE 1u
 #define LEDGER_OUTPUT_FREE_SIZE 64u
-/* A Schnorr signature of a statement, one of Ed25519 with its key parsed (2.3 of the former:
+/* A Schnorr signature of a statement, one of Ed25519 with its key parsed (2.4 of the former:
  * bench/bench_gas.c), a hash of a leaf or node. */
 #define LEDGER_GAS_SCHNORR 6000u
-#define LEDGER_GAS_ED25519 14000u
+#define LEDGER_GAS_ED25519 15000u
 #define LEDGER_GAS_HASH 100u
 /* Evidence of hardware, each of its bytes: as many signatures of P-384 as evidence.h lets in, at 1.2 ms.
  * Each byte of a policy that is set: it is parsed. */

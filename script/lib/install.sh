@@ -29,7 +29,7 @@ packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-cert
 	libsqlite3-dev libsecp256k1-dev libseccomp-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl openssl nginx-light)
 packages_test=(clang libclang-rt-14-dev llvm-14 procps libtss2-dev spin swtpm qemu-system-x86 chromium prometheus)
-packages_slow=(iproute2 nftables libfaketime)
+packages_slow=(iproute2 nftables libfaketime buildah runc mmdebstrap tini)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
 say() { printf '%s\n' "-- $*"; }

@@ -76,7 +76,7 @@ def campaign(program: Path, minutes: float, findings: Path) -> dict:
 
 
 def faults() -> tuple[int, str]:
-    run = subprocess.run([ROOT / "tests" / "run-pytest", "-q", "-m", "slow", "e2e", "ledger"], stdout=subprocess.PIPE,
+    run = subprocess.run([ROOT / "tests" / "run-pytest", "-q", "-m", "slow", "e2e", "ledger", "package"], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, env={**os.environ, "CAISSON_BUILD": str(ROOT / "build" / "dev")})
     return run.returncode, run.stdout
 

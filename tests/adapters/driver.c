@@ -501,18 +501,18 @@ static enum cs_err do_endpoints(const struct request *request)
 
 	for (size_t i = 0; i < count; i++) {
 		const struct adapter_endpoint *e = &list[i];
-		json_t *json = json_pack(
-			"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "url", e->url, "state",
-			adapter_endpoint_state_name(e->state), "height", (json_int_t)e->height,
-			"errors", (json_int_t)e->errors, "lies", (json_int_t)e->lies, "requests",
-			(json_int_t)e->requests, "diverged", (json_int_t)e->diverged, "why",
-			e->why);
+		json_t *json =
+			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "url", e->url,
+				  "state", adapter_endpoint_state_name(e->state), "height",
+				  (json_int_t)e->height, "errors", (json_int_t)e->errors, "lies",
+				  (json_int_t)e->lies, "requests", (json_int_t)e->requests,
+				  "diverged", (json_int_t)e->diverged, "why", e->why);
 		json_t *more = json_pack(
 			"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "breaker",
 			adapter_breaker_name(e->breaker), "limited", (json_int_t)e->limited,
 			"timeouts", (json_int_t)e->failures[ADAPTER_FAILURE_TIMEOUT], "hedges",
-			(json_int_t)e->hedges, "hedges_won", (json_int_t)e->hedges_won,
-			"overtaken", (json_int_t)e->overtaken, "unhedged", (json_int_t)e->unhedged,
+			(json_int_t)e->hedges, "hedges_won", (json_int_t)e->hedges_won, "overtaken",
+			(json_int_t)e->overtaken, "unhedged", (json_int_t)e->unhedged,
 			"answer_p95_ms", (json_int_t)e->answer_p95_ms);
 		json_object_update(json, more);
 		json_decref(more);

@@ -109,9 +109,13 @@ class Anvil(Chain):
         self.rpc.call("anvil_mine", hex(count), hex(interval))
 
 
+# Of a bridge that is kept: random bytes, set before anything is made (docker/make-bridge).
+secret_salt = b""
+
+
 def secret_of(label: str) -> int:
-    """A key that anybody can compute: for throw-away chains."""
-    return int.from_bytes(crypto.keccak(f"caisson test key: {label}".encode()), "big") % crypto.N
+    """A key that anybody can compute, for throw-away chains; with a salt nobody else can."""
+    return int.from_bytes(crypto.keccak(secret_salt + f"caisson test key: {label}".encode()), "big") % crypto.N
 
 
 class Clique(Chain):

@@ -147,6 +147,8 @@ class Gateway(Service):
 class World:
     """with World(folder, kind="anvil") as world: everything runs; nothing does afterwards."""
 
+    gateway_class = Gateway
+
     def __init__(self, folder: Path, kind: str = "anvil", say=lambda text: None, apps: bool = True, expire: tuple = ("tombstone", "absence"),
                  relay: dict | None = None, log_level: str = "info", gas_limit: int = chains.GAS_LIMIT_DEFAULT,
                  enclave_args: list[str] | None = None, seals_min: int = 0, block_time: float = 1,
@@ -268,11 +270,14 @@ class World:
 
     def write_gateways(self) -> None:
         ports = free_ports(4)
-        self.gateways = [Gateway(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
-        first, second = (s.chain.caip2 for s in self.sides)
-        expire = {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
+        self.gateways = [self.gateway_class(self, i, (ports[2 * i], ports[2 * i + 1])) for i in range(2)]
         for gateway, other in zip(self.gateways, reversed(self.gateways)):
-            gateway.write_files(other, expire)
+            gateway.write_files(other, self.expire_of())
+
+    def expire_of(self) -> dict[str, str]:
+        """Of each route, who proves that a message died."""
+        first, second = (s.chain.caip2 for s in self.sides)
+        return {f"{first}>{second}": self.expire[0], f"{second}>{first}": self.expire[1]}
 
     def write_oracle(self) -> None:
         self.oracle = oracle.Oracle(self.folder / "oracle", self.build, self.manifest, self.oracle_contracts, self.sources.store,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from lib.tools import ROOT, Missing, find_build
 
 FOLDER = ROOT / "docker"
-STAGES = ["gateway", "enclave", "oracle", "cluster", "ledger"]
+STAGES = ["gateway", "enclave", "oracle", "cluster", "ledger", "maker"]
 OURS = {f"gateway{n}" for n in (1, 2)} | {f"enclave{n}" for n in (1, 2)} | {f"chain{n}" for n in (1, 2)} | {f"ledger{n}" for n in (1, 2, 3, 4)}
+# What libraries open by themselves, so that nothing names it: libwebsockets its event loop.
+OPENED = {"libwebsockets17": "libwebsockets-evlib-uv"}
 # In every image of Debian, without being named.
 ESSENTIAL = {"libc6", "libgcc-s1", "zlib1g", "libzstd1"}
 
@@ -65,6 +70,7 @@ def test_the_image_has_every_library_that_its_programs_name(stage):
     assert needed
     lacking = {name: owners().get(name) for name in needed if owners().get(name) not in packages(body) | ESSENTIAL}
     assert lacking == {}, f"{stage} lacks packages"
+    assert packages(body) >= {opened for library, opened in OPENED.items() if library in packages(body)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -74,7 +80,7 @@ def test_the_image_has_no_root_and_a_healthcheck(stage):
     assert len(re.findall(r"^HEALTHCHECK ", body, re.M)) == 1 and len(re.findall(r"^CMD \[", body, re.M)) == 1
     for words in re.findall(r"CMD \[(.*)\]", body):
         program = words.split(",")[0].strip().strip('"')
-        assert program in programs(body) | {"test"}, program
+        assert program in programs(body) | {"test", "/src/docker/make-bridge"}, program
 
 
 def test_programs_with_secrets_of_others_are_in_no_image_of_the_enclave():
@@ -82,23 +88,31 @@ def test_programs_with_secrets_of_others_are_in_no_image_of_the_enclave():
     assert "caisson-enclave" not in programs(stages()["gateway"])
 
 
-def load(path) -> dict:
+@functools.cache
+def loaded(path) -> str:
     """PyYAML is in the environment of the OpenAPI tests."""
     python = ROOT / "build" / "tools" / "venv-openapi" / "bin" / "python"
     if not python.exists():
         raise Missing("venv-openapi", "script/install test")
     code = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
-    return json.loads(subprocess.run([python, "-c", code], input=path.read_text(), capture_output=True, text=True, check=True).stdout)
+    return subprocess.run([python, "-c", code], input=path.read_text(), capture_output=True, text=True, check=True).stdout
 
 
-@functools.cache
+def load(path) -> dict:
+    return json.loads(loaded(path))
+
+
 def compose() -> dict:
     return load(FOLDER / "compose.yml")
 
 
 def test_every_container_is_shut_as_far_as_it_can_be():
     services = compose()["services"]
-    assert set(services) == OURS | {"prometheus", "grafana"}
+    assert set(services) == OURS | {"prometheus", "grafana", "maker"}
+    maker = services.pop("maker")
+    # It becomes user 10001 before it makes anything.
+    assert maker["cap_drop"] == ["ALL"] and set(maker["cap_add"]) == {"CHOWN", "SETGID", "SETUID"} and maker["network_mode"] == "none"
+    assert maker["read_only"] is True and maker["profiles"] == ["make"] and "..:/src:ro" in maker["volumes"]
     for name, service in services.items():
         assert service["read_only"] is True and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"] and not service["user"].startswith("0"), name
@@ -123,11 +137,60 @@ def test_what_is_mounted_from_the_repository_exists_and_the_targets_are_services
     for name, service in compose()["services"].items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            if source.startswith("./") and not source.startswith("./bridge/"):
+            if source.startswith(".") and not source.startswith("./bridge"):
                 assert (FOLDER / source).exists(), (name, source)
-            elif not source.startswith("./"):
+            elif not source.startswith("."):
                 assert source in compose()["volumes"], (name, source)
     targets = load(FOLDER / "prometheus" / "prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
     for target in targets:
         name, port = target.split(":")
         assert any(p.endswith(f":{port}") for p in compose()["services"][name]["ports"])
+
+
+def test_keys_of_a_bridge_enter_no_image_and_no_commit():
+    assert "docker" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert "/docker/bridge/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+# ---- make-bridge ----
+
+def make_bridge(*arguments, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([FOLDER / "make-bridge", *arguments], capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+def test_a_folder_that_has_something_is_refused_and_keeps_it(tmp_path):
+    (tmp_path / "gateway1").mkdir()
+    (tmp_path / "gateway1" / "journal.db").write_text("kept")
+    made = make_bridge(tmp_path)
+    assert made.returncode == 1 and "is not empty" in made.stderr and "Traceback" not in made.stderr
+    assert (tmp_path / "gateway1" / "journal.db").read_text() == "kept"
+
+
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--nonsense",)])
+def test_wrong_arguments_are_refused(arguments):
+    made = make_bridge(*arguments)
+    assert made.returncode == 2 and made.stdout == "" and "docker/make-bridge [--owner UID] FOLDER" in made.stderr
+
+
+def test_a_bridge_has_keys_of_its_own_and_configurations_that_the_programs_take():
+    """What is made twice has no secret in common, and no address of the machine that made it."""
+    with tempfile.TemporaryDirectory(prefix="caisson-bridge-") as work:  # short: sockets' paths are
+        outs = [Path(work) / name for name in ("one", "two")]
+        for out in outs:
+            made = make_bridge(out, env={**os.environ, "CAISSON_BUILD": str(find_build())})
+            assert made.returncode == 0, made.stderr
+            said = made.stdout + made.stderr
+            keys = [path for path in out.rglob("*") if path.name.endswith((".key", "seal.root"))]
+            assert len(keys) > 20 and all(path.stat().st_mode & 0o077 == 0 for path in keys)
+            assert not any(path.read_text().strip() in said for path in keys)
+            for n in (1, 2):
+                config = out / f"gateway{n}" / "gateway.toml"
+                assert "127.0.0.1" not in config.read_text() and f'name = "gateway{n}"' in config.read_text()
+                assert not (out / f"gateway{n}" / "seal.root").exists()
+            for node in (*(f"chain{n}" for n in (1, 2)), *(f"ledger{n}" for n in (1, 2, 3, 4))):
+                text = (out / node / "config" / "config.toml").read_text()
+                assert 'laddr = "tcp://0.0.0.0:26657"' in text and 'laddr = "tcp://0.0.0.0:26656"' in text and "@127.0.0.1" not in text, node
+            assert not (out / ".making").exists()
+        first, second = ({path.relative_to(out): path.read_text() for path in out.rglob("*") if path.name.endswith((".key", "seal.root"))}
+                         for out in outs)
+        assert set(first) == set(second) and not set(first.values()) & set(second.values())

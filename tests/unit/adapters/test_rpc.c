@@ -59,10 +59,10 @@ static void answer_all(struct host_http_exchange *exchange, const json_t *calls)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < json_array_size(calls); i++)
-		json_array_append_new(
-			list,
-			json_pack("{s:O,s:i}", "id",
-				  json_object_get(json_array_get(calls, i), "id"), "result", 7));
+		json_array_append_new(list,
+				      json_pack("{s:O,s:i}", "id",
+						json_object_get(json_array_get(calls, i), "id"),
+						"result", 7));
 	host_http_reply_json(exchange, 200, list);
 }
 
