@@ -454,7 +454,8 @@ static enum cli_exit show_one(struct cli *cli, const char *id)
 /* What may stand in a query as it is: words, CAIP-2 and CAIP-10. */
 static bool is_filter(const char *text)
 {
-	const size_t n = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:");
+	const size_t n =
+		strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:");
 	return n > 0 && n <= FILTER_MAX && text[n] == '\0';
 }
 
@@ -464,9 +465,12 @@ static enum cli_exit filter_of(struct cli *cli, char *path, size_t size)
 	static const struct {
 		const char *option;
 		const char *query;
-	} filters[] = {{"state", "state"},	   {"side", "side"},
-		       {"from-chain", "from_chain"}, {"to-chain", "to_chain"},
-		       {"sender", "sender"},	   {"recipient", "recipient"},
+	} filters[] = {{"state", "state"},
+		       {"side", "side"},
+		       {"from-chain", "from_chain"},
+		       {"to-chain", "to_chain"},
+		       {"sender", "sender"},
+		       {"recipient", "recipient"},
 		       {"tx", "tx"}};
 	for (size_t i = 0; i < CS_LEN(filters); i++) {
 		const char *value = cli_option(cli, filters[i].option);
