@@ -315,7 +315,8 @@ enum cs_err adapter_listen_start(struct adapter_listen *listen, struct adapter *
 		return cs_fail(why, err, "the cursor of %s is broken", listen->config->id);
 	CS_TRY(take_decision(listen, &cursor));
 	adapter_follow_progress(listen->follow, &cursor);
-	CS_TRY(adapter_listen_make(listen, listen->config, loop, contracts, adapter, why));
+	if (!*adapter)
+		CS_TRY(adapter_listen_make(listen, listen->config, loop, contracts, adapter, why));
 	listen->follow->adapter = *adapter;
 	return adapter_start(*adapter, &cursor);
 }

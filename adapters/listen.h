@@ -46,7 +46,8 @@ struct adapter_contracts {
 };
 
 /* Makes and starts the adapter of the chain's kind where the journal's cursor is; blocks above a
- * conflict that the manifest has decided are read again, once. *adapter is set as soon as there is one,
+ * conflict that the manifest has decided are read again, once. *adapter is set as soon as there is one
+ * (one that is there already, of adapter_listen_make, is taken),
  * with the follow's. UNSUPPORTED: oracles and feeds on a chain without. */
 CS_NODISCARD enum cs_err adapter_listen_start(struct adapter_listen *listen,
 					      struct adapter **adapter, struct host_loop *loop,

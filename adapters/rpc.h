@@ -122,8 +122,8 @@ typedef bool adapter_rpc_check(const void *ctx, const struct adapter_rpc_reply *
 struct adapter_rpc_options {
 	size_t pin;
 	uint64_t height_min;
-	bool only_pin;  /* no failover from the pinned one, and no hedge */
-	unsigned avoid; /* a bit for each endpoint that is not asked */
+	bool only_pin;            /* no failover from the pinned one, and no hedge */
+	unsigned avoid;           /* a bit for each endpoint that is not asked */
 	adapter_rpc_check *check; /* NULL: every answer holds that can be read */
 };
 #define ADAPTER_RPC_DEFAULT (&(const struct adapter_rpc_options){.pin = ADAPTER_RPC_ANY})

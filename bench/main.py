@@ -15,10 +15,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tools")]
 import answers  # noqa: E402
+import api  # noqa: E402
 import attest  # noqa: E402
 import end_to_end  # noqa: E402
 import fetch as https  # noqa: E402
 import key_cluster  # noqa: E402
+import load  # noqa: E402
 import registrations  # noqa: E402
 import validators  # noqa: E402
 from lib.enclave import Enclave  # noqa: E402
@@ -32,6 +34,7 @@ RATLS_ADDED_AIM_US = 1000
 BURST_AIM_PER_S = 300
 CPU_AIM_MS = 1.5
 INCLUDED_AIM_MS = 1050
+BEYOND_AIM_MS = (50, 400)
 CALLBACK_AIM_BLOCKS, SIGNED_AIM_PER_S = 2, 3000
 GAS_AIMS = {"fulfil": ("gas: fulfil one answer, first in a word, before the callback", 75_000), "feed": ("gas: a feed's round", 45_000),
             "feed_further": ("gas: each further feed in the same call", 12_000)}
@@ -119,6 +122,45 @@ def cluster_rows(figures: dict) -> list[str]:
                 f"{cpu['key_server']} ms, guard {cpu['guard']} ms")]
 
 
+def api_rows(figures: dict) -> list[str]:
+    def rate(part: dict) -> str:
+        return (f"{part['per_s']:,}/s, {part['p50_ms']:g} / {part['p99_ms']:g} ms; CPU of the gateway {part['gateway_us']:g} µs "
+                f"({part['gateway_cores']:g} cores), of wrk {part['wrk_cores']:g}")
+
+    idle, get, first, post, readers = (figures[name] for name in ("memory_idle", "get", "get_made_anew", "post", "subscribers"))
+    return [
+        row("memory when idle, gateway and enclave", f"{idle['gateway']:g} and {idle['enclave']:g} MB",
+            f"≤ {api.GATEWAY_AIM_MB} and {api.ENCLAVE_AIM_MB} MB", idle["gateway"] <= api.GATEWAY_AIM_MB and idle["enclave"] <= api.ENCLAVE_AIM_MB),
+        row(f"GET of a message that has not changed, {get['connections']} connections, p50 / p99", rate(get), f"≥ {api.GET_AIM_PER_S:,}/s",
+            get["per_s"] >= api.GET_AIM_PER_S),
+        row(f"… of {api.MANY} messages in turn, twice as many as answers are kept: nearly all made anew", rate(first)),
+        row(f"POST of a message to prepare, {post['connections']} connections, p50 / p99", rate(post), f"≥ {api.POST_AIM_PER_S:,}/s",
+            post["per_s"] >= api.POST_AIM_PER_S),
+        row(f"{readers['connected']:,} readers of /v1/events, {readers['events_per_s']:g} events/s each: late, p50 / p99 / last",
+            f"{readers['lag_ms']['p50']:g} / {readers['lag_ms']['p99']:g} / {readers['lag_ms']['max']:g} ms; {readers['gateway_cores']:g} cores; "
+            f"{readers['idle_mb']:g} → {readers['most_mb']:g} MB, {readers['kb_per_reader']:g} KB a reader",
+            f"{api.READERS:,} readers, all of them get everything", readers["complete"] and readers["connected"] == api.READERS)]
+
+
+def load_rows(figures: dict) -> list[str]:
+    lines, all_of = [], figures["sustained"]
+    for start in figures["restarts"]:
+        lines.append(row(f"a start with {start['messages']:,} messages in {start['blocks']} blocks that nobody has heard of",
+                         (f"in the journal after {start['heard_s']:g} s, then killed with {start['unfinished']:,} unfinished: " if "heard_s" in start else "")
+                         + f"ready after {start['ready_s']:g} s, all finalized after {start['all_finalized_s']:g} s, {start['beyond_the_blocks_s']:g} s beyond the blocks",
+                         f"ready ≤ {load.READY_AIM_S} s" + (f"; ≤ {load.RESTART_BEYOND_AIM_S} s beyond; Hermes: 54.6 s" if start["messages"] <= 500 else ""),
+                         start["ready_s"] <= load.READY_AIM_S and (start["messages"] > 500 or start["beyond_the_blocks_s"] <= load.RESTART_BEYOND_AIM_S)))
+        if start["live_ms"]:
+            lines.append(row("… new messages meanwhile: sent → acknowledged, in their order; old ones that still waited then",
+                             ", ".join(f"{ms:,} ms" for ms in start["live_ms"]) + "; " + ", ".join(f"{n:,}" for n in start["old_ones_still_waiting"])))
+    memory = "; ".join(f"{m['finalized']:,}: " + ", ".join(f"{v:g}" for k, v in m.items() if k != "finalized") for m in all_of["memory_mb"])
+    return lines + [
+        row(f"{all_of['messages']:,} messages through one pair of gateways, acknowledged p50 / p99", f"{all_of['per_s']}/s, {both(all_of['send_to_acknowledged_ms'])}; "
+            f"CPU {all_of['cpu_ms_per_message']} ms a message; load {all_of['load'][0]:g}"),
+        row("… journal per message, at the source and at the destination", " and ".join(f"{n:,}" for n in all_of["journal_bytes_per_message"]) + " bytes"),
+        row("… memory in MB after so many: " + ", ".join(k for k in all_of["memory_first"] if k != "finalized"), memory)]
+
+
 def oracle_rows(figures: dict) -> list[str]:
     late, signed = figures["latency"], figures["signed"]
     blocks = late["final_to_callback_blocks"]
@@ -178,6 +220,10 @@ def table(result: dict) -> str:
                          f"≤ {RATIO_ROUND_TRIP_MAX} ×", r["ratio"] <= RATIO_ROUND_TRIP_MAX))
     if "fetch" in result.get("micro", {}):
         lines += fetch_rows(result["micro"]["fetch"])
+    if "api" in result:
+        lines += api_rows(result["api"])
+    if "load" in result:
+        lines += load_rows(result["load"])
     if "oracle" in result:
         lines += oracle_rows(result["oracle"])
     if "end_to_end" in result:
@@ -194,7 +240,7 @@ def table(result: dict) -> str:
                 row(f"send → received{with_confirmations}", both(lat["send_to_received_ms"]), "Hermes, instant finality: 1,182 ms"),
                 row(f"send → acknowledged{with_confirmations}", both(lat["send_to_acknowledged_ms"]), "Hermes: 3,019 ms"),
             ]
-        one, stream = e["burst_one_confirmation"], e["stream"]
+        one, stream, half = e["burst_one_confirmation"], e["stream"], e["stream_half"]
         lines += [
             row(f"burst of {b['messages']}, received", f"{b['received_per_s']}/s ({b['received_all_s']} s)", "Hermes: 90/s",
                 b["received_per_s"] > 90),
@@ -206,6 +252,9 @@ def table(result: dict) -> str:
                 f"aim ≥ {BURST_AIM_PER_S}/s", stream["finalized_per_s"] >= BURST_AIM_PER_S),
             row("… CPU of gateways and enclaves per message", f"{stream['cpu_ms_per_message_caisson']} ms", f"aim ≤ {CPU_AIM_MS} ms",
                 stream["cpu_ms_per_message_caisson"] <= CPU_AIM_MS),
+            row(f"a stream of {half['sent_per_s']:g} messages/s: delivered beyond the next block, p50 / p99", both(half["beyond_the_next_block_ms"]),
+                f"aim ≤ {BEYOND_AIM_MS[0]} / {BEYOND_AIM_MS[1]} ms", half["beyond_the_next_block_ms"]["p50"] <= BEYOND_AIM_MS[0]
+                and half["beyond_the_next_block_ms"]["p99"] <= BEYOND_AIM_MS[1]),
             row("burst, gas limit of the chains", f"{b['gas_limit']:,}; {b['source_blocks']} source, {b['destination_blocks']} destination blocks"),
             row("CPU of gateways and enclaves per message", f"{b['cpu_ms_per_message_caisson']} ms " + json.dumps(b["cpu_ms_per_message"]),
                 f"aim ≤ {CPU_AIM_MS} ms; Hermes: 6 ms", b["cpu_ms_per_message_caisson"] <= CPU_AIM_MS),
@@ -222,7 +271,7 @@ def table(result: dict) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("micro", "oracle", "end-to-end", "ledger", "records"))
+    parser.add_argument("--only", choices=("micro", "api", "oracle", "end-to-end", "load", "ledger", "records"))
     parser.add_argument("--burst", type=int, default=end_to_end.BURST_DEFAULT)
     parser.add_argument("--singles", type=int, default=end_to_end.SINGLES)
     parser.add_argument("--runs", type=int, default=3)
@@ -230,6 +279,12 @@ def main() -> int:
     result = {"machine": machine(), "commit": commit(), "preset": find_build().name}
     if options.only in (None, "micro"):
         result["micro"] = micro(options.runs)
+    if options.only in (None, "api"):
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["api"] = api.run(Path(folder), say)
+    if options.only == "load":
+        with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
+            result["load"] = load.run(Path(folder), say)
     if options.only in (None, "oracle"):
         with tempfile.TemporaryDirectory(prefix="caisson-bench-") as folder:
             result["oracle"] = answers.run(Path(folder), say, options.singles)

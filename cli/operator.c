@@ -173,7 +173,9 @@ enum cli_exit cli_reload(struct cli *cli)
 	const json_t *changed = json_object_get(reply, "changed");
 	for (size_t i = 0; i < json_array_size(changed); i++)
 		printf("changed   %s\n", json_string_value(json_array_get(changed, i)));
-	if (json_array_size(changed) == 0)
+	if (json_object_get(reply, "waiting"))
+		printf("waiting   %s\n", cli_text_of(reply, "waiting"));
+	else if (json_array_size(changed) == 0)
 		puts("the file says what is in force");
 	json_decref(reply);
 	return CLI_OK;

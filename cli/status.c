@@ -55,6 +55,9 @@ static void print_status(const json_t *status)
 	       cli_number_of(status, "manifest_number"));
 	for (size_t i = 0; i < json_array_size(chains); i++)
 		print_chain(json_array_get(chains, i));
+	if (json_is_object(json_object_get(status, "reload")))
+		printf("reload    waits: %s\n",
+		       cli_text_of(json_object_get(status, "reload"), "why"));
 	cli_print_pauses(json_object_get(status, "paused"));
 	cli_print_ledger(json_object_get(status, "ledger"));
 	for (size_t i = 0; i < json_array_size(peers); i++) {

@@ -230,6 +230,7 @@ static void get_status(void *context, struct host_http_exchange *exchange)
 	json_object_set_new(json, "peers", peers_json(gateway));
 	json_object_set_new(json, "chains", chains_json(gateway));
 	json_object_set_new(json, "paused", gateway_json_pauses(gateway));
+	json_object_set_new(json, "reload", gateway_rollover_json(gateway));
 	json_object_set_new(json, "ledger", gateway_ledger_json(gateway));
 	json_object_set_new(json, "journal",
 			    json_pack("{s:I,s:I,s:I}", "writes", (json_int_t)figures.writes,

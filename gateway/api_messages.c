@@ -1,5 +1,6 @@
 /* GET /v1/messages…, and the operator's verbs on one message. */
 #include "core/abi.h"
+#include "gateway/answers.h"
 #include "gateway/operator.h"
 #include "host/alloc.h"
 
@@ -270,8 +271,22 @@ static void get_message(void *context, struct host_http_exchange *exchange)
 {
 	struct gateway *gateway = context;
 	struct gateway_message message;
-	if (find(gateway, exchange, true, &message))
-		host_http_reply_json(exchange, 200, gateway_json_row(gateway, &message, true));
+	const char *id = host_http_param(exchange, "id");
+	const char *side = host_http_query(exchange, "side");
+	struct cs_hash hash;
+	if (id[0] == '0' && cs_unhex(hash.b, sizeof(hash.b), cs_bytes_str(id)) == CS_OK) {
+		struct cs_bytes kept = gateway_answer(gateway, &hash, side);
+		if (kept.n > 0) {
+			host_http_reply(exchange, 200, "application/json", kept);
+			return;
+		}
+	}
+	if (!find(gateway, exchange, true, &message))
+		return;
+	char *text = host_json_text(gateway_json_row(gateway, &message, true));
+	gateway_answer_keep(gateway, &message, side, cs_bytes_str(text));
+	host_http_reply(exchange, 200, "application/json", cs_bytes_str(text));
+	free(text);
 }
 
 /* ---- the envelope: what anybody needs to deliver or to verify it ---- */

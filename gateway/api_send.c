@@ -15,6 +15,9 @@
 #define CALLS_MAX 3u
 #define GAS_APPROVE 80000u
 #define IDEMPOTENCY_KEY_MAX 128u
+/* What a contract quoted is its answer to the same question until the next block, and no longer than this. */
+#define QUOTES 64u
+#define QUOTE_KEPT_MS 1000u
 
 struct prepared {
 	struct cs_address to;
@@ -34,6 +37,8 @@ struct send {
 	struct cs_address from;           /* the body's, the operator's account, or who signed */
 	struct adapter_transaction given; /* of submit */
 	/* what the chain said */
+	struct cs_hash question; /* of the quote */
+	uint64_t asked_at;       /* the head then */
 	struct cs_u256 fee;
 	bool needs_approval;
 	struct cs_hash payload_hash;
@@ -50,6 +55,13 @@ struct send {
 };
 
 static struct send *under_way; /* of this process's one gateway */
+
+static struct quote {
+	struct cs_hash question;
+	uint64_t height;
+	uint64_t time_ms;
+	struct cs_u256 fee;
+} quotes[QUOTES]; /* of this process's one gateway too */
 
 static void send_free(struct send *send)
 {
@@ -489,28 +501,56 @@ static void token_done(void *ctx, enum cs_err err, const char *why, struct cs_by
 	ask_remote_token(send);
 }
 
-static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+/* The fee is known. */
+static void quoted(struct send *send)
 {
-	struct send *send = ctx;
 	struct cs_buf buf;
 	struct cs_abi abi;
-	if (err == CS_OK && data.n != 32)
-		err = CS_ERR_RPC_LIE;
-	if (err == CS_OK)
-		err = cs_u256_from_bytes(&send->fee, data);
-	if (err == CS_OK && send->body.transfer)
-		err = cs_buf_init_arena(&buf, send->arena, 128);
-	if (err != CS_OK) {
-		call_failed(send, err, why, data);
-		return;
-	}
 	if (!send->body.transfer) {
 		send_finish(send);
+		return;
+	}
+	enum cs_err err = cs_buf_init_arena(&buf, send->arena, 128);
+	if (err != CS_OK) {
+		send_fail(send, err, NULL);
 		return;
 	}
 	cs_abi_call(&abi, &buf, "tokens(address)");
 	cs_abi_put_address(&abi, &send->body.token);
 	ask(send, &send->chain->own->bridge, &buf, token_done);
+}
+
+static struct quote *quote_of(const struct cs_hash *question)
+{
+	return &quotes[question->b[0] % QUOTES];
+}
+
+static bool quote_is_known(const struct send *send, struct cs_u256 *fee)
+{
+	const struct quote *quote = quote_of(&send->question);
+	if (!cs_hash_eq(&quote->question, &send->question) || quote->height != send->asked_at ||
+	    host_now_ms() - quote->time_ms > QUOTE_KEPT_MS)
+		return false;
+	*fee = quote->fee;
+	return true;
+}
+
+static void quote_done(void *ctx, enum cs_err err, const char *why, struct cs_bytes data)
+{
+	struct send *send = ctx;
+	if (err == CS_OK && data.n != 32)
+		err = CS_ERR_RPC_LIE;
+	if (err == CS_OK)
+		err = cs_u256_from_bytes(&send->fee, data);
+	if (err != CS_OK) {
+		call_failed(send, err, why, data);
+		return;
+	}
+	*quote_of(&send->question) = (struct quote){.question = send->question,
+						    .height = send->asked_at,
+						    .time_ms = host_now_ms(),
+						    .fee = send->fee};
+	quoted(send);
 }
 
 static void ask_quote(struct send *send)
@@ -521,8 +561,20 @@ static void ask_quote(struct send *send)
 		send_fail(send, err, NULL);
 		return;
 	}
-	ask(send, send->body.transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway,
-	    &buf, quote_done);
+	const struct cs_address *to =
+		send->body.transfer ? &send->chain->own->bridge : &send->chain->manifest->gateway;
+	struct cs_keccak keccak;
+	cs_keccak_init(&keccak);
+	cs_keccak_add(&keccak, CS_BYTES_OF(send->chain->identity.b));
+	cs_keccak_add(&keccak, CS_BYTES_OF(to->b));
+	cs_keccak_add(&keccak, CS_BYTES_OF(send->from.b)); /* a contract may look at who asks */
+	cs_keccak_add(&keccak, cs_buf_view(&buf));
+	send->question = cs_keccak_end(&keccak);
+	send->asked_at = send->chain->follow.head_height;
+	if (quote_is_known(send, &send->fee))
+		quoted(send);
+	else
+		ask(send, to, &buf, quote_done);
 }
 
 /* ---- beginning ---- */

@@ -84,6 +84,9 @@ static const struct host_config_key keys[] = {
 	{"api.port", NUMBER, 0, 65535, "8080", NULL,
 	 "Port of REST; 0 takes a free one and logs it."},
 	{"api.events_port", NUMBER, 0, 65535, "8081", NULL, "Port of the WebSocket /v1/events."},
+	{"api.readers_max", NUMBER, 1, 65536, "8192", NULL,
+	 "Readers of that WebSocket at once; one more is refused with 503. Each is an open file "
+	 "and some memory."},
 	{"api.keys_file", TEXT, 1, 4096, "\"api.keys\"", NULL,
 	 "The hashes of the API keys; written by `caisson keys`, read again when it changes."},
 	{"api.rate_per_s", NUMBER, 0, 1000000, "1000", NULL,
@@ -308,6 +311,7 @@ static void read_values(struct gateway_config *config)
 	config->name = host_config_text(file, "name");
 	host_service_read(&config->service, config->file, config->path);
 	config->events_port = (uint16_t)host_config_number(file, "api.events_port");
+	config->readers_max = (unsigned)host_config_number(file, "api.readers_max");
 	config->events_kept = (unsigned)host_config_number(file, "journal.events_kept");
 	config->batch_max = (unsigned)host_config_number(file, "relay.batch_max");
 	config->batch_gas_max = (uint64_t)host_config_number(file, "relay.batch_gas_max");

@@ -95,6 +95,7 @@ struct gateway_config {
 	size_t cors_origin_count;
 	struct host_rate_terms rate;
 	uint16_t events_port;
+	unsigned readers_max;
 	bool asks_providers; /* a chain is of the mode rpc_quorum: the enclave needs a proxy */
 	unsigned batch_max;
 	uint64_t batch_gas_max;

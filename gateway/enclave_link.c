@@ -98,6 +98,7 @@ static enum cs_err store_sealed(void *context, struct cs_bytes sealed, host_encl
 	struct gateway *gateway = context;
 	struct sealed_write write = {gateway, sealed};
 	struct stored_call *call = host_alloc(sizeof(*call));
+	gateway_rollover_sealed(gateway);
 	*call = (struct stored_call){gateway, stored, stored_context};
 	enum cs_err err = gateway_write_then(gateway, write_sealed, &write, sealed_committed, call);
 	if (err != CS_OK)
@@ -112,25 +113,19 @@ static enum cs_err take_hello(void *context, const Caisson__Wire__HelloReply *he
 			      struct cs_why *why)
 {
 	struct gateway *gateway = context;
-	struct cs_hash manifest = wire_pb_hash(hello->manifest_hash);
-	size_t served = 0;
+	bool waits = false;
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].follow.created = false;
-	if (!cs_hash_eq(&manifest, &gateway->config.manifest.hash))
-		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
-			       "the enclave runs under another manifest than the gateway");
+	CS_TRY(gateway_rollover_hello(gateway, hello, &waits, why));
+	ledger_clock_hello(gateway->clock, hello);
+	if (waits)
+		return CS_OK;
 	for (size_t i = 0; i < hello->n_clients; i++) {
 		struct cs_hash identity = wire_pb_hash(hello->clients[i]->chain);
 		struct gateway_chain *chain = gateway_chain_of(gateway, &identity);
-		if (chain) {
+		if (chain)
 			adapter_follow_take_status(&chain->follow, hello->clients[i]);
-			served++;
-		}
 	}
-	ledger_clock_hello(gateway->clock, hello);
-	if (served != gateway->chain_count)
-		return cs_fail(why, CS_ERR_NOT_IN_MANIFEST,
-			       "the enclave serves other chains than the gateway");
 	return CS_OK;
 }
 
@@ -150,6 +145,7 @@ static void is_ready(struct gateway *gateway)
 			 LOG_U64("final", chain->follow.final_height));
 	}
 	ledger_clock_up(gateway->clock);
+	gateway_rollover_ready(gateway);
 	gateway_wake(gateway);
 }
 
@@ -210,18 +206,25 @@ static void session_ready(void *context)
 		session_failed(gateway, err, "its gas accounts were not asked for");
 }
 
-static void session_failed(void *context, enum cs_err err, const char *why)
+static void not_ready(struct gateway *gateway, enum cs_err err, const char *why)
 {
-	struct gateway *gateway = context;
 	gateway->enclave_ready = false;
 	snprintf(gateway->enclave_why, sizeof(gateway->enclave_why), "%s: %s", cs_err_name(err),
 		 why);
 }
 
+static void session_failed(void *context, enum cs_err err, const char *why)
+{
+	struct gateway *gateway = context;
+	not_ready(gateway, err, why);
+	gateway_rollover_failed(gateway, err, why);
+}
+
 static void session_down(void *context, enum cs_err err, const char *why)
 {
 	struct gateway *gateway = context;
-	session_failed(gateway, err, why);
+	not_ready(gateway, err, why);
+	gateway_rollover_down(gateway);
 	ledger_clock_down(gateway->clock);
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		gateway->chains[i].follow.created = false;

@@ -13,7 +13,6 @@
 #define EVENTS_AT_ONCE 256u
 /* A reader that is this far behind waits for its socket before it gets more. */
 #define QUEUED_MAX (256u * 1024)
-#define PEERS_MAX 256u
 #define CURSOR_DIGITS_MAX 19u
 /* A stream that says nothing for so long says that it is there; of a client that is gone that is
  * noticed. */
@@ -39,6 +38,13 @@ struct reader {
 };
 
 static struct reader *readers; /* of this process's one stream */
+
+/* The newest events as they are sent, read and written once for all readers that have come so far. */
+struct gateway_recent {
+	uint64_t first; /* first > last: none yet after `last` */
+	uint64_t last;
+	char *texts[EVENTS_AT_ONCE]; /* event n at n % EVENTS_AT_ONCE */
+};
 
 /* ---- who comes ---- */
 
@@ -242,6 +248,50 @@ static char *event_text(const struct gateway_event *event)
 	return text;
 }
 
+static void forget_recent(struct gateway *gateway)
+{
+	for (size_t i = 0; gateway->recent && i < EVENTS_AT_ONCE; i++)
+		free(gateway->recent->texts[i]);
+	free(gateway->recent);
+	gateway->recent = NULL;
+}
+
+static void add_recent(void *ctx, const struct gateway_event *event)
+{
+	struct gateway_recent *recent = ctx;
+	char **text = &recent->texts[event->n % EVENTS_AT_ONCE];
+	if (event->n != recent->last + 1) /* what was pruned between is nobody's here */
+		recent->first = event->n;
+	recent->last = event->n;
+	if (recent->last - recent->first >= EVENTS_AT_ONCE)
+		recent->first = recent->last - EVENTS_AT_ONCE + 1;
+	free(*text);
+	*text = event_text(event);
+	cs_assert(*text != NULL);
+}
+
+/* False: the journal cannot be read now. */
+static bool read_recent(struct gateway *gateway)
+{
+	uint64_t first = 0;
+	uint64_t last = 0;
+	struct gateway_recent *recent = gateway->recent;
+	if (!recent) {
+		if (gateway_journal_events_span(gateway->journal, &first, &last) != CS_OK)
+			return false;
+		gateway->recent = recent = host_alloc(sizeof(*recent));
+		recent->first = last + 1;
+		recent->last = last;
+	}
+	uint64_t before = recent->last;
+	if (gateway_journal_events(gateway->journal, before, EVENTS_AT_ONCE, add_recent, recent,
+				   &last) != CS_OK)
+		return false;
+	if (recent->last >= before + EVENTS_AT_ONCE)
+		gateway_wake(gateway);
+	return true;
+}
+
 /* id, data, an empty line: HTML, 9.2.5. */
 static void send_block(struct host_http_stream *stream, uint64_t cursor, const char *text)
 {
@@ -257,6 +307,16 @@ static void send_block(struct host_http_stream *stream, uint64_t cursor, const c
 	free(block);
 }
 
+static void send_text(struct reader *reader, uint64_t n, const char *text)
+{
+	if (reader->stream)
+		send_block(reader->stream, n, text);
+	else if (host_ws_peer_send(reader->peer, cs_bytes_str(text)) != CS_OK)
+		reader->closing = true;
+	reader->cursor = n;
+	reader->told_ms = host_now_ms();
+}
+
 static void send_event(void *ctx, const struct gateway_event *event)
 {
 	struct reader *reader = ctx;
@@ -265,13 +325,27 @@ static void send_event(void *ctx, const struct gateway_event *event)
 		return;
 	char *text = event_text(event);
 	cs_assert(text != NULL);
-	if (reader->stream)
-		send_block(reader->stream, event->n, text);
-	else if (host_ws_peer_send(reader->peer, cs_bytes_str(text)) != CS_OK)
-		reader->closing = true;
-	reader->cursor = event->n;
-	reader->told_ms = host_now_ms();
+	send_text(reader, event->n, text);
 	free(text);
+}
+
+static void send_recent(struct reader *reader, const struct gateway_recent *recent)
+{
+	for (uint64_t n = reader->cursor + 1; n <= recent->last && !reader->closing; n++)
+		send_text(reader, n, recent->texts[n % EVENTS_AT_ONCE]);
+}
+
+/* From the journal, for who is behind what is kept in memory. */
+static enum cs_err send_older(struct reader *reader)
+{
+	struct gateway *gateway = reader->gateway;
+	uint64_t before = reader->cursor;
+	uint64_t last = before;
+	CS_TRY(gateway_journal_events(gateway->journal, before, EVENTS_AT_ONCE, send_event, reader,
+				      &last));
+	if (reader->cursor == before + EVENTS_AT_ONCE)
+		gateway_wake(gateway);
+	return CS_OK;
 }
 
 /* The reader of a stream is gone after it. */
@@ -308,8 +382,7 @@ static bool has_key(struct reader *reader)
 static void pump_reader(struct reader *reader)
 {
 	struct gateway *gateway = reader->gateway;
-	uint64_t before = reader->cursor;
-	uint64_t last = before;
+	const struct gateway_recent *recent = gateway->recent;
 	if (!has_key(reader)) {
 		drop(reader, CLOSE_POLICY, "its API key was revoked");
 		return;
@@ -321,15 +394,14 @@ static void pump_reader(struct reader *reader)
 	}
 	if (reader->closing || queued(reader) > QUEUED_MAX)
 		return;
-	if (gateway_journal_events(gateway->journal, before, EVENTS_AT_ONCE, send_event, reader,
-				   &last) != CS_OK)
+	if (reader->cursor + 1 >= recent->first)
+		send_recent(reader, recent);
+	else if (send_older(reader) != CS_OK)
 		return;
 	if (reader->lost) {
 		drop(reader, CLOSE_TRY_AGAIN_LATER, "the journal no longer keeps what follows");
 		return;
 	}
-	if (reader->cursor == before + EVENTS_AT_ONCE)
-		gateway_wake(gateway);
 	if (reader->stream && host_now_ms() - reader->told_ms > SILENCE_MS) {
 		host_http_stream_send(reader->stream, cs_bytes_str(":\n\n"));
 		reader->told_ms = host_now_ms();
@@ -338,7 +410,10 @@ static void pump_reader(struct reader *reader)
 
 void gateway_events_pump(struct gateway *gateway)
 {
-	(void)gateway;
+	if (!readers)
+		forget_recent(gateway);
+	if (!readers || !read_recent(gateway))
+		return;
 	for (struct reader *next, *reader = readers; reader; reader = next) {
 		next = reader->next;
 		pump_reader(reader);
@@ -362,7 +437,7 @@ enum cs_err gateway_events_start(struct gateway *gateway, struct cs_why *why)
 							    .closed = on_closed};
 	struct host_ws_server_options options = {.address = gateway->config.service.address,
 						 .port = gateway->config.events_port,
-						 .peers_max = PEERS_MAX};
+						 .peers_max = gateway->config.readers_max};
 	return host_ws_server_new(&gateway->events, gateway->loop, &options, &events, gateway, why);
 }
 
@@ -375,4 +450,5 @@ void gateway_events_stop(struct gateway *gateway)
 			host_http_stream_end(readers->stream, CS_BYTES_NONE);
 		reader_free(readers);
 	}
+	forget_recent(gateway);
 }

@@ -1,3 +1,4 @@
+#include "gateway/answers.h"
 #include "gateway/operator.h"
 #include "gateway/webhooks.h"
 #include "host/alloc.h"
@@ -137,7 +138,32 @@ static void export_tick(void *context)
 
 /* ---- starting ---- */
 
-static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct cs_why *why)
+enum cs_err gateway_operator_load(struct gateway *gateway, const struct host_chain_config *config,
+				  struct cs_secret **key, struct cs_address *address,
+				  struct cs_why *why)
+{
+	if (!config->operator_key_file)
+		return CS_OK;
+	struct cs_secret *loaded = host_alloc(sizeof(*loaded));
+	enum cs_err err = host_keyfile_load(loaded, config->operator_key_file, why);
+	if (err == CS_OK && cs_key_address(gateway->sig, address, loaded) != CS_OK)
+		err = cs_fail(why, CS_ERR_INVALID, "%s is not a private key",
+			      config->operator_key_file);
+	if (err == CS_OK)
+		*key = loaded;
+	else
+		gateway_operator_free(loaded);
+	return err;
+}
+
+void gateway_operator_free(struct cs_secret *key)
+{
+	if (key)
+		cs_wipe(key, sizeof(*key));
+	free(key);
+}
+
+void gateway_chain_prepare(struct gateway *gateway, size_t index)
 {
 	struct gateway_chain *chain = &gateway->chains[index];
 	chain->gateway = gateway;
@@ -147,26 +173,26 @@ static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct c
 	chain->identity = chain->manifest->identity;
 	cs_hex(chain->identity_hex, CS_BYTES_OF(chain->identity.b));
 	gateway_follow_init(chain);
-	if (chain->config->operator_key_file) {
-		chain->operator_key = host_alloc(sizeof(*chain->operator_key));
-		CS_TRY(host_keyfile_load(chain->operator_key, chain->config->operator_key_file,
-					 why));
-		struct gateway_account *account = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
-		if (cs_key_address(gateway->sig, &account->address, chain->operator_key) != CS_OK)
-			return cs_fail(why, CS_ERR_INVALID, "%s is not a private key",
-				       chain->config->operator_key_file);
-		account->is_there = true;
-	}
+}
+
+static enum cs_err prepare_chain(struct gateway *gateway, size_t index, struct cs_why *why)
+{
+	struct gateway_chain *chain = &gateway->chains[index];
+	gateway_chain_prepare(gateway, index);
+	struct gateway_account *account = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
+	CS_TRY(gateway_operator_load(gateway, chain->config, &chain->operator_key,
+				     &account->address, why));
+	account->is_there = chain->operator_key != NULL;
 	return CS_OK;
 }
 
-static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain *chain,
-				  struct cs_why *why)
+enum cs_err gateway_routes_prepare(struct gateway_chain *chain, struct cs_why *why)
 {
+	struct gateway *gateway = chain->gateway;
 	for (size_t k = 0; k < chain->manifest->remote_count; k++) {
 		const struct host_manifest_chain *remote = host_manifest_chain(
 			&gateway->config.manifest, &chain->manifest->remotes[k]);
-		if (!remote)
+		if (!remote || gateway_route_of(chain, &remote->identity))
 			continue;
 		struct gateway_route *route = &chain->routes[chain->route_count++];
 		route->chain = chain;
@@ -179,6 +205,7 @@ static enum cs_err prepare_routes(struct gateway *gateway, struct gateway_chain 
 			return cs_fail(why, CS_ERR_INVALID,
 				       "the journal's rotation to %s cannot be read",
 				       remote->caip2);
+		gateway_ledger_add(route);
 	}
 	return CS_OK;
 }
@@ -228,7 +255,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(prepare_chain(gateway, i, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
-		CS_TRY(prepare_routes(gateway, &gateway->chains[i], why));
+		CS_TRY(gateway_routes_prepare(&gateway->chains[i], why));
 	gateway->metrics = host_metrics_new();
 	gateway_metrics_start(gateway);
 	check_keys(gateway);
@@ -238,6 +265,7 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 	CS_TRY(gateway_clock_start(gateway, why));
 	for (size_t i = 0; i < gateway->chain_count; i++)
 		CS_TRY(gateway_chain_start(&gateway->chains[i], why));
+	CS_TRY(gateway_rollover_start(gateway, why));
 	CS_TRY(gateway_enclave_start(gateway));
 	return config->service.attested.address
 		       ? host_attested_new(&gateway->attested, gateway->loop,
@@ -245,11 +273,13 @@ static enum cs_err start_parts(struct gateway *gateway, struct cs_why *why)
 		       : CS_OK;
 }
 
-enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path)
+enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop, const char *config_path,
+			  int supervisor_fd)
 {
 	struct cs_why why = {{0}};
 	memset(gateway, 0, sizeof(*gateway));
 	gateway->loop = loop;
+	gateway->supervisor_fd = supervisor_fd;
 	gateway->started_ms = host_now_ms();
 	cs_arena_init(&gateway->scratch, host_alloc(GATEWAY_ARENA_SIZE), GATEWAY_ARENA_SIZE);
 	enum cs_err err = gateway_config_load(&gateway->config, config_path, true);
@@ -287,6 +317,7 @@ void gateway_stop(struct gateway *gateway)
 	host_timer_free(gateway->timer);
 	host_timer_free(gateway->export_timer);
 	gateway_ledger_stop(gateway);
+	gateway_rollover_stop(gateway);
 	gateway_enclave_stop(gateway);
 	gateway_clock_stop(gateway);
 	for (size_t i = 0; i < gateway->chain_count; i++) {
@@ -294,15 +325,14 @@ void gateway_stop(struct gateway *gateway)
 		if (chain->adapter)
 			adapter_free(chain->adapter);
 		adapter_sender_done(&chain->sender);
-		if (chain->operator_key)
-			cs_wipe(chain->operator_key, sizeof(*chain->operator_key));
-		free(chain->operator_key);
+		gateway_operator_free(chain->operator_key);
 	}
 	gateway_attested_stop(gateway);
 	gateway_events_stop(gateway);
 	gateway_webhooks_stop(gateway);
 	host_http_server_free(gateway->server);
 	host_http_client_free(gateway->http);
+	gateway_answers_free(gateway);
 	gateway_journal_close(gateway->journal);
 	host_metrics_free(gateway->metrics);
 	cs_sig_free(gateway->sig);

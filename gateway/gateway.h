@@ -29,6 +29,7 @@
 #include "host/keyfile.h"
 #include "host/log.h"
 #include "host/metrics.h"
+#include "host/supervisor.h"
 #include "host/ws_server.h"
 #include "verify/evm/quorum.h"
 #include "wire/convert.h"
@@ -51,6 +52,7 @@ struct gateway_chain;
 struct gateway_lease;
 struct gateway_ledger;
 struct gateway_observation;
+struct gateway_reload;
 struct gateway_retired;
 struct gateway_webhooks;
 
@@ -199,9 +201,15 @@ struct gateway {
 	struct gateway_retired *retired; /* configurations that were in force */
 	unsigned reload_count;
 	bool reloading;
-	bool reload_again;       /* a signal came meanwhile */
-	struct cs_arena scratch; /* for what ends before the function returns */
-	bool awake;              /* a pump is posted */
+	bool reload_again; /* a signal came meanwhile */
+	/* a configuration that the enclave does not run under yet (rollover.c) */
+	struct gateway_reload *coming; /* NULL: none waits */
+	struct host_timer *coming_timer;
+	struct host_supervisor *supervisor; /* NULL: the enclave is somebody else's to start */
+	int supervisor_fd;                  /* -1: there is none */
+	bool supervisor_asked;              /* at a start under a newer file than the enclave's */
+	struct cs_arena scratch;            /* for what ends before the function returns */
+	bool awake;                         /* a pump is posted */
 	bool stopping;
 	bool failed; /* the journal cannot be written: the process ends with an error */
 	/* the enclave's session */
@@ -211,6 +219,8 @@ struct gateway {
 	uint64_t
 		reader_stalled_ms; /* a reader of events that takes nothing for so long is dropped */
 	char *reference;           /* the page of /docs */
+	struct gateway_answers *answers; /* NULL: none was kept */
+	struct gateway_recent *recent;   /* events that readers are told; NULL: nobody reads */
 	uint64_t started_ms;
 	uint64_t keys_checked_ms;
 	int64_t keys_mtime_ns;
@@ -219,9 +229,22 @@ struct gateway {
 
 /* ---- gateway.c ---- */
 /* Everything but the loop's run: errors are logged. */
+/* supervisor_fd: of whoever starts the enclave too (host/supervisor.h); -1: nobody does. */
 CS_NODISCARD enum cs_err gateway_start(struct gateway *gateway, struct host_loop *loop,
-				       const char *config_path);
+				       const char *config_path, int supervisor_fd);
 void gateway_stop(struct gateway *gateway);
+/* The place of a chain as gateway->config has it; without its account, routes and adapter. */
+void gateway_chain_prepare(struct gateway *gateway, size_t index);
+/* The routes that the manifest has and the chain has not yet. INVALID: nobody serves one, or the
+ * journal's part of it cannot be read. */
+CS_NODISCARD enum cs_err gateway_routes_prepare(struct gateway_chain *chain, struct cs_why *why);
+/* *key is untouched where none is configured. The errors of host_keyfile_load; INVALID. */
+CS_NODISCARD enum cs_err gateway_operator_load(struct gateway *gateway,
+					       const struct host_chain_config *config,
+					       struct cs_secret **key, struct cs_address *address,
+					       struct cs_why *why);
+/* Wipes. NULL is allowed. */
+void gateway_operator_free(struct cs_secret *key);
 /* Asks for a turn of the pump; many asks make one. */
 void gateway_wake(struct gateway *gateway);
 
@@ -286,6 +309,25 @@ CS_NODISCARD enum cs_err gateway_enclave_reply(struct cs_arena *arena, struct cs
 					       const ProtobufCMessageDescriptor *type,
 					       ProtobufCMessage **message);
 
+/* ---- rollover.c: what waits until the enclave runs under it ---- */
+/* INVALID: supervisor_fd is none. */
+CS_NODISCARD enum cs_err gateway_rollover_start(struct gateway *gateway, struct cs_why *why);
+void gateway_rollover_stop(struct gateway *gateway);
+/* What the enclave says of itself, before anything is believed of it. *waits: it runs under what is
+ * coming and has no state yet, which is given to it now. What is coming is in force as soon as it has
+ * its keys. WRONG_MANIFEST, NOT_IN_MANIFEST: it is neither the one in force nor the one that comes. */
+CS_NODISCARD enum cs_err gateway_rollover_hello(struct gateway *gateway,
+						const Caisson__Wire__HelloReply *hello, bool *waits,
+						struct cs_why *why);
+/* The session stands under what is in force. */
+void gateway_rollover_ready(struct gateway *gateway);
+/* State is about to be stored that was sealed by the enclave of the last hello. */
+void gateway_rollover_sealed(struct gateway *gateway);
+void gateway_rollover_failed(struct gateway *gateway, enum cs_err err, const char *why);
+void gateway_rollover_down(struct gateway *gateway);
+/* `reload` of GET /v1/status: null, or what waits and why. */
+json_t *gateway_rollover_json(const struct gateway *gateway);
+
 /* ---- pauses.c: what an operator holds up ---- */
 CS_NODISCARD enum cs_err gateway_pauses_load(struct gateway *gateway, struct cs_why *why);
 /* What holds up the messages of a route (refunds: what brings dead ones back) in the direction in
@@ -310,6 +352,7 @@ void gateway_clock_stop(struct gateway *gateway);
 void gateway_follow_init(struct gateway_chain *chain);
 
 /* ---- chain_events.c ---- */
+/* With chain->adapter where one was made already (adapter_listen_make). */
 CS_NODISCARD enum cs_err gateway_chain_start(struct gateway_chain *chain, struct cs_why *why);
 
 /* ---- relay_source.c ---- */
@@ -518,6 +561,8 @@ CS_NODISCARD enum cs_err gateway_ledger_start(struct gateway *gateway, struct cs
 void gateway_ledger_stop(struct gateway *gateway);
 /* The process ends: leases are released, for which the loop is held for a few seconds at most. */
 void gateway_ledger_drain(struct gateway *gateway);
+/* A route that came while the process runs: its leases. Nothing without a ledger. */
+void gateway_ledger_add(struct gateway_route *route);
 /* Another gateway that lives holds the lease of this side: the submitting is left to it. */
 bool gateway_ledger_yields(const struct gateway_route *route, enum relay_side side);
 /* ledger_status.c: for status; null without a ledger. And its figures. */

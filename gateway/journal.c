@@ -422,6 +422,16 @@ static void bind_indexed(struct host_stmt *s, unsigned mask, const struct gatewa
 		host_bind_u64(s, 26, m->submission);
 }
 
+uint64_t gateway_journal_version(const struct gateway_journal *journal, uint64_t message)
+{
+	return journal->version + journal->versions[message % VERSIONS];
+}
+
+static void count_change(struct gateway_journal *journal, uint64_t message)
+{
+	journal->versions[message % VERSIONS]++;
+}
+
 enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway_message *m)
 {
 	struct host_stmt *s = NULL;
@@ -448,6 +458,7 @@ enum cs_err gateway_journal_save(struct gateway_journal *journal, struct gateway
 	host_bind_u64(s, 17, m->updated_ms);
 	host_bind_u64(s, 18, m->request);
 	bind_indexed(s, mask, m);
+	count_change(journal, m->n);
 	CS_TRY(host_stmt_run(s));
 	note_stored(m);
 	return CS_OK;
@@ -492,12 +503,14 @@ static enum cs_err put_step(struct host_stmt *s, const struct gateway_step *step
 
 enum cs_err gateway_journal_step(struct gateway_journal *journal, const struct gateway_step *step)
 {
+	count_change(journal, step->message);
 	return put_step(sql(journal, SQL_STEP_ADD), step);
 }
 
 enum cs_err gateway_journal_step_again(struct gateway_journal *journal,
 				       const struct gateway_step *step)
 {
+	count_change(journal, step->message);
 	return put_step(sql(journal, SQL_STEP_SET), step);
 }
 
@@ -505,6 +518,7 @@ enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal, uint64_t
 				       unsigned from, unsigned to)
 {
 	struct host_stmt *s = sql(journal, SQL_STEPS_UNDO);
+	count_change(journal, message);
 	host_bind_u64(s, 0, message);
 	host_bind_u64(s, 1, from);
 	host_bind_u64(s, 2, to);

@@ -57,7 +57,7 @@ struct gateway_message {
 	uint64_t submission; /* open one, 0: none */
 	uint64_t
 		wish_retry; /* an operator or the application asked for it: 1, or with how much gas */
-	uint64_t next_ms;    /* wall clock: not looked at before */
+	uint64_t next_ms;   /* wall clock: not looked at before */
 	uint32_t tries;
 	char why[GATEWAY_WHY_MAX + 1];
 	uint64_t created_ms;
@@ -197,6 +197,9 @@ CS_NODISCARD enum cs_err gateway_journal_step_again(struct gateway_journal *jour
 /* Forgets steps from `from` to `to`: a reorganisation took them. */
 CS_NODISCARD enum cs_err gateway_journal_steps_undo(struct gateway_journal *journal,
 						    uint64_t message, unsigned from, unsigned to);
+/* Another number than before when a message's row, its steps or a submission may have changed since, and now
+ * and then when they have not: for who keeps what he made of them. */
+uint64_t gateway_journal_version(const struct gateway_journal *journal, uint64_t message);
 typedef void gateway_step_fn(void *ctx, const struct gateway_step *step);
 /* Those from `from` on. */
 CS_NODISCARD enum cs_err gateway_journal_steps(struct gateway_journal *journal, uint64_t message,

@@ -60,11 +60,16 @@ enum indexed {
 	INDEXED_ALL = (1 << 6) - 1,
 };
 
+/* Messages whose changes are counted apart. */
+#define VERSIONS 1024u
+
 struct gateway_journal {
 	struct host_store *store;
 	struct host_stmt *stmt[SQL_COUNT];
 	struct host_stmt *save[INDEXED_ALL + 1]; /* made when it is needed first */
 	bool keeps_moves;                        /* for the bridge's ledger */
+	uint64_t versions[VERSIONS];             /* of messages, by number; several share one */
+	uint64_t version;                        /* of what any message may show */
 	char instance[33];
 	uint64_t outbox_last; /* numbers are never given twice, though rows are removed */
 };

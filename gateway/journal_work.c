@@ -408,6 +408,7 @@ enum cs_err gateway_journal_save_submission(struct gateway_journal *journal,
 					    const struct gateway_submission *sub, const char *why)
 {
 	struct host_stmt *s = sql(journal, SQL_SUBMISSION_SAVE);
+	journal->version++;
 	host_bind_u64(s, 0, sub->n);
 	host_bind_u64(s, 1, sub->state);
 	host_bind_u64(s, 2, sub->nonce);
@@ -440,6 +441,7 @@ enum cs_err gateway_journal_submission_why(struct gateway_journal *journal, uint
 enum cs_err gateway_journal_add_attempt(struct gateway_journal *journal,
 					const struct adapter_attempt *attempt)
 {
+	journal->version++;
 	return adapter_attempt_add(sql(journal, SQL_ATTEMPT_ADD), attempt);
 }
 

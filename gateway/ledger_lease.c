@@ -25,20 +25,24 @@ static void add_lease(struct gateway_ledger *ledger, struct gateway_route *route
 	route->leases[side] = lease;
 }
 
+void gateway_ledger_add(struct gateway_route *route)
+{
+	struct gateway_ledger *ledger = route->chain->gateway->ledger;
+	if (!ledger)
+		return;
+	add_lease(ledger, route, RELAY_SOURCE);
+	add_lease(ledger, route, RELAY_DESTINATION);
+}
+
 void ledger_leases_make(struct gateway_ledger *ledger)
 {
 	struct gateway *gateway = ledger->gateway;
-	size_t routes = 0;
+	/* Of every route that there may ever be: routes point to them. */
+	ledger->leases = host_calloc((size_t)2 * GATEWAY_CHAINS_MAX * CS_MANIFEST_CHAINS_MAX,
+				     sizeof(*ledger->leases));
 	for (size_t i = 0; i < gateway->chain_count; i++)
-		routes += gateway->chains[i].route_count;
-	ledger->leases = host_calloc(2 * routes + 1, sizeof(*ledger->leases));
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		struct gateway_chain *chain = &gateway->chains[i];
-		for (size_t k = 0; k < chain->route_count; k++) {
-			add_lease(ledger, &chain->routes[k], RELAY_SOURCE);
-			add_lease(ledger, &chain->routes[k], RELAY_DESTINATION);
-		}
-	}
+		for (size_t k = 0; k < gateway->chains[i].route_count; k++)
+			gateway_ledger_add(&gateway->chains[i].routes[k]);
 }
 
 bool ledger_lease_is_held(const struct gateway_lease *lease)

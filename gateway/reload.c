@@ -3,8 +3,11 @@
  * error, and one that changes what only a start can change, leaves everything as it is and says why by
  * path. What is made of it (adapters, keys of peers) is made before anything is exchanged.
  *   Whose nodes or terms of sending changed gets a new adapter, which begins at the journal's cursor and
- * takes up the open transactions from the journal, as after a start: docs/adr/0056. */
-#include "gateway/operator.h"
+ * takes up the open transactions from the journal, as after a start: docs/adr/0056. Another manifest, and
+ * a chain that comes with it, wait for an enclave that runs under them: rollover.c, docs/adr/0065. */
+#include "gateway/reload.h"
+
+#include "gateway/succession.h"
 #include "host/alloc.h"
 
 #include <stdarg.h>
@@ -14,8 +17,6 @@
 
 /* Texts of a file that was in force are pointed to from everywhere: it is kept until the end. */
 #define RELOADS_MAX 256u
-#define CHANGES_MAX 128u
-#define TEXT_MAX 1500u
 
 /* What may change under a running process; every other key needs a start. */
 static const char *const reloadable[] = {
@@ -25,6 +26,7 @@ static const char *const reloadable[] = {
 	"api.rate_per_s",
 	"api.burst",
 	"journal.events_kept",
+	"enclave.manifests",
 	"relay.batch_max",
 	"relay.batch_gas_max",
 	"relay.retry_min_ms",
@@ -70,24 +72,13 @@ struct gateway_retired {
 	struct gateway_retired *next;
 };
 
-struct reload {
-	struct gateway *gateway;
-	struct host_http_exchange *exchange; /* NULL: a signal */
-	char who[HOST_API_KEY_NAME_MAX + 1];
-	struct gateway_config *fresh;
-	char *changes[CHANGES_MAX]; /* paths; more are not listed */
-	size_t change_count;
-	bool remake[GATEWAY_CHAINS_MAX];
-	struct adapter *adapters[GATEWAY_CHAINS_MAX];
-	struct gateway_peer peers[GATEWAY_PEERS_MAX];
-	char refused[TEXT_MAX]; /* why nothing changes; "": it does */
-};
-
-static void reload_free(struct reload *reload)
+void gateway_reload_free(struct gateway_reload *reload)
 {
 	for (size_t i = 0; i < CS_LEN(reload->adapters); i++)
 		if (reload->adapters[i])
 			adapter_free(reload->adapters[i]);
+	for (size_t i = 0; i < CS_LEN(reload->operator_keys); i++)
+		gateway_operator_free(reload->operator_keys[i]);
 	for (size_t i = 0; i < reload->change_count; i++)
 		free(reload->changes[i]);
 	if (reload->fresh)
@@ -97,7 +88,7 @@ static void reload_free(struct reload *reload)
 	free(reload);
 }
 
-CS_PRINTF(2, 3) static void refuse(struct reload *reload, const char *format, ...)
+CS_PRINTF(2, 3) static void refuse(struct gateway_reload *reload, const char *format, ...)
 {
 	size_t n = strlen(reload->refused);
 	va_list args;
@@ -120,41 +111,66 @@ static bool is_one_of(const char *const *patterns, size_t count, const char *pat
 	return false;
 }
 
-static void note_change(void *context, const char *path)
+/* Of a chain that comes everything is new; one that is served keeps its place. */
+static void note_chain_change(struct gateway_reload *reload, const char *path)
 {
-	struct reload *reload = context;
 	unsigned chain = 0;
-	if (reload->change_count < CHANGES_MAX)
-		reload->changes[reload->change_count++] = host_text(path);
-	if (is_one_of(of_adapter, CS_LEN(of_adapter), path)) {
-		if (sscanf(path, "chains[%u]", &chain) == 1 && chain < GATEWAY_CHAINS_MAX)
-			reload->remake[chain] = true;
-	} else if (host_config_is_place("chains[].id", path)) {
+	if (sscanf(path, "chains[%u]", &chain) != 1 || chain >= GATEWAY_CHAINS_MAX)
+		refuse(reload, "%s: more chains than one process serves", path);
+	else if (chain >= reload->gateway->chain_count)
+		return;
+	else if (is_one_of(of_adapter, CS_LEN(of_adapter), path))
+		reload->remake[chain] = true;
+	else if (host_config_is_place("chains[].id", path))
 		refuse(reload,
-		       "%s: a chain comes and goes with a start: the enclave reads its manifests "
-		       "and serves its chains from then on",
+		       "%s: a chain goes, or takes another place, with a start alone; one that "
+		       "comes stands behind the others",
 		       path);
-	} else if (!is_one_of(reloadable, CS_LEN(reloadable), path)) {
+	else if (!is_one_of(reloadable, CS_LEN(reloadable), path))
 		refuse(reload, "%s: changes with a start alone", path);
-	}
 }
 
-static void compare(struct reload *reload)
+static void note_change(void *context, const char *path)
+{
+	struct gateway_reload *reload = context;
+	if (reload->change_count < GATEWAY_RELOAD_CHANGES_MAX)
+		reload->changes[reload->change_count++] = host_text(path);
+	if (strncmp(path, "chains[", 7) == 0)
+		note_chain_change(reload, path);
+	else if (!is_one_of(reloadable, CS_LEN(reloadable), path))
+		refuse(reload, "%s: changes with a start alone", path);
+}
+
+/* Whatever the paths say: bytes may change under the name of a file. */
+static void compare_manifests(struct gateway_reload *reload)
 {
 	const struct gateway_config *now = &reload->gateway->config;
 	const struct gateway_config *fresh = reload->fresh;
-	host_config_compare(now->file, fresh->file, note_change, reload);
-	if (!cs_hash_eq(&now->manifest.hash, &fresh->manifest.hash))
-		refuse(reload,
-		       "enclave.manifests: the newest is another one (number %llu, in force is "
-		       "%llu): it is read at a start",
-		       (unsigned long long)fresh->manifest.number,
-		       (unsigned long long)now->manifest.number);
+	struct cs_why why = {{0}};
+	if (gateway_lineage_check(now, fresh, &why) != CS_OK ||
+	    gateway_time_goes_on(&now->manifest, &fresh->manifest, &why) != CS_OK) {
+		refuse(reload, "enclave.manifests: %.200s", why.text);
+		return;
+	}
+	for (size_t i = 0; i < now->chain_count; i++)
+		if (gateway_chain_goes_on(&now->manifest, &fresh->manifest,
+					  now->chains[i].common.manifest, &why) != CS_OK)
+			refuse(reload, "enclave.manifests: %.200s, which takes a start", why.text);
+}
+
+static void compare(struct gateway_reload *reload)
+{
+	const struct gateway_config *now = &reload->gateway->config;
+	host_config_compare(now->file, reload->fresh->file, note_change, reload);
+	compare_manifests(reload);
+	if (reload->fresh->asks_providers && !now->asks_providers)
+		refuse(reload, "chains: the first one of rpc_quorum comes with a start: its "
+			       "enclave needs a proxy");
 }
 
 /* ---- what is needed for it, before anything changes ---- */
 
-static void load_peers(struct reload *reload)
+static void load_peers(struct gateway_reload *reload)
 {
 	struct gateway *gateway = reload->gateway;
 	const struct gateway_config *fresh = reload->fresh;
@@ -168,22 +184,42 @@ static void load_peers(struct reload *reload)
 		refuse(reload, "peers: so many new ones have room after a start alone");
 }
 
-static void make_adapters(struct reload *reload)
+static void make_adapter(struct gateway_reload *reload, size_t i)
 {
 	struct gateway *gateway = reload->gateway;
-	for (size_t i = 0; i < gateway->chain_count && reload->refused[0] == 0; i++) {
-		struct gateway_chain *chain = &gateway->chains[i];
-		const struct adapter_contracts contracts = {.gateway = chain->manifest->gateway};
+	struct gateway_chain *chain = &gateway->chains[i];
+	const struct host_chain_config *config = &reload->fresh->chains[i].common;
+	const struct adapter_contracts contracts = {.gateway = config->manifest->gateway};
+	struct cs_why why = {{0}};
+	chain->listen.manifest = config->manifest; /* read while it is made alone */
+	enum cs_err err = adapter_listen_make(&chain->listen, config, gateway->loop, &contracts,
+					      &reload->adapters[i], &why);
+	chain->listen.manifest = chain->manifest;
+	if (err != CS_OK)
+		refuse(reload, "chains[%zu]: %.200s", i, why.text);
+}
+
+static void make_adapters(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	for (size_t i = 0; i < reload->fresh->chain_count && reload->refused[0] == 0; i++)
+		if (reload->remake[i] || i >= gateway->chain_count)
+			make_adapter(reload, i);
+}
+
+static void load_operators(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	for (size_t i = gateway->chain_count; i < reload->fresh->chain_count; i++) {
 		struct cs_why why = {{0}};
-		if (reload->remake[i] &&
-		    adapter_listen_make(&chain->listen, &reload->fresh->chains[i].common,
-					gateway->loop, &contracts, &reload->adapters[i],
-					&why) != CS_OK)
-			refuse(reload, "chains[%zu]: %.200s", i, why.text);
+		if (gateway_operator_load(gateway, &reload->fresh->chains[i].common,
+					  &reload->operator_keys[i], &reload->operators[i],
+					  &why) != CS_OK)
+			refuse(reload, "chains[%zu].operator_key_file: %.200s", i, why.text);
 	}
 }
 
-static void prepare(struct reload *reload)
+static void prepare(struct gateway_reload *reload)
 {
 	struct gateway *gateway = reload->gateway;
 	if (gateway_config_load(reload->fresh, gateway->config.path, true) != CS_OK) {
@@ -192,11 +228,14 @@ static void prepare(struct reload *reload)
 		return;
 	}
 	compare(reload);
-	if (reload->refused[0] == 0 && reload->change_count > 0 &&
+	if (reload->refused[0] == 0 &&
+	    (reload->change_count > 0 || gateway_rollover_is_needed(reload)) &&
 	    gateway->reload_count == RELOADS_MAX)
 		refuse(reload, "so many reloads are enough for one process: start it again");
 	if (reload->refused[0] == 0)
 		load_peers(reload);
+	if (reload->refused[0] == 0)
+		load_operators(reload);
 	if (reload->refused[0] == 0)
 		make_adapters(reload);
 }
@@ -239,7 +278,71 @@ static void exchange_adapter(struct gateway_chain *chain, struct adapter *adapte
 	log_info("chain.adapter_exchanged", LOG_TEXT("chain", chain->config->id));
 }
 
-static void take(struct reload *reload)
+/* The manifest lies where the one before lay, and may list in another order. */
+static void rebind(struct gateway_chain *chain)
+{
+	const struct host_manifest *manifest = &chain->gateway->config.manifest;
+	chain->manifest = chain->config->manifest;
+	chain->listen.manifest = chain->manifest;
+	chain->providers.manifest = chain->manifest;
+	for (size_t k = 0; k < chain->route_count; k++) {
+		struct gateway_route *route = &chain->routes[k];
+		route->absence_height = 0;
+		route->remote_manifest = host_manifest_chain(manifest, &route->remote);
+		cs_assert(route->remote_manifest != NULL); /* gateway_chain_goes_on */
+	}
+}
+
+static void place_chains(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	for (size_t i = 0; i < gateway->config.chain_count; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		if (i < gateway->chain_count) {
+			rebind(chain);
+			continue;
+		}
+		gateway_chain_prepare(gateway, i);
+		chain->operator_key = reload->operator_keys[i];
+		chain->accounts[GATEWAY_ACCOUNT_OPERATOR].address = reload->operators[i];
+		chain->accounts[GATEWAY_ACCOUNT_OPERATOR].is_there = chain->operator_key != NULL;
+		reload->operator_keys[i] = NULL;
+	}
+	gateway->chain_count = gateway->config.chain_count;
+}
+
+static void start_chain(struct gateway_chain *chain, struct adapter *adapter)
+{
+	struct cs_why why = {{0}};
+	chain->adapter = adapter;
+	enum cs_err err = gateway_chain_start(chain, &why);
+	if (err != CS_OK)
+		gateway_fail(chain->gateway, err, "a chain that came");
+	log_info("chain.came", LOG_TEXT("chain", chain->config->id));
+}
+
+/* What was there goes on as it is; only journal errors are left, and end the process. */
+static void exchange(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	const size_t before = gateway->chain_count;
+	struct cs_why why = {{0}};
+	place_chains(reload);
+	gateway_peers_replace(gateway, reload->peers, gateway->config.peer_count);
+	for (size_t i = 0; i < gateway->chain_count; i++) {
+		struct gateway_chain *chain = &gateway->chains[i];
+		enum cs_err err = gateway_routes_prepare(chain, &why);
+		if (err != CS_OK)
+			gateway_fail(gateway, err, why.text);
+		if (i >= before)
+			start_chain(chain, reload->adapters[i]);
+		else if (reload->adapters[i])
+			exchange_adapter(chain, reload->adapters[i]);
+		reload->adapters[i] = NULL;
+	}
+}
+
+static void take(struct gateway_reload *reload)
 {
 	struct gateway *gateway = reload->gateway;
 	retire(gateway, reload->fresh);
@@ -252,21 +355,13 @@ static void take(struct reload *reload)
 	host_http_server_set_rate(gateway->server, gateway->config.rate);
 	host_timer_start(gateway->export_timer, gateway->config.export_ms,
 			 gateway->config.export_ms);
-	gateway_peers_replace(gateway, reload->peers, gateway->config.peer_count);
-	for (size_t i = 0; i < gateway->chain_count; i++) {
-		struct gateway_chain *chain = &gateway->chains[i];
-		for (size_t k = 0; k < chain->route_count; k++)
-			chain->routes[k].absence_height = 0;
-		if (reload->adapters[i])
-			exchange_adapter(chain, reload->adapters[i]);
-		reload->adapters[i] = NULL;
-	}
+	exchange(reload);
 	gateway_wake(gateway);
 }
 
 /* ---- the answer ---- */
 
-static void changes_text(const struct reload *reload, char *text, size_t size)
+static void changes_text(const struct gateway_reload *reload, char *text, size_t size)
 {
 	size_t n = 0;
 	text[0] = 0;
@@ -275,31 +370,47 @@ static void changes_text(const struct reload *reload, char *text, size_t size)
 				      reload->changes[i]);
 }
 
-static void reply(const struct reload *reload)
+static void reply(struct gateway_reload *reload, int status)
 {
 	json_t *json = json_object();
 	json_t *changed = json_array();
 	for (size_t i = 0; i < reload->change_count; i++)
 		json_array_append_new(changed, json_string(reload->changes[i]));
 	json_object_set_new(json, "changed", changed);
+	if (status == 202)
+		json_object_set_new(json, "waiting", json_string(reload->why));
 	if (reload->exchange)
-		host_http_reply_json(reload->exchange, 200, json);
+		host_http_reply_json(reload->exchange, status, json);
 	else
 		json_decref(json);
+	reload->exchange = NULL;
 }
 
-static void finish(struct reload *reload)
+void gateway_reload_reply_waits(struct gateway_reload *reload)
 {
-	struct gateway *gateway = reload->gateway;
+	reply(reload, 202);
+	reload->is_answered = true;
+}
+
+void gateway_reload_next(struct gateway *gateway)
+{
 	bool again = gateway->reload_again;
 	gateway->reloading = false;
 	gateway->reload_again = false;
-	reload_free(reload);
 	if (again)
 		gateway_reload_signal(gateway);
 }
 
-static void refused(struct reload *reload)
+static void finish(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	const bool next = !reload->is_answered;
+	gateway_reload_free(reload);
+	if (next)
+		gateway_reload_next(gateway);
+}
+
+static void refused(struct gateway_reload *reload)
 {
 	log_error("reload.refused", LOG_TEXT("who", reload->who), LOG_TEXT("why", reload->refused));
 	if (reload->exchange)
@@ -307,50 +418,88 @@ static void refused(struct reload *reload)
 	finish(reload);
 }
 
+void gateway_reload_refuse(struct gateway_reload *reload, const char *format, ...)
+{
+	char text[GATEWAY_WHY_MAX + 1];
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	refuse(reload, "%s", text);
+	refused(reload);
+}
+
 static enum cs_err write_told(void *context)
 {
-	const struct reload *reload = context;
+	const struct gateway_reload *reload = context;
 	char text[GATEWAY_WHY_MAX];
 	changes_text(reload, text, sizeof(text));
 	return gateway_operator_told(reload->gateway, "operator.reload", reload->who, "%s", text);
 }
 
+static void take_and_answer(struct gateway_reload *reload)
+{
+	take(reload);
+	reply(reload, 200);
+	finish(reload);
+}
+
+/* The enclave's state is stored under it: what the journal cannot take now ends the process, and the
+ * next start reads the same file. */
+void gateway_reload_take(struct gateway_reload *reload)
+{
+	enum cs_err err = gateway_write(reload->gateway, write_told, reload);
+	if (err != CS_OK)
+		gateway_fail(reload->gateway, err, "a configuration that is taken");
+	take_and_answer(reload);
+}
+
 /* In a turn of its own: adapters are not freed inside what they call. */
 static void told(void *context, enum cs_err err)
 {
-	struct reload *reload = context;
+	struct gateway_reload *reload = context;
 	if (err != CS_OK) {
 		refuse(reload, "the journal cannot be written");
 		refused(reload);
 		return;
 	}
-	take(reload);
-	reply(reload);
-	finish(reload);
+	take_and_answer(reload);
+}
+
+static void take_keys_of_peers(struct gateway_reload *reload)
+{
+	struct gateway *gateway = reload->gateway;
+	for (size_t i = 0; i < reload->fresh->peer_count; i++) {
+		struct gateway_peer *peer = gateway_peer_named(gateway, reload->peers[i].name);
+		memcpy(peer->authorization, reload->peers[i].authorization,
+		       sizeof(peer->authorization));
+		gateway_attested_configure(peer);
+	}
 }
 
 static void run(void *context)
 {
-	struct reload *reload = context;
+	struct gateway_reload *reload = context;
 	struct gateway *gateway = reload->gateway;
 	prepare(reload);
 	if (gateway->stopping)
 		refuse(reload, "the process ends");
+	if (reload->refused[0] == 0 && !gateway_rollover_give_up(gateway))
+		refuse(reload, "the enclave's state is stored under the file before this one, "
+			       "which is about to be taken");
 	if (reload->refused[0]) {
 		refused(reload);
 		return;
 	}
+	if (gateway_rollover_is_needed(reload)) {
+		gateway_rollover_begin(reload);
+		return;
+	}
 	/* The same file: keys of peers may be other ones, and are taken; so may policies. */
 	if (reload->change_count == 0) {
-		for (size_t i = 0; i < reload->fresh->peer_count; i++) {
-			struct gateway_peer *peer =
-				gateway_peer_named(gateway, reload->peers[i].name);
-			memcpy(peer->authorization, reload->peers[i].authorization,
-			       sizeof(peer->authorization));
-			gateway_attested_configure(peer);
-		}
+		take_keys_of_peers(reload);
 		log_info("reload.unchanged", LOG_TEXT("who", reload->who));
-		reply(reload);
+		reply(reload, 200);
 		finish(reload);
 		return;
 	}
@@ -362,7 +511,7 @@ static void run(void *context)
 
 static void begin(struct gateway *gateway, struct host_http_exchange *exchange, const char *who)
 {
-	struct reload *reload = host_alloc(sizeof(*reload));
+	struct gateway_reload *reload = host_alloc(sizeof(*reload));
 	reload->gateway = gateway;
 	reload->exchange = exchange;
 	reload->fresh = host_alloc(sizeof(*reload->fresh));

@@ -482,6 +482,12 @@ uint32_t host_enclave_calls_in_flight(const struct host_enclave_client *client)
 	return client->in_flight;
 }
 
+void host_enclave_client_again(struct host_enclave_client *client)
+{
+	if (client->state == UP)
+		(void)lose(client, CS_ERR_CLOSED, "another hello is wanted");
+}
+
 static void free_client(struct host_enclave_client *client)
 {
 	for (uint32_t i = 0; i < client->calls_max; i++)

@@ -51,6 +51,8 @@ CS_NODISCARD enum cs_err host_enclave_call(struct host_enclave_client *client, u
  * more. */
 bool host_enclave_cancel(struct host_enclave_client *client, uint64_t id);
 uint32_t host_enclave_calls_in_flight(const struct host_enclave_client *client);
+/* Ends the connection as if the enclave had, and connects anew: hello is told again. */
+void host_enclave_client_again(struct host_enclave_client *client);
 /* Calls in flight end without their callback. NULL is allowed. */
 void host_enclave_client_free(struct host_enclave_client *client);
 

@@ -222,6 +222,11 @@ void host_enclave_session_ask_hello(struct host_enclave_session *session)
 		log_warn("enclave.hello_not_asked", LOG_ERR(err));
 }
 
+void host_enclave_session_again(struct host_enclave_session *session)
+{
+	host_enclave_client_again(session->client);
+}
+
 struct cs_bytes host_enclave_session_hello(const struct host_enclave_session *session)
 {
 	return session ? session->hello : CS_BYTES_NONE;

@@ -69,6 +69,8 @@ void host_enclave_session_changed(struct host_enclave_session *session);
  * on failure. */
 void host_enclave_session_export(struct host_enclave_session *session, host_call *then,
 				 void *context);
+/* Begins anew from another connection: whom the enclave's hello did not suit, another may. */
+void host_enclave_session_again(struct host_enclave_session *session);
 /* What hello tells may have changed: it is asked again. */
 void host_enclave_session_ask_hello(struct host_enclave_session *session);
 /* Protobuf of the last HelloReply; none before the first. Lives until the next. */

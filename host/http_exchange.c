@@ -435,11 +435,17 @@ void host_http_exchange_expire(struct host_http_exchange *e)
 	e->handler_holds = true;
 }
 
-void host_http_reply_json(struct host_http_exchange *e, int status, json_t *root)
+char *host_json_text(json_t *root)
 {
 	char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
 	json_decref(root);
 	cs_assert(text != NULL);
+	return text;
+}
+
+void host_http_reply_json(struct host_http_exchange *e, int status, json_t *root)
+{
+	char *text = host_json_text(root);
 	host_http_reply(e, status, "application/json", cs_bytes_str(text));
 	free(text);
 }

@@ -128,6 +128,8 @@ void host_http_reply(struct host_http_exchange *exchange, int status, const char
  * for again each time. */
 void host_http_reply_file(struct host_http_exchange *exchange, const char *content_type,
 			  struct cs_bytes body);
+/* As replies have it: compact, in ASCII; takes root (one reference), free() it. */
+char *host_json_text(json_t *root);
 /* Takes root (one reference). */
 void host_http_reply_json(struct host_http_exchange *exchange, int status, json_t *root);
 /* RFC 9457 application/problem+json from err.def: type "urn:caisson:error:<name>", title the

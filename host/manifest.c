@@ -165,6 +165,7 @@ static enum cs_err read_root(struct host_manifest *manifest, const struct cs_jso
 	CS_TRY(cs_json_member(&inner, root, "manifest", CS_JSON_OBJECT, why));
 	CS_TRY(get_text(manifest->name, sizeof(manifest->name), inner, "name", why));
 	CS_TRY(cs_json_member_u64(&manifest->number, inner, "number", INT64_MAX, why));
+	CS_TRY(cs_json_member_hex(manifest->previous.b, 32, inner, "previous", why));
 	CS_TRY(cs_json_member_u64(&manifest->batch_max, inner, "batch_max", CS_BATCH_MAX, why));
 	CS_TRY(cs_json_member(&chains, inner, "chains", CS_JSON_ARRAY, why));
 	if (chains->count == 0 || chains->count > CS_LEN(manifest->chains))
@@ -208,6 +209,22 @@ enum cs_err host_manifest_load(struct host_manifest *manifest, const char *path,
 	enum cs_err err = host_manifest_read(manifest, cs_bytes(bytes, size), why);
 	free(bytes);
 	return err;
+}
+
+enum cs_err host_manifest_follows(const struct host_manifest *next,
+				  const struct host_manifest *before, struct cs_why *why)
+{
+	if (next->number != before->number + 1)
+		return cs_fail(why, CS_ERR_WRONG_MANIFEST, "number %llu does not follow %llu",
+			       (unsigned long long)next->number,
+			       (unsigned long long)before->number);
+	if (!cs_hash_eq(&next->previous, &before->hash))
+		return cs_fail(why, CS_ERR_WRONG_MANIFEST,
+			       "number %llu does not name the %llu before it: another bridge's, or "
+			       "another branch",
+			       (unsigned long long)next->number,
+			       (unsigned long long)before->number);
+	return CS_OK;
 }
 
 const struct host_manifest_chain *host_manifest_chain(const struct host_manifest *manifest,

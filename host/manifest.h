@@ -24,7 +24,7 @@ struct host_manifest_chain {
 	uint64_t reorg_margin_s;
 	uint64_t gas_limit_max;
 	struct cs_address sweep_to; /* where what is on the gas account may go */
-	uint64_t abandoned_height; /* of the conflict that the manifest decides; 0: none */
+	uint64_t abandoned_height;  /* of the conflict that the manifest decides; 0: none */
 	size_t remote_count;
 	struct cs_hash remotes[CS_MANIFEST_REMOTES_MAX];
 };
@@ -45,6 +45,7 @@ struct host_manifest_ledger {
 struct host_manifest {
 	char name[CS_MANIFEST_NAME_SIZE_MAX + 1];
 	struct cs_hash hash;
+	struct cs_hash previous; /* hash of the one before; zero: it is the first */
 	uint64_t number;
 	uint64_t batch_max;
 	bool insecure_host_time;
@@ -60,6 +61,12 @@ CS_NODISCARD enum cs_err host_manifest_read(struct host_manifest *manifest, stru
 /* The errors of host_file_load too. */
 CS_NODISCARD enum cs_err host_manifest_load(struct host_manifest *manifest, const char *path,
 					    struct cs_why *why);
+
+/* Is next the one after this in its lineage, by number and hash? Who signed it the enclave checks.
+ * WRONG_MANIFEST, with why. */
+CS_NODISCARD enum cs_err host_manifest_follows(const struct host_manifest *next,
+					       const struct host_manifest *before,
+					       struct cs_why *why);
 
 /* NULL when there is none. */
 const struct host_manifest_chain *host_manifest_chain(const struct host_manifest *manifest,

@@ -467,8 +467,11 @@ static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
 }
 #pragma GCC diagnostic pop
 
-static const struct lws_protocols protocols[] = {{.name = "caisson", .callback = on_event},
-						 {.name = NULL}};
+/* Each connection has a buffer of this size for what comes in, which is little; a longer message comes in pieces. */
+#define RECEIVE_BUFFER 2048u
+static const struct lws_protocols protocols[] = {
+	{.name = "caisson", .callback = on_event, .rx_buffer_size = RECEIVE_BUFFER},
+	{.name = NULL}};
 
 /* ---- the server ---- */
 

@@ -27,9 +27,9 @@ struct adapter_cometbft_config {
 	struct cs_address gateway;
 	/* Where it begins without a cursor; its header must be this one. */
 	struct adapter_block_id anchor;
-	unsigned block_time_ms;      /* [1000] */
-	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
-	unsigned stalled_ms;         /* [max(15 s, 10 blocks)] */
+	unsigned block_time_ms; /* [1000] */
+	unsigned poll_ms;       /* [block time; a websocket that talks makes it twice that] */
+	unsigned stalled_ms;    /* [max(15 s, 10 blocks)] */
 	/* It makes blocks for transactions alone: no new block is no stall unless for stalled_ms no
 	 * endpoint answers, or a transaction that a node took from here waits. */
 	bool blocks_on_demand;

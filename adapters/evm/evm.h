@@ -29,17 +29,17 @@ struct adapter_evm_config {
 	size_t oracle_count;
 	struct cs_address feeds[ADAPTER_EVM_ORACLES_MAX]; /* contracts that take feeds */
 	size_t feed_count;
-	uint64_t start_height;       /* of the first block that can hold an event: the contract's */
-	unsigned block_time_ms;      /* [1000] */
-	unsigned poll_ms;            /* [block time; a websocket that talks makes it twice that] */
-	unsigned stalled_ms;         /* [max(15 s, 10 blocks)] */
+	uint64_t start_height;  /* of the first block that can hold an event: the contract's */
+	unsigned block_time_ms; /* [1000] */
+	unsigned poll_ms;       /* [block time; a websocket that talks makes it twice that] */
+	unsigned stalled_ms;    /* [max(15 s, 10 blocks)] */
 	/* It makes blocks for transactions alone: no new block is no stall unless for stalled_ms no
 	 * endpoint answers, or a transaction that a node took from here waits. */
 	bool blocks_on_demand;
 	unsigned request_timeout_ms; /* [10000] */
 	struct adapter_hedge_config hedge;
-	unsigned reconcile_ms;       /* pause between two rounds of the reconciler [30000] */
-	unsigned reconcile_blocks;   /* how far back a round looks [128, at most 256] */
+	unsigned reconcile_ms;     /* pause between two rounds of the reconciler [30000] */
+	unsigned reconcile_blocks; /* how far back a round looks [128, at most 256] */
 	unsigned logs_range; /* heights in one eth_getLogs, at most [2000]; found by halving below
 				that */
 	unsigned settle_blocks;      /* blocks on top of an inclusion until a tx is settled [2] */

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts need on the machine: installed where it is missing, quick where nothing is. To be sourced.
 #
-#   install_set demo|anvil|test|slow|lint|geth|cometbft|openssl ...
+#   install_set demo|anvil|test|bench|slow|lint|geth|cometbft|openssl ...
 #
 # System packages come from Debian by apt (root only; others are told what to install). Everything else lands in build/tools:
 # one virtual environment per purpose, pinned by hash, and bin/ with anvil, geth, cometbft, node and npm. Stamps are the hashes of
@@ -29,6 +29,7 @@ packages_demo=(cmake ninja-build gcc g++ libc6-dev pkg-config ccache git ca-cert
 	libsqlite3-dev libsecp256k1-dev libseccomp-dev libsodium-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
 	nettle-dev libcmocka-dev python3 python3-venv binutils dpkg-dev file curl openssl nginx-light)
 packages_test=(clang libclang-rt-14-dev llvm-14 procps libtss2-dev spin swtpm qemu-system-x86 chromium prometheus)
+packages_bench=(wrk)
 packages_slow=(iproute2 nftables libfaketime buildah runc mmdebstrap tini)
 packages_lint=(clang clang-tidy clang-format shellcheck)
 
@@ -351,6 +352,7 @@ install_set() {
 			install_sdk
 			install_kernel
 			;;
+		bench) install_packages "${packages_bench[@]}" ;;
 		slow) install_packages "${packages_slow[@]}" ;;
 		lint)
 			install_packages "${packages_demo[@]}" "${packages_lint[@]}"

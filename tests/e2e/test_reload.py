@@ -216,12 +216,15 @@ def test_files_that_are_refused(world, file, old, new, what):
     assert run.returncode == EXIT_REFUSED and what in run.stderr
 
 
-def test_a_chain_that_comes_is_refused_by_name(world, file):
-    gateway = world.gateways[0]
-    chain = world.chains[1]
-    file.write_text(file.read_text() + f'\n[[chains]]\nid = "{chain.caip2}"\nrpc = ["{chain.url}"]\n')
-    detail = reload(gateway, 409)["detail"]
-    assert "chains[1].id: a chain comes and goes with a start" in detail
+def test_a_chain_that_no_manifest_names(world, file):
+    """One that a manifest names comes with it: test_rollover.py. It stands behind the others."""
+    gateway, before = world.gateways[0], file.read_text()
+    chain = f'[[chains]]\nid = "eip155:999"\nrpc = [{json.dumps(world.chains[1].url)}]\n'
+    file.write_text(before + "\n" + chain)
+    assert "eip155:999 is not in the manifest" in reload(gateway, 409)["detail"]
+    named = chain.replace("eip155:999", world.chains[1].caip2)
+    file.write_text(before.replace("[[chains]]", named + "\n[[chains]]", 1))
+    assert "chains[0].id: a chain goes, or takes another place, with a start alone" in reload(gateway, 409)["detail"]
     assert [c["id"] for c in gateway.get("/v1/chains")["chains"]] == [world.chains[0].caip2]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from lib import deploy
 from lib.rpc import wait_for
 from lib.tools import free_ports
 from lib.world import END_TIMEOUT_S, ApiError, World, account
@@ -280,6 +281,20 @@ def test_not_json_and_not_there(world):
 def test_a_finalized_message_is_neither_retried_nor_closed(world, transfer):
     for verb in ("retry", "close"):
         problem(world, "POST", f"/v1/messages/{transfer[1]}/{verb}", {}, status=409)
+
+
+def test_a_fee_that_changes_is_told_with_the_next_block(world):
+    """A quote is asked for once a block and not for every request; never for longer."""
+    gateway, (home, abroad) = world.gateways[0], world.sides
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x00", "mode": "prepare"}
+
+    def value() -> str:
+        return gateway.post("/v1/messages", body)["transactions"][-1]["value"]
+
+    assert value() == "0"
+    for fee in (7, 0):
+        home.gateway.write(home.owner, "setRoute", abroad.identity, {**deploy.ROUTE, "feeBase": fee})
+        wait_for(lambda: value() == str(fee), 20, f"a fee of {fee}", 0.05)
 
 
 @pytest.mark.parametrize("mode", ["prepare", "sponsored"])

@@ -82,7 +82,11 @@ def children_of(pid: int) -> list[int]:
     """All descendants, parents first."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        try:
+            children = task.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        for child in children:
             found.append(int(child))
             found.extend(children_of(int(child)))
     return found

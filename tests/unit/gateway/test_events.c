@@ -106,6 +106,13 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static enum cs_err write_event(void *context)
+{
+	struct fixture *f = context;
+	return gateway_journal_event(f->gateway.journal, "chain.reorg", NULL,
+				     "eip155:31337: from 62");
+}
+
 static enum cs_err write_events(void *context)
 {
 	struct fixture *f = context;
@@ -206,6 +213,25 @@ static void a_slow_reader_gets_everything(void **state)
 	assert_int_equal(count_lines(f->heard, "data: {\"cursor\":"), EVENTS);
 }
 
+/* It was at the end, is told from what is kept in memory, falls behind that, and goes on from the journal. */
+static void a_reader_at_the_end_falls_behind_and_misses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	dial(f, "0");
+	pass(f, 100);
+	assert_ok(gateway_write(&f->gateway, write_event, f));
+	hears(f, "id: 1\n");
+	f->reads = false;
+	add_events(f);
+	pass(f, 500);
+	f->reads = true;
+	hears(f, "id: 60001\n");
+	assert_int_equal(count_lines(f->heard, "data: {\"cursor\":"), EVENTS + 1);
+	assert_ok(gateway_write(&f->gateway, write_event, f));
+	hears(f, "id: 60002\n");
+	assert_int_equal(count_lines(f->heard, "data: {\"cursor\":"), EVENTS + 2);
+}
+
 static void what_is_pruned_meanwhile_is_no_gap(void **state)
 {
 	struct fixture *f = *state;
@@ -240,6 +266,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_slow_reader_gets_everything),
+		T(a_reader_at_the_end_falls_behind_and_misses_nothing),
 		T(what_is_pruned_meanwhile_is_no_gap),
 		T(a_reader_that_takes_nothing_is_dropped),
 	};

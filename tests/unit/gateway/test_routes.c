@@ -68,7 +68,7 @@ static int start(void **state)
 		"chains = [\"eip155:1903\"]\n");
 	snprintf(path, sizeof(path), "%s/c.toml", folder);
 	loop = host_loop_new();
-	assert_int_equal(gateway_start(&gateway, loop, path), CS_OK);
+	assert_int_equal(gateway_start(&gateway, loop, path, -1), CS_OK);
 	memset(remote_key.b, 7, sizeof(remote_key.b));
 	assert_int_equal(gateway_write(&gateway, write_key, NULL), CS_OK);
 	client = host_http_client_new(loop, &(struct host_http_client_options){0});

@@ -111,7 +111,7 @@ static enum cs_err try_start(struct fixture *f)
 	snprintf(path, sizeof(path), "%s/c.toml", f->folder);
 	f->gateway = calloc(1, sizeof(*f->gateway));
 	assert_non_null(f->gateway);
-	return gateway_start(f->gateway, f->loop, path);
+	return gateway_start(f->gateway, f->loop, path, -1);
 }
 
 static void start(struct fixture *f)

@@ -520,6 +520,26 @@ static void test_reconnects(void **state)
 	assert_int_equal(f->answers[2].err, CS_OK);
 }
 
+/* What is under way ends; hello is asked once more, and not of a connection that is not up. */
+static void test_again(void **state)
+{
+	struct fixture *f = *state;
+	open_both(f);
+	f->hold = true;
+	(void)ask(f, 0, CS_BYTES_NONE, 5000);
+	wait_for(f, has_held, 1);
+	host_enclave_client_again(f->client);
+	wait_for(f, is_down, 1);
+	assert_int_equal(f->answers[0].err, CS_ERR_CLOSED);
+	host_enclave_client_again(f->client);
+	f->hold = false;
+	wait_for(f, is_up, 2);
+	assert_int_equal(f->downs, 1);
+	(void)ask(f, 1, CS_BYTES_NONE, 5000);
+	wait_for(f, has_answers, 2);
+	assert_int_equal(f->answers[1].err, CS_OK);
+}
+
 static void test_nobody_there(void **state)
 {
 	struct fixture *f = *state;
@@ -710,6 +730,7 @@ int main(void)
 		T(test_deadline_and_cancel),
 		T(test_full),
 		T(test_reconnects),
+		T(test_again),
 		T(test_nobody_there),
 		T(test_other_schema),
 		T(test_other_nonce),

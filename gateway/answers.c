@@ -1,0 +1,75 @@
+#include "gateway/answers.h"
+
+#include "host/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct answer {
+	struct cs_hash id;
+	char side; /* of the query: s, d or nothing */
+	uint64_t n;
+	uint64_t version;
+	unsigned reload_count;
+	uint8_t *text;
+	size_t size;
+	size_t room;
+};
+
+struct gateway_answers {
+	struct answer of[GATEWAY_ANSWERS];
+};
+
+static struct answer *place(struct gateway *gateway, const struct cs_hash *id)
+{
+	if (!gateway->answers)
+		gateway->answers = host_alloc(sizeof(*gateway->answers));
+	return &gateway->answers->of[id->b[0] % GATEWAY_ANSWERS];
+}
+
+static char side_of(const char *side)
+{
+	return side ? side[0] : 0;
+}
+
+struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side)
+{
+	const struct answer *answer = place(gateway, id);
+	if (answer->size == 0 || !cs_hash_eq(&answer->id, id) || answer->side != side_of(side) ||
+	    answer->version != gateway_journal_version(gateway->journal, answer->n) ||
+	    answer->reload_count != gateway->reload_count)
+		return CS_BYTES_NONE;
+	return cs_bytes(answer->text, answer->size);
+}
+
+/* A pause tells in it without a change of the message; and where both sides may be here and none was asked for, the
+ * other one may come and is shown then. */
+static bool may_keep(struct gateway *gateway, const struct gateway_message *m, const char *side)
+{
+	bool waits = m->side == RELAY_SOURCE ? m->state == RELAY_FINAL : m->state == RELAY_SIGNED;
+	bool alone = m->side == RELAY_SOURCE || side || !gateway_chain_of(gateway, &m->remote);
+	return !waits && alone;
+}
+
+void gateway_answer_keep(struct gateway *gateway, const struct gateway_message *message,
+			 const char *side, struct cs_bytes text)
+{
+	struct answer *answer = place(gateway, &message->id);
+	if (!may_keep(gateway, message, side) || text.n == 0 || text.n > GATEWAY_ANSWER_SIZE_MAX)
+		return;
+	answer->id = message->id;
+	answer->side = side_of(side);
+	answer->n = message->n;
+	answer->version = gateway_journal_version(gateway->journal, message->n);
+	answer->reload_count = gateway->reload_count;
+	answer->size = 0;
+	answer->text = host_append(answer->text, &answer->size, &answer->room, text.p, text.n);
+}
+
+void gateway_answers_free(struct gateway *gateway)
+{
+	for (size_t i = 0; gateway->answers && i < GATEWAY_ANSWERS; i++)
+		free(gateway->answers->of[i].text);
+	free(gateway->answers);
+	gateway->answers = NULL;
+}
