@@ -222,6 +222,44 @@ def test_a_request_that_is_made_again_before_it_is_answered(world):
     gateway.ends(told["request_id"])
 
 
+NODES_MAX = 8
+
+
+def test_a_request_that_is_taken_after_its_504(world):
+    """None of its chain's nodes answers within the ten seconds that each has, and together they have more than the minute that the caller is
+    kept waiting. One answers after it: the same request gets that answer, and it was done once."""
+    gateway, abroad = world.gateways[0], world.sides[1]
+    body = {"to": account(abroad, abroad.app.address), "payload": "0x" + b"after all".hex(), "mode": "sponsored"}
+    key, go, held = {"Idempotency-Key": "after all"}, threading.Event(), []
+    was, one = gateway.config.read_text(), json.dumps(world.proxy.url)
+    assert was.count(one) == 1
+    gateway.config.write_text(was.replace(one, ", ".join(json.dumps(f"{world.proxy.url}/{i}") for i in range(NODES_MAX))))
+    ask(gateway, 200, "POST", "/v1/operator/reload")
+
+    def hold(calls: list[dict]) -> None:
+        if not go.is_set() and any(c["method"] == "eth_call" for c in calls):
+            held.append(calls)
+            go.wait(120)
+
+    try:
+        wait_for(gateway.healthy, END_TIMEOUT_S, "the gateway with eight nodes")
+        world.proxy.before = hold
+        problem = ask(gateway, 504, "POST", "/v1/messages", body, headers=key, timeout_s=100)
+        assert problem["code"] == "timeout" and problem["retry"] is True and 6 <= len(held) <= NODES_MAX
+        assert ask(gateway, 409, "POST", "/v1/messages", body, headers=key)["code"] == "in-progress"
+        go.set()
+        wait_for(lambda: gateway.request("POST", "/v1/messages", body, key)[0] != 409, END_TIMEOUT_S, "the answer", 0.2)
+        told = ask(gateway, 202, "POST", "/v1/messages", body, headers=key)
+    finally:
+        go.set()
+        world.proxy.before = lambda calls: None
+        gateway.config.write_text(was)
+        wait_for(lambda: gateway.request("POST", "/v1/operator/reload")[0] == 200, END_TIMEOUT_S, "the one node again")
+    gateway.ends(told["request_id"])
+    sent = [m for m in gateway.get("/v1/messages", limit=200)["messages"] if m["payload"] == body["payload"]]
+    assert [m["request_id"] for m in sent if m["side"] == "source"] == [told["request_id"]]
+
+
 def test_a_transfer_to_be_signed(world):
     gateway, (home, abroad) = world.gateways[0], world.sides
     body = {"to": account(abroad, abroad.friend), "amount": str(UNIT), "mode": "prepare"}

@@ -68,6 +68,35 @@ def test_a_large_receipt_is_proven(world):
         world.gateways[0].ends(abi.to_hex(event["messageId"]))
 
 
+def test_a_message_that_needs_more_gas_than_a_transaction_may_have(world):
+    """It waits with the reason, holds up nobody, dies at its deadline; one whose deadline is later is delivered when the bound is raised."""
+    source, gateway = world.gateways
+    was = gateway.config.read_text()
+    assert was.count("[relay]\n") == 1
+
+    def bounded(gas: str) -> None:
+        gateway.stop()
+        gateway.config.write_text(was.replace("[relay]\n", f"[relay]\n{gas}"))
+        gateway.restart()
+
+    much = deploy.attribute("minGasLimit(uint256)", 1_500_000)
+    bounded("batch_gas_max = 1000000\n")
+    try:
+        dies = world.send(b"too much gas", [much, deploy.attribute("deadline(uint64)", soon(world.chains[1], 20))])
+        waits = world.send(b"too much gas for now", [much])
+        for message_id in (dies, waits):
+            found = wait_for(lambda: (m := gateway.message(message_id)) and m["why"] and m, END_TIMEOUT_S, "the reason")  # noqa: B023
+            assert found["why"].startswith("policy-fee: ") and found["why"].endswith("it needs more gas than one transaction may have"), found
+            assert found["state"] == "signed" and "submission" not in found
+        source.ends(world.send(b"enough gas"))
+        assert source.ends(dies, "refunded")["outcome"] == "dead"
+        assert gateway.message(waits)["state"] not in ("submitted", "included", "delivered", "finalized")
+    finally:
+        bounded("")
+    source.ends(waits)
+    assert world.sides[1].app.read("lastPayload") == b"too much gas for now"
+
+
 # ---- too late ----
 
 def test_a_message_that_is_too_late_gets_a_tombstone(world):

@@ -257,6 +257,36 @@ def test_an_api_key_from_the_command_line(world):
     wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 401, 10, "the end of the key")
 
 
+@pytest.mark.parametrize("text", ["reader2 read", "reader2 read,rule {hash}\n", "demo read {hash}\n", "\0"])
+def test_a_broken_file_of_api_keys_leaves_the_old_ones_in_force(world, text):
+    """It is told once, with the line; nobody gets in by what stands in it, nobody is shut out. Mended, it counts."""
+    gateway, key = world.gateways[1], "a key of a file that is broken"
+    file, line = gateway.folder / "api.keys", f"reader read {hashlib.sha256(key.encode()).hexdigest()}\n"
+    was = file.read_text()
+
+    def refusals() -> list[str]:
+        return [row for row in gateway.log.read_text().splitlines() if "keys.refused" in row]
+
+    before = len(refusals())
+    try:
+        file.write_text(line + was + text.format(hash=hashlib.sha256(b"another").hexdigest()))
+        told = wait_for(lambda: refusals()[before:], 10, "the refusal in the log")[0]
+        assert f"line {was.count(chr(10)) + 2}:" in told, told
+        assert gateway.request("GET", "/v1/messages")[0] == 200
+        assert gateway.request("GET", "/v1/messages", key=key)[0] == 401
+        file.unlink()
+        assert gateway.request("GET", "/v1/messages")[0] == 200
+        file.write_text(line + was)
+        file.chmod(0o600)
+        wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 200, 10, "the new key")
+        assert len(refusals()) == before + 1
+    finally:
+        file.write_text(was)
+        file.chmod(0o600)
+    wait_for(lambda: gateway.request("GET", "/v1/messages", key=key)[0] == 401, 10, "the end of the key")
+    assert gateway.request("GET", "/v1/messages")[0] == 200
+
+
 @pytest.mark.parametrize("body, what", [
     ({"payload": "0x00", "mode": "sponsored"}, "to"),
     ({"to": "eip155:31338:0x12", "payload": "0x00", "mode": "sponsored"}, "to"),

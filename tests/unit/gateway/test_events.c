@@ -36,7 +36,7 @@ static void on_tick(void *context)
 {
 	struct fixture *f = context;
 	gateway_wake(&f->gateway);
-	while (f->reads && !f->ended && f->heard_size < HEARD_MAX) {
+	while (f->reads && !f->ended && f->fd >= 0 && f->heard_size < HEARD_MAX) {
 		ssize_t n = recv(f->fd, f->heard + f->heard_size, HEARD_MAX - f->heard_size,
 				 MSG_DONTWAIT);
 		if (n <= 0) {
@@ -173,6 +173,14 @@ static void hears(struct fixture *f, const char *text)
 	assert_true(f->found);
 }
 
+static void hang_up(struct fixture *f)
+{
+	close(f->fd);
+	f->fd = -1;
+	f->ended = false;
+	f->heard_size = 0;
+}
+
 static bool never(void *context)
 {
 	(void)context;
@@ -247,6 +255,26 @@ static void what_is_pruned_meanwhile_is_no_gap(void **state)
 	assert_null(strstr(f->heard, "id: 60000\n"));
 }
 
+/* At the start already: with the numbers that are kept. The one before the first of them misses nothing. */
+static void a_cursor_that_is_no_longer_kept_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	add_events(f);
+	assert_ok(gateway_write(&f->gateway, write_prune, f));
+	static const char *const gone[] = {"0", "59989"};
+	for (size_t i = 0; i < CS_LEN(gone); i++) {
+		dial(f, gone[i]);
+		hears(f, "cursor: the journal keeps the events 59991 to 60000");
+		assert_int_equal(strncmp(f->heard + strcspn(f->heard, " "), " 409 ", 5), 0);
+		assert_non_null(strstr(f->heard, "application/problem+json"));
+		assert_null(strstr(f->heard, "data: "));
+		hang_up(f);
+	}
+	dial(f, "59990");
+	hears(f, "id: 60000\n");
+	assert_int_equal(count_lines(f->heard, "data: {\"cursor\":"), 10);
+}
+
 static void a_reader_that_takes_nothing_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -268,6 +296,7 @@ int main(void)
 		T(a_slow_reader_gets_everything),
 		T(a_reader_at_the_end_falls_behind_and_misses_nothing),
 		T(what_is_pruned_meanwhile_is_no_gap),
+		T(a_cursor_that_is_no_longer_kept_is_refused),
 		T(a_reader_that_takes_nothing_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
