@@ -343,6 +343,19 @@ def test_an_idempotency_key_is_answered_once(world, mode):
         assert len(sent) == 1
 
 
+def test_an_idempotency_key_outlives_a_killed_gateway(world):
+    gateway, (_, abroad) = world.gateways[0], world.sides
+    body, key = {"to": account(abroad, abroad.app.address), "payload": "0x" + b"once more".hex(), "mode": "sponsored"}, {"Idempotency-Key": "killed"}
+    first = gateway.post("/v1/messages", body, **key)
+    os.kill(killed := gateway.pids()["caisson-gateway"], signal.SIGKILL)
+    wait_for(lambda: gateway.pids().get("caisson-gateway", killed) != killed and gateway.healthy(), 60, "the gateway")
+    assert gateway.post("/v1/messages", body, **key) == first
+    assert gateway.request("POST", "/v1/messages", {**body, "payload": "0x00"}, key)[0] == 409
+    gateway.ends(first["request_id"])
+    sent = [m for m in gateway.get("/v1/messages", limit=200)["messages"] if m.get("payload") == body["payload"] and m["side"] == "source"]
+    assert [m["request_id"] for m in sent] == [first["request_id"]]
+
+
 @pytest.mark.parametrize("attributes, what", [({"deadline": 1}, "attributes.deadline: outside"),
                                               ({"min_gas_limit": 10**9}, "attributes.min_gas_limit: outside"),
                                               ({"finality": 200}, "attributes.finality: outside")])
