@@ -64,7 +64,7 @@ static void check_head(const json_t *json)
 	cs_assert(cs_bytes_eq(head.value.value, again.value.value) && head.height == again.height);
 	/* No app hash of the input's is the root of the input's proof and ours. */
 	const struct cs_hash other = {{1}};
-	(void)statement_head_begin(&head, &statement, &why);
+	cs_assert(statement_head_begin(&head, &statement, &why) == CS_OK);
 	cs_assert(statement_head_check(&head, &statement, &other, &why) != CS_OK);
 	json_decref(written);
 	statement_head_clear(&again);
@@ -100,8 +100,8 @@ static void read_document(struct cs_bytes document)
 	json_t *json =
 		json_loadb((const char *)document.p, document.n, JSON_REJECT_DUPLICATES, NULL);
 	if (json && statement_line_read(&proof, bytes, &size, json, &why) == CS_OK) {
-		cs_assert(proof.count <= CMT_AUNTS_MAX);
-		check_line(cs_bytes(bytes, size), proof.index);
+		cs_assert(proof.count <= CMT_AUNTS_MAX && proof.index >= 0);
+		check_line(cs_bytes(bytes, size), (uint64_t)proof.index);
 	}
 	json_decref(json);
 }
