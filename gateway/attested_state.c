@@ -180,7 +180,7 @@ void gateway_attested_read(struct gateway_attested_verdict *verdict, int status,
 		judge(verdict, status, json);
 	else if (is_verdict(status))
 		gateway_attested_fail(verdict, "what was printed cannot be read");
-	else if (json_is_string(json_object_get(json, "error")))
+	else if (text_of(json, "error")[0] != '\0')
 		gateway_attested_fail(verdict, text_of(json, "error"));
 	else
 		say(verdict, "`caisson attest connect` ended with status %d", status);

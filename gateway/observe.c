@@ -181,7 +181,10 @@ static void begin(struct gateway_observation *observation)
 		observation->to = known;
 	enum cs_err err = adapter_rescan(chain->adapter, observation->from, observation->to,
 					 read_again, observation);
-	if (err != CS_OK)
+	/* The heights are in order: what the adapter has not come to yet is left, as before its first block. */
+	if (err == CS_ERR_INVALID)
+		fail(observation, CS_ERR_NOT_FINAL, "the block is read in its turn");
+	else if (err != CS_OK)
 		fail(observation, err, "the blocks could not be asked for");
 }
 

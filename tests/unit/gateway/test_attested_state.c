@@ -162,6 +162,8 @@ static void test_nonsense_says_nothing(void **state)
 	expect(&v, GATEWAY_ANSWER_NONE, "nobody");
 	v = read_text(1, "");
 	expect(&v, GATEWAY_ANSWER_NONE, "status 1");
+	v = read_text(1, "{\"error\":\"\"}"); /* no reason is none */
+	expect(&v, GATEWAY_ANSWER_NONE, "status 1");
 	v = read(2, good("affirming"));
 	expect(&v, GATEWAY_ANSWER_NONE, "status 2");
 	v = read(127, good("affirming"));
