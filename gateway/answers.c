@@ -7,7 +7,7 @@
 
 struct answer {
 	struct cs_hash id;
-	char side; /* of the query: s, d or nothing */
+	char side; /* of the query: s, d, or - for none */
 	uint64_t n;
 	uint64_t version;
 	unsigned reload_count;
@@ -27,9 +27,14 @@ static struct answer *place(struct gateway *gateway, const struct cs_hash *id)
 	return &gateway->answers->of[id->b[0] % GATEWAY_ANSWERS];
 }
 
+/* 0: neither, which nobody keeps. */
 static char side_of(const char *side)
 {
-	return side ? side[0] : 0;
+	if (!side)
+		return '-';
+	if (strcmp(side, "source") == 0)
+		return 's';
+	return strcmp(side, "destination") == 0 ? 'd' : 0;
 }
 
 struct cs_bytes gateway_answer(struct gateway *gateway, const struct cs_hash *id, const char *side)

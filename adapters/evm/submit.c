@@ -78,6 +78,7 @@ static void stuck(struct adapter_tx *tx, enum cs_err err, const char *why)
 {
 	tx->work = TX_IDLE;
 	tx->wait_height = evm_head_height(tx->evm) + STUCK_PAUSE_BLOCKS;
+	tx->stuck_err = err;
 	step_back(tx);
 	if (tx->stuck_told)
 		return;
@@ -648,8 +649,10 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx)
 	if (is_over(tx))
 		return CS_ERR_CONFLICT;
 	tx->cancel_wanted = true;
-	/* nothing of it is in a pool, or what is does no harm */
-	bool harmless = tx->stuck_told && !tx->accepted && tx->submission.may_repeat;
+	/* Nothing of it is in a pool, or what is does no harm: its account cannot pay, and nobody took it here. What
+	 * is refused for another reason may have an attempt of an earlier process in a pool. */
+	bool harmless = tx->stuck_told && tx->stuck_err == CS_ERR_NO_FUNDS && tx->taken_ms == 0 &&
+			tx->submission.may_repeat;
 	if ((tx->attempts_here == 0 || harmless) && tx->work != TX_SIGNING) {
 		end(tx);
 		tell_later(tx, fail_now, CS_ERR_CLOSED, "cancelled before it was sent");

@@ -49,11 +49,12 @@ struct adapter_tx {
 	bool cancel_wanted;
 	bool accepted; /* a node took the newest attempt */
 	bool stuck_told;
-	bool agreed;        /* no endpoint tells another outcome */
-	unsigned ask_pause; /* heads between two inquiries about what is unknown */
-	unsigned refusals;  /* of the first bytes, in a row */
-	unsigned foreign;   /* heads that saw its nonce used and no receipt */
-	unsigned orphaned;  /* heads that saw a hole below its nonce */
+	enum cs_err stuck_err; /* why, the last time */
+	bool agreed;           /* no endpoint tells another outcome */
+	unsigned ask_pause;    /* heads between two inquiries about what is unknown */
+	unsigned refusals;     /* of the first bytes, in a row */
+	unsigned foreign;      /* heads that saw its nonce used and no receipt */
+	unsigned orphaned;     /* heads that saw a hole below its nonce */
 	uint64_t gas_limit;
 	struct adapter_terms terms; /* of the newest attempt, or of the one being made */
 	struct attempt attempts[ADAPTER_TX_ATTEMPTS_MAX];

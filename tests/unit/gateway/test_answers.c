@@ -135,8 +135,11 @@ static void one_that_was_kept_is_found_by_what_was_asked(void **state)
 	assert_true(is_kept(f, NULL));
 	assert_false(is_kept(f, "source"));
 	assert_false(is_kept(f, "destination"));
+	assert_false(is_kept(f, ""));
 	keep_it(f, "source");
 	assert_true(is_kept(f, "source"));
+	assert_false(is_kept(f, "sources"));
+	assert_false(is_kept(f, "s"));
 	assert_false(is_kept(f, NULL));
 	/* Another message in the same place. */
 	struct cs_hash other = a_hash(1, 3);
