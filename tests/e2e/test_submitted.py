@@ -102,7 +102,7 @@ def test_what_is_refused(world):
     good, before = sign(world, body), count(world)
     cases = [(400, "it does not call", sign(world, body, to=home.token.address)), (400, "it does not call", sign(world, message(world, b"another"))),
              (422, "another chain", sign(world, body, index=1, **{"from": world.sides[1].user})), (422, "transaction: ", good[:-2]),
-             (422, "transaction: ", good + "00"), (422, "transaction: ", "0x"), (422, "transaction: ", "0xc0"), (501, "type is 3", "0x03c0"),
+             (422, "transaction: ", good + "00"), (422, "transaction: ", "0x"), (422, "transaction: ", "0xc0"), (501, "begins with 3", "0x03c0"),
              (409, "nonce was used", sign(world, body, nonce=hex(before - 1)))]
     for status, words, signed in cases:
         reply = submit(world, body, signed, status)
