@@ -172,6 +172,12 @@ class Bench:
                 if isinstance(reply, Exception) and "already imported" not in str(reply) and "nonce too low" not in str(reply):
                     raise reply
 
+    def send_due(self, now: float, sent: int, per_s: int, count: int, nonces) -> int:
+        """So many messages a second, up to a count: those of the slot that begins now. How many were sent with them."""
+        due = min(int(per_s * (now + STREAM_SLOT_S)), count) - sent
+        self.send_all(self.sends(due, nonces))
+        return sent + due
+
     def stream(self, per_s: int = STREAM_PER_S, blocks: int = STREAM_BLOCKS, timeout_s: float = 120) -> dict:
         """So many messages a second for so many blocks."""
         rpc1, rpc2 = self.source.chain.rpc, self.destination.chain.rpc
@@ -180,9 +186,7 @@ class Bench:
         before, chains_before = self.cpu(), [proc.cpu_seconds(c.processes[0].pid) for c in self.world.chains]
         nonces, sent, begin = self.nonces(), 0, time.monotonic()
         while (now := time.monotonic() - begin) < blocks:
-            due = min(int(per_s * (now + STREAM_SLOT_S)), per_s * blocks) - sent
-            self.send_all(self.sends(due, nonces))
-            sent += due
+            sent = self.send_due(now, sent, per_s, per_s * blocks, nonces)
             time.sleep(max(0.0, begin + now + STREAM_SLOT_S - time.monotonic()))
         end = time.monotonic()
         finalized: dict[str, tuple[int, int]] = {}

@@ -84,9 +84,7 @@ def sustained(folder: Path, say, count: int = MESSAGES, per_s: int = PER_S) -> d
         memory.look(0)
         while finalized.look() < count:
             now = time.monotonic() - begin
-            due = min(int(per_s * (now + STREAM_SLOT_S)), count) - sent
-            bench.send_all(bench.sends(due, nonces))
-            sent += due
+            sent = bench.send_due(now, sent, per_s, count, nonces)
             memory.look(len(finalized.found))
             if len(finalized.found) >= said + count // 10:
                 said = len(finalized.found)

@@ -1,5 +1,6 @@
 /* What the accounts that pay on a chain have, and for how many calls it lasts: asked of the chain, which
- * no journal can know; a call's price comes from the journal. Nothing is decided by it: people look. */
+ * no journal can know; a call's price comes from the journal. People look at it, and the pool (pool.c)
+ * chooses by it which account pays. */
 #include "gateway/gateway.h"
 
 #include <stdio.h>

@@ -100,7 +100,6 @@ static void sweep(struct sender *sender)
 	}
 }
 
-/* The sender's next moves come in a later turn. */
 uint64_t comet_submit_waits_ms(const struct comet_submit *submit)
 {
 	uint64_t now_ms = host_now_ms();
@@ -115,6 +114,7 @@ uint64_t comet_submit_waits_ms(const struct comet_submit *submit)
 	return longest_ms;
 }
 
+/* The sender's next moves come in a later turn. */
 void comet_submit_wake(struct comet *comet)
 {
 	if (!comet->ending)
