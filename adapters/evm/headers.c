@@ -255,8 +255,8 @@ enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
 	struct evm_header *header = at_hand(evm, block, with_transactions);
 	struct evm_header_request *request = host_alloc(sizeof(*request));
 
-	*request = (struct evm_header_request){
-		.evm = evm, .block = *block, .done = done, .ctx = ctx};
+	*request =
+		(struct evm_header_request){.evm = evm, .block = *block, .done = done, .ctx = ctx};
 	if (header != NULL) {
 		request->header = evm_header_ref(header);
 		adapter_later_add(evm->later, header_ready, request);
