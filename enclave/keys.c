@@ -206,7 +206,7 @@ enum cs_err enclave_gas_pools_to_pb(struct enclave_call *call, uint32_t count,
 			       ENCLAVE_GAS_ACCOUNTS_MAX);
 	if (count == 0)
 		return CS_OK;
-	pb->pools = cs_arena_calloc(&e->arena, e->chain_count, sizeof *pb->pools);
+	pb->pools = cs_arena_calloc(&e->arena, e->chain_count, sizeof(Caisson__Wire__GasPool *));
 	Caisson__Wire__GasPool *all = cs_arena_calloc(&e->arena, e->chain_count, sizeof *all);
 	if (pb->pools == NULL || all == NULL)
 		return CS_ERR_NO_MEMORY;

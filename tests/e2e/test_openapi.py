@@ -562,7 +562,8 @@ def test_what_a_node_complains_of_is_not_the_callers_fault(world, code, message)
     body = {"to": account(abroad, abroad.app.address), "payload": "0x", "mode": "prepare"}
     world.proxy.after = refuse
     try:
-        status, problem = gateway.request("POST", "/v1/messages", body, timeout_s=90)
+        # What the node said of the fee before holds for a second at most.
+        status, problem = wait_for(lambda: (told := gateway.request("POST", "/v1/messages", body, timeout_s=90))[0] != 200 and told, END_TIMEOUT_S, "the refusal")
     finally:
         world.proxy.after = lambda call, reply: reply
     assert (status, problem["code"]) in ((502, "rpc"), (503, "unavailable")) and problem["retry"] is True and gateway.side.chain.caip2 in problem["detail"], problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from caisson import Gateway
+from caisson import CaissonError, Gateway
 
 
 def main(to: str, amount: str) -> int:
@@ -25,4 +25,7 @@ def main(to: str, amount: str) -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except CaissonError as error:
+        sys.exit(f"transfer.py: {error}")
