@@ -194,7 +194,8 @@ def restart(folder: Path, say, count: int, live: int = 0) -> dict:
                 "all_finalized_s": round(old_done - start, 2), "beyond_the_blocks_s": round(old_done - ideal, 2),
                 "per_s": round(count / (old_done - start), 1), "equal": set(committed.found) == set(received.found) == set(finalized.found),
                 "live_ms": [round(1000 * took[i]) for i, _ in rows], "live_sent_s": [round(s, 1) for _, s in rows],
-                "old_ones_still_waiting": behind, "memory_mb": memory.rows[-1] if memory.rows else {}}
+                "old_ones_still_waiting": behind, "memory_mb": memory.rows[-1] if memory.rows else {},
+                "cpu_s": {name: round(proc.cpu_seconds(pid), 2) for name, pid in memory.pids.items()}}  # since the last start
 
 
 def run(folder: Path, say, count: int = MESSAGES, backlogs: tuple[int, ...] = BACKLOGS) -> dict:

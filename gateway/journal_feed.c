@@ -68,6 +68,16 @@ enum cs_err gateway_journal_backlog(struct gateway_journal *journal, const char 
 	return gateway_journal_number(s, count);
 }
 
+enum cs_err gateway_journal_untold(struct gateway_journal *journal, const char *peer,
+				   enum gateway_item kind, uint64_t count_max, uint64_t *count)
+{
+	struct host_stmt *s = sql(journal, SQL_OUTBOX_OF_KIND);
+	host_bind_text(s, 0, peer);
+	host_bind_u64(s, 1, kind);
+	host_bind_u64(s, 2, count_max);
+	return gateway_journal_number(s, count);
+}
+
 enum cs_err gateway_journal_consumed(struct gateway_journal *journal, const char *peer,
 				     const char *instance, uint64_t *n)
 {

@@ -26,6 +26,10 @@ struct gateway_outbox_item {
 
 CS_NODISCARD enum cs_err gateway_journal_post(struct gateway_journal *journal, const char *peer,
 					      enum gateway_item kind, uint64_t ref);
+/* Items of a kind that the peer has not taken yet, counted up to count_max. */
+CS_NODISCARD enum cs_err gateway_journal_untold(struct gateway_journal *journal, const char *peer,
+						enum gateway_item kind, uint64_t count_max,
+						uint64_t *count);
 CS_NODISCARD enum cs_err gateway_journal_outbox(struct gateway_journal *journal, const char *peer,
 						uint64_t after, struct gateway_outbox_item *items,
 						size_t count_max, size_t *count);

@@ -402,13 +402,33 @@ static bool walk_down(struct flight *flight)
 
 /* ---- the beginning ---- */
 
+/* Statements: most of a push. */
+#define AHEAD_MAX 4u
+
+/* What is signed goes to a peer in its order, so that a new message would wait for all that were signed
+ * before it: old ones are signed as fast as they are taken. One that does not answer holds up nothing,
+ * because others may deliver what is signed. */
+static bool is_ahead(const struct gateway_route *route)
+{
+	for (size_t i = 0; i < route->peer_count; i++) {
+		const struct gateway_peer *peer = route->peers[i];
+		uint64_t count = 0;
+		if (peer->config && peer->reachable && peer->failures == 0 &&
+		    gateway_journal_untold(route->chain->gateway->journal, peer->name,
+					   GATEWAY_ITEM_MESSAGES, AHEAD_MAX, &count) == CS_OK &&
+		    count == AHEAD_MAX)
+			return true;
+	}
+	return false;
+}
+
 void gateway_source_sign(struct gateway_route *route)
 {
 	struct gateway_chain *chain = route->chain;
 	struct gateway *gateway = chain->gateway;
 	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->signing || gateway_paused(route, RELAY_SOURCE, false))
+	if (route->signing || gateway_paused(route, RELAY_SOURCE, false) || is_ahead(route))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_SOURCE,

@@ -136,6 +136,7 @@ static void evm_free(struct adapter *adapter)
 	evm_submit_free(evm->submit);
 	adapter_hint_free(evm->hint);
 	evm_watch_free(evm->watch);
+	evm_header_cache_free(evm->header_cache);
 	adapter_rpc_free(evm->rpc);
 	adapter_later_free(evm->later);
 	free_texts(&evm->config);
@@ -271,6 +272,7 @@ enum cs_err adapter_evm_new(struct adapter **adapter, struct host_loop *loop,
 		return err;
 	}
 	evm->later = adapter_later_new(loop);
+	evm->header_cache = evm_header_cache_new();
 	evm->receipts = evm_receipts_new(loop, evm->rpc);
 	evm->submit = evm_submit_new(evm);
 	evm->hint = adapter_hint_new(loop, &hint);

@@ -183,6 +183,18 @@ enum cs_err evm_header_from_json(struct evm_header **header, struct cs_hash *has
 				   json_object_get(block, "transactions"));
 }
 
+struct evm_header *evm_header_copy(const struct evm_header *header)
+{
+	size_t size = sizeof(*header) + header->raw_size;
+	struct evm_header *copy = host_alloc(size);
+
+	memcpy(copy, header, size);
+	copy->refs = 1;
+	copy->public.rlp = cs_bytes(copy->raw, header->public.rlp.n);
+	copy->tx_hashes = NULL;
+	return copy;
+}
+
 struct evm_header *evm_header_ref(struct evm_header *header)
 {
 	header->refs++;

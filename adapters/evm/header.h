@@ -41,6 +41,8 @@ CS_NODISCARD enum cs_err evm_header_from_raw(struct evm_header **header, struct 
  * that the node's raw bytes are to be asked for. Other errors: a field is missing or malformed. */
 CS_NODISCARD enum cs_err evm_header_from_json(struct evm_header **header, struct cs_hash *hash,
 					      const json_t *block);
+/* Of its own, without the hashes of its transactions. */
+struct evm_header *evm_header_copy(const struct evm_header *header);
 struct evm_header *evm_header_ref(struct evm_header *header);
 /* NULL is allowed. */
 void evm_header_unref(struct evm_header *header);

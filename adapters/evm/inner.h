@@ -7,6 +7,7 @@
 #include "adapters/evm/events.h"
 #include "adapters/evm/evm.h"
 #include "adapters/evm/fetch.h"
+#include "adapters/evm/header_cache.h"
 #include "adapters/evm/receipts.h"
 #include "adapters/hint.h"
 #include "adapters/later.h"
@@ -14,6 +15,7 @@
 struct evm_watch;
 struct evm_rescan;
 struct evm_submit;
+struct evm_header_request;
 
 struct evm {
 	struct adapter base;
@@ -23,6 +25,9 @@ struct evm {
 	struct evm_contracts contracts;
 	struct adapter_rpc *rpc;
 	struct evm_receipts *receipts;
+	struct evm_header_cache *header_cache;
+	struct evm_header_request *header_requests; /* headers.c: of the node, under way */
+	bool filling; /* headers.c: headers that nobody waits for are under way */
 	struct evm_watch *watch;
 	struct adapter_hint *hint;
 	struct evm_rescan *rescan;
@@ -130,8 +135,6 @@ enum cs_err evm_tx_cancel(struct adapter_tx *tx);
 enum cs_err evm_tx_raise(struct adapter_tx *tx);
 
 /* ---- requests.c, proof.c: what the gateway asks ---- */
-enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
-			adapter_headers_fn *done, void *ctx);
 enum cs_err evm_receipt_proof(struct adapter *adapter, const struct adapter_block_id *block,
 			      uint32_t tx_index, size_t claims_from, adapter_receipt_proof_fn *done,
 			      void *ctx);
@@ -157,12 +160,17 @@ enum cs_err evm_send_raw(struct adapter *adapter, struct cs_bytes raw, adapter_d
 			 void *ctx);
 enum cs_err evm_receipt(struct adapter *adapter, const struct cs_hash *hash,
 			adapter_receipt_fn *done, void *ctx);
-/* The header of a block that is on the chain now: from the window or the node. REORGED when another
- * one is there. */
+
+/* ---- headers.c: headers that somebody asks for ---- */
+enum cs_err evm_headers(struct adapter *adapter, uint64_t from, size_t count,
+			adapter_headers_fn *done, void *ctx);
+/* The header of a block: from the window, from what is kept, or from the node. REORGED when another one is
+ * there; what is kept of a block that left the window is told even then. with_transactions: with
+ * their hashes, which what is kept does not have. */
 typedef void evm_header_done(void *ctx, enum cs_err err, const char *why,
 			     struct evm_header *header);
 CS_NODISCARD enum cs_err evm_header_of(struct evm *evm, const struct adapter_block_id *block,
-				       evm_header_done *done, void *ctx);
+				       bool with_transactions, evm_header_done *done, void *ctx);
 
 static inline struct evm *evm_of(struct adapter *adapter)
 {

@@ -229,7 +229,7 @@ enum cs_err evm_account_proof(struct adapter *adapter, const struct adapter_bloc
 					  .address = *address,
 					  .count = count};
 	memcpy(request->slots, slots, count * sizeof(slots[0]));
-	enum cs_err err = evm_header_of(evm, block, account_header, request);
+	enum cs_err err = evm_header_of(evm, block, false, account_header, request);
 	if (err != CS_OK)
 		free(request);
 	return err;
@@ -304,7 +304,7 @@ enum cs_err evm_receipt_proof(struct adapter *adapter, const struct adapter_bloc
 					  .block = *block,
 					  .tx_index = tx_index,
 					  .claims_from = claims_from};
-	enum cs_err err = evm_header_of(evm, block, receipt_header, request);
+	enum cs_err err = evm_header_of(evm, block, false, receipt_header, request);
 	if (err != CS_OK)
 		free(request);
 	return err;

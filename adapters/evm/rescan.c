@@ -185,7 +185,7 @@ static void work(struct evm_rescan *rescan)
 
 		/* what the cursor names was reported already, most likely */
 		rescan->is_new = evm_watch_header(evm->watch, id->height) != NULL;
-		enum cs_err err = evm_header_of(evm, id, header_done, rescan);
+		enum cs_err err = evm_header_of(evm, id, true, header_done, rescan);
 		if (err != CS_OK)
 			pop(rescan, err, cs_err_sentence(err));
 		return;

@@ -82,6 +82,8 @@ static void push(struct evm_watch *watch, const struct cs_hash *hash, struct evm
 {
 	struct slot *slot = slot_at(watch, watch->next);
 
+	if (slot->header != NULL)
+		evm_header_cache_put(watch->evm->header_cache, slot->header);
 	slot_clear(slot);
 	*slot = (struct slot){.hash = *hash,
 			      .header = header,

@@ -335,6 +335,15 @@ static void the_outbox_keeps_its_order_and_its_numbers(void **state)
 	assert_int_equal(gateway_journal_outbox(f->journal, "b", 0, items, 8, &count), CS_OK);
 	assert_int_equal(count, 4);
 	assert_true(items[0].ref == 1 && items[3].ref == 4 && items[3].n > items[0].n);
+	/* Counted by peer and kind, and no further than asked. */
+	assert_ok(gateway_journal_untold(f->journal, "b", GATEWAY_ITEM_NOTE, 8, &n));
+	assert_int_equal(n, 4);
+	assert_ok(gateway_journal_untold(f->journal, "b", GATEWAY_ITEM_NOTE, 3, &n));
+	assert_int_equal(n, 3);
+	assert_ok(gateway_journal_untold(f->journal, "b", GATEWAY_ITEM_MESSAGES, 8, &n));
+	assert_int_equal(n, 0);
+	assert_ok(gateway_journal_untold(f->journal, "c", GATEWAY_ITEM_NOTE, 8, &n));
+	assert_int_equal(n, 0);
 	uint64_t last = items[3].n;
 	assert_int_equal(write_(f, acked_body, &last), CS_OK);
 	/* What was never sent was never taken. */
