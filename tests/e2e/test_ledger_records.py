@@ -300,7 +300,8 @@ def test_who_cannot_pay_leaves_the_lease(world, bridge, penniless):
     for gateway in world.gateways:
         gateway.ends(message_id)
     assert "lease.not_renewed" in penniless.log.read_text()
-    assert status(penniless)["state"] == "fine" and all(not lease["ours"] for lease in leases(penniless).values())
+    wait_for(lambda: not any(lease["ours"] for lease in leases(penniless).values()), LEASE_S * 2, f"{penniless.name} is without a lease", 0.1)
+    assert status(penniless)["state"] == "fine"
     wait_leases(first)
     check_records(bridge, world, [message_id])
     fund(world, penniless)
