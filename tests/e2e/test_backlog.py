@@ -2,6 +2,8 @@
 have, a start with a backlog, and a new message while the backlog is being worked off."""
 from __future__ import annotations
 
+import statistics
+
 import pytest
 
 from lib import abi, deploy
@@ -10,7 +12,9 @@ from lib.world import World
 
 GAS_CAP = 1_500_000
 BATCH = 12
-OLD, AT_ONCE = 120, 20
+OLD, AT_ONCE, OLD_AGE_S = 240, 20, 12
+ALONE, NEW = 3, 3
+UNDER_WAY_BLOCKS = 3  # until what is under way is in a block, and another one is sent
 SEND_GAS = 200_000
 DRAIN_TIMEOUT_S = 300
 
@@ -57,23 +61,53 @@ def test_a_batch_over_the_gas_cap_is_split(world):
     assert 2 < len(limits) < len(ids), limits  # neither whole nor one by one
 
 
+def waits(world, message_id: str) -> int:
+    """Blocks of the source from a message to its end."""
+    source = world.sides[0]
+    return blocks_of(source, "MessageFinalized")[message_id] - blocks_of(source, "MessageCommitted")[message_id]
+
+
+def companions(side, event: str, ids: list[str]) -> set[str]:
+    """Messages that a transaction brought together with one of these."""
+    topic = abi.topic(side.gateway.entry(event, kind="event"))
+    logs = side.chain.rpc.call("eth_getLogs", {"address": side.gateway.address, "fromBlock": "0x0", "topics": [topic]})
+    txs = {log["transactionHash"] for log in logs if log["topics"][1] in ids}
+    return {log["topics"][1] for log in logs if log["transactionHash"] in txs} - set(ids)
+
+
 def test_a_backlog_is_drained_and_delays_no_new_message(world):
     """Nobody has heard of the old ones when both gateways start, each with one transaction under way at a time: some five messages a
-    block. What is sent then is delivered and finalized while most of them wait."""
+    block. What is sent then is delivered and finalized while most of them wait, by itself, and takes no longer than alone but for the
+    one old transaction of each chain that it may find under way."""
     source, destination = world.sides
     for gateway in world.gateways:
         gateway.kill()
         gateway.config.write_text(gateway.config.read_text().replace("[[chains]]\n", "[[chains]]\nin_flight_max = 1\n"))
+        gateway.restart()
+    alone = [send(world, 1)[0] for _ in range(ALONE)]
+    for message_id in alone:
+        world.gateways[0].ends(message_id)
+    for gateway in world.gateways:
+        gateway.kill()
     old = [i for _ in range(OLD // AT_ONCE) for i in send(world, AT_ONCE)]
+    rpc = source.chain.rpc
+    from_s = rpc.time()
+    wait_for(lambda: rpc.time() >= from_s + OLD_AGE_S, DRAIN_TIMEOUT_S, "blocks beyond the backlog", 0.2)
     for gateway in world.gateways:
         gateway.restart()
     for gateway in world.gateways:  # the backlog is in both journals
         wait_for(lambda: gateway.message(old[0]) and gateway.message(old[-1]), DRAIN_TIMEOUT_S, f"the backlog at {gateway.name}", 0.1)
-    new, = send(world, 1)
-    world.gateways[0].ends(new)
+    new = []
+    for _ in range(NEW):
+        new += send(world, 1)
+        world.gateways[0].ends(new[-1])
     wait_for(lambda: set(old) <= set(blocks_of(source, "MessageFinalized")), DRAIN_TIMEOUT_S, "the end of the backlog", 1)
     delivered, finalized = blocks_of(destination, "MessageStatus"), blocks_of(source, "MessageFinalized")
-    assert set(old) | {new} <= set(delivered)
+    assert set(old) | set(new) <= set(delivered)
     for where, blocks in (("delivered", delivered), ("finalized", finalized)):
-        waited = sum(blocks[i] > blocks[new] for i in old)
+        waited = sum(blocks[i] > blocks[new[0]] for i in old)
         assert waited >= OLD // 2, f"{waited} of {OLD} old ones were {where} after the new one"
+    assert companions(destination, "MessageStatus", new) == companions(source, "MessageFinalized", new) == set()
+    beside, before = statistics.median(waits(world, i) for i in new), statistics.median(waits(world, i) for i in alone)
+    drain = max(finalized[i] for i in old) - blocks_of(source, "MessageCommitted")[new[0]]
+    assert beside <= 2 * before + 2 * UNDER_WAY_BLOCKS < drain, f"{beside} blocks, alone {before}; the backlog took {drain}"
