@@ -12,8 +12,9 @@ from lib.world import World
 
 GAS_CAP = 1_500_000
 BATCH = 12
-OLD, AT_ONCE, OLD_AGE_S = 240, 20, 12
+OLD, AT_ONCE, OLD_AGE_S = 160, 20, 12
 ALONE, NEW = 3, 3
+WINDOW_BLOCKS, LOST = 256, 5  # that the light client keeps; messages below them
 UNDER_WAY_BLOCKS = 3  # until what is under way is in a block, and another one is sent
 SEND_GAS = 200_000
 DRAIN_TIMEOUT_S = 300
@@ -111,3 +112,22 @@ def test_a_backlog_is_drained_and_delays_no_new_message(world):
     beside, before = statistics.median(waits(world, i) for i in new), statistics.median(waits(world, i) for i in alone)
     drain = max(finalized[i] for i in old) - blocks_of(source, "MessageCommitted")[new[0]]
     assert beside <= 2 * before + 2 * UNDER_WAY_BLOCKS < drain, f"{beside} blocks, alone {before}; the backlog took {drain}"
+
+
+def test_messages_that_the_light_client_has_left_behind_end(world):
+    """They wait, their route paused, while the light client goes on until it keeps their block no more: the headers between are shown
+    to it. A new message beside them waits for none of that."""
+    gateway, source = world.gateways[0], world.sides[0]
+    route = {"from_chain": world.chains[0].caip2, "to_chain": world.chains[1].caip2}
+    gateway.request("POST", "/v1/operator/pause", route)
+    lost = send(world, LOST)
+    height = blocks_of(source, "MessageCommitted")[lost[0]]
+    source.chain.mine(WINDOW_BLOCKS + 100, 0)
+    wait_for(lambda: gateway.get("/v1/chains")["chains"][0]["final"] > height + WINDOW_BLOCKS, DRAIN_TIMEOUT_S, "the light client", 0.2)
+    assert {gateway.message(i)["state"] for i in lost} == {"final"}
+    new, = send(world, 1)
+    assert gateway.request("POST", "/v1/operator/resume", route)[0] == 200
+    gateway.ends(new)
+    for i in lost:
+        gateway.ends(i)
+    assert companions(world.sides[1], "MessageStatus", [new]) == set()
