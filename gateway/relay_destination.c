@@ -281,9 +281,8 @@ void gateway_destination_expire(struct gateway_route *route)
 		    GATEWAY_EXPIRE_TOMBSTONE ||
 	    gateway_paused(route, RELAY_DESTINATION, true))
 		return;
-	for (size_t i = 0;
-	     i < CS_LEN(open) && !route->expiring &&
-	     gateway_may_submit(chain, GATEWAY_EXPIRE, GATEWAY_LANE_OLD);
+	for (size_t i = 0; i < CS_LEN(open) && !route->expiring &&
+			   gateway_may_submit(chain, GATEWAY_EXPIRE, GATEWAY_LANE_OLD);
 	     i++) {
 		struct gateway_message first;
 		size_t count = 0;
