@@ -57,6 +57,32 @@ size_t gateway_stage_keep(struct gateway_stage *stage, enum gateway_lane lane,
 	return kept;
 }
 
+enum cs_err gateway_stage_pick(struct gateway_stage *stage, enum gateway_lane lane,
+			       struct gateway_journal *journal, struct gateway_pick *pick,
+			       struct gateway_message rows[CS_BATCH_MAX], size_t count_max,
+			       size_t *count)
+{
+	bool new = lane == GATEWAY_LANE_NEW;
+	pick->newest_first = new || stage->newest;
+	*count = 0;
+	if (new || count_max == 1) {
+		CS_TRY(gateway_journal_pick(journal, pick, rows, 1, count));
+		if (*count == 0)
+			return CS_OK;
+		*count = gateway_stage_keep(stage, lane, rows, 1, pick->due_ms);
+		if (*count == 1 && count_max == 1)
+			return CS_OK;
+		/* Only what was tried stands before what is newer. */
+		if (new &&rows[0].tries == 0 &&
+		    !gateway_stage_is_new(stage, &rows[0], pick->due_ms))
+			return CS_OK;
+	}
+	CS_TRY(gateway_journal_pick(journal, pick, rows, count_max > 1 ? count_max : CS_BATCH_MAX,
+				    count));
+	*count = gateway_stage_keep(stage, lane, rows, *count, pick->due_ms);
+	return CS_OK;
+}
+
 void gateway_stage_begin(struct gateway_stage *stage, enum gateway_lane lane,
 			 const struct gateway_message *rows, size_t count)
 {

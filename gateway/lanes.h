@@ -34,6 +34,13 @@ bool gateway_stage_is_new(const struct gateway_stage *stage, const struct gatewa
  * other one, and returns how many. The new lane learns from them how old the newest are. */
 size_t gateway_stage_keep(struct gateway_stage *stage, enum gateway_lane lane,
 			  struct gateway_message *rows, size_t count, uint64_t now_ms);
+/* Picks what this lane may work at, at most count_max: of a backlog that is nothing for the new lane one
+ * row is read. pick->newest_first is set, and due_ms is now. */
+CS_NODISCARD enum cs_err gateway_stage_pick(struct gateway_stage *stage, enum gateway_lane lane,
+					    struct gateway_journal *journal,
+					    struct gateway_pick *pick,
+					    struct gateway_message rows[CS_BATCH_MAX],
+					    size_t count_max, size_t *count);
 /* A flight with these rows; the lane was not busy. */
 void gateway_stage_begin(struct gateway_stage *stage, enum gateway_lane lane,
 			 const struct gateway_message *rows, size_t count);

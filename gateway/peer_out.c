@@ -8,9 +8,9 @@
 
 /* Items of one push. It ends with the item that passes the size; a full batch of 64 messages of 16
  * KiB is 2.3 MiB of JSON, so that a push stays below what a gateway's server takes. What comes next
- * waits until the peer has written all of it: some two full batches of small messages. */
+ * waits until the peer has written all of it: one full batch of small messages. */
 #define PUSH_ITEMS_MAX 512u
-#define PUSH_SIZE_MAX (256u * 1024)
+#define PUSH_SIZE_MAX (128u * 1024)
 /* About what a message without its payload, and a note, take as JSON. */
 #define MESSAGE_SIZE 2000u
 #define NOTE_SIZE 900u

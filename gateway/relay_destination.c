@@ -247,12 +247,10 @@ static void deliver_lane(struct gateway_route *route, enum gateway_lane lane)
 				    .state = RELAY_SIGNED,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
-				    .deadline_min = late_s(chain),
-				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
-	if (gateway_journal_pick(chain->gateway->journal, &pick, picked, CS_BATCH_MAX, &count) !=
-	    CS_OK)
-		return;
-	if (gateway_stage_keep(stage, lane, picked, count, pick.due_ms) == 0)
+				    .deadline_min = late_s(chain)};
+	if (gateway_stage_pick(stage, lane, chain->gateway->journal, &pick, picked, 1, &count) !=
+		    CS_OK ||
+	    count == 0)
 		return;
 	if (lane == GATEWAY_LANE_OLD)
 		stage->newest = !stage->newest;

@@ -115,11 +115,10 @@ static void finalize_lane(struct gateway_route *route, enum gateway_lane lane,
 				    .state = state,
 				    .remote = &route->remote,
 				    .due_ms = now,
-				    .outcome_not = holds_dead ? WIRE_STATUS_DEAD : WIRE_STATUS_NONE,
-				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
-	if (gateway_journal_pick(gateway->journal, &pick, picked, CS_BATCH_MAX, &count) != CS_OK)
-		return;
-	if (gateway_stage_keep(stage, lane, picked, count, now) == 0 || !is_open(first, now))
+				    .outcome_not =
+					    holds_dead ? WIRE_STATUS_DEAD : WIRE_STATUS_NONE};
+	if (gateway_stage_pick(stage, lane, gateway->journal, &pick, picked, 1, &count) != CS_OK ||
+	    count == 0 || !is_open(first, now))
 		return;
 	if (first->tries > 0 && stage->lanes[lane].busy)
 		return;

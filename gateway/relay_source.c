@@ -428,12 +428,10 @@ static void sign_lane(struct gateway_route *route, enum gateway_lane lane)
 				    .side = RELAY_SOURCE,
 				    .state = RELAY_FINAL,
 				    .remote = &route->remote,
-				    .due_ms = host_wall_ms(),
-				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
-	if (gateway_journal_pick(gateway->journal, &pick, picked, gateway_batch_max(gateway),
-				 &count) != CS_OK)
+				    .due_ms = host_wall_ms()};
+	if (gateway_stage_pick(stage, lane, gateway->journal, &pick, picked,
+			       gateway_batch_max(gateway), &count) != CS_OK)
 		return;
-	count = gateway_stage_keep(stage, lane, picked, count, pick.due_ms);
 	if (lane == GATEWAY_LANE_NEW)
 		count = keep_inside(chain, picked, count);
 	count = gateway_batch_keep(picked, count);

@@ -120,6 +120,75 @@ static void what_is_under_way_in_one_lane_is_not_taken_by_the_other(void **state
 	assert_int_equal(gateway_stage_flights(&stage), 0);
 }
 
+/* ---- out of the journal ---- */
+
+struct picking {
+	struct fixture *f;
+	struct gateway_stage stage;
+	struct gateway_message rows[CS_BATCH_MAX];
+	size_t count;
+};
+
+static uint64_t picked(struct picking *p, enum gateway_lane lane, size_t count_max)
+{
+	struct gateway_message any = sample(1, RELAY_DESTINATION);
+	struct gateway_pick pick = {.chain = &any.chain,
+				    .side = RELAY_DESTINATION,
+				    .state = RELAY_SIGNED,
+				    .due_ms = NOW_MS};
+	assert_ok(gateway_stage_pick(&p->stage, lane, p->f->journal, &pick, p->rows, count_max,
+				     &p->count));
+	return p->count > 0 ? p->rows[0].sequence : 0;
+}
+
+static void waiting(struct fixture *f, uint8_t n, uint64_t seconds)
+{
+	struct gateway_message message = sample(n, RELAY_DESTINATION);
+	message.time_s = NOW_S - seconds;
+	message.next_ms = gateway_turn_ms(&message, NOW_MS);
+	assert_ok(add(f, &message));
+}
+
+static enum cs_err try_again(struct fixture *f, void *context)
+{
+	struct gateway_message *message = context;
+	message->tries = 1;
+	message->next_ms = NOW_MS;
+	return gateway_journal_save(f->journal, message);
+}
+
+static void each_lane_picks_its_own(void **state)
+{
+	static struct picking p;
+	memset(&p, 0, sizeof(p));
+	p.f = *state;
+	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 64), 0);
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 0);
+	for (uint8_t n = 1; n <= 5; n++)
+		waiting(p.f, n, 1000u - n);
+	waiting(p.f, 6, 4);
+	waiting(p.f, 7, 2);
+	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 64), 7);
+	assert_true(p.count == 2 && p.rows[1].sequence == 6);
+	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 1), 7);
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 64), 1);
+	assert_int_equal(p.count, 7);
+	/* What the other lane has is passed over, to the next. */
+	struct gateway_message first = p.rows[0];
+	gateway_stage_begin(&p.stage, GATEWAY_LANE_OLD, &p.rows[6], 1);
+	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 1), 6);
+	gateway_stage_begin(&p.stage, GATEWAY_LANE_NEW, p.rows, 1);
+	gateway_stage_end(&p.stage, GATEWAY_LANE_OLD);
+	p.stage.newest = true;
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 7);
+	gateway_stage_end(&p.stage, GATEWAY_LANE_NEW);
+	/* An old one that is tried again is the newest by its turn, and hides none. */
+	assert_ok(write_(p.f, try_again, &first));
+	assert_int_equal(picked(&p, GATEWAY_LANE_OLD, 1), 1);
+	assert_int_equal(picked(&p, GATEWAY_LANE_NEW, 1), 7);
+}
+
 /* ---- how much waits for a peer ---- */
 
 struct item {
@@ -215,6 +284,7 @@ int main(void)
 		cmocka_unit_test(new_is_what_is_three_times_as_old_as_the_newest),
 		cmocka_unit_test(what_is_new_is_learned_again),
 		cmocka_unit_test(what_is_under_way_in_one_lane_is_not_taken_by_the_other),
+		cmocka_unit_test_setup_teardown(each_lane_picks_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_more_is_signed_than_a_peer_takes, setup,
 						teardown),
 	};
