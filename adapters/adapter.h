@@ -431,10 +431,12 @@ struct adapter_tx_resume {
  * is it signed again under another nonce when, by the word of every endpoint that answers, its nonce
  * went to another transaction. What may not repeat has one nonce for ever, so that at most one of
  * its attempts is ever executed, whatever the nodes say: it ends as UNKNOWN in place of FAILED once
- * its bytes have left, and is SETTLED only when no endpoint tells another receipt. */
+ * its bytes have left, and is SETTLED only when no endpoint tells another receipt.
+ *   is_urgent: it is signed and sent before those of its account that are not, and wait for theirs. */
 struct adapter_submission {
 	struct cs_address from;
 	bool may_repeat;
+	bool is_urgent;
 	uint64_t gas_limit;
 	uint64_t max_fee_cap_wei;
 	struct cs_address to;

@@ -168,15 +168,19 @@ static void headers_done(void *context, enum cs_err err, const char *why,
 	claims->done(claims->context, err, why ? why : "");
 }
 
+uint64_t adapter_claims_inside(const struct adapter_follow *follow)
+{
+	uint64_t inside = follow->final_height > ADAPTER_CLAIMS_INSIDE
+				  ? follow->final_height - ADAPTER_CLAIMS_INSIDE
+				  : 0;
+	return inside > follow->anchor_height ? inside : follow->anchor_height;
+}
+
 bool adapter_claims_walk(struct adapter_claims *claims, const struct adapter_follow *follow,
 			 uint64_t lowest)
 {
 	if (claims->walk_top == 0) {
-		/* Inside of the client's window, and not below where it begins. */
-		uint64_t inside = follow->final_height > ADAPTER_CLAIMS_INSIDE
-					  ? follow->final_height - ADAPTER_CLAIMS_INSIDE
-					  : 0;
-		claims->walk_top = inside > follow->anchor_height ? inside : follow->anchor_height;
+		claims->walk_top = adapter_claims_inside(follow);
 		claims->walk_mark = cs_arena_mark(claims->arena);
 	} else {
 		claims->walk_top -= claims->header_count;

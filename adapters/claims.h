@@ -53,6 +53,9 @@ void adapter_claims_add(struct adapter_claims *claims, const struct cs_hash *id,
 CS_NODISCARD enum cs_err adapter_claims_ask(struct adapter_claims *claims);
 /* Leaves out the events that are not kept, and receipts without any. */
 void adapter_claims_keep(struct adapter_claims *claims, const bool *kept);
+/* The lowest block that the light client holds for sure: inside of its window, and not below where it
+ * begins. */
+uint64_t adapter_claims_inside(const struct adapter_follow *follow);
 /* The client refused a block as too old: asks for the next stretch of headers on the way from its
  * window down to `lowest`. False: the whole way was shown. A block that is below a stretch is refused
  * again, but the client has then reached the stretch's end, and the next one joins there. */

@@ -139,9 +139,17 @@ def heard(gateway) -> int:
     return sum(row["count"] for row in gateway.get("/v1/status")["messages"])
 
 
+def send_one(bench: Bench, payload: bytes) -> str:
+    """Its id, when it is in a block."""
+    rpc = bench.source.chain.rpc
+    receipt = rpc.wait_receipt(rpc.send(bench.source.user, bench.source.gateway.address, bench.send_data(payload, []), gas=SEND_GAS))
+    return abi.to_hex(bench.source.gateway.events("MessageCommitted", receipt)[0]["messageId"])
+
+
 def restart(folder: Path, say, count: int, live: int = 0) -> dict:
     """Both gateways start with so many messages on the source chain of which they have not heard; with live ones they are killed when the
-    source's has them all in its journal, and what is measured is the start after that."""
+    source's has them all in its journal, and what is measured is the start after that. Live ones are sent while the old ones wait, and as
+    many when all of these have ended, which is what they take alone."""
     with World(folder, "anvil", say, gas_limit=BURST_GAS_LIMIT, log_level="warn") as world:
         bench, (source, _) = Bench(world, say), world.chains
         for gateway in world.gateways:
@@ -174,13 +182,18 @@ def restart(folder: Path, say, count: int, live: int = 0) -> dict:
         memory = Memory(world)
         rows = []
         for number in range(live):  # new messages, while the old ones wait
-            rpc, at = source.rpc, time.monotonic()
-            receipt = rpc.wait_receipt(rpc.send(bench.source.user, bench.source.gateway.address, bench.send_data(b"live", []), gas=SEND_GAS))
-            rows.append((abi.to_hex(bench.source.gateway.events("MessageCommitted", receipt)[0]["messageId"]), at - start))
+            at = time.monotonic()
+            rows.append((send_one(bench, b"live"), at - start))
             memory.look(finalized.look())
             time.sleep(LIVE_PAUSE_S)
         committed.look()
         wait_finalized(finalized, set(committed.found), 120 + count / 20, lambda: memory.look(len(finalized.found)))
+        alone = []
+        for _ in range(live):
+            alone.append(send_one(bench, b"alone"))
+            time.sleep(LIVE_PAUSE_S)
+        committed.look()
+        wait_finalized(finalized, set(committed.found), 120)
         received.look()
         time.sleep(0.2)
         watch1.stop()
@@ -188,12 +201,12 @@ def restart(folder: Path, say, count: int, live: int = 0) -> dict:
         old_done = max(watch1.seen[finalized.found[i][0]] for i in old)
         # The first block of the destination after the start, its confirmations, and the first block of the source after them.
         ideal = first_after(watch1, first_after(watch2, start, world.confirmations))
-        took = {i: watch1.seen[finalized.found[i][0]] - watch1.seen[committed.found[i][0]] for i, _ in rows}
+        took = {i: round(1000 * (watch1.seen[finalized.found[i][0]] - watch1.seen[committed.found[i][0]])) for i in [i for i, _ in rows] + alone}
         behind = [sum(1 for j in old if watch1.seen.get(finalized.found[j][0], 0) > watch1.seen[finalized.found[i][0]]) for i, _ in rows]
         return {"messages": count, "blocks": blocks, "load": [round(load, 1), round(os.getloadavg()[0], 1)], "ready_s": round(ready_s, 2), **more,
                 "all_finalized_s": round(old_done - start, 2), "beyond_the_blocks_s": round(old_done - ideal, 2),
                 "per_s": round(count / (old_done - start), 1), "equal": set(committed.found) == set(received.found) == set(finalized.found),
-                "live_ms": [round(1000 * took[i]) for i, _ in rows], "live_sent_s": [round(s, 1) for _, s in rows],
+                "live_ms": [took[i] for i, _ in rows], "alone_ms": [took[i] for i in alone], "live_sent_s": [round(s, 1) for _, s in rows],
                 "old_ones_still_waiting": behind, "memory_mb": memory.rows[-1] if memory.rows else {},
                 "cpu_s": {name: round(proc.cpu_seconds(pid), 2) for name, pid in memory.pids.items()}}  # since the last start
 

@@ -123,8 +123,8 @@ static enum cs_err write_message(struct gateway_chain *chain, const struct adapt
 	message.finality = event->message.finality;
 	message.closer = event->message.closer;
 	message.refund_to = event->message.refund_to;
-	message.next_ms = host_wall_ms();
 	place(&message, &event->at);
+	message.next_ms = gateway_turn_ms(&message, host_wall_ms());
 	CS_TRY(gateway_journal_add(journal, &message, &content));
 	CS_TRY(write_first_steps(chain, &message, &content));
 	log_info("message.observed", LOG_TEXT("chain", chain->config->id),

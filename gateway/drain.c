@@ -19,9 +19,11 @@ static unsigned flights(const struct gateway *gateway)
 		const struct gateway_chain *chain = &gateway->chains[i];
 		for (size_t k = 0; k < chain->route_count; k++) {
 			const struct gateway_route *route = &chain->routes[k];
-			const bool busy[] = {route->signing,  route->delivering, route->expiring,
-					     route->retrying, route->proving,    route->finalizing,
-					     route->learning};
+			const struct gateway_stage *const stages[] = {
+				&route->sign, &route->deliver, &route->prove, &route->finalize};
+			const bool busy[] = {route->expiring, route->retrying, route->learning};
+			for (size_t s = 0; s < CS_LEN(stages); s++)
+				count += gateway_stage_flights(stages[s]);
 			for (size_t b = 0; b < CS_LEN(busy); b++)
 				count += busy[b] ? 1u : 0u;
 		}

@@ -4,8 +4,8 @@
  *
  * How it drives messages: every callback (a block, a reply of the enclave, an envelope of a peer)
  * only writes the journal. After the commit the pump reads the journal and starts what is due, at
- * most one flight per stage and route; batches form because everything that arrives during a flight
- * is taken by the next. A crash at any point loses nothing but flights. */
+ * most one flight per lane of a stage (lanes.h) and route; batches form because everything that
+ * arrives during a flight is taken by the next. A crash at any point loses nothing but flights. */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
@@ -20,6 +20,7 @@
 #include "gateway/envelope_json.h"
 #include "gateway/journal_feed.h"
 #include "gateway/journal_operator.h"
+#include "gateway/lanes.h"
 #include "host/api_key.h"
 #include "host/enclave_session.h"
 #include "host/evidence.h"
@@ -86,18 +87,13 @@ struct gateway_route {
 	struct gateway_peer *peers[GATEWAY_PEERS_MAX + 1];
 	size_t peer_count;
 	struct gateway_lease *leases[RELAY_DESTINATION + 1]; /* by side; NULL without a ledger */
-	bool signing;
-	bool delivering;
+	struct gateway_stage sign;
+	struct gateway_stage deliver;
+	struct gateway_stage prove;
+	struct gateway_stage finalize; /* flights are the rehearsals */
 	bool expiring;
 	bool retrying;
-	bool proving;
-	bool finalizing;
 	bool learning;
-	/* each stage alternates: old work never holds up new */
-	bool sign_newest;
-	bool deliver_newest;
-	bool prove_newest;
-	bool finalize_newest;
 	uint64_t absence_height; /* final block for which absence was looked at */
 	uint64_t learned[GATEWAY_EPOCHS_MAX];
 	uint32_t learned_count;
@@ -398,8 +394,9 @@ CS_NODISCARD enum cs_err gateway_tell_refused(struct gateway_chain *chain,
  * only while none is better off. NONE: the best off have in_flight_max each, or there are none. Pure. */
 size_t gateway_pool_choose(const struct gateway_account *accounts, size_t count, size_t last,
 			   unsigned in_flight_max, uint64_t hold_ms, uint64_t now_ms);
-/* The same of a chain, as it is now. */
-size_t gateway_pool_now(const struct gateway_chain *chain);
+/* The same of a chain, as it is now. Old messages have half of what may be under way, rounded up: a new
+ * one finds a place, and not all of the others before it in its account's order. */
+size_t gateway_pool_now(const struct gateway_chain *chain, enum gateway_lane lane);
 /* The same for a submission that is being written, whether there is room or not. */
 const struct cs_address *gateway_pool_take(struct gateway_chain *chain);
 /* NONE: it is not the enclave's. */
@@ -446,7 +443,8 @@ CS_NODISCARD enum cs_err gateway_batch_write(struct gateway_chain *chain, enum g
 size_t gateway_batch_keep(const struct gateway_message *rows, size_t count);
 
 /* ---- submit.c ---- */
-bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind);
+bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind,
+			enum gateway_lane lane);
 uint64_t gateway_gas(enum gateway_kind kind, uint64_t min_gas_limit, size_t payload_size);
 #define GATEWAY_GAS_BASE 300000u /* the least that any call is given */
 uint64_t gateway_gas_max(const struct gateway_chain *chain);
@@ -539,6 +537,15 @@ CS_NODISCARD enum cs_err gateway_peer_take(struct gateway *gateway, const char *
 /* Writes into the outbox of the peer of this route, inside a writer. */
 CS_NODISCARD enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kind,
 					   uint64_t ref);
+/* Statements of a kind that wait for one peer, above which no more are made: what is signed goes to a peer
+ * in its order, so that a new message would wait for all that were signed before it. Two are enough that
+ * one is made while the other one is on its way; for new messages there is room for as many again. */
+#define GATEWAY_AHEAD_OLD 2u
+#define GATEWAY_AHEAD_NEW 4u
+/* Whether a peer of the route has that many to take. One that does not answer holds up nothing, because
+ * others may deliver what is signed. */
+bool gateway_is_ahead(const struct gateway_route *route, enum gateway_item kind,
+		      enum gateway_lane lane);
 
 /* ---- attested.c: the enclaves behind the peers ---- */
 #define GATEWAY_EVENT_PEER_ATTESTED "peer.attested"

@@ -180,8 +180,8 @@ static enum cs_err add_message(struct take *take, struct gateway_chain *chain,
 	message.refund_to = content->head.refund_to;
 	message.statement = in->statement.n;
 	message.leaf = leaf;
-	message.next_ms = host_wall_ms();
 	read_evidence(&message, json_object_get(json, "evidence"));
+	message.next_ms = gateway_turn_ms(&message, host_wall_ms());
 	CS_TRY(gateway_journal_add(journal, &message, content));
 	if (json_is_string(trace) && host_trace_parse(text, json_string_value(trace)) == CS_OK)
 		CS_TRY(gateway_journal_add_trace(journal, message.n, text));
@@ -268,7 +268,7 @@ static enum cs_err take_outcome(struct take *take, const struct gateway_statemen
 	message.outcome_leaf = leaf;
 	message.tries = 0;
 	message.why[0] = 0;
-	message.next_ms = host_wall_ms();
+	message.next_ms = gateway_turn_ms(&message, host_wall_ms());
 	return first ? gateway_journal_move(journal, &message, RELAY_ON_VERIFY_OUTCOME)
 		     : gateway_journal_save(journal, &message);
 }

@@ -7,9 +7,10 @@
 #include <string.h>
 
 /* Items of one push. It ends with the item that passes the size; a full batch of 64 messages of 16
- * KiB is 2.3 MiB of JSON, so that a push stays below what a gateway's server takes. */
+ * KiB is 2.3 MiB of JSON, so that a push stays below what a gateway's server takes. What comes next
+ * waits until the peer has written all of it: some two full batches of small messages. */
 #define PUSH_ITEMS_MAX 512u
-#define PUSH_SIZE_MAX (1024u * 1024)
+#define PUSH_SIZE_MAX (256u * 1024)
 /* About what a message without its payload, and a note, take as JSON. */
 #define MESSAGE_SIZE 2000u
 #define NOTE_SIZE 900u
@@ -25,6 +26,22 @@ enum cs_err gateway_post_item(struct gateway_route *route, enum gateway_item kin
 		CS_TRY(gateway_journal_post(route->chain->gateway->journal, route->peers[i]->name,
 					    kind, ref));
 	return CS_OK;
+}
+
+bool gateway_is_ahead(const struct gateway_route *route, enum gateway_item kind,
+		      enum gateway_lane lane)
+{
+	uint64_t most = lane == GATEWAY_LANE_NEW ? GATEWAY_AHEAD_NEW : GATEWAY_AHEAD_OLD;
+	for (size_t i = 0; i < route->peer_count; i++) {
+		const struct gateway_peer *peer = route->peers[i];
+		uint64_t count = 0;
+		if (peer->config && peer->reachable && peer->failures == 0 &&
+		    gateway_journal_untold(route->chain->gateway->journal, peer->name, kind, most,
+					   &count) == CS_OK &&
+		    count == most)
+			return true;
+	}
+	return false;
 }
 
 /* ---- items ---- */

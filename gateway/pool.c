@@ -77,10 +77,12 @@ static uint64_t hold_ms(const struct gateway_chain *chain)
 	return (uint64_t)chain->config->replace_blocks * chain->config->block_time_ms;
 }
 
-size_t gateway_pool_now(const struct gateway_chain *chain)
+size_t gateway_pool_now(const struct gateway_chain *chain, enum gateway_lane lane)
 {
+	unsigned most = chain->config->in_flight_max;
 	return gateway_pool_choose(chain->accounts, chain->own->gas_accounts, chain->gas_last,
-				   chain->config->in_flight_max, hold_ms(chain), host_now_ms());
+				   lane == GATEWAY_LANE_OLD ? most - most / 2 : most,
+				   hold_ms(chain), host_now_ms());
 }
 
 const struct cs_address *gateway_pool_take(struct gateway_chain *chain)

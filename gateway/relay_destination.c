@@ -10,6 +10,7 @@
 
 struct flight {
 	struct gateway_route *route;
+	enum gateway_lane lane;
 	enum gateway_kind kind; /* deliver or expire */
 	uint64_t statement;
 	uint64_t due_ms;
@@ -138,7 +139,7 @@ static void flight_end(struct flight *flight, enum cs_err err, const char *why)
 {
 	struct gateway *gateway = flight->route->chain->gateway;
 	if (flight->kind == GATEWAY_DELIVER)
-		flight->route->delivering = false;
+		gateway_stage_end(&flight->route->deliver, flight->lane);
 	else
 		flight->route->expiring = false;
 	if (err != CS_OK && !gateway->stopping) {
@@ -208,13 +209,15 @@ static bool key_is_there(struct gateway_route *route, uint64_t statement)
 }
 
 /* Looks at the chain first: the flight goes on in statuses_done. */
-static bool begin_flight(struct gateway_route *route, enum gateway_kind kind,
-			 const struct gateway_message *first, uint64_t due_ms)
+static void begin_flight(struct gateway_route *route, enum gateway_kind kind,
+			 enum gateway_lane lane, const struct gateway_message *first,
+			 uint64_t due_ms)
 {
 	uint64_t sequences[CS_BATCH_MAX];
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
 	flight->kind = kind;
+	flight->lane = lane;
 	flight->statement = first->statement;
 	flight->due_ms = due_ms;
 	enum cs_err err = load_rows(flight, first);
@@ -223,19 +226,21 @@ static bool begin_flight(struct gateway_route *route, enum gateway_kind kind,
 	if (err == CS_OK && flight->count > 0)
 		err = adapter_statuses(route->chain->adapter, &route->remote, sequences,
 				       flight->count, statuses_done, flight);
-	if (err == CS_OK && flight->count > 0)
-		return true;
-	free(flight);
-	return false;
+	if (err != CS_OK || flight->count == 0)
+		free(flight);
+	else if (kind == GATEWAY_DELIVER)
+		gateway_stage_begin(&route->deliver, lane, flight->rows, flight->count);
+	else
+		route->expiring = true;
 }
 
-void gateway_destination_deliver(struct gateway_route *route)
+static void deliver_lane(struct gateway_route *route, enum gateway_lane lane)
 {
 	struct gateway_chain *chain = route->chain;
-	struct gateway_message first;
+	struct gateway_stage *stage = &route->deliver;
+	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->delivering || gateway_paused(route, RELAY_DESTINATION, false) ||
-	    !gateway_may_submit(chain, GATEWAY_DELIVER))
+	if (stage->lanes[lane].busy || !gateway_may_submit(chain, GATEWAY_DELIVER, lane))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,
@@ -243,13 +248,24 @@ void gateway_destination_deliver(struct gateway_route *route)
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
 				    .deadline_min = late_s(chain),
-				    .newest_first = route->deliver_newest};
-	if (gateway_journal_pick(chain->gateway->journal, &pick, &first, 1, &count) != CS_OK ||
-	    count == 0)
+				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
+	if (gateway_journal_pick(chain->gateway->journal, &pick, picked, CS_BATCH_MAX, &count) !=
+	    CS_OK)
 		return;
-	route->deliver_newest = !route->deliver_newest;
-	if (key_is_there(route, first.statement))
-		route->delivering = begin_flight(route, GATEWAY_DELIVER, &first, pick.due_ms);
+	if (gateway_stage_keep(stage, lane, picked, count, pick.due_ms) == 0)
+		return;
+	if (lane == GATEWAY_LANE_OLD)
+		stage->newest = !stage->newest;
+	if (key_is_there(route, picked[0].statement))
+		begin_flight(route, GATEWAY_DELIVER, lane, &picked[0], pick.due_ms);
+}
+
+void gateway_destination_deliver(struct gateway_route *route)
+{
+	if (gateway_paused(route, RELAY_DESTINATION, false))
+		return;
+	for (enum gateway_lane lane = 0; lane < GATEWAY_LANES; lane++)
+		deliver_lane(route, lane);
 }
 
 /* ---- expire: a tombstone for what was not delivered in time ---- */
@@ -265,8 +281,8 @@ void gateway_destination_expire(struct gateway_route *route)
 		    GATEWAY_EXPIRE_TOMBSTONE ||
 	    gateway_paused(route, RELAY_DESTINATION, true))
 		return;
-	for (size_t i = 0;
-	     i < CS_LEN(open) && !route->expiring && gateway_may_submit(chain, GATEWAY_EXPIRE);
+	for (size_t i = 0; i < CS_LEN(open) && !route->expiring &&
+			   gateway_may_submit(chain, GATEWAY_EXPIRE, GATEWAY_LANE_OLD);
 	     i++) {
 		struct gateway_message first;
 		size_t count = 0;
@@ -281,7 +297,7 @@ void gateway_destination_expire(struct gateway_route *route)
 		    count == 0)
 			continue;
 		if (key_is_there(route, first.statement))
-			route->expiring = begin_flight(route, GATEWAY_EXPIRE, &first, due_ms);
+			begin_flight(route, GATEWAY_EXPIRE, GATEWAY_LANE_OLD, &first, due_ms);
 	}
 }
 
@@ -328,7 +344,7 @@ void gateway_destination_retry(struct gateway_route *route)
 	struct gateway_message row;
 	size_t count = 0;
 	if (route->retrying || gateway_paused(route, RELAY_DESTINATION, false) ||
-	    !gateway_may_submit(chain, GATEWAY_RETRY))
+	    !gateway_may_submit(chain, GATEWAY_RETRY, GATEWAY_LANE_NEW))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,

@@ -7,6 +7,7 @@
 
 struct finalize_write {
 	struct gateway_route *route;
+	enum gateway_lane lane;
 	uint64_t statement;
 	struct gateway_message rows[CS_BATCH_MAX];
 	size_t count;
@@ -47,7 +48,7 @@ static void finalize_rehearsed(void *ctx, enum cs_err err, const char *why)
 	struct finalize_write *write = ctx;
 	struct gateway *gateway = write->route->chain->gateway;
 	struct gateway_message *row = &write->rows[0];
-	write->route->finalizing = false;
+	gateway_stage_end(&write->route->finalize, write->lane);
 	write->err = err;
 	write->why = why;
 	if (err != CS_ERR_REVERTED && !gateway->stopping &&
@@ -57,73 +58,93 @@ static void finalize_rehearsed(void *ctx, enum cs_err err, const char *why)
 }
 
 /* What failed before would cost gas again for the same. */
-static void rehearse(struct gateway_route *route, const struct gateway_message *row)
+static void rehearse(struct gateway_route *route, enum gateway_lane lane,
+		     const struct gateway_message *row)
 {
 	struct gateway_chain *chain = route->chain;
 	struct finalize_write *write = host_alloc(sizeof(*write));
 	write->route = route;
+	write->lane = lane;
 	write->statement = row->outcome_statement;
 	write->rows[0] = *row;
 	write->count = 1;
-	route->finalizing = gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->accounts[0].address,
-					     row, finalize_rehearsed, write) == CS_OK;
-	if (!route->finalizing)
+	if (gateway_rehearse(chain, WIRE_CALL_FINALIZE, &chain->accounts[0].address, row,
+			     finalize_rehearsed, write) == CS_OK)
+		gateway_stage_begin(&route->finalize, lane, row, 1);
+	else
 		free(write);
+}
+
+/* Those of the first row's statement that never failed go with it. */
+static void finalize_with(struct gateway_route *route, const struct gateway_message *first,
+			  uint64_t now, bool holds_dead)
+{
+	static struct finalize_write write;
+	struct gateway *gateway = route->chain->gateway;
+	size_t count = 0;
+	write.route = route;
+	write.statement = first->outcome_statement;
+	write.count = 0;
+	if (gateway_journal_of_statement(gateway->journal, write.statement, true, RELAY_SOURCE,
+					 write.rows, CS_BATCH_MAX, &count) != CS_OK)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (write.rows[i].tries == 0 && is_open(&write.rows[i], now) &&
+		    !(holds_dead && write.rows[i].outcome == WIRE_STATUS_DEAD))
+			write.rows[write.count++] = write.rows[i];
+	}
+	if (write.count > 0 && gateway_write(gateway, write_finalize, &write) != CS_OK)
+		log_error("message.not_finalized", LOG_HASH("id", &first->id));
+}
+
+static void finalize_lane(struct gateway_route *route, enum gateway_lane lane,
+			  enum relay_state state, bool holds_dead)
+{
+	struct gateway_chain *chain = route->chain;
+	struct gateway *gateway = chain->gateway;
+	struct gateway_stage *stage = &route->finalize;
+	struct gateway_message picked[CS_BATCH_MAX];
+	const struct gateway_message *first = &picked[0];
+	struct gateway_statement statement;
+	uint64_t now = host_wall_ms();
+	size_t count = 0;
+	if (!gateway_may_submit(chain, GATEWAY_FINALIZE, lane))
+		return;
+	struct gateway_pick pick = {.chain = &chain->identity,
+				    .side = RELAY_SOURCE,
+				    .state = state,
+				    .remote = &route->remote,
+				    .due_ms = now,
+				    .outcome_not = holds_dead ? WIRE_STATUS_DEAD : WIRE_STATUS_NONE,
+				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
+	if (gateway_journal_pick(gateway->journal, &pick, picked, CS_BATCH_MAX, &count) != CS_OK)
+		return;
+	if (gateway_stage_keep(stage, lane, picked, count, now) == 0 || !is_open(first, now))
+		return;
+	if (first->tries > 0 && stage->lanes[lane].busy)
+		return;
+	if (gateway_journal_statement(gateway->journal, first->outcome_statement, &statement) !=
+	    CS_OK)
+		return;
+	if (!gateway_key_is_learned(route, statement.statement.epoch)) {
+		gateway_key_learn(route, statement.statement.epoch);
+		return;
+	}
+	if (first->tries > 0) {
+		rehearse(route, lane, first);
+		return;
+	}
+	if (lane == GATEWAY_LANE_OLD)
+		stage->newest = !stage->newest;
+	finalize_with(route, first, now, holds_dead);
 }
 
 void gateway_finalize(struct gateway_route *route)
 {
-	static const enum relay_state open[] = {RELAY_OUTCOME_VERIFIED, RELAY_REFUNDING};
-	static struct finalize_write write;
-	struct gateway_chain *chain = route->chain;
-	struct gateway *gateway = chain->gateway;
-	uint64_t now = host_wall_ms();
 	bool holds_dead = gateway_paused(route, RELAY_SOURCE, true) != NULL;
-	for (size_t k = 0; k < CS_LEN(open); k++) {
-		struct gateway_message first;
-		struct gateway_statement statement;
-		size_t count = 0;
-		if (!gateway_may_submit(chain, GATEWAY_FINALIZE))
-			return;
-		struct gateway_pick pick = {.chain = &chain->identity,
-					    .side = RELAY_SOURCE,
-					    .state = open[k],
-					    .remote = &route->remote,
-					    .due_ms = now,
-					    .outcome_not = holds_dead ? WIRE_STATUS_DEAD
-								      : WIRE_STATUS_NONE,
-					    .newest_first = route->finalize_newest};
-		if (gateway_journal_pick(gateway->journal, &pick, &first, 1, &count) != CS_OK ||
-		    count == 0 || !is_open(&first, now))
-			continue;
-		if (first.tries > 0 && route->finalizing)
-			continue;
-		if (gateway_journal_statement(gateway->journal, first.outcome_statement,
-					      &statement) != CS_OK)
-			continue;
-		if (!gateway_key_is_learned(route, statement.statement.epoch)) {
-			gateway_key_learn(route, statement.statement.epoch);
-			continue;
-		}
-		if (first.tries > 0) {
-			rehearse(route, &first);
-			continue;
-		}
-		write.route = route;
-		write.statement = first.outcome_statement;
-		write.count = 0;
-		if (gateway_journal_of_statement(gateway->journal, write.statement, true,
-						 RELAY_SOURCE, write.rows, CS_BATCH_MAX,
-						 &count) != CS_OK)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			if (write.rows[i].tries == 0 && is_open(&write.rows[i], now) &&
-			    !(holds_dead && write.rows[i].outcome == WIRE_STATUS_DEAD))
-				write.rows[write.count++] = write.rows[i];
-		}
-		route->finalize_newest = !route->finalize_newest;
-		if (write.count > 0 && gateway_write(gateway, write_finalize, &write) != CS_OK)
-			log_error("message.not_finalized", LOG_HASH("id", &first.id));
+	for (enum gateway_lane lane = 0; lane < GATEWAY_LANES; lane++) {
+		finalize_lane(route, lane, RELAY_OUTCOME_VERIFIED, holds_dead);
+		finalize_lane(route, lane, RELAY_REFUNDING, holds_dead);
 	}
 }
 

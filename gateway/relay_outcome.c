@@ -23,7 +23,7 @@ static enum cs_err write_final(void *context)
 	struct gateway_chain *chain = write->route->chain;
 	for (size_t i = 0; i < write->count; i++) {
 		struct gateway_message *row = &write->rows[i];
-		row->next_ms = host_wall_ms();
+		row->next_ms = gateway_turn_ms(row, host_wall_ms());
 		row->tries = 0;
 		row->submission = 0; /* whatever becomes of it changes nothing any more */
 		CS_TRY(gateway_journal_move(chain->gateway->journal, row, RELAY_ON_REACH_OUTCOME));
@@ -90,6 +90,7 @@ void gateway_outcome_mark_final(struct gateway_route *route)
 
 struct flight {
 	struct gateway_route *route;
+	enum gateway_lane lane;
 	uint64_t height;
 	struct gateway_message rows[CS_BATCH_MAX];
 	size_t count;
@@ -113,7 +114,7 @@ static enum cs_err write_postponed(void *context)
 static void flight_end(struct flight *flight, enum cs_err err, const char *why)
 {
 	struct gateway *gateway = flight->route->chain->gateway;
-	flight->route->proving = false;
+	gateway_stage_end(&flight->route->prove, flight->lane);
 	if (err != CS_OK && !gateway->stopping) {
 		flight->err = err;
 		snprintf(flight->why, sizeof(flight->why), "%s", why ? why : "");
@@ -271,28 +272,33 @@ static bool add_row(struct flight *flight, const struct gateway_message *row)
 	return true;
 }
 
-void gateway_outcome_prove(struct gateway_route *route)
+static void prove_lane(struct gateway_route *route, enum gateway_lane lane)
 {
 	struct gateway_chain *chain = route->chain;
 	struct gateway *gateway = chain->gateway;
+	struct gateway_stage *stage = &route->prove;
 	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->proving || chain->follow.final_height == 0)
+	if (stage->lanes[lane].busy || gateway_is_ahead(route, GATEWAY_ITEM_OUTCOMES, lane))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_DESTINATION,
 				    .state = RELAY_OUTCOME_FINAL,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
-				    .newest_first = route->prove_newest};
+				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
 	if (gateway_journal_pick(gateway->journal, &pick, picked, gateway_batch_max(gateway),
-				 &count) != CS_OK ||
-	    count == 0)
+				 &count) != CS_OK)
 		return;
+	count = gateway_stage_keep(stage, lane, picked, count, pick.due_ms);
 	count = gateway_batch_keep(picked, count);
-	route->prove_newest = !route->prove_newest;
+	if (count == 0)
+		return;
+	if (lane == GATEWAY_LANE_OLD)
+		stage->newest = !stage->newest;
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
+	flight->lane = lane;
 	flight->height = chain->follow.final_height;
 	flight->slots[0] = wire_evm_sentinel_slot();
 	flight->slot_count = 1;
@@ -300,10 +306,18 @@ void gateway_outcome_prove(struct gateway_route *route)
 		;
 	const struct adapter_block_id block = {chain->follow.final_height,
 					       chain->follow.final_hash};
-	route->proving = true;
+	gateway_stage_begin(stage, lane, flight->rows, flight->count);
 	enum cs_err err =
 		adapter_account_proof(chain->adapter, &block, &chain->manifest->gateway,
 				      flight->slots, flight->slot_count, proof_done, flight);
 	if (err != CS_OK)
 		flight_end(flight, err, "the proof could not be asked for");
+}
+
+void gateway_outcome_prove(struct gateway_route *route)
+{
+	if (route->chain->follow.final_height == 0)
+		return;
+	for (enum gateway_lane lane = 0; lane < GATEWAY_LANES; lane++)
+		prove_lane(route, lane);
 }

@@ -59,6 +59,7 @@ void gateway_source_mark_final(struct gateway_chain *chain)
 
 struct flight {
 	struct gateway_route *route;
+	enum gateway_lane lane;
 	struct cs_arena *arena;
 	struct gateway_message messages[CS_BATCH_MAX];
 	size_t count;
@@ -73,7 +74,7 @@ struct flight {
 
 static void flight_end(struct flight *flight)
 {
-	flight->route->signing = false;
+	gateway_stage_end(&flight->route->sign, flight->lane);
 	gateway_wake(flight->route->chain->gateway);
 	gateway_arena_free(flight->arena);
 	free(flight);
@@ -82,7 +83,7 @@ static void flight_end(struct flight *flight)
 /* Nothing can be shown yet: the next final block wakes the pump. */
 static void flight_drop(struct flight *flight)
 {
-	flight->route->signing = false;
+	gateway_stage_end(&flight->route->sign, flight->lane);
 	gateway_arena_free(flight->arena);
 	free(flight);
 }
@@ -402,48 +403,47 @@ static bool walk_down(struct flight *flight)
 
 /* ---- the beginning ---- */
 
-/* Statements: most of a push. */
-#define AHEAD_MAX 4u
-
-/* What is signed goes to a peer in its order, so that a new message would wait for all that were signed
- * before it: old ones are signed as fast as they are taken. One that does not answer holds up nothing,
- * because others may deliver what is signed. */
-static bool is_ahead(const struct gateway_route *route)
+/* A new message waits for no headers of old blocks: those that need them go in the other lane. */
+static size_t keep_inside(const struct gateway_chain *chain, struct gateway_message *rows,
+			  size_t count)
 {
-	for (size_t i = 0; i < route->peer_count; i++) {
-		const struct gateway_peer *peer = route->peers[i];
-		uint64_t count = 0;
-		if (peer->config && peer->reachable && peer->failures == 0 &&
-		    gateway_journal_untold(route->chain->gateway->journal, peer->name,
-					   GATEWAY_ITEM_MESSAGES, AHEAD_MAX, &count) == CS_OK &&
-		    count == AHEAD_MAX)
-			return true;
-	}
-	return false;
+	uint64_t lowest = adapter_claims_inside(&chain->follow);
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].height >= lowest)
+			rows[kept++] = rows[i];
+	return kept;
 }
 
-void gateway_source_sign(struct gateway_route *route)
+static void sign_lane(struct gateway_route *route, enum gateway_lane lane)
 {
 	struct gateway_chain *chain = route->chain;
 	struct gateway *gateway = chain->gateway;
+	struct gateway_stage *stage = &route->sign;
 	struct gateway_message picked[CS_BATCH_MAX];
 	size_t count = 0;
-	if (route->signing || gateway_paused(route, RELAY_SOURCE, false) || is_ahead(route))
+	if (stage->lanes[lane].busy || gateway_is_ahead(route, GATEWAY_ITEM_MESSAGES, lane))
 		return;
 	struct gateway_pick pick = {.chain = &chain->identity,
 				    .side = RELAY_SOURCE,
 				    .state = RELAY_FINAL,
 				    .remote = &route->remote,
 				    .due_ms = host_wall_ms(),
-				    .newest_first = route->sign_newest};
+				    .newest_first = lane == GATEWAY_LANE_NEW || stage->newest};
 	if (gateway_journal_pick(gateway->journal, &pick, picked, gateway_batch_max(gateway),
-				 &count) != CS_OK ||
-	    count == 0)
+				 &count) != CS_OK)
 		return;
+	count = gateway_stage_keep(stage, lane, picked, count, pick.due_ms);
+	if (lane == GATEWAY_LANE_NEW)
+		count = keep_inside(chain, picked, count);
 	count = gateway_batch_keep(picked, count);
-	route->sign_newest = !route->sign_newest;
+	if (count == 0)
+		return;
+	if (lane == GATEWAY_LANE_OLD)
+		stage->newest = !stage->newest;
 	struct flight *flight = host_alloc(sizeof(*flight));
 	flight->route = route;
+	flight->lane = lane;
 	flight->arena = gateway_arena_new();
 	flight->claims = (struct adapter_claims){.adapter = chain->adapter,
 						 .arena = flight->arena,
@@ -454,7 +454,7 @@ void gateway_source_sign(struct gateway_route *route)
 		adapter_claims_add(&flight->claims, &picked[i].id, &block, picked[i].tx_index);
 		flight->messages[flight->count++] = picked[i];
 	}
-	route->signing = true;
+	gateway_stage_begin(stage, lane, picked, count);
 	flight->by_state = !adapter_proves_events(chain->adapter);
 	enum cs_err err =
 		flight->by_state ? ask_words(flight) : adapter_claims_ask(&flight->claims);
@@ -462,4 +462,12 @@ void gateway_source_sign(struct gateway_route *route)
 		flight_drop(flight);
 	else if (err != CS_OK)
 		flight_fail(flight, err, "no proof could be asked for");
+}
+
+void gateway_source_sign(struct gateway_route *route)
+{
+	if (gateway_paused(route, RELAY_SOURCE, false))
+		return;
+	for (enum gateway_lane lane = 0; lane < GATEWAY_LANES; lane++)
+		sign_lane(route, lane);
 }

@@ -354,7 +354,7 @@ static bool is_on_its_way(const struct gateway_route *route)
 static void announce(struct gateway_route *route, const struct gateway_statement *st)
 {
 	struct gateway_chain *chain = route->chain;
-	if (is_on_its_way(route) || !gateway_may_submit(chain, GATEWAY_ROTATION))
+	if (is_on_its_way(route) || !gateway_may_submit(chain, GATEWAY_ROTATION, GATEWAY_LANE_NEW))
 		return;
 	if (!gateway_key_is_learned(route, st->statement.epoch)) {
 		gateway_key_learn(route, st->statement.epoch);

@@ -59,12 +59,13 @@ uint64_t gateway_gas_max(const struct gateway_chain *chain)
 	return max < chain->manifest->gas_limit_max ? max : chain->manifest->gas_limit_max;
 }
 
-bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind)
+bool gateway_may_submit(const struct gateway_chain *chain, enum gateway_kind kind,
+			enum gateway_lane lane)
 {
 	const struct gateway_account *payer = &chain->accounts[GATEWAY_ACCOUNT_OPERATOR];
 	if (kind == GATEWAY_SPONSORED)
 		return payer->is_there && payer->open < chain->config->in_flight_max;
-	return gateway_pool_now(chain) != GATEWAY_POOL_NONE;
+	return gateway_pool_now(chain, lane) != GATEWAY_POOL_NONE;
 }
 
 static struct gateway_tx *tx_of(struct adapter_sent *sent)
@@ -555,6 +556,21 @@ static void take_account(struct gateway_tx *tx, size_t index)
 		tx->account->moved_ms = host_now_ms();
 }
 
+/* A call that brings nothing but old messages lets others go first. */
+static bool is_urgent(struct gateway_tx *tx)
+{
+	struct gateway_message message;
+	size_t count = 0;
+	if (gateway_journal_of_submission(tx->chain->gateway->journal, tx->row.n, &message, 1,
+					  &count) != CS_OK ||
+	    count == 0)
+		return true;
+	const struct gateway_route *route = gateway_route_of(tx->chain, &message.remote);
+	return route && gateway_stage_is_new(tx->row.kind == GATEWAY_FINALIZE ? &route->finalize
+									      : &route->deliver,
+					     &message, host_wall_ms());
+}
+
 static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *submission)
 {
 	struct gateway_tx *tx = tx_of(sent);
@@ -571,6 +587,7 @@ static enum cs_err load(struct adapter_sent *sent, struct adapter_submission *su
 	/* The contract does what the gas account calls once at most; what the operator pays for is
 	 * any call, and a sweep takes what is there each time. */
 	submission->may_repeat = !sponsored && tx->row.kind != GATEWAY_SWEEP;
+	submission->is_urgent = is_urgent(tx);
 	submission->gas_limit = tx->row.gas_limit;
 	submission->to = tx->row.to;
 	return CS_OK;

@@ -466,7 +466,7 @@ void comet_sender_sync(struct sender *sender)
 	sender->syncing = false;
 }
 
-/* The next one whose turn it is, when nobody has the turn and there is room. */
+/* The next one whose turn it is, urgent ones first, when nobody has the turn and there is room. */
 static struct adapter_tx *next_front(struct sender *sender)
 {
 	uint64_t height = comet_head_height(sender->comet);
@@ -477,8 +477,8 @@ static struct adapter_tx *next_front(struct sender *sender)
 		if (tx->phase == TX_FRONT)
 			return NULL;
 		in_flight += tx->phase == TX_SENT;
-		if (tx->phase == TX_WAITING && next == NULL && tx->wait_height <= height &&
-		    tx->calls == 0)
+		if (tx->phase == TX_WAITING && tx->wait_height <= height && tx->calls == 0 &&
+		    (next == NULL || (tx->submission.is_urgent && !next->submission.is_urgent)))
 			next = tx;
 	}
 	return in_flight < sender->comet->config.in_flight_max ? next : NULL;

@@ -511,7 +511,7 @@ static void sync(struct sender *sender)
 	sender->syncing = false;
 }
 
-/* The next one whose turn it is, when nobody has the turn and there is room. */
+/* The next one whose turn it is, urgent ones first, when nobody has the turn and there is room. */
 static struct adapter_tx *next_front(struct sender *sender)
 {
 	uint64_t height = evm_head_height(sender->evm);
@@ -522,7 +522,8 @@ static struct adapter_tx *next_front(struct sender *sender)
 		if (tx->phase == TX_FRONT)
 			return NULL;
 		in_flight += tx->phase == TX_SENT;
-		if (tx->phase == TX_WAITING && next == NULL && tx->wait_height <= height)
+		if (tx->phase == TX_WAITING && tx->wait_height <= height &&
+		    (next == NULL || (tx->submission.is_urgent && !next->submission.is_urgent)))
 			next = tx;
 	}
 	return in_flight < sender->evm->config.in_flight_max ? next : NULL;

@@ -418,6 +418,7 @@ static enum cs_err do_submit(const json_t *command)
 {
 	struct adapter_submission submission = {
 		.may_repeat = json_is_true(json_object_get(command, "repeat")),
+		.is_urgent = json_is_true(json_object_get(command, "urgent")),
 		.gas_limit = number(command, "gas"),
 		.max_fee_cap_wei = number(command, "cap"),
 		.sign = on_sign,

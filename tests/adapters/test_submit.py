@@ -423,6 +423,17 @@ def test_many_in_order_within_the_limit(manual, secret):
         assert [driver.wait_tx(t, "included")["nonce"] for t in txs] == list(range(40))
 
 
+def test_urgent_ones_go_before_those_that_wait(manual, secret):
+    """Not before those that have a nonce: at the bound of what may be under way it takes the next place."""
+    with open_driver(manual, secret, in_flight_max=2) as driver:
+        txs = [driver.submit(manual.contract.address, manual.message_data(b"old"), gas=GAS) for _ in range(5)]
+        driver.wait_for(lambda: sum("sent" in driver.states(t) for t in txs) == 2)
+        urgent = [driver.submit(manual.contract.address, manual.message_data(b"new"), gas=GAS, urgent=True) for _ in range(2)]
+        mine_until(driver, lambda: all("settled" in driver.states(t) for t in txs + urgent), 60)
+        assert [s["tx"] for s in driver.signed] == txs[:2] + urgent + txs[2:]
+        assert sorted(s["nonce"] for s in driver.signed) == list(range(7))
+
+
 def test_a_refusal_leaves_no_hole(manual, secret):
     with open_driver(manual, secret) as driver:
         def refuse(event):

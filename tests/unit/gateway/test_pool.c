@@ -169,7 +169,15 @@ static void test_what_is_written_down_counts(void **state)
 		assert_int_equal(gateway_pool_take(&chain)->b[19], (i + 1) % 2);
 	assert_int_equal(chain.accounts[0].promised, 2);
 	assert_int_equal(chain.accounts[1].promised, 2);
-	assert_false(gateway_may_submit(&chain, GATEWAY_DELIVER));
+	assert_false(gateway_may_submit(&chain, GATEWAY_DELIVER, GATEWAY_LANE_NEW));
+	/* Old messages have half of what two accounts may have under way. */
+	chain.accounts[0].promised = chain.accounts[1].promised = 1;
+	assert_false(gateway_may_submit(&chain, GATEWAY_DELIVER, GATEWAY_LANE_OLD));
+	assert_true(gateway_may_submit(&chain, GATEWAY_DELIVER, GATEWAY_LANE_NEW));
+	chain.accounts[1].promised = 0;
+	assert_true(gateway_may_submit(&chain, GATEWAY_DELIVER, GATEWAY_LANE_OLD));
+	own.common.in_flight_max = 1; /* rounded up: they are never left without any */
+	assert_true(gateway_may_submit(&chain, GATEWAY_DELIVER, GATEWAY_LANE_OLD));
 	/* A batch of more parts is written all the same, and never beyond the pool. */
 	assert_true(gateway_pool_take(&chain)->b[19] < 2);
 }
