@@ -20,9 +20,9 @@
 /* WebSockets are looked after by pings. */
 #define STALLED_MS 30000u
 #define RECONNECT_MS 1000
-/* A write to a reader costs some 20 us, whatever it carries. So all take their turn, each at most once in this time
- * for each of them (5,000: once in 250 ms), and gets what has happened meanwhile in one write: readers take half of a
- * core at most, and a few of them wait for nothing. Nothing else waits longer than for the turn of so many. */
+/* A write to a reader costs some 20 us, whatever it carries. So they are told in rounds, which begin this time apart for
+ * each of them (5,000: 250 ms), and each gets what has happened meanwhile in one write: readers take half of a core at
+ * most, and a few of them wait for nothing. Nothing else waits longer than for so many of a round. */
 #define PACE_US 50u
 #define TURN_MAX 256u
 #define CLOSE_POLICY 1008
@@ -44,7 +44,8 @@ struct reader {
 
 /* Of this process's one stream. */
 static struct reader *readers;
-static struct reader *turn; /* who is told next in this round; NULL: a round is over */
+static size_t reader_count;
+static struct reader *turn; /* who is told next in this round; NULL: the round is over */
 
 /* The newest events as they are sent, read and written once for all readers that have come so far. */
 struct gateway_recent {
@@ -104,6 +105,7 @@ static void reader_begin(struct reader *reader)
 {
 	reader->next = readers;
 	readers = reader;
+	reader_count++;
 	gateway_wake(reader->gateway);
 }
 
@@ -114,8 +116,10 @@ static void reader_free(struct reader *reader)
 		turn = reader->next;
 	while (*at && *at != reader)
 		at = &(*at)->next;
-	if (*at)
+	if (*at) {
 		*at = reader->next;
+		reader_count--;
+	}
 	free(reader);
 }
 
@@ -418,34 +422,38 @@ static void pump_reader(struct reader *reader)
 static void on_pace(void *context)
 {
 	struct gateway *gateway = context;
-	if (turn || gateway->events_due)
+	if (gateway->events_due)
 		gateway_wake(gateway);
+}
+
+/* False: the one before began too short a time ago. */
+static bool begin_round(struct gateway *gateway)
+{
+	uint64_t pause_ms = reader_count * PACE_US / 1000;
+	gateway->events_due = host_timer_is_running(gateway->events_pace);
+	if (gateway->events_due)
+		return false;
+	turn = readers;
+	if (pause_ms > 0)
+		host_timer_start(gateway->events_pace, pause_ms, 0);
+	return true;
 }
 
 void gateway_events_pump(struct gateway *gateway)
 {
-	uint64_t told = 0;
 	if (!readers) {
 		forget_recent(gateway);
 		return;
 	}
-	if (host_timer_is_running(gateway->events_pace)) {
-		gateway->events_due = true;
+	if ((!turn && !begin_round(gateway)) || !read_recent(gateway))
 		return;
-	}
-	if (!read_recent(gateway))
-		return;
-	if (!turn) {
-		turn = readers;
-		gateway->events_due = false;
-	}
-	for (; turn && told < TURN_MAX; told++) {
+	for (size_t told = 0; turn && told < TURN_MAX; told++) {
 		struct reader *reader = turn;
 		turn = reader->next;
 		pump_reader(reader);
 	}
-	if (told * PACE_US >= 1000)
-		host_timer_start(gateway->events_pace, told * PACE_US / 1000, 0);
+	if (turn)
+		gateway_wake(gateway);
 }
 
 /* ---- starting ---- */

@@ -382,8 +382,7 @@ static enum cs_err shared_of(struct shared **shared, struct host_loop *loop, str
 	void **slot = host_loop_ws_slot(loop, release_shared);
 	if (*slot == NULL) {
 		struct shared *made = host_alloc(sizeof *made);
-		enum cs_err err =
-			host_ws_context_new(&made->context, loop, CLIENTS_MAX, made, why);
+		enum cs_err err = host_ws_context_new(&made->context, loop, CLIENTS_MAX, made, why);
 		if (err != CS_OK) {
 			free(made);
 			return err;

@@ -477,12 +477,11 @@ static int on_peer_event(struct host_ws_peer *peer, struct lws *wsi,
 
 /* Each connection has a buffer of this size for what comes in, which is little; a longer message comes in pieces. */
 #define RECEIVE_BUFFER 2048u
-static const struct lws_protocols protocols[] = {
-	{.name = "caisson",
-	 .callback = on_event,
-	 .rx_buffer_size = RECEIVE_BUFFER,
-	 .tx_packet_size = HOST_WS_WRITE_MAX},
-	{.name = NULL}};
+static const struct lws_protocols protocols[] = {{.name = "caisson",
+						  .callback = on_event,
+						  .rx_buffer_size = RECEIVE_BUFFER,
+						  .tx_packet_size = HOST_WS_WRITE_MAX},
+						 {.name = NULL}};
 
 /* ---- the server ---- */
 
@@ -538,8 +537,8 @@ enum cs_err host_ws_server_new(struct host_ws_server **made, struct host_loop *l
 	server->timer = host_timer_new(loop, watch_silence, server);
 	server->closer = host_timer_new(loop, close_peers, server);
 	/* Some more connections than peers, so that the surplus hears 503. */
-	enum cs_err err = host_ws_context_new(&server->context, loop, server->peers_max + 16,
-					      server, why);
+	enum cs_err err =
+		host_ws_context_new(&server->context, loop, server->peers_max + 16, server, why);
 	if (err == CS_OK)
 		err = listen_on(server, options, why);
 	if (err != CS_OK) {

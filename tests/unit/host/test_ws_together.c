@@ -264,9 +264,8 @@ static void without_its_plugin_it_is_an_error(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
 	struct rlimit none = {.rlim_cur = lowest_free_file(), .rlim_max = was.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	enum cs_err err = host_ws_server_new(&f->server, f->loop,
-					     &(struct host_ws_server_options){0}, &server_events, f,
-					     &why);
+	enum cs_err err = host_ws_server_new(
+		&f->server, f->loop, &(struct host_ws_server_options){0}, &server_events, f, &why);
 	struct cs_why of_client = {{0}};
 	enum cs_err client_err =
 		host_ws_client_open(&f->client, f->loop, &to, &events, f, &of_client);
