@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ATTRIBUTES " deadline= deadline-in= gas= closer= refund-to= finality="
-#define GATEWAY " config= url= key-file= json"
+#define GATEWAY " config= url= ca-file= key-file= json"
 #define ATTEST " collateral= policy= at= no-revocation root=+ insecure-root=+"
 #define CLUSTER " config= socket= json"
 #define SECRETS " secret=+ secrets-key= insecure-host-key"

@@ -176,6 +176,8 @@ struct gateway {
 	struct host_metrics *metrics;
 	struct host_http_server *server;
 	struct host_ws_server *events;
+	struct host_timer *events_pace; /* runs: it is too early for the next round of readers */
+	bool events_due;                /* something may have happened for them */
 	struct host_http_client *http;
 	struct host_enclave_session *enclave;
 	struct host_attested *attested; /* NULL: none is configured */

@@ -405,7 +405,8 @@ enum cs_err gateway_webhook_url_check(const struct gateway *gateway, const char 
 		return cs_fail(why, CS_ERR_MALFORMED,
 			       "url: not an https URL without user and password");
 	if (!https && !config->insecure_http)
-		return cs_fail(why, CS_ERR_INVALID, "url: not https");
+		return cs_fail(why, CS_ERR_INVALID,
+			       "url: not https, and webhooks.insecure_http is off");
 	if (!host_networks_allow_text(&config->networks, host))
 		return cs_fail(why, CS_ERR_FORBIDDEN,
 			       "url: an address that is not public, and that is not configured");

@@ -208,16 +208,32 @@ static bool is_listed(const char *names, const char *name)
 	return false;
 }
 
-bool host_http_query_is_known(const struct host_http_exchange *e, const char *names)
+/* Of a name that may be anything: so much, and of that what can be printed (ASCII). */
+#define SHOWN_MAX 64u
+
+enum cs_err host_http_query_refuse(const char *name, bool is_twice, struct cs_why *why)
+{
+	char shown[SHOWN_MAX + 1];
+	(void)snprintf(shown, sizeof shown, "%s", name);
+	for (char *p = shown; *p != 0; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return cs_fail(why, CS_ERR_UNKNOWN_FIELD, "%s: the query has it %s", shown,
+		       is_twice ? "twice" : "and the route does not take it");
+}
+
+enum cs_err host_http_query_check(const struct host_http_exchange *e, const char *names,
+				  struct cs_why *why)
 {
 	for (size_t at = e->query_at; at < e->headers_at;) {
 		const char *name = e->text + at;
 		const char *value = name + strlen(name) + 1;
 		at = (size_t)(value - e->text) + strlen(value) + 1;
-		if (!is_listed(names, name) || find(e, at, e->headers_at, name, strcmp) != NULL)
-			return false;
+		bool is_taken = is_listed(names, name);
+		if (!is_taken || find(e, at, e->headers_at, name, strcmp) != NULL)
+			return host_http_query_refuse(name, is_taken, why);
 	}
-	return true;
+	return CS_OK;
 }
 
 struct cs_bytes host_http_body(const struct host_http_exchange *e)
