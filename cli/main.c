@@ -65,7 +65,9 @@ static const struct cli_command commands[] = {
 	 cli_webhooks_log},
 	{"webhooks redeliver", "ID EVENT", GATEWAY, "send an event of its log once more",
 	 cli_webhooks_redeliver},
-	{"retry", "ID", "gas= side=" GATEWAY, "call the recipient of a failed message again",
+	{"retry", "ID", "gas= side=" GATEWAY,
+	 "call the recipient of a failed message again, or bring back now what is past its "
+	 "deadline",
 	 cli_retry},
 	{"close", "ID", GATEWAY,
 	 "print the transaction by which its closer gives a failed message up", cli_close},

@@ -271,9 +271,11 @@ CS_NODISCARD enum cs_err gateway_postpone(struct gateway *gateway, uint64_t n,
 					  enum relay_state state, enum cs_err err, const char *why);
 /* Items of one batch: the smaller of what the configuration and the manifest allow. */
 size_t gateway_batch_max(const struct gateway *gateway);
-/* For a log line on a message, as its last field: its traceparent, in text; where it has none, nothing. */
-struct host_log_field gateway_log_trace(const struct gateway *gateway, uint64_t message,
-					char text[HOST_TRACE_SIZE]);
+/* For a log line, as its last field: the traceparent; where there is none, nothing. */
+struct host_log_field gateway_log_trace(const struct host_trace *trace);
+/* The same of a message, which is read into trace. */
+struct host_log_field gateway_log_message_trace(const struct gateway *gateway, uint64_t message,
+						struct host_trace *trace);
 /* Block times are whole seconds: what was just seen takes our clock. */
 uint64_t gateway_block_ms(uint64_t time_s);
 /* CAIP-2 of an identity of the manifest, "" for an unknown one. */
@@ -383,6 +385,9 @@ CS_NODISCARD enum cs_err gateway_rehearse(struct gateway_chain *chain, enum wire
 /* The contract will never take it as it is: no transaction is made for it. At the source, as the
  * destination told it. */
 bool gateway_is_stopped(const struct gateway_message *message);
+/* May somebody ask that it is looked at now, whatever pause its last try brought? One that failed or is stopped is called
+ * again, one that is past its deadline is brought back. The chain's clock decides, ours only whether it is asked. */
+bool gateway_may_retry(const struct gateway_message *message);
 /* Its detail begins with the request's id and a space. */
 #define GATEWAY_EVENT_REQUEST_FAILED "request.failed"
 /* An event with the row's reason, and a note to the other side. Inside a writer. */

@@ -40,6 +40,9 @@ static const char *const migrations[] = {
 	" AND side=OLD.side AND state=OLD.state;"
 	" INSERT INTO counts VALUES(NEW.chain,NEW.remote,NEW.side,NEW.state,1)"
 	" ON CONFLICT(chain,remote,side,state) DO UPDATE SET count=count+1; END;",
+	/* What goes with a traceparent. */
+	"ALTER TABLE requests ADD COLUMN tracestate TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE traces ADD COLUMN tracestate TEXT NOT NULL DEFAULT '';",
 };
 
 /* The numbers that the conditions of indices and queries name. */

@@ -188,15 +188,34 @@ const char *host_http_request_header(const struct host_http_exchange *e, const c
 	return find(e, e->headers_at, e->text_size, name, strcasecmp);
 }
 
-void host_http_request_trace(const struct host_http_exchange *e, char trace[HOST_TRACE_SIZE])
+/* The value of the header's next one from there on, NULL: none; *at goes behind it. */
+static const char *next_header(const struct host_http_exchange *e, const char *name, size_t *at)
 {
-	const char *value = host_http_request_header(e, "traceparent");
-	size_t next = value != NULL ? (size_t)(value - e->text) + strlen(value) + 1 : 0;
-	trace[0] = 0;
-	if (value == NULL || find(e, next, e->text_size, "traceparent", strcasecmp) != NULL)
+	const char *value = find(e, *at, e->text_size, name, strcasecmp);
+	if (value != NULL)
+		*at = (size_t)(value - e->text) + strlen(value) + 1;
+	return value;
+}
+
+static void read_tracestate(const struct host_http_exchange *e, char state[HOST_TRACESTATE_SIZE])
+{
+	const char *value;
+	for (size_t at = e->headers_at; (value = next_header(e, "tracestate", &at)) != NULL;) {
+		if (host_tracestate_add(state, value) == CS_OK)
+			continue;
+		state[0] = 0;
 		return;
-	if (host_trace_parse(trace, value) != CS_OK)
-		trace[0] = 0;
+	}
+}
+
+void host_http_request_trace(const struct host_http_exchange *e, struct host_trace *trace)
+{
+	size_t at = e->headers_at;
+	const char *parent = next_header(e, "traceparent", &at);
+	bool twice = parent != NULL && next_header(e, "traceparent", &at) != NULL;
+	host_trace_read(trace, twice ? NULL : parent, NULL);
+	if (trace->parent[0])
+		read_tracestate(e, trace->state);
 }
 
 static bool is_listed(const char *names, const char *name)

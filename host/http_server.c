@@ -22,8 +22,9 @@
 #define CONNECTION_MEMORY (32u * 1024u)
 #define SWEEP_MS 250u
 /* Of requests and of answers, beside those that every page may use. */
-#define CORS_HEADERS \
-	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, traceparent"
+#define CORS_HEADERS                                                                   \
+	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, " \
+	"traceparent, tracestate"
 #define CORS_EXPOSED "Allow, ETag, Idempotent-Replayed, Retry-After, WWW-Authenticate"
 #define CORS_MAX_AGE_S "600"
 

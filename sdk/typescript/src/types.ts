@@ -110,6 +110,7 @@ export interface Message {
   created_ms: number;
   request_id?: string;
   traceparent?: string;
+  tracestate?: string;
   mode?: Mode;
   tx?: Hex | null;
   why?: string | null;

@@ -91,6 +91,7 @@ class Message(TypedDict):
     created_ms: int
     request_id: NotRequired[str]
     traceparent: NotRequired[str]
+    tracestate: NotRequired[str]
     mode: NotRequired[Mode]
     tx: NotRequired[str | None]
     why: NotRequired[str | None]
